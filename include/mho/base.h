@@ -1,0 +1,243 @@
+/* base.h - what every layer stands on: errors, parameters with units, random numbers, threads, context.
+ *
+ * The library never exits, never prints and keeps no global state. Functions that can fail return mho_err
+ * and take a nullable mho_errinfo as their last argument.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_BASE_H
+#define MHO_BASE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MHO_VERSION "0.1.0"
+#define MHO_ABI     1 /* of every registered struct; raised when one of them changes */
+#if defined(__GNUC__)
+#define MHO_API          __attribute__((visibility("default")))
+#define MHO_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define MHO_API
+#define MHO_PRINTF(f, a)
+#endif
+
+/* Scalar of activations, weights and gradients: float, or double in the library built with MHO_DOUBLE, which
+ * the tests use to tell rounding from error. */
+#ifdef MHO_DOUBLE
+typedef double mho_real;
+#else
+typedef float mho_real;
+#endif
+
+/* ---------------------------------------------------------------- errors */
+
+/* X(name, message, bad input?)  Bad input is what the user can mend: the command exits 2 for it, else 1. */
+#define MHO_ERRORS(X)                                                                                        \
+  X(OK, "done", 0)                                                                                           \
+  X(EINVAL, "invalid argument", 1)                                                                           \
+  X(ENOMEM, "out of memory", 0)                                                                              \
+  X(ECONFIG, "bad configuration", 1)                                                                         \
+  X(EDATA, "bad data file", 1)                                                                               \
+  X(ENOTFOUND, "not found", 1)                                                                               \
+  X(EIO, "input/output error", 1)                                                                            \
+  X(ESTORE, "run database error", 1)                                                                         \
+  X(ESINGULAR, "singular system", 0)                                                                         \
+  X(EDIVERGED, "diverged", 0)                                                                                \
+  X(ESPICE, "ngspice error", 0)                                                                              \
+  X(EUNSUPPORTED, "not in this build", 1)                                                                    \
+  X(EINTERRUPTED, "interrupted", 0)
+
+typedef enum mho_err {
+#define X(name, message, input) MHO_##name,
+  MHO_ERRORS(X)
+#undef X
+      MHO_ERR_COUNT
+} mho_err;
+
+#define MHO_MESSAGE_MAX 768
+#define MHO_TEXT_MAX    512
+
+/* Where and why: a sentence, and the place in the user's input it speaks of. */
+typedef struct mho_errinfo {
+  char message[MHO_MESSAGE_MAX];
+  char file[MHO_TEXT_MAX]; /* empty: no file */
+  int line;                /* 1-based; 0: none */
+  long row, col;           /* of a cell or a CSV field, 0-based; -1: none */
+} mho_errinfo;
+
+/** The general message of an error ("bad configuration"). */
+MHO_API const char *mho_err_text(mho_err err);
+/** Whether the user's input is at fault (the command exits 2), rather than the run (1). */
+MHO_API bool mho_err_is_input(mho_err err);
+/** Fill ei (nullable) with a sentence and return err, so that `return mho_fail(...)` reads well. */
+MHO_API mho_err mho_fail(mho_errinfo *ei, mho_err err, const char *format, ...) MHO_PRINTF(3, 4);
+/** The same with a place: file (nullable) and 1-based line (0: none). */
+MHO_API mho_err mho_fail_at(mho_errinfo *ei, mho_err err, const char *file, int line, const char *format, ...)
+    MHO_PRINTF(5, 6);
+
+/* ---------------------------------------------------------------- context */
+
+typedef enum mho_log_level { MHO_LOG_INFO, MHO_LOG_WARNING } mho_log_level;
+typedef struct mho_pool mho_pool;
+
+/* What a long call may use and whom it tells. All members nullable; a null context is a quiet serial one. */
+typedef struct mho_context {
+  mho_pool *pool;
+  void (*log)(void *user, mho_log_level level, const char *message);
+  /* what is being done, how far (done of total), and a short note to show beside it ("loss 0.31") */
+  void (*progress)(void *user, const char *what, long done, long total, const char *note);
+  const volatile sig_atomic_t *stop; /* becomes nonzero when the caller wants the call to end early */
+  void *user;
+} mho_context;
+
+MHO_API void mho_log(const mho_context *ctx, mho_log_level level, const char *format, ...) MHO_PRINTF(3, 4);
+MHO_API void mho_progress(const mho_context *ctx, const char *what, long done, long total, const char *note);
+MHO_API bool mho_stopped(const mho_context *ctx);
+
+/* ---------------------------------------------------------------- memory, time, text */
+
+/** Zeroed array of n items on a 64-byte boundary, or NULL; free with mho_free. */
+MHO_API void *mho_alloc(size_t n, size_t size);
+MHO_API void mho_free(void *p);
+/** Seconds of a monotonic clock. */
+MHO_API double mho_seconds(void);
+/** Edit distance of two words, for "did you mean". */
+MHO_API int mho_text_distance(const char *a, const char *b);
+/** snprintf onto the end of a string of the given capacity; truncates. */
+MHO_API void mho_text_append(char *buf, size_t capacity, const char *format, ...) MHO_PRINTF(3, 4);
+
+/* ---------------------------------------------------------------- threads */
+
+/** Pool of worker threads; the calling thread works too, so threads = 1 starts none. threads = 0 asks for one
+ *  per online processor. */
+MHO_API mho_err mho_pool_new(int threads, mho_pool **out, mho_errinfo *ei);
+MHO_API void mho_pool_free(mho_pool *pool);
+MHO_API int mho_pool_threads(const mho_pool *pool);
+
+/* One task of a parallel region: its index, and the number of the thread that runs it (for scratch). */
+typedef void (*mho_task)(void *arg, int index, int thread);
+/** Run tasks 0..n-1, each once, in any order on any thread; returns when all are done. A null pool runs them
+ *  in order on the caller. How work is cut into tasks must not depend on the number of threads: that is what
+ *  keeps results the same for 1, 2 or 4. Not reentrant. */
+MHO_API void mho_pool_run(mho_pool *pool, int n, mho_task task, void *arg);
+
+/* ---------------------------------------------------------------- random numbers */
+
+/* Counter-based: the value for (seed, stream, step, cell) is a pure function (Philox4x32-10; Salmon et al.,
+ * "Parallel random numbers: as easy as 1, 2, 3", SC11), so results do not depend on the number of threads or
+ * on a resume. */
+typedef enum mho_rng_use {                  /* keeps the streams of different purposes apart */
+                           MHO_RNG_WEIGHTS, /* initial weights and fixed feedback */
+                           MHO_RNG_CHIP,    /* device-to-device spread, faults */
+                           MHO_RNG_ORDER,   /* order of batches */
+                           MHO_RNG_PULSE,   /* cycle-to-cycle noise */
+                           MHO_RNG_ROUND,   /* stochastic rounding */
+                           MHO_RNG_READ,    /* read noise */
+                           MHO_RNG_TEST     /* free for tests */
+} mho_rng_use;
+
+typedef struct mho_rng {
+  uint64_t seed;
+  uint32_t stream;
+} mho_rng;
+
+/** Stream `index` (below 2^24) of a purpose: one per connection, say. */
+MHO_API mho_rng mho_rng_make(uint64_t seed, mho_rng_use use, uint32_t index);
+/** A seed derived from another, for purpose `use`: how chip, weight, order and noise seeds follow from one.
+ */
+MHO_API uint64_t mho_rng_derive(uint64_t seed, mho_rng_use use);
+/** Words for cells cell0 .. cell0+n-1 of a step. */
+MHO_API void mho_rng_u32(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, uint32_t *out);
+/** Uniform in (0, 1), never 0 or 1, [n]. */
+MHO_API void mho_rng_uniform(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, float *out);
+/** Standard normal (Box-Muller), [n]. */
+MHO_API void mho_rng_normal(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, float *out);
+/** Random permutation of 0..n-1 (Fisher-Yates), [n]. */
+MHO_API void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out);
+
+/* ---------------------------------------------------------------- parameters */
+
+typedef enum mho_param_kind {
+  MHO_PARAM_REAL,   /* double */
+  MHO_PARAM_INT,    /* int64_t */
+  MHO_PARAM_BOOL,   /* bool */
+  MHO_PARAM_CHOICE, /* int, index into choices */
+  MHO_PARAM_TEXT,   /* char[MHO_TEXT_MAX] */
+  MHO_PARAM_INTS    /* mho_ints */
+} mho_param_kind;
+
+#define MHO_INTS_MAX 128
+typedef struct mho_ints {
+  int n;
+  int v[MHO_INTS_MAX];
+} mho_ints;
+
+/* One parameter: the single source of validation, help, the printed config and the documentation. It lives at
+ * `offset` of its owner's parameter struct. */
+typedef struct mho_param {
+  const char *name; /* dots make nested keys: "noise.redraw" */
+  mho_param_kind kind;
+  const char *unit; /* SI unit of a physical quantity ("S", "ohm", "s", "V"); "" for a number */
+  double initial;   /* default of a number, a bool or a choice */
+  double low, high; /* allowed range of a number or of each list entry, inclusive */
+  const char *text; /* default of a text or a list ("64 64"); for a choice: its words, "held|live" */
+  const char *doc;  /* one line */
+  size_t offset;
+} mho_param;
+
+#define MHO_P_REAL(T, field, name, unit, initial, low, high, doc)                                            \
+  { name, MHO_PARAM_REAL, unit, initial, low, high, NULL, doc, offsetof(T, field) }
+#define MHO_P_INT(T, field, name, initial, low, high, doc)                                                   \
+  { name, MHO_PARAM_INT, "", initial, low, high, NULL, doc, offsetof(T, field) }
+#define MHO_P_BOOL(T, field, name, initial, doc)                                                             \
+  { name, MHO_PARAM_BOOL, "", initial, 0, 1, NULL, doc, offsetof(T, field) }
+#define MHO_P_CHOICE(T, field, name, words, initial, doc)                                                    \
+  { name, MHO_PARAM_CHOICE, "", initial, 0, 0, words, doc, offsetof(T, field) }
+#define MHO_P_TEXT(T, field, name, initial, doc)                                                             \
+  { name, MHO_PARAM_TEXT, "", 0, 0, 0, initial, doc, offsetof(T, field) }
+#define MHO_P_INTS(T, field, name, initial, low, high, doc)                                                  \
+  { name, MHO_PARAM_INTS, "", 0, low, high, initial, doc, offsetof(T, field) }
+#define MHO_COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
+
+typedef struct mho_params { /* a table and its length */
+  const mho_param *p;
+  int n;
+  size_t size; /* of the struct the table describes */
+} mho_params;
+#define MHO_PARAMS(T, table)                                                                                 \
+  { table, MHO_COUNT(table), sizeof(T) }
+#define MHO_PARAMS_NONE                                                                                      \
+  { NULL, 0, 0 }
+
+/** Every parameter of the table at its default, into the struct at `out`. */
+MHO_API void mho_params_init(mho_params table, void *out);
+/** The parameter of that name, or NULL. */
+MHO_API const mho_param *mho_params_find(mho_params table, const char *name);
+/** Parse one value as text: a number with its unit ("25 uS"), a word, or a list ("64 64").
+ *  @param bare  numbers of physical quantities are SI without a unit (stored configs).
+ *  @return MHO_OK or MHO_ECONFIG with what is wrong, the allowed range, and an example (no place). */
+MHO_API mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *out, mho_errinfo *ei);
+/** The value as text that mho_param_parse reads back exactly; with its unit unless bare. */
+MHO_API void mho_param_format(const mho_param *p, const void *params, bool bare, char *buf, size_t capacity);
+/** Whether the value is the default. */
+MHO_API bool mho_param_is_default(const mho_param *p, const void *params);
+/** "0.001 to 1 S", "held|live", ...: what is allowed, for help and messages. */
+MHO_API void mho_param_range(const mho_param *p, char *buf, size_t capacity);
+/** A physical quantity: "10 kohm", "50 ns", "1d" (days for time). MHO_ECONFIG when it is not one of `unit`.
+ */
+MHO_API mho_err mho_quantity_parse(const char *text, const char *unit, bool bare, double *out,
+                                   mho_errinfo *ei);
+
+/* What every registered thing says of itself: device models, neurons, rules, datasets ... all start with one.
+ */
+typedef struct mho_entry {
+  int abi;
+  const char *id;       /* the word in the config */
+  const char *title;    /* one line */
+  const char *equation; /* nullable */
+  const char *source;   /* paper and equation, nullable */
+  mho_params params;    /* its own config keys */
+} mho_entry;
+
+#endif

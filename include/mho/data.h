@@ -1,0 +1,72 @@
+/* data.h - datasets of labelled images.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_DATA_H
+#define MHO_DATA_H
+
+#include "mho/base.h"
+
+/* Images of one part (train, validation or test); a view into memory that the dataset owns. */
+typedef struct mho_images {
+  int n;
+  const uint8_t *pixel; /* [n x features] */
+  const uint8_t *label; /* [n], below classes */
+} mho_images;
+
+typedef struct mho_dataset {
+  mho_images train, validation, test; /* validation is cut from the end of the training images; n may be 0 */
+  int features, classes;
+  int width, height, channels; /* features = channels * height * width, channel-major */
+  double scale;                /* a network input is pixel * scale */
+  char checksum[65];           /* SHA-256, hex, of all files (unpacked) in order; of the table for digits */
+  void *memory;                /* owned */
+} mho_dataset;
+
+/* What the config says of any dataset. */
+typedef struct mho_dataset_config {
+  char path[MHO_TEXT_MAX]; /* folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name> */
+  int64_t train, test;     /* use only the first so many images; 0: all */
+  int64_t validation;      /* hold out so many from the end of the training images used */
+} mho_dataset_config;
+MHO_API extern const mho_params mho_dataset_params;
+
+/* A file a dataset is made of; it may lie gzipped (name.gz) or plain. */
+typedef struct mho_data_file {
+  const char *name;   /* "train-images-idx3-ubyte" */
+  const char *sha256; /* of the unpacked file, hex; NULL: not checked */
+  const char *url;    /* https address of the gzipped file, NULL: none */
+} mho_data_file;
+
+typedef struct mho_dataset_kind {
+  mho_entry entry;
+  const mho_data_file *files; /* nullable: embedded */
+  int n_files;
+  /* Fill the images (train and test whole, no validation), sizes, scale, checksum and memory.
+   * folder: where the files are, NULL when there are none. */
+  mho_err (*load)(const struct mho_dataset_kind *kind, const char *folder, mho_dataset *out, mho_errinfo *ei);
+} mho_dataset_kind;
+
+/** Find the files, load, check, and cut as the config says.
+ *  @return MHO_OK; MHO_ENOTFOUND when no place holds the files (the message lists the places looked at and
+ * the cure: mho data fetch); MHO_EDATA for a truncated file, a wrong magic number, a wrong checksum, counts
+ *          that do not agree; MHO_ECONFIG when more images are asked for than there are. */
+MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config,
+                                 mho_dataset *out, mho_errinfo *ei);
+MHO_API void mho_dataset_free(mho_dataset *d);
+
+/** Network inputs of a batch: out[i] = pixel[index[i]] * scale.
+ *  @param index  [n], images of the part; NULL: first, first + 1, ...
+ *  @param out    [n x features]; label_out [n], nullable. */
+MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first,
+                              int n, mho_real *out, uint8_t *label_out);
+
+/** Where the dataset's files were found ("" when nowhere), the first of the places mho_dataset_load looks at.
+ */
+MHO_API void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, char *folder,
+                                size_t capacity);
+
+/** Download a dataset's files into folder (NULL: ~/.cache/mho/<id>), check them, keep only whole ones; files
+ *  already there and right are kept. MHO_EUNSUPPORTED in a build without libcurl. */
+MHO_API mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, const char *folder,
+                                  mho_errinfo *ei);
+
+#endif

@@ -1,0 +1,165 @@
+/* store.h - the run database: one SQLite file.
+ *
+ * Written in one transaction an epoch, so a crash loses at most the epoch under way. The schema, its views
+ * and what each column means are in src/store/schema.sql. SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_STORE_H
+#define MHO_STORE_H
+
+#include "mho/base.h"
+
+typedef struct mho_store mho_store;
+
+#define MHO_ID_MAX 32 /* a run's id: letters and digits, with the final 0 */
+
+typedef enum mho_store_mode {
+  MHO_STORE_READ,  /* must exist; never written, safe on a read-only medium */
+  MHO_STORE_WRITE, /* made when missing, migrated when older */
+} mho_store_mode;
+
+/** Open a run database.
+ *  @return MHO_OK; MHO_ESTORE with a sentence of its own for: a missing file (read), a folder that cannot be
+ *          written, a read-only file, a file that is not an SQLite database, an SQLite database that is not
+ * ours (application_id), one written by a newer mho (user_version), a locked one, a full disk, a damaged
+ *          file. Nothing stored is changed on failure. */
+MHO_API mho_err mho_store_open(const char *path, mho_store_mode mode, mho_store **out, mho_errinfo *ei);
+MHO_API void mho_store_close(mho_store *s);
+
+/* One run. Texts are owned by the row when it came from mho_store_run_get (free with mho_run_row_free). */
+typedef struct mho_run_row {
+  char id[MHO_ID_MAX];
+  char *name;        /* nullable */
+  char *status;      /* running, completed, interrupted, failed, diverged */
+  char *config;      /* JSON, every key resolved */
+  char *config_hash; /* SHA-256, hex */
+  int defaults_version;
+  int64_t seed;
+  char *data_checksum; /* of the dataset */
+  char *code_version, *blas, *host;
+  int64_t pid;           /* of the process that trains it */
+  char *started, *ended; /* ISO 8601 UTC; ended nullable */
+  double wall_s;
+  int epochs_done;
+  /* NaN: not known (yet) */
+  double final_test_acc, best_test_acc, train_acc, val_acc;
+  int best_epoch; /* 0: none */
+  double pulses, energy_j;
+  char *error; /* nullable: why it failed */
+} mho_run_row;
+MHO_API void mho_run_row_free(mho_run_row *r);
+
+typedef struct mho_epoch_row {
+  int epoch;                                 /* 1-based */
+  double train_acc, test_acc, val_acc, loss; /* val_acc NaN without a validation part */
+  double settle_steps;                       /* mean steps (or sweeps) of a free phase, per sample */
+  int64_t unsettled;                         /* samples of the epoch that missed the tolerance */
+  double pulses, set_pulses, reset_pulses;   /* of this epoch */
+  double clipped;                            /* requests that ran into a bound or max_pulses */
+  double reads;    /* array reads (one input vector through one array) of this epoch */
+  double energy_j; /* NaN: not modelled */
+  double wall_s, eval_s;
+} mho_epoch_row;
+
+typedef struct mho_layer_row { /* one connection after an epoch */
+  int layer;                   /* 0-based, in the order of the network */
+  const char *name;            /* "x-h1", "h1-h2", "h2-out" */
+  int rows, cols;
+  double w_mean, w_std, w_absmax; /* effective weights */
+  double g_mean, g_std;           /* S; NaN without devices */
+  double saturated, stuck;        /* fractions of cells; NaN without devices */
+  double pulses;                  /* of this epoch */
+  double cosine;                  /* update against backpropagation; NaN when not asked for */
+} mho_layer_row;
+
+typedef struct mho_settle_row { /* observables of an epoch, NaN where not asked for */
+  int epoch;
+  const char *phase; /* free, nudged */
+  double steps_mean, steps_max, residual_max, time_s, spectral_radius, lyapunov;
+  int64_t unsettled;
+} mho_settle_row;
+
+typedef struct mho_blob {
+  void *data;
+  size_t size;
+} mho_blob;
+
+typedef struct mho_checkpoint_row {
+  int epoch;     /* epochs completed */
+  int64_t batch; /* batches done of the epoch under way; 0 at an epoch's end */
+  mho_blob blob;
+} mho_checkpoint_row;
+
+/* Everything that one transaction adds. Null members are left out. */
+typedef struct mho_store_update {
+  const mho_epoch_row *epoch;
+  const mho_layer_row *layers;
+  int n_layers;
+  int layers_epoch;
+  const mho_settle_row *settles;
+  int n_settles;
+  const mho_checkpoint_row *last; /* replaces the checkpoint of kind "last" */
+  bool last_is_best;              /* and "best" */
+  const mho_run_row *run; /* status, ended, wall_s, epochs_done, accuracies, pulses, energy, error, pid */
+} mho_store_update;
+
+/** A new run id: 12 letters and digits, sortable by time of creation. */
+MHO_API void mho_store_new_id(char id[MHO_ID_MAX]);
+/** Insert a run (status running). */
+MHO_API mho_err mho_store_run_begin(mho_store *s, const mho_run_row *run, mho_errinfo *ei);
+/** One transaction; all or nothing. */
+MHO_API mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update *u, mho_errinfo *ei);
+/** Resolve a reference: an exact id, else an exact name (the newest), else a unique id prefix, or "last".
+ *  MHO_ENOTFOUND (with the nearest names) or MHO_EINVAL when a prefix is ambiguous (with the candidates). */
+MHO_API mho_err mho_store_find(mho_store *s, const char *ref, char id[MHO_ID_MAX], mho_errinfo *ei);
+MHO_API mho_err mho_store_run_get(mho_store *s, const char *id, mho_run_row *out, mho_errinfo *ei);
+/** kind: "last" or "best". The blob is owned by the caller (mho_blob_free). MHO_ENOTFOUND when there is none.
+ */
+MHO_API mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
+                                         mho_checkpoint_row *out, mho_errinfo *ei);
+MHO_API void mho_blob_free(mho_blob *b);
+
+/* A co-simulation's result, one quantity. */
+typedef struct mho_cosim_row {
+  const char *what;     /* device, crossbar, network */
+  const char *quantity; /* "column current" */
+  const char *unit;
+  const char *place; /* where the largest difference is: "column 3" */
+  int64_t n;
+  double max_abs, max_rel, rms, tolerance;
+  bool pass;
+  double core_s, spice_s;
+} mho_cosim_row;
+MHO_API mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *row, mho_errinfo *ei);
+/** Keep a generated file (netlist, report) with its run. */
+MHO_API mho_err mho_store_artifact(mho_store *s, const char *run_id, const char *kind, const char *name,
+                                   const void *data, size_t size, mho_errinfo *ei);
+
+/* ---------------------------------------------------------------- queries */
+
+typedef enum mho_cell_type {
+  MHO_CELL_NULL,
+  MHO_CELL_INT,
+  MHO_CELL_REAL,
+  MHO_CELL_TEXT,
+  MHO_CELL_BLOB
+} mho_cell_type;
+typedef struct mho_cell {
+  mho_cell_type type;
+  int64_t i;
+  double d;
+  const char *text; /* valid during the callback; NULL unless TEXT */
+  size_t size;      /* of a text or blob */
+} mho_cell;
+/* Called once before the rows (cells NULL), then once a row. Return false to stop. */
+typedef bool (*mho_row_fn)(void *user, int n, const char *const *names, const mho_cell *cells);
+/** Run one read-only statement (anything that would write is refused, and so is a second statement).
+ *  @param args  values for ?1, ?2 ... as text, [n_args], nullable.
+ *  @param timeout_s  0: none. */
+MHO_API mho_err mho_store_query(mho_store *s, const char *sql, int n_args, const char *const *args,
+                                double timeout_s, mho_row_fn row, void *user, mho_errinfo *ei);
+/** PRAGMA integrity_check and foreign_key_check. */
+MHO_API mho_err mho_store_check(mho_store *s, mho_errinfo *ei);
+/** The schema as SQL text. */
+MHO_API const char *mho_store_schema(void);
+MHO_API int mho_store_schema_version(void);
+
+#endif

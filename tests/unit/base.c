@@ -1,0 +1,174 @@
+/* Errors, parameters with units, random numbers, threads.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/base.h"
+#include "test.h"
+
+struct thing {
+  double g, ratio;
+  int64_t n;
+  bool on;
+  int law;
+  char path[MHO_TEXT_MAX];
+  mho_ints hidden;
+};
+static const mho_param table[] = {
+    MHO_P_REAL(struct thing, g, "g", "S", 1e-6, 1e-9, 1e-3, "a conductance"),
+    MHO_P_REAL(struct thing, ratio, "ratio", "", .5, 0, 1, "a number"),
+    MHO_P_INT(struct thing, n, "n", 3, 1, 10, "a count"),
+    MHO_P_BOOL(struct thing, on, "on", 1, "a switch"),
+    MHO_P_CHOICE(struct thing, law, "law", "constant|proportional", 1, "a word"),
+    MHO_P_TEXT(struct thing, path, "path", "", "a text"),
+    MHO_P_INTS(struct thing, hidden, "hidden", "64 32", 1, 4096, "a list"),
+};
+static const mho_params params = MHO_PARAMS(struct thing, table);
+
+static void test_defaults_and_round_trip(void **state) {
+  struct thing t, u;
+  mho_errinfo ei;
+  mho_params_init(params, &t);
+  assert_int_equal(t.hidden.n, 2);
+  assert_int_equal(t.hidden.v[1], 32);
+  t.g = 1.0 / 3 * 1e-6;
+  t.ratio = 0.1 + 0.2;
+  t.law = 0;
+  t.on = false;
+  mho_params_init(params, &u);
+  for (int bare = 0; bare < 2; bare++)
+    for (int i = 0; i < params.n; i++) {
+      char text[256];
+      mho_param_format(&table[i], &t, bare, text, sizeof text);
+      OK(mho_param_parse(&table[i], text, bare, &u, &ei));
+    }
+  assert_memory_equal(&t, &u, sizeof t);
+  assert_false(mho_param_is_default(&table[0], &t));
+  assert_true(mho_param_is_default(&table[6], &t));
+}
+
+static void test_quantities(void **state) {
+  static const struct {
+    const char *text, *unit;
+    double v;
+  } good[] = {{"10 kohm", "ohm", 1e4},
+              {"50ns", "s", 5e-8},
+              {"25 uS", "S", 2.5e-5},
+              {"1.5 MΩ", "ohm", 1.5e6},
+              {"2 Ω", "ohm", 2},
+              {"1d", "s", 86400},
+              {"0", "V", 0},
+              {"35 %", "", .35},
+              {"3.0769 nS", "S", 3.0769e-9},
+              {"-0.5 V", "V", -.5},
+              {"100 µs", "s", 1e-4}};
+  static const char *bad[][2] = {{"10", "ohm"}, {"10 S", "ohm"}, {"x", ""},   {"", "S"},   {"1e999", ""},
+                                 {"nan", ""},   {"5 kk", "S"},   {"5 V", ""}, {"inf", "S"}};
+  mho_errinfo ei;
+  double v;
+  for (int i = 0; i < MHO_COUNT(good); i++) {
+    OK(mho_quantity_parse(good[i].text, good[i].unit, false, &v, &ei));
+    NEAR(v, good[i].v, 1e-15, 0);
+  }
+  for (int i = 0; i < MHO_COUNT(bad); i++)
+    assert_int_equal(mho_quantity_parse(bad[i][0], bad[i][1], false, &v, &ei), MHO_ECONFIG);
+}
+
+static void test_refusals(void **state) {
+  static const char *bad[][2] = {{"g", "5 S"},      {"g", "1e-6"},     {"n", "2.5"},
+                                 {"n", "11"},       {"on", "maybe"},   {"law", "cons"},
+                                 {"hidden", "3 x"}, {"hidden", "[0]"}, {"ratio", "1.01"}};
+  struct thing t, before;
+  mho_params_init(params, &t);
+  before = t;
+  for (int i = 0; i < MHO_COUNT(bad); i++) {
+    mho_errinfo ei = {0};
+    assert_int_equal(mho_param_parse(mho_params_find(params, bad[i][0]), bad[i][1], false, &t, &ei),
+                     MHO_ECONFIG);
+    assert_non_null(strstr(ei.message, i == 6 ? "x" : i == 7 ? "0" : bad[i][1]));
+  }
+  assert_memory_equal(&t, &before, sizeof t);
+}
+
+static void test_distance(void **state) {
+  assert_int_equal(mho_text_distance("tanh", "tanh"), 0);
+  assert_int_equal(mho_text_distance("hiden", "hidden"), 1);
+  assert_int_equal(mho_text_distance("", "abc"), 3);
+  assert_int_equal(mho_text_distance("kitten", "sitting"), 3);
+}
+
+/* Philox4x32-10 known answer of Random123's kat_vectors: all-zero counter and key. */
+static void test_philox(void **state) {
+  uint32_t w[4];
+  mho_rng_u32((mho_rng){0, 0}, 0, 0, 4, w);
+  const uint32_t expected[] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+  assert_memory_equal(w, expected, sizeof w);
+}
+
+static void test_fills_do_not_depend_on_the_cut(void **state) {
+  enum { N = 1000 };
+  float whole[N], part[N];
+  mho_rng r = mho_rng_make(7, MHO_RNG_TEST, 1);
+  mho_rng_normal(r, 3, 5, N, whole);
+  for (size_t n = 1; n < 400; n += 37) {
+    for (size_t i = 0; i < N; i += n)
+      mho_rng_normal(r, 3, 5 + i, i + n < N ? n : N - i, part + i);
+    assert_memory_equal(whole, part, sizeof whole);
+  }
+}
+
+static void test_moments(void **state) {
+  enum { N = 1 << 18 };
+  float *z = malloc(N * sizeof *z);
+  mho_rng_normal(mho_rng_make(1, MHO_RNG_TEST, 2), 0, 0, N, z);
+  double m[5] = {0};
+  for (int i = 0; i < N; i++)
+    for (int k = 1; k <= 4; k++)
+      m[k] += pow((double)z[i], k) / N;
+  NEAR(m[1], 0, 0, 5 / sqrt(N)); /* five standard errors each */
+  NEAR(m[2], 1, 0, 5 * sqrt(2.0 / N));
+  NEAR(m[3], 0, 0, 5 * sqrt(15.0 / N));
+  NEAR(m[4], 3, 0, 5 * sqrt(96.0 / N));
+  mho_rng_uniform(mho_rng_make(1, MHO_RNG_TEST, 3), 0, 0, N, z);
+  for (int i = 0; i < N; i++)
+    assert_true(z[i] > 0 && z[i] < 1);
+  int p[257], seen[257] = {0};
+  mho_rng_permutation(mho_rng_make(1, MHO_RNG_TEST, 4), 9, 257, p);
+  for (int i = 0; i < 257; i++)
+    seen[p[i]]++;
+  for (int i = 0; i < 257; i++)
+    assert_int_equal(seen[i], 1);
+  free(z);
+}
+
+static void count(void *arg, int index, int thread) {
+  ((int *)arg)[index] += index + 1;
+}
+
+static void test_pool(void **state) {
+  mho_errinfo ei;
+  for (int threads = 1; threads <= 4; threads++) {
+    mho_pool *pool;
+    OK(mho_pool_new(threads, &pool, &ei));
+    assert_int_equal(mho_pool_threads(pool), threads);
+    int hits[100] = {0};
+    for (int round = 0; round < 300; round++)
+      mho_pool_run(pool, round % 100, count, hits);
+    for (int i = 0; i < 100; i++)
+      assert_int_equal(hits[i], (i + 1) * 3 * (99 - i));
+    mho_pool_free(pool);
+  }
+  mho_pool *none;
+  assert_int_equal(mho_pool_new(-1, &none, &ei), MHO_EINVAL);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_defaults_and_round_trip),
+      cmocka_unit_test(test_quantities),
+      cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_distance),
+      cmocka_unit_test(test_philox),
+      cmocka_unit_test(test_fills_do_not_depend_on_the_cut),
+      cmocka_unit_test(test_moments),
+      cmocka_unit_test(test_pool),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
