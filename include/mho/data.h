@@ -17,8 +17,10 @@ typedef struct mho_dataset {
   int features, classes;
   int width, height, channels; /* features = channels * height * width, channel-major */
   double scale;                /* a network input is pixel * scale */
-  char checksum[65];           /* SHA-256, hex, of all files (unpacked) in order; of the table for digits */
-  void *memory;                /* owned */
+  /* SHA-256, hex: of the files' own ones (hex, unpacked) written one after the other, so that each file is
+   * hashed once; for digits of the images, then the labels */
+  char checksum[65];
+  void *memory; /* owned */
 } mho_dataset;
 
 /* What the config says of any dataset. */
@@ -33,7 +35,7 @@ MHO_API extern const mho_params mho_dataset_params;
 typedef struct mho_data_file {
   const char *name;   /* "train-images-idx3-ubyte" */
   const char *sha256; /* of the unpacked file, hex; NULL: not checked */
-  const char *url;    /* https address of the gzipped file, NULL: none */
+  const char *url;    /* https address of the gzipped file; NULL: none (then of all files) */
 } mho_data_file;
 
 typedef struct mho_dataset_kind {
@@ -47,8 +49,9 @@ typedef struct mho_dataset_kind {
 
 /** Find the files, load, check, and cut as the config says.
  *  @return MHO_OK; MHO_ENOTFOUND when no place holds the files (the message lists the places looked at and
- * the cure: mho data fetch); MHO_EDATA for a truncated file, a wrong magic number, a wrong checksum, counts
- *          that do not agree; MHO_ECONFIG when more images are asked for than there are. */
+ *          the cure: mho data fetch); MHO_EDATA for a truncated file, a wrong magic number, a wrong checksum,
+ *          counts that do not agree; MHO_EIO for a file that cannot be read; MHO_ECONFIG when more images are
+ *          asked for than there are. On failure *out is empty. */
 MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config,
                                  mho_dataset *out, mho_errinfo *ei);
 MHO_API void mho_dataset_free(mho_dataset *d);
@@ -59,13 +62,22 @@ MHO_API void mho_dataset_free(mho_dataset *d);
 MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first,
                               int n, mho_real *out, uint8_t *label_out);
 
-/** Where the dataset's files were found ("" when nowhere), the first of the places mho_dataset_load looks at.
- */
+/** Where the dataset's files were found: the first of the places mho_dataset_load looks at that holds them
+ *  all. "" when nowhere, and for an embedded dataset.
+ *  @param path  as in the config, nullable. */
 MHO_API void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, char *folder,
                                 size_t capacity);
 
-/** Download a dataset's files into folder (NULL: ~/.cache/mho/<id>), check them, keep only whole ones; files
- *  already there and right are kept. MHO_EUNSUPPORTED in a build without libcurl. */
+/** Download a dataset's files into a folder, check them, keep only whole ones.
+ *
+ *  Files already there and right are kept; an embedded dataset is always there. Only https. The proxy and the
+ *  certificates of the network are taken from https_proxy, CURL_CA_BUNDLE and SSL_CERT_FILE.
+ *
+ *  @param folder  made when missing; NULL or "": ~/.cache/mho/<id>.
+ *  @return MHO_OK; MHO_EIO for no connection, an HTTP error, a folder that cannot be written; MHO_EDATA for a
+ *          file that is not the published one; MHO_ENOTFOUND for a dataset without addresses; MHO_EINVAL for
+ *          an address that is not https; MHO_EINTERRUPTED; MHO_EUNSUPPORTED when something is to be
+ *          downloaded and the build has no libcurl. */
 MHO_API mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, const char *folder,
                                   mho_errinfo *ei);
 

@@ -1,7 +1,8 @@
 /* store.h - the run database: one SQLite file.
  *
  * Written in one transaction an epoch, so a crash loses at most the epoch under way. The schema, its views
- * and what each column means are in src/store/schema.sql. SPDX-License-Identifier: GPL-3.0-or-later */
+ * and what each column means are in src/store/schema.sql. A handle is used by one thread at a time and not
+ * across a fork; several processes may read and write one file. SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_STORE_H
 #define MHO_STORE_H
 
@@ -12,8 +13,8 @@ typedef struct mho_store mho_store;
 #define MHO_ID_MAX 32 /* a run's id: letters and digits, with the final 0 */
 
 typedef enum mho_store_mode {
-  MHO_STORE_READ,  /* must exist; never written, safe on a read-only medium */
-  MHO_STORE_WRITE, /* made when missing, migrated when older */
+  MHO_STORE_READ,  /* must exist; no content is ever changed, safe on a read-only medium */
+  MHO_STORE_WRITE, /* made when missing, with its folders; migrated when older */
 } mho_store_mode;
 
 /** Open a run database.
@@ -29,14 +30,15 @@ typedef struct mho_run_row {
   char id[MHO_ID_MAX];
   char *name;        /* nullable */
   char *status;      /* running, completed, interrupted, failed, diverged */
-  char *config;      /* JSON, every key resolved */
+  char *config;      /* JSON object by section, every key resolved; schema.sql copies the main ones */
   char *config_hash; /* SHA-256, hex */
   int defaults_version;
   int64_t seed;
   char *data_checksum; /* of the dataset */
   char *code_version, *blas, *host;
-  int64_t pid;           /* of the process that trains it */
-  char *started, *ended; /* ISO 8601 UTC; ended nullable */
+  int64_t pid;   /* of the process that trains it */
+  char *started; /* ISO 8601 UTC; NULL in run_begin: now */
+  char *ended;   /* nullable; filled in by a write with a status other than running */
   double wall_s;
   int epochs_done;
   /* NaN: not known (yet) */
@@ -98,17 +100,24 @@ typedef struct mho_store_update {
   int n_settles;
   const mho_checkpoint_row *last; /* replaces the checkpoint of kind "last" */
   bool last_is_best;              /* and "best" */
-  const mho_run_row *run; /* status, ended, wall_s, epochs_done, accuracies, pulses, energy, error, pid */
+  /* status (NULL: as it was), ended, wall_s, epochs_done, accuracies, best_epoch, pulses, energy, error, pid:
+   * each replaced, so that a resumed run loses its ended and error */
+  const mho_run_row *run;
 } mho_store_update;
 
 /** A new run id: 12 letters and digits, sortable by time of creation. */
 MHO_API void mho_store_new_id(char id[MHO_ID_MAX]);
-/** Insert a run (status running). */
+/** Insert a run (status running). MHO_EINVAL when the id is taken or the config is not a JSON object. */
 MHO_API mho_err mho_store_run_begin(mho_store *s, const mho_run_row *run, mho_errinfo *ei);
-/** One transaction; all or nothing. */
+/** One transaction; all or nothing. Rows of the same epoch (a run resumed from an older checkpoint) are
+ *  replaced. MHO_ENOTFOUND when there is no such run. */
 MHO_API mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update *u, mho_errinfo *ei);
+/** Forget the epochs after `epoch` (a resume trains them again) and make the run's totals and accuracies
+ * those of the epochs that are left. */
+MHO_API mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinfo *ei);
 /** Resolve a reference: an exact id, else an exact name (the newest), else a unique id prefix, or "last".
- *  MHO_ENOTFOUND (with the nearest names) or MHO_EINVAL when a prefix is ambiguous (with the candidates). */
+ *  "last" is always the newest run. MHO_ENOTFOUND (with the nearest names) or MHO_EINVAL when a prefix is
+ *  ambiguous (with the candidates). */
 MHO_API mho_err mho_store_find(mho_store *s, const char *ref, char id[MHO_ID_MAX], mho_errinfo *ei);
 MHO_API mho_err mho_store_run_get(mho_store *s, const char *id, mho_run_row *out, mho_errinfo *ei);
 /** kind: "last" or "best". The blob is owned by the caller (mho_blob_free). MHO_ENOTFOUND when there is none.
@@ -129,9 +138,14 @@ typedef struct mho_cosim_row {
   double core_s, spice_s;
 } mho_cosim_row;
 MHO_API mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *row, mho_errinfo *ei);
-/** Keep a generated file (netlist, report) with its run. */
+/** Keep a generated file (netlist, report) with its run; replaces one of the same kind and name. */
 MHO_API mho_err mho_store_artifact(mho_store *s, const char *run_id, const char *kind, const char *name,
                                    const void *data, size_t size, mho_errinfo *ei);
+
+/** A study and what it sweeps (JSON); replaces the config of one with that name. */
+MHO_API mho_err mho_store_study(mho_store *s, const char *name, const char *config, mho_errinfo *ei);
+/** Count a run to a study; it may belong to several. MHO_ENOTFOUND when there is no such run or study. */
+MHO_API mho_err mho_store_study_add(mho_store *s, const char *name, const char *run_id, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- queries */
 
@@ -149,9 +163,11 @@ typedef struct mho_cell {
   const char *text; /* valid during the callback; NULL unless TEXT */
   size_t size;      /* of a text or blob */
 } mho_cell;
-/* Called once before the rows (cells NULL), then once a row. Return false to stop. */
+/* Must not end the store it is called from, but may read from it. Called once before the rows (cells NULL),
+ * then once a row. Return false to stop. */
 typedef bool (*mho_row_fn)(void *user, int n, const char *const *names, const mho_cell *cells);
-/** Run one read-only statement (anything that would write is refused, and so is a second statement).
+/** Run one read-only statement (anything that would write is refused, and so is a second statement): a wrong
+ *  one is MHO_EINVAL, one that takes too long MHO_ESTORE.
  *  @param args  values for ?1, ?2 ... as text, [n_args], nullable.
  *  @param timeout_s  0: none. */
 MHO_API mho_err mho_store_query(mho_store *s, const char *sql, int n_args, const char *const *args,

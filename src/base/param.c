@@ -72,13 +72,14 @@ mho_err mho_quantity_parse(const char *text, const char *unit, bool bare, double
   return MHO_OK;
 }
 
-/* The shortest decimal that reads back as the same double. */
-static void format_number(double v, char *buf, size_t n) {
+/* The shortest decimal whose product with factor is v again, exactly. */
+static bool format_scaled(double v, double factor, char *buf, size_t n) {
   for (int digits = 6; digits <= 17; digits++) {
-    snprintf(buf, n, "%.*g", digits, v);
-    if (strtod(buf, NULL) == v)
-      return;
+    snprintf(buf, n, "%.*g", digits, v / factor);
+    if (strtod(buf, NULL) * factor == v)
+      return true;
   }
+  return false;
 }
 
 static void format_quantity(double v, const char *unit, bool bare, char *buf, size_t n) {
@@ -87,18 +88,12 @@ static void format_quantity(double v, const char *unit, bool bare, char *buf, si
     double factor;
   } scale[] = {{"G", 1e9},  {"M", 1e6},  {"k", 1e3},   {"", 1},     {"m", 1e-3},
                {"u", 1e-6}, {"n", 1e-9}, {"p", 1e-12}, {"f", 1e-15}};
-  if (*unit && !bare && v != 0)
-    for (int i = 0; i < MHO_COUNT(scale); i++) {
-      double mantissa = v / scale[i].factor;
-      if (fabs(mantissa) < 1)
-        continue;
-      format_number(mantissa, buf, n);
-      if (strtod(buf, NULL) * scale[i].factor != v) /* the division rounded: try next to it */
-        break;
+  for (int i = 0; i < MHO_COUNT(scale) && *unit && !bare && v != 0; i++)
+    if (fabs(v) >= scale[i].factor && format_scaled(v, scale[i].factor, buf, n)) {
       mho_text_append(buf, n, " %s%s", scale[i].text, unit);
       return;
     }
-  format_number(v, buf, n);
+  format_scaled(v, 1, buf, n);
   if (*unit && !bare)
     mho_text_append(buf, n, " %s", unit);
 }

@@ -94,10 +94,14 @@ void mho_rng_normal(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, float 
 void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out) {
   for (int i = 0; i < n; i++)
     out[i] = i;
+  uint32_t words[GROUP];
+  int fetched = -1;
   for (int i = n - 1; i > 0; i--) {
-    uint32_t w;
-    mho_rng_u32(rng, step, (uint64_t)i, 1, &w);
-    int j = (int)((uint64_t)w * (uint64_t)(i + 1) >> 32); /* bias below 2^-32 (i + 1) */
+    if (i / GROUP != fetched) {
+      fetched = i / GROUP;
+      mho_rng_u32(rng, step, (uint64_t)fetched * GROUP, GROUP, words);
+    }
+    int j = (int)((uint64_t)words[i % GROUP] * (uint64_t)(i + 1) >> 32); /* bias below 2^-32 (i + 1) */
     int t = out[i];
     out[i] = out[j];
     out[j] = t;

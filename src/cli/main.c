@@ -1,3 +1,106 @@
-int main(void) {
-  return 0;
+/* main.c - mho <verb> [options].
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "mho/num.h"
+#include "mho_config.h"
+
+#define X(id) extern const verb verb_##id;
+#include "verb_list.inc"
+#undef X
+static const verb *const verbs[] = {
+#define X(id) &verb_##id,
+#include "verb_list.inc"
+#undef X
+};
+
+/* OpenBLAS picks its kernels while it is loaded and takes slow ones on a processor newer than itself. The
+ * right ones must be in the environment before that: start over with them (7 ms, once). */
+static void choose_blas_kernel(char **argv) {
+  const char *better = getenv("OPENBLAS_CORETYPE") ? NULL : mho_blas_better_kernel();
+  if (better && !setenv("OPENBLAS_CORETYPE", better, 1))
+    execv("/proc/self/exe", argv); /* returns only when it fails: then the slow kernels do */
+}
+
+static void print_version(bool verbose) {
+  printf("mho %s\n", MHO_VERSION);
+  if (!verbose)
+    return;
+  printf("matrix products  OpenBLAS, kernels %s%s\n", mho_blas_kernel(),
+         mho_blas_better_kernel() ? " (slow: this processor could run better ones)" : "");
+  printf("scalar           %zu bytes\n", sizeof(mho_real));
+  printf("run database     schema %d\n", mho_store_schema_version());
+#ifdef MHO_HAVE_NGSPICE
+  printf("ngspice          yes\n");
+#else
+  printf("ngspice          no\n");
+#endif
+#ifdef MHO_HAVE_CURL
+  printf("data fetch       yes\n");
+#else
+  printf("data fetch       no\n");
+#endif
+}
+
+static void print_help(void) {
+  printf("Usage: mho VERB [OPTION...]\n"
+         "Neural networks that live in analog hardware and learn there.\n\n");
+  for (int i = 0; i < MHO_COUNT(verbs); i++)
+    printf("  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+  printf("\n'mho VERB --help' says more. For a start:\n"
+         "  mho train                                   a network learns 8x8 digits\n"
+         "  mho train --set device=soft_bounds --set update.scheme=accumulate\n"
+         "  mho runs                                    what is in " DEFAULT_DB "\n"
+         "  mho --version -v                            what this build runs on\n");
+}
+
+static int unknown_verb(const char *word) {
+  const verb *best = verbs[0];
+  for (int i = 1; i < MHO_COUNT(verbs); i++)
+    if (mho_text_distance(word, verbs[i]->name) < mho_text_distance(word, best->name))
+      best = verbs[i];
+  if (mho_text_distance(word, best->name) <= 2)
+    fprintf(stderr, "mho: there is no verb '%s'; did you mean 'mho %s'?\n", word, best->name);
+  else
+    fprintf(stderr, "mho: there is no verb '%s'; 'mho --help' lists them\n", word);
+  return EXIT_BAD_INPUT;
+}
+
+int main(int argc, char **argv) {
+  argp_err_exit_status = EXIT_BAD_INPUT;
+  if (argc < 2) {
+    print_help();
+    return EXIT_BAD_INPUT;
+  }
+  choose_blas_kernel(argv);
+  gsl_set_error_handler_off();
+  mho_blas_init();
+  const char *word = argv[1];
+  if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+    print_help();
+    return EXIT_DONE;
+  }
+  if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
+    print_version(argc > 2 && (!strcmp(argv[2], "-v") || !strcmp(argv[2], "--verbose")));
+    return EXIT_DONE;
+  }
+  for (int i = 0; i < MHO_COUNT(verbs); i++)
+    if (!strcmp(word, verbs[i]->name)) {
+      char name[64];
+      snprintf(name, sizeof name, "mho %s", word);
+      argv[1] = name;
+      int code = verbs[i]->run(argc - 1, argv + 1);
+      if (fflush(stdout) ||
+          ferror(stdout)) { /* a full disk behind a redirection must not look like success */
+        fprintf(stderr, "mho: cannot write the output\n");
+        return code ? code : EXIT_FAILED;
+      }
+      return code;
+    }
+  return unknown_verb(word);
 }

@@ -1,0 +1,102 @@
+/* array.h - crossbars: signed weights on conductances, and how they are read.
+ *
+ * A crossbar holds one connection's weights. Its effective matrix w [rows x cols] is what a settle multiplies
+ * with (row-vector convention, y = x W; rows are inputs); it is a cache of the conductances, refreshed when
+ * they change. With the ideal device there are no conductances and w is the weights themselves.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_ARRAY_H
+#define MHO_ARRAY_H
+
+#include "mho/device.h"
+
+typedef struct mho_crossbar mho_crossbar;
+
+/* When a read happens; with the array's noise.redraw it names the noise that is drawn. */
+typedef struct mho_clock {
+  uint64_t update; /* training batches and evaluation batches, counted apart */
+  int phase;       /* 0 free, 1 nudged (or nudged the positive way), 2 nudged the negative way */
+  int step;        /* of the settle, below 65536 */
+} mho_clock;
+
+/* y = keep y + scale (x op(W) + noise) for n samples. */
+typedef struct mho_read {
+  bool transposed;   /* columns driven, rows sensed: op(W) = W^T */
+  int n;             /* samples */
+  const mho_real *x; /* [n x rows], or [n x cols] transposed */
+  mho_real *y;       /* [n x cols], or [n x rows] transposed */
+  mho_real scale, keep;
+  mho_clock clock;
+  int sample0;       /* number in the batch of the first sample */
+  mho_real *scratch; /* [mho_crossbar_scratch], used when the read is noisy */
+} mho_read;
+
+typedef struct mho_array_model {
+  mho_entry entry;
+  mho_err (*check)(const void *params, mho_errinfo *ei);
+  /* Whether reads are random; then read_noise bookkeeping is kept. */
+  bool (*noisy)(const void *params);
+  /* Conductances of cells first..first+n-1 have changed: refresh what a read needs (w is fresh already).
+   * Nullable. */
+  void (*refresh)(mho_crossbar *x, size_t first, size_t n);
+  /* Read; x->w is the effective matrix. */
+  void (*read)(const mho_crossbar *x, const mho_read *r);
+} mho_array_model;
+
+struct mho_crossbar {
+  int rows, cols;
+  mho_real *w;          /* [rows x cols] effective weights */
+  double w_max;         /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
+  mho_cells *pos, *neg; /* the differential pair, [rows x cols] each; NULL with the ideal device */
+  bool bounded;         /* ideal device: clip to +-w_max */
+  const mho_array_model *model;
+  const void *params; /* of the array model; outlives the crossbar */
+  mho_real *variance; /* [rows x cols] read variance of a weight for unit input; NULL when none is needed */
+  mho_rng read_noise;
+};
+
+/* What a crossbar is made of. */
+typedef struct mho_crossbar_options {
+  const mho_device_model *device;
+  const void *device_params;
+  const mho_device_config *device_config;
+  const mho_array_model *array;
+  const void *array_params;
+  double w_max; /* > 0 */
+  uint64_t chip_seed, noise_seed;
+  uint32_t index; /* of the connection: keeps its random streams apart */
+} mho_crossbar_options;
+
+/** Crossbar with all weights 0. */
+MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
+                                 mho_errinfo *ei);
+MHO_API void mho_crossbar_free(mho_crossbar *x);
+/** Write weights as exactly as bounds and faults allow: each device of the pair takes half, around mid range.
+ *  @param w  [n], weights of cells first .. first+n-1.  @return how many were clipped. */
+MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w);
+/** Add to the weights as exactly as possible (scheme exact). @return how many were clipped. */
+MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw);
+/** Pulses on the pairs of at most MHO_DEVICE_BLOCK cells: count[i] > 0 SETs G+ and RESETs G- so many times
+ * each, < 0 the other way round. `step` numbers the programming step. The effective matrix is refreshed. */
+MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos, const int16_t *neg,
+                                uint64_t step, mho_pulse_counts *counts);
+/** Recompute the effective weights of cells first .. first+n-1 from the conductances. */
+MHO_API void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n);
+/** Read a few samples (on the calling thread). */
+MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
+/** Whether reads are random. */
+MHO_API bool mho_crossbar_noisy(const mho_crossbar *x);
+/** mho_real's of scratch that a read of n samples needs. */
+MHO_API size_t mho_crossbar_scratch(const mho_crossbar *x, int n);
+/** Conductances of the pair in siemens, [rows x cols] each; for the ideal device those of a pair with
+ * mid-range rest state and w_max the largest |weight| (g_min, g_max of `config`). */
+MHO_API void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *g_pos,
+                                  double *g_neg, double *g_unit);
+
+typedef struct mho_crossbar_stats {
+  double w_mean, w_std, w_absmax;
+  double g_mean, g_std;    /* S, both devices of the pairs; NaN without devices */
+  double saturated, stuck; /* fraction of cells within 1 % of a bound; faulty; NaN without devices */
+} mho_crossbar_stats;
+MHO_API mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x);
+
+#endif

@@ -1,0 +1,114 @@
+/* experiment.h - a config, validated: what is trained, on what hardware, how.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_EXPERIMENT_H
+#define MHO_EXPERIMENT_H
+
+#include "mho/data.h"
+#include "mho/network.h"
+#include "mho/program.h"
+#include "mho/rule.h"
+#include "mho/settle.h"
+
+/* ---------------------------------------------------------------- registry */
+
+/* X(KIND, plural word of `mho list`, type) */
+#define MHO_KINDS(X)                                                                                         \
+  X(DATASET, "datasets", mho_dataset_kind)                                                                   \
+  X(TOPOLOGY, "topologies", mho_topology)                                                                    \
+  X(NEURON, "neurons", mho_neuron)                                                                           \
+  X(SETTLER, "settlers", mho_settler)                                                                        \
+  X(RULE, "rules", mho_rule)                                                                                 \
+  X(OPTIMIZER, "optimizers", mho_optimizer)                                                                  \
+  X(SCHEME, "programs", mho_scheme)                                                                          \
+  X(DEVICE, "devices", mho_device_model)                                                                     \
+  X(ARRAY, "arrays", mho_array_model)
+
+typedef enum mho_kind {
+#define X(kind, word, type) MHO_KIND_##kind,
+  MHO_KINDS(X)
+#undef X
+      MHO_KIND_COUNT
+} mho_kind;
+
+typedef struct mho_registry mho_registry;
+
+/** Registry of everything built in. */
+MHO_API mho_err mho_registry_new(mho_registry **out, mho_errinfo *ei);
+MHO_API void mho_registry_free(mho_registry *r);
+/** Add a model made outside the tree: the kind's struct, whose first member is the entry; it must outlive the
+ *  registry. MHO_EINVAL for another ABI, a taken id, or parameters too large. */
+MHO_API mho_err mho_registry_add(mho_registry *r, mho_kind kind, const mho_entry *entry, mho_errinfo *ei);
+MHO_API int mho_registry_count(const mho_registry *r, mho_kind kind);
+MHO_API const mho_entry *mho_registry_at(const mho_registry *r, mho_kind kind, int i);
+MHO_API const mho_entry *mho_registry_find(const mho_registry *r, mho_kind kind, const char *id);
+/** "devices", ... */
+MHO_API const char *mho_kind_word(mho_kind kind);
+
+/* ---------------------------------------------------------------- config text */
+
+/* Keys and values with the places they come from; nothing is checked but the YAML. */
+typedef struct mho_config mho_config;
+
+MHO_API mho_err mho_config_new(mho_config **out, mho_errinfo *ei);
+MHO_API void mho_config_free(mho_config *c);
+/** Add a YAML file's keys; MHO_EIO when it cannot be read, MHO_ECONFIG with its line when it is not YAML of
+ * this shape (maps of scalars and lists of scalars) or says a key twice. */
+MHO_API mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei);
+/** The same from text; `name` stands for the file in messages. */
+MHO_API mho_err mho_config_text(mho_config *c, const char *text, const char *name, mho_errinfo *ei);
+/** "path=value": overrides what is there. */
+MHO_API mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei);
+
+/* ---------------------------------------------------------------- experiment */
+
+enum { MHO_CHOICE_MAX = 1536, MHO_DEFAULTS_VERSION = 1 };
+
+typedef struct mho_choice { /* a registered thing and its parameters */
+  const mho_entry *entry;
+  _Alignas(16) unsigned char params[MHO_CHOICE_MAX];
+} mho_choice;
+
+typedef struct mho_train_config {
+  int64_t epochs, batch;
+  int shuffle; /* batches, samples */
+  int64_t seed;
+  int64_t seed_chip, seed_weights, seed_order, seed_noise; /* -1: derived from seed */
+} mho_train_config;
+enum { MHO_SHUFFLE_BATCHES, MHO_SHUFFLE_SAMPLES };
+
+typedef struct mho_checkpoint_config {
+  int64_t every; /* epochs */
+} mho_checkpoint_config;
+
+typedef struct mho_experiment {
+  mho_choice dataset, topology, neuron, settler, rule, optimizer, scheme, device, array;
+  mho_dataset_config dataset_config;
+  mho_network_config network;
+  mho_feedback_config feedback;
+  mho_gradient_config gradient;
+  mho_update_config update;
+  mho_device_config device_config;
+  mho_train_config train;
+  mho_checkpoint_config checkpoint;
+} mho_experiment;
+
+/** Validate a config: unknown keys (with the nearest known one), types, units, ranges, and what must fit
+ * together.
+ *  @param bare  physical quantities are SI numbers without units (a config from the database).
+ *  @return MHO_OK or MHO_ECONFIG with file, line, key and cure. */
+MHO_API mho_err mho_experiment_new(const mho_registry *r, const mho_config *c, bool bare,
+                                   mho_experiment **out, mho_errinfo *ei);
+MHO_API void mho_experiment_free(mho_experiment *e);
+
+/** The whole config with every default filled in, as YAML with a comment a key; or only what is away from the
+ * defaults. Free with free(). */
+MHO_API char *mho_experiment_yaml(const mho_experiment *e, bool changed_only);
+/** The same as JSON, quantities in SI. Free with free(). */
+MHO_API char *mho_experiment_json(const mho_experiment *e);
+/** SHA-256 of the canonical JSON of the keys away from their default, the defaults version, the seeds and the
+ *  dataset's checksum; names, paths and threads play no part. */
+MHO_API void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]);
+/** Every seed, derived where it is not given. */
+MHO_API mho_seeds mho_experiment_seeds(const mho_experiment *e);
+
+#endif

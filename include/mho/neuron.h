@@ -1,0 +1,25 @@
+/* neuron.h - neurons: how a hidden unit's activity follows from its summed input.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_NEURON_H
+#define MHO_NEURON_H
+
+#include "mho/base.h"
+
+typedef struct mho_neuron {
+  mho_entry entry;
+  /* z[i] = rho(a[i]), [n]; z may be a */
+  void (*activate)(int n, const mho_real *a, mho_real *z);
+  /* d[i] *= rho'(a[i]), given z = rho(a), [n] */
+  void (*scale_by_slope)(int n, const mho_real *z, mho_real *d);
+  double low, high; /* range of z, for circuits and checks; may be infinite */
+} mho_neuron;
+
+/** Softmax read-out with cross-entropy, in place of a row's logits.
+ *  @param logits [n x classes], in; becomes the probabilities.
+ *  @param label  [n].
+ *  @param loss   summed cross-entropy of the rows, added to; correct: rows whose largest probability is the
+ * label, added to. Ties go to the first class. */
+MHO_API void mho_softmax(int n, int classes, mho_real *logits, const uint8_t *label, double *loss,
+                         int64_t *correct);
+
+#endif

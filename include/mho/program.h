@@ -1,0 +1,48 @@
+/* program.h - from a gradient to weights: optimizers say what change is wanted, schemes bring it onto the
+ * devices.
+ *
+ * Both work on ranges of cells (blocks), so that a block passes from gradient to conductance while it is in
+ * cache. SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_PROGRAM_H
+#define MHO_PROGRAM_H
+
+#include "mho/array.h"
+
+enum { MHO_PROGRAM_STATES = 2 };
+
+typedef struct mho_optimizer {
+  mho_entry entry;
+  int n_states; /* arrays as long as the weights */
+  /* dw = wanted change of n weights for gradient g (minimized).
+   * update: number of this update, 1-based; state[k]: [n]. */
+  void (*step)(const void *params, double rate, int64_t update, size_t n, const mho_real *g,
+               mho_real *const *state, mho_real *dw);
+} mho_optimizer;
+
+typedef struct mho_program_job {
+  mho_crossbar *xb;
+  const void *params;  /* of the scheme */
+  size_t first, n;     /* cells */
+  const mho_real *dw;  /* [n] wanted change of the weights */
+  mho_real *state;     /* [n] of the scheme, when it asks for one */
+  double nominal_step; /* change of a weight by a nominal pulse pair; 0 with the ideal device */
+  uint64_t update;     /* number of this programming step */
+  mho_rng rounding;    /* stream of stochastic rounding */
+} mho_program_job;
+
+typedef struct mho_scheme {
+  mho_entry entry;
+  bool needs_pulses; /* refuses devices that know no pulses */
+  bool has_state;    /* one array as long as the weights */
+  void (*apply)(const mho_program_job *job, mho_pulse_counts *counts);
+} mho_scheme;
+
+/* What the config says of any update. */
+typedef struct mho_update_config {
+  double rate;
+  int layer_rates; /* auto, plain, equal */
+} mho_update_config;
+enum { MHO_LAYER_RATES_AUTO, MHO_LAYER_RATES_PLAIN, MHO_LAYER_RATES_EQUAL };
+MHO_API extern const mho_params mho_update_params;
+
+#endif

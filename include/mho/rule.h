@@ -1,0 +1,62 @@
+/* rule.h - learning rules: from a batch of samples to an error signal for every layer.
+ *
+ * A rule fills error[l], so that the gradient of every trained connection is local,
+ *
+ *   grad W = z_from^T error_to / B      (minimized)
+ *
+ * with z the states of the first (free) phase.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_RULE_H
+#define MHO_RULE_H
+
+#include "mho/settle.h"
+
+enum { MHO_RULE_STATES = 3 };
+
+typedef struct mho_rule_job {
+  const mho_network *net;
+  const mho_settler *settler;
+  const void *settler_params;
+  const void *params; /* of the rule */
+  mho_state
+      *state[MHO_RULE_STATES]; /* as many as the rule asks for; state[0] holds the inputs and free states */
+  mho_real **error;            /* [n_layers] of [capacity x n], hidden layers and the read-out */
+  const uint8_t *label;        /* [capacity] */
+  int row0, n;
+  uint64_t update;   /* names the noise of this batch */
+  mho_real *scratch; /* [mho_settle_scratch] */
+} mho_rule_job;
+
+typedef struct mho_rule_stats {
+  double loss; /* summed over samples */
+  int64_t correct;
+  mho_settle_stats free, nudged;
+} mho_rule_stats;
+
+typedef struct mho_rule {
+  mho_entry entry;
+  int feedback_mode; /* the mode of feedback it is defined with, or -1: any */
+  /* How many states it needs, at most MHO_RULE_STATES. */
+  int (*n_states)(const void *params);
+  /* Factor that turns layer l's error into the scale of the true gradient (1/(beta_f beta_i^h) for EP). */
+  double (*normalization)(const mho_network *net, const void *params, int layer);
+  /* Rows of a job: prediction only (state[0] and the read-out), or prediction and error. Adds to the stats.
+   */
+  void (*predict)(const mho_rule_job *job, mho_rule_stats *stats);
+  void (*learn)(const mho_rule_job *job, mho_rule_stats *stats);
+} mho_rule;
+
+/* What the config says of the gradient of any rule. */
+typedef struct mho_gradient_config {
+  int scale; /* auto, physical, normalized */
+} mho_gradient_config;
+enum { MHO_GRADIENT_AUTO, MHO_GRADIENT_PHYSICAL, MHO_GRADIENT_NORMALIZED };
+MHO_API extern const mho_params mho_gradient_params;
+
+/** Gradient of connection c from the states and errors of a batch, rows row0 .. row0+n-1 of the weight
+ * matrix.
+ *  @param out  [n x cols of the connection]. */
+MHO_API void mho_rule_gradient(const mho_network *net, int c, const mho_state *state, mho_real *const *error,
+                               int batch, double scale, int row0, int n, mho_real *out);
+
+#endif

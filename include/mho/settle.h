@@ -1,0 +1,65 @@
+/* settle.h - states of a network and how they come to rest.
+ *
+ * A settle works on a few rows (samples) of a state, on the calling thread: samples do not depend on each
+ * other, so a batch is cut into fixed chunks of rows and the chunks run in parallel. SPDX-License-Identifier:
+ * GPL-3.0-or-later */
+#ifndef MHO_SETTLE_H
+#define MHO_SETTLE_H
+
+#include "mho/network.h"
+
+/* Everything that a settle changes, for a batch of samples. */
+typedef struct mho_state {
+  int capacity; /* samples */
+  int n_layers;
+  mho_real **z;     /* [n_layers] of [capacity x n]: inputs, hidden activities, read-out probabilities */
+  mho_real **next;  /* [n_layers] of [capacity x n] for hidden layers: the other half of a double buffer */
+  mho_real **drive; /* [n_layers] of [capacity x n]: what is constant during a phase; NULL where nothing is */
+} mho_state;
+
+/** State for up to `capacity` samples. with_input: own z[0] and z[n_layers-1] (a nudged state borrows
+ * neither). */
+MHO_API mho_err mho_state_new(const mho_network *net, int capacity, bool with_input, mho_state **out,
+                              mho_errinfo *ei);
+MHO_API void mho_state_free(mho_state *s);
+/** mho_real's of scratch that one thread needs for chunks of n samples. */
+MHO_API size_t mho_settle_scratch(const mho_network *net, int n);
+
+typedef struct mho_settle_stats {
+  double steps;      /* steps or sweeps, summed over samples */
+  int64_t unsettled; /* samples that missed the tolerance */
+  double residual;   /* largest last change of a neuron; 0 when not looked at */
+  double reads;      /* input vectors read through a crossbar */
+} mho_settle_stats;
+
+typedef struct mho_settle_job {
+  const mho_network *net;
+  const void *params;     /* of the settler */
+  mho_state *s;           /* its rows row0 .. row0+n-1 are settled */
+  const mho_state *input; /* z[0] of these rows: the inputs */
+  const mho_state *start; /* hidden activities at the start, not s itself; NULL: all 0 */
+  const mho_state
+      *drive; /* s->drive may be taken from this phase of the same samples; NULL: read the inputs anew */
+  int row0, n;
+  double nudge;          /* signed beta_f; 0: free phase */
+  const mho_real *error; /* [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step */
+  const uint8_t *label;  /* [capacity], for a live error */
+  mho_clock clock;
+  mho_real *scratch;
+} mho_settle_job;
+
+typedef struct mho_settler {
+  mho_entry entry;
+  /* Settle the rows of a job; adds to the stats. */
+  void (*settle)(const mho_settle_job *job, mho_settle_stats *stats);
+} mho_settler;
+
+/** One pass through the layers in order, along forward links only: the feed-forward net of backpropagation.
+ *  Uses s->z[0] as input. */
+MHO_API void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats);
+/** The read-out: z[last] = softmax of the summed links into it; error = p - y where given.
+ *  @param error  [capacity x classes], nullable. */
+MHO_API void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int64_t *correct,
+                          mho_settle_stats *stats);
+
+#endif

@@ -1,0 +1,76 @@
+/* train.h - training and evaluation of an experiment, logged to a run database.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_TRAIN_H
+#define MHO_TRAIN_H
+
+#include "mho/experiment.h"
+#include "mho/store.h"
+
+typedef struct mho_trainer mho_trainer;
+
+/* ---------------------------------------------------------------- a run, logged */
+
+typedef struct mho_train_options {
+  mho_store *store;         /* nullable: nothing is logged */
+  const char *name;         /* of a new run, nullable */
+  const char *code_version; /* what to record, nullable */
+  /* after every epoch; run is its id ("" without a store) */
+  void (*epoch)(void *user, const char *run, const mho_epoch_row *row);
+  void *user;
+} mho_train_options;
+
+typedef struct mho_train_result {
+  char run[MHO_ID_MAX];
+  char status[16]; /* completed, interrupted, diverged, failed */
+  int epochs, best_epoch;
+  double final_test_acc, best_test_acc, train_acc, val_acc, wall_s;
+} mho_train_result;
+
+/** Train an experiment from the start. Stops early when the context says so: the run is then stored as
+ * interrupted with a mid-epoch checkpoint, and the result is MHO_EINTERRUPTED.
+ *  @return MHO_OK; MHO_EINTERRUPTED; MHO_EDIVERGED when the loss is no longer finite (stored as diverged);
+ * errors of the data and the store. */
+MHO_API mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const mho_train_options *o,
+                          mho_train_result *result, mho_errinfo *ei);
+/** Continue a stored run from its last checkpoint (from the start when it has none): the same final weights,
+ * bit for bit, as an uninterrupted run. o->store must be open for writing. */
+MHO_API mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const char *run_id,
+                                 const mho_train_options *o, mho_train_result *result, mho_errinfo *ei);
+/** The experiment of a stored run; overrides (as of --set) on top, [n]. */
+MHO_API mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
+                                            const char *const *overrides, mho_experiment **out,
+                                            mho_errinfo *ei);
+
+/* ---------------------------------------------------------------- piecewise, for programs that do their own
+ */
+
+/** Dataset, network, states and optimizer of an experiment, at its initial weights. e must outlive it. */
+MHO_API mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out,
+                                mho_errinfo *ei);
+MHO_API void mho_trainer_free(mho_trainer *t);
+MHO_API mho_network *mho_trainer_network(mho_trainer *t);
+MHO_API const mho_dataset *mho_trainer_dataset(const mho_trainer *t);
+
+/** One training pass. Fills all but the test and validation accuracy and eval_s. MHO_EINTERRUPTED after the
+ * batch under way when the context says stop. */
+MHO_API mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei);
+
+typedef struct mho_evaluation {
+  double accuracy, loss, settle_steps;
+  int64_t unsettled;
+  double seconds;
+} mho_evaluation;
+/** Accuracy on a part of the dataset (&dataset->test, ...). */
+MHO_API mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluation *out,
+                                     mho_errinfo *ei);
+
+/** Gradient of connection c (trained) by the experiment's rule on the training images first .. first+n-1 (n
+ * at most the batch), unscaled by the optimizer. @param out [rows x cols]. */
+MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out, mho_errinfo *ei);
+
+/** Everything that changes while training, as bytes. Free with mho_blob_free. */
+MHO_API mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei);
+/** MHO_EDATA when the bytes are not a checkpoint of this experiment. */
+MHO_API mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei);
+
+#endif

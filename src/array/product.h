@@ -1,0 +1,21 @@
+/* product.h - the exact product on the effective matrix, which every array model starts from.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_ARRAY_PRODUCT_H
+#define MHO_ARRAY_PRODUCT_H
+
+#include "mho/array.h"
+#include "mho/num.h"
+
+static inline int mho_read_inputs(const mho_crossbar *x, const mho_read *r) {
+  return r->transposed ? x->cols : x->rows;
+}
+static inline int mho_read_outputs(const mho_crossbar *x, const mho_read *r) {
+  return r->transposed ? x->rows : x->cols;
+}
+
+static inline void mho_array_product(const mho_crossbar *x, const mho_read *r) {
+  int in = mho_read_inputs(x, r), out = mho_read_outputs(x, r);
+  mho_gemm(false, r->transposed, r->n, out, in, r->scale, r->x, in, x->w, x->cols, r->keep, r->y, out);
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* cli.h - what the verbs share. Only this folder prints to stdout or exits.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_CLI_H
+#define MHO_CLI_H
+
+#include <argp.h>
+
+#include "mho/experiment.h"
+#include "mho/store.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_INPUT = 2, EXIT_INTERRUPTED = 130 };
+#define DEFAULT_DB "results/runs.db"
+
+typedef struct verb {
+  const char *name, *summary;
+  int (*run)(int argc, char **argv); /* argv[0] is "mho <verb>"; returns the exit code */
+} verb;
+
+/* ---------------------------------------------------------------- options */
+
+enum { MAX_SET = 256 };
+typedef struct common_options { /* shared by the verbs; each takes the ones it needs */
+  const char *db;
+  bool json;
+  int threads;
+  const char *set[MAX_SET];
+  int n_set;
+} common_options;
+
+enum { OPTION_DB = 0x100, OPTION_JSON, OPTION_THREADS, OPTION_SET, OPTION_VERB };
+#define OPT_DB                                                                                               \
+  { "db", OPTION_DB, "FILE", 0, "run database (default " DEFAULT_DB ")", 0 }
+#define OPT_JSON                                                                                             \
+  { "json", OPTION_JSON, NULL, 0, "print JSON, one object a line", 0 }
+#define OPT_THREADS                                                                                          \
+  { "threads", OPTION_THREADS, "N", 0, "threads (default: one per processor)", 0 }
+#define OPT_SET                                                                                              \
+  { "set", OPTION_SET, "KEY=VALUE", 0, "override a config key; repeatable", 0 }
+/** Handle a shared option; ARGP_ERR_UNKNOWN when it is not one. */
+error_t common_option(common_options *o, int key, char *arg, struct argp_state *state);
+/** A whole number from an argument, or argp_error with what was expected. */
+long option_number(struct argp_state *state, const char *name, const char *text, long low, long high);
+
+/* ---------------------------------------------------------------- errors and context */
+
+/** Print "mho: file:line: sentence" to stderr; the exit code that goes with the error. */
+int report_error(mho_err err, const mho_errinfo *ei);
+
+typedef struct session { /* registry, context with progress bar and Ctrl-C, made at a verb's start */
+  mho_context ctx;
+  mho_registry *registry;
+  bool quiet; /* no progress bar */
+} session;
+/** threads < 0: no pool (verbs that compute nothing). */
+mho_err session_open(session *s, int threads, mho_errinfo *ei);
+void session_close(session *s);
+
+/* ---------------------------------------------------------------- output */
+
+/* A table for people, columns by name; numbers are right-aligned. */
+typedef struct table table;
+table *table_new(int n, const char *const *names);
+/** Next row: n texts, NULL for an empty cell. */
+void table_row(table *t, const char *const *cells);
+void table_right(table *t, int column);
+void table_print(table *t); /* and free */
+
+/** A cell of a query as text for people ("" for NULL, 4 significant digits for reals unless exact). */
+void cell_text(const mho_cell *c, bool exact, char *buf, size_t capacity);
+
+/** A table from a query with the columns' names as they are; formats: table, csv, json. */
+typedef enum output_format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON } output_format;
+mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const *args, double timeout_s,
+                    output_format format, int *n_rows, mho_errinfo *ei);
+
+/** Parameters of an entry as a table: key, default, range, meaning. prefix: the config section. */
+void print_params(const char *prefix, mho_params params);
+/** Title, equation, source and parameters. */
+void print_entry(const mho_entry *e, const char *section);
+const char *kind_section(mho_kind kind);
+
+#endif

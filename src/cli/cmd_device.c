@@ -1,0 +1,76 @@
+/* cmd_device.c - mho device: device models and what they do.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct options {
+  const char *action, *id;
+} options;
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+  options *o = state->input;
+  switch (key) {
+  case ARGP_KEY_ARG:
+    if (o->id)
+      argp_error(state, "too many words: '%s'", arg);
+    *(o->action ? &o->id : &o->action) = arg;
+    return 0;
+  case ARGP_KEY_END:
+    if (!o->action || (strcmp(o->action, "list") && strcmp(o->action, "show")))
+      argp_error(state, "say what: list, or show NAME");
+    if (!strcmp(o->action, "show") && !o->id)
+      argp_error(state, "show which device? 'mho device list' names them");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static const struct argp argp = {NULL,
+                                 parse,
+                                 "list\nshow NAME",
+                                 "Device models: how a conductance answers pulses.\v"
+                                 "Examples:\n  mho device list\n  mho device show soft_bounds",
+                                 NULL,
+                                 NULL,
+                                 NULL};
+
+static void list_devices(const mho_registry *r) {
+  table *t = table_new(3, (const char *[]){"DEVICE", "NOMINAL STEP", "WHAT IT IS"});
+  for (int i = 0; i < mho_registry_count(r, MHO_KIND_DEVICE); i++) {
+    const mho_device_model *m = (const mho_device_model *)mho_registry_at(r, MHO_KIND_DEVICE, i);
+    mho_choice c = {.entry = &m->entry};
+    char step[64] = "any";
+    mho_params_init(m->entry.params, c.params);
+    if (m->pulse)
+      snprintf(step, sizeof step, "%.3g of the range", mho_device_nominal_step(m, c.params));
+    table_row(t, (const char *[]){m->entry.id, step, m->entry.title});
+  }
+  table_print(t);
+}
+
+static int run(int argc, char **argv) {
+  options o = {0};
+  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  session s;
+  mho_errinfo ei = {0};
+  mho_err err = session_open(&s, -1, &ei);
+  if (!err && !strcmp(o.action, "list")) {
+    list_devices(s.registry);
+  } else if (!err) {
+    const mho_entry *e = mho_registry_find(s.registry, MHO_KIND_DEVICE, o.id);
+    if (e) {
+      print_entry(e, "device");
+      printf("\nof every device:\n");
+      print_params("device", mho_device_params);
+    } else {
+      err = mho_fail(&ei, MHO_ENOTFOUND, "there is no device '%s'; 'mho device list' names them", o.id);
+    }
+  }
+  session_close(&s);
+  return err ? report_error(err, &ei) : EXIT_DONE;
+}
+
+const verb verb_device = {"device", "device models: list, show", run};

@@ -1,0 +1,93 @@
+/* cmd_report.c - mho report: a self-contained HTML page.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "mho/report.h"
+
+typedef struct options {
+  common_options common;
+  const char *ref, *out;
+} options;
+
+static const struct argp_option option_table[] = {
+    OPT_DB, {"output", 'o', "FILE", 0, "where to write the page (default results/RUN.html)", 0}, {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+  options *o = state->input;
+  switch (key) {
+  case 'o':
+    o->out = arg;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (o->ref)
+      argp_error(state, "one RUN, not also '%s'", arg);
+    o->ref = arg;
+    return 0;
+  case ARGP_KEY_END:
+    if (!o->ref)
+      argp_error(state, "report which run? an id, a name, an id prefix, or last ('mho runs' lists them)");
+    return 0;
+  default:
+    return common_option(&o->common, key, arg, state);
+  }
+}
+
+static const struct argp argp = {option_table,
+                                 parse,
+                                 "RUN",
+                                 "Write one self-contained HTML page about a run.\v"
+                                 "Example:\n  mho report last -o last.html",
+                                 NULL,
+                                 NULL,
+                                 NULL};
+
+/* Write beside the target and rename, so that a failure leaves an older page as it was. */
+static mho_err write_page(const session *s, mho_store *store, const char *id, const char *path,
+                          mho_errinfo *ei) {
+  char temporary[MHO_TEXT_MAX + 16];
+  snprintf(temporary, sizeof temporary, "%s.part", path);
+  FILE *f = fopen(temporary, "w");
+  if (!f)
+    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
+  mho_err err = mho_report_find("run")->write(store, id, f, &s->ctx, ei);
+  bool bad = ferror(f);
+  if ((fclose(f) || bad) && !err)
+    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
+  if (!err && rename(temporary, path))
+    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
+  if (err)
+    unlink(temporary);
+  return err;
+}
+
+static int run(int argc, char **argv) {
+  options o = {0};
+  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  session s;
+  mho_errinfo ei = {0};
+  mho_store *store = NULL;
+  char id[MHO_ID_MAX], path[MHO_TEXT_MAX];
+  mho_err err = session_open(&s, -1, &ei);
+  if (!err)
+    err = mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &store, &ei);
+  if (!err)
+    err = mho_store_find(store, o.ref, id, &ei);
+  if (!err) {
+    if (o.out)
+      snprintf(path, sizeof path, "%s", o.out);
+    else
+      snprintf(path, sizeof path, "results/%s.html", id);
+    err = write_page(&s, store, id, path, &ei);
+  }
+  if (!err)
+    printf("wrote %s\n", path);
+  mho_store_close(store);
+  session_close(&s);
+  return err ? report_error(err, &ei) : EXIT_DONE;
+}
+
+const verb verb_report = {"report", "a self-contained HTML page about a run", run};

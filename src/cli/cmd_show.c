@@ -1,0 +1,177 @@
+/* cmd_show.c - mho show: one run in full.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "mho/train.h"
+
+typedef struct options {
+  common_options common;
+  const char *ref;
+  bool config;
+} options;
+
+enum { KEY_CONFIG = OPTION_VERB };
+static const struct argp_option option_table[] = {
+    OPT_DB,
+    OPT_JSON,
+    {"config", KEY_CONFIG, NULL, 0, "print its config as YAML, to train or change it again", 0},
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+  options *o = state->input;
+  switch (key) {
+  case KEY_CONFIG:
+    o->config = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (o->ref)
+      argp_error(state, "one RUN, not also '%s'", arg);
+    o->ref = arg;
+    return 0;
+  case ARGP_KEY_END:
+    if (!o->ref)
+      argp_error(state, "show which run? an id, a name, an id prefix, or last ('mho runs' lists them)");
+    return 0;
+  default:
+    return common_option(&o->common, key, arg, state);
+  }
+}
+
+static const struct argp argp = {option_table,
+                                 parse,
+                                 "RUN",
+                                 "Show one run: its result, epochs, crossbars, circuit checks and config.\v"
+                                 "RUN is an id, a name, a unique id prefix, or last.\n\n"
+                                 "Examples:\n  mho show last\n  mho show last --config > again.yaml",
+                                 NULL,
+                                 NULL,
+                                 NULL};
+
+static void print_head(const mho_run_row *r) {
+  printf("run        %s%s%s\n", r->id, r->name ? ", " : "", r->name ? r->name : "");
+  printf("status     %s%s%s\n", r->status, r->error ? ": " : "", r->error ? r->error : "");
+  if (r->best_epoch)
+    printf("accuracy   best %.2f %% in epoch %d, last %.2f %% (test); training %.2f %%\n",
+           100 * r->best_test_acc, r->best_epoch, 100 * r->final_test_acc, 100 * r->train_acc);
+  printf("epochs     %d in %.1f s, %.4g pulses\n", r->epochs_done, r->wall_s, r->pulses);
+  printf("seed       %lld\n", (long long)r->seed);
+  printf("started    %s%s%s\n", r->started, r->ended ? ", ended " : "", r->ended ? r->ended : "");
+  printf("made by    mho %s, %s kernels, on %s\n", r->code_version, r->blas, r->host);
+  printf("config     %.16s... (hash)\n", r->config_hash);
+}
+
+static bool take_count(void *user, int n, const char *const *names, const mho_cell *cells) {
+  if (cells)
+    *(int64_t *)user = cells[0].i;
+  return true;
+}
+
+/* A table with a heading, unless it is empty. */
+static mho_err section(mho_store *s, const char *heading, const char *id, const char *count, const char *sql,
+                       mho_errinfo *ei) {
+  int64_t rows = 0;
+  mho_err err = mho_store_query(s, count, 1, &id, 0, take_count, &rows, ei);
+  if (err || !rows)
+    return err;
+  printf("\n%s\n", heading);
+  return print_query(s, sql, 1, &id, 0, FORMAT_TABLE, NULL, ei);
+}
+
+static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei) {
+  print_head(r);
+  mho_err err =
+      section(s, "epochs", r->id, "SELECT count(*) FROM epoch WHERE run_id = ?1",
+              "SELECT epoch, printf('%.2f', 100*train_acc) AS \"train %\", printf('%.2f', 100*test_acc) AS "
+              "\"test %\", printf('%.4f', loss) AS loss, printf('%.1f', settle_steps) AS steps, unsettled, "
+              "pulses, clipped, printf('%.2f', wall_s) AS \"time s\" FROM epoch WHERE run_id = ?1 ORDER BY 1",
+              ei);
+  if (!err)
+    err = section(s, "crossbars after the last epoch", r->id,
+                  "SELECT count(*) FROM layer_epoch WHERE run_id = ?1",
+                  "SELECT name, rows || ' x ' || cols AS size, printf('%.4f', w_std) AS \"w std\", "
+                  "printf('%.4f', w_absmax) AS \"w max\", iif(g_mean IS NULL, '-', printf('%.2f', "
+                  "1e6*g_mean)) AS \"G uS\", "
+                  "iif(g_mean IS NULL, '-', printf('%.2f', 1e6*g_std)) AS \"spread uS\", iif(g_mean IS NULL, "
+                  "'-', printf('%.2f', 100*saturated)) AS \"at bound %\", "
+                  "iif(g_mean IS NULL, '-', printf('%.2f', 100*stuck)) AS \"stuck %\", pulses FROM "
+                  "layer_epoch WHERE run_id = ?1 AND epoch = "
+                  "(SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) ORDER BY layer",
+                  ei);
+  if (!err)
+    err = section(
+        s, "checked in ngspice", r->id, "SELECT count(*) FROM cosim WHERE run_id = ?1",
+        "SELECT what, quantity, n, printf('%.3g', max_rel) AS \"largest difference\", place, "
+        "printf('%.3g', tolerance) AS tolerance, CASE pass WHEN 1 THEN 'pass' ELSE 'FAIL' END AS result "
+        "FROM cosim WHERE run_id = ?1",
+        ei);
+  return err;
+}
+
+static void print_json(const mho_run_row *r) {
+  json_t *config = json_loads(r->config, 0, NULL);
+  json_t *o = json_pack("{ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name", r->name,
+                        "status", r->status, "config_hash", r->config_hash, "epochs_done", r->epochs_done,
+                        "seed", (json_int_t)r->seed, "code_version", r->code_version, "blas", r->blas, "host",
+                        r->host, "started", r->started, "ended", r->ended, "wall_s", r->wall_s, "best_epoch",
+                        r->best_epoch, "error", r->error, "config", config ? config : json_null());
+  const struct {
+    const char *name;
+    double v;
+  } numbers[] = {{"final_test_acc", r->final_test_acc},
+                 {"best_test_acc", r->best_test_acc},
+                 {"train_acc", r->train_acc},
+                 {"val_acc", r->val_acc},
+                 {"pulses", r->pulses},
+                 {"energy_j", r->energy_j}};
+  for (int i = 0; i < MHO_COUNT(numbers); i++)
+    json_object_set_new(o, numbers[i].name, isfinite(numbers[i].v) ? json_real(numbers[i].v) : json_null());
+  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
+  putchar('\n');
+  json_decref(o);
+}
+
+static mho_err print_yaml(const options *o, mho_store *s, const char *id, mho_errinfo *ei) {
+  session it;
+  mho_experiment *e = NULL;
+  mho_err err = session_open(&it, -1, ei);
+  if (err)
+    return err;
+  err = mho_train_stored_experiment(s, it.registry, id, 0, NULL, &e, ei);
+  char *yaml = err ? NULL : mho_experiment_yaml(e, false);
+  if (yaml)
+    fputs(yaml, stdout);
+  free(yaml);
+  mho_experiment_free(e);
+  session_close(&it);
+  return err;
+}
+
+static int run(int argc, char **argv) {
+  options o = {0};
+  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  mho_errinfo ei = {0};
+  mho_store *s = NULL;
+  mho_run_row row = {0};
+  char id[MHO_ID_MAX];
+  mho_err err = mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei);
+  if (!err)
+    err = mho_store_find(s, o.ref, id, &ei);
+  if (!err && o.config) {
+    err = print_yaml(&o, s, id, &ei);
+  } else if (!err && !(err = mho_store_run_get(s, id, &row, &ei))) {
+    if (o.common.json)
+      print_json(&row);
+    else
+      err = print_people(s, &row, &ei);
+  }
+  mho_run_row_free(&row);
+  mho_store_close(s);
+  return err ? report_error(err, &ei) : EXIT_DONE;
+}
+
+const verb verb_show = {"show", "one run in full", run};

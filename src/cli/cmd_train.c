@@ -1,0 +1,226 @@
+/* cmd_train.c - mho train: one run.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "mho/num.h"
+#include "mho/train.h"
+
+typedef struct options {
+  common_options common;
+  const char *config, *name, *resume, *seed;
+  bool print_config, no_db;
+} options;
+
+enum { KEY_NAME = OPTION_VERB, KEY_SEED, KEY_RESUME, KEY_PRINT, KEY_NO_DB };
+
+static const struct argp_option option_table[] = {
+    OPT_SET,
+    OPT_DB,
+    {"no-db", KEY_NO_DB, NULL, 0, "log nothing", 0},
+    {"name", KEY_NAME, "NAME", 0, "name of the run", 0},
+    {"seed", KEY_SEED, "N", 0, "short for --set train.seed=N", 0},
+    OPT_THREADS,
+    OPT_JSON,
+    {"resume", KEY_RESUME, "RUN", 0, "continue a stored run (id, name, id prefix, or last); takes no CONFIG",
+     0},
+    {"print-config", KEY_PRINT, NULL, 0, "print the config with every default filled in, and train nothing",
+     0},
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+  options *o = state->input;
+  switch (key) {
+  case KEY_NAME:
+    o->name = arg;
+    return 0;
+  case KEY_SEED:
+    option_number(state, "seed", arg, 0, 9000000000000000);
+    o->seed = arg;
+    return 0;
+  case KEY_RESUME:
+    o->resume = arg;
+    return 0;
+  case KEY_PRINT:
+    o->print_config = true;
+    return 0;
+  case KEY_NO_DB:
+    o->no_db = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (o->config)
+      argp_error(state, "one CONFIG, not also '%s'", arg);
+    o->config = arg;
+    return 0;
+  case ARGP_KEY_END:
+    if (o->resume && (o->config || o->common.n_set || o->seed))
+      argp_error(state, "--resume goes on with the stored config: it takes no CONFIG, --set or --seed");
+    if (o->resume && o->no_db)
+      argp_error(state, "--resume needs the run database: leave out --no-db");
+    return 0;
+  default:
+    return common_option(&o->common, key, arg, state);
+  }
+}
+
+static const struct argp argp = {
+    option_table,
+    parse,
+    "[CONFIG]",
+    "Train a network as CONFIG (YAML) says; without one, the defaults on the embedded digits.\v"
+    "Examples:\n"
+    "  mho train --set device=soft_bounds --set update.scheme=accumulate --set update.optimizer=sgd "
+    "--set update.rate=0.1\n"
+    "  mho train mnist.yaml --name first --seed 3\n"
+    "  mho train --resume last\n\n"
+    "Ctrl-C finishes the batch and saves; --resume goes on from there, bit for bit. Exit code 0 done, 1 the "
+    "run "
+    "failed, 2 bad input, 130 interrupted.",
+    NULL,
+    NULL,
+    NULL};
+
+/* ---------------------------------------------------------------- output */
+
+static json_t *number(double v) {
+  return isfinite(v) ? json_real(v) : json_null();
+}
+
+static void print_json(json_t *o) {
+  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
+  putchar('\n');
+  fflush(stdout);
+  json_decref(o);
+}
+
+static void epoch_json(void *user, const char *run, const mho_epoch_row *r) {
+  json_t *o = json_pack("{ss ss si so so so so sI so so so}", "event", "epoch", "run", run, "epoch", r->epoch,
+                        "train_acc", number(r->train_acc), "test_acc", number(r->test_acc), "loss",
+                        number(r->loss), "settle_steps", number(r->settle_steps), "unsettled",
+                        (json_int_t)r->unsettled, "pulses", json_integer((json_int_t)r->pulses), "wall_s",
+                        number(r->wall_s), "eval_s", number(r->eval_s));
+  if (isfinite(r->val_acc))
+    json_object_set_new(o, "val_acc", json_real(r->val_acc));
+  print_json(o);
+}
+
+static void epoch_text(void *user, const char *run, const mho_epoch_row *r) {
+  bool *header = user, validation = isfinite(r->val_acc);
+  if (!*header)
+    printf("%6s %8s %8s %s%8s %7s %10s %8s %8s\n", "epoch", "train %", "test %",
+           validation ? "   val % " : "", "loss", "steps", "unsettled", "pulses", "time s");
+  *header = true;
+  char val[16] = "";
+  if (validation)
+    snprintf(val, sizeof val, "%8.2f ", 100 * r->val_acc);
+  printf("%6d %8.2f %8.2f %s%8.4f %7.1f %10lld %8.3g %8.2f\n", r->epoch, 100 * r->train_acc,
+         100 * r->test_acc, val, r->loss, r->settle_steps, (long long)r->unsettled, r->pulses, r->wall_s);
+  fflush(stdout);
+}
+
+static void print_done(const options *o, const mho_train_result *r, bool validation) {
+  if (o->common.json) {
+    print_json(json_pack("{ss ss ss so so so so si ss}", "event", "done", "run", r->run, "status", r->status,
+                         "best_test_acc", number(r->best_test_acc), "final_test_acc",
+                         number(r->final_test_acc), "train_acc", number(r->train_acc), "wall_s",
+                         number(r->wall_s), "best_epoch", r->best_epoch, "best_by",
+                         validation ? "validation" : "test"));
+    return;
+  }
+  if (r->epochs > 0)
+    printf("%s: best test accuracy %.2f %% in epoch %d (best by %s accuracy), last %.2f %%, %.1f s\n",
+           r->status, 100 * r->best_test_acc, r->best_epoch, validation ? "validation" : "test",
+           100 * r->final_test_acc, r->wall_s);
+  if (!o->no_db && *r->run && !strcmp(r->status, "interrupted"))
+    printf("saved; go on with: mho train --resume %s%s%s\n", r->run, o->common.db ? " --db " : "",
+           o->common.db ? o->common.db : "");
+  else if (!o->no_db && *r->run)
+    printf("run %s; see it with: mho show %s%s%s\n", r->run, r->run, o->common.db ? " --db " : "",
+           o->common.db ? o->common.db : "");
+}
+
+/* ---------------------------------------------------------------- the verb */
+
+static mho_err load_experiment(const options *o, const mho_registry *r, mho_experiment **out,
+                               mho_errinfo *ei) {
+  mho_config *c;
+  mho_err err = mho_config_new(&c, ei);
+  if (!err && o->config)
+    err = mho_config_file(c, o->config, ei);
+  for (int i = 0; i < o->common.n_set && !err; i++)
+    err = mho_config_set(c, o->common.set[i], ei);
+  if (!err && o->seed) {
+    char text[64];
+    snprintf(text, sizeof text, "train.seed=%s", o->seed);
+    err = mho_config_set(c, text, ei);
+  }
+  if (!err)
+    err = mho_experiment_new(r, c, false, out, ei);
+  mho_config_free(c);
+  return err;
+}
+
+static mho_err print_config(const mho_experiment *e, mho_errinfo *ei) {
+  char *yaml = mho_experiment_yaml(e, false);
+  if (!yaml)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the config");
+  fputs(yaml, stdout);
+  free(yaml);
+  return MHO_OK;
+}
+
+static mho_err train(const options *o, session *s, mho_train_result *result, bool *validation,
+                     mho_errinfo *ei) {
+  mho_experiment *e = NULL;
+  mho_store *store = NULL;
+  char id[MHO_ID_MAX];
+  bool header = false;
+  mho_err err = o->resume ? MHO_OK : load_experiment(o, s->registry, &e, ei);
+  if (!err && o->print_config) {
+    err = print_config(e, ei);
+    mho_experiment_free(e);
+    return err;
+  }
+  if (!err && !o->no_db)
+    err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
+  if (!err && o->resume)
+    err = mho_store_find(store, o->resume, id, ei);
+  if (!err && mho_blas_better_kernel())
+    mho_log(&s->ctx, MHO_LOG_WARNING,
+            "matrix products run the slow %s kernels; OPENBLAS_CORETYPE=%s would be faster",
+            mho_blas_kernel(), mho_blas_better_kernel());
+  mho_train_options t = {
+      .store = store, .name = o->name, .epoch = o->common.json ? epoch_json : epoch_text, .user = &header};
+  if (!err && o->resume && !(err = mho_train_stored_experiment(store, s->registry, id, 0, NULL, &e, ei))) {
+    *validation = e->dataset_config.validation > 0;
+    err = mho_train_resume(&s->ctx, s->registry, id, &t, result, ei);
+  } else if (!err) {
+    *validation = e->dataset_config.validation > 0;
+    err = mho_train(&s->ctx, e, &t, result, ei);
+  }
+  mho_experiment_free(e);
+  mho_store_close(store);
+  return err;
+}
+
+static int run(int argc, char **argv) {
+  options o = {0};
+  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  session s;
+  mho_errinfo ei = {0};
+  mho_train_result result = {0};
+  bool validation = false;
+  mho_err err = session_open(&s, o.common.threads, &ei);
+  if (!err)
+    err = train(&o, &s, &result, &validation, &ei);
+  if (*result.run || result.epochs > 0)
+    print_done(&o, &result, validation);
+  session_close(&s);
+  return err ? report_error(err, &ei) : EXIT_DONE;
+}
+
+const verb verb_train = {"train", "train a network and log the run", run};

@@ -1,0 +1,159 @@
+/* dataset.c - datasets of every kind: finding their files, cutting them into parts, batches.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "data/file.h"
+
+#define NO_LIMIT 1e15 /* how many images there are is known only when they are read */
+static const mho_param table[] = {
+    MHO_P_TEXT(mho_dataset_config, path, "path", "",
+               "folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name>"),
+    MHO_P_INT(mho_dataset_config, train, "train", 0, 0, NO_LIMIT,
+              "train on the first so many images; 0: all"),
+    MHO_P_INT(mho_dataset_config, test, "test", 0, 0, NO_LIMIT, "test on the first so many images; 0: all"),
+    MHO_P_INT(mho_dataset_config, validation, "validation", 0, 0, NO_LIMIT,
+              "hold out so many images from the end of the training images"),
+};
+const mho_params mho_dataset_params = MHO_PARAMS(mho_dataset_config, table);
+
+/* ---------------------------------------------------------------- finding */
+
+enum { PLACES = 2 };
+
+/* The places to look at, in order. */
+static int list_places(const mho_dataset_kind *kind, const char *path, char place[PLACES][MHO_DATA_PATH]) {
+  int n = 0;
+  if (path && *path) {
+    snprintf(place[n++], MHO_DATA_PATH, "%s", path);
+    return n;
+  }
+  const char *shared = getenv("MHO_DATA");
+  if (shared && *shared)
+    snprintf(place[n++], MHO_DATA_PATH, "%s/%s", shared, kind->entry.id);
+  n += mho_data_home(kind->entry.id, place[n], MHO_DATA_PATH);
+  return n;
+}
+
+/* The first file that the folder lacks, or NULL. */
+static const char *missing_file(const mho_dataset_kind *kind, const char *folder) {
+  char path[MHO_DATA_PATH];
+  for (int i = 0; i < kind->n_files; i++)
+    if (!mho_data_find(folder, kind->files[i].name, path, sizeof path))
+      return kind->files[i].name;
+  return NULL;
+}
+
+void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, char *folder, size_t capacity) {
+  char place[PLACES][MHO_DATA_PATH];
+  snprintf(folder, capacity, "%s", "");
+  int n = kind->n_files ? list_places(kind, path, place) : 0;
+  for (int i = 0; i < n; i++)
+    if (!missing_file(kind, place[i]) && strlen(place[i]) < capacity) {
+      strcpy(folder, place[i]);
+      return;
+    }
+}
+
+/* The cure comes before the places, so that long paths cannot push it out of the message. */
+static mho_err not_found(const mho_dataset_kind *kind, const char *path, mho_errinfo *ei) {
+  const char *id = kind->entry.id;
+  bool given = path && *path;
+  char place[PLACES][MHO_DATA_PATH], why[MHO_MESSAGE_MAX] = "", cure[256];
+  int n = list_places(kind, path, place);
+  for (int i = 0; i < n; i++) {
+    const char *lacks = missing_file(kind, place[i]);
+    mho_text_append(why, sizeof why, "%s%s ", i ? ", " : "", place[i]);
+    if (access(place[i], F_OK))
+      mho_text_append(why, sizeof why, "does not exist");
+    else
+      mho_text_append(why, sizeof why, "lacks %s[.gz]", lacks ? lacks : "nothing");
+  }
+  if (!kind->files[0].url)
+    snprintf(cure, sizeof cure, "set dataset.path to the folder of its files");
+  else if (given)
+    snprintf(cure, sizeof cure, "correct dataset.path, or leave it out and run 'mho data fetch %s'", id);
+  else
+    snprintf(cure, sizeof cure, "run 'mho data fetch %s', or set dataset.path", id);
+  return mho_fail(ei, MHO_ENOTFOUND, "dataset %s was not found: %s (%s)", id, cure,
+                  n ? why : "HOME is not set");
+}
+
+/* ---------------------------------------------------------------- loading */
+
+static mho_err limit(const char *id, const char *key, int64_t wanted, mho_images *part, mho_errinfo *ei) {
+  if (wanted < 0 || wanted > part->n)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.%s: %lld images of %s are asked for, there are %d (0 takes all)", key,
+                    (long long)wanted, id, part->n);
+  if (wanted)
+    part->n = (int)wanted;
+  return MHO_OK;
+}
+
+static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset *d, mho_errinfo *ei) {
+  mho_err err = limit(id, "train", config->train, &d->train, ei);
+  if (!err)
+    err = limit(id, "test", config->test, &d->test, ei);
+  if (err)
+    return err;
+  if (config->validation < 0 || (config->validation && config->validation >= d->train.n))
+    return mho_fail(
+        ei, MHO_ECONFIG,
+        "dataset.validation: %lld of %d training images of %s cannot be held out, at least one must train",
+        (long long)config->validation, d->train.n, id);
+  int held_out = (int)config->validation;
+  d->train.n -= held_out;
+  d->validation = (mho_images){held_out, d->train.pixel + (size_t)d->train.n * (size_t)d->features,
+                               d->train.label + d->train.n};
+  return MHO_OK;
+}
+
+mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config, mho_dataset *out,
+                         mho_errinfo *ei) {
+  char folder[MHO_DATA_PATH];
+  *out = (mho_dataset){0};
+  mho_dataset_locate(kind, config->path, folder, sizeof folder);
+  if (kind->n_files && !*folder)
+    return not_found(kind, config->path, ei);
+  mho_err err = kind->load(kind, kind->n_files ? folder : NULL, out, ei);
+  if (!err)
+    err = cut(kind->entry.id, config, out, ei);
+  if (err)
+    mho_dataset_free(out);
+  return err;
+}
+
+void mho_dataset_free(mho_dataset *d) {
+  if (!d)
+    return;
+  mho_free(d->memory);
+  *d = (mho_dataset){0};
+}
+
+/* ---------------------------------------------------------------- batches */
+
+static void convert(size_t n, const uint8_t *restrict pixel, mho_real scale, mho_real *restrict out) {
+#pragma omp simd
+  for (size_t i = 0; i < n; i++)
+    out[i] = (mho_real)pixel[i] * scale;
+}
+
+void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first, int n,
+                      mho_real *out, uint8_t *label_out) {
+  size_t features = (size_t)d->features;
+  mho_real scale = (mho_real)d->scale;
+  if (!index) { /* neighbours: one run of pixels */
+    convert((size_t)n * features, part->pixel + (size_t)first * features, scale, out);
+    if (label_out)
+      memcpy(label_out, part->label + first, (size_t)n);
+    return;
+  }
+  for (int i = 0; i < n; i++) {
+    convert(features, part->pixel + (size_t)index[i] * features, scale, out + (size_t)i * features);
+    if (label_out)
+      label_out[i] = part->label[index[i]];
+  }
+}

@@ -1,0 +1,63 @@
+/* linear.c - constant step, or a step that falls linearly across the range.
+ *
+ *   SET    dg = +s_up (1 - slope_up   (g - c)/(1 - c)) (1 + sigma xi)
+ *   RESET  dg = -s_dn (1 + slope_down (g - c)/c)       (1 + sigma xi)
+ *
+ * g normalized, c the conductance of weight zero; slope 0 is the constant step of Gokmen & Vlasov. Additive
+ * noise is s sigma xi, not scaled by the state.
+ *
+ * Source: T. Gokmen, Y. Vlasov, Frontiers in Neuroscience 10:333 (2016).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "device/noise.h"
+
+typedef struct linear {
+  double step_up, step_down, slope_up, slope_down, center, c2c;
+  int noise;
+} linear;
+
+static const mho_param table[] = {
+    MHO_P_REAL(linear, step_up, "step_up", "", 1e-3, 1e-7, 1, "SET step, of the range: 1/levels"),
+    MHO_P_REAL(linear, step_down, "step_down", "", 1e-3, 1e-7, 1, "RESET step, of the range"),
+    MHO_P_REAL(linear, slope_up, "slope_up", "", 0, 0, 1, "fall of the SET step from center to high bound"),
+    MHO_P_REAL(linear, slope_down, "slope_down", "", 0, 0, 1,
+               "fall of the RESET step from center to low bound"),
+    MHO_P_REAL(linear, center, "center", "", 0.5, 0.01, 0.99,
+               "where the steps are step_up and step_down, of the range"),
+    MHO_P_CYCLE_NOISE(linear),
+};
+
+enum { UP, UP_G, DOWN, DOWN_G, NOISE_UP, NOISE_DOWN, MULTIPLICATIVE, COLUMNS };
+
+static void columns(const void *params, const mho_device_draw *d, float *const *col) {
+  const linear *p = params;
+  for (int i = 0; i < d->n; i++) {
+    float up = (float)p->step_up * d->up[i], down = (float)p->step_down * d->down[i];
+    float su = (float)(p->slope_up / (1 - p->center)), sd = (float)(p->slope_down / p->center),
+          c = (float)p->center;
+    col[UP][i] = up * (1 + su * c); /* the step is UP + UP_G g */
+    col[UP_G][i] = -up * su;
+    col[DOWN][i] = down * (1 - sd * c);
+    col[DOWN_G][i] = down * sd;
+    mho_noise_columns((float)p->c2c, p->noise, up, down, i, col + NOISE_UP);
+  }
+}
+
+static void pulse(const mho_device_block *b) {
+  for (int i = 0; i < b->n; i++) {
+    float up = b->col[UP][i] + b->col[UP_G][i] * b->g[i];
+    float down = b->col[DOWN][i] + b->col[DOWN_G][i] * b->g[i];
+    b->out[i] = b->g[i] + mho_noisy_step(b, i, up, down, NOISE_UP);
+  }
+}
+
+const mho_device_model mho_device_linear = {
+    .entry = {.abi = MHO_ABI,
+              .id = "linear",
+              .title = "constant step, or one that falls linearly",
+              .equation = "dg = +-s (1 -+ slope (g - c)/(bound - c))",
+              .source = "Gokmen & Vlasov, Front. Neurosci. 10:333 (2016)",
+              .params = MHO_PARAMS(linear, table)},
+    .n_columns = COLUMNS,
+    .columns = columns,
+    .pulse = pulse,
+};

@@ -1,0 +1,88 @@
+/* nl_pulse.c - the nonlinearity-label model of NeuroSim.
+ *
+ *   G(x) = B (1 - exp(-x/A)) + Gmin,  B = (Gmax - Gmin)/(1 - exp(-P/A)),  P pulses from end to end
+ *
+ * A pulse inverts G on its own branch (LTP or LTD), moves x by +-1, clips to [0, P] and maps back. In
+ * normalized conductance, with a = A/P, D = 1 - exp(-1/a) and q = exp(-1/(a P)), that is an affine map: a SET
+ * gives g' = q g + (1 - q)/D, a RESET g' = g/q + (1 - 1/q)/D with its branch's own a and P. a follows from
+ * the label NL: the normalized curve lies at most 0.07 NL from the diagonal (perpendicular), its sign is the
+ * branch: positive steep at low conductance, negative steep at high.
+ *
+ * Source: P.-Y. Chen, X. Peng, S. Yu, "NeuroSim", IEEE TCAD 37, 3067 (2018).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "device/nl_pulse.h"
+
+#include <math.h>
+
+typedef struct nl_pulse {
+  double nl_up, nl_down, pulses_up, pulses_down, c2c;
+} nl_pulse;
+
+static const mho_param table[] = {
+    MHO_P_REAL(nl_pulse, nl_up, "nl_up", "", 1, -9, 9, "nonlinearity label of potentiation"),
+    MHO_P_REAL(nl_pulse, nl_down, "nl_down", "", -1, -9, 9, "nonlinearity label of depression"),
+    MHO_P_REAL(nl_pulse, pulses_up, "pulses_up", "", 500, 1, 1e6, "SET pulses from end to end"),
+    MHO_P_REAL(nl_pulse, pulses_down, "pulses_down", "", 500, 1, 1e6, "RESET pulses from end to end"),
+    MHO_P_REAL(nl_pulse, c2c, "cycle_to_cycle", "", 0, 0, 1, "noise of a pulse, of the conductance range"),
+};
+
+enum { UP_GAIN, UP_SHIFT, DOWN_GAIN, DOWN_SHIFT, NOISE, COLUMNS };
+
+/* Largest distance of the normalized curve above the diagonal, along g: at x = -a ln(a (1 - exp(-1/a))). */
+static double bulge(double a) {
+  double d = -expm1(-1 / a), x = -a * log(a * d);
+  return -expm1(-x / a) / d - x;
+}
+
+double mho_nl_pulse_a(double label) {
+  double want = 0.07 * sqrt(2) * fabs(label), low = log(1e-4), high = log(1e4);
+  if (want < 1e-6)
+    return INFINITY;              /* linear */
+  for (int i = 0; i < 200; i++) { /* the bulge falls with a: bisection in ln a */
+    double mid = 0.5 * (low + high);
+    if (bulge(exp(mid)) > want)
+      low = mid;
+    else
+      high = mid;
+  }
+  return copysign(exp(0.5 * (low + high)), label);
+}
+
+/* The affine map of one pulse forward (sign +1) or backward (-1) on a branch of P pulses. */
+static void affine(double a, double pulses, int sign, float *gain, float *shift) {
+  double d = -expm1(-1 / a), q1 = expm1(-sign / (a * pulses)); /* q^sign - 1 */
+  *gain = (float)(1 + q1);
+  *shift = isinf(a) ? (float)(sign / pulses) : (float)(-q1 / d);
+}
+
+static void columns(const void *params, const mho_device_draw *d, float *const *col) {
+  const nl_pulse *p = params;
+  double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
+  for (int i = 0; i < d->n; i++) { /* a cell of larger step needs fewer pulses; without any it never moves */
+    affine(a_up, p->pulses_up / fmax((double)d->up[i], 1e-9), 1, &col[UP_GAIN][i], &col[UP_SHIFT][i]);
+    affine(a_down, p->pulses_down / fmax((double)d->down[i], 1e-9), -1, &col[DOWN_GAIN][i],
+           &col[DOWN_SHIFT][i]);
+    col[NOISE][i] = (float)p->c2c;
+  }
+}
+
+static void pulse(const mho_device_block *b) {
+  for (int i = 0; i < b->n; i++) {
+    float up = b->col[UP_GAIN][i] * b->g[i] + b->col[UP_SHIFT][i];
+    float down = b->col[DOWN_GAIN][i] * b->g[i] + b->col[DOWN_SHIFT][i];
+    float mean = fminf(fmaxf(b->dir[i] > 0 ? up : down, 0), 1); /* x is clipped to [0, P] */
+    b->out[i] = mean + b->col[NOISE][i] * b->xi[i];
+  }
+}
+
+const mho_device_model mho_device_nl_pulse = {
+    .entry = {.abi = MHO_ABI,
+              .id = "nl_pulse",
+              .title = "NeuroSim nonlinearity labels for potentiation and depression",
+              .equation = "G(x) = B (1 - exp(-x/A)) + Gmin, a pulse moves x by +-1",
+              .source = "Chen, Peng & Yu, IEEE TCAD 37:3067 (2018)",
+              .params = MHO_PARAMS(nl_pulse, table)},
+    .n_columns = COLUMNS,
+    .columns = columns,
+    .pulse = pulse,
+};

@@ -1,0 +1,11 @@
+/* nl_pulse.h - the label-to-curvature law, which the tests compare with the published one.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_DEVICE_NL_PULSE_H
+#define MHO_DEVICE_NL_PULSE_H
+
+#include "mho/device.h"
+
+/** a = A/P of a nonlinearity label (signed); infinite for label 0, the straight line. */
+MHO_API double mho_nl_pulse_a(double label);
+
+#endif

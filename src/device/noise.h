@@ -1,0 +1,36 @@
+/* noise.h - cycle-to-cycle noise as the step models share it.
+ *
+ *   multiplicative  dg = step(g) (1 + sigma xi)
+ *   additive        dg = step(g) + s sigma xi,  s the cell's nominal step
+ *
+ * One form serves both: dg = step (1 + m xi) + a xi with (m, a) = (sigma, 0) or (0, s sigma).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_DEVICE_NOISE_H
+#define MHO_DEVICE_NOISE_H
+
+#include "mho/device.h"
+
+enum { MHO_NOISE_MULTIPLICATIVE, MHO_NOISE_ADDITIVE };
+
+#define MHO_P_CYCLE_NOISE(T)                                                                                 \
+  MHO_P_REAL(T, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a pulse, relative to the step"),             \
+      MHO_P_CHOICE(T, noise, "noise", "multiplicative|additive", 0,                                          \
+                   "noise scales with the step at the state, or with the nominal step")
+
+/* Three columns: additive part for SET, for RESET, and the multiplicative part. */
+static inline void mho_noise_columns(float sigma, int kind, float s_up, float s_down, int i,
+                                     float *const *col) {
+  bool additive = kind == MHO_NOISE_ADDITIVE;
+  col[0][i] = additive ? sigma * s_up : 0;
+  col[1][i] = additive ? sigma * s_down : 0;
+  col[2][i] = additive ? 0 : sigma;
+}
+
+/* Signed change of cell i by its pulse, from the mean steps and the three columns at `first`. */
+static inline float mho_noisy_step(const mho_device_block *b, int i, float up, float down, int first) {
+  bool set = b->dir[i] > 0;
+  float step = set ? up : down, a = set ? b->col[first][i] : b->col[first + 1][i];
+  return b->dir[i] * (step + (step * b->col[first + 2][i] + a) * b->xi[i]);
+}
+
+#endif

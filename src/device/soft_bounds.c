@@ -1,0 +1,58 @@
+/* soft_bounds.c - steps that shrink towards the bound: an exponential approach.
+ *
+ *   SET    dg = +s_up (b+ - g)/(b+ - b-)
+ *   RESET  dg = -s_dn (g - b-)/(b+ - b-)
+ *
+ * b+- are the cell's own bounds, so that spread of the bounds moves where the steps vanish.
+ *
+ * Source: S. Fusi, L. Abbott, Nature Neuroscience 10, 485 (2007); T. Gokmen, W. Haensch, Frontiers in
+ * Neuroscience 14:103 (2020). SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
+#include "device/noise.h"
+
+typedef struct soft_bounds {
+  double step_up, step_down, c2c;
+  int noise;
+} soft_bounds;
+
+static const mho_param table[] = {
+    MHO_P_REAL(soft_bounds, step_up, "step_up", "", 2e-3, 1e-7, 1, "SET step at the low bound, of the range"),
+    MHO_P_REAL(soft_bounds, step_down, "step_down", "", 2e-3, 1e-7, 1,
+               "RESET step at the high bound, of the range"),
+    MHO_P_CYCLE_NOISE(soft_bounds),
+};
+
+enum { UP, DOWN, NOISE_UP, NOISE_DOWN, MULTIPLICATIVE, COLUMNS };
+
+static void columns(const void *params, const mho_device_draw *d, float *const *col) {
+  const soft_bounds *p = params;
+  for (int i = 0; i < d->n; i++) {
+    col[UP][i] = (float)p->step_up * d->up[i];
+    col[DOWN][i] = (float)p->step_down * d->down[i];
+    mho_noise_columns((float)p->c2c, p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
+  }
+}
+
+static void pulse(const mho_device_block *b) {
+  for (int i = 0; i < b->n; i++) {
+    float range = fmaxf(b->high[i] - b->low[i], 1e-6f); /* a cell without a range does not move */
+    float up = b->col[UP][i] * (b->high[i] - b->g[i]) / range;
+    float down = b->col[DOWN][i] * (b->g[i] - b->low[i]) / range;
+    b->out[i] = b->g[i] + mho_noisy_step(b, i, up, down, NOISE_UP);
+  }
+}
+
+const mho_device_model mho_device_soft_bounds = {
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "soft_bounds",
+         .title = "steps that shrink towards the bound",
+         .equation = "SET dg = s_up (b+ - g)/(b+ - b-), RESET dg = -s_dn (g - b-)/(b+ - b-)",
+         .source =
+             "Fusi & Abbott, Nat. Neurosci. 10:485 (2007); Gokmen & Haensch, Front. Neurosci. 14:103 (2020)",
+         .params = MHO_PARAMS(soft_bounds, table)},
+    .n_columns = COLUMNS,
+    .columns = columns,
+    .pulse = pulse,
+};

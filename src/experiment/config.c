@@ -1,0 +1,194 @@
+/* config.c - YAML to a flat list of keys, with the places they came from.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "experiment/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+enum { DEPTH_MAX = 8, PATH_LENGTH = 256 };
+
+mho_err mho_config_new(mho_config **out, mho_errinfo *ei) {
+  *out = mho_alloc(1, sizeof **out);
+  return *out ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a config");
+}
+
+static void clear(mho_config_key *k) {
+  free(k->path);
+  free(k->text);
+  free(k->file);
+}
+
+void mho_config_free(mho_config *c) {
+  if (!c)
+    return;
+  for (int i = 0; i < c->n; i++)
+    clear(&c->key[i]);
+  free(c->key);
+  mho_free(c);
+}
+
+/* "device: ideal" is short for "device: {model: ideal}": both names are one key. */
+static void canonical(const char *path, char *out, size_t n) {
+  snprintf(out, n, "%s", path);
+  for (int i = 0; i < mho_n_sections; i++)
+    if (!strcmp(path, mho_sections[i].name) && mho_sections[i].selector[0].key)
+      snprintf(out, n, "%s.%s", path, mho_sections[i].selector[0].key);
+}
+
+static mho_config_key *find(mho_config *c, const char *path) {
+  for (int i = 0; i < c->n; i++)
+    if (!strcmp(c->key[i].path, path))
+      return &c->key[i];
+  return NULL;
+}
+
+static mho_err put(mho_config *c, const char *path_in, const char *text, bool is_list, const char *file,
+                   int line, bool replace, mho_errinfo *ei) {
+  char path[PATH_LENGTH];
+  canonical(path_in, path, sizeof path);
+  mho_config_key *old = find(c, path);
+  if (old && !replace)
+    return mho_fail_at(ei, MHO_ECONFIG, file, line, "%s is given twice, first in line %d", path, old->line);
+  mho_config_key k = {strdup(path), strdup(text), is_list, strdup(file), line};
+  if (!old && c->n == c->capacity) {
+    int more = c->capacity ? 2 * c->capacity : 32;
+    mho_config_key *grown = realloc(c->key, (size_t)more * sizeof *grown);
+    if (grown) {
+      c->key = grown;
+      c->capacity = more;
+    }
+  }
+  if (!k.path || !k.text || !k.file || (!old && c->n == c->capacity)) {
+    clear(&k);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the config");
+  }
+  if (old) {
+    clear(old);
+    *old = k;
+  } else {
+    c->key[c->n++] = k;
+  }
+  return MHO_OK;
+}
+
+typedef struct reader {
+  mho_config *c;
+  yaml_document_t *doc;
+  const char *file;
+  bool replace, one_line; /* --set: there is no line to name */
+  mho_errinfo *ei;
+} reader;
+
+static int line_of(const reader *r, const yaml_node_t *node) {
+  return r->one_line ? 0 : (int)node->start_mark.line + 1;
+}
+
+static mho_err read_list(reader *r, const char *path, const yaml_node_t *node) {
+  char text[MHO_TEXT_MAX * 4] = "";
+  for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++) {
+    const yaml_node_t *item = yaml_document_get_node(r->doc, *i);
+    if (item->type != YAML_SCALAR_NODE)
+      return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, item),
+                         "%s: a list may only have plain values", path);
+    mho_text_append(text, sizeof text, "%s%s", *text ? " " : "", (const char *)item->data.scalar.value);
+  }
+  if (strlen(text) >= sizeof text - 1)
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node), "%s: the list is too long", path);
+  return put(r->c, path, text, true, r->file, line_of(r, node), r->replace, r->ei);
+}
+
+static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, int depth) {
+  if (node->type == YAML_SCALAR_NODE)
+    return put(r->c, path, (const char *)node->data.scalar.value, false, r->file, line_of(r, node),
+               r->replace, r->ei);
+  if (node->type == YAML_SEQUENCE_NODE)
+    return read_list(r, path, node);
+  if (depth == DEPTH_MAX)
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node), "%s is nested too deeply", path);
+  for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+    const yaml_node_t *key = yaml_document_get_node(r->doc, p->key),
+                      *value = yaml_document_get_node(r->doc, p->value);
+    char sub[PATH_LENGTH];
+    if (key->type != YAML_SCALAR_NODE)
+      return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key), "a key must be a plain word");
+    int n = snprintf(sub, sizeof sub, "%s%s%s", path, *path ? "." : "", (const char *)key->data.scalar.value);
+    if (n >= (int)sizeof sub)
+      return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key), "a key is longer than %d characters",
+                         PATH_LENGTH - 1);
+    mho_err err = read_node(r, sub, value, depth + 1);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+/* Parse YAML text below `path`. */
+static mho_err read_yaml(mho_config *c, const char *path, const char *text, const char *file, bool is_set,
+                         mho_errinfo *ei) {
+  yaml_parser_t parser;
+  yaml_document_t doc;
+  if (!yaml_parser_initialize(&parser))
+    return mho_fail(ei, MHO_ENOMEM, "no memory to parse %s", file);
+  yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
+  mho_err err = MHO_OK;
+  if (!yaml_parser_load(&parser, &doc)) {
+    err = mho_fail_at(ei, MHO_ECONFIG, file, is_set ? 0 : (int)parser.problem_mark.line + 1,
+                      "not valid YAML: %s%s%s", parser.problem ? parser.problem : "unreadable",
+                      parser.context ? ", " : "", parser.context ? parser.context : "");
+  } else {
+    reader r = {c, &doc, file, is_set, is_set, ei};
+    const yaml_node_t *root = yaml_document_get_root_node(&doc);
+    if (root && !*path && root->type != YAML_MAPPING_NODE)
+      err = mho_fail_at(ei, MHO_ECONFIG, file, line_of(&r, root),
+                        "not a config: expected sections such as 'network:' with keys below them");
+    else if (root)
+      err = read_node(&r, path, root, 0);
+    else if (*path)
+      err = put(c, path, "", false, file, 0, true, ei);
+    yaml_document_delete(&doc);
+  }
+  yaml_parser_delete(&parser);
+  return err;
+}
+
+mho_err mho_config_text(mho_config *c, const char *text, const char *name, mho_errinfo *ei) {
+  return read_yaml(c, "", text, name, false, ei);
+}
+
+mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei) {
+  enum { LIMIT = 1 << 20 };
+  FILE *f = fopen(path, "rb");
+  if (!f)
+    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the config: %s", strerror(errno));
+  char *text = calloc(1, LIMIT + 1);
+  size_t n = text ? fread(text, 1, LIMIT + 1, f) : 0;
+  mho_err err;
+  if (!text)
+    err = mho_fail(ei, MHO_ENOMEM, "no memory to read %s", path);
+  else if (ferror(f))
+    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the config: %s", strerror(errno));
+  else if (n > LIMIT)
+    err = mho_fail_at(ei, MHO_ECONFIG, path, 0, "larger than 1 MiB: this is not a config");
+  else if (memchr(text, 0, n))
+    err = mho_fail_at(ei, MHO_ECONFIG, path, 0, "not a text file: this is not a config");
+  else
+    err = mho_config_text(c, text, path, ei);
+  free(text);
+  fclose(f);
+  return err;
+}
+
+mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei) {
+  char path[PATH_LENGTH], origin[MHO_TEXT_MAX];
+  size_t n = strcspn(assignment, "=");
+  if (!assignment[n] || n == 0 || n >= sizeof path)
+    return mho_fail(ei, MHO_ECONFIG, "--set %s: expected a key and a value, for example --set train.epochs=5",
+                    assignment);
+  memcpy(path, assignment, n);
+  path[n] = 0;
+  snprintf(origin, sizeof origin, "--set %s", assignment);
+  return read_yaml(c, path, assignment + n + 1, origin, true, ei);
+}

@@ -1,0 +1,58 @@
+/* config.h - a config as a flat list of keys, and the sections it may have.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_EXPERIMENT_CONFIG_H
+#define MHO_EXPERIMENT_CONFIG_H
+
+#include "mho/experiment.h"
+
+typedef struct mho_config_key {
+  char *path; /* "device.step_up"; a section's shorthand ("device: ideal") is the bare section name */
+  char *text; /* scalar, or the entries of a list with blanks between */
+  bool is_list;
+  char *file;
+  int line;
+} mho_config_key;
+
+struct mho_config {
+  int n, capacity;
+  mho_config_key *key;
+};
+
+/* A section of the config: its own keys, and the words that choose registered things (whose keys join it). */
+enum { SELECTORS = 2 };
+typedef struct mho_section {
+  const char *name;
+  const mho_params *common; /* nullable */
+  size_t common_offset;     /* in mho_experiment */
+  struct {
+    const char *key; /* NULL: none */
+    mho_kind kind;
+    const char *initial;
+    size_t offset; /* of the mho_choice in mho_experiment */
+  } selector[SELECTORS];
+} mho_section;
+
+extern const mho_section mho_sections[];
+extern const int mho_n_sections;
+
+static inline const mho_choice *mho_section_choice(const mho_section *s, int k, const mho_experiment *e) {
+  return (const mho_choice *)((const char *)e + s->selector[k].offset);
+}
+static inline const void *mho_section_common(const mho_section *s, const mho_experiment *e) {
+  return (const char *)e + s->common_offset;
+}
+
+/* One key of a validated experiment: a selector (param NULL, word its value) or a parameter and its struct.
+ */
+typedef struct mho_setting {
+  const mho_section *section;
+  const char *name;
+  const char *word; /* value of a selector */
+  bool is_default;
+  const mho_param *param;
+  const void *params;
+} mho_setting;
+/* Calls f for every key of an experiment, section by section in printing order. */
+void mho_settings_visit(const mho_experiment *e, void (*f)(void *user, const mho_setting *s), void *user);
+
+#endif

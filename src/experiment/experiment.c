@@ -1,0 +1,335 @@
+/* experiment.c - a config's keys against the sections and the registry: a validated experiment.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "experiment/config.h"
+
+static const mho_param train_table[] = {
+    MHO_P_INT(mho_train_config, epochs, "epochs", 10, 1, 1e6, "passes through the training images"),
+    MHO_P_INT(mho_train_config, batch, "batch", 100, 1, 65536, "samples an update"),
+    MHO_P_CHOICE(mho_train_config, shuffle, "shuffle", "batches|samples", MHO_SHUFFLE_BATCHES,
+                 "batches are cut once and their order is shuffled, or samples are"),
+    MHO_P_INT(mho_train_config, seed, "seed", 1, 0, 9e15, "of everything random that has no seed of its own"),
+    MHO_P_INT(mho_train_config, seed_chip, "seeds.chip", -1, -1, 9e15,
+              "device-to-device spread; -1: from seed"),
+    MHO_P_INT(mho_train_config, seed_weights, "seeds.weights", -1, -1, 9e15,
+              "initial weights; -1: from seed"),
+    MHO_P_INT(mho_train_config, seed_order, "seeds.order", -1, -1, 9e15, "order of the data; -1: from seed"),
+    MHO_P_INT(mho_train_config, seed_noise, "seeds.noise", -1, -1, 9e15,
+              "read and pulse noise; -1: from seed"),
+};
+static const mho_params train_params = MHO_PARAMS(mho_train_config, train_table);
+
+static const mho_param checkpoint_table[] = {
+    MHO_P_INT(mho_checkpoint_config, every, "every", 1, 1, 1e6, "epochs between checkpoints"),
+};
+static const mho_params checkpoint_params = MHO_PARAMS(mho_checkpoint_config, checkpoint_table);
+
+#define AT(member) offsetof(mho_experiment, member)
+const mho_section mho_sections[] = {
+    {"dataset", &mho_dataset_params, AT(dataset_config), {{"name", MHO_KIND_DATASET, "digits", AT(dataset)}}},
+    {"network",
+     &mho_network_params,
+     AT(network),
+     {{"topology", MHO_KIND_TOPOLOGY, "layered", AT(topology)},
+      {"neuron", MHO_KIND_NEURON, "tanh", AT(neuron)}}},
+    {"feedback", &mho_feedback_params, AT(feedback), {{NULL}}},
+    {"settle", NULL, 0, {{"method", MHO_KIND_SETTLER, "synchronous", AT(settler)}}},
+    {"rule", &mho_gradient_params, AT(gradient), {{"name", MHO_KIND_RULE, "ep", AT(rule)}}},
+    {"update",
+     &mho_update_params,
+     AT(update),
+     {{"optimizer", MHO_KIND_OPTIMIZER, "adam", AT(optimizer)},
+      {"scheme", MHO_KIND_SCHEME, "exact", AT(scheme)}}},
+    {"device", &mho_device_params, AT(device_config), {{"model", MHO_KIND_DEVICE, "ideal", AT(device)}}},
+    {"array", NULL, 0, {{"model", MHO_KIND_ARRAY, "ideal", AT(array)}}},
+    {"train", &train_params, AT(train), {{NULL}}},
+    {"checkpoint", &checkpoint_params, AT(checkpoint), {{NULL}}},
+};
+const int mho_n_sections = MHO_COUNT(mho_sections);
+
+static mho_choice *choice_of(const mho_section *s, int k, mho_experiment *e) {
+  return (mho_choice *)((char *)e + s->selector[k].offset);
+}
+
+static const mho_config_key *find_key(const mho_config *c, const char *section, const char *name) {
+  char path[256];
+  snprintf(path, sizeof path, "%s.%s", section, name);
+  for (int i = 0; i < c->n; i++)
+    if (!strcmp(c->key[i].path, path))
+      return &c->key[i];
+  return NULL;
+}
+
+/* ---------------------------------------------------------------- suggestions */
+
+typedef struct nearest {
+  const char *word, *best;
+  int distance;
+} nearest;
+
+static void consider(nearest *n, const char *candidate) {
+  int d = mho_text_distance(n->word, candidate);
+  if (!n->best || d < n->distance) {
+    n->best = candidate;
+    n->distance = d;
+  }
+}
+
+static void consider_table(nearest *n, const mho_params *t) {
+  for (int i = 0; t && i < t->n; i++)
+    consider(n, t->p[i].name);
+}
+
+static bool is_near(const nearest *n) {
+  return n->best && n->distance <= 2 + (int)strlen(n->word) / 3;
+}
+
+/* ---------------------------------------------------------------- selectors */
+
+/* Whether every key of the section that the common table lacks is one of this entry's. */
+static bool fits_keys(const mho_config *c, const mho_section *s, const mho_entry *e) {
+  size_t n = strlen(s->name);
+  for (int i = 0; i < c->n; i++) {
+    const char *path = c->key[i].path;
+    if (strncmp(path, s->name, n) || path[n] != '.' || !strcmp(path + n + 1, s->selector[0].key))
+      continue;
+    if (!(s->common && mho_params_find(*s->common, path + n + 1)) &&
+        !mho_params_find(e->params, path + n + 1))
+      return false;
+  }
+  return true;
+}
+
+/* The word of a selector that the config leaves out: the default, or, where the section's keys are not the
+ * default's, the one registered thing whose keys they are (array: {read_noise: 0.01} means the periphery). */
+static const mho_entry *implied(const mho_registry *r, const mho_config *c, const mho_section *s, int k) {
+  const mho_entry *initial = mho_registry_find(r, s->selector[k].kind, s->selector[k].initial), *other = NULL;
+  if (s->selector[1].key || fits_keys(c, s, initial))
+    return initial;
+  for (int i = 0; i < mho_registry_count(r, s->selector[k].kind); i++) {
+    const mho_entry *e = mho_registry_at(r, s->selector[k].kind, i);
+    if (!fits_keys(c, s, e))
+      continue;
+    if (other)
+      return initial; /* more than one: leave the unknown key to be reported */
+    other = e;
+  }
+  return other ? other : initial;
+}
+
+static mho_err choose(const mho_registry *r, const mho_config *c, const mho_section *s, int k,
+                      mho_experiment *e, mho_errinfo *ei) {
+  mho_kind kind = s->selector[k].kind;
+  const mho_config_key *key = find_key(c, s->name, s->selector[k].key);
+  const mho_entry *entry = key ? mho_registry_find(r, kind, key->text) : implied(r, c, s, k);
+  if (!entry) {
+    nearest n = {.word = key->text};
+    char all[MHO_TEXT_MAX] = "";
+    for (int i = 0; i < mho_registry_count(r, kind); i++) {
+      const char *id = mho_registry_at(r, kind, i)->id;
+      consider(&n, id);
+      mho_text_append(all, sizeof all, "%s%s", i ? ", " : "", id);
+    }
+    if (is_near(&n))
+      return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line,
+                         "%s.%s: '%s' is unknown; did you mean '%s'? (known: %s)", s->name,
+                         s->selector[k].key, key->text, n.best, all);
+    return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s.%s: '%s' is unknown (known: %s)", s->name,
+                       s->selector[k].key, key->text, all);
+  }
+  mho_choice *choice = choice_of(s, k, e);
+  choice->entry = entry;
+  mho_params_init(entry->params, choice->params);
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- keys */
+
+static mho_err unknown_key(const mho_registry *r, const mho_section *s, const mho_config_key *key,
+                           const char *name, mho_experiment *e, mho_errinfo *ei) {
+  for (int k = 0; k < SELECTORS && s->selector[k].key; k++) /* a key of another model is the likeliest slip */
+    for (int i = 0; i < mho_registry_count(r, s->selector[k].kind); i++) {
+      const mho_entry *other = mho_registry_at(r, s->selector[k].kind, i);
+      if (mho_params_find(other->params, name))
+        return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line,
+                           "%s is a key of %s.%s '%s', but that is '%s' here", key->path, s->name,
+                           s->selector[k].key, other->id, choice_of(s, k, e)->entry->id);
+    }
+  nearest n = {.word = name};
+  consider_table(&n, s->common);
+  for (int k = 0; k < SELECTORS && s->selector[k].key; k++) {
+    consider(&n, s->selector[k].key);
+    consider_table(&n, &choice_of(s, k, e)->entry->params);
+  }
+  if (is_near(&n))
+    return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "unknown key %s; did you mean %s.%s?",
+                       key->path, s->name, n.best);
+  return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line,
+                     "unknown key %s; 'mho train --print-config' shows all keys", key->path);
+}
+
+static mho_err assign(const mho_registry *r, const mho_section *s, const mho_config_key *key, bool bare,
+                      mho_experiment *e, mho_errinfo *ei) {
+  const char *name = key->path + strlen(s->name) + 1;
+  const mho_param *p = s->common ? mho_params_find(*s->common, name) : NULL;
+  void *at = (char *)e + s->common_offset;
+  for (int k = 0; k < SELECTORS && s->selector[k].key; k++) {
+    if (!strcmp(name, s->selector[k].key))
+      return MHO_OK; /* chosen already */
+    const mho_param *own = mho_params_find(choice_of(s, k, e)->entry->params, name);
+    if (!p && own) {
+      p = own;
+      at = choice_of(s, k, e)->params;
+    }
+  }
+  if (!p)
+    return unknown_key(r, s, key, name, e, ei);
+  if (key->is_list && p->kind != MHO_PARAM_INTS)
+    return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s: expected one value, not a list",
+                       key->path);
+  mho_errinfo why;
+  mho_err err = mho_param_parse(p, key->text, bare, at, &why);
+  return err ? mho_fail_at(ei, err, key->file, key->line, "%s: %s", key->path, why.message) : MHO_OK;
+}
+
+static mho_err assign_all(const mho_registry *r, const mho_config *c, bool bare, mho_experiment *e,
+                          mho_errinfo *ei) {
+  for (int i = 0; i < c->n; i++) {
+    const mho_config_key *key = &c->key[i];
+    const mho_section *section = NULL;
+    nearest n;
+    char head[64];
+    snprintf(head, sizeof head, "%.*s", (int)strcspn(key->path, "."), key->path);
+    n = (nearest){.word = head};
+    for (int s = 0; s < mho_n_sections; s++) {
+      consider(&n, mho_sections[s].name);
+      if (!strcmp(head, mho_sections[s].name))
+        section = &mho_sections[s];
+    }
+    if (!section && is_near(&n))
+      return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "unknown section '%s'; did you mean '%s'?",
+                         head, n.best);
+    if (!section)
+      return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line,
+                         "unknown section '%s'; 'mho train --print-config' shows all of them", head);
+    if (!strchr(key->path, '.'))
+      return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s: expected keys below it", key->path);
+    mho_err err = assign(r, section, key, bare, e, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- what must fit together */
+
+static mho_err at_key(const mho_config *c, const char *section, const char *name, mho_errinfo *ei,
+                      const char *message) {
+  const mho_config_key *key = find_key(c, section, name);
+  return mho_fail_at(ei, MHO_ECONFIG, key ? key->file : NULL, key ? key->line : 0, "%s", message);
+}
+
+static mho_err fit_together(const mho_config *c, mho_experiment *e, mho_errinfo *ei) {
+  char message[MHO_MESSAGE_MAX];
+  mho_errinfo why = {0};
+  const mho_device_model *device = (const mho_device_model *)e->device.entry;
+  const mho_scheme *scheme = (const mho_scheme *)e->scheme.entry;
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  if (mho_device_check(device, e->device.params, &e->device_config, &why))
+    return at_key(c, "device", e->device_config.g_min >= e->device_config.g_max ? "g_min" : "model", ei,
+                  why.message);
+  if (scheme->needs_pulses && !device->pulse) {
+    snprintf(message, sizeof message,
+             "update.scheme: '%s' needs a device that answers pulses, and '%s' knows none: use scheme exact, "
+             "or set "
+             "device.model (mho list devices)",
+             scheme->entry.id, device->entry.id);
+    return at_key(c, "update", "scheme", ei, message);
+  }
+  if (rule->feedback_mode >= 0 && e->feedback.mode != rule->feedback_mode) {
+    if (find_key(c, "feedback", "mode")) {
+      snprintf(message, sizeof message, "feedback.mode: rule '%s' is defined with %s feedback",
+               rule->entry.id, rule->feedback_mode == MHO_FEEDBACK_SYMMETRIC ? "symmetric" : "asymmetric");
+      return at_key(c, "feedback", "mode", ei, message);
+    }
+    e->feedback.mode = rule->feedback_mode;
+  }
+  if (e->dataset_config.train > 0 && e->train.batch > e->dataset_config.train) {
+    snprintf(message, sizeof message, "train.batch: %lld samples, but dataset.train uses only %lld",
+             (long long)e->train.batch, (long long)e->dataset_config.train);
+    return at_key(c, "train", "batch", ei, message);
+  }
+  if (e->network.hidden.n < 1)
+    return at_key(c, "network", "hidden", ei,
+                  "network.hidden: give at least one hidden layer, for example [128]");
+  return MHO_OK;
+}
+
+mho_err mho_experiment_new(const mho_registry *r, const mho_config *c, bool bare, mho_experiment **out,
+                           mho_errinfo *ei) {
+  *out = NULL;
+  mho_experiment *e = mho_alloc(1, sizeof *e);
+  if (!e)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
+  mho_err err = MHO_OK;
+  for (int s = 0; s < mho_n_sections && !err; s++) {
+    if (mho_sections[s].common)
+      mho_params_init(*mho_sections[s].common, (char *)e + mho_sections[s].common_offset);
+    for (int k = 0; k < SELECTORS && mho_sections[s].selector[k].key && !err; k++)
+      err = choose(r, c, &mho_sections[s], k, e, ei);
+  }
+  if (!err)
+    err = assign_all(r, c, bare, e, ei);
+  if (!err)
+    err = fit_together(c, e, ei);
+  if (err) {
+    mho_free(e);
+    return err;
+  }
+  *out = e;
+  return MHO_OK;
+}
+
+void mho_experiment_free(mho_experiment *e) {
+  mho_free(e);
+}
+
+mho_seeds mho_experiment_seeds(const mho_experiment *e) {
+  const mho_train_config *t = &e->train;
+  uint64_t seed = (uint64_t)t->seed;
+#define SEED(own, use) (own) >= 0 ? (uint64_t)(own) : mho_rng_derive(seed, use)
+  return (mho_seeds){.weights = SEED(t->seed_weights, MHO_RNG_WEIGHTS),
+                     .chip = SEED(t->seed_chip, MHO_RNG_CHIP),
+                     .order = SEED(t->seed_order, MHO_RNG_ORDER),
+                     .noise = SEED(t->seed_noise, MHO_RNG_READ)};
+#undef SEED
+}
+
+void mho_settings_visit(const mho_experiment *e, void (*f)(void *, const mho_setting *), void *user) {
+  for (int i = 0; i < mho_n_sections; i++) {
+    const mho_section *s = &mho_sections[i];
+    for (int k = 0; k < SELECTORS && s->selector[k].key; k++) {
+      const char *id = mho_section_choice(s, k, e)->entry->id;
+      f(user, &(mho_setting){.section = s,
+                             .name = s->selector[k].key,
+                             .word = id,
+                             .is_default = !strcmp(id, s->selector[k].initial)});
+    }
+    for (int k = -1; k < SELECTORS; k++) {
+      if (k < 0 ? !s->common : !s->selector[k].key)
+        continue;
+      mho_params t = k < 0 ? *s->common : mho_section_choice(s, k, e)->entry->params;
+      const void *at = k < 0 ? mho_section_common(s, e) : mho_section_choice(s, k, e)->params;
+      for (int j = 0; j < t.n; j++)
+        f(user, &(mho_setting){.section = s,
+                               .name = t.p[j].name,
+                               .is_default = mho_param_is_default(&t.p[j], at),
+                               .param = &t.p[j],
+                               .params = at});
+    }
+  }
+}

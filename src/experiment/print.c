@@ -1,0 +1,149 @@
+/* print.c - an experiment as YAML for people, as JSON for the database, and as a hash.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <jansson.h>
+#include <sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiment/config.h"
+
+/* ---------------------------------------------------------------- YAML */
+
+typedef struct yaml_printer {
+  FILE *out;
+  bool changed_only;
+  const mho_section *section;
+  char group[64]; /* "variation" while its keys are printed */
+} yaml_printer;
+
+static bool needs_quotes(const mho_param *p, const char *text) {
+  return p && p->kind == MHO_PARAM_TEXT &&
+         (!*text || strpbrk(text, ":#{}[],&*!|>'\"%@`\n ") || strchr("-?", *text));
+}
+
+static void print_yaml(void *user, const mho_setting *s) {
+  yaml_printer *y = user;
+  char value[MHO_TEXT_MAX * 4], line[MHO_TEXT_MAX * 5], range[256] = "";
+  if (y->changed_only && s->is_default)
+    return;
+  if (s->section != y->section) {
+    fprintf(y->out, "%s%s:\n", y->section ? "\n" : "", s->section->name);
+    y->section = s->section;
+    *y->group = 0;
+  }
+  const char *name = s->name, *dot = strchr(s->name, '.');
+  if (dot) {
+    size_t n = (size_t)(dot - s->name);
+    if (strlen(y->group) != n || strncmp(y->group, s->name, n)) {
+      snprintf(y->group, sizeof y->group, "%.*s", (int)n, s->name);
+      fprintf(y->out, "  %s:\n", y->group);
+    }
+    name = dot + 1;
+  }
+  if (s->param)
+    mho_param_format(s->param, s->params, false, value, sizeof value);
+  else
+    snprintf(value, sizeof value, "%s", s->word);
+  const char *quote = needs_quotes(s->param, value) ? "\"" : "";
+  snprintf(line, sizeof line, "%s%s: %s%s%s", dot ? "    " : "  ", name, quote, value, quote);
+  if (s->param && s->param->kind != MHO_PARAM_TEXT)
+    mho_param_range(s->param, range, sizeof range);
+  if (s->param)
+    fprintf(y->out, "%-32s # %s%s%s%s\n", line, s->param->doc, *range ? " (" : "", range, *range ? ")" : "");
+  else
+    fprintf(y->out, "%-32s # mho list %s\n", line,
+            mho_kind_word(s->section->selector[strcmp(s->name, s->section->selector[0].key) != 0].kind));
+}
+
+char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {
+  char *text = NULL;
+  size_t n;
+  yaml_printer y = {.out = open_memstream(&text, &n), .changed_only = changed_only};
+  if (!y.out)
+    return NULL;
+  mho_settings_visit(e, print_yaml, &y);
+  fclose(y.out);
+  return text;
+}
+
+/* ---------------------------------------------------------------- JSON */
+
+static json_t *json_value(const mho_setting *s) {
+  if (!s->param)
+    return json_string(s->word);
+  const void *at = (const char *)s->params + s->param->offset;
+  char text[MHO_TEXT_MAX * 4];
+  switch (s->param->kind) {
+  case MHO_PARAM_REAL:
+    return json_real(*(const double *)at);
+  case MHO_PARAM_INT:
+    return json_integer(*(const int64_t *)at);
+  case MHO_PARAM_BOOL:
+    return json_boolean(*(const bool *)at);
+  case MHO_PARAM_INTS: {
+    const mho_ints *list = at;
+    json_t *a = json_array();
+    for (int i = 0; i < list->n; i++)
+      json_array_append_new(a, json_integer(list->v[i]));
+    return a;
+  }
+  case MHO_PARAM_TEXT:
+  case MHO_PARAM_CHOICE:
+    break;
+  }
+  mho_param_format(s->param, s->params, true, text, sizeof text);
+  return json_string(text);
+}
+
+static json_t *member(json_t *object, const char *name, size_t length) {
+  char key[64];
+  snprintf(key, sizeof key, "%.*s", (int)length, name);
+  json_t *m = json_object_get(object, key);
+  if (!m)
+    json_object_set_new(object, key, m = json_object());
+  return m;
+}
+
+static void add_json(void *user, const mho_setting *s) {
+  json_t *at = member(user, s->section->name, strlen(s->section->name));
+  const char *name = s->name;
+  for (const char *dot; (dot = strchr(name, '.')); name = dot + 1)
+    at = member(at, name, (size_t)(dot - name));
+  json_object_set_new(at, name, json_value(s));
+}
+
+char *mho_experiment_json(const mho_experiment *e) {
+  json_t *root = json_object();
+  mho_settings_visit(e, add_json, root);
+  char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  json_decref(root);
+  return text;
+}
+
+/* ---------------------------------------------------------------- hash */
+
+static void add_changed(void *user, const mho_setting *s) {
+  bool is_path = s->param && s->param->kind == MHO_PARAM_TEXT && !strcmp(s->name, "path");
+  if (s->is_default || is_path)
+    return;
+  char path[128];
+  snprintf(path, sizeof path, "%s.%s", s->section->name, s->name);
+  json_object_set_new(user, path, json_value(s));
+}
+
+void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]) {
+  json_t *root = json_object(), *keys = json_object();
+  mho_settings_visit(e, add_changed, keys);
+  mho_seeds seeds = mho_experiment_seeds(e);
+  json_object_set_new(root, "keys", keys);
+  json_object_set_new(root, "defaults", json_integer(MHO_DEFAULTS_VERSION));
+  json_object_set_new(root, "data", json_string(data_checksum));
+  json_object_set_new(root, "seeds",
+                      json_pack("[I,I,I,I]", (json_int_t)seeds.weights, (json_int_t)seeds.chip,
+                                (json_int_t)seeds.order, (json_int_t)seeds.noise));
+  char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+  SHA256Data((const uint8_t *)(text ? text : ""), text ? strlen(text) : 0, hex);
+  free(text);
+  json_decref(root);
+}

@@ -1,0 +1,196 @@
+/* network.c - from a graph of layers to crossbars and links.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/network.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const mho_param network_table[] = {
+    MHO_P_INTS(mho_network_config, hidden, "hidden", "128 128", 1, 65536, "neurons of each hidden layer"),
+    MHO_P_REAL(mho_network_config, forward_scale, "forward_scale", "", 1, 0, 100,
+               "alpha, the scale of forward weights between hidden layers"),
+    MHO_P_CHOICE(mho_network_config, output, "output", "softmax", 0, "read-out: softmax with cross-entropy"),
+};
+const mho_params mho_network_params = MHO_PARAMS(mho_network_config, network_table);
+
+static const mho_param feedback_table[] = {
+    MHO_P_CHOICE(mho_feedback_config, mode, "mode", "symmetric|asymmetric", 0,
+                 "the same crossbar read transposed, or a crossbar of fixed random weights"),
+    MHO_P_REAL(mho_feedback_config, scale, "scale", "", 0.01, 0, 100, "beta_i, gain of the feedback paths"),
+};
+const mho_params mho_feedback_params = MHO_PARAMS(mho_feedback_config, feedback_table);
+
+static bool is_forward(mho_edge e) {
+  return e.from < e.to;
+}
+
+/* Glorot-uniform weights of connection `index`, written to its crossbar. */
+static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bound, mho_errinfo *ei) {
+  size_t n = (size_t)xb->rows * (size_t)xb->cols;
+  float *u = mho_alloc(n, sizeof *u);
+  mho_real *w = mho_alloc(n, sizeof *w);
+  if (!u || !w) {
+    mho_free(u);
+    mho_free(w);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for %zu initial weights", n);
+  }
+  mho_rng_uniform(mho_rng_make(seed, MHO_RNG_WEIGHTS, (uint32_t)index), 0, 0, n, u);
+  for (size_t i = 0; i < n; i++)
+    w[i] = (mho_real)(bound * (2 * (double)u[i] - 1));
+  mho_crossbar_set(xb, 0, n, w);
+  mho_free(u);
+  mho_free(w);
+  return MHO_OK;
+}
+
+static mho_err add_connection(mho_network *net, const mho_network_options *o, mho_edge e, mho_errinfo *ei) {
+  int index = net->n_connections;
+  mho_connection *c = &net->connection[index];
+  const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
+  double bound = sqrt(6.0 / (a->n + b->n));
+  *c = (mho_connection){.from = e.from, .to = e.to, .trained = is_forward(e)};
+  snprintf(c->name, sizeof c->name, "%s-%s", a->name, b->name);
+  mho_crossbar_options x = {.device = o->device,
+                            .device_params = o->device_params,
+                            .device_config = o->device_config,
+                            .array = o->array,
+                            .array_params = o->array_params,
+                            .w_max = bound * o->device_config->weight_range,
+                            .chip_seed = o->seeds.chip,
+                            .noise_seed = o->seeds.noise,
+                            .index = (uint32_t)index};
+  mho_err err = mho_crossbar_new(a->n, b->n, &x, &c->xb, ei);
+  if (err)
+    return err;
+  net->n_connections++;
+  if (c->trained)
+    net->n_weights += (size_t)a->n * (size_t)b->n;
+  return initialize(c->xb, o->seeds.weights, index, bound, ei);
+}
+
+static int find_connection(const mho_network *net, int from, int to) {
+  for (int c = 0; c < net->n_connections; c++)
+    if (net->connection[c].from == from && net->connection[c].to == to)
+      return c;
+  return -1;
+}
+
+static mho_err add_connections(mho_network *net, const mho_network_options *o, const mho_graph *g,
+                               mho_errinfo *ei) {
+  bool symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC;
+  for (int pass = 0; pass < 2; pass++) { /* trained ones first */
+    for (int i = 0; i < g->n_edges; i++) {
+      if (is_forward(g->edge[i]) != (pass == 0) || (pass == 1 && symmetric))
+        continue;
+      mho_err err = add_connection(net, o, g->edge[i], ei);
+      if (err)
+        return err;
+    }
+    if (pass == 0)
+      net->n_trained = net->n_connections;
+  }
+  return MHO_OK;
+}
+
+static mho_err add_links(mho_network *net, const mho_network_options *o, const mho_graph *g,
+                         mho_errinfo *ei) {
+  bool symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC;
+  int last = net->n_layers - 1;
+  for (int l = 1; l < net->n_layers; l++)
+    for (int forward = 1; forward >= 0; forward--) {
+      *(forward ? &net->layer[l].forward : &net->layer[l].feedback) = net->n_links;
+      for (int i = 0; i < g->n_edges; i++) {
+        mho_edge e = g->edge[i];
+        if (e.to != l || is_forward(e) != (forward == 1))
+          continue;
+        bool transposed = !forward && symmetric, hidden = e.from > 0 && e.from < last && e.to < last;
+        int c = transposed ? find_connection(net, e.to, e.from) : find_connection(net, e.from, e.to);
+        if (c < 0)
+          return mho_fail(ei, MHO_ECONFIG,
+                          "symmetric feedback from %s to %s has no forward connection to mirror",
+                          net->layer[e.from].name, net->layer[e.to].name);
+        /* the error's own way in carries the nudge, not beta_i */
+        double scale = !hidden ? 1 : forward ? o->config->forward_scale : o->feedback->scale;
+        net->link[net->n_links++] = (mho_link){e.from, e.to, c, transposed, (mho_real)scale};
+        *(forward ? &net->layer[l].n_forward : &net->layer[l].n_feedback) += 1;
+      }
+    }
+  return MHO_OK;
+}
+
+/* Breadth-first over feedback links, from the read-out: the layers it reaches directly have distance 0. */
+static void find_distances(mho_network *net) {
+  for (int l = 0; l < net->n_layers; l++)
+    net->layer[l].distance = -1;
+  for (int round = 0; round < net->n_layers; round++)
+    for (int i = 0; i < net->n_links; i++) {
+      const mho_link *k = &net->link[i];
+      if (k->from < k->to || net->layer[k->to].distance >= 0)
+        continue;
+      bool read_out = k->from == net->n_layers - 1;
+      if (round == 0 ? read_out : !read_out && net->layer[k->from].distance == round - 1)
+        net->layer[k->to].distance = round;
+    }
+}
+
+static mho_err fill(mho_network *net, const mho_network_options *o, const mho_graph *g, mho_errinfo *ei) {
+  net->n_layers = g->n_layers;
+  net->feedback_scale = o->feedback->scale;
+  net->forward_scale = o->config->forward_scale;
+  net->layer = mho_alloc((size_t)g->n_layers, sizeof *net->layer);
+  net->connection = mho_alloc((size_t)g->n_edges, sizeof *net->connection);
+  net->link = mho_alloc((size_t)g->n_edges, sizeof *net->link);
+  if (!net->layer || !net->connection || !net->link)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a network of %d layers", g->n_layers);
+  for (int l = 0; l < g->n_layers; l++) {
+    mho_layer *layer = &net->layer[l];
+    layer->n = g->size[l];
+    layer->neuron = l == 0 || l == g->n_layers - 1 ? NULL : o->neuron;
+    if (layer->neuron)
+      snprintf(layer->name, sizeof layer->name, "h%d", l);
+    else
+      snprintf(layer->name, sizeof layer->name, "%s", l ? "out" : "x");
+  }
+  mho_err err = add_connections(net, o, g, ei);
+  if (!err)
+    err = add_links(net, o, g, ei);
+  find_distances(net);
+  return err;
+}
+
+mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei) {
+  *out = NULL;
+  if (o->config->hidden.n < 1)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.hidden is empty: give at least one hidden layer, for example [128]");
+  mho_graph *g = mho_alloc(1, sizeof *g);
+  mho_network *net = mho_alloc(1, sizeof *net);
+  mho_err err = g && net ? o->topology->build(o->config, o->topology_params, o->features, o->classes, g, ei)
+                         : mho_fail(ei, MHO_ENOMEM, "no memory for a network");
+  if (!err)
+    err = fill(net, o, g, ei);
+  mho_free(g);
+  if (err) {
+    mho_network_free(net);
+    return err;
+  }
+  *out = net;
+  return MHO_OK;
+}
+
+void mho_network_free(mho_network *net) {
+  if (!net)
+    return;
+  for (int c = 0; c < net->n_connections; c++)
+    mho_crossbar_free(net->connection[c].xb);
+  mho_free(net->connection);
+  mho_free(net->layer);
+  mho_free(net->link);
+  mho_free(net);
+}
+
+double mho_network_signal_scale(const mho_network *net, int layer) {
+  int h = net->layer[layer].distance;
+  return h > 0 ? pow(net->feedback_scale, h) : 1;
+}

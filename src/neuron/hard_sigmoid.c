@@ -1,0 +1,32 @@
+/* hard_sigmoid.c - clipped line between 0 and 1.
+ *
+ *   z = min(max(a, 0), 1), slope 1 inside and 0 outside
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
+#include "mho/neuron.h"
+
+static void activate(int n, const mho_real *a, mho_real *z) {
+  for (int i = 0; i < n; i++) {
+    mho_real v = a[i] > 0 ? a[i] : 0;
+    z[i] = v < 1 ? v : 1;
+  }
+}
+
+static void scale_by_slope(int n, const mho_real *restrict z, mho_real *restrict d) {
+  for (int i = 0; i < n; i++)
+    d[i] = z[i] > 0 && z[i] < 1 ? d[i] : 0;
+}
+
+const mho_neuron mho_neuron_hard_sigmoid = {
+    .entry = {.abi = MHO_ABI,
+              .id = "hard_sigmoid",
+              .title = "clipped line between 0 and 1",
+              .equation = "z = min(max(a, 0), 1), slope 1 inside and 0 outside",
+              .source = "Ernoult et al., NeurIPS 2019"},
+    .activate = activate,
+    .scale_by_slope = scale_by_slope,
+    .low = 0,
+    .high = 1,
+};

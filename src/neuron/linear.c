@@ -1,0 +1,29 @@
+/* linear.c - identity: the closed-form test case.
+ *
+ *   z = a, slope 1
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
+#include "mho/neuron.h"
+
+static void activate(int n, const mho_real *a, mho_real *z) {
+  if (z != a)
+    for (int i = 0; i < n; i++)
+      z[i] = a[i];
+}
+
+static void scale_by_slope(int n, const mho_real *restrict z, mho_real *restrict d) {
+  (void)n, (void)z, (void)d; /* slope 1 */
+}
+
+const mho_neuron mho_neuron_linear = {
+    .entry = {.abi = MHO_ABI,
+              .id = "linear",
+              .title = "identity: the closed-form test case",
+              .equation = "z = a, slope 1"},
+    .activate = activate,
+    .scale_by_slope = scale_by_slope,
+    .low = -INFINITY,
+    .high = INFINITY,
+};

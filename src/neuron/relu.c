@@ -1,0 +1,30 @@
+/* relu.c - rectifier, a diode.
+ *
+ *   z = max(a, 0), slope 1 where z > 0
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
+#include "mho/neuron.h"
+
+static void activate(int n, const mho_real *a, mho_real *z) {
+  for (int i = 0; i < n; i++)
+    z[i] = a[i] > 0 ? a[i] : 0;
+}
+
+static void scale_by_slope(int n, const mho_real *restrict z, mho_real *restrict d) {
+  for (int i = 0; i < n; i++)
+    d[i] = z[i] > 0 ? d[i] : 0;
+}
+
+const mho_neuron mho_neuron_relu = {
+    .entry = {.abi = MHO_ABI,
+              .id = "relu",
+              .title = "rectifier, a diode",
+              .equation = "z = max(a, 0), slope 1 where z > 0",
+              .source = "Nair & Hinton, ICML 2010"},
+    .activate = activate,
+    .scale_by_slope = scale_by_slope,
+    .low = 0,
+    .high = INFINITY,
+};

@@ -1,0 +1,284 @@
+/* config.c - the config of a run: the table of its keys, and the command that makes it again.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/config.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiment/config.h"
+#include "report/html.h"
+
+/* ---------------------------------------------------------------- keys */
+
+static mho_report_key *add_key(mho_report_config *c, const char *section, const char *name, char *value) {
+  if (value && c->n == c->capacity) {
+    int more = c->capacity ? 2 * c->capacity : 64;
+    mho_report_key *grown = realloc(c->key, (size_t)more * sizeof *grown);
+    if (grown) {
+      c->key = grown;
+      c->capacity = more;
+    }
+  }
+  if (!value || c->n == c->capacity) {
+    free(value);
+    return NULL;
+  }
+  mho_report_key *k = &c->key[c->n++];
+  *k = (mho_report_key){.value = value};
+  snprintf(k->section, sizeof k->section, "%.63s", section);
+  snprintf(k->name, sizeof k->name, "%.127s", name);
+  return k;
+}
+
+static mho_report_key *find_key(const mho_report_config *c, const char *section, const char *name) {
+  for (int i = 0; i < c->n; i++)
+    if (!strcmp(c->key[i].name, name) && !strcmp(c->key[i].section, section))
+      return &c->key[i];
+  return NULL;
+}
+
+const char *mho_report_config_value(const mho_report_config *c, const char *section, const char *name) {
+  const mho_report_key *k = find_key(c, section, name);
+  return k ? k->value : "";
+}
+
+void mho_report_config_free(mho_report_config *c) {
+  for (int i = 0; i < c->n; i++) {
+    free(c->key[i].value);
+    free(c->key[i].initial);
+  }
+  free(c->key);
+  *c = (mho_report_config){0};
+}
+
+/* ---------------------------------------------------------------- of an experiment */
+
+typedef struct visitor {
+  mho_report_config *c;
+  const mho_registry *registry;
+  mho_config *selectors; /* those of the experiment, as a config of their own */
+  mho_err err;
+  mho_errinfo *ei;
+} visitor;
+
+static char *setting_text(const mho_setting *s) {
+  char text[MHO_TEXT_MAX * 4];
+  if (!s->param)
+    return strdup(s->word);
+  mho_param_format(s->param, s->params, false, text, sizeof text);
+  return strdup(text);
+}
+
+static int selector_of(const mho_setting *s) {
+  return strcmp(s->name, s->section->selector[0].key) != 0;
+}
+
+static void take_setting(void *user, const mho_setting *s) {
+  visitor *v = user;
+  mho_report_key *k = add_key(v->c, s->section->name, s->name, setting_text(s));
+  if (!k) {
+    v->err = MHO_ENOMEM;
+    return;
+  }
+  k->changed = !s->is_default;
+  if (s->param) {
+    k->doc = s->param->doc;
+    k->is_text = s->param->kind == MHO_PARAM_TEXT;
+    return;
+  }
+  int i = selector_of(s);
+  const mho_entry *entry = mho_registry_find(v->registry, s->section->selector[i].kind, s->word);
+  k->doc = entry ? entry->title : NULL;
+  k->initial = strdup(s->section->selector[i].initial);
+  char assignment[256];
+  snprintf(assignment, sizeof assignment, "%s.%s=%s", s->section->name, s->name, s->word);
+  if (!v->err)
+    v->err = mho_config_set(v->selectors, assignment, v->ei);
+}
+
+/* Defaults are those of the chosen models. They come from an experiment with the same selectors and nothing
+ * else, because a choice can move another key's default (a rule its feedback.mode). */
+static void take_default(void *user, const mho_setting *s) {
+  visitor *v = user;
+  mho_report_key *k = s->param ? find_key(v->c, s->section->name, s->name) : NULL;
+  if (!k)
+    return;
+  k->initial = setting_text(s);
+  k->changed = k->initial && strcmp(k->initial, k->value) != 0;
+}
+
+static mho_err read_experiment(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei) {
+  mho_registry *registry = NULL;
+  mho_config *config = NULL, *selectors = NULL;
+  mho_experiment *e = NULL, *plain = NULL;
+  mho_err err = mho_registry_new(&registry, ei);
+  if (!err)
+    err = mho_config_new(&config, ei);
+  if (!err)
+    err = mho_config_new(&selectors, ei);
+  if (!err)
+    err = mho_config_text(config, run->config, "the stored config", ei); /* JSON is YAML, too */
+  if (!err)
+    err = mho_experiment_new(registry, config, true, &e, ei);
+  if (!err) {
+    visitor v = {.c = out, .registry = registry, .selectors = selectors, .ei = ei};
+    mho_settings_visit(e, take_setting, &v);
+    err = v.err;
+    if (!err && !mho_experiment_new(registry, selectors, true, &plain, NULL))
+      mho_settings_visit(plain, take_default, &v);
+  }
+  mho_experiment_free(plain);
+  mho_experiment_free(e);
+  mho_config_free(selectors);
+  mho_config_free(config);
+  mho_registry_free(registry);
+  return err;
+}
+
+/* ---------------------------------------------------------------- of bare JSON */
+
+static char *json_text(const json_t *v) {
+  if (json_is_string(v))
+    return strdup(json_string_value(v));
+  if (json_is_real(v)) { /* the shortest number that reads back the same */
+    char text[32];
+    for (int digits = 6; digits <= 17; digits++) {
+      snprintf(text, sizeof text, "%.*g", digits, json_real_value(v));
+      if (strtod(text, NULL) == json_real_value(v))
+        break;
+    }
+    return strdup(text);
+  }
+  return json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+}
+
+static mho_err flatten(mho_report_config *out, const char *section, const char *path, json_t *object,
+                       mho_errinfo *ei) {
+  const char *key;
+  json_t *value;
+  json_object_foreach(object, key, value) {
+    char name[256];
+    snprintf(name, sizeof name, "%s%s%s", path, *path ? "." : "", key);
+    mho_err err = MHO_OK;
+    if (json_is_object(value) && !section)
+      err = flatten(out, key, "", value, ei);
+    else if (json_is_object(value))
+      err = flatten(out, section, name, value, ei);
+    else if (!add_key(out, section ? section : "", name, json_text(value)))
+      err = mho_fail(ei, MHO_ENOMEM, "no memory for the config");
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+mho_err mho_report_config_read(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei) {
+  *out = (mho_report_config){.known = true};
+  mho_errinfo why = {0};
+  mho_err err = read_experiment(run, out, &why);
+  if (!err)
+    return MHO_OK;
+  mho_report_config_free(out);
+  if (err == MHO_ENOMEM)
+    return mho_fail(ei, err, "no memory for the config");
+  snprintf(out->why, sizeof out->why, "%s", why.message);
+  /* jansson's limit on nesting (2048) bounds the recursion of flatten */
+  json_t *root = json_loads(run->config, 0, NULL);
+  err = json_is_object(root)
+            ? flatten(out, NULL, "", root, ei)
+            : mho_fail(ei, MHO_EDATA, "the stored config of run %s is not a JSON object", run->id);
+  json_decref(root);
+  if (err)
+    mho_report_config_free(out);
+  return err;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+void mho_report_config_table(FILE *out, const mho_report_config *c) {
+  mho_html_table_begin(out, "config", "Config",
+                       c->known ? "key|value|default|meaning" : "key|value, SI units");
+  const char *section = NULL;
+  for (int i = 0; i < c->n; i++) {
+    const mho_report_key *k = &c->key[i];
+    if (!section || strcmp(section, k->section)) {
+      fprintf(out, "%s<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%d\">",
+              section ? "</tbody>\n" : "", c->known ? 4 : 2);
+      mho_html_text(out, k->section);
+      fputs("</th></tr>\n", out);
+    }
+    section = k->section;
+    fprintf(out, "<tr%s><th scope=\"row\">", k->changed ? " class=\"changed\"" : "");
+    mho_html_text(out, k->name);
+    fputs("</th>", out);
+    mho_html_cell(out, "%s", k->is_text && !*k->value ? "(empty)" : k->value);
+    if (c->known) {
+      bool none = k->initial && !*k->initial;
+      mho_html_cell(out, "%s", !k->changed ? "" : !k->initial ? "another" : none ? "(empty)" : k->initial);
+      mho_html_cell(out, "%s", k->doc ? k->doc : "");
+    }
+    fputs("</tr>\n", out);
+  }
+  if (section)
+    fputs("</tbody>\n", out);
+  mho_html_table_end(out);
+}
+
+/* ---------------------------------------------------------------- the command */
+
+/* A word of a shell command; quoted only when it has to be. */
+static void print_word(FILE *out, const char *word) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+  if (*word && !word[strspn(word, plain)]) {
+    fputs(word, out);
+    return;
+  }
+  fputc('\'', out);
+  for (; *word; word++)
+    if (*word == '\'')
+      fputs("'\\''", out);
+    else
+      fputc(*word, out);
+  fputc('\'', out);
+}
+
+/* The value of --set is YAML: a text that could be anything else there goes between double quotes. */
+static void print_yaml(FILE *out, const mho_report_key *k) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./";
+  if (!k->is_text || (*k->value && !k->value[strspn(k->value, plain)])) {
+    fputs(k->value, out);
+    return;
+  }
+  fputc('"', out);
+  for (const char *t = k->value; *t; t++)
+    if (*t == '"' || *t == '\\')
+      fprintf(out, "\\%c", *t);
+    else if ((unsigned char)*t < ' ')
+      fprintf(out, "\\x%02x", (unsigned)*t);
+    else
+      fputc(*t, out);
+  fputc('"', out);
+}
+
+mho_err mho_report_config_command(FILE *out, const mho_report_config *c, int64_t seed, mho_errinfo *ei) {
+  fprintf(out, "mho train --seed %lld", (long long)seed);
+  for (int i = 0; i < c->n; i++) {
+    const mho_report_key *k = &c->key[i];
+    if (!k->changed || (!strcmp(k->section, "train") && !strcmp(k->name, "seed")))
+      continue;
+    char *word = NULL;
+    size_t n;
+    FILE *f = open_memstream(&word, &n);
+    if (!f)
+      return mho_fail(ei, MHO_ENOMEM, "no memory for the command");
+    fprintf(f, "%s.%s=", k->section, k->name);
+    print_yaml(f, k);
+    fclose(f);
+    fputs(" \\\n  --set ", out);
+    print_word(out, word);
+    free(word);
+  }
+  fputc('\n', out);
+  return MHO_OK;
+}

@@ -1,0 +1,160 @@
+/* curves.c - accuracy, loss and pulses against the epoch, drawn and as a table.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
+#include "report/html.h"
+#include "report/page.h"
+#include "report/plot.h"
+
+static void add_curve(mho_plot *plot, const mho_page *p, const char *title, size_t offset, int color,
+                      bool dashed) {
+  if (mho_report_has(&p->d, offset))
+    plot->curve[plot->n_curves++] = (mho_curve){title, offset, color, dashed};
+}
+
+static void write_plot(mho_page *p, mho_plot *plot, const char *caption) {
+  mho_errinfo why = {0};
+  if (plot->n_curves == 0 || *p->no_plots)
+    return;
+  fputs("<figure>\n", p->out);
+  if (mho_plot_svg(plot, p->d.epoch, p->d.n_epochs, p->out, &why)) {
+    snprintf(p->no_plots, sizeof p->no_plots, "%s", why.message);
+    mho_log(p->ctx, MHO_LOG_WARNING, "the report has no plots: %s", why.message);
+    fputs("<p class=\"alert\">No plots: ", p->out);
+    mho_html_text(p->out, why.message);
+    fputs(". Install gnuplot and write the report again.</p>\n", p->out);
+  }
+  fprintf(p->out, "<figcaption>%s", caption);
+  if (mho_plot_stride(p->d.n_epochs) > 1)
+    fprintf(p->out, " One of every %d epochs is drawn.", mho_plot_stride(p->d.n_epochs));
+  fputs("</figcaption>\n</figure>\n", p->out);
+}
+
+/* Largest and smallest value of a curve, for its scale. */
+static void extent(const mho_page *p, size_t offset, double *low, double *high) {
+  *low = INFINITY;
+  *high = -INFINITY;
+  for (int i = 0; i < p->d.n_epochs; i++) {
+    double v = mho_epoch_value(&p->d.epoch[i], offset);
+    if (isfinite(v)) {
+      *low = fmin(*low, v);
+      *high = fmax(*high, v);
+    }
+  }
+}
+
+static void plot_accuracy(mho_page *p) {
+  const mho_run_row *r = &p->d.run;
+  char description[256], train[MHO_NUMBER_MAX], test[MHO_NUMBER_MAX], best[MHO_NUMBER_MAX];
+  snprintf(description, sizeof description,
+           "Accuracy against epoch: last training %s, last test %s, best test %s in epoch %d",
+           mho_percent(r->train_acc, train), mho_percent(r->final_test_acc, test),
+           mho_percent(r->best_test_acc, best), r->best_epoch);
+  mho_plot plot = {.y_label = "accuracy (%)",
+                   .factor = 100,
+                   .ring = r->best_epoch,
+                   .ring_title = "best",
+                   .description = description};
+  add_curve(&plot, p, "training", MHO_EPOCH_AT(train_acc), 2, true);
+  add_curve(&plot, p, "validation", MHO_EPOCH_AT(val_acc), 3, false);
+  add_curve(&plot, p, "test", MHO_EPOCH_AT(test_acc), 1, false);
+  write_plot(p, &plot, "Accuracy after each epoch; training accuracy is taken while the weights change.");
+}
+
+static void plot_loss(mho_page *p) {
+  double low, high;
+  extent(p, MHO_EPOCH_AT(loss), &low, &high);
+  bool logarithmic = low > 0 && high / low > 30;
+  char description[128];
+  snprintf(description, sizeof description, "Training loss against epoch, between %.4g and %.4g nat", low,
+           high);
+  mho_plot plot = {.y_label = logarithmic ? "loss (nat, log scale)" : "loss (nat)",
+                   .factor = 1,
+                   .logarithmic = logarithmic,
+                   .from_zero = true,
+                   .description = description};
+  add_curve(&plot, p, "training loss", MHO_EPOCH_AT(loss), 2, false);
+  write_plot(p, &plot, "Mean loss of the training samples in each epoch.");
+}
+
+static void plot_pulses(mho_page *p) {
+  static const struct {
+    double factor;
+    const char *set_label;
+  } scale[] = {
+      {1e-9, "pulses (billions)"}, {1e-6, "pulses (millions)"}, {1e-3, "pulses (thousands)"}, {1, "pulses"}};
+  double low, high;
+  char description[160], from[MHO_NUMBER_MAX], to[MHO_NUMBER_MAX];
+  extent(p, MHO_EPOCH_AT(pulses), &low, &high);
+  if (!(high > 0))
+    return;
+  int k = 0;
+  while (k < 3 && high * scale[k].factor < 2)
+    k++;
+  snprintf(description, sizeof description, "Programming pulses of each epoch, between %s and %s",
+           mho_count(low, from), mho_count(high, to));
+  mho_plot plot = {.y_label = scale[k].set_label,
+                   .factor = scale[k].factor,
+                   .from_zero = true,
+                   .description = description};
+  add_curve(&plot, p, "SET", MHO_EPOCH_AT(set_pulses), 1, false);
+  add_curve(&plot, p, "RESET", MHO_EPOCH_AT(reset_pulses), 3, true);
+  if (plot.n_curves == 0)
+    add_curve(&plot, p, "pulses", MHO_EPOCH_AT(pulses), 1, false);
+  write_plot(p, &plot, "Programming pulses on all devices: SET raises a conductance, RESET lowers it.");
+}
+
+enum { EPOCHS_SHOWN = 100 };
+static void write_epochs(const mho_page *p) {
+  const mho_report_data *d = &p->d;
+  int n = d->n_epochs, stride = (n + EPOCHS_SHOWN - 1) / EPOCHS_SHOWN;
+  bool validation = mho_report_has(d, MHO_EPOCH_AT(val_acc));
+  char t[MHO_NUMBER_MAX];
+  fputs("<details>\n<summary>The numbers of ", p->out);
+  if (stride > 1)
+    fprintf(p->out, "one of every %d epochs</summary>\n", stride);
+  else
+    fputs("every epoch</summary>\n", p->out);
+  mho_html_table_begin(p->out, NULL, "Epochs",
+                       validation ? "#epoch|#training|#validation|#test|#loss (nat)|#steps|#unsettled|"
+                                    "#pulses|#clipped|#train time|#eval time"
+                                  : "#epoch|#training|#test|#loss (nat)|#steps|#unsettled|#pulses|"
+                                    "#clipped|#train time|#eval time");
+  fputs("<tbody>\n", p->out);
+  for (int i = 0; i < n; i += stride) {
+    if (i + stride >= n)
+      i = n - 1;
+    const mho_epoch_row *e = &d->epoch[i];
+    fprintf(p->out, "<tr><th scope=\"row\" class=\"n\">%d</th>", e->epoch);
+    mho_html_number(p->out, "%s", mho_percent(e->train_acc, t));
+    if (validation)
+      mho_html_number(p->out, "%s", mho_percent(e->val_acc, t));
+    mho_html_number(p->out, "%s", mho_percent(e->test_acc, t));
+    mho_html_number(p->out, "%s", mho_number(e->loss, 4, t));
+    mho_html_number(p->out, "%s", mho_number(e->settle_steps, 3, t));
+    mho_html_number(p->out, "%s", mho_count((double)e->unsettled, t));
+    mho_html_number(p->out, "%s", mho_count(e->pulses, t));
+    mho_html_number(p->out, "%s", mho_count(e->clipped, t));
+    mho_html_number(p->out, "%s", mho_duration(e->wall_s, t));
+    mho_html_number(p->out, "%s", mho_duration(e->eval_s, t));
+    fputs("</tr>\n", p->out);
+  }
+  fputs("</tbody>\n", p->out);
+  mho_html_table_end(p->out);
+  fputs("</details>\n", p->out);
+}
+
+void mho_page_curves(mho_page *p) {
+  fputs("<section>\n<h2>Learning curves</h2>\n", p->out);
+  if (p->d.n_epochs == 0) {
+    fputs("<p>No epoch is stored yet.</p>\n</section>\n", p->out);
+    return;
+  }
+  fputs("<div class=\"plots\">\n", p->out);
+  plot_accuracy(p);
+  plot_loss(p);
+  plot_pulses(p);
+  fputs("</div>\n", p->out);
+  write_epochs(p);
+  fputs("</section>\n", p->out);
+}

@@ -1,0 +1,45 @@
+/* data.h - everything the database holds of one run.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_REPORT_DATA_H
+#define MHO_REPORT_DATA_H
+
+#include "mho/store.h"
+
+enum { MHO_NAME_MAX = 64, MHO_LAYERS_SHOWN = 150, MHO_COSIM_SHOWN = 100 };
+
+typedef struct mho_report_layer { /* a connection after the last epoch that has any */
+  char name[MHO_NAME_MAX];
+  int rows, cols;
+  double w_mean, w_std, w_absmax, g_mean, g_std, saturated, stuck, pulses, cosine;
+  double pulses_total; /* of all epochs */
+} mho_report_layer;
+
+typedef struct mho_report_cosim {
+  char what[MHO_NAME_MAX], quantity[MHO_NAME_MAX], unit[16], place[MHO_NAME_MAX], created[32];
+  int64_t n;
+  double max_abs, max_rel, tolerance, core_s, spice_s; /* the tolerance is on max_rel, see mho/spice.h */
+  bool pass;
+} mho_report_cosim;
+
+typedef struct mho_report_data {
+  mho_run_row run;
+  int n_epochs;
+  mho_epoch_row *epoch; /* [n_epochs], ascending */
+  int layers_epoch;
+  int n_layers, more_layers; /* more_layers: beyond MHO_LAYERS_SHOWN, not read */
+  mho_report_layer *layer;
+  int n_cosim, more_cosim; /* the newest come first */
+  mho_report_cosim *cosim;
+} mho_report_data;
+
+/** @return MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_ENOMEM; errors of the store. On failure *out is
+ *  empty. */
+mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out, mho_errinfo *ei);
+void mho_report_data_free(mho_report_data *d);
+/** Whether any epoch has a finite value there (offsetof a double in mho_epoch_row). */
+bool mho_report_has(const mho_report_data *d, size_t offset);
+static inline double mho_epoch_value(const mho_epoch_row *e, size_t offset) {
+  return *(const double *)((const char *)e + offset);
+}
+
+#endif

@@ -1,0 +1,192 @@
+/* html.c - the parts every report's page is made of.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/html.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char style[] =
+#include "report_style.inc"
+    ;
+
+/* ---------------------------------------------------------------- text */
+
+void mho_html_text(FILE *out, const char *text) {
+  for (const char *t = text ? text : ""; *t; t++)
+    switch (*t) {
+    case '<':
+      fputs("&lt;", out);
+      break;
+    case '>':
+      fputs("&gt;", out);
+      break;
+    case '&':
+      fputs("&amp;", out);
+      break;
+    case '"':
+      fputs("&quot;", out);
+      break;
+    default: /* control characters have no place in a page */
+      if (((unsigned char)*t < ' ' && *t != '\n' && *t != '\t') || *t == 0x7f)
+        fputs("\xef\xbf\xbd", out);
+      else
+        fputc(*t, out);
+    }
+}
+
+static void print_escaped(FILE *out, const char *format, va_list ap) {
+  char *text = NULL;
+  if (vasprintf(&text, format, ap) < 0)
+    return;
+  mho_html_text(out, text);
+  free(text);
+}
+
+void mho_html_printf(FILE *out, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  print_escaped(out, format, ap);
+  va_end(ap);
+}
+
+void mho_html_cell(FILE *out, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  fputs("<td>", out);
+  print_escaped(out, format, ap);
+  fputs("</td>", out);
+  va_end(ap);
+}
+
+void mho_html_number(FILE *out, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  fputs("<td class=\"n\">", out);
+  print_escaped(out, format, ap);
+  fputs("</td>", out);
+  va_end(ap);
+}
+
+/* ---------------------------------------------------------------- page */
+
+void mho_html_begin(FILE *out, const char *name, const char *kind) {
+  /* the policy is a second lock: even text that escaped its escaping could load and run nothing. The empty
+   * icon keeps browsers from asking a server for one. */
+  fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta name=\"color-scheme\" content=\"light dark\">\n"
+        "<meta http-equiv=\"Content-Security-Policy\" "
+        "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n"
+        "<link rel=\"icon\" href=\"data:,\">\n<title>",
+        out);
+  mho_html_printf(out, "%s \xe2\x80\x93 %s", name, kind);
+  fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", style);
+}
+
+void mho_html_end(FILE *out) {
+  fputs("<footer>Written by mho " MHO_VERSION " from the run database alone.</footer>\n</body>\n</html>\n",
+        out);
+}
+
+void mho_html_table_begin(FILE *out, const char *kind, const char *label, const char *heads) {
+  fputs("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
+  mho_html_text(out, label);
+  fprintf(out, "\">\n<table%s%s%s>\n<thead><tr>", kind ? " class=\"" : "", kind ? kind : "",
+          kind ? "\"" : "");
+  for (const char *h = heads; h; h = strchr(h, '|') ? strchr(h, '|') + 1 : NULL) {
+    bool number = *h == '#';
+    fprintf(out, "<th scope=\"col\"%s>", number ? " class=\"n\"" : "");
+    mho_html_printf(out, "%.*s", (int)strcspn(h + number, "|"), h + number);
+    fputs("</th>", out);
+  }
+  fputs("</tr></thead>\n", out);
+}
+
+void mho_html_table_end(FILE *out) {
+  fputs("</table>\n</div>\n", out);
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+#define NO_BREAK "\xc2\xa0" /* a space that keeps a number and its unit on one line */
+
+static char *dash(char buf[MHO_NUMBER_MAX]) {
+  strcpy(buf, "\xe2\x80\x93");
+  return buf;
+}
+
+char *mho_percent(double fraction, char buf[MHO_NUMBER_MAX]) {
+  if (!isfinite(fraction))
+    return dash(buf);
+  double v = 100 * fraction;
+  if (v == 0)
+    return strcpy(buf, "0" NO_BREAK "%");
+  /* a small fraction that is not zero must not look like zero */
+  snprintf(buf, MHO_NUMBER_MAX, fabs(v) < 0.005 ? "%.1g" NO_BREAK "%%" : "%.2f" NO_BREAK "%%", v);
+  return buf;
+}
+
+char *mho_count(double v, char buf[MHO_NUMBER_MAX]) {
+  if (!isfinite(v))
+    return dash(buf);
+  if (fabs(v) >= 1e15) {
+    snprintf(buf, MHO_NUMBER_MAX, "%.4g", v);
+  } else if (fabs(v) >= 1e9) {
+    bool trillion = fabs(v) >= 1e12;
+    snprintf(buf, MHO_NUMBER_MAX, "%.4g" NO_BREAK "%s", v / (trillion ? 1e12 : 1e9),
+             trillion ? "trillion" : "billion");
+  } else {
+    char digits[MHO_NUMBER_MAX];
+    int n = snprintf(digits, sizeof digits, "%.0f", v), at = 0;
+    for (int i = 0; i < n; i++) {
+      if (i > (*digits == '-') && (n - i) % 3 == 0) /* a narrow no-break space between the thousands */
+        at += snprintf(buf + at, (size_t)(MHO_NUMBER_MAX - at), "\xe2\x80\xaf");
+      buf[at++] = digits[i];
+    }
+    buf[at] = 0;
+  }
+  return buf;
+}
+
+char *mho_duration(double s, char buf[MHO_NUMBER_MAX]) {
+  if (!isfinite(s) || s < 0)
+    return dash(buf);
+  if (s < 1)
+    return mho_si(s, "s", buf);
+  long t = lrint(fmin(s, 1e12));
+  if (s < 99.95)
+    snprintf(buf, MHO_NUMBER_MAX, "%.1f" NO_BREAK "s", s);
+  else if (t < 3600)
+    snprintf(buf, MHO_NUMBER_MAX, "%ld" NO_BREAK "min %ld" NO_BREAK "s", t / 60, t % 60);
+  else if (t < 86400)
+    snprintf(buf, MHO_NUMBER_MAX, "%ld" NO_BREAK "h %ld" NO_BREAK "min", t / 3600, t % 3600 / 60);
+  else
+    snprintf(buf, MHO_NUMBER_MAX, "%ld" NO_BREAK "d %ld" NO_BREAK "h", t / 86400, t % 86400 / 3600);
+  return buf;
+}
+
+char *mho_si(double v, const char *unit, char buf[MHO_NUMBER_MAX]) {
+  static const struct {
+    const char *text;
+    double factor;
+  } prefix[] = {{"G", 1e9},         {"M", 1e6},  {"k", 1e3},   {"", 1},     {"m", 1e-3},
+                {"\xc2\xb5", 1e-6}, {"n", 1e-9}, {"p", 1e-12}, {"f", 1e-15}};
+  if (!isfinite(v))
+    return dash(buf);
+  for (int i = 0; *unit && i < MHO_COUNT(prefix); i++)
+    if (fabs(v) >= prefix[i].factor * 0.9995 && fabs(v) < 1e12) {
+      snprintf(buf, MHO_NUMBER_MAX, "%.3g" NO_BREAK "%s%s", v / prefix[i].factor, prefix[i].text, unit);
+      return buf;
+    }
+  snprintf(buf, MHO_NUMBER_MAX, "%.3g%s%s", v, *unit ? NO_BREAK : "", unit);
+  return buf;
+}
+
+char *mho_number(double v, int digits, char buf[MHO_NUMBER_MAX]) {
+  if (!isfinite(v))
+    return dash(buf);
+  snprintf(buf, MHO_NUMBER_MAX, "%.*g", digits, v);
+  return buf;
+}

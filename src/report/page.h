@@ -1,0 +1,27 @@
+/* page.h - the report of a run while it is written, and its parts.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_REPORT_PAGE_H
+#define MHO_REPORT_PAGE_H
+
+#include <stdio.h>
+
+#include "report/config.h"
+#include "report/data.h"
+
+typedef struct mho_page {
+  FILE *out;
+  mho_report_data d;
+  mho_report_config config;
+  bool by_validation; /* what the best epoch is best by */
+  const mho_context *ctx;
+  char no_plots[MHO_MESSAGE_MAX]; /* why there are none */
+} mho_page;
+
+#define MHO_EPOCH_AT(field) offsetof(mho_epoch_row, field)
+
+/** What was trained, how it went: one sentence and the key figures. */
+void mho_page_head(const mho_page *p, const char *title);
+/** Curves against the epoch, and their numbers. */
+void mho_page_curves(mho_page *p);
+
+#endif

@@ -1,0 +1,37 @@
+/* plot.h - curves against the epoch, drawn by gnuplot as SVG that lives in a page.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_REPORT_PLOT_H
+#define MHO_REPORT_PLOT_H
+
+#include <stdio.h>
+
+#include "mho/store.h"
+
+typedef struct mho_curve {
+  const char *title;
+  size_t offset;     /* of a double in mho_epoch_row */
+  int color, dashed; /* color: 1 .. 3 of the page's style */
+} mho_curve;
+
+enum { MHO_CURVES_MAX = 3, MHO_POINTS_MAX = 800 };
+
+typedef struct mho_plot { /* all texts are plain ASCII without quotes: they go to gnuplot as they are */
+  const char *y_label;    /* with its unit */
+  double factor;          /* from the stored value to that unit */
+  bool logarithmic, from_zero;
+  int n_curves;
+  mho_curve curve[MHO_CURVES_MAX];
+  int ring; /* epoch to mark on the last curve, 0: none */
+  const char *ring_title;
+  const char *description; /* for those who do not see it; any text */
+} mho_plot;
+
+/** How many epochs one point of a plot of n stands for: 1 until there are too many. */
+int mho_plot_stride(int n);
+/** Draw. gnuplot's default settings are used whatever the user's are.
+ *  @param e  [n], n at least 1.
+ *  @return MHO_OK; MHO_EUNSUPPORTED when there is no gnuplot; MHO_EIO when it fails; MHO_ENOMEM. Nothing is
+ *          written to out on failure. */
+mho_err mho_plot_svg(const mho_plot *p, const mho_epoch_row *e, int n, FILE *out, mho_errinfo *ei);
+
+#endif

@@ -1,0 +1,64 @@
+/* backprop.c - the error of the read-out carried back along the feedback links of the feed-forward net.
+ *
+ *   delta_out = p - y,  delta_l = rho'(a_l) . sum_b delta_b B,  grad W = z_from^T delta_to / B
+ *
+ * B is the transposed forward weight (backpropagation) or a fixed random one (feedback alignment). The
+ * feedback gain beta_i plays no part: there is no recurrence. SPDX-License-Identifier: GPL-3.0-or-later */
+#include "rule/backprop.h"
+
+#include <string.h>
+
+#include "settle/links.h"
+
+int mho_backprop_states(const void *params) {
+  return 1;
+}
+
+double mho_backprop_normalization(const mho_network *net, const void *params, int layer) {
+  return 1;
+}
+
+static mho_settle_job pass(const mho_rule_job *job) {
+  return (mho_settle_job){.net = job->net,
+                          .s = job->state[0],
+                          .input = job->state[0],
+                          .row0 = job->row0,
+                          .n = job->n,
+                          .label = job->label,
+                          .clock = {.update = job->update},
+                          .scratch = job->scratch};
+}
+
+static void forward(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
+  mho_settle_job free = pass(job);
+  mho_forward_pass(&free, &stats->free);
+  stats->free.steps += job->n;
+  free.clock.step = 0xffff;
+  mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
+}
+
+void mho_backprop_predict(const mho_rule_job *job, mho_rule_stats *stats) {
+  forward(job, NULL, stats);
+}
+
+void mho_backprop_learn(const mho_rule_job *job, mho_rule_stats *stats) {
+  const mho_network *net = job->net;
+  int last = net->n_layers - 1;
+  forward(job, job->error[last], stats);
+  mho_settle_job back = pass(job);
+  back.clock.phase = 1;
+  for (int l = last - 1; l >= 1; l--) {
+    const mho_layer *layer = &net->layer[l];
+    mho_real *delta = mho_rows(net, job->error, l, job->row0);
+    back.clock.step = l;
+    for (int i = 0; i < layer->n_feedback; i++) {
+      const mho_link *k = &net->link[layer->feedback + i];
+      mho_real scale = k->from == last ? 1 : (mho_real)net->forward_scale;
+      mho_link_read(&back, k, mho_rows(net, job->error, k->from, job->row0), delta, scale, i > 0,
+                    &stats->nudged);
+    }
+    if (!layer->n_feedback)
+      memset(delta, 0, (size_t)job->n * (size_t)layer->n * sizeof *delta);
+    layer->neuron->scale_by_slope(job->n * layer->n, mho_rows(net, job->state[0]->z, l, job->row0), delta);
+  }
+}

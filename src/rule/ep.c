@@ -1,0 +1,110 @@
+/* ep.c - equilibrium propagation: two settlings, the second nudged by the output error.
+ *
+ *   one-sided  e_l = z_free - z_nudged(+beta_f)
+ *   centred    e_l = (z_nudged(-beta_f) - z_nudged(+beta_f))/2
+ *   read-out   e   = p - y, at the free state
+ *
+ * e_l is the descent direction beta_f beta_i^h dC/da_l to first order (second order for centred nudging), h
+ * the fewest feedback links from the read-out's neighbours. The error is that of the free state, held, or
+ * re-read at every step (live).
+ *
+ * Source: B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11:24 (2017); centred: A. Laborieux et al., Front.
+ * Neurosci. 15:633674 (2021); FRE-RNN: Liu & Chen, arXiv 2508.11659, Algorithm 1.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/rule.h"
+
+typedef struct ep {
+  double nudge;
+  int phases, error;
+} ep;
+
+enum { ONE_SIDED, CENTRED };
+enum { HELD, LIVE };
+
+static const mho_param table[] = {
+    MHO_P_REAL(ep, nudge, "nudge", "", 0.1, 1e-6, 100, "beta_f, strength of the nudge"),
+    MHO_P_CHOICE(ep, phases, "phases", "one_sided|centred", ONE_SIDED,
+                 "free and nudged, or nudged both ways around the free state"),
+    MHO_P_CHOICE(ep, error, "error", "held|live", HELD,
+                 "the nudge carries the error of the free state, or that of the present one"),
+};
+
+static int n_states(const void *params) {
+  return ((const ep *)params)->phases == CENTRED ? 3 : 2;
+}
+
+static double normalization(const mho_network *net, const void *params, int layer) {
+  double signal = ((const ep *)params)->nudge * mho_network_signal_scale(net, layer);
+  return layer == net->n_layers - 1 || signal == 0 ? 1 : 1 / signal;
+}
+
+static mho_settle_job free_phase(const mho_rule_job *job) {
+  return (mho_settle_job){.net = job->net,
+                          .params = job->settler_params,
+                          .s = job->state[0],
+                          .input = job->state[0],
+                          .row0 = job->row0,
+                          .n = job->n,
+                          .label = job->label,
+                          .clock = {.update = job->update},
+                          .scratch = job->scratch};
+}
+
+static void predict_to(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
+  mho_settle_job free = free_phase(job);
+  job->settler->settle(&free, &stats->free);
+  free.clock.step = 0xffff; /* the read-out's own */
+  mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
+}
+
+static void predict(const mho_rule_job *job, mho_rule_stats *stats) {
+  predict_to(job, NULL, stats);
+}
+
+/* Whether what the input drives is read alike in both phases, so that the second need not read it again. */
+static bool drive_repeats(const mho_network *net) {
+  for (int c = 0; c < net->n_connections; c++)
+    if (mho_crossbar_noisy(net->connection[c].xb))
+      return false;
+  return true;
+}
+
+static void learn(const mho_rule_job *job, mho_rule_stats *stats) {
+  const ep *p = job->params;
+  const mho_network *net = job->net;
+  int last = net->n_layers - 1, phases = n_states(p) - 1;
+  predict_to(job, job->error[last], stats);
+  for (int phase = 1; phase <= phases; phase++) {
+    mho_settle_job nudged = free_phase(job);
+    nudged.s = job->state[phase];
+    nudged.start = job->state[0];
+    nudged.drive = drive_repeats(net) ? job->state[0] : NULL;
+    nudged.nudge = phase == 1 ? p->nudge : -p->nudge;
+    nudged.error = p->error == HELD ? job->error[last] : NULL;
+    nudged.clock.phase = phase;
+    job->settler->settle(&nudged, &stats->nudged);
+  }
+  for (int l = 1; l < last; l++) {
+    size_t n = (size_t)net->layer[l].n, at = (size_t)job->row0 * n, count = (size_t)job->n * n;
+    const mho_real *plus = job->state[1]->z[l] + at;
+    const mho_real *minus = p->phases == CENTRED ? job->state[2]->z[l] + at : job->state[0]->z[l] + at;
+    mho_real *e = job->error[l] + at, factor = p->phases == CENTRED ? (mho_real)0.5 : 1;
+    for (size_t i = 0; i < count; i++)
+      e[i] = factor * (minus[i] - plus[i]);
+  }
+}
+
+const mho_rule mho_rule_ep = {
+    .entry = {.abi = MHO_ABI,
+              .id = "ep",
+              .title = "equilibrium propagation",
+              .equation = "grad W = z_free^T (z_free - z_nudged)/B",
+              .source =
+                  "Scellier & Bengio, Front. Comput. Neurosci. 11:24 (2017); Liu & Chen, arXiv 2508.11659",
+              .params = MHO_PARAMS(ep, table)},
+    .feedback_mode = -1,
+    .n_states = n_states,
+    .normalization = normalization,
+    .predict = predict,
+    .learn = learn,
+};

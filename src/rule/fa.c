@@ -1,0 +1,18 @@
+/* fa.c - feedback alignment: backpropagation through fixed random feedback weights.
+ *
+ * Source: T. Lillicrap et al., Nature Communications 7:13276 (2016).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "rule/backprop.h"
+
+const mho_rule mho_rule_fa = {
+    .entry = {.abi = MHO_ABI,
+              .id = "fa",
+              .title = "feedback alignment, fixed random feedback",
+              .equation = "delta_l = rho'(a_l) . (delta_{l+1} B)",
+              .source = "Lillicrap et al., Nat. Commun. 7:13276 (2016)"},
+    .feedback_mode = MHO_FEEDBACK_ASYMMETRIC,
+    .n_states = mho_backprop_states,
+    .normalization = mho_backprop_normalization,
+    .predict = mho_backprop_predict,
+    .learn = mho_backprop_learn,
+};

@@ -1,0 +1,49 @@
+/* links.h - what every settler is made of: reading a link for a chunk of rows.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_SETTLE_LINKS_H
+#define MHO_SETTLE_LINKS_H
+
+#include "mho/settle.h"
+
+/* Row row0 of layer l in a set of activities. */
+static inline mho_real *mho_rows(const mho_network *net, mho_real *const *z, int l, int row0) {
+  return z[l] + (size_t)row0 * (size_t)net->layer[l].n;
+}
+
+/* to = scale from op(W), or to += when `add`, on the rows of the job. */
+static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, const mho_real *from,
+                                 mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
+  mho_read r = {.transposed = k->transposed,
+                .n = job->n,
+                .x = from,
+                .y = to,
+                .scale = scale,
+                .keep = add,
+                .clock = job->clock,
+                .sample0 = job->row0,
+                .scratch = job->scratch};
+  mho_crossbar_read(job->net->connection[k->connection].xb, &r);
+  stats->reads += job->n;
+}
+
+/* Logits of the read-out from hidden activities z, whose row `row0` belongs to the job's first sample. */
+static inline void mho_logits(const mho_settle_job *job, const mho_real *const *z, int row0, mho_real *out,
+                              mho_settle_stats *stats) {
+  const mho_network *net = job->net;
+  const mho_layer *layer = &net->layer[net->n_layers - 1];
+  for (int i = 0; i < layer->n_forward; i++) {
+    const mho_link *k = &net->link[layer->forward + i];
+    mho_link_read(job, k, z[k->from] + (size_t)row0 * (size_t)net->layer[k->from].n, out, k->scale, i > 0,
+                  stats);
+  }
+}
+
+/* error = p - y, [n x classes] */
+static inline void mho_error_rows(int n, int classes, const mho_real *p, const uint8_t *label,
+                                  mho_real *error) {
+  for (int s = 0; s < n; s++)
+    for (int j = 0; j < classes; j++)
+      error[s * classes + j] = p[s * classes + j] - (mho_real)(j == label[s]);
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* state.c - memory of a settle, the feed-forward pass and the read-out.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "settle/links.h"
+
+static bool is_hidden(const mho_network *net, int l) {
+  return net->layer[l].neuron != NULL;
+}
+
+/* Whether something is constant during a phase there: the input's way in, or a held error's. */
+static bool has_drive(const mho_network *net, int l) {
+  for (int i = 0; i < net->n_links; i++)
+    if (net->link[i].to == l && (net->link[i].from == 0 || net->link[i].from == net->n_layers - 1))
+      return is_hidden(net, l);
+  return false;
+}
+
+mho_err mho_state_new(const mho_network *net, int capacity, bool with_input, mho_state **out,
+                      mho_errinfo *ei) {
+  *out = NULL;
+  mho_state *s = mho_alloc(1, sizeof *s);
+  size_t layers = (size_t)net->n_layers;
+  bool ok = s && (s->z = mho_alloc(layers, sizeof *s->z)) && (s->next = mho_alloc(layers, sizeof *s->next)) &&
+            (s->drive = mho_alloc(layers, sizeof *s->drive));
+  if (ok) {
+    s->capacity = capacity;
+    s->n_layers = net->n_layers;
+  }
+  for (int l = 0; ok && l < net->n_layers; l++) {
+    size_t n = (size_t)capacity * (size_t)net->layer[l].n;
+    if (is_hidden(net, l) || with_input)
+      ok = (s->z[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
+    if (ok && is_hidden(net, l))
+      ok = (s->next[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
+    if (ok && has_drive(net, l))
+      ok = (s->drive[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
+  }
+  if (!ok) {
+    mho_state_free(s);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the states of %d samples", capacity);
+  }
+  *out = s;
+  return MHO_OK;
+}
+
+void mho_state_free(mho_state *s) {
+  if (!s)
+    return;
+  for (int l = 0; l < s->n_layers; l++) {
+    mho_free(s->z[l]);
+    mho_free(s->next[l]);
+    mho_free(s->drive[l]);
+  }
+  mho_free(s->z);
+  mho_free(s->next);
+  mho_free(s->drive);
+  mho_free(s);
+}
+
+size_t mho_settle_scratch(const mho_network *net, int n) {
+  size_t most = 0;
+  for (int c = 0; c < net->n_connections; c++) {
+    size_t need = mho_crossbar_scratch(net->connection[c].xb, n);
+    most = need > most ? need : most;
+  }
+  return most + (size_t)n * (size_t)net->layer[net->n_layers - 1].n; /* and a live error */
+}
+
+void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats) {
+  const mho_network *net = job->net;
+  mho_settle_job step = *job;
+  for (int l = 1; l < net->n_layers - 1; l++) {
+    const mho_layer *layer = &net->layer[l];
+    mho_real *a = mho_rows(net, job->s->z, l, job->row0);
+    step.clock.step = l;
+    for (int i = 0; i < layer->n_forward; i++) {
+      const mho_link *k = &net->link[layer->forward + i];
+      const mho_real *from = mho_rows(net, k->from ? job->s->z : job->input->z, k->from, job->row0);
+      mho_link_read(&step, k, from, a, k->scale, i > 0, stats);
+    }
+    layer->neuron->activate(job->n * layer->n, a, a);
+  }
+}
+
+void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int64_t *correct,
+                  mho_settle_stats *stats) {
+  const mho_network *net = job->net;
+  int last = net->n_layers - 1, classes = net->layer[last].n;
+  mho_real *p = mho_rows(net, job->s->z, last, job->row0);
+  const uint8_t *label = job->label + job->row0;
+  mho_logits(job, (const mho_real *const *)job->s->z, job->row0, p, stats);
+  mho_softmax(job->n, classes, p, label, loss, correct);
+  if (error)
+    mho_error_rows(job->n, classes, p, label, error + (size_t)job->row0 * (size_t)classes);
+}

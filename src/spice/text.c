@@ -1,0 +1,50 @@
+/* text.c - text that grows while a netlist is written.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "spice/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool reserve(mho_spice_text *t, size_t more) {
+  if (t->failed || more < t->capacity - t->n)
+    return !t->failed;
+  size_t capacity = 2 * (t->n + more) + 256;
+  char *p = mho_alloc(capacity, 1);
+  if (!p) {
+    t->failed = true;
+    return false;
+  }
+  if (t->p)
+    memcpy(p, t->p, t->n);
+  mho_free(t->p);
+  t->p = p;
+  t->capacity = capacity;
+  return true;
+}
+
+void mho_spice_text_add(mho_spice_text *t, const char *format, ...) {
+  va_list ap, again;
+  va_start(ap, format);
+  va_copy(again, ap);
+  int n = vsnprintf(NULL, 0, format, ap);
+  va_end(ap);
+  if (n < 0)
+    t->failed = true;
+  else if (reserve(t, (size_t)n)) {
+    vsnprintf(t->p + t->n, t->capacity - t->n, format, again);
+    t->n += (size_t)n;
+  }
+  va_end(again);
+}
+
+void mho_spice_text_add_number(mho_spice_text *t, double v) {
+  char number[32];
+  for (int digits = 15; digits <= 17; digits++) {
+    snprintf(number, sizeof number, "%.*g", digits, v);
+    if (strtod(number, NULL) == v)
+      break;
+  }
+  mho_spice_text_add(t, "%s", number);
+}

@@ -1,0 +1,20 @@
+/* text.h - text that grows while a netlist is written.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_SPICE_TEXT_H
+#define MHO_SPICE_TEXT_H
+
+#include "mho/base.h"
+
+/* Start with {0}. Once memory has run out, `failed` is set and adding does nothing, so a writer checks once,
+ * at the end. `p` is always terminated; free it with mho_free. */
+typedef struct mho_spice_text {
+  char *p; /* null until something is added */
+  size_t n, capacity;
+  bool failed;
+} mho_spice_text;
+
+void mho_spice_text_add(mho_spice_text *t, const char *format, ...) MHO_PRINTF(2, 3);
+/* The shortest decimal that reads back as the same double: exact, and 1e5 stays 1e5. */
+void mho_spice_text_add_number(mho_spice_text *t, double v);
+
+#endif

@@ -1,0 +1,154 @@
+/* error.c - SQLite's answers as sentences with a cure, and the few calls that everything here is made of.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "store/store_impl.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The system's reason behind an input/output error: of the log, of the file, or what SQLite noted itself
+ * (which it does not when a COMMIT fails). */
+static int system_error(const mho_store *s) {
+  static const int pointers[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+  for (int i = 0; i < MHO_COUNT(pointers); i++) {
+    sqlite3_file *file = NULL;
+    int why = 0;
+    if (!sqlite3_file_control(s->db, "main", pointers[i], &file) && file && file->pMethods &&
+        !file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &why) && why)
+      return why;
+  }
+  return sqlite3_system_errno(s->db);
+}
+
+/* The reasons that have a cure of their own. */
+static mho_err fail_io(const mho_store *s, const char *what, mho_errinfo *ei) {
+  int system = system_error(s);
+  switch (system) {
+  case EDQUOT:
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot %s: your disk quota is used up at '%s'; nothing already stored is harmed: free "
+                    "some space and go on",
+                    what, s->path);
+  case EFBIG:
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot %s: '%s' has reached the largest file size allowed here (ulimit -f); nothing "
+                    "already stored is harmed: raise the limit or start a new database",
+                    what, s->path);
+  case EROFS:
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot %s: the file system of '%s' is read-only: work on a copy elsewhere", what,
+                    s->path);
+  default:
+    return mho_fail(ei, MHO_ESTORE, "cannot %s: input/output error at '%s' (%s): check the disk", what,
+                    s->path, system ? strerror(system) : sqlite3_errmsg(s->db));
+  }
+}
+
+mho_err mho_store_fail(const mho_store *s, int rc, const char *what, mho_errinfo *ei) {
+  switch (rc & 0xff) {
+  case SQLITE_BUSY:
+  case SQLITE_LOCKED:
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot %s: '%s' is locked by another process (waited %.3g s): try again when that one "
+                    "is done",
+                    what, s->path, 1e-3 * s->busy_ms);
+  case SQLITE_FULL:
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot %s: the disk that holds '%s' is full; nothing already stored is harmed: free "
+                    "some space and go on",
+                    what, s->path);
+  case SQLITE_READONLY:
+    if (rc == SQLITE_READONLY_DBMOVED)
+      return mho_fail(ei, MHO_ESTORE, "cannot %s: '%s' was moved or replaced while in use: put it back", what,
+                      s->path);
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot %s: '%s' is read-only: make the file and its folder writable (chmod u+w), or "
+                    "work on a copy",
+                    what, s->path);
+  case SQLITE_CANTOPEN:
+  case SQLITE_PERM:
+  case SQLITE_AUTH:
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot %s: '%s' or the -wal and -shm files beside it cannot be opened (%s): check the "
+                    "permissions of the files and of their folder",
+                    what, s->path,
+                    sqlite3_system_errno(s->db) ? strerror(sqlite3_system_errno(s->db))
+                                                : sqlite3_errmsg(s->db));
+  case SQLITE_CORRUPT:
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot %s: '%s' is damaged (%s): restore a copy, or save what can be read with: "
+                    "sqlite3 OLD .recover | sqlite3 NEW",
+                    what, s->path, sqlite3_errmsg(s->db));
+  case SQLITE_NOTADB:
+    return mho_fail(ei, MHO_ESTORE,
+                    "'%s' is not an SQLite database, or its first page is damaged: name another file",
+                    s->path);
+  case SQLITE_IOERR:
+    return rc == SQLITE_IOERR_NOMEM ? mho_fail(ei, MHO_ENOMEM, "cannot %s: out of memory", what)
+                                    : fail_io(s, what, ei);
+  case SQLITE_NOMEM:
+    return mho_fail(ei, MHO_ENOMEM, "cannot %s: out of memory", what);
+  case SQLITE_TOOBIG:
+    return mho_fail(ei, MHO_ESTORE, "cannot %s: larger than the 1 GB that one value in '%s' may have", what,
+                    s->path);
+  default:
+    return mho_fail(ei, MHO_ESTORE, "cannot %s in '%s': %s", what, s->path, sqlite3_errmsg(s->db));
+  }
+}
+
+mho_err mho_store_exec(mho_store *s, const char *sql, const char *what, mho_errinfo *ei) {
+  int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+  return rc ? mho_store_fail(s, rc, what, ei) : MHO_OK;
+}
+
+mho_err mho_store_prepare(mho_store *s, const char *sql, const char *what, sqlite3_stmt **out,
+                          mho_errinfo *ei) {
+  int rc = sqlite3_prepare_v2(s->db, sql, -1, out, NULL);
+  return rc ? mho_store_fail(s, rc, what, ei) : MHO_OK;
+}
+
+mho_err mho_store_run(mho_store *s, sqlite3_stmt *st, const char *what, mho_errinfo *ei) {
+  int rc = sqlite3_step(st);
+  mho_err err = rc == SQLITE_DONE || rc == SQLITE_ROW ? MHO_OK : mho_store_fail(s, rc, what, ei);
+  sqlite3_reset(st);
+  return err;
+}
+
+mho_err mho_store_int(mho_store *s, const char *sql, const char *text, int64_t none, int64_t *out,
+                      mho_errinfo *ei) {
+  sqlite3_stmt *st;
+  mho_err err = mho_store_prepare(s, sql, "read the database", &st, ei);
+  if (err)
+    return err;
+  if (text)
+    sqlite3_bind_text(st, 1, text, -1, SQLITE_STATIC);
+  int rc = sqlite3_step(st);
+  *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : none;
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+    err = mho_store_fail(s, rc, "read the database", ei);
+  sqlite3_finalize(st);
+  return err;
+}
+
+mho_err mho_store_begin(mho_store *s, mho_errinfo *ei) {
+  if (s->mode != MHO_STORE_WRITE)
+    return mho_fail(ei, MHO_EINVAL, "'%s' was opened for reading only", s->path);
+  /* IMMEDIATE takes the write lock now, where waiting for it is possible: a reader that turns writer halfway
+   * is refused at once when another wrote in between */
+  return mho_store_exec(s, "BEGIN IMMEDIATE", "write", ei);
+}
+
+mho_err mho_store_end(mho_store *s, mho_err err, mho_errinfo *ei) {
+  if (!err)
+    err = mho_store_exec(s, "COMMIT", "write", ei);
+  if (err && !sqlite3_get_autocommit(s->db))
+    sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+  return err;
+}
+
+mho_err mho_store_need_run(mho_store *s, const char *id, mho_errinfo *ei) {
+  int64_t there;
+  mho_err err = mho_store_int(s, "SELECT 1 FROM run WHERE id = ?1", id, 0, &there, ei);
+  if (!err && !there)
+    return mho_fail(ei, MHO_ENOTFOUND, "there is no run '%s' in '%s'", id, s->path);
+  return err;
+}

@@ -1,0 +1,254 @@
+-- schema.sql - the run database as a new one is made; open.c says how an older one gets here.
+-- SPDX-License-Identifier: GPL-3.0-or-later
+--
+-- Dates are ISO 8601 UTC text. NULL: not known (yet), or not asked for. Accuracies and fractions are 0 to 1.
+-- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
+
+PRAGMA application_id = 0x6d686f31; -- "mho1"
+PRAGMA user_version = 1;
+
+CREATE TABLE run (
+  id               TEXT NOT NULL PRIMARY KEY
+                   CHECK (length(id) BETWEEN 1 AND 31 AND id NOT GLOB '*[^0-9A-Za-z]*'), -- sorts by time
+  name             TEXT,                     -- the user's; need not be unique
+  status           TEXT NOT NULL CHECK (status IN ('running', 'completed', 'interrupted', 'failed', 'diverged')),
+  config_hash      TEXT NOT NULL,            -- SHA-256 of what was set away from the defaults, seeds included
+  point_hash       TEXT NOT NULL,            -- SHA-256 of config without seeds, and of the data: see v_study
+  defaults_version INTEGER NOT NULL,         -- of the defaults that config_hash is relative to
+  seed             INTEGER NOT NULL,         -- train.seed; the other seeds follow from it unless in config
+  data_checksum    TEXT NOT NULL,            -- SHA-256 of the dataset
+  code_version     TEXT NOT NULL,            -- of mho
+  blas             TEXT NOT NULL,            -- kernel of the matrix products
+  host             TEXT NOT NULL,            -- machine that trains it
+  pid              INTEGER NOT NULL,         -- process that trains it
+  started          TEXT NOT NULL CHECK (started GLOB '????-??-??T??:??:??*Z'),
+  ended            TEXT CHECK (ended GLOB '????-??-??T??:??:??*Z'),
+  wall_s           REAL,                     -- s, of all sessions
+  epochs_done      INTEGER NOT NULL,
+  final_test_acc   REAL,                     -- test accuracy after the last epoch
+  best_test_acc    REAL,                     -- after best_epoch
+  best_epoch       INTEGER NOT NULL,         -- 0: none
+  train_acc        REAL,                     -- training accuracy of the last epoch
+  val_acc          REAL,                     -- validation accuracy after the last epoch
+  pulses           REAL,                     -- programming pulses so far
+  energy_j         REAL,                     -- J, so far
+  error            TEXT,                     -- why it failed
+  -- The config's main keys, copied out of config by SQLite itself when the row is written: reading them from
+  -- the JSON would cost half a second in 100 000 runs. Numbers are ANY, so that no config is ever refused.
+  dataset          TEXT AS (json_extract(config, '$.dataset.name')) STORED,
+  topology         TEXT AS (json_extract(config, '$.network.topology')) STORED,
+  hidden           TEXT AS (json_extract(config, '$.network.hidden')) STORED, -- JSON list: '[512,512]'
+  neuron           TEXT AS (json_extract(config, '$.network.neuron')) STORED,
+  feedback_mode    TEXT AS (json_extract(config, '$.feedback.mode')) STORED,
+  feedback_scale   ANY  AS (json_extract(config, '$.feedback.scale')) STORED, -- beta_i
+  settle_method    TEXT AS (json_extract(config, '$.settle.method')) STORED,
+  settle_free      ANY  AS (json_extract(config, '$.settle.free')) STORED,    -- steps or sweeps, free phase
+  settle_nudged    ANY  AS (json_extract(config, '$.settle.nudged')) STORED,  -- the same, nudged phase
+  rule             TEXT AS (json_extract(config, '$.rule.name')) STORED,
+  nudge            ANY  AS (json_extract(config, '$.rule.nudge')) STORED,     -- beta_f
+  phases           TEXT AS (json_extract(config, '$.rule.phases')) STORED,
+  nudge_error      TEXT AS (json_extract(config, '$.rule.error')) STORED,     -- held or live
+  gradient         TEXT AS (json_extract(config, '$.rule.gradient')) STORED,
+  optimizer        TEXT AS (json_extract(config, '$.update.optimizer')) STORED,
+  rate             ANY  AS (json_extract(config, '$.update.rate')) STORED,
+  scheme           TEXT AS (json_extract(config, '$.update.scheme')) STORED,
+  device           TEXT AS (json_extract(config, '$.device.model')) STORED,
+  array            TEXT AS (json_extract(config, '$.array.model')) STORED,
+  read_noise       ANY  AS (json_extract(config, '$.array.read_noise')) STORED,
+  epochs           ANY  AS (json_extract(config, '$.train.epochs')) STORED,   -- wanted; epochs_done: had
+  batch            ANY  AS (json_extract(config, '$.train.batch')) STORED,    -- samples
+  -- last, so that a long one does not stand between a scan and the columns above
+  config           TEXT NOT NULL CHECK (json_valid(config))                   -- JSON, every key resolved
+) STRICT;
+CREATE INDEX run_name ON run(name, started, id);
+CREATE INDEX run_status ON run(status);
+CREATE INDEX run_started ON run(started, id);
+CREATE INDEX run_config_hash ON run(config_hash, status);
+-- holds all that v_study averages, so that it need not read the runs themselves
+CREATE INDEX run_point ON run(point_hash, id, config_hash, status, final_test_acc, best_test_acc, val_acc,
+                              pulses, energy_j, wall_s);
+
+CREATE TABLE epoch (
+  run_id       TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  epoch        INTEGER NOT NULL,             -- from 1
+  train_acc    REAL,
+  test_acc     REAL,
+  val_acc      REAL,                         -- NULL without a validation part
+  loss         REAL,                         -- mean of the training samples, nat
+  settle_steps REAL,                         -- mean steps (or sweeps) of a free phase
+  unsettled    INTEGER NOT NULL,             -- samples that missed the tolerance
+  pulses       REAL,                         -- of this epoch, as all that follows
+  set_pulses   REAL,                         -- those that raise a conductance
+  reset_pulses REAL,                         -- those that lower one
+  clipped      REAL,                         -- requests that ran into a bound or the largest pulse count
+  reads        REAL,                         -- one input vector through one array each
+  energy_j     REAL,                         -- J
+  wall_s       REAL,                         -- s, training only
+  eval_s       REAL,                         -- s, evaluation
+  PRIMARY KEY (run_id, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE layer_epoch (
+  run_id    TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  epoch     INTEGER NOT NULL,                -- 0: before training
+  layer     INTEGER NOT NULL,                -- connection, from 0 in the order of the network
+  name      TEXT NOT NULL,                   -- "x-h1", "h1-h2", "h2-out"
+  rows      INTEGER NOT NULL,                -- inputs
+  cols      INTEGER NOT NULL,                -- outputs
+  w_mean    REAL,                            -- effective weights
+  w_std     REAL,
+  w_absmax  REAL,
+  g_mean    REAL,                            -- S
+  g_std     REAL,                            -- S
+  saturated REAL,                            -- fraction of cells at a bound
+  stuck     REAL,                            -- fraction of cells that do not move
+  pulses    REAL,                            -- of this epoch
+  cosine    REAL,                            -- weight update against backpropagation's, -1 to 1
+  PRIMARY KEY (run_id, epoch, layer)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settle (
+  run_id          TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  epoch           INTEGER NOT NULL,
+  phase           TEXT NOT NULL,             -- free, nudged
+  steps_mean      REAL,                      -- steps or sweeps a sample
+  steps_max       REAL,
+  residual_max    REAL,                      -- largest change of a state in the last step
+  time_s          REAL,                      -- s, simulated time to settle
+  spectral_radius REAL,                      -- of the hidden-to-hidden matrix
+  lyapunov        REAL,                      -- finite-time maximal exponent, 1/step
+  unsettled       INTEGER NOT NULL,          -- samples that missed the tolerance
+  PRIMARY KEY (run_id, epoch, phase)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE checkpoint (
+  run_id  TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  kind    TEXT NOT NULL CHECK (kind IN ('last', 'best')),
+  epoch   INTEGER NOT NULL,                  -- epochs completed
+  batch   INTEGER NOT NULL,                  -- batches done of the epoch under way; 0 at an epoch's end
+  created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  data    BLOB NOT NULL,                     -- weights or devices, optimizer, counters: all a resume needs
+  PRIMARY KEY (run_id, kind)
+) STRICT;
+
+CREATE TABLE cosim (
+  id        INTEGER PRIMARY KEY,
+  run_id    TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  created   TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  what      TEXT NOT NULL,                   -- device, crossbar, network
+  quantity  TEXT NOT NULL,                   -- "column current"
+  unit      TEXT NOT NULL,                   -- of max_abs and rms
+  place     TEXT NOT NULL,                   -- of the largest difference: "column 3"
+  n         INTEGER NOT NULL,                -- values compared
+  max_abs   REAL,                            -- largest difference of ngspice and the core solver
+  max_rel   REAL,                            -- largest relative one
+  rms       REAL,
+  tolerance REAL,                            -- on max_rel
+  pass      INTEGER NOT NULL CHECK (pass IN (0, 1)),
+  core_s    REAL,                            -- s, core solver
+  spice_s   REAL                             -- s, ngspice
+) STRICT;
+CREATE INDEX cosim_run ON cosim(run_id);
+
+CREATE TABLE artifact (
+  id      INTEGER PRIMARY KEY,
+  run_id  TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  kind    TEXT NOT NULL,                     -- netlist, report
+  name    TEXT NOT NULL,                     -- file name; a new one of the same kind and name replaces it
+  created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  data    BLOB NOT NULL,
+  UNIQUE (run_id, kind, name)
+) STRICT;
+
+CREATE TABLE study (
+  name    TEXT NOT NULL PRIMARY KEY,
+  created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  config  TEXT NOT NULL CHECK (json_valid(config)) -- JSON: what is swept
+) STRICT;
+
+-- A study takes runs that are already there into its grid, so a run may belong to several.
+CREATE TABLE study_run (
+  study      TEXT NOT NULL REFERENCES study(name) ON DELETE CASCADE ON UPDATE CASCADE,
+  point_hash TEXT NOT NULL,                  -- the run's, here too so that v_study reads in order
+  run_id     TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  PRIMARY KEY (study, point_hash, run_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX study_run_run ON study_run(run_id);
+
+CREATE VIEW v_run AS -- a run and its config's main keys, one row a run
+SELECT id, name, status, started, ended, wall_s, epochs_done,
+       final_test_acc AS test_acc, -- short for it, in filters
+       final_test_acc, best_test_acc, best_epoch, train_acc, val_acc, pulses, energy_j,
+       dataset, topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free,
+       settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array,
+       read_noise, epochs, batch, seed,
+       config_hash, point_hash, data_checksum, code_version, blas, host, pid, error, config
+FROM run;
+
+-- One row a grid point: the runs that differ in nothing but seeds, in each study they belong to; study is NULL
+-- for those in none. n, mean and std (the sample standard deviation, NULL for one seed) are of the completed
+-- runs; the others are counted beside, so that nobody overlooks them.
+-- * point_hash makes the groups. It is computed once, when a run begins, from the config's values without the
+--   seeds and without what cannot change a result (point.c lists both), and from the checksum of the data;
+--   grouping by the JSON itself would parse every config at every query.
+-- * A seed trained twice gives one result twice, which would make the deviation look small: of a config_hash
+--   only the newest run of a status counts.
+-- * The two parts are written out, so that a filter on study reaches the first one's primary key.
+CREATE VIEW v_study AS
+SELECT g.study AS study, n, diverged, unfinished,
+       sum_final / n_final AS test_acc_mean,
+       sqrt(max(sq_final - sum_final * sum_final / n_final, 0) / nullif(n_final - 1, 0)) AS test_acc_std,
+       sum_best / n_best AS best_test_acc_mean,
+       sqrt(max(sq_best - sum_best * sum_best / n_best, 0) / nullif(n_best - 1, 0)) AS best_test_acc_std,
+       val_acc_mean, pulses_mean, energy_j_mean, wall_s_mean,
+       dataset, topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free,
+       settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array,
+       read_noise, epochs, batch,
+       k.id AS run_id, -- the newest, which the keys are from
+       k.point_hash AS point_hash
+FROM (
+  SELECT s.study AS study,
+         count(*) FILTER (WHERE r.status = 'completed') AS n,
+         count(*) FILTER (WHERE r.status = 'diverged') AS diverged,
+         count(*) FILTER (WHERE r.status NOT IN ('completed', 'diverged')) AS unfinished,
+         count(r.final_test_acc) FILTER (WHERE r.status = 'completed') AS n_final,
+         total(r.final_test_acc) FILTER (WHERE r.status = 'completed') AS sum_final,
+         total(r.final_test_acc * r.final_test_acc) FILTER (WHERE r.status = 'completed') AS sq_final,
+         count(r.best_test_acc) FILTER (WHERE r.status = 'completed') AS n_best,
+         total(r.best_test_acc) FILTER (WHERE r.status = 'completed') AS sum_best,
+         total(r.best_test_acc * r.best_test_acc) FILTER (WHERE r.status = 'completed') AS sq_best,
+         avg(r.val_acc) FILTER (WHERE r.status = 'completed') AS val_acc_mean,
+         avg(r.pulses) FILTER (WHERE r.status = 'completed') AS pulses_mean,
+         avg(r.energy_j) FILTER (WHERE r.status = 'completed') AS energy_j_mean,
+         avg(r.wall_s) FILTER (WHERE r.status = 'completed') AS wall_s_mean,
+         max(r.id) AS newest
+  FROM study_run AS s JOIN run AS r ON r.point_hash = s.point_hash AND r.id = s.run_id
+  WHERE NOT EXISTS (SELECT 1 FROM run AS d
+                    WHERE d.point_hash = r.point_hash AND d.config_hash = r.config_hash
+                      AND d.status = r.status AND d.id > r.id
+                      AND EXISTS (SELECT 1 FROM study_run AS t
+                                  WHERE t.study = s.study AND t.point_hash = s.point_hash AND t.run_id = d.id))
+  GROUP BY s.study, s.point_hash
+  UNION ALL
+  SELECT NULL,
+         count(*) FILTER (WHERE r.status = 'completed'),
+         count(*) FILTER (WHERE r.status = 'diverged'),
+         count(*) FILTER (WHERE r.status NOT IN ('completed', 'diverged')),
+         count(r.final_test_acc) FILTER (WHERE r.status = 'completed'),
+         total(r.final_test_acc) FILTER (WHERE r.status = 'completed'),
+         total(r.final_test_acc * r.final_test_acc) FILTER (WHERE r.status = 'completed'),
+         count(r.best_test_acc) FILTER (WHERE r.status = 'completed'),
+         total(r.best_test_acc) FILTER (WHERE r.status = 'completed'),
+         total(r.best_test_acc * r.best_test_acc) FILTER (WHERE r.status = 'completed'),
+         avg(r.val_acc) FILTER (WHERE r.status = 'completed'),
+         avg(r.pulses) FILTER (WHERE r.status = 'completed'),
+         avg(r.energy_j) FILTER (WHERE r.status = 'completed'),
+         avg(r.wall_s) FILTER (WHERE r.status = 'completed'),
+         max(r.id)
+  FROM run AS r
+  WHERE r.id NOT IN (SELECT run_id FROM study_run)
+    AND NOT EXISTS (SELECT 1 FROM run AS d
+                    WHERE d.point_hash = r.point_hash AND d.config_hash = r.config_hash
+                      AND d.status = r.status AND d.id > r.id AND d.id NOT IN (SELECT run_id FROM study_run))
+  GROUP BY r.point_hash
+) AS g JOIN run AS k ON k.id = g.newest;

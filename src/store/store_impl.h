@@ -1,0 +1,105 @@
+/* store_impl.h - what the files of the store share. This folder is the only one that knows SQLite.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_STORE_IMPL_H
+#define MHO_STORE_IMPL_H
+
+#include <sqlite3.h>
+
+#include "mho/store.h"
+
+enum {
+  MHO_STORE_APPLICATION = 0x6d686f31, /* "mho1"; schema.sql says the same */
+  MHO_STORE_VERSION = 1               /* of schema.sql */
+};
+
+struct mho_store {
+  sqlite3 *db;
+  char *path; /* as given, for messages */
+  char *file; /* where it is */
+  mho_store_mode mode;
+  int busy_ms;
+  double deadline; /* of the query under way, by mho_seconds; 0: none */
+};
+
+/* What mho_store_open takes for granted and tests do not. */
+typedef struct mho_store_options {
+  int busy_ms;              /* how long to wait for a lock */
+  int version;              /* of the schema that this program knows */
+  const char *const *steps; /* [version]; steps[v]: SQL that makes version v + 1 of version v */
+} mho_store_options;
+/** mho_store_open with other options. Exported for the tests only. */
+MHO_API mho_err mho_store_open_with(const char *path, mho_store_mode mode, const mho_store_options *options,
+                                    mho_store **out, mho_errinfo *ei);
+
+/* error.c */
+
+/** The sentence for what SQLite answered (an extended result code) while doing `what`. */
+mho_err mho_store_fail(const mho_store *s, int rc, const char *what, mho_errinfo *ei);
+mho_err mho_store_exec(mho_store *s, const char *sql, const char *what, mho_errinfo *ei);
+mho_err mho_store_prepare(mho_store *s, const char *sql, const char *what, sqlite3_stmt **out,
+                          mho_errinfo *ei);
+/** Run to the end a statement that gives no rows; resets it. */
+mho_err mho_store_run(mho_store *s, sqlite3_stmt *st, const char *what, mho_errinfo *ei);
+/** The first column of a statement's first row; `none` when there is no row. text: nullable value of ?1. */
+mho_err mho_store_int(mho_store *s, const char *sql, const char *text, int64_t none, int64_t *out,
+                      mho_errinfo *ei);
+/** Begin a transaction that writes; end it: commit when err is MHO_OK, else roll back and return err. */
+mho_err mho_store_begin(mho_store *s, mho_errinfo *ei);
+mho_err mho_store_end(mho_store *s, mho_err err, mho_errinfo *ei);
+/** MHO_ENOTFOUND unless there is such a run. */
+mho_err mho_store_need_run(mho_store *s, const char *id, mho_errinfo *ei);
+
+/* path.c */
+
+/** A readable run database, or (WRITE) one that can be made, as far as the file system tells.
+ *  @param file      the path with links resolved; free with mho_free.
+ *  @param exists    whether the file is there.
+ *  @param writable  whether the file and its folder can be written. */
+mho_err mho_store_path_check(const char *path, mho_store_mode mode, char **file, bool *exists, bool *writable,
+                             mho_errinfo *ei);
+/** Size of path + suffix ("-wal"), or -1 when there is no such file. */
+int64_t mho_store_path_size(const char *path, const char *suffix);
+/** "file:" URI of a path, with options ("?immutable=1"); free with mho_free. NULL: no memory. */
+char *mho_store_path_uri(const char *path, const char *options);
+
+/* point.c */
+
+/** The hash that runs share which differ in nothing but seeds; see there. */
+mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum, char hash[65],
+                             mho_errinfo *ei);
+
+/* row.c: a table's columns and the members of the public struct that hold them */
+
+typedef enum mho_store_kind {
+  MHO_STORE_INT,   /* int */
+  MHO_STORE_INT64, /* int64_t */
+  MHO_STORE_REAL,  /* double; NaN is NULL */
+  MHO_STORE_BOOL,
+  MHO_STORE_TEXT, /* char *, nullable */
+  MHO_STORE_WORD, /* char *, NULL is stored as "" */
+  MHO_STORE_ID    /* char[MHO_ID_MAX] */
+} mho_store_kind;
+typedef struct mho_store_column {
+  const char *name;
+  mho_store_kind kind;
+  size_t offset;
+} mho_store_column;
+#define MHO_STORE_COLUMN(T, field, kind)                                                                     \
+  { #field, MHO_STORE_##kind, offsetof(T, field) }
+
+extern const mho_store_column mho_store_run_columns[];
+extern const int mho_store_run_columns_n;
+
+/** Insert rows into `into` ("INSERT INTO run"), with one more text column in front.
+ *  @param rows  n_rows structs of `stride` bytes. */
+mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const char *lead_value,
+                         const mho_store_column *columns, int n_columns, const void *rows, int n_rows,
+                         size_t stride, mho_errinfo *ei);
+/** One value of a struct to a parameter (from 1), and one of a row's columns (from 0) to a struct: its texts
+ *  are copies to be freed. @return an SQLite result code. */
+int mho_store_bind(sqlite3_stmt *st, int parameter, const mho_store_column *c, const void *row);
+int mho_store_take(sqlite3_stmt *st, int i, const mho_store_column *c, void *row);
+/** Now, ISO 8601 UTC to the millisecond. */
+void mho_store_now(char text[32]);
+
+#endif

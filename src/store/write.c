@@ -1,0 +1,310 @@
+/* write.c - what a training stores: a run, its epochs and checkpoints, what belongs to it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "store/store_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* ---------------------------------------------------------------- ids */
+
+static uint64_t microseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return ((uint64_t)t.tv_sec - 1577836800u) * 1000000u + (uint64_t)t.tv_nsec / 1000u; /* since 2020 */
+}
+
+/* 60 bits in 12 digits of Crockford's base 32 (no i, l, o, u): 51 of microseconds, good until 2091, and 9
+ * random ones for processes that start together. Waiting for the clock's next tick keeps the ids of one
+ * thread apart and in order without remembering the last. */
+void mho_store_new_id(char id[MHO_ID_MAX]) {
+  static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+  uint64_t first = microseconds(), now = first;
+  while (now == first)
+    now = microseconds();
+  uint16_t r = 0;
+  if (getrandom(&r, sizeof r, GRND_NONBLOCK) != (ssize_t)sizeof r)
+    r = (uint16_t)(uintptr_t)id; /* no entropy this early: the address will do */
+  uint64_t v = now << 9 | (r & 511u);
+  for (int i = 11; i >= 0; i--, v >>= 5)
+    id[i] = digits[v & 31];
+  id[12] = 0;
+}
+
+/* ---------------------------------------------------------------- runs */
+
+static mho_err begin_locked(mho_store *s, const mho_run_row *run, const char *point, mho_errinfo *ei) {
+  int64_t there;
+  mho_err err = mho_store_int(s, "SELECT 1 FROM run WHERE id = ?1", run->id, 0, &there, ei);
+  if (!err && there)
+    return mho_fail(ei, MHO_EINVAL, "there is already a run '%s' in '%s'", run->id, s->path);
+  if (!err)
+    err = mho_store_insert(s, "INSERT INTO run", "point_hash", point, mho_store_run_columns,
+                           mho_store_run_columns_n, run, 1, sizeof *run, ei);
+  return err;
+}
+
+mho_err mho_store_run_begin(mho_store *s, const mho_run_row *run, mho_errinfo *ei) {
+  static const char running[] = "running";
+  char now[32], point[65];
+  if (!*run->id || !run->config || !run->config_hash)
+    return mho_fail(ei, MHO_EINVAL, "a run needs an id, a config and its hash");
+  if (!strcmp(run->id, "last")) /* means the newest, wherever a run is named */
+    return mho_fail(ei, MHO_EINVAL, "a run's id cannot be '%s'", run->id);
+  mho_err err = mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "", point, ei);
+  if (err)
+    return err;
+  mho_run_row row = *run;
+  row.status = (char *)running; /* only read */
+  if (!row.started) {
+    mho_store_now(now);
+    row.started = now;
+  }
+  err = mho_store_begin(s, ei);
+  return err ? err : mho_store_end(s, begin_locked(s, &row, point, ei), ei);
+}
+
+#define RUN(field, kind) MHO_STORE_COLUMN(mho_run_row, field, kind)
+static mho_err update_run(mho_store *s, const char *id, const mho_run_row *run, mho_errinfo *ei) {
+  static const mho_store_column changing[] = {
+      RUN(status, TEXT),         RUN(ended, TEXT),     RUN(wall_s, REAL),   RUN(epochs_done, INT),
+      RUN(final_test_acc, REAL), RUN(train_acc, REAL), RUN(val_acc, REAL),  RUN(best_test_acc, REAL),
+      RUN(best_epoch, INT),      RUN(pulses, REAL),    RUN(energy_j, REAL), RUN(error, TEXT),
+      RUN(pid, INT64),
+  };
+  char now[32];
+  mho_run_row row = *run;
+  if (row.status && strcmp(row.status, "running") && !row.ended) {
+    mho_store_now(now);
+    row.ended = now;
+  }
+  sqlite3_stmt *st;
+  mho_err err = mho_store_prepare(
+      s,
+      "UPDATE run SET status = coalesce(?1, status), ended = ?2, wall_s = ?3, epochs_done = ?4, "
+      "final_test_acc = ?5, train_acc = ?6, val_acc = ?7, best_test_acc = ?8, best_epoch = ?9, pulses = ?10, "
+      "energy_j = ?11, error = ?12, pid = ?13 WHERE id = ?14",
+      "write the run", &st, ei);
+  if (err)
+    return err;
+  int rc = SQLITE_OK;
+  for (int i = 0; !rc && i < MHO_COUNT(changing); i++)
+    rc = mho_store_bind(st, i + 1, &changing[i], &row);
+  if (!rc)
+    rc = sqlite3_bind_text(st, MHO_COUNT(changing) + 1, id, -1, SQLITE_STATIC);
+  err = rc ? mho_store_fail(s, rc, "write the run", ei) : mho_store_run(s, st, "write the run", ei);
+  sqlite3_finalize(st);
+  return err;
+}
+
+/* ---------------------------------------------------------------- epochs */
+
+#define EPOCH(field, kind) MHO_STORE_COLUMN(mho_epoch_row, field, kind)
+static const mho_store_column epoch_columns[] = {
+    EPOCH(epoch, INT),       EPOCH(train_acc, REAL),    EPOCH(test_acc, REAL),   EPOCH(val_acc, REAL),
+    EPOCH(loss, REAL),       EPOCH(settle_steps, REAL), EPOCH(unsettled, INT64), EPOCH(pulses, REAL),
+    EPOCH(set_pulses, REAL), EPOCH(reset_pulses, REAL), EPOCH(clipped, REAL),    EPOCH(reads, REAL),
+    EPOCH(energy_j, REAL),   EPOCH(wall_s, REAL),       EPOCH(eval_s, REAL),
+};
+
+#define LAYER(field, kind) MHO_STORE_COLUMN(mho_layer_row, field, kind)
+static const mho_store_column layer_columns[] = {
+    LAYER(layer, INT),   LAYER(name, WORD),      LAYER(rows, INT),      LAYER(cols, INT),
+    LAYER(w_mean, REAL), LAYER(w_std, REAL),     LAYER(w_absmax, REAL), LAYER(g_mean, REAL),
+    LAYER(g_std, REAL),  LAYER(saturated, REAL), LAYER(stuck, REAL),    LAYER(pulses, REAL),
+    LAYER(cosine, REAL),
+};
+
+#define SETTLE(field, kind) MHO_STORE_COLUMN(mho_settle_row, field, kind)
+static const mho_store_column settle_columns[] = {
+    SETTLE(epoch, INT),         SETTLE(phase, WORD),  SETTLE(steps_mean, REAL),      SETTLE(steps_max, REAL),
+    SETTLE(residual_max, REAL), SETTLE(time_s, REAL), SETTLE(spectral_radius, REAL), SETTLE(lyapunov, REAL),
+    SETTLE(unsettled, INT64),
+};
+
+/* The layers' epoch is not in their rows: a row struct of our own puts it in front. */
+typedef struct layer_at {
+  int epoch;
+  mho_layer_row row;
+} layer_at;
+
+static mho_err write_layers(mho_store *s, const char *id, const mho_store_update *u, mho_errinfo *ei) {
+  mho_store_column columns[MHO_COUNT(layer_columns) + 1] = {MHO_STORE_COLUMN(layer_at, epoch, INT)};
+  for (int i = 0; i < MHO_COUNT(layer_columns); i++) {
+    columns[i + 1] = layer_columns[i];
+    columns[i + 1].offset += offsetof(layer_at, row);
+  }
+  layer_at *rows = mho_alloc((size_t)u->n_layers, sizeof *rows);
+  if (!rows)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for %d layers", u->n_layers);
+  for (int i = 0; i < u->n_layers; i++)
+    rows[i] = (layer_at){u->layers_epoch, u->layers[i]};
+  mho_err err = mho_store_insert(s, "INSERT OR REPLACE INTO layer_epoch", "run_id", id, columns,
+                                 MHO_COUNT(columns), rows, u->n_layers, sizeof *rows, ei);
+  mho_free(rows);
+  return err;
+}
+
+static mho_err write_checkpoint(mho_store *s, const char *id, const char *kind, const mho_checkpoint_row *c,
+                                mho_errinfo *ei) {
+  sqlite3_stmt *st;
+  mho_err err = mho_store_prepare(s,
+                                  "INSERT OR REPLACE INTO checkpoint(run_id, kind, epoch, batch, data) "
+                                  "VALUES(?1, ?2, ?3, ?4, ?5)",
+                                  "write a checkpoint", &st, ei);
+  if (err)
+    return err;
+  sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
+  sqlite3_bind_text(st, 2, kind, -1, SQLITE_STATIC);
+  sqlite3_bind_int(st, 3, c->epoch);
+  sqlite3_bind_int64(st, 4, c->batch);
+  int rc = sqlite3_bind_blob64(st, 5, c->blob.size ? c->blob.data : "", c->blob.size, SQLITE_STATIC);
+  err = rc ? mho_store_fail(s, rc, "write a checkpoint", ei) : mho_store_run(s, st, "write a checkpoint", ei);
+  sqlite3_finalize(st);
+  return err;
+}
+
+/* A run resumed from a checkpoint of a few epochs ago trains those again: their rows are replaced. */
+static mho_err write_locked(mho_store *s, const char *id, const mho_store_update *u, mho_errinfo *ei) {
+  mho_err err = mho_store_need_run(s, id, ei);
+  if (!err && u->epoch)
+    err = mho_store_insert(s, "INSERT OR REPLACE INTO epoch", "run_id", id, epoch_columns,
+                           MHO_COUNT(epoch_columns), u->epoch, 1, sizeof *u->epoch, ei);
+  if (!err && u->layers)
+    err = write_layers(s, id, u, ei);
+  if (!err && u->settles)
+    err = mho_store_insert(s, "INSERT OR REPLACE INTO settle", "run_id", id, settle_columns,
+                           MHO_COUNT(settle_columns), u->settles, u->n_settles, sizeof *u->settles, ei);
+  if (!err && u->last)
+    err = write_checkpoint(s, id, "last", u->last, ei);
+  if (!err && u->last && u->last_is_best)
+    err = write_checkpoint(s, id, "best", u->last, ei);
+  if (!err && u->run)
+    err = update_run(s, id, u->run, ei);
+  return err;
+}
+
+mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update *u, mho_errinfo *ei) {
+  mho_err err = mho_store_begin(s, ei);
+  return err ? err : mho_store_end(s, write_locked(s, run_id, u, ei), ei);
+}
+
+/* One statement about texts ?1 ... (and a blob as the last value, where data is given), in the transaction.
+ */
+static mho_err write_texts(mho_store *s, const char *sql, int n, const char *const *texts, const void *data,
+                           size_t size, mho_errinfo *ei) {
+  sqlite3_stmt *st;
+  mho_err err = mho_store_prepare(s, sql, "write", &st, ei);
+  if (err)
+    return err;
+  int rc = SQLITE_OK;
+  for (int i = 0; !rc && i < n; i++)
+    rc = sqlite3_bind_text(st, i + 1, texts[i], -1, SQLITE_STATIC);
+  if (!rc && data)
+    rc = sqlite3_bind_blob64(st, n + 1, data, size, SQLITE_STATIC);
+  err = rc ? mho_store_fail(s, rc, "write", ei) : mho_store_run(s, st, "write", ei);
+  sqlite3_finalize(st);
+  return err;
+}
+
+/* What a run row says of its epochs, from those that are left; best by validation where there is one. */
+static const char rewind_run[] =
+    "WITH e AS (SELECT * FROM epoch WHERE run_id = ?1), "
+    "last AS (SELECT * FROM e ORDER BY epoch DESC LIMIT 1), "
+    "best AS (SELECT * FROM e ORDER BY coalesce(val_acc, test_acc) DESC, epoch LIMIT 1) "
+    "UPDATE run SET epochs_done = (SELECT count(*) FROM e), pulses = (SELECT total(pulses) FROM e), "
+    "wall_s = (SELECT total(wall_s) + total(eval_s) FROM e), energy_j = (SELECT sum(energy_j) FROM e), "
+    "final_test_acc = (SELECT test_acc FROM last), train_acc = (SELECT train_acc FROM last), "
+    "val_acc = (SELECT val_acc FROM last), best_test_acc = (SELECT test_acc FROM best), "
+    "best_epoch = coalesce((SELECT epoch FROM best), 0) WHERE id = ?1 AND ?2 IS NOT NULL";
+
+mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinfo *ei) {
+  static const char *const deletes[] = {
+      "DELETE FROM epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
+      "DELETE FROM layer_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
+      "DELETE FROM settle WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)"};
+  char number[16];
+  snprintf(number, sizeof number, "%d", epoch);
+  const char *texts[] = {run_id, number};
+  mho_err err = mho_store_begin(s, ei);
+  if (err)
+    return err;
+  err = mho_store_need_run(s, run_id, ei);
+  for (int i = 0; i < MHO_COUNT(deletes) && !err; i++)
+    err = write_texts(s, deletes[i], 2, texts, NULL, 0, ei);
+  if (!err)
+    err = write_texts(s, rewind_run, 2, texts, NULL, 0, ei);
+  return mho_store_end(s, err, ei);
+}
+
+/* ---------------------------------------------------------------- co-simulations, files, studies */
+
+#define COSIM(field, kind) MHO_STORE_COLUMN(mho_cosim_row, field, kind)
+static const mho_store_column cosim_columns[] = {
+    COSIM(what, WORD),      COSIM(quantity, WORD), COSIM(unit, WORD),    COSIM(place, WORD),
+    COSIM(n, INT64),        COSIM(max_abs, REAL),  COSIM(max_rel, REAL), COSIM(rms, REAL),
+    COSIM(tolerance, REAL), COSIM(pass, BOOL),     COSIM(core_s, REAL),  COSIM(spice_s, REAL),
+};
+
+mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *row, mho_errinfo *ei) {
+  mho_err err = mho_store_begin(s, ei);
+  if (err)
+    return err;
+  err = mho_store_need_run(s, run_id, ei);
+  if (!err)
+    err = mho_store_insert(s, "INSERT INTO cosim", "run_id", run_id, cosim_columns, MHO_COUNT(cosim_columns),
+                           row, 1, sizeof *row, ei);
+  return mho_store_end(s, err, ei);
+}
+
+mho_err mho_store_artifact(mho_store *s, const char *run_id, const char *kind, const char *name,
+                           const void *data, size_t size, mho_errinfo *ei) {
+  const char *texts[] = {run_id, kind, name};
+  mho_err err = mho_store_begin(s, ei);
+  if (err)
+    return err;
+  err = mho_store_need_run(s, run_id, ei);
+  if (!err)
+    err = write_texts(s, "INSERT OR REPLACE INTO artifact(run_id, kind, name, data) VALUES(?1, ?2, ?3, ?4)",
+                      3, texts, size ? data : "", size, ei);
+  return mho_store_end(s, err, ei);
+}
+
+mho_err mho_store_study(mho_store *s, const char *name, const char *config, mho_errinfo *ei) {
+  const char *texts[] = {name, config};
+  int64_t valid;
+  if (!name || !*name)
+    return mho_fail(ei, MHO_EINVAL, "a study needs a name");
+  mho_err err = mho_store_int(s, "SELECT json_valid(?1)", config, 0, &valid, ei);
+  if (!err && !valid)
+    err = mho_fail(ei, MHO_EINVAL, "the study's config is not JSON: '%.60s'", config ? config : "");
+  if (!err)
+    err = mho_store_begin(s, ei);
+  if (err)
+    return err;
+  err = write_texts(s,
+                    "INSERT INTO study(name, config) VALUES(?1, ?2) "
+                    "ON CONFLICT(name) DO UPDATE SET config = excluded.config",
+                    2, texts, NULL, 0, ei);
+  return mho_store_end(s, err, ei);
+}
+
+mho_err mho_store_study_add(mho_store *s, const char *name, const char *run_id, mho_errinfo *ei) {
+  const char *texts[] = {name, run_id};
+  int64_t there;
+  mho_err err = mho_store_begin(s, ei);
+  if (err)
+    return err;
+  err = mho_store_need_run(s, run_id, ei);
+  if (!err)
+    err = mho_store_int(s, "SELECT 1 FROM study WHERE name = ?1", name, 0, &there, ei);
+  if (!err && !there)
+    err = mho_fail(ei, MHO_ENOTFOUND, "there is no study '%s' in '%s'", name, s->path);
+  if (!err)
+    err = write_texts(s,
+                      "INSERT OR IGNORE INTO study_run(study, point_hash, run_id) "
+                      "SELECT ?1, point_hash, id FROM run WHERE id = ?2",
+                      2, texts, NULL, 0, ei);
+  return mho_store_end(s, err, ei);
+}

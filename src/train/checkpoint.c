@@ -1,0 +1,113 @@
+/* checkpoint.c - everything that changes while training, as bytes and back.
+ *
+ * Layout: a header, then for every trained connection its weights (ideal device) or the conductances of both
+ * banks, the optimizer's moments and the scheme's accumulator, in that order. What follows from the seeds
+ * (device spread, faults, fixed feedback, the order of the data) is drawn again, not stored.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "train/trainer.h"
+
+enum { CHECKPOINT_VERSION = 1 };
+
+typedef struct header {
+  char magic[8];            /* "mho ckpt" */
+  uint32_t version, scalar; /* bytes of an mho_real */
+  uint64_t size;            /* of the whole, to notice a cut one */
+  int64_t epoch, batch, update;
+  mho_epoch_sums sums;
+} header;
+
+/* One array of the state. */
+typedef struct piece {
+  void *data;
+  size_t size;
+} piece;
+
+enum { PIECES_EACH = 2 + MHO_PROGRAM_STATES + 1 };
+
+/* The arrays of connection c, in order; returns how many. */
+static int pieces_of(const mho_trainer *t, int c, piece *p) {
+  const mho_crossbar *x = t->net->connection[c].xb;
+  size_t cells = (size_t)x->rows * (size_t)x->cols;
+  int n = 0;
+  if (x->pos) {
+    p[n++] = (piece){x->pos->g, cells * sizeof *x->pos->g};
+    p[n++] = (piece){x->neg->g, cells * sizeof *x->neg->g};
+  } else {
+    p[n++] = (piece){x->w, cells * sizeof *x->w};
+  }
+  for (int k = 0; k < t->optimizer->n_states; k++)
+    p[n++] = (piece){t->moment[k][c], cells * sizeof(mho_real)};
+  if (t->accumulator)
+    p[n++] = (piece){t->accumulator[c], cells * sizeof(mho_real)};
+  return n;
+}
+
+static size_t pulses_size(const mho_trainer *t) {
+  return (size_t)t->net->n_trained * sizeof *t->connection_pulses;
+}
+
+static size_t total_size(const mho_trainer *t) {
+  size_t size = sizeof(header) + pulses_size(t);
+  piece p[PIECES_EACH];
+  for (int c = 0; c < t->net->n_trained; c++)
+    for (int i = 0, n = pieces_of(t, c, p); i < n; i++)
+      size += p[i].size;
+  return size;
+}
+
+mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
+  size_t size = total_size(t);
+  char *bytes = mho_alloc(size, 1), *at = bytes;
+  if (!bytes)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
+  header h = {.magic = "mho ckpt",
+              .version = CHECKPOINT_VERSION,
+              .scalar = sizeof(mho_real),
+              .size = size,
+              .epoch = t->epoch,
+              .batch = t->batch,
+              .update = t->update,
+              .sums = t->sums};
+  memcpy(at, &h, sizeof h);
+  at += sizeof h;
+  memcpy(at, t->connection_pulses, pulses_size(t));
+  at += pulses_size(t);
+  piece p[PIECES_EACH];
+  for (int c = 0; c < t->net->n_trained; c++)
+    for (int i = 0, n = pieces_of(t, c, p); i < n; i++, at += p[i - 1].size)
+      memcpy(at, p[i].data, p[i].size);
+  *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
+  return MHO_OK;
+}
+
+mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) {
+  header h;
+  if (blob->size < sizeof h)
+    return mho_fail(ei, MHO_EDATA, "the checkpoint is cut short (%zu bytes)", blob->size);
+  memcpy(&h, blob->data, sizeof h);
+  if (memcmp(h.magic, "mho ckpt", 8) || h.version != CHECKPOINT_VERSION || h.scalar != sizeof(mho_real))
+    return mho_fail(ei, MHO_EDATA,
+                    "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)", h.version,
+                    h.scalar);
+  if (h.size != blob->size || blob->size != total_size(t))
+    return mho_fail(ei, MHO_EDATA,
+                    "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
+                    blob->size, total_size(t));
+  const char *at = (const char *)blob->data + sizeof h;
+  memcpy(t->connection_pulses, at, pulses_size(t));
+  at += pulses_size(t);
+  piece p[PIECES_EACH];
+  for (int c = 0; c < t->net->n_trained; c++) {
+    mho_crossbar *x = t->net->connection[c].xb;
+    for (int i = 0, n = pieces_of(t, c, p); i < n; i++, at += p[i - 1].size)
+      memcpy(p[i].data, at, p[i].size);
+    mho_crossbar_refresh(x, 0, (size_t)x->rows * (size_t)x->cols);
+  }
+  t->epoch = (int)h.epoch;
+  t->batch = h.batch;
+  t->update = h.update;
+  t->sums = h.sums;
+  return MHO_OK;
+}

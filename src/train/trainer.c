@@ -1,0 +1,425 @@
+/* trainer.c - building a trainer, and its epoch loop.
+ *
+ * A batch is two parallel regions: chunks of samples settle (and leave states and errors), then slabs of
+ * weights turn them into gradient, wanted change and pulses. How both are cut depends on sizes alone, so that
+ * results are the same for any number of threads. SPDX-License-Identifier: GPL-3.0-or-later */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+  EVAL_BATCH = 500,
+  SLAB_CELLS = 1 << 15, /* weights a task updates: gradient and moments stay in the second-level cache */
+};
+static const uint64_t EVALUATION = (uint64_t)1
+                                   << 43; /* numbers the noise of evaluations apart from training's */
+
+int mho_chunk_rows(int batch) {
+  int rows = (batch + 3) / 4; /* four tasks a batch ... */
+  rows = (rows + 7) / 8 * 8;
+  return rows > 128 ? 128 : rows; /* ... or more, of at most 128: beyond that a product gains nothing */
+}
+
+static int ceil_div(int a, int b) {
+  return (a + b - 1) / b;
+}
+
+/* ---------------------------------------------------------------- construction */
+
+static void free_arrays(mho_real **a, int n) {
+  for (int i = 0; a && i < n; i++)
+    mho_free(a[i]);
+  mho_free(a);
+}
+
+void mho_trainer_free(mho_trainer *t) {
+  if (!t)
+    return;
+  int trained = t->net ? t->net->n_trained : 0, layers = t->net ? t->net->n_layers : 0;
+  int threads = mho_pool_threads(t->ctx ? t->ctx->pool : NULL);
+  for (int k = 0; k < MHO_RULE_STATES; k++)
+    mho_state_free(t->state[k]);
+  for (int k = 0; k < MHO_PROGRAM_STATES; k++)
+    free_arrays(t->moment[k], trained);
+  free_arrays(t->accumulator, trained);
+  free_arrays(t->error, layers);
+  free_arrays(t->scratch, threads);
+  free_arrays(t->dw, threads);
+  mho_free(t->label);
+  mho_free(t->layer_factor);
+  mho_free(t->nominal_step);
+  mho_free(t->slab);
+  mho_free(t->slab_counts);
+  mho_free(t->connection_pulses);
+  mho_free(t->chunk_stats);
+  mho_free(t->order);
+  mho_free(t->cut);
+  mho_free(t->batches);
+  mho_network_free(t->net);
+  mho_dataset_free(&t->data);
+  mho_free(t);
+}
+
+/* n arrays of sizes[i] scalars, or NULL */
+static mho_real **new_arrays(int n, const size_t *sizes) {
+  mho_real **a = mho_alloc((size_t)n, sizeof *a);
+  for (int i = 0; a && i < n; i++)
+    if (!(a[i] = mho_alloc(sizes[i], sizeof **a))) {
+      free_arrays(a, n);
+      return NULL;
+    }
+  return a;
+}
+
+static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
+  const mho_experiment *e = t->e;
+  mho_network_options o = {.topology = (const mho_topology *)e->topology.entry,
+                           .topology_params = e->topology.params,
+                           .config = &e->network,
+                           .feedback = &e->feedback,
+                           .neuron = (const mho_neuron *)e->neuron.entry,
+                           .device = (const mho_device_model *)e->device.entry,
+                           .device_params = e->device.params,
+                           .device_config = &e->device_config,
+                           .array = (const mho_array_model *)e->array.entry,
+                           .array_params = e->array.params,
+                           .seeds = t->seeds,
+                           .features = t->data.features,
+                           .classes = t->data.classes};
+  return mho_network_new(&o, &t->net, ei);
+}
+
+/* Factors on a layer's gradient: rule.gradient and update.layer_rates ask for the same thing in two places,
+ * what a rule hands on and what hardware learns with. */
+static void set_layer_factors(mho_trainer *t) {
+  const mho_experiment *e = t->e;
+  bool equal = e->update.layer_rates == MHO_LAYER_RATES_EQUAL ||
+               (e->update.layer_rates == MHO_LAYER_RATES_AUTO && t->scheme->needs_pulses);
+  bool normalize = equal || e->gradient.scale == MHO_GRADIENT_NORMALIZED;
+  for (int l = 0; l < t->net->n_layers; l++)
+    t->layer_factor[l] = normalize ? t->rule->normalization(t->net, e->rule.params, l) : 1;
+}
+
+static mho_err make_slabs(mho_trainer *t, mho_errinfo *ei) {
+  for (int pass = 0; pass < 2; pass++) {
+    int n = 0;
+    for (int c = 0; c < t->net->n_trained; c++) {
+      const mho_crossbar *xb = t->net->connection[c].xb;
+      int rows = SLAB_CELLS / xb->cols < 16 ? 16 : SLAB_CELLS / xb->cols;
+      for (int row0 = 0; row0 < xb->rows; row0 += rows, n++)
+        if (pass) {
+          int m = xb->rows - row0 < rows ? xb->rows - row0 : rows;
+          t->slab[n] = (mho_slab){c, row0, m};
+          t->slab_cells = m * xb->cols > t->slab_cells ? m * xb->cols : t->slab_cells;
+        }
+    }
+    t->n_slabs = n;
+    if (!pass && (!(t->slab = mho_alloc((size_t)n, sizeof *t->slab)) ||
+                  !(t->slab_counts = mho_alloc((size_t)n, sizeof *t->slab_counts))))
+      return mho_fail(ei, MHO_ENOMEM, "no memory for the update");
+  }
+  return MHO_OK;
+}
+
+static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
+  const mho_network *net = t->net;
+  int threads = mho_pool_threads(t->ctx ? t->ctx->pool : NULL), trained = net->n_trained;
+  size_t sizes[MHO_EDGES_MAX];
+  mho_err err = MHO_OK;
+  for (int k = 0; k < t->rule->n_states(t->e->rule.params) && !err; k++)
+    err = mho_state_new(net, t->capacity, k == 0, &t->state[k], ei);
+  if (!err)
+    err = make_slabs(t, ei);
+  if (err)
+    return err;
+  for (int l = 0; l < net->n_layers; l++)
+    sizes[l] = l ? (size_t)t->capacity * (size_t)net->layer[l].n : 0;
+  bool ok = (t->error = new_arrays(net->n_layers, sizes)) && (t->label = mho_alloc((size_t)t->capacity, 1)) &&
+            (t->layer_factor = mho_alloc((size_t)net->n_layers, sizeof(double))) &&
+            (t->nominal_step = mho_alloc((size_t)trained, sizeof(double))) &&
+            (t->connection_pulses = mho_alloc((size_t)trained, sizeof(double))) &&
+            (t->order = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
+            (t->cut = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
+            (t->batches = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
+            (t->chunk_stats = mho_alloc((size_t)ceil_div(t->capacity, t->chunk), sizeof *t->chunk_stats));
+  for (int c = 0; c < trained; c++)
+    sizes[c] = (size_t)net->connection[c].xb->rows * (size_t)net->connection[c].xb->cols;
+  for (int k = 0; ok && k < t->optimizer->n_states; k++)
+    ok = (t->moment[k] = new_arrays(trained, sizes)) != NULL;
+  if (ok && t->scheme->has_state)
+    ok = (t->accumulator = new_arrays(trained, sizes)) != NULL;
+  size_t *each = mho_alloc((size_t)threads, sizeof *each);
+  for (int i = 0; each && i < threads; i++)
+    each[i] = mho_settle_scratch(net, t->chunk);
+  ok = ok && each && (t->scratch = new_arrays(threads, each));
+  for (int i = 0; each && i < threads; i++)
+    each[i] = 2 * (size_t)t->slab_cells; /* gradient and wanted change */
+  ok = ok && (t->dw = new_arrays(threads, each));
+  mho_free(each);
+  return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to train %zu weights", net->n_weights);
+}
+
+mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out, mho_errinfo *ei) {
+  *out = NULL;
+  mho_trainer *t = mho_alloc(1, sizeof *t);
+  if (!t)
+    return mho_fail(ei, MHO_ENOMEM, "no memory to train");
+  t->ctx = ctx;
+  t->e = e;
+  t->rule = (const mho_rule *)e->rule.entry;
+  t->settler = (const mho_settler *)e->settler.entry;
+  t->optimizer = (const mho_optimizer *)e->optimizer.entry;
+  t->scheme = (const mho_scheme *)e->scheme.entry;
+  t->seeds = mho_experiment_seeds(e);
+  t->capacity = e->train.batch > EVAL_BATCH ? (int)e->train.batch : EVAL_BATCH;
+  t->chunk = mho_chunk_rows((int)e->train.batch);
+  mho_err err =
+      mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &t->data, ei);
+  if (!err && e->train.batch > t->data.train.n)
+    err = mho_fail(ei, MHO_ECONFIG, "train.batch: %lld samples, but there are only %d training images",
+                   (long long)e->train.batch, t->data.train.n);
+  if (!err)
+    err = make_network(t, ei);
+  if (!err)
+    err = make_buffers(t, ei);
+  if (err) {
+    mho_trainer_free(t);
+    return err;
+  }
+  set_layer_factors(t);
+  mho_rng_permutation(mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 1), 0, t->data.train.n, t->cut);
+  double step = mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params);
+  for (int c = 0; c < t->net->n_trained; c++) /* both devices of a pair move */
+    t->nominal_step[c] = 2 * step * t->net->connection[c].xb->w_max;
+  *out = t;
+  return MHO_OK;
+}
+
+mho_network *mho_trainer_network(mho_trainer *t) {
+  return t->net;
+}
+const mho_dataset *mho_trainer_dataset(const mho_trainer *t) {
+  return &t->data;
+}
+
+/* ---------------------------------------------------------------- one batch */
+
+typedef struct batch_job {
+  mho_trainer *t;
+  const mho_images *part;
+  const int *index; /* nullable */
+  int first, n;
+  bool learn;
+  uint64_t update;
+} batch_job;
+
+static void settle_chunk(void *arg, int i, int thread) {
+  const batch_job *b = arg;
+  mho_trainer *t = b->t;
+  int row0 = i * t->chunk, n = b->n - row0 < t->chunk ? b->n - row0 : t->chunk;
+  mho_images_batch(&t->data, b->part, b->index ? b->index + row0 : NULL, b->first + row0, n,
+                   t->state[0]->z[0] + (size_t)row0 * (size_t)t->data.features, t->label + row0);
+  mho_rule_job job = {.net = t->net,
+                      .settler = t->settler,
+                      .settler_params = t->e->settler.params,
+                      .params = t->e->rule.params,
+                      .error = t->error,
+                      .label = t->label,
+                      .row0 = row0,
+                      .n = n,
+                      .update = b->update,
+                      .scratch = t->scratch[thread]};
+  memcpy(job.state, t->state, sizeof job.state);
+  t->chunk_stats[i] = (mho_rule_stats){0};
+  (b->learn ? t->rule->learn : t->rule->predict)(&job, &t->chunk_stats[i]);
+}
+
+/* Settle a batch; the sum of its chunks' statistics, in a fixed order. */
+static mho_rule_stats run_batch(batch_job *b) {
+  int chunks = ceil_div(b->n, b->t->chunk);
+  mho_rule_stats s = {0};
+  mho_pool_run(b->t->ctx ? b->t->ctx->pool : NULL, chunks, settle_chunk, b);
+  for (int i = 0; i < chunks; i++) {
+    const mho_rule_stats *c = &b->t->chunk_stats[i];
+    s.loss += c->loss;
+    s.correct += c->correct;
+    s.free.steps += c->free.steps;
+    s.free.unsettled += c->free.unsettled;
+    s.free.reads += c->free.reads;
+    s.free.residual = fmax(s.free.residual, c->free.residual);
+    s.nudged.steps += c->nudged.steps;
+    s.nudged.unsettled += c->nudged.unsettled;
+    s.nudged.reads += c->nudged.reads;
+  }
+  return s;
+}
+
+typedef struct update_job {
+  mho_trainer *t;
+  int batch;
+} update_job;
+
+static void update_slab(void *arg, int i, int thread) {
+  const update_job *u = arg;
+  mho_trainer *t = u->t;
+  const mho_slab *s = &t->slab[i];
+  const mho_connection *k = &t->net->connection[s->connection];
+  size_t first = (size_t)s->row0 * (size_t)k->xb->cols, n = (size_t)s->rows * (size_t)k->xb->cols;
+  mho_real *g = t->dw[thread], *dw = g + t->slab_cells, *moment[MHO_PROGRAM_STATES] = {NULL};
+  mho_rule_gradient(t->net, s->connection, t->state[0], t->error, u->batch, t->layer_factor[k->to], s->row0,
+                    s->rows, g);
+  for (int m = 0; m < t->optimizer->n_states; m++)
+    moment[m] = t->moment[m][s->connection] + first;
+  t->optimizer->step(t->e->optimizer.params, t->e->update.rate, t->update + 1, n, g, moment, dw);
+  mho_program_job job = {.xb = k->xb,
+                         .params = t->e->scheme.params,
+                         .first = first,
+                         .n = n,
+                         .dw = dw,
+                         .state = t->accumulator ? t->accumulator[s->connection] + first : NULL,
+                         .nominal_step = t->nominal_step[s->connection],
+                         .update = (uint64_t)t->update + 1,
+                         .rounding =
+                             mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)s->connection)};
+  t->slab_counts[i] = (mho_pulse_counts){0};
+  t->scheme->apply(&job, &t->slab_counts[i]);
+}
+
+static void update_weights(mho_trainer *t, int batch) {
+  update_job u = {t, batch};
+  mho_pool_run(t->ctx ? t->ctx->pool : NULL, t->n_slabs, update_slab, &u);
+  for (int i = 0; i < t->n_slabs; i++) {
+    const mho_pulse_counts *c = &t->slab_counts[i];
+    t->sums.set += c->set;
+    t->sums.reset += c->reset;
+    t->sums.clipped += c->clipped;
+    t->connection_pulses[t->slab[i].connection] += c->set + c->reset;
+  }
+  t->update++;
+}
+
+/* ---------------------------------------------------------------- epoch */
+
+static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
+  const mho_epoch_sums *s = &t->sums;
+  double n = s->samples > 0 ? (double)s->samples : 1;
+  *row = (mho_epoch_row){.epoch = t->epoch + 1,
+                         .train_acc = (double)s->correct / n,
+                         .test_acc = NAN,
+                         .val_acc = NAN,
+                         .loss = s->loss / n,
+                         .settle_steps = s->steps / n,
+                         .unsettled = s->unsettled,
+                         .pulses = s->set + s->reset,
+                         .set_pulses = s->set,
+                         .reset_pulses = s->reset,
+                         .clipped = s->clipped,
+                         .reads = s->reads,
+                         .energy_j = NAN,
+                         .wall_s = s->wall_s};
+}
+
+/* The samples in this epoch's order: cut into batches once, after a shuffle (files are sorted by writer), and
+ * the batches shuffled; or all samples shuffled. A last, smaller batch stays last. */
+static void draw_order(mho_trainer *t, int size) {
+  int n = t->data.train.n, whole = n / size;
+  mho_rng rng = mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 0);
+  if (t->e->train.shuffle == MHO_SHUFFLE_SAMPLES) {
+    mho_rng_permutation(rng, (uint64_t)t->epoch, n, t->order);
+    return;
+  }
+  mho_rng_permutation(rng, (uint64_t)t->epoch, whole, t->batches);
+  for (int i = 0; i < whole; i++)
+    memcpy(t->order + i * size, t->cut + t->batches[i] * size, (size_t)size * sizeof *t->cut);
+  memcpy(t->order + whole * size, t->cut + whole * size, (size_t)(n - whole * size) * sizeof *t->cut);
+}
+
+mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
+  int size = (int)t->e->train.batch, all = t->data.train.n, batches = ceil_div(all, size);
+  draw_order(t, size);
+  if (t->batch == 0) {
+    t->sums = (mho_epoch_sums){0};
+    memset(t->connection_pulses, 0, (size_t)t->net->n_trained * sizeof *t->connection_pulses);
+  }
+  double start = mho_seconds(), before = t->sums.wall_s;
+  while (t->batch < batches) {
+    int first = (int)t->batch * size;
+    batch_job b = {.t = t,
+                   .part = &t->data.train,
+                   .index = t->order + first,
+                   .n = all - first < size ? all - first : size,
+                   .learn = true,
+                   .update = (uint64_t)t->update};
+    mho_rule_stats s = run_batch(&b);
+    t->sums.loss += s.loss;
+    t->sums.correct += s.correct;
+    t->sums.samples += b.n;
+    t->sums.steps += s.free.steps;
+    t->sums.unsettled += s.free.unsettled;
+    t->sums.reads += s.free.reads + s.nudged.reads;
+    if (!isfinite(s.loss)) {
+      t->sums.wall_s = before + mho_seconds() - start;
+      fill_row(t, row);
+      return mho_fail(
+          ei, MHO_EDIVERGED,
+          "the loss is no longer finite in epoch %d, batch %lld: lower update.rate, or settle longer",
+          t->epoch + 1, (long long)t->batch + 1);
+    }
+    update_weights(t, b.n);
+    t->batch++;
+    char note[64];
+    snprintf(note, sizeof note, "loss %.4f", t->sums.loss / (double)t->sums.samples);
+    mho_progress(t->ctx, "train", (long)t->batch, batches, note);
+    if (mho_stopped(t->ctx) && t->batch < batches) {
+      t->sums.wall_s = before + mho_seconds() - start;
+      fill_row(t, row);
+      return mho_fail(ei, MHO_EINTERRUPTED, "interrupted in epoch %d after batch %lld of %d", t->epoch + 1,
+                      (long long)t->batch, batches);
+    }
+  }
+  t->sums.wall_s = before + mho_seconds() - start;
+  fill_row(t, row);
+  t->epoch++;
+  t->batch = 0;
+  return MHO_OK;
+}
+
+mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluation *out, mho_errinfo *ei) {
+  if (part->n < 1)
+    return mho_fail(ei, MHO_EINVAL, "there are no images to evaluate");
+  mho_rule_stats sum = {0};
+  double start = mho_seconds();
+  uint64_t which = part == &t->data.test ? 0 : 1;
+  for (int first = 0, i = 0; first < part->n; first += t->capacity, i++) {
+    batch_job b = {.t = t,
+                   .part = part,
+                   .first = first,
+                   .n = part->n - first < t->capacity ? part->n - first : t->capacity,
+                   .update = EVALUATION | (uint64_t)t->epoch << 22 | which << 21 | (uint64_t)i};
+    mho_rule_stats s = run_batch(&b);
+    sum.loss += s.loss;
+    sum.correct += s.correct;
+    sum.free.steps += s.free.steps;
+    sum.free.unsettled += s.free.unsettled;
+  }
+  *out = (mho_evaluation){.accuracy = (double)sum.correct / part->n,
+                          .loss = sum.loss / part->n,
+                          .settle_steps = sum.free.steps / part->n,
+                          .unsettled = sum.free.unsettled,
+                          .seconds = mho_seconds() - start};
+  return MHO_OK;
+}
+
+mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out, mho_errinfo *ei) {
+  if (first < 0 || n < 1 || n > t->capacity || first + n > t->data.train.n || c < 0 || c >= t->net->n_trained)
+    return mho_fail(ei, MHO_EINVAL, "no gradient of connection %d on images %d to %d", c, first,
+                    first + n - 1);
+  batch_job b = {
+      .t = t, .part = &t->data.train, .first = first, .n = n, .learn = true, .update = (uint64_t)t->update};
+  run_batch(&b);
+  const mho_connection *k = &t->net->connection[c];
+  mho_rule_gradient(t->net, c, t->state[0], t->error, n, t->layer_factor[k->to], 0, k->xb->rows, out);
+  return MHO_OK;
+}

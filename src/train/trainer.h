@@ -1,0 +1,57 @@
+/* trainer.h - the state of a training.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_TRAIN_TRAINER_H
+#define MHO_TRAIN_TRAINER_H
+
+#include "mho/train.h"
+
+/* What an epoch has summed up so far; part of a mid-epoch checkpoint. */
+typedef struct mho_epoch_sums {
+  double loss, steps, reads, set, reset, clipped, wall_s;
+  int64_t samples, correct, unsettled;
+} mho_epoch_sums;
+
+/* A few rows of one connection's weights: gradient, optimizer and programming pass over them in one task. */
+typedef struct mho_slab {
+  int connection, row0, rows;
+} mho_slab;
+
+struct mho_trainer {
+  const mho_context *ctx;
+  const mho_experiment *e;
+  mho_dataset data;
+  mho_network *net;
+  const mho_rule *rule;
+  const mho_settler *settler;
+  const mho_optimizer *optimizer;
+  const mho_scheme *scheme;
+  mho_seeds seeds;
+  int capacity; /* samples of a state: a training or evaluation batch */
+  int chunk;    /* samples a task settles */
+  mho_state *state[MHO_RULE_STATES];
+  mho_real **error;                      /* [n_layers] of [capacity x n] */
+  uint8_t *label;                        /* [capacity] */
+  double *layer_factor;                  /* [n_layers] on the gradient */
+  double *nominal_step;                  /* [n_trained] weight change of a nominal pulse pair */
+  mho_real **moment[MHO_PROGRAM_STATES]; /* [n_trained] of [weights]: the optimizer's */
+  mho_real **accumulator;                /* [n_trained] of [weights]: the scheme's; NULL without */
+  mho_slab *slab;                        /* [n_slabs] */
+  int n_slabs, slab_cells;               /* most cells of a slab */
+  mho_pulse_counts *slab_counts;         /* [n_slabs] of the update under way */
+  double *connection_pulses;             /* [n_trained] of this epoch */
+  mho_real **scratch, **dw;              /* [threads] */
+  mho_rule_stats *chunk_stats;           /* [chunks] */
+  int *cut;                              /* [training images] as they were cut into batches, once */
+  int *batches; /* [training images] order of the batches in this epoch, only the first used */
+  int *order;   /* [training images] in the order of this epoch */
+  /* where the training stands */
+  int epoch;           /* completed */
+  int64_t batch;       /* done of the epoch under way */
+  int64_t update;      /* done in all */
+  mho_epoch_sums sums; /* of the epoch under way */
+};
+
+/* Samples a task settles: from the batch alone, so that results do not depend on the threads. */
+int mho_chunk_rows(int batch);
+
+#endif

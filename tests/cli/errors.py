@@ -1,0 +1,107 @@
+"""Bad input: one sentence with the place and the cure, exit code 2, nothing harmed."""
+import gzip
+import os
+import sqlite3
+import struct
+
+from mho import folder, lines, main, refused, run, write
+
+SMALL = ['--set', 'network.hidden=[8]', '--set', 'train.epochs=1', '--set', 'dataset.train=200']
+
+
+def contents(path):
+    with open(path, 'rb') as f:
+        return f.read()
+
+
+def test_config():
+    cases = [('network:\n  hiden: [3]\n', ['c.yaml:2', 'network.hidden']),
+             ('train: {epochs: x}\n', ['c.yaml:1', 'whole number']),
+             ('device:\n  model: linear\n  g_max: 3\n', ['c.yaml:3', 'no unit', '3 S']),
+             ('train:\n  batch: -4\n', ['c.yaml:2', '1 to 65536']),
+             ('update: {scheme: pulses}\n', ['c.yaml:1', 'mho list devices']),
+             ('a: [b\n', ['c.yaml:', 'YAML']),
+             ('\0', ['not a text file'])]
+    for text, says in cases:
+        refused('train', write('c.yaml', text), says=says)
+    refused('train', 'nowhere.yaml', says=['nowhere.yaml', 'No such file'])
+    refused('train', folder, says='directory')
+    refused('train', '--set', 'train.epochs=0', says=['--set train.epochs=0', '1 to'])
+    refused('train', '--set', 'nonsense', says='--set train.epochs=5')
+    assert not os.path.exists(os.path.join(folder, 'results')), 'a refused config made a database'
+
+
+def test_words():
+    refused('trian', says="'mho train'")
+    refused('train', '--threads', '0', says='1 to 1024')
+    refused('train', '--seed', 'x', says='whole number')
+    refused('train', 'a.yaml', 'b.yaml', says='b.yaml')
+    refused('list', 'devcies', says='mho list')
+    refused('device', 'show', 'nosuch', says='mho device list')
+    refused('data', 'fetch', 'nosuch', says='mho data list')
+    assert 'nothing to fetch' in run('data', 'fetch', 'digits').stderr
+
+
+def test_dataset():
+    nowhere = {'MHO_DATA': os.path.join(folder, 'none'), 'HOME': folder}
+    refused('train', '--set', 'dataset=mnist', env=nowhere, says=['mho data fetch mnist', 'dataset.path'])
+    images = struct.pack('>IIII', 0x803, 10, 2, 2) + bytes(40)
+    labels = struct.pack('>II', 0x801, 10) + bytes(range(10))
+    files = {'train-images-idx3-ubyte': images, 'train-labels-idx1-ubyte': labels, 't10k-images-idx3-ubyte': images,
+             't10k-labels-idx1-ubyte': labels}
+    broken = [('train-images-idx3-ubyte', images[:-1], 'train-images-idx3-ubyte'),
+              ('train-labels-idx1-ubyte', images, 'train-labels-idx1-ubyte'),
+              ('t10k-images-idx3-ubyte', b'', 't10k-images-idx3-ubyte')]
+    for i, (name, data, says) in enumerate(broken):
+        for n, good in files.items():
+            write(f'idx{i}/{n}.gz', gzip.compress(data if n == name else good), 'wb')
+        refused('train', '--set', 'dataset.name=idx', '--set', f'dataset.path={folder}/idx{i}', '--no-db', says=says)
+    refused('train', '--set', 'train.batch=5000', says='training images')
+    refused('train', '--set', 'dataset.train=100000', says='1437')
+
+
+def test_database():
+    text = write('text.db', 'this is not a database, but a text of some length\n' * 50)
+    before = contents(text)
+    for verb in (['train', *SMALL], ['runs'], ['query', 'SELECT 1'], ['show', 'last'], ['eval', 'last']):
+        refused(*verb, '--db', text, says='text.db')
+    assert contents(text) == before
+    foreign = os.path.join(folder, 'foreign.db')
+    with sqlite3.connect(foreign) as c:
+        c.execute('CREATE TABLE t (a)')
+    before = contents(foreign)
+    refused('train', *SMALL, '--db', foreign, says='foreign.db')
+    assert contents(foreign) == before
+    run('train', *SMALL, '--db', 'new.db')
+    with sqlite3.connect(os.path.join(folder, 'new.db')) as c:
+        c.execute('PRAGMA user_version = 99')
+    refused('train', *SMALL, '--db', 'new.db', says=['newer', 'new.db'])
+    refused('runs', '--db', 'new.db', says='newer')
+    refused('runs', '--db', 'none.db', says='none.db')
+    assert not os.path.exists(os.path.join(folder, 'none.db'))
+    refused('train', *SMALL, '--db', os.path.join(text, 'x.db'), says='x.db')
+    refused('train', *SMALL, '--db', '/proc/x.db', says='/proc/x.db')
+
+
+def test_queries():
+    run('train', *SMALL, '--db', 'q.db', '--name', 'kept')
+    for sql in ('DELETE FROM run', 'SELECT 1; DROP TABLE run', 'PRAGMA user_version = 3', 'SELEC 1', 'SELECT nosuch FROM run',
+                "ATTACH 'x.db' AS x", 'VACUUM', ''):
+        refused('query', sql, '--db', 'q.db', says='')
+    refused('runs', '--db', 'q.db', '--where', 'nosuch > 1', says='nosuch')
+    assert lines('query', 'SELECT name FROM run', '--db', 'q.db', '--json') == [{'name': 'kept'}]
+    refused('show', 'x', '--db', 'q.db', says='x')
+    refused('eval', 'last', '--db', 'q.db', '--set', 'network.hidden=[9]', says='another config')
+    refused('eval', 'last', '--db', 'q.db', '--part', 'validation', says='validation')
+    refused('cosim', 'last', '--db', 'q.db', '--layer', 'h7', says='h7')
+    refused('report', 'last', '--db', 'q.db', '-o', '/nonexistent/r.html', says='/nonexistent/r.html')
+
+
+def test_diverged():
+    """A run that blows up fails (exit 1), says what to do, and is stored as diverged."""
+    refused('train', '--set', 'network.neuron=linear', '--set', 'feedback.scale=9', '--set', 'network.hidden=[64,64]',
+            '--set', 'settle.free=500', '--db', 'd.db', code=1, says='finite')
+    assert lines('runs', '--db', 'd.db', '--json')[0]['status'] == 'diverged'
+
+
+main([test_config, test_words, test_dataset, test_database, test_queries, test_diverged])

@@ -1,0 +1,29 @@
+"""An include goes to the same folder or a lower layer, sqlite3.h stays in store, and only cli prints or exits."""
+import os
+import re
+import sys
+
+ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store'], ['array'], ['network'], ['settle'],
+         ['rule', 'program'], ['spice'], ['experiment'], ['train'], ['study', 'report'], ['cli']]
+LEVEL = {folder: i for i, folders in enumerate(ORDER) for folder in folders}
+source = os.path.join(os.environ['MHO_SOURCE'], 'src')
+bad = []
+checked = 0
+for folder in sorted(os.listdir(source)):
+    if not os.path.isdir(os.path.join(source, folder)):
+        continue
+    for name in sorted(os.listdir(os.path.join(source, folder))):
+        if not name.endswith(('.c', '.h')):
+            continue
+        text = open(os.path.join(source, folder, name), encoding='utf-8').read()
+        place = f'src/{folder}/{name}'
+        checked += 1
+        for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|/[\w.]+)"', text):
+            if other in LEVEL and other != folder and LEVEL[other] >= LEVEL[folder]:
+                bad.append(f'{place} includes {other}, which is not below {folder}')
+        if 'sqlite3.h' in text and folder != 'store':
+            bad.append(f'{place} includes sqlite3.h: only store may')
+        if folder != 'cli' and re.search(r'(?<![\w.>])(printf|puts|putchar|exit|abort)\(', text):
+            bad.append(f'{place} prints to stdout or exits: only cli may')
+print('\n'.join(bad) or f'{checked} files keep to the layers')
+sys.exit(bool(bad) or checked < 20)

@@ -1,0 +1,106 @@
+"""Every verb does what its help says, and --json keeps to the contract."""
+import json
+import os
+import re
+
+from mho import folder, lines, main, run, write
+
+VERBS = ['train', 'eval', 'runs', 'show', 'query', 'report', 'cosim', 'device', 'data', 'list']
+SMALL = ['--set', 'network.hidden=[16]', '--set', 'train.epochs=2', '--set', 'dataset.train=400',
+         '--set', 'train.batch=10', '--set', 'update.rate=0.01']
+
+
+def test_help():
+    text = run('--help').stdout
+    for v in VERBS:
+        assert re.search(rf'^  {v} ', text, re.M), v
+        p = run(v, '--help')
+        assert 'Example' in p.stdout, f'{v} --help has no example'
+    assert re.match(r'mho \d', run('--version').stdout)
+    assert 'kernels' in run('--version', '-v').stdout
+    run(code=2)
+
+
+def test_train_json():
+    events = lines('train', *SMALL, '--json', '--name', 'first', '--seed', '3')
+    assert [e['event'] for e in events] == ['epoch', 'epoch', 'done']
+    keys = {'event', 'run', 'epoch', 'train_acc', 'test_acc', 'loss', 'settle_steps', 'unsettled', 'pulses', 'wall_s',
+            'eval_s'}
+    for i, e in enumerate(events[:2]):
+        assert keys <= e.keys() and e['epoch'] == i + 1 and 0 < e['test_acc'] <= 1 and e['pulses'] == 0
+    done = events[-1]
+    assert {'run', 'status', 'best_test_acc', 'final_test_acc', 'train_acc', 'wall_s'} <= done.keys()
+    assert done['status'] == 'completed' and done['final_test_acc'] == events[1]['test_acc']
+    assert done['best_by'] == 'test'
+
+
+def test_stored_run():
+    row, = lines('runs', '--json', '--where', "name = 'first'")
+    assert row['seed'] == 3 and row['dataset'] == 'digits' and row['status'] == 'completed' and row['epochs_done'] == 2
+    shown, = lines('show', 'first', '--json')
+    assert shown['id'] == row['id'] and shown['config']['network']['hidden'] == [16]
+    assert row['id'] in run('show', row['id'][:-1]).stdout
+    assert 'no runs that match' in run('runs', '--where', 'test_acc > 1').stdout
+    e, = lines('eval', 'last', '--json')
+    assert abs(e['accuracy'] - shown['final_test_acc']) < 1e-9 and e['epoch'] == 2
+    noisy, = lines('eval', 'last', '--json', '--set', 'array.read_noise=1')
+    assert noisy['accuracy'] < e['accuracy']
+    assert run('query', 'SELECT count(*) AS n FROM epoch', '--csv').stdout == 'n\n2\n'
+    assert json.loads(run('query', 'SELECT epoch, test_acc FROM epoch ORDER BY 1 DESC', '--json').stdout.splitlines()[0])[
+        'epoch'] == 2
+
+
+def test_config_round_trip():
+    """A stored run's config trains to the same result again."""
+    path = write('again.yaml', run('show', 'first', '--config').stdout)
+    first, = lines('show', 'first', '--json')
+    done = lines('train', path, '--json', '--name', 'again')[-1]
+    again, = lines('show', 'again', '--json')
+    assert done['final_test_acc'] == first['final_test_acc'] and again['config_hash'] == first['config_hash']
+    printed = run('train', '--print-config').stdout
+    assert run('train', write('full.yaml', printed), '--print-config').stdout == printed
+
+
+def test_hardware_run():
+    events = lines('train', '--set', 'device=soft_bounds', '--set', 'update.scheme=accumulate', '--set',
+                   'network.hidden=[32, 16]', '--set', 'train.epochs=3', '--set', 'train.batch=20', '--json', '--name', 'hw')
+    assert events[-1]['final_test_acc'] > 0.7 and all(e['pulses'] > 1000 for e in events[:-1])
+    total = sum(e['pulses'] for e in events[:-1])
+    row, = lines('runs', '--json', '--where', "name = 'hw'")
+    assert row['pulses'] == total
+    layers = lines('query', "SELECT layer_epoch.* FROM layer_epoch JOIN run ON run_id = id WHERE run.name = 'hw' AND epoch = 3",
+                   '--json')
+    assert [x['cols'] for x in layers] == [32, 16, 10] and all(1e-6 < x['g_mean'] < 1e-4 for x in layers)
+    assert sum(x['pulses'] for x in layers) == events[2]['pulses']
+
+
+def test_validation_chooses():
+    events = lines('train', *SMALL, '--set', 'dataset.validation=100', '--json')
+    assert events[-1]['best_by'] == 'validation' and 'val_acc' in events[0]
+
+
+def test_cosim_and_report():
+    if 'ngspice          yes' in run('--version', '-v').stdout:
+        results = lines('cosim', 'hw', '--json')
+        assert [r['direction'] for r in results] == ['forward', 'transposed']
+        assert all(r['pass'] and 0 < r['max_rel'] < 1e-5 and r['layer'] == 'h2-out' for r in results)
+        assert 'h1-h2' in run('cosim', 'hw', '--layer', 'h1-h2').stdout
+    run('report', 'hw', '-o', 'hw.html')
+    page = open(os.path.join(folder, 'hw.html'), encoding='utf-8').read()
+    assert '<svg' in page and 'soft_bounds' in page and 'src=' not in page
+
+
+def test_lists():
+    text = run('list').stdout
+    for word in ['devices: ideal linear soft_bounds nl_pulse', 'rules: ep bp fa', 'settlers: synchronous', 'reports: run']:
+        assert word in text, text
+    for kind in ['devices', 'rules', 'settlers', 'arrays', 'programs', 'neurons', 'datasets', 'reports']:
+        run('list', kind)
+        lines('list', kind, '--json')
+    assert 'device.nl_up' in run('list', 'devices', 'nl_pulse').stdout
+    assert 'soft_bounds' in run('device', 'list').stdout and 'step_up' in run('device', 'show', 'soft_bounds').stdout
+    assert 'embedded' in run('data', 'list').stdout
+
+
+main([test_help, test_train_json, test_stored_run, test_config_round_trip, test_hardware_run, test_validation_chooses,
+      test_cosim_and_report, test_lists])

@@ -1,0 +1,186 @@
+/* The gradient of equilibrium propagation, in double precision: against backpropagation, and against finite
+ * differences of the loss at the free equilibrium.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/train.h"
+#include "test.h"
+
+_Static_assert(sizeof(mho_real) == 8, "this test tells rounding from error: it needs the double build");
+
+static mho_errinfo ei;
+
+static mho_experiment *experiment(const mho_registry *r, const char *yaml) {
+  mho_config *c;
+  mho_experiment *e;
+  OK(mho_config_new(&c, &ei));
+  OK(mho_config_text(c, yaml, "test", &ei));
+  OK(mho_experiment_new(r, c, false, &e, &ei));
+  mho_config_free(c);
+  return e;
+}
+
+static double cosine(size_t n, const double *a, const double *b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < n; i++) {
+    ab += a[i] * b[i];
+    aa += a[i] * a[i];
+    bb += b[i] * b[i];
+  }
+  return ab / sqrt(aa * bb);
+}
+
+/* Smallest cosine over the connections between the gradients of two rules on the first 100 images. */
+static double worst_cosine(const mho_registry *r, const char *common, const char *ep) {
+  char yaml[1024];
+  double worst = 1;
+  mho_experiment *e[2];
+  mho_trainer *t[2];
+  for (int k = 0; k < 2; k++) {
+    snprintf(yaml, sizeof yaml, "%s%s", common, k ? "rule: bp\n" : ep);
+    e[k] = experiment(r, yaml);
+    OK(mho_trainer_new(NULL, e[k], &t[k], &ei));
+  }
+  const mho_network *net = mho_trainer_network(t[0]);
+  for (int c = 0; c < net->n_trained; c++) {
+    size_t n = (size_t)net->connection[c].xb->rows * (size_t)net->connection[c].xb->cols;
+    double *g[2];
+    for (int k = 0; k < 2; k++) {
+      g[k] = malloc(n * sizeof **g);
+      OK(mho_trainer_gradient(t[k], 0, 100, c, g[k], &ei));
+    }
+    double s = cosine(n, g[0], g[1]);
+    print_message("  %s cosine %.6f\n", net->connection[c].name, s);
+    worst = s < worst ? s : worst;
+    free(g[0]);
+    free(g[1]);
+  }
+  for (int k = 0; k < 2; k++) {
+    mho_trainer_free(t[k]);
+    mho_experiment_free(e[k]);
+  }
+  return worst;
+}
+
+static void test_backpropagation_limit(void **state) {
+  mho_registry *r;
+  OK(mho_registry_new(&r, &ei));
+  static const char *neurons[] = {"tanh", "linear"};
+  for (int i = 0; i < 2; i++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [512, 512], neuron: %s}\nfeedback: {scale: 0.01}\n"
+             "settle: {free: 40, nudged: 40}\ntrain: {batch: 100}\n",
+             neurons[i]);
+    assert_true(worst_cosine(r, yaml, "rule: {name: ep, nudge: 0.1}\n") > 0.999);
+  }
+  char folder[MHO_TEXT_MAX];
+  const mho_dataset_kind *mnist = (const mho_dataset_kind *)mho_registry_find(r, MHO_KIND_DATASET, "mnist");
+  mho_dataset_locate(mnist, "", folder, sizeof folder);
+  if (*folder)
+    assert_true(worst_cosine(r,
+                             "dataset: {name: mnist, train: 1000, test: 100}\nnetwork: {hidden: [512, 512]}\n"
+                             "feedback: {scale: 0.01}\nsettle: {free: 40, nudged: 40}\ntrain: {batch: 100}\n",
+                             "rule: {name: ep, nudge: 0.1}\n") > 0.999);
+  else
+    print_message("  MNIST is not here: 784-512-512-10 was not looked at (set MHO_DATA)\n");
+  mho_registry_free(r);
+}
+
+enum { IMAGES = 20 };
+
+/* A chain whose feedback matrices are crossbars of their own, equal to the transposed weights: so a weight
+ * can be perturbed with its feedback held. */
+static mho_trainer *chain(const mho_experiment *e) {
+  mho_trainer *t;
+  OK(mho_trainer_new(NULL, e, &t, &ei));
+  mho_network *net = mho_trainer_network(t);
+  for (int b = net->n_trained; b < net->n_connections; b++)
+    for (int c = 0; c < net->n_trained; c++) {
+      const mho_connection *back = &net->connection[b], *forward = &net->connection[c];
+      if (back->from != forward->to || back->to != forward->from)
+        continue;
+      int rows = forward->xb->rows, cols = forward->xb->cols;
+      double *w = malloc((size_t)rows * (size_t)cols * sizeof *w);
+      for (int i = 0; i < rows; i++)
+        for (int j = 0; j < cols; j++)
+          w[j * rows + i] = forward->xb->w[i * cols + j];
+      mho_crossbar_set(back->xb, 0, (size_t)rows * (size_t)cols, w);
+      free(w);
+    }
+  return t;
+}
+
+static double loss_at(mho_trainer *t) {
+  mho_images part = mho_trainer_dataset(t)->train;
+  mho_evaluation v;
+  part.n = IMAGES;
+  OK(mho_trainer_evaluate(t, &part, &v, &ei));
+  return v.loss;
+}
+
+/* Largest error of the EP gradient relative to the largest derivative, over a sample of every connection's
+ * weights. */
+static double gradient_error(const mho_registry *r, const char *neuron, double beta, double nudge,
+                             bool centred) {
+  char yaml[512];
+  snprintf(yaml, sizeof yaml,
+           "network: {hidden: [11, 9, 7], neuron: %s}\nfeedback: {mode: asymmetric, scale: %g}\n"
+           "settle: {free: 400, nudged: 400}\ntrain: {batch: %d}\n"
+           "rule: {name: ep, nudge: %g, phases: %s, gradient: normalized}\n",
+           neuron, beta, IMAGES, nudge, centred ? "centred" : "one_sided");
+  mho_experiment *e = experiment(r, yaml);
+  mho_trainer *t = chain(e);
+  const mho_network *net = mho_trainer_network(t);
+  double worst = 0;
+  for (int c = 0; c < net->n_trained; c++) {
+    mho_crossbar *x = net->connection[c].xb;
+    size_t n = (size_t)x->rows * (size_t)x->cols;
+    double *g = malloc(n * sizeof *g), largest = 0, error = 0;
+    OK(mho_trainer_gradient(t, 0, IMAGES, c, g, &ei));
+    for (size_t i = 0; i < n; i += n / 12 + 1) {
+      const double h = 1e-4; /* the difference quotient errs by h^2 times the third derivative: about 1e-9 */
+      double w = x->w[i], plus = w + h, minus = w - h;
+      mho_crossbar_set(x, i, 1, &plus);
+      double up = loss_at(t);
+      mho_crossbar_set(x, i, 1, &minus);
+      double down = loss_at(t);
+      mho_crossbar_set(x, i, 1, &w);
+      double d = (up - down) / (2 * h);
+      error = fmax(error, fabs(g[i] - d));
+      largest = fmax(largest, fabs(d));
+    }
+    worst = fmax(worst, error / largest);
+    free(g);
+  }
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+  return worst;
+}
+
+static void test_finite_differences(void **state) {
+  static const double betas[] = {0.01, 0.3};
+  static const char *neurons[] = {"tanh", "linear"};
+  mho_registry *r;
+  OK(mho_registry_new(&r, &ei));
+  for (int k = 0; k < 2; k++)
+    for (int i = 0; i < (k == 0 ? 2 : 1); i++) /* linear neurons at .3 are unstable */
+      for (int centred = 0; centred < 2; centred++) {
+        double a = gradient_error(r, neurons[k], betas[i], 0.1, centred);
+        double b = gradient_error(r, neurons[k], betas[i], 0.025, centred);
+        double order = log(a / b) / log(4);
+        print_message("  %s beta_i %g %s: error %.2g at nudge 0.1, %.2g at 0.025\n", neurons[k], betas[i],
+                      centred ? "centred" : "one-sided", a, b);
+        if (a < 1e-6) /* a linear net's response is linear in the nudge: nothing left to measure */
+          continue;
+        NEAR(order, centred ? 2 : 1, 0, 0.15);
+        assert_true(b < (centred ? 0.001 : 0.05));
+      }
+  mho_registry_free(r);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_backpropagation_limit),
+      cmocka_unit_test(test_finite_differences),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,207 @@
+/* Settling and training: the map's fixed point, the wavefront from rest, resume, and independence of the
+ * threads. SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/train.h"
+#include "test.h"
+
+static mho_registry *registry;
+static mho_errinfo ei;
+
+static int setup(void **state) {
+  return mho_registry_new(&registry, NULL);
+}
+static int teardown(void **state) {
+  mho_registry_free(registry);
+  return 0;
+}
+
+static mho_experiment *experiment(const char *yaml) {
+  mho_config *c;
+  mho_experiment *e;
+  OK(mho_config_new(&c, &ei));
+  OK(mho_config_text(c, yaml, "test", &ei));
+  OK(mho_experiment_new(registry, c, false, &e, &ei));
+  mho_config_free(c);
+  return e;
+}
+
+/* The map of learning.md, written out with plain loops in double, against the settler. */
+static void reference(const char *neuron, const char *mode, int steps, bool nudge) {
+  enum { N = 5 };
+  char yaml[512];
+  snprintf(yaml, sizeof yaml,
+           "network: {hidden: [9, 7, 6], neuron: %s, forward_scale: 0.8}\nfeedback: {mode: %s, scale: 0.2}\n"
+           "settle: {free: %d, nudged: %d}\nrule: {nudge: 0.5}\ntrain: {batch: %d}\n",
+           neuron, mode, steps, steps, N);
+  mho_experiment *e = experiment(yaml);
+  mho_trainer *t;
+  OK(mho_trainer_new(NULL, e, &t, &ei));
+  const mho_network *net = mho_trainer_network(t);
+  const mho_dataset *d = mho_trainer_dataset(t);
+  const mho_neuron *rho = (const mho_neuron *)e->neuron.entry;
+  const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  mho_state *s, *s2;
+  OK(mho_state_new(net, N, true, &s, &ei));
+  OK(mho_state_new(net, N, false, &s2, &ei));
+  mho_images_batch(d, &d->train, NULL, 0, N, s->z[0], NULL);
+  mho_real *scratch = calloc(mho_settle_scratch(net, N), sizeof *scratch), error[N * 10];
+  for (int i = 0; i < N * 10; i++)
+    error[i] = (mho_real)((i * 37 % 19) / 19.0 - 0.5);
+  mho_settle_stats stats = {0};
+  mho_settle_job job = {
+      .net = net, .params = e->settler.params, .s = s, .input = s, .n = N, .scratch = scratch};
+  settler->settle(&job, &stats);
+  NEAR(stats.steps, steps * N, 0, 0);
+  if (nudge) {
+    job.s = s2;
+    job.start = s;
+    job.nudge = 0.5;
+    job.error = error;
+    settler->settle(&job, &stats);
+  }
+  for (int k = 0; k < N; k++) {
+    double z[5][64] = {{0}}, next[5][64];
+    for (int i = 0; i < 64; i++)
+      z[0][i] = (double)s->z[0][k * 64 + i];
+    for (int phase = 0; phase <= nudge; phase++)
+      for (int step = 0; step < steps; step++) {
+        for (int l = 1; l <= 3; l++)
+          for (int j = 0; j < net->layer[l].n; j++) {
+            double a = 0;
+            for (int i = 0; i < net->n_links; i++) {
+              const mho_link *link = &net->link[i];
+              if (link->to != l || (link->from == 4 && !phase))
+                continue;
+              const mho_crossbar *x = net->connection[link->connection].xb;
+              double scale = link->from == 4 ? -0.5 : link->from > l ? 0.2 : link->from ? 0.8 : 1;
+              for (int m = 0; m < net->layer[link->from].n; m++) {
+                double w = (double)(link->transposed ? x->w[j * x->cols + m] : x->w[m * x->cols + j]);
+                a += scale * w * (link->from == 4 ? (double)error[k * 10 + m] : z[link->from][m]);
+              }
+            }
+            mho_real in = (mho_real)a, out;
+            rho->activate(1, &in, &out);
+            next[l][j] = (double)out;
+          }
+        for (int l = 1; l <= 3; l++)
+          memcpy(z[l], next[l], sizeof z[l]);
+      }
+    const mho_state *got = nudge ? s2 : s;
+    for (int l = 1; l <= 3; l++)
+      for (int j = 0; j < net->layer[l].n; j++)
+        NEAR(got->z[l][k * net->layer[l].n + j], z[l][j], 0, 3e-6);
+  }
+  free(scratch);
+  mho_state_free(s);
+  mho_state_free(s2);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
+static void test_synchronous_map(void **state) {
+  static const char *neurons[] = {"tanh", "hard_sigmoid", "relu", "linear"};
+  for (int n = 0; n < 4; n++)
+    for (int steps = 1; steps <= 6; steps++)
+      for (int nudge = 0; nudge < 2; nudge++) {
+        reference(neurons[n], "symmetric", steps, nudge);
+        reference(neurons[n], "asymmetric", steps, nudge);
+      }
+}
+
+/* With a tolerance the settle stops at the fixed point; what does not settle is counted. */
+static void test_tolerance(void **state) {
+  mho_experiment *e =
+      experiment("network: {hidden: [32, 32]}\nfeedback: {scale: 0.1}\nsettle: {free: 500, nudged: 5, "
+                 "tolerance: 1e-6}\n");
+  mho_trainer *t;
+  mho_evaluation v;
+  OK(mho_trainer_new(NULL, e, &t, &ei));
+  OK(mho_trainer_evaluate(t, &mho_trainer_dataset(t)->test, &v, &ei));
+  assert_true(v.settle_steps > 3 && v.settle_steps < 100);
+  assert_int_equal(v.unsettled, 0);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+  e = experiment("network: {hidden: [64, 64, 64]}\nfeedback: {mode: asymmetric, scale: 4}\nsettle: {free: "
+                 "60, tolerance: "
+                 "1e-6}\n");
+  OK(mho_trainer_new(NULL, e, &t, &ei));
+  OK(mho_trainer_evaluate(t, &mho_trainer_dataset(t)->test, &v, &ei));
+  assert_true(v.unsettled > 300); /* of 360: the synchronous map oscillates at this feedback */
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
+static mho_blob train(const mho_experiment *e, int threads, int epochs, const mho_blob *from) {
+  mho_context ctx = {0};
+  mho_trainer *t;
+  mho_epoch_row row;
+  mho_checkpoint_row c;
+  OK(mho_pool_new(threads, &ctx.pool, &ei));
+  OK(mho_trainer_new(&ctx, e, &t, &ei));
+  if (from)
+    OK(mho_trainer_load(t, from, &ei));
+  for (int i = 0; i < epochs; i++)
+    OK(mho_trainer_epoch(t, &row, &ei));
+  OK(mho_trainer_save(t, &c, &ei));
+  mho_trainer_free(t);
+  mho_pool_free(ctx.pool);
+  return c.blob;
+}
+
+/* The part of a checkpoint that is not a clock: all but the header's last numbers (wall_s). */
+static void same_weights(const mho_blob *a, const mho_blob *b) {
+  enum { HEADER = 136 };
+  assert_int_equal(a->size, b->size);
+  assert_memory_equal((char *)a->data + HEADER, (char *)b->data + HEADER, a->size - HEADER);
+}
+
+static const char *hardware[] = {
+    "network: {hidden: [20, 16]}\ntrain: {batch: 100}\n",
+    "network: {hidden: [20, 16]}\ndevice: {model: soft_bounds, cycle_to_cycle: 0.3, variation: {step: 0.2}, "
+    "stuck_on: "
+    "0.01}\nupdate: {scheme: pulses, optimizer: momentum}\narray: {read_noise: 0.01}\n",
+    "network: {hidden: [20]}\ndevice: {model: nl_pulse, cycle_to_cycle: 0.001}\nupdate: {scheme: "
+    "accumulate}\nrule: "
+    "{phases: centred, error: live}\narray: {read_noise: 0.02, noise: {law: proportional, redraw: phase}}\n",
+    "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {shuffle: samples, "
+    "batch: 77}\n",
+};
+
+static void test_threads_and_resume(void **state) {
+  for (int i = 0; i < MHO_COUNT(hardware); i++) {
+    mho_experiment *e = experiment(hardware[i]);
+    mho_blob one = train(e, 1, 3, NULL), two = train(e, 2, 3, NULL), four = train(e, 4, 3, NULL);
+    mho_blob first = train(e, 2, 1, NULL), resumed = train(e, 1, 2, &first);
+    same_weights(&one, &two);
+    same_weights(&one, &four);
+    same_weights(&one, &resumed);
+    mho_blob *all[] = {&one, &two, &four, &first, &resumed};
+    for (int k = 0; k < 5; k++)
+      mho_blob_free(all[k]);
+    mho_experiment_free(e);
+  }
+}
+
+/* A damaged checkpoint is refused, not loaded. */
+static void test_damaged_checkpoint(void **state) {
+  mho_experiment *e = experiment(hardware[0]);
+  mho_blob b = train(e, 1, 1, NULL);
+  mho_trainer *t;
+  OK(mho_trainer_new(NULL, e, &t, &ei));
+  for (size_t n = 0; n < b.size; n += b.size / 50 + 1)
+    assert_int_equal(mho_trainer_load(t, &(mho_blob){b.data, n}, &ei), MHO_EDATA);
+  ((char *)b.data)[0] ^= 1;
+  assert_int_equal(mho_trainer_load(t, &b, &ei), MHO_EDATA);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+  mho_blob_free(&b);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_synchronous_map),
+      cmocka_unit_test(test_tolerance),
+      cmocka_unit_test(test_threads_and_resume),
+      cmocka_unit_test(test_damaged_checkpoint),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
