@@ -196,10 +196,8 @@ static mho_err cosim(const options *o, session *s, bool *pass, mho_errinfo *ei) 
   mho_err err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
   if (!err)
     err = mho_store_find(store, o->ref, id, ei);
-  /* the circuit has no read noise: compare with reads that have none */
   if (!err)
-    err =
-        mho_train_stored_experiment(store, s->registry, id, 1, (const char *[]){"array.model=ideal"}, &e, ei);
+    err = mho_train_stored_experiment(store, s->registry, id, 0, NULL, &e, ei);
   if (!err)
     err = mho_store_checkpoint_get(store, id, "last", &c, ei);
   if (!err)

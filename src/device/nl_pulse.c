@@ -23,7 +23,7 @@ static const mho_param table[] = {
     MHO_P_REAL(nl_pulse, nl_down, "nl_down", "", -1, -9, 9, "nonlinearity label of depression"),
     MHO_P_REAL(nl_pulse, pulses_up, "pulses_up", "", 500, 1, 1e6, "SET pulses from end to end"),
     MHO_P_REAL(nl_pulse, pulses_down, "pulses_down", "", 500, 1, 1e6, "RESET pulses from end to end"),
-    MHO_P_REAL(nl_pulse, c2c, "cycle_to_cycle", "", 0, 0, 1, "noise of a pulse, of the conductance range"),
+    MHO_P_REAL(nl_pulse, c2c, "pulse_noise", "", 0, 0, 1, "noise of a pulse, of the conductance range"),
 };
 
 enum { UP_GAIN, UP_SHIFT, DOWN_GAIN, DOWN_SHIFT, NOISE, COLUMNS };

@@ -52,7 +52,7 @@ static mho_err put(mho_config *c, const char *path_in, const char *text, bool is
   mho_config_key *old = find(c, path);
   if (old && !replace)
     return mho_fail_at(ei, MHO_ECONFIG, file, line, "%s is given twice, first in line %d", path, old->line);
-  mho_config_key k = {strdup(path), strdup(text), is_list, strdup(file), line};
+  mho_config_key k = {strdup(path), strdup(text), is_list, strdup(file), line, replace};
   if (!old && c->n == c->capacity) {
     int more = c->capacity ? 2 * c->capacity : 32;
     mho_config_key *grown = realloc(c->key, (size_t)more * sizeof *grown);

@@ -11,6 +11,7 @@ typedef struct mho_config_key {
   bool is_list;
   char *file;
   int line;
+  bool is_override; /* from --set */
 } mho_config_key;
 
 struct mho_config {

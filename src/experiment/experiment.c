@@ -172,8 +172,21 @@ static mho_err unknown_key(const mho_registry *r, const mho_section *s, const mh
                      "unknown key %s; 'mho train --print-config' shows all keys", key->path);
 }
 
-static mho_err assign(const mho_registry *r, const mho_section *s, const mho_config_key *key, bool bare,
-                      mho_experiment *e, mho_errinfo *ei) {
+/* Whether --set chose another model than the config file, whose key this then is: such a key goes with its
+ * model, so that one word switches between models. */
+static bool belongs_to_replaced(const mho_registry *r, const mho_config *c, const mho_section *s,
+                                const mho_config_key *key, const char *name) {
+  for (int k = 0; k < SELECTORS && s->selector[k].key && !key->is_override; k++) {
+    const mho_config_key *word = find_key(c, s->name, s->selector[k].key);
+    for (int i = 0; word && word->is_override && i < mho_registry_count(r, s->selector[k].kind); i++)
+      if (mho_params_find(mho_registry_at(r, s->selector[k].kind, i)->params, name))
+        return true;
+  }
+  return false;
+}
+
+static mho_err assign(const mho_registry *r, const mho_config *c, const mho_section *s,
+                      const mho_config_key *key, bool bare, mho_experiment *e, mho_errinfo *ei) {
   const char *name = key->path + strlen(s->name) + 1;
   const mho_param *p = s->common ? mho_params_find(*s->common, name) : NULL;
   void *at = (char *)e + s->common_offset;
@@ -186,6 +199,8 @@ static mho_err assign(const mho_registry *r, const mho_section *s, const mho_con
       at = choice_of(s, k, e)->params;
     }
   }
+  if (!p && belongs_to_replaced(r, c, s, key, name))
+    return MHO_OK;
   if (!p)
     return unknown_key(r, s, key, name, e, ei);
   if (key->is_list && p->kind != MHO_PARAM_INTS)
@@ -218,7 +233,7 @@ static mho_err assign_all(const mho_registry *r, const mho_config *c, bool bare,
                          "unknown section '%s'; 'mho train --print-config' shows all of them", head);
     if (!strchr(key->path, '.'))
       return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s: expected keys below it", key->path);
-    mho_err err = assign(r, section, key, bare, e, ei);
+    mho_err err = assign(r, c, section, key, bare, e, ei);
     if (err)
       return err;
   }

@@ -34,6 +34,19 @@ static mho_cells *cells(const mho_experiment *e, size_t n) {
   return c;
 }
 
+/* The same with noise of a pulse: relative to the step, or, where a model has it so, of the range. */
+static bool noise_of_range(const char *id) {
+  return mho_params_find(mho_registry_find(registry, MHO_KIND_DEVICE, id)->params, "pulse_noise") != NULL;
+}
+static mho_experiment *with_noise(const char *id, double relative, const char *more) {
+  char keys[256];
+  if (noise_of_range(id))
+    snprintf(keys, sizeof keys, "pulse_noise: %g%s", relative / 250, more);
+  else
+    snprintf(keys, sizeof keys, "cycle_to_cycle: %g%s", relative, more);
+  return with(id, keys);
+}
+
 /* Every model that answers pulses. */
 static void each(void (*f)(const char *id)) {
   for (int i = 0; i < mho_registry_count(registry, MHO_KIND_DEVICE); i++) {
@@ -45,9 +58,9 @@ static void each(void (*f)(const char *id)) {
 
 static void bounds(const char *id) {
   enum { N = 1024, STEPS = 250 }; /* a million pulses in all, four a cell and step */
-  mho_experiment *e =
-      with(id, "cycle_to_cycle: 0.3, variation: {step: 0.3, g_low: 0.1, g_high: 0.1}, stuck_on: 0.02, "
-               "stuck_off: 0.02, open: 0.02");
+  mho_experiment *e = with_noise(id, 0.3,
+                                 ", variation: {step: 0.3, g_low: 0.1, g_high: 0.1}, stuck_on: 0.02, "
+                                 "stuck_off: 0.02, open: 0.02");
   mho_cells *c = cells(e, N);
   float *start = malloc(N * sizeof *start);
   uint32_t w[N];
@@ -105,14 +118,12 @@ static void monotone(const char *id) {
 /* Mean and spread of the answer to one pulse over many cells, against the config. */
 static void statistics(const char *id) {
   enum { N = 1 << 16 };
-  bool absolute = !strcmp(id, "nl_pulse"); /* its noise is of the range, not of the step */
-  mho_experiment *quiet = with(id, ""),
-                 *noisy = with(id, absolute ? "cycle_to_cycle: 0.002" : "cycle_to_cycle: 0.5"),
+  mho_experiment *quiet = with(id, ""), *noisy = with_noise(id, 0.5, ""),
                  *spread = with(id, "variation: {step: 0.2}");
   mho_cells *q = cells(quiet, 1), *c = cells(noisy, N), *d = cells(spread, N);
   float mean;
   mho_cells_mean_step(q, 0, 1, &(float){1}, &mean);
-  double m = (double)mean, sigma = absolute ? 0.002 : 0.5 * m;
+  double m = (double)mean, sigma = noise_of_range(id) ? 0.5 / 250 : 0.5 * m;
   mho_pulse_counts counts = {0};
   for (int k = 0; k < 2; k++) {
     mho_cells *x = k ? d : c;
@@ -141,7 +152,7 @@ static void statistics(const char *id) {
 /* Noise belongs to (step, cell, pulse): the same whether cells are pulsed together or one by one. */
 static void independence(const char *id) {
   enum { N = 200 };
-  mho_experiment *e = with(id, "cycle_to_cycle: 0.1");
+  mho_experiment *e = with_noise(id, 0.1, "");
   mho_cells *a = cells(e, N), *b = cells(e, N);
   mho_pulse_counts counts = {0};
   int16_t n[N];

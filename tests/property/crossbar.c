@@ -175,8 +175,8 @@ static void test_redraw(void **state) {
 static void scheme_mean(const char *scheme, const char *device) {
   enum { N = 2048, STEPS = 40 };
   char yaml[256];
-  snprintf(yaml, sizeof yaml, "device: {model: %s, cycle_to_cycle: %s}\nupdate: {scheme: %s}\n", device,
-           strcmp(device, "nl_pulse") ? "0.3" : "0.0003", scheme);
+  snprintf(yaml, sizeof yaml, "device: {model: %s, %s}\nupdate: {scheme: %s}\n", device,
+           strcmp(device, "nl_pulse") ? "cycle_to_cycle: 0.3" : "pulse_noise: 0.0003", scheme);
   mho_experiment *e = experiment(yaml);
   const mho_scheme *s = (const mho_scheme *)e->scheme.entry;
   mho_crossbar *x = crossbar(e, N / 16, 16);

@@ -159,7 +159,7 @@ static const char *hardware[] = {
     "network: {hidden: [20, 16]}\ndevice: {model: soft_bounds, cycle_to_cycle: 0.3, variation: {step: 0.2}, "
     "stuck_on: "
     "0.01}\nupdate: {scheme: pulses, optimizer: momentum}\narray: {read_noise: 0.01}\n",
-    "network: {hidden: [20]}\ndevice: {model: nl_pulse, cycle_to_cycle: 0.001}\nupdate: {scheme: "
+    "network: {hidden: [20]}\ndevice: {model: nl_pulse, pulse_noise: 0.001}\nupdate: {scheme: "
     "accumulate}\nrule: "
     "{phases: centred, error: live}\narray: {read_noise: 0.02, noise: {law: proportional, redraw: phase}}\n",
     "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {shuffle: samples, "

@@ -82,6 +82,11 @@ static void test_shorthand_and_overrides(void **state) {
   OK(load("device: {model: linear}\n", "device=nl_pulse", false, &e, &ei));
   assert_string_equal(e->device.entry->id, "nl_pulse");
   mho_experiment_free(e);
+  OK(load("device: {model: linear, step_up: 0.1, g_max: 5 uS}\n", "device=ideal", false, &e, &ei));
+  assert_string_equal(e->device.entry->id,
+                      "ideal"); /* its keys go with the replaced model, the common ones stay */
+  NEAR(e->device_config.g_max, 5e-6, 1e-12, 0);
+  mho_experiment_free(e);
   OK(load("array: {read_noise: 0.02}\n", NULL, false, &e, &ei)); /* the model follows from its key */
   assert_string_equal(e->array.entry->id, "periphery");
   mho_experiment_free(e);
