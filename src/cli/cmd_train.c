@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "mho/num.h"
 #include "mho/train.h"
+#include "version.h"
 
 typedef struct options {
   common_options common;

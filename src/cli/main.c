@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "mho/num.h"
 #include "mho_config.h"
+#include "version.h"
 
 #define X(id) extern const verb verb_##id;
 #include "verb_list.inc"
@@ -28,7 +29,7 @@ static void choose_blas_kernel(char **argv) {
 }
 
 static void print_version(bool verbose) {
-  printf("mho %s\n", MHO_VERSION);
+  printf("mho %s (%s)\n", MHO_VERSION, MHO_CODE_VERSION);
   if (!verbose)
     return;
   printf("matrix products  OpenBLAS, kernels %s%s\n", mho_blas_kernel(),

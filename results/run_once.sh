@@ -1,0 +1,15 @@
+# run_once.sh - for the studies below this folder: trainings that are not repeated and not lost.
+# Sourced with the working directory at the top of the tree; mho and db are set by the study.
+
+# run_once NAME TRAIN-WORDS... - train unless a completed run of that name is in $db; go on with one that was cut off.
+run_once() {
+  name=$1
+  shift
+  status=$("$mho" query --db "$db" --csv "SELECT status FROM run WHERE name = '$name' ORDER BY started DESC LIMIT 1" \
+    2>/dev/null | sed -n 2p)
+  case $status in
+  completed | diverged) return ;;
+  running | interrupted) "$mho" train --db "$db" --resume "$name" ;;
+  *) "$mho" train --db "$db" --name "$name" "$@" ;;
+  esac
+}
