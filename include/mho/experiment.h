@@ -85,6 +85,7 @@ typedef struct mho_experiment {
   mho_dataset_config dataset_config;
   mho_network_config network;
   mho_feedback_config feedback;
+  mho_settle_config settle;
   mho_gradient_config gradient;
   mho_update_config update;
   mho_device_config device_config;
@@ -108,6 +109,9 @@ MHO_API char *mho_experiment_json(const mho_experiment *e);
 /** SHA-256 of the canonical JSON of the keys away from their default, the defaults version, the seeds and the
  *  dataset's checksum; names, paths and threads play no part. */
 MHO_API void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]);
+/** Whether the learning signal is settled itself rather than measured as a difference of two states: what
+ *  settle.difference says, and where it says auto, whether everything is floating point and able to. */
+MHO_API bool mho_experiment_direct(const mho_experiment *e);
 /** Every seed, derived where it is not given. */
 MHO_API mho_seeds mho_experiment_seeds(const mho_experiment *e);
 

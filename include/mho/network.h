@@ -71,11 +71,18 @@ typedef struct mho_feedback_config {
 enum { MHO_FEEDBACK_SYMMETRIC, MHO_FEEDBACK_ASYMMETRIC };
 MHO_API extern const mho_params mho_feedback_params;
 
+typedef struct mho_topology_input {
+  const mho_network_config *config;
+  const void *params; /* of the topology */
+  int features, classes;
+  bool symmetric; /* a feedback edge needs its forward one */
+  uint64_t seed;  /* of the weights, for topologies drawn by chance */
+} mho_topology_input;
+
 typedef struct mho_topology {
   mho_entry entry;
-  /* Fill the graph; size[0] and size[n_layers-1] are set already by the caller's features and classes. */
-  mho_err (*build)(const mho_network_config *config, const void *params, int features, int classes,
-                   mho_graph *g, mho_errinfo *ei);
+  /* Fill the graph, which comes empty. */
+  mho_err (*build)(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei);
 } mho_topology;
 
 /* Seeds of everything random, each derived from one unless given. */

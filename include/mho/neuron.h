@@ -11,6 +11,11 @@ typedef struct mho_neuron {
   void (*activate)(int n, const mho_real *a, mho_real *z);
   /* d[i] *= rho'(a[i]), given z = rho(a), [n] */
   void (*scale_by_slope)(int n, const mho_real *z, mho_real *d);
+  /* z = rho(a) in place, keeping of every a what `difference` needs, [n] */
+  void (*activate_keep)(int n, mho_real *a, mho_real *keep);
+  /* The scaled answer e' = -(rho(a - c e'_in) - rho(a))/c to a scaled change of input, in place, [n]: without
+   * cancellation, and as c goes to 0 its limit rho'(a) e'_in. c may be negative, or 0 (the limit). */
+  void (*difference)(int n, mho_real c, const mho_real *z, const mho_real *keep, mho_real *e);
   double low, high; /* range of z, for circuits and checks; may be infinite */
 } mho_neuron;
 

@@ -23,6 +23,7 @@ typedef struct mho_rule_job {
   mho_real **error;            /* [n_layers] of [capacity x n], hidden layers and the read-out */
   const uint8_t *label;        /* [capacity] */
   int row0, n;
+  bool direct;       /* the errors are settled themselves and come divided by the signal's scale */
   uint64_t update;   /* names the noise of this batch */
   mho_real *scratch; /* [mho_settle_scratch] */
 } mho_rule_job;
@@ -36,10 +37,12 @@ typedef struct mho_rule_stats {
 typedef struct mho_rule {
   mho_entry entry;
   int feedback_mode; /* the mode of feedback it is defined with, or -1: any */
+  /* Why mho_rule_job.direct cannot be, with these parameters; NULL: it can. Nullable: it never can. */
+  const char *(*direct_needs)(const void *params);
   /* How many states it needs, at most MHO_RULE_STATES. */
-  int (*n_states)(const void *params);
-  /* Factor that turns layer l's error into the scale of the true gradient (1/(beta_f beta_i^h) for EP). */
-  double (*normalization)(const mho_network *net, const void *params, int layer);
+  int (*n_states)(const void *params, bool direct);
+  /* Size of layer l's error relative to the true gradient (beta_f beta_i^h for EP; 1 for the read-out). */
+  double (*signal_scale)(const mho_network *net, const void *params, int layer);
   /* Rows of a job: prediction only (state[0] and the read-out), or prediction and error. Adds to the stats.
    */
   void (*predict)(const mho_rule_job *job, mho_rule_stats *stats);

@@ -8,6 +8,8 @@
 
 #include "mho/network.h"
 
+enum { MHO_CHUNK_MAX = 128 }; /* most samples of one settle: beyond that a product gains nothing */
+
 /* Everything that a settle changes, for a batch of samples. */
 typedef struct mho_state {
   int capacity; /* samples */
@@ -15,21 +17,28 @@ typedef struct mho_state {
   mho_real **z;     /* [n_layers] of [capacity x n]: inputs, hidden activities, read-out probabilities */
   mho_real **next;  /* [n_layers] of [capacity x n] for hidden layers: the other half of a double buffer */
   mho_real **drive; /* [n_layers] of [capacity x n]: what is constant during a phase; NULL where nothing is */
+  mho_real **keep;  /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
+                       them; NULL  without MHO_STATE_KEEP */
 } mho_state;
 
-/** State for up to `capacity` samples. with_input: own z[0] and z[n_layers-1] (a nudged state borrows
- * neither). */
-MHO_API mho_err mho_state_new(const mho_network *net, int capacity, bool with_input, mho_state **out,
+enum {
+  MHO_STATE_INPUT = 1, /* own z[0] and z[n_layers-1]; a nudged state borrows both */
+  MHO_STATE_KEEP = 2,  /* room for what the difference dynamics needs */
+};
+/** State for up to `capacity` samples; parts: MHO_STATE_... */
+MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,
                               mho_errinfo *ei);
 MHO_API void mho_state_free(mho_state *s);
-/** mho_real's of scratch that one thread needs for chunks of n samples. */
+/** mho_real's of scratch that reading links needs for chunks of n samples, ... */
+MHO_API size_t mho_settle_read_scratch(const mho_network *net, int n);
+/** ... and that a whole settle needs, on one thread. */
 MHO_API size_t mho_settle_scratch(const mho_network *net, int n);
 
 typedef struct mho_settle_stats {
-  double steps;      /* steps or sweeps, summed over samples */
-  int64_t unsettled; /* samples that missed the tolerance */
-  double residual;   /* largest last change of a neuron; 0 when not looked at */
-  double reads;      /* input vectors read through a crossbar */
+  double steps;       /* steps or sweeps, summed over samples */
+  int64_t unsettled;  /* samples that missed the tolerance */
+  double contraction; /* largest ratio of the last two changes, where it was looked at; else 0 */
+  double reads;       /* input vectors read through a crossbar */
 } mho_settle_stats;
 
 typedef struct mho_settle_job {
@@ -48,10 +57,23 @@ typedef struct mho_settle_job {
   mho_real *scratch;
 } mho_settle_job;
 
+/* What the config says of any settler. */
+typedef struct mho_settle_config {
+  int difference; /* auto, subtract, direct */
+} mho_settle_config;
+enum { MHO_DIFFERENCE_AUTO, MHO_DIFFERENCE_SUBTRACT, MHO_DIFFERENCE_DIRECT };
+MHO_API extern const mho_params mho_settle_params;
+
 typedef struct mho_settler {
   mho_entry entry;
-  /* Settle the rows of a job; adds to the stats. */
+  /* Settle the rows of a job (n at most MHO_CHUNK_MAX); adds to the stats. */
   void (*settle)(const mho_settle_job *job, mho_settle_stats *stats);
+  /* Settle the difference itself, without subtracting two states: e[l] = (z_free - z_nudged)/(nudge beta_i^h)
+   * on the rows of a job whose s is the free state (with MHO_STATE_KEEP) and whose error is held. free: the
+   * stats of its free phase. e: [n_layers] of [capacity x n], hidden layers written. Nullable: the settler
+   * knows only two states. */
+  void (*difference)(const mho_settle_job *job, const mho_settle_stats *free, mho_real *const *e,
+                     mho_settle_stats *stats);
 } mho_settler;
 
 /** One pass through the layers in order, along forward links only: the feed-forward net of backpropagation.

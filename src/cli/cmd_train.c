@@ -194,8 +194,11 @@ static mho_err train(const options *o, session *s, mho_train_result *result, boo
     mho_log(&s->ctx, MHO_LOG_WARNING,
             "matrix products run the slow %s kernels; OPENBLAS_CORETYPE=%s would be faster",
             mho_blas_kernel(), mho_blas_better_kernel());
-  mho_train_options t = {
-      .store = store, .name = o->name, .epoch = o->common.json ? epoch_json : epoch_text, .user = &header};
+  mho_train_options t = {.store = store,
+                         .name = o->name,
+                         .code_version = MHO_CODE_VERSION,
+                         .epoch = o->common.json ? epoch_json : epoch_text,
+                         .user = &header};
   if (!err && o->resume && !(err = mho_train_stored_experiment(store, s->registry, id, 0, NULL, &e, ei))) {
     *validation = e->dataset_config.validation > 0;
     err = mho_train_resume(&s->ctx, s->registry, id, &t, result, ei);

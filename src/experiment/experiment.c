@@ -37,7 +37,7 @@ const mho_section mho_sections[] = {
      {{"topology", MHO_KIND_TOPOLOGY, "layered", AT(topology)},
       {"neuron", MHO_KIND_NEURON, "tanh", AT(neuron)}}},
     {"feedback", &mho_feedback_params, AT(feedback), {{NULL}}},
-    {"settle", NULL, 0, {{"method", MHO_KIND_SETTLER, "synchronous", AT(settler)}}},
+    {"settle", &mho_settle_params, AT(settle), {{"method", MHO_KIND_SETTLER, "sweep", AT(settler)}}},
     {"rule", &mho_gradient_params, AT(gradient), {{"name", MHO_KIND_RULE, "ep", AT(rule)}}},
     {"update",
      &mho_update_params,
@@ -203,7 +203,7 @@ static mho_err assign(const mho_registry *r, const mho_config *c, const mho_sect
     return MHO_OK;
   if (!p)
     return unknown_key(r, s, key, name, e, ei);
-  if (key->is_list && p->kind != MHO_PARAM_INTS)
+  if (key->is_list && p->kind != MHO_PARAM_INTS && p->kind != MHO_PARAM_TEXT)
     return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s: expected one value, not a list",
                        key->path);
   mho_errinfo why;
@@ -242,6 +242,25 @@ static mho_err assign_all(const mho_registry *r, const mho_config *c, bool bare,
 
 /* ---------------------------------------------------------------- what must fit together */
 
+/* Why the difference cannot be settled itself, or NULL. */
+static const char *not_direct(const mho_experiment *e) {
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  if (!rule->direct_needs)
+    return "the rule has one phase only";
+  if (!((const mho_settler *)e->settler.entry)->difference)
+    return "settle.method knows only two states: use sweep";
+  if (((const mho_device_model *)e->device.entry)->pulse)
+    return "on devices the difference is measured: use device.model ideal";
+  if (array->noisy && array->noisy(e->array.params))
+    return "with read noise the difference is measured: use array.model ideal";
+  return rule->direct_needs(e->rule.params);
+}
+
+bool mho_experiment_direct(const mho_experiment *e) {
+  return e->settle.difference != MHO_DIFFERENCE_SUBTRACT && !not_direct(e);
+}
+
 static mho_err at_key(const mho_config *c, const char *section, const char *name, mho_errinfo *ei,
                       const char *message) {
   const mho_config_key *key = find_key(c, section, name);
@@ -272,6 +291,10 @@ static mho_err fit_together(const mho_config *c, mho_experiment *e, mho_errinfo 
       return at_key(c, "feedback", "mode", ei, message);
     }
     e->feedback.mode = rule->feedback_mode;
+  }
+  if (e->settle.difference == MHO_DIFFERENCE_DIRECT && not_direct(e)) {
+    snprintf(message, sizeof message, "settle.difference: not direct, because %s", not_direct(e));
+    return at_key(c, "settle", "difference", ei, message);
   }
   if (e->dataset_config.train > 0 && e->train.batch > e->dataset_config.train) {
     snprintf(message, sizeof message, "train.batch: %lld samples, but dataset.train uses only %lld",

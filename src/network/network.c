@@ -166,8 +166,14 @@ mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_err
                     "network.hidden is empty: give at least one hidden layer, for example [128]");
   mho_graph *g = mho_alloc(1, sizeof *g);
   mho_network *net = mho_alloc(1, sizeof *net);
-  mho_err err = g && net ? o->topology->build(o->config, o->topology_params, o->features, o->classes, g, ei)
-                         : mho_fail(ei, MHO_ENOMEM, "no memory for a network");
+  mho_topology_input in = {.config = o->config,
+                           .params = o->topology_params,
+                           .features = o->features,
+                           .classes = o->classes,
+                           .symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC,
+                           .seed = o->seeds.weights};
+  mho_err err =
+      g && net ? o->topology->build(&in, g, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a network");
   if (!err)
     err = fill(net, o, g, ei);
   mho_free(g);

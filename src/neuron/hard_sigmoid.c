@@ -19,6 +19,30 @@ static void scale_by_slope(int n, const mho_real *restrict z, mho_real *restrict
     d[i] = z[i] > 0 && z[i] < 1 ? d[i] : 0;
 }
 
+static void activate_keep(int n, mho_real *a, mho_real *keep) {
+  for (int i = 0; i < n; i++)
+    keep[i] = a[i];
+  activate(n, a, a);
+}
+
+/* rho(a + x) - rho(a) by cases, so that nothing cancels: inside, the change itself, up to the edges; outside,
+ * only what crosses the edge. */
+static void difference(int n, mho_real c, const mho_real *restrict z, const mho_real *restrict a,
+                       mho_real *restrict e) {
+  if (c == 0) {
+    scale_by_slope(n, z, e);
+    return;
+  }
+  for (int i = 0; i < n; i++) {
+    mho_real x = -c * e[i], base = a[i] < 0 ? 0 : a[i] > 1 ? 1 : a[i];
+    mho_real over = a[i] < 0   ? x + a[i]
+                    : a[i] > 1 ? x + (a[i] - 1)
+                               : x; /* change beyond the edge it starts at */
+    mho_real low = -base, high = 1 - base;
+    e[i] = (over < low ? low : over > high ? high : over) / -c;
+  }
+}
+
 const mho_neuron mho_neuron_hard_sigmoid = {
     .entry = {.abi = MHO_ABI,
               .id = "hard_sigmoid",
@@ -27,6 +51,8 @@ const mho_neuron mho_neuron_hard_sigmoid = {
               .source = "Ernoult et al., NeurIPS 2019"},
     .activate = activate,
     .scale_by_slope = scale_by_slope,
+    .activate_keep = activate_keep,
+    .difference = difference,
     .low = 0,
     .high = 1,
 };

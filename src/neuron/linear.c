@@ -17,6 +17,14 @@ static void scale_by_slope(int n, const mho_real *restrict z, mho_real *restrict
   (void)n, (void)z, (void)d; /* slope 1 */
 }
 
+static void activate_keep(int n, mho_real *a, mho_real *keep) {
+  (void)n, (void)a, (void)keep;
+}
+
+static void difference(int n, mho_real c, const mho_real *z, const mho_real *keep, mho_real *e) {
+  (void)n, (void)c, (void)z, (void)keep, (void)e; /* the answer is the input */
+}
+
 const mho_neuron mho_neuron_linear = {
     .entry = {.abi = MHO_ABI,
               .id = "linear",
@@ -24,6 +32,8 @@ const mho_neuron mho_neuron_linear = {
               .equation = "z = a, slope 1"},
     .activate = activate,
     .scale_by_slope = scale_by_slope,
+    .activate_keep = activate_keep,
+    .difference = difference,
     .low = -INFINITY,
     .high = INFINITY,
 };

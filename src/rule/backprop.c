@@ -10,11 +10,11 @@
 
 #include "settle/links.h"
 
-int mho_backprop_states(const void *params) {
+int mho_backprop_states(const void *params, bool direct) {
   return 1;
 }
 
-double mho_backprop_normalization(const mho_network *net, const void *params, int layer) {
+double mho_backprop_signal_scale(const mho_network *net, const void *params, int layer) {
   return 1;
 }
 

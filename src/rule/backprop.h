@@ -5,8 +5,8 @@
 
 #include "mho/rule.h"
 
-int mho_backprop_states(const void *params);
-double mho_backprop_normalization(const mho_network *net, const void *params, int layer);
+int mho_backprop_states(const void *params, bool direct);
+double mho_backprop_signal_scale(const mho_network *net, const void *params, int layer);
 void mho_backprop_predict(const mho_rule_job *job, mho_rule_stats *stats);
 void mho_backprop_learn(const mho_rule_job *job, mho_rule_stats *stats);
 

@@ -12,7 +12,7 @@ const mho_rule mho_rule_bp = {
               .source = "Rumelhart, Hinton & Williams, Nature 323:533 (1986)"},
     .feedback_mode = MHO_FEEDBACK_SYMMETRIC,
     .n_states = mho_backprop_states,
-    .normalization = mho_backprop_normalization,
+    .signal_scale = mho_backprop_signal_scale,
     .predict = mho_backprop_predict,
     .learn = mho_backprop_learn,
 };

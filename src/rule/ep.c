@@ -8,6 +8,9 @@
  * the fewest feedback links from the read-out's neighbours. The error is that of the free state, held, or
  * re-read at every step (live).
  *
+ * In floating point the difference can be settled itself (see settle/sweep.c); it then comes divided by
+ * beta_f beta_i^h.
+ *
  * Source: B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11:24 (2017); centred: A. Laborieux et al., Front.
  * Neurosci. 15:633674 (2021); FRE-RNN: Liu & Chen, arXiv 2508.11659, Algorithm 1.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -29,13 +32,18 @@ static const mho_param table[] = {
                  "the nudge carries the error of the free state, or that of the present one"),
 };
 
-static int n_states(const void *params) {
-  return ((const ep *)params)->phases == CENTRED ? 3 : 2;
+static int n_states(const void *params, bool direct) {
+  bool centred = ((const ep *)params)->phases == CENTRED;
+  return 1 + (direct ? centred : 1 + centred);
 }
 
-static double normalization(const mho_network *net, const void *params, int layer) {
-  double signal = ((const ep *)params)->nudge * mho_network_signal_scale(net, layer);
-  return layer == net->n_layers - 1 || signal == 0 ? 1 : 1 / signal;
+static double signal_scale(const mho_network *net, const void *params, int layer) {
+  return layer == net->n_layers - 1 ? 1 : ((const ep *)params)->nudge * mho_network_signal_scale(net, layer);
+}
+
+static const char *direct_needs(const void *params) {
+  return ((const ep *)params)->error == LIVE ? "a live error is read from two states: use rule.error held"
+                                             : NULL;
 }
 
 static mho_settle_job free_phase(const mho_rule_job *job) {
@@ -69,12 +77,12 @@ static bool drive_repeats(const mho_network *net) {
   return true;
 }
 
-static void learn(const mho_rule_job *job, mho_rule_stats *stats) {
+/* Two states, subtracted: what hardware measures. */
+static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   const ep *p = job->params;
   const mho_network *net = job->net;
-  int last = net->n_layers - 1, phases = n_states(p) - 1;
-  predict_to(job, job->error[last], stats);
-  for (int phase = 1; phase <= phases; phase++) {
+  int last = net->n_layers - 1;
+  for (int phase = 1; phase <= (p->phases == CENTRED ? 2 : 1); phase++) {
     mho_settle_job nudged = free_phase(job);
     nudged.s = job->state[phase];
     nudged.start = job->state[0];
@@ -94,6 +102,38 @@ static void learn(const mho_rule_job *job, mho_rule_stats *stats) {
   }
 }
 
+/* The difference settled itself, scaled to the size of the true gradient. */
+static void learn_directly(const mho_rule_job *job, mho_rule_stats *stats) {
+  const ep *p = job->params;
+  const mho_network *net = job->net;
+  int last = net->n_layers - 1;
+  mho_settle_job nudged = free_phase(job);
+  nudged.error = job->error[last];
+  nudged.nudge = p->nudge;
+  nudged.clock.phase = 1;
+  job->settler->difference(&nudged, &stats->free, job->error, &stats->nudged);
+  if (p->phases != CENTRED)
+    return;
+  nudged.nudge = -p->nudge;
+  nudged.clock.phase = 2;
+  job->settler->difference(&nudged, &stats->free, job->state[1]->z, &stats->nudged);
+  for (int l = 1; l < last; l++) {
+    size_t n = (size_t)net->layer[l].n, at = (size_t)job->row0 * n, count = (size_t)job->n * n;
+    mho_real *e = job->error[l] + at;
+    const mho_real *other = job->state[1]->z[l] + at;
+    for (size_t i = 0; i < count; i++)
+      e[i] = (mho_real)0.5 * (e[i] + other[i]);
+  }
+}
+
+static void learn(const mho_rule_job *job, mho_rule_stats *stats) {
+  predict_to(job, job->error[job->net->n_layers - 1], stats);
+  if (job->direct)
+    learn_directly(job, stats);
+  else
+    learn_by_states(job, stats);
+}
+
 const mho_rule mho_rule_ep = {
     .entry = {.abi = MHO_ABI,
               .id = "ep",
@@ -103,8 +143,9 @@ const mho_rule mho_rule_ep = {
                   "Scellier & Bengio, Front. Comput. Neurosci. 11:24 (2017); Liu & Chen, arXiv 2508.11659",
               .params = MHO_PARAMS(ep, table)},
     .feedback_mode = -1,
+    .direct_needs = direct_needs,
     .n_states = n_states,
-    .normalization = normalization,
+    .signal_scale = signal_scale,
     .predict = predict,
     .learn = learn,
 };

@@ -12,7 +12,7 @@ const mho_rule mho_rule_fa = {
               .source = "Lillicrap et al., Nat. Commun. 7:13276 (2016)"},
     .feedback_mode = MHO_FEEDBACK_ASYMMETRIC,
     .n_states = mho_backprop_states,
-    .normalization = mho_backprop_normalization,
+    .signal_scale = mho_backprop_signal_scale,
     .predict = mho_backprop_predict,
     .learn = mho_backprop_learn,
 };

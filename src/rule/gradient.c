@@ -4,10 +4,9 @@
 #include "mho/rule.h"
 
 static const mho_param gradient_table[] = {
-    MHO_P_CHOICE(
-        mho_gradient_config, scale, "gradient", "auto|physical|normalized", MHO_GRADIENT_AUTO,
-        "the error signal as measured, or divided by beta_f beta_i^h; auto: as measured when two states are "
-        "subtracted"),
+    MHO_P_CHOICE(mho_gradient_config, scale, "gradient", "auto|physical|normalized", MHO_GRADIENT_AUTO,
+                 "the error signal as measured, or divided by beta_f beta_i^h; auto: normalized where the "
+                 "difference is settled directly"),
 };
 const mho_params mho_gradient_params = MHO_PARAMS(mho_gradient_config, gradient_table);
 

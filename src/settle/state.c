@@ -4,6 +4,14 @@
 
 #include "settle/links.h"
 
+static const mho_param settle_table[] = {
+    MHO_P_CHOICE(
+        mho_settle_config, difference, "difference", "auto|subtract|direct", MHO_DIFFERENCE_AUTO,
+        "the learning signal: two states subtracted, as hardware and the paper do, or the difference settled "
+        "itself; auto: direct in floating point with sweeps"),
+};
+const mho_params mho_settle_params = MHO_PARAMS(mho_settle_config, settle_table);
+
 static bool is_hidden(const mho_network *net, int l) {
   return net->layer[l].neuron != NULL;
 }
@@ -16,23 +24,25 @@ static bool has_drive(const mho_network *net, int l) {
   return false;
 }
 
-mho_err mho_state_new(const mho_network *net, int capacity, bool with_input, mho_state **out,
-                      mho_errinfo *ei) {
+mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out, mho_errinfo *ei) {
   *out = NULL;
   mho_state *s = mho_alloc(1, sizeof *s);
   size_t layers = (size_t)net->n_layers;
   bool ok = s && (s->z = mho_alloc(layers, sizeof *s->z)) && (s->next = mho_alloc(layers, sizeof *s->next)) &&
-            (s->drive = mho_alloc(layers, sizeof *s->drive));
+            (s->drive = mho_alloc(layers, sizeof *s->drive)) &&
+            (!(parts & MHO_STATE_KEEP) || (s->keep = mho_alloc(layers, sizeof *s->keep)));
   if (ok) {
     s->capacity = capacity;
     s->n_layers = net->n_layers;
   }
   for (int l = 0; ok && l < net->n_layers; l++) {
     size_t n = (size_t)capacity * (size_t)net->layer[l].n;
-    if (is_hidden(net, l) || with_input)
+    if (is_hidden(net, l) || (parts & MHO_STATE_INPUT))
       ok = (s->z[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
     if (ok && is_hidden(net, l))
       ok = (s->next[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
+    if (ok && s->keep && is_hidden(net, l))
+      ok = (s->keep[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
     if (ok && has_drive(net, l))
       ok = (s->drive[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
   }
@@ -51,20 +61,27 @@ void mho_state_free(mho_state *s) {
     mho_free(s->z[l]);
     mho_free(s->next[l]);
     mho_free(s->drive[l]);
+    mho_free(s->keep ? s->keep[l] : NULL);
   }
+  mho_free(s->keep);
   mho_free(s->z);
   mho_free(s->next);
   mho_free(s->drive);
   mho_free(s);
 }
 
-size_t mho_settle_scratch(const mho_network *net, int n) {
+size_t mho_settle_read_scratch(const mho_network *net, int n) {
   size_t most = 0;
   for (int c = 0; c < net->n_connections; c++) {
     size_t need = mho_crossbar_scratch(net->connection[c].xb, n);
     most = need > most ? need : most;
   }
-  return most + (size_t)n * (size_t)net->layer[net->n_layers - 1].n; /* and a live error */
+  return most;
+}
+
+size_t mho_settle_scratch(const mho_network *net, int n) {
+  return mho_settle_read_scratch(net, n) +
+         (size_t)n * (size_t)net->layer[net->n_layers - 1].n; /* a live error */
 }
 
 void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats) {

@@ -17,9 +17,9 @@ static const uint64_t EVALUATION = (uint64_t)1
                                    << 43; /* numbers the noise of evaluations apart from training's */
 
 int mho_chunk_rows(int batch) {
-  int rows = (batch + 3) / 4; /* four tasks a batch ... */
+  int rows = (batch + 3) / 4; /* four tasks a batch, or more */
   rows = (rows + 7) / 8 * 8;
-  return rows > 128 ? 128 : rows; /* ... or more, of at most 128: beyond that a product gains nothing */
+  return rows > MHO_CHUNK_MAX ? MHO_CHUNK_MAX : rows;
 }
 
 static int ceil_div(int a, int b) {
@@ -91,15 +91,19 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
   return mho_network_new(&o, &t->net, ei);
 }
 
-/* Factors on a layer's gradient: rule.gradient and update.layer_rates ask for the same thing in two places,
- * what a rule hands on and what hardware learns with. */
+/* Factors that bring a layer's error to the scale that is asked for: as measured, or of the true gradient.
+ * rule.gradient and update.layer_rates ask for the same thing in two places, what a rule hands on and what
+ * hardware learns with. Settled directly, an error comes at the scale of the true gradient already. */
 static void set_layer_factors(mho_trainer *t) {
   const mho_experiment *e = t->e;
   bool equal = e->update.layer_rates == MHO_LAYER_RATES_EQUAL ||
                (e->update.layer_rates == MHO_LAYER_RATES_AUTO && t->scheme->needs_pulses);
-  bool normalize = equal || e->gradient.scale == MHO_GRADIENT_NORMALIZED;
-  for (int l = 0; l < t->net->n_layers; l++)
-    t->layer_factor[l] = normalize ? t->rule->normalization(t->net, e->rule.params, l) : 1;
+  bool normalize = equal || e->gradient.scale == MHO_GRADIENT_NORMALIZED ||
+                   (e->gradient.scale == MHO_GRADIENT_AUTO && t->direct);
+  for (int l = 0; l < t->net->n_layers; l++) {
+    double signal = t->rule->signal_scale(t->net, e->rule.params, l);
+    t->layer_factor[l] = normalize == t->direct ? 1 : t->direct ? signal : signal > 0 ? 1 / signal : 1;
+  }
 }
 
 static mho_err make_slabs(mho_trainer *t, mho_errinfo *ei) {
@@ -128,8 +132,10 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
   int threads = mho_pool_threads(t->ctx ? t->ctx->pool : NULL), trained = net->n_trained;
   size_t sizes[MHO_EDGES_MAX];
   mho_err err = MHO_OK;
-  for (int k = 0; k < t->rule->n_states(t->e->rule.params) && !err; k++)
-    err = mho_state_new(net, t->capacity, k == 0, &t->state[k], ei);
+  for (int k = 0; k < t->rule->n_states(t->e->rule.params, t->direct) && !err; k++) {
+    int parts = k ? 0 : t->direct ? MHO_STATE_INPUT | MHO_STATE_KEEP : MHO_STATE_INPUT;
+    err = mho_state_new(net, t->capacity, parts, &t->state[k], ei);
+  }
   if (!err)
     err = make_slabs(t, ei);
   if (err)
@@ -173,6 +179,7 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   t->optimizer = (const mho_optimizer *)e->optimizer.entry;
   t->scheme = (const mho_scheme *)e->scheme.entry;
   t->seeds = mho_experiment_seeds(e);
+  t->direct = mho_experiment_direct(e);
   t->capacity = e->train.batch > EVAL_BATCH ? (int)e->train.batch : EVAL_BATCH;
   t->chunk = mho_chunk_rows((int)e->train.batch);
   mho_err err =
@@ -229,6 +236,7 @@ static void settle_chunk(void *arg, int i, int thread) {
                       .label = t->label,
                       .row0 = row0,
                       .n = n,
+                      .direct = t->direct,
                       .update = b->update,
                       .scratch = t->scratch[thread]};
   memcpy(job.state, t->state, sizeof job.state);
@@ -248,7 +256,6 @@ static mho_rule_stats run_batch(batch_job *b) {
     s.free.steps += c->free.steps;
     s.free.unsettled += c->free.unsettled;
     s.free.reads += c->free.reads;
-    s.free.residual = fmax(s.free.residual, c->free.residual);
     s.nudged.steps += c->nudged.steps;
     s.nudged.unsettled += c->nudged.unsettled;
     s.nudged.reads += c->nudged.reads;

@@ -26,6 +26,7 @@ struct mho_trainer {
   const mho_optimizer *optimizer;
   const mho_scheme *scheme;
   mho_seeds seeds;
+  bool direct;  /* the difference is settled itself */
   int capacity; /* samples of a state: a training or evaluation batch */
   int chunk;    /* samples a task settles */
   mho_state *state[MHO_RULE_STATES];

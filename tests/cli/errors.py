@@ -100,7 +100,7 @@ def test_queries():
 def test_diverged():
     """A run that blows up fails (exit 1), says what to do, and is stored as diverged."""
     refused('train', '--set', 'network.neuron=linear', '--set', 'feedback.scale=9', '--set', 'network.hidden=[64,64]',
-            '--set', 'settle.free=500', '--db', 'd.db', code=1, says='finite')
+            '--set', 'settle.method=synchronous', '--set', 'settle.free=500', '--db', 'd.db', code=1, says='finite')
     assert lines('runs', '--db', 'd.db', '--json')[0]['status'] == 'diverged'
 
 

@@ -9,7 +9,7 @@ from mho import MHO, folder, lines, main, refused, run, write
 
 CONFIG = '''
 network: {hidden: [128, 96]}
-settle: {free: 200, nudged: 100}
+settle: {method: synchronous, free: 200, nudged: 100}
 device: {model: soft_bounds, cycle_to_cycle: 0.2, variation: {step: 0.1}}
 array: {read_noise: 0.005}
 update: {scheme: accumulate, optimizer: momentum, rate: 0.05}

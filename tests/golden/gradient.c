@@ -68,7 +68,7 @@ static void test_backpropagation_limit(void **state) {
     char yaml[512];
     snprintf(yaml, sizeof yaml,
              "network: {hidden: [512, 512], neuron: %s}\nfeedback: {scale: 0.01}\n"
-             "settle: {free: 40, nudged: 40}\ntrain: {batch: 100}\n",
+             "settle: {method: synchronous, free: 40, nudged: 40}\ntrain: {batch: 100}\n",
              neurons[i]);
     assert_true(worst_cosine(r, yaml, "rule: {name: ep, nudge: 0.1}\n") > 0.999);
   }
@@ -78,7 +78,8 @@ static void test_backpropagation_limit(void **state) {
   if (*folder)
     assert_true(worst_cosine(r,
                              "dataset: {name: mnist, train: 1000, test: 100}\nnetwork: {hidden: [512, 512]}\n"
-                             "feedback: {scale: 0.01}\nsettle: {free: 40, nudged: 40}\ntrain: {batch: 100}\n",
+                             "feedback: {scale: 0.01}\nsettle: {method: synchronous, free: 40, nudged: "
+                             "40}\ntrain: {batch: 100}\n",
                              "rule: {name: ep, nudge: 0.1}\n") > 0.999);
   else
     print_message("  MNIST is not here: 784-512-512-10 was not looked at (set MHO_DATA)\n");
@@ -124,7 +125,7 @@ static double gradient_error(const mho_registry *r, const char *neuron, double b
   char yaml[512];
   snprintf(yaml, sizeof yaml,
            "network: {hidden: [11, 9, 7], neuron: %s}\nfeedback: {mode: asymmetric, scale: %g}\n"
-           "settle: {free: 400, nudged: 400}\ntrain: {batch: %d}\n"
+           "settle: {method: synchronous, free: 400, nudged: 400}\ntrain: {batch: %d}\n"
            "rule: {name: ep, nudge: %g, phases: %s, gradient: normalized}\n",
            neuron, beta, IMAGES, nudge, centred ? "centred" : "one_sided");
   mho_experiment *e = experiment(r, yaml);

@@ -30,7 +30,7 @@ static void reference(const char *neuron, const char *mode, int steps, bool nudg
   char yaml[512];
   snprintf(yaml, sizeof yaml,
            "network: {hidden: [9, 7, 6], neuron: %s, forward_scale: 0.8}\nfeedback: {mode: %s, scale: 0.2}\n"
-           "settle: {free: %d, nudged: %d}\nrule: {nudge: 0.5}\ntrain: {batch: %d}\n",
+           "settle: {method: synchronous, free: %d, nudged: %d}\nrule: {nudge: 0.5}\ntrain: {batch: %d}\n",
            neuron, mode, steps, steps, N);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t;
@@ -40,8 +40,8 @@ static void reference(const char *neuron, const char *mode, int steps, bool nudg
   const mho_neuron *rho = (const mho_neuron *)e->neuron.entry;
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
   mho_state *s, *s2;
-  OK(mho_state_new(net, N, true, &s, &ei));
-  OK(mho_state_new(net, N, false, &s2, &ei));
+  OK(mho_state_new(net, N, MHO_STATE_INPUT, &s, &ei));
+  OK(mho_state_new(net, N, 0, &s2, &ei));
   mho_images_batch(d, &d->train, NULL, 0, N, s->z[0], NULL);
   mho_real *scratch = calloc(mho_settle_scratch(net, N), sizeof *scratch), error[N * 10];
   for (int i = 0; i < N * 10; i++)
@@ -109,9 +109,9 @@ static void test_synchronous_map(void **state) {
 
 /* With a tolerance the settle stops at the fixed point; what does not settle is counted. */
 static void test_tolerance(void **state) {
-  mho_experiment *e =
-      experiment("network: {hidden: [32, 32]}\nfeedback: {scale: 0.1}\nsettle: {free: 500, nudged: 5, "
-                 "tolerance: 1e-6}\n");
+  mho_experiment *e = experiment("network: {hidden: [32, 32]}\nfeedback: {scale: 0.1}\nsettle: {method: "
+                                 "synchronous, free: 500, nudged: 5, "
+                                 "tolerance: 1e-6}\n");
   mho_trainer *t;
   mho_evaluation v;
   OK(mho_trainer_new(NULL, e, &t, &ei));

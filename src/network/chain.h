@@ -1,0 +1,15 @@
+/* chain.h - what the topologies are built from.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_NETWORK_CHAIN_H
+#define MHO_NETWORK_CHAIN_H
+
+#include "mho/network.h"
+
+/** Sizes of all layers, no edges. */
+void mho_graph_layers(const mho_topology_input *in, mho_graph *g);
+/** The same, and edges between neighbours both ways (nothing leads back into the input). */
+void mho_graph_chain(const mho_topology_input *in, mho_graph *g);
+/** One edge; false when it is there already or the graph is full. */
+bool mho_graph_add(mho_graph *g, int from, int to);
+
+#endif

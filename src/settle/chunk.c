@@ -1,0 +1,120 @@
+/* chunk.c - drives, summed inputs and activities of a chunk of rows, for every settler.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "settle/chunk.h"
+
+#include <math.h>
+#include <string.h>
+
+void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
+  const mho_network *net = job->net;
+  int last = net->n_layers - 1;
+  for (int l = 1; l < last; l++) {
+    if (!job->s->drive[l])
+      continue;
+    const mho_layer *layer = &net->layer[l];
+    mho_real *d = mho_rows(net, job->s->drive, l, job->row0);
+    bool add = false;
+    if (job->drive) {
+      memcpy(d, mho_rows(net, job->drive->drive, l, job->row0), mho_chunk_count(job, l) * sizeof *d);
+      add = true;
+    }
+    for (int i = 0; i < layer->n_forward && !job->drive; i++) {
+      const mho_link *k = &net->link[layer->forward + i];
+      if (k->from == 0) {
+        mho_link_read(job, k, mho_rows(net, job->input->z, 0, job->row0), d, k->scale, add, stats);
+        add = true;
+      }
+    }
+    for (int i = 0; i < layer->n_feedback && job->error && job->nudge != 0; i++) {
+      const mho_link *k = &net->link[layer->feedback + i];
+      if (k->from == last) {
+        const mho_real *e = job->error + (size_t)job->row0 * (size_t)net->layer[last].n;
+        mho_link_read(job, k, e, d, (mho_real)-job->nudge * k->scale, add, stats);
+        add = true;
+      }
+    }
+    if (!add)
+      memset(d, 0, mho_chunk_count(job, l) * sizeof *d);
+  }
+}
+
+const mho_real *mho_chunk_live_error(const mho_chunk *c, mho_settle_stats *stats) {
+  mho_settle_job job = *c->job;
+  const mho_network *net = job.net;
+  int classes = net->layer[net->n_layers - 1].n;
+  mho_real *p = job.scratch + mho_settle_read_scratch(net, job.n);
+  double loss = 0;
+  int64_t correct = 0;
+  job.clock = c->clock;
+  mho_logits(&job, c->now, 0, p, stats);
+  mho_softmax(job.n, classes, p, job.label + job.row0, &loss, &correct);
+  mho_error_rows(job.n, classes, p, job.label + job.row0, p);
+  return p;
+}
+
+bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real *a, mho_settle_stats *stats) {
+  mho_settle_job job = *c->job;
+  const mho_network *net = job.net;
+  const mho_layer *layer = &net->layer[l];
+  int last = net->n_layers - 1;
+  bool any = false;
+  job.clock = c->clock;
+  if (job.s->drive[l]) {
+    memcpy(a, mho_rows(net, job.s->drive, l, job.row0), mho_chunk_count(&job, l) * sizeof *a);
+    any = true;
+  }
+  for (int back = 0; back < 2; back++) {
+    int first = back ? layer->feedback : layer->forward, count = back ? layer->n_feedback : layer->n_forward;
+    for (int i = first; i < first + count; i++) {
+      const mho_link *k = &net->link[i];
+      if (k->from == 0 || (k->from < last && c->zero[k->from]) || (k->from == last && !error))
+        continue;
+      mho_real scale = k->from == last ? (mho_real)-job.nudge * k->scale : k->scale;
+      mho_link_read(&job, k, k->from == last ? error : c->now[k->from], a, scale, any, stats);
+      any = true;
+    }
+  }
+  return any;
+}
+
+bool mho_chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a) {
+  const mho_settle_job *job = c->job;
+  const mho_neuron *neuron = job->net->layer[l].neuron;
+  size_t n = mho_chunk_count(job, l);
+  mho_real zero = 0, rest;
+  neuron->activate(1, &zero, &rest);
+  if (!any)
+    memset(a, 0, n * sizeof *a);
+  if (job->s->keep && job->s->keep[l])
+    neuron->activate_keep((int)n, a, mho_rows(job->net, job->s->keep, l, job->row0));
+  else if (any || rest != 0)
+    neuron->activate((int)n, a, a);
+  return !any && rest == 0;
+}
+
+void mho_chunk_change(const mho_chunk *c, int l, const mho_real *then, float *change) {
+  const mho_real *now = c->now[l];
+  int width = c->job->net->layer[l].n;
+  for (int s = 0; s < c->job->n; s++) {
+    float most = 0;
+    int bad = 0;
+#pragma omp simd reduction(max : most) reduction(| : bad)
+    for (int i = 0; i < width; i++) {
+      float d = fabsf((float)(then[s * width + i] - now[s * width + i]));
+      most = d > most ? d : most;
+      bad |= !(d == d);
+    }
+    if (bad)
+      most = INFINITY;
+    change[s] = most > change[s] ? most : change[s];
+  }
+}
+
+void mho_chunk_finish(const mho_chunk *c) {
+  const mho_settle_job *job = c->job;
+  for (int l = 1; l < job->net->n_layers - 1; l++) {
+    mho_real *z = mho_rows(job->net, job->s->z, l, job->row0);
+    if (c->now[l] != z)
+      memcpy(z, c->now[l], mho_chunk_count(job, l) * sizeof *z);
+  }
+}

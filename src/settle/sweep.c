@@ -1,0 +1,198 @@
+/* sweep.c - the same fixed point, layer after layer with the newest neighbours.
+ *
+ * A free sweep runs from the input to the read-out. With weak feedback the first one is the feed-forward pass
+ * and every further one takes off a factor of about beta_i: two or three reach what a synchronous settle
+ * needs tens of steps for. The nudged phase sweeps from the read-out down.
+ *
+ * The difference z_free - z_nudged is settled itself (direct): with c_l = beta_f beta_i^h(l), h the fewest
+ * feedback links from the read-out's neighbours, e_l = (z_free - z_nudged)/c_l obeys
+ *
+ *   e_l = -(rho(a_l - c_l in_l) - rho(a_l))/c_l
+ *   in_l = sum_forward alpha beta_i^(h_f - h_l) e_f W + sum_feedback beta_i^(1 + h_b - h_l) e_b B + (p - y) B
+ *
+ * in which nothing cancels and nothing underflows, at any depth. rho's difference is exact: see the neurons.
+ *
+ * How many: with 0 the sweeps go on until the next change, foreseen from the ratio of the last two, is below
+ * the tolerance; where it is not reached after 100 the sample counts as unsettled. Reads with noise never
+ * settle: 10 and 5. SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "settle/chunk.h"
+
+typedef struct sweep {
+  int64_t free, nudged;
+  double tolerance;
+} sweep;
+
+static const mho_param table[] = {
+    MHO_P_INT(sweep, free, "free", 0, 0, 65535, "sweeps of the free phase; 0: until the tolerance is met"),
+    MHO_P_INT(sweep, nudged, "nudged", 0, 0, 65535,
+              "sweeps of the nudged phase; 0: until the tolerance is met"),
+    MHO_P_REAL(sweep, tolerance, "tolerance", "", 0, 0, 1,
+               "largest change that another sweep would make; 0: 0.02 with the difference settled directly, "
+               "else 2 % of "
+               "the smallest layer's signal"),
+};
+
+enum { SWEEPS_MAX = 100, NOISY_FREE = 10, NOISY_NUDGED = 5 };
+
+static bool noisy(const mho_network *net) {
+  for (int c = 0; c < net->n_connections; c++)
+    if (mho_crossbar_noisy(net->connection[c].xb))
+      return true;
+  return false;
+}
+
+/* The smallest layer's learning signal, relative to an output error of 1. */
+static double smallest_signal(const mho_network *net) {
+  double least = 1;
+  for (int l = 1; l < net->n_layers - 1; l++)
+    least = fmin(least, mho_network_signal_scale(net, l));
+  return least;
+}
+
+static double tolerance_of(const mho_settle_job *job) {
+  const sweep *p = job->params;
+  if (p->tolerance > 0)
+    return p->tolerance;
+  if (job->s->keep) /* direct: a drift of the free state is no part of the difference */
+    return 2e-2;
+  double eps = sizeof(mho_real) == 8 ? 1e-13 : 3e-7; /* what rounding lets through */
+  return fmax(0.02 * 0.1 * smallest_signal(job->net), eps);
+}
+
+static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
+  const sweep *p = job->params;
+  const mho_network *net = job->net;
+  bool down = job->nudge != 0, random = noisy(net);
+  int64_t wanted = down ? p->nudged : p->free;
+  int hidden = net->n_layers - 2, fixed = wanted   ? (int)wanted
+                                          : random ? (down ? NOISY_NUDGED : NOISY_FREE)
+                                                   : 0;
+  int most = fixed ? fixed : SWEEPS_MAX, t = 0;
+  double tolerance = tolerance_of(job), ratio = 0;
+  float change[MHO_CHUNK_MAX], before[MHO_CHUNK_MAX], ahead[MHO_CHUNK_MAX];
+  int64_t unsettled = 0;
+  mho_chunk c = {.job = job, .clock = job->clock};
+  for (int l = 1; l <= hidden; l++) {
+    c.zero[l] = !job->start;
+    mho_real *rest = mho_rows(net, job->s->z, l, job->row0);
+    c.now[l] = job->start ? mho_rows(net, job->start->z, l, job->row0)
+                          : memset(rest, 0, mho_chunk_count(job, l) * sizeof *rest);
+  }
+  for (int s = 0; s < job->n; s++)
+    before[s] = 1;
+  mho_chunk_drives(job, stats);
+  while (t < most) {
+    c.clock.step = ++t;
+    memset(change, 0, (size_t)job->n * sizeof *change);
+    const mho_real *error = down && !job->error ? mho_chunk_live_error(&c, stats) : NULL;
+    for (int i = 1; i <= hidden; i++) {
+      int l = down ? hidden + 1 - i : i;
+      mho_real *z = mho_rows(net, job->s->z, l, job->row0);
+      mho_real *then = c.now[l] == z ? mho_rows(net, job->s->next, l, job->row0) : z;
+      bool any = mho_chunk_input(&c, l, error, then, stats);
+      c.zero[l] = mho_chunk_activate(&c, l, any, then);
+      mho_chunk_change(&c, l, then, change);
+      c.now[l] = then;
+    }
+    unsettled = 0;
+    ratio = 0;
+    for (int s = 0; s < job->n; s++) { /* the change of the next sweep, if they go on shrinking like that */
+      float r = before[s] > 0 ? change[s] / before[s] : 0;
+      ahead[s] = change[s] * (r < 1 ? r : 1);
+      unsettled += !((double)ahead[s] <= tolerance);
+      ratio = fmax(ratio, (double)r);
+    }
+    memcpy(before, change, sizeof before);
+    if (!fixed && !unsettled)
+      break;
+  }
+  mho_chunk_finish(&c);
+  stats->steps += (double)t * job->n;
+  stats->unsettled += random ? 0 : unsettled;
+  stats->contraction = fmax(stats->contraction, ratio);
+}
+
+/* ---------------------------------------------------------------- the difference */
+
+/* Links into layer l that carry e, summed into e[l]; false when none does yet. fresh[l]: e[l] has been
+ * computed. */
+static bool difference_input(const mho_settle_job *job, int l, const bool *fresh, mho_real *const *e,
+                             mho_settle_stats *stats) {
+  const mho_network *net = job->net;
+  const mho_layer *layer = &net->layer[l];
+  mho_real *in = mho_rows(net, e, l, job->row0);
+  int last = net->n_layers - 1;
+  bool any = false;
+  for (int i = 0; i < layer->n_feedback; i++) {
+    const mho_link *k = &net->link[layer->feedback + i];
+    if (k->from < last && !fresh[k->from])
+      continue;
+    const mho_real *from = k->from == last ? job->error + (size_t)job->row0 * (size_t)net->layer[last].n
+                                           : mho_rows(net, e, k->from, job->row0);
+    /* scale is beta_i: one power of it is the link's own */
+    double power = k->from == last ? 0 : 1 + net->layer[k->from].distance - layer->distance;
+    double scale = k->from == last ? (double)k->scale : pow(net->feedback_scale, power);
+    mho_link_read(job, k, from, in, (mho_real)scale, any, stats);
+    any = true;
+  }
+  for (int i = 0; i < layer->n_forward; i++) {
+    const mho_link *k = &net->link[layer->forward + i];
+    if (k->from == 0 || !fresh[k->from])
+      continue;
+    double power = net->layer[k->from].distance - layer->distance;
+    double scale = (double)k->scale * pow(net->feedback_scale, power);
+    mho_link_read(job, k, mho_rows(net, e, k->from, job->row0), in, (mho_real)scale, any, stats);
+    any = true;
+  }
+  return any;
+}
+
+/* Sweeps that bring what is left of a contraction below 3 %: of a signal that is itself an estimate over a
+ * batch. */
+static int sweeps_for(double contraction) {
+  if (contraction <= 0.03)
+    return 1;
+  if (contraction >= 0.9)
+    return 33;
+  return (int)ceil(log(0.03) / log(contraction));
+}
+
+static void difference(const mho_settle_job *job, const mho_settle_stats *free, mho_real *const *e,
+                       mho_settle_stats *stats) {
+  const sweep *p = job->params;
+  const mho_network *net = job->net;
+  int hidden = net->n_layers - 2, sweeps = p->nudged ? (int)p->nudged : sweeps_for(free->contraction);
+  bool fresh[MHO_LAYERS_MAX] = {false};
+  mho_settle_job now = *job;
+  for (int t = 1; t <= sweeps; t++) {
+    now.clock.step = t;
+    for (int l = hidden; l >= 1; l--) {
+      const mho_layer *layer = &net->layer[l];
+      mho_real *el = mho_rows(net, e, l, job->row0);
+      size_t n = mho_chunk_count(job, l);
+      if (layer->distance < 0 || !difference_input(&now, l, fresh, e, stats)) {
+        memset(el, 0, n * sizeof *el); /* out of the error's reach */
+        continue;
+      }
+      double c = job->nudge * mho_network_signal_scale(net, l);
+      layer->neuron->difference((int)n, (mho_real)c, mho_rows(net, job->s->z, l, job->row0),
+                                mho_rows(net, job->s->keep, l, job->row0), el);
+      fresh[l] = true;
+    }
+  }
+  stats->steps += (double)sweeps * job->n;
+}
+
+const mho_settler mho_settler_sweep = {
+    .entry = {.abi = MHO_ABI,
+              .id = "sweep",
+              .title = "layer after layer with the newest neighbours; the difference settled itself",
+              .equation = "z_l <- rho(alpha z_{l-1} W_{l-1} + beta_i z_{l+1} B_l + [l=1] x W_0), l = 1 .. L",
+              .source = "Gauss-Seidel iteration of Liu & Chen's map, arXiv 2508.11659",
+              .params = MHO_PARAMS(sweep, table)},
+    .settle = settle,
+    .difference = difference,
+};
