@@ -3,7 +3,8 @@
  * Layer 0 is the input, layers 1 .. n_layers-2 are hidden and have states, the last is the read-out. A
  * forward link carries alpha z W; a feedback link carries beta_i z W^T on the forward link's own crossbar
  * (symmetric) or beta_i z B on a crossbar of fixed random weights (asymmetric). The network is const while it
- * settles; only programming changes its crossbars. SPDX-License-Identifier: GPL-3.0-or-later */
+ * settles; only programming changes its crossbars.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_NETWORK_H
 #define MHO_NETWORK_H
 

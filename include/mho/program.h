@@ -2,7 +2,8 @@
  * devices.
  *
  * Both work on ranges of cells (blocks), so that a block passes from gradient to conductance while it is in
- * cache. SPDX-License-Identifier: GPL-3.0-or-later */
+ * cache.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_PROGRAM_H
 #define MHO_PROGRAM_H
 

@@ -1,8 +1,8 @@
 /* settle.h - states of a network and how they come to rest.
  *
  * A settle works on a few rows (samples) of a state, on the calling thread: samples do not depend on each
- * other, so a batch is cut into fixed chunks of rows and the chunks run in parallel. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+ * other, so a batch is cut into fixed chunks of rows and the chunks run in parallel.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_SETTLE_H
 #define MHO_SETTLE_H
 

@@ -2,7 +2,8 @@
  *
  * Written in one transaction an epoch, so a crash loses at most the epoch under way. The schema, its views
  * and what each column means are in src/store/schema.sql. A handle is used by one thread at a time and not
- * across a fork; several processes may read and write one file. SPDX-License-Identifier: GPL-3.0-or-later */
+ * across a fork; several processes may read and write one file.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_STORE_H
 #define MHO_STORE_H
 

@@ -12,7 +12,7 @@
 
 typedef struct options {
   common_options common;
-  const char *ref, *layer;
+  const char *layer;
   long samples;
 } options;
 
@@ -38,15 +38,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_SAMPLES:
     o->samples = option_number(state, "samples", arg, 1, 1000);
-    return 0;
-  case ARGP_KEY_ARG:
-    if (o->ref)
-      argp_error(state, "one RUN, not also '%s'", arg);
-    o->ref = arg;
-    return 0;
-  case ARGP_KEY_END:
-    if (!o->ref)
-      argp_error(state, "check which run? an id, a name, an id prefix, or last ('mho runs' lists them)");
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
@@ -195,7 +186,7 @@ static mho_err cosim(const options *o, session *s, bool *pass, mho_errinfo *ei) 
   char id[MHO_ID_MAX], place[MHO_PLACE_MAX];
   mho_err err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
   if (!err)
-    err = mho_store_find(store, o->ref, id, ei);
+    err = mho_store_find(store, o->common.run, id, ei);
   if (!err)
     err = mho_train_stored_experiment(store, s->registry, id, 0, NULL, &e, ei);
   if (!err)
@@ -225,7 +216,7 @@ static mho_err cosim(const options *o, session *s, bool *pass, mho_errinfo *ei) 
 }
 
 static int run(int argc, char **argv) {
-  options o = {.samples = 4};
+  options o = {.common.verb = "check", .samples = 4};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};

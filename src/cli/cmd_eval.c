@@ -9,7 +9,7 @@
 
 typedef struct options {
   common_options common;
-  const char *ref, *part, *checkpoint;
+  const char *part, *checkpoint;
 } options;
 
 enum { KEY_PART = OPTION_VERB, KEY_CHECKPOINT };
@@ -39,15 +39,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
       argp_error(state, "--checkpoint: '%s' is not last or best", arg);
     o->checkpoint = arg;
     return 0;
-  case ARGP_KEY_ARG:
-    if (o->ref)
-      argp_error(state, "one RUN, not also '%s'", arg);
-    o->ref = arg;
-    return 0;
-  case ARGP_KEY_END:
-    if (!o->ref)
-      argp_error(state, "evaluate which run? an id, a name, an id prefix, or last ('mho runs' lists them)");
-    return 0;
   default:
     return common_option(&o->common, key, arg, state);
   }
@@ -74,7 +65,7 @@ static mho_err evaluate(const options *o, session *s, mho_evaluation *out, char 
   mho_checkpoint_row c = {0};
   mho_err err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
   if (!err)
-    err = mho_store_find(store, o->ref, id, ei);
+    err = mho_store_find(store, o->common.run, id, ei);
   if (!err)
     err = mho_train_stored_experiment(store, s->registry, id, o->common.n_set, o->common.set, &e, ei);
   if (!err)
@@ -97,7 +88,7 @@ static mho_err evaluate(const options *o, session *s, mho_evaluation *out, char 
 }
 
 static int run(int argc, char **argv) {
-  options o = {.part = "test", .checkpoint = "last"};
+  options o = {.common.verb = "evaluate", .part = "test", .checkpoint = "last"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};

@@ -10,7 +10,7 @@
 
 typedef struct options {
   common_options common;
-  const char *ref, *out;
+  const char *out;
 } options;
 
 static const struct argp_option option_table[] = {
@@ -21,15 +21,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   switch (key) {
   case 'o':
     o->out = arg;
-    return 0;
-  case ARGP_KEY_ARG:
-    if (o->ref)
-      argp_error(state, "one RUN, not also '%s'", arg);
-    o->ref = arg;
-    return 0;
-  case ARGP_KEY_END:
-    if (!o->ref)
-      argp_error(state, "report which run? an id, a name, an id prefix, or last ('mho runs' lists them)");
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
@@ -65,7 +56,7 @@ static mho_err write_page(const session *s, mho_store *store, const char *id, co
 }
 
 static int run(int argc, char **argv) {
-  options o = {0};
+  options o = {.common.verb = "report"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};
@@ -75,7 +66,7 @@ static int run(int argc, char **argv) {
   if (!err)
     err = mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &store, &ei);
   if (!err)
-    err = mho_store_find(store, o.ref, id, &ei);
+    err = mho_store_find(store, o.common.run, id, &ei);
   if (!err) {
     if (o.out)
       snprintf(path, sizeof path, "%s", o.out);

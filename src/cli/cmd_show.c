@@ -11,7 +11,6 @@
 
 typedef struct options {
   common_options common;
-  const char *ref;
   bool config;
 } options;
 
@@ -27,15 +26,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   switch (key) {
   case KEY_CONFIG:
     o->config = true;
-    return 0;
-  case ARGP_KEY_ARG:
-    if (o->ref)
-      argp_error(state, "one RUN, not also '%s'", arg);
-    o->ref = arg;
-    return 0;
-  case ARGP_KEY_END:
-    if (!o->ref)
-      argp_error(state, "show which run? an id, a name, an id prefix, or last ('mho runs' lists them)");
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
@@ -152,7 +142,7 @@ static mho_err print_yaml(const options *o, mho_store *s, const char *id, mho_er
 }
 
 static int run(int argc, char **argv) {
-  options o = {0};
+  options o = {.common.verb = "show"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   mho_errinfo ei = {0};
   mho_store *s = NULL;
@@ -160,7 +150,7 @@ static int run(int argc, char **argv) {
   char id[MHO_ID_MAX];
   mho_err err = mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei);
   if (!err)
-    err = mho_store_find(s, o.ref, id, &ei);
+    err = mho_store_find(s, o.common.run, id, &ei);
   if (!err && o.config) {
     err = print_yaml(&o, s, id, &ei);
   } else if (!err && !(err = mho_store_run_get(s, id, &row, &ei))) {

@@ -33,6 +33,18 @@ error_t common_option(common_options *o, int key, char *arg, struct argp_state *
       argp_error(state, "more than %d --set options", MAX_SET);
     o->set[o->n_set++] = arg;
     return 0;
+  case ARGP_KEY_ARG:
+    if (!o->verb)
+      return ARGP_ERR_UNKNOWN;
+    if (o->run)
+      argp_error(state, "one RUN, not also '%s'", arg);
+    o->run = arg;
+    return 0;
+  case ARGP_KEY_END:
+    if (o->verb && !o->run)
+      argp_error(state, "%s which run? an id, a name, an id prefix, or last ('mho runs' lists them)",
+                 o->verb);
+    return 0;
   default:
     return ARGP_ERR_UNKNOWN;
   }

@@ -6,7 +6,8 @@
  * b+- are the cell's own bounds, so that spread of the bounds moves where the steps vanish.
  *
  * Source: S. Fusi, L. Abbott, Nature Neuroscience 10, 485 (2007); T. Gokmen, W. Haensch, Frontiers in
- * Neuroscience 14:103 (2020). SPDX-License-Identifier: GPL-3.0-or-later */
+ * Neuroscience 14:103 (2020).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
 #include "device/noise.h"

@@ -1,5 +1,6 @@
 /* config.h - a stored config as text for people: every key, what differs from the defaults, and the command
- * that makes it again. SPDX-License-Identifier: GPL-3.0-or-later */
+ * that makes it again.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_REPORT_CONFIG_H
 #define MHO_REPORT_CONFIG_H
 

@@ -1,5 +1,6 @@
 /* run.c - the report of one run: key figures, learning curves, devices, the check against ngspice, the
- * config. SPDX-License-Identifier: GPL-3.0-or-later */
+ * config.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/report.h"
 
 #include <math.h>

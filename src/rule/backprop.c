@@ -3,7 +3,8 @@
  *   delta_out = p - y,  delta_l = rho'(a_l) . sum_b delta_b B,  grad W = z_from^T delta_to / B
  *
  * B is the transposed forward weight (backpropagation) or a fixed random one (feedback alignment). The
- * feedback gain beta_i plays no part: there is no recurrence. SPDX-License-Identifier: GPL-3.0-or-later */
+ * feedback gain beta_i plays no part: there is no recurrence.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "rule/backprop.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* backprop.h - what backpropagation and feedback alignment share: a feed-forward pass, and an error carried
- * back along the feedback links. SPDX-License-Identifier: GPL-3.0-or-later */
+ * back along the feedback links.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_RULE_BACKPROP_H
 #define MHO_RULE_BACKPROP_H
 

@@ -14,7 +14,8 @@
  *
  * How many: with 0 the sweeps go on until the next change, foreseen from the ratio of the last two, is below
  * the tolerance; where it is not reached after 100 the sample counts as unsettled. Reads with noise never
- * settle: 10 and 5. SPDX-License-Identifier: GPL-3.0-or-later */
+ * settle: 10 and 5.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 

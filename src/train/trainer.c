@@ -2,7 +2,8 @@
  *
  * A batch is two parallel regions: chunks of samples settle (and leave states and errors), then slabs of
  * weights turn them into gradient, wanted change and pulses. How both are cut depends on sizes alone, so that
- * results are the same for any number of threads. SPDX-License-Identifier: GPL-3.0-or-later */
+ * results are the same for any number of threads.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/trainer.h"
 
 #include <math.h>

@@ -2,7 +2,8 @@
  *
  * The data are random bytes of MNIST's size: the time does not depend on what they show. The floor is the
  * number of multiply-adds the method needs divided by the rate of one product of the same shape on as many
- * threads. SPDX-License-Identifier: GPL-3.0-or-later */
+ * threads.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

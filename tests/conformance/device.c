@@ -1,5 +1,6 @@
 /* Every device model through the same checks: bounds, monotone mean response, noise and spread as its config
- * says, faults, and the published laws. SPDX-License-Identifier: GPL-3.0-or-later */
+ * says, faults, and the published laws.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/nl_pulse.h"
 #include "mho/experiment.h"
 #include "test.h"

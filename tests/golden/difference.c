@@ -1,38 +1,16 @@
 /* The difference settled itself, in double precision, against two states subtracted: every neuron, topology
  * and kind of feedback, finite nudges and small ones; and sweeps against the synchronous map.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/train.h"
-#include "test.h"
+#include "experiment.h"
 
 _Static_assert(sizeof(mho_real) == 8, "subtraction needs the double build");
 
 enum { IMAGES = 8 };
-static mho_errinfo ei;
-static mho_registry *registry;
-
-static int setup(void **state) {
-  return mho_registry_new(&registry, NULL);
-}
-static int teardown(void **state) {
-  mho_registry_free(registry);
-  return 0;
-}
-
-static mho_trainer *trainer(const char *yaml, mho_experiment **e) {
-  mho_config *c;
-  mho_trainer *t;
-  OK(mho_config_new(&c, &ei));
-  OK(mho_config_text(c, yaml, "test", &ei));
-  OK(mho_experiment_new(registry, c, false, e, &ei));
-  OK(mho_trainer_new(NULL, *e, &t, &ei));
-  mho_config_free(c);
-  return t;
-}
 
 /* Largest difference of the gradients of two configs, relative to the largest entry of each connection. */
 static double disagreement(const char *a, const char *b) {
-  mho_experiment *e[2];
-  mho_trainer *t[2] = {trainer(a, &e[0]), trainer(b, &e[1])};
+  mho_experiment *e[2] = {experiment(a), experiment(b)};
+  mho_trainer *t[2] = {trainer(e[0]), trainer(e[1])};
   double worst = 0;
   for (int c = 0; c < mho_trainer_network(t[0])->n_trained; c++) {
     const mho_crossbar *x = mho_trainer_network(t[0])->connection[c].xb;
@@ -101,5 +79,5 @@ static void test_direct_is_the_difference(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_direct_is_the_difference)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -1,43 +1,20 @@
 /* The gradient of equilibrium propagation, in double precision: against backpropagation, and against finite
  * differences of the loss at the free equilibrium.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/train.h"
-#include "test.h"
+#include "experiment.h"
 
 _Static_assert(sizeof(mho_real) == 8, "this test tells rounding from error: it needs the double build");
 
-static mho_errinfo ei;
-
-static mho_experiment *experiment(const mho_registry *r, const char *yaml) {
-  mho_config *c;
-  mho_experiment *e;
-  OK(mho_config_new(&c, &ei));
-  OK(mho_config_text(c, yaml, "test", &ei));
-  OK(mho_experiment_new(r, c, false, &e, &ei));
-  mho_config_free(c);
-  return e;
-}
-
-static double cosine(size_t n, const double *a, const double *b) {
-  double ab = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < n; i++) {
-    ab += a[i] * b[i];
-    aa += a[i] * a[i];
-    bb += b[i] * b[i];
-  }
-  return ab / sqrt(aa * bb);
-}
-
 /* Smallest cosine over the connections between the gradients of two rules on the first 100 images. */
-static double worst_cosine(const mho_registry *r, const char *common, const char *ep) {
+static double worst_cosine(const char *common, const char *ep) {
   char yaml[1024];
   double worst = 1;
   mho_experiment *e[2];
   mho_trainer *t[2];
   for (int k = 0; k < 2; k++) {
     snprintf(yaml, sizeof yaml, "%s%s", common, k ? "rule: bp\n" : ep);
-    e[k] = experiment(r, yaml);
-    OK(mho_trainer_new(NULL, e[k], &t[k], &ei));
+    e[k] = experiment(yaml);
+    t[k] = trainer(e[k]);
   }
   const mho_network *net = mho_trainer_network(t[0]);
   for (int c = 0; c < net->n_trained; c++) {
@@ -61,8 +38,6 @@ static double worst_cosine(const mho_registry *r, const char *common, const char
 }
 
 static void test_backpropagation_limit(void **state) {
-  mho_registry *r;
-  OK(mho_registry_new(&r, &ei));
   static const char *neurons[] = {"tanh", "linear"};
   for (int i = 0; i < 2; i++) {
     char yaml[512];
@@ -70,20 +45,19 @@ static void test_backpropagation_limit(void **state) {
              "network: {hidden: [512, 512], neuron: %s}\nfeedback: {scale: 0.01}\n"
              "settle: {method: synchronous, free: 40, nudged: 40}\ntrain: {batch: 100}\n",
              neurons[i]);
-    assert_true(worst_cosine(r, yaml, "rule: {name: ep, nudge: 0.1}\n") > 0.999);
+    assert_true(worst_cosine(yaml, "rule: {name: ep, nudge: 0.1}\n") > 0.999);
   }
   char folder[MHO_TEXT_MAX];
-  const mho_dataset_kind *mnist = (const mho_dataset_kind *)mho_registry_find(r, MHO_KIND_DATASET, "mnist");
+  const mho_dataset_kind *mnist =
+      (const mho_dataset_kind *)mho_registry_find(registry, MHO_KIND_DATASET, "mnist");
   mho_dataset_locate(mnist, "", folder, sizeof folder);
   if (*folder)
-    assert_true(worst_cosine(r,
-                             "dataset: {name: mnist, train: 1000, test: 100}\nnetwork: {hidden: [512, 512]}\n"
+    assert_true(worst_cosine("dataset: {name: mnist, train: 1000, test: 100}\nnetwork: {hidden: [512, 512]}\n"
                              "feedback: {scale: 0.01}\nsettle: {method: synchronous, free: 40, nudged: "
                              "40}\ntrain: {batch: 100}\n",
                              "rule: {name: ep, nudge: 0.1}\n") > 0.999);
   else
     print_message("  MNIST is not here: 784-512-512-10 was not looked at (set MHO_DATA)\n");
-  mho_registry_free(r);
 }
 
 enum { IMAGES = 20 };
@@ -91,8 +65,7 @@ enum { IMAGES = 20 };
 /* A chain whose feedback matrices are crossbars of their own, equal to the transposed weights: so a weight
  * can be perturbed with its feedback held. */
 static mho_trainer *chain(const mho_experiment *e) {
-  mho_trainer *t;
-  OK(mho_trainer_new(NULL, e, &t, &ei));
+  mho_trainer *t = trainer(e);
   mho_network *net = mho_trainer_network(t);
   for (int b = net->n_trained; b < net->n_connections; b++)
     for (int c = 0; c < net->n_trained; c++) {
@@ -120,15 +93,14 @@ static double loss_at(mho_trainer *t) {
 
 /* Largest error of the EP gradient relative to the largest derivative, over a sample of every connection's
  * weights. */
-static double gradient_error(const mho_registry *r, const char *neuron, double beta, double nudge,
-                             bool centred) {
+static double gradient_error(const char *neuron, double beta, double nudge, bool centred) {
   char yaml[512];
   snprintf(yaml, sizeof yaml,
            "network: {hidden: [11, 9, 7], neuron: %s}\nfeedback: {mode: asymmetric, scale: %g}\n"
            "settle: {method: synchronous, free: 400, nudged: 400}\ntrain: {batch: %d}\n"
            "rule: {name: ep, nudge: %g, phases: %s, gradient: normalized}\n",
            neuron, beta, IMAGES, nudge, centred ? "centred" : "one_sided");
-  mho_experiment *e = experiment(r, yaml);
+  mho_experiment *e = experiment(yaml);
   mho_trainer *t = chain(e);
   const mho_network *net = mho_trainer_network(t);
   double worst = 0;
@@ -160,13 +132,11 @@ static double gradient_error(const mho_registry *r, const char *neuron, double b
 static void test_finite_differences(void **state) {
   static const double betas[] = {0.01, 0.3};
   static const char *neurons[] = {"tanh", "linear"};
-  mho_registry *r;
-  OK(mho_registry_new(&r, &ei));
   for (int k = 0; k < 2; k++)
     for (int i = 0; i < (k == 0 ? 2 : 1); i++) /* linear neurons at .3 are unstable */
       for (int centred = 0; centred < 2; centred++) {
-        double a = gradient_error(r, neurons[k], betas[i], 0.1, centred);
-        double b = gradient_error(r, neurons[k], betas[i], 0.025, centred);
+        double a = gradient_error(neurons[k], betas[i], 0.1, centred);
+        double b = gradient_error(neurons[k], betas[i], 0.025, centred);
         double order = log(a / b) / log(4);
         print_message("  %s beta_i %g %s: error %.2g at nudge 0.1, %.2g at 0.025\n", neurons[k], betas[i],
                       centred ? "centred" : "one-sided", a, b);
@@ -175,7 +145,6 @@ static void test_finite_differences(void **state) {
         NEAR(order, centred ? 2 : 1, 0, 0.15);
         assert_true(b < (centred ? 0.001 : 0.05));
       }
-  mho_registry_free(r);
 }
 
 int main(void) {
@@ -183,5 +152,5 @@ int main(void) {
       cmocka_unit_test(test_backpropagation_limit),
       cmocka_unit_test(test_finite_differences),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -1,29 +1,7 @@
 /* Crossbars: reads are linear and reciprocal, writes reach their targets, read noise has the exact variance
- * of the column sum, and schemes move weights by what was asked, on average. SPDX-License-Identifier:
- * GPL-3.0-or-later */
-#include "mho/experiment.h"
-#include "test.h"
-
-static mho_registry *registry;
-static mho_errinfo ei;
-
-static int setup(void **state) {
-  return mho_registry_new(&registry, NULL);
-}
-static int teardown(void **state) {
-  mho_registry_free(registry);
-  return 0;
-}
-
-static mho_experiment *experiment(const char *yaml) {
-  mho_config *c;
-  mho_experiment *e;
-  OK(mho_config_new(&c, &ei));
-  OK(mho_config_text(c, yaml, "test", &ei));
-  OK(mho_experiment_new(registry, c, false, &e, &ei));
-  mho_config_free(c);
-  return e;
-}
+ * of the column sum, and schemes move weights by what was asked, on average.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "experiment.h"
 
 static mho_crossbar *crossbar(const mho_experiment *e, int rows, int cols) {
   mho_crossbar *x;
@@ -222,5 +200,5 @@ int main(void) {
       cmocka_unit_test(test_redraw),
       cmocka_unit_test(test_schemes),
   };
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -1,18 +1,7 @@
 /* In single precision, at depths where subtraction fails: the directly settled difference keeps the direction
- * of backpropagation, and neither underflows nor overflows. SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/train.h"
-#include "test.h"
-
-static mho_errinfo ei;
-static mho_registry *registry;
-
-static int setup(void **state) {
-  return mho_registry_new(&registry, NULL);
-}
-static int teardown(void **state) {
-  mho_registry_free(registry);
-  return 0;
-}
+ * of backpropagation, and neither underflows nor overflows.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "experiment.h"
 
 /* Smallest cosine over the connections of EP's gradient with backpropagation's, on 200 images at the start.
  */
@@ -28,28 +17,18 @@ static double worst_cosine(int depth, double beta, const char *settle) {
     for (int l = 0; l < depth; l++)
       mho_text_append(yaml[k], sizeof yaml[k], "%s64", l ? "," : "");
     mho_text_append(yaml[k], sizeof yaml[k], "]}\n");
-    mho_config *c;
-    OK(mho_config_new(&c, &ei));
-    OK(mho_config_text(c, yaml[k], "test", &ei));
-    OK(mho_experiment_new(registry, c, false, &e[k], &ei));
-    OK(mho_trainer_new(NULL, e[k], &t[k], &ei));
-    mho_config_free(c);
+    e[k] = experiment(yaml[k]);
+    t[k] = trainer(e[k]);
   }
   for (int c = 0; c <= depth; c++) {
     const mho_crossbar *x = mho_trainer_network(t[0])->connection[c].xb;
     size_t n = (size_t)x->rows * (size_t)x->cols;
     mho_real *g[2];
-    double ab = 0, aa = 0, bb = 0;
     for (int k = 0; k < 2; k++) {
       g[k] = malloc(n * sizeof **g);
       OK(mho_trainer_gradient(t[k], 0, 200, c, g[k], &ei));
     }
-    for (size_t i = 0; i < n; i++) {
-      ab += (double)g[0][i] * (double)g[1][i];
-      aa += (double)g[0][i] * (double)g[0][i];
-      bb += (double)g[1][i] * (double)g[1][i];
-    }
-    double s = ab / sqrt(aa * bb);
+    double s = cosine(n, g[0], g[1]);
     worst = s >= worst ? worst : s; /* a NaN stays */
     free(g[0]);
     free(g[1]);
@@ -109,5 +88,5 @@ static void test_neuron_differences(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_depth), cmocka_unit_test(test_neuron_differences)};
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

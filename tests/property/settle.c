@@ -1,30 +1,9 @@
 /* Settling and training: the map's fixed point, the wavefront from rest, resume, and independence of the
- * threads. SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/train.h"
-#include "test.h"
+ * threads.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "experiment.h"
 
-static mho_registry *registry;
-static mho_errinfo ei;
-
-static int setup(void **state) {
-  return mho_registry_new(&registry, NULL);
-}
-static int teardown(void **state) {
-  mho_registry_free(registry);
-  return 0;
-}
-
-static mho_experiment *experiment(const char *yaml) {
-  mho_config *c;
-  mho_experiment *e;
-  OK(mho_config_new(&c, &ei));
-  OK(mho_config_text(c, yaml, "test", &ei));
-  OK(mho_experiment_new(registry, c, false, &e, &ei));
-  mho_config_free(c);
-  return e;
-}
-
-/* The map of learning.md, written out with plain loops in double, against the settler. */
+/* The map written out with plain loops in double, against the settler. */
 static void reference(const char *neuron, const char *mode, int steps, bool nudge) {
   enum { N = 5 };
   char yaml[512];
@@ -203,5 +182,5 @@ int main(void) {
       cmocka_unit_test(test_threads_and_resume),
       cmocka_unit_test(test_damaged_checkpoint),
   };
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
