@@ -17,6 +17,10 @@ typedef struct mho_dataset {
   int features, classes;
   int width, height, channels; /* features = channels * height * width, channel-major */
   double scale;                /* a network input is pixel * scale */
+  /* of each channel's inputs: what is subtracted from them, and what they are then divided by, when
+   * normalized; spread 0: the dataset has no such figures */
+  double mean[3], spread[3];
+  bool normalized;
   /* SHA-256, hex: of the files' own ones (hex, unpacked) written one after the other, so that each file is
    * hashed once; for digits of the images, then the labels */
   char checksum[65];
@@ -28,21 +32,26 @@ typedef struct mho_dataset_config {
   char path[MHO_TEXT_MAX]; /* folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name> */
   int64_t train, test;     /* use only the first so many images; 0: all */
   int64_t validation;      /* hold out so many from the end of the training images used */
+  int normalize;           /* none, channels */
 } mho_dataset_config;
+enum { MHO_NORMALIZE_NONE, MHO_NORMALIZE_CHANNELS };
 MHO_API extern const mho_params mho_dataset_params;
 
 /* A file a dataset is made of; it may lie gzipped (name.gz) or plain. */
 typedef struct mho_data_file {
   const char *name;   /* "train-images-idx3-ubyte" */
   const char *sha256; /* of the unpacked file, hex; NULL: not checked */
-  const char *url;    /* https address of the gzipped file; NULL: none (then of all files) */
+  /* https address of the gzipped file, or, ending in .tar.gz, of an archive that holds it in any folder; NULL:
+   * none (then of all files) */
+  const char *url;
 } mho_data_file;
 
 typedef struct mho_dataset_kind {
   mho_entry entry;
   const mho_data_file *files; /* nullable: embedded */
   int n_files;
-  /* Fill the images (train and test whole, no validation), sizes, scale, checksum and memory.
+  /* Fill the images (train and test whole, no validation), sizes, scale, checksum and memory; mean and spread
+   * where there are any.
    * folder: where the files are, NULL when there are none. */
   mho_err (*load)(const struct mho_dataset_kind *kind, const char *folder, mho_dataset *out, mho_errinfo *ei);
 } mho_dataset_kind;
@@ -51,12 +60,12 @@ typedef struct mho_dataset_kind {
  *  @return MHO_OK; MHO_ENOTFOUND when no place holds the files (the message lists the places looked at and
  *          the cure: mho data fetch); MHO_EDATA for a truncated file, a wrong magic number, a wrong checksum,
  *          counts that do not agree; MHO_EIO for a file that cannot be read; MHO_ECONFIG when more images are
- *          asked for than there are. On failure *out is empty. */
+ *          asked for than there are, or a normalization that it has not. On failure *out is empty. */
 MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config,
                                  mho_dataset *out, mho_errinfo *ei);
 MHO_API void mho_dataset_free(mho_dataset *d);
 
-/** Network inputs of a batch: out[i] = pixel[index[i]] * scale.
+/** Network inputs of a batch: out[i] = pixel[index[i]] * scale, normalized: (that - mean) / spread.
  *  @param index  [n], images of the part; NULL: first, first + 1, ...
  *  @param out    [n x features]; label_out [n], nullable. */
 MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first,
@@ -70,7 +79,8 @@ MHO_API void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, 
 
 /** Download a dataset's files into a folder, check them, keep only whole ones.
  *
- *  Files already there and right are kept; an embedded dataset is always there. Only https. The proxy and the
+ *  Files already there and right are kept; an embedded dataset is always there. An archive is unpacked and not
+ *  kept; one that lies in the folder already is not downloaded and stays. Only https. The proxy and the
  *  certificates of the network are taken from https_proxy, CURL_CA_BUNDLE and SSL_CERT_FILE.
  *
  *  @param folder  made when missing; NULL or "": ~/.cache/mho/<id>.

@@ -69,7 +69,7 @@ typedef struct mho_choice { /* a registered thing and its parameters */
 } mho_choice;
 
 typedef struct mho_train_config {
-  int64_t epochs, batch;
+  int64_t epochs, batch, chunk;
   int shuffle; /* batches, samples */
   int64_t seed;
   int64_t seed_chip, seed_weights, seed_order, seed_noise; /* -1: derived from seed */
@@ -91,6 +91,7 @@ typedef struct mho_experiment {
   mho_device_config device_config;
   mho_train_config train;
   mho_checkpoint_config checkpoint;
+  mho_observe_config observe;
 } mho_experiment;
 
 /** Validate a config: unknown keys (with the nearest known one), types, units, ranges, and what must fit
@@ -107,7 +108,8 @@ MHO_API char *mho_experiment_yaml(const mho_experiment *e, bool changed_only);
 /** The same as JSON, quantities in SI. Free with free(). */
 MHO_API char *mho_experiment_json(const mho_experiment *e);
 /** SHA-256 of the canonical JSON of the keys away from their default, the defaults version, the seeds and the
- *  dataset's checksum; names, paths and threads play no part. */
+ *  dataset's checksum; names, paths, threads and what is
+ *  observed play no part. */
 MHO_API void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]);
 /** Whether the learning signal is settled itself rather than measured as a difference of two states: what
  *  settle.difference says, and where it says auto, whether everything is floating point and able to. */

@@ -1,4 +1,4 @@
-/* num.h - thin wrappers of numerical libraries: dense products.
+/* num.h - thin wrappers of numerical libraries: dense products, eigenvalues.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_NUM_H
 #define MHO_NUM_H
@@ -21,5 +21,34 @@ MHO_API const char *mho_blas_better_kernel(void);
  *  op(A) [m x k], op(B) [k x n], C [m x n]; ta, tb: use the transpose of the stored matrix. */
 MHO_API void mho_gemm(bool ta, bool tb, int m, int n, int k, mho_real alpha, const mho_real *a, int lda,
                       const mho_real *b, int ldb, mho_real beta, mho_real *c, int ldc);
+/** The same in double precision, whatever mho_real is. */
+MHO_API void mho_gemm_double(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda,
+                             const double *b, int ldb, double beta, double *c, int ldc);
+
+/* GSL's error handler aborts the program: one that uses what follows should call gsl_set_error_handler_off()
+ * at start, as the command does; failures are then returned. */
+
+/** All eigenvalues of a dense matrix (GSL), to about 1e-15 of its norm times the eigenvalue's condition.
+ *  @param a   [n x n] row-major; destroyed.
+ *  @param re  im: [n], in no particular order.
+ *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR when the iteration does not converge (entries that are not
+ *          finite). */
+MHO_API mho_err mho_eigen_dense(int n, double *a, double *re, double *im, mho_errinfo *ei);
+
+/* y = A x, [n] each, no alias. */
+typedef void (*mho_linear)(const void *user, const double *x, double *y);
+enum { MHO_EIGEN_KRYLOV = 400 }; /* most vectors of a Krylov space */
+/** Largest |eigenvalue| of a matrix that is only known by its products, by Arnoldi's process: up to
+ *  MHO_EIGEN_KRYLOV products, and as many vectors of n numbers.
+ *
+ *  @param residual  nullable: |A x - lambda x| for the unit vector x that belongs to it. Below 1e-8 of the
+ *                   radius it has converged (for a symmetric A this bounds its error; else the error is that
+ *                   times the eigenvalue's condition). It stays larger where many eigenvalues crowd at the edge
+ *                   of the spectrum, as those of random asymmetric matrices do; the radius itself is then
+ *                   good to about 1 % and comes out low rather than high.
+ *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR when the projected matrix's eigenvalues do not converge;
+ *          MHO_EDIVERGED when A has entries that are not finite. */
+MHO_API mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radius, double *residual,
+                                 mho_errinfo *ei);
 
 #endif

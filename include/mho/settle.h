@@ -8,7 +8,7 @@
 
 #include "mho/network.h"
 
-enum { MHO_CHUNK_MAX = 128 }; /* most samples of one settle: beyond that a product gains nothing */
+enum { MHO_CHUNK_MAX = 256 }; /* most samples of one settle: beyond that a product gains nothing */
 
 /* Everything that a settle changes, for a batch of samples. */
 typedef struct mho_state {
@@ -83,5 +83,70 @@ MHO_API void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats
  *  @param error  [capacity x classes], nullable. */
 MHO_API void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int64_t *correct,
                           mho_settle_stats *stats);
+
+/* ---------------------------------------------------------------- observables */
+
+/* How the recurrence behaves, as in Liu & Chen, arXiv 2508.11659. All of it is of the synchronous map
+ *
+ *   z <- rho(z M + x W_0),  M: all hidden layers side by side, blocks alpha W forward and beta_i B back
+ *
+ * of the free phase, read without noise, whatever settler the training uses. Nothing here changes a network
+ * or draws from a random stream of the training. */
+
+/* What is to be observed after an epoch; the cosine is the trainer's. */
+typedef struct mho_observe_config {
+  bool spectral_radius, lyapunov, settling, cosine;
+  int64_t samples; /* test images */
+} mho_observe_config;
+MHO_API extern const mho_params mho_observe_params;
+
+/** Spectral radius max |eig(M)|; 0 where no link leads back (M is nilpotent then).
+ *
+ *  The layers are balanced first (scaled so that every link's two directions are as strong: the eigenvalues
+ *  stay, and a chain with symmetric feedback becomes a symmetric matrix). Up to MHO_OBSERVE_DENSE hidden
+ *  neurons in a loop: all eigenvalues of the dense matrix (GSL), good to about 1e-12. Beyond: Arnoldi on
+ *  products with the effective matrices, M is never formed. A symmetric chain's converges (1e-8 and better);
+ *  asymmetric random feedback has a crowded edge, see mho_eigen_radius.
+ *
+ *  @param residual  nullable: of the eigenvalue, see mho_eigen_radius; 0 for a dense matrix.
+ *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR, MHO_EDIVERGED when weights are not finite. */
+enum { MHO_OBSERVE_DENSE = 400 };
+MHO_API mho_err mho_observe_spectral_radius(const mho_network *net, double *radius, double *residual,
+                                            mho_errinfo *ei);
+
+typedef struct mho_lyapunov {
+  double mean;     /* 1/step, over samples; -INFINITY when every perturbation dies out */
+  int steps;       /* T */
+  int64_t extinct; /* samples whose perturbation dies out wholly: no loop of links, or every neuron of one
+                      saturated; not in the mean */
+} mho_lyapunov;
+/** Finite-time maximal Lyapunov exponent: mean of ln |d_t| / |d_{t-1}| over the first T steps from rest,
+ *
+ *    d_t = (d_{t-1} M) . rho'(h_t),  h_t the summed input that makes z_t
+ *
+ *  d_0 random (the same in every call) and d renormalized at every step; |.| over all hidden layers. T = 10 a
+ *  hidden layer, at most 100. d_0's own way into the fastest direction is part of the mean, a difference of
+ *  order 1/T.
+ *
+ *  @param input  z[0]: [at least n x features], the samples' inputs.
+ *  @param pool   nullable.
+ *  @return MHO_OK; MHO_EINVAL for n < 1; MHO_ENOMEM. */
+MHO_API mho_err mho_observe_lyapunov(const mho_network *net, const mho_state *input, int n, mho_pool *pool,
+                                     mho_lyapunov *out, mho_errinfo *ei);
+
+typedef struct mho_settling {
+  double mean, max; /* steps, of the samples that settle; NaN when none does */
+  double residual;  /* largest change of a state in a sample's last step; infinite when one is not a number */
+  int64_t unsettled; /* samples that do not within MHO_OBSERVE_STEPS */
+} mho_settling;
+/** Settling time: the first step of the synchronous map from rest by which the largest |z_t - z_{t-1}| has
+ *  been below 1e-6 three times running.
+ *
+ *  @param input  z[0]: [at least n x features], the samples' inputs.
+ *  @param pool   nullable.
+ *  @return MHO_OK; MHO_EINVAL for n < 1; MHO_ENOMEM. */
+enum { MHO_OBSERVE_STEPS = 1000 };
+MHO_API mho_err mho_observe_settling(const mho_network *net, const mho_state *input, int n, mho_pool *pool,
+                                     mho_settling *out, mho_errinfo *ei);
 
 #endif

@@ -70,10 +70,13 @@ typedef struct mho_layer_row { /* one connection after an epoch */
   double g_mean, g_std;           /* S; NaN without devices */
   double saturated, stuck;        /* fractions of cells; NaN without devices */
   double pulses;                  /* of this epoch */
-  double cosine;                  /* update against backpropagation; NaN when not asked for */
+  double cosine;                  /* gradient against backpropagation's; NaN when not asked for */
 } mho_layer_row;
 
-typedef struct mho_settle_row { /* observables of an epoch, NaN where not asked for */
+/* Observables of an epoch, NaN where not asked for. steps_mean and unsettled are the training's own free phase,
+ * as in the epoch's row; with observe.settling (residual_max is known then) they are of the synchronous map on
+ * the test images observed, whatever settles in training. */
+typedef struct mho_settle_row {
   int epoch;
   const char *phase; /* free, nudged */
   double steps_mean, steps_max, residual_max, time_s, spectral_radius, lyapunov;

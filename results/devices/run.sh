@@ -36,4 +36,4 @@ for device in ideal linear soft_bounds nl_pulse; do
   echo "$line |"
 done
 echo
-$mho query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ', ' || blas || ' kernels, seed 1' FROM run" | tail -n +2
+$mho query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ' with ' || blas || ' kernels' AS line FROM run" | tail -n +2

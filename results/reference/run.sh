@@ -22,7 +22,7 @@ $mho query --db "$db" --csv "SELECT '| ' || substr(name, 1, instr(name, ' ') - 1
     avg(best_test_acc)*avg(best_test_acc)) * count(*) / (count(*) - 1))) || ' | ' ||
   printf('%.2f ± %.2f', 100*avg(final_test_acc), 100*sqrt((avg(final_test_acc*final_test_acc) -
     avg(final_test_acc)*avg(final_test_acc)) * count(*) / (count(*) - 1))) || ' | ' ||
-  count(*) || ' |' FROM v_run
+  count(*) || ' |' AS line FROM v_run
   WHERE status = 'completed' GROUP BY hidden, rule ORDER BY hidden DESC, rule DESC" | tail -n +2
 echo
 echo "The first epochs, mean of the seeds (the paper's in brackets):"
@@ -45,4 +45,4 @@ for net in 2x512 5x64; do
   echo "$line |"
 done
 echo
-$mho query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ', ' || blas || ' kernels' FROM run" | tail -n +2
+$mho query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ' with ' || blas || ' kernels' AS line FROM run" | tail -n +2

@@ -93,6 +93,18 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
                   "(SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) ORDER BY layer",
                   ei);
   if (!err)
+    err =
+        section(s, "observables", r->id,
+                "SELECT count(*) FROM settle s JOIN layer_epoch USING (run_id, epoch) WHERE run_id = ?1 AND "
+                "coalesce(spectral_radius, lyapunov, residual_max, cosine) IS NOT NULL",
+                "SELECT epoch, round(spectral_radius, 4) AS \"spectral radius\", round(lyapunov, 4) AS "
+                "\"Lyapunov 1/step\", iif(residual_max IS NULL, NULL, round(steps_mean, 1)) AS \"settling\", "
+                "steps_max AS \"longest\", iif(residual_max IS NULL, NULL, unsettled) AS unsettled, "
+                "(SELECT group_concat(printf('%.3f', cosine), ' ') FROM (SELECT cosine FROM layer_epoch l "
+                "WHERE l.run_id = ?1 AND l.epoch = settle.epoch AND cosine IS NOT NULL ORDER BY layer)) AS "
+                "\"cosines with backprop\" FROM settle WHERE run_id = ?1 AND phase = 'free' ORDER BY epoch",
+                ei);
+  if (!err)
     err = section(
         s, "checked in ngspice", r->id, "SELECT count(*) FROM cosim WHERE run_id = ?1",
         "SELECT what, quantity, n, printf('%.3g', max_rel) AS \"largest difference\", place, "

@@ -16,6 +16,8 @@ static const mho_param table[] = {
     MHO_P_INT(mho_dataset_config, test, "test", 0, 0, NO_LIMIT, "test on the first so many images; 0: all"),
     MHO_P_INT(mho_dataset_config, validation, "validation", 0, 0, NO_LIMIT,
               "hold out so many images from the end of the training images"),
+    MHO_P_CHOICE(mho_dataset_config, normalize, "normalize", "none|channels", MHO_NORMALIZE_NONE,
+                 "channels: take away the mean of each colour, divide by its spread (cifar10)"),
 };
 const mho_params mho_dataset_params = MHO_PARAMS(mho_dataset_config, table);
 
@@ -111,6 +113,14 @@ static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset
   return MHO_OK;
 }
 
+static mho_err normalize(const char *id, const mho_dataset_config *config, mho_dataset *d, mho_errinfo *ei) {
+  d->normalized = config->normalize == MHO_NORMALIZE_CHANNELS;
+  if (d->normalized && !(d->spread[0] > 0))
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.normalize: channels is not for %s, whose mean and spread are not published", id);
+  return MHO_OK;
+}
+
 mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config, mho_dataset *out,
                          mho_errinfo *ei) {
   char folder[MHO_DATA_PATH];
@@ -121,6 +131,8 @@ mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config 
   mho_err err = kind->load(kind, kind->n_files ? folder : NULL, out, ei);
   if (!err)
     err = cut(kind->entry.id, config, out, ei);
+  if (!err)
+    err = normalize(kind->entry.id, config, out, ei);
   if (err)
     mho_dataset_free(out);
   return err;
@@ -141,19 +153,34 @@ static void convert(size_t n, const uint8_t *restrict pixel, mho_real scale, mho
     out[i] = (mho_real)pixel[i] * scale;
 }
 
+static void convert_channels(const mho_dataset *d, const uint8_t *restrict pixel, mho_real *restrict out) {
+  size_t plane = (size_t)(d->features / d->channels);
+  for (int c = 0; c < d->channels; c++, pixel += plane, out += plane) {
+    mho_real gain = (mho_real)(d->scale / d->spread[c]), shift = (mho_real)(-d->mean[c] / d->spread[c]);
+#pragma omp simd
+    for (size_t i = 0; i < plane; i++)
+      out[i] = (mho_real)pixel[i] * gain + shift;
+  }
+}
+
 void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first, int n,
                       mho_real *out, uint8_t *label_out) {
   size_t features = (size_t)d->features;
   mho_real scale = (mho_real)d->scale;
-  if (!index) { /* neighbours: one run of pixels */
+  if (!index && !d->normalized) { /* neighbours: one run of pixels */
     convert((size_t)n * features, part->pixel + (size_t)first * features, scale, out);
     if (label_out)
       memcpy(label_out, part->label + first, (size_t)n);
     return;
   }
   for (int i = 0; i < n; i++) {
-    convert(features, part->pixel + (size_t)index[i] * features, scale, out + (size_t)i * features);
+    int image = index ? index[i] : first + i;
+    const uint8_t *pixel = part->pixel + (size_t)image * features;
+    if (d->normalized)
+      convert_channels(d, pixel, out + (size_t)i * features);
+    else
+      convert(features, pixel, scale, out + (size_t)i * features);
     if (label_out)
-      label_out[i] = part->label[index[i]];
+      label_out[i] = part->label[image];
   }
 }

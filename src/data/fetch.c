@@ -1,5 +1,6 @@
-/* fetch.c - downloading datasets. A file is written under a temporary name beside its place, checked, and
- * only then given its name, so that whatever stops a download no half file is ever taken for a whole one.
+/* fetch.c - downloading datasets, as single files or in an archive. A file is written under a temporary name
+ * beside its place, checked, and only then given its name, so that whatever stops a download no half file is
+ * ever taken for a whole one.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho_config.h"
 
@@ -14,11 +15,18 @@
 #endif
 
 #include "data/idx.h"
+#include "data/tar.h"
 
-/* The published checksum says all there is to say; without one the file must at least be what it claims. */
+static bool is_archive(const char *url) {
+  static const char end[] = ".tar.gz";
+  size_t n = strlen(url);
+  return n >= sizeof end && !strcmp(url + n - (sizeof end - 1), end);
+}
+
+/* The published checksum says all there is to say; without one a single file must at least be what it claims. */
 static mho_err check(const mho_data_file *file, const char *path, const char *name, const char *cure,
                      mho_errinfo *ei) {
-  if (!file->sha256)
+  if (!file->sha256 && !is_archive(file->url))
     return mho_idx_check(path, name, cure, ei);
   mho_data_reader r;
   mho_err err = mho_data_open(&r, path, name, cure, ei);
@@ -32,6 +40,52 @@ static mho_err check(const mho_data_file *file, const char *path, const char *na
   char sha256[MHO_DATA_HEX];
   mho_data_close(&r, sha256);
   return err ? err : mho_data_compare(file, sha256, name, cure, ei);
+}
+
+/* ---------------------------------------------------------------- a file being written */
+
+typedef struct part {
+  char path[MHO_DATA_PATH], temporary[MHO_DATA_PATH]; /* where it will lie, and lies */
+  FILE *file;
+} part;
+
+static mho_err part_open(part *p, const char *folder, const char *name, mho_errinfo *ei) {
+  int n = snprintf(p->path, sizeof p->path, "%s/%s", folder, name);
+  int more = snprintf(p->temporary, sizeof p->temporary, "%s/%s.XXXXXX", folder, name);
+  if (n < 0 || more < 0 || (size_t)more >= sizeof p->temporary)
+    return mho_fail(ei, MHO_EIO, "the name of the folder %s is too long", folder);
+  int fd = mkstemp(p->temporary);
+  if (fd < 0)
+    return mho_fail(ei, MHO_EIO, "cannot write into %s: %s", folder, strerror(errno));
+  fchmod(fd, 0644); /* mkstemp's 0600 would keep the data from others who share the folder */
+  p->file = fdopen(fd, "wb");
+  if (!p->file) {
+    close(fd);
+    unlink(p->temporary);
+    return mho_fail(ei, MHO_ENOMEM, "no memory to write %s", p->path);
+  }
+  return MHO_OK;
+}
+
+/* Give it its name if all went well so far (err) and it is the file it should be (NULL: any).
+ *  @param origin  of the file, in messages, and cure, what they end with. */
+static mho_err part_close(part *p, mho_err err, const mho_data_file *file, const char *origin,
+                          const char *cure, mho_errinfo *ei) {
+  bool written = !fflush(p->file) && !fsync(fileno(p->file));
+  int why = errno;
+  if (fclose(p->file) && written) {
+    written = false;
+    why = errno;
+  }
+  if (!err && !written)
+    err = mho_fail(ei, MHO_EIO, "cannot write %s: %s", p->path, strerror(why));
+  if (!err && file)
+    err = check(file, p->temporary, origin, cure, ei);
+  if (!err && rename(p->temporary, p->path))
+    err = mho_fail(ei, MHO_EIO, "cannot write %s: %s", p->path, strerror(errno));
+  if (err)
+    unlink(p->temporary);
+  return err;
 }
 
 #ifdef MHO_HAVE_CURL
@@ -138,8 +192,6 @@ static mho_err transfer(struct transfer *t, mho_errinfo *ei) {
   return err;
 }
 
-/* ---------------------------------------------------------------- one file */
-
 static mho_err make_folder(const char *folder, mho_errinfo *ei) {
   char path[MHO_DATA_PATH];
   int n = snprintf(path, sizeof path, "%s", folder);
@@ -158,70 +210,167 @@ static mho_err make_folder(const char *folder, mho_errinfo *ei) {
   }
 }
 
-static mho_err download(struct transfer *t, const mho_data_file *file, const char *folder, mho_errinfo *ei) {
-  char temporary[MHO_DATA_PATH];
-  int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", t->path);
-  if (n < 0 || (size_t)n >= sizeof temporary)
-    return mho_fail(ei, MHO_EIO, "the name of the folder %s is too long", folder);
-  int fd = mkstemp(temporary);
-  if (fd < 0)
-    return mho_fail(ei, MHO_EIO, "cannot write into %s: %s", folder, strerror(errno));
-  fchmod(fd, 0644); /* mkstemp's 0600 would keep the data from others who share the folder */
-  t->file = fdopen(fd, "wb");
-  if (!t->file) {
-    close(fd);
-    unlink(temporary);
-    return mho_fail(ei, MHO_ENOMEM, "no memory to write %s", t->path);
-  }
-  mho_err err = transfer(t, ei);
-  bool written = !fflush(t->file) && !fsync(fd);
-  int why = errno;
-  if (fclose(t->file) && written) {
-    written = false;
-    why = errno;
-  }
-  if (!err && !written)
-    err = mho_fail(ei, MHO_EIO, "cannot write %s: %s", t->path, strerror(why));
-  if (!err)
-    err = check(file, temporary, t->url, "nothing of it was kept, try again later", ei);
-  if (!err && rename(temporary, t->path))
-    err = mho_fail(ei, MHO_EIO, "cannot write %s: %s", t->path, strerror(errno));
-  if (err)
-    unlink(temporary);
-  return err;
-}
-
-static mho_err fetch_file(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
-                          mho_errinfo *ei) {
+/* Download the address of file i into folder/name; an archive's members are checked when they are unpacked. */
+static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
+                        const char *name, mho_errinfo *ei) {
   const mho_data_file *file = &kind->files[i];
-  char path[MHO_DATA_PATH], what[128], note[64];
+  char note[64];
   if (strncmp(file->url, "https://", 8))
     return mho_fail(ei, MHO_EINVAL, "dataset %s: the address %s is not https", kind->entry.id, file->url);
+  part p;
   mho_err err = make_folder(folder, ei);
+  if (!err)
+    err = part_open(&p, folder, name, ei);
   if (err)
     return err;
-  int n = snprintf(path, sizeof path, "%s/%s.gz", folder, file->name);
-  if (n < 0 || (size_t)n >= sizeof path)
-    return mho_fail(ei, MHO_EIO, "the name of the folder %s is too long", folder);
-  snprintf(what, sizeof what, "%s.gz", file->name);
-  snprintf(note, sizeof note, "file %d of %d", i + 1, kind->n_files);
-  struct transfer t = {.ctx = ctx, .url = file->url, .path = path, .what = what, .note = note};
-  return download(&t, file, folder, ei);
+  if (is_archive(file->url))
+    snprintf(note, sizeof note, "archive of %d files", kind->n_files);
+  else
+    snprintf(note, sizeof note, "file %d of %d", i + 1, kind->n_files);
+  struct transfer t = {
+      .ctx = ctx, .url = file->url, .path = p.path, .what = name, .note = note, .file = p.file};
+  return part_close(&p, transfer(&t, ei), is_archive(file->url) ? NULL : file, file->url,
+                    "nothing of it was kept, try again later", ei);
 }
 #else
-static mho_err fetch_file(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
-                          mho_errinfo *ei) {
+static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
+                        const char *name, mho_errinfo *ei) {
   return mho_fail(ei, MHO_EUNSUPPORTED,
                   "this mho was built without libcurl: put %s by hand into %s, or build it again",
                   kind->files[i].url, folder);
 }
 #endif
 
+static mho_err fetch_file(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
+                          mho_errinfo *ei) {
+  char name[256];
+  snprintf(name, sizeof name, "%s.gz", kind->files[i].name);
+  mho_err err = download(ctx, kind, i, folder, name, ei);
+  if (!err)
+    mho_log(ctx, MHO_LOG_INFO, "fetched %s into %s", name, folder);
+  return err;
+}
+
+/* ---------------------------------------------------------------- an archive */
+
+static mho_err write_member(const mho_context *ctx, mho_data_reader *r, mho_tar *t, const part *p,
+                            mho_errinfo *ei) {
+  uint8_t buffer[1 << 14];
+  size_t got;
+  while (t->left) {
+    if (mho_stopped(ctx))
+      return mho_fail(ei, MHO_EINTERRUPTED, "stopped while unpacking %s; files that were whole are kept",
+                      t->name);
+    mho_err err = mho_tar_read(r, t, buffer, sizeof buffer, &got, ei);
+    if (err)
+      return err;
+    if (fwrite(buffer, 1, got, p->file) < got)
+      return mho_fail(ei, MHO_EIO, "cannot write %s: %s", p->path, strerror(errno));
+    mho_progress(ctx, t->name, (long)(t->size - t->left), (long)t->size, "unpacking");
+  }
+  return MHO_OK;
+}
+
+static mho_err unpack_member(const mho_context *ctx, mho_data_reader *r, mho_tar *t,
+                             const mho_data_file *file, const char *folder, mho_errinfo *ei) {
+  part p;
+  char origin[MHO_TEXT_MAX];
+  mho_err err = part_open(&p, folder, file->name, ei);
+  if (err)
+    return err;
+  snprintf(origin, sizeof origin, "%s in %s", file->name, r->name);
+  err = part_close(&p, write_member(ctx, r, t, &p, ei), file, origin, r->cure, ei);
+  if (err)
+    return err;
+  mho_text_append(p.path, sizeof p.path, ".gz"); /* a bad one would be read instead */
+  if (unlink(p.path) && errno != ENOENT)
+    return mho_fail(ei, MHO_EIO, "cannot remove %s, which is not the published file: %s", p.path,
+                    strerror(errno));
+  mho_log(ctx, MHO_LOG_INFO, "unpacked %s into %s", file->name, folder);
+  return MHO_OK;
+}
+
+/* Unpack the missing files that are said to be in the archive at url. */
+static mho_err unpack(const mho_context *ctx, const mho_dataset_kind *kind, const char *url,
+                      mho_data_reader *r, const char *folder, bool *missing, mho_errinfo *ei) {
+  mho_tar t = {0};
+  for (;;) {
+    mho_err err = mho_tar_next(r, &t, ei);
+    if (err || t.end)
+      return err;
+    for (int i = 0; i < kind->n_files; i++) {
+      const mho_data_file *file = &kind->files[i];
+      if (!missing[i] || strcmp(file->url, url) || strcmp(file->name, t.name))
+        continue;
+      err = unpack_member(ctx, r, &t, file, folder, ei);
+      if (err)
+        return err;
+      missing[i] = false;
+    }
+  }
+}
+
+/* All missing files that come in the same archive as file i, which is one of them. */
+static mho_err fetch_archive(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
+                             bool *missing, mho_errinfo *ei) {
+  const char *url = kind->files[i].url, *slash = strrchr(url, '/'), *name = slash ? slash + 1 : url;
+  char path[MHO_DATA_PATH];
+  int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+  if (n < 0 || (size_t)n >= sizeof path)
+    return mho_fail(ei, MHO_EIO, "the name of the folder %s is too long", folder);
+  bool here = !access(path, F_OK);
+  mho_err err = here ? MHO_OK : download(ctx, kind, i, folder, name, ei);
+  if (err)
+    return err;
+  const char *origin = here ? path : url,
+             *cure = here ? "remove the archive to have it downloaded, or put a good copy in its place"
+                          : "try again later";
+  mho_data_reader r;
+  err = mho_data_open(&r, path, origin, cure, ei);
+  if (!err) {
+    err = unpack(ctx, kind, url, &r, folder, missing, ei);
+    mho_data_close(&r, NULL);
+  }
+  if (!err && missing[i])
+    err = mho_fail(ei, MHO_EDATA, "%s does not hold %s; %s", origin, kind->files[i].name, cure);
+  if (!here)
+    unlink(path);
+  return err;
+}
+
 /* ---------------------------------------------------------------- a dataset */
+
+static bool is_right(const mho_context *ctx, const mho_data_file *file, const char *folder) {
+  char path[MHO_DATA_PATH];
+  mho_errinfo bad;
+  if (!mho_data_find(folder, file->name, path, sizeof path))
+    return false;
+  if (check(file, path, path, "fetching it again", &bad)) {
+    mho_log(ctx, MHO_LOG_WARNING, "%s", bad.message);
+    return false;
+  }
+  mho_log(ctx, MHO_LOG_INFO, "%s is there and right", path);
+  return true;
+}
+
+static mho_err fetch_missing(const mho_context *ctx, const mho_dataset_kind *kind, const char *folder,
+                             bool *missing, mho_errinfo *ei) {
+  mho_err err = MHO_OK;
+  for (int i = 0; !err && i < kind->n_files; i++) {
+    const mho_data_file *file = &kind->files[i];
+    if (!missing[i])
+      continue;
+    if (mho_stopped(ctx))
+      return mho_fail(ei, MHO_EINTERRUPTED, "stopped before %s; files that were whole are kept", file->name);
+    err = is_archive(file->url) ? fetch_archive(ctx, kind, i, folder, missing, ei)
+                                : fetch_file(ctx, kind, i, folder, ei);
+  }
+  return err;
+}
 
 mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, const char *folder,
                           mho_errinfo *ei) {
-  char home[MHO_DATA_PATH], path[MHO_DATA_PATH];
+  char home[MHO_DATA_PATH];
   if (!kind->n_files) {
     mho_log(ctx, MHO_LOG_INFO, "%s is part of mho, there is nothing to fetch", kind->entry.id);
     return MHO_OK;
@@ -237,23 +386,12 @@ mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, 
                       kind->entry.id);
     folder = home;
   }
-  for (int i = 0; i < kind->n_files; i++) {
-    const mho_data_file *file = &kind->files[i];
-    if (mho_stopped(ctx))
-      return mho_fail(ei, MHO_EINTERRUPTED, "stopped before %s.gz; files that were whole are kept",
-                      file->name);
-    if (mho_data_find(folder, file->name, path, sizeof path)) {
-      mho_errinfo bad;
-      if (!check(file, path, path, "fetching it again", &bad)) {
-        mho_log(ctx, MHO_LOG_INFO, "%s is there and right", path);
-        continue;
-      }
-      mho_log(ctx, MHO_LOG_WARNING, "%s", bad.message);
-    }
-    mho_err err = fetch_file(ctx, kind, i, folder, ei);
-    if (err)
-      return err;
-    mho_log(ctx, MHO_LOG_INFO, "fetched %s.gz into %s", file->name, folder);
-  }
-  return MHO_OK;
+  bool *missing = mho_alloc((size_t)kind->n_files, sizeof *missing);
+  if (!missing)
+    return mho_fail(ei, MHO_ENOMEM, "no memory to fetch %s", kind->entry.id);
+  for (int i = 0; i < kind->n_files; i++)
+    missing[i] = !is_right(ctx, &kind->files[i], folder);
+  mho_err err = fetch_missing(ctx, kind, folder, missing, ei);
+  mho_free(missing);
+  return err;
 }

@@ -16,7 +16,7 @@ enum { MHO_DATA_PATH = 4096, MHO_DATA_HEX = SHA256_DIGEST_STRING_LENGTH };
 bool mho_data_home(const char *id, char *folder, size_t capacity);
 
 /** Path of folder/name.gz, else of folder/name; false when neither is there. The packed file comes first so
- * that a fetched one, which is always packed, is the one that is read. */
+ * that a fetched one, which is packed unless it comes out of an archive, is the one that is read. */
 bool mho_data_find(const char *folder, const char *name, char *path, size_t capacity);
 
 /** What a message about a bad file ends with: how to get a good one. */

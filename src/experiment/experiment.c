@@ -10,6 +10,8 @@
 static const mho_param train_table[] = {
     MHO_P_INT(mho_train_config, epochs, "epochs", 10, 1, 1e6, "passes through the training images"),
     MHO_P_INT(mho_train_config, batch, "batch", 100, 1, 65536, "samples an update"),
+    MHO_P_INT(mho_train_config, chunk, "chunk", 0, 0, MHO_CHUNK_MAX,
+              "samples a thread settles at once; 0: a quarter of the batch. Fewer tasks pack fewer matrices"),
     MHO_P_CHOICE(mho_train_config, shuffle, "shuffle", "batches|samples", MHO_SHUFFLE_BATCHES,
                  "batches are cut once and their order is shuffled, or samples are"),
     MHO_P_INT(mho_train_config, seed, "seed", 1, 0, 9e15, "of everything random that has no seed of its own"),
@@ -48,6 +50,7 @@ const mho_section mho_sections[] = {
     {"array", NULL, 0, {{"model", MHO_KIND_ARRAY, "ideal", AT(array)}}},
     {"train", &train_params, AT(train), {{NULL}}},
     {"checkpoint", &checkpoint_params, AT(checkpoint), {{NULL}}},
+    {"observe", &mho_observe_params, AT(observe), {{NULL}}},
 };
 const int mho_n_sections = MHO_COUNT(mho_sections);
 

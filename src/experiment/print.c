@@ -125,7 +125,8 @@ char *mho_experiment_json(const mho_experiment *e) {
 
 static void add_changed(void *user, const mho_setting *s) {
   bool is_path = s->param && s->param->kind == MHO_PARAM_TEXT && !strcmp(s->name, "path");
-  if (s->is_default || is_path)
+  bool is_observe = !strcmp(s->section->name, "observe"); /* changes no result */
+  if (s->is_default || is_path || is_observe)
     return;
   char path[128];
   snprintf(path, sizeof path, "%s.%s", s->section->name, s->name);

@@ -38,13 +38,18 @@ const char *mho_blas_better_kernel(void) {
   return NULL;
 }
 
+void mho_gemm_double(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda,
+                     const double *b, int ldb, double beta, double *c, int ldc) {
+  cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha,
+              a, lda, b, ldb, beta, c, ldc);
+}
+
 void mho_gemm(bool ta, bool tb, int m, int n, int k, mho_real alpha, const mho_real *a, int lda,
               const mho_real *b, int ldb, mho_real beta, mho_real *c, int ldc) {
 #ifdef MHO_DOUBLE
-  cblas_dgemm
+  mho_gemm_double(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 #else
-  cblas_sgemm
+  cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha,
+              a, lda, b, ldb, beta, c, ldc);
 #endif
-      (CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha, a, lda,
-       b, ldb, beta, c, ldc);
 }

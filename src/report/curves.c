@@ -1,6 +1,7 @@
-/* curves.c - accuracy, loss and pulses against the epoch, drawn and as a table.
+/* curves.c - accuracy, loss, pulses and observables against the epoch, drawn and as a table.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <string.h>
 
 #include "report/html.h"
 #include "report/page.h"
@@ -104,6 +105,71 @@ static void plot_pulses(mho_page *p) {
   write_plot(p, &plot, "Programming pulses on all devices: SET raises a conductance, RESET lowers it.");
 }
 
+/* ---------------------------------------------------------------- observables */
+
+static bool add_values(mho_plot *plot, const mho_page *p, const char *title, const double *value, int color,
+                       bool dashed) {
+  bool any = false;
+  for (int i = 0; i < p->d.n_epochs; i++)
+    any = any || isfinite(value[i]);
+  if (any)
+    plot->curve[plot->n_curves++] =
+        (mho_curve){.title = title, .color = color, .dashed = dashed, .value = value};
+  return any;
+}
+
+/* "Settling time (steps) after the epochs, last 16" */
+static void plot_observable(mho_page *p, const char *y_label, const char *title, const double *value,
+                            const char *second, const double *other, const char *caption) {
+  char description[160], last[MHO_NUMBER_MAX];
+  mho_plot plot = {.y_label = y_label, .factor = 1, .description = description};
+  if (!add_values(&plot, p, title, value, 1, false))
+    return;
+  if (other)
+    add_values(&plot, p, second, other, 2, true);
+  snprintf(description, sizeof description, "%s against epoch, last %s", y_label,
+           mho_number(value[p->d.n_epochs - 1], 4, last));
+  write_plot(p, &plot, caption);
+}
+
+/* One curve a connection, and where there are too many, some from the first to the last. */
+static void plot_cosines(mho_page *p) {
+  const mho_report_observables *o = &p->d.observed;
+  int n = o->n_connections, drawn = n < MHO_CURVES_MAX ? n : MHO_CURVES_MAX;
+  char title[MHO_CURVES_MAX][MHO_NAME_MAX], caption[256];
+  mho_plot plot = {.y_label = "cosine with backprop",
+                   .factor = 1,
+                   .description = "Cosine of the gradient with that of backpropagation against epoch, for "
+                                  "each connection"};
+  for (int i = 0; i < drawn; i++) {
+    int c = drawn > 1 ? i * (n - 1) / (drawn - 1) : 0;
+    snprintf(title[i], sizeof title[i], "%s", o->connection[c]);
+    for (char *t = title[i]; *t; t++) /* it goes to gnuplot as it is */
+      if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.", *t))
+        *t = '_';
+    add_values(&plot, p, title[i], o->cosine + (size_t)c * (size_t)p->d.n_epochs, i % MHO_COLORS + 1,
+               i >= MHO_COLORS);
+  }
+  snprintf(caption, sizeof caption,
+           "Cosine of the gradient with backpropagation's through the same net without feedback, on the first "
+           "training batch.%s",
+           drawn < n ? " Some of the connections." : "");
+  write_plot(p, &plot, caption);
+}
+
+static void plot_observables(mho_page *p) {
+  const mho_report_observables *o = &p->d.observed;
+  plot_observable(p, "spectral radius", "spectral radius", o->spectral_radius, NULL, NULL,
+                  "Largest |eigenvalue| of the hidden-to-hidden matrix.");
+  plot_observable(p, "Lyapunov exponent (1/step)", "Lyapunov exponent", o->lyapunov, NULL, NULL,
+                  "Finite-time maximal Lyapunov exponent of the free phase: below 0 it forgets where it "
+                  "started.");
+  plot_observable(p, "settling time (steps)", "mean", o->steps_mean, "longest", o->steps_max,
+                  "Steps of the synchronous map from rest until it changes by less than 1e-6; samples that do "
+                  "not settle are left out.");
+  plot_cosines(p);
+}
+
 enum { EPOCHS_SHOWN = 100 };
 static void write_epochs(const mho_page *p) {
   const mho_report_data *d = &p->d;
@@ -154,6 +220,7 @@ void mho_page_curves(mho_page *p) {
   plot_accuracy(p);
   plot_loss(p);
   plot_pulses(p);
+  plot_observables(p);
   fputs("</div>\n", p->out);
   write_epochs(p);
   fputs("</section>\n", p->out);

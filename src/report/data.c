@@ -163,6 +163,8 @@ mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *
   out->cosim = (mho_report_cosim *)(void *)cosim.at;
   out->n_cosim = cosim.n;
   out->more_cosim = cosim.more;
+  if (!err)
+    err = mho_report_observables_read(s, out, ei);
   if (err)
     mho_report_data_free(out);
   return err;
@@ -173,6 +175,7 @@ void mho_report_data_free(mho_report_data *d) {
   free(d->epoch);
   free(d->layer);
   free(d->cosim);
+  mho_report_observables_free(&d->observed);
   *d = (mho_report_data){0};
 }
 

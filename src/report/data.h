@@ -21,6 +21,14 @@ typedef struct mho_report_cosim {
   bool pass;
 } mho_report_cosim;
 
+/* Observables against the epoch, [epochs of the run] each, NaN where nothing was observed. */
+typedef struct mho_report_observables {
+  double *spectral_radius, *lyapunov, *steps_mean, *steps_max;
+  int n_connections;
+  char (*connection)[MHO_NAME_MAX]; /* [n_connections], those that a cosine is known of */
+  double *cosine;                   /* [n_connections x epochs] */
+} mho_report_observables;
+
 typedef struct mho_report_data {
   mho_run_row run;
   int n_epochs;
@@ -28,6 +36,7 @@ typedef struct mho_report_data {
   int layers_epoch;
   int n_layers, more_layers; /* more_layers: beyond MHO_LAYERS_SHOWN, not read */
   mho_report_layer *layer;
+  mho_report_observables observed;
   int n_cosim, more_cosim; /* the newest come first */
   mho_report_cosim *cosim;
 } mho_report_data;
@@ -38,6 +47,9 @@ mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *
 void mho_report_data_free(mho_report_data *d);
 /** Whether any epoch has a finite value there (offsetof a double in mho_epoch_row). */
 bool mho_report_has(const mho_report_data *d, size_t offset);
+/** The observables of a run whose epochs have been read. */
+mho_err mho_report_observables_read(mho_store *s, mho_report_data *d, mho_errinfo *ei);
+void mho_report_observables_free(mho_report_observables *o);
 static inline double mho_epoch_value(const mho_epoch_row *e, size_t offset) {
   return *(const double *)((const char *)e + offset);
 }

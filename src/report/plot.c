@@ -25,7 +25,7 @@ enum { WIDTH = 480, HEIGHT = 320, CIRCLES_MAX = 60 };
 
 /* What gnuplot is told to draw the page's colors in. Readable on white and on black, should a later gnuplot
  * write them in a way that is not recognized below. */
-static const int color_rgb[MHO_CURVES_MAX + 1][3] = {
+static const int color_rgb[MHO_COLORS + 1][3] = {
     {0, 0, 0}, {46, 133, 217}, {125, 133, 141}, {217, 119, 46}};
 
 /* ---------------------------------------------------------------- script */
@@ -44,6 +44,12 @@ static long tick_step(long span) {
     }
 }
 
+/* What curve k has in the i-th epoch, in the unit that is drawn. */
+static double value_of(const mho_plot *p, int k, const mho_epoch_row *e, int i) {
+  const mho_curve *c = &p->curve[k];
+  return (c->value ? c->value[i] : mho_epoch_value(&e[i], c->offset)) * p->factor;
+}
+
 static void print_data(FILE *f, const mho_plot *p, const mho_epoch_row *e, int n) {
   fputs("$data << EOD\n", f);
   for (int i = 0, stride = mho_plot_stride(n); i < n; i += stride) {
@@ -51,7 +57,7 @@ static void print_data(FILE *f, const mho_plot *p, const mho_epoch_row *e, int n
       i = n - 1; /* the last epoch is always there */
     fprintf(f, "%d", e[i].epoch);
     for (int k = 0; k < p->n_curves; k++) {
-      double v = mho_epoch_value(&e[i], p->curve[k].offset) * p->factor;
+      double v = value_of(p, k, e, i);
       if (isfinite(v) && !(p->logarithmic && v <= 0))
         fprintf(f, " %.7g", v);
       else
@@ -65,7 +71,7 @@ static void print_data(FILE *f, const mho_plot *p, const mho_epoch_row *e, int n
 /* The marked epoch as a point of its own; false when it has no value there. */
 static bool print_ring(FILE *f, const mho_plot *p, const mho_epoch_row *e, int n) {
   for (int i = 0; p->ring > 0 && i < n; i++) {
-    double v = mho_epoch_value(&e[i], p->curve[p->n_curves - 1].offset) * p->factor;
+    double v = value_of(p, p->n_curves - 1, e, i);
     if (e[i].epoch == p->ring && isfinite(v)) {
       fprintf(f, "$ring << EOD\n%d %.7g\nEOD\n", e[i].epoch, v);
       return true;
@@ -81,10 +87,10 @@ static void print_script(FILE *f, const mho_plot *p, const mho_epoch_row *e, int
   fprintf(f,
           "set terminal svg dynamic noenhanced size %d,%d font 'sans-serif,16'\n"
           "set datafile missing 'NaN'\nset border 3\nset tics nomirror scale 0.5\nset grid y\n"
-          "set key outside top center horizontal maxrows 1 samplen 2\nset xlabel 'epoch'\nset "
+          "set key outside top center horizontal maxrows %d samplen 2\nset xlabel 'epoch'\nset "
           "ylabel '%s'\n"
           "set xrange [%ld:%ld]\nset xtics %ld\nset format x '%%.0f'\n",
-          WIDTH, HEIGHT, p->y_label, first < last ? first : first - 1, first < last ? last : last + 1,
+          WIDTH, HEIGHT, p->n_curves > 4 ? 2 : 1, p->y_label, first < last ? first : first - 1, first < last ? last : last + 1,
           tick_step(last - first));
   if (p->logarithmic)
     fputs("set logscale y\n", f);
@@ -203,7 +209,7 @@ static int make_swaps(swap *s) {
   };
   int n = MHO_COUNT(fixed);
   memcpy(s, fixed, sizeof fixed);
-  for (int k = 1; k <= MHO_CURVES_MAX; k++) {
+  for (int k = 1; k <= MHO_COLORS; k++) {
     static const char *const attribute[] = {"stroke", "color", "fill"};
     const int *c = color_rgb[k];
     for (int a = 0; a < MHO_COUNT(attribute); a++, n++) {

@@ -10,10 +10,11 @@
 typedef struct mho_curve {
   const char *title;
   size_t offset;     /* of a double in mho_epoch_row */
-  int color, dashed; /* color: 1 .. 3 of the page's style */
+  int color, dashed; /* color: 1 .. MHO_COLORS of the page's style */
+  const double *value; /* [epochs] to be drawn in place of what is at the offset; nullable */
 } mho_curve;
 
-enum { MHO_CURVES_MAX = 3, MHO_POINTS_MAX = 800 };
+enum { MHO_CURVES_MAX = 6, MHO_COLORS = 3, MHO_POINTS_MAX = 800 };
 
 typedef struct mho_plot { /* all texts are plain ASCII without quotes: they go to gnuplot as they are */
   const char *y_label;    /* with its unit */

@@ -151,14 +151,14 @@ static bool difference_input(const mho_settle_job *job, int l, const bool *fresh
   return any;
 }
 
-/* Sweeps that bring what is left of a contraction below 3 %: of a signal that is itself an estimate over a
- * batch. */
+/* Sweeps that bring what is left of a contraction below a tenth: the contraction is that of the slowest neuron of the
+ * slowest sample, and the signal is an estimate over a batch. */
 static int sweeps_for(double contraction) {
-  if (contraction <= 0.03)
+  if (contraction <= 0.1)
     return 1;
   if (contraction >= 0.9)
-    return 33;
-  return (int)ceil(log(0.03) / log(contraction));
+    return 22;
+  return (int)ceil(log(0.1) / log(contraction));
 }
 
 static void difference(const mho_settle_job *job, const mho_settle_stats *free, mho_real *const *e,

@@ -57,6 +57,20 @@ static mho_layer_row *layer_rows(const mho_trainer *t) {
   return rows;
 }
 
+/* The rows of the free phase and of the connections; cosines go from an array into the latter. */
+static mho_err observe(logger *g, mho_settle_row *settle, mho_layer_row *layers, mho_errinfo *ei) {
+  mho_trainer *t = g->t;
+  double start = mho_seconds(), *cosine = mho_alloc((size_t)t->net->n_trained, sizeof *cosine);
+  mho_err err = layers && cosine ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for layer statistics");
+  if (!err)
+    err = mho_trainer_observe(t, settle, cosine, ei);
+  for (int c = 0; c < t->net->n_trained && !err && t->e->observe.cosine; c++)
+    layers[c].cosine = cosine[c];
+  mho_free(cosine);
+  g->row.wall_s += mho_seconds() - start;
+  return err;
+}
+
 /* Log a finished epoch, with a checkpoint where one is due. */
 static mho_err log_epoch(logger *g, const mho_epoch_row *epoch, mho_errinfo *ei) {
   mho_trainer *t = g->t;
@@ -85,14 +99,15 @@ static mho_err log_epoch(logger *g, const mho_epoch_row *epoch, mho_errinfo *ei)
                            .spectral_radius = NAN,
                            .lyapunov = NAN,
                            .unsettled = epoch->unsettled};
+  mho_layer_row *layers = layer_rows(t);
   mho_store_update u = {.epoch = epoch,
-                        .layers = layer_rows(t),
+                        .layers = layers,
                         .n_layers = t->net->n_trained,
                         .layers_epoch = epoch->epoch,
                         .settles = &settle,
                         .n_settles = 1,
                         .last_is_best = best};
-  mho_err err = u.layers ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for layer statistics");
+  mho_err err = observe(g, &settle, layers, ei);
   /* the best epoch is kept too, so it is due whenever it comes */
   if (!err && (best || last || t->epoch % t->e->checkpoint.every == 0)) {
     err = mho_trainer_save(t, &checkpoint, ei);
@@ -100,7 +115,7 @@ static mho_err log_epoch(logger *g, const mho_epoch_row *epoch, mho_errinfo *ei)
   }
   if (!err)
     err = write_update(g, &u, ei);
-  mho_free((void *)(uintptr_t)u.layers);
+  mho_free(layers);
   mho_blob_free(&checkpoint.blob);
   return err;
 }

@@ -17,9 +17,10 @@ enum {
 static const uint64_t EVALUATION = (uint64_t)1
                                    << 43; /* numbers the noise of evaluations apart from training's */
 
-int mho_chunk_rows(int batch) {
-  int rows = (batch + 3) / 4; /* four tasks a batch, or more */
-  rows = (rows + 7) / 8 * 8;
+/* Samples a task settles: from the config alone, so that results do not depend on the threads. */
+static int chunk_rows(const mho_train_config *c) {
+  int rows = c->chunk ? (int)c->chunk : ((int)c->batch + 3) / 4;
+  rows = c->chunk ? rows : (rows + 7) / 8 * 8;
   return rows > MHO_CHUNK_MAX ? MHO_CHUNK_MAX : rows;
 }
 
@@ -182,7 +183,7 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   t->seeds = mho_experiment_seeds(e);
   t->direct = mho_experiment_direct(e);
   t->capacity = e->train.batch > EVAL_BATCH ? (int)e->train.batch : EVAL_BATCH;
-  t->chunk = mho_chunk_rows((int)e->train.batch);
+  t->chunk = chunk_rows(&e->train);
   mho_err err =
       mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &t->data, ei);
   if (!err && e->train.batch > t->data.train.n)
@@ -418,6 +419,17 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluat
                           .unsettled = sum.free.unsettled,
                           .seconds = mho_seconds() - start};
   return MHO_OK;
+}
+
+void mho_trainer_learn(mho_trainer *t, int first, int n) {
+  uint64_t number = ((uint64_t)1 << 22) - 1; /* the last of its epoch's: no evaluation has so many batches */
+  batch_job b = {.t = t,
+                 .part = &t->data.train,
+                 .first = first,
+                 .n = n,
+                 .learn = true,
+                 .update = EVALUATION | (uint64_t)t->epoch << 22 | number};
+  run_batch(&b);
 }
 
 mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out, mho_errinfo *ei) {

@@ -52,7 +52,8 @@ struct mho_trainer {
   mho_epoch_sums sums; /* of the epoch under way */
 };
 
-/* Samples a task settles: from the batch alone, so that results do not depend on the threads. */
-int mho_chunk_rows(int batch);
+/* The rule's states and errors on the training images first .. first+n-1 (n at most the capacity), into
+ * state[0] and error; with noise of its own, apart from training's and evaluation's. */
+void mho_trainer_learn(mho_trainer *t, int first, int n);
 
 #endif

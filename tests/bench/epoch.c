@@ -88,24 +88,28 @@ static double gemm_rate(mho_pool *pool, int m, int n, int k) {
   return best;
 }
 
-/* Multiply-adds a sample of the synchronous mode on a chain: T free steps (a layer is idle until the signal
- * has come that far), K nudged ones, the read-out and its feedback, and the gradient. */
-static double multiply_adds(const mho_network *net, int free_steps, int nudged_steps) {
-  double sum = 0;
+/* Multiply-adds a sample: input, read-out and its feedback and the gradient once; a hidden link `sweeps` times less the
+ * times that the signal has not come that far, and `nudged` times in the nudged phase. */
+static double multiply_adds(const mho_network *net, bool synchronous, double sweeps, double nudged) {
+  double sum = (double)net->n_weights;
   int last = net->n_layers - 1;
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     double size = (double)net->layer[k->from].n * net->layer[k->to].n;
     if (k->from == 0 || k->to == last || k->from == last)
-      sum += size; /* once a phase, and not again in the nudged one */
+      sum += size;
+    else if (synchronous)
+      sum += size * (sweeps - k->from + nudged); /* h_l is 0 for its first l steps */
+    else if (k->from < k->to)
+      sum += size * (sweeps + nudged - 1); /* nothing comes from below in the first nudged sweep */
     else
-      sum += size * (free_steps - k->from + nudged_steps); /* h_l is 0 for its first l steps */
+      sum += size * (sweeps - 1 + nudged); /* nor from above in the first free one */
   }
-  return sum + (double)net->n_weights;
+  return sum;
 }
 
-static void bench(const mho_registry *r, mho_pool *pool, const char *name, const char *hidden, int free_steps,
-                  int nudged_steps) {
+static void bench(const mho_registry *r, mho_pool *pool, const char *name, const char *hidden,
+                  const char *rest) {
   char yaml[512];
   mho_errinfo ei = {0};
   mho_config *c;
@@ -113,10 +117,12 @@ static void bench(const mho_registry *r, mho_pool *pool, const char *name, const
   mho_trainer *t;
   mho_epoch_row row = {0};
   mho_context ctx = {.pool = pool};
-  snprintf(yaml, sizeof yaml,
-           "dataset: random\nnetwork: {hidden: %s}\nsettle: {method: synchronous, free: %d, nudged: %d}\n"
-           "train: {batch: 500}\n",
-           hidden, free_steps, nudged_steps);
+  bool synchronous = strstr(rest, "synchronous"), bp = strstr(rest, "bp");
+  int free_steps = 0, nudged_steps = 1;
+  if (synchronous)
+    sscanf(strstr(rest, "free:"), "free: %d, nudged: %d", &free_steps, &nudged_steps);
+  snprintf(yaml, sizeof yaml, "dataset: random\nnetwork: {hidden: %s}\ntrain: {batch: 500}\n%s\n", hidden,
+           rest);
   if (mho_config_new(&c, &ei) || mho_config_text(c, yaml, name, &ei) ||
       mho_experiment_new(r, c, false, &e, &ei) || mho_trainer_new(&ctx, e, &t, &ei))
     die(&ei);
@@ -128,10 +134,16 @@ static void bench(const mho_registry *r, mho_pool *pool, const char *name, const
   }
   const mho_network *net = mho_trainer_network(t);
   int width = net->layer[1].n;
-  double products = TRAIN * multiply_adds(net, free_steps, nudged_steps),
-         rate = gemm_rate(pool, 128, width, width);
-  printf("%-14s %8.2f s/epoch  floor %6.2f s (%.0f GFLOP at %.0f GFLOP/s)  ratio %.2f\n", name, best,
+  /* backpropagation: one pass forward along the forward links, one back along the others */
+  double each = multiply_adds(net, synchronous,
+                              synchronous ? free_steps
+                              : bp        ? 1
+                                          : row.settle_steps,
+                              nudged_steps);
+  double products = TRAIN * each, rate = gemm_rate(pool, 128, width, width);
+  printf("%-22s %7.3f s/epoch  floor %6.3f s (%4.0f GFLOP at %.0f GFLOP/s)  ratio %.2f\n", name, best,
          products / rate, 2e-9 * products, 2e-9 * rate, best * rate / products);
+  fflush(stdout);
   mho_trainer_free(t);
   mho_experiment_free(e);
   mho_config_free(c);
@@ -147,8 +159,15 @@ int main(void) {
     die(&ei);
   printf("OpenBLAS kernels %s%s, %d threads, best of 3 epochs of 60000 samples\n", mho_blas_kernel(),
          mho_blas_better_kernel() ? " (slow: set OPENBLAS_CORETYPE)" : "", mho_pool_threads(pool));
-  bench(r, pool, "2x512 10/5", "[512, 512]", 10, 5);
-  bench(r, pool, "5x64 50/25", "[64, 64, 64, 64, 64]", 50, 25);
+  static const char sweep[] = "settle: sweep", bp[] = "rule: bp";
+  bench(r, pool, "2x512 paper's 10/5", "[512, 512]", "settle: {method: synchronous, free: 10, nudged: 5}");
+  bench(r, pool, "2x512 sweeps", "[512, 512]", sweep);
+  bench(r, pool, "2x512 bp", "[512, 512]", bp);
+  bench(r, pool, "3x512 sweeps", "[512, 512, 512]", sweep);
+  bench(r, pool, "5x64 paper's 50/25", "[64, 64, 64, 64, 64]",
+        "settle: {method: synchronous, free: 50, nudged: 25}");
+  bench(r, pool, "5x64 sweeps", "[64, 64, 64, 64, 64]", sweep);
+  bench(r, pool, "10x64 sweeps", "[64, 64, 64, 64, 64, 64, 64, 64, 64, 64]", sweep);
   mho_pool_free(pool);
   mho_registry_free(r);
   return 0;

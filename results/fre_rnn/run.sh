@@ -1,0 +1,82 @@
+#!/bin/sh
+# run.sh - the layered rows of Liu & Chen's Tables 1 and 2 in mho's own mode (sweeps, the difference settled itself):
+# prints the tables of README.md. Usage: results/fre_rnn/run.sh [SEEDS [DATASETS [DB]]], for example "1 2 3" mnist.
+# Stopped at any time, it goes on where it was. MNIST: about 7 minutes a seed on two cores, CIFAR-10 about 6.
+set -eu
+cd "$(dirname "$0")/../.."
+mho=build/mho
+seeds=${1:-1 2 3 4 5}
+datasets=${2:-mnist cifar10}
+db=${3:-results/fre_rnn.db}
+. results/run_once.sh
+
+# layers N WIDTH -> "[WIDTH,WIDTH,...]"
+layers() {
+  printf '['
+  i=1
+  while [ $i -lt "$1" ]; do
+    printf '%s,' "$2"
+    i=$((i + 1))
+  done
+  printf '%s]' "$2"
+}
+
+# every row: name; layers, width; what it sets; the paper's MNIST and CIFAR-10 test accuracies
+rows() {
+  cat <<'END'
+2x512 EP|2 512|feedback.scale=0.01|98.39 ± .04|–
+2x512 BP|2 512|rule=bp|98.26 ± .06|–
+3x512 EP|3 512|feedback.scale=0.01|98.36 ± .06|–
+3x512 BP|3 512|rule=bp|98.36 ± .08|–
+5x64 EP|5 64|feedback.scale=0.1|97.64 ± .10|50.72
+5x64 BP|5 64|rule=bp|97.69 ± .10|49.23
+5x64 EP asymmetric|5 64|feedback.scale=0.1 feedback.mode=asymmetric|96.37 ± .11|45.27
+5x64 FA|5 64|rule=fa|96.44|37.97
+10x64 EP chain|10 64|feedback.scale=0.01|92.49 ± .32|34.90
+10x64 EP residual|10 64|feedback.scale=0.1 network.topology=residual|97.49 ± .05|44.46
+10x64 BP|10 64|rule=bp|97.61 ± .04|48.23
+10x64 EP asymmetric chain|10 64|feedback.scale=0.1 feedback.mode=asymmetric|87.37|30.37
+10x64 EP asymmetric AGT|10 64|feedback.scale=0.1 feedback.mode=asymmetric network.topology=agt|96.87 ± .11|30.94
+10x64 FA|10 64|rule=fa|94.52|–
+20x64 EP chain|20 64|feedback.scale=0.01|–|–
+20x64 EP residual|20 64|feedback.scale=0.1 network.topology=residual|95.95 ± .18|43.61
+20x64 BP|20 64|rule=bp|97.48|–
+END
+}
+
+for seed in $seeds; do
+  for dataset in $datasets; do
+    rate=1e-3
+    [ "$dataset" = cifar10 ] && rate=2e-4
+    rows | while IFS='|' read -r name size sets mnist cifar; do
+      if [ "$dataset" = cifar10 ] && [ "$cifar" = – ]; then
+        continue
+      fi
+      words=""
+      for s in $sets; do
+        words="$words --set $s"
+      done
+      # shellcheck disable=SC2086
+      run_once "$dataset $name $seed" --set dataset=$dataset --set "network.hidden=$(layers $size)" \
+        --set train.batch=500 --set train.epochs=50 --set update.rate=$rate --seed "$seed" $words </dev/null
+    done
+  done
+done >&2
+
+for dataset in $datasets; do
+  echo "| $dataset | mho: best epoch | last epoch | seeds | s/epoch | paper: best epoch |"
+  echo "|---|---|---|---|---|---|"
+  rows | while IFS='|' read -r name size sets mnist cifar; do
+    paper=$mnist
+    [ "$dataset" = cifar10 ] && paper=$cifar
+    line=$("$mho" query --db "$db" --csv "SELECT printf('%.2f ± %.2f', 100*avg(best_test_acc), 100*sqrt(max(0,
+        (avg(best_test_acc*best_test_acc) - avg(best_test_acc)*avg(best_test_acc)) * count(*) / max(1, count(*) - 1)))) ||
+        ' | ' || printf('%.2f', 100*avg(final_test_acc)) || ' | ' || count(*) || ' | ' ||
+        printf('%.2f', avg((SELECT avg(wall_s) FROM epoch WHERE run_id = run.id))) AS line
+      FROM run WHERE name GLOB '$dataset $name [0-9]*' AND status = 'completed' HAVING count(*) > 0" </dev/null | sed -n 2p)
+    [ -n "$line" ] && echo "| $name | $line | $paper |"
+  done
+  echo
+done
+"$mho" query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ' with ' || blas || ' kernels' AS line FROM run" |
+  tail -n +2

@@ -1,0 +1,113 @@
+/* observe.c - what the config's section observe asks for, after an epoch.
+ *
+ * Nothing that training uses later is touched: states and errors are written anew by every batch, and noise
+ * is numbered apart (train/trainer.c). The cosine's other side is backpropagation through the same network
+ * without its recurrence, with the transposes of the forward weights also where the feedback is asymmetric,
+ * read exactly. SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "rule/backprop.h"
+#include "train/trainer.h"
+
+/* States and errors of backpropagation on the batch whose inputs and labels the trainer holds. */
+typedef struct backprop {
+  mho_network *net; /* feed-forward, exact */
+  mho_state *s;
+  mho_real *error[MHO_LAYERS_MAX]; /* [n x layer] */
+} backprop;
+
+static void backprop_free(backprop *b) {
+  for (int l = 0; b->net && l < b->net->n_layers; l++)
+    mho_free(b->error[l]);
+  mho_state_free(b->s);
+  mho_network_feedforward_free(b->net);
+}
+
+static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinfo *ei) {
+  mho_rule_stats unused = {0};
+  mho_err err = mho_network_feedforward(t->net, &b->net, ei);
+  if (!err)
+    err = mho_state_new(b->net, n, MHO_STATE_INPUT, &b->s, ei);
+  for (int l = 1; !err && l < b->net->n_layers; l++)
+    if (!(b->error[l] = mho_alloc((size_t)n * (size_t)b->net->layer[l].n, sizeof(mho_real))))
+      err = mho_fail(ei, MHO_ENOMEM, "no memory for backpropagation on %d samples", n);
+  if (err)
+    return err;
+  memcpy(b->s->z[0], t->state[0]->z[0], (size_t)n * (size_t)t->data.features * sizeof(mho_real));
+  mho_rule_job job = {.net = b->net, .state = {b->s}, .error = b->error, .label = t->label, .n = n};
+  mho_backprop_learn(&job, &unused);
+  return MHO_OK;
+}
+
+static double cosine_of(size_t n, const mho_real *a, const mho_real *b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < n; i++) {
+    ab += (double)a[i] * (double)b[i];
+    aa += (double)a[i] * (double)a[i];
+    bb += (double)b[i] * (double)b[i];
+  }
+  return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : (double)NAN;
+}
+
+static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
+  const mho_network *net = t->net;
+  int n = (int)t->e->train.batch;
+  size_t most = 0;
+  backprop b = {0};
+  for (int c = 0; c < net->n_trained; c++) {
+    size_t cells = (size_t)net->connection[c].xb->rows * (size_t)net->connection[c].xb->cols;
+    most = cells > most ? cells : most;
+  }
+  mho_trainer_learn(t, 0, n);
+  mho_real *g = mho_alloc(2 * most, sizeof *g);
+  mho_err err = g ? backprop_run(t, n, &b, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for two gradients");
+  for (int c = 0; c < net->n_trained && !err; c++) {
+    int rows = net->connection[c].xb->rows;
+    mho_rule_gradient(net, c, t->state[0], t->error, n, 1, 0, rows, g);
+    mho_rule_gradient(net, c, b.s, b.error, n, 1, 0, rows, g + most);
+    out[c] = cosine_of((size_t)rows * (size_t)net->connection[c].xb->cols, g, g + most);
+  }
+  backprop_free(&b);
+  mho_free(g);
+  return err;
+}
+
+/* Lyapunov exponent and settling time over the first test images. */
+static mho_err observe_samples(const mho_trainer *t, mho_settle_row *row, mho_errinfo *ei) {
+  const mho_observe_config *o = &t->e->observe;
+  mho_pool *pool = t->ctx ? t->ctx->pool : NULL;
+  int n = o->samples < t->data.test.n ? (int)o->samples : t->data.test.n;
+  mho_state *input;
+  mho_err err = mho_state_new(t->net, n, MHO_STATE_INPUT, &input, ei);
+  if (err)
+    return err;
+  mho_images_batch(&t->data, &t->data.test, NULL, 0, n, input->z[0], NULL);
+  if (o->lyapunov) {
+    mho_lyapunov v;
+    err = mho_observe_lyapunov(t->net, input, n, pool, &v, ei);
+    row->lyapunov = err || !isfinite(v.mean) ? (double)NAN : v.mean;
+  }
+  if (o->settling && !err) {
+    mho_settling v;
+    err = mho_observe_settling(t->net, input, n, pool, &v, ei);
+    row->steps_mean = v.mean;
+    row->steps_max = v.max;
+    row->residual_max = v.residual;
+    row->unsettled = v.unsettled;
+  }
+  mho_state_free(input);
+  return err;
+}
+
+mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double *cosine, mho_errinfo *ei) {
+  const mho_observe_config *o = &t->e->observe;
+  mho_err err = MHO_OK;
+  if (o->spectral_radius)
+    err = mho_observe_spectral_radius(t->net, &row->spectral_radius, NULL, ei);
+  if (!err && (o->lyapunov || o->settling))
+    err = observe_samples(t, row, ei);
+  if (!err && o->cosine)
+    err = cosines(t, cosine, ei);
+  return err;
+}
