@@ -291,8 +291,13 @@ void mho_param_range(const mho_param *p, char *buf, size_t n) {
   case MHO_PARAM_REAL:
   case MHO_PARAM_INT:
   case MHO_PARAM_INTS:
-    format_quantity(p->low, p->unit, false, low, sizeof low);
-    format_quantity(p->high, p->unit, false, high, sizeof high);
+    if (p->kind == MHO_PARAM_REAL) {
+      format_quantity(p->low, p->unit, false, low, sizeof low);
+      format_quantity(p->high, p->unit, false, high, sizeof high);
+    } else {
+      snprintf(low, sizeof low, "%.0f", p->low);
+      snprintf(high, sizeof high, "%.0f", p->high);
+    }
     if (p->high >= 1e15)
       snprintf(buf, n, "at least %s", low);
     else

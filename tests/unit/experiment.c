@@ -36,7 +36,7 @@ static void test_refusals(void **state) {
       {"netwrok: {hidden: [3]}\n", NULL, "did you mean 'network'", 1},
       {"train:\n  epochs: many\n", NULL, "'many' is not a whole number", 2},
       {"train:\n  epochs: [1, 2]\n", NULL, "not a list", 2},
-      {"train:\n\n  epochs: 0\n", NULL, "1 to 1e+06", 3},
+      {"train:\n\n  epochs: 0\n", NULL, "1 to 1000000", 3},
       {"device:\n  model: linear\n  g_max: 5\n", NULL, "no unit", 3},
       {"device:\n  model: linear\n  g_max: 5 ohm\n", NULL, "expected S", 3},
       {"device: {model: linear, g_max: 1 uS, g_min: 2 uS}\n", NULL, "below device.g_max", 1},
