@@ -116,10 +116,10 @@ MHO_API void mho_network_free(mho_network *net);
  * read-out). */
 MHO_API double mho_network_signal_scale(const mho_network *net, int layer);
 
-/** The net that backpropagation is defined on: net's layers, its forward links, as feedback links the transposes
- *  of all of them (whatever net's own are), and the same weights, read without noise. It shares them, so it
- *  follows the training.
- *  @param out  free it with mho_network_feedforward_free, before net; its crossbars must not be programmed. */
+/** The net that backpropagation is defined on: net's layers, its forward links, as feedback links the
+ *  transposes of all of them (whatever net's own are), and the same weights, read without noise. It shares
+ *  them, so it follows the training.
+ *  @param out  free it with mho_network_feedforward_free, before net; not to be programmed. */
 MHO_API mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_errinfo *ei);
 MHO_API void mho_network_feedforward_free(mho_network *feedforward);
 

@@ -73,9 +73,9 @@ typedef struct mho_layer_row { /* one connection after an epoch */
   double cosine;                  /* gradient against backpropagation's; NaN when not asked for */
 } mho_layer_row;
 
-/* Observables of an epoch, NaN where not asked for. steps_mean and unsettled are the training's own free phase,
- * as in the epoch's row; with observe.settling (residual_max is known then) they are of the synchronous map on
- * the test images observed, whatever settles in training. */
+/* Observables of an epoch, NaN where not asked for. steps_mean and unsettled are the training's own free
+ * phase, as in the epoch's row; with observe.settling (residual_max is known then) they are of the synchronous
+ * map on the test images observed, whatever settles in training. */
 typedef struct mho_settle_row {
   int epoch;
   const char *phase; /* free, nudged */

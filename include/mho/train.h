@@ -68,12 +68,12 @@ MHO_API mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho
  * at most the batch), unscaled by the optimizer. @param out [rows x cols]. */
 MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out, mho_errinfo *ei);
 
-/** What the experiment's section observe asks for, at the present weights. Nothing that training uses later is
- *  touched, and what is not asked for is left as it is.
+/** What the experiment's section observe asks for, at the present weights. Nothing that training uses later
+ *  is touched, and what is not asked for is left as it is.
  *
- *  @param row     spectral_radius; lyapunov (NaN where every perturbation dies out); of the settling: steps_mean,
- *                 steps_max (NaN when no sample settles), residual_max and unsettled. See mho/settle.h. Over the
- *                 first observe.samples test images.
+ *  @param row     over the first observe.samples test images, see mho/settle.h: spectral_radius; lyapunov (NaN
+ *                 where every perturbation dies out); of the settling steps_mean and steps_max (NaN when no
+ *                 sample settles), residual_max and unsettled.
  *  @param cosine  [trained connections] cosine of the rule's gradient with backpropagation's through the same
  *                 network without its recurrence, on the first train.batch training images; NaN where one of
  *                 them is 0. May be NULL when observe.cosine is off. */

@@ -33,13 +33,13 @@ rows() {
 5x64 EP asymmetric|5 64|feedback.scale=0.1 feedback.mode=asymmetric|96.37 ± .11|45.27
 5x64 FA|5 64|rule=fa|96.44|37.97
 10x64 EP chain|10 64|feedback.scale=0.01|92.49 ± .32|34.90
-10x64 EP residual|10 64|feedback.scale=0.1 network.topology=residual|97.49 ± .05|44.46
+10x64 EP residual|10 64|feedback.scale=0.1 network.topology=residual rule.gradient=physical|97.49 ± .05|44.46
 10x64 BP|10 64|rule=bp|97.61 ± .04|48.23
 10x64 EP asymmetric chain|10 64|feedback.scale=0.1 feedback.mode=asymmetric|87.37|30.37
-10x64 EP asymmetric AGT|10 64|feedback.scale=0.1 feedback.mode=asymmetric network.topology=agt|96.87 ± .11|30.94
+10x64 EP asymmetric AGT|10 64|feedback.scale=0.1 feedback.mode=asymmetric network.topology=agt rule.gradient=physical|96.87 ± .11|30.94
 10x64 FA|10 64|rule=fa|94.52|–
 20x64 EP chain|20 64|feedback.scale=0.01|–|–
-20x64 EP residual|20 64|feedback.scale=0.1 network.topology=residual|95.95 ± .18|43.61
+20x64 EP residual|20 64|feedback.scale=0.01 network.topology=residual|95.95 ± .18|43.61
 20x64 BP|20 64|rule=bp|97.48|–
 END
 }

@@ -1,5 +1,5 @@
-/* feedforward.c - the net that backpropagation is defined on: another one's layers, forward links and weights,
- * the transposes of those links as its feedback, and reads without noise.
+/* feedforward.c - the net that backpropagation is defined on: another one's layers, forward links and
+ * weights, the transposes of those links as its feedback, and reads without noise.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 

@@ -4,7 +4,8 @@
  * random vector, orthogonalized twice against the whole basis, whose projection on the Krylov space is
  * checked at 25, 50, 100, 200 and 400 vectors for whether its largest eigenvalue has converged.
  * Source: W. Arnoldi, Quart. Appl. Math. 9:17 (1951); Y. Saad, Numerical Methods for Large Eigenvalue
- * Problems, chapter 6. SPDX-License-Identifier: GPL-3.0-or-later */
+ * Problems, chapter 6.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_complex_math.h>
 #include <gsl/gsl_eigen.h>
 #include <math.h>

@@ -150,10 +150,11 @@ static void plot_cosines(mho_page *p) {
     add_values(&plot, p, title[i], o->cosine + (size_t)c * (size_t)p->d.n_epochs, i % MHO_COLORS + 1,
                i >= MHO_COLORS);
   }
-  snprintf(caption, sizeof caption,
-           "Cosine of the gradient with backpropagation's through the same net without feedback, on the first "
-           "training batch.%s",
-           drawn < n ? " Some of the connections." : "");
+  snprintf(
+      caption, sizeof caption,
+      "Cosine of the gradient with backpropagation's through the same net without feedback, on the first "
+      "training batch.%s",
+      drawn < n ? " Some of the connections." : "");
   write_plot(p, &plot, caption);
 }
 
@@ -164,9 +165,10 @@ static void plot_observables(mho_page *p) {
   plot_observable(p, "Lyapunov exponent (1/step)", "Lyapunov exponent", o->lyapunov, NULL, NULL,
                   "Finite-time maximal Lyapunov exponent of the free phase: below 0 it forgets where it "
                   "started.");
-  plot_observable(p, "settling time (steps)", "mean", o->steps_mean, "longest", o->steps_max,
-                  "Steps of the synchronous map from rest until it changes by less than 1e-6; samples that do "
-                  "not settle are left out.");
+  plot_observable(
+      p, "settling time (steps)", "mean", o->steps_mean, "longest", o->steps_max,
+      "Steps of the synchronous map from rest until it changes by less than 1e-6; samples that do "
+      "not settle are left out.");
   plot_cosines(p);
 }
 

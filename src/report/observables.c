@@ -10,8 +10,8 @@
 typedef struct taker {
   const mho_report_data *d;
   mho_report_observables *o;
-  int at;         /* the epoch reached, epochs ascend */
-  int layer;      /* the connection under way */
+  int at;    /* the epoch reached, epochs ascend */
+  int layer; /* the connection under way */
   bool no_memory;
 } taker;
 

@@ -25,8 +25,7 @@ enum { WIDTH = 480, HEIGHT = 320, CIRCLES_MAX = 60 };
 
 /* What gnuplot is told to draw the page's colors in. Readable on white and on black, should a later gnuplot
  * write them in a way that is not recognized below. */
-static const int color_rgb[MHO_COLORS + 1][3] = {
-    {0, 0, 0}, {46, 133, 217}, {125, 133, 141}, {217, 119, 46}};
+static const int color_rgb[MHO_COLORS + 1][3] = {{0, 0, 0}, {46, 133, 217}, {125, 133, 141}, {217, 119, 46}};
 
 /* ---------------------------------------------------------------- script */
 
@@ -90,8 +89,8 @@ static void print_script(FILE *f, const mho_plot *p, const mho_epoch_row *e, int
           "set key outside top center horizontal maxrows %d samplen 2\nset xlabel 'epoch'\nset "
           "ylabel '%s'\n"
           "set xrange [%ld:%ld]\nset xtics %ld\nset format x '%%.0f'\n",
-          WIDTH, HEIGHT, p->n_curves > 4 ? 2 : 1, p->y_label, first < last ? first : first - 1, first < last ? last : last + 1,
-          tick_step(last - first));
+          WIDTH, HEIGHT, p->n_curves > 4 ? 2 : 1, p->y_label, first < last ? first : first - 1,
+          first < last ? last : last + 1, tick_step(last - first));
   if (p->logarithmic)
     fputs("set logscale y\n", f);
   else if (p->from_zero)

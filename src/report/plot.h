@@ -9,8 +9,8 @@
 
 typedef struct mho_curve {
   const char *title;
-  size_t offset;     /* of a double in mho_epoch_row */
-  int color, dashed; /* color: 1 .. MHO_COLORS of the page's style */
+  size_t offset;       /* of a double in mho_epoch_row */
+  int color, dashed;   /* color: 1 .. MHO_COLORS of the page's style */
   const double *value; /* [epochs] to be drawn in place of what is at the offset; nullable */
 } mho_curve;
 

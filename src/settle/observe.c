@@ -1,9 +1,9 @@
 /* observe.c - Lyapunov exponent and settling time of the synchronous free phase.
  *
- * In double precision, whatever mho_real is: a summed input of ten rounds to 1e-6 in single precision, which is
- * the very change that counts as settled. In a wholly single-precision map samples settle late or, near the edge
- * of chaos, never, that do in double. What stays single are the neurons' functions and the input's share x W_0,
- * which is the same in all steps: a relative 6e-8 of an activity.
+ * In double precision, whatever mho_real is: a summed input of ten rounds to 1e-6 in single precision, the
+ * very change that counts as settled. In a wholly single-precision map samples settle late or, near the edge
+ * of chaos, never, that do in double. What stays single are the neurons' functions, a relative 6e-8 of an
+ * activity, and the input's share x W_0, which is the same in all steps.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -16,10 +16,12 @@ static const mho_param table[] = {
                "after every epoch: largest |eigenvalue| of the hidden-to-hidden matrix"),
     MHO_P_BOOL(mho_observe_config, lyapunov, "lyapunov", false,
                "after every epoch: finite-time maximal Lyapunov exponent of the free phase"),
-    MHO_P_BOOL(mho_observe_config, settling, "settling", false,
-               "after every epoch: steps of the synchronous map from rest until it changes by less than 1e-6"),
-    MHO_P_BOOL(mho_observe_config, cosine, "cosine", false,
-               "after every epoch: cosine of the rule's gradient with backpropagation's, first training batch"),
+    MHO_P_BOOL(
+        mho_observe_config, settling, "settling", false,
+        "after every epoch: steps of the synchronous map from rest until it changes by less than 1e-6"),
+    MHO_P_BOOL(
+        mho_observe_config, cosine, "cosine", false,
+        "after every epoch: cosine of the rule's gradient with backpropagation's, first training batch"),
     MHO_P_INT(mho_observe_config, samples, "samples", 200, 1, 1e6,
               "test images that lyapunov and settling are taken over"),
 };
@@ -152,7 +154,7 @@ static void multiply(const rows *r, int from, int l, double *to) {
   }
 }
 
-/* z_t of all layers from z_{t-1}, which ends in quantity Z_NEXT (t odd) or Z; rho' in slope where it is wanted. */
+/* z_t of all layers from z_{t-1}, into quantity Z_NEXT (t odd) or Z; rho' into slope where it is wanted. */
 static void step(const rows *r, int t, bool slope) {
   const mho_network *net = r->m->net;
   for (int l = 1; l < net->n_layers - 1; l++) {

@@ -3,8 +3,8 @@
  * Hashed are the config's values by their full keys, sorted, so that the order of keys and the spacing of the
  * JSON do not matter, and the checksum of the data. Left out are
  *  - seeds: a key named "seed", ending in "_seed", or anywhere below "seeds";
- *  - what cannot change a result: "path" and "threads" anywhere, all below "checkpoint" and "observe", the run's own
- *    name.
+ *  - what cannot change a result: "path" and "threads" anywhere, all below "checkpoint" and "observe", the
+ *    run's own name.
  * A key too many in the hash splits a group, which shows; one too few would mix different experiments.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"

@@ -103,7 +103,7 @@ CREATE TABLE layer_epoch (
   saturated REAL,                            -- fraction of cells at a bound
   stuck     REAL,                            -- fraction of cells that do not move
   pulses    REAL,                            -- of this epoch
-  cosine    REAL,                            -- weight update against backpropagation's, -1 to 1
+  cosine    REAL,                            -- gradient against backpropagation's, -1 to 1
   PRIMARY KEY (run_id, epoch, layer)
 ) STRICT, WITHOUT ROWID;
 

@@ -3,7 +3,8 @@
  * Nothing that training uses later is touched: states and errors are written anew by every batch, and noise
  * is numbered apart (train/trainer.c). The cosine's other side is backpropagation through the same network
  * without its recurrence, with the transposes of the forward weights also where the feedback is asymmetric,
- * read exactly. SPDX-License-Identifier: GPL-3.0-or-later */
+ * read exactly.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 

@@ -50,6 +50,15 @@ def test_stored_run():
         'epoch'] == 2
 
 
+def test_observables():
+    asked = [f'observe.{k}=true' for k in ('spectral_radius', 'lyapunov', 'settling', 'cosine')]
+    run('train', '--set', 'network.hidden=[16, 12]', '--set', 'train.epochs=2', '--name', 'observed',
+        *[word for k in asked for word in ('--set', k)])
+    text = run('show', 'observed').stdout
+    assert 'observables\n' in text and 'spectral radius' in text and 'cosines with backprop' in text
+    assert 'observables' not in run('show', 'first').stdout
+
+
 def test_config_round_trip():
     """A stored run's config trains to the same result again."""
     path = write('again.yaml', run('show', 'first', '--config').stdout)
@@ -103,4 +112,4 @@ def test_lists():
 
 
 main([test_help, test_train_json, test_stored_run, test_config_round_trip, test_hardware_run, test_validation_chooses,
-      test_cosim_and_report, test_lists])
+      test_cosim_and_report, test_lists, test_observables])

@@ -101,7 +101,7 @@ static void test_shorthand_and_overrides(void **state) {
 static const char *full =
     "dataset: {path: 'a b/c: d'}\nnetwork: {hidden: [7, 9]}\n"
     "device: {model: soft_bounds, g_max: 33.3 uS, g_min: 0.1 nS, variation: {step: 0.1}}\n"
-    "array: {read_noise: 0.013}\nupdate: {scheme: pulses, rate: 0.1}\n";
+    "array: {read_noise: 0.013}\nupdate: {scheme: pulses, rate: 0.1}\nobserve: {cosine: true}\n";
 
 /* What is printed, as YAML for people and JSON for the database, says the same experiment. */
 static void test_round_trips(void **state) {
@@ -139,6 +139,8 @@ static void test_hash(void **state) {
   hash_of(full, "dataset.path=elsewhere", b);
   assert_string_equal(a, b);
   hash_of(full, "train.epochs=10", b); /* the default, said aloud */
+  assert_string_equal(a, b);
+  hash_of(full, "observe.samples=50", b); /* to look changes nothing */
   assert_string_equal(a, b);
   hash_of(full, "train.seed=2", b);
   assert_string_not_equal(a, b);

@@ -281,6 +281,61 @@ static void test_says_it_all(void **state) {
   free(html);
 }
 
+/* n epochs with observables, of a net of 8 connections; the last epoch has no Lyapunov exponent. */
+static void add_observables(const char *id, int n) {
+  mho_errinfo ei;
+  add_epochs(id, n, (double)NAN);
+  for (int i = 1; i <= n; i++) {
+    mho_layer_row layers[8];
+    char name[8][16];
+    for (int c = 0; c < 8; c++) {
+      snprintf(name[c], sizeof name[c], "h%d-'%d", c, c + 1);
+      layers[c] =
+          (mho_layer_row){.layer = c, .name = name[c], .rows = 4, .cols = 4, .cosine = 0.9 - 0.01 * c * i};
+    }
+    mho_settle_row settle = {.epoch = i,
+                             .phase = "free",
+                             .steps_mean = 14 + i,
+                             .steps_max = 20 + i,
+                             .residual_max = 1e-7,
+                             .time_s = NAN,
+                             .spectral_radius = 0.25 * i,
+                             .lyapunov = i == n ? (double)NAN : -1.5 + 0.125 * i,
+                             .unsettled = 3};
+    mho_store_update u = {
+        .layers = layers, .n_layers = 8, .layers_epoch = i, .settles = &settle, .n_settles = 1};
+    OK(mho_store_write(store, id, &u, &ei));
+  }
+}
+
+static void test_observables(void **state) {
+  char *json = config_json(0, NULL);
+  begin("r1", "observed", json);
+  free(json);
+  add_observables("r1", 5);
+  char *html = write_report("r1");
+  check_html(html);
+  check_self_contained(html);
+  HAS(html, "cosine with backprop"); /* of the last epoch, in the table of connections */
+  if (have_gnuplot()) {
+    static const char *const expected[] = {"spectral radius against epoch, last 1.25",
+                                           "Lyapunov exponent (1/step) against epoch",
+                                           "settling time (steps) against epoch, last 19",
+                                           "longest",
+                                           "h0-_1",
+                                           "h7-_8",
+                                           "Some of the connections."};
+    int plots = 0;
+    for (int i = 0; i < MHO_COUNT(expected); i++)
+      HAS(html, expected[i]);
+    for (const char *s = html; (s = strstr(s, "<svg class=\"plot\"")); s++)
+      plots++;
+    assert_int_equal(plots, 7);
+    assert_int_equal(n_warnings, 0);
+  }
+  free(html);
+}
+
 static void test_marks_what_differs(void **state) {
   fake_run("r1", NULL, 5, (double)NAN);
   char *html = write_report("r1");
@@ -478,6 +533,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_registry),
       T(test_says_it_all),
+      T(test_observables),
       T(test_marks_what_differs),
       T(test_command_makes_it_again),
       T(test_validation_and_failure),
