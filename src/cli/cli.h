@@ -25,6 +25,9 @@ typedef struct common_options { /* shared by the verbs; each takes the ones it n
   int threads;
   const char *set[MAX_SET];
   int n_set;
+  int max_words; /* of a verb that takes plain words */
+  const char *word[2];
+  int n_words;
   const char *verb; /* of a verb that takes one RUN: "show"; NULL for the others */
   const char *run;  /* the RUN given */
 } common_options;
@@ -38,7 +41,7 @@ enum { OPTION_DB = 0x100, OPTION_JSON, OPTION_THREADS, OPTION_SET, OPTION_VERB }
   { "threads", OPTION_THREADS, "N", 0, "threads (default: one per processor)", 0 }
 #define OPT_SET                                                                                              \
   { "set", OPTION_SET, "KEY=VALUE", 0, "override a config key; repeatable", 0 }
-/** Handle a shared option, and the RUN of a verb that takes one; ARGP_ERR_UNKNOWN for what is neither. */
+/** Handle a shared option, and the RUN or the words of a verb that takes some; ARGP_ERR_UNKNOWN for the rest. */
 error_t common_option(common_options *o, int key, char *arg, struct argp_state *state);
 /** A whole number from an argument, or argp_error with what was expected. */
 long option_number(struct argp_state *state, const char *name, const char *text, long low, long high);

@@ -6,7 +6,8 @@
 #include "cli/cli.h"
 
 typedef struct options {
-  const char *action, *id, *folder;
+  common_options common;
+  const char *folder;
 } options;
 
 enum { KEY_FOLDER = OPTION_VERB };
@@ -19,19 +20,14 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_FOLDER:
     o->folder = arg;
     return 0;
-  case ARGP_KEY_ARG:
-    if (o->id)
-      argp_error(state, "too many words: '%s'", arg);
-    *(o->action ? &o->id : &o->action) = arg;
-    return 0;
   case ARGP_KEY_END:
-    if (!o->action || (strcmp(o->action, "list") && strcmp(o->action, "fetch")))
+    if (!o->common.word[0] || (strcmp(o->common.word[0], "list") && strcmp(o->common.word[0], "fetch")))
       argp_error(state, "say what: list, or fetch NAME");
-    if (!strcmp(o->action, "fetch") && !o->id)
+    if (!strcmp(o->common.word[0], "fetch") && !o->common.word[1])
       argp_error(state, "fetch which dataset? 'mho data list' names them");
     return 0;
   default:
-    return ARGP_ERR_UNKNOWN;
+    return common_option(&o->common, key, arg, state);
   }
 }
 
@@ -61,19 +57,20 @@ static void list_datasets(const mho_registry *r) {
 }
 
 static int run(int argc, char **argv) {
-  options o = {0};
+  options o = {.common.max_words = 2};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};
   mho_err err = session_open(&s, -1, &ei);
-  if (!err && !strcmp(o.action, "list")) {
+  if (!err && !strcmp(o.common.word[0], "list")) {
     list_datasets(s.registry);
   } else if (!err) {
-    const mho_entry *e = mho_registry_find(s.registry, MHO_KIND_DATASET, o.id);
+    const mho_entry *e = mho_registry_find(s.registry, MHO_KIND_DATASET, o.common.word[1]);
     err = e ? mho_dataset_fetch(&s.ctx, (const mho_dataset_kind *)e, o.folder, &ei)
-            : mho_fail(&ei, MHO_ENOTFOUND, "there is no dataset '%s'; 'mho data list' names them", o.id);
+            : mho_fail(&ei, MHO_ENOTFOUND, "there is no dataset '%s'; 'mho data list' names them",
+                       o.common.word[1]);
     if (!err)
-      printf("%s is complete and its checksums are right\n", o.id);
+      printf("%s is complete and its checksums are right\n", o.common.word[1]);
   }
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;

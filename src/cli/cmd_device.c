@@ -6,25 +6,20 @@
 #include "cli/cli.h"
 
 typedef struct options {
-  const char *action, *id;
+  common_options common;
 } options;
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   switch (key) {
-  case ARGP_KEY_ARG:
-    if (o->id)
-      argp_error(state, "too many words: '%s'", arg);
-    *(o->action ? &o->id : &o->action) = arg;
-    return 0;
   case ARGP_KEY_END:
-    if (!o->action || (strcmp(o->action, "list") && strcmp(o->action, "show")))
+    if (!o->common.word[0] || (strcmp(o->common.word[0], "list") && strcmp(o->common.word[0], "show")))
       argp_error(state, "say what: list, or show NAME");
-    if (!strcmp(o->action, "show") && !o->id)
+    if (!strcmp(o->common.word[0], "show") && !o->common.word[1])
       argp_error(state, "show which device? 'mho device list' names them");
     return 0;
   default:
-    return ARGP_ERR_UNKNOWN;
+    return common_option(&o->common, key, arg, state);
   }
 }
 
@@ -52,21 +47,22 @@ static void list_devices(const mho_registry *r) {
 }
 
 static int run(int argc, char **argv) {
-  options o = {0};
+  options o = {.common.max_words = 2};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};
   mho_err err = session_open(&s, -1, &ei);
-  if (!err && !strcmp(o.action, "list")) {
+  if (!err && !strcmp(o.common.word[0], "list")) {
     list_devices(s.registry);
   } else if (!err) {
-    const mho_entry *e = mho_registry_find(s.registry, MHO_KIND_DEVICE, o.id);
+    const mho_entry *e = mho_registry_find(s.registry, MHO_KIND_DEVICE, o.common.word[1]);
     if (e) {
       print_entry(e, "device");
       printf("\nof every device:\n");
       print_params("device", mho_device_params);
     } else {
-      err = mho_fail(&ei, MHO_ENOTFOUND, "there is no device '%s'; 'mho device list' names them", o.id);
+      err = mho_fail(&ei, MHO_ENOTFOUND, "there is no device '%s'; 'mho device list' names them",
+                     o.common.word[1]);
     }
   }
   session_close(&s);

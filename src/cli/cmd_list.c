@@ -9,20 +9,12 @@
 
 typedef struct options {
   common_options common;
-  const char *kind, *id;
 } options;
 
 static const struct argp_option option_table[] = {OPT_JSON, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
-  options *o = state->input;
-  if (key == ARGP_KEY_ARG) {
-    if (o->id)
-      argp_error(state, "too many words: '%s'", arg);
-    *(o->kind ? &o->id : &o->kind) = arg;
-    return 0;
-  }
-  return common_option(&o->common, key, arg, state);
+  return common_option(&((options *)state->input)->common, key, arg, state);
 }
 
 static const struct argp argp = {option_table,
@@ -65,27 +57,27 @@ static int print_kind(const options *o, const mho_registry *r, int kind) {
   bool reports = kind == MHO_KIND_COUNT;
   const char *word = reports ? "reports" : mho_kind_word((mho_kind)kind);
   int n = reports ? mho_report_count() : mho_registry_count(r, (mho_kind)kind), printed = 0;
-  if (o->kind && strcmp(o->kind, word))
+  if (o->common.word[0] && strcmp(o->common.word[0], word))
     return 0;
-  if (!o->kind && !o->common.json)
+  if (!o->common.word[0] && !o->common.json)
     printf("%s:", word);
   for (int i = 0; i < n; i++) {
     const mho_entry *e = reports ? &mho_report_at(i)->entry : mho_registry_at(r, (mho_kind)kind, i);
-    if (o->id && strcmp(o->id, e->id))
+    if (o->common.word[1] && strcmp(o->common.word[1], e->id))
       continue;
-    if (!o->kind && !o->common.json)
+    if (!o->common.word[0] && !o->common.json)
       printf(" %s", e->id);
     else
       print_one(o, word, reports ? "report" : kind_section((mho_kind)kind), e);
     printed++;
   }
-  if (!o->kind && !o->common.json)
+  if (!o->common.word[0] && !o->common.json)
     printf("\n");
   return printed;
 }
 
 static int run(int argc, char **argv) {
-  options o = {0};
+  options o = {.common.max_words = 2};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};
@@ -93,13 +85,13 @@ static int run(int argc, char **argv) {
   int printed = 0;
   for (int kind = 0; kind <= MHO_KIND_COUNT && !err; kind++)
     printed += print_kind(&o, s.registry, kind);
-  if (!err && !o.kind && !o.common.json)
+  if (!err && !o.common.word[0] && !o.common.json)
     printf("\n'mho list KIND' shows each with its parameters.\n");
-  if (!err && !printed && o.id)
-    err = mho_fail(&ei, MHO_ENOTFOUND, "there is no '%s' among the %s; 'mho list %s' shows them", o.id,
-                   o.kind, o.kind);
+  if (!err && !printed && o.common.word[1])
+    err = mho_fail(&ei, MHO_ENOTFOUND, "there is no '%s' among the %s; 'mho list %s' shows them",
+                   o.common.word[1], o.common.word[0], o.common.word[0]);
   else if (!err && !printed)
-    err = mho_fail(&ei, MHO_ENOTFOUND, "there are no '%s'; 'mho list' shows the kinds", o.kind);
+    err = mho_fail(&ei, MHO_ENOTFOUND, "there are no '%s'; 'mho list' shows the kinds", o.common.word[0]);
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

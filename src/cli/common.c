@@ -34,6 +34,12 @@ error_t common_option(common_options *o, int key, char *arg, struct argp_state *
     o->set[o->n_set++] = arg;
     return 0;
   case ARGP_KEY_ARG:
+    if (o->max_words) {
+      if (o->n_words == o->max_words)
+        argp_error(state, "too many words: '%s'", arg);
+      o->word[o->n_words++] = arg;
+      return 0;
+    }
     if (!o->verb)
       return ARGP_ERR_UNKNOWN;
     if (o->run)
