@@ -64,15 +64,14 @@ for seed in $seeds; do
 done >&2
 
 for dataset in $datasets; do
-  echo "| $dataset | mho: best epoch | last epoch | seeds | s/epoch | paper: best epoch |"
-  echo "|---|---|---|---|---|---|"
+  echo "| $dataset | mho: best epoch | last epoch | seeds | paper: best epoch |"
+  echo "|---|---|---|---|---|"
   rows | while IFS='|' read -r name size sets mnist cifar; do
     paper=$mnist
     [ "$dataset" = cifar10 ] && paper=$cifar
-    line=$("$mho" query --db "$db" --csv "SELECT printf('%.2f ± %.2f', 100*avg(best_test_acc), 100*sqrt(max(0,
-        (avg(best_test_acc*best_test_acc) - avg(best_test_acc)*avg(best_test_acc)) * count(*) / max(1, count(*) - 1)))) ||
-        ' | ' || printf('%.2f', 100*avg(final_test_acc)) || ' | ' || count(*) || ' | ' ||
-        printf('%.2f', avg((SELECT avg(wall_s) FROM epoch WHERE run_id = run.id))) AS line
+    line=$("$mho" query --db "$db" --csv "SELECT printf('%.2f', 100*avg(best_test_acc)) || iif(count(*) > 1, printf(' ± %.2f', 100*sqrt(max(0,
+        (avg(best_test_acc*best_test_acc) - avg(best_test_acc)*avg(best_test_acc)) * count(*) / max(1, count(*) - 1)))), '') ||
+        ' | ' || printf('%.2f', 100*avg(final_test_acc)) || ' | ' || count(*) AS line
       FROM run WHERE name GLOB '$dataset $name [0-9]*' AND status = 'completed' HAVING count(*) > 0" </dev/null | sed -n 2p)
     [ -n "$line" ] && echo "| $name | $line | $paper |"
   done
