@@ -54,7 +54,6 @@ int report_error(mho_err err, const mho_errinfo *ei);
 typedef struct session { /* registry, context with progress bar and Ctrl-C, made at a verb's start */
   mho_context ctx;
   mho_registry *registry;
-  bool quiet; /* no progress bar */
 } session;
 /** threads < 0: no pool (verbs that compute nothing). */
 mho_err session_open(session *s, int threads, mho_errinfo *ei);

@@ -69,14 +69,6 @@ static void predict(const mho_rule_job *job, mho_rule_stats *stats) {
   predict_to(job, NULL, stats);
 }
 
-/* Whether what the input drives is read alike in both phases, so that the second need not read it again. */
-static bool drive_repeats(const mho_network *net) {
-  for (int c = 0; c < net->n_connections; c++)
-    if (mho_crossbar_noisy(net->connection[c].xb))
-      return false;
-  return true;
-}
-
 /* Two states, subtracted: what hardware measures. */
 static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   const ep *p = job->params;
@@ -86,7 +78,7 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
     mho_settle_job nudged = free_phase(job);
     nudged.s = job->state[phase];
     nudged.start = job->state[0];
-    nudged.drive = drive_repeats(net) ? job->state[0] : NULL;
+    nudged.drive = mho_network_noisy(net) ? NULL : job->state[0]; /* exact reads of the input repeat */
     nudged.nudge = phase == 1 ? p->nudge : -p->nudge;
     nudged.error = p->error == HELD ? job->error[last] : NULL;
     nudged.clock.phase = phase;

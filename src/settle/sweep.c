@@ -38,13 +38,6 @@ static const mho_param table[] = {
 
 enum { SWEEPS_MAX = 100, NOISY_FREE = 10, NOISY_NUDGED = 5 };
 
-static bool noisy(const mho_network *net) {
-  for (int c = 0; c < net->n_connections; c++)
-    if (mho_crossbar_noisy(net->connection[c].xb))
-      return true;
-  return false;
-}
-
 /* The smallest layer's learning signal, relative to an output error of 1. */
 static double smallest_signal(const mho_network *net) {
   double least = 1;
@@ -66,14 +59,14 @@ static double tolerance_of(const mho_settle_job *job) {
 static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   const sweep *p = job->params;
   const mho_network *net = job->net;
-  bool down = job->nudge != 0, random = noisy(net);
+  bool down = job->nudge != 0, random = mho_network_noisy(net);
   int64_t wanted = down ? p->nudged : p->free;
   int hidden = net->n_layers - 2, fixed = wanted   ? (int)wanted
                                           : random ? (down ? NOISY_NUDGED : NOISY_FREE)
                                                    : 0;
   int most = fixed ? fixed : SWEEPS_MAX, t = 0;
   double tolerance = tolerance_of(job), ratio = 0;
-  float change[MHO_CHUNK_MAX], before[MHO_CHUNK_MAX], ahead[MHO_CHUNK_MAX];
+  float change[MHO_CHUNK_MAX], before[MHO_CHUNK_MAX];
   int64_t unsettled = 0;
   mho_chunk c = {.job = job, .clock = job->clock};
   for (int l = 1; l <= hidden; l++) {
@@ -102,8 +95,8 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
     ratio = 0;
     for (int s = 0; s < job->n; s++) { /* the change of the next sweep, if they go on shrinking like that */
       float r = before[s] > 0 ? change[s] / before[s] : 0;
-      ahead[s] = change[s] * (r < 1 ? r : 1);
-      unsettled += !((double)ahead[s] <= tolerance);
+      float ahead = change[s] * (r < 1 ? r : 1);
+      unsettled += !((double)ahead <= tolerance);
       ratio = fmax(ratio, (double)r);
     }
     memcpy(before, change, sizeof before);

@@ -19,8 +19,9 @@ static const uint64_t EVALUATION = (uint64_t)1
 
 /* Samples a task settles: from the config alone, so that results do not depend on the threads. */
 static int chunk_rows(const mho_train_config *c) {
-  int rows = c->chunk ? (int)c->chunk : ((int)c->batch + 3) / 4;
-  rows = c->chunk ? rows : (rows + 7) / 8 * 8;
+  if (c->chunk)
+    return (int)c->chunk;
+  int rows = (((int)c->batch + 3) / 4 + 7) / 8 * 8;
   return rows > MHO_CHUNK_MAX ? MHO_CHUNK_MAX : rows;
 }
 
