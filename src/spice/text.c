@@ -48,3 +48,20 @@ void mho_spice_text_add_number(mho_spice_text *t, double v) {
   }
   mho_spice_text_add(t, "%s", number);
 }
+
+void mho_netlist_title(mho_spice_text *t, const char *title) {
+  mho_spice_text_add(t, "* ");
+  for (const char *p = title; *p; p++)
+    mho_spice_text_add(t, "%c", (unsigned char)*p < ' ' ? ' ' : *p);
+  mho_spice_text_add(t, "\n");
+}
+
+void mho_netlist_expect(mho_spice_text *t, const char *name, int index, double value, double margin,
+                        const char *unit) {
+  mho_spice_text_add(t, "* expect %s", name);
+  if (index >= 0)
+    mho_spice_text_add(t, "%d", index);
+  mho_spice_text_add(t, " = ");
+  mho_spice_text_add_number(t, value);
+  mho_spice_text_add(t, " +- %.2g %s\n", margin, unit);
+}

@@ -1,0 +1,251 @@
+/* netlist_crossbar.c - circuits as text that a person can read and `ngspice -b` can run.
+ *
+ * Numbers are written so that they read back as the same double. Values are plain numbers on the elements,
+ * never inside the expression of a B source: ngspice 39 keeps 11 digits of a literal there.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/spice.h"
+#include "spice/text.h"
+
+#include <math.h>
+
+#define add        mho_spice_text_add
+#define add_number mho_spice_text_add_number
+
+/* ---------------------------------------------------------------- what is asked for */
+
+static int inputs(const mho_netlist_crossbar *x) {
+  return x->transposed ? x->cols : x->rows;
+}
+
+static int outputs(const mho_netlist_crossbar *x) {
+  return x->transposed ? x->rows : x->cols;
+}
+
+static mho_err bad_cell(mho_errinfo *ei, long row, long col, const char *what, double value) {
+  mho_fail(ei, MHO_EINVAL, "%s is %g at row %ld, column %ld", what, value, row, col);
+  if (ei) {
+    ei->row = row;
+    ei->col = col;
+  }
+  return MHO_EINVAL;
+}
+
+static mho_err check_conductances(const mho_netlist_crossbar *x, const double *g, const char *what,
+                                  mho_errinfo *ei) {
+  for (int i = 0; i < x->rows; i++)
+    for (int j = 0; j < x->cols; j++) {
+      double v = g[(size_t)i * (size_t)x->cols + (size_t)j];
+      if (!(v >= 0) || !isfinite(v) || (v > 0 && !isfinite(1 / v)))
+        return bad_cell(ei, i, j, what, v);
+    }
+  return MHO_OK;
+}
+
+static mho_err check(const mho_netlist_crossbar *x, mho_errinfo *ei) {
+  if (x->rows < 1 || x->cols < 1 || !x->g_pos || !x->v_in)
+    return mho_fail(ei, MHO_EINVAL, "a crossbar of %d x %d: expected at least 1 x 1, conductances and inputs",
+                    x->rows, x->cols);
+  if (!(x->r_word >= 0) || !(x->r_bit >= 0) || isinf(x->r_word) || isinf(x->r_bit))
+    return mho_fail(ei, MHO_EINVAL, "wire segments of %g ohm (word lines) and %g ohm (bit lines)", x->r_word,
+                    x->r_bit);
+  if (x->tile[0] < 0 || x->tile[1] < 0)
+    return mho_fail(ei, MHO_EINVAL, "tiles of %d x %d", x->tile[0], x->tile[1]);
+  mho_err err = check_conductances(x, x->g_pos, "the positive conductance (S)", ei);
+  if (!err && x->g_neg)
+    err = check_conductances(x, x->g_neg, "the negative conductance (S)", ei);
+  for (int k = 0; !err && k < inputs(x); k++)
+    if (!isfinite(x->v_in[k]))
+      err = bad_cell(ei, x->transposed ? -1 : k, x->transposed ? k : -1, "the input voltage", x->v_in[k]);
+  return err;
+}
+
+/* ---------------------------------------------------------------- parts of the netlist */
+
+static void add_wires_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  bool tiles = (x->tile[0] && x->tile[0] < x->rows) || (x->tile[1] && x->tile[1] < x->cols);
+  add(t,
+      "* wires: nodes wp_<i>_<j> (word line) and bp_<i>_<j> (bit line) at each device%s; word lines end at "
+      "the left,\n"
+      "*   bit lines at the bottom, the other ends are open%s\n",
+      x->g_neg ? ", wn_, bn_ of the negative ones" : "",
+      x->r_word > 0 && x->r_bit > 0 ? ""
+      : x->r_word > 0               ? "; bit lines have none"
+                                    : "; word lines have none");
+  if (tiles)
+    add(t, "* cut into tiles of %d x %d with wires of their own; their currents meet at the virtual ground\n",
+        x->tile[0] ? x->tile[0] : x->rows, x->tile[1] ? x->tile[1] : x->cols);
+}
+
+static void add_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  const char *difference = x->g_neg ? "(G+[i][j] - G-[i][j])" : "G+[i][j]";
+  bool wires = x->r_word > 0 || x->r_bit > 0;
+  add(t, "*\n* %d word lines (rows) x %d bit lines (columns), %s%s\n", x->rows, x->cols,
+      x->g_neg ? "a positive and a negative device at each crossing" : "one device at each crossing",
+      wires ? "" : ", no wire resistance");
+  add(t,
+      "* %s read: %s are driven, %s are sensed at virtual ground\n"
+      "*   I[%c] = sum over %c of %s V[%c]%s\n",
+      x->transposed ? "transposed" : "forward", x->transposed ? "bit lines b<j>" : "word lines w<i>",
+      x->transposed ? "word lines" : "bit lines", x->transposed ? 'i' : 'j', x->transposed ? 'j' : 'i',
+      difference, x->transposed ? 'j' : 'i', wires ? ", were it not for the wires" : "");
+  add(t, "* Rp_<i>_<j>%s: device at word line i, bit line j; devices of conductance 0 are left out\n",
+      x->g_neg ? ", Rn_<i>_<j>" : "");
+  if (wires)
+    add_wires_head(t, x);
+}
+
+static void add_inputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  const char *line = x->transposed ? "b" : "w";
+  if (x->r_word > 0 || x->r_bit > 0)
+    add(t, "\n* parameters: a segment of wire (ohm)\n");
+  if (x->r_word > 0) {
+    add(t, ".param r_word=");
+    add_number(t, x->r_word);
+    add(t, "\n");
+  }
+  if (x->r_bit > 0) {
+    add(t, ".param r_bit=");
+    add_number(t, x->r_bit);
+    add(t, "\n");
+  }
+  add(t, "\n* parameters: input voltages of the %s lines (V)\n", x->transposed ? "bit" : "word");
+  for (int k = 0; k < inputs(x); k++) {
+    add(t, "Vin%d %s%d 0 ", k, line, k);
+    add_number(t, x->v_in[k]);
+    add(t, "\n");
+  }
+}
+
+/* Terminal of word line i: its driver, or the virtual ground of the array. */
+static void add_word_end(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i) {
+  add(t, "%c%d ", x->transposed ? sign : 'w', i);
+}
+
+static void add_bit_end(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int j) {
+  add(t, "%c%d ", x->transposed ? 'b' : sign, j);
+}
+
+/* The word line at device (i, j): a node of its own, or the whole line. */
+static void add_word_node(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i, int j) {
+  if (x->r_word > 0)
+    add(t, "w%c_%d_%d ", sign, i, j);
+  else
+    add_word_end(t, x, sign, i);
+}
+
+static void add_bit_node(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i, int j) {
+  if (x->r_bit > 0)
+    add(t, "b%c_%d_%d ", sign, i, j);
+  else
+    add_bit_end(t, x, sign, j);
+}
+
+static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double g, char sign, int i, int j) {
+  if (g == 0)
+    return;
+  add(t, "R%c_%d_%d ", sign, i, j);
+  for (int end = 0; end < 2; end++) /* from the driven line to the sensed one */
+    if ((end == 0) != x->transposed)
+      add_word_node(t, x, sign, i, j);
+    else
+      add_bit_node(t, x, sign, i, j);
+  add_number(t, 1 / g);
+  add(t, "\n");
+}
+
+static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, const double *g, char sign) {
+  add(t, "\n* %s devices (ohm)\n", sign == 'p' ? "positive" : "negative");
+  for (int i = 0; i < x->rows; i++)
+    for (int j = 0; j < x->cols; j++)
+      add_device(t, x, g[(size_t)i * (size_t)x->cols + (size_t)j], sign, i, j);
+}
+
+/* RW<sign>_<i>_<j>: the segment to the left of device (i, j); RB: the one below it. */
+static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
+  int tile_rows = x->tile[0] ? x->tile[0] : x->rows, tile_cols = x->tile[1] ? x->tile[1] : x->cols;
+  if (x->r_word > 0)
+    add(t, "\n* word lines of the %s devices\n", sign == 'p' ? "positive" : "negative");
+  for (int i = 0; i < x->rows && x->r_word > 0; i++)
+    for (int j = 0; j < x->cols; j++) {
+      add(t, "RW%c_%d_%d ", sign, i, j);
+      if (j % tile_cols == 0)
+        add_word_end(t, x, sign, i);
+      else
+        add_word_node(t, x, sign, i, j - 1);
+      add_word_node(t, x, sign, i, j);
+      add(t, "{r_word}\n");
+    }
+  if (x->r_bit > 0)
+    add(t, "\n* bit lines of the %s devices\n", sign == 'p' ? "positive" : "negative");
+  for (int i = 0; i < x->rows && x->r_bit > 0; i++)
+    for (int j = 0; j < x->cols; j++) {
+      add(t, "RB%c_%d_%d ", sign, i, j);
+      add_bit_node(t, x, sign, i, j);
+      if ((i + 1) % tile_rows == 0 || i == x->rows - 1)
+        add_bit_end(t, x, sign, j);
+      else
+        add_bit_node(t, x, sign, i + 1, j);
+      add(t, "{r_bit}\n");
+    }
+}
+
+/* 0 V sources: they hold the line at ground and ngspice gives the current through them. */
+static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  double largest = 0;
+  for (int k = 0; k < outputs(x) && x->expected; k++)
+    largest = fmax(largest, fabs(x->expected[k]));
+  add(t, "\n* virtual grounds, 0 V sources that sense the current into them (A)%s\n",
+      x->expected ? "; what mho expects of them" : "");
+  if (x->save_nodes)
+    add(t, ".save all\n");
+  for (int k = 0; k < outputs(x); k++) {
+    if (x->expected)
+      mho_netlist_expect(t, "out", k, x->expected[k], x->tolerance * largest, "A");
+    add(t, "Vp%d p%d 0 0\n", k, k);
+    if (x->g_neg)
+      add(t, "Vn%d n%d 0 0\n", k, k);
+    add(t, ".save i(Vp%d)", k);
+    if (x->g_neg)
+      add(t, " i(Vn%d)", k);
+    add(t, "\n");
+  }
+}
+
+/* With "quit", because `ngspice -b` otherwise ends in exit code 1 for want of a .print line. */
+static void add_control(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  add(t, "\n.control\nset numdgt=15\nop\n");
+  for (int k = 0; k < outputs(x); k++) {
+    add(t, "let out%d = i(Vp%d)", k, k);
+    if (x->g_neg)
+      add(t, " - i(Vn%d)", k);
+    add(t, "\nprint out%d\n", k);
+  }
+  add(t, "quit\n.endc\n");
+}
+
+mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mho_errinfo *ei) {
+  *out = NULL;
+  mho_err err = check(x, ei);
+  if (err)
+    return err;
+  mho_spice_text t = {0};
+  mho_netlist_title(&t, x->title ? x->title : "crossbar read");
+  add_head(&t, x);
+  add_inputs(&t, x);
+  add_devices(&t, x, x->g_pos, 'p');
+  add_wires(&t, x, 'p');
+  if (x->g_neg) {
+    add_devices(&t, x, x->g_neg, 'n');
+    add_wires(&t, x, 'n');
+  }
+  add_outputs(&t, x);
+  if (x->control)
+    add_control(&t, x);
+  add(&t, "\n.end\n");
+  if (t.failed) {
+    mho_free(t.p);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a netlist of %d x %d devices", x->rows, x->cols);
+  }
+  *out = t.p;
+  return MHO_OK;
+}
