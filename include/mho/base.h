@@ -164,7 +164,8 @@ typedef enum mho_param_kind {
   MHO_PARAM_BOOL,   /* bool */
   MHO_PARAM_CHOICE, /* int, index into choices */
   MHO_PARAM_TEXT,   /* char[MHO_TEXT_MAX] */
-  MHO_PARAM_INTS    /* mho_ints */
+  MHO_PARAM_INTS,   /* mho_ints */
+  MHO_PARAM_REALS   /* mho_reals, plain numbers */
 } mho_param_kind;
 
 #define MHO_INTS_MAX 128
@@ -172,6 +173,10 @@ typedef struct mho_ints {
   int n;
   int v[MHO_INTS_MAX];
 } mho_ints;
+typedef struct mho_reals {
+  int n;
+  double v[MHO_INTS_MAX];
+} mho_reals;
 
 /* One parameter: the single source of validation, help, the printed config and the documentation. It lives at
  * `offset` of its owner's parameter struct. */
@@ -198,6 +203,8 @@ typedef struct mho_param {
   { name, MHO_PARAM_TEXT, "", 0, 0, 0, initial, doc, offsetof(T, field) }
 #define MHO_P_INTS(T, field, name, initial, low, high, doc)                                                  \
   { name, MHO_PARAM_INTS, "", 0, low, high, initial, doc, offsetof(T, field) }
+#define MHO_P_REALS(T, field, name, initial, low, high, doc)                                                 \
+  { name, MHO_PARAM_REALS, "", 0, low, high, initial, doc, offsetof(T, field) }
 #define MHO_COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
 typedef struct mho_params { /* a table and its length */

@@ -41,9 +41,25 @@ typedef struct mho_scheme {
 /* What the config says of any update. */
 typedef struct mho_update_config {
   double rate;
+  mho_reals rates; /* of each trained connection; empty: rate */
+  int schedule;    /* constant, cosine, step */
+  double rate_end; /* of the cosine */
+  int64_t step_every;
+  double step_factor;
+  double decay;    /* of the weights, decoupled from the gradient */
+  double clip;     /* largest norm of a gradient, 0: any */
   int layer_rates; /* auto, plain, equal */
 } mho_update_config;
+enum { MHO_SCHEDULE_CONSTANT, MHO_SCHEDULE_COSINE, MHO_SCHEDULE_STEP };
 enum { MHO_LAYER_RATES_AUTO, MHO_LAYER_RATES_PLAIN, MHO_LAYER_RATES_EQUAL };
 MHO_API extern const mho_params mho_update_params;
+
+/** Learning rate of a trained connection in an epoch (0, 1, ...) of `epochs`: constant, or
+ *
+ *    cosine  end + (rate - end) (1 + cos(pi epoch/epochs))/2   (Loshchilov & Hutter, ICLR 2017, no restarts)
+ *    step    rate factor^floor(epoch/every)
+ *
+ *  the same for all batches of an epoch. */
+MHO_API double mho_update_rate(const mho_update_config *u, int connection, int64_t epoch, int64_t epochs);
 
 #endif

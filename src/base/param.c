@@ -140,38 +140,51 @@ static mho_err parse_int(const mho_param *p, const char *text, int64_t *out, mho
   return MHO_OK;
 }
 
-static mho_err parse_ints(const mho_param *p, const char *text, mho_ints *out, mho_errinfo *ei) {
-  mho_ints list = {0};
+static mho_err parse_real(const mho_param *p, const char *text, bool bare, double *out, mho_errinfo *ei) {
+  double v;
+  mho_err err = mho_quantity_parse(text, p->unit, bare, &v, ei);
+  if (err)
+    return err;
+  if (v < p->low || v > p->high)
+    return out_of_range(p, text, ei);
+  *out = v;
+  return MHO_OK;
+}
+
+/* A list of whole numbers, or of plain ones: into whichever of the two is given. */
+static mho_err parse_list(const mho_param *p, const char *text, mho_ints *ints, mho_reals *reals,
+                          mho_errinfo *ei) {
+  int64_t v[MHO_INTS_MAX];
+  double real[MHO_INTS_MAX];
+  int n = 0;
   char copy[MHO_TEXT_MAX * 4], *save = NULL;
   if (strlen(text) >= sizeof copy)
     return mho_fail(ei, MHO_ECONFIG, "the list is too long");
   strcpy(copy, text);
-  for (char *t = strtok_r(copy, " ,[]", &save); t; t = strtok_r(NULL, " ,[]", &save)) {
-    int64_t v = 0;
-    if (list.n == MHO_INTS_MAX)
+  for (char *t = strtok_r(copy, " ,[]", &save); t; t = strtok_r(NULL, " ,[]", &save), n++) {
+    if (n == MHO_INTS_MAX)
       return mho_fail(ei, MHO_ECONFIG, "the list has more than %d entries", MHO_INTS_MAX);
-    mho_err err = parse_int(p, t, &v, ei);
+    mho_err err = ints ? parse_int(p, t, &v[n], ei) : parse_real(p, t, false, &real[n], ei);
     if (err)
       return err;
-    list.v[list.n++] = (int)v;
   }
-  *out = list;
+  if (ints)
+    *ints = (mho_ints){.n = n};
+  else
+    *reals = (mho_reals){.n = n};
+  for (int i = 0; i < n; i++)
+    if (ints)
+      ints->v[i] = (int)v[i];
+    else
+      reals->v[i] = real[i];
   return MHO_OK;
 }
 
 mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *params, mho_errinfo *ei) {
   void *at = field(p, params);
   switch (p->kind) {
-  case MHO_PARAM_REAL: {
-    double v;
-    mho_err err = mho_quantity_parse(text, p->unit, bare, &v, ei);
-    if (err)
-      return err;
-    if (v < p->low || v > p->high)
-      return out_of_range(p, text, ei);
-    *(double *)at = v;
-    return MHO_OK;
-  }
+  case MHO_PARAM_REAL:
+    return parse_real(p, text, bare, at, ei);
   case MHO_PARAM_INT:
     return parse_int(p, text, at, ei);
   case MHO_PARAM_BOOL:
@@ -194,7 +207,9 @@ mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *p
     strcpy(at, text);
     return MHO_OK;
   case MHO_PARAM_INTS:
-    return parse_ints(p, text, at, ei);
+    return parse_list(p, text, at, NULL, ei);
+  case MHO_PARAM_REALS:
+    return parse_list(p, text, NULL, at, ei);
   }
   return mho_fail(ei, MHO_EINVAL, "parameter %s has an unknown kind", p->name);
 }
@@ -228,6 +243,17 @@ void mho_param_format(const mho_param *p, const void *params, bool bare, char *b
     mho_text_append(buf, n, "]");
     break;
   }
+  case MHO_PARAM_REALS: {
+    const mho_reals *list = at;
+    char number[64];
+    snprintf(buf, n, "[");
+    for (int i = 0; i < list->n; i++) {
+      format_quantity(list->v[i], "", false, number, sizeof number);
+      mho_text_append(buf, n, "%s%s", i ? ", " : "", number);
+    }
+    mho_text_append(buf, n, "]");
+    break;
+  }
   }
 }
 
@@ -250,7 +276,10 @@ static void set_default(const mho_param *p, void *params) {
     snprintf(at, MHO_TEXT_MAX, "%s", p->text);
     break;
   case MHO_PARAM_INTS:
-    parse_ints(p, p->text, at, NULL);
+    parse_list(p, p->text, at, NULL, NULL);
+    break;
+  case MHO_PARAM_REALS:
+    parse_list(p, p->text, NULL, at, NULL);
     break;
   }
 }
@@ -278,7 +307,13 @@ bool mho_param_is_default(const mho_param *p, const void *params) {
   case MHO_PARAM_INTS: {
     mho_ints list = {0};
     const mho_ints *have = at;
-    parse_ints(p, p->text, &list, NULL);
+    parse_list(p, p->text, &list, NULL, NULL);
+    return list.n == have->n && !memcmp(list.v, have->v, (size_t)list.n * sizeof *list.v);
+  }
+  case MHO_PARAM_REALS: {
+    mho_reals list = {0};
+    const mho_reals *have = at;
+    parse_list(p, p->text, NULL, &list, NULL);
     return list.n == have->n && !memcmp(list.v, have->v, (size_t)list.n * sizeof *list.v);
   }
   }
@@ -291,7 +326,8 @@ void mho_param_range(const mho_param *p, char *buf, size_t n) {
   case MHO_PARAM_REAL:
   case MHO_PARAM_INT:
   case MHO_PARAM_INTS:
-    if (p->kind == MHO_PARAM_REAL) {
+  case MHO_PARAM_REALS:
+    if (p->kind == MHO_PARAM_REAL || p->kind == MHO_PARAM_REALS) {
       format_quantity(p->low, p->unit, false, low, sizeof low);
       format_quantity(p->high, p->unit, false, high, sizeof high);
     } else {

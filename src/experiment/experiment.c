@@ -206,7 +206,7 @@ static mho_err assign(const mho_registry *r, const mho_config *c, const mho_sect
     return MHO_OK;
   if (!p)
     return unknown_key(r, s, key, name, e, ei);
-  if (key->is_list && p->kind != MHO_PARAM_INTS && p->kind != MHO_PARAM_TEXT)
+  if (key->is_list && p->kind != MHO_PARAM_INTS && p->kind != MHO_PARAM_REALS && p->kind != MHO_PARAM_TEXT)
     return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s: expected one value, not a list",
                        key->path);
   mho_errinfo why;

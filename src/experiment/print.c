@@ -88,6 +88,13 @@ static json_t *json_value(const mho_setting *s) {
       json_array_append_new(a, json_integer(list->v[i]));
     return a;
   }
+  case MHO_PARAM_REALS: {
+    const mho_reals *list = at;
+    json_t *a = json_array();
+    for (int i = 0; i < list->n; i++)
+      json_array_append_new(a, json_real(list->v[i]));
+    return a;
+  }
   case MHO_PARAM_TEXT:
   case MHO_PARAM_CHOICE:
     break;

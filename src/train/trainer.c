@@ -47,6 +47,7 @@ void mho_trainer_free(mho_trainer *t) {
   for (int k = 0; k < MHO_PROGRAM_STATES; k++)
     free_arrays(t->moment[k], trained);
   free_arrays(t->accumulator, trained);
+  free_arrays(t->gradient, trained);
   free_arrays(t->error, layers);
   free_arrays(t->scratch, threads);
   free_arrays(t->dw, threads);
@@ -55,6 +56,7 @@ void mho_trainer_free(mho_trainer *t) {
   mho_free(t->nominal_step);
   mho_free(t->slab);
   mho_free(t->slab_counts);
+  mho_free(t->slab_norm);
   mho_free(t->connection_pulses);
   mho_free(t->chunk_stats);
   mho_free(t->order);
@@ -124,7 +126,8 @@ static mho_err make_slabs(mho_trainer *t, mho_errinfo *ei) {
     }
     t->n_slabs = n;
     if (!pass && (!(t->slab = mho_alloc((size_t)n, sizeof *t->slab)) ||
-                  !(t->slab_counts = mho_alloc((size_t)n, sizeof *t->slab_counts))))
+                  !(t->slab_counts = mho_alloc((size_t)n, sizeof *t->slab_counts)) ||
+                  !(t->slab_norm = mho_alloc((size_t)n, sizeof *t->slab_norm))))
       return mho_fail(ei, MHO_ENOMEM, "no memory for the update");
   }
   return MHO_OK;
@@ -159,6 +162,8 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
     ok = (t->moment[k] = new_arrays(trained, sizes)) != NULL;
   if (ok && t->scheme->has_state)
     ok = (t->accumulator = new_arrays(trained, sizes)) != NULL;
+  if (ok && t->e->update.clip > 0)
+    ok = (t->gradient = new_arrays(trained, sizes)) != NULL;
   size_t *each = mho_alloc((size_t)threads, sizeof *each);
   for (int i = 0; each && i < threads; i++)
     each[i] = mho_settle_scratch(net, t->chunk);
@@ -192,6 +197,9 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
                    (long long)e->train.batch, t->data.train.n);
   if (!err)
     err = make_network(t, ei);
+  if (!err && e->update.rates.n && e->update.rates.n != t->net->n_trained)
+    err = mho_fail(ei, MHO_ECONFIG, "update.rates: %d rates, but the network has %d trained connections",
+                   e->update.rates.n, t->net->n_trained);
   if (!err)
     err = make_buffers(t, ei);
   if (err) {
@@ -269,7 +277,38 @@ static mho_rule_stats run_batch(batch_job *b) {
 typedef struct update_job {
   mho_trainer *t;
   int batch;
+  mho_real shrink; /* of the gradient, when it is clipped */
 } update_job;
+
+static void slab_gradient(const update_job *u, const mho_slab *s, mho_real *g) {
+  const mho_trainer *t = u->t;
+  mho_rule_gradient(t->net, s->connection, t->state[0], t->error, u->batch,
+                    t->layer_factor[t->net->connection[s->connection].to], s->row0, s->rows, g);
+}
+
+/* A slab's share of the whole gradient and its norm, which must be known before anything is clipped. */
+static void find_gradient(void *arg, int i, int thread) {
+  const update_job *u = arg;
+  const mho_slab *s = &u->t->slab[i];
+  size_t cols = (size_t)u->t->net->connection[s->connection].xb->cols, n = (size_t)s->rows * cols;
+  mho_real *g = u->t->gradient[s->connection] + (size_t)s->row0 * cols;
+  double sum = 0;
+  slab_gradient(u, s, g);
+  for (size_t k = 0; k < n; k++)
+    sum += (double)g[k] * (double)g[k];
+  u->t->slab_norm[i] = sum;
+}
+
+/* The gradient of a slab, computed here or taken from the clipped whole. */
+static void take_gradient(const update_job *u, const mho_slab *s, size_t first, size_t n, mho_real *g) {
+  if (!u->t->gradient) {
+    slab_gradient(u, s, g);
+    return;
+  }
+  const mho_real *whole = u->t->gradient[s->connection] + first;
+  for (size_t k = 0; k < n; k++)
+    g[k] = u->shrink * whole[k];
+}
 
 static void update_slab(void *arg, int i, int thread) {
   const update_job *u = arg;
@@ -278,11 +317,15 @@ static void update_slab(void *arg, int i, int thread) {
   const mho_connection *k = &t->net->connection[s->connection];
   size_t first = (size_t)s->row0 * (size_t)k->xb->cols, n = (size_t)s->rows * (size_t)k->xb->cols;
   mho_real *g = t->dw[thread], *dw = g + t->slab_cells, *moment[MHO_PROGRAM_STATES] = {NULL};
-  mho_rule_gradient(t->net, s->connection, t->state[0], t->error, u->batch, t->layer_factor[k->to], s->row0,
-                    s->rows, g);
+  take_gradient(u, s, first, n, g);
   for (int m = 0; m < t->optimizer->n_states; m++)
     moment[m] = t->moment[m][s->connection] + first;
-  t->optimizer->step(t->e->optimizer.params, t->e->update.rate, t->update + 1, n, g, moment, dw);
+  const mho_update_config *config = &t->e->update;
+  double rate = mho_update_rate(config, s->connection, t->epoch, t->e->train.epochs);
+  t->optimizer->step(t->e->optimizer.params, rate, t->update + 1, n, g, moment, dw);
+  mho_real decay = (mho_real)(rate * config->decay);
+  for (size_t j = 0; j < n && decay > 0; j++)
+    dw[j] -= decay * k->xb->w[first + j];
   mho_program_job job = {.xb = k->xb,
                          .params = t->e->scheme.params,
                          .first = first,
@@ -298,7 +341,14 @@ static void update_slab(void *arg, int i, int thread) {
 }
 
 static void update_weights(mho_trainer *t, int batch) {
-  update_job u = {t, batch};
+  update_job u = {t, batch, 1};
+  if (t->gradient) {
+    double sum = 0;
+    mho_pool_run(t->ctx ? t->ctx->pool : NULL, t->n_slabs, find_gradient, &u);
+    for (int i = 0; i < t->n_slabs; i++)
+      sum += t->slab_norm[i];
+    u.shrink = (mho_real)fmin(1, t->e->update.clip / fmax(sqrt(sum), 1e-300));
+  }
   mho_pool_run(t->ctx ? t->ctx->pool : NULL, t->n_slabs, update_slab, &u);
   for (int i = 0; i < t->n_slabs; i++) {
     const mho_pulse_counts *c = &t->slab_counts[i];

@@ -36,9 +36,11 @@ struct mho_trainer {
   double *nominal_step;                  /* [n_trained] weight change of a nominal pulse pair */
   mho_real **moment[MHO_PROGRAM_STATES]; /* [n_trained] of [weights]: the optimizer's */
   mho_real **accumulator;                /* [n_trained] of [weights]: the scheme's; NULL without */
+  mho_real **gradient;                   /* [n_trained] of [weights]: the batch's; NULL unless clipped */
   mho_slab *slab;                        /* [n_slabs] */
   int n_slabs, slab_cells;               /* most cells of a slab */
   mho_pulse_counts *slab_counts;         /* [n_slabs] of the update under way */
+  double *slab_norm;                     /* [n_slabs] squared norm of the gradient, when it is clipped */
   double *connection_pulses;             /* [n_trained] of this epoch */
   mho_real **scratch, **dw;              /* [threads] */
   mho_rule_stats *chunk_stats;           /* [chunks] */
