@@ -17,7 +17,7 @@ typedef struct mho_layer {
   const mho_neuron *neuron; /* of hidden layers */
   int forward, n_forward; /* links into this layer that lead forward: link[forward .. forward+n_forward-1] */
   int feedback, n_feedback; /* and those that lead back; from the read-out, the nudge */
-  int distance;             /* fewest feedback links from the nudged layers: 0 there, -1 when out of reach */
+  int distance; /* powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of reach */
 } mho_layer;
 
 typedef struct mho_connection { /* one crossbar and where it lies */
@@ -31,7 +31,8 @@ typedef struct mho_link {
   int from, to; /* layers */
   int connection;
   bool transposed; /* reads the connection against its direction */
-  mho_real scale;  /* alpha, beta_i, or 1 */
+  mho_real scale;  /* alpha, beta_i^span, or 1 */
+  int span;        /* powers of beta_i, of a feedback link */
 } mho_link;
 
 typedef struct mho_network {
@@ -68,8 +69,10 @@ MHO_API extern const mho_params mho_network_params;
 typedef struct mho_feedback_config {
   int mode;     /* symmetric, asymmetric */
   double scale; /* beta_i */
+  int per;      /* what beta_i is counted by: link, layer */
 } mho_feedback_config;
 enum { MHO_FEEDBACK_SYMMETRIC, MHO_FEEDBACK_ASYMMETRIC };
+enum { MHO_FEEDBACK_PER_LINK, MHO_FEEDBACK_PER_LAYER };
 MHO_API extern const mho_params mho_feedback_params;
 
 typedef struct mho_topology_input {

@@ -18,6 +18,10 @@ static const mho_param feedback_table[] = {
     MHO_P_CHOICE(mho_feedback_config, mode, "mode", "symmetric|asymmetric", 0,
                  "the same crossbar read transposed, or a crossbar of fixed random weights"),
     MHO_P_REAL(mho_feedback_config, scale, "scale", "", 0.01, 0, 100, "beta_i, gain of the feedback paths"),
+    MHO_P_CHOICE(
+        mho_feedback_config, per, "per", "link|layer", MHO_FEEDBACK_PER_LINK,
+        "beta_i once a feedback link, as in the paper, or once for every layer it leads back over: then "
+        "the nudge leaves the gradient in any graph, not in chains alone"),
 };
 const mho_params mho_feedback_params = MHO_PARAMS(mho_feedback_config, feedback_table);
 
@@ -110,27 +114,28 @@ static mho_err add_links(mho_network *net, const mho_network_options *o, const m
           return mho_fail(ei, MHO_ECONFIG,
                           "symmetric feedback from %s to %s has no forward connection to mirror",
                           net->layer[e.from].name, net->layer[e.to].name);
-        /* the error's own way in carries the nudge, not beta_i */
-        double scale = !hidden ? 1 : forward ? o->config->forward_scale : o->feedback->scale;
-        net->link[net->n_links++] = (mho_link){e.from, e.to, c, transposed, (mho_real)scale};
+        /* the error's own way into a neighbour carries the nudge, not beta_i */
+        int span = forward ? 0 : o->feedback->per == MHO_FEEDBACK_PER_LINK ? hidden : e.from - e.to - !hidden;
+        double scale = !forward ? pow(o->feedback->scale, span) : hidden ? o->config->forward_scale : 1;
+        net->link[net->n_links++] = (mho_link){e.from, e.to, c, transposed, (mho_real)scale, span};
         *(forward ? &net->layer[l].n_forward : &net->layer[l].n_feedback) += 1;
       }
     }
   return MHO_OK;
 }
 
-/* Breadth-first over feedback links, from the read-out: the layers it reaches directly have distance 0. */
+/* Shortest ways back from the read-out, in powers of beta_i (Bellman and Ford). */
 static void find_distances(mho_network *net) {
   for (int l = 0; l < net->n_layers; l++)
     net->layer[l].distance = -1;
   for (int round = 0; round < net->n_layers; round++)
     for (int i = 0; i < net->n_links; i++) {
       const mho_link *k = &net->link[i];
-      if (k->from < k->to || net->layer[k->to].distance >= 0)
-        continue;
+      int *to = &net->layer[k->to].distance, from = net->layer[k->from].distance;
       bool read_out = k->from == net->n_layers - 1;
-      if (round == 0 ? read_out : !read_out && net->layer[k->from].distance == round - 1)
-        net->layer[k->to].distance = round;
+      int way = k->span + (read_out ? 0 : from);
+      if (k->from > k->to && (read_out || from >= 0) && (*to < 0 || way < *to))
+        *to = way;
     }
 }
 

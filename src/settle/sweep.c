@@ -5,10 +5,12 @@
  * needs tens of steps for. The nudged phase sweeps from the read-out down.
  *
  * The difference z_free - z_nudged is settled itself (direct): with c_l = beta_f beta_i^h(l), h the fewest
- * feedback links from the read-out's neighbours, e_l = (z_free - z_nudged)/c_l obeys
+ * powers of beta_i on a way from the read-out's neighbours, e_l = (z_free - z_nudged)/c_l obeys
  *
  *   e_l = -(rho(a_l - c_l in_l) - rho(a_l))/c_l
  *   in_l = sum_forward alpha beta_i^(h_f - h_l) e_f W + sum_feedback beta_i^(1 + h_b - h_l) e_b B + (p - y) B
+ *
+ * (the 1 is the number of layers that the link leads back over with feedback.per layer)
  *
  * in which nothing cancels and nothing underflows, at any depth. rho's difference is exact: see the neurons.
  *
@@ -126,9 +128,8 @@ static bool difference_input(const mho_settle_job *job, int l, const bool *fresh
       continue;
     const mho_real *from = k->from == last ? job->error + (size_t)job->row0 * (size_t)net->layer[last].n
                                            : mho_rows(net, e, k->from, job->row0);
-    /* scale is beta_i: one power of it is the link's own */
-    double power = k->from == last ? 0 : 1 + net->layer[k->from].distance - layer->distance;
-    double scale = k->from == last ? (double)k->scale : pow(net->feedback_scale, power);
+    int power = k->span - layer->distance + (k->from == last ? 0 : net->layer[k->from].distance);
+    double scale = pow(net->feedback_scale, power);
     mho_link_read(job, k, from, in, (mho_real)scale, any, stats);
     any = true;
   }

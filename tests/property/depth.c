@@ -5,15 +5,15 @@
 
 /* Smallest cosine over the connections of EP's gradient with backpropagation's, on 200 images at the start.
  */
-static double worst_cosine(int depth, double beta, const char *settle) {
+static double worst_cosine(int depth, const char *topology, const char *feedback, const char *settle) {
   char yaml[2][1536];
   mho_experiment *e[2];
   mho_trainer *t[2];
   double worst = 1;
   for (int k = 0; k < 2; k++) {
     snprintf(yaml[k], sizeof yaml[k],
-             "feedback: {scale: %g}\ntrain: {batch: 200}\nrule: %s\nsettle: %s\nnetwork: {hidden: [", beta,
-             k ? "bp" : "ep", settle);
+             "feedback: %s\ntrain: {batch: 200}\nrule: %s\nsettle: %s\nnetwork: {topology: %s, hidden: [",
+             feedback, k ? "bp" : "ep", settle, topology);
     for (int l = 0; l < depth; l++)
       mho_text_append(yaml[k], sizeof yaml[k], "%s64", l ? "," : "");
     mho_text_append(yaml[k], sizeof yaml[k], "]}\n");
@@ -41,14 +41,24 @@ static double worst_cosine(int depth, double beta, const char *settle) {
 }
 
 static void test_depth(void **state) {
-  double ten = worst_cosine(10, 0.01, "sweep"), fifty = worst_cosine(50, 0.001, "sweep");
-  double subtracted = worst_cosine(10, 0.01, "{method: synchronous, free: 100, nudged: 50}");
+  double ten = worst_cosine(10, "layered", "{scale: 0.01}", "sweep");
+  double fifty = worst_cosine(50, "layered", "{scale: 0.001}", "sweep");
+  double subtracted =
+      worst_cosine(10, "layered", "{scale: 0.01}", "{method: synchronous, free: 100, nudged: 50}");
   print_message(
       "  worst cosine with backpropagation: 10 layers %.5f, 50 layers %.5f, 10 layers subtracted %.3f\n", ten,
       fifty, subtracted);
   assert_true(ten > 0.99);
   assert_true(fifty > 0.99);
   assert_true(!(subtracted > 0.5)); /* what the direct difference is for */
+}
+
+static void test_skips(void **state) {
+  double layer = worst_cosine(10, "residual", "{scale: 0.01, per: layer}", "sweep");
+  double link = worst_cosine(10, "residual", "{scale: 0.01}", "sweep");
+  print_message("  residual: worst cosine %.5f with beta_i a layer, %.3f with beta_i a link\n", layer, link);
+  assert_true(layer > 0.99);
+  assert_true(!(link > 0.95)); /* only the shortest ways back are left of the gradient */
 }
 
 /* Every neuron's difference against the same expression in long double, over activities, scales and changes.
@@ -87,6 +97,7 @@ static void test_neuron_differences(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_depth), cmocka_unit_test(test_neuron_differences)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_depth), cmocka_unit_test(test_skips),
+                                     cmocka_unit_test(test_neuron_differences)};
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
