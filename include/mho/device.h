@@ -9,7 +9,9 @@
 
 #include "mho/base.h"
 
-enum { MHO_DEVICE_BLOCK = 256, MHO_DEVICE_COLUMNS = 8 };
+enum { MHO_DEVICE_BLOCK = 256, MHO_DEVICE_COLUMNS = 16 };
+
+/* ---------------------------------------------------------------- models */
 
 /* Cells that get one pulse each, gathered side by side. */
 typedef struct mho_device_block {
@@ -19,36 +21,123 @@ typedef struct mho_device_block {
   const float *xi;                      /* [n] standard normal of this pulse; all 0 gives the mean response */
   const float *low, *high;              /* [n] the cells' bounds, to which the caller clips */
   const float *col[MHO_DEVICE_COLUMNS]; /* [n] each, the columns the model asked for */
+  const void *shared;                   /* what the model's prepare made; NULL when it has none */
   float *out;                           /* [n] after the pulse, not yet clipped to the cell's bounds */
 } mho_device_block;
 
 /* Cells whose columns are to be filled: factors on the steps, drawn from the chip seed. */
 typedef struct mho_device_draw {
   int n;
-  const float *up, *down; /* [n] factor of the cell's SET and RESET step; 1 without spread */
+  const float *up, *down;  /* [n] factor of the cell's SET and RESET step; 1 without spread */
+  const float *low, *high; /* [n] the cell's own bounds; 0 and 1 without spread */
 } mho_device_draw;
+
+/* The mean response as circuit text. Expressions are in the language of ngspice's B sources: V(g) is the state,
+ * the normalized conductance as a voltage 0..1 V; the other names are the parameters. `pow` is of a positive
+ * base everywhere, as ngspice takes its magnitude. What the caller adds is the clipping to the bounds. */
+enum { MHO_SPICE_PARAMS = 24, MHO_SPICE_EXPRESSION = 4096 };
+typedef struct mho_device_spice {
+  char set[MHO_SPICE_EXPRESSION];   /* state after one SET pulse */
+  char reset[MHO_SPICE_EXPRESSION]; /* state after one RESET pulse */
+  /* dV(x)/dt in 1/s under any voltage V(p,n); x is the model's own variable, 0..1. Empty when the model knows
+   * identical pulses only, and then x is g. */
+  char rate[MHO_SPICE_EXPRESSION];
+  char g_of_x[MHO_SPICE_EXPRESSION]; /* normalized conductance from V(x); empty when they are the same */
+  double v_set, v_reset, width;      /* the pulse: V at the device and s; 0 when the model does not know */
+  int n;
+  struct {
+    char name[24];
+    double value;
+  } param[MHO_SPICE_PARAMS];
+} mho_device_spice;
 
 typedef struct mho_device_model {
   mho_entry entry;
   int n_columns;
+  bool
+      one_way; /* RESET is abrupt, one pulse takes the cell down: depression needs a mapping that refreshes */
   /* Check what the table's ranges cannot; nullable. */
   mho_err (*check)(const void *params, mho_errinfo *ei);
   /* Fill the columns of n cells, col[k][i]. */
   void (*columns)(const void *params, const mho_device_draw *draw, float *const *col);
   /* One pulse on every cell of a block; NULL: takes any change, knows no pulses. */
   void (*pulse)(const mho_device_block *b);
+  /* Circuit text of the mean response; NULL only where pulse is. MHO_ECONFIG as prepare. */
+  mho_err (*spice)(const void *params, mho_device_spice *out, mho_errinfo *ei);
+  /* What a bank of cells shares beyond its columns (a table of measured pulses), freed with mho_free; nullable.
+   * MHO_ECONFIG, MHO_EIO, MHO_EDATA with the place in the user's file. */
+  mho_err (*prepare)(const void *params, void **shared, mho_errinfo *ei);
+  /* Names of the parameters that a fit to pulse data can tell, blanks between; the others keep their values. */
+  const char *fit;
+  bool
+      fit_range; /* the steps shrink towards the bounds, so that data short of them still tell where they are */
 } mho_device_model;
 
-/* What the config says of any device. */
+/** Add a named number to circuit text; the library's own names stay below 24 characters. */
+MHO_API void mho_device_spice_param(mho_device_spice *s, const char *name, double value);
+
+/* ---------------------------------------------------------------- what the config says of any device */
+
+typedef struct mho_drift_config { /* conductance against time after programming: retention.c */
+  int law;
+  double t0, nu, nu_spread, tau, tau_spread, rest;
+} mho_drift_config;
+enum { MHO_DRIFT_NONE, MHO_DRIFT_EXPONENTIAL, MHO_DRIFT_POWER, MHO_DRIFT_PCM };
+
+typedef struct mho_read_noise_config { /* of the device itself, one read: retention.c */
+  int law;
+  double sigma, t_read;
+} mho_read_noise_config;
+enum { MHO_READ_NOISE_NONE, MHO_READ_NOISE_CONSTANT, MHO_READ_NOISE_PROPORTIONAL, MHO_READ_NOISE_PCM };
+
+typedef struct mho_iv_config { /* current against voltage of a read: iv.c */
+  int law;
+  double b, k2, k3, v_max;
+} mho_iv_config;
+enum { MHO_IV_OHMIC, MHO_IV_SINH, MHO_IV_POLYNOMIAL, MHO_IV_HFO2 };
+
 typedef struct mho_device_config {
+  char card[MHO_TEXT_MAX];          /* the card whose keys are the defaults; "" for none */
   double g_min, g_max;              /* S */
   int mapping;                      /* differential */
   double weight_range;              /* w_max of a connection over its largest initial weight */
+  double start;                     /* conductance of a new cell, normalized */
+  int64_t levels;                   /* conductances a cell can show; -1: any */
+  double up_down;                   /* SET against RESET step: up 1 + min(u, 0), down 1 - max(u, 0) */
+  double write_noise;               /* what a pulse leaves on the visible conductance, of the range */
+  double error[4];                  /* of a verified write: sigma = error[k] G^k, S */
   double stuck_on, stuck_off, open; /* fractions of cells */
   int law;                          /* of the spread: normal, lognormal, uniform */
   double spread_step, spread_asymmetry, spread_low, spread_high; /* device-to-device standard deviations */
+  char spread_of[MHO_TEXT_MAX];        /* "slope_up 0.05 slope_down 0.05": of the model's own parameters */
+  double endurance, endurance_range;   /* pulses, and what part of the range is left after them */
+  double leak, leak_spread, leak_rest; /* lifetime in updates, 0: none; its spread; where it leads */
+  mho_drift_config drift;
+  mho_read_noise_config read_noise;
+  mho_iv_config iv;
 } mho_device_config;
 MHO_API extern const mho_params mho_device_params;
+
+/** Check a device's description without making cells. */
+MHO_API mho_err mho_device_check(const mho_device_model *model, const void *params,
+                                 const mho_device_config *config, mho_errinfo *ei);
+/** The model's nominal mean step at mid range, mean of SET and RESET, as a fraction of the range; of a one-way
+ * model the mean SET step over the range. */
+MHO_API double mho_device_nominal_step(const mho_device_model *model, const void *params,
+                                       const mho_device_config *config);
+/** Current through a device of small-signal conductance g (S) at voltage v (V), A, by the I-V law of the
+ *  config; didv (S, nullable) its derivative. Odd and even parts as published: iv.c. */
+MHO_API double mho_device_current(const mho_device_config *config, double g, double v, double *didv);
+/** The same law as an ngspice expression of the conductance `g` (a name or "V(g)") and the voltage `v` ("V(p,n)").
+ *  @return whether it fitted. */
+MHO_API bool mho_device_spice_current(const mho_device_config *config, const char *g, const char *v,
+                                      char *out, size_t capacity);
+/** Standard deviation of a verified write that aims at g (normalized), normalized; 0 when the config has none. */
+MHO_API double mho_device_write_error(const mho_device_config *config, double g);
+/** Whether the device itself makes reads random. */
+MHO_API bool mho_device_reads_noisy(const mho_device_config *config);
+
+/* ---------------------------------------------------------------- cells */
 
 typedef enum mho_fault { MHO_FAULT_NONE, MHO_FAULT_ON, MHO_FAULT_OFF, MHO_FAULT_OPEN } mho_fault;
 
@@ -56,13 +145,19 @@ typedef enum mho_fault { MHO_FAULT_NONE, MHO_FAULT_ON, MHO_FAULT_OFF, MHO_FAULT_
 typedef struct mho_cells {
   const mho_device_model *model;
   size_t n;
-  float *g;          /* [n] */
+  float *g;          /* [n] what is read */
+  float *state;      /* [n] what pulses move; the same array as g unless write noise or levels come between */
   uint8_t *fault;    /* [n] of mho_fault; NULL when no cell is faulty */
   bool varied;       /* columns and bounds are [n], else [MHO_DEVICE_BLOCK] */
   float *low, *high; /* the cell's own bounds, normalized */
   float *col[MHO_DEVICE_COLUMNS];
+  void *shared;        /* of the model's prepare; nullable */
   double g_min, g_max; /* S */
   mho_rng noise;       /* cycle-to-cycle */
+  mho_rng chip;        /* device-to-device */
+  uint32_t *wear;      /* [n] pulses so far; NULL without endurance */
+  bool hides;          /* g is not simply the state, or pulses wear: mho_cells_show after them */
+  mho_device_config config;
 } mho_cells;
 
 /* Pulses counted; double, because a run applies more than 2^31. */
@@ -79,9 +174,6 @@ MHO_API mho_err mho_cells_new(const mho_device_model *model, const void *params,
                               const mho_device_config *config, size_t n, mho_rng chip, mho_rng noise,
                               mho_cells **out, mho_errinfo *ei);
 MHO_API void mho_cells_free(mho_cells *c);
-/** Check a device's description without making cells. */
-MHO_API mho_err mho_device_check(const mho_device_model *model, const void *params,
-                                 const mho_device_config *config, mho_errinfo *ei);
 /** Pulses on cells first .. first+n-1 (n at most MHO_DEVICE_BLOCK): count[i] of them, SET when positive.
  * Stuck cells ignore theirs, which are still counted: the driver applied them.
  *  @param step  number of the programming step: with the cell and the pulse's rank it names the noise drawn.
@@ -94,8 +186,26 @@ MHO_API void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const 
 /** Set g of cells first .. to the wanted values as far as the cell's bounds and faults let it, [n].
  *  @return how many were clipped. */
 MHO_API int mho_cells_set(mho_cells *c, size_t first, int n, const float *g);
-/** The model's nominal mean step at mid range, mean of SET and RESET, as a fraction of the range. */
-MHO_API double mho_device_nominal_step(const mho_device_model *model, const void *params);
+/** After pulses, where cells->hides: what cells first .. show of their state, quantized to the levels and with
+ * write noise, and the wear of the pulses. mho_cells_pulse calls it; other code that moves `state` must too. [n],
+ * n at most MHO_DEVICE_BLOCK; count as there, step names the noise. */
+MHO_API void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step);
+/** Charge leaks for `updates` updates: the state moves towards config.leak_rest. */
+MHO_API void mho_cells_leak(mho_cells *c, size_t first, size_t n, double updates);
+/** Conductances of cells first .. a time after programming (s), normalized, [n] (at most MHO_DEVICE_BLOCK). At
+ * config.drift.t0 and before they are what was programmed; g is never below 0 S. The exponent of each cell comes
+ * from the chip seed. Source of the laws: retention.c. */
+MHO_API void mho_cells_drifted(const mho_cells *c, double after, size_t first, int n, float *out);
+/** Standard deviation of one read of cells that show g a time after programming (s), normalized, [n]. */
+MHO_API void mho_cells_read_sigma(const mho_cells *c, double after, int n, const float *g, float *sigma);
+/** What of the cells changes in training, for a checkpoint: pointers into the bank.
+ *  @return how many pieces, at most MHO_CELLS_PIECES. */
+enum { MHO_CELLS_PIECES = 5 };
+typedef struct mho_cells_piece {
+  void *data;
+  size_t size;
+} mho_cells_piece;
+MHO_API int mho_cells_pieces(const mho_cells *c, mho_cells_piece *pieces);
 /** Conductance of a cell, S; 0 when open. */
 MHO_API double mho_cells_siemens(const mho_cells *c, size_t cell);
 

@@ -59,6 +59,19 @@ MHO_API mho_err mho_config_text(mho_config *c, const char *text, const char *nam
 /** "path=value": overrides what is there. */
 MHO_API mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei);
 
+/* ---------------------------------------------------------------- device cards */
+
+/** File of a device card: a path as given or beside `beside` (nullable, a file), else a name among the cards of
+ * mho. MHO_ENOTFOUND. */
+MHO_API mho_err mho_card_find(const char *card, const char *beside, char *path, size_t capacity,
+                              mho_errinfo *ei);
+/** Read a card; unknown sections are refused with file and line. */
+MHO_API mho_err mho_card_read(const char *path, mho_config **out, mho_errinfo *ei);
+/** What a card says of itself: "title", "source", "valid", "note"; "" when it does not. */
+MHO_API const char *mho_card_text(const mho_config *card, const char *what);
+/** Names of the cards that come with mho, sorted, [n]; free each and the list with free(). */
+MHO_API char **mho_cards_list(int *n);
+
 /* ---------------------------------------------------------------- experiment */
 
 enum { MHO_CHOICE_MAX = 1536, MHO_DEFAULTS_VERSION = 1 };

@@ -37,10 +37,12 @@ static void list_devices(const mho_registry *r) {
   for (int i = 0; i < mho_registry_count(r, MHO_KIND_DEVICE); i++) {
     const mho_device_model *m = (const mho_device_model *)mho_registry_at(r, MHO_KIND_DEVICE, i);
     mho_choice c = {.entry = &m->entry};
+    mho_device_config config;
+    mho_params_init(mho_device_params, &config);
     char step[64] = "any";
     mho_params_init(m->entry.params, c.params);
     if (m->pulse)
-      snprintf(step, sizeof step, "%.3g of the range", mho_device_nominal_step(m, c.params));
+      snprintf(step, sizeof step, "%.3g of the range", mho_device_nominal_step(m, c.params, &config));
     table_row(t, (const char *[]){m->entry.id, step, m->entry.title});
   }
   table_print(t);

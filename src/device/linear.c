@@ -4,7 +4,8 @@
  *   RESET  dg = -s_dn (1 + slope_down (g - c)/c)       (1 + sigma xi)
  *
  * g normalized, c the conductance of weight zero; slope 0 is the constant step of Gokmen & Vlasov. Additive
- * noise is s sigma xi, not scaled by the state.
+ * noise is s sigma xi, not scaled by the state. The slope falls towards the nominal bounds 0 and 1, or towards
+ * the cell's own (`bounds: own`): slope 1 is then soft bounds whose step at c is the same in every cell.
  *
  * Source: T. Gokmen, Y. Vlasov, Frontiers in Neuroscience 10:333 (2016).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -12,7 +13,7 @@
 
 typedef struct linear {
   double step_up, step_down, slope_up, slope_down, center, c2c;
-  int noise;
+  int noise, bounds;
 } linear;
 
 static const mho_param table[] = {
@@ -23,17 +24,24 @@ static const mho_param table[] = {
                "fall of the RESET step from center to low bound"),
     MHO_P_REAL(linear, center, "center", "", 0.5, 0.01, 0.99,
                "where the steps are step_up and step_down, of the range"),
+    MHO_P_CHOICE(linear, bounds, "bounds", "nominal|own", 0,
+                 "the slopes fall towards the nominal bounds, or towards the cell's own"),
     MHO_P_CYCLE_NOISE(linear),
 };
 
+enum { BOUNDS_NOMINAL, BOUNDS_OWN };
 enum { UP, UP_G, DOWN, DOWN_G, NOISE_UP, NOISE_DOWN, MULTIPLICATIVE, COLUMNS };
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const linear *p = params;
   for (int i = 0; i < d->n; i++) {
     float up = (float)p->step_up * d->up[i], down = (float)p->step_down * d->down[i];
-    float su = (float)(p->slope_up / (1 - p->center)), sd = (float)(p->slope_down / p->center),
-          c = (float)p->center;
+    double c_up = 1 - p->center, c_down = p->center; /* from c to where a slope of 1 would end */
+    if (p->bounds == BOUNDS_OWN) {
+      c_up = fmax((double)d->high[i] - p->center, 1e-3);
+      c_down = fmax(p->center - (double)d->low[i], 1e-3);
+    }
+    float su = (float)(p->slope_up / c_up), sd = (float)(p->slope_down / c_down), c = (float)p->center;
     col[UP][i] = up * (1 + su * c); /* the step is UP + UP_G g */
     col[UP_G][i] = -up * su;
     col[DOWN][i] = down * (1 - sd * c);
@@ -50,6 +58,18 @@ static void pulse(const mho_device_block *b) {
   }
 }
 
+static mho_err spice(const void *params, mho_device_spice *s, mho_errinfo *ei) {
+  const linear *p = params;
+  mho_device_spice_param(s, "s_up", p->step_up);
+  mho_device_spice_param(s, "s_dn", p->step_down);
+  mho_device_spice_param(s, "k_up", p->slope_up / (1 - p->center));
+  mho_device_spice_param(s, "k_dn", p->slope_down / p->center);
+  mho_device_spice_param(s, "c", p->center);
+  strcpy(s->set, "V(g)+s_up*(1-k_up*(V(g)-c))");
+  strcpy(s->reset, "V(g)-s_dn*(1+k_dn*(V(g)-c))");
+  return MHO_OK;
+}
+
 const mho_device_model mho_device_linear = {
     .entry = {.abi = MHO_ABI,
               .id = "linear",
@@ -60,4 +80,6 @@ const mho_device_model mho_device_linear = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .spice = spice,
+    .fit = "step_up step_down slope_up slope_down",
 };

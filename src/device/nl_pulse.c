@@ -13,6 +13,7 @@
 #include "device/nl_pulse.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct nl_pulse {
   double nl_up, nl_down, pulses_up, pulses_down, c2c;
@@ -37,8 +38,8 @@ static double bulge(double a) {
 double mho_nl_pulse_a(double label) {
   double want = 0.07 * sqrt(2) * fabs(label), low = log(1e-4), high = log(1e4);
   if (want < 1e-6)
-    return INFINITY;              /* linear */
-  for (int i = 0; i < 200; i++) { /* the bulge falls with a: bisection in ln a */
+    return INFINITY;             /* linear */
+  for (int i = 0; i < 64; i++) { /* the bulge falls with a: bisection in ln a */
     double mid = 0.5 * (low + high);
     if (bulge(exp(mid)) > want)
       low = mid;
@@ -75,6 +76,20 @@ static void pulse(const mho_device_block *b) {
   }
 }
 
+static mho_err spice(const void *params, mho_device_spice *s, mho_errinfo *ei) {
+  const nl_pulse *p = params;
+  float gain, shift;
+  affine(mho_nl_pulse_a(p->nl_up), p->pulses_up, 1, &gain, &shift);
+  mho_device_spice_param(s, "q_up", (double)gain);
+  mho_device_spice_param(s, "d_up", (double)shift);
+  affine(mho_nl_pulse_a(p->nl_down), p->pulses_down, -1, &gain, &shift);
+  mho_device_spice_param(s, "q_dn", (double)gain);
+  mho_device_spice_param(s, "d_dn", (double)shift);
+  strcpy(s->set, "q_up*V(g)+d_up");
+  strcpy(s->reset, "q_dn*V(g)+d_dn");
+  return MHO_OK;
+}
+
 const mho_device_model mho_device_nl_pulse = {
     .entry = {.abi = MHO_ABI,
               .id = "nl_pulse",
@@ -85,4 +100,6 @@ const mho_device_model mho_device_nl_pulse = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .spice = spice,
+    .fit = "nl_up nl_down pulses_up pulses_down",
 };

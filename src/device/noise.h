@@ -8,6 +8,9 @@
 #ifndef MHO_DEVICE_NOISE_H
 #define MHO_DEVICE_NOISE_H
 
+#include <math.h>
+#include <string.h>
+
 #include "mho/device.h"
 
 enum { MHO_NOISE_MULTIPLICATIVE, MHO_NOISE_ADDITIVE };
@@ -16,6 +19,14 @@ enum { MHO_NOISE_MULTIPLICATIVE, MHO_NOISE_ADDITIVE };
   MHO_P_REAL(T, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a pulse, relative to the step"),             \
       MHO_P_CHOICE(T, noise, "noise", "multiplicative|additive", 0,                                          \
                    "noise scales with the step at the state, or with the nominal step")
+
+/* fminf and fmaxf as vector code: theirs must look at NaN. */
+static inline float mho_least(float a, float b) {
+  return a < b ? a : b;
+}
+static inline float mho_most(float a, float b) {
+  return a > b ? a : b;
+}
 
 /* Three columns: additive part for SET, for RESET, and the multiplicative part. */
 static inline void mho_noise_columns(float sigma, int kind, float s_up, float s_down, int i,

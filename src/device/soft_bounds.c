@@ -44,6 +44,15 @@ static void pulse(const mho_device_block *b) {
   }
 }
 
+static mho_err spice(const void *params, mho_device_spice *s, mho_errinfo *ei) {
+  const soft_bounds *p = params;
+  mho_device_spice_param(s, "s_up", p->step_up);
+  mho_device_spice_param(s, "s_dn", p->step_down);
+  strcpy(s->set, "V(g)+s_up*(1-V(g))");
+  strcpy(s->reset, "V(g)-s_dn*V(g)");
+  return MHO_OK;
+}
+
 const mho_device_model mho_device_soft_bounds = {
     .entry =
         {.abi = MHO_ABI,
@@ -56,4 +65,7 @@ const mho_device_model mho_device_soft_bounds = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .spice = spice,
+    .fit = "step_up step_down",
+    .fit_range = true,
 };

@@ -74,6 +74,27 @@ static mho_err put(mho_config *c, const char *path_in, const char *text, bool is
   return MHO_OK;
 }
 
+mho_err mho_config_put(mho_config *c, const char *path, const char *text, const char *file, int line,
+                       bool is_override, mho_errinfo *ei) {
+  mho_err err = put(c, path, text, false, file, line, true, ei);
+  if (!err)
+    find(c, path)->is_override = is_override;
+  return err;
+}
+
+mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei) {
+  mho_err err = mho_config_new(out, ei);
+  for (int i = 0; i < c->n && !err; i++) {
+    const mho_config_key *k = &c->key[i];
+    err = put(*out, k->path, k->text, k->is_list, k->file, k->line, k->is_override, ei);
+  }
+  if (err) {
+    mho_config_free(*out);
+    *out = NULL;
+  }
+  return err;
+}
+
 typedef struct reader {
   mho_config *c;
   yaml_document_t *doc;

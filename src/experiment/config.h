@@ -19,6 +19,13 @@ struct mho_config {
   mho_config_key *key;
 };
 
+/* Set a key, whatever was there. */
+mho_err mho_config_put(mho_config *c, const char *path, const char *text, const char *file, int line,
+                       bool is_override, mho_errinfo *ei);
+mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei);
+/* Add the keys of the card that device.card names, as far as the config has none of its own. */
+mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei);
+
 /* A section of the config: its own keys, and the words that choose registered things (whose keys join it). */
 enum { SELECTORS = 2 };
 typedef struct mho_section {

@@ -310,13 +310,15 @@ static mho_err fit_together(const mho_config *c, mho_experiment *e, mho_errinfo 
   return MHO_OK;
 }
 
-mho_err mho_experiment_new(const mho_registry *r, const mho_config *c, bool bare, mho_experiment **out,
+mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool bare, mho_experiment **out,
                            mho_errinfo *ei) {
   *out = NULL;
+  mho_config *c;
+  mho_err err = mho_config_copy(given, &c, ei);
+  if (err)
+    return err;
   mho_experiment *e = mho_alloc(1, sizeof *e);
-  if (!e)
-    return mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
-  mho_err err = MHO_OK;
+  err = e ? mho_card_apply(c, bare, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
   for (int s = 0; s < mho_n_sections && !err; s++) {
     if (mho_sections[s].common)
       mho_params_init(*mho_sections[s].common, (char *)e + mho_sections[s].common_offset);
@@ -327,6 +329,7 @@ mho_err mho_experiment_new(const mho_registry *r, const mho_config *c, bool bare
     err = assign_all(r, c, bare, e, ei);
   if (!err)
     err = fit_together(c, e, ei);
+  mho_config_free(c);
   if (err) {
     mho_free(e);
     return err;

@@ -12,7 +12,7 @@
 
 typedef struct yaml_printer {
   FILE *out;
-  bool changed_only;
+  bool changed_only, card;
   const mho_section *section;
   char group[64]; /* "variation" while its keys are printed */
 } yaml_printer;
@@ -25,8 +25,8 @@ static bool needs_quotes(const mho_param *p, const char *text) {
 static void print_yaml(void *user, const mho_setting *s) {
   yaml_printer *y = user;
   char value[MHO_TEXT_MAX * 4], line[MHO_TEXT_MAX * 5], range[256] = "";
-  if (y->changed_only && s->is_default)
-    return;
+  if (y->changed_only && s->is_default && !(y->card && !strcmp(s->section->name, "device")))
+    return; /* with a card, a default is a choice against it */
   if (s->section != y->section) {
     fprintf(y->out, "%s%s:\n", y->section ? "\n" : "", s->section->name);
     y->section = s->section;
@@ -59,7 +59,8 @@ static void print_yaml(void *user, const mho_setting *s) {
 char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {
   char *text = NULL;
   size_t n;
-  yaml_printer y = {.out = open_memstream(&text, &n), .changed_only = changed_only};
+  yaml_printer y = {
+      .out = open_memstream(&text, &n), .changed_only = changed_only, .card = *e->device_config.card};
   if (!y.out)
     return NULL;
   mho_settings_visit(e, print_yaml, &y);
@@ -133,7 +134,9 @@ char *mho_experiment_json(const mho_experiment *e) {
 static void add_changed(void *user, const mho_setting *s) {
   bool is_path = s->param && s->param->kind == MHO_PARAM_TEXT && !strcmp(s->name, "path");
   bool is_observe = !strcmp(s->section->name, "observe"); /* changes no result */
-  if (s->is_default || is_path || is_observe)
+  bool is_card =
+      s->param && s->param->kind == MHO_PARAM_TEXT && !strcmp(s->name, "card"); /* its keys count */
+  if (s->is_default || is_path || is_observe || is_card)
     return;
   char path[128];
   snprintf(path, sizeof path, "%s.%s", s->section->name, s->name);

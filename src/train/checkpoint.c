@@ -1,8 +1,9 @@
 /* checkpoint.c - everything that changes while training, as bytes and back.
  *
- * Layout: a header, then for every trained connection its weights (ideal device) or the conductances of both
- * banks, the optimizer's moments and the scheme's accumulator, in that order. What follows from the seeds
- * (device spread, faults, fixed feedback, the order of the data) is drawn again, not stored.
+ * Layout: a header, then for every trained connection its weights (ideal device) or the conductances and other
+ * state of both banks of cells, the optimizer's moments and the scheme's accumulator, in that order. What
+ * follows from the seeds (device spread, faults, fixed feedback, the order of the data) is drawn again, not
+ * stored.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -18,13 +19,9 @@ typedef struct header {
   mho_epoch_sums sums;
 } header;
 
-/* One array of the state. */
-typedef struct piece {
-  void *data;
-  size_t size;
-} piece;
+typedef mho_cells_piece piece; /* one array of the state */
 
-enum { PIECES_EACH = 2 + MHO_PROGRAM_STATES + 1 };
+enum { PIECES_EACH = 2 * MHO_CELLS_PIECES + MHO_PROGRAM_STATES + 1 };
 
 /* The arrays of connection c, in order; returns how many. */
 static int pieces_of(const mho_trainer *t, int c, piece *p) {
@@ -32,8 +29,8 @@ static int pieces_of(const mho_trainer *t, int c, piece *p) {
   size_t cells = (size_t)x->rows * (size_t)x->cols;
   int n = 0;
   if (x->pos) {
-    p[n++] = (piece){x->pos->g, cells * sizeof *x->pos->g};
-    p[n++] = (piece){x->neg->g, cells * sizeof *x->neg->g};
+    n += mho_cells_pieces(x->pos, p);
+    n += mho_cells_pieces(x->neg, p + n);
   } else {
     p[n++] = (piece){x->w, cells * sizeof *x->w};
   }

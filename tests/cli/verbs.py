@@ -101,7 +101,7 @@ def test_cosim_and_report():
 
 def test_lists():
     text = run('list').stdout
-    for word in ['devices: ideal linear soft_bounds nl_pulse', 'rules: ep bp fa', 'settlers: synchronous', 'reports: run']:
+    for word in ['devices: ideal linear soft_bounds', 'rules: ep bp fa', 'settlers: synchronous', 'reports: run']:
         assert word in text, text
     for kind in ['devices', 'rules', 'settlers', 'arrays', 'programs', 'neurons', 'datasets', 'reports']:
         run('list', kind)

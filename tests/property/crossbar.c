@@ -159,7 +159,8 @@ static void scheme_mean(const char *scheme, const char *device) {
   const mho_scheme *s = (const mho_scheme *)e->scheme.entry;
   mho_crossbar *x = crossbar(e, N / 16, 16);
   double step =
-      2 * x->w_max * mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params);
+      2 * x->w_max *
+      mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params, &e->device_config);
   mho_real dw[N], chi[N] = {0};
   for (int i = 0; i < N; i++)
     dw[i] = (mho_real)(0.3 * step * (i % 2 ? 1 : -1));

@@ -1,0 +1,53 @@
+/* cells.h - what the files of this folder share about a bank of cells.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_DEVICE_CELLS_H
+#define MHO_DEVICE_CELLS_H
+
+#include <math.h>
+
+#include "mho/device.h"
+
+enum { /* steps of the chip stream: one per quantity drawn */
+       DRAW_STEP,
+       DRAW_ASYMMETRY,
+       DRAW_LOW,
+       DRAW_HIGH,
+       DRAW_FAULT,
+       DRAW_DRIFT,
+       DRAW_LEAK,
+       DRAW_PARAMETER /* and those after it, one for each of variation.of */
+};
+enum { LAW_NORMAL, LAW_LOGNORMAL, LAW_UNIFORM };
+enum { ROUND_BITS = 12 }; /* pulses a cell and step: noise is drawn at step << ROUND_BITS | rank */
+enum { RANK_SHOW = (1 << ROUND_BITS) - 1 }; /* rank of write noise: schemes give at most 4095 pulses */
+
+/* Parameters of a model that vary from cell to cell (variation.of). */
+enum { MHO_SPREAD_MAX = 8 };
+typedef struct mho_spread {
+  int n;
+  const mho_param *param[MHO_SPREAD_MAX];
+  double sigma[MHO_SPREAD_MAX];
+} mho_spread;
+mho_err mho_spread_parse(const mho_device_model *model, const mho_device_config *d, mho_spread *out,
+                         mho_errinfo *ei);
+/* MHO_ECONFIG for a law that would give energy within +-v_max. */
+mho_err mho_iv_check(const mho_device_config *d, mho_errinfo *ei);
+
+/* Normalized conductance of 0 S. */
+static inline float zero_siemens(double g_min, double g_max) {
+  return (float)(-g_min / (g_max - g_min));
+}
+
+/* Where a cell's columns and bounds lie: of its own, or of a block that serves all. */
+static inline size_t column_at(const mho_cells *c, size_t cell) {
+  return c->varied ? cell : 0;
+}
+/* What a cell shows of state v: itself, or the nearest of the levels between its bounds; k as column_at. */
+static inline float mho_cells_level(const mho_cells *c, size_t k, float v) {
+  if (c->config.levels < 2)
+    return v;
+  float steps = (float)(c->config.levels - 1), range = c->high[k] - c->low[k];
+  return range > 0 ? c->low[k] + range * roundf((v - c->low[k]) / range * steps) / steps : v;
+}
+
+#endif

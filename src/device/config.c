@@ -1,0 +1,139 @@
+/* config.c - what the config says of any device, and what of it is impossible.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "device/cells.h"
+
+#define SPREAD "device-to-device"
+
+static const mho_param device_table[] = {
+    MHO_P_TEXT(mho_device_config, card, "card", "",
+               "published device whose keys are the defaults here: its name, or a file ('mho device list')"),
+    MHO_P_REAL(mho_device_config, g_min, "g_min", "S", 1e-6, 0, 1, "lowest conductance"),
+    MHO_P_REAL(mho_device_config, g_max, "g_max", "S", 100e-6, 1e-12, 1, "highest conductance"),
+    MHO_P_CHOICE(mho_device_config, mapping, "mapping", "differential", 0,
+                 "how a signed weight lies on conductances: W = (G+ - G-)/g_unit"),
+    MHO_P_REAL(mho_device_config, weight_range, "weight_range", "", 3, 0.01, 1000,
+               "w_max of a connection over its largest initial weight; g_unit = (g_max - g_min)/w_max"),
+    MHO_P_REAL(mho_device_config, start, "start", "", 0.5, 0, 1, "conductance of a new cell, of the range"),
+    MHO_P_INT(mho_device_config, levels, "levels", -1, -1, 1e6,
+              "conductances a cell can show, from bound to bound; -1: any"),
+    MHO_P_REAL(mho_device_config, up_down, "up_down", "", 0, -1, 1,
+               "asymmetry u: SET steps times 1 + min(u, 0), RESET steps times 1 - max(u, 0)"),
+    MHO_P_REAL(mho_device_config, write_noise, "write_noise", "", 0, 0, 10,
+               "what every pulse leaves on the visible conductance, standard deviation, of the range"),
+    MHO_P_REAL(mho_device_config, error[0], "write_error.c0", "S", 0, -1, 1,
+               "standard deviation of a verified write, c0 + c1 G + c2 G^2 + c3 G^3, never below 0"),
+    MHO_P_REAL(mho_device_config, error[1], "write_error.c1", "", 0, -1e3, 1e3, "the same, linear in G"),
+    MHO_P_REAL(mho_device_config, error[2], "write_error.c2", "", 0, -1e9, 1e9, "the same, per S"),
+    MHO_P_REAL(mho_device_config, error[3], "write_error.c3", "", 0, -1e14, 1e14, "the same, per S^2"),
+    MHO_P_REAL(mho_device_config, stuck_on, "stuck_on", "", 0, 0, 1,
+               "fraction of cells stuck at their high bound"),
+    MHO_P_REAL(mho_device_config, stuck_off, "stuck_off", "", 0, 0, 1,
+               "fraction of cells stuck at their low bound"),
+    MHO_P_REAL(mho_device_config, open, "open", "", 0, 0, 1, "fraction of dead cells, which conduct nothing"),
+    MHO_P_CHOICE(mho_device_config, law, "variation.law", "normal|lognormal|uniform", 0,
+                 "law of the " SPREAD " spread"),
+    MHO_P_REAL(mho_device_config, spread_step, "variation.step", "", 0, 0, 5,
+               SPREAD " spread of the step, SET and RESET alike, relative"),
+    MHO_P_REAL(mho_device_config, spread_asymmetry, "variation.asymmetry", "", 0, 0, 5,
+               SPREAD " spread of SET against RESET step, relative"),
+    MHO_P_REAL(mho_device_config, spread_low, "variation.g_low", "", 0, 0, 1,
+               SPREAD " spread of the lower bound, of the range"),
+    MHO_P_REAL(mho_device_config, spread_high, "variation.g_high", "", 0, 0, 1,
+               SPREAD " spread of the upper bound, of the range"),
+    MHO_P_TEXT(mho_device_config, spread_of, "variation.of", "",
+               SPREAD " spread of the model's own parameters, relative: 'slope_up 0.05 slope_down 0.05'"),
+    MHO_P_REAL(mho_device_config, endurance, "endurance.pulses", "", 0, 0, 4e9,
+               "pulses after which the range has closed to endurance.range; 0: no wear"),
+    MHO_P_REAL(mho_device_config, endurance_range, "endurance.range", "", 0.5, 0, 1,
+               "part of the range that is left then, around its middle"),
+    MHO_P_REAL(mho_device_config, leak, "leak.lifetime", "", 0, 0, 1e15,
+               "updates in which a stored charge falls by 1/e; 0: no leak"),
+    MHO_P_REAL(mho_device_config, leak_spread, "leak.spread", "", 0, 0, 5,
+               SPREAD " spread of the lifetime, relative"),
+    MHO_P_REAL(mho_device_config, leak_rest, "leak.rest", "", 0.5, 0, 1,
+               "conductance it leads to, of the range"),
+    MHO_P_CHOICE(
+        mho_device_config, drift.law, "drift.law", "none|exponential|power|pcm", 0,
+        "after programming: towards drift.rest, G (t/t0)^-nu, or that with nu of phase change memory"),
+    MHO_P_REAL(mho_device_config, drift.t0, "drift.t0", "s", 20, 1e-9, 1e9,
+               "time after programming at which the programmed conductance holds"),
+    MHO_P_REAL(mho_device_config, drift.nu, "drift.nu", "", 0.05, -1, 1, "exponent of law power"),
+    MHO_P_REAL(mho_device_config, drift.nu_spread, "drift.nu_spread", "", 0, 0, 1,
+               SPREAD " standard deviation of the exponent"),
+    MHO_P_REAL(mho_device_config, drift.tau, "drift.tau", "s", 1e6, 1e-9, 1e15,
+               "time constant of law exponential"),
+    MHO_P_REAL(mho_device_config, drift.tau_spread, "drift.tau_spread", "", 0, 0, 5,
+               SPREAD " spread of tau, relative (log-normal)"),
+    MHO_P_REAL(mho_device_config, drift.rest, "drift.rest", "", 0, 0, 1,
+               "conductance that law exponential leads to, of the range"),
+    MHO_P_CHOICE(
+        mho_device_config, read_noise.law, "read_noise.law", "none|constant|proportional|pcm", 0,
+        "of the device at every read: of the range, of its conductance, or 1/f of phase change memory"),
+    MHO_P_REAL(mho_device_config, read_noise.sigma, "read_noise.sigma", "", 0, 0, 10,
+               "standard deviation of laws constant and proportional"),
+    MHO_P_REAL(mho_device_config, read_noise.t_read, "read_noise.t_read", "s", 250e-9, 1e-15, 1e6,
+               "duration of a read, from which 1/f noise is counted"),
+    MHO_P_CHOICE(mho_device_config, iv.law, "iv.law", "ohmic|sinh|polynomial|hfo2", 0,
+                 "current of a read: G V, G sinh(b V)/b, G (V + k2 V^2 + k3 V^3), or the fit of HfO2 cells"),
+    MHO_P_REAL(mho_device_config, iv.b, "iv.b", "", 1, 1e-6, 100, "of law sinh, per V"),
+    MHO_P_REAL(mho_device_config, iv.k2, "iv.k2", "", 0, -1e3, 1e3, "of law polynomial, per V"),
+    MHO_P_REAL(mho_device_config, iv.k3, "iv.k3", "", 0, -1e4, 1e4, "of law polynomial, per V^2"),
+    MHO_P_REAL(mho_device_config, iv.v_max, "iv.v_max", "V", 0.5, 1e-6, 100,
+               "largest read voltage for which the law was fitted"),
+};
+const mho_params mho_device_params = MHO_PARAMS(mho_device_config, device_table);
+
+/* ---------------------------------------------------------------- spread of a model's own parameters */
+
+mho_err mho_spread_parse(const mho_device_model *model, const mho_device_config *d, mho_spread *out,
+                         mho_errinfo *ei) {
+  char copy[MHO_TEXT_MAX], *save = NULL;
+  out->n = 0;
+  strcpy(copy, d->spread_of);
+  for (char *name = strtok_r(copy, " ,;:=", &save); name; name = strtok_r(NULL, " ,;:=", &save)) {
+    const mho_param *p = mho_params_find(model->entry.params, name);
+    const char *number = strtok_r(NULL, " ,;:=", &save);
+    double sigma;
+    if (!p || p->kind != MHO_PARAM_REAL)
+      return mho_fail(ei, MHO_ECONFIG,
+                      "device.variation.of: '%s' is not a number that '%s' has ('mho device show %s')", name,
+                      model->entry.id, model->entry.id);
+    if (model->prepare)
+      return mho_fail(ei, MHO_ECONFIG, "device.variation.of: the cells of '%s' share one table",
+                      model->entry.id);
+    if (!number || mho_quantity_parse(number, "", true, &sigma, NULL) || sigma < 0 || sigma > 5)
+      return mho_fail(ei, MHO_ECONFIG,
+                      "device.variation.of: '%s' needs its spread after it, 0 to 5, for example '%s 0.05'",
+                      name, name);
+    if (out->n == MHO_SPREAD_MAX)
+      return mho_fail(ei, MHO_ECONFIG, "device.variation.of: at most %d parameters", MHO_SPREAD_MAX);
+    out->param[out->n] = p;
+    out->sigma[out->n++] = sigma;
+  }
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- check */
+
+mho_err mho_device_check(const mho_device_model *model, const void *params, const mho_device_config *d,
+                         mho_errinfo *ei) {
+  mho_spread spread;
+  if (d->g_min >= d->g_max)
+    return mho_fail(ei, MHO_ECONFIG, "device.g_min (%g S) must be below device.g_max (%g S)", d->g_min,
+                    d->g_max);
+  if (d->levels == 0 || d->levels == 1)
+    return mho_fail(
+        ei, MHO_ECONFIG,
+        "device.levels: %lld leaves nothing to choose from: at least 2, or -1 for any conductance",
+        (long long)d->levels);
+  if (d->stuck_on + d->stuck_off + d->open > 1)
+    return mho_fail(ei, MHO_ECONFIG, "device.stuck_on, stuck_off and open add up to %g: at most 1",
+                    d->stuck_on + d->stuck_off + d->open);
+  mho_err err = mho_spread_parse(model, d, &spread, ei);
+  if (!err)
+    err = mho_iv_check(d, ei);
+  return err ? err : model->check ? model->check(params, ei) : MHO_OK;
+}

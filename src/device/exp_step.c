@@ -1,0 +1,89 @@
+/* exp_step.c - bounded steps with an exponential dependence on the state, of separate shape for SET and RESET.
+ *
+ *   z = 2 a (g - c)/(b+ - b-) + b,  b+- the cell's own bounds, c the conductance of weight zero
+ *   SET    dg = +s_up max(1 - A_up exp(+gamma_up z), 0)
+ *   RESET  dg = -s_dn max(1 - A_dn exp(-gamma_dn z), 0)
+ *
+ * with multiplicative or additive noise. A negative A adds to the step where its exponential is large.
+ *
+ * Source: N. Gong et al., Nature Communications 9:2102 (2018); in this form ExpStepDevice of IBM's analog
+ * hardware kit, w = (g - c) (w_max - w_min).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/vmath.h"
+#include "device/noise.h"
+
+typedef struct exp_step {
+  double step_up, step_down, a_up, a_down, gamma_up, gamma_down, a, b, center, c2c;
+  int noise;
+} exp_step;
+
+static const mho_param table[] = {
+    MHO_P_REAL(exp_step, step_up, "step_up", "", 1e-3, 1e-7, 1, "unit of the SET step, of the range"),
+    MHO_P_REAL(exp_step, step_down, "step_down", "", 1e-3, 1e-7, 1, "unit of the RESET step, of the range"),
+    MHO_P_REAL(exp_step, a_up, "a_up", "", -1, -1e4, 1e4, "weight A of the exponential of SET"),
+    MHO_P_REAL(exp_step, a_down, "a_down", "", -1, -1e4, 1e4, "weight A of the exponential of RESET"),
+    MHO_P_REAL(exp_step, gamma_up, "gamma_up", "", 2, 0, 50, "rate of the exponential of SET"),
+    MHO_P_REAL(exp_step, gamma_down, "gamma_down", "", 2, 0, 50, "rate of the exponential of RESET"),
+    MHO_P_REAL(exp_step, a, "a", "", -0.5, -10, 10, "scale of the state in z"),
+    MHO_P_REAL(exp_step, b, "b", "", -0.5, -10, 10, "shift of z"),
+    MHO_P_REAL(exp_step, center, "center", "", 0.5, 0, 1, "where z = b, of the range"),
+    MHO_P_CYCLE_NOISE(exp_step),
+};
+
+enum { UP, DOWN, A_UP, A_DOWN, K_UP, K_DOWN, CENTER, NOISE_UP, NOISE_DOWN, MULTIPLICATIVE, COLUMNS };
+
+static void columns(const void *params, const mho_device_draw *d, float *const *col) {
+  const exp_step *p = params;
+  for (int i = 0; i < d->n; i++) {
+    col[UP][i] = (float)p->step_up * d->up[i];
+    col[DOWN][i] = (float)p->step_down * d->down[i];
+    col[A_UP][i] = (float)(p->a_up * exp(p->gamma_up * p->b));
+    col[A_DOWN][i] = (float)(p->a_down * exp(-p->gamma_down * p->b));
+    col[K_UP][i] = (float)(2 * p->a * p->gamma_up);
+    col[K_DOWN][i] = (float)(-2 * p->a * p->gamma_down);
+    col[CENTER][i] = (float)p->center;
+    mho_noise_columns((float)p->c2c, p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
+  }
+}
+
+static void pulse(const mho_device_block *b) {
+#pragma omp simd
+  for (int i = 0; i < b->n; i++) {
+    bool set = b->dir[i] > 0;
+    float range = mho_most(b->high[i] - b->low[i], 1e-6f);
+    float e = (set ? b->col[K_UP][i] : b->col[K_DOWN][i]) * (b->g[i] - b->col[CENTER][i]) / range;
+    float scale = set ? b->col[A_UP][i] : b->col[A_DOWN][i], unit = set ? b->col[UP][i] : b->col[DOWN][i];
+    /* beyond e^60 a cell of next to no range jumps from bound to bound anyway */
+    float step = unit * mho_most(1 - scale * expf(mho_least(e, 60)), 0);
+    b->out[i] = b->g[i] + mho_noisy_step(b, i, step, step, NOISE_UP);
+  }
+}
+
+static mho_err spice(const void *params, mho_device_spice *s, mho_errinfo *ei) {
+  const exp_step *p = params;
+  mho_device_spice_param(s, "s_up", p->step_up);
+  mho_device_spice_param(s, "s_dn", p->step_down);
+  mho_device_spice_param(s, "a_up", p->a_up * exp(p->gamma_up * p->b));
+  mho_device_spice_param(s, "a_dn", p->a_down * exp(-p->gamma_down * p->b));
+  mho_device_spice_param(s, "k_up", 2 * p->a * p->gamma_up);
+  mho_device_spice_param(s, "k_dn", -2 * p->a * p->gamma_down);
+  mho_device_spice_param(s, "c", p->center);
+  strcpy(s->set, "V(g)+s_up*max(1-a_up*exp(k_up*(V(g)-c)),0)");
+  strcpy(s->reset, "V(g)-s_dn*max(1-a_dn*exp(k_dn*(V(g)-c)),0)");
+  return MHO_OK;
+}
+
+const mho_device_model mho_device_exp_step = {
+    .entry = {.abi = MHO_ABI,
+              .id = "exp_step",
+              .title = "steps exponential in the state",
+              .equation = "SET dg = s max(1 - A exp(gamma z), 0), RESET dg = -s max(1 - A exp(-gamma z), 0), "
+                          "z = 2 a (g - c)/(b+ - b-) + b",
+              .source = "Gong et al., Nat. Commun. 9:2102 (2018)",
+              .params = MHO_PARAMS(exp_step, table)},
+    .n_columns = COLUMNS,
+    .columns = columns,
+    .pulse = pulse,
+    .spice = spice,
+    .fit = "step_up step_down a_up a_down gamma_up gamma_down",
+};

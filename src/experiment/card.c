@@ -1,0 +1,172 @@
+/* card.c - device cards: published devices whose keys are the defaults of the config's device section.
+ *
+ * A card is a YAML file with a `card:` section that says what it is (title, source, valid, note) and a `device:`
+ * section of ordinary config keys. `device.card` names it: a file, as given or beside the config that names it,
+ * or one of the cards that come with mho.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "experiment/config.h"
+#include "mho_config.h"
+
+static const char *const folders[] = {MHO_MODELS_INSTALLED, MHO_MODELS_SOURCE};
+static const char *const about[] = {"card.title", "card.source", "card.valid", "card.note"};
+
+static bool readable(const char *path) {
+  return access(path, R_OK) == 0;
+}
+
+/* "models/x.yaml", "x.yaml" and "x" all name the card x. */
+static void plain_name(const char *card, char *out, size_t n) {
+  snprintf(out, n, "%s", strncmp(card, "models/", 7) ? card : card + 7);
+  size_t length = strlen(out);
+  if (length > 5 && !strcmp(out + length - 5, ".yaml"))
+    out[length - 5] = 0;
+}
+
+mho_err mho_card_find(const char *card, const char *beside, char *path, size_t n, mho_errinfo *ei) {
+  bool is_file = strchr(card, '/') || (strlen(card) > 5 && !strcmp(card + strlen(card) - 5, ".yaml"));
+  char name[MHO_TEXT_MAX];
+  const char *slash = beside ? strrchr(beside, '/') : NULL;
+  snprintf(path, n, "%s", card);
+  if (is_file && readable(path))
+    return MHO_OK;
+  if (slash && *card != '/') {
+    snprintf(path, n, "%.*s/%s", (int)(slash - beside), beside, card);
+    if (is_file && readable(path))
+      return MHO_OK;
+  }
+  plain_name(card, name, sizeof name);
+  for (int i = 0; i < MHO_COUNT(folders) && !strchr(name, '/'); i++) {
+    snprintf(path, n, "%s/%s.yaml", folders[i], name);
+    if (readable(path))
+      return MHO_OK;
+  }
+  return mho_fail(ei, MHO_ENOTFOUND, "there is no device card '%s'%s; 'mho device list' names those of mho",
+                  card, is_file ? ", neither here nor beside the config" : "");
+}
+
+static const mho_config_key *find(const mho_config *c, const char *path) {
+  for (int i = 0; i < c->n; i++)
+    if (!strcmp(c->key[i].path, path))
+      return &c->key[i];
+  return NULL;
+}
+
+/* A card says what it is and what the device is, no more. */
+static mho_err check_sections(const mho_config *card, mho_errinfo *ei) {
+  for (int i = 0; i < card->n; i++) {
+    const mho_config_key *k = &card->key[i];
+    bool known = !strncmp(k->path, "device.", 7) && strcmp(k->path, "device.card");
+    for (int j = 0; j < MHO_COUNT(about); j++)
+      known |= !strcmp(k->path, about[j]);
+    if (!known)
+      return mho_fail_at(
+          ei, MHO_ECONFIG, k->file, k->line,
+          "unknown key %s in a device card: it has card.title, source, valid and note, and keys "
+          "of the device section",
+          k->path);
+  }
+  if (!find(card, "device.model"))
+    return mho_fail_at(ei, MHO_ECONFIG, card->n ? card->key[0].file : NULL, 0,
+                       "a device card must name its device.model");
+  return MHO_OK;
+}
+
+mho_err mho_card_read(const char *path, mho_config **out, mho_errinfo *ei) {
+  mho_err err = mho_config_new(out, ei);
+  if (!err)
+    err = mho_config_file(*out, path, ei);
+  if (!err)
+    err = check_sections(*out, ei);
+  if (err) {
+    mho_config_free(*out);
+    *out = NULL;
+  }
+  return err;
+}
+
+/* Which of the card's model and the config's own counts: the one of --set, or they must agree. */
+static mho_err settle_model(mho_config *c, const mho_config *card, const mho_config_key *named, bool *drop,
+                            mho_errinfo *ei) {
+  const mho_config_key *own = find(c, "device.model"), *its = find(card, "device.model");
+  *drop = false;
+  if (!own || !strcmp(own->text, its->text))
+    return MHO_OK;
+  if (named->is_override && !own->is_override)
+    return mho_config_put(c, "device.model", its->text, named->file, named->line, true, ei);
+  if (own->is_override && !named->is_override) {
+    *drop = true;
+    return MHO_OK;
+  }
+  return mho_fail_at(ei, MHO_ECONFIG, own->file, own->line,
+                     "device.model is '%s', but the card '%s' describes a device of '%s': drop one of them",
+                     own->text, named->text, its->text);
+}
+
+mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei) {
+  const mho_config_key *named = find(c, "device.card");
+  if (!named || !*named->text || (bare && !named->is_override))
+    return MHO_OK; /* a stored config has the card's values already */
+  char path[2 * MHO_TEXT_MAX];
+  mho_errinfo why = {0};
+  mho_config *card = NULL;
+  bool drop = false;
+  mho_err err = mho_card_find(named->text, named->file, path, sizeof path, &why);
+  if (err)
+    return mho_fail_at(ei, MHO_ECONFIG, named->file, named->line, "device.card: %s", why.message);
+  if ((err = mho_card_read(path, &card, ei)))
+    return err;
+  err = settle_model(c, card, named, &drop, ei);
+  if (!err && drop)
+    err = mho_config_put(c, "device.card", "", "--set device.model", 0, true, ei);
+  for (int i = 0; i < card->n && !err && !drop; i++) {
+    const mho_config_key *k = &card->key[i], *own = find(c, k->path);
+    if (strncmp(k->path, "device.", 7) || (own && !bare) || (own && own->is_override))
+      continue;
+    err = mho_config_put(c, k->path, k->text, k->file, k->line, own && own->is_override, ei);
+  }
+  mho_config_free(card);
+  return err;
+}
+
+/* ---------------------------------------------------------------- those that come with mho */
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char **mho_cards_list(int *n) {
+  char **list = NULL;
+  *n = 0;
+  for (int f = 0; f < MHO_COUNT(folders) && !*n; f++) {
+    DIR *d = opendir(folders[f]);
+    for (struct dirent *e; d && (e = readdir(d));) {
+      size_t length = strlen(e->d_name);
+      if (length < 6 || strcmp(e->d_name + length - 5, ".yaml"))
+        continue;
+      char **grown = realloc(list, (size_t)(*n + 1) * sizeof *list);
+      if (!grown)
+        break;
+      list = grown;
+      if ((list[*n] = strndup(e->d_name, length - 5)))
+        (*n)++;
+    }
+    if (d)
+      closedir(d);
+  }
+  if (*n)
+    qsort(list, (size_t)*n, sizeof *list, by_name);
+  return list;
+}
+
+const char *mho_card_text(const mho_config *card, const char *what) {
+  char path[64];
+  snprintf(path, sizeof path, "card.%s", what);
+  const mho_config_key *k = find(card, path);
+  return k ? k->text : "";
+}
