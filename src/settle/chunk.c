@@ -110,6 +110,20 @@ void mho_chunk_change(const mho_chunk *c, int l, const mho_real *then, float *ch
   }
 }
 
+void mho_chunk_squares(const mho_chunk *c, int l, const mho_real *then, float *sum) {
+  const mho_real *now = c->now[l];
+  int width = c->job->net->layer[l].n;
+  for (int s = 0; s < c->job->n; s++) {
+    float squares = 0;
+#pragma omp simd reduction(+ : squares)
+    for (int i = 0; i < width; i++) {
+      float d = (float)(then[s * width + i] - now[s * width + i]);
+      squares += d * d;
+    }
+    sum[s] += squares;
+  }
+}
+
 void mho_chunk_finish(const mho_chunk *c) {
   const mho_settle_job *job = c->job;
   for (int l = 1; l < job->net->n_layers - 1; l++) {

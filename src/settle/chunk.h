@@ -30,6 +30,8 @@ bool mho_chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a);
 /** change[s] = max(change[s], largest |then - now| of sample s in layer l), [n]; infinite where one is not a
  * number. */
 void mho_chunk_change(const mho_chunk *c, int l, const mho_real *then, float *change);
+/** sum[s] += sum over sample s in layer l of (then - now)^2, [n]. */
+void mho_chunk_squares(const mho_chunk *c, int l, const mho_real *then, float *sum);
 /** Put the final activities into s->z. */
 void mho_chunk_finish(const mho_chunk *c);
 

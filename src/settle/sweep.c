@@ -32,10 +32,10 @@ static const mho_param table[] = {
     MHO_P_INT(sweep, free, "free", 0, 0, 65535, "sweeps of the free phase; 0: until the tolerance is met"),
     MHO_P_INT(sweep, nudged, "nudged", 0, 0, 65535,
               "sweeps of the nudged phase; 0: until the tolerance is met"),
-    MHO_P_REAL(sweep, tolerance, "tolerance", "", 0, 0, 1,
-               "largest change that another sweep would make; 0: 0.02 with the difference settled directly, "
-               "else 2 % of "
-               "the smallest layer's signal"),
+    MHO_P_REAL(
+        sweep, tolerance, "tolerance", "", 0, 0, 1,
+        "change that another sweep would make, rms over the hidden neurons of a sample; 0: 0.01 with the "
+        "difference settled directly, else 0.5 % of the smallest layer's signal"),
 };
 
 enum { SWEEPS_MAX = 100, NOISY_FREE = 10, NOISY_NUDGED = 5 };
@@ -53,9 +53,9 @@ static double tolerance_of(const mho_settle_job *job) {
   if (p->tolerance > 0)
     return p->tolerance;
   if (job->s->keep) /* direct: a drift of the free state is no part of the difference */
-    return 2e-2;
-  double eps = sizeof(mho_real) == 8 ? 1e-13 : 3e-7; /* what rounding lets through */
-  return fmax(0.02 * 0.1 * smallest_signal(job->net), eps);
+    return 1e-2;
+  double eps = sizeof(mho_real) == 8 ? 1e-13 : 2e-7; /* what rounding lets through */
+  return fmax(0.005 * 0.1 * smallest_signal(job->net), eps);
 }
 
 static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
@@ -68,10 +68,12 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
                                                    : 0;
   int most = fixed ? fixed : SWEEPS_MAX, t = 0;
   double tolerance = tolerance_of(job), ratio = 0;
+  double neurons = 0;
   float change[MHO_CHUNK_MAX], before[MHO_CHUNK_MAX];
   int64_t unsettled = 0;
   mho_chunk c = {.job = job, .clock = job->clock};
   for (int l = 1; l <= hidden; l++) {
+    neurons += net->layer[l].n;
     c.zero[l] = !job->start;
     mho_real *rest = mho_rows(net, job->s->z, l, job->row0);
     c.now[l] = job->start ? mho_rows(net, job->start->z, l, job->row0)
@@ -90,12 +92,13 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
       mho_real *then = c.now[l] == z ? mho_rows(net, job->s->next, l, job->row0) : z;
       bool any = mho_chunk_input(&c, l, error, then, stats);
       c.zero[l] = mho_chunk_activate(&c, l, any, then);
-      mho_chunk_change(&c, l, then, change);
+      mho_chunk_squares(&c, l, then, change);
       c.now[l] = then;
     }
     unsettled = 0;
     ratio = 0;
     for (int s = 0; s < job->n; s++) { /* the change of the next sweep, if they go on shrinking like that */
+      change[s] = sqrtf(change[s] / (float)neurons);
       float r = before[s] > 0 ? change[s] / before[s] : 0;
       float ahead = change[s] * (r < 1 ? r : 1);
       unsettled += !((double)ahead <= tolerance);
