@@ -21,6 +21,7 @@
 #include "mho/settle.h"
 #include "mho/spice.h"
 #include "mho/store.h"
+#include "mho/study.h"
 #include "mho/train.h"
 
 #endif

@@ -113,6 +113,15 @@ typedef struct mho_store_update {
 MHO_API void mho_store_new_id(char id[MHO_ID_MAX]);
 /** Insert a run (status running). MHO_EINVAL when the id is taken or the config is not a JSON object. */
 MHO_API mho_err mho_store_run_begin(mho_store *s, const mho_run_row *run, mho_errinfo *ei);
+/** mho_store_run_begin for a run of a study, unless the database has one with its config_hash: then `there` is
+ *  that one's id (else "") and nothing is inserted. Either way the run is counted to the study. In one
+ *  transaction, so that of several processes one begins it. */
+MHO_API mho_err mho_store_run_claim(mho_store *s, const mho_run_row *run, const char *study, bool again,
+                                    char there[MHO_ID_MAX], mho_errinfo *ei);
+/** Make this process the one that trains a run, if it still has the status and the process that row says:
+ *  MHO_EINVAL when another was faster. row's status, pid and host become the new ones in the database. */
+MHO_API mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid, const char *host,
+                                   mho_errinfo *ei);
 /** One transaction; all or nothing. Rows of the same epoch (a run resumed from an older checkpoint) are
  *  replaced. MHO_ENOTFOUND when there is no such run. */
 MHO_API mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update *u, mho_errinfo *ei);

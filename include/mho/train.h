@@ -16,12 +16,19 @@ typedef struct mho_train_options {
   const char *code_version; /* what to record, nullable */
   /* after every epoch; run is its id ("" without a store) */
   void (*epoch)(void *user, const char *run, const mho_epoch_row *row);
+  /* after epoch; true ends the run there, stored as interrupted with the sentence in why. Nullable */
+  bool (*stop)(void *user, const char *run, const mho_epoch_row *row, char *why, size_t capacity);
   void *user;
+  /* Nullable. mho_train counts the run to this study, and trains nothing when the database has a run of the
+   * same config already, unless again: then result->present is true, and result->run is that one */
+  const char *study;
+  bool again;
 } mho_train_options;
 
 typedef struct mho_train_result {
   char run[MHO_ID_MAX];
-  char status[16]; /* completed, interrupted, diverged, failed */
+  char status[16]; /* completed, interrupted, diverged, failed; running: present and not ended */
+  bool present;    /* nothing was trained, see mho_train_options.study */
   int epochs, best_epoch;
   double final_test_acc, best_test_acc, train_acc, val_acc, wall_s;
 } mho_train_result;

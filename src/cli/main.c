@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -79,6 +80,7 @@ int main(int argc, char **argv) {
     return EXIT_BAD_INPUT;
   }
   choose_blas_kernel(argv);
+  prctl(PR_SET_NAME, "mho"); /* also after starting over: by this name a run knows that it is being trained */
   gsl_set_error_handler_off();
   mho_blas_init();
   const char *word = argv[1];

@@ -98,7 +98,7 @@ static mho_err settle_model(mho_config *c, const mho_config *card, const mho_con
   if (!own || !strcmp(own->text, its->text))
     return MHO_OK;
   if (named->is_override && !own->is_override)
-    return mho_config_put(c, "device.model", its->text, named->file, named->line, true, ei);
+    return mho_config_put(c, "device.model", its->text, false, named->file, named->line, true, ei);
   if (own->is_override && !named->is_override) {
     *drop = true;
     return MHO_OK;
@@ -123,12 +123,12 @@ mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei) {
     return err;
   err = settle_model(c, card, named, &drop, ei);
   if (!err && drop)
-    err = mho_config_put(c, "device.card", "", "--set device.model", 0, true, ei);
+    err = mho_config_put(c, "device.card", "", false, "--set device.model", 0, true, ei);
   for (int i = 0; i < card->n && !err && !drop; i++) {
     const mho_config_key *k = &card->key[i], *own = find(c, k->path);
     if (strncmp(k->path, "device.", 7) || (own && !bare) || (own && own->is_override))
       continue;
-    err = mho_config_put(c, k->path, k->text, k->file, k->line, own && own->is_override, ei);
+    err = mho_config_put(c, k->path, k->text, k->is_list, k->file, k->line, own && own->is_override, ei);
   }
   mho_config_free(card);
   return err;

@@ -74,9 +74,11 @@ static mho_err put(mho_config *c, const char *path_in, const char *text, bool is
   return MHO_OK;
 }
 
-mho_err mho_config_put(mho_config *c, const char *path, const char *text, const char *file, int line,
-                       bool is_override, mho_errinfo *ei) {
-  mho_err err = put(c, path, text, false, file, line, true, ei);
+mho_err mho_config_put(mho_config *c, const char *path_in, const char *text, bool is_list, const char *file,
+                       int line, bool is_override, mho_errinfo *ei) {
+  char path[PATH_LENGTH];
+  canonical(path_in, path, sizeof path);
+  mho_err err = put(c, path, text, is_list, file, line, true, ei);
   if (!err)
     find(c, path)->is_override = is_override;
   return err;
@@ -144,6 +146,12 @@ static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, i
       return err;
   }
   return MHO_OK;
+}
+
+mho_err mho_config_node(mho_config *c, const char *path, yaml_document_t *doc, const yaml_node_t *node,
+                        const char *file, bool replace, mho_errinfo *ei) {
+  reader r = {c, doc, file, replace, false, ei};
+  return read_node(&r, path, node, 0);
 }
 
 /* Parse YAML text below `path`. */

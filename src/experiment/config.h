@@ -20,9 +20,14 @@ struct mho_config {
 };
 
 /* Set a key, whatever was there. */
-mho_err mho_config_put(mho_config *c, const char *path, const char *text, const char *file, int line,
-                       bool is_override, mho_errinfo *ei);
+mho_err mho_config_put(mho_config *c, const char *path, const char *text, bool is_list, const char *file,
+                       int line, bool is_override, mho_errinfo *ei);
 mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei);
+struct yaml_document_s;
+struct yaml_node_s;
+/* Set the keys below a node of a YAML document that also says other things; path is the node's, "" at the top. */
+mho_err mho_config_node(mho_config *c, const char *path, struct yaml_document_s *doc,
+                        const struct yaml_node_s *node, const char *file, bool replace, mho_errinfo *ei);
 /* Add the keys of the card that device.card names, as far as the config has none of its own. */
 mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei);
 

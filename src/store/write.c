@@ -45,7 +45,39 @@ static mho_err begin_locked(mho_store *s, const mho_run_row *run, const char *po
   return err;
 }
 
-mho_err mho_store_run_begin(mho_store *s, const mho_run_row *run, mho_errinfo *ei) {
+static const char add_to_study[] = "INSERT OR IGNORE INTO study_run(study, point_hash, run_id) "
+                                   "SELECT ?1, point_hash, id FROM run WHERE id = ?2";
+
+static mho_err write_texts(mho_store *s, const char *sql, int n, const char *const *texts, const void *data,
+                           size_t size, mho_errinfo *ei);
+
+static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *point, const char *study,
+                            bool again, char there[MHO_ID_MAX], mho_errinfo *ei) {
+  sqlite3_stmt *st;
+  mho_err err =
+      mho_store_prepare(s,
+                        "SELECT id FROM run WHERE config_hash = ?1 ORDER BY CASE status WHEN 'completed' "
+                        "THEN 0 WHEN 'diverged' THEN 1 WHEN 'running' THEN 2 ELSE 3 END, id DESC LIMIT 1",
+                        "look for a run", &st, ei);
+  if (err)
+    return err;
+  sqlite3_bind_text(st, 1, run->config_hash, -1, SQLITE_STATIC);
+  int rc = again ? SQLITE_DONE : sqlite3_step(st);
+  if (rc == SQLITE_ROW)
+    snprintf(there, MHO_ID_MAX, "%s", (const char *)sqlite3_column_text(st, 0));
+  else if (rc != SQLITE_DONE)
+    err = mho_store_fail(s, rc, "look for a run", ei);
+  sqlite3_finalize(st);
+  if (!err && !*there)
+    err = begin_locked(s, run, point, ei);
+  if (!err)
+    err = write_texts(s, add_to_study, 2, (const char *[]){study, *there ? there : run->id}, NULL, 0, ei);
+  return err;
+}
+
+/* study NULL: of none, and inserted whatever is there. */
+static mho_err begin_run(mho_store *s, const mho_run_row *run, const char *study, bool again,
+                         char there[MHO_ID_MAX], mho_errinfo *ei) {
   static const char running[] = "running";
   char now[32], point[65];
   if (!*run->id || !run->config || !run->config_hash)
@@ -62,7 +94,45 @@ mho_err mho_store_run_begin(mho_store *s, const mho_run_row *run, mho_errinfo *e
     row.started = now;
   }
   err = mho_store_begin(s, ei);
-  return err ? err : mho_store_end(s, begin_locked(s, &row, point, ei), ei);
+  if (err)
+    return err;
+  err = study ? claim_locked(s, &row, point, study, again, there, ei) : begin_locked(s, &row, point, ei);
+  return mho_store_end(s, err, ei);
+}
+
+mho_err mho_store_run_begin(mho_store *s, const mho_run_row *run, mho_errinfo *ei) {
+  return begin_run(s, run, NULL, true, NULL, ei);
+}
+
+mho_err mho_store_run_claim(mho_store *s, const mho_run_row *run, const char *study, bool again,
+                            char there[MHO_ID_MAX], mho_errinfo *ei) {
+  *there = 0;
+  return begin_run(s, run, study, again, there, ei);
+}
+
+mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid, const char *host,
+                           mho_errinfo *ei) {
+  sqlite3_stmt *st;
+  mho_err err = mho_store_begin(s, ei);
+  if (err)
+    return err;
+  err =
+      mho_store_prepare(s,
+                        "UPDATE run SET status = 'running', pid = ?1, host = ?2, ended = NULL, error = NULL "
+                        "WHERE id = ?3 AND pid = ?4 AND status = ?5",
+                        "take a run", &st, ei);
+  if (!err) {
+    sqlite3_bind_int64(st, 1, pid);
+    sqlite3_bind_text(st, 2, host, -1, SQLITE_STATIC);
+    sqlite3_bind_text(st, 3, row->id, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 4, row->pid);
+    sqlite3_bind_text(st, 5, row->status, -1, SQLITE_STATIC);
+    err = mho_store_run(s, st, "take a run", ei);
+    if (!err && !sqlite3_changes(s->db))
+      err = mho_fail(ei, MHO_EINVAL, "run %s was taken by another process just now", row->id);
+    sqlite3_finalize(st);
+  }
+  return mho_store_end(s, err, ei);
 }
 
 #define RUN(field, kind) MHO_STORE_COLUMN(mho_run_row, field, kind)
@@ -302,9 +372,6 @@ mho_err mho_store_study_add(mho_store *s, const char *name, const char *run_id, 
   if (!err && !there)
     err = mho_fail(ei, MHO_ENOTFOUND, "there is no study '%s' in '%s'", name, s->path);
   if (!err)
-    err = write_texts(s,
-                      "INSERT OR IGNORE INTO study_run(study, point_hash, run_id) "
-                      "SELECT ?1, point_hash, id FROM run WHERE id = ?2",
-                      2, texts, NULL, 0, ei);
+    err = write_texts(s, add_to_study, 2, texts, NULL, 0, ei);
   return mho_store_end(s, err, ei);
 }

@@ -152,10 +152,23 @@ static mho_err one_epoch(logger *g, mho_epoch_row *row, mho_errinfo *ei) {
   return err;
 }
 
+static void take_result(const mho_run_row *row, const char *status, mho_train_result *result) {
+  *result = (mho_train_result){.epochs = row->epochs_done,
+                               .best_epoch = row->best_epoch,
+                               .final_test_acc = row->final_test_acc,
+                               .best_test_acc = row->best_test_acc,
+                               .train_acc = row->train_acc,
+                               .val_acc = row->val_acc,
+                               .wall_s = row->wall_s};
+  snprintf(result->run, sizeof result->run, "%s", row->id);
+  snprintf(result->status, sizeof result->status, "%s", status);
+}
+
 /* Train from where the trainer stands to the last epoch, and store how it ended. */
 static mho_err run_to_end(logger *g, mho_train_result *result, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   mho_errinfo why = {0};
+  bool stopped = false;
   const char *status = "completed";
   while (!err && g->t->epoch < g->t->e->train.epochs) {
     mho_epoch_row row = {0};
@@ -165,22 +178,19 @@ static mho_err run_to_end(logger *g, mho_train_result *result, mho_errinfo *ei) 
       err = log_epoch(g, &row, &why);
     if (!err && g->o->epoch)
       g->o->epoch(g->o->user, g->row.id, &row);
+    if (!err && g->o->stop && g->t->epoch < g->t->e->train.epochs &&
+        g->o->stop(g->o->user, g->row.id, &row, why.message, sizeof why.message)) {
+      stopped = true;
+      err = MHO_EINTERRUPTED;
+    }
   }
   if (err)
     status = err == MHO_EINTERRUPTED ? "interrupted" : err == MHO_EDIVERGED ? "diverged" : "failed";
   mho_err ended = err == MHO_ESTORE
                       ? MHO_OK /* the database is what failed: nothing more can be written there */
-                      : log_end(g, status, err && err != MHO_EINTERRUPTED ? why.message : NULL,
+                      : log_end(g, status, stopped || (err && err != MHO_EINTERRUPTED) ? why.message : NULL,
                                 err == MHO_EINTERRUPTED, err ? NULL : &why);
-  *result = (mho_train_result){.epochs = g->row.epochs_done,
-                               .best_epoch = g->row.best_epoch,
-                               .final_test_acc = g->row.final_test_acc,
-                               .best_test_acc = g->row.best_test_acc,
-                               .train_acc = g->row.train_acc,
-                               .val_acc = g->row.val_acc,
-                               .wall_s = g->row.wall_s};
-  snprintf(result->run, sizeof result->run, "%s", g->row.id);
-  snprintf(result->status, sizeof result->status, "%s", status);
+  take_result(&g->row, status, result);
   if ((err || ended) && ei)
     *ei = why;
   return err ? err : ended;
@@ -193,6 +203,18 @@ static void logger_init(logger *g, const mho_context *ctx, const mho_train_optio
   g->row.status = (char *)(uintptr_t) "running";
 }
 
+/* The result of a run that is in the database already. */
+static mho_err present(mho_store *s, const char *run_id, mho_train_result *result, mho_errinfo *ei) {
+  mho_run_row row;
+  mho_err err = mho_store_run_get(s, run_id, &row, ei);
+  if (err)
+    return err;
+  take_result(&row, row.status, result);
+  result->present = true;
+  mho_run_row_free(&row);
+  return MHO_OK;
+}
+
 mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const mho_train_options *o,
                   mho_train_result *result, mho_errinfo *ei) {
   *result = (mho_train_result){.status = "failed"};
@@ -202,7 +224,7 @@ mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const mho_tra
     return err;
   logger g;
   logger_init(&g, ctx, o, t);
-  char hash[65], *json = mho_experiment_json(e);
+  char hash[65], there[MHO_ID_MAX] = "", *json = mho_experiment_json(e);
   mho_experiment_hash(e, t->data.checksum, hash);
   mho_store_new_id(g.row.id);
   utc(g.started, sizeof g.started);
@@ -219,9 +241,13 @@ mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const mho_tra
   g.row.started = g.started;
   if (!json)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the config");
-  if (!err && o->store)
+  if (!err && o->store && o->study)
+    err = mho_store_run_claim(o->store, &g.row, o->study, o->again, there, ei);
+  else if (!err && o->store)
     err = mho_store_run_begin(o->store, &g.row, ei);
-  if (!err)
+  if (!err && *there)
+    err = present(o->store, there, result, ei);
+  else if (!err)
     err = run_to_end(&g, result, ei);
   free(json);
   mho_trainer_free(t);
@@ -259,10 +285,33 @@ mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const c
   return err;
 }
 
+/* Whether a process is there and does something: one that has ended and that nobody waits for is not. What
+ * another program does under the number of one that died is not a training either. */
+static bool is_alive(pid_t pid) {
+  char path[64], line[256] = "", own[64] = "", name[64] = "";
+  if (kill(pid, 0) && errno != EPERM)
+    return false;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *f = fopen(path, "r");
+  if (!f) /* no /proc to look at */
+    return true;
+  bool got = fgets(line, sizeof line, f) != NULL;
+  fclose(f);
+  const char *end = got ? strrchr(line, ')') : NULL;
+  if (!end || end[1] != ' ' || end[2] == 'Z' || end[2] == 'X')
+    return false;
+  sscanf(line, "%*d (%63[^)])", name);
+  f = fopen("/proc/self/comm", "r");
+  got = f && fscanf(f, "%63[^\n]", own) == 1;
+  if (f)
+    fclose(f);
+  return !got || !strcmp(name, own) || !strcmp(name, "mho");
+}
+
 /* A run says "running" after a crash too; only a live process of this host really is. */
 static bool still_running(const mho_run_row *row, const char *host) {
   return row->pid > 0 && row->pid != getpid() && !strcmp(row->status, "running") &&
-         !strcmp(row->host, host) && (!kill((pid_t)row->pid, 0) || errno == EPERM);
+         !strcmp(row->host, host) && is_alive((pid_t)row->pid);
 }
 
 /* Load the last checkpoint (none: killed before the first one, so from the start) and bring the database back
@@ -301,8 +350,6 @@ static mho_err continue_run(const mho_context *ctx, mho_trainer *t, const mho_tr
   g.row.ended = g.row.error = NULL;
   err = mho_store_query(o->store, "SELECT max(coalesce(val_acc, test_acc)) FROM epoch WHERE run_id = ?1", 1,
                         &run_id, 0, take_score, &g.best, ei);
-  if (!err) /* the process that trains it, for whoever else would resume it */
-    err = write_update(&g, &(mho_store_update){0}, ei);
   if (!err)
     err = run_to_end(&g, result, ei);
   mho_run_row_free(&row);
@@ -339,6 +386,8 @@ mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const ch
   if (!err && strcmp(row.data_checksum, t->data.checksum))
     err = mho_fail(ei, MHO_EDATA, "the dataset is not the one run %s was trained on (its checksum differs)",
                    run_id);
+  if (!err) /* the process that trains it, for whoever else would resume it */
+    err = mho_store_run_take(o->store, &row, getpid(), host, ei);
   if (!err)
     err = restore(t, o->store, run_id, ei);
   if (!err)

@@ -1,0 +1,312 @@
+/* cmd_sweep.c - mho sweep: many runs that answer one question.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "mho/num.h"
+#include "mho/study.h"
+#include "version.h"
+
+typedef struct options {
+  common_options common;
+  mho_sweep_options sweep;
+  const char *study;
+  bool plan;
+} options;
+
+enum { KEY_JOBS = 'j', KEY_PLAN = OPTION_VERB, KEY_RESUME, KEY_RETRY, KEY_AGAIN, KEY_SHARD };
+
+static const struct argp_option option_table[] = {
+    {"jobs", KEY_JOBS, "N", 0, "runs at a time, each a process (default: one per processor)", 0},
+    OPT_SET,
+    OPT_DB,
+    {"threads", OPTION_THREADS, "N", 0, "threads of each run (default 1)", 0},
+    {"plan", KEY_PLAN, NULL, 0, "print the runs and train nothing", 0},
+    {"resume", KEY_RESUME, NULL, 0, "go on where a study was cut off; it does so by itself, too", 0},
+    {"retry", KEY_RETRY, NULL, 0, "go on with runs that failed or were stopped early, too", 0},
+    {"again", KEY_AGAIN, NULL, 0, "train everything once more, as new runs", 0},
+    {"shard", KEY_SHARD, "I/N", 0, "only every N-th run, from the I-th (0 to N-1)", 0},
+    OPT_JSON,
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+  options *o = state->input;
+  char *slash;
+  switch (key) {
+  case KEY_JOBS:
+    o->sweep.jobs = (int)option_number(state, "jobs", arg, 1, 4096);
+    return 0;
+  case KEY_PLAN:
+    o->plan = true;
+    return 0;
+  case KEY_RESUME:
+    return 0;
+  case KEY_RETRY:
+    o->sweep.retry = true;
+    return 0;
+  case KEY_AGAIN:
+    o->sweep.again = true;
+    return 0;
+  case KEY_SHARD:
+    if (!(slash = strchr(arg, '/')))
+      argp_error(state, "--shard: '%s' is not I/N, for example 0/8", arg);
+    o->sweep.shards = (int)option_number(state, "shard", slash + 1, 1, 1000000);
+    *slash = 0;
+    o->sweep.shard = (int)option_number(state, "shard", arg, 0, o->sweep.shards - 1);
+    return 0;
+  case ARGP_KEY_ARG:
+    if (o->study)
+      argp_error(state, "one STUDY, not also '%s'", arg);
+    o->study = arg;
+    return 0;
+  case ARGP_KEY_END:
+    if (!o->study)
+      argp_error(state, "which study? a YAML file");
+    return 0;
+  default:
+    return common_option(&o->common, key, arg, state);
+  }
+}
+
+static const struct argp argp = {
+    option_table,
+    parse,
+    "STUDY",
+    "Train what a study lacks: a grid, a list or samples over config keys, times seeds.\v"
+    "A study is a YAML file:\n"
+    "  study: noise                      # its name; default: the file's\n"
+    "  base: quickstart.yaml             # a config beside it, or its sections right here\n"
+    "  set: {train.epochs: 10}           # on top of the base\n"
+    "  points:                           # what each of a list sets; crossed with vary\n"
+    "    - {device: linear}\n"
+    "    - {device: soft_bounds, update.scheme: accumulate}\n"
+    "  vary:\n"
+    "    network.hidden: [[64], [64, 16]]\n"
+    "    array.read_noise: {from: 1e-4, to: 1e-2, steps: 5, scale: log}\n"
+    "    device.step_up, device.step_down: [0.001, 0.002]    # set together\n"
+    "  design: grid                      # or random, latin, sobol, with samples: N (and design_seed)\n"
+    "  seeds: 3                          # 1, 2, 3; or a list\n"
+    "  stop: {rule: median, after: 5, runs: 5, margin: 0}    # end runs early that are below the median of "
+    "the "
+    "others by validation (else training) accuracy\n\n"
+    "Examples:\n"
+    "  mho sweep noise.yaml --plan\n"
+    "  mho sweep noise.yaml --jobs 2\n\n"
+    "Killed at any moment, the same command goes on; a config that the database has is not trained again. "
+    "Exit "
+    "code 0 "
+    "done, 1 some runs failed (recorded; the rest went on), 2 bad input, 130 interrupted (saved).",
+    NULL,
+    NULL,
+    NULL};
+
+/* ---------------------------------------------------------------- the plan */
+
+static void duration(double s, char *buf, size_t n) {
+  if (!isfinite(s))
+    snprintf(buf, n, "?");
+  else if (s < 60)
+    snprintf(buf, n, "%.*f s", s < 10 ? 1 : 0, s);
+  else if (s < 3600)
+    snprintf(buf, n, "%d min %d s", (int)s / 60, (int)s % 60);
+  else
+    snprintf(buf, n, "%d h %d min", (int)(s / 3600), (int)s / 60 % 60);
+}
+
+static void print_json(json_t *o) {
+  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
+  putchar('\n');
+  fflush(stdout);
+  json_decref(o);
+}
+
+static json_t *number(double v) {
+  return isfinite(v) ? json_real(v) : json_null();
+}
+
+static void plan_table(const options *o, const mho_plan *p) {
+  static const char *const names[] = {"RUN", "STATE", "SETS", "SEED", "TIME", "ID"};
+  int count[MHO_PLAN_STATES] = {0};
+  double left = 0;
+  table *t = table_new(6, names);
+  table_right(t, 0);
+  table_right(t, 3);
+  table_right(t, 4);
+  for (int i = 0; i < p->n; i++) {
+    const mho_plan_run *r = &p->run[i];
+    char n[16], seed[32], time[32];
+    bool open = r->state == MHO_PLAN_NEW || r->state == MHO_PLAN_RESUME;
+    snprintf(n, sizeof n, "%d", i + 1);
+    snprintf(seed, sizeof seed, "%lld", (long long)r->seed);
+    duration(r->predicted_s, time, sizeof time);
+    table_row(t, (const char *[]){n, mho_plan_state_word(r->state), r->label, seed,
+                                  open && isfinite(r->predicted_s) ? time : "", r->id});
+    count[r->state]++;
+    if (open)
+      left += r->predicted_s;
+  }
+  table_print(t);
+  printf("%d points, %d runs", p->n_points, p->n);
+  for (int s = 0; s < MHO_PLAN_STATES; s++)
+    if (count[s])
+      printf(", %d %s", count[s], mho_plan_state_word((mho_plan_state)s));
+  if (p->repeated)
+    printf("; %d configs came out twice and are in it once", p->repeated);
+  char text[32];
+  duration(left / (o->sweep.jobs ? o->sweep.jobs : (int)sysconf(_SC_NPROCESSORS_ONLN)), text, sizeof text);
+  if (isfinite(left) && count[MHO_PLAN_NEW] + count[MHO_PLAN_RESUME])
+    printf("; about %s to go", text);
+  putchar('\n');
+}
+
+static mho_err print_plan(const options *o, const mho_study *study, const session *s, mho_errinfo *ei) {
+  mho_store *store = NULL;
+  mho_plan p;
+  mho_err err = MHO_OK;
+  if (!access(o->sweep.db, F_OK))
+    err = mho_store_open(o->sweep.db, MHO_STORE_READ, &store, ei);
+  if (!err)
+    err = mho_study_plan(study, s->registry, store, &p, ei);
+  if (!err && !o->common.json)
+    plan_table(o, &p);
+  for (int i = 0; !err && o->common.json && i < p.n; i++) {
+    const mho_plan_run *r = &p.run[i];
+    print_json(json_pack("{ss si ss ss sI ss so ss}", "event", "plan", "point", r->point, "state",
+                         mho_plan_state_word(r->state), "sets", r->label, "seed", (json_int_t)r->seed,
+                         "config_hash", r->hash, "predicted_s", number(r->predicted_s), "run", r->id));
+  }
+  if (!err)
+    mho_plan_free(&p);
+  mho_store_close(store);
+  return err;
+}
+
+/* ---------------------------------------------------------------- progress */
+
+static void event_json(void *user, const mho_sweep_event *e) {
+  static const char *const words[] = {"started", "epoch", "ended"};
+  if (e->what == MHO_SWEEP_TICK)
+    return;
+  json_t *o = json_pack("{ss ss ss sI ss si si si so}", "event", words[e->what], "run", e->run->id, "sets",
+                        e->run->label, "seed", (json_int_t)e->run->seed, "config_hash", e->run->hash, "ended",
+                        e->ended, "failed", e->failed, "total", e->total, "left_s", number(e->left_s));
+  if (e->what != MHO_SWEEP_STARTED) {
+    json_object_set_new(o, "epoch", json_integer(e->epoch));
+    json_object_set_new(o, "train_acc", number(e->train_acc));
+    json_object_set_new(o, "test_acc", number(e->test_acc));
+    json_object_set_new(o, "wall_s", number(e->wall_s));
+  }
+  if (e->what == MHO_SWEEP_ENDED)
+    json_object_set_new(o, "state", json_string(mho_plan_state_word(e->run->state)));
+  if (e->error)
+    json_object_set_new(o, "error", json_string(e->error));
+  print_json(o);
+}
+
+/* One line that is written over on a terminal. */
+static void show_line(const mho_sweep_event *e) {
+  enum { WIDTH = 24 };
+  char bar[WIDTH + 1], left[32];
+  int full = e->total > 0 ? WIDTH * e->ended / e->total : 0;
+  for (int i = 0; i < WIDTH; i++)
+    bar[i] = i < full ? '#' : '.';
+  bar[WIDTH] = 0;
+  duration(e->left_s, left, sizeof left);
+  fprintf(stderr, "\r[%s] %d/%d, %d running%s", bar, e->ended, e->total, e->running, e->failed ? "" : ", ");
+  if (e->failed)
+    fprintf(stderr, ", %d failed, ", e->failed);
+  fprintf(stderr, "%s left\033[K", left);
+  fflush(stderr);
+}
+
+static void event_text(void *user, const mho_sweep_event *e) {
+  bool terminal = isatty(STDERR_FILENO);
+  if (e->what == MHO_SWEEP_ENDED) {
+    if (terminal)
+      fprintf(stderr, "\r\033[K");
+    char accuracy[32] = "", time[32] = "";
+    if (isfinite(e->test_acc))
+      snprintf(accuracy, sizeof accuracy, "%6.2f %%", 100 * e->test_acc);
+    if (isfinite(e->wall_s))
+      duration(e->wall_s, time, sizeof time);
+    printf("%5d/%d %-9s %s seed %lld  %s %s  %s%s%s\n", e->ended, e->total,
+           mho_plan_state_word(e->run->state), e->run->label, (long long)e->run->seed, accuracy, time,
+           e->run->id, e->error ? "  " : "", e->error ? e->error : "");
+    fflush(stdout);
+  }
+  if (terminal)
+    show_line(e);
+}
+
+static void print_summary(const options *o, const mho_study *study, const mho_sweep_result *r) {
+  if (isatty(STDERR_FILENO) && !o->common.json)
+    fprintf(stderr, "\r\033[K");
+  if (o->common.json) {
+    print_json(json_pack("{ss ss si si si si si si si sf}", "event", "done", "study", mho_study_name(study),
+                         "total", r->total, "present", r->present, "completed", r->completed, "diverged",
+                         r->diverged, "stopped", r->stopped, "failed", r->failed, "interrupted", r->cut,
+                         "wall_s", r->wall_s));
+    return;
+  }
+  const struct {
+    int n;
+    const char *word;
+  } parts[] = {{r->completed, "completed"}, {r->diverged, "diverged"}, {r->stopped, "stopped early"},
+               {r->failed, "failed"},       {r->cut, "interrupted"},   {r->present, "there already"}};
+  char time[32];
+  duration(r->wall_s, time, sizeof time);
+  printf("study %s, %d runs: ", mho_study_name(study), r->total);
+  bool any = false;
+  for (int i = 0; i < MHO_COUNT(parts); i++)
+    if (parts[i].n) {
+      printf("%s%d %s", any ? ", " : "", parts[i].n, parts[i].word);
+      any = true;
+    }
+  printf("%s; %s\n", any ? "" : "nothing to do", time);
+  printf("see it with: mho query \"SELECT * FROM v_study WHERE study = '%s'\"%s%s\n", mho_study_name(study),
+         o->common.db ? " --db " : "", o->common.db ? o->common.db : "");
+}
+
+static mho_err sweep(options *o, const session *s, mho_sweep_result *result, mho_errinfo *ei) {
+  mho_study *study = NULL;
+  mho_err err = mho_study_read(s->registry, o->study, o->common.n_set, o->common.set, &study, ei);
+  if (!err && o->plan) {
+    err = print_plan(o, study, s, ei);
+    mho_study_free(study);
+    return err;
+  }
+  if (!err && mho_blas_better_kernel())
+    mho_log(&s->ctx, MHO_LOG_WARNING,
+            "matrix products run the slow %s kernels; OPENBLAS_CORETYPE=%s would be faster",
+            mho_blas_kernel(), mho_blas_better_kernel());
+  o->sweep.event = o->common.json ? event_json : event_text;
+  if (!err)
+    err = mho_sweep(&s->ctx, study, s->registry, &o->sweep, result, ei);
+  if (study && result->total)
+    print_summary(o, study, result);
+  mho_study_free(study);
+  return err;
+}
+
+static int run(int argc, char **argv) {
+  options o = {.sweep = {.threads = 1, .code_version = MHO_CODE_VERSION}};
+  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  o.sweep.db = o.common.db ? o.common.db : DEFAULT_DB;
+  if (o.common.threads)
+    o.sweep.threads = o.common.threads;
+  session s;
+  mho_errinfo ei = {0};
+  mho_sweep_result result = {0};
+  mho_err err = session_open(&s, -1, &ei); /* no threads: workers are made by fork */
+  if (!err)
+    err = sweep(&o, &s, &result, &ei);
+  session_close(&s);
+  return err ? report_error(err, &ei) : result.failed ? EXIT_FAILED : EXIT_DONE;
+}
+
+const verb verb_sweep = {"sweep", "train what a study lacks: grids, lists, samples, times seeds", run};
