@@ -18,6 +18,13 @@ typedef struct mho_clock {
   int step;        /* of the settle, below 65536 */
 } mho_clock;
 
+/* What a sense line has held since the free phase, for converters that see only the change since then. */
+typedef struct mho_hold {
+  mho_real *analog;  /* [n x outputs] what came to the converter */
+  mho_real *digital; /* [n x outputs] what the converter made of it */
+  bool subtract;     /* convert the difference from what is held; else hold this read */
+} mho_hold;
+
 /* y = keep y + scale (x op(W) + noise) for n samples. */
 typedef struct mho_read {
   bool transposed;   /* columns driven, rows sensed: op(W) = W^T */
@@ -26,21 +33,58 @@ typedef struct mho_read {
   mho_real *y;       /* [n x cols], or [n x rows] transposed */
   mho_real scale, keep;
   mho_clock clock;
-  int sample0;       /* number in the batch of the first sample */
-  mho_real *scratch; /* [mho_crossbar_scratch], used when the read is noisy */
+  int sample0;                  /* number in the batch of the first sample */
+  bool neurons_in, neurons_out; /* hidden neurons drive, or sense: analog ones need no converter there */
+  mho_hold hold;                /* analog NULL: nothing is held */
+  mho_real *scratch;            /* [mho_crossbar_scratch], nullable where that is 0 */
 } mho_read;
 
+/* States of a layer of analog neurons as they are measured for learning, n samples of `width` neurons. */
+typedef struct mho_measure {
+  int n, width, layer;
+  mho_real *a;       /* [n x width] states of a phase; the measured ones take their place */
+  const mho_real *b; /* [n x width] states of another phase; NULL: only a is measured */
+  mho_real *e;       /* [n x width] measured a - b */
+  int phase_a, phase_b;
+  uint64_t update;
+  int sample0;       /* number in the batch of the first sample */
+  mho_real *scratch; /* [4 x width] */
+} mho_measure;
+
+typedef struct mho_crossbar_options mho_crossbar_options;
 typedef struct mho_array_model {
   mho_entry entry;
   mho_err (*check)(const void *params, mho_errinfo *ei);
-  /* Whether reads are random; then read_noise bookkeeping is kept. */
+  /* Whether reads are random. Nullable: they are not. */
   bool (*noisy)(const void *params);
+  /* Whether a read is anything but the product with w: noisy, converted, distorted. Nullable: it is not. */
+  bool (*lossy)(const void *params);
+  /* Whether converters see the change since the free phase, and mho_read.hold is needed. Nullable. */
+  bool (*holds)(const void *params);
+  /* Make and free what the model keeps in x->own. Nullable. */
+  mho_err (*attach)(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
+  void (*detach)(mho_crossbar *x);
   /* Conductances of cells first..first+n-1 have changed: refresh what a read needs (w is fresh already).
    * Nullable. */
   void (*refresh)(mho_crossbar *x, size_t first, size_t n);
+  /* mho_real's of scratch for a read of n samples. Nullable: none. */
+  size_t (*scratch)(const mho_crossbar *x, int n);
+  /* How states are measured, and whether they are with these parameters; else they are known as they are.
+   * Nullable, both. */
+  bool (*measures)(const void *params);
+  void (*measure)(const mho_crossbar *x, const mho_measure *m);
   /* Read; x->w is the effective matrix. */
   void (*read)(const mho_crossbar *x, const mho_read *r);
 } mho_array_model;
+
+/* Full scales of converters that are set from data. Recording, a read leaves the converters out and widens them;
+ * one thread at a time. */
+typedef struct mho_scales {
+  bool valid, recording;
+  int64_t every;  /* updates from one calibration to the next; 0: there is only one */
+  int n;          /* cols + rows */
+  mho_real *most; /* [n] largest |sum| that was seen on the columns, then, transposed, on the rows */
+} mho_scales;
 
 struct mho_crossbar {
   int rows, cols;
@@ -50,12 +94,13 @@ struct mho_crossbar {
   bool bounded;         /* ideal device: clip to +-w_max */
   const mho_array_model *model;
   const void *params; /* of the array model; outlives the crossbar */
-  mho_real *variance; /* [rows x cols] read variance of a weight for unit input; NULL when none is needed */
+  void *own;          /* what the array model keeps, see attach */
+  mho_scales *scales; /* NULL: none are set from data */
   mho_rng read_noise;
 };
 
 /* What a crossbar is made of. */
-typedef struct mho_crossbar_options {
+struct mho_crossbar_options {
   const mho_device_model *device;
   const void *device_params;
   const mho_device_config *device_config;
@@ -64,7 +109,7 @@ typedef struct mho_crossbar_options {
   double w_max; /* > 0 */
   uint64_t chip_seed, noise_seed;
   uint32_t index; /* of the connection: keeps its random streams apart */
-} mho_crossbar_options;
+};
 
 /** Crossbar with all weights 0. */
 MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
@@ -83,8 +128,10 @@ MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int1
 MHO_API void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
-/** Whether reads are random. */
+/** Whether reads are random, ... */
 MHO_API bool mho_crossbar_noisy(const mho_crossbar *x);
+/** ... or differ from the product in any way. */
+MHO_API bool mho_crossbar_lossy(const mho_crossbar *x);
 /** mho_real's of scratch that a read of n samples needs. */
 MHO_API size_t mho_crossbar_scratch(const mho_crossbar *x, int n);
 /** Conductances of the pair in siemens, [rows x cols] each; for the ideal device those of a pair with

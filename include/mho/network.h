@@ -115,8 +115,10 @@ typedef struct mho_network_options {
  *          symmetric mode, no hidden layer); MHO_ENOMEM. */
 MHO_API mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei);
 MHO_API void mho_network_free(mho_network *net);
-/** Whether any of its crossbars reads with noise. */
+/** Whether any of its crossbars reads with noise, ... */
 MHO_API bool mho_network_noisy(const mho_network *net);
+/** ... or anything else than the product. */
+MHO_API bool mho_network_lossy(const mho_network *net);
 /** How much smaller an error signal of layer l is than the nudge: beta_i^distance (l hidden; 1 for the
  * read-out). */
 MHO_API double mho_network_signal_scale(const mho_network *net, int layer);

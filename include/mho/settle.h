@@ -19,11 +19,16 @@ typedef struct mho_state {
   mho_real **drive; /* [n_layers] of [capacity x n]: what is constant during a phase; NULL where nothing is */
   mho_real **keep;  /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
                        them; NULL  without MHO_STATE_KEEP */
+  mho_real **
+      hold; /* [2 n_links] of [capacity x n of to]: what the sense lines of links into hidden layers held last,
+                       and the numbers made of it; NULL without MHO_STATE_HOLD */
+  int n_hold;
 } mho_state;
 
 enum {
   MHO_STATE_INPUT = 1, /* own z[0] and z[n_layers-1]; a nudged state borrows both */
   MHO_STATE_KEEP = 2,  /* room for what the difference dynamics needs */
+  MHO_STATE_HOLD = 4,  /* room for what analog differencing holds */
 };
 /** State for up to `capacity` samples; parts: MHO_STATE_... */
 MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,
@@ -49,6 +54,8 @@ typedef struct mho_settle_job {
   const mho_state *start; /* hidden activities at the start, not s itself; NULL: all 0 */
   const mho_state
       *drive; /* s->drive may be taken from this phase of the same samples; NULL: read the inputs anew */
+  const mho_state
+      *held; /* the free state whose sense lines a nudged phase is converted against; NULL: none */
   int row0, n;
   double nudge;          /* signed beta_f; 0: free phase */
   const mho_real *error; /* [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step */

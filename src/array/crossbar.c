@@ -42,9 +42,9 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
   } else {
     x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
   }
-  if (mho_crossbar_noisy(x) && !(x->variance = mho_alloc(n, sizeof *x->variance))) {
+  if (o->array->attach && (err = o->array->attach(x, o, ei))) {
     mho_crossbar_free(x);
-    return mho_fail(ei, MHO_ENOMEM, "no memory for the read noise of a crossbar of %d x %d", rows, cols);
+    return err;
   }
   mho_crossbar_refresh(x, 0, n);
   *out = x;
@@ -54,10 +54,11 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
 void mho_crossbar_free(mho_crossbar *x) {
   if (!x)
     return;
+  if (x->model && x->model->detach)
+    x->model->detach(x);
   mho_cells_free(x->pos);
   mho_cells_free(x->neg);
   mho_free(x->w);
-  mho_free(x->variance);
   mho_free(x);
 }
 
@@ -130,8 +131,12 @@ bool mho_crossbar_noisy(const mho_crossbar *x) {
   return x->model->noisy && x->model->noisy(x->params);
 }
 
+bool mho_crossbar_lossy(const mho_crossbar *x) {
+  return mho_crossbar_noisy(x) || (x->model->lossy && x->model->lossy(x->params));
+}
+
 size_t mho_crossbar_scratch(const mho_crossbar *x, int n) {
-  return mho_crossbar_noisy(x) ? 2 * (size_t)n * (size_t)(x->rows > x->cols ? x->rows : x->cols) : 0;
+  return x->model->scratch ? x->model->scratch(x, n) : 0;
 }
 
 void mho_crossbar_read(const mho_crossbar *x, const mho_read *r) {

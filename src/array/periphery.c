@@ -1,112 +1,515 @@
-/* periphery.c - a crossbar read through its circuits: read noise of the devices.
+/* periphery.c - a crossbar read through its circuits: converters, amplifiers, and the noise of all of them.
  *
- * Noise of a read is drawn for the column sum, with its exact variance, not cell by cell:
+ *   v_i = DAC(a x_i)/a (1 + gamma_i) + o_i + n_i          drivers: converter, mismatch, noise
+ *   u_j = (1 + gamma_j)(sum_i v_i W_ij + noise_j) + o_j   sense amplifiers
+ *   y_j = ADC(b sat(u_j))/b                               saturation, converter
  *
- *   var_j = sum_i x_i^2 (sigma+_ij^2 + sigma-_ij^2)/g_unit^2
+ * W is the crossbar's effective matrix. Noise of the cells is drawn for the column sum, with its exact variance, not
+ * cell by cell (a sum of independent Gaussian cells is Gaussian, so nothing is approximated):
  *
- * constant noise: sigma = n (g_max - g_min), so var_j = 2 (n w_max)^2 |x|^2; proportional noise: sigma = n G,
- * so G+^2 + G-^2 enters, not W^2. Reads of different lines and steps are independent; the deviate of a line
- * is named by (update, phase, step) as far as noise.redraw says.
+ *   var_j = sum_i v_i^2 (sigma+_ij^2 + sigma-_ij^2)/g_unit^2
  *
- * The sum of independent Gaussian cells is Gaussian, so nothing is approximated.
+ * constant noise: sigma = n (g_max - g_min), so var_j = 2 (n w_max)^2 |v|^2; proportional noise: sigma = n G, so
+ * G+^2 + G-^2 enters, not W^2. The deviate of a line is named by (update, phase, step) as far as noise.redraw says; it
+ * is scaled by each phase's deviation, which is what noise correlated between the phases means here.
+ *
+ * Numbers at the drivers are activities (full scale dac_range), those at the sense lines summed inputs of a neuron (full
+ * scale adc_full_scale, or what calibration saw on data). Noise and offset of a circuit are fractions of its full scale.
+ * The two directions of a crossbar have drivers and sense lines of their own.
+ *
+ * Analog neurons (coupling analog) need converters only at the chip's border: the input, the error and the read-out
+ * pass through them, hidden layers are joined by wires, and the states are converted when they are measured for learning.
+ * Between clocked digital neurons every product is converted.
+ *
+ * Analog differencing: the sense line holds its analog value of the free phase, and in a nudged phase the converter sees
+ * the change since then, amplified; what it makes of it is added to the number of the free phase. The number the free
+ * phase ends with is rounded as ever, but its rounding error is the same in both states and cancels in their difference.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "array/product.h"
+#include "array/periphery.h"
+
+#include <string.h>
+
 #include "base/vmath.h"
 
-typedef struct periphery {
-  double read_noise;
-  int law, redraw;
-} periphery;
-
-enum { LAW_CONSTANT, LAW_PROPORTIONAL };
-enum { REDRAW_READ, REDRAW_PHASE, REDRAW_SAMPLE };
-
+#define P_REAL(field, name, initial, low, high, doc)                                                         \
+  MHO_P_REAL(mho_periphery, field, name, "", initial, low, high, doc)
+#define P_CHOICE(field, name, words, doc) MHO_P_CHOICE(mho_periphery, field, name, words, 0, doc)
 static const mho_param table[] = {
-    MHO_P_REAL(periphery, read_noise, "read_noise", "", 0, 0, 10,
-               "standard deviation of a device's conductance at a read, of the range or of itself"),
-    MHO_P_CHOICE(periphery, law, "noise.law", "constant|proportional", 0,
-                 "read_noise is a fraction of the range, or of the conductance"),
-    MHO_P_CHOICE(periphery, redraw, "noise.redraw", "read|phase|sample", 0,
-                 "noise is new at every product, once a phase, or once a sample (the same in both phases)"),
+    P_REAL(read_noise, "read_noise", 0, 0, 10,
+           "standard deviation of a device's conductance at a read, of the range or of itself"),
+    P_CHOICE(law, "noise.law", "constant|proportional",
+             "read_noise is a fraction of the range, or of the conductance"),
+    P_CHOICE(redraw, "noise.redraw", "read|phase|sample",
+             "noise is new at every product, once a phase, or once a sample (the same in both phases)"),
+    P_REAL(input_noise, "input_noise", 0, 0, 10,
+           "standard deviation of a driver's voltage, of its full scale"),
+    P_REAL(output_noise, "output_noise", 0, 0, 10,
+           "standard deviation of a sense amplifier, of its full scale"),
+    MHO_P_INT(mho_periphery, dac_bits, "dac_bits", 0, 0, MHO_CONVERTER_BITS,
+              "of a driver's converter; 0: exact"),
+    P_REAL(dac_range, "dac_range", 1, 1e-6, 1e6,
+           "activity at the full scale of drivers and of measured states"),
+    MHO_P_INT(mho_periphery, adc_bits, "adc_bits", 0, 0, MHO_CONVERTER_BITS,
+              "of a sense line's converter; 0: exact"),
+    P_CHOICE(adc_range, "adc_range", "calibrated|fixed",
+             "full scale from the largest sum that training images give, or adc_full_scale"),
+    P_REAL(adc_full_scale, "adc_full_scale", 8, 1e-6, 1e6,
+           "summed input of a neuron at full scale, fixed or before it is calibrated"),
+    P_CHOICE(
+        adc_columns, "adc_columns", "shared|own",
+        "calibrated: one full scale for the sense lines of a direction, or one for each (a gain a column)"),
+    MHO_P_INT(mho_periphery, calibration_every, "calibration.every", 0, 0, 1e9,
+              "updates from one calibration to the next; 0: once, before the first"),
+    P_REAL(calibration_margin, "calibration.margin", 1, 0.01, 100, "full scale over the largest sum seen"),
+    P_CHOICE(ranging, "ranging", "none|input|output|both",
+             "amplifiers with a gain of a power of 2 for every vector: before the DAC's range, the ADC's, or "
+             "both"),
+    P_REAL(saturation, "saturation", 0, 0, 1e6,
+           "output at which an amplifier saturates, s tanh(u/s), in summed input; 0: never"),
+    P_REAL(gain, "mismatch.gain", 0, 0, 1, "spread of the sense amplifiers' gains, relative"),
+    P_REAL(offset, "mismatch.offset", 0, 0, 1, "spread of their offsets, of full scale"),
+    P_REAL(input_gain, "mismatch.input_gain", 0, 0, 1, "spread of the drivers' gains, relative"),
+    P_REAL(input_offset, "mismatch.input_offset", 0, 0, 1, "spread of their offsets, of full scale"),
+    MHO_P_INT(mho_periphery, average, "average", 1, 1, MHO_AVERAGE_MAX,
+              "reads that are averaged; only noise that is new at every read averages out"),
+    P_CHOICE(
+        coupling, "coupling", "digital|analog",
+        "clocked digital neurons, every product converted, or analog ones, converted at the border only"),
+    P_CHOICE(
+        differencing, "differencing", "digital|analog",
+        "phases are converted each on its own, or the free one is held and the amplified change converted"),
+    P_REAL(difference_gain, "difference_gain", 32, 1, 1e6,
+           "amplification of the change with analog differencing (with ranging of the output, as it comes)"),
 };
 
+static mho_err check(const void *params, mho_errinfo *ei) {
+  const mho_periphery *p = params;
+  if (p->dac_bits == 1 || p->adc_bits == 1)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "array.%s: one bit has no code for 0: use 2 or more, or 0 for no converter",
+                    p->dac_bits == 1 ? "dac_bits" : "adc_bits");
+  if (p->differencing == MHO_DIFFERENCING_ANALOG &&
+      (p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH))
+    return mho_fail(
+        ei, MHO_ECONFIG,
+        "array.differencing: a held value keeps the gain it was read with: use array.ranging none or "
+        "output");
+  return MHO_OK;
+}
+
 static bool noisy(const void *params) {
-  return ((const periphery *)params)->read_noise > 0;
+  const mho_periphery *p = params;
+  return p->read_noise > 0 || p->input_noise > 0 || p->output_noise > 0;
+}
+
+static bool has_converters(const mho_periphery *p) {
+  return p->dac_bits || p->adc_bits;
+}
+
+static bool lossy(const void *params) {
+  const mho_periphery *p = params;
+  return noisy(p) || has_converters(p) || p->saturation > 0 || p->gain > 0 || p->offset > 0 ||
+         p->input_gain > 0 || p->input_offset > 0;
+}
+
+static bool holds(const void *params) {
+  const mho_periphery *p = params;
+  return p->differencing == MHO_DIFFERENCING_ANALOG && p->adc_bits && p->coupling == MHO_COUPLING_DIGITAL;
+}
+
+/* ---------------------------------------------------------------- what a crossbar keeps */
+
+static void detach(mho_crossbar *x) {
+  mho_periphery_own *o = x->own;
+  for (int t = 0; o && t < 2; t++) {
+    mho_free(o->gain[t]);
+    mho_free(o->offset[t]);
+    mho_free(o->input_gain[t]);
+    mho_free(o->input_offset[t]);
+  }
+  if (o)
+    mho_free(o->variance);
+  if (x->scales)
+    mho_free(x->scales->most);
+  mho_free(x->scales);
+  mho_free(o);
+  x->own = x->scales = NULL;
+}
+
+/* n deviates of the chip, mean + sigma xi; NULL (and nothing to draw) for sigma 0. */
+static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, double sigma, mho_real **out) {
+  if (!(sigma > 0))
+    return true;
+  float *xi = mho_alloc((size_t)n, sizeof *xi);
+  *out = mho_alloc((size_t)n, sizeof **out);
+  if (xi && *out) {
+    /* apart from the streams of the cells, two a connection from 0 */
+    mho_rng_normal(mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 1u << 20 | o->index << 3 | (uint32_t)kind), 0, 0,
+                   (size_t)n, xi);
+    for (int i = 0; i < n; i++)
+      (*out)[i] = (mho_real)(mean + sigma * (double)xi[i]);
+  }
+  bool ok = xi && *out;
+  mho_free(xi);
+  return ok;
+}
+
+static mho_err attach(mho_crossbar *x, const mho_crossbar_options *options, mho_errinfo *ei) {
+  const mho_periphery *p = x->params;
+  mho_periphery_own *o = x->own = mho_alloc(1, sizeof *o);
+  bool ok = o != NULL;
+  for (int t = 0; ok && t < 2; t++) {
+    int in = t ? x->cols : x->rows, out = t ? x->rows : x->cols;
+    ok = draw(options, 4 * t, out, 1, p->gain, &o->gain[t]) &&
+         draw(options, 4 * t + 1, out, 0, p->offset, &o->offset[t]) &&
+         draw(options, 4 * t + 2, in, 1, p->input_gain, &o->input_gain[t]) &&
+         draw(options, 4 * t + 3, in, 0, p->input_offset, &o->input_offset[t]);
+  }
+  if (ok && p->read_noise > 0 && p->law == MHO_NOISE_PROPORTIONAL)
+    ok = (o->variance = mho_alloc((size_t)x->rows * (size_t)x->cols, sizeof *o->variance)) != NULL;
+  if (ok && p->adc_bits && p->adc_range == MHO_ADC_CALIBRATED) {
+    mho_scales *s = x->scales = mho_alloc(1, sizeof *s);
+    ok = s && (s->most = mho_alloc((size_t)(x->rows + x->cols), sizeof *s->most));
+    if (ok) {
+      s->n = x->rows + x->cols;
+      s->every = p->calibration_every;
+    }
+  }
+  return ok ? MHO_OK
+            : mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of a crossbar of %d x %d", x->rows,
+                       x->cols);
 }
 
 static void refresh(mho_crossbar *x, size_t first, size_t n) {
-  const periphery *p = x->params;
-  if (!x->variance)
-    return;
+  const mho_periphery *p = x->params;
+  mho_periphery_own *o = x->own;
   double unit = p->read_noise * x->w_max;
-  mho_real constant = (mho_real)(2 * unit * unit);
-  if (p->law == LAW_CONSTANT || !x->pos) {
-    /* without devices there is no conductance to be proportional to: the weight is, 2 n^2 w^2 as of an even
-     * pair */
+  o->constant = (mho_real)(2 * unit * unit);
+  if (!o->variance)
+    return;
+  if (!x->pos) {
+    /* without devices there is no conductance to be proportional to: the weight is, 2 n^2 w^2 as of an even pair */
     for (size_t i = first; i < first + n; i++)
-      x->variance[i] = p->law == LAW_CONSTANT
-                           ? constant
-                           : (mho_real)(2 * p->read_noise * p->read_noise) * x->w[i] * x->w[i];
+      o->variance[i] = (mho_real)(2 * p->read_noise * p->read_noise) * x->w[i] * x->w[i];
     return;
   }
   double offset = x->pos->g_min / (x->pos->g_max - x->pos->g_min); /* G = (g + offset)(g_max - g_min) */
   for (size_t i = first; i < first + n; i++) {
     double a = (double)x->pos->g[i] + offset, b = (double)x->neg->g[i] + offset;
-    x->variance[i] = (mho_real)(unit * unit * (a * a + b * b));
+    o->variance[i] = (mho_real)(unit * unit * (a * a + b * b));
   }
 }
 
-static uint64_t noise_step(const periphery *p, const mho_clock *c) {
-  uint64_t phase = p->redraw == REDRAW_SAMPLE ? 0 : (uint64_t)c->phase;
-  uint64_t step = p->redraw == REDRAW_READ ? (uint64_t)c->step : 0;
-  return c->update << 20 | phase << 16 | (step & 0xffff);
+/* ---------------------------------------------------------------- a read */
+
+enum {
+  BLOCK = 1024
+}; /* numbers that pass through the sense amplifiers together: whole rows, or one longer row */
+
+/* What applies to a read, worked out once. */
+typedef struct chain {
+  const mho_crossbar *x;
+  const mho_read *r;
+  const mho_periphery *p;
+  const mho_periphery_own *own;
+  int in, out;
+  bool dac, adc;       /* converters at this read's ends */
+  bool drivers, sense; /* whether circuits change the inputs, the sums */
+  int repeats;         /* reads averaged after the converters; ... */
+  mho_real noise;      /* ... through a linear chain one read with this much of the noise is the same */
+  mho_real *v;         /* [n x in] voltages of the lines */
+  mho_real *squares, *variance; /* [n x in], [n x out] */
+  mho_real *sum;                /* [n x out] what the cells make of the voltages */
+  mho_real *gain;               /* [n] of ranging before the DAC */
+  mho_real *block;              /* of BLOCK or a row */
+  mho_real fixed;
+  const mho_real *full; /* full scale of the sense lines */
+  int stride;           /* 0: one for all */
+} chain;
+
+static size_t scratch(const mho_crossbar *x, int n) {
+  const mho_periphery *p = x->params;
+  size_t widest = (size_t)(x->rows > x->cols ? x->rows : x->cols);
+  return lossy(p) ? (4 * widest + 1) * (size_t)n + widest + (widest > BLOCK ? widest : BLOCK) : 0;
 }
 
-static void add_noise(const mho_crossbar *x, const mho_read *r) {
-  const periphery *p = x->params;
-  int in = mho_read_inputs(x, r), out = mho_read_outputs(x, r);
-  size_t n_in = (size_t)r->n * (size_t)in, n_out = (size_t)r->n * (size_t)out;
-  mho_real *squares = r->scratch, *var = squares + n_in;
-  for (size_t i = 0; i < n_in; i++)
-    squares[i] = r->x[i] * r->x[i];
-  if (p->law == LAW_CONSTANT) { /* the same for every line: one sum a sample */
-    for (int s = 0; s < r->n; s++) {
-      mho_real sum = 0;
-      for (int i = 0; i < in; i++)
-        sum += squares[(size_t)s * (size_t)in + (size_t)i];
-      for (int j = 0; j < out; j++)
-        var[(size_t)s * (size_t)out + (size_t)j] = sum * x->variance[0];
-    }
-  } else {
-    mho_gemm(false, r->transposed, r->n, out, in, 1, squares, in, x->variance, x->cols, 0, var, out);
-  }
+/* Full scales of the sense lines: fixed, or the largest sums seen, at the end of the scratch. */
+static void find_scales(chain *c, mho_real *room) {
+  const mho_periphery *p = c->p;
+  const mho_scales *s = c->x->scales;
+  c->fixed = (mho_real)p->adc_full_scale;
+  c->full = &c->fixed;
+  c->stride = 0;
+  if (!s || !s->valid)
+    return;
+  const mho_real *most = s->most + (c->r->transposed ? c->x->cols : 0);
+  mho_real margin = (mho_real)p->calibration_margin, largest = 0;
+  for (int j = 0; j < c->out; j++)
+    largest = most[j] > largest ? most[j] : largest;
+  if (!(largest > 0))
+    return; /* nothing was seen in this direction */
+  c->fixed = margin * largest;
+  if (p->adc_columns == MHO_ADC_SHARED)
+    return;
+  for (int j = 0; j < c->out; j++) /* a line that saw nothing gets the largest one's */
+    room[j] = margin * (most[j] > 0 ? most[j] : largest);
+  c->full = room;
+  c->stride = 1;
+}
+
+static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
+  const mho_periphery *p = x->params;
+  bool analog = p->coupling == MHO_COUPLING_ANALOG;
+  *c = (chain){
+      .x = x, .r = r, .p = p, .own = x->own, .in = mho_read_inputs(x, r), .out = mho_read_outputs(x, r)};
+  size_t block = (size_t)r->n * (size_t)(x->rows > x->cols ? x->rows : x->cols);
+  c->v = r->scratch;
+  c->squares = c->v + block;
+  c->variance = c->squares + block;
+  c->sum = c->variance + block;
+  c->gain = c->sum + block;
+  c->block = c->gain + r->n + (x->rows > x->cols ? x->rows : x->cols);
+  c->dac = p->dac_bits && !(analog && r->neurons_in);
+  c->adc = p->adc_bits && !(analog && r->neurons_out);
+  c->drivers = c->dac || p->input_noise > 0 || c->own->input_gain[r->transposed] ||
+               c->own->input_offset[r->transposed] || p->ranging == MHO_RANGING_INPUT ||
+               p->ranging == MHO_RANGING_BOTH;
+  c->sense = c->adc || c->own->gain[r->transposed] || c->own->offset[r->transposed] || p->saturation > 0 ||
+             p->output_noise > 0;
+  bool linear = !c->adc && !(p->saturation > 0);
+  int reads = mho_periphery_repeats(p);
+  c->repeats = linear ? 1 : reads;
+  c->noise = linear ? (mho_real)(1 / sqrt(reads)) : 1;
+  find_scales(c, c->gain + r->n);
+}
+
+/* Voltages of the driven lines, in units of an activity and times the sample's gain. */
+static void drive(const chain *c, int repeat) {
   enum { PART = 1024 };
+  const mho_periphery *p = c->p;
+  const mho_read *r = c->r;
+  const mho_real *gains = c->own->input_gain[r->transposed], *offsets = c->own->input_offset[r->transposed];
+  mho_real range = (mho_real)p->dac_range, sigma = (mho_real)p->input_noise * range * c->noise;
+  bool ranging = p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH;
+  for (int s = 0; s < r->n; s++) {
+    const mho_real *x = r->x + (size_t)s * (size_t)c->in;
+    mho_real *v = c->v + (size_t)s * (size_t)c->in, a = ranging ? mho_ranging_gain(c->in, &range, 0, x) : 1;
+    c->gain[s] = a;
+    for (int i = 0; i < c->in; i++)
+      v[i] = a * x[i];
+    if (c->dac)
+      mho_convert(mho_converter_of(p->dac_bits), c->in, 1, &range, 0, v);
+    for (int i = 0; gains && i < c->in; i++)
+      v[i] *= gains[i];
+    for (int i = 0; offsets && i < c->in; i++)
+      v[i] += offsets[i] * range;
+  }
+  mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
+  uint64_t moment = mho_periphery_moment(p, r->clock.update, r->clock.phase, r->clock.step);
+  size_t count = (size_t)r->n * (size_t)c->in;
+  for (size_t i0 = 0; i0 < count && sigma > 0; i0 += PART) {
+    float xi[PART];
+    size_t n = count - i0 < PART ? count - i0 : PART;
+    mho_rng_normal(rng, moment, (uint64_t)r->sample0 * (uint64_t)c->in + i0, n, xi);
+    for (size_t i = 0; i < n; i++)
+      c->v[i0 + i] += sigma * (mho_real)xi[i];
+  }
+}
+
+/* Variance of the cells' noise in the column sums of all samples, [n x out]. */
+static void cell_variance(const chain *c, const mho_real *v) {
+  const mho_read *r = c->r;
+  size_t n_in = (size_t)r->n * (size_t)c->in;
+  if (c->own->variance) {
+    for (size_t i = 0; i < n_in; i++)
+      c->squares[i] = v[i] * v[i];
+    mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, c->squares, c->in, c->own->variance, c->x->cols, 0,
+             c->variance, c->out);
+    return;
+  }
+  for (int s = 0; s < r->n; s++) { /* the same for every line: one number a sample */
+    const mho_real *row = v + (size_t)s * (size_t)c->in;
+    mho_real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int i = 0; i < c->in; i++)
+      sum += row[i] * row[i];
+    c->variance[s] = sum * c->own->constant;
+  }
+}
+
+/* Add noise to line sums of sample s, [n] from line j: that of the cells, and of the sense amplifiers. */
+static void add_row_noise(const chain *c, size_t s, size_t j, size_t n, mho_real scale, const float *xi,
+                          mho_real *y) {
+  const mho_real *var = c->variance + (c->own->variance ? s * (size_t)c->out + j : s);
+  mho_real circuit = (mho_real)c->p->output_noise;
+  bool cells = c->p->read_noise > 0;
+  if (circuit > 0) {
+    for (size_t k = 0; k < n; k++) {
+      mho_real own = circuit * c->full[c->stride ? j + k : 0];
+      y[k] += scale * real_sqrt((cells ? var[c->own->variance ? k : 0] : 0) + own * own) * (mho_real)xi[k];
+    }
+  } else if (c->own->variance) {
+    for (size_t k = 0; k < n; k++)
+      y[k] += scale * real_sqrt(var[k]) * (mho_real)xi[k];
+  } else {
+    mho_real sigma = scale * real_sqrt(var[0]);
+    for (size_t k = 0; k < n; k++)
+      y[k] += sigma * (mho_real)xi[k];
+  }
+}
+
+/* The same for `rows` samples from s0, [rows x out] at y. */
+static void add_noise(const chain *c, int s0, int rows, mho_real scale, int repeat, mho_real *y) {
+  enum { PART = 1024 };
+  const mho_read *r = c->r;
   float xi[PART];
-  mho_rng rng = x->read_noise;
-  rng.stream += r->transposed; /* the other direction has other sense lines */
-  uint64_t cell0 = (uint64_t)r->sample0 * (uint64_t)out;
-  for (size_t i0 = 0; i0 < n_out; i0 += PART) {
-    size_t m = n_out - i0 < PART ? n_out - i0 : PART;
-    mho_rng_normal(rng, noise_step(p, &r->clock), cell0 + i0, m, xi);
-    for (size_t i = 0; i < m; i++)
-      r->y[i0 + i] += r->scale * real_sqrt(var[i0 + i]) * (mho_real)xi[i];
+  mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_CELLS, repeat);
+  uint64_t moment = mho_periphery_moment(c->p, r->clock.update, r->clock.phase, r->clock.step);
+  size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;
+  for (size_t i0 = 0; i0 < n; i0 += PART) {
+    size_t m = n - i0 < PART ? n - i0 : PART;
+    mho_rng_normal(rng, moment, (uint64_t)r->sample0 * out + first + i0, m, xi);
+    for (size_t i = 0, end; i < m; i += end) { /* row by row */
+      size_t at = first + i0 + i, j = at % out;
+      end = out - j < m - i ? out - j : m - i;
+      add_row_noise(c, at / out, j, end, scale, xi + i, y + i0 + i);
+    }
+  }
+}
+
+/* The sense amplifiers of a sample's lines. */
+static void amplify(const chain *c, mho_real *u) {
+  const mho_real *gains = c->own->gain[c->r->transposed], *offsets = c->own->offset[c->r->transposed];
+  mho_real top = (mho_real)c->p->saturation;
+  for (int j = 0; gains && j < c->out; j++)
+    u[j] *= gains[j];
+  for (int j = 0; offsets && j < c->out; j++)
+    u[j] += offsets[j] * c->full[j * c->stride];
+  if (top > 0) {
+    for (int j = 0; j < c->out; j++)
+      u[j] = u[j] / top;
+#pragma omp simd
+    for (int j = 0; j < c->out; j++)
+      u[j] = top * real_tanh(u[j]);
+  }
+}
+
+static void widen(const chain *c, const mho_real *u) {
+  mho_real *most = c->x->scales->most + (c->r->transposed ? c->x->cols : 0);
+  for (int j = 0; j < c->out; j++) {
+    mho_real v = real_abs(u[j]);
+    most[j] = v > most[j] ? v : most[j];
+  }
+}
+
+static void convert(const chain *c, mho_real least_gain, mho_real *u) {
+  bool ranging = c->p->ranging == MHO_RANGING_OUTPUT || c->p->ranging == MHO_RANGING_BOTH;
+  mho_real gain = ranging ? mho_ranging_gain(c->out, c->full, c->stride, u) : least_gain;
+  mho_convert(mho_converter_of(c->p->adc_bits), c->out, gain, c->full, c->stride, u);
+}
+
+/* Convert what a held line has changed by since the free phase, or convert and hold. */
+static void convert_held(const chain *c, size_t row, int repeat, mho_real *u) {
+  mho_real *analog = c->r->hold.analog + row, *digital = c->r->hold.digital + row;
+  mho_real part = 1 / (mho_real)c->repeats;
+  if (c->r->hold.subtract) {
+    for (int j = 0; j < c->out; j++)
+      u[j] -= analog[j];
+    convert(c, (mho_real)c->p->difference_gain, u);
+    for (int j = 0; j < c->out; j++)
+      u[j] += digital[j];
+    return;
+  }
+  for (int j = 0; j < c->out; j++) /* the mean of what is averaged */
+    analog[j] = (repeat ? analog[j] : 0) + part * u[j];
+  convert(c, 1, u);
+  for (int j = 0; j < c->out; j++)
+    digital[j] = (repeat ? digital[j] : 0) + part * u[j];
+}
+
+/* From a sample's sums u to numbers, which are added to y. */
+static void sense(const chain *c, int s, int repeat, mho_real *u) {
+  const mho_read *r = c->r;
+  size_t row = (size_t)s * (size_t)c->out;
+  mho_real *y = r->y + row, keep = repeat ? 1 : r->keep;
+  mho_real scale = r->scale / (mho_real)c->repeats / (c->drivers ? c->gain[s] : 1);
+  amplify(c, u);
+  if (c->x->scales && c->x->scales->recording)
+    widen(c, u);
+  else if (c->adc && r->hold.analog)
+    convert_held(c, row, repeat, u);
+  else if (c->adc)
+    convert(c, 1, u);
+  if (keep != 0)
+    for (int j = 0; j < c->out; j++)
+      y[j] = keep * y[j] + scale * u[j];
+  else
+    for (int j = 0; j < c->out; j++)
+      y[j] = scale * u[j];
+}
+
+/* Drivers and converters around the product. */
+static void read_circuits(const chain *c) {
+  const mho_read *r = c->r;
+  const mho_periphery *p = c->p;
+  const mho_real *v = c->drivers ? c->v : r->x;
+  int rows = c->out < BLOCK ? BLOCK / c->out : 1;
+  for (int k = 0; k < c->repeats; k++) {
+    if (k == 0 || p->input_noise > 0) { /* else the same voltages again */
+      if (c->drivers)
+        drive(c, k);
+      if (p->read_noise > 0)
+        cell_variance(c, v);
+      mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, v, c->in, c->x->w, c->x->cols, 0, c->sum,
+               c->out);
+    }
+    for (int s0 = 0; s0 < r->n; s0 += rows) {
+      int m = r->n - s0 < rows ? r->n - s0 : rows;
+      memcpy(c->block, c->sum + (size_t)s0 * (size_t)c->out, (size_t)m * (size_t)c->out * sizeof *c->block);
+      if (p->read_noise > 0 || p->output_noise > 0)
+        add_noise(c, s0, m, c->noise, k, c->block);
+      for (int s = 0; s < m; s++)
+        sense(c, s0 + s, k, c->block + (size_t)s * (size_t)c->out);
+    }
   }
 }
 
 static void read_array(const mho_crossbar *x, const mho_read *r) {
+  chain c;
+  if (!lossy(x->params)) {
+    mho_array_product(x, r);
+    return;
+  }
+  set_up(&c, x, r);
+  if (c.drivers || c.sense) {
+    read_circuits(&c);
+    return;
+  }
   mho_array_product(x, r);
-  if (x->variance)
-    add_noise(x, r);
+  if (c.p->read_noise > 0) { /* only the cells are noisy: straight onto the product */
+    cell_variance(&c, r->x);
+    add_noise(&c, 0, r->n, r->scale * c.noise, 0, r->y);
+  }
 }
 
 const mho_array_model mho_array_periphery = {
     .entry = {.abi = MHO_ABI,
               .id = "periphery",
-              .title = "products with read noise",
-              .equation = "var_j = sum_i x_i^2 (sigma+_ij^2 + sigma-_ij^2)/g_unit^2",
+              .title = "products through converters, amplifiers and noise",
+              .equation =
+                  "y = ADC(sat((1 + gamma)(W^T DAC(x) + noise) + o)), var_j = sum_i x_i^2 (sigma+_ij^2 + "
+                  "sigma-_ij^2)/g_unit^2",
               .source = "exact column sum of independent Gaussian cells",
-              .params = MHO_PARAMS(periphery, table)},
+              .params = MHO_PARAMS(mho_periphery, table)},
+    .check = check,
     .noisy = noisy,
+    .lossy = lossy,
+    .holds = holds,
+    .attach = attach,
+    .detach = detach,
     .refresh = refresh,
+    .scratch = scratch,
     .read = read_array,
+    .measures = mho_periphery_measures,
+    .measure = mho_periphery_measure,
 };

@@ -36,12 +36,14 @@ extern double exp(double) __attribute__((const));
 #define real_log  log
 #define real_sqrt sqrt
 #define real_abs  fabs
+#define real_rint rint
 #else
 #define real_tanh tanhf
 #define real_exp  expf
 #define real_log  logf
 #define real_sqrt sqrtf
 #define real_abs  fabsf
+#define real_rint rintf
 #endif
 
 #endif

@@ -255,8 +255,8 @@ static const char *not_direct(const mho_experiment *e) {
     return "settle.method knows only two states: use sweep";
   if (((const mho_device_model *)e->device.entry)->pulse)
     return "on devices the difference is measured: use device.model ideal";
-  if (array->noisy && array->noisy(e->array.params))
-    return "with read noise the difference is measured: use array.model ideal";
+  if ((array->noisy && array->noisy(e->array.params)) || (array->lossy && array->lossy(e->array.params)))
+    return "through noise, converters or amplifiers the difference is measured: use array.model ideal";
   return rule->direct_needs(e->rule.params);
 }
 
@@ -279,6 +279,9 @@ static mho_err fit_together(const mho_config *c, mho_experiment *e, mho_errinfo 
   if (mho_device_check(device, e->device.params, &e->device_config, &why))
     return at_key(c, "device", e->device_config.g_min >= e->device_config.g_max ? "g_min" : "model", ei,
                   why.message);
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  if (array->check && array->check(e->array.params, &why))
+    return at_key(c, "array", "model", ei, why.message);
   if (scheme->needs_pulses && !device->pulse) {
     snprintf(message, sizeof message,
              "update.scheme: '%s' needs a device that answers pulses, and '%s' knows none: use scheme exact, "

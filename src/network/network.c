@@ -208,6 +208,13 @@ bool mho_network_noisy(const mho_network *net) {
   return false;
 }
 
+bool mho_network_lossy(const mho_network *net) {
+  for (int c = 0; c < net->n_connections; c++)
+    if (mho_crossbar_lossy(net->connection[c].xb))
+      return true;
+  return false;
+}
+
 double mho_network_signal_scale(const mho_network *net, int layer) {
   int h = net->layer[layer].distance;
   return h > 0 ? pow(net->feedback_scale, h) : 1;

@@ -69,6 +69,34 @@ static void predict(const mho_rule_job *job, mho_rule_stats *stats) {
   predict_to(job, NULL, stats);
 }
 
+/* e = factor (minus - plus) of a layer of analog neurons, as converters measure the states; those of the free phase,
+ * which the gradient multiplies with, become the measured ones. */
+static void measure_layer(const mho_rule_job *job, int l, bool centred) {
+  const mho_crossbar *x = job->net->connection[0].xb;
+  int width = job->net->layer[l].n;
+  size_t at = (size_t)job->row0 * (size_t)width, count = (size_t)job->n * (size_t)width;
+  mho_measure m = {.n = job->n,
+                   .width = width,
+                   .layer = l,
+                   .a = job->state[0]->z[l] + at,
+                   .b = job->state[1]->z[l] + at,
+                   .e = job->error[l] + at,
+                   .phase_b = 1,
+                   .update = job->update,
+                   .sample0 = job->row0,
+                   .scratch = job->scratch};
+  if (centred) {
+    m.b = NULL;
+    x->model->measure(x, &m);
+    m.a = job->state[2]->z[l] + at;
+    m.b = job->state[1]->z[l] + at;
+    m.phase_a = 2;
+  }
+  x->model->measure(x, &m);
+  for (size_t i = 0; i < count && centred; i++)
+    m.e[i] *= (mho_real)0.5;
+}
+
 /* Two states, subtracted: what hardware measures. */
 static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   const ep *p = job->params;
@@ -82,9 +110,16 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
     nudged.nudge = phase == 1 ? p->nudge : -p->nudge;
     nudged.error = p->error == HELD ? job->error[last] : NULL;
     nudged.clock.phase = phase;
+    nudged.held = job->state[0]->hold ? job->state[0] : NULL;
     job->settler->settle(&nudged, &stats->nudged);
   }
+  const mho_crossbar *x = net->connection[0].xb;
+  bool measured = x->model->measures && x->model->measures(x->params);
   for (int l = 1; l < last; l++) {
+    if (measured) {
+      measure_layer(job, l, p->phases == CENTRED);
+      continue;
+    }
     size_t n = (size_t)net->layer[l].n, at = (size_t)job->row0 * n, count = (size_t)job->n * n;
     const mho_real *plus = job->state[1]->z[l] + at;
     const mho_real *minus = p->phases == CENTRED ? job->state[2]->z[l] + at : job->state[0]->z[l] + at;

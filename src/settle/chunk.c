@@ -5,9 +5,19 @@
 #include <math.h>
 #include <string.h>
 
+/* A line that a free phase does not read holds nothing. */
+static void release_lines(const mho_settle_job *job) {
+  for (int i = 0; i < job->s->n_hold; i++) {
+    size_t n = (size_t)job->net->layer[job->net->link[i / 2].to].n;
+    if (job->s->hold[i])
+      memset(job->s->hold[i] + (size_t)job->row0 * n, 0, (size_t)job->n * n * sizeof(mho_real));
+  }
+}
+
 void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   int last = net->n_layers - 1;
+  release_lines(job);
   for (int l = 1; l < last; l++) {
     if (!job->s->drive[l])
       continue;

@@ -10,6 +10,15 @@ static inline mho_real *mho_rows(const mho_network *net, mho_real *const *z, int
   return z[l] + (size_t)row0 * (size_t)net->layer[l].n;
 }
 
+/* What the sense lines of a link hold, or held in the free phase. */
+static inline mho_hold mho_link_hold(const mho_settle_job *job, const mho_link *k) {
+  const mho_state *s = job->held ? job->held : job->s;
+  size_t i = (size_t)(k - job->net->link), at = (size_t)job->row0 * (size_t)job->net->layer[k->to].n;
+  if (!s->hold || !s->hold[2 * i])
+    return (mho_hold){NULL};
+  return (mho_hold){s->hold[2 * i] + at, s->hold[2 * i + 1] + at, job->held != NULL};
+}
+
 /* to = scale from op(W), or to += when `add`, on the rows of the job. */
 static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, const mho_real *from,
                                  mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
@@ -21,6 +30,9 @@ static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, c
                 .keep = add,
                 .clock = job->clock,
                 .sample0 = job->row0,
+                .neurons_in = job->net->layer[k->from].neuron,
+                .neurons_out = job->net->layer[k->to].neuron,
+                .hold = mho_link_hold(job, k),
                 .scratch = job->scratch};
   mho_crossbar_read(job->net->connection[k->connection].xb, &r);
   stats->reads += job->n;

@@ -28,13 +28,20 @@ mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state
   *out = NULL;
   mho_state *s = mho_alloc(1, sizeof *s);
   size_t layers = (size_t)net->n_layers;
+  bool hold = parts & MHO_STATE_HOLD;
   bool ok = s && (s->z = mho_alloc(layers, sizeof *s->z)) && (s->next = mho_alloc(layers, sizeof *s->next)) &&
             (s->drive = mho_alloc(layers, sizeof *s->drive)) &&
-            (!(parts & MHO_STATE_KEEP) || (s->keep = mho_alloc(layers, sizeof *s->keep)));
+            (!(parts & MHO_STATE_KEEP) || (s->keep = mho_alloc(layers, sizeof *s->keep))) &&
+            (!hold || (s->hold = mho_alloc(2 * (size_t)net->n_links, sizeof *s->hold)));
   if (ok) {
     s->capacity = capacity;
     s->n_layers = net->n_layers;
+    s->n_hold = hold ? 2 * net->n_links : 0;
   }
+  for (int i = 0; ok && i < s->n_hold; i++)
+    if (is_hidden(net, net->link[i / 2].to))
+      ok = (s->hold[i] = mho_alloc((size_t)capacity * (size_t)net->layer[net->link[i / 2].to].n,
+                                   sizeof(mho_real))) != NULL;
   for (int l = 0; ok && l < net->n_layers; l++) {
     size_t n = (size_t)capacity * (size_t)net->layer[l].n;
     if (is_hidden(net, l) || (parts & MHO_STATE_INPUT))
@@ -63,6 +70,9 @@ void mho_state_free(mho_state *s) {
     mho_free(s->drive[l]);
     mho_free(s->keep ? s->keep[l] : NULL);
   }
+  for (int i = 0; i < s->n_hold; i++)
+    mho_free(s->hold[i]);
+  mho_free(s->hold);
   mho_free(s->keep);
   mho_free(s->z);
   mho_free(s->next);

@@ -16,7 +16,7 @@
  *
  * How many: with 0 the sweeps go on until the next change, foreseen from the ratio of the last two, is below
  * the tolerance; where it is not reached after 100 the sample counts as unsettled. Reads with noise never
- * settle: 10 and 5.
+ * settle, and converted ones may go round in steps of a converter: 10 and 5 with both.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -61,11 +61,11 @@ static double tolerance_of(const mho_settle_job *job) {
 static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   const sweep *p = job->params;
   const mho_network *net = job->net;
-  bool down = job->nudge != 0, random = mho_network_noisy(net);
+  bool down = job->nudge != 0, rough = mho_network_lossy(net);
   int64_t wanted = down ? p->nudged : p->free;
-  int hidden = net->n_layers - 2, fixed = wanted   ? (int)wanted
-                                          : random ? (down ? NOISY_NUDGED : NOISY_FREE)
-                                                   : 0;
+  int hidden = net->n_layers - 2, fixed = wanted  ? (int)wanted
+                                          : rough ? (down ? NOISY_NUDGED : NOISY_FREE)
+                                                  : 0;
   int most = fixed ? fixed : SWEEPS_MAX, t = 0;
   double tolerance = tolerance_of(job), ratio = 0;
   double neurons = 0;
@@ -110,7 +110,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   }
   mho_chunk_finish(&c);
   stats->steps += (double)t * job->n;
-  stats->unsettled += random ? 0 : unsettled;
+  stats->unsettled += rough ? 0 : unsettled;
   stats->contraction = fmax(stats->contraction, ratio);
 }
 

@@ -3,7 +3,9 @@
  * Layout: a header, then for every trained connection its weights (ideal device) or the conductances and other
  * state of both banks of cells, the optimizer's moments and the scheme's accumulator, in that order. What
  * follows from the seeds (device spread, faults, fixed feedback, the order of the data) is drawn again, not
- * stored.
+ * stored. Last, where converters take their full scale from data, the full scales of every connection: a
+ * checkpoint may have them and the config not, or the other way round, when a network is evaluated through other
+ * converters than it was trained with.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -54,8 +56,35 @@ static size_t total_size(const mho_trainer *t) {
   return size;
 }
 
+static size_t scales_size(const mho_trainer *t) {
+  size_t n = 0;
+  for (int c = 0; c < t->net->n_connections; c++)
+    n += (size_t)t->net->connection[c].xb->rows + (size_t)t->net->connection[c].xb->cols;
+  return n * sizeof(mho_real);
+}
+
+static bool has_scales(const mho_trainer *t) {
+  const mho_scales *s = t->net->connection[0].xb->scales;
+  return s && s->valid;
+}
+
+/* Copy full scales out of the crossbars, or into them where they want some. */
+static void copy_scales(const mho_trainer *t, char *at, bool out) {
+  for (int c = 0; c < t->net->n_connections; c++) {
+    const mho_crossbar *x = t->net->connection[c].xb;
+    size_t size = ((size_t)x->rows + (size_t)x->cols) * sizeof(mho_real);
+    if (out)
+      memcpy(at, x->scales->most, size);
+    else if (x->scales)
+      memcpy(x->scales->most, at, size);
+    if (x->scales)
+      x->scales->valid = true;
+    at += size;
+  }
+}
+
 mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
-  size_t size = total_size(t);
+  size_t size = total_size(t) + (has_scales(t) ? scales_size(t) : 0);
   char *bytes = mho_alloc(size, 1), *at = bytes;
   if (!bytes)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
@@ -75,6 +104,8 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
   for (int c = 0; c < t->net->n_trained; c++)
     for (int i = 0, n = pieces_of(t, c, p); i < n; i++, at += p[i - 1].size)
       memcpy(at, p[i].data, p[i].size);
+  if (has_scales(t))
+    copy_scales(t, at, true);
   *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
   return MHO_OK;
 }
@@ -88,7 +119,8 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)", h.version,
                     h.scalar);
-  if (h.size != blob->size || blob->size != total_size(t))
+  bool scales = blob->size == total_size(t) + scales_size(t);
+  if (h.size != blob->size || (blob->size != total_size(t) && !scales))
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
                     blob->size, total_size(t));
@@ -102,6 +134,8 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
       memcpy(p[i].data, at, p[i].size);
     mho_crossbar_refresh(x, 0, (size_t)x->rows * (size_t)x->cols);
   }
+  if (scales)
+    copy_scales(t, (char *)(uintptr_t)at, false);
   t->epoch = (int)h.epoch;
   t->batch = h.batch;
   t->update = h.update;

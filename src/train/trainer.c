@@ -140,6 +140,9 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   for (int k = 0; k < t->rule->n_states(t->e->rule.params, t->direct) && !err; k++) {
     int parts = k ? 0 : t->direct ? MHO_STATE_INPUT | MHO_STATE_KEEP : MHO_STATE_INPUT;
+    const mho_crossbar *x = net->connection[0].xb;
+    if (!k && x->model->holds && x->model->holds(x->params))
+      parts |= MHO_STATE_HOLD;
     err = mho_state_new(net, t->capacity, parts, &t->state[k], ei);
   }
   if (!err)
@@ -273,6 +276,37 @@ static mho_rule_stats run_batch(batch_job *b) {
     s.nudged.reads += c->nudged.reads;
   }
   return s;
+}
+
+/* ---------------------------------------------------------------- full scales from data */
+
+static void record(mho_trainer *t, bool on) {
+  for (int c = 0; c < t->net->n_connections; c++) {
+    mho_scales *s = t->net->connection[c].xb->scales;
+    if (!s)
+      continue;
+    if (on)
+      memset(s->most, 0, (size_t)s->n * sizeof *s->most);
+    s->recording = on;
+    s->valid = true;
+  }
+}
+
+/* Whether full scales are due before update number `update` (they are the same for all crossbars). */
+static bool calibration_due(const mho_trainer *t, int64_t update) {
+  const mho_scales *s = t->net->connection[0].xb->scales;
+  return s && (!s->valid || (s->every && update >= 0 && update % s->every == 0));
+}
+
+/* Settle a batch of training images as in learning, with the converters' full scales growing to what they see. */
+static void calibrate(mho_trainer *t, const batch_job *b) {
+  int chunks = ceil_div(b->n, t->chunk);
+  batch_job learn = *b;
+  learn.learn = true;
+  record(t, true);
+  for (int i = 0; i < chunks; i++) /* one after another: they write the same full scales */
+    settle_chunk(&learn, i, 0);
+  record(t, false);
 }
 
 typedef struct update_job {
@@ -413,6 +447,8 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
                    .n = all - first < size ? all - first : size,
                    .learn = true,
                    .update = (uint64_t)t->update};
+    if (calibration_due(t, t->update))
+      calibrate(t, &b);
     mho_rule_stats s = run_batch(&b);
     t->sums.loss += s.loss;
     t->sums.correct += s.correct;
@@ -447,11 +483,19 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* An evaluation or a gradient before the first update. */
+static void calibrate_at_rest(mho_trainer *t) {
+  int n = (int)t->e->train.batch;
+  if (calibration_due(t, -1))
+    calibrate(t, &(batch_job){.t = t, .part = &t->data.train, .n = n, .update = (uint64_t)t->update});
+}
+
 mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluation *out, mho_errinfo *ei) {
   if (part->n < 1)
     return mho_fail(ei, MHO_EINVAL, "there are no images to evaluate");
   mho_rule_stats sum = {0};
   double start = mho_seconds();
+  calibrate_at_rest(t);
   uint64_t which = part == &t->data.test ? 0 : 1;
   for (int first = 0, i = 0; first < part->n; first += t->capacity, i++) {
     batch_job b = {.t = t,
@@ -481,6 +525,7 @@ void mho_trainer_learn(mho_trainer *t, int first, int n) {
                  .n = n,
                  .learn = true,
                  .update = EVALUATION | (uint64_t)t->epoch << 22 | number};
+  calibrate_at_rest(t);
   run_batch(&b);
 }
 
@@ -490,6 +535,7 @@ mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *
                     first + n - 1);
   batch_job b = {
       .t = t, .part = &t->data.train, .first = first, .n = n, .learn = true, .update = (uint64_t)t->update};
+  calibrate_at_rest(t);
   run_batch(&b);
   const mho_connection *k = &t->net->connection[c];
   mho_rule_gradient(t->net, c, t->state[0], t->error, n, t->layer_factor[k->to], 0, k->xb->rows, out);

@@ -50,7 +50,7 @@ typedef struct timed { /* best of three epochs */
 } timed;
 
 /* Train three epochs of a config on the random images; free with timed_free. */
-static timed time_epochs(const mho_registry *r, const mho_context *ctx, const char *yaml) {
+static inline timed time_epochs(const mho_registry *r, const mho_context *ctx, const char *yaml) {
   mho_errinfo ei = {0};
   mho_config *c;
   timed x = {.seconds = 1e9};
@@ -69,13 +69,13 @@ static timed time_epochs(const mho_registry *r, const mho_context *ctx, const ch
   return x;
 }
 
-static void timed_free(timed *x) {
+static inline void timed_free(timed *x) {
   mho_trainer_free(x->t);
   mho_experiment_free(x->e);
 }
 
 /* Registry with the random images, and a context with a thread a processor. */
-static mho_registry *open_bench(mho_context *ctx) {
+static inline mho_registry *open_bench(mho_context *ctx) {
   mho_registry *r;
   mho_errinfo ei = {0};
   mho_blas_init();

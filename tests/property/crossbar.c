@@ -1,30 +1,7 @@
 /* Crossbars: reads are linear and reciprocal, writes reach their targets, read noise has the exact variance
  * of the column sum, and schemes move weights by what was asked, on average.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "experiment.h"
-
-static mho_crossbar *crossbar(const mho_experiment *e, int rows, int cols) {
-  mho_crossbar *x;
-  mho_crossbar_options o = {.device = (const mho_device_model *)e->device.entry,
-                            .device_params = e->device.params,
-                            .device_config = &e->device_config,
-                            .array = (const mho_array_model *)e->array.entry,
-                            .array_params = e->array.params,
-                            .w_max = 2,
-                            .chip_seed = 1,
-                            .noise_seed = 2,
-                            .index = 3};
-  OK(mho_crossbar_new(rows, cols, &o, &x, &ei));
-  return x;
-}
-
-static void fill(mho_real *v, size_t n, uint32_t stream, double scale) {
-  float z[4096];
-  assert_true(n <= 4096);
-  mho_rng_normal(mho_rng_make(5, MHO_RNG_TEST, stream), 0, 0, n, z);
-  for (size_t i = 0; i < n; i++)
-    v[i] = (mho_real)(scale * (double)z[i]);
-}
+#include "crossbar.h"
 
 enum { ROWS = 23, COLS = 17 };
 

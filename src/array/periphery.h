@@ -1,0 +1,80 @@
+/* periphery.h - the circuits around a crossbar: what they are told, and what they keep.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_ARRAY_PERIPHERY_H
+#define MHO_ARRAY_PERIPHERY_H
+
+#include "array/product.h"
+
+typedef struct mho_periphery {
+  double read_noise;
+  int law, redraw;
+  int64_t dac_bits, adc_bits;
+  double dac_range, adc_full_scale;
+  int adc_range, adc_columns;
+  int64_t calibration_every;
+  double calibration_margin;
+  double input_noise, output_noise, saturation;
+  double gain, offset, input_gain, input_offset; /* mismatch */
+  int64_t average;
+  int ranging, coupling, differencing;
+  double difference_gain;
+} mho_periphery;
+
+enum { MHO_NOISE_CONSTANT, MHO_NOISE_PROPORTIONAL };
+enum { MHO_REDRAW_READ, MHO_REDRAW_PHASE, MHO_REDRAW_SAMPLE };
+enum { MHO_ADC_CALIBRATED, MHO_ADC_FIXED };
+enum { MHO_ADC_SHARED, MHO_ADC_OWN };
+enum { MHO_RANGING_NONE, MHO_RANGING_INPUT, MHO_RANGING_OUTPUT, MHO_RANGING_BOTH };
+enum { MHO_COUPLING_DIGITAL, MHO_COUPLING_ANALOG };
+enum { MHO_DIFFERENCING_DIGITAL, MHO_DIFFERENCING_ANALOG };
+enum {
+  MHO_CONVERTER_BITS = 20, /* of a float's 24: codes and their steps stay exact */
+  MHO_RANGING_BITS = 10,   /* a ranging amplifier's gain is a power of 2, from 1/1024 to 1024 */
+  MHO_AVERAGE_MAX = 511,
+};
+
+/* What a crossbar of this model keeps; [2]: forward, transposed. */
+typedef struct mho_periphery_own {
+  mho_real *variance;            /* [rows x cols] of a weight at unit input; NULL: all alike, ... */
+  mho_real constant;             /* ... namely this */
+  mho_real *gain[2], *offset[2]; /* [outputs] of the sense lines; NULL without mismatch */
+  mho_real *input_gain[2], *input_offset[2]; /* [inputs] of the drivers; NULL without mismatch */
+} mho_periphery_own;
+
+/* Random streams of a read: cells, input and output circuits, and measured states, each repeated `average` times.
+ * A crossbar's two directions have streams of their own (2 * connection, and 1 more transposed, in 13 bits). */
+enum { MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_STATE };
+static inline mho_rng mho_periphery_stream(mho_rng rng, bool transposed, int kind, int repeat) {
+  rng.stream += (uint32_t)transposed | (uint32_t)kind << 13 | (uint32_t)repeat << 15;
+  return rng;
+}
+/* What names the deviates of a read: new ones at every product, once a phase, or once a sample. */
+static inline uint64_t mho_periphery_moment(const mho_periphery *p, uint64_t update, int phase, int step) {
+  uint64_t ph = p->redraw == MHO_REDRAW_SAMPLE ? 0 : (uint64_t)phase;
+  uint64_t st = p->redraw == MHO_REDRAW_READ ? (uint64_t)step & 0xffff : 0;
+  return update << 20 | ph << 16 | st;
+}
+/* Reads that are averaged: deviates that are held do not average out, and without noise there is nothing to. */
+static inline int mho_periphery_repeats(const mho_periphery *p) {
+  bool noisy = p->read_noise > 0 || p->input_noise > 0 || p->output_noise > 0;
+  return noisy && p->redraw == MHO_REDRAW_READ ? (int)p->average : 1;
+}
+
+/* A converter of `bits` bits over +-full_scale: 2^bits - 1 codes around 0, so that 0 is one of them and the step is
+ * full_scale/(2^(bits-1) - 1). */
+typedef struct mho_converter {
+  mho_real most; /* largest code; 0: no converter */
+} mho_converter;
+static inline mho_converter mho_converter_of(int64_t bits) {
+  return (mho_converter){bits ? (mho_real)(((int64_t)1 << (bits - 1)) - 1) : 0};
+}
+/** x[i] = the nearest code of x[i] a, over full scale fs[i] (stride 0: one for all), divided by a again, [n]. */
+void mho_convert(mho_converter c, int n, mho_real a, const mho_real *fs, int stride, mho_real *x);
+/** The largest power of 2 that keeps every |x[i]| within fs[i], within what an amplifier can do; 1 for zeros. */
+mho_real mho_ranging_gain(int n, const mho_real *fs, int stride, const mho_real *x);
+
+/** Measured states of analog neurons, see mho_array_model. */
+bool mho_periphery_measures(const void *params);
+void mho_periphery_measure(const mho_crossbar *x, const mho_measure *m);
+
+#endif

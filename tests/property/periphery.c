@@ -1,0 +1,408 @@
+/* The circuits around a crossbar, one by one, against closed forms: converters, noise, averaging, mismatch, ranging,
+ * calibration, held lines, measured states.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "crossbar.h"
+
+enum { ROWS = 31, COLS = 17, SCRATCH = 200000 };
+
+typedef struct bench {
+  mho_experiment *e;
+  mho_crossbar *x;
+  mho_real *scratch;
+} bench;
+
+static bench bench_new(const char *array) {
+  char yaml[512];
+  snprintf(yaml, sizeof yaml, "array: {model: periphery, %s}\n", array);
+  bench b = {.e = experiment(yaml), .scratch = mho_alloc(SCRATCH, sizeof(mho_real))};
+  mho_real w[ROWS * COLS];
+  b.x = crossbar(b.e, ROWS, COLS);
+  fill(w, ROWS * COLS, 1, 0.3);
+  mho_crossbar_set(b.x, 0, ROWS * COLS, w);
+  return b;
+}
+static void bench_free(bench *b) {
+  mho_free(b->scratch);
+  mho_crossbar_free(b->x);
+  mho_experiment_free(b->e);
+}
+static void read_at(const bench *b, const mho_real *v, mho_clock clock, mho_real *y) {
+  assert_true(mho_crossbar_scratch(b->x, 1) <= SCRATCH);
+  mho_crossbar_read(b->x,
+                    &(mho_read){.n = 1, .x = v, .y = y, .scale = 1, .clock = clock, .scratch = b->scratch});
+}
+/* sum_i v_i W_ij */
+static double product(const bench *b, const mho_real *v, int j) {
+  double sum = 0;
+  for (int i = 0; i < ROWS; i++)
+    sum += (double)v[i] * (double)b->x->w[i * COLS + j];
+  return sum;
+}
+
+/* Rounding to codes of step full/(2^(bits-1) - 1): all numbers are codes, the error is uniform with variance step^2/12,
+ * and beyond full scale the last code stays. */
+static void test_converters(void **state) {
+  for (int bits = 4; bits <= 10; bits += 3) {
+    char keys[128];
+    snprintf(keys, sizeof keys, "adc_bits: %d, adc_range: fixed, adc_full_scale: 2", bits);
+    bench b = bench_new(keys);
+    double step = 2 / (pow(2, bits - 1) - 1), squares = 0;
+    int n = 0, clipped = 0;
+    mho_real v[ROWS], y[COLS];
+    for (uint32_t k = 0; k < 400; k++) {
+      fill(v, ROWS, 10 + k, 0.6);
+      read_at(&b, v, (mho_clock){k}, y);
+      for (int j = 0; j < COLS; j++) {
+        double want = product(&b, v, j), code = (double)y[j] / step;
+        NEAR(code, nearbyint(code), 0, 1e-3);
+        assert_true(fabs((double)y[j]) <= 2 + 1e-6);
+        if (fabs(want) > 2) {
+          NEAR(y[j], want > 0 ? 2 : -2, 1e-6, 0);
+          clipped++;
+          continue;
+        }
+        NEAR(y[j], want, 0, step / 2 + 1e-5);
+        squares += ((double)y[j] - want) * ((double)y[j] - want);
+        n++;
+      }
+    }
+    assert_true(clipped > 20);
+    /* a variance of n uniform errors: its own standard error is sqrt(0.8/n) of it */
+    NEAR(squares / n, step * step / 12, 5 * sqrt(0.8 / n) + 0.02, 0);
+    bench_free(&b);
+  }
+}
+
+static void test_dac(void **state) {
+  bench b = bench_new("dac_bits: 5, dac_range: 0.5");
+  mho_real v[ROWS] = {0}, y[COLS];
+  for (int k = -40; k <= 40; k++) { /* one driven line: the converter's staircase, through any weight */
+    double x = k / 40.0, code = nearbyint(fmax(fmin(x / 0.5, 1), -1) * 15);
+    v[3] = (mho_real)x;
+    read_at(&b, v, (mho_clock){0}, y);
+    if (fabs(fabs(x * 30 - floor(x * 30)) - 0.5) > 1e-3) /* not half way between two codes */
+      NEAR(y[2], code / 15 * 0.5 * (double)b.x->w[3 * COLS + 2], 1e-5, 1e-6);
+  }
+  bench_free(&b);
+}
+
+/* Sample variance of the lines over many reads against what the circuits' variances add up to. */
+static void variance(const char *keys, double average, bool cells, double input, double output) {
+  enum { READS = 20000 };
+  bench b = bench_new(keys);
+  mho_real v[ROWS], y[COLS];
+  double sum[COLS] = {0}, squares[COLS] = {0}, chi = 0, length = 0;
+  fill(v, ROWS, 2, 0.5);
+  for (int i = 0; i < ROWS; i++)
+    length += (double)v[i] * (double)v[i];
+  for (uint64_t k = 0; k < READS; k++) {
+    read_at(&b, v, (mho_clock){k}, y);
+    for (int j = 0; j < COLS; j++) {
+      sum[j] += (double)y[j];
+      squares[j] += (double)y[j] * (double)y[j];
+    }
+  }
+  for (int j = 0; j < COLS; j++) {
+    double mean = sum[j] / READS, have = squares[j] / READS - mean * mean, gain = 0;
+    for (int i = 0; i < ROWS; i++)
+      gain += pow((double)b.x->w[i * COLS + j], 2);
+    double want =
+        (output * output + input * input * gain + (cells ? 2 * pow(0.02 * b.x->w_max, 2) * length : 0)) /
+        average;
+    NEAR(mean, product(&b, v, j), 0, 5 * sqrt(want / READS));
+    NEAR(have, want, 5 * sqrt(2.0 / READS), 0);
+    chi += have / want;
+  }
+  /* lines share the drivers' noise, so they are not independent: as few degrees of freedom as one line has */
+  NEAR(chi / COLS, 1, 5 * sqrt(2.0 / READS / (input > 0 ? 1 : COLS)), 0);
+  bench_free(&b);
+}
+
+static void test_variance(void **state) {
+  variance("read_noise: 0.02", 1, true, 0, 0);
+  variance("input_noise: 0.03, dac_range: 2", 1, false, 0.06, 0);
+  variance("output_noise: 0.01, adc_full_scale: 4", 1, false, 0, 0.04);
+  variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01", 1, true, 0.03, 0.08);
+  variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4", 4, true, 0.03, 0.08);
+  /* through converters so fine that they do not matter, every read of an average is made */
+  variance(
+      "read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4, adc_bits: 20, adc_range: fixed",
+      4, true, 0.03, 0.08);
+}
+
+/* Noise that is held through a phase does not average out. */
+static void test_held_noise(void **state) {
+  bench one = bench_new("read_noise: 0.05, noise: {redraw: phase}"),
+        nine = bench_new("read_noise: 0.05, noise: {redraw: phase}, average: 9");
+  mho_real v[ROWS], a[COLS], c[COLS];
+  fill(v, ROWS, 2, 0.5);
+  read_at(&one, v, (mho_clock){3, 1, 2}, a);
+  read_at(&nine, v, (mho_clock){3, 1, 5}, c);
+  assert_memory_equal(a, c, sizeof a);
+  bench_free(&one);
+  bench_free(&nine);
+}
+
+/* An average of coarse conversions resolves less than a step only when noise spreads it over codes. */
+static void test_dither(void **state) {
+  double worst[2] = {0};
+  for (int noisy = 0; noisy < 2; noisy++) {
+    bench b = bench_new(noisy ? "adc_bits: 5, adc_range: fixed, average: 400, output_noise: 0.05"
+                              : "adc_bits: 5, adc_range: fixed, average: 400");
+    mho_real v[ROWS], y[COLS];
+    fill(v, ROWS, 2, 0.5);
+    read_at(&b, v, (mho_clock){0}, y);
+    for (int j = 0; j < COLS; j++)
+      worst[noisy] = fmax(worst[noisy], fabs((double)y[j] - product(&b, v, j)));
+    bench_free(&b);
+  }
+  double step = 8.0 / 15;
+  assert_true(worst[0] > 0.3 * step && worst[0] <= step / 2 + 1e-5);
+  assert_true(worst[1] < 5 * 0.05 * 8 / sqrt(400.0) + 0.02 * step);
+}
+
+/* Offsets are common to both phases and cancel in their difference; gain errors scale it. */
+static void test_mismatch(void **state) {
+  for (int gain = 0; gain < 2; gain++) {
+    bench b = bench_new(gain ? "mismatch: {gain: 0.2, input_gain: 0.1}"
+                             : "mismatch: {offset: 0.05, input_offset: 0.1}");
+    mho_real v[ROWS], u[ROWS], y[COLS], z[COLS];
+    fill(v, ROWS, 2, 0.5);
+    memcpy(u, v, sizeof u);
+    u[4] += (mho_real)0.25;
+    read_at(&b, v, (mho_clock){1, 0}, y);
+    read_at(&b, u, (mho_clock){1, 1}, z);
+    double spread = 0, off = 0;
+    for (int j = 0; j < COLS; j++) {
+      double want = 0.25 * (double)b.x->w[4 * COLS + j], have = (double)(z[j] - y[j]);
+      off += pow((double)y[j] - product(&b, v, j), 2) / COLS;
+      spread += pow(have / want - 1, 2) / COLS;
+    }
+    assert_true(sqrt(off) > 0.05); /* each state is off */
+    if (gain)
+      assert_true(sqrt(spread) > 0.05 && sqrt(spread) < 0.6);
+    else
+      assert_true(sqrt(spread) < 1e-3);
+    bench_free(&b);
+  }
+}
+
+/* The chip seed says what the circuits are; both directions have their own. */
+static void test_chip(void **state) {
+  bench a = bench_new("mismatch: {offset: 0.05}"), b = bench_new("mismatch: {offset: 0.05}");
+  mho_real zero[ROWS] = {0}, y[COLS], z[COLS], back[ROWS];
+  read_at(&a, zero, (mho_clock){0}, y);
+  read_at(&b, zero, (mho_clock){9, 1, 4}, z);
+  assert_memory_equal(y, z, sizeof y);
+  mho_crossbar_read(
+      a.x, &(mho_read){.transposed = true, .n = 1, .x = zero, .y = back, .scale = 1, .scratch = a.scratch});
+  double squares = 0;
+  for (int j = 0; j < COLS; j++) {
+    squares += pow((double)y[j] / (0.05 * 8), 2) / COLS;
+    assert_false(back[j] == y[j]);
+  }
+  NEAR(squares, 1, 5 * sqrt(2.0 / COLS), 0);
+  bench_free(&a);
+  bench_free(&b);
+}
+
+static void test_saturation(void **state) {
+  bench b = bench_new("saturation: 1.5");
+  mho_real v[ROWS], y[COLS];
+  fill(v, ROWS, 2, 1.5);
+  read_at(&b, v, (mho_clock){0}, y);
+  for (int j = 0; j < COLS; j++)
+    NEAR(y[j], 1.5 * tanh(product(&b, v, j) / 1.5), 1e-4, 1e-5);
+  bench_free(&b);
+}
+
+/* With ranging, a vector a thousand times smaller is read as precisely, relatively; without, it is lost. */
+static void test_ranging(void **state) {
+  double error[2];
+  for (int ranging = 0; ranging < 2; ranging++) {
+    bench b = bench_new(ranging ? "dac_bits: 8, adc_bits: 8, adc_range: fixed, ranging: both"
+                                : "dac_bits: 8, adc_bits: 8, adc_range: fixed");
+    mho_real v[ROWS], y[COLS];
+    double squares = 0, errors = 0;
+    fill(v, ROWS, 2, 0.0005);
+    read_at(&b, v, (mho_clock){0}, y);
+    for (int j = 0; j < COLS; j++) {
+      squares += pow(product(&b, v, j), 2);
+      errors += pow((double)y[j] - product(&b, v, j), 2);
+    }
+    error[ranging] = sqrt(errors / squares);
+    bench_free(&b);
+  }
+  NEAR(error[0], 1, 1e-6, 0); /* all zeros */
+  assert_true(error[1] < 0.05);
+}
+
+/* Full scales from data: the largest sum that was seen, of the direction or of the line, times the margin. */
+static void test_calibration(void **state) {
+  for (int own = 0; own < 2; own++) {
+    bench b = bench_new(own ? "adc_bits: 8, adc_columns: own, calibration: {margin: 1.5}"
+                            : "adc_bits: 8, calibration: {margin: 1.5}");
+    mho_real v[ROWS], y[COLS];
+    double most[COLS] = {0}, largest = 0;
+    assert_non_null(b.x->scales);
+    assert_int_equal(b.x->scales->n, ROWS + COLS);
+    b.x->scales->recording = b.x->scales->valid = true;
+    for (uint32_t k = 0; k < 50; k++) {
+      fill(v, ROWS, 10 + k, 0.5);
+      read_at(&b, v, (mho_clock){k}, y);
+      for (int j = 0; j < COLS; j++) {
+        NEAR(y[j], product(&b, v, j), 0, 1e-5); /* converters are out of it meanwhile */
+        most[j] = fmax(most[j], fabs(product(&b, v, j)));
+        largest = fmax(largest, most[j]);
+      }
+    }
+    b.x->scales->recording = false;
+    fill(v, ROWS, 2, 100); /* drives every line beyond its full scale */
+    read_at(&b, v, (mho_clock){0}, y);
+    for (int j = 0; j < COLS; j++)
+      NEAR(fabs((double)y[j]), 1.5 * (own ? most[j] : largest), 1e-4, 0);
+    bench_free(&b);
+  }
+}
+
+/* A change far below a step: lost between two conversions, resolved to step/gain against the held free value. */
+static void test_held_lines(void **state) {
+  bench b = bench_new("adc_bits: 8, adc_range: fixed, differencing: analog, difference_gain: 64");
+  mho_real v[ROWS], u[ROWS], y[COLS], z[COLS], analog[COLS], digital[COLS];
+  double step = 8.0 / 127;
+  fill(v, ROWS, 2, 0.5);
+  memcpy(u, v, sizeof u);
+  u[7] += (mho_real)0.02;
+  mho_read r = {.n = 1, .x = v, .y = y, .scale = 1, .hold = {analog, digital, false}, .scratch = b.scratch};
+  mho_crossbar_read(b.x, &r);
+  r.x = u;
+  r.y = z;
+  r.hold.subtract = true;
+  mho_crossbar_read(b.x, &r);
+  for (int j = 0; j < COLS; j++) {
+    NEAR(analog[j], product(&b, v, j), 0, 1e-5);
+    NEAR(y[j], product(&b, v, j), 0, step / 2 + 1e-5);
+    NEAR(z[j] - y[j], 0.02 * (double)b.x->w[7 * COLS + j], 0, step / 64 / 2 + 1e-5);
+  }
+  bench_free(&b);
+}
+
+/* States of analog neurons: converted one by one they lose a small difference, held and amplified they do not; noise of the
+ * sense amplifiers is in both, and averages out. */
+static void test_measured_states(void **state) {
+  enum { N = 40, WIDTH = 25 };
+  static const char *const keys[] = {
+      "coupling: analog, adc_bits: 8",
+      "coupling: analog, adc_bits: 8, differencing: analog, difference_gain: 256",
+      "coupling: analog, adc_bits: 8, differencing: analog, ranging: output",
+      "coupling: analog, output_noise: 0.002", "coupling: analog, output_noise: 0.002, average: 25"};
+  double rms[MHO_COUNT(keys)], step = 1.0 / 127;
+  for (int k = 0; k < MHO_COUNT(keys); k++) {
+    bench b = bench_new(keys[k]);
+    mho_real a[N * WIDTH], c[N * WIDTH], e[N * WIDTH], d[N * WIDTH], scratch[4 * WIDTH];
+    fill(a, N * WIDTH, 2, 0.2);
+    fill(d, N * WIDTH, 3, 1e-4);
+    for (int i = 0; i < N * WIDTH; i++)
+      c[i] = a[i] - d[i];
+    assert_true(b.x->model->measures(b.x->params));
+    b.x->model->measure(
+        b.x,
+        &(mho_measure){
+            .n = N, .width = WIDTH, .layer = 1, .a = a, .b = c, .e = e, .phase_b = 1, .scratch = scratch});
+    double squares = 0;
+    for (int i = 0; i < N * WIDTH; i++) {
+      squares += pow((double)(e[i] - d[i]), 2) / (N * WIDTH);
+      if (k < 3)
+        NEAR((double)a[i] / step, nearbyint((double)a[i] / step), 0,
+             k == 2 ? 0.51 : 1e-3); /* ranging: finer codes */
+    }
+    rms[k] = sqrt(squares);
+    bench_free(&b);
+  }
+  assert_true(rms[0] > 5e-4); /* wrong by whole steps, or 0 where 1e-4 was */
+  NEAR(rms[1], step / 256 / sqrt(12), 0.1, 0);
+  assert_true(rms[2] < 2.5e-6);
+  NEAR(rms[3], sqrt(2) * 0.002, 0.1, 0);
+  NEAR(rms[4], sqrt(2) * 0.002 / 5, 0.1, 0);
+}
+
+static void test_refused(void **state) {
+  static const char *const bad[][2] = {{"adc_bits: 1", "one bit"},
+                                       {"dac_bits: 1", "one bit"},
+                                       {"differencing: analog, ranging: both", "ranging"}};
+  for (int i = 0; i < MHO_COUNT(bad); i++) {
+    mho_config *c;
+    mho_experiment *e;
+    char yaml[128];
+    snprintf(yaml, sizeof yaml, "array: {model: periphery, %s}\n", bad[i][0]);
+    OK(mho_config_new(&c, &ei));
+    OK(mho_config_text(c, yaml, "test", &ei));
+    assert_int_equal(mho_experiment_new(registry, c, false, &e, &ei), MHO_ECONFIG);
+    assert_non_null(strstr(ei.message, bad[i][1]));
+    mho_config_free(c);
+  }
+}
+
+/* Training through all of it: learns, the same on one thread and on three, and goes on from a checkpoint with the full
+ * scales it had. */
+static const char everything[] =
+    "network: {hidden: [16]}\ntrain: {batch: 30, epochs: 2}\nupdate: {rate: 0.02}\ndataset: {train: "
+    "300}\nrule: {nudge: 0.5, "
+    "phases: centred}\n"
+    "array: {dac_bits: 8, adc_bits: 9, adc_columns: own, read_noise: 0.001, input_noise: 0.001, "
+    "output_noise: 0.001, "
+    "average: 2, mismatch: {gain: 0.05, offset: 0.01}, calibration: {every: 3}, %s}\n";
+
+static void train(const char *more) {
+  char yaml[1024];
+  snprintf(yaml, sizeof yaml, everything, more);
+  mho_experiment *e = experiment(yaml);
+  mho_context three = {0};
+  OK(mho_pool_new(3, &three.pool, &ei));
+  mho_trainer *a = trainer(e), *b, *c = trainer(e);
+  OK(mho_trainer_new(&three, e, &b, &ei));
+  mho_epoch_row row, again;
+  mho_checkpoint_row saved = {0};
+  OK(mho_trainer_epoch(a, &row, &ei));
+  OK(mho_trainer_save(a, &saved, &ei));
+  OK(mho_trainer_load(c, &saved.blob, &ei));
+  OK(mho_trainer_epoch(a, &row, &ei));
+  OK(mho_trainer_epoch(b, &again, &ei));
+  OK(mho_trainer_epoch(b, &again, &ei));
+  assert_true(row.loss == again.loss);
+  OK(mho_trainer_epoch(c, &again, &ei));
+  assert_true(row.loss == again.loss);
+  assert_true(row.train_acc > 0.6);
+  const mho_crossbar *x = mho_trainer_network(a)->connection[0].xb,
+                     *y = mho_trainer_network(b)->connection[0].xb,
+                     *z = mho_trainer_network(c)->connection[0].xb;
+  size_t size = (size_t)x->rows * (size_t)x->cols * sizeof *x->w;
+  assert_memory_equal(x->w, y->w, size);
+  assert_memory_equal(x->w, z->w, size);
+  mho_blob_free(&saved.blob);
+  mho_trainer_free(a);
+  mho_trainer_free(b);
+  mho_trainer_free(c);
+  mho_pool_free(three.pool);
+  mho_experiment_free(e);
+}
+
+static void test_training(void **state) {
+  train("ranging: both");
+  train("differencing: analog");
+  train("coupling: analog");
+  train("coupling: analog, differencing: analog, ranging: output");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_converters), cmocka_unit_test(test_dac),
+      cmocka_unit_test(test_variance),   cmocka_unit_test(test_held_noise),
+      cmocka_unit_test(test_dither),     cmocka_unit_test(test_mismatch),
+      cmocka_unit_test(test_chip),       cmocka_unit_test(test_saturation),
+      cmocka_unit_test(test_ranging),    cmocka_unit_test(test_calibration),
+      cmocka_unit_test(test_held_lines), cmocka_unit_test(test_measured_states),
+      cmocka_unit_test(test_refused),    cmocka_unit_test(test_training),
+  };
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
+}
