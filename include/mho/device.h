@@ -25,24 +25,29 @@ typedef struct mho_device_block {
   float *out;                           /* [n] after the pulse, not yet clipped to the cell's bounds */
 } mho_device_block;
 
+typedef struct mho_device_config mho_device_config;
+
 /* Cells whose columns are to be filled: factors on the steps, drawn from the chip seed. */
 typedef struct mho_device_draw {
   int n;
+  double g_min, g_max;     /* S */
   const float *up, *down;  /* [n] factor of the cell's SET and RESET step; 1 without spread */
   const float *low, *high; /* [n] the cell's own bounds; 0 and 1 without spread */
 } mho_device_draw;
 
-/* The mean response as circuit text. Expressions are in the language of ngspice's B sources: V(g) is the state,
- * the normalized conductance as a voltage 0..1 V; the other names are the parameters. `pow` is of a positive
- * base everywhere, as ngspice takes its magnitude. What the caller adds is the clipping to the bounds. */
+/* The mean response as circuit text: of identical pulses (set, reset), or under any voltage (rate). Expressions
+ * are in the language of ngspice's B sources: V(g) is the state, the normalized conductance as a voltage 0..1 V;
+ * the other names are the parameters. `pow` is of a positive base everywhere, as ngspice takes its magnitude.
+ * What the caller adds is the clipping to the bounds. */
 enum { MHO_SPICE_PARAMS = 24, MHO_SPICE_EXPRESSION = 4096 };
 typedef struct mho_device_spice {
-  char set[MHO_SPICE_EXPRESSION];   /* state after one SET pulse */
+  char set[MHO_SPICE_EXPRESSION];   /* state after one SET pulse; empty where rate says more */
   char reset[MHO_SPICE_EXPRESSION]; /* state after one RESET pulse */
   /* dV(x)/dt in 1/s under any voltage V(p,n); x is the model's own variable, 0..1. Empty when the model knows
    * identical pulses only, and then x is g. */
   char rate[MHO_SPICE_EXPRESSION];
   char g_of_x[MHO_SPICE_EXPRESSION]; /* normalized conductance from V(x); empty when they are the same */
+  char x_of_g[MHO_SPICE_EXPRESSION]; /* and V(x) from V(g), for the initial state */
   double v_set, v_reset, width;      /* the pulse: V at the device and s; 0 when the model does not know */
   int n;
   struct {
@@ -54,23 +59,22 @@ typedef struct mho_device_spice {
 typedef struct mho_device_model {
   mho_entry entry;
   int n_columns;
-  bool
-      one_way; /* RESET is abrupt, one pulse takes the cell down: depression needs a mapping that refreshes */
+  bool one_way; /* RESET is abrupt: depression needs a mapping that SETs the other device and refreshes */
   /* Check what the table's ranges cannot; nullable. */
-  mho_err (*check)(const void *params, mho_errinfo *ei);
+  mho_err (*check)(const void *params, const mho_device_config *config, mho_errinfo *ei);
   /* Fill the columns of n cells, col[k][i]. */
   void (*columns)(const void *params, const mho_device_draw *draw, float *const *col);
   /* One pulse on every cell of a block; NULL: takes any change, knows no pulses. */
   void (*pulse)(const mho_device_block *b);
   /* Circuit text of the mean response; NULL only where pulse is. MHO_ECONFIG as prepare. */
-  mho_err (*spice)(const void *params, mho_device_spice *out, mho_errinfo *ei);
+  mho_err (*spice)(const void *params, const mho_device_config *config, mho_device_spice *out,
+                   mho_errinfo *ei);
   /* What a bank of cells shares beyond its columns (a table of measured pulses), freed with mho_free; nullable.
    * MHO_ECONFIG, MHO_EIO, MHO_EDATA with the place in the user's file. */
-  mho_err (*prepare)(const void *params, void **shared, mho_errinfo *ei);
+  mho_err (*prepare)(const void *params, const mho_device_config *config, void **shared, mho_errinfo *ei);
   /* Names of the parameters that a fit to pulse data can tell, blanks between; the others keep their values. */
   const char *fit;
-  bool
-      fit_range; /* the steps shrink towards the bounds, so that data short of them still tell where they are */
+  bool fit_range; /* steps shrink towards the bounds: data that stop short of them tell where they are */
 } mho_device_model;
 
 /** Add a named number to circuit text; the library's own names stay below 24 characters. */
@@ -96,7 +100,7 @@ typedef struct mho_iv_config { /* current against voltage of a read: iv.c */
 } mho_iv_config;
 enum { MHO_IV_OHMIC, MHO_IV_SINH, MHO_IV_POLYNOMIAL, MHO_IV_HFO2 };
 
-typedef struct mho_device_config {
+struct mho_device_config {
   char card[MHO_TEXT_MAX];          /* the card whose keys are the defaults; "" for none */
   double g_min, g_max;              /* S */
   int mapping;                      /* differential */
@@ -115,7 +119,7 @@ typedef struct mho_device_config {
   mho_drift_config drift;
   mho_read_noise_config read_noise;
   mho_iv_config iv;
-} mho_device_config;
+};
 MHO_API extern const mho_params mho_device_params;
 
 /** Check a device's description without making cells. */

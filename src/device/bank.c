@@ -72,7 +72,9 @@ static mho_err varied_columns(const mho_device_model *model, const void *params,
     }
     for (int k = 0; k < model->n_columns; k++)
       at[k] = col[k] + i;
-    model->columns(own, &(mho_device_draw){1, draw->up + i, draw->down + i, draw->low + i, draw->high + i},
+    model->columns(own,
+                   &(mho_device_draw){1, d->g_min, d->g_max, draw->up + i, draw->down + i, draw->low + i,
+                                      draw->high + i},
                    at);
   }
   mho_free(own);
@@ -131,7 +133,7 @@ static mho_err fill_columns(mho_cells *c, const void *params, const mho_spread *
       col[k] = c->col[k] + i0;
     step_factors(&c->config, c->chip, i0, m, up, down);
     bounds(&c->config, c->chip, i0, m, c->low + i0, c->high + i0);
-    mho_device_draw draw = {m, up, down, c->low + i0, c->high + i0};
+    mho_device_draw draw = {m, c->g_min, c->g_max, up, down, c->low + i0, c->high + i0};
     if (spread->n)
       err = varied_columns(c->model, params, &c->config, spread, c->chip, i0, &draw, col, ei);
     else if (c->model->columns)
@@ -165,7 +167,7 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
   if (!allocate(c, width))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu cells of %s", n, model->entry.id);
   if (!err && model->prepare)
-    err = model->prepare(params, &c->shared, ei);
+    err = model->prepare(params, d, &c->shared, ei);
   if (!err)
     err = fill_columns(c, params, &spread, width, ei);
   if (err) {

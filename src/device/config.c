@@ -135,5 +135,11 @@ mho_err mho_device_check(const mho_device_model *model, const void *params, cons
   mho_err err = mho_spread_parse(model, d, &spread, ei);
   if (!err)
     err = mho_iv_check(d, ei);
-  return err ? err : model->check ? model->check(params, ei) : MHO_OK;
+  if (!err && model->check)
+    err = model->check(params, d, ei);
+  void *shared = NULL;
+  if (!err && model->prepare) /* so that a config with a bad table is refused before anything starts */
+    err = model->prepare(params, d, &shared, ei);
+  mho_free(shared);
+  return err;
 }

@@ -9,7 +9,6 @@
  * Source: N. Gong et al., Nature Communications 9:2102 (2018); in this form ExpStepDevice of IBM's analog
  * hardware kit, w = (g - c) (w_max - w_min).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "base/vmath.h"
 #include "device/noise.h"
 
 typedef struct exp_step {
@@ -47,19 +46,25 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
 }
 
 static void pulse(const mho_device_block *b) {
+  MHO_VECTOR(e);
+#pragma omp simd
+  for (int i = 0; i < b->n; i++) {
+    float range = mho_most(b->high[i] - b->low[i], 1e-6f), from = b->g[i] - b->col[CENTER][i];
+    /* beyond e^60 a cell of next to no range jumps from bound to bound anyway */
+    e[i] = mho_least((b->dir[i] > 0 ? b->col[K_UP][i] : b->col[K_DOWN][i]) * from / range, 60);
+  }
+  mho_vexp(b->n, e);
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     bool set = b->dir[i] > 0;
-    float range = mho_most(b->high[i] - b->low[i], 1e-6f);
-    float e = (set ? b->col[K_UP][i] : b->col[K_DOWN][i]) * (b->g[i] - b->col[CENTER][i]) / range;
     float scale = set ? b->col[A_UP][i] : b->col[A_DOWN][i], unit = set ? b->col[UP][i] : b->col[DOWN][i];
-    /* beyond e^60 a cell of next to no range jumps from bound to bound anyway */
-    float step = unit * mho_most(1 - scale * expf(mho_least(e, 60)), 0);
+    float step = unit * mho_most(1 - scale * e[i], 0);
     b->out[i] = b->g[i] + mho_noisy_step(b, i, step, step, NOISE_UP);
   }
 }
 
-static mho_err spice(const void *params, mho_device_spice *s, mho_errinfo *ei) {
+static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
+                     mho_errinfo *ei) {
   const exp_step *p = params;
   mho_device_spice_param(s, "s_up", p->step_up);
   mho_device_spice_param(s, "s_dn", p->step_down);

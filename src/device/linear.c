@@ -58,7 +58,8 @@ static void pulse(const mho_device_block *b) {
   }
 }
 
-static mho_err spice(const void *params, mho_device_spice *s, mho_errinfo *ei) {
+static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
+                     mho_errinfo *ei) {
   const linear *p = params;
   mho_device_spice_param(s, "s_up", p->step_up);
   mho_device_spice_param(s, "s_dn", p->step_down);

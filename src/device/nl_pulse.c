@@ -76,7 +76,8 @@ static void pulse(const mho_device_block *b) {
   }
 }
 
-static mho_err spice(const void *params, mho_device_spice *s, mho_errinfo *ei) {
+static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
+                     mho_errinfo *ei) {
   const nl_pulse *p = params;
   float gain, shift;
   affine(mho_nl_pulse_a(p->nl_up), p->pulses_up, 1, &gain, &shift);

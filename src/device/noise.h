@@ -8,9 +8,9 @@
 #ifndef MHO_DEVICE_NOISE_H
 #define MHO_DEVICE_NOISE_H
 
-#include <math.h>
 #include <string.h>
 
+#include "base/vmath.h"
 #include "mho/device.h"
 
 enum { MHO_NOISE_MULTIPLICATIVE, MHO_NOISE_ADDITIVE };
@@ -26,6 +26,49 @@ static inline float mho_least(float a, float b) {
 }
 static inline float mho_most(float a, float b) {
   return a > b ? a : b;
+}
+
+/* Vector and scalar elementary functions differ in the last bit, so the answer of a cell would depend on its
+ * place in a block: kernels that use them work on aligned local arrays of whole vectors, padded with a copy, by
+ * functions that leave the compiler neither a head nor a remainder to do otherwise. */
+enum { MHO_LANES = 16 };
+#define MHO_VECTOR(name) _Alignas(64) float name[MHO_DEVICE_BLOCK]
+
+static inline int mho_padded(int n) {
+  return (n + MHO_LANES - 1) & ~(MHO_LANES - 1);
+}
+static inline void mho_pad(int n, float *x) {
+  for (int i = n; i < mho_padded(n); i++)
+    x[i] = x[n - 1];
+}
+static inline void mho_load(int n, const float *from, float *to) {
+  for (int i = 0; i < n; i++)
+    to[i] = from[i];
+  mho_pad(n, to);
+}
+/* x <- exp(x), x <- ln(x) of MHO_LANES values on a 64-byte boundary */
+__attribute__((noinline, unused)) static void mho_exp_lanes(float *at) {
+  float *x = __builtin_assume_aligned(at, 64);
+#pragma omp simd
+  for (int i = 0; i < MHO_LANES; i++)
+    x[i] = expf(x[i]);
+}
+__attribute__((noinline, unused)) static void mho_log_lanes(float *at) {
+  float *x = __builtin_assume_aligned(at, 64);
+#pragma omp simd
+  for (int i = 0; i < MHO_LANES; i++)
+    x[i] = logf(x[i]);
+}
+/* The same of the n first values of an MHO_VECTOR. */
+static inline void mho_vexp(int n, float *x) {
+  mho_pad(n, x);
+  for (int j = 0; j < n; j += MHO_LANES)
+    mho_exp_lanes(x + j);
+}
+static inline void mho_vlog(int n, float *x) {
+  mho_pad(n, x);
+  for (int j = 0; j < n; j += MHO_LANES)
+    mho_log_lanes(x + j);
 }
 
 /* Three columns: additive part for SET, for RESET, and the multiplicative part. */

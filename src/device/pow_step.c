@@ -7,7 +7,6 @@
  *
  * Source: J. Frascaroli et al., Scientific Reports 8:7178 (2018).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "base/vmath.h"
 #include "device/noise.h"
 
 typedef struct pow_step {
@@ -38,20 +37,26 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
 }
 
 static void pulse(const mho_device_block *b) {
+  MHO_VECTOR(x);
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    bool set = b->dir[i] > 0;
     float range = mho_most(b->high[i] - b->low[i], 1e-6f);
-    float left = (set ? b->high[i] - b->g[i] : b->g[i] - b->low[i]) / range;
-    float unit = set ? b->col[UP][i] : b->col[DOWN][i];
-    float gamma = set ? b->col[GAMMA_UP][i] : b->col[GAMMA_DOWN][i];
-    float step =
-        unit * expf(gamma * logf(mho_most(left, 1e-30f))); /* exponent 0 at the bound: clipped there */
+    x[i] = mho_most((b->dir[i] > 0 ? b->high[i] - b->g[i] : b->g[i] - b->low[i]) / range, 1e-30f);
+  }
+  mho_vlog(b->n, x);
+#pragma omp simd
+  for (int i = 0; i < b->n; i++)
+    x[i] *= b->dir[i] > 0 ? b->col[GAMMA_UP][i] : b->col[GAMMA_DOWN][i];
+  mho_vexp(b->n, x);
+#pragma omp simd
+  for (int i = 0; i < b->n; i++) {
+    float step = x[i] * (b->dir[i] > 0 ? b->col[UP][i] : b->col[DOWN][i]);
     b->out[i] = b->g[i] + mho_noisy_step(b, i, step, step, NOISE_UP);
   }
 }
 
-static mho_err spice(const void *params, mho_device_spice *s, mho_errinfo *ei) {
+static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
+                     mho_errinfo *ei) {
   const pow_step *p = params;
   mho_device_spice_param(s, "s_up", p->step_up);
   mho_device_spice_param(s, "s_dn", p->step_down);

@@ -50,6 +50,16 @@ mho_err mho_card_find(const char *card, const char *beside, char *path, size_t n
                   card, is_file ? ", neither here nor beside the config" : "");
 }
 
+void mho_card_beside(char *text, const char *file) {
+  const char *slash = strrchr(file, '/');
+  char path[2 * MHO_TEXT_MAX];
+  if (!slash || *text == '/' || !*text || readable(text))
+    return;
+  int n = snprintf(path, sizeof path, "%.*s/%s", (int)(slash - file), file, text);
+  if (n > 0 && n < MHO_TEXT_MAX && readable(path))
+    memcpy(text, path, (size_t)n + 1);
+}
+
 static const mho_config_key *find(const mho_config *c, const char *path) {
   for (int i = 0; i < c->n; i++)
     if (!strcmp(c->key[i].path, path))

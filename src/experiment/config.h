@@ -31,6 +31,10 @@ mho_err mho_config_node(mho_config *c, const char *path, struct yaml_document_s 
 /* Add the keys of the card that device.card names, as far as the config has none of its own. */
 mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei);
 
+/* A file that is named in `file` and not found as it is: the one beside it, if there is one. text:
+ * MHO_TEXT_MAX. */
+void mho_card_beside(char *text, const char *file);
+
 /* A section of the config: its own keys, and the words that choose registered things (whose keys join it). */
 enum { SELECTORS = 2 };
 typedef struct mho_section {

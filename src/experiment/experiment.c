@@ -211,6 +211,8 @@ static mho_err assign(const mho_registry *r, const mho_config *c, const mho_sect
                        key->path);
   mho_errinfo why;
   mho_err err = mho_param_parse(p, key->text, bare, at, &why);
+  if (!err && !strcmp(key->path, "device.table"))
+    mho_card_beside((char *)at + p->offset, key->file);
   return err ? mho_fail_at(ei, err, key->file, key->line, "%s: %s", key->path, why.message) : MHO_OK;
 }
 
@@ -276,7 +278,10 @@ static mho_err fit_together(const mho_config *c, mho_experiment *e, mho_errinfo 
   const mho_device_model *device = (const mho_device_model *)e->device.entry;
   const mho_scheme *scheme = (const mho_scheme *)e->scheme.entry;
   const mho_rule *rule = (const mho_rule *)e->rule.entry;
-  if (mho_device_check(device, e->device.params, &e->device_config, &why))
+  mho_err bad = mho_device_check(device, e->device.params, &e->device_config, &why);
+  if (bad && *why.file) /* in a table of the user's */
+    return mho_fail_at(ei, bad, why.file, why.line, "%s", why.message);
+  if (bad)
     return at_key(c, "device", e->device_config.g_min >= e->device_config.g_max ? "g_min" : "model", ei,
                   why.message);
   const mho_array_model *array = (const mho_array_model *)e->array.entry;

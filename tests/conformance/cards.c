@@ -321,6 +321,46 @@ static void test_ag_si(void **state) {
   mho_experiment_free(quiet);
 }
 
+/* The PCM card: 14 % of the range in the first step, 95 % after 64 pulses, noise and RESET as published. */
+static void test_pcm(void **state) {
+  static double x[N];
+  mho_experiment *quiet = with_card("pcm", NO_SPREAD
+                                    ", cycle_to_cycle: 0, noise_add: 0, noise_slope: 0, reset_noise: 0"),
+                 *e = with_card("pcm", NO_SPREAD);
+  mho_cells *c = cells(quiet, 1), *many = cells(e, N);
+  mho_pulse_counts counts = {0};
+  double mean, std;
+  put_all(c, 0);
+  mho_cells_pulse(c, 0, 1, &(int16_t){1}, 0, &counts);
+  NEAR(c->g[0], 0.14, 0, 0.002);
+  mho_cells_pulse(c, 0, 1, &(int16_t){63}, 1, &counts);
+  NEAR(c->g[0], 0.95, 0, 0.01);
+  mho_cells_pulse(c, 0, 1, &(int16_t){-1}, 2, &counts);
+  NEAR(c->g[0], 0.005, 1e-5, 0);
+  put_all(many, 0.4);
+  int16_t one[MHO_DEVICE_BLOCK];
+  for (int dir = 1; dir >= -1; dir -= 2) {
+    for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
+      one[i] = (int16_t)dir;
+    for (size_t i = 0; i < N; i += MHO_DEVICE_BLOCK)
+      mho_cells_pulse(many, i, MHO_DEVICE_BLOCK, one, (uint64_t)dir + 9, &counts);
+    for (int i = 0; i < N; i++)
+      x[i] = 2 * (double)many->g[i];
+    moments(x, &mean, &std);
+    if (dir > 0) {
+      double step = 0.01 * (1 + 27.235 * exp(-2.5 * 0.8)), sigma = 0.6 * (step + 0.042 + 0.108 * 0.8);
+      NEAR(mean, 0.8 + step, 0, 5 * sigma / sqrt(N));
+      NEAR(std, sigma, 0.02, 0);
+    } else {
+      assert_true(mean > 0.005 && mean < 0.015 && std < 0.011); /* 0.01 +- 0.01, cut at 0 */
+    }
+  }
+  mho_cells_free(c);
+  mho_cells_free(many);
+  mho_experiment_free(e);
+  mho_experiment_free(quiet);
+}
+
 /* Every card that comes with mho is read without a complaint and says where it is from. */
 static void test_all_cards(void **state) {
   int n;
@@ -441,15 +481,11 @@ static void test_impossible(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_mean_step),
-      cmocka_unit_test(test_pulse_noise),
-      cmocka_unit_test(test_spread),
-      cmocka_unit_test(test_slope_spread),
-      cmocka_unit_test(test_write_noise),
-      cmocka_unit_test(test_leak),
-      cmocka_unit_test(test_ag_si),
-      cmocka_unit_test(test_all_cards),
-      cmocka_unit_test(test_configs_with_cards),
+      cmocka_unit_test(test_mean_step),   cmocka_unit_test(test_pulse_noise),
+      cmocka_unit_test(test_spread),      cmocka_unit_test(test_slope_spread),
+      cmocka_unit_test(test_write_noise), cmocka_unit_test(test_leak),
+      cmocka_unit_test(test_ag_si),       cmocka_unit_test(test_pcm),
+      cmocka_unit_test(test_all_cards),   cmocka_unit_test(test_configs_with_cards),
       cmocka_unit_test(test_impossible),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);

@@ -1,17 +1,30 @@
-/* Every device model through the same checks: bounds, monotone mean response, noise and spread as its config
- * says, faults, and the published laws.
+/* Every device model through the same checks: bounds under a million pulses, monotone mean response, noise and
+ * spread as its config says, faults, passivity, checkpoints, and the published laws.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/nl_pulse.h"
 #include "mho/experiment.h"
 #include "test.h"
 
+#include <unistd.h>
+
 static mho_registry *registry;
 static mho_errinfo ei;
 
+/* A table for the model that wants one: 500 pulses each way, steep at the start. */
+static char table_path[] = "/tmp/mho-table-XXXXXX";
+static double curve(double x) {
+  return expm1(-2 * x) / expm1(-2);
+}
 static int setup(void **state) {
+  FILE *f = fdopen(mkstemp(table_path), "w");
+  fprintf(f, "# test\npulse,ltp,ltd\n");
+  for (int i = 0; i <= 500; i++)
+    fprintf(f, "%d,%.12g,%.12g\n", i, 1e-6 + 99e-6 * curve(i / 500.0), 100e-6 - 99e-6 * curve(i / 500.0));
+  fclose(f);
   return mho_registry_new(&registry, NULL);
 }
 static int teardown(void **state) {
+  remove(table_path);
   mho_registry_free(registry);
   return 0;
 }
@@ -19,8 +32,10 @@ static int teardown(void **state) {
 static mho_experiment *with(const char *device, const char *keys) {
   mho_config *c;
   mho_experiment *e;
-  char yaml[512];
-  snprintf(yaml, sizeof yaml, "device: {model: %s%s%s}\n", device, *keys ? ", " : "", keys);
+  char yaml[512], table[64] = "";
+  if (!strcmp(device, "measured"))
+    snprintf(table, sizeof table, ", table: %s", table_path);
+  snprintf(yaml, sizeof yaml, "device: {model: %s%s%s%s}\n", device, table, *keys ? ", " : "", keys);
   OK(mho_config_new(&c, &ei));
   OK(mho_config_text(c, yaml, device, &ei));
   OK(mho_experiment_new(registry, c, false, &e, &ei));
@@ -101,7 +116,7 @@ static void monotone(const char *id) {
   for (int dir = 1; dir >= -1; dir -= 2) {
     float before = c->g[0], mean;
     int16_t one = (int16_t)dir;
-    for (uint64_t s = 0; s < 3000; s++) {
+    for (uint64_t s = 0; s < 200000 && (dir > 0 ? c->g[0] < 0.995f : c->g[0] > 0.005f); s++) {
       mho_cells_mean_step(c, 0, 1, &(float){(float)dir}, &mean);
       mho_cells_pulse(c, 0, 1, &one, s, &counts);
       assert_true((float)dir * (c->g[0] - before) >= 0);
@@ -109,7 +124,7 @@ static void monotone(const char *id) {
         NEAR(c->g[0] - before, mean, 1e-3, 1e-7);
       before = c->g[0];
     }
-    /* 3000 default pulses lead to the bound, or nearly */
+    /* default pulses lead to the bound, or nearly */
     NEAR(c->g[0], dir > 0 ? 1 : 0, 0, 0.01);
   }
   mho_cells_free(c);
@@ -162,7 +177,72 @@ static void independence(const char *id) {
   mho_cells_pulse(a, 0, N, n, 5, &counts);
   for (int i = 0; i < N; i++)
     mho_cells_pulse(b, (size_t)i, 1, n + i, 5, &counts);
+  for (int i = 0; i < N; i++)
+    if (a->g[i] != b->g[i])
+      fail_msg("%s: cell %d depends on its neighbours: %a, alone %a", id, i, (double)a->g[i],
+               (double)b->g[i]);
+  mho_cells_free(a);
+  mho_cells_free(b);
+  mho_experiment_free(e);
+}
+
+/* No cell gives energy, its current is 0 at 0 V, and di/dv is the slope of i, whatever the I-V law. */
+static void passive(const char *id) {
+  static const char *const laws[] = {"ohmic", "sinh, b: 4", "polynomial, k2: 0.5, k3: 2", "hfo2"};
+  for (int k = 0; k < MHO_COUNT(laws); k++) {
+    char keys[96];
+    snprintf(keys, sizeof keys, "iv: {law: %s}", laws[k]);
+    mho_experiment *e = with(id, keys);
+    mho_cells *c = cells(e, 101);
+    const mho_device_config *d = &c->config;
+    for (int i = 0; i <= 100; i++) {
+      c->g[i] = (float)i / 100;
+      double g = mho_cells_siemens(c, (size_t)i), didv, h = 1e-5;
+      assert_true(mho_device_current(d, g, 0, &didv) == 0);
+      NEAR(didv, g, 1e-12, 0);
+      for (double v = -0.5; v <= 0.5; v += 0.01) {
+        double current = mho_device_current(d, g, v, &didv);
+        assert_true(current * v >= 0);
+        double slope =
+            (mho_device_current(d, g, v + h, NULL) - mho_device_current(d, g, v - h, NULL)) / (2 * h);
+        NEAR(didv, slope, 1e-6, 1e-12);
+      }
+    }
+    mho_cells_free(c);
+    mho_experiment_free(e);
+  }
+}
+
+/* What a checkpoint keeps is all that pulses change: restored into a new bank, the rest is bit-identical. */
+static void checkpoint(const char *id) {
+  enum { N = 300 };
+  mho_experiment *e = with(
+      id, "write_noise: 0.01, levels: 200, endurance: {pulses: 100, range: 0.5}, variation: {step: 0.2}");
+  mho_cells *a = cells(e, N), *b = cells(e, N);
+  mho_pulse_counts counts = {0};
+  mho_cells_piece from[MHO_CELLS_PIECES], to[MHO_CELLS_PIECES];
+  int16_t n[N];
+  for (int i = 0; i < N; i++)
+    n[i] = (int16_t)(i % 11 - 4);
+  for (uint64_t s = 0; s < 30; s++) {
+    if (s == 15) {
+      int pieces = mho_cells_pieces(a, from);
+      assert_int_equal(pieces, mho_cells_pieces(b, to));
+      assert_true(pieces <= MHO_CELLS_PIECES);
+      for (int k = 0; k < pieces; k++)
+        memcpy(to[k].data, from[k].data, from[k].size);
+    }
+    for (int first = 0; first < N; first += MHO_DEVICE_BLOCK) {
+      int m = N - first < MHO_DEVICE_BLOCK ? N - first : MHO_DEVICE_BLOCK;
+      mho_cells_pulse(a, (size_t)first, m, n + first, s, &counts);
+      if (s >= 15)
+        mho_cells_pulse(b, (size_t)first, m, n + first, s, &counts);
+    }
+  }
   assert_memory_equal(a->g, b->g, N * sizeof *a->g);
+  assert_memory_equal(a->state, b->state, N * sizeof *a->g);
+  assert_memory_equal(a->wear, b->wear, N * sizeof *a->wear);
+  assert_memory_equal(a->high, b->high, N * sizeof *a->high);
   mho_cells_free(a);
   mho_cells_free(b);
   mho_experiment_free(e);
@@ -171,6 +251,170 @@ static void independence(const char *id) {
 static void test_bounds(void **state) {
   each(bounds);
 }
+static void test_passive(void **state) {
+  each(passive);
+}
+static void test_checkpoint(void **state) {
+  each(checkpoint);
+}
+
+/* Levels: what shows is one of them, and small pulses still add up underneath. */
+static void test_levels(void **state) {
+  mho_experiment *e = with("linear", "levels: 5, step_up: 0.01");
+  mho_cells *c = cells(e, 1);
+  mho_pulse_counts counts = {0};
+  for (int k = 1; k <= 50; k++) {
+    mho_cells_pulse(c, 0, 1, &(int16_t){1}, (uint64_t)k, &counts);
+    NEAR(c->g[0], round((0.5 + 0.01 * k) * 4) / 4, 0, k == 12 || k == 13 || k == 37 || k == 38 ? 0.26 : 1e-6);
+  }
+  mho_cells_free(c);
+  mho_experiment_free(e);
+}
+
+/* Endurance: the range closes to half of it after 1000 pulses, linearly, and no further. */
+static void test_endurance(void **state) {
+  mho_experiment *e = with("soft_bounds", "endurance: {pulses: 1000, range: 0.4}");
+  mho_cells *c = cells(e, 1);
+  mho_pulse_counts counts = {0};
+  for (int k = 1; k <= 150; k++) {
+    mho_cells_pulse(c, 0, 1, &(int16_t){k % 2 ? 10 : -10}, (uint64_t)k, &counts);
+    NEAR(c->high[0] - c->low[0], 1 - 0.6 * fmin(k / 100.0, 1), 1e-4, 0);
+    NEAR(c->high[0] + c->low[0], 1, 1e-4, 0);
+  }
+  assert_int_equal(c->wear[0], 1500);
+  mho_cells_free(c);
+  mho_experiment_free(e);
+}
+
+/* Spread of a model's own parameter: relative, clipped to its range, of the law asked for. */
+static void test_parameter_spread(void **state) {
+  enum { N = 20000 };
+  static const char *const laws[] = {"normal", "lognormal", "uniform"};
+  for (int k = 0; k < 3; k++) {
+    char keys[128];
+    snprintf(keys, sizeof keys, "step_up: 0.01, variation: {law: %s, of: 'step_up 0.1, step_down = 0'}",
+             laws[k]);
+    mho_experiment *e = with("linear", keys);
+    mho_cells *c = cells(e, N);
+    double sum = 0, squares = 0, most = 0;
+    for (size_t i = 0; i < N; i += MHO_DEVICE_BLOCK) {
+      float dir[MHO_DEVICE_BLOCK], step[MHO_DEVICE_BLOCK];
+      int m = N - i < MHO_DEVICE_BLOCK ? (int)(N - i) : MHO_DEVICE_BLOCK;
+      for (int j = 0; j < m; j++)
+        dir[j] = 1;
+      mho_cells_mean_step(c, i, m, dir, step);
+      for (int j = 0; j < m; j++) {
+        double x = k == 1 ? log((double)step[j] / 0.01) : (double)step[j] / 0.01 - 1;
+        sum += x / N;
+        squares += x * x / N;
+        most = fmax(most, fabs(x));
+      }
+    }
+    NEAR(sum, 0, 0, 0.004);
+    NEAR(sqrt(squares - sum * sum), 0.1, 0.02, 0);
+    if (k == 2)
+      assert_true(most < 0.1 * sqrt(3) + 1e-4);
+    mho_cells_free(c);
+    mho_experiment_free(e);
+  }
+}
+
+/* Drift of phase change memory: the published mean exponent, its spread, and 1/f noise, at both ends of the
+ * range; the general laws in closed form. */
+static void test_drift(void **state) {
+  enum { N = 20000 };
+  mho_experiment *e = with("pcm", "g_min: 0 S, g_max: 25 uS, drift: {law: pcm}, read_noise: {law: pcm}");
+  mho_cells *c = cells(e, N);
+  static float g[N], out[MHO_DEVICE_BLOCK];
+  for (int at = 0; at < 2; at++) {
+    double level = at ? 0.9 : 0.1, sum = 0, squares = 0;
+    double mu = fmin(fmax(-0.0155 * log(level) + 0.0244, 0.049), 0.1),
+           sigma = fmin(fmax(-0.0125 * log(level) - 0.0059, 0.008), 0.045);
+    for (size_t i = 0; i < N; i++)
+      g[i] = (float)level;
+    for (size_t i = 0; i < N; i += MHO_DEVICE_BLOCK) {
+      int m = N - i < MHO_DEVICE_BLOCK ? (int)(N - i) : MHO_DEVICE_BLOCK;
+      mho_cells_set(c, i, m, g + i);
+      mho_cells_drifted(c, 86400, i, m, out);
+      for (int j = 0; j < m; j++) {
+        double nu = -log((double)out[j] / level) / log(86400 / 20.0);
+        sum += nu / N;
+        squares += nu * nu / N;
+      }
+    }
+    NEAR(sum, mu, 0.02, 0); /* |N(mu, sigma)| with mu several sigma from 0 */
+    NEAR(sqrt(squares - sum * sum), sigma, 0.03, 0);
+    float read;
+    mho_cells_read_sigma(c, 86400, 1, &(float){(float)level}, &read);
+    NEAR(read, level * fmin(0.0088 / pow(level, 0.65), 0.2) * sqrt(log((86400 + 250e-9) / 500e-9)), 1e-5, 0);
+  }
+  mho_cells_drifted(c, 20, 0, 1, out); /* at t0: as programmed */
+  assert_true(out[0] == c->g[0]);
+  mho_cells_free(c);
+  mho_experiment_free(e);
+  e = with("linear", "g_min: 10 uS, g_max: 110 uS, drift: {law: power, nu: 0.1, t0: 1 s}");
+  c = cells(e, 1);
+  mho_cells_drifted(c, 1000, 0, 1, out);
+  NEAR(out[0], 60 * pow(1000, -0.1) / 100 - 0.1, 1e-5, 0);
+  mho_cells_free(c);
+  mho_experiment_free(e);
+  e = with("linear", "drift: {law: exponential, tau: 1000 s, t0: 1 s, rest: 0.2}");
+  c = cells(e, 1);
+  mho_cells_drifted(c, 2001, 0, 1, out);
+  NEAR(out[0], 0.2 + 0.3 * exp(-2), 1e-5, 0);
+  mho_cells_free(c);
+  mho_experiment_free(e);
+}
+
+/* The error of a verified write in the published units (uS): PCM, HfO2, and a filamentary RRAM. */
+static void test_write_error(void **state) {
+  mho_experiment *e = with(
+      "linear", "g_min: 0 S, g_max: 25 uS, write_error: {c0: 0.28638599 uS, c1: 0.07585724, c2: -1787.67}");
+  NEAR(mho_device_write_error(&e->device_config, 0.4) * 25, -0.00178767 * 100 + 0.7585724 + 0.28638599, 1e-9,
+       0);
+  mho_experiment_free(e);
+  e = with("linear", "g_min: 50 uS, g_max: 225 uS, write_error: {c0: 4.782321 uS, c1: -0.009107}");
+  NEAR(mho_device_write_error(&e->device_config, 1) * 175, -0.009107 * 225 + 4.782321, 1e-9, 0);
+  mho_experiment_free(e);
+}
+
+/* A table of the user's is followed, and a bad one is refused with its line. */
+static void test_measured(void **state) {
+  mho_experiment *e = with("measured", "start: 0");
+  mho_cells *c = cells(e, 1);
+  mho_pulse_counts counts = {0};
+  for (int i = 1; i <= 500; i++) {
+    mho_cells_pulse(c, 0, 1, &(int16_t){1}, (uint64_t)i, &counts);
+    NEAR(c->g[0], curve(i / 500.0), 0, 1e-4);
+  }
+  for (int i = 1; i <= 500; i++) {
+    mho_cells_pulse(c, 0, 1, &(int16_t){-1}, (uint64_t)i, &counts);
+    NEAR(c->g[0], 1 - curve(i / 500.0), 0, 1e-4);
+  }
+  static const struct {
+    const char *text, *says;
+    int line;
+  } bad[] = {{"pulse,ltp\n0,1e-6\n", "ltd", 1},
+             {"pulse,ltp,ltd\n0,1e-6,9e-5\n1,2e-6,8e-5\n2,1e-6,7e-5\n", "rise", 4},
+             {"pulse,ltp,ltd\n0,1e-6,9e-5\n1,2e-6,8e-5\n2,1,7e-5\n", "g_max", 4},
+             {"pulse,ltp,ltd\n0,1e-6,9e-5\n", "at least 3", 0},
+             {"pulse,ltp,ltd\n", "no rows", 0},
+             {"", "no rows", 0}};
+  for (int i = 0; i < MHO_COUNT(bad); i++) {
+    FILE *f = fopen(table_path, "r+");
+    assert_int_equal(ftruncate(fileno(f), 0), 0);
+    fputs(bad[i].text, f);
+    fclose(f);
+    mho_cells *none;
+    mho_err err = mho_cells_new(c->model, e->device.params, &e->device_config, 1, (mho_rng){0}, (mho_rng){0},
+                                &none, &ei);
+    if (!err || !strstr(ei.message, bad[i].says) || ei.line != bad[i].line)
+      fail_msg("table %d: %s (line %d)", i, ei.message, ei.line);
+  }
+  mho_cells_free(c);
+  mho_experiment_free(e);
+}
+
 static void test_monotone(void **state) {
   each(monotone);
 }
@@ -240,6 +484,14 @@ int main(void) {
       cmocka_unit_test(test_independence),
       cmocka_unit_test(test_soft_bounds_closed_form),
       cmocka_unit_test(test_nonlinearity_labels),
+      cmocka_unit_test(test_passive),
+      cmocka_unit_test(test_checkpoint),
+      cmocka_unit_test(test_levels),
+      cmocka_unit_test(test_endurance),
+      cmocka_unit_test(test_parameter_spread),
+      cmocka_unit_test(test_drift),
+      cmocka_unit_test(test_write_error),
+      cmocka_unit_test(test_measured), /* spoils the table: last */
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,195 @@
+/* csv.c - reading tables of measurements.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "device/csv.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { FIELDS_MAX = 256, ROWS_MAX = 50000000, LABELS_MAX = 1 << 20 };
+
+typedef struct reader {
+  const char *path;
+  const mho_csv_column *columns;
+  int n, line, capacity;
+  int field_of[MHO_CSV_COLUMNS]; /* of the file, -1: none */
+  char **label[MHO_CSV_COLUMNS];
+  int n_labels[MHO_CSV_COLUMNS];
+  mho_csv *out;
+  mho_errinfo *ei;
+} reader;
+
+void mho_csv_free(mho_csv *t) {
+  for (int k = 0; k < MHO_CSV_COLUMNS; k++)
+    free(t->column[k]);
+  free(t->line);
+  *t = (mho_csv){0};
+}
+
+static char *trim(char *s) {
+  while (isspace((unsigned char)*s))
+    s++;
+  size_t n = strlen(s);
+  while (n > 0 && isspace((unsigned char)s[n - 1]))
+    s[--n] = 0;
+  if (n > 1 && s[0] == '"' && s[n - 1] == '"') {
+    s[n - 1] = 0;
+    s++;
+  }
+  return s;
+}
+
+/* Cut a line at its separators, whichever of them it has; how many fields. */
+static int split(char *line, char **field) {
+  const char *separator = strchr(line, '\t') ? "\t" : strchr(line, ';') ? ";" : ",";
+  int n = 0;
+  for (char *p = line; p && n < FIELDS_MAX;) {
+    char *end = strpbrk(p, separator);
+    if (end)
+      *end++ = 0;
+    field[n++] = trim(p);
+    p = end;
+  }
+  return n;
+}
+
+static mho_err read_header(reader *r, char **field, int n) {
+  char have[MHO_TEXT_MAX] = "";
+  for (int i = 0; i < n; i++)
+    mho_text_append(have, sizeof have, "%s%.40s", i ? ", " : "", field[i]);
+  for (int k = 0; k < r->n; k++) {
+    r->field_of[k] = -1;
+    for (int i = 0; i < n; i++)
+      if (!strcasecmp(field[i], r->columns[k].name))
+        r->field_of[k] = i;
+    r->out->has[k] = r->field_of[k] >= 0;
+    if (r->columns[k].required && !r->out->has[k])
+      return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line,
+                         "no column '%s': the first line must name it (it has: %.300s)", r->columns[k].name,
+                         have);
+  }
+  return MHO_OK;
+}
+
+static bool direction(const char *t, double *out) {
+  static const char *const up[] = {"up", "set", "ltp", "potentiation", "+", "1", "+1"},
+                           *const down[] = {"down", "reset", "ltd", "depression", "-", "-1"};
+  for (int i = 0; i < MHO_COUNT(up); i++)
+    if (!strcasecmp(t, up[i])) {
+      *out = 1;
+      return true;
+    }
+  for (int i = 0; i < MHO_COUNT(down); i++)
+    if (!strcasecmp(t, down[i])) {
+      *out = -1;
+      return true;
+    }
+  return false;
+}
+
+/* Number of a label; the last one is tried first, as rows of a device stand together. */
+static mho_err label(reader *r, int k, const char *t, double *out) {
+  for (int i = r->n_labels[k] - 1; i >= 0; i--)
+    if (!strcmp(r->label[k][i], t)) {
+      *out = i;
+      return MHO_OK;
+    }
+  int n = r->n_labels[k];
+  char **grown = n < LABELS_MAX ? realloc(r->label[k], (size_t)(n + 1) * sizeof *grown) : NULL;
+  if (!grown)
+    return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "too many different values of '%s'",
+                       r->columns[k].name);
+  r->label[k] = grown;
+  if (!(grown[n] = strdup(t)))
+    return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
+  r->n_labels[k]++;
+  *out = n;
+  return MHO_OK;
+}
+
+static mho_err grow(reader *r) {
+  mho_csv *t = r->out;
+  if (t->rows < r->capacity)
+    return MHO_OK;
+  if (t->rows >= ROWS_MAX)
+    return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "more than %d rows", ROWS_MAX);
+  int more = r->capacity ? 2 * r->capacity : 1024;
+  for (int k = 0; k < r->n; k++) {
+    double *c = realloc(t->column[k], (size_t)more * sizeof *c);
+    if (!c)
+      return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
+    t->column[k] = c;
+  }
+  int *l = realloc(t->line, (size_t)more * sizeof *l);
+  if (!l)
+    return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
+  t->line = l;
+  r->capacity = more;
+  return MHO_OK;
+}
+
+static mho_err read_row(reader *r, char **field, int n) {
+  mho_err err = grow(r);
+  for (int k = 0; k < r->n && !err; k++) {
+    const char *t = r->field_of[k] >= 0 && r->field_of[k] < n ? field[r->field_of[k]] : "";
+    char *end;
+    double v = strtod(t, &end);
+    if (r->columns[k].kind == MHO_CSV_NUMBER)
+      v = end == t || *end ? (double)NAN : v;
+    else if (r->field_of[k] < 0)
+      v = NAN;
+    else if (r->columns[k].kind == MHO_CSV_LABEL)
+      err = label(r, k, t, &v);
+    else if (!direction(t, &v))
+      err = mho_fail_at(r->ei, MHO_EDATA, r->path, r->line,
+                        "'%.40s' is no direction: expected up or down (set/reset, ltp/ltd, 1/-1)", t);
+    r->out->column[k][r->out->rows] = v;
+  }
+  if (!err)
+    r->out->line[r->out->rows++] = r->line;
+  return err;
+}
+
+mho_err mho_csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out, mho_errinfo *ei) {
+  *out = (mho_csv){0};
+  reader r = {.path = path, .columns = columns, .n = n, .out = out, .ei = ei};
+  FILE *f = fopen(path, "r");
+  if (!f)
+    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the table: %s", strerror(errno));
+  char *line = NULL, *field[FIELDS_MAX];
+  size_t size = 0;
+  bool header = false;
+  mho_err err = MHO_OK;
+  for (ssize_t length; !err && (length = getline(&line, &size, f)) >= 0;) {
+    r.line++;
+    if (memchr(line, 0, (size_t)length)) {
+      err = mho_fail_at(ei, MHO_EDATA, path, r.line, "not a text file");
+      break;
+    }
+    if (r.line == 1 && !strncmp(line, "\xef\xbb\xbf", 3))
+      memmove(line, line + 3, strlen(line + 3) + 1);
+    if (!*trim(line) || *trim(line) == '#')
+      continue;
+    int k = split(line, field);
+    err = header ? read_row(&r, field, k) : read_header(&r, field, k);
+    header = true;
+  }
+  if (!err && ferror(f))
+    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the table: %s", strerror(errno));
+  if (!err && !out->rows)
+    err = mho_fail_at(ei, MHO_EDATA, path, 0, "the table has no rows");
+  for (int k = 0; k < n; k++) {
+    for (int i = 0; i < r.n_labels[k]; i++)
+      free(r.label[k][i]);
+    free(r.label[k]);
+  }
+  free(line);
+  fclose(f);
+  if (err)
+    mho_csv_free(out);
+  return err;
+}

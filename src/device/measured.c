@@ -1,0 +1,200 @@
+/* measured.c - a device given by a table: its conductance after n SET pulses and after n RESET pulses.
+ *
+ *   SET    g' = C_up(C_up^-1(g) + 1),  RESET  g' = C_dn(C_dn^-1(g) + 1)
+ *
+ * C the curve through the table's points, monotone between them (Steffen's cubic interpolation); beyond an end of
+ * the table the cell stays. The step g' - g is tabulated over g once for a bank of cells, so that a pulse is one
+ * look-up; a cell's own spread scales the step.
+ *
+ * The table is a CSV with the columns pulse, ltp, ltd: numbers of pulses from 0, conductances in siemens after
+ * them, rising in ltp, falling in ltd. A shorter one of the two has empty fields. `mho device fit` writes one.
+ *
+ * Source: M. Steffen, Astronomy and Astrophysics 239, 443 (1990), for the interpolation.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_errno.h>
+#include <gsl/gsl_interp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "device/csv.h"
+#include "device/noise.h"
+
+typedef struct measured {
+  char table[MHO_TEXT_MAX];
+  double c2c;
+} measured;
+
+static const mho_param table[] = {
+    MHO_P_TEXT(measured, table, "table", "",
+               "CSV file with the columns pulse, ltp, ltd (S after so many pulses)"),
+    MHO_P_REAL(measured, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a pulse, relative to the step"),
+};
+
+enum { GRID = 4096 };
+typedef struct steps { /* step of a pulse from g = i/GRID */
+  float up[GRID + 2], down[GRID + 2];
+} steps;
+
+/* One branch: conductances after 0, 1, ... pulses, normalized and turned so that they rise. */
+typedef struct branch {
+  int n;
+  double *x, *y;
+} branch;
+
+static mho_err read_branch(const char *path, const mho_csv *t, int column, int sign,
+                           const mho_device_config *d, branch *b, mho_errinfo *ei) {
+  const char *name = sign > 0 ? "ltp" : "ltd";
+  b->n = 0;
+  b->x = malloc((size_t)t->rows * sizeof(double));
+  b->y = malloc((size_t)t->rows * sizeof(double));
+  if (!b->x || !b->y)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the table %s", path);
+  double slack = 1e-6;
+  for (int i = 0; i < t->rows; i++) {
+    double x = t->column[0][i], g = (t->column[column][i] - d->g_min) / (d->g_max - d->g_min);
+    if (isnan(g))
+      continue;
+    if (isnan(x) || g < -slack || g > 1 + slack)
+      return mho_fail_at(
+          ei, MHO_EDATA, path, t->line[i],
+          "%s: expected a pulse number and a conductance within device.g_min..g_max (%g..%g S)", name,
+          d->g_min, d->g_max);
+    double y = sign > 0 ? g : 1 - g;
+    if (b->n > 0 && !(x > b->x[b->n - 1] && y > b->y[b->n - 1]))
+      return mho_fail_at(
+          ei, MHO_EDATA, path, t->line[i],
+          "%s: pulses must count up and the conductance must %s at every one; 'mho device fit' with "
+          "model measured smooths measured cycles into such a table",
+          name, sign > 0 ? "rise" : "fall");
+    b->x[b->n] = x;
+    b->y[b->n++] = y;
+  }
+  if (b->n < 3)
+    return mho_fail_at(ei, MHO_EDATA, path, 0, "%s: expected at least 3 points, found %d", name, b->n);
+  return MHO_OK;
+}
+
+/* Pulse number at which the branch has y, by bisection on the interpolated curve. */
+static double inverse(const gsl_interp *curve, const branch *b, gsl_interp_accel *acc, double y) {
+  double low = b->x[0], high = b->x[b->n - 1];
+  for (int i = 0; i < 60; i++) {
+    double mid = 0.5 * (low + high);
+    if (gsl_interp_eval(curve, b->x, b->y, mid, acc) < y)
+      low = mid;
+    else
+      high = mid;
+  }
+  return 0.5 * (low + high);
+}
+
+static mho_err tabulate(const branch *b, bool up, float *out, mho_errinfo *ei) {
+  gsl_interp *curve = gsl_interp_alloc(gsl_interp_steffen, (size_t)b->n);
+  gsl_interp_accel *acc = gsl_interp_accel_alloc();
+  mho_err err = curve && acc ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a table of %d points", b->n);
+  if (!err && gsl_interp_init(curve, b->x, b->y, (size_t)b->n))
+    err = mho_fail(ei, MHO_EDATA, "the table cannot be interpolated");
+  double first = b->x[0], last = b->x[b->n - 1];
+  for (int i = 0; i <= GRID + 1 && !err; i++) {
+    double g = fmin((double)i / GRID, 1), y = up ? g : 1 - g, from = fmax(y, b->y[0]), step = 0;
+    if (y < b->y[b->n - 1]) {
+      double x = y <= b->y[0] ? first : inverse(curve, b, acc, from);
+      step = gsl_interp_eval(curve, b->x, b->y, fmin(x + 1, last), acc) - y;
+    }
+    out[i] = (float)step;
+  }
+  if (acc)
+    gsl_interp_accel_free(acc);
+  if (curve)
+    gsl_interp_free(curve);
+  return err;
+}
+
+static mho_err prepare(const void *params, const mho_device_config *config, void **shared, mho_errinfo *ei) {
+  static const mho_csv_column columns[] = {
+      {"pulse", MHO_CSV_NUMBER, true}, {"ltp", MHO_CSV_NUMBER, true}, {"ltd", MHO_CSV_NUMBER, true}};
+  const char *path = ((const measured *)params)->table;
+  mho_csv t;
+  if (!*path)
+    return mho_fail(ei, MHO_ECONFIG, "device.table: name the CSV file with the measured pulses");
+  mho_err err = mho_csv_read(path, columns, MHO_COUNT(columns), &t, ei);
+  if (err)
+    return err;
+  steps *s = mho_alloc(1, sizeof *s);
+  branch up = {0}, down = {0};
+  err = s ? read_branch(path, &t, 1, 1, config, &up, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a table");
+  if (!err)
+    err = read_branch(path, &t, 2, -1, config, &down, ei);
+  if (!err)
+    err = tabulate(&up, true, s->up, ei);
+  if (!err)
+    err = tabulate(&down, false, s->down, ei);
+  free(up.x);
+  free(up.y);
+  free(down.x);
+  free(down.y);
+  mho_csv_free(&t);
+  if (err)
+    mho_free(s);
+  else
+    *shared = s;
+  return err;
+}
+
+enum { UP, DOWN, NOISE, COLUMNS };
+
+static void columns(const void *params, const mho_device_draw *d, float *const *col) {
+  for (int i = 0; i < d->n; i++) {
+    col[UP][i] = d->up[i];
+    col[DOWN][i] = d->down[i];
+    col[NOISE][i] = (float)((const measured *)params)->c2c;
+  }
+}
+
+static void pulse(const mho_device_block *b) {
+  const steps *s = b->shared;
+  const float *up = s->up, *down = s->down;
+#pragma omp simd
+  for (int i = 0; i < b->n; i++) {
+    float at = mho_most(mho_least(b->g[i], 1), 0) * GRID;
+    int k = (int)at;
+    float part = at - (float)k, u = up[k] + part * (up[k + 1] - up[k]),
+          v = down[k] + part * (down[k + 1] - down[k]);
+    float step = b->dir[i] > 0 ? u * b->col[UP][i] : -v * b->col[DOWN][i];
+    b->out[i] = b->g[i] + step * (1 + b->col[NOISE][i] * b->xi[i]);
+  }
+}
+
+/* The tabulated step at 65 points: ngspice's pwl in an expression interpolates linearly. */
+static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *out,
+                     mho_errinfo *ei) {
+  void *shared = NULL;
+  mho_err err = prepare(params, config, &shared, ei);
+  if (err)
+    return err;
+  const steps *s = shared;
+  for (int dir = 0; dir < 2; dir++) {
+    char *text = dir ? out->reset : out->set;
+    snprintf(text, MHO_SPICE_EXPRESSION, "V(g)%spwl(V(g)", dir ? "-" : "+");
+    for (int i = 0; i <= GRID; i += GRID / 64)
+      mho_text_append(text, MHO_SPICE_EXPRESSION, ",%.7g,%.7g", (double)i / GRID,
+                      (double)(dir ? s->down[i] : s->up[i]));
+    mho_text_append(text, MHO_SPICE_EXPRESSION, ")");
+  }
+  mho_free(shared);
+  return MHO_OK;
+}
+
+const mho_device_model mho_device_measured = {
+    .entry = {.abi = MHO_ABI,
+              .id = "measured",
+              .title = "a table of conductances after pulses, interpolated",
+              .equation = "SET g' = C_up(C_up^-1(g) + 1), RESET g' = C_dn(C_dn^-1(g) + 1)",
+              .source = "the user's measurement; interpolation: Steffen, Astron. Astrophys. 239:443 (1990)",
+              .params = MHO_PARAMS(measured, table)},
+    .n_columns = COLUMNS,
+    .columns = columns,
+    .pulse = pulse,
+    .spice = spice,
+    .prepare = prepare,
+    .fit = "",
+};
