@@ -211,8 +211,8 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   }
   set_layer_factors(t);
   mho_rng_permutation(mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 1), 0, t->data.train.n, t->cut);
-  double step = mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params,
-                                        &e->device_config);
+  double step =
+      mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params, &e->device_config);
   for (int c = 0; c < t->net->n_trained; c++) /* both devices of a pair move */
     t->nominal_step[c] = 2 * step * t->net->connection[c].xb->w_max;
   *out = t;
