@@ -35,13 +35,13 @@
   "|| "                                                                                                      \
   "key), '-'), ' ') FROM (SELECT key FROM k ORDER BY pos)) AS point"
 
-#define PERCENT(x, name) "printf('%.2f', 100 * (" x ")) AS \"" name "\""
+#define PERCENT(x, name) "format('%.2f', 100 * (" x ")) AS \"" name "\""
 
 static const mho_named_query named[] = {
     {"spread", "mean and standard deviation over seeds of every grid point, the best first",
      "WITH " KEYS ", " RUNS ", " POINTS " SELECT " LABEL ", n, " PERCENT("acc", "test %") ", " PERCENT(
          "std",
-         "std %") ", p.pulses AS pulses, energy AS \"energy J\", printf('%.2f', wall) AS \"time s\", p.id AS "
+         "std %") ", p.pulses AS pulses, energy AS \"energy J\", format('%.2f', wall) AS \"time s\", p.id AS "
                   "run FROM p JOIN run ON run.id = p.id ORDER BY acc DESC"},
     {"pareto",
      "grid points that no other beats in both accuracy and energy (pulses where no energy is modelled)",
@@ -62,7 +62,7 @@ static const mho_named_query named[] = {
      "v.key ORDER BY value) ELSE value END AS level FROM v JOIN d USING (key)), "
      "g AS (SELECT key, level, count(*) AS n, avg(acc) AS mean, n_values FROM b GROUP BY key, level), "
      "t AS (SELECT avg(acc) AS mean, avg(acc * acc) - avg(acc) * avg(acc) AS variance, count(*) AS n FROM r) "
-     "SELECT key, n_values AS \"values\", printf('%.1f', 100 * sum(g.n * (g.mean - t.mean) * (g.mean - "
+     "SELECT key, n_values AS \"values\", format('%.1f', 100 * sum(g.n * (g.mean - t.mean) * (g.mean - "
      "t.mean)) / t.n "
      "/ nullif(variance, 0)) AS \"explains %\", " PERCENT("min(g.mean)", "worst %") ", " PERCENT(
          "max(g.mean)",
@@ -85,7 +85,7 @@ static const mho_named_query named[] = {
      "WITH " KEYS ", " RUNS
      ", f AS (SELECT r.id AS id, point, acc, (SELECT min(epoch) FROM epoch WHERE run_id = r.id AND "
      "test_acc >= acc - 0.01) AS first FROM r) SELECT " LABEL
-     ", n, printf('%.1f', first) AS epochs, " PERCENT(
+     ", n, format('%.1f', first) AS epochs, " PERCENT(
          "acc", "test %") " FROM (SELECT max(id) AS id, count(*) AS n, avg(first) AS first, avg(acc) AS acc "
                           "FROM f GROUP "
                           "BY f.point) AS q JOIN run ON run.id = q.id ORDER BY q.first, q.acc DESC"},
@@ -93,7 +93,7 @@ static const mho_named_query named[] = {
      "crossbars after the last epoch: cells at a bound and stuck ones, by device, the fullest first",
      "WITH " RUNS " SELECT r.device AS device, r.scheme AS scheme, l.name AS layer, count(*) AS "
      "runs, " PERCENT("avg(saturated)", "at bound %") ", " PERCENT("max(saturated)", "most %") ", " PERCENT(
-         "avg(stuck)", "stuck %") ", printf('%.2f', 1e6 * avg(g_mean)) AS \"G uS\" "
+         "avg(stuck)", "stuck %") ", format('%.2f', 1e6 * avg(g_mean)) AS \"G uS\" "
                                   "FROM r JOIN layer_epoch AS l ON "
                                   "l.run_id = r.id AND l.epoch = (SELECT max(epoch) "
                                   "FROM epoch WHERE run_id = r.id) "
@@ -112,12 +112,12 @@ static const mho_named_query named[] = {
      "s JOIN run ON run.id = s.run_id WHERE s.study = ?1 AND status <> 'completed' ORDER BY status, run.id"},
     {"time", "where the computing time went, by device and scheme",
      "WITH " RUNS
-     " SELECT device, scheme, count(*) AS runs, printf('%.2f', avg(wall_s)) AS \"mean s\", printf('%.2f', "
-     "max(wall_s)) AS \"longest s\", printf('%.1f', sum(wall_s)) AS \"all s\" FROM r GROUP BY 1, 2 ORDER BY "
+     " SELECT device, scheme, count(*) AS runs, format('%.2f', avg(wall_s)) AS \"mean s\", format('%.2f', "
+     "max(wall_s)) AS \"longest s\", format('%.1f', sum(wall_s)) AS \"all s\" FROM r GROUP BY 1, 2 ORDER BY "
      "sum(wall_s) DESC"},
     {"cosim", "circuit checks of the study's runs, the largest difference first",
-     "SELECT run.name AS name, what, quantity, n, printf('%.3g', max_rel) AS \"largest difference\", place, "
-     "printf('%.3g', tolerance) AS tolerance, CASE pass WHEN 1 THEN 'pass' ELSE 'FAIL' END AS result FROM "
+     "SELECT run.name AS name, what, quantity, n, format('%.3g', max_rel) AS \"largest difference\", place, "
+     "format('%.3g', tolerance) AS tolerance, CASE pass WHEN 1 THEN 'pass' ELSE 'FAIL' END AS result FROM "
      "study_run "
      "AS s JOIN cosim USING (run_id) JOIN run ON run.id = s.run_id WHERE s.study = ?1 ORDER BY max_rel DESC"},
 };
