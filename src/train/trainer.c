@@ -254,6 +254,7 @@ typedef struct batch_job {
   const int *index; /* nullable */
   int first, n;
   bool learn;
+  bool augment; /* the images, which index names */
   uint64_t update;
 } batch_job;
 
@@ -261,8 +262,13 @@ static void settle_chunk(void *arg, int i, int thread) {
   const batch_job *b = arg;
   mho_trainer *t = b->t;
   int row0 = i * t->chunk, n = b->n - row0 < t->chunk ? b->n - row0 : t->chunk;
-  mho_images_batch(&t->data, b->part, b->index ? b->index + row0 : NULL, b->first + row0, n,
-                   t->state[0]->z[0] + (size_t)row0 * (size_t)t->data.features, t->label + row0);
+  mho_real *x = t->state[0]->z[0] + (size_t)row0 * (size_t)t->data.features;
+  if (b->augment)
+    mho_images_augmented(&t->data, b->part, b->index + row0, n, &t->e->dataset_config,
+                         mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 2), t->epoch, x, t->label + row0);
+  else
+    mho_images_batch(&t->data, b->part, b->index ? b->index + row0 : NULL, b->first + row0, n, x,
+                     t->label + row0);
   mho_rule_job job = {.net = t->net,
                       .settler = t->settler,
                       .settler_params = t->e->settler.params,
@@ -468,6 +474,7 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
     batch_job b = {.t = t,
                    .part = &t->data.train,
                    .index = t->order + first,
+                   .augment = t->e->dataset_config.crop > 0 || t->e->dataset_config.flip,
                    .n = all - first < size ? all - first : size,
                    .learn = true,
                    .update = (uint64_t)t->update};
