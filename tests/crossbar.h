@@ -13,6 +13,7 @@ static inline mho_crossbar *crossbar(const mho_experiment *e, int rows, int cols
                             .device_config = &e->device_config,
                             .array = (const mho_array_model *)e->array.entry,
                             .array_params = e->array.params,
+                            .array_config = &e->array_config,
                             .w_max = 2,
                             .chip_seed = 1,
                             .noise_seed = 2,

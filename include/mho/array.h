@@ -11,6 +11,12 @@
 
 typedef struct mho_crossbar mho_crossbar;
 
+/* What the config says of any array. */
+typedef struct mho_array_config {
+  double read_voltage; /* V */
+} mho_array_config;
+MHO_API extern const mho_params mho_array_params;
+
 /* When a read happens; with the array's noise.redraw it names the noise that is drawn. */
 typedef struct mho_clock {
   uint64_t update; /* training batches and evaluation batches, counted apart */
@@ -51,11 +57,19 @@ typedef struct mho_measure {
   mho_real *scratch; /* [4 x width] */
 } mho_measure;
 
+/* The circuits that a read passes through, as far as energy and time go. */
+typedef struct mho_array_circuits {
+  int dac_bits, adc_bits; /* 0: no converter */
+  int average;            /* reads for one */
+  bool analog; /* hidden layers are joined by wires: converters at the border only, and for the states */
+} mho_array_circuits;
+
 typedef struct mho_crossbar_options mho_crossbar_options;
 typedef struct mho_array_model {
   mho_entry entry;
   mho_err (*check)(const void *params, mho_errinfo *ei);
-  /* Whether reads are random. Nullable: they are not. */
+  bool shows_cells; /* reads show the noise and the I-V law that the devices themselves have */
+  /* Whether reads are random, whatever the devices. Nullable: they are not. */
   bool (*noisy)(const void *params);
   /* Whether a read is anything but the product with w: noisy, converted, distorted. Nullable: it is not. */
   bool (*lossy)(const void *params);
@@ -73,6 +87,8 @@ typedef struct mho_array_model {
    * Nullable, both. */
   bool (*measures)(const void *params);
   void (*measure)(const mho_crossbar *x, const mho_measure *m);
+  /* Nullable: none. */
+  void (*circuits)(const void *params, mho_array_circuits *out);
   /* Read; x->w is the effective matrix. */
   void (*read)(const mho_crossbar *x, const mho_read *r);
 } mho_array_model;
@@ -91,7 +107,10 @@ struct mho_crossbar {
   mho_real *w;          /* [rows x cols] effective weights */
   double w_max;         /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
   mho_cells *pos, *neg; /* the differential pair, [rows x cols] each; NULL with the ideal device */
-  bool bounded;         /* ideal device: clip to +-w_max */
+  double after;         /* time since programming, s */
+  float
+      *drifted[2]; /* conductances of pos and neg at that time; NULL: as programmed, see mho_crossbar_shown */
+  bool bounded;    /* ideal device: clip to +-w_max */
   const mho_array_model *model;
   const void *params; /* of the array model; outlives the crossbar */
   void *own;          /* what the array model keeps, see attach */
@@ -106,7 +125,8 @@ struct mho_crossbar_options {
   const mho_device_config *device_config;
   const mho_array_model *array;
   const void *array_params;
-  double w_max; /* > 0 */
+  const mho_array_config *array_config; /* nullable: defaults */
+  double w_max;                         /* > 0 */
   uint64_t chip_seed, noise_seed;
   uint32_t index; /* of the connection: keeps its random streams apart */
 };
@@ -126,6 +146,15 @@ MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int1
                                 uint64_t step, mho_pulse_counts *counts);
 /** Recompute the effective weights of cells first .. first+n-1 from the conductances. */
 MHO_API void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n);
+/** Let time pass: reads are those of the cells a time after programming (s, by their law of drift), until the next call.
+ *  Programming goes on from the programmed conductances. @return MHO_OK; MHO_ENOMEM. */
+MHO_API mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei);
+/** Charge leaks from cells first .. first+n-1 for one update (device.leak). */
+MHO_API void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n);
+/** Normalized conductances as reads find them, [rows x cols]; k: 0 of pos, 1 of neg. */
+static inline const float *mho_crossbar_shown(const mho_crossbar *x, int k) {
+  return x->drifted[k] ? x->drifted[k] : k ? x->neg->g : x->pos->g;
+}
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
 /** Whether reads are random, ... */

@@ -89,6 +89,16 @@ typedef struct mho_train_config {
 } mho_train_config;
 enum { MHO_SHUFFLE_BATCHES, MHO_SHUFFLE_SAMPLES };
 
+/* Circuits and pulses, as far as their energy and time go: src/train/energy.c says how they enter. */
+typedef struct mho_energy_config {
+  bool count;
+  double read_time, cell_capacitance, dac_energy, adc_step, adc_time, amplifier;
+  int64_t adc_share, write_parallel;
+  double set_voltage, reset_voltage, pulse_width;
+  int select; /* half, transistor */
+} mho_energy_config;
+enum { MHO_SELECT_HALF, MHO_SELECT_TRANSISTOR };
+
 typedef struct mho_checkpoint_config {
   int64_t every; /* epochs */
 } mho_checkpoint_config;
@@ -102,8 +112,10 @@ typedef struct mho_experiment {
   mho_gradient_config gradient;
   mho_update_config update;
   mho_device_config device_config;
+  mho_array_config array_config;
   mho_train_config train;
   mho_checkpoint_config checkpoint;
+  mho_energy_config energy;
   mho_observe_config observe;
 } mho_experiment;
 

@@ -17,11 +17,7 @@ typedef struct mho_state {
   mho_real **z;     /* [n_layers] of [capacity x n]: inputs, hidden activities, read-out probabilities */
   mho_real **next;  /* [n_layers] of [capacity x n] for hidden layers: the other half of a double buffer */
   mho_real **drive; /* [n_layers] of [capacity x n]: what is constant during a phase; NULL where nothing is */
-  uint8_t **
-      winner; /* [n_layers] of [capacity x outputs] for pooled layers: which unit of a window feedback reaches */
-  mho_real **pooled; /* [n_layers] of [capacity x outputs] for pooled layers: see mho_state_pool; NULL without
-                        MHO_STATE_INPUT */
-  mho_real **keep;   /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
+  mho_real **keep;  /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
                        them; NULL  without MHO_STATE_KEEP */
   mho_real **
       hold; /* [2 n_links] of [capacity x n of to]: what the sense lines of links into hidden layers held last,
@@ -38,8 +34,6 @@ enum {
 MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,
                               mho_errinfo *ei);
 MHO_API void mho_state_free(mho_state *s);
-/** s->pooled of rows row0 .. row0+n-1 from s->z, for gradients; s has MHO_STATE_INPUT. */
-MHO_API void mho_state_pool(const mho_network *net, mho_state *s, int row0, int n);
 /** mho_real's of scratch that reading links needs for chunks of n samples, ... */
 MHO_API size_t mho_settle_read_scratch(const mho_network *net, int n);
 /** ... and that a whole settle needs, on one thread. */
@@ -51,6 +45,22 @@ typedef struct mho_settle_stats {
   double contraction; /* largest ratio of the last two changes, where it was looked at; else 0 */
   double reads;       /* input vectors read through a crossbar */
 } mho_settle_stats;
+
+/* What the reads of every link add up to, for energy. */
+typedef struct mho_meter {
+  int n_links;
+  double *reads;    /* [n_links] input vectors read */
+  double **squares; /* [n_links] of [inputs]: sum of the squares of what drove each line */
+  double steps[2];  /* of free and nudged phases, summed over samples */
+  double samples;
+  int *inputs; /* [n_links] */
+} mho_meter;
+MHO_API mho_err mho_meter_new(const mho_network *net, mho_meter **out, mho_errinfo *ei);
+MHO_API void mho_meter_free(mho_meter *m);
+/** Every count to 0. */
+MHO_API void mho_meter_clear(mho_meter *m);
+/** a += b. */
+MHO_API void mho_meter_add(mho_meter *a, const mho_meter *b);
 
 typedef struct mho_settle_job {
   const mho_network *net;
@@ -66,9 +76,9 @@ typedef struct mho_settle_job {
   double nudge;          /* signed beta_f; 0: free phase */
   const mho_real *error; /* [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step */
   const uint8_t *label;  /* [capacity], for a live error */
-  bool changes;          /* what is read are changes of activities: they meet no bias */
   mho_clock clock;
   mho_real *scratch;
+  mho_meter *meter; /* nullable: reads are counted there, on one thread */
 } mho_settle_job;
 
 /* What the config says of any settler. */
@@ -80,6 +90,7 @@ MHO_API extern const mho_params mho_settle_params;
 
 typedef struct mho_settler {
   mho_entry entry;
+  bool in_turn; /* a step reads one layer after another, not all at once */
   /* Settle the rows of a job (n at most MHO_CHUNK_MAX); adds to the stats. */
   void (*settle)(const mho_settle_job *job, mho_settle_stats *stats);
   /* Settle the difference itself, without subtracting two states: e[l] = (z_free - z_nudged)/(nudge beta_i^h)

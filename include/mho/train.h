@@ -71,6 +71,10 @@ typedef struct mho_evaluation {
 MHO_API mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluation *out,
                                      mho_errinfo *ei);
 
+/** Let time pass (s, since programming): evaluations from here on find the conductances that the devices' law of drift
+ *  leaves, and the noise of such reads; 0 brings back what was programmed. @return MHO_OK; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei);
+
 /** Gradient of connection c (trained) by the experiment's rule on the training images first .. first+n-1 (n
  * at most the batch), unscaled by the optimizer. @param out [rows x cols]. */
 MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out, mho_errinfo *ei);
@@ -85,6 +89,10 @@ MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mh
  *                 network without its recurrence, on the first train.batch training images; NaN where one of
  *                 them is 0. May be NULL when observe.cosine is off. */
 MHO_API mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double *cosine, mho_errinfo *ei);
+
+/** What the epoch that has just ended would have taken on hardware, [MHO_ENERGY_TERMS]: the model is in
+ *  src/train/energy.c. @return MHO_OK; MHO_EINVAL without devices or with energy.count off; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errinfo *ei);
 
 /** Everything that changes while training, as bytes. Free with mho_blob_free. */
 MHO_API mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei);

@@ -74,7 +74,7 @@ static void digitize(const mho_periphery *p, int n, mho_real least_gain, mho_rea
  * amplified and converted. The amplifiers' noise is in every state that is brought out, before any gain. */
 static void measure_sample(const mho_crossbar *x, const mho_measure *m, int s) {
   const mho_periphery *p = x->params;
-  int n = m->width, repeats = mho_periphery_repeats(p);
+  int n = m->width, repeats = mho_periphery_repeats(x->own, p);
   size_t row = (size_t)s * (size_t)n;
   mho_real *a = m->scratch, *b = a + n, *sum_a = b + n, *sum_e = sum_a + n, part = 1 / (mho_real)repeats;
   memset(sum_a, 0, 2 * (size_t)n * sizeof *sum_a);

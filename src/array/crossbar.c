@@ -58,19 +58,48 @@ void mho_crossbar_free(mho_crossbar *x) {
     x->model->detach(x);
   mho_cells_free(x->pos);
   mho_cells_free(x->neg);
+  mho_free(x->drifted[0]);
+  mho_free(x->drifted[1]);
   mho_free(x->w);
   mho_free(x);
 }
 
 void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
+  for (int k = 0; k < 2 && x->drifted[0]; k++)
+    for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
+      mho_cells_drifted(k ? x->neg : x->pos, x->after, first + i,
+                        n - i < MHO_DEVICE_BLOCK ? (int)(n - i) : MHO_DEVICE_BLOCK,
+                        x->drifted[k] + first + i);
   if (x->pos) {
-    const float *p = x->pos->g + first, *q = x->neg->g + first;
+    const float *p = mho_crossbar_shown(x, 0) + first, *q = mho_crossbar_shown(x, 1) + first;
     mho_real scale = (mho_real)x->w_max, *w = x->w + first;
     for (size_t i = 0; i < n; i++)
       w[i] = scale * ((mho_real)p[i] - (mho_real)q[i]);
   }
   if (x->model->refresh)
     x->model->refresh(x, first, n);
+}
+
+mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
+  size_t n = (size_t)x->rows * (size_t)x->cols;
+  bool drifts = x->pos && x->pos->config.drift.law != MHO_DRIFT_NONE && after > 0;
+  for (int k = 0; k < 2; k++) {
+    mho_free(x->drifted[k]);
+    x->drifted[k] = drifts ? mho_alloc(n, sizeof(float)) : NULL;
+  }
+  if (drifts && !(x->drifted[0] && x->drifted[1]))
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the drift of a crossbar of %d x %d", x->rows, x->cols);
+  x->after = after;
+  mho_crossbar_refresh(x, 0, n);
+  return MHO_OK;
+}
+
+void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n) {
+  if (!x->pos || !(x->pos->config.leak > 0))
+    return;
+  mho_cells_leak(x->pos, first, n, 1);
+  mho_cells_leak(x->neg, first, n, 1);
+  mho_crossbar_refresh(x, first, n);
 }
 
 /* Set (absolute) or move (relative) the pairs of a range towards v; both devices take half. */
@@ -128,11 +157,13 @@ void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos
 }
 
 bool mho_crossbar_noisy(const mho_crossbar *x) {
-  return x->model->noisy && x->model->noisy(x->params);
+  bool cells = x->model->shows_cells && x->pos && mho_device_reads_noisy(&x->pos->config);
+  return cells || (x->model->noisy && x->model->noisy(x->params));
 }
 
 bool mho_crossbar_lossy(const mho_crossbar *x) {
-  return mho_crossbar_noisy(x) || (x->model->lossy && x->model->lossy(x->params));
+  bool bent = x->model->shows_cells && x->pos && x->pos->config.iv.law != MHO_IV_OHMIC;
+  return bent || mho_crossbar_noisy(x) || (x->model->lossy && x->model->lossy(x->params));
 }
 
 size_t mho_crossbar_scratch(const mho_crossbar *x, int n) {

@@ -13,6 +13,9 @@
  * G+^2 + G-^2 enters, not W^2. The deviate of a line is named by (update, phase, step) as far as noise.redraw says; it
  * is scaled by each phase's deviation, which is what noise correlated between the phases means here.
  *
+ * A cell's current may bend with its voltage, by the I-V law of the device; a law whose shape is the same for all cells
+ * bends the voltages v, one that depends on the conductance adds W2^T v^2 + W3^T v^3.
+ *
  * Numbers at the drivers are activities (full scale dac_range), those at the sense lines summed inputs of a neuron (full
  * scale adc_full_scale, or what calibration saw on data). Noise and offset of a circuit are fractions of its full scale.
  * The two directions of a crossbar have drivers and sense lines of their own.
@@ -36,7 +39,8 @@
 #define P_CHOICE(field, name, words, doc) MHO_P_CHOICE(mho_periphery, field, name, words, 0, doc)
 static const mho_param table[] = {
     P_REAL(read_noise, "read_noise", 0, 0, 10,
-           "standard deviation of a device's conductance at a read, of the range or of itself"),
+           "standard deviation of a device's conductance at a read, of the range or of itself; 0: the "
+           "device's own"),
     P_CHOICE(law, "noise.law", "constant|proportional",
              "read_noise is a fraction of the range, or of the conductance"),
     P_CHOICE(redraw, "noise.redraw", "read|phase|sample",
@@ -112,92 +116,15 @@ static bool lossy(const void *params) {
          p->input_gain > 0 || p->input_offset > 0;
 }
 
+static void circuits(const void *params, mho_array_circuits *out) {
+  const mho_periphery *p = params;
+  *out = (mho_array_circuits){(int)p->dac_bits, (int)p->adc_bits, (int)p->average,
+                              p->coupling == MHO_COUPLING_ANALOG};
+}
+
 static bool holds(const void *params) {
   const mho_periphery *p = params;
   return p->differencing == MHO_DIFFERENCING_ANALOG && p->adc_bits && p->coupling == MHO_COUPLING_DIGITAL;
-}
-
-/* ---------------------------------------------------------------- what a crossbar keeps */
-
-static void detach(mho_crossbar *x) {
-  mho_periphery_own *o = x->own;
-  for (int t = 0; o && t < 2; t++) {
-    mho_free(o->gain[t]);
-    mho_free(o->offset[t]);
-    mho_free(o->input_gain[t]);
-    mho_free(o->input_offset[t]);
-  }
-  if (o)
-    mho_free(o->variance);
-  if (x->scales)
-    mho_free(x->scales->most);
-  mho_free(x->scales);
-  mho_free(o);
-  x->own = x->scales = NULL;
-}
-
-/* n deviates of the chip, mean + sigma xi; NULL (and nothing to draw) for sigma 0. */
-static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, double sigma, mho_real **out) {
-  if (!(sigma > 0))
-    return true;
-  float *xi = mho_alloc((size_t)n, sizeof *xi);
-  *out = mho_alloc((size_t)n, sizeof **out);
-  if (xi && *out) {
-    /* apart from the streams of the cells, two a connection from 0 */
-    mho_rng_normal(mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 1u << 20 | o->index << 3 | (uint32_t)kind), 0, 0,
-                   (size_t)n, xi);
-    for (int i = 0; i < n; i++)
-      (*out)[i] = (mho_real)(mean + sigma * (double)xi[i]);
-  }
-  bool ok = xi && *out;
-  mho_free(xi);
-  return ok;
-}
-
-static mho_err attach(mho_crossbar *x, const mho_crossbar_options *options, mho_errinfo *ei) {
-  const mho_periphery *p = x->params;
-  mho_periphery_own *o = x->own = mho_alloc(1, sizeof *o);
-  bool ok = o != NULL;
-  for (int t = 0; ok && t < 2; t++) {
-    int in = t ? x->cols : x->rows, out = t ? x->rows : x->cols;
-    ok = draw(options, 4 * t, out, 1, p->gain, &o->gain[t]) &&
-         draw(options, 4 * t + 1, out, 0, p->offset, &o->offset[t]) &&
-         draw(options, 4 * t + 2, in, 1, p->input_gain, &o->input_gain[t]) &&
-         draw(options, 4 * t + 3, in, 0, p->input_offset, &o->input_offset[t]);
-  }
-  if (ok && p->read_noise > 0 && p->law == MHO_NOISE_PROPORTIONAL)
-    ok = (o->variance = mho_alloc((size_t)x->rows * (size_t)x->cols, sizeof *o->variance)) != NULL;
-  if (ok && p->adc_bits && p->adc_range == MHO_ADC_CALIBRATED) {
-    mho_scales *s = x->scales = mho_alloc(1, sizeof *s);
-    ok = s && (s->most = mho_alloc((size_t)(x->rows + x->cols), sizeof *s->most));
-    if (ok) {
-      s->n = x->rows + x->cols;
-      s->every = p->calibration_every;
-    }
-  }
-  return ok ? MHO_OK
-            : mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of a crossbar of %d x %d", x->rows,
-                       x->cols);
-}
-
-static void refresh(mho_crossbar *x, size_t first, size_t n) {
-  const mho_periphery *p = x->params;
-  mho_periphery_own *o = x->own;
-  double unit = p->read_noise * x->w_max;
-  o->constant = (mho_real)(2 * unit * unit);
-  if (!o->variance)
-    return;
-  if (!x->pos) {
-    /* without devices there is no conductance to be proportional to: the weight is, 2 n^2 w^2 as of an even pair */
-    for (size_t i = first; i < first + n; i++)
-      o->variance[i] = (mho_real)(2 * p->read_noise * p->read_noise) * x->w[i] * x->w[i];
-    return;
-  }
-  double offset = x->pos->g_min / (x->pos->g_max - x->pos->g_min); /* G = (g + offset)(g_max - g_min) */
-  for (size_t i = first; i < first + n; i++) {
-    double a = (double)x->pos->g[i] + offset, b = (double)x->neg->g[i] + offset;
-    o->variance[i] = (mho_real)(unit * unit * (a * a + b * b));
-  }
 }
 
 /* ---------------------------------------------------------------- a read */
@@ -228,9 +155,9 @@ typedef struct chain {
 } chain;
 
 static size_t scratch(const mho_crossbar *x, int n) {
-  const mho_periphery *p = x->params;
   size_t widest = (size_t)(x->rows > x->cols ? x->rows : x->cols);
-  return lossy(p) ? (4 * widest + 1) * (size_t)n + widest + (widest > BLOCK ? widest : BLOCK) : 0;
+  return mho_crossbar_lossy(x) ? (4 * widest + 1) * (size_t)n + widest + (widest > BLOCK ? widest : BLOCK)
+                               : 0;
 }
 
 /* Full scales of the sense lines: fixed, or the largest sums seen, at the end of the scratch. */
@@ -272,12 +199,12 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   c->dac = p->dac_bits && !(analog && r->neurons_in);
   c->adc = p->adc_bits && !(analog && r->neurons_out);
   c->drivers = c->dac || p->input_noise > 0 || c->own->input_gain[r->transposed] ||
-               c->own->input_offset[r->transposed] || p->ranging == MHO_RANGING_INPUT ||
-               p->ranging == MHO_RANGING_BOTH;
+               c->own->input_offset[r->transposed] || c->own->law != MHO_IV_OHMIC ||
+               p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH;
   c->sense = c->adc || c->own->gain[r->transposed] || c->own->offset[r->transposed] || p->saturation > 0 ||
              p->output_noise > 0;
   bool linear = !c->adc && !(p->saturation > 0);
-  int reads = mho_periphery_repeats(p);
+  int reads = mho_periphery_repeats(c->own, p);
   c->repeats = linear ? 1 : reads;
   c->noise = linear ? (mho_real)(1 / sqrt(reads)) : 1;
   find_scales(c, c->gain + r->n);
@@ -314,6 +241,7 @@ static void drive(const chain *c, int repeat) {
     for (size_t i = 0; i < n; i++)
       c->v[i0 + i] += sigma * (mho_real)xi[i];
   }
+  mho_circuits_bend(c->own, count, c->v);
 }
 
 /* Variance of the cells' noise in the column sums of all samples, [n x out]. */
@@ -342,7 +270,7 @@ static void add_row_noise(const chain *c, size_t s, size_t j, size_t n, mho_real
                           mho_real *y) {
   const mho_real *var = c->variance + (c->own->variance ? s * (size_t)c->out + j : s);
   mho_real circuit = (mho_real)c->p->output_noise;
-  bool cells = c->p->read_noise > 0;
+  bool cells = c->own->noisy;
   if (circuit > 0) {
     for (size_t k = 0; k < n; k++) {
       mho_real own = circuit * c->full[c->stride ? j + k : 0];
@@ -448,6 +376,20 @@ static void sense(const chain *c, int s, int repeat, mho_real *u) {
       y[j] = scale * u[j];
 }
 
+/* Currents that go with the square and the cube of the voltage, differently from cell to cell. */
+static void add_curvature(const chain *c) {
+  const mho_read *r = c->r;
+  size_t n = (size_t)r->n * (size_t)c->in;
+  for (size_t i = 0; i < n; i++)
+    c->squares[i] = c->v[i] * c->v[i];
+  mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, c->squares, c->in, c->own->square, c->x->cols, 1,
+           c->sum, c->out);
+  for (size_t i = 0; i < n; i++)
+    c->squares[i] *= c->v[i];
+  mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, c->squares, c->in, c->own->cube, c->x->cols, 1,
+           c->sum, c->out);
+}
+
 /* Drivers and converters around the product. */
 static void read_circuits(const chain *c) {
   const mho_read *r = c->r;
@@ -458,15 +400,17 @@ static void read_circuits(const chain *c) {
     if (k == 0 || p->input_noise > 0) { /* else the same voltages again */
       if (c->drivers)
         drive(c, k);
-      if (p->read_noise > 0)
-        cell_variance(c, v);
       mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, v, c->in, c->x->w, c->x->cols, 0, c->sum,
                c->out);
+      if (c->own->square)
+        add_curvature(c);
+      if (c->own->noisy)
+        cell_variance(c, v);
     }
     for (int s0 = 0; s0 < r->n; s0 += rows) {
       int m = r->n - s0 < rows ? r->n - s0 : rows;
       memcpy(c->block, c->sum + (size_t)s0 * (size_t)c->out, (size_t)m * (size_t)c->out * sizeof *c->block);
-      if (p->read_noise > 0 || p->output_noise > 0)
+      if (c->own->noisy || p->output_noise > 0)
         add_noise(c, s0, m, c->noise, k, c->block);
       for (int s = 0; s < m; s++)
         sense(c, s0 + s, k, c->block + (size_t)s * (size_t)c->out);
@@ -476,7 +420,7 @@ static void read_circuits(const chain *c) {
 
 static void read_array(const mho_crossbar *x, const mho_read *r) {
   chain c;
-  if (!lossy(x->params)) {
+  if (!mho_crossbar_lossy(x)) {
     mho_array_product(x, r);
     return;
   }
@@ -486,7 +430,7 @@ static void read_array(const mho_crossbar *x, const mho_read *r) {
     return;
   }
   mho_array_product(x, r);
-  if (c.p->read_noise > 0) { /* only the cells are noisy: straight onto the product */
+  if (c.own->noisy) { /* only the cells are noisy: straight onto the product */
     cell_variance(&c, r->x);
     add_noise(&c, 0, r->n, r->scale * c.noise, 0, r->y);
   }
@@ -501,15 +445,17 @@ const mho_array_model mho_array_periphery = {
                   "sigma-_ij^2)/g_unit^2",
               .source = "exact column sum of independent Gaussian cells",
               .params = MHO_PARAMS(mho_periphery, table)},
+    .shows_cells = true,
     .check = check,
     .noisy = noisy,
     .lossy = lossy,
     .holds = holds,
-    .attach = attach,
-    .detach = detach,
-    .refresh = refresh,
+    .attach = mho_circuits_attach,
+    .detach = mho_circuits_detach,
+    .refresh = mho_circuits_refresh,
     .scratch = scratch,
     .read = read_array,
     .measures = mho_periphery_measures,
     .measure = mho_periphery_measure,
+    .circuits = circuits,
 };

@@ -35,9 +35,14 @@ enum {
 
 /* What a crossbar of this model keeps; [2]: forward, transposed. */
 typedef struct mho_periphery_own {
-  mho_real *variance;            /* [rows x cols] of a weight at unit input; NULL: all alike, ... */
-  mho_real constant;             /* ... namely this */
-  mho_real *gain[2], *offset[2]; /* [outputs] of the sense lines; NULL without mismatch */
+  bool noisy;            /* cells are, whoever says so: the array, or else the devices */
+  mho_real *variance;    /* [rows x cols] of a weight at unit input; NULL: all alike, ... */
+  mho_real constant;     /* ... namely this */
+  int law;               /* I-V, of the devices */
+  double iv[3], voltage; /* its b, k2, k3; V of an activity of 1 */
+  mho_real *square,
+      *cube; /* [rows x cols] what goes with v^2 and v^3 where that differs from cell to cell; else NULL */
+  mho_real *gain[2], *offset[2];             /* [outputs] of the sense lines; NULL without mismatch */
   mho_real *input_gain[2], *input_offset[2]; /* [inputs] of the drivers; NULL without mismatch */
 } mho_periphery_own;
 
@@ -55,8 +60,8 @@ static inline uint64_t mho_periphery_moment(const mho_periphery *p, uint64_t upd
   return update << 20 | ph << 16 | st;
 }
 /* Reads that are averaged: deviates that are held do not average out, and without noise there is nothing to. */
-static inline int mho_periphery_repeats(const mho_periphery *p) {
-  bool noisy = p->read_noise > 0 || p->input_noise > 0 || p->output_noise > 0;
+static inline int mho_periphery_repeats(const mho_periphery_own *o, const mho_periphery *p) {
+  bool noisy = o->noisy || p->input_noise > 0 || p->output_noise > 0;
   return noisy && p->redraw == MHO_REDRAW_READ ? (int)p->average : 1;
 }
 
@@ -72,6 +77,14 @@ static inline mho_converter mho_converter_of(int64_t bits) {
 void mho_convert(mho_converter c, int n, mho_real a, const mho_real *fs, int stride, mho_real *x);
 /** The largest power of 2 that keeps every |x[i]| within fs[i], within what an amplifier can do; 1 for zeros. */
 mho_real mho_ranging_gain(int n, const mho_real *fs, int stride, const mho_real *x);
+
+/** What a crossbar keeps: see mho_array_model. */
+mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
+void mho_circuits_detach(mho_crossbar *x);
+void mho_circuits_refresh(mho_crossbar *x, size_t first, size_t n);
+/** v, voltages of lines in units of an activity, becomes what the cells make of it, by an I-V law that is the same for
+ *  all of them; [n]. */
+void mho_circuits_bend(const mho_periphery_own *o, size_t n, mho_real *v);
 
 /** Measured states of analog neurons, see mho_array_model. */
 bool mho_periphery_measures(const void *params);

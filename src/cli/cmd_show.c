@@ -106,6 +106,17 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
                 ei);
   if (!err)
     err = section(
+        s, "last epoch on hardware, one sample after another", r->id,
+        "SELECT count(*) FROM energy_epoch WHERE run_id = ?1",
+        "WITH e AS (SELECT * FROM energy_epoch WHERE run_id = ?1 AND epoch = (SELECT max(epoch) FROM "
+        "energy_epoch WHERE run_id = ?1)) SELECT term, printf('%.3g', joule) AS \"J\", printf('%.1f', "
+        "100*joule/(SELECT sum(joule) FROM e)) AS \"%\", printf('%.3g', joule/samples) AS \"J a sample\", "
+        "printf('%.3g', seconds/samples) AS \"s a sample\", printf('%.3g', count) AS count FROM "
+        "(SELECT *, 0 AS last FROM e UNION ALL SELECT run_id, epoch, 'in all', sum(joule), sum(seconds), "
+        "NULL, max(samples), 1 FROM e) ORDER BY last, joule DESC",
+        ei);
+  if (!err)
+    err = section(
         s, "checked in ngspice", r->id, "SELECT count(*) FROM cosim WHERE run_id = ?1",
         "SELECT what, quantity, n, printf('%.3g', max_rel) AS \"largest difference\", place, "
         "printf('%.3g', tolerance) AS tolerance, CASE pass WHEN 1 THEN 'pass' ELSE 'FAIL' END AS result "
@@ -114,7 +125,25 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
   return err;
 }
 
-static void print_json(const mho_run_row *r) {
+static bool take_energy(void *user, int n, const char *const *names, const mho_cell *c) {
+  if (c)
+    json_array_append_new(user, json_pack("{ss sf sf sf}", "term", c[0].text, "joule", c[1].d, "seconds",
+                                          c[2].d, "count", c[3].d));
+  return true;
+}
+
+/* Energy and time by term, summed over the epochs. */
+static json_t *energy_terms(mho_store *s, const char *id) {
+  json_t *a = json_array();
+  mho_store_query(
+      s,
+      "SELECT term, total(joule), total(seconds), total(count) FROM energy_epoch WHERE run_id = ?1 GROUP BY "
+      "term ORDER BY term",
+      1, &id, 0, take_energy, a, NULL);
+  return a;
+}
+
+static void print_json(mho_store *s, const mho_run_row *r) {
   json_t *config = json_loads(r->config, 0, NULL);
   json_t *o = json_pack("{ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name", r->name,
                         "status", r->status, "config_hash", r->config_hash, "epochs_done", r->epochs_done,
@@ -132,6 +161,8 @@ static void print_json(const mho_run_row *r) {
                  {"energy_j", r->energy_j}};
   for (int i = 0; i < MHO_COUNT(numbers); i++)
     json_object_set_new(o, numbers[i].name, isfinite(numbers[i].v) ? json_real(numbers[i].v) : json_null());
+  if (isfinite(r->energy_j))
+    json_object_set_new(o, "energy", energy_terms(s, r->id));
   json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
   putchar('\n');
   json_decref(o);
@@ -167,7 +198,7 @@ static int run(int argc, char **argv) {
     err = print_yaml(&o, s, id, &ei);
   } else if (!err && !(err = mho_store_run_get(s, id, &row, &ei))) {
     if (o.common.json)
-      print_json(&row);
+      print_json(s, &row);
     else
       err = print_people(s, &row, &ei);
   }

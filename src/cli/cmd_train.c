@@ -106,6 +106,8 @@ static void epoch_json(void *user, const char *run, const mho_epoch_row *r) {
                         number(r->wall_s), "eval_s", number(r->eval_s));
   if (isfinite(r->val_acc))
     json_object_set_new(o, "val_acc", json_real(r->val_acc));
+  if (isfinite(r->energy_j))
+    json_object_set_new(o, "energy_j", json_real(r->energy_j));
   print_json(o);
 }
 

@@ -30,6 +30,38 @@ static const mho_param checkpoint_table[] = {
 };
 static const mho_params checkpoint_params = MHO_PARAMS(mho_checkpoint_config, checkpoint_table);
 
+/* Defaults. Converters: A. Shafiee et al., "ISAAC", ISCA 2016, table 1 (8-bit ADC of 1.28 GS/s at 2 mW, so 1.6 pJ a
+ * conversion and 6 fJ a code; one of them for 128 columns; DACs of 4 uW at a read of 100 ns, so 0.4 pJ). Assumptions, to be
+ * replaced by those of a process: 1 fF a cell of a line, 10 uW an amplifier, pulses of 2 V and 100 ns. */
+static const mho_param energy_table[] = {
+    MHO_P_BOOL(mho_energy_config, count, "count", 1,
+               "count the energy and the time that training would take on hardware"),
+    MHO_P_REAL(mho_energy_config, read_time, "read_time", "s", 100e-9, 1e-12, 1,
+               "that lines are driven for a read; with analog neurons, for a step of the settle"),
+    MHO_P_REAL(mho_energy_config, cell_capacitance, "cell_capacitance", "F", 1e-15, 0, 1e-9,
+               "of a driven line, per cell on it: a read charges it once"),
+    MHO_P_REAL(mho_energy_config, dac_energy, "dac_energy", "J", 0.4e-12, 0, 1,
+               "of a conversion for a driven line"),
+    MHO_P_REAL(mho_energy_config, adc_step, "adc_step", "J", 6e-15, 0, 1,
+               "of a conversion of a sense line, per code: adc_step 2^bits"),
+    MHO_P_REAL(mho_energy_config, adc_time, "adc_time", "s", 0.78e-9, 0, 1,
+               "of a conversion of a sense line"),
+    MHO_P_INT(mho_energy_config, adc_share, "adc_share", 128, 1, 1e6,
+              "sense lines that take turns at a converter"),
+    MHO_P_REAL(mho_energy_config, amplifier, "amplifier", "W", 10e-6, 0, 1e3,
+               "power of a sense amplifier while it reads"),
+    MHO_P_REAL(mho_energy_config, set_voltage, "set_voltage", "V", 0, 0, 1e3,
+               "of a SET pulse; 0: the device's, where its model knows one, else 2 V"),
+    MHO_P_REAL(mho_energy_config, reset_voltage, "reset_voltage", "V", 0, 0, 1e3,
+               "of a RESET pulse; 0: as above"),
+    MHO_P_REAL(mho_energy_config, pulse_width, "pulse_width", "s", 0, 0, 1e3, "0: the device's, else 100 ns"),
+    MHO_P_INT(mho_energy_config, write_parallel, "write_parallel", 1, 1, 65536,
+              "cells of a row that are pulsed at once, where a scheme addresses cells"),
+    MHO_P_CHOICE(mho_energy_config, select, "select", "half|transistor", MHO_SELECT_HALF,
+                 "cells on a pulsed line see half of the voltage, or are cut off by transistors"),
+};
+static const mho_params energy_params = MHO_PARAMS(mho_energy_config, energy_table);
+
 #define AT(member) offsetof(mho_experiment, member)
 const mho_section mho_sections[] = {
     {"dataset", &mho_dataset_params, AT(dataset_config), {{"name", MHO_KIND_DATASET, "digits", AT(dataset)}}},
@@ -47,9 +79,10 @@ const mho_section mho_sections[] = {
      {{"optimizer", MHO_KIND_OPTIMIZER, "adam", AT(optimizer)},
       {"scheme", MHO_KIND_SCHEME, "exact", AT(scheme)}}},
     {"device", &mho_device_params, AT(device_config), {{"model", MHO_KIND_DEVICE, "ideal", AT(device)}}},
-    {"array", NULL, 0, {{"model", MHO_KIND_ARRAY, "ideal", AT(array)}}},
+    {"array", &mho_array_params, AT(array_config), {{"model", MHO_KIND_ARRAY, "ideal", AT(array)}}},
     {"train", &train_params, AT(train), {{NULL}}},
     {"checkpoint", &checkpoint_params, AT(checkpoint), {{NULL}}},
+    {"energy", &energy_params, AT(energy), {{NULL}}},
     {"observe", &mho_observe_params, AT(observe), {{NULL}}},
 };
 const int mho_n_sections = MHO_COUNT(mho_sections);
@@ -311,26 +344,6 @@ static mho_err fit_together(const mho_config *c, mho_experiment *e, mho_errinfo 
     snprintf(message, sizeof message, "train.batch: %lld samples, but dataset.train uses only %lld",
              (long long)e->train.batch, (long long)e->dataset_config.train);
     return at_key(c, "train", "batch", ei, message);
-  }
-  const mho_topology *topology = (const mho_topology *)e->topology.entry;
-  if (topology->own_layers &&
-      !mho_param_is_default(mho_params_find(mho_network_params, "hidden"), &e->network)) {
-    snprintf(message, sizeof message,
-             "network.hidden: topology %s takes all layers from network.%s: put them there",
-             topology->entry.id, topology->entry.params.p[0].name);
-    return at_key(c, "network", "hidden", ei, message);
-  }
-  if ((topology->own_layers || e->network.biases) && array->holds && array->holds(e->array.params))
-    return at_key(
-        c, "array", "differencing", ei,
-        "array.differencing: a held sense line is not simulated with convolutions or biases: use digital");
-  if (topology->own_layers && (e->observe.spectral_radius || e->observe.lyapunov || e->observe.settling)) {
-    const char *key = e->observe.spectral_radius ? "spectral_radius"
-                      : e->observe.lyapunov      ? "lyapunov"
-                                                 : "settling";
-    snprintf(message, sizeof message, "observe.%s: not for topology %s: only the cosine is observed there",
-             key, topology->entry.id);
-    return at_key(c, "observe", key, ei, message);
   }
   if (e->network.hidden.n < 1)
     return at_key(c, "network", "hidden", ei,

@@ -119,6 +119,20 @@ static bool take_cosim(void *user, int n, const char *const *names, const mho_ce
   return true;
 }
 
+static bool take_energy(void *user, int n, const char *const *names, const mho_cell *c) {
+  mho_report_energy *e = c ? append(user) : NULL;
+  if (!c)
+    return true;
+  if (!e)
+    return false;
+  copy(e->term, sizeof e->term, &c[0]);
+  e->joule = real(&c[1]);
+  e->seconds = real(&c[2]);
+  e->count = real(&c[3]);
+  e->samples = real(&c[4]);
+  return true;
+}
+
 static mho_err read_rows(mho_store *s, const char *run_id, const char *sql, mho_row_fn take, rows *r,
                          mho_errinfo *ei) {
   mho_err err = mho_store_query(s, sql, 1, &run_id, 0, take, r, ei);
@@ -132,7 +146,7 @@ mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *
     return err;
   rows epochs = {.size = sizeof *out->epoch},
        layers = {.size = sizeof *out->layer, .limit = MHO_LAYERS_SHOWN},
-       cosim = {.size = sizeof *out->cosim, .limit = MHO_COSIM_SHOWN};
+       energy = {.size = sizeof *out->energy}, cosim = {.size = sizeof *out->cosim, .limit = MHO_COSIM_SHOWN};
   err = read_rows(
       s, run_id,
       "SELECT epoch, train_acc, test_acc, val_acc, loss, settle_steps, unsettled, pulses, set_pulses, "
@@ -154,12 +168,20 @@ mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *
         "SELECT what, quantity, unit, place, n, max_abs, max_rel, tolerance, pass, core_s, spice_s, "
         "created FROM cosim WHERE run_id = ?1 ORDER BY id DESC",
         take_cosim, &cosim, ei);
+  if (!err)
+    err = read_rows(
+        s, run_id,
+        "SELECT term, total(joule), total(seconds), total(count), total(samples) FROM energy_epoch WHERE "
+        "run_id = ?1 GROUP BY term ORDER BY 2 DESC",
+        take_energy, &energy, ei);
   out->epoch = (mho_epoch_row *)(void *)epochs.at;
   out->n_epochs = epochs.n;
   out->layer = (mho_report_layer *)(void *)layers.at;
   out->n_layers = layers.n;
   out->more_layers = layers.more;
   out->layers_epoch = layers.number;
+  out->energy = (mho_report_energy *)(void *)energy.at;
+  out->n_energy = energy.n;
   out->cosim = (mho_report_cosim *)(void *)cosim.at;
   out->n_cosim = cosim.n;
   out->more_cosim = cosim.more;
@@ -175,6 +197,7 @@ void mho_report_data_free(mho_report_data *d) {
   free(d->epoch);
   free(d->layer);
   free(d->cosim);
+  free(d->energy);
   mho_report_observables_free(&d->observed);
   *d = (mho_report_data){0};
 }

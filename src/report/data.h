@@ -29,6 +29,11 @@ typedef struct mho_report_observables {
   double *cosine;                   /* [n_connections x epochs] */
 } mho_report_observables;
 
+typedef struct mho_report_energy { /* a term of what training would take on hardware, over all epochs */
+  char term[MHO_NAME_MAX];
+  double joule, seconds, count, samples;
+} mho_report_energy;
+
 typedef struct mho_report_data {
   mho_run_row run;
   int n_epochs;
@@ -37,7 +42,9 @@ typedef struct mho_report_data {
   int n_layers, more_layers; /* more_layers: beyond MHO_LAYERS_SHOWN, not read */
   mho_report_layer *layer;
   mho_report_observables observed;
-  int n_cosim, more_cosim; /* the newest come first */
+  int n_energy;
+  mho_report_energy *energy; /* [n_energy], the largest first */
+  int n_cosim, more_cosim;   /* the newest come first */
   mho_report_cosim *cosim;
 } mho_report_data;
 

@@ -21,6 +21,8 @@ typedef struct mho_page {
 
 /** What was trained, how it went: one sentence and the key figures. */
 void mho_page_head(const mho_page *p, const char *title);
+/** What training would take on hardware, term by term. */
+void mho_page_energy(const mho_page *p);
 /** Curves against the epoch, and their numbers. */
 void mho_page_curves(mho_page *p);
 

@@ -192,6 +192,7 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   fputs("<main>\n", p->out);
   mho_page_curves(p);
   write_layers(p);
+  mho_page_energy(p);
   write_cosim(p);
   mho_err err = write_command(p, ei);
   write_config(p);

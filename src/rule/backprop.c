@@ -27,7 +27,8 @@ static mho_settle_job pass(const mho_rule_job *job) {
                           .n = job->n,
                           .label = job->label,
                           .clock = {.update = job->update},
-                          .scratch = job->scratch};
+                          .scratch = job->scratch,
+                          .meter = job->meter};
 }
 
 static void forward(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {

@@ -55,7 +55,8 @@ static mho_settle_job free_phase(const mho_rule_job *job) {
                           .n = job->n,
                           .label = job->label,
                           .clock = {.update = job->update},
-                          .scratch = job->scratch};
+                          .scratch = job->scratch,
+                          .meter = job->meter};
 }
 
 static void predict_to(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {

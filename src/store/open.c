@@ -22,7 +22,19 @@ static const char schema[] =
 /* steps[v] makes version v + 1 of version v. The first is not used: an empty file gets schema.sql, which is
  * always the newest. To change the schema: change schema.sql, raise its user_version and MHO_STORE_VERSION,
  * and append the SQL that changes an older database. */
-static const char *const steps[MHO_STORE_VERSION] = {NULL};
+static const char *const steps[MHO_STORE_VERSION] = {
+    NULL,
+    "CREATE TABLE energy_epoch (" /* what an epoch of training would have taken on hardware */
+    "  run_id  TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,"
+    "  epoch   INTEGER NOT NULL,"
+    "  term    TEXT NOT NULL,"
+    "  joule   REAL,"
+    "  seconds REAL,"
+    "  count   REAL,"
+    "  samples REAL,"
+    "  PRIMARY KEY (run_id, epoch, term)"
+    ") STRICT, WITHOUT ROWID",
+};
 
 /* Readers that people wait for, and writers of which a sweep has many, take turns within a second or so. */
 enum { BUSY_READ_MS = 10000, BUSY_WRITE_MS = 60000 };

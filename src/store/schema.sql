@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -119,6 +119,17 @@ CREATE TABLE settle (
   lyapunov        REAL,                      -- finite-time maximal exponent, 1/step
   unsettled       INTEGER NOT NULL,          -- samples that missed the tolerance
   PRIMARY KEY (run_id, epoch, phase)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE energy_epoch ( -- what an epoch of training would have taken on hardware
+  run_id  TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  epoch   INTEGER NOT NULL,
+  term    TEXT NOT NULL,                     -- cells, lines, dac, adc, amplifiers, set, reset, half-selected
+  joule   REAL,                              -- J, of the epoch
+  seconds REAL,                              -- s; 0 where a term goes on beside the others
+  count   REAL,                              -- of reads, driven lines, conversions, pulses, cells
+  samples REAL,                              -- that were trained on: joule/samples is the energy of one
+  PRIMARY KEY (run_id, epoch, term)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE checkpoint (

@@ -193,6 +193,12 @@ static const mho_store_column settle_columns[] = {
     SETTLE(unsettled, INT64),
 };
 
+#define ENERGY(field, kind) MHO_STORE_COLUMN(mho_energy_row, field, kind)
+static const mho_store_column energy_columns[] = {
+    ENERGY(epoch, INT),    ENERGY(term, WORD),  ENERGY(joule, REAL),
+    ENERGY(seconds, REAL), ENERGY(count, REAL), ENERGY(samples, REAL),
+};
+
 /* The layers' epoch is not in their rows: a row struct of our own puts it in front. */
 typedef struct layer_at {
   int epoch;
@@ -246,6 +252,9 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
   if (!err && u->settles)
     err = mho_store_insert(s, "INSERT OR REPLACE INTO settle", "run_id", id, settle_columns,
                            MHO_COUNT(settle_columns), u->settles, u->n_settles, sizeof *u->settles, ei);
+  if (!err && u->energies)
+    err = mho_store_insert(s, "INSERT OR REPLACE INTO energy_epoch", "run_id", id, energy_columns,
+                           MHO_COUNT(energy_columns), u->energies, u->n_energies, sizeof *u->energies, ei);
   if (!err && u->last)
     err = write_checkpoint(s, id, "last", u->last, ei);
   if (!err && u->last && u->last_is_best)
@@ -293,7 +302,8 @@ mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinf
   static const char *const deletes[] = {
       "DELETE FROM epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM layer_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
-      "DELETE FROM settle WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)"};
+      "DELETE FROM settle WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
+      "DELETE FROM energy_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)"};
   char number[16];
   snprintf(number, sizeof number, "%d", epoch);
   const char *texts[] = {run_id, number};

@@ -3,15 +3,15 @@
  * Layout: a header, then for every trained connection its weights (ideal device) or the conductances and other
  * state of both banks of cells, the optimizer's moments and the scheme's accumulator, in that order. What
  * follows from the seeds (device spread, faults, fixed feedback, the order of the data) is drawn again, not
- * stored. Last, where converters take their full scale from data, the full scales of every connection: a
- * checkpoint may have them and the config not, or the other way round, when a network is evaluated through other
- * converters than it was trained with.
+ * stored. Last, and said in the version's upper half, the full scales of every connection where converters take
+ * them from data, and in mid-epoch what the meter of energy has counted: a checkpoint may have them and the config not, or
+ * the other way round, when a network is evaluated with other circuits than it was trained with.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
 #include "train/trainer.h"
 
-enum { CHECKPOINT_VERSION = 1 };
+enum { CHECKPOINT_VERSION = 1, WITH_SCALES = 1 << 16, WITH_METER = 1 << 17 };
 
 typedef struct header {
   char magic[8];            /* "mho ckpt" */
@@ -83,13 +83,39 @@ static void copy_scales(const mho_trainer *t, char *at, bool out) {
   }
 }
 
+/* What a meter has counted, for every connection that could have one. */
+static size_t meter_size(const mho_trainer *t) {
+  size_t n = 3; /* steps, samples */
+  for (int k = 0; k < t->net->n_links; k++)
+    n += 1 + (size_t)t->net->layer[t->net->link[k].from].n;
+  return n * sizeof(double);
+}
+
+static void copy(char **at, void *data, size_t size, bool out) {
+  if (out)
+    memcpy(*at, data, size);
+  else
+    memcpy(data, *at, size);
+  *at += size;
+}
+
+static void copy_meter(const mho_meter *from, char *at, bool out) {
+  mho_meter *m = (mho_meter *)(uintptr_t)from;
+  copy(&at, m->steps, sizeof m->steps, out);
+  copy(&at, &m->samples, sizeof m->samples, out);
+  copy(&at, m->reads, (size_t)m->n_links * sizeof *m->reads, out);
+  for (int k = 0; k < m->n_links; k++)
+    copy(&at, m->squares[k], (size_t)m->inputs[k] * sizeof **m->squares, out);
+}
+
 mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
-  size_t size = total_size(t) + (has_scales(t) ? scales_size(t) : 0);
+  bool meter = t->meter && t->batch > 0;
+  size_t size = total_size(t) + (has_scales(t) ? scales_size(t) : 0) + (meter ? meter_size(t) : 0);
   char *bytes = mho_alloc(size, 1), *at = bytes;
   if (!bytes)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
   header h = {.magic = "mho ckpt",
-              .version = CHECKPOINT_VERSION,
+              .version = CHECKPOINT_VERSION | (has_scales(t) ? WITH_SCALES : 0u) | (meter ? WITH_METER : 0u),
               .scalar = sizeof(mho_real),
               .size = size,
               .epoch = t->epoch,
@@ -104,8 +130,12 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
   for (int c = 0; c < t->net->n_trained; c++)
     for (int i = 0, n = pieces_of(t, c, p); i < n; i++, at += p[i - 1].size)
       memcpy(at, p[i].data, p[i].size);
-  if (has_scales(t))
+  if (has_scales(t)) {
     copy_scales(t, at, true);
+    at += scales_size(t);
+  }
+  if (meter)
+    copy_meter(t->meter, at, true);
   *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
   return MHO_OK;
 }
@@ -115,16 +145,18 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   if (blob->size < sizeof h)
     return mho_fail(ei, MHO_EDATA, "the checkpoint is cut short (%zu bytes)", blob->size);
   memcpy(&h, blob->data, sizeof h);
-  if (memcmp(h.magic, "mho ckpt", 8) || h.version != CHECKPOINT_VERSION || h.scalar != sizeof(mho_real))
+  if (memcmp(h.magic, "mho ckpt", 8) || (h.version & 0xffff) != CHECKPOINT_VERSION ||
+      h.scalar != sizeof(mho_real))
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)", h.version,
                     h.scalar);
-  bool scales = blob->size == total_size(t) + scales_size(t);
-  if (h.size != blob->size || (blob->size != total_size(t) && !scales))
+  bool scales = h.version & WITH_SCALES, meter = h.version & WITH_METER;
+  size_t size = total_size(t) + (scales ? scales_size(t) : 0) + (meter ? meter_size(t) : 0);
+  if (h.size != blob->size || blob->size != size)
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
-                    blob->size, total_size(t));
-  const char *at = (const char *)blob->data + sizeof h;
+                    blob->size, size);
+  char *at = (char *)blob->data + sizeof h;
   memcpy(t->connection_pulses, at, pulses_size(t));
   at += pulses_size(t);
   piece p[PIECES_EACH];
@@ -134,8 +166,12 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
       memcpy(p[i].data, at, p[i].size);
     mho_crossbar_refresh(x, 0, (size_t)x->rows * (size_t)x->cols);
   }
-  if (scales)
-    copy_scales(t, (char *)(uintptr_t)at, false);
+  if (scales) {
+    copy_scales(t, at, false);
+    at += scales_size(t);
+  }
+  if (meter && t->meter)
+    copy_meter(t->meter, at, false);
   t->epoch = (int)h.epoch;
   t->batch = h.batch;
   t->update = h.update;

@@ -11,14 +11,12 @@
 
 #include "mho/num.h"
 #include "train/trainer.h"
-#include "train/writer.h"
 
 /* A run under way. */
 typedef struct logger {
   const mho_context *ctx;
   const mho_train_options *o;
   mho_trainer *t;
-  writer *writer;  /* of the epochs; NULL without a store, and when it cannot be had */
   mho_run_row row; /* what is written; its texts are not owned */
   char started[32], ended[32], host[64];
   bool by_validation; /* best by validation instead of test accuracy */
@@ -73,8 +71,19 @@ static mho_err observe(logger *g, mho_settle_row *settle, mho_layer_row *layers,
   return err;
 }
 
+/* What the epoch would have taken on hardware; the sum goes into its row. */
+static mho_err count_energy(logger *g, mho_epoch_row *epoch, mho_energy_row *rows, mho_errinfo *ei) {
+  if (!mho_energy_counts(g->t->e))
+    return MHO_OK;
+  mho_err err = mho_trainer_energy(g->t, rows, ei);
+  epoch->energy_j = 0;
+  for (int i = 0; i < MHO_ENERGY_TERMS && !err; i++)
+    epoch->energy_j += rows[i].joule;
+  return err;
+}
+
 /* Log a finished epoch, with a checkpoint where one is due. */
-static mho_err log_epoch(logger *g, const mho_epoch_row *epoch, mho_errinfo *ei) {
+static mho_err log_epoch(logger *g, mho_epoch_row *epoch, mho_errinfo *ei) {
   mho_trainer *t = g->t;
   double score = g->by_validation ? epoch->val_acc : epoch->test_acc;
   bool best = !(score <= g->best), last = t->epoch == t->e->train.epochs;
@@ -89,8 +98,12 @@ static mho_err log_epoch(logger *g, const mho_epoch_row *epoch, mho_errinfo *ei)
   g->row.train_acc = epoch->train_acc;
   g->row.wall_s += epoch->wall_s + epoch->eval_s;
   g->row.pulses += epoch->pulses;
-  if (!g->o->store)
-    return MHO_OK;
+  mho_energy_row energies[MHO_ENERGY_TERMS];
+  mho_err err = count_energy(g, epoch, energies, ei);
+  if (isfinite(epoch->energy_j))
+    g->row.energy_j = epoch->energy_j + (isfinite(g->row.energy_j) ? g->row.energy_j : 0);
+  if (err || !g->o->store)
+    return err;
   mho_checkpoint_row checkpoint = {0};
   mho_settle_row settle = {.epoch = epoch->epoch,
                            .phase = "free",
@@ -108,17 +121,16 @@ static mho_err log_epoch(logger *g, const mho_epoch_row *epoch, mho_errinfo *ei)
                         .layers_epoch = epoch->epoch,
                         .settles = &settle,
                         .n_settles = 1,
+                        .energies = isfinite(epoch->energy_j) ? energies : NULL,
+                        .n_energies = MHO_ENERGY_TERMS,
                         .last_is_best = best};
-  mho_err err = observe(g, &settle, layers, ei);
+  err = observe(g, &settle, layers, ei);
   /* the best epoch is kept too, so it is due whenever it comes */
   if (!err && (best || last || t->epoch % t->e->checkpoint.every == 0)) {
     err = mho_trainer_save(t, &checkpoint, ei);
     u.last = &checkpoint;
   }
-  u.run = &g->row;
-  if (!err && g->writer)
-    err = writer_put(g->writer, &u, &checkpoint.blob, ei);
-  else if (!err)
+  if (!err)
     err = write_update(g, &u, ei);
   mho_free(layers);
   mho_blob_free(&checkpoint.blob);
@@ -175,8 +187,6 @@ static mho_err run_to_end(logger *g, mho_train_result *result, mho_errinfo *ei) 
   mho_errinfo why = {0};
   bool stopped = false;
   const char *status = "completed";
-  if (g->o->store)
-    err = writer_new(g->o->store, &g->writer, &why);
   while (!err && g->t->epoch < g->t->e->train.epochs) {
     mho_epoch_row row = {0};
     err = mho_stopped(g->ctx) ? mho_fail(&why, MHO_EINTERRUPTED, "interrupted after epoch %d", g->t->epoch)
@@ -189,16 +199,6 @@ static mho_err run_to_end(logger *g, mho_train_result *result, mho_errinfo *ei) 
         g->o->stop(g->o->user, g->row.id, &row, why.message, sizeof why.message)) {
       stopped = true;
       err = MHO_EINTERRUPTED;
-    }
-  }
-  if (g->writer) { /* the rest is for this thread again */
-    mho_errinfo late = {0};
-    mho_err written = writer_drain(g->writer, &late);
-    writer_free(g->writer);
-    g->writer = NULL;
-    if (written) {
-      err = written;
-      why = late;
     }
   }
   if (err)

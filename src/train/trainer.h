@@ -38,21 +38,26 @@ struct mho_trainer {
   mho_real **accumulator;                /* [n_trained] of [weights]: the scheme's; NULL without */
   mho_real **gradient;                   /* [n_trained] of [weights]: the batch's; NULL unless clipped */
   mho_slab *slab;                        /* [n_slabs] */
-  int n_slabs, slab_cells, slab_rows;    /* most cells and rows of a slab */
+  int n_slabs, slab_cells;               /* most cells of a slab */
   mho_pulse_counts *slab_counts;         /* [n_slabs] of the update under way */
   double *slab_norm;                     /* [n_slabs] squared norm of the gradient, when it is clipped */
   double *connection_pulses;             /* [n_trained] of this epoch */
-  mho_real **scratch, **dw;              /* [threads]; dw: a slab's gradient, its wanted change, scratch */
+  mho_real **scratch, **dw;              /* [threads] */
   mho_rule_stats *chunk_stats;           /* [chunks] */
   int *cut;                              /* [training images] as they were cut into batches, once */
   int *batches; /* [training images] order of the batches in this epoch, only the first used */
   int *order;   /* [training images] in the order of this epoch */
   /* where the training stands */
-  int epoch;           /* completed */
-  int64_t batch;       /* done of the epoch under way */
-  int64_t update;      /* done in all */
-  mho_epoch_sums sums; /* of the epoch under way */
+  int epoch;               /* completed */
+  int64_t batch;           /* done of the epoch under way */
+  int64_t update;          /* done in all */
+  mho_epoch_sums sums;     /* of the epoch under way */
+  mho_meter *meter;        /* the same of reads; NULL when energy is not counted */
+  mho_meter **chunk_meter; /* [chunks] of the batch under way */
 };
+
+/* Whether training counts energy: on devices, unless told not to. */
+bool mho_energy_counts(const mho_experiment *e);
 
 /* The rule's states and errors on the training images first .. first+n-1 (n at most the capacity), into
  * state[0] and error; with noise of its own, apart from training's and evaluation's. */

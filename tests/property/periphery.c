@@ -326,6 +326,134 @@ static void test_measured_states(void **state) {
   NEAR(rms[4], sqrt(2) * 0.002 / 5, 0.1, 0);
 }
 
+/* ---------------------------------------------------------------- what the devices bring along */
+
+static bench devices_new(const char *device, const char *array) {
+  char yaml[512];
+  snprintf(yaml, sizeof yaml,
+           "device: {model: linear, g_min: 20 uS, g_max: 200 uS, %s}\narray: {model: periphery, "
+           "read_voltage: 0.3 V%s%s}\n",
+           device, *array ? ", " : "", array);
+  bench b = {.e = experiment(yaml), .scratch = mho_alloc(SCRATCH, sizeof(mho_real))};
+  mho_real w[ROWS * COLS];
+  b.x = crossbar(b.e, ROWS, COLS);
+  fill(w, ROWS * COLS, 1, 0.3);
+  mho_crossbar_set(b.x, 0, ROWS * COLS, w);
+  return b;
+}
+
+/* The lines' currents are the sums of the cells' currents by the law of the device, in either direction. */
+static void test_voltage_law(void **state) {
+  static const char *const laws[] = {"iv: {law: sinh, b: 3}", "iv: {law: polynomial, k2: 0.1, k3: 0.8}",
+                                     "iv: {law: hfo2}"};
+  for (int k = 0; k < MHO_COUNT(laws); k++) {
+    bench b = devices_new(laws[k], "");
+    const mho_device_config *d = &b.x->pos->config;
+    double unit = (d->g_max - d->g_min) / b.x->w_max, bent = 0;
+    mho_real v[ROWS], y[COLS], back[ROWS], u[COLS];
+    fill(v, ROWS, 2, 0.5);
+    fill(u, COLS, 3, 0.5);
+    assert_true(mho_crossbar_lossy(b.x) && !mho_crossbar_noisy(b.x));
+    read_at(&b, v, (mho_clock){0}, y);
+    mho_crossbar_read(
+        b.x, &(mho_read){.transposed = true, .n = 1, .x = u, .y = back, .scale = 1, .scratch = b.scratch});
+    for (int j = 0; j < COLS; j++) {
+      double current = 0;
+      for (int i = 0; i < ROWS; i++) {
+        size_t cell = (size_t)(i * COLS + j);
+        current += mho_device_current(d, mho_cells_siemens(b.x->pos, cell), 0.3 * (double)v[i], NULL) -
+                   mho_device_current(d, mho_cells_siemens(b.x->neg, cell), 0.3 * (double)v[i], NULL);
+      }
+      NEAR(y[j], current / unit / 0.3, 1e-4, 1e-5);
+      bent = fmax(bent, fabs((double)y[j] - product(&b, v, j)));
+    }
+    assert_true(bent > 1e-3);
+    for (int i = 0; i < ROWS; i++) {
+      double current = 0;
+      for (int j = 0; j < COLS; j++) {
+        size_t cell = (size_t)(i * COLS + j);
+        current += mho_device_current(d, mho_cells_siemens(b.x->pos, cell), 0.3 * (double)u[j], NULL) -
+                   mho_device_current(d, mho_cells_siemens(b.x->neg, cell), 0.3 * (double)u[j], NULL);
+      }
+      NEAR(back[i], current / unit / 0.3, 1e-4, 1e-5);
+    }
+    bench_free(&b);
+  }
+}
+
+/* Noise that the device's card gives, cell by cell, a time after programming; array.read_noise goes before it. */
+static void test_device_noise(void **state) {
+  static const char *const laws[] = {"read_noise: {law: constant, sigma: 0.02}",
+                                     "read_noise: {law: proportional, sigma: 0.05}",
+                                     "read_noise: {law: pcm}, drift: {law: pcm}"};
+  enum { READS = 8000 };
+  for (int k = 0; k < MHO_COUNT(laws); k++) {
+    bench b = devices_new(laws[k], "");
+    mho_real v[ROWS], y[COLS];
+    double sum[COLS] = {0}, squares[COLS] = {0};
+    fill(v, ROWS, 2, 0.5);
+    OK(mho_crossbar_age(b.x, 1e5, &ei));
+    assert_true(mho_crossbar_noisy(b.x));
+    for (uint64_t n = 0; n < READS; n++) {
+      read_at(&b, v, (mho_clock){n}, y);
+      for (int j = 0; j < COLS; j++) {
+        sum[j] += (double)y[j];
+        squares[j] += (double)y[j] * (double)y[j];
+      }
+    }
+    for (int j = 0; j < COLS; j++) {
+      double want = 0, mean = sum[j] / READS;
+      for (int i = 0; i < ROWS; i++) {
+        size_t cell = (size_t)(i * COLS + j);
+        float sp, sn;
+        mho_cells_read_sigma(b.x->pos, 1e5, 1, mho_crossbar_shown(b.x, 0) + cell, &sp);
+        mho_cells_read_sigma(b.x->neg, 1e5, 1, mho_crossbar_shown(b.x, 1) + cell, &sn);
+        want += pow((double)v[i] * b.x->w_max, 2) * (double)(sp * sp + sn * sn);
+      }
+      NEAR(mean, product(&b, v, j), 0, 5 * sqrt(want / READS));
+      NEAR(squares[j] / READS - mean * mean, want, 5 * sqrt(2.0 / READS), 0);
+    }
+    bench_free(&b);
+    b = devices_new(laws[k], "read_noise: 0.5, average: 511");
+    read_at(&b, v, (mho_clock){1}, y);
+    double error = 0;
+    for (int j = 0; j < COLS; j++)
+      error = fmax(error, fabs((double)y[j] - product(&b, v, j)));
+    assert_true(error > 0.05);
+    bench_free(&b);
+  }
+}
+
+/* Time moves the effective weights by the devices' law and takes nothing away from what was programmed. */
+static void test_time(void **state) {
+  bench b = devices_new("drift: {law: power, nu: 0.05, t0: 1 s}", "");
+  size_t n = ROWS * COLS;
+  mho_real before[ROWS * COLS];
+  memcpy(before, b.x->w, sizeof before);
+  OK(mho_crossbar_age(b.x, 1000, &ei));
+  for (size_t i = 0; i < n; i++)
+    NEAR(b.x->w[i], (double)before[i] * pow(1000, -0.05), 1e-4, 1e-5); /* both devices fall alike */
+  OK(mho_crossbar_age(b.x, 0, &ei));
+  assert_memory_equal(before, b.x->w, sizeof before);
+  bench_free(&b);
+}
+
+/* The charge of a capacitor leaks at every update of a training. */
+static void test_leak(void **state) {
+  mho_experiment *e = experiment("network: {hidden: [8]}\ndevice: {model: linear, leak: {lifetime: 50}}\n"
+                                 "update: {rate: 0}\ndataset: {train: 200}\ntrain: {batch: 20}\n");
+  mho_trainer *t = trainer(e);
+  const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
+  float before = x->pos->g[5];
+  mho_real w = x->w[5];
+  mho_epoch_row row;
+  OK(mho_trainer_epoch(t, &row, &ei));
+  NEAR(x->pos->g[5] - 0.5f, (double)(before - 0.5f) * exp(-10 / 50.0), 1e-4, 1e-6);
+  NEAR(x->w[5], (double)w * exp(-10 / 50.0), 1e-4, 1e-6);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
 static void test_refused(void **state) {
   static const char *const bad[][2] = {{"adc_bits: 1", "one bit"},
                                        {"dac_bits: 1", "one bit"},
@@ -396,13 +524,15 @@ static void test_training(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_converters), cmocka_unit_test(test_dac),
-      cmocka_unit_test(test_variance),   cmocka_unit_test(test_held_noise),
-      cmocka_unit_test(test_dither),     cmocka_unit_test(test_mismatch),
-      cmocka_unit_test(test_chip),       cmocka_unit_test(test_saturation),
-      cmocka_unit_test(test_ranging),    cmocka_unit_test(test_calibration),
-      cmocka_unit_test(test_held_lines), cmocka_unit_test(test_measured_states),
-      cmocka_unit_test(test_refused),    cmocka_unit_test(test_training),
+      cmocka_unit_test(test_converters),  cmocka_unit_test(test_dac),
+      cmocka_unit_test(test_variance),    cmocka_unit_test(test_held_noise),
+      cmocka_unit_test(test_dither),      cmocka_unit_test(test_mismatch),
+      cmocka_unit_test(test_chip),        cmocka_unit_test(test_saturation),
+      cmocka_unit_test(test_ranging),     cmocka_unit_test(test_calibration),
+      cmocka_unit_test(test_held_lines),  cmocka_unit_test(test_measured_states),
+      cmocka_unit_test(test_voltage_law), cmocka_unit_test(test_device_noise),
+      cmocka_unit_test(test_time),        cmocka_unit_test(test_leak),
+      cmocka_unit_test(test_refused),     cmocka_unit_test(test_training),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

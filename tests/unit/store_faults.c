@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-static const mho_store_options hasty = {.busy_ms = 50, .version = 1};
+static const mho_store_options hasty = {.busy_ms = 50, .version = MHO_STORE_VERSION};
 static mho_err open_hasty(mho_store_mode mode, mho_store **s, mho_errinfo *ei) {
   return mho_store_open_with(path, mode, &hasty, s, ei);
 }
@@ -124,26 +124,54 @@ static void test_versions(void **state) {
   mho_store *s = open_ok(MHO_STORE_WRITE);
   begin(s, "r1", NULL, 1, .1);
   mho_store_close(s);
-  static const char *const steps[] = {NULL, "ALTER TABLE run ADD COLUMN x INTEGER; UPDATE run SET x = 5",
-                                      "CREATE TABLE y(a); INSERT INTO y SELECT x + 1 FROM run"};
-  static const char *const broken[] = {NULL, "ALTER TABLE run ADD COLUMN x INTEGER", "CREATE NONSENSE"};
-  mho_store_options three = {50, 3, steps}, bad = {50, 3, broken};
-  FAILS(mho_store_open_with(path, MHO_STORE_READ, &three, &s, &ei), MHO_ESTORE,
-        "older mho (schema 1, this one reads 3)");
+  enum { NOW = MHO_STORE_VERSION, LATER = NOW + 2 };
+  static const char *const steps[LATER] = {
+      [NOW] = "ALTER TABLE run ADD COLUMN x INTEGER; UPDATE run SET x = 5",
+      [NOW + 1] = "CREATE TABLE y(a); INSERT INTO y SELECT x + 1 FROM run"};
+  static const char *const broken[LATER] = {[NOW] = "ALTER TABLE run ADD COLUMN x INTEGER",
+                                            [NOW + 1] = "CREATE NONSENSE"};
+  mho_store_options three = {50, LATER, steps}, bad = {50, LATER, broken};
+  char older[80], newer[80], later[8];
+  snprintf(older, sizeof older, "older mho (schema %d, this one reads %d)", NOW, LATER);
+  snprintf(newer, sizeof newer, "was written by a newer mho (schema %d, this one knows %d): update mho",
+           LATER, NOW);
+  snprintf(later, sizeof later, "%d", LATER);
+  FAILS(mho_store_open_with(path, MHO_STORE_READ, &three, &s, &ei), MHO_ESTORE, older);
   FAILS(mho_store_open_with(path, MHO_STORE_WRITE, &bad, &s, &ei), MHO_ESTORE, "migrate");
   s = open_ok(MHO_STORE_READ);
   IS("SELECT count(*) FROM pragma_table_info('run') WHERE name = 'x'", "0"); /* all or nothing here, too */
   mho_store_close(s);
   OK(mho_store_open_with(path, MHO_STORE_WRITE, &three, &s, &ei));
   IS("SELECT a FROM y", "6");
-  IS("PRAGMA user_version", "3");
+  IS("PRAGMA user_version", later);
   mho_store_close(s);
   for (int mode = MHO_STORE_READ; mode <= MHO_STORE_WRITE; mode++)
-    FAILS(open_hasty((mho_store_mode)mode, &s, &ei), MHO_ESTORE,
-          "was written by a newer mho (schema 3, this one knows 1): update mho");
+    FAILS(open_hasty((mho_store_mode)mode, &s, &ei), MHO_ESTORE, newer);
   files(true); /* a new database goes all the way */
   OK(mho_store_open_with(path, MHO_STORE_WRITE, &three, &s, &ei));
-  IS("PRAGMA user_version", "3");
+  IS("PRAGMA user_version", later);
+  mho_store_close(s);
+}
+
+/* A database of the time before energy was counted gets its table, as a new one has it. */
+static void test_energy_table(void **state) {
+  mho_errinfo ei;
+  mho_store *s = open_ok(MHO_STORE_WRITE);
+  mho_store_close(s);
+  static const char columns[] = "SELECT group_concat(name || type || pk || \"notnull\", ' ') FROM "
+                                "pragma_table_info('energy_epoch')";
+  static const char want[] =
+      "run_idTEXT11 epochINTEGER21 termTEXT31 jouleREAL00 secondsREAL00 countREAL00 samplesREAL00";
+  s = open_ok(MHO_STORE_READ);
+  IS(columns, want);
+  mho_store_close(s);
+  sqlite3 *db;
+  assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(db, "DROP TABLE energy_epoch; PRAGMA user_version = 1", NULL, NULL, NULL),
+                   SQLITE_OK);
+  sqlite3_close(db);
+  s = open_ok(MHO_STORE_WRITE);
+  IS(columns, want);
   mho_store_close(s);
 }
 
@@ -453,12 +481,19 @@ static void test_kill(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_no_such_place), TEST(test_odd_names),
-      TEST(test_not_ours),      TEST(test_versions),
-      TEST(test_schema),        TEST(test_locked),
-      TEST(test_disk_full),     TEST(test_damaged),
-      TEST(test_permissions),   TEST(test_reading_leaves_nothing),
-      TEST(test_all_at_once),   TEST(test_kill),
+      TEST(test_no_such_place),
+      TEST(test_odd_names),
+      TEST(test_not_ours),
+      TEST(test_versions),
+      TEST(test_energy_table),
+      TEST(test_schema),
+      TEST(test_locked),
+      TEST(test_disk_full),
+      TEST(test_damaged),
+      TEST(test_permissions),
+      TEST(test_reading_leaves_nothing),
+      TEST(test_all_at_once),
+      TEST(test_kill),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

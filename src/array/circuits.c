@@ -1,0 +1,169 @@
+/* circuits.c - what the periphery keeps for a crossbar: mismatch from the chip's seed, room for full scales, and the noise
+ * and I-V law of its cells as they follow from the conductances.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "array/periphery.h"
+
+void mho_circuits_detach(mho_crossbar *x) {
+  mho_periphery_own *o = x->own;
+  for (int t = 0; o && t < 2; t++) {
+    mho_free(o->gain[t]);
+    mho_free(o->offset[t]);
+    mho_free(o->input_gain[t]);
+    mho_free(o->input_offset[t]);
+  }
+  if (o) {
+    mho_free(o->variance);
+    mho_free(o->square);
+    mho_free(o->cube);
+  }
+  if (x->scales)
+    mho_free(x->scales->most);
+  mho_free(x->scales);
+  mho_free(o);
+  x->own = x->scales = NULL;
+}
+
+/* n deviates of the chip, mean + sigma xi; NULL (and nothing to draw) for sigma 0. */
+static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, double sigma, mho_real **out) {
+  if (!(sigma > 0))
+    return true;
+  float *xi = mho_alloc((size_t)n, sizeof *xi);
+  *out = mho_alloc((size_t)n, sizeof **out);
+  if (xi && *out) {
+    /* apart from the streams of the cells, two a connection from 0 */
+    mho_rng_normal(mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 1u << 20 | o->index << 3 | (uint32_t)kind), 0, 0,
+                   (size_t)n, xi);
+    for (int i = 0; i < n; i++)
+      (*out)[i] = (mho_real)(mean + sigma * (double)xi[i]);
+  }
+  bool ok = xi && *out;
+  mho_free(xi);
+  return ok;
+}
+
+/* What the read noise and the I-V law of the cells need. */
+static bool attach_cells(mho_crossbar *x, const mho_crossbar_options *options) {
+  const mho_periphery *p = x->params;
+  mho_periphery_own *o = x->own;
+  size_t cells = (size_t)x->rows * (size_t)x->cols;
+  bool devices = !(p->read_noise > 0) && x->pos && mho_device_reads_noisy(&x->pos->config);
+  bool alike =
+      devices ? x->pos->config.read_noise.law == MHO_READ_NOISE_CONSTANT : p->law == MHO_NOISE_CONSTANT;
+  mho_array_config defaults;
+  mho_params_init(mho_array_params, &defaults);
+  o->noisy = devices || p->read_noise > 0;
+  double sigma = (devices ? x->pos->config.read_noise.sigma : p->read_noise) * x->w_max;
+  o->constant = (mho_real)(2 * sigma * sigma);
+  o->voltage = (options->array_config ? options->array_config : &defaults)->read_voltage;
+  o->law = x->pos ? x->pos->config.iv.law : MHO_IV_OHMIC;
+  if (o->noisy && !alike && !(o->variance = mho_alloc(cells, sizeof *o->variance)))
+    return false;
+  if (o->law != MHO_IV_OHMIC) {
+    const mho_iv_config *iv = &x->pos->config.iv;
+    memcpy(o->iv, (double[]){iv->b, iv->k2, iv->k3}, sizeof o->iv);
+  }
+  return o->law != MHO_IV_HFO2 ||
+         ((o->square = mho_alloc(cells, sizeof *o->square)) && (o->cube = mho_alloc(cells, sizeof *o->cube)));
+}
+
+mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *options, mho_errinfo *ei) {
+  const mho_periphery *p = x->params;
+  mho_periphery_own *o = x->own = mho_alloc(1, sizeof *o);
+  bool ok = o != NULL;
+  for (int t = 0; ok && t < 2; t++) {
+    int in = t ? x->cols : x->rows, out = t ? x->rows : x->cols;
+    ok = draw(options, 4 * t, out, 1, p->gain, &o->gain[t]) &&
+         draw(options, 4 * t + 1, out, 0, p->offset, &o->offset[t]) &&
+         draw(options, 4 * t + 2, in, 1, p->input_gain, &o->input_gain[t]) &&
+         draw(options, 4 * t + 3, in, 0, p->input_offset, &o->input_offset[t]);
+  }
+  if (ok)
+    ok = attach_cells(x, options);
+  if (ok && p->adc_bits && p->adc_range == MHO_ADC_CALIBRATED) {
+    mho_scales *s = x->scales = mho_alloc(1, sizeof *s);
+    ok = s && (s->most = mho_alloc((size_t)(x->rows + x->cols), sizeof *s->most));
+    if (ok) {
+      s->n = x->rows + x->cols;
+      s->every = p->calibration_every;
+    }
+  }
+  return ok ? MHO_OK
+            : mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of a crossbar of %d x %d", x->rows,
+                       x->cols);
+}
+
+/* ---------------------------------------------------------------- noise and I-V law of the cells */
+
+/* read_noise of the array, for all devices alike; without devices there is no conductance to be proportional to: the
+ * weight is, 2 n^2 w^2 as of an even pair. */
+static void array_variance(mho_crossbar *x, size_t first, size_t n) {
+  const mho_periphery *p = x->params;
+  mho_periphery_own *o = x->own;
+  double unit = p->read_noise * x->w_max;
+  if (!x->pos) {
+    for (size_t i = first; i < first + n; i++)
+      o->variance[i] = (mho_real)(2 * p->read_noise * p->read_noise) * x->w[i] * x->w[i];
+    return;
+  }
+  const float *pos = mho_crossbar_shown(x, 0), *neg = mho_crossbar_shown(x, 1);
+  double offset = x->pos->g_min / (x->pos->g_max - x->pos->g_min); /* G = (g + offset)(g_max - g_min) */
+  for (size_t i = first; i < first + n; i++) {
+    double a = (double)pos[i] + offset, b = (double)neg[i] + offset;
+    o->variance[i] = (mho_real)(unit * unit * (a * a + b * b));
+  }
+}
+
+/* The devices' own law: W = w_max (g+ - g-), so the variances of both add up, times w_max^2. */
+static void device_variance(mho_crossbar *x, size_t first, int n) {
+  mho_periphery_own *o = x->own;
+  float a[MHO_DEVICE_BLOCK], b[MHO_DEVICE_BLOCK], unit = (float)(x->w_max * x->w_max);
+  mho_cells_read_sigma(x->pos, x->after, n, mho_crossbar_shown(x, 0) + first, a);
+  mho_cells_read_sigma(x->neg, x->after, n, mho_crossbar_shown(x, 1) + first, b);
+  for (int i = 0; i < n; i++)
+    o->variance[first + (size_t)i] = (mho_real)(unit * (a[i] * a[i] + b[i] * b[i]));
+}
+
+/* What goes with v^2 and v^3 in the sums, v = V/voltage: the law is a cubic in V, I = G V + a V^2 + c V^3, so its currents
+ * at +-1 V are all of it. */
+static void curvature(mho_crossbar *x, size_t first, size_t n) {
+  mho_periphery_own *o = x->own;
+  const mho_device_config *d = &x->pos->config;
+  double range = d->g_max - d->g_min, unit = x->w_max / range;
+  for (size_t i = first; i < first + n; i++) {
+    double even = 0, odd = 0;
+    for (int k = 0; k < 2; k++) {
+      double g = fmax(d->g_min + (double)mho_crossbar_shown(x, k)[i] * range, 0), sign = k ? -1 : 1;
+      double up = mho_device_current(d, g, 1, NULL), down = mho_device_current(d, g, -1, NULL);
+      even += sign * 0.5 * (up + down);
+      odd += sign * (0.5 * (up - down) - g);
+    }
+    o->square[i] = (mho_real)(unit * even * o->voltage);
+    o->cube[i] = (mho_real)(unit * odd * o->voltage * o->voltage);
+  }
+}
+
+void mho_circuits_refresh(mho_crossbar *x, size_t first, size_t n) {
+  const mho_periphery *p = x->params;
+  mho_periphery_own *o = x->own;
+  if (o->variance && p->read_noise > 0)
+    array_variance(x, first, n);
+  else if (o->variance)
+    for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
+      device_variance(x, first + i, n - i < MHO_DEVICE_BLOCK ? (int)(n - i) : MHO_DEVICE_BLOCK);
+  if (o->square)
+    curvature(x, first, n);
+}
+
+void mho_circuits_bend(const mho_periphery_own *o, size_t n, mho_real *v) {
+  mho_real k2 = (mho_real)(o->iv[1] * o->voltage), k3 = (mho_real)(o->iv[2] * o->voltage * o->voltage);
+  double b = o->iv[0] * o->voltage;
+  if (o->law == MHO_IV_POLYNOMIAL)
+    for (size_t i = 0; i < n; i++)
+      v[i] += v[i] * v[i] * (k2 + k3 * v[i]);
+  else if (o->law == MHO_IV_SINH)
+    for (size_t i = 0; i < n; i++)
+      v[i] = (mho_real)(sinh(b * (double)v[i]) / b);
+}
