@@ -50,6 +50,32 @@ def test_stored_run():
         'epoch'] == 2
 
 
+def test_hardware():
+    """Energy of a run on devices, and its accuracy after a time and over draws of the noise."""
+    events = lines('train', *SMALL, '--set', 'device=linear', '--json', '--name', 'drifting')
+    assert all(e['energy_j'] > 0 for e in events[:-1])
+    shown, = lines('show', 'drifting', '--json')
+    assert abs(shown['energy_j'] - sum(e['energy_j'] for e in events[:-1])) < 1e-9 * shown['energy_j']
+    assert abs(shown['energy_j'] - sum(t['joule'] for t in shown['energy'])) < 1e-9 * shown['energy_j']
+    assert 'J a sample' in run('show', 'drifting').stdout and 'J a sample' not in run('show', 'first').stdout
+    run('report', 'drifting', '-o', 'e.html')
+    assert 'Energy and time on hardware' in open(os.path.join(folder, 'e.html'), encoding='utf-8').read()
+    drift = ['--set', 'device.drift.law=power', '--set', 'device.drift.nu=0.1', '--set', 'device.drift.nu_spread=0.05']
+    plain, = lines('eval', 'drifting', '--json')
+    e, = lines('eval', 'drifting', '--json', '--after', '10s,1d,1y', *drift)
+    assert [t['after'] for t in e['after']] == ['10s', '1d', '1y'] and e['after'][1]['after_s'] == 86400
+    assert e['accuracy'] == plain['accuracy'] == e['after'][0]['accuracy']  # before t0 nothing has drifted
+    assert e['after'][0]['loss'] < e['after'][1]['loss'] < e['after'][2]['loss']
+    text = run('eval', 'drifting', '--after', '1mo', '--draws', '4', '--set', 'array.read_noise=0.1', *drift).stdout
+    assert '4 draws' in text and re.search(r'^ +1mo +[\d.]+ +[\d.]+ +[\d.]+$', text, re.M)
+    several, = lines('eval', 'drifting', '--json', '--draws', '4', '--set', 'array.read_noise=0.1')
+    assert several['std'] > 0 and several['draws'] == 4
+    assert 'does not drift' in run('eval', 'drifting', '--after', '1h').stderr
+    for bad in ('5', '1parsec', '-1h', ''):
+        run('eval', 'drifting', '--after', bad, code=2)
+    run('eval', 'drifting', '--draws', '0', code=2)
+
+
 def test_observables():
     asked = [f'observe.{k}=true' for k in ('spectral_radius', 'lyapunov', 'settling', 'cosine')]
     run('train', '--set', 'network.hidden=[16, 12]', '--set', 'train.epochs=2', '--name', 'observed',
@@ -111,5 +137,5 @@ def test_lists():
     assert 'embedded' in run('data', 'list').stdout
 
 
-main([test_help, test_train_json, test_stored_run, test_config_round_trip, test_hardware_run, test_validation_chooses,
-      test_cosim_and_report, test_lists, test_observables])
+main([test_help, test_train_json, test_stored_run, test_hardware, test_config_round_trip, test_hardware_run,
+      test_validation_chooses, test_cosim_and_report, test_lists, test_observables])
