@@ -3,7 +3,7 @@
 
 packages="gcc libc6-dev pkg-config meson ninja-build python3
   libgsl-dev libopenblas-dev libsqlite3-dev libyaml-dev libjansson-dev libsmartcols-dev librandom123-dev
-  libmd-dev zlib1g-dev libcurl4-openssl-dev libngspice0-dev libcmocka-dev gnuplot-nox"
+  libmd-dev zlib1g-dev libcurl4-openssl-dev libngspice0-dev ngspice libcmocka-dev gnuplot-nox"
 
 die() {
   echo "$0: $*" >&2

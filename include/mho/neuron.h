@@ -16,7 +16,8 @@ typedef struct mho_neuron {
   /* The scaled answer e' = -(rho(a - c e'_in) - rho(a))/c to a scaled change of input, in place, [n]: without
    * cancellation, and as c goes to 0 its limit rho'(a) e'_in. c may be negative, or 0 (the limit). */
   void (*difference)(int n, mho_real c, const mho_real *z, const mho_real *keep, mho_real *e);
-  double low, high; /* range of z, for circuits and checks; may be infinite */
+  double low, high;  /* range of z, for circuits and checks; may be infinite */
+  const char *spice; /* rho of @ as an ngspice expression, for circuits; nullable */
 } mho_neuron;
 
 /** Softmax read-out with cross-entropy, in place of a row's logits.

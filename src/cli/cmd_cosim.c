@@ -1,4 +1,4 @@
-/* cmd_cosim.c - mho cosim: a trained circuit in ngspice, against the core.
+/* cmd_cosim.c - mho cosim: circuits of a network in ngspice, against the core.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <jansson.h>
 #include <math.h>
@@ -6,23 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "mho/spice.h"
-#include "mho/train.h"
+#include "cli/subject.h"
 
 typedef struct options {
   common_options common;
-  const char *layer;
-  long samples;
+  const char *what, *layer;
+  long samples; /* 0: by what is asked for */
+  bool transient, norton;
 } options;
 
-enum { KEY_WHAT = OPTION_VERB, KEY_LAYER, KEY_SAMPLES };
+enum { KEY_WHAT = OPTION_VERB, KEY_LAYER, KEY_SAMPLES, KEY_TRANSIENT, KEY_NORTON };
 static const struct argp_option option_table[] = {
     OPT_DB,
-    {"what", KEY_WHAT, "WHAT", 0, "crossbar (default): one read of a crossbar, both directions", 0},
+    OPT_SET,
+    {"what", KEY_WHAT, "WHAT", 0,
+     "crossbar (default): reads of a crossbar, both directions; network: the whole network, free and nudged; "
+     "device: its device under 200 pulses",
+     0},
     {"layer", KEY_LAYER, "NAME", 0,
-     "the connection, as 'mho show' names it (default: the one into the read-out)", 0},
-    {"samples", KEY_SAMPLES, "N", 0, "random input vectors each way (default 4)", 0},
+     "crossbar: the connection, as 'mho show' names it (default: the one into the read-out)", 0},
+    {"samples", KEY_SAMPLES, "N", 0,
+     "crossbar: random input vectors each way (default 4); network: test images (default 3)", 0},
+    {"transient", KEY_TRANSIENT, NULL, 0, "network: settle it by .tran as well as by .op", 0},
+    {"norton", KEY_NORTON, NULL, 0, "network: also with its clamped inputs reduced to currents", 0},
     OPT_JSON,
     {0}};
 
@@ -30,193 +36,266 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   switch (key) {
   case KEY_WHAT:
-    if (strcmp(arg, "crossbar"))
-      argp_error(state, "--what: '%s' is not crossbar", arg);
+    if (strcmp(arg, "device") && strcmp(arg, "crossbar") && strcmp(arg, "network"))
+      argp_error(state, "--what: '%s' is not device, crossbar or network", arg);
+    o->what = arg;
     return 0;
   case KEY_LAYER:
     o->layer = arg;
     return 0;
   case KEY_SAMPLES:
-    o->samples = option_number(state, "samples", arg, 1, 1000);
+    o->samples = option_number(state, "samples", arg, 1, MHO_CHUNK_MAX);
+    return 0;
+  case KEY_TRANSIENT:
+    o->transient = true;
+    return 0;
+  case KEY_NORTON:
+    o->norton = true;
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
   }
 }
 
-static const struct argp argp = {option_table,
-                                 parse,
-                                 "RUN",
-                                 "Build a trained circuit as a netlist, run it in ngspice, and compare with "
-                                 "the core; the result is stored.\v"
-                                 "Example:\n  mho cosim last --layer h2-out",
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp argp = {
+    option_table,
+    parse,
+    "RUN|CONFIG",
+    "Build a circuit of a run, or of a config's initial weights, run it in ngspice, and compare with the "
+    "core. The "
+    "result of a run is stored. Exit code 1 when something differs by more than its tolerance.\v"
+    "Examples:\n"
+    "  mho cosim last --layer h2-out\n"
+    "  mho cosim last --what network --samples 5 --transient",
+    NULL,
+    NULL,
+    NULL};
 
 /* The core's answer is single precision, ngspice's double: they agree to the rounding of a sum of floats. */
 static const double TOLERANCE = 1e-5;
 static const double READ_VOLTAGE = 0.1; /* V of an input of 1 */
 
-/* One read of the crossbar, in the core and in ngspice; adds up the worst of both into the row. */
-static mho_err compare(mho_spice *spice, mho_crossbar *x, const double *g_pos, const double *g_neg,
-                       double g_unit, bool transposed, uint64_t sample, char place[MHO_PLACE_MAX],
-                       mho_cosim_row *row, mho_errinfo *ei) {
+/* ---------------------------------------------------------------- results */
+
+typedef struct results {
+  const options *o;
+  subject x;
+  mho_spice *spice;
+  const char *layer, *direction; /* of a crossbar */
+  bool pass;
+  mho_err err; /* of the store */
+  mho_errinfo *ei;
+} results;
+
+static json_t *number(double v) {
+  return isfinite(v) ? json_real(v) : json_null();
+}
+
+static void print_json(const results *r, const mho_cosim_row *row) {
+  json_t *j = json_pack("{ss ss ss ss sI so so so so sb ss so so}", "event", "cosim", "run", r->x.id, "what",
+                        row->what, "quantity", row->quantity, "n", (json_int_t)row->n, "max_abs",
+                        number(row->max_abs), "max_rel", number(row->max_rel), "rms", number(row->rms),
+                        "tolerance", number(row->tolerance), "pass", (int)row->pass, "place", row->place,
+                        "core_s", number(row->core_s), "spice_s", number(row->spice_s));
+  if (r->layer) {
+    json_object_set_new(j, "layer", json_string(r->layer));
+    json_object_set_new(j, "direction", json_string(r->direction));
+  }
+  json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+  putchar('\n');
+  json_decref(j);
+}
+
+static void print_text(const results *r, const mho_cosim_row *row) {
+  printf("%-4s  ", row->pass ? "pass" : "FAIL");
+  if (r->layer)
+    printf("%s %s, ", r->layer, r->direction);
+  printf("%s: %lld values, largest difference %.2g (%s), allowed %.0g", row->quantity, (long long)row->n,
+         row->max_rel, row->place, row->tolerance);
+  if (isfinite(row->core_s))
+    printf("; core %.3g ms, ngspice %.3g ms", 1e3 * row->core_s, 1e3 * row->spice_s);
+  putchar('\n');
+}
+
+/* The values side by side, for a plot: at most POINTS of them, "core ngspice" a line. */
+static mho_err store_points(const results *r, const mho_cosim_row *row, const double *core,
+                            const double *spice) {
+  enum { POINTS = 400, LINE = 52 };
+  char name[160];
+  int64_t stride = (row->n + POINTS - 1) / POINTS;
+  char *text = malloc(POINTS * LINE + 1);
+  size_t used = 0;
+  if (!text)
+    return mho_fail(r->ei, MHO_ENOMEM, "no memory for the values compared");
+  for (int64_t i = 0; i < row->n; i += stride)
+    used += (size_t)snprintf(text + used, LINE, "%.9g %.9g\n", core[i], spice[i]);
+  snprintf(name, sizeof name, "%s %s%s%s", row->what, r->layer ? r->layer : "", r->layer ? " " : "",
+           row->quantity);
+  mho_err err = mho_store_artifact(r->x.store, r->x.id, "cosim", name, text, used, r->ei);
+  free(text);
+  return err;
+}
+
+static void take(void *user, const mho_cosim_row *row, const double *core, const double *spice) {
+  results *r = user;
+  r->pass = r->pass && row->pass;
+  if (r->o->common.json)
+    print_json(r, row);
+  else
+    print_text(r, row);
+  fflush(stdout);
+  if (!r->err && *r->x.id)
+    r->err = mho_store_cosim(r->x.store, r->x.id, row, r->ei);
+  if (!r->err && *r->x.id)
+    r->err = store_points(r, row, core, spice);
+}
+
+/* ---------------------------------------------------------------- a crossbar */
+
+/* Random inputs through a connection in one direction. */
+static mho_err check_direction(results *r, const mho_connection *k, const double *g_pos, const double *g_neg,
+                               double g_unit, bool transposed, int n) {
+  const mho_crossbar *x = k->xb;
   int in = transposed ? x->cols : x->rows, out = transposed ? x->rows : x->cols;
-  float *u = mho_alloc((size_t)in, sizeof *u);
-  mho_real *xs = mho_alloc((size_t)in, sizeof *xs), *y = mho_alloc((size_t)out, sizeof *y);
-  double *v = mho_alloc((size_t)in, sizeof *v), *core = mho_alloc((size_t)out, sizeof *core);
-  mho_err err = u && xs && y && v && core ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the check");
+  size_t n_in = (size_t)n * (size_t)in, n_out = (size_t)n * (size_t)out;
+  float *u = mho_alloc(n_in, sizeof *u);
+  mho_real *xs = mho_alloc(n_in, sizeof *xs), *y = mho_alloc(n_out, sizeof *y),
+           *scratch = mho_alloc(mho_crossbar_scratch(x, n), sizeof *scratch);
+  double *v = mho_alloc(n_in, sizeof *v), *core = mho_alloc(n_out, sizeof *core),
+         *spice = mho_alloc(n_out, sizeof *spice);
+  char at[MHO_PLACE_MAX], place[MHO_PLACE_MAX];
+  mho_cosim_row row;
+  mho_err err = u && xs && y && scratch && v && core && spice
+                    ? MHO_OK
+                    : mho_fail(r->ei, MHO_ENOMEM, "no memory for the check");
   if (!err) {
-    mho_rng_normal(mho_rng_make(1, MHO_RNG_TEST, transposed), sample, 0, (size_t)in, u);
-    for (int i = 0; i < in; i++) {
+    mho_rng_normal(mho_rng_make(1, MHO_RNG_TEST, transposed), 0, 0, n_in, u);
+    for (size_t i = 0; i < n_in; i++) {
       xs[i] = (mho_real)u[i];
       v[i] = READ_VOLTAGE * (double)u[i];
     }
     double start = mho_seconds();
-    mho_crossbar_read(x, &(mho_read){.transposed = transposed, .n = 1, .x = xs, .y = y, .scale = 1});
+    mho_crossbar_read(
+        x, &(mho_read){.transposed = transposed, .n = n, .x = xs, .y = y, .scale = 1, .scratch = scratch});
     double core_s = mho_seconds() - start;
-    for (int j = 0; j < out; j++)
+    for (size_t j = 0; j < n_out; j++)
       core[j] = (double)y[j] * g_unit * READ_VOLTAGE;
-    mho_netlist_crossbar net = {.rows = x->rows,
-                                .cols = x->cols,
-                                .g_pos = g_pos,
-                                .g_neg = g_neg,
-                                .v_in = v,
-                                .transposed = transposed};
-    err = mho_cosim_crossbar(spice, &net, core, TOLERANCE, place, row, ei);
-    row->core_s = core_s;
+    mho_netlist_crossbar net = {
+        .rows = x->rows, .cols = x->cols, .g_pos = g_pos, .g_neg = g_neg, .transposed = transposed};
+    err = mho_cosim_crossbar(r->spice, &net, n, v, core, TOLERANCE, spice, at, &row, r->ei);
+    row.core_s = core_s;
+  }
+  if (!err) {
+    r->layer = k->name;
+    r->direction = transposed ? "transposed" : "forward";
+    snprintf(place, sizeof place, "%.16s %s %.30s", k->name, r->direction, at);
+    row.place = place;
+    take(r, &row, core, spice);
+    err = r->err;
   }
   mho_free(u);
   mho_free(xs);
   mho_free(y);
+  mho_free(scratch);
   mho_free(v);
   mho_free(core);
+  mho_free(spice);
   return err;
 }
 
-/* The worst of several reads as one row. */
-static void merge(mho_cosim_row *all, const mho_cosim_row *one, char place[MHO_PLACE_MAX]) {
-  if (!all->n) {
-    *all = *one;
-    snprintf(place, MHO_PLACE_MAX, "%s", one->place);
-  } else {
-    double squares = all->rms * all->rms * (double)all->n + one->rms * one->rms * (double)one->n;
-    if (one->max_rel > all->max_rel)
-      snprintf(place, MHO_PLACE_MAX, "%s", one->place);
-    all->max_abs = fmax(all->max_abs, one->max_abs);
-    all->max_rel = fmax(all->max_rel, one->max_rel);
-    all->n += one->n;
-    all->rms = sqrt(squares / (double)all->n);
-    all->pass = all->pass && one->pass;
-    all->core_s += one->core_s;
-    all->spice_s += one->spice_s;
-  }
-  all->place = place;
-}
-
-/* Several reads of a connection in one direction. */
-static mho_err check_crossbar(const options *o, const mho_connection *k, const mho_device_config *device,
-                              bool transposed, mho_cosim_row *row, char place[MHO_PLACE_MAX],
-                              mho_errinfo *ei) {
-  mho_crossbar *x = k->xb;
-  size_t n = (size_t)x->rows * (size_t)x->cols;
+static mho_err check_crossbar(results *r) {
+  const mho_connection *k = subject_connection(&r->x, r->o->layer, r->ei);
+  if (!k)
+    return MHO_ENOTFOUND;
+  size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols;
   double *g_pos = mho_alloc(n, sizeof *g_pos), *g_neg = mho_alloc(n, sizeof *g_neg), g_unit;
-  mho_spice *spice = NULL;
-  mho_err err =
-      g_pos && g_neg ? mho_spice_open(&spice, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the check");
+  mho_err err = g_pos && g_neg ? MHO_OK : mho_fail(r->ei, MHO_ENOMEM, "no memory for the check");
   if (!err)
-    mho_crossbar_siemens(x, device, g_pos, g_neg, &g_unit);
-  *row = (mho_cosim_row){0};
-  for (long s = 0; s < o->samples && !err; s++) {
-    char where[MHO_PLACE_MAX];
-    mho_cosim_row one = {0};
-    err = compare(spice, x, g_pos, g_neg, g_unit, transposed, (uint64_t)s, where, &one, ei);
-    if (!err)
-      merge(row, &one, place);
-  }
-  char where[MHO_PLACE_MAX];
-  snprintf(where, sizeof where, "%s", place);
-  snprintf(place, MHO_PLACE_MAX, "%.20s %s %.20s", k->name, transposed ? "transposed" : "forward", where);
-  mho_spice_close(spice);
+    mho_netlist_siemens(k->xb, &r->x.e->device_config, 0, g_pos, g_neg, &g_unit);
+  for (int transposed = 0; transposed < 2 && !err; transposed++)
+    err = check_direction(r, k, g_pos, g_neg, g_unit, transposed, r->o->samples ? (int)r->o->samples : 4);
   mho_free(g_pos);
   mho_free(g_neg);
   return err;
 }
 
-static void print_result(const options *o, const char *id, const mho_connection *k, bool transposed,
-                         const mho_cosim_row *r) {
-  const char *direction = transposed ? "transposed" : "forward";
-  if (o->common.json) {
-    json_t *j = json_pack("{ss ss ss ss ss ss sI sf sf sf sf sb ss sf sf}", "event", "cosim", "run", id,
-                          "what", r->what, "layer", k->name, "direction", direction, "quantity", r->quantity,
-                          "n", (json_int_t)r->n, "max_abs", r->max_abs, "max_rel", r->max_rel, "rms", r->rms,
-                          "tolerance", r->tolerance, "pass", (int)r->pass, "place", r->place, "core_s",
-                          r->core_s, "spice_s", r->spice_s);
-    json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(j);
-    return;
-  }
-  printf("%-4s  %s %d x %d, %s: %lld currents, largest difference %.2g of the largest current (%s), allowed "
-         "%.0g; "
-         "core %.3g ms, ngspice %.3g ms\n",
-         r->pass ? "pass" : "FAIL", k->name, k->xb->rows, k->xb->cols, direction, (long long)r->n, r->max_rel,
-         r->place, r->tolerance, 1e3 * r->core_s, 1e3 * r->spice_s);
+/* ---------------------------------------------------------------- a device */
+
+static mho_err check_device(results *r) {
+  enum { PULSES = 200 };
+  int8_t pulse[PULSES];
+  double core[PULSES], spice[PULSES], start;
+  char place[MHO_PLACE_MAX];
+  const mho_experiment *e = r->x.e;
+  mho_netlist_random_pulses(1, PULSES, pulse);
+  mho_netlist_device x = {.model = (const mho_device_model *)e->device.entry,
+                          .params = e->device.params,
+                          .config = &e->device_config,
+                          .n = PULSES,
+                          .pulse = pulse,
+                          .start = 0.5};
+  mho_cosim_row row = {.what = "device",
+                       .quantity = "conductance after each pulse",
+                       .unit = "S",
+                       .place = place,
+                       .tolerance = TOLERANCE};
+  start = mho_seconds();
+  mho_err err = mho_cosim_device_core(&x, core, r->ei);
+  row.core_s = mho_seconds() - start;
+  start = mho_seconds();
+  if (!err)
+    err = mho_spice_device(r->spice, &x, spice, r->ei);
+  row.spice_s = mho_seconds() - start;
+  if (err)
+    return err;
+  int at = mho_cosim_compare(PULSES, core, spice, 1, &row);
+  row.pass = row.max_rel <= row.tolerance;
+  snprintf(place, sizeof place, "%.40s pulse %d", x.model->entry.id, at + 1);
+  take(r, &row, core, spice);
+  return r->err;
 }
 
-static const mho_connection *find_layer(const mho_network *net, const char *name, mho_errinfo *ei) {
-  char all[MHO_TEXT_MAX] = "";
-  for (int c = 0; c < net->n_connections; c++) {
-    const mho_connection *k = &net->connection[c];
-    if (name ? !strcmp(k->name, name) : k->to == net->n_layers - 1)
-      return k;
-    mho_text_append(all, sizeof all, "%s%s", c ? ", " : "", k->name);
-  }
-  mho_fail(ei, MHO_ENOTFOUND, "there is no connection '%s' (there are %s)", name ? name : "", all);
-  return NULL;
+/* ---------------------------------------------------------------- the network */
+
+static mho_err check_network(results *r) {
+  const mho_network *net = mho_trainer_network(r->x.t);
+  int n = r->o->samples ? (int)r->o->samples : 3;
+  mho_real *images = mho_alloc((size_t)n * (size_t)net->layer[0].n, sizeof *images);
+  uint8_t label[MHO_CHUNK_MAX];
+  mho_err err = images ? subject_samples(&r->x, 0, n, images, label, r->ei)
+                       : mho_fail(r->ei, MHO_ENOMEM, "no memory for %d samples", n);
+  if (!err)
+    err = mho_cosim_network(r->spice,
+                            &(mho_cosim_network_options){.net = net,
+                                                         .device = &r->x.e->device_config,
+                                                         .samples = n,
+                                                         .x = images,
+                                                         .label = label,
+                                                         .nudge = subject_nudge(&r->x),
+                                                         .transient = r->o->transient,
+                                                         .both_inputs = r->o->norton},
+                            take, r, r->ei);
+  mho_free(images);
+  return err ? err : r->err;
 }
 
 static mho_err cosim(const options *o, session *s, bool *pass, mho_errinfo *ei) {
-  mho_store *store = NULL;
-  mho_experiment *e = NULL;
-  mho_trainer *t = NULL;
-  mho_checkpoint_row c = {0};
-  const mho_connection *k = NULL;
-  char id[MHO_ID_MAX], place[MHO_PLACE_MAX];
-  mho_err err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
+  results r = {.o = o, .pass = true, .ei = ei};
+  mho_err err = subject_open(s, &o->common, MHO_STORE_WRITE, &r.x, ei);
   if (!err)
-    err = mho_store_find(store, o->common.run, id, ei);
+    err = mho_spice_open(&r.spice, ei);
   if (!err)
-    err = mho_train_stored_experiment(store, s->registry, id, 0, NULL, &e, ei);
-  if (!err)
-    err = mho_store_checkpoint_get(store, id, "last", &c, ei);
-  if (!err)
-    err = mho_trainer_new(&s->ctx, e, &t, ei);
-  if (!err)
-    err = mho_trainer_load(t, &c.blob, ei);
-  if (!err && !(k = find_layer(mho_trainer_network(t), o->layer, ei)))
-    err = MHO_ENOTFOUND;
-  if (!err) /* the circuit has no read noise: compare with reads that have none */
-    k->xb->model = (const mho_array_model *)mho_registry_find(s->registry, MHO_KIND_ARRAY, "ideal");
-  for (int transposed = 0; transposed < 2 && !err; transposed++) {
-    mho_cosim_row row;
-    err = check_crossbar(o, k, &e->device_config, transposed, &row, place, ei);
-    if (!err) {
-      *pass = *pass && row.pass;
-      print_result(o, id, k, transposed, &row);
-      err = mho_store_cosim(store, id, &row, ei);
-    }
-  }
-  mho_blob_free(&c.blob);
-  mho_trainer_free(t);
-  mho_experiment_free(e);
-  mho_store_close(store);
+    err = !strcmp(o->what, "network")  ? check_network(&r)
+          : !strcmp(o->what, "device") ? check_device(&r)
+                                       : check_crossbar(&r);
+  *pass = r.pass;
+  mho_spice_close(r.spice);
+  subject_close(&r.x);
   return err;
 }
 
 static int run(int argc, char **argv) {
-  options o = {.common.verb = "check", .samples = 4};
+  options o = {.common.verb = "check", .what = "crossbar"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};
@@ -228,4 +307,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : pass ? EXIT_DONE : EXIT_FAILED;
 }
 
-const verb verb_cosim = {"cosim", "a trained circuit in ngspice, against the core", run};
+const verb verb_cosim = {"cosim", "circuits of a network in ngspice, against the core", run};

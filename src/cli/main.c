@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "mho/num.h"
+#include "mho/spice.h"
 #include "mho_config.h"
 #include "version.h"
 
@@ -79,6 +80,8 @@ int main(int argc, char **argv) {
     print_help();
     return EXIT_BAD_INPUT;
   }
+  if (!strcmp(argv[1], MHO_SPICE_CHILD)) /* started by mho itself: see mho_spice_isolated */
+    return mho_spice_child(0);
   choose_blas_kernel(argv);
   prctl(PR_SET_NAME, "mho"); /* also after starting over: by this name a run knows that it is being trained */
   gsl_set_error_handler_off();

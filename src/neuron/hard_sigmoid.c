@@ -55,4 +55,5 @@ const mho_neuron mho_neuron_hard_sigmoid = {
     .difference = difference,
     .low = 0,
     .high = 1,
+    .spice = "min(max(@,0),1)",
 };

@@ -36,4 +36,5 @@ const mho_neuron mho_neuron_linear = {
     .difference = difference,
     .low = -INFINITY,
     .high = INFINITY,
+    .spice = "@",
 };

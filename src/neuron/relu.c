@@ -48,4 +48,5 @@ const mho_neuron mho_neuron_relu = {
     .difference = difference,
     .low = 0,
     .high = INFINITY,
+    .spice = "max(@,0)",
 };

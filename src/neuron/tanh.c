@@ -57,4 +57,5 @@ const mho_neuron mho_neuron_tanh = {
     .difference = difference,
     .low = -1,
     .high = 1,
+    .spice = "tanh(@)",
 };

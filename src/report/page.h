@@ -10,6 +10,7 @@
 
 typedef struct mho_page {
   FILE *out;
+  mho_store *store;
   mho_report_data d;
   mho_report_config config;
   bool by_validation; /* what the best epoch is best by */
@@ -23,6 +24,8 @@ typedef struct mho_page {
 void mho_page_head(const mho_page *p, const char *title);
 /** What training would take on hardware, term by term. */
 void mho_page_energy(const mho_page *p);
+/** Values of the core against those of ngspice, of the last co-simulations. */
+mho_err mho_page_scatter(const mho_page *p, mho_errinfo *ei);
 /** Curves against the epoch, and their numbers. */
 void mho_page_curves(mho_page *p);
 

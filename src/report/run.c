@@ -91,7 +91,7 @@ static void write_cosim_row(const mho_page *p, const mho_report_cosim *c) {
   fputs("</tr>\n", p->out);
 }
 
-static void write_cosim(const mho_page *p) {
+static mho_err write_cosim(const mho_page *p, mho_errinfo *ei) {
   const mho_report_data *d = &p->d;
   fputs("<section>\n<h2>Check against ngspice</h2>\n", p->out);
   if (d->n_cosim == 0) {
@@ -100,7 +100,7 @@ static void write_cosim(const mho_page *p) {
           p->out);
     mho_html_printf(p->out, "mho cosim %s", d->run.id);
     fputs("</code></pre>\n</section>\n", p->out);
-    return;
+    return MHO_OK;
   }
   int failed = 0;
   for (int i = 0; i < d->n_cosim; i++)
@@ -120,7 +120,9 @@ static void write_cosim(const mho_page *p) {
   mho_html_table_end(p->out);
   if (d->more_cosim > 0)
     fprintf(p->out, "<p class=\"note\">%d older rows are not shown.</p>\n", d->more_cosim);
+  mho_err err = mho_page_scatter(p, ei);
   fputs("</section>\n", p->out);
+  return err;
 }
 
 /* ---------------------------------------------------------------- how to do it again */
@@ -193,8 +195,9 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   mho_page_curves(p);
   write_layers(p);
   mho_page_energy(p);
-  write_cosim(p);
-  mho_err err = write_command(p, ei);
+  mho_err err = write_cosim(p, ei);
+  if (!err)
+    err = write_command(p, ei);
   write_config(p);
   fputs("</main>\n", p->out);
   mho_html_end(p->out);
@@ -203,7 +206,7 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
 
 static mho_err write_run(mho_store *s, const char *run_id, FILE *out, const mho_context *ctx,
                          mho_errinfo *ei) {
-  mho_page p = {.out = out, .ctx = ctx};
+  mho_page p = {.out = out, .store = s, .ctx = ctx};
   mho_err err = mho_report_data_read(s, run_id, &p.d, ei);
   if (err)
     return err;

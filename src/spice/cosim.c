@@ -7,24 +7,25 @@
 
 /* The largest current that could be sensed: every device of an output pulling the same way. It is the scale
  * where all outputs are 0, because positive and negative devices cancel. */
-static double largest_sensed(const mho_netlist_crossbar *x) {
+static double largest_sensed(const mho_netlist_crossbar *x, int n, const double *v) {
   double largest = 0;
   int n_in = x->transposed ? x->cols : x->rows, n_out = x->transposed ? x->rows : x->cols;
-  for (int k = 0; k < n_out; k++) {
-    double sum = 0;
-    for (int i = 0; i < n_in; i++) {
-      size_t cell =
-          x->transposed ? (size_t)k * (size_t)x->cols + (size_t)i : (size_t)i * (size_t)x->cols + (size_t)k;
-      sum += fabs(x->v_in[i]) * (x->g_pos[cell] + (x->g_neg ? x->g_neg[cell] : 0));
+  for (int read = 0; read < n; read++)
+    for (int k = 0; k < n_out; k++) {
+      double sum = 0;
+      for (int i = 0; i < n_in; i++) {
+        size_t cell =
+            x->transposed ? (size_t)k * (size_t)x->cols + (size_t)i : (size_t)i * (size_t)x->cols + (size_t)k;
+        sum += fabs(v[(size_t)read * (size_t)n_in + (size_t)i]) *
+               (x->g_pos[cell] + (x->g_neg ? x->g_neg[cell] : 0));
+      }
+      largest = fmax(largest, sum);
     }
-    largest = fmax(largest, sum);
-  }
   return largest;
 }
 
-/* Fills the row's n, differences and place: the index of the largest difference. */
-static int compare(int n, const double *core, const double *spice, double scale_of_zeros,
-                   mho_cosim_row *row) {
+int mho_cosim_compare(int n, const double *core, const double *spice, double scale_of_zeros,
+                      mho_cosim_row *row) {
   double scale = 0, squares = 0;
   int at = 0;
   row->n = n;
@@ -45,29 +46,28 @@ static int compare(int n, const double *core, const double *spice, double scale_
   return at;
 }
 
-mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, const double *core, double tolerance,
-                           char place[MHO_PLACE_MAX], mho_cosim_row *row, mho_errinfo *ei) {
-  int n = x->transposed ? x->rows : x->cols;
+mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, const double *v,
+                           const double *core, double tolerance, double *spice, char place[MHO_PLACE_MAX],
+                           mho_cosim_row *row, mho_errinfo *ei) {
+  int n_out = x->transposed ? x->rows : x->cols;
   double start = mho_seconds();
-  for (int k = 0; k < n; k++)
+  for (int k = 0; k < n * n_out; k++)
     if (!isfinite(core[k]))
       return mho_fail(ei, MHO_EINVAL, "the core's current %d is %g", k, core[k]);
-  double *spice = mho_alloc(n > 0 ? (size_t)n : 1, sizeof *spice);
-  if (!spice)
-    return mho_fail(ei, MHO_ENOMEM, "no memory for %d currents", n);
-  mho_err err = mho_spice_crossbar(s, x, 1, x->v_in, spice, NULL, NULL, ei);
-  if (!err) {
-    *row = (mho_cosim_row){.what = "crossbar",
-                           .quantity = x->transposed ? "row current" : "column current",
-                           .unit = "A",
-                           .place = place,
-                           .tolerance = tolerance,
-                           .core_s = (double)NAN,
-                           .spice_s = mho_seconds() - start};
-    int at = compare(n, core, spice, largest_sensed(x), row);
-    row->pass = row->max_rel <= tolerance;
-    snprintf(place, MHO_PLACE_MAX, "%s %d", x->transposed ? "row" : "column", at);
-  }
-  mho_free(spice);
-  return err;
+  mho_err err = mho_spice_crossbar(s, x, n, v, spice, NULL, NULL, ei);
+  if (err)
+    return err;
+  *row = (mho_cosim_row){.what = "crossbar",
+                         .quantity = x->transposed ? "row current" : "column current",
+                         .unit = "A",
+                         .place = place,
+                         .tolerance = tolerance,
+                         .core_s = (double)NAN,
+                         .spice_s = mho_seconds() - start};
+  int at = mho_cosim_compare(n * n_out, core, spice, largest_sensed(x, n, v), row);
+  row->pass = row->max_rel <= tolerance;
+  snprintf(place, MHO_PLACE_MAX, "%s %d", x->transposed ? "row" : "column", at % n_out);
+  if (n > 1)
+    mho_text_append(place, MHO_PLACE_MAX, " of read %d", at / n_out);
+  return MHO_OK;
 }

@@ -11,6 +11,7 @@
 
 #ifdef MHO_HAVE_NGSPICE
 #include "spice/deck.h"
+#include "spice/session.h"
 
 #include <ctype.h>
 #include <dlfcn.h>
@@ -30,6 +31,8 @@ struct mho_spice {
   bool broken; /* the library asked to be unloaded */
   bool failed; /* an error was printed since begin() */
   bool warned;
+  void (*listener)(void *user, const char *line); /* nullable */
+  void *listener_user;
   mho_spice_source source; /* nullable */
   void *source_user;
   char log[LOG_MAX]; /* messages since begin() */
@@ -138,6 +141,8 @@ static int on_message(char *message, int id, void *user) {
   if (!*message || strchr(message, '\r')) /* a progress display */
     return 0;
   log_line(s, message);
+  if (s->listener)
+    s->listener(s->listener_user, message);
   if (is_error)
     judge(s, message);
   return 0;
@@ -316,6 +321,25 @@ mho_err mho_spice_run(mho_spice *s, const char *text, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+void mho_spice_listen(mho_spice *s, void (*line)(void *user, const char *line), void *user) {
+  s->listener = line;
+  s->listener_user = user;
+}
+
+mho_err mho_spice_any_command(mho_spice *s, const char *text, mho_errinfo *ei) {
+  mho_err err = check_usable(s, ei);
+  if (err)
+    return err;
+  begin(s);
+  command(text);
+  s->ready = has_plot();
+  if (!s->failed && !s->broken)
+    return MHO_OK;
+  char what[80];
+  snprintf(what, sizeof what, "ngspice failed in '%.40s'", text);
+  return failure(s, what, ei);
+}
+
 static bool is_name(const char *text, const char *others) {
   size_t n = 0;
   for (; text[n]; n++)
@@ -403,7 +427,19 @@ mho_err mho_spice_vector(mho_spice *s, const char *name, double *out, int n, mho
   return MHO_OK;
 }
 
+mho_err mho_spice_last(mho_spice *s, const char *name, double *out, mho_errinfo *ei) {
+  pvector_info v;
+  mho_err err = find(s, name, &v, ei);
+  if (!err && v->v_length < 1)
+    err = mho_fail(ei, MHO_ESPICE, "%s has no points", name);
+  if (!err)
+    *out = v->v_realdata[v->v_length - 1];
+  return err;
+}
+
 #else /* no ngspice */
+
+#include "spice/session.h"
 
 static mho_err none(mho_errinfo *ei) {
   return mho_fail(ei, MHO_EUNSUPPORTED, "this build has no ngspice: install libngspice0-dev and rebuild");
@@ -440,6 +476,16 @@ mho_err mho_spice_vector_length(mho_spice *s, const char *name, int *n, mho_erri
 }
 
 mho_err mho_spice_vector(mho_spice *s, const char *name, double *out, int n, mho_errinfo *ei) {
+  return none(ei);
+}
+
+mho_err mho_spice_last(mho_spice *s, const char *name, double *out, mho_errinfo *ei) {
+  return none(ei);
+}
+
+void mho_spice_listen(mho_spice *s, void (*line)(void *user, const char *line), void *user) {}
+
+mho_err mho_spice_any_command(mho_spice *s, const char *command, mho_errinfo *ei) {
   return none(ei);
 }
 

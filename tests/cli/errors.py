@@ -94,6 +94,12 @@ def test_queries():
     refused('eval', 'last', '--db', 'q.db', '--set', 'network.hidden=[9]', says='another config')
     refused('eval', 'last', '--db', 'q.db', '--part', 'validation', says='validation')
     refused('cosim', 'last', '--db', 'q.db', '--layer', 'h7', says='h7')
+    refused('cosim', 'nosuch.yaml', says='nosuch.yaml')
+    refused('netlist', 'last', '--db', 'q.db', '--layer', 'h7', says='h7')
+    refused('netlist', 'last', '--db', 'q.db', '--sample', '999999', says='999999')
+    refused('netlist', 'last', '--db', 'q.db', '--r-word', '3 apples', says='--r-word')
+    refused('netlist', 'last', '--db', 'q.db', '--tile', '8', says='ROWSxCOLS')
+    refused('netlist', 'last', '--db', 'q.db', '--out', '/nonexistent/n.cir', says='/nonexistent/n.cir')
     refused('report', 'last', '--db', 'q.db', '-o', '/nonexistent/r.html', says='/nonexistent/r.html')
 
 

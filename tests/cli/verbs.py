@@ -5,7 +5,7 @@ import re
 
 from mho import folder, lines, main, run, write
 
-VERBS = ['train', 'sweep', 'eval', 'runs', 'show', 'query', 'report', 'cosim', 'device', 'data', 'list']
+VERBS = ['train', 'sweep', 'eval', 'runs', 'show', 'query', 'report', 'netlist', 'cosim', 'device', 'data', 'list']
 SMALL = ['--set', 'network.hidden=[16]', '--set', 'train.epochs=2', '--set', 'dataset.train=400',
          '--set', 'train.batch=10', '--set', 'update.rate=0.01']
 
@@ -120,6 +120,8 @@ def test_cosim_and_report():
         assert [r['direction'] for r in results] == ['forward', 'transposed']
         assert all(r['pass'] and 0 < r['max_rel'] < 1e-5 and r['layer'] == 'h2-out' for r in results)
         assert 'h1-h2' in run('cosim', 'hw', '--layer', 'h1-h2').stdout
+        results = lines('cosim', 'hw', '--what', 'network', '--samples', '1', '--norton', '--json')
+        assert all(r['pass'] and r['max_rel'] < 1e-3 for r in results) and len(results) >= 9
     run('report', 'hw', '-o', 'hw.html')
     page = open(os.path.join(folder, 'hw.html'), encoding='utf-8').read()
     assert '<svg' in page and 'soft_bounds' in page and 'src=' not in page

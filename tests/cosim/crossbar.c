@@ -22,7 +22,7 @@ static const char good[] = "a good netlist\nV1 a 0 2\nR1 a b 1k\nR2 b 0 3k\n";
 /* ---------------------------------------------------------------- crossbars */
 
 typedef struct fixture {
-  double g_pos[ROWS * COLS], g_neg[ROWS * COLS], v[ROWS > COLS ? ROWS : COLS], core[ROWS];
+  double g_pos[ROWS * COLS], g_neg[ROWS * COLS], v[ROWS > COLS ? ROWS : COLS], core[ROWS], spice[ROWS];
   mho_netlist_crossbar x;
 } fixture;
 
@@ -61,7 +61,7 @@ static void test_currents(void **state) {
     fill(&f, kind & 1, kind & 2, !(kind & 4));
     char place[MHO_PLACE_MAX];
     mho_cosim_row row;
-    OK(mho_cosim_crossbar(s, &f.x, f.core, 1e-12, place, &row, &ei));
+    OK(mho_cosim_crossbar(s, &f.x, 1, f.v, f.core, 1e-12, f.spice, place, &row, &ei));
     if (!row.pass)
       fail_msg("kind %d: relative difference %g at %s", kind, row.max_rel, row.place);
     assert_int_equal(row.n, kind & 1 ? ROWS : COLS);
@@ -79,7 +79,7 @@ static void test_a_line_without_devices(void **state) {
   memset(f.core, 0, sizeof f.core);
   char place[MHO_PLACE_MAX];
   mho_cosim_row row;
-  OK(mho_cosim_crossbar(*state, &f.x, f.core, 0, place, &row, &ei));
+  OK(mho_cosim_crossbar(*state, &f.x, 1, f.v, f.core, 0, f.spice, place, &row, &ei));
   assert_true(row.pass && row.max_rel == 0);
 }
 
@@ -94,13 +94,14 @@ static void test_a_difference_is_found(void **state) {
     f.core[3] += .01 * largest;
     char place[MHO_PLACE_MAX];
     mho_cosim_row row;
-    OK(mho_cosim_crossbar(*state, &f.x, f.core, .005, place, &row, &ei));
+    OK(mho_cosim_crossbar(*state, &f.x, 1, f.v, f.core, .005, f.spice, place, &row, &ei));
     assert_false(row.pass);
     assert_string_equal(row.place, transposed ? "row 3" : "column 3");
     assert_true(row.max_rel > .009 && row.max_rel < .011);
     NEAR(row.rms, row.max_abs / sqrt((double)row.n), 1e-9, 0);
     f.core[3] = (double)NAN;
-    assert_int_equal(mho_cosim_crossbar(*state, &f.x, f.core, 1, place, &row, &ei), MHO_EINVAL);
+    assert_int_equal(mho_cosim_crossbar(*state, &f.x, 1, f.v, f.core, 1, f.spice, place, &row, &ei),
+                     MHO_EINVAL);
   }
 }
 
@@ -435,7 +436,8 @@ static void test_no_growth(void **state) {
   OK(mho_spice_load(s, text, &ei));
   mho_free(text);
   double before = 0, i;
-  for (int run = 0; run < 1020; run++) {
+  int runs = getenv("MHO_TEST_SLOW") ? 10000 : 1000;
+  for (int run = 0; run < runs + 20; run++) {
     if (run == 20)
       before = memory();
     OK(mho_spice_alter(s, "vin0", "dc", 1e-3 * run, &ei));
@@ -444,7 +446,9 @@ static void test_no_growth(void **state) {
   }
   double grown = memory() - before;
   if (!(grown < 5e6))
-    fail_msg("1000 runs took %g bytes", grown);
+    fail_msg("%d runs took %g bytes", runs, grown);
+  if (getenv("MHO_TEST_SHOW"))
+    print_message("%d runs took %g bytes\n", runs, grown);
 }
 
 /* Nothing of ngspice's own words reaches our standard output and error. */

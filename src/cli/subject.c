@@ -1,0 +1,94 @@
+/* subject.c - the network that a verb works on: of a stored run, or as a config builds it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli/subject.h"
+
+#include <string.h>
+
+static bool is_config(const char *word) {
+  const char *end = strrchr(word, '.');
+  return end && (!strcmp(end, ".yaml") || !strcmp(end, ".yml"));
+}
+
+static mho_err open_config(session *s, const common_options *o, subject *x, mho_errinfo *ei) {
+  mho_config *c;
+  mho_err err = mho_config_new(&c, ei);
+  if (!err)
+    err = mho_config_file(c, o->run, ei);
+  for (int i = 0; i < o->n_set && !err; i++)
+    err = mho_config_set(c, o->set[i], ei);
+  if (!err)
+    err = mho_experiment_new(s->registry, c, false, &x->e, ei);
+  mho_config_free(c);
+  if (!err)
+    err = mho_trainer_new(&s->ctx, x->e, &x->t, ei);
+  return err;
+}
+
+static mho_err open_run(session *s, const common_options *o, mho_store_mode mode, subject *x,
+                        mho_errinfo *ei) {
+  mho_checkpoint_row c = {0};
+  mho_err err = mho_store_open(o->db ? o->db : DEFAULT_DB, mode, &x->store, ei);
+  if (!err)
+    err = mho_store_find(x->store, o->run, x->id, ei);
+  if (!err)
+    err = mho_train_stored_experiment(x->store, s->registry, x->id, o->n_set, o->set, &x->e, ei);
+  if (!err)
+    err = mho_store_checkpoint_get(x->store, x->id, "last", &c, ei);
+  if (!err)
+    err = mho_trainer_new(&s->ctx, x->e, &x->t, ei);
+  if (!err)
+    err = mho_trainer_load(x->t, &c.blob, ei);
+  mho_blob_free(&c.blob);
+  return err;
+}
+
+mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, subject *out,
+                     mho_errinfo *ei) {
+  *out = (subject){0};
+  mho_err err = is_config(o->run) ? open_config(s, o, out, ei) : open_run(s, o, mode, out, ei);
+  if (err) {
+    subject_close(out);
+    return err;
+  }
+  mho_network *net = mho_trainer_network(out->t);
+  const mho_entry *ideal = mho_registry_find(s->registry, MHO_KIND_ARRAY, "ideal");
+  for (int c = 0; c < net->n_connections; c++)
+    net->connection[c].xb->model = (const mho_array_model *)ideal;
+  return MHO_OK;
+}
+
+void subject_close(subject *x) {
+  mho_trainer_free(x->t);
+  mho_experiment_free(x->e);
+  mho_store_close(x->store);
+  *x = (subject){0};
+}
+
+const mho_connection *subject_connection(const subject *x, const char *name, mho_errinfo *ei) {
+  const mho_network *net = mho_trainer_network(x->t);
+  char all[MHO_TEXT_MAX] = "";
+  for (int c = 0; c < net->n_connections; c++) {
+    const mho_connection *k = &net->connection[c];
+    if (name ? !strcmp(k->name, name) : k->to == net->n_layers - 1)
+      return k;
+    mho_text_append(all, sizeof all, "%s%s", c ? ", " : "", k->name);
+  }
+  mho_fail(ei, MHO_ENOTFOUND, "there is no connection '%s' (there are %s)", name ? name : "", all);
+  return NULL;
+}
+
+double subject_nudge(const subject *x) {
+  const mho_param *p = mho_params_find(x->e->rule.entry->params, "nudge");
+  return p && p->kind == MHO_PARAM_REAL ? *(const double *)(const void *)(x->e->rule.params + p->offset)
+                                        : 0.1;
+}
+
+mho_err subject_samples(const subject *x, int first, int n, mho_real *images, uint8_t *label,
+                        mho_errinfo *ei) {
+  const mho_dataset *d = mho_trainer_dataset(x->t);
+  if (first < 0 || n > d->test.n - first)
+    return mho_fail(ei, MHO_EINVAL, "there is no test image %d: the dataset has %d", first + n - 1,
+                    d->test.n);
+  mho_images_batch(d, &d->test, NULL, first, n, images, label);
+  return MHO_OK;
+}

@@ -1,0 +1,30 @@
+/* subject.h - the network that a verb works on: of a stored run, or as a config builds it.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_CLI_SUBJECT_H
+#define MHO_CLI_SUBJECT_H
+
+#include "cli/cli.h"
+#include "mho/spice.h"
+#include "mho/train.h"
+
+typedef struct subject {
+  mho_experiment *e;
+  mho_trainer *t; /* a run's last checkpoint, or a config's initial weights */
+  mho_store *store;
+  char id[MHO_ID_MAX]; /* of the run; "" for a config */
+} subject;
+
+/** RUN or CONFIG (a word that ends in .yaml or .yml) of the common options, with --set on top. All its crossbars
+ *  read exactly afterwards: the circuits have no noise and no converters. */
+mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, subject *out, mho_errinfo *ei);
+void subject_close(subject *x);
+
+/** A connection by its name, or the one into the read-out without one. */
+const mho_connection *subject_connection(const subject *x, const char *name, mho_errinfo *ei);
+/** beta_f of the experiment's rule; 0.1 where it has none. */
+double subject_nudge(const subject *x);
+/** Test images first .. first+n-1: [n x features] and labels, [n]. MHO_EINVAL when there are not so many. */
+mho_err subject_samples(const subject *x, int first, int n, mho_real *images, uint8_t *label,
+                        mho_errinfo *ei);
+
+#endif

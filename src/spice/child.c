@@ -1,0 +1,202 @@
+/* child.c - a netlist of unknown origin, run by ngspice in a process of its own.
+ *
+ * Some circuits and commands crash the library, others never return, and what a netlist includes from files is
+ * not checked before. The child is this program again with one word as argument, spawned, not forked: the parent
+ * may run threads. Parent and child talk through a socket: the netlist goes in, what ngspice prints comes out,
+ * and after it one line of the child's own, without which the child has died.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mho/spice.h"
+#include "spice/deck.h"
+#include "spice/session.h"
+#include "spice/text.h"
+
+extern char **environ;
+
+#define DONE   "mho-child done\n"
+#define FAILED "mho-child failed " /* and the line of the netlist, 0: none, and a sentence */
+
+/* ---------------------------------------------------------------- the child */
+
+static bool send_all(int fd, const char *p, size_t n) {
+  while (n > 0) {
+    ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR)
+      continue;
+    if (sent <= 0)
+      return false;
+    p += sent;
+    n -= (size_t)sent;
+  }
+  return true;
+}
+
+static void pass_on(void *user, const char *line) {
+  int fd = *(const int *)user;
+  send_all(fd, line, strlen(line));
+  send_all(fd, "\n", 1);
+}
+
+/* The commands between .control and .endc, in order; "quit" ends them. */
+static mho_err run_commands(mho_spice *s, char *text, mho_errinfo *ei) {
+  bool control = false;
+  char *save = NULL;
+  mho_err err = MHO_OK;
+  for (char *line = strtok_r(text, "\r\n", &save); line && !err; line = strtok_r(NULL, "\r\n", &save)) {
+    line += strspn(line, " \t");
+    if (!strncasecmp(line, ".control", 8))
+      control = true;
+    else if (!strncasecmp(line, ".endc", 5))
+      control = false;
+    else if (control && (!strncasecmp(line, "quit", 4) || !strncasecmp(line, "exit", 4)))
+      break;
+    else if (control && *line && *line != '*')
+      err = mho_spice_any_command(s, line, ei);
+  }
+  return err;
+}
+
+static mho_err serve(int fd, char *netlist, mho_errinfo *ei) {
+  mho_spice *s;
+  mho_err err = mho_spice_open(&s, ei);
+  if (err)
+    return err;
+  err = mho_spice_load(s, netlist, ei);
+  mho_spice_listen(s, pass_on, &fd);
+  if (!err)
+    err = run_commands(s, netlist, ei);
+  mho_spice_close(s);
+  return err;
+}
+
+int mho_spice_child(int fd) {
+  mho_spice_text t = {0};
+  char part[4096];
+  ssize_t n;
+  mho_errinfo ei = {0};
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody reads the answer of an orphan */
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  while ((n = read(fd, part, sizeof part)) > 0)
+    mho_spice_text_add(&t, "%.*s", (int)n, part);
+  mho_err err = n < 0 || t.failed ? mho_fail(&ei, MHO_EIO, "the child cannot read its netlist")
+                                  : serve(fd, t.p ? t.p : part, &ei);
+  if (err) {
+    char line[MHO_MESSAGE_MAX + 64];
+    snprintf(line, sizeof line, FAILED "%d %d %s\n", (int)err, ei.line, ei.message);
+    send_all(fd, line, strlen(line));
+  } else {
+    send_all(fd, DONE, strlen(DONE));
+  }
+  mho_free(t.p);
+  return err ? 1 : 0;
+}
+
+/* ---------------------------------------------------------------- the parent */
+
+static mho_err spawn(const char *program, int fd, pid_t *child, mho_errinfo *ei) {
+  char word[] = MHO_SPICE_CHILD;
+  char *argv[] = {(char *)(uintptr_t)program, word, NULL};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, fd, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", 1, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
+  int rc = posix_spawn(child, program, &actions, NULL, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  return rc ? mho_fail(ei, MHO_EIO, "cannot start %s: %s", program, strerror(rc)) : MHO_OK;
+}
+
+/* Everything the child says, until it ends or the time is over. @return whether it ended. */
+static bool listen_until(int fd, double end, mho_spice_text *t) {
+  char part[4096];
+  for (;;) {
+    double left = end - mho_seconds();
+    if (left <= 0)
+      return false;
+    struct pollfd p = {fd, POLLIN, 0};
+    int ready = poll(&p, 1, left > 1 ? 1000 : (int)(1000 * left) + 1);
+    if (ready < 0 && errno != EINTR)
+      return true;
+    if (ready <= 0)
+      continue;
+    ssize_t n = read(fd, part, sizeof part);
+    if (n <= 0)
+      return true;
+    mho_spice_text_add(t, "%.*s", (int)n, part);
+  }
+}
+
+/* The child's own last line, cut off the text. */
+static mho_err verdict(mho_spice_text *t, int status, mho_errinfo *ei) {
+  char *done = NULL;
+  for (char *p = t->p; p && (p = strstr(p, "mho-child ")); p++)
+    done = p;
+  if (done && !strcmp(done, DONE)) {
+    *done = 0;
+    return MHO_OK;
+  }
+  if (done && !strncmp(done, FAILED, strlen(FAILED))) {
+    int err = MHO_ESPICE, line = 0, at = 0;
+    sscanf(done + strlen(FAILED), "%d %d %n", &err, &line, &at);
+    done[strcspn(done, "\n")] = 0;
+    mho_fail_at(ei, (mho_err)err, NULL, line, "%s", done + strlen(FAILED) + at);
+    *done = 0;
+    return err > 0 && err < MHO_ERR_COUNT ? (mho_err)err : MHO_ESPICE;
+  }
+  if (WIFSIGNALED(status))
+    return mho_fail(ei, MHO_ESPICE, "ngspice crashed on this netlist (%s)", strsignal(WTERMSIG(status)));
+  return mho_fail(ei, MHO_ESPICE, "ngspice ended in the middle of this netlist (exit code %d)",
+                  WEXITSTATUS(status));
+}
+
+mho_err mho_spice_isolated(const char *program, const char *netlist, double timeout_s, char **out,
+                           mho_errinfo *ei) {
+  int pair[2], status = 0;
+  pid_t child;
+  mho_spice_text t = {0};
+  *out = NULL;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+    return mho_fail(ei, MHO_EIO, "no socket to a child process: %s", strerror(errno));
+  mho_err err = spawn(program, pair[1], &child, ei);
+  close(pair[1]);
+  if (err) {
+    close(pair[0]);
+    return err;
+  }
+  double end = mho_seconds() + timeout_s;
+  send_all(pair[0], netlist, strlen(netlist)); /* a child that dies of it says so below */
+  shutdown(pair[0], SHUT_WR);
+  bool ended = listen_until(pair[0], end, &t);
+  if (!ended)
+    kill(child, SIGKILL);
+  close(pair[0]);
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    ;
+  if (t.failed)
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for what ngspice printed");
+  else
+    err = ended ? verdict(&t, status, ei)
+                : mho_fail(ei, MHO_ESPICE, "ngspice did not finish this netlist in %g s and was stopped",
+                           timeout_s);
+  if (err) {
+    mho_free(t.p);
+    return err;
+  }
+  if (!t.p)
+    mho_spice_text_add(&t, "%s", "");
+  *out = t.p;
+  return t.p ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for what ngspice printed");
+}

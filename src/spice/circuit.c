@@ -1,0 +1,248 @@
+/* circuit.c - a network loaded into ngspice, settled for one sample after another.
+ *
+ * Loading a netlist takes milliseconds and leaves memory behind, so it is done once: inputs and errors are
+ * external sources, which ngspice asks for in every Newton iteration, and weights are resistances that are
+ * altered where they have changed.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mho/spice.h"
+#include "spice/subckt.h"
+
+static const double TAU = 100e-9, V_READ = 0.1, V_UNIT = 0.1, R_MEM = 10e3; /* as the netlist's defaults */
+
+struct mho_spice_network {
+  mho_spice *s;
+  mho_spice_network_options o;
+  double *top;                     /* [connections] weight at the ends of the range; ideal device only */
+  double **g;                      /* [connections] of [2 x cells]: conductances in the circuit, G+ then G- */
+  double *fresh;                   /* [2 x most cells] */
+  double *g_unit;                  /* [connections] */
+  double *input;                   /* [features], V */
+  double *current[MHO_LAYERS_MAX]; /* Norton: [n], A, into the layers that inputs reach */
+  double *error;                   /* [classes], V */
+};
+
+static size_t cells_of(const mho_crossbar *x) {
+  return (size_t)x->rows * (size_t)x->cols;
+}
+
+/* ---------------------------------------------------------------- sources */
+
+/* Names as ngspice has them: vx_<i>, ve_<k>, ix_h<l>_<j>, ix_out_<j>. */
+static double supply(void *user, const char *name, double t) {
+  const mho_spice_network *c = user;
+  if (name[0] == 'v')
+    return (name[1] == 'x' ? c->input : c->error)[atoi(name + 3)];
+  bool hidden = name[3] == 'h';
+  char *end;
+  long layer = hidden ? strtol(name + 4, &end, 10) : c->o.net->n_layers - 1;
+  return c->current[layer][atoi((hidden ? end : name + 6) + 1)];
+}
+
+static void set_sources(mho_spice_network *c, const double *x, double nudge, const double *error) {
+  const mho_network *net = c->o.net;
+  for (int i = 0; i < net->layer[0].n; i++)
+    c->input[i] = V_READ * x[i];
+  for (int k = 0; k < net->layer[net->n_layers - 1].n; k++)
+    c->error[k] = error ? -nudge * V_READ * error[k] : 0;
+  if (c->o.inputs != MHO_NETLIST_NORTON)
+    return;
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    if (k->from)
+      continue;
+    const mho_crossbar *xb = net->connection[k->connection].xb;
+    const double *g = c->g[k->connection];
+    double unit = V_UNIT / (V_READ * R_MEM * c->g_unit[k->connection]);
+    for (int col = 0; col < xb->cols; col++)
+      c->current[k->to][col] = 0;
+    for (int row = 0; row < xb->rows; row++)
+      for (int col = 0; col < xb->cols; col++) {
+        size_t cell = (size_t)row * (size_t)xb->cols + (size_t)col;
+        c->current[k->to][col] += unit * (g[cell] - g[cells_of(xb) + cell]) * c->input[row];
+      }
+  }
+}
+
+/* ---------------------------------------------------------------- conductances */
+
+static void find_conductances(const mho_spice_network *c, int connection, double *g, double *g_unit) {
+  const mho_crossbar *x = c->o.net->connection[connection].xb;
+  mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + cells_of(x), g_unit);
+}
+
+/* Room above the largest weight of the ideal device, whose conductances have no bounds of their own. */
+static void choose_ranges(mho_spice_network *c) {
+  for (int k = 0; k < c->o.net->n_connections; k++) {
+    const mho_crossbar *x = c->o.net->connection[k].xb;
+    double most = x->w_max;
+    for (size_t i = 0; i < cells_of(x); i++)
+      most = fmax(most, fabs((double)x->w[i]));
+    c->top[k] = most > x->w_max ? 2 * most : most;
+  }
+}
+
+static bool outgrown(const mho_spice_network *c) {
+  for (int k = 0; k < c->o.net->n_connections; k++) {
+    const mho_crossbar *x = c->o.net->connection[k].xb;
+    for (size_t i = 0; i < cells_of(x) && !x->pos; i++)
+      if (!(fabs((double)x->w[i]) <= c->top[k]))
+        return true;
+  }
+  return false;
+}
+
+static mho_err load(mho_spice_network *c, mho_errinfo *ei) {
+  char *netlist;
+  choose_ranges(c);
+  for (int k = 0; k < c->o.net->n_connections; k++)
+    find_conductances(c, k, c->g[k], &c->g_unit[k]);
+  mho_err err = mho_netlist_network_write(&(mho_netlist_network){.net = c->o.net,
+                                                                 .device = c->o.device,
+                                                                 .top = c->top,
+                                                                 .v_read = V_READ,
+                                                                 .v_unit = V_UNIT,
+                                                                 .r_mem = R_MEM,
+                                                                 .tau = TAU,
+                                                                 .inputs = c->o.inputs,
+                                                                 .transient = c->o.transient,
+                                                                 .external = true},
+                                          &netlist, ei);
+  if (!err)
+    err = mho_spice_load(c->s, netlist, ei);
+  mho_free(netlist);
+  mho_spice_sources(c->s, supply, c);
+  return err;
+}
+
+/* Alter the resistors of one link where its connection's conductances differ from those of the circuit. */
+static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *ei) {
+  const mho_network *net = c->o.net;
+  const mho_crossbar *x = net->connection[k->connection].xb;
+  const double *then = c->g[k->connection];
+  size_t n = cells_of(x);
+  for (size_t at = 0; at < 2 * n; at++) {
+    if (c->fresh[at] == then[at])
+      continue;
+    int row = (int)(at % n / (size_t)x->cols), col = (int)(at % n % (size_t)x->cols);
+    char name[MHO_NETLIST_NAME];
+    mho_netlist_resistor(name, at < n ? 'p' : 'n', net->layer[k->from].name, net->layer[k->to].name,
+                         k->transposed ? col : row, k->transposed ? row : col);
+    mho_err err = mho_spice_alter(c->s, name, "resistance", mho_netlist_ohm(c->fresh[at]), ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+mho_err mho_spice_network_refresh(mho_spice_network *c, mho_errinfo *ei) {
+  const mho_network *net = c->o.net;
+  if (outgrown(c))
+    return load(c, ei);
+  for (int k = 0; k < net->n_connections; k++) {
+    find_conductances(c, k, c->fresh, &c->g_unit[k]);
+    for (int i = 0; i < net->n_links; i++) {
+      const mho_link *link = &net->link[i];
+      if (link->connection != k || (link->from == 0 && c->o.inputs == MHO_NETLIST_NORTON))
+        continue;
+      mho_err err = alter_link(c, link, ei);
+      if (err)
+        return err;
+    }
+    for (size_t at = 0; at < 2 * cells_of(net->connection[k].xb); at++)
+      c->g[k][at] = c->fresh[at];
+  }
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- new, free, settle */
+
+void mho_spice_network_free(mho_spice_network *c) {
+  if (!c)
+    return;
+  mho_spice_sources(c->s, NULL, NULL);
+  for (int k = 0; c->g && k < c->o.net->n_connections; k++)
+    mho_free(c->g[k]);
+  for (int l = 0; l < c->o.net->n_layers; l++)
+    mho_free(c->current[l]);
+  mho_free(c->g);
+  mho_free(c->top);
+  mho_free(c->fresh);
+  mho_free(c->g_unit);
+  mho_free(c->input);
+  mho_free(c->error);
+  mho_free(c);
+}
+
+static bool allocate(mho_spice_network *c) {
+  const mho_network *net = c->o.net;
+  size_t connections = (size_t)net->n_connections, most = 0;
+  bool ok = (c->g = mho_alloc(connections, sizeof *c->g)) &&
+            (c->top = mho_alloc(connections, sizeof *c->top)) &&
+            (c->g_unit = mho_alloc(connections, sizeof *c->g_unit)) &&
+            (c->input = mho_alloc((size_t)net->layer[0].n, sizeof *c->input)) &&
+            (c->error = mho_alloc((size_t)net->layer[net->n_layers - 1].n, sizeof *c->error));
+  for (int k = 0; ok && k < net->n_connections; k++) {
+    size_t n = 2 * cells_of(net->connection[k].xb);
+    most = n > most ? n : most;
+    ok = (c->g[k] = mho_alloc(n, sizeof **c->g)) != NULL;
+  }
+  for (int l = 1; ok && l < net->n_layers; l++)
+    ok = (c->current[l] = mho_alloc((size_t)net->layer[l].n, sizeof *c->current[l])) != NULL;
+  return ok && (c->fresh = mho_alloc(most, sizeof *c->fresh));
+}
+
+mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o, mho_spice_network **out,
+                              mho_errinfo *ei) {
+  *out = NULL;
+  mho_spice_network *c = mho_alloc(1, sizeof *c);
+  if (c) {
+    c->s = s;
+    c->o = *o;
+  }
+  mho_err err =
+      c && allocate(c) ? load(c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
+  if (err) {
+    mho_spice_network_free(c);
+    return err;
+  }
+  *out = c;
+  return MHO_OK;
+}
+
+void mho_spice_network_stop(mho_spice_network *c, double stop) {
+  c->o.stop = stop;
+}
+
+static mho_err read_states(const mho_spice_network *c, double *const *z, mho_errinfo *ei) {
+  const mho_network *net = c->o.net;
+  for (int l = 1; l < net->n_layers; l++) {
+    bool hidden = net->layer[l].neuron != NULL;
+    for (int j = 0; j < net->layer[l].n; j++) {
+      char name[48];
+      snprintf(name, sizeof name, "v(%c_%s_%d)", hidden ? 'z' : 'u', net->layer[l].name, j);
+      mho_err err = mho_spice_last(c->s, name, &z[l][j], ei);
+      if (err)
+        return err;
+      z[l][j] /= hidden ? V_READ : V_UNIT;
+      if (!isfinite(z[l][j]))
+        return mho_fail(ei, MHO_ESPICE, "ngspice found %g at %s", z[l][j], name);
+    }
+  }
+  return MHO_OK;
+}
+
+mho_err mho_spice_network_settle(mho_spice_network *c, const double *x, double nudge, const double *error,
+                                 double *const *z, mho_errinfo *ei) {
+  char command[80] = "op";
+  set_sources(c, x, nudge, error);
+  if (c->o.transient) {
+    double stop = c->o.stop > 0 ? c->o.stop : 50 * TAU;
+    snprintf(command, sizeof command, "tran %.6g %.6g uic", stop / 50, stop);
+  }
+  mho_err err = mho_spice_run(c->s, command, ei);
+  return err ? err : read_states(c, z, ei);
+}

@@ -1,0 +1,80 @@
+/* expect.c - what a netlist printed against what its comments expect.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mho/spice.h"
+
+enum { NAME = 80 };
+
+/* "* expect NAME = VALUE +- MARGIN UNIT" */
+typedef struct expectation {
+  char name[NAME], unit[16];
+  double value, margin;
+  int line;
+} expectation;
+
+static bool parse(const char *line, expectation *e) {
+  *e = (expectation){.unit = ""};
+  int got = sscanf(line, "* expect %79s = %lf +- %lf %15s", e->name, &e->value, &e->margin, e->unit);
+  return got >= 3;
+}
+
+/* The last value printed as "name = value", in either case of letters. */
+static bool find_printed(const char *printed, const char *name, double *out) {
+  size_t n = strlen(name);
+  bool found = false;
+  for (const char *p = printed; *p;) {
+    const char *end = p + strcspn(p, "\n"), *start = p + strspn(p, " \t");
+    if (!strncasecmp(start, name, n) && !strncmp(start + n, " = ", 3)) {
+      *out = strtod(start + n + 3, NULL);
+      found = true;
+    }
+    p = *end ? end + 1 : end;
+  }
+  return found;
+}
+
+mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_row *row,
+                            char place[MHO_PLACE_MAX], mho_errinfo *ei) {
+  double squares = 0, worst = 0;
+  int line = 0;
+  *row = (mho_cosim_row){.what = "netlist",
+                         .quantity = "printed values",
+                         .unit = "",
+                         .place = place,
+                         .tolerance = 1,
+                         .core_s = (double)NAN,
+                         .spice_s = (double)NAN};
+  place[0] = 0;
+  for (const char *p = netlist; *p;) {
+    char copy[256];
+    const char *end = p + strcspn(p, "\n");
+    snprintf(copy, sizeof copy, "%.*s", (int)(end - p), p);
+    p = *end ? end + 1 : end;
+    line++;
+    expectation e;
+    double value;
+    if (!parse(copy, &e))
+      continue;
+    if (!find_printed(printed, e.name, &value))
+      return mho_fail_at(ei, MHO_ESPICE, NULL, line, "ngspice printed no %s", e.name);
+    double d = fabs(value - e.value), ratio = d == 0 ? 0 : d / e.margin;
+    row->n++;
+    squares += d * d;
+    if (!(ratio <= worst) || row->n == 1) {
+      worst = isnan(ratio) ? (double)INFINITY : ratio;
+      row->max_abs = d;
+      snprintf(place, MHO_PLACE_MAX, "%.60s", e.name);
+    }
+  }
+  if (!row->n)
+    return mho_fail(ei, MHO_EINVAL, "the netlist has no comment '* expect NAME = VALUE +- MARGIN'");
+  row->rms = sqrt(squares / (double)row->n);
+  row->max_rel = worst;
+  row->pass = worst <= 1;
+  return MHO_OK;
+}
