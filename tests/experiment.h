@@ -17,7 +17,7 @@ static int teardown_registry(void **state) {
   return 0;
 }
 
-static mho_experiment *experiment(const char *yaml) {
+static inline mho_experiment *experiment(const char *yaml) {
   mho_config *c;
   mho_experiment *e;
   OK(mho_config_new(&c, &ei));

@@ -33,6 +33,8 @@ typedef struct mho_dataset_config {
   int64_t train, test;     /* use only the first so many images; 0: all */
   int64_t validation;      /* hold out so many from the end of the training images used */
   int normalize;           /* none, channels */
+  int64_t crop;            /* largest shift of a training image, pixels */
+  bool flip;               /* training images may be mirrored */
 } mho_dataset_config;
 enum { MHO_NORMALIZE_NONE, MHO_NORMALIZE_CHANNELS };
 MHO_API extern const mho_params mho_dataset_params;
@@ -70,6 +72,14 @@ MHO_API void mho_dataset_free(mho_dataset *d);
  *  @param out    [n x features]; label_out [n], nullable. */
 MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first,
                               int n, mho_real *out, uint8_t *label_out);
+
+/** The same, each image shifted by up to `crop` pixels up or down and left or right (a random crop of the image with a
+ *  black border), and with `flip` mirrored left to right half of the time. What happens to an image follows from its
+ *  number in the part and the epoch alone.
+ *  @param rng  stream of these draws. */
+MHO_API void mho_images_augmented(const mho_dataset *d, const mho_images *part, const int *index, int n,
+                                  const mho_dataset_config *config, mho_rng rng, int epoch, mho_real *out,
+                                  uint8_t *label_out);
 
 /** Where the dataset's files were found: the first of the places mho_dataset_load looks at that holds them
  *  all. "" when nowhere, and for an embedded dataset.

@@ -4,17 +4,28 @@
  * forward link carries alpha z W; a feedback link carries beta_i z W^T on the forward link's own crossbar
  * (symmetric) or beta_i z B on a crossbar of fixed random weights (asymmetric). The network is const while it
  * settles; only programming changes its crossbars.
+ *
+ * A layer of images has channels x height x width units; its activity may be pooled, and then the links out of it read
+ * the largest of every window and the links back into it reach those winners. A convolution is one crossbar of
+ * kernel^2 channels_in rows by channels_out columns, read once for every position of its target, and transposed for
+ * every position in the feedback, where the results overlap and add up. A bias is one more row of the crossbar whose
+ * input is always 1.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_NETWORK_H
 #define MHO_NETWORK_H
 
 #include "mho/array.h"
 #include "mho/neuron.h"
+#include "mho/num.h"
 
 typedef struct mho_layer {
   char name[16]; /* "x", "h1" ..., "out" */
-  int n;
-  const mho_neuron *neuron; /* of hidden layers */
+  int n;         /* units: channels x height x width; position after position, the channels of one side
+                                  by side, but for the input, which is planar as the dataset is */
+  int channels, height, width; /* n, 1, 1 when they make no image */
+  mho_pool_window pool;        /* size 0: none */
+  int outputs;                 /* numbers that links out of it read: n, or the pooled ones */
+  const mho_neuron *neuron;    /* of hidden layers */
   int forward, n_forward; /* links into this layer that lead forward: link[forward .. forward+n_forward-1] */
   int feedback, n_feedback; /* and those that lead back; from the read-out, the nudge */
   int distance; /* powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of reach */
@@ -24,7 +35,10 @@ typedef struct mho_connection { /* one crossbar and where it lies */
   char name[40];                /* "x-h1" */
   int from, to;                 /* of its forward (or only) direction */
   bool trained;
-  mho_crossbar *xb; /* [n of from x n of to] */
+  mho_conv conv;    /* kernel 0: dense */
+  bool bias;        /* its last row is the bias of the target */
+  int positions;    /* of the target at which it is read: 1 when dense */
+  mho_crossbar *xb; /* [outputs of from (+ 1) x n of to], or [patch (+ 1) x channels of to] */
 } mho_connection;
 
 typedef struct mho_link {
@@ -33,6 +47,7 @@ typedef struct mho_link {
   bool transposed; /* reads the connection against its direction */
   mho_real scale;  /* alpha, beta_i^span, or 1 */
   int span;        /* powers of beta_i, of a feedback link */
+  bool plain;      /* nothing but the crossbar lies between the two layers: no patches, pooling or bias */
 } mho_link;
 
 typedef struct mho_network {
@@ -52,9 +67,12 @@ typedef struct mho_network {
 enum { MHO_LAYERS_MAX = MHO_INTS_MAX + 2, MHO_EDGES_MAX = 4096 };
 typedef struct mho_edge {
   int from, to;
+  int kernel, stride, padding; /* of a convolution; a feedback edge is as its forward one. kernel 0: dense */
 } mho_edge;
 typedef struct mho_graph {
   int n_layers, size[MHO_LAYERS_MAX];
+  int channels[MHO_LAYERS_MAX], height[MHO_LAYERS_MAX], width[MHO_LAYERS_MAX]; /* of images; else 0 */
+  int pool[MHO_LAYERS_MAX]; /* side of the windows; 0: none */
   int n_edges;
   mho_edge edge[MHO_EDGES_MAX]; /* from < to: forward, trained; from > to: feedback */
 } mho_graph;
@@ -63,7 +81,10 @@ typedef struct mho_network_config {
   mho_ints hidden;
   double forward_scale; /* alpha, of the links between hidden layers */
   int output;           /* softmax */
+  bool biases;
+  int init; /* glorot, fan_in */
 } mho_network_config;
+enum { MHO_INIT_GLOROT, MHO_INIT_FAN_IN };
 MHO_API extern const mho_params mho_network_params;
 
 typedef struct mho_feedback_config {
@@ -79,12 +100,14 @@ typedef struct mho_topology_input {
   const mho_network_config *config;
   const void *params; /* of the topology */
   int features, classes;
-  bool symmetric; /* a feedback edge needs its forward one */
-  uint64_t seed;  /* of the weights, for topologies drawn by chance */
+  int channels, height, width; /* of the images; features when they make none */
+  bool symmetric;              /* a feedback edge needs its forward one */
+  uint64_t seed;               /* of the weights, for topologies drawn by chance */
 } mho_topology_input;
 
 typedef struct mho_topology {
   mho_entry entry;
+  bool own_layers; /* its own keys say what the hidden layers are, not network.hidden */
   /* Fill the graph, which comes empty. */
   mho_err (*build)(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei);
 } mho_topology;
@@ -108,10 +131,12 @@ typedef struct mho_network_options {
   const mho_array_config *array_config; /* nullable: defaults */
   mho_seeds seeds;
   int features, classes;
+  int channels, height, width; /* of the images */
 } mho_network_options;
 
-/** Build a network with Glorot-uniform initial weights, +-sqrt(6/(n_in + n_out)), forward and random feedback
- * alike, written as exactly as the devices allow. Options that are pointed to must outlive it.
+/** Build a network with uniform initial weights, forward and random feedback alike, written as exactly as the devices
+ *  allow: +-sqrt(6/(n_in + n_out)) (glorot) or +-1/sqrt(n_in) (fan_in), with n the kernel^2 channels of a convolution;
+ *  biases 0 with glorot, as the weights with fan_in. Options that are pointed to must outlive it.
  *  @return MHO_OK; MHO_ECONFIG when the topology cannot be built (a feedback edge without its forward one in
  *          symmetric mode, no hidden layer); MHO_ENOMEM. */
 MHO_API mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei);

@@ -1,4 +1,4 @@
-/* num.h - thin wrappers of numerical libraries: dense products, eigenvalues.
+/* num.h - thin wrappers of numerical libraries: dense products, eigenvalues; and the kernels of convolution.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_NUM_H
 #define MHO_NUM_H
@@ -24,6 +24,60 @@ MHO_API void mho_gemm(bool ta, bool tb, int m, int n, int k, mho_real alpha, con
 /** The same in double precision, whatever mho_real is. */
 MHO_API void mho_gemm_double(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda,
                              const double *b, int ldb, double beta, double *c, int ldc);
+
+/* ---------------------------------------------------------------- convolution and pooling */
+
+/* A convolution as a product: what it reads at one position of its target is a patch of the source, a row vector
+ * that is multiplied with a matrix [kernel^2 channels x out_channels]. The target lies position after position, the
+ * channels of a position side by side. So does the source, with rows of the matrix in the order (ky, kx, channel);
+ * or it is planar, one channel's plane after the other, with rows in the order (channel, ky, kx). */
+typedef struct mho_conv {
+  int channels, height, width; /* of the source */
+  bool planar;
+  int kernel, stride, padding; /* zeros around the source; kernel 0: there is no convolution */
+  int out_channels, out_height, out_width;
+} mho_conv;
+
+static inline int mho_conv_rows(const mho_conv *g) { /* numbers in a patch */
+  return g->kernel * g->kernel * g->channels;
+}
+static inline int mho_conv_positions(const mho_conv *g) {
+  return g->out_height * g->out_width;
+}
+/** Fill in the target's height and width. @return false when the kernel is larger than the padded source. */
+MHO_API bool mho_conv_fit(mho_conv *g);
+/** Rows row0 .. row0+rows-1 of the patches at positions first .. first+n-1, counted through all samples.
+ *  @param x    [samples x source].
+ *  @param out  [n x ld], the first `rows` of each line written. */
+MHO_API void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int row0, int rows,
+                             mho_real *out, int ld);
+/** The adjoint of the gathering: add patches, [n x ld], to where they come from. */
+MHO_API void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int first, int n,
+                              mho_real *x);
+
+/* The largest of every size x size window, windows side by side; a border narrower than a window is left out. Of
+ * equal ones the first wins, row by row. Channels of a position lie side by side. */
+typedef struct mho_pool_window {
+  int channels, height, width;
+  int size; /* 0: there is no pooling; at most MHO_POOL_SIZE_MAX */
+} mho_pool_window;
+enum { MHO_POOL_SIZE_MAX = 15 };
+
+static inline int mho_pool_outputs(const mho_pool_window *p) {
+  return p->channels * (p->height / p->size) * (p->width / p->size);
+}
+/** The largest of every window, for n samples: z [n x channels height width], out [n x outputs]. */
+MHO_API void mho_pool_max(const mho_pool_window *p, int n, const mho_real *z, mho_real *out);
+/** Which unit of every window it is, counted row by row, [n x outputs]. */
+MHO_API void mho_pool_winners(const mho_pool_window *p, int n, const mho_real *z, uint8_t *winner);
+/** out = v where z is largest, [n x outputs]; v, z: [n x channels height width]. */
+MHO_API void mho_pool_take(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z,
+                           mho_real *out);
+/** Its adjoint, for the winners of z: out = v there and 0 elsewhere, or out += when `add`; v [n x outputs]. */
+MHO_API void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v, const uint8_t *winner,
+                           bool add, mho_real *out);
+
+/* ---------------------------------------------------------------- eigenvalues */
 
 /* GSL's error handler aborts the program: one that uses what follows should call gsl_set_error_handler_off()
  * at start, as the command does; failures are then returned. */

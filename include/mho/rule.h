@@ -4,7 +4,7 @@
  *
  *   grad W = z_from^T error_to / B      (minimized)
  *
- * with z the states of the first (free) phase.
+ * with z the states of the first (free) phase; of a convolution summed over its positions, with z the patch read there.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_RULE_H
 #define MHO_RULE_H
@@ -58,9 +58,13 @@ enum { MHO_GRADIENT_AUTO, MHO_GRADIENT_PHYSICAL, MHO_GRADIENT_NORMALIZED };
 MHO_API extern const mho_params mho_gradient_params;
 
 /** Gradient of connection c from the states and errors of a batch, rows row0 .. row0+n-1 of the weight
- * matrix.
- *  @param out  [n x cols of the connection]. */
+ *  matrix.
+ *  @param state    of the free phase: z, and what is left of pooled layers.
+ *  @param out      [n x cols of the connection].
+ *  @param scratch  [mho_rule_gradient_scratch]. */
 MHO_API void mho_rule_gradient(const mho_network *net, int c, const mho_state *state, mho_real *const *error,
-                               int batch, double scale, int row0, int n, mho_real *out);
+                               int batch, double scale, int row0, int n, mho_real *out, mho_real *scratch);
+/** mho_real's of scratch that gradients of up to `rows` rows need. */
+MHO_API size_t mho_rule_gradient_scratch(const mho_network *net, int rows);
 
 #endif

@@ -17,7 +17,11 @@ typedef struct mho_state {
   mho_real **z;     /* [n_layers] of [capacity x n]: inputs, hidden activities, read-out probabilities */
   mho_real **next;  /* [n_layers] of [capacity x n] for hidden layers: the other half of a double buffer */
   mho_real **drive; /* [n_layers] of [capacity x n]: what is constant during a phase; NULL where nothing is */
-  mho_real **keep;  /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
+  uint8_t **
+      winner; /* [n_layers] of [capacity x outputs] for pooled layers: which unit of a window feedback reaches */
+  mho_real **pooled; /* [n_layers] of [capacity x outputs] for pooled layers: see mho_state_pool; NULL without
+                        MHO_STATE_INPUT */
+  mho_real **keep;   /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
                        them; NULL  without MHO_STATE_KEEP */
   mho_real **
       hold; /* [2 n_links] of [capacity x n of to]: what the sense lines of links into hidden layers held last,
@@ -34,6 +38,8 @@ enum {
 MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,
                               mho_errinfo *ei);
 MHO_API void mho_state_free(mho_state *s);
+/** s->pooled of rows row0 .. row0+n-1 from s->z, for gradients; s has MHO_STATE_INPUT. */
+MHO_API void mho_state_pool(const mho_network *net, mho_state *s, int row0, int n);
 /** mho_real's of scratch that reading links needs for chunks of n samples, ... */
 MHO_API size_t mho_settle_read_scratch(const mho_network *net, int n);
 /** ... and that a whole settle needs, on one thread. */
@@ -76,6 +82,7 @@ typedef struct mho_settle_job {
   double nudge;          /* signed beta_f; 0: free phase */
   const mho_real *error; /* [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step */
   const uint8_t *label;  /* [capacity], for a live error */
+  bool changes;          /* what is read are changes of activities: they meet no bias */
   mho_clock clock;
   mho_real *scratch;
   mho_meter *meter; /* nullable: reads are counted there, on one thread */

@@ -197,8 +197,31 @@ typedef bool (*mho_row_fn)(void *user, int n, const char *const *names, const mh
  *  @param timeout_s  0: none. */
 MHO_API mho_err mho_store_query(mho_store *s, const char *sql, int n_args, const char *const *args,
                                 double timeout_s, mho_row_fn row, void *user, mho_errinfo *ei);
+/* A question that design studies ask: one SELECT about the study ?1. */
+typedef struct mho_named_query {
+  const char *name, *title, *sql;
+} mho_named_query;
+MHO_API int mho_store_named_count(void);
+/** The i-th, or the one of that name; NULL when there is none. */
+MHO_API const mho_named_query *mho_store_named_at(int i);
+MHO_API const mho_named_query *mho_store_named_find(const char *name);
+
+enum { MHO_STUDY_NAME_MAX = 512 };
+/** The study of that name; NULL: the newest. MHO_ENOTFOUND with those that there are. */
+MHO_API mho_err mho_store_study_find(mho_store *s, const char *ref, char name[MHO_STUDY_NAME_MAX],
+                                     mho_errinfo *ei);
+
 /** PRAGMA integrity_check and foreign_key_check. */
 MHO_API mho_err mho_store_check(mho_store *s, mho_errinfo *ei);
+typedef struct mho_merge_result {
+  int runs, added, replaced; /* of the other database: all, new here, here but older */
+  int twice;                 /* configs that this one now has more than one completed run of */
+} mho_merge_result;
+/** Take the runs of another database, with all that belongs to them, into this one; in one transaction. A run
+ *  is known by its id: merging again changes nothing. */
+MHO_API mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei);
+/** Give back the room of what was deleted, and renew the statistics of the indices. Sizes in bytes. */
+MHO_API mho_err mho_store_vacuum(mho_store *s, int64_t *before, int64_t *after, mho_errinfo *ei);
 /** The schema as SQL text. */
 MHO_API const char *mho_store_schema(void);
 MHO_API int mho_store_schema_version(void);

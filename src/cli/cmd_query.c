@@ -1,22 +1,25 @@
 /* cmd_query.c - mho query: read-only SQL on the run database.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
 typedef struct options {
   common_options common;
-  const char *sql;
-  bool csv;
+  const char *sql, *study;
+  bool csv, list;
   double timeout;
 } options;
 
-enum { KEY_CSV = OPTION_VERB, KEY_TIMEOUT };
+enum { KEY_CSV = OPTION_VERB, KEY_TIMEOUT, KEY_LIST };
 static const struct argp_option option_table[] = {
     OPT_DB,
     OPT_JSON,
     {"csv", KEY_CSV, NULL, 0, "print CSV with a header line", 0},
-    {"timeout", KEY_TIMEOUT, "S", 0, "give up after so many seconds (default: never)", 0},
+    {"timeout", KEY_TIMEOUT, "S", 0, "give up after so many seconds (default 60)", 0},
+    {"list", KEY_LIST, NULL, 0, "list the named questions", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -28,13 +31,19 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_TIMEOUT:
     o->timeout = (double)option_number(state, "timeout", arg, 1, 1000000);
     return 0;
+  case KEY_LIST:
+    o->list = true;
+    return 0;
   case ARGP_KEY_ARG:
-    if (o->sql)
+    if (!o->sql)
+      o->sql = arg;
+    else if (mho_store_named_find(o->sql) && !o->study)
+      o->study = arg;
+    else
       argp_error(state, "one statement, in quotes: did the shell cut it at '%s'?", arg);
-    o->sql = arg;
     return 0;
   case ARGP_KEY_END:
-    if (!o->sql)
+    if (!o->sql && !o->list)
       argp_error(
           state,
           "which statement? for example \"SELECT device, avg(best_test_acc) FROM v_run GROUP BY device\"");
@@ -47,25 +56,59 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 static const struct argp argp = {
     option_table,
     parse,
-    "\"SQL\"",
-    "Run one read-only SQL statement on the run database.\v"
+    "\"SQL\"\nNAME [STUDY]",
+    "Run one read-only SQL statement on the run database, or a named question about a study (default: the "
+    "newest "
+    "one; mho query --list lists them).\v"
     "Tables: run, epoch, layer_epoch, settle, checkpoint, cosim, study, artifact; views: v_run (a run and "
     "its "
     "config's main keys), v_study (mean and spread over seeds).\n\n"
-    "Example:\n  mho query \"SELECT device, scheme, max(best_test_acc) FROM v_run GROUP BY 1, 2\"",
+    "Examples:\n  mho query pareto\n  mho query sensitivity noise --csv\n  mho query \"SELECT device, "
+    "scheme, max(best_test_acc) FROM v_run GROUP BY 1, 2\"",
     NULL,
     NULL,
     NULL};
 
+static int list_named(void) {
+  static const char *const names[] = {"NAME", "ANSWERS"};
+  table *t = table_new(2, names);
+  for (int i = 0; i < mho_store_named_count(); i++)
+    table_row(t, (const char *[]){mho_store_named_at(i)->name, mho_store_named_at(i)->title});
+  table_print(t);
+  return EXIT_DONE;
+}
+
+/* A plain word that is no question: a slip, rather than SQL. */
+static mho_err unknown_name(const char *word, mho_errinfo *ei) {
+  const char *best = mho_store_named_at(0)->name;
+  for (int i = 1; i < mho_store_named_count(); i++)
+    if (mho_text_distance(word, mho_store_named_at(i)->name) < mho_text_distance(word, best))
+      best = mho_store_named_at(i)->name;
+  return mho_fail(ei, MHO_EINVAL, "there is no question '%s'; did you mean '%s'? (mho query --list)", word,
+                  best);
+}
+
 static int run(int argc, char **argv) {
-  options o = {0};
+  options o = {.timeout = 60};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   mho_errinfo ei = {0};
   mho_store *s = NULL;
+  if (o.list)
+    return list_named();
+  const mho_named_query *named = mho_store_named_find(o.sql);
   mho_err err = mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei);
   output_format format = o.common.json ? FORMAT_JSON : o.csv ? FORMAT_CSV : FORMAT_TABLE;
+  char study[MHO_STUDY_NAME_MAX];
+  const char *arg = study;
+  if (!err && named)
+    err = mho_store_study_find(s, o.study, study, &ei);
+  else if (!err && !strpbrk(o.sql, " \t\n(;") && *o.sql)
+    err = unknown_name(o.sql, &ei);
+  int rows = 0;
   if (!err)
-    err = print_query(s, o.sql, 0, NULL, o.timeout, format, NULL, &ei);
+    err = print_query(s, named ? named->sql : o.sql, named != NULL, &arg, o.timeout, format, &rows, &ei);
+  if (!err && named && !rows && format == FORMAT_TABLE)
+    printf("study %s has no rows for this\n", study);
   mho_store_close(s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

@@ -27,24 +27,26 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   }
 }
 
-static const struct argp argp = {option_table,
-                                 parse,
-                                 "RUN",
-                                 "Write one self-contained HTML page about a run.\v"
-                                 "Example:\n  mho report last -o last.html",
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp argp = {
+    option_table,
+    parse,
+    "RUN|STUDY",
+    "Write one self-contained HTML page about a run or a study.\v"
+    "A name that both a study and a run have means the study.\n\n"
+    "Examples:\n  mho report last -o last.html\n  mho report noise -o noise.html",
+    NULL,
+    NULL,
+    NULL};
 
 /* Write beside the target and rename, so that a failure leaves an older page as it was. */
-static mho_err write_page(const session *s, mho_store *store, const char *id, const char *path,
-                          mho_errinfo *ei) {
-  char temporary[MHO_TEXT_MAX + 16];
+static mho_err write_page(const session *s, mho_store *store, const char *kind, const char *id,
+                          const char *path, mho_errinfo *ei) {
+  char temporary[MHO_TEXT_MAX + 48];
   snprintf(temporary, sizeof temporary, "%s.part", path);
   FILE *f = fopen(temporary, "w");
   if (!f)
     return mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
-  mho_err err = mho_report_find("run")->write(store, id, f, &s->ctx, ei);
+  mho_err err = mho_report_find(kind)->write(store, id, f, &s->ctx, ei);
   bool bad = ferror(f);
   if ((fclose(f) || bad) && !err)
     err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
@@ -61,18 +63,19 @@ static int run(int argc, char **argv) {
   session s;
   mho_errinfo ei = {0};
   mho_store *store = NULL;
-  char id[MHO_ID_MAX], path[MHO_TEXT_MAX];
+  char id[MHO_ID_MAX], study[MHO_STUDY_NAME_MAX], path[MHO_TEXT_MAX + 32];
   mho_err err = session_open(&s, -1, &ei);
   if (!err)
     err = mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &store, &ei);
-  if (!err)
+  bool is_study = !err && !mho_store_study_find(store, o.common.run, study, NULL);
+  if (!err && !is_study)
     err = mho_store_find(store, o.common.run, id, &ei);
   if (!err) {
     if (o.out)
       snprintf(path, sizeof path, "%s", o.out);
     else
-      snprintf(path, sizeof path, "results/%s.html", id);
-    err = write_page(&s, store, id, path, &ei);
+      snprintf(path, sizeof path, "results/%s.html", is_study ? study : id);
+    err = write_page(&s, store, is_study ? "study" : "run", is_study ? study : id, path, &ei);
   }
   if (!err)
     printf("wrote %s\n", path);
@@ -81,4 +84,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_report = {"report", "a self-contained HTML page about a run", run};
+const verb verb_report = {"report", "a self-contained HTML page about a run or a study", run};

@@ -18,6 +18,10 @@ static const mho_param table[] = {
               "hold out so many images from the end of the training images"),
     MHO_P_CHOICE(mho_dataset_config, normalize, "normalize", "none|channels", MHO_NORMALIZE_NONE,
                  "channels: take away the mean of each colour, divide by its spread (cifar10)"),
+    MHO_P_INT(mho_dataset_config, crop, "crop", 0, 0, 1024,
+              "training images are shifted at random by up to so many pixels each way, new in every epoch"),
+    MHO_P_BOOL(mho_dataset_config, flip, "flip", false,
+               "training images are mirrored left to right at random, new in every epoch"),
 };
 const mho_params mho_dataset_params = MHO_PARAMS(mho_dataset_config, table);
 
@@ -182,5 +186,35 @@ void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *i
       convert(features, pixel, scale, out + (size_t)i * features);
     if (label_out)
       label_out[i] = part->label[image];
+  }
+}
+
+/* One image with source pixel (y + dy, x + dx) at (y, x), mirrored or not; black where there is none. */
+static void convert_moved(const mho_dataset *d, const uint8_t *pixel, int dy, int dx, bool mirror,
+                          mho_real *out) {
+  for (int c = 0; c < d->channels; c++, pixel += d->height * d->width) {
+    mho_real gain = (mho_real)(d->normalized ? d->scale / d->spread[c] : d->scale);
+    mho_real shift = (mho_real)(d->normalized ? -d->mean[c] / d->spread[c] : 0);
+    for (int y = 0; y < d->height; y++)
+      for (int x = 0; x < d->width; x++, out++) {
+        int sy = y + dy, sx = (mirror ? d->width - 1 - x : x) + dx;
+        bool inside = sy >= 0 && sy < d->height && sx >= 0 && sx < d->width;
+        *out = (mho_real)(inside ? pixel[sy * d->width + sx] : 0) * gain + shift;
+      }
+  }
+}
+
+void mho_images_augmented(const mho_dataset *d, const mho_images *part, const int *index, int n,
+                          const mho_dataset_config *config, mho_rng rng, int epoch, mho_real *out,
+                          uint8_t *label_out) {
+  size_t features = (size_t)d->features;
+  uint32_t span = 2 * (uint32_t)config->crop + 1;
+  for (int i = 0; i < n; i++) {
+    uint32_t u[3];
+    mho_rng_u32(rng, (uint64_t)epoch, 3 * (uint64_t)index[i], 3, u);
+    int dy = (int)(u[0] % span) - (int)config->crop, dx = (int)(u[1] % span) - (int)config->crop;
+    convert_moved(d, part->pixel + (size_t)index[i] * features, dy, dx, config->flip && (u[2] & 1),
+                  out + (size_t)i * features);
+    label_out[i] = part->label[index[i]];
   }
 }

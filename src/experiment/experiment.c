@@ -345,6 +345,26 @@ static mho_err fit_together(const mho_config *c, mho_experiment *e, mho_errinfo 
              (long long)e->train.batch, (long long)e->dataset_config.train);
     return at_key(c, "train", "batch", ei, message);
   }
+  const mho_topology *topology = (const mho_topology *)e->topology.entry;
+  if (topology->own_layers &&
+      !mho_param_is_default(mho_params_find(mho_network_params, "hidden"), &e->network)) {
+    snprintf(message, sizeof message,
+             "network.hidden: topology %s takes all layers from network.%s: put them there",
+             topology->entry.id, topology->entry.params.p[0].name);
+    return at_key(c, "network", "hidden", ei, message);
+  }
+  if ((topology->own_layers || e->network.biases) && array->holds && array->holds(e->array.params))
+    return at_key(
+        c, "array", "differencing", ei,
+        "array.differencing: a held sense line is not simulated with convolutions or biases: use digital");
+  if (topology->own_layers && (e->observe.spectral_radius || e->observe.lyapunov || e->observe.settling)) {
+    const char *key = e->observe.spectral_radius ? "spectral_radius"
+                      : e->observe.lyapunov      ? "lyapunov"
+                                                 : "settling";
+    snprintf(message, sizeof message, "observe.%s: not for topology %s: only the cosine is observed there",
+             key, topology->entry.id);
+    return at_key(c, "observe", key, ei, message);
+  }
   if (e->network.hidden.n < 1)
     return at_key(c, "network", "hidden", ei,
                   "network.hidden: give at least one hidden layer, for example [128]");

@@ -6,6 +6,11 @@ void mho_graph_layers(const mho_topology_input *in, mho_graph *g) {
   int hidden = in->config->hidden.n;
   g->n_layers = hidden + 2;
   g->size[0] = in->features;
+  if (in->channels * in->height * in->width == in->features) {
+    g->channels[0] = in->channels;
+    g->height[0] = in->height;
+    g->width[0] = in->width;
+  }
   for (int l = 0; l < hidden; l++)
     g->size[l + 1] = in->config->hidden.v[l];
   g->size[hidden + 1] = in->classes;
@@ -26,6 +31,6 @@ bool mho_graph_add(mho_graph *g, int from, int to) {
       return false;
   if (g->n_edges == MHO_EDGES_MAX)
     return false;
-  g->edge[g->n_edges++] = (mho_edge){from, to};
+  g->edge[g->n_edges++] = (mho_edge){.from = from, .to = to};
   return true;
 }

@@ -19,7 +19,12 @@ static void add_links(mho_network *f, const mho_network *net, int l) {
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (k->from == l && k->from < k->to)
-      f->link[f->n_links++] = (mho_link){k->to, l, k->connection, !k->transposed, k->scale};
+      f->link[f->n_links++] = (mho_link){.from = k->to,
+                                         .to = l,
+                                         .connection = k->connection,
+                                         .transposed = !k->transposed,
+                                         .scale = k->scale,
+                                         .plain = k->plain};
   }
   layer->n_feedback = f->n_links - layer->feedback;
 }

@@ -11,6 +11,11 @@ static const mho_param network_table[] = {
     MHO_P_REAL(mho_network_config, forward_scale, "forward_scale", "", 1, 0, 100,
                "alpha, the scale of forward weights between hidden layers"),
     MHO_P_CHOICE(mho_network_config, output, "output", "softmax", 0, "read-out: softmax with cross-entropy"),
+    MHO_P_BOOL(
+        mho_network_config, biases, "biases", false,
+        "every layer learns biases: one more row of the crossbar that leads to it, whose input is always 1"),
+    MHO_P_CHOICE(mho_network_config, init, "init", "glorot|fan_in", MHO_INIT_GLOROT,
+                 "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in +-1/sqrt(n_in)"),
 };
 const mho_params mho_network_params = MHO_PARAMS(mho_network_config, network_table);
 
@@ -29,8 +34,9 @@ static bool is_forward(mho_edge e) {
   return e.from < e.to;
 }
 
-/* Glorot-uniform weights of connection `index`, written to its crossbar. */
-static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bound, mho_errinfo *ei) {
+/* Uniform weights of connection `index`, written to its crossbar; the first n_weights, the others are 0. */
+static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bound, size_t n_weights,
+                          mho_errinfo *ei) {
   size_t n = (size_t)xb->rows * (size_t)xb->cols;
   float *u = mho_alloc(n, sizeof *u);
   mho_real *w = mho_alloc(n, sizeof *w);
@@ -41,20 +47,62 @@ static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bou
   }
   mho_rng_uniform(mho_rng_make(seed, MHO_RNG_WEIGHTS, (uint32_t)index), 0, 0, n, u);
   for (size_t i = 0; i < n; i++)
-    w[i] = (mho_real)(bound * (2 * (double)u[i] - 1));
+    w[i] = i < n_weights ? (mho_real)(bound * (2 * (double)u[i] - 1)) : 0;
   mho_crossbar_set(xb, 0, n, w);
   mho_free(u);
   mho_free(w);
   return MHO_OK;
 }
 
-static mho_err add_connection(mho_network *net, const mho_network_options *o, mho_edge e, mho_errinfo *ei) {
+static bool is_pooled(const mho_layer *l) {
+  return l->pool.size > 0;
+}
+
+/* Whether a feedback edge of fixed random weights has a crossbar that lies as that of its forward edge and is read
+ * transposed: always where patches or pooling are between the layers. */
+static bool is_mirrored(const mho_network *net, mho_edge e) {
+  return !is_forward(e) && (e.kernel || is_pooled(&net->layer[e.to]));
+}
+
+static mho_conv conv_of(const mho_network *net, mho_edge e) {
+  const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
+  int side = is_pooled(a) ? a->pool.size : 1;
+  mho_conv g = {.channels = a->channels,
+                .height = a->height / side,
+                .width = a->width / side,
+                .planar = e.from == 0,
+                .kernel = e.kernel,
+                .stride = e.stride,
+                .padding = e.padding,
+                .out_channels = b->channels};
+  mho_conv_fit(&g);
+  return g;
+}
+
+static mho_err add_connection(mho_network *net, const mho_network_options *o, mho_edge e, bool bias,
+                              mho_errinfo *ei) {
   int index = net->n_connections;
   mho_connection *c = &net->connection[index];
+  bool trained = is_forward(e);
+  snprintf(c->name, sizeof c->name, "%s-%s", net->layer[e.from].name, net->layer[e.to].name);
+  if (is_mirrored(net, e))
+    e = (mho_edge){e.to, e.from, e.kernel, e.stride, e.padding};
   const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
-  double bound = sqrt(6.0 / (a->n + b->n));
-  *c = (mho_connection){.from = e.from, .to = e.to, .trained = is_forward(e)};
-  snprintf(c->name, sizeof c->name, "%s-%s", a->name, b->name);
+  c->from = e.from;
+  c->to = e.to;
+  c->trained = trained;
+  c->bias = bias;
+  c->positions = 1;
+  int in = a->outputs, out = b->n, columns = b->n;
+  if (e.kernel) {
+    c->conv = conv_of(net, e);
+    c->positions = mho_conv_positions(&c->conv);
+    in = mho_conv_rows(&c->conv);
+    out = e.kernel * e.kernel * b->channels;
+    columns = b->channels;
+  }
+  bool glorot = o->config->init == MHO_INIT_GLOROT;
+  double bound = glorot ? sqrt(6.0 / (in + out)) : 1 / sqrt(in);
   mho_crossbar_options x = {.device = o->device,
                             .device_params = o->device_params,
                             .device_config = o->device_config,
@@ -65,30 +113,37 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
                             .chip_seed = o->seeds.chip,
                             .noise_seed = o->seeds.noise,
                             .index = (uint32_t)index};
-  mho_err err = mho_crossbar_new(a->n, b->n, &x, &c->xb, ei);
+  mho_err err = mho_crossbar_new(in + bias, columns, &x, &c->xb, ei);
   if (err)
     return err;
   net->n_connections++;
   if (c->trained)
-    net->n_weights += (size_t)a->n * (size_t)b->n;
-  return initialize(c->xb, o->seeds.weights, index, bound, ei);
+    net->n_weights += (size_t)(in + bias) * (size_t)columns;
+  return initialize(c->xb, o->seeds.weights, index, bound, (size_t)(in + (bias && !glorot)) * (size_t)columns,
+                    ei);
 }
 
-static int find_connection(const mho_network *net, int from, int to) {
+/* The connection of an edge; mirror: of the forward edge whose crossbar a feedback edge reads transposed. */
+static int find_connection(const mho_network *net, mho_edge e, bool mirror) {
+  bool turned = mirror || is_mirrored(net, e), trained = mirror || is_forward(e);
+  int from = turned ? e.to : e.from, to = turned ? e.from : e.to;
   for (int c = 0; c < net->n_connections; c++)
-    if (net->connection[c].from == from && net->connection[c].to == to)
+    if (net->connection[c].from == from && net->connection[c].to == to &&
+        net->connection[c].trained == trained)
       return c;
   return -1;
 }
 
 static mho_err add_connections(mho_network *net, const mho_network_options *o, const mho_graph *g,
                                mho_errinfo *ei) {
-  bool symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC;
+  bool symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC, biased[MHO_LAYERS_MAX] = {false};
   for (int pass = 0; pass < 2; pass++) { /* trained ones first */
     for (int i = 0; i < g->n_edges; i++) {
       if (is_forward(g->edge[i]) != (pass == 0) || (pass == 1 && symmetric))
         continue;
-      mho_err err = add_connection(net, o, g->edge[i], ei);
+      bool bias = o->config->biases && pass == 0 && !biased[g->edge[i].to]; /* the first that leads there */
+      biased[g->edge[i].to] |= bias;
+      mho_err err = add_connection(net, o, g->edge[i], bias, ei);
       if (err)
         return err;
     }
@@ -110,7 +165,7 @@ static mho_err add_links(mho_network *net, const mho_network_options *o, const m
         if (e.to != l || is_forward(e) != (forward == 1))
           continue;
         bool transposed = !forward && symmetric, hidden = e.from > 0 && e.from < last && e.to < last;
-        int c = transposed ? find_connection(net, e.to, e.from) : find_connection(net, e.from, e.to);
+        int c = find_connection(net, e, transposed);
         if (c < 0)
           return mho_fail(ei, MHO_ECONFIG,
                           "symmetric feedback from %s to %s has no forward connection to mirror",
@@ -118,7 +173,15 @@ static mho_err add_links(mho_network *net, const mho_network_options *o, const m
         /* the error's own way into a neighbour carries the nudge, not beta_i */
         int span = forward ? 0 : o->feedback->per == MHO_FEEDBACK_PER_LINK ? hidden : e.from - e.to - !hidden;
         double scale = !forward ? pow(o->feedback->scale, span) : hidden ? o->config->forward_scale : 1;
-        net->link[net->n_links++] = (mho_link){e.from, e.to, c, transposed, (mho_real)scale, span};
+        const mho_connection *k = &net->connection[c];
+        net->link[net->n_links++] =
+            (mho_link){.from = e.from,
+                       .to = e.to,
+                       .connection = c,
+                       .transposed = transposed || is_mirrored(net, e),
+                       .scale = (mho_real)scale,
+                       .span = span,
+                       .plain = !k->conv.kernel && !k->bias && !is_pooled(&net->layer[k->from])};
         *(forward ? &net->layer[l].n_forward : &net->layer[l].n_feedback) += 1;
       }
     }
@@ -151,7 +214,14 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
     return mho_fail(ei, MHO_ENOMEM, "no memory for a network of %d layers", g->n_layers);
   for (int l = 0; l < g->n_layers; l++) {
     mho_layer *layer = &net->layer[l];
-    layer->n = g->size[l];
+    layer->n = layer->outputs = g->size[l];
+    layer->channels = g->channels[l] ? g->channels[l] : layer->n;
+    layer->height = g->channels[l] ? g->height[l] : 1;
+    layer->width = g->channels[l] ? g->width[l] : 1;
+    if (g->pool[l]) {
+      layer->pool = (mho_pool_window){layer->channels, layer->height, layer->width, g->pool[l]};
+      layer->outputs = mho_pool_outputs(&layer->pool);
+    }
     layer->neuron = l == 0 || l == g->n_layers - 1 ? NULL : o->neuron;
     if (layer->neuron)
       snprintf(layer->name, sizeof layer->name, "h%d", l);
@@ -167,7 +237,7 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
 
 mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei) {
   *out = NULL;
-  if (o->config->hidden.n < 1)
+  if (o->config->hidden.n < 1 && !o->topology->own_layers)
     return mho_fail(ei, MHO_ECONFIG,
                     "network.hidden is empty: give at least one hidden layer, for example [128]");
   mho_graph *g = mho_alloc(1, sizeof *g);
@@ -176,6 +246,9 @@ mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_err
                            .params = o->topology_params,
                            .features = o->features,
                            .classes = o->classes,
+                           .channels = o->channels,
+                           .height = o->height,
+                           .width = o->width,
                            .symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC,
                            .seed = o->seeds.weights};
   mho_err err =

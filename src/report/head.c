@@ -23,9 +23,11 @@ static void network_text(const mho_page *p, char *buf, size_t capacity) {
       mho_text_append(buf, capacity, "-%d", l[i].cols);
     return;
   }
-  const char *hidden = mho_report_config_value(&p->config, "network", "hidden");
-  mho_text_append(buf, capacity, "%s network, hidden layers %s",
-                  mho_report_config_value(&p->config, "network", "topology"), *hidden ? hidden : "unknown");
+  const char *topology = mho_report_config_value(&p->config, "network", "topology");
+  const char *own =
+      mho_report_config_value(&p->config, "network", topology); /* network.conv of topology conv */
+  const char *hidden = *own ? own : mho_report_config_value(&p->config, "network", "hidden");
+  mho_text_append(buf, capacity, "%s network, hidden layers %s", topology, *hidden ? hidden : "unknown");
 }
 
 static void hardware_text(const mho_page *p, char *buf, size_t capacity) {

@@ -18,6 +18,8 @@ void mho_html_number(FILE *out, const char *format, ...) MHO_PRINTF(2, 3);
 /** Head of a page, up to and with <body>; its title is the name and what kind of report it is. */
 void mho_html_begin(FILE *out, const char *name, const char *kind);
 void mho_html_end(FILE *out);
+/** Before the end of a page with tables of class "sortable": their heads become buttons that sort them. */
+void mho_html_sortable(FILE *out);
 /** A table in a box of its own that scrolls sideways, which the keyboard reaches; the label is what a screen
  *  reader calls it.
  *  @param heads  "connection|#weights": a # for a column of numbers. */

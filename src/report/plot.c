@@ -79,17 +79,23 @@ static bool print_ring(FILE *f, const mho_plot *p, const mho_epoch_row *e, int n
   return false;
 }
 
+static void print_terminal(FILE *f, int height) {
+  fprintf(f,
+          "set terminal svg dynamic noenhanced size %d,%d font 'sans-serif,16'\n"
+          "set datafile missing 'NaN'\nset border 3\nset tics nomirror scale 0.5\n",
+          WIDTH, height);
+}
+
 static void print_script(FILE *f, const mho_plot *p, const mho_epoch_row *e, int n) {
   long first = e[0].epoch, last = e[n - 1].epoch;
   print_data(f, p, e, n);
   bool ring = print_ring(f, p, e, n);
   fprintf(f,
-          "set terminal svg dynamic noenhanced size %d,%d font 'sans-serif,16'\n"
-          "set datafile missing 'NaN'\nset border 3\nset tics nomirror scale 0.5\nset grid y\n"
+          "set grid y\n"
           "set key outside top center horizontal maxrows %d samplen 2\nset xlabel 'epoch'\nset "
           "ylabel '%s'\n"
           "set xrange [%ld:%ld]\nset xtics %ld\nset format x '%%.0f'\n",
-          WIDTH, HEIGHT, p->n_curves > 4 ? 2 : 1, p->y_label, first < last ? first : first - 1,
+          p->n_curves > 4 ? 2 : 1, p->y_label, first < last ? first : first - 1,
           first < last ? last : last + 1, tick_step(last - first));
   if (p->logarithmic)
     fputs("set logscale y\n", f);
@@ -159,14 +165,28 @@ static char *read_all(int fd) {
   return text;
 }
 
-static mho_err run_gnuplot(const mho_plot *p, const mho_epoch_row *e, int n, char **svg, mho_errinfo *ei) {
+typedef struct epochs { /* what a plot of curves is drawn from */
+  const mho_plot *p;
+  const mho_epoch_row *e;
+  int n;
+} epochs;
+
+static void print_curves(FILE *f, const void *user) {
+  const epochs *c = user;
+  print_script(f, c->p, c->e, c->n);
+}
+
+static mho_err run_gnuplot(mho_plot_script script, const void *user, int height, char **svg,
+                           mho_errinfo *ei) {
   int in = memfd_create("script", MFD_CLOEXEC), out = memfd_create("plot", MFD_CLOEXEC);
   FILE *f = in < 0 ? NULL : fdopen(dup(in), "w");
   mho_err err = MHO_OK;
   if (!f || out < 0)
     err = mho_fail(ei, MHO_EIO, "no files in memory for gnuplot: %s", strerror(errno));
   if (f && !err)
-    print_script(f, p, e, n);
+    print_terminal(f, height);
+  if (f && !err)
+    script(f, user);
   if (f && fclose(f) && !err)
     err = mho_fail(ei, MHO_EIO, "no memory for gnuplot's script: %s", strerror(errno));
   if (!err) {
@@ -259,10 +279,11 @@ static bool print_inside(FILE *out, const char *svg) {
   return true;
 }
 
-mho_err mho_plot_svg(const mho_plot *p, const mho_epoch_row *e, int n, FILE *out, mho_errinfo *ei) {
+mho_err mho_plot_draw(mho_plot_script script, const void *user, int height, const char *description,
+                      FILE *out, mho_errinfo *ei) {
   char *svg = NULL, *inside = NULL;
   size_t size;
-  mho_err err = run_gnuplot(p, e, n, &svg, ei);
+  mho_err err = run_gnuplot(script, user, height, &svg, ei);
   FILE *f = err ? NULL : open_memstream(&inside, &size);
   if (!err && !f)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
@@ -271,11 +292,16 @@ mho_err mho_plot_svg(const mho_plot *p, const mho_epoch_row *e, int n, FILE *out
   if (f && fclose(f) && !err)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
   if (!err) {
-    fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
-    mho_html_text(out, p->description);
+    fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, height);
+    mho_html_text(out, description);
     fprintf(out, "\">\n%s</svg>\n", inside);
   }
   free(inside);
   free(svg);
   return err;
+}
+
+mho_err mho_plot_svg(const mho_plot *p, const mho_epoch_row *e, int n, FILE *out, mho_errinfo *ei) {
+  epochs c = {p, e, n};
+  return mho_plot_draw(print_curves, &c, HEIGHT, p->description, out, ei);
 }

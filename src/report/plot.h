@@ -35,4 +35,13 @@ int mho_plot_stride(int n);
  *          written to out on failure. */
 mho_err mho_plot_svg(const mho_plot *p, const mho_epoch_row *e, int n, FILE *out, mho_errinfo *ei);
 
+/* Writes gnuplot's commands; the terminal is set. Texts in them are plain ASCII without quotes. */
+typedef void (*mho_plot_script)(FILE *f, const void *user);
+/** Any other plot, as wide as those of curves. The colors that the page knows are MHO_PLOT_COLOR 1 to 3. */
+mho_err mho_plot_draw(mho_plot_script script, const void *user, int height, const char *description,
+                      FILE *out, mho_errinfo *ei);
+#define MHO_PLOT_COLOR_1 "linecolor rgb '#2e85d9'"
+#define MHO_PLOT_COLOR_2 "linecolor rgb '#7d858d'"
+#define MHO_PLOT_COLOR_3 "linecolor rgb '#d9772e'"
+
 #endif

@@ -10,10 +10,55 @@ static const mho_param gradient_table[] = {
 };
 const mho_params mho_gradient_params = MHO_PARAMS(mho_gradient_config, gradient_table);
 
+enum { TILE = 1 << 17, PATCHES_MIN = 64, PATCHES_MAX = 4096 };
+
+static int patches_at_once(int rows) {
+  int n = TILE / rows;
+  return n < PATCHES_MIN ? PATCHES_MIN : n > PATCHES_MAX ? PATCHES_MAX : n;
+}
+
+size_t mho_rule_gradient_scratch(const mho_network *net, int rows) {
+  for (int c = 0; c < net->n_connections; c++)
+    if (net->connection[c].conv.kernel)
+      return (size_t)(TILE > PATCHES_MIN * rows ? TILE : PATCHES_MIN * rows);
+  return 0;
+}
+
+/* Rows row0 .. row0+n-1 of a convolution's gradient: over all positions of all samples, tile by tile. */
+static void add_positions(const mho_connection *k, const mho_real *source, const mho_real *error, int batch,
+                          mho_real factor, int row0, int n, mho_real *out, mho_real *scratch) {
+  int cols = k->xb->cols, all = batch * k->positions, at_once = patches_at_once(n);
+  for (int first = 0; first < all; first += at_once) {
+    int m = all - first < at_once ? all - first : at_once;
+    mho_conv_gather(&k->conv, source, first, m, row0, n, scratch, n);
+    mho_gemm(true, false, n, cols, m, factor, scratch, n, error + (size_t)first * (size_t)cols, cols,
+             first > 0, out, cols);
+  }
+}
+
+/* The bias' row: the error itself, summed. */
+static void sum_errors(const mho_connection *k, const mho_real *error, int batch, mho_real factor,
+                       mho_real *out) {
+  int cols = k->xb->cols;
+  for (int j = 0; j < cols; j++)
+    out[j] = 0;
+  for (int i = 0; i < batch * k->positions; i++)
+    for (int j = 0; j < cols; j++)
+      out[j] += error[(size_t)i * (size_t)cols + (size_t)j];
+  for (int j = 0; j < cols; j++)
+    out[j] *= factor;
+}
+
 void mho_rule_gradient(const mho_network *net, int c, const mho_state *state, mho_real *const *error,
-                       int batch, double scale, int row0, int n, mho_real *out) {
+                       int batch, double scale, int row0, int n, mho_real *out, mho_real *scratch) {
   const mho_connection *k = &net->connection[c];
-  int rows = net->layer[k->from].n, cols = net->layer[k->to].n;
-  mho_gemm(true, false, n, cols, batch, (mho_real)(scale / batch), state->z[k->from] + row0, rows,
-           error[k->to], cols, 0, out, cols);
+  int cols = k->xb->cols, inputs = k->xb->rows - k->bias, m = row0 + n > inputs ? inputs - row0 : n;
+  mho_real factor = (mho_real)(scale / batch);
+  const mho_real *source = net->layer[k->from].pool.size ? state->pooled[k->from] : state->z[k->from];
+  if (k->conv.kernel && m > 0)
+    add_positions(k, source, error[k->to], batch, factor, row0, m, out, scratch);
+  else if (m > 0)
+    mho_gemm(true, false, m, cols, batch, factor, source + row0, inputs, error[k->to], cols, 0, out, cols);
+  if (m < n)
+    sum_errors(k, error[k->to], batch, factor, out + (size_t)m * (size_t)cols);
 }

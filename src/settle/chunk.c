@@ -14,10 +14,22 @@ static void release_lines(const mho_settle_job *job) {
   }
 }
 
+/* Winners at the start of a phase: those of the activities it starts from; all the first ones at rest. */
+static void begin_winners(const mho_settle_job *job, int l) {
+  size_t n = (size_t)job->net->layer[l].outputs, at = (size_t)job->row0 * n, count = (size_t)job->n * n;
+  if (job->start)
+    memcpy(job->s->winner[l] + at, job->start->winner[l] + at, count);
+  else
+    memset(job->s->winner[l] + at, 0, count);
+}
+
 void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   int last = net->n_layers - 1;
   release_lines(job);
+  for (int l = 1; l < last; l++)
+    if (job->s->winner[l])
+      begin_winners(job, l);
   for (int l = 1; l < last; l++) {
     if (!job->s->drive[l])
       continue;
@@ -37,7 +49,7 @@ void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
     }
     for (int i = 0; i < layer->n_feedback && job->error && job->nudge != 0; i++) {
       const mho_link *k = &net->link[layer->feedback + i];
-      if (k->from == last) {
+      if (mho_link_holds_error(net, k)) {
         const mho_real *e = job->error + (size_t)job->row0 * (size_t)net->layer[last].n;
         mho_link_read(job, k, e, d, (mho_real)-job->nudge * k->scale, add, stats);
         add = true;
@@ -77,10 +89,14 @@ bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real 
     int first = back ? layer->feedback : layer->forward, count = back ? layer->n_feedback : layer->n_forward;
     for (int i = first; i < first + count; i++) {
       const mho_link *k = &net->link[i];
-      if (k->from == 0 || (k->from < last && c->zero[k->from]) || (k->from == last && !error))
+      const mho_real *from = k->from == last ? error : c->now[k->from];
+      if (k->from == last && !error && job.error && job.nudge != 0 && !mho_link_holds_error(net, k))
+        from = job.error + (size_t)job.row0 * (size_t)net->layer[last].n;
+      bool biased = net->connection[k->connection].bias && !k->transposed;
+      if (k->from == 0 || !from || (k->from < last && c->zero[k->from] && !biased))
         continue;
       mho_real scale = k->from == last ? (mho_real)-job.nudge * k->scale : k->scale;
-      mho_link_read(&job, k, k->from == last ? error : c->now[k->from], a, scale, any, stats);
+      mho_link_read(&job, k, from, a, scale, any, stats);
       any = true;
     }
   }
@@ -99,6 +115,8 @@ bool mho_chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a) {
     neuron->activate_keep((int)n, a, mho_rows(job->net, job->s->keep, l, job->row0));
   else if (any || rest != 0)
     neuron->activate((int)n, a, a);
+  if (!c->hold_winners)
+    mho_choose_winners(job, l, a);
   return !any && rest == 0;
 }
 

@@ -10,6 +10,7 @@ typedef struct mho_chunk {
   mho_clock clock;                     /* of the step under way */
   const mho_real *now[MHO_LAYERS_MAX]; /* hidden activities, row row0 first */
   bool zero[MHO_LAYERS_MAX];           /* now[l] is all 0: it need not be multiplied */
+  bool hold_winners;                   /* of pooled layers: feedback goes where it went */
 } mho_chunk;
 
 /* Numbers in layer l's rows. */
@@ -17,7 +18,8 @@ static inline size_t mho_chunk_count(const mho_settle_job *job, int l) {
   return (size_t)job->n * (size_t)job->net->layer[l].n;
 }
 
-/** Read what stays the same through the phase into s->drive: the input's product, and a held error's. */
+/** Begin a phase: winners of pooled layers as they were, and what stays the same through the phase read into s->drive,
+ * the input's product and a held error's. */
 void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats);
 /** p - y of the present activities, for a live nudge; lies in the scratch behind what reads use. */
 const mho_real *mho_chunk_live_error(const mho_chunk *c, mho_settle_stats *stats);
@@ -25,7 +27,8 @@ const mho_real *mho_chunk_live_error(const mho_chunk *c, mho_settle_stats *stats
  * nothing comes in. error: live p - y, nullable. */
 bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real *a, mho_settle_stats *stats);
 /** New activities of layer l from its summed input (any: there is one), in place. Keeps what the difference
- * dynamics needs in s->keep where there is room. @return whether they are all 0. */
+ * dynamics needs in s->keep where there is room, and chooses the winners of a pooled layer unless they are held.
+ * @return whether they are all 0. */
 bool mho_chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a);
 /** change[s] = max(change[s], largest |then - now| of sample s in layer l), [n]; infinite where one is not a
  * number. */

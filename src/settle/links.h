@@ -22,9 +22,21 @@ static inline mho_hold mho_link_hold(const mho_settle_job *job, const mho_link *
   return (mho_hold){s->hold[2 * i] + at, s->hold[2 * i + 1] + at, job->held != NULL};
 }
 
-/* to = scale from op(W), or to += when `add`, on the rows of the job. */
+/** mho_link_read where more than the crossbar lies between the layers. */
+void mho_link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from, mho_real *to,
+                          mho_real scale, bool add, mho_settle_stats *stats);
+
+/** to = scale from op(W), or to += when `add`, on the rows of the job: the one way in which settlers read a link.
+ *  Where a layer is pooled, a link out of it carries its largest activities (of changes, those where job->s->z is largest), and a
+ *  link back into it reaches the winners in job->s, see mho_choose_winners.
+ *  @param from  [n x units of k->from].
+ *  @param to    [n x units of k->to]. */
 static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, const mho_real *from,
                                  mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
+  if (!k->plain) {
+    mho_link_read_shaped(job, k, from, to, scale, add, stats);
+    return;
+  }
   mho_read r = {.transposed = k->transposed,
                 .n = job->n,
                 .x = from,
@@ -43,6 +55,20 @@ static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, c
   stats->reads += job->n;
 }
 
+/* The winners of layer l, if it is pooled, from activities z whose row 0 belongs to the job's first sample. A settler
+ * calls it with every new activity (mho_chunk_activate does). */
+static inline void mho_choose_winners(const mho_settle_job *job, int l, const mho_real *z) {
+  const mho_layer *layer = &job->net->layer[l];
+  if (layer->pool.size)
+    mho_pool_winners(&layer->pool, job->n, z, job->s->winner[l] + (size_t)job->row0 * (size_t)layer->outputs);
+}
+
+/* Whether what a held error adds through this link is the same in every step: not where it goes to the winners of a
+ * pooling, which change. */
+static inline bool mho_link_holds_error(const mho_network *net, const mho_link *k) {
+  return k->from == net->n_layers - 1 && !net->layer[k->to].pool.size;
+}
+
 /* Logits of the read-out from hidden activities z, whose row `row0` belongs to the job's first sample. */
 static inline void mho_logits(const mho_settle_job *job, const mho_real *const *z, int row0, mho_real *out,
                               mho_settle_stats *stats) {
@@ -50,8 +76,8 @@ static inline void mho_logits(const mho_settle_job *job, const mho_real *const *
   const mho_layer *layer = &net->layer[net->n_layers - 1];
   for (int i = 0; i < layer->n_forward; i++) {
     const mho_link *k = &net->link[layer->forward + i];
-    mho_link_read(job, k, z[k->from] + (size_t)row0 * (size_t)net->layer[k->from].n, out, k->scale, i > 0,
-                  stats);
+    const mho_real *from = z[k->from] + (size_t)row0 * (size_t)net->layer[k->from].n;
+    mho_link_read(job, k, from, out, k->scale, i > 0, stats);
   }
 }
 

@@ -124,18 +124,26 @@ static double *at(const rows *r, int quantity, int l) {
   return r->m->quantity[quantity][l] + first(r, l);
 }
 
-/* What the input adds to the hidden layers in every step: x W. */
+/* What the input and the biases add to the hidden layers in every step: x W + b. */
 static void find_drive(const rows *r) {
   const mho_network *net = r->m->net;
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    if (k->from != 0 || !net->layer[k->to].neuron)
-      continue;
     const mho_crossbar *x = net->connection[k->connection].xb;
+    int in = net->layer[k->from].n;
+    if (!net->layer[k->to].neuron || k->transposed)
+      continue;
+    if (net->connection[k->connection].bias) {
+      double *to = at(r, DRIVE, k->to);
+      for (size_t j = 0, n = count(r, k->to); j < n; j++)
+        to[j] += (double)k->scale * (double)x->w[(size_t)in * (size_t)x->cols + j % (size_t)x->cols];
+    }
+    if (k->from != 0)
+      continue;
     mho_real *sum = r->m->real[k->to] + first(r, k->to);
     double *drive = at(r, DRIVE, k->to);
-    mho_gemm(false, false, r->n, x->cols, x->rows, k->scale,
-             r->m->input->z[0] + (size_t)r->row0 * (size_t)x->rows, x->rows, x->w, x->cols, 0, sum, x->cols);
+    mho_gemm(false, false, r->n, x->cols, in, k->scale, r->m->input->z[0] + (size_t)r->row0 * (size_t)in, in,
+             x->w, x->cols, 0, sum, x->cols);
     for (size_t j = 0, n = count(r, k->to); j < n; j++)
       drive[j] += (double)sum[j];
   }

@@ -16,6 +16,7 @@ enum { BALANCE_ROUNDS = 200 };
 typedef struct block {
   const mho_link *link;
   const mho_crossbar *xb;
+  int rows;     /* of the crossbar, without a bias */
   int from, to; /* first state of the layers */
   double norm;  /* Frobenius, scaled */
   double scale;
@@ -31,9 +32,9 @@ static bool among_hidden(const mho_network *net, const mho_link *k) {
   return net->layer[k->from].neuron && net->layer[k->to].neuron;
 }
 
-static double frobenius(const mho_crossbar *x) {
+static double frobenius(const mho_crossbar *x, int rows) {
   double sum = 0;
-  for (size_t i = 0, n = (size_t)x->rows * (size_t)x->cols; i < n; i++)
+  for (size_t i = 0, n = (size_t)rows * (size_t)x->cols; i < n; i++)
     sum += (double)x->w[i] * (double)x->w[i];
   return sqrt(sum);
 }
@@ -64,14 +65,16 @@ static mho_err collect(const mho_network *net, spectrum *s, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ENOMEM, "no memory for a spectrum");
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    const mho_crossbar *xb = net->connection[k->connection].xb;
+    const mho_connection *c = &net->connection[k->connection];
+    const mho_crossbar *xb = c->xb;
+    int rows = xb->rows - c->bias;
     if (!among_hidden(net, k) || k->scale == 0 || !reach[k->to][k->from])
       continue;
-    double norm = fabs((double)k->scale) * frobenius(xb);
+    double norm = fabs((double)k->scale) * frobenius(xb, rows);
     if (!isfinite(norm))
       return mho_fail(ei, MHO_EDIVERGED, "connection %s has weights that are not finite",
                       net->connection[k->connection].name);
-    s->block[s->n_blocks++] = (block){k, xb, first[k->from], first[k->to], norm, (double)k->scale};
+    s->block[s->n_blocks++] = (block){k, xb, rows, first[k->from], first[k->to], norm, (double)k->scale};
   }
   return MHO_OK;
 }
@@ -111,7 +114,7 @@ static void multiply(const void *user, const double *restrict x, double *restric
     const block *b = &s->block[i];
     const double *from = x + b->from;
     double *to = y + b->to;
-    for (int r = 0; r < b->xb->rows; r++) {
+    for (int r = 0; r < b->rows; r++) {
       const mho_real *w = b->xb->w + (size_t)r * (size_t)b->xb->cols;
       double sum = 0;
       if (b->link->transposed) {
@@ -134,7 +137,7 @@ static mho_err dense_radius(const spectrum *s, double *radius, mho_errinfo *ei) 
   mho_err err = m && re ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a matrix of %d", s->n);
   for (int i = 0; !err && i < s->n_blocks; i++) {
     const block *b = &s->block[i];
-    for (int r = 0; r < b->xb->rows; r++)
+    for (int r = 0; r < b->rows; r++)
       for (int c = 0; c < b->xb->cols; c++) {
         int from = b->from + (b->link->transposed ? c : r), to = b->to + (b->link->transposed ? r : c);
         m[(size_t)from * n + (size_t)to] += b->scale * (double)b->xb->w[r * b->xb->cols + c];

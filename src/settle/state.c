@@ -19,7 +19,7 @@ static bool is_hidden(const mho_network *net, int l) {
 /* Whether something is constant during a phase there: the input's way in, or a held error's. */
 static bool has_drive(const mho_network *net, int l) {
   for (int i = 0; i < net->n_links; i++)
-    if (net->link[i].to == l && (net->link[i].from == 0 || net->link[i].from == net->n_layers - 1))
+    if (net->link[i].to == l && (net->link[i].from == 0 || mho_link_holds_error(net, &net->link[i])))
       return is_hidden(net, l);
   return false;
 }
@@ -31,6 +31,8 @@ mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state
   bool hold = parts & MHO_STATE_HOLD;
   bool ok = s && (s->z = mho_alloc(layers, sizeof *s->z)) && (s->next = mho_alloc(layers, sizeof *s->next)) &&
             (s->drive = mho_alloc(layers, sizeof *s->drive)) &&
+            (s->pooled = mho_alloc(layers, sizeof *s->pooled)) &&
+            (s->winner = mho_alloc(layers, sizeof *s->winner)) &&
             (!(parts & MHO_STATE_KEEP) || (s->keep = mho_alloc(layers, sizeof *s->keep))) &&
             (!hold || (s->hold = mho_alloc(2 * (size_t)net->n_links, sizeof *s->hold)));
   if (ok) {
@@ -50,6 +52,11 @@ mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state
       ok = (s->next[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
     if (ok && s->keep && is_hidden(net, l))
       ok = (s->keep[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
+    if (ok && net->layer[l].pool.size)
+      ok = (s->winner[l] = mho_alloc((size_t)capacity * (size_t)net->layer[l].outputs, 1)) != NULL;
+    if (ok && net->layer[l].pool.size && (parts & MHO_STATE_INPUT))
+      ok = (s->pooled[l] = mho_alloc((size_t)capacity * (size_t)net->layer[l].outputs, sizeof(mho_real))) !=
+           NULL;
     if (ok && has_drive(net, l))
       ok = (s->drive[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
   }
@@ -68,25 +75,20 @@ void mho_state_free(mho_state *s) {
     mho_free(s->z[l]);
     mho_free(s->next[l]);
     mho_free(s->drive[l]);
+    mho_free(s->pooled ? s->pooled[l] : NULL);
+    mho_free(s->winner ? s->winner[l] : NULL);
     mho_free(s->keep ? s->keep[l] : NULL);
   }
   for (int i = 0; i < s->n_hold; i++)
     mho_free(s->hold[i]);
   mho_free(s->hold);
   mho_free(s->keep);
+  mho_free(s->pooled);
+  mho_free(s->winner);
   mho_free(s->z);
   mho_free(s->next);
   mho_free(s->drive);
   mho_free(s);
-}
-
-size_t mho_settle_read_scratch(const mho_network *net, int n) {
-  size_t most = 0;
-  for (int c = 0; c < net->n_connections; c++) {
-    size_t need = mho_crossbar_scratch(net->connection[c].xb, n);
-    most = need > most ? need : most;
-  }
-  return most;
 }
 
 size_t mho_settle_scratch(const mho_network *net, int n) {
@@ -107,6 +109,7 @@ void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats) {
       mho_link_read(&step, k, from, a, k->scale, i > 0, stats);
     }
     layer->neuron->activate(job->n * layer->n, a, a);
+    mho_choose_winners(job, l, a);
   }
 }
 
@@ -120,4 +123,11 @@ void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int6
   mho_softmax(job->n, classes, p, label, loss, correct);
   if (error)
     mho_error_rows(job->n, classes, p, label, error + (size_t)job->row0 * (size_t)classes);
+}
+
+void mho_state_pool(const mho_network *net, mho_state *s, int row0, int n) {
+  for (int l = 1; l < net->n_layers - 1; l++)
+    if (net->layer[l].pool.size)
+      mho_pool_max(&net->layer[l].pool, n, mho_rows(net, s->z, l, row0),
+                   s->pooled[l] + (size_t)row0 * (size_t)net->layer[l].outputs);
 }

@@ -14,6 +14,13 @@
  *
  * in which nothing cancels and nothing underflows, at any depth. rho's difference is exact: see the neurons.
  *
+ * Where an activity is pooled, feedback to the winner of a window can make it lose: where it is negative, two nearly
+ * equal units pass it back and forth, and the map has no fixed point. So the free phase chooses winners in its first
+ * two sweeps and then holds them, and the nudged phase keeps those. What is left is a contraction; a winner can be
+ * smaller than a loser by no more than its feedback, and what leads on is the largest in any case. e takes the ways
+ * of the free state both forward and back, which is exact as long as the nudge changes no largest unit, and so in the
+ * limit of a small nudge.
+ *
  * How many: with 0 the sweeps go on until the next change, foreseen from the ratio of the last two, is below
  * the tolerance; where it is not reached after 100 the sample counts as unsettled. Reads with noise never
  * settle, and converted ones may go round in steps of a converter: 10 and 5 with both.
@@ -38,7 +45,7 @@ static const mho_param table[] = {
         "difference settled directly, else 0.5 % of the smallest layer's signal"),
 };
 
-enum { SWEEPS_MAX = 100, NOISY_FREE = 10, NOISY_NUDGED = 5 };
+enum { SWEEPS_MAX = 100, NOISY_FREE = 10, NOISY_NUDGED = 5, CHOOSING_SWEEPS = 2 };
 
 /* The smallest layer's learning signal, relative to an output error of 1. */
 static double smallest_signal(const mho_network *net) {
@@ -84,6 +91,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   mho_chunk_drives(job, stats);
   while (t < most) {
     c.clock.step = ++t;
+    c.hold_winners = down || t > CHOOSING_SWEEPS;
     memset(change, 0, (size_t)job->n * sizeof *change);
     const mho_real *error = down && !job->error ? mho_chunk_live_error(&c, stats) : NULL;
     for (int i = 1; i <= hidden; i++) {
@@ -165,6 +173,7 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
   int hidden = net->n_layers - 2, sweeps = p->nudged ? (int)p->nudged : sweeps_for(free->contraction);
   bool fresh[MHO_LAYERS_MAX] = {false};
   mho_settle_job now = *job;
+  now.changes = true;
   for (int t = 1; t <= sweeps; t++) {
     now.clock.step = t;
     for (int l = hidden; l >= 1; l--) {

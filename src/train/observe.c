@@ -36,8 +36,17 @@ static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinf
   if (err)
     return err;
   memcpy(b->s->z[0], t->state[0]->z[0], (size_t)n * (size_t)t->data.features * sizeof(mho_real));
-  mho_rule_job job = {.net = b->net, .state = {b->s}, .error = b->error, .label = t->label, .n = n};
-  mho_backprop_learn(&job, &unused);
+  for (int row0 = 0; row0 < n; row0 += t->chunk) {
+    mho_rule_job job = {.net = b->net,
+                        .state = {b->s},
+                        .error = b->error,
+                        .label = t->label,
+                        .row0 = row0,
+                        .n = n - row0 < t->chunk ? n - row0 : t->chunk,
+                        .scratch = t->scratch[0]};
+    mho_backprop_learn(&job, &unused);
+    mho_state_pool(b->net, b->s, row0, job.n);
+  }
   return MHO_OK;
 }
 
@@ -53,20 +62,22 @@ static double cosine_of(size_t n, const mho_real *a, const mho_real *b) {
 
 static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
   const mho_network *net = t->net;
-  int n = (int)t->e->train.batch;
+  int n = (int)t->e->train.batch, most_rows = 0;
   size_t most = 0;
   backprop b = {0};
   for (int c = 0; c < net->n_trained; c++) {
     size_t cells = (size_t)net->connection[c].xb->rows * (size_t)net->connection[c].xb->cols;
     most = cells > most ? cells : most;
+    most_rows = net->connection[c].xb->rows > most_rows ? net->connection[c].xb->rows : most_rows;
   }
   mho_trainer_learn(t, 0, n);
-  mho_real *g = mho_alloc(2 * most, sizeof *g);
+  mho_real *g = mho_alloc(2 * most + mho_rule_gradient_scratch(net, most_rows), sizeof *g),
+           *scratch = g + 2 * most;
   mho_err err = g ? backprop_run(t, n, &b, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for two gradients");
   for (int c = 0; c < net->n_trained && !err; c++) {
     int rows = net->connection[c].xb->rows;
-    mho_rule_gradient(net, c, t->state[0], t->error, n, 1, 0, rows, g);
-    mho_rule_gradient(net, c, b.s, b.error, n, 1, 0, rows, g + most);
+    mho_rule_gradient(net, c, t->state[0], t->error, n, 1, 0, rows, g, scratch);
+    mho_rule_gradient(net, c, b.s, b.error, n, 1, 0, rows, g + most, scratch);
     out[c] = cosine_of((size_t)rows * (size_t)net->connection[c].xb->cols, g, g + most);
   }
   backprop_free(&b);

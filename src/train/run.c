@@ -11,12 +11,14 @@
 
 #include "mho/num.h"
 #include "train/trainer.h"
+#include "train/writer.h"
 
 /* A run under way. */
 typedef struct logger {
   const mho_context *ctx;
   const mho_train_options *o;
   mho_trainer *t;
+  writer *writer;  /* of the epochs; NULL without a store, and when it cannot be had */
   mho_run_row row; /* what is written; its texts are not owned */
   char started[32], ended[32], host[64];
   bool by_validation; /* best by validation instead of test accuracy */
@@ -130,7 +132,10 @@ static mho_err log_epoch(logger *g, mho_epoch_row *epoch, mho_errinfo *ei) {
     err = mho_trainer_save(t, &checkpoint, ei);
     u.last = &checkpoint;
   }
-  if (!err)
+  u.run = &g->row;
+  if (!err && g->writer)
+    err = writer_put(g->writer, &u, &checkpoint.blob, ei);
+  else if (!err)
     err = write_update(g, &u, ei);
   mho_free(layers);
   mho_blob_free(&checkpoint.blob);
@@ -187,6 +192,8 @@ static mho_err run_to_end(logger *g, mho_train_result *result, mho_errinfo *ei) 
   mho_errinfo why = {0};
   bool stopped = false;
   const char *status = "completed";
+  if (g->o->store)
+    err = writer_new(g->o->store, &g->writer, &why);
   while (!err && g->t->epoch < g->t->e->train.epochs) {
     mho_epoch_row row = {0};
     err = mho_stopped(g->ctx) ? mho_fail(&why, MHO_EINTERRUPTED, "interrupted after epoch %d", g->t->epoch)
@@ -199,6 +206,16 @@ static mho_err run_to_end(logger *g, mho_train_result *result, mho_errinfo *ei) 
         g->o->stop(g->o->user, g->row.id, &row, why.message, sizeof why.message)) {
       stopped = true;
       err = MHO_EINTERRUPTED;
+    }
+  }
+  if (g->writer) { /* the rest is for this thread again */
+    mho_errinfo late = {0};
+    mho_err written = writer_drain(g->writer, &late);
+    writer_free(g->writer);
+    g->writer = NULL;
+    if (written) {
+      err = written;
+      why = late;
     }
   }
   if (err)

@@ -12,7 +12,9 @@
 
 enum {
   EVAL_BATCH = 500,
+  EVAL_UNITS = 1 << 22,
   SLAB_CELLS = 1 << 15, /* weights a task updates: gradient and moments stay in the second-level cache */
+  CONV_SLABS = 8,
 };
 static const uint64_t EVALUATION = (uint64_t)1
                                    << 43; /* numbers the noise of evaluations apart from training's */
@@ -23,6 +25,16 @@ static int chunk_rows(const mho_train_config *c) {
     return (int)c->chunk;
   int rows = (((int)c->batch + 3) / 4 + 7) / 8 * 8;
   return rows > MHO_CHUNK_MAX ? MHO_CHUNK_MAX : rows;
+}
+
+/* Samples of a state: a training batch, or one of evaluation, which is smaller where a sample has very many units. */
+static int capacity_of(const mho_trainer *t) {
+  int units = 0, batch = (int)t->e->train.batch, eval = EVAL_BATCH;
+  for (int l = 1; l < t->net->n_layers; l++)
+    units += t->net->layer[l].n;
+  if (units > EVAL_UNITS / EVAL_BATCH)
+    eval = EVAL_UNITS / units < 1 ? 1 : EVAL_UNITS / units;
+  return batch > eval ? batch : eval;
 }
 
 static int ceil_div(int a, int b) {
@@ -97,7 +109,10 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .array_config = &e->array_config,
                            .seeds = t->seeds,
                            .features = t->data.features,
-                           .classes = t->data.classes};
+                           .classes = t->data.classes,
+                           .channels = t->data.channels,
+                           .height = t->data.height,
+                           .width = t->data.width};
   return mho_network_new(&o, &t->net, ei);
 }
 
@@ -122,11 +137,14 @@ static mho_err make_slabs(mho_trainer *t, mho_errinfo *ei) {
     for (int c = 0; c < t->net->n_trained; c++) {
       const mho_crossbar *xb = t->net->connection[c].xb;
       int rows = SLAB_CELLS / xb->cols < 16 ? 16 : SLAB_CELLS / xb->cols;
+      if (t->net->connection[c].conv.kernel) /* few weights and much to sum: more tasks */
+        rows = ceil_div(xb->rows, CONV_SLABS) < 16 ? 16 : ceil_div(xb->rows, CONV_SLABS);
       for (int row0 = 0; row0 < xb->rows; row0 += rows, n++)
         if (pass) {
           int m = xb->rows - row0 < rows ? xb->rows - row0 : rows;
           t->slab[n] = (mho_slab){c, row0, m};
           t->slab_cells = m * xb->cols > t->slab_cells ? m * xb->cols : t->slab_cells;
+          t->slab_rows = m > t->slab_rows ? m : t->slab_rows;
         }
     }
     t->n_slabs = n;
@@ -189,7 +207,8 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
     each[i] = mho_settle_scratch(net, t->chunk);
   ok = ok && each && (t->scratch = new_arrays(threads, each));
   for (int i = 0; each && i < threads; i++)
-    each[i] = 2 * (size_t)t->slab_cells; /* gradient and wanted change */
+    each[i] = 2 * (size_t)t->slab_cells /* gradient and wanted change */ +
+              mho_rule_gradient_scratch(net, t->slab_rows);
   ok = ok && (t->dw = new_arrays(threads, each));
   mho_free(each);
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to train %zu weights", net->n_weights);
@@ -208,7 +227,6 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   t->scheme = (const mho_scheme *)e->scheme.entry;
   t->seeds = mho_experiment_seeds(e);
   t->direct = mho_experiment_direct(e);
-  t->capacity = e->train.batch > EVAL_BATCH ? (int)e->train.batch : EVAL_BATCH;
   t->chunk = chunk_rows(&e->train);
   mho_err err =
       mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &t->data, ei);
@@ -220,6 +238,8 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   if (!err && e->update.rates.n && e->update.rates.n != t->net->n_trained)
     err = mho_fail(ei, MHO_ECONFIG, "update.rates: %d rates, but the network has %d trained connections",
                    e->update.rates.n, t->net->n_trained);
+  if (!err)
+    t->capacity = capacity_of(t);
   if (!err)
     err = make_buffers(t, ei);
   if (!err)
@@ -253,6 +273,7 @@ typedef struct batch_job {
   const int *index; /* nullable */
   int first, n;
   bool learn, metered;
+  bool augment; /* the images, which index names */
   uint64_t update;
 } batch_job;
 
@@ -260,8 +281,13 @@ static void settle_chunk(void *arg, int i, int thread) {
   const batch_job *b = arg;
   mho_trainer *t = b->t;
   int row0 = i * t->chunk, n = b->n - row0 < t->chunk ? b->n - row0 : t->chunk;
-  mho_images_batch(&t->data, b->part, b->index ? b->index + row0 : NULL, b->first + row0, n,
-                   t->state[0]->z[0] + (size_t)row0 * (size_t)t->data.features, t->label + row0);
+  mho_real *x = t->state[0]->z[0] + (size_t)row0 * (size_t)t->data.features;
+  if (b->augment)
+    mho_images_augmented(&t->data, b->part, b->index + row0, n, &t->e->dataset_config,
+                         mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 2), t->epoch, x, t->label + row0);
+  else
+    mho_images_batch(&t->data, b->part, b->index ? b->index + row0 : NULL, b->first + row0, n, x,
+                     t->label + row0);
   mho_rule_job job = {.net = t->net,
                       .settler = t->settler,
                       .settler_params = t->e->settler.params,
@@ -279,6 +305,8 @@ static void settle_chunk(void *arg, int i, int thread) {
   memcpy(job.state, t->state, sizeof job.state);
   t->chunk_stats[i] = (mho_rule_stats){0};
   (b->learn ? t->rule->learn : t->rule->predict)(&job, &t->chunk_stats[i]);
+  if (b->learn)
+    mho_state_pool(t->net, t->state[0], row0, n);
   if (job.meter) {
     job.meter->steps[0] = t->chunk_stats[i].free.steps;
     job.meter->steps[1] = t->chunk_stats[i].nudged.steps;
@@ -345,10 +373,11 @@ typedef struct update_job {
   mho_real shrink; /* of the gradient, when it is clipped */
 } update_job;
 
-static void slab_gradient(const update_job *u, const mho_slab *s, mho_real *g) {
+static void slab_gradient(const update_job *u, const mho_slab *s, int thread, mho_real *g) {
   const mho_trainer *t = u->t;
   mho_rule_gradient(t->net, s->connection, t->state[0], t->error, u->batch,
-                    t->layer_factor[t->net->connection[s->connection].to], s->row0, s->rows, g);
+                    t->layer_factor[t->net->connection[s->connection].to], s->row0, s->rows, g,
+                    t->dw[thread] + 2 * (size_t)t->slab_cells);
 }
 
 /* A slab's share of the whole gradient and its norm, which must be known before anything is clipped. */
@@ -358,16 +387,17 @@ static void find_gradient(void *arg, int i, int thread) {
   size_t cols = (size_t)u->t->net->connection[s->connection].xb->cols, n = (size_t)s->rows * cols;
   mho_real *g = u->t->gradient[s->connection] + (size_t)s->row0 * cols;
   double sum = 0;
-  slab_gradient(u, s, g);
+  slab_gradient(u, s, thread, g);
   for (size_t k = 0; k < n; k++)
     sum += (double)g[k] * (double)g[k];
   u->t->slab_norm[i] = sum;
 }
 
 /* The gradient of a slab, computed here or taken from the clipped whole. */
-static void take_gradient(const update_job *u, const mho_slab *s, size_t first, size_t n, mho_real *g) {
+static void take_gradient(const update_job *u, const mho_slab *s, int thread, size_t first, size_t n,
+                          mho_real *g) {
   if (!u->t->gradient) {
-    slab_gradient(u, s, g);
+    slab_gradient(u, s, thread, g);
     return;
   }
   const mho_real *whole = u->t->gradient[s->connection] + first;
@@ -382,7 +412,7 @@ static void update_slab(void *arg, int i, int thread) {
   const mho_connection *k = &t->net->connection[s->connection];
   size_t first = (size_t)s->row0 * (size_t)k->xb->cols, n = (size_t)s->rows * (size_t)k->xb->cols;
   mho_real *g = t->dw[thread], *dw = g + t->slab_cells, *moment[MHO_PROGRAM_STATES] = {NULL};
-  take_gradient(u, s, first, n, g);
+  take_gradient(u, s, thread, first, n, g);
   for (int m = 0; m < t->optimizer->n_states; m++)
     moment[m] = t->moment[m][s->connection] + first;
   const mho_update_config *config = &t->e->update;
@@ -477,6 +507,7 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
     batch_job b = {.t = t,
                    .part = &t->data.train,
                    .index = t->order + first,
+                   .augment = t->e->dataset_config.crop > 0 || t->e->dataset_config.flip,
                    .n = all - first < size ? all - first : size,
                    .learn = true,
                    .metered = true,
@@ -579,6 +610,10 @@ mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *
   calibrate_at_rest(t);
   run_batch(&b);
   const mho_connection *k = &t->net->connection[c];
-  mho_rule_gradient(t->net, c, t->state[0], t->error, n, t->layer_factor[k->to], 0, k->xb->rows, out);
+  for (int row0 = 0; row0 < k->xb->rows; row0 += t->slab_rows) {
+    int rows = k->xb->rows - row0 < t->slab_rows ? k->xb->rows - row0 : t->slab_rows;
+    mho_rule_gradient(t->net, c, t->state[0], t->error, n, t->layer_factor[k->to], row0, rows,
+                      out + (size_t)row0 * (size_t)k->xb->cols, t->dw[0] + 2 * (size_t)t->slab_cells);
+  }
   return MHO_OK;
 }

@@ -38,11 +38,11 @@ struct mho_trainer {
   mho_real **accumulator;                /* [n_trained] of [weights]: the scheme's; NULL without */
   mho_real **gradient;                   /* [n_trained] of [weights]: the batch's; NULL unless clipped */
   mho_slab *slab;                        /* [n_slabs] */
-  int n_slabs, slab_cells;               /* most cells of a slab */
+  int n_slabs, slab_cells, slab_rows;    /* most cells and rows of a slab */
   mho_pulse_counts *slab_counts;         /* [n_slabs] of the update under way */
   double *slab_norm;                     /* [n_slabs] squared norm of the gradient, when it is clipped */
   double *connection_pulses;             /* [n_trained] of this epoch */
-  mho_real **scratch, **dw;              /* [threads] */
+  mho_real **scratch, **dw;              /* [threads]; dw: a slab's gradient, its wanted change, scratch */
   mho_rule_stats *chunk_stats;           /* [chunks] */
   int *cut;                              /* [training images] as they were cut into batches, once */
   int *batches; /* [training images] order of the batches in this epoch, only the first used */

@@ -46,6 +46,19 @@ def after_epochs(p, n):
     time.sleep(0.15)
 
 
+def wait_for_run(name):
+    """Until the run has begun, which takes a while on a busy machine."""
+    for _ in range(3000):
+        try:
+            with sqlite3.connect(f'file:{db(name)}?mode=ro', uri=True) as c:
+                if c.execute('SELECT count(*) FROM run').fetchone() == (1,):
+                    return
+        except sqlite3.OperationalError:
+            pass
+        time.sleep(0.01)
+    raise AssertionError('the run does not begin')
+
+
 def test_uninterrupted():
     run('train', 'c.yaml', '--db', 'a.db', '--threads', '2')
     run('train', 'c.yaml', '--db', 'one.db', '--threads', '1')
@@ -56,6 +69,7 @@ def test_killed():
     for epochs in (0, 1, 2):
         name = f'kill{epochs}.db'
         p = start(name)
+        wait_for_run(name)
         after_epochs(p, epochs)
         p.kill()
         p.wait()

@@ -1,0 +1,135 @@
+/* merge.c - care of a database: taking in the runs of another one, giving room back.
+ *
+ * Merging is idempotent: a run is known by its id. One that is here already is replaced only when the other
+ * has more of it (ended, or more epochs), so shards may be merged while they still grow, in any order, again
+ * and again. Studies come with their runs.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "store/store_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The columns that can be written: generated ones are computed anew. */
+static mho_err columns_of(mho_store *s, const char *table, char *out, size_t n, mho_errinfo *ei) {
+  sqlite3_stmt *st;
+  mho_err err =
+      mho_store_prepare(s, "SELECT group_concat(name, ', ') FROM pragma_table_xinfo(?1) WHERE hidden = 0",
+                        "read the schema", &st, ei);
+  if (err)
+    return err;
+  sqlite3_bind_text(st, 1, table, -1, SQLITE_STATIC);
+  int rc = sqlite3_step(st);
+  if (rc == SQLITE_ROW && sqlite3_column_text(st, 0))
+    snprintf(out, n, "%s", (const char *)sqlite3_column_text(st, 0));
+  else
+    err = mho_store_fail(s, rc, "read the schema", ei);
+  sqlite3_finalize(st);
+  return err;
+}
+
+static mho_err copy_table(mho_store *s, const char *table, const char *leave_out, mho_errinfo *ei) {
+  char columns[2048], kept[2048] = "", sql[8192], *save = NULL;
+  mho_err err = columns_of(s, table, columns, sizeof columns, ei);
+  if (err)
+    return err;
+  for (char *c = strtok_r(columns, ", ", &save); c; c = strtok_r(NULL, ", ", &save))
+    if (!leave_out || strcmp(c, leave_out))
+      mho_text_append(kept, sizeof kept, "%s%s", *kept ? ", " : "", c);
+  snprintf(sql, sizeof sql,
+           "INSERT INTO main.%s(%s) SELECT %s FROM other.%s WHERE run_id IN (SELECT id FROM temp.taken)",
+           table, kept, kept, table);
+  return mho_store_exec(s, sql, "merge", ei);
+}
+
+static const char choose[] =
+    "CREATE TEMP TABLE taken(id TEXT PRIMARY KEY, is_new INTEGER); INSERT INTO temp.taken "
+    "SELECT o.id, m.id IS NULL FROM other.run AS o LEFT JOIN main.run AS m USING (id) WHERE m.id IS NULL "
+    "OR (m.status NOT IN ('completed', 'diverged') AND (o.status IN ('completed', 'diverged') "
+    "OR o.epochs_done > m.epochs_done))";
+
+static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei) {
+  static const char *const tables[] = {"epoch", "layer_epoch", "settle", "checkpoint", "cosim", "artifact"};
+  char columns[2048], sql[8192];
+  int64_t n;
+  mho_err err = mho_store_exec(s, choose, "merge", ei);
+  if (!err)
+    err = mho_store_int(s, "SELECT count(*) FROM other.run", NULL, 0, &n, ei);
+  out->runs = err ? 0 : (int)n;
+  if (!err)
+    err = mho_store_int(s, "SELECT coalesce(sum(is_new), 0) FROM temp.taken", NULL, 0, &n, ei);
+  out->added = err ? 0 : (int)n;
+  if (!err)
+    err = mho_store_int(s, "SELECT count(*) FROM temp.taken WHERE NOT is_new", NULL, 0, &n, ei);
+  out->replaced = err ? 0 : (int)n;
+  if (!err) /* rows of the replaced ones go with them (ON DELETE CASCADE) */
+    err = mho_store_exec(s, "DELETE FROM main.run WHERE id IN (SELECT id FROM temp.taken)", "merge", ei);
+  if (!err)
+    err = columns_of(s, "run", columns, sizeof columns, ei);
+  if (!err) {
+    snprintf(sql, sizeof sql,
+             "INSERT INTO main.run(%s) SELECT %s FROM other.run WHERE id IN (SELECT id FROM temp.taken)",
+             columns, columns);
+    err = mho_store_exec(s, sql, "merge", ei);
+  }
+  for (int i = 0; i < MHO_COUNT(tables) && !err; i++)
+    err = copy_table(s, tables[i],
+                     !strcmp(tables[i], "cosim") || !strcmp(tables[i], "artifact") ? "id" : NULL, ei);
+  if (!err)
+    err = mho_store_exec(
+        s,
+        "INSERT OR IGNORE INTO main.study(name, created, config) SELECT name, created, config FROM "
+        "other.study; INSERT OR IGNORE INTO main.study_run(study, point_hash, run_id) SELECT study, "
+        "point_hash, run_id FROM other.study_run WHERE run_id IN (SELECT id FROM main.run)",
+        "merge", ei);
+  return err;
+}
+
+/* A run trained in two shards at once would be there twice: it is, under both ids, and merge says so. */
+static mho_err count_twice(mho_store *s, mho_merge_result *out, mho_errinfo *ei) {
+  int64_t n;
+  mho_err err =
+      mho_store_int(s,
+                    "SELECT count(*) FROM (SELECT 1 FROM run WHERE status = 'completed' GROUP BY config_hash "
+                    "HAVING count(*) > 1)",
+                    NULL, 0, &n, ei);
+  out->twice = err ? 0 : (int)n;
+  return err;
+}
+
+mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei) {
+  *out = (mho_merge_result){0};
+  mho_store *other;
+  char *uri = NULL;
+  /* opened like any other first: whose file it is, its version, whether it is whole; and its log is folded in */
+  mho_err err = mho_store_open(path, MHO_STORE_READ, &other, ei);
+  if (err)
+    return err;
+  if (!strcmp(other->file, s->file))
+    err = mho_fail(ei, MHO_EINVAL, "'%s' is the database to merge into: name others", path);
+  if (!err && !(uri = mho_store_path_uri(other->file, "?mode=ro")))
+    err = mho_fail(ei, MHO_ENOMEM, "no memory to open '%s'", path);
+  sqlite3_stmt *st;
+  if (!err && !(err = mho_store_prepare(s, "ATTACH ?1 AS other", "merge", &st, ei))) {
+    sqlite3_bind_text(st, 1, uri, -1, SQLITE_STATIC);
+    err = mho_store_run(s, st, "open the database to merge", ei);
+    sqlite3_finalize(st);
+  }
+  mho_free(uri);
+  if (!err) {
+    err = mho_store_begin(s, ei);
+    if (!err)
+      err = mho_store_end(s, copy_locked(s, out, ei), ei);
+    sqlite3_exec(s->db, "DROP TABLE IF EXISTS temp.taken; DETACH other", NULL, NULL, NULL);
+  }
+  mho_store_close(other);
+  return err ? err : count_twice(s, out, ei);
+}
+
+mho_err mho_store_vacuum(mho_store *s, int64_t *before, int64_t *after, mho_errinfo *ei) {
+  sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  *before = mho_store_path_size(s->file, "");
+  mho_err err = mho_store_exec(s, "VACUUM; ANALYZE", "vacuum", ei);
+  sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  *after = mho_store_path_size(s->file, "");
+  return err;
+}

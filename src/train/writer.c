@@ -1,0 +1,132 @@
+/* writer.c - what an epoch adds to the database, written by a thread of its own beside the training.
+ *
+ * One update is under way at most: the next waits for it, so memory stays bounded and the order is kept. An
+ * error of the database comes out with the next update, or at the end. Between two updates (writer_drain) the
+ * store is the caller's alone.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <pthread.h>
+#include <string.h>
+
+#include "train/writer.h"
+
+struct writer {
+  mho_store *store;
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool busy, quit;
+  mho_err err;
+  mho_errinfo ei;
+  /* copies, so that the training may go on changing its own */
+  char run[MHO_ID_MAX], ended[32], error[MHO_MESSAGE_MAX];
+  mho_store_update u;
+  mho_epoch_row epoch;
+  mho_layer_row *layers; /* [u.n_layers], its names point into the network */
+  mho_settle_row settle;
+  mho_checkpoint_row checkpoint;
+  mho_run_row row;
+};
+
+static void release(writer *w) {
+  mho_free(w->layers);
+  mho_blob_free(&w->checkpoint.blob);
+  w->layers = NULL;
+}
+
+static void *main_loop(void *arg) {
+  writer *w = arg;
+  pthread_mutex_lock(&w->lock);
+  for (;;) {
+    while (!w->busy && !w->quit)
+      pthread_cond_wait(&w->changed, &w->lock);
+    if (!w->busy)
+      break;
+    pthread_mutex_unlock(&w->lock);
+    mho_errinfo ei = {0};
+    mho_err err = mho_store_write(w->store, w->run, &w->u, &ei);
+    release(w);
+    pthread_mutex_lock(&w->lock);
+    if (err && !w->err) {
+      w->err = err;
+      w->ei = ei;
+    }
+    w->busy = false;
+    pthread_cond_broadcast(&w->changed);
+  }
+  pthread_mutex_unlock(&w->lock);
+  return NULL;
+}
+
+mho_err writer_new(mho_store *store, writer **out, mho_errinfo *ei) {
+  writer *w = mho_alloc(1, sizeof *w);
+  *out = NULL;
+  if (!w)
+    return mho_fail(ei, MHO_ENOMEM, "no memory to write the run");
+  w->store = store;
+  pthread_mutex_init(&w->lock, NULL);
+  pthread_cond_init(&w->changed, NULL);
+  int rc = pthread_create(&w->thread, NULL, main_loop, w);
+  if (rc) {
+    mho_free(w);
+    return mho_fail(ei, MHO_ENOMEM, "cannot start the thread that writes the run: %s", strerror(rc));
+  }
+  *out = w;
+  return MHO_OK;
+}
+
+mho_err writer_drain(writer *w, mho_errinfo *ei) {
+  pthread_mutex_lock(&w->lock);
+  while (w->busy)
+    pthread_cond_wait(&w->changed, &w->lock);
+  mho_err err = w->err;
+  if (err && ei)
+    *ei = w->ei;
+  pthread_mutex_unlock(&w->lock);
+  return err;
+}
+
+mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_errinfo *ei) {
+  mho_err err = writer_drain(w, ei);
+  size_t n = (size_t)u->n_layers;
+  if (!err && u->layers && !(w->layers = mho_alloc(n, sizeof *w->layers)))
+    err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
+  if (err)
+    return err;
+  w->u = *u;
+  if (u->epoch)
+    w->epoch = *u->epoch;
+  if (u->layers)
+    memcpy(w->layers, u->layers, n * sizeof *w->layers);
+  if (u->n_settles)
+    w->settle = *u->settles;
+  w->checkpoint = (mho_checkpoint_row){0};
+  if (u->last) {
+    w->checkpoint = *u->last;
+    *blob = (mho_blob){0};
+  }
+  w->row = *u->run; /* its texts last as long as the run */
+  memcpy(w->run, u->run->id, sizeof w->run);
+  w->u.epoch = u->epoch ? &w->epoch : NULL;
+  w->u.layers = w->layers;
+  w->u.settles = u->n_settles ? &w->settle : NULL;
+  w->u.last = u->last ? &w->checkpoint : NULL;
+  w->u.run = &w->row;
+  pthread_mutex_lock(&w->lock);
+  w->busy = true;
+  pthread_cond_broadcast(&w->changed);
+  pthread_mutex_unlock(&w->lock);
+  return MHO_OK;
+}
+
+void writer_free(writer *w) {
+  if (!w)
+    return;
+  pthread_mutex_lock(&w->lock);
+  w->quit = true;
+  pthread_cond_broadcast(&w->changed);
+  pthread_mutex_unlock(&w->lock);
+  pthread_join(w->thread, NULL);
+  pthread_mutex_destroy(&w->lock);
+  pthread_cond_destroy(&w->changed);
+  mho_free(w);
+}
