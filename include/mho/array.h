@@ -106,7 +106,10 @@ struct mho_crossbar {
   int rows, cols;
   mho_real *w;          /* [rows x cols] effective weights */
   double w_max;         /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
-  mho_cells *pos, *neg; /* the differential pair, [rows x cols] each; NULL with the ideal device */
+  mho_cells *pos, *neg; /* G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device
+                         * of a pair, or a reference that is never pulsed */
+  int mapping;          /* MHO_MAPPING_... */
+  double refresh_above; /* one_sided: pairs with a device above it are written anew, of the range */
   double after;         /* time since programming, s */
   float
       *drifted[2]; /* conductances of pos and neg at that time; NULL: as programmed, see mho_crossbar_shown */
@@ -135,15 +138,32 @@ struct mho_crossbar_options {
 MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
                                  mho_errinfo *ei);
 MHO_API void mho_crossbar_free(mho_crossbar *x);
-/** Write weights as exactly as bounds and faults allow: each device of the pair takes half, around mid range.
+/** Write weights as exactly as bounds and faults allow. A differential pair takes half each around its start, a
+ * single device all around its reference, of a one-sided pair one device all and the other rests.
  *  @param w  [n], weights of cells first .. first+n-1.  @return how many were clipped. */
 MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w);
 /** Add to the weights as exactly as possible (scheme exact). @return how many were clipped. */
 MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw);
-/** Pulses on the pairs of at most MHO_DEVICE_BLOCK cells: count[i] > 0 SETs G+ and RESETs G- so many times
- * each, < 0 the other way round. `step` numbers the programming step. The effective matrix is refreshed. */
+/** Pulses on at most MHO_DEVICE_BLOCK neighbouring cells, pos[i] on G+ and neg[i] on G- (SET when positive; none
+ * reach a reference). `step` numbers the programming step. The effective matrix is refreshed. */
 MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos, const int16_t *neg,
                                 uint64_t step, mho_pulse_counts *counts);
+/** Pulses that raise (count[i] > 0) or lower the weights of at most MHO_DEVICE_BLOCK cells: SET of G+ and RESET of
+ * G- of a differential pair, SET and RESET of a single device, SET of G+ or SET of G- of a one-sided pair. */
+MHO_API void mho_crossbar_change(mho_crossbar *x, size_t first, int n, const int16_t *count, uint64_t step,
+                                 mho_pulse_counts *counts);
+/** The same on scattered cells, each at most once. The effective matrix is not refreshed. */
+MHO_API void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const int16_t *count,
+                                    uint64_t step, mho_pulse_counts *counts);
+/** What a wanted change of weights asks of a bank (0: G+, 1: G-), normalized, [n] (at most MHO_DEVICE_BLOCK). */
+MHO_API void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const mho_real *dw, float *dg);
+/** Change of a weight by one pulse up on every device that takes part, for devices of mean step `step` (of the
+ * range). */
+MHO_API double mho_crossbar_step(const mho_crossbar *x, double step);
+/** One-sided pairs only: RESET both devices of every pair that has one above refresh_above, and bring the
+ * difference back by SET pulses, read after each. Counts pulses and reads. `step` numbers the programming step. */
+MHO_API void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step,
+                                  mho_pulse_counts *counts);
 /** Recompute the effective weights of cells first .. first+n-1 from the conductances. */
 MHO_API void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n);
 /** Let time pass: reads are those of the cells a time after programming (s, by their law of drift), until the next call.

@@ -153,6 +153,8 @@ MHO_API void mho_rng_u32(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, u
 MHO_API void mho_rng_uniform(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, float *out);
 /** Standard normal (Box-Muller), [n]. */
 MHO_API void mho_rng_normal(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, float *out);
+/** The same normals, of scattered cells: cell[i] (any order) of the step, [n]. */
+MHO_API void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cell, float *out);
 /** Random permutation of 0..n-1 (Fisher-Yates), [n]. */
 MHO_API void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out);
 

@@ -19,6 +19,7 @@ typedef struct mho_device_block {
   const float *g;                       /* [n] before the pulse */
   const float *dir;                     /* [n] +1 SET (potentiation), -1 RESET (depression) */
   const float *xi;                      /* [n] standard normal of this pulse; all 0 gives the mean response */
+  bool quiet;                           /* xi is all 0: what it multiplies may be left out */
   const float *low, *high;              /* [n] the cells' bounds, to which the caller clips */
   const float *col[MHO_DEVICE_COLUMNS]; /* [n] each, the columns the model asked for */
   const void *shared;                   /* what the model's prepare made; NULL when it has none */
@@ -64,8 +65,11 @@ typedef struct mho_device_model {
   mho_err (*check)(const void *params, const mho_device_config *config, mho_errinfo *ei);
   /* Fill the columns of n cells, col[k][i]. */
   void (*columns)(const void *params, const mho_device_draw *draw, float *const *col);
-  /* One pulse on every cell of a block; NULL: takes any change, knows no pulses. */
+  /* One pulse on every cell of a block; NULL: takes any change, knows no pulses. A plain loop under
+   * `#pragma omp simd`, with comparisons for fminf and fmaxf, becomes vector code. */
   void (*pulse)(const mho_device_block *b);
+  /* Whether the answer depends on xi, which is drawn only then. NULL: it does. */
+  bool (*noisy)(const void *params);
   /* Circuit text of the mean response; NULL only where pulse is. MHO_ECONFIG as prepare. */
   mho_err (*spice)(const void *params, const mho_device_config *config, mho_device_spice *out,
                    mho_errinfo *ei);
@@ -103,7 +107,10 @@ enum { MHO_IV_OHMIC, MHO_IV_SINH, MHO_IV_POLYNOMIAL, MHO_IV_HFO2 };
 struct mho_device_config {
   char card[MHO_TEXT_MAX];          /* the card whose keys are the defaults; "" for none */
   double g_min, g_max;              /* S */
-  int mapping;                      /* differential */
+  int mapping;                      /* MHO_MAPPING_... */
+  bool zero_shift;                  /* reference: at the symmetry point of each cell's device */
+  int64_t refresh_every;            /* one_sided: updates from refresh to refresh */
+  double refresh_above;             /* one_sided: conductance that asks for it, of the range */
   double weight_range;              /* w_max of a connection over its largest initial weight */
   double start;                     /* conductance of a new cell, normalized */
   int64_t levels;                   /* conductances a cell can show; -1: any */
@@ -120,6 +127,7 @@ struct mho_device_config {
   mho_read_noise_config read_noise;
   mho_iv_config iv;
 };
+enum { MHO_MAPPING_DIFFERENTIAL, MHO_MAPPING_REFERENCE, MHO_MAPPING_ONE_SIDED, MHO_MAPPING_OFFSET };
 MHO_API extern const mho_params mho_device_params;
 
 /** Check a device's description without making cells. */
@@ -145,18 +153,21 @@ MHO_API bool mho_device_reads_noisy(const mho_device_config *config);
 
 typedef enum mho_fault { MHO_FAULT_NONE, MHO_FAULT_ON, MHO_FAULT_OFF, MHO_FAULT_OPEN } mho_fault;
 
-/* A bank of cells. Columns and bounds are per cell when something varies, else one block of equal values. */
+/* A bank of cells. Bounds and columns are per cell where they vary, else one block of equal values, which stays
+ * in cache. */
 typedef struct mho_cells {
   const mho_device_model *model;
   size_t n;
   float *g;          /* [n] what is read */
   float *state;      /* [n] what pulses move; the same array as g unless write noise or levels come between */
   uint8_t *fault;    /* [n] of mho_fault; NULL when no cell is faulty */
-  bool varied;       /* columns and bounds are [n], else [MHO_DEVICE_BLOCK] */
+  bool varied;       /* low and high are [n], else [MHO_DEVICE_BLOCK] */
   float *low, *high; /* the cell's own bounds, normalized */
+  bool column_varies[MHO_DEVICE_COLUMNS]; /* col[k] is [n], else [MHO_DEVICE_BLOCK] */
   float *col[MHO_DEVICE_COLUMNS];
   void *shared;        /* of the model's prepare; nullable */
   double g_min, g_max; /* S */
+  bool noisy;          /* pulses answer at random */
   mho_rng noise;       /* cycle-to-cycle */
   mho_rng chip;        /* device-to-device */
   uint32_t *wear;      /* [n] pulses so far; NULL without endurance */
@@ -167,7 +178,9 @@ typedef struct mho_cells {
 /* Pulses counted; double, because a run applies more than 2^31. */
 typedef struct mho_pulse_counts {
   double set, reset; /* pulses applied */
-  double clipped;    /* requests cut by a bound or by max_pulses */
+  double clipped;    /* requests cut by a bound, by max_pulses, or given up after all tries */
+  double truncated;  /* cells whose probability of a coincidence was cut, in all samples */
+  double reads;      /* of single cells, to verify them */
 } mho_pulse_counts;
 
 /** Bank of n cells, all at mid range but the faulty ones.
@@ -184,6 +197,10 @@ MHO_API void mho_cells_free(mho_cells *c);
  *               At most 4096 pulses a cell and step. */
 MHO_API void mho_cells_pulse(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step,
                              mho_pulse_counts *counts);
+/** The same for scattered cells: cell[i], each at most once, gets count[i] pulses, [n] (at most
+ * MHO_DEVICE_BLOCK). The noise drawn is the same as in mho_cells_pulse. */
+MHO_API void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
+                                uint64_t step, mho_pulse_counts *counts);
 /** Mean change of g by one pulse in direction dir (+1, -1) at the present state, clipped at the bounds, [n]
  * (at most MHO_DEVICE_BLOCK cells). */
 MHO_API void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out);

@@ -22,20 +22,56 @@ typedef struct mho_optimizer {
 
 typedef struct mho_program_job {
   mho_crossbar *xb;
-  const void *params;  /* of the scheme */
-  size_t first, n;     /* cells */
-  const mho_real *dw;  /* [n] wanted change of the weights */
-  mho_real *state;     /* [n] of the scheme, when it asks for one */
-  double nominal_step; /* change of a weight by a nominal pulse pair; 0 with the ideal device */
-  uint64_t update;     /* number of this programming step */
-  mho_rng rounding;    /* stream of stochastic rounding */
+  const void *params; /* of the scheme */
+  size_t first, n;    /* cells */
+  const mho_real *dw; /* [n] wanted change of the weights */
+  mho_real *state;    /* [n] of the scheme, when it asks for one */
+  double
+      nominal_step; /* mean change of a weight by a pulse on each device that takes part; 0: ideal device */
+  uint64_t update;  /* number of this programming step */
+  mho_rng rounding; /* stream of stochastic rounding */
 } mho_program_job;
+
+/* Pulse trains of a batch on one connection: a line's bits are the slots in which it pulses. */
+enum { MHO_TRAIN_SLOTS = 32 };
+#define MHO_TRAIN_NEGATIVE 0x80000000u
+typedef struct mho_pulse_train {
+  uint32_t line; /* its number, and MHO_TRAIN_NEGATIVE */
+  uint32_t mask;
+} mho_pulse_train;
+typedef struct mho_trains {
+  mho_pulse_train *row, *col;   /* [samples x rows], [samples x cols]: lines that pulse, in order */
+  int *slots, *n_rows, *n_cols; /* [samples] */
+  double *truncated;            /* [samples] cells whose probability was cut */
+} mho_trains;
+/** Room for the trains of `samples` samples on a connection; MHO_ENOMEM. */
+MHO_API mho_err mho_trains_new(int rows, int cols, int samples, mho_trains **out, mho_errinfo *ei);
+MHO_API void mho_trains_free(mho_trains *t);
+
+/* A batch on one connection, for a scheme that applies every sample's outer product in the array itself: the
+ * wanted change is -rate x^T e, sample after sample. */
+typedef struct mho_outer_job {
+  mho_crossbar *xb;
+  const void *params; /* of the scheme */
+  int samples;
+  const mho_real *x;     /* [samples x rows] presynaptic states of the free phase */
+  const mho_real *e;     /* [samples x cols] errors */
+  double rate;           /* of one sample */
+  double nominal_step;   /* as in mho_program_job */
+  uint64_t first_sample; /* number in the run of the first: names what is random */
+  mho_rng rounding;      /* stream of the trains; the next one serves the columns */
+  mho_trains *trains;
+} mho_outer_job;
 
 typedef struct mho_scheme {
   mho_entry entry;
   bool needs_pulses; /* refuses devices that know no pulses */
   bool has_state;    /* one array as long as the weights */
   void (*apply)(const mho_program_job *job, mho_pulse_counts *counts);
+  /* Instead of apply: draw one sample's trains (samples in any order, side by side), then, for slabs side by
+   * side, apply all samples to rows row0 .. row0+rows-1. Uses no optimizer. */
+  void (*draw)(const mho_outer_job *job, int sample);
+  void (*replay)(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts);
 } mho_scheme;
 
 /* What the config says of any update. */

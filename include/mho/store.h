@@ -60,6 +60,8 @@ typedef struct mho_epoch_row {
   double reads;    /* array reads (one input vector through one array) of this epoch */
   double energy_j; /* NaN: not modelled */
   double wall_s, eval_s;
+  double truncated;    /* cells whose probability of a coincidence was cut, in all samples */
+  double verify_reads; /* of single cells, to verify what was written */
 } mho_epoch_row;
 
 typedef struct mho_layer_row { /* one connection after an epoch */

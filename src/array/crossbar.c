@@ -1,12 +1,90 @@
-/* crossbar.c - the differential pair: signed weights on two banks of devices, and the effective matrix.
+/* crossbar.c - signed weights on two banks of devices, and the effective matrix.
  *
  *   W = (G+ - G-)/g_unit, g_unit = (g_max - g_min)/w_max, so W = w_max (g+ - g-) in normalized conductance
+ *
+ * What the banks are is the mapping: the two devices of a differential pair; one device and a fixed reference of
+ * its kind (reference: at device.start, or at the device's symmetry point) or a fixed current (offset: the same
+ * without anything random); two devices that are only ever SET and now and then written anew (one_sided).
+ * A single device spans half of what a pair does, so its w_max is twice what the pair's would be.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
 #include "device/ideal.h"
 #include "mho/array.h"
+
+static bool has_reference(const mho_crossbar *x) {
+  return x->mapping == MHO_MAPPING_REFERENCE || x->mapping == MHO_MAPPING_OFFSET;
+}
+
+/* Where SET and RESET steps of cells first .. are of one size, [n]: the reference that a zero shift gives. Steps
+ * of SET fall and those of RESET grow with g, so the interval is halved towards it. */
+static void symmetry_points(mho_cells *c, size_t first, int n, float start, float *out) {
+  float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], up[MHO_DEVICE_BLOCK], down[MHO_DEVICE_BLOCK];
+  float set[MHO_DEVICE_BLOCK], reset[MHO_DEVICE_BLOCK], keep[MHO_DEVICE_BLOCK], *g = c->state + first;
+  for (int i = 0; i < n; i++) {
+    size_t k = c->varied ? first + (size_t)i : 0;
+    float inside = 1e-4f * (c->high[k] - c->low[k]); /* at a bound itself a step may be 0 */
+    low[i] = c->low[k] + inside;
+    high[i] = c->high[k] - inside;
+    keep[i] = g[i];
+    set[i] = 1;
+    reset[i] = -1;
+  }
+  for (int turn = 0; turn < 24; turn++) {
+    for (int i = 0; i < n; i++)
+      g[i] = 0.5f * (low[i] + high[i]);
+    mho_cells_mean_step(c, first, n, set, up);
+    mho_cells_mean_step(c, first, n, reset, down);
+    for (int i = 0; i < n; i++) {
+      float excess = up[i] + down[i], tiny = 1e-5f * (up[i] - down[i]);
+      low[i] = excess > tiny ? g[i] : low[i];
+      high[i] = excess < -tiny ? g[i] : high[i];
+    }
+  }
+  for (int i = 0; i < n; i++) {
+    float excess = up[i] + down[i], mid = 0.5f * (low[i] + high[i]);
+    bool flat = low[i] < start && start < high[i] && fabsf(excess) <= 1e-5f * (up[i] - down[i]);
+    out[i] = flat ? start : mid; /* steps equal everywhere: any point is one */
+    g[i] = keep[i];
+  }
+}
+
+/* The second bank of a single device: of its kind, but what it holds was chosen once and for all. */
+static mho_err new_reference(mho_crossbar *x, const mho_crossbar_options *o, mho_rng chip, mho_rng noise,
+                             mho_errinfo *ei) {
+  mho_device_config fixed = *o->device_config;
+  fixed.spread_step = fixed.spread_asymmetry = fixed.spread_low = fixed.spread_high = fixed.spread_of[0] = 0;
+  fixed.stuck_on = fixed.stuck_off = fixed.open = fixed.write_noise = fixed.endurance = fixed.leak = 0;
+  fixed.levels = -1;
+  if (x->mapping == MHO_MAPPING_OFFSET) {
+    fixed.read_noise.law = MHO_READ_NOISE_NONE;
+    fixed.drift.law = MHO_DRIFT_NONE;
+  }
+  mho_err err = mho_cells_new(o->device, o->device_params, &fixed, x->pos->n, chip, noise, &x->neg, ei);
+  for (size_t i0 = 0; !err && o->device_config->zero_shift && i0 < x->pos->n; i0 += MHO_DEVICE_BLOCK) {
+    int m = x->pos->n - i0 < MHO_DEVICE_BLOCK ? (int)(x->pos->n - i0) : MHO_DEVICE_BLOCK;
+    symmetry_points(x->pos, i0, m, (float)fixed.start, x->neg->g + i0);
+  }
+  return err;
+}
+
+static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei) {
+  mho_err err = MHO_OK;
+  size_t n = (size_t)x->rows * (size_t)x->cols;
+  x->mapping = o->device_config->mapping;
+  x->refresh_above = o->device_config->refresh_above;
+  if (has_reference(x))
+    x->w_max *= 2;
+  for (uint32_t k = 0; k < 2 && !err; k++) {
+    mho_rng chip = mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 2 * o->index + k);
+    mho_rng noise = mho_rng_make(o->noise_seed, MHO_RNG_PULSE, 2 * o->index + k);
+    err = k && has_reference(x) ? new_reference(x, o, chip, noise, ei)
+                                : mho_cells_new(o->device, o->device_params, o->device_config, n, chip, noise,
+                                                k ? &x->neg : &x->pos, ei);
+  }
+  return err;
+}
 
 mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
                          mho_errinfo *ei) {
@@ -29,15 +107,9 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
   x->params = o->array_params;
   x->read_noise = mho_rng_make(o->noise_seed, MHO_RNG_READ, 2 * o->index);
   if (o->device->pulse) {
-    for (uint32_t k = 0; k < 2; k++) {
-      mho_rng chip = mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 2 * o->index + k);
-      mho_rng noise = mho_rng_make(o->noise_seed, MHO_RNG_PULSE, 2 * o->index + k);
-      err = mho_cells_new(o->device, o->device_params, o->device_config, n, chip, noise,
-                          k ? &x->neg : &x->pos, ei);
-      if (err) {
-        mho_crossbar_free(x);
-        return err;
-      }
+    if ((err = new_banks(x, o, ei))) {
+      mho_crossbar_free(x);
+      return err;
     }
   } else {
     x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
@@ -46,6 +118,10 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
     mho_crossbar_free(x);
     return err;
   }
+  mho_real none[MHO_DEVICE_BLOCK] = {0};
+  if (x->pos && x->mapping != MHO_MAPPING_DIFFERENTIAL) /* devices of a pair start where new cells do */
+    for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK)
+      mho_crossbar_set(x, i0, n - i0 < MHO_DEVICE_BLOCK ? n - i0 : MHO_DEVICE_BLOCK, none);
   mho_crossbar_refresh(x, 0, n);
   *out = x;
   return MHO_OK;
@@ -102,21 +178,40 @@ void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n) {
   mho_crossbar_refresh(x, first, n);
 }
 
-/* Set (absolute) or move (relative) the pairs of a range towards v; both devices take half. */
-static int write_pairs(mho_crossbar *x, size_t first, size_t n, const mho_real *v, bool relative) {
+/* Conductances that weights v ask of m cells (relative: that changes v of what is there ask). */
+static void targets(const mho_crossbar *x, size_t first, int m, const mho_real *v, bool relative, float *p,
+                    float *q) {
+  const float *g_pos = x->pos->g + first, *g_neg = x->neg->g + first;
+  mho_real unit = (mho_real)(1 / x->w_max);
+  for (int i = 0; i < m; i++) {
+    float d = (float)(unit * v[i]);
+    switch (x->mapping) {
+    case MHO_MAPPING_DIFFERENTIAL:
+      p[i] = (relative ? g_pos[i] : (float)x->pos->config.start) + 0.5f * d;
+      q[i] = (relative ? g_neg[i] : (float)x->neg->config.start) - 0.5f * d;
+      break;
+    case MHO_MAPPING_ONE_SIDED: /* on one device, the other at its low end */
+      d += relative ? g_pos[i] - g_neg[i] : 0;
+      p[i] = d > 0 ? d : 0;
+      q[i] = d < 0 ? -d : 0;
+      break;
+    default:
+      p[i] = (relative ? g_pos[i] : g_neg[i]) + d;
+      q[i] = g_neg[i];
+    }
+  }
+}
+
+/* Set (absolute) or move (relative) the cells of a range towards v. */
+static int write_cells(mho_crossbar *x, size_t first, size_t n, const mho_real *v, bool relative) {
   int clipped = 0;
-  mho_real half = (mho_real)(0.5 / x->w_max);
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
     int m = n - i0 < MHO_DEVICE_BLOCK ? (int)(n - i0) : MHO_DEVICE_BLOCK;
     float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
-    const float *g_pos = x->pos->g + first + i0, *g_neg = x->neg->g + first + i0;
-    for (int i = 0; i < m; i++) {
-      float d = (float)(half * v[i0 + (size_t)i]);
-      p[i] = (relative ? g_pos[i] : 0.5f) + d;
-      q[i] = (relative ? g_neg[i] : 0.5f) - d;
-    }
+    targets(x, first + i0, m, v + i0, relative, p, q);
     clipped += mho_cells_set(x->pos, first + i0, m, p);
-    clipped += mho_cells_set(x->neg, first + i0, m, q);
+    if (!has_reference(x))
+      clipped += mho_cells_set(x->neg, first + i0, m, q);
   }
   mho_crossbar_refresh(x, first, n);
   return clipped;
@@ -142,18 +237,135 @@ static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real 
 }
 
 int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w) {
-  return x->pos ? write_pairs(x, first, n, w, false) : write_floats(x, first, n, w, false);
+  return x->pos ? write_cells(x, first, n, w, false) : write_floats(x, first, n, w, false);
 }
 
 int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw) {
-  return x->pos ? write_pairs(x, first, n, dw, true) : write_floats(x, first, n, dw, true);
+  return x->pos ? write_cells(x, first, n, dw, true) : write_floats(x, first, n, dw, true);
 }
 
 void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos, const int16_t *neg,
                         uint64_t step, mho_pulse_counts *counts) {
   mho_cells_pulse(x->pos, first, n, pos, step, counts);
-  mho_cells_pulse(x->neg, first, n, neg, step, counts);
+  if (!has_reference(x))
+    mho_cells_pulse(x->neg, first, n, neg, step, counts);
   mho_crossbar_refresh(x, first, (size_t)n);
+}
+
+/* What changes of weights are to the banks; pos may be where count is. */
+static void split(int mapping, int n, const int16_t *count, int16_t *pos, int16_t *neg) {
+  if (mapping == MHO_MAPPING_ONE_SIDED)
+    for (int i = 0; i < n; i++) {
+      int16_t v = count[i];
+      pos[i] = v > 0 ? v : 0;
+      neg[i] = (int16_t)(v < 0 ? -v : 0);
+    }
+  else
+    for (int i = 0; i < n; i++) {
+      pos[i] = count[i];
+      neg[i] = (int16_t)-count[i];
+    }
+}
+
+void mho_crossbar_change(mho_crossbar *x, size_t first, int n, const int16_t *count, uint64_t step,
+                         mho_pulse_counts *counts) {
+  int16_t pos[MHO_DEVICE_BLOCK], neg[MHO_DEVICE_BLOCK];
+  split(x->mapping, n, count, pos, neg);
+  mho_crossbar_pulse(x, first, n, pos, neg, step, counts);
+}
+
+void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const int16_t *count, uint64_t step,
+                            mho_pulse_counts *counts) {
+  int16_t pos[MHO_DEVICE_BLOCK], neg[MHO_DEVICE_BLOCK];
+  split(x->mapping, n, count, pos, neg);
+  mho_cells_pulse_at(x->pos, n, cell, pos, step, counts);
+  if (!has_reference(x))
+    mho_cells_pulse_at(x->neg, n, cell, neg, step, counts);
+}
+
+void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const mho_real *dw, float *dg) {
+  float unit = (float)(1 / x->w_max), sign = bank ? -1 : 1;
+  for (int i = 0; i < n; i++) {
+    float d = sign * unit * (float)dw[i];
+    dg[i] = x->mapping == MHO_MAPPING_DIFFERENTIAL ? 0.5f * d
+            : x->mapping == MHO_MAPPING_ONE_SIDED  ? (d > 0 ? d : 0)
+            : bank                                 ? 0
+                                                   : d;
+  }
+}
+
+double mho_crossbar_step(const mho_crossbar *x, double step) {
+  return (x->mapping == MHO_MAPPING_DIFFERENTIAL ? 2 : 1) * step * x->w_max;
+}
+
+/* SET pulses on one bank, one at a time, until its cells are above those of the other by what is wanted (0: leave
+ * them low). */
+static void climb(mho_cells *c, const mho_cells *other, size_t first, int n, const float *want, uint64_t step,
+                  mho_pulse_counts *counts) {
+  enum { TRIES = 200 };
+  float up[MHO_DEVICE_BLOCK], ones[MHO_DEVICE_BLOCK];
+  for (int i = 0; i < n; i++)
+    ones[i] = 1;
+  for (int turn = 0; turn < TRIES; turn++) {
+    int16_t one[MHO_DEVICE_BLOCK];
+    int some = 0;
+    mho_cells_mean_step(c, first, n, ones, up);
+    for (int i = 0; i < n; i++) {
+      size_t cell = first + (size_t)i;
+      counts->reads += want[i] > 0;
+      /* the next pulse must bring it closer, on average */
+      one[i] = want[i] > 0 && up[i] > 0 && want[i] - (c->g[cell] - other->g[cell]) > 0.5f * up[i] &&
+               !(c->fault && c->fault[cell]);
+      some += one[i];
+    }
+    if (!some)
+      return;
+    mho_cells_pulse(c, first, n, one, step + (uint64_t)turn, counts);
+  }
+}
+
+static void reset_low(mho_cells *c, size_t first, int n, const int16_t *chosen, uint64_t step,
+                      mho_pulse_counts *counts) {
+  enum { TRIES = 1000 }; /* one abrupt pulse, or as many as a gradual device needs */
+  int16_t one[MHO_DEVICE_BLOCK];
+  for (int turn = 0; turn < TRIES; turn++) {
+    int some = 0;
+    for (int i = 0; i < n; i++) {
+      size_t cell = first + (size_t)i, k = c->varied ? cell : 0;
+      bool down = c->state[cell] <= c->low[k] + 0.02f * (c->high[k] - c->low[k]);
+      one[i] = (int16_t)(chosen[i] && !(turn && down) && !(c->fault && c->fault[cell]) ? -1 : 0);
+      some += one[i] != 0;
+    }
+    if (!some)
+      return;
+    mho_cells_pulse(c, first, n, one, step + (uint64_t)turn, counts);
+  }
+}
+
+void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step, mho_pulse_counts *counts) {
+  enum { APART = 2048 }; /* programming steps between RESET and SET, so that no noise is drawn twice */
+  for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
+    int m = n - i0 < MHO_DEVICE_BLOCK ? (int)(n - i0) : MHO_DEVICE_BLOCK;
+    size_t at = first + i0;
+    float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK], above = (float)x->refresh_above;
+    int16_t chosen[MHO_DEVICE_BLOCK];
+    int some = 0;
+    for (int i = 0; i < m; i++) {
+      float a = x->pos->g[at + (size_t)i], b = x->neg->g[at + (size_t)i];
+      chosen[i] = a > above || b > above;
+      p[i] = chosen[i] && a > b ? a - b : 0;
+      q[i] = chosen[i] && b > a ? b - a : 0;
+      some += chosen[i];
+      counts->reads += 2 * chosen[i];
+    }
+    if (!some)
+      continue;
+    reset_low(x->pos, at, m, chosen, step, counts);
+    reset_low(x->neg, at, m, chosen, step, counts);
+    climb(x->pos, x->neg, at, m, p, step + APART, counts);
+    climb(x->neg, x->pos, at, m, q, step + APART, counts);
+    mho_crossbar_refresh(x, at, (size_t)m);
+  }
 }
 
 bool mho_crossbar_noisy(const mho_crossbar *x) {

@@ -87,7 +87,7 @@ static void faults(mho_cells *c, const mho_device_config *d, mho_rng chip) {
     int n = c->n - i0 < MHO_DEVICE_BLOCK ? (int)(c->n - i0) : MHO_DEVICE_BLOCK;
     mho_rng_uniform(chip, DRAW_FAULT, i0, (size_t)n, u);
     for (int i = 0; i < n; i++) {
-      size_t cell = i0 + (size_t)i, k = column_at(c, cell);
+      size_t cell = i0 + (size_t)i, k = bounds_at(c, cell);
       double v = (double)u[i];
       if (v < d->stuck_on) {
         c->fault[cell] = MHO_FAULT_ON;
@@ -142,6 +142,34 @@ static mho_err fill_columns(mho_cells *c, const void *params, const mho_spread *
   return err;
 }
 
+static bool is_constant(const float *v, size_t n) {
+  size_t same = 1;
+  while (same < n && v[same] == v[0])
+    same++;
+  return same == n;
+}
+
+/* An array of one value shrinks to a block: what a pulse reads then stays in cache. */
+static void shrink(float **v, size_t n) {
+  float *block = n > MHO_DEVICE_BLOCK ? mho_alloc(MHO_DEVICE_BLOCK, sizeof *block) : NULL;
+  if (!block)
+    return; /* its first block serves as well */
+  memcpy(block, *v, MHO_DEVICE_BLOCK * sizeof *block);
+  mho_free(*v);
+  *v = block;
+}
+
+static void shrink_all(mho_cells *c, size_t width) {
+  for (int k = 0; k < c->model->n_columns; k++)
+    if (!(c->column_varies[k] = !is_constant(c->col[k], width)))
+      shrink(&c->col[k], width);
+  c->varied = c->wear || !is_constant(c->low, width) || !is_constant(c->high, width);
+  if (c->varied)
+    return;
+  shrink(&c->low, width);
+  shrink(&c->high, width);
+}
+
 mho_err mho_cells_new(const mho_device_model *model, const void *params, const mho_device_config *d, size_t n,
                       mho_rng chip, mho_rng noise, mho_cells **out, mho_errinfo *ei) {
   *out = NULL;
@@ -161,9 +189,10 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
                    .noise = noise,
                    .chip = chip,
                    .config = *d};
-  c->varied = d->spread_step > 0 || d->spread_asymmetry > 0 || d->spread_low > 0 || d->spread_high > 0 ||
-              spread.n > 0 || d->endurance > 0;
-  size_t width = c->varied ? n : MHO_DEVICE_BLOCK;
+  c->noisy = !model->noisy || model->noisy(params);
+  bool varied = d->spread_step > 0 || d->spread_asymmetry > 0 || d->spread_low > 0 || d->spread_high > 0 ||
+                spread.n > 0 || d->endurance > 0;
+  size_t width = varied && n > MHO_DEVICE_BLOCK ? n : MHO_DEVICE_BLOCK;
   if (!allocate(c, width))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu cells of %s", n, model->entry.id);
   if (!err && model->prepare)
@@ -174,6 +203,7 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
     mho_cells_free(c);
     return err;
   }
+  shrink_all(c, width);
   float start = (float)d->start;
   for (size_t i = 0; i < n; i++) {
     size_t k = c->varied ? i : i % MHO_DEVICE_BLOCK;

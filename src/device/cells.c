@@ -3,115 +3,8 @@
 #include "device/cells.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
-
-/* The cells of a block that have pulses left, side by side. */
-typedef struct gathered {
-  int n, left[MHO_DEVICE_BLOCK], index[MHO_DEVICE_BLOCK];
-  float g[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK], xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK];
-  float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], col[MHO_DEVICE_COLUMNS][MHO_DEVICE_BLOCK];
-} gathered;
-
-static void pick(const mho_cells *c, size_t first, int from, gathered *b, int to) {
-  size_t k = column_at(c, first) + (size_t)from;
-  b->index[to] = from;
-  b->g[to] = c->state[first + (size_t)from];
-  b->low[to] = c->low[k];
-  b->high[to] = c->high[k];
-  for (int j = 0; j < c->model->n_columns; j++)
-    b->col[j][to] = c->col[j][k];
-}
-
-static void answer(const mho_cells *c, gathered *b) {
-  mho_device_block block = {.n = b->n,
-                            .g = b->g,
-                            .dir = b->dir,
-                            .xi = b->xi,
-                            .low = b->low,
-                            .high = b->high,
-                            .shared = c->shared,
-                            .out = b->out};
-  for (int j = 0; j < c->model->n_columns; j++)
-    block.col[j] = b->col[j];
-  c->model->pulse(&block);
-}
-
-/* Drop the cells that have had all their pulses, keeping the order. */
-static void compact(const mho_cells *c, size_t first, gathered *b) {
-  int n = 0;
-  for (int i = 0; i < b->n; i++) {
-    if (--b->left[i] <= 0) {
-      continue;
-    }
-    int left = b->left[i];
-    float dir = b->dir[i], g = b->g[i];
-    pick(c, first, b->index[i], b, n);
-    b->left[n] = left;
-    b->dir[n] = dir;
-    b->g[n++] = g;
-  }
-  b->n = n;
-}
-
-void mho_cells_pulse(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step,
-                     mho_pulse_counts *counts) {
-  gathered b;
-  float noise[MHO_DEVICE_BLOCK];
-  long set = 0, reset = 0;
-  b.n = 0;
-  for (int i = 0; i < n; i++) {
-    set += count[i] > 0 ? count[i] : 0;
-    reset -= count[i] < 0 ? count[i] : 0;
-    if (count[i] && !(c->fault && c->fault[first + (size_t)i])) {
-      pick(c, first, i, &b, b.n);
-      b.left[b.n] = count[i] > 0 ? count[i] : -count[i];
-      b.dir[b.n++] = count[i] > 0 ? 1.0f : -1.0f;
-    }
-  }
-  counts->set += (double)set;
-  counts->reset += (double)reset;
-  for (uint64_t rank = 0; b.n; rank++) {
-    mho_rng_normal(c->noise, step << ROUND_BITS | rank, first, (size_t)n, noise);
-    for (int i = 0; i < b.n; i++)
-      b.xi[i] = noise[b.index[i]];
-    answer(c, &b);
-    for (int i = 0; i < b.n; i++)
-      b.g[i] = c->state[first + (size_t)b.index[i]] = fminf(fmaxf(b.out[i], b.low[i]), b.high[i]);
-    compact(c, first, &b);
-  }
-  if (c->hides)
-    mho_cells_show(c, first, n, count, step);
-}
-
-void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out) {
-  gathered b;
-  b.n = n;
-  for (int i = 0; i < n; i++) {
-    pick(c, first, i, &b, i);
-    b.dir[i] = dir[i];
-    b.xi[i] = 0;
-  }
-  answer(c, &b);
-  for (int i = 0; i < n; i++) {
-    bool at_bound = dir[i] > 0 ? b.g[i] >= b.high[i] : b.g[i] <= b.low[i];
-    out[i] = at_bound ? 0 : b.out[i] - b.g[i];
-  }
-}
-
-int mho_cells_set(mho_cells *c, size_t first, int n, const float *g) {
-  int clipped = 0;
-  size_t k = column_at(c, first);
-  for (int i = 0; i < n; i++) {
-    size_t cell = first + (size_t)i;
-    float v = fminf(fmaxf(g[i], c->low[k + (size_t)i]), c->high[k + (size_t)i]);
-    clipped += v != g[i];
-    if (!(c->fault && c->fault[cell])) {
-      c->state[cell] = v;
-      c->g[cell] = mho_cells_level(c, k + (size_t)i, v);
-    }
-  }
-  return clipped;
-}
 
 /* ---------------------------------------------------------------- what shows */
 
@@ -130,20 +23,285 @@ static void wear_out(mho_cells *c, size_t cell, uint32_t fresh) {
   c->state[cell] = fminf(fmaxf(c->state[cell], c->low[cell]), c->high[cell]);
 }
 
-void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step) {
-  float xi[MHO_DEVICE_BLOCK], zero = zero_siemens(c->g_min, c->g_max);
-  float noise = (float)c->config.write_noise;
-  if (noise > 0)
-    mho_rng_normal(c->noise, step << ROUND_BITS | RANK_SHOW, first, (size_t)n, xi);
+/* xi: of the write noise, [n], used when there is some; cell NULL: they are first, first + 1, ... */
+static void show(mho_cells *c, size_t first, int n, const uint32_t *cells, const int16_t *count,
+                 const float *xi) {
+  float zero = zero_siemens(c->g_min, c->g_max), noise = (float)c->config.write_noise;
   for (int i = 0; i < n; i++) {
-    size_t cell = first + (size_t)i, k = column_at(c, cell);
+    size_t cell = cells ? cells[i] : first + (size_t)i;
     if (!count[i] || (c->fault && c->fault[cell]))
       continue;
     if (c->wear)
       wear_out(c, cell, (uint32_t)(count[i] > 0 ? count[i] : -count[i]));
-    float g = mho_cells_level(c, k, c->state[cell]);
+    float g = mho_cells_level(c, bounds_at(c, cell), c->state[cell]);
     c->g[cell] = noise > 0 ? fmaxf(g + noise * xi[i], zero) : g; /* not clipped to the bounds: noise on top */
   }
+}
+
+void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step) {
+  float xi[MHO_DEVICE_BLOCK];
+  if (c->config.write_noise > 0)
+    mho_rng_normal(c->noise, step << ROUND_BITS | RANK_SHOW, first, (size_t)n, xi);
+  show(c, first, n, NULL, count, xi);
+}
+
+static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count, uint64_t step) {
+  float xi[MHO_DEVICE_BLOCK];
+  if (c->config.write_noise > 0)
+    mho_rng_normal_at(c->noise, step << ROUND_BITS | RANK_SHOW, (size_t)n, cell, xi);
+  show(c, 0, n, cell, count, xi);
+}
+
+/* ---------------------------------------------------------------- pulses */
+
+/* Cells as they lie in the bank, to be answered where they are. */
+static mho_device_block in_place(const mho_cells *c, size_t first, int n) {
+  size_t k = bounds_at(c, first);
+  mho_device_block b = {
+      .n = n, .g = c->state + first, .low = c->low + k, .high = c->high + k, .shared = c->shared};
+  for (int j = 0; j < c->model->n_columns; j++)
+    b.col[j] = c->col[j] + (c->column_varies[j] ? first : 0);
+  return b;
+}
+
+static inline float clipped(float v, float low, float high) { /* as fminf and fmaxf, but a vector operation */
+  v = v > low ? v : low;
+  return v < high ? v : high;
+}
+
+static const float zeros[MHO_DEVICE_BLOCK];
+
+/* The pulse of this rank on neighbouring cells, of which many have one (left above rank; NULL: all): all are
+ * answered, those without keep what they have. */
+static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, int rank, const float *dir,
+                        uint64_t step) {
+  float xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK], *g = c->state + first;
+  mho_device_block b = in_place(c, first, n);
+  b.dir = dir;
+  b.xi = zeros;
+  b.quiet = !c->noisy;
+  b.out = out;
+  if (c->noisy) {
+    mho_rng_normal(c->noise, step << ROUND_BITS | (uint64_t)rank, first, (size_t)n, xi);
+    b.xi = xi;
+  }
+  c->model->pulse(&b);
+  if (!left) {
+#pragma omp simd
+    for (int i = 0; i < n; i++)
+      g[i] = clipped(out[i], b.low[i], b.high[i]);
+    return;
+  }
+#pragma omp simd
+  for (int i = 0; i < n; i++) {
+    float v = clipped(out[i], b.low[i], b.high[i]);
+    g[i] = left[i] > rank ? v : g[i];
+  }
+}
+
+/* Scattered cells, side by side. */
+typedef struct gathered {
+  int n;
+  uint32_t cell[MHO_DEVICE_BLOCK];
+  int16_t left[MHO_DEVICE_BLOCK];
+  float g[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK], xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK];
+  float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], col[MHO_DEVICE_COLUMNS][MHO_DEVICE_BLOCK];
+} gathered;
+
+static const float *gather(const float *v, bool varies, int n, const uint32_t *cell, float *out) {
+  if (!varies)
+    return v;
+  for (int i = 0; i < n; i++)
+    out[i] = v[cell[i]];
+  return out;
+}
+
+/* The pulses of this rank and of those after it on the gathered cells, whose `left` is more than rank. */
+static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
+  mho_device_block b;
+  b.g = x->g;
+  b.dir = x->dir;
+  b.xi = c->noisy ? x->xi : zeros;
+  b.quiet = !c->noisy;
+  b.shared = c->shared;
+  b.out = x->out;
+  for (; x->n; rank++) {
+    b.n = x->n;
+    b.low = gather(c->low, c->varied, x->n, x->cell, x->low);
+    b.high = gather(c->high, c->varied, x->n, x->cell, x->high);
+    for (int k = 0; k < c->model->n_columns; k++)
+      b.col[k] = gather(c->col[k], c->column_varies[k], x->n, x->cell, x->col[k]);
+    gather(c->state, true, x->n, x->cell, x->g);
+    if (c->noisy)
+      mho_rng_normal_at(c->noise, step << ROUND_BITS | (uint64_t)rank, (size_t)x->n, x->cell, x->xi);
+    c->model->pulse(&b);
+    int n = 0;
+    for (int i = 0; i < x->n; i++) {
+      c->state[x->cell[i]] = clipped(x->out[i], b.low[i], b.high[i]);
+      x->cell[n] = x->cell[i]; /* those with pulses left move up */
+      x->left[n] = x->left[i];
+      x->dir[n] = x->dir[i];
+      n += x->left[i] > rank + 1;
+    }
+    x->n = n;
+  }
+}
+
+/* What n counts add up to: a few passes of narrow integers cost less than one of wide ones. */
+typedef struct tally {
+  int pulsed, most; /* cells with pulses, the most of one cell */
+} tally;
+
+static tally take_count(int n, const int16_t *count, mho_pulse_counts *counts) {
+  int16_t pulsed = 0, most = 0;
+  for (int i = 0; i < n; i++) {
+    int16_t size = (int16_t)(count[i] < 0 ? -count[i] : count[i]);
+    most = size > most ? size : most;
+    pulsed = (int16_t)(pulsed + (size > 0));
+  }
+  int sum = 0, all = 0;
+  if (most <= INT16_MAX / MHO_DEVICE_BLOCK) {
+    int16_t s = 0, a = 0;
+    for (int i = 0; i < n; i++) {
+      s = (int16_t)(s + count[i]);
+      a = (int16_t)(a + (count[i] < 0 ? -count[i] : count[i]));
+    }
+    sum = s;
+    all = a;
+  } else {
+    for (int i = 0; i < n; i++) {
+      sum += count[i];
+      all += abs(count[i]);
+    }
+  }
+  counts->set += 0.5 * (all + sum);
+  counts->reset += 0.5 * (all - sum);
+  return (tally){pulsed, most};
+}
+
+/* Bit i of the result: cell i of the 64 at count has more than rank pulses. */
+static uint64_t pulsed_bits(int n, const int16_t *count, int16_t rank) {
+  uint8_t more[64] = {0};
+  uint64_t bits = 0;
+  for (int i = 0; i < n; i++) {
+    int16_t size = (int16_t)(count[i] < 0 ? -count[i] : count[i]);
+    more[i] = size > rank;
+  }
+  for (int k = 0; k < 8; k++) {
+    uint64_t eight = 0; /* bytes of 0 or 1: the product gathers them in its top byte, the first the lowest */
+    for (int i = 0; i < 8; i++)
+      eight |= (uint64_t)more[8 * k + i] << 8 * i;
+    bits |= (eight * 0x0102040810204080u >> 56) << 8 * k;
+  }
+  return bits;
+}
+
+/* Pulses from this rank on, on few of n neighbouring cells. */
+static void pulse_few(mho_cells *c, size_t first, int n, const int16_t *count, int rank, uint64_t step) {
+  gathered x;
+  x.n = 0;
+  for (int i0 = 0; i0 < n; i0 += 64)
+    for (uint64_t bits = pulsed_bits(n - i0 < 64 ? n - i0 : 64, count + i0, (int16_t)rank); bits;
+         bits &= bits - 1) {
+      int i = i0 + __builtin_ctzll(bits);
+      x.cell[x.n] = (uint32_t)(first + (size_t)i);
+      x.left[x.n] = (int16_t)abs(count[i]);
+      x.dir[x.n] = count[i] > 0 ? 1.0f : -1.0f;
+      x.n += !(c->fault && c->fault[first + (size_t)i]);
+    }
+  pulse_gathered(c, &x, rank, step);
+}
+
+static void pulse_neighbours(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step,
+                             mho_pulse_counts *counts) {
+  enum { DENSE = 4 }; /* pulsed cells out of so many: below, drawing for all costs more than gathering */
+  tally t = take_count(n, count, counts);
+  if (t.pulsed * DENSE < n) {
+    if (t.pulsed)
+      pulse_few(c, first, n, count, 0, step);
+    return;
+  }
+  int16_t left[MHO_DEVICE_BLOCK];
+  float dir[MHO_DEVICE_BLOCK];
+  for (int i = 0; i < n; i++) { /* +-1 by the sign's bit */
+    uint32_t bits = ((uint32_t)count[i] & 0x80000000u) | 0x3f800000u;
+    memcpy(&dir[i], &bits, sizeof bits);
+  }
+  if (t.pulsed == n && t.most == 1 && !c->fault) {
+    pulse_block(c, first, n, NULL, 0, dir, step);
+    return;
+  }
+  for (int i = 0; i < n; i++)
+    left[i] = (int16_t)(count[i] < 0 ? -count[i] : count[i]);
+  for (int i = 0; c->fault && i < n; i++)
+    left[i] = c->fault[first + (size_t)i] ? 0 : left[i];
+  pulse_block(c, first, n, left, 0, dir, step);
+  for (int rank = 1; rank < t.most; rank++) {
+    int16_t pulsed = 0;
+    for (int i = 0; i < n; i++)
+      pulsed = (int16_t)(pulsed + (left[i] > rank));
+    if (pulsed * DENSE < n) {
+      pulse_few(c, first, n, count, rank, step);
+      return;
+    }
+    pulse_block(c, first, n, left, rank, dir, step);
+  }
+}
+
+void mho_cells_pulse(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step,
+                     mho_pulse_counts *counts) {
+  pulse_neighbours(c, first, n, count, step, counts);
+  if (c->hides)
+    mho_cells_show(c, first, n, count, step);
+}
+
+void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count, uint64_t step,
+                        mho_pulse_counts *counts) {
+  gathered x;
+  int set = 0, reset = 0;
+  x.n = 0;
+  for (int i = 0; i < n; i++) {
+    int up = count[i] > 0 ? count[i] : 0, down = count[i] < 0 ? -count[i] : 0;
+    set += up;
+    reset += down;
+    x.cell[x.n] = cell[i];
+    x.left[x.n] = (int16_t)(up + down);
+    x.dir[x.n] = up ? 1.0f : -1.0f;
+    x.n += count[i] && !(c->fault && c->fault[cell[i]]);
+  }
+  counts->set += set;
+  counts->reset += reset;
+  pulse_gathered(c, &x, 0, step);
+  if (c->hides)
+    show_at(c, n, cell, count, step);
+}
+
+void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out) {
+  mho_device_block b = in_place(c, first, n);
+  b.dir = dir;
+  b.xi = zeros;
+  b.quiet = true;
+  b.out = out;
+  c->model->pulse(&b);
+  for (int i = 0; i < n; i++) {
+    bool at_bound = dir[i] > 0 ? b.g[i] >= b.high[i] : b.g[i] <= b.low[i];
+    out[i] = at_bound ? 0 : out[i] - b.g[i];
+  }
+}
+
+int mho_cells_set(mho_cells *c, size_t first, int n, const float *g) {
+  int clipped = 0;
+  size_t k = bounds_at(c, first);
+  for (int i = 0; i < n; i++) {
+    size_t cell = first + (size_t)i;
+    float v = fminf(fmaxf(g[i], c->low[k + (size_t)i]), c->high[k + (size_t)i]);
+    clipped += v != g[i];
+    if (!(c->fault && c->fault[cell])) {
+      c->state[cell] = v;
+      c->g[cell] = mho_cells_level(c, k + (size_t)i, v);
+    }
+  }
+  return clipped;
 }
 
 double mho_device_nominal_step(const mho_device_model *model, const void *params,

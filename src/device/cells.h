@@ -38,11 +38,11 @@ static inline float zero_siemens(double g_min, double g_max) {
   return (float)(-g_min / (g_max - g_min));
 }
 
-/* Where a cell's columns and bounds lie: of its own, or of a block that serves all. */
-static inline size_t column_at(const mho_cells *c, size_t cell) {
+/* Where a cell's bounds lie: of its own, or of a block that serves all. */
+static inline size_t bounds_at(const mho_cells *c, size_t cell) {
   return c->varied ? cell : 0;
 }
-/* What a cell shows of state v: itself, or the nearest of the levels between its bounds; k as column_at. */
+/* What a cell shows of state v: itself, or the nearest of the levels between its bounds; k as bounds_at. */
 static inline float mho_cells_level(const mho_cells *c, size_t k, float v) {
   if (c->config.levels < 2)
     return v;

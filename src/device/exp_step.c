@@ -45,6 +45,10 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
+static bool noisy(const void *params) {
+  return ((const exp_step *)params)->c2c > 0;
+}
+
 static void pulse(const mho_device_block *b) {
   MHO_VECTOR(e);
 #pragma omp simd
@@ -89,6 +93,7 @@ const mho_device_model mho_device_exp_step = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .fit = "step_up step_down a_up a_down gamma_up gamma_down",
 };

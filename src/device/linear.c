@@ -50,7 +50,21 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
+static bool noisy(const void *params) {
+  return ((const linear *)params)->c2c > 0;
+}
+
 static void pulse(const mho_device_block *b) {
+  if (b->quiet) {
+#pragma omp simd
+    for (int i = 0; i < b->n; i++) {
+      float up = b->col[UP][i] + b->col[UP_G][i] * b->g[i];
+      float down = b->col[DOWN][i] + b->col[DOWN_G][i] * b->g[i];
+      b->out[i] = b->g[i] + (b->dir[i] > 0 ? up : -down);
+    }
+    return;
+  }
+#pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float up = b->col[UP][i] + b->col[UP_G][i] * b->g[i];
     float down = b->col[DOWN][i] + b->col[DOWN_G][i] * b->g[i];
@@ -81,6 +95,7 @@ const mho_device_model mho_device_linear = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .fit = "step_up step_down slope_up slope_down",
 };

@@ -67,11 +67,18 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
+static bool noisy(const void *params) {
+  return ((const nl_pulse *)params)->c2c > 0;
+}
+
 static void pulse(const mho_device_block *b) {
+#pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float up = b->col[UP_GAIN][i] * b->g[i] + b->col[UP_SHIFT][i];
     float down = b->col[DOWN_GAIN][i] * b->g[i] + b->col[DOWN_SHIFT][i];
-    float mean = fminf(fmaxf(b->dir[i] > 0 ? up : down, 0), 1); /* x is clipped to [0, P] */
+    float mean = b->dir[i] > 0 ? up : down;
+    mean = mean > 0 ? mean : 0; /* x is clipped to [0, P] */
+    mean = mean < 1 ? mean : 1;
     b->out[i] = mean + b->col[NOISE][i] * b->xi[i];
   }
 }
@@ -101,6 +108,7 @@ const mho_device_model mho_device_nl_pulse = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .fit = "nl_up nl_down pulses_up pulses_down",
 };

@@ -82,9 +82,9 @@ static inline void mho_noise_columns(float sigma, int kind, float s_up, float s_
 
 /* Signed change of cell i by its pulse, from the mean steps and the three columns at `first`. */
 static inline float mho_noisy_step(const mho_device_block *b, int i, float up, float down, int first) {
-  bool set = b->dir[i] > 0;
-  float step = set ? up : down, a = set ? b->col[first][i] : b->col[first + 1][i];
-  return b->dir[i] * (step + (step * b->col[first + 2][i] + a) * b->xi[i]);
+  float a_up = b->col[first][i], a_down = b->col[first + 1][i], dir = b->dir[i];
+  float step = dir > 0 ? up : down, a = dir > 0 ? a_up : a_down;
+  return dir * (step + (step * b->col[first + 2][i] + a) * b->xi[i]);
 }
 
 #endif

@@ -36,6 +36,10 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
+static bool noisy(const void *params) {
+  return ((const pow_step *)params)->c2c > 0;
+}
+
 static void pulse(const mho_device_block *b) {
   MHO_VECTOR(x);
 #pragma omp simd
@@ -77,6 +81,7 @@ const mho_device_model mho_device_pow_step = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .fit = "step_up step_down gamma_up gamma_down",
     .fit_range = true,

@@ -79,7 +79,7 @@ void mho_cells_leak(mho_cells *c, size_t first, size_t n, double updates) {
     int m = n - i0 < MHO_DEVICE_BLOCK ? (int)(n - i0) : MHO_DEVICE_BLOCK;
     mho_rng_normal(c->chip, DRAW_LEAK, first + i0, (size_t)m, xi);
     for (int i = 0; i < m; i++) {
-      size_t cell = first + i0 + (size_t)i, k = column_at(c, cell);
+      size_t cell = first + i0 + (size_t)i, k = bounds_at(c, cell);
       float life = fmaxf(1 + (float)d->leak_spread * xi[i], 0.01f); /* of the mean lifetime */
       float kept = expf(-rate / life), v = rest + (c->state[cell] - rest) * kept;
       if (c->fault && c->fault[cell])

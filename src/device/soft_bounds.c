@@ -35,9 +35,15 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
+static bool noisy(const void *params) {
+  return ((const soft_bounds *)params)->c2c > 0;
+}
+
 static void pulse(const mho_device_block *b) {
+#pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float range = fmaxf(b->high[i] - b->low[i], 1e-6f); /* a cell without a range does not move */
+    float gap = b->high[i] - b->low[i],
+          range = gap > 1e-6f ? gap : 1e-6f; /* without a range: does not move */
     float up = b->col[UP][i] * (b->high[i] - b->g[i]) / range;
     float down = b->col[DOWN][i] * (b->g[i] - b->low[i]) / range;
     b->out[i] = b->g[i] + mho_noisy_step(b, i, up, down, NOISE_UP);
@@ -66,6 +72,7 @@ const mho_device_model mho_device_soft_bounds = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .fit = "step_up step_down",
     .fit_range = true,

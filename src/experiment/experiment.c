@@ -305,7 +305,7 @@ static mho_err at_key(const mho_config *c, const char *section, const char *name
   return mho_fail_at(ei, MHO_ECONFIG, key ? key->file : NULL, key ? key->line : 0, "%s", message);
 }
 
-static mho_err fit_together(const mho_config *c, mho_experiment *e, mho_errinfo *ei) {
+static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_experiment *e, mho_errinfo *ei) {
   char message[MHO_MESSAGE_MAX];
   mho_errinfo why = {0};
   const mho_device_model *device = (const mho_device_model *)e->device.entry;
@@ -327,6 +327,21 @@ static mho_err fit_together(const mho_config *c, mho_experiment *e, mho_errinfo 
              "device.model (mho list devices)",
              scheme->entry.id, device->entry.id);
     return at_key(c, "update", "scheme", ei, message);
+  }
+  if (scheme->draw) { /* samples go straight to the array: no optimizer stands between */
+    const mho_entry *sgd = mho_registry_find(r, MHO_KIND_OPTIMIZER, "sgd");
+    if (e->optimizer.entry != sgd && find_key(c, "update", "optimizer")) {
+      snprintf(message, sizeof message,
+               "update.optimizer: scheme '%s' applies every sample by itself: use sgd", scheme->entry.id);
+      return at_key(c, "update", "optimizer", ei, message);
+    }
+    e->optimizer.entry = sgd;
+    mho_params_init(sgd->params, e->optimizer.params);
+    if (e->update.clip > 0 || e->update.decay > 0) {
+      snprintf(message, sizeof message, "update.%s: scheme '%s' never holds a whole gradient: leave it at 0",
+               e->update.clip > 0 ? "clip" : "decay", scheme->entry.id);
+      return at_key(c, "update", e->update.clip > 0 ? "clip" : "decay", ei, message);
+    }
   }
   if (rule->feedback_mode >= 0 && e->feedback.mode != rule->feedback_mode) {
     if (find_key(c, "feedback", "mode")) {
@@ -389,7 +404,7 @@ mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool 
   if (!err)
     err = assign_all(r, c, bare, e, ei);
   if (!err)
-    err = fit_together(c, e, ei);
+    err = fit_together(r, c, e, ei);
   mho_config_free(c);
   if (err) {
     mho_free(e);

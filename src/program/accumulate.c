@@ -1,8 +1,8 @@
 /* accumulate.c - a digital accumulator a weight; pulses when it passes the threshold (mixed precision).
  *
- *   chi += dW,  n = trunc(chi/theta),  n pulses on G+ and -n on G-,  chi -= n theta
+ *   chi += dW,  n = trunc(chi/theta),  n pulses up or down,  chi -= n theta
  *
- * theta is `threshold` times the change of a weight by one nominal pulse on each device of the pair.
+ * theta is `threshold` times the mean change of a weight by one nominal pulse.
  *
  * Source: S. R. Nandakumar et al., Frontiers in Neuroscience 14:406 (2020).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -26,7 +26,7 @@ static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
   mho_real theta = (mho_real)(p->threshold * job->nominal_step), most = (mho_real)p->max_pulses;
   for (size_t i0 = 0; i0 < job->n; i0 += MHO_DEVICE_BLOCK) {
     int n = job->n - i0 < MHO_DEVICE_BLOCK ? (int)(job->n - i0) : MHO_DEVICE_BLOCK;
-    int16_t pos[MHO_DEVICE_BLOCK], neg[MHO_DEVICE_BLOCK];
+    int16_t count[MHO_DEVICE_BLOCK];
     bool any = false;
     for (int i = 0; i < n; i++) {
       mho_real *chi = &job->state[i0 + (size_t)i];
@@ -36,13 +36,12 @@ static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
         counts->clipped++; /* the rest stays in the accumulator */
         k = k > 0 ? most : -most;
       }
-      pos[i] = (int16_t)k;
-      neg[i] = (int16_t)-pos[i];
-      *chi -= (mho_real)pos[i] * theta;
-      any |= pos[i] != 0;
+      count[i] = (int16_t)k;
+      *chi -= (mho_real)count[i] * theta;
+      any |= count[i] != 0;
     }
     if (any)
-      mho_crossbar_pulse(job->xb, job->first + i0, n, pos, neg, job->update, counts);
+      mho_crossbar_change(job->xb, job->first + i0, n, count, job->update, counts);
   }
 }
 

@@ -34,6 +34,7 @@ static const char *const steps[MHO_STORE_VERSION] = {
     "  samples REAL,"
     "  PRIMARY KEY (run_id, epoch, term)"
     ") STRICT, WITHOUT ROWID",
+    "ALTER TABLE epoch ADD COLUMN truncated REAL; ALTER TABLE epoch ADD COLUMN verify_reads REAL",
 };
 
 /* Readers that people wait for, and writers of which a sweep has many, take turns within a second or so. */

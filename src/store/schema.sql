@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -85,6 +85,8 @@ CREATE TABLE epoch (
   energy_j     REAL,                         -- J
   wall_s       REAL,                         -- s, training only
   eval_s       REAL,                         -- s, evaluation
+  truncated    REAL,                         -- cells whose probability of a coincidence was cut, in all samples
+  verify_reads REAL,                         -- of single cells, to verify what was written
   PRIMARY KEY (run_id, epoch)
 ) STRICT, WITHOUT ROWID;
 

@@ -172,10 +172,11 @@ static mho_err update_run(mho_store *s, const char *id, const mho_run_row *run, 
 
 #define EPOCH(field, kind) MHO_STORE_COLUMN(mho_epoch_row, field, kind)
 static const mho_store_column epoch_columns[] = {
-    EPOCH(epoch, INT),       EPOCH(train_acc, REAL),    EPOCH(test_acc, REAL),   EPOCH(val_acc, REAL),
-    EPOCH(loss, REAL),       EPOCH(settle_steps, REAL), EPOCH(unsettled, INT64), EPOCH(pulses, REAL),
-    EPOCH(set_pulses, REAL), EPOCH(reset_pulses, REAL), EPOCH(clipped, REAL),    EPOCH(reads, REAL),
-    EPOCH(energy_j, REAL),   EPOCH(wall_s, REAL),       EPOCH(eval_s, REAL),
+    EPOCH(epoch, INT),         EPOCH(train_acc, REAL),    EPOCH(test_acc, REAL),   EPOCH(val_acc, REAL),
+    EPOCH(loss, REAL),         EPOCH(settle_steps, REAL), EPOCH(unsettled, INT64), EPOCH(pulses, REAL),
+    EPOCH(set_pulses, REAL),   EPOCH(reset_pulses, REAL), EPOCH(clipped, REAL),    EPOCH(reads, REAL),
+    EPOCH(energy_j, REAL),     EPOCH(wall_s, REAL),       EPOCH(eval_s, REAL),     EPOCH(truncated, REAL),
+    EPOCH(verify_reads, REAL),
 };
 
 #define LAYER(field, kind) MHO_STORE_COLUMN(mho_layer_row, field, kind)

@@ -11,7 +11,7 @@
 
 #include "train/trainer.h"
 
-enum { CHECKPOINT_VERSION = 1, WITH_SCALES = 1 << 16, WITH_METER = 1 << 17 };
+enum { CHECKPOINT_VERSION = 2, WITH_SCALES = 1 << 16, WITH_METER = 1 << 17 };
 
 typedef struct header {
   char magic[8];            /* "mho ckpt" */

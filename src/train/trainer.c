@@ -15,7 +15,10 @@ enum {
   EVAL_UNITS = 1 << 22,
   SLAB_CELLS = 1 << 15, /* weights a task updates: gradient and moments stay in the second-level cache */
   CONV_SLABS = 8,
+  REPLAY_CELLS = 1 << 14, /* where every sample is applied to them: devices and all stay there */
 };
+static const uint64_t RESTORATION = (uint64_t)1
+                                    << 44; /* programming steps of a refresh, apart from the rest */
 static const uint64_t EVALUATION = (uint64_t)1
                                    << 43; /* numbers the noise of evaluations apart from training's */
 
@@ -59,6 +62,9 @@ void mho_trainer_free(mho_trainer *t) {
   for (int k = 0; k < MHO_PROGRAM_STATES; k++)
     free_arrays(t->moment[k], trained);
   free_arrays(t->accumulator, trained);
+  for (int c = 0; t->trains && c < trained; c++)
+    mho_trains_free(t->trains[c]);
+  mho_free(t->trains);
   free_arrays(t->gradient, trained);
   free_arrays(t->error, layers);
   free_arrays(t->scratch, threads);
@@ -136,7 +142,8 @@ static mho_err make_slabs(mho_trainer *t, mho_errinfo *ei) {
     int n = 0;
     for (int c = 0; c < t->net->n_trained; c++) {
       const mho_crossbar *xb = t->net->connection[c].xb;
-      int rows = SLAB_CELLS / xb->cols < 16 ? 16 : SLAB_CELLS / xb->cols;
+      int cells = t->scheme->replay ? REPLAY_CELLS : SLAB_CELLS;
+      int rows = cells / xb->cols < 16 ? 16 : cells / xb->cols;
       if (t->net->connection[c].conv.kernel) /* few weights and much to sum: more tasks */
         rows = ceil_div(xb->rows, CONV_SLABS) < 16 ? 16 : ceil_div(xb->rows, CONV_SLABS);
       for (int row0 = 0; row0 < xb->rows; row0 += rows, n++)
@@ -202,6 +209,21 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
     ok = (t->accumulator = new_arrays(trained, sizes)) != NULL;
   if (ok && t->e->update.clip > 0)
     ok = (t->gradient = new_arrays(trained, sizes)) != NULL;
+  for (int c = 0; c < trained && t->scheme->draw; c++)
+    if (net->connection[c].conv.kernel || net->connection[c].bias)
+      return mho_fail(
+          ei, MHO_ECONFIG,
+          "update.scheme: '%s' pulses rows by the states of a layer, and %s has %s: use another scheme",
+          t->scheme->entry.id, net->connection[c].name,
+          net->connection[c].bias ? "a bias" : "patches of an image");
+  if (ok && t->scheme->draw) {
+    ok = (t->trains = mho_alloc((size_t)trained, sizeof *t->trains)) != NULL;
+    for (int c = 0; c < trained && ok && !err; c++)
+      err = mho_trains_new(net->connection[c].xb->rows, net->connection[c].xb->cols, (int)t->e->train.batch,
+                           &t->trains[c], ei);
+    if (err)
+      return err;
+  }
   size_t *each = mho_alloc((size_t)threads, sizeof *each);
   for (int i = 0; each && i < threads; i++)
     each[i] = mho_settle_scratch(net, t->chunk);
@@ -252,8 +274,8 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   mho_rng_permutation(mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 1), 0, t->data.train.n, t->cut);
   double step =
       mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params, &e->device_config);
-  for (int c = 0; c < t->net->n_trained; c++) /* both devices of a pair move */
-    t->nominal_step[c] = 2 * step * t->net->connection[c].xb->w_max;
+  for (int c = 0; c < t->net->n_trained; c++)
+    t->nominal_step[c] = mho_crossbar_step(t->net->connection[c].xb, step);
   *out = t;
   return MHO_OK;
 }
@@ -436,21 +458,79 @@ static void update_slab(void *arg, int i, int thread) {
   mho_crossbar_leak(k->xb, first, n);
 }
 
+/* A batch on connection c, for schemes that apply samples one after another. */
+static mho_outer_job outer_job(const update_job *u, int c) {
+  const mho_trainer *t = u->t;
+  const mho_connection *k = &t->net->connection[c];
+  return (mho_outer_job){.xb = k->xb,
+                         .params = t->e->scheme.params,
+                         .samples = u->batch,
+                         .x = t->state[0]->z[k->from],
+                         .e = t->error[k->to],
+                         .rate = mho_update_rate(&t->e->update, c, t->epoch, t->e->train.epochs) *
+                                 t->layer_factor[k->to] / u->batch,
+                         .nominal_step = t->nominal_step[c],
+                         .first_sample = (uint64_t)t->update * (uint64_t)t->e->train.batch,
+                         .rounding = mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)c),
+                         .trains = t->trains[c]};
+}
+
+static void draw_sample(void *arg, int sample, int thread) {
+  const update_job *u = arg;
+  for (int c = 0; c < u->t->net->n_trained; c++) {
+    mho_outer_job job = outer_job(u, c);
+    u->t->scheme->draw(&job, sample);
+  }
+}
+
+static void replay_slab(void *arg, int i, int thread) {
+  const update_job *u = arg;
+  const mho_slab *s = &u->t->slab[i];
+  mho_outer_job job = outer_job(u, s->connection);
+  u->t->slab_counts[i] = (mho_pulse_counts){0};
+  u->t->scheme->replay(&job, s->row0, s->rows, &u->t->slab_counts[i]);
+  mho_crossbar_leak(job.xb, (size_t)s->row0 * (size_t)job.xb->cols, (size_t)s->rows * (size_t)job.xb->cols);
+}
+
+/* One-sided pairs fill up. */
+static void restore_slab(void *arg, int i, int thread) {
+  const update_job *u = arg;
+  mho_trainer *t = u->t;
+  const mho_device_config *d = &t->e->device_config;
+  const mho_slab *s = &t->slab[i];
+  mho_crossbar *x = t->net->connection[s->connection].xb;
+  size_t first = (size_t)s->row0 * (size_t)x->cols, n = (size_t)s->rows * (size_t)x->cols;
+  uint64_t update = (uint64_t)t->update + 1;
+  if (update % (uint64_t)d->refresh_every == 0)
+    mho_crossbar_restore(x, first, n, RESTORATION | update << 12, &t->slab_counts[i]);
+}
+
 static void update_weights(mho_trainer *t, int batch) {
   update_job u = {t, batch, 1};
+  mho_pool *pool = t->ctx ? t->ctx->pool : NULL;
   if (t->gradient) {
     double sum = 0;
-    mho_pool_run(t->ctx ? t->ctx->pool : NULL, t->n_slabs, find_gradient, &u);
+    mho_pool_run(pool, t->n_slabs, find_gradient, &u);
     for (int i = 0; i < t->n_slabs; i++)
       sum += t->slab_norm[i];
     u.shrink = (mho_real)fmin(1, t->e->update.clip / fmax(sqrt(sum), 1e-300));
   }
-  mho_pool_run(t->ctx ? t->ctx->pool : NULL, t->n_slabs, update_slab, &u);
+  if (t->scheme->replay) {
+    mho_pool_run(pool, batch, draw_sample, &u);
+    mho_pool_run(pool, t->n_slabs, replay_slab, &u);
+  } else {
+    mho_pool_run(pool, t->n_slabs, update_slab, &u);
+  }
+  if (((const mho_device_model *)t->e->device.entry)->pulse &&
+      t->e->device_config.mapping == MHO_MAPPING_ONE_SIDED)
+    mho_pool_run(pool, t->n_slabs, restore_slab, &u);
   for (int i = 0; i < t->n_slabs; i++) {
     const mho_pulse_counts *c = &t->slab_counts[i];
     t->sums.set += c->set;
     t->sums.reset += c->reset;
     t->sums.clipped += c->clipped;
+    t->sums.truncated += c->truncated;
+    t->sums.verify_reads += c->reads;
     t->connection_pulses[t->slab[i].connection] += c->set + c->reset;
   }
   t->update++;
@@ -472,6 +552,8 @@ static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
                          .set_pulses = s->set,
                          .reset_pulses = s->reset,
                          .clipped = s->clipped,
+                         .truncated = s->truncated,
+                         .verify_reads = s->verify_reads,
                          .reads = s->reads,
                          .energy_j = NAN,
                          .wall_s = s->wall_s};

@@ -7,7 +7,7 @@
 
 /* What an epoch has summed up so far; part of a mid-epoch checkpoint. */
 typedef struct mho_epoch_sums {
-  double loss, steps, reads, set, reset, clipped, wall_s;
+  double loss, steps, reads, set, reset, clipped, truncated, verify_reads, wall_s;
   int64_t samples, correct, unsettled;
 } mho_epoch_sums;
 
@@ -33,9 +33,10 @@ struct mho_trainer {
   mho_real **error;                      /* [n_layers] of [capacity x n] */
   uint8_t *label;                        /* [capacity] */
   double *layer_factor;                  /* [n_layers] on the gradient */
-  double *nominal_step;                  /* [n_trained] weight change of a nominal pulse pair */
+  double *nominal_step;                  /* [n_trained] mean weight change of a nominal pulse */
   mho_real **moment[MHO_PROGRAM_STATES]; /* [n_trained] of [weights]: the optimizer's */
   mho_real **accumulator;                /* [n_trained] of [weights]: the scheme's; NULL without */
+  mho_trains **trains;                   /* [n_trained] of a scheme that draws them; NULL without */
   mho_real **gradient;                   /* [n_trained] of [weights]: the batch's; NULL unless clipped */
   mho_slab *slab;                        /* [n_slabs] */
   int n_slabs, slab_cells, slab_rows;    /* most cells and rows of a slab */

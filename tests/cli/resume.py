@@ -31,7 +31,7 @@ def weights(name):
         blob, = c.execute("SELECT data FROM checkpoint WHERE kind = 'last'").fetchone()
         total, done = c.execute('SELECT pulses, epochs_done FROM run').fetchone()
     assert sum(e[3] for e in epochs) == total and done == len(epochs)
-    return blob[136:], epochs
+    return blob[152:], epochs
 
 
 def start(name, *more):

@@ -166,9 +166,9 @@ static void statistics(const char *id) {
 }
 
 /* Noise belongs to (step, cell, pulse): the same whether cells are pulsed together or one by one. */
-static void independence(const char *id) {
+static void independence_of(const char *id, const char *keys) {
   enum { N = 200 };
-  mho_experiment *e = with_noise(id, 0.1, "");
+  mho_experiment *e = with_noise(id, *keys ? 0.1 : 0, keys);
   mho_cells *a = cells(e, N), *b = cells(e, N);
   mho_pulse_counts counts = {0};
   int16_t n[N];
@@ -181,6 +181,25 @@ static void independence(const char *id) {
     if (a->g[i] != b->g[i])
       fail_msg("%s: cell %d depends on its neighbours: %a, alone %a", id, i, (double)a->g[i],
                (double)b->g[i]);
+  /* few among many, a list of them in any order, and every cell once */
+  uint32_t cell[N];
+  int16_t few[N], all[N], listed[N];
+  mho_pulse_counts other = {0};
+  for (int i = 0; i < N; i++) {
+    few[i] = (int16_t)(i % 11 ? 0 : i % 5 - 2);
+    all[i] = i % 3 ? 1 : -1;
+    cell[i] = (uint32_t)(i * 7 % N);
+    listed[i] = (int16_t)((int)cell[i] % 11 ? 0 : (int)cell[i] % 5 - 2);
+  }
+  counts = (mho_pulse_counts){0};
+  mho_cells_pulse(a, 0, N, few, 6, &counts);
+  mho_cells_pulse_at(b, N, cell, listed, 6, &other);
+  assert_memory_equal(a->g, b->g, N * sizeof *a->g);
+  assert_true(counts.set == other.set && counts.reset == other.reset && counts.set > 0);
+  mho_cells_pulse(a, 0, N, all, 7, &counts);
+  for (int i = N - 1; i >= 0; i--)
+    mho_cells_pulse(b, (size_t)i, 1, all + i, 7, &other);
+  assert_memory_equal(a->g, b->g, N * sizeof *a->g);
   mho_cells_free(a);
   mho_cells_free(b);
   mho_experiment_free(e);
@@ -246,6 +265,12 @@ static void checkpoint(const char *id) {
   mho_cells_free(a);
   mho_cells_free(b);
   mho_experiment_free(e);
+}
+
+static void independence(const char *id) {
+  independence_of(id, "");
+  independence_of(id, ", variation: {step: 0.2, g_low: 0.1}");
+  independence_of(id, ", stuck_on: 0.1");
 }
 
 static void test_bounds(void **state) {

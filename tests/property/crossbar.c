@@ -167,8 +167,12 @@ static void scheme_mean(const char *scheme, const char *device) {
 static void test_schemes(void **state) {
   static const char *devices[] = {"linear", "soft_bounds", "nl_pulse"};
   for (int i = 0; i < mho_registry_count(registry, MHO_KIND_SCHEME); i++)
-    for (int d = 0; d < 3; d++)
-      scheme_mean(mho_registry_at(registry, MHO_KIND_SCHEME, i)->id, devices[d]);
+    for (int d = 0; d < 3; d++) {
+      const mho_scheme *s = (const mho_scheme *)mho_registry_at(registry, MHO_KIND_SCHEME, i);
+      if (s->apply &&
+          strcmp(s->entry.id, "sign")) /* which forgets; tests/property/program.c has the others */
+        scheme_mean(s->entry.id, devices[d]);
+    }
 }
 
 int main(void) {

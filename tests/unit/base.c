@@ -138,6 +138,62 @@ static void test_moments(void **state) {
   free(z);
 }
 
+static int ascending(const void *a, const void *b) {
+  float x = *(const float *)a, y = *(const float *)b;
+  return (x > y) - (x < y);
+}
+
+/* Normals against the whole law (Kolmogorov-Smirnov), their tails, and one another: neighbours share a radius,
+ * so their squares too are compared. */
+static void test_normal_law(void **state) {
+  enum { N = 1 << 20 };
+  float *z = malloc(N * sizeof *z);
+  mho_rng rng = mho_rng_make(11, MHO_RNG_TEST, 5);
+  mho_rng_normal(rng, 1, 0, N, z);
+  for (int lag = 1; lag <= 5; lag++) {
+    double products = 0, squares = 0;
+    for (int i = 0; i + lag < N; i++) {
+      double a = (double)z[i], b = (double)z[i + lag];
+      products += a * b / N;
+      squares += (a * a - 1) * (b * b - 1) / N;
+    }
+    NEAR(products, 0, 0, 5 / sqrt(N));
+    NEAR(squares, 0, 0, 5 * 2 / sqrt(N));
+  }
+  qsort(z, N, sizeof *z, ascending);
+  double farthest = 0;
+  for (int i = 0; i < N; i++) {
+    double p = 0.5 * erfc(-(double)z[i] / sqrt(2));
+    farthest = fmax(farthest, fmax(p - (double)i / N, (i + 1.0) / N - p));
+  }
+  assert_true(farthest * sqrt(N) < 1.95); /* passes 999 times in 1000 */
+  for (int side = -1; side <= 1; side += 2)
+    for (int k = 2; k <= 4; k++) {
+      double beyond = 0, want = 0.5 * erfc(k / sqrt(2)) * N;
+      for (int i = 0; i < N; i++)
+        beyond += side * (double)z[i] > k;
+      NEAR(beyond, want, 0, 5 * sqrt(want));
+    }
+  free(z);
+}
+
+/* A cell's normal is the same in a long fill, in a short one and among scattered cells. */
+static void test_scattered_normals(void **state) {
+  enum { N = 3000, SOME = 700 };
+  float whole[N], some[SOME];
+  uint32_t cell[SOME];
+  mho_rng rng = mho_rng_make(12, MHO_RNG_TEST, 6);
+  mho_rng_normal(rng, 9, 0, N, whole);
+  mho_rng_u32(rng, 10, 0, SOME, cell);
+  for (int i = 0; i < SOME; i++)
+    cell[i] %= N;
+  for (size_t n = 1; n <= SOME; n += 233) {
+    mho_rng_normal_at(rng, 9, n, cell, some);
+    for (size_t i = 0; i < n; i++)
+      assert_true(some[i] == whole[cell[i]]);
+  }
+}
+
 static void count(void *arg, int index, int thread) {
   ((int *)arg)[index] += index + 1;
 }
@@ -168,6 +224,8 @@ int main(void) {
       cmocka_unit_test(test_philox),
       cmocka_unit_test(test_fills_do_not_depend_on_the_cut),
       cmocka_unit_test(test_moments),
+      cmocka_unit_test(test_normal_law),
+      cmocka_unit_test(test_scattered_normals),
       cmocka_unit_test(test_pool),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,7 +167,10 @@ static void test_energy_table(void **state) {
   mho_store_close(s);
   sqlite3 *db;
   assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-  assert_int_equal(sqlite3_exec(db, "DROP TABLE energy_epoch; PRAGMA user_version = 1", NULL, NULL, NULL),
+  assert_int_equal(sqlite3_exec(db,
+                                "DROP TABLE energy_epoch; ALTER TABLE epoch DROP COLUMN truncated; "
+                                "ALTER TABLE epoch DROP COLUMN verify_reads; PRAGMA user_version = 1",
+                                NULL, NULL, NULL),
                    SQLITE_OK);
   sqlite3_close(db);
   s = open_ok(MHO_STORE_WRITE);

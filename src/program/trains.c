@@ -1,0 +1,29 @@
+/* trains.c - room for the pulse trains of a batch.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/program.h"
+
+mho_err mho_trains_new(int rows, int cols, int samples, mho_trains **out, mho_errinfo *ei) {
+  mho_trains *t = *out = mho_alloc(1, sizeof *t);
+  size_t n = (size_t)samples;
+  if (t && (t->row = mho_alloc(n * (size_t)rows, sizeof *t->row)) &&
+      (t->col = mho_alloc(n * (size_t)cols, sizeof *t->col)) && (t->slots = mho_alloc(n, sizeof *t->slots)) &&
+      (t->n_rows = mho_alloc(n, sizeof *t->n_rows)) && (t->n_cols = mho_alloc(n, sizeof *t->n_cols)) &&
+      (t->truncated = mho_alloc(n, sizeof *t->truncated)))
+    return MHO_OK;
+  mho_trains_free(t);
+  *out = NULL;
+  return mho_fail(ei, MHO_ENOMEM, "no memory for the pulse trains of %d samples on %d x %d", samples, rows,
+                  cols);
+}
+
+void mho_trains_free(mho_trains *t) {
+  if (!t)
+    return;
+  mho_free(t->row);
+  mho_free(t->col);
+  mho_free(t->slots);
+  mho_free(t->n_rows);
+  mho_free(t->n_cols);
+  mho_free(t->truncated);
+  mho_free(t);
+}
