@@ -141,6 +141,15 @@ typedef struct mho_network_options {
  *          symmetric mode, no hidden layer); MHO_ENOMEM. */
 MHO_API mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei);
 MHO_API void mho_network_free(mho_network *net);
+/** Lines that a link drives on its crossbar, and lines that it senses. */
+static inline int mho_link_inputs(const mho_network *net, const mho_link *k) {
+  const mho_crossbar *x = net->connection[k->connection].xb;
+  return k->transposed ? x->cols : x->rows;
+}
+static inline int mho_link_outputs(const mho_network *net, const mho_link *k) {
+  const mho_crossbar *x = net->connection[k->connection].xb;
+  return k->transposed ? x->rows : x->cols;
+}
 /** Whether any of its crossbars reads with noise, ... */
 MHO_API bool mho_network_noisy(const mho_network *net);
 /** ... or anything else than the product. */

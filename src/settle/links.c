@@ -92,6 +92,12 @@ static void gather(const reading *x, const mho_real *source, int first, int n) {
     x->tile[(size_t)i * (size_t)rows + (size_t)in] = !x->job->changes;
 }
 
+static void read_patches(const reading *x) {
+  mho_crossbar_read(x->c->xb, &x->r);
+  if (x->job->meter)
+    mho_meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x);
+}
+
 static void read_forward(reading *x, const mho_real *from, mho_real *to, bool add) {
   int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n), cols = x->c->xb->cols;
   if (x->lower->pool.size) {
@@ -112,7 +118,7 @@ static void read_forward(reading *x, const mho_real *from, mho_real *to, bool ad
       x->r.x = x->tile;
     }
     x->r.y = to + (size_t)first * (size_t)cols;
-    mho_crossbar_read(x->c->xb, &x->r);
+    read_patches(x);
   }
 }
 
@@ -140,7 +146,7 @@ static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) 
     x->r.sample0 = x->job->row0 * x->c->positions + first;
     x->r.x = from + (size_t)first * (size_t)cols;
     x->r.y = tiled ? x->tile : sum;
-    mho_crossbar_read(x->c->xb, &x->r);
+    read_patches(x);
     if (tiled)
       scatter(x, first, x->r.n, sum);
   }

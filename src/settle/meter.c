@@ -14,7 +14,7 @@ mho_err mho_meter_new(const mho_network *net, mho_meter **out, mho_errinfo *ei) 
   if (ok)
     m->n_links = net->n_links;
   for (int k = 0; ok && k < net->n_links; k++) {
-    m->inputs[k] = net->layer[net->link[k].from].n;
+    m->inputs[k] = mho_link_inputs(net, &net->link[k]);
     ok = (m->squares[k] = mho_alloc((size_t)m->inputs[k], sizeof **m->squares)) != NULL;
   }
   if (ok)

@@ -87,7 +87,7 @@ static void copy_scales(const mho_trainer *t, char *at, bool out) {
 static size_t meter_size(const mho_trainer *t) {
   size_t n = 3; /* steps, samples */
   for (int k = 0; k < t->net->n_links; k++)
-    n += 1 + (size_t)t->net->layer[t->net->link[k].from].n;
+    n += 1 + (size_t)mho_link_inputs(t->net, &t->net->link[k]);
   return n * sizeof(double);
 }
 

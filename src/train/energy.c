@@ -20,7 +20,8 @@
  *
  * Time is that of one sample after another, layers side by side unless the settler takes them in turn, all arrays at once:
  *
- *   cells   t r (steps, times the layers where they are in turn, and one for the input, the error, the read-out each)
+ *   cells   t r (steps, times the layers where they are in turn, and one for the input, the error, the read-out each);
+ *           a convolution is read position by position
  *   adc     adc_time adc_share r for each of these; with analog neurons only for the read-out and the states of a phase
  *   set,    t_p pulses/(2 P) of the connection that gets most, divided between them by their numbers: the two devices of a
  *   reset   pair lie in arrays of their own
@@ -63,7 +64,7 @@ static double conducts(const epoch *e, const mho_link *k) {
   if (!e->circuits.analog || !net->layer[k->to].neuron || net->layer[k->from].neuron || !(reads > 0))
     return 1;
   double steps = k->from == 0 ? m->steps[0] + m->steps[1] : m->steps[1];
-  return fmax(steps / reads, 1);
+  return fmax(steps * net->connection[k->connection].positions / reads, 1);
 }
 
 static void count_reads(const epoch *e, double *sums) {
@@ -73,7 +74,7 @@ static void count_reads(const epoch *e, double *sums) {
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     const mho_crossbar *x = net->connection[k->connection].xb;
-    double in = m->inputs[i], out = net->layer[k->to].n, squares = 0, power = 0, times = conducts(e, k);
+    double in = m->inputs[i], out = mho_link_outputs(net, k), squares = 0, power = 0, times = conducts(e, k);
     bool neurons_in = net->layer[k->from].neuron, neurons_out = net->layer[k->to].neuron;
     line_sums(x, k->transposed, sums);
     for (int j = 0; j < m->inputs[i]; j++) {
@@ -143,6 +144,20 @@ static void count_pulses(const epoch *e) {
   e->row[RESET].seconds = all > 0 ? width * longest * t->sums.reset / all : 0;
 }
 
+/* Reads one after another in a step: a convolution is read position by position, layers side by side or in turn. */
+static double reads_of_a_step(const mho_trainer *t) {
+  double sum = 0, most = 1;
+  for (int l = 1; l < t->net->n_layers - 1; l++) {
+    double positions = 1;
+    for (int i = 0; i < t->net->n_links; i++)
+      if (t->net->link[i].to == l)
+        positions = fmax(positions, t->net->connection[t->net->link[i].connection].positions);
+    sum += positions;
+    most = fmax(most, positions);
+  }
+  return t->settler->in_turn ? sum : most;
+}
+
 bool mho_energy_counts(const mho_experiment *e) {
   return e->energy.count && ((const mho_device_model *)e->device.entry)->pulse;
 }
@@ -153,13 +168,13 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
              .c = &t->e->energy,
              .circuits = {.average = 1},
              .voltage = t->e->array_config.read_voltage,
-             .layers = t->settler->in_turn ? t->net->n_layers - 2 : 1,
+             .layers = reads_of_a_step(t),
              .row = rows};
   int widest = 1;
   if (!t->meter)
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
-  for (int l = 0; l < t->net->n_layers; l++)
-    widest = t->net->layer[l].n > widest ? t->net->layer[l].n : widest;
+  for (int i = 0; i < t->net->n_links; i++)
+    widest = t->meter->inputs[i] > widest ? t->meter->inputs[i] : widest;
   double *sums = mho_alloc((size_t)widest, sizeof *sums);
   if (!sums)
     return mho_fail(ei, MHO_ENOMEM, "no memory to count energy");
