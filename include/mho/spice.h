@@ -174,11 +174,14 @@ typedef struct mho_netlist_network {
   const char *title;                         /* nullable */
 } mho_netlist_network;
 
+/** Whether a network has a circuit. MHO_EUNSUPPORTED for a neuron without one, and for connections that are not one
+ *  crossbar from layer to layer (convolutions, biases). */
+MHO_API mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei);
 /** The netlist as text. With control it prints "free_<layer>_<j> = V" for every neuron's V(z) and every
  *  V(u_out), and "nudged_<layer>_<j>" with an error, when run by `ngspice -b`.
  *  @param out  the text; free it with mho_free.
- *  @return MHO_OK; MHO_EINVAL for a sample or error that is not finite; MHO_EUNSUPPORTED for a neuron without
- *          circuit; MHO_ENOMEM. */
+ *  @return MHO_OK; MHO_EINVAL for a sample or error that is not finite; as
+ *          mho_netlist_network_check; MHO_ENOMEM. */
 MHO_API mho_err mho_netlist_network_write(const mho_netlist_network *x, char **out, mho_errinfo *ei);
 
 /** Conductances of a connection as netlists have them, [rows x cols] each. With the ideal device weights of
@@ -202,7 +205,7 @@ MHO_API mho_err mho_netlist_settling_time(const mho_network *net, const double *
 typedef struct mho_spice_network mho_spice_network;
 
 typedef struct mho_spice_network_options {
-  const mho_network *net; /* must outlive it, like what follows */
+  const mho_network *net; /* must outlive its use */
   const mho_device_config *device;
   int inputs;     /* MHO_NETLIST_FULL, MHO_NETLIST_NORTON */
   bool transient; /* settle by .tran from 0 V instead of .op */
@@ -218,6 +221,9 @@ MHO_API void mho_spice_network_free(mho_spice_network *c);
 /** Change the resistors of the devices whose conductances have changed since; loads anew when weights of the
  *  ideal device have outgrown their range. */
 MHO_API mho_err mho_spice_network_refresh(mho_spice_network *c, mho_errinfo *ei);
+/** Another network of the same layers, links and neurons in its place, and refresh. */
+MHO_API mho_err mho_spice_network_rebind(mho_spice_network *c, const mho_network *net,
+                                         const mho_device_config *device, mho_errinfo *ei);
 /** Settle one sample.
  *  @param x      [features].
  *  @param nudge  beta_f; 0: free phase.

@@ -15,6 +15,7 @@
 #undef X
 #define X(id) extern const mho_settler mho_settler_##id;
 #include "settler_list.inc"
+#include "spice_settler_list.inc"
 #undef X
 #define X(id) extern const mho_rule mho_rule_##id;
 #include "rule_list.inc"
@@ -47,6 +48,7 @@ static const struct {
 #undef X
 #define X(id) {MHO_KIND_SETTLER, &mho_settler_##id.entry},
 #include "settler_list.inc"
+#include "spice_settler_list.inc"
 #undef X
 #define X(id) {MHO_KIND_RULE, &mho_rule_##id.entry},
 #include "rule_list.inc"

@@ -16,6 +16,8 @@ static const double TAU = 100e-9, V_READ = 0.1, V_UNIT = 0.1, R_MEM = 10e3; /* a
 struct mho_spice_network {
   mho_spice *s;
   mho_spice_network_options o;
+  mho_device_config device; /* what o.device points to */
+  int n_connections, n_layers;
   double *top;                     /* [connections] weight at the ends of the range; ideal device only */
   double **g;                      /* [connections] of [2 x cells]: conductances in the circuit, G+ then G- */
   double *fresh;                   /* [2 x most cells] */
@@ -164,9 +166,9 @@ void mho_spice_network_free(mho_spice_network *c) {
   if (!c)
     return;
   mho_spice_sources(c->s, NULL, NULL);
-  for (int k = 0; c->g && k < c->o.net->n_connections; k++)
+  for (int k = 0; c->g && k < c->n_connections; k++)
     mho_free(c->g[k]);
-  for (int l = 0; l < c->o.net->n_layers; l++)
+  for (int l = 0; l < c->n_layers; l++)
     mho_free(c->current[l]);
   mho_free(c->g);
   mho_free(c->top);
@@ -202,6 +204,10 @@ mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o, 
   if (c) {
     c->s = s;
     c->o = *o;
+    c->device = *o->device;
+    c->o.device = &c->device;
+    c->n_connections = o->net->n_connections;
+    c->n_layers = o->net->n_layers;
   }
   mho_err err =
       c && allocate(c) ? load(c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
@@ -211,6 +217,13 @@ mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o, 
   }
   *out = c;
   return MHO_OK;
+}
+
+mho_err mho_spice_network_rebind(mho_spice_network *c, const mho_network *net,
+                                 const mho_device_config *device, mho_errinfo *ei) {
+  c->o.net = net;
+  c->device = *device;
+  return mho_spice_network_refresh(c, ei);
 }
 
 void mho_spice_network_stop(mho_spice_network *c, double stop) {

@@ -198,12 +198,14 @@ static mho_err run_core(bench *b, mho_errinfo *ei) {
 mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free, double *const *nudged,
                        double *error, mho_errinfo *ei) {
   bench b = {.o = o};
+  mho_err err = mho_netlist_network_check(o->net, ei);
+  if (err)
+    return err;
   b.z[CORE][FREE] = (double **)free;
   b.z[CORE][NUDGED] = (double **)nudged;
   b.error[CORE] = error;
   b.signal = new_layers(&b);
-  mho_err err =
-      b.signal ? run_core(&b, ei) : mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", o->samples);
+  err = b.signal ? run_core(&b, ei) : mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", o->samples);
   free_layers(&b, b.signal);
   return err;
 }
@@ -397,7 +399,9 @@ mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options *o, mho_
   if (o->samples < 1 || o->samples > MHO_CHUNK_MAX)
     return mho_fail(ei, MHO_EINVAL, "%d samples to compare: 1 to %d", o->samples, MHO_CHUNK_MAX);
   bench b = {.o = o, .result = result, .user = user};
-  mho_err err = bench_new(&b, ei);
+  mho_err err = mho_netlist_network_check(o->net, ei);
+  if (!err)
+    err = bench_new(&b, ei);
   if (!err)
     err = run_core(&b, ei);
   for (int solver = OP; solver < SOLVERS && !err; solver++) {

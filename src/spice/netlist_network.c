@@ -45,6 +45,19 @@ static bool is_drawn(const mho_netlist_network *x, const mho_link *k) {
   return k->from != last_of(x) || has_error(x);
 }
 
+mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
+  for (int l = 1; l < net->n_layers - 1; l++)
+    if (!net->layer[l].neuron->spice)
+      return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit", net->layer[l].neuron->entry.id);
+  for (int c = 0; c < net->n_connections; c++) {
+    const mho_connection *k = &net->connection[c];
+    if (k->xb->rows != net->layer[k->from].n || k->xb->cols != net->layer[k->to].n)
+      return mho_fail(ei, MHO_EUNSUPPORTED,
+                      "connection %s is not one crossbar from layer to layer: it has no circuit", k->name);
+  }
+  return MHO_OK;
+}
+
 static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   const mho_network *net = x->net;
   for (int i = 0; i < net->layer[0].n; i++)
@@ -53,10 +66,7 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   for (int k = 0; k < net->layer[last_of(x)].n && x->error; k++)
     if (!isfinite(x->error[k]))
       return mho_fail(ei, MHO_EINVAL, "error %d is %g", k, x->error[k]);
-  for (int l = 1; l < last_of(x); l++)
-    if (!net->layer[l].neuron->spice)
-      return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit", net->layer[l].neuron->entry.id);
-  return MHO_OK;
+  return mho_netlist_network_check(net, ei);
 }
 
 void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top, double *g_pos,

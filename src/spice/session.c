@@ -52,9 +52,10 @@ struct mho_spice {
 
 /* The only state outside of a session, and as much of it as the library forces on us: it is one a process. */
 static struct {
-  atomic_flag taken; /* a session is open; the rest is touched by its owner only */
-  bool stuck;        /* broken, and something else keeps it in memory */
-  void *handle;      /* null: not loaded */
+  atomic_flag taken;               /* a session is open; the rest is touched by its owner only */
+  _Atomic(bool (*)(void)) give_up; /* how to take it away; nullable */
+  bool stuck;                      /* broken, and something else keeps it in memory */
+  void *handle;                    /* null: not loaded */
 #define X(name) __typeof__(name) *name;
   CALLS(X)
 #undef X
@@ -216,7 +217,10 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
 
 mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
   *out = NULL;
-  if (atomic_flag_test_and_set(&ng.taken))
+  bool taken = atomic_flag_test_and_set(&ng.taken), (*give_up)(void) = ng.give_up;
+  if (taken && give_up && give_up())
+    taken = atomic_flag_test_and_set(&ng.taken);
+  if (taken)
     return mho_fail(
         ei, MHO_ESPICE,
         "a session is open already: close it first (the ngspice library holds one circuit a process)");
@@ -245,7 +249,12 @@ void mho_spice_close(mho_spice *s) {
     command("remcirc");
   }
   mho_free(s);
+  ng.give_up = NULL;
   atomic_flag_clear(&ng.taken);
+}
+
+void mho_spice_lend(mho_spice *s, bool (*give_up)(void)) {
+  ng.give_up = give_up;
 }
 
 const char *mho_spice_messages(const mho_spice *s) {
@@ -451,6 +460,8 @@ mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
 }
 
 void mho_spice_close(mho_spice *s) {}
+
+void mho_spice_lend(mho_spice *s, bool (*give_up)(void)) {}
 
 const char *mho_spice_messages(const mho_spice *s) {
   return "";
