@@ -74,6 +74,50 @@ static inline void timed_free(timed *x) {
   mho_experiment_free(x->e);
 }
 
+typedef struct rate_job {
+  int m, n, k, repeats;
+  mho_real **a, **b, **c;
+} rate_job;
+
+static inline void multiply(void *arg, int index, int thread) {
+  const rate_job *j = arg;
+  for (int i = 0; i < j->repeats; i++)
+    mho_gemm(false, false, j->m, j->n, j->k, 1, j->a[index], j->k, j->b[index], j->n, 0, j->c[index], j->n);
+}
+
+/* Multiply-adds a second of products [m x k][k x n] on all threads of the pool, best of three. */
+static inline double gemm_rate(mho_pool *pool, int m, int n, int k) {
+  int threads = mho_pool_threads(pool);
+  rate_job j = {m,
+                n,
+                k,
+                (int)(4e9 / ((double)m * n * k)),
+                calloc((size_t)threads, sizeof(mho_real *)),
+                calloc((size_t)threads, sizeof(mho_real *)),
+                calloc((size_t)threads, sizeof(mho_real *))};
+  for (int t = 0; t < threads; t++) {
+    j.a[t] = mho_alloc((size_t)(m * k), sizeof(mho_real));
+    j.b[t] = mho_alloc((size_t)(n * k), sizeof(mho_real));
+    j.c[t] = mho_alloc((size_t)(m * n), sizeof(mho_real));
+  }
+  double best = 0;
+  for (int i = 0; i < 3; i++) {
+    double start = mho_seconds();
+    mho_pool_run(pool, threads, multiply, &j);
+    double rate = (double)threads * j.repeats * m * n * k / (mho_seconds() - start);
+    best = rate > best ? rate : best;
+  }
+  for (int t = 0; t < threads; t++) {
+    mho_free(j.a[t]);
+    mho_free(j.b[t]);
+    mho_free(j.c[t]);
+  }
+  free(j.a);
+  free(j.b);
+  free(j.c);
+  return best;
+}
+
 /* Registry with the random images, and a context with a thread a processor. */
 static inline mho_registry *open_bench(mho_context *ctx) {
   mho_registry *r;
@@ -82,7 +126,7 @@ static inline mho_registry *open_bench(mho_context *ctx) {
   if (mho_registry_new(&r, &ei) || mho_registry_add(r, MHO_KIND_DATASET, &random_images.entry, &ei) ||
       mho_pool_new(0, &ctx->pool, &ei))
     die(&ei);
-  printf("OpenBLAS kernels %s%s, %d threads, best of 3 epochs of %d samples, batch 500\n", mho_blas_kernel(),
+  printf("OpenBLAS kernels %s%s, %d threads, best of 3 epochs of %d samples\n", mho_blas_kernel(),
          mho_blas_better_kernel() ? " (slow: set OPENBLAS_CORETYPE)" : "", mho_pool_threads(ctx->pool),
          TRAIN);
   return r;

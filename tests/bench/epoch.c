@@ -6,50 +6,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bench.h"
 
-typedef struct rate_job {
-  int m, n, k, repeats;
-  mho_real **a, **b, **c;
-} rate_job;
-
-static void multiply(void *arg, int index, int thread) {
-  const rate_job *j = arg;
-  for (int i = 0; i < j->repeats; i++)
-    mho_gemm(false, false, j->m, j->n, j->k, 1, j->a[index], j->k, j->b[index], j->n, 0, j->c[index], j->n);
-}
-
-/* Multiply-adds a second of products [m x k][k x n] on all threads of the pool, best of three. */
-static double gemm_rate(mho_pool *pool, int m, int n, int k) {
-  int threads = mho_pool_threads(pool);
-  rate_job j = {m,
-                n,
-                k,
-                (int)(4e9 / ((double)m * n * k)),
-                calloc((size_t)threads, sizeof(mho_real *)),
-                calloc((size_t)threads, sizeof(mho_real *)),
-                calloc((size_t)threads, sizeof(mho_real *))};
-  for (int t = 0; t < threads; t++) {
-    j.a[t] = mho_alloc((size_t)(m * k), sizeof(mho_real));
-    j.b[t] = mho_alloc((size_t)(n * k), sizeof(mho_real));
-    j.c[t] = mho_alloc((size_t)(m * n), sizeof(mho_real));
-  }
-  double best = 0;
-  for (int i = 0; i < 3; i++) {
-    double start = mho_seconds();
-    mho_pool_run(pool, threads, multiply, &j);
-    double rate = (double)threads * j.repeats * m * n * k / (mho_seconds() - start);
-    best = rate > best ? rate : best;
-  }
-  for (int t = 0; t < threads; t++) {
-    mho_free(j.a[t]);
-    mho_free(j.b[t]);
-    mho_free(j.c[t]);
-  }
-  free(j.a);
-  free(j.b);
-  free(j.c);
-  return best;
-}
-
 /* Multiply-adds a sample: input, read-out and its feedback and the gradient once; a hidden link `sweeps` times less the
  * times that the signal has not come that far, and `nudged` times in the nudged phase. */
 static double multiply_adds(const mho_network *net, bool synchronous, double sweeps, double nudged) {

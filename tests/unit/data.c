@@ -540,6 +540,42 @@ static void test_batch(void **state) {
   mho_dataset_free(&d);
 }
 
+/* Augmented images: every one is a shifted and perhaps mirrored original, the draws follow from epoch and number, and
+ * all shifts and both orientations come. */
+static void test_augmented(void **state) {
+  enum { SIDE = 5, N = 200 };
+  uint8_t pixel[SIDE * SIDE], label[1] = {3}, got;
+  int index[1] = {0}, seen[18] = {0};
+  for (int i = 0; i < SIDE * SIDE; i++)
+    pixel[i] = (uint8_t)(i + 1);
+  mho_dataset d = {.features = SIDE * SIDE, .width = SIDE, .height = SIDE, .channels = 1, .scale = 1};
+  mho_images part = {1, pixel, label};
+  mho_dataset_config c = {.crop = 1, .flip = true};
+  mho_rng rng = mho_rng_make(1, MHO_RNG_TEST, 0);
+  for (int epoch = 0; epoch < N; epoch++) {
+    mho_real out[SIDE * SIDE], again[SIDE * SIDE];
+    mho_images_augmented(&d, &part, index, 1, &c, rng, epoch, out, &got);
+    mho_images_augmented(&d, &part, index, 1, &c, rng, epoch, again, &got);
+    assert_memory_equal(out, again, sizeof out);
+    assert_int_equal(got, 3);
+    int fits = 0;
+    for (int k = 0; k < 18; k++) {
+      int dy = k / 6 - 1, dx = k / 2 % 3 - 1, mirror = k % 2;
+      bool same = true;
+      for (int i = 0; i < SIDE * SIDE; i++) {
+        int y = i / SIDE + dy, x = (mirror ? SIDE - 1 - i % SIDE : i % SIDE) + dx;
+        bool inside = y >= 0 && y < SIDE && x >= 0 && x < SIDE;
+        same = same && out[i] == (mho_real)(inside ? pixel[y * SIDE + x] : 0);
+      }
+      fits += same;
+      seen[k] += same;
+    }
+    assert_int_equal(fits, 1);
+  }
+  for (int k = 0; k < 18; k++)
+    assert_true(seen[k] > 0);
+}
+
 /* ---------------------------------------------------------------- fetching */
 
 static void test_fetch_refusals(void **state) {
@@ -721,9 +757,10 @@ static void test_fetch(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(test_kinds),     TEST(test_digits),       TEST(test_mnist),    TEST(test_plain_and_packed),
-      TEST(test_bad_files), TEST(test_damaged_gzip), TEST(test_checksum), TEST(test_fuzz),
-      TEST(test_places),    TEST(test_cut),          TEST(test_batch),    TEST(test_fetch_refusals),
+      TEST(test_kinds),          TEST(test_digits),       TEST(test_mnist),     TEST(test_plain_and_packed),
+      TEST(test_bad_files),      TEST(test_damaged_gzip), TEST(test_checksum),  TEST(test_fuzz),
+      TEST(test_places),         TEST(test_cut),          TEST(test_augmented), TEST(test_batch),
+      TEST(test_fetch_refusals),
 #ifdef MHO_HAVE_CURL
       TEST(test_fetch),
 #endif

@@ -1,0 +1,52 @@
+#!/bin/sh
+# run.sh - the convolutional rows of Liu & Chen's Tables 1 and 2, and the MNIST net on devices: prints the tables of
+# README.md. Usage: results/conv/run.sh [ROWS [SEEDS [DB]]], for example: "T2 EP|T2 BP" "1 2 3"
+# ROWS is a pattern of row names (egrep), by default all. Stopped at any time, it goes on where it was. On two idle cores an
+# epoch of MNIST takes about 30 s by EP and 20 s by BP, the synchronous map ten times as long.
+set -eu
+cd "$(dirname "$0")/../.."
+mho=build/mho
+rows=${1:-.}
+seeds=${2:-1 2 3}
+db=${3:-results/conv.db}
+. results/run_once.sh
+
+# every row: name|config|what it sets|the paper's test accuracy (best epoch)
+rows() {
+  grep -E "^[^|]*($rows)" <<'END'
+T2 EP|mnist||99.27
+T2 BP|mnist|rule=bp|99.34
+T1 EP|mnist|rule.nudge=0.1 update.optimizer=sgd update.rates=[0.15,0.35,0.9] update.decay=1e-5|99.14
+T1 BP|mnist|rule=bp update.optimizer=sgd update.rates=[0.15,0.35,0.9] update.decay=1e-5|98.93
+T2 EP synchronous 3 epochs|mnist|settle.method=synchronous settle.free=20 settle.nudged=10 rule.error=live train.epochs=3|–
+CIFAR-10 EP|cifar10||75.04
+CIFAR-10 BP|cifar10|rule=bp|75.45
+devices ideal|mnist|train.epochs=5|–
+devices reram_es|mnist|train.epochs=5 device.card=reram_es update.scheme=accumulate|–
+devices ecram|mnist|train.epochs=5 device.card=ecram update.scheme=accumulate|–
+END
+}
+
+for seed in $seeds; do
+  rows | while IFS='|' read -r name config sets paper; do
+    words=""
+    for s in $sets; do
+      words="$words --set $s"
+    done
+    # shellcheck disable=SC2086
+    run_once "conv $name $seed" "results/conv/$config.yaml" --seed "$seed" $words </dev/null
+  done
+done >&2
+
+echo "| net | mho: best epoch | last epoch | epochs | seeds | paper: best epoch |"
+echo "|---|---|---|---|---|---|"
+rows | while IFS='|' read -r name config sets paper; do
+  line=$("$mho" query --db "$db" --csv "SELECT printf('%.2f', 100*avg(best_test_acc)) || iif(count(*) > 1, printf(' ± %.2f', 100*sqrt(max(0,
+      (avg(best_test_acc*best_test_acc) - avg(best_test_acc)*avg(best_test_acc)) * count(*) / max(1, count(*) - 1)))), '') ||
+      ' | ' || printf('%.2f', 100*avg(final_test_acc)) || ' | ' || max(epochs_done) || ' | ' || count(*) AS line
+    FROM run WHERE name GLOB 'conv $name [0-9]*' AND status = 'completed' HAVING count(*) > 0" </dev/null | sed -n 2p)
+  [ -n "$line" ] && echo "| $name | $line | $paper |"
+done
+echo
+"$mho" query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ' with ' || blas || ' kernels' AS line FROM run" |
+  tail -n +2

@@ -1,0 +1,138 @@
+/* The gradient of equilibrium propagation in a convolutional net, in single precision: its cosine with
+ * backpropagation's in every layer at beta_i = .01, at the initial weights and after training, for nudges from small to
+ * the published one; and how many units a nudge carries over an edge of the hard sigmoid, how many windows it gives
+ * another winner. On digits, and with MHO_TEST_SLOW on MNIST with the published net after an epoch.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "subject.h"
+#include "train/trainer.h"
+
+/* The cosine of every trained connection, and the smallest. */
+static double cosines(const char *yaml, double nudge, const char *more, const mho_checkpoint_row *weights,
+                      double *each) {
+  char text[1024];
+  snprintf(text, sizeof text, "%srule: {nudge: %g}\nobserve: {cosine: true}\n%s", yaml, nudge, more);
+  mho_experiment *e = experiment(text);
+  mho_trainer *t = trainer(e);
+  mho_settle_row row;
+  double least = 1;
+  if (weights)
+    OK(mho_trainer_load(t, &weights->blob, &ei));
+  OK(mho_trainer_observe(t, &row, each, &ei));
+  for (int c = 0; c < mho_trainer_network(t)->n_trained; c++)
+    least = fmin(least, each[c]);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+  return least;
+}
+
+/* Errors and winners of the first batch, settled as two states. */
+typedef struct phases {
+  mho_experiment *e;
+  mho_trainer *t;
+} phases;
+
+static phases settle(const char *yaml, double nudge, const char *more, const mho_checkpoint_row *weights) {
+  char text[1024];
+  snprintf(text, sizeof text, "%srule: {nudge: %g}\n%s", yaml, nudge, more);
+  phases p = {.e = experiment(text)};
+  p.t = trainer(p.e);
+  if (weights)
+    OK(mho_trainer_load(p.t, &weights->blob, &ei));
+  mho_trainer_learn(p.t, 0, (int)p.e->train.batch);
+  return p;
+}
+
+/* Of the units of layer l with an error: the share whose answer to the nudge is not that to a small one; and the share of
+ * windows whose largest unit is another one in the nudged state. */
+static void shares(const char *yaml, double nudge, const mho_checkpoint_row *weights) {
+  static const char direct[] = "settle: {difference: direct}\n",
+                    subtract[] = "settle: {difference: subtract}\n";
+  phases finite = settle(yaml, nudge, direct, weights), small = settle(yaml, 1e-6, direct, weights);
+  phases two = settle(yaml, nudge, subtract, weights);
+  const mho_network *net = mho_trainer_network(two.t);
+  int n = (int)two.e->train.batch;
+  for (int l = 1; l < net->n_layers - 1; l++) {
+    const mho_layer *layer = &net->layer[l];
+    size_t units = (size_t)n * (size_t)layer->n, any = 0, cut = 0,
+           windows = (size_t)n * (size_t)layer->outputs, moved = 0;
+    for (size_t i = 0; i < units; i++) {
+      double a = (double)finite.t->error[l][i], b = (double)small.t->error[l][i];
+      any += a != 0 || b != 0;
+      cut += fabs(a - b) > 0.01 * fmax(fabs(a), fabs(b));
+    }
+    if (layer->pool.size) {
+      uint8_t *w[2] = {malloc(windows), malloc(windows)};
+      for (int k = 0; k < 2; k++)
+        mho_pool_winners(&layer->pool, n, two.t->state[k]->z[l], w[k]);
+      for (size_t i = 0; i < windows; i++)
+        moved += w[0][i] != w[1][i];
+      free(w[0]);
+      free(w[1]);
+    }
+    print_message("    %s: %.2f %% of the units with an error pass an edge, %.3f %% of the windows change "
+                  "their winner\n",
+                  layer->name, 100.0 * (double)cut / (double)(any ? any : 1),
+                  100.0 * (double)moved / (double)windows);
+  }
+  phases *all[] = {&finite, &small, &two};
+  for (int k = 0; k < 3; k++) {
+    mho_trainer_free(all[k]->t);
+    mho_experiment_free(all[k]->e);
+  }
+}
+
+static void look(const char *yaml, const mho_checkpoint_row *weights, double bound) {
+  static const double nudges[] = {1e-3, 1e-2, 0.1, 0.25};
+  double each[8];
+  for (int i = 0; i < MHO_COUNT(nudges); i++) {
+    double least = cosines(yaml, nudges[i], "", weights, each);
+    print_message("  nudge %g: settled directly %.4f %.4f %.4f\n", nudges[i], each[0], each[1], each[2]);
+    if (i == 0 && !(least >= bound))
+      fail_msg("cosine %g, expected at least %g", least, bound);
+    shares(yaml, nudges[i], weights);
+  }
+  for (int i = 2; i < MHO_COUNT(nudges); i++) {
+    cosines(yaml, nudges[i], "settle: {difference: subtract}\n", weights, each);
+    print_message("  nudge %g: two states subtracted %.4f %.4f %.4f\n", nudges[i], each[0], each[1], each[2]);
+  }
+}
+
+static void study(const char *yaml, double bound) {
+  print_message(" initial weights\n");
+  look(yaml, NULL, bound);
+  mho_experiment *e = experiment(yaml);
+  mho_trainer *t = trainer(e);
+  mho_epoch_row row;
+  mho_checkpoint_row weights;
+  OK(mho_trainer_epoch(t, &row, &ei));
+  OK(mho_trainer_save(t, &weights, &ei));
+  print_message(" after an epoch, train accuracy %.4f\n", row.train_acc);
+  look(yaml, &weights, bound);
+  mho_blob_free(&weights.blob);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
+static void test_digits(void **state) {
+  study("network: {topology: conv, conv: [8x3, pool2, 12x2], neuron: hard_sigmoid, biases: true}\n"
+        "feedback: {scale: 0.01}\nupdate: {rate: 2e-3}\ntrain: {batch: 60}\n",
+        0.99);
+}
+
+static void test_mnist(void **state) {
+  char folder[MHO_TEXT_MAX];
+  const mho_dataset_kind *mnist =
+      (const mho_dataset_kind *)mho_registry_find(registry, MHO_KIND_DATASET, "mnist");
+  mho_dataset_locate(mnist, "", folder, sizeof folder);
+  if (!*folder || !getenv("MHO_TEST_SLOW"))
+    skip();
+  study("dataset: mnist\nnetwork: {topology: conv, conv: [32x5, pool2, 64x5, pool2], neuron: hard_sigmoid, "
+        "biases: true}\n"
+        "feedback: {scale: 0.01}\nupdate: {rate: 2e-4, decay: 1e-6}\ntrain: {batch: 128}\n",
+        0.99);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_digits), cmocka_unit_test(test_mnist)};
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
+}
