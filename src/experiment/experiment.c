@@ -328,6 +328,15 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
              scheme->entry.id, device->entry.id);
     return at_key(c, "update", "scheme", ei, message);
   }
+  const mho_topology *shape = (const mho_topology *)e->topology.entry;
+  if (scheme->draw && (shape->own_layers || e->network.biases)) {
+    snprintf(
+        message, sizeof message,
+        "update.scheme: '%s' applies samples one after another, which is not simulated with convolutions or "
+        "biases: use pulses or accumulate",
+        scheme->entry.id);
+    return at_key(c, "update", "scheme", ei, message);
+  }
   if (scheme->draw) { /* samples go straight to the array: no optimizer stands between */
     const mho_entry *sgd = mho_registry_find(r, MHO_KIND_OPTIMIZER, "sgd");
     if (e->optimizer.entry != sgd && find_key(c, "update", "optimizer")) {

@@ -49,24 +49,28 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
   for (int l = 1; l < net->n_layers - 1; l++)
     if (!net->layer[l].neuron->spice)
       return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit", net->layer[l].neuron->entry.id);
-  for (int c = 0; c < net->n_connections; c++) {
-    const mho_connection *k = &net->connection[c];
-    if (k->xb->rows != net->layer[k->from].n || k->xb->cols != net->layer[k->to].n)
-      return mho_fail(ei, MHO_EUNSUPPORTED,
-                      "connection %s is not one crossbar from layer to layer: it has no circuit", k->name);
-  }
+  for (int i = 0; i < net->n_links; i++) /* patches, pooling and biases have no circuit here */
+    if (!net->link[i].plain)
+      return mho_fail(
+          ei, MHO_EUNSUPPORTED,
+          "a network with convolutions or biases has no netlist as a whole: take one of its crossbars, for "
+          "example %s",
+          net->connection[0].name);
   return MHO_OK;
 }
 
 static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   const mho_network *net = x->net;
+  mho_err err = mho_netlist_network_check(net, ei);
+  if (err)
+    return err;
   for (int i = 0; i < net->layer[0].n; i++)
     if (x->x && !isfinite(x->x[i]))
       return mho_fail(ei, MHO_EINVAL, "input %d is %g", i, x->x[i]);
   for (int k = 0; k < net->layer[last_of(x)].n && x->error; k++)
     if (!isfinite(x->error[k]))
       return mho_fail(ei, MHO_EINVAL, "error %d is %g", k, x->error[k]);
-  return mho_netlist_network_check(net, ei);
+  return MHO_OK;
 }
 
 void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top, double *g_pos,
@@ -403,6 +407,9 @@ static mho_err jacobian(const mho_network *net, const double *const *z, int n, c
 mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z, double tau, double *out,
                                   mho_errinfo *ei) {
   int n = 0, first[MHO_LAYERS_MAX];
+  mho_err plain = mho_netlist_network_check(net, ei);
+  if (plain)
+    return plain;
   for (int l = 1; l < net->n_layers - 1; l++) {
     first[l] = n;
     n += net->layer[l].n;
