@@ -108,6 +108,7 @@ typedef struct mho_experiment {
   mho_dataset_config dataset_config;
   mho_network_config network;
   mho_feedback_config feedback;
+  mho_circuit_config circuit;
   mho_settle_config settle;
   mho_gradient_config gradient;
   mho_update_config update;

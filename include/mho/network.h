@@ -18,6 +18,13 @@
 #include "mho/neuron.h"
 #include "mho/num.h"
 
+/* What the amplifiers of a layer make of its neurons, drawn with the chip: the activity is
+ * clip(rho(gain (a + offset)), +-limit). NULL: all 1, all 0, no limit. */
+typedef struct mho_circuit {
+  mho_real *gain, *offset, *limit; /* [n of the layer] */
+  double *tau, *slew;              /* [n] relative to the nominal tau; largest |du/dt| tau, NULL: unlimited */
+} mho_circuit;
+
 typedef struct mho_layer {
   char name[16]; /* "x", "h1" ..., "out" */
   int n;         /* units: channels x height x width; position after position, the channels of one side
@@ -27,7 +34,8 @@ typedef struct mho_layer {
   int outputs;                 /* numbers that links out of it read: n, or the pooled ones */
   const mho_neuron *neuron;    /* of hidden layers */
   int forward, n_forward; /* links into this layer that lead forward: link[forward .. forward+n_forward-1] */
-  int feedback, n_feedback; /* and those that lead back; from the read-out, the nudge */
+  int feedback, n_feedback;   /* and those that lead back; from the read-out, the nudge */
+  const mho_circuit *circuit; /* of hidden layers; NULL: ideal ones */
   int distance; /* powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of reach */
 } mho_layer;
 
@@ -60,6 +68,7 @@ typedef struct mho_network {
   double feedback_scale; /* beta_i */
   double forward_scale;  /* alpha */
   size_t n_weights;      /* trained */
+  mho_rng state_noise;   /* of the neurons in continuous time */
 } mho_network;
 
 /* A topology's answer: sizes, and edges between layers. A feedback edge runs from the later to the earlier
@@ -96,6 +105,13 @@ enum { MHO_FEEDBACK_SYMMETRIC, MHO_FEEDBACK_ASYMMETRIC };
 enum { MHO_FEEDBACK_PER_LINK, MHO_FEEDBACK_PER_LAYER };
 MHO_API extern const mho_params mho_feedback_params;
 
+/* Neurons as circuits: limits of the amplifiers, and how their makers missed. */
+typedef struct mho_circuit_config {
+  double saturation, slew;
+  double tau, gain, offset, saturation_spread, slew_spread; /* standard deviations between neurons */
+} mho_circuit_config;
+MHO_API extern const mho_params mho_circuit_params;
+
 typedef struct mho_topology_input {
   const mho_network_config *config;
   const void *params; /* of the topology */
@@ -123,6 +139,7 @@ typedef struct mho_network_options {
   const mho_network_config *config;
   const mho_feedback_config *feedback;
   const mho_neuron *neuron;
+  const mho_circuit_config *circuit; /* nullable: ideal */
   const mho_device_model *device;
   const void *device_params;
   const mho_device_config *device_config;
@@ -157,6 +174,20 @@ MHO_API bool mho_network_lossy(const mho_network *net);
 /** How much smaller an error signal of layer l is than the nudge: beta_i^distance (l hidden; 1 for the
  * read-out). */
 MHO_API double mho_network_signal_scale(const mho_network *net, int layer);
+
+/* A layer's neurons on `rows` samples, with their circuit: see the hooks of mho_neuron. */
+MHO_API void mho_layer_activate(const mho_layer *layer, int rows, const mho_real *a, mho_real *z);
+MHO_API void mho_layer_scale_by_slope(const mho_layer *layer, int rows, const mho_real *z, mho_real *d);
+/** Not with a limited activity (see mho_circuit_limited). */
+MHO_API void mho_layer_activate_keep(const mho_layer *layer, int rows, mho_real *a, mho_real *keep);
+MHO_API void mho_layer_difference(const mho_layer *layer, int rows, mho_real c, const mho_real *z,
+                                  const mho_real *keep, mho_real *e);
+MHO_API void mho_layer_activate_double(const mho_layer *layer, int rows, const double *a, double *z);
+MHO_API void mho_layer_scale_by_slope_double(const mho_layer *layer, int rows, const double *z, double *d);
+/** Whether amplifiers saturate, so that a difference is only known from two states. */
+static inline bool mho_circuit_limited(const mho_circuit_config *c) {
+  return c && c->saturation > 0;
+}
 
 /** The net that backpropagation is defined on: net's layers, its forward links, as feedback links the
  *  transposes of all of them (whatever net's own are), and the same weights, read without noise. It shares

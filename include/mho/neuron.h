@@ -16,6 +16,9 @@ typedef struct mho_neuron {
   /* The scaled answer e' = -(rho(a - c e'_in) - rho(a))/c to a scaled change of input, in place, [n]: without
    * cancellation, and as c goes to 0 its limit rho'(a) e'_in. c may be negative, or 0 (the limit). */
   void (*difference)(int n, mho_real c, const mho_real *z, const mho_real *keep, mho_real *e);
+  /* activate and scale_by_slope in double precision, for circuits in continuous time; z may be a */
+  void (*activate_double)(int n, const double *a, double *z);
+  void (*scale_by_slope_double)(int n, const double *z, double *d);
   double low, high;  /* range of z, for circuits and checks; may be infinite */
   const char *spice; /* rho of @ as an ngspice expression, for circuits; nullable */
 } mho_neuron;

@@ -1,4 +1,5 @@
-/* num.h - thin wrappers of numerical libraries: dense products, eigenvalues; and the kernels of convolution.
+/* num.h - thin wrappers of numerical libraries: dense products, eigenvalues, differential equations; and the kernels of
+ * convolution.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_NUM_H
 #define MHO_NUM_H
@@ -104,5 +105,52 @@ enum { MHO_EIGEN_KRYLOV = 400 }; /* most vectors of a Krylov space */
  *          MHO_EDIVERGED when A has entries that are not finite. */
 MHO_API mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radius, double *residual,
                                  mho_errinfo *ei);
+
+/* ---------------------------------------------------------------- differential equations (GSL's odeiv2) */
+
+/* The steppers, explicit ones and msadams first; those from rk1imp on are implicit and need the Jacobian. */
+#define MHO_ODE_WORDS "rk2|rk4|rkf45|rkck|rk8pd|msadams|rk1imp|rk2imp|rk4imp|bsimp|msbdf"
+typedef enum mho_ode_method {
+  MHO_ODE_RK2,
+  MHO_ODE_RK4,
+  MHO_ODE_RKF45,
+  MHO_ODE_RKCK,
+  MHO_ODE_RK8PD,
+  MHO_ODE_MSADAMS,
+  MHO_ODE_RK1IMP,
+  MHO_ODE_RK2IMP,
+  MHO_ODE_RK4IMP,
+  MHO_ODE_BSIMP,
+  MHO_ODE_MSBDF,
+  MHO_ODE_METHODS
+} mho_ode_method;
+/** Whether a stepper solves equations with the dense Jacobian in every step. */
+MHO_API bool mho_ode_implicit(mho_ode_method method);
+
+/* dy/dt = f(t, y), n numbers. */
+typedef struct mho_ode_system {
+  int n;
+  /* Fill dydt, [n]; false when it cannot (numbers that are not finite): the step is given up. */
+  bool (*rates)(void *user, double t, const double *y, double *dydt);
+  /* dfdy [n x n] row-major, dfdt [n]; needed by implicit steppers. */
+  void (*jacobian)(void *user, double t, const double *y, double *dfdy, double *dfdt);
+} mho_ode_system;
+
+typedef struct mho_ode mho_ode;
+/** Memory for systems of that size; nothing is allocated afterwards. */
+MHO_API mho_err mho_ode_new(mho_ode_method method, const mho_ode_system *system, mho_ode **out,
+                            mho_errinfo *ei);
+MHO_API void mho_ode_free(mho_ode *o);
+/** A new trajectory: what f gets as `user`, the first step to try, and the error allowed a step,
+ *  absolute + relative |y|, of the number that is worst off. */
+MHO_API void mho_ode_start(mho_ode *o, void *user, double step, double absolute, double relative);
+/** One step of adaptive length, at most to t = end, with the error under control; t and y [n] go on.
+ *  @param rate  nullable: dy/dt at the end of the step, valid until the next call.
+ *  @return MHO_OK; MHO_EDIVERGED when f gives up or no step is short enough. */
+MHO_API mho_err mho_ode_step(mho_ode *o, double *t, double end, double *y, const double **rate);
+/** One step of exactly `step`, whatever its error. */
+MHO_API mho_err mho_ode_fixed_step(mho_ode *o, double *t, double step, double *y);
+/** Evaluations of f since the start of the trajectory. */
+MHO_API int64_t mho_ode_evaluations(const mho_ode *o);
 
 #endif

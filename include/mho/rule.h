@@ -23,10 +23,14 @@ typedef struct mho_rule_job {
   mho_real **error;            /* [n_layers] of [capacity x n], hidden layers and the read-out */
   const uint8_t *label;        /* [capacity] */
   int row0, n;
-  bool direct;       /* the errors are settled themselves and come divided by the signal's scale */
-  uint64_t update;   /* names the noise of this batch */
-  mho_real *scratch; /* [mho_settle_scratch] */
-  mho_meter *meter;  /* nullable */
+  bool direct;           /* the errors are settled themselves and come divided by the signal's scale */
+  uint64_t update;       /* names the noise of this batch */
+  mho_real *scratch;     /* [mho_settle_scratch] */
+  mho_meter *meter;      /* nullable */
+  void *workspace;       /* the settler's, for this thread */
+  double *time, *energy; /* see mho_settle_job; energy is of the last phase settled */
+  const mho_power *power;
+  mho_trace *trace;
 } mho_rule_job;
 
 typedef struct mho_rule_stats {

@@ -27,6 +27,9 @@ typedef struct mho_state {
       hold; /* [2 n_links] of [capacity x n of to]: what the sense lines of links into hidden layers held last,
                        and the numbers made of it; NULL without MHO_STATE_HOLD */
   int n_hold;
+  double *memory;   /* [capacity x memory_size]: what a settler carries of every sample from phase to phase;
+                       NULL where it carries nothing but z */
+  size_t memory_size;
 } mho_state;
 
 enum {
@@ -40,16 +43,22 @@ MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, m
 MHO_API void mho_state_free(mho_state *s);
 /** s->pooled of rows row0 .. row0+n-1 from s->z, for gradients; s has MHO_STATE_INPUT. */
 MHO_API void mho_state_pool(const mho_network *net, mho_state *s, int row0, int n);
+/** Room for what a settler carries of every sample (mho_settler.memory), in double precision. */
+MHO_API mho_err mho_state_remember(mho_state *s, size_t per_sample, mho_errinfo *ei);
 /** mho_real's of scratch that reading links needs for chunks of n samples, ... */
 MHO_API size_t mho_settle_read_scratch(const mho_network *net, int n);
 /** ... and that a whole settle needs, on one thread. */
 MHO_API size_t mho_settle_scratch(const mho_network *net, int n);
 
 typedef struct mho_settle_stats {
-  double steps;       /* steps or sweeps, summed over samples */
+  double steps;       /* steps, sweeps or evaluations of the rates, summed over samples */
   int64_t unsettled;  /* samples that missed the tolerance */
   double contraction; /* largest ratio of the last two changes, where it was looked at; else 0 */
-  double reads;       /* input vectors read through a crossbar */
+  double reads;       /* input vectors read through a crossbar; one a link and phase in continuous time */
+  double time;        /* s of the circuit's time, summed over the samples that settled */
+  double time_max;    /* s, of the slowest that did */
+  int64_t timed;      /* how many did; 0 where a settler knows no time */
+  double residual;    /* largest |du/dt| tau that was left of a sample, in continuous time */
 } mho_settle_stats;
 
 /* What the reads of every link add up to, for energy. */
@@ -67,6 +76,28 @@ MHO_API void mho_meter_free(mho_meter *m);
 MHO_API void mho_meter_clear(mho_meter *m);
 /** a += b. */
 MHO_API void mho_meter_add(mho_meter *a, const mho_meter *b);
+/* One moment of a settle, for those who watch. */
+typedef struct mho_trace_point {
+  int phase;        /* 0 free, 1 nudged, 2 nudged the other way */
+  int step;         /* step or sweep of the phase; 0: its start */
+  double time;      /* s since the start of the free phase; NaN where a settler knows no time */
+  double residual;  /* largest change of the step, or largest |du/dt| tau */
+  double *const *z; /* [n_layers] of [n of the layer]: hidden activities */
+} mho_trace_point;
+
+/* Watches a settle of one sample. */
+typedef struct mho_trace {
+  void (*point)(void *user, const mho_trace_point *p);
+  void *user;
+  double **z;    /* [n_layers] of [n of the layer], hidden layers: room for a point's activities */
+  double time_0; /* s, when the phase begins: the settler moves it on */
+} mho_trace;
+
+/* What the crossbars take while they are read, for the energy of a settle. */
+typedef struct mho_power {
+  double **rows; /* [n_connections] of [rows]: sum of a row's conductances, both devices, in S */
+  double **cols; /* [n_connections] of [cols] */
+} mho_power;
 
 typedef struct mho_settle_job {
   const mho_network *net;
@@ -86,6 +117,16 @@ typedef struct mho_settle_job {
   mho_clock clock;
   mho_real *scratch;
   mho_meter *meter; /* nullable: reads are counted there, on one thread */
+  void *workspace; /* of the settler, for this thread; NULL where it has none */
+  /* For a settler that `subtracts`, both nullable: z_free - z goes into moved, [n_layers] of [capacity x n], and free
+   * is the state of the free phase. */
+  const mho_state *free;
+  mho_real *const *moved;
+  /* Nullable, for settlers in continuous time: */
+  double *time;           /* [capacity] s a sample took to settle; NaN when it did not */
+  double *energy;         /* [capacity] J the crossbars took in this phase */
+  const mho_power *power; /* with energy */
+  mho_trace *trace;       /* of a job with n = 1 */
 } mho_settle_job;
 
 /* What the config says of any settler. */
@@ -106,6 +147,17 @@ typedef struct mho_settler {
    * knows only two states. */
   void (*difference)(const mho_settle_job *job, const mho_settle_stats *free, mho_real *const *e,
                      mho_settle_stats *stats);
+  /* All that follows is nullable. Parameters that do not go together: MHO_ECONFIG with a sentence. */
+  mho_err (*check)(const void *params, mho_errinfo *ei);
+  /* Why `difference` cannot be used with these parameters; NULL: it can. */
+  const char *(*direct_needs)(const void *params);
+  /* Doubles that it carries of every sample: mho_state.memory must have that room in every state. */
+  size_t (*memory)(const mho_network *net, const void *params);
+  /* What it needs on every thread for jobs of up to n samples, so that settling allocates nothing. */
+  mho_err (*workspace_new)(const mho_network *net, const void *params, int n, void **out, mho_errinfo *ei);
+  void (*workspace_free)(void *workspace);
+  bool subtracts; /* it fills job->moved, more precisely than z tells */
+  bool in_time;   /* it knows seconds; the second nudged phase goes on from where the first one ended */
 } mho_settler;
 
 /** One pass through the layers in order, along forward links only: the feed-forward net of backpropagation.

@@ -77,11 +77,12 @@ typedef struct mho_layer_row { /* one connection after an epoch */
 
 /* Observables of an epoch, NaN where not asked for. steps_mean and unsettled are the training's own free
  * phase, as in the epoch's row; with observe.settling (residual_max is known then) they are of the synchronous
- * map on the test images observed, whatever settles in training. */
+ * map on the test images observed, whatever settles in training; but where training settles in continuous time
+ * they are of its circuit, with the mean time and energy of a sample. */
 typedef struct mho_settle_row {
   int epoch;
   const char *phase; /* free, nudged */
-  double steps_mean, steps_max, residual_max, time_s, spectral_radius, lyapunov;
+  double steps_mean, steps_max, residual_max, time_s, energy_j, spectral_radius, lyapunov;
   int64_t unsettled;
 } mho_settle_row;
 
@@ -94,6 +95,15 @@ typedef struct mho_energy_row {
   double samples;        /* that were trained on */
 } mho_energy_row;
 enum { MHO_ENERGY_TERMS = 8 };
+/* One sample's settling in continuous time. */
+typedef struct mho_settle_sample {
+  int epoch;
+  const char *phase;
+  int sample; /* of the test images */
+  bool settled;
+  double time_s;   /* NaN when it did not settle */
+  double energy_j; /* NaN: not modelled */
+} mho_settle_sample;
 
 typedef struct mho_blob {
   void *data;
@@ -114,6 +124,8 @@ typedef struct mho_store_update {
   int layers_epoch;
   const mho_settle_row *settles;
   int n_settles;
+  const mho_settle_sample *samples;
+  int n_samples;
   const mho_checkpoint_row *last; /* replaces the checkpoint of kind "last" */
   bool last_is_best;              /* and "best" */
   /* status (NULL: as it was), ended, wall_s, epochs_done, accuracies, best_epoch, pulses, energy, error, pid:

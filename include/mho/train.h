@@ -57,6 +57,8 @@ MHO_API mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e,
 MHO_API void mho_trainer_free(mho_trainer *t);
 MHO_API mho_network *mho_trainer_network(mho_trainer *t);
 MHO_API const mho_dataset *mho_trainer_dataset(const mho_trainer *t);
+/** The free states of the last batch that was settled. */
+MHO_API mho_state *mho_trainer_state(mho_trainer *t);
 
 /** One training pass. Fills all but the test and validation accuracy and eval_s. MHO_EINTERRUPTED after the
  * batch under way when the context says stop. */
@@ -93,6 +95,25 @@ MHO_API mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double 
 /** What the epoch that has just ended would have taken on hardware, [MHO_ENERGY_TERMS]: the model is in
  *  src/train/energy.c. @return MHO_OK; MHO_EINVAL without devices or with energy.count off; MHO_ENOMEM. */
 MHO_API mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errinfo *ei);
+/** Whether the experiment's settler knows physical time. */
+MHO_API bool mho_trainer_in_time(const mho_trainer *t);
+/** Settling of the first n test images by the experiment's settler in continuous time: of the row steps_mean
+ *  (evaluations), residual_max, time_s (mean of those that settled), energy_j (mean) and unsettled; and every sample.
+ *  @param samples  [n]. */
+MHO_API mho_err mho_trainer_observe_circuit(mho_trainer *t, int n, mho_settle_row *row,
+                                            mho_settle_sample *samples, mho_errinfo *ei);
+
+typedef struct mho_watched {
+  int label;
+  bool correct, unsettled; /* unsettled in any phase */
+  double steps;            /* of the free phase */
+  double time_s, energy_j; /* of the free phase; NaN where the settler knows no time (not settled: NaN too) */
+} mho_watched;
+/** Settle one image, free and nudged, two states, as the experiment says; `point` gets every step.
+ *  @return MHO_OK; MHO_EINVAL when there is no such sample; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_watch(mho_trainer *t, const mho_images *part, int sample,
+                                  void (*point)(void *user, const mho_trace_point *p), void *user,
+                                  mho_watched *out, mho_errinfo *ei);
 
 /** Everything that changes while training, as bytes. Free with mho_blob_free. */
 MHO_API mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei);

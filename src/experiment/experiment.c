@@ -71,6 +71,7 @@ const mho_section mho_sections[] = {
      {{"topology", MHO_KIND_TOPOLOGY, "layered", AT(topology)},
       {"neuron", MHO_KIND_NEURON, "tanh", AT(neuron)}}},
     {"feedback", &mho_feedback_params, AT(feedback), {{NULL}}},
+    {"neuron", &mho_circuit_params, AT(circuit), {{NULL}}},
     {"settle", &mho_settle_params, AT(settle), {{"method", MHO_KIND_SETTLER, "sweep", AT(settler)}}},
     {"rule", &mho_gradient_params, AT(gradient), {{"name", MHO_KIND_RULE, "ep", AT(rule)}}},
     {"update",
@@ -292,6 +293,12 @@ static const char *not_direct(const mho_experiment *e) {
     return "on devices the difference is measured: use device.model ideal";
   if ((array->noisy && array->noisy(e->array.params)) || (array->lossy && array->lossy(e->array.params)))
     return "through noise, converters or amplifiers the difference is measured: use array.model ideal";
+  if (mho_circuit_limited(&e->circuit))
+    return "of amplifiers that saturate the difference is measured: use neuron.saturation 0";
+  const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  const char *why = settler->direct_needs ? settler->direct_needs(e->settler.params) : NULL;
+  if (why)
+    return why;
   return rule->direct_needs(e->rule.params);
 }
 
@@ -360,6 +367,9 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
     }
     e->feedback.mode = rule->feedback_mode;
   }
+  const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  if (settler->check && settler->check(e->settler.params, &why))
+    return at_key(c, "settle", "method", ei, why.message);
   if (e->settle.difference == MHO_DIFFERENCE_DIRECT && not_direct(e)) {
     snprintf(message, sizeof message, "settle.difference: not direct, because %s", not_direct(e));
     return at_key(c, "settle", "difference", ei, message);

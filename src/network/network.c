@@ -1,6 +1,6 @@
 /* network.c - from a graph of layers to crossbars and links.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/network.h"
+#include "network/circuit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -228,7 +228,10 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
     else
       snprintf(layer->name, sizeof layer->name, "%s", l ? "out" : "x");
   }
-  mho_err err = add_connections(net, o, g, ei);
+  net->state_noise = mho_rng_make(o->seeds.noise, MHO_RNG_READ, 0xffffff); /* a stream no connection uses */
+  mho_err err = mho_circuits_new(net, o->circuit, o->seeds.chip, ei);
+  if (!err)
+    err = add_connections(net, o, g, ei);
   if (!err)
     err = add_links(net, o, g, ei);
   find_distances(net);
@@ -270,6 +273,7 @@ void mho_network_free(mho_network *net) {
   for (int c = 0; c < net->n_connections; c++)
     mho_crossbar_free(net->connection[c].xb);
   mho_free(net->connection);
+  mho_circuits_free(net);
   mho_free(net->layer);
   mho_free(net->link);
   mho_free(net);

@@ -43,6 +43,18 @@ static void difference(int n, mho_real c, const mho_real *restrict z, const mho_
   }
 }
 
+static void activate_double(int n, const double *a, double *z) {
+  for (int i = 0; i < n; i++) {
+    double v = a[i] > 0 ? a[i] : 0;
+    z[i] = v < 1 ? v : 1;
+  }
+}
+
+static void scale_by_slope_double(int n, const double *restrict z, double *restrict d) {
+  for (int i = 0; i < n; i++)
+    d[i] = z[i] > 0 && z[i] < 1 ? d[i] : 0;
+}
+
 const mho_neuron mho_neuron_hard_sigmoid = {
     .entry = {.abi = MHO_ABI,
               .id = "hard_sigmoid",
@@ -53,6 +65,8 @@ const mho_neuron mho_neuron_hard_sigmoid = {
     .scale_by_slope = scale_by_slope,
     .activate_keep = activate_keep,
     .difference = difference,
+    .activate_double = activate_double,
+    .scale_by_slope_double = scale_by_slope_double,
     .low = 0,
     .high = 1,
     .spice = "min(max(@,0),1)",

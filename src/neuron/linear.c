@@ -25,6 +25,16 @@ static void difference(int n, mho_real c, const mho_real *z, const mho_real *kee
   (void)n, (void)c, (void)z, (void)keep, (void)e; /* the answer is the input */
 }
 
+static void activate_double(int n, const double *a, double *z) {
+  if (z != a)
+    for (int i = 0; i < n; i++)
+      z[i] = a[i];
+}
+
+static void scale_by_slope_double(int n, const double *z, double *d) {
+  (void)n, (void)z, (void)d; /* slope 1 */
+}
+
 const mho_neuron mho_neuron_linear = {
     .entry = {.abi = MHO_ABI,
               .id = "linear",
@@ -34,6 +44,8 @@ const mho_neuron mho_neuron_linear = {
     .scale_by_slope = scale_by_slope,
     .activate_keep = activate_keep,
     .difference = difference,
+    .activate_double = activate_double,
+    .scale_by_slope_double = scale_by_slope_double,
     .low = -INFINITY,
     .high = INFINITY,
     .spice = "@",

@@ -36,6 +36,16 @@ static void difference(int n, mho_real c, const mho_real *restrict z, const mho_
   }
 }
 
+static void activate_double(int n, const double *a, double *z) {
+  for (int i = 0; i < n; i++)
+    z[i] = a[i] > 0 ? a[i] : 0;
+}
+
+static void scale_by_slope_double(int n, const double *restrict z, double *restrict d) {
+  for (int i = 0; i < n; i++)
+    d[i] = z[i] > 0 ? d[i] : 0;
+}
+
 const mho_neuron mho_neuron_relu = {
     .entry = {.abi = MHO_ABI,
               .id = "relu",
@@ -46,6 +56,8 @@ const mho_neuron mho_neuron_relu = {
     .scale_by_slope = scale_by_slope,
     .activate_keep = activate_keep,
     .difference = difference,
+    .activate_double = activate_double,
+    .scale_by_slope_double = scale_by_slope_double,
     .low = 0,
     .high = INFINITY,
     .spice = "max(@,0)",

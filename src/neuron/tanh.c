@@ -45,6 +45,17 @@ static void difference(int n, mho_real c, const mho_real *restrict z, const mho_
   }
 }
 
+static void activate_double(int n, const double *a, double *z) {
+#pragma omp simd
+  for (int i = 0; i < n; i++)
+    z[i] = tanh(a[i]);
+}
+
+static void scale_by_slope_double(int n, const double *restrict z, double *restrict d) {
+  for (int i = 0; i < n; i++)
+    d[i] *= 1 - z[i] * z[i];
+}
+
 const mho_neuron mho_neuron_tanh = {
     .entry = {.abi = MHO_ABI,
               .id = "tanh",
@@ -55,6 +66,8 @@ const mho_neuron mho_neuron_tanh = {
     .scale_by_slope = scale_by_slope,
     .activate_keep = activate_keep,
     .difference = difference,
+    .activate_double = activate_double,
+    .scale_by_slope_double = scale_by_slope_double,
     .low = -1,
     .high = 1,
     .spice = "tanh(@)",

@@ -61,6 +61,6 @@ void mho_backprop_learn(const mho_rule_job *job, mho_rule_stats *stats) {
     }
     if (!layer->n_feedback)
       memset(delta, 0, (size_t)job->n * (size_t)layer->n * sizeof *delta);
-    layer->neuron->scale_by_slope(job->n * layer->n, mho_rows(net, job->state[0]->z, l, job->row0), delta);
+    mho_layer_scale_by_slope(layer, job->n, mho_rows(net, job->state[0]->z, l, job->row0), delta);
   }
 }

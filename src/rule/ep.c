@@ -56,7 +56,12 @@ static mho_settle_job free_phase(const mho_rule_job *job) {
                           .label = job->label,
                           .clock = {.update = job->update},
                           .scratch = job->scratch,
-                          .meter = job->meter};
+                          .meter = job->meter,
+                          .workspace = job->workspace,
+                          .time = job->time,
+                          .energy = job->energy,
+                          .power = job->power,
+                          .trace = job->trace};
 }
 
 static void predict_to(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
@@ -98,20 +103,29 @@ static void measure_layer(const mho_rule_job *job, int l, bool centred) {
     m.e[i] *= (mho_real)0.5;
 }
 
+/* Where a settler that subtracts puts what a nudged phase moved. */
+static mho_real *const *room_for(const mho_rule_job *job, int phase) {
+  return phase == 1 ? job->error : job->state[2]->next;
+}
+
 /* Two states, subtracted: what hardware measures. */
 static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   const ep *p = job->params;
   const mho_network *net = job->net;
   int last = net->n_layers - 1;
+  bool subtracts = job->settler->subtracts, in_time = job->settler->in_time;
   for (int phase = 1; phase <= (p->phases == CENTRED ? 2 : 1); phase++) {
     mho_settle_job nudged = free_phase(job);
     nudged.s = job->state[phase];
-    nudged.start = job->state[0];
+    nudged.start = job->state[in_time ? phase - 1 : 0];
+    nudged.time = NULL;                                           /* those are of the free phase */
     nudged.drive = mho_network_noisy(net) ? NULL : job->state[0]; /* exact reads of the input repeat */
     nudged.nudge = phase == 1 ? p->nudge : -p->nudge;
     nudged.error = p->error == HELD ? job->error[last] : NULL;
     nudged.clock.phase = phase;
     nudged.held = job->state[0]->hold ? job->state[0] : NULL;
+    nudged.free = job->state[0];
+    nudged.moved = subtracts ? room_for(job, phase) : NULL;
     job->settler->settle(&nudged, &stats->nudged);
   }
   const mho_crossbar *x = net->connection[0].xb;
@@ -125,8 +139,9 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
     const mho_real *plus = job->state[1]->z[l] + at;
     const mho_real *minus = p->phases == CENTRED ? job->state[2]->z[l] + at : job->state[0]->z[l] + at;
     mho_real *e = job->error[l] + at, factor = p->phases == CENTRED ? (mho_real)0.5 : 1;
+    const mho_real *other = subtracts && p->phases == CENTRED ? room_for(job, 2)[l] + at : NULL;
     for (size_t i = 0; i < count; i++)
-      e[i] = factor * (minus[i] - plus[i]);
+      e[i] = factor * (!subtracts ? minus[i] - plus[i] : other ? e[i] - other[i] : e[i]);
   }
 }
 
@@ -139,6 +154,8 @@ static void learn_directly(const mho_rule_job *job, mho_rule_stats *stats) {
   nudged.error = job->error[last];
   nudged.nudge = p->nudge;
   nudged.clock.phase = 1;
+  nudged.time = nudged.energy = NULL;
+  nudged.trace = NULL;
   job->settler->difference(&nudged, &stats->free, job->error, &stats->nudged);
   if (p->phases != CENTRED)
     return;

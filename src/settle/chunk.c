@@ -105,16 +105,17 @@ bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real 
 
 bool mho_chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a) {
   const mho_settle_job *job = c->job;
-  const mho_neuron *neuron = job->net->layer[l].neuron;
+  const mho_layer *layer = &job->net->layer[l];
   size_t n = mho_chunk_count(job, l);
-  mho_real zero = 0, rest;
-  neuron->activate(1, &zero, &rest);
+  mho_real zero = 0, rest = 1;
+  if (!layer->circuit) /* offsets move a neuron that nothing comes into */
+    layer->neuron->activate(1, &zero, &rest);
   if (!any)
     memset(a, 0, n * sizeof *a);
   if (job->s->keep && job->s->keep[l])
-    neuron->activate_keep((int)n, a, mho_rows(job->net, job->s->keep, l, job->row0));
+    mho_layer_activate_keep(layer, job->n, a, mho_rows(job->net, job->s->keep, l, job->row0));
   else if (any || rest != 0)
-    neuron->activate((int)n, a, a);
+    mho_layer_activate(layer, job->n, a, a);
   if (!c->hold_winners)
     mho_choose_winners(job, l, a);
   return !any && rest == 0;
@@ -159,4 +160,25 @@ void mho_chunk_finish(const mho_chunk *c) {
     if (c->now[l] != z)
       memcpy(z, c->now[l], mho_chunk_count(job, l) * sizeof *z);
   }
+}
+
+double mho_smallest_signal(const mho_network *net) {
+  double least = 1;
+  for (int l = 1; l < net->n_layers - 1; l++)
+    least = fmin(least, mho_network_signal_scale(net, l));
+  return least;
+}
+
+void mho_chunk_trace(const mho_chunk *c, int step, const float *change) {
+  mho_trace *trace = c->job->trace;
+  if (!trace)
+    return;
+  for (int l = 1; l < c->job->net->n_layers - 1; l++)
+    for (int i = 0; i < c->job->net->layer[l].n; i++)
+      trace->z[l][i] = (double)c->now[l][i];
+  trace->point(trace->user, &(mho_trace_point){.phase = c->clock.phase,
+                                               .step = step,
+                                               .time = NAN,
+                                               .residual = change ? (double)*change : (double)NAN,
+                                               .z = trace->z});
 }

@@ -18,6 +18,10 @@ static inline size_t mho_chunk_count(const mho_settle_job *job, int l) {
   return (size_t)job->n * (size_t)job->net->layer[l].n;
 }
 
+/** The smallest layer's learning signal, relative to an output error and a nudge of 1. */
+double mho_smallest_signal(const mho_network *net);
+/** Show the present activities to the job's trace, if it has one, and move its step on. */
+void mho_chunk_trace(const mho_chunk *c, int step, const float *change);
 /** Begin a phase: winners of pooled layers as they were, and what stays the same through the phase read into s->drive,
  * the input's product and a held error's. */
 void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats);

@@ -166,7 +166,7 @@ static void multiply(const rows *r, int from, int l, double *to) {
 static void step(const rows *r, int t, bool slope) {
   const mho_network *net = r->m->net;
   for (int l = 1; l < net->n_layers - 1; l++) {
-    const mho_neuron *neuron = net->layer[l].neuron;
+    const mho_layer *layer = &net->layer[l];
     size_t n = count(r, l);
     double *then = at(r, t % 2 ? Z_NEXT : Z, l);
     mho_real *real = r->m->real[l] + first(r, l), *rate = r->m->slope[l] + first(r, l);
@@ -174,13 +174,13 @@ static void step(const rows *r, int t, bool slope) {
     multiply(r, t % 2 ? Z : Z_NEXT, l, then);
     for (size_t i = 0; i < n; i++)
       real[i] = (mho_real)then[i];
-    neuron->activate((int)n, real, real);
+    mho_layer_activate(layer, r->n, real, real);
     for (size_t i = 0; i < n; i++)
       then[i] = (double)real[i];
     for (size_t i = 0; i < n && slope; i++)
       rate[i] = 1;
     if (slope)
-      neuron->scale_by_slope((int)n, real, rate);
+      mho_layer_scale_by_slope(layer, r->n, real, rate);
   }
 }
 

@@ -82,6 +82,7 @@ void mho_state_free(mho_state *s) {
   for (int i = 0; i < s->n_hold; i++)
     mho_free(s->hold[i]);
   mho_free(s->hold);
+  mho_free(s->memory);
   mho_free(s->keep);
   mho_free(s->pooled);
   mho_free(s->winner);
@@ -89,6 +90,15 @@ void mho_state_free(mho_state *s) {
   mho_free(s->next);
   mho_free(s->drive);
   mho_free(s);
+}
+
+mho_err mho_state_remember(mho_state *s, size_t per_sample, mho_errinfo *ei) {
+  mho_free(s->memory);
+  s->memory_size = per_sample;
+  s->memory = per_sample ? mho_alloc((size_t)s->capacity * per_sample, sizeof *s->memory) : NULL;
+  return s->memory || !per_sample
+             ? MHO_OK
+             : mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d samples", s->capacity);
 }
 
 size_t mho_settle_scratch(const mho_network *net, int n) {
@@ -108,7 +118,7 @@ void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats) {
       const mho_real *from = mho_rows(net, k->from ? job->s->z : job->input->z, k->from, job->row0);
       mho_link_read(&step, k, from, a, k->scale, i > 0, stats);
     }
-    layer->neuron->activate(job->n * layer->n, a, a);
+    mho_layer_activate(layer, job->n, a, a);
     mho_choose_winners(job, l, a);
   }
 }

@@ -47,14 +47,6 @@ static const mho_param table[] = {
 
 enum { SWEEPS_MAX = 100, NOISY_FREE = 10, NOISY_NUDGED = 5 };
 
-/* The smallest layer's learning signal, relative to an output error of 1. */
-static double smallest_signal(const mho_network *net) {
-  double least = 1;
-  for (int l = 1; l < net->n_layers - 1; l++)
-    least = fmin(least, mho_network_signal_scale(net, l));
-  return least;
-}
-
 static bool is_pooled(const mho_network *net) {
   for (int l = 1; l < net->n_layers - 1; l++)
     if (net->layer[l].pool.size)
@@ -72,7 +64,7 @@ static double tolerance_of(const mho_settle_job *job) {
   /* behind a pooling only the winners carry the signal, a quarter of the units or less: 0.5 % of it would be more than
    * all of it in the mean over units */
   double part = is_pooled(job->net) ? 0.0005 : 0.005;
-  return fmax(part * 0.1 * smallest_signal(job->net), eps);
+  return fmax(part * 0.1 * mho_smallest_signal(job->net), eps);
 }
 
 static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
@@ -99,6 +91,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   for (int s = 0; s < job->n; s++)
     before[s] = 1;
   mho_chunk_drives(job, stats);
+  mho_chunk_trace(&c, 0, NULL);
   while (t < most) {
     c.clock.step = ++t;
     c.hold_winners = down || t > 1;
@@ -113,6 +106,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
       mho_chunk_squares(&c, l, then, change);
       c.now[l] = then;
     }
+    mho_chunk_trace(&c, t, change);
     unsettled = 0;
     ratio = 0;
     for (int s = 0; s < job->n; s++) { /* the change of the next sweep, if they go on shrinking like that */
@@ -195,8 +189,8 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
         continue;
       }
       double c = job->nudge * mho_network_signal_scale(net, l);
-      layer->neuron->difference((int)n, (mho_real)c, mho_rows(net, job->s->z, l, job->row0),
-                                mho_rows(net, job->s->keep, l, job->row0), el);
+      mho_layer_difference(layer, job->n, (mho_real)c, mho_rows(net, job->s->z, l, job->row0),
+                           mho_rows(net, job->s->keep, l, job->row0), el);
       fresh[l] = true;
     }
   }

@@ -47,6 +47,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
                           : memset(rest, 0, mho_chunk_count(job, l) * sizeof *rest);
   }
   mho_chunk_drives(job, stats);
+  mho_chunk_trace(&c, 0, NULL);
   while (t < steps) {
     mho_real *then[MHO_LAYERS_MAX];
     bool zero[MHO_LAYERS_MAX];
@@ -58,13 +59,14 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
       then[l] = mho_rows(net, (steps - t) % 2 ? job->s->next : job->s->z, l, job->row0);
       bool any = mho_chunk_input(&c, l, error, then[l], stats);
       zero[l] = mho_chunk_activate(&c, l, any, then[l]);
-      if (p->tolerance > 0)
+      if (p->tolerance > 0 || job->trace)
         mho_chunk_change(&c, l, then[l], change);
     }
     for (int l = 1; l < hidden_end; l++) {
       c.now[l] = then[l];
       c.zero[l] = zero[l];
     }
+    mho_chunk_trace(&c, t, change);
     unsettled = 0;
     for (int s = 0; s < job->n && p->tolerance > 0; s++)
       unsettled += (double)change[s] > p->tolerance;

@@ -48,7 +48,8 @@ static const char choose[] =
     "OR o.epochs_done > m.epochs_done))";
 
 static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei) {
-  static const char *const tables[] = {"epoch", "layer_epoch", "settle", "checkpoint", "cosim", "artifact"};
+  static const char *const tables[] = {"epoch",        "layer_epoch", "settle", "settle_sample",
+                                       "energy_epoch", "checkpoint",  "cosim",  "artifact"};
   char columns[2048], sql[8192];
   int64_t n;
   mho_err err = mho_store_exec(s, choose, "merge", ei);

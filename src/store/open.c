@@ -35,6 +35,12 @@ static const char *const steps[MHO_STORE_VERSION] = {
     "  PRIMARY KEY (run_id, epoch, term)"
     ") STRICT, WITHOUT ROWID",
     "ALTER TABLE epoch ADD COLUMN truncated REAL; ALTER TABLE epoch ADD COLUMN verify_reads REAL",
+    "ALTER TABLE settle ADD COLUMN energy_j REAL;"
+    "CREATE TABLE settle_sample (run_id TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, epoch INTEGER "
+    "NOT NULL, "
+    "phase TEXT NOT NULL, sample INTEGER NOT NULL, settled INTEGER NOT NULL CHECK (settled IN (0, 1)), "
+    "time_s REAL, "
+    "energy_j REAL, PRIMARY KEY (run_id, epoch, phase, sample)) STRICT, WITHOUT ROWID;",
 };
 
 /* Readers that people wait for, and writers of which a sweep has many, take turns within a second or so. */

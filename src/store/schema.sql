@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -120,6 +120,7 @@ CREATE TABLE settle (
   spectral_radius REAL,                      -- of the hidden-to-hidden matrix
   lyapunov        REAL,                      -- finite-time maximal exponent, 1/step
   unsettled       INTEGER NOT NULL,          -- samples that missed the tolerance
+  energy_j        REAL,                      -- J a sample, in the crossbars while it settles
   PRIMARY KEY (run_id, epoch, phase)
 ) STRICT, WITHOUT ROWID;
 
@@ -132,6 +133,17 @@ CREATE TABLE energy_epoch ( -- what an epoch of training would have taken on har
   count   REAL,                              -- of reads, driven lines, conversions, pulses, cells
   samples REAL,                              -- that were trained on: joule/samples is the energy of one
   PRIMARY KEY (run_id, epoch, term)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settle_sample ( -- in continuous time (settle.method ode), with observe.settling
+  run_id   TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  epoch    INTEGER NOT NULL,
+  phase    TEXT NOT NULL,                    -- free
+  sample   INTEGER NOT NULL,                 -- of the test images, from 0
+  settled  INTEGER NOT NULL CHECK (settled IN (0, 1)),
+  time_s   REAL,                             -- s to settle; NULL when it did not
+  energy_j REAL,                             -- J in the crossbars until its group had settled
+  PRIMARY KEY (run_id, epoch, phase, sample)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE checkpoint (

@@ -189,8 +189,9 @@ static const mho_store_column layer_columns[] = {
 
 #define SETTLE(field, kind) MHO_STORE_COLUMN(mho_settle_row, field, kind)
 static const mho_store_column settle_columns[] = {
-    SETTLE(epoch, INT),         SETTLE(phase, WORD),  SETTLE(steps_mean, REAL),      SETTLE(steps_max, REAL),
-    SETTLE(residual_max, REAL), SETTLE(time_s, REAL), SETTLE(spectral_radius, REAL), SETTLE(lyapunov, REAL),
+    SETTLE(epoch, INT),       SETTLE(phase, WORD),           SETTLE(steps_mean, REAL),
+    SETTLE(steps_max, REAL),  SETTLE(residual_max, REAL),    SETTLE(time_s, REAL),
+    SETTLE(energy_j, REAL),   SETTLE(spectral_radius, REAL), SETTLE(lyapunov, REAL),
     SETTLE(unsettled, INT64),
 };
 
@@ -198,6 +199,12 @@ static const mho_store_column settle_columns[] = {
 static const mho_store_column energy_columns[] = {
     ENERGY(epoch, INT),    ENERGY(term, WORD),  ENERGY(joule, REAL),
     ENERGY(seconds, REAL), ENERGY(count, REAL), ENERGY(samples, REAL),
+};
+
+#define SAMPLE(field, kind) MHO_STORE_COLUMN(mho_settle_sample, field, kind)
+static const mho_store_column sample_columns[] = {
+    SAMPLE(epoch, INT),    SAMPLE(phase, WORD),  SAMPLE(sample, INT),
+    SAMPLE(settled, BOOL), SAMPLE(time_s, REAL), SAMPLE(energy_j, REAL),
 };
 
 /* The layers' epoch is not in their rows: a row struct of our own puts it in front. */
@@ -256,6 +263,9 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
   if (!err && u->energies)
     err = mho_store_insert(s, "INSERT OR REPLACE INTO energy_epoch", "run_id", id, energy_columns,
                            MHO_COUNT(energy_columns), u->energies, u->n_energies, sizeof *u->energies, ei);
+  if (!err && u->samples)
+    err = mho_store_insert(s, "INSERT OR REPLACE INTO settle_sample", "run_id", id, sample_columns,
+                           MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples, ei);
   if (!err && u->last)
     err = write_checkpoint(s, id, "last", u->last, ei);
   if (!err && u->last && u->last_is_best)
@@ -304,7 +314,9 @@ mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinf
       "DELETE FROM epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM layer_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM settle WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
-      "DELETE FROM energy_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)"};
+      "DELETE FROM energy_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
+
+      "DELETE FROM settle_sample WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)"};
   char number[16];
   snprintf(number, sizeof number, "%d", epoch);
   const char *texts[] = {run_id, number};

@@ -70,7 +70,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
     most = cells > most ? cells : most;
     most_rows = net->connection[c].xb->rows > most_rows ? net->connection[c].xb->rows : most_rows;
   }
-  mho_trainer_learn(t, 0, n);
+  mho_trainer_settle(t, &t->data.train, 0, n, true);
   mho_real *g = mho_alloc(2 * most + mho_rule_gradient_scratch(net, most_rows), sizeof *g),
            *scratch = g + 2 * most;
   mho_err err = g ? backprop_run(t, n, &b, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for two gradients");
@@ -100,7 +100,7 @@ static mho_err observe_samples(const mho_trainer *t, mho_settle_row *row, mho_er
     err = mho_observe_lyapunov(t->net, input, n, pool, &v, ei);
     row->lyapunov = err || !isfinite(v.mean) ? (double)NAN : v.mean;
   }
-  if (o->settling && !err) {
+  if (o->settling && !err && !mho_trainer_in_time(t)) { /* else the circuit is what is observed */
     mho_settling v;
     err = mho_observe_settling(t->net, input, n, pool, &v, ei);
     row->steps_mean = v.mean;

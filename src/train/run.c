@@ -59,13 +59,28 @@ static mho_layer_row *layer_rows(const mho_trainer *t) {
   return rows;
 }
 
+/* Settling times and energies of the first test images, where there is physical time. u->samples: to be freed. */
+static mho_err observe_circuit(mho_trainer *t, mho_store_update *u, mho_settle_row *settle, mho_errinfo *ei) {
+  int64_t asked = t->e->observe.samples;
+  int n = asked < t->data.test.n ? (int)asked : t->data.test.n;
+  mho_settle_sample *samples = mho_alloc((size_t)n, sizeof *samples);
+  if (!samples)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the settling of %d samples", n);
+  u->samples = samples;
+  u->n_samples = n;
+  return mho_trainer_observe_circuit(t, n, settle, samples, ei);
+}
+
 /* The rows of the free phase and of the connections; cosines go from an array into the latter. */
-static mho_err observe(logger *g, mho_settle_row *settle, mho_layer_row *layers, mho_errinfo *ei) {
+static mho_err observe(logger *g, mho_store_update *u, mho_settle_row *settle, mho_layer_row *layers,
+                       mho_errinfo *ei) {
   mho_trainer *t = g->t;
   double start = mho_seconds(), *cosine = mho_alloc((size_t)t->net->n_trained, sizeof *cosine);
   mho_err err = layers && cosine ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for layer statistics");
   if (!err)
     err = mho_trainer_observe(t, settle, cosine, ei);
+  if (!err && t->e->observe.settling && mho_trainer_in_time(t))
+    err = observe_circuit(t, u, settle, ei);
   for (int c = 0; c < t->net->n_trained && !err && t->e->observe.cosine; c++)
     layers[c].cosine = cosine[c];
   mho_free(cosine);
@@ -113,6 +128,7 @@ static mho_err log_epoch(logger *g, mho_epoch_row *epoch, mho_errinfo *ei) {
                            .steps_max = NAN,
                            .residual_max = NAN,
                            .time_s = NAN,
+                           .energy_j = NAN,
                            .spectral_radius = NAN,
                            .lyapunov = NAN,
                            .unsettled = epoch->unsettled};
@@ -126,7 +142,7 @@ static mho_err log_epoch(logger *g, mho_epoch_row *epoch, mho_errinfo *ei) {
                         .energies = isfinite(epoch->energy_j) ? energies : NULL,
                         .n_energies = MHO_ENERGY_TERMS,
                         .last_is_best = best};
-  err = observe(g, &settle, layers, ei);
+  err = observe(g, &u, &settle, layers, ei);
   /* the best epoch is kept too, so it is due whenever it comes */
   if (!err && (best || last || t->epoch % t->e->checkpoint.every == 0)) {
     err = mho_trainer_save(t, &checkpoint, ei);
@@ -138,6 +154,7 @@ static mho_err log_epoch(logger *g, mho_epoch_row *epoch, mho_errinfo *ei) {
   else if (!err)
     err = write_update(g, &u, ei);
   mho_free(layers);
+  mho_free((mho_settle_sample *)(uintptr_t)u.samples);
   mho_blob_free(&checkpoint.blob);
   return err;
 }

@@ -68,6 +68,7 @@ void mho_trainer_free(mho_trainer *t) {
   free_arrays(t->gradient, trained);
   free_arrays(t->error, layers);
   free_arrays(t->scratch, threads);
+  mho_trainer_workspaces_free(t);
   free_arrays(t->dw, threads);
   for (int i = 0; t->chunk_meter && i < ceil_div(t->capacity, t->chunk); i++)
     mho_meter_free(t->chunk_meter[i]);
@@ -107,6 +108,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .config = &e->network,
                            .feedback = &e->feedback,
                            .neuron = (const mho_neuron *)e->neuron.entry,
+                           .circuit = &e->circuit,
                            .device = (const mho_device_model *)e->device.entry,
                            .device_params = e->device.params,
                            .device_config = &e->device_config,
@@ -186,7 +188,11 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
     if (!k && x->model->holds && x->model->holds(x->params))
       parts |= MHO_STATE_HOLD;
     err = mho_state_new(net, t->capacity, parts, &t->state[k], ei);
+    if (!err && t->settler->memory)
+      err = mho_state_remember(t->state[k], t->settler->memory(net, t->e->settler.params), ei);
   }
+  if (!err)
+    err = mho_trainer_workspaces_new(t, ei);
   if (!err)
     err = make_slabs(t, ei);
   if (err)
@@ -283,6 +289,9 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
 mho_network *mho_trainer_network(mho_trainer *t) {
   return t->net;
 }
+mho_state *mho_trainer_state(mho_trainer *t) {
+  return t->state[0];
+}
 const mho_dataset *mho_trainer_dataset(const mho_trainer *t) {
   return &t->data;
 }
@@ -321,7 +330,12 @@ static void settle_chunk(void *arg, int i, int thread) {
                       .direct = t->direct,
                       .update = b->update,
                       .scratch = t->scratch[thread],
-                      .meter = b->metered && t->meter ? t->chunk_meter[i] : NULL};
+                      .meter = b->metered && t->meter ? t->chunk_meter[i] : NULL,
+                      .workspace = t->workspace ? t->workspace[thread] : NULL,
+                      .time = t->watch.time,
+                      .energy = t->watch.energy,
+                      .power = t->watch.power,
+                      .trace = t->watch.trace};
   if (job.meter)
     mho_meter_clear(job.meter);
   memcpy(job.state, t->state, sizeof job.state);
@@ -348,6 +362,9 @@ static mho_rule_stats run_batch(batch_job *b) {
     s.free.steps += c->free.steps;
     s.free.unsettled += c->free.unsettled;
     s.free.reads += c->free.reads;
+    s.free.time += c->free.time;
+    s.free.timed += c->free.timed;
+    s.free.residual = fmax(s.free.residual, c->free.residual);
     s.nudged.steps += c->nudged.steps;
     s.nudged.unsettled += c->nudged.unsettled;
     s.nudged.reads += c->nudged.reads;
@@ -664,16 +681,16 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluat
   return MHO_OK;
 }
 
-void mho_trainer_learn(mho_trainer *t, int first, int n) {
+mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *part, int first, int n, bool learn) {
   uint64_t number = ((uint64_t)1 << 22) - 1; /* the last of its epoch's: no evaluation has so many batches */
   batch_job b = {.t = t,
-                 .part = &t->data.train,
+                 .part = part,
                  .first = first,
                  .n = n,
-                 .learn = true,
+                 .learn = learn,
                  .update = EVALUATION | (uint64_t)t->epoch << 22 | number};
   calibrate_at_rest(t);
-  run_batch(&b);
+  return run_batch(&b);
 }
 
 mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei) {

@@ -16,6 +16,13 @@ typedef struct mho_slab {
   int connection, row0, rows;
 } mho_slab;
 
+/* What a settle shows besides its states, to those who ask; all nullable. */
+typedef struct mho_watch {
+  double *time, *energy; /* [capacity] */
+  const mho_power *power;
+  mho_trace *trace;
+} mho_watch;
+
 struct mho_trainer {
   const mho_context *ctx;
   const mho_experiment *e;
@@ -44,6 +51,8 @@ struct mho_trainer {
   double *slab_norm;                     /* [n_slabs] squared norm of the gradient, when it is clipped */
   double *connection_pulses;             /* [n_trained] of this epoch */
   mho_real **scratch, **dw;              /* [threads]; dw: a slab's gradient, its wanted change, scratch */
+  void **workspace;                      /* [threads] of the settler; NULL where it needs none */
+  mho_watch watch;
   mho_rule_stats *chunk_stats;           /* [chunks] */
   int *cut;                              /* [training images] as they were cut into batches, once */
   int *batches; /* [training images] order of the batches in this epoch, only the first used */
@@ -60,8 +69,13 @@ struct mho_trainer {
 /* Whether training counts energy: on devices, unless told not to. */
 bool mho_energy_counts(const mho_experiment *e);
 
-/* The rule's states and errors on the training images first .. first+n-1 (n at most the capacity), into
- * state[0] and error; with noise of its own, apart from training's and evaluation's. */
-void mho_trainer_learn(mho_trainer *t, int first, int n);
+/* The rule's states (and errors, to learn) on images first .. first+n-1 of a part (n at most the capacity), into
+ * state[0] and error; with noise of its own, apart from training's and evaluation's. What the watch asks for is
+ * filled in. */
+mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *part, int first, int n, bool learn);
+
+/* What the settler needs on every thread. */
+mho_err mho_trainer_workspaces_new(mho_trainer *t, mho_errinfo *ei);
+void mho_trainer_workspaces_free(mho_trainer *t);
 
 #endif

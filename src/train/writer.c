@@ -23,12 +23,15 @@ struct writer {
   mho_epoch_row epoch;
   mho_layer_row *layers; /* [u.n_layers], its names point into the network */
   mho_settle_row settle;
+  mho_settle_sample *samples; /* [u.n_samples] */
   mho_checkpoint_row checkpoint;
   mho_run_row row;
 };
 
 static void release(writer *w) {
   mho_free(w->layers);
+  mho_free(w->samples);
+  w->samples = NULL;
   mho_blob_free(&w->checkpoint.blob);
   w->layers = NULL;
 }
@@ -90,6 +93,8 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
   size_t n = (size_t)u->n_layers;
   if (!err && u->layers && !(w->layers = mho_alloc(n, sizeof *w->layers)))
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
+  if (!err && u->samples && !(w->samples = mho_alloc((size_t)u->n_samples, sizeof *w->samples)))
+    err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
   if (err)
     return err;
   w->u = *u;
@@ -97,6 +102,8 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
     w->epoch = *u->epoch;
   if (u->layers)
     memcpy(w->layers, u->layers, n * sizeof *w->layers);
+  if (u->samples)
+    memcpy(w->samples, u->samples, (size_t)u->n_samples * sizeof *w->samples);
   if (u->n_settles)
     w->settle = *u->settles;
   w->checkpoint = (mho_checkpoint_row){0};
@@ -108,6 +115,7 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
   memcpy(w->run, u->run->id, sizeof w->run);
   w->u.epoch = u->epoch ? &w->epoch : NULL;
   w->u.layers = w->layers;
+  w->u.samples = w->samples;
   w->u.settles = u->n_settles ? &w->settle : NULL;
   w->u.last = u->last ? &w->checkpoint : NULL;
   w->u.run = &w->row;

@@ -5,7 +5,7 @@ import re
 
 from mho import folder, lines, main, run, write
 
-VERBS = ['train', 'sweep', 'eval', 'runs', 'show', 'compare', 'query', 'report', 'netlist', 'cosim', 'device', 'db', 'data', 'list']
+VERBS = ['train', 'settle', 'sweep', 'eval', 'runs', 'show', 'compare', 'query', 'report', 'netlist', 'cosim', 'device', 'db', 'data', 'list']
 SMALL = ['--set', 'network.hidden=[16]', '--set', 'train.epochs=2', '--set', 'dataset.train=400',
          '--set', 'train.batch=10', '--set', 'update.rate=0.01']
 
@@ -48,6 +48,29 @@ def test_stored_run():
     assert run('query', 'SELECT count(*) AS n FROM epoch', '--csv').stdout == 'n\n2\n'
     assert json.loads(run('query', 'SELECT epoch, test_acc FROM epoch ORDER BY 1 DESC', '--json').stdout.splitlines()[0])[
         'epoch'] == 2
+
+
+def test_settle():
+    """One sample's way to rest: of a stored run and of a config, in steps and in seconds."""
+    run('train', *SMALL, '--set', 'settle.method=ode', '--set', 'observe.settling=true', '--set', 'observe.samples=20',
+        '--name', 'circuit')
+    rows = run('settle', 'circuit', '--sample', '7', '--neurons', 'h1.2-4').stdout.splitlines()
+    assert rows[0] == 'phase,step,time_s,residual,h1.2,h1.3,h1.4' and len(rows) > 10
+    table = [r.split(',') for r in rows[1:]]
+    assert {r[0] for r in table} == {'0', '1'} and all(len(r) == 7 for r in table)
+    times = [float(r[2]) for r in table]
+    assert times == sorted(times) and 5e-7 < times[-1] < 5e-5
+    end = [r for r in table if r[0] == '0'][-1]
+    assert float(end[3]) < 1e-5
+    write('net.yaml', 'network: {hidden: [8, 6]}\nsettle: {method: synchronous, free: 12, nudged: 4}\n')
+    steps = run('settle', 'net.yaml', '--plot', 'way.svg').stdout.splitlines()
+    assert len(steps) == 1 + 13 + 5 and steps[1].split(',')[2] == '' and len(steps[0].split(',')) == 4 + 14
+    assert '<svg' in open(os.path.join(folder, 'way.svg'), encoding='utf-8').read()
+    for bad in (('--sample', '100000'), ('--neurons', 'h9'), ('--neurons', 'h1.99'), ('--plot', 'x.txt')):
+        run('settle', 'circuit', *bad, code=2)
+    out = run('query', "SELECT count(*), sum(settled), min(time_s) > 0 AND min(settle_sample.energy_j) > 0 FROM settle_sample JOIN run ON "
+              "run_id = id WHERE name = 'circuit' AND epoch = 2", '--csv').stdout
+    assert out.splitlines()[1] == '20,20,1'
 
 
 def test_hardware():
@@ -139,5 +162,5 @@ def test_lists():
     assert 'embedded' in run('data', 'list').stdout
 
 
-main([test_help, test_train_json, test_stored_run, test_hardware, test_config_round_trip, test_hardware_run,
+main([test_help, test_train_json, test_stored_run, test_settle, test_hardware, test_config_round_trip, test_hardware_run,
       test_validation_chooses, test_cosim_and_report, test_lists, test_observables])

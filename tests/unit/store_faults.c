@@ -120,38 +120,42 @@ static void test_not_ours(void **state) {
 }
 
 static void test_versions(void **state) {
-  mho_errinfo ei;
-  mho_store *s = open_ok(MHO_STORE_WRITE);
-  begin(s, "r1", NULL, 1, .1);
-  mho_store_close(s);
   enum { NOW = MHO_STORE_VERSION, LATER = NOW + 2 };
-  static const char *const steps[LATER] = {
-      [NOW] = "ALTER TABLE run ADD COLUMN x INTEGER; UPDATE run SET x = 5",
-      [NOW + 1] = "CREATE TABLE y(a); INSERT INTO y SELECT x + 1 FROM run"};
-  static const char *const broken[LATER] = {[NOW] = "ALTER TABLE run ADD COLUMN x INTEGER",
-                                            [NOW + 1] = "CREATE NONSENSE"};
-  mho_store_options three = {50, LATER, steps}, bad = {50, LATER, broken};
-  char older[80], newer[80], later[8];
+  mho_errinfo ei;
+  char older[64], newer[80], number[16];
   snprintf(older, sizeof older, "older mho (schema %d, this one reads %d)", NOW, LATER);
   snprintf(newer, sizeof newer, "was written by a newer mho (schema %d, this one knows %d): update mho",
            LATER, NOW);
-  snprintf(later, sizeof later, "%d", LATER);
-  FAILS(mho_store_open_with(path, MHO_STORE_READ, &three, &s, &ei), MHO_ESTORE, older);
+  snprintf(number, sizeof number, "%d", LATER);
+  mho_store *s = open_ok(MHO_STORE_WRITE);
+  begin(s, "r1", NULL, 1, .1);
+  mho_store_close(s);
+  static const char *const steps[] = {[NOW] = "ALTER TABLE run ADD COLUMN x INTEGER; UPDATE run SET x = 5",
+                                      [NOW + 1] = "CREATE TABLE y(a); INSERT INTO y SELECT x + 1 FROM run"};
+  static const char *const broken[] = {[NOW] = "ALTER TABLE run ADD COLUMN x INTEGER",
+                                       [NOW + 1] = "CREATE NONSENSE"};
+  mho_store_options later = {50, LATER, steps}, bad = {50, LATER, broken};
+  FAILS(mho_store_open_with(path, MHO_STORE_READ, &later, &s, &ei), MHO_ESTORE, older);
   FAILS(mho_store_open_with(path, MHO_STORE_WRITE, &bad, &s, &ei), MHO_ESTORE, "migrate");
   s = open_ok(MHO_STORE_READ);
   IS("SELECT count(*) FROM pragma_table_info('run') WHERE name = 'x'", "0"); /* all or nothing here, too */
   mho_store_close(s);
-  OK(mho_store_open_with(path, MHO_STORE_WRITE, &three, &s, &ei));
+  OK(mho_store_open_with(path, MHO_STORE_WRITE, &later, &s, &ei));
   IS("SELECT a FROM y", "6");
-  IS("PRAGMA user_version", later);
+  IS("PRAGMA user_version", number);
   mho_store_close(s);
   for (int mode = MHO_STORE_READ; mode <= MHO_STORE_WRITE; mode++)
     FAILS(open_hasty((mho_store_mode)mode, &s, &ei), MHO_ESTORE, newer);
   files(true); /* a new database goes all the way */
-  OK(mho_store_open_with(path, MHO_STORE_WRITE, &three, &s, &ei));
-  IS("PRAGMA user_version", later);
+  OK(mho_store_open_with(path, MHO_STORE_WRITE, &later, &s, &ei));
+  IS("PRAGMA user_version", number);
   mho_store_close(s);
 }
+
+/* Takes out what a database of version 1 lacks. */
+static const char first_version[] =
+    "DROP TABLE energy_epoch; DROP TABLE settle_sample; ALTER TABLE settle DROP COLUMN energy_j; "
+    "ALTER TABLE epoch DROP COLUMN truncated; ALTER TABLE epoch DROP COLUMN verify_reads; PRAGMA user_version = 1";
 
 /* A database of the time before energy was counted gets its table, as a new one has it. */
 static void test_energy_table(void **state) {
@@ -167,14 +171,29 @@ static void test_energy_table(void **state) {
   mho_store_close(s);
   sqlite3 *db;
   assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-  assert_int_equal(sqlite3_exec(db,
-                                "DROP TABLE energy_epoch; ALTER TABLE epoch DROP COLUMN truncated; "
-                                "ALTER TABLE epoch DROP COLUMN verify_reads; PRAGMA user_version = 1",
-                                NULL, NULL, NULL),
-                   SQLITE_OK);
+  assert_int_equal(sqlite3_exec(db, first_version, NULL, NULL, NULL), SQLITE_OK);
   sqlite3_close(db);
   s = open_ok(MHO_STORE_WRITE);
   IS(columns, want);
+  mho_store_close(s);
+}
+
+/* What a database of version 1 lacks is added, and its rows stay. */
+static void test_first_version(void **state) {
+  mho_errinfo ei;
+  mho_store *s = open_ok(MHO_STORE_WRITE);
+  mho_settle_row row = {.epoch = 1, .phase = "free", .steps_mean = 7};
+  begin(s, "r1", NULL, 1, .1);
+  OK(mho_store_write(s, "r1", &(mho_store_update){.settles = &row, .n_settles = 1}, &ei));
+  mho_store_close(s);
+  sqlite3_close(other(first_version));
+  s = open_ok(MHO_STORE_WRITE);
+  IS("SELECT steps_mean || coalesce(energy_j, ' none') FROM settle", "7.0 none");
+  mho_settle_sample sample = {
+      .epoch = 1, .phase = "free", .sample = 3, .settled = true, .time_s = 1e-6, .energy_j = NAN};
+  OK(mho_store_write(s, "r1", &(mho_store_update){.samples = &sample, .n_samples = 1}, &ei));
+  IS("SELECT sample || ' ' || settled || ' ' || time_s || coalesce(energy_j, ' none') FROM settle_sample",
+     "3 1 1.0e-06 none");
   mho_store_close(s);
 }
 
@@ -418,7 +437,7 @@ static void train(const char *id, int first, int n) {
     mho_settle_row t = {.epoch = i, .phase = "free"};
     mho_checkpoint_row c = {i, 0, {blob, 200000}};
     mho_run_row run = {.epochs_done = i};
-    MUST(mho_store_write(s, id, &(mho_store_update){&e, l, 4, i, &t, 1, &c, i % 2, &run}, &ei));
+    MUST(mho_store_write(s, id, &(mho_store_update){&e, l, 4, i, &t, 1, NULL, 0, &c, i % 2, &run}, &ei));
   }
   mho_store_close(s);
   free(blob);
@@ -484,19 +503,11 @@ static void test_kill(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_no_such_place),
-      TEST(test_odd_names),
-      TEST(test_not_ours),
-      TEST(test_versions),
-      TEST(test_energy_table),
-      TEST(test_schema),
-      TEST(test_locked),
-      TEST(test_disk_full),
-      TEST(test_damaged),
-      TEST(test_permissions),
-      TEST(test_reading_leaves_nothing),
-      TEST(test_all_at_once),
-      TEST(test_kill),
+      TEST(test_no_such_place), TEST(test_odd_names),    TEST(test_not_ours),
+      TEST(test_versions),      TEST(test_energy_table), TEST(test_first_version),
+      TEST(test_schema),        TEST(test_locked),       TEST(test_disk_full),
+      TEST(test_damaged),       TEST(test_permissions),  TEST(test_reading_leaves_nothing),
+      TEST(test_all_at_once),   TEST(test_kill),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,31 @@
+/* ode.h - what the files of the ode settler share.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_SETTLE_ODE_H
+#define MHO_SETTLE_ODE_H
+
+#include "settle/ode_circuit.h"
+
+enum {
+  ODE_SIZES = 9, /* 1, 2, 4 .. 256 samples */
+  ODE_ROW_VALUES = 5,
+  ODE_FLICKER = 5,           /* relaxations that make 1/f noise: a decade each */
+  ODE_NOISE_STEPS = 1 << 18, /* most steps of a noisy phase */
+};
+
+/* What a thread settles with. */
+typedef struct ode_workspace {
+  ode_circuit circuit;
+  mho_ode *ode[ODE_SIZES]; /* by size of the group; NULL with noise */
+  double *y, *f;           /* [states x group] */
+  double *row;             /* [ODE_ROW_VALUES x group] */
+  float *normal;           /* [neurons x (1 + ODE_FLICKER)] */
+  int64_t evaluations;     /* of the rates in this phase */
+} ode_workspace;
+
+bool ode_noisy(const ode_params *p);
+/** Show the one row's state at time t of the phase to whoever watches. */
+void ode_watch(ode_workspace *w, int step, double t, double residual);
+/** Euler-Maruyama to time `until` from state w->y; activities to be read into circuit.s. @return until. */
+double ode_noise_integrate(ode_workspace *w, double until);
+
+#endif

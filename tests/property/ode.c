@@ -1,0 +1,349 @@
+/* Continuous time in single precision, as it trains: what settles and what does not, mismatch, lags, the nudge in time,
+ * noise, and independence of threads and groups.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_errno.h>
+
+#include "mho/num.h"
+#include "subject.h"
+
+static mho_evaluation evaluate(const subject *n) {
+  mho_evaluation v;
+  OK(mho_trainer_evaluate(n->t, &mho_trainer_dataset(n->t)->test, &v, &ei));
+  return v;
+}
+
+/* Unsettled images of a net whose weights between hidden layers are so many times as large. */
+static int unsettled(const char *yaml, double factor) {
+  subject n = net_new(yaml);
+  for (int c = 0; c < n.net->n_connections; c++)
+    if (n.net->layer[n.net->connection[c].from].neuron && n.net->layer[n.net->connection[c].to].neuron)
+      for (int i = 0; i < n.net->connection[c].xb->rows * n.net->connection[c].xb->cols; i++)
+        n.net->connection[c].xb->w[i] *= (mho_real)factor;
+  int count = (int)evaluate(&n).unsettled;
+  net_free(&n);
+  return count;
+}
+
+/* ---------------------------------------------------------------- stability */
+
+/* Linear neurons in a ring 1 > 2 > 3 > 1 of the weights w; taus relative to tau. @return unsettled of 1 sample */
+static int ring(const char *method, double w, const double *tau) {
+  char yaml[512];
+  snprintf(yaml, sizeof yaml,
+           "dataset: {test: 1}\nnetwork: {topology: graph, links: [x>1, 1>2, 2>3, 3>1, 3-out], hidden: [1, "
+           "1, 1], neuron: "
+           "linear}\nfeedback: {mode: asymmetric, scale: 1}\nneuron: {variation: {tau: 0.1}}\nsettle: "
+           "{method: %s}\n",
+           method);
+  subject n = net_new(yaml);
+  crossbar(&n, 1, 2)->w[0] = crossbar(&n, 2, 3)->w[0] = crossbar(&n, 3, 1)->w[0] = (mho_real)w;
+  for (int l = 1; l <= 3; l++)
+    n.net->layer[l].circuit->tau[0] = tau[l - 1];
+  int count = (int)evaluate(&n).unsettled;
+  net_free(&n);
+  return count;
+}
+
+/* M's eigenvalues are the cube roots of w^3: largest real part |w|/2 for w < 0, w for w > 0; radius |w|. With taus of
+ * their own the loop turns unstable where |w|^3 = (sum tau)(sum 1/tau) - 1: 8 when they are equal, which is the same. */
+static void test_linear_neurons(void **state) {
+  static const double equal[] = {1, 1, 1}, apart[] = {0.3, 1, 3};
+  const double edge = cbrt(4.3 * (1 / 0.3 + 1 + 1 / 3.0) - 1);
+  static const char ode[] = "ode, limit: 2000, tolerance: 1e-6, stepper: rk8pd";
+  assert_int_equal(ring(ode, 0.98, equal), 0);
+  assert_int_equal(ring(ode, 1.02, equal), 1);
+  assert_int_equal(ring(ode, -1.96, equal), 0);
+  assert_int_equal(ring(ode, -2.04, equal), 1);
+  /* the synchronous map's criterion is the radius: it is long unstable there */
+  assert_int_equal(ring("synchronous, free: 2000, tolerance: 1e-6", -0.98, equal), 0);
+  assert_int_equal(ring("synchronous, free: 2000, tolerance: 1e-6", -1.02, equal), 1);
+  print_message("  taus 0.3, 1, 3: the ring turns unstable at %.3f\n", -edge);
+  assert_true(edge > 2.3);
+  assert_int_equal(ring(ode, -0.98 * edge, apart), 0);
+  assert_int_equal(ring(ode, -1.02 * edge, apart), 1);
+}
+
+/* Symmetric feedback has an energy that only falls in continuous time: a chain settles at any gain. From rest the map
+ * of a chain gets there too (odd and even layers take turns), but late; where layers lie on a triangle it may end in a
+ * cycle of two states. Random feedback has no energy. */
+static void test_symmetric_nets_settle(void **state) {
+  static const char ode[] = "ode, tolerance: 1e-6, limit: 3000",
+                    map[] = "synchronous, free: 1000, tolerance: 1e-6";
+  static const char chain[] =
+      "dataset: {test: 60}\nnetwork: {hidden: [64, 64, 64]}\nfeedback: {mode: %s, scale: "
+      "%g}\nsettle: {method: %s}\n";
+  int late = 0;
+  for (double beta = 1; beta <= 4; beta *= 2) {
+    char a[256], b[256], c[256];
+    snprintf(a, sizeof a, chain, "symmetric", beta, ode);
+    snprintf(b, sizeof b, chain, "symmetric", beta, map);
+    snprintf(c, sizeof c, chain, "asymmetric", beta, "ode, tolerance: 1e-6, limit: 100");
+    int circuit = unsettled(a, 1), steps = unsettled(b, 1), random = unsettled(c, 1);
+    print_message(
+        "  beta_i %g: symmetric: %d of 60 unsettled in the circuit, %d in 1000 steps; random feedback: %d\n",
+        beta, circuit, steps, random);
+    assert_int_equal(circuit, 0);
+    assert_true(random > 40);
+    late += steps;
+  }
+  assert_true(late > 0);
+  static const char triangle[] =
+      "dataset: {test: 60}\nnetwork: {topology: graph, links: [x>1, 1-2, 2-3, 1-3, 3-out], "
+      "hidden: [40, 40, 40]}\nfeedback: {scale: 1}\nsettle: {method: %s}\n";
+  char a[256], b[256];
+  snprintf(a, sizeof a, triangle, ode);
+  snprintf(b, sizeof b, triangle, map);
+  int circuit = unsettled(a, 1), steps = unsettled(b, 1);
+  print_message("  triangle: %d of 60 unsettled in the circuit, %d in 1000 steps\n", circuit, steps);
+  assert_int_equal(circuit, 0);
+  assert_true(steps > 30);
+}
+
+/* ---------------------------------------------------------------- mismatch and lags */
+
+/* Gain, offset and saturation move the equilibrium, and all settlers find the same one; tau, slew, lines and amplifiers
+ * do not. */
+static void test_equilibrium_of_circuits(void **state) {
+  static const char *const circuits[] = {
+      "{variation: {gain: 0.2}}", "{variation: {offset: 0.2}}",
+      "{saturation: 0.6, variation: {saturation: 0.2}}",
+      "{slew: 0.05, variation: {tau: 0.4, gain: 0.1, offset: 0.1, slew: 0.3}}"};
+  static const char *const settles[] = {
+      "{method: sweep, free: 500}",
+      "{method: ode, tolerance: 1e-9, limit: 2000}",
+      "{method: ode, tolerance: 1e-9, stepper: msbdf, limit: 2000}",
+      "{method: ode, tolerance: 1e-9, limit: 2000, amplifier: 200 ns, line: 30 ns}",
+      "{method: ode, tolerance: 1e-9, limit: 2000, amplifier: 30 ns, line: 200 ns, stepper: rk8pd, group: 5}",
+      "{method: ode, tolerance: 1e-9, limit: 2000, amplifier: 30 ns, line: 200 ns, stepper: bsimp}",
+  };
+  for (int i = 0; i < MHO_COUNT(circuits); i++) {
+    mho_real reference[3 * 30], ideal = 0;
+    for (int k = 0; k < MHO_COUNT(settles); k++) {
+      char yaml[512];
+      snprintf(yaml, sizeof yaml,
+               "dataset: {test: 3}\nnetwork: {hidden: [12, 10, 8]}\nfeedback: {scale: 0.3}\nneuron: "
+               "%s\nsettle: %s\n",
+               circuits[i], settles[k]);
+      subject n = net_new(yaml);
+      int at = 0, late = (int)evaluate(&n).unsettled;
+      if (late)
+        fail_msg("%s %s: %d of 3 unsettled", circuits[i], settles[k], late);
+      for (int l = 1; l <= 3; l++)
+        for (int j = 0; j < 3 * n.net->layer[l].n; j++, at++) {
+          mho_real z = mho_trainer_state(n.t)->z[l][j];
+          if (k == 0)
+            reference[at] = z;
+          if (fabs((double)z - (double)reference[at]) > 2e-6)
+            fail_msg("%s %s: layer %d %g, %g", circuits[i], settles[k], l, (double)z, (double)reference[at]);
+          ideal = (mho_real)fmax((double)ideal, fabs((double)z));
+        }
+      net_free(&n);
+    }
+    assert_true(ideal > 0);
+  }
+}
+
+/* A single linear neuron behind its line: u(t) in closed form, with and without lags, at a read time. */
+static void test_read_time(void **state) {
+  for (int lag = 0; lag < 2; lag++)
+    for (double t = 0.25; t < 5; t *= 2) {
+      char yaml[512];
+      snprintf(yaml, sizeof yaml,
+               "dataset: {test: 2}\nnetwork: {hidden: [4], neuron: linear}\nsettle: {method: ode, free: %g, "
+               "accuracy: "
+               "1e-9, line: %d ns}\n",
+               t, 50 * lag);
+      subject n = net_new(yaml);
+      int64_t late = evaluate(&n).unsettled;
+      const mho_crossbar *x = crossbar(&n, 0, 1);
+      for (int s = 0; s < 2; s++)
+        for (int j = 0; j < 4; j++) {
+          double b = 0, on = lag ? 1 - 2 * exp(-t) + exp(-2 * t) : 1 - exp(-t);
+          for (int i = 0; i < x->rows; i++)
+            b += (double)x->w[i * 4 + j] * (double)mho_trainer_state(n.t)->z[0][s * x->rows + i];
+          NEAR(mho_trainer_state(n.t)->z[1][s * 4 + j], b * on, 0, 1e-6);
+        }
+      assert_int_equal(late, 2); /* read before it has settled, and said so */
+      net_free(&n);
+    }
+}
+
+/* Gradient of a trained connection on 8 images. */
+static void gradient(const char *settle, const char *rule, int c, mho_real *g, size_t n) {
+  char yaml[512];
+  snprintf(yaml, sizeof yaml,
+           "network: {hidden: [10, 8, 6]}\nfeedback: {scale: 0.2}\ntrain: {batch: 8}\nsettle: %s\nrule: "
+           "{gradient: physical, %s}\n",
+           settle, rule);
+  subject s = net_new(yaml);
+  const mho_crossbar *x = s.net->connection[c].xb;
+  assert_int_equal((size_t)x->rows * (size_t)x->cols, n);
+  OK(mho_trainer_gradient(s.t, 0, 8, c, g, &ei));
+  net_free(&s);
+}
+
+/* Step and ramp end in the same state; read too early, less has moved; after a pulse it comes back. */
+static void test_nudge_in_time(void **state) {
+  enum { N = 10 * 8 };
+  mho_real step[N], other[N];
+  gradient("{method: ode, difference: subtract}", "nudge: 0.1", 1, step, N);
+  gradient("{method: ode, nudge_shape: ramp, nudge_time: 8}", "nudge: 0.1", 1, other, N);
+  NEAR(cosine(N, step, other), 1, 0, 1e-6);
+  gradient("{method: ode, nudged: 40, nudge_shape: ramp, nudge_time: 8}", "nudge: 0.1", 1, other, N);
+  NEAR(cosine(N, step, other), 1, 0, 1e-6);
+  double full = 0, early = 0, pulse = 0;
+  gradient("{method: ode, nudged: 1}", "nudge: 0.1", 1, other, N);
+  for (int i = 0; i < N; i++) {
+    full += (double)(step[i] * step[i]);
+    early += (double)(other[i] * other[i]);
+  }
+  gradient("{method: ode, nudged: 60, nudge_shape: pulse, nudge_time: 8}", "nudge: 0.1", 1, other, N);
+  for (int i = 0; i < N; i++)
+    pulse += (double)(other[i] * other[i]);
+  print_message("  signal, read after 1 tau %.3f of the settled one, after a pulse %.1e\n",
+                sqrt(early / full), sqrt(pulse / full));
+  assert_true(early < 0.5 * full && early > 0.001 * full && pulse < 1e-8 * full);
+  /* + then - on one trajectory is centred nudging */
+  gradient("{method: synchronous, free: 400, nudged: 400}", "phases: centred, nudge: 1", 1, step, N);
+  gradient("{method: ode, difference: subtract}", "phases: centred, nudge: 1", 1, other, N);
+  NEAR(cosine(N, step, other), 1, 0, 1e-4);
+}
+
+/* ---------------------------------------------------------------- noise */
+
+/* 125 isolated linear neurons, 360 images: 45000 independent samples. @return their variance around the noiseless state */
+static double variance(const char *noise) {
+  enum { N = 125, SAMPLES = 360 };
+  static mho_real rest[N * SAMPLES];
+  double sum = 0;
+  for (int k = 0; k < 2; k++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [125], neuron: linear}\nsettle: {method: ode, free: 12, nudged: 1%s%s}\n",
+             k ? ", noise: " : "", k ? noise : "");
+    subject n = net_new(yaml);
+    evaluate(&n);
+    for (int i = 0; i < N * SAMPLES; i++) {
+      double z = (double)mho_trainer_state(n.t)->z[1][i];
+      if (k == 0)
+        rest[i] = (mho_real)z;
+      else
+        sum += (z - (double)rest[i]) * (z - (double)rest[i]);
+    }
+    net_free(&n);
+  }
+  return sum / (N * SAMPLES);
+}
+
+static void test_noise(void **state) {
+  double fine = variance("{white: 0.01, step: 0.01}") / 1e-4,
+         coarse = variance("{white: 0.01, step: 0.2}") / 1e-4;
+  print_message(
+      "  white noise: variance %.4f of theory with steps of 0.01 tau, %.4f of the discrete one with 0.2\n",
+      fine, coarse * 0.9);
+  NEAR(fine, 1, 0, 0.02);
+  NEAR(coarse, 1 / (1 - 0.2 / 2), 0.02, 0);
+  double slow = 0;
+  for (double tau = 1; tau < 2e4; tau *= 10) /* each relaxation through the neuron's own lag */
+    slow += tau / (1 + tau) / 5;
+  double flicker = variance("{flicker: 0.01, step: 0.05}") / 1e-4;
+  print_message("  1/f noise: variance %.4f, %.4f in theory\n", flicker, slow);
+  NEAR(flicker, slow, 0.03, 0);
+}
+
+/* ---------------------------------------------------------------- reproducible */
+
+static void trained_weights(const char *yaml, int threads, mho_real *w, int n) {
+  mho_context ctx = {0};
+  mho_experiment *e = experiment(yaml);
+  mho_trainer *t;
+  mho_epoch_row row;
+  OK(mho_pool_new(threads, &ctx.pool, &ei));
+  OK(mho_trainer_new(&ctx, e, &t, &ei));
+  OK(mho_trainer_epoch(t, &row, &ei));
+  memcpy(w, mho_trainer_network(t)->connection[1].xb->w, (size_t)n * sizeof *w);
+  mho_trainer_free(t);
+  mho_pool_free(ctx.pool);
+  mho_experiment_free(e);
+}
+
+static void test_threads(void **state) {
+  enum { N = 12 * 9 };
+  static const char *const settles[] = {
+      "{method: ode, group: 6}",
+      "{method: ode, free: 8, nudged: 4, difference: subtract, group: 20}",
+      "{method: ode, free: 5, nudged: 3, noise: {white: 0.01, flicker: 0.01, step: 0.1, average: 1}}",
+  };
+  for (int i = 0; i < MHO_COUNT(settles); i++) {
+    char yaml[512];
+    mho_real one[N], three[N];
+    snprintf(yaml, sizeof yaml,
+             "dataset: {train: 150}\nnetwork: {hidden: [12, 9]}\nfeedback: {scale: 0.1}\nsettle: %s\ntrain: "
+             "{batch: "
+             "50, chunk: 9}\n",
+             settles[i]);
+    trained_weights(yaml, 1, one, N);
+    trained_weights(yaml, 3, three, N);
+    assert_memory_equal(one, three, sizeof one);
+  }
+}
+
+/* Times and energies of samples: positive, in the order of tau, and a longer tau takes them with it. */
+static void test_times(void **state) {
+  enum { N = 40 };
+  mho_settle_sample fast[N], slow[N];
+  mho_settle_row row[2] = {{0}};
+  for (int k = 0; k < 2; k++) {
+    char yaml[256];
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [16, 12]}\nsettle: {method: ode, tau: %d ns, tolerance: 1e-6, group: 1}\n",
+             k ? 1000 : 100);
+    subject n = net_new(yaml);
+    OK(mho_trainer_observe_circuit(n.t, N, &row[k], k ? slow : fast, &ei));
+    net_free(&n);
+  }
+  for (int i = 0; i < N; i++) {
+    assert_true(fast[i].settled && fast[i].time_s > 8 * 100e-9 && fast[i].time_s < 40 * 100e-9);
+    NEAR(slow[i].time_s, 10 * fast[i].time_s, 1e-9, 0);
+    NEAR(slow[i].energy_j, 10 * fast[i].energy_j, 1e-9, 0);
+    assert_true(fast[i].energy_j > 0);
+  }
+  assert_true(row[0].time_s > 8e-7 && row[0].unsettled == 0 && row[0].residual_max < 1e-6);
+  print_message("  %.1f tau and %.2g J a sample\n", row[0].time_s / 100e-9, row[0].energy_j);
+}
+
+static void refuse(const char *yaml, const char *word) {
+  mho_config *c;
+  mho_experiment *e = NULL;
+  OK(mho_config_new(&c, &ei));
+  OK(mho_config_text(c, yaml, "test", &ei));
+  assert_int_equal(mho_experiment_new(registry, c, false, &e, &ei), MHO_ECONFIG);
+  if (!strstr(ei.message, word))
+    fail_msg("'%s' does not speak of %s", ei.message, word);
+  mho_config_free(c);
+}
+
+static void test_refusals(void **state) {
+  refuse("settle: {method: ode, nudge_shape: pulse}", "settle.nudged");
+  refuse("settle: {method: ode, noise: {white: 0.1}}", "settle.free");
+  refuse("settle: {method: ode, free: 5, nudged: 5, difference: direct}", "read time");
+  refuse("settle: {method: ode, free: 5e5, nudged: 5, noise: {white: 0.1}}", "noise.step");
+  refuse("neuron: {saturation: 0.5}\nsettle: {difference: direct}", "saturat");
+  refuse("settle: {method: ode, stepper: rk3}", "rk2|rk4");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_linear_neurons),
+      cmocka_unit_test(test_symmetric_nets_settle),
+      cmocka_unit_test(test_equilibrium_of_circuits),
+      cmocka_unit_test(test_read_time),
+      cmocka_unit_test(test_nudge_in_time),
+      cmocka_unit_test(test_noise),
+      cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_times),
+      cmocka_unit_test(test_refusals),
+  };
+  gsl_set_error_handler_off();
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
+}
