@@ -2,7 +2,7 @@
 # Sourced with the working directory at the top of the tree.
 
 packages="gcc libc6-dev pkg-config meson ninja-build python3
-  libgsl-dev libopenblas-dev libsqlite3-dev libyaml-dev libjansson-dev libsmartcols-dev
+  libgsl-dev libopenblas-dev libsuitesparse-dev libsqlite3-dev libyaml-dev libjansson-dev libsmartcols-dev
   libmd-dev zlib1g-dev libcurl4-openssl-dev libngspice0-dev ngspice libcmocka-dev gnuplot-nox"
 
 die() {

@@ -13,8 +13,14 @@ typedef struct mho_crossbar mho_crossbar;
 
 /* What the config says of any array. */
 typedef struct mho_array_config {
-  double read_voltage; /* V */
+  double read_voltage;   /* V */
+  double r_word, r_bit;  /* ohm a segment */
+  mho_ints wire_tile;    /* rows and columns of a physical tile */
+  double wire_tolerance; /* of the effective matrix */
+  int64_t wire_refresh;  /* updates from one exact solution to the next */
+  int wire_negative;     /* MHO_WIRE_NEGATIVE_... */
 } mho_array_config;
+enum { MHO_WIRE_NEGATIVE_OWN, MHO_WIRE_NEGATIVE_NEIGHBOUR };
 MHO_API extern const mho_params mho_array_params;
 
 /* When a read happens; with the array's noise.redraw it names the noise that is drawn. */
@@ -104,7 +110,9 @@ typedef struct mho_scales {
 
 struct mho_crossbar {
   int rows, cols;
-  mho_real *w;          /* [rows x cols] effective weights */
+  mho_real *w;          /* [rows x cols] weights as they are programmed */
+  mho_real *wired;      /* [rows x cols] what reads multiply with where wires have resistance; else NULL */
+  mho_real *wired_base; /* [rows x cols] wires' part between two exact solutions; NULL when all are exact */
   double w_max;         /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
   mho_cells *pos, *neg; /* G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device
                          * of a pair, or a reference that is never pulsed */
@@ -134,6 +142,10 @@ struct mho_crossbar_options {
   uint32_t index; /* of the connection: keeps its random streams apart */
 };
 
+/** The effective matrix, [rows x cols]: what a read multiplies with. */
+static inline const mho_real *mho_crossbar_matrix(const mho_crossbar *x) {
+  return x->wired ? x->wired : x->w;
+}
 /** Crossbar with all weights 0. */
 MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
                                  mho_errinfo *ei);
@@ -184,9 +196,27 @@ MHO_API bool mho_crossbar_lossy(const mho_crossbar *x);
 /** mho_real's of scratch that a read of n samples needs. */
 MHO_API size_t mho_crossbar_scratch(const mho_crossbar *x, int n);
 /** Conductances of the pair in siemens, [rows x cols] each; for the ideal device those of a pair with
- * mid-range rest state and w_max the largest |weight| (g_min, g_max of `config`). */
+ * mid-range rest state and w_max, or the largest |weight|, at their ends (g_min, g_max of `config`). */
 MHO_API void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *g_pos,
                                   double *g_neg, double *g_unit);
+
+/* ---------------------------------------------------------------- wires */
+
+typedef struct mho_wired mho_wired; /* crossbars whose lines have resistance, cut into tiles */
+
+/** Give crossbars wires; call mho_wired_refresh before they are read. All that is pointed to must outlive it.
+ *  @param x       [n].
+ *  @param device  g_min and g_max, also of the pairs on which weights of the ideal device are laid.
+ *  @param pool    nullable. */
+MHO_API mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *config,
+                              const mho_device_config *device, mho_pool *pool, mho_wired **out,
+                              mho_errinfo *ei);
+MHO_API void mho_wired_free(mho_wired *w);
+/** The effective matrices anew from the conductances as they are now. Programming does not call it: that is for whoever
+ * programs, once after all of it.
+ *  @param update  number of the update: the solution is exact when array.wire.refresh divides it ...
+ *  @param full    ... or when this is set. */
+MHO_API void mho_wired_refresh(mho_wired *w, int64_t update, bool full);
 
 typedef struct mho_crossbar_stats {
   double w_mean, w_std, w_absmax;

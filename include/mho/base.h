@@ -63,7 +63,7 @@ typedef struct mho_errinfo {
   char message[MHO_MESSAGE_MAX];
   char file[MHO_TEXT_MAX]; /* empty: no file */
   int line;                /* 1-based; 0: none */
-  long row, col;           /* of a cell or a CSV field, 0-based; -1: none */
+  long row, col;           /* of a cell, 0-based; with a file and a line, col is the character; -1: none */
 } mho_errinfo;
 
 /** The general message of an error ("bad configuration"). */
@@ -106,6 +106,24 @@ MHO_API double mho_seconds(void);
 MHO_API int mho_text_distance(const char *a, const char *b);
 /** snprintf onto the end of a string of the given capacity; truncates. */
 MHO_API void mho_text_append(char *buf, size_t capacity, const char *format, ...) MHO_PRINTF(3, 4);
+
+/* ---------------------------------------------------------------- matrices of numbers as text */
+
+typedef struct mho_matrix {
+  int rows, cols;
+  double *v; /* [rows x cols] */
+} mho_matrix;
+
+/** Numbers, a line a row, with commas, semicolons or blanks between them; empty lines and lines that start with #
+ *  are passed over.
+ *  @param path  "-" is standard input.
+ *  @return MHO_OK; MHO_EIO; MHO_ENOMEM; MHO_EDATA for what is no finite number, a line of another length, no
+ *          numbers at all: with file, line, and in ei->col the 0-based character of the line. */
+MHO_API mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei);
+/** The same from text, with a 0 behind its `length` bytes; name stands for the file in messages. */
+MHO_API mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_matrix *out,
+                                 mho_errinfo *ei);
+MHO_API void mho_matrix_free(mho_matrix *m);
 
 /* ---------------------------------------------------------------- threads */
 

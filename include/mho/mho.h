@@ -23,5 +23,6 @@
 #include "mho/store.h"
 #include "mho/study.h"
 #include "mho/train.h"
+#include "mho/wire.h"
 
 #endif

@@ -69,6 +69,7 @@ typedef struct mho_network {
   double forward_scale;  /* alpha */
   size_t n_weights;      /* trained */
   mho_rng state_noise;   /* of the neurons in continuous time */
+  mho_wired *wired;      /* the connections' wires; NULL without resistance */
 } mho_network;
 
 /* A topology's answer: sizes, and edges between layers. A feedback edge runs from the later to the earlier
@@ -146,6 +147,7 @@ typedef struct mho_network_options {
   const mho_array_model *array;
   const void *array_params;
   const mho_array_config *array_config; /* nullable: defaults */
+  mho_pool *pool;                       /* nullable; for mho_network_refresh */
   mho_seeds seeds;
   int features, classes;
   int channels, height, width; /* of the images */
@@ -167,6 +169,9 @@ static inline int mho_link_outputs(const mho_network *net, const mho_link *k) {
   const mho_crossbar *x = net->connection[k->connection].xb;
   return k->transposed ? x->rows : x->cols;
 }
+/** The effective matrices of crossbars with wires, after weights have been programmed; see mho_wired_refresh. Does
+ * nothing without wires. */
+MHO_API void mho_network_refresh(mho_network *net, int64_t update, bool full);
 /** Whether any of its crossbars reads with noise, ... */
 MHO_API bool mho_network_noisy(const mho_network *net);
 /** ... or anything else than the product. */

@@ -23,4 +23,20 @@ MHO_API const mho_report *mho_report_find(const char *id);
 MHO_API const mho_report *mho_report_at(int i);
 MHO_API int mho_report_count(void);
 
+/* Heat maps of quantities over the same array, side by side. */
+typedef struct mho_heat_map {
+  const char *title;   /* with its unit; plain ASCII without quotes */
+  const double *value; /* [rows x cols] */
+} mho_heat_map;
+enum { MHO_HEAT_MAX = 4 };
+typedef struct mho_heat {
+  const char *title; /* plain ASCII without quotes */
+  int rows, cols, n; /* n maps */
+  mho_heat_map map[MHO_HEAT_MAX];
+} mho_heat;
+
+/** Draw into a file, PNG or SVG by the name's ending. Arrays of more than 512 lines are drawn as means of blocks.
+ *  @return MHO_OK; MHO_EINVAL for another ending; MHO_EUNSUPPORTED without gnuplot; MHO_EIO; MHO_ENOMEM. */
+MHO_API mho_err mho_heat_draw(const mho_heat *h, const char *path, mho_errinfo *ei);
+
 #endif

@@ -137,6 +137,8 @@ void mho_crossbar_free(mho_crossbar *x) {
   mho_free(x->drifted[0]);
   mho_free(x->drifted[1]);
   mho_free(x->w);
+  mho_free(x->wired);
+  mho_free(x->wired_base);
   mho_free(x);
 }
 
@@ -391,10 +393,8 @@ void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config
   size_t n = (size_t)x->rows * (size_t)x->cols;
   double range = config->g_max - config->g_min, top = x->w_max;
   if (!x->pos) {
-    top = 0;
     for (size_t i = 0; i < n; i++)
       top = fmax(top, fabs((double)x->w[i]));
-    top = top > 0 ? top : 1;
   }
   for (size_t i = 0; i < n; i++) {
     double half = x->pos ? 0 : 0.5 * (double)x->w[i] / top;

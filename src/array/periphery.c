@@ -400,8 +400,8 @@ static void read_circuits(const chain *c) {
     if (k == 0 || p->input_noise > 0) { /* else the same voltages again */
       if (c->drivers)
         drive(c, k);
-      mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, v, c->in, c->x->w, c->x->cols, 0, c->sum,
-               c->out);
+      mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, v, c->in, mho_crossbar_matrix(c->x), c->x->cols,
+               0, c->sum, c->out);
       if (c->own->square)
         add_curvature(c);
       if (c->own->noisy)

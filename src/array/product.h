@@ -15,7 +15,8 @@ static inline int mho_read_outputs(const mho_crossbar *x, const mho_read *r) {
 
 static inline void mho_array_product(const mho_crossbar *x, const mho_read *r) {
   int in = mho_read_inputs(x, r), out = mho_read_outputs(x, r);
-  mho_gemm(false, r->transposed, r->n, out, in, r->scale, r->x, in, x->w, x->cols, r->keep, r->y, out);
+  mho_gemm(false, r->transposed, r->n, out, in, r->scale, r->x, in, mho_crossbar_matrix(x), x->cols, r->keep,
+           r->y, out);
 }
 
 #endif

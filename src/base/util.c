@@ -6,16 +6,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+
+enum { HUGE_PAGE = 1 << 21, LARGE = 1 << 22 };
 
 void *mho_alloc(size_t n, size_t size) {
   size_t bytes;
-  if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX - 63)
+  if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX - HUGE_PAGE)
     return NULL;
-  bytes = (bytes + 63) & ~(size_t)63; /* aligned_alloc wants a multiple of the alignment */
-  void *p = aligned_alloc(64, bytes ? bytes : 64);
+  bytes = bytes ? (bytes + 63) & ~(size_t)63 : 64; /* aligned_alloc wants a multiple of the alignment */
+  bool large = bytes >= LARGE;
+  if (large)
+    bytes = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+  void *p = aligned_alloc(large ? HUGE_PAGE : 64, bytes);
+  if (p &&
+      large) /* a hint: 512 times fewer page faults and address translations where the kernel has such pages */
+    madvise(p, bytes, MADV_HUGEPAGE);
   if (p)
-    memset(p, 0, bytes ? bytes : 64);
+    memset(p, 0, bytes);
   return p;
 }
 

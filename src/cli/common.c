@@ -58,7 +58,9 @@ error_t common_option(common_options *o, int key, char *arg, struct argp_state *
 
 int report_error(mho_err err, const mho_errinfo *ei) {
   const char *sentence = *ei->message ? ei->message : mho_err_text(err);
-  if (*ei->file && ei->line > 0)
+  if (*ei->file && ei->line > 0 && ei->col >= 0)
+    fprintf(stderr, "mho: %s:%d:%ld: %s\n", ei->file, ei->line, ei->col + 1, sentence);
+  else if (*ei->file && ei->line > 0)
     fprintf(stderr, "mho: %s:%d: %s\n", ei->file, ei->line, sentence);
   else if (*ei->file)
     fprintf(stderr, "mho: %s: %s\n", ei->file, sentence);

@@ -399,6 +399,9 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
              key, topology->entry.id);
     return at_key(c, "observe", key, ei, message);
   }
+  if (e->array_config.wire_tile.n < 1 || e->array_config.wire_tile.n > 2)
+    return at_key(c, "array", "wire.tile", ei,
+                  "array.wire.tile: expected rows and columns, for example [128, 128]");
   if (e->network.hidden.n < 1)
     return at_key(c, "network", "hidden", ei,
                   "network.hidden: give at least one hidden layer, for example [128]");

@@ -238,6 +238,28 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
   return err;
 }
 
+/* Wires of all connections together, so that small crossbars share the threads with large ones. */
+static mho_err add_wires(mho_network *net, const mho_network_options *o, mho_errinfo *ei) {
+  const mho_array_config *a = o->array_config;
+  if (!a || (a->r_word == 0 && a->r_bit == 0))
+    return MHO_OK;
+  mho_crossbar **x = mho_alloc((size_t)net->n_connections, sizeof(mho_crossbar *));
+  if (!x)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the wires of a network");
+  for (int c = 0; c < net->n_connections; c++)
+    x[c] = net->connection[c].xb;
+  mho_err err = mho_wired_new(net->n_connections, x, a, o->device_config, o->pool, &net->wired, ei);
+  mho_free(x);
+  if (!err)
+    mho_network_refresh(net, 0, true);
+  return err;
+}
+
+void mho_network_refresh(mho_network *net, int64_t update, bool full) {
+  if (net->wired)
+    mho_wired_refresh(net->wired, update, full);
+}
+
 mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei) {
   *out = NULL;
   if (o->config->hidden.n < 1 && !o->topology->own_layers)
@@ -258,6 +280,8 @@ mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_err
       g && net ? o->topology->build(&in, g, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a network");
   if (!err)
     err = fill(net, o, g, ei);
+  if (!err)
+    err = add_wires(net, o, ei);
   mho_free(g);
   if (err) {
     mho_network_free(net);
@@ -270,6 +294,7 @@ mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_err
 void mho_network_free(mho_network *net) {
   if (!net)
     return;
+  mho_wired_free(net->wired);
   for (int c = 0; c < net->n_connections; c++)
     mho_crossbar_free(net->connection[c].xb);
   mho_free(net->connection);

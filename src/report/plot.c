@@ -150,9 +150,10 @@ static mho_err spawn(int in, int out, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-static char *read_all(int fd) {
+static char *read_all(int fd, size_t *length) {
   off_t size = lseek(fd, 0, SEEK_END);
   char *text = size < 0 ? NULL : calloc(1, (size_t)size + 1);
+  *length = size < 0 ? 0 : (size_t)size;
   for (off_t at = 0; text && at < size;) {
     ssize_t got = pread(fd, text + at, (size_t)(size - at), at);
     if (got > 0) {
@@ -176,30 +177,39 @@ static void print_curves(FILE *f, const void *user) {
   print_script(f, c->p, c->e, c->n);
 }
 
-static mho_err run_gnuplot(mho_plot_script script, const void *user, int height, char **svg,
-                           mho_errinfo *ei) {
-  int in = memfd_create("script", MFD_CLOEXEC), out = memfd_create("plot", MFD_CLOEXEC);
+mho_err mho_gnuplot(mho_plot_script script, const void *user, char **out, size_t *length, mho_errinfo *ei) {
+  int in = memfd_create("script", MFD_CLOEXEC), plot = memfd_create("plot", MFD_CLOEXEC);
   FILE *f = in < 0 ? NULL : fdopen(dup(in), "w");
   mho_err err = MHO_OK;
-  if (!f || out < 0)
+  if (!f || plot < 0)
     err = mho_fail(ei, MHO_EIO, "no files in memory for gnuplot: %s", strerror(errno));
-  if (f && !err)
-    print_terminal(f, height);
   if (f && !err)
     script(f, user);
   if (f && fclose(f) && !err)
     err = mho_fail(ei, MHO_EIO, "no memory for gnuplot's script: %s", strerror(errno));
   if (!err) {
     lseek(in, 0, SEEK_SET); /* the child shares the offset */
-    err = spawn(in, out, ei);
+    err = spawn(in, plot, ei);
   }
-  if (!err && !(*svg = read_all(out)))
+  if (!err && !(*out = read_all(plot, length)))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
   if (in >= 0)
     close(in);
-  if (out >= 0)
-    close(out);
+  if (plot >= 0)
+    close(plot);
   return err;
+}
+
+typedef struct terminal { /* a script for a page's terminal */
+  mho_plot_script script;
+  const void *user;
+  int height;
+} terminal;
+
+static void print_with_terminal(FILE *f, const void *user) {
+  const terminal *t = user;
+  print_terminal(f, t->height);
+  t->script(f, t->user);
 }
 
 /* ---------------------------------------------------------------- from a document to an element */
@@ -282,8 +292,8 @@ static bool print_inside(FILE *out, const char *svg) {
 mho_err mho_plot_draw(mho_plot_script script, const void *user, int height, const char *description,
                       FILE *out, mho_errinfo *ei) {
   char *svg = NULL, *inside = NULL;
-  size_t size;
-  mho_err err = run_gnuplot(script, user, height, &svg, ei);
+  size_t size, length;
+  mho_err err = mho_gnuplot(print_with_terminal, &(terminal){script, user, height}, &svg, &length, ei);
   FILE *f = err ? NULL : open_memstream(&inside, &size);
   if (!err && !f)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");

@@ -44,4 +44,9 @@ mho_err mho_plot_draw(mho_plot_script script, const void *user, int height, cons
 #define MHO_PLOT_COLOR_2 "linecolor rgb '#7d858d'"
 #define MHO_PLOT_COLOR_3 "linecolor rgb '#d9772e'"
 
+/** Run gnuplot on a script that sets its own terminal; what it draws is *out, [length] and a 0 behind; free it with
+ *  free().
+ *  @return MHO_OK; MHO_EUNSUPPORTED when there is no gnuplot; MHO_EIO when it fails; MHO_ENOMEM. */
+mho_err mho_gnuplot(mho_plot_script script, const void *user, char **out, size_t *length, mho_errinfo *ei);
+
 #endif

@@ -79,7 +79,7 @@ static bool copy_weights(map *m) {
     if (!(m->w[c] = mho_alloc(n, sizeof **m->w)))
       return false;
     for (size_t k = 0; k < n; k++)
-      m->w[c][k] = (double)x->w[k];
+      m->w[c][k] = (double)mho_crossbar_matrix(x)[k];
   }
   return true;
 }
@@ -136,14 +136,15 @@ static void find_drive(const rows *r) {
     if (net->connection[k->connection].bias) {
       double *to = at(r, DRIVE, k->to);
       for (size_t j = 0, n = count(r, k->to); j < n; j++)
-        to[j] += (double)k->scale * (double)x->w[(size_t)in * (size_t)x->cols + j % (size_t)x->cols];
+        to[j] += (double)k->scale *
+                 (double)mho_crossbar_matrix(x)[(size_t)in * (size_t)x->cols + j % (size_t)x->cols];
     }
     if (k->from != 0)
       continue;
     mho_real *sum = r->m->real[k->to] + first(r, k->to);
     double *drive = at(r, DRIVE, k->to);
     mho_gemm(false, false, r->n, x->cols, in, k->scale, r->m->input->z[0] + (size_t)r->row0 * (size_t)in, in,
-             x->w, x->cols, 0, sum, x->cols);
+             mho_crossbar_matrix(x), x->cols, 0, sum, x->cols);
     for (size_t j = 0, n = count(r, k->to); j < n; j++)
       drive[j] += (double)sum[j];
   }

@@ -35,7 +35,7 @@ static bool among_hidden(const mho_network *net, const mho_link *k) {
 static double frobenius(const mho_crossbar *x, int rows) {
   double sum = 0;
   for (size_t i = 0, n = (size_t)rows * (size_t)x->cols; i < n; i++)
-    sum += (double)x->w[i] * (double)x->w[i];
+    sum += (double)mho_crossbar_matrix(x)[i] * (double)mho_crossbar_matrix(x)[i];
   return sqrt(sum);
 }
 
@@ -115,7 +115,7 @@ static void multiply(const void *user, const double *restrict x, double *restric
     const double *from = x + b->from;
     double *to = y + b->to;
     for (int r = 0; r < b->rows; r++) {
-      const mho_real *w = b->xb->w + (size_t)r * (size_t)b->xb->cols;
+      const mho_real *w = mho_crossbar_matrix(b->xb) + (size_t)r * (size_t)b->xb->cols;
       double sum = 0;
       if (b->link->transposed) {
 #pragma omp simd reduction(+ : sum)
@@ -140,7 +140,8 @@ static mho_err dense_radius(const spectrum *s, double *radius, mho_errinfo *ei) 
     for (int r = 0; r < b->rows; r++)
       for (int c = 0; c < b->xb->cols; c++) {
         int from = b->from + (b->link->transposed ? c : r), to = b->to + (b->link->transposed ? r : c);
-        m[(size_t)from * n + (size_t)to] += b->scale * (double)b->xb->w[r * b->xb->cols + c];
+        m[(size_t)from * n + (size_t)to] +=
+            b->scale * (double)mho_crossbar_matrix(b->xb)[r * b->xb->cols + c];
       }
   }
   if (!err)

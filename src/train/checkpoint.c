@@ -4,14 +4,15 @@
  * state of both banks of cells, the optimizer's moments and the scheme's accumulator, in that order. What
  * follows from the seeds (device spread, faults, fixed feedback, the order of the data) is drawn again, not
  * stored. Last, and said in the version's upper half, the full scales of every connection where converters take
- * them from data, and in mid-epoch what the meter of energy has counted: a checkpoint may have them and the config not, or
- * the other way round, when a network is evaluated with other circuits than it was trained with.
+ * them from data, wires' parts of the effective matrices where those are not solved exactly after every update
+ * (array.wire.refresh), and in mid-epoch what the meter of energy has counted: a checkpoint may have them and the config
+ * not, or the other way round, when a network is evaluated with other circuits than it was trained with.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
 #include "train/trainer.h"
 
-enum { CHECKPOINT_VERSION = 2, WITH_SCALES = 1 << 16, WITH_METER = 1 << 17 };
+enum { CHECKPOINT_VERSION = 2, WITH_SCALES = 1 << 16, WITH_METER = 1 << 17, WITH_WIRES = 1 << 18 };
 
 typedef struct header {
   char magic[8];            /* "mho ckpt" */
@@ -108,14 +109,32 @@ static void copy_meter(const mho_meter *from, char *at, bool out) {
     copy(&at, m->squares[k], (size_t)m->inputs[k] * sizeof **m->squares, out);
 }
 
+static size_t wires_size(const mho_trainer *t) {
+  return t->net->n_weights * sizeof(mho_real);
+}
+
+static bool has_wires(const mho_trainer *t) {
+  return t->net->connection[0].xb->wired_base != NULL;
+}
+
+/* Copy wires' parts out of the trained crossbars, or into them. */
+static void copy_wires(const mho_trainer *t, char *at, bool out) {
+  for (int c = 0; c < t->net->n_trained; c++) {
+    const mho_crossbar *x = t->net->connection[c].xb;
+    copy(&at, x->wired_base, (size_t)x->rows * (size_t)x->cols * sizeof *x->wired_base, out);
+  }
+}
+
 mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
   bool meter = t->meter && t->batch > 0;
-  size_t size = total_size(t) + (has_scales(t) ? scales_size(t) : 0) + (meter ? meter_size(t) : 0);
+  size_t size = total_size(t) + (has_scales(t) ? scales_size(t) : 0) + (has_wires(t) ? wires_size(t) : 0) +
+                (meter ? meter_size(t) : 0);
   char *bytes = mho_alloc(size, 1), *at = bytes;
   if (!bytes)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
   header h = {.magic = "mho ckpt",
-              .version = CHECKPOINT_VERSION | (has_scales(t) ? WITH_SCALES : 0u) | (meter ? WITH_METER : 0u),
+              .version = CHECKPOINT_VERSION | (has_scales(t) ? WITH_SCALES : 0u) |
+                         (has_wires(t) ? WITH_WIRES : 0u) | (meter ? WITH_METER : 0u),
               .scalar = sizeof(mho_real),
               .size = size,
               .epoch = t->epoch,
@@ -134,6 +153,10 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
     copy_scales(t, at, true);
     at += scales_size(t);
   }
+  if (has_wires(t)) {
+    copy_wires(t, at, true);
+    at += wires_size(t);
+  }
   if (meter)
     copy_meter(t->meter, at, true);
   *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
@@ -150,8 +173,9 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)", h.version,
                     h.scalar);
-  bool scales = h.version & WITH_SCALES, meter = h.version & WITH_METER;
-  size_t size = total_size(t) + (scales ? scales_size(t) : 0) + (meter ? meter_size(t) : 0);
+  bool scales = h.version & WITH_SCALES, meter = h.version & WITH_METER, wires = h.version & WITH_WIRES;
+  size_t size = total_size(t) + (scales ? scales_size(t) : 0) + (wires ? wires_size(t) : 0) +
+                (meter ? meter_size(t) : 0);
   if (h.size != blob->size || blob->size != size)
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
@@ -170,11 +194,18 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
     copy_scales(t, at, false);
     at += scales_size(t);
   }
+  t->update = h.update;
+  mho_network_refresh(t->net, t->update, true);
+  if (wires && has_wires(t)) {
+    copy_wires(t, at, false);
+    mho_network_refresh(t->net, t->update, false);
+  }
+  if (wires)
+    at += wires_size(t);
   if (meter && t->meter)
     copy_meter(t->meter, at, false);
   t->epoch = (int)h.epoch;
   t->batch = h.batch;
-  t->update = h.update;
   t->sums = h.sums;
   return MHO_OK;
 }

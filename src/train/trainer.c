@@ -115,6 +115,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .array = (const mho_array_model *)e->array.entry,
                            .array_params = e->array.params,
                            .array_config = &e->array_config,
+                           .pool = t->ctx ? t->ctx->pool : NULL,
                            .seeds = t->seeds,
                            .features = t->data.features,
                            .classes = t->data.classes,
@@ -551,6 +552,7 @@ static void update_weights(mho_trainer *t, int batch) {
     t->connection_pulses[t->slab[i].connection] += c->set + c->reset;
   }
   t->update++;
+  mho_network_refresh(t->net, t->update, false);
 }
 
 /* ---------------------------------------------------------------- epoch */

@@ -1,0 +1,70 @@
+/* wire_sweep.h - sweeps over an array for a block of right-hand sides, in double or single precision.
+ *
+ * Between word lines (x known, T_w w = D x + drives) and bit lines (T_b g = D w + ends) the voltages converge as
+ * e <- B e, B = T_b^-1 D T_w^-1 D, with eigenvalues in [0, rho]. One sweep is one pass over memory: while the
+ * rows go by, the bit lines of the step before are substituted back, the row's word line is solved, and the bit
+ * lines of the next step are eliminated in the direction of travel; the next sweep travels the other way.
+ * Chebyshev's combination of the last two iterates makes the most of a known rho:
+ *
+ *   x_{k+1} = a g + b x_k + c x_{k-1},  error ~ xi^k, xi = mu/(1 + sqrt(1 - mu^2)), mu = rho/(2 - rho)
+ *
+ * Since no matrix here has a negative entry, rho <= max_i (B u)_i/u_i for any positive u (Collatz, Math. Z. 48,
+ * 221 (1942)), so the number of sweeps that a tolerance takes is known beforehand.
+ *
+ * Source of the combination: G. Golub, R. Varga, Numer. Math. 3, 147 (1961).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_ARRAY_WIRE_SWEEP_H
+#define MHO_ARRAY_WIRE_SWEEP_H
+
+#include "mho/base.h"
+
+/* One line of 64 bytes holds the lanes: 8 doubles or 16 floats. */
+enum { MHO_SWEEP_LANES_DOUBLE = 8, MHO_SWEEP_LANES_FLOAT = 16, MHO_SWEEP_ROWS = 4 };
+
+/* Eliminated lines: word lines from their open ends (cw; caw times a), bit lines from the top and the bottom. */
+enum {
+  MHO_SWEEP_CW,
+  MHO_SWEEP_CAW,
+  MHO_SWEEP_TOP,
+  MHO_SWEEP_TOP_A,
+  MHO_SWEEP_BOTTOM,
+  MHO_SWEEP_BOTTOM_A,
+  MHO_SWEEP_COEFFICIENTS
+};
+
+typedef struct mho_sweep_plan { /* how many sweeps with which coefficients */
+  int n;
+  double rho;
+  bool plain; /* x_{k+1} = g: no iterates are kept */
+} mho_sweep_plan;
+
+/** Coefficients from conductances times segment resistance, all [rows x cols]; aw from r_word, ab from r_bit.
+ *  @param out   double: [MHO_SWEEP_COEFFICIENTS][cells]; float the same.
+ *  @param rho   an upper bound of rho. */
+void mho_sweep_prepare_double(int rows, int cols, const double *aw, const double *ab, double *out,
+                              double *rho);
+void mho_sweep_prepare_float(int rows, int cols, const double *aw, const double *ab, float *out, double *rho);
+
+/** A sharper upper bound of rho, by Collatz' quotients of a few powers; coefficients as prepared in double. */
+double mho_sweep_bound(int rows, int cols, const double *coefficients, double rho);
+
+/** Sweeps until the error is below tolerance of the largest voltage. plain: whether to leave out Chebyshev's
+ * combination where it gains little. */
+mho_sweep_plan mho_sweep_plan_make(double rho, double tolerance, bool may_be_plain);
+
+/** numbers (of the scalar type) of work that a block needs */
+size_t mho_sweep_work(int rows, int cols, int lanes, bool plain);
+
+/** Run a plan for one block.
+ *  @param drive  [rows][lanes] of word lines, V; nullable: 0.
+ *  @param end    [cols][lanes] of bit lines, V; nullable: 0.
+ *  @param work   [mho_sweep_work], on a 64-byte boundary.
+ *  @param first  [rows][lanes] voltage of each word line's first node after the last sweep; nullable.
+ *  @param x      nullable; the bit lines' voltages [rows][cols][lanes], inside work (plans that are not plain). */
+void mho_sweep_run_double(int rows, int cols, const double *coefficients, const mho_sweep_plan *plan,
+                          const double *drive, const double *end, double *work, double *first,
+                          const double **x);
+void mho_sweep_run_float(int rows, int cols, const float *coefficients, const mho_sweep_plan *plan,
+                         const float *drive, const float *end, float *work, float *first, const float **x);
+
+#endif

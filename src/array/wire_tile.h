@@ -1,0 +1,39 @@
+/* wire_tile.h - the effective matrix of a tile with wire resistance, in tasks.
+ *
+ *   I = Geff^T V: column j of Geff is the current out of the word lines' left ends when the bottom end of bit line j
+ *   alone is driven with 1 V (reciprocity), so one right-hand side a column; with fewer rows than columns the tile is
+ *   turned round and the rows are driven.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_ARRAY_WIRE_TILE_H
+#define MHO_ARRAY_WIRE_TILE_H
+
+#include "array/wire_sweep.h"
+
+typedef struct mho_tile {
+  int rows, cols;
+  double r_word, r_bit; /* ohm */
+  double tolerance;     /* of an entry, relative to the largest */
+  double *g, *out;      /* [rows x cols] S; conductances, effective conductances */
+  /* of the tile's own: */
+  bool turned, single; /* rows are driven; in single precision */
+  int tall, wide;      /* rows and columns as solved; right-hand sides: wide */
+  void *coefficients;  /* [MHO_SWEEP_COEFFICIENTS][cells] */
+  mho_sweep_plan plan;
+} mho_tile;
+
+/** Allocate. @return whether there was memory. */
+bool mho_tile_init(mho_tile *t, int rows, int cols, double r_word, double r_bit, double tolerance);
+void mho_tile_free(mho_tile *t);
+/** Bytes of scratch for any of the following. */
+size_t mho_tile_scratch(const mho_tile *t);
+/** Eliminate lines from t->g; scratch as above, on a 64-byte boundary. */
+void mho_tile_prepare(mho_tile *t, void *scratch);
+/** Blocks to solve after that, each into its part of t->out. */
+int mho_tile_blocks(const mho_tile *t);
+void mho_tile_solve(mho_tile *t, int block, void *scratch);
+/** The effective matrix without the paths that turn round: a device's own word and bit line loaded by all of their
+ * devices, Geff_ij ~ W_i(j) G_ij B_j(i). It costs as much as a product. */
+void mho_tile_simple(const mho_tile *t, double *out, void *scratch);
+
+#endif

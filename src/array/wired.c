@@ -1,0 +1,246 @@
+/* wired.c - wires in training: the effective matrices of crossbars whose lines have resistance.
+ *
+ * A logical matrix is cut into physical tiles of at most array.wire.tile lines; each has wires of its own, and the
+ * tiles' currents are added. G+ and G- lie in tiles of their own, or side by side in neighbouring columns. The
+ * effective matrix of every tile follows from its conductances alone, always from the same start, so that it is the
+ * same for any number of threads and after a resume.
+ *
+ * With array.wire.refresh above 1 the updates in between move the matrix by what its plain part does, a device read
+ * through its own two lines (mho_tile_simple); the paths that turn round in the array stay as they were.
+ *
+ * With the ideal device weights are laid on pairs around mid range, with w_max or the largest weight at the ends.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "array/wire_tile.h"
+#include "mho/array.h"
+
+enum { BANK_POS, BANK_NEG, BANK_BOTH }; /* both: in neighbouring columns */
+
+typedef struct place { /* of a tile */
+  mho_tile tile;
+  int crossbar, bank, row0, col0, cols; /* cols: of the matrix */
+} place;
+
+struct mho_wired {
+  const mho_array_config *config;
+  const mho_device_config *device;
+  mho_pool *pool;
+  int n;
+  mho_crossbar **x;
+  double *top; /* [n] weight of a pair at opposite ends */
+  int n_tiles;
+  place *place;
+  int n_blocks, *block_tile, *block; /* of the solve under way */
+  char *scratch;                     /* [threads][scratch_each] */
+  size_t scratch_each;
+  bool full;
+};
+
+/* ---------------------------------------------------------------- construction */
+
+void mho_wired_free(mho_wired *w) {
+  if (!w)
+    return;
+  for (int t = 0; t < w->n_tiles; t++)
+    mho_tile_free(&w->place[t].tile);
+  mho_free(w->place);
+  mho_free(w->x);
+  mho_free(w->top);
+  mho_free(w->block_tile);
+  mho_free(w->block);
+  mho_free(w->scratch);
+  mho_free(w);
+}
+
+/* Tiles of crossbar c, in order; counted only when w->place is NULL. */
+static bool cut(mho_wired *w, int c, int *count) {
+  const mho_crossbar *x = w->x[c];
+  const mho_array_config *o = w->config;
+  bool both = o->wire_negative == MHO_WIRE_NEGATIVE_NEIGHBOUR;
+  int rows = o->wire_tile.v[0], cols = o->wire_tile.v[o->wire_tile.n - 1];
+  cols = both ? (cols / 2 > 0 ? cols / 2 : 1) : cols;
+  for (int row0 = 0; row0 < x->rows; row0 += rows)
+    for (int col0 = 0; col0 < x->cols; col0 += cols)
+      for (int bank = both ? BANK_BOTH : BANK_POS; bank <= (both ? BANK_BOTH : BANK_NEG); bank++, ++*count) {
+        if (!w->place)
+          continue;
+        place *p = &w->place[*count];
+        int m = x->rows - row0 < rows ? x->rows - row0 : rows,
+            n = x->cols - col0 < cols ? x->cols - col0 : cols;
+        p->crossbar = c;
+        p->bank = bank;
+        p->row0 = row0;
+        p->col0 = col0;
+        p->cols = n;
+        w->n_tiles = *count + 1;
+        if (!mho_tile_init(&p->tile, m, both ? 2 * n : n, o->r_word, o->r_bit, o->wire_tolerance))
+          return false;
+      }
+  return true;
+}
+
+mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *config,
+                      const mho_device_config *device, mho_pool *pool, mho_wired **out, mho_errinfo *ei) {
+  *out = NULL;
+  mho_wired *w = mho_alloc(1, sizeof *w);
+  bool ok = w && (w->x = mho_alloc((size_t)n, sizeof(mho_crossbar *))) &&
+            (w->top = mho_alloc((size_t)n, sizeof *w->top));
+  int tiles = 0, blocks = 0;
+  if (ok) {
+    memcpy(w->x, x, (size_t)n * sizeof(mho_crossbar *));
+    w->config = config;
+    w->device = device;
+    w->pool = pool;
+    w->n = n;
+    for (int c = 0; c < n; c++)
+      cut(w, c, &tiles);
+    ok = (w->place = mho_alloc((size_t)tiles, sizeof *w->place)) != NULL;
+    tiles = 0;
+  }
+  for (int c = 0; ok && c < n; c++) {
+    size_t cells = (size_t)x[c]->rows * (size_t)x[c]->cols;
+    ok = cut(w, c, &tiles) && (x[c]->wired || (x[c]->wired = mho_alloc(cells, sizeof(mho_real)))) &&
+         (config->wire_refresh == 1 || x[c]->wired_base ||
+          (x[c]->wired_base = mho_alloc(cells, sizeof(mho_real))));
+  }
+  for (int t = 0; ok && t < tiles; t++) {
+    size_t need = (mho_tile_scratch(&w->place[t].tile) + 63) & ~(size_t)63;
+    w->scratch_each = need > w->scratch_each ? need : w->scratch_each;
+    blocks += (w->place[t].tile.wide + MHO_SWEEP_LANES_DOUBLE - 1) / MHO_SWEEP_LANES_DOUBLE;
+  }
+  ok = ok && (w->block_tile = mho_alloc((size_t)blocks, sizeof *w->block_tile)) &&
+       (w->block = mho_alloc((size_t)blocks, sizeof *w->block)) &&
+       (w->scratch = mho_alloc((size_t)mho_pool_threads(pool), w->scratch_each));
+  if (!ok) {
+    mho_wired_free(w);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the wires of %d crossbars", n);
+  }
+  *out = w;
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- tasks */
+
+static void *scratch_of(const mho_wired *w, int thread) {
+  return w->scratch + (size_t)thread * w->scratch_each;
+}
+
+static void top_task(void *arg, int c, int thread) {
+  mho_wired *w = arg;
+  const mho_crossbar *x = w->x[c];
+  double top = x->w_max;
+  for (size_t k = 0; !x->pos && k < (size_t)x->rows * (size_t)x->cols; k++)
+    top = fabs((double)x->w[k]) > top ? fabs((double)x->w[k]) : top;
+  w->top[c] = top;
+}
+
+/* Conductances of one row of a tile, S, into every `step`-th number. */
+static void gather(const mho_wired *w, const place *p, int bank, int row, double *out, int step) {
+  const mho_crossbar *x = w->x[p->crossbar];
+  size_t first = (size_t)(p->row0 + row) * (size_t)x->cols + (size_t)p->col0;
+  double low = w->device->g_min, range = w->device->g_max - w->device->g_min;
+  if (x->pos) {
+    const float *g = mho_crossbar_shown(x, bank) + first;
+    for (int j = 0; j < p->cols; j++) {
+      double v = low + range * (double)g[j];
+      out[j * step] = v > 0 ? v : 0; /* an open cell */
+    }
+  } else {
+    double half = (bank ? -0.5 : 0.5) / w->top[p->crossbar];
+    for (int j = 0; j < p->cols; j++)
+      out[j * step] = low + range * (0.5 + half * (double)x->w[first + (size_t)j]);
+  }
+}
+
+static void prepare_task(void *arg, int t, int thread) {
+  mho_wired *w = arg;
+  place *p = &w->place[t];
+  for (int i = 0; i < p->tile.rows; i++) {
+    double *row = p->tile.g + (size_t)i * (size_t)p->tile.cols;
+    if (p->bank == BANK_BOTH) {
+      gather(w, p, BANK_POS, i, row, 2);
+      gather(w, p, BANK_NEG, i, row + 1, 2);
+    } else {
+      gather(w, p, p->bank, i, row, 1);
+    }
+  }
+  if (w->full)
+    mho_tile_prepare(&p->tile, scratch_of(w, thread));
+  else
+    mho_tile_simple(&p->tile, p->tile.out, scratch_of(w, thread));
+}
+
+static void solve_task(void *arg, int b, int thread) {
+  mho_wired *w = arg;
+  mho_tile_solve(&w->place[w->block_tile[b]].tile, w->block[b], scratch_of(w, thread));
+}
+
+static void simple_task(void *arg, int t, int thread) {
+  mho_wired *w = arg;
+  mho_tile_simple(&w->place[t].tile, w->place[t].tile.out, scratch_of(w, thread));
+}
+
+/* The tiles' difference as weights of cell (i, j) of tile t, whose G- is in the next tile or the next column. */
+static double weight(const mho_wired *w, int t, int i, int j) {
+  const place *p = &w->place[t];
+  size_t cols = (size_t)p->tile.cols, row = (size_t)i * cols;
+  double unit = w->top[p->crossbar] / (w->device->g_max - w->device->g_min);
+  if (p->bank == BANK_BOTH)
+    return unit * (p->tile.out[row + 2 * (size_t)j] - p->tile.out[row + 2 * (size_t)j + 1]);
+  return unit * (p->tile.out[row + (size_t)j] - p[1].tile.out[row + (size_t)j]);
+}
+
+enum { TAKE, ADD, KEEP_REST };
+typedef struct collect_job {
+  mho_wired *w;
+  int how; /* the tiles' result is the matrix, or adds to the base; or the base is what the matrix has beside it */
+} collect_job;
+
+static void collect_task(void *arg, int t, int thread) {
+  const collect_job *job = arg;
+  const place *p = &job->w->place[t];
+  if (p->bank == BANK_NEG)
+    return;
+  const mho_crossbar *x = job->w->x[p->crossbar];
+  for (int i = 0; i < p->tile.rows; i++) {
+    size_t first = (size_t)(p->row0 + i) * (size_t)x->cols + (size_t)p->col0;
+    for (int j = 0; j < p->cols; j++) {
+      double v = weight(job->w, t, i, j);
+      size_t k = first + (size_t)j;
+      if (job->how == TAKE)
+        x->wired[k] = (mho_real)v;
+      else if (job->how == ADD)
+        x->wired[k] = (mho_real)(v + (double)x->wired_base[k]);
+      else
+        x->wired_base[k] = (mho_real)((double)x->wired[k] - v);
+    }
+  }
+}
+
+static void collect(mho_wired *w, int how) {
+  mho_pool_run(w->pool, w->n_tiles, collect_task, &(collect_job){w, how});
+}
+
+void mho_wired_refresh(mho_wired *w, int64_t update, bool full) {
+  w->full = full || update % w->config->wire_refresh == 0;
+  mho_pool_run(w->pool, w->n, top_task, w);
+  mho_pool_run(w->pool, w->n_tiles, prepare_task, w);
+  if (!w->full) {
+    collect(w, ADD);
+    return;
+  }
+  w->n_blocks = 0;
+  for (int t = 0; t < w->n_tiles; t++)
+    for (int b = 0; b < mho_tile_blocks(&w->place[t].tile); b++) {
+      w->block_tile[w->n_blocks] = t;
+      w->block[w->n_blocks++] = b;
+    }
+  mho_pool_run(w->pool, w->n_blocks, solve_task, w);
+  collect(w, TAKE);
+  if (w->config->wire_refresh > 1) {
+    mho_pool_run(w->pool, w->n_tiles, simple_task, w);
+    collect(w, KEEP_REST);
+  }
+}

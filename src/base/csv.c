@@ -1,0 +1,238 @@
+/* csv.c - a matrix of numbers from a text file.
+ *
+ * Numbers with up to 19 digits and a small power of ten are converted by one multiplication or division, which is
+ * exact to the last bit when both operands are representable (W. Clinger, PLDI 1990); the rest goes to strtod.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct reader {
+  const char *name, *line, *at; /* start of the line, next character */
+  int number;                   /* of the line, 1-based */
+  mho_matrix *out;
+  size_t n, capacity;
+  mho_errinfo *ei;
+} reader;
+
+static mho_err at_column(const reader *r, const char *where, const char *format, const char *text) {
+  mho_fail_at(r->ei, MHO_EDATA, r->name, r->number, format, text);
+  if (r->ei)
+    r->ei->col = where - r->line;
+  return MHO_EDATA;
+}
+
+/* What stands at a place, for a message: up to a separator, at most some characters. */
+static void quote(const char *at, char out[40]) {
+  size_t n = strcspn(at, ",;\t\r\n");
+  snprintf(out, 40, "'%.*s%s'", (int)(n < 24 ? n : 24), at, n > 24 ? "..." : "");
+  for (char *p = out; *p; p++)
+    if ((unsigned char)*p < ' ')
+      *p = '?';
+}
+
+static bool fast_number(const char **at, double *out) {
+  static const double ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  const char *p = *at;
+  bool negative = *p == '-';
+  p += *p == '-' || *p == '+';
+  uint64_t digits = 0;
+  int n = 0, exponent = 0;
+  for (; *p >= '0' && *p <= '9'; p++, n++)
+    digits = digits * 10 + (uint64_t)(*p - '0');
+  if (*p == '.')
+    for (p++; *p >= '0' && *p <= '9'; p++, n++, exponent--)
+      digits = digits * 10 + (uint64_t)(*p - '0');
+  if (n == 0 || n > 19 || digits > (uint64_t)1 << 53)
+    return false;
+  if (*p == 'e' || *p == 'E') {
+    bool down = p[1] == '-';
+    p += 1 + (p[1] == '-' || p[1] == '+');
+    int e = 0, m = 0;
+    for (; *p >= '0' && *p <= '9' && m < 4; p++, m++)
+      e = e * 10 + (*p - '0');
+    if (m == 0 || m == 4)
+      return false;
+    exponent += down ? -e : e;
+  }
+  if (exponent < -22 || exponent > 22)
+    return false;
+  double v = exponent < 0 ? (double)digits / ten[-exponent] : (double)digits * ten[exponent];
+  *out = negative ? -v : v;
+  *at = p;
+  return true;
+}
+
+static mho_err read_number(reader *r, double *out) {
+  const char *start = r->at;
+  char text[40];
+  if (!fast_number(&r->at, out)) {
+    /* strtod would also take white space (and so the next line), and hexadecimal numbers */
+    const char *sign = start + (*start == '-' || *start == '+');
+    bool other = (unsigned char)*sign <= ' ' || (sign[0] == '0' && (sign[1] | 32) == 'x');
+    char *end = (char *)start;
+    *out = other ? 0 : strtod(start, &end);
+    r->at = end;
+    if (end == start) {
+      quote(start, text);
+      return at_column(r, start,
+                       strcspn(start, ",;\t\r\n") ? "%s is not a number" : "a number is missing here", text);
+    }
+    if (!isfinite(*out)) {
+      quote(start, text);
+      return at_column(r, start, "%s is not a finite number", text);
+    }
+  }
+  return MHO_OK;
+}
+
+static mho_err push(reader *r, double v) {
+  if (r->n == r->capacity) {
+    size_t more = r->capacity ? 2 * r->capacity : 4096;
+    double *bigger = realloc(r->out->v, more * sizeof *bigger);
+    if (!bigger)
+      return mho_fail_at(r->ei, MHO_ENOMEM, r->name, r->number, "no memory for %zu numbers", more);
+    r->out->v = bigger;
+    r->capacity = more;
+  }
+  r->out->v[r->n++] = v;
+  return MHO_OK;
+}
+
+static const char *skip_blanks(const char *p) {
+  return p + strspn(p, " \t");
+}
+
+/* One line that has something on it. */
+static mho_err read_line(reader *r) {
+  char text[40];
+  int cols = 0;
+  for (;;) {
+    double v;
+    r->at = skip_blanks(r->at);
+    const char *start = r->at;
+    mho_err err = read_number(r, &v);
+    if (err)
+      return err;
+    if (r->out->rows && cols == r->out->cols) {
+      snprintf(text, sizeof text, "%d", cols);
+      return at_column(r, start, "more than the %s numbers of the lines before", text);
+    }
+    if (cols == INT32_MAX)
+      return at_column(r, start, "too many numbers%s", "");
+    if ((err = push(r, v)))
+      return err;
+    cols++;
+    const char *end = r->at;
+    r->at = skip_blanks(end);
+    if (*r->at == ',' || *r->at == ';') {
+      r->at++;
+    } else if (*r->at == '\n' || *r->at == '\r' || *r->at == 0) {
+      break;
+    } else if (r->at == end) {
+      quote(start, text);
+      return at_column(r, start, "%s is not a number", text);
+    } /* else blanks separate */
+  }
+  if (!r->out->rows)
+    r->out->cols = cols;
+  if (cols < r->out->cols) {
+    snprintf(text, sizeof text, "%d instead of %d", cols, r->out->cols);
+    return at_column(r, r->at, "the line has %s numbers, as the lines before have", text);
+  }
+  r->out->rows++;
+  return MHO_OK;
+}
+
+mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_matrix *out,
+                         mho_errinfo *ei) {
+  reader r = {.name = name, .line = text, .at = text, .number = 1, .out = out, .ei = ei};
+  *out = (mho_matrix){0};
+  mho_err err = MHO_OK;
+  const char *zero = memchr(text, 0, length);
+  while (!err && *r.at) {
+    const char *p = skip_blanks(r.at);
+    if (*p == '#')
+      r.at = p + strcspn(p, "\n");
+    else if (*p && *p != '\n' && *p != '\r')
+      err = read_line(&r);
+    else
+      r.at = p;
+    if (!err && *r.at == '\r')
+      r.at++;
+    if (!err && *r.at == '\n') {
+      r.line = ++r.at;
+      r.number++;
+    }
+  }
+  if (!err && zero)
+    err = at_column(&r, r.at, "not a text file%s", "");
+  if (!err && !out->rows)
+    err = mho_fail_at(ei, MHO_EDATA, name, 0, "there are no numbers in it");
+  if (err)
+    mho_matrix_free(out);
+  return err;
+}
+
+/* The whole file with a 0 behind it. */
+static char *read_whole(int fd, size_t *length) {
+  size_t n = 0, capacity = 1 << 16;
+  struct stat s;
+  if (!fstat(fd, &s) && s.st_size > 0)
+    capacity = (size_t)s.st_size + 2;
+  char *text = malloc(capacity);
+  while (text) {
+    ssize_t got = read(fd, text + n, capacity - n - 1);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0) {
+      if (got == 0) {
+        text[n] = 0;
+        *length = n;
+        return text;
+      }
+      break;
+    }
+    n += (size_t)got;
+    if (n + 1 == capacity) {
+      char *bigger = realloc(text, capacity *= 2);
+      if (!bigger)
+        break;
+      text = bigger;
+    }
+  }
+  free(text);
+  return NULL;
+}
+
+mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei) {
+  *out = (mho_matrix){0};
+  bool standard = !strcmp(path, "-");
+  int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return mho_fail_at(ei, MHO_EIO, path, 0, "%s", strerror(errno));
+  size_t length = 0;
+  errno = 0;
+  char *text = read_whole(fd, &length);
+  int why = errno;
+  if (!standard)
+    close(fd);
+  if (!text)
+    return mho_fail_at(ei, why == ENOMEM ? MHO_ENOMEM : MHO_EIO, path, 0, "%s", strerror(why ? why : ENOMEM));
+  mho_err err = mho_matrix_parse(text, length, standard ? "standard input" : path, out, ei);
+  free(text);
+  return err;
+}
+
+void mho_matrix_free(mho_matrix *m) {
+  free(m->v);
+  *m = (mho_matrix){0};
+}
