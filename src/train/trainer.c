@@ -699,6 +699,7 @@ mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   for (int c = 0; c < t->net->n_connections && !err; c++)
     err = mho_crossbar_age(t->net->connection[c].xb, after, ei);
+  mho_network_refresh(t->net, t->update, true);
   return err;
 }
 
