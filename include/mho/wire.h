@@ -82,4 +82,31 @@ MHO_API mho_err mho_wire_effective(const mho_wire_options *o, const double *g, d
 MHO_API void mho_wire_devices(size_t n, const double *g, const double *node_word, const double *node_bit,
                               double *voltage, double *current);
 
+/* ---------------------------------------------------------------- nonlinear cells, programming voltages */
+
+typedef enum mho_wire_law_kind { MHO_WIRE_OHMIC, MHO_WIRE_SINH, MHO_WIRE_POLYNOMIAL } mho_wire_law_kind;
+
+/* A cell's current at voltage v: i = G h(v_d) of the device, v = v_d + r_series i + v_s asinh(i/i_s). */
+typedef struct mho_wire_law {
+  mho_wire_law_kind kind; /* h(v): v, v_0 sinh(v/v_0), or v + c_2 v^2 + c_3 v^3 */
+  double v_0, c_2, c_3;   /* V, 1/V, 1/V^2 */
+  double r_series;        /* ohm, of a transistor that is on (1T1R); 0: none */
+  double v_s, i_s;        /* V, A: a selector's i = i_s sinh(v/v_s) (1S1R); v_s 0: none */
+} mho_wire_law;
+
+/** Solve an array of nonlinear cells by Newton's method.
+ *  @param g  [rows x cols] S, of the devices at small voltage.
+ *  @param r  n = 1, no sources.
+ *  @return MHO_OK; as mho_wire_new and mho_wire_solve; MHO_EINVAL for an impossible law; MHO_EDIVERGED when the steps no longer
+ *          lower the misfit (a law that falls), with what is left of it. */
+MHO_API mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wire_law *law,
+                                const mho_wire_read *r, mho_wire_stats *stats, mho_errinfo *ei);
+
+typedef enum mho_wire_scheme { MHO_WIRE_HALF, MHO_WIRE_THIRD } mho_wire_scheme;
+/** The voltages that put v across device (row, col) and v/2 (V/2 scheme) or at most v/3 (V/3 scheme) across the others, if
+ *  wires had no resistance; with a solve, what every device really sees.
+ *  @param v_word  [rows] V.  @param v_bit  [cols] V. */
+MHO_API void mho_wire_select(int rows, int cols, int row, int col, double v, mho_wire_scheme scheme,
+                             double *v_word, double *v_bit);
+
 #endif

@@ -285,6 +285,107 @@ static void test_refusals(void **state) {
   solved_free(&s);
 }
 
+/* ---------------------------------------------------------------- nonlinear cells */
+
+enum { NL_ROWS = 12, NL_COLS = 9 };
+
+/* Kirchhoff's law at every node with each cell's own law, from the node voltages. */
+static void check_nonlinear(const mho_wire_law *law, double volts,
+                            double (*current)(const mho_wire_law *, double g, double v)) {
+  mho_wire_options o = {.rows = NL_ROWS, .cols = NL_COLS, .r_word = 20, .r_bit = 35};
+  double *g = log_uniform(NL_ROWS * NL_COLS, 4, 1e-6, 1e-3, 0.1), *v = normal(NL_ROWS, 5),
+         a[NL_ROWS * NL_COLS], b[NL_ROWS * NL_COLS];
+  double out[NL_COLS], most = 0;
+  mho_wire_stats stats;
+  for (int i = 0; i < NL_ROWS; i++)
+    v[i] *= volts;
+  mho_wire_read r = {.n = 1, .v_word = v, .i_bit = out, .node_word = a, .node_bit = b};
+  OK(mho_wire_newton(&o, g, law, &r, &stats, &ei));
+  assert_in_range(stats.iterations, 1, 40);
+  for (int j = 0; j < NL_COLS; j++)
+    most = fmax(most, fabs(out[j]));
+  for (int i = 0; i < NL_ROWS; i++)
+    for (int j = 0; j < NL_COLS; j++) {
+      int k = i * NL_COLS + j;
+      double cell = current(law, g[k], a[k] - b[k]);
+      double left = (j ? a[k - 1] : v[i]) - a[k], right = j + 1 < NL_COLS ? a[k + 1] - a[k] : 0;
+      NEAR(left / 20 + right / 20, cell, 0, 1e-9 * most);
+      double up = i ? b[k - NL_COLS] - b[k] : 0, down = (i + 1 < NL_ROWS ? b[k + NL_COLS] : 0) - b[k];
+      NEAR(up / 35 + down / 35, -cell, 0, 1e-9 * most);
+    }
+  mho_free(g);
+  mho_free(v);
+}
+
+static double sinh_cell(const mho_wire_law *l, double g, double v) {
+  return g * l->v_0 * sinh(v / l->v_0);
+}
+
+static double cubic_cell(const mho_wire_law *l, double g, double v) {
+  return g * (v + l->c_2 * v * v + l->c_3 * v * v * v);
+}
+
+static double transistor_cell(const mho_wire_law *l, double g, double v) {
+  return v * g / (1 + g * l->r_series);
+}
+
+/* Of a device in series with a selector, by bisection. */
+static double selector_cell(const mho_wire_law *l, double g, double v) {
+  double low = -1, high = 1;
+  for (int k = 0; k < 200; k++) {
+    double i = 0.5 * (low + high);
+    if (g > 0 && i / g + l->v_s * asinh(i / l->i_s) < v)
+      low = i;
+    else
+      high = i;
+  }
+  return g > 0 ? 0.5 * (low + high) : 0;
+}
+
+static void test_nonlinear(void **state) {
+  check_nonlinear(&(mho_wire_law){.kind = MHO_WIRE_SINH, .v_0 = 0.1}, 0.3, sinh_cell);
+  check_nonlinear(&(mho_wire_law){.kind = MHO_WIRE_SINH, .v_0 = 0.1}, 1, sinh_cell);
+  check_nonlinear(&(mho_wire_law){.kind = MHO_WIRE_POLYNOMIAL, .c_2 = 0.2, .c_3 = 0.5}, 0.5, cubic_cell);
+  check_nonlinear(&(mho_wire_law){.r_series = 3000}, 0.5, transistor_cell);
+  check_nonlinear(&(mho_wire_law){.v_s = 0.05, .i_s = 1e-9}, 0.5, selector_cell);
+  /* a law that falls between 0.33 and 1 V is refused there, with a sentence */
+  double g[4] = {1e-3, 1e-3, 1e-3, 1e-3}, v[2] = {0.7, 0.7}, out[2];
+  mho_wire_options o = {.rows = 2, .cols = 2, .r_word = 1, .r_bit = 1};
+  mho_wire_law falls = {.kind = MHO_WIRE_POLYNOMIAL, .c_2 = -2, .c_3 = 1};
+  mho_wire_read r = {.n = 1, .v_word = v, .i_bit = out};
+  assert_int_equal(mho_wire_newton(&o, g, &falls, &r, NULL, &ei), MHO_EDIVERGED);
+  assert_non_null(strstr(ei.message, "lower the voltages"));
+  assert_int_equal(mho_wire_newton(&o, g, &(mho_wire_law){.kind = MHO_WIRE_SINH}, &r, NULL, &ei), MHO_EINVAL);
+}
+
+/* Without wires a half-selected device sees exactly V/2 or V/3; wires take from the selected one. */
+static void test_half_selected(void **state) {
+  enum { N = 16 };
+  sample s = {N, N, 0, 0, 1e4, 1e5, 0};
+  double *g = devices(&s, 6), word[N], bit[N];
+  for (int scheme = MHO_WIRE_HALF; scheme <= MHO_WIRE_THIRD; scheme++) {
+    mho_wire_select(N, N, 2, N - 3, 1.2, (mho_wire_scheme)scheme, word, bit);
+    double share = scheme == MHO_WIRE_HALF ? 0.6 : 0.4;
+    for (double r = 0; r <= 10; r += 10) {
+      s.r_word = s.r_bit = r;
+      solved a = solve(options(&s, MHO_WIRE_AUTO), g, 1, word, bit);
+      double chosen = a.node_word[2 * N + N - 3] - a.node_bit[2 * N + N - 3], most = 0;
+      for (int k = 0; k < N * N; k++)
+        if (k != 2 * N + N - 3)
+          most = fmax(most, fabs(a.node_word[k] - a.node_bit[k]));
+      if (r == 0) {
+        NEAR(chosen, 1.2, 1e-12, 0);
+        NEAR(most, share, 1e-12, 0);
+      } else {
+        assert_true(chosen < 1.2 && chosen > 1);
+        assert_true(most < 1.1 * share); /* the lines beside it move too */
+      }
+      solved_free(&a);
+    }
+  }
+  mho_free(g);
+}
+
 /* ---------------------------------------------------------------- numbers as text */
 
 static void test_matrix_text(void **state) {
@@ -397,6 +498,8 @@ int main(void) {
       cmocka_unit_test(test_strong_wires),
       cmocka_unit_test(test_open_devices),
       cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_nonlinear),
+      cmocka_unit_test(test_half_selected),
       cmocka_unit_test(test_matrix_text),
       cmocka_unit_test(test_matrix_round_trip),
       cmocka_unit_test(test_matrix_fuzz),
