@@ -86,7 +86,9 @@ typedef struct mho_sweep_event {
 
 typedef struct mho_sweep_options {
   const char *db;
-  int jobs, threads; /* processes, and threads of each; 0: one per processor, and 1 */
+  int jobs, threads;       /* processes, and threads of each; 0: one per processor, and 1 */
+  const char *const *only; /* config hashes, sorted: train no others, [n_only]; nullable */
+  int n_only;
   int shard, shards; /* train only every shards-th run, from shard (0-based); shards 0: all */
   bool retry;        /* runs that failed or were stopped early, too: they go on from their checkpoint */
   bool again;        /* everything once more, as new runs */
@@ -113,5 +115,31 @@ typedef struct mho_sweep_result {
  *          store. */
 MHO_API mho_err mho_sweep(const mho_context *ctx, const mho_study *s, const mho_registry *r,
                           const mho_sweep_options *o, mho_sweep_result *result, mho_errinfo *ei);
+
+/* ---------------------------------------------------------------- on a cluster */
+
+typedef struct mho_slurm_options {
+  const char *db;    /* what it has is not trained again; tasks do not touch it */
+  int tasks;         /* of the array job, at most */
+  int jobs, threads; /* of each task, at least 1 */
+  bool wait;         /* until the job is done, then merge */
+  const char *mho;   /* command of the tasks; NULL: this program's file */
+  int n_sbatch;
+  const char *const *sbatch; /* more words for sbatch: "--partition=long" */
+} mho_slurm_options;
+
+typedef struct mho_slurm_result {
+  char dir[4096]; /* NAME.slurm beside the database: study.yaml, todo.txt, job.sh, shards and logs */
+  char job[64];   /* Slurm's number of it; "" when nothing is left to train */
+  int runs, tasks, merged;
+} mho_slurm_result;
+
+/** Write and submit an array job that trains what a study lacks, after merging what earlier ones have left.
+ *  @return MHO_OK; MHO_EUNSUPPORTED without sbatch (the job is written, then); MHO_EIO when it refuses the job or
+ *          the folder cannot be written; errors of config and store. */
+MHO_API mho_err mho_slurm_launch(const mho_study *s, const mho_registry *r, const mho_slurm_options *o,
+                                 mho_slurm_result *result, mho_errinfo *ei);
+/** Take a job's shards into the database; may be repeated. merged: runs that were new or had grown. */
+MHO_API mho_err mho_slurm_merge(const char *db, const char *dir, int *merged, mho_errinfo *ei);
 
 #endif

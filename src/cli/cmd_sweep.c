@@ -15,11 +15,25 @@
 typedef struct options {
   common_options common;
   mho_sweep_options sweep;
-  const char *study;
-  bool plan;
+  const char *study, *only;
+  bool plan, slurm;
+  mho_slurm_options cluster;
+  const char *sbatch[32];
 } options;
 
-enum { KEY_JOBS = 'j', KEY_PLAN = OPTION_VERB, KEY_RESUME, KEY_RETRY, KEY_AGAIN, KEY_SHARD };
+enum {
+  KEY_JOBS = 'j',
+  KEY_PLAN = OPTION_VERB,
+  KEY_RESUME,
+  KEY_RETRY,
+  KEY_AGAIN,
+  KEY_SHARD,
+  KEY_ONLY,
+  KEY_LAUNCHER,
+  KEY_TASKS,
+  KEY_WAIT,
+  KEY_SBATCH
+};
 
 static const struct argp_option option_table[] = {
     {"jobs", KEY_JOBS, "N", 0, "runs at a time, each a process (default: one per processor)", 0},
@@ -31,6 +45,12 @@ static const struct argp_option option_table[] = {
     {"retry", KEY_RETRY, NULL, 0, "go on with runs that failed or were stopped early, too", 0},
     {"again", KEY_AGAIN, NULL, 0, "train everything once more, as new runs", 0},
     {"shard", KEY_SHARD, "I/N", 0, "only every N-th run, from the I-th (0 to N-1)", 0},
+    {"only", KEY_ONLY, "FILE", 0, "only the runs whose config hashes FILE lists", 0},
+    {"launcher", KEY_LAUNCHER, "WHERE", 0, "local, or slurm: write and submit an array job", 0},
+    {"tasks", KEY_TASKS, "N", 0, "slurm: tasks of the job (default 16, never more than runs)", 0},
+    {"wait", KEY_WAIT, NULL, 0, "slurm: wait for the job and merge its shards", 0},
+    {"sbatch", KEY_SBATCH, "WORD", 0, "slurm: a word more for sbatch, such as --partition=long; repeatable",
+     0},
     OPT_JSON,
     {0}};
 
@@ -58,6 +78,25 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->sweep.shards = (int)option_number(state, "shard", slash + 1, 1, 1000000);
     *slash = 0;
     o->sweep.shard = (int)option_number(state, "shard", arg, 0, o->sweep.shards - 1);
+    return 0;
+  case KEY_ONLY:
+    o->only = arg;
+    return 0;
+  case KEY_LAUNCHER:
+    if (strcmp(arg, "local") && strcmp(arg, "slurm"))
+      argp_error(state, "--launcher: '%s' is not local or slurm", arg);
+    o->slurm = !strcmp(arg, "slurm");
+    return 0;
+  case KEY_TASKS:
+    o->cluster.tasks = (int)option_number(state, "tasks", arg, 1, 100000);
+    return 0;
+  case KEY_WAIT:
+    o->cluster.wait = true;
+    return 0;
+  case KEY_SBATCH:
+    if (o->cluster.n_sbatch == MHO_COUNT(o->sbatch))
+      argp_error(state, "more than %d words for sbatch", MHO_COUNT(o->sbatch));
+    o->sbatch[o->cluster.n_sbatch++] = arg;
     return 0;
   case ARGP_KEY_ARG:
     if (o->study)
@@ -97,6 +136,11 @@ static const struct argp argp = {
     "Examples:\n"
     "  mho sweep noise.yaml --plan\n"
     "  mho sweep noise.yaml --jobs 2\n\n"
+    "  mho sweep noise.yaml --launcher slurm --tasks 32 --wait\n\n"
+    "On a cluster each task of the job writes a database of its own beside --db, in NAME.slurm (SQLite files "
+    "are not "
+    "shared over a network file system); --wait, or the same command once more, or 'mho db merge' joins "
+    "them.\n\n"
     "Killed at any moment, the same command goes on; a config that the database has is not trained again. "
     "Exit "
     "code 0 "
@@ -272,6 +316,66 @@ static void print_summary(const options *o, const mho_study *study, const mho_sw
          o->common.db ? " --db " : "", o->common.db ? o->common.db : "");
 }
 
+/* ---------------------------------------------------------------- where */
+
+static mho_err launch(options *o, const mho_study *study, const session *s, mho_errinfo *ei) {
+  mho_slurm_result r;
+  o->cluster.db = o->sweep.db;
+  o->cluster.jobs = o->sweep.jobs ? o->sweep.jobs : 1;
+  o->cluster.threads = o->sweep.threads;
+  o->cluster.sbatch = o->sbatch;
+  if (!o->cluster.tasks)
+    o->cluster.tasks = 16;
+  mho_err err = mho_slurm_launch(study, s->registry, &o->cluster, &r, ei);
+  if (err)
+    return err;
+  if (o->common.json) {
+    print_json(json_pack("{ss ss ss ss si si si}", "event", "submitted", "study", mho_study_name(study),
+                         "job", r.job, "folder", r.dir, "runs", r.runs, "tasks", r.tasks, "merged",
+                         r.merged));
+    return MHO_OK;
+  }
+  if (!r.runs)
+    printf("study %s: nothing is left to train\n", mho_study_name(study));
+  else if (o->cluster.wait)
+    printf("job %s trained %d of %d runs in %d tasks; merged into %s\n", r.job, r.merged, r.runs, r.tasks,
+           o->sweep.db);
+  else
+    printf("job %s: %d runs in %d tasks, in %s\nwhen it is done: mho db merge %s %s/shard-*.db\n", r.job,
+           r.runs, r.tasks, r.dir, o->sweep.db, r.dir);
+  return MHO_OK;
+}
+
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The hashes of a file, sorted; free the first and the array. */
+static mho_err read_only(const char *path, mho_sweep_options *o, char **text, mho_errinfo *ei) {
+  FILE *f = fopen(path, "r");
+  size_t n = 0, capacity = 0;
+  const char **list = NULL;
+  if (!f)
+    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the list of runs");
+  if (getdelim(text, &capacity, 0, f) < 0)
+    *text = calloc(1, 1);
+  fclose(f);
+  char *save = NULL;
+  for (char *word = *text ? strtok_r(*text, " \n", &save) : NULL; word; word = strtok_r(NULL, " \n", &save)) {
+    const char **grown = realloc(list, (n + 1) * sizeof *grown);
+    if (!grown)
+      return mho_fail(ei, MHO_ENOMEM, "no memory for the list of runs");
+    list = grown;
+    list[n++] = word;
+  }
+  if (!list)
+    return mho_fail_at(ei, MHO_EINVAL, path, 0, "lists no runs");
+  qsort(list, n, sizeof *list, by_text);
+  o->only = list;
+  o->n_only = (int)n;
+  return MHO_OK;
+}
+
 static mho_err sweep(options *o, const session *s, mho_sweep_result *result, mho_errinfo *ei) {
   mho_study *study = NULL;
   mho_err err = mho_study_read(s->registry, o->study, o->common.n_set, o->common.set, &study, ei);
@@ -280,6 +384,14 @@ static mho_err sweep(options *o, const session *s, mho_sweep_result *result, mho
     mho_study_free(study);
     return err;
   }
+  if (!err && o->slurm) {
+    err = launch(o, study, s, ei);
+    mho_study_free(study);
+    return err;
+  }
+  char *list = NULL;
+  if (!err && o->only)
+    err = read_only(o->only, &o->sweep, &list, ei);
   if (!err && mho_blas_better_kernel())
     mho_log(&s->ctx, MHO_LOG_WARNING,
             "matrix products run the slow %s kernels; OPENBLAS_CORETYPE=%s would be faster",
@@ -289,6 +401,8 @@ static mho_err sweep(options *o, const session *s, mho_sweep_result *result, mho
     err = mho_sweep(&s->ctx, study, s->registry, &o->sweep, result, ei);
   if (study && result->total)
     print_summary(o, study, result);
+  free((void *)(uintptr_t)o->sweep.only);
+  free(list);
   mho_study_free(study);
   return err;
 }

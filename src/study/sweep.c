@@ -360,10 +360,19 @@ static int next_run(const sweep *w) {
   return best;
 }
 
-static bool wanted(const sweep *w, int i) {
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* i-th run of the plan; n counts those that only names, and the shards are dealt by that. */
+static bool wanted(const sweep *w, int i, int *n) {
   const mho_sweep_options *o = w->o;
   mho_plan_state state = w->plan.run[i].state;
-  if (o->shards > 1 && i % o->shards != o->shard)
+  const char *hash = w->plan.run[i].hash;
+  if (o->only && !bsearch(&hash, o->only, (size_t)o->n_only, sizeof *o->only, by_text))
+    return false;
+  int at = (*n)++;
+  if (o->shards > 1 && at % o->shards != o->shard)
     return false;
   return o->again || state == MHO_PLAN_NEW || state == MHO_PLAN_RESUME ||
          (o->retry && (state == MHO_PLAN_FAILED || state == MHO_PLAN_STOPPED));
@@ -447,8 +456,8 @@ static mho_err prepare(sweep *w, mho_errinfo *ei) {
   w->slot = calloc((size_t)w->jobs, sizeof *w->slot);
   if (!w->waiting || !w->not_before || !w->expected || !w->slot)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d runs", w->plan.n);
-  for (int i = 0; i < w->plan.n; i++) {
-    w->waiting[i] = wanted(w, i);
+  for (int i = 0, named = 0; i < w->plan.n; i++) {
+    w->waiting[i] = wanted(w, i, &named);
     w->mine += w->waiting[i];
     w->result->present += !w->waiting[i] && *w->plan.run[i].id;
   }
