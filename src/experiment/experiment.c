@@ -26,7 +26,9 @@ static const mho_param train_table[] = {
 static const mho_params train_params = MHO_PARAMS(mho_train_config, train_table);
 
 static const mho_param checkpoint_table[] = {
-    MHO_P_INT(mho_checkpoint_config, every, "every", 1, 1, 1e6, "epochs between checkpoints"),
+    MHO_P_INT(
+        mho_checkpoint_config, every, "every", 1, 0, 1e6,
+        "epochs between checkpoints; 0: none, so that a run cut off starts anew and none can be evaluated"),
 };
 static const mho_params checkpoint_params = MHO_PARAMS(mho_checkpoint_config, checkpoint_table);
 

@@ -144,7 +144,8 @@ static mho_err log_epoch(logger *g, mho_epoch_row *epoch, mho_errinfo *ei) {
                         .last_is_best = best};
   err = observe(g, &u, &settle, layers, ei);
   /* the best epoch is kept too, so it is due whenever it comes */
-  if (!err && (best || last || t->epoch % t->e->checkpoint.every == 0)) {
+  int64_t every = t->e->checkpoint.every;
+  if (!err && every && (best || last || t->epoch % every == 0)) {
     err = mho_trainer_save(t, &checkpoint, ei);
     u.last = &checkpoint;
   }
@@ -168,7 +169,7 @@ static mho_err log_end(logger *g, const char *status, const char *error, bool ch
   g->row.status = (char *)(uintptr_t)status;
   g->row.error = (char *)(uintptr_t)error;
   mho_err err = MHO_OK;
-  if (checkpoint && g->o->store && !(err = mho_trainer_save(g->t, &saved, ei)))
+  if (checkpoint && g->o->store && g->t->e->checkpoint.every && !(err = mho_trainer_save(g->t, &saved, ei)))
     u.last = &saved;
   if (!err)
     err = write_update(g, &u, ei);
