@@ -27,6 +27,26 @@ static mho_err columns_of(mho_store *s, const char *table, char *out, size_t n, 
   return err;
 }
 
+/* The tables whose rows belong to a run, as words. */
+static mho_err tables_of_runs(mho_store *s, char *out, size_t n, mho_errinfo *ei) {
+  sqlite3_stmt *st;
+  mho_err err = mho_store_prepare(
+      s,
+      "SELECT group_concat(m.name, ' ') FROM main.sqlite_schema AS m WHERE type = 'table' AND "
+      "name <> 'study_run' AND EXISTS (SELECT 1 FROM pragma_table_info(m.name) AS c WHERE "
+      "c.name = 'run_id')",
+      "read the schema", &st, ei);
+  if (err)
+    return err;
+  int rc = sqlite3_step(st);
+  if (rc == SQLITE_ROW && sqlite3_column_text(st, 0))
+    snprintf(out, n, "%s", (const char *)sqlite3_column_text(st, 0));
+  else
+    err = mho_store_fail(s, rc, "read the schema", ei);
+  sqlite3_finalize(st);
+  return err;
+}
+
 static mho_err copy_table(mho_store *s, const char *table, const char *leave_out, mho_errinfo *ei) {
   char columns[2048], kept[2048] = "", sql[8192], *save = NULL;
   mho_err err = columns_of(s, table, columns, sizeof columns, ei);
@@ -48,8 +68,7 @@ static const char choose[] =
     "OR o.epochs_done > m.epochs_done))";
 
 static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei) {
-  static const char *const tables[] = {"epoch",        "layer_epoch", "settle", "settle_sample",
-                                       "energy_epoch", "checkpoint",  "cosim",  "artifact"};
+  char tables[1024], *save = NULL;
   char columns[2048], sql[8192];
   int64_t n;
   mho_err err = mho_store_exec(s, choose, "merge", ei);
@@ -72,9 +91,10 @@ static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei)
              columns, columns);
     err = mho_store_exec(s, sql, "merge", ei);
   }
-  for (int i = 0; i < MHO_COUNT(tables) && !err; i++)
-    err = copy_table(s, tables[i],
-                     !strcmp(tables[i], "cosim") || !strcmp(tables[i], "artifact") ? "id" : NULL, ei);
+  if (!err)
+    err = tables_of_runs(s, tables, sizeof tables, ei);
+  for (char *t = err ? NULL : strtok_r(tables, " ", &save); t && !err; t = strtok_r(NULL, " ", &save))
+    err = copy_table(s, t, "id", ei); /* a table's own numbers are given anew */
   if (!err)
     err = mho_store_exec(
         s,

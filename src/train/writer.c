@@ -21,7 +21,8 @@ struct writer {
   char run[MHO_ID_MAX], ended[32], error[MHO_MESSAGE_MAX];
   mho_store_update u;
   mho_epoch_row epoch;
-  mho_layer_row *layers; /* [u.n_layers], its names point into the network */
+  mho_layer_row *layers;    /* [u.n_layers], its names point into the network */
+  mho_energy_row *energies; /* [u.n_energies] */
   mho_settle_row settle;
   mho_settle_sample *samples; /* [u.n_samples] */
   mho_checkpoint_row checkpoint;
@@ -32,6 +33,8 @@ static void release(writer *w) {
   mho_free(w->layers);
   mho_free(w->samples);
   w->samples = NULL;
+  mho_free(w->energies);
+  w->energies = NULL;
   mho_blob_free(&w->checkpoint.blob);
   w->layers = NULL;
 }
@@ -95,8 +98,12 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
   if (!err && u->samples && !(w->samples = mho_alloc((size_t)u->n_samples, sizeof *w->samples)))
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
-  if (err)
+  if (!err && u->n_energies && !(w->energies = mho_alloc((size_t)u->n_energies, sizeof *w->energies)))
+    err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
+  if (err) {
+    release(w);
     return err;
+  }
   w->u = *u;
   if (u->epoch)
     w->epoch = *u->epoch;
@@ -106,6 +113,8 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
     memcpy(w->samples, u->samples, (size_t)u->n_samples * sizeof *w->samples);
   if (u->n_settles)
     w->settle = *u->settles;
+  if (u->n_energies)
+    memcpy(w->energies, u->energies, (size_t)u->n_energies * sizeof *w->energies);
   w->checkpoint = (mho_checkpoint_row){0};
   if (u->last) {
     w->checkpoint = *u->last;
@@ -116,6 +125,7 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
   w->u.epoch = u->epoch ? &w->epoch : NULL;
   w->u.layers = w->layers;
   w->u.samples = w->samples;
+  w->u.energies = w->energies;
   w->u.settles = u->n_settles ? &w->settle : NULL;
   w->u.last = u->last ? &w->checkpoint : NULL;
   w->u.run = &w->row;
