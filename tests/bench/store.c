@@ -81,7 +81,8 @@ static void fill(const char *path, int runs) {
   if (mho_store_open(path, MHO_STORE_WRITE, &s, &ei))
     die("open");
   mho_store_close(s);
-  check(db = NULL, sqlite3_open(path, &db));
+  int rc = sqlite3_open(path, &db);
+  check(db, rc);
   check(db, sqlite3_exec(db, "PRAGMA synchronous=OFF; PRAGMA cache_size=-200000; BEGIN", NULL, NULL, NULL));
   sqlite3_stmt *run = prepare(
       db, "INSERT INTO run(id, name, status, config, config_hash, point_hash, defaults_version, seed, "
