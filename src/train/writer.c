@@ -98,7 +98,7 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
   if (!err && u->samples && !(w->samples = mho_alloc((size_t)u->n_samples, sizeof *w->samples)))
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
-  if (!err && u->n_energies && !(w->energies = mho_alloc((size_t)u->n_energies, sizeof *w->energies)))
+  if (!err && u->energies && !(w->energies = mho_alloc((size_t)u->n_energies, sizeof *w->energies)))
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
   if (err) {
     release(w);
@@ -113,7 +113,7 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
     memcpy(w->samples, u->samples, (size_t)u->n_samples * sizeof *w->samples);
   if (u->n_settles)
     w->settle = *u->settles;
-  if (u->n_energies)
+  if (u->energies)
     memcpy(w->energies, u->energies, (size_t)u->n_energies * sizeof *w->energies);
   w->checkpoint = (mho_checkpoint_row){0};
   if (u->last) {

@@ -93,12 +93,14 @@ static void fill(const char *path, int runs) {
           "strftime('%Y-%m-%dT%H:%M:%SZ', 1700000000 + ?8, 'unixepoch'), '2026-01-01T00:00:00Z', ?9, 50, "
           "?10, ?11, 40, "
           "?12, ?13, ?14)");
-  sqlite3_stmt *epoch =
-      prepare(db, "INSERT INTO epoch VALUES(?1, ?2, ?3, ?4, NULL, ?5, 10, 0, ?6, ?6, ?6, 0, 1e6, 1e-6, "
-                  "0.1, 0.01)");
-  sqlite3_stmt *layer =
-      prepare(db, "INSERT INTO layer_epoch VALUES(?1, 50, ?2, 'x-h1', 64, 64, 0, 0.1, 1, 2e-5, 1e-5, ?3, "
-                  "0, 1e5, NULL)");
+  sqlite3_stmt *epoch = prepare(
+      db, "INSERT INTO epoch(run_id, epoch, train_acc, test_acc, loss, settle_steps, unsettled, pulses, "
+          "set_pulses, reset_pulses, clipped, reads, energy_j, wall_s, eval_s) VALUES(?1, ?2, ?3, ?4, ?5, "
+          "10, 0, ?6, ?6, ?6, 0, 1e6, 1e-6, 0.1, 0.01)");
+  sqlite3_stmt *layer = prepare(
+      db, "INSERT INTO layer_epoch(run_id, epoch, layer, name, rows, cols, w_mean, w_std, w_absmax, "
+          "g_mean, g_std, saturated, stuck, pulses) VALUES(?1, 50, ?2, 'x-h1', 64, 64, 0, 0.1, 1, 2e-5, "
+          "1e-5, ?3, 0, 1e5)");
   sqlite3_stmt *study =
       prepare(db, "INSERT OR IGNORE INTO study(name, config) VALUES(?1, '{\"vary\":[{\"keys\":"
                   "[\"array.read_noise\"]},{\"keys\":[\"update.rate\"]}],\"points\":[\"device.model\"]}')");
