@@ -56,7 +56,8 @@ static bool attach_cells(mho_crossbar *x, const mho_crossbar_options *options) {
   mho_params_init(mho_array_params, &defaults);
   o->noisy = devices || p->read_noise > 0;
   double sigma = (devices ? x->pos->config.read_noise.sigma : p->read_noise) * x->w_max;
-  o->constant = (mho_real)(2 * sigma * sigma);
+  bool offset = x->pos && x->mapping == MHO_MAPPING_OFFSET; /* G- is no device, but a fixed current */
+  o->constant = (mho_real)((offset ? 1 : 2) * sigma * sigma);
   o->voltage = (options->array_config ? options->array_config : &defaults)->read_voltage;
   o->law = x->pos ? x->pos->config.iv.law : MHO_IV_OHMIC;
   if (o->noisy && !alike && !(o->variance = mho_alloc(cells, sizeof *o->variance)))
@@ -111,7 +112,7 @@ static void array_variance(mho_crossbar *x, size_t first, size_t n) {
   const float *pos = mho_crossbar_shown(x, 0), *neg = mho_crossbar_shown(x, 1);
   double offset = x->pos->g_min / (x->pos->g_max - x->pos->g_min); /* G = (g + offset)(g_max - g_min) */
   for (size_t i = first; i < first + n; i++) {
-    double a = (double)pos[i] + offset, b = (double)neg[i] + offset;
+    double a = (double)pos[i] + offset, b = x->mapping == MHO_MAPPING_OFFSET ? 0 : (double)neg[i] + offset;
     o->variance[i] = (mho_real)(unit * unit * (a * a + b * b));
   }
 }

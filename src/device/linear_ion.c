@@ -66,6 +66,11 @@ static void rate(const mho_voltage *v, int first, const float *x, float *f) {
     f[i] /= x[i] + r[i] * (1 - x[i]);
 }
 
+static bool noisy(const void *params) {
+  const linear_ion *p = params;
+  return p->c2c > 0;
+}
+
 static void pulse(const mho_device_block *b) {
   mho_voltage v;
   mho_voltage_load(&v, b, UP, RATIO, WINDOW, EXPONENT);
@@ -113,6 +118,7 @@ const mho_device_model mho_device_linear_ion = {
     .check = check,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .fit = "speed p",
 };

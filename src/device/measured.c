@@ -150,6 +150,11 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
+static bool noisy(const void *params) {
+  const measured *p = params;
+  return p->c2c > 0;
+}
+
 static void pulse(const mho_device_block *b) {
   const steps *s = b->shared;
   const float *up = s->up, *down = s->down;
@@ -194,6 +199,7 @@ const mho_device_model mho_device_measured = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .prepare = prepare,
     .fit = "",

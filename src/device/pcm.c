@@ -44,6 +44,11 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
+static bool noisy(const void *params) {
+  const pcm *p = params;
+  return p->c2c > 0 || p->noise_add > 0 || p->noise_slope > 0 || p->reset_noise > 0;
+}
+
 static void pulse(const mho_device_block *b) {
   MHO_VECTOR(e);
 #pragma omp simd
@@ -85,6 +90,7 @@ const mho_device_model mho_device_pcm = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .fit = "step_up a_up k reset",
 };

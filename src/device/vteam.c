@@ -99,6 +99,11 @@ static void x_of_g(const mho_device_block *b, float *x) {
   }
 }
 
+static bool noisy(const void *params) {
+  const vteam *p = params;
+  return p->c2c > 0;
+}
+
 static void pulse(const mho_device_block *b) {
   mho_voltage v;
   float before[MHO_DEVICE_BLOCK], after[MHO_DEVICE_BLOCK];
@@ -160,6 +165,7 @@ const mho_device_model mho_device_vteam = {
     .check = check,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .fit = "k_set k_reset p",
 };

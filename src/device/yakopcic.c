@@ -70,6 +70,11 @@ static void rate(const mho_voltage *v, int first, const float *x, float *f) {
     f[i] *= rest[i];
 }
 
+static bool noisy(const void *params) {
+  const yakopcic *p = params;
+  return p->c2c > 0;
+}
+
 static void pulse(const mho_device_block *b) {
   mho_voltage v;
   mho_voltage_load(&v, b, UP, ALPHA_P, X_P, -1);
@@ -118,6 +123,7 @@ const mho_device_model mho_device_yakopcic = {
     .check = check,
     .columns = columns,
     .pulse = pulse,
+    .noisy = noisy,
     .spice = spice,
     .fit = "a_p a_n alpha_p alpha_n",
 };

@@ -328,6 +328,37 @@ static void test_mappings(void **state) {
   mapping("one_sided", 0);
 }
 
+/* Read noise of a reference is a device's, a fixed current has none: half the variance. */
+static double read_variance(const char *name, const char *law) {
+  enum { READS = 4000, ROWS_READ = N / 16 };
+  char yaml[256];
+  snprintf(yaml, sizeof yaml,
+           "device: {model: linear, mapping: %s}\narray: {read_noise: 0.02, noise: {law: %s}}\n", name, law);
+  mho_experiment *e = experiment(yaml);
+  mho_crossbar *x = crossbar(e, ROWS_READ, 16);
+  mho_real v[ROWS_READ], y[16], *scratch = mho_alloc(mho_crossbar_scratch(x, 1), sizeof *scratch);
+  double squares = 0;
+  for (int i = 0; i < ROWS_READ; i++)
+    v[i] = 1;
+  for (int r = 0; r < READS; r++) {
+    mho_crossbar_read(
+        x, &(mho_read){
+               .n = 1, .x = v, .y = y, .scale = 1, .clock = {.update = (uint64_t)r}, .scratch = scratch});
+    for (int j = 0; j < 16; j++)
+      squares += (double)y[j] * (double)y[j] / (16 * READS);
+  }
+  mho_free(scratch);
+  mho_crossbar_free(x);
+  mho_experiment_free(e);
+  return squares;
+}
+
+static void test_reference_noise(void **state) {
+  static const char *const laws[] = {"constant", "proportional"};
+  for (int k = 0; k < 2; k++)
+    NEAR(read_variance("reference", laws[k]) / read_variance("offset", laws[k]), 2, 0.05, 0);
+}
+
 /* Pairs that were only SET fill up; a refresh brings them down and keeps the weights to a step or so. */
 static void test_refresh(void **state) {
   mho_experiment *e =
@@ -392,10 +423,11 @@ static void test_zero_shift(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_coincidences), cmocka_unit_test(test_truncation),
-      cmocka_unit_test(test_slabs),        cmocka_unit_test(test_sign),
-      cmocka_unit_test(test_write_verify), cmocka_unit_test(test_mappings),
-      cmocka_unit_test(test_refresh),      cmocka_unit_test(test_zero_shift),
+      cmocka_unit_test(test_coincidences),    cmocka_unit_test(test_truncation),
+      cmocka_unit_test(test_slabs),           cmocka_unit_test(test_sign),
+      cmocka_unit_test(test_write_verify),    cmocka_unit_test(test_mappings),
+      cmocka_unit_test(test_reference_noise), cmocka_unit_test(test_refresh),
+      cmocka_unit_test(test_zero_shift),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
