@@ -306,7 +306,7 @@ static void climb(mho_cells *c, const mho_cells *other, size_t first, int n, con
                   mho_pulse_counts *counts) {
   enum { TRIES = 200 };
   float up[MHO_DEVICE_BLOCK], ones[MHO_DEVICE_BLOCK];
-  for (int i = 0; i < n; i++)
+  for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
     ones[i] = 1;
   for (int turn = 0; turn < TRIES; turn++) {
     int16_t one[MHO_DEVICE_BLOCK];
