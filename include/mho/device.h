@@ -230,4 +230,85 @@ MHO_API int mho_cells_pieces(const mho_cells *c, mho_cells_piece *pieces);
 /** Conductance of a cell, S; 0 when open. */
 MHO_API double mho_cells_siemens(const mho_cells *c, size_t cell);
 
+/* ---------------------------------------------------------------- measured pulses, fits, curves */
+
+/* Conductances measured after pulses, cut into tracks (one device, one cycle, in the order of the file). */
+typedef struct mho_pulse_data {
+  int n, devices, tracks, missing; /* rows; of them without a number */
+  int *device;                     /* [tracks] */
+  int *first;                      /* [tracks + 1] first row of each track */
+  int *count;                      /* [n] pulses since the row before in the track; 0 in its first */
+  int *pulse;                      /* [n] as in the file, or counted */
+  signed char *direction;          /* [n] +1 SET, -1 RESET */
+  double *g;                       /* [n] S, NaN where missing */
+} mho_pulse_data;
+
+/** Read a CSV with the columns g and direction (up, down, set, reset, ltp, ltd, 1, -1), and, where there are
+ * several, device, cycle (any words) and pulse: the number of the pulse in its direction, counted from 1 anew at
+ * every change of direction; a row of pulse 0 is the state before. Without pulse every row is one pulse after the
+ * last. Other columns are passed over.
+ *  @param unit  S of one unit of g.
+ *  @return MHO_OK; MHO_EIO; MHO_EDATA with the line. */
+MHO_API mho_err mho_pulse_data_read(const char *path, double unit, mho_pulse_data *out, mho_errinfo *ei);
+MHO_API void mho_pulse_data_free(mho_pulse_data *d);
+
+enum { MHO_FIT_MAX = 12 };
+typedef struct mho_fit_value {
+  const char *name; /* of the config key, without "device." */
+  const mho_param *param;
+  double value, error, low, high; /* estimate, standard error, 95 % confidence interval; SI */
+} mho_fit_value;
+
+/* A device model fitted to pulse data. */
+typedef struct mho_fit {
+  const mho_device_model *model;
+  void *params;             /* of the model, fitted; freed by mho_fit_free */
+  mho_device_config config; /* g_min, g_max, variation, read_noise fitted */
+  int n;
+  mho_fit_value value[MHO_FIT_MAX];
+  char untold[MHO_TEXT_MAX];             /* parameters that the data say nothing of */
+  double pulse_relative, pulse_add;      /* noise of a pulse, of its step and of the range */
+  double read;                           /* noise of a reading, S */
+  double spread_step, spread_step_error; /* device-to-device; NaN with fewer than 3 devices */
+  double spread_asymmetry, spread_asymmetry_error;
+  int rows, used, missing, outliers, devices, tracks;
+  double explained;  /* of the variance of the mean response, 0..1 */
+  double likelihood; /* logarithm */
+} mho_fit;
+
+typedef struct mho_fit_options {
+  bool keep_range;   /* g_min and g_max are the config's; else they come from the data */
+  const char *fixed; /* names of parameters that keep their values, blanks between; nullable */
+} mho_fit_options;
+
+/** Fit a model by nonlinear least squares (GSL) on the innovations of a Kalman filter: pulse noise, which is
+ * remembered, and noise of the readings, which is not, both get the weight they deserve; outliers and missing
+ * readings are passed over. Confidence intervals take devices as clusters when there are 5 or more.
+ *  @param params  config: what is not fitted keeps its value from here.
+ *  @return MHO_OK; MHO_EDATA with the reason when these data cannot be fitted by this model. */
+MHO_API mho_err mho_device_fit(const mho_device_model *model, const void *params,
+                               const mho_device_config *config, const mho_pulse_data *d,
+                               const mho_fit_options *o, mho_fit *out, mho_errinfo *ei);
+MHO_API void mho_fit_free(mho_fit *f);
+/** The fit as a device card. source: what it was fitted to. Free with free(). */
+MHO_API char *mho_fit_card(const mho_fit *f, const char *source);
+/** Mean response as the table of model `measured`: medians over devices and cycles, made monotone, as CSV text.
+ * Free with free(). MHO_EDATA when a direction has fewer than 3 pulses. */
+MHO_API mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, char **csv,
+                                mho_errinfo *ei);
+
+typedef struct mho_curve_options {
+  int cells, set, reset, cycles; /* pulses a cycle in each direction */
+  uint64_t seed;
+} mho_curve_options;
+typedef struct mho_curve_point {
+  int cycle, direction, pulse;                     /* 1-based; pulse 0 and direction +1: before the first */
+  double mean, deviation, q05, q25, q50, q75, q95; /* over the cells, S */
+} mho_curve_point;
+/** Response of a population to cycles of SET and RESET pulses, from the low bounds on.
+ *  @param points  [cycles (set + reset) + 1]; free with mho_free. */
+MHO_API mho_err mho_device_curve(const mho_device_model *model, const void *params,
+                                 const mho_device_config *config, const mho_curve_options *o,
+                                 mho_curve_point **points, int *n, mho_errinfo *ei);
+
 #endif

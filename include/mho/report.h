@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "mho/device.h"
 #include "mho/store.h"
 
 typedef struct mho_report {
@@ -38,5 +39,16 @@ typedef struct mho_heat {
 /** Draw into a file, PNG or SVG by the name's ending. Arrays of more than 512 lines are drawn as means of blocks.
  *  @return MHO_OK; MHO_EINVAL for another ending; MHO_EUNSUPPORTED without gnuplot; MHO_EIO; MHO_ENOMEM. */
 MHO_API mho_err mho_heat_draw(const mho_heat *h, const char *path, mho_errinfo *ei);
+
+/* The response of a population to pulses, and measured points beside it. */
+typedef struct mho_pulse_plot {
+  const char *title;            /* plain ASCII without quotes */
+  const mho_curve_point *curve; /* [n], one cycle */
+  int n;
+  const mho_pulse_data *data; /* nullable */
+} mho_pulse_plot;
+/** Draw into a file, SVG or PNG by the name's ending.
+ *  @return MHO_OK; MHO_EINVAL for another ending; MHO_EUNSUPPORTED without gnuplot; MHO_EIO. */
+MHO_API mho_err mho_pulse_plot_draw(const mho_pulse_plot *p, const char *path, mho_errinfo *ei);
 
 #endif

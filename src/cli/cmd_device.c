@@ -1,74 +1,488 @@
-/* cmd_device.c - mho device: device models and what they do.
+/* cmd_device.c - mho device: device models and cards, their curves, and fits to measured pulses.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "mho/report.h"
 
 typedef struct options {
   common_options common;
+  long cells, set, reset, cycles, seed;
+  const char *plot, *model, *unit, *output, *fixed;
 } options;
+
+enum { KEY_CELLS = 0x200, KEY_SET, KEY_RESET, KEY_CYCLES, KEY_SEED, KEY_PLOT, KEY_MODEL, KEY_UNIT, KEY_FIX };
+static const struct argp_option option_table[] = {
+    OPT_SET,
+    OPT_JSON,
+    {"plot", KEY_PLOT, "FILE", 0, "draw into FILE.svg or FILE.png", 0},
+    {"cells", KEY_CELLS, "N", 0, "curve: size of the population (default 1000)", 0},
+    {"pulses", KEY_SET, "N", 0, "curve: SET pulses of a cycle (default: about from end to end)", 0},
+    {"reset-pulses", KEY_RESET, "N", 0, "curve: RESET pulses (default: as many)", 0},
+    {"cycles", KEY_CYCLES, "N", 0, "curve: cycles (default 1)", 0},
+    {"seed", KEY_SEED, "N", 0, "curve: of spread and noise (default 1)", 0},
+    {"model", KEY_MODEL, "NAME", 0, "fit: the model, or 'all' to compare them (default)", 0},
+    {"unit", KEY_UNIT, "UNIT", 0, "fit: unit of g in the file (default S)", 0},
+    {"fix", KEY_FIX, "NAMES", 0, "fit: parameters that keep their values ('slope_up slope_down')", 0},
+    {"output", 'o', "FILE", 0, "fit: write the device card there", 0},
+    {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
+  const char *const *word = o->common.word;
   switch (key) {
+  case KEY_CELLS:
+    o->cells = option_number(state, "cells", arg, 1, 10000000);
+    return 0;
+  case KEY_SET:
+    o->set = option_number(state, "pulses", arg, 1, 1000000);
+    return 0;
+  case KEY_RESET:
+    o->reset = option_number(state, "reset-pulses", arg, 0, 1000000);
+    return 0;
+  case KEY_CYCLES:
+    o->cycles = option_number(state, "cycles", arg, 1, 10000);
+    return 0;
+  case KEY_SEED:
+    o->seed = option_number(state, "seed", arg, 0, 2000000000);
+    return 0;
+  case KEY_PLOT:
+    o->plot = arg;
+    return 0;
+  case KEY_MODEL:
+    o->model = arg;
+    return 0;
+  case KEY_UNIT:
+    o->unit = arg;
+    return 0;
+  case KEY_FIX:
+    o->fixed = arg;
+    return 0;
+  case 'o':
+    o->output = arg;
+    return 0;
   case ARGP_KEY_END:
-    if (!o->common.word[0] || (strcmp(o->common.word[0], "list") && strcmp(o->common.word[0], "show")))
-      argp_error(state, "say what: list, or show NAME");
-    if (!strcmp(o->common.word[0], "show") && !o->common.word[1])
-      argp_error(state, "show which device? 'mho device list' names them");
+    if (!word[0] || (strcmp(word[0], "list") && strcmp(word[0], "show") && strcmp(word[0], "curve") &&
+                     strcmp(word[0], "fit")))
+      argp_error(state, "say what: list, show NAME, curve NAME, or fit CSV");
+    if (strcmp(word[0], "list") && !word[1])
+      argp_error(state, "%s which %s? 'mho device list' names the devices", word[0],
+                 strcmp(word[0], "fit") ? "device" : "CSV file");
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
   }
 }
 
-static const struct argp argp = {NULL,
-                                 parse,
-                                 "list\nshow NAME",
-                                 "Device models: how a conductance answers pulses.\v"
-                                 "Examples:\n  mho device list\n  mho device show soft_bounds",
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp argp = {
+    option_table,
+    parse,
+    "list\nshow NAME\ncurve NAME\nfit CSV",
+    "Device models and cards: how a conductance answers pulses.\v"
+    "NAME is a model or a card (a name, or a file). curve prints the conductance of a population after every "
+    "pulse "
+    "as CSV: mean, standard deviation, quantiles (S).\n\n"
+    "fit takes a CSV whose first line names its columns: g (conductance) and direction (up or down; set, "
+    "reset, "
+    "ltp, ltd, 1, -1), and, where there are several, device, cycle and pulse (counted from 1 anew at every "
+    "change "
+    "of direction; 0 is the state before). It gives each parameter with its 95 % confidence interval, the "
+    "noise of "
+    "a pulse and of a reading, and the device-to-device spread. The range is that of the data unless "
+    "--set device.g_min and device.g_max say otherwise.\n\n"
+    "Examples:\n  mho device list\n  mho device show ecram\n"
+    "  mho device curve ecram --plot ecram.svg > ecram.csv\n"
+    "  mho device curve soft_bounds --set device.step_up=0.01 --cycles 3\n"
+    "  mho device fit pulses.csv --unit uS --model soft_bounds -o mine.yaml --plot fit.svg\n"
+    "  mho train --set device.card=mine.yaml --set update.scheme=accumulate",
+    NULL,
+    NULL,
+    NULL};
 
-static void list_devices(const mho_registry *r) {
-  table *t = table_new(3, (const char *[]){"DEVICE", "NOMINAL STEP", "WHAT IT IS"});
-  for (int i = 0; i < mho_registry_count(r, MHO_KIND_DEVICE); i++) {
-    const mho_device_model *m = (const mho_device_model *)mho_registry_at(r, MHO_KIND_DEVICE, i);
-    mho_choice c = {.entry = &m->entry};
-    mho_device_config config;
-    mho_params_init(mho_device_params, &config);
-    char step[64] = "any";
-    mho_params_init(m->entry.params, c.params);
-    if (m->pulse)
-      snprintf(step, sizeof step, "%.3g of the range", mho_device_nominal_step(m, c.params, &config));
-    table_row(t, (const char *[]){m->entry.id, step, m->entry.title});
+/* ---------------------------------------------------------------- list and show */
+
+static void step_text(const mho_experiment *e, char *out, size_t n) {
+  const mho_device_model *m = (const mho_device_model *)e->device.entry;
+  if (m->pulse)
+    snprintf(out, n, "%.3g", mho_device_nominal_step(m, e->device.params, &e->device_config));
+  else
+    snprintf(out, n, "any");
+}
+
+typedef enum kind { MODEL, CARD, EITHER } kind;
+
+/* The device of a model or a card, with the --set options; a name that is both means the card. */
+static mho_err device_of(const options *o, const session *s, const char *name, kind k, mho_experiment **out,
+                         mho_errinfo *ei) {
+  mho_config *c;
+  char set[MHO_TEXT_MAX], file[2 * MHO_TEXT_MAX];
+  *out = NULL;
+  bool model = k == MODEL || (k == EITHER && mho_registry_find(s->registry, MHO_KIND_DEVICE, name) &&
+                              mho_card_find(name, NULL, file, sizeof file, NULL));
+  mho_err err = mho_config_new(&c, ei);
+  if (err)
+    return err;
+  if (!model && (err = mho_card_find(name, NULL, file, sizeof file, ei)))
+    mho_fail(ei, err, "there is no device model or card '%s'; 'mho device list' names them", name);
+  snprintf(set, sizeof set, "device.%s=%s", model ? "model" : "card", name);
+  if (!err)
+    err = mho_config_set(c, set, ei);
+  for (int i = 0; i < o->common.n_set && !err; i++)
+    err = mho_config_set(c, o->common.set[i], ei);
+  if (!err)
+    err = mho_experiment_new(s->registry, c, false, out, ei);
+  mho_config_free(c);
+  return err;
+}
+
+static mho_err list_devices(const options *o, const session *s, mho_errinfo *ei) {
+  table *t = table_new(4, (const char *[]){"DEVICE", "KIND", "STEP/RANGE", "WHAT IT IS"});
+  int n;
+  mho_err err = MHO_OK;
+  char step[64];
+  for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE) && !err; i++) {
+    const mho_entry *entry = mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
+    mho_experiment *e;
+    if (device_of(o, s, entry->id, MODEL, &e, NULL)) /* needs a file of the user's */
+      snprintf(step, sizeof step, "-");
+    else
+      step_text(e, step, sizeof step);
+    mho_experiment_free(e);
+    table_row(t, (const char *[]){entry->id, "model", step, entry->title});
+  }
+  char **cards = mho_cards_list(&n);
+  for (int i = 0; i < n; i++) {
+    char path[2 * MHO_TEXT_MAX];
+    mho_config *card = NULL;
+    mho_experiment *e = NULL;
+    if (!err)
+      err = mho_card_find(cards[i], NULL, path, sizeof path, ei);
+    if (!err)
+      err = mho_card_read(path, &card, ei);
+    if (!err)
+      err = device_of(o, s, cards[i], CARD, &e, ei);
+    if (!err) {
+      char title[160];
+      step_text(e, step, sizeof step);
+      snprintf(title, sizeof title, "%s (%s)", mho_card_text(card, "title"), e->device.entry->id);
+      table_row(t, (const char *[]){cards[i], "card", step, title});
+    }
+    mho_experiment_free(e);
+    mho_config_free(card);
+    free(cards[i]);
+  }
+  free(cards);
+  table_print(t);
+  return err;
+}
+
+static void print_about(const mho_config *card, const char *what) {
+  const char *text = mho_card_text(card, what);
+  if (*text)
+    printf("  %-7s %s\n", what, text);
+}
+
+static mho_err show_card(const options *o, const session *s, const char *name, mho_errinfo *ei) {
+  char path[2 * MHO_TEXT_MAX];
+  mho_config *card = NULL;
+  mho_experiment *e = NULL;
+  mho_err err = device_of(o, s, name, CARD, &e, ei);
+  if (!err)
+    err = mho_card_find(name, NULL, path, sizeof path, ei);
+  if (!err)
+    err = mho_card_read(path, &card, ei);
+  char *yaml = err ? NULL : mho_experiment_yaml(e, true);
+  if (yaml) {
+    printf("%s - %s\n  file    %s\n", name, mho_card_text(card, "title"), path);
+    print_about(card, "source");
+    print_about(card, "valid");
+    print_about(card, "note");
+    printf("  model   %s: %s\n\n%s", e->device.entry->id, e->device.entry->equation, yaml);
+  }
+  free(yaml);
+  mho_config_free(card);
+  mho_experiment_free(e);
+  return err;
+}
+
+static mho_err show_device(const options *o, const session *s, mho_errinfo *ei) {
+  const mho_entry *e = mho_registry_find(s->registry, MHO_KIND_DEVICE, o->common.word[1]);
+  char path[2 * MHO_TEXT_MAX];
+  if (!e)
+    return show_card(o, s, o->common.word[1], ei);
+  if (!mho_card_find(e->id, NULL, path, sizeof path, NULL)) { /* a card of the model's name */
+    mho_err err = show_card(o, s, e->id, ei);
+    if (err)
+      return err;
+    printf("\nthe model ");
+  }
+  print_entry(e, "device");
+  printf("\nof every device:\n");
+  print_params("device", mho_device_params);
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- curve */
+
+static mho_err curve(const options *o, const session *s, mho_errinfo *ei) {
+  mho_experiment *e;
+  mho_curve_point *p = NULL;
+  int n = 0;
+  mho_err err = device_of(o, s, o->common.word[1], EITHER, &e, ei);
+  if (!err) {
+    const mho_device_model *m = (const mho_device_model *)e->device.entry;
+    double step = mho_device_nominal_step(m, e->device.params, &e->device_config);
+    int set = o->set ? (int)o->set : step > 0 ? (int)fmin(fmax(ceil(1.2 / step), 20), 20000) : 100;
+    mho_curve_options c = {.cells = (int)o->cells,
+                           .set = set,
+                           .reset = o->reset >= 0 ? (int)o->reset
+                                    : m->one_way  ? 1
+                                                  : set,
+                           .cycles = (int)o->cycles,
+                           .seed = (uint64_t)o->seed};
+    err = mho_device_curve(m, e->device.params, &e->device_config, &c, &p, &n, ei);
+    if (!err && o->plot) {
+      char title[160];
+      snprintf(title, sizeof title, "%.80s, %d cells", o->common.word[1], c.cells);
+      for (char *t = title; *t; t++)
+        *t = *t == '"' || *t == '\\' || *t == '`' || *t == '$' ? ' ' : *t;
+      err = mho_pulse_plot_draw(&(mho_pulse_plot){.title = title, .curve = p, .n = n}, o->plot, ei);
+    }
+  }
+  if (!err)
+    printf("cycle,direction,pulse,mean,deviation,q05,q25,q50,q75,q95\n");
+  for (int i = 0; i < n && !err; i++)
+    printf("%d,%s,%d,%.9g,%.6g,%.9g,%.9g,%.9g,%.9g,%.9g\n", p[i].cycle, p[i].direction > 0 ? "up" : "down",
+           p[i].pulse, p[i].mean, p[i].deviation, p[i].q05, p[i].q25, p[i].q50, p[i].q75, p[i].q95);
+  mho_free(p);
+  mho_experiment_free(e);
+  return err;
+}
+
+/* ---------------------------------------------------------------- fit */
+
+static bool sets_range(const options *o) {
+  bool low = false, high = false;
+  for (int i = 0; i < o->common.n_set; i++) {
+    low |= !strncmp(o->common.set[i], "device.g_min=", 13);
+    high |= !strncmp(o->common.set[i], "device.g_max=", 13);
+  }
+  return low && high;
+}
+
+static mho_err write_text(const char *path, const char *text, mho_errinfo *ei) {
+  FILE *f = fopen(path, "w");
+  bool bad = !f || fputs(text, f) < 0;
+  if ((f && fclose(f)) || bad)
+    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot be written: %s", strerror(errno));
+  return MHO_OK;
+}
+
+static mho_err fit_model(const options *o, const session *s, const char *model, const mho_pulse_data *d,
+                         mho_fit *out, mho_errinfo *ei) {
+  mho_experiment *e;
+  mho_err err = device_of(o, s, model, MODEL, &e, ei);
+  if (!err)
+    err = mho_device_fit((const mho_device_model *)e->device.entry, e->device.params, &e->device_config, d,
+                         &(mho_fit_options){.keep_range = sets_range(o), .fixed = o->fixed}, out, ei);
+  mho_experiment_free(e);
+  return err;
+}
+
+/* Every model that needs no voltages, one line each; the likeliest by Akaike's criterion. */
+static mho_err compare_models(const options *o, const session *s, const mho_pulse_data *d, char *best,
+                              size_t n, mho_errinfo *ei) {
+  table *t = table_new(5, (const char *[]){"MODEL", "PARAMETERS", "EXPLAINED %", "AIC", "REMARK"});
+  double lowest = HUGE_VAL;
+  mho_errinfo last = {0};
+  for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
+    const mho_device_model *m = (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
+    if (!m->pulse || !m->fit || !*m->fit || mho_params_find(m->entry.params, "v_set"))
+      continue;
+    mho_fit f = {0};
+    mho_errinfo why = {0};
+    char parameters[16] = "", explained[16] = "", aic[32] = "";
+    mho_err err = fit_model(o, s, m->entry.id, d, &f, &why);
+    double criterion = err ? HUGE_VAL : 2 * f.n - 2 * f.likelihood;
+    if (!err) {
+      snprintf(parameters, sizeof parameters, "%d", f.n);
+      snprintf(explained, sizeof explained, "%.2f", 100 * f.explained);
+      snprintf(aic, sizeof aic, "%.1f", criterion);
+      mho_fit_free(&f);
+    } else {
+      last = why;
+    }
+    if (criterion < lowest) {
+      lowest = criterion;
+      snprintf(best, n, "%s", m->entry.id);
+    }
+    table_row(t, (const char *[]){m->entry.id, parameters, explained, aic, err ? why.message : ""});
+  }
+  if (!o->common.json)
+    table_print(t);
+  if (!*best)
+    return mho_fail(ei, MHO_EDATA, "no model fits these data; the last one: %s", last.message);
+  if (!o->common.json)
+    printf("\n");
+  return MHO_OK;
+}
+
+static void print_fit_json(const mho_fit *f) {
+  json_t *values = json_object();
+  for (int i = 0; i < f->n; i++)
+    json_object_set_new(values, f->value[i].name,
+                        json_pack("{sf sf sf sf}", "value", f->value[i].value, "error", f->value[i].error,
+                                  "low", f->value[i].low, "high", f->value[i].high));
+  json_t *o =
+      json_pack("{ss so ss sf sf sf sf sf si si si si si si}", "model", f->model->entry.id, "parameters",
+                values, "untold", f->untold, "pulse_noise_relative", f->pulse_relative,
+                "pulse_noise_of_range", f->pulse_add, "read_noise", f->read, "explained", f->explained,
+                "log_likelihood", f->likelihood, "rows", f->rows, "used", f->used, "missing", f->missing,
+                "outliers", f->outliers, "devices", f->devices, "cycles", f->tracks);
+  if (o && isfinite(f->spread_step))
+    json_object_set_new(o, "spread_step", json_real(f->spread_step));
+  if (o && isfinite(f->spread_asymmetry))
+    json_object_set_new(o, "spread_asymmetry", json_real(f->spread_asymmetry));
+  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
+  putchar('\n');
+  json_decref(o);
+}
+
+static void print_fit(const mho_fit *f) {
+  printf("%s: %s\n", f->model->entry.id, f->model->entry.equation);
+  table *t = table_new(4, (const char *[]){"PARAMETER", "VALUE", "ERROR", "95 % CONFIDENCE"});
+  for (int i = 0; i < f->n; i++) {
+    const mho_fit_value *v = &f->value[i];
+    char name[80], value[64], error[64], interval[128];
+    snprintf(name, sizeof name, "%s%s%s%s", v->name, *v->param->unit ? " (" : "", v->param->unit,
+             *v->param->unit ? ")" : "");
+    snprintf(value, sizeof value, "%.6g", v->value);
+    snprintf(error, sizeof error, "%.2g", v->error);
+    snprintf(interval, sizeof interval, "%.5g to %.5g", v->low, v->high);
+    table_row(t, (const char *[]){name, value, error, interval});
   }
   table_print(t);
+  printf("\nnoise of a pulse       %.4g of its step, %.4g of the range\n", f->pulse_relative, f->pulse_add);
+  printf("noise of a reading     %.4g S\n", f->read);
+  if (isfinite(f->spread_step))
+    printf("device-to-device       step %.4g +- %.2g%s", f->spread_step, f->spread_step_error,
+           isfinite(f->spread_asymmetry) ? "" : "\n");
+  if (isfinite(f->spread_asymmetry))
+    printf(", asymmetry %.4g +- %.2g (relative)\n", f->spread_asymmetry, f->spread_asymmetry_error);
+  if (!isfinite(f->spread_step))
+    printf("device-to-device       not told by %d device%s\n", f->devices, f->devices == 1 ? "" : "s");
+  if (*f->untold)
+    printf("not told by the data   %s\n", f->untold);
+  printf("mean response          %.2f %% of its variance explained\n", 100 * f->explained);
+  printf(
+      "readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers passed over\n",
+      f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers);
+}
+
+static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data *d, mho_errinfo *ei) {
+  mho_curve_options c = {.cells = 500, .cycles = 1, .seed = 1};
+  for (int i = 0; i < d->n; i++) {
+    int *most = d->direction[i] > 0 ? &c.set : &c.reset;
+    *most = d->pulse[i] > *most ? d->pulse[i] : *most;
+  }
+  mho_curve_point *p = NULL;
+  int n;
+  mho_err err = mho_device_curve(f->model, f->params, &f->config, &c, &p, &n, ei);
+  if (!err)
+    err = mho_pulse_plot_draw(&(mho_pulse_plot){.title = f->model->entry.id, .curve = p, .n = n, .data = d},
+                              o->plot, ei);
+  mho_free(p);
+  return err;
+}
+
+/* The table model: the medians of the data as a CSV beside the card. */
+static mho_err fit_table(const options *o, const mho_pulse_data *d, mho_errinfo *ei) {
+  char *csv = NULL, card[3 * MHO_TEXT_MAX], path[MHO_TEXT_MAX];
+  double g_min, g_max;
+  if (!o->output)
+    return mho_fail(ei, MHO_EINVAL,
+                    "--model measured writes a card and its table: say where with -o FILE.yaml");
+  size_t n = strlen(o->output);
+  snprintf(path, sizeof path, "%.*s.csv", (int)(n > 5 && !strcmp(o->output + n - 5, ".yaml") ? n - 5 : n),
+           o->output);
+  mho_err err = mho_pulse_table(d, &g_min, &g_max, &csv, ei);
+  if (!err)
+    err = write_text(path, csv, ei);
+  const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+  snprintf(card, sizeof card,
+           "card:\n  title: measured table\n  source: \"%s\"\n  valid: identical pulses as measured, %d "
+           "devices, %d cycles\n"
+           "  note: medians made monotone; noise and spread are not in the table\n"
+           "device:\n  model: measured\n  g_min: %.9g S\n  g_max: %.9g S\n  table: %s\n",
+           o->common.word[1], d->devices, d->tracks, g_min, g_max, base);
+  if (!err)
+    err = write_text(o->output, card, ei);
+  if (!err)
+    printf("%s and its table %s: %g to %g S\n", o->output, path, g_min, g_max);
+  free(csv);
+  return err;
+}
+
+static mho_err fit(const options *o, const session *s, mho_errinfo *ei) {
+  mho_pulse_data d;
+  mho_fit f = {0};
+  double unit = 1;
+  char text[64], model[64] = "";
+  snprintf(text, sizeof text, "1 %s", o->unit);
+  mho_err err = mho_quantity_parse(text, "S", false, &unit, ei);
+  if (err)
+    return mho_fail(ei, MHO_EINVAL, "--unit %s is no unit of conductance: S, mS, uS, nS", o->unit);
+  if ((err = mho_pulse_data_read(o->common.word[1], unit, &d, ei)))
+    return err;
+  snprintf(model, sizeof model, "%s", strcmp(o->model, "all") ? o->model : "");
+  if (!strcmp(model, "measured")) {
+    err = fit_table(o, &d, ei);
+    mho_pulse_data_free(&d);
+    return err;
+  }
+  if (!*model)
+    err = compare_models(o, s, &d, model, sizeof model, ei);
+  if (!err)
+    err = fit_model(o, s, model, &d, &f, ei);
+  if (!err && o->common.json)
+    print_fit_json(&f);
+  else if (!err)
+    print_fit(&f);
+  if (!err && o->output) {
+    char *card = mho_fit_card(&f, o->common.word[1]);
+    err = card ? write_text(o->output, card, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a card");
+    free(card);
+    if (!err && !o->common.json)
+      printf("card                   %s\n", o->output);
+  }
+  if (!err && o->plot)
+    err = plot_fit(o, &f, &d, ei);
+  mho_fit_free(&f);
+  mho_pulse_data_free(&d);
+  return err;
 }
 
 static int run(int argc, char **argv) {
-  options o = {.common.max_words = 2};
+  options o = {
+      .common.max_words = 2, .cells = 1000, .reset = -1, .cycles = 1, .seed = 1, .model = "all", .unit = "S"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};
+  const char *what = o.common.word[0];
   mho_err err = session_open(&s, -1, &ei);
-  if (!err && !strcmp(o.common.word[0], "list")) {
-    list_devices(s.registry);
-  } else if (!err) {
-    const mho_entry *e = mho_registry_find(s.registry, MHO_KIND_DEVICE, o.common.word[1]);
-    if (e) {
-      print_entry(e, "device");
-      printf("\nof every device:\n");
-      print_params("device", mho_device_params);
-    } else {
-      err = mho_fail(&ei, MHO_ENOTFOUND, "there is no device '%s'; 'mho device list' names them",
-                     o.common.word[1]);
-    }
-  }
+  if (!err)
+    err = !strcmp(what, "list")    ? list_devices(&o, &s, &ei)
+          : !strcmp(what, "show")  ? show_device(&o, &s, &ei)
+          : !strcmp(what, "curve") ? curve(&o, &s, &ei)
+                                   : fit(&o, &s, &ei);
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_device = {"device", "device models: list, show", run};
+const verb verb_device = {"device", "device models and cards: list, show, curve, fit to measured pulses",
+                          run};

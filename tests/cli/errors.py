@@ -38,6 +38,14 @@ def test_words():
     refused('train', 'a.yaml', 'b.yaml', says='b.yaml')
     refused('list', 'devcies', says='mho list')
     refused('device', 'show', 'nosuch', says='mho device list')
+    refused('device', 'curve', 'ideal', says='no pulses')
+    refused('device', 'curve', 'ecram', '--plot', 'x.pdf', says='.svg')
+    refused('device', 'curve', 'measured', says='device.table')
+    refused('device', 'fit', 'nowhere.csv', says='nowhere.csv')
+    refused('device', 'fit', write('p.csv', 'direction,g\nup,1\nup,sideways\ndown,2\n'), '--unit', 'volt', says='--unit volt')
+    refused('device', 'fit', write('p.csv', 'pulse,g\n1,2\n'), says=['p.csv:1', 'direction'])
+    refused('train', '--set', 'device.card=nosuch', says=['device.card', 'mho device list'])
+    refused('train', write('own.yaml', 'device: {card: mine.yaml}\n'), says=['own.yaml:1', 'mine.yaml'])
     refused('data', 'fetch', 'nosuch', says='mho data list')
     assert 'nothing to fetch' in run('data', 'fetch', 'digits').stderr
 

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 
 from mho import folder, lines, main, run, write
 
@@ -150,6 +151,42 @@ def test_cosim_and_report():
     assert '<svg' in page and 'soft_bounds' in page and 'src=' not in page
 
 
+def test_devices():
+    text = run('device', 'list').stdout
+    assert 'soft_bounds' in text and 'ecram' in text and 'card' in text
+    assert 'J. Tang' in run('device', 'show', 'ecram').stdout
+    out = run('device', 'curve', 'ecram', '--cells', '200', '--pulses', '30', '--reset-pulses', '20', '--cycles', '2').stdout
+    rows = [r.split(',') for r in out.splitlines()]
+    assert rows[0] == 'cycle,direction,pulse,mean,deviation,q05,q25,q50,q75,q95'.split(',') and len(rows) == 1 + 1 + 2 * 50
+    mean = [float(r[3]) for r in rows[1:]]
+    assert mean[30] > mean[0] and mean[50] < mean[30] and all(float(r[5]) <= float(r[7]) <= float(r[9]) for r in rows[1:])
+    # a device made of curves, fitted, written as a card, and trained with
+    data = ['pulse,direction,g']
+    g = 1.0
+    for n in range(1, 81):
+        g += 0.05 * (11 - g)
+        data.append(f'{n},up,{g}')
+    for n in range(1, 81):
+        g -= 0.04 * (g - 1)
+        data.append(f'{n},down,{g}')
+    path = write('pulses.csv', '\n'.join(data) + '\n')
+    card = os.path.join(folder, 'mine.yaml')
+    fit, = lines('device', 'fit', path, '--unit', 'uS', '--model', 'soft_bounds', '--json', '-o', card)
+    found = fit['parameters']
+    assert abs(found['step_up']['value'] - 0.05) < 2e-4 and abs(found['step_down']['value'] - 0.04) < 2e-4, found
+    assert abs(found['g_max']['value'] - 11e-6) < 2e-8 and fit['explained'] > 0.999
+    assert 'soft_bounds' in run('device', 'show', card).stdout
+    best = run('device', 'fit', path, '--unit', 'uS')
+    assert 'AIC' in best.stdout and 'CONFIDENCE' in best.stdout
+    run('device', 'fit', path, '--unit', 'uS', '--model', 'measured', '-o', os.path.join(folder, 'table.yaml'))
+    assert len(run('device', 'curve', os.path.join(folder, 'table.yaml'), '--cells', '2', '--pulses', '80').stdout.splitlines()) == 162
+    lines('train', *SMALL, '--json', '--no-db', '--set', 'device.card=' + card, '--set', 'update.scheme=accumulate')
+    if shutil.which('gnuplot'):
+        for name in ('c.svg', 'c.png'):
+            run('device', 'fit', path, '--unit', 'uS', '--model', 'soft_bounds', '--plot', os.path.join(folder, name))
+            assert os.path.getsize(os.path.join(folder, name)) > 2000
+
+
 def test_lists():
     text = run('list').stdout
     for word in ['devices: ideal linear soft_bounds', 'rules: ep bp fa', 'settlers: synchronous', 'reports: run']:
@@ -163,4 +200,4 @@ def test_lists():
 
 
 main([test_help, test_train_json, test_stored_run, test_settle, test_hardware, test_config_round_trip, test_hardware_run,
-      test_validation_chooses, test_cosim_and_report, test_lists, test_observables])
+      test_validation_chooses, test_cosim_and_report, test_devices, test_lists, test_observables])
