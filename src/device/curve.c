@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "device/cells.h"
+#include "mho/device.h"
 
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -50,7 +50,7 @@ static void put_low(mho_cells *c) {
   for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK) {
     int n = c->n - i < MHO_DEVICE_BLOCK ? (int)(c->n - i) : MHO_DEVICE_BLOCK;
     for (int k = 0; k < n; k++)
-      low[k] = c->low[column_at(c, i) + (size_t)k];
+      low[k] = c->low[(c->varied ? i : 0) + (size_t)k];
     mho_cells_set(c, i, n, low);
   }
 }

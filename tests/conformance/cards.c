@@ -321,6 +321,33 @@ static void test_ag_si(void **state) {
   mho_experiment_free(quiet);
 }
 
+/* The other label cards: states and on/off ratio of the table they are from. */
+static void test_labels(void **state) {
+  static const struct {
+    const char *card;
+    double states, up, down, r_on, ratio;
+  } row[] = {{"taox_tio2", 102, 1.85, -1.79, 5e6, 2},
+             {"pcmo", 50, 3.68, -6.76, 23e6, 6.84},
+             {"alox_hfo2", 40, 1.94, -0.61, 16.9e3, 4.43}};
+  for (int k = 0; k < MHO_COUNT(row); k++) {
+    mho_experiment *e = with_card(row[k].card, ", pulse_noise: 0");
+    mho_cells *c = cells(e, 1);
+    mho_pulse_counts counts = {0};
+    NEAR(1 / e->device_config.g_max, row[k].r_on, 1e-4, 0);
+    NEAR(e->device_config.g_max / e->device_config.g_min, row[k].ratio, 1e-4, 0);
+    for (int dir = 1; dir >= -1; dir -= 2) { /* half way the curve is where its label says, then at the end */
+      double a = mho_nl_pulse_a(dir > 0 ? row[k].up : row[k].down), half = row[k].states / 2;
+      put_all(c, dir > 0 ? 0 : 1);
+      mho_cells_pulse(c, 0, 1, &(int16_t){(int16_t)(dir * half)}, 0, &counts);
+      NEAR(c->g[0], expm1(-0.5 / a) / expm1(-1 / a), 1e-3, 1e-4);
+      mho_cells_pulse(c, 0, 1, &(int16_t){(int16_t)(dir * half)}, 1, &counts);
+      NEAR(c->g[0], dir > 0 ? 1 : 0, 0, 1e-3);
+    }
+    mho_cells_free(c);
+    mho_experiment_free(e);
+  }
+}
+
 /* The PCM card: 14 % of the range in the first step, 95 % after 64 pulses, noise and RESET as published. */
 static void test_pcm(void **state) {
   static double x[N];
@@ -481,11 +508,17 @@ static void test_impossible(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_mean_step),   cmocka_unit_test(test_pulse_noise),
-      cmocka_unit_test(test_spread),      cmocka_unit_test(test_slope_spread),
-      cmocka_unit_test(test_write_noise), cmocka_unit_test(test_leak),
-      cmocka_unit_test(test_ag_si),       cmocka_unit_test(test_pcm),
-      cmocka_unit_test(test_all_cards),   cmocka_unit_test(test_configs_with_cards),
+      cmocka_unit_test(test_mean_step),
+      cmocka_unit_test(test_pulse_noise),
+      cmocka_unit_test(test_spread),
+      cmocka_unit_test(test_slope_spread),
+      cmocka_unit_test(test_write_noise),
+      cmocka_unit_test(test_leak),
+      cmocka_unit_test(test_ag_si),
+      cmocka_unit_test(test_labels),
+      cmocka_unit_test(test_pcm),
+      cmocka_unit_test(test_all_cards),
+      cmocka_unit_test(test_configs_with_cards),
       cmocka_unit_test(test_impossible),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
