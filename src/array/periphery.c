@@ -62,8 +62,9 @@ static const mho_param table[] = {
     P_CHOICE(
         adc_columns, "adc_columns", "shared|own",
         "calibrated: one full scale for the sense lines of a direction, or one for each (a gain a column)"),
-    MHO_P_INT(mho_periphery, calibration_every, "calibration.every", 0, 0, 1e9,
-              "updates from one calibration to the next; 0: once, before the first"),
+    MHO_P_INT(
+        mho_periphery, calibration_every, "calibration.every", 50, 0, 1e9,
+        "updates from one calibration to the next: sums grow as weights learn; 0: once, before the first"),
     P_REAL(calibration_margin, "calibration.margin", 1, 0.01, 100, "full scale over the largest sum seen"),
     P_CHOICE(ranging, "ranging", "none|input|output|both",
              "amplifiers with a gain of a power of 2 for every vector: before the DAC's range, the ADC's, or "
