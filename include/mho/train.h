@@ -66,6 +66,7 @@ MHO_API mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinf
 
 typedef struct mho_evaluation {
   double accuracy, loss, settle_steps;
+  double time_s; /* mean of the samples that settle, in continuous time; else NaN */
   int64_t unsettled;
   double seconds;
 } mho_evaluation;

@@ -12,10 +12,11 @@ parts=${*:-times unsettled read noise mismatch}
 . results/run_once.sh
 
 # numbers of `mho eval --json`: eval RUN KEY WORDS...
+# null where the command says nothing of it
 value() {
   run=$1 key=$2
   shift 2
-  "$mho" eval "$run" --db "$db" --threads "$threads" --json "$@" | sed "s/.*\"$key\":\([-0-9.e+null]*\).*/\1/"
+  "$mho" eval "$run" --db "$db" --threads "$threads" --json "$@" | sed -n "s/.*\"$key\":\([-0-9.e+]*\).*/\1/p;t;s/.*/null/p"
 }
 # accuracy in %: acc RUN WORDS...
 acc() {

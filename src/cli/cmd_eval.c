@@ -169,6 +169,8 @@ static void print_json(const options *o, const result *r, const char *id, int ep
   json_t *j = json_pack("{ss ss ss si sf sf sf sI sf}", "event", "eval", "run", id, "part", o->part, "epoch",
                         epoch, "accuracy", r->sum / o->draws, "loss", r->loss / o->draws, "settle_steps",
                         v->settle_steps, "unsettled", (json_int_t)v->unsettled, "seconds", v->seconds);
+  if (isfinite(v->time_s))
+    json_object_set_new(j, "time_s", json_real(v->time_s));
   if (o->draws > 1)
     json_object_set_new(j, "std", json_real(deviation(r, o->draws)));
   if (o->draws > 1)
@@ -191,8 +193,11 @@ static void print_json(const options *o, const result *r, const char *id, int ep
 static void print_text(const options *o, const result *r, const char *id, int epoch) {
   const mho_evaluation *v = &r->last;
   if (o->n_times == 1 && o->draws == 1) {
-    printf("run %s after epoch %d: %s accuracy %.2f %%, loss %.4f, %.1f steps, %lld unsettled\n", id, epoch,
+    printf("run %s after epoch %d: %s accuracy %.2f %%, loss %.4f, %.1f steps, %lld unsettled", id, epoch,
            o->part, 100 * v->accuracy, v->loss, v->settle_steps, (long long)v->unsettled);
+    if (isfinite(v->time_s))
+      printf(", settled in %.3g s", v->time_s);
+    putchar('\n');
     return;
   }
   printf("run %s after epoch %d, %s accuracy, %d draw%s of the noise\n%10s %8s %8s %8s\n", id, epoch, o->part,

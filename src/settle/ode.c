@@ -300,8 +300,10 @@ static void count_rows(ode_workspace *w, const mho_settle_job *job, double t, mh
     const mho_link *k = &c->net->link[i];
     if (!c->net->layer[k->from].neuron || !c->net->layer[k->to].neuron)
       continue;
-    for (int j = 0; j < c->real_rows * c->net->layer[k->from].n; j++)
-      c->x[j] = (mho_real)c->s[k->from][j];
+    int n = c->net->layer[k->from].n, in = job->meter->inputs[i]; /* one more with a bias, always 1 */
+    for (int r = 0; r < c->real_rows; r++)
+      for (int j = 0; j < in; j++)
+        c->x[r * in + j] = j < n ? (mho_real)c->s[k->from][r * n + j] : 1;
     mho_meter_read(job->meter, i, c->real_rows, c->x);
   }
 }

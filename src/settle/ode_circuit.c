@@ -100,7 +100,8 @@ mho_err ode_circuit_new(const mho_network *net, const ode_params *p, int group, 
       ok = (drive[k->to] = mho_alloc(rows * (size_t)net->layer[k->to].n, sizeof(double))) != NULL;
     }
   }
-  ok = ok && (c->x = mho_alloc(rows * most, sizeof *c->x)) && (c->y = mho_alloc(rows * most, sizeof *c->y));
+  ok = ok && (c->x = mho_alloc(rows * (most + 1), sizeof *c->x)) &&
+       (c->y = mho_alloc(rows * most, sizeof *c->y));
   if (ok)
     return MHO_OK;
   ode_circuit_free(c);

@@ -674,10 +674,13 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluat
     sum.correct += s.correct;
     sum.free.steps += s.free.steps;
     sum.free.unsettled += s.free.unsettled;
+    sum.free.time += s.free.time;
+    sum.free.timed += s.free.timed;
   }
   *out = (mho_evaluation){.accuracy = (double)sum.correct / part->n,
                           .loss = sum.loss / part->n,
                           .settle_steps = sum.free.steps / part->n,
+                          .time_s = sum.free.timed ? sum.free.time / (double)sum.free.timed : (double)NAN,
                           .unsettled = sum.free.unsettled,
                           .seconds = mho_seconds() - start};
   return MHO_OK;
