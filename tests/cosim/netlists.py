@@ -72,8 +72,10 @@ with tempfile.TemporaryDirectory() as folder:
         assert os.path.exists(fresh), f'{fresh} is not written any more'
         old, new = expected(path), expected(fresh)
         assert old.keys() == new.keys(), path
-        for name, (value, margin) in old.items():  # within rounding, which differs from processor to processor
-            assert abs(new[name][0] - value) <= margin + 2e-7 * abs(value), f'{path}: {name} {value} {new[name][0]}'
+        # within what single precision leaves open of the states that drive the circuit: it differs between processors
+        slack = 2e-6 * max(abs(value) for value, _ in old.values())
+        for name, (value, margin) in old.items():
+            assert abs(new[name][0] - value) <= margin + slack, f'{path}: {name} {value} {new[name][0]}'
     for path in glob.glob(os.path.join(folder, '*.lib')):
         model = os.path.join(source, 'models', os.path.basename(path))
         assert os.path.exists(model), f'{model} is not committed: run netlists/regenerate'
