@@ -38,7 +38,7 @@ static phases settle(const char *yaml, double nudge, const char *more, const mho
   p.t = trainer(p.e);
   if (weights)
     OK(mho_trainer_load(p.t, &weights->blob, &ei));
-  mho_trainer_learn(p.t, 0, (int)p.e->train.batch);
+  mho_trainer_settle(p.t, &p.t->data.train, 0, (int)p.e->train.batch, true);
   return p;
 }
 
