@@ -22,7 +22,7 @@ value() {
 acc() {
   run=$1
   shift
-  value "$run" accuracy "$@" | awk '{printf "%.2f", 100 * $1}'
+  value "$run" accuracy "$@" | awk '{printf "%.2f\n", 100 * $1}'
 }
 final() {
   "$mho" query --db "$db" --csv "SELECT printf('%.2f', 100*final_test_acc) FROM run WHERE name = '$1' AND status = 'completed'" |
@@ -35,10 +35,11 @@ train() { # NAME WORDS...
 }
 # mean and spread over the three seeds of what a command prints: over SEEDS CMD...
 stats() {
-  awk '{n++; s += $1; q += $1 * $1} END {m = s / n; printf "%.2f ± %.2f", m, n > 1 ? sqrt((q - n * m * m > 0 ? q - n * m * m : 0) / (n - 1)) : 0}'
+  awk '{n++; s += $1; q += $1 * $1} END {m = s / n; v = q - n * m * m; if (v < 0) v = 0
+    printf("%.2f ± %.2f", m, sqrt(v / (n - 1)))}'
 }
 
-ode="--set settle.method=ode --set settle.tolerance=1e-6"
+ode="--set settle.method=ode --set settle.tolerance=1e-6 --set settle.free=0 --set settle.nudged=0"
 
 part_times() {
   echo "Settling of the free phase after training (digits, ten epochs of sweeps), tau 100 ns, tolerance 1e-6, 360 images;"
