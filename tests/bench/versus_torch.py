@@ -24,7 +24,7 @@ import time
 NETS = {  # name: hidden layers, feedback scale beta_i
     '2x512': ([512] * 2, 0.01),
     '3x512': ([512] * 3, 0.01),
-    '5x64': ([64] * 5, 0.1),
+    '5x64': ([64] * 5, 0.01),
     '10x64': ([64] * 10, 0.01),
 }
 BATCH = 500
