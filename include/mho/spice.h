@@ -119,6 +119,12 @@ typedef struct mho_netlist_crossbar {
  *          infinite wire resistance; MHO_ENOMEM. */
 MHO_API mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mho_errinfo *ei);
 
+/** The currents that the core expects of a netlist's crossbar, wires and tiles included, in double precision.
+ *  @param x    its v_in is the input.
+ *  @param out  [cols], transposed [rows], A.
+ *  @return MHO_OK; as mho_wire_new, mho_wire_set and mho_wire_solve. */
+MHO_API mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out, mho_errinfo *ei);
+
 /** Read a crossbar in ngspice for n input vectors: the netlist is loaded once, then the inputs are changed.
  *
  *  The first .op of an array with wires orders its matrix, which takes 0.1 s at 32 x 32 and 7 s at 64 x 64.

@@ -184,7 +184,6 @@ static mho_err sample_settle(const subject *of_run, int number, sample *s, mho_e
 
 static mho_err ohms(const char *name, const char *text, double *out, mho_errinfo *ei) {
   mho_errinfo why;
-  *out = 0;
   if (text && mho_quantity_parse(text, "ohm", false, out, &why))
     return mho_fail(ei, MHO_EINVAL, "--%s: %s", name, why.message);
   return MHO_OK;
@@ -208,18 +207,6 @@ static void drive(const mho_network *net, const mho_connection *k, bool transpos
   const double *z = layer == net->n_layers - 1 ? s->error : s->free[layer];
   for (int i = 0; i < net->layer[layer].n; i++)
     v[i] = 0.1 * z[i];
-}
-
-/* The currents of an array without wires. */
-static void products(const mho_netlist_crossbar *x, double *out) {
-  for (int k = 0; k < (x->transposed ? x->rows : x->cols); k++) {
-    out[k] = 0;
-    for (int i = 0; i < (x->transposed ? x->cols : x->rows); i++) {
-      size_t cell =
-          x->transposed ? (size_t)k * (size_t)x->cols + (size_t)i : (size_t)i * (size_t)x->cols + (size_t)k;
-      out[k] += (x->g_pos[cell] - x->g_neg[cell]) * x->v_in[i];
-    }
-  }
 }
 
 static mho_err crossbar_text(const options *o, const subject *of_run, const sample *s, const char *of,
@@ -247,11 +234,17 @@ static mho_err crossbar_text(const options *o, const subject *of_run, const samp
                               .control = true,
                               .tolerance = 1e-9,
                               .title = title};
-    err = read_wires(o, &x, ei);
-    if (!err && x.r_word == 0 && x.r_bit == 0) {
-      products(&x, expected);
-      x.expected = expected;
+    const mho_array_config *wires = &of_run->e->array_config;
+    if (k->xb->wired) { /* the run's own, unless others are given */
+      x.r_word = wires->r_word;
+      x.r_bit = wires->r_bit;
+      for (int i = 0; i < 2 && i < wires->wire_tile.n; i++)
+        x.tile[i] = wires->wire_tile.v[i];
     }
+    err = read_wires(o, &x, ei);
+    if (!err)
+      err = mho_netlist_crossbar_currents(&x, expected, ei);
+    x.expected = expected;
     if (!err)
       err = mho_netlist_crossbar_write(&x, text, ei);
   }

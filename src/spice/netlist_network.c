@@ -64,6 +64,13 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   mho_err err = mho_netlist_network_check(net, ei);
   if (err)
     return err;
+  for (int c = 0; c < net->n_connections; c++)
+    if (net->connection[c].xb->wired)
+      return mho_fail(
+          ei, MHO_EUNSUPPORTED,
+          "wires are in the netlist of a crossbar, not in that of a whole network: take one of its "
+          "crossbars, for example %s, or set array.wire.r_word and r_bit to 0",
+          net->connection[0].name);
   for (int i = 0; i < net->layer[0].n; i++)
     if (x->x && !isfinite(x->x[i]))
       return mho_fail(ei, MHO_EINVAL, "input %d is %g", i, x->x[i]);

@@ -146,6 +146,13 @@ def test_cosim_and_report():
         assert 'h1-h2' in run('cosim', 'hw', '--layer', 'h1-h2').stdout
         results = lines('cosim', 'hw', '--what', 'network', '--samples', '1', '--norton', '--json')
         assert all(r['pass'] and r['max_rel'] < 1e-3 for r in results) and len(results) >= 9
+        # wires and tiles of a run, solved by the core and by ngspice
+        run('train', *SMALL, '--set', 'device=linear', '--set', 'array.wire.r_word=5 ohm', '--set', 'array.wire.r_bit=5 ohm',
+            '--set', 'array.wire.tile=[8, 8]', '--name', 'wired')
+        assert all(r['pass'] and r['max_rel'] < 1e-5 for r in lines('cosim', 'wired', '--json'))
+        write('wired.cir', run('netlist', 'wired').stdout)
+        assert run('netlist', '--check', 'wired.cir').stdout.startswith('pass')
+        assert 'set array.wire.r_word' in run('cosim', 'wired', '--what', 'network', code=2).stderr
     run('report', 'hw', '-o', 'hw.html')
     page = open(os.path.join(folder, 'hw.html'), encoding='utf-8').read()
     assert '<svg' in page and 'soft_bounds' in page and 'src=' not in page
