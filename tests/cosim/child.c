@@ -79,7 +79,11 @@ static void test_crashes(void **state) {
   assert_true(fd >= 0 && write(fd, trap, sizeof trap - 1) == (ssize_t)sizeof trap - 1);
   close(fd);
   snprintf(netlist, sizeof netlist, "t\n.include %s\nR2 a 0 1k\n.control\nop\nop\n.endc\n", path);
+#ifdef __SANITIZE_ADDRESS__ /* which turns the crash into an exit of its own */
+  must_fail(netlist, 30, "ngspice ended in the middle");
+#else
   must_fail(netlist, 30, "ngspice crashed");
+#endif
   unlink(path);
 }
 

@@ -77,8 +77,10 @@ static void read_noise(const char *law, bool transposed) {
       squares[j] += (double)y[j] * (double)y[j];
     }
   }
+  const mho_array_model *noisy = x->model;
   x->model = (const mho_array_model *)mho_registry_find(registry, MHO_KIND_ARRAY, "ideal");
   read_one(x, transposed, v, mean);
+  x->model = noisy; /* which frees what it has attached */
   double unit = (e->device_config.g_max - e->device_config.g_min) / x->w_max, chi = 0;
   for (int j = 0; j < out; j++) {
     double var = 0, m = sum[j] / READS;
