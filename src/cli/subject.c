@@ -52,8 +52,12 @@ mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, s
   }
   mho_network *net = mho_trainer_network(out->t);
   const mho_entry *ideal = mho_registry_find(s->registry, MHO_KIND_ARRAY, "ideal");
-  for (int c = 0; c < net->n_connections; c++)
-    net->connection[c].xb->model = (const mho_array_model *)ideal;
+  for (int c = 0; c < net->n_connections; c++) {
+    mho_crossbar *x = net->connection[c].xb;
+    if (x->model->detach)
+      x->model->detach(x);
+    x->model = (const mho_array_model *)ideal;
+  }
   return MHO_OK;
 }
 
