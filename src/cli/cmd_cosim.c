@@ -182,14 +182,9 @@ static mho_err check_direction(results *r, const mho_connection *k, const double
       core[j] = (double)y[j] * g_unit * READ_VOLTAGE;
     mho_netlist_crossbar net = {
         .rows = x->rows, .cols = x->cols, .g_pos = g_pos, .g_neg = g_neg, .transposed = transposed};
-    if (x->wired) {
-      const mho_array_config *wires = &r->x.e->array_config;
-      net.r_word = wires->r_word;
-      net.r_bit = wires->r_bit;
-      for (int i = 0; i < 2 && i < wires->wire_tile.n; i++)
-        net.tile[i] = wires->wire_tile.v[i];
-    }
-    err = mho_cosim_crossbar(r->spice, &net, n, v, core, TOLERANCE, spice, at, &row, r->ei);
+    err = subject_wires(&r->x, k, &net, r->ei);
+    if (!err)
+      err = mho_cosim_crossbar(r->spice, &net, n, v, core, TOLERANCE, spice, at, &row, r->ei);
     row.core_s = core_s;
   }
   if (!err) {
@@ -214,10 +209,6 @@ static mho_err check_crossbar(results *r) {
   const mho_connection *k = subject_connection(&r->x, r->o->layer, r->ei);
   if (!k)
     return MHO_ENOTFOUND;
-  if (k->xb->wired && r->x.e->array_config.wire_negative != MHO_WIRE_NEGATIVE_OWN)
-    return mho_fail(
-        r->ei, MHO_EUNSUPPORTED,
-        "array.wire.negative: G- in the next column has no netlist; add --set array.wire.negative=own");
   size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols;
   double *g_pos = mho_alloc(n, sizeof *g_pos), *g_neg = mho_alloc(n, sizeof *g_neg), g_unit;
   mho_err err = g_pos && g_neg ? MHO_OK : mho_fail(r->ei, MHO_ENOMEM, "no memory for the check");

@@ -234,14 +234,9 @@ static mho_err crossbar_text(const options *o, const subject *of_run, const samp
                               .control = true,
                               .tolerance = 1e-9,
                               .title = title};
-    const mho_array_config *wires = &of_run->e->array_config;
-    if (k->xb->wired) { /* the run's own, unless others are given */
-      x.r_word = wires->r_word;
-      x.r_bit = wires->r_bit;
-      for (int i = 0; i < 2 && i < wires->wire_tile.n; i++)
-        x.tile[i] = wires->wire_tile.v[i];
-    }
-    err = read_wires(o, &x, ei);
+    err = subject_wires(of_run, k, &x, ei); /* unless others are given */
+    if (!err)
+      err = read_wires(o, &x, ei);
     if (!err)
       err = mho_netlist_crossbar_currents(&x, expected, ei);
     x.expected = expected;

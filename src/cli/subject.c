@@ -81,6 +81,22 @@ const mho_connection *subject_connection(const subject *x, const char *name, mho
   return NULL;
 }
 
+mho_err subject_wires(const subject *x, const mho_connection *k, mho_netlist_crossbar *netlist,
+                      mho_errinfo *ei) {
+  const mho_array_config *wires = &x->e->array_config;
+  if (!k->xb->wired)
+    return MHO_OK;
+  if (wires->wire_negative != MHO_WIRE_NEGATIVE_OWN)
+    return mho_fail(
+        ei, MHO_EUNSUPPORTED,
+        "array.wire.negative: G- in the next column has no netlist; add --set array.wire.negative=own");
+  netlist->r_word = wires->r_word;
+  netlist->r_bit = wires->r_bit;
+  for (int i = 0; i < 2 && i < wires->wire_tile.n; i++)
+    netlist->tile[i] = wires->wire_tile.v[i];
+  return MHO_OK;
+}
+
 double subject_nudge(const subject *x) {
   const mho_param *p = mho_params_find(x->e->rule.entry->params, "nudge");
   return p && p->kind == MHO_PARAM_REAL ? *(const double *)(const void *)(x->e->rule.params + p->offset)

@@ -21,6 +21,10 @@ void subject_close(subject *x);
 
 /** A connection by its name, or the one into the read-out without one. */
 const mho_connection *subject_connection(const subject *x, const char *name, mho_errinfo *ei);
+/** Into a crossbar's netlist the wires and tiles that the connection was trained with, if any; MHO_EUNSUPPORTED where they
+ * have no netlist. */
+mho_err subject_wires(const subject *x, const mho_connection *k, mho_netlist_crossbar *netlist,
+                      mho_errinfo *ei);
 /** beta_f of the experiment's rule; 0.1 where it has none. */
 double subject_nudge(const subject *x);
 /** Test images first .. first+n-1: [n x features] and labels, [n]. MHO_EINVAL when there are not so many. */
