@@ -13,3 +13,11 @@ run_once() {
   *) "$mho" train --db "$db" --name "$name" "$@" ;;
   esac
 }
+
+# take_in FILE... - runs that are kept in a file beside a study's README are not trained again; none there: nothing to do.
+# Such a file is written by: build/mho export --all --db DB -o FILE.jsonl.gz
+take_in() {
+  for file in "$@"; do
+    [ ! -e "$file" ] || "$mho" import "$file" --db "$db" >&2
+  done
+}

@@ -234,6 +234,28 @@ typedef struct mho_merge_result {
 /** Take the runs of another database, with all that belongs to them, into this one; in one transaction. A run
  *  is known by its id: merging again changes nothing. */
 MHO_API mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei);
+
+typedef struct mho_export_options {
+  const char *study;  /* nullable: with it, and its runs beside those that are named */
+  const char *tables; /* of what belongs to a run, words; NULL: all but checkpoint, artifact, settle_sample */
+  bool checkpoints;   /* these two as well, and runs that are not finished; else such runs are left out */
+  bool all;           /* every run and study */
+} mho_export_options;
+typedef struct mho_export_result {
+  int runs, unfinished; /* written; left out */
+} mho_export_result;
+/** Write runs with what belongs to them, and the studies they belong to, into a file that mho_store_import reads: JSON
+ *  Lines, for version control and for a database elsewhere (export.c says what is in them). Written beside the target
+ *  and renamed, so that a failure leaves an older file as it was.
+ *  @param ids   exact, [n].
+ *  @param path  compressed (gzip) when its name ends in .gz.
+ *  @return MHO_OK; MHO_EIO; MHO_ENOTFOUND for an unknown run or study; MHO_EINVAL for an unknown table; errors of the store. */
+MHO_API mho_err mho_store_export(mho_store *s, int n, const char *const *ids, const mho_export_options *o,
+                                 const char *path, mho_export_result *out, mho_errinfo *ei);
+/** Take the runs of such a file in, as mho_store_merge does those of a database: importing again changes nothing.
+ *  @return MHO_OK; MHO_EIO; MHO_EDATA with the line for what is no such file, cut short or of a newer mho; errors of
+ *          the store. Nothing is taken from a file that has an error. */
+MHO_API mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei);
 /** Give back the room of what was deleted, and renew the statistics of the indices. Sizes in bytes. */
 MHO_API mho_err mho_store_vacuum(mho_store *s, int64_t *before, int64_t *after, mho_errinfo *ei);
 /** The schema as SQL text. */

@@ -10,6 +10,7 @@ rows=${1:-.}
 seeds=${2:-1 2 3}
 db=${3:-results/conv.db}
 . results/run_once.sh
+take_in results/conv/runs*.jsonl.gz
 
 # every row: name|config|what it sets|the paper's test accuracy (best epoch)
 rows() {

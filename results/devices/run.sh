@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 mho=build/mho
 db=${1:-results/devices.db}
 . results/run_once.sh
+take_in results/devices/runs*.jsonl.gz
 real="--set device.variation.step=0.3 --set device.stuck_off=0.005 --set device.stuck_on=0.005 --set array.read_noise=0.0003"
 for scheme in exact pulses accumulate; do
   for device in ideal linear soft_bounds nl_pulse; do

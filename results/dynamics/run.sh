@@ -10,6 +10,7 @@ threads=${THREADS:-1}
 out=results/dynamics
 parts=${*:-times unsettled read noise mismatch}
 . results/run_once.sh
+take_in results/dynamics/runs*.jsonl.gz
 
 # numbers of `mho eval --json`: eval RUN KEY WORDS...
 # null where the command says nothing of it

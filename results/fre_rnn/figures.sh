@@ -11,6 +11,7 @@ seeds=${1:-1}
 epochs=${2:-20}
 db=${3:-results/fre_rnn.db}
 . results/run_once.sh
+take_in results/fre_rnn/runs*.jsonl.gz
 
 # layers N WIDTH -> "[WIDTH,WIDTH,...]"
 layers() {

@@ -19,6 +19,7 @@ sweep | paper) ;;
   ;;
 esac
 . results/run_once.sh
+take_in results/fre_rnn/runs*.jsonl.gz
 
 # layers N WIDTH -> "[WIDTH,WIDTH,...]"
 layers() {

@@ -7,6 +7,9 @@ cd "$(dirname "$0")"
 mho=${MHO:-../../build/mho}
 db=${1:-../nonidealities.db}
 [ $# -gt 0 ] && shift
+for file in runs*.jsonl.gz; do
+  [ ! -e "$file" ] || "$mho" import "$file" --db "$db" >&2
+done
 for study in ${*:-none nonlinearity asymmetry levels on_off cycle_to_cycle device_to_device bounds read_noise \
   noise_centred_average adc_bits adc_once adc_held stuck}; do
   [ "$study" = tables ] && break

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.."
 mho=build/mho
 db=${1:-results/reference.db}
 . results/run_once.sh
+take_in results/reference/runs*.jsonl.gz
 for seed in 1 2 3; do
   run_once "2x512 EP $seed" examples/mnist.yaml --seed $seed
   run_once "2x512 BP $seed" examples/mnist.yaml --set rule=bp --seed $seed

@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The columns that can be written: generated ones are computed anew. */
-static mho_err columns_of(mho_store *s, const char *table, char *out, size_t n, mho_errinfo *ei) {
+mho_err mho_store_columns_of(mho_store *s, const char *table, char *out, size_t n, mho_errinfo *ei) {
   sqlite3_stmt *st;
   mho_err err =
       mho_store_prepare(s, "SELECT group_concat(name, ', ') FROM pragma_table_xinfo(?1) WHERE hidden = 0",
@@ -27,8 +26,7 @@ static mho_err columns_of(mho_store *s, const char *table, char *out, size_t n, 
   return err;
 }
 
-/* The tables whose rows belong to a run, as words. */
-static mho_err tables_of_runs(mho_store *s, char *out, size_t n, mho_errinfo *ei) {
+mho_err mho_store_tables_of_runs(mho_store *s, char *out, size_t n, mho_errinfo *ei) {
   sqlite3_stmt *st;
   mho_err err = mho_store_prepare(
       s,
@@ -49,7 +47,7 @@ static mho_err tables_of_runs(mho_store *s, char *out, size_t n, mho_errinfo *ei
 
 static mho_err copy_table(mho_store *s, const char *table, const char *leave_out, mho_errinfo *ei) {
   char columns[2048], kept[2048] = "", sql[8192], *save = NULL;
-  mho_err err = columns_of(s, table, columns, sizeof columns, ei);
+  mho_err err = mho_store_columns_of(s, table, columns, sizeof columns, ei);
   if (err)
     return err;
   for (char *c = strtok_r(columns, ", ", &save); c; c = strtok_r(NULL, ", ", &save))
@@ -84,7 +82,7 @@ static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei)
   if (!err) /* rows of the replaced ones go with them (ON DELETE CASCADE) */
     err = mho_store_exec(s, "DELETE FROM main.run WHERE id IN (SELECT id FROM temp.taken)", "merge", ei);
   if (!err)
-    err = columns_of(s, "run", columns, sizeof columns, ei);
+    err = mho_store_columns_of(s, "run", columns, sizeof columns, ei);
   if (!err) {
     snprintf(sql, sizeof sql,
              "INSERT INTO main.run(%s) SELECT %s FROM other.run WHERE id IN (SELECT id FROM temp.taken)",
@@ -92,7 +90,7 @@ static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei)
     err = mho_store_exec(s, sql, "merge", ei);
   }
   if (!err)
-    err = tables_of_runs(s, tables, sizeof tables, ei);
+    err = mho_store_tables_of_runs(s, tables, sizeof tables, ei);
   for (char *t = err ? NULL : strtok_r(tables, " ", &save); t && !err; t = strtok_r(NULL, " ", &save))
     err = copy_table(s, t, "id", ei); /* a table's own numbers are given anew */
   if (!err)
@@ -117,6 +115,15 @@ static mho_err count_twice(mho_store *s, mho_merge_result *out, mho_errinfo *ei)
   return err;
 }
 
+mho_err mho_store_merge_attached(mho_store *s, mho_merge_result *out, mho_errinfo *ei) {
+  *out = (mho_merge_result){0};
+  mho_err err = mho_store_begin(s, ei);
+  if (!err)
+    err = mho_store_end(s, copy_locked(s, out, ei), ei);
+  sqlite3_exec(s->db, "DROP TABLE IF EXISTS temp.taken; DETACH other", NULL, NULL, NULL);
+  return err ? err : count_twice(s, out, ei);
+}
+
 mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei) {
   *out = (mho_merge_result){0};
   mho_store *other;
@@ -136,14 +143,10 @@ mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out, m
     sqlite3_finalize(st);
   }
   mho_free(uri);
-  if (!err) {
-    err = mho_store_begin(s, ei);
-    if (!err)
-      err = mho_store_end(s, copy_locked(s, out, ei), ei);
-    sqlite3_exec(s->db, "DROP TABLE IF EXISTS temp.taken; DETACH other", NULL, NULL, NULL);
-  }
+  if (!err)
+    err = mho_store_merge_attached(s, out, ei);
   mho_store_close(other);
-  return err ? err : count_twice(s, out, ei);
+  return err;
 }
 
 mho_err mho_store_vacuum(mho_store *s, int64_t *before, int64_t *after, mho_errinfo *ei) {

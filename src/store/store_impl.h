@@ -49,6 +49,21 @@ mho_err mho_store_end(mho_store *s, mho_err err, mho_errinfo *ei);
 /** MHO_ENOTFOUND unless there is such a run. */
 mho_err mho_store_need_run(mho_store *s, const char *id, mho_errinfo *ei);
 
+/* merge.c */
+
+/** The columns of a table that can be written, "a, b, c": generated ones are computed anew. */
+mho_err mho_store_columns_of(mho_store *s, const char *table, char *out, size_t n, mho_errinfo *ei);
+/** The tables whose rows belong to a run, as words; study_run is not among them. */
+mho_err mho_store_tables_of_runs(mho_store *s, char *out, size_t n, mho_errinfo *ei);
+/** mho_store_merge from what is attached as `other`, and detach it. */
+mho_err mho_store_merge_attached(mho_store *s, mho_merge_result *out, mho_errinfo *ei);
+
+/* export.c and import.c: what a file of runs calls itself */
+#define MHO_STORE_FILE_KIND "runs"
+struct json_t;
+/** Merge a patch into an object (RFC 7396): what is null in it is taken away. */
+void mho_store_patch(struct json_t *at, const struct json_t *patch);
+
 /* path.c */
 
 /** A readable run database, or (WRITE) one that can be made, as far as the file system tells.

@@ -1,0 +1,141 @@
+"""Runs as files: exported, imported elsewhere and again, nothing is lost, doubled or trained twice; bad files are refused whole."""
+import gzip
+import json
+import os
+import subprocess
+
+import mho
+from mho import folder, refused, run, write
+
+TABLES = ['run', 'epoch', 'layer_epoch', 'settle', 'energy_epoch', 'study', 'study_run', 'cosim', 'checkpoint']
+STUDY = """study: tiny
+set: {train.epochs: 2, network.hidden: [8], device: soft_bounds, update: {scheme: pulses}}
+vary:
+  array.read_noise: [0, 1e-3]
+seeds: 2
+"""
+
+
+def rows(db, tables=TABLES):
+    """Everything in the tables, as text; what numbers a database gives itself left out."""
+    return {t: run('query', '--csv', f'SELECT * FROM {t} ORDER BY 1, 2, 3', '--db', db).stdout for t in tables}
+
+
+def text(name):
+    with open(os.path.join(folder, name)) as f:
+        return f.read()
+
+
+def make():
+    write('tiny.yaml', STUDY)
+    run('sweep', 'tiny.yaml', '--db', 'a.db', '--jobs', '1')
+    run('train', '--set', 'train.epochs=2', '--set', 'network.hidden=[8]', '--name', 'solo', '--db', 'a.db')
+    # one that is not finished
+    run('train', '--set', 'train.epochs=4', '--set', 'network.hidden=[8]', '--name', 'whole', '--db', 'a.db')
+    subprocess.run(['python3', '-c', 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); '
+                    "c.execute(\"UPDATE run SET status = 'running', pid = 1 WHERE name = 'whole'\"); c.commit()",
+                    os.path.join(folder, 'a.db')], check=True)
+
+
+def test_there_and_back():
+    assert 'unfinished' in run('export', 'tiny', 'solo', 'whole', '-o', 'a.jsonl', '--db', 'a.db').stderr
+    run('export', 'tiny', 'solo', '-o', 'a.jsonl.gz', '--db', 'a.db')
+    with gzip.open(os.path.join(folder, 'a.jsonl.gz'), 'rt') as f:
+        assert f.read() == text('a.jsonl') == run('export', 'tiny', 'solo', '--db', 'a.db').stdout
+    assert '5 new' in run('import', 'a.jsonl', '--db', 'b.db').stdout
+    a, b = rows('a.db'), rows('b.db')
+    assert len(b['checkpoint'].splitlines()) == 1
+    ids = [x.split(',')[0] for x in b['run'].splitlines()[1:]]
+    for t in TABLES[:-1]:
+        kept = [x for x in a[t].splitlines()[1:] if t in ('study', 'study_run') or x.split(',')[0] in ids]
+        assert kept == b[t].splitlines()[1:], t
+    assert ' 0 new' in run('import', 'a.jsonl', 'a.jsonl.gz', '--db', 'b.db').stdout
+    assert rows('b.db') == b
+    run('db', 'check', 'b.db')
+    assert run('export', '--all', '--db', 'b.db').stdout == text('a.jsonl')
+
+
+def test_nothing_is_trained_twice():
+    assert '4 done' in run('sweep', 'tiny.yaml', '--db', 'b.db', '--plan').stdout
+    # the scripts below results/ look by name
+    script = 'mho=$MHO; db=b.db; set -eu; . $MHO_SOURCE/results/run_once.sh; run_once solo --set train.epochs=2'
+    p = subprocess.run(['sh', '-c', script], cwd=folder, capture_output=True, text=True, check=True)
+    assert p.stdout == '', p.stdout
+    os.makedirs(os.path.join(folder, 'kept'))
+    os.rename(os.path.join(folder, 'a.jsonl.gz'), os.path.join(folder, 'kept', 'runs.jsonl.gz'))
+    script = script.replace('b.db', 'c.db').replace('run_once solo', 'take_in kept/*; run_once solo')
+    p = subprocess.run(['sh', '-c', script], cwd=folder, capture_output=True, text=True, check=True)
+    assert p.stdout == '' and '5 new' in p.stderr, p
+
+
+def test_checkpoints_go_on_elsewhere():
+    run('export', 'solo', 'whole', '--checkpoints', '-o', 'state.jsonl', '--db', 'a.db')
+    run('import', 'state.jsonl', '--db', 'd.db')
+    assert run('eval', 'solo', '--json', '--db', 'd.db').stdout.split('"seconds"')[0] == \
+        run('eval', 'solo', '--json', '--db', 'a.db').stdout.split('"seconds"')[0]
+    query = "SELECT kind, epoch, hex(data) FROM checkpoint JOIN run ON id = run_id WHERE name = 'whole' ORDER BY kind"
+    before = run('query', query, '--csv', '--db', 'a.db').stdout
+    assert run('query', query, '--csv', '--db', 'd.db').stdout == before and len(before) > 1000
+    run('train', '--resume', 'whole', '--db', 'd.db')
+    assert 'completed' in run('runs', '--where', "name = 'whole'", '--db', 'd.db').stdout
+    # and home again: what has grown takes the place of what has not
+    run('export', 'whole', '-o', 'home.jsonl', '--db', 'd.db')
+    assert '1 brought up to date' in run('import', 'home.jsonl', '--db', 'a.db').stdout
+    run('db', 'check', 'a.db')
+
+
+def test_less():
+    full, less = text('a.jsonl'), run('export', 'tiny', '--tables', 'none', '--db', 'a.db').stdout
+    assert len(less) < len(full) / 2
+    write('less.jsonl', less)
+    run('import', 'less.jsonl', '--db', 'e.db')
+    assert run('query', '--csv', 'SELECT count(*), (SELECT count(*) FROM epoch) FROM run', '--db', 'e.db').stdout.splitlines()[1] == '4,0'
+    csv = run('export', 'tiny', '--csv', 'epoch', '--db', 'a.db').stdout.splitlines()
+    assert len(csv) == 1 + 4 * 2 and csv[0].startswith('run_id,epoch,train_acc')
+    run('export', 'solo', '--csv', 'run', '-o', 'solo.csv', '--db', 'a.db')
+    assert text('solo.csv').count('\n') == 2
+
+
+def test_bad_files():
+    before = rows('b.db')
+    good = text('a.jsonl').splitlines(keepends=True)
+    head = json.loads(good[0])
+
+    def bad(name, lines, says):
+        write(name, ''.join(lines))
+        refused('import', name, '--db', 'b.db', says=says)
+        assert rows('b.db') == before, name
+
+    bad('text', ['hello\n'], ['text:1', 'no file of runs'])
+    bad('empty', [''], ['empty', 'no file of runs'])
+    bad('cut', good[:-1], 'cut short')
+    bad('half', good[:-2] + [good[-2][:500]], ['half:%d' % (len(good) - 1), 'cut short'])
+    bad('less', good[:-2] + good[-1:], 'should have 5 runs and has 4')
+    bad('newer', [json.dumps({**head, 'schema': 99}) + '\n'] + good[1:], 'newer mho')
+    names = {**head['tables'], 'run': head['tables']['run'] + ['pid) SELECT 1 --']}
+    bad('sql', [json.dumps({**head, 'tables': names}) + '\n'] + good[1:], 'no column')
+    table = json.loads(good[2])
+    table['rows'] = {'sqlite_schema': [[1]]}
+    bad('table', good[:2] + [json.dumps(table) + '\n'] + good[3:], 'sqlite_schema')
+    row = json.loads(good[2])
+    row['rows']['epoch'][0].pop()
+    bad('row', good[:2] + [json.dumps(row) + '\n'] + good[3:], ['row:3', 'values'])
+    status = json.loads(good[2])
+    status['run'][head['tables']['run'].index('status')] = 'perhaps'
+    status['run'][head['tables']['run'].index('id')] = 'another'
+    bad('status', good[:2] + [json.dumps(status) + '\n'] + good[3:], 'status')
+    packed = gzip.compress(text('a.jsonl').encode())
+    write('cut.gz', packed[:len(packed) // 2], 'wb')
+    refused('import', 'cut.gz', '--db', 'b.db', says='cut.gz')
+    refused('import', 'nowhere', '--db', 'b.db', says=['nowhere', 'No such file'])
+    refused('export', 'nobody', '--db', 'b.db', says='nobody')
+    refused('export', 'solo', '--tables', 'epochs', '--db', 'b.db', says=["'epochs'", 'layer_epoch'])
+    refused('export', 'solo', '--csv', 'weights', '--db', 'b.db', says=['weights', 'epoch'])
+    refused('export', 'solo', '-o', 'nowhere/x', '--db', 'b.db', says='nowhere/x')
+    refused('export', '--db', 'b.db', says='which runs', code=None)
+    assert rows('b.db') == before
+    run('db', 'check', 'b.db')
+
+
+make()
+mho.main([test_there_and_back, test_nothing_is_trained_twice, test_checkpoints_go_on_elsewhere, test_less, test_bad_files])
