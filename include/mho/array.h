@@ -19,8 +19,10 @@ typedef struct mho_array_config {
   double wire_tolerance; /* of the effective matrix */
   int64_t wire_refresh;  /* updates from one exact solution to the next */
   int wire_negative;     /* MHO_WIRE_NEGATIVE_... */
+  int write_select;      /* MHO_WRITE_... */
 } mho_array_config;
 enum { MHO_WIRE_NEGATIVE_OWN, MHO_WIRE_NEGATIVE_NEIGHBOUR };
+enum { MHO_WRITE_IDEAL, MHO_WRITE_TRANSISTOR, MHO_WRITE_HALF, MHO_WRITE_THIRD };
 MHO_API extern const mho_params mho_array_params;
 
 /* When a read happens; with the array's noise.redraw it names the noise that is drawn. */
@@ -108,6 +110,12 @@ typedef struct mho_scales {
   mho_real *most; /* [n] largest |sum| that was seen on the columns, then, transposed, on the rows */
 } mho_scales;
 
+/* Pulses of whole lines in an update, whatever cells they met on. */
+typedef struct mho_line_pulses {
+  uint32_t *row, *col; /* [rows], [cols] */
+  bool used;
+} mho_line_pulses;
+
 struct mho_crossbar {
   int rows, cols;
   mho_real *w;          /* [rows x cols] weights as they are programmed */
@@ -123,9 +131,10 @@ struct mho_crossbar {
       *drifted[2]; /* conductances of pos and neg at that time; NULL: as programmed, see mho_crossbar_shown */
   bool bounded;    /* ideal device: clip to +-w_max */
   const mho_array_model *model;
-  const void *params; /* of the array model; outlives the crossbar */
-  void *own;          /* what the array model keeps, see attach */
-  mho_scales *scales; /* NULL: none are set from data */
+  const void *params;     /* of the array model; outlives the crossbar */
+  void *own;              /* what the array model keeps, see attach */
+  mho_scales *scales;     /* NULL: none are set from data */
+  mho_line_pulses *lines; /* schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new */
   mho_rng read_noise;
 };
 
@@ -217,6 +226,26 @@ MHO_API void mho_wired_free(mho_wired *w);
  *  @param update  number of the update: the solution is exact when array.wire.refresh divides it ...
  *  @param full    ... or when this is set. */
 MHO_API void mho_wired_refresh(mho_wired *w, int64_t update, bool full);
+
+/* ---------------------------------------------------------------- writing through lines */
+
+typedef struct mho_disturb mho_disturb; /* crossbars whose pulses arrive through their lines */
+
+/** Have the pulses of crossbars weakened by wires and felt by the other cells of their tiles, as array.write.select and
+ * device say (disturb.c has the circuit and its source). Until it is freed the cells' `amplitude` and `pulsed` and the
+ * crossbars' `lines` are its. Call mho_disturb_refresh before anything is pulsed.
+ *  @param x       [n], of devices that answer pulses.
+ *  @param params  of the device model.
+ *  @param pool    nullable. */
+MHO_API mho_err mho_disturb_new(int n, mho_crossbar *const *x, const mho_array_config *config,
+                                const mho_device_model *model, const void *params,
+                                const mho_device_config *device, mho_pool *pool, mho_disturb **out,
+                                mho_errinfo *ei);
+MHO_API void mho_disturb_free(mho_disturb *d);
+/** The voltages of writing anew, from the conductances as they are now. */
+MHO_API void mho_disturb_refresh(mho_disturb *d);
+/** What the pulses since the last call have done to the other cells of their tiles; weights are fresh then. */
+MHO_API void mho_disturb_apply(mho_disturb *d);
 
 typedef struct mho_crossbar_stats {
   double w_mean, w_std, w_absmax;

@@ -15,12 +15,14 @@ enum { MHO_DEVICE_BLOCK = 256, MHO_DEVICE_COLUMNS = 16 };
 
 /* Cells that get one pulse each, gathered side by side. */
 typedef struct mho_device_block {
-  int n;                                /* at most MHO_DEVICE_BLOCK */
-  const float *g;                       /* [n] before the pulse */
-  const float *dir;                     /* [n] +1 SET (potentiation), -1 RESET (depression) */
-  const float *xi;                      /* [n] standard normal of this pulse; all 0 gives the mean response */
-  bool quiet;                           /* xi is all 0: what it multiplies may be left out */
-  const float *low, *high;              /* [n] the cells' bounds, to which the caller clips */
+  int n;                   /* at most MHO_DEVICE_BLOCK */
+  const float *g;          /* [n] before the pulse */
+  const float *dir;        /* [n] +1 SET (potentiation), -1 RESET (depression) */
+  const float *xi;         /* [n] standard normal of this pulse; all 0 gives the mean response */
+  bool quiet;              /* xi is all 0: what it multiplies may be left out */
+  const float *low, *high; /* [n] the cells' bounds, to which the caller clips */
+  const float *amplitude;  /* [n] strength of the pulse, factor of its drive; NULL: 1. Set for models with a
+                           * response only: of the others the caller takes that part of the step */
   const float *col[MHO_DEVICE_COLUMNS]; /* [n] each, the columns the model asked for */
   const void *shared;                   /* what the model's prepare made; NULL when it has none */
   float *out;                           /* [n] after the pulse, not yet clipped to the cell's bounds */
@@ -68,6 +70,10 @@ typedef struct mho_device_model {
   /* One pulse on every cell of a block; NULL: takes any change, knows no pulses. A plain loop under
    * `#pragma omp simd`, with comparisons for fminf and fmaxf, becomes vector code. */
   void (*pulse)(const mho_device_block *b);
+  /* Drive of a pulse at `fraction` of the voltage of a SET (set) or RESET pulse, as a factor of a whole pulse's:
+   * 1 at 1. A negative fraction is of the other polarity; what it does comes negative, as a factor of a whole pulse
+   * that goes the other way. NULL: the model knows no voltages (mho_device_response). */
+  double (*response)(const void *params, bool set, double fraction);
   /* Whether the answer depends on xi, which is drawn only then. NULL: it does. */
   bool (*noisy)(const void *params);
   /* Circuit text of the mean response; NULL only where pulse is. MHO_ECONFIG as prepare. */
@@ -123,6 +129,7 @@ struct mho_device_config {
   char spread_of[MHO_TEXT_MAX];        /* "slope_up 0.05 slope_down 0.05": of the model's own parameters */
   double endurance, endurance_range;   /* pulses, and what part of the range is left after them */
   double leak, leak_spread, leak_rest; /* lifetime in updates, 0: none; its spread; where it leads */
+  double weak_threshold, weak_slope;   /* answer to a fraction of a pulse's voltage: mho_device_response */
   mho_drift_config drift;
   mho_read_noise_config read_noise;
   mho_iv_config iv;
@@ -137,6 +144,15 @@ MHO_API mho_err mho_device_check(const mho_device_model *model, const void *para
  * model the mean SET step over the range. */
 MHO_API double mho_device_nominal_step(const mho_device_model *model, const void *params,
                                        const mho_device_config *config);
+/** What a pulse at a fraction of its voltage does, as a factor of the effect of a whole one: by the model's own law, or
+ * where it knows no voltages by that of ionic hopping beyond a threshold,
+ *
+ *   f > theta: sinh(k (f - theta))/sinh(k (1 - theta)),  0 <= f <= theta: 0,
+ *
+ *  theta = device.weak_pulse.threshold, k = device.weak_pulse.slope. Signs as of mho_device_model.response.
+ *  Source: D. Strukov, R. S. Williams, Appl. Phys. A 94, 515 (2009). */
+MHO_API double mho_device_response(const mho_device_model *model, const void *params,
+                                   const mho_device_config *config, bool set, double fraction);
 /** Current through a device of small-signal conductance g (S) at voltage v (V), A, by the I-V law of the
  *  config; didv (S, nullable) its derivative. Odd and even parts as published: iv.c. */
 MHO_API double mho_device_current(const mho_device_config *config, double g, double v, double *didv);
@@ -171,6 +187,9 @@ typedef struct mho_cells {
   mho_rng noise;       /* cycle-to-cycle */
   mho_rng chip;        /* device-to-device */
   uint32_t *wear;      /* [n] pulses so far; NULL without endurance */
+  const float
+      *amplitude[2];   /* [n] strength with which SET, RESET pulses arrive; NULL: all of it. Not owned */
+  uint16_t *pulsed[2]; /* [n] SET, RESET pulses are counted here; NULL: nowhere. Not owned */
   bool hides;          /* g is not simply the state, or pulses wear: mho_cells_show after them */
   mho_device_config config;
 } mho_cells;
@@ -201,6 +220,10 @@ MHO_API void mho_cells_pulse(mho_cells *c, size_t first, int n, const int16_t *c
  * MHO_DEVICE_BLOCK). The noise drawn is the same as in mho_cells_pulse. */
 MHO_API void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
                                 uint64_t step, mho_pulse_counts *counts);
+/** Weak pulses on cells first .. first+n-1 (n at most MHO_DEVICE_BLOCK) that add up to the effect of set[i] and
+ * reset[i] whole ones: their mean effect, SET and RESET in turn. They are no pulses of the cells': nothing is
+ * counted, wears, or draws noise. */
+MHO_API void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set, const float *reset);
 /** Mean change of g by one pulse in direction dir (+1, -1) at the present state, clipped at the bounds, [n]
  * (at most MHO_DEVICE_BLOCK cells). */
 MHO_API void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out);

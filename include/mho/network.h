@@ -70,6 +70,7 @@ typedef struct mho_network {
   size_t n_weights;      /* trained */
   mho_rng state_noise;   /* of the neurons in continuous time */
   mho_wired *wired;      /* the connections' wires; NULL without resistance */
+  mho_disturb *disturb;  /* of the trained connections; NULL: pulses reach their cells whole and alone */
 } mho_network;
 
 /* A topology's answer: sizes, and edges between layers. A feedback edge runs from the later to the earlier
@@ -169,8 +170,11 @@ static inline int mho_link_outputs(const mho_network *net, const mho_link *k) {
   const mho_crossbar *x = net->connection[k->connection].xb;
   return k->transposed ? x->rows : x->cols;
 }
-/** The effective matrices of crossbars with wires, after weights have been programmed; see mho_wired_refresh. Does
- * nothing without wires. */
+/** After the pulses of an update: what they have done to other cells (mho_disturb_apply). Does nothing where they do
+ * nothing. */
+MHO_API void mho_network_disturb(mho_network *net);
+/** The effective matrices of crossbars with wires, after weights have been programmed, see mho_wired_refresh, and the
+ * voltages of the next pulses (mho_disturb_refresh). Does nothing without either. */
 MHO_API void mho_network_refresh(mho_network *net, int64_t update, bool full);
 /** Whether any of its crossbars reads with noise, ... */
 MHO_API bool mho_network_noisy(const mho_network *net);

@@ -13,15 +13,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "array/place.h"
 #include "array/wire_tile.h"
-#include "mho/array.h"
-
-enum { BANK_POS, BANK_NEG, BANK_BOTH }; /* both: in neighbouring columns */
-
-typedef struct place { /* of a tile */
-  mho_tile tile;
-  int crossbar, bank, row0, col0, cols; /* cols: of the matrix */
-} place;
 
 struct mho_wired {
   const mho_array_config *config;
@@ -31,7 +24,8 @@ struct mho_wired {
   mho_crossbar **x;
   double *top; /* [n] weight of a pair at opposite ends */
   int n_tiles;
-  place *place;
+  mho_place *place;                  /* [n_tiles] where the tiles lie */
+  mho_tile *tile;                    /* [n_tiles] */
   int n_blocks, *block_tile, *block; /* of the solve under way */
   char *scratch;                     /* [threads][scratch_each] */
   size_t scratch_each;
@@ -43,8 +37,9 @@ struct mho_wired {
 void mho_wired_free(mho_wired *w) {
   if (!w)
     return;
-  for (int t = 0; t < w->n_tiles; t++)
-    mho_tile_free(&w->place[t].tile);
+  for (int t = 0; w->tile && t < w->n_tiles; t++)
+    mho_tile_free(&w->tile[t]);
+  mho_free(w->tile);
   mho_free(w->place);
   mho_free(w->x);
   mho_free(w->top);
@@ -54,40 +49,13 @@ void mho_wired_free(mho_wired *w) {
   mho_free(w);
 }
 
-/* Tiles of crossbar c, in order; counted only when w->place is NULL. */
-static bool cut(mho_wired *w, int c, int *count) {
-  const mho_crossbar *x = w->x[c];
-  const mho_array_config *o = w->config;
-  bool both = o->wire_negative == MHO_WIRE_NEGATIVE_NEIGHBOUR;
-  int rows = o->wire_tile.v[0], cols = o->wire_tile.v[o->wire_tile.n - 1];
-  cols = both ? (cols / 2 > 0 ? cols / 2 : 1) : cols;
-  for (int row0 = 0; row0 < x->rows; row0 += rows)
-    for (int col0 = 0; col0 < x->cols; col0 += cols)
-      for (int bank = both ? BANK_BOTH : BANK_POS; bank <= (both ? BANK_BOTH : BANK_NEG); bank++, ++*count) {
-        if (!w->place)
-          continue;
-        place *p = &w->place[*count];
-        int m = x->rows - row0 < rows ? x->rows - row0 : rows,
-            n = x->cols - col0 < cols ? x->cols - col0 : cols;
-        p->crossbar = c;
-        p->bank = bank;
-        p->row0 = row0;
-        p->col0 = col0;
-        p->cols = n;
-        w->n_tiles = *count + 1;
-        if (!mho_tile_init(&p->tile, m, both ? 2 * n : n, o->r_word, o->r_bit, o->wire_tolerance))
-          return false;
-      }
-  return true;
-}
-
 mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *config,
                       const mho_device_config *device, mho_pool *pool, mho_wired **out, mho_errinfo *ei) {
   *out = NULL;
   mho_wired *w = mho_alloc(1, sizeof *w);
   bool ok = w && (w->x = mho_alloc((size_t)n, sizeof(mho_crossbar *))) &&
             (w->top = mho_alloc((size_t)n, sizeof *w->top));
-  int tiles = 0, blocks = 0;
+  int blocks = 0;
   if (ok) {
     memcpy(w->x, x, (size_t)n * sizeof(mho_crossbar *));
     w->config = config;
@@ -95,20 +63,24 @@ mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *con
     w->pool = pool;
     w->n = n;
     for (int c = 0; c < n; c++)
-      cut(w, c, &tiles);
-    ok = (w->place = mho_alloc((size_t)tiles, sizeof *w->place)) != NULL;
-    tiles = 0;
+      w->n_tiles += mho_places_cut(x[c], c, config, NULL);
+    ok = (w->place = mho_alloc((size_t)w->n_tiles, sizeof *w->place)) &&
+         (w->tile = mho_alloc((size_t)w->n_tiles, sizeof *w->tile));
   }
+  for (int c = 0, t = 0; ok && c < n; c++)
+    t += mho_places_cut(x[c], c, config, w->place + t);
   for (int c = 0; ok && c < n; c++) {
     size_t cells = (size_t)x[c]->rows * (size_t)x[c]->cols;
-    ok = cut(w, c, &tiles) && (x[c]->wired || (x[c]->wired = mho_alloc(cells, sizeof(mho_real)))) &&
+    ok = (x[c]->wired || (x[c]->wired = mho_alloc(cells, sizeof(mho_real)))) &&
          (config->wire_refresh == 1 || x[c]->wired_base ||
           (x[c]->wired_base = mho_alloc(cells, sizeof(mho_real))));
   }
-  for (int t = 0; ok && t < tiles; t++) {
-    size_t need = (mho_tile_scratch(&w->place[t].tile) + 63) & ~(size_t)63;
+  for (int t = 0; ok && t < w->n_tiles; t++) {
+    ok = mho_tile_init(&w->tile[t], w->place[t].rows, w->place[t].width, config->r_word, config->r_bit,
+                       config->wire_tolerance);
+    size_t need = (mho_tile_scratch(&w->tile[t]) + 63) & ~(size_t)63;
     w->scratch_each = need > w->scratch_each ? need : w->scratch_each;
-    blocks += (w->place[t].tile.wide + MHO_SWEEP_LANES_DOUBLE - 1) / MHO_SWEEP_LANES_DOUBLE;
+    blocks += (w->tile[t].wide + MHO_SWEEP_LANES_DOUBLE - 1) / MHO_SWEEP_LANES_DOUBLE;
   }
   ok = ok && (w->block_tile = mho_alloc((size_t)blocks, sizeof *w->block_tile)) &&
        (w->block = mho_alloc((size_t)blocks, sizeof *w->block)) &&
@@ -136,60 +108,36 @@ static void top_task(void *arg, int c, int thread) {
   w->top[c] = top;
 }
 
-/* Conductances of one row of a tile, S, into every `step`-th number. */
-static void gather(const mho_wired *w, const place *p, int bank, int row, double *out, int step) {
-  const mho_crossbar *x = w->x[p->crossbar];
-  size_t first = (size_t)(p->row0 + row) * (size_t)x->cols + (size_t)p->col0;
-  double low = w->device->g_min, range = w->device->g_max - w->device->g_min;
-  if (x->pos) {
-    const float *g = mho_crossbar_shown(x, bank) + first;
-    for (int j = 0; j < p->cols; j++) {
-      double v = low + range * (double)g[j];
-      out[j * step] = v > 0 ? v : 0; /* an open cell */
-    }
-  } else {
-    double half = (bank ? -0.5 : 0.5) / w->top[p->crossbar];
-    for (int j = 0; j < p->cols; j++)
-      out[j * step] = low + range * (0.5 + half * (double)x->w[first + (size_t)j]);
-  }
-}
-
 static void prepare_task(void *arg, int t, int thread) {
   mho_wired *w = arg;
-  place *p = &w->place[t];
-  for (int i = 0; i < p->tile.rows; i++) {
-    double *row = p->tile.g + (size_t)i * (size_t)p->tile.cols;
-    if (p->bank == BANK_BOTH) {
-      gather(w, p, BANK_POS, i, row, 2);
-      gather(w, p, BANK_NEG, i, row + 1, 2);
-    } else {
-      gather(w, p, p->bank, i, row, 1);
-    }
-  }
+  const mho_place *p = &w->place[t];
+  mho_place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
+                   w->tile[t].g);
   if (w->full)
-    mho_tile_prepare(&p->tile, scratch_of(w, thread));
+    mho_tile_prepare(&w->tile[t], scratch_of(w, thread));
   else
-    mho_tile_simple(&p->tile, p->tile.out, scratch_of(w, thread));
+    mho_tile_simple(&w->tile[t], w->tile[t].out, scratch_of(w, thread));
 }
 
 static void solve_task(void *arg, int b, int thread) {
   mho_wired *w = arg;
-  mho_tile_solve(&w->place[w->block_tile[b]].tile, w->block[b], scratch_of(w, thread));
+  mho_tile_solve(&w->tile[w->block_tile[b]], w->block[b], scratch_of(w, thread));
 }
 
 static void simple_task(void *arg, int t, int thread) {
   mho_wired *w = arg;
-  mho_tile_simple(&w->place[t].tile, w->place[t].tile.out, scratch_of(w, thread));
+  mho_tile_simple(&w->tile[t], w->tile[t].out, scratch_of(w, thread));
 }
 
 /* The tiles' difference as weights of cell (i, j) of tile t, whose G- is in the next tile or the next column. */
 static double weight(const mho_wired *w, int t, int i, int j) {
-  const place *p = &w->place[t];
-  size_t cols = (size_t)p->tile.cols, row = (size_t)i * cols;
+  const mho_place *p = &w->place[t];
+  const double *out = w->tile[t].out;
+  size_t row = (size_t)i * (size_t)p->width;
   double unit = w->top[p->crossbar] / (w->device->g_max - w->device->g_min);
-  if (p->bank == BANK_BOTH)
-    return unit * (p->tile.out[row + 2 * (size_t)j] - p->tile.out[row + 2 * (size_t)j + 1]);
-  return unit * (p->tile.out[row + (size_t)j] - p[1].tile.out[row + (size_t)j]);
+  if (p->bank == MHO_BANK_BOTH)
+    return unit * (out[row + 2 * (size_t)j] - out[row + 2 * (size_t)j + 1]);
+  return unit * (out[row + (size_t)j] - w->tile[t + 1].out[row + (size_t)j]);
 }
 
 enum { TAKE, ADD, KEEP_REST };
@@ -200,11 +148,11 @@ typedef struct collect_job {
 
 static void collect_task(void *arg, int t, int thread) {
   const collect_job *job = arg;
-  const place *p = &job->w->place[t];
-  if (p->bank == BANK_NEG)
+  const mho_place *p = &job->w->place[t];
+  if (p->bank == MHO_BANK_NEG)
     return;
   const mho_crossbar *x = job->w->x[p->crossbar];
-  for (int i = 0; i < p->tile.rows; i++) {
+  for (int i = 0; i < p->rows; i++) {
     size_t first = (size_t)(p->row0 + i) * (size_t)x->cols + (size_t)p->col0;
     for (int j = 0; j < p->cols; j++) {
       double v = weight(job->w, t, i, j);
@@ -233,7 +181,7 @@ void mho_wired_refresh(mho_wired *w, int64_t update, bool full) {
   }
   w->n_blocks = 0;
   for (int t = 0; t < w->n_tiles; t++)
-    for (int b = 0; b < mho_tile_blocks(&w->place[t].tile); b++) {
+    for (int b = 0; b < mho_tile_blocks(&w->tile[t]); b++) {
       w->block_tile[w->n_blocks] = t;
       w->block[w->n_blocks++] = b;
     }

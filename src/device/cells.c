@@ -71,11 +71,32 @@ static inline float clipped(float v, float low, float high) { /* as fminf and fm
 
 static const float zeros[MHO_DEVICE_BLOCK];
 
+/* How strongly the pulses of n cells arrive: of neighbours from `first` on, or of those named. NULL: wholly. */
+static const float *strength(const mho_cells *c, size_t first, int n, const uint32_t *cell, const float *dir,
+                             float *out) {
+  if (!c->amplitude[0])
+    return NULL;
+  for (int i = 0; i < n; i++)
+    out[i] = c->amplitude[dir[i] > 0 ? 0 : 1][cell ? cell[i] : first + (size_t)i];
+  return out;
+}
+
+/* One pulse on a block, strongly or weakly (amplitude, nullable). */
+static void answer(const mho_cells *c, mho_device_block *b, const float *amplitude) {
+  b->amplitude = c->model->response ? amplitude : NULL;
+  c->model->pulse(b);
+  if (!amplitude || c->model->response)
+    return;
+#pragma omp simd
+  for (int i = 0; i < b->n; i++)
+    b->out[i] = b->g[i] + amplitude[i] * (b->out[i] - b->g[i]);
+}
+
 /* The pulse of this rank on neighbouring cells, of which many have one (left above rank; NULL: all): all are
  * answered, those without keep what they have. */
 static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, int rank, const float *dir,
                         uint64_t step) {
-  float xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK], *g = c->state + first;
+  float xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK], amplitude[MHO_DEVICE_BLOCK], *g = c->state + first;
   mho_device_block b = in_place(c, first, n);
   b.dir = dir;
   b.xi = zeros;
@@ -85,7 +106,7 @@ static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, 
     mho_rng_normal(c->noise, step << ROUND_BITS | (uint64_t)rank, first, (size_t)n, xi);
     b.xi = xi;
   }
-  c->model->pulse(&b);
+  answer(c, &b, strength(c, first, n, NULL, dir, amplitude));
   if (!left) {
 #pragma omp simd
     for (int i = 0; i < n; i++)
@@ -118,6 +139,7 @@ static const float *gather(const float *v, bool varies, int n, const uint32_t *c
 
 /* The pulses of this rank and of those after it on the gathered cells, whose `left` is more than rank. */
 static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
+  float amplitude[MHO_DEVICE_BLOCK];
   mho_device_block b;
   b.g = x->g;
   b.dir = x->dir;
@@ -134,7 +156,7 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
     gather(c->state, true, x->n, x->cell, x->g);
     if (c->noisy)
       mho_rng_normal_at(c->noise, step << ROUND_BITS | (uint64_t)rank, (size_t)x->n, x->cell, x->xi);
-    c->model->pulse(&b);
+    answer(c, &b, strength(c, 0, x->n, x->cell, x->dir, amplitude));
     int n = 0;
     for (int i = 0; i < x->n; i++) {
       c->state[x->cell[i]] = clipped(x->out[i], b.low[i], b.high[i]);
@@ -248,8 +270,16 @@ static void pulse_neighbours(mho_cells *c, size_t first, int n, const int16_t *c
   }
 }
 
+static void note(mho_cells *c, size_t cell, int count) {
+  uint16_t *pulsed = &c->pulsed[count > 0 ? 0 : 1][cell];
+  int sum = *pulsed + (count > 0 ? count : -count);
+  *pulsed = (uint16_t)(sum < UINT16_MAX ? sum : UINT16_MAX);
+}
+
 void mho_cells_pulse(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step,
                      mho_pulse_counts *counts) {
+  for (int i = 0; c->pulsed[0] && i < n; i++)
+    note(c, first + (size_t)i, count[i]);
   pulse_neighbours(c, first, n, count, step, counts);
   if (c->hides)
     mho_cells_show(c, first, n, count, step);
@@ -268,12 +298,61 @@ void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t
     x.left[x.n] = (int16_t)(up + down);
     x.dir[x.n] = up ? 1.0f : -1.0f;
     x.n += count[i] && !(c->fault && c->fault[cell[i]]);
+    if (c->pulsed[0])
+      note(c, cell[i], count[i]);
   }
   counts->set += set;
   counts->reset += reset;
   pulse_gathered(c, &x, 0, step);
   if (c->hides)
     show_at(c, n, cell, count, step);
+}
+
+/* Part of the way that weak pulses in direction dir go, the same in every round. */
+static void disturb_round(mho_cells *c, size_t first, int n, float dir, const float *amplitude) {
+  float dirs[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK];
+  mho_device_block b = in_place(c, first, n);
+  for (int i = 0; i < n; i++)
+    dirs[i] = dir;
+  b.dir = dirs;
+  b.xi = zeros;
+  b.quiet = true;
+  b.out = out;
+  answer(c, &b, amplitude);
+  size_t k = bounds_at(c, first);
+  for (int i = 0; i < n; i++) {
+    size_t cell = first + (size_t)i;
+    float before = c->state[cell], v = clipped(out[i], b.low[i], b.high[i]);
+    if (amplitude[i] == 0 || (c->fault && c->fault[cell]))
+      continue;
+    c->state[cell] = v;
+    if (c->state == c->g)
+      continue;
+    /* what the last write left on top stays there */
+    float moved = mho_cells_level(c, k + (size_t)i, v) - mho_cells_level(c, k + (size_t)i, before);
+    c->g[cell] = c->config.write_noise > 0 ? c->g[cell] + moved : mho_cells_level(c, k + (size_t)i, v);
+  }
+}
+
+void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set, const float *reset) {
+  enum { ROUNDS = 4096 };
+  float up[MHO_DEVICE_BLOCK], down[MHO_DEVICE_BLOCK], most[2] = {0};
+  for (int i = 0; i < n; i++) {
+    most[0] = set[i] > most[0] ? set[i] : most[0];
+    most[1] = reset[i] > most[1] ? reset[i] : most[1];
+  }
+  float larger = most[0] > most[1] ? most[0] : most[1];
+  int rounds = larger < ROUNDS ? (int)ceilf(larger) : ROUNDS; /* of at most one pulse's effect */
+  for (int i = 0; i < n; i++) {
+    up[i] = set[i] / (float)rounds;
+    down[i] = reset[i] / (float)rounds;
+  }
+  for (int k = 0; k < rounds; k++) {
+    if (most[0] > 0)
+      disturb_round(c, first, n, 1, up);
+    if (most[1] > 0)
+      disturb_round(c, first, n, -1, down);
+  }
 }
 
 void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out) {

@@ -64,6 +64,10 @@ static const mho_param device_table[] = {
                SPREAD " spread of the lifetime, relative"),
     MHO_P_REAL(mho_device_config, leak_rest, "leak.rest", "", 0.5, 0, 1,
                "conductance it leads to, of the range"),
+    MHO_P_REAL(mho_device_config, weak_threshold, "weak_pulse.threshold", "", 0, 0, 0.99,
+               "of models without voltages: part of a pulse's voltage below which nothing moves"),
+    MHO_P_REAL(mho_device_config, weak_slope, "weak_pulse.slope", "", 20, 0.01, 200,
+               "of models without voltages: a pulse of a part f of the voltage moves as sinh(slope f)"),
     MHO_P_CHOICE(
         mho_device_config, drift.law, "drift.law", "none|exponential|power|pcm", 0,
         "after programming: towards drift.rest, G (t/t0)^-nu, or that with nu of phase change memory"),
@@ -151,4 +155,12 @@ mho_err mho_device_check(const mho_device_model *model, const void *params, cons
     err = model->prepare(params, d, &shared, ei);
   mho_free(shared);
   return err;
+}
+
+double mho_device_response(const mho_device_model *model, const void *params, const mho_device_config *config,
+                           bool set, double fraction) {
+  if (model->response)
+    return model->response(params, set, fraction);
+  double k = config->weak_slope, theta = config->weak_threshold, over = fabs(fraction) - theta;
+  return over > 0 ? copysign(sinh(k * over) / sinh(k * (1 - theta)), fraction) : 0;
 }

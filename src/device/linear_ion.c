@@ -31,19 +31,25 @@ static const mho_param table[] = {
 
 enum { UP, DOWN, RATIO, WINDOW, EXPONENT, NOISE, COLUMNS };
 
+/* How far a pulse of v volts drives, tau above. */
+static double drive_at(const linear_ion *p, double v) {
+  return p->speed * v * p->width;
+}
+MHO_VOLTAGE_RESPONSE(linear_ion)
+
 static mho_err check(const void *params, const mho_device_config *d, mho_errinfo *ei) {
   const linear_ion *p = params;
   if (!(d->g_min > 0))
     return mho_fail(ei, MHO_ECONFIG,
                     "device.g_min: linear_ion needs a conductance above 0, as R_off is 1/g_min");
-  return mho_voltage_check(p->speed * p->set_v * p->width, -p->speed * p->reset_v * p->width, ei);
+  return mho_voltage_check(drive_at(p, p->set_v), -drive_at(p, p->reset_v), ei);
 }
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const linear_ion *p = params;
   for (int i = 0; i < d->n; i++) {
-    col[UP][i] = (float)(p->speed * p->set_v * p->width) * d->up[i];
-    col[DOWN][i] = (float)(p->speed * p->reset_v * p->width) * d->down[i];
+    col[UP][i] = (float)drive_at(p, p->set_v) * d->up[i];
+    col[DOWN][i] = (float)drive_at(p, p->reset_v) * d->down[i];
     col[RATIO][i] = (float)(d->g_max / d->g_min);
     col[WINDOW][i] = (float)p->window;
     col[EXPONENT][i] = (float)p->p;
@@ -118,6 +124,7 @@ const mho_device_model mho_device_linear_ion = {
     .check = check,
     .columns = columns,
     .pulse = pulse,
+    .response = response,
     .noisy = noisy,
     .spice = spice,
     .fit = "speed p",

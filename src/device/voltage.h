@@ -35,6 +35,8 @@ static inline void mho_voltage_load(mho_voltage *v, const mho_device_block *b, i
     v->drive[i] = b->dir[i] > 0 ? b->col[up][i] : b->col[up + 1][i];
     v->moved[i] = 0;
   }
+  for (int i = 0; b->amplitude && i < b->n; i++)
+    v->drive[i] *= b->amplitude[i];
   mho_pad(b->n, v->drive);
   mho_pad(b->n, v->moved);
   for (int k = 0; k < 3; k++)
@@ -100,6 +102,15 @@ static inline const char *mho_window_spice(int window, bool up) {
   MHO_P_REAL(T, set_v, "v_set", "V", set, 0, 100, "voltage of a SET pulse"),                                 \
       MHO_P_REAL(T, reset_v, "v_reset", "V", reset, -100, 0, "voltage of a RESET pulse"),                    \
       MHO_P_REAL(T, width, "width", "s", duration, 1e-12, 1e3, "duration of a pulse")
+
+/* A model's response from its signed drive at a voltage. */
+#define MHO_VOLTAGE_RESPONSE(T)                                                                              \
+  static double response(const void *params, bool set, double fraction) {                                    \
+    const T *p = params;                                                                                     \
+    double v = fraction * (set ? p->set_v : p->reset_v), d = drive_at(p, v);                                 \
+    double whole = drive_at(p, v > 0 ? p->set_v : p->reset_v);                                               \
+    return copysign(d / whole, fraction);                                                                    \
+  }
 
 /* MHO_ECONFIG when the pulses leave the device alone or cross too much of the range at once. */
 static inline mho_err mho_voltage_check(double up, double down, mho_errinfo *ei) {

@@ -38,14 +38,18 @@ static const mho_param table[] = {
 
 enum { UP, DOWN, RATIO, LAW, WINDOW, EXPONENT, NOISE, COLUMNS };
 
-/* Distance that a pulse would move x where f = 1, signed. */
-static double drive_of(const vteam *p, bool set) {
-  double v = set ? p->set_v / p->th_set : p->reset_v / p->th_reset;
-  if (!(v > 1))
+/* Distance that a pulse of v volts would move x where f = 1, signed. */
+static double drive_at(const vteam *p, double v) {
+  double over = v > 0 ? v / p->th_set : v / p->th_reset;
+  if (!(over > 1))
     return 0;
-  return set ? p->k_set * pow(v - 1, p->alpha_set) * p->width
-             : -p->k_reset * pow(v - 1, p->alpha_reset) * p->width;
+  return v > 0 ? p->k_set * pow(over - 1, p->alpha_set) * p->width
+               : -p->k_reset * pow(over - 1, p->alpha_reset) * p->width;
 }
+static double drive_of(const vteam *p, bool set) {
+  return drive_at(p, set ? p->set_v : p->reset_v);
+}
+MHO_VOLTAGE_RESPONSE(vteam)
 
 static mho_err check(const void *params, const mho_device_config *d, mho_errinfo *ei) {
   const vteam *p = params;
@@ -165,6 +169,7 @@ const mho_device_model mho_device_vteam = {
     .check = check,
     .columns = columns,
     .pulse = pulse,
+    .response = response,
     .noisy = noisy,
     .spice = spice,
     .fit = "k_set k_reset p",

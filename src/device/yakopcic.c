@@ -34,10 +34,15 @@ static const mho_param table[] = {
 
 enum { UP, DOWN, ALPHA_P, ALPHA_N, X_P, X_N, NOISE, COLUMNS };
 
-static double drive_of(const yakopcic *p, bool set) {
-  return set ? p->a_p * fmax(exp(p->set_v) - exp(p->v_p), 0) * p->width
-             : -p->a_n * fmax(exp(-p->reset_v) - exp(p->v_n), 0) * p->width;
+/* Distance that a pulse of v volts would move x where F = 1, signed. */
+static double drive_at(const yakopcic *p, double v) {
+  return v > 0 ? p->a_p * fmax(exp(v) - exp(p->v_p), 0) * p->width
+               : -p->a_n * fmax(exp(-v) - exp(p->v_n), 0) * p->width;
 }
+static double drive_of(const yakopcic *p, bool set) {
+  return drive_at(p, set ? p->set_v : p->reset_v);
+}
+MHO_VOLTAGE_RESPONSE(yakopcic)
 
 static mho_err check(const void *params, const mho_device_config *d, mho_errinfo *ei) {
   return mho_voltage_check(drive_of(params, true), -drive_of(params, false), ei);
@@ -123,6 +128,7 @@ const mho_device_model mho_device_yakopcic = {
     .check = check,
     .columns = columns,
     .pulse = pulse,
+    .response = response,
     .noisy = noisy,
     .spice = spice,
     .fit = "a_p a_n alpha_p alpha_n",

@@ -337,6 +337,22 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
              scheme->entry.id, device->entry.id);
     return at_key(c, "update", "scheme", ei, message);
   }
+  if (e->array_config.write_select != MHO_WRITE_IDEAL && !scheme->needs_pulses) {
+    snprintf(message, sizeof message,
+             "array.write.select: scheme '%s' writes without pulses, so lines have nothing to weaken or to "
+             "spread: use "
+             "ideal, or a scheme that pulses (mho list programs)",
+             scheme->entry.id);
+    return at_key(c, "array", "write.select", ei, message);
+  }
+  if (e->array_config.write_select == MHO_WRITE_THIRD && scheme->draw) {
+    snprintf(
+        message, sizeof message,
+        "array.write.select: scheme '%s' pulses many lines at once, by half of the voltage each: use half or "
+        "transistor",
+        scheme->entry.id);
+    return at_key(c, "array", "write.select", ei, message);
+  }
   const mho_topology *shape = (const mho_topology *)e->topology.entry;
   if (scheme->draw && (shape->own_layers || e->network.biases)) {
     snprintf(

@@ -250,14 +250,35 @@ static mho_err add_wires(mho_network *net, const mho_network_options *o, mho_err
     x[c] = net->connection[c].xb;
   mho_err err = mho_wired_new(net->n_connections, x, a, o->device_config, o->pool, &net->wired, ei);
   mho_free(x);
-  if (!err)
-    mho_network_refresh(net, 0, true);
   return err;
+}
+
+/* Pulses go through the lines of the trained connections. */
+static mho_err add_disturb(mho_network *net, const mho_network_options *o, mho_errinfo *ei) {
+  const mho_array_config *a = o->array_config;
+  if (!a || a->write_select == MHO_WRITE_IDEAL || !o->device->pulse)
+    return MHO_OK;
+  mho_crossbar **x = mho_alloc((size_t)net->n_trained, sizeof(mho_crossbar *));
+  if (!x)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the write voltages of a network");
+  for (int c = 0; c < net->n_trained; c++)
+    x[c] = net->connection[c].xb;
+  mho_err err = mho_disturb_new(net->n_trained, x, a, o->device, o->device_params, o->device_config, o->pool,
+                                &net->disturb, ei);
+  mho_free(x);
+  return err;
+}
+
+void mho_network_disturb(mho_network *net) {
+  if (net->disturb)
+    mho_disturb_apply(net->disturb);
 }
 
 void mho_network_refresh(mho_network *net, int64_t update, bool full) {
   if (net->wired)
     mho_wired_refresh(net->wired, update, full);
+  if (net->disturb)
+    mho_disturb_refresh(net->disturb);
 }
 
 mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei) {
@@ -282,6 +303,10 @@ mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_err
     err = fill(net, o, g, ei);
   if (!err)
     err = add_wires(net, o, ei);
+  if (!err)
+    err = add_disturb(net, o, ei);
+  if (!err)
+    mho_network_refresh(net, 0, true);
   mho_free(g);
   if (err) {
     mho_network_free(net);
@@ -295,6 +320,7 @@ void mho_network_free(mho_network *net) {
   if (!net)
     return;
   mho_wired_free(net->wired);
+  mho_disturb_free(net->disturb);
   for (int c = 0; c < net->n_connections; c++)
     mho_crossbar_free(net->connection[c].xb);
   mho_free(net->connection);

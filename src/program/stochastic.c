@@ -164,6 +164,19 @@ static int lower(const mho_pulse_train *t, int n, int line) {
   return low;
 }
 
+/* Slots in which the lines pulse, whatever they meet: what half-selected cells feel. */
+static void count_lines(const mho_outer_job *job, int sample, const mho_pulse_train *row, int from, int to,
+                        bool columns) {
+  const mho_trains *t = job->trains;
+  const mho_pulse_train *col = t->col + (size_t)sample * (size_t)job->xb->cols;
+  mho_line_pulses *lines = job->xb->lines;
+  for (int i = from; i < to; i++)
+    lines->row[row[i].line & ~MHO_TRAIN_NEGATIVE] += (uint32_t)__builtin_popcount(row[i].mask);
+  for (int j = 0; columns && j < t->n_cols[sample]; j++)
+    lines->col[col[j].line & ~MHO_TRAIN_NEGATIVE] += (uint32_t)__builtin_popcount(col[j].mask);
+  lines->used |= columns;
+}
+
 static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts) {
   const mho_trains *t = job->trains;
   queue q = {.xb = job->xb, .counts = counts};
@@ -173,6 +186,8 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
     int from = lower(row, t->n_rows[s], row0), to = lower(row, t->n_rows[s], row0 + rows);
     if (row0 == 0)
       counts->truncated += t->truncated[s];
+    if (job->xb->lines)
+      count_lines(job, s, row, from, to, row0 == 0);
     for (int slot = 0; slot < t->slots[s] && from < to; slot++) {
       q.step = (job->first_sample + (uint64_t)s) * MHO_TRAIN_SLOTS + (uint64_t)slot;
       coincide(&q, row + from, to - from, col, t->n_cols[s], slot);

@@ -539,9 +539,12 @@ static void update_weights(mho_trainer *t, int batch) {
   } else {
     mho_pool_run(pool, t->n_slabs, update_slab, &u);
   }
+  mho_network_disturb(t->net);
   if (((const mho_device_model *)t->e->device.entry)->pulse &&
-      t->e->device_config.mapping == MHO_MAPPING_ONE_SIDED)
+      t->e->device_config.mapping == MHO_MAPPING_ONE_SIDED) {
     mho_pool_run(pool, t->n_slabs, restore_slab, &u);
+    mho_network_disturb(t->net);
+  }
   for (int i = 0; i < t->n_slabs; i++) {
     const mho_pulse_counts *c = &t->slab_counts[i];
     t->sums.set += c->set;

@@ -51,7 +51,7 @@ static void test_small(void **state) {
 }
 
 static void test_large(void **state) {
-  if (!getenv("MHO_SLOW")) /* ngspice takes seconds to order the matrix */
+  if (!getenv("MHO_TEST_SLOW")) /* ngspice takes seconds to order the matrix */
     skip();
   against_ngspice(64, 64, 1, 1, 1e4, 1e6, false);
   against_ngspice(64, 48, 10, 2, 1e3, 1e7, true);

@@ -51,6 +51,50 @@ static void test_against_direct(void **state) {
     }
 }
 
+/* n vectors, and the first of them alone, against the direct method's. */
+static void against_direct(const sample *s, uint32_t stream, int n, mho_pool *pool) {
+  double *g = devices(s, stream), *v = normal((size_t)(n * s->rows), stream + 1),
+         *e = normal((size_t)(n * s->cols), stream + 2);
+  mho_wire_options by = options(s, MHO_WIRE_DIRECT);
+  by.pool = pool;
+  solved exact = solve(by, g, n, v, e);
+  by.method = MHO_WIRE_ITERATIVE;
+  for (int m = 1; m <= n;
+       m += n - 1) { /* conjugate gradients, and sweeps of blocks where they are few enough */
+    solved a = solve(by, g, m, v, e);
+    same(by, m, &a, &exact, fmax(largest((size_t)(n * s->rows), v), largest((size_t)(n * s->cols), e)));
+    NEAR(a.stats.power_in, a.stats.power_lost, 1e-9, 0);
+    solved_free(&a);
+  }
+  solved_free(&exact);
+  mho_free(g);
+  mho_free(v);
+  mho_free(e);
+}
+
+/* The largest arrays and the ends of what wires and devices are asked for. Factors of 1024 x 1024 take 2 GB and half a
+ * minute: in suite slow. */
+static void test_large_against_direct(void **state) {
+  static const sample shapes[] = {
+      {1, 1024, 100, 100, 1e3, 1e7, 0},   {1024, 1, 100, 100, 1e3, 1e7, 0},
+      {1024, 3, 100, 0.01, 1e3, 1e4, 0},  {2, 1000, 0.01, 100, 1e3, 1e7, .2},
+      {160, 120, 1, 1, 1e3, 1e7, 0},      {120, 160, 100, 100, 1e3, 1e3, 0},
+      {128, 128, 1e-3, 100, 1e3, 1e7, 0}, {128, 128, 0.1, 0.1, 1e3, 1e3, 0},
+  };
+  static const sample huge[] = {
+      {1024, 1024, 1, 1, 1e4, 1e6, 0},      {1024, 1024, 100, 100, 1e3, 1e7, 0},
+      {1024, 1024, 0.05, 0.1, 1e3, 1e4, 0}, {1024, 1024, 100, 0.01, 1e6, 1e7, .1},
+      {1024, 512, 10, 10, 1e3, 1e7, .02},   {300, 1024, 2, 50, 1e3, 1e5, 0},
+  };
+  mho_pool *pool;
+  OK(mho_pool_new(2, &pool, &ei));
+  for (int k = 0; k < MHO_COUNT(shapes); k++)
+    against_direct(&shapes[k], 200 + 3 * (uint32_t)k, 2, pool);
+  for (int k = 0; getenv("MHO_TEST_SLOW") && k < MHO_COUNT(huge); k++)
+    against_direct(&huge[k], 300 + 3 * (uint32_t)k, 9, pool);
+  mho_pool_free(pool);
+}
+
 /* A ladder by the continued fraction of its resistances, from the far end: what a person does on paper. */
 static void test_ladders(void **state) {
   enum { N = 50 };
@@ -490,6 +534,7 @@ static void test_wide_text(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_against_direct),
+      cmocka_unit_test(test_large_against_direct),
       cmocka_unit_test(test_ladders),
       cmocka_unit_test(test_sides_without_resistance),
       cmocka_unit_test(test_superposition_reciprocity_power),

@@ -1,0 +1,58 @@
+/* place.c - cutting crossbars into physical tiles (see place.h).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/place.h"
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
+int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out) {
+  bool both = o->wire_negative == MHO_WIRE_NEGATIVE_NEIGHBOUR;
+  int rows = o->wire_tile.v[0], cols = o->wire_tile.v[o->wire_tile.n - 1], count = 0;
+  cols = both ? (cols / 2 > 0 ? cols / 2 : 1) : cols;
+  for (int row0 = 0; row0 < x->rows; row0 += rows)
+    for (int col0 = 0; col0 < x->cols; col0 += cols)
+      for (int bank = both ? MHO_BANK_BOTH : MHO_BANK_POS; bank <= (both ? MHO_BANK_BOTH : MHO_BANK_NEG);
+           bank++, count++) {
+        int n = least(cols, x->cols - col0);
+        if (out)
+          out[count] = (mho_place){.crossbar = c,
+                                   .bank = bank,
+                                   .row0 = row0,
+                                   .col0 = col0,
+                                   .rows = least(rows, x->rows - row0),
+                                   .cols = n,
+                                   .width = both ? 2 * n : n};
+      }
+  return count;
+}
+
+/* One row of a bank into every `step`-th number. */
+static void gather_row(const mho_place *p, const mho_crossbar *x, int bank, int row, double low, double range,
+                       double top, double *out, int step) {
+  size_t first = (size_t)(p->row0 + row) * (size_t)x->cols + (size_t)p->col0;
+  if (x->pos) {
+    const float *g = mho_crossbar_shown(x, bank) + first;
+    for (int j = 0; j < p->cols; j++) {
+      double v = low + range * (double)g[j];
+      out[j * step] = v > 0 ? v : 0; /* an open cell */
+    }
+  } else {
+    double half = (bank ? -0.5 : 0.5) / top;
+    for (int j = 0; j < p->cols; j++)
+      out[j * step] = low + range * (0.5 + half * (double)x->w[first + (size_t)j]);
+  }
+}
+
+void mho_place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max, double top,
+                      double *g) {
+  for (int i = 0; i < p->rows; i++) {
+    double *row = g + (size_t)i * (size_t)p->width;
+    if (p->bank == MHO_BANK_BOTH) {
+      gather_row(p, x, MHO_BANK_POS, i, g_min, g_max - g_min, top, row, 2);
+      gather_row(p, x, MHO_BANK_NEG, i, g_min, g_max - g_min, top, row + 1, 2);
+    } else {
+      gather_row(p, x, p->bank, i, g_min, g_max - g_min, top, row, 1);
+    }
+  }
+}

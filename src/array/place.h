@@ -1,0 +1,26 @@
+/* place.h - where a crossbar's cells lie: physical tiles of at most array.wire.tile lines.
+ *
+ * G+ and G- lie in tiles of their own, or side by side in neighbouring columns of one tile.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_ARRAY_PLACE_H
+#define MHO_ARRAY_PLACE_H
+
+#include "mho/array.h"
+
+enum { MHO_BANK_POS, MHO_BANK_NEG, MHO_BANK_BOTH }; /* both: in neighbouring columns */
+
+typedef struct mho_place { /* of a tile */
+  int crossbar, bank;
+  int row0, col0, rows, cols; /* part of the matrix */
+  int width;                  /* columns of the tile: cols, or twice as many */
+} mho_place;
+
+/** The tiles of crossbar number c, in order: rows of tiles, in them columns, in them G+ before G-.
+ *  @param out  nullable: only counted.  @return how many. */
+int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out);
+/** Conductances of a tile, S, [rows x width]; open cells are 0. top: weight of a pair at opposite ends, for weights of
+ * the ideal device, which are laid on pairs around mid range. */
+void mho_place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max, double top,
+                      double *g);
+
+#endif
