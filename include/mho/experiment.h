@@ -86,6 +86,7 @@ typedef struct mho_train_config {
   int shuffle; /* batches, samples */
   int64_t seed;
   int64_t seed_chip, seed_weights, seed_order, seed_noise; /* -1: derived from seed */
+  char from[MHO_TEXT_MAX]; /* run or folder that the weights are of at the start; "": drawn */
 } mho_train_config;
 enum { MHO_SHUFFLE_BATCHES, MHO_SHUFFLE_SAMPLES };
 

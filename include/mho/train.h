@@ -60,6 +60,17 @@ MHO_API const mho_dataset *mho_trainer_dataset(const mho_trainer *t);
 /** The free states of the last batch that was settled. */
 MHO_API mho_state *mho_trainer_state(mho_trainer *t);
 
+/** Program the weights that the experiment's train.from names: of a run's last checkpoint, or of a folder. Where both
+ *  networks have devices every conductance is taken as it is (within the bounds of the cell), else the weights are
+ *  programmed as initial ones are; nothing else of the other training is taken. "" changes nothing.
+ *  @param store  where the run is; nullable.
+ *  @return MHO_OK; MHO_ENOTFOUND for what is neither; MHO_EDATA for weights of another network; errors of the store. */
+MHO_API mho_err mho_trainer_from(mho_trainer *t, mho_store *store, mho_errinfo *ei);
+/** Every trained connection's effective weights [rows x cols], and conductances in S, as files of a folder, which is
+ *  made: NAME.w.npy, NAME.g_pos.npy, NAME.g_neg.npy (float64), or .csv. @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool csv,
+                                          mho_errinfo *ei);
+
 /** One training pass. Fills all but the test and validation accuracy and eval_s. MHO_EINTERRUPTED after the
  * batch under way when the context says stop. */
 MHO_API mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei);

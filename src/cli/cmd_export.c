@@ -5,16 +5,27 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "mho/train.h"
 
 typedef struct options {
   common_options common;
   const char **word; /* [n_words] */
   int n_words;
-  const char *out, *csv;
+  const char *out, *csv, *weights, *format;
+  bool best;
   mho_export_options export;
 } options;
 
-enum { KEY_OUT = OPTION_VERB, KEY_CSV, KEY_ALL, KEY_CHECKPOINTS, KEY_TABLES };
+enum {
+  KEY_OUT = OPTION_VERB,
+  KEY_CSV,
+  KEY_ALL,
+  KEY_CHECKPOINTS,
+  KEY_TABLES,
+  KEY_WEIGHTS,
+  KEY_FORMAT,
+  KEY_BEST
+};
 static const struct argp_option option_table[] = {
     OPT_DB,
     {"out", 'o', "FILE", 0, "the file to write (default: the terminal); compressed when it ends in .gz", 0},
@@ -24,6 +35,10 @@ static const struct argp_option option_table[] = {
     {"tables", KEY_TABLES, "NAME,...", 0,
      "of what belongs to a run only these tables, or none (default: all but settle_sample)", 0},
     {"csv", KEY_CSV, "TABLE", 0, "a table of these runs as CSV instead: run, epoch, layer_epoch, ...", 0},
+    {"weights", KEY_WEIGHTS, "FOLDER", 0,
+     "of one run the weights and the conductances (S) of every cell, a file a matrix, instead", 0},
+    {"format", KEY_FORMAT, "npy|csv", 0, "of these files (default npy)", 0},
+    {"best", KEY_BEST, NULL, 0, "of the best epoch instead of the last", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -44,6 +59,17 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_CSV:
     o->csv = arg;
     return 0;
+  case KEY_WEIGHTS:
+    o->weights = arg;
+    return 0;
+  case KEY_FORMAT:
+    if (strcmp(arg, "npy") && strcmp(arg, "csv"))
+      argp_error(state, "--format: '%s' is not npy or csv", arg);
+    o->format = arg;
+    return 0;
+  case KEY_BEST:
+    o->best = true;
+    return 0;
   case ARGP_KEY_ARG: {
     const char **more = realloc(o->word, (size_t)(o->n_words + 1) * sizeof *more);
     if (!more)
@@ -57,6 +83,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
       argp_error(state, "export which runs? ids, names, a study, or --all");
     if (o->n_words && o->export.all)
       argp_error(state, "either --all or '%s'", o->word[0]);
+    if (o->weights && o->n_words != 1)
+      argp_error(state, "--weights: of one RUN");
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
@@ -77,7 +105,9 @@ static const struct argp argp = {
     "Examples:\n"
     "  mho export noise -o noise.jsonl.gz\n"
     "  mho export --all --tables none -o results.jsonl\n"
-    "  mho export first second --csv epoch -o curves.csv",
+    "  mho export first second --csv epoch -o curves.csv\n"
+    "  mho export first --weights first.weights      # numpy.load('first.weights/h1-out.g_pos.npy')\n"
+    "  mho train --from first.weights",
     NULL,
     NULL,
     NULL};
@@ -140,6 +170,35 @@ static mho_err export_csv(const options *o, mho_store *s, int n, const char *con
   return err;
 }
 
+/* A run's network as files. */
+static mho_err export_weights(const options *o, mho_store *s, mho_errinfo *ei) {
+  session ses;
+  char id[MHO_ID_MAX];
+  mho_checkpoint_row c = {0};
+  mho_experiment *e = NULL;
+  mho_trainer *t = NULL;
+  mho_err err = session_open(&ses, -1, ei);
+  if (!err)
+    err = mho_store_find(s, o->word[0], id, ei);
+  if (!err)
+    err = mho_store_checkpoint_get(s, id, o->best ? "best" : "last", &c, ei);
+  if (!err)
+    err = mho_train_stored_experiment(s, ses.registry, id, 0, NULL, &e, ei);
+  if (!err)
+    err = mho_trainer_new(&ses.ctx, e, &t, ei);
+  if (!err)
+    err = mho_trainer_load(t, &c.blob, ei);
+  if (!err)
+    err = mho_trainer_weights_write(t, o->weights, o->format && !strcmp(o->format, "csv"), ei);
+  if (!err)
+    printf("wrote the weights of run %s after epoch %d into %s\n", id, c.epoch, o->weights);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+  mho_blob_free(&c.blob);
+  session_close(&ses);
+  return err;
+}
+
 static int run(int argc, char **argv) {
   options o = {0};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
@@ -151,16 +210,18 @@ static int run(int argc, char **argv) {
   const char **ids = calloc((size_t)o.n_words + 1, sizeof *ids);
   mho_err err = id && ids ? mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei)
                           : mho_fail(&ei, MHO_ENOMEM, "no memory to export");
-  if (!err)
+  if (!err && !o.weights)
     err = resolve(&o, s, id, ids, &n, study, &ei);
-  if (!err && o.csv)
+  if (!err && o.weights)
+    err = export_weights(&o, s, &ei);
+  else if (!err && o.csv)
     err = export_csv(&o, s, n, ids, &ei);
   else if (!err)
     err = mho_store_export(s, n, ids, &o.export, o.out ? o.out : "/dev/stdout", &r, &ei);
   if (!err && r.unfinished)
     fprintf(stderr, "note: %d unfinished run%s left out; --checkpoints takes them with their state\n",
             r.unfinished, r.unfinished == 1 ? " was" : "s were");
-  if (!err && o.out && !o.csv)
+  if (!err && o.out && !o.csv && !o.weights)
     printf("wrote %d run%s into %s\n", r.runs, r.runs == 1 ? "" : "s", o.out);
   mho_store_close(s);
   free(id);

@@ -343,8 +343,8 @@ static int run(int argc, char **argv) {
     err = config ? from_config(&o, &s, &e, &ei) : from_run(&o, &s, &e, &c, &ei);
   if (!err)
     err = mho_trainer_new(&s.ctx, e, &t, &ei);
-  if (!err && !config)
-    err = mho_trainer_load(t, &c.blob, &ei);
+  if (!err)
+    err = config ? mho_trainer_from(t, NULL, &ei) : mho_trainer_load(t, &c.blob, &ei);
   if (!err)
     err = watch(&o, t, &ei);
   mho_blob_free(&c.blob);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "mho/num.h"
@@ -13,11 +14,11 @@
 
 typedef struct options {
   common_options common;
-  const char *config, *name, *resume, *seed;
+  const char *config, *name, *resume, *seed, *from;
   bool print_config, no_db;
 } options;
 
-enum { KEY_NAME = OPTION_VERB, KEY_SEED, KEY_RESUME, KEY_PRINT, KEY_NO_DB };
+enum { KEY_NAME = OPTION_VERB, KEY_SEED, KEY_RESUME, KEY_PRINT, KEY_NO_DB, KEY_FROM };
 
 static const struct argp_option option_table[] = {
     OPT_SET,
@@ -25,6 +26,10 @@ static const struct argp_option option_table[] = {
     {"no-db", KEY_NO_DB, NULL, 0, "log nothing", 0},
     {"name", KEY_NAME, "NAME", 0, "name of the run", 0},
     {"seed", KEY_SEED, "N", 0, "short for --set train.seed=N", 0},
+    {"from", KEY_FROM, "RUN|FOLDER", 0,
+     "start from the weights of a stored run, or of a folder of mho export --weights; short for --set "
+     "train.from=...",
+     0},
     OPT_THREADS,
     OPT_JSON,
     {"resume", KEY_RESUME, "RUN", 0, "continue a stored run (id, name, id prefix, or last); takes no CONFIG",
@@ -46,6 +51,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_RESUME:
     o->resume = arg;
     return 0;
+  case KEY_FROM:
+    o->from = arg;
+    return 0;
   case KEY_PRINT:
     o->print_config = true;
     return 0;
@@ -58,8 +66,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->config = arg;
     return 0;
   case ARGP_KEY_END:
-    if (o->resume && (o->config || o->common.n_set || o->seed))
-      argp_error(state, "--resume goes on with the stored config: it takes no CONFIG, --set or --seed");
+    if (o->resume && (o->config || o->common.n_set || o->seed || o->from))
+      argp_error(state,
+                 "--resume goes on with the stored config: it takes no CONFIG, --set, --seed or --from");
     if (o->resume && o->no_db)
       argp_error(state, "--resume needs the run database: leave out --no-db");
     return 0;
@@ -77,6 +86,7 @@ static const struct argp argp = {
     "  mho train --set device=soft_bounds --set update.scheme=accumulate --set update.optimizer=sgd "
     "--set update.rate=0.1\n"
     "  mho train mnist.yaml --name first --seed 3\n"
+    "  mho train --from first --set device=pcm --name transferred\n"
     "  mho train --resume last\n\n"
     "Ctrl-C finishes the batch and saves; --resume goes on from there, bit for bit. Exit code 0 done, 1 the "
     "run "
@@ -148,6 +158,27 @@ static void print_done(const options *o, const mho_train_result *r, bool validat
 
 /* ---------------------------------------------------------------- the verb */
 
+/* --from as the config keeps it: the id of the run that has this name now, or the whole path of a folder. */
+static mho_err set_from(const options *o, mho_config *c, mho_errinfo *ei) {
+  char text[MHO_TEXT_MAX + 32], id[MHO_ID_MAX], *path = NULL;
+  struct stat st;
+  mho_store *store = NULL;
+  mho_err err = MHO_OK;
+  if (!stat(o->from, &st) && S_ISDIR(st.st_mode))
+    path = realpath(o->from, NULL);
+  if (path && strlen(path) >= MHO_TEXT_MAX)
+    err =
+        mho_fail(ei, MHO_EINVAL, "--from: the folder's path is longer than %d characters", MHO_TEXT_MAX - 1);
+  else if (path)
+    snprintf(text, sizeof text, "train.from=%s", path);
+  else if (!(err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei)) &&
+           !(err = mho_store_find(store, o->from, id, ei)))
+    snprintf(text, sizeof text, "train.from=%s", id);
+  mho_store_close(store);
+  free(path);
+  return err ? err : mho_config_set(c, text, ei);
+}
+
 static mho_err load_experiment(const options *o, const mho_registry *r, mho_experiment **out,
                                mho_errinfo *ei) {
   mho_config *c;
@@ -161,6 +192,8 @@ static mho_err load_experiment(const options *o, const mho_registry *r, mho_expe
     snprintf(text, sizeof text, "train.seed=%s", o->seed);
     err = mho_config_set(c, text, ei);
   }
+  if (!err && o->from)
+    err = set_from(o, c, ei);
   if (!err)
     err = mho_experiment_new(r, c, false, out, ei);
   mho_config_free(c);

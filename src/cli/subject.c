@@ -21,6 +21,8 @@ static mho_err open_config(session *s, const common_options *o, subject *x, mho_
   mho_config_free(c);
   if (!err)
     err = mho_trainer_new(&s->ctx, x->e, &x->t, ei);
+  if (!err && *x->e->train.from)
+    err = mho_trainer_from(x->t, NULL, ei);
   return err;
 }
 

@@ -22,6 +22,8 @@ static const mho_param train_table[] = {
     MHO_P_INT(mho_train_config, seed_order, "seeds.order", -1, -1, 9e15, "order of the data; -1: from seed"),
     MHO_P_INT(mho_train_config, seed_noise, "seeds.noise", -1, -1, 9e15,
               "read and pulse noise; -1: from seed"),
+    MHO_P_TEXT(mho_train_config, from, "from", "",
+               "start from the weights of a run (id or name) or of a folder that mho export --weights wrote"),
 };
 static const mho_params train_params = MHO_PARAMS(mho_train_config, train_table);
 

@@ -274,6 +274,10 @@ mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const mho_tra
   mho_err err = mho_trainer_new(ctx, e, &t, ei);
   if (err)
     return err;
+  if ((err = mho_trainer_from(t, o->store, ei))) {
+    mho_trainer_free(t);
+    return err;
+  }
   logger g;
   logger_init(&g, ctx, o, t);
   char hash[65], there[MHO_ID_MAX] = "", *json = mho_experiment_json(e);
@@ -374,7 +378,7 @@ static mho_err restore(mho_trainer *t, mho_store *s, const char *run_id, mho_err
   if (!err)
     err = mho_trainer_load(t, &c.blob, ei);
   else if (err == MHO_ENOTFOUND)
-    err = MHO_OK;
+    err = mho_trainer_from(t, s, ei);
   mho_blob_free(&c.blob);
   return err ? err : mho_store_rewind(s, run_id, t->epoch, ei);
 }

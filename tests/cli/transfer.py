@@ -1,11 +1,13 @@
 """Runs as files: exported, imported elsewhere and again, nothing is lost, doubled or trained twice; bad files are refused whole."""
+import ast
 import gzip
 import json
 import os
+import struct
 import subprocess
 
 import mho
-from mho import folder, refused, run, write
+from mho import folder, lines, refused, run, write
 
 TABLES = ['run', 'epoch', 'layer_epoch', 'settle', 'energy_epoch', 'study', 'study_run', 'cosim', 'checkpoint']
 STUDY = """study: tiny
@@ -96,6 +98,83 @@ def test_less():
     assert text('solo.csv').count('\n') == 2
 
 
+DEVICE = ['--set', 'network.hidden=[8]', '--set', 'device=soft_bounds', '--set', 'update.scheme=pulses', '--set', 'train.epochs=2']
+TINY = ['--set', 'train.epochs=1', '--set', 'update.rate=1e-9', '--set', 'update.optimizer=sgd']  # leaves the weights as they are
+
+
+def accuracy(name, db='f.db'):
+    return lines('eval', name, '--json', '--db', db)[0]['accuracy']
+
+
+def matrix(path):
+    """A .npy file of float64 without NumPy: rows of numbers."""
+    with open(os.path.join(folder, path), 'rb') as f:
+        data = f.read()
+    n = int.from_bytes(data[8:10], 'little')
+    head = ast.literal_eval(data[10:10 + n].decode())
+    assert data[:8] == b'\x93NUMPY\x01\x00' and (10 + n) % 64 == 0 and head['descr'] == '<f8' and not head['fortran_order']
+    rows, cols = head['shape']
+    v = struct.unpack(f'<{rows * cols}d', data[10 + n:])
+    return [v[i * cols:(i + 1) * cols] for i in range(rows)]
+
+
+def test_weights():
+    run('train', *DEVICE, '--name', 'dev', '--db', 'f.db')
+    run('train', '--set', 'network.hidden=[8]', '--set', 'train.epochs=5', '--name', 'float', '--db', 'f.db')
+    run('export', 'dev', '--weights', 'dev', '--db', 'f.db')
+    run('export', 'dev', '--weights', 'dev.csv', '--format', 'csv', '--db', 'f.db')
+    run('export', 'float', '--weights', 'float.w', '--db', 'f.db')
+    assert sorted(os.listdir(os.path.join(folder, 'float.w'))) == ['h1-out.w.npy', 'x-h1.w.npy']
+    w, p, n = (matrix(f'dev/x-h1.{k}.npy') for k in ('w', 'g_pos', 'g_neg'))
+    assert len(w) == 64 and len(w[0]) == 8
+    cells = [(i, j) for i in range(64) for j in range(8)]
+    i, j = max(cells, key=lambda c: abs(w[c[0]][c[1]]))
+    unit = (p[i][j] - n[i][j]) / w[i][j]  # S a weight: the same for all cells
+    assert unit > 0
+    for i, j in cells:
+        assert 1e-6 * (1 - 1e-5) <= p[i][j] <= 1e-4 * (1 + 1e-5)
+        assert abs((p[i][j] - n[i][j]) / unit - w[i][j]) < 1e-5, (i, j)
+    assert text('dev.csv/x-h1.g_pos.csv') == ''.join(','.join('%.17g' % x for x in r) + '\n' for r in p)
+
+
+def test_start_from():
+    # (a rate of nearly 0 keeps what it starts from)
+    for name, source in (('a', 'dev'), ('b', 'dev.csv'), ('c', lines('show', 'dev', '--json', '--db', 'f.db')[0]['id'])):
+        run('train', *DEVICE, *TINY, '--from', source, '--name', name, '--db', 'f.db')
+        run('export', name, '--weights', 'w.' + name, '--db', 'f.db')
+        for k in ('x-h1.g_pos', 'h1-out.g_neg'):
+            for r, q in zip(matrix(f'w.{name}/{k}.npy'), matrix(f'dev/{k}.npy')):
+                assert all(abs(x - y) < 1e-11 for x, y in zip(r, q)), (name, k)
+    # another device, other seed: the weights are programmed
+    run('train', *TINY, '--set', 'network.hidden=[8]', '--from', 'float', '--seed', '7', '--name', 'd', '--db', 'f.db')
+    assert accuracy('d') == accuracy('float')
+    run('train', *DEVICE, *TINY, '--from', 'float', '--name', 'e', '--db', 'f.db')
+    assert abs(accuracy('e') - accuracy('float')) < 0.05
+    # a start is part of the config: another hash than the same run from drawn weights, and a resumed one starts there too
+    hashes = [r['config_hash'] for r in lines('query', "SELECT config_hash FROM run WHERE name IN ('a', 'b', 'c')", '--json', '--db', 'f.db')]
+    assert len(set(hashes)) == 3
+    subprocess.run(['python3', '-c', 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); '
+                    "c.execute(\"UPDATE run SET status = 'interrupted' WHERE name = 'd'\"); c.execute('DELETE FROM checkpoint "
+                    "WHERE run_id = (SELECT id FROM run WHERE name = \\'d\\')'); c.commit()", os.path.join(folder, 'f.db')], check=True)
+    run('train', '--resume', 'd', '--db', 'f.db')
+    assert accuracy('d') == accuracy('float')
+
+
+def test_bad_starts():
+    write('dev/h1-out.w.npy', b'\x93NUMPY\x01\x00\x10\x00', 'wb')
+    refused('train', *DEVICE, '--from', 'dev', '--no-db', says=['h1-out.w.npy', 'cut short'])
+    os.remove(os.path.join(folder, 'dev', 'h1-out.w.npy'))
+    refused('train', *DEVICE, '--from', 'dev', '--no-db', says=['h1-out.w.npy', 'mho export --weights'])
+    write('dev.csv/x-h1.w.csv', '1,2\n3,4\n')
+    refused('train', *DEVICE, '--from', 'dev.csv', '--no-db', says=['64 x 8', '2 x 2'])
+    write('dev.csv/x-h1.w.csv', '1,2\n3,what\n')
+    refused('train', *DEVICE, '--from', 'dev.csv', '--no-db', says='x-h1.w.csv:2')
+    refused('train', '--set', 'network.hidden=[9]', '--from', 'float', '--db', 'f.db', says=['64 x 8', '64 x 9'])
+    refused('train', '--from', 'nobody', '--db', 'f.db', says='nobody')
+    refused('train', '--set', 'train.from=/nowhere', '--no-db', says='/nowhere')
+    refused('export', 'float', '--weights', 'tiny.yaml', '--db', 'f.db', says='tiny.yaml')
+
+
 def test_bad_files():
     before = rows('b.db')
     good = text('a.jsonl').splitlines(keepends=True)
@@ -138,4 +217,5 @@ def test_bad_files():
 
 
 make()
-mho.main([test_there_and_back, test_nothing_is_trained_twice, test_checkpoints_go_on_elsewhere, test_less, test_bad_files])
+mho.main([test_there_and_back, test_nothing_is_trained_twice, test_checkpoints_go_on_elsewhere, test_less, test_weights, test_start_from,
+          test_bad_starts, test_bad_files])
