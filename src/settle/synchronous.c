@@ -5,7 +5,9 @@
  *   nudged phase: drive of a layer next to the read-out gains -beta_f (p - y) B
  *
  * The input's product is read once a phase and held, and so is a held error's. Layers that are still exactly
- * 0 (the signal from the input has not come that far) are not multiplied.
+ * 0 (the signal from the input has not come that far) are not multiplied. A layer of which all neighbours came out of
+ * the last step as they went in, to the bit, would repeat its own last step: it stays, and nothing is multiplied. So a
+ * phase costs what it takes to settle in floating point, and gives what all T or K steps give.
  *
  * Source: Liu & Chen, arXiv 2508.11659, Algorithm 1.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -32,37 +34,73 @@ static int steps_of(const synchronous *p, const mho_network *net, bool nudged) {
   return !nudged ? free : p->nudged ? (int)p->nudged : (free + 1) / 2;
 }
 
+/* Whether a step of layer l would read what its last one read, given the layers that the last step moved. */
+static bool repeats(const mho_network *net, int l, const bool *moved) {
+  const mho_layer *layer = &net->layer[l];
+  if (layer->pool.size && moved[l]) /* its winners say where feedback goes */
+    return false;
+  for (int i = 0; i < layer->n_forward; i++)
+    if (moved[net->link[layer->forward + i].from])
+      return false;
+  for (int i = 0; i < layer->n_feedback; i++)
+    if (moved[net->link[layer->feedback + i].from])
+      return false;
+  return true;
+}
+
+/* Whether a live error changes: the layers it is read from do. */
+static bool error_moves(const mho_network *net, const bool *moved) {
+  const mho_layer *layer = &net->layer[net->n_layers - 1];
+  for (int i = 0; i < layer->n_forward; i++)
+    if (moved[net->link[layer->forward + i].from])
+      return true;
+  return false;
+}
+
 static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   const synchronous *p = job->params;
   const mho_network *net = job->net;
   int steps = steps_of(p, net, job->nudge != 0), hidden_end = net->n_layers - 1, t = 0;
   float change[MHO_CHUNK_MAX];
   int64_t unsettled = 0;
+  /* hardware makes and pays every read, and no noisy one repeats */
+  bool exact = !job->meter && !mho_network_noisy(net), moved[MHO_LAYERS_MAX] = {false};
+  const mho_real *error = NULL;
   mho_chunk c = {.job = job, .clock = job->clock};
   for (int l = 1; l < hidden_end; l++) {
     c.zero[l] = !job->start;
-    /* rest: zeros in the buffer that the first step does not write */
-    mho_real *rest = mho_rows(net, (steps - 1) % 2 ? job->s->z : job->s->next, l, job->row0);
+    moved[l] = true;
+    mho_real *rest = mho_rows(net, job->s->next, l, job->row0);
     c.now[l] = job->start ? mho_rows(net, job->start->z, l, job->row0)
                           : memset(rest, 0, mho_chunk_count(job, l) * sizeof *rest);
   }
   mho_chunk_drives(job, stats);
   mho_chunk_trace(&c, 0, NULL);
   while (t < steps) {
-    mho_real *then[MHO_LAYERS_MAX];
+    const mho_real *then[MHO_LAYERS_MAX];
     bool zero[MHO_LAYERS_MAX];
     c.clock.step = ++t;
-    const mho_real *error = job->nudge != 0 && !job->error ? mho_chunk_live_error(&c, stats) : NULL;
+    if (job->nudge != 0 && !job->error) {
+      moved[hidden_end] = error_moves(net, moved);
+      if (moved[hidden_end] || !exact)
+        error = mho_chunk_live_error(&c, stats);
+    }
     memset(change, 0, (size_t)job->n * sizeof *change);
     for (int l = 1; l < hidden_end; l++) {
-      /* the last step lands in s->z, and before a step its target never holds the present activities */
-      then[l] = mho_rows(net, (steps - t) % 2 ? job->s->next : job->s->z, l, job->row0);
-      bool any = mho_chunk_input(&c, l, error, then[l], stats);
-      zero[l] = mho_chunk_activate(&c, l, any, then[l]);
+      then[l] = c.now[l];
+      zero[l] = c.zero[l];
+      if (t > 1 && exact && repeats(net, l, moved))
+        continue;
+      mho_real *z = mho_rows(net, job->s->z, l, job->row0);
+      mho_real *a = c.now[l] == z ? mho_rows(net, job->s->next, l, job->row0) : z;
+      bool any = mho_chunk_input(&c, l, error, a, stats);
+      zero[l] = mho_chunk_activate(&c, l, any, a);
       if (p->tolerance > 0 || job->trace)
-        mho_chunk_change(&c, l, then[l], change);
+        mho_chunk_change(&c, l, a, change);
+      then[l] = a;
     }
     for (int l = 1; l < hidden_end; l++) {
+      moved[l] = then[l] != c.now[l] && memcmp(then[l], c.now[l], mho_chunk_count(job, l) * sizeof(mho_real));
       c.now[l] = then[l];
       c.zero[l] = zero[l];
     }
