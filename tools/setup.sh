@@ -4,6 +4,7 @@
 packages="gcc libc6-dev pkg-config meson ninja-build python3
   libgsl-dev libopenblas-dev libsuitesparse-dev libsqlite3-dev libyaml-dev libjansson-dev libsmartcols-dev
   libmd-dev zlib1g-dev libcurl4-openssl-dev libngspice0-dev ngspice libcmocka-dev gnuplot-nox"
+[ "$(uname -m)" != x86_64 ] || packages="$packages libxsmm-dev"
 
 die() {
   echo "$0: $*" >&2

@@ -10,7 +10,8 @@
  * the number of threads). Process-wide: the command calls it at start, and so should a program that uses the
  * library. */
 MHO_API void mho_blas_init(void);
-/** Name of the kernels OpenBLAS runs ("SkylakeX"). */
+/** Names of the kernels that products run on ("SkylakeX, libxsmm skx"): those of OpenBLAS, and where it is built in,
+ * of libxsmm, which takes narrow products. */
 MHO_API const char *mho_blas_kernel(void);
 /** The kernels this processor could run but OpenBLAS did not recognize it for, as the value that the
  * environment variable OPENBLAS_CORETYPE must have before the library is loaded; NULL when the present ones
@@ -18,7 +19,7 @@ MHO_API const char *mho_blas_kernel(void);
  * itself.) */
 MHO_API const char *mho_blas_better_kernel(void);
 
-/** C = alpha op(A) op(B) + beta C, row-major, on the calling thread.
+/** C = alpha op(A) op(B) + beta C, row-major, on the calling thread. C must not overlap A or B.
  *  op(A) [m x k], op(B) [k x n], C [m x n]; ta, tb: use the transpose of the stored matrix. */
 MHO_API void mho_gemm(bool ta, bool tb, int m, int n, int k, mho_real alpha, const mho_real *a, int lda,
                       const mho_real *b, int ldb, mho_real beta, mho_real *c, int ldc);

@@ -126,7 +126,7 @@ static inline mho_registry *open_bench(mho_context *ctx) {
   if (mho_registry_new(&r, &ei) || mho_registry_add(r, MHO_KIND_DATASET, &random_images.entry, &ei) ||
       mho_pool_new(0, &ctx->pool, &ei))
     die(&ei);
-  printf("OpenBLAS kernels %s%s, %d threads, best of 3 epochs of %d samples\n", mho_blas_kernel(),
+  printf("kernels %s%s, %d threads, best of 3 epochs of %d samples\n", mho_blas_kernel(),
          mho_blas_better_kernel() ? " (slow: set OPENBLAS_CORETYPE)" : "", mho_pool_threads(ctx->pool),
          TRAIN);
   return r;

@@ -77,7 +77,7 @@ int main(void) {
   mho_blas_init();
   if (mho_registry_new(&r, &ei))
     die(&ei);
-  printf("OpenBLAS kernels %s%s, one thread, best of %d reads of %d samples, %d x %d\n", mho_blas_kernel(),
+  printf("kernels %s%s, one thread, best of %d reads of %d samples, %d x %d\n", mho_blas_kernel(),
          mho_blas_better_kernel() ? " (slow: set OPENBLAS_CORETYPE)" : "", ROUNDS, SAMPLES, ROWS, COLS);
   time_read(r, "cells, constant", "read_noise: 0.01");
   time_read(r, "cells, proportional", "read_noise: 0.01, noise: {law: proportional}");

@@ -6,7 +6,8 @@ usage: tests/bench/versus_torch.py [--epochs N] [--rounds N] [--seed N] [--mho b
 NET is one of those in NETS below (default: all). First the fastest PyTorch setting is looked for: one and two threads of its
 own, with OpenBLAS' kernels as it chooses them and by hand, waiting actively and passively. Then the two programs train in turn,
 ROUNDS times each, so that both see the same machine; a round is a process of its own with the data in memory. Printed are the
-median seconds of a training epoch over all rounds and epochs but each process's first, their ratio, and the test accuracies.
+median seconds of a training epoch over all rounds and epochs but each process's first, their ratio, and the test accuracies
+after each epoch, means over the rounds' seeds.
 Needs Debian's python3-torch, and MNIST in $MHO_DATA/mnist. Run it on an idle machine, without OPENBLAS_* in the
 environment.
 """
@@ -122,18 +123,20 @@ def main():
     for name in options.nets or NETS:
         hidden, beta = NETS[name]
         setting = best_setting(hidden)
-        times = {'torch': [], 'mho': []}
+        times, accuracy, sweeps = {'torch': [], 'mho': []}, {'torch': [], 'mho': []}, []
         for r in range(options.rounds):
             torch = run_torch(hidden, setting, options.epochs, options.seed + r)
             mho = run_mho(options.mho, hidden, beta, options.epochs, options.seed + r)
             times['torch'] += torch['seconds'][1:]
             times['mho'] += mho['seconds'][1:]
-            if r == 0:
-                first = torch, mho
+            accuracy['torch'].append(torch['accuracy'])
+            accuracy['mho'].append(mho['accuracy'])
+            sweeps.append(mho['sweeps'])
         t, m = (statistics.median(times[k]) for k in ('torch', 'mho'))
         how = f'{setting[0]} thread(s), {setting[1] or "default"} kernels, {setting[2].lower()} wait'
-        print(f'| {name} | {t:.3f} | {m:.3f} | {m / t:.2f} | {first[1]["sweeps"]:.2f} | {percent(first[0]["accuracy"])} | '
-              f'{percent(first[1]["accuracy"])} | {first[0]["version"]}, {how} |', flush=True)
+        curves = {k: percent(map(statistics.mean, zip(*a))) for k, a in accuracy.items()}
+        print(f'| {name} | {t:.3f} | {m:.3f} | {m / t:.2f} | {statistics.mean(sweeps):.2f} | {curves["torch"]} | '
+              f'{curves["mho"]} | {torch["version"]}, {how} |', flush=True)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,53 @@
+/* Products of every shape and orientation against plain loops in double: narrow ones take another way than wide ones.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/num.h"
+#include "test.h"
+
+static mho_real number(uint32_t *state) {
+  *state = *state * 1664525u + 1013904223u;
+  return (mho_real)((double)(*state >> 8) / (1 << 24) - 0.5);
+}
+
+/* Rows are longer than they need be, and what lies beyond them must stay. */
+static void one(bool ta, bool tb, int m, int n, int k, double alpha, double beta) {
+  int lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 2;
+  size_t na = (size_t)(ta ? k : m) * (size_t)lda, nb = (size_t)(tb ? n : k) * (size_t)ldb,
+         nc = (size_t)m * (size_t)ldc;
+  mho_real *a = mho_alloc(na + nb + nc, sizeof *a), *b = a + na, *c = b + nb;
+  double *want = calloc(nc, sizeof *want);
+  uint32_t state = (uint32_t)(m * 7919 + n * 104729 + k);
+  for (size_t i = 0; i < na + nb + nc; i++)
+    a[i] = number(&state);
+  for (size_t i = 0; i < nc; i++)
+    want[i] = (double)c[i];
+  for (int i = 0; i < m; i++)
+    for (int j = 0; j < n; j++) {
+      double sum = 0;
+      for (int l = 0; l < k; l++)
+        sum +=
+            (double)(ta ? a[l * lda + i] : a[i * lda + l]) * (double)(tb ? b[j * ldb + l] : b[l * ldb + j]);
+      want[i * ldc + j] = alpha * sum + beta * want[i * ldc + j];
+    }
+  mho_gemm(ta, tb, m, n, k, (mho_real)alpha, a, lda, b, ldb, (mho_real)beta, c, ldc);
+  for (size_t i = 0; i < nc; i++)
+    NEAR(c[i], want[i], 0, i % (size_t)ldc < (size_t)n ? 1e-6 * sqrt(k) + 1e-6 : 0);
+  free(want);
+  mho_free(a);
+}
+
+static void test_products(void **state) {
+  static const int size[] = {1, 7, 15, 16, 63, 64, 97, 130};
+  static const double scale[][2] = {{1, 0}, {1, 1}, {0.1, 0}, {0.1, 1}, {-2, 1}, {1, 0.5}};
+  for (int i = 0; i < MHO_COUNT(size); i++)
+    for (int j = 0; j < MHO_COUNT(size); j++)
+      for (int k = 0; k < MHO_COUNT(size); k++)
+        for (int s = 0; s < MHO_COUNT(scale); s++)
+          for (int way = 0; way < 4; way++)
+            if ((i + j + k + s + way) % 3 == 0)
+              one(way & 1, way & 2, size[i], size[j], size[k], scale[s][0], scale[s][1]);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_products)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
