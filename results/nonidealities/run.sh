@@ -1,19 +1,32 @@
 #!/bin/sh
-# run.sh - accuracy of EP against each non-ideality alone, on the embedded digits: trains what the database lacks, then
-# writes the tables and plots of this folder. Stopped at any time, it goes on where it was. About 3 minutes of one core.
-# MHO names the command, JOBS how many runs go on at once; words behind the database choose studies, "tables" none.
+# run.sh - accuracy of EP against each non-ideality alone: trains what the database lacks, then writes the tables and
+# plots of this folder. Stopped at any time, it goes on where it was. About 10 minutes of one core on the embedded digits; with
+# DATA=mnist, 10 000 images of MNIST for two epochs instead, half an hour. MHO names the command, JOBS how many runs go on at
+# once; words behind the database choose studies, "tables" none.
 set -eu
 cd "$(dirname "$0")"
 mho=${MHO:-../../build/mho}
-db=${1:-../nonidealities.db}
+data=${DATA:-digits}
+db=${1:-../nonidealities_$data.db}
 [ $# -gt 0 ] && shift
-for file in runs*.jsonl.gz; do
+case $data in
+digits) csv=results.csv plot=nonidealities.svg on="digits" words= ;;
+mnist)
+  csv=mnist.csv plot=mnist.svg on="MNIST (10 000 images, 2 epochs)"
+  words="--set dataset=mnist --set dataset.train=10000 --set train.epochs=2"
+  ;;
+*)
+  echo "DATA is digits or mnist, not $data" >&2
+  exit 2
+  ;;
+esac
+for file in runs_$data*.jsonl.gz; do
   [ ! -e "$file" ] || "$mho" import "$file" --db "$db" >&2
 done
 for study in ${*:-none nonlinearity asymmetry levels on_off cycle_to_cycle device_to_device bounds read_noise \
   noise_centred_average adc_bits adc_once adc_held stuck}; do
   [ "$study" = tables ] && break
-  "$mho" sweep $study.yaml --db "$db" --jobs "${JOBS:-1}" --threads 1 >&2
+  "$mho" sweep $study.yaml --db "$db" --jobs "${JOBS:-1}" --threads 1 $words >&2
 done
 
 # study, where its value lies in a run's config, name on the plot, scale of the axis
@@ -30,7 +43,6 @@ noise_centred_average|array.read_noise|the same: centred, 16 reads averaged|log
 adc_bits|array.adc_bits|bits of the ADC|
 adc_once|array.adc_bits|bits, full scale kept from the initial weights|
 adc_held|array.adc_bits|the same: free state held, ranging|"
-csv=results.csv
 ask() { # FROM-WHERE with the value as v
   "$mho" query --db "$db" --csv "$1" | tail -n +2
 }
@@ -59,15 +71,15 @@ curves="2 0.01 0.1
 each_curve() { # STUDY: the four of them, for plot
   echo "$curves" | while read -r layers beta nudge; do
     if [ "$1" ]; then
-      printf "'< grep ^%s,%s, results.csv' using 3:(\$4 == %s && \$5 == %s ? 100*\$6 : NaN) with linespoints pointsize 0.4, " "$1" $layers $beta $nudge
+      printf "'< grep ^%s,%s, $csv' using 3:(\$4 == %s && \$5 == %s ? 100*\$6 : NaN) with linespoints pointsize 0.4, " "$1" $layers $beta $nudge
     else
       printf "NaN with linespoints title '%s layers, beta_i %s, nudge %s', " $layers $beta $nudge
     fi
   done
 }
 {
-  echo "set terminal svg size 1200,1400 font 'sans,11' background 'white'; set output 'nonidealities.svg'"
-  echo "set datafile separator ','; set multiplot layout 5,3 title 'EP on digits, hidden layers of 32: test accuracy (%)'"
+  echo "set terminal svg size 1200,1400 font 'sans,11' background 'white'; set output '$plot'"
+  echo "set datafile separator ','; set multiplot layout 5,3 title 'EP on $on, hidden layers of 32: test accuracy (%)'"
   echo "set yrange [0:100]; set key off; set grid"
   { echo "$table"; echo "drift|x|time after programming, s (law of PCM)|log"; } | while IFS='|' read -r study key title axis; do
     grep -q "^$study," $csv || continue

@@ -54,22 +54,30 @@ static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *co
 
 /* ---------------------------------------------------------------- pulses */
 
-/* Cells as they lie in the bank, to be answered where they are. */
-static mho_device_block in_place(const mho_cells *c, size_t first, int n) {
+static const float zeros[MHO_DEVICE_BLOCK];
+
+/* Cells as they lie in the bank, to be answered where they are, without noise until the caller says otherwise. */
+static inline void in_place(const mho_cells *c, size_t first, int n, const float *dir, float *out,
+                            mho_device_block *b) {
   size_t k = bounds_at(c, first);
-  mho_device_block b = {
-      .n = n, .g = c->state + first, .low = c->low + k, .high = c->high + k, .shared = c->shared};
-  for (int j = 0; j < c->model->n_columns; j++)
-    b.col[j] = c->col[j] + (c->column_varies[j] ? first : 0);
-  return b;
+  b->n = n;
+  b->g = c->state + first;
+  b->dir = dir;
+  b->xi = zeros;
+  b->quiet = true;
+  b->amplitude = NULL;
+  b->low = c->low + k;
+  b->high = c->high + k;
+  for (int j = 0; j < c->model->n_columns; j++) /* what is behind them stays as it is: nobody looks at it */
+    b->col[j] = c->col[j] + (c->column_varies[j] ? first : 0);
+  b->shared = c->shared;
+  b->out = out;
 }
 
 static inline float clipped(float v, float low, float high) { /* as fminf and fmaxf, but a vector operation */
   v = v > low ? v : low;
   return v < high ? v : high;
 }
-
-static const float zeros[MHO_DEVICE_BLOCK];
 
 /* How strongly the pulses of n cells arrive: of neighbours from `first` on, or of those named. NULL: wholly. */
 static const float *strength(const mho_cells *c, size_t first, int n, const uint32_t *cell, const float *dir,
@@ -97,12 +105,10 @@ static void answer(const mho_cells *c, mho_device_block *b, const float *amplitu
 static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, int rank, const float *dir,
                         uint64_t step) {
   float xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK], amplitude[MHO_DEVICE_BLOCK], *g = c->state + first;
-  mho_device_block b = in_place(c, first, n);
-  b.dir = dir;
-  b.xi = zeros;
-  b.quiet = !c->noisy;
-  b.out = out;
+  mho_device_block b;
+  in_place(c, first, n, dir, out, &b);
   if (c->noisy) {
+    b.quiet = false;
     mho_rng_normal(c->noise, step << ROUND_BITS | (uint64_t)rank, first, (size_t)n, xi);
     b.xi = xi;
   }
@@ -169,28 +175,23 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
   }
 }
 
-/* What n counts add up to: a few passes of narrow integers cost less than one of wide ones. */
+/* What n counts add up to. */
 typedef struct tally {
   int pulsed, most; /* cells with pulses, the most of one cell */
 } tally;
 
 static tally take_count(int n, const int16_t *count, mho_pulse_counts *counts) {
-  int16_t pulsed = 0, most = 0;
+  int16_t pulsed = 0, most = 0, narrow_sum = 0, narrow_all = 0; /* 16 to a vector: one pass for all four */
   for (int i = 0; i < n; i++) {
     int16_t size = (int16_t)(count[i] < 0 ? -count[i] : count[i]);
     most = size > most ? size : most;
     pulsed = (int16_t)(pulsed + (size > 0));
+    narrow_sum = (int16_t)((uint16_t)narrow_sum + (uint16_t)count[i]);
+    narrow_all = (int16_t)((uint16_t)narrow_all + (uint16_t)size);
   }
-  int sum = 0, all = 0;
-  if (most <= INT16_MAX / MHO_DEVICE_BLOCK) {
-    int16_t s = 0, a = 0;
-    for (int i = 0; i < n; i++) {
-      s = (int16_t)(s + count[i]);
-      a = (int16_t)(a + (count[i] < 0 ? -count[i] : count[i]));
-    }
-    sum = s;
-    all = a;
-  } else {
+  int sum = narrow_sum, all = narrow_all;
+  if (most > INT16_MAX / MHO_DEVICE_BLOCK) { /* they may have wrapped */
+    sum = all = 0;
     for (int i = 0; i < n; i++) {
       sum += count[i];
       all += abs(count[i]);
@@ -311,13 +312,10 @@ void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t
 /* Part of the way that weak pulses in direction dir go, the same in every round. */
 static void disturb_round(mho_cells *c, size_t first, int n, float dir, const float *amplitude) {
   float dirs[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK];
-  mho_device_block b = in_place(c, first, n);
+  mho_device_block b;
   for (int i = 0; i < n; i++)
     dirs[i] = dir;
-  b.dir = dirs;
-  b.xi = zeros;
-  b.quiet = true;
-  b.out = out;
+  in_place(c, first, n, dirs, out, &b);
   answer(c, &b, amplitude);
   size_t k = bounds_at(c, first);
   for (int i = 0; i < n; i++) {
@@ -356,11 +354,8 @@ void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set, cons
 }
 
 void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out) {
-  mho_device_block b = in_place(c, first, n);
-  b.dir = dir;
-  b.xi = zeros;
-  b.quiet = true;
-  b.out = out;
+  mho_device_block b;
+  in_place(c, first, n, dir, out, &b);
   c->model->pulse(&b);
   for (int i = 0; i < n; i++) {
     bool at_bound = dir[i] > 0 ? b.g[i] >= b.high[i] : b.g[i] <= b.low[i];

@@ -469,7 +469,7 @@ static void test_soft_bounds_closed_form(void **state) {
 static void test_nonlinearity_labels(void **state) {
   static const struct {
     double label, a;
-  } known[] = {{1, 1.25165}, {2.4, 0.49918}, {4.88, 0.20030}, {6, 0.13562}};
+  } known[] = {{0.5, 2.51988}, {1, 1.25165}, {2.4, 0.49918}, {4.88, 0.20030}, {6, 0.13562}};
   for (int i = 0; i < MHO_COUNT(known); i++)
     for (int sign = 1; sign >= -1; sign -= 2) {
       double a = mho_nl_pulse_a(sign * known[i].label), farthest = 0;
