@@ -186,10 +186,16 @@ static mho_err check_usable(const mho_spice *s, mho_errinfo *ei) {
                   "the session is broken by an earlier netlist or run: close it and open another");
 }
 
-static void command(const char *text) {
+static void hand_over(const char *text) {
   char copy[COMMAND_MAX]; /* ngspice wants it writable */
   snprintf(copy, sizeof copy, "%s", text);
   ng.ngSpice_Command(copy);
+}
+
+/* ngspice keeps every command, as if it belonged to a loop, some 400 bytes each, until it is told to clear them. */
+static void command(const char *text) {
+  hand_over(text);
+  ng.ngSpice_Command(NULL);
 }
 
 /* ---------------------------------------------------------------- open, close */
@@ -340,7 +346,7 @@ mho_err mho_spice_any_command(mho_spice *s, const char *text, mho_errinfo *ei) {
   if (err)
     return err;
   begin(s);
-  command(text);
+  hand_over(text); /* which may open a loop */
   s->ready = has_plot();
   if (!s->failed && !s->broken)
     return MHO_OK;

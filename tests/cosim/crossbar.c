@@ -445,7 +445,7 @@ static void test_no_growth(void **state) {
     OK(mho_spice_vector(s, "i(vp0)", &i, 1, &ei));
   }
   double grown = memory() - before;
-  if (!(grown < 5e6))
+  if (!(grown < 50 * runs)) /* pages come and go: 33 kB, however many runs */
     fail_msg("%d runs took %g bytes", runs, grown);
   if (getenv("MHO_TEST_SHOW"))
     print_message("%d runs took %g bytes\n", runs, grown);
