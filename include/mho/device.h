@@ -17,6 +17,7 @@ enum { MHO_DEVICE_BLOCK = 256, MHO_DEVICE_COLUMNS = 16 };
 typedef struct mho_device_block {
   int n;                   /* at most MHO_DEVICE_BLOCK */
   const float *g;          /* [n] before the pulse */
+  const float *from;       /* [n] what the change is added to: g, or 0 to have the change itself */
   const float *dir;        /* [n] +1 SET (potentiation), -1 RESET (depression) */
   const float *xi;         /* [n] standard normal of this pulse; all 0 gives the mean response */
   bool quiet;              /* xi is all 0: what it multiplies may be left out */
@@ -25,7 +26,7 @@ typedef struct mho_device_block {
                            * response only: of the others the caller takes that part of the step */
   const float *col[MHO_DEVICE_COLUMNS]; /* [n] each, the columns the model asked for */
   const void *shared;                   /* what the model's prepare made; NULL when it has none */
-  float *out;                           /* [n] after the pulse, not yet clipped to the cell's bounds */
+  float *out;                           /* [n] from + the change, not yet clipped to the cell's bounds */
 } mho_device_block;
 
 typedef struct mho_device_config mho_device_config;
@@ -227,6 +228,9 @@ MHO_API void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *s
 /** Mean change of g by one pulse in direction dir (+1, -1) at the present state, clipped at the bounds, [n]
  * (at most MHO_DEVICE_BLOCK cells). */
 MHO_API void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out);
+/** Mean g after that pulse, within the bounds, [n]: where little is left of what was there it has the digits that the
+ * change lacks. */
+MHO_API void mho_cells_mean_state(const mho_cells *c, size_t first, int n, const float *dir, float *out);
 /** Set g of cells first .. to the wanted values as far as the cell's bounds and faults let it, [n].
  *  @return how many were clipped. */
 MHO_API int mho_cells_set(mho_cells *c, size_t first, int n, const float *g);

@@ -270,7 +270,9 @@ MHO_API mho_err mho_netlist_device_lib(const mho_netlist_device *x, char **out, 
 MHO_API mho_err mho_spice_device(mho_spice *s, const mho_netlist_device *x, double *out, mho_errinfo *ei);
 /** Runs of SET (1) and RESET (-1) of random length, about 7, so that a device visits its range, [n]. */
 MHO_API void mho_netlist_random_pulses(uint64_t seed, int n, int8_t *pulse);
-/** What the core makes of the same pulses: the mean response, without noise and spread, [n], S. */
+/** What the core makes of the same pulses: the mean response, without noise and spread, [n], S. The steps are those of
+ *  the model in the core, added up in double precision; a bank of cells rounds its state to single precision after each
+ *  pulse, by at most 2^-25 of the range. */
 MHO_API mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- co-simulation */

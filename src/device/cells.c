@@ -61,7 +61,7 @@ static inline void in_place(const mho_cells *c, size_t first, int n, const float
                             mho_device_block *b) {
   size_t k = bounds_at(c, first);
   b->n = n;
-  b->g = c->state + first;
+  b->g = b->from = c->state + first;
   b->dir = dir;
   b->xi = zeros;
   b->quiet = true;
@@ -147,7 +147,7 @@ static const float *gather(const float *v, bool varies, int n, const uint32_t *c
 static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
   float amplitude[MHO_DEVICE_BLOCK];
   mho_device_block b;
-  b.g = x->g;
+  b.g = b.from = x->g;
   b.dir = x->dir;
   b.xi = c->noisy ? x->xi : zeros;
   b.quiet = !c->noisy;
@@ -353,14 +353,29 @@ void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set, cons
   }
 }
 
+/* The mean response of cells to one pulse, on top of `from` (NULL: of their state). */
+static void mean(const mho_cells *c, size_t first, int n, const float *dir, const float *from, float *out,
+                 mho_device_block *b) {
+  in_place(c, first, n, dir, out, b);
+  b->from = from ? from : b->g;
+  c->model->pulse(b);
+}
+
 void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out) {
+  /* the change itself: as a difference of states it would keep few digits */
   mho_device_block b;
-  in_place(c, first, n, dir, out, &b);
-  c->model->pulse(&b);
+  mean(c, first, n, dir, zeros, out, &b);
   for (int i = 0; i < n; i++) {
     bool at_bound = dir[i] > 0 ? b.g[i] >= b.high[i] : b.g[i] <= b.low[i];
-    out[i] = at_bound ? 0 : out[i] - b.g[i];
+    out[i] = at_bound ? 0 : out[i];
   }
+}
+
+void mho_cells_mean_state(const mho_cells *c, size_t first, int n, const float *dir, float *out) {
+  mho_device_block b;
+  mean(c, first, n, dir, NULL, out, &b);
+  for (int i = 0; i < n; i++)
+    out[i] = clipped(out[i], b.low[i], b.high[i]);
 }
 
 int mho_cells_set(mho_cells *c, size_t first, int n, const float *g) {

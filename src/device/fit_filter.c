@@ -49,6 +49,7 @@ static void pulse_many(const mho_fit_cell *c, int n, const float *dir, const int
       }
     mho_device_block b = {.n = m,
                           .g = some_g,
+                          .from = some_g,
                           .dir = some_dir,
                           .xi = xi,
                           .low = low,

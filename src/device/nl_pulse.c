@@ -15,6 +15,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "device/noise.h"
+
 typedef struct nl_pulse {
   double nl_up, nl_down, pulses_up, pulses_down, c2c;
 } nl_pulse;
@@ -27,7 +29,7 @@ static const mho_param table[] = {
     MHO_P_REAL(nl_pulse, c2c, "pulse_noise", "", 0, 0, 1, "noise of a pulse, of the conductance range"),
 };
 
-enum { UP_GAIN, UP_SHIFT, DOWN_GAIN, DOWN_SHIFT, NOISE, COLUMNS };
+enum { UP_SLOPE, UP_SHIFT, DOWN_SLOPE, DOWN_SHIFT, NOISE, COLUMNS };
 
 /* Largest distance of the normalized curve above the diagonal, along g: at x = -a ln(a (1 - exp(-1/a))). */
 static double bulge(double a) {
@@ -49,20 +51,23 @@ double mho_nl_pulse_a(double label) {
   return copysign(exp(0.5 * (low + high)), label);
 }
 
-/* The affine map of one pulse forward (sign +1) or backward (-1) on a branch of P pulses. */
-static void affine(double a, double pulses, int sign, float *gain, float *shift) {
-  double d = -expm1(-1 / a), q1 = expm1(-sign / (a * pulses)); /* q^sign - 1 */
-  *gain = (float)(1 + q1);
-  *shift = isinf(a) ? (float)(sign / pulses) : (float)(-q1 / d);
+/* One pulse forward (sign +1) or backward (-1) on a branch of P pulses changes g by slope g + shift. */
+static void affine(double a, double pulses, int sign, double *slope, double *shift) {
+  double d = -expm1(-1 / a);
+  *slope = expm1(-sign / (a * pulses)); /* q^sign - 1 */
+  *shift = isinf(a) ? sign / pulses : -*slope / d;
 }
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const nl_pulse *p = params;
-  double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
+  double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down), slope, shift;
   for (int i = 0; i < d->n; i++) { /* a cell of larger step needs fewer pulses; without any it never moves */
-    affine(a_up, p->pulses_up / fmax((double)d->up[i], 1e-9), 1, &col[UP_GAIN][i], &col[UP_SHIFT][i]);
-    affine(a_down, p->pulses_down / fmax((double)d->down[i], 1e-9), -1, &col[DOWN_GAIN][i],
-           &col[DOWN_SHIFT][i]);
+    affine(a_up, p->pulses_up / fmax((double)d->up[i], 1e-9), 1, &slope, &shift);
+    col[UP_SLOPE][i] = (float)slope;
+    col[UP_SHIFT][i] = (float)shift;
+    affine(a_down, p->pulses_down / fmax((double)d->down[i], 1e-9), -1, &slope, &shift);
+    col[DOWN_SLOPE][i] = (float)slope;
+    col[DOWN_SHIFT][i] = (float)shift;
     col[NOISE][i] = (float)p->c2c;
   }
 }
@@ -74,27 +79,27 @@ static bool noisy(const void *params) {
 static void pulse(const mho_device_block *b) {
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float up = b->col[UP_GAIN][i] * b->g[i] + b->col[UP_SHIFT][i];
-    float down = b->col[DOWN_GAIN][i] * b->g[i] + b->col[DOWN_SHIFT][i];
-    float mean = b->dir[i] > 0 ? up : down;
-    mean = mean > 0 ? mean : 0; /* x is clipped to [0, P] */
-    mean = mean < 1 ? mean : 1;
-    b->out[i] = mean + b->col[NOISE][i] * b->xi[i];
+    float up = b->col[UP_SLOPE][i] * b->g[i] + b->col[UP_SHIFT][i];
+    float down = b->col[DOWN_SLOPE][i] * b->g[i] + b->col[DOWN_SHIFT][i];
+    float step = b->dir[i] > 0 ? up : down;
+    step = mho_most(step, -b->g[i]); /* x is clipped to [0, P] */
+    step = mho_least(step, 1 - b->g[i]);
+    b->out[i] = b->from[i] + (step + b->col[NOISE][i] * b->xi[i]);
   }
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
                      mho_errinfo *ei) {
   const nl_pulse *p = params;
-  float gain, shift;
-  affine(mho_nl_pulse_a(p->nl_up), p->pulses_up, 1, &gain, &shift);
-  mho_device_spice_param(s, "q_up", (double)gain);
-  mho_device_spice_param(s, "d_up", (double)shift);
-  affine(mho_nl_pulse_a(p->nl_down), p->pulses_down, -1, &gain, &shift);
-  mho_device_spice_param(s, "q_dn", (double)gain);
-  mho_device_spice_param(s, "d_dn", (double)shift);
-  strcpy(s->set, "q_up*V(g)+d_up");
-  strcpy(s->reset, "q_dn*V(g)+d_dn");
+  double slope, shift;
+  affine(mho_nl_pulse_a(p->nl_up), p->pulses_up, 1, &slope, &shift);
+  mho_device_spice_param(s, "q_up", slope);
+  mho_device_spice_param(s, "d_up", shift);
+  affine(mho_nl_pulse_a(p->nl_down), p->pulses_down, -1, &slope, &shift);
+  mho_device_spice_param(s, "q_dn", slope);
+  mho_device_spice_param(s, "d_dn", shift);
+  strcpy(s->set, "V(g)+q_up*V(g)+d_up");
+  strcpy(s->reset, "V(g)+q_dn*V(g)+d_dn");
   return MHO_OK;
 }
 

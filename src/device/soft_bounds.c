@@ -46,7 +46,7 @@ static void pulse(const mho_device_block *b) {
           range = gap > 1e-6f ? gap : 1e-6f; /* without a range: does not move */
     float up = b->col[UP][i] * (b->high[i] - b->g[i]) / range;
     float down = b->col[DOWN][i] * (b->g[i] - b->low[i]) / range;
-    b->out[i] = b->g[i] + mho_noisy_step(b, i, up, down, NOISE_UP);
+    b->out[i] = b->from[i] + mho_noisy_step(b, i, up, down, NOISE_UP);
   }
 }
 

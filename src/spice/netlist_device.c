@@ -295,14 +295,15 @@ mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_erri
   mho_err err = mho_cells_new(x->model, x->params, &config, 1, rng, rng, &cells, ei);
   if (err)
     return err;
-  float g = (float)x->start;
-  mho_cells_set(cells, 0, 1, &g);
+  double g = x->start;
   for (int k = 0; k < x->n; k++) { /* the mean response: without cycle-to-cycle noise */
-    float dir = x->pulse[k] > 0 ? 1 : -1, step;
+    float dir = x->pulse[k] > 0 ? 1 : -1, step, state, at = (float)g;
+    mho_cells_set(cells, 0, 1, &at);
     mho_cells_mean_step(cells, 0, 1, &dir, &step);
-    g = cells->g[0] + step;
-    mho_cells_set(cells, 0, 1, &g);
-    out[k] = mho_cells_siemens(cells, 0);
+    mho_cells_mean_state(cells, 0, 1, &dir, &state);
+    /* the steps are the core's, their sum is not rounded to its state's digits; an abrupt RESET is no step */
+    g = fabsf(step) > state ? (double)state : fmin(fmax(g + (double)step, 0), 1);
+    out[k] = config.g_min + g * (config.g_max - config.g_min);
   }
   mho_cells_free(cells);
   return MHO_OK;
