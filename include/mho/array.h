@@ -247,9 +247,12 @@ MHO_API void mho_disturb_refresh(mho_disturb *d);
 /** What the pulses since the last call have done to the other cells of their tiles; weights are fresh then. */
 MHO_API void mho_disturb_apply(mho_disturb *d);
 
+enum { MHO_G_BINS = 20 };
 typedef struct mho_crossbar_stats {
   double w_mean, w_std, w_absmax;
-  double g_mean, g_std;    /* S, both devices of the pairs; NaN without devices */
+  double g_mean, g_std; /* S, both devices of the pairs; NaN without devices */
+  int64_t g_hist
+      [MHO_G_BINS]; /* cells in equal parts of the range, those outside in the outermost; 0 without devices */
   double saturated, stuck; /* fraction of cells within 1 % of a bound; faulty; NaN without devices */
 } mho_crossbar_stats;
 MHO_API mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x);

@@ -73,6 +73,7 @@ typedef struct mho_layer_row { /* one connection after an epoch */
   double saturated, stuck;        /* fractions of cells; NaN without devices */
   double pulses;                  /* of this epoch */
   double cosine;                  /* gradient against backpropagation's; NaN when not asked for */
+  char g_hist[192]; /* JSON list of cells in equal parts of the range of conductance; "": NULL */
 } mho_layer_row;
 
 /* Observables of an epoch, NaN where not asked for. steps_mean and unsettled are the training's own free

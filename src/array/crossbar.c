@@ -404,7 +404,8 @@ void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config
   *g_unit = range / top;
 }
 
-static void add_cells(const mho_cells *c, double *sum, double *squares, double *saturated, double *stuck) {
+static void add_cells(const mho_cells *c, double *sum, double *squares, double *saturated, double *stuck,
+                      int64_t *hist) {
   for (size_t i = 0; i < c->n; i++) {
     size_t k = c->varied ? i : 0;
     double g = mho_cells_siemens(c, i);
@@ -413,6 +414,8 @@ static void add_cells(const mho_cells *c, double *sum, double *squares, double *
     *squares += g * g;
     *saturated += c->g[i] <= c->low[k] + margin || c->g[i] >= c->high[k] - margin;
     *stuck += c->fault && c->fault[i];
+    int bin = (int)floorf(c->g[i] * MHO_G_BINS);
+    hist[bin < 0 ? 0 : bin < MHO_G_BINS ? bin : MHO_G_BINS - 1]++;
   }
 }
 
@@ -431,8 +434,8 @@ mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x) {
   if (x->pos) {
     double cells = 2 * (double)n, saturated = 0, stuck = 0;
     sum = squares = 0;
-    add_cells(x->pos, &sum, &squares, &saturated, &stuck);
-    add_cells(x->neg, &sum, &squares, &saturated, &stuck);
+    add_cells(x->pos, &sum, &squares, &saturated, &stuck, s.g_hist);
+    add_cells(x->neg, &sum, &squares, &saturated, &stuck, s.g_hist);
     s.g_mean = sum / cells;
     s.g_std = sqrt(fmax(squares / cells - s.g_mean * s.g_mean, 0));
     s.saturated = saturated / cells;

@@ -142,7 +142,7 @@ static void group_sql(const options *o, const char *from, char *sql, size_t n) {
 }
 
 static void make_sql(const options *o, bool people, char *sql, size_t n) {
-  char where[4096] = "", sort[512] = "", from[8192];
+  char where[4096] = "", sort[512] = "", from[8192], order[640], limit[32];
   bool ascending = o->sort && *o->sort == '-';
   if (o->where)
     expand_keys(o->where, where, sizeof where);
@@ -153,17 +153,20 @@ static void make_sql(const options *o, bool people, char *sql, size_t n) {
            o->study && *where ? " AND " : "", *where ? "(" : "", where);
   if (*where)
     mho_text_append(from, sizeof from, ")");
+  if (*sort)
+    snprintf(order, sizeof order, " ORDER BY %s %s", sort, ascending ? "ASC" : "DESC");
+  else
+    snprintf(order, sizeof order, " ORDER BY %s DESC",
+             o->group ? "avg(test_acc) FILTER (WHERE status = 'completed')" : "started");
+  mho_text_append(order, sizeof order, "%s", o->group ? "" : ", id DESC");
+  snprintf(limit, sizeof limit, " LIMIT %ld", o->limit ? o->limit : -1);
   if (o->group)
     group_sql(o, from, sql, n);
-  else
-    snprintf(sql, n, "SELECT %s FROM %s", people ? COLUMNS_FOR_PEOPLE : "*", from);
-  if (*sort)
-    mho_text_append(sql, n, " ORDER BY %s %s", sort, ascending ? "ASC" : "DESC");
-  else if (o->group)
-    mho_text_append(sql, n, " ORDER BY avg(test_acc) FILTER (WHERE status = 'completed') DESC");
-  else
-    mho_text_append(sql, n, " ORDER BY started DESC");
-  mho_text_append(sql, n, "%s LIMIT %ld", o->group ? "" : ", id DESC", o->limit ? o->limit : -1);
+  else if (people)
+    snprintf(sql, n, "SELECT %s FROM %s", COLUMNS_FOR_PEOPLE, from);
+  else /* found first, by an index that has all but the config, then read */
+    snprintf(sql, n, "SELECT * FROM v_run WHERE id IN (SELECT id FROM %s%s%s)", from, order, limit);
+  mho_text_append(sql, n, "%s%s", order, limit);
 }
 
 static int run(int argc, char **argv) {

@@ -21,7 +21,7 @@ static const char schema[] =
 
 /* steps[v] makes version v + 1 of version v. The first is not used: an empty file gets schema.sql, which is
  * always the newest. To change the schema: change schema.sql, raise its user_version and MHO_STORE_VERSION,
- * and append the SQL that changes an older database. */
+ * and append the SQL that changes an older database's tables; views are made anew from schema.sql after it. */
 static const char *const steps[MHO_STORE_VERSION] = {
     NULL,
     "CREATE TABLE energy_epoch (" /* what an epoch of training would have taken on hardware */
@@ -41,6 +41,56 @@ static const char *const steps[MHO_STORE_VERSION] = {
     "phase TEXT NOT NULL, sample INTEGER NOT NULL, settled INTEGER NOT NULL CHECK (settled IN (0, 1)), "
     "time_s REAL, "
     "energy_j REAL, PRIMARY KEY (run_id, epoch, phase, sample)) STRICT, WITHOUT ROWID;",
+    /* the config's main keys as ordinary columns, so that indices can hold them */
+    "ALTER TABLE layer_epoch ADD COLUMN g_hist TEXT; DROP VIEW v_run; DROP VIEW v_study; CREATE TABLE "
+    "run_new ( id TEXT NOT NULL PRIMARY KEY CHECK "
+    "(length(id) BETWEEN 1 AND 31 AND id NOT GLOB '*[^0-9A-Za-z]*'), name TEXT, status TEXT NOT NULL "
+    "CHECK (status IN ('running', 'completed', 'interrupted', 'failed', 'diverged')), config_hash TEXT "
+    "NOT NULL, point_hash TEXT NOT NULL, defaults_version INTEGER NOT NULL, seed INTEGER NOT NULL, "
+    "data_checksum TEXT NOT NULL, code_version TEXT NOT NULL, blas TEXT NOT NULL, host TEXT NOT NULL, pid "
+    "INTEGER NOT NULL, started TEXT NOT NULL CHECK (started GLOB '\?\?\?\?-\?\?-\?\?T\?\?:\?\?:\?\?*Z'), "
+    "ended TEXT "
+    "CHECK (ended GLOB '\?\?\?\?-\?\?-\?\?T\?\?:\?\?:\?\?*Z'), wall_s REAL, epochs_done INTEGER NOT NULL, "
+    "final_test_acc REAL, best_test_acc REAL, best_epoch INTEGER NOT NULL, train_acc REAL, val_acc REAL, "
+    "pulses REAL, energy_j REAL, error TEXT, dataset TEXT, topology TEXT, hidden TEXT, neuron TEXT, "
+    "feedback_mode TEXT, feedback_scale ANY, settle_method TEXT, settle_free ANY, settle_nudged ANY, rule "
+    "TEXT, nudge ANY, phases TEXT, nudge_error TEXT, gradient TEXT, optimizer TEXT, rate ANY, scheme "
+    "TEXT, device TEXT, array TEXT, read_noise ANY, epochs ANY, batch ANY, config TEXT NOT NULL CHECK "
+    "(json_valid(config)) ) STRICT; INSERT INTO run_new(id, name, status, config_hash, point_hash, "
+    "defaults_version, seed, data_checksum, code_version, blas, host, pid, started, ended, wall_s, "
+    "epochs_done, final_test_acc, best_test_acc, best_epoch, train_acc, val_acc, pulses, energy_j, error, "
+    "dataset, topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free, "
+    "settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array, "
+    "read_noise, epochs, batch, config) SELECT id, name, status, config_hash, point_hash, "
+    "defaults_version, seed, data_checksum, code_version, blas, host, pid, started, ended, wall_s, "
+    "epochs_done, final_test_acc, best_test_acc, best_epoch, train_acc, val_acc, pulses, energy_j, error, "
+    "dataset, topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free, "
+    "settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array, "
+    "read_noise, epochs, batch, config FROM run; DROP TABLE run; ALTER TABLE run_new RENAME TO run; "
+    "CREATE TRIGGER run_keys AFTER INSERT ON run BEGIN UPDATE run SET dataset = json_extract(new.config, "
+    "'$.dataset.name'), topology = json_extract(new.config, '$.network.topology'), hidden = "
+    "json_extract(new.config, '$.network.hidden'), neuron = json_extract(new.config, '$.network.neuron'), "
+    "feedback_mode = json_extract(new.config, '$.feedback.mode'), feedback_scale = "
+    "json_extract(new.config, '$.feedback.scale'), settle_method = json_extract(new.config, "
+    "'$.settle.method'), settle_free = json_extract(new.config, '$.settle.free'), settle_nudged = "
+    "json_extract(new.config, '$.settle.nudged'), rule = json_extract(new.config, '$.rule.name'), nudge = "
+    "json_extract(new.config, '$.rule.nudge'), phases = json_extract(new.config, '$.rule.phases'), "
+    "nudge_error = json_extract(new.config, '$.rule.error'), gradient = json_extract(new.config, "
+    "'$.rule.gradient'), optimizer = json_extract(new.config, '$.update.optimizer'), rate = "
+    "json_extract(new.config, '$.update.rate'), scheme = json_extract(new.config, '$.update.scheme'), "
+    "device = json_extract(new.config, '$.device.model'), array = json_extract(new.config, "
+    "'$.array.model'), read_noise = json_extract(new.config, '$.array.read_noise'), epochs = "
+    "json_extract(new.config, '$.train.epochs'), batch = json_extract(new.config, '$.train.batch') WHERE "
+    "id = new.id; END; CREATE INDEX run_name ON run(name, started, id); CREATE INDEX run_config_hash ON "
+    "run(config_hash, status, id); CREATE INDEX run_list ON run(started, id, name, status, seed, "
+    "epochs_done, wall_s, final_test_acc, best_test_acc, best_epoch, train_acc, val_acc, pulses, "
+    "energy_j, ended, code_version, dataset, topology, hidden, neuron, feedback_mode, feedback_scale, "
+    "settle_method, settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, "
+    "rate, scheme, device, array, read_noise, epochs, batch); CREATE INDEX run_point ON run(point_hash, "
+    "id, config_hash, status, final_test_acc, best_test_acc, val_acc, pulses, energy_j, wall_s, dataset, "
+    "topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free, settle_nudged, "
+    "rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array, read_noise, "
+    "epochs, batch); ",
 };
 
 /* Readers that people wait for, and writers of which a sweep has many, take turns within a second or so. */
@@ -107,9 +157,22 @@ static mho_err read_version(mho_store *s, const mho_store_options *o, int64_t *v
   return err;
 }
 
+/* Views hold nothing, so after a change they are made anew; in schema.sql they are all behind the tables. */
+static mho_err renew_views(mho_store *s, mho_errinfo *ei) {
+  char drop[256], name[64];
+  mho_err err = MHO_OK;
+  for (const char *at = strstr(schema, "CREATE VIEW "); at && !err; at = strstr(at + 1, "CREATE VIEW ")) {
+    sscanf(at, "CREATE VIEW %63s", name);
+    snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %s", name);
+    err = mho_store_exec(s, drop, "migrate the database", ei);
+  }
+  return err ? err : mho_store_exec(s, strstr(schema, "CREATE VIEW "), "migrate the database", ei);
+}
+
 /* Within the transaction that locks out other processes that open the same new or old file. */
 static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_errinfo *ei) {
   int64_t application, tables, version, bad;
+  bool changed = false;
   mho_err err = mho_store_int(s, "PRAGMA application_id", NULL, 0, &application, ei);
   if (!err)
     err = mho_store_int(s, "SELECT count(*) FROM sqlite_schema", NULL, 0, &tables, ei);
@@ -125,7 +188,10 @@ static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_erri
     err = mho_store_exec(s, o->steps[version], "migrate the database", ei);
     if (!err)
       err = mho_store_exec(s, stamp, "migrate the database", ei);
+    changed = true;
   }
+  if (!err && changed)
+    err = renew_views(s, ei);
   if (!err) {
     err = mho_store_int(s, "SELECT count(*) FROM pragma_foreign_key_check", NULL, 0, &bad, ei);
     if (!err && bad)

@@ -39,6 +39,9 @@ int mho_store_bind(sqlite3_stmt *st, int parameter, const mho_store_column *c, c
   }
   case MHO_STORE_ID:
     return sqlite3_bind_text(st, parameter, at, -1, SQLITE_STATIC);
+  case MHO_STORE_INLINE:
+    return *(const char *)at ? sqlite3_bind_text(st, parameter, at, -1, SQLITE_STATIC)
+                             : sqlite3_bind_null(st, parameter);
   }
   return SQLITE_MISUSE;
 }
@@ -71,6 +74,8 @@ int mho_store_take(sqlite3_stmt *st, int i, const mho_store_column *c, void *row
     *(char **)at = copy;
     break;
   }
+  case MHO_STORE_INLINE:
+    return SQLITE_MISUSE;
   case MHO_STORE_ID:
     snprintf(at, MHO_ID_MAX, "%s", (const char *)sqlite3_column_text(st, i));
     break;

@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -33,40 +33,73 @@ CREATE TABLE run (
   pulses           REAL,                     -- programming pulses so far
   energy_j         REAL,                     -- J, so far
   error            TEXT,                     -- why it failed
-  -- The config's main keys, copied out of config by SQLite itself when the row is written: reading them from
-  -- the JSON would cost half a second in 100 000 runs. Numbers are ANY, so that no config is ever refused.
-  dataset          TEXT AS (json_extract(config, '$.dataset.name')) STORED,
-  topology         TEXT AS (json_extract(config, '$.network.topology')) STORED,
-  hidden           TEXT AS (json_extract(config, '$.network.hidden')) STORED, -- JSON list: '[512,512]'
-  neuron           TEXT AS (json_extract(config, '$.network.neuron')) STORED,
-  feedback_mode    TEXT AS (json_extract(config, '$.feedback.mode')) STORED,
-  feedback_scale   ANY  AS (json_extract(config, '$.feedback.scale')) STORED, -- beta_i
-  settle_method    TEXT AS (json_extract(config, '$.settle.method')) STORED,
-  settle_free      ANY  AS (json_extract(config, '$.settle.free')) STORED,    -- steps or sweeps, free phase
-  settle_nudged    ANY  AS (json_extract(config, '$.settle.nudged')) STORED,  -- the same, nudged phase
-  rule             TEXT AS (json_extract(config, '$.rule.name')) STORED,
-  nudge            ANY  AS (json_extract(config, '$.rule.nudge')) STORED,     -- beta_f
-  phases           TEXT AS (json_extract(config, '$.rule.phases')) STORED,
-  nudge_error      TEXT AS (json_extract(config, '$.rule.error')) STORED,     -- held or live
-  gradient         TEXT AS (json_extract(config, '$.rule.gradient')) STORED,
-  optimizer        TEXT AS (json_extract(config, '$.update.optimizer')) STORED,
-  rate             ANY  AS (json_extract(config, '$.update.rate')) STORED,
-  scheme           TEXT AS (json_extract(config, '$.update.scheme')) STORED,
-  device           TEXT AS (json_extract(config, '$.device.model')) STORED,
-  array            TEXT AS (json_extract(config, '$.array.model')) STORED,
-  read_noise       ANY  AS (json_extract(config, '$.array.read_noise')) STORED,
-  epochs           ANY  AS (json_extract(config, '$.train.epochs')) STORED,   -- wanted; epochs_done: had
-  batch            ANY  AS (json_extract(config, '$.train.batch')) STORED,    -- samples
+  -- The config's main keys: the trigger run_keys copies them out of config. (Not generated columns: with those SQLite 3.40
+  -- reads whole rows where an index has all that is asked for.) Numbers are ANY, so that no config is ever refused.
+  dataset          TEXT,
+  topology         TEXT,
+  hidden           TEXT,                     -- JSON list: '[512,512]'
+  neuron           TEXT,
+  feedback_mode    TEXT,
+  feedback_scale   ANY,                      -- beta_i
+  settle_method    TEXT,
+  settle_free      ANY,                      -- steps or sweeps, free phase
+  settle_nudged    ANY,                      -- the same, nudged phase
+  rule             TEXT,
+  nudge            ANY,                      -- beta_f
+  phases           TEXT,
+  nudge_error      TEXT,                     -- held or live
+  gradient         TEXT,
+  optimizer        TEXT,
+  rate             ANY,
+  scheme           TEXT,
+  device           TEXT,
+  array            TEXT,
+  read_noise       ANY,
+  epochs           ANY,                      -- wanted; epochs_done: had
+  batch            ANY,                      -- samples
   -- last, so that a long one does not stand between a scan and the columns above
   config           TEXT NOT NULL CHECK (json_valid(config))                   -- JSON, every key resolved
 ) STRICT;
+CREATE TRIGGER run_keys AFTER INSERT ON run BEGIN
+  UPDATE run SET
+    dataset = json_extract(new.config, '$.dataset.name'),
+    topology = json_extract(new.config, '$.network.topology'),
+    hidden = json_extract(new.config, '$.network.hidden'),
+    neuron = json_extract(new.config, '$.network.neuron'),
+    feedback_mode = json_extract(new.config, '$.feedback.mode'),
+    feedback_scale = json_extract(new.config, '$.feedback.scale'),
+    settle_method = json_extract(new.config, '$.settle.method'),
+    settle_free = json_extract(new.config, '$.settle.free'),
+    settle_nudged = json_extract(new.config, '$.settle.nudged'),
+    rule = json_extract(new.config, '$.rule.name'),
+    nudge = json_extract(new.config, '$.rule.nudge'),
+    phases = json_extract(new.config, '$.rule.phases'),
+    nudge_error = json_extract(new.config, '$.rule.error'),
+    gradient = json_extract(new.config, '$.rule.gradient'),
+    optimizer = json_extract(new.config, '$.update.optimizer'),
+    rate = json_extract(new.config, '$.update.rate'),
+    scheme = json_extract(new.config, '$.update.scheme'),
+    device = json_extract(new.config, '$.device.model'),
+    array = json_extract(new.config, '$.array.model'),
+    read_noise = json_extract(new.config, '$.array.read_noise'),
+    epochs = json_extract(new.config, '$.train.epochs'),
+    batch = json_extract(new.config, '$.train.batch')
+  WHERE id = new.id;
+END;
 CREATE INDEX run_name ON run(name, started, id);
-CREATE INDEX run_status ON run(status);
-CREATE INDEX run_started ON run(started, id);
-CREATE INDEX run_config_hash ON run(config_hash, status);
--- holds all that v_study averages, so that it need not read the runs themselves
+CREATE INDEX run_config_hash ON run(config_hash, status, id);
+-- Nine tenths of a row are its config. So that lists of runs, with any condition on the columns of v_run, and the averages
+-- of v_study need not read past it, two indices hold all other columns that are asked for: by time, and by grid point.
+CREATE INDEX run_list ON run(started, id, name, status, seed, epochs_done, wall_s, final_test_acc, best_test_acc,
+                             best_epoch, train_acc, val_acc, pulses, energy_j, ended, code_version,
+                             dataset, topology, hidden, neuron, feedback_mode, feedback_scale,
+                             settle_method, settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient,
+                             optimizer, rate, scheme, device, array, read_noise, epochs, batch);
 CREATE INDEX run_point ON run(point_hash, id, config_hash, status, final_test_acc, best_test_acc, val_acc,
-                              pulses, energy_j, wall_s);
+                              pulses, energy_j, wall_s,
+                              dataset, topology, hidden, neuron, feedback_mode, feedback_scale,
+                              settle_method, settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient,
+                              optimizer, rate, scheme, device, array, read_noise, epochs, batch);
 
 CREATE TABLE epoch (
   run_id       TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
@@ -106,6 +139,7 @@ CREATE TABLE layer_epoch (
   stuck     REAL,                            -- fraction of cells that do not move
   pulses    REAL,                            -- of this epoch
   cosine    REAL,                            -- gradient against backpropagation's, -1 to 1
+  g_hist    TEXT,                            -- JSON list: cells in equal parts of the range g_min to g_max, both banks
   PRIMARY KEY (run_id, epoch, layer)
 ) STRICT, WITHOUT ROWID;
 
@@ -232,7 +266,7 @@ SELECT g.study AS study, n, diverged, unfinished,
        k.id AS run_id, -- the newest, which the keys are from
        k.point_hash AS point_hash
 FROM (
-  SELECT s.study AS study,
+  SELECT s.study AS study, s.point_hash AS point,
          count(*) FILTER (WHERE r.status = 'completed') AS n,
          count(*) FILTER (WHERE r.status = 'diverged') AS diverged,
          count(*) FILTER (WHERE r.status NOT IN ('completed', 'diverged')) AS unfinished,
@@ -249,13 +283,13 @@ FROM (
          max(r.id) AS newest
   FROM study_run AS s JOIN run AS r ON r.point_hash = s.point_hash AND r.id = s.run_id
   WHERE NOT EXISTS (SELECT 1 FROM run AS d
-                    WHERE d.point_hash = r.point_hash AND d.config_hash = r.config_hash
+                    WHERE d.config_hash = r.config_hash
                       AND d.status = r.status AND d.id > r.id
                       AND EXISTS (SELECT 1 FROM study_run AS t
                                   WHERE t.study = s.study AND t.point_hash = s.point_hash AND t.run_id = d.id))
   GROUP BY s.study, s.point_hash
   UNION ALL
-  SELECT NULL,
+  SELECT NULL, r.point_hash,
          count(*) FILTER (WHERE r.status = 'completed'),
          count(*) FILTER (WHERE r.status = 'diverged'),
          count(*) FILTER (WHERE r.status NOT IN ('completed', 'diverged')),
@@ -273,7 +307,7 @@ FROM (
   FROM run AS r
   WHERE r.id NOT IN (SELECT run_id FROM study_run)
     AND NOT EXISTS (SELECT 1 FROM run AS d
-                    WHERE d.point_hash = r.point_hash AND d.config_hash = r.config_hash
+                    WHERE d.config_hash = r.config_hash
                       AND d.status = r.status AND d.id > r.id AND d.id NOT IN (SELECT run_id FROM study_run))
   GROUP BY r.point_hash
-) AS g JOIN run AS k ON k.id = g.newest;
+) AS g JOIN run AS k ON k.point_hash = g.point AND k.id = g.newest;

@@ -9,7 +9,7 @@
 
 enum {
   MHO_STORE_APPLICATION = 0x6d686f31, /* "mho1"; schema.sql says the same */
-  MHO_STORE_VERSION = 4               /* of schema.sql */
+  MHO_STORE_VERSION = 5               /* of schema.sql */
 };
 
 struct mho_store {
@@ -90,9 +90,10 @@ typedef enum mho_store_kind {
   MHO_STORE_INT64, /* int64_t */
   MHO_STORE_REAL,  /* double; NaN is NULL */
   MHO_STORE_BOOL,
-  MHO_STORE_TEXT, /* char *, nullable */
-  MHO_STORE_WORD, /* char *, NULL is stored as "" */
-  MHO_STORE_ID    /* char[MHO_ID_MAX] */
+  MHO_STORE_TEXT,  /* char *, nullable */
+  MHO_STORE_WORD,  /* char *, NULL is stored as "" */
+  MHO_STORE_ID,    /* char[MHO_ID_MAX] */
+  MHO_STORE_INLINE /* char[]; "" is NULL. Written only */
 } mho_store_kind;
 typedef struct mho_store_column {
   const char *name;

@@ -55,6 +55,10 @@ static mho_layer_row *layer_rows(const mho_trainer *t) {
                               .stuck = s.stuck,
                               .pulses = t->connection_pulses[c],
                               .cosine = NAN};
+    for (int b = 0; k->xb->pos && b < MHO_G_BINS; b++)
+      mho_text_append(rows[c].g_hist, sizeof rows[c].g_hist, "%c%lld", b ? ',' : '[', (long long)s.g_hist[b]);
+    if (k->xb->pos)
+      mho_text_append(rows[c].g_hist, sizeof rows[c].g_hist, "]");
   }
   return rows;
 }

@@ -222,6 +222,23 @@ int main(int argc, char **argv) {
   time_query(s, "runs --where name like", MHO_RUNS_SQL("WHERE (name like 'study77 %')", "started DESC", "50"),
              0, NULL);
   time_query(s, "runs, nothing matches", MHO_RUNS_SQL("WHERE (test_acc > 2)", "started DESC", "50"), 0, NULL);
+  time_query(s, "runs --where test_acc > 0.97 --sort test_acc",
+             MHO_RUNS_SQL("WHERE (test_acc > 0.97)", "test_acc DESC", "50"), 0, NULL);
+  time_query(s, "runs --where status = 'failed'",
+             MHO_RUNS_SQL("WHERE (status = 'failed')", "started DESC", "50"), 0, NULL);
+  time_query(
+      s, "runs --json --where nothing matches",
+      "SELECT * FROM v_run WHERE id IN (SELECT id FROM v_run WHERE (test_acc > 2) ORDER BY started DESC, id "
+      "DESC LIMIT 50) ORDER BY started DESC, id DESC LIMIT 50",
+      0, NULL);
+  time_query(s, "runs --study --where (config key)",
+             MHO_RUNS_SQL("WHERE id IN (SELECT run_id FROM study_run WHERE study = 'study50') AND "
+                          "(json_extract(config, '$.device.step_up') > 2)",
+                          "started DESC", "50"),
+             0, NULL);
+  time_query(s, "runs --where (config key, every run)",
+             MHO_RUNS_SQL("WHERE (json_extract(config, '$.device.step_up') > 2)", "started DESC", "50"), 0,
+             NULL);
   mho_store_close(s);
   if (argc < 3)
     unlink(path);

@@ -155,7 +155,8 @@ static void test_versions(void **state) {
 /* Takes out what a database of version 1 lacks. */
 static const char first_version[] =
     "DROP TABLE energy_epoch; DROP TABLE settle_sample; ALTER TABLE settle DROP COLUMN energy_j; "
-    "ALTER TABLE epoch DROP COLUMN truncated; ALTER TABLE epoch DROP COLUMN verify_reads; PRAGMA user_version = 1";
+    "ALTER TABLE layer_epoch DROP COLUMN g_hist; ALTER TABLE epoch DROP COLUMN truncated; ALTER TABLE epoch "
+    "DROP COLUMN verify_reads; PRAGMA user_version = 1";
 
 /* A database of the time before energy was counted gets its table, as a new one has it. */
 static void test_energy_table(void **state) {
@@ -178,6 +179,29 @@ static void test_energy_table(void **state) {
   mho_store_close(s);
 }
 
+/* Every column of every table and index, with its place, type, whether it may be NULL; triggers and views. */
+static void all_columns(char *text, size_t n) {
+  static const char sql[] = "SELECT group_concat(line, char(10)) FROM (SELECT m.name || '.' || c.cid || "
+                            "c.name || c.type || c.\"notnull\" || c.pk "
+                            "|| c.hidden AS line FROM sqlite_schema AS m, pragma_table_xinfo(m.name) AS c "
+                            "WHERE m.type = 'table' UNION SELECT "
+                            "m.name || ':' || c.seqno || coalesce(c.name, '') || c.\"desc\" FROM "
+                            "sqlite_schema AS m, pragma_index_xinfo(m.name) AS "
+                            "c WHERE m.type = 'index' UNION SELECT type || ' ' || name || ' ' || sql FROM "
+                            "sqlite_schema WHERE type IN ('trigger', "
+                            "'view') AND name <> 'run_keys' UNION SELECT type || ' ' || name FROM "
+                            "sqlite_schema WHERE name NOT LIKE 'sqlite%' "
+                            "ORDER BY 1)";
+  sqlite3 *db;
+  sqlite3_stmt *st;
+  assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+  assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+  snprintf(text, n, "%s", (const char *)sqlite3_column_text(st, 0));
+  sqlite3_finalize(st);
+  sqlite3_close(db);
+}
+
 /* What a database of version 1 lacks is added, and its rows stay. */
 static void test_first_version(void **state) {
   mho_errinfo ei;
@@ -186,8 +210,13 @@ static void test_first_version(void **state) {
   begin(s, "r1", NULL, 1, .1);
   OK(mho_store_write(s, "r1", &(mho_store_update){.settles = &row, .n_settles = 1}, &ei));
   mho_store_close(s);
+  char fresh[16384], migrated[16384];
+  all_columns(fresh, sizeof fresh);
   sqlite3_close(other(first_version));
   s = open_ok(MHO_STORE_WRITE);
+  all_columns(migrated, sizeof migrated);
+  assert_string_equal(migrated, fresh);
+  IS("SELECT count(*) FROM run WHERE id = 'r1' AND dataset IS json_extract(config, '$.dataset.name')", "1");
   IS("SELECT steps_mean || coalesce(energy_j, ' none') FROM settle", "7.0 none");
   mho_settle_sample sample = {
       .epoch = 1, .phase = "free", .sample = 3, .settled = true, .time_s = 1e-6, .energy_j = NAN};
