@@ -1,6 +1,9 @@
 # run_once.sh - for the studies below this folder: trainings that are not repeated and not lost.
 # Sourced with the working directory at the top of the tree; mho and db are set by the study.
 
+# a database of an older mho, which only a command that writes brings up to date
+[ ! -e "$db" ] || "$mho" db migrate "$db" >/dev/null
+
 # run_once NAME TRAIN-WORDS... - train unless a completed run of that name is in $db; go on with one that was cut off.
 run_once() {
   name=$1
