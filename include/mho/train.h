@@ -109,11 +109,11 @@ MHO_API mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double 
 MHO_API mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errinfo *ei);
 /** Whether the experiment's settler knows physical time. */
 MHO_API bool mho_trainer_in_time(const mho_trainer *t);
-/** Settling of the first n test images by the experiment's settler in continuous time: of the row steps_mean
+/** Settling of the first n images of a part by the experiment's settler in continuous time: of the row steps_mean
  *  (evaluations), residual_max, time_s (mean of those that settled), energy_j (mean) and unsettled; and every sample.
  *  @param samples  [n]. */
-MHO_API mho_err mho_trainer_observe_circuit(mho_trainer *t, int n, mho_settle_row *row,
-                                            mho_settle_sample *samples, mho_errinfo *ei);
+MHO_API mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *part, int n,
+                                            mho_settle_row *row, mho_settle_sample *samples, mho_errinfo *ei);
 
 typedef struct mho_watched {
   int label;

@@ -1,4 +1,4 @@
-/* cmd_settle.c - mho settle: one sample's way to rest, as CSV and as a plot.
+/* cmd_settle.c - mho settle: one sample's way to rest, or the settling times of many, as CSV and as a plot.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <math.h>
@@ -15,17 +15,20 @@ enum { NEURONS_MAX = 65536, PLOTTED_A_LAYER = 8 };
 typedef struct options {
   common_options common;
   const char *part, *checkpoint, *plot, *neurons;
-  long sample;
+  long sample, samples; /* samples > 0: of so many the times, instead of one's way */
 } options;
 
-enum { KEY_SAMPLE = OPTION_VERB, KEY_PART, KEY_CHECKPOINT, KEY_PLOT, KEY_NEURONS };
+enum { KEY_SAMPLE = OPTION_VERB, KEY_SAMPLES, KEY_PART, KEY_CHECKPOINT, KEY_PLOT, KEY_NEURONS };
 static const struct argp_option option_table[] = {
     {"sample", KEY_SAMPLE, "N", 0, "which image, from 0 (default 0)", 0},
+    {"samples", KEY_SAMPLES, "N", 0,
+     "instead: settling time and energy of each of the first N images (settle.method ode)", 0},
     {"part", KEY_PART, "PART", 0, "test (default) or train", 0},
     {"neurons", KEY_NEURONS, "LIST", 0, "only these, for example h1.0-9,h2.3,h3 (default: all)", 0},
     {"plot", KEY_PLOT, "FILE", 0, "also draw them, as .svg, .png or .pdf (by gnuplot)", 0},
     OPT_SET,
     OPT_DB,
+    OPT_THREADS,
     {"checkpoint", KEY_CHECKPOINT, "KIND", 0, "of a RUN: last (default) or best", 0},
     {0}};
 
@@ -35,6 +38,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   switch (key) {
   case KEY_SAMPLE:
     o->sample = option_number(state, "sample", arg, 0, 100000000);
+    return 0;
+  case KEY_SAMPLES:
+    o->samples = option_number(state, "samples", arg, 1, 100000000);
     return 0;
   case KEY_PART:
     if (strcmp(arg, "test") && strcmp(arg, "train"))
@@ -67,10 +73,13 @@ static const struct argp argp = {
     "One sample's free and nudged phase, step by step: CSV on stdout, with the activity of every hidden "
     "neuron. A CONFIG "
     "is settled at its initial weights, a RUN at its stored ones. Two states are settled, whatever "
-    "settle.difference says.\v"
+    "settle.difference says. With --samples: when each of many images had settled, and how that is "
+    "distributed.\v"
     "Examples:\n"
     "  mho settle last --sample 3 --set settle.method=ode --plot settling.svg > settling.csv\n"
-    "  mho settle examples/mnist.yaml --neurons h1.0-9,h2",
+    "  mho settle examples/mnist.yaml --neurons h1.0-9,h2\n"
+    "  mho settle last --samples 360 --set settle.method=ode --set settle.tolerance=1e-6 --plot times.svg > "
+    "times.csv",
     NULL,
     NULL,
     NULL};
@@ -189,10 +198,8 @@ static bool is_drawn(const chosen *c, int i) {
   return before < PLOTTED_A_LAYER;
 }
 
-static void print_script(FILE *f, const series *s, const char *file) {
-  static const char *const colors[] = {"#2e85d9", "#d9772e", "#3a9d5d", "#8a5cc7", "#7d858d"};
+static void print_head(FILE *f, const char *file) {
   const char *dot = strrchr(file, '.');
-  int width = 2 + s->c.n;
   fprintf(f, "set terminal %s size %s\nset output '",
           !strcmp(dot, ".svg")   ? "svg dynamic noenhanced"
           : !strcmp(dot, ".png") ? "pngcairo noenhanced"
@@ -200,10 +207,14 @@ static void print_script(FILE *f, const series *s, const char *file) {
           !strcmp(dot, ".pdf") ? "6in,4in" : "900,600");
   for (const char *c = file; *c; c++)
     fprintf(f, *c == '\'' ? "''" : "%c", *c);
-  fprintf(f,
-          "'\nset border 3\nset tics nomirror\nset grid y\nset ylabel 'activity'\nset xlabel '%s'\nset key "
-          "outside "
-          "right\n$data << EOD\n",
+  fputs("'\nset border 3\nset tics nomirror\nset grid y\n", f);
+}
+
+static void print_series(FILE *f, const void *what) {
+  static const char *const colors[] = {"#2e85d9", "#d9772e", "#3a9d5d", "#8a5cc7", "#7d858d"};
+  const series *s = what;
+  int width = 2 + s->c.n;
+  fprintf(f, "set ylabel 'activity'\nset xlabel '%s'\nset key outside right\n$data << EOD\n",
           s->in_time ? "time (ns)" : "step");
   for (int p = 0; p < s->points; p++) {
     const double *row = s->v + (size_t)p * (size_t)width;
@@ -233,7 +244,8 @@ static void print_script(FILE *f, const series *s, const char *file) {
   fputc('\n', f);
 }
 
-static mho_err draw(const series *s, const char *file, mho_errinfo *ei) {
+static mho_err draw(void (*print)(FILE *f, const void *what), const void *what, const char *file,
+                    mho_errinfo *ei) {
   FILE *probe = fopen(file, "w");
   if (!probe)
     return mho_fail_at(ei, MHO_EIO, file, 0, "cannot write the plot: %s", strerror(errno));
@@ -242,11 +254,93 @@ static mho_err draw(const series *s, const char *file, mho_errinfo *ei) {
   FILE *f = popen("gnuplot -d - >/dev/null 2>&1", "w");
   if (!f)
     return mho_fail(ei, MHO_EIO, "cannot start gnuplot: %s", strerror(errno));
-  print_script(f, s, file);
+  print_head(f, file);
+  print(f, what);
   int status = pclose(f);
   if (status)
     return mho_fail(ei, MHO_EUNSUPPORTED, "gnuplot is not installed, or failed to write '%s'", file);
   return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- many samples */
+
+typedef struct times { /* s of those that settled, sorted */
+  double *s;
+  int n, of;
+} times;
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* The time by which so large a part of all samples has settled; NaN where it never does. */
+static double quantile(const times *t, double part) {
+  int i = (int)ceil(part * t->of) - 1;
+  return i < 0 ? t->s[0] : i < t->n ? t->s[i] : (double)NAN;
+}
+
+/* The share that has settled, against time. */
+static void print_distribution(FILE *f, const void *what) {
+  const times *t = what;
+  fputs(
+      "set ylabel 'settled (%)'\nset xlabel 'time (ns)'\nset yrange [0:100]\nunset key\n$data << EOD\n0 0\n",
+      f);
+  for (int i = 0; i < t->n; i++)
+    fprintf(f, "%.8g %.8g\n", 1e9 * t->s[i], 100.0 * (i + 1) / t->of);
+  if (!t->n)
+    fputs("1 0\n", f);
+  fputs("EOD\nplot $data using 1:2 with steps linewidth 2 linecolor rgb '#2e85d9'\n", f);
+}
+
+static void print_times(const mho_settle_sample *sample, const times *t, double energy) {
+  puts("sample,settled,time_s,energy_j");
+  for (int i = 0; i < t->of; i++) {
+    printf("%d,%d,", sample[i].sample, sample[i].settled);
+    if (sample[i].settled)
+      printf("%.10g", sample[i].time_s);
+    putchar(',');
+    if (isfinite(sample[i].energy_j))
+      printf("%.10g", sample[i].energy_j);
+    putchar('\n');
+  }
+  fprintf(stderr, "%d of %d images settled", t->n, t->of);
+  if (t->n)
+    fprintf(stderr, ", from %.4g s to %.4g s", t->s[0], t->s[t->n - 1]);
+  static const double part[] = {0.1, 0.5, 0.9};
+  for (int i = 0; i < MHO_COUNT(part); i++)
+    if (isfinite(quantile(t, part[i])))
+      fprintf(stderr, "%s%g %% by %.4g s", i ? ", " : "; ", 100 * part[i], quantile(t, part[i]));
+  if (isfinite(energy))
+    fprintf(stderr, "; %.3g J an image in the crossbars", energy);
+  fputc('\n', stderr);
+}
+
+static mho_err measure(const options *o, mho_trainer *t, mho_errinfo *ei) {
+  const mho_dataset *d = mho_trainer_dataset(t);
+  const mho_images *part = strcmp(o->part, "train") ? &d->test : &d->train;
+  if (!mho_trainer_in_time(t))
+    return mho_fail(ei, MHO_EINVAL,
+                    "--samples: this settler counts steps and knows no time: --set settle.method=ode");
+  if (o->samples > part->n)
+    return mho_fail(ei, MHO_EINVAL, "--samples %ld: there are %d %s images", o->samples, part->n, o->part);
+  times time = {calloc((size_t)o->samples, sizeof *time.s), 0, (int)o->samples};
+  mho_settle_sample *sample = calloc((size_t)o->samples, sizeof *sample);
+  mho_settle_row row = {0};
+  mho_err err = time.s && sample ? mho_trainer_observe_circuit(t, part, time.of, &row, sample, ei)
+                                 : mho_fail(ei, MHO_ENOMEM, "no memory for %ld samples", o->samples);
+  if (!err) {
+    for (int i = 0; i < time.of; i++)
+      if (sample[i].settled)
+        time.s[time.n++] = sample[i].time_s;
+    qsort(time.s, (size_t)time.n, sizeof *time.s, by_value);
+    print_times(sample, &time, row.energy_j);
+  }
+  if (!err && o->plot)
+    err = draw(print_distribution, &time, o->plot, ei);
+  free(time.s);
+  free(sample);
+  return err;
 }
 
 /* ---------------------------------------------------------------- the verb */
@@ -321,7 +415,7 @@ static mho_err watch(const options *o, mho_trainer *t, mho_errinfo *ei) {
   if (!err)
     print_summary(o, &w, s.in_time);
   if (!err && o->plot)
-    err = draw(&s, o->plot, ei);
+    err = draw(print_series, &s, o->plot, ei);
   free(s.c.v);
   free(s.v);
   return err;
@@ -337,7 +431,7 @@ static int run(int argc, char **argv) {
   mho_trainer *t = NULL;
   if (o.common.n_set < MAX_SET) /* two states are watched: there must be room for both */
     o.common.set[o.common.n_set++] = "settle.difference=subtract";
-  mho_err err = session_open(&s, 1, &ei);
+  mho_err err = session_open(&s, o.samples ? o.common.threads : 1, &ei);
   bool config = is_config(o.common.run);
   if (!err)
     err = config ? from_config(&o, &s, &e, &ei) : from_run(&o, &s, &e, &c, &ei);
@@ -346,7 +440,7 @@ static int run(int argc, char **argv) {
   if (!err)
     err = config ? mho_trainer_from(t, NULL, &ei) : mho_trainer_load(t, &c.blob, &ei);
   if (!err)
-    err = watch(&o, t, &ei);
+    err = o.samples ? measure(&o, t, &ei) : watch(&o, t, &ei);
   mho_blob_free(&c.blob);
   mho_trainer_free(t);
   mho_experiment_free(e);
@@ -354,4 +448,5 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_settle = {"settle", "one sample's way to rest, step by step, as CSV and plot", run};
+const verb verb_settle = {"settle",
+                          "one sample's way to rest, or the settling times of many, as CSV and plot", run};

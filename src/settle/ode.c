@@ -32,9 +32,9 @@ static const mho_param table[] = {
                "error allowed a step; 0: the tolerance, or a tenth of it for multistep methods"),
     MHO_P_INT(ode_params, group, "group", 32, 1, MHO_CHUNK_MAX,
               "samples integrated as one system, a power of 2 at best; they share the step"),
-    MHO_P_REAL(ode_params, free, "free", "", 0, 0, 1e6,
+    MHO_P_REAL(ode_params, free, "read_free", "", 0, 0, 1e6,
                "read the free state after so many tau; 0: when settled"),
-    MHO_P_REAL(ode_params, nudged, "nudged", "", 0, 0, 1e6,
+    MHO_P_REAL(ode_params, nudged, "read_nudged", "", 0, 0, 1e6,
                "read the nudged state so many tau after the nudge; 0: when settled"),
     MHO_P_REAL(ode_params, limit, "limit", "", 200, 0.1, 1e6, "tau after which a sample counts as unsettled"),
     MHO_P_CHOICE(ode_params, shape, "nudge_shape", "step|ramp|pulse", SHAPE_STEP, "the nudge in time"),
@@ -399,13 +399,13 @@ static mho_err check(const void *params, mho_errinfo *ei) {
   if (p->shape == SHAPE_PULSE && !(p->nudged > 0))
     return mho_fail(
         ei, MHO_ECONFIG,
-        "settle.nudge_shape: after a pulse the network settles back: give settle.nudged, the time at "
+        "settle.nudge_shape: after a pulse the network settles back: give settle.read_nudged, the time at "
         "which it is read");
   if (ode_noisy(p) && (!(p->free > 0) || !(p->nudged > 0)))
-    return mho_fail(
-        ei, MHO_ECONFIG,
-        "settle.noise: a noisy state never settles: give settle.free and settle.nudged, the times at "
-        "which it is read, for example 20 and 10");
+    return mho_fail(ei, MHO_ECONFIG,
+                    "settle.noise: a noisy state never settles: give settle.read_free and "
+                    "settle.read_nudged, the times at "
+                    "which it is read, for example 20 and 10");
   double steps = fmax(p->free, p->nudged) / p->noise_step;
   if (ode_noisy(p) && steps >= ODE_NOISE_STEPS)
     return mho_fail(ei, MHO_ECONFIG, "settle.noise.step: %.0f steps a phase, at most %d", steps,
@@ -422,8 +422,8 @@ static const char *direct_needs(const void *params) {
   const ode_params *p = params;
   return ode_noisy(p) ? "with state noise the difference is measured"
          : p->free > 0 || p->nudged > 0
-             ? "at a read time of its own the difference is measured: leave out settle.free "
-               "and settle.nudged"
+             ? "at a read time of its own the difference is measured: leave out settle.read_free "
+               "and settle.read_nudged"
          : p->shape != SHAPE_STEP ? "with a nudge that is no step the difference is measured"
                                   : NULL;
 }

@@ -72,7 +72,7 @@ static mho_err observe_circuit(mho_trainer *t, mho_store_update *u, mho_settle_r
     return mho_fail(ei, MHO_ENOMEM, "no memory for the settling of %d samples", n);
   u->samples = samples;
   u->n_samples = n;
-  return mho_trainer_observe_circuit(t, n, settle, samples, ei);
+  return mho_trainer_observe_circuit(t, &t->data.test, n, settle, samples, ei);
 }
 
 /* The rows of the free phase and of the connections; cosines go from an array into the latter. */

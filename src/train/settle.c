@@ -71,8 +71,8 @@ bool mho_trainer_in_time(const mho_trainer *t) {
   return t->settler->in_time;
 }
 
-mho_err mho_trainer_observe_circuit(mho_trainer *t, int n, mho_settle_row *row, mho_settle_sample *samples,
-                                    mho_errinfo *ei) {
+mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *part, int n, mho_settle_row *row,
+                                    mho_settle_sample *samples, mho_errinfo *ei) {
   mho_power power;
   double *time = mho_alloc((size_t)t->capacity, sizeof *time),
          *energy = mho_alloc((size_t)t->capacity, sizeof *time);
@@ -88,7 +88,7 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, int n, mho_settle_row *row, 
   t->watch = (mho_watch){.time = time, .energy = energy, .power = &power};
   for (int first = 0; first < n; first += t->capacity) {
     int m = n - first < t->capacity ? n - first : t->capacity;
-    mho_rule_stats s = mho_trainer_settle(t, &t->data.test, first, m, false);
+    mho_rule_stats s = mho_trainer_settle(t, part, first, m, false);
     sum.free.time += s.free.time;
     sum.free.timed += s.free.timed;
     sum.free.unsettled += s.free.unsettled;

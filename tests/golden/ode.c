@@ -201,7 +201,7 @@ static void test_matrix_exponential(void **state) {
             yaml, sizeof yaml,
             "dataset: {test: 1}\nnetwork: {hidden: [6, 5, 4], neuron: linear}\nfeedback: {mode: asymmetric, "
             "scale: 0.4}\nneuron: {variation: {tau: %g}}\n"
-            "settle: {method: ode, stepper: %s, accuracy: %g, free: %g}\n",
+            "settle: {method: ode, stepper: %s, accuracy: %g, read_free: %g}\n",
             0.5 * spread, words[method], accuracy, time);
         mho_experiment *e = experiment(yaml);
         mho_trainer *t = trainer(e);

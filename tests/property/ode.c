@@ -148,11 +148,12 @@ static void test_read_time(void **state) {
   for (int lag = 0; lag < 2; lag++)
     for (double t = 0.25; t < 5; t *= 2) {
       char yaml[512];
-      snprintf(yaml, sizeof yaml,
-               "dataset: {test: 2}\nnetwork: {hidden: [4], neuron: linear}\nsettle: {method: ode, free: %g, "
-               "accuracy: "
-               "1e-9, line: %d ns}\n",
-               t, 50 * lag);
+      snprintf(
+          yaml, sizeof yaml,
+          "dataset: {test: 2}\nnetwork: {hidden: [4], neuron: linear}\nsettle: {method: ode, read_free: %g, "
+          "accuracy: "
+          "1e-9, line: %d ns}\n",
+          t, 50 * lag);
       subject n = net_new(yaml);
       int64_t late = evaluate(&n).unsettled;
       const mho_crossbar *x = crossbar(&n, 0, 1);
@@ -189,15 +190,15 @@ static void test_nudge_in_time(void **state) {
   gradient("{method: ode, difference: subtract}", "nudge: 0.1", 1, step, N);
   gradient("{method: ode, nudge_shape: ramp, nudge_time: 8}", "nudge: 0.1", 1, other, N);
   NEAR(cosine(N, step, other), 1, 0, 1e-6);
-  gradient("{method: ode, nudged: 40, nudge_shape: ramp, nudge_time: 8}", "nudge: 0.1", 1, other, N);
+  gradient("{method: ode, read_nudged: 40, nudge_shape: ramp, nudge_time: 8}", "nudge: 0.1", 1, other, N);
   NEAR(cosine(N, step, other), 1, 0, 1e-6);
   double full = 0, early = 0, pulse = 0;
-  gradient("{method: ode, nudged: 1}", "nudge: 0.1", 1, other, N);
+  gradient("{method: ode, read_nudged: 1}", "nudge: 0.1", 1, other, N);
   for (int i = 0; i < N; i++) {
     full += (double)(step[i] * step[i]);
     early += (double)(other[i] * other[i]);
   }
-  gradient("{method: ode, nudged: 60, nudge_shape: pulse, nudge_time: 8}", "nudge: 0.1", 1, other, N);
+  gradient("{method: ode, read_nudged: 60, nudge_shape: pulse, nudge_time: 8}", "nudge: 0.1", 1, other, N);
   for (int i = 0; i < N; i++)
     pulse += (double)(other[i] * other[i]);
   print_message("  signal, read after 1 tau %.3f of the settled one, after a pulse %.1e\n",
@@ -219,7 +220,8 @@ static double variance(const char *noise) {
   for (int k = 0; k < 2; k++) {
     char yaml[512];
     snprintf(yaml, sizeof yaml,
-             "network: {hidden: [125], neuron: linear}\nsettle: {method: ode, free: 12, nudged: 1%s%s}\n",
+             "network: {hidden: [125], neuron: linear}\nsettle: {method: ode, read_free: 12, read_nudged: "
+             "1%s%s}\n",
              k ? ", noise: " : "", k ? noise : "");
     subject n = net_new(yaml);
     evaluate(&n);
@@ -271,8 +273,9 @@ static void test_threads(void **state) {
   enum { N = 12 * 9 };
   static const char *const settles[] = {
       "{method: ode, group: 6}",
-      "{method: ode, free: 8, nudged: 4, difference: subtract, group: 20}",
-      "{method: ode, free: 5, nudged: 3, noise: {white: 0.01, flicker: 0.01, step: 0.1, average: 1}}",
+      "{method: ode, read_free: 8, read_nudged: 4, difference: subtract, group: 20}",
+      "{method: ode, read_free: 5, read_nudged: 3, noise: {white: 0.01, flicker: 0.01, step: 0.1, average: "
+      "1}}",
   };
   for (int i = 0; i < MHO_COUNT(settles); i++) {
     char yaml[512];
@@ -299,7 +302,7 @@ static void test_times(void **state) {
              "network: {hidden: [16, 12]}\nsettle: {method: ode, tau: %d ns, tolerance: 1e-6, group: 1}\n",
              k ? 1000 : 100);
     subject n = net_new(yaml);
-    OK(mho_trainer_observe_circuit(n.t, N, &row[k], k ? slow : fast, &ei));
+    OK(mho_trainer_observe_circuit(n.t, &mho_trainer_dataset(n.t)->test, N, &row[k], k ? slow : fast, &ei));
     net_free(&n);
   }
   for (int i = 0; i < N; i++) {
@@ -324,10 +327,10 @@ static void refuse(const char *yaml, const char *word) {
 }
 
 static void test_refusals(void **state) {
-  refuse("settle: {method: ode, nudge_shape: pulse}", "settle.nudged");
-  refuse("settle: {method: ode, noise: {white: 0.1}}", "settle.free");
-  refuse("settle: {method: ode, free: 5, nudged: 5, difference: direct}", "read time");
-  refuse("settle: {method: ode, free: 5e5, nudged: 5, noise: {white: 0.1}}", "noise.step");
+  refuse("settle: {method: ode, nudge_shape: pulse}", "settle.read_nudged");
+  refuse("settle: {method: ode, noise: {white: 0.1}}", "settle.read_free");
+  refuse("settle: {method: ode, read_free: 5, read_nudged: 5, difference: direct}", "read time");
+  refuse("settle: {method: ode, read_free: 5e5, read_nudged: 5, noise: {white: 0.1}}", "noise.step");
   refuse("neuron: {saturation: 0.5}\nsettle: {difference: direct}", "saturat");
   refuse("settle: {method: ode, stepper: rk3}", "rk2|rk4");
 }
