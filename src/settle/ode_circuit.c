@@ -524,7 +524,7 @@ double ode_circuit_power(const ode_circuit *c, const double *y, double t, int r)
     const mho_link *k = &net->link[i];
     int n = net->layer[k->from].n, source = c->row0 + (r < c->real_rows ? r : 0);
     const double *g = (k->transposed ? p->cols : p->rows)[k->connection];
-    double part = 0, scale = (double)k->scale;
+    double part = net->connection[k->connection].bias && !k->transposed ? g[n] : 0, scale = (double)k->scale;
     if (among_hidden(net, k)) {
       const double *s = link_source(c, k, y) + (size_t)r * (size_t)n;
       for (int a = 0; a < n; a++)
