@@ -242,6 +242,10 @@ static bool note_step(ode_workspace *w, const double *f, double t0, double t, do
   return all;
 }
 
+/* Error allowed a step from which on single precision is exact enough on the way: a sum of a thousand products errs by
+ * some 1e-6. */
+static const double COARSE = 1e-4;
+
 /* Integrate to the time asked for, or until all rows have settled or the limit has come; to when. */
 static double integrate(ode_workspace *w, double until, double tolerance, double accuracy) {
   ode_circuit *c = &w->circuit;
@@ -252,9 +256,13 @@ static double integrate(ode_workspace *w, double until, double tolerance, double
   mho_ode *ode = w->ode[size];
   double t = 0, end = until > 0 ? until : p->limit;
   double first = c->nudged ? 0.3 : fmin(0.1, sqrt(accuracy));
+  c->coarse =
+      accuracy >= COARSE && tolerance >= 0.1 * COARSE && !mho_ode_implicit((mho_ode_method)p->stepper);
   mho_ode_start(ode, c, fmin(first, end), accuracy, 0);
-  if (!ode_circuit_rates(c, 0, w->y, w->f))
+  if (!ode_circuit_rates(c, 0, w->y, w->f)) {
+    c->coarse = false;
     return 0;
+  }
   bool done = note_step(w, w->f, 0, 0, tolerance);
   ode_watch(w, 0, 0, *row_value(w, RESIDUAL));
   while (t < end && (until > 0 || !done)) {
@@ -265,6 +273,7 @@ static double integrate(ode_workspace *w, double until, double tolerance, double
     done = note_step(w, f, t0, t, tolerance);
     ode_watch(w, ++step, t, *row_value(w, RESIDUAL));
   }
+  c->coarse = false; /* what is read at the end is exact */
   w->evaluations = mho_ode_evaluations(ode) + 1;
   return t;
 }

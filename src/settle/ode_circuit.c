@@ -271,11 +271,23 @@ static void difference_activities(const ode_circuit *c, int l, const double *v, 
   }
 }
 
+static void coarse_activities(ode_circuit *c, int l, const double *u, double *s) {
+  const mho_layer *layer = &c->net->layer[l];
+  int n = c->rows * layer->n;
+  for (int i = 0; i < n; i++)
+    c->x[i] = (mho_real)u[i];
+  mho_layer_activate(layer, c->rows, c->x, c->x);
+  for (int i = 0; i < n; i++)
+    s[i] = (double)c->x[i];
+}
+
 void ode_circuit_activities(ode_circuit *c, const double *y) {
   for (int l = 1; l < c->net->n_layers - 1; l++) {
     const double *u = y + (size_t)c->first[l] * (size_t)c->rows;
     if (c->difference)
       difference_activities(c, l, u, c->s[l]);
+    else if (c->coarse)
+      coarse_activities(c, l, u, c->s[l]);
     else
       mho_layer_activate_double(&c->net->layer[l], c->rows, u, c->s[l]);
   }
@@ -308,6 +320,8 @@ static void add_link(ode_circuit *c, const mho_link *k, double scale, const doub
         c->w[k->connection] + (size_t)in * (size_t)x->cols; /* one more row, of an input of 1 */
     for (int i = 0; i < c->rows * out && !k->transposed && !c->difference && x->rows > in; i++)
       a[i] += scale * bias[i % out];
+  }
+  if (c->w[k->connection] && !c->coarse) {
     mho_gemm_double(false, k->transposed, c->rows, out, in, scale, from, in, c->w[k->connection], x->cols, 1,
                     a, out);
     return;
@@ -315,6 +329,12 @@ static void add_link(ode_circuit *c, const mho_link *k, double scale, const doub
   mho_settle_stats unused = {0};
   for (int i = 0; i < c->rows * in; i++)
     c->x[i] = (mho_real)from[i];
+  if (c->w[k->connection]) {
+    mho_gemm(false, k->transposed, c->rows, out, in, 1, c->x, in, x->w, x->cols, 0, c->y, out);
+    for (int i = 0; i < c->rows * out; i++)
+      a[i] += scale * (double)c->y[i];
+    return;
+  }
   mho_link_read(&c->part, k, c->x, c->y, (mho_real)scale, false, &unused);
   pad_real(c, out, c->y);
   for (int i = 0; i < c->rows * out; i++)

@@ -9,7 +9,8 @@
  *   amplifier: tau_amp dr/dt = s - r, tau_line dq/dt = r - q   (else q = s, or one of the two)
  *
  * f_in, f_err: how the input and the nudge come on, through their lines. A group is one system for the steppers: they
- * share the step. Everything is in double precision; arrays that are no plain product are read in mho_real.
+ * share the step. Everything is in double precision, but arrays that are no plain product are read in mho_real, and with
+ * a large error allowed (`coarse`) the products and activities on the way are in mho_real too.
  *
  * The difference itself (mode `difference`), v = (u_free - u_nudged)/c_l with c_l = nudge beta_i^h max|p - y|, obeys
  * the same equations with rho replaced by (rho(a) - rho(a - c v))/c, a the settled free potential, and links scaled as
@@ -67,6 +68,7 @@ typedef struct ode_circuit {
   mho_settle_job part;       /* the job of this group alone, for reads and a live error */
   int row0, real_rows, rows; /* real_rows of the job, and copies of the first up to `rows` */
   bool difference, nudged, live;
+  bool coarse; /* mho_real serves for products and activities: the error allowed is far above its rounding */
   double *strength;         /* [group] difference: max|p - y| of a row */
   double c[MHO_LAYERS_MAX]; /* difference: nudge beta_i^h */
   double t0;                /* tau since the input came on, when the phase begins */

@@ -241,6 +241,46 @@ static void test_biases(void **state) {
   }
 }
 
+/* From an error allowed of 1e-4 on, rates are computed in single precision. Just below it they are in double: both settle
+ * within the tolerance to the same states, and so to the same gradients. */
+static void test_precision_of_rates(void **state) {
+  enum { N = 13 * 10 };
+  static const char *const nets[] = {
+      "hidden: [12, 10, 8], biases: true}",
+      "hidden: [12, 10, 8], biases: true}\nneuron: {variation: {gain: 0.2, offset: 0.2, tau: 0.2}}",
+      "hidden: [12, 10, 8], biases: true, neuron: relu}"};
+  static const char *const ways[] = {"stepper: rk2, difference: direct",
+                                     "stepper: rk2, difference: subtract"};
+  for (int i = 0; i < MHO_COUNT(nets); i++)
+    for (int way = 0; way < MHO_COUNT(ways); way++) {
+      mho_real g[2][N];
+      for (int fine = 0; fine < 2; fine++) {
+        char yaml[512];
+        snprintf(yaml, sizeof yaml,
+                 "network: {%s\nfeedback: {scale: 0.3}\nrule: {nudge: 1}\ntrain: {batch: 8}\nsettle: "
+                 "{method: ode, tolerance: "
+                 "1e-5, accuracy: %s, %s}\n",
+                 nets[i], fine ? "0.99999e-4" : "1e-4", ways[way]);
+        subject n = net_new(yaml);
+        for (int c = 0; c < n.net->n_connections; c++) {
+          mho_crossbar *x = n.net->connection[c].xb;
+          for (int j = 0; j < x->cols; j++)
+            x->w[(x->rows - 1) * x->cols + j] = (mho_real)(0.3 * sin(7.0 * c + 3.0 * j));
+        }
+        assert_int_equal(n.net->connection[1].xb->rows * n.net->connection[1].xb->cols, N);
+        OK(mho_trainer_gradient(n.t, 0, 8, 1, g[fine], &ei));
+        net_free(&n);
+      }
+      double apart = 0, size = 0;
+      for (int k = 0; k < N; k++) {
+        apart = fmax(apart, fabs((double)g[0][k] - (double)g[1][k]));
+        size = fmax(size, fabs((double)g[1][k]));
+      }
+      assert_true(apart > 0); /* it is another path */
+      NEAR(apart / size, 0, 0, 1e-4);
+    }
+}
+
 /* A single linear neuron behind its line: u(t) in closed form, with and without lags, at a read time. */
 static void test_read_time(void **state) {
   for (int lag = 0; lag < 2; lag++)
@@ -441,6 +481,7 @@ int main(void) {
       cmocka_unit_test(test_counts),
       cmocka_unit_test(test_equilibrium_of_circuits),
       cmocka_unit_test(test_biases),
+      cmocka_unit_test(test_precision_of_rates),
       cmocka_unit_test(test_read_time),
       cmocka_unit_test(test_nudge_in_time),
       cmocka_unit_test(test_noise),
