@@ -1,13 +1,14 @@
 #!/bin/sh
 # run.sh - settling in physical time, and what reading early, noise and mismatch cost; prints the tables of README.md and
 # writes the plots beside it. Stopped at any time, it goes on where it was. About 50 minutes of one core in all.
-# Usage: results/dynamics/run.sh [PART...], of: times unsettled read read_mnist noise mismatch; DB=file, THREADS=n in the
-# environment. unsettled and read_mnist need MNIST.
+# Usage: results/dynamics/run.sh [PART...], of: times unsettled read read_mnist noise mismatch; DB=file, THREADS=n,
+# SEEDS="1 2 3" (of read, noise and mismatch) in the environment. unsettled and read_mnist need MNIST.
 set -eu
 cd "$(dirname "$0")/../.."
 mho=${MHO:-build/mho}
 db=${DB:-results/dynamics.db}
 threads=${THREADS:-1}
+seeds=${SEEDS:-1 2 3}
 out=results/dynamics
 parts=${*:-times unsettled read read_mnist noise mismatch}
 . results/run_once.sh
@@ -39,7 +40,7 @@ train() { # NAME WORDS...
 # mean and spread of the numbers it is given, a line each
 stats() {
   awk '{n++; s += $1; q += $1 * $1} END {m = s / n; v = q - n * m * m; if (v < 0) v = 0
-    printf("%.2f ± %.2f", m, sqrt(v / (n - 1)))}'
+    printf("%.2f ± %.2f", m, n > 1 ? sqrt(v / (n - 1)) : 0)}'
 }
 
 ode="--set settle.method=ode --set settle.tolerance=1e-6"
@@ -210,7 +211,7 @@ part_unsettled() {
 }
 
 part_read() {
-  echo "Read early (digits 64-64, beta_i 0.1, ten epochs, seeds 1-3, last epoch, test %). Both: free and nudged phase last that"
+  echo "Read early (digits 64-64, beta_i 0.1, ten epochs, seeds $seeds, last epoch, test %). Both: free and nudged phase last that"
   echo "long in training, and so does the test. Nudged: the free state after 30 tau, the nudged one after that time. Test: the net"
   echo "of the first row, only read early in the test."
   echo
@@ -218,20 +219,20 @@ part_read() {
   echo "|---|---|---|---|---|"
   early="--set settle.method=ode --set settle.accuracy=1e-6"
   : >$out/read.dat
-  for seed in 1 2 3; do
+  for seed in $seeds; do
     train "read settled $seed" --set settle.method=ode --seed $seed
   done
-  echo "| settled | $(for seed in 1 2 3; do final "read settled $seed"; done | stats) | | | |"
+  echo "| settled | $(for seed in $seeds; do final "read settled $seed"; done | stats) | | | |"
   for t in 0.5 1 2 3 5 8 12 20; do
-    for seed in 1 2 3; do
+    for seed in $seeds; do
       train "read $t $seed" $early --set settle.read_free=$t --set settle.read_nudged=$t --seed $seed
       train "read centred $t $seed" $early --set settle.read_free=$t --set settle.read_nudged=$t --set rule.phases=centred --seed $seed
       train "read nudged $t $seed" $early --set settle.read_free=30 --set settle.read_nudged=$t --seed $seed
     done
-    both=$(for seed in 1 2 3; do final "read $t $seed"; done | stats)
-    centred=$(for seed in 1 2 3; do final "read centred $t $seed"; done | stats)
-    nudged=$(for seed in 1 2 3; do final "read nudged $t $seed"; done | stats)
-    test=$(for seed in 1 2 3; do acc "read settled $seed" --set settle.read_free=$t --set settle.read_nudged=$t; done | stats)
+    both=$(for seed in $seeds; do final "read $t $seed"; done | stats)
+    centred=$(for seed in $seeds; do final "read centred $t $seed"; done | stats)
+    nudged=$(for seed in $seeds; do final "read nudged $t $seed"; done | stats)
+    test=$(for seed in $seeds; do acc "read settled $seed" --set settle.read_free=$t --set settle.read_nudged=$t; done | stats)
     echo "| $t | $both | $centred | $nudged | $test |"
     echo "$t $both $centred $nudged $test" | tr -d '±' >>$out/read.dat
   done
@@ -269,30 +270,30 @@ part_read_mnist() {
 }
 
 part_noise() {
-  echo "State noise (digits 64-64, beta_i 0.1, free 12 and nudged 8 tau, Euler-Maruyama with steps of 0.1 tau, ten epochs, seeds"
-  echo "1-3, last epoch, test %); the last two columns: the net trained without noise, noisy in the test only."
+  echo "State noise (digits 64-64, beta_i 0.1, free 12 and nudged 8 tau, Euler-Maruyama with steps of 0.1 tau, ten epochs,"
+  echo "last epoch, test %, seeds $seeds); the last two columns: the net trained without noise, noisy in the test only."
   echo
   echo "| noise of a potential | white, nudge 0.1 | white, nudge 1 | white, nudge 1, mean of 4 tau | 1/f, nudge 1 | 1/f, nudge 1, mean of 4 tau | white, test only | 1/f, test only |"
   echo "|---|---|---|---|---|---|---|---|"
   common="--set settle.method=ode --set settle.read_free=12 --set settle.read_nudged=8 --set settle.noise.step=0.1"
   : >$out/noise.dat
-  for seed in 1 2 3; do
+  for seed in $seeds; do
     train "noise 0 $seed" --set settle.method=ode --set settle.read_free=12 --set settle.read_nudged=8 --set settle.accuracy=1e-6 \
       --set rule.nudge=1 --seed $seed
   done
-  echo "| none | | $(for seed in 1 2 3; do final "noise 0 $seed"; done | stats) | | | | | |"
-  for s in 0.0001 0.001 0.01 0.1 0.3; do
+  echo "| none | | $(for seed in $seeds; do final "noise 0 $seed"; done | stats) | | | | | |"
+  for s in 0.0001 0.001 0.01 0.1; do
     row="" dat=$s
     for kind in "white 0.1 0" "white 1 0" "white 1 4" "flicker 1 0" "flicker 1 4"; do
       set -- $kind
-      for seed in 1 2 3; do
+      for seed in $seeds; do
         train "noise $kind $s $seed" $common --set settle.noise.$1=$s --set rule.nudge=$2 --set settle.noise.average=$3 --seed $seed
       done
-      cell=$(for seed in 1 2 3; do final "noise $kind $s $seed"; done | stats)
+      cell=$(for seed in $seeds; do final "noise $kind $s $seed"; done | stats)
       row="$row | $cell" dat="$dat $cell"
     done
     for kind in white flicker; do
-      cell=$(for seed in 1 2 3; do acc "noise 0 $seed" --set settle.noise.$kind=$s --set settle.noise.step=0.1; done | stats)
+      cell=$(for seed in $seeds; do acc "noise 0 $seed" --set settle.noise.$kind=$s --set settle.noise.step=0.1; done | stats)
       row="$row | $cell" dat="$dat $cell"
     done
     echo "| $s$row |"
@@ -317,17 +318,17 @@ END
 }
 
 part_mismatch() {
-  echo "Mismatch of tau, gain and offset (digits 64-64, beta_i 0.1, ten epochs in continuous time, seeds 1-3, each another"
+  echo "Mismatch of tau, gain and offset (digits 64-64, beta_i 0.1, ten epochs in continuous time, seeds $seeds, each another"
   echo "chip, last epoch, test %): learned in place, and the ideal net's weights put on the mismatched chip."
   echo
   echo "| spread | learned in place | ideal weights on it |"
   echo "|---|---|---|"
   for spread in 0 0.05 0.1 0.2 0.4; do
     v="--set neuron.variation.tau=$spread --set neuron.variation.gain=$spread --set neuron.variation.offset=$spread"
-    for seed in 1 2 3; do
+    for seed in $seeds; do
       train "mismatch $spread $seed" --set settle.method=ode $v --seed $seed
     done
-    echo "| $spread | $(for seed in 1 2 3; do final "mismatch $spread $seed"; done | stats) | $(for seed in 1 2 3; do
+    echo "| $spread | $(for seed in $seeds; do final "mismatch $spread $seed"; done | stats) | $(for seed in $seeds; do
       acc "mismatch 0 $seed" $v; done | stats) |"
   done
 }

@@ -69,6 +69,19 @@ def test_settle():
     assert '<svg' in open(os.path.join(folder, 'way.svg'), encoding='utf-8').read()
     for bad in (('--sample', '100000'), ('--neurons', 'h9'), ('--neurons', 'h1.99'), ('--plot', 'x.txt')):
         run('settle', 'circuit', *bad, code=2)
+    many = run('settle', 'circuit', '--samples', '12', '--plot', 'times.svg')
+    table = [r.split(',') for r in many.stdout.splitlines()]
+    assert table[0] == ['sample', 'settled', 'time_s', 'energy_j'] and [r[0] for r in table[1:]] == [str(i) for i in range(12)]
+    assert all(r[1] == '1' and 5e-7 < float(r[2]) < 5e-5 and float(r[3]) > 0 for r in table[1:])
+    assert '12 of 12 images settled' in many.stderr and '50 % by' in many.stderr
+    assert '<svg' in open(os.path.join(folder, 'times.svg'), encoding='utf-8').read()
+    late = run('settle', 'circuit', '--samples', '12', '--set', 'settle.limit=2')
+    assert '0 of 12 images settled' in late.stderr and late.stdout.splitlines()[1].startswith('0,0,,')
+    assert 'settle.method=ode' in run('settle', 'net.yaml', '--samples', '3', code=2).stderr
+    run('settle', 'circuit', '--samples', '100000', code=2)
+    # steps of one settler are no times of the other
+    assert 'settle.free' in run('settle', 'net.yaml', '--set', 'settle.method=ode', '--set', 'settle.free=3', code=2).stderr
+    run('settle', 'net.yaml', '--set', 'settle.method=ode', '--set', 'settle.read_free=3')
     out = run('query', "SELECT count(*), sum(settled), min(time_s) > 0 AND min(settle_sample.energy_j) > 0 FROM settle_sample JOIN run ON "
               "run_id = id WHERE name = 'circuit' AND epoch = 2", '--csv').stdout
     assert out.splitlines()[1] == '20,20,1'

@@ -276,8 +276,8 @@ static void test_precision_of_rates(void **state) {
         apart = fmax(apart, fabs((double)g[0][k] - (double)g[1][k]));
         size = fmax(size, fabs((double)g[1][k]));
       }
-      assert_true(apart > 0); /* it is another path */
-      NEAR(apart / size, 0, 0, 1e-4);
+      assert_true(apart > 0);         /* it is another path */
+      NEAR(apart / size, 0, 0, 5e-4); /* the tolerance, over signals of a tenth and less */
     }
 }
 
