@@ -9,6 +9,7 @@
 
 #include "report/html.h"
 #include "report/page.h"
+#include "report/study_page.h"
 
 /* ---------------------------------------------------------------- connections */
 
@@ -35,13 +36,13 @@ static void write_layer(const mho_page *p, const mho_report_layer *l, bool devic
   fputs("</tr>\n", p->out);
 }
 
-static void write_layers(const mho_page *p) {
+static mho_err write_layers(const mho_page *p, mho_errinfo *ei) {
   const mho_report_data *d = &p->d;
   bool devices = false, pulses = false, cosine = false;
   double weights = 0;
   char heads[320], count[MHO_NUMBER_MAX];
   if (d->n_layers == 0)
-    return;
+    return MHO_OK;
   for (int i = 0; i < d->n_layers; i++) {
     devices = devices || isfinite(d->layer[i].g_mean);
     pulses = pulses || d->layer[i].pulses_total > 0;
@@ -69,7 +70,16 @@ static void write_layers(const mho_page *p) {
   mho_html_table_end(p->out);
   if (d->more_layers > 0)
     fprintf(p->out, "<p class=\"note\">%d more connections are not shown.</p>\n", d->more_layers);
+  mho_err err = MHO_OK;
+  if (devices && !*p->no_plots) {
+    study_page crossbars = {.out = p->out, .store = p->store, .name = "", .ctx = p->ctx, .whose = ""};
+    snprintf(crossbars.best, sizeof crossbars.best, "%s", d->run.id);
+    fputs("<div class=\"plots\">\n", p->out);
+    err = study_plot_layers(&crossbars, ei);
+    fputs("</div>\n", p->out);
+  }
   fputs("</section>\n", p->out);
+  return err;
 }
 
 /* ---------------------------------------------------------------- ngspice */
@@ -111,7 +121,7 @@ static mho_err write_cosim(const mho_page *p, mho_errinfo *ei) {
           "first.</span></p>\n",
           d->n_cosim - failed, d->n_cosim);
   mho_html_table_begin(
-      p->out, NULL, "Differences between the core and ngspice",
+      p->out, "cosim", "Differences between the core and ngspice",
       "quantity|#values|#largest difference|at|#relative|#tolerance|result|#core|#ngspice|date");
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < d->n_cosim; i++)
@@ -193,9 +203,10 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   mho_page_head(p, name);
   fputs("<main>\n", p->out);
   mho_page_curves(p);
-  write_layers(p);
+  mho_err err = write_layers(p, ei);
   mho_page_energy(p);
-  mho_err err = write_cosim(p, ei);
+  if (!err)
+    err = write_cosim(p, ei);
   if (!err)
     err = write_command(p, ei);
   write_config(p);

@@ -71,9 +71,11 @@ static void draw(FILE *f, const char *name, const points *v) {
             LEFT + x, TOP + SIDE - y, right + x, TOP + SIDE / 2.0 - d);
   }
   fprintf(f,
-          "</g>\n<text x=\"%d\" y=\"%d\" font-size=\"11\">core, %s to %s; ngspice upwards</text>\n"
-          "<text x=\"%g\" y=\"%d\" font-size=\"11\">difference, up to %.2g</text>\n</svg>\n<figcaption>",
-          LEFT, TOP + SIDE + 18, mho_number(low, 3, a), mho_number(high, 3, b), right, TOP + SIDE + 18, most);
+          "</g>\n<text x=\"%d\" y=\"%d\" font-size=\"10\">across: core, %s to %s</text><text x=\"%d\" "
+          "y=\"%d\" font-size=\"10\">up: ngspice</text>\n"
+          "<text x=\"%g\" y=\"%d\" font-size=\"10\">difference, up to %.2g</text>\n</svg>\n<figcaption>",
+          LEFT, TOP + SIDE + 14, mho_number(low, 2, a), mho_number(high, 2, b), LEFT, TOP + SIDE + 26, right,
+          TOP + SIDE + 14, most);
   mho_html_text(f, name);
   fputs("</figcaption></figure>\n", f);
 }

@@ -308,7 +308,7 @@ static mho_err write_page(study_page *p, mho_errinfo *ei) {
 static mho_err write_study(mho_store *s, const char *name, FILE *out, const mho_context *ctx,
                            mho_errinfo *ei) {
   char found[MHO_STUDY_NAME_MAX];
-  study_page p = {.out = out, .store = s, .name = found, .ctx = ctx};
+  study_page p = {.out = out, .store = s, .name = found, .ctx = ctx, .whose = "Best run: "};
   mho_err err = mho_store_study_find(s, name, found, ei);
   if (!err)
     err = named_rows(&p, "spread", &p.points, ei);

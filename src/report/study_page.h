@@ -18,6 +18,7 @@ typedef struct study_page {
   mho_rows points;       /* spread: one row a grid point, the best first */
   mho_rows sensitivity;  /* the key that matters most first */
   char best[MHO_ID_MAX]; /* a run of the best point */
+  const char *whose;     /* crossbars: "Best run: " of a study, "" where the page is of one run */
   char no_plots[MHO_MESSAGE_MAX];
 } study_page;
 
@@ -30,6 +31,7 @@ mho_err study_plot_curves(study_page *p, mho_errinfo *ei);
 mho_err study_plot_sensitivity(study_page *p, mho_errinfo *ei);
 mho_err study_plot_boxes(study_page *p, mho_errinfo *ei);
 mho_err study_plot_pareto(study_page *p, mho_errinfo *ei);
+/** Crossbars of the run `best`: conductance and saturation over the epochs, histograms; of a page of one run too. */
 mho_err study_plot_layers(study_page *p, mho_errinfo *ei);
 mho_err study_plot_cosim(study_page *p, const mho_rows *cosim, mho_errinfo *ei);
 

@@ -366,6 +366,65 @@ static void script_layers(FILE *f, const void *user) {
   fputc('\n', f);
 }
 
+static void script_histograms(FILE *f, const void *user) {
+  const mho_rows *r = user; /* name, conductance, share after the last epoch, after the first; name by name */
+  int n = 0;
+  for (int i = 0; i < r->n && n < 6; i = level_ends(r, i)) {
+    fprintf(f, "$d%d << EOD\n", n++);
+    for (int k = i; k < level_ends(r, i); k++)
+      fprintf(f, "%.6g %.6g %.6g\n", mho_rows_number(r, k, 1), mho_rows_number(r, k, 2),
+              mho_rows_number(r, k, 3));
+    fputs("EOD\n", f);
+  }
+  fprintf(f,
+          "set grid y\nset xlabel 'conductance (uS)'\nset ylabel 'cells (%%)'\nset yrange [0:*]\nset key "
+          "outside top "
+          "center horizontal maxrows %d samplen 2\nplot ",
+          n > 3 ? 2 : 1);
+  n = 0;
+  for (int i = 0; i < r->n && n < 6; i = level_ends(r, i), n++) {
+    char name[32];
+    plain(mho_rows_text(r, i, 0), name, sizeof name);
+    fprintf(f,
+            "%s$d%d using 1:3 with histeps %s linewidth 1 dashtype 3 notitle, $d%d using 1:2 with histeps %s "
+            "linewidth "
+            "2 dashtype %d title '%s'",
+            n ? ", " : "", n, line_styles[n % 3], n, line_styles[n % 3], 1 + n / 3, name);
+  }
+  fputc('\n', f);
+}
+
+static mho_err plot_histograms(study_page *p, mho_errinfo *ei) {
+  mho_rows r;
+  char caption[256];
+  mho_err err = study_rows(
+      p,
+      "SELECT l.name, 1e6 * (json_extract(config, '$.device.g_min') + (j.key + 0.5) / "
+      "json_array_length(l.g_hist) * "
+      "(json_extract(config, '$.device.g_max') - json_extract(config, '$.device.g_min'))), 50.0 * j.value / "
+      "(l.rows * l.cols), "
+      "50.0 * json_extract(f.g_hist, '$[' || j.key || ']') / (l.rows * l.cols) FROM run JOIN layer_epoch AS "
+      "l ON l.run_id = "
+      "run.id JOIN layer_epoch AS f ON f.run_id = run.id AND f.layer = l.layer AND f.epoch = (SELECT "
+      "min(epoch) FROM "
+      "layer_epoch WHERE run_id = ?2 AND g_hist IS NOT NULL), json_each(l.g_hist) AS j WHERE run.id = ?2 AND "
+      "?1 IS NOT NULL "
+      "AND l.epoch = (SELECT max(epoch) FROM layer_epoch WHERE run_id = ?2) ORDER BY l.layer, j.key",
+      p->best, NULL, &r, ei);
+  if (err)
+    return err;
+  if (r.n) {
+    snprintf(caption, sizeof caption,
+             "%sHistogram of the conductances of each crossbar, both devices of every pair; dotted after the "
+             "first epoch, "
+             "solid after the last.",
+             p->whose);
+    figure(p, script_histograms, &r, PLOT_HEIGHT, "Histogram of the conductances of each crossbar", caption);
+  }
+  mho_rows_free(&r);
+  return MHO_OK;
+}
+
 mho_err study_plot_layers(study_page *p, mho_errinfo *ei) {
   mho_rows r;
   mho_err err = study_rows(
@@ -375,15 +434,19 @@ mho_err study_plot_layers(study_page *p, mho_errinfo *ei) {
       p->best, NULL, &r, ei);
   if (err)
     return err;
+  char caption[256];
   layers conductance = {&r, false}, saturation = {&r, true};
   if (r.n) {
+    snprintf(caption, sizeof caption,
+             "%sConductances of each crossbar, mean and standard deviation over its cells.", p->whose);
     figure(p, script_layers, &conductance, PLOT_HEIGHT, "Conductance of each crossbar against epoch",
-           "Best run: conductances of each crossbar, mean and standard deviation over its cells.");
+           caption);
+    snprintf(caption, sizeof caption, "%sCells at a bound of their conductance.", p->whose);
     figure(p, script_layers, &saturation, PLOT_HEIGHT, "Saturated cells of each crossbar against epoch",
-           "Best run: cells at a bound of their conductance.");
+           caption);
   }
   mho_rows_free(&r);
-  return MHO_OK;
+  return plot_histograms(p, ei);
 }
 
 /* ---------------------------------------------------------------- ngspice */
