@@ -49,7 +49,7 @@ def main():
            f'One SQLite file, schema {version}; any tool that opens SQLite reads it. `mho db schema` prints the SQL with all its '
            'comments, `mho query` asks read-only questions. Dates are ISO 8601 UTC text, accuracies and fractions 0 to 1, quantities '
            'in SI units. NULL: not known (yet), or not asked for.', '', '## Tables', '']
-    for name, note, body in re.findall(r'^CREATE TABLE (\w+) \((?: -- (.*))?\n(.*?)^\) STRICT', schema, flags=re.M | re.S):
+    for name, note, body in re.findall(r'^CREATE TABLE (\w+) \((?: -- ([^\n]*))?\n(.*?)^\) STRICT', schema, flags=re.M | re.S):
         out += table(name, body, note, copied)
     out += ['## Views', '',
             '`v_run` is a run and its config\'s main keys, one row a run; `test_acc` is short for `final_test_acc`. Conditions of '

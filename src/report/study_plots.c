@@ -430,7 +430,9 @@ mho_err study_plot_layers(study_page *p, mho_errinfo *ei) {
   mho_err err = study_rows(
       p,
       "SELECT name, epoch, g_mean, g_std, saturated FROM layer_epoch WHERE run_id = ?2 AND g_mean IS "
-      "NOT NULL AND ?1 IS NOT NULL ORDER BY layer, epoch",
+      "NOT NULL AND ?1 IS NOT NULL AND layer < 6 AND (epoch % (1 + (SELECT max(epoch) FROM layer_epoch WHERE "
+      "run_id = ?2) / "
+      "100) = 0 OR epoch = 1) ORDER BY layer, epoch",
       p->best, NULL, &r, ei);
   if (err)
     return err;

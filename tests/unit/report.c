@@ -272,7 +272,7 @@ static void test_says_it_all(void **state) {
     int plots = 0;
     for (const char *s = html; (s = strstr(s, "<svg class=\"plot\"")); s++)
       plots++;
-    assert_int_equal(plots, 3);
+    assert_int_equal(plots, 5);
     assert_int_equal(n_warnings, 0);
     HAS(html, ">accuracy (%)<");
     HAS(html, ">loss (nat)<");
@@ -330,7 +330,7 @@ static void test_observables(void **state) {
       HAS(html, expected[i]);
     for (const char *s = html; (s = strstr(s, "<svg class=\"plot\"")); s++)
       plots++;
-    assert_int_equal(plots, 7);
+    assert_int_equal(plots, 9);
     assert_int_equal(n_warnings, 0);
   }
   free(html);
