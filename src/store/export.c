@@ -331,8 +331,10 @@ static mho_err read_tables(exporter *x, mho_errinfo *ei) {
 }
 
 static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *ei) {
-  static const char unfinished[] = "status NOT IN ('completed', 'diverged')";
-  char sql[256];
+  /* what a study stopped early is finished: going on with it is not wanted */
+  static const char unfinished[] =
+      "status IN ('running', 'interrupted') AND coalesce(error, '') NOT LIKE 'stopped early%'";
+  char sql[512];
   int64_t left = 0;
   sqlite3_stmt *st;
   /* a temporary table is no content: query_only is lifted for it */

@@ -3,6 +3,7 @@ import gzip
 import os
 import sqlite3
 import struct
+import subprocess
 
 from mho import folder, lines, main, refused, run, write
 
@@ -91,6 +92,29 @@ def test_database():
     refused('train', *SMALL, '--db', '/proc/x.db', says='/proc/x.db')
 
 
+def test_disk_full():
+    """A file system of its own that is too small: what was stored stays, and the run goes on when there is room."""
+    small = os.path.join(folder, 'small')
+    os.makedirs(small)
+    words = ['mount', '-t', 'tmpfs', '-o', 'size=1200k', 'tmpfs', small]
+    if os.geteuid() or subprocess.run(words, capture_output=True).returncode:
+        print('      a small tmpfs needs root: left out')
+        return
+    try:
+        db = os.path.join(small, 'r.db')
+        run('train', *SMALL, '--name', 'first', '--db', db)
+        before = run('query', '--csv', "SELECT e.* FROM epoch e JOIN run ON id = run_id WHERE name = 'first'", '--db', db).stdout
+        refused('train', '--set', 'network.hidden=[256,256]', '--set', 'train.epochs=3', '--name', 'big', '--db', db, code=None,
+                says=['full', 'nothing already stored is harmed'])
+        run('db', 'check', db)
+        assert before == run('query', '--csv', "SELECT e.* FROM epoch e JOIN run ON id = run_id WHERE name = 'first'", '--db', db).stdout
+        subprocess.run(['mount', '-o', 'remount,size=20m', small], check=True)
+        run('train', '--resume', 'big', '--db', db)
+        run('db', 'check', db)
+    finally:
+        subprocess.run(['umount', small], check=True)
+
+
 def test_queries():
     run('train', *SMALL, '--db', 'q.db', '--name', 'kept')
     for sql in ('DELETE FROM run', 'SELECT 1; DROP TABLE run', 'PRAGMA user_version = 3', 'SELEC 1', 'SELECT nosuch FROM run',
@@ -118,4 +142,4 @@ def test_diverged():
     assert lines('runs', '--db', 'd.db', '--json')[0]['status'] == 'diverged'
 
 
-main([test_config, test_words, test_dataset, test_database, test_queries, test_diverged])
+main([test_config, test_words, test_dataset, test_database, test_disk_full, test_queries, test_diverged])
