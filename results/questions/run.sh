@@ -21,4 +21,4 @@ ask "3. What does the last point of accuracy cost in energy, and where does the 
 ask "" query "SELECT term, printf('%.1f', 100 * sum(joule) / (SELECT sum(joule) FROM energy_epoch)) AS \"% of the energy\" FROM energy_epoch
   GROUP BY term ORDER BY sum(joule) DESC LIMIT 4"
 echo
-"$mho" query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ' with ' || blas || ' kernels' AS line FROM run" | tail -n +2
+"$mho" query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ' with ' || blas || ' kernels' AS line FROM run" | tail -n +2 | tr -d '"'
