@@ -201,6 +201,9 @@ typedef struct mho_pulse_counts {
   double clipped;    /* requests cut by a bound, by max_pulses, or given up after all tries */
   double truncated;  /* cells whose probability of a coincidence was cut, in all samples */
   double reads;      /* of single cells, to verify them */
+  double slots;      /* of the pulse trains that samples came as */
+  double coincided;  /* those of the pulses that were coincidences of trains */
+  double half;       /* cells of an array on a line that pulsed alone, in all slots */
 } mho_pulse_counts;
 
 /** Bank of n cells, all at mid range but the faulty ones.

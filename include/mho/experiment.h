@@ -100,6 +100,13 @@ typedef struct mho_energy_config {
 } mho_energy_config;
 enum { MHO_SELECT_HALF, MHO_SELECT_TRANSISTOR };
 
+/* How the initial weights of trained connections come into their devices: src/train/initial.c. */
+typedef struct mho_initial_config {
+  int how; /* exact, scheme */
+  int64_t rounds;
+} mho_initial_config;
+enum { MHO_INITIAL_EXACT, MHO_INITIAL_SCHEME };
+
 typedef struct mho_checkpoint_config {
   int64_t every; /* epochs */
 } mho_checkpoint_config;
@@ -118,6 +125,7 @@ typedef struct mho_experiment {
   mho_train_config train;
   mho_checkpoint_config checkpoint;
   mho_energy_config energy;
+  mho_initial_config initial;
   mho_observe_config observe;
 } mho_experiment;
 

@@ -43,6 +43,7 @@ typedef struct mho_trains {
   mho_pulse_train *row, *col;   /* [samples x rows], [samples x cols]: lines that pulse, in order */
   int *slots, *n_rows, *n_cols; /* [samples] */
   double *truncated;            /* [samples] cells whose probability was cut */
+  double *reached;              /* [samples] cells on lines that pulsed, in all slots; coincidences twice */
 } mho_trains;
 /** Room for the trains of `samples` samples on a connection; MHO_ENOMEM. */
 MHO_API mho_err mho_trains_new(int rows, int cols, int samples, mho_trains **out, mho_errinfo *ei);

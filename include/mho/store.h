@@ -95,7 +95,7 @@ typedef struct mho_energy_row {
   double count;          /* of reads, lines, conversions, pulses, cells */
   double samples;        /* that were trained on */
 } mho_energy_row;
-enum { MHO_ENERGY_TERMS = 8 };
+enum { MHO_ENERGY_TERMS = 9 };
 /* One sample's settling in continuous time. */
 typedef struct mho_settle_sample {
   int epoch;

@@ -34,6 +34,14 @@ static const mho_param checkpoint_table[] = {
 };
 static const mho_params checkpoint_params = MHO_PARAMS(mho_checkpoint_config, checkpoint_table);
 
+static const mho_param program_table[] = {
+    MHO_P_CHOICE(mho_initial_config, how, "initial", "exact|scheme", MHO_INITIAL_EXACT,
+                 "initial weights set exactly, or written with update.scheme from devices at weight zero"),
+    MHO_P_INT(mho_initial_config, rounds, "rounds", 30, 1, 10000,
+              "initial scheme: most times that a weight is read and what it lacks is asked for"),
+};
+static const mho_params program_params = MHO_PARAMS(mho_initial_config, program_table);
+
 /* Defaults. Converters: A. Shafiee et al., "ISAAC", ISCA 2016, table 1 (8-bit ADC of 1.28 GS/s at 2 mW, so 1.6 pJ a
  * conversion and 6 fJ a code; one of them for 128 columns; DACs of 4 uW at a read of 100 ns, so 0.4 pJ). Assumptions, to be
  * replaced by those of a process: 1 fF a cell of a line, 10 uW an amplifier, pulses of 2 V and 100 ns. */
@@ -87,6 +95,7 @@ const mho_section mho_sections[] = {
     {"array", &mho_array_params, AT(array_config), {{"model", MHO_KIND_ARRAY, "ideal", AT(array)}}},
     {"train", &train_params, AT(train), {{NULL}}},
     {"checkpoint", &checkpoint_params, AT(checkpoint), {{NULL}}},
+    {"program", &program_params, AT(initial), {{NULL}}},
     {"energy", &energy_params, AT(energy), {{NULL}}},
     {"observe", &mho_observe_params, AT(observe), {{NULL}}},
 };
@@ -338,6 +347,14 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
              "device.model (mho list devices)",
              scheme->entry.id, device->entry.id);
     return at_key(c, "update", "scheme", ei, message);
+  }
+  if (e->initial.how == MHO_INITIAL_SCHEME && !scheme->apply) {
+    snprintf(message, sizeof message,
+             "program.initial: scheme '%s' writes outer products of samples, not any matrix: use exact, or "
+             "another "
+             "update.scheme",
+             scheme->entry.id);
+    return at_key(c, "program", "initial", ei, message);
   }
   if (e->array_config.write_select != MHO_WRITE_IDEAL && !scheme->needs_pulses) {
     snprintf(message, sizeof message,

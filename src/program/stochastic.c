@@ -77,6 +77,14 @@ static int draw_lines(const mho_real *v, int n, double factor, bool flip, int sl
   return pulsing;
 }
 
+/* Pulses of n lines, in all slots. */
+static double line_pulses(const mho_pulse_train *t, int n) {
+  int sum = 0;
+  for (int i = 0; i < n; i++)
+    sum += __builtin_popcount(t[i].mask);
+  return sum;
+}
+
 static void draw(const mho_outer_job *job, int sample) {
   const stochastic *p = job->params;
   mho_trains *t = job->trains;
@@ -85,7 +93,7 @@ static void draw(const mho_outer_job *job, int sample) {
   double x_max = largest(x, rows), d_max = largest(e, cols),
          k = job->rate * x_max * d_max / job->nominal_step;
   t->slots[sample] = t->n_rows[sample] = t->n_cols[sample] = 0;
-  t->truncated[sample] = 0;
+  t->truncated[sample] = t->reached[sample] = 0;
   if (!(k > 0))
     return;
   double most = (double)p->max_length, slots = p->management ? fmin(ceil(k), most) : most;
@@ -99,6 +107,8 @@ static void draw(const mho_outer_job *job, int sample) {
                                  t->row + (size_t)sample * (size_t)rows, &in, &high_in);
   t->n_cols[sample] = draw_lines(e, cols, factor / balance, true, (int)slots, col_stream, step,
                                  t->col + (size_t)sample * (size_t)cols, &out, &high_out);
+  t->reached[sample] = cols * line_pulses(t->row + (size_t)sample * (size_t)rows, t->n_rows[sample]) +
+                       rows * line_pulses(t->col + (size_t)sample * (size_t)cols, t->n_cols[sample]);
   t->truncated[sample] = (double)in * out - (double)(in - high_in) * (out - high_out);
 }
 
@@ -143,6 +153,7 @@ static void coincide(queue *q, const mho_pulse_train *row, int n_rows, const mho
         }
         done += some;
         q->n += some;
+        q->counts->half -= 2 * some; /* these cells are on two lines, and wholly selected */
         if (q->n == MHO_DEVICE_BLOCK)
           flush(q);
       }
@@ -184,8 +195,11 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
   for (int s = 0; s < job->samples; s++) {
     const mho_pulse_train *row = t->row + (size_t)s * (size_t)job->xb->rows, *col = t->col + (size_t)s * cols;
     int from = lower(row, t->n_rows[s], row0), to = lower(row, t->n_rows[s], row0 + rows);
-    if (row0 == 0)
+    if (row0 == 0) {
       counts->truncated += t->truncated[s];
+      counts->slots += t->slots[s];
+      counts->half += t->reached[s];
+    }
     if (job->xb->lines)
       count_lines(job, s, row, from, to, row0 == 0);
     for (int slot = 0; slot < t->slots[s] && from < to; slot++) {
@@ -193,6 +207,7 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
       coincide(&q, row + from, to - from, col, t->n_cols[s], slot);
     }
   }
+  counts->coincided += counts->set + counts->reset;
   mho_crossbar_refresh(job->xb, (size_t)row0 * cols, (size_t)rows * cols);
 }
 

@@ -8,7 +8,7 @@ mho_err mho_trains_new(int rows, int cols, int samples, mho_trains **out, mho_er
   if (t && (t->row = mho_alloc(n * (size_t)rows, sizeof *t->row)) &&
       (t->col = mho_alloc(n * (size_t)cols, sizeof *t->col)) && (t->slots = mho_alloc(n, sizeof *t->slots)) &&
       (t->n_rows = mho_alloc(n, sizeof *t->n_rows)) && (t->n_cols = mho_alloc(n, sizeof *t->n_cols)) &&
-      (t->truncated = mho_alloc(n, sizeof *t->truncated)))
+      (t->truncated = mho_alloc(n, sizeof *t->truncated)) && (t->reached = mho_alloc(n, sizeof *t->reached)))
     return MHO_OK;
   mho_trains_free(t);
   *out = NULL;
@@ -25,5 +25,6 @@ void mho_trains_free(mho_trains *t) {
   mho_free(t->n_rows);
   mho_free(t->n_cols);
   mho_free(t->truncated);
+  mho_free(t->reached);
   mho_free(t);
 }

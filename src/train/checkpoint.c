@@ -12,7 +12,13 @@
 
 #include "train/trainer.h"
 
-enum { CHECKPOINT_VERSION = 2, WITH_SCALES = 1 << 16, WITH_METER = 1 << 17, WITH_WIRES = 1 << 18 };
+enum {
+  CHECKPOINT_VERSION = 2,
+  WITH_SCALES = 1 << 16,
+  WITH_METER = 1 << 17,
+  WITH_WIRES = 1 << 18,
+  WITH_WRITES = 1 << 19
+};
 
 typedef struct header {
   char magic[8];            /* "mho ckpt" */
@@ -46,6 +52,10 @@ static int pieces_of(const mho_trainer *t, int c, piece *p) {
 
 static size_t pulses_size(const mho_trainer *t) {
   return (size_t)t->net->n_trained * sizeof *t->connection_pulses;
+}
+
+static size_t writes_size(const mho_trainer *t) {
+  return (size_t)t->net->n_trained * sizeof *t->writes;
 }
 
 static size_t total_size(const mho_trainer *t) {
@@ -128,13 +138,13 @@ static void copy_wires(const mho_trainer *t, char *at, bool out) {
 mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
   bool meter = t->meter && t->batch > 0;
   size_t size = total_size(t) + (has_scales(t) ? scales_size(t) : 0) + (has_wires(t) ? wires_size(t) : 0) +
-                (meter ? meter_size(t) : 0);
+                (meter ? meter_size(t) + writes_size(t) : 0);
   char *bytes = mho_alloc(size, 1), *at = bytes;
   if (!bytes)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
   header h = {.magic = "mho ckpt",
               .version = CHECKPOINT_VERSION | (has_scales(t) ? WITH_SCALES : 0u) |
-                         (has_wires(t) ? WITH_WIRES : 0u) | (meter ? WITH_METER : 0u),
+                         (has_wires(t) ? WITH_WIRES : 0u) | (meter ? WITH_METER | WITH_WRITES : 0u),
               .scalar = sizeof(mho_real),
               .size = size,
               .epoch = t->epoch,
@@ -157,8 +167,10 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
     copy_wires(t, at, true);
     at += wires_size(t);
   }
-  if (meter)
-    copy_meter(t->meter, at, true);
+  if (meter) {
+    memcpy(at, t->writes, writes_size(t));
+    copy_meter(t->meter, at + writes_size(t), true);
+  }
   *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
   return MHO_OK;
 }
@@ -174,8 +186,9 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
                     "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)", h.version,
                     h.scalar);
   bool scales = h.version & WITH_SCALES, meter = h.version & WITH_METER, wires = h.version & WITH_WIRES;
+  bool writes = h.version & WITH_WRITES; /* checkpoints of older programs have none */
   size_t size = total_size(t) + (scales ? scales_size(t) : 0) + (wires ? wires_size(t) : 0) +
-                (meter ? meter_size(t) : 0);
+                (writes ? writes_size(t) : 0) + (meter ? meter_size(t) : 0);
   if (h.size != blob->size || blob->size != size)
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
@@ -202,6 +215,10 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   }
   if (wires)
     at += wires_size(t);
+  if (writes) {
+    memcpy(t->writes, at, writes_size(t));
+    at += writes_size(t);
+  }
   if (meter && t->meter)
     copy_meter(t->meter, at, false);
   t->epoch = (int)h.epoch;

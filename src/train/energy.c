@@ -12,7 +12,11 @@
  *   amplifiers  amplifier t r sum_k N_k outputs_k
  *   set, reset  pulses V_p^2 t_p <G>                        <G> the mean of the connection
  *   half        half-selected cells (V_p/2)^2 t_p <G>       rows - 1 a pulse, and (cols - P)/P where P cells of a row are
- *                                                           pulsed at once; none with select transistors
+ *                                                           pulsed at once; of pulse trains, in every slot, the cells
+ *                                                           on a line that pulses alone, in both arrays of pairs; none
+ *                                                           with select transistors
+ *   verify      R (V^2 t 2 <G> + amplifier t + adc_step 2^bits)   R the cells read to verify what was written: both
+ *                                                           devices, a sense amplifier, a converter where there is one
  *
  * <..> sums over the reads of the epoch. With analog neurons the lines of the input and of the error conduct through all
  * steps of a phase, though they are read once. Amplifiers are counted for every read of a digital network and every step
@@ -24,7 +28,8 @@
  *           a convolution is read position by position
  *   adc     adc_time adc_share r for each of these; with analog neurons only for the read-out and the states of a phase
  *   set,    t_p pulses/(2 P) of the connection that gets most, divided between them by their numbers: the two devices of a
- *   reset   pair lie in arrays of their own
+ *   reset   pair lie in arrays of their own. Trains take t_p a slot for SET and t_p for RESET, however many cells pulse
+ *   verify  (t + adc_time) R/P of the connection that is read most
  *
  * Not in it: digital arithmetic and memory, control, leakage, evaluation; I-V laws other than Ohm's.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -33,9 +38,9 @@
 
 #include "train/trainer.h"
 
-enum { CELLS, LINES, DAC, ADC, AMPLIFIERS, SET, RESET, HALF };
-static const char *const names[MHO_ENERGY_TERMS] = {"cells",      "lines", "dac",   "adc",
-                                                    "amplifiers", "set",   "reset", "half-selected"};
+enum { CELLS, LINES, DAC, ADC, AMPLIFIERS, SET, RESET, HALF, VERIFY };
+static const char *const names[MHO_ENERGY_TERMS] = {"cells", "lines", "dac",           "adc",   "amplifiers",
+                                                    "set",   "reset", "half-selected", "verify"};
 
 /* Sums of siemens along the lines that a link drives, [inputs]. */
 static void line_sums(const mho_crossbar *x, bool transposed, double *sum) {
@@ -124,24 +129,36 @@ static void count_pulses(const epoch *e) {
                  c->reset_voltage > 0 ? c->reset_voltage
                  : own.v_reset != 0   ? fabs(own.v_reset)
                                       : 2};
-  double all = t->sums.set + t->sums.reset, longest = 0;
-  for (int i = 0; i < t->net->n_trained && all > 0; i++) {
+  double all = t->sums.set + t->sums.reset, longest = 0, slots = 0, reads = 0;
+  double arrays = t->e->device_config.mapping == MHO_MAPPING_DIFFERENTIAL ? 2 : 1;
+  double converted = e->circuits.adc_bits ? c->adc_step * ldexp(1, e->circuits.adc_bits) : 0;
+  for (int i = 0; i < t->net->n_trained; i++) {
     const mho_crossbar *x = t->net->connection[i].xb;
-    double pulses = t->connection_pulses[i], g = mho_crossbar_statistics(x).g_mean;
+    const mho_writes *w = &t->writes[i];
+    double pulses = t->connection_pulses[i], addressed = pulses - w->coincided;
+    double g = mho_crossbar_statistics(x).g_mean;
     double at_once = fmin((double)c->write_parallel, x->cols);
-    double half = c->select == MHO_SELECT_HALF ? x->rows - 1 + (x->cols - at_once) / at_once : 0;
-    longest = fmax(longest, pulses / (2 * at_once));
-    for (int k = 0; k < 2; k++) {
-      double part = pulses * (k ? t->sums.reset : t->sums.set) / all, one = g * v[k] * v[k] * width;
-      e->row[k ? RESET : SET].joule += part * one;
+    double half = addressed * (x->rows - 1 + (x->cols - at_once) / at_once) + arrays * w->half;
+    if (c->select != MHO_SELECT_HALF)
+      half = 0;
+    longest = fmax(longest, addressed / (2 * at_once));
+    slots = fmax(slots, w->slots);
+    reads = fmax(reads, w->reads / at_once);
+    e->row[VERIFY].count += w->reads;
+    e->row[VERIFY].joule +=
+        w->reads * ((2 * g * e->voltage * e->voltage + c->amplifier) * c->read_time + converted);
+    for (int k = 0; k < 2 && all > 0; k++) {
+      double part = (k ? t->sums.reset : t->sums.set) / all, one = g * v[k] * v[k] * width;
+      e->row[k ? RESET : SET].joule += part * pulses * one;
       e->row[HALF].joule += part * half * one / 4;
       e->row[HALF].count += part * half;
     }
   }
   e->row[SET].count = t->sums.set;
   e->row[RESET].count = t->sums.reset;
-  e->row[SET].seconds = all > 0 ? width * longest * t->sums.set / all : 0;
-  e->row[RESET].seconds = all > 0 ? width * longest * t->sums.reset / all : 0;
+  e->row[SET].seconds = width * (slots + (all > 0 ? longest * t->sums.set / all : 0));
+  e->row[RESET].seconds = width * (slots + (all > 0 ? longest * t->sums.reset / all : 0));
+  e->row[VERIFY].seconds = (c->read_time + (e->circuits.adc_bits ? c->adc_time : 0)) * reads;
 }
 
 /* Reads one after another in a step: a convolution is read position by position, layers side by side or in turn. */

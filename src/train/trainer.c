@@ -81,6 +81,7 @@ void mho_trainer_free(mho_trainer *t) {
   mho_free(t->slab_counts);
   mho_free(t->slab_norm);
   mho_free(t->connection_pulses);
+  mho_free(t->writes);
   mho_free(t->chunk_stats);
   mho_free(t->order);
   mho_free(t->cut);
@@ -204,6 +205,7 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
             (t->layer_factor = mho_alloc((size_t)net->n_layers, sizeof(double))) &&
             (t->nominal_step = mho_alloc((size_t)trained, sizeof(double))) &&
             (t->connection_pulses = mho_alloc((size_t)trained, sizeof(double))) &&
+            (t->writes = mho_alloc((size_t)trained, sizeof *t->writes)) &&
             (t->order = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
             (t->cut = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
             (t->batches = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
@@ -523,6 +525,20 @@ static void restore_slab(void *arg, int i, int thread) {
     mho_crossbar_restore(x, first, n, RESTORATION | update << 12, &t->slab_counts[i]);
 }
 
+void mho_trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c) {
+  mho_writes *w = &t->writes[connection];
+  t->sums.set += c->set;
+  t->sums.reset += c->reset;
+  t->sums.clipped += c->clipped;
+  t->sums.truncated += c->truncated;
+  t->sums.verify_reads += c->reads;
+  t->connection_pulses[connection] += c->set + c->reset;
+  w->reads += c->reads;
+  w->slots += c->slots;
+  w->coincided += c->coincided;
+  w->half += c->half;
+}
+
 static void update_weights(mho_trainer *t, int batch) {
   update_job u = {t, batch, 1};
   mho_pool *pool = t->ctx ? t->ctx->pool : NULL;
@@ -545,15 +561,8 @@ static void update_weights(mho_trainer *t, int batch) {
     mho_pool_run(pool, t->n_slabs, restore_slab, &u);
     mho_network_disturb(t->net);
   }
-  for (int i = 0; i < t->n_slabs; i++) {
-    const mho_pulse_counts *c = &t->slab_counts[i];
-    t->sums.set += c->set;
-    t->sums.reset += c->reset;
-    t->sums.clipped += c->clipped;
-    t->sums.truncated += c->truncated;
-    t->sums.verify_reads += c->reads;
-    t->connection_pulses[t->slab[i].connection] += c->set + c->reset;
-  }
+  for (int i = 0; i < t->n_slabs; i++)
+    mho_trainer_count(t, t->slab[i].connection, &t->slab_counts[i]);
   t->update++;
   mho_network_refresh(t->net, t->update, false);
 }
@@ -604,6 +613,10 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
     if (t->meter)
       mho_meter_clear(t->meter);
     memset(t->connection_pulses, 0, (size_t)t->net->n_trained * sizeof *t->connection_pulses);
+    memset(t->writes, 0, (size_t)t->net->n_trained * sizeof *t->writes);
+    mho_err err = t->update == 0 ? mho_trainer_initial(t, ei) : MHO_OK;
+    if (err)
+      return err;
   }
   double start = mho_seconds(), before = t->sums.wall_s;
   while (t->batch < batches) {

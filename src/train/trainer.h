@@ -16,6 +16,11 @@ typedef struct mho_slab {
   int connection, row0, rows;
 } mho_slab;
 
+/* What was done to one connection's devices in this epoch, for its energy and time; see mho_pulse_counts. */
+typedef struct mho_writes {
+  double reads, slots, coincided, half;
+} mho_writes;
+
 /* What a settle shows besides its states, to those who ask; all nullable. */
 typedef struct mho_watch {
   double *time, *energy; /* [capacity] */
@@ -50,13 +55,14 @@ struct mho_trainer {
   mho_pulse_counts *slab_counts;         /* [n_slabs] of the update under way */
   double *slab_norm;                     /* [n_slabs] squared norm of the gradient, when it is clipped */
   double *connection_pulses;             /* [n_trained] of this epoch */
+  mho_writes *writes;                    /* [n_trained] of this epoch */
   mho_real **scratch, **dw;              /* [threads]; dw: a slab's gradient, its wanted change, scratch */
   void **workspace;                      /* [threads] of the settler; NULL where it needs none */
   mho_watch watch;
-  mho_rule_stats *chunk_stats;           /* [chunks] */
-  int *cut;                              /* [training images] as they were cut into batches, once */
-  int *batches; /* [training images] order of the batches in this epoch, only the first used */
-  int *order;   /* [training images] in the order of this epoch */
+  mho_rule_stats *chunk_stats; /* [chunks] */
+  int *cut;                    /* [training images] as they were cut into batches, once */
+  int *batches;                /* [training images] order of the batches in this epoch, only the first used */
+  int *order;                  /* [training images] in the order of this epoch */
   /* where the training stands */
   int epoch;               /* completed */
   int64_t batch;           /* done of the epoch under way */
@@ -77,5 +83,10 @@ mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *part, int fi
 /* What the settler needs on every thread. */
 mho_err mho_trainer_workspaces_new(mho_trainer *t, mho_errinfo *ei);
 void mho_trainer_workspaces_free(mho_trainer *t);
+
+/* Add to the counts of this epoch. */
+void mho_trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c);
+/* Initial weights through the programming scheme, where program.initial says so; once, before the first update. */
+mho_err mho_trainer_initial(mho_trainer *t, mho_errinfo *ei);
 
 #endif

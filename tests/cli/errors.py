@@ -21,6 +21,8 @@ def test_config():
              ('device:\n  model: linear\n  g_max: 3\n', ['c.yaml:3', 'no unit', '3 S']),
              ('train:\n  batch: -4\n', ['c.yaml:2', '1 to 65536']),
              ('update: {scheme: pulses}\n', ['c.yaml:1', 'mho list devices']),
+             ('device: linear\nupdate: {scheme: stochastic}\nprogram: {initial: scheme}\n',
+              ['c.yaml:3', 'outer products', 'use exact']),
              ('a: [b\n', ['c.yaml:', 'YAML']),
              ('\0', ['not a text file'])]
     for text, says in cases:

@@ -122,9 +122,97 @@ static void test_pulses(void **state) {
   counted_free(&c);
 }
 
+/* Trains of fixed length whose probabilities all saturate, by steps too small to change what follows: every line that
+ * has anything to say pulses in every slot, so all is known without a draw. */
+static void test_trains(void **state) {
+  enum { LENGTH = 7 };
+  mho_experiment *e =
+      experiment("network: {hidden: [6]}\nsettle: {method: synchronous, free: 4, nudged: 2}\n"
+                 "dataset: {train: 40}\ntrain: {batch: 20}\nrule: {nudge: 1}\nfeedback: {scale: 1}\n"
+                 "device: {model: linear, step_up: 1e-7, step_down: 1e-7}\n"
+                 "energy: {set_voltage: 3 V, reset_voltage: 3 V, pulse_width: 1 us}\n"
+                 "update: {scheme: stochastic, rate: 1000, management: false, max_length: 7}\n");
+  mho_trainer *t = trainer(e);
+  mho_epoch_row row;
+  mho_energy_row term[MHO_ENERGY_TERMS];
+  OK(mho_trainer_epoch(t, &row, &ei));
+  OK(mho_trainer_energy(t, term, &ei));
+  const mho_dataset *d = mho_trainer_dataset(t);
+  double inputs = 0; /* pixels that are not 0 */
+  for (int i = 0; i < N * X; i++)
+    inputs += d->train.pixel[i] != 0;
+  /* of a pair both devices are pulsed; hidden states, and errors of both layers, are never 0 */
+  NEAR(row.pulses, 2 * LENGTH * (inputs * H + N * H * C), 0, 0);
+  for (int i = 0; i < MHO_ENERGY_TERMS; i++) {
+    const mho_energy_row *r = &term[i];
+    if (!strcmp(r->term, "set") || !strcmp(r->term, "reset"))
+      NEAR(r->seconds, LENGTH * N * 1e-6, 1e-12, 0);
+    if (!strcmp(r->term, "half-selected")) { /* cells of a column that pulses on rows that do not */
+      const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
+      double count = 2 * LENGTH * H * (N * X - inputs);
+      NEAR(r->count, count, 1e-12, 0);
+      NEAR(r->joule, count * mho_crossbar_statistics(x).g_mean * 9e-6 / 4, 1e-9, 0);
+    }
+  }
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
+/* Reads that verify what was written. */
+static void test_verify(void **state) {
+  counted c = count("update: {scheme: write_verify, optimizer: sgd, rate: 0.5}\n"
+                    "array: {adc_bits: 6, dac_bits: 6, read_voltage: 0.3 V}\n");
+  double reads = c.row.verify_reads, joule = term(&c, "verify")->joule, g[2];
+  assert_true(reads > 100);
+  NEAR(term(&c, "verify")->count, reads, 0, 0);
+  for (int k = 0; k < 2; k++)
+    g[k] = mho_crossbar_statistics(mho_trainer_network(c.t)->connection[k].xb).g_mean;
+  double rest = 5e-6 * 50e-9 + 64 * 10e-15, cell = 2 * 0.09 * 50e-9;
+  assert_true(joule >= reads * (cell * fmin(g[0], g[1]) + rest) * (1 - 1e-9) &&
+              joule <= reads * (cell * fmax(g[0], g[1]) + rest) * (1 + 1e-9));
+  double seconds = term(&c, "verify")->seconds; /* two at once, both connections side by side */
+  assert_true(seconds >= 52e-9 * reads / 4 && seconds <= 52e-9 * reads / 2);
+  counted_free(&c);
+}
+
+/* Initial weights through a scheme: within half a step of the exact ones where devices are, and counted. */
+static void test_initial(void **state) {
+  static const char *const how[] = {"{scheme: pulses, rate: 0}", "{scheme: accumulate, rate: 0}",
+                                    "{scheme: sign, rate: 0}",
+                                    "{scheme: write_verify, rate: 0, tolerance: 0.5}"};
+  static const char *const device[] = {"{model: linear, step_up: 0.01, step_down: 0.01}",
+                                       "{model: linear, step_up: 0.01, step_down: 0.01, mapping: reference}"};
+  for (int d = 0; d < MHO_COUNT(device); d++)
+    for (int i = 0; i < MHO_COUNT(how); i++) {
+      char yaml[512];
+      mho_epoch_row row;
+      snprintf(yaml, sizeof yaml,
+               "network: {hidden: [6]}\ndataset: {train: 20}\ntrain: {batch: 20}\ndevice: %s\nupdate: %s\n"
+               "program: {initial: scheme, rounds: 60}\n",
+               device[d], how[i]);
+      mho_experiment *e = experiment(yaml);
+      mho_trainer *t = trainer(e);
+      const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
+      size_t n = (size_t)x->rows * (size_t)x->cols;
+      mho_real *exact = mho_alloc(n, sizeof *exact);
+      memcpy(exact, x->w, n * sizeof *exact);
+      OK(mho_trainer_epoch(t, &row, &ei));
+      double step = mho_crossbar_step(x, 0.01), farthest = 0;
+      for (size_t k = 0; k < n; k++)
+        farthest = fmax(farthest, fabs((double)(exact[k] - x->w[k])));
+      assert_true(farthest > 0.1 * step && farthest < 1.001 * step);
+      assert_true(row.pulses > 100 && row.verify_reads >= (double)n && row.clipped >= 0);
+      mho_free(exact);
+      mho_trainer_free(t);
+      mho_experiment_free(e);
+    }
+}
+
 /* The same for any number of threads and after a resume in mid-epoch; nothing without devices or when not asked for. */
 static void test_resume(void **state) {
-  mho_experiment *e = experiment(net), *ideal = experiment("device: ideal\n"),
+  char yaml[2048]; /* with all that is counted in mid-epoch */
+  snprintf(yaml, sizeof yaml, "%supdate: {scheme: stochastic, rate: 0.5}\n", net);
+  mho_experiment *e = experiment(yaml), *ideal = experiment("device: ideal\n"),
                  *off = experiment("device: linear\nenergy: {count: false}\n");
   mho_context one = {0}, three = {0};
   volatile sig_atomic_t stop = 1;
@@ -160,8 +248,9 @@ static void test_resume(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_reads),  cmocka_unit_test(test_converters), cmocka_unit_test(test_analog),
-      cmocka_unit_test(test_pulses), cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_reads),   cmocka_unit_test(test_converters), cmocka_unit_test(test_analog),
+      cmocka_unit_test(test_pulses),  cmocka_unit_test(test_trains),     cmocka_unit_test(test_verify),
+      cmocka_unit_test(test_initial), cmocka_unit_test(test_resume),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -1,0 +1,75 @@
+/* initial.c - initial weights written as any others: by the pulses of the programming scheme.
+ *
+ * Devices begin at the conductances of weight zero. Up to program.rounds times every weight is read, and the scheme is
+ * asked, with nothing left over from the round before, for what is missing; less than half of a nominal step is let be.
+ * What the devices' noise and spread make of it is what training starts from. Pulses and reads are of the first epoch.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "train/trainer.h"
+
+/* Numbers of these programming steps, apart from those of training. */
+static const uint64_t INITIAL = (uint64_t)1 << 40;
+
+/* Weights that are still off by half a step or more; dw: what they lack. */
+static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, double step, mho_real *dw) {
+  size_t off = 0;
+  mho_real near = (mho_real)(0.5 * step);
+  for (size_t i = 0; i < n; i++) {
+    mho_real d = target[i] - x->w[i];
+    bool keep = d < near && d > -near;
+    dw[i] = keep ? 0 : d;
+    off += !keep;
+  }
+  return off;
+}
+
+static void program(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
+  mho_crossbar *x = t->net->connection[c].xb;
+  size_t n = (size_t)x->rows * (size_t)x->cols;
+  mho_real *chi = t->accumulator ? t->accumulator[c] : NULL;
+  memcpy(target, x->w, n * sizeof *target);
+  memset(dw, 0, n * sizeof *dw);
+  mho_crossbar_set(x, 0, n, dw);
+  for (int64_t round = 0; round < t->e->initial.rounds; round++) {
+    mho_pulse_counts counts = {.reads = (double)n};
+    mho_program_job job = {.xb = x,
+                           .params = t->e->scheme.params,
+                           .n = n,
+                           .dw = dw,
+                           .state = chi,
+                           .nominal_step = t->nominal_step[c],
+                           .update = INITIAL + (uint64_t)round,
+                           .rounding = mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)c)};
+    size_t off = missing(x, n, target, t->nominal_step[c], dw);
+    if (off)
+      t->scheme->apply(&job, &counts);
+    if (chi)
+      memset(chi, 0, n * sizeof *chi);
+    counts.clipped = 0; /* asked for again in the next round */
+    mho_trainer_count(t, c, &counts);
+    if (!off)
+      return;
+  }
+  t->sums.clipped += (double)missing(x, n, target, t->nominal_step[c], dw); /* given up */
+}
+
+mho_err mho_trainer_initial(mho_trainer *t, mho_errinfo *ei) {
+  const mho_device_model *device = (const mho_device_model *)t->e->device.entry;
+  if (t->e->initial.how != MHO_INITIAL_SCHEME || !device->pulse)
+    return MHO_OK;
+  size_t most = 0;
+  for (int c = 0; c < t->net->n_trained; c++) {
+    const mho_crossbar *x = t->net->connection[c].xb;
+    size_t n = (size_t)x->rows * (size_t)x->cols;
+    most = n > most ? n : most;
+  }
+  mho_real *room = mho_alloc(2 * most, sizeof *room);
+  if (!room)
+    return mho_fail(ei, MHO_ENOMEM, "no memory to program %zu initial weights", most);
+  for (int c = 0; c < t->net->n_trained; c++)
+    program(t, c, room, room + most);
+  mho_free(room);
+  mho_network_refresh(t->net, t->update, true);
+  return MHO_OK;
+}
