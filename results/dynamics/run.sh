@@ -2,7 +2,7 @@
 # run.sh - settling in physical time, and what reading early, noise and mismatch cost; prints the tables of README.md and
 # writes the plots beside it. Stopped at any time, it goes on where it was. About 50 minutes of one core in all.
 # Usage: results/dynamics/run.sh [PART...], of: times unsettled read read_mnist noise mismatch; DB=file, THREADS=n,
-# SEEDS="1 2 3" (of read, noise and mismatch) in the environment. unsettled and read_mnist need MNIST.
+# SEEDS="1 2 3" (of read, noise and mismatch), LEVELS (of noise) in the environment. unsettled and read_mnist need MNIST.
 set -eu
 cd "$(dirname "$0")/../.."
 mho=${MHO:-build/mho}
@@ -282,7 +282,7 @@ part_noise() {
       --set rule.nudge=1 --seed $seed
   done
   echo "| none | | $(for seed in $seeds; do final "noise 0 $seed"; done | stats) | | | | | |"
-  for s in 0.0001 0.001 0.01 0.1; do
+  for s in ${LEVELS:-0.0001 0.001 0.01 0.1}; do
     row="" dat=$s
     for kind in "white 0.1 0" "white 1 0" "white 1 4" "flicker 1 0" "flicker 1 4"; do
       set -- $kind
