@@ -120,3 +120,10 @@ if command -v gnuplot >/dev/null; then
     echo "unset multiplot"
   } | gnuplot
 fi
+[ -s $writes ] && awk -F, 'NR > 1 { d = $1 ($2 > 0 ? ", slope " $2 : ""); if (!(d in seen)) { seen[d]; order[++m] = d }
+    k = d SUBSEP $4 SUBSEP $3; n[k]++; sum[k] += 100 * $6 }
+  function cell(d, ohm, how, k) { k = d SUBSEP ohm SUBSEP how; return (k in n) ? sprintf("%.1f", sum[k] / n[k]) : "–" }
+  END { print "\n| device | 0 ohm: ideal | half | third | 5 ohm: ideal | transistor | half | third |\n|---|---|---|---|---|---|---|---|"
+    for (i = 1; i <= m; i++) { d = order[i]
+      print "| " d " | " cell(d, 0, "ideal") " | " cell(d, 0, "half") " | " cell(d, 0, "third") " | " cell(d, 5, "ideal") " | " \
+        cell(d, 5, "transistor") " | " cell(d, 5, "half") " | " cell(d, 5, "third") " |" } }' $writes
