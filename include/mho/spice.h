@@ -105,6 +105,7 @@ typedef struct mho_netlist_crossbar {
   bool transposed;        /* drive bit lines, sense word lines */
   double r_word, r_bit;   /* ohm a wire segment; 0: no wires */
   int tile[2];            /* rows and columns of a physical tile; 0: as large as the array */
+  bool external;          /* inputs by external sources, and devices of conductance 0 too, for a session */
   bool save_nodes;        /* keep the voltages of all nodes among the results */
   bool control;           /* add the .control block that makes `ngspice -b` run and print it */
   const double *expected; /* nullable; A: [cols], transposed [rows]; written as comments */

@@ -31,6 +31,7 @@
 #undef X
 #define X(id) extern const mho_array_model mho_array_##id;
 #include "array_list.inc"
+#include "spice_array_list.inc"
 #undef X
 
 static const struct {
@@ -64,6 +65,7 @@ static const struct {
 #undef X
 #define X(id) {MHO_KIND_ARRAY, &mho_array_##id.entry},
 #include "array_list.inc"
+#include "spice_array_list.inc"
 #undef X
 };
 

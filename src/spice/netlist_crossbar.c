@@ -3,8 +3,8 @@
  * Numbers are written so that they read back as the same double. Values are plain numbers on the elements,
  * never inside the expression of a B source: ngspice 39 keeps 11 digits of a literal there.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "spice/netlist_crossbar.h"
 #include "mho/spice.h"
-#include "spice/text.h"
 
 #include <math.h>
 
@@ -111,7 +111,10 @@ static void add_inputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
   add(t, "\n* parameters: input voltages of the %s lines (V)\n", x->transposed ? "bit" : "word");
   for (int k = 0; k < inputs(x); k++) {
     add(t, "Vin%d %s%d 0 ", k, line, k);
-    add_number(t, x->v_in[k]);
+    if (x->external)
+      add(t, "external");
+    else
+      add_number(t, x->v_in[k]);
     add(t, "\n");
   }
 }
@@ -141,7 +144,7 @@ static void add_bit_node(mho_spice_text *t, const mho_netlist_crossbar *x, char 
 }
 
 static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double g, char sign, int i, int j) {
-  if (g == 0)
+  if (g == 0 && !x->external)
     return;
   add(t, "R%c_%d_%d ", sign, i, j);
   for (int end = 0; end < 2; end++) /* from the driven line to the sensed one */
@@ -149,7 +152,7 @@ static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double 
       add_word_node(t, x, sign, i, j);
     else
       add_bit_node(t, x, sign, i, j);
-  add_number(t, 1 / g);
+  add_number(t, x->external ? mho_netlist_ohm(g) : 1 / g);
   add(t, "\n");
 }
 
@@ -204,6 +207,8 @@ static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
     add(t, "Vp%d p%d 0 0\n", k, k);
     if (x->g_neg)
       add(t, "Vn%d n%d 0 0\n", k, k);
+    if (x->external) /* part of another netlist */
+      continue;
     add(t, ".save i(Vp%d)", k);
     if (x->g_neg)
       add(t, " i(Vn%d)", k);
@@ -223,6 +228,24 @@ static void add_control(mho_spice_text *t, const mho_netlist_crossbar *x) {
   add(t, "quit\n.endc\n");
 }
 
+static void add_body(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  add_inputs(t, x);
+  add_devices(t, x, x->g_pos, 'p');
+  add_wires(t, x, 'p');
+  if (x->g_neg) {
+    add_devices(t, x, x->g_neg, 'n');
+    add_wires(t, x, 'n');
+  }
+  add_outputs(t, x);
+}
+
+mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x, mho_errinfo *ei) {
+  mho_err err = check(x, ei);
+  if (!err)
+    add_body(t, x);
+  return err;
+}
+
 mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mho_errinfo *ei) {
   *out = NULL;
   mho_err err = check(x, ei);
@@ -231,14 +254,7 @@ mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mh
   mho_spice_text t = {0};
   mho_netlist_title(&t, x->title ? x->title : "crossbar read");
   add_head(&t, x);
-  add_inputs(&t, x);
-  add_devices(&t, x, x->g_pos, 'p');
-  add_wires(&t, x, 'p');
-  if (x->g_neg) {
-    add_devices(&t, x, x->g_neg, 'n');
-    add_wires(&t, x, 'n');
-  }
-  add_outputs(&t, x);
+  add_body(&t, x);
   if (x->control)
     add_control(&t, x);
   add(&t, "\n.end\n");

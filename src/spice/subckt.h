@@ -4,6 +4,7 @@
 #define MHO_SPICE_SUBCKT_H
 
 #include "mho/neuron.h"
+#include "spice/netlist_crossbar.h"
 #include "spice/text.h"
 
 /* Virtual grounds of a positive and a negative line, and their difference as a current. */
@@ -12,11 +13,6 @@ void mho_subckt_sense(mho_spice_text *t);
 bool mho_subckt_neuron(mho_spice_text *t, const mho_neuron *neuron);
 /* Membrane of a read-out unit. */
 void mho_subckt_readout(mho_spice_text *t);
-
-/* Resistance of a device that is there even when it does not conduct, because it may later. */
-static inline double mho_netlist_ohm(double g) {
-  return 1 / (g > 1e-21 ? g : 1e-21);
-}
 
 /* "rp_x_h1_3_4": the resistor from line i to line j of a link's positive (sign 'p') or negative ('n') devices. */
 enum { MHO_NETLIST_NAME = 96 };
