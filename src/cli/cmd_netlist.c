@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/subject.h"
+#include "cli/drive.h"
 
 enum { MAX_WORDS = 1024 };
 typedef struct options {
@@ -138,48 +138,6 @@ static const struct argp argp = {
     NULL,
     NULL};
 
-/* ---------------------------------------------------------------- what the core says of a sample */
-
-/* States of one sample, [n_layers] of [n]. */
-typedef struct sample {
-  mho_real *image;
-  double *x, *free[MHO_LAYERS_MAX], *nudged[MHO_LAYERS_MAX], *error;
-  uint8_t label[1];
-} sample;
-
-static void sample_free(sample *s) {
-  for (int l = 0; l < MHO_LAYERS_MAX; l++) {
-    mho_free(s->free[l]);
-    mho_free(s->nudged[l]);
-  }
-  mho_free(s->image);
-  mho_free(s->error);
-}
-
-static mho_err sample_settle(const subject *of_run, int number, sample *s, mho_errinfo *ei) {
-  const mho_network *net = mho_trainer_network(of_run->t);
-  int last = net->n_layers - 1;
-  *s = (sample){.image = mho_alloc((size_t)net->layer[0].n, sizeof *s->image),
-                .error = mho_alloc((size_t)net->layer[last].n, sizeof *s->error)};
-  bool ok = s->image && s->error;
-  for (int l = 0; l <= last && ok; l++)
-    ok = (s->free[l] = mho_alloc((size_t)net->layer[l].n, sizeof(double))) &&
-         (s->nudged[l] = mho_alloc((size_t)net->layer[l].n, sizeof(double)));
-  mho_err err = ok ? subject_samples(of_run, number, 1, s->image, s->label, ei)
-                   : mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
-  if (!err)
-    err = mho_cosim_core(&(mho_cosim_network_options){.net = net,
-                                                      .device = &of_run->e->device_config,
-                                                      .samples = 1,
-                                                      .x = s->image,
-                                                      .label = s->label,
-                                                      .nudge = subject_nudge(of_run)},
-                         s->free, s->nudged, s->error, ei);
-  for (int i = 0; i < net->layer[0].n && !err; i++)
-    s->free[0][i] = (double)s->image[i];
-  return err;
-}
-
 /* ---------------------------------------------------------------- the two circuits */
 
 static mho_err ohms(const char *name, const char *text, double *out, mho_errinfo *ei) {
@@ -200,17 +158,8 @@ static mho_err read_wires(const options *o, mho_netlist_crossbar *x, mho_errinfo
   return err;
 }
 
-/* Voltages of a read: the activities of the driven layer, 0.1 V of 1; read-out errors for its transposed read. */
-static void drive(const mho_network *net, const mho_connection *k, bool transposed, const sample *s,
-                  double *v) {
-  int layer = transposed ? k->to : k->from;
-  const double *z = layer == net->n_layers - 1 ? s->error : s->free[layer];
-  for (int i = 0; i < net->layer[layer].n; i++)
-    v[i] = 0.1 * z[i];
-}
-
-static mho_err crossbar_text(const options *o, const subject *of_run, const sample *s, const char *of,
-                             char **text, mho_errinfo *ei) {
+static mho_err crossbar_text(const options *o, const subject *of_run, const char *of, char **text,
+                             mho_errinfo *ei) {
   const mho_connection *k = subject_connection(of_run, o->layer, ei);
   if (!k)
     return MHO_ENOTFOUND;
@@ -221,10 +170,13 @@ static mho_err crossbar_text(const options *o, const subject *of_run, const samp
   mho_err err =
       g_pos && g_neg && v && expected ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar");
   if (!err) {
-    char title[256];
-    snprintf(title, sizeof title, "crossbar %s of %s, read of test image %ld", k->name, of, o->sample);
+    char title[400], place[96];
+    err = subject_drive(of_run, k, o->transposed, (int)o->sample, v, place, ei);
+    for (int i = 0; i < (o->transposed ? k->xb->cols : k->xb->rows); i++)
+      v[i] *= 0.1; /* V of an activity of 1 */
+    snprintf(title, sizeof title, "crossbar %s of %s, read of test image %ld%s", k->name, of, o->sample,
+             place);
     mho_netlist_siemens(k->xb, &of_run->e->device_config, 0, g_pos, g_neg, &g_unit);
-    drive(mho_trainer_network(of_run->t), k, o->transposed, s, v);
     mho_netlist_crossbar x = {.rows = k->xb->rows,
                               .cols = k->xb->cols,
                               .g_pos = g_pos,
@@ -234,7 +186,8 @@ static mho_err crossbar_text(const options *o, const subject *of_run, const samp
                               .control = true,
                               .tolerance = 1e-9,
                               .title = title};
-    err = subject_wires(of_run, k, &x, ei); /* unless others are given */
+    if (!err)
+      err = subject_wires(of_run, k, &x, ei); /* unless others are given */
     if (!err)
       err = read_wires(o, &x, ei);
     if (!err)
@@ -250,7 +203,7 @@ static mho_err crossbar_text(const options *o, const subject *of_run, const samp
   return err;
 }
 
-static mho_err network_text(const options *o, const subject *of_run, const sample *s, const char *of,
+static mho_err network_text(const options *o, const subject *of_run, const subject_states *s, const char *of,
                             char **text, mho_errinfo *ei) {
   const mho_network *net = mho_trainer_network(of_run->t);
   char title[256];
@@ -323,7 +276,7 @@ static mho_err device_text(const options *o, const subject *of_run, const char *
 
 static mho_err netlist(const options *o, session *s, mho_errinfo *ei) {
   subject x;
-  sample settled = {0};
+  subject_states settled = {0};
   char *text = NULL, of[128];
   mho_err err = subject_open(s, &o->common, MHO_STORE_READ, &x, ei);
   if (err)
@@ -331,12 +284,14 @@ static mho_err netlist(const options *o, session *s, mho_errinfo *ei) {
   snprintf(of, sizeof of, *x.id ? "run %.100s" : "%.100s", *x.id ? x.id : o->common.run);
   if (o->device)
     err = device_text(o, &x, of, &text, ei);
-  else if (!(err = sample_settle(&x, (int)o->sample, &settled, ei)))
-    err = (o->network ? network_text : crossbar_text)(o, &x, &settled, of, &text, ei);
+  else if (!o->network)
+    err = crossbar_text(o, &x, of, &text, ei);
+  else if (!(err = subject_settle(&x, (int)o->sample, &settled, ei)))
+    err = network_text(o, &x, &settled, of, &text, ei);
   if (!err)
     err = write_out(o->out, text, ei);
   mho_free(text);
-  sample_free(&settled);
+  subject_states_free(&settled);
   subject_close(&x);
   return err;
 }

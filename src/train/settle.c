@@ -136,7 +136,7 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *part, int sample,
     err = power_new(t, &power, ei);
   if (!err) {
     bool direct = t->direct; /* two states are watched, not their difference */
-    t->direct = false;
+    t->direct = direct && !t->state[1]; /* where there is no room for two, the nudged one stays unseen */
     t->watch = (mho_watch){.time = &time, .energy = &energy, .power = &power, .trace = &trace};
     mho_rule_stats s = mho_trainer_settle(t, part, sample, 1, true);
     t->watch = (mho_watch){0};

@@ -153,6 +153,7 @@ def test_validation_chooses():
 
 def test_cosim_and_report():
     if 'ngspice          yes' in run('--version', '-v').stdout:
+        write('conv.yaml', 'dataset: {name: digits, train: 40, test: 10}\ntrain: {batch: 20}\n')
         results = lines('cosim', 'hw', '--json')
         assert [r['direction'] for r in results] == ['forward', 'transposed']
         assert all(r['pass'] and 0 < r['max_rel'] < 1e-5 and r['layer'] == 'h2-out' for r in results)
@@ -165,6 +166,12 @@ def test_cosim_and_report():
         assert all(r['pass'] and r['max_rel'] < 1e-5 for r in lines('cosim', 'wired', '--json'))
         write('wired.cir', run('netlist', 'wired').stdout)
         assert run('netlist', '--check', 'wired.cir').stdout.startswith('pass')
+        # the crossbar of a convolution is driven by a patch, with a 1 for the bias
+        conv = ['--set', 'network.topology=conv', '--set', 'network.conv=[4x3, pool2]', '--set', 'network.neuron=hard_sigmoid',
+                '--set', 'network.biases=true']
+        for layer in (['--layer', 'x-h1'], ['--layer', 'x-h1', '--transposed'], ['--layer', 'h1-out', '--transposed']):
+            write('conv.cir', run('netlist', 'conv.yaml', *conv, *layer).stdout)
+            assert run('netlist', '--check', 'conv.cir').stdout.startswith('pass')
         assert 'set array.wire.r_word' in run('cosim', 'wired', '--what', 'network', code=2).stderr
     run('report', 'hw', '-o', 'hw.html')
     page = open(os.path.join(folder, 'hw.html'), encoding='utf-8').read()
