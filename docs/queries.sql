@@ -38,7 +38,7 @@ WHERE saturated > 0.001 GROUP BY run_id, l.name ORDER BY epoch, "most %" DESC;
 SELECT term, sum(joule) AS joule, round(100 * sum(joule) / (SELECT sum(joule) FROM energy_epoch), 1) AS "%" FROM energy_epoch
 GROUP BY term ORDER BY joule DESC;
 
--- 8. Which runs stand out from the other seeds of their grid point (by more than a standard deviation)?
+-- 8. Which runs stand out from the other seeds of their grid point (by more than 0.7 standard deviations)?
 SELECT r.id, r.name, round(100 * r.final_test_acc, 2) AS test, round(100 * v.test_acc_mean, 2) AS mean, round(100 * v.test_acc_std, 2) AS std
 FROM run AS r JOIN v_study AS v USING (point_hash) WHERE v.study = 'noise' AND abs(r.final_test_acc - v.test_acc_mean) > v.test_acc_std * 0.7
 ORDER BY abs(r.final_test_acc - v.test_acc_mean) DESC;

@@ -128,7 +128,7 @@ typedef struct mho_store_update {
   const mho_settle_sample *samples;
   int n_samples;
   const mho_checkpoint_row *last; /* replaces the checkpoint of kind "last" */
-  bool last_is_best;              /* and "best" */
+  bool last_is_best;              /* it is the "best" one, too, until a later one is; stored once */
   /* status (NULL: as it was), ended, wall_s, epochs_done, accuracies, best_epoch, pulses, energy, error, pid:
    * each replaced, so that a resumed run loses its ended and error */
   const mho_run_row *run;

@@ -91,6 +91,8 @@ static const char *const steps[MHO_STORE_VERSION] = {
     "topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free, settle_nudged, "
     "rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array, read_noise, "
     "epochs, batch); ",
+    /* a checkpoint that is both the last and the best is stored once */
+    "ALTER TABLE checkpoint ADD COLUMN is_best INTEGER NOT NULL DEFAULT 0",
 };
 
 /* Readers that people wait for, and writers of which a sweep has many, take turns within a second or so. */

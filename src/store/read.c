@@ -196,9 +196,10 @@ mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
                                  mho_errinfo *ei) {
   *out = (mho_checkpoint_row){0};
   sqlite3_stmt *st;
-  mho_err err =
-      mho_store_prepare(s, "SELECT epoch, batch, data FROM checkpoint WHERE run_id = ?1 AND kind = ?2",
-                        "read a checkpoint", &st, ei);
+  mho_err err = mho_store_prepare(s,
+                                  "SELECT epoch, batch, data FROM checkpoint WHERE run_id = ?1 AND "
+                                  "(kind = ?2 OR (?2 = 'best' AND is_best))",
+                                  "read a checkpoint", &st, ei);
   if (err)
     return err;
   sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);

@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -182,11 +182,12 @@ CREATE TABLE settle_sample ( -- in continuous time (settle.method ode), with obs
 
 CREATE TABLE checkpoint (
   run_id  TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
-  kind    TEXT NOT NULL CHECK (kind IN ('last', 'best')),
+  kind    TEXT NOT NULL CHECK (kind IN ('last', 'best')),  -- no row 'best' while the last one is it
   epoch   INTEGER NOT NULL,                  -- epochs completed
   batch   INTEGER NOT NULL,                  -- batches done of the epoch under way; 0 at an epoch's end
   created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
   data    BLOB NOT NULL,                     -- weights or devices, optimizer, counters: all a resume needs
+  is_best INTEGER NOT NULL DEFAULT 0,        -- 1: of the best epoch so far
   PRIMARY KEY (run_id, kind)
 ) STRICT;
 

@@ -230,21 +230,40 @@ static mho_err write_layers(mho_store *s, const char *id, const mho_store_update
   return err;
 }
 
-static mho_err write_checkpoint(mho_store *s, const char *id, const char *kind, const mho_checkpoint_row *c,
-                                mho_errinfo *ei) {
+static mho_err write_last(mho_store *s, const char *id, const mho_checkpoint_row *c, bool is_best,
+                          mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s,
-                                  "INSERT OR REPLACE INTO checkpoint(run_id, kind, epoch, batch, data) "
-                                  "VALUES(?1, ?2, ?3, ?4, ?5)",
-                                  "write a checkpoint", &st, ei);
+  mho_err err =
+      mho_store_prepare(s,
+                        "INSERT OR REPLACE INTO checkpoint(run_id, kind, epoch, batch, data, is_best) "
+                        "VALUES(?1, 'last', ?2, ?3, ?4, ?5)",
+                        "write a checkpoint", &st, ei);
   if (err)
     return err;
   sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
-  sqlite3_bind_text(st, 2, kind, -1, SQLITE_STATIC);
-  sqlite3_bind_int(st, 3, c->epoch);
-  sqlite3_bind_int64(st, 4, c->batch);
-  int rc = sqlite3_bind_blob64(st, 5, c->blob.size ? c->blob.data : "", c->blob.size, SQLITE_STATIC);
+  sqlite3_bind_int(st, 2, c->epoch);
+  sqlite3_bind_int64(st, 3, c->batch);
+  sqlite3_bind_int(st, 5, is_best);
+  int rc = sqlite3_bind_blob64(st, 4, c->blob.size ? c->blob.data : "", c->blob.size, SQLITE_STATIC);
   err = rc ? mho_store_fail(s, rc, "write a checkpoint", ei) : mho_store_run(s, st, "write a checkpoint", ei);
+  sqlite3_finalize(st);
+  return err;
+}
+
+/* What becomes of the best checkpoint before the last one is replaced: it goes when the new one is better, and when the
+ * last one was the best, only now it needs a row of its own. Renaming it touches one page: the two names are as long,
+ * and SQLite leaves the pages of a row alone that stay the same. So megabytes are written once an epoch. */
+static mho_err keep_best(mho_store *s, const char *id, bool last_is_best, mho_errinfo *ei) {
+  sqlite3_stmt *st;
+  mho_err err = mho_store_prepare(
+      s,
+      last_is_best ? "DELETE FROM checkpoint WHERE run_id = ?1 AND kind = 'best'"
+                   : "UPDATE checkpoint SET kind = 'best' WHERE run_id = ?1 AND kind = 'last' AND is_best",
+      "write a checkpoint", &st, ei);
+  if (err)
+    return err;
+  sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
+  err = mho_store_run(s, st, "write a checkpoint", ei);
   sqlite3_finalize(st);
   return err;
 }
@@ -267,9 +286,9 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
     err = mho_store_insert(s, "INSERT OR REPLACE INTO settle_sample", "run_id", id, sample_columns,
                            MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples, ei);
   if (!err && u->last)
-    err = write_checkpoint(s, id, "last", u->last, ei);
-  if (!err && u->last && u->last_is_best)
-    err = write_checkpoint(s, id, "best", u->last, ei);
+    err = keep_best(s, id, u->last_is_best, ei);
+  if (!err && u->last)
+    err = write_last(s, id, u->last, u->last_is_best, ei);
   if (!err && u->run)
     err = update_run(s, id, u->run, ei);
   return err;

@@ -91,12 +91,17 @@ static void test_epoch_round_trip(void **state) {
   double nan_ = (double)NAN;
   mho_epoch_row e = {1, .1, .2, nan_, .3, 6.2, 4, 5e9, 6, 7, 8, 9, nan_, 10, 11};
   mho_layer_row l[2] = {{0, "x-h1", 64, 32, .1, .2, .3, 1e-6, 2e-6, .4, .5, 6, nan_}, {1, "h1-out", 32, 10}};
-  mho_settle_row t[2] = {{1, "free", 5, 9, 1e-7, 1e-6, 1e-9, .9, -.4, 2}, {1, "nudged", 4, 8, 0, 0, nan_, nan_, nan_, 0}};
+  mho_settle_row t[2] = {{1, "free", 5, 9, 1e-7, 1e-6, 1e-9, .9, -.4, 2},
+                         {1, "nudged", 4, 8, 0, 0, nan_, nan_, nan_, 0}};
   mho_checkpoint_row c = {1, 12, {blob, SIZE}}, got;
   mho_store_update u = {&e, l, 2, 1, t, 2, NULL, 0, &c, true, NULL};
   begin(s, "r1", NULL, 1, .1);
   FAILS(mho_store_checkpoint_get(s, "r1", "last", &got, &ei), MHO_ENOTFOUND, "no checkpoint 'last'");
   OK(mho_store_write(s, "r1", &u, &ei));
+  IS("SELECT group_concat(kind || epoch) FROM checkpoint", "last1"); /* the best one, too: stored once */
+  OK(mho_store_checkpoint_get(s, "r1", "best", &got, &ei));
+  assert_true(got.epoch == 1 && got.blob.size == SIZE);
+  mho_blob_free(&got.blob);
   IS("SELECT concat FROM (SELECT epoch || ' ' || train_acc || ' ' || test_acc || ' ' || (val_acc IS NULL) || "
      "' ' || "
      "loss || ' ' || settle_steps || ' ' || unsettled || ' ' || pulses || ' ' || set_pulses || ' ' || "
@@ -118,6 +123,7 @@ static void test_epoch_round_trip(void **state) {
   e.loss = 77;
   OK(mho_store_write(s, "r1", &u, &ei));
   IS("SELECT group_concat(loss) FROM epoch", "0.3,77.0");
+  IS("SELECT group_concat(kind || epoch, ' ') FROM (SELECT * FROM checkpoint ORDER BY kind)", "best1 last2");
   OK(mho_store_checkpoint_get(s, "r1", "last", &got, &ei));
   assert_true(got.epoch == 2 && got.batch == 0 && got.blob.size == 0);
   mho_blob_free(&got.blob);
