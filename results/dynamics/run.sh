@@ -87,6 +87,7 @@ part_times() {
     for beta in 0.001 0.01 0.1 0.25 1 4; do
       [ "${1%%x*}$beta" = 101 ] && continue # EP diverges there
       [ "${1%%x*}$beta" = 104 ] && continue
+      [ "$2$beta" = asymmetric4 ] && continue
       [ "$1" = 1x64 ] && [ $beta != 0.1 ] && continue # nothing leads back: beta_i does not matter
       name="times $1 $2 $beta"
       train "$name" --set "network.hidden=$3" $shape --set feedback.scale=$beta
