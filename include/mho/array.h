@@ -34,8 +34,8 @@ typedef struct mho_clock {
 
 /* What a sense line has held since the free phase, for converters that see only the change since then. */
 typedef struct mho_hold {
-  mho_real *analog;  /* [n x outputs] what came to the converter */
-  mho_real *digital; /* [n x outputs] what the converter made of it */
+  mho_real *analog;  /* [n x parts x outputs] what came to the converters, parts as of mho_crossbar_parts */
+  mho_real *digital; /* [n x parts x outputs] what the converters made of it */
   bool subtract;     /* convert the difference from what is held; else hold this read */
 } mho_hold;
 
@@ -81,6 +81,8 @@ typedef struct mho_array_model {
   bool (*noisy)(const void *params);
   /* Whether a read is anything but the product with w: noisy, converted, distorted. Nullable: it is not. */
   bool (*lossy)(const void *params);
+  /* Sums that are converted apart for one output and added as numbers. Nullable: 1. */
+  int (*parts)(const mho_crossbar *x, bool transposed);
   /* Whether converters see the change since the free phase, and mho_read.hold is needed. Nullable. */
   bool (*holds)(const void *params);
   /* Make and free what the model keeps in x->own. Nullable. */
@@ -105,9 +107,10 @@ typedef struct mho_array_model {
  * one thread at a time. */
 typedef struct mho_scales {
   bool valid, recording;
-  int64_t every;  /* updates from one calibration to the next; 0: there is only one */
-  int n;          /* cols + rows */
-  mho_real *most; /* [n] largest |sum| that was seen on the columns, then, transposed, on the rows */
+  int64_t every; /* updates from one calibration to the next; 0: there is only one */
+  int n;         /* cols + rows */
+  mho_real
+      *most; /* [n] largest |sum| that came to a converter of the columns, then, transposed, of the rows */
 } mho_scales;
 
 /* Pulses of whole lines in an update, whatever cells they met on. */
@@ -202,6 +205,8 @@ MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
 MHO_API bool mho_crossbar_noisy(const mho_crossbar *x);
 /** ... or differ from the product in any way. */
 MHO_API bool mho_crossbar_lossy(const mho_crossbar *x);
+/** Sums that are converted apart for one output of a read and added as numbers: tiles with converters of their own; else 1. */
+MHO_API int mho_crossbar_parts(const mho_crossbar *x, bool transposed);
 /** mho_real's of scratch that a read of n samples needs. */
 MHO_API size_t mho_crossbar_scratch(const mho_crossbar *x, int n);
 /** Conductances of the pair in siemens, [rows x cols] each; for the ideal device those of a pair with

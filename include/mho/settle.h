@@ -24,10 +24,11 @@ typedef struct mho_state {
   mho_real **keep;   /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
                        them; NULL  without MHO_STATE_KEEP */
   mho_real **
-      hold; /* [2 n_links] of [capacity x n of to]: what the sense lines of links into hidden layers held last,
+      hold; /* [2 n_links] of [capacity x parts x n of to], parts as of mho_crossbar_parts: what the sense lines of links
+                       into hidden layers held last,
                        and the numbers made of it; NULL without MHO_STATE_HOLD */
   int n_hold;
-  double *memory;   /* [capacity x memory_size]: what a settler carries of every sample from phase to phase;
+  double *memory; /* [capacity x memory_size]: what a settler carries of every sample from phase to phase;
                        NULL where it carries nothing but z */
   size_t memory_size;
 } mho_state;
@@ -117,7 +118,7 @@ typedef struct mho_settle_job {
   mho_clock clock;
   mho_real *scratch;
   mho_meter *meter; /* nullable: reads are counted there, on one thread */
-  void *workspace; /* of the settler, for this thread; NULL where it has none */
+  void *workspace;  /* of the settler, for this thread; NULL where it has none */
   /* For a settler that `subtracts`, both nullable: z_free - z goes into moved, [n_layers] of [capacity x n], and free
    * is the state of the free phase. */
   const mho_state *free;

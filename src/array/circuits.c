@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "array/periphery.h"
+#include "array/place.h"
 
 void mho_circuits_detach(mho_crossbar *x) {
   mho_periphery_own *o = x->own;
@@ -70,14 +71,31 @@ static bool attach_cells(mho_crossbar *x, const mho_crossbar_options *options) {
          ((o->square = mho_alloc(cells, sizeof *o->square)) && (o->cube = mho_alloc(cells, sizeof *o->cube)));
 }
 
+/* How the inputs are divided between converters: by tiles where their sums are added as numbers. */
+static void divide(mho_crossbar *x, const mho_crossbar_options *options) {
+  const mho_periphery *p = x->params;
+  mho_periphery_own *o = x->own;
+  mho_array_config defaults;
+  mho_params_init(mho_array_params, &defaults);
+  bool apart = p->adc_bits && p->tiles == MHO_TILES_DIGITAL;
+  mho_places_size(options->array_config ? options->array_config : &defaults, &o->depth[0], &o->depth[1]);
+  for (int t = 0; t < 2; t++) {
+    int in = t ? x->cols : x->rows;
+    o->depth[t] = apart && o->depth[t] < in ? o->depth[t] : in;
+    o->parts[t] = (in + o->depth[t] - 1) / o->depth[t];
+  }
+}
+
 mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *options, mho_errinfo *ei) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own = mho_alloc(1, sizeof *o);
   bool ok = o != NULL;
+  if (ok)
+    divide(x, options);
   for (int t = 0; ok && t < 2; t++) {
-    int in = t ? x->cols : x->rows, out = t ? x->rows : x->cols;
-    ok = draw(options, 4 * t, out, 1, p->gain, &o->gain[t]) &&
-         draw(options, 4 * t + 1, out, 0, p->offset, &o->offset[t]) &&
+    int in = t ? x->cols : x->rows, sensed = o->parts[t] * (t ? x->rows : x->cols);
+    ok = draw(options, 4 * t, sensed, 1, p->gain, &o->gain[t]) &&
+         draw(options, 4 * t + 1, sensed, 0, p->offset, &o->offset[t]) &&
          draw(options, 4 * t + 2, in, 1, p->input_gain, &o->input_gain[t]) &&
          draw(options, 4 * t + 3, in, 0, p->input_offset, &o->input_offset[t]);
   }

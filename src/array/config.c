@@ -9,7 +9,8 @@ static const mho_param array_table[] = {
                "resistance of a word line from device to device; 0 with r_bit 0: no wires"),
     MHO_P_REAL(mho_array_config, r_bit, "wire.r_bit", "ohm", 0, 0, 1e9, "the same of the bit lines"),
     MHO_P_INTS(mho_array_config, wire_tile, "wire.tile", "128 128", 1, 65536,
-               "rows and columns of a physical tile with wires, or one number for both"),
+               "rows and columns of a physical tile (wires, write.select, ADCs of array.tiles), or one "
+               "number for both"),
     MHO_P_REAL(mho_array_config, wire_tolerance, "wire.tolerance", "", 1e-9, 1e-12, 0.1,
                "error of the effective matrix, of its largest entry"),
     MHO_P_INT(

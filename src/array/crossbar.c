@@ -380,6 +380,10 @@ bool mho_crossbar_lossy(const mho_crossbar *x) {
   return bent || mho_crossbar_noisy(x) || (x->model->lossy && x->model->lossy(x->params));
 }
 
+int mho_crossbar_parts(const mho_crossbar *x, bool transposed) {
+  return x->model->parts ? x->model->parts(x, transposed) : 1;
+}
+
 size_t mho_crossbar_scratch(const mho_crossbar *x, int n) {
   return x->model->scratch ? x->model->scratch(x, n) : 0;
 }

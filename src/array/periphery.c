@@ -27,6 +27,14 @@
  * Analog differencing: the sense line holds its analog value of the free phase, and in a nudged phase the converter sees
  * the change since then, amplified; what it makes of it is added to the number of the free phase. The number the free
  * phase ends with is rounded as ever, but its rounding error is the same in both states and cancels in their difference.
+ * A line that the free phase does not read (the error's) holds 0, and its whole sum is amplified: a difference_gain that
+ * clips it keeps its sign only, and of tiles a sign each, which is no longer the sign of the sum; ranging clips nothing.
+ *
+ * Where a line has a converter, a matrix with more inputs than a physical tile has lines (array.wire.tile, with or without
+ * wires) is read tile by tile: u_j, its noise, amplifier and conversion are those of the inputs i of a tile, and the tiles'
+ * numbers are added; or, with `tiles: analog`, their currents are, before one converter. All tiles of a line have the same
+ * full scale, the largest sum that a tile of it saw. Tiles side by side share the drivers of their rows. Without a
+ * converter, also between analog neurons, currents are added.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/periphery.h"
 
@@ -56,9 +64,9 @@ static const mho_param table[] = {
     MHO_P_INT(mho_periphery, adc_bits, "adc_bits", 0, 0, MHO_CONVERTER_BITS,
               "of a sense line's converter; 0: exact"),
     P_CHOICE(adc_range, "adc_range", "calibrated|fixed",
-             "full scale from the largest sum that training images give, or adc_full_scale"),
+             "full scale from the largest sum (of a tile) that training images give, or adc_full_scale"),
     P_REAL(adc_full_scale, "adc_full_scale", 8, 1e-6, 1e6,
-           "summed input of a neuron at full scale, fixed or before it is calibrated"),
+           "sum that a converter sees (of a tile) at full scale, fixed or before it is calibrated"),
     P_CHOICE(
         adc_columns, "adc_columns", "shared|own",
         "calibrated: one full scale for the sense lines of a direction, or one for each (a gain a column)"),
@@ -85,6 +93,10 @@ static const mho_param table[] = {
         "phases are converted each on its own, or the free one is held and the amplified change converted"),
     P_REAL(difference_gain, "difference_gain", 32, 1, 1e6,
            "amplification of the change with analog differencing (with ranging of the output, as it comes)"),
+    P_CHOICE(
+        tiles, "tiles", "digital|analog",
+        "sums of more inputs than array.wire.tile has: each tile's converted and the numbers added, or the "
+        "currents added before one ADC"),
 };
 
 static mho_err check(const void *params, mho_errinfo *ei) {
@@ -123,6 +135,11 @@ static void circuits(const void *params, mho_array_circuits *out) {
                               p->coupling == MHO_COUPLING_ANALOG};
 }
 
+static int parts(const mho_crossbar *x, bool transposed) {
+  const mho_periphery_own *o = x->own;
+  return o->parts[transposed];
+}
+
 static bool holds(const void *params) {
   const mho_periphery *p = params;
   return p->differencing == MHO_DIFFERENCING_ANALOG && p->adc_bits && p->coupling == MHO_COUPLING_DIGITAL;
@@ -153,6 +170,8 @@ typedef struct chain {
   mho_real fixed;
   const mho_real *full; /* full scale of the sense lines */
   int stride;           /* 0: one for all */
+  int parts;            /* tiles that are converted apart, or 1; ... */
+  int tile, first, n;   /* ... the one being read, its first input, how many it has */
 } chain;
 
 static size_t scratch(const mho_crossbar *x, int n) {
@@ -185,6 +204,14 @@ static void find_scales(chain *c, mho_real *room) {
   c->stride = 1;
 }
 
+/* Turn to tile number t. */
+static void select_tile(chain *c, int t) {
+  int depth = c->parts > 1 ? c->own->depth[c->r->transposed] : c->in;
+  c->tile = t;
+  c->first = t * depth;
+  c->n = c->in - c->first < depth ? c->in - c->first : depth;
+}
+
 static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   const mho_periphery *p = x->params;
   bool analog = p->coupling == MHO_COUPLING_ANALOG;
@@ -209,6 +236,8 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   c->repeats = linear ? 1 : reads;
   c->noise = linear ? (mho_real)(1 / sqrt(reads)) : 1;
   find_scales(c, c->gain + r->n);
+  c->parts = c->adc ? c->own->parts[r->transposed] : 1;
+  select_tile(c, 0);
 }
 
 /* Voltages of the driven lines, in units of an activity and times the sample's gain. */
@@ -245,22 +274,28 @@ static void drive(const chain *c, int repeat) {
   mho_circuits_bend(c->own, count, c->v);
 }
 
-/* Variance of the cells' noise in the column sums of all samples, [n x out]. */
+/* to = keep to + v op(m), the tile's inputs only: v [n x in], m [rows x cols], to [n x out]. */
+static void multiply(const chain *c, const mho_real *v, const mho_real *m, mho_real keep, mho_real *to) {
+  size_t at = (size_t)c->first * (c->r->transposed ? 1 : (size_t)c->x->cols);
+  mho_gemm(false, c->r->transposed, c->r->n, c->out, c->n, 1, v + c->first, c->in, m + at, c->x->cols, keep,
+           to, c->out);
+}
+
+/* Variance of the cells' noise in the tile's sums of all samples, [n x out]. */
 static void cell_variance(const chain *c, const mho_real *v) {
   const mho_read *r = c->r;
   size_t n_in = (size_t)r->n * (size_t)c->in;
   if (c->own->variance) {
     for (size_t i = 0; i < n_in; i++)
       c->squares[i] = v[i] * v[i];
-    mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, c->squares, c->in, c->own->variance, c->x->cols, 0,
-             c->variance, c->out);
+    multiply(c, c->squares, c->own->variance, 0, c->variance);
     return;
   }
   for (int s = 0; s < r->n; s++) { /* the same for every line: one number a sample */
-    const mho_real *row = v + (size_t)s * (size_t)c->in;
+    const mho_real *row = v + (size_t)s * (size_t)c->in + c->first;
     mho_real sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int i = 0; i < c->in; i++)
+    for (int i = 0; i < c->n; i++)
       sum += row[i] * row[i];
     c->variance[s] = sum * c->own->constant;
   }
@@ -292,7 +327,8 @@ static void add_noise(const chain *c, int s0, int rows, mho_real scale, int repe
   enum { PART = 1024 };
   const mho_read *r = c->r;
   float xi[PART];
-  mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_CELLS, repeat);
+  mho_rng rng = mho_periphery_tile(
+      mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_CELLS, repeat), c->tile);
   uint64_t moment = mho_periphery_moment(c->p, r->clock.update, r->clock.phase, r->clock.step);
   size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;
   for (size_t i0 = 0; i0 < n; i0 += PART) {
@@ -309,11 +345,12 @@ static void add_noise(const chain *c, int s0, int rows, mho_real scale, int repe
 /* The sense amplifiers of a sample's lines. */
 static void amplify(const chain *c, mho_real *u) {
   const mho_real *gains = c->own->gain[c->r->transposed], *offsets = c->own->offset[c->r->transposed];
+  size_t own = (size_t)c->tile * (size_t)c->out;
   mho_real top = (mho_real)c->p->saturation;
   for (int j = 0; gains && j < c->out; j++)
-    u[j] *= gains[j];
+    u[j] *= gains[own + (size_t)j];
   for (int j = 0; offsets && j < c->out; j++)
-    u[j] += offsets[j] * c->full[j * c->stride];
+    u[j] += offsets[own + (size_t)j] * c->full[j * c->stride];
   if (top > 0) {
     for (int j = 0; j < c->out; j++)
       u[j] = u[j] / top;
@@ -338,8 +375,8 @@ static void convert(const chain *c, mho_real least_gain, mho_real *u) {
 }
 
 /* Convert what a held line has changed by since the free phase, or convert and hold. */
-static void convert_held(const chain *c, size_t row, int repeat, mho_real *u) {
-  mho_real *analog = c->r->hold.analog + row, *digital = c->r->hold.digital + row;
+static void convert_held(const chain *c, size_t at, int repeat, mho_real *u) {
+  mho_real *analog = c->r->hold.analog + at, *digital = c->r->hold.digital + at;
   mho_real part = 1 / (mho_real)c->repeats;
   if (c->r->hold.subtract) {
     for (int j = 0; j < c->out; j++)
@@ -356,17 +393,17 @@ static void convert_held(const chain *c, size_t row, int repeat, mho_real *u) {
     digital[j] = (repeat ? digital[j] : 0) + part * u[j];
 }
 
-/* From a sample's sums u to numbers, which are added to y. */
+/* From a sample's sums u of a tile to numbers, which are added to y. */
 static void sense(const chain *c, int s, int repeat, mho_real *u) {
   const mho_read *r = c->r;
-  size_t row = (size_t)s * (size_t)c->out;
-  mho_real *y = r->y + row, keep = repeat ? 1 : r->keep;
+  size_t row = (size_t)s * (size_t)c->out, held = row * (size_t)c->parts + (size_t)c->tile * (size_t)c->out;
+  mho_real *y = r->y + row, keep = repeat || c->tile ? 1 : r->keep;
   mho_real scale = r->scale / (mho_real)c->repeats / (c->drivers ? c->gain[s] : 1);
   amplify(c, u);
   if (c->x->scales && c->x->scales->recording)
     widen(c, u);
   else if (c->adc && r->hold.analog)
-    convert_held(c, row, repeat, u);
+    convert_held(c, held, repeat, u);
   else if (c->adc)
     convert(c, 1, u);
   if (keep != 0)
@@ -383,38 +420,43 @@ static void add_curvature(const chain *c) {
   size_t n = (size_t)r->n * (size_t)c->in;
   for (size_t i = 0; i < n; i++)
     c->squares[i] = c->v[i] * c->v[i];
-  mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, c->squares, c->in, c->own->square, c->x->cols, 1,
-           c->sum, c->out);
+  multiply(c, c->squares, c->own->square, 1, c->sum);
   for (size_t i = 0; i < n; i++)
     c->squares[i] *= c->v[i];
-  mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, c->squares, c->in, c->own->cube, c->x->cols, 1,
-           c->sum, c->out);
+  multiply(c, c->squares, c->own->cube, 1, c->sum);
+}
+
+/* The tile's sums through its sense amplifiers and converters. */
+static void sense_tile(const chain *c, int repeat) {
+  const mho_read *r = c->r;
+  int rows = c->out < BLOCK ? BLOCK / c->out : 1;
+  for (int s0 = 0; s0 < r->n; s0 += rows) {
+    int m = r->n - s0 < rows ? r->n - s0 : rows;
+    memcpy(c->block, c->sum + (size_t)s0 * (size_t)c->out, (size_t)m * (size_t)c->out * sizeof *c->block);
+    if (c->own->noisy || c->p->output_noise > 0)
+      add_noise(c, s0, m, c->noise, repeat, c->block);
+    for (int s = 0; s < m; s++)
+      sense(c, s0 + s, repeat, c->block + (size_t)s * (size_t)c->out);
+  }
 }
 
 /* Drivers and converters around the product. */
-static void read_circuits(const chain *c) {
-  const mho_read *r = c->r;
-  const mho_periphery *p = c->p;
-  const mho_real *v = c->drivers ? c->v : r->x;
-  int rows = c->out < BLOCK ? BLOCK / c->out : 1;
-  for (int k = 0; k < c->repeats; k++) {
-    if (k == 0 || p->input_noise > 0) { /* else the same voltages again */
-      if (c->drivers)
-        drive(c, k);
-      mho_gemm(false, r->transposed, r->n, c->out, c->in, 1, v, c->in, mho_crossbar_matrix(c->x), c->x->cols,
-               0, c->sum, c->out);
+static void read_circuits(chain *c) {
+  const mho_real *v = c->drivers ? c->v : c->r->x;
+  int driven = c->p->input_noise > 0 ? c->repeats : 1; /* else the same voltages again */
+  int sensed = c->repeats / driven;
+  for (int k = 0; k < driven; k++) {
+    if (c->drivers)
+      drive(c, k);
+    for (int t = 0; t < c->parts; t++) {
+      select_tile(c, t);
+      multiply(c, v, mho_crossbar_matrix(c->x), 0, c->sum);
       if (c->own->square)
         add_curvature(c);
       if (c->own->noisy)
         cell_variance(c, v);
-    }
-    for (int s0 = 0; s0 < r->n; s0 += rows) {
-      int m = r->n - s0 < rows ? r->n - s0 : rows;
-      memcpy(c->block, c->sum + (size_t)s0 * (size_t)c->out, (size_t)m * (size_t)c->out * sizeof *c->block);
-      if (c->own->noisy || p->output_noise > 0)
-        add_noise(c, s0, m, c->noise, k, c->block);
-      for (int s = 0; s < m; s++)
-        sense(c, s0 + s, k, c->block + (size_t)s * (size_t)c->out);
+      for (int i = 0; i < sensed; i++)
+        sense_tile(c, k + i);
     }
   }
 }
@@ -450,6 +492,7 @@ const mho_array_model mho_array_periphery = {
     .check = check,
     .noisy = noisy,
     .lossy = lossy,
+    .parts = parts,
     .holds = holds,
     .attach = mho_circuits_attach,
     .detach = mho_circuits_detach,

@@ -16,7 +16,7 @@ typedef struct mho_periphery {
   double input_noise, output_noise, saturation;
   double gain, offset, input_gain, input_offset; /* mismatch */
   int64_t average;
-  int ranging, coupling, differencing;
+  int ranging, coupling, differencing, tiles;
   double difference_gain;
 } mho_periphery;
 
@@ -27,6 +27,7 @@ enum { MHO_ADC_SHARED, MHO_ADC_OWN };
 enum { MHO_RANGING_NONE, MHO_RANGING_INPUT, MHO_RANGING_OUTPUT, MHO_RANGING_BOTH };
 enum { MHO_COUPLING_DIGITAL, MHO_COUPLING_ANALOG };
 enum { MHO_DIFFERENCING_DIGITAL, MHO_DIFFERENCING_ANALOG };
+enum { MHO_TILES_DIGITAL, MHO_TILES_ANALOG };
 enum {
   MHO_CONVERTER_BITS = 20, /* of a float's 24: codes and their steps stay exact */
   MHO_RANGING_BITS = 10,   /* a ranging amplifier's gain is a power of 2, from 1/1024 to 1024 */
@@ -41,8 +42,10 @@ typedef struct mho_periphery_own {
   int law;               /* I-V, of the devices */
   double iv[3], voltage; /* its b, k2, k3; V of an activity of 1 */
   mho_real *square,
-      *cube; /* [rows x cols] what goes with v^2 and v^3 where that differs from cell to cell; else NULL */
-  mho_real *gain[2], *offset[2];             /* [outputs] of the sense lines; NULL without mismatch */
+      *cube;    /* [rows x cols] what goes with v^2 and v^3 where that differs from cell to cell; else NULL */
+  int depth[2]; /* inputs whose currents one converter sees: those of a tile, or all */
+  int parts[2]; /* sums that are converted apart for an output: tiles, or 1 */
+  mho_real *gain[2], *offset[2];             /* [parts x outputs] of the sense lines; NULL without mismatch */
   mho_real *input_gain[2], *input_offset[2]; /* [inputs] of the drivers; NULL without mismatch */
 } mho_periphery_own;
 
@@ -51,6 +54,11 @@ typedef struct mho_periphery_own {
 enum { MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_STATE };
 static inline mho_rng mho_periphery_stream(mho_rng rng, bool transposed, int kind, int repeat) {
   rng.stream += (uint32_t)transposed | (uint32_t)kind << 13 | (uint32_t)repeat << 15;
+  return rng;
+}
+/* Noise of tile number t of a line: a key of its own, since no bits of the stream are left. */
+static inline mho_rng mho_periphery_tile(mho_rng rng, int t) {
+  rng.seed += (uint64_t)t * 0x9e3779b97f4a7c15u;
   return rng;
 }
 /* What names the deviates of a read: new ones at every product, once a phase, or once a sample. */

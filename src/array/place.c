@@ -6,10 +6,17 @@ static int least(int a, int b) {
   return a < b ? a : b;
 }
 
+void mho_places_size(const mho_array_config *o, int *rows, int *cols) {
+  bool both = o->wire_negative == MHO_WIRE_NEGATIVE_NEIGHBOUR;
+  *rows = o->wire_tile.v[0];
+  *cols = o->wire_tile.v[o->wire_tile.n - 1];
+  *cols = both ? (*cols / 2 > 0 ? *cols / 2 : 1) : *cols;
+}
+
 int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out) {
   bool both = o->wire_negative == MHO_WIRE_NEGATIVE_NEIGHBOUR;
-  int rows = o->wire_tile.v[0], cols = o->wire_tile.v[o->wire_tile.n - 1], count = 0;
-  cols = both ? (cols / 2 > 0 ? cols / 2 : 1) : cols;
+  int rows, cols, count = 0;
+  mho_places_size(o, &rows, &cols);
   for (int row0 = 0; row0 < x->rows; row0 += rows)
     for (int col0 = 0; col0 < x->cols; col0 += cols)
       for (int bank = both ? MHO_BANK_BOTH : MHO_BANK_POS; bank <= (both ? MHO_BANK_BOTH : MHO_BANK_NEG);

@@ -8,7 +8,7 @@
 /* A line that a free phase does not read holds nothing. */
 static void release_lines(const mho_settle_job *job) {
   for (int i = 0; i < job->s->n_hold; i++) {
-    size_t n = (size_t)job->net->layer[job->net->link[i / 2].to].n;
+    size_t n = mho_link_held(job->net, &job->net->link[i / 2]);
     if (job->s->hold[i])
       memset(job->s->hold[i] + (size_t)job->row0 * n, 0, (size_t)job->n * n * sizeof(mho_real));
   }

@@ -13,12 +13,19 @@ static inline mho_real *mho_rows(const mho_network *net, mho_real *const *z, int
 /** Count n vectors read through link k. */
 void mho_meter_read(mho_meter *m, int k, int n, const mho_real *x);
 
+/* Numbers that the sense lines of a link hold for a sample. */
+static inline size_t mho_link_held(const mho_network *net, const mho_link *k) {
+  return (size_t)mho_crossbar_parts(net->connection[k->connection].xb, k->transposed) *
+         (size_t)net->layer[k->to].n;
+}
+
 /* What the sense lines of a link hold, or held in the free phase. */
 static inline mho_hold mho_link_hold(const mho_settle_job *job, const mho_link *k) {
   const mho_state *s = job->held ? job->held : job->s;
-  size_t i = (size_t)(k - job->net->link), at = (size_t)job->row0 * (size_t)job->net->layer[k->to].n;
+  size_t i = (size_t)(k - job->net->link);
   if (!s->hold || !s->hold[2 * i])
     return (mho_hold){NULL};
+  size_t at = (size_t)job->row0 * mho_link_held(job->net, k);
   return (mho_hold){s->hold[2 * i] + at, s->hold[2 * i + 1] + at, job->held != NULL};
 }
 

@@ -42,7 +42,7 @@ mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state
   }
   for (int i = 0; ok && i < s->n_hold; i++)
     if (is_hidden(net, net->link[i / 2].to))
-      ok = (s->hold[i] = mho_alloc((size_t)capacity * (size_t)net->layer[net->link[i / 2].to].n,
+      ok = (s->hold[i] = mho_alloc((size_t)capacity * mho_link_held(net, &net->link[i / 2]),
                                    sizeof(mho_real))) != NULL;
   for (int l = 0; ok && l < net->n_layers; l++) {
     size_t n = (size_t)capacity * (size_t)net->layer[l].n;

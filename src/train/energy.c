@@ -8,8 +8,8 @@
  *   cells       r V^2 t sum_k sum_i <x_i^2> G_i             what the cells take of the drivers
  *   lines       r V^2 C sum_k sum_i <x_i^2> 2 outputs_k     charging the lines of both arrays
  *   dac         dac_energy sum_k N_k inputs_k               where there is a converter
- *   adc         adc_step 2^bits r (sum_k N_k outputs_k + measured states)
- *   amplifiers  amplifier t r sum_k N_k outputs_k
+ *   adc         adc_step 2^bits r (sum_k N_k T_k outputs_k + measured states)
+ *   amplifiers  amplifier t r sum_k N_k T_k outputs_k       T_k the tiles along a line with a converter each, else 1
  *   set, reset  pulses V_p^2 t_p <G>                        <G> the mean of the connection
  *   half        half-selected cells (V_p/2)^2 t_p <G>       rows - 1 a pulse, and (cols - P)/P where P cells of a row are
  *                                                           pulsed at once; of pulse trains, in every slot, the cells
@@ -90,12 +90,14 @@ static void count_reads(const epoch *e, double *sums) {
     e->row[CELLS].count += r * times * m->reads[i];
     e->row[LINES].joule += r * v2 * e->c->cell_capacitance * 2 * out * squares;
     e->row[LINES].count += r * m->reads[i] * in;
-    e->row[AMPLIFIERS].joule += r * e->c->amplifier * e->c->read_time * times * m->reads[i] * out;
-    e->row[AMPLIFIERS].count += r * times * m->reads[i] * out;
+    bool converted = e->circuits.adc_bits && !(e->circuits.analog && neurons_out);
+    double sensed = converted ? out * mho_crossbar_parts(x, k->transposed) : out;
+    e->row[AMPLIFIERS].joule += r * e->c->amplifier * e->c->read_time * times * m->reads[i] * sensed;
+    e->row[AMPLIFIERS].count += r * times * m->reads[i] * sensed;
     if (e->circuits.dac_bits && !(e->circuits.analog && neurons_in))
       e->row[DAC].count += m->reads[i] * in;
-    if (e->circuits.adc_bits && !(e->circuits.analog && neurons_out))
-      e->row[ADC].count += r * m->reads[i] * out;
+    if (converted)
+      e->row[ADC].count += r * m->reads[i] * sensed;
   }
 }
 

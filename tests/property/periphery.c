@@ -128,6 +128,11 @@ static void test_variance(void **state) {
   variance(
       "read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4, adc_bits: 20, adc_range: fixed",
       4, true, 0.03, 0.08);
+  /* tiles: cells have the variance of their own rows, every tile an amplifier of its own, all independent */
+  variance("read_noise: 0.02, adc_bits: 20, adc_range: fixed, wire: {tile: [10, 8]}", 1, true, 0, 0);
+  variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4, adc_bits: 20, "
+           "adc_range: fixed, wire: {tile: [16, 8]}",
+           4, true, 0.03, 0.08 * sqrt(2));
 }
 
 /* Noise that is held through a phase does not average out. */
@@ -284,6 +289,123 @@ static void test_held_lines(void **state) {
     NEAR(y[j], product(&b, v, j), 0, step / 2 + 1e-5);
     NEAR(z[j] - y[j], 0.02 * (double)b.x->w[7 * COLS + j], 0, step / 64 / 2 + 1e-5);
   }
+  bench_free(&b);
+}
+
+/* ---------------------------------------------------------------- tiles */
+
+/* sum_i v_i W_ij of inputs first .. first+n-1, forward or transposed. */
+static double part_of(const bench *b, bool transposed, const mho_real *v, int j, int first, int n) {
+  double sum = 0;
+  for (int i = first; i < first + n; i++)
+    sum += (double)v[i] * (double)b->x->w[transposed ? j * COLS + i : i * COLS + j];
+  return sum;
+}
+static double code_of(double u, double step, double full) {
+  return step * nearbyint(fmax(fmin(u, full), -full) / step);
+}
+
+/* Tiles of 16 x 8: two halves forward, three parts back, each through an amplifier and a converter of its own; in analog
+ * one conversion of the whole. Both are clear of each other. */
+static void test_tiles(void **state) {
+  for (int analog = 0; analog < 2; analog++)
+    for (int saturates = 0; saturates < 2; saturates++) {
+      char keys[256];
+      snprintf(keys, sizeof keys,
+               "adc_bits: 5, adc_range: fixed, adc_full_scale: 2, wire: {tile: [16, 8]}, tiles: %s, "
+               "saturation: %g",
+               analog ? "analog" : "digital", saturates ? 1.5 : 0);
+      bench b = bench_new(keys);
+      double step = 2 / 15.0;
+      int off = 0, apart = 0, n = 0;
+      for (int transposed = 0; transposed < 2; transposed++) {
+        int in = transposed ? COLS : ROWS, out = transposed ? ROWS : COLS, tile = transposed ? 8 : 16;
+        assert_int_equal(mho_crossbar_parts(b.x, transposed), analog ? 1 : transposed ? 3 : 2);
+        for (uint32_t k = 0; k < 50; k++) {
+          mho_real v[ROWS], y[ROWS];
+          fill(v, (size_t)in, 10 + k, 0.6);
+          mho_crossbar_read(
+              b.x, &(mho_read){
+                       .transposed = transposed, .n = 1, .x = v, .y = y, .scale = 1, .scratch = b.scratch});
+          for (int j = 0; j < out; j++, n++) {
+            double sums[2] = {0}; /* tile by tile, whole */
+            for (int whole = 0; whole < 2; whole++)
+              for (int i = 0, m = whole ? in : tile; i < in; i += m) {
+                double u = part_of(&b, transposed, v, j, i, in - i < m ? in - i : m);
+                sums[whole] += code_of(saturates ? 1.5 * tanh(u / 1.5) : u, step, 2);
+              }
+            off += fabs((double)y[j] - sums[analog]) > 1e-4;
+            apart += fabs(sums[0] - sums[1]) > 1e-4;
+          }
+        }
+      }
+      assert_true(off <= 3); /* sums in single precision that lie half way between two codes */
+      assert_true(apart > n / 4);
+      bench_free(&b);
+    }
+}
+
+/* A matrix of one tile is read as without any, through all circuits. */
+static void test_one_tile(void **state) {
+  static const char all[] =
+      "dac_bits: 6, adc_bits: 7, adc_range: fixed, read_noise: 0.02, input_noise: 0.02, "
+      "output_noise: 0.02, average: 3, noise: {law: proportional}, saturation: 3, "
+      "mismatch: {gain: 0.1, offset: 0.1, input_gain: 0.1, input_offset: 0.1}, ";
+  static const char *const tiles[] = {"wire: {tile: [31, 17]}", "wire: {tile: [16, 8]}, tiles: analog",
+                                      "tiles: digital", "wire: {tile: [16, 8]}"};
+  mho_real v[ROWS], y[4][COLS];
+  fill(v, ROWS, 2, 0.5);
+  for (int k = 0; k < 4; k++) {
+    char keys[400];
+    snprintf(keys, sizeof keys, "%s%s", all, tiles[k]);
+    bench b = bench_new(keys);
+    read_at(&b, v, (mho_clock){3, 1, 2}, y[k]);
+    bench_free(&b);
+  }
+  assert_memory_equal(y[0], y[1], sizeof y[0]);
+  assert_memory_equal(y[0], y[2], sizeof y[0]);
+  assert_memory_not_equal(y[0], y[3], sizeof y[0]);
+}
+
+/* Full scale of a line: the largest sum that one of its tiles saw. */
+static void test_tile_scales(void **state) {
+  bench b = bench_new("adc_bits: 8, adc_columns: own, wire: {tile: [16, 8]}");
+  mho_real v[ROWS], y[COLS];
+  fill(v, ROWS, 2, 0.5);
+  b.x->scales->recording = b.x->scales->valid = true;
+  read_at(&b, v, (mho_clock){0}, y);
+  for (int j = 0; j < COLS; j++) {
+    double a = part_of(&b, false, v, j, 0, 16), c = part_of(&b, false, v, j, 16, 15);
+    NEAR(y[j], a + c, 0, 1e-5);
+    NEAR(b.x->scales->most[j], fmax(fabs(a), fabs(c)), 1e-5, 1e-5);
+  }
+  bench_free(&b);
+}
+
+/* Held lines of tiles: each resolves its own change. */
+static void test_held_tiles(void **state) {
+  bench b = bench_new("adc_bits: 8, adc_range: fixed, differencing: analog, difference_gain: 64, "
+                      "wire: {tile: [16, 8]}");
+  mho_real v[2 * ROWS], u[2 * ROWS], y[2 * COLS], z[2 * COLS], analog[4 * COLS], digital[4 * COLS];
+  fill(v, 2 * ROWS, 2, 0.5);
+  memcpy(u, v, sizeof u);
+  for (int s = 0; s < 2; s++) { /* a change in either tile */
+    u[s * ROWS + 7] += (mho_real)0.02;
+    u[s * ROWS + 20] += (mho_real)0.02;
+  }
+  mho_read r = {.n = 2, .x = v, .y = y, .scale = 1, .hold = {analog, digital, false}, .scratch = b.scratch};
+  mho_crossbar_read(b.x, &r);
+  r.x = u;
+  r.y = z;
+  r.hold.subtract = true;
+  mho_crossbar_read(b.x, &r);
+  for (int s = 0; s < 2; s++)
+    for (int j = 0; j < COLS; j++) {
+      NEAR(analog[2 * s * COLS + j], part_of(&b, false, v + s * ROWS, j, 0, 16), 0, 1e-5);
+      NEAR(analog[(2 * s + 1) * COLS + j], part_of(&b, false, v + s * ROWS, j, 16, 15), 0, 1e-5);
+      double change = 0.02 * (double)(b.x->w[7 * COLS + j] + b.x->w[20 * COLS + j]);
+      NEAR(z[s * COLS + j] - y[s * COLS + j], change, 0, 2 * (8.0 / 127 / 64 / 2) + 1e-5);
+    }
   bench_free(&b);
 }
 
@@ -519,6 +641,9 @@ static void test_training(void **state) {
   train("ranging: both");
   train("differencing: analog");
   train("coupling: analog");
+  train("wire: {tile: [24, 8]}");
+  train("differencing: analog, ranging: output, wire: {tile: [24, 8], r_word: 1 ohm, r_bit: 1 ohm, "
+        "tolerance: 1e-5}");
   train("coupling: analog, differencing: analog, ranging: output");
 }
 
@@ -529,7 +654,9 @@ int main(void) {
       cmocka_unit_test(test_dither),      cmocka_unit_test(test_mismatch),
       cmocka_unit_test(test_chip),        cmocka_unit_test(test_saturation),
       cmocka_unit_test(test_ranging),     cmocka_unit_test(test_calibration),
-      cmocka_unit_test(test_held_lines),  cmocka_unit_test(test_measured_states),
+      cmocka_unit_test(test_held_lines),  cmocka_unit_test(test_tiles),
+      cmocka_unit_test(test_one_tile),    cmocka_unit_test(test_tile_scales),
+      cmocka_unit_test(test_held_tiles),  cmocka_unit_test(test_measured_states),
       cmocka_unit_test(test_voltage_law), cmocka_unit_test(test_device_noise),
       cmocka_unit_test(test_time),        cmocka_unit_test(test_leak),
       cmocka_unit_test(test_refused),     cmocka_unit_test(test_training),

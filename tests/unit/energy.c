@@ -84,6 +84,21 @@ static void test_converters(void **state) {
   counted_free(&c);
 }
 
+/* A tile of 40 x 8 takes part of the 64 inputs and, transposed, of the 10 errors: two conversions each, or one of the sum. */
+static void test_tiles(void **state) {
+  for (int analog = 0; analog < 2; analog++) {
+    char more[200];
+    snprintf(more, sizeof more, "update: {rate: 0}\narray: {adc_bits: 7, wire: {tile: [40, 8]}, tiles: %s}\n",
+             analog ? "analog" : "digital");
+    counted c = count(more);
+    double outputs = analog ? N * (H + C + H) : N * (2 * H + C + 2 * H);
+    NEAR(term(&c, "adc")->count, outputs, 0, 0);
+    NEAR(term(&c, "adc")->joule, 10e-15 * 128 * outputs, 1e-12, 0);
+    NEAR(term(&c, "amplifiers")->count, outputs, 0, 0);
+    counted_free(&c);
+  }
+}
+
 /* Joined by wires: converters for the input, the error, the read-out and the states of two phases; input and error conduct
  * for all steps. */
 static void test_analog(void **state) {
@@ -248,9 +263,9 @@ static void test_resume(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_reads),   cmocka_unit_test(test_converters), cmocka_unit_test(test_analog),
-      cmocka_unit_test(test_pulses),  cmocka_unit_test(test_trains),     cmocka_unit_test(test_verify),
-      cmocka_unit_test(test_initial), cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_reads),  cmocka_unit_test(test_converters), cmocka_unit_test(test_tiles),
+      cmocka_unit_test(test_analog), cmocka_unit_test(test_pulses),     cmocka_unit_test(test_trains),
+      cmocka_unit_test(test_verify), cmocka_unit_test(test_initial),    cmocka_unit_test(test_resume),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
