@@ -17,7 +17,6 @@ enum { MHO_DEVICE_BLOCK = 256, MHO_DEVICE_COLUMNS = 16 };
 typedef struct mho_device_block {
   int n;                   /* at most MHO_DEVICE_BLOCK */
   const float *g;          /* [n] before the pulse */
-  const float *from;       /* [n] what the change is added to: g, or 0 to have the change itself */
   const float *dir;        /* [n] +1 SET (potentiation), -1 RESET (depression) */
   const float *xi;         /* [n] standard normal of this pulse; all 0 gives the mean response */
   bool quiet;              /* xi is all 0: what it multiplies may be left out */
@@ -26,7 +25,7 @@ typedef struct mho_device_block {
                            * response only: of the others the caller takes that part of the step */
   const float *col[MHO_DEVICE_COLUMNS]; /* [n] each, the columns the model asked for */
   const void *shared;                   /* what the model's prepare made; NULL when it has none */
-  float *out;                           /* [n] from + the change, not yet clipped to the cell's bounds */
+  float *out;                           /* [n] the change of g, not yet cut off at the cell's bounds */
 } mho_device_block;
 
 typedef struct mho_device_config mho_device_config;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # run.sh - the layered rows of Liu & Chen's Tables 1 and 2: prints the tables of README.md.
-# Usage: results/fre_rnn/run.sh [MODE [SEEDS [DATASETS [DB]]]], for example: sweep "1 2 3" mnist
+# Usage: results/fre_rnn/run.sh [MODE [SEEDS [DATASETS [DB [ROWS]]]]], for example: sweep "1 2 3" mnist
+# ROWS is a pattern of row names (egrep), by default all.
 # MODE sweep is mho's own: sweeps, the difference settled itself. MODE paper is the paper's: T and K synchronous steps, two
 # single-precision states subtracted. Stopped at any time, it goes on where it was. A seed takes about 7 minutes on two cores
 # for MNIST and 6 for CIFAR-10 in mode sweep, and 80 and 50 in mode paper (the SGD row, 100 epochs of batches of 20, apart).
@@ -11,6 +12,7 @@ mode=${1:-sweep}
 seeds=${2:-1 2 3 4 5}
 datasets=${3:-mnist cifar10}
 db=${4:-results/fre_rnn.db}
+pattern=${5:-.}
 case $mode in
 sweep | paper) ;;
 *)
@@ -72,7 +74,7 @@ rows_paper() {
 END
 }
 rows() {
-  "rows_$mode"
+  "rows_$mode" | grep -E "^[^|]*($pattern)"
 }
 
 for seed in $seeds; do

@@ -61,7 +61,7 @@ static inline void in_place(const mho_cells *c, size_t first, int n, const float
                             mho_device_block *b) {
   size_t k = bounds_at(c, first);
   b->n = n;
-  b->g = b->from = c->state + first;
+  b->g = c->state + first;
   b->dir = dir;
   b->xi = zeros;
   b->quiet = true;
@@ -97,7 +97,7 @@ static void answer(const mho_cells *c, mho_device_block *b, const float *amplitu
     return;
 #pragma omp simd
   for (int i = 0; i < b->n; i++)
-    b->out[i] = b->g[i] + amplitude[i] * (b->out[i] - b->g[i]);
+    b->out[i] *= amplitude[i];
 }
 
 /* The pulse of this rank on neighbouring cells, of which many have one (left above rank; NULL: all): all are
@@ -116,12 +116,12 @@ static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, 
   if (!left) {
 #pragma omp simd
     for (int i = 0; i < n; i++)
-      g[i] = clipped(out[i], b.low[i], b.high[i]);
+      g[i] = clipped(g[i] + out[i], b.low[i], b.high[i]);
     return;
   }
 #pragma omp simd
   for (int i = 0; i < n; i++) {
-    float v = clipped(out[i], b.low[i], b.high[i]);
+    float v = clipped(g[i] + out[i], b.low[i], b.high[i]);
     g[i] = left[i] > rank ? v : g[i];
   }
 }
@@ -147,7 +147,7 @@ static const float *gather(const float *v, bool varies, int n, const uint32_t *c
 static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
   float amplitude[MHO_DEVICE_BLOCK];
   mho_device_block b;
-  b.g = b.from = x->g;
+  b.g = x->g;
   b.dir = x->dir;
   b.xi = c->noisy ? x->xi : zeros;
   b.quiet = !c->noisy;
@@ -165,7 +165,7 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
     answer(c, &b, strength(c, 0, x->n, x->cell, x->dir, amplitude));
     int n = 0;
     for (int i = 0; i < x->n; i++) {
-      c->state[x->cell[i]] = clipped(x->out[i], b.low[i], b.high[i]);
+      c->state[x->cell[i]] = clipped(x->g[i] + x->out[i], b.low[i], b.high[i]);
       x->cell[n] = x->cell[i]; /* those with pulses left move up */
       x->left[n] = x->left[i];
       x->dir[n] = x->dir[i];
@@ -320,7 +320,7 @@ static void disturb_round(mho_cells *c, size_t first, int n, float dir, const fl
   size_t k = bounds_at(c, first);
   for (int i = 0; i < n; i++) {
     size_t cell = first + (size_t)i;
-    float before = c->state[cell], v = clipped(out[i], b.low[i], b.high[i]);
+    float before = c->state[cell], v = clipped(before + out[i], b.low[i], b.high[i]);
     if (amplitude[i] == 0 || (c->fault && c->fault[cell]))
       continue;
     c->state[cell] = v;
@@ -353,18 +353,10 @@ void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set, cons
   }
 }
 
-/* The mean response of cells to one pulse, on top of `from` (NULL: of their state). */
-static void mean(const mho_cells *c, size_t first, int n, const float *dir, const float *from, float *out,
-                 mho_device_block *b) {
-  in_place(c, first, n, dir, out, b);
-  b->from = from ? from : b->g;
-  c->model->pulse(b);
-}
-
 void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out) {
-  /* the change itself: as a difference of states it would keep few digits */
   mho_device_block b;
-  mean(c, first, n, dir, zeros, out, &b);
+  in_place(c, first, n, dir, out, &b);
+  c->model->pulse(&b);
   for (int i = 0; i < n; i++) {
     bool at_bound = dir[i] > 0 ? b.g[i] >= b.high[i] : b.g[i] <= b.low[i];
     out[i] = at_bound ? 0 : out[i];
@@ -373,9 +365,10 @@ void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *d
 
 void mho_cells_mean_state(const mho_cells *c, size_t first, int n, const float *dir, float *out) {
   mho_device_block b;
-  mean(c, first, n, dir, NULL, out, &b);
+  in_place(c, first, n, dir, out, &b);
+  c->model->pulse(&b);
   for (int i = 0; i < n; i++)
-    out[i] = clipped(out[i], b.low[i], b.high[i]);
+    out[i] = clipped(b.g[i] + out[i], b.low[i], b.high[i]);
 }
 
 int mho_cells_set(mho_cells *c, size_t first, int n, const float *g) {

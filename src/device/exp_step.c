@@ -63,7 +63,7 @@ static void pulse(const mho_device_block *b) {
     bool set = b->dir[i] > 0;
     float scale = set ? b->col[A_UP][i] : b->col[A_DOWN][i], unit = set ? b->col[UP][i] : b->col[DOWN][i];
     float step = unit * mho_most(1 - scale * e[i], 0);
-    b->out[i] = b->from[i] + mho_noisy_step(b, i, step, step, NOISE_UP);
+    b->out[i] = mho_noisy_step(b, i, step, step, NOISE_UP);
   }
 }
 

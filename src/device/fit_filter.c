@@ -49,7 +49,6 @@ static void pulse_many(const mho_fit_cell *c, int n, const float *dir, const int
       }
     mho_device_block b = {.n = m,
                           .g = some_g,
-                          .from = some_g,
                           .dir = some_dir,
                           .xi = xi,
                           .low = low,
@@ -60,7 +59,7 @@ static void pulse_many(const mho_fit_cell *c, int n, const float *dir, const int
       b.col[j] = c->column[j];
     c->model->pulse(&b);
     for (int i = 0; i < m; i++)
-      g[at[i]] = fminf(fmaxf(out[i], 0), 1);
+      g[at[i]] = fminf(fmaxf(some_g[i] + out[i], 0), 1);
   }
 }
 

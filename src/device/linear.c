@@ -60,7 +60,7 @@ static void pulse(const mho_device_block *b) {
     for (int i = 0; i < b->n; i++) {
       float up = b->col[UP][i] + b->col[UP_G][i] * b->g[i];
       float down = b->col[DOWN][i] + b->col[DOWN_G][i] * b->g[i];
-      b->out[i] = b->from[i] + (b->dir[i] > 0 ? up : -down);
+      b->out[i] = b->dir[i] > 0 ? up : -down;
     }
     return;
   }
@@ -68,7 +68,7 @@ static void pulse(const mho_device_block *b) {
   for (int i = 0; i < b->n; i++) {
     float up = b->col[UP][i] + b->col[UP_G][i] * b->g[i];
     float down = b->col[DOWN][i] + b->col[DOWN_G][i] * b->g[i];
-    b->out[i] = b->from[i] + mho_noisy_step(b, i, up, down, NOISE_UP);
+    b->out[i] = mho_noisy_step(b, i, up, down, NOISE_UP);
   }
 }
 

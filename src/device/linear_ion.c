@@ -91,7 +91,7 @@ static void pulse(const mho_device_block *b) {
     float u2 = u * u - 2 * (r - 1) * v.drive[i];
     float u_end = closed ? sqrtf(mho_most(u2, 1)) : u - (r - 1) * v.moved[i];
     float step = g_of_u(mho_most(mho_least(u_end, r), 1), r) - b->g[i];
-    b->out[i] = b->from[i] + step * (1 + b->col[NOISE][i] * b->xi[i]);
+    b->out[i] = step * (1 + b->col[NOISE][i] * b->xi[i]);
   }
 }
 

@@ -165,7 +165,7 @@ static void pulse(const mho_device_block *b) {
     float part = at - (float)k, u = up[k] + part * (up[k + 1] - up[k]),
           v = down[k] + part * (down[k + 1] - down[k]);
     float step = b->dir[i] > 0 ? u * b->col[UP][i] : -v * b->col[DOWN][i];
-    b->out[i] = b->from[i] + step * (1 + b->col[NOISE][i] * b->xi[i]);
+    b->out[i] = step * (1 + b->col[NOISE][i] * b->xi[i]);
   }
 }
 

@@ -84,7 +84,7 @@ static void pulse(const mho_device_block *b) {
     float step = b->dir[i] > 0 ? up : down;
     step = mho_most(step, -b->g[i]); /* x is clipped to [0, P] */
     step = mho_least(step, 1 - b->g[i]);
-    b->out[i] = b->from[i] + (step + b->col[NOISE][i] * b->xi[i]);
+    b->out[i] = step + b->col[NOISE][i] * b->xi[i];
   }
 }
 

@@ -61,8 +61,8 @@ static void pulse(const mho_device_block *b) {
   for (int i = 0; i < b->n; i++) {
     float step = b->col[UP][i] * mho_most(1 - b->col[SCALE][i] * e[i], 0);
     float sigma = b->col[MULTIPLICATIVE][i] * step + b->col[ADD][i] + b->col[SLOPE][i] * mho_most(b->g[i], 0);
-    float set = b->from[i] + (step + sigma * b->xi[i]);
-    float reset = b->col[RESET][i] + b->col[RESET_NOISE][i] * b->xi[i] - (b->g[i] - b->from[i]);
+    float set = step + sigma * b->xi[i];
+    float reset = b->col[RESET][i] + b->col[RESET_NOISE][i] * b->xi[i] - b->g[i];
     b->out[i] = b->dir[i] > 0 ? set : reset;
   }
 }

@@ -55,7 +55,7 @@ static void pulse(const mho_device_block *b) {
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float step = x[i] * (b->dir[i] > 0 ? b->col[UP][i] : b->col[DOWN][i]);
-    b->out[i] = b->from[i] + mho_noisy_step(b, i, step, step, NOISE_UP);
+    b->out[i] = mho_noisy_step(b, i, step, step, NOISE_UP);
   }
 }
 

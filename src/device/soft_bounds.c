@@ -40,13 +40,22 @@ static bool noisy(const void *params) {
 }
 
 static void pulse(const mho_device_block *b) {
+  if (b->quiet) { /* does without the columns of noise */
+#pragma omp simd
+    for (int i = 0; i < b->n; i++) {
+      float range = mho_most(b->high[i] - b->low[i], 1e-6f); /* without a range: does not move */
+      float up = b->col[UP][i] * (b->high[i] - b->g[i]);
+      float down = b->col[DOWN][i] * (b->g[i] - b->low[i]);
+      b->out[i] = (b->dir[i] > 0 ? up : -down) / range;
+    }
+    return;
+  }
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float gap = b->high[i] - b->low[i],
-          range = gap > 1e-6f ? gap : 1e-6f; /* without a range: does not move */
+    float range = mho_most(b->high[i] - b->low[i], 1e-6f);
     float up = b->col[UP][i] * (b->high[i] - b->g[i]) / range;
     float down = b->col[DOWN][i] * (b->g[i] - b->low[i]) / range;
-    b->out[i] = b->from[i] + mho_noisy_step(b, i, up, down, NOISE_UP);
+    b->out[i] = mho_noisy_step(b, i, up, down, NOISE_UP);
   }
 }
 

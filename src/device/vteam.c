@@ -128,7 +128,7 @@ static void pulse(const mho_device_block *b) {
       v.moved[i] = after[i] - before[i];
   }
   for (int i = 0; i < b->n; i++)
-    b->out[i] = b->from[i] + v.moved[i] * (1 + b->col[NOISE][i] * b->xi[i]);
+    b->out[i] = v.moved[i] * (1 + b->col[NOISE][i] * b->xi[i]);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
