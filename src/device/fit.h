@@ -3,6 +3,8 @@
 #ifndef MHO_DEVICE_FIT_H
 #define MHO_DEVICE_FIT_H
 
+#include <gsl/gsl_matrix.h>
+
 #include "device/cells.h"
 
 /* A model with parameters on one cell whose range is 0..1, without noise: the mean response. */
@@ -45,5 +47,45 @@ double mho_fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d, const m
 enum { MHO_FIT_NOISE_BOTH, MHO_FIT_NOISE_ADD };
 mho_err mho_fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind, mho_fit_noise *out,
                                mho_errinfo *ei);
+
+/* A fit under way: what is searched for, and in which coordinates. */
+typedef struct mho_fit_job {
+  mho_fit *f;
+  const mho_pulse_data *d;
+  const mho_fit_options *o;
+  mho_fit_cell cell;
+  mho_fit_gains gains;
+  int n;      /* parameters fitted: f->value[0..n-1] */
+  bool range; /* g_min and g_max are the last two of them */
+  bool is_log[MHO_FIT_MAX];
+  double scale[MHO_FIT_MAX], low[MHO_FIT_MAX], high[MHO_FIT_MAX];
+  double *residual;
+  mho_errinfo *ei;
+} mho_fit_job;
+
+/* Value of parameter k; set cuts it off at its limits, and update_cell puts all of them into the cell. */
+double mho_fit_get(const mho_fit_job *j, int k);
+void mho_fit_set(mho_fit_job *j, int k, double v);
+void mho_fit_update_cell(mho_fit_job *j);
+/* Coordinates of the search: logarithms of rates, the others over their scale. */
+double mho_fit_coordinate(const mho_fit_job *j, int k, double v);
+double mho_fit_value_at(const mho_fit_job *j, int k, double x);
+/* One minimization from the present parameters.
+ *  @param jacobian  nullable; [rows x parameters] in coordinates, freed by the caller. */
+mho_err mho_fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matrix **jacobian);
+/* Parameters to start from. MHO_EDATA when there are too few data, or no parameters come near them. */
+mho_err mho_fit_best_start(mho_fit_job *j);
+/* Covariance of the coordinates [parameters x parameters] from the Jacobian at the minimum and the scatter of its scores
+ * between devices, and the quantile of Student's t for 95 %. @return false when the data do not determine all. */
+bool mho_fit_covariance(const mho_fit_job *j, const gsl_matrix *jac, int rows_used, gsl_matrix *cov,
+                        double *quantile);
+/* Values, errors and confidence intervals into the fit. */
+void mho_fit_intervals(mho_fit_job *j, const gsl_matrix *cov, double quantile);
+/* Devices get factors of their own for SET and RESET: their spread, less the uncertainty of each, is the
+ * device-to-device spread. */
+void mho_fit_spread(mho_fit_job *j);
+/* Part of the variance of the mean response, pulse by pulse over all tracks, that the model explains when it runs
+ * free from where each track starts. */
+double mho_fit_explained(mho_fit_job *j);
 
 #endif
