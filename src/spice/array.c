@@ -54,11 +54,10 @@ typedef struct crossbar {
 
 /* As much state outside of a call as the library forces on us. */
 static struct {
-  pthread_mutex_t lock;
-  mho_spice *session; /* NULL: nothing is loaded */
+  mho_spice_kept kept;
   crossbar *first;
   int made;
-} the = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} the = {.kept.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int n_in(const mho_crossbar *x, int transposed) {
   return transposed ? x->cols : x->rows;
@@ -71,21 +70,6 @@ static size_t cells_of(const mho_crossbar *x) {
 }
 
 /* ---------------------------------------------------------------- the circuit */
-
-static void drop(void) {
-  mho_spice_close(the.session);
-  the.session = NULL;
-}
-
-/* Somebody else wants the library; not in the middle of a read. */
-static bool give_up(void) {
-  if (pthread_mutex_trylock(&the.lock))
-    return false;
-  bool had = the.session != NULL;
-  drop();
-  pthread_mutex_unlock(&the.lock);
-  return had;
-}
 
 /* Names as ngspice has them: v.xa<number>f.vin<i>, "b" when it is read backwards. */
 static double supply(void *user, const char *name, double t) {
@@ -113,11 +97,10 @@ static mho_netlist_crossbar circuit_of(const crossbar *c, int transposed) {
 
 static mho_err load(mho_errinfo *ei) {
   mho_spice_text t = {0};
-  mho_err err = mho_spice_open(&the.session, ei);
+  mho_err err = mho_spice_keep(&the.kept, ei);
   if (err)
     return err;
-  mho_spice_lend(the.session, give_up);
-  mho_spice_sources(the.session, supply, NULL);
+  mho_spice_sources(the.kept.session, supply, NULL);
   mho_netlist_title(&t, "crossbars");
   for (crossbar *c = the.first; c && !err; c = c->next)
     for (int back = 0; back < 2 && !err; back++) {
@@ -137,7 +120,7 @@ static mho_err load(mho_errinfo *ei) {
   if (!err && t.failed)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the netlist of the crossbars");
   if (!err)
-    err = mho_spice_load(the.session, t.p, ei);
+    err = mho_spice_load(the.kept.session, t.p, ei);
   mho_free(t.p);
   return err;
 }
@@ -154,7 +137,7 @@ static mho_err alter(crossbar *c, mho_errinfo *ei) {
         continue;
       snprintf(name, sizeof name, "r.xa%d%c.r%c_%zu_%zu", c->number, back ? 'b' : 'f', at < n ? 'p' : 'n',
                at % n / cols, at % cols);
-      mho_err err = mho_spice_alter(the.session, name, "resistance", mho_netlist_ohm(c->g[at]), ei);
+      mho_err err = mho_spice_alter(the.kept.session, name, "resistance", mho_netlist_ohm(c->g[at]), ei);
       if (err)
         return err;
     }
@@ -170,7 +153,7 @@ static mho_err prepare(mho_errinfo *ei) {
       mho_crossbar_siemens(c->x, c->device, c->g, c->g + cells_of(c->x), &c->g_unit);
       c->changed = c->way[0].fresh = c->way[1].fresh = false;
     }
-  if (!the.session)
+  if (!the.kept.session)
     return load(ei);
   mho_err err = MHO_OK;
   for (crossbar *c = the.first; c && !err; c = c->next)
@@ -188,7 +171,7 @@ static mho_err outputs(const crossbar *c, int back, double unit, mho_real *out, 
     double current[2] = {0, 0};
     for (int sign = 0; sign < 2 && !err; sign++) {
       snprintf(name, sizeof name, "i(v.xa%d%c.v%c%d)", c->number, back ? 'b' : 'f', sign ? 'n' : 'p', k);
-      err = mho_spice_last(the.session, name, &current[sign], ei);
+      err = mho_spice_last(the.kept.session, name, &current[sign], ei);
     }
     out[k] = (mho_real)((current[0] - current[1]) / (c->g_unit * unit));
   }
@@ -214,7 +197,7 @@ static mho_err find_matrices(mho_errinfo *ei) {
         if (i < n)
           c->way[back].in[i] = c->wires.read_voltage;
       }
-    err = mho_spice_run(the.session, "op", ei);
+    err = mho_spice_run(the.kept.session, "op", ei);
     for (const crossbar *c = the.first; c && !err; c = c->next)
       for (int back = 0; back < 2 && !err; back++)
         if (c->way[back].wanted && !c->way[back].fresh && i < n_in(c->x, back))
@@ -234,7 +217,7 @@ static mho_err read_each(crossbar *c, const mho_read *r, mho_errinfo *ei) {
     mho_real *y = r->y + (size_t)s * (size_t)out, *found = c->way[back].matrix; /* room for one */
     for (int i = 0; i < in; i++)
       c->way[back].in[i] = c->wires.read_voltage * (double)r->x[(size_t)s * (size_t)in + (size_t)i];
-    err = mho_spice_run(the.session, "op", ei);
+    err = mho_spice_run(the.kept.session, "op", ei);
     if (!err)
       err = outputs(c, back, c->wires.read_voltage, found, ei);
     for (int k = 0; k < out && !err; k++)
@@ -248,10 +231,10 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
   const spice_array *p = x->params;
   int back = r->transposed, in = n_in(x, back), out = n_out(x, back);
   mho_errinfo ei;
-  pthread_mutex_lock(&the.lock);
+  pthread_mutex_lock(&the.kept.lock);
   if (!c->way[back].wanted) { /* the circuit needs it */
     c->way[back].wanted = true;
-    drop();
+    mho_spice_drop(&the.kept);
   }
   mho_err err = p->reads == READ_MATRIX && c->way[back].fresh && !c->changed ? MHO_OK : prepare(&ei);
   if (!err && p->reads == READ_EACH)
@@ -261,11 +244,11 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
   if (!err && p->reads == READ_MATRIX)
     mho_gemm(false, false, r->n, out, in, r->scale, r->x, in, c->way[back].matrix, out, r->keep, r->y, out);
   if (err) {
-    drop();
+    mho_spice_drop(&the.kept);
     for (size_t i = 0; i < (size_t)r->n * (size_t)out; i++)
       r->y[i] = (mho_real)NAN;
   }
-  pthread_mutex_unlock(&the.lock);
+  pthread_mutex_unlock(&the.kept.lock);
 }
 
 /* ---------------------------------------------------------------- a crossbar comes and goes */
@@ -274,14 +257,14 @@ static void detach(mho_crossbar *x) {
   crossbar *c = x->own;
   if (!c)
     return;
-  pthread_mutex_lock(&the.lock);
+  pthread_mutex_lock(&the.kept.lock);
   for (crossbar **p = &the.first; *p; p = &(*p)->next)
     if (*p == c) {
       *p = c->next;
-      drop();
+      mho_spice_drop(&the.kept);
       break;
     }
-  pthread_mutex_unlock(&the.lock);
+  pthread_mutex_unlock(&the.kept.lock);
   for (int back = 0; back < 2; back++) {
     mho_free(c->way[back].in);
     mho_free(c->way[back].matrix);
@@ -300,11 +283,11 @@ static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array spice: G- in the next column has no netlist; set array.wire.negative to own");
   mho_spice *s; /* say at once when there is none */
-  pthread_mutex_lock(&the.lock);
-  mho_err err = the.session ? MHO_OK : mho_spice_open(&s, ei);
-  if (!err && !the.session)
+  pthread_mutex_lock(&the.kept.lock);
+  mho_err err = the.kept.session ? MHO_OK : mho_spice_open(&s, ei);
+  if (!err && !the.kept.session)
     mho_spice_close(s);
-  pthread_mutex_unlock(&the.lock);
+  pthread_mutex_unlock(&the.kept.lock);
   return err;
 }
 
@@ -326,11 +309,11 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
   mho_err err = check_supported(c, ei);
   if (err)
     return err;
-  pthread_mutex_lock(&the.lock);
+  pthread_mutex_lock(&the.kept.lock);
   c->number = the.made++;
   c->next = the.first;
   the.first = c;
-  pthread_mutex_unlock(&the.lock);
+  pthread_mutex_unlock(&the.kept.lock);
   return MHO_OK;
 }
 

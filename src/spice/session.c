@@ -52,10 +52,10 @@ struct mho_spice {
 
 /* The only state outside of a session, and as much of it as the library forces on us: it is one a process. */
 static struct {
-  atomic_flag taken;               /* a session is open; the rest is touched by its owner only */
-  _Atomic(bool (*)(void)) give_up; /* how to take it away; nullable */
-  bool stuck;                      /* broken, and something else keeps it in memory */
-  void *handle;                    /* null: not loaded */
+  atomic_flag taken;              /* a session is open; the rest is touched by its owner only */
+  mho_spice_kept *_Atomic keeper; /* who would give it up; nullable */
+  bool stuck;                     /* broken, and something else keeps it in memory */
+  void *handle;                   /* null: not loaded */
 #define X(name) __typeof__(name) *name;
   CALLS(X)
 #undef X
@@ -221,10 +221,20 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
   return err;
 }
 
+/* @return whether there was something to take. */
+static bool take_away(mho_spice_kept *k) {
+  if (!k || pthread_mutex_trylock(&k->lock))
+    return false;
+  bool had = k->session != NULL;
+  mho_spice_drop(k);
+  pthread_mutex_unlock(&k->lock);
+  return had;
+}
+
 mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
   *out = NULL;
-  bool taken = atomic_flag_test_and_set(&ng.taken), (*give_up)(void) = ng.give_up;
-  if (taken && give_up && give_up())
+  bool taken = atomic_flag_test_and_set(&ng.taken);
+  if (taken && take_away(ng.keeper))
     taken = atomic_flag_test_and_set(&ng.taken);
   if (taken)
     return mho_fail(
@@ -255,12 +265,22 @@ void mho_spice_close(mho_spice *s) {
     command("remcirc");
   }
   mho_free(s);
-  ng.give_up = NULL;
+  ng.keeper = NULL;
   atomic_flag_clear(&ng.taken);
 }
 
-void mho_spice_lend(mho_spice *s, bool (*give_up)(void)) {
-  ng.give_up = give_up;
+mho_err mho_spice_keep(mho_spice_kept *k, mho_errinfo *ei) {
+  mho_err err = mho_spice_open(&k->session, ei);
+  if (!err)
+    ng.keeper = k;
+  return err;
+}
+
+void mho_spice_drop(mho_spice_kept *k) {
+  if (k->closing)
+    k->closing();
+  mho_spice_close(k->session);
+  k->session = NULL;
 }
 
 const char *mho_spice_messages(const mho_spice *s) {
@@ -467,7 +487,11 @@ mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
 
 void mho_spice_close(mho_spice *s) {}
 
-void mho_spice_lend(mho_spice *s, bool (*give_up)(void)) {}
+mho_err mho_spice_keep(mho_spice_kept *k, mho_errinfo *ei) {
+  return none(ei);
+}
+
+void mho_spice_drop(mho_spice_kept *k) {}
 
 const char *mho_spice_messages(const mho_spice *s) {
   return "";

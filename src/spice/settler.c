@@ -33,13 +33,19 @@ static const mho_param table[] = {
     MHO_P_REAL(loop, stop, "stop", "", 50, 1, 1e6, "length of tran, in time constants of a neuron"),
 };
 
+static void closing(void);
+
 /* As much state outside of a call as the library forces on us. */
 static struct {
-  pthread_mutex_t lock;
-  mho_spice *session;
+  mho_spice_kept kept;
   mho_spice_network *circuit;
   uint64_t structure; /* of the network it is of */
-} the = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} the = {.kept = {.lock = PTHREAD_MUTEX_INITIALIZER, .closing = closing}};
+
+static void closing(void) {
+  mho_spice_network_free(the.circuit);
+  the.circuit = NULL;
+}
 
 static const double TAU = 100e-9;
 
@@ -69,23 +75,6 @@ static uint64_t structure_of(const mho_network *net, const loop *p) {
   return h;
 }
 
-static void drop(void) {
-  mho_spice_network_free(the.circuit);
-  the.circuit = NULL;
-  mho_spice_close(the.session);
-  the.session = NULL;
-}
-
-/* Somebody else wants the library; not while a chunk is being settled. */
-static bool give_up(void) {
-  if (pthread_mutex_trylock(&the.lock))
-    return false;
-  bool had = the.session != NULL;
-  drop();
-  pthread_mutex_unlock(&the.lock);
-  return had;
-}
-
 static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
   mho_device_config config;
   uint64_t structure = structure_of(net, p);
@@ -95,13 +84,12 @@ static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
       config = net->connection[c].xb->pos->config;
   if (the.circuit && the.structure == structure)
     return mho_spice_network_rebind(the.circuit, net, &config, ei);
-  drop();
-  mho_err err = mho_spice_open(&the.session, ei);
+  mho_spice_drop(&the.kept);
+  mho_err err = mho_spice_keep(&the.kept, ei);
   if (err)
     return err;
-  mho_spice_lend(the.session, give_up);
   the.structure = structure;
-  return mho_spice_network_new(the.session,
+  return mho_spice_network_new(the.kept.session,
                                &(mho_spice_network_options){.net = net,
                                                             .device = &config,
                                                             .inputs = p->inputs,
@@ -172,7 +160,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   mho_errinfo ei;
   sample s = {0};
   bool ok = sample_new(net, &s);
-  pthread_mutex_lock(&the.lock);
+  pthread_mutex_lock(&the.kept.lock);
   ok = ok && !prepare(net, job->params, &ei);
   for (int row = job->row0; row < job->row0 + job->n; row++) {
     bool settled = ok && !settle_row(job, row, &s, &stats->steps, &ei);
@@ -184,8 +172,8 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
     }
   }
   if (!ok)
-    drop();
-  pthread_mutex_unlock(&the.lock);
+    mho_spice_drop(&the.kept);
+  pthread_mutex_unlock(&the.kept.lock);
   sample_free(&s);
 }
 
