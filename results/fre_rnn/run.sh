@@ -52,6 +52,7 @@ rows_sweep() {
 10x64 BP residual|10 64|rule=bp network.topology=residual|–|–
 10x64 EP asymmetric chain|10 64|feedback.scale=0.1 feedback.mode=asymmetric|87.37|30.37
 10x64 EP asymmetric AGT|10 64|feedback.scale=0.1 feedback.mode=asymmetric network.topology=agt rule.gradient=physical|96.87 ± .11|30.94
+10x64 EP asymmetric AGT, decay .3|10 64|feedback.scale=0.1 feedback.mode=asymmetric network.topology=agt rule.gradient=physical update.rate=2e-3 update.schedule=cosine update.decay=0.3|96.87 ± .11|–
 10x64 FA|10 64|rule=fa|94.52|–
 20x64 EP chain|20 64|feedback.scale=0.01|–|–
 20x64 EP residual|20 64|feedback.scale=0.01 network.topology=residual|95.95 ± .18|43.61

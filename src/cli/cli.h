@@ -21,6 +21,7 @@ typedef struct verb {
 enum { MAX_SET = 256 };
 typedef struct common_options { /* shared by the verbs; each takes the ones it needs */
   const char *db;
+  const char *out; /* NULL: not given */
   bool json;
   int threads;
   const char *set[MAX_SET];
@@ -32,7 +33,7 @@ typedef struct common_options { /* shared by the verbs; each takes the ones it n
   const char *run;  /* the RUN given */
 } common_options;
 
-enum { OPTION_DB = 0x100, OPTION_JSON, OPTION_THREADS, OPTION_SET, OPTION_VERB };
+enum { OPTION_OUT = 'o', OPTION_DB = 0x100, OPTION_JSON, OPTION_THREADS, OPTION_SET, OPTION_VERB };
 #define OPT_DB                                                                                               \
   { "db", OPTION_DB, "FILE", 0, "run database (default " DEFAULT_DB ")", 0 }
 #define OPT_JSON                                                                                             \
@@ -41,6 +42,10 @@ enum { OPTION_DB = 0x100, OPTION_JSON, OPTION_THREADS, OPTION_SET, OPTION_VERB }
   { "threads", OPTION_THREADS, "N", 0, "threads (default: one per processor)", 0 }
 #define OPT_SET                                                                                              \
   { "set", OPTION_SET, "KEY=VALUE", 0, "override a config key; repeatable", 0 }
+#define OPT_OUT(what)                                                                                        \
+  {"out", OPTION_OUT, "FILE", 0, what, 0}, {                                                                 \
+    "output", OPTION_OUT, "FILE", OPTION_HIDDEN, NULL, 0                                                     \
+  }
 /** Handle a shared option, and the RUN or the words of a verb that takes some; ARGP_ERR_UNKNOWN for the rest. */
 error_t common_option(common_options *o, int key, char *arg, struct argp_state *state);
 /** A whole number from an argument, or argp_error with what was expected. */
@@ -68,6 +73,12 @@ table *table_new(int n, const char *const *names);
 void table_row(table *t, const char *const *cells);
 void table_right(table *t, int column);
 void table_print(table *t); /* and free */
+
+/** What is printed goes to a file, or to standard output when path is NULL. close_out hands on err, or says what could not
+ * be written (MHO_EIO); f is NULL where opening failed. */
+FILE *open_out(const char *path, mho_err *err, mho_errinfo *ei);
+mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei);
+mho_err write_text(const char *path, const char *text, mho_errinfo *ei);
 
 /** A cell of a query as text for people ("" for NULL, 4 significant digits for reals unless exact). */
 void cell_text(const mho_cell *c, bool exact, char *buf, size_t capacity);

@@ -74,7 +74,7 @@ static const struct argp argp = {
 /* The core's answer is single precision, ngspice's double: they agree to the rounding of a sum of floats. */
 static const double TOLERANCE = 1e-5;
 static const double DEVICE_TOLERANCE = 1e-6; /* its steps are added up in double */
-static const double READ_VOLTAGE = 0.1; /* V of an input of 1 */
+static const double READ_VOLTAGE = 0.1;      /* V of an input of 1 */
 
 /* ---------------------------------------------------------------- results */
 

@@ -13,7 +13,7 @@
 typedef struct options {
   common_options common;
   long cells, set, reset, cycles, seed;
-  const char *plot, *model, *unit, *output, *fixed;
+  const char *plot, *model, *unit, *fixed;
 } options;
 
 enum { KEY_CELLS = 0x200, KEY_SET, KEY_RESET, KEY_CYCLES, KEY_SEED, KEY_PLOT, KEY_MODEL, KEY_UNIT, KEY_FIX };
@@ -29,7 +29,7 @@ static const struct argp_option option_table[] = {
     {"model", KEY_MODEL, "NAME", 0, "fit: the model, or 'all' to compare them (default)", 0},
     {"unit", KEY_UNIT, "UNIT", 0, "fit: unit of g in the file (default S)", 0},
     {"fix", KEY_FIX, "NAMES", 0, "fit: parameters that keep their values ('slope_up slope_down')", 0},
-    {"output", 'o', "FILE", 0, "fit: write the device card there", 0},
+    OPT_OUT("curve: write the CSV there instead of to standard output; fit: the device card"),
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -62,9 +62,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_FIX:
     o->fixed = arg;
-    return 0;
-  case 'o':
-    o->output = arg;
     return 0;
   case ARGP_KEY_END:
     if (!word[0] || (strcmp(word[0], "list") && strcmp(word[0], "show") && strcmp(word[0], "curve") &&
@@ -254,11 +251,14 @@ static mho_err curve(const options *o, const session *s, mho_errinfo *ei) {
       err = mho_pulse_plot_draw(&(mho_pulse_plot){.title = title, .curve = p, .n = n}, o->plot, ei);
     }
   }
-  if (!err)
-    printf("cycle,direction,pulse,mean,deviation,q05,q25,q50,q75,q95\n");
-  for (int i = 0; i < n && !err; i++)
-    printf("%d,%s,%d,%.9g,%.6g,%.9g,%.9g,%.9g,%.9g,%.9g\n", p[i].cycle, p[i].direction > 0 ? "up" : "down",
-           p[i].pulse, p[i].mean, p[i].deviation, p[i].q05, p[i].q25, p[i].q50, p[i].q75, p[i].q95);
+  FILE *out = err ? NULL : open_out(o->common.out, &err, ei);
+  if (out)
+    fprintf(out, "cycle,direction,pulse,mean,deviation,q05,q25,q50,q75,q95\n");
+  for (int i = 0; i < n && out; i++)
+    fprintf(out, "%d,%s,%d,%.9g,%.6g,%.9g,%.9g,%.9g,%.9g,%.9g\n", p[i].cycle,
+            p[i].direction > 0 ? "up" : "down", p[i].pulse, p[i].mean, p[i].deviation, p[i].q05, p[i].q25,
+            p[i].q50, p[i].q75, p[i].q95);
+  err = close_out(out, o->common.out, err, ei);
   mho_free(p);
   mho_experiment_free(e);
   return err;
@@ -273,14 +273,6 @@ static bool sets_range(const options *o) {
     high |= !strncmp(o->common.set[i], "device.g_max=", 13);
   }
   return low && high;
-}
-
-static mho_err write_text(const char *path, const char *text, mho_errinfo *ei) {
-  FILE *f = fopen(path, "w");
-  bool bad = !f || fputs(text, f) < 0;
-  if ((f && fclose(f)) || bad)
-    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot be written: %s", strerror(errno));
-  return MHO_OK;
 }
 
 static mho_err fit_model(const options *o, const session *s, const char *model, const mho_pulse_data *d,
@@ -404,12 +396,12 @@ static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data
 static mho_err fit_table(const options *o, const mho_pulse_data *d, mho_errinfo *ei) {
   char *csv = NULL, card[3 * MHO_TEXT_MAX], path[MHO_TEXT_MAX];
   double g_min, g_max;
-  if (!o->output)
+  if (!o->common.out)
     return mho_fail(ei, MHO_EINVAL,
                     "--model measured writes a card and its table: say where with -o FILE.yaml");
-  size_t n = strlen(o->output);
-  snprintf(path, sizeof path, "%.*s.csv", (int)(n > 5 && !strcmp(o->output + n - 5, ".yaml") ? n - 5 : n),
-           o->output);
+  size_t n = strlen(o->common.out);
+  snprintf(path, sizeof path, "%.*s.csv", (int)(n > 5 && !strcmp(o->common.out + n - 5, ".yaml") ? n - 5 : n),
+           o->common.out);
   mho_err err = mho_pulse_table(d, &g_min, &g_max, &csv, ei);
   if (!err)
     err = write_text(path, csv, ei);
@@ -421,9 +413,9 @@ static mho_err fit_table(const options *o, const mho_pulse_data *d, mho_errinfo 
            "device:\n  model: measured\n  g_min: %.9g S\n  g_max: %.9g S\n  table: %s\n",
            o->common.word[1], d->devices, d->tracks, g_min, g_max, base);
   if (!err)
-    err = write_text(o->output, card, ei);
+    err = write_text(o->common.out, card, ei);
   if (!err)
-    printf("%s and its table %s: %g to %g S\n", o->output, path, g_min, g_max);
+    printf("%s and its table %s: %g to %g S\n", o->common.out, path, g_min, g_max);
   free(csv);
   return err;
 }
@@ -453,12 +445,12 @@ static mho_err fit(const options *o, const session *s, mho_errinfo *ei) {
     print_fit_json(&f);
   else if (!err)
     print_fit(&f);
-  if (!err && o->output) {
+  if (!err && o->common.out) {
     char *card = mho_fit_card(&f, o->common.word[1]);
-    err = card ? write_text(o->output, card, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a card");
+    err = card ? write_text(o->common.out, card, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a card");
     free(card);
     if (!err && !o->common.json)
-      printf("card                   %s\n", o->output);
+      printf("card                   %s\n", o->common.out);
   }
   if (!err && o->plot)
     err = plot_fit(o, &f, &d, ei);

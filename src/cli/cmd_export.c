@@ -11,24 +11,15 @@ typedef struct options {
   common_options common;
   const char **word; /* [n_words] */
   int n_words;
-  const char *out, *csv, *weights, *format;
+  const char *csv, *weights, *format;
   bool best;
   mho_export_options export;
 } options;
 
-enum {
-  KEY_OUT = OPTION_VERB,
-  KEY_CSV,
-  KEY_ALL,
-  KEY_CHECKPOINTS,
-  KEY_TABLES,
-  KEY_WEIGHTS,
-  KEY_FORMAT,
-  KEY_BEST
-};
+enum { KEY_CSV = OPTION_VERB, KEY_ALL, KEY_CHECKPOINTS, KEY_TABLES, KEY_WEIGHTS, KEY_FORMAT, KEY_BEST };
 static const struct argp_option option_table[] = {
     OPT_DB,
-    {"out", 'o', "FILE", 0, "the file to write (default: the terminal); compressed when it ends in .gz", 0},
+    OPT_OUT("the file to write (default: the terminal); compressed when it ends in .gz"),
     {"all", KEY_ALL, NULL, 0, "every run of the database", 0},
     {"checkpoints", KEY_CHECKPOINTS, NULL, 0,
      "checkpoints and kept files, too, and runs that are not finished: they go on elsewhere", 0},
@@ -44,9 +35,6 @@ static const struct argp_option option_table[] = {
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   switch (key) {
-  case 'o':
-    o->out = arg;
-    return 0;
   case KEY_ALL:
     o->export.all = true;
     return 0;
@@ -159,13 +147,13 @@ static mho_err export_csv(const options *o, mho_store *s, int n, const char *con
   }
   mho_text_append(sql, size, " ORDER BY %s", key);
   mho_err err = MHO_OK;
-  if (o->out && !freopen(o->out, "w", stdout))
-    err = mho_fail_at(ei, MHO_EIO, o->out, 0, "cannot be written");
+  if (o->common.out && !freopen(o->common.out, "w", stdout))
+    err = mho_fail_at(ei, MHO_EIO, o->common.out, 0, "cannot be written");
   const char *arg = o->export.study ? o->export.study : "";
   if (!err)
     err = print_query(s, sql, 1, &arg, 0, FORMAT_CSV, NULL, ei);
   if (!err && (fflush(stdout) || ferror(stdout)))
-    err = mho_fail_at(ei, MHO_EIO, o->out ? o->out : "stdout", 0, "cannot be written");
+    err = mho_fail_at(ei, MHO_EIO, o->common.out ? o->common.out : "stdout", 0, "cannot be written");
   free(sql);
   return err;
 }
@@ -217,12 +205,12 @@ static int run(int argc, char **argv) {
   else if (!err && o.csv)
     err = export_csv(&o, s, n, ids, &ei);
   else if (!err)
-    err = mho_store_export(s, n, ids, &o.export, o.out ? o.out : "/dev/stdout", &r, &ei);
+    err = mho_store_export(s, n, ids, &o.export, o.common.out ? o.common.out : "/dev/stdout", &r, &ei);
   if (!err && r.unfinished)
     fprintf(stderr, "note: %d unfinished run%s left out; --checkpoints takes them with their state\n",
             r.unfinished, r.unfinished == 1 ? " was" : "s were");
-  if (!err && o.out && !o.csv && !o.weights)
-    printf("wrote %d run%s into %s\n", r.runs, r.runs == 1 ? "" : "s", o.out);
+  if (!err && o.common.out && !o.csv && !o.weights)
+    printf("wrote %d run%s into %s\n", r.runs, r.runs == 1 ? "" : "s", o.common.out);
   mho_store_close(s);
   free(id);
   free(ids);

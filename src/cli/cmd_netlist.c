@@ -10,7 +10,7 @@
 enum { MAX_WORDS = 1024 };
 typedef struct options {
   common_options common;
-  const char *layer, *out, *r_word, *r_bit, *tile, *models;
+  const char *layer, *r_word, *r_bit, *tile, *models;
   bool network, device, check, transposed, norton, transient;
   long sample, pulses;
   const char *word[MAX_WORDS]; /* RUN or CONFIG; files to check */
@@ -30,8 +30,7 @@ enum {
   KEY_DEVICE,
   KEY_PULSES,
   KEY_MODELS,
-  KEY_CHECK,
-  KEY_OUT
+  KEY_CHECK
 };
 static const struct argp_option option_table[] = {
     OPT_DB,
@@ -48,7 +47,7 @@ static const struct argp_option option_table[] = {
     {"device", KEY_DEVICE, NULL, 0, "one device under pulses at random", 0},
     {"pulses", KEY_PULSES, "N", 0, "so many (default 50)", 0},
     {"sample", KEY_SAMPLE, "N", 0, "number of the test image (default 0)", 0},
-    {"out", KEY_OUT, "FILE", 0, "write there instead of to standard output", 0},
+    OPT_OUT("write there instead of to standard output"),
     {"models", KEY_MODELS, "FOLDER", 0,
      "instead: write the subcircuits of all neurons and devices there, as .lib files; prints the devices' "
      "names",
@@ -88,9 +87,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_SAMPLE:
     o->sample = option_number(state, "sample", arg, 0, 1000000000);
-    return 0;
-  case KEY_OUT:
-    o->out = arg;
     return 0;
   case KEY_DEVICE:
     o->device = true;
@@ -234,17 +230,6 @@ static mho_err network_text(const options *o, const subject *of_run, const subje
       text, ei);
 }
 
-static mho_err write_out(const char *path, const char *text, mho_errinfo *ei) {
-  if (!path) {
-    fputs(text, stdout);
-    return MHO_OK;
-  }
-  FILE *f = fopen(path, "w");
-  bool ok = f && fputs(text, f) >= 0;
-  ok = (!f || !fclose(f)) && ok;
-  return ok ? MHO_OK : mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the netlist");
-}
-
 static mho_err device_text(const options *o, const subject *of_run, const char *of, char **text,
                            mho_errinfo *ei) {
   int n = o->pulses ? (int)o->pulses : 50;
@@ -289,7 +274,7 @@ static mho_err netlist(const options *o, session *s, mho_errinfo *ei) {
   else if (!(err = subject_settle(&x, (int)o->sample, &settled, ei)))
     err = network_text(o, &x, &settled, of, &text, ei);
   if (!err)
-    err = write_out(o->out, text, ei);
+    err = write_text(o->common.out, text, ei);
   mho_free(text);
   subject_states_free(&settled);
   subject_close(&x);
@@ -301,7 +286,7 @@ static mho_err netlist(const options *o, session *s, mho_errinfo *ei) {
 static mho_err write_lib(const options *o, const char *name, char *text, mho_errinfo *ei) {
   char path[1024];
   snprintf(path, sizeof path, "%.900s/%.100s.lib", o->models, name);
-  mho_err err = write_out(path, text, ei);
+  mho_err err = write_text(path, text, ei);
   mho_free(text);
   return err;
 }

@@ -8,23 +8,11 @@
 #include "cli/cli.h"
 #include "mho/report.h"
 
-typedef struct options {
-  common_options common;
-  const char *out;
-} options;
-
 static const struct argp_option option_table[] = {
-    OPT_DB, {"output", 'o', "FILE", 0, "where to write the page (default results/RUN.html)", 0}, {0}};
+    OPT_DB, OPT_OUT("where to write the page (default results/RUN.html)"), {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
-  options *o = state->input;
-  switch (key) {
-  case 'o':
-    o->out = arg;
-    return 0;
-  default:
-    return common_option(&o->common, key, arg, state);
-  }
+  return common_option(state->input, key, arg, state);
 }
 
 static const struct argp argp = {
@@ -58,7 +46,7 @@ static mho_err write_page(const session *s, mho_store *store, const char *kind, 
 }
 
 static int run(int argc, char **argv) {
-  options o = {.common.verb = "report"};
+  common_options o = {.verb = "report"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};
@@ -66,10 +54,10 @@ static int run(int argc, char **argv) {
   char id[MHO_ID_MAX], study[MHO_STUDY_NAME_MAX], path[MHO_TEXT_MAX + 32];
   mho_err err = session_open(&s, -1, &ei);
   if (!err)
-    err = mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &store, &ei);
-  bool is_study = !err && !mho_store_study_find(store, o.common.run, study, NULL);
+    err = mho_store_open(o.db ? o.db : DEFAULT_DB, MHO_STORE_READ, &store, &ei);
+  bool is_study = !err && !mho_store_study_find(store, o.run, study, NULL);
   if (!err && !is_study)
-    err = mho_store_find(store, o.common.run, id, &ei);
+    err = mho_store_find(store, o.run, id, &ei);
   if (!err) {
     if (o.out)
       snprintf(path, sizeof path, "%s", o.out);

@@ -17,7 +17,7 @@ enum { METHOD_NGSPICE = MHO_WIRE_LADDER + 1 };
 
 typedef struct options {
   common_options common;
-  const char *g, *v, *out, *nodes, *devices, *plot;
+  const char *g, *v, *nodes, *devices, *plot;
   double r_word, r_bit;
   int method;
   bool transposed;
@@ -32,8 +32,7 @@ enum {
   KEY_TRANSPOSED,
   KEY_NODES,
   KEY_DEVICES,
-  KEY_PLOT,
-  KEY_OUT
+  KEY_PLOT
 };
 static const struct argp_option option_table[] = {
     {"g", KEY_G, "FILE", 0, "conductances in siemens, a line for each word line (- is standard input)", 0},
@@ -49,7 +48,7 @@ static const struct argp_option option_table[] = {
     {"devices", KEY_DEVICES, "FILE", 0, "voltage and current of each device: vector,i,j,v,i_device", 0},
     {"plot", KEY_PLOT, "FILE", 0, "heat maps of the first vector's node voltages and devices (.png or .svg)",
      0},
-    {"out", KEY_OUT, "FILE", 0, "currents into a file rather than to standard output", 0},
+    OPT_OUT("currents into a file rather than to standard output"),
     OPT_THREADS,
     OPT_JSON,
     {0}};
@@ -108,9 +107,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_PLOT:
     o->plot = arg;
-    return 0;
-  case KEY_OUT:
-    o->out = arg;
     return 0;
   case ARGP_KEY_END:
     if (!o->g || !o->v)
@@ -195,21 +191,12 @@ static mho_err by_solver(const options *o, mho_wire *w, const double *v, int n, 
 
 /* ---------------------------------------------------------------- files */
 
-static FILE *open_out(const char *path, const char *header, mho_err *err, mho_errinfo *ei) {
-  FILE *f = path ? fopen(path, "w") : NULL;
-  if (path && !f)
-    *err = mho_fail_at(ei, MHO_EIO, path, 0, "%s", strerror(errno));
-  if (f && header)
+/* A table beside the currents; path NULL: not wanted. */
+static FILE *open_table(const char *path, const char *header, mho_err *err, mho_errinfo *ei) {
+  FILE *f = path ? open_out(path, err, ei) : NULL;
+  if (f)
     fputs(header, f);
   return f;
-}
-
-static mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei) {
-  if (!f)
-    return err;
-  bool bad = ferror(f) != 0;
-  bad = fclose(f) || bad;
-  return bad && !err ? mho_fail_at(ei, MHO_EIO, path, 0, "%s", strerror(errno)) : err;
 }
 
 static void write_cells(FILE *f, const solution *s, int vector, const double *a, const double *b) {
@@ -236,7 +223,7 @@ static void print_json(const options *o, const solution *s) {
                 "vectors", s->n, "solve_s", s->solve_s, "iterations", s->stats.iterations, "residual",
                 number_or_null(s->stats.residual), "error", number_or_null(s->stats.error), "power_in",
                 number_or_null(s->stats.power_in), "power_lost", number_or_null(s->stats.power_lost));
-  json_t *all = o->out ? NULL : json_array();
+  json_t *all = o->common.out ? NULL : json_array();
   for (int v = 0; all && v < s->n; v++) {
     json_t *line = json_array();
     for (int k = 0; k < s->out; k++)
@@ -298,8 +285,8 @@ static mho_err solve_all(const options *o, session *env, const mho_matrix *g, co
   if (!err && !spice)
     err = mho_wire_set(w, g->v, ei);
   s->solve_s = mho_seconds() - start;
-  FILE *nodes = err ? NULL : open_out(o->nodes, "vector,i,j,v_word,v_bit\n", &err, ei);
-  FILE *devices = err ? NULL : open_out(o->devices, "vector,i,j,v,i_device\n", &err, ei);
+  FILE *nodes = err ? NULL : open_table(o->nodes, "vector,i,j,v_word,v_bit\n", &err, ei);
+  FILE *devices = err ? NULL : open_table(o->devices, "vector,i,j,v,i_device\n", &err, ei);
   int step = s->node_word ? 1 : s->n;
   for (int first = 0; first < s->n && !err; first += step) {
     const double *in = v->v + (size_t)first * (size_t)s->in;
@@ -339,14 +326,16 @@ static mho_err solve(const options *o, session *env, mho_errinfo *ei) {
     err = solve_all(o, env, &g, &v, &s, ei);
   if (err == MHO_EINVAL && ei->row >= 0 && !*ei->file) /* a cell of the array that no circuit can have */
     snprintf(ei->file, sizeof ei->file, "%s", o->g);
-  FILE *out = err ? NULL : open_out(o->out, NULL, &err, ei);
-  if (!err && (out || !o->common.json))
-    write_currents(out ? out : stdout, &s);
-  err = close_out(out, o->out, err, ei);
-  if (!err && o->common.json)
+  if (!err && (!o->common.json || o->common.out)) {
+    FILE *out = open_out(o->common.out, &err, ei);
+    if (out)
+      write_currents(out, &s);
+    err = close_out(out, o->common.out, err, ei);
+  }
+  if (!err && o->common.json) {
     print_json(o, &s);
-  if (!err && fflush(stdout))
-    err = mho_fail(ei, MHO_EIO, "standard output: %s", strerror(errno));
+    err = close_out(stdout, NULL, err, ei);
+  }
   mho_matrix_free(&g);
   mho_matrix_free(&v);
   mho_free(s.current);

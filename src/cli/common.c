@@ -22,6 +22,9 @@ error_t common_option(common_options *o, int key, char *arg, struct argp_state *
   case OPTION_DB:
     o->db = arg;
     return 0;
+  case OPTION_OUT:
+    o->out = arg;
+    return 0;
   case OPTION_JSON:
     o->json = true;
     return 0;
@@ -67,6 +70,35 @@ int report_error(mho_err err, const mho_errinfo *ei) {
   else
     fprintf(stderr, "mho: %s\n", sentence);
   return err == MHO_EINTERRUPTED ? EXIT_INTERRUPTED : mho_err_is_input(err) ? EXIT_BAD_INPUT : EXIT_FAILED;
+}
+
+/* ---------------------------------------------------------------- files */
+
+FILE *open_out(const char *path, mho_err *err, mho_errinfo *ei) {
+  FILE *f = path ? fopen(path, "w") : stdout;
+  if (!f)
+    *err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot be written: %s", strerror(errno));
+  return f;
+}
+
+mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei) {
+  if (!f)
+    return err;
+  bool bad = fflush(f) || ferror(f);
+  int why = errno;
+  if (path)
+    fclose(f);
+  return bad && !err ? mho_fail_at(ei, MHO_EIO, path ? path : "standard output", 0, "cannot be written: %s",
+                                   strerror(why))
+                     : err;
+}
+
+mho_err write_text(const char *path, const char *text, mho_errinfo *ei) {
+  mho_err err = MHO_OK;
+  FILE *f = open_out(path, &err, ei);
+  if (f)
+    fputs(text, f);
+  return close_out(f, path, err, ei);
 }
 
 /* ---------------------------------------------------------------- progress bar */
