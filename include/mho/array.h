@@ -76,6 +76,7 @@ typedef struct mho_crossbar_options mho_crossbar_options;
 typedef struct mho_array_model {
   mho_entry entry;
   mho_err (*check)(const void *params, mho_errinfo *ei);
+  bool exact; /* a read is the product with the effective matrix and nothing else: callers may multiply */
   bool shows_cells; /* reads show the noise and the I-V law that the devices themselves have */
   /* Whether reads are random, whatever the devices. Nullable: they are not. */
   bool (*noisy)(const void *params);

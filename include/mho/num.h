@@ -57,6 +57,18 @@ MHO_API void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, in
 MHO_API void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int first, int n,
                               mho_real *x);
 
+/* The same without patches, where mho_conv_is_direct: with channels enough, in single precision, with libxsmm. The rows of
+ * the matrices are those of the patches; n samples of source x and target v. */
+MHO_API bool mho_conv_is_direct(const mho_conv *g);
+/** out += x w, out [n x target]; w [rows x out_channels]. */
+MHO_API void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_real *w, mho_real *out);
+/** The adjoint: x += scale v w^T. scratch: [rows x out_channels]. */
+MHO_API void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *w, mho_real scale,
+                           mho_real *x, mho_real *scratch);
+/** Rows row0 .. row0+rows-1 of the gradient by w: out += x^T v, summed over positions and samples. */
+MHO_API void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_real *v, int row0,
+                               int rows, mho_real *out);
+
 /* The largest of every size x size window, windows side by side; a border narrower than a window is left out. Of
  * equal ones the first wins, row by row. Channels of a position lie side by side. */
 typedef struct mho_pool_window {

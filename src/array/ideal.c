@@ -4,5 +4,6 @@
 
 const mho_array_model mho_array_ideal = {
     .entry = {.abi = MHO_ABI, .id = "ideal", .title = "exact products", .equation = "I = G^T V"},
+    .exact = true,
     .read = mho_array_product,
 };

@@ -7,6 +7,7 @@
 #include "mho/network.h"
 
 static const mho_array_model exact = {.entry = {.abi = MHO_ABI, .id = "exact", .title = "exact products"},
+                                      .exact = true,
                                       .read = mho_array_product};
 
 /* Links into layer l: net's forward ones, then from wherever net leads forward out of l. */

@@ -24,15 +24,14 @@ static runs runs_of(const mho_conv *g) {
       .n = g->planar ? g->channels * g->kernel : g->kernel, .length = g->kernel * pixel, .pixel = pixel};
 }
 
-/* Where a run of the patch at (oy, ox) starts in a sample, how much of its beginning lies before the source's row, and
- * where its part within the source ends. */
+/* Where run (plane, ky) of the patch at (oy, ox) starts in a sample, how much of its beginning lies before the source's
+ * row, and where its part within the source ends. */
 typedef struct span {
   ptrdiff_t start;
   int low, high;
 } span;
 
-static span span_of(const mho_conv *g, const runs *r, int run, int oy, int ox) {
-  int ky = run % g->kernel, plane = run / g->kernel;
+static inline span span_of(const mho_conv *g, const runs *r, int plane, int ky, int oy, int ox) {
   int y = oy * g->stride - g->padding + ky, x = ox * g->stride - g->padding;
   if (y < 0 || y >= g->height)
     return (span){0, r->length, r->length};
@@ -61,13 +60,34 @@ static inline void clear(mho_real *to, int n) {
     memset(to, 0, (size_t)n * sizeof *to);
 }
 
+/* A whole patch that lies within the source, its corner at pixel (y, x). */
+static void gather_inner(const mho_conv *g, const runs *r, const mho_real *sample, int y, int x,
+                         mho_real *out) {
+  const mho_real *plane = sample + ((ptrdiff_t)y * g->width + x) * r->pixel;
+  ptrdiff_t line = (ptrdiff_t)g->width * r->pixel;
+  for (int run = 0; run < r->n; run += g->kernel, plane += g->height * line)
+    for (int ky = 0; ky < g->kernel; ky++, out += r->length)
+      copy(out, plane + ky * line, r->length);
+}
+
 /* One patch, rows row0 .. row0+rows-1. */
 static void gather_patch(const mho_conv *g, const runs *r, const mho_real *sample, int oy, int ox, int row0,
                          int rows, mho_real *out) {
-  for (int run = row0 / r->length; run < r->n && run * r->length < row0 + rows; run++) {
+  int y = oy * g->stride - g->padding, x = ox * g->stride - g->padding;
+  if (rows == r->n * r->length && y >= 0 && y + g->kernel <= g->height && x >= 0 &&
+      x + g->kernel <= g->width) {
+    gather_inner(g, r, sample, y, x, out);
+    return;
+  }
+  int run = row0 / r->length, plane = run / g->kernel, ky = run % g->kernel;
+  for (; run < r->n && run * r->length < row0 + rows; run++, ky++) {
+    if (ky == g->kernel) {
+      ky = 0;
+      plane++;
+    }
     int base = run * r->length, from = row0 > base ? row0 - base : 0;
     int to = row0 + rows < base + r->length ? row0 + rows - base : r->length;
-    span s = span_of(g, r, run, oy, ox);
+    span s = span_of(g, r, plane, ky, oy, ox);
     int low = s.low < from ? from : s.low > to ? to : s.low;
     int high = s.high > to ? to : s.high < low ? low : s.high;
     mho_real *at = out + base - row0;
@@ -101,7 +121,7 @@ void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int fi
   for (int i = 0; i < n; i++) {
     const mho_real *patch = patches + (size_t)i * (size_t)ld;
     for (int run = 0; run < r.n; run++) {
-      span s = span_of(g, &r, run, q / g->out_width, q % g->out_width);
+      span s = span_of(g, &r, run / g->kernel, run % g->kernel, q / g->out_width, q % g->out_width);
       const mho_real *restrict from = patch + run * r.length;
       mho_real *restrict to = sample + s.start;
 #pragma omp simd
@@ -117,92 +137,124 @@ void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int fi
 
 /* ---------------------------------------------------------------- pooling */
 
-/* Where a window starts in a sample. */
-static size_t window_at(const mho_pool_window *p, int i) {
-  int wide = p->width / p->size;
-  return ((size_t)(i / wide * p->size) * (size_t)p->width + (size_t)(i % wide * p->size)) *
-         (size_t)p->channels;
-}
-/* Where the k-th unit of a window lies, in scan order. */
-static size_t unit_at(const mho_pool_window *p, int k) {
-  return ((size_t)(k / p->size) * (size_t)p->width + (size_t)(k % p->size)) * (size_t)p->channels;
-}
-static size_t units_of(const mho_pool_window *p) {
-  return (size_t)p->channels * (size_t)p->height * (size_t)p->width;
+/* What is the same for all windows: how far it is to the next one, and where units lie from the first one on, in scan
+ * order. (Divisions in their place cost as much as the channels of a window.) */
+typedef struct windows {
+  int high, wide, units;
+  size_t sample, down, right;
+  size_t unit[MHO_POOL_SIZE_MAX * MHO_POOL_SIZE_MAX];
+} windows;
+
+static windows windows_of(const mho_pool_window *p) {
+  size_t pixel = (size_t)p->channels, line = (size_t)p->width * pixel, size = (size_t)p->size;
+  windows w = {.high = p->height / p->size,
+               .wide = p->width / p->size,
+               .sample = (size_t)p->height * line,
+               .down = size * line,
+               .right = size * pixel};
+  for (size_t y = 0; y < size; y++)
+    for (size_t x = 0; x < size; x++)
+      w.unit[w.units++] = y * line + x * pixel;
+  return w;
 }
 
-void mho_pool_max(const mho_pool_window *p, int n, const mho_real *z, mho_real *out) {
-  int windows = mho_pool_outputs(p) / p->channels, m = p->channels;
-  for (int s = 0; s < n; s++, z += units_of(p))
-    for (int i = 0; i < windows; i++, out += m) {
-      const mho_real *first = z + window_at(p, i);
-      mho_real *restrict best = out;
-      for (int c = 0; c < m; c++)
-        best[c] = first[c];
-      for (int k = 1; k < p->size * p->size; k++) {
-        const mho_real *restrict a = first + unit_at(p, k);
-        for (int c = 0; c < m; c++)
-          best[c] = a[c] > best[c] ? a[c] : best[c];
-      }
+/* What is done to m channels of one window whose first unit is at z; v is another image's same place. A constant m is
+ * vector code without ends. */
+enum { LANES = 16 };
+
+static inline void largest(const windows *w, int m, const mho_real *z, mho_real *restrict out) {
+  mho_real best[LANES];
+  for (int c = 0; c < m; c++)
+    best[c] = z[c];
+  for (int k = 1; k < w->units; k++)
+    for (int c = 0; c < m; c++)
+      best[c] = z[w->unit[k] + (size_t)c] > best[c] ? z[w->unit[k] + (size_t)c] : best[c];
+  for (int c = 0; c < m; c++)
+    out[c] = best[c];
+}
+
+static inline void winner_of(const windows *w, int m, const mho_real *z, uint8_t *restrict out) {
+  mho_real best[LANES];
+  int32_t which[LANES] = {0};
+  for (int c = 0; c < m; c++)
+    best[c] = z[c];
+  for (int k = 1; k < w->units; k++)
+    for (int c = 0; c < m; c++) {
+      mho_real a = z[w->unit[k] + (size_t)c];
+      which[c] = a > best[c] ? k : which[c];
+      best[c] = a > best[c] ? a : best[c];
     }
+  for (int c = 0; c < m; c++)
+    out[c] = (uint8_t)which[c];
+}
+
+static inline void at_largest(const windows *w, int m, const mho_real *v, const mho_real *z,
+                              mho_real *restrict out) {
+  mho_real best[LANES], there[LANES];
+  for (int c = 0; c < m; c++) {
+    best[c] = z[c];
+    there[c] = v[c];
+  }
+  for (int k = 1; k < w->units; k++)
+    for (int c = 0; c < m; c++) {
+      mho_real a = z[w->unit[k] + (size_t)c];
+      there[c] = a > best[c] ? v[w->unit[k] + (size_t)c] : there[c];
+      best[c] = a > best[c] ? a : best[c];
+    }
+  for (int c = 0; c < m; c++)
+    out[c] = there[c];
+}
+
+static inline void to_winner(const windows *w, int m, const mho_real *v, const uint8_t *winner,
+                             mho_real *restrict out) {
+  for (int k = 0; k < w->units; k++) {
+    mho_real *restrict to = out + w->unit[k];
+#pragma omp simd
+    for (int c = 0; c < m; c++)
+      to[c] += winner[c] == k ? v[c] : 0;
+  }
+}
+
+/* Every window of n samples, its channels LANES at a time: `at` is the place of the first one in the image, `i` in what
+ * has one number a window. */
+#define EACH_WINDOW(p, w, n, full, rest)                                                                     \
+  do {                                                                                                       \
+    size_t i = 0;                                                                                            \
+    for (int s = 0; s < (n); s++)                                                                            \
+      for (int y = 0; y < (w).high; y++)                                                                     \
+        for (int x = 0; x < (w).wide; x++) {                                                                 \
+          size_t at = (size_t)s * (w).sample + (size_t)y * (w).down + (size_t)x * (w).right;                 \
+          int m = (p)->channels;                                                                             \
+          for (; m >= LANES; m -= LANES, at += LANES, i += LANES)                                            \
+            full;                                                                                            \
+          if (m) {                                                                                           \
+            rest;                                                                                            \
+            i += (size_t)m;                                                                                  \
+          }                                                                                                  \
+        }                                                                                                    \
+  } while (0)
+
+void mho_pool_max(const mho_pool_window *p, int n, const mho_real *z, mho_real *out) {
+  windows w = windows_of(p);
+  EACH_WINDOW(p, w, n, largest(&w, LANES, z + at, out + i), largest(&w, m, z + at, out + i));
 }
 
 void mho_pool_winners(const mho_pool_window *p, int n, const mho_real *z, uint8_t *winner) {
-  enum { BLOCK = 64 };
-  int windows = mho_pool_outputs(p) / p->channels;
-  for (int s = 0; s < n; s++, z += units_of(p))
-    for (int i = 0; i < windows; i++, winner += p->channels)
-      for (int c0 = 0; c0 < p->channels; c0 += BLOCK) {
-        int m = p->channels - c0 < BLOCK ? p->channels - c0 : BLOCK;
-        const mho_real *first = z + window_at(p, i) + c0;
-        mho_real best[BLOCK];
-        int32_t which[BLOCK] = {0};
-        memcpy(best, first, (size_t)m * sizeof *best);
-        for (int k = 1; k < p->size * p->size; k++) {
-          const mho_real *restrict a = first + unit_at(p, k);
-          for (int c = 0; c < m; c++) {
-            which[c] = a[c] > best[c] ? k : which[c];
-            best[c] = a[c] > best[c] ? a[c] : best[c];
-          }
-        }
-        for (int c = 0; c < m; c++)
-          winner[c0 + c] = (uint8_t)which[c];
-      }
+  windows w = windows_of(p);
+  EACH_WINDOW(p, w, n, winner_of(&w, LANES, z + at, winner + i), winner_of(&w, m, z + at, winner + i));
 }
 
 void mho_pool_take(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z, mho_real *out) {
-  enum { BLOCK = 64 };
-  int windows = mho_pool_outputs(p) / p->channels;
-  for (int s = 0; s < n; s++, v += units_of(p), z += units_of(p))
-    for (int i = 0; i < windows; i++, out += p->channels)
-      for (int c0 = 0; c0 < p->channels; c0 += BLOCK) {
-        int m = p->channels - c0 < BLOCK ? p->channels - c0 : BLOCK;
-        size_t at = window_at(p, i) + (size_t)c0;
-        mho_real best[BLOCK], *restrict to = out + c0;
-        memcpy(best, z + at, (size_t)m * sizeof *best);
-        memcpy(to, v + at, (size_t)m * sizeof *to);
-        for (int k = 1; k < p->size * p->size; k++) {
-          const mho_real *restrict a = z + at + unit_at(p, k), *restrict w = v + at + unit_at(p, k);
-          for (int c = 0; c < m; c++) {
-            to[c] = a[c] > best[c] ? w[c] : to[c];
-            best[c] = a[c] > best[c] ? a[c] : best[c];
-          }
-        }
-      }
+  windows w = windows_of(p);
+  EACH_WINDOW(p, w, n, at_largest(&w, LANES, v + at, z + at, out + i),
+              at_largest(&w, m, v + at, z + at, out + i));
 }
 
 void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v, const uint8_t *winner, bool add,
                    mho_real *out) {
-  int windows = mho_pool_outputs(p) / p->channels, m = p->channels;
+  windows w = windows_of(p);
   if (!add) /* also the border that belongs to no window */
-    memset(out, 0, (size_t)n * units_of(p) * sizeof *out);
-  for (int s = 0; s < n; s++, out += units_of(p))
-    for (int i = 0; i < windows; i++, v += m, winner += m) {
-      mho_real *first = out + window_at(p, i);
-      for (int k = 0; k < p->size * p->size; k++) {
-        mho_real *restrict to = first + unit_at(p, k);
-        for (int c = 0; c < m; c++)
-          to[c] += winner[c] == k ? v[c] : 0;
-      }
-    }
+    memset(out, 0, (size_t)n * w.sample * sizeof *out);
+  EACH_WINDOW(p, w, n, to_winner(&w, LANES, v + i, winner + i, out + at),
+              to_winner(&w, m, v + i, winner + i, out + at));
 }

@@ -1,5 +1,7 @@
 /* gradient.c - the local product that every rule ends in.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
 #include "mho/num.h"
 #include "mho/rule.h"
 
@@ -24,10 +26,18 @@ size_t mho_rule_gradient_scratch(const mho_network *net, int rows) {
   return 0;
 }
 
-/* Rows row0 .. row0+n-1 of a convolution's gradient: over all positions of all samples, tile by tile. */
+/* Rows row0 .. row0+n-1 of a convolution's gradient: over all positions of all samples, without patches or tile by
+ * tile. */
 static void add_positions(const mho_connection *k, const mho_real *source, const mho_real *error, int batch,
                           mho_real factor, int row0, int n, mho_real *out, mho_real *scratch) {
   int cols = k->xb->cols, all = batch * k->positions, at_once = patches_at_once(n);
+  if (mho_conv_is_direct(&k->conv)) {
+    memset(out, 0, (size_t)n * (size_t)cols * sizeof *out);
+    mho_conv_gradient(&k->conv, batch, source, error, row0, n, out);
+    for (int i = 0; i < n * cols; i++)
+      out[i] *= factor;
+    return;
+  }
   for (int first = 0; first < all; first += at_once) {
     int m = all - first < at_once ? all - first : at_once;
     mho_conv_gather(&k->conv, source, first, m, row0, n, scratch, n);

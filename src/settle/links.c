@@ -3,7 +3,8 @@
  * Forward, the source's activity is pooled, cut into patches (of a dense connection the one patch is all of it) with a
  * 1 for the bias behind them, and the crossbar reads patch after patch. Back, the crossbar is read transposed for
  * every position, the patches it gives are added up where they overlap, and the sums go to the winners of the pooling.
- * Patches are handled in tiles that stay in the second-level cache.
+ * Patches are handled in tiles that stay in the second-level cache. Where the array is an exact product and the
+ * convolution has channels enough, it is done without patches (src/num/conv_direct.c).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settle/links.h"
 
@@ -30,8 +31,8 @@ static int patches_at_once(const mho_connection *c, int n) {
 static size_t link_scratch(const mho_network *net, const mho_connection *c, int n) {
   int m = patches_at_once(c, n);
   size_t need = mho_crossbar_scratch(c->xb, m);
-  if (is_tiled(c))
-    need += (size_t)m * (size_t)c->xb->rows;
+  if (is_tiled(c)) /* patches, or the transposed weights of a direct convolution */
+    need += (size_t)(m > c->xb->cols ? m : c->xb->cols) * (size_t)c->xb->rows;
   if (net->layer[c->from].pool.size)
     need += (size_t)n * (size_t)net->layer[c->from].outputs;
   return need;
@@ -65,7 +66,7 @@ static reading reading_of(const mho_settle_job *job, const mho_link *k, mho_real
   int m = patches_at_once(c, job->n);
   reading x = {.job = job, .k = k, .c = c, .lower = &job->net->layer[c->from]};
   x.tile = job->scratch + mho_crossbar_scratch(c->xb, m);
-  x.pooled = x.tile + (is_tiled(c) ? (size_t)m * (size_t)c->xb->rows : 0);
+  x.pooled = x.tile + (is_tiled(c) ? (size_t)(m > c->xb->cols ? m : c->xb->cols) * (size_t)c->xb->rows : 0);
   x.r = (mho_read){.transposed = k->transposed,
                    .scale = scale,
                    .clock = job->clock,
@@ -98,6 +99,25 @@ static void read_patches(const reading *x) {
     mho_meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x);
 }
 
+/* Whether nothing but a product happens to patches, so that none need be made. */
+static bool is_direct(const reading *x) {
+  return x->c->xb->model->exact && !x->job->meter && x->c->conv.kernel && mho_conv_is_direct(&x->c->conv);
+}
+
+static void read_direct(const reading *x, const mho_real *from, mho_real *to, bool add) {
+  int all = x->job->n * x->c->positions, cols = x->c->xb->cols, in = x->c->xb->rows - x->c->bias;
+  const mho_real *w = mho_crossbar_matrix(x->c->xb), *bias = w + (size_t)in * (size_t)cols;
+  bool biased = x->c->bias && !x->job->changes;
+  if (!add && !biased)
+    memset(to, 0, (size_t)all * (size_t)cols * sizeof *to);
+  for (int i = 0; i < all && biased; i++) {
+    mho_real *at = to + (size_t)i * (size_t)cols;
+    for (int j = 0; j < cols; j++)
+      at[j] = (add ? at[j] : 0) + bias[j];
+  }
+  mho_conv_forward(&x->c->conv, x->job->n, from, w, to);
+}
+
 static void read_forward(reading *x, const mho_real *from, mho_real *to, bool add) {
   int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n), cols = x->c->xb->cols;
   if (x->lower->pool.size) {
@@ -107,6 +127,10 @@ static void read_forward(reading *x, const mho_real *from, mho_real *to, bool ad
     else
       mho_pool_max(&x->lower->pool, x->job->n, from, x->pooled);
     from = x->pooled;
+  }
+  if (x->r.scale == 1 && is_direct(x)) {
+    read_direct(x, from, to, add);
+    return;
   }
   x->r.keep = add;
   for (int first = 0; first < all; first += at_once) {
@@ -141,7 +165,10 @@ static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) 
   x->r.keep = add && !pooled && !tiled;
   if (tiled && (pooled || !add))
     memset(sum, 0, (size_t)x->job->n * (size_t)x->lower->outputs * sizeof *sum);
-  for (int first = 0; first < all; first += at_once) {
+  bool direct = is_direct(x);
+  if (direct)
+    mho_conv_back(&x->c->conv, x->job->n, from, mho_crossbar_matrix(x->c->xb), x->r.scale, sum, x->tile);
+  for (int first = 0; first < all && !direct; first += at_once) {
     x->r.n = all - first < at_once ? all - first : at_once;
     x->r.sample0 = x->job->row0 * x->c->positions + first;
     x->r.x = from + (size_t)first * (size_t)cols;

@@ -83,7 +83,8 @@ static void free_net(random_net *r) {
   mho_network_free(r->net);
 }
 
-/* Two convolutions of random shape, with or without pooling, and a dense layer, on random images. */
+/* Two convolutions of random shape, with or without pooling, and a dense layer, on random images; with channels for
+ * patches and for convolutions without them. */
 static random_net draw_net(bool asymmetric) {
   random_net r = {0};
   do {
@@ -92,7 +93,7 @@ static random_net draw_net(bool asymmetric) {
       if (draw(2))
         snprintf(pool[i], sizeof pool[i], "pool%d", 2 + draw(2));
     int k[2] = {1 + draw(5), 1 + draw(4)};
-    snprintf(r.text, sizeof r.text, "%dx%ds%dp%d %s %dx%ds%dp%d %s %d", 1 + draw(9), k[0], 1 + draw(2),
+    snprintf(r.text, sizeof r.text, "%dx%ds%dp%d %s %dx%ds%dp%d %s %d", 1 + draw(40), k[0], 1 + draw(2),
              draw(k[0]), pool[0], 1 + draw(70), k[1], 1 + draw(3), draw(k[1]), pool[1], 1 + draw(7));
     r.channels = 1 + draw(3);
     r.height = 3 + draw(12);
@@ -223,10 +224,10 @@ static void check_connection(const random_net *r, const mho_connection *k) {
     mho_real *before = calloc(samples * (na + nb), sizeof *before);
     size_t count = samples * (link->transposed ? na : nb);
     memcpy(before, have, count * sizeof *before);
-    mho_link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, (mho_real)0.5, true,
-                  &stats);
+    mho_real scale = draw(2) ? (mho_real)0.5 : 1;
+    mho_link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, scale, true, &stats);
     for (size_t j = 0; j < count; j++)
-      have[j] = 2 * (have[j] - before[j]);
+      have[j] = (have[j] - before[j]) / scale;
     compare("adding", r, count, have, link->transposed ? back : forward);
     free(before);
   }
