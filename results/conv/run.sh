@@ -2,7 +2,7 @@
 # run.sh - the convolutional rows of Liu & Chen's Tables 1 and 2, and the MNIST net on devices: prints the tables of
 # README.md. Usage: results/conv/run.sh [ROWS [SEEDS [DB]]], for example: "T2 EP|T2 BP" "1 2 3"
 # ROWS is a pattern of row names (egrep), by default all. Stopped at any time, it goes on where it was. On two idle cores an
-# epoch of MNIST takes about 30 s by EP and 20 s by BP, the synchronous map ten times as long.
+# epoch of MNIST takes about 24 s by EP and 15 s by BP, the synchronous map ten times as long.
 set -eu
 cd "$(dirname "$0")/../.."
 mho=build/mho

@@ -325,6 +325,20 @@ static mho_err at_key(const mho_config *c, const char *section, const char *name
   return mho_fail_at(ei, MHO_ECONFIG, key ? key->file : NULL, key ? key->line : 0, "%s", message);
 }
 
+/* What a model says of its parameters, at the first key of the sentence that was set; else at the model. */
+static mho_err at_named_key(const mho_config *c, const char *section, const char *model, mho_errinfo *ei,
+                            const char *message) {
+  char prefix[64], name[128];
+  snprintf(prefix, sizeof prefix, "%s.", section);
+  for (const char *at = message; (at = strstr(at, prefix)); at++) {
+    const char *key = at + strlen(prefix);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(key, ":;, ("), key);
+    if (find_key(c, section, name))
+      return at_key(c, section, name, ei, message);
+  }
+  return at_key(c, section, model, ei, message);
+}
+
 static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_experiment *e, mho_errinfo *ei) {
   char message[MHO_MESSAGE_MAX];
   mho_errinfo why = {0};
@@ -335,11 +349,10 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
   if (bad && *why.file) /* in a table of the user's */
     return mho_fail_at(ei, bad, why.file, why.line, "%s", why.message);
   if (bad)
-    return at_key(c, "device", e->device_config.g_min >= e->device_config.g_max ? "g_min" : "model", ei,
-                  why.message);
+    return at_named_key(c, "device", "model", ei, why.message);
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   if (array->check && array->check(e->array.params, &why))
-    return at_key(c, "array", "model", ei, why.message);
+    return at_named_key(c, "array", "model", ei, why.message);
   if (scheme->needs_pulses && !device->pulse) {
     snprintf(message, sizeof message,
              "update.scheme: '%s' needs a device that answers pulses, and '%s' knows none: use scheme exact, "
@@ -406,7 +419,7 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
   }
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
   if (settler->check && settler->check(e->settler.params, &why))
-    return at_key(c, "settle", "method", ei, why.message);
+    return at_named_key(c, "settle", "method", ei, why.message);
   if (e->settle.difference == MHO_DIFFERENCE_DIRECT && not_direct(e)) {
     snprintf(message, sizeof message, "settle.difference: not direct, because %s", not_direct(e));
     return at_key(c, "settle", "difference", ei, message);
