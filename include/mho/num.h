@@ -46,6 +46,9 @@ static inline int mho_conv_rows(const mho_conv *g) { /* numbers in a patch */
 static inline int mho_conv_positions(const mho_conv *g) {
   return g->out_height * g->out_width;
 }
+static inline size_t mho_conv_source(const mho_conv *g) { /* numbers in a sample of the source */
+  return (size_t)g->channels * (size_t)g->height * (size_t)g->width;
+}
 /** Fill in the target's height and width. @return false when the kernel is larger than the padded source. */
 MHO_API bool mho_conv_fit(mho_conv *g);
 /** Rows row0 .. row0+rows-1 of the patches at positions first .. first+n-1, counted through all samples.

@@ -84,12 +84,10 @@ FILE *open_out(const char *path, mho_err *err, mho_errinfo *ei) {
 mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei) {
   if (!f)
     return err;
-  bool bad = fflush(f) || ferror(f);
-  int why = errno;
-  if (path)
-    fclose(f);
+  bool bad = ferror(f) != 0;
+  bad = (path ? fclose(f) : fflush(f)) || bad;
   return bad && !err ? mho_fail_at(ei, MHO_EIO, path ? path : "standard output", 0, "cannot be written: %s",
-                                   strerror(why))
+                                   strerror(errno))
                      : err;
 }
 

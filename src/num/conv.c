@@ -102,7 +102,7 @@ void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int
                      mho_real *out, int ld) {
   runs r = runs_of(g);
   int positions = mho_conv_positions(g), q = first % positions;
-  size_t source = (size_t)g->channels * (size_t)g->height * (size_t)g->width;
+  size_t source = mho_conv_source(g);
   const mho_real *sample = x + (size_t)(first / positions) * source;
   for (int i = 0; i < n; i++) {
     gather_patch(g, &r, sample, q / g->out_width, q % g->out_width, row0, rows, out + (size_t)i * (size_t)ld);
@@ -116,7 +116,7 @@ void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int
 void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int first, int n, mho_real *x) {
   runs r = runs_of(g);
   int positions = mho_conv_positions(g), q = first % positions;
-  size_t source = (size_t)g->channels * (size_t)g->height * (size_t)g->width;
+  size_t source = mho_conv_source(g);
   mho_real *sample = x + (size_t)(first / positions) * source;
   for (int i = 0; i < n; i++) {
     const mho_real *patch = patches + (size_t)i * (size_t)ld;
@@ -215,9 +215,9 @@ static inline void to_winner(const windows *w, int m, const mho_real *v, const u
   }
 }
 
-/* Every window of n samples, its channels LANES at a time: `at` is the place of the first one in the image, `i` in what
- * has one number a window. */
-#define EACH_WINDOW(p, w, n, full, rest)                                                                     \
+/* f for every window of n samples, its channels LANES at a time: `at` is the place of the first one in the image, `i` in
+ * what has one number a window. */
+#define EACH_WINDOW(p, w, n, f, ...)                                                                         \
   do {                                                                                                       \
     size_t i = 0;                                                                                            \
     for (int s = 0; s < (n); s++)                                                                            \
@@ -226,28 +226,26 @@ static inline void to_winner(const windows *w, int m, const mho_real *v, const u
           size_t at = (size_t)s * (w).sample + (size_t)y * (w).down + (size_t)x * (w).right;                 \
           int m = (p)->channels;                                                                             \
           for (; m >= LANES; m -= LANES, at += LANES, i += LANES)                                            \
-            full;                                                                                            \
-          if (m) {                                                                                           \
-            rest;                                                                                            \
-            i += (size_t)m;                                                                                  \
-          }                                                                                                  \
+            f(&(w), LANES, __VA_ARGS__);                                                                     \
+          if (m)                                                                                             \
+            f(&(w), m, __VA_ARGS__);                                                                         \
+          i += (size_t)m;                                                                                    \
         }                                                                                                    \
   } while (0)
 
 void mho_pool_max(const mho_pool_window *p, int n, const mho_real *z, mho_real *out) {
   windows w = windows_of(p);
-  EACH_WINDOW(p, w, n, largest(&w, LANES, z + at, out + i), largest(&w, m, z + at, out + i));
+  EACH_WINDOW(p, w, n, largest, z + at, out + i);
 }
 
 void mho_pool_winners(const mho_pool_window *p, int n, const mho_real *z, uint8_t *winner) {
   windows w = windows_of(p);
-  EACH_WINDOW(p, w, n, winner_of(&w, LANES, z + at, winner + i), winner_of(&w, m, z + at, winner + i));
+  EACH_WINDOW(p, w, n, winner_of, z + at, winner + i);
 }
 
 void mho_pool_take(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z, mho_real *out) {
   windows w = windows_of(p);
-  EACH_WINDOW(p, w, n, at_largest(&w, LANES, v + at, z + at, out + i),
-              at_largest(&w, m, v + at, z + at, out + i));
+  EACH_WINDOW(p, w, n, at_largest, v + at, z + at, out + i);
 }
 
 void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v, const uint8_t *winner, bool add,
@@ -255,6 +253,5 @@ void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v, const uin
   windows w = windows_of(p);
   if (!add) /* also the border that belongs to no window */
     memset(out, 0, (size_t)n * w.sample * sizeof *out);
-  EACH_WINDOW(p, w, n, to_winner(&w, LANES, v + i, winner + i, out + at),
-              to_winner(&w, m, v + i, winner + i, out + at));
+  EACH_WINDOW(p, w, n, to_winner, v + i, winner + i, out + at);
 }

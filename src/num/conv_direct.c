@@ -50,9 +50,6 @@ static ptrdiff_t pixel_of(const mho_conv *g, int y, int ox0, int kx) {
   return (ptrdiff_t)y * g->width + ox0 * g->stride - g->padding + kx;
 }
 
-static size_t source_of(const mho_conv *g) {
-  return (size_t)g->channels * (size_t)g->height * (size_t)g->width;
-}
 static size_t target_of(const mho_conv *g) {
   return (size_t)g->out_channels * (size_t)mho_conv_positions(g);
 }
@@ -89,7 +86,7 @@ void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_rea
     kernel f = kernel_of(g->out_channels, s.n, g->channels, g->out_channels, g->stride * g->channels,
                          g->out_channels, false);
     for (int i = 0; i < n * g->out_height; i++)
-      add_row(g, f, x + (size_t)(i / g->out_height) * source_of(g), w, i % g->out_height, s, kx0, kx1,
+      add_row(g, f, x + (size_t)(i / g->out_height) * mho_conv_source(g), w, i % g->out_height, s, kx0, kx1,
               out + (size_t)i * (size_t)g->out_width * (size_t)g->out_channels);
   }
 }
@@ -126,7 +123,7 @@ void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *
     kernel f = kernel_of(c, s.n, m, c, m, g->stride * c, false);
     for (int i = 0; i < n * g->height; i++)
       add_source_row(g, f, v + (size_t)(i / g->height) * target_of(g), scratch, i % g->height, s, kx,
-                     x + (size_t)(i / g->height) * source_of(g));
+                     x + (size_t)(i / g->height) * mho_conv_source(g));
   }
 }
 
@@ -138,7 +135,8 @@ void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_re
       int block = row / c, ky = block / g->kernel, kx = block % g->kernel;
       end = (block + 1) * c < row0 + rows ? (block + 1) * c : row0 + rows;
       span s = span_of(g, kx);
-      const float *sample = x + (size_t)i * source_of(g) + row % c, *target = v + (size_t)i * target_of(g);
+      const float *sample = x + (size_t)i * mho_conv_source(g) + row % c,
+                  *target = v + (size_t)i * target_of(g);
       for (int oy = 0; oy < g->out_height && s.n;) {
         enum { AT_ONCE = 64 };
         const float *a[AT_ONCE], *b[AT_ONCE];

@@ -28,11 +28,15 @@ static int patches_at_once(const mho_connection *c, int n) {
   return is_tiled(c) && rows < all ? rows : all;
 }
 
+/* Numbers in a tile: of patches, or of the transposed weights of a direct convolution. */
+static size_t tile_size(const mho_connection *c, int patches) {
+  int lines = patches > c->xb->cols ? patches : c->xb->cols;
+  return is_tiled(c) ? (size_t)lines * (size_t)c->xb->rows : 0;
+}
+
 static size_t link_scratch(const mho_network *net, const mho_connection *c, int n) {
   int m = patches_at_once(c, n);
-  size_t need = mho_crossbar_scratch(c->xb, m);
-  if (is_tiled(c)) /* patches, or the transposed weights of a direct convolution */
-    need += (size_t)(m > c->xb->cols ? m : c->xb->cols) * (size_t)c->xb->rows;
+  size_t need = mho_crossbar_scratch(c->xb, m) + tile_size(c, m);
   if (net->layer[c->from].pool.size)
     need += (size_t)n * (size_t)net->layer[c->from].outputs;
   return need;
@@ -66,7 +70,7 @@ static reading reading_of(const mho_settle_job *job, const mho_link *k, mho_real
   int m = patches_at_once(c, job->n);
   reading x = {.job = job, .k = k, .c = c, .lower = &job->net->layer[c->from]};
   x.tile = job->scratch + mho_crossbar_scratch(c->xb, m);
-  x.pooled = x.tile + (is_tiled(c) ? (size_t)(m > c->xb->cols ? m : c->xb->cols) * (size_t)c->xb->rows : 0);
+  x.pooled = x.tile + tile_size(c, m);
   x.r = (mho_read){.transposed = k->transposed,
                    .scale = scale,
                    .clock = job->clock,
@@ -101,7 +105,7 @@ static void read_patches(const reading *x) {
 
 /* Whether nothing but a product happens to patches, so that none need be made. */
 static bool is_direct(const reading *x) {
-  return x->c->xb->model->exact && !x->job->meter && x->c->conv.kernel && mho_conv_is_direct(&x->c->conv);
+  return x->c->xb->model->exact && !x->job->meter && mho_conv_is_direct(&x->c->conv);
 }
 
 static void read_direct(const reading *x, const mho_real *from, mho_real *to, bool add) {
@@ -165,18 +169,18 @@ static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) 
   x->r.keep = add && !pooled && !tiled;
   if (tiled && (pooled || !add))
     memset(sum, 0, (size_t)x->job->n * (size_t)x->lower->outputs * sizeof *sum);
-  bool direct = is_direct(x);
-  if (direct)
+  if (is_direct(x))
     mho_conv_back(&x->c->conv, x->job->n, from, mho_crossbar_matrix(x->c->xb), x->r.scale, sum, x->tile);
-  for (int first = 0; first < all && !direct; first += at_once) {
-    x->r.n = all - first < at_once ? all - first : at_once;
-    x->r.sample0 = x->job->row0 * x->c->positions + first;
-    x->r.x = from + (size_t)first * (size_t)cols;
-    x->r.y = tiled ? x->tile : sum;
-    read_patches(x);
-    if (tiled)
-      scatter(x, first, x->r.n, sum);
-  }
+  else
+    for (int first = 0; first < all; first += at_once) {
+      x->r.n = all - first < at_once ? all - first : at_once;
+      x->r.sample0 = x->job->row0 * x->c->positions + first;
+      x->r.x = from + (size_t)first * (size_t)cols;
+      x->r.y = tiled ? x->tile : sum;
+      read_patches(x);
+      if (tiled)
+        scatter(x, first, x->r.n, sum);
+    }
   if (pooled)
     mho_pool_give(&x->lower->pool, x->job->n, sum, winners_of(x), add, to);
 }
