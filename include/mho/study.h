@@ -45,7 +45,7 @@ typedef struct mho_plan_run {
   int point; /* of the design, from 0 */
   int64_t seed;
   char *label; /* "read_noise=0.01 step_up=0.002", the seed left out */
-  char hash[65];
+  char hash[65], data_checksum[65];
   char id[MHO_ID_MAX]; /* "" until the database has it */
   mho_plan_state state;
   double predicted_s; /* by stored wall times; NaN: nothing is known */

@@ -198,6 +198,7 @@ static mho_err add_run(planner *p, int point, int64_t seed, int *epochs, mho_err
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the plan");
   if (!err) {
     mho_experiment_hash(e, hex, run->hash);
+    snprintf(run->data_checksum, sizeof run->data_checksum, "%s", hex);
     run->seed = e->train.seed;
     epochs[p->out->n] = (int)e->train.epochs;
     p->out->n++;

@@ -74,7 +74,12 @@ static mho_err adopt(sweep *w, mho_errinfo *ei) {
   return err;
 }
 
-/* A run whose process died or never got to begin it: say so where it will be looked for. */
+static void name_of(const sweep *w, const mho_plan_run *run, size_t capacity, char *name) {
+  snprintf(name, capacity, "%s %s s%lld", w->s->name, run->label, (long long)run->seed);
+}
+
+/* A run whose process died or never got to begin it: say so where it will be looked for. One that never began is
+ * recorded as its process would have done, so that it can be resumed. */
 static mho_err record_failure(sweep *w, mho_plan_run *run, const char *why, mho_errinfo *ei) {
   mho_store *store;
   mho_err err = mho_store_open(w->o->db, MHO_STORE_WRITE, &store, ei);
@@ -84,7 +89,7 @@ static mho_err record_failure(sweep *w, mho_plan_run *run, const char *why, mho_
   mho_config *c = NULL;
   mho_experiment *e = NULL;
   char *json = NULL, host[64] = "";
-  char failed[] = "failed", name[192], unknown[] = "";
+  char failed[] = "failed", name[sizeof((study_job *)0)->name];
   if (*run->id) {
     err = mho_store_run_get(store, run->id, &row, ei);
   } else {
@@ -93,7 +98,7 @@ static mho_err record_failure(sweep *w, mho_plan_run *run, const char *why, mho_
       err = mho_experiment_new(w->r, c, false, &e, ei);
     if (!err && !(json = mho_experiment_json(e)))
       err = mho_fail(ei, MHO_ENOMEM, "no memory for a config");
-    snprintf(name, sizeof name, "%s %s", w->s->name, run->label);
+    name_of(w, run, sizeof name, name);
     gethostname(host, sizeof host - 1);
     mho_store_new_id(row.id);
     row.name = name;
@@ -101,7 +106,9 @@ static mho_err record_failure(sweep *w, mho_plan_run *run, const char *why, mho_
     row.config_hash = run->hash;
     row.defaults_version = MHO_DEFAULTS_VERSION;
     row.seed = run->seed;
-    row.data_checksum = row.code_version = row.blas = unknown;
+    row.data_checksum = run->data_checksum;
+    row.code_version = (char *)(uintptr_t)(w->o->code_version ? w->o->code_version : MHO_VERSION);
+    row.blas = (char *)(uintptr_t)mho_blas_kernel();
     row.host = host;
     row.final_test_acc = row.best_test_acc = row.train_acc = row.val_acc = row.energy_j = NAN;
     char there[MHO_ID_MAX];
@@ -202,7 +209,7 @@ static mho_err start(sweep *w, int k, int index, mho_errinfo *ei) {
                                    NULL, 0, ei);
   if (err)
     return err;
-  snprintf(job.name, sizeof job.name, "%s %s s%lld", w->s->name, run->label, (long long)run->seed);
+  name_of(w, run, sizeof job.name, job.name);
   if (pipe2(ends, O_CLOEXEC)) {
     mho_config_free(job.config);
     return mho_fail(ei, MHO_EIO, "cannot start a worker: %s", strerror(errno));

@@ -254,8 +254,9 @@ static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, mho_e
   mho_trainer *from = NULL;
   mho_checkpoint_row c = {0};
   mho_err err = mho_registry_new(&r, ei);
-  if (!err)
-    err = mho_store_find(store, ref, id, ei);
+  mho_errinfo why;
+  if (!err && (err = mho_store_find(store, ref, id, &why)))
+    mho_fail(ei, err, "train.from: '%s' is no folder of weights, and %s", ref, why.message);
   if (!err)
     err = mho_store_checkpoint_get(store, id, "last", &c, ei);
   if (!err)

@@ -137,6 +137,20 @@ def test_worker_killed():
     assert results('w.db') == results('a.db')
 
 
+def test_never_begun():
+    """A run that could not even begin (here its weights are missing) begins with --retry, once it can."""
+    write('from.yaml', 'base: {network: {hidden: [16]}, train: {epochs: 2, from: weights}}\nseeds: 2\n')
+    done = run('sweep', 'from.yaml', '--db', 'f.db', '--json', code=1)
+    assert "train.from: 'weights' is no folder of weights, and there are no runs yet" in done.stdout, done.stdout
+    failed = lines('runs', '--db', 'f.db', '--json')
+    assert [r['status'] for r in failed] == ['failed'] * 2 and all(' s' in r['name'] for r in failed), failed
+    first = lines('train', '--db', 'g.db', '--set', 'network.hidden=[16]', '--set', 'train.epochs=1', '--json')[-1]
+    run('export', first['run'], '--weights', 'weights', '--db', 'g.db')
+    assert lines('sweep', 'from.yaml', '--db', 'f.db', '--retry', '--json')[-1]['completed'] == 2
+    run('sweep', 'from.yaml', '--db', 'u.db')
+    assert results('f.db', 'from') == results('u.db', 'from')
+
+
 def test_interrupted():
     p = start('--db', 'i.db')
     wait_for_rows('i.db', 5)
@@ -207,5 +221,5 @@ def test_bad_studies():
 
 
 main([test_undisturbed, test_killed_three_times, test_worker_killed] if SLOW else
-     [test_undisturbed, test_killed_three_times, test_worker_killed, test_interrupted, test_two_sweeps_at_once, test_shards,
-      test_failures_and_ends, test_bad_studies])
+     [test_undisturbed, test_killed_three_times, test_worker_killed, test_never_begun, test_interrupted,
+      test_two_sweeps_at_once, test_shards, test_failures_and_ends, test_bad_studies])
