@@ -80,6 +80,11 @@ FILE *open_out(const char *path, mho_err *err, mho_errinfo *ei);
 mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei);
 mho_err write_text(const char *path, const char *text, mho_errinfo *ei);
 
+/** Take the runs of other databases or exported files into the database db, which is made if need be, and say of each how
+ * many came: what `mho db merge` and `mho import` share. */
+typedef mho_err (*take_fn)(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei);
+mho_err take_runs(const char *db, take_fn take, int n, const char *const *files, mho_errinfo *ei);
+
 /** A cell of a query as text for people ("" for NULL, 4 significant digits for reals unless exact). */
 void cell_text(const mho_cell *c, bool exact, char *buf, size_t capacity);
 

@@ -66,12 +66,15 @@ static mho_err check(const char *path, mho_errinfo *ei) {
   return err;
 }
 
+/* For writing, and not made where there is none. */
+static mho_err open_present(const char *path, mho_store **s, mho_errinfo *ei) {
+  return mho_store_open(path, access(path, F_OK) ? MHO_STORE_READ : MHO_STORE_WRITE, s, ei);
+}
+
 static mho_err vacuum(const char *path, mho_errinfo *ei) {
   mho_store *s;
   int64_t before, after;
-  if (access(path, F_OK))
-    return mho_store_open(path, MHO_STORE_READ, &s, ei); /* says that it is not there */
-  mho_err err = mho_store_open(path, MHO_STORE_WRITE, &s, ei);
+  mho_err err = open_present(path, &s, ei);
   if (err)
     return err;
   err = mho_store_vacuum(s, &before, &after, ei);
@@ -83,9 +86,7 @@ static mho_err vacuum(const char *path, mho_errinfo *ei) {
 
 static mho_err migrate(const char *path, mho_errinfo *ei) {
   mho_store *s;
-  if (access(path, F_OK))
-    return mho_store_open(path, MHO_STORE_READ, &s, ei);
-  mho_err err = mho_store_open(path, MHO_STORE_WRITE, &s, ei);
+  mho_err err = open_present(path, &s, ei);
   mho_store_close(err ? NULL : s);
   if (!err)
     printf("%s has schema %d\n", path, mho_store_schema_version());
@@ -102,19 +103,7 @@ static mho_err merge(const options *o, mho_errinfo *ei) {
       return err;
     mho_store_close(s);
   }
-  mho_err err = mho_store_open(o->file[0], MHO_STORE_WRITE, &s, ei);
-  if (err)
-    return err;
-  mho_merge_result r = {0};
-  for (int i = 1; i < o->n && !err; i++) {
-    err = mho_store_merge(s, o->file[i], &r, ei);
-    if (!err)
-      printf("%s: %d runs, %d new, %d brought up to date\n", o->file[i], r.runs, r.added, r.replaced);
-  }
-  if (!err && r.twice)
-    printf("%d configs are there more than once; v_study counts the newest\n", r.twice);
-  mho_store_close(s);
-  return err;
+  return take_runs(o->file[0], mho_store_merge, o->n - 1, o->file + 1, ei);
 }
 
 static int run(int argc, char **argv) {

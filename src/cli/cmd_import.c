@@ -48,17 +48,7 @@ static int run(int argc, char **argv) {
   static options o;
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   mho_errinfo ei = {0};
-  mho_store *s = NULL;
-  mho_merge_result r = {0};
-  mho_err err = mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_WRITE, &s, &ei);
-  for (int i = 0; i < o.n && !err; i++) {
-    err = mho_store_import(s, o.file[i], &r, &ei);
-    if (!err)
-      printf("%s: %d runs, %d new, %d brought up to date\n", o.file[i], r.runs, r.added, r.replaced);
-  }
-  if (!err && r.twice)
-    printf("%d configs are there more than once; v_study counts the newest\n", r.twice);
-  mho_store_close(s);
+  mho_err err = take_runs(o.common.db ? o.common.db : DEFAULT_DB, mho_store_import, o.n, o.file, &ei);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -101,10 +101,9 @@ int main(int argc, char **argv) {
       snprintf(name, sizeof name, "mho %s", word);
       argv[1] = name;
       int code = verbs[i]->run(argc - 1, argv + 1);
-      if (fflush(stdout) ||
-          ferror(stdout)) { /* a full disk behind a redirection must not look like success */
+      if (!code && (fflush(stdout) || ferror(stdout))) { /* a full disk must not look like success */
         fprintf(stderr, "mho: cannot write the output\n");
-        return code ? code : EXIT_FAILED;
+        return EXIT_FAILED;
       }
       return code;
     }

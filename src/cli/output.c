@@ -51,6 +51,21 @@ void table_print(table *t) {
   free(t);
 }
 
+mho_err take_runs(const char *db, take_fn take, int n, const char *const *files, mho_errinfo *ei) {
+  mho_store *s = NULL;
+  mho_merge_result r = {0};
+  mho_err err = mho_store_open(db, MHO_STORE_WRITE, &s, ei);
+  for (int i = 0; i < n && !err; i++) {
+    err = take(s, files[i], &r, ei);
+    if (!err)
+      printf("%s: %d runs, %d new, %d brought up to date\n", files[i], r.runs, r.added, r.replaced);
+  }
+  if (!err && r.twice)
+    printf("%d configs are there more than once; v_study counts the newest\n", r.twice);
+  mho_store_close(s);
+  return err;
+}
+
 void cell_text(const mho_cell *c, bool exact, char *buf, size_t n) {
   switch (c->type) {
   case MHO_CELL_NULL:
