@@ -24,7 +24,9 @@ CIFAR-10 EP|cifar10||75.04
 CIFAR-10 BP|cifar10|rule=bp|75.45
 devices ideal|mnist|train.epochs=5|–
 devices reram_es|mnist|train.epochs=5 device.card=reram_es update.scheme=accumulate|–
+devices reram_es verified|mnist|train.epochs=5 device.card=reram_es update.scheme=write_verify update.tolerance=10 update.tries=30 update.max_pulses=5|–
 devices ecram|mnist|train.epochs=5 device.card=ecram update.scheme=accumulate|–
+devices capacitor|mnist|train.epochs=5 device.card=capacitor update.scheme=accumulate|–
 END
 }
 
@@ -47,6 +49,25 @@ rows | while IFS='|' read -r name config sets paper; do
       ' | ' || printf('%.2f', 100*avg(final_test_acc)) || ' | ' || max(epochs_done) || ' | ' || count(*) AS line
     FROM run WHERE name GLOB 'conv $name [0-9]*' AND status = 'completed' HAVING count(*) > 0" </dev/null | sed -n 2p)
   [ -n "$line" ] && echo "| $name | $line | $paper |"
+done
+echo
+
+# what the devices cost, and the first layer's crossbar as a circuit
+cir=$(mktemp)
+trap 'rm -f "$cir"' EXIT
+echo "| devices | test % | pulses a sample | energy a sample | of it writing | time a sample | x-h1 in ngspice |"
+echo "|---|---|---|---|---|---|---|"
+rows | grep '^devices' | while IFS='|' read -r name config sets paper; do
+  "$mho" query --db "$db" --csv "SELECT run.id, printf('%.2f | %.1f | %.3g uJ | %.1f %% | %.3g us', 100*final_test_acc,
+      e.pulses / x.samples, 1e6*x.joule / x.samples, 100*x.writing / x.joule, 1e6*x.seconds / x.samples) AS line
+    FROM run JOIN epoch AS e ON e.run_id = run.id AND e.epoch = epochs_done JOIN (SELECT run_id, epoch, sum(joule) AS joule,
+      sum(seconds) AS seconds, max(samples) AS samples, sum(joule) FILTER (WHERE term IN ('set', 'reset', 'half-selected',
+      'verify')) AS writing FROM energy_epoch GROUP BY run_id, epoch) AS x ON x.run_id = run.id AND x.epoch = epochs_done
+    WHERE name GLOB 'conv $name [0-9]*' AND status = 'completed' ORDER BY name" </dev/null | tail -n +2 |
+    while IFS=, read -r id line; do
+      "$mho" netlist "$id" --db "$db" --layer x-h1 --out "$cir" </dev/null
+      echo "| ${name#devices } | $line | $("$mho" netlist --check "$cir" </dev/null | tail -n 1 | sed 's/[^:]*: //') |"
+    done
 done
 echo
 "$mho" query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ' with ' || blas || ' kernels' AS line FROM run" |

@@ -8,7 +8,6 @@ db=${1:-results/cards.db}
 [ $# -gt 0 ] && shift
 . results/run_once.sh
 take_in results/devices/cards*.jsonl.gz
-take_in results/devices/cards*.jsonl.gz
 common="--set dataset=mnist --set network.hidden=[256] --set feedback.scale=0.01 --set settle.method=sweep --set rule.nudge=0.1
   --set device.weight_range=7 --set update.optimizer=sgd --set update.rate=0.4 --set update.schedule=cosine
   --set update.rate_end=0.02 --set train.batch=100 --set train.epochs=20 --threads 1"
