@@ -127,8 +127,11 @@ MHO_API void mho_matrix_free(mho_matrix *m);
 
 /* ---------------------------------------------------------------- threads */
 
+/** Processors that this process may run on: those of taskset, a container's cpuset or a batch job; at least 1. */
+MHO_API int mho_processors(void);
+
 /** Pool of worker threads; the calling thread works too, so threads = 1 starts none. threads = 0 asks for one
- *  per online processor. */
+ *  per processor (mho_processors). */
 MHO_API mho_err mho_pool_new(int threads, mho_pool **out, mho_errinfo *ei);
 MHO_API void mho_pool_free(mho_pool *pool);
 MHO_API int mho_pool_threads(const mho_pool *pool);

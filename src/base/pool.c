@@ -6,6 +6,7 @@
 #include "mho/base.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,14 +75,20 @@ static void open_region(mho_pool *p) {
   pthread_mutex_unlock(&p->lock);
 }
 
+int mho_processors(void) {
+  cpu_set_t set; /* of 1024; a larger machine's does not fit, and all of it is taken to be ours */
+  if (!sched_getaffinity(0, sizeof set, &set))
+    return CPU_COUNT(&set);
+  long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online < 1 ? 1 : (int)online;
+}
+
 mho_err mho_pool_new(int threads, mho_pool **out, mho_errinfo *ei) {
   *out = NULL;
   if (threads < 0 || threads > 1024)
     return mho_fail(ei, MHO_EINVAL, "%d threads: expected 0 (one per processor) to 1024", threads);
   if (threads == 0)
-    threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  if (threads < 1)
-    threads = 1;
+    threads = mho_processors();
   mho_pool *p = mho_alloc(1, sizeof *p);
   if (!p)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d threads", threads);

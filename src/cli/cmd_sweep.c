@@ -202,7 +202,7 @@ static void plan_table(const options *o, const mho_plan *p) {
   if (p->repeated)
     printf("; %d configs came out twice and are in it once", p->repeated);
   char text[32];
-  duration(left / (o->sweep.jobs ? o->sweep.jobs : (int)sysconf(_SC_NPROCESSORS_ONLN)), text, sizeof text);
+  duration(left / (o->sweep.jobs ? o->sweep.jobs : mho_processors()), text, sizeof text);
   if (isfinite(left) && count[MHO_PLAN_NEW] + count[MHO_PLAN_RESUME])
     printf("; about %s to go", text);
   putchar('\n');

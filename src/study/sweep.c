@@ -456,7 +456,7 @@ static mho_err prepare(sweep *w, mho_errinfo *ei) {
   if (err)
     return err;
   size_t n = (size_t)(w->plan.n ? w->plan.n : 1), points = (size_t)(w->plan.n_points ? w->plan.n_points : 1);
-  w->jobs = w->o->jobs > 0 ? w->o->jobs : (int)sysconf(_SC_NPROCESSORS_ONLN);
+  w->jobs = w->o->jobs > 0 ? w->o->jobs : mho_processors();
   w->waiting = calloc(n, sizeof *w->waiting);
   w->not_before = calloc(n, sizeof *w->not_before);
   w->expected = calloc(points, sizeof *w->expected);

@@ -1,5 +1,7 @@
 /* Errors, parameters with units, random numbers, threads.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <sched.h>
+
 #include "mho/base.h"
 #include "test.h"
 
@@ -215,6 +217,25 @@ static void test_pool(void **state) {
   assert_int_equal(mho_pool_new(-1, &none, &ei), MHO_EINVAL);
 }
 
+/* As taskset does: a process on one processor starts no second thread. */
+static void test_processors(void **state) {
+  mho_errinfo ei;
+  cpu_set_t all, one;
+  assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+  assert_int_equal(mho_processors(), CPU_COUNT(&all));
+  size_t first = 0;
+  while (!CPU_ISSET(first, &all))
+    first++;
+  CPU_ZERO(&one);
+  CPU_SET(first, &one);
+  assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+  mho_pool *pool;
+  OK(mho_pool_new(0, &pool, &ei));
+  assert_int_equal(mho_pool_threads(pool), 1);
+  mho_pool_free(pool);
+  assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_defaults_and_round_trip),
@@ -227,6 +248,7 @@ int main(void) {
       cmocka_unit_test(test_normal_law),
       cmocka_unit_test(test_scattered_normals),
       cmocka_unit_test(test_pool),
+      cmocka_unit_test(test_processors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
