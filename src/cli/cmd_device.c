@@ -10,8 +10,10 @@
 #include "cli/cli.h"
 #include "mho/report.h"
 
+enum { OPTIONS_MAX = 20 };
 typedef struct options {
   common_options common;
+  bool given[OPTIONS_MAX]; /* by place in option_table */
   long cells, set, reset, cycles, seed;
   const char *plot, *model, *unit, *fixed;
 } options;
@@ -20,7 +22,7 @@ enum { KEY_CELLS = 0x200, KEY_SET, KEY_RESET, KEY_CYCLES, KEY_SEED, KEY_PLOT, KE
 static const struct argp_option option_table[] = {
     OPT_SET,
     OPT_JSON,
-    {"plot", KEY_PLOT, "FILE", 0, "draw into FILE.svg or FILE.png", 0},
+    {"plot", KEY_PLOT, "FILE", 0, "curve, fit: draw into FILE.svg or FILE.png", 0},
     {"cells", KEY_CELLS, "N", 0, "curve: size of the population (default 1000)", 0},
     {"pulses", KEY_SET, "N", 0, "curve: SET pulses of a cycle (default: about from end to end)", 0},
     {"reset-pulses", KEY_RESET, "N", 0, "curve: RESET pulses (default: as many)", 0},
@@ -29,12 +31,26 @@ static const struct argp_option option_table[] = {
     {"model", KEY_MODEL, "NAME", 0, "fit: the model, or 'all' to compare them (default)", 0},
     {"unit", KEY_UNIT, "UNIT", 0, "fit: unit of g in the file (default S)", 0},
     {"fix", KEY_FIX, "NAMES", 0, "fit: parameters that keep their values ('slope_up slope_down')", 0},
-    OPT_OUT("curve: write the CSV there instead of to standard output; fit: the device card"),
+    OPT_OUT("curve, fit: write the CSV, or the device card, there instead of to standard output"),
     {0}};
+_Static_assert(MHO_COUNT(option_table) <= OPTIONS_MAX, "one flag an option");
+
+/* What an option is for stands before the colon of its help; elsewhere it is refused rather than passed over. */
+static void refuse_strange_options(struct argp_state *state, const options *o, const char *what) {
+  for (int i = 0; i < MHO_COUNT(option_table); i++) {
+    const char *doc = option_table[i].doc, *colon = doc ? strchr(doc, ':') : NULL,
+               *own = doc ? strstr(doc, what) : NULL;
+    if (o->given[i] && colon && !(own && own < colon))
+      argp_error(state, "--%s is of mho device %.*s, not of %s", option_table[i].name, (int)(colon - doc),
+                 doc, what);
+  }
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   const char *const *word = o->common.word;
+  for (int i = 0; i < MHO_COUNT(option_table); i++)
+    o->given[i] |= option_table[i].key && option_table[i].key == key;
   switch (key) {
   case KEY_CELLS:
     o->cells = option_number(state, "cells", arg, 1, 10000000);
@@ -70,6 +86,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     if (strcmp(word[0], "list") && !word[1])
       argp_error(state, "%s which %s? 'mho device list' names the devices", word[0],
                  strcmp(word[0], "fit") ? "device" : "CSV file");
+    refuse_strange_options(state, o, word[0]);
     return 0;
   default:
     return common_option(&o->common, key, arg, state);

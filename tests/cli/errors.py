@@ -50,6 +50,8 @@ def test_words():
     refused('device', 'fit', 'nowhere.csv', says='nowhere.csv')
     refused('device', 'fit', write('p.csv', 'direction,g\nup,1\nup,sideways\ndown,2\n'), '--unit', 'volt', says='--unit volt')
     refused('device', 'fit', write('p.csv', 'pulse,g\n1,2\n'), says=['p.csv:1', 'direction'])
+    refused('device', 'list', '--out', 'x', says='--out')
+    refused('device', 'show', 'ecram', '--cells', '3', says=['--cells', 'curve'])
     refused('train', '--set', 'device.card=nosuch', says=['device.card', 'mho device list'])
     refused('train', write('own.yaml', 'device: {card: mine.yaml}\n'), says=['own.yaml:1', 'mine.yaml'])
     refused('data', 'fetch', 'nosuch', says='mho data list')
