@@ -104,7 +104,7 @@ def test_killed_three_times():
     for kill in range(3):
         p = start('--db', 'k.db')
         wait_for_rows('k.db', (kill * RUNS + rng.randrange(1, RUNS)))
-        time.sleep(0.2 * rng.random())
+        time.sleep(0.02 * rng.random())
         children = workers(p)
         assert p.poll() is None and children, 'the sweep was over too soon'
         for pid in [p.pid] + (children if kill == 1 else []):  # alone, the parent takes its workers with it
