@@ -165,7 +165,7 @@ typedef struct mho_settler {
  *  Uses s->z[0] as input. */
 MHO_API void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats);
 /** The read-out: z[last] = softmax of the summed links into it; error = p - y where given.
- *  @param error  [capacity x classes], nullable. */
+ *  @param error  [capacity x classes]; nullable with a state that has z[last]. */
 MHO_API void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int64_t *correct,
                           mho_settle_stats *stats);
 

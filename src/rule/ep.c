@@ -2,7 +2,7 @@
  *
  *   one-sided  e_l = z_free - z_nudged(+beta_f)
  *   centred    e_l = (z_nudged(-beta_f) - z_nudged(+beta_f))/2
- *   read-out   e   = p - y, at the free state
+ *   read-out   e   = p - y, at the free state, or at the nudged one
  *
  * e_l is the descent direction beta_f beta_i^h dC/da_l to first order (second order for centred nudging), h
  * the fewest feedback links from the read-out's neighbours. The error is that of the free state, held, or
@@ -18,11 +18,12 @@
 
 typedef struct ep {
   double nudge;
-  int phases, error;
+  int phases, error, readout;
 } ep;
 
 enum { ONE_SIDED, CENTRED };
 enum { HELD, LIVE };
+enum { AT_FREE, AT_NUDGED };
 
 static const mho_param table[] = {
     MHO_P_REAL(ep, nudge, "nudge", "", 0.1, 1e-6, 100, "beta_f, strength of the nudge"),
@@ -30,6 +31,9 @@ static const mho_param table[] = {
                  "free and nudged, or nudged both ways around the free state"),
     MHO_P_CHOICE(ep, error, "error", "held|live", HELD,
                  "the nudge carries the error of the free state, or that of the present one"),
+    MHO_P_CHOICE(
+        ep, readout, "readout", "free|nudged", AT_FREE,
+        "the read-out learns from the error of the free state, or from that of the (first) nudged one"),
 };
 
 static int n_states(const void *params, bool direct) {
@@ -42,8 +46,11 @@ static double signal_scale(const mho_network *net, const void *params, int layer
 }
 
 static const char *direct_needs(const void *params) {
-  return ((const ep *)params)->error == LIVE ? "a live error is read from two states: use rule.error held"
-                                             : NULL;
+  const ep *p = params;
+  return p->error == LIVE ? "a live error is read from two states: use rule.error held"
+         : p->readout == AT_NUDGED
+             ? "a read-out that learns from the nudged state needs that state: use rule.readout free"
+             : NULL;
 }
 
 static mho_settle_job free_phase(const mho_rule_job *job) {
@@ -108,6 +115,17 @@ static mho_real *const *room_for(const mho_rule_job *job, int phase) {
   return phase == 1 ? job->error : job->state[2]->next;
 }
 
+/* The read-out's error at the nudged state, in place of the free one's. */
+static void read_out_nudged(const mho_rule_job *job, mho_rule_stats *stats) {
+  mho_settle_job nudged = free_phase(job);
+  double loss = 0;
+  int64_t correct = 0;
+  nudged.s = job->state[1];
+  nudged.clock.phase = 1;
+  nudged.clock.step = 0xffff;
+  mho_read_out(&nudged, job->error[job->net->n_layers - 1], &loss, &correct, &stats->nudged);
+}
+
 /* Two states, subtracted: what hardware measures. */
 static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   const ep *p = job->params;
@@ -128,6 +146,8 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
     nudged.moved = subtracts ? room_for(job, phase) : NULL;
     job->settler->settle(&nudged, &stats->nudged);
   }
+  if (p->readout == AT_NUDGED)
+    read_out_nudged(job, stats);
   const mho_crossbar *x = net->connection[0].xb;
   bool measured = x->model->measures && x->model->measures(x->params);
   for (int l = 1; l < last; l++) {

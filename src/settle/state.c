@@ -127,12 +127,13 @@ void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int6
                   mho_settle_stats *stats) {
   const mho_network *net = job->net;
   int last = net->n_layers - 1, classes = net->layer[last].n;
-  mho_real *p = mho_rows(net, job->s->z, last, job->row0);
+  mho_real *e = error ? error + (size_t)job->row0 * (size_t)classes : NULL;
+  mho_real *p = job->s->z[last] ? mho_rows(net, job->s->z, last, job->row0) : e;
   const uint8_t *label = job->label + job->row0;
   mho_logits(job, (const mho_real *const *)job->s->z, job->row0, p, stats);
   mho_softmax(job->n, classes, p, label, loss, correct);
-  if (error)
-    mho_error_rows(job->n, classes, p, label, error + (size_t)job->row0 * (size_t)classes);
+  if (e)
+    mho_error_rows(job->n, classes, p, label, e);
 }
 
 void mho_state_pool(const mho_network *net, mho_state *s, int row0, int n) {

@@ -9,7 +9,11 @@
  * the last step as they went in, to the bit, would repeat its own last step: it stays, and nothing is multiplied. So a
  * phase costs what it takes to settle in floating point, and gives what all T or K steps give.
  *
- * Source: Liu & Chen, arXiv 2508.11659, Algorithm 1.
+ * `nudge_course: growing` makes step t of the nudged phase carry t beta_f (p - y). So do the experiments that the
+ * paper's authors published for nets with further links than a chain's: their program adds the nudge to that of
+ * the step before.
+ *
+ * Source: Liu & Chen, arXiv 2508.11659, Algorithm 1; the growing nudge: their published program (residual and AGT).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -18,7 +22,10 @@
 typedef struct synchronous {
   int64_t free, nudged;
   double tolerance;
+  int nudge_course;
 } synchronous;
+
+enum { CONSTANT, GROWING };
 
 static const mho_param table[] = {
     MHO_P_INT(synchronous, free, "free", 0, 0, 65535,
@@ -26,6 +33,9 @@ static const mho_param table[] = {
     MHO_P_INT(synchronous, nudged, "nudged", 0, 0, 65535, "K, steps of the nudged phase; 0: half of T"),
     MHO_P_REAL(synchronous, tolerance, "tolerance", "", 0, 0, 1,
                "stop when no neuron changes by more; 0: always all the steps"),
+    MHO_P_CHOICE(synchronous, nudge_course, "nudge_course", "constant|growing", CONSTANT,
+                 "the nudge is the same in all steps, or grows by rule.nudge with every one, as in the "
+                 "published residual and AGT experiments"),
 };
 
 static int steps_of(const synchronous *p, const mho_network *net, bool nudged) {
@@ -66,7 +76,13 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   /* hardware makes and pays every read, and no noisy one repeats */
   bool exact = !job->meter && !mho_network_noisy(net), moved[MHO_LAYERS_MAX] = {false};
   const mho_real *error = NULL;
-  mho_chunk c = {.job = job, .clock = job->clock};
+  mho_settle_job step = *job;
+  bool grows = p->nudge_course == GROWING && job->nudge != 0;
+  mho_chunk c = {.job = &step, .clock = job->clock};
+  if (grows && job->error) { /* the same in every step is only the error: it is no part of the drive */
+    error = job->error + (size_t)job->row0 * (size_t)net->layer[hidden_end].n;
+    step.error = NULL;
+  }
   for (int l = 1; l < hidden_end; l++) {
     c.zero[l] = !job->start;
     moved[l] = true;
@@ -74,7 +90,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
     c.now[l] = job->start ? mho_rows(net, job->start->z, l, job->row0)
                           : memset(rest, 0, mho_chunk_count(job, l) * sizeof *rest);
   }
-  mho_chunk_drives(job, stats);
+  mho_chunk_drives(&step, stats);
   mho_chunk_trace(&c, 0, NULL);
   while (t < steps) {
     const mho_real *then[MHO_LAYERS_MAX];
@@ -84,6 +100,10 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
       moved[hidden_end] = error_moves(net, moved);
       if (moved[hidden_end] || !exact)
         error = mho_chunk_live_error(&c, stats);
+    }
+    if (grows) {
+      step.nudge = t * job->nudge;
+      moved[hidden_end] = true;
     }
     memset(change, 0, (size_t)job->n * sizeof *change);
     for (int l = 1; l < hidden_end; l++) {

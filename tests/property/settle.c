@@ -4,13 +4,15 @@
 #include "experiment.h"
 
 /* The map written out with plain loops in double, against the settler. */
-static void reference(const char *neuron, const char *mode, int steps, bool nudge) {
+static void reference(const char *neuron, const char *mode, int steps, bool nudge, bool grows) {
   enum { N = 5 };
   char yaml[512];
-  snprintf(yaml, sizeof yaml,
-           "network: {hidden: [9, 7, 6], neuron: %s, forward_scale: 0.8}\nfeedback: {mode: %s, scale: 0.2}\n"
-           "settle: {method: synchronous, free: %d, nudged: %d}\nrule: {nudge: 0.5}\ntrain: {batch: %d}\n",
-           neuron, mode, steps, steps, N);
+  snprintf(
+      yaml, sizeof yaml,
+      "network: {hidden: [9, 7, 6], neuron: %s, forward_scale: 0.8}\nfeedback: {mode: %s, scale: 0.2}\n"
+      "settle: {method: synchronous, free: %d, nudged: %d, nudge_course: %s}\nrule: {nudge: 0.5}\ntrain: "
+      "{batch: %d}\n",
+      neuron, mode, steps, steps, grows ? "growing" : "constant", N);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t;
   OK(mho_trainer_new(NULL, e, &t, &ei));
@@ -41,7 +43,7 @@ static void reference(const char *neuron, const char *mode, int steps, bool nudg
     double z[5][64] = {{0}}, next[5][64];
     for (int i = 0; i < 64; i++)
       z[0][i] = (double)s->z[0][k * 64 + i];
-    for (int phase = 0; phase <= nudge; phase++)
+    for (int phase = 0; phase <= (nudge ? 1 : 0); phase++)
       for (int step = 0; step < steps; step++) {
         for (int l = 1; l <= 3; l++)
           for (int j = 0; j < net->layer[l].n; j++) {
@@ -51,7 +53,10 @@ static void reference(const char *neuron, const char *mode, int steps, bool nudg
               if (link->to != l || (link->from == 4 && !phase))
                 continue;
               const mho_crossbar *x = net->connection[link->connection].xb;
-              double scale = link->from == 4 ? -0.5 : link->from > l ? 0.2 : link->from ? 0.8 : 1;
+              double scale = link->from == 4  ? -0.5 * (grows ? step + 1 : 1)
+                             : link->from > l ? 0.2
+                             : link->from     ? 0.8
+                                              : 1;
               for (int m = 0; m < net->layer[link->from].n; m++) {
                 double w = (double)(link->transposed ? x->w[j * x->cols + m] : x->w[m * x->cols + j]);
                 a += scale * w * (link->from == 4 ? (double)error[k * 10 + m] : z[link->from][m]);
@@ -80,9 +85,9 @@ static void test_synchronous_map(void **state) {
   static const char *neurons[] = {"tanh", "hard_sigmoid", "relu", "linear"};
   for (int n = 0; n < 4; n++)
     for (int steps = 1; steps <= 6; steps++)
-      for (int nudge = 0; nudge < 2; nudge++) {
-        reference(neurons[n], "symmetric", steps, nudge);
-        reference(neurons[n], "asymmetric", steps, nudge);
+      for (int nudge = 0; nudge < 3; nudge++) {
+        reference(neurons[n], "symmetric", steps, nudge, nudge == 2);
+        reference(neurons[n], "asymmetric", steps, nudge, nudge == 2);
       }
 }
 
