@@ -70,8 +70,11 @@ rows_paper() {
 10x64 EP residual|10 64|feedback.scale=0.1 settle.free=100 settle.nudged=50 network.topology=residual|97.49 ± .05|44.46
 10x64 EP asymmetric chain|10 64|feedback.scale=0.1 settle.free=100 settle.nudged=50 feedback.mode=asymmetric|87.37|30.37
 10x64 EP asymmetric AGT|10 64|feedback.scale=0.1 settle.free=100 settle.nudged=50 feedback.mode=asymmetric network.topology=agt|96.87 ± .11|30.94
+10x64 EP residual, growing nudge|10 64|feedback.scale=0.1 settle.free=100 settle.nudged=50 network.topology=residual settle.nudge_course=growing rule.readout=nudged|97.49 ± .05|44.46
+10x64 EP asymmetric AGT, growing nudge|10 64|feedback.scale=0.1 settle.free=100 settle.nudged=50 feedback.mode=asymmetric network.topology=agt settle.nudge_course=growing rule.readout=nudged|96.87 ± .11|30.94
 20x64 EP residual|20 64|feedback.scale=0.1 settle.free=200 settle.nudged=100 network.topology=residual|95.95 ± .18|43.61
 20x64 EP residual, 10 epochs|20 64|feedback.scale=0.1 settle.free=200 settle.nudged=100 network.topology=residual train.epochs=10|95.95 ± .18|43.61
+20x64 EP residual, growing nudge, 10 epochs|20 64|feedback.scale=0.1 settle.free=200 settle.nudged=100 network.topology=residual settle.nudge_course=growing rule.readout=nudged train.epochs=10|95.95 ± .18|43.61
 3x512 EP SGD|3 512|feedback.scale=0.01 settle.free=18 settle.nudged=10 rule.gradient=physical update.optimizer=sgd update.rate=0.1 train.batch=20 train.epochs=100|97.83 ± .13|–
 3x512 EP SGD, 10 epochs|3 512|feedback.scale=0.01 settle.free=18 settle.nudged=10 rule.gradient=normalized update.optimizer=sgd update.rate=0.1 train.batch=20 train.epochs=10|97.83 ± .13|–
 3x512 EP SGD physical, 10 epochs|3 512|feedback.scale=0.01 settle.free=18 settle.nudged=10 rule.gradient=physical update.optimizer=sgd update.rate=0.1 train.batch=20 train.epochs=10|97.83 ± .13|–
