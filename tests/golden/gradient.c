@@ -155,10 +155,75 @@ static void test_finite_differences(void **state) {
   assert_true(gradient_error(nets[3].graph, "link", 0.3, 0.025, true) > 0.05); /* what it is for */
 }
 
+/* Row i of v times the matrix w, [rows x cols]. */
+static double product(const double *v, const mho_real *w, int rows, int cols, int j) {
+  double sum = 0;
+  for (int i = 0; i < rows; i++)
+    sum += v[i] * (double)w[i * cols + j];
+  return sum;
+}
+
+static void readout_error(const double *z, const mho_crossbar *x, int label, double *e) {
+  double sum = 0;
+  for (int j = 0; j < x->cols; j++)
+    sum += e[j] = exp(product(z, x->w, x->rows, x->cols, j));
+  for (int j = 0; j < x->cols; j++)
+    e[j] = e[j] / sum - (j == label);
+}
+
+/* The read-out's gradient with plain loops: one hidden layer, nudged by t beta_f in step t when the nudge grows. */
+static void test_nudged_readout(void **state) {
+  enum { HIDDEN = 7, CLASSES = 10, STEPS = 3 };
+  static const char *const course[] = {"constant", "growing"}, *const readout[] = {"free", "nudged"};
+  for (int k = 0; k < 4; k++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [%d]}\nsettle: {method: synchronous, free: 1, nudged: %d, nudge_course: %s}\n"
+             "rule: {name: ep, nudge: 0.7, readout: %s}\ntrain: {batch: %d}\n",
+             HIDDEN, STEPS, course[k / 2], readout[k % 2], IMAGES);
+    mho_experiment *e = experiment(yaml);
+    mho_trainer *t = trainer(e);
+    const mho_network *net = mho_trainer_network(t);
+    const mho_crossbar *in = net->connection[0].xb, *out = net->connection[1].xb;
+    const mho_dataset *d = mho_trainer_dataset(t);
+    int pixels = in->rows;
+    double g[HIDDEN * CLASSES], expected[HIDDEN * CLASSES] = {0}, *x = calloc((size_t)pixels, sizeof *x);
+    mho_real *image = calloc((size_t)pixels * IMAGES, sizeof *image);
+    uint8_t label[IMAGES];
+    mho_images_batch(d, &d->train, NULL, 0, IMAGES, image, label);
+    for (int i = 0; i < IMAGES; i++) {
+      double z[HIDDEN], nudged[HIDDEN], error[CLASSES];
+      for (int p = 0; p < pixels; p++)
+        x[p] = (double)image[i * pixels + p];
+      for (int j = 0; j < HIDDEN; j++)
+        z[j] = tanh(product(x, in->w, pixels, HIDDEN, j));
+      readout_error(z, out, label[i], error);
+      for (int j = 0; j < HIDDEN; j++) {
+        double back = 0;
+        for (int c = 0; c < CLASSES; c++)
+          back += error[c] * (double)out->w[j * CLASSES + c];
+        nudged[j] = tanh(product(x, in->w, pixels, HIDDEN, j) - 0.7 * (k / 2 ? STEPS : 1) * back);
+      }
+      if (k % 2)
+        readout_error(nudged, out, label[i], error);
+      for (int j = 0; j < HIDDEN * CLASSES; j++)
+        expected[j] += z[j / CLASSES] * error[j % CLASSES] / IMAGES;
+    }
+    OK(mho_trainer_gradient(t, 0, IMAGES, 1, g, &ei));
+    for (int j = 0; j < HIDDEN * CLASSES; j++)
+      NEAR(g[j], expected[j], 0, 1e-6);
+    free(x);
+    free(image);
+    mho_trainer_free(t);
+    mho_experiment_free(e);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_backpropagation_limit),
       cmocka_unit_test(test_finite_differences),
+      cmocka_unit_test(test_nudged_readout),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
