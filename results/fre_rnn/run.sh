@@ -3,8 +3,9 @@
 # Usage: results/fre_rnn/run.sh [MODE [SEEDS [DATASETS [DB [ROWS]]]]], for example: sweep "1 2 3" mnist
 # ROWS is a pattern of row names (egrep), by default all.
 # MODE sweep is mho's own: sweeps, the difference settled itself. MODE paper is the paper's: T and K synchronous steps, two
-# single-precision states subtracted. Stopped at any time, it goes on where it was. A seed takes about 7 minutes on two cores
-# for MNIST and 6 for CIFAR-10 in mode sweep, and 80 and 50 in mode paper (the SGD row, 100 epochs of batches of 20, apart).
+# single-precision states subtracted; rows "growing nudge" do as the authors' published program does. Stopped at any time, it goes
+# on where it was. A seed takes about 7 minutes on two cores for MNIST and 6 for CIFAR-10 in mode sweep, and 80 and 50 in mode
+# paper (the rows of a growing nudge, 20 to 40 each, and the SGD row, 100 epochs of batches of 20, apart).
 set -eu
 cd "$(dirname "$0")/../.."
 mho=build/mho
