@@ -181,8 +181,11 @@ MHO_API void mho_read_out(const mho_settle_job *job, mho_real *error, double *lo
 /* What is to be observed after an epoch; the cosine is the trainer's. */
 typedef struct mho_observe_config {
   bool spectral_radius, lyapunov, settling, cosine;
+  int cosine_at;   /* MHO_COSINE_… */
   int64_t samples; /* test images */
 } mho_observe_config;
+/* The states at which backpropagation is taken. */
+enum { MHO_COSINE_FORWARD, MHO_COSINE_SETTLED };
 MHO_API extern const mho_params mho_observe_params;
 
 enum {

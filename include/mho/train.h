@@ -100,8 +100,10 @@ MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mh
  *                 where every perturbation dies out); of the settling steps_mean and steps_max (NaN when no
  *                 sample settles), residual_max and unsettled.
  *  @param cosine  [trained connections] cosine of the rule's gradient with backpropagation's through the same
- *                 network without its recurrence, on the first train.batch training images; NaN where one of
- *                 them is 0. May be NULL when observe.cosine is off. */
+ *                 network without its recurrence, on the first train.batch training images, biases included;
+ *                 with observe.cosine_at settled, backpropagation at the settled free states, so that what the
+ *                 recurrence does to the states is on both sides. NaN where one of them is 0. May be NULL
+ *                 when observe.cosine is off. */
 MHO_API mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double *cosine, mho_errinfo *ei);
 
 /** What the epoch that has just ended would have taken on hardware, [MHO_ENERGY_TERMS]: the model is in

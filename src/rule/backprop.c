@@ -31,22 +31,28 @@ static mho_settle_job pass(const mho_rule_job *job) {
                           .meter = job->meter};
 }
 
-static void forward(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
+static void forward(const mho_rule_job *job, mho_rule_stats *stats) {
   mho_settle_job free = pass(job);
   mho_forward_pass(&free, &stats->free);
   stats->free.steps += job->n;
+}
+
+static void read_out(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
+  mho_settle_job free = pass(job);
   free.clock.step = 0xffff;
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
 
 void mho_backprop_predict(const mho_rule_job *job, mho_rule_stats *stats) {
-  forward(job, NULL, stats);
+  forward(job, stats);
+  read_out(job, NULL, stats);
 }
 
-void mho_backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
+void mho_backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats) {
   const mho_network *net = job->net;
   int last = net->n_layers - 1;
   mho_settle_job back = pass(job);
+  read_out(job, job->error[last], stats);
   back.clock.phase = 1;
   for (int l = last - 1; l >= 1; l--) {
     const mho_layer *layer = &net->layer[l];
@@ -65,6 +71,6 @@ void mho_backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
 }
 
 void mho_backprop_learn(const mho_rule_job *job, mho_rule_stats *stats) {
-  forward(job, job->error[job->net->n_layers - 1], stats);
-  mho_backprop_back(job, stats);
+  forward(job, stats);
+  mho_backprop_at_state(job, stats);
 }

