@@ -4,8 +4,8 @@
  *
  * A pulse inverts G on its own branch (LTP or LTD), moves x by +-1, clips to [0, P] and maps back. In
  * normalized conductance, with a = A/P, D = 1 - exp(-1/a) and q = exp(-1/(a P)), that is an affine map: a SET
- * gives g' = q g + (1 - q)/D, a RESET g' = g/q + (1 - 1/q)/D with its branch's own a and P. a follows from
- * the label NL: the normalized curve lies at most 0.07 NL from the diagonal (perpendicular), its sign is the
+ * adds s (1 - D g) with s = (1 - q)/D, a RESET the same with s = (1 - 1/q)/D, with its branch's own a and P.
+ * a follows from the label NL: the normalized curve lies at most 0.07 NL from the diagonal (perpendicular), its sign is the
  * branch: positive steep at low conductance, negative steep at high.
  *
  * Source: P.-Y. Chen, X. Peng, S. Yu, "NeuroSim", IEEE TCAD 37, 3067 (2018).
@@ -29,7 +29,7 @@ static const mho_param table[] = {
     MHO_P_REAL(nl_pulse, c2c, "pulse_noise", "", 0, 0, 1, "noise of a pulse, of the conductance range"),
 };
 
-enum { UP_SLOPE, UP_SHIFT, DOWN_SLOPE, DOWN_SHIFT, NOISE, COLUMNS };
+enum { UP, DOWN, CURVE_UP, CURVE_DOWN, NOISE, COLUMNS };
 
 /* Largest distance of the normalized curve above the diagonal, along g: at x = -a ln(a (1 - exp(-1/a))). */
 static double bulge(double a) {
@@ -51,23 +51,24 @@ double mho_nl_pulse_a(double label) {
   return copysign(exp(0.5 * (low + high)), label);
 }
 
-/* One pulse forward (sign +1) or backward (-1) on a branch of P pulses changes g by slope g + shift. */
-static void affine(double a, double pulses, int sign, double *slope, double *shift) {
-  double d = -expm1(-1 / a);
-  *slope = expm1(-sign / (a * pulses)); /* q^sign - 1 */
-  *shift = isinf(a) ? sign / pulses : -*slope / d;
+/* D of a branch; 0 for the straight line. */
+static double curve(double a) {
+  return -expm1(-1 / a);
+}
+
+/* s: what a pulse forward (sign +1) or backward (-1) on a branch of P pulses adds at g = 0. */
+static double first_step(double a, double pulses, int sign) {
+  return isinf(a) ? sign / pulses : -expm1(-sign / (a * pulses)) / curve(a);
 }
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const nl_pulse *p = params;
-  double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down), slope, shift;
+  double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
   for (int i = 0; i < d->n; i++) { /* a cell of larger step needs fewer pulses; without any it never moves */
-    affine(a_up, p->pulses_up / fmax((double)d->up[i], 1e-9), 1, &slope, &shift);
-    col[UP_SLOPE][i] = (float)slope;
-    col[UP_SHIFT][i] = (float)shift;
-    affine(a_down, p->pulses_down / fmax((double)d->down[i], 1e-9), -1, &slope, &shift);
-    col[DOWN_SLOPE][i] = (float)slope;
-    col[DOWN_SHIFT][i] = (float)shift;
+    col[UP][i] = (float)first_step(a_up, p->pulses_up / fmax((double)d->up[i], 1e-9), 1);
+    col[DOWN][i] = (float)first_step(a_down, p->pulses_down / fmax((double)d->down[i], 1e-9), -1);
+    col[CURVE_UP][i] = (float)curve(a_up);
+    col[CURVE_DOWN][i] = (float)curve(a_down);
     col[NOISE][i] = (float)p->c2c;
   }
 }
@@ -76,30 +77,37 @@ static bool noisy(const void *params) {
   return ((const nl_pulse *)params)->c2c > 0;
 }
 
+/* Mean change of cell i by its pulse. */
+static inline float mean_step(const mho_device_block *b, int i) {
+  float up = b->col[UP][i], down = b->col[DOWN][i], d_up = b->col[CURVE_UP][i],
+        d_down = b->col[CURVE_DOWN][i];
+  float s = b->dir[i] > 0 ? up : down, d = b->dir[i] > 0 ? d_up : d_down;
+  float step = mho_most(s - s * d * b->g[i], -b->g[i]); /* x is clipped to [0, P] */
+  return mho_least(step, 1 - b->g[i]);
+}
+
 static void pulse(const mho_device_block *b) {
+  if (b->quiet) {
 #pragma omp simd
-  for (int i = 0; i < b->n; i++) {
-    float up = b->col[UP_SLOPE][i] * b->g[i] + b->col[UP_SHIFT][i];
-    float down = b->col[DOWN_SLOPE][i] * b->g[i] + b->col[DOWN_SHIFT][i];
-    float step = b->dir[i] > 0 ? up : down;
-    step = mho_most(step, -b->g[i]); /* x is clipped to [0, P] */
-    step = mho_least(step, 1 - b->g[i]);
-    b->out[i] = step + b->col[NOISE][i] * b->xi[i];
+    for (int i = 0; i < b->n; i++)
+      b->out[i] = mean_step(b, i);
+    return;
   }
+#pragma omp simd
+  for (int i = 0; i < b->n; i++)
+    b->out[i] = mean_step(b, i) + b->col[NOISE][i] * b->xi[i];
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
                      mho_errinfo *ei) {
   const nl_pulse *p = params;
-  double slope, shift;
-  affine(mho_nl_pulse_a(p->nl_up), p->pulses_up, 1, &slope, &shift);
-  mho_device_spice_param(s, "q_up", slope);
-  mho_device_spice_param(s, "d_up", shift);
-  affine(mho_nl_pulse_a(p->nl_down), p->pulses_down, -1, &slope, &shift);
-  mho_device_spice_param(s, "q_dn", slope);
-  mho_device_spice_param(s, "d_dn", shift);
-  strcpy(s->set, "V(g)+q_up*V(g)+d_up");
-  strcpy(s->reset, "V(g)+q_dn*V(g)+d_dn");
+  double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
+  mho_device_spice_param(s, "s_up", first_step(a_up, p->pulses_up, 1));
+  mho_device_spice_param(s, "d_up", curve(a_up));
+  mho_device_spice_param(s, "s_dn", first_step(a_down, p->pulses_down, -1));
+  mho_device_spice_param(s, "d_dn", curve(a_down));
+  strcpy(s->set, "V(g)+s_up*(1-d_up*V(g))");
+  strcpy(s->reset, "V(g)+s_dn*(1-d_dn*V(g))");
   return MHO_OK;
 }
 
