@@ -27,11 +27,14 @@ END
 }
 
 for graph in $graphs; do
-  if [ "$graph" -le 5 ]; then
-    set -- cifar10 50 2e-4
-  else
-    set -- mnist 10 1e-3
-  fi
+  case $graph in
+  [1-5]) set -- cifar10 50 2e-4 ;;
+  [6-9] | 10) set -- mnist 10 1e-3 ;;
+  *)
+    echo "agt.sh: graph '$graph': there are 1 to 10" >&2
+    exit 2
+    ;;
+  esac
   run_once "paper $1 AGT graph $graph" --set dataset="$1" --set 'network.hidden=[64,64,64,64,64,64,64,64,64,64]' --seed 1 \
     --set network.topology=graph --set network.links="$(links "$graph")" --set feedback.mode=asymmetric --set feedback.scale=0.1 \
     --set settle.method=synchronous --set settle.free=100 --set settle.nudged=50 --set settle.nudge_course=growing \
