@@ -5,8 +5,8 @@
  * A pulse inverts G on its own branch (LTP or LTD), moves x by +-1, clips to [0, P] and maps back. In
  * normalized conductance, with a = A/P, D = 1 - exp(-1/a) and q = exp(-1/(a P)), that is an affine map: a SET
  * adds s (1 - D g) with s = (1 - q)/D, a RESET the same with s = (1 - 1/q)/D, with its branch's own a and P.
- * a follows from the label NL: the normalized curve lies at most 0.07 NL from the diagonal (perpendicular), its sign is the
- * branch: positive steep at low conductance, negative steep at high.
+ * a follows from the label NL: the normalized curve lies at most 0.07 NL from the diagonal (perpendicular),
+ * its sign is the branch: positive steep at low conductance, negative steep at high.
  *
  * Source: P.-Y. Chen, X. Peng, S. Yu, "NeuroSim", IEEE TCAD 37, 3067 (2018).
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -1,8 +1,8 @@
 /* The gradient of equilibrium propagation in a convolutional net, in single precision: its cosine with
  * backpropagation's in every layer at beta_i = .01, at the initial weights and after training, for nudges from small to
- * the published one, with the net's states and with those of the net without recurrence; and how many units a nudge
- * carries over an edge of the hard sigmoid, how many windows it gives another winner. On digits, and with MHO_TEST_SLOW
- * on MNIST with the published net after an epoch.
+ * the published one, with the net's states and with those of the net without recurrence; and how many units a nudge or
+ * the recurrence carries over an edge of the hard sigmoid, how many windows they give another winner. On digits, and with
+ * MHO_TEST_SLOW on MNIST with the published net after an epoch of either published optimizer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "subject.h"
 #include "train/trainer.h"
@@ -89,6 +89,51 @@ static phases settle(const char *yaml, double nudge, const char *more, const mho
   return p;
 }
 
+static void phases_free(phases *p) {
+  mho_trainer_free(p->t);
+  mho_experiment_free(p->e);
+}
+
+/* The share (%) of layer l's windows whose largest unit is another one in state b of batch B than in a of A. */
+static double moved(const phases *A, int a, const phases *B, int b, int l) {
+  const mho_layer *layer = &mho_trainer_network(A->t)->layer[l];
+  int n = (int)A->e->train.batch;
+  size_t windows = layer->pool.size ? (size_t)n * (size_t)layer->outputs : 0, differ = 0;
+  uint8_t *w[2] = {malloc(windows + 1), malloc(windows + 1)};
+  if (windows) {
+    mho_pool_winners(&layer->pool, n, A->t->state[a]->z[l], w[0]);
+    mho_pool_winners(&layer->pool, n, B->t->state[b]->z[l], w[1]);
+  }
+  for (size_t i = 0; i < windows; i++)
+    differ += w[0][i] != w[1][i];
+  free(w[0]);
+  free(w[1]);
+  return 100.0 * (double)differ / (double)(windows ? windows : 1);
+}
+
+/* What the recurrence does to the slopes: the share of the units with an error that have one in only one of the settled
+ * state and the net without recurrence, and the share of windows whose winner differs. */
+static void clipped(const char *yaml, const char *bare, const mho_checkpoint_row *weights) {
+  static const char direct[] = "settle: {difference: direct}\n";
+  phases settled = settle(yaml, 1e-6, direct, weights), forward = settle(bare, 1e-6, direct, weights);
+  const mho_network *net = mho_trainer_network(settled.t);
+  for (int l = 1; l < net->n_layers - 1; l++) {
+    size_t units = (size_t)settled.e->train.batch * (size_t)net->layer[l].n, any = 0, one = 0;
+    for (size_t i = 0; i < units; i++) {
+      bool a = settled.t->error[l][i] != 0, b = forward.t->error[l][i] != 0;
+      any += a || b;
+      one += a != b;
+    }
+    print_message(
+        "  recurrence, %s: %.2f %% of the units with an error have it with or without recurrence only, "
+        "%.3f %% of the windows another winner\n",
+        net->layer[l].name, 100.0 * (double)one / (double)(any ? any : 1),
+        moved(&settled, 0, &forward, 0, l));
+  }
+  phases_free(&settled);
+  phases_free(&forward);
+}
+
 /* Of the units of layer l with an error: the share whose answer to the nudge is not that to a small one; and the share of
  * windows whose largest unit is another one in the nudged state. */
 static void shares(const char *yaml, double nudge, const mho_checkpoint_row *weights) {
@@ -100,32 +145,19 @@ static void shares(const char *yaml, double nudge, const mho_checkpoint_row *wei
   int n = (int)two.e->train.batch;
   for (int l = 1; l < net->n_layers - 1; l++) {
     const mho_layer *layer = &net->layer[l];
-    size_t units = (size_t)n * (size_t)layer->n, any = 0, cut = 0,
-           windows = (size_t)n * (size_t)layer->outputs, moved = 0;
+    size_t units = (size_t)n * (size_t)layer->n, any = 0, cut = 0;
     for (size_t i = 0; i < units; i++) {
       double a = (double)finite.t->error[l][i], b = (double)small.t->error[l][i];
       any += a != 0 || b != 0;
       cut += fabs(a - b) > 0.01 * fmax(fabs(a), fabs(b));
     }
-    if (layer->pool.size) {
-      uint8_t *w[2] = {malloc(windows), malloc(windows)};
-      for (int k = 0; k < 2; k++)
-        mho_pool_winners(&layer->pool, n, two.t->state[k]->z[l], w[k]);
-      for (size_t i = 0; i < windows; i++)
-        moved += w[0][i] != w[1][i];
-      free(w[0]);
-      free(w[1]);
-    }
     print_message("    %s: %.2f %% of the units with an error pass an edge, %.3f %% of the windows change "
                   "their winner\n",
-                  layer->name, 100.0 * (double)cut / (double)(any ? any : 1),
-                  100.0 * (double)moved / (double)windows);
+                  layer->name, 100.0 * (double)cut / (double)(any ? any : 1), moved(&two, 0, &two, 1, l));
   }
-  phases *all[] = {&finite, &small, &two};
-  for (int k = 0; k < 3; k++) {
-    mho_trainer_free(all[k]->t);
-    mho_experiment_free(all[k]->e);
-  }
+  phases_free(&finite);
+  phases_free(&small);
+  phases_free(&two);
 }
 
 /* The smallest cosines at the smallest nudge: with backpropagation in the net without its recurrence of everything, and of
@@ -163,9 +195,10 @@ static least look(const char *yaml, const mho_checkpoint_row *weights) {
  * the net without recurrence, and its backpropagation is EP's limit at a smaller `scale` only. */
 static void study(const char *net, double scale) {
   enum { TEXT = 512 };
-  char yaml[TEXT], smaller[TEXT];
+  char yaml[TEXT], smaller[TEXT], bare[TEXT];
   snprintf(yaml, TEXT, "%sfeedback: {scale: 0.01}\n", net);
   snprintf(smaller, TEXT, "%sfeedback: {scale: %g}\n", net, scale);
+  snprintf(bare, TEXT, "%sfeedback: {scale: 1e-6}\n", net);
   print_message(" initial weights\n");
   least initial = look(yaml, NULL);
   mho_experiment *e = experiment(yaml);
@@ -177,6 +210,7 @@ static void study(const char *net, double scale) {
   print_message(" after an epoch, train accuracy %.4f\n", row.train_acc);
   least later = look(yaml, &weights);
   double each[8], limit = cosines(smaller, 1e-3, "", "forward", &weights, each);
+  clipped(yaml, bare, &weights);
   print_message("  beta_i %g, nudge 0.001: settled directly %.4f %.4f %.4f\n", scale, each[0], each[1],
                 each[2]);
   mho_blob_free(&weights.blob);
@@ -193,20 +227,32 @@ static void test_digits(void **state) {
         0.01);
 }
 
-static void test_mnist(void **state) {
-  char folder[MHO_TEXT_MAX];
-  const mho_dataset_kind *mnist =
+/* The published net with an optimizer's lines, Tables 1 and 2 of Liu & Chen (arXiv 2508.11659). */
+static void mnist(const char *lines) {
+  char folder[MHO_TEXT_MAX], yaml[400];
+  const mho_dataset_kind *kind =
       (const mho_dataset_kind *)mho_registry_find(registry, MHO_KIND_DATASET, "mnist");
-  mho_dataset_locate(mnist, "", folder, sizeof folder);
+  mho_dataset_locate(kind, "", folder, sizeof folder);
   if (!*folder || !getenv("MHO_TEST_SLOW"))
     skip();
-  study("dataset: mnist\nnetwork: {topology: conv, conv: [32x5, pool2, 64x5, pool2], neuron: hard_sigmoid, "
-        "biases: true}\n"
-        "update: {rate: 2e-4, decay: 1e-6}\ntrain: {batch: 128}\n",
-        0.003);
+  snprintf(
+      yaml, sizeof yaml,
+      "dataset: mnist\ntrain: {batch: 128}\n"
+      "network: {topology: conv, conv: [32x5, pool2, 64x5, pool2], neuron: hard_sigmoid, biases: true%s\n",
+      lines);
+  study(yaml, 0.003);
+}
+
+static void test_mnist_adamw(void **state) {
+  mnist("}\nupdate: {rate: 2e-4, decay: 1e-6}");
+}
+
+static void test_mnist_sgd(void **state) {
+  mnist(", init: fan_in}\nupdate: {optimizer: sgd, rates: [0.15, 0.35, 0.9], decay: 1e-5}");
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_digits), cmocka_unit_test(test_mnist)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_digits), cmocka_unit_test(test_mnist_adamw),
+                                     cmocka_unit_test(test_mnist_sgd)};
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
