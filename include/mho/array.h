@@ -120,6 +120,8 @@ typedef struct mho_line_pulses {
   bool used;
 } mho_line_pulses;
 
+typedef struct mho_crossbar_panels mho_crossbar_panels; /* the effective matrix laid out for products */
+
 struct mho_crossbar {
   int rows, cols;
   mho_real *w;          /* [rows x cols] weights as they are programmed */
@@ -135,10 +137,11 @@ struct mho_crossbar {
       *drifted[2]; /* conductances of pos and neg at that time; NULL: as programmed, see mho_crossbar_shown */
   bool bounded;    /* ideal device: clip to +-w_max */
   const mho_array_model *model;
-  const void *params;     /* of the array model; outlives the crossbar */
-  void *own;              /* what the array model keeps, see attach */
-  mho_scales *scales;     /* NULL: none are set from data */
-  mho_line_pulses *lines; /* schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new */
+  const void *params;          /* of the array model; outlives the crossbar */
+  void *own;                   /* what the array model keeps, see attach */
+  mho_scales *scales;          /* NULL: none are set from data */
+  mho_crossbar_panels *panels; /* NULL where they are of no use; see mho_crossbar_pack */
+  mho_line_pulses *lines;      /* schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new */
   mho_rng read_noise;
 };
 
@@ -200,6 +203,16 @@ MHO_API void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n);
 static inline const float *mho_crossbar_shown(const mho_crossbar *x, int k) {
   return x->drifted[k] ? x->drifted[k] : k ? x->neg->g : x->pos->g;
 }
+/** Begin to lay the effective matrix or its transpose out in panels, which makes reads of many samples faster until it
+ * changes: all parts must be filled (mho_crossbar_pack_part, by any threads), and mho_crossbar_packed ends it.
+ *  @return whether there is anything to do: an exact array, a wide matrix without wires, not packed yet. */
+MHO_API bool mho_crossbar_pack(const mho_crossbar *x, bool transposed);
+MHO_API void mho_crossbar_pack_part(const mho_crossbar *x, bool transposed, int part, int parts);
+MHO_API void mho_crossbar_packed(const mho_crossbar *x);
+/** Forget panels: a change of weights does, and whoever wants reads not to depend on what was packed before. */
+MHO_API void mho_crossbar_unpack(const mho_crossbar *x);
+/** The panels; NULL when there are none of the matrix as it is. */
+MHO_API const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transposed);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
 /** Whether reads are random, ... */

@@ -176,6 +176,10 @@ MHO_API void mho_network_disturb(mho_network *net);
 /** The effective matrices of crossbars with wires, after weights have been programmed, see mho_wired_refresh, and the
  * voltages of the next pulses (mho_disturb_refresh). Does nothing without either. */
 MHO_API void mho_network_refresh(mho_network *net, int64_t update, bool full);
+/** Lay matrices out for reads of many samples where their links gain from it (mho_crossbar_pack), or forget what is laid
+ * out, so that what reads give to the last digit does not depend on what was read before.
+ *  @param pool  nullable. */
+MHO_API void mho_network_pack(mho_network *net, bool many, mho_pool *pool);
 /** Whether any of its crossbars reads with noise, ... */
 MHO_API bool mho_network_noisy(const mho_network *net);
 /** ... or anything else than the product. */

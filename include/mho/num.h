@@ -11,7 +11,7 @@
  * library. */
 MHO_API void mho_blas_init(void);
 /** Names of the kernels that products run on ("SkylakeX, libxsmm skx"): those of OpenBLAS, and where it is built in,
- * of libxsmm, which takes narrow products. */
+ * of libxsmm, which takes narrow products, gradients and those in panels. */
 MHO_API const char *mho_blas_kernel(void);
 /** The kernels this processor could run but OpenBLAS did not recognize it for, as the value that the
  * environment variable OPENBLAS_CORETYPE must have before the library is loaded; NULL when the present ones
@@ -26,6 +26,19 @@ MHO_API void mho_gemm(bool ta, bool tb, int m, int n, int k, mho_real alpha, con
 /** The same in double precision, whatever mho_real is. */
 MHO_API void mho_gemm_double(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda,
                              const double *b, int ldb, double beta, double *c, int ldc);
+
+/* A factor B [k x n] of many products in panels: groups of MHO_PANEL of its columns, the last one narrower, each
+ * [k x width] in one piece, k n numbers in all. */
+enum { MHO_PANEL = 32 };
+/** Whether a product with a factor [k x n] is faster in panels than by mho_gemm: a wide one in single precision, with
+ * libxsmm. They work in any case. */
+MHO_API bool mho_panels_pay(int n, int k);
+/** Fill panels first .. first+count-1 (those there are) from op(B) [k x n]. */
+MHO_API void mho_panels_fill(bool tb, int n, int k, const mho_real *b, int ldb, int first, int count,
+                             mho_real *panels);
+/** C = alpha A B + beta C as mho_gemm does, A [m x k], with B in panels. */
+MHO_API void mho_panels_gemm(int m, int n, int k, mho_real alpha, const mho_real *a, int lda,
+                             const mho_real *panels, mho_real beta, mho_real *c, int ldc);
 
 /* ---------------------------------------------------------------- convolution and pooling */
 

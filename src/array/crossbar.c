@@ -10,8 +10,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
+#include "array/panels.h"
 #include "device/ideal.h"
-#include "mho/array.h"
 
 static bool has_reference(const mho_crossbar *x) {
   return x->mapping == MHO_MAPPING_REFERENCE || x->mapping == MHO_MAPPING_OFFSET;
@@ -114,7 +114,7 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
   } else {
     x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
   }
-  if (o->array->attach && (err = o->array->attach(x, o, ei))) {
+  if ((err = mho_crossbar_panels_new(x, ei)) || (o->array->attach && (err = o->array->attach(x, o, ei)))) {
     mho_crossbar_free(x);
     return err;
   }
@@ -139,10 +139,12 @@ void mho_crossbar_free(mho_crossbar *x) {
   mho_free(x->w);
   mho_free(x->wired);
   mho_free(x->wired_base);
+  mho_crossbar_panels_free(x);
   mho_free(x);
 }
 
 void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
+  mho_crossbar_unpack(x);
   for (int k = 0; k < 2 && x->drifted[0]; k++)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
       mho_cells_drifted(k ? x->neg : x->pos, x->after, first + i,

@@ -15,8 +15,12 @@ static inline int mho_read_outputs(const mho_crossbar *x, const mho_read *r) {
 
 static inline void mho_array_product(const mho_crossbar *x, const mho_read *r) {
   int in = mho_read_inputs(x, r), out = mho_read_outputs(x, r);
-  mho_gemm(false, r->transposed, r->n, out, in, r->scale, r->x, in, mho_crossbar_matrix(x), x->cols, r->keep,
-           r->y, out);
+  const mho_real *panels = mho_crossbar_panel(x, r->transposed);
+  if (panels)
+    mho_panels_gemm(r->n, out, in, r->scale, r->x, in, panels, r->keep, r->y, out);
+  else
+    mho_gemm(false, r->transposed, r->n, out, in, r->scale, r->x, in, mho_crossbar_matrix(x), x->cols,
+             r->keep, r->y, out);
 }
 
 #endif

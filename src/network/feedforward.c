@@ -53,8 +53,13 @@ mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_e
   f->link = link;
   for (size_t c = 0; c < connections; c++) {
     const mho_crossbar *x = net->connection[c].xb;
-    xb[c] = (mho_crossbar){
-        .rows = x->rows, .cols = x->cols, .w = x->w, .wired = x->wired, .w_max = x->w_max, .model = &exact};
+    xb[c] = (mho_crossbar){.rows = x->rows,
+                           .cols = x->cols,
+                           .w = x->w,
+                           .wired = x->wired,
+                           .w_max = x->w_max,
+                           .panels = x->panels,
+                           .model = &exact};
     connection[c].xb = &xb[c];
   }
   for (int l = 1; l < net->n_layers; l++)

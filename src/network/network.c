@@ -281,6 +281,27 @@ void mho_network_refresh(mho_network *net, int64_t update, bool full) {
     mho_disturb_refresh(net->disturb);
 }
 
+enum { PACK_PARTS = 4 }; /* tasks that fill the panels of one matrix */
+
+static void pack_part(void *arg, int i, int thread) {
+  const mho_network *net = arg;
+  int part = i % PACK_PARTS, c = i / PACK_PARTS / 2;
+  mho_crossbar_pack_part(net->connection[c].xb, i / PACK_PARTS % 2, part, PACK_PARTS);
+}
+
+void mho_network_pack(mho_network *net, bool many, mho_pool *pool) {
+  bool any = false;
+  for (int c = 0; c < net->n_connections && !many; c++)
+    mho_crossbar_unpack(net->connection[c].xb);
+  for (int i = 0; i < net->n_links && many; i++)
+    any |= mho_crossbar_pack(net->connection[net->link[i].connection].xb, net->link[i].transposed);
+  if (!any)
+    return;
+  mho_pool_run(pool, 2 * PACK_PARTS * net->n_connections, pack_part, net);
+  for (int c = 0; c < net->n_connections; c++)
+    mho_crossbar_packed(net->connection[c].xb);
+}
+
 mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei) {
   *out = NULL;
   if (o->config->hidden.n < 1 && !o->topology->own_layers)

@@ -29,34 +29,29 @@ size_t mho_rule_gradient_scratch(const mho_network *net, int rows) {
 /* Rows row0 .. row0+n-1 of a convolution's gradient: over all positions of all samples, without patches or tile by
  * tile. */
 static void add_positions(const mho_connection *k, const mho_real *source, const mho_real *error, int batch,
-                          mho_real factor, int row0, int n, mho_real *out, mho_real *scratch) {
+                          int row0, int n, mho_real *out, mho_real *scratch) {
   int cols = k->xb->cols, all = batch * k->positions, at_once = patches_at_once(n);
   if (mho_conv_is_direct(&k->conv)) {
     memset(out, 0, (size_t)n * (size_t)cols * sizeof *out);
     mho_conv_gradient(&k->conv, batch, source, error, row0, n, out);
-    for (int i = 0; i < n * cols; i++)
-      out[i] *= factor;
     return;
   }
   for (int first = 0; first < all; first += at_once) {
     int m = all - first < at_once ? all - first : at_once;
     mho_conv_gather(&k->conv, source, first, m, row0, n, scratch, n);
-    mho_gemm(true, false, n, cols, m, factor, scratch, n, error + (size_t)first * (size_t)cols, cols,
-             first > 0, out, cols);
+    mho_gemm(true, false, n, cols, m, 1, scratch, n, error + (size_t)first * (size_t)cols, cols, first > 0,
+             out, cols);
   }
 }
 
 /* The bias' row: the error itself, summed. */
-static void sum_errors(const mho_connection *k, const mho_real *error, int batch, mho_real factor,
-                       mho_real *out) {
+static void sum_errors(const mho_connection *k, const mho_real *error, int batch, mho_real *out) {
   int cols = k->xb->cols;
   for (int j = 0; j < cols; j++)
     out[j] = 0;
   for (int i = 0; i < batch * k->positions; i++)
     for (int j = 0; j < cols; j++)
       out[j] += error[(size_t)i * (size_t)cols + (size_t)j];
-  for (int j = 0; j < cols; j++)
-    out[j] *= factor;
 }
 
 void mho_rule_gradient(const mho_network *net, int c, const mho_state *state, mho_real *const *error,
@@ -66,9 +61,11 @@ void mho_rule_gradient(const mho_network *net, int c, const mho_state *state, mh
   mho_real factor = (mho_real)(scale / batch);
   const mho_real *source = net->layer[k->from].pool.size ? state->pooled[k->from] : state->z[k->from];
   if (k->conv.kernel && m > 0)
-    add_positions(k, source, error[k->to], batch, factor, row0, m, out, scratch);
+    add_positions(k, source, error[k->to], batch, row0, m, out, scratch);
   else if (m > 0)
-    mho_gemm(true, false, m, cols, batch, factor, source + row0, inputs, error[k->to], cols, 0, out, cols);
+    mho_gemm(true, false, m, cols, batch, 1, source + row0, inputs, error[k->to], cols, 0, out, cols);
   if (m < n)
-    sum_errors(k, error[k->to], batch, factor, out + (size_t)m * (size_t)cols);
+    sum_errors(k, error[k->to], batch, out + (size_t)m * (size_t)cols);
+  for (int i = 0; i < n * cols; i++)
+    out[i] *= factor;
 }

@@ -15,6 +15,7 @@ enum {
   EVAL_UNITS = 1 << 22,
   SLAB_CELLS = 1 << 15, /* weights a task updates: gradient and moments stay in the second-level cache */
   CONV_SLABS = 8,
+  PACK_SAMPLES = 16,      /* in a batch from which on it pays to lay weights out for their products */
   REPLAY_CELLS = 1 << 14, /* where every sample is applied to them: devices and all stay there */
 };
 static const uint64_t RESTORATION = (uint64_t)1
@@ -357,7 +358,9 @@ static void settle_chunk(void *arg, int i, int thread) {
 static mho_rule_stats run_batch(batch_job *b) {
   int chunks = ceil_div(b->n, b->t->chunk);
   mho_rule_stats s = {0};
-  mho_pool_run(b->t->ctx ? b->t->ctx->pool : NULL, chunks, settle_chunk, b);
+  mho_pool *pool = b->t->ctx ? b->t->ctx->pool : NULL;
+  mho_network_pack(b->t->net, b->n >= PACK_SAMPLES, pool);
+  mho_pool_run(pool, chunks, settle_chunk, b);
   for (int i = 0; i < chunks; i++) {
     const mho_rule_stats *c = &b->t->chunk_stats[i];
     s.loss += c->loss;

@@ -47,6 +47,63 @@ static void test_read(void **state) {
   mho_experiment_free(e);
 }
 
+static void pack(const mho_crossbar *x) {
+  enum { PARTS = 3 };
+  bool due = mho_crossbar_pack(x, false) | mho_crossbar_pack(x, true);
+  for (int part = 0; part < PARTS && due; part++) {
+    mho_crossbar_pack_part(x, true, part, PARTS);
+    mho_crossbar_pack_part(x, false, part, PARTS);
+  }
+  mho_crossbar_packed(x);
+}
+
+/* Reads through panels are those without, and no change of weights leaves old ones in use. */
+static void test_panels(void **state) {
+  enum { WIDE = 130, OTHER = 100, SAMPLES = 20, CELLS = WIDE * OTHER };
+  static const char *device[] = {"device: ideal\n", "device: {model: linear, leak: {lifetime: 100}}\n"};
+  static mho_real w[CELLS], in[SAMPLES * WIDE], plain[SAMPLES * WIDE], packed[SAMPLES * WIDE];
+  int16_t one[MHO_DEVICE_BLOCK];
+  for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
+    one[i] = 1;
+  for (uint32_t i = 0; i < WIDE; i++)
+    fill(w + i * OTHER, OTHER, i, 0.5);
+  fill(in, SAMPLES * WIDE, WIDE, 1);
+  for (int d = 0; d < MHO_COUNT(device); d++) {
+    mho_experiment *e = experiment(device[d]);
+    mho_crossbar *x = crossbar(e, WIDE, OTHER);
+    for (int change = 0; change < 4; change++) {
+      mho_pulse_counts counts = {0};
+      if (change == 0)
+        mho_crossbar_set(x, 0, CELLS, w);
+      else if (change == 1)
+        mho_crossbar_add(x, 3 * OTHER, OTHER, w);
+      else if (x->pos && change == 2)
+        mho_crossbar_change(x, 40, 100, one, 1, &counts);
+      else if (x->pos)
+        mho_crossbar_leak(x, 0, CELLS);
+      else
+        continue;
+      assert_null(mho_crossbar_panel(x, false));
+      assert_null(mho_crossbar_panel(x, true));
+      for (int way = 0; way < 2; way++) {
+        mho_read r = {.transposed = way, .n = SAMPLES, .x = in, .y = plain, .scale = (mho_real)0.3};
+        mho_crossbar_unpack(x);
+        mho_crossbar_read(x, &r);
+        pack(x);
+        /* where libxsmm is not, panels are of no use */
+        assert_int_equal(mho_crossbar_panel(x, way) != NULL,
+                         mho_panels_pay(way ? WIDE : OTHER, way ? OTHER : WIDE));
+        r.y = packed;
+        mho_crossbar_read(x, &r);
+        for (int i = 0; i < SAMPLES * (way ? WIDE : OTHER); i++)
+          NEAR(packed[i], (double)plain[i], 0, 1e-5);
+      }
+    }
+    mho_crossbar_free(x);
+    mho_experiment_free(e);
+  }
+}
+
 /* Sample variance of reads against sum_i x_i^2 (sigma+^2 + sigma-^2)/g_unit^2, from the conductances in
  * siemens. */
 static void read_noise(const char *law, bool transposed) {
@@ -179,10 +236,8 @@ static void test_schemes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_read),
-      cmocka_unit_test(test_read_noise),
-      cmocka_unit_test(test_redraw),
-      cmocka_unit_test(test_schemes),
+      cmocka_unit_test(test_read),   cmocka_unit_test(test_panels),  cmocka_unit_test(test_read_noise),
+      cmocka_unit_test(test_redraw), cmocka_unit_test(test_schemes),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

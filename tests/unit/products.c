@@ -1,4 +1,5 @@
-/* Products of every shape and orientation against plain loops in double: narrow ones take another way than wide ones.
+/* Products of every shape and orientation against plain loops in double: narrow ones take another way than wide ones,
+ * and wide ones in panels a third.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/num.h"
 #include "test.h"
@@ -47,7 +48,38 @@ static void test_products(void **state) {
               one(way & 1, way & 2, size[i], size[j], size[k], scale[s][0], scale[s][1]);
 }
 
+/* The same with B in panels, which are filled in pieces. */
+static void in_panels(bool tb, int m, int n, int k, double alpha, double beta) {
+  int lda = k + 3, ldb = (tb ? k : n) + 1, ldc = n + 2;
+  size_t na = (size_t)m * (size_t)lda, nb = (size_t)(tb ? n : k) * (size_t)ldb, nc = (size_t)m * (size_t)ldc;
+  mho_real *a = mho_alloc(na + nb + nc + (size_t)(n * k), sizeof *a), *b = a + na, *c = b + nb,
+           *panels = c + nc;
+  mho_real *want = calloc(nc, sizeof *want);
+  uint32_t state = (uint32_t)(m * 7919 + n * 104729 + k);
+  for (size_t i = 0; i < na + nb + nc; i++)
+    a[i] = number(&state);
+  memcpy(want, c, nc * sizeof *c);
+  mho_gemm(false, tb, m, n, k, (mho_real)alpha, a, lda, b, ldb, (mho_real)beta, want, ldc);
+  for (int first = 0; first * MHO_PANEL < n; first += 3)
+    mho_panels_fill(tb, n, k, b, ldb, first, 3, panels);
+  mho_panels_gemm(m, n, k, (mho_real)alpha, a, lda, panels, (mho_real)beta, c, ldc);
+  for (size_t i = 0; i < nc; i++)
+    NEAR(c[i], (double)want[i], 0, i % (size_t)ldc < (size_t)n ? 1e-6 * sqrt(k) + 1e-6 : 0);
+  free(want);
+  mho_free(a);
+}
+
+static void test_panels(void **state) {
+  static const int rows[] = {1, 16, 130}, columns[] = {5, 32, 97, 160}, depth[] = {1, 64, 300, 513};
+  static const double scale[][2] = {{1, 0}, {1, 1}, {0.1, 0}, {0.1, 1}, {-2, 0.5}};
+  for (int i = 0; i < MHO_COUNT(rows); i++)
+    for (int j = 0; j < MHO_COUNT(columns); j++)
+      for (int k = 0; k < MHO_COUNT(depth); k++)
+        for (int s = 0; s < MHO_COUNT(scale); s++)
+          in_panels((i + j + k + s) % 2, rows[i], columns[j], depth[k], scale[s][0], scale[s][1]);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_products)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_panels)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

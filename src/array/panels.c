@@ -1,0 +1,74 @@
+/* panels.c - a crossbar's effective matrix in panels, for products of many samples (see mho_panels_gemm).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdatomic.h>
+
+#include "array/panels.h"
+#include "mho/num.h"
+
+/* [0] of the matrix, [1] of its transpose. */
+struct mho_crossbar_panels {
+  mho_real *b[2];       /* [rows x cols], NULL until they are needed */
+  atomic_bool fresh[2]; /* as the matrix is now */
+  bool due[2];          /* being filled */
+};
+
+static int inputs(const mho_crossbar *x, bool transposed) {
+  return transposed ? x->cols : x->rows;
+}
+static int outputs(const mho_crossbar *x, bool transposed) {
+  return transposed ? x->rows : x->cols;
+}
+
+mho_err mho_crossbar_panels_new(mho_crossbar *x, mho_errinfo *ei) {
+  if (mho_panels_pay(x->cols, x->rows) || mho_panels_pay(x->rows, x->cols))
+    if (!(x->panels = mho_alloc(1, sizeof *x->panels)))
+      return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar of %d x %d", x->rows, x->cols);
+  return MHO_OK;
+}
+
+void mho_crossbar_panels_free(mho_crossbar *x) {
+  for (int way = 0; x->panels && way < 2; way++)
+    mho_free(x->panels->b[way]);
+  mho_free(x->panels);
+}
+
+void mho_crossbar_unpack(const mho_crossbar *x) {
+  for (int way = 0; x->panels && way < 2; way++)
+    if (atomic_load_explicit(&x->panels->fresh[way], memory_order_relaxed)) /* else not every task writes */
+      atomic_store_explicit(&x->panels->fresh[way], false, memory_order_relaxed);
+}
+
+bool mho_crossbar_pack(const mho_crossbar *x, bool transposed) {
+  mho_crossbar_panels *p = x->panels;
+  int n = outputs(x, transposed), k = inputs(x, transposed);
+  if (!p || x->wired || !x->model->exact || p->fresh[transposed] || !mho_panels_pay(n, k))
+    return false;
+  if (!p->b[transposed])
+    p->b[transposed] = mho_alloc((size_t)n * (size_t)k, sizeof(mho_real));
+  p->due[transposed] = p->b[transposed]; /* without memory products take the other way */
+  return p->due[transposed];
+}
+
+void mho_crossbar_pack_part(const mho_crossbar *x, bool transposed, int part, int parts) {
+  const mho_crossbar_panels *p = x->panels;
+  if (!p || !p->due[transposed])
+    return;
+  int n = outputs(x, transposed), k = inputs(x, transposed), all = (n + MHO_PANEL - 1) / MHO_PANEL;
+  int each = (all + parts - 1) / parts;
+  mho_panels_fill(transposed, n, k, x->w, x->cols, part * each, each, p->b[transposed]);
+}
+
+void mho_crossbar_packed(const mho_crossbar *x) {
+  for (int way = 0; x->panels && way < 2; way++)
+    if (x->panels->due[way]) {
+      x->panels->due[way] = false;
+      x->panels->fresh[way] = true;
+    }
+}
+
+const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transposed) {
+  const mho_crossbar_panels *p = x->panels;
+  return p && !x->wired && atomic_load_explicit(&p->fresh[transposed], memory_order_relaxed)
+             ? p->b[transposed]
+             : NULL;
+}
