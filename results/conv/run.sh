@@ -27,6 +27,8 @@ devices reram_es|mnist|train.epochs=5 device.card=reram_es update.scheme=accumul
 devices reram_es verified|mnist|train.epochs=5 device.card=reram_es update.scheme=write_verify update.tolerance=10 update.tries=30 update.max_pulses=5|–
 devices ecram|mnist|train.epochs=5 device.card=ecram update.scheme=accumulate|–
 devices capacitor|mnist|train.epochs=5 device.card=capacitor update.scheme=accumulate|–
+cosine T1|mnist|train.epochs=1 observe.cosine=true rule.nudge=0.1 update.optimizer=sgd update.rates=[0.15,0.35,0.9] update.decay=1e-5|–
+cosine T1 fan_in|mnist|train.epochs=1 observe.cosine=true network.init=fan_in rule.nudge=0.1 update.optimizer=sgd update.rates=[0.15,0.35,0.9] update.decay=1e-5|–
 END
 }
 
@@ -43,7 +45,7 @@ done >&2
 
 echo "| net | mho: best epoch | last epoch | epochs | seeds | paper: best epoch |"
 echo "|---|---|---|---|---|---|"
-rows | while IFS='|' read -r name config sets paper; do
+rows | grep -v '^cosine' | while IFS='|' read -r name config sets paper; do
   line=$("$mho" query --db "$db" --csv "SELECT printf('%.2f', 100*avg(best_test_acc)) || iif(count(*) > 1, printf(' ± %.2f', 100*sqrt(max(0,
       (avg(best_test_acc*best_test_acc) - avg(best_test_acc)*avg(best_test_acc)) * count(*) / max(1, count(*) - 1)))), '') ||
       ' | ' || printf('%.2f', 100*avg(final_test_acc)) || ' | ' || max(epochs_done) || ' | ' || count(*) AS line
@@ -68,6 +70,17 @@ rows | grep '^devices' | while IFS='|' read -r name config sets paper; do
       "$mho" netlist "$id" --db "$db" --layer x-h1 --out "$cir" </dev/null
       echo "| ${name#devices } | $line | $("$mho" netlist --check "$cir" </dev/null | tail -n 1 | sed 's/[^:]*: //') |"
     done
+done
+echo
+
+# the gradient after an epoch against backpropagation's
+echo "| setting | seed | test % | cosine: x-h1 | h1-h2 | h2-out |"
+echo "|---|---|---|---|---|---|"
+rows | grep '^cosine' | while IFS='|' read -r name config sets paper; do
+  "$mho" query --db "$db" --csv "SELECT printf('| ${name#cosine } | %d | %.2f | %.4f | %.4f | %.4f |', seed, 100*final_test_acc,
+      max(cosine) FILTER (WHERE layer = 0), max(cosine) FILTER (WHERE layer = 1),
+      max(cosine) FILTER (WHERE layer = 2)) AS line FROM run JOIN layer_epoch ON run_id = run.id AND epoch = epochs_done
+    WHERE run.name GLOB 'conv $name [0-9]*' AND status = 'completed' GROUP BY run.id ORDER BY seed" </dev/null | tail -n +2
 done
 echo
 "$mho" query --db "$db" --csv "SELECT DISTINCT 'mho ' || code_version || ' with ' || blas || ' kernels' AS line FROM run" |

@@ -48,11 +48,10 @@ void mho_backprop_predict(const mho_rule_job *job, mho_rule_stats *stats) {
   read_out(job, NULL, stats);
 }
 
-void mho_backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats) {
+void mho_backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
   const mho_network *net = job->net;
   int last = net->n_layers - 1;
   mho_settle_job back = pass(job);
-  read_out(job, job->error[last], stats);
   back.clock.phase = 1;
   for (int l = last - 1; l >= 1; l--) {
     const mho_layer *layer = &net->layer[l];
@@ -68,6 +67,11 @@ void mho_backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats) {
       memset(delta, 0, (size_t)job->n * (size_t)layer->n * sizeof *delta);
     mho_layer_scale_by_slope(layer, job->n, mho_rows(net, job->state[0]->z, l, job->row0), delta);
   }
+}
+
+void mho_backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats) {
+  read_out(job, job->error[job->net->n_layers - 1], stats);
+  mho_backprop_back(job, stats);
 }
 
 void mho_backprop_learn(const mho_rule_job *job, mho_rule_stats *stats) {

@@ -13,6 +13,7 @@ environment.
 """
 import argparse
 import gzip
+import importlib.util
 import itertools
 import json
 import os
@@ -118,6 +119,10 @@ def main():
     parser.add_argument('--mho', default='build/mho')
     parser.add_argument('nets', nargs='*', choices=[*NETS, []], metavar='NET')
     options = parser.parse_args()
+    if not importlib.util.find_spec('torch'):
+        parser.error(f'{sys.executable} has no PyTorch: apt install python3-torch, and run this file with /usr/bin/python3')
+    if 'MHO_DATA' not in os.environ:
+        parser.error('MHO_DATA is not set: it names the folder that holds mnist/')
     print('| net | PyTorch BP, s | mho EP, s | mho / PyTorch | sweeps | test % after each epoch, PyTorch BP | mho EP | PyTorch setting |')
     print('|---|---|---|---|---|---|---|---|')
     for name in options.nets or NETS:
