@@ -3,6 +3,7 @@
 #ifndef MHO_TEST_SUBJECT_H
 #define MHO_TEST_SUBJECT_H
 
+#include "array/weights.h"
 #include "experiment.h"
 
 typedef struct subject { /* a network with its trainer */
@@ -40,7 +41,7 @@ static inline double radius_of(const subject *n) {
 static inline void outer_product(mho_crossbar *x, const double *u, const double *v) {
   for (int r = 0; r < x->rows; r++)
     for (int c = 0; c < x->cols; c++)
-      x->w[r * x->cols + c] = (mho_real)(u[r] * v[c]);
+      mho_crossbar_programmed(x)[r * x->cols + c] = (mho_real)(u[r] * v[c]);
 }
 
 static inline double dot(int n, const double *a, const double *b) {

@@ -2,7 +2,7 @@
  *
  * A crossbar holds one connection's weights. Its effective matrix w [rows x cols] is what a settle multiplies
  * with (row-vector convention, y = x W; rows are inputs); it is a cache of the conductances, refreshed when
- * they change. With the ideal device there are no conductances and w is the weights themselves.
+ * they change. With the ideal device there are no conductances: the weights themselves are kept.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_ARRAY_H
 #define MHO_ARRAY_H
@@ -80,7 +80,7 @@ typedef struct mho_array_model {
   bool shows_cells; /* reads show the noise and the I-V law that the devices themselves have */
   /* Whether reads are random, whatever the devices. Nullable: they are not. */
   bool (*noisy)(const void *params);
-  /* Whether a read is anything but the product with w: noisy, converted, distorted. Nullable: it is not. */
+  /* Whether a read is anything but the product with the matrix: noisy, converted, distorted. Nullable: it is not. */
   bool (*lossy)(const void *params);
   /* Sums that are converted apart for one output and added as numbers. Nullable: 1. */
   int (*parts)(const mho_crossbar *x, bool transposed);
@@ -89,7 +89,7 @@ typedef struct mho_array_model {
   /* Make and free what the model keeps in x->own. Nullable. */
   mho_err (*attach)(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
   void (*detach)(mho_crossbar *x);
-  /* Conductances of cells first..first+n-1 have changed: refresh what a read needs (w is fresh already).
+  /* Conductances of cells first..first+n-1 have changed: refresh what a read needs (the weights are fresh already).
    * Nullable. */
   void (*refresh)(mho_crossbar *x, size_t first, size_t n);
   /* mho_real's of scratch for a read of n samples. Nullable: none. */
@@ -100,7 +100,7 @@ typedef struct mho_array_model {
   void (*measure)(const mho_crossbar *x, const mho_measure *m);
   /* Nullable: none. */
   void (*circuits)(const void *params, mho_array_circuits *out);
-  /* Read; x->w is the effective matrix. */
+  /* Read; mho_crossbar_matrix(x) is the effective matrix. */
   void (*read)(const mho_crossbar *x, const mho_read *r);
 } mho_array_model;
 
@@ -124,9 +124,7 @@ typedef struct mho_crossbar_panels mho_crossbar_panels; /* the effective matrix 
 
 struct mho_crossbar {
   int rows, cols;
-  mho_real *w;          /* [rows x cols] weights as they are programmed */
-  mho_real *wired;      /* [rows x cols] what reads multiply with where wires have resistance; else NULL */
-  mho_real *wired_base; /* [rows x cols] wires' part between two exact solutions; NULL when all are exact */
+  struct mho_weights *weights; /* programmed ones, and what wires make of them: src/array/weights.h */
   double w_max;         /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
   mho_cells *pos, *neg; /* G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device
                          * of a pair, or a reference that is never pulsed */
@@ -158,10 +156,9 @@ struct mho_crossbar_options {
   uint32_t index; /* of the connection: keeps its random streams apart */
 };
 
-/** The effective matrix, [rows x cols]: what a read multiplies with. */
-static inline const mho_real *mho_crossbar_matrix(const mho_crossbar *x) {
-  return x->wired ? x->wired : x->w;
-}
+/** The effective matrix, [rows x cols], wires and drift and all: the one matrix that a read multiplies with, and the only
+ * one that anything that settles may know. */
+MHO_API const mho_real *mho_crossbar_matrix(const mho_crossbar *x);
 /** Crossbar with all weights 0. */
 MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
                                  mho_errinfo *ei);

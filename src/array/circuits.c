@@ -6,6 +6,7 @@
 
 #include "array/periphery.h"
 #include "array/place.h"
+#include "array/weights.h"
 
 void mho_circuits_detach(mho_crossbar *x) {
   mho_periphery_own *o = x->own;
@@ -124,7 +125,7 @@ static void array_variance(mho_crossbar *x, size_t first, size_t n) {
   double unit = p->read_noise * x->w_max;
   if (!x->pos) {
     for (size_t i = first; i < first + n; i++)
-      o->variance[i] = (mho_real)(2 * p->read_noise * p->read_noise) * x->w[i] * x->w[i];
+      o->variance[i] = (mho_real)(2 * p->read_noise * p->read_noise) * x->weights->programmed[i] * x->weights->programmed[i];
     return;
   }
   const float *pos = mho_crossbar_shown(x, 0), *neg = mho_crossbar_shown(x, 1);

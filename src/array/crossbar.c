@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "array/panels.h"
+#include "array/weights.h"
 #include "device/ideal.h"
 
 static bool has_reference(const mho_crossbar *x) {
@@ -86,6 +87,22 @@ static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_err
   return err;
 }
 
+/* A crossbar of n weights and nothing else; NULL without memory. */
+static mho_crossbar *new_matrix(size_t n) {
+  mho_crossbar *x = mho_alloc(1, sizeof *x);
+  if (!x)
+    return NULL;
+
+  x->weights = mho_alloc(1, sizeof *x->weights);
+  if (x->weights)
+    x->weights->programmed = mho_alloc(n, sizeof(mho_real));
+  if (x->weights && x->weights->programmed)
+    return x;
+
+  mho_crossbar_free(x);
+  return NULL;
+}
+
 mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
                          mho_errinfo *ei) {
   *out = NULL;
@@ -94,12 +111,11 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
   mho_err err;
   if (o->array->check && (err = o->array->check(o->array_params, ei)))
     return err;
-  mho_crossbar *x = mho_alloc(1, sizeof *x);
   size_t n = (size_t)rows * (size_t)cols;
-  if (!x || !(x->w = mho_alloc(n, sizeof *x->w))) {
-    mho_crossbar_free(x);
+  mho_crossbar *x = new_matrix(n);
+  if (!x)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar of %d x %d", rows, cols);
-  }
+
   x->rows = rows;
   x->cols = cols;
   x->w_max = o->w_max;
@@ -136,11 +152,18 @@ void mho_crossbar_free(mho_crossbar *x) {
   mho_cells_free(x->neg);
   mho_free(x->drifted[0]);
   mho_free(x->drifted[1]);
-  mho_free(x->w);
-  mho_free(x->wired);
-  mho_free(x->wired_base);
+  if (x->weights) {
+    mho_free(x->weights->programmed);
+    mho_free(x->weights->wired);
+    mho_free(x->weights->wired_base);
+  }
+  mho_free(x->weights);
   mho_crossbar_panels_free(x);
   mho_free(x);
+}
+
+const mho_real *mho_crossbar_matrix(const mho_crossbar *x) {
+  return x->weights->wired ? x->weights->wired : x->weights->programmed;
 }
 
 void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
@@ -152,7 +175,7 @@ void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
                         x->drifted[k] + first + i);
   if (x->pos) {
     const float *p = mho_crossbar_shown(x, 0) + first, *q = mho_crossbar_shown(x, 1) + first;
-    mho_real scale = (mho_real)x->w_max, *w = x->w + first;
+    mho_real scale = (mho_real)x->w_max, *w = x->weights->programmed + first;
     for (size_t i = 0; i < n; i++)
       w[i] = scale * ((mho_real)p[i] - (mho_real)q[i]);
   }
@@ -223,7 +246,7 @@ static int write_cells(mho_crossbar *x, size_t first, size_t n, const mho_real *
 
 /* The ideal device: v, or the present weight plus v, within the bounds if there are any. */
 static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real *v, bool relative) {
-  mho_real *w = x->w + first, bound = (mho_real)x->w_max;
+  mho_real *w = x->weights->programmed + first, bound = (mho_real)x->w_max;
   int clipped = 0;
   if (relative)
     for (size_t i = 0; i < n; i++)
@@ -400,10 +423,10 @@ void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config
   double range = config->g_max - config->g_min, top = x->w_max;
   if (!x->pos) {
     for (size_t i = 0; i < n; i++)
-      top = fmax(top, fabs((double)x->w[i]));
+      top = fmax(top, fabs((double)x->weights->programmed[i]));
   }
   for (size_t i = 0; i < n; i++) {
-    double half = x->pos ? 0 : 0.5 * (double)x->w[i] / top;
+    double half = x->pos ? 0 : 0.5 * (double)x->weights->programmed[i] / top;
     g_pos[i] = x->pos ? mho_cells_siemens(x->pos, i) : config->g_min + range * (0.5 + half);
     g_neg[i] = x->pos ? mho_cells_siemens(x->neg, i) : config->g_min + range * (0.5 - half);
   }
@@ -430,7 +453,7 @@ mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x) {
   double sum = 0, squares = 0;
   mho_crossbar_stats s = {.g_mean = NAN, .g_std = NAN, .saturated = NAN, .stuck = NAN};
   for (size_t i = 0; i < n; i++) {
-    double w = (double)x->w[i];
+    double w = (double)x->weights->programmed[i];
     sum += w;
     squares += w * w;
     s.w_absmax = fmax(s.w_absmax, fabs(w));

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "array/panels.h"
+#include "array/weights.h"
 #include "mho/num.h"
 
 /* [0] of the matrix, [1] of its transpose. */
@@ -41,7 +42,7 @@ void mho_crossbar_unpack(const mho_crossbar *x) {
 bool mho_crossbar_pack(const mho_crossbar *x, bool transposed) {
   mho_crossbar_panels *p = x->panels;
   int n = outputs(x, transposed), k = inputs(x, transposed);
-  if (!p || x->wired || !x->model->exact || p->fresh[transposed] || !mho_panels_pay(n, k))
+  if (!p || x->weights->wired || !x->model->exact || p->fresh[transposed] || !mho_panels_pay(n, k))
     return false;
   if (!p->b[transposed])
     p->b[transposed] = mho_alloc((size_t)n * (size_t)k, sizeof(mho_real));
@@ -55,7 +56,7 @@ void mho_crossbar_pack_part(const mho_crossbar *x, bool transposed, int part, in
     return;
   int n = outputs(x, transposed), k = inputs(x, transposed), all = (n + MHO_PANEL - 1) / MHO_PANEL;
   int each = (all + parts - 1) / parts;
-  mho_panels_fill(transposed, n, k, x->w, x->cols, part * each, each, p->b[transposed]);
+  mho_panels_fill(transposed, n, k, x->weights->programmed, x->cols, part * each, each, p->b[transposed]);
 }
 
 void mho_crossbar_packed(const mho_crossbar *x) {
@@ -68,7 +69,7 @@ void mho_crossbar_packed(const mho_crossbar *x) {
 
 const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transposed) {
   const mho_crossbar_panels *p = x->panels;
-  return p && !x->wired && atomic_load_explicit(&p->fresh[transposed], memory_order_relaxed)
+  return p && !x->weights->wired && atomic_load_explicit(&p->fresh[transposed], memory_order_relaxed)
              ? p->b[transposed]
              : NULL;
 }

@@ -1,6 +1,7 @@
 /* place.c - cutting crossbars into physical tiles (see place.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/place.h"
+#include "array/weights.h"
 
 static int least(int a, int b) {
   return a < b ? a : b;
@@ -47,7 +48,7 @@ static void gather_row(const mho_place *p, const mho_crossbar *x, int bank, int 
   } else {
     double half = (bank ? -0.5 : 0.5) / top;
     for (int j = 0; j < p->cols; j++)
-      out[j * step] = low + range * (0.5 + half * (double)x->w[first + (size_t)j]);
+      out[j * step] = low + range * (0.5 + half * (double)x->weights->programmed[first + (size_t)j]);
   }
 }
 

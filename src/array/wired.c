@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "array/place.h"
+#include "array/weights.h"
 #include "array/wire_tile.h"
 
 struct mho_wired {
@@ -71,9 +72,9 @@ mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *con
     t += mho_places_cut(x[c], c, config, w->place + t);
   for (int c = 0; ok && c < n; c++) {
     size_t cells = (size_t)x[c]->rows * (size_t)x[c]->cols;
-    ok = (x[c]->wired || (x[c]->wired = mho_alloc(cells, sizeof(mho_real)))) &&
-         (config->wire_refresh == 1 || x[c]->wired_base ||
-          (x[c]->wired_base = mho_alloc(cells, sizeof(mho_real))));
+    ok = (x[c]->weights->wired || (x[c]->weights->wired = mho_alloc(cells, sizeof(mho_real)))) &&
+         (config->wire_refresh == 1 || x[c]->weights->wired_base ||
+          (x[c]->weights->wired_base = mho_alloc(cells, sizeof(mho_real))));
   }
   for (int t = 0; ok && t < w->n_tiles; t++) {
     ok = mho_tile_init(&w->tile[t], w->place[t].rows, w->place[t].width, config->r_word, config->r_bit,
@@ -104,7 +105,7 @@ static void top_task(void *arg, int c, int thread) {
   const mho_crossbar *x = w->x[c];
   double top = x->w_max;
   for (size_t k = 0; !x->pos && k < (size_t)x->rows * (size_t)x->cols; k++)
-    top = fabs((double)x->w[k]) > top ? fabs((double)x->w[k]) : top;
+    top = fabs((double)x->weights->programmed[k]) > top ? fabs((double)x->weights->programmed[k]) : top;
   w->top[c] = top;
 }
 
@@ -158,11 +159,11 @@ static void collect_task(void *arg, int t, int thread) {
       double v = weight(job->w, t, i, j);
       size_t k = first + (size_t)j;
       if (job->how == TAKE)
-        x->wired[k] = (mho_real)v;
+        x->weights->wired[k] = (mho_real)v;
       else if (job->how == ADD)
-        x->wired[k] = (mho_real)(v + (double)x->wired_base[k]);
+        x->weights->wired[k] = (mho_real)(v + (double)x->weights->wired_base[k]);
       else
-        x->wired_base[k] = (mho_real)((double)x->wired[k] - v);
+        x->weights->wired_base[k] = (mho_real)((double)x->weights->wired[k] - v);
     }
   }
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "array/weights.h"
+
 static bool is_config(const char *word) {
   const char *end = strrchr(word, '.');
   return end && (!strcmp(end, ".yaml") || !strcmp(end, ".yml"));
@@ -86,7 +88,7 @@ const mho_connection *subject_connection(const subject *x, const char *name, mho
 mho_err subject_wires(const subject *x, const mho_connection *k, mho_netlist_crossbar *netlist,
                       mho_errinfo *ei) {
   const mho_array_config *wires = &x->e->array_config;
-  if (!k->xb->wired)
+  if (!mho_crossbar_is_wired(k->xb))
     return MHO_OK;
   if (wires->wire_negative != MHO_WIRE_NEGATIVE_OWN)
     return mho_fail(

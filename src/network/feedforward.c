@@ -55,8 +55,7 @@ mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_e
     const mho_crossbar *x = net->connection[c].xb;
     xb[c] = (mho_crossbar){.rows = x->rows,
                            .cols = x->cols,
-                           .w = x->w,
-                           .wired = x->wired,
+                           .weights = x->weights,
                            .w_max = x->w_max,
                            .panels = x->panels,
                            .model = &exact};

@@ -9,6 +9,7 @@
  *
  * Source: F. Alibart et al., Nanotechnology 23, 075201 (2012).
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/weights.h"
 #include "mho/program.h"
 
 typedef struct write_verify {
@@ -48,7 +49,7 @@ static int verify(block *b, mho_pulse_counts *counts) {
   for (int i = 0; i < b->n; i++) {
     if (!b->open[i])
       continue;
-    b->read[i] = b->job->xb->w[b->first + (size_t)i] + sigma * (mho_real)xi[i];
+    b->read[i] = mho_crossbar_programmed(b->job->xb)[b->first + (size_t)i] + sigma * (mho_real)xi[i];
     mho_real error = b->target[i] - b->read[i];
     b->open[i] = error > near || error < -near;
     counts->reads++;

@@ -129,9 +129,14 @@ void ode_circuit_free(ode_circuit *c) {
 
 void ode_circuit_weights(ode_circuit *c) {
   for (int i = 0; i < c->net->n_connections; i++) {
+    if (!c->w[i])
+      continue;
+
     const mho_crossbar *x = c->net->connection[i].xb;
-    for (size_t k = 0, n = (size_t)x->rows * (size_t)x->cols; c->w[i] && k < n; k++)
-      c->w[i][k] = (double)x->w[k];
+    const mho_real *matrix = mho_crossbar_matrix(x);
+    size_t n = (size_t)x->rows * (size_t)x->cols;
+    for (size_t k = 0; k < n; k++)
+      c->w[i][k] = (double)matrix[k];
   }
 }
 
@@ -330,7 +335,8 @@ static void add_link(ode_circuit *c, const mho_link *k, double scale, const doub
   for (int i = 0; i < c->rows * in; i++)
     c->x[i] = (mho_real)from[i];
   if (c->w[k->connection]) {
-    mho_gemm(false, k->transposed, c->rows, out, in, 1, c->x, in, x->w, x->cols, 0, c->y, out);
+    mho_gemm(false, k->transposed, c->rows, out, in, 1, c->x, in, mho_crossbar_matrix(x), x->cols, 0, c->y,
+             out);
     for (int i = 0; i < c->rows * out; i++)
       a[i] += scale * (double)c->y[i];
     return;
@@ -497,6 +503,7 @@ void ode_circuit_jacobian(void *user, double t, const double *y, double *dfdy, d
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     const mho_crossbar *x = net->connection[k->connection].xb;
+    const mho_real *matrix = mho_crossbar_matrix(x);
     double scale = among_hidden(net, k) ? link_scale(c, k) : 0;
     if (scale == 0)
       continue;
@@ -504,7 +511,7 @@ void ode_circuit_jacobian(void *user, double t, const double *y, double *dfdy, d
     size_t from = (size_t)(lag < 0 ? c->first[k->from] : c->lag[lag].first), to = (size_t)c->first[k->to];
     for (int a = 0; a < net->layer[k->from].n; a++)
       for (int b = 0; b < net->layer[k->to].n; b++) {
-        double w = (double)x->w[k->transposed ? b * x->cols + a : a * x->cols + b];
+        double w = (double)matrix[k->transposed ? b * x->cols + a : a * x->cols + b];
         dfdy[(to + (size_t)b) * n + from + (size_t)a] += scale * w * (lag < 0 ? c->s[k->from][a] : 1);
       }
   }

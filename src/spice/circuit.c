@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "array/weights.h"
 #include "mho/spice.h"
 #include "spice/subckt.h"
 
@@ -82,7 +83,7 @@ static void choose_ranges(mho_spice_network *c) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
     double most = x->w_max;
     for (size_t i = 0; i < cells_of(x); i++)
-      most = fmax(most, fabs((double)x->w[i]));
+      most = fmax(most, fabs((double)mho_crossbar_programmed(x)[i]));
     c->top[k] = most > x->w_max ? 2 * most : most;
   }
 }
@@ -91,7 +92,7 @@ static bool outgrown(const mho_spice_network *c) {
   for (int k = 0; k < c->o.net->n_connections; k++) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
     for (size_t i = 0; i < cells_of(x) && !x->pos; i++)
-      if (!(fabs((double)x->w[i]) <= c->top[k]))
+      if (!(fabs((double)mho_crossbar_programmed(x)[i]) <= c->top[k]))
         return true;
   }
   return false;

@@ -143,7 +143,7 @@ static void find_logits(const bench *b, double *const *z, double *logits) {
       for (int r = 0; r < x->rows; r++)
         for (int c = 0; c < x->cols; c++)
           logits[s * x->cols + c] +=
-              (double)k->scale * z[k->from][s * x->rows + r] * (double)x->w[r * x->cols + c];
+              (double)k->scale * z[k->from][s * x->rows + r] * (double)mho_crossbar_matrix(x)[r * x->cols + c];
   }
 }
 

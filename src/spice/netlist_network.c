@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array/weights.h"
 #include "mho/num.h"
 #include "mho/spice.h"
 #include "spice/subckt.h"
@@ -65,7 +66,7 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   if (err)
     return err;
   for (int c = 0; c < net->n_connections; c++)
-    if (net->connection[c].xb->wired)
+    if (mho_crossbar_is_wired(net->connection[c].xb))
       return mho_fail(
           ei, MHO_EUNSUPPORTED,
           "wires are in the netlist of a crossbar, not in that of a whole network: take one of its "
@@ -88,7 +89,7 @@ void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device,
     return;
   double range = device->g_max - device->g_min;
   for (size_t i = 0; i < n; i++) {
-    double half = 0.5 * (double)x->w[i] / top;
+    double half = 0.5 * (double)mho_crossbar_programmed(x)[i] / top;
     g_pos[i] = device->g_min + range * (0.5 + half);
     g_neg[i] = device->g_min + range * (0.5 - half);
   }
@@ -403,7 +404,7 @@ static mho_err jacobian(const mho_network *net, const double *const *z, int n, c
         size_t cell = k->transposed ? (size_t)b * (size_t)xb->cols + (size_t)a
                                     : (size_t)a * (size_t)xb->cols + (size_t)b;
         m[(size_t)(first[k->to] + b) * (size_t)n + (size_t)(first[k->from] + a)] +=
-            (double)k->scale * (double)xb->w[cell] * (double)slope[first[k->from] + a];
+            (double)k->scale * (double)mho_crossbar_matrix(xb)[cell] * (double)slope[first[k->from] + a];
       }
   }
   mho_free(slope);

@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "array/weights.h"
 #include "train/trainer.h"
 
 enum {
@@ -41,7 +42,7 @@ static int pieces_of(const mho_trainer *t, int c, piece *p) {
     n += mho_cells_pieces(x->pos, p);
     n += mho_cells_pieces(x->neg, p + n);
   } else {
-    p[n++] = (piece){x->w, cells * sizeof *x->w};
+    p[n++] = (piece){x->weights->programmed, cells * sizeof *x->weights->programmed};
   }
   for (int k = 0; k < t->optimizer->n_states; k++)
     p[n++] = (piece){t->moment[k][c], cells * sizeof(mho_real)};
@@ -124,14 +125,14 @@ static size_t wires_size(const mho_trainer *t) {
 }
 
 static bool has_wires(const mho_trainer *t) {
-  return t->net->connection[0].xb->wired_base != NULL;
+  return t->net->connection[0].xb->weights->wired_base != NULL;
 }
 
 /* Copy wires' parts out of the trained crossbars, or into them. */
 static void copy_wires(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_crossbar *x = t->net->connection[c].xb;
-    copy(&at, x->wired_base, (size_t)x->rows * (size_t)x->cols * sizeof *x->wired_base, out);
+    copy(&at, x->weights->wired_base, (size_t)x->rows * (size_t)x->cols * sizeof *x->weights->wired_base, out);
   }
 }
 

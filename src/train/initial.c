@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "array/weights.h"
 #include "train/trainer.h"
 
 /* Numbers of these programming steps, apart from those of training. */
@@ -16,7 +17,7 @@ static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, d
   size_t off = 0;
   mho_real near = (mho_real)(0.5 * step);
   for (size_t i = 0; i < n; i++) {
-    mho_real d = target[i] - x->w[i];
+    mho_real d = target[i] - mho_crossbar_programmed(x)[i];
     bool keep = d < near && d > -near;
     dw[i] = keep ? 0 : d;
     off += !keep;
@@ -28,7 +29,7 @@ static void program(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
   mho_crossbar *x = t->net->connection[c].xb;
   size_t n = (size_t)x->rows * (size_t)x->cols;
   mho_real *chi = t->accumulator ? t->accumulator[c] : NULL;
-  memcpy(target, x->w, n * sizeof *target);
+  memcpy(target, mho_crossbar_programmed(x), n * sizeof *target);
   memset(dw, 0, n * sizeof *dw);
   mho_crossbar_set(x, 0, n, dw);
   for (int64_t round = 0; round < t->e->initial.rounds; round++) {

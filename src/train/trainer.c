@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array/weights.h"
+
 enum {
   EVAL_BATCH = 500,
   EVAL_UNITS = 1 << 22,
@@ -465,7 +467,7 @@ static void update_slab(void *arg, int i, int thread) {
   t->optimizer->step(t->e->optimizer.params, rate, t->update + 1, n, g, moment, dw);
   mho_real decay = (mho_real)(rate * config->decay);
   for (size_t j = 0; j < n && decay > 0; j++)
-    dw[j] -= decay * k->xb->w[first + j];
+    dw[j] -= decay * mho_crossbar_programmed(k->xb)[first + j];
   mho_program_job job = {.xb = k->xb,
                          .params = t->e->scheme.params,
                          .first = first,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "array/weights.h"
 #include "train/trainer.h"
 
 enum { PATH = 4096, NPY_HEAD = 10 };
@@ -40,7 +41,7 @@ static mho_err matrices_of(const mho_crossbar *x, matrices *m, mho_errinfo *ei) 
     return mho_fail(ei, MHO_ENOMEM, "no memory for the weights of %d x %d cells", x->rows, x->cols);
   }
   for (size_t i = 0; i < n; i++)
-    m->w[i] = (double)x->w[i];
+    m->w[i] = (double)mho_crossbar_programmed(x)[i];
   for (int k = 0; k < 2 && x->pos; k++)
     for (size_t i = 0; i < n; i++)
       m->g[k][i] = mho_cells_siemens(k ? x->neg : x->pos, i);

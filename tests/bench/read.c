@@ -1,6 +1,7 @@
 /* What a noisy read costs over the plain product, on one core: 500 samples through a crossbar of 784 x 512. The goal is
  * at most 2.5 with noise of the cells.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/weights.h"
 #include "bench.h"
 
 enum { SAMPLES = 500, ROWS = 784, COLS = 512, ROUNDS = 15 };
@@ -46,7 +47,7 @@ static void time_read(const mho_registry *r, const char *name, const char *array
     int in = transposed ? COLS : ROWS, out = transposed ? ROWS : COLS;
     for (int i = 0; i < ROUNDS; i++) {
       double start = mho_seconds();
-      mho_gemm(false, transposed, SAMPLES, out, in, 1, v, in, x->w, COLS, 0, y, out);
+      mho_gemm(false, transposed, SAMPLES, out, in, 1, v, in, mho_crossbar_programmed(x), COLS, 0, y, out);
       double middle = mho_seconds();
       mho_crossbar_read(x, &(mho_read){.transposed = transposed,
                                        .n = SAMPLES,

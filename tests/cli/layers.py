@@ -5,6 +5,8 @@ import sys
 
 ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store'], ['array'], ['network'], ['settle'],
          ['rule', 'program'], ['spice'], ['experiment'], ['train'], ['study', 'report'], ['cli']]
+# What settles sees mho_crossbar_matrix() alone: programmed weights are for those who program, save and export.
+BLIND = ['neuron', 'network', 'settle', 'rule']
 LEVEL = {folder: i for i, folders in enumerate(ORDER) for folder in folders}
 SECOND = {'wire': 'array'}  # headers beside the one of a folder's name
 source = os.path.join(os.environ['MHO_SOURCE'], 'src')
@@ -23,6 +25,8 @@ for folder in sorted(os.listdir(source)):
             other = SECOND.get(other, other)
             if other in LEVEL and other != folder and LEVEL[other] >= LEVEL[folder]:
                 bad.append(f'{place} includes {other}, which is not below {folder}')
+        if folder in BLIND and 'array/weights.h' in text:
+            bad.append(f'{place} includes array/weights.h: what settles multiplies with mho_crossbar_matrix()')
         if 'sqlite3.h' in text and folder != 'store':
             bad.append(f'{place} includes sqlite3.h: only store may')
         if folder != 'cli' and re.search(r'(?<![\w.>])(printf|puts|putchar|exit|abort)\(', text):

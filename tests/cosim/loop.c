@@ -1,5 +1,6 @@
 /* Training with ngspice in the loop against the core: accuracy, and the weights along the way.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/weights.h"
 #include "mho/spice.h"
 
 #include "experiment.h"
@@ -42,9 +43,9 @@ static double apart(const training *a, const training *b, const training *start)
   double d = 0, way = 0;
   for (int c = 0; c < a->net->n_trained; c++)
     for (size_t i = 0; i < count(&a->net->connection[c]); i++) {
-      double w = (double)a->net->connection[c].xb->w[i];
-      d += pow((double)b->net->connection[c].xb->w[i] - w, 2);
-      way += pow((double)start->net->connection[c].xb->w[i] - w, 2);
+      double w = (double)mho_crossbar_programmed(a->net->connection[c].xb)[i];
+      d += pow((double)mho_crossbar_programmed(b->net->connection[c].xb)[i] - w, 2);
+      way += pow((double)mho_crossbar_programmed(start->net->connection[c].xb)[i] - w, 2);
     }
   assert_true(way > 0);
   return sqrt(d / way);

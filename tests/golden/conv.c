@@ -1,6 +1,7 @@
 /* Convolutional networks in double precision: the gradient of backpropagation against finite differences of the loss,
  * of equilibrium propagation against backpropagation, and the difference settled itself against two states.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/weights.h"
 #include "experiment.h"
 
 _Static_assert(sizeof(mho_real) == 8, "this test tells rounding from error: it needs the double build");
@@ -49,7 +50,7 @@ static void test_backpropagation(void **state) {
       for (size_t i = 0; i < n;
            i += i + n / 15 + 1 < n || i == n - 1 ? n / 15 + 1 : n - 1 - i) { /* and the last bias */
         const double h = 1e-6;
-        double w = x->w[i], plus = w + h, minus = w - h;
+        double w = mho_crossbar_programmed(x)[i], plus = w + h, minus = w - h;
         mho_crossbar_set(x, i, 1, &plus);
         double up = loss_at(t);
         mho_crossbar_set(x, i, 1, &minus);

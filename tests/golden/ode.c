@@ -4,6 +4,7 @@
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_linalg.h>
 
+#include "array/weights.h"
 #include "experiment.h"
 #include "mho/num.h"
 
@@ -161,7 +162,7 @@ static int linear_system(mho_trainer *t, double *m, double *b) {
     for (int p = 0; p < net->layer[k->from].n; p++)
       for (int q = 0; q < net->layer[k->to].n && net->layer[k->to].neuron && k->from < net->n_layers - 1;
            q++) {
-        double w = k->scale * x->w[k->transposed ? q * x->cols + p : p * x->cols + q];
+        double w = k->scale * mho_crossbar_programmed(x)[k->transposed ? q * x->cols + p : p * x->cols + q];
         if (k->from == 0)
           b[first[k->to] + q] += w * mho_trainer_state(t)->z[0][p];
         else

@@ -1,6 +1,7 @@
 /* Convolution, pooling and biases, as settlers read them, against plain loops in double on random shapes; the feedback
  * as the adjoint of what leads forward; and what network.conv accepts.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/weights.h"
 #include "experiment.h"
 #include "mho/mho.h"
 #include "settle/links.h"
@@ -168,7 +169,7 @@ typedef struct plain { /* a plain computation of one sample */
 
 static void add_plain(void *user, int i, int row, int j, int col) {
   plain *p = user;
-  double w = (double)p->xb->w[row * p->xb->cols + col];
+  double w = (double)mho_crossbar_programmed(p->xb)[row * p->xb->cols + col];
   p->forward[j] += w * p->in[i];
   p->back[i] += w * (double)p->error[j];
   p->gradient[row * p->xb->cols + col] += p->in[i] * (double)p->error[j];
@@ -206,7 +207,7 @@ static void check_connection(const random_net *r, const mho_connection *k) {
       back[s * na + winner[i]] += sums[i];
     for (size_t j = 0; k->bias && j < nb; j++) {
       size_t cell = cells - (size_t)k->xb->cols + j % (size_t)k->xb->cols;
-      forward[s * nb + j] += (double)k->xb->w[cell];
+      forward[s * nb + j] += (double)mho_crossbar_programmed(k->xb)[cell];
       gradient[cell] += (double)p.error[j];
     }
     free(sums);

@@ -2,7 +2,9 @@
  * noise, and independence of threads and groups.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_errno.h>
+#include <gsl/gsl_linalg.h>
 
+#include "array/weights.h"
 #include "mho/num.h"
 #include "subject.h"
 
@@ -18,7 +20,7 @@ static int unsettled(const char *yaml, double factor) {
   for (int c = 0; c < n.net->n_connections; c++)
     if (n.net->layer[n.net->connection[c].from].neuron && n.net->layer[n.net->connection[c].to].neuron)
       for (int i = 0; i < n.net->connection[c].xb->rows * n.net->connection[c].xb->cols; i++)
-        n.net->connection[c].xb->w[i] *= (mho_real)factor;
+        mho_crossbar_programmed(n.net->connection[c].xb)[i] *= (mho_real)factor;
   int count = (int)evaluate(&n).unsettled;
   net_free(&n);
   return count;
@@ -36,7 +38,9 @@ static int ring(const char *method, double w, const double *tau) {
            "{method: %s}\n",
            method);
   subject n = net_new(yaml);
-  crossbar(&n, 1, 2)->w[0] = crossbar(&n, 2, 3)->w[0] = crossbar(&n, 3, 1)->w[0] = (mho_real)w;
+  mho_crossbar_programmed(crossbar(&n, 1, 2))[0] = (mho_real)w;
+  mho_crossbar_programmed(crossbar(&n, 2, 3))[0] = (mho_real)w;
+  mho_crossbar_programmed(crossbar(&n, 3, 1))[0] = (mho_real)w;
   for (int l = 1; l <= 3; l++)
     n.net->layer[l].circuit->tau[0] = tau[l - 1];
   int count = (int)evaluate(&n).unsettled;
@@ -200,6 +204,125 @@ static void test_equilibrium_of_circuits(void **state) {
   }
 }
 
+/* ---------------------------------------------------------------- wires */
+
+/* Kirchhoff's current law at every node of an array whose word lines are driven at the left and whose bit lines end in
+ * ground at the bottom: node 2 k lies on the word line at device k, node 2 k + 1 on the bit line. */
+static void join(gsl_matrix *a, size_t p, size_t q, double g) {
+  gsl_matrix_set(a, p, p, gsl_matrix_get(a, p, p) + g);
+  gsl_matrix_set(a, q, q, gsl_matrix_get(a, q, q) + g);
+  gsl_matrix_set(a, p, q, gsl_matrix_get(a, p, q) - g);
+  gsl_matrix_set(a, q, p, gsl_matrix_get(a, q, p) - g);
+}
+
+static void ground(gsl_matrix *a, size_t p, double g) {
+  gsl_matrix_set(a, p, p, gsl_matrix_get(a, p, p) + g);
+}
+
+/* Currents into ground for 1 V on every word line by itself, [rows x cols], of devices g in S: dense, by LU. */
+static void nodal(int rows, int cols, const double *g, double r_word, double r_bit, double *out) {
+  size_t n = 2 * (size_t)rows * (size_t)cols;
+  gsl_matrix *a = gsl_matrix_calloc(n, n);
+  gsl_permutation *order = gsl_permutation_alloc(n);
+  gsl_vector *b = gsl_vector_alloc(n), *v = gsl_vector_alloc(n);
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < cols; j++) {
+      size_t k = (size_t)(i * cols + j), word = 2 * k, bit = word + 1;
+      join(a, word, bit, g[k]);
+      if (j == 0)
+        ground(a, word, 1 / r_word);
+      else
+        join(a, word, word - 2, 1 / r_word);
+      if (i == rows - 1)
+        ground(a, bit, 1 / r_bit);
+      else
+        join(a, bit, bit + 2 * (size_t)cols, 1 / r_bit);
+    }
+
+  int sign;
+  gsl_linalg_LU_decomp(a, order, &sign);
+  for (int i = 0; i < rows; i++) {
+    gsl_vector_set_zero(b);
+    gsl_vector_set(b, 2 * (size_t)(i * cols), 1 / r_word);
+    gsl_linalg_LU_solve(a, order, b, v);
+    for (int j = 0; j < cols; j++)
+      out[i * cols + j] = gsl_vector_get(v, 2 * (size_t)((rows - 1) * cols + j) + 1) / r_bit;
+  }
+
+  gsl_matrix_free(a);
+  gsl_permutation_free(order);
+  gsl_vector_free(b);
+  gsl_vector_free(v);
+}
+
+enum { H1 = 14, H2 = 11 };
+
+/* The weights of the crossbar between the hidden layers as its wires leave them, [H1 x H2]. */
+static void inner_weights(const subject *n, double r_word, double r_bit, double *w) {
+  const mho_crossbar *x = crossbar(n, 1, 2);
+  double g[2][H1 * H2], current[2][H1 * H2], unit;
+  mho_crossbar_siemens(x, &n->e->device_config, g[0], g[1], &unit);
+  for (int k = 0; k < 2; k++)
+    nodal(H1, H2, g[k], r_word, r_bit, current[k]);
+  for (int i = 0; i < H1 * H2; i++)
+    w[i] = (current[0][i] - current[1][i]) / unit;
+}
+
+/* What is left of tau du/dt = -u + a in the second hidden layer, and in the first of what its feedback from the second
+ * adds to a: with the inner matrix w the states are at rest. */
+static double unrest(const subject *n, const double *w, double beta) {
+  const mho_state *s = mho_trainer_state(n->t);
+  const mho_crossbar *x = crossbar(n, 0, 1);
+  const mho_real *first = mho_crossbar_matrix(x);
+  double most = 0;
+  for (int q = 0; q < 2; q++) {
+    const mho_real *in = s->z[0] + q * x->rows, *z1 = s->z[1] + q * H1, *z2 = s->z[2] + q * H2;
+    for (int j = 0; j < H2; j++) {
+      double a = 0;
+      for (int i = 0; i < H1; i++)
+        a += (double)z1[i] * w[i * H2 + j];
+      most = fmax(most, fabs((double)z2[j] - tanh(a)));
+    }
+    for (int i = 0; i < H1; i++) {
+      double a = 0;
+      for (int k = 0; k < x->rows; k++)
+        a += (double)in[k] * (double)first[k * H1 + i];
+      for (int j = 0; j < H2; j++)
+        a += beta * (double)z2[j] * w[i * H2 + j];
+      most = fmax(most, fabs((double)z1[i] - tanh(a)));
+    }
+  }
+  return most;
+}
+
+/* Hidden layers are joined through the wires' matrix, whatever settles them and whichever precision or Jacobian is used
+ * on the way. */
+static void test_wires(void **state) {
+  static const char *const settles[] = {"{method: ode, tolerance: 1e-9, limit: 2000}",
+                                        "{method: ode, tolerance: 1e-9, stepper: bsimp, limit: 2000}",
+                                        "{method: ode, tolerance: 1e-4, accuracy: 1e-3, limit: 2000}",
+                                        "{method: sweep, free: 300}", "{method: synchronous, free: 300}"};
+  for (int k = 0; k < MHO_COUNT(settles); k++) {
+    char yaml[512];
+    double w[H1 * H2], beta = 0.3;
+    snprintf(yaml, sizeof yaml,
+             "dataset: {test: 2}\nnetwork: {hidden: [14, 11]}\nfeedback: {scale: %g}\ndevice: {model: "
+             "linear, g_max: "
+             "1 mS}\narray: {wire: {r_word: 30 ohm, r_bit: 8 ohm}}\nsettle: %s\n",
+             beta, settles[k]);
+    subject n = net_new(yaml);
+    assert_int_equal(evaluate(&n).unsettled, 0);
+    inner_weights(&n, 30, 8, w);
+    double with = unrest(&n, w, beta);
+    inner_weights(&n, 1e-9, 1e-9, w);
+    double without = unrest(&n, w, beta);
+    print_message("  %s: %.1e from rest, %.1e without wires\n", settles[k], with, without);
+    assert_true(with < (k == 2 ? 2e-4 : 2e-6));
+    assert_true(without > 0.05); /* the wires matter here */
+    net_free(&n);
+  }
+}
+
 /* Biases: one more row of every crossbar that leads forward, whose input is always 1. They move the equilibrium, every
  * stepper and lag finds the same one as sweeps do, and the gradient, that of the biases with it, is the fixed point's. */
 static void test_biases(void **state) {
@@ -223,7 +346,7 @@ static void test_biases(void **state) {
       mho_crossbar *x = n.net->connection[c].xb;
       assert_int_equal(n.net->connection[c].bias, 1);
       for (int j = 0; j < x->cols; j++)
-        x->w[(x->rows - 1) * x->cols + j] = (mho_real)(0.3 * sin(7.0 * c + 3.0 * j));
+        mho_crossbar_programmed(x)[(x->rows - 1) * x->cols + j] = (mho_real)(0.3 * sin(7.0 * c + 3.0 * j));
     }
     assert_int_equal(evaluate(&n).unsettled, 0);
     int at = 0;
@@ -266,7 +389,8 @@ static void test_precision_of_rates(void **state) {
         for (int c = 0; c < n.net->n_connections; c++) {
           mho_crossbar *x = n.net->connection[c].xb;
           for (int j = 0; j < x->cols; j++)
-            x->w[(x->rows - 1) * x->cols + j] = (mho_real)(0.3 * sin(7.0 * c + 3.0 * j));
+            mho_crossbar_programmed(x)[(x->rows - 1) * x->cols + j] =
+                (mho_real)(0.3 * sin(7.0 * c + 3.0 * j));
         }
         assert_int_equal(n.net->connection[1].xb->rows * n.net->connection[1].xb->cols, N);
         OK(mho_trainer_gradient(n.t, 0, 8, 1, g[fine], &ei));
@@ -300,7 +424,8 @@ static void test_read_time(void **state) {
         for (int j = 0; j < 4; j++) {
           double b = 0, on = lag ? 1 - 2 * exp(-t) + exp(-2 * t) : 1 - exp(-t);
           for (int i = 0; i < x->rows; i++)
-            b += (double)x->w[i * 4 + j] * (double)mho_trainer_state(n.t)->z[0][s * x->rows + i];
+            b += (double)mho_crossbar_programmed(x)[i * 4 + j] *
+                 (double)mho_trainer_state(n.t)->z[0][s * x->rows + i];
           NEAR(mho_trainer_state(n.t)->z[1][s * 4 + j], b * on, 0, 1e-6);
         }
       assert_int_equal(late, 2); /* read before it has settled, and said so */
@@ -402,7 +527,7 @@ static void trained_weights(const char *yaml, int threads, mho_real *w, int n) {
   OK(mho_pool_new(threads, &ctx.pool, &ei));
   OK(mho_trainer_new(&ctx, e, &t, &ei));
   OK(mho_trainer_epoch(t, &row, &ei));
-  memcpy(w, mho_trainer_network(t)->connection[1].xb->w, (size_t)n * sizeof *w);
+  memcpy(w, mho_crossbar_programmed(mho_trainer_network(t)->connection[1].xb), (size_t)n * sizeof *w);
   mho_trainer_free(t);
   mho_pool_free(ctx.pool);
   mho_experiment_free(e);
@@ -481,6 +606,7 @@ int main(void) {
       cmocka_unit_test(test_asymmetric_nets),
       cmocka_unit_test(test_counts),
       cmocka_unit_test(test_equilibrium_of_circuits),
+      cmocka_unit_test(test_wires),
       cmocka_unit_test(test_biases),
       cmocka_unit_test(test_precision_of_rates),
       cmocka_unit_test(test_read_time),

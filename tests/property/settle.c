@@ -1,6 +1,7 @@
 /* Settling and training: the map's fixed point, the wavefront from rest, resume, and independence of the
  * threads.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/weights.h"
 #include "experiment.h"
 
 /* The map written out with plain loops in double, against the settler. */
@@ -58,7 +59,8 @@ static void reference(const char *neuron, const char *mode, int steps, bool nudg
                              : link->from     ? 0.8
                                               : 1;
               for (int m = 0; m < net->layer[link->from].n; m++) {
-                double w = (double)(link->transposed ? x->w[j * x->cols + m] : x->w[m * x->cols + j]);
+                double w = (double)(link->transposed ? mho_crossbar_programmed(x)[j * x->cols + m]
+                                                     : mho_crossbar_programmed(x)[m * x->cols + j]);
                 a += scale * w * (link->from == 4 ? (double)error[k * 10 + m] : z[link->from][m]);
               }
             }

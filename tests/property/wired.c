@@ -1,5 +1,6 @@
 /* Crossbars with wires: what they read is what single solves of their tiles give, in both directions.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/weights.h"
 #include "experiment.h"
 #include "mho/wire.h"
 
@@ -93,7 +94,7 @@ static void check_reads(const char *yaml, double tolerance) {
     mho_crossbar_read(s.x, &(mho_read){.transposed = transposed, .n = 1, .x = x, .y = y, .scale = 1});
     for (int i = 0; i < ROWS; i++)
       for (int j = 0; j < COLS; j++)
-        without[transposed ? i : j] += x[transposed ? j : i] * s.x->w[i * COLS + j];
+        without[transposed ? i : j] += x[transposed ? j : i] * mho_crossbar_programmed(s.x)[i * COLS + j];
     for (int k = 0; k < n_out; k++)
       most = fmax(most, fabs(out[k]));
     for (int k = 0; k < n_out; k++) {
@@ -160,7 +161,7 @@ static void test_threads(void **state) {
     OK(mho_pool_new(3, &pool, &ei));
     subject one = make(yaml[k], NULL), three = make(yaml[k], pool);
     for (int update = 0; update < 2; update++) {
-      assert_memory_equal(one.x->wired, three.x->wired, ROWS * COLS * sizeof(mho_real));
+      assert_memory_equal(one.x->weights->wired, three.x->weights->wired, ROWS * COLS * sizeof(mho_real));
       mho_wired_refresh(one.wired, 1, false);
       mho_wired_refresh(three.wired, 1, false);
     }
@@ -183,13 +184,13 @@ static void test_refresh(void **state) {
   for (int k = 0; k < ROWS * COLS; k++)
     dw[k] = (mho_real)(0.02f * z[k]);
   mho_real *before = mho_alloc(ROWS * COLS, sizeof *before), *after = mho_alloc(ROWS * COLS, sizeof *after);
-  memcpy(before, s.x->wired, ROWS * COLS * sizeof *before);
+  memcpy(before, s.x->weights->wired, ROWS * COLS * sizeof *before);
   mho_crossbar_add(s.x, 0, ROWS * COLS, dw);
   mho_wired_refresh(s.wired, 3, false);
-  memcpy(after, s.x->wired, ROWS * COLS * sizeof *after);
+  memcpy(after, s.x->weights->wired, ROWS * COLS * sizeof *after);
   mho_wired_refresh(s.wired, 10, false);
   for (int k = 0; k < ROWS * COLS; k++) {
-    double exact = (double)s.x->wired[k];
+    double exact = (double)s.x->weights->wired[k];
     most = fmax(most, fabs(exact));
     change = fmax(change, fabs((double)before[k] - exact));
     behind = fmax(behind, fabs((double)after[k] - exact));
@@ -220,9 +221,9 @@ static void test_resume(void **state) {
     const mho_crossbar *x = mho_trainer_network(a)->connection[k].xb,
                        *y = mho_trainer_network(b)->connection[k].xb;
     size_t size = (size_t)x->rows * (size_t)x->cols * sizeof(mho_real);
-    assert_memory_equal(x->w, y->w, size);
-    assert_memory_equal(x->wired, y->wired, size);
-    assert_memory_not_equal(x->w, x->wired, size);
+    assert_memory_equal(mho_crossbar_programmed(x), mho_crossbar_programmed(y), size);
+    assert_memory_equal(x->weights->wired, y->weights->wired, size);
+    assert_memory_not_equal(mho_crossbar_programmed(x), x->weights->wired, size);
   }
   mho_blob_free(&c.blob);
   mho_trainer_free(a);
