@@ -266,7 +266,7 @@ MHO_API void mho_disturb_apply(mho_disturb *d);
 enum { MHO_G_BINS = 20 };
 typedef struct mho_crossbar_stats {
   double w_mean, w_std, w_absmax;
-  double g_mean, g_std; /* S, both devices of the pairs; NaN without devices */
+  double g_mean, g_std; /* S, of the devices that are written: both of a pair, no reference; NaN without devices */
   int64_t g_hist
       [MHO_G_BINS]; /* cells in equal parts of the range, those outside in the outermost; 0 without devices */
   double saturated, stuck; /* fraction of cells within 1 % of a bound; faulty; NaN without devices */

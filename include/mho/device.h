@@ -59,6 +59,12 @@ typedef struct mho_device_spice {
   } param[MHO_SPICE_PARAMS];
 } mho_device_spice;
 
+/* The pulses that program a device, for the energy and the time that writing takes. */
+typedef struct mho_device_pulse {
+  double volts[2]; /* of SET and of RESET, V, both positive */
+  double width[2]; /* how long they last, s */
+} mho_device_pulse;
+
 typedef struct mho_device_model {
   mho_entry entry;
   int n_columns;
@@ -129,6 +135,7 @@ struct mho_device_config {
   char spread_of[MHO_TEXT_MAX];        /* "slope_up 0.05 slope_down 0.05": of the model's own parameters */
   double endurance, endurance_range;   /* pulses, and what part of the range is left after them */
   double leak, leak_spread, leak_rest; /* lifetime in updates, 0: none; its spread; where it leads */
+  double pulse_volts[2], pulse_width[2]; /* V and s of SET and RESET; 0: see mho_device_pulse_of */
   double weak_threshold, weak_slope;   /* answer to a fraction of a pulse's voltage: mho_device_response */
   mho_drift_config drift;
   mho_read_noise_config read_noise;
@@ -144,6 +151,10 @@ MHO_API mho_err mho_device_check(const mho_device_model *model, const void *para
  * model the mean SET step over the range. */
 MHO_API double mho_device_nominal_step(const mho_device_model *model, const void *params,
                                        const mho_device_config *config);
+/** The pulses of a device: those of its config (device.pulse, as cards give them), else those that a voltage-driven model
+ * is integrated with, else 2 V and 100 ns, which are an assumption. */
+MHO_API mho_device_pulse mho_device_pulse_of(const mho_device_model *model, const void *params,
+                                             const mho_device_config *config);
 /** What a pulse at a fraction of its voltage does, as a factor of the effect of a whole one: by the model's own law, or
  * where it knows no voltages by that of ionic hopping beyond a threshold,
  *

@@ -74,7 +74,7 @@ MHO_API char **mho_cards_list(int *n);
 
 /* ---------------------------------------------------------------- experiment */
 
-enum { MHO_CHOICE_MAX = 1536, MHO_DEFAULTS_VERSION = 1 };
+enum { MHO_CHOICE_MAX = 1536, MHO_DEFAULTS_VERSION = 2 };
 
 typedef struct mho_choice { /* a registered thing and its parameters */
   const mho_entry *entry;
@@ -95,10 +95,7 @@ typedef struct mho_energy_config {
   bool count;
   double read_time, cell_capacitance, dac_energy, adc_step, adc_time, amplifier;
   int64_t adc_share, write_parallel;
-  double set_voltage, reset_voltage, pulse_width;
-  int select; /* half, transistor */
 } mho_energy_config;
-enum { MHO_SELECT_HALF, MHO_SELECT_TRANSISTOR };
 
 /* How the initial weights of trained connections come into their devices: src/train/initial.c. */
 typedef struct mho_initial_config {

@@ -62,16 +62,22 @@ typedef struct mho_settle_stats {
   double residual;    /* largest |du/dt| tau that was left of a sample, in continuous time */
 } mho_settle_stats;
 
-/* What the reads of every link add up to, for energy. */
+/* What the reads of every link add up to, for energy. Lines are driven by activities of digital neurons as they are,
+ * whose sums are scaled as numbers; analog neurons drive them through their amplifiers, so that a feedback line carries
+ * beta_i times the activity and an error line the nudge times the error. Reads of the input are those of the free phase. */
 typedef struct mho_meter {
   int n_links;
+  bool analog;      /* hidden layers are joined by wires and amplifiers */
   double *reads;    /* [n_links] input vectors read */
-  double **squares; /* [n_links] of [inputs]: sum of the squares of what drove each line */
+  double **squares; /* [n_links] of [inputs]: sum of the squares of what drove each line at a read */
+  double **driven;  /* [n_links] of [inputs] s: the same integrated over time, in continuous time; else 0 */
   double steps[2];  /* of free and nudged phases, summed over samples */
+  double time[2];   /* s of free and nudged phases, summed over samples, in continuous time; else 0 */
   double samples;
   int *inputs; /* [n_links] */
 } mho_meter;
-MHO_API mho_err mho_meter_new(const mho_network *net, mho_meter **out, mho_errinfo *ei);
+/** @param analog  see mho_meter.  @return MHO_OK; MHO_ENOMEM. */
+MHO_API mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out, mho_errinfo *ei);
 MHO_API void mho_meter_free(mho_meter *m);
 /** Every count to 0. */
 MHO_API void mho_meter_clear(mho_meter *m);
@@ -94,8 +100,9 @@ typedef struct mho_trace {
   double time_0; /* s, when the phase begins: the settler moves it on */
 } mho_trace;
 
-/* What the crossbars take while they are read, for the energy of a settle. */
+/* What the crossbars load their drivers with, for the energy of a settle. */
 typedef struct mho_power {
+  double volts;  /* of an activity of 1 on a line, V */
   double **rows; /* [n_connections] of [rows]: sum of a row's conductances, both devices, in S */
   double **cols; /* [n_connections] of [cols] */
 } mho_power;
@@ -115,6 +122,7 @@ typedef struct mho_settle_job {
   const mho_real *error; /* [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step */
   const uint8_t *label;  /* [capacity], for a live error */
   bool changes;          /* what is read are changes of activities: they meet no bias */
+  mho_real bias_off;     /* part of the biases that has not come on yet, 0 once they are */
   mho_clock clock;
   mho_real *scratch;
   mho_meter *meter; /* nullable: reads are counted there, on one thread */
@@ -125,7 +133,7 @@ typedef struct mho_settle_job {
   mho_real *const *moved;
   /* Nullable, for settlers in continuous time: */
   double *time;           /* [capacity] s a sample took to settle; NaN when it did not */
-  double *energy;         /* [capacity] J the crossbars took in this phase */
+  double *energy;         /* [capacity] J that the cells took of the lines in this phase */
   const mho_power *power; /* with energy */
   mho_trace *trace;       /* of a job with n = 1 */
 } mho_settle_job;
@@ -159,6 +167,7 @@ typedef struct mho_settler {
   void (*workspace_free)(void *workspace);
   bool subtracts; /* it fills job->moved, more precisely than z tells */
   bool in_time;   /* it knows seconds; the second nudged phase goes on from where the first one ended */
+  bool unmetered; /* it does not read crossbars itself, so that nothing counts its reads for energy */
 } mho_settler;
 
 /** One pass through the layers in order, along forward links only: the feed-forward net of backpropagation.

@@ -19,8 +19,9 @@ static const mho_param array_table[] = {
     MHO_P_CHOICE(mho_array_config, wire_negative, "wire.negative", "own|neighbour", MHO_WIRE_NEGATIVE_OWN,
                  "where G- lies: in a tile of its own, or in the next column of the same"),
     MHO_P_CHOICE(
-        mho_array_config, write_select, "write.select", "ideal|transistor|half|third", MHO_WRITE_IDEAL,
-        "pulses: all of the voltage and no other cell's business; what wires leave, behind transistors; "
-        "the same, and V/2 or at most V/3 on other cells of a tile"),
+        mho_array_config, write_select, "write.select", "ideal|transistor|half|third", MHO_WRITE_TRANSISTOR,
+        "how a cell is picked for a pulse: all of the voltage and no other cell's business; what wires "
+        "leave, behind transistors; the same, and V/2 or at most V/3 on other cells of a tile, which take "
+        "energy"),
 };
 const mho_params mho_array_params = MHO_PARAMS(mho_array_config, array_table);

@@ -461,10 +461,11 @@ mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x) {
   s.w_mean = sum / (double)n;
   s.w_std = sqrt(fmax(squares / (double)n - s.w_mean * s.w_mean, 0));
   if (x->pos) {
-    double cells = 2 * (double)n, saturated = 0, stuck = 0;
+    double cells = (has_reference(x) ? 1 : 2) * (double)n, saturated = 0, stuck = 0;
     sum = squares = 0;
     add_cells(x->pos, &sum, &squares, &saturated, &stuck, s.g_hist);
-    add_cells(x->neg, &sum, &squares, &saturated, &stuck, s.g_hist);
+    if (!has_reference(x)) /* a reference is never written */
+      add_cells(x->neg, &sum, &squares, &saturated, &stuck, s.g_hist);
     s.g_mean = sum / cells;
     s.g_std = sqrt(fmax(squares / cells - s.g_mean * s.g_mean, 0));
     s.saturated = saturated / cells;

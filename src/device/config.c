@@ -64,6 +64,14 @@ static const mho_param device_table[] = {
                SPREAD " spread of the lifetime, relative"),
     MHO_P_REAL(mho_device_config, leak_rest, "leak.rest", "", 0.5, 0, 1,
                "conductance it leads to, of the range"),
+    MHO_P_REAL(mho_device_config, pulse_volts[0], "pulse.set_voltage", "V", 0, 0, 1e3,
+               "of a SET pulse, for its energy; 0: the model's own, else 2 V"),
+    MHO_P_REAL(mho_device_config, pulse_volts[1], "pulse.reset_voltage", "V", 0, 0, 1e3,
+               "of a RESET pulse, its magnitude; 0: as above"),
+    MHO_P_REAL(mho_device_config, pulse_width[0], "pulse.width", "s", 0, 0, 1e3,
+               "how long a pulse lasts, for energy and time; 0: the model's own, else 100 ns"),
+    MHO_P_REAL(mho_device_config, pulse_width[1], "pulse.reset_width", "s", 0, 0, 1e3,
+               "the same of RESET, where it differs; 0: as SET"),
     MHO_P_REAL(mho_device_config, weak_threshold, "weak_pulse.threshold", "", 0, 0, 0.99,
                "of models without voltages: part of a pulse's voltage below which nothing moves"),
     MHO_P_REAL(mho_device_config, weak_slope, "weak_pulse.slope", "", 20, 0.01, 200,
@@ -129,6 +137,41 @@ mho_err mho_spread_parse(const mho_device_model *model, const mho_device_config 
   return MHO_OK;
 }
 
+/* ---------------------------------------------------------------- pulses */
+
+mho_device_pulse mho_device_pulse_of(const mho_device_model *model, const void *params,
+                                     const mho_device_config *config) {
+  mho_device_pulse p = {.volts = {2, 2}, .width = {100e-9, 100e-9}};
+  mho_device_spice own = {0};
+  if (model->spice && !model->spice(params, config, &own, NULL) && own.width > 0)
+    p = (mho_device_pulse){{fabs(own.v_set), fabs(own.v_reset)}, {own.width, own.width}};
+
+  for (int way = 0; way < 2; way++)
+    if (config->pulse_volts[way] > 0)
+      p.volts[way] = config->pulse_volts[way];
+  if (config->pulse_width[0] > 0)
+    p.width[0] = p.width[1] = config->pulse_width[0];
+  if (config->pulse_width[1] > 0)
+    p.width[1] = config->pulse_width[1];
+  return p;
+}
+
+/* A model that is driven by voltages has its pulse among its own parameters, which also say what the pulse does. */
+static mho_err check_pulse(const mho_device_model *model, const mho_device_config *d, mho_errinfo *ei) {
+  static const struct {
+    const char *common, *own;
+  } keys[] = {
+      {"set_voltage", "v_set"}, {"reset_voltage", "v_reset"}, {"width", "width"}, {"reset_width", "width"}};
+  const double given[] = {d->pulse_volts[0], d->pulse_volts[1], d->pulse_width[0], d->pulse_width[1]};
+  for (int k = 0; k < MHO_COUNT(keys); k++)
+    if (given[k] > 0 && mho_params_find(model->entry.params, keys[k].own))
+      return mho_fail(
+          ei, MHO_ECONFIG,
+          "device.pulse.%s: the pulse of '%s' is device.%s, which moves the state too: set that one",
+          keys[k].common, model->entry.id, keys[k].own);
+  return MHO_OK;
+}
+
 /* ---------------------------------------------------------------- check */
 
 mho_err mho_device_check(const mho_device_model *model, const void *params, const mho_device_config *d,
@@ -146,6 +189,8 @@ mho_err mho_device_check(const mho_device_model *model, const void *params, cons
     return mho_fail(ei, MHO_ECONFIG, "device.stuck_on, stuck_off and open add up to %g: at most 1",
                     d->stuck_on + d->stuck_off + d->open);
   mho_err err = mho_spread_parse(model, d, &spread, ei);
+  if (!err)
+    err = check_pulse(model, d, ei);
   if (!err)
     err = mho_iv_check(d, ei);
   if (!err && model->check)

@@ -84,6 +84,16 @@ mho_err mho_config_put(mho_config *c, const char *path_in, const char *text, boo
   return err;
 }
 
+void mho_config_drop(mho_config *c, const char *path) {
+  mho_config_key *k = find(c, path);
+  if (!k)
+    return;
+
+  clear(k);
+  c->n--;
+  memmove(k, k + 1, (size_t)(c->key + c->n - k) * sizeof *k);
+}
+
 mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei) {
   mho_err err = mho_config_new(out, ei);
   for (int i = 0; i < c->n && !err; i++) {

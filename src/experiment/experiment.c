@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "experiment/config.h"
@@ -44,7 +45,7 @@ static const mho_params program_params = MHO_PARAMS(mho_initial_config, program_
 
 /* Defaults. Converters: A. Shafiee et al., "ISAAC", ISCA 2016, table 1 (8-bit ADC of 1.28 GS/s at 2 mW, so 1.6 pJ a
  * conversion and 6 fJ a code; one of them for 128 columns; DACs of 4 uW at a read of 100 ns, so 0.4 pJ). Assumptions, to be
- * replaced by those of a process: 1 fF a cell of a line, 10 uW an amplifier, pulses of 2 V and 100 ns. */
+ * replaced by those of a process: 1 fF a cell of a line, 10 uW an amplifier. */
 static const mho_param energy_table[] = {
     MHO_P_BOOL(mho_energy_config, count, "count", 1,
                "count the energy and the time that training would take on hardware"),
@@ -62,15 +63,8 @@ static const mho_param energy_table[] = {
               "sense lines that take turns at a converter"),
     MHO_P_REAL(mho_energy_config, amplifier, "amplifier", "W", 10e-6, 0, 1e3,
                "power of a sense amplifier while it reads"),
-    MHO_P_REAL(mho_energy_config, set_voltage, "set_voltage", "V", 0, 0, 1e3,
-               "of a SET pulse; 0: the device's, where its model knows one, else 2 V"),
-    MHO_P_REAL(mho_energy_config, reset_voltage, "reset_voltage", "V", 0, 0, 1e3,
-               "of a RESET pulse; 0: as above"),
-    MHO_P_REAL(mho_energy_config, pulse_width, "pulse_width", "s", 0, 0, 1e3, "0: the device's, else 100 ns"),
     MHO_P_INT(mho_energy_config, write_parallel, "write_parallel", 1, 1, 65536,
               "cells of a row that are pulsed at once, where a scheme addresses cells"),
-    MHO_P_CHOICE(mho_energy_config, select, "select", "half|transistor", MHO_SELECT_HALF,
-                 "cells on a pulsed line see half of the voltage, or are cut off by transistors"),
 };
 static const mho_params energy_params = MHO_PARAMS(mho_energy_config, energy_table);
 
@@ -369,11 +363,12 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
              scheme->entry.id);
     return at_key(c, "program", "initial", ei, message);
   }
-  if (e->array_config.write_select != MHO_WRITE_IDEAL && !scheme->needs_pulses) {
+  bool shared =
+      e->array_config.write_select == MHO_WRITE_HALF || e->array_config.write_select == MHO_WRITE_THIRD;
+  if (shared && !scheme->needs_pulses) {
     snprintf(message, sizeof message,
-             "array.write.select: scheme '%s' writes without pulses, so lines have nothing to weaken or to "
-             "spread: use "
-             "ideal, or a scheme that pulses (mho list programs)",
+             "array.write.select: scheme '%s' writes without pulses, so other cells see none: leave it out, "
+             "or use a scheme that pulses (mho list programs)",
              scheme->entry.id);
     return at_key(c, "array", "write.select", ei, message);
   }
@@ -458,6 +453,50 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
   return MHO_OK;
 }
 
+/* ---------------------------------------------------------------- keys of earlier releases */
+
+static const struct {
+  const char *before, *now;
+} renamed[] = {{"energy.set_voltage", "device.pulse.set_voltage"},
+               {"energy.reset_voltage", "device.pulse.reset_voltage"},
+               {"energy.pulse_width", "device.pulse.width"},
+               {"energy.select", "array.write.select"}};
+
+static mho_config_key *key_of(mho_config *c, const char *path) {
+  for (int i = 0; i < c->n; i++)
+    if (!strcmp(c->key[i].path, path))
+      return &c->key[i];
+  return NULL;
+}
+
+/* Keys under the names that they had give way to those that they have: of two, a stored config (bare) has both, and what
+ * a person wrote must say the same. */
+static mho_err rename_keys(mho_config *c, bool bare, mho_errinfo *ei) {
+  for (int i = 0; i < MHO_COUNT(renamed); i++) {
+    mho_config_key *before = key_of(c, renamed[i].before), *now = key_of(c, renamed[i].now);
+    if (!before)
+      continue;
+    if (now && strcmp(before->text, now->text) && !bare && before->is_override == now->is_override)
+      return mho_fail_at(ei, MHO_ECONFIG, before->file, before->line,
+                         "%s is an earlier name of %s, which is set too: leave one of them out",
+                         renamed[i].before, renamed[i].now);
+    if (now && (bare || now->is_override || !before->is_override)) {
+      mho_config_drop(c, renamed[i].before);
+      continue;
+    }
+    if (now)
+      mho_config_drop(c, renamed[i].now);
+
+    before = key_of(c, renamed[i].before);
+    char *path = strdup(renamed[i].now);
+    if (!path)
+      return mho_fail(ei, MHO_ENOMEM, "no memory for a config");
+    free(before->path);
+    before->path = path;
+  }
+  return MHO_OK;
+}
+
 mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool bare, mho_experiment **out,
                            mho_errinfo *ei) {
   *out = NULL;
@@ -466,7 +505,9 @@ mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool 
   if (err)
     return err;
   mho_experiment *e = mho_alloc(1, sizeof *e);
-  err = e ? mho_card_apply(c, bare, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
+  err = e ? rename_keys(c, bare, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
+  if (!err)
+    err = mho_card_apply(c, bare, ei);
   for (int s = 0; s < mho_n_sections && !err; s++) {
     if (mho_sections[s].common)
       mho_params_init(*mho_sections[s].common, (char *)e + mho_sections[s].common_offset);

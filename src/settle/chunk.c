@@ -43,7 +43,9 @@ void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
     for (int i = 0; i < layer->n_forward && !job->drive; i++) {
       const mho_link *k = &net->link[layer->forward + i];
       if (k->from == 0) {
-        mho_link_read(job, k, mho_rows(net, job->input->z, 0, job->row0), d, k->scale, add, stats);
+        mho_settle_job read = *job;
+        read.meter = job->nudge == 0 ? job->meter : NULL; /* see mho_meter: the free phase stands for all */
+        mho_link_read(&read, k, mho_rows(net, job->input->z, 0, job->row0), d, k->scale, add, stats);
         add = true;
       }
     }
@@ -93,8 +95,14 @@ bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real 
       if (k->from == last && !error && job.error && job.nudge != 0 && !mho_link_holds_error(net, k))
         from = job.error + (size_t)job.row0 * (size_t)net->layer[last].n;
       bool biased = net->connection[k->connection].bias && !k->transposed;
-      if (k->from == 0 || !from || (k->from < last && c->zero[k->from] && !biased))
+      if (k->from == 0 || !from)
         continue;
+      if (k->from < last && c->zero[k->from] && !biased) {
+        if (job.meter) /* hardware does not know that they are zeros */
+          mho_meter_read(job.meter, (int)(k - net->link), job.n * net->connection[k->connection].positions,
+                         NULL, 1);
+        continue;
+      }
       mho_real scale = k->from == last ? (mho_real)-job.nudge * k->scale : k->scale;
       mho_link_read(&job, k, from, a, scale, any, stats);
       any = true;

@@ -84,7 +84,7 @@ static const uint8_t *winners_of(const reading *x) {
   return x->job->s->winner[x->c->from] + (size_t)x->job->row0 * (size_t)x->lower->outputs;
 }
 
-/* `n` patches from `first` on, each with a 1 for the bias (0 when changes are read) behind it. */
+/* `n` patches from `first` on, and behind each what drives the bias: 1 once it is on, 0 when changes are read. */
 static void gather(const reading *x, const mho_real *source, int first, int n) {
   int rows = x->c->xb->rows, in = rows - x->c->bias;
   if (x->c->conv.kernel)
@@ -93,14 +93,15 @@ static void gather(const reading *x, const mho_real *source, int first, int n) {
     for (int i = 0; i < n; i++)
       memcpy(x->tile + (size_t)i * (size_t)rows, source + (size_t)(first + i) * (size_t)in,
              (size_t)in * sizeof *source);
+  mho_real bias = x->job->changes ? 0 : 1 - x->job->bias_off;
   for (int i = 0; i < n && x->c->bias; i++)
-    x->tile[(size_t)i * (size_t)rows + (size_t)in] = !x->job->changes;
+    x->tile[(size_t)i * (size_t)rows + (size_t)in] = bias;
 }
 
 static void read_patches(const reading *x) {
   mho_crossbar_read(x->c->xb, &x->r);
   if (x->job->meter)
-    mho_meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x);
+    mho_meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x, (double)x->r.scale);
 }
 
 /* Whether nothing but a product happens to patches, so that none need be made. */

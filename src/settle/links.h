@@ -10,8 +10,9 @@ static inline mho_real *mho_rows(const mho_network *net, mho_real *const *z, int
   return z[l] + (size_t)row0 * (size_t)net->layer[l].n;
 }
 
-/** Count n vectors read through link k. */
-void mho_meter_read(mho_meter *m, int k, int n, const mho_real *x);
+/** Count n vectors read through link k, whose sums are to be scaled by `scale`.
+ *  @param x  [n x inputs of the link] what drives the lines; NULL: zeros. */
+void mho_meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale);
 
 /* Numbers that the sense lines of a link hold for a sample. */
 static inline size_t mho_link_held(const mho_network *net, const mho_link *k) {
@@ -58,7 +59,7 @@ static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, c
                 .scratch = job->scratch};
   mho_crossbar_read(job->net->connection[k->connection].xb, &r);
   if (job->meter)
-    mho_meter_read(job->meter, (int)(k - job->net->link), job->n, from);
+    mho_meter_read(job->meter, (int)(k - job->net->link), job->n, from, (double)scale);
   stats->reads += job->n;
 }
 

@@ -5,17 +5,22 @@
 
 #include "settle/links.h"
 
-mho_err mho_meter_new(const mho_network *net, mho_meter **out, mho_errinfo *ei) {
+mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out, mho_errinfo *ei) {
   size_t links = (size_t)net->n_links;
   mho_meter *m = *out = mho_alloc(1, sizeof *m);
   bool ok = m && (m->reads = mho_alloc(links, sizeof *m->reads)) &&
             (m->inputs = mho_alloc(links, sizeof *m->inputs)) &&
-            (m->squares = mho_alloc(links, sizeof *m->squares));
-  if (ok)
+            (m->squares = mho_alloc(links, sizeof *m->squares)) &&
+            (m->driven = mho_alloc(links, sizeof *m->driven));
+  if (ok) {
     m->n_links = net->n_links;
+    m->analog = analog;
+  }
   for (int k = 0; ok && k < net->n_links; k++) {
     m->inputs[k] = mho_link_inputs(net, &net->link[k]);
-    ok = (m->squares[k] = mho_alloc((size_t)m->inputs[k], sizeof **m->squares)) != NULL;
+    m->squares[k] = mho_alloc((size_t)m->inputs[k], sizeof **m->squares);
+    m->driven[k] = mho_alloc((size_t)m->inputs[k], sizeof **m->driven);
+    ok = m->squares[k] && m->driven[k];
   }
   if (ok)
     return MHO_OK;
@@ -27,9 +32,12 @@ mho_err mho_meter_new(const mho_network *net, mho_meter **out, mho_errinfo *ei) 
 void mho_meter_free(mho_meter *m) {
   if (!m)
     return;
-  for (int k = 0; k < m->n_links; k++)
+  for (int k = 0; k < m->n_links; k++) {
     mho_free(m->squares[k]);
+    mho_free(m->driven[k]);
+  }
   mho_free(m->squares);
+  mho_free(m->driven);
   mho_free(m->reads);
   mho_free(m->inputs);
   mho_free(m);
@@ -37,27 +45,40 @@ void mho_meter_free(mho_meter *m) {
 
 void mho_meter_clear(mho_meter *m) {
   memset(m->reads, 0, (size_t)m->n_links * sizeof *m->reads);
-  for (int k = 0; k < m->n_links; k++)
+  for (int k = 0; k < m->n_links; k++) {
     memset(m->squares[k], 0, (size_t)m->inputs[k] * sizeof **m->squares);
-  m->steps[0] = m->steps[1] = m->samples = 0;
+    memset(m->driven[k], 0, (size_t)m->inputs[k] * sizeof **m->driven);
+  }
+  memset(m->steps, 0, sizeof m->steps);
+  memset(m->time, 0, sizeof m->time);
+  m->samples = 0;
 }
 
 void mho_meter_add(mho_meter *a, const mho_meter *b) {
   for (int k = 0; k < a->n_links; k++) {
     a->reads[k] += b->reads[k];
-    for (int i = 0; i < a->inputs[k]; i++)
+    for (int i = 0; i < a->inputs[k]; i++) {
       a->squares[k][i] += b->squares[k][i];
+      a->driven[k][i] += b->driven[k][i];
+    }
   }
-  a->steps[0] += b->steps[0];
-  a->steps[1] += b->steps[1];
+  for (int phase = 0; phase < 2; phase++) {
+    a->steps[phase] += b->steps[phase];
+    a->time[phase] += b->time[phase];
+  }
   a->samples += b->samples;
 }
 
-void mho_meter_read(mho_meter *m, int k, int n, const mho_real *x) {
+void mho_meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale) {
   int in = m->inputs[k];
-  double *squares = m->squares[k];
+  double *squares = m->squares[k], gain = m->analog ? scale * scale : 1;
   m->reads[k] += n;
-  for (int s = 0; s < n; s++, x += in)
+  if (!x)
+    return;
+
+  for (int s = 0; s < n; s++) {
     for (int i = 0; i < in; i++)
-      squares[i] += (double)x[i] * (double)x[i];
+      squares[i] += gain * (double)x[i] * (double)x[i];
+    x += in;
+  }
 }

@@ -89,6 +89,12 @@ static void workspace_free(void *workspace) {
   mho_free(w->f);
   mho_free(w->row);
   mho_free(w->normal);
+  mho_free(w->squares);
+  mho_free(w->dose);
+  mho_free(w->half_way);
+  mho_free(w->y_before);
+  mho_free(w->f_before);
+  mho_free(w->y_half);
   mho_free(w);
 }
 
@@ -106,15 +112,23 @@ static mho_err workspace_new(const mho_network *net, const void *params, int n, 
     return mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d samples", n);
   mho_err err = ode_circuit_new(net, p, group, &w->circuit, ei);
   size_t states = err ? 0 : (size_t)w->circuit.n_states * (size_t)group;
+  w->n_lines = ode_circuit_lines(net);
+  size_t lines = (size_t)group * (size_t)w->n_lines;
   for (int i = 0; i < ODE_SIZES && !err && !ode_noisy(p); i++) {
     mho_ode_system s = {w->circuit.n_states * size_at(group, i), ode_circuit_rates, ode_circuit_jacobian};
     err = mho_ode_new((mho_ode_method)p->stepper, &s, &w->ode[i], ei);
     if (size_at(group, i) == group)
       break;
   }
-  if (!err && (!(w->y = mho_alloc(states, sizeof *w->y)) || !(w->f = mho_alloc(states, sizeof *w->f)) ||
-               !(w->row = mho_alloc((size_t)group * ODE_ROW_VALUES, sizeof *w->row)) ||
-               !(w->normal = mho_alloc((size_t)w->circuit.n_neurons * (1 + ODE_FLICKER), sizeof *w->normal))))
+  if (!err &&
+      (!(w->y = mho_alloc(states, sizeof *w->y)) || !(w->f = mho_alloc(states, sizeof *w->f)) ||
+       !(w->row = mho_alloc((size_t)group * ODE_ROW_VALUES, sizeof *w->row)) ||
+       !(w->squares = mho_alloc(lines, sizeof *w->squares)) ||
+       !(w->dose = mho_alloc(lines, sizeof *w->dose)) ||
+       !(w->half_way = mho_alloc((size_t)w->n_lines, sizeof *w->half_way)) ||
+       !(w->y_before = mho_alloc(states, sizeof *w->y)) || !(w->f_before = mho_alloc(states, sizeof *w->f)) ||
+       !(w->y_half = mho_alloc(states, sizeof *w->y)) ||
+       !(w->normal = mho_alloc((size_t)w->circuit.n_neurons * (1 + ODE_FLICKER), sizeof *w->normal))))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d samples", n);
   if (err) {
     workspace_free(w);
@@ -202,8 +216,8 @@ void ode_watch(ode_workspace *w, int step, double t, double residual) {
                                                .z = trace->z});
 }
 
-/* Row by row: its residual now and before, when it settled (NaN: it has not), its power, its energy. */
-enum { RESIDUAL, BEFORE, SETTLED, POWER, ENERGY };
+/* Row by row: its residual now and before, when it settled (NaN: it has not). */
+enum { RESIDUAL, BEFORE, SETTLED };
 static double *row_value(const ode_workspace *w, int what) {
   return w->row + (size_t)what * (size_t)w->circuit.group;
 }
@@ -214,6 +228,49 @@ static double crossing(double before, double now, double t0, double t1, double t
     return t1;
   double part = log(before / tolerance) / log(before / now);
   return t0 + (t1 - t0) * (part < 1 ? part : 1);
+}
+
+static bool is_dosed(const mho_settle_job *job) {
+  return job->meter || (job->energy && job->power);
+}
+
+/* The state in the middle of a step of length h, from both ends and the rates there. */
+static void find_half_way(ode_workspace *w, const double *f, double h) {
+  const ode_circuit *c = &w->circuit;
+  size_t n = (size_t)c->n_states * (size_t)c->rows;
+  for (size_t i = 0; i < n; i++)
+    w->y_half[i] = 0.5 * (w->y_before[i] + w->y[i]) + 0.125 * h * (w->f_before[i] - f[i]);
+}
+
+void ode_dose(ode_workspace *w, const double *f, double t0, double t) {
+  ode_circuit *c = &w->circuit;
+  size_t lines = (size_t)w->n_lines, states = (size_t)c->n_states * (size_t)c->rows;
+  if (!is_dosed(c->job))
+    return;
+
+  double h = (t - t0) * c->p->tau, end = f ? h / 6 : h / 2;
+  for (size_t i = 0; i < (size_t)c->real_rows * lines && h > 0; i++)
+    w->dose[i] += end * w->squares[i];
+
+  if (f && h > 0) {
+    find_half_way(w, f, t - t0);
+    ode_circuit_activities(c, w->y_half);
+    for (int r = 0; r < c->real_rows; r++) {
+      ode_circuit_squares(c, w->y_half, 0.5 * (t0 + t), r, w->half_way);
+      for (size_t i = 0; i < lines; i++)
+        w->dose[(size_t)r * lines + i] += 4 * end * w->half_way[i];
+    }
+  }
+
+  ode_circuit_activities(c, w->y);
+  for (int r = 0; r < c->real_rows; r++)
+    ode_circuit_squares(c, w->y, t, r, w->squares + (size_t)r * lines);
+  for (size_t i = 0; i < (size_t)c->real_rows * lines && h > 0; i++)
+    w->dose[i] += end * w->squares[i];
+  if (f) {
+    memcpy(w->y_before, w->y, states * sizeof *w->y);
+    memcpy(w->f_before, f, states * sizeof *f);
+  }
 }
 
 /* Take note of a step from t0 to t; whether all rows have settled. */
@@ -230,15 +287,7 @@ static bool note_step(ode_workspace *w, const double *f, double t0, double t, do
       settled[r] = crossing(before[r], residual[r], t0, t, tolerance);
     all &= !isnan(settled[r]);
   }
-  if (c->job->energy && c->job->power) {
-    double *power = row_value(w, POWER), *energy = row_value(w, ENERGY);
-    ode_circuit_activities(c, w->y);
-    for (int r = 0; r < c->real_rows; r++) {
-      double now = ode_circuit_power(c, w->y, t, r);
-      energy[r] += t > t0 ? 0.5 * (power[r] + now) * (t - t0) * c->p->tau : 0;
-      power[r] = now;
-    }
-  }
+  ode_dose(w, f, t0, t);
   return all;
 }
 
@@ -278,11 +327,47 @@ static double integrate(ode_workspace *w, double until, double tolerance, double
   return t;
 }
 
+/* tau that row r's phase lasted: until it is read, has settled, or was given up. */
+static double duration(const ode_workspace *w, const mho_settle_job *job, int r, double t) {
+  const ode_params *p = w->circuit.p;
+  double until = job->nudge != 0 ? p->nudged : p->free, settled = row_value(w, SETTLED)[r];
+  return until > 0 || isnan(settled) ? t : settled;
+}
+
+/* Energy and lines' doses of a phase that ended at time t. Rows that had settled before were at rest since. */
+static void count_doses(const ode_workspace *w, const mho_settle_job *job, double t) {
+  const ode_circuit *c = &w->circuit;
+  const mho_network *net = c->net;
+  for (int r = 0; r < c->real_rows; r++) {
+    double *dose = w->dose + (size_t)r * (size_t)w->n_lines, joule = 0;
+    const double *squares = w->squares + (size_t)r * (size_t)w->n_lines;
+    double lasted = duration(w, job, r, t), rest = (t - lasted) * c->p->tau;
+    for (int i = 0; i < w->n_lines; i++)
+      dose[i] = fmax(dose[i] - rest * squares[i], 0);
+
+    for (int i = 0; i < net->n_links; i++) {
+      const mho_link *k = &net->link[i];
+      int in = mho_link_inputs(net, k);
+      for (int j = 0; j < in && job->meter; j++)
+        job->meter->driven[i][j] += dose[j];
+      for (int j = 0; j < in && job->energy; j++)
+        joule += dose[j] * (k->transposed ? job->power->cols : job->power->rows)[k->connection][j];
+      dose += in;
+    }
+    if (job->energy)
+      job->energy[c->row0 + r] = job->power->volts * job->power->volts * joule;
+    if (job->meter)
+      job->meter->time[job->nudge != 0] += lasted * c->p->tau;
+  }
+}
+
 /* Count the rows of a phase that ended at time t. */
 static void count_rows(ode_workspace *w, const mho_settle_job *job, double t, mho_settle_stats *stats) {
   const ode_circuit *c = &w->circuit;
   const double *settled = row_value(w, SETTLED);
   bool noisy = ode_noisy(c->p);
+  if (is_dosed(job))
+    count_doses(w, job, t);
   for (int r = 0; r < c->real_rows; r++) {
     double s = noisy ? t * c->p->tau : settled[r] * c->p->tau;
     if (!noisy)
@@ -296,8 +381,6 @@ static void count_rows(ode_workspace *w, const mho_settle_job *job, double t, mh
     }
     if (job->time)
       job->time[c->row0 + r] = s;
-    if (job->energy)
-      job->energy[c->row0 + r] = noisy ? (double)NAN : row_value(w, ENERGY)[r];
   }
   stats->steps += (double)w->evaluations * c->real_rows;
   for (int i = 0; i < c->net->n_links; i++)
@@ -313,7 +396,7 @@ static void count_rows(ode_workspace *w, const mho_settle_job *job, double t, mh
     for (int r = 0; r < c->real_rows; r++)
       for (int j = 0; j < in; j++)
         c->x[r * in + j] = j < n ? (mho_real)c->s[k->from][r * n + j] : 1;
-    mho_meter_read(job->meter, i, c->real_rows, c->x);
+    mho_meter_read(job->meter, i, c->real_rows, c->x, (double)k->scale);
   }
 }
 
@@ -328,8 +411,8 @@ static void clear_rows(ode_workspace *w) {
   for (int r = 0; r < w->circuit.group; r++) {
     row_value(w, RESIDUAL)[r] = INFINITY;
     row_value(w, SETTLED)[r] = NAN;
-    row_value(w, POWER)[r] = row_value(w, ENERGY)[r] = 0;
   }
+  memset(w->dose, 0, (size_t)w->circuit.group * (size_t)w->n_lines * sizeof *w->dose);
   w->evaluations = 0;
 }
 
@@ -337,6 +420,7 @@ static void clear_rows(ode_workspace *w) {
 static void read_input(const mho_settle_job *job, mho_settle_stats *stats) {
   mho_settle_job input = *job;
   input.nudge = 0;
+  input.meter = job->nudge == 0 ? job->meter : NULL;
   mho_chunk_drives(&input, stats);
 }
 

@@ -52,9 +52,10 @@ int ode_circuit_states(const mho_network *net, const ode_params *p) {
   return c.n_states;
 }
 
-/* Whether a read of it is the plain product with its effective matrix. */
+/* Whether a read of it is the plain product with its effective matrix: a model that does not say what it loses is asked
+ * every time. */
 static bool is_plain(const mho_crossbar *x) {
-  return !mho_crossbar_noisy(x) && !(x->model->lossy && x->model->lossy(x->params));
+  return x->model->exact || (x->model->lossy && !mho_crossbar_lossy(x));
 }
 
 /* What a circuit in continuous time is not made of (yet): the winners of a pooled layer jump, and kernels would have to
@@ -79,7 +80,8 @@ mho_err ode_circuit_new(const mho_network *net, const ode_params *p, int group, 
   number_states(c);
   size_t most = 0, rows = (size_t)group;
   bool ok = (c->w = mho_alloc((size_t)net->n_connections, sizeof *c->w)) && (c->label = mho_alloc(rows, 1)) &&
-            (c->strength = mho_alloc(rows, sizeof *c->strength));
+            (c->strength = mho_alloc(rows, sizeof *c->strength)) &&
+            (c->present_error = mho_alloc(rows * (size_t)net->layer[net->n_layers - 1].n, sizeof(double)));
   for (int l = 0; ok && l < net->n_layers; l++) {
     size_t n = (size_t)net->layer[l].n;
     most = n > most && l > 0 ? n : most;
@@ -122,6 +124,7 @@ void ode_circuit_free(ode_circuit *c) {
   mho_free(c->w);
   mho_free(c->label);
   mho_free(c->strength);
+  mho_free(c->present_error);
   mho_free(c->x);
   mho_free(c->y);
   *c = (ode_circuit){0};
@@ -160,6 +163,7 @@ static void take_error(ode_circuit *c, mho_settle_stats *stats) {
   const mho_network *net = c->net;
   int last = net->n_layers - 1, classes = net->layer[last].n;
   const mho_real *e = c->job->error + (size_t)c->row0 * (size_t)classes;
+  take_rows(c, e, classes, 1, c->present_error);
   for (int r = 0; r < c->rows && c->difference; r++) {
     double most = 0;
     for (int i = 0, source = r < c->real_rows ? r : 0; i < classes; i++)
@@ -316,15 +320,20 @@ static double link_scale(const ode_circuit *c, const mho_link *k) {
                        : (double)k->scale * pow(net->feedback_scale, from - to);
 }
 
-/* a += scale from op(W) */
-static void add_link(ode_circuit *c, const mho_link *k, double scale, const double *from, double *a) {
+/* Whether a link carries a bias: its matrix has one more row, of a line that comes on with the input. */
+static bool has_bias(const mho_network *net, const mho_link *k) {
+  return net->connection[k->connection].bias && !k->transposed;
+}
+
+/* a += scale from op(W), with `biased` of the bias. */
+static void add_link(ode_circuit *c, const mho_link *k, double scale, double biased, const double *from,
+                     double *a) {
   const mho_crossbar *x = c->net->connection[k->connection].xb;
   int in = c->net->layer[k->from].n, out = c->net->layer[k->to].n;
-  if (c->w[k->connection]) {
-    const double *bias =
-        c->w[k->connection] + (size_t)in * (size_t)x->cols; /* one more row, of an input of 1 */
-    for (int i = 0; i < c->rows * out && !k->transposed && !c->difference && x->rows > in; i++)
-      a[i] += scale * bias[i % out];
+  if (c->w[k->connection] && has_bias(c->net, k) && !c->difference) {
+    const double *bias = c->w[k->connection] + (size_t)in * (size_t)x->cols;
+    for (int i = 0; i < c->rows * out; i++)
+      a[i] += scale * biased * bias[i % out];
   }
   if (c->w[k->connection] && !c->coarse) {
     mho_gemm_double(false, k->transposed, c->rows, out, in, scale, from, in, c->w[k->connection], x->cols, 1,
@@ -341,7 +350,9 @@ static void add_link(ode_circuit *c, const mho_link *k, double scale, const doub
       a[i] += scale * (double)c->y[i];
     return;
   }
+  c->part.bias_off = (mho_real)(1 - biased);
   mho_link_read(&c->part, k, c->x, c->y, (mho_real)scale, false, &unused);
+  c->part.bias_off = 0;
   pad_real(c, out, c->y);
   for (int i = 0; i < c->rows * out; i++)
     a[i] += (double)c->y[i];
@@ -367,6 +378,7 @@ static void add_live_error(ode_circuit *c, double on, double *f) {
   }
   mho_softmax(c->real_rows, classes, p, c->label, &loss, &correct);
   mho_error_rows(c->real_rows, classes, p, c->label, p);
+  take_rows(c, p, classes, 1, c->present_error);
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     int n = net->layer[k->to].n;
@@ -434,7 +446,7 @@ bool ode_circuit_rates(void *user, double t, const double *y, double *f) {
     const mho_link *k = &net->link[i];
     double scale = among_hidden(net, k) ? link_scale(c, k) : 0;
     if (scale != 0)
-      add_link(c, k, scale, link_source(c, k, y), f + (size_t)c->first[k->to] * (size_t)c->rows);
+      add_link(c, k, scale, in, link_source(c, k, y), f + (size_t)c->first[k->to] * (size_t)c->rows);
   }
   if (c->live)
     add_live_error(c, on, f);
@@ -514,6 +526,8 @@ void ode_circuit_jacobian(void *user, double t, const double *y, double *dfdy, d
         double w = (double)matrix[k->transposed ? b * x->cols + a : a * x->cols + b];
         dfdy[(to + (size_t)b) * n + from + (size_t)a] += scale * w * (lag < 0 ? c->s[k->from][a] : 1);
       }
+    for (int b = 0; b < net->layer[k->to].n && has_bias(net, k) && !c->difference; b++)
+      dfdt[to + (size_t)b] += scale * in * (double)matrix[net->layer[k->from].n * x->cols + b];
   }
   for (int l = 1; l < net->n_layers - 1; l++) {
     const mho_circuit *k = net->layer[l].circuit;
@@ -541,37 +555,49 @@ void ode_circuit_jacobian(void *user, double t, const double *y, double *dfdy, d
   }
 }
 
-/* ---------------------------------------------------------------- power */
+/* ---------------------------------------------------------------- what drives the lines */
 
-double ode_circuit_power(const ode_circuit *c, const double *y, double t, int r) {
+int ode_circuit_lines(const mho_network *net) {
+  int lines = 0;
+  for (int i = 0; i < net->n_links; i++)
+    lines += mho_link_inputs(net, &net->link[i]);
+  return lines;
+}
+
+/* Squares of n numbers, times gain^2, and of the bias line behind them. */
+static void squares_of(const double *v, int n, double gain, double bias, bool biased, double *out) {
+  for (int i = 0; i < n; i++)
+    out[i] = gain * gain * v[i] * v[i];
+  if (biased)
+    out[n] = bias * bias;
+}
+
+static void squares_of_real(const mho_real *v, int n, double gain, double bias, bool biased, double *out) {
+  for (int i = 0; i < n; i++)
+    out[i] = gain * gain * (double)v[i] * (double)v[i];
+  if (biased)
+    out[n] = bias * bias;
+}
+
+void ode_circuit_squares(const ode_circuit *c, const double *y, double t, int r, double *out) {
   const mho_network *net = c->net;
-  const mho_power *p = c->job->power;
-  double sum = 0, in = ode_circuit_input_on(c, t), on = ode_circuit_nudge_on(c, t);
+  double in = ode_circuit_input_on(c, t), on = c->nudged ? ode_circuit_nudge_on(c, t) : 0;
+  int source = c->row0 + (r < c->real_rows ? r : 0);
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    int n = net->layer[k->from].n, source = c->row0 + (r < c->real_rows ? r : 0);
-    const double *g = (k->transposed ? p->cols : p->rows)[k->connection];
-    double part = net->connection[k->connection].bias && !k->transposed ? g[n] : 0, scale = (double)k->scale;
-    if (among_hidden(net, k)) {
-      const double *s = link_source(c, k, y) + (size_t)r * (size_t)n;
-      for (int a = 0; a < n; a++)
-        part += s[a] * s[a] * g[a];
-    } else if (k->from == 0) {
-      const mho_real *x = mho_rows(net, c->job->input->z, 0, source);
-      for (int a = 0; a < n; a++)
-        part += (double)(x[a] * x[a]) * g[a];
-      scale *= in;
-    } else if (is_hidden(net, k->from) && k->to == net->n_layers - 1) {
-      const double *s = c->s[k->from] + (size_t)r * (size_t)n;
-      for (int a = 0; a < n; a++)
-        part += s[a] * s[a] * g[a];
-    } else if (c->nudged && c->job->error) {
-      const mho_real *e = c->job->error + (size_t)source * (size_t)n;
-      for (int a = 0; a < n; a++)
-        part += (double)(e[a] * e[a]) * g[a];
-      scale *= on * c->job->nudge;
-    }
-    sum += scale * scale * part;
+    int n = net->layer[k->from].n;
+    size_t row = (size_t)r * (size_t)n;
+    double scale = (double)k->scale;
+    bool biased = has_bias(net, k);
+
+    if (k->from == 0)
+      squares_of_real(mho_rows(net, c->job->input->z, 0, source), n, scale * in, scale * in, biased, out);
+    else if (among_hidden(net, k))
+      squares_of(link_source(c, k, y) + row, n, scale, scale * in, biased, out);
+    else if (is_hidden(net, k->from))
+      squares_of(c->s[k->from] + row, n, scale, scale * in, biased, out);
+    else
+      squares_of(c->present_error + row, n, scale * on * c->job->nudge, 0, false, out);
+    out += mho_link_inputs(net, k);
   }
-  return c->p->v_read * c->p->v_read * sum;
 }

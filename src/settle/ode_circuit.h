@@ -63,6 +63,7 @@ typedef struct ode_circuit {
   double **w;      /* [connections] weights of plain products among hidden layers, else NULL */
   mho_real *x, *y; /* [group x widest layer] */
   uint8_t *label;  /* [group] */
+  double *present_error; /* [group x classes] p - y that drives the error's lines, held or live */
   /* of the phase under way */
   const mho_settle_job *job;
   mho_settle_job part;       /* the job of this group alone, for reads and a live error */
@@ -102,7 +103,10 @@ double ode_circuit_input_on(const ode_circuit *c, double t);
 double ode_circuit_nudge_on(const ode_circuit *c, double t);
 /** tau until input and nudge are on to within the tolerance. */
 double ode_circuit_onset(const ode_circuit *c, double tolerance);
-/** Power in W that row r's crossbars take at time t, from activities and lags. */
-double ode_circuit_power(const ode_circuit *c, const double *y, double t, int r);
+/** Lines that all links drive. */
+int ode_circuit_lines(const mho_network *net);
+/** Squares of what drives the lines at time t for row r, link after link, [ode_circuit_lines], in units of an activity:
+ *  activities c->s and lags in y, times the gain of the link's amplifiers. */
+void ode_circuit_squares(const ode_circuit *c, const double *y, double t, int r, double *out);
 
 #endif

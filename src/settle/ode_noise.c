@@ -90,14 +90,17 @@ double ode_noise_integrate(ode_workspace *w, double until) {
   for (int step = 1; step <= steps; step++) {
     double t = h * (step - 1);
     bool fine = ode_circuit_rates(c, t, w->y, w->f);
-    if (step == 1)
+    if (step == 1) {
+      ode_dose(w, NULL, 0, 0);
       ode_watch(w, 0, 0, NAN);
+    }
     for (size_t i = 0, n = (size_t)c->n_states * (size_t)c->rows; i < n && fine; i++)
       w->y[i] += h * w->f[i];
     for (int r = 0; r < c->real_rows && fine; r++) {
       draw(w, r, step);
       add_noise(w, r, h, keep);
     }
+    ode_dose(w, NULL, t, h * step);
     ode_watch(w, step, h * step, NAN);
     if (h * step <= until - c->p->average + 1e-9 * until || !(c->p->average > 0))
       continue;

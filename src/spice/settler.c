@@ -186,4 +186,5 @@ const mho_settler mho_settler_spice = {
          .equation = "C dv/dt = -v/R + sum of currents, to rest by .op or .tran; see mho netlist --network",
          .params = MHO_PARAMS(loop, table)},
     .settle = settle,
+    .unmetered = true,
 };

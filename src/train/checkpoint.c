@@ -18,7 +18,8 @@ enum {
   WITH_SCALES = 1 << 16,
   WITH_METER = 1 << 17,
   WITH_WIRES = 1 << 18,
-  WITH_WRITES = 1 << 19
+  WITH_WRITES = 1 << 19,
+  WITH_DRIVEN = 1 << 20
 };
 
 typedef struct header {
@@ -120,6 +121,21 @@ static void copy_meter(const mho_meter *from, char *at, bool out) {
     copy(&at, m->squares[k], (size_t)m->inputs[k] * sizeof **m->squares, out);
 }
 
+/* What a meter has counted in continuous time. */
+static size_t driven_size(const mho_trainer *t) {
+  size_t n = 2; /* times */
+  for (int k = 0; k < t->net->n_links; k++)
+    n += (size_t)mho_link_inputs(t->net, &t->net->link[k]);
+  return n * sizeof(double);
+}
+
+static void copy_driven(const mho_meter *from, char *at, bool out) {
+  mho_meter *m = (mho_meter *)(uintptr_t)from;
+  copy(&at, m->time, sizeof m->time, out);
+  for (int k = 0; k < m->n_links; k++)
+    copy(&at, m->driven[k], (size_t)m->inputs[k] * sizeof **m->driven, out);
+}
+
 static size_t wires_size(const mho_trainer *t) {
   return t->net->n_weights * sizeof(mho_real);
 }
@@ -132,20 +148,22 @@ static bool has_wires(const mho_trainer *t) {
 static void copy_wires(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_crossbar *x = t->net->connection[c].xb;
-    copy(&at, x->weights->wired_base, (size_t)x->rows * (size_t)x->cols * sizeof *x->weights->wired_base, out);
+    copy(&at, x->weights->wired_base, (size_t)x->rows * (size_t)x->cols * sizeof *x->weights->wired_base,
+         out);
   }
 }
 
 mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
   bool meter = t->meter && t->batch > 0;
   size_t size = total_size(t) + (has_scales(t) ? scales_size(t) : 0) + (has_wires(t) ? wires_size(t) : 0) +
-                (meter ? meter_size(t) + writes_size(t) : 0);
+                (meter ? meter_size(t) + writes_size(t) + driven_size(t) : 0);
   char *bytes = mho_alloc(size, 1), *at = bytes;
   if (!bytes)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
   header h = {.magic = "mho ckpt",
               .version = CHECKPOINT_VERSION | (has_scales(t) ? WITH_SCALES : 0u) |
-                         (has_wires(t) ? WITH_WIRES : 0u) | (meter ? WITH_METER | WITH_WRITES : 0u),
+                         (has_wires(t) ? WITH_WIRES : 0u) |
+                         (meter ? WITH_METER | WITH_WRITES | WITH_DRIVEN : 0u),
               .scalar = sizeof(mho_real),
               .size = size,
               .epoch = t->epoch,
@@ -171,6 +189,7 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
   if (meter) {
     memcpy(at, t->writes, writes_size(t));
     copy_meter(t->meter, at + writes_size(t), true);
+    copy_driven(t->meter, at + writes_size(t) + meter_size(t), true);
   }
   *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
   return MHO_OK;
@@ -187,9 +206,9 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
                     "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)", h.version,
                     h.scalar);
   bool scales = h.version & WITH_SCALES, meter = h.version & WITH_METER, wires = h.version & WITH_WIRES;
-  bool writes = h.version & WITH_WRITES; /* checkpoints of older programs have none */
+  bool writes = h.version & WITH_WRITES, driven = h.version & WITH_DRIVEN; /* older programs wrote none */
   size_t size = total_size(t) + (scales ? scales_size(t) : 0) + (wires ? wires_size(t) : 0) +
-                (writes ? writes_size(t) : 0) + (meter ? meter_size(t) : 0);
+                (writes ? writes_size(t) : 0) + (meter ? meter_size(t) : 0) + (driven ? driven_size(t) : 0);
   if (h.size != blob->size || blob->size != size)
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
@@ -222,6 +241,10 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   }
   if (meter && t->meter)
     copy_meter(t->meter, at, false);
+  if (meter)
+    at += meter_size(t);
+  if (driven && t->meter)
+    copy_driven(t->meter, at, false);
   t->epoch = (int)h.epoch;
   t->batch = h.batch;
   t->sums = h.sums;

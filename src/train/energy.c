@@ -1,41 +1,13 @@
-/* energy.c - what an epoch of training would take on hardware, in energy and in time, term by term.
+/* energy.c - what an epoch of training would take on hardware, in energy and in time, term by term: docs/energy.md has
+ * every formula with its source.
  *
- * Counted while training are the reads of every link with the squares of what drove its lines (mho_meter), steps and
- * pulses; conductances are those at the end of the epoch. With V the read voltage of an activity of 1, t the read time, r
- * the reads that are averaged, k a link, x_i what drove its line i, G_i the sum of the conductances on that line (both
- * devices of the pairs), N_k the vectors read, C the capacitance of a line per cell:
- *
- *   cells       r V^2 t sum_k sum_i <x_i^2> G_i             what the cells take of the drivers
- *   lines       r V^2 C sum_k sum_i <x_i^2> 2 outputs_k     charging the lines of both arrays
- *   dac         dac_energy sum_k N_k inputs_k               where there is a converter
- *   adc         adc_step 2^bits r (sum_k N_k T_k outputs_k + measured states)
- *   amplifiers  amplifier t r sum_k N_k T_k outputs_k       T_k the tiles along a line with a converter each, else 1
- *   set, reset  pulses V_p^2 t_p <G>                        <G> the mean of the connection
- *   half        half-selected cells (V_p/2)^2 t_p <G>       rows - 1 a pulse, and (cols - P)/P where P cells of a row are
- *                                                           pulsed at once; of pulse trains, in every slot, the cells
- *                                                           on a line that pulses alone, in both arrays of pairs; none
- *                                                           with select transistors
- *   verify      R (V^2 t 2 <G> + amplifier t + adc_step 2^bits)   R the cells read to verify what was written: both
- *                                                           devices, a sense amplifier, a converter where there is one
- *
- * <..> sums over the reads of the epoch. With analog neurons the lines of the input and of the error conduct through all
- * steps of a phase, though they are read once. Amplifiers are counted for every read of a digital network and every step
- * of an analog one.
- *
- * Time is that of one sample after another, layers side by side unless the settler takes them in turn, all arrays at once:
- *
- *   cells   t r (steps, times the layers where they are in turn, and one for the input, the error, the read-out each);
- *           a convolution is read position by position
- *   adc     adc_time adc_share r for each of these; with analog neurons only for the read-out and the states of a phase
- *   set,    t_p pulses/(2 P) of the connection that gets most, divided between them by their numbers: the two devices of a
- *   reset   pair lie in arrays of their own. Trains take t_p a slot for SET and t_p for RESET, however many cells pulse
- *   verify  (t + adc_time) R/P of the connection that is read most
- *
- * Not in it: digital arithmetic and memory, control, leakage, evaluation; I-V laws other than Ohm's.
+ * Counted while training are the reads of every link with the squares of what drove its lines (mho_meter), the time that
+ * phases last in continuous time, steps and pulses; conductances are those at the end of the epoch.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 
+#include "array/place.h"
 #include "train/trainer.h"
 
 enum { CELLS, LINES, DAC, ADC, AMPLIFIERS, SET, RESET, HALF, VERIFY };
@@ -57,128 +29,303 @@ typedef struct epoch { /* of a training, with what follows from the config */
   const mho_trainer *t;
   const mho_energy_config *c;
   mho_array_circuits circuits;
-  double voltage, layers; /* layers one after another in a step */
+  bool analog, in_time; /* hidden layers joined by wires; in continuous time */
+  double voltage, phases;
   mho_energy_row *row;
 } epoch;
 
-/* How often a link conducts for a vector that is read once. */
+static bool is_read_out(const mho_network *net, const mho_link *k) {
+  return k->to == net->n_layers - 1;
+}
+
+static bool is_error(const mho_network *net, const mho_link *k) {
+  return k->from == net->n_layers - 1;
+}
+
+static bool is_input(const mho_link *k) {
+  return k->from == 0;
+}
+
+/* How often what the meter saw of a link happens. Digital neurons have the input read anew in every phase, of which the
+ * meter saw the free one; analog ones hold it. */
+static double phases_of(const epoch *e, const mho_link *k) {
+  return is_input(k) && !e->analog ? e->phases : 1;
+}
+
+/* Steps, or s in continuous time, in which a link's lines are driven. */
+static double driven(const epoch *e, const mho_link *k, const double *of_phases) {
+  return is_error(e->t->net, k) ? of_phases[1] : of_phases[0] + of_phases[1];
+}
+
+/* How often a link conducts for a vector that is read once: lines at the border of analog neurons do in all steps. */
 static double conducts(const epoch *e, const mho_link *k) {
   const mho_meter *m = e->t->meter;
   const mho_network *net = e->t->net;
   double reads = m->reads[k - net->link];
-  if (!e->circuits.analog || !net->layer[k->to].neuron || net->layer[k->from].neuron || !(reads > 0))
+  bool hidden = net->layer[k->to].neuron && net->layer[k->from].neuron;
+  if (!e->analog || hidden || !(reads > 0))
     return 1;
-  double steps = k->from == 0 ? m->steps[0] + m->steps[1] : m->steps[1];
-  return fmax(steps * net->connection[k->connection].positions / reads, 1);
+
+  return fmax(driven(e, k, m->steps) * net->connection[k->connection].positions / reads, 1);
+}
+
+/* What a link's cells take of its lines, and its amplifiers while they hold the sense lines. */
+static void count_cells(const epoch *e, const mho_link *k, double sensed, const double *sums) {
+  const mho_meter *m = e->t->meter;
+  int i = (int)(k - e->t->net->link);
+  double v2 = e->voltage * e->voltage, r = e->circuits.average, reads = m->reads[i] * phases_of(e, k);
+  const double *squares = e->in_time ? m->driven[i] : m->squares[i];
+  double power = 0;
+  for (int j = 0; j < m->inputs[i]; j++)
+    power += squares[j] * sums[j];
+
+  if (e->in_time) {
+    e->row[CELLS].joule += v2 * power;
+    e->row[CELLS].count += reads;
+    e->row[AMPLIFIERS].joule += e->c->amplifier * driven(e, k, m->time) * sensed;
+    e->row[AMPLIFIERS].count += reads * sensed;
+    return;
+  }
+
+  double times = r * conducts(e, k);
+  e->row[CELLS].joule += times * v2 * e->c->read_time * power * phases_of(e, k);
+  e->row[CELLS].count += times * reads;
+  e->row[AMPLIFIERS].joule += times * e->c->amplifier * e->c->read_time * reads * sensed;
+  e->row[AMPLIFIERS].count += times * reads * sensed;
+}
+
+static void count_link(const epoch *e, const mho_link *k, double *sums) {
+  const mho_network *net = e->t->net;
+  const mho_meter *m = e->t->meter;
+  const mho_crossbar *x = net->connection[k->connection].xb;
+  int i = (int)(k - net->link);
+  bool converted = e->circuits.adc_bits && !(e->analog && net->layer[k->to].neuron);
+  double in = m->inputs[i], out = mho_link_outputs(net, k), r = e->circuits.average;
+  double sensed = converted ? out * mho_crossbar_parts(x, k->transposed) : out;
+  double reads = m->reads[i] * phases_of(e, k), squares = 0;
+
+  line_sums(x, k->transposed, sums);
+  count_cells(e, k, sensed, sums);
+
+  for (int j = 0; j < m->inputs[i]; j++)
+    squares += m->squares[i][j] * phases_of(e, k);
+  double charged = e->in_time ? 1 : r;
+  e->row[LINES].joule += charged * e->voltage * e->voltage * e->c->cell_capacitance * 2 * out * squares;
+  e->row[LINES].count += charged * reads * in;
+
+  if (e->circuits.dac_bits && !(e->analog && net->layer[k->from].neuron))
+    e->row[DAC].count += reads * in;
+  if (converted)
+    e->row[ADC].count += r * reads * sensed;
 }
 
 static void count_reads(const epoch *e, double *sums) {
   const mho_network *net = e->t->net;
-  const mho_meter *m = e->t->meter;
-  double v2 = e->voltage * e->voltage, r = e->circuits.average;
+  for (int i = 0; i < net->n_links; i++)
+    count_link(e, &net->link[i], sums);
+}
+
+/* ---------------------------------------------------------------- time of reads */
+
+static double once(const epoch *e, const mho_link *k) {
+  return 1;
+}
+
+/* What the reads of hidden layers take one after another, each `of` so much: in a step of a settler a convolution is read
+ * position by position, layers side by side or in turn; a rule that makes passes goes through the layers forward, then
+ * back. */
+static double one_after_another(const epoch *e, double (*of)(const epoch *e, const mho_link *k)) {
+  const mho_trainer *t = e->t;
+  const mho_network *net = t->net;
+  double sum = 0, widest = 0;
+  for (int l = 1; l < net->n_layers - 1; l++) {
+    double most[2] = {0},
+           alone = of == once ? 1 : 0; /* a step passes, also in a layer that reads nothing in it */
+    for (int i = 0; i < net->n_links; i++) {
+      const mho_link *k = &net->link[i];
+      double positions = net->connection[k->connection].positions;
+      if (k->to == l && net->layer[k->from].neuron)
+        most[k->from > l] = fmax(most[k->from > l], positions * of(e, k));
+    }
+    double step = fmax(fmax(most[0], most[1]), alone);
+    widest = fmax(widest, step);
+    sum += e->phases > 1 ? step : most[0] + most[1];
+  }
+
+  if (e->phases == 1)
+    return sum * t->meter->samples;
+  double steps = t->meter->steps[0] + t->meter->steps[1];
+  return steps * (t->settler->in_turn ? sum : widest);
+}
+
+static bool is_input_of(const mho_network *net, const mho_link *k) {
+  return is_input(k);
+}
+
+/* What the reads of a kind of link take, each `of` so much: those of one kind are side by side. */
+static double side_by_side(const epoch *e, bool (*is)(const mho_network *net, const mho_link *k),
+                           double (*of)(const epoch *e, const mho_link *k)) {
+  const mho_network *net = e->t->net;
+  double most = 0;
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    const mho_crossbar *x = net->connection[k->connection].xb;
-    double in = m->inputs[i], out = mho_link_outputs(net, k), squares = 0, power = 0, times = conducts(e, k);
-    bool neurons_in = net->layer[k->from].neuron, neurons_out = net->layer[k->to].neuron;
-    line_sums(x, k->transposed, sums);
-    for (int j = 0; j < m->inputs[i]; j++) {
-      squares += m->squares[i][j];
-      power += m->squares[i][j] * sums[j];
-    }
-    e->row[CELLS].joule += r * v2 * e->c->read_time * times * power;
-    e->row[CELLS].count += r * times * m->reads[i];
-    e->row[LINES].joule += r * v2 * e->c->cell_capacitance * 2 * out * squares;
-    e->row[LINES].count += r * m->reads[i] * in;
-    bool converted = e->circuits.adc_bits && !(e->circuits.analog && neurons_out);
-    double sensed = converted ? out * mho_crossbar_parts(x, k->transposed) : out;
-    e->row[AMPLIFIERS].joule += r * e->c->amplifier * e->c->read_time * times * m->reads[i] * sensed;
-    e->row[AMPLIFIERS].count += r * times * m->reads[i] * sensed;
-    if (e->circuits.dac_bits && !(e->circuits.analog && neurons_in))
-      e->row[DAC].count += m->reads[i] * in;
-    if (converted)
-      e->row[ADC].count += r * m->reads[i] * sensed;
+    if (is(net, k))
+      most = fmax(most, e->t->meter->reads[i] * phases_of(e, k) * of(e, k));
   }
+  return most;
+}
+
+/* The read-out, and between digital neurons the input and the error, which analog ones have all the time. */
+static double at_border(const epoch *e, double (*of)(const epoch *e, const mho_link *k)) {
+  double sum = side_by_side(e, is_read_out, of);
+  if (!e->analog)
+    sum += side_by_side(e, is_input_of, of) + side_by_side(e, is_error, of);
+  return sum;
+}
+
+/* Sense lines that take turns at a converter in a read of a link. */
+static double turns(const epoch *e, const mho_link *k) {
+  return fmin((double)e->c->adc_share, mho_link_outputs(e->t->net, k));
+}
+
+/* The same for the states of hidden layers that are measured, all layers side by side. */
+static double turns_of_states(const epoch *e) {
+  const mho_network *net = e->t->net;
+  double widest = 0;
+  for (int l = 1; l < net->n_layers - 1; l++)
+    widest = fmax(widest, fmin((double)e->c->adc_share, net->layer[l].n));
+  return widest;
 }
 
 static void count_conversions(const epoch *e) {
   const mho_trainer *t = e->t;
   const mho_meter *m = t->meter;
-  int phases = t->rule->n_states(t->e->rule.params, t->direct);
-  for (int l = 1; l < t->net->n_layers - 1 && e->circuits.analog && e->circuits.adc_bits; l++)
-    e->row[ADC].count += e->circuits.average * m->samples * phases * t->net->layer[l].n;
+  double r = e->circuits.average;
+  for (int l = 1; l < t->net->n_layers - 1 && e->analog && e->circuits.adc_bits; l++)
+    e->row[ADC].count += r * m->samples * e->phases * t->net->layer[l].n;
   e->row[DAC].joule = e->c->dac_energy * e->row[DAC].count;
   e->row[ADC].joule = e->c->adc_step * ldexp(1, e->circuits.adc_bits) * e->row[ADC].count;
-  double rounds = e->layers * (m->steps[0] + m->steps[1]) + 3 * m->samples;
-  double converted = e->circuits.analog ? (1 + phases) * m->samples : rounds;
-  e->row[CELLS].seconds = e->circuits.average * e->c->read_time * rounds;
+
+  double reads = at_border(e, once) + (e->in_time ? 0 : one_after_another(e, once));
+  e->row[CELLS].seconds = r * e->c->read_time * reads + m->time[0] + m->time[1];
+  double converted = at_border(e, turns) +
+                     (e->analog ? m->samples * e->phases * turns_of_states(e) : one_after_another(e, turns));
   if (e->circuits.adc_bits)
-    e->row[ADC].seconds = e->circuits.average * e->c->adc_time * (double)e->c->adc_share * converted;
+    e->row[ADC].seconds = r * e->c->adc_time * converted;
 }
 
-/* Pulses of the epoch; SET and RESET are counted over all connections, so a connection's share is that of all. */
-static void count_pulses(const epoch *e) {
+/* ---------------------------------------------------------------- pulses */
+
+/* Other cells of a tile that see a part of the voltage while `at_once` cells of a row are written, for each of these; the
+ * mean over the tiles of a matrix. */
+static double others_selected(const epoch *e, const mho_crossbar *x, mho_place *place) {
+  const mho_array_config *a = &e->t->e->array_config;
+  int n = mho_places_cut(x, 0, a, place);
+  double cells = 0, sum = 0;
+  for (int i = 0; i < n; i++) {
+    double rows = place[i].rows, width = place[i].width, here = rows * width;
+    double at_once = fmin((double)e->c->write_parallel, width);
+    double others = a->write_select == MHO_WRITE_THIRD ? (here - at_once) / at_once
+                                                       : rows - 1 + (width - at_once) / at_once;
+    cells += here;
+    sum += here * others;
+  }
+  return sum / cells;
+}
+
+/* Part of the voltage that such cells see; 0 where none see any. */
+static double part_of_voltage(const mho_array_config *a) {
+  switch (a->write_select) {
+  case MHO_WRITE_HALF:
+    return 0.5;
+  case MHO_WRITE_THIRD:
+    return 1 / 3.0;
+  default:
+    return 0;
+  }
+}
+
+/* What the pulses of an epoch add up to. SET and RESET are counted over all connections, so a connection's share is that
+ * of all. */
+typedef struct pulses {
+  mho_device_pulse pulse;
+  double share[2];              /* of SET, of RESET */
+  double longest, slots, reads; /* of the connection that takes longest */
+  double part, converted;       /* of the voltage on other cells; J of a converter */
+} pulses;
+
+static void count_writes(const epoch *e, int connection, mho_place *place, pulses *p) {
   const mho_trainer *t = e->t;
   const mho_energy_config *c = e->c;
-  mho_device_spice own = {0};
-  const mho_device_model *model = (const mho_device_model *)t->e->device.entry;
-  if (model->spice && model->spice(t->e->device.params, &t->e->device_config, &own, NULL))
-    own = (mho_device_spice){0};
-  double width = c->pulse_width > 0 ? c->pulse_width : own.width > 0 ? own.width : 100e-9;
-  double v[2] = {c->set_voltage > 0 ? c->set_voltage
-                 : own.v_set > 0    ? own.v_set
-                                    : 2,
-                 c->reset_voltage > 0 ? c->reset_voltage
-                 : own.v_reset != 0   ? fabs(own.v_reset)
-                                      : 2};
-  double all = t->sums.set + t->sums.reset, longest = 0, slots = 0, reads = 0;
+  const mho_crossbar *x = t->net->connection[connection].xb;
+  const mho_writes *w = &t->writes[connection];
+  double count = t->connection_pulses[connection], addressed = count - w->coincided;
+  double g = mho_crossbar_statistics(x).g_mean, at_once = fmin((double)c->write_parallel, x->cols);
   double arrays = t->e->device_config.mapping == MHO_MAPPING_DIFFERENTIAL ? 2 : 1;
-  double converted = e->circuits.adc_bits ? c->adc_step * ldexp(1, e->circuits.adc_bits) : 0;
-  for (int i = 0; i < t->net->n_trained; i++) {
-    const mho_crossbar *x = t->net->connection[i].xb;
-    const mho_writes *w = &t->writes[i];
-    double pulses = t->connection_pulses[i], addressed = pulses - w->coincided;
-    double g = mho_crossbar_statistics(x).g_mean;
-    double at_once = fmin((double)c->write_parallel, x->cols);
-    double half = addressed * (x->rows - 1 + (x->cols - at_once) / at_once) + arrays * w->half;
-    if (c->select != MHO_SELECT_HALF)
-      half = 0;
-    longest = fmax(longest, addressed / (2 * at_once));
-    slots = fmax(slots, w->slots);
-    reads = fmax(reads, w->reads / at_once);
-    e->row[VERIFY].count += w->reads;
-    e->row[VERIFY].joule +=
-        w->reads * ((2 * g * e->voltage * e->voltage + c->amplifier) * c->read_time + converted);
-    for (int k = 0; k < 2 && all > 0; k++) {
-      double part = (k ? t->sums.reset : t->sums.set) / all, one = g * v[k] * v[k] * width;
-      e->row[k ? RESET : SET].joule += part * pulses * one;
-      e->row[HALF].joule += part * half * one / 4;
-      e->row[HALF].count += part * half;
-    }
+  double half = p->part > 0 ? addressed * others_selected(e, x, place) + arrays * w->half : 0;
+
+  p->longest = fmax(p->longest, addressed / (2 * at_once));
+  p->slots = fmax(p->slots, w->slots);
+  p->reads = fmax(p->reads, w->reads / at_once);
+
+  double devices = t->e->device_config.mapping == MHO_MAPPING_OFFSET ? 1 : 2;
+  double cell = devices * g * e->voltage * e->voltage * c->read_time;
+  e->row[VERIFY].count += w->reads;
+  e->row[VERIFY].joule += w->reads * (cell + c->amplifier * c->read_time + p->converted);
+  for (int way = 0; way < 2; way++) {
+    double one = g * p->pulse.volts[way] * p->pulse.volts[way] * p->pulse.width[way];
+    e->row[way ? RESET : SET].joule += p->share[way] * count * one;
+    e->row[HALF].joule += p->share[way] * half * one * p->part * p->part;
+    e->row[HALF].count += p->share[way] * half;
   }
-  e->row[SET].count = t->sums.set;
-  e->row[RESET].count = t->sums.reset;
-  e->row[SET].seconds = width * (slots + (all > 0 ? longest * t->sums.set / all : 0));
-  e->row[RESET].seconds = width * (slots + (all > 0 ? longest * t->sums.reset / all : 0));
-  e->row[VERIFY].seconds = (c->read_time + (e->circuits.adc_bits ? c->adc_time : 0)) * reads;
 }
 
-/* Reads one after another in a step: a convolution is read position by position, layers side by side or in turn. */
-static double reads_of_a_step(const mho_trainer *t) {
-  double sum = 0, most = 1;
-  for (int l = 1; l < t->net->n_layers - 1; l++) {
-    double positions = 1;
-    for (int i = 0; i < t->net->n_links; i++)
-      if (t->net->link[i].to == l)
-        positions = fmax(positions, t->net->connection[t->net->link[i].connection].positions);
-    sum += positions;
-    most = fmax(most, positions);
+static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
+  const mho_trainer *t = e->t;
+  const mho_energy_config *c = e->c;
+  const mho_experiment *x = t->e;
+  double done[2] = {t->sums.set, t->sums.reset}, all = done[0] + done[1];
+  pulses p = {.pulse = mho_device_pulse_of((const mho_device_model *)x->device.entry, x->device.params,
+                                           &x->device_config),
+              .part = part_of_voltage(&x->array_config),
+              .converted = e->circuits.adc_bits ? c->adc_step * ldexp(1, e->circuits.adc_bits) : 0};
+  for (int way = 0; way < 2 && all > 0; way++)
+    p.share[way] = done[way] / all;
+
+  int most = 1;
+  for (int i = 0; i < t->net->n_trained; i++) {
+    int tiles = mho_places_cut(t->net->connection[i].xb, 0, &x->array_config, NULL);
+    most = tiles > most ? tiles : most;
   }
-  return t->settler->in_turn ? sum : most;
+  mho_place *place = mho_alloc((size_t)most, sizeof *place);
+  if (!place)
+    return mho_fail(ei, MHO_ENOMEM, "no memory to count energy");
+  for (int i = 0; i < t->net->n_trained; i++)
+    count_writes(e, i, place, &p);
+  mho_free(place);
+
+  for (int way = 0; way < 2; way++) {
+    mho_energy_row *row = &e->row[way ? RESET : SET];
+    row->count = done[way];
+    row->seconds = p.pulse.width[way] * (p.slots + p.longest * p.share[way]);
+  }
+  e->row[VERIFY].seconds = (c->read_time + (e->circuits.adc_bits ? c->adc_time : 0)) * p.reads;
+  return MHO_OK;
 }
+
+/* ---------------------------------------------------------------- an epoch */
 
 bool mho_energy_counts(const mho_experiment *e) {
-  return e->energy.count && ((const mho_device_model *)e->device.entry)->pulse;
+  const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  return e->energy.count && ((const mho_device_model *)e->device.entry)->pulse && !settler->unmetered;
+}
+
+bool mho_energy_analog(const mho_experiment *e) {
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  mho_array_circuits circuits = {.average = 1};
+  if (array->circuits)
+    array->circuits(e->array.params, &circuits);
+  return circuits.analog || ((const mho_settler *)e->settler.entry)->in_time;
 }
 
 mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errinfo *ei) {
@@ -186,24 +333,27 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   epoch e = {.t = t,
              .c = &t->e->energy,
              .circuits = {.average = 1},
+             .analog = mho_energy_analog(t->e),
+             .in_time = t->settler->in_time,
              .voltage = t->e->array_config.read_voltage,
-             .layers = reads_of_a_step(t),
+             .phases = t->rule->n_states(t->e->rule.params, t->direct),
              .row = rows};
-  int widest = 1;
   if (!t->meter)
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
+
+  int widest = 1;
   for (int i = 0; i < t->net->n_links; i++)
     widest = t->meter->inputs[i] > widest ? t->meter->inputs[i] : widest;
   double *sums = mho_alloc((size_t)widest, sizeof *sums);
   if (!sums)
     return mho_fail(ei, MHO_ENOMEM, "no memory to count energy");
+
   for (int i = 0; i < MHO_ENERGY_TERMS; i++)
     rows[i] = (mho_energy_row){.epoch = t->epoch, .term = names[i], .samples = t->meter->samples};
   if (array->circuits)
     array->circuits(t->e->array.params, &e.circuits);
   count_reads(&e, sums);
-  count_conversions(&e);
-  count_pulses(&e);
   mho_free(sums);
-  return MHO_OK;
+  count_conversions(&e);
+  return count_pulses(&e, ei);
 }

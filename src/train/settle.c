@@ -42,8 +42,9 @@ static void power_free(const mho_network *net, mho_power *p) {
 /* Sums of conductances along rows and columns of every crossbar: what its lines load their drivers with. */
 static mho_err power_new(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
   const mho_network *net = t->net;
-  *p = (mho_power){mho_alloc((size_t)net->n_connections, sizeof *p->rows),
-                   mho_alloc((size_t)net->n_connections, sizeof *p->cols)};
+  *p = (mho_power){.volts = t->e->array_config.read_voltage,
+                   .rows = mho_alloc((size_t)net->n_connections, sizeof *p->rows),
+                   .cols = mho_alloc((size_t)net->n_connections, sizeof *p->cols)};
   bool ok = p->rows && p->cols;
   for (int c = 0; ok && c < net->n_connections; c++) {
     const mho_crossbar *x = net->connection[c].xb;

@@ -119,6 +119,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .array = (const mho_array_model *)e->array.entry,
                            .array_params = e->array.params,
                            .array_config = &e->array_config,
+                           .pulsed = t->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME,
                            .pool = t->ctx ? t->ctx->pool : NULL,
                            .seeds = t->seeds,
                            .features = t->data.features,
@@ -174,11 +175,12 @@ static mho_err make_meters(mho_trainer *t, mho_errinfo *ei) {
   int chunks = ceil_div(t->capacity, t->chunk);
   if (!mho_energy_counts(t->e))
     return MHO_OK;
-  mho_err err = mho_meter_new(t->net, &t->meter, ei);
+  bool analog = mho_energy_analog(t->e);
+  mho_err err = mho_meter_new(t->net, analog, &t->meter, ei);
   if (!err && !(t->chunk_meter = mho_alloc((size_t)chunks, sizeof *t->chunk_meter)))
     err = mho_fail(ei, MHO_ENOMEM, "no memory to count reads");
   for (int i = 0; i < chunks && !err; i++)
-    err = mho_meter_new(t->net, &t->chunk_meter[i], ei);
+    err = mho_meter_new(t->net, analog, &t->chunk_meter[i], ei);
   return err;
 }
 

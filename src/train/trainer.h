@@ -72,8 +72,10 @@ struct mho_trainer {
   mho_meter **chunk_meter; /* [chunks] of the batch under way */
 };
 
-/* Whether training counts energy: on devices, unless told not to. */
+/* Whether training counts energy: on devices, unless told not to, and where the settler's reads are counted. */
 bool mho_energy_counts(const mho_experiment *e);
+/* Whether hidden layers are joined by wires: analog neurons, clocked or in continuous time. */
+bool mho_energy_analog(const mho_experiment *e);
 
 /* The rule's states (and errors, to learn) on images first .. first+n-1 of a part (n at most the capacity), into
  * state[0] and error; with noise of its own, apart from training's and evaluation's. What the watch asks for is

@@ -148,7 +148,7 @@ static void test_repeated_steps(void **state) {
     mho_state *s[2], *full[2];
     OK(mho_trainer_new(NULL, e, &t, &ei));
     const mho_network *net = mho_trainer_network(t);
-    OK(mho_meter_new(net, &meter, &ei));
+    OK(mho_meter_new(net, false, &meter, &ei));
     for (int k = 0; k < 2; k++) {
       OK(mho_state_new(net, 20, k ? 0 : MHO_STATE_INPUT, &s[k], &ei));
       OK(mho_state_new(net, 20, k ? 0 : MHO_STATE_INPUT, &full[k], &ei));
