@@ -242,6 +242,14 @@ MHO_API void mho_wired_free(mho_wired *w);
  *  @param update  number of the update: the solution is exact when array.wire.refresh divides it ...
  *  @param full    ... or when this is set. */
 MHO_API void mho_wired_refresh(mho_wired *w, int64_t update, bool full);
+/** What every line loads its driver with through the wires when all other lines are at 0 V, S, summed over tiles and both
+ *  devices of the pairs: the power of lines whose voltages are not correlated is the sum of V^2 times it. A line's way
+ *  through its own devices and their other lines is followed, ways that go around through a third line are not.
+ *  @param rows  [n] of [rows]: word lines, driven at their left ends.
+ *  @param cols  [n] of [cols]: bit lines, driven at the bottom.
+ *  @return MHO_OK; MHO_ENOMEM. */
+MHO_API mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double *const *cols,
+                                mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- writing through lines */
 

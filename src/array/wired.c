@@ -193,3 +193,85 @@ void mho_wired_refresh(mho_wired *w, int64_t update, bool full) {
     collect(w, KEEP_REST);
   }
 }
+
+/* ---------------------------------------------------------------- loads */
+
+/* Lines side by side, as a driver or a device sees them: cell k of line l at l along + k across. */
+typedef struct lines {
+  int n, length;
+  ptrdiff_t along, across;
+  double r;      /* ohm from cell to cell, and from the end of cell `first` to the terminal */
+  bool from_end; /* the terminal is at the last cell, not the first */
+} lines;
+
+static ptrdiff_t cell_of(const lines *a, int l, int k) {
+  return l * a->along + (a->from_end ? a->length - 1 - k : k) * a->across;
+}
+
+static double behind_segment(double r, double g) {
+  return g / (1 + r * g);
+}
+
+/* Resistance from every cell's node on its line to 0 V, the line's terminal and the far ends of all its other devices
+ * being there. work: [length]. */
+static void find_behind(const lines *a, const double *g, double *behind, double *work) {
+  for (int l = 0; l < a->n; l++) {
+    double away = 0; /* conductance of the part of the line that leads away from the terminal */
+    for (int k = a->length - 1; k >= 0; k--) {
+      work[k] = away;
+      away = behind_segment(a->r, away + g[cell_of(a, l, k)]);
+    }
+
+    double near = 1 / a->r; /* and of the part that leads to it; infinite without resistance */
+    for (int k = 0; k < a->length; k++) {
+      behind[cell_of(a, l, k)] = 1 / (near + work[k]);
+      near = a->r > 0 ? behind_segment(a->r, near + g[cell_of(a, l, k)]) : near;
+    }
+  }
+}
+
+/* What each line loads its driver with, its devices ending behind the resistances of their other lines. */
+static void add_loads(const lines *a, const double *g, const double *behind, int share, double *out) {
+  for (int l = 0; l < a->n; l++) {
+    double load = 0;
+    for (int k = a->length - 1; k >= 0; k--) {
+      ptrdiff_t at = cell_of(a, l, k);
+      load = behind_segment(a->r, load + behind_segment(behind[at], g[at]));
+    }
+    out[l / share] += load;
+  }
+}
+
+mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double *const *cols, mho_errinfo *ei) {
+  size_t cells = 1, longest = 1;
+  for (int t = 0; t < w->n_tiles; t++) {
+    size_t high = (size_t)w->place[t].rows, wide = (size_t)w->place[t].width;
+    cells = high * wide > cells ? high * wide : cells;
+    longest = high > longest ? high : longest;
+    longest = wide > longest ? wide : longest;
+  }
+  double *g = mho_alloc(cells, sizeof *g), *behind = mho_alloc(cells, sizeof *behind),
+         *work = mho_alloc(longest, sizeof *work);
+  bool ok = g && behind && work;
+
+  for (int c = 0; c < w->n && ok; c++) {
+    memset(rows[c], 0, (size_t)w->x[c]->rows * sizeof **rows);
+    memset(cols[c], 0, (size_t)w->x[c]->cols * sizeof **cols);
+    top_task((void *)(uintptr_t)w, c, 0);
+  }
+  for (int t = 0; t < w->n_tiles && ok; t++) {
+    const mho_place *p = &w->place[t];
+    mho_place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar], g);
+    lines word = {p->rows, p->width, p->width, 1, w->config->r_word, false};
+    lines bit = {p->width, p->rows, 1, p->width, w->config->r_bit, true};
+    find_behind(&bit, g, behind, work);
+    add_loads(&word, g, behind, 1, rows[p->crossbar] + p->row0);
+    find_behind(&word, g, behind, work);
+    add_loads(&bit, g, behind, p->bank == MHO_BANK_BOTH ? 2 : 1, cols[p->crossbar] + p->col0);
+  }
+
+  mho_free(g);
+  mho_free(behind);
+  mho_free(work);
+  return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the loads of %d crossbars", w->n);
+}

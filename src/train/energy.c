@@ -14,23 +14,13 @@ enum { CELLS, LINES, DAC, ADC, AMPLIFIERS, SET, RESET, HALF, VERIFY };
 static const char *const names[MHO_ENERGY_TERMS] = {"cells", "lines", "dac",           "adc",   "amplifiers",
                                                     "set",   "reset", "half-selected", "verify"};
 
-/* Sums of siemens along the lines that a link drives, [inputs]. */
-static void line_sums(const mho_crossbar *x, bool transposed, double *sum) {
-  int in = transposed ? x->cols : x->rows;
-  memset(sum, 0, (size_t)in * sizeof *sum);
-  for (int i = 0; i < x->rows; i++)
-    for (int j = 0; j < x->cols; j++) {
-      size_t cell = (size_t)i * (size_t)x->cols + (size_t)j;
-      sum[transposed ? j : i] += mho_cells_siemens(x->pos, cell) + mho_cells_siemens(x->neg, cell);
-    }
-}
-
 typedef struct epoch { /* of a training, with what follows from the config */
   const mho_trainer *t;
   const mho_energy_config *c;
   mho_array_circuits circuits;
   bool analog, in_time; /* hidden layers joined by wires; in continuous time */
   double voltage, phases;
+  mho_power power;
   mho_energy_row *row;
 } epoch;
 
@@ -70,11 +60,12 @@ static double conducts(const epoch *e, const mho_link *k) {
 }
 
 /* What a link's cells take of its lines, and its amplifiers while they hold the sense lines. */
-static void count_cells(const epoch *e, const mho_link *k, double sensed, const double *sums) {
+static void count_cells(const epoch *e, const mho_link *k, double sensed) {
   const mho_meter *m = e->t->meter;
   int i = (int)(k - e->t->net->link);
   double v2 = e->voltage * e->voltage, r = e->circuits.average, reads = m->reads[i] * phases_of(e, k);
   const double *squares = e->in_time ? m->driven[i] : m->squares[i];
+  const double *sums = (k->transposed ? e->power.cols : e->power.rows)[k->connection];
   double power = 0;
   for (int j = 0; j < m->inputs[i]; j++)
     power += squares[j] * sums[j];
@@ -94,7 +85,7 @@ static void count_cells(const epoch *e, const mho_link *k, double sensed, const 
   e->row[AMPLIFIERS].count += times * reads * sensed;
 }
 
-static void count_link(const epoch *e, const mho_link *k, double *sums) {
+static void count_link(const epoch *e, const mho_link *k) {
   const mho_network *net = e->t->net;
   const mho_meter *m = e->t->meter;
   const mho_crossbar *x = net->connection[k->connection].xb;
@@ -104,9 +95,7 @@ static void count_link(const epoch *e, const mho_link *k, double *sums) {
   double sensed = converted ? out * mho_crossbar_parts(x, k->transposed) : out;
   double reads = m->reads[i] * phases_of(e, k), squares = 0;
 
-  line_sums(x, k->transposed, sums);
-  count_cells(e, k, sensed, sums);
-
+  count_cells(e, k, sensed);
   for (int j = 0; j < m->inputs[i]; j++)
     squares += m->squares[i][j] * phases_of(e, k);
   double charged = e->in_time ? 1 : r;
@@ -119,10 +108,10 @@ static void count_link(const epoch *e, const mho_link *k, double *sums) {
     e->row[ADC].count += r * reads * sensed;
 }
 
-static void count_reads(const epoch *e, double *sums) {
+static void count_reads(const epoch *e) {
   const mho_network *net = e->t->net;
   for (int i = 0; i < net->n_links; i++)
-    count_link(e, &net->link[i], sums);
+    count_link(e, &net->link[i]);
 }
 
 /* ---------------------------------------------------------------- time of reads */
@@ -341,19 +330,16 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   if (!t->meter)
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
 
-  int widest = 1;
-  for (int i = 0; i < t->net->n_links; i++)
-    widest = t->meter->inputs[i] > widest ? t->meter->inputs[i] : widest;
-  double *sums = mho_alloc((size_t)widest, sizeof *sums);
-  if (!sums)
-    return mho_fail(ei, MHO_ENOMEM, "no memory to count energy");
+  mho_err err = mho_power_new(t, &e.power, ei);
+  if (err)
+    return err;
 
   for (int i = 0; i < MHO_ENERGY_TERMS; i++)
     rows[i] = (mho_energy_row){.epoch = t->epoch, .term = names[i], .samples = t->meter->samples};
   if (array->circuits)
     array->circuits(t->e->array.params, &e.circuits);
-  count_reads(&e, sums);
-  mho_free(sums);
+  count_reads(&e);
+  mho_power_free(t->net, &e.power);
   count_conversions(&e);
   return count_pulses(&e, ei);
 }

@@ -30,7 +30,7 @@ mho_err mho_trainer_workspaces_new(mho_trainer *t, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- energy */
 
-static void power_free(const mho_network *net, mho_power *p) {
+void mho_power_free(const mho_network *net, mho_power *p) {
   for (int c = 0; c < net->n_connections; c++) {
     mho_free(p->rows ? p->rows[c] : NULL);
     mho_free(p->cols ? p->cols[c] : NULL);
@@ -39,31 +39,44 @@ static void power_free(const mho_network *net, mho_power *p) {
   mho_free(p->cols);
 }
 
-/* Sums of conductances along rows and columns of every crossbar: what its lines load their drivers with. */
-static mho_err power_new(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
+/* Sums along the rows and columns of a crossbar without wires. */
+static mho_err add_up(const mho_trainer *t, int c, mho_power *p, mho_errinfo *ei) {
+  const mho_crossbar *x = t->net->connection[c].xb;
+  size_t rows = (size_t)x->rows, cols = (size_t)x->cols;
+  double *g = mho_alloc(2 * rows * cols, sizeof *g), unit;
+  if (!g)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the conductances of %d x %d cells", x->rows, x->cols);
+
+  mho_crossbar_siemens(x, &t->e->device_config, g, g + rows * cols, &unit);
+  for (size_t i = 0; i < rows * cols; i++) {
+    p->rows[c][i / cols] += g[i] + g[rows * cols + i];
+    p->cols[c][i % cols] += g[i] + g[rows * cols + i];
+  }
+  mho_free(g);
+  return MHO_OK;
+}
+
+mho_err mho_power_new(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
   const mho_network *net = t->net;
   *p = (mho_power){.volts = t->e->array_config.read_voltage,
                    .rows = mho_alloc((size_t)net->n_connections, sizeof *p->rows),
                    .cols = mho_alloc((size_t)net->n_connections, sizeof *p->cols)};
   bool ok = p->rows && p->cols;
   for (int c = 0; ok && c < net->n_connections; c++) {
-    const mho_crossbar *x = net->connection[c].xb;
-    size_t rows = (size_t)x->rows, cols = (size_t)x->cols;
-    double *g = mho_alloc(2 * rows * cols, sizeof *g), unit;
-    ok =
-        g && (p->rows[c] = mho_alloc(rows, sizeof(double))) && (p->cols[c] = mho_alloc(cols, sizeof(double)));
-    if (ok)
-      mho_crossbar_siemens(x, &t->e->device_config, g, g + rows * cols, &unit);
-    for (size_t i = 0; ok && i < rows * cols; i++) {
-      p->rows[c][i / cols] += g[i] + g[rows * cols + i];
-      p->cols[c][i % cols] += g[i] + g[rows * cols + i];
-    }
-    mho_free(g);
+    p->rows[c] = mho_alloc((size_t)net->connection[c].xb->rows, sizeof(double));
+    p->cols[c] = mho_alloc((size_t)net->connection[c].xb->cols, sizeof(double));
+    ok = p->rows[c] && p->cols[c];
   }
-  if (ok)
-    return MHO_OK;
-  power_free(net, p);
-  return mho_fail(ei, MHO_ENOMEM, "no memory for the energy of %d crossbars", net->n_connections);
+
+  mho_err err =
+      ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the energy of %d crossbars", net->n_connections);
+  if (!err && net->wired)
+    err = mho_wired_loads(net->wired, p->rows, p->cols, ei);
+  for (int c = 0; c < net->n_connections && !err && !net->wired; c++)
+    err = add_up(t, c, p, ei);
+  if (err)
+    mho_power_free(net, p);
+  return err;
 }
 
 /* ---------------------------------------------------------------- samples of the circuit */
@@ -77,8 +90,8 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *part, int 
   mho_power power;
   double *time = mho_alloc((size_t)t->capacity, sizeof *time),
          *energy = mho_alloc((size_t)t->capacity, sizeof *time);
-  mho_err err =
-      time && energy ? power_new(t, &power, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for settling times");
+  mho_err err = time && energy ? mho_power_new(t, &power, ei)
+                               : mho_fail(ei, MHO_ENOMEM, "no memory for settling times");
   mho_rule_stats sum = {0};
   double joules = 0;
   if (err) {
@@ -112,7 +125,7 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *part, int 
   row->time_s = sum.free.timed ? sum.free.time / (double)sum.free.timed : (double)NAN;
   row->energy_j = joules / n;
   row->unsettled = sum.free.unsettled;
-  power_free(t->net, &power);
+  mho_power_free(t->net, &power);
   mho_free(time);
   mho_free(energy);
   return MHO_OK;
@@ -134,9 +147,9 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *part, int sample,
     if (!(trace.z[l] = mho_alloc((size_t)net->layer[l].n, sizeof(double))))
       err = mho_fail(ei, MHO_ENOMEM, "no memory to watch a settle");
   if (!err)
-    err = power_new(t, &power, ei);
+    err = mho_power_new(t, &power, ei);
   if (!err) {
-    bool direct = t->direct; /* two states are watched, not their difference */
+    bool direct = t->direct;            /* two states are watched, not their difference */
     t->direct = direct && !t->state[1]; /* where there is no room for two, the nudged one stays unseen */
     t->watch = (mho_watch){.time = &time, .energy = &energy, .power = &power, .trace = &trace};
     mho_rule_stats s = mho_trainer_settle(t, part, sample, 1, true);
@@ -149,7 +162,7 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *part, int sample,
                          .time_s = time,
                          .energy_j = energy};
   }
-  power_free(net, &power);
+  mho_power_free(net, &power);
   for (int l = 0; trace.z && l < net->n_layers; l++)
     mho_free(trace.z[l]);
   mho_free(trace.z);

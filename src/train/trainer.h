@@ -72,6 +72,9 @@ struct mho_trainer {
   mho_meter **chunk_meter; /* [chunks] of the batch under way */
 };
 
+/* What the lines of every crossbar load their drivers with now, wires and all. */
+mho_err mho_power_new(const mho_trainer *t, mho_power *out, mho_errinfo *ei);
+void mho_power_free(const mho_network *net, mho_power *p);
 /* Whether training counts energy: on devices, unless told not to, and where the settler's reads are counted. */
 bool mho_energy_counts(const mho_experiment *e);
 /* Whether hidden layers are joined by wires: analog neurons, clocked or in continuous time. */

@@ -3,6 +3,7 @@
 #include "array/weights.h"
 #include "experiment.h"
 #include "mho/wire.h"
+#include "nodal.h"
 
 enum { ROWS = 45, COLS = 26, TILE_R = 20, TILE_C = 16 };
 
@@ -151,6 +152,51 @@ static void test_neighbour(void **state) {
   drop(&s);
 }
 
+/* What a line draws from its driver while all others are at 0 V: against the whole circuit, of which the way around through
+ * a third line is left out here. */
+static void check_loads(const char *array, double r_word, double r_bit, int tile_rows, double tolerance) {
+  char yaml[256];
+  snprintf(yaml, sizeof yaml, "device: {model: linear, g_max: 1 mS}\narray: {wire: {%s}}\n", array);
+  subject s = make(yaml, NULL);
+  double rows[ROWS], cols[COLS], want_rows[ROWS] = {0}, want_cols[COLS] = {0}, most = 0;
+  OK(mho_wired_loads(s.wired, (double *const[]){rows}, (double *const[]){cols}, &ei));
+
+  for (int bank = 0; bank < 2; bank++)
+    for (int row0 = 0; row0 < ROWS; row0 += tile_rows) {
+      int high = ROWS - row0 < tile_rows ? ROWS - row0 : tile_rows;
+      double *g = calloc((size_t)high * COLS, sizeof *g), *turned = calloc((size_t)high * COLS, sizeof *g);
+      double *current = calloc((size_t)high * COLS, sizeof *g), load[ROWS > COLS ? ROWS : COLS];
+      for (int i = 0; i < high; i++)
+        for (int j = 0; j < COLS; j++) {
+          g[i * COLS + j] = mho_cells_siemens(bank ? s.x->neg : s.x->pos, (size_t)((row0 + i) * COLS + j));
+          turned[(COLS - 1 - j) * high + high - 1 - i] = g[i * COLS + j];
+        }
+      nodal(high, COLS, g, r_word, r_bit, current, load);
+      for (int i = 0; i < high; i++)
+        want_rows[row0 + i] += load[i];
+      nodal(COLS, high, turned, r_bit, r_word, current, load);
+      for (int j = 0; j < COLS; j++)
+        want_cols[j] += load[COLS - 1 - j];
+      free(g);
+      free(turned);
+      free(current);
+    }
+
+  for (int i = 0; i < ROWS; i++)
+    most = fmax(most, fabs(rows[i] / want_rows[i] - 1));
+  for (int j = 0; j < COLS; j++)
+    most = fmax(most, fabs(cols[j] / want_cols[j] - 1));
+  print_message("  %s: loads within %.1e of the circuit's\n", array, most);
+  assert_true(most < tolerance);
+  drop(&s);
+}
+
+static void test_loads(void **state) {
+  check_loads("r_word: 2 ohm, r_bit: 2 ohm", 2, 2, ROWS, 3e-3);
+  check_loads("r_word: 20 ohm, r_bit: 1e-6 ohm", 20, 1e-6, ROWS, 1e-5); /* nothing goes around */
+  check_loads("r_word: 5 ohm, r_bit: 3 ohm, tile: [8, 64]", 5, 3, 8, 1e-3);
+}
+
 static void test_threads(void **state) {
   static const char *const yaml[] = {
       "device: linear\narray: {wire: {r_word: 5 ohm, r_bit: 5 ohm, " TILES "}}\n",
@@ -233,8 +279,8 @@ static void test_resume(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_reads),   cmocka_unit_test(test_neighbour), cmocka_unit_test(test_threads),
-      cmocka_unit_test(test_refresh), cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_reads),   cmocka_unit_test(test_neighbour), cmocka_unit_test(test_loads),
+      cmocka_unit_test(test_threads), cmocka_unit_test(test_refresh),   cmocka_unit_test(test_resume),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
