@@ -358,8 +358,8 @@ static void add_link(ode_circuit *c, const mho_link *k, double scale, double bia
     a[i] += (double)c->y[i];
 }
 
-/* -nudge (p - y) B of the present activities, in mho_real as a read-out is. */
-static void add_live_error(ode_circuit *c, double on, double *f) {
+/* The same through arrays that are no plain product, in mho_real as their reads are. */
+static void add_live_read_error(ode_circuit *c, double on, double *f) {
   const mho_network *net = c->net;
   int last = net->n_layers - 1, classes = net->layer[last].n;
   mho_settle_stats unused = {0};
@@ -389,6 +389,91 @@ static void add_live_error(ode_circuit *c, double on, double *f) {
     double *a = f + (size_t)c->first[k->to] * (size_t)c->rows;
     for (int j = 0; j < c->rows * n; j++)
       a[j] -= on * c->job->nudge * (double)c->y[j];
+  }
+}
+
+enum { CLASSES_MAX = 256 }; /* a label is a byte */
+
+/* Whether the error is read by plain products, so that doubles can follow it. */
+static bool live_is_plain(const ode_circuit *c) {
+  const mho_network *net = c->net;
+  int last = net->n_layers - 1;
+
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    bool joined = k->to == last || k->from == last;
+    if (joined && mho_crossbar_lossy(net->connection[k->connection].xb))
+      return false;
+  }
+
+  return net->layer[last].n <= CLASSES_MAX;
+}
+
+/* p - y of the activities of row r, [classes] */
+static void live_error_of_row(const ode_circuit *c, int r, double *error) {
+  const mho_network *net = c->net;
+  int last = net->n_layers - 1, classes = net->layer[last].n;
+  memset(error, 0, (size_t)classes * sizeof *error);
+
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    if (k->to != last)
+      continue;
+
+    const mho_crossbar *x = net->connection[k->connection].xb;
+    const mho_real *w = mho_crossbar_matrix(x);
+    int n = net->layer[k->from].n;
+    const double *s = c->s[k->from] + (size_t)r * (size_t)n;
+    for (int a = 0; a < x->rows; a++) { /* a row more than neurons is that of an input of 1 */
+      double v = (double)k->scale * (a < n ? s[a] : 1);
+      for (int j = 0; j < classes; j++)
+        error[j] += v * (double)w[(size_t)a * (size_t)classes + (size_t)j];
+    }
+  }
+
+  double most = error[0], sum = 0;
+  for (int j = 1; j < classes; j++)
+    most = fmax(most, error[j]);
+  for (int j = 0; j < classes; j++)
+    sum += error[j] = exp(error[j] - most);
+  for (int j = 0; j < classes; j++)
+    error[j] = error[j] / sum - (j == c->label[r]);
+}
+
+/* a -= factor e op(B) of row r, for a link from the read-out back */
+static void add_error_row(const ode_circuit *c, const mho_link *k, int r, double factor, const double *error,
+                          double *a) {
+  const mho_crossbar *x = c->net->connection[k->connection].xb;
+  const mho_real *w = mho_crossbar_matrix(x);
+  int n = c->net->layer[k->to].n, classes = c->net->layer[k->from].n;
+  double *row = a + (size_t)r * (size_t)n;
+
+  for (int i = 0; i < n; i++) {
+    double sum = 0;
+    for (int j = 0; j < classes; j++)
+      sum += error[j] * (double)w[k->transposed ? i * x->cols + j : j * x->cols + i];
+    row[i] -= factor * sum;
+  }
+}
+
+/* -nudge (p - y) B of the present activities. */
+static void add_live_error(ode_circuit *c, double on, double *f) {
+  const mho_network *net = c->net;
+  int last = net->n_layers - 1;
+  if (c->coarse || !live_is_plain(c)) {
+    add_live_read_error(c, on, f);
+    return;
+  }
+
+  for (int r = 0; r < c->rows; r++) {
+    double error[CLASSES_MAX];
+    live_error_of_row(c, r, error);
+    for (int i = 0; i < net->n_links; i++) {
+      const mho_link *k = &net->link[i];
+      if (k->from == last && is_hidden(net, k->to))
+        add_error_row(c, k, r, on * c->job->nudge * (double)k->scale, error,
+                      f + (size_t)c->first[k->to] * (size_t)c->rows);
+    }
   }
 }
 

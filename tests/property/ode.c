@@ -550,8 +550,56 @@ static void test_refusals(void **state) {
   refuse("settle: {method: ode, stepper: rk3}", "rk2|rk4");
 }
 
+/* ---------------------------------------------------------------- a live error */
+
+/* The last states of the two phases. */
+typedef struct phases {
+  double z[2][12];
+} phases;
+
+static void keep_phase(void *user, const mho_trace_point *p) {
+  phases *s = user;
+  memcpy(s->z[p->phase], p->z[1], sizeof s->z[0]);
+}
+
+/* Linear neurons of one layer move by what the error of the nudged state itself brings, and by nothing else: z_nudged =
+ * z_free - nudge (softmax(z_nudged W) - y) W^T, here summed up in double. An error in single precision leaves 1e-8. */
+static void test_live_error(void **state) {
+  subject n = net_new("dataset: {test: 5}\nnetwork: {hidden: [12], neuron: linear}\nrule: {error: live, nudge: 0.4}\n"
+                      "settle: {method: ode, tolerance: 1e-12, difference: subtract}\n");
+  phases s;
+  mho_watched w;
+  OK(mho_trainer_watch(n.t, &mho_trainer_dataset(n.t)->test, 3, keep_phase, &s, &w, &ei));
+  assert_false(w.unsettled);
+
+  const mho_crossbar *x = crossbar(&n, 1, 2);
+  const mho_real *m = mho_crossbar_matrix(x);
+  double e[10], sum = 0, worst = 0, moved = 0;
+  for (int k = 0; k < 10; k++) {
+    e[k] = 0;
+    for (int j = 0; j < 12; j++)
+      e[k] += s.z[1][j] * (double)m[j * 10 + k];
+    sum += exp(e[k]);
+  }
+  for (int k = 0; k < 10; k++)
+    e[k] = exp(e[k]) / sum - (k == w.label);
+
+  for (int j = 0; j < 12; j++) {
+    double change = 0;
+    for (int k = 0; k < 10; k++)
+      change -= 0.4 * e[k] * (double)m[j * 10 + k];
+    worst = fmax(worst, fabs(s.z[1][j] - s.z[0][j] - change));
+    moved = fmax(moved, fabs(change));
+  }
+  print_message("  live error at tolerance 1e-12: %.1e off, of a change of %.2g\n", worst, moved);
+  assert_true(moved > 1e-3);
+  assert_true(worst < 2e-12);
+  net_free(&n);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_live_error),
       cmocka_unit_test(test_linear_neurons),
       cmocka_unit_test(test_symmetric_nets_settle),
       cmocka_unit_test(test_asymmetric_nets),
