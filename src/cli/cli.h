@@ -50,6 +50,10 @@ enum { OPTION_OUT = 'o', OPTION_DB = 0x100, OPTION_JSON, OPTION_THREADS, OPTION_
 error_t common_option(common_options *o, int key, char *arg, struct argp_state *state);
 /** A whole number from an argument, or argp_error with what was expected. */
 long option_number(struct argp_state *state, const char *name, const char *text, long low, long high);
+/** A time since programming from an argument ("1h", "2 d"), s, or argp_error with what was expected. */
+double option_time(struct argp_state *state, const char *name, const char *text);
+/** Say on stderr that time changes no conductance, where the device has no law of drift. */
+void note_no_drift(const mho_experiment *e);
 
 /* ---------------------------------------------------------------- errors and context */
 

@@ -122,8 +122,8 @@ static mho_err draw(const options *o, session *s, mho_store *store, const char *
   if (k > 0)
     set[n++] = seed;
   mho_err err = mho_train_stored_experiment(store, s->registry, id, n, set, &e, ei);
-  if (!err && k == 0 && o->n_times > 1 && e->device_config.drift.law == MHO_DRIFT_NONE)
-    fprintf(stderr, "note: this device does not drift (device.drift.law: none); its read noise may grow\n");
+  if (!err && k == 0 && o->n_times > 1)
+    note_no_drift(e);
   if (!err)
     err = mho_trainer_new(&s->ctx, e, &t, ei);
   if (!err)

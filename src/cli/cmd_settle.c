@@ -16,9 +16,10 @@ typedef struct options {
   common_options common;
   const char *part, *checkpoint, *plot, *neurons;
   long sample, samples; /* samples > 0: of so many the times, instead of one's way */
+  double after;         /* s since programming */
 } options;
 
-enum { KEY_SAMPLE = OPTION_VERB, KEY_SAMPLES, KEY_PART, KEY_CHECKPOINT, KEY_PLOT, KEY_NEURONS };
+enum { KEY_SAMPLE = OPTION_VERB, KEY_SAMPLES, KEY_PART, KEY_CHECKPOINT, KEY_PLOT, KEY_NEURONS, KEY_AFTER };
 static const struct argp_option option_table[] = {
     {"sample", KEY_SAMPLE, "N", 0, "which image, from 0 (default 0)", 0},
     {"samples", KEY_SAMPLES, "N", 0,
@@ -26,6 +27,7 @@ static const struct argp_option option_table[] = {
     {"part", KEY_PART, "PART", 0, "test (default) or train", 0},
     {"neurons", KEY_NEURONS, "LIST", 0, "only these, for example h1.0-9,h2.3,h3 (default: all)", 0},
     {"plot", KEY_PLOT, "FILE", 0, "also draw them, as .svg, .png or .pdf (by gnuplot)", 0},
+    {"after", KEY_AFTER, "TIME", 0, "with conductances as they are a time after programming: 1h, 1d, 1mo", 0},
     OPT_SET,
     OPT_DB,
     OPT_THREADS,
@@ -49,6 +51,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_NEURONS:
     o->neurons = arg;
+    return 0;
+  case KEY_AFTER:
+    o->after = option_time(state, "after", arg);
     return 0;
   case KEY_PLOT:
     dot = strrchr(arg, '.');
@@ -148,7 +153,7 @@ typedef struct series { /* what has been seen, for the plot */
   const mho_network *net;
   chosen c;
   double *v; /* [points x (2 + n)]: time or step, phase, activities */
-  int points, capacity, last_phase;
+  int seen, points, capacity, last_phase;
   double step; /* of all phases */
   bool in_time, full;
 } series;
@@ -172,8 +177,18 @@ static void keep_point(series *s, const mho_trace_point *p) {
     row[2 + i] = p->z[s->c.v[i].layer][s->c.v[i].index];
 }
 
+static void print_header(const series *s) {
+  fputs("phase,step,time_s,residual", stdout);
+  for (int i = 0; i < s->c.n; i++)
+    printf(",%s.%d", s->net->layer[s->c.v[i].layer].name, s->c.v[i].index);
+  putchar('\n');
+}
+
 static void take_point(void *user, const mho_trace_point *p) {
   series *s = user;
+  if (!s->seen)
+    print_header(s);
+  s->seen++;
   s->in_time = isfinite(p->time);
   s->step += p->step > 0;
   printf("%d,%d,", p->phase, p->step);
@@ -378,13 +393,6 @@ static mho_err from_run(const options *o, session *s, mho_experiment **out, mho_
   return err;
 }
 
-static void print_header(const series *s) {
-  fputs("phase,step,time_s,residual", stdout);
-  for (int i = 0; i < s->c.n; i++)
-    printf(",%s.%d", s->net->layer[s->c.v[i].layer].name, s->c.v[i].index);
-  putchar('\n');
-}
-
 static void print_summary(const options *o, const mho_watched *w, bool in_time) {
   fprintf(stderr, "%s image %ld, label %d, %s; free phase: %g %s", o->part, o->sample, w->label,
           w->correct ? "recognized" : "not recognized", w->steps, in_time ? "evaluations" : "steps");
@@ -395,7 +403,18 @@ static void print_summary(const options *o, const mho_watched *w, bool in_time) 
   fprintf(stderr, "%s\n", w->unsettled ? "; it had not settled when it was read" : "");
 }
 
-static mho_err watch(const options *o, mho_trainer *t, mho_errinfo *ei) {
+/* No states came: the rule has none, or the settler gives only the last ones. */
+static mho_err nothing_seen(const mho_experiment *e, mho_errinfo *ei) {
+  const char *method = e->settler.entry->id;
+  if (!strcmp(e->rule.entry->id, "ep") && !strcmp(method, "spice"))
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "settle.method: %s shows no states on the way to rest: --set settle.method=ode for the way in "
+                    "time, or 'mho netlist --network --transient' for the circuit",
+                    method);
+  return mho_fail(ei, MHO_EINVAL, "nothing settles under rule %s: --set rule=ep", e->rule.entry->id);
+}
+
+static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, mho_errinfo *ei) {
   const mho_dataset *d = mho_trainer_dataset(t);
   series s = {.net = mho_trainer_network(t)};
   mho_watched w;
@@ -404,12 +423,10 @@ static mho_err watch(const options *o, mho_trainer *t, mho_errinfo *ei) {
   if (!err && o->sample >= part->n)
     err =
         mho_fail(ei, MHO_EINVAL, "--sample %ld: there are %d %s images, from 0", o->sample, part->n, o->part);
-  if (!err) {
-    print_header(&s);
+  if (!err)
     err = mho_trainer_watch(t, part, (int)o->sample, take_point, &s, &w, ei);
-  }
-  if (!err && !s.points)
-    err = mho_fail(ei, MHO_EINVAL, "nothing settles under this rule: --set rule=ep");
+  if (!err && !s.seen)
+    err = nothing_seen(e, ei);
   if (!err && s.full)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the plot");
   if (!err)
@@ -439,8 +456,12 @@ static int run(int argc, char **argv) {
     err = mho_trainer_new(&s.ctx, e, &t, &ei);
   if (!err)
     err = config ? mho_trainer_from(t, NULL, &ei) : mho_trainer_load(t, &c.blob, &ei);
+  if (!err && o.after > 0) {
+    note_no_drift(e);
+    err = mho_trainer_age(t, o.after, &ei);
+  }
   if (!err)
-    err = o.samples ? measure(&o, t, &ei) : watch(&o, t, &ei);
+    err = o.samples ? measure(&o, t, &ei) : watch(&o, e, t, &ei);
   mho_blob_free(&c.blob);
   mho_trainer_free(t);
   mho_experiment_free(e);

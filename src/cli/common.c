@@ -17,6 +17,21 @@ long option_number(struct argp_state *state, const char *name, const char *text,
   return v;
 }
 
+double option_time(struct argp_state *state, const char *name, const char *text) {
+  double v = 0;
+  mho_errinfo ei;
+  if (mho_quantity_parse(text, "s", false, &v, &ei))
+    argp_error(state, "--%s: %s (s, min, h, d, mo, y)", name, ei.message);
+  if (!(v >= 0))
+    argp_error(state, "--%s: '%s' lies before programming", name, text);
+  return v;
+}
+
+void note_no_drift(const mho_experiment *e) {
+  if (e->device_config.drift.law == MHO_DRIFT_NONE)
+    fprintf(stderr, "note: this device does not drift (device.drift.law: none); its read noise may grow\n");
+}
+
 error_t common_option(common_options *o, int key, char *arg, struct argp_state *state) {
   switch (key) {
   case OPTION_DB:

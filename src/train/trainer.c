@@ -405,8 +405,11 @@ static bool calibration_due(const mho_trainer *t, int64_t update) {
 }
 
 /* Settle a batch of training images as in learning, with the converters' full scales growing to what they see. */
+/* Whoever watches waits for images of their own: these are not seen. */
 static void calibrate(mho_trainer *t, const batch_job *b) {
   int chunks = ceil_div(b->n, t->chunk);
+  mho_watch watch = t->watch;
+  t->watch = (mho_watch){0};
   batch_job learn = *b;
   learn.learn = true;
   learn.metered = false;
@@ -414,6 +417,7 @@ static void calibrate(mho_trainer *t, const batch_job *b) {
   for (int i = 0; i < chunks; i++) /* one after another: they write the same full scales */
     settle_chunk(&learn, i, 0);
   record(t, false);
+  t->watch = watch;
 }
 
 typedef struct update_job {

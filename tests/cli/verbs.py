@@ -82,6 +82,27 @@ def test_settle():
     # steps of one settler are no times of the other
     assert 'settle.free' in run('settle', 'net.yaml', '--set', 'settle.method=ode', '--set', 'settle.free=3', code=2).stderr
     run('settle', 'net.yaml', '--set', 'settle.method=ode', '--set', 'settle.read_free=3')
+    # what an ADC is calibrated on is not shown: each phase once, whatever the settler
+    for method in (['synchronous', 'settle.free=6', 'settle.nudged=4'], ['ode'], ['sweep']):
+        adc = [f'settle.method={method[0]}', *method[1:], 'array.model=periphery', 'array.adc_bits=8', 'train.batch=50']
+        for of, sample in (('net.yaml', '2'), ('circuit', '3')):
+            rows = run('settle', of, '--sample', sample, *[w for a in adc for w in ('--set', a)]).stdout.splitlines()
+            phases = [r.split(',')[0] for r in rows[1:]]
+            steps = [int(r.split(',')[1]) for r in rows[1:]]
+            assert phases == sorted(phases) and set(phases) == {'0', '1'}, (method, of, phases)
+            assert steps.count(0) == 2, (method, of, steps)
+    says = run('settle', 'net.yaml', '--set', 'settle.method=spice', code=None)  # 2 with ngspice, and without
+    assert says.returncode == 2 and says.stdout == '', says
+    assert 'settle.method: spice' in says.stderr and 'rule=ep' not in says.stderr, says.stderr
+    assert 'nothing settles under rule bp' in run('settle', 'net.yaml', '--set', 'rule=bp', code=2).stderr
+    # an hour after programming every conductance, and with it every weight, is (3600 s/20 s)^-0.1 of what it was
+    drift = ['--set', 'network.hidden=[5]', '--set', 'network.neuron=linear', '--set', 'device=linear', '--set',
+             'device.drift.law=power', '--set', 'device.drift.nu=0.1']
+    now, later = ([float(v) for v in run('settle', 'net.yaml', *drift, *after).stdout.splitlines()[2].split(',')[4:]]
+                  for after in ([], ['--after', '1h']))
+    assert all(abs(b - 180 ** -0.1 * a) < 1e-5 for a, b in zip(now, later)), (now, later)
+    assert 'does not drift' in run('settle', 'net.yaml', '--after', '1h').stderr
+    assert '--after' in run('settle', 'net.yaml', '--after', 'soon', code=2).stderr
     out = run('query', "SELECT count(*), sum(settled), min(time_s) > 0 AND min(settle_sample.energy_j) > 0 FROM settle_sample JOIN run ON "
               "run_id = id WHERE name = 'circuit' AND epoch = 2", '--csv').stdout
     assert out.splitlines()[1] == '20,20,1'
