@@ -125,6 +125,7 @@ typedef struct mho_crossbar_panels mho_crossbar_panels; /* the effective matrix 
 struct mho_crossbar {
   int rows, cols;
   struct mho_weights *weights; /* programmed ones, and what wires make of them: src/array/weights.h */
+  double read_voltage;  /* V of a line that is driven by an activity of 1 */
   double w_max;         /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
   mho_cells *pos, *neg; /* G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device
                          * of a pair, or a reference that is never pulsed */
@@ -212,6 +213,8 @@ MHO_API void mho_crossbar_unpack(const mho_crossbar *x);
 MHO_API const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transposed);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
+/** The device's config where reads show its I-V law and that is no straight line; else NULL. */
+MHO_API const mho_device_config *mho_crossbar_law(const mho_crossbar *x);
 /** Whether reads are random, ... */
 MHO_API bool mho_crossbar_noisy(const mho_crossbar *x);
 /** ... or differ from the product in any way. */
@@ -220,7 +223,7 @@ MHO_API bool mho_crossbar_lossy(const mho_crossbar *x);
 MHO_API int mho_crossbar_parts(const mho_crossbar *x, bool transposed);
 /** mho_real's of scratch that a read of n samples needs. */
 MHO_API size_t mho_crossbar_scratch(const mho_crossbar *x, int n);
-/** Conductances of the pair in siemens, [rows x cols] each; for the ideal device those of a pair with
+/** Conductances of the pair in siemens as reads find them (see mho_crossbar_age), [rows x cols] each; for the ideal device those of a pair with
  * mid-range rest state and w_max, or the largest |weight|, at their ends (g_min, g_max of `config`). */
 MHO_API void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *g_pos,
                                   double *g_neg, double *g_unit);

@@ -80,13 +80,14 @@ MHO_API const char *mho_spice_messages(const mho_spice *s);
 
 /* ---------------------------------------------------------------- netlists */
 
-/* One read of a crossbar of linear devices. Word line i and bit line j are joined by G+[i][j] and G-[i][j],
+/* One read of a crossbar. Word line i and bit line j are joined by G+[i][j] and G-[i][j],
  * the positive and the negative ones in arrays of their own.
  *   forward      word lines w<i> driven by Vin<i>, bit lines p<j> and n<j> sensed at 0 V:
  *                I[j] = sum_i (G+[i][j] - G-[i][j]) V[i]
  *   transposed   bit lines b<j> driven by Vin<j>, word lines p<i> and n<i> sensed at 0 V:
  *                I[i] = sum_j (G+[i][j] - G-[i][j]) V[j]
- * Devices are resistors Rp_<i>_<j>, Rn_<i>_<j>; sensed currents are i(Vp<k>), i(Vn<k>), into ground, positive
+ * Devices are resistors Rp_<i>_<j>, Rn_<i>_<j>, or with an I-V law subcircuits Xp_<i>_<j>, Xn_<i>_<j>, whose voltage is
+ * that of the driven line against the sensed one, forward and transposed; sensed currents are i(Vp<k>), i(Vn<k>), into ground, positive
  * for positive V.
  *
  * With wires the lines have a node at every device, wp_<i>_<j> and bp_<i>_<j> (wn_, bn_ of the negative
@@ -102,6 +103,7 @@ typedef struct mho_netlist_crossbar {
   const double *g_pos;    /* [rows x cols], S; a 0 is left out of the circuit */
   const double *g_neg;    /* the same; nullable: no negative devices */
   const double *v_in;     /* V: [rows], transposed [cols] */
+  const mho_device_config *iv; /* whose I-V law the devices have, g the slope at 0 V; nullable: resistors */
   bool transposed;        /* drive bit lines, sense word lines */
   double r_word, r_bit;   /* ohm a wire segment; 0: no wires */
   int tile[2];            /* rows and columns of a physical tile; 0: as large as the array */
@@ -120,10 +122,11 @@ typedef struct mho_netlist_crossbar {
  *          infinite wire resistance; MHO_ENOMEM. */
 MHO_API mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mho_errinfo *ei);
 
-/** The currents that the core expects of a netlist's crossbar, wires and tiles included, in double precision.
+/** The currents that the core expects of a netlist's crossbar, I-V law, wires and tiles included, in double precision.
  *  @param x    its v_in is the input.
  *  @param out  [cols], transposed [rows], A.
- *  @return MHO_OK; as mho_wire_new, mho_wire_set and mho_wire_solve. */
+ *  @return MHO_OK; as mho_wire_new, mho_wire_set, mho_wire_solve and mho_wire_newton; MHO_EUNSUPPORTED for the law hfo2
+ *          between wires. */
 MHO_API mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out, mho_errinfo *ei);
 
 /** Read a crossbar in ngspice for n input vectors: the netlist is loaded once, then the inputs are changed.
@@ -169,7 +172,7 @@ typedef struct mho_netlist_network {
   const double *x;                   /* [features] */
   const double *error;               /* [classes] p - y that nudges; nullable: free phase only */
   double nudge;                      /* beta_f */
-  double v_read, v_unit, r_mem, tau; /* V, V, ohm, s; 0: 0.1, 0.1, 10k, 100n */
+  double v_read, v_unit, r_mem, tau; /* V, V, ohm, s; 0: the crossbars' read voltage, the same, 10k, 100n */
   int inputs;                        /* MHO_NETLIST_FULL, MHO_NETLIST_NORTON */
   bool external;                     /* inputs and error by external sources, for a session */
   bool transient;                    /* the .control block runs .tran instead of .op */
@@ -181,8 +184,9 @@ typedef struct mho_netlist_network {
   const char *title;                         /* nullable */
 } mho_netlist_network;
 
-/** Whether a network has a circuit. MHO_EUNSUPPORTED for a neuron without one, and for connections that are not one
- *  crossbar from layer to layer (convolutions, biases). */
+/** Whether a network has a circuit. MHO_EUNSUPPORTED for a neuron without one or with circuits of its own (neuron.*), for
+ *  connections that are not one crossbar from layer to layer (convolutions, biases), and for reads that show the
+ *  devices' I-V law. */
 MHO_API mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei);
 /** The netlist as text. With control it prints "free_<layer>_<j> = V" for every neuron's V(z) and every
  *  V(u_out), and "nudged_<layer>_<j>" with an error, when run by `ngspice -b`.

@@ -119,6 +119,9 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
   x->rows = rows;
   x->cols = cols;
   x->w_max = o->w_max;
+  mho_array_config defaults;
+  mho_params_init(mho_array_params, &defaults);
+  x->read_voltage = (o->array_config ? o->array_config : &defaults)->read_voltage;
   x->model = o->array;
   x->params = o->array_params;
   x->read_noise = mho_rng_make(o->noise_seed, MHO_RNG_READ, 2 * o->index);
@@ -400,9 +403,13 @@ bool mho_crossbar_noisy(const mho_crossbar *x) {
   return cells || (x->model->noisy && x->model->noisy(x->params));
 }
 
-bool mho_crossbar_lossy(const mho_crossbar *x) {
+const mho_device_config *mho_crossbar_law(const mho_crossbar *x) {
   bool bent = x->model->shows_cells && x->pos && x->pos->config.iv.law != MHO_IV_OHMIC;
-  return bent || mho_crossbar_noisy(x) || (x->model->lossy && x->model->lossy(x->params));
+  return bent ? &x->pos->config : NULL;
+}
+
+bool mho_crossbar_lossy(const mho_crossbar *x) {
+  return mho_crossbar_law(x) || mho_crossbar_noisy(x) || (x->model->lossy && x->model->lossy(x->params));
 }
 
 int mho_crossbar_parts(const mho_crossbar *x, bool transposed) {
@@ -417,6 +424,12 @@ void mho_crossbar_read(const mho_crossbar *x, const mho_read *r) {
   x->model->read(x, r);
 }
 
+/* Conductance of a cell in S that reads find at a normalized g. */
+static double siemens_of(const mho_cells *c, size_t cell, float g) {
+  bool open = c->fault && c->fault[cell] == MHO_FAULT_OPEN;
+  return open ? 0 : fmax(c->g_min + (double)g * (c->g_max - c->g_min), 0);
+}
+
 void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *g_pos,
                           double *g_neg, double *g_unit) {
   size_t n = (size_t)x->rows * (size_t)x->cols;
@@ -427,8 +440,8 @@ void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config
   }
   for (size_t i = 0; i < n; i++) {
     double half = x->pos ? 0 : 0.5 * (double)x->weights->programmed[i] / top;
-    g_pos[i] = x->pos ? mho_cells_siemens(x->pos, i) : config->g_min + range * (0.5 + half);
-    g_neg[i] = x->pos ? mho_cells_siemens(x->neg, i) : config->g_min + range * (0.5 - half);
+    g_pos[i] = x->pos ? siemens_of(x->pos, i, mho_crossbar_shown(x, 0)[i]) : config->g_min + range * (0.5 + half);
+    g_neg[i] = x->pos ? siemens_of(x->neg, i, mho_crossbar_shown(x, 1)[i]) : config->g_min + range * (0.5 - half);
   }
   *g_unit = range / top;
 }

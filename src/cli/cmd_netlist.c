@@ -13,6 +13,7 @@ typedef struct options {
   const char *layer, *r_word, *r_bit, *tile, *models;
   bool network, device, check, transposed, norton, transient;
   long sample, pulses;
+  double after; /* s since programming */
   const char *word[MAX_WORDS]; /* RUN or CONFIG; files to check */
   int n_words;
 } options;
@@ -30,7 +31,8 @@ enum {
   KEY_DEVICE,
   KEY_PULSES,
   KEY_MODELS,
-  KEY_CHECK
+  KEY_CHECK,
+  KEY_AFTER
 };
 static const struct argp_option option_table[] = {
     OPT_DB,
@@ -47,6 +49,7 @@ static const struct argp_option option_table[] = {
     {"device", KEY_DEVICE, NULL, 0, "one device under pulses at random", 0},
     {"pulses", KEY_PULSES, "N", 0, "so many (default 50)", 0},
     {"sample", KEY_SAMPLE, "N", 0, "number of the test image (default 0)", 0},
+    {"after", KEY_AFTER, "TIME", 0, "with conductances as they are a time after programming: 1h, 1d, 1mo", 0},
     OPT_OUT("write there instead of to standard output"),
     {"models", KEY_MODELS, "FOLDER", 0,
      "instead: write the subcircuits of all neurons and devices there, as .lib files; prints the devices' "
@@ -87,6 +90,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_SAMPLE:
     o->sample = option_number(state, "sample", arg, 0, 1000000000);
+    return 0;
+  case KEY_AFTER:
+    o->after = option_time(state, "after", arg);
     return 0;
   case KEY_DEVICE:
     o->device = true;
@@ -169,7 +175,7 @@ static mho_err crossbar_text(const options *o, const subject *of_run, const char
     char title[400], place[96];
     err = subject_drive(of_run, k, o->transposed, (int)o->sample, v, place, ei);
     for (int i = 0; i < (o->transposed ? k->xb->cols : k->xb->rows); i++)
-      v[i] *= 0.1; /* V of an activity of 1 */
+      v[i] *= k->xb->read_voltage;
     snprintf(title, sizeof title, "crossbar %s of %s, read of test image %ld%s", k->name, of, o->sample,
              place);
     mho_netlist_siemens(k->xb, &of_run->e->device_config, 0, g_pos, g_neg, &g_unit);
@@ -263,10 +269,12 @@ static mho_err netlist(const options *o, session *s, mho_errinfo *ei) {
   subject x;
   subject_states settled = {0};
   char *text = NULL, of[128];
-  mho_err err = subject_open(s, &o->common, MHO_STORE_READ, &x, ei);
+  mho_err err = subject_open(s, &o->common, MHO_STORE_READ, o->after, &x, ei);
   if (err)
     return err;
-  snprintf(of, sizeof of, *x.id ? "run %.100s" : "%.100s", *x.id ? x.id : o->common.run);
+  snprintf(of, sizeof of, *x.id ? "run %.80s" : "%.80s", *x.id ? x.id : o->common.run);
+  if (o->after > 0)
+    mho_text_append(of, sizeof of, " after %.4g s", o->after);
   if (o->device)
     err = device_text(o, &x, of, &text, ei);
   else if (!o->network)

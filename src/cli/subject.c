@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli/subject.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "array/weights.h"
@@ -46,23 +47,60 @@ static mho_err open_run(session *s, const common_options *o, mho_store_mode mode
   return err;
 }
 
-mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, subject *out,
+/* Say which circuits and noise of the run's reads are in no netlist. */
+static void note_left_out(const mho_experiment *e, const mho_crossbar *x) {
+  const mho_array_model *model = (const mho_array_model *)e->array.entry;
+  mho_params keys_of = model->entry.params;
+  char keys[512] = "";
+  for (int i = 0; i < keys_of.n && strcmp(model->entry.id, "spice"); i++)
+    if (!mho_param_is_default(&keys_of.p[i], e->array.params))
+      mho_text_append(keys, sizeof keys, "%sarray.%s", *keys ? ", " : "", keys_of.p[i].name);
+  if (model->shows_cells && x->pos && mho_device_reads_noisy(&x->pos->config))
+    mho_text_append(keys, sizeof keys, "%sdevice.read_noise", *keys ? ", " : "");
+  if (*keys)
+    fprintf(stderr, "note: not in the circuit: %s\n", keys);
+  if (e->device_config.iv.law != MHO_IV_OHMIC && !mho_crossbar_law(x))
+    fprintf(stderr,
+            "note: reads do not show device.iv.law here (device %s, array.model %s): the circuit's devices are "
+            "resistors\n",
+            e->device.entry->id, model->entry.id);
+}
+
+/* Reads through ideal circuits, with what I-V law the reads show. */
+static mho_err read_plainly(session *s, subject *x, mho_crossbar *xb, mho_errinfo *ei) {
+  mho_crossbar_options o = {.array_config = &x->e->array_config};
+  bool bent = mho_crossbar_law(xb) != NULL;
+  if (xb->model->detach)
+    xb->model->detach(xb);
+  if (!bent) {
+    xb->model = (const mho_array_model *)mho_registry_find(s->registry, MHO_KIND_ARRAY, "ideal");
+    return MHO_OK;
+  }
+
+  xb->pos->config.read_noise.law = xb->neg->config.read_noise.law = MHO_READ_NOISE_NONE;
+  mho_params_init(xb->model->entry.params, x->plain.params);
+  xb->params = x->plain.params;
+  mho_err err = xb->model->attach ? xb->model->attach(xb, &o, ei) : MHO_OK;
+  if (!err)
+    mho_crossbar_refresh(xb, 0, (size_t)xb->rows * (size_t)xb->cols);
+  return err;
+}
+
+mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, double after, subject *out,
                      mho_errinfo *ei) {
   *out = (subject){0};
   mho_err err = is_config(o->run) ? open_config(s, o, out, ei) : open_run(s, o, mode, out, ei);
-  if (err) {
+  if (!err && after > 0) {
+    note_no_drift(out->e);
+    err = mho_trainer_age(out->t, after, ei);
+  }
+  if (!err)
+    note_left_out(out->e, mho_trainer_network(out->t)->connection[0].xb);
+  for (int c = 0; !err && c < mho_trainer_network(out->t)->n_connections; c++)
+    err = read_plainly(s, out, mho_trainer_network(out->t)->connection[c].xb, ei);
+  if (err)
     subject_close(out);
-    return err;
-  }
-  mho_network *net = mho_trainer_network(out->t);
-  const mho_entry *ideal = mho_registry_find(s->registry, MHO_KIND_ARRAY, "ideal");
-  for (int c = 0; c < net->n_connections; c++) {
-    mho_crossbar *x = net->connection[c].xb;
-    if (x->model->detach)
-      x->model->detach(x);
-    x->model = (const mho_array_model *)ideal;
-  }
-  return MHO_OK;
+  return err;
 }
 
 void subject_close(subject *x) {
@@ -88,6 +126,7 @@ const mho_connection *subject_connection(const subject *x, const char *name, mho
 mho_err subject_wires(const subject *x, const mho_connection *k, mho_netlist_crossbar *netlist,
                       mho_errinfo *ei) {
   const mho_array_config *wires = &x->e->array_config;
+  netlist->iv = mho_crossbar_law(k->xb);
   if (!mho_crossbar_is_wired(k->xb))
     return MHO_OK;
   if (wires->wire_negative != MHO_WIRE_NEGATIVE_OWN)

@@ -8,21 +8,24 @@
 #include "mho/train.h"
 
 typedef struct subject {
+  mho_choice plain; /* the array model's keys where all its circuits are ideal */
   mho_experiment *e;
   mho_trainer *t; /* a run's last checkpoint, or a config's initial weights */
   mho_store *store;
   char id[MHO_ID_MAX]; /* of the run; "" for a config */
 } subject;
 
-/** RUN or CONFIG (a word that ends in .yaml or .yml) of the common options, with --set on top. All its crossbars
- *  read exactly afterwards: the circuits have no noise and no converters. */
-mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, subject *out, mho_errinfo *ei);
+/** RUN or CONFIG (a word that ends in .yaml or .yml) of the common options, with --set on top, a time after it was
+ *  programmed (s). Its crossbars read without noise, converters and amplifiers afterwards, as circuits of them do, but with
+ *  the devices' I-V law where the run's reads show it (mho_crossbar_law). What that leaves out is said on stderr. */
+mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, double after, subject *out,
+                     mho_errinfo *ei);
 void subject_close(subject *x);
 
 /** A connection by its name, or the one into the read-out without one. */
 const mho_connection *subject_connection(const subject *x, const char *name, mho_errinfo *ei);
-/** Into a crossbar's netlist the wires and tiles that the connection was trained with, if any; MHO_EUNSUPPORTED where they
- * have no netlist. */
+/** Into a crossbar's netlist the I-V law, wires and tiles that the connection was trained with, if any; MHO_EUNSUPPORTED
+ * where they have no netlist. */
 mho_err subject_wires(const subject *x, const mho_connection *k, mho_netlist_crossbar *netlist,
                       mho_errinfo *ei);
 /** beta_f of the experiment's rule; 0.1 where it has none. */

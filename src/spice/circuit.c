@@ -12,13 +12,14 @@
 #include "mho/spice.h"
 #include "spice/subckt.h"
 
-static const double TAU = 100e-9, V_READ = 0.1, V_UNIT = 0.1, R_MEM = 10e3; /* as the netlist's defaults */
+static const double TAU = 100e-9, R_MEM = 10e3; /* as the netlist's defaults */
 
 struct mho_spice_network {
   mho_spice *s;
   mho_spice_network_options o;
   mho_device_config device; /* what o.device points to */
   int n_connections, n_layers;
+  double v_read; /* V of an activity of 1, and of a summed input of 1 */
   double *top;                     /* [connections] weight at the ends of the range; ideal device only */
   double **g;                      /* [connections] of [2 x cells]: conductances in the circuit, G+ then G- */
   double *fresh;                   /* [2 x most cells] */
@@ -48,9 +49,9 @@ static double supply(void *user, const char *name, double t) {
 static void set_sources(mho_spice_network *c, const double *x, double nudge, const double *error) {
   const mho_network *net = c->o.net;
   for (int i = 0; i < net->layer[0].n; i++)
-    c->input[i] = V_READ * x[i];
+    c->input[i] = c->v_read * x[i];
   for (int k = 0; k < net->layer[net->n_layers - 1].n; k++)
-    c->error[k] = error ? -nudge * V_READ * error[k] : 0;
+    c->error[k] = error ? -nudge * c->v_read * error[k] : 0;
   if (c->o.inputs != MHO_NETLIST_NORTON)
     return;
   for (int i = 0; i < net->n_links; i++) {
@@ -59,7 +60,7 @@ static void set_sources(mho_spice_network *c, const double *x, double nudge, con
       continue;
     const mho_crossbar *xb = net->connection[k->connection].xb;
     const double *g = c->g[k->connection];
-    double unit = V_UNIT / (V_READ * R_MEM * c->g_unit[k->connection]);
+    double unit = 1 / (R_MEM * c->g_unit[k->connection]);
     for (int col = 0; col < xb->cols; col++)
       c->current[k->to][col] = 0;
     for (int row = 0; row < xb->rows; row++)
@@ -106,8 +107,8 @@ static mho_err load(mho_spice_network *c, mho_errinfo *ei) {
   mho_err err = mho_netlist_network_write(&(mho_netlist_network){.net = c->o.net,
                                                                  .device = c->o.device,
                                                                  .top = c->top,
-                                                                 .v_read = V_READ,
-                                                                 .v_unit = V_UNIT,
+                                                                 .v_read = c->v_read,
+                                                                 .v_unit = c->v_read,
                                                                  .r_mem = R_MEM,
                                                                  .tau = TAU,
                                                                  .inputs = c->o.inputs,
@@ -209,6 +210,7 @@ mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o, 
     c->o.device = &c->device;
     c->n_connections = o->net->n_connections;
     c->n_layers = o->net->n_layers;
+    c->v_read = o->net->connection[0].xb->read_voltage;
   }
   mho_err err =
       c && allocate(c) ? load(c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
@@ -241,7 +243,7 @@ static mho_err read_states(const mho_spice_network *c, double *const *z, mho_err
       mho_err err = mho_spice_last(c->s, name, &z[l][j], ei);
       if (err)
         return err;
-      z[l][j] /= hidden ? V_READ : V_UNIT;
+      z[l][j] /= c->v_read;
       if (!isfinite(z[l][j]))
         return mho_fail(ei, MHO_ESPICE, "ngspice found %g at %s", z[l][j], name);
     }

@@ -84,12 +84,16 @@ static void add_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
       wires ? "" : ", no wire resistance");
   add(t,
       "* %s read: %s are driven, %s are sensed at virtual ground\n"
-      "*   I[%c] = sum over %c of %s V[%c]%s\n",
+      "*   I[%c] = sum over %c of %s V[%c]%s%s\n",
       x->transposed ? "transposed" : "forward", x->transposed ? "bit lines b<j>" : "word lines w<i>",
       x->transposed ? "word lines" : "bit lines", x->transposed ? 'i' : 'j', x->transposed ? 'j' : 'i',
-      difference, x->transposed ? 'j' : 'i', wires ? ", were it not for the wires" : "");
-  add(t, "* Rp_<i>_<j>%s: device at word line i, bit line j; devices of conductance 0 are left out\n",
-      x->g_neg ? ", Rn_<i>_<j>" : "");
+      difference, x->transposed ? 'j' : 'i', x->iv ? ", were devices not bent by the I-V law of cell" : "",
+      wires ? ", were it not for the wires" : "");
+  char kind = x->iv ? 'X' : 'R';
+  add(t, "* %cp_<i>_<j>", kind);
+  if (x->g_neg)
+    add(t, ", %cn_<i>_<j>", kind);
+  add(t, ": device at word line i, bit line j; devices of conductance 0 are left out\n");
   if (wires)
     add_wires_head(t, x);
 }
@@ -146,18 +150,36 @@ static void add_bit_node(mho_spice_text *t, const mho_netlist_crossbar *x, char 
 static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double g, char sign, int i, int j) {
   if (g == 0 && !x->external)
     return;
-  add(t, "R%c_%d_%d ", sign, i, j);
+  add(t, "%c%c_%d_%d ", x->iv ? 'X' : 'R', sign, i, j);
   for (int end = 0; end < 2; end++) /* from the driven line to the sensed one */
     if ((end == 0) != x->transposed)
       add_word_node(t, x, sign, i, j);
     else
       add_bit_node(t, x, sign, i, j);
-  add_number(t, x->external ? mho_netlist_ohm(g) : 1 / g);
+  if (x->iv) {
+    add(t, "cell gs=");
+    add_number(t, g);
+  } else {
+    add_number(t, x->external ? mho_netlist_ohm(g) : 1 / g);
+  }
   add(t, "\n");
 }
 
+/* A device that is read, with its I-V law; where that is no straight line ngspice's own tolerances are too wide. */
+static void add_cell(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  char current[512];
+  if (!mho_device_spice_current(x->iv, "gs", "V(p,n)", current, sizeof current)) {
+    t->failed = true;
+    return;
+  }
+  add(t,
+      "\n.options reltol=1e-10 vntol=1e-12 abstol=1e-18 itl1=1000\n"
+      "* a device: its I-V law, gs (S) the slope at 0 V\n.subckt cell p n gs=1u\nBd p n I=%s\n.ends cell\n",
+      current);
+}
+
 static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, const double *g, char sign) {
-  add(t, "\n* %s devices (ohm)\n", sign == 'p' ? "positive" : "negative");
+  add(t, "\n* %s devices (%s)\n", sign == 'p' ? "positive" : "negative", x->iv ? "S at 0 V" : "ohm");
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++)
       add_device(t, x, g[(size_t)i * (size_t)x->cols + (size_t)j], sign, i, j);
@@ -229,6 +251,8 @@ static void add_control(mho_spice_text *t, const mho_netlist_crossbar *x) {
 }
 
 static void add_body(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  if (x->iv)
+    add_cell(t, x);
   add_inputs(t, x);
   add_devices(t, x, x->g_pos, 'p');
   add_wires(t, x, 'p');

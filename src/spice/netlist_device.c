@@ -18,7 +18,7 @@
 #define add_number mho_spice_text_add_number
 
 enum { STEPS = 60 }; /* time constants of a move in a pulse's width: e^-60 is below rounding */
-static const double WIDTH = 100e-9, V_PULSE = 1, V_READ = 0.1;
+static const double WIDTH = 100e-9, V_PULSE = 1;
 
 typedef struct circuit {
   const mho_netlist_device *x;
@@ -160,17 +160,17 @@ mho_err mho_netlist_device_lib(const mho_netlist_device *x, char **out, mho_erri
 
 /* ---------------------------------------------------------------- the train of pulses */
 
-/* A period is twice a pulse: a short rest at the read voltage, the pulse, the rest in which g follows. The state
+/* A period is twice a pulse: a short rest at 0 V, the pulse, the rest in which g follows. The state
  * is looked at where a period ends. */
 static double period(const circuit *c) {
   return 2 * c->width;
 }
 
 static void add_train(mho_spice_text *t, const circuit *c) {
-  /* a model that integrates moves on the edges and at the read voltage too: it gets steep ones, and no voltage */
+  /* a model that integrates moves on the edges too: it gets steep ones */
   bool rate = *c->s.rate != 0;
-  double edge = (rate ? 1e-6 : 0.01) * c->width, delay = 0.2 * c->width, rest = rate ? 0 : V_READ;
-  add(t, "\n* pulses (V)%s\nVd d 0 PWL(0 %g", rate ? "" : " on a read voltage", rest);
+  double edge = (rate ? 1e-6 : 0.01) * c->width, delay = 0.2 * c->width, rest = 0;
+  add(t, "\n* pulses (V)\nVd d 0 PWL(0 %g", rest);
   for (int k = 0; k < c->x->n; k++) {
     double at = k * period(c) + delay, v = c->x->pulse[k] > 0 ? c->v_set : c->v_reset;
     add(t, "\n+ %.12g %g %.12g %.12g %.12g %.12g %.12g %g", at, rest, at + edge, v, at + c->width, v,

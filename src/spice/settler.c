@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "array/weights.h"
 #include "mho/settle.h"
 #include "mho/spice.h"
 #include "spice/session.h"
@@ -72,6 +73,7 @@ static uint64_t structure_of(const mho_network *net, const loop *p) {
     h = mix(h, places, sizeof places);
     h = mix(h, &scale, sizeof scale);
   }
+  h = mix(h, &net->connection[0].xb->read_voltage, sizeof(double));
   return h;
 }
 
@@ -177,6 +179,44 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   sample_free(&s);
 }
 
+/* ---------------------------------------------------------------- what has no circuit */
+
+/* Nothing is kept for a thread; what the circuit would leave out is refused, and a missing library at once. */
+static mho_err check_network(const mho_network *net, const void *params, int n, void **out, mho_errinfo *ei) {
+  *out = NULL;
+  mho_err err = mho_netlist_network_check(net, ei);
+  if (err)
+    return err;
+
+  for (int c = 0; c < net->n_connections; c++) {
+    const mho_crossbar *x = net->connection[c].xb;
+    if (mho_crossbar_is_wired(x))
+      return mho_fail(ei, MHO_EUNSUPPORTED,
+                      "settle.method: spice settles a circuit without wires: set array.wire.r_word and r_bit to 0, or "
+                      "another settle.method");
+    if (!strcmp(x->model->entry.id, "spice"))
+      return mho_fail(ei, MHO_EUNSUPPORTED,
+                      "settle.method: spice and array.model: spice both want the one circuit that ngspice holds: use one "
+                      "of them");
+    if (mho_crossbar_lossy(x))
+      return mho_fail(ei, MHO_EUNSUPPORTED,
+                      "settle.method: spice settles a circuit without converters, amplifiers and read noise: set "
+                      "array.model to ideal, or another settle.method");
+  }
+
+  mho_spice *s;
+  pthread_mutex_lock(&the.kept.lock);
+  if (!the.kept.session)
+    err = mho_spice_open(&s, ei);
+  if (!err && !the.kept.session)
+    mho_spice_close(s);
+  pthread_mutex_unlock(&the.kept.lock);
+  return err;
+}
+
+static void nothing_to_free(void *workspace) {
+}
+
 const mho_settler mho_settler_spice = {
     .entry =
         {.abi = MHO_ABI,
@@ -187,4 +227,6 @@ const mho_settler mho_settler_spice = {
          .params = MHO_PARAMS(loop, table)},
     .settle = settle,
     .unmetered = true,
+    .workspace_new = check_network,
+    .workspace_free = nothing_to_free,
 };

@@ -36,7 +36,7 @@ bool mho_subckt_neuron(mho_spice_text *t, const mho_neuron *neuron) {
     return false;
   add(t,
       "* neuron: membrane C dv/dt = -v/R + currents into u, activity V(z) = v_read rho(v/v_unit)\n"
-      ".subckt neuron_%s u z r_mem=10k tau=100n v_unit=0.1 v_read=0.1\n",
+      ".subckt neuron_%s u z r_mem=10k tau=100n v_unit=0.2 v_read=0.2\n",
       neuron->entry.id);
   add_membrane(t);
   add(t, "Bz z 0 V={v_read}*");

@@ -550,6 +550,47 @@ static void test_refusals(void **state) {
   refuse("settle: {method: ode, stepper: rk3}", "rk2|rk4");
 }
 
+/* ---------------------------------------------------------------- devices that bend */
+
+typedef struct bent_states {
+  double h1[12], h2[5];
+} bent_states;
+
+static void keep_bent(void *user, const mho_trace_point *p) {
+  bent_states *s = user;
+  if (p->phase == 0) {
+    memcpy(s->h1, p->z[1], sizeof s->h1);
+    memcpy(s->h2, p->z[2], sizeof s->h2);
+  }
+}
+
+/* The second layer of a chain hears the first one alone: z2 = tanh(sum_i W_ij sinh(b V z1_i)/(b V)), by hand, for an
+ * activity of 1 at V = array.read_voltage. */
+static void test_iv_law(void **state) {
+  subject n = net_new("dataset: {test: 5}\nnetwork: {hidden: [12, 5], neuron: tanh}\n"
+                      "device: {model: linear, iv: {law: sinh, b: 8}}\narray: {model: periphery, read_voltage: 0.3 V}\n"
+                      "feedback: {scale: 0.2}\nsettle: {method: ode, tolerance: 1e-7, difference: subtract}\n");
+  bent_states s;
+  mho_watched w;
+  OK(mho_trainer_watch(n.t, &mho_trainer_dataset(n.t)->test, 3, keep_bent, &s, &w, &ei));
+  const mho_real *m = mho_crossbar_matrix(crossbar(&n, 1, 2));
+  double worst = 0, straight = 0, b = 8 * 0.3;
+
+  for (int j = 0; j < 5; j++) {
+    double bent = 0, plain = 0;
+    for (int i = 0; i < 12; i++) {
+      bent += (double)m[i * 5 + j] * sinh(b * s.h1[i]) / b;
+      plain += (double)m[i * 5 + j] * s.h1[i];
+    }
+    worst = fmax(worst, fabs(s.h2[j] - tanh(bent)));
+    straight = fmax(straight, fabs(s.h2[j] - tanh(plain)));
+  }
+  print_message("  sinh law: %.1e off, %.2g off the states of resistors\n", worst, straight);
+  assert_true(worst < 1e-6);
+  assert_true(straight > 0.05);
+  net_free(&n);
+}
+
 /* ---------------------------------------------------------------- a live error */
 
 /* The last states of the two phases. */
@@ -599,6 +640,7 @@ static void test_live_error(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_iv_law),
       cmocka_unit_test(test_live_error),
       cmocka_unit_test(test_linear_neurons),
       cmocka_unit_test(test_symmetric_nets_settle),
