@@ -264,6 +264,8 @@ static mho_err connect_file(mho_store *s, int flags, const char *options, mho_er
   sqlite3_extended_result_codes(s->db, 1);
   if (rc)
     return mho_store_fail(s, rc, "open the run database", ei);
+  if ((rc = mho_store_share_function(s->db)))
+    return mho_store_fail(s, rc, "open the run database", ei);
   sqlite3_busy_handler(s->db, busy, s);
   sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
   sqlite3_db_config(s->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL); /* "colunm" is no text */
