@@ -341,6 +341,11 @@ static mho_err compare_models(const options *o, const session *s, const mho_puls
   return MHO_OK;
 }
 
+/* Readings that start a track or may be cut off by a bound: the filter takes them, the fit does not count them. */
+static int followed(const mho_fit *f) {
+  return f->rows - f->used - f->missing - f->outliers;
+}
+
 static void print_fit_json(const mho_fit *f) {
   json_t *values = json_object();
   for (int i = 0; i < f->n; i++)
@@ -348,11 +353,11 @@ static void print_fit_json(const mho_fit *f) {
                         json_pack("{sf sf sf sf}", "value", f->value[i].value, "error", f->value[i].error,
                                   "low", f->value[i].low, "high", f->value[i].high));
   json_t *o =
-      json_pack("{ss so ss sf sf sf sf sf si si si si si si}", "model", f->model->entry.id, "parameters",
+      json_pack("{ss so ss sf sf sf sf sf si si si si si si si}", "model", f->model->entry.id, "parameters",
                 values, "untold", f->untold, "pulse_noise_relative", f->pulse_relative,
                 "pulse_noise_of_range", f->pulse_add, "read_noise", f->read, "explained", f->explained,
                 "log_likelihood", f->likelihood, "rows", f->rows, "used", f->used, "missing", f->missing,
-                "outliers", f->outliers, "devices", f->devices, "cycles", f->tracks);
+                "outliers", f->outliers, "followed", followed(f), "devices", f->devices, "cycles", f->tracks);
   if (o && isfinite(f->spread_step))
     json_object_set_new(o, "spread_step", json_real(f->spread_step));
   if (o && isfinite(f->spread_asymmetry))
@@ -388,9 +393,9 @@ static void print_fit(const mho_fit *f) {
   if (*f->untold)
     printf("not told by the data   %s\n", f->untold);
   printf("mean response          %.2f %% of its variance explained\n", 100 * f->explained);
-  printf(
-      "readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers passed over\n",
-      f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers);
+  printf("readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers passed over, %d only "
+         "followed (the first of a cycle, and near a bound)\n",
+         f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers, followed(f));
 }
 
 static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data *d, mho_errinfo *ei) {
@@ -409,8 +414,26 @@ static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data
   return err;
 }
 
+/* Whether a card that was written can be read: else there is none. */
+static mho_err check_card(const options *o, const session *s, mho_errinfo *ei) {
+  char set[MHO_TEXT_MAX];
+  mho_config *c = NULL;
+  mho_experiment *e = NULL;
+  snprintf(set, sizeof set, "device.card=%s", o->common.out);
+  mho_err err = mho_config_new(&c, ei);
+  if (!err)
+    err = mho_config_set(c, set, ei);
+  if (!err)
+    err = mho_experiment_new(s->registry, c, false, &e, ei);
+  mho_experiment_free(e);
+  mho_config_free(c);
+  if (err)
+    remove(o->common.out);
+  return err;
+}
+
 /* The table model: the medians of the data as a CSV beside the card. */
-static mho_err fit_table(const options *o, const mho_pulse_data *d, mho_errinfo *ei) {
+static mho_err fit_table(const options *o, const session *s, const mho_pulse_data *d, mho_errinfo *ei) {
   char *csv = NULL, card[3 * MHO_TEXT_MAX], path[MHO_TEXT_MAX];
   double g_min, g_max;
   if (!o->common.out)
@@ -432,6 +455,8 @@ static mho_err fit_table(const options *o, const mho_pulse_data *d, mho_errinfo 
   if (!err)
     err = write_text(o->common.out, card, ei);
   if (!err)
+    err = check_card(o, s, ei);
+  if (!err)
     printf("%s and its table %s: %g to %g S\n", o->common.out, path, g_min, g_max);
   free(csv);
   return err;
@@ -450,7 +475,7 @@ static mho_err fit(const options *o, const session *s, mho_errinfo *ei) {
     return err;
   snprintf(model, sizeof model, "%s", strcmp(o->model, "all") ? o->model : "");
   if (!strcmp(model, "measured")) {
-    err = fit_table(o, &d, ei);
+    err = fit_table(o, s, &d, ei);
     mho_pulse_data_free(&d);
     return err;
   }
@@ -466,6 +491,8 @@ static mho_err fit(const options *o, const session *s, mho_errinfo *ei) {
     char *card = mho_fit_card(&f, o->common.word[1]);
     err = card ? write_text(o->common.out, card, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a card");
     free(card);
+    if (!err)
+      err = check_card(o, s, ei);
     if (!err && !o->common.json)
       printf("card                   %s\n", o->common.out);
   }

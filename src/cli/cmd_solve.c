@@ -310,10 +310,27 @@ static mho_err solve_all(const options *o, session *env, const mho_matrix *g, co
   return err;
 }
 
+/* The same range for every method. */
+static mho_err check_conductances(const options *o, const mho_matrix *g, mho_errinfo *ei) {
+  static const double G_MAX = 1; /* S, as of device.g_max */
+  for (int i = 0; i < g->rows; i++)
+    for (int j = 0; j < g->cols; j++) {
+      double v = g->v[(size_t)i * (size_t)g->cols + (size_t)j];
+      if (v >= 0 && v <= G_MAX)
+        continue;
+      const char *question = v > G_MAX ? ": are these resistances? Give their inverses, in siemens" : "";
+      return mho_fail_at(ei, MHO_EDATA, o->g, 0, "the conductance is %g S at row %d, column %d: expected 0 to %g S%s", v,
+                         i, j, G_MAX, question);
+    }
+  return MHO_OK;
+}
+
 static mho_err solve(const options *o, session *env, mho_errinfo *ei) {
   mho_matrix g, v = {0};
   solution s = {0};
   mho_err err = mho_matrix_read(o->g, &g, ei);
+  if (!err)
+    err = check_conductances(o, &g, ei);
   if (!err)
     err = mho_matrix_read(o->v, &v, ei);
   if (!err && v.cols != (o->transposed ? g.cols : g.rows))

@@ -15,6 +15,9 @@ static const mho_csv_column columns[COLUMNS] = {{"device", MHO_CSV_LABEL, false}
                                                 {"direction", MHO_CSV_DIRECTION, true},
                                                 {"g", MHO_CSV_NUMBER, true}};
 
+static const double G_MAX = 1;            /* S, as of device.g_max */
+static const double NOISE_BELOW_0 = 0.05; /* of the range */
+
 void mho_pulse_data_free(mho_pulse_data *d) {
   mho_free(d->device);
   mho_free(d->first);
@@ -85,6 +88,36 @@ static mho_err fill(const mho_csv *t, const char *path, double unit, const row *
   return err;
 }
 
+/* Conductances that no device has are a question to the user. A reading may fall below 0 by its noise, but not by as much
+ * of what the file spans. */
+static mho_err check_conductances(const mho_csv *t, const char *path, double unit, mho_errinfo *ei) {
+  int low = -1, high = -1;
+  const double *g = t->column[G];
+  for (int i = 0; i < t->rows; i++) {
+    if (!isfinite(g[i]))
+      continue;
+    if (low < 0 || g[i] < g[low])
+      low = i;
+    if (high < 0 || g[i] > g[high])
+      high = i;
+  }
+  if (low < 0)
+    return MHO_OK;
+
+  if (g[low] < -NOISE_BELOW_0 * (g[high] - g[low]))
+    return mho_fail_at(ei, MHO_EDATA, path, t->line[low],
+                       "a conductance of %g cannot be: are these weights? Map them onto conductances, g = (g_min + "
+                       "g_max)/2 + w (g_max - g_min)/2 for weights from -1 to 1: steps are relative to the range and "
+                       "stay what they are",
+                       g[low]);
+  if (unit * g[high] > G_MAX)
+    return mho_fail_at(ei, MHO_EDATA, path, t->line[high],
+                       "a conductance of %g S is no device's (%g S at most): which unit is the file in? For "
+                       "microsiemens add --unit uS",
+                       unit * g[high], G_MAX);
+  return MHO_OK;
+}
+
 mho_err mho_pulse_data_read(const char *path, double unit, mho_pulse_data *out, mho_errinfo *ei) {
   mho_csv t;
   *out = (mho_pulse_data){0};
@@ -103,6 +136,8 @@ mho_err mho_pulse_data_read(const char *path, double unit, mho_pulse_data *out, 
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu rows", n);
   for (int i = 0; i < t.rows && !err; i++)
     order[i] = (row){t.has[DEVICE] ? t.column[DEVICE][i] : 0, t.has[CYCLE] ? t.column[CYCLE][i] : 0, i};
+  if (!err)
+    err = check_conductances(&t, path, unit, ei);
   if (!err) {
     qsort(order, n, sizeof *order, compare);
     err = fill(&t, path, unit, order, &d, ei);

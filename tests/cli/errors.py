@@ -49,6 +49,14 @@ def test_words():
     refused('device', 'curve', 'measured', says='device.table')
     refused('device', 'fit', 'nowhere.csv', says='nowhere.csv')
     refused('device', 'fit', write('p.csv', 'direction,g\nup,1\nup,sideways\ndown,2\n'), '--unit', 'volt', says='--unit volt')
+    # values that no device has are a question to the user, and no card is left that mho would refuse
+    rise = [10 + 40 * (1 - 0.96 ** k) for k in range(60)]
+    for name, rows, says in (('uS', rise, ['46.4', '--unit uS']), ('weights', [(g - 30) / 20 for g in rise], ['-1', 'weights']),
+                             ('flat', [2e-5] * 60, 'g_min')):
+        table = 'direction,g\n' + ''.join(f'up,{g}\n' for g in rows) + ''.join(f'down,{g}\n' for g in rows[::-1])
+        refused('device', 'fit', write(f'{name}.csv', table), '-o', 'p.yaml', *(['--model', 'measured'] if name == 'flat' else []),
+                says=says)
+        assert not os.path.exists(os.path.join(folder, 'p.yaml')), name
     refused('device', 'fit', write('p.csv', 'pulse,g\n1,2\n'), says=['p.csv:1', 'direction'])
     refused('device', 'list', '--out', 'x', says='--out')
     refused('device', 'show', 'ecram', '--cells', '3', says=['--cells', 'curve'])

@@ -107,6 +107,11 @@ def test_refusals():
         write(name, content)
         write('v2.csv', '1,1\n' if name != 'bad4.csv' else '1\n')
         refused('solve', '--g', name, '--v', 'v2.csv', says=says)
+    # resistances: one range, whatever solves
+    write('ohm.csv', '8854,5e4\n1e4,2e4\n')
+    write('v2.csv', '1,1\n')
+    for method in ('auto', 'direct', 'iterative', 'ngspice'):
+        refused('solve', '--g', 'ohm.csv', '--v', 'v2.csv', '--r-word', '1', '--method', method, says=['8854 S', 'resistances'])
     write('v3.csv', '1,2,3\n')
     refused('solve', '--g', 'G.csv', '--v', 'v3.csv', says=['v3.csv', '6 word lines'])
     refused('solve', '--g', 'none.csv', '--v', 'V.csv', says='none.csv')

@@ -224,6 +224,7 @@ def test_devices():
     assert abs(found['step_up']['value'] - 0.05) < 2e-4 and abs(found['step_down']['value'] - 0.04) < 2e-4, found
     assert abs(found['g_max']['value'] - 11e-6) < 2e-8 and fit['explained'] > 0.999
     assert 'soft_bounds' in run('device', 'show', card).stdout
+    assert fit['rows'] == fit['used'] + fit['missing'] + fit['outliers'] + fit['followed'], fit
     best = run('device', 'fit', path, '--unit', 'uS')
     assert 'AIC' in best.stdout and 'CONFIDENCE' in best.stdout
     run('device', 'fit', path, '--unit', 'uS', '--model', 'measured', '-o', os.path.join(folder, 'table.yaml'))
