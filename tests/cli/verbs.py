@@ -102,6 +102,13 @@ def test_settle():
                   for after in ([], ['--after', '1h']))
     assert all(abs(b - 180 ** -0.1 * a) < 1e-5 for a, b in zip(now, later)), (now, later)
     assert 'does not drift' in run('settle', 'net.yaml', '--after', '1h').stderr
+    # one read voltage, and one key that overrides it; power goes with its square
+    power = []
+    for keys in (['array.read_voltage=0.2 V'], ['array.read_voltage=0.4 V'], ['array.read_voltage=0.4 V', 'settle.v_read=0.2 V']):
+        rows = run('settle', 'net.yaml', '--samples', '3', '--set', 'device=linear', '--set', 'settle.method=ode',
+                   *[w for k in keys for w in ('--set', k)]).stdout.splitlines()[1:]
+        power.append(sum(float(r.split(',')[3]) for r in rows))
+    assert abs(power[1] / power[0] - 4) < 1e-6 and abs(power[2] / power[0] - 1) < 1e-6, power
     assert '--after' in run('settle', 'net.yaml', '--after', 'soon', code=2).stderr
     out = run('query', "SELECT count(*), sum(settled), min(time_s) > 0 AND min(settle_sample.energy_j) > 0 FROM settle_sample JOIN run ON "
               "run_id = id WHERE name = 'circuit' AND epoch = 2", '--csv').stdout

@@ -1,5 +1,6 @@
 """Every committed netlist runs in ngspice and prints what its comments expect; written anew, it expects the same."""
 import glob
+import json
 import math
 import os
 import re
@@ -173,6 +174,22 @@ def test_drift_and_mappings(folder):
     assert aged.returncode == 0 and '3600 s after programming' in aged.stdout, aged.stdout + aged.stderr
 
 
+def test_array_spice_drifts(folder):
+    """The loss a year after programming is the same whether ngspice reads the arrays or the core does."""
+    db = os.path.join(folder, 'a.db')
+    drift = words(['device=linear', 'device.drift.law=power', 'device.drift.nu=0.3', 'dataset.train=60', 'dataset.test=20'])
+    r = run(mho, 'train', NET, *drift, '--set', 'train.epochs=1', '--set', 'train.batch=20', '--name', 'aged', '--db', db)
+    assert r.returncode == 0, r.stderr
+    loss = []
+    for model in ('ideal', 'spice'):
+        r = run(mho, 'eval', 'aged', '--db', db, '--after', '1y', '--json', '--set', f'array.model={model}')
+        assert r.returncode == 0, r.stderr
+        found = json.loads(r.stdout)
+        loss.append((found['loss'], found['after'][-1]['loss']))
+    assert abs(loss[0][0] - loss[0][1]) > 1e-3, loss
+    assert all(abs(a - b) < 1e-4 for a, b in zip(*loss)), loss
+
+
 def test_left_out(folder):
     plain, said = written(os.path.join(folder, 'plain.cir'), *words([*LAWS['sinh'], 'array.model=ideal']))
     assert '\nRp_0_0' in plain and 'do not show device.iv.law' in said, said
@@ -195,5 +212,6 @@ def test_left_out(folder):
 with tempfile.TemporaryDirectory() as folder:
     test_laws(folder)
     test_drift_and_mappings(folder)
+    test_array_spice_drifts(folder)
     test_left_out(folder)
 print('I-V laws, read voltage, drift and mappings are those of the run')
