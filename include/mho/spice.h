@@ -100,13 +100,13 @@ MHO_API const char *mho_spice_messages(const mho_spice *s);
  * Set the members by name: the rest is zero, and zero is a sensible default. */
 typedef struct mho_netlist_crossbar {
   int rows, cols;
-  const double *g_pos;    /* [rows x cols], S; a 0 is left out of the circuit */
-  const double *g_neg;    /* the same; nullable: no negative devices */
-  const double *v_in;     /* V: [rows], transposed [cols] */
+  const double *g_pos;         /* [rows x cols], S; a 0 is left out of the circuit */
+  const double *g_neg;         /* the same; nullable: no negative devices */
+  const double *v_in;          /* V: [rows], transposed [cols] */
   const mho_device_config *iv; /* whose I-V law the devices have, g the slope at 0 V; nullable: resistors */
-  bool transposed;        /* drive bit lines, sense word lines */
-  double r_word, r_bit;   /* ohm a wire segment; 0: no wires */
-  int tile[2];            /* rows and columns of a physical tile; 0: as large as the array */
+  bool transposed;             /* drive bit lines, sense word lines */
+  double r_word, r_bit;        /* ohm a wire segment; 0: no wires */
+  int tile[2];                 /* rows and columns of a physical tile; 0: as large as the array */
   bool external;          /* inputs by external sources, and devices of conductance 0 too, for a session */
   bool save_nodes;        /* keep the voltages of all nodes among the results */
   bool control;           /* add the .control block that makes `ngspice -b` run and print it */

@@ -440,8 +440,10 @@ void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config
   }
   for (size_t i = 0; i < n; i++) {
     double half = x->pos ? 0 : 0.5 * (double)x->weights->programmed[i] / top;
-    g_pos[i] = x->pos ? siemens_of(x->pos, i, mho_crossbar_shown(x, 0)[i]) : config->g_min + range * (0.5 + half);
-    g_neg[i] = x->pos ? siemens_of(x->neg, i, mho_crossbar_shown(x, 1)[i]) : config->g_min + range * (0.5 - half);
+    g_pos[i] =
+        x->pos ? siemens_of(x->pos, i, mho_crossbar_shown(x, 0)[i]) : config->g_min + range * (0.5 + half);
+    g_neg[i] =
+        x->pos ? siemens_of(x->neg, i, mho_crossbar_shown(x, 1)[i]) : config->g_min + range * (0.5 - half);
   }
   *g_unit = range / top;
 }

@@ -393,7 +393,8 @@ static void print_fit(const mho_fit *f) {
   if (*f->untold)
     printf("not told by the data   %s\n", f->untold);
   printf("mean response          %.2f %% of its variance explained\n", 100 * f->explained);
-  printf("readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers passed over, %d only "
+  printf("readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers passed "
+         "over, %d only "
          "followed (the first of a cycle, and near a bound)\n",
          f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers, followed(f));
 }

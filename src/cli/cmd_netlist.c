@@ -13,7 +13,7 @@ typedef struct options {
   const char *layer, *r_word, *r_bit, *tile, *models;
   bool network, device, check, transposed, norton, transient;
   long sample, pulses;
-  double after; /* s since programming */
+  double after;                /* s since programming */
   const char *word[MAX_WORDS]; /* RUN or CONFIG; files to check */
   int n_words;
 } options;

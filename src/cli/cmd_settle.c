@@ -407,10 +407,11 @@ static void print_summary(const options *o, const mho_watched *w, bool in_time) 
 static mho_err nothing_seen(const mho_experiment *e, mho_errinfo *ei) {
   const char *method = e->settler.entry->id;
   if (!strcmp(e->rule.entry->id, "ep") && !strcmp(method, "spice"))
-    return mho_fail(ei, MHO_EUNSUPPORTED,
-                    "settle.method: %s shows no states on the way to rest: --set settle.method=ode for the way in "
-                    "time, or 'mho netlist --network --transient' for the circuit",
-                    method);
+    return mho_fail(
+        ei, MHO_EUNSUPPORTED,
+        "settle.method: %s shows no states on the way to rest: --set settle.method=ode for the way in "
+        "time, or 'mho netlist --network --transient' for the circuit",
+        method);
   return mho_fail(ei, MHO_EINVAL, "nothing settles under rule %s: --set rule=ep", e->rule.entry->id);
 }
 

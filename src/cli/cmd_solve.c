@@ -319,8 +319,9 @@ static mho_err check_conductances(const options *o, const mho_matrix *g, mho_err
       if (v >= 0 && v <= G_MAX)
         continue;
       const char *question = v > G_MAX ? ": are these resistances? Give their inverses, in siemens" : "";
-      return mho_fail_at(ei, MHO_EDATA, o->g, 0, "the conductance is %g S at row %d, column %d: expected 0 to %g S%s", v,
-                         i, j, G_MAX, question);
+      return mho_fail_at(ei, MHO_EDATA, o->g, 0,
+                         "the conductance is %g S at row %d, column %d: expected 0 to %g S%s", v, i, j, G_MAX,
+                         question);
     }
   return MHO_OK;
 }

@@ -60,10 +60,11 @@ static void note_left_out(const mho_experiment *e, const mho_crossbar *x) {
   if (*keys)
     fprintf(stderr, "note: not in the circuit: %s\n", keys);
   if (e->device_config.iv.law != MHO_IV_OHMIC && !mho_crossbar_law(x))
-    fprintf(stderr,
-            "note: reads do not show device.iv.law here (device %s, array.model %s): the circuit's devices are "
-            "resistors\n",
-            e->device.entry->id, model->entry.id);
+    fprintf(
+        stderr,
+        "note: reads do not show device.iv.law here (device %s, array.model %s): the circuit's devices are "
+        "resistors\n",
+        e->device.entry->id, model->entry.id);
 }
 
 /* Reads through ideal circuits, with what I-V law the reads show. */

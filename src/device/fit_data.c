@@ -105,11 +105,12 @@ static mho_err check_conductances(const mho_csv *t, const char *path, double uni
     return MHO_OK;
 
   if (g[low] < -NOISE_BELOW_0 * (g[high] - g[low]))
-    return mho_fail_at(ei, MHO_EDATA, path, t->line[low],
-                       "a conductance of %g cannot be: are these weights? Map them onto conductances, g = (g_min + "
-                       "g_max)/2 + w (g_max - g_min)/2 for weights from -1 to 1: steps are relative to the range and "
-                       "stay what they are",
-                       g[low]);
+    return mho_fail_at(
+        ei, MHO_EDATA, path, t->line[low],
+        "a conductance of %g cannot be: are these weights? Map them onto conductances, g = (g_min + "
+        "g_max)/2 + w (g_max - g_min)/2 for weights from -1 to 1: steps are relative to the range and "
+        "stay what they are",
+        g[low]);
   if (unit * g[high] > G_MAX)
     return mho_fail_at(ei, MHO_EDATA, path, t->line[high],
                        "a conductance of %g S is no device's (%g S at most): which unit is the file in? For "

@@ -280,7 +280,8 @@ static mho_err write_page(study_page *p, mho_errinfo *ei) {
   }
   if (p->sensitivity.n && !err) {
     fputs("<section>\n<h2>Keys</h2>\n<p class=\"note\">What each varied key explains alone of the variance "
-          "of accuracy (omega^2, corrected for chance, and its 95 % interval: a key whose interval begins at 0 may have "
+          "of accuracy (omega^2, corrected for chance, and its 95 % interval: a key whose interval begins at "
+          "0 may have "
           "no effect), and the mean accuracy at its worst and best value. Not counted: runs that diverged or "
           "failed.</p>\n",
           p->out);

@@ -145,8 +145,10 @@ mho_err study_plot_sensitivity(study_page *p, mho_errinfo *ei) {
     int n = p->sensitivity.n < 8 ? p->sensitivity.n : 8;
     figure(p, script_sensitivity, &p->sensitivity, 110 + 34 * n,
            "Share of the variance of accuracy that each key explains",
-           "Sensitivity: the share of the variance of accuracy over the study that each key explains alone (omega^2, "
-           "corrected for chance). What is missing to 100 % are interactions and the seeds; the table has intervals.");
+           "Sensitivity: the share of the variance of accuracy over the study that each key explains alone "
+           "(omega^2, "
+           "corrected for chance). What is missing to 100 % are interactions and the seeds; the table has "
+           "intervals.");
   }
   return MHO_OK;
 }

@@ -19,7 +19,7 @@ struct mho_spice_network {
   mho_spice_network_options o;
   mho_device_config device; /* what o.device points to */
   int n_connections, n_layers;
-  double v_read; /* V of an activity of 1, and of a summed input of 1 */
+  double v_read;                   /* V of an activity of 1, and of a summed input of 1 */
   double *top;                     /* [connections] weight at the ends of the range; ideal device only */
   double **g;                      /* [connections] of [2 x cells]: conductances in the circuit, G+ then G- */
   double *fresh;                   /* [2 x most cells] */

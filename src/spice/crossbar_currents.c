@@ -32,9 +32,10 @@ static mho_err find_law(const mho_device_config *d, mho_wire_law *out, mho_errin
   else if (d->iv.law == MHO_IV_POLYNOMIAL)
     *out = (mho_wire_law){.kind = MHO_WIRE_POLYNOMIAL, .c_2 = d->iv.k2, .c_3 = d->iv.k3};
   else if (d->iv.law != MHO_IV_OHMIC)
-    return mho_fail(ei, MHO_EUNSUPPORTED,
-                    "device.iv.law: hfo2 between wires has no solution to compare with (its curve is another one for "
-                    "every cell): use sinh or polynomial, or set array.wire.r_word and r_bit to 0");
+    return mho_fail(
+        ei, MHO_EUNSUPPORTED,
+        "device.iv.law: hfo2 between wires has no solution to compare with (its curve is another one for "
+        "every cell): use sinh or polynomial, or set array.wire.r_word and r_bit to 0");
   return MHO_OK;
 }
 

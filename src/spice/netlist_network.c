@@ -52,16 +52,18 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
       return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit", net->layer[l].neuron->entry.id);
   for (int l = 1; l < net->n_layers - 1; l++)
     if (net->layer[l].circuit)
-      return mho_fail(ei, MHO_EUNSUPPORTED,
-                      "neurons are ideal in the netlist of a whole network: set neuron.saturation, neuron.slew and "
-                      "neuron.variation to 0, or take one of its crossbars, for example %s",
-                      net->connection[0].name);
+      return mho_fail(
+          ei, MHO_EUNSUPPORTED,
+          "neurons are ideal in the netlist of a whole network: set neuron.saturation, neuron.slew and "
+          "neuron.variation to 0, or take one of its crossbars, for example %s",
+          net->connection[0].name);
   for (int c = 0; c < net->n_connections; c++)
     if (mho_crossbar_law(net->connection[c].xb))
-      return mho_fail(ei, MHO_EUNSUPPORTED,
-                      "device.iv.law is in the netlist of a crossbar, not in that of a whole network: take one of its "
-                      "crossbars, for example %s, or set array.model to ideal, whose reads do not show it",
-                      net->connection[0].name);
+      return mho_fail(
+          ei, MHO_EUNSUPPORTED,
+          "device.iv.law is in the netlist of a crossbar, not in that of a whole network: take one of its "
+          "crossbars, for example %s, or set array.model to ideal, whose reads do not show it",
+          net->connection[0].name);
   for (int i = 0; i < net->n_links; i++) /* patches, pooling and biases have no circuit here */
     if (!net->link[i].plain)
       return mho_fail(

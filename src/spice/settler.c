@@ -191,17 +191,20 @@ static mho_err check_network(const mho_network *net, const void *params, int n, 
   for (int c = 0; c < net->n_connections; c++) {
     const mho_crossbar *x = net->connection[c].xb;
     if (mho_crossbar_is_wired(x))
-      return mho_fail(ei, MHO_EUNSUPPORTED,
-                      "settle.method: spice settles a circuit without wires: set array.wire.r_word and r_bit to 0, or "
-                      "another settle.method");
+      return mho_fail(
+          ei, MHO_EUNSUPPORTED,
+          "settle.method: spice settles a circuit without wires: set array.wire.r_word and r_bit to 0, or "
+          "another settle.method");
     if (!strcmp(x->model->entry.id, "spice"))
-      return mho_fail(ei, MHO_EUNSUPPORTED,
-                      "settle.method: spice and array.model: spice both want the one circuit that ngspice holds: use one "
-                      "of them");
+      return mho_fail(
+          ei, MHO_EUNSUPPORTED,
+          "settle.method: spice and array.model: spice both want the one circuit that ngspice holds: use one "
+          "of them");
     if (mho_crossbar_lossy(x))
-      return mho_fail(ei, MHO_EUNSUPPORTED,
-                      "settle.method: spice settles a circuit without converters, amplifiers and read noise: set "
-                      "array.model to ideal, or another settle.method");
+      return mho_fail(
+          ei, MHO_EUNSUPPORTED,
+          "settle.method: spice settles a circuit without converters, amplifiers and read noise: set "
+          "array.model to ideal, or another settle.method");
   }
 
   mho_spice *s;
@@ -214,8 +217,7 @@ static mho_err check_network(const mho_network *net, const void *params, int n, 
   return err;
 }
 
-static void nothing_to_free(void *workspace) {
-}
+static void nothing_to_free(void *workspace) {}
 
 const mho_settler mho_settler_spice = {
     .entry =

@@ -42,12 +42,14 @@
 
 /* The value of a level, or from where to where its values reach. */
 #define BIN                                                                                                  \
-  "CASE WHEN n_values <= 12 OR min(value) = max(value) THEN min(value) WHEN typeof(min(value)) = 'text' THEN " \
+  "CASE WHEN n_values <= 12 OR min(value) = max(value) THEN min(value) WHEN typeof(min(value)) = 'text' "    \
+  "THEN "                                                                                                    \
   "min(value) || ' to ' || max(value) ELSE format('%.3g to %.3g', min(value), max(value)) END"
 
 /* Runs of the study that gave no accuracy: diverged or failed, and no other of their config completed. */
 #define NOT_COUNTED                                                                                          \
-  "(SELECT count(*) FROM study_run AS w JOIN run AS z ON z.id = w.run_id WHERE w.study = ?1 AND z.status IN " \
+  "(SELECT count(*) FROM study_run AS w JOIN run AS z ON z.id = w.run_id WHERE w.study = ?1 AND z.status "   \
+  "IN "                                                                                                      \
   "('diverged', 'failed') AND NOT EXISTS (SELECT 1 FROM run AS y WHERE y.config_hash = z.config_hash AND "   \
   "y.status = 'completed'))"
 
@@ -67,7 +69,8 @@ static const mho_named_query named[] = {
                                       "o.id AS run FROM o JOIN run ON run.id = o.id WHERE before IS NULL OR "
                                       "acc > before ORDER BY cost"},
     {"sensitivity",
-     "which key matters most: the share of the variance of accuracy that each explains alone (omega^2: 0 where chance "
+     "which key matters most: the share of the variance of accuracy that each explains alone (omega^2: 0 "
+     "where chance "
      "would do), with its 95 % interval",
      "WITH " KEYS ", " RUNS ", "
      "v AS (SELECT key, acc, json_extract(run.config, '$.' || key) AS value FROM r JOIN run ON run.id = "
@@ -76,9 +79,11 @@ static const mho_named_query named[] = {
      "b AS (SELECT v.key AS key, acc, value, n_values, CASE WHEN n_values > 12 THEN ntile(6) OVER (PARTITION "
      "BY "
      "v.key ORDER BY value) ELSE value END AS level FROM v JOIN d USING (key)), "
-     "g AS (SELECT key, level, count(*) AS n, avg(acc) AS mean, n_values, " BIN " AS label FROM b GROUP BY key, "
+     "g AS (SELECT key, level, count(*) AS n, avg(acc) AS mean, n_values, " BIN
+     " AS label FROM b GROUP BY key, "
      "level), "
-     "t AS (SELECT mean, sum((acc - mean) * (acc - mean)) AS ss, count(*) AS n FROM r, (SELECT avg(acc) AS mean "
+     "t AS (SELECT mean, sum((acc - mean) * (acc - mean)) AS ss, count(*) AS n FROM r, (SELECT avg(acc) AS "
+     "mean "
      "FROM r)), "
      "s AS (SELECT key, n_values, count(*) AS k, sum(g.n * (g.mean - t.mean) * (g.mean - t.mean)) AS apart, "
      "t.ss AS ss, t.n AS n, min(g.mean) AS worst, max(g.mean) AS best FROM g, t GROUP BY key), "
@@ -87,10 +92,18 @@ static const mho_named_query named[] = {
      "FROM m) "
      "SELECT key, n_values AS \"values\", " SHARE("share", "explains %") ", " SHARE(
          "variance_share(apart, ss, k, n, 0.975)",
-         "from %") ", " SHARE("variance_share(apart, ss, k, n, 0.025)", "to %") ", " PERCENT("worst", "worst %") ", "
-     PERCENT("best", "best %") ", (SELECT label FROM g AS h WHERE h.key = o.key ORDER BY h.mean DESC LIMIT 1) AS "
-                               "\"best at\", n AS runs, " NOT_COUNTED
-                               " AS \"not counted\" FROM o ORDER BY share DESC, apart DESC"},
+         "from %") ", " SHARE("variance_share(apart, ss, k, n, 0.025)",
+                              "to %") ", " PERCENT("worst",
+                                                   "worst %") ", " PERCENT("best",
+                                                                           "best %") ", (SELECT label FROM g "
+                                                                                     "AS h WHERE h.key = "
+                                                                                     "o.key ORDER BY h.mean "
+                                                                                     "DESC LIMIT 1) AS "
+                                                                                     "\"best at\", n AS "
+                                                                                     "runs, " NOT_COUNTED
+                                                                                     " AS \"not counted\" "
+                                                                                     "FROM o ORDER BY share "
+                                                                                     "DESC, apart DESC"},
     {"best-per-device", "the best grid point of each device and programming scheme",
      "WITH " KEYS ", " RUNS ", " POINTS " SELECT p.device AS device, p.scheme AS scheme, " LABEL
      ", n, " PERCENT("max(acc)", "test %") ", " PERCENT(

@@ -567,9 +567,10 @@ static void keep_bent(void *user, const mho_trace_point *p) {
 /* The second layer of a chain hears the first one alone: z2 = tanh(sum_i W_ij sinh(b V z1_i)/(b V)), by hand, for an
  * activity of 1 at V = array.read_voltage. */
 static void test_iv_law(void **state) {
-  subject n = net_new("dataset: {test: 5}\nnetwork: {hidden: [12, 5], neuron: tanh}\n"
-                      "device: {model: linear, iv: {law: sinh, b: 8}}\narray: {model: periphery, read_voltage: 0.3 V}\n"
-                      "feedback: {scale: 0.2}\nsettle: {method: ode, tolerance: 1e-7, difference: subtract}\n");
+  subject n = net_new(
+      "dataset: {test: 5}\nnetwork: {hidden: [12, 5], neuron: tanh}\n"
+      "device: {model: linear, iv: {law: sinh, b: 8}}\narray: {model: periphery, read_voltage: 0.3 V}\n"
+      "feedback: {scale: 0.2}\nsettle: {method: ode, tolerance: 1e-7, difference: subtract}\n");
   bent_states s;
   mho_watched w;
   OK(mho_trainer_watch(n.t, &mho_trainer_dataset(n.t)->test, 3, keep_bent, &s, &w, &ei));
@@ -606,8 +607,9 @@ static void keep_phase(void *user, const mho_trace_point *p) {
 /* Linear neurons of one layer move by what the error of the nudged state itself brings, and by nothing else: z_nudged =
  * z_free - nudge (softmax(z_nudged W) - y) W^T, here summed up in double. An error in single precision leaves 1e-8. */
 static void test_live_error(void **state) {
-  subject n = net_new("dataset: {test: 5}\nnetwork: {hidden: [12], neuron: linear}\nrule: {error: live, nudge: 0.4}\n"
-                      "settle: {method: ode, tolerance: 1e-12, difference: subtract}\n");
+  subject n =
+      net_new("dataset: {test: 5}\nnetwork: {hidden: [12], neuron: linear}\nrule: {error: live, nudge: 0.4}\n"
+              "settle: {method: ode, tolerance: 1e-12, difference: subtract}\n");
   phases s;
   mho_watched w;
   OK(mho_trainer_watch(n.t, &mho_trainer_dataset(n.t)->test, 3, keep_phase, &s, &w, &ei));
