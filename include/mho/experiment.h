@@ -143,6 +143,15 @@ MHO_API char *mho_experiment_json(const mho_experiment *e);
  *  dataset's checksum; names, paths, threads and what is
  *  observed play no part. */
 MHO_API void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]);
+/* A key that two experiments have and set to different values, as they are written. */
+typedef struct mho_difference {
+  const char *section, *name; /* "device", "drift.law"; as long as the experiments */
+  bool is_own;                /* of a registered thing that the section chooses */
+  char a[MHO_TEXT_MAX], b[MHO_TEXT_MAX];
+} mho_difference;
+/** Keys in which b differs from a, the choice of a registered thing before its keys; @return how many, at most max. */
+MHO_API int mho_experiment_differences(const mho_experiment *a, const mho_experiment *b, int max,
+                                       mho_difference *out);
 /** Whether the learning signal is settled itself rather than measured as a difference of two states: what
  *  settle.difference says, and where it says auto, whether everything is floating point and able to. */
 MHO_API bool mho_experiment_direct(const mho_experiment *e);

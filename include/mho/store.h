@@ -47,6 +47,8 @@ typedef struct mho_run_row {
   int best_epoch; /* 0: none */
   double pulses, energy_j;
   char *error; /* nullable: why it failed */
+  char *kind;   /* trained (NULL in run_begin) or programmed */
+  char *parent; /* nullable: id of the run that a programmed one has its weights from */
 } mho_run_row;
 MHO_API void mho_run_row_free(mho_run_row *r);
 
@@ -73,6 +75,8 @@ typedef struct mho_layer_row { /* one connection after an epoch */
   double saturated, stuck;        /* fractions of cells; NaN without devices */
   double pulses;                  /* of this epoch */
   double cosine;                  /* gradient against backpropagation's; NaN when not asked for */
+  double w_range;                 /* weight of a pair at opposite ends */
+  double w_error, clipped;        /* of a programmed run, else NaN: rms written less wanted; fraction clipped */
   char g_hist[192]; /* JSON list of cells in equal parts of the range of conductance; "": NULL */
 } mho_layer_row;
 

@@ -43,7 +43,13 @@ MHO_API mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const
  * bit for bit, as an uninterrupted run. o->store must be open for writing. */
 MHO_API mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const char *run_id,
                                  const mho_train_options *o, mho_train_result *result, mho_errinfo *ei);
-/** The experiment of a stored run; overrides (as of --set) on top, [n]. */
+/** Whether a checkpoint of the run's experiment says the same under another one: MHO_ECONFIG, with the key and what to do
+ *  instead, where the key says what the state is (device, network, seeds of chip and weights) or cannot act on one that is
+ *  stored; what says how it is read is free. Every load under changed keys asks it, through the next function. */
+MHO_API mho_err mho_train_state_fits(const char *run, const mho_experiment *stored,
+                                     const mho_experiment *asked, mho_errinfo *ei);
+/** The experiment of a stored run; overrides (as of --set) on top, [n], which must leave its state readable
+ *  (mho_train_state_fits). */
 MHO_API mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
                                             const char *const *overrides, mho_experiment **out,
                                             mho_errinfo *ei);
@@ -61,13 +67,21 @@ MHO_API const mho_dataset *mho_trainer_dataset(const mho_trainer *t);
 MHO_API mho_state *mho_trainer_state(mho_trainer *t);
 
 /** Program the weights that the experiment's train.from names: of a run's last checkpoint, or of a folder. Where both
- *  networks have devices every conductance is taken as it is (within the bounds of the cell), else the weights are
- *  programmed as initial ones are; nothing else of the other training is taken. "" changes nothing.
+ *  networks are on the same device (model, card, mapping, g_min, g_max, weight_range) every conductance is taken as it
+ *  is, within the bounds of the cell, and so is w_max; anywhere else weights are written exactly, with a w_max that holds
+ *  the largest of them: max(weight_range times the largest drawn weight, largest brought weight / mho_crossbar_reach).
+ *  A checkpoint keeps it. What is clipped all the same is logged in one line. Nothing else of the other training is
+ *  taken. "" changes nothing.
  *  @param store  where the run is; nullable.
  *  @return MHO_OK; MHO_ENOTFOUND for what is neither; MHO_EDATA for weights of another network; errors of the store. */
 MHO_API mho_err mho_trainer_from(mho_trainer *t, mho_store *store, mho_errinfo *ei);
+/** The same, but weights are always written anew, on the same device, too: they go onto another chip. */
+MHO_API mho_err mho_trainer_write(mho_trainer *t, mho_store *store, mho_errinfo *ei);
+/** The config that a folder's weights.json has, as JSON; NULL where it has none. Free with free().
+ *  @return MHO_OK; MHO_EDATA for a file of something else. */
+MHO_API mho_err mho_weights_config(const char *folder, char **json, mho_errinfo *ei);
 /** Every trained connection's effective weights [rows x cols], and conductances in S, as files of a folder, which is
- *  made: NAME.w.npy, NAME.g_pos.npy, NAME.g_neg.npy (float64), or .csv. @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
+ *  made: NAME.w.npy, NAME.g_pos.npy, NAME.g_neg.npy (float64), or .csv; and weights.json, which says of what device. @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
 MHO_API mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool csv,
                                           mho_errinfo *ei);
 

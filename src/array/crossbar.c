@@ -328,6 +328,53 @@ double mho_crossbar_step(const mho_crossbar *x, double step) {
   return (x->mapping == MHO_MAPPING_DIFFERENTIAL ? 2 : 1) * step * x->w_max;
 }
 
+/* Whether a conductance lies outside a cell's bounds by more than rounding. */
+static bool is_outside(const mho_cells *c, size_t cell, float g) {
+  const float dust = 1e-5f;
+  size_t k = c->varied ? cell : 0;
+  return g < c->low[k] - dust || g > c->high[k] + dust;
+}
+
+size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n, const mho_real *w) {
+  size_t beyond = 0;
+  mho_real bound = (mho_real)(x->w_max * (1 + 1e-6));
+  for (size_t i = 0; i < n && !x->pos; i++)
+    beyond += x->bounded && (w[i] > bound || w[i] < -bound);
+  for (size_t i0 = 0; i0 < n && x->pos; i0 += MHO_DEVICE_BLOCK) {
+    int m = n - i0 < MHO_DEVICE_BLOCK ? (int)(n - i0) : MHO_DEVICE_BLOCK;
+    float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
+    targets(x, first + i0, m, w + i0, false, p, q);
+    for (int i = 0; i < m; i++) {
+      size_t cell = first + i0 + (size_t)i;
+      bool negative = !has_reference(x) && is_outside(x->neg, cell, q[i]);
+      beyond += negative || is_outside(x->pos, cell, p[i]);
+    }
+  }
+  return beyond;
+}
+
+void mho_crossbar_range(mho_crossbar *x, double w_max) {
+  x->w_max = has_reference(x) ? 2 * w_max : w_max;
+  mho_crossbar_refresh(x, 0, (size_t)x->rows * (size_t)x->cols);
+}
+
+double mho_crossbar_w_max(const mho_crossbar *x) {
+  return has_reference(x) ? x->w_max / 2 : x->w_max;
+}
+
+double mho_crossbar_reach(const mho_crossbar *x) {
+  if (!x->pos || x->mapping == MHO_MAPPING_ONE_SIDED)
+    return 1;
+  double room = 0, start = x->pos->config.start;
+  if (!has_reference(x))
+    return 2 * fmin(start, 1 - start);
+  for (size_t i = 0; i < x->neg->n; i++) {
+    double g = (double)x->neg->g[i];
+    room += fmax(fmin(g, 1 - g), 0);
+  }
+  return 2 * room / (double)x->neg->n;
+}
+
 /* SET pulses on one bank, one at a time, until its cells are above those of the other by what is wanted (0: leave
  * them low). */
 static void climb(mho_cells *c, const mho_cells *other, size_t first, int n, const float *want, uint64_t step,

@@ -27,8 +27,8 @@ static const struct argp_option option_table[] = {
     {"name", KEY_NAME, "NAME", 0, "name of the run", 0},
     {"seed", KEY_SEED, "N", 0, "short for --set train.seed=N", 0},
     {"from", KEY_FROM, "RUN|FOLDER", 0,
-     "start from the weights of a stored run, or of a folder of mho export --weights; short for --set "
-     "train.from=...",
+     "start from the weights of a stored run, or of a folder of mho export --weights, on any device; "
+     "short for --set train.from=...",
      0},
     OPT_THREADS,
     OPT_JSON,
@@ -86,7 +86,7 @@ static const struct argp argp = {
     "  mho train --set device=soft_bounds --set update.scheme=accumulate --set update.optimizer=sgd "
     "--set update.rate=0.1\n"
     "  mho train mnist.yaml --name first --seed 3\n"
-    "  mho train --from first --set device=pcm --name transferred\n"
+    "  mho train --from first --set device.card=pcm --name transferred\n"
     "  mho train --resume last\n\n"
     "Ctrl-C finishes the batch and saves; --resume goes on from there, bit for bit. Exit code 0 done, 1 the "
     "run "

@@ -291,6 +291,11 @@ static mho_err read_file(importer *x, mho_errinfo *ei) {
   }
   if (!err && !ended)
     err = BAD(x, "the file ends too early: it was cut short");
+  if (!err) /* columns that older files have not */
+    err = mho_store_exec(x->s,
+                         "UPDATE other.run SET kind = 'trained' WHERE kind IS NULL;"
+                         "UPDATE other.checkpoint SET is_best = 0 WHERE is_best IS NULL",
+                         "import runs", ei);
   return err;
 }
 

@@ -5,6 +5,7 @@
  *  - seeds: a key named "seed", ending in "_seed", or anywhere below "seeds";
  *  - what cannot change a result: "path" and "threads" anywhere, all below "checkpoint" and "observe", the
  *    run's own name.
+ * A run that was programmed, not trained, is of another point whatever its config.
  * A key too many in the hash splits a group, which shows; one too few would mix different experiments.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
@@ -26,8 +27,8 @@ static void add(SHA2_CTX *hash, const char *line) {
   SHA256Update(hash, (const uint8_t *)"\n", 1);
 }
 
-mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum, char hash[65],
-                             mho_errinfo *ei) {
+mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum, const char *kind,
+                             char hash[65], mho_errinfo *ei) {
   sqlite3_stmt *st;
   SHA2_CTX context;
   int64_t object;
@@ -41,6 +42,8 @@ mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_
     return err;
   SHA256Init(&context);
   add(&context, data_checksum);
+  if (strcmp(kind, "trained"))
+    add(&context, kind);
   sqlite3_bind_text(st, 1, config, -1, SQLITE_STATIC);
   int rc;
   while ((rc = sqlite3_step(st)) == SQLITE_ROW)

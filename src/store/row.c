@@ -17,6 +17,7 @@ const mho_store_column mho_store_run_columns[] = {
     RUN(epochs_done, INT), RUN(final_test_acc, REAL), RUN(best_test_acc, REAL),
     RUN(train_acc, REAL),  RUN(val_acc, REAL),        RUN(best_epoch, INT),
     RUN(pulses, REAL),     RUN(energy_j, REAL),       RUN(error, TEXT),
+    RUN(kind, WORD),       RUN(parent, TEXT),
 };
 const int mho_store_run_columns_n = MHO_COUNT(mho_store_run_columns);
 

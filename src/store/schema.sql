@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 6;
+PRAGMA user_version = 7;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -13,7 +13,7 @@ CREATE TABLE run (
   name             TEXT,                     -- the user's; need not be unique
   status           TEXT NOT NULL CHECK (status IN ('running', 'completed', 'interrupted', 'failed', 'diverged')),
   config_hash      TEXT NOT NULL,            -- SHA-256 of what was set away from the defaults, seeds included
-  point_hash       TEXT NOT NULL,            -- SHA-256 of config without seeds, and of the data: see v_study
+  point_hash       TEXT NOT NULL,            -- SHA-256 of config without seeds, data and kind: see v_study
   defaults_version INTEGER NOT NULL,         -- of the defaults that config_hash is relative to
   seed             INTEGER NOT NULL,         -- train.seed; the other seeds follow from it unless in config
   data_checksum    TEXT NOT NULL,            -- SHA-256 of the dataset
@@ -58,7 +58,10 @@ CREATE TABLE run (
   epochs           ANY,                      -- wanted; epochs_done: had
   batch            ANY,                      -- samples
   -- last, so that a long one does not stand between a scan and the columns above
-  config           TEXT NOT NULL CHECK (json_valid(config))                   -- JSON, every key resolved
+  config           TEXT NOT NULL CHECK (json_valid(config)),                  -- JSON, every key resolved
+  kind             TEXT NOT NULL DEFAULT 'trained'
+                   CHECK (kind IN ('trained', 'programmed')), -- programmed: weights brought onto a chip by mho program
+  parent           TEXT                      -- id of the run that a programmed one has its weights from
 ) STRICT;
 CREATE TRIGGER run_keys AFTER INSERT ON run BEGIN
   UPDATE run SET
@@ -94,12 +97,12 @@ CREATE INDEX run_list ON run(started, id, name, status, seed, epochs_done, wall_
                              best_epoch, train_acc, val_acc, pulses, energy_j, ended, code_version,
                              dataset, topology, hidden, neuron, feedback_mode, feedback_scale,
                              settle_method, settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient,
-                             optimizer, rate, scheme, device, array, read_noise, epochs, batch);
+                             optimizer, rate, scheme, device, array, read_noise, epochs, batch, kind, parent);
 CREATE INDEX run_point ON run(point_hash, id, config_hash, status, final_test_acc, best_test_acc, val_acc,
                               pulses, energy_j, wall_s,
                               dataset, topology, hidden, neuron, feedback_mode, feedback_scale,
                               settle_method, settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient,
-                              optimizer, rate, scheme, device, array, read_noise, epochs, batch);
+                              optimizer, rate, scheme, device, array, read_noise, epochs, batch, kind);
 
 CREATE TABLE epoch (
   run_id       TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
@@ -140,6 +143,9 @@ CREATE TABLE layer_epoch (
   pulses    REAL,                            -- of this epoch
   cosine    REAL,                            -- gradient against backpropagation's, -1 to 1
   g_hist    TEXT,                            -- JSON list: cells in equal parts of the range g_min to g_max, both banks
+  w_range   REAL,                            -- weight of a pair of devices at opposite ends
+  w_error   REAL,                            -- of a programmed run: rms of written less wanted weights
+  clipped   REAL,                            -- of a programmed run: fraction of weights that its cells cannot hold
   PRIMARY KEY (run_id, epoch, layer)
 ) STRICT, WITHOUT ROWID;
 
@@ -241,7 +247,7 @@ SELECT id, name, status, started, ended, wall_s, epochs_done,
        final_test_acc, best_test_acc, best_epoch, train_acc, val_acc, pulses, energy_j,
        dataset, topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free,
        settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array,
-       read_noise, epochs, batch, seed,
+       read_noise, epochs, batch, seed, kind, parent,
        config_hash, point_hash, data_checksum, code_version, blas, host, pid, error, config
 FROM run;
 
@@ -265,7 +271,8 @@ SELECT g.study AS study, n, diverged, unfinished,
        settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array,
        read_noise, epochs, batch,
        k.id AS run_id, -- the newest, which the keys are from
-       k.point_hash AS point_hash
+       k.point_hash AS point_hash,
+       k.kind AS kind
 FROM (
   SELECT s.study AS study, s.point_hash AS point,
          count(*) FILTER (WHERE r.status = 'completed') AS n,

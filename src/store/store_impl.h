@@ -9,7 +9,7 @@
 
 enum {
   MHO_STORE_APPLICATION = 0x6d686f31, /* "mho1"; schema.sql says the same */
-  MHO_STORE_VERSION = 6               /* of schema.sql */
+  MHO_STORE_VERSION = 7               /* of schema.sql */
 };
 
 struct mho_store {
@@ -85,8 +85,8 @@ char *mho_store_path_uri(const char *path, const char *options);
 /* point.c */
 
 /** The hash that runs share which differ in nothing but seeds; see there. */
-mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum, char hash[65],
-                             mho_errinfo *ei);
+mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum, const char *kind,
+                             char hash[65], mho_errinfo *ei);
 
 /* row.c: a table's columns and the members of the public struct that hold them */
 

@@ -78,16 +78,19 @@ static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *po
 /* study NULL: of none, and inserted whatever is there. */
 static mho_err begin_run(mho_store *s, const mho_run_row *run, const char *study, bool again,
                          char there[MHO_ID_MAX], mho_errinfo *ei) {
-  static const char running[] = "running";
+  static const char running[] = "running", trained[] = "trained";
   char now[32], point[65];
   if (!*run->id || !run->config || !run->config_hash)
     return mho_fail(ei, MHO_EINVAL, "a run needs an id, a config and its hash");
   if (!strcmp(run->id, "last")) /* means the newest, wherever a run is named */
     return mho_fail(ei, MHO_EINVAL, "a run's id cannot be '%s'", run->id);
-  mho_err err = mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "", point, ei);
+  mho_run_row row = *run;
+  if (!row.kind)
+    row.kind = (char *)trained; /* only read */
+  mho_err err = mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "", row.kind,
+                                     point, ei);
   if (err)
     return err;
-  mho_run_row row = *run;
   row.status = (char *)running; /* only read */
   if (!row.started) {
     mho_store_now(now);
@@ -184,7 +187,8 @@ static const mho_store_column layer_columns[] = {
     LAYER(layer, INT),   LAYER(name, WORD),      LAYER(rows, INT),      LAYER(cols, INT),
     LAYER(w_mean, REAL), LAYER(w_std, REAL),     LAYER(w_absmax, REAL), LAYER(g_mean, REAL),
     LAYER(g_std, REAL),  LAYER(saturated, REAL), LAYER(stuck, REAL),    LAYER(pulses, REAL),
-    LAYER(cosine, REAL), LAYER(g_hist, INLINE),
+    LAYER(cosine, REAL), LAYER(g_hist, INLINE),  LAYER(w_range, REAL),  LAYER(w_error, REAL),
+    LAYER(clipped, REAL),
 };
 
 #define SETTLE(field, kind) MHO_STORE_COLUMN(mho_settle_row, field, kind)

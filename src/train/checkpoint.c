@@ -5,9 +5,11 @@
  * follows from the seeds (device spread, faults, fixed feedback, the order of the data) is drawn again, not
  * stored. Last, and said in the version's upper half, the full scales of every connection where converters take
  * them from data, wires' parts of the effective matrices where those are not solved exactly after every update
- * (array.wire.refresh), and in mid-epoch what the meter of energy has counted: a checkpoint may have them and the config
+ * (array.wire.refresh), w_max of every connection where it came with weights from elsewhere, at the very end, and in
+ * mid-epoch what the meter of energy has counted: a checkpoint may have them and the config
  * not, or the other way round, when a network is evaluated with other circuits than it was trained with.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
 #include <string.h>
 
 #include "array/weights.h"
@@ -19,7 +21,8 @@ enum {
   WITH_METER = 1 << 17,
   WITH_WIRES = 1 << 18,
   WITH_WRITES = 1 << 19,
-  WITH_DRIVEN = 1 << 20
+  WITH_DRIVEN = 1 << 20,
+  WITH_RANGES = 1 << 21
 };
 
 typedef struct header {
@@ -153,17 +156,43 @@ static void copy_wires(const mho_trainer *t, char *at, bool out) {
   }
 }
 
+static size_t ranges_size(const mho_trainer *t) {
+  return (size_t)t->net->n_trained * sizeof(double);
+}
+
+/* w_max of the trained crossbars to the end of a checkpoint. */
+static void save_ranges(const mho_trainer *t, char *end) {
+  char *at = end - ranges_size(t);
+  for (int c = 0; c < t->net->n_trained; c++) {
+    double w_max = mho_crossbar_w_max(t->net->connection[c].xb);
+    copy(&at, &w_max, sizeof w_max, true);
+  }
+}
+
+/* And back; false when they cannot be. */
+static bool load_ranges(mho_trainer *t, const char *end) {
+  double w_max[MHO_EDGES_MAX];
+  memcpy(w_max, end - ranges_size(t), ranges_size(t));
+  for (int c = 0; c < t->net->n_trained; c++)
+    if (!(w_max[c] > 0 && isfinite(w_max[c])))
+      return false;
+  mho_trainer_range(t, w_max);
+  return true;
+}
+
 mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
   bool meter = t->meter && t->batch > 0;
   size_t size = total_size(t) + (has_scales(t) ? scales_size(t) : 0) + (has_wires(t) ? wires_size(t) : 0) +
-                (meter ? meter_size(t) + writes_size(t) + driven_size(t) : 0);
+                (meter ? meter_size(t) + writes_size(t) + driven_size(t) : 0) +
+                (t->ranged ? ranges_size(t) : 0);
   char *bytes = mho_alloc(size, 1), *at = bytes;
   if (!bytes)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
   header h = {.magic = "mho ckpt",
               .version = CHECKPOINT_VERSION | (has_scales(t) ? WITH_SCALES : 0u) |
                          (has_wires(t) ? WITH_WIRES : 0u) |
-                         (meter ? WITH_METER | WITH_WRITES | WITH_DRIVEN : 0u),
+                         (meter ? WITH_METER | WITH_WRITES | WITH_DRIVEN : 0u) |
+                         (t->ranged ? WITH_RANGES : 0u),
               .scalar = sizeof(mho_real),
               .size = size,
               .epoch = t->epoch,
@@ -191,6 +220,8 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
     copy_meter(t->meter, at + writes_size(t), true);
     copy_driven(t->meter, at + writes_size(t) + meter_size(t), true);
   }
+  if (t->ranged)
+    save_ranges(t, bytes + size);
   *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
   return MHO_OK;
 }
@@ -207,13 +238,20 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
                     h.scalar);
   bool scales = h.version & WITH_SCALES, meter = h.version & WITH_METER, wires = h.version & WITH_WIRES;
   bool writes = h.version & WITH_WRITES, driven = h.version & WITH_DRIVEN; /* older programs wrote none */
+  bool ranges = h.version & WITH_RANGES;
   size_t size = total_size(t) + (scales ? scales_size(t) : 0) + (wires ? wires_size(t) : 0) +
-                (writes ? writes_size(t) : 0) + (meter ? meter_size(t) : 0) + (driven ? driven_size(t) : 0);
+                (writes ? writes_size(t) : 0) + (meter ? meter_size(t) : 0) + (driven ? driven_size(t) : 0) +
+                (ranges ? ranges_size(t) : 0);
   if (h.size != blob->size || blob->size != size)
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
                     blob->size, size);
   char *at = (char *)blob->data + sizeof h;
+  if (!ranges)
+    mho_trainer_range(t, NULL);
+  else if (!load_ranges(t, (const char *)blob->data + blob->size))
+    return mho_fail(ei, MHO_EDATA, "the checkpoint has a connection whose largest weight is no number above 0");
+  mho_trainer_settled_in(t);
   memcpy(t->connection_pulses, at, pulses_size(t));
   at += pulses_size(t);
   piece p[PIECES_EACH];

@@ -2,6 +2,7 @@
  *
  * Devices begin at the conductances of weight zero. Up to program.rounds times every weight is read, and the scheme is
  * asked, with nothing left over from the round before, for what is missing; less than half of a nominal step is let be.
+ * Of weights that were brought, those are written, not what an exact write has made of them.
  * What the devices' noise and spread make of it is what training starts from. Pulses and reads are of the first epoch.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
@@ -29,7 +30,7 @@ static void program(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
   mho_crossbar *x = t->net->connection[c].xb;
   size_t n = (size_t)x->rows * (size_t)x->cols;
   mho_real *chi = t->accumulator ? t->accumulator[c] : NULL;
-  memcpy(target, mho_crossbar_programmed(x), n * sizeof *target);
+  memcpy(target, t->brought ? t->brought[c] : mho_crossbar_programmed(x), n * sizeof *target);
   memset(dw, 0, n * sizeof *dw);
   mho_crossbar_set(x, 0, n, dw);
   for (int64_t round = 0; round < t->e->initial.rounds; round++) {

@@ -37,7 +37,7 @@ static mho_err write_update(logger *g, mho_store_update *u, mho_errinfo *ei) {
   return g->o->store ? mho_store_write(g->o->store, g->row.id, u, ei) : MHO_OK;
 }
 
-static mho_layer_row *layer_rows(const mho_trainer *t) {
+mho_layer_row *mho_trainer_layers(const mho_trainer *t) {
   mho_layer_row *rows = mho_alloc((size_t)t->net->n_trained, sizeof *rows);
   for (int c = 0; rows && c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
@@ -54,7 +54,10 @@ static mho_layer_row *layer_rows(const mho_trainer *t) {
                               .saturated = s.saturated,
                               .stuck = s.stuck,
                               .pulses = t->connection_pulses[c],
-                              .cosine = NAN};
+                              .cosine = NAN,
+                              .w_range = mho_crossbar_w_max(k->xb),
+                              .w_error = NAN,
+                              .clipped = NAN};
     for (int b = 0; k->xb->pos && b < MHO_G_BINS; b++)
       mho_text_append(rows[c].g_hist, sizeof rows[c].g_hist, "%c%lld", b ? ',' : '[', (long long)s.g_hist[b]);
     if (k->xb->pos)
@@ -136,7 +139,7 @@ static mho_err log_epoch(logger *g, mho_epoch_row *epoch, mho_errinfo *ei) {
                            .spectral_radius = NAN,
                            .lyapunov = NAN,
                            .unsettled = epoch->unsettled};
-  mho_layer_row *layers = layer_rows(t);
+  mho_layer_row *layers = mho_trainer_layers(t);
   mho_store_update u = {.epoch = epoch,
                         .layers = layers,
                         .n_layers = t->net->n_trained,
@@ -314,37 +317,6 @@ mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const mho_tra
   return err;
 }
 
-mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
-                                    const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
-  *out = NULL;
-  mho_run_row row;
-  mho_config *c = NULL, *changes = NULL;
-  mho_err err = mho_store_run_get(s, run_id, &row, ei);
-  if (err)
-    return err;
-  char origin[64];
-  snprintf(origin, sizeof origin, "the config of run %s", run_id);
-  if (!(err = mho_config_new(&c, ei)) && !(err = mho_config_text(c, row.config, origin, ei)) &&
-      !(err = mho_experiment_new(r, c, true, out, ei)) && n > 0) {
-    /* overrides are written as users write, with units: apply them to what the stored config sets */
-    char *yaml = mho_experiment_yaml(*out, true);
-    mho_experiment_free(*out);
-    *out = NULL;
-    err = yaml ? mho_config_new(&changes, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the config");
-    if (!err)
-      err = mho_config_text(changes, yaml, origin, ei);
-    for (int i = 0; i < n && !err; i++)
-      err = mho_config_set(changes, overrides[i], ei);
-    if (!err)
-      err = mho_experiment_new(r, changes, false, out, ei);
-    free(yaml);
-  }
-  mho_config_free(c);
-  mho_config_free(changes);
-  mho_run_row_free(&row);
-  return err;
-}
-
 /* Whether a process is there and does something: one that has ended and that nobody waits for is not. What
  * another program does under the number of one that died is not a training either. */
 static bool is_alive(pid_t pid) {
@@ -381,7 +353,8 @@ static mho_err restore(mho_trainer *t, mho_store *s, const char *run_id, mho_err
   mho_err err = mho_store_checkpoint_get(s, run_id, "last", &c, ei);
   if (!err)
     err = mho_trainer_load(t, &c.blob, ei);
-  else if (err == MHO_ENOTFOUND)
+  bool nothing_yet = err == MHO_ENOTFOUND || (!err && t->update == 0);
+  if (nothing_yet) /* what the weights that are brought were, no checkpoint has */
     err = mho_trainer_from(t, s, ei);
   mho_blob_free(&c.blob);
   return err ? err : mho_store_rewind(s, run_id, t->epoch, ei);

@@ -65,6 +65,8 @@ void mho_trainer_free(mho_trainer *t) {
   for (int k = 0; k < MHO_PROGRAM_STATES; k++)
     free_arrays(t->moment[k], trained);
   free_arrays(t->accumulator, trained);
+  mho_trainer_settled_in(t);
+  mho_free(t->built_range);
   for (int c = 0; t->trains && c < trained; c++)
     mho_trains_free(t->trains[c]);
   mho_free(t->trains);
@@ -209,6 +211,7 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
   bool ok = (t->error = new_arrays(net->n_layers, sizes)) && (t->label = mho_alloc((size_t)t->capacity, 1)) &&
             (t->layer_factor = mho_alloc((size_t)net->n_layers, sizeof(double))) &&
             (t->nominal_step = mho_alloc((size_t)trained, sizeof(double))) &&
+            (t->built_range = mho_alloc((size_t)trained, sizeof(double))) &&
             (t->connection_pulses = mho_alloc((size_t)trained, sizeof(double))) &&
             (t->writes = mho_alloc((size_t)trained, sizeof *t->writes)) &&
             (t->order = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
@@ -250,6 +253,15 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to train %zu weights", net->n_weights);
 }
 
+/* What a pulse changes a weight by, which w_max is part of. */
+static void set_nominal_steps(mho_trainer *t) {
+  const mho_experiment *e = t->e;
+  double step =
+      mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params, &e->device_config);
+  for (int c = 0; c < t->net->n_trained; c++)
+    t->nominal_step[c] = mho_crossbar_step(t->net->connection[c].xb, step);
+}
+
 mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out, mho_errinfo *ei) {
   *out = NULL;
   mho_trainer *t = mho_alloc(1, sizeof *t);
@@ -286,12 +298,23 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   }
   set_layer_factors(t);
   mho_rng_permutation(mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 1), 0, t->data.train.n, t->cut);
-  double step =
-      mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params, &e->device_config);
   for (int c = 0; c < t->net->n_trained; c++)
-    t->nominal_step[c] = mho_crossbar_step(t->net->connection[c].xb, step);
+    t->built_range[c] = mho_crossbar_w_max(t->net->connection[c].xb);
+  set_nominal_steps(t);
   *out = t;
   return MHO_OK;
+}
+
+void mho_trainer_range(mho_trainer *t, const double *w_max) {
+  t->ranged = w_max != NULL;
+  for (int c = 0; c < t->net->n_trained; c++)
+    mho_crossbar_range(t->net->connection[c].xb, w_max ? w_max[c] : t->built_range[c]);
+  set_nominal_steps(t);
+}
+
+void mho_trainer_settled_in(mho_trainer *t) {
+  free_arrays(t->brought, t->net ? t->net->n_trained : 0);
+  t->brought = NULL;
 }
 
 mho_network *mho_trainer_network(mho_trainer *t) {
@@ -628,6 +651,7 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
     mho_err err = t->update == 0 ? mho_trainer_initial(t, ei) : MHO_OK;
     if (err)
       return err;
+    mho_trainer_settled_in(t);
   }
   double start = mho_seconds(), before = t->sums.wall_s;
   while (t->batch < batches) {

@@ -138,7 +138,7 @@ def test_queries():
     refused('runs', '--db', 'q.db', '--where', 'nosuch > 1', says='nosuch')
     assert lines('query', 'SELECT name FROM run', '--db', 'q.db', '--json') == [{'name': 'kept'}]
     refused('show', 'x', '--db', 'q.db', says='x')
-    refused('eval', 'last', '--db', 'q.db', '--set', 'network.hidden=[9]', says='another config')
+    refused('eval', 'last', '--db', 'q.db', '--set', 'network.hidden=[9]', says=['network.hidden', 'another network'])
     refused('eval', 'last', '--db', 'q.db', '--part', 'validation', says='validation')
     refused('cosim', 'last', '--db', 'q.db', '--layer', 'h7', says='h7')
     refused('cosim', 'nosuch.yaml', says='nosuch.yaml')

@@ -75,7 +75,7 @@ def test_checkpoints_go_on_elsewhere():
     run('import', 'state.jsonl', '--db', 'd.db')
     assert run('eval', 'solo', '--json', '--db', 'd.db').stdout.split('"seconds"')[0] == \
         run('eval', 'solo', '--json', '--db', 'a.db').stdout.split('"seconds"')[0]
-    query = "SELECT kind, epoch, hex(data) FROM checkpoint JOIN run ON id = run_id WHERE name = 'whole' ORDER BY kind"
+    query = "SELECT checkpoint.kind, epoch, hex(data) FROM checkpoint JOIN run ON id = run_id WHERE name = 'whole' ORDER BY 1"
     before = run('query', query, '--csv', '--db', 'a.db').stdout
     assert run('query', query, '--csv', '--db', 'd.db').stdout == before and len(before) > 1000
     run('train', '--resume', 'whole', '--db', 'd.db')
@@ -124,7 +124,7 @@ def test_weights():
     run('export', 'dev', '--weights', 'dev', '--db', 'f.db')
     run('export', 'dev', '--weights', 'dev.csv', '--format', 'csv', '--db', 'f.db')
     run('export', 'float', '--weights', 'float.w', '--db', 'f.db')
-    assert sorted(os.listdir(os.path.join(folder, 'float.w'))) == ['h1-out.w.npy', 'x-h1.w.npy']
+    assert sorted(os.listdir(os.path.join(folder, 'float.w'))) == ['h1-out.w.npy', 'weights.json', 'x-h1.w.npy']
     w, p, n = (matrix(f'dev/x-h1.{k}.npy') for k in ('w', 'g_pos', 'g_neg'))
     assert len(w) == 64 and len(w[0]) == 8
     cells = [(i, j) for i in range(64) for j in range(8)]
@@ -158,6 +158,104 @@ def test_start_from():
                     "WHERE run_id = (SELECT id FROM run WHERE name = \\'d\\')'); c.commit()", os.path.join(folder, 'f.db')], check=True)
     run('train', '--resume', 'd', '--db', 'f.db')
     assert accuracy('d') == accuracy('float')
+
+
+def brought(name, source, *sets, db='f.db'):
+    """The largest difference of the weights of a training that starts there from the source's, and how it went."""
+    p = run('train', '--set', 'network.hidden=[8]', '--set', 'update.rate=0', '--set', 'train.epochs=1', '--from', source, '--name',
+            name, '--db', db, *[w for s in sets for w in ('--set', s)])
+    run('export', name, '--weights', 'w.' + name, '--db', db)
+    run('export', source, '--weights', 'w.' + source, '--db', db)
+    worst = max(abs(a - b) for k in ('x-h1', 'h1-out') for r, q in zip(matrix(f'w.{name}/{k}.w.npy'), matrix(f'w.{source}/{k}.w.npy'))
+                for a, b in zip(r, q))
+    return worst, p.stderr
+
+
+def test_other_devices():
+    """A weight is a weight on any device, in any range, mapping and w_max; only the same device takes conductances."""
+    run('train', '--set', 'network.hidden=[8]', '--set', 'device=linear', '--set', 'train.epochs=5', '--name', 'lin', '--db', 'f.db')
+    # cells of their own bounds may clip, and charges leak in the 15 updates of an epoch
+    exact = ['device.variation.g_low=0', 'device.variation.g_high=0', 'device.leak.lifetime=0']
+    for i, sets in enumerate([['device=linear', 'device.g_max=10 uS'], ['device=linear', 'device.weight_range=6'],
+                              ['device=linear', 'device.mapping=reference'], ['device=linear', 'device.mapping=one_sided'],
+                              ['device=linear', 'device.mapping=offset'], ['device.card=ecram', *exact],
+                              ['device.card=capacitor', *exact], ['device=linear'], ['device=ideal']]):
+        worst, said = brought(f'o{i}', 'lin', *sets)
+        assert worst < 2e-6 and 'clipped' not in said, (sets, worst, said)
+    # from a folder, with and without the page that says what its conductances are of
+    sidecar = json.loads(text('w.lin/weights.json'))
+    assert sidecar['device']['g_max'] == 1e-4 and [m['name'] for m in sidecar['matrices']] == ['x-h1', 'h1-out'], sidecar
+    bound = (6 / (64 + 8)) ** 0.5  # the largest weight of a random start; device.weight_range is 3
+    assert abs(sidecar['matrices'][0]['w_max'] - 3 * bound) < 1e-12, sidecar
+    start = ['train', *TINY, '--set', 'network.hidden=[8]', '--set', 'device=linear', '--set', 'device.mapping=reference']
+    for name in ('with', 'without'):
+        if name == 'without':
+            os.remove(os.path.join(folder, 'w.lin', 'weights.json'))
+        run(*start, '--from', 'w.lin', '--name', name, '--db', 'f.db')
+        assert accuracy(name) == accuracy('lin'), name
+
+
+def test_range_of_brought_weights():
+    """w_max holds the largest weight that comes and is kept by whatever loads the run; what is clipped is said."""
+    rows, top = [[0.1 * (j - 3) for j in range(8)] for i in range(64)], 5.0
+    rows[7][2] = top
+    for name, m in (('x-h1', rows), ('h1-out', [[0.01 * (i + j) for j in range(10)] for i in range(8)])):
+        write(f'big/{name}.w.csv', ''.join(','.join('%.17g' % x for x in r) + '\n' for r in m))
+    still = ['--set', 'network.hidden=[8]', '--set', 'update.rate=0', '--set', 'train.epochs=2', '--set', 'device=linear']
+    p = run('train', *still, '--from', 'big', '--name', 'big', '--db', 'f.db')
+    assert 'clipped' not in p.stderr, p.stderr
+    run('export', 'big', '--weights', 'w.big', '--db', 'f.db')
+    assert max(abs(a - b) for r, q in zip(matrix('w.big/x-h1.w.npy'), rows) for a, b in zip(r, q)) < 1e-6 * top
+    w_max = {m['name']: m['w_max'] for m in json.loads(text('w.big/weights.json'))['matrices']}
+    assert w_max['x-h1'] == top and abs(w_max['h1-out'] - 3 * (6 / 18) ** 0.5) < 1e-12, w_max
+    # a pair that starts off mid range reaches 2 min(start, 1 - start) of it
+    p = run('train', *still, '--set', 'device.start=0.25', '--from', 'big', '--name', 'off', '--db', 'f.db')
+    assert 'clipped' not in p.stderr, p.stderr
+    wide, = lines('query', "SELECT w_absmax, w_range FROM layer_epoch JOIN run ON id = run_id WHERE run.name = 'off' AND layer = 0 "
+                  'AND epoch = 2', '--json', '--db', 'f.db')
+    assert abs(wide['w_range'] - 2 * top) < 1e-6 and abs(wide['w_absmax'] - top) < 1e-5, wide
+    # cells of their own bounds cannot hold all: one line says what share, where, and which key
+    p = run('train', *still, '--set', 'device.variation.g_high=0.3', '--from', 'big', '--no-db')
+    said = [x for x in p.stderr.splitlines() if 'clipped' in x]
+    assert len(said) == 1 and '% of x-h1' in said[0] and 'device.weight_range' in said[0], p.stderr
+    # what is resumed or started from comes to the same range
+    assert accuracy('big') == lines('eval', 'big', '--checkpoint', 'best', '--json', '--db', 'f.db')[0]['accuracy']
+    subprocess.run(['python3', '-c', 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); '
+                    "c.execute(\"UPDATE run SET status = 'interrupted', config = json_set(config, '$.train.epochs', 3) "
+                    "WHERE name = 'big'\"); c.commit()", os.path.join(folder, 'f.db')], check=True)
+    run('train', '--resume', 'big', '--db', 'f.db')
+    run('export', 'big', '--weights', 'w.big3', '--db', 'f.db')
+    for k in ('x-h1.w', 'x-h1.g_pos', 'h1-out.g_neg'):
+        assert matrix(f'w.big3/{k}.npy') == matrix(f'w.big/{k}.npy'), k
+    worst, said = brought('again', 'big', 'device=linear')
+    assert worst == 0 and 'clipped' not in said
+    # a folder whose conductances say something else than its weights, and one whose page is of something else
+    run('export', 'off', '--weights', 'w.off', '--db', 'f.db')
+    os.replace(os.path.join(folder, 'w.off', 'x-h1.g_pos.npy'), os.path.join(folder, 'w.big', 'x-h1.g_pos.npy'))
+    refused('train', *still, '--from', 'w.big', '--no-db', says=['x-h1', 'g_pos', 'other weights'])
+    write('w.off/weights.json', '{}')
+    refused('train', *still, '--from', 'w.off', '--no-db', says=['weights.json', 'remove it'])
+
+
+def test_stored_state_is_not_misread():
+    """Keys that say what a stored state is are refused by name with the cure, by every verb that loads one; what reads it is free."""
+    run('train', '--set', 'network.hidden=[8]', '--set', 'train.epochs=1', '--name', 'flt', '--db', 'f.db')
+    before = accuracy('lin')
+    for source in ('lin', 'flt'):
+        for key in ('device.levels=16', 'device.weight_range=6', 'device.mapping=reference', 'device.card=pcm', 'device.g_max=10 uS',
+                    'device.model=soft_bounds', 'device.start=0.4', 'device.stuck_on=0.1', 'device.variation.step=0.1'):
+            p = refused('eval', source, '--db', 'f.db', '--set', key, says=['mho program ', '--set ', 'device.'])
+            assert 'bytes' not in p.stderr
+    for verb in (['settle', 'lin', '--sample', '0'], ['netlist', 'lin'], ['cosim', 'lin']):
+        refused(*verb, '--db', 'f.db', '--set', 'device.mapping=reference', says=['device.mapping', 'mho program'])
+    for key, says in (('network.hidden=[9]', 'another network'), ('network.init=fan_in', 'another network'),
+                      ('update.scheme=pulses', 'update.scheme'), ('update.optimizer=sgd', 'update.optimizer'),
+                      ('train.seed=7', 'chip'), ('train.seeds.chip=7', 'mho program')):
+        refused('eval', 'lin', '--db', 'f.db', '--set', key, says=says)
+    for key in ('device.read_noise.law=constant', 'device.iv.law=sinh', 'device.drift.law=power', 'array.wire.r_word=1 ohm',
+                'train.seeds.noise=3', 'settle.free=20'):
+        run('eval', 'lin', '--db', 'f.db', '--set', key)
+    assert accuracy('lin') == before
 
 
 def test_bad_starts():
@@ -218,4 +316,4 @@ def test_bad_files():
 
 make()
 mho.main([test_there_and_back, test_nothing_is_trained_twice, test_checkpoints_go_on_elsewhere, test_less, test_weights, test_start_from,
-          test_bad_starts, test_bad_files])
+          test_other_devices, test_range_of_brought_weights, test_stored_state_is_not_misread, test_bad_starts, test_bad_files])

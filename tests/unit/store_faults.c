@@ -156,6 +156,8 @@ static void test_versions(void **state) {
 static const char first_version[] =
     "DROP TABLE energy_epoch; DROP TABLE settle_sample; ALTER TABLE settle DROP COLUMN energy_j; "
     "ALTER TABLE checkpoint DROP COLUMN is_best; "
+    "ALTER TABLE layer_epoch DROP COLUMN w_range; ALTER TABLE layer_epoch DROP COLUMN w_error; "
+    "ALTER TABLE layer_epoch DROP COLUMN clipped; "
     "ALTER TABLE layer_epoch DROP COLUMN g_hist; ALTER TABLE epoch DROP COLUMN truncated; ALTER TABLE epoch "
     "DROP COLUMN verify_reads; PRAGMA user_version = 1";
 
