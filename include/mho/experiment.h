@@ -59,6 +59,11 @@ MHO_API mho_err mho_config_text(mho_config *c, const char *text, const char *nam
 /** "path=value": overrides what is there. */
 MHO_API mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei);
 
+/** Text of a key ("device.levels"), as it was written; NULL when it is not set. Valid until the config changes. */
+MHO_API const char *mho_config_get(const mho_config *c, const char *path);
+/** Take out the key of that path, or with a dot at its end ("device.") all keys below it. */
+MHO_API void mho_config_drop(mho_config *c, const char *path);
+
 /* ---------------------------------------------------------------- device cards */
 
 /** File of a device card: a path as given or beside `beside` (nullable, a file), else a name among the cards of

@@ -54,6 +54,47 @@ MHO_API mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r,
                                             const char *const *overrides, mho_experiment **out,
                                             mho_errinfo *ei);
 
+/* ---------------------------------------------------------------- weights onto other chips */
+
+typedef struct mho_program_connection {
+  const char *name;
+  int rows, cols;
+  double w_max;
+  double rms;     /* of what was written less what was to be written */
+  double clipped; /* fraction of weights that the bounds of their cells cannot hold */
+} mho_program_connection;
+
+typedef struct mho_programmed { /* one chip */
+  char run[MHO_ID_MAX];         /* "" without a store */
+  int chip;                     /* from 1 */
+  int64_t seed;                 /* train.seeds.chip */
+  double accuracy, loss;        /* on the test images */
+  double clipped, pulses;
+  int n_connections; /* trained ones */
+  const mho_program_connection *connection;
+} mho_programmed;
+
+typedef struct mho_program_options {
+  mho_store *store;         /* open for writing; NULL: nothing is stored, and `from` is a folder */
+  const char *from;         /* id of a run, or path of a folder */
+  const char *parent;       /* id of the run that the new ones name, nullable */
+  const char *config;       /* file that says what network the weights of a folder are of; NULL: its weights.json */
+  const char *name;         /* nullable; of several chips NAME-1, ... */
+  const char *code_version; /* what to record, nullable */
+  int n_set;
+  const char *const *set; /* [n_set] as of --set */
+  int chips;
+  int64_t seed; /* of the first chip; -1: train.seeds.chip of set, or one after the source's, or 1 */
+  void (*chip)(void *user, const mho_programmed *p, const mho_experiment *e); /* after each; nullable */
+  void *user;
+} mho_program_options;
+/** Write weights onto new chips, evaluate each on the test images and store it as a run of kind programmed: program.c
+ *  says with what config. Stops between two chips when the context says so.
+ *  @return MHO_OK; MHO_EINTERRUPTED; MHO_ENOTFOUND for a folder without a config; MHO_EDATA for weights of another network;
+ *          errors of the config, the data and the store. */
+MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r, const mho_program_options *o,
+                            mho_errinfo *ei);
+
 /* ---------------------------------------------------------------- piecewise, for programs that do their own
  */
 

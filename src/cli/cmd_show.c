@@ -42,13 +42,23 @@ static const struct argp argp = {option_table,
                                  NULL,
                                  NULL};
 
+static bool is_programmed(const mho_run_row *r) {
+  return !strcmp(r->kind, "programmed");
+}
+
 static void print_head(const mho_run_row *r) {
   printf("run        %s%s%s\n", r->id, r->name ? ", " : "", r->name ? r->name : "");
   printf("status     %s%s%s\n", r->status, r->error ? ": " : "", r->error ? r->error : "");
-  if (r->best_epoch)
+  if (r->parent || is_programmed(r))
+    printf("programmed weights of %s\n", r->parent ? r->parent : "a folder (train.from)");
+  if (is_programmed(r))
+    printf("accuracy   %.2f %% (test), as programmed in %.1f s, %.4g pulses\n", 100 * r->final_test_acc,
+           r->wall_s, r->pulses);
+  else if (r->best_epoch)
     printf("accuracy   best %.2f %% in epoch %d, last %.2f %% (test); training %.2f %%\n",
            100 * r->best_test_acc, r->best_epoch, 100 * r->final_test_acc, 100 * r->train_acc);
-  printf("epochs     %d in %.1f s, %.4g pulses\n", r->epochs_done, r->wall_s, r->pulses);
+  if (!is_programmed(r))
+    printf("epochs     %d in %.1f s, %.4g pulses\n", r->epochs_done, r->wall_s, r->pulses);
   printf("seed       %lld\n", (long long)r->seed);
   printf("started    %s%s%s\n", r->started, r->ended ? ", ended " : "", r->ended ? r->ended : "");
   printf("made by    mho %s, %s kernels, on %s\n", r->code_version, r->blas, r->host);
@@ -81,7 +91,7 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
               "pulses, clipped, printf('%.2f', wall_s) AS \"time s\" FROM epoch WHERE run_id = ?1 ORDER BY 1",
               ei);
   if (!err)
-    err = section(s, "crossbars after the last epoch", r->id,
+    err = section(s, is_programmed(r) ? "crossbars as programmed" : "crossbars after the last epoch", r->id,
                   "SELECT count(*) FROM layer_epoch WHERE run_id = ?1",
                   "SELECT name, rows || ' x ' || cols AS size, printf('%.4f', w_std) AS \"w std\", "
                   "printf('%.4f', w_absmax) AS \"w max\", iif(g_mean IS NULL, '-', printf('%.2f', "
@@ -91,6 +101,13 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
                   "iif(g_mean IS NULL, '-', printf('%.2f', 100*stuck)) AS \"stuck %\", pulses FROM "
                   "layer_epoch WHERE run_id = ?1 AND epoch = "
                   "(SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) ORDER BY layer",
+                  ei);
+  if (!err && is_programmed(r))
+    err = section(s, "written weights less those that were to be written", r->id,
+                  "SELECT count(*) FROM layer_epoch WHERE run_id = ?1 AND w_error IS NOT NULL",
+                  "SELECT name, printf('%.4g', w_range) AS \"w_max\", printf('%.3g', w_error) AS \"rms error\", "
+                  "printf('%.3g', 100*w_error/w_range) AS \"of w_max %\", printf('%.2f', 100*clipped) AS "
+                  "\"clipped %\" FROM layer_epoch WHERE run_id = ?1 AND epoch = 0 ORDER BY layer",
                   ei);
   if (!err)
     err =
@@ -145,7 +162,8 @@ static json_t *energy_terms(mho_store *s, const char *id) {
 
 static void print_json(mho_store *s, const mho_run_row *r) {
   json_t *config = json_loads(r->config, 0, NULL);
-  json_t *o = json_pack("{ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name", r->name,
+  json_t *o = json_pack("{ss ss* ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name", r->name, "kind",
+                        r->kind, "parent", r->parent,
                         "status", r->status, "config_hash", r->config_hash, "epochs_done", r->epochs_done,
                         "seed", (json_int_t)r->seed, "code_version", r->code_version, "blas", r->blas, "host",
                         r->host, "started", r->started, "ended", r->ended, "wall_s", r->wall_s, "best_epoch",

@@ -84,14 +84,25 @@ mho_err mho_config_put(mho_config *c, const char *path_in, const char *text, boo
   return err;
 }
 
-void mho_config_drop(mho_config *c, const char *path) {
-  mho_config_key *k = find(c, path);
-  if (!k)
-    return;
+const char *mho_config_get(const mho_config *c, const char *path) {
+  for (int i = 0; i < c->n; i++)
+    if (!strcmp(c->key[i].path, path))
+      return c->key[i].text;
+  return NULL;
+}
 
-  clear(k);
-  c->n--;
-  memmove(k, k + 1, (size_t)(c->key + c->n - k) * sizeof *k);
+void mho_config_drop(mho_config *c, const char *path) {
+  size_t length = strlen(path);
+  bool below = length && path[length - 1] == '.';
+  int kept = 0;
+  for (int i = 0; i < c->n; i++) {
+    bool goes = below ? !strncmp(c->key[i].path, path, length) : !strcmp(c->key[i].path, path);
+    if (goes)
+      clear(&c->key[i]);
+    else
+      c->key[kept++] = c->key[i];
+  }
+  c->n = kept;
 }
 
 mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei) {

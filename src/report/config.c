@@ -261,24 +261,50 @@ static void print_yaml(FILE *out, const mho_report_key *k) {
   fputc('"', out);
 }
 
+static mho_err print_set(FILE *out, const mho_report_key *k, mho_errinfo *ei) {
+  char *word = NULL;
+  size_t n;
+  FILE *f = open_memstream(&word, &n);
+  if (!f)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the command");
+  fprintf(f, "%s.%s=", k->section, k->name);
+  print_yaml(f, k);
+  fclose(f);
+  fputs(" \\\n  --set ", out);
+  print_word(out, word);
+  free(word);
+  return MHO_OK;
+}
+
+mho_err mho_report_program_command(FILE *out, const mho_report_config *c, const char *parent, mho_errinfo *ei) {
+  const char *chip = mho_report_config_value(c, "train", "seeds.chip");
+  fputs("mho program ", out);
+  print_word(out, parent ? parent : mho_report_config_value(c, "train", "from"));
+  fprintf(out, " --seed %s", *chip ? chip : "1");
+  mho_err err = MHO_OK;
+  for (int i = 0; i < c->n && !err; i++) {
+    const mho_report_key *k = &c->key[i];
+    bool is_of_chip = !strcmp(k->section, "device") || !strcmp(k->section, "array") ||
+                      !strcmp(k->section, "program") || !strcmp(k->section, "update");
+    bool is_left_over = !strcmp(k->section, "update") && !strcmp(k->name, "optimizer");
+    if (k->changed && is_of_chip && !is_left_over)
+      err = print_set(out, k, ei);
+  }
+  fputc('\n', out);
+  return err;
+}
+
 mho_err mho_report_config_command(FILE *out, const mho_report_config *c, int64_t seed, mho_errinfo *ei) {
   fprintf(out, "mho train --seed %lld", (long long)seed);
-  for (int i = 0; i < c->n; i++) {
+  mho_err err = MHO_OK;
+  for (int i = 0; i < c->n && !err; i++) {
     const mho_report_key *k = &c->key[i];
-    if (!k->changed || (!strcmp(k->section, "train") && !strcmp(k->name, "seed")))
-      continue;
-    char *word = NULL;
-    size_t n;
-    FILE *f = open_memstream(&word, &n);
-    if (!f)
-      return mho_fail(ei, MHO_ENOMEM, "no memory for the command");
-    fprintf(f, "%s.%s=", k->section, k->name);
-    print_yaml(f, k);
-    fclose(f);
-    fputs(" \\\n  --set ", out);
-    print_word(out, word);
-    free(word);
+    bool is_seed = !strcmp(k->section, "train") && !strcmp(k->name, "seed");
+    if (k->changed && !is_seed)
+      err = print_set(out, k, ei);
   }
+  if (err)
+    return err;
   fputc('\n', out);
   return MHO_OK;
 }

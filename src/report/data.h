@@ -3,6 +3,8 @@
 #ifndef MHO_REPORT_DATA_H
 #define MHO_REPORT_DATA_H
 
+#include <string.h>
+
 #include "mho/store.h"
 
 enum { MHO_NAME_MAX = 64, MHO_LAYERS_SHOWN = 150, MHO_COSIM_SHOWN = 100 };
@@ -59,6 +61,10 @@ mho_err mho_report_observables_read(mho_store *s, mho_report_data *d, mho_errinf
 void mho_report_observables_free(mho_report_observables *o);
 static inline double mho_epoch_value(const mho_epoch_row *e, size_t offset) {
   return *(const double *)((const char *)e + offset);
+}
+
+static inline bool mho_report_is_programmed(const mho_report_data *d) {
+  return d->run.kind && !strcmp(d->run.kind, "programmed");
 }
 
 #endif

@@ -52,7 +52,9 @@ static void summary_text(const mho_page *p, char *buf, size_t capacity) {
   network_text(p, network, sizeof network);
   snprintf(buf, capacity, "%s %s, %s, %s: ", *rule ? rule : "training", hardware, network,
            mho_report_config_value(&p->config, "dataset", "name"));
-  if (r->best_epoch > 0)
+  if (mho_report_is_programmed(&p->d))
+    mho_text_append(buf, capacity, "programmed, test accuracy %s.", mho_percent(r->final_test_acc, last));
+  else if (r->best_epoch > 0)
     mho_text_append(buf, capacity, "best test accuracy %s in epoch %d (by %s), last %s.",
                     mho_percent(r->best_test_acc, best), r->best_epoch,
                     p->by_validation ? "validation" : "test", mho_percent(r->final_test_acc, last));
@@ -122,6 +124,19 @@ static double total(const mho_report_data *d, size_t offset) {
   return sum;
 }
 
+static void write_programmed_tiles(const mho_page *p) {
+  const mho_run_row *r = &p->d.run;
+  char a[MHO_NUMBER_MAX];
+  fputs("<dl class=\"tiles\">\n", p->out);
+  tile(p, "Test accuracy", mho_percent(r->final_test_acc, a), "of the weights as they were written");
+  if (isfinite(r->val_acc))
+    tile(p, "Validation accuracy", mho_percent(r->val_acc, a), "held out of the training part");
+  tile(p, "Programming pulses", mho_count(r->pulses, a), "%s",
+       r->pulses > 0 ? "on all devices" : "weights are not pulsed");
+  tile(p, "Wall time", mho_duration(r->wall_s, a), "programming and evaluation");
+  fputs("</dl>\n", p->out);
+}
+
 static void write_tiles(const mho_page *p) {
   const mho_report_data *d = &p->d;
   const mho_run_row *r = &d->run;
@@ -161,6 +176,9 @@ static void write_tiles(const mho_page *p) {
 void mho_page_head(const mho_page *p, const char *title) {
   fputs("<header>\n", p->out);
   write_title(p, title);
-  write_tiles(p);
+  if (mho_report_is_programmed(&p->d))
+    write_programmed_tiles(p);
+  else
+    write_tiles(p);
   fputs("</header>\n", p->out);
 }

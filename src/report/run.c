@@ -57,7 +57,7 @@ static mho_err write_layers(const mho_page *p, mho_errinfo *ei) {
   if (d->layers_epoch > 0)
     fprintf(p->out, "After epoch %d", d->layers_epoch);
   else
-    fputs("Before training", p->out);
+    fputs(mho_report_is_programmed(d) ? "As programmed" : "Before training", p->out);
   fprintf(p->out, ": %d connection%s, %s weights.%s</p>\n", d->n_layers, d->n_layers == 1 ? "" : "s",
           mho_count(weights, count),
           devices ? " Mean ± standard deviation; saturated: cells at a bound; stuck: cells that do not move."
@@ -153,7 +153,8 @@ static mho_err write_command(const mho_page *p, mho_errinfo *ei) {
     FILE *f = open_memstream(&command, &size);
     if (!f)
       return mho_fail(ei, MHO_ENOMEM, "no memory for the report");
-    err = mho_report_config_command(f, &p->config, r->seed, ei);
+    err = mho_report_is_programmed(&p->d) ? mho_report_program_command(f, &p->config, r->parent, ei)
+                                          : mho_report_config_command(f, &p->config, r->seed, ei);
     fclose(f);
     fputs("<pre tabindex=\"0\"><code>", p->out);
     mho_html_text(p->out, command);
@@ -192,6 +193,21 @@ static void write_config(const mho_page *p) {
   fputs("</section>\n", p->out);
 }
 
+/* ---------------------------------------------------------------- a programmed chip */
+
+/* In place of learning curves: where the weights are from. */
+static void write_origin(const mho_page *p) {
+  const mho_run_row *r = &p->d.run;
+  fputs("<section>\n<h2>Programmed</h2>\n<p>Nothing was trained here: the weights of ", p->out);
+  if (r->parent)
+    mho_html_printf(p->out, "run %s", r->parent);
+  else
+    mho_html_printf(p->out, "%s", mho_report_config_value(&p->config, "train", "from"));
+  mho_html_printf(p->out, " were written onto chip %s (train.seeds.chip) and evaluated.",
+                  mho_report_config_value(&p->config, "train", "seeds.chip"));
+  fputs("</p>\n</section>\n", p->out);
+}
+
 /* ---------------------------------------------------------------- the page */
 
 static mho_err write_page(mho_page *p, mho_errinfo *ei) {
@@ -202,7 +218,10 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   mho_html_begin(p->out, name, "mho run report");
   mho_page_head(p, name);
   fputs("<main>\n", p->out);
-  mho_page_curves(p);
+  if (mho_report_is_programmed(&p->d))
+    write_origin(p);
+  else
+    mho_page_curves(p);
   mho_err err = write_layers(p, ei);
   mho_page_energy(p);
   if (!err)

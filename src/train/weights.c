@@ -476,7 +476,7 @@ static mho_err take(mho_trainer *t, const source *s, bool anew, mho_errinfo *ei)
     mho_trainer_range(t, w_max);
   for (int c = 0; c < n && !err; c++)
     err = bring(t, c, &m[c], same && !anew && m[c].w_max > 0, &clipped[c], ei);
-  if (!err)
+  if (!err && !anew) /* whoever programs chips tells of each */
     tell_clipped(t, clipped);
   if (!err)
     mho_network_refresh(t->net, t->update, true);
