@@ -186,16 +186,17 @@ MHO_API void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const m
 /** Change of a weight by one pulse up on every device that takes part, for devices of mean step `step` (of the
  * range). */
 MHO_API double mho_crossbar_step(const mho_crossbar *x, double step);
-/** How many of the weights w, [n], the bounds of cells first .. first+n-1 cannot hold: what mho_crossbar_set clips by more
- * than rounding. Faulty cells play no part. */
-MHO_API size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n, const mho_real *w);
-/** Another w_max (of mho_crossbar_options: a single device's span is taken care of). Conductances stay, so all weights
- * scale with it; whoever brings weights calls it before they are written. */
+/** How many of the weights w, [n], the bounds of cells first .. first+n-1 cannot hold: what
+ * mho_crossbar_set clips by more than rounding. Faulty cells play no part. */
+MHO_API size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n,
+                                   const mho_real *w);
+/** Another w_max (of mho_crossbar_options: a single device's span is taken care of). Conductances
+ * stay, so all weights scale with it; whoever brings weights calls it before they are written. */
 MHO_API void mho_crossbar_range(mho_crossbar *x, double w_max);
 /** The w_max that it has, as given in mho_crossbar_options. */
 MHO_API double mho_crossbar_w_max(const mho_crossbar *x);
-/** Largest |weight| that can be written exactly, over w_max: 1, or less where devices start off mid range
- * (2 min(start, 1 - start) of a differential pair, the same of the mean reference). */
+/** Largest |weight| that can be written exactly, over w_max: 1, or less where devices start off mid
+ * range (2 min(start, 1 - start) of a differential pair, the same of the mean reference). */
 MHO_API double mho_crossbar_reach(const mho_crossbar *x);
 /** One-sided pairs only: RESET both devices of every pair that has one above refresh_above, and bring the
  * difference back by SET pulses, read after each. Counts pulses and reads. `step` numbers the programming step. */

@@ -123,7 +123,7 @@ struct mho_device_config {
   bool zero_shift;                  /* reference: at the symmetry point of each cell's device */
   int64_t refresh_every;            /* one_sided: updates from refresh to refresh */
   double refresh_above;             /* one_sided: conductance that asks for it, of the range */
-  double weight_range;              /* w_max of a connection over its largest drawn weight; no less than holds brought ones */
+  double weight_range;              /* w_max over the largest drawn weight, see mho_trainer_from */
   double start;                     /* conductance of a new cell, normalized */
   int64_t levels;                   /* conductances a cell can show; -1: any */
   double up_down;                   /* SET against RESET step: up 1 + min(u, 0), down 1 - max(u, 0) */

@@ -59,7 +59,8 @@ MHO_API mho_err mho_config_text(mho_config *c, const char *text, const char *nam
 /** "path=value": overrides what is there. */
 MHO_API mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei);
 
-/** Text of a key ("device.levels"), as it was written; NULL when it is not set. Valid until the config changes. */
+/** Text of a key ("device.levels"), as it was written; NULL when it is not set. Valid until the
+ * config changes. */
 MHO_API const char *mho_config_get(const mho_config *c, const char *path);
 /** Take out the key of that path, or with a dot at its end ("device.") all keys below it. */
 MHO_API void mho_config_drop(mho_config *c, const char *path);
@@ -154,7 +155,8 @@ typedef struct mho_difference {
   bool is_own;                /* of a registered thing that the section chooses */
   char a[MHO_TEXT_MAX], b[MHO_TEXT_MAX];
 } mho_difference;
-/** Keys in which b differs from a, the choice of a registered thing before its keys; @return how many, at most max. */
+/** Keys in which b differs from a, the choice of a registered thing before its keys; @return how
+ * many, at most max. */
 MHO_API int mho_experiment_differences(const mho_experiment *a, const mho_experiment *b, int max,
                                        mho_difference *out);
 /** Whether the learning signal is settled itself rather than measured as a difference of two states: what

@@ -76,7 +76,7 @@ typedef struct mho_layer_row { /* one connection after an epoch */
   double pulses;                  /* of this epoch */
   double cosine;                  /* gradient against backpropagation's; NaN when not asked for */
   double w_range;                 /* weight of a pair at opposite ends */
-  double w_error, clipped;        /* of a programmed run, else NaN: rms written less wanted; fraction clipped */
+  double w_error, clipped;        /* of a programmed run, else NaN: rms; fraction */
   char g_hist[192]; /* JSON list of cells in equal parts of the range of conductance; "": NULL */
 } mho_layer_row;
 

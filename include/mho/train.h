@@ -43,13 +43,14 @@ MHO_API mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const
  * bit for bit, as an uninterrupted run. o->store must be open for writing. */
 MHO_API mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const char *run_id,
                                  const mho_train_options *o, mho_train_result *result, mho_errinfo *ei);
-/** Whether a checkpoint of the run's experiment says the same under another one: MHO_ECONFIG, with the key and what to do
- *  instead, where the key says what the state is (device, network, seeds of chip and weights) or cannot act on one that is
- *  stored; what says how it is read is free. Every load under changed keys asks it, through the next function. */
+/** Whether a checkpoint of the run's experiment says the same under another one: MHO_ECONFIG, with
+ * the key and what to do instead, where the key says what the state is (device, network, seeds of
+ * chip and weights) or cannot act on one that is stored; what says how it is read is free. Every
+ * load under changed keys asks it, through the next function. */
 MHO_API mho_err mho_train_state_fits(const char *run, const mho_experiment *stored,
                                      const mho_experiment *asked, mho_errinfo *ei);
-/** The experiment of a stored run; overrides (as of --set) on top, [n], which must leave its state readable
- *  (mho_train_state_fits). */
+/** The experiment of a stored run; overrides (as of --set) on top, [n], which must leave its state
+ * readable (mho_train_state_fits). */
 MHO_API mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
                                             const char *const *overrides, mho_experiment **out,
                                             mho_errinfo *ei);
@@ -78,22 +79,24 @@ typedef struct mho_program_options {
   mho_store *store;         /* open for writing; NULL: nothing is stored, and `from` is a folder */
   const char *from;         /* id of a run, or path of a folder */
   const char *parent;       /* id of the run that the new ones name, nullable */
-  const char *config;       /* file that says what network the weights of a folder are of; NULL: its weights.json */
+  const char *config;       /* file: the network of a folder's weights; NULL: its weights.json */
   const char *name;         /* nullable; of several chips NAME-1, ... */
   const char *code_version; /* what to record, nullable */
   int n_set;
   const char *const *set; /* [n_set] as of --set */
   int chips;
-  int64_t seed; /* of the first chip; -1: train.seeds.chip of set, or one after the source's, or 1 */
-  void (*chip)(void *user, const mho_programmed *p, const mho_experiment *e); /* after each; nullable */
+  /* of the first chip; -1: train.seeds.chip of set, or one after the source's, or 1 */
+  int64_t seed;
+  /* after each; nullable */
+  void (*chip)(void *user, const mho_programmed *p, const mho_experiment *e);
   void *user;
 } mho_program_options;
-/** Write weights onto new chips, evaluate each on the test images and store it as a run of kind programmed: program.c
- *  says with what config. Stops between two chips when the context says so.
- *  @return MHO_OK; MHO_EINTERRUPTED; MHO_ENOTFOUND for a folder without a config; MHO_EDATA for weights of another network;
- *          errors of the config, the data and the store. */
-MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r, const mho_program_options *o,
-                            mho_errinfo *ei);
+/** Write weights onto new chips, evaluate each on the test images and store it as a run of kind
+ * programmed: program.c says with what config. Stops between two chips when the context says so.
+ *  @return MHO_OK; MHO_EINTERRUPTED; MHO_ENOTFOUND for a folder without a config; MHO_EDATA for
+ * weights of another network; errors of the config, the data and the store. */
+MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r,
+                            const mho_program_options *o, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- piecewise, for programs that do their own
  */
@@ -107,22 +110,27 @@ MHO_API const mho_dataset *mho_trainer_dataset(const mho_trainer *t);
 /** The free states of the last batch that was settled. */
 MHO_API mho_state *mho_trainer_state(mho_trainer *t);
 
-/** Program the weights that the experiment's train.from names: of a run's last checkpoint, or of a folder. Where both
- *  networks are on the same device (model, card, mapping, g_min, g_max, weight_range) every conductance is taken as it
- *  is, within the bounds of the cell, and so is w_max; anywhere else weights are written exactly, with a w_max that holds
- *  the largest of them: max(weight_range times the largest drawn weight, largest brought weight / mho_crossbar_reach).
- *  A checkpoint keeps it. What is clipped all the same is logged in one line. Nothing else of the other training is
- *  taken. "" changes nothing.
+/** Program the weights that the experiment's train.from names: of a run's last checkpoint, or of a
+ * folder. Where both networks are on the same device (model, card, mapping, g_min, g_max, start,
+ * weight_range) every conductance is taken as it is, within the bounds of the cell, and so is
+ * w_max; anywhere else weights are written exactly, with a w_max that holds the largest of them:
+ * max(weight_range times the largest drawn weight, largest brought weight / mho_crossbar_reach). A
+ * checkpoint keeps it. What is clipped all the same is logged in one line. Nothing else of the
+ * other training is taken. "" changes nothing.
  *  @param store  where the run is; nullable.
- *  @return MHO_OK; MHO_ENOTFOUND for what is neither; MHO_EDATA for weights of another network; errors of the store. */
+ *  @return MHO_OK; MHO_ENOTFOUND for what is neither; MHO_EDATA for weights of another network;
+ * errors of the store. */
 MHO_API mho_err mho_trainer_from(mho_trainer *t, mho_store *store, mho_errinfo *ei);
-/** The same, but weights are always written anew, on the same device, too: they go onto another chip. */
-MHO_API mho_err mho_trainer_write(mho_trainer *t, mho_store *store, mho_errinfo *ei);
+/** The same for another chip: weights are always written anew. The device that they are from keeps
+ * its w_max; on another one it is what holds the largest weight, with headroom also what drawn
+ * weights would have. What is clipped is not logged. */
+MHO_API mho_err mho_trainer_write(mho_trainer *t, mho_store *store, bool headroom, mho_errinfo *ei);
 /** The config that a folder's weights.json has, as JSON; NULL where it has none. Free with free().
  *  @return MHO_OK; MHO_EDATA for a file of something else. */
 MHO_API mho_err mho_weights_config(const char *folder, char **json, mho_errinfo *ei);
-/** Every trained connection's effective weights [rows x cols], and conductances in S, as files of a folder, which is
- *  made: NAME.w.npy, NAME.g_pos.npy, NAME.g_neg.npy (float64), or .csv; and weights.json, which says of what device. @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
+/** Every trained connection's effective weights [rows x cols], and conductances in S, as files of a
+ * folder, which is made: NAME.w.npy, NAME.g_pos.npy, NAME.g_neg.npy (float64), or .csv; and
+ * weights.json, which says of what device. @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
 MHO_API mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool csv,
                                           mho_errinfo *ei);
 

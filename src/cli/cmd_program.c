@@ -29,7 +29,9 @@ static const struct argp_option option_table[] = {
     {"seed", KEY_SEED, "N", 0,
      "train.seeds.chip of the first chip, the next has N+1 (default: 1, or after the source's)", 0},
     {"config", KEY_CONFIG, "FILE", 0,
-     "what network the weights of FOLDER are of (default: its weights.json, of mho export --weights)", 0},
+     "what network the weights of FOLDER are of (default: its weights.json, of mho export "
+     "--weights)",
+     0},
     OPT_THREADS,
     OPT_JSON,
     {0}};
@@ -58,18 +60,25 @@ static const struct argp argp = {
     option_table,
     parse,
     "RUN\nFOLDER",
-    "Write the weights of a run, or of a folder of mho export --weights, onto new chips, and evaluate them.\v"
-    "Each chip is a run of kind programmed whose parent is RUN: eval, settle, netlist, cosim, report, export and "
-    "train --from take it. Without --set the weights go onto new chips of the run's own device. --set "
-    "device.card=... or device.model=... begins a new device, of which nothing is the old one's; any other device "
-    "key changes the old one. Weights are written as exactly as the device allows, or by pulses with --set "
-    "update.scheme=.... w_max of a connection holds its largest weight.\n\n"
+    "Write the weights of a run, or of a folder of mho export --weights, onto new chips, and "
+    "evaluate them.\v"
+    "Each chip is a run of kind programmed whose parent is RUN: eval, settle, netlist, cosim, "
+    "report, export and "
+    "train --from take it. Without --set the weights go onto new chips of the run's own device. "
+    "--set "
+    "device.card=... or device.model=... begins a new device, of which nothing is the old one's; "
+    "any other device "
+    "key changes the old one. Weights are written as exactly as the device allows, or by pulses "
+    "with --set "
+    "update.scheme=.... On another device w_max of a connection is its largest weight, unless "
+    "--set device.weight_range=... asks for more.\n\n"
     "Examples:\n"
     "  mho program first --set device.levels=16\n"
     "  mho program first --set device.card=pcm --chips 10 --name pcm\n"
     "  mho program first --set device.card=ecram --set update.scheme=write_verify\n"
     "  mho eval pcm-1 --after 1d,1mo\n\n"
-    "Ctrl-C keeps the chips that are done. Exit code 0 done, 1 failed, 2 bad input, 130 interrupted.",
+    "Ctrl-C keeps the chips that are done. Exit code 0 done, 1 failed, 2 bad input, 130 "
+    "interrupted.",
     NULL,
     NULL,
     NULL};
@@ -118,8 +127,8 @@ static double deviation(const summary *s) {
 }
 
 static json_t *connection_json(const mho_program_connection *k, double rms, double clipped) {
-  return json_pack("{ss si si sf sf sf}", "name", k->name, "rows", k->rows, "cols", k->cols, "w_max",
-                   k->w_max, "rms", rms, "clipped", clipped);
+  return json_pack("{ss si si sf sf sf}", "name", k->name, "rows", k->rows, "cols", k->cols,
+                   "w_max", k->w_max, "rms", rms, "clipped", clipped);
 }
 
 static void print_object(json_t *o) {
@@ -136,8 +145,8 @@ static void chip_json(const mho_programmed *p) {
     json_array_append_new(all, connection_json(k, k->rms, k->clipped));
   }
   print_object(json_pack("{ss si sI ss sf sf sf sf so}", "event", "chip", "chip", p->chip, "seed",
-                         (json_int_t)p->seed, "run", p->run, "accuracy", p->accuracy, "loss", p->loss,
-                         "clipped", p->clipped, "pulses", p->pulses, "connections", all));
+                         (json_int_t)p->seed, "run", p->run, "accuracy", p->accuracy, "loss",
+                         p->loss, "clipped", p->clipped, "pulses", p->pulses, "connections", all));
 }
 
 static void chip_text(const summary *s, const mho_programmed *p, const mho_experiment *e) {
@@ -146,10 +155,11 @@ static void chip_text(const summary *s, const mho_programmed *p, const mho_exper
   if (s->chips == 1)
     printf("%s onto %s%s%s%s, %d chip%s, written %s%s\n%6s %12s %8s %8s %10s %10s\n", s->from,
            e->device.entry->id, *card ? " (card " : "", card, *card ? ")" : "", s->o->chips,
-           s->o->chips > 1 ? "s" : "", scheme ? "by " : "exactly", scheme ? e->scheme.entry->id : "", "seed",
-           "run", "test %", "loss", "clipped %", "pulses");
-  printf("%6lld %12s %8.2f %8.4f %10.2f %10.4g\n", (long long)p->seed, p->run, 100 * p->accuracy, p->loss,
-         100 * p->clipped, p->pulses);
+           s->o->chips > 1 ? "s" : "", scheme ? "by " : "exactly",
+           scheme ? e->scheme.entry->id : "", "seed", "run", "test %", "loss", "clipped %",
+           "pulses");
+  printf("%6lld %12s %8.2f %8.4f %10.2f %10.4g\n", (long long)p->seed, p->run, 100 * p->accuracy,
+         p->loss, 100 * p->clipped, p->pulses);
   fflush(stdout);
 }
 
@@ -165,17 +175,19 @@ static void take_chip(void *user, const mho_programmed *p, const mho_experiment 
 static void summary_json(const summary *s) {
   json_t *all = json_array();
   for (int c = 0; c < s->n; c++)
-    json_array_append_new(
-        all, connection_json(&s->each[c], sqrt(s->each[c].rms / s->chips), s->each[c].clipped / s->chips));
+    json_array_append_new(all, connection_json(&s->each[c], sqrt(s->each[c].rms / s->chips),
+                                               s->each[c].clipped / s->chips));
   double std = deviation(s);
-  print_object(json_pack("{ss ss si sf so so sf so}", "event", "done", "from", s->from, "chips", s->chips,
-                         "mean", s->sum / s->chips, "std", isfinite(std) ? json_real(std) : json_null(),
-                         "source", isfinite(s->source) ? json_real(s->source) : json_null(), "clipped",
+  print_object(json_pack("{ss ss si sf so so sf so}", "event", "done", "from", s->from, "chips",
+                         s->chips, "mean", s->sum / s->chips, "std",
+                         isfinite(std) ? json_real(std) : json_null(), "source",
+                         isfinite(s->source) ? json_real(s->source) : json_null(), "clipped",
                          s->clipped / s->chips, "connections", all));
 }
 
 static void summary_text(const summary *s) {
-  static const char *const names[] = {"connection", "size", "w_max", "rms error of w", "of w_max %", "clipped %"};
+  static const char *const names[] = {"connection",     "size",       "w_max",
+                                      "rms error of w", "of w_max %", "clipped %"};
   char spread[48] = "", source[48] = "";
   if (s->chips > 1)
     snprintf(spread, sizeof spread, " +- %.2f %% over %d chips", 100 * deviation(s), s->chips);
@@ -183,8 +195,8 @@ static void summary_text(const summary *s) {
     snprintf(spread, sizeof spread, " %%");
   if (isfinite(s->source))
     snprintf(source, sizeof source, " (%.2f %% where it was trained)", 100 * s->source);
-  printf("test accuracy %.2f%s%s, clipped %.2f %% of the weights%s\n\n", 100 * s->sum / s->chips, spread,
-         source, 100 * s->clipped / s->chips,
+  printf("test accuracy %.2f%s%s, clipped %.2f %% of the weights%s\n\n", 100 * s->sum / s->chips,
+         spread, source, 100 * s->clipped / s->chips,
          s->clipped > 0 ? ": raise device.weight_range, or bring device.start to mid range" : "");
   table *t = table_new(MHO_COUNT(names), names);
   for (int i = 1; i < MHO_COUNT(names); i++)
@@ -206,7 +218,8 @@ static void summary_text(const summary *s) {
 /* ---------------------------------------------------------------- the verb */
 
 /* RUN as its id, FOLDER as its whole path; and the accuracy of the run. */
-static mho_err resolve(const options *o, mho_store *store, summary *s, bool *folder, mho_errinfo *ei) {
+static mho_err resolve(const options *o, mho_store *store, summary *s, bool *folder,
+                       mho_errinfo *ei) {
   struct stat st;
   char id[MHO_ID_MAX];
   s->source = NAN;
@@ -218,10 +231,12 @@ static mho_err resolve(const options *o, mho_store *store, summary *s, bool *fol
       snprintf(s->from, sizeof s->from, "%s", path);
     free(path);
     return fits ? MHO_OK
-                : mho_fail(ei, MHO_EINVAL, "the folder's path is longer than %d characters", MHO_TEXT_MAX - 1);
+                : mho_fail(ei, MHO_EINVAL, "the folder's path is longer than %d characters",
+                           MHO_TEXT_MAX - 1);
   }
   if (o->config)
-    return mho_fail(ei, MHO_EINVAL, "--config goes with a FOLDER of weights: a run has its own, changed by --set");
+    return mho_fail(ei, MHO_EINVAL,
+                    "--config goes with a FOLDER of weights: a run has its own, changed by --set");
   mho_run_row row = {0};
   mho_err err = mho_store_find(store, o->common.run, id, ei);
   if (!err)
@@ -236,7 +251,8 @@ static mho_err resolve(const options *o, mho_store *store, summary *s, bool *fol
 static mho_err program(const options *o, session *s, summary *sum, mho_errinfo *ei) {
   mho_store *store = NULL;
   bool folder = false;
-  mho_err err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
+  mho_err err =
+      mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
   if (!err)
     err = resolve(o, store, sum, &folder, ei);
   mho_program_options p = {.store = store,

@@ -83,6 +83,9 @@ static mho_err section(mho_store *s, const char *heading, const char *id, const 
 }
 
 static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei) {
+  const char *heading = "crossbars after the last epoch";
+  if (is_programmed(r))
+    heading = "crossbars as programmed";
   print_head(r);
   mho_err err =
       section(s, "epochs", r->id, "SELECT count(*) FROM epoch WHERE run_id = ?1",
@@ -91,7 +94,7 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
               "pulses, clipped, printf('%.2f', wall_s) AS \"time s\" FROM epoch WHERE run_id = ?1 ORDER BY 1",
               ei);
   if (!err)
-    err = section(s, is_programmed(r) ? "crossbars as programmed" : "crossbars after the last epoch", r->id,
+    err = section(s, heading, r->id,
                   "SELECT count(*) FROM layer_epoch WHERE run_id = ?1",
                   "SELECT name, rows || ' x ' || cols AS size, printf('%.4f', w_std) AS \"w std\", "
                   "printf('%.4f', w_absmax) AS \"w max\", iif(g_mean IS NULL, '-', printf('%.2f', "
@@ -162,8 +165,8 @@ static json_t *energy_terms(mho_store *s, const char *id) {
 
 static void print_json(mho_store *s, const mho_run_row *r) {
   json_t *config = json_loads(r->config, 0, NULL);
-  json_t *o = json_pack("{ss ss* ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name", r->name, "kind",
-                        r->kind, "parent", r->parent,
+  json_t *o = json_pack("{ss ss* ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name", r->name,
+                        "kind", r->kind, "parent", r->parent,
                         "status", r->status, "config_hash", r->config_hash, "epochs_done", r->epochs_done,
                         "seed", (json_int_t)r->seed, "code_version", r->code_version, "blas", r->blas, "host",
                         r->host, "started", r->started, "ended", r->ended, "wall_s", r->wall_s, "best_epoch",

@@ -27,8 +27,8 @@ static const struct argp_option option_table[] = {
     {"name", KEY_NAME, "NAME", 0, "name of the run", 0},
     {"seed", KEY_SEED, "N", 0, "short for --set train.seed=N", 0},
     {"from", KEY_FROM, "RUN|FOLDER", 0,
-     "start from the weights of a stored run, or of a folder of mho export --weights, on any device; "
-     "short for --set train.from=...",
+     "start from the weights of a stored run, or of a folder of mho export --weights, on any "
+     "device; short for --set train.from=...",
      0},
     OPT_THREADS,
     OPT_JSON,

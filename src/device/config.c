@@ -24,8 +24,8 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, refresh_above, "refresh.above", "", 0.75, 0.01, 1,
                "mapping one_sided: a device above it has its pair written anew, of the range"),
     MHO_P_REAL(mho_device_config, weight_range, "weight_range", "", 3, 0.01, 1000,
-               "w_max of a connection over its largest drawn weight, and no less than holds weights that are brought "
-               "(train.from); g_unit = (g_max - g_min)/w_max"),
+               "w_max of a connection over its largest drawn weight, and no less than holds "
+               "weights that are brought (train.from); g_unit = (g_max - g_min)/w_max"),
     MHO_P_REAL(mho_device_config, start, "start", "", 0.5, 0, 1, "conductance of a new cell, of the range"),
     MHO_P_INT(mho_device_config, levels, "levels", -1, -1, 1e6,
               "conductances a cell can show, from bound to bound; -1: any"),

@@ -33,12 +33,14 @@ static const mho_setting *same_key(const listing *l, const mho_setting *of) {
   return NULL;
 }
 
-/* Whether a key is of a registered thing ("step_up" of a device model), not of the section itself. */
+/* Whether a key is of a registered thing ("step_up" of a device model), not of the section itself.
+ */
 static bool is_own(const mho_setting *s, const mho_experiment *e) {
   return s->param && s->params != mho_section_common(s->section, e);
 }
 
-/* Whether two values are one; a number that was written with its unit and read again may have moved in its last digit. */
+/* Whether two values are one; a number that was written with its unit and read again may have moved
+ * in its last digit. */
 static bool is_equal(const mho_setting *a, const mho_setting *b) {
   char text[2][MHO_TEXT_MAX * 4];
   if (a->param && a->param->kind == MHO_PARAM_REAL) {

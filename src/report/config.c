@@ -276,7 +276,8 @@ static mho_err print_set(FILE *out, const mho_report_key *k, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err mho_report_program_command(FILE *out, const mho_report_config *c, const char *parent, mho_errinfo *ei) {
+mho_err mho_report_program_command(FILE *out, const mho_report_config *c, const char *parent,
+                                   mho_errinfo *ei) {
   const char *chip = mho_report_config_value(c, "train", "seeds.chip");
   fputs("mho program ", out);
   print_word(out, parent ? parent : mho_report_config_value(c, "train", "from"));

@@ -34,8 +34,10 @@ const char *mho_report_config_value(const mho_report_config *c, const char *sect
 
 /** The table of all keys. */
 void mho_report_config_table(FILE *html, const mho_report_config *c);
-/** The command that programs such a chip again; parent NULL: from the folder that train.from names. */
-mho_err mho_report_program_command(FILE *text, const mho_report_config *c, const char *parent, mho_errinfo *ei);
+/** The command that programs such a chip again; parent NULL: from the folder that train.from names.
+ */
+mho_err mho_report_program_command(FILE *text, const mho_report_config *c, const char *parent,
+                                   mho_errinfo *ei);
 /** The command for a shell, plain text: mho train with --seed and a --set for every changed key. Only for a
  *  known config. */
 mho_err mho_report_config_command(FILE *text, const mho_report_config *c, int64_t seed, mho_errinfo *ei);

@@ -94,10 +94,13 @@ static const char *const steps[MHO_STORE_VERSION] = {
     /* a checkpoint that is both the last and the best is stored once */
     "ALTER TABLE checkpoint ADD COLUMN is_best INTEGER NOT NULL DEFAULT 0",
     /* weights programmed onto another chip are runs, too */
-    "ALTER TABLE run ADD COLUMN kind TEXT NOT NULL DEFAULT 'trained' CHECK (kind IN ('trained', 'programmed'));"
+    "ALTER TABLE run ADD COLUMN kind TEXT NOT NULL DEFAULT 'trained' CHECK (kind IN "
+    "('trained', 'programmed'));"
     "ALTER TABLE run ADD COLUMN parent TEXT;"
-    "ALTER TABLE layer_epoch ADD COLUMN w_range REAL; ALTER TABLE layer_epoch ADD COLUMN w_error REAL;"
-    "ALTER TABLE layer_epoch ADD COLUMN clipped REAL; DROP INDEX run_list; DROP INDEX run_point;"
+    "ALTER TABLE layer_epoch ADD COLUMN w_range REAL;"
+    "ALTER TABLE layer_epoch ADD COLUMN w_error REAL;"
+    "ALTER TABLE layer_epoch ADD COLUMN clipped REAL;"
+    "DROP INDEX run_list; DROP INDEX run_point;"
     "CREATE INDEX run_list ON run(started, id, name, status, seed, epochs_done, wall_s, final_test_acc, "
     "best_test_acc, best_epoch, train_acc, val_acc, pulses, energy_j, ended, code_version, dataset, topology, "
     "hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free, settle_nudged, rule, nudge, "

@@ -60,8 +60,8 @@ CREATE TABLE run (
   -- last, so that a long one does not stand between a scan and the columns above
   config           TEXT NOT NULL CHECK (json_valid(config)),                  -- JSON, every key resolved
   kind             TEXT NOT NULL DEFAULT 'trained'
-                   CHECK (kind IN ('trained', 'programmed')), -- programmed: weights brought onto a chip by mho program
-  parent           TEXT                      -- id of the run that a programmed one has its weights from
+                   CHECK (kind IN ('trained', 'programmed')), -- programmed: by mho program
+  parent           TEXT                      -- run that a programmed one has its weights from
 ) STRICT;
 CREATE TRIGGER run_keys AFTER INSERT ON run BEGIN
   UPDATE run SET
@@ -144,8 +144,8 @@ CREATE TABLE layer_epoch (
   cosine    REAL,                            -- gradient against backpropagation's, -1 to 1
   g_hist    TEXT,                            -- JSON list: cells in equal parts of the range g_min to g_max, both banks
   w_range   REAL,                            -- weight of a pair of devices at opposite ends
-  w_error   REAL,                            -- of a programmed run: rms of written less wanted weights
-  clipped   REAL,                            -- of a programmed run: fraction of weights that its cells cannot hold
+  w_error   REAL,                            -- of a programmed run: rms, written less wanted
+  clipped   REAL,                            -- of a programmed run: fraction beyond their cells
   PRIMARY KEY (run_id, epoch, layer)
 ) STRICT, WITHOUT ROWID;
 

@@ -87,8 +87,8 @@ static mho_err begin_run(mho_store *s, const mho_run_row *run, const char *study
   mho_run_row row = *run;
   if (!row.kind)
     row.kind = (char *)trained; /* only read */
-  mho_err err = mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "", row.kind,
-                                     point, ei);
+  mho_err err = mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "",
+                                     row.kind, point, ei);
   if (err)
     return err;
   row.status = (char *)running; /* only read */
@@ -184,10 +184,10 @@ static const mho_store_column epoch_columns[] = {
 
 #define LAYER(field, kind) MHO_STORE_COLUMN(mho_layer_row, field, kind)
 static const mho_store_column layer_columns[] = {
-    LAYER(layer, INT),   LAYER(name, WORD),      LAYER(rows, INT),      LAYER(cols, INT),
-    LAYER(w_mean, REAL), LAYER(w_std, REAL),     LAYER(w_absmax, REAL), LAYER(g_mean, REAL),
-    LAYER(g_std, REAL),  LAYER(saturated, REAL), LAYER(stuck, REAL),    LAYER(pulses, REAL),
-    LAYER(cosine, REAL), LAYER(g_hist, INLINE),  LAYER(w_range, REAL),  LAYER(w_error, REAL),
+    LAYER(layer, INT),    LAYER(name, WORD),      LAYER(rows, INT),      LAYER(cols, INT),
+    LAYER(w_mean, REAL),  LAYER(w_std, REAL),     LAYER(w_absmax, REAL), LAYER(g_mean, REAL),
+    LAYER(g_std, REAL),   LAYER(saturated, REAL), LAYER(stuck, REAL),    LAYER(pulses, REAL),
+    LAYER(cosine, REAL),  LAYER(g_hist, INLINE),  LAYER(w_range, REAL),  LAYER(w_error, REAL),
     LAYER(clipped, REAL),
 };
 

@@ -5,8 +5,8 @@
  * follows from the seeds (device spread, faults, fixed feedback, the order of the data) is drawn again, not
  * stored. Last, and said in the version's upper half, the full scales of every connection where converters take
  * them from data, wires' parts of the effective matrices where those are not solved exactly after every update
- * (array.wire.refresh), w_max of every connection where it came with weights from elsewhere, at the very end, and in
- * mid-epoch what the meter of energy has counted: a checkpoint may have them and the config
+ * (array.wire.refresh), w_max of every connection where it came with weights from elsewhere, at
+ * the very end, and in mid-epoch what the meter of energy has counted: a checkpoint may have them and the config
  * not, or the other way round, when a network is evaluated with other circuits than it was trained with.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -250,7 +250,8 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   if (!ranges)
     mho_trainer_range(t, NULL);
   else if (!load_ranges(t, (const char *)blob->data + blob->size))
-    return mho_fail(ei, MHO_EDATA, "the checkpoint has a connection whose largest weight is no number above 0");
+    return mho_fail(ei, MHO_EDATA,
+                    "the checkpoint has a connection whose largest weight is no number above 0");
   mho_trainer_settled_in(t);
   memcpy(t->connection_pulses, at, pulses_size(t));
   at += pulses_size(t);

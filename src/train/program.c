@@ -1,11 +1,13 @@
 /* program.c - weights of a run or folder written onto other chips, and evaluated there.
  *
- * Every chip is a run of its own of kind `programmed`: its config is that of the source with what was asked on top,
- * train.from says where the weights are from, train.seeds.chip which chip it is; the noise of writing and reading has
- * the same number, so that chips are independent. A card or a model that is asked for begins a new device: nothing else
- * of the source's device carries over. Weights are written exactly (mho_crossbar_set), or from devices at weight zero by
- * the pulses of a scheme (initial.c); where they are written exactly, nothing is left of how the source was trained.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * Every chip is a run of its own of kind `programmed`: its config is that of the source with what
+ * was asked on top, train.from says where the weights are from, train.seeds.chip which chip it is;
+ * the noise of writing and reading has the same number, so that chips are independent. A card or a
+ * model that is asked for begins a new device: nothing else of the source's device carries over.
+ * Weights are written exactly (mho_crossbar_set), or from devices at weight zero by the pulses of a
+ * scheme (initial.c). Nothing more is learned there, so that on another device w_max is the largest
+ * weight unless device.weight_range asks for more; where they are written exactly, nothing is left
+ * of how the source was trained. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,13 +28,14 @@ typedef struct programming {
   mho_config *base; /* of every chip, but for its seeds */
   int64_t seed;     /* of the first chip */
   bool own_noise;   /* train.seeds.noise was asked for */
+  bool headroom;    /* so was device.weight_range */
 } programming;
 
 /* ---------------------------------------------------------------- the config */
 
 /* The keys of an experiment that are set, as text with units, which overrides can be put on. */
-static mho_err config_from_json(const mho_registry *r, const char *json, const char *name, mho_config **out,
-                                mho_errinfo *ei) {
+static mho_err config_from_json(const mho_registry *r, const char *json, const char *name,
+                                mho_config **out, mho_errinfo *ei) {
   mho_config *bare = NULL;
   mho_experiment *e = NULL;
   char *yaml = NULL;
@@ -70,9 +73,10 @@ static mho_err config_of_folder(const programming *p, mho_config **out, mho_erri
   snprintf(name, sizeof name, "%s/weights.json", p->o->from);
   mho_err err = mho_weights_config(p->o->from, &json, ei);
   if (!err && !json)
-    err = mho_fail(ei, MHO_ENOTFOUND,
-                   "'%s' has no weights.json that says what network its weights are of: add --config FILE",
-                   p->o->from);
+    err = mho_fail(
+        ei, MHO_ENOTFOUND,
+        "'%s' has no weights.json that says what network its weights are of: add --config FILE",
+        p->o->from);
   if (!err)
     err = config_from_json(p->registry, json, name, out, ei);
   free(json);
@@ -90,7 +94,8 @@ static mho_err base_config(const programming *p, mho_config **out, mho_errinfo *
 
 /* What the source says and the new chip must not inherit. */
 static void leave_behind(mho_config *base, const mho_config *asked) {
-  const char *card = mho_config_get(asked, "device.card"), *model = mho_config_get(asked, "device.model");
+  const char *card = mho_config_get(asked, "device.card"),
+             *model = mho_config_get(asked, "device.model");
   if (card || model)
     mho_config_drop(base, "device.");
   mho_config_drop(base, "train.from");
@@ -98,17 +103,20 @@ static void leave_behind(mho_config *base, const mho_config *asked) {
   mho_config_drop(base, "train.seeds.noise");
 }
 
-/* How weights come onto the chip: by update.scheme where that or program.initial asks for it, else exactly. */
+/* How weights come onto the chip: by update.scheme where that or program.initial asks for it, else
+ * exactly. */
 static mho_err choose_writing(mho_config *base, const mho_config *asked, mho_errinfo *ei) {
   const char *scheme = mho_config_get(asked, "update.scheme");
   const char *how = mho_config_get(asked, "program.initial");
   const char *was = mho_config_get(base, "program.initial");
   if (scheme && how && !strcmp(how, "exact") && strcmp(scheme, "exact"))
     return mho_fail(ei, MHO_ECONFIG,
-                    "update.scheme: '%s' has nothing to write with program.initial exact: leave one of them out", scheme);
+                    "update.scheme: '%s' has nothing to write with program.initial exact: leave "
+                    "one of them out",
+                    scheme);
   if (scheme && !how)
-    return mho_config_set(base, strcmp(scheme, "exact") ? "program.initial=scheme" : "program.initial=exact",
-                          ei);
+    return mho_config_set(
+        base, strcmp(scheme, "exact") ? "program.initial=scheme" : "program.initial=exact", ei);
   if (!how)
     how = was ? was : "exact";
   if (!strcmp(how, "scheme"))
@@ -119,11 +127,13 @@ static mho_err choose_writing(mho_config *base, const mho_config *asked, mho_err
   return err ? err : mho_config_set(base, "update.optimizer=sgd", ei);
 }
 
-static mho_err first_seed(programming *p, const mho_config *asked, const char *parents, mho_errinfo *ei) {
+static mho_err first_seed(programming *p, const mho_config *asked, const char *parents,
+                          mho_errinfo *ei) {
   const char *said = mho_config_get(asked, "train.seeds.chip");
   p->seed = p->o->seed;
   if (p->seed >= 0 && said)
-    return mho_fail(ei, MHO_ECONFIG, "--seed and train.seeds.chip both say which chip: leave one of them out");
+    return mho_fail(ei, MHO_ECONFIG,
+                    "--seed and train.seeds.chip both say which chip: leave one of them out");
   if (p->seed < 0 && said)
     p->seed = strtoll(said, NULL, 10);
   if (p->seed < 0) /* a chip that the source is not on */
@@ -153,12 +163,14 @@ static mho_err prepare(programming *p, mho_errinfo *ei) {
   if (!err)
     err = mho_config_set(p->base, from, ei);
   p->own_noise = !err && mho_config_get(asked, "train.seeds.noise");
+  p->headroom = !err && mho_config_get(asked, "device.weight_range");
   free(parents);
   mho_config_free(asked);
   return err;
 }
 
-static mho_err chip_experiment(const programming *p, int64_t seed, mho_experiment **out, mho_errinfo *ei) {
+static mho_err chip_experiment(const programming *p, int64_t seed, mho_experiment **out,
+                               mho_errinfo *ei) {
   char text[64];
   snprintf(text, sizeof text, "train.seeds.chip=%lld", (long long)seed);
   mho_err err = mho_config_set(p->base, text, ei);
@@ -176,7 +188,8 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     const mho_real *written = k->xb->w, *wanted = t->brought[c];
-    size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols, clipped = mho_crossbar_beyond(k->xb, 0, n, wanted);
+    size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols,
+           clipped = mho_crossbar_beyond(k->xb, 0, n, wanted);
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
       double d = (double)written[i] - (double)wanted[i];
@@ -196,8 +209,9 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
   out->n_connections = t->net->n_trained;
 }
 
-static mho_err store_chip(const programming *p, const mho_trainer *t, const mho_evaluation *validation,
-                          mho_programmed *out, double seconds, mho_errinfo *ei) {
+static mho_err store_chip(const programming *p, const mho_trainer *t,
+                          const mho_evaluation *validation, mho_programmed *out, double seconds,
+                          mho_errinfo *ei) {
   const mho_experiment *e = t->e;
   char hash[65], host[64] = "", mixed[160], name[MHO_TEXT_MAX], *json = mho_experiment_json(e);
   mho_checkpoint_row checkpoint = {0};
@@ -208,7 +222,8 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, const mho_
   snprintf(mixed, sizeof mixed, "%s programmed", t->data.checksum);
   mho_experiment_hash(e, mixed, hash);
   gethostname(host, sizeof host - 1);
-  snprintf(name, sizeof name, p->o->chips > 1 ? "%s-%d" : "%s", p->o->name ? p->o->name : "", out->chip);
+  snprintf(name, sizeof name, p->o->chips > 1 ? "%s-%d" : "%s", p->o->name ? p->o->name : "",
+           out->chip);
   const char *code = p->o->code_version ? p->o->code_version : MHO_VERSION;
   mho_run_row row = {.name = p->o->name ? name : NULL,
                      .config = json,
@@ -237,8 +252,11 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, const mho_
   if (!err)
     err = mho_store_run_begin(p->o->store, &row, ei);
   row.status = (char *)(uintptr_t) "completed";
-  mho_store_update u = {
-      .layers = layers, .n_layers = out->n_connections, .last = &checkpoint, .last_is_best = true, .run = &row};
+  mho_store_update u = {.layers = layers,
+                        .n_layers = out->n_connections,
+                        .last = &checkpoint,
+                        .last_is_best = true,
+                        .run = &row};
   if (!err)
     err = mho_store_write(p->o->store, row.id, &u, ei);
   snprintf(out->run, sizeof out->run, "%s", row.id);
@@ -248,12 +266,13 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, const mho_
   return err;
 }
 
-static mho_err write_chip(const programming *p, mho_trainer *t, mho_programmed *out, mho_errinfo *ei) {
+static mho_err write_chip(const programming *p, mho_trainer *t, mho_programmed *out,
+                          mho_errinfo *ei) {
   double start = mho_seconds();
   mho_evaluation test, validation;
   bool held_out = t->data.validation.n > 0;
   mho_program_connection *each = mho_alloc((size_t)t->net->n_trained, sizeof *each);
-  mho_err err = each ? mho_trainer_write(t, p->o->store, ei)
+  mho_err err = each ? mho_trainer_write(t, p->o->store, p->headroom, ei)
                      : mho_fail(ei, MHO_ENOMEM, "no memory to program a chip");
   if (!err)
     err = mho_trainer_initial(t, ei);
@@ -292,7 +311,8 @@ mho_err mho_program(const mho_context *ctx, const mho_registry *r, const mho_pro
     mho_trainer_free(t);
     mho_experiment_free(e);
     if (!err && mho_stopped(ctx) && chip < o->chips)
-      err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after chip %d of %d: those are kept", chip, o->chips);
+      err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after chip %d of %d: those are kept", chip,
+                     o->chips);
   }
   mho_progress(ctx, "program", o->chips, o->chips, NULL);
   mho_config_free(p.base);

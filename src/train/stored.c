@@ -1,9 +1,10 @@
-/* stored.c - the experiment of a stored run, and what may be changed in it without misreading the state that is stored.
+/* stored.c - the experiment of a stored run, and what may be changed in it without misreading the
+ * state that is stored.
  *
- * A checkpoint holds normalized conductances, or weights. What they mean is in the config of their run: read under
- * another model, mapping, range, number of levels or network they would be something else. What only changes how they
- * are read (noise, I-V law, drift, converters, wires, settling) is free.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * A checkpoint holds normalized conductances, or weights. What they mean is in the config of their
+ * run: read under another model, mapping, range, number of levels or network they would be
+ * something else. What only changes how they are read (noise, I-V law, drift, converters, wires,
+ * settling) is free. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,10 @@ static bool begins_with(const char *name, const char *head) {
 }
 
 static effect effect_in_device(const mho_difference *d) {
-  static const char *const meaning[] = {"model",  "card",  "mapping", "weight_range", "g_min",
-                                        "g_max",  "start", "levels",  "zero_shift"};
-  if (begins_with(d->name, "read_noise.") || begins_with(d->name, "iv.") || begins_with(d->name, "drift."))
+  static const char *const meaning[] = {"model", "card",  "mapping", "weight_range", "g_min",
+                                        "g_max", "start", "levels",  "zero_shift"};
+  if (begins_with(d->name, "read_noise.") || begins_with(d->name, "iv.") ||
+      begins_with(d->name, "drift."))
     return READS;
   return is_one_of(d->name, meaning, MHO_COUNT(meaning)) ? MEANS : WRITES;
 }
@@ -56,7 +58,8 @@ static effect effect_of(const mho_difference *d) {
   return READS;
 }
 
-/* " --set KEY=VALUE" of all differences that need the weights to be written anew; a new card or model brings the others. */
+/* " --set KEY=VALUE" of all differences that need the weights to be written anew; a new card or
+ * model brings the others. */
 static void cure(const mho_difference *d, int n, char *out, size_t capacity) {
   static const char *const whole[] = {"card", "model"};
   *out = 0;
@@ -70,12 +73,13 @@ static void cure(const mho_difference *d, int n, char *out, size_t capacity) {
     effect e = effect_of(&d[i]);
     const char *quote = strchr(d[i].b, ' ') ? "'" : "";
     if (e == MEANS || e == WRITES)
-      mho_text_append(out, capacity, " --set %s%s.%s=%s%s", quote, d[i].section, d[i].name, d[i].b, quote);
+      mho_text_append(out, capacity, " --set %s%s.%s=%s%s", quote, d[i].section, d[i].name, d[i].b,
+                      quote);
   }
 }
 
-mho_err mho_train_state_fits(const char *run, const mho_experiment *stored, const mho_experiment *asked,
-                             mho_errinfo *ei) {
+mho_err mho_train_state_fits(const char *run, const mho_experiment *stored,
+                             const mho_experiment *asked, mho_errinfo *ei) {
   mho_difference *d = mho_alloc(DIFFERENCES_MAX, sizeof *d);
   if (!d)
     return mho_fail(ei, MHO_ENOMEM, "no memory to compare configs");
@@ -89,31 +93,36 @@ mho_err mho_train_state_fits(const char *run, const mho_experiment *stored, cons
       break;
     case MEANS:
       err = mho_fail(ei, MHO_ECONFIG,
-                     "device.%s: what is stored of run %s is the state of its own device (%s), no other reads the same "
+                     "device.%s: what is stored of run %s is the state of its own device (%s), no "
+                     "other reads the same "
                      "weights from it; mho program %s%s writes them onto that one and evaluates it",
                      d[i].name, run, *d[i].a ? d[i].a : "none", run, sets);
       break;
     case WRITES:
       err = mho_fail(ei, MHO_ECONFIG,
-                     "device.%s: acts while cells are made or written, and those of run %s are stored as they are; mho "
+                     "device.%s: acts while cells are made or written, and those of run %s are "
+                     "stored as they are; mho "
                      "program %s%s writes its weights onto such a chip and evaluates it",
                      d[i].name, run, run, sets);
       break;
     case LEARNS:
       err = mho_fail(ei, MHO_ECONFIG,
-                     "update.%s: acts while weights are learned ('%s' in run %s) and changes nothing of a stored network: "
+                     "update.%s: acts while weights are learned ('%s' in run %s) and changes "
+                     "nothing of a stored network: "
                      "leave it out, or mho train --from %s --set update.%s=%s",
                      d[i].name, d[i].a, run, run, d[i].name, d[i].b);
       break;
     case NETWORK:
       err = mho_fail(ei, MHO_ECONFIG,
-                     "network.%s: run %s is of another network (%s): leave it out, or train one with mho train --set "
+                     "network.%s: run %s is of another network (%s): leave it out, or train one "
+                     "with mho train --set "
                      "'network.%s=%s'",
                      d[i].name, run, d[i].a, d[i].name, d[i].b);
       break;
     case CHIP:
       err = mho_fail(ei, MHO_ECONFIG,
-                     "train.%s: run %s is on its own chip: mho program %s puts its weights onto new ones; other noise of "
+                     "train.%s: run %s is on its own chip: mho program %s puts its weights onto "
+                     "new ones; other noise of "
                      "reads comes with train.seeds.noise",
                      d[i].name, run, run);
       break;
@@ -123,12 +132,15 @@ mho_err mho_train_state_fits(const char *run, const mho_experiment *stored, cons
   return err;
 }
 
-/* The config of a stored run with overrides on top, which are written as users write, with units. */
-static mho_err with_overrides(const mho_registry *r, const mho_experiment *stored, const char *from, int n,
-                              const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
+/* The config of a stored run with overrides on top, which are written as users write, with units.
+ */
+static mho_err with_overrides(const mho_registry *r, const mho_experiment *stored, const char *from,
+                              int n, const char *const *overrides, mho_experiment **out,
+                              mho_errinfo *ei) {
   mho_config *c = NULL;
   char *yaml = mho_experiment_yaml(stored, true);
-  mho_err err = yaml ? mho_config_new(&c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the config");
+  mho_err err =
+      yaml ? mho_config_new(&c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the config");
   if (!err)
     err = mho_config_text(c, yaml, from, ei);
   for (int i = 0; i < n && !err; i++)
@@ -141,7 +153,8 @@ static mho_err with_overrides(const mho_registry *r, const mho_experiment *store
 }
 
 mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
-                                    const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
+                                    const char *const *overrides, mho_experiment **out,
+                                    mho_errinfo *ei) {
   mho_run_row row;
   mho_config *c = NULL;
   mho_experiment *stored = NULL;

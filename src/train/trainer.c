@@ -256,8 +256,8 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
 /* What a pulse changes a weight by, which w_max is part of. */
 static void set_nominal_steps(mho_trainer *t) {
   const mho_experiment *e = t->e;
-  double step =
-      mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params, &e->device_config);
+  const mho_device_model *model = (const mho_device_model *)e->device.entry;
+  double step = mho_device_nominal_step(model, e->device.params, &e->device_config);
   for (int c = 0; c < t->net->n_trained; c++)
     t->nominal_step[c] = mho_crossbar_step(t->net->connection[c].xb, step);
 }

@@ -45,9 +45,9 @@ struct mho_trainer {
   mho_real **error;                      /* [n_layers] of [capacity x n] */
   uint8_t *label;                        /* [capacity] */
   double *layer_factor;                  /* [n_layers] on the gradient */
-  double *built_range;                   /* [n_trained] w_max as the config says, of drawn weights */
-  bool ranged;                           /* w_max is that of weights that were brought: it is stored */
-  mho_real **brought;                    /* [n_trained] of [weights] that were to be written; NULL but at the start */
+  double *built_range; /* [n_trained] w_max as the config says, of drawn weights */
+  bool ranged;         /* w_max is that of weights that were brought: it is stored */
+  mho_real **brought;  /* [n_trained] of [weights] to be written; NULL but at the start */
   double *nominal_step;                  /* [n_trained] mean weight change of a nominal pulse */
   mho_real **moment[MHO_PROGRAM_STATES]; /* [n_trained] of [weights]: the optimizer's */
   mho_real **accumulator;                /* [n_trained] of [weights]: the scheme's; NULL without */
@@ -94,11 +94,13 @@ void mho_trainer_workspaces_free(mho_trainer *t);
 
 /* Add to the counts of this epoch. */
 void mho_trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c);
-/* Every trained connection's w_max (as given to mho_crossbar_new), [n_trained]; NULL: as the config says. */
+/* Every trained connection's w_max (as given to mho_crossbar_new), [n_trained]; NULL: as the
+ * config says. */
 void mho_trainer_range(mho_trainer *t, const double *w_max);
 /* Forget the weights that were to be written. */
 void mho_trainer_settled_in(mho_trainer *t);
-/* Rows for the database, [n_trained] of the connections as they are now; free with mho_free. NULL: no memory. */
+/* Rows for the database, [n_trained] of the connections as they are now; free with mho_free. NULL:
+ * no memory. */
 mho_layer_row *mho_trainer_layers(const mho_trainer *t);
 /* Initial weights through the programming scheme, where program.initial says so; once, before the first update. */
 mho_err mho_trainer_initial(mho_trainer *t, mho_errinfo *ei);

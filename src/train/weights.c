@@ -1,14 +1,16 @@
 /* weights.c - weights and conductances of a network as files, and a training that starts from them.
  *
- * A folder has for every trained connection NAME.w.npy, its effective weights, [rows x cols], rows are inputs; and on
- * devices NAME.g_pos.npy and NAME.g_neg.npy, the conductances of both devices of every pair in siemens, 0 when open.
- * weights.json beside them says what device the conductances are of, w_max of every connection and the whole config.
+ * A folder has for every trained connection NAME.w.npy, its effective weights, [rows x cols], rows
+ * are inputs; and on devices NAME.g_pos.npy and NAME.g_neg.npy, the conductances of both devices of
+ * every pair in siemens, 0 when open. weights.json beside them says what device the conductances
+ * are of, w_max of every connection and the whole config.
  *
- * The rule for whatever comes from elsewhere, a folder or a run, is in one place (take, bring): a weight is a weight on
- * any device, a conductance means the same weight only on a device of the same model, card, mapping, range and
- * weight_range, with the w_max that it had. There conductances are taken as they are; anywhere else, and from a folder
- * that does not say what its conductances are of, weights are written anew.
- * The NumPy format is that of https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
+ * The rule for whatever comes from elsewhere, a folder or a run, is in one place (take, bring): a
+ * weight is a weight on any device, a conductance means the same weight only on a device of the
+ * same model, card, mapping, range, start and weight_range, with the w_max that it had. There
+ * conductances are taken as they are; anywhere else, and from a folder that does not say what its
+ * conductances are of, weights are written anew. The NumPy format is that of
+ * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <jansson.h>
@@ -36,7 +38,7 @@ typedef struct matrices {
 typedef struct origin {
   bool known;
   char model[64], card[MHO_TEXT_MAX], mapping[32];
-  double g_min, g_max, weight_range;
+  double g_min, g_max, weight_range, start;
   bool zero_shift; /* then the references are the chip's own */
   double chip;     /* seed */
 } origin;
@@ -47,19 +49,21 @@ static origin origin_of(const mho_experiment *e) {
               .g_min = d->g_min,
               .g_max = d->g_max,
               .weight_range = d->weight_range,
+              .start = d->start,
               .zero_shift = d->zero_shift,
               .chip = (double)mho_experiment_seeds(e).chip};
   snprintf(o.model, sizeof o.model, "%s", e->device.entry->id);
   snprintf(o.card, sizeof o.card, "%s", d->card);
-  mho_param_format(mho_params_find(mho_device_params, "mapping"), d, true, o.mapping, sizeof o.mapping);
+  mho_param_format(mho_params_find(mho_device_params, "mapping"), d, true, o.mapping,
+                   sizeof o.mapping);
   return o;
 }
 
 static bool is_same_device(const origin *a, const origin *b) {
   return a->known && b->known && !strcmp(a->model, b->model) && !strcmp(a->card, b->card) &&
          !strcmp(a->mapping, b->mapping) && a->g_min == b->g_min && a->g_max == b->g_max &&
-         a->weight_range == b->weight_range && a->zero_shift == b->zero_shift &&
-         (!a->zero_shift || a->chip == b->chip);
+         a->weight_range == b->weight_range && a->start == b->start &&
+         a->zero_shift == b->zero_shift && (!a->zero_shift || a->chip == b->chip);
 }
 
 static void matrices_free(matrices *m) {
@@ -73,8 +77,10 @@ static void matrices_free(matrices *m) {
 
 static mho_err matrices_of(const mho_crossbar *x, matrices *m, mho_errinfo *ei) {
   size_t n = (size_t)x->rows * (size_t)x->cols;
-  *m = (matrices){
-      .rows = x->rows, .cols = x->cols, .w = mho_alloc(n, sizeof *m->w), .w_max = mho_crossbar_w_max(x)};
+  *m = (matrices){.rows = x->rows,
+                  .cols = x->cols,
+                  .w = mho_alloc(n, sizeof *m->w),
+                  .w_max = mho_crossbar_w_max(x)};
   for (int k = 0; k < 2 && x->pos; k++)
     m->g[k] = mho_alloc(n, sizeof *m->g[k]);
   if (!m->w || (x->pos && (!m->g[0] || !m->g[1]))) {
@@ -194,9 +200,10 @@ static mho_err read_matrix(const char *folder, const char *name, const char *wha
     return err;
   for (int i = 0; i < got.rows * got.cols; i++)
     if (!(got.v[i] - got.v[i] == 0)) {
+      int row = i / got.cols, column = i % got.cols;
       mho_matrix_free(&got);
-      return mho_fail_at(ei, MHO_EDATA, path, 0, "row %d, column %d is no finite number", i / got.cols,
-                         i % got.cols);
+      return mho_fail_at(ei, MHO_EDATA, path, 0, "row %d, column %d is no finite number", row,
+                         column);
     }
   if (m->rows && (got.rows != m->rows || got.cols != m->cols)) {
     err = mho_fail_at(ei, MHO_EDATA, path, 0, "%d x %d, the other matrices of %s are %d x %d", got.rows,
@@ -233,14 +240,17 @@ static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errin
   json_t *matrix = json_array();
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
-    json_array_append_new(matrix, json_pack("{ss si si sf}", "name", k->name, "rows", k->xb->rows, "cols",
-                                            k->xb->cols, "w_max", mho_crossbar_w_max(k->xb)));
+    json_array_append_new(matrix,
+                          json_pack("{ss si si sf}", "name", k->name, "rows", k->xb->rows, "cols",
+                                    k->xb->cols, "w_max", mho_crossbar_w_max(k->xb)));
   }
-  json_t *device = json_pack("{ss ss ss sf sf sf sb sf}", "model", o.model, "card", o.card, "mapping",
-                             o.mapping, "g_min", o.g_min, "g_max", o.g_max, "weight_range", o.weight_range,
-                             "zero_shift", o.zero_shift, "chip", o.chip);
-  json_t *all = json_pack("{ss si so so so}", "mho", "weights", "version", 1, "device", device, "matrices",
-                          matrix, "config", config ? json_loads(config, 0, NULL) : NULL);
+  json_t *device =
+      json_pack("{ss ss ss sf sf sf sf sb sf}", "model", o.model, "card", o.card, "mapping",
+                o.mapping, "g_min", o.g_min, "g_max", o.g_max, "weight_range", o.weight_range,
+                "start", o.start, "zero_shift", o.zero_shift, "chip", o.chip);
+  json_t *all =
+      json_pack("{ss si so so so}", "mho", "weights", "version", 1, "device", device, "matrices",
+                matrix, "config", config ? json_loads(config, 0, NULL) : NULL);
   snprintf(path, sizeof path, "%s/" SIDECAR, folder);
   mho_err err = all ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for '%s'", path);
   if (!err && json_dump_file(all, path, JSON_INDENT(1) | JSON_REAL_PRECISION(17)))
@@ -266,8 +276,9 @@ static mho_err read_sidecar(const char *folder, json_t **out, mho_errinfo *ei) {
     return MHO_OK;
   json_decref(*out);
   *out = NULL;
-  return mho_fail_at(ei, MHO_EDATA, path, 0,
-                     "not what mho export --weights wrote: export again, or remove it to take the weights alone");
+  return mho_fail_at(
+      ei, MHO_EDATA, path, 0,
+      "not what mho export --weights wrote: export again, or remove it to take the weights alone");
 }
 
 /* The device that a folder's conductances are of, not known without a word on it. */
@@ -276,9 +287,10 @@ static origin read_origin(const json_t *sidecar) {
   const char *model, *card, *mapping;
   int zero_shift;
   json_t *device = json_object_get(sidecar, "device");
-  o.known = device && !json_unpack(device, "{ss ss ss sF sF sF sb sF}", "model", &model, "card", &card,
-                                   "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max, "weight_range",
-                                   &o.weight_range, "zero_shift", &zero_shift, "chip", &o.chip);
+  o.known = device && !json_unpack(device, "{ss ss ss sF sF sF sF sb sF}", "model", &model, "card",
+                                   &card, "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max,
+                                   "weight_range", &o.weight_range, "start", &o.start, "zero_shift",
+                                   &zero_shift, "chip", &o.chip);
   if (!o.known)
     return o;
   o.zero_shift = zero_shift;
@@ -352,7 +364,8 @@ static mho_err read_source(const source *s, const char *name, matrices *m, mho_e
   return mho_fail(ei, MHO_EDATA, "the run to start from has no connection %s", name);
 }
 
-/* Whether conductances say the same weights as the weights beside them: a file of one may have been changed. */
+/* Whether conductances say the same weights as the weights beside them: a file of one may have been
+ * changed. */
 static bool agree(const matrices *m, const origin *o) {
   bool single = !strcmp(o->mapping, "reference") || !strcmp(o->mapping, "offset");
   double scale = (single ? 2 : 1) * m->w_max, range = o->g_max - o->g_min;
@@ -363,16 +376,26 @@ static bool agree(const matrices *m, const origin *o) {
   return true;
 }
 
-/* w_max for weights that are brought: what the config gives drawn weights, so that there is room to learn, but never
- * less than holds the largest of them. */
-static double range_for(const mho_trainer *t, int c, const matrices *m) {
-  enum { LEAST_REACH = 20 }; /* 1/reach; devices that start closer to a bound must be written otherwise */
+/* How weights that are brought are put onto a device. */
+typedef struct manner {
+  bool anew;  /* written, on the device that they are from, too */
+  bool tight; /* on another device no range is kept for learning */
+} manner;
+
+/* w_max for weights that are brought: what holds the largest of them, and unless that is all that
+ * is wanted no less than the config gives drawn weights, so that there is room to learn. */
+static double range_for(const mho_trainer *t, int c, const matrices *m, bool tight) {
+  enum {
+    LEAST_REACH = 20
+  }; /* 1/reach; devices that start closer to a bound must be written otherwise */
   double reach = mho_crossbar_reach(t->net->connection[c].xb), top = 0;
   size_t n = (size_t)m->rows * (size_t)m->cols;
   for (size_t i = 0; i < n; i++)
     top = fmax(top, fabs(m->w[i]));
   if (reach * LEAST_REACH > 1)
     top /= reach;
+  if (tight && top > 0)
+    return top;
   return fmax(t->built_range[c], top);
 }
 
@@ -402,10 +425,15 @@ static mho_err bring(mho_trainer *t, int c, const matrices *m, bool as_they_are,
   size_t n = (size_t)x->rows * (size_t)x->cols;
   mho_real *w = t->brought[c];
   if (m->rows != x->rows || m->cols != x->cols)
-    return mho_fail(ei, MHO_EDATA, "the weights of %s are %d x %d, the network's are %d x %d", k->name,
-                    m->rows, m->cols, x->rows, x->cols);
+    return mho_fail(ei, MHO_EDATA, "the weights of %s are %d x %d, the network's are %d x %d",
+                    k->name, m->rows, m->cols, x->rows, x->cols);
   for (size_t i = 0; i < n; i++)
     w[i] = (mho_real)m->w[i];
+  for (size_t i = 0; i < n; i++)
+    if (!isfinite(m->w[i]))
+      return mho_fail(ei, MHO_EDATA,
+                      "a weight of %s is no finite number: the training that it is from diverged",
+                      k->name);
   if (x->pos && m->g[0] && as_they_are) {
     *clipped = beyond_bounds(x, m);
     set_bank(x->pos, m->g[0]);
@@ -445,38 +473,41 @@ static void tell_clipped(const mho_trainer *t, const size_t *clipped) {
     off_middle |= clipped[c] && mho_crossbar_reach(k->xb) < 0.9;
   }
   if (*list)
-    mho_log(t->ctx, MHO_LOG_WARNING, "weights beyond the bounds of their cells are clipped: %s; %s", list,
+    mho_log(t->ctx, MHO_LOG_WARNING, "weights beyond the bounds of their cells are clipped: %s; %s",
+            list,
             off_middle ? "bring device.start to mid range, or raise device.weight_range"
                        : "raise device.weight_range");
 }
 
-/* The weights of a source to the connections of the same name; anew: written whatever the device. */
-static mho_err take(mho_trainer *t, const source *s, bool anew, mho_errinfo *ei) {
+/* The weights of a source to the connections of the same name. */
+static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei) {
   origin here = origin_of(t->e);
   bool same = is_same_device(&here, &s->origin);
   int n = t->net->n_trained;
   matrices *m = mho_alloc((size_t)n, sizeof *m);
   double *w_max = mho_alloc((size_t)n, sizeof *w_max);
   size_t *clipped = mho_alloc((size_t)n, sizeof *clipped);
-  mho_err err = m && w_max && clipped ? new_brought(t, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for weights");
+  mho_err err = m && w_max && clipped ? new_brought(t, ei)
+                                      : mho_fail(ei, MHO_ENOMEM, "no memory for weights");
   for (int c = 0; c < n && !err; c++) {
     const char *name = t->net->connection[c].name;
     err = read_source(s, name, &m[c], ei);
     if (err)
       break;
     bool ranged = same && m[c].w_max > 0;
-    w_max[c] = ranged ? m[c].w_max : range_for(t, c, &m[c]);
+    w_max[c] = ranged ? m[c].w_max : range_for(t, c, &m[c], how.tight);
     if (ranged && m[c].g[0] && !agree(&m[c], &s->origin))
       err = mho_fail(ei, MHO_EDATA,
-                     "the conductances of %s say other weights than %s.w does: remove the files g_pos and g_neg to "
+                     "the conductances of %s say other weights than %s.w does: remove the files "
+                     "g_pos and g_neg to "
                      "take the weights, or export again",
                      name, name);
   }
   if (!err)
     mho_trainer_range(t, w_max);
   for (int c = 0; c < n && !err; c++)
-    err = bring(t, c, &m[c], same && !anew && m[c].w_max > 0, &clipped[c], ei);
-  if (!err && !anew) /* whoever programs chips tells of each */
+    err = bring(t, c, &m[c], same && !how.anew && m[c].w_max > 0, &clipped[c], ei);
+  if (!err && !how.anew) /* whoever programs chips tells of each */
     tell_clipped(t, clipped);
   if (!err)
     mho_network_refresh(t->net, t->update, true);
@@ -488,17 +519,18 @@ static mho_err take(mho_trainer *t, const source *s, bool anew, mho_errinfo *ei)
   return err;
 }
 
-static mho_err take_folder(mho_trainer *t, const char *folder, bool anew, mho_errinfo *ei) {
+static mho_err take_folder(mho_trainer *t, const char *folder, manner how, mho_errinfo *ei) {
   source s = {.folder = folder};
   mho_err err = read_sidecar(folder, &s.sidecar, ei);
   s.origin = read_origin(s.sidecar);
   if (!err)
-    err = take(t, &s, anew, ei);
+    err = take(t, &s, how, ei);
   json_decref(s.sidecar);
   return err;
 }
 
-static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, bool anew, mho_errinfo *ei) {
+static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manner how,
+                        mho_errinfo *ei) {
   char id[MHO_ID_MAX];
   mho_registry *r = NULL;
   mho_experiment *e = NULL;
@@ -517,7 +549,7 @@ static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, bool 
   if (!err)
     err = mho_trainer_load(from, &c.blob, ei);
   if (!err)
-    err = take(t, &(source){.trainer = from, .origin = origin_of(e)}, anew, ei);
+    err = take(t, &(source){.trainer = from, .origin = origin_of(e)}, how, ei);
   mho_trainer_free(from);
   mho_experiment_free(e);
   mho_registry_free(r);
@@ -525,23 +557,23 @@ static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, bool 
   return err;
 }
 
-static mho_err bring_weights(mho_trainer *t, mho_store *store, bool anew, mho_errinfo *ei) {
+static mho_err bring_weights(mho_trainer *t, mho_store *store, manner how, mho_errinfo *ei) {
   const char *from = t->e->train.from;
   struct stat s;
   if (!*from)
     return MHO_OK;
   if (!stat(from, &s) && S_ISDIR(s.st_mode))
-    return take_folder(t, from, anew, ei);
+    return take_folder(t, from, how, ei);
   if (!store || strchr(from, '/'))
     return mho_fail(ei, MHO_ENOTFOUND, "train.from: '%s' is no folder of weights%s", from,
                     strchr(from, '/') ? "" : ", and a run needs the run database");
-  return take_run(t, store, from, anew, ei);
+  return take_run(t, store, from, how, ei);
 }
 
 mho_err mho_trainer_from(mho_trainer *t, mho_store *store, mho_errinfo *ei) {
-  return bring_weights(t, store, false, ei);
+  return bring_weights(t, store, (manner){0}, ei);
 }
 
-mho_err mho_trainer_write(mho_trainer *t, mho_store *store, mho_errinfo *ei) {
-  return bring_weights(t, store, true, ei);
+mho_err mho_trainer_write(mho_trainer *t, mho_store *store, bool headroom, mho_errinfo *ei) {
+  return bring_weights(t, store, (manner){.anew = true, .tight = !headroom}, ei);
 }

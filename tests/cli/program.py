@@ -75,6 +75,18 @@ def test_exact():
             assert lines('eval', 'x', '--json', *DB)[0]['accuracy'] == chip['accuracy']
 
 
+def test_range():
+    """On another device w_max is the largest weight, or more where device.weight_range asks for it; on its own it stays."""
+    w, built = weights('lin'), {'x-h1': 3 * math.sqrt(6 / (64 + 12)), 'h1-out': 3 * math.sqrt(6 / (12 + 10))}
+    for sets, want in ((['device.g_max=3 uS'], {k: max(map(abs, v)) for k, v in w.items()}),
+                       (['device=linear', 'device.start=0.4'], {k: max(map(abs, v)) / 0.8 for k, v in w.items()}),
+                       (['device.mapping=reference', 'device.weight_range=9'], {k: 3 * v for k, v in built.items()}),
+                       (['device.levels=4'], built)):
+        (chip,), _ = program('lin', *sets)
+        for c in chip['connections']:
+            assert abs(c['w_max'] / want[c['name']] - 1) < 1e-6, (sets, c, want)
+
+
 def test_levels():
     """16 levels: each cell is at the nearest of k/15; the weights and their error follow from the parent's."""
     (chip,), done = program('lin', 'device.levels=16', name='sixteen')
@@ -149,7 +161,8 @@ def test_other_verbs():
     with open(os.path.join(folder, 'pcm.html'), encoding='utf-8') as f:
         page = f.read()
     assert 'Learning curves' not in page and 'Nothing was trained here' in page and 'mho program' in page
-    run('train', *NET, '--set', 'device.card=pcm', '--set', 'update.rate=0', '--set', 'train.epochs=1', '--set', 'train.seeds.chip=1',
+    run('train', *NET, '--set', 'device.card=pcm', '--set', 'device.refresh.every=1000', '--set', 'update.rate=0', '--set',
+        'train.epochs=1', '--set', 'train.seeds.chip=1',
         '--from', 'pcm', '--name', 'on', *DB)
     a, b = weights('pcm'), weights('on')
     assert all(abs(x - y) < 1e-6 for k in a for x, y in zip(a[k], b[k]))
@@ -204,4 +217,4 @@ def test_interrupted():
 
 
 make()
-mho.main([test_exact, test_levels, test_chips, test_clipped, test_other_verbs, test_folder, test_refusals, test_interrupted])
+mho.main([test_exact, test_range, test_levels, test_chips, test_clipped, test_other_verbs, test_folder, test_refusals, test_interrupted])
