@@ -63,7 +63,7 @@ MHO_API mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinf
  * config changes. */
 MHO_API const char *mho_config_get(const mho_config *c, const char *path);
 /** Take out the key of that path, or with a dot at its end ("device.") all keys below it. */
-MHO_API void mho_config_drop(mho_config *c, const char *path);
+MHO_API void mho_config_forget(mho_config *c, const char *path);
 
 /* ---------------------------------------------------------------- device cards */
 

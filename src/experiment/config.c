@@ -84,27 +84,6 @@ mho_err mho_config_put(mho_config *c, const char *path_in, const char *text, boo
   return err;
 }
 
-const char *mho_config_get(const mho_config *c, const char *path) {
-  for (int i = 0; i < c->n; i++)
-    if (!strcmp(c->key[i].path, path))
-      return c->key[i].text;
-  return NULL;
-}
-
-void mho_config_drop(mho_config *c, const char *path) {
-  size_t length = strlen(path);
-  bool below = length && path[length - 1] == '.';
-  int kept = 0;
-  for (int i = 0; i < c->n; i++) {
-    bool goes = below ? !strncmp(c->key[i].path, path, length) : !strcmp(c->key[i].path, path);
-    if (goes)
-      clear(&c->key[i]);
-    else
-      c->key[kept++] = c->key[i];
-  }
-  c->n = kept;
-}
-
 mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei) {
   mho_err err = mho_config_new(out, ei);
   for (int i = 0; i < c->n && !err; i++) {
@@ -241,4 +220,25 @@ mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei) {
   path[n] = 0;
   snprintf(origin, sizeof origin, "--set %s", assignment);
   return read_yaml(c, path, assignment + n + 1, origin, true, ei);
+}
+
+const char *mho_config_get(const mho_config *c, const char *path) {
+  for (int i = 0; i < c->n; i++)
+    if (!strcmp(c->key[i].path, path))
+      return c->key[i].text;
+  return NULL;
+}
+
+void mho_config_forget(mho_config *c, const char *path) {
+  size_t length = strlen(path);
+  bool below = length && path[length - 1] == '.';
+  int kept = 0;
+  for (int i = 0; i < c->n; i++) {
+    bool goes = below ? !strncmp(c->key[i].path, path, length) : !strcmp(c->key[i].path, path);
+    if (goes)
+      clear(&c->key[i]);
+    else
+      c->key[kept++] = c->key[i];
+  }
+  c->n = kept;
 }

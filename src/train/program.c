@@ -97,10 +97,10 @@ static void leave_behind(mho_config *base, const mho_config *asked) {
   const char *card = mho_config_get(asked, "device.card"),
              *model = mho_config_get(asked, "device.model");
   if (card || model)
-    mho_config_drop(base, "device.");
-  mho_config_drop(base, "train.from");
-  mho_config_drop(base, "train.seeds.chip");
-  mho_config_drop(base, "train.seeds.noise");
+    mho_config_forget(base, "device.");
+  mho_config_forget(base, "train.from");
+  mho_config_forget(base, "train.seeds.chip");
+  mho_config_forget(base, "train.seeds.noise");
 }
 
 /* How weights come onto the chip: by update.scheme where that or program.initial asks for it, else
@@ -121,8 +121,8 @@ static mho_err choose_writing(mho_config *base, const mho_config *asked, mho_err
     how = was ? was : "exact";
   if (!strcmp(how, "scheme"))
     return MHO_OK;
-  mho_config_drop(base, "update.");
-  mho_config_drop(base, "array.write.");
+  mho_config_forget(base, "update.");
+  mho_config_forget(base, "array.write.");
   mho_err err = mho_config_set(base, "update.scheme=exact", ei);
   return err ? err : mho_config_set(base, "update.optimizer=sgd", ei);
 }
