@@ -22,8 +22,6 @@ struct mho_config {
 /* Set a key, whatever was there. */
 mho_err mho_config_put(mho_config *c, const char *path, const char *text, bool is_list, const char *file,
                        int line, bool is_override, mho_errinfo *ei);
-/* Forget a key, if it is there. */
-void mho_config_drop(mho_config *c, const char *path);
 mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei);
 struct yaml_document_s;
 struct yaml_node_s;

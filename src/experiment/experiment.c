@@ -460,7 +460,8 @@ static const struct {
 } renamed[] = {{"energy.set_voltage", "device.pulse.set_voltage"},
                {"energy.reset_voltage", "device.pulse.reset_voltage"},
                {"energy.pulse_width", "device.pulse.width"},
-               {"energy.select", "array.write.select"}};
+               {"energy.select", "array.write.select"},
+               {"settle.v_read", "array.read_voltage"}};
 
 static mho_config_key *key_of(mho_config *c, const char *path) {
   for (int i = 0; i < c->n; i++)
@@ -481,11 +482,11 @@ static mho_err rename_keys(mho_config *c, bool bare, mho_errinfo *ei) {
                          "%s is an earlier name of %s, which is set too: leave one of them out",
                          renamed[i].before, renamed[i].now);
     if (now && (bare || now->is_override || !before->is_override)) {
-      mho_config_drop(c, renamed[i].before);
+      mho_config_forget(c, renamed[i].before);
       continue;
     }
     if (now)
-      mho_config_drop(c, renamed[i].now);
+      mho_config_forget(c, renamed[i].now);
 
     before = key_of(c, renamed[i].before);
     char *path = strdup(renamed[i].now);

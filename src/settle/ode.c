@@ -42,8 +42,6 @@ static const mho_param table[] = {
     MHO_P_REAL(ode_params, amplifier, "amplifier", "s", 0, 0, 1e3,
                "time constant of the feedback amplifiers; 0: no lag"),
     MHO_P_REAL(ode_params, line, "line", "s", 0, 0, 1e3, "RC of a crossbar's line; 0: no lag"),
-    MHO_P_REAL(ode_params, v_read, "v_read", "V", 0, 0, 100,
-               "overrides array.read_voltage in the energy of a settle; 0: it does not"),
     MHO_P_REAL(ode_params, white, "noise.white", "", 0, 0, 100,
                "white state noise: standard deviation of an isolated neuron's potential"),
     MHO_P_REAL(ode_params, flicker, "noise.flicker", "", 0, 0, 100,

@@ -32,7 +32,6 @@ typedef struct ode_params {
   int shape;
   double shape_time;
   double amplifier, line; /* s */
-  double v_read;          /* V */
   double white, flicker, noise_step, average;
 } ode_params;
 enum { SHAPE_STEP, SHAPE_RAMP, SHAPE_PULSE };
