@@ -257,8 +257,10 @@ MHO_API void mho_cells_leak(mho_cells *c, size_t first, size_t n, double updates
  * config.drift.t0 and before they are what was programmed; g is never below 0 S. The exponent of each cell comes
  * from the chip seed. Source of the laws: retention.c. */
 MHO_API void mho_cells_drifted(const mho_cells *c, double after, size_t first, int n, float *out);
-/** Standard deviation of one read of cells that show g a time after programming (s), normalized, [n]. */
-MHO_API void mho_cells_read_sigma(const mho_cells *c, double after, int n, const float *g, float *sigma);
+/** Standard deviation of one read of cells first .. that show g (drifted) a time after programming (s), normalized, [n].
+ * What law pcm asks of the programmed conductance it takes from the cells. */
+MHO_API void mho_cells_read_sigma(const mho_cells *c, double after, size_t first, int n, const float *g,
+                                  float *sigma);
 /** What of the cells changes in training, for a checkpoint: pointers into the bank.
  *  @return how many pieces, at most MHO_CELLS_PIECES. */
 enum { MHO_CELLS_PIECES = 5 };

@@ -140,8 +140,8 @@ static void array_variance(mho_crossbar *x, size_t first, size_t n) {
 static void device_variance(mho_crossbar *x, size_t first, int n) {
   mho_periphery_own *o = x->own;
   float a[MHO_DEVICE_BLOCK], b[MHO_DEVICE_BLOCK], unit = (float)(x->w_max * x->w_max);
-  mho_cells_read_sigma(x->pos, x->after, n, mho_crossbar_shown(x, 0) + first, a);
-  mho_cells_read_sigma(x->neg, x->after, n, mho_crossbar_shown(x, 1) + first, b);
+  mho_cells_read_sigma(x->pos, x->after, first, n, mho_crossbar_shown(x, 0) + first, a);
+  mho_cells_read_sigma(x->neg, x->after, first, n, mho_crossbar_shown(x, 1) + first, b);
   for (int i = 0; i < n; i++)
     o->variance[first + (size_t)i] = (mho_real)(unit * (a[i] * a[i] + b[i] * b[i]));
 }

@@ -5,7 +5,8 @@
  *   pcm          the same with nu = |N(mu, sigma)|, mu = clip(-.0155 ln g_r + .0244, .049, .1),
  *                sigma = clip(-.0125 ln g_r - .0059, .008, .045), g_r = G/g_max of the programmed G, at least 1e-7
  *   read noise   constant: sigma of the range; proportional: sigma G;
- *                pcm: G min(.0088/g_r^.65, .2) sqrt(ln((t + t_read)/(2 t_read))), G the drifted one
+ *                pcm: G min(.0088/g_r^.65, .2) sqrt(ln((t + t_read)/(2 t_read))), G the drifted conductance
+ *                and g_r again that of the programmed one
  *   leak         g <- rest + (g - rest) exp(-updates/lifetime), once an update (the capacitor card)
  *   write error  sigma = max(c0 + c1 G + c2 G^2 + c3 G^3, 0)
  *
@@ -56,17 +57,22 @@ bool mho_device_reads_noisy(const mho_device_config *config) {
   return r->law == MHO_READ_NOISE_PCM || (r->law != MHO_READ_NOISE_NONE && r->sigma > 0);
 }
 
-void mho_cells_read_sigma(const mho_cells *c, double after, int n, const float *g, float *sigma) {
+void mho_cells_read_sigma(const mho_cells *c, double after, size_t first, int n, const float *g,
+                          float *sigma) {
   const mho_read_noise_config *r = &c->config.read_noise;
   double zero = (double)zero_siemens(c->g_min, c->g_max), range = c->g_max - c->g_min;
   double t = fmax(after, c->config.drift.t0), grown = sqrt(log((t + r->t_read) / (2 * r->t_read)));
+
   for (int i = 0; i < n; i++) {
-    double above = fmax((double)g[i] - zero, 0), g_r = fmax(above * range / c->g_max, 1e-7);
-    sigma[i] =
-        (float)(r->law == MHO_READ_NOISE_NONE           ? 0
-                : r->law == MHO_READ_NOISE_CONSTANT     ? r->sigma
-                : r->law == MHO_READ_NOISE_PROPORTIONAL ? r->sigma * above
-                                                        : above * fmin(0.0088 / pow(g_r, 0.65), 0.2) * grown);
+    double above = fmax((double)g[i] - zero, 0), programmed = (double)c->g[first + (size_t)i] - zero;
+    double g_r = fmax(programmed * range / c->g_max, 1e-7), s = 0;
+    if (r->law == MHO_READ_NOISE_CONSTANT)
+      s = r->sigma;
+    else if (r->law == MHO_READ_NOISE_PROPORTIONAL)
+      s = r->sigma * above;
+    else if (r->law == MHO_READ_NOISE_PCM)
+      s = above * fmin(0.0088 / pow(g_r, 0.65), 0.2) * grown;
+    sigma[i] = (float)s;
   }
 }
 

@@ -505,6 +505,13 @@ static void test_voltage_law(void **state) {
   }
 }
 
+/* Joshi 2020, of the range of 20 to 200 uS: the relative noise is that of the programmed conductance (uS), and multiplies what
+ * drift has left of it. */
+static double joshi_read_sigma(double programmed, double drifted, double t) {
+  double relative = fmin(0.0088 / pow(programmed / 200, 0.65), 0.2);
+  return drifted * relative * sqrt(log((t + 250e-9) / (2 * 250e-9))) / 180;
+}
+
 /* Noise that the device's card gives, cell by cell, a time after programming; array.read_noise goes before it. */
 static void test_device_noise(void **state) {
   static const char *const laws[] = {"read_noise: {law: constant, sigma: 0.02}",
@@ -530,8 +537,18 @@ static void test_device_noise(void **state) {
       for (int i = 0; i < ROWS; i++) {
         size_t cell = (size_t)(i * COLS + j);
         float sp, sn;
-        mho_cells_read_sigma(b.x->pos, 1e5, 1, mho_crossbar_shown(b.x, 0) + cell, &sp);
-        mho_cells_read_sigma(b.x->neg, 1e5, 1, mho_crossbar_shown(b.x, 1) + cell, &sn);
+        mho_cells_read_sigma(b.x->pos, 1e5, cell, 1, mho_crossbar_shown(b.x, 0) + cell, &sp);
+        mho_cells_read_sigma(b.x->neg, 1e5, cell, 1, mho_crossbar_shown(b.x, 1) + cell, &sn);
+        if (k == 2) {
+          NEAR(sp,
+               joshi_read_sigma(20 + 180 * (double)b.x->pos->g[cell],
+                                20 + 180 * (double)mho_crossbar_shown(b.x, 0)[cell], 1e5),
+               1e-4, 0);
+          NEAR(sn,
+               joshi_read_sigma(20 + 180 * (double)b.x->neg->g[cell],
+                                20 + 180 * (double)mho_crossbar_shown(b.x, 1)[cell], 1e5),
+               1e-4, 0);
+        }
         want += pow((double)v[i] * b.x->w_max, 2) * (double)(sp * sp + sn * sn);
       }
       NEAR(mean, product(&b, v, j), 0, 5 * sqrt(want / READS));
