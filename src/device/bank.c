@@ -39,6 +39,12 @@ static void step_factors(const mho_device_config *d, mho_rng chip, uint64_t cell
   }
 }
 
+/* How far a bound lies beyond its nominal place: of log-normal ones the distance from the other nominal bound, 1
+ * without spread, is exp(spread xi). */
+static float beyond(const mho_device_config *d, double spread, float xi) {
+  return d->law == LAW_LOGNORMAL ? (float)expm1(spread * (double)xi) : (float)spread * xi;
+}
+
 static void bounds(const mho_device_config *d, mho_rng chip, uint64_t cell0, int n, float *low, float *high) {
   float zero = zero_siemens(d->g_min, d->g_max);
   float a[MHO_DEVICE_BLOCK], b[MHO_DEVICE_BLOCK];
@@ -46,8 +52,8 @@ static void bounds(const mho_device_config *d, mho_rng chip, uint64_t cell0, int
   deviates(d, chip, DRAW_HIGH, cell0, n, b);
   for (int i = 0; i < n; i++) {
     /* a bound is a conductance: never below 0; a cell whose bounds would cross has no range */
-    low[i] = fmaxf((float)d->spread_low * a[i], zero);
-    high[i] = fmaxf(1 + (float)d->spread_high * b[i], low[i]);
+    low[i] = fmaxf(-beyond(d, d->spread_low, -a[i]), zero);
+    high[i] = fmaxf(1 + beyond(d, d->spread_high, b[i]), low[i]);
   }
 }
 

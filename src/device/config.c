@@ -50,9 +50,11 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, spread_asymmetry, "variation.asymmetry", "", 0, 0, 5,
                SPREAD " spread of SET against RESET step, relative"),
     MHO_P_REAL(mho_device_config, spread_low, "variation.g_low", "", 0, 0, 1,
-               SPREAD " spread of the lower bound, of the range"),
+               SPREAD " spread of the lower bound, of the range; lognormal: its distance from g_max is the "
+               "range times exp(spread xi)"),
     MHO_P_REAL(mho_device_config, spread_high, "variation.g_high", "", 0, 0, 1,
-               SPREAD " spread of the upper bound, of the range"),
+               SPREAD " spread of the upper bound, of the range; lognormal: its distance from g_min is the "
+               "range times exp(spread xi)"),
     MHO_P_TEXT(mho_device_config, spread_of, "variation.of", "",
                SPREAD " spread of the model's own parameters, relative: 'slope_up 0.05 slope_down 0.05'"),
     MHO_P_REAL(mho_device_config, endurance, "endurance.pulses", "", 0, 0, 4e9,
@@ -62,7 +64,7 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, leak, "leak.lifetime", "", 0, 0, 1e15,
                "updates in which a stored charge falls by 1/e; 0: no leak"),
     MHO_P_REAL(mho_device_config, leak_spread, "leak.spread", "", 0, 0, 5,
-               SPREAD " spread of the lifetime, relative"),
+               SPREAD " spread of the lifetime, relative (normal, whatever variation.law is)"),
     MHO_P_REAL(mho_device_config, leak_rest, "leak.rest", "", 0.5, 0, 1,
                "conductance it leads to, of the range"),
     MHO_P_REAL(mho_device_config, pulse_volts[0], "pulse.set_voltage", "V", 0, 0, 1e3,

@@ -344,6 +344,39 @@ static void test_parameter_spread(void **state) {
   }
 }
 
+static int ascending(const void *a, const void *b) {
+  float x = *(const float *)a, y = *(const float *)b;
+  return (x > y) - (x < y);
+}
+
+/* Quantiles of the bounds against the closed forms of the three laws; log-normal is the distance from the other end. */
+static void test_bounds_spread(void **state) {
+  enum { N = 40000 };
+  static const double q[] = {0.05, 0.5, 0.95}, normal[] = {-1.6448536, 0, 1.6448536};
+  static const char *const laws[] = {"normal", "lognormal", "uniform"};
+  static float low[N], high[N];
+  for (int law = 0; law < 3; law++) {
+    char keys[160];
+    snprintf(keys, sizeof keys,
+             "g_min: 100 uS, g_max: 200 uS, variation: {law: %s, g_low: 0.1, g_high: 0.25}", laws[law]);
+    mho_experiment *e = with("linear", keys);
+    mho_cells *c = cells(e, N);
+    memcpy(low, c->low, sizeof low);
+    memcpy(high, c->high, sizeof high);
+    qsort(low, N, sizeof *low, ascending);
+    qsort(high, N, sizeof *high, ascending);
+    for (int k = 0; k < 3; k++) {
+      double xi = law == 2 ? (q[k] - 0.5) * sqrt(12) : normal[k];
+      double want_low = law == 1 ? 1 - exp(-0.1 * xi) : 0.1 * xi;
+      double want_high = law == 1 ? exp(0.25 * xi) : 1 + 0.25 * xi;
+      NEAR(low[(int)(q[k] * N)], want_low, 0, 0.006);
+      NEAR(high[(int)(q[k] * N)], want_high, 0, 0.015);
+    }
+    mho_cells_free(c);
+    mho_experiment_free(e);
+  }
+}
+
 /* Drift of phase change memory: the published mean exponent, its spread, and 1/f noise, at both ends of the
  * range; the general laws in closed form. */
 static void test_drift(void **state) {
@@ -515,6 +548,7 @@ int main(void) {
       cmocka_unit_test(test_checkpoint),
       cmocka_unit_test(test_levels),
       cmocka_unit_test(test_endurance),
+      cmocka_unit_test(test_bounds_spread),
       cmocka_unit_test(test_parameter_spread),
       cmocka_unit_test(test_drift),
       cmocka_unit_test(test_write_error),
