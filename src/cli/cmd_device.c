@@ -98,7 +98,7 @@ static const struct argp argp = {
     parse,
     "list\nshow NAME\ncurve NAME\nfit CSV",
     "Device models and cards: how a conductance answers pulses.\v"
-    "NAME is a model or a card (a name, or a file). curve prints the conductance of a population after every "
+    "NAME is a model or a card (a name, or a file); where both have it, it is the card: 'model:NAME' is the model. curve prints the conductance of a population after every "
     "pulse "
     "as CSV: mean, standard deviation, quantiles (S).\n\n"
     "fit takes a CSV whose first line names its columns: g (conductance) and direction (up or down; set, "
@@ -112,6 +112,7 @@ static const struct argp argp = {
     "Examples:\n  mho device list\n  mho device show ecram\n"
     "  mho device curve ecram --plot ecram.svg > ecram.csv\n"
     "  mho device curve soft_bounds --set device.step_up=0.01 --cycles 3\n"
+    "  mho device curve model:pcm | head\n"
     "  mho device fit pulses.csv --unit uS --model soft_bounds -o mine.yaml --plot fit.svg\n"
     "  mho train --set device.card=mine.yaml --set update.scheme=accumulate",
     NULL,
@@ -128,16 +129,40 @@ static void step_text(const mho_experiment *e, char *out, size_t n) {
     snprintf(out, n, "any");
 }
 
-typedef enum kind { MODEL, CARD, EITHER } kind;
+typedef enum kind { MODEL, CARD } kind;
 
-/* The device of a model or a card, with the --set options; a name that is both means the card. */
+/* What a name means, by its 'model:' or 'card:', which it loses, or else by what there is: a card before a model. */
+static kind kind_of(const session *s, const char **name) {
+  char file[2 * MHO_TEXT_MAX];
+  if (!strncmp(*name, "model:", 6)) {
+    *name += 6;
+    return MODEL;
+  }
+  if (!strncmp(*name, "card:", 5)) {
+    *name += 5;
+    return CARD;
+  }
+  bool model = mho_registry_find(s->registry, MHO_KIND_DEVICE, *name) != NULL;
+  bool card = !mho_card_find(*name, NULL, file, sizeof file, NULL);
+  return model && !card ? MODEL : CARD;
+}
+
+/* A name that is a model's and a card's deserves a word on which was taken. */
+static void say_which(const session *s, const char *name, const char *asked, kind k) {
+  char file[2 * MHO_TEXT_MAX];
+  bool model = mho_registry_find(s->registry, MHO_KIND_DEVICE, name) != NULL;
+  if (name == asked && model && !mho_card_find(name, NULL, file, sizeof file, NULL))
+    fprintf(stderr, "note: '%s' is a card and a model; this is the %s ('model:%s' is the model)\n", name,
+            k == MODEL ? "model" : "card", name);
+}
+
+/* The device of a model or a card, with the --set options. */
 static mho_err device_of(const options *o, const session *s, const char *name, kind k, mho_experiment **out,
                          mho_errinfo *ei) {
   mho_config *c;
   char set[MHO_TEXT_MAX], file[2 * MHO_TEXT_MAX];
   *out = NULL;
-  bool model = k == MODEL || (k == EITHER && mho_registry_find(s->registry, MHO_KIND_DEVICE, name) &&
-                              mho_card_find(name, NULL, file, sizeof file, NULL));
+  bool model = k == MODEL;
   mho_err err = mho_config_new(&c, ei);
   if (err)
     return err;
@@ -225,11 +250,14 @@ static mho_err show_card(const options *o, const session *s, const char *name, m
 }
 
 static mho_err show_device(const options *o, const session *s, mho_errinfo *ei) {
-  const mho_entry *e = mho_registry_find(s->registry, MHO_KIND_DEVICE, o->common.word[1]);
-  char path[2 * MHO_TEXT_MAX];
-  if (!e)
-    return show_card(o, s, o->common.word[1], ei);
-  if (!mho_card_find(e->id, NULL, path, sizeof path, NULL)) { /* a card of the model's name */
+  const char *name = o->common.word[1];
+  kind k = kind_of(s, &name);
+  const mho_entry *e = mho_registry_find(s->registry, MHO_KIND_DEVICE, name);
+  if (k == MODEL && !e)
+    return mho_fail(ei, MHO_ECONFIG, "there is no device model '%s'; 'mho device list' names them", name);
+  if (k == CARD && (!e || name != o->common.word[1]))
+    return show_card(o, s, name, ei);
+  if (k == CARD) { /* a card of the model's name: both */
     mho_err err = show_card(o, s, e->id, ei);
     if (err)
       return err;
@@ -247,8 +275,11 @@ static mho_err curve(const options *o, const session *s, mho_errinfo *ei) {
   mho_experiment *e;
   mho_curve_point *p = NULL;
   int n = 0;
-  mho_err err = device_of(o, s, o->common.word[1], EITHER, &e, ei);
+  const char *name = o->common.word[1];
+  kind k = kind_of(s, &name);
+  mho_err err = device_of(o, s, name, k, &e, ei);
   if (!err) {
+    say_which(s, name, o->common.word[1], k);
     const mho_device_model *m = (const mho_device_model *)e->device.entry;
     double step = mho_device_nominal_step(m, e->device.params, &e->device_config);
     int set = o->set ? (int)o->set : step > 0 ? (int)fmin(fmax(ceil(1.2 / step), 20), 20000) : 100;
@@ -262,7 +293,7 @@ static mho_err curve(const options *o, const session *s, mho_errinfo *ei) {
     err = mho_device_curve(m, e->device.params, &e->device_config, &c, &p, &n, ei);
     if (!err && o->plot) {
       char title[160];
-      snprintf(title, sizeof title, "%.80s, %d cells", o->common.word[1], c.cells);
+      snprintf(title, sizeof title, "%s %.80s, %d cells", k == MODEL ? "model" : "card", name, c.cells);
       for (char *t = title; *t; t++)
         *t = *t == '"' || *t == '\\' || *t == '`' || *t == '$' ? ' ' : *t;
       err = mho_pulse_plot_draw(&(mho_pulse_plot){.title = title, .curve = p, .n = n}, o->plot, ei);

@@ -44,6 +44,7 @@ def test_words():
     refused('train', 'a.yaml', 'b.yaml', says='b.yaml')
     refused('list', 'devcies', says='mho list')
     refused('device', 'show', 'nosuch', says='mho device list')
+    refused('device', 'show', 'model:ecram', says=["no device model 'ecram'", 'mho device list'])
     refused('device', 'curve', 'ideal', says='no pulses')
     refused('device', 'curve', 'ecram', '--plot', 'x.pdf', says='.svg')
     refused('device', 'curve', 'measured', says='device.table')

@@ -210,6 +210,12 @@ def test_devices():
     text = run('device', 'list').stdout
     assert 'soft_bounds' in text and 'ecram' in text and 'card' in text
     assert 'J. Tang' in run('device', 'show', 'ecram').stdout
+    # a name of a card and of a model: each can be had, and it is said which one it is; one RESET of the model, s 5e-3 of 1..100 uS
+    card, model = (run('device', 'curve', name, '--cells', '3', '--pulses', '2') for name in ['pcm', 'model:pcm'])
+    assert 'this is the card' in card.stderr and 'model:pcm' in card.stderr and not model.stderr, (card.stderr, model.stderr)
+    assert abs(float(model.stdout.splitlines()[-1].split(',')[3]) - (1e-6 + 5e-3 * 99e-6)) < 1e-12, model.stdout
+    assert 'note:' not in run('device', 'curve', 'ecram', '--cells', '3', '--pulses', '2').stderr
+    assert run('device', 'show', 'model:pcm').stdout.splitlines()[0].startswith('pcm')
     out = run('device', 'curve', 'ecram', '--cells', '200', '--pulses', '30', '--reset-pulses', '20', '--cycles', '2').stdout
     rows = [r.split(',') for r in out.splitlines()]
     assert rows[0] == 'cycle,direction,pulse,mean,deviation,q05,q25,q50,q75,q95'.split(',') and len(rows) == 1 + 1 + 2 * 50
