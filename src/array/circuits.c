@@ -57,6 +57,11 @@ static bool attach_cells(mho_crossbar *x, const mho_crossbar_options *options) {
   mho_array_config defaults;
   mho_params_init(mho_array_params, &defaults);
   o->noisy = devices || p->read_noise > 0;
+  o->redraw = p->redraw == MHO_REDRAW_AUTO ? MHO_REDRAW_READ : p->redraw;
+  o->redraw_cells = o->redraw;
+  /* nearly all of 1/f noise is slower than a sample */
+  if (devices && p->redraw == MHO_REDRAW_AUTO && x->pos->config.read_noise.law == MHO_READ_NOISE_PCM)
+    o->redraw_cells = MHO_REDRAW_SAMPLE;
   double sigma = (devices ? x->pos->config.read_noise.sigma : p->read_noise) * x->w_max;
   bool offset = x->pos && x->mapping == MHO_MAPPING_OFFSET; /* G- is no device, but a fixed current */
   o->constant = (mho_real)((offset ? 1 : 2) * sigma * sigma);

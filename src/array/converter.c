@@ -45,6 +45,7 @@ static void sense(const mho_crossbar *x, const mho_measure *m, const mho_real *f
                   int repeat, mho_real *to) {
   enum { PART = 256 };
   const mho_periphery *p = x->params;
+  const mho_periphery_own *own = x->own;
   mho_real sigma = (mho_real)(p->output_noise * p->dac_range);
   mho_rng rng = {x->read_noise.seed, (x->read_noise.stream & 0xff000000u) | (uint32_t)m->layer};
   rng = mho_periphery_stream(rng, false, MHO_NOISE_STATE, repeat);
@@ -53,8 +54,8 @@ static void sense(const mho_crossbar *x, const mho_measure *m, const mho_real *f
   for (int i0 = 0; i0 < m->width && sigma > 0; i0 += PART) {
     float xi[PART];
     int n = m->width - i0 < PART ? m->width - i0 : PART;
-    mho_rng_normal(rng, mho_periphery_moment(p, m->update, phase, 0xffff), cell0 + (uint64_t)i0, (size_t)n,
-                   xi);
+    uint64_t moment = mho_periphery_moment(own->redraw, m->update, phase, 0xffff);
+    mho_rng_normal(rng, moment, cell0 + (uint64_t)i0, (size_t)n, xi);
     for (int i = 0; i < n; i++)
       to[i0 + i] += sigma * (mho_real)xi[i];
   }

@@ -11,7 +11,9 @@
  *
  * constant noise: sigma = n (g_max - g_min), so var_j = 2 (n w_max)^2 |v|^2; proportional noise: sigma = n G, so
  * G+^2 + G-^2 enters, not W^2. The deviate of a line is named by (update, phase, step) as far as noise.redraw says; it
- * is scaled by each phase's deviation, which is what noise correlated between the phases means here.
+ * is scaled by each phase's deviation, which is what noise correlated between the phases means here. 1/f noise of phase
+ * change memory (device.read_noise.law pcm) is integrated from a read's duration to the time since programming: nearly all
+ * of it stays the same through a sample, so redraw auto holds it that long and averaged reads take nothing off it.
  *
  * A cell's current may bend with its voltage, by the I-V law of the device; a law whose shape is the same for all cells
  * bends the voltages v, one that depends on the conductance adds W2^T v^2 + W3^T v^3.
@@ -51,8 +53,9 @@ static const mho_param table[] = {
            "device's own"),
     P_CHOICE(law, "noise.law", "constant|proportional",
              "read_noise is a fraction of the range, or of the conductance"),
-    P_CHOICE(redraw, "noise.redraw", "read|phase|sample",
-             "noise is new at every product, once a phase, or once a sample (the same in both phases)"),
+    P_CHOICE(redraw, "noise.redraw", "auto|read|phase|sample",
+             "noise is new at every product, once a phase, or once a sample (the same in both phases); auto: "
+             "read, but sample for cells of device.read_noise.law pcm, whose 1/f noise is that slow"),
     P_REAL(input_noise, "input_noise", 0, 0, 10,
            "standard deviation of a driver's voltage, of its full scale"),
     P_REAL(output_noise, "output_noise", 0, 0, 10,
@@ -161,7 +164,8 @@ typedef struct chain {
   bool dac, adc;       /* converters at this read's ends */
   bool drivers, sense; /* whether circuits change the inputs, the sums */
   int repeats;         /* reads averaged after the converters; ... */
-  mho_real noise;      /* ... through a linear chain one read with this much of the noise is the same */
+  mho_real noise;      /* ... through a linear chain one read with this much of the noise is the same, ... */
+  mho_real cell_noise; /* ... and with this much of that of the cells */
   mho_real *v;         /* [n x in] voltages of the lines */
   mho_real *squares, *variance; /* [n x in], [n x out] */
   mho_real *sum;                /* [n x out] what the cells make of the voltages */
@@ -235,6 +239,7 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   int reads = mho_periphery_repeats(c->own, p);
   c->repeats = linear ? 1 : reads;
   c->noise = linear ? (mho_real)(1 / sqrt(reads)) : 1;
+  c->cell_noise = c->own->redraw_cells == MHO_REDRAW_READ ? c->noise : 1;
   find_scales(c, c->gain + r->n);
   c->parts = c->adc ? c->own->parts[r->transposed] : 1;
   select_tile(c, 0);
@@ -262,7 +267,8 @@ static void drive(const chain *c, int repeat) {
       v[i] += offsets[i] * range;
   }
   mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
-  uint64_t moment = mho_periphery_moment(p, r->clock.update, r->clock.phase, r->clock.step);
+  uint64_t moment =
+      mho_periphery_moment(c->own->redraw, r->clock.update, r->clock.phase, r->clock.step);
   size_t count = (size_t)r->n * (size_t)c->in;
   for (size_t i0 = 0; i0 < count && sigma > 0; i0 += PART) {
     float xi[PART];
@@ -301,12 +307,19 @@ static void cell_variance(const chain *c, const mho_real *v) {
   }
 }
 
-/* Add noise to line sums of sample s, [n] from line j: that of the cells, and of the sense amplifiers. */
-static void add_row_noise(const chain *c, size_t s, size_t j, size_t n, mho_real scale, const float *xi,
-                          mho_real *y) {
+/* Noise that one deviate serves. */
+typedef struct noise {
+  int kind, redraw; /* MHO_NOISE_..., MHO_REDRAW_... */
+  bool cells;       /* that of the cells, ... */
+  mho_real circuit; /* ... and that of the sense amplifiers, of full scale; 0: none */
+} noise;
+
+/* Add noise to line sums of sample s, [n] from line j. */
+static void add_row_noise(const chain *c, const noise *from, size_t s, size_t j, size_t n, mho_real scale,
+                          const float *xi, mho_real *y) {
   const mho_real *var = c->variance + (c->own->variance ? s * (size_t)c->out + j : s);
-  mho_real circuit = (mho_real)c->p->output_noise;
-  bool cells = c->own->noisy;
+  mho_real circuit = from->circuit;
+  bool cells = from->cells;
   if (circuit > 0) {
     for (size_t k = 0; k < n; k++) {
       mho_real own = circuit * c->full[c->stride ? j + k : 0];
@@ -323,13 +336,14 @@ static void add_row_noise(const chain *c, size_t s, size_t j, size_t n, mho_real
 }
 
 /* The same for `rows` samples from s0, [rows x out] at y. */
-static void add_noise(const chain *c, int s0, int rows, mho_real scale, int repeat, mho_real *y) {
+static void add_noise_from(const chain *c, const noise *from, int s0, int rows, mho_real scale, int repeat,
+                           mho_real *y) {
   enum { PART = 1024 };
   const mho_read *r = c->r;
   float xi[PART];
   mho_rng rng = mho_periphery_tile(
-      mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_CELLS, repeat), c->tile);
-  uint64_t moment = mho_periphery_moment(c->p, r->clock.update, r->clock.phase, r->clock.step);
+      mho_periphery_stream(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
+  uint64_t moment = mho_periphery_moment(from->redraw, r->clock.update, r->clock.phase, r->clock.step);
   size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;
   for (size_t i0 = 0; i0 < n; i0 += PART) {
     size_t m = n - i0 < PART ? n - i0 : PART;
@@ -337,9 +351,27 @@ static void add_noise(const chain *c, int s0, int rows, mho_real scale, int repe
     for (size_t i = 0, end; i < m; i += end) { /* row by row */
       size_t at = first + i0 + i, j = at % out;
       end = out - j < m - i ? out - j : m - i;
-      add_row_noise(c, at / out, j, end, scale, xi + i, y + i0 + i);
+      add_row_noise(c, from, at / out, j, end, scale, xi + i, y + i0 + i);
     }
   }
+}
+
+/* Noise of cells and sense amplifiers, times scale: by one deviate where both are redrawn alike. */
+static void add_noise(const chain *c, int s0, int rows, mho_real scale, int repeat, mho_real *y) {
+  const mho_periphery_own *o = c->own;
+  mho_real circuit = (mho_real)c->p->output_noise;
+
+  if (o->redraw_cells == o->redraw) {
+    noise both = {MHO_NOISE_CELLS, o->redraw, o->noisy, circuit};
+    add_noise_from(c, &both, s0, rows, scale * c->noise, repeat, y);
+    return;
+  }
+
+  noise cells = {MHO_NOISE_CELLS, o->redraw_cells, true, 0};
+  noise amplifiers = {MHO_NOISE_OUTPUT, o->redraw, false, circuit};
+  add_noise_from(c, &cells, s0, rows, scale * c->cell_noise, 0, y);
+  if (circuit > 0)
+    add_noise_from(c, &amplifiers, s0, rows, scale * c->noise, repeat, y);
 }
 
 /* The sense amplifiers of a sample's lines. */
@@ -434,7 +466,7 @@ static void sense_tile(const chain *c, int repeat) {
     int m = r->n - s0 < rows ? r->n - s0 : rows;
     memcpy(c->block, c->sum + (size_t)s0 * (size_t)c->out, (size_t)m * (size_t)c->out * sizeof *c->block);
     if (c->own->noisy || c->p->output_noise > 0)
-      add_noise(c, s0, m, c->noise, repeat, c->block);
+      add_noise(c, s0, m, 1, repeat, c->block);
     for (int s = 0; s < m; s++)
       sense(c, s0 + s, repeat, c->block + (size_t)s * (size_t)c->out);
   }
@@ -475,7 +507,7 @@ static void read_array(const mho_crossbar *x, const mho_read *r) {
   mho_array_product(x, r);
   if (c.own->noisy) { /* only the cells are noisy: straight onto the product */
     cell_variance(&c, r->x);
-    add_noise(&c, 0, r->n, r->scale * c.noise, 0, r->y);
+    add_noise(&c, 0, r->n, r->scale, 0, r->y);
   }
 }
 

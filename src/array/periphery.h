@@ -21,7 +21,7 @@ typedef struct mho_periphery {
 } mho_periphery;
 
 enum { MHO_NOISE_CONSTANT, MHO_NOISE_PROPORTIONAL };
-enum { MHO_REDRAW_READ, MHO_REDRAW_PHASE, MHO_REDRAW_SAMPLE };
+enum { MHO_REDRAW_AUTO, MHO_REDRAW_READ, MHO_REDRAW_PHASE, MHO_REDRAW_SAMPLE };
 enum { MHO_ADC_CALIBRATED, MHO_ADC_FIXED };
 enum { MHO_ADC_SHARED, MHO_ADC_OWN };
 enum { MHO_RANGING_NONE, MHO_RANGING_INPUT, MHO_RANGING_OUTPUT, MHO_RANGING_BOTH };
@@ -37,6 +37,8 @@ enum {
 /* What a crossbar of this model keeps; [2]: forward, transposed. */
 typedef struct mho_periphery_own {
   bool noisy;            /* cells are, whoever says so: the array, or else the devices */
+  int redraw_cells;      /* MHO_REDRAW_..., never auto, of the noise of the cells ... */
+  int redraw;            /* ... and of the circuits */
   mho_real *variance;    /* [rows x cols] of a weight at unit input; NULL: all alike, ... */
   mho_real constant;     /* ... namely this */
   int law;               /* I-V, of the devices */
@@ -49,9 +51,10 @@ typedef struct mho_periphery_own {
   mho_real *input_gain[2], *input_offset[2]; /* [inputs] of the drivers; NULL without mismatch */
 } mho_periphery_own;
 
-/* Random streams of a read: cells, input and output circuits, and measured states, each repeated `average` times.
+/* Random streams of a read: cells (and output circuits, where they are redrawn alike), input circuits, measured states,
+ * and output circuits that are redrawn apart, each repeated `average` times.
  * A crossbar's two directions have streams of their own (2 * connection, and 1 more transposed, in 13 bits). */
-enum { MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_STATE };
+enum { MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_STATE, MHO_NOISE_OUTPUT };
 static inline mho_rng mho_periphery_stream(mho_rng rng, bool transposed, int kind, int repeat) {
   rng.stream += (uint32_t)transposed | (uint32_t)kind << 13 | (uint32_t)repeat << 15;
   return rng;
@@ -62,15 +65,16 @@ static inline mho_rng mho_periphery_tile(mho_rng rng, int t) {
   return rng;
 }
 /* What names the deviates of a read: new ones at every product, once a phase, or once a sample. */
-static inline uint64_t mho_periphery_moment(const mho_periphery *p, uint64_t update, int phase, int step) {
-  uint64_t ph = p->redraw == MHO_REDRAW_SAMPLE ? 0 : (uint64_t)phase;
-  uint64_t st = p->redraw == MHO_REDRAW_READ ? (uint64_t)step & 0xffff : 0;
+static inline uint64_t mho_periphery_moment(int redraw, uint64_t update, int phase, int step) {
+  uint64_t ph = redraw == MHO_REDRAW_SAMPLE ? 0 : (uint64_t)phase;
+  uint64_t st = redraw == MHO_REDRAW_READ ? (uint64_t)step & 0xffff : 0;
   return update << 20 | ph << 16 | st;
 }
 /* Reads that are averaged: deviates that are held do not average out, and without noise there is nothing to. */
 static inline int mho_periphery_repeats(const mho_periphery_own *o, const mho_periphery *p) {
-  bool noisy = o->noisy || p->input_noise > 0 || p->output_noise > 0;
-  return noisy && p->redraw == MHO_REDRAW_READ ? (int)p->average : 1;
+  bool cells = o->noisy && o->redraw_cells == MHO_REDRAW_READ;
+  bool circuits = (p->input_noise > 0 || p->output_noise > 0) && o->redraw == MHO_REDRAW_READ;
+  return cells || circuits ? (int)p->average : 1;
 }
 
 /* A converter of `bits` bits over +-full_scale: 2^bits - 1 codes around 0, so that 0 is one of them and the step is

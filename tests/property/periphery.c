@@ -565,6 +565,38 @@ static void test_device_noise(void **state) {
   }
 }
 
+/* 1/f noise is held through a sample: phases share it and averages take nothing off it, whatever the circuits, whose
+ * own noise is new at every read, do. */
+static void test_slow_noise(void **state) {
+  static const char *const arrays[] = {"average: 1", "average: 16", "average: 16, adc_bits: 20, adc_range: fixed"};
+  enum { READS = 4000 };
+  for (int k = 0; k < MHO_COUNT(arrays); k++)
+    for (int amplifiers = 0; amplifiers < 2; amplifiers++) {
+      char array[160];
+      snprintf(array, sizeof array, "%s%s", arrays[k], amplifiers ? ", output_noise: 0.002" : "");
+      bench b = devices_new("read_noise: {law: pcm}", array);
+      int average = k ? 16 : 1;
+      mho_real v[ROWS], y[COLS], z[COLS];
+      double want = 0, squares = 0, differences = 0, circuit = amplifiers * pow(0.002 * 8, 2) / average;
+      fill(v, ROWS, 2, 0.5);
+      for (int i = 0; i < ROWS; i++) {
+        size_t cell = (size_t)i * COLS;
+        double p = 20 + 180 * (double)b.x->pos->g[cell], n = 20 + 180 * (double)b.x->neg->g[cell];
+        want += pow((double)v[i] * b.x->w_max, 2) *
+                (pow(joshi_read_sigma(p, p, 20), 2) + pow(joshi_read_sigma(n, n, 20), 2));
+      }
+      for (uint64_t n = 0; n < READS; n++) {
+        read_at(&b, v, (mho_clock){n, 0, 3}, y);
+        read_at(&b, v, (mho_clock){n, 1, 5}, z);
+        squares += pow((double)y[0] - product(&b, v, 0), 2) / READS;
+        differences += pow((double)(y[0] - z[0]), 2) / READS;
+      }
+      NEAR(squares, want + circuit, 5 * sqrt(2.0 / READS), 0);
+      NEAR(differences, 2 * circuit, 5 * sqrt(2.0 / READS), 1e-8);
+      bench_free(&b);
+    }
+}
+
 /* Time moves the effective weights by the devices' law and takes nothing away from what was programmed. */
 static void test_time(void **state) {
   bench b = devices_new("drift: {law: power, nu: 0.05, t0: 1 s}", "");
@@ -673,7 +705,7 @@ int main(void) {
       cmocka_unit_test(test_variance),    cmocka_unit_test(test_held_noise),
       cmocka_unit_test(test_dither),      cmocka_unit_test(test_mismatch),
       cmocka_unit_test(test_chip),        cmocka_unit_test(test_saturation),
-      cmocka_unit_test(test_ranging),     cmocka_unit_test(test_calibration),
+      cmocka_unit_test(test_ranging),     cmocka_unit_test(test_calibration), cmocka_unit_test(test_slow_noise),
       cmocka_unit_test(test_held_lines),  cmocka_unit_test(test_tiles),
       cmocka_unit_test(test_one_tile),    cmocka_unit_test(test_tile_scales),
       cmocka_unit_test(test_held_tiles),  cmocka_unit_test(test_measured_states),
