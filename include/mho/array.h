@@ -105,14 +105,20 @@ typedef struct mho_array_model {
 } mho_array_model;
 
 /* Full scales of converters that are set from data. Recording, a read leaves the converters out and widens them;
- * one thread at a time. */
+ * one thread at a time. Sums of a percentile below 100 are counted by size: of the bins of a line number 0 is for 0, and
+ * the others divide every factor of 2 from 2^-24 to 2^16 in MHO_SCALE_PART. */
 typedef struct mho_scales {
   bool valid, recording;
-  int64_t every; /* updates from one calibration to the next; 0: there is only one */
-  int n;         /* cols + rows */
-  mho_real
-      *most; /* [n] largest |sum| that came to a converter of the columns, then, transposed, of the rows */
+  int64_t every;     /* updates from one calibration to the next; 0: there is only one */
+  double percentile; /* of the |sum| that the full scale is */
+  bool shared;       /* one for all lines of a direction */
+  int n, cols;       /* cols + rows; cols */
+  mho_real *most;    /* [n] largest |sum| that came to a converter of the columns, then, transposed, of the rows; or
+                      * its percentile, the same for all lines of a direction where it is shared */
+  uint32_t *seen;    /* [n x MHO_SCALE_BINS] sums by size; NULL for percentile 100 */
 } mho_scales;
+enum { MHO_SCALE_PART = 64, MHO_SCALE_LOWEST = -24, MHO_SCALE_OCTAVES = 40 };
+enum { MHO_SCALE_BINS = MHO_SCALE_PART * MHO_SCALE_OCTAVES + 1 };
 
 /* Pulses of whole lines in an update, whatever cells they met on. */
 typedef struct mho_line_pulses {
@@ -223,6 +229,8 @@ MHO_API void mho_crossbar_packed(const mho_crossbar *x);
 MHO_API void mho_crossbar_unpack(const mho_crossbar *x);
 /** The panels; NULL when there are none of the matrix as it is. */
 MHO_API const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transposed);
+/** Begin to find full scales from the reads that follow, or end it. Nothing, where none are set from data. */
+MHO_API void mho_crossbar_record(mho_crossbar *x, bool on);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
 /** The device's config where reads show its I-V law and that is no straight line; else NULL. */

@@ -7,6 +7,7 @@
 #include "array/periphery.h"
 #include "array/place.h"
 #include "array/weights.h"
+#include "base/vmath.h"
 
 void mho_circuits_detach(mho_crossbar *x) {
   mho_periphery_own *o = x->own;
@@ -21,8 +22,10 @@ void mho_circuits_detach(mho_crossbar *x) {
     mho_free(o->square);
     mho_free(o->cube);
   }
-  if (x->scales)
+  if (x->scales) {
     mho_free(x->scales->most);
+    mho_free(x->scales->seen);
+  }
   mho_free(x->scales);
   mho_free(o);
   x->own = x->scales = NULL;
@@ -112,12 +115,101 @@ mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *options
     ok = s && (s->most = mho_alloc((size_t)(x->rows + x->cols), sizeof *s->most));
     if (ok) {
       s->n = x->rows + x->cols;
+      s->cols = x->cols;
       s->every = p->calibration_every;
+      s->percentile = p->calibration_percentile;
+      s->shared = p->adc_columns == MHO_ADC_SHARED;
     }
+    if (ok && s->percentile < 100)
+      ok = (s->seen = mho_alloc((size_t)s->n * MHO_SCALE_BINS, sizeof *s->seen)) != NULL;
   }
   return ok ? MHO_OK
             : mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of a crossbar of %d x %d", x->rows,
                        x->cols);
+}
+
+/* ---------------------------------------------------------------- full scales from data */
+
+/* Bin of a magnitude; a factor of 2 is divided evenly. */
+static int bin_of(double v) {
+  int exponent;
+  double mantissa = frexp(v, &exponent); /* 1/2 .. 1 */
+  int octave = exponent - 1 - MHO_SCALE_LOWEST;
+  if (!(v > 0) || octave < 0)
+    return 0;
+  if (octave >= MHO_SCALE_OCTAVES)
+    return MHO_SCALE_BINS - 1;
+  return 1 + octave * MHO_SCALE_PART + (int)((2 * mantissa - 1) * MHO_SCALE_PART);
+}
+
+/* Where bin number k >= 1 begins. */
+static double bin_start(int k) {
+  int octave = (k - 1) / MHO_SCALE_PART, part = (k - 1) % MHO_SCALE_PART;
+  return ldexp(1 + (double)part / MHO_SCALE_PART, octave + MHO_SCALE_LOWEST);
+}
+
+/* Percentile of the magnitudes counted in the bins of `lines` lines, but for those of 0: the order statistics around
+ * rank q (n - 1)/100 are interpolated within their bin. 0 when there are none. */
+static double percentile(const uint32_t *seen, int lines, double q) {
+  double n = 0, below = 0;
+  for (int k = 1; k < MHO_SCALE_BINS; k++)
+    for (int j = 0; j < lines; j++)
+      n += seen[(size_t)j * MHO_SCALE_BINS + (size_t)k];
+
+  double rank = 0.01 * q * (n - 1);
+  for (int k = 1; k < MHO_SCALE_BINS; k++) {
+    double here = 0;
+    for (int j = 0; j < lines; j++)
+      here += seen[(size_t)j * MHO_SCALE_BINS + (size_t)k];
+    if (here > 0 && rank < below + here) {
+      double start = bin_start(k), width = ldexp(1, (k - 1) / MHO_SCALE_PART + MHO_SCALE_LOWEST);
+      return start + fmax(rank - below + 0.5, 0) / (here + 0.5) * width / MHO_SCALE_PART;
+    }
+    below += here;
+  }
+  return 0;
+}
+
+void mho_scales_widen(mho_scales *s, int first, int n, const mho_real *sum) {
+  mho_real *most = s->most + first;
+  for (int j = 0; j < n; j++) {
+    mho_real v = real_abs(sum[j]);
+    most[j] = v > most[j] ? v : most[j];
+  }
+  for (int j = 0; s->seen && j < n; j++)
+    s->seen[(size_t)(first + j) * MHO_SCALE_BINS + (size_t)bin_of((double)real_abs(sum[j]))]++;
+}
+
+/* Percentiles of lines first .. first+n-1 take the place of the largest sums, which they never exceed. */
+static void take_percentiles(mho_scales *s, int first, int n) {
+  const uint32_t *seen = s->seen + (size_t)first * MHO_SCALE_BINS;
+  double of_all = s->shared ? percentile(seen, n, s->percentile) : 0;
+  mho_real largest = 0;
+  for (int j = 0; j < n; j++)
+    largest = s->most[first + j] > largest ? s->most[first + j] : largest;
+
+  for (int j = 0; j < n; j++) {
+    const uint32_t *own = seen + (size_t)j * MHO_SCALE_BINS;
+    mho_real v = (mho_real)(s->shared ? of_all : percentile(own, 1, s->percentile));
+    mho_real cap = s->shared ? largest : s->most[first + j];
+    s->most[first + j] = v < cap ? v : cap;
+  }
+}
+
+void mho_crossbar_record(mho_crossbar *x, bool on) {
+  mho_scales *s = x->scales;
+  if (!s)
+    return;
+  if (on) {
+    memset(s->most, 0, (size_t)s->n * sizeof *s->most);
+    if (s->seen)
+      memset(s->seen, 0, (size_t)s->n * MHO_SCALE_BINS * sizeof *s->seen);
+  } else if (s->seen) {
+    take_percentiles(s, 0, s->cols);
+    take_percentiles(s, s->cols, s->n - s->cols);
+  }
+  s->recording = on;
+  s->valid = true;
 }
 
 /* ---------------------------------------------------------------- noise and I-V law of the cells */

@@ -76,7 +76,11 @@ static const mho_param table[] = {
     MHO_P_INT(
         mho_periphery, calibration_every, "calibration.every", 50, 0, 1e9,
         "updates from one calibration to the next: sums grow as weights learn; 0: once, before the first"),
-    P_REAL(calibration_margin, "calibration.margin", 1, 0.01, 100, "full scale over the largest sum seen"),
+    P_REAL(calibration_margin, "calibration.margin", 1, 0.01, 100,
+           "full scale over the largest sum seen, or its percentile"),
+    P_REAL(calibration_percentile, "calibration.percentile", 100, 1, 100,
+           "the full scale is this percentile of the sums' magnitudes (those of 0 left out), of all lines or "
+           "of each (adc_columns); 100: the largest"),
     P_CHOICE(ranging, "ranging", "none|input|output|both",
              "amplifiers with a gain of a power of 2 for every vector: before the DAC's range, the ADC's, or "
              "both"),
@@ -392,14 +396,6 @@ static void amplify(const chain *c, mho_real *u) {
   }
 }
 
-static void widen(const chain *c, const mho_real *u) {
-  mho_real *most = c->x->scales->most + (c->r->transposed ? c->x->cols : 0);
-  for (int j = 0; j < c->out; j++) {
-    mho_real v = real_abs(u[j]);
-    most[j] = v > most[j] ? v : most[j];
-  }
-}
-
 static void convert(const chain *c, mho_real least_gain, mho_real *u) {
   bool ranging = c->p->ranging == MHO_RANGING_OUTPUT || c->p->ranging == MHO_RANGING_BOTH;
   mho_real gain = ranging ? mho_ranging_gain(c->out, c->full, c->stride, u) : least_gain;
@@ -433,7 +429,7 @@ static void sense(const chain *c, int s, int repeat, mho_real *u) {
   mho_real scale = r->scale / (mho_real)c->repeats / (c->drivers ? c->gain[s] : 1);
   amplify(c, u);
   if (c->x->scales && c->x->scales->recording)
-    widen(c, u);
+    mho_scales_widen(c->x->scales, r->transposed ? c->x->cols : 0, c->out, u);
   else if (c->adc && r->hold.analog)
     convert_held(c, held, repeat, u);
   else if (c->adc)

@@ -12,7 +12,7 @@ typedef struct mho_periphery {
   double dac_range, adc_full_scale;
   int adc_range, adc_columns;
   int64_t calibration_every;
-  double calibration_margin;
+  double calibration_margin, calibration_percentile;
   double input_noise, output_noise, saturation;
   double gain, offset, input_gain, input_offset; /* mismatch */
   int64_t average;
@@ -94,6 +94,8 @@ mho_real mho_ranging_gain(int n, const mho_real *fs, int stride, const mho_real 
 mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
 void mho_circuits_detach(mho_crossbar *x);
 void mho_circuits_refresh(mho_crossbar *x, size_t first, size_t n);
+/** Take the sums of n lines of a direction, from the line numbered `first` in most, into full scales that record. */
+void mho_scales_widen(mho_scales *s, int first, int n, const mho_real *sum);
 /** v, voltages of lines in units of an activity, becomes what the cells make of it, by an I-V law that is the same for
  *  all of them; [n]. */
 void mho_circuits_bend(const mho_periphery_own *o, size_t n, mho_real *v);

@@ -410,15 +410,8 @@ static mho_rule_stats run_batch(batch_job *b) {
 /* ---------------------------------------------------------------- full scales from data */
 
 static void record(mho_trainer *t, bool on) {
-  for (int c = 0; c < t->net->n_connections; c++) {
-    mho_scales *s = t->net->connection[c].xb->scales;
-    if (!s)
-      continue;
-    if (on)
-      memset(s->most, 0, (size_t)s->n * sizeof *s->most);
-    s->recording = on;
-    s->valid = true;
-  }
+  for (int c = 0; c < t->net->n_connections; c++)
+    mho_crossbar_record(t->net->connection[c].xb, on);
 }
 
 /* Whether full scales are due before update number `update` (they are the same for all crossbars). */

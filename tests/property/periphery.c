@@ -271,6 +271,47 @@ static void test_calibration(void **state) {
   }
 }
 
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+/* As numpy.percentile: linear between the order statistics around q (n - 1)/100. Sorts x. */
+static double percentile(double *x, int n, double q) {
+  double at = q / 100 * (n - 1);
+  int k = (int)at;
+  qsort(x, (size_t)n, sizeof *x, ascending);
+  return k + 1 < n ? x[k] + (at - k) * (x[k + 1] - x[k]) : x[n - 1];
+}
+
+/* A percentile of the sums' magnitudes in place of the largest, of all lines or of each, to within a bin (1/64). */
+static void test_percentile(void **state) {
+  enum { READS = 400 };
+  static double all[COLS * READS], line[COLS][READS];
+  for (int own = 0; own < 2; own++)
+    for (int q = 50; q <= 99; q += 7) {
+      char keys[160];
+      snprintf(keys, sizeof keys, "adc_bits: 8, adc_columns: %s, calibration: {percentile: %d, margin: 1.5}",
+               own ? "own" : "shared", q);
+      bench b = bench_new(keys);
+      mho_real v[ROWS], y[COLS], zero[ROWS] = {0};
+      mho_crossbar_record(b.x, true);
+      for (uint32_t k = 0; k < READS; k++) {
+        fill(v, ROWS, 10 + k, 0.5);
+        read_at(&b, v, (mho_clock){k}, y);
+        for (int j = 0; j < COLS; j++)
+          all[(int)k * COLS + j] = line[j][k] = fabs(product(&b, v, j));
+        read_at(&b, zero, (mho_clock){k}, y); /* sums of nothing say nothing */
+      }
+      mho_crossbar_record(b.x, false);
+      double of_all = percentile(all, COLS * READS, q);
+      fill(v, ROWS, 2, 100); /* drives every line beyond its full scale */
+      read_at(&b, v, (mho_clock){0}, y);
+      for (int j = 0; j < COLS; j++)
+        NEAR(fabs((double)y[j]), 1.5 * (own ? percentile(line[j], READS, q) : of_all), own ? 0.04 : 0.01, 0);
+      bench_free(&b);
+    }
+}
+
 /* A change far below a step: lost between two conversions, resolved to step/gain against the held free value. */
 static void test_held_lines(void **state) {
   bench b = bench_new("adc_bits: 8, adc_range: fixed, differencing: analog, difference_gain: 64");
@@ -705,7 +746,7 @@ int main(void) {
       cmocka_unit_test(test_variance),    cmocka_unit_test(test_held_noise),
       cmocka_unit_test(test_dither),      cmocka_unit_test(test_mismatch),
       cmocka_unit_test(test_chip),        cmocka_unit_test(test_saturation),
-      cmocka_unit_test(test_ranging),     cmocka_unit_test(test_calibration), cmocka_unit_test(test_slow_noise),
+      cmocka_unit_test(test_ranging),     cmocka_unit_test(test_calibration), cmocka_unit_test(test_percentile), cmocka_unit_test(test_slow_noise),
       cmocka_unit_test(test_held_lines),  cmocka_unit_test(test_tiles),
       cmocka_unit_test(test_one_tile),    cmocka_unit_test(test_tile_scales),
       cmocka_unit_test(test_held_tiles),  cmocka_unit_test(test_measured_states),
