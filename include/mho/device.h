@@ -125,7 +125,7 @@ struct mho_device_config {
   double refresh_above;             /* one_sided: conductance that asks for it, of the range */
   double weight_range;              /* w_max over the largest drawn weight, see mho_trainer_from */
   double start;                     /* conductance of a new cell, normalized */
-  int64_t levels;                   /* conductances a cell can show; -1: any */
+  int64_t levels;                   /* conductances a cell can hold, where every pulse ends; -1: any */
   double up_down;                   /* SET against RESET step: up 1 + min(u, 0), down 1 - max(u, 0) */
   double write_noise;               /* what a pulse leaves on the visible conductance, of the range */
   double error[4];                  /* of a verified write: sigma = error[k] G^k, S */
@@ -186,7 +186,8 @@ typedef struct mho_cells {
   const mho_device_model *model;
   size_t n;
   float *g;          /* [n] what is read */
-  float *state;      /* [n] what pulses move; the same array as g unless write noise or levels come between */
+  float *state;      /* [n] what pulses move, at a level where there are some; the same array as g without write noise
+                      * and levels */
   uint8_t *fault;    /* [n] of mho_fault; NULL when no cell is faulty */
   bool varied;       /* low and high are [n], else [MHO_DEVICE_BLOCK] */
   float *low, *high; /* the cell's own bounds, normalized */
@@ -236,7 +237,7 @@ MHO_API void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const
                                 uint64_t step, mho_pulse_counts *counts);
 /** Weak pulses on cells first .. first+n-1 (n at most MHO_DEVICE_BLOCK) that add up to the effect of set[i] and
  * reset[i] whole ones: their mean effect, SET and RESET in turn. They are no pulses of the cells': nothing is
- * counted, wears, or draws noise. */
+ * counted, wears, or draws noise. Of cells with levels the effect of a whole pulse, or of a rest, moves to the nearest. */
 MHO_API void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set, const float *reset);
 /** Mean change of g by one pulse in direction dir (+1, -1) at the present state, clipped at the bounds, [n]
  * (at most MHO_DEVICE_BLOCK cells). */
@@ -247,7 +248,7 @@ MHO_API void mho_cells_mean_state(const mho_cells *c, size_t first, int n, const
 /** Set g of cells first .. to the wanted values as far as the cell's bounds and faults let it, [n].
  *  @return how many were clipped. */
 MHO_API int mho_cells_set(mho_cells *c, size_t first, int n, const float *g);
-/** After pulses, where cells->hides: what cells first .. show of their state, quantized to the levels and with
+/** After pulses, where cells->hides: what cells first .. show of their state, which is put to a level, with
  * write noise, and the wear of the pulses. mho_cells_pulse calls it; other code that moves `state` must too. [n],
  * n at most MHO_DEVICE_BLOCK; count as there, step names the noise. */
 MHO_API void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step);

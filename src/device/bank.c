@@ -217,11 +217,11 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
   }
   if (c->fault)
     faults(c, d, chip);
-  if (c->state != c->g)
-    memcpy(c->state, c->g, n * sizeof *c->g);
   for (size_t i = 0; d->levels > 0 && i < n; i++)
     if (!(c->fault && c->fault[i]))
-      c->g[i] = mho_cells_level(c, c->varied ? i : 0, c->state[i]);
+      c->g[i] = mho_cells_level(c, c->varied ? i : 0, c->g[i]);
+  if (c->state != c->g)
+    memcpy(c->state, c->g, n * sizeof *c->g);
   *out = c;
   return MHO_OK;
 }

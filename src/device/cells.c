@@ -33,7 +33,7 @@ static void show(mho_cells *c, size_t first, int n, const uint32_t *cells, const
       continue;
     if (c->wear)
       wear_out(c, cell, (uint32_t)(count[i] > 0 ? count[i] : -count[i]));
-    float g = mho_cells_level(c, bounds_at(c, cell), c->state[cell]);
+    float g = c->state[cell] = mho_cells_level(c, bounds_at(c, cell), c->state[cell]);
     c->g[cell] = noise > 0 ? fmaxf(g + noise * xi[i], zero) : g; /* not clipped to the bounds: noise on top */
   }
 }
@@ -79,6 +79,15 @@ static inline float clipped(float v, float low, float high) { /* as fminf and fm
   return v < high ? v : high;
 }
 
+/* Put n states where the cells hold them: a pulse begins and ends at a level (device.levels). */
+static inline void hold(const mho_cells *c, int n, const float *low, const float *high, float *g) {
+  if (c->config.levels < 2)
+    return;
+  float steps = (float)(c->config.levels - 1);
+  for (int i = 0; i < n; i++)
+    g[i] = mho_nearest_level(steps, low[i], high[i], g[i]);
+}
+
 /* How strongly the pulses of n cells arrive: of neighbours from `first` on, or of those named. NULL: wholly. */
 static const float *strength(const mho_cells *c, size_t first, int n, const uint32_t *cell, const float *dir,
                              float *out) {
@@ -107,6 +116,7 @@ static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, 
   float xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK], amplitude[MHO_DEVICE_BLOCK], *g = c->state + first;
   mho_device_block b;
   in_place(c, first, n, dir, out, &b);
+  hold(c, n, b.low, b.high, g);
   if (c->noisy) {
     b.quiet = false;
     mho_rng_normal(c->noise, step << ROUND_BITS | (uint64_t)rank, first, (size_t)n, xi);
@@ -117,13 +127,14 @@ static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, 
 #pragma omp simd
     for (int i = 0; i < n; i++)
       g[i] = clipped(g[i] + out[i], b.low[i], b.high[i]);
-    return;
-  }
+  } else {
 #pragma omp simd
-  for (int i = 0; i < n; i++) {
-    float v = clipped(g[i] + out[i], b.low[i], b.high[i]);
-    g[i] = left[i] > rank ? v : g[i];
+    for (int i = 0; i < n; i++) {
+      float v = clipped(g[i] + out[i], b.low[i], b.high[i]);
+      g[i] = left[i] > rank ? v : g[i];
+    }
   }
+  hold(c, n, b.low, b.high, g);
 }
 
 /* Scattered cells, side by side. */
@@ -160,12 +171,16 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
     for (int k = 0; k < c->model->n_columns; k++)
       b.col[k] = gather(c->col[k], c->column_varies[k], x->n, x->cell, x->col[k]);
     gather(c->state, true, x->n, x->cell, x->g);
+    hold(c, x->n, b.low, b.high, x->g);
     if (c->noisy)
       mho_rng_normal_at(c->noise, step << ROUND_BITS | (uint64_t)rank, (size_t)x->n, x->cell, x->xi);
     answer(c, &b, strength(c, 0, x->n, x->cell, x->dir, amplitude));
     int n = 0;
+    for (int i = 0; i < x->n; i++)
+      x->out[i] = clipped(x->g[i] + x->out[i], b.low[i], b.high[i]);
+    hold(c, x->n, b.low, b.high, x->out);
     for (int i = 0; i < x->n; i++) {
-      c->state[x->cell[i]] = clipped(x->g[i] + x->out[i], b.low[i], b.high[i]);
+      c->state[x->cell[i]] = x->out[i];
       x->cell[n] = x->cell[i]; /* those with pulses left move up */
       x->left[n] = x->left[i];
       x->dir[n] = x->dir[i];
@@ -323,13 +338,19 @@ static void disturb_round(mho_cells *c, size_t first, int n, float dir, const fl
     float before = c->state[cell], v = clipped(before + out[i], b.low[i], b.high[i]);
     if (amplitude[i] == 0 || (c->fault && c->fault[cell]))
       continue;
-    c->state[cell] = v;
+    v = c->state[cell] = mho_cells_level(c, k + (size_t)i, v);
     if (c->state == c->g)
       continue;
     /* what the last write left on top stays there */
-    float moved = mho_cells_level(c, k + (size_t)i, v) - mho_cells_level(c, k + (size_t)i, before);
-    c->g[cell] = c->config.write_noise > 0 ? c->g[cell] + moved : mho_cells_level(c, k + (size_t)i, v);
+    c->g[cell] = c->config.write_noise > 0 ? c->g[cell] + (v - before) : v;
   }
+}
+
+/* What is due in a round: the same part in every one; or, of cells with levels, a whole pulse until the rest. */
+static void share(const mho_cells *c, int n, const float *all, int round, int rounds, float *out) {
+  bool whole = c->config.levels >= 2;
+  for (int i = 0; i < n; i++)
+    out[i] = whole ? clipped(all[i] - (float)round, 0, 1) : all[i] / (float)rounds;
 }
 
 void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set, const float *reset) {
@@ -341,11 +362,9 @@ void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set, cons
   }
   float larger = most[0] > most[1] ? most[0] : most[1];
   int rounds = larger < ROUNDS ? (int)ceilf(larger) : ROUNDS; /* of at most one pulse's effect */
-  for (int i = 0; i < n; i++) {
-    up[i] = set[i] / (float)rounds;
-    down[i] = reset[i] / (float)rounds;
-  }
   for (int k = 0; k < rounds; k++) {
+    share(c, n, set, k, rounds, up);
+    share(c, n, reset, k, rounds, down);
     if (most[0] > 0)
       disturb_round(c, first, n, 1, up);
     if (most[1] > 0)
@@ -379,8 +398,7 @@ int mho_cells_set(mho_cells *c, size_t first, int n, const float *g) {
     float v = fminf(fmaxf(g[i], c->low[k + (size_t)i]), c->high[k + (size_t)i]);
     clipped += v != g[i];
     if (!(c->fault && c->fault[cell])) {
-      c->state[cell] = v;
-      c->g[cell] = mho_cells_level(c, k + (size_t)i, v);
+      c->state[cell] = c->g[cell] = mho_cells_level(c, k + (size_t)i, v);
     }
   }
   return clipped;

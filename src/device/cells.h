@@ -42,12 +42,16 @@ static inline float zero_siemens(double g_min, double g_max) {
 static inline size_t bounds_at(const mho_cells *c, size_t cell) {
   return c->varied ? cell : 0;
 }
-/* What a cell shows of state v: itself, or the nearest of the levels between its bounds; k as bounds_at. */
+/* The nearest of steps + 1 levels from bound to bound. */
+static inline float mho_nearest_level(float steps, float low, float high, float v) {
+  float range = high - low;
+  return range > 0 ? low + range * roundf((v - low) / range * steps) / steps : v;
+}
+/* The state nearest to v that a cell can hold: itself, or one of its levels; k as bounds_at. */
 static inline float mho_cells_level(const mho_cells *c, size_t k, float v) {
   if (c->config.levels < 2)
     return v;
-  float steps = (float)(c->config.levels - 1), range = c->high[k] - c->low[k];
-  return range > 0 ? c->low[k] + range * roundf((v - c->low[k]) / range * steps) / steps : v;
+  return mho_nearest_level((float)(c->config.levels - 1), c->low[k], c->high[k], v);
 }
 
 #endif

@@ -28,7 +28,7 @@ static const mho_param device_table[] = {
                "weights that are brought (train.from); g_unit = (g_max - g_min)/w_max"),
     MHO_P_REAL(mho_device_config, start, "start", "", 0.5, 0, 1, "conductance of a new cell, of the range"),
     MHO_P_INT(mho_device_config, levels, "levels", -1, -1, 1e6,
-              "conductances a cell can show, from bound to bound; -1: any"),
+              "conductances a cell can hold, from bound to bound: every pulse ends at the nearest; -1: any"),
     MHO_P_REAL(mho_device_config, up_down, "up_down", "", 0, -1, 1,
                "asymmetry u: SET steps times 1 + min(u, 0), RESET steps times 1 - max(u, 0)"),
     MHO_P_REAL(mho_device_config, write_noise, "write_noise", "", 0, 0, 10,

@@ -283,14 +283,58 @@ static void test_checkpoint(void **state) {
   each(checkpoint);
 }
 
-/* Levels: what shows is one of them, and small pulses still add up underneath. */
+static void pulse_all(mho_cells *c, int count, uint64_t step, mho_pulse_counts *counts) {
+  int16_t n[MHO_DEVICE_BLOCK];
+  for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
+    n[i] = (int16_t)count;
+  for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
+    mho_cells_pulse(c, i, c->n - i < MHO_DEVICE_BLOCK ? (int)(c->n - i) : MHO_DEVICE_BLOCK, n, step, counts);
+}
+
+/* Levels hold: a pulse of less than half of one never moves a cell, be it one of many in a train, one of larger steps
+ * moves it by whole ones, and weak pulses are lost as whole ones are. */
 static void test_levels(void **state) {
-  mho_experiment *e = with("linear", "levels: 5, step_up: 0.01");
-  mho_cells *c = cells(e, 1);
+  static const struct {
+    double step;
+    int moves;
+  } way[] = {{0.01, 0}, {0.124, 0}, {0.126, 1}, {0.25, 1}, {0.374, 1}, {0.376, 2}};
+  for (int k = 0; k < MHO_COUNT(way); k++) {
+    char keys[96];
+    snprintf(keys, sizeof keys, "levels: 5, start: 0, step_up: %g, step_down: 0.25", way[k].step);
+    mho_experiment *e = with("linear", keys);
+    mho_cells *c = cells(e, 300);
+    mho_pulse_counts counts = {0};
+    for (int pulse = 1; pulse <= 6; pulse++) { /* neighbours, and two scattered cells with a train */
+      pulse_all(c, 1, (uint64_t)pulse, &counts);
+      for (int i = 0; i < 300; i += 37)
+        assert_true(c->g[i] == fminf(0.25f * (float)(way[k].moves * pulse), 1) && c->state[i] == c->g[i]);
+    }
+    pulse_all(c, -4, 7, &counts);
+    assert_true(c->g[0] == 0 && c->g[299] == 0);
+    mho_cells_pulse_at(c, 2, (uint32_t[]){3, 290}, (int16_t[]){2, 3}, 8, &counts);
+    assert_true(c->g[3] == fminf(0.5f * (float)way[k].moves, 1));
+    assert_true(c->g[290] == fminf(0.75f * (float)way[k].moves, 1) && c->g[4] == 0);
+    float set[] = {3, 0.4f}, none[] = {0, 0};
+    mho_cells_disturb(c, 0, 2, set, none);
+    assert_true(c->g[0] == fminf(0.75f * (float)way[k].moves, 1) && c->g[1] == (way[k].step > 0.3125 ? 0.25f : 0));
+    mho_cells_free(c);
+    mho_experiment_free(e);
+  }
+}
+
+/* With noise a pulse of s (1 + sigma xi) moves a cell by m levels of width l as often as the normal distribution says:
+ * P(xi > ((m - 1/2) l/s - 1)/sigma) by m or more; so small pulses move some cells. */
+static void test_noisy_levels(void **state) {
+  enum { N = 100000 };
+  mho_experiment *e = with("linear", "levels: 11, step_up: 0.03, cycle_to_cycle: 1.5");
+  mho_cells *c = cells(e, N);
   mho_pulse_counts counts = {0};
-  for (int k = 1; k <= 50; k++) {
-    mho_cells_pulse(c, 0, 1, &(int16_t){1}, (uint64_t)k, &counts);
-    NEAR(c->g[0], round((0.5 + 0.01 * k) * 4) / 4, 0, k == 12 || k == 13 || k == 37 || k == 38 ? 0.26 : 1e-6);
+  pulse_all(c, 1, 1, &counts);
+  for (int m = -1; m <= 2; m++) {
+    double reached = 0, want = 0.5 * erfc((((double)m - 0.5) * 0.1 / 0.03 - 1) / 1.5 / sqrt(2));
+    for (size_t i = 0; i < N; i++)
+      reached += (double)c->g[i] > 0.5 + 0.1 * ((double)m - 0.5);
+    NEAR(reached / N, want, 0, 5 * sqrt(want * (1 - want) / N));
   }
   mho_cells_free(c);
   mho_experiment_free(e);
@@ -547,6 +591,7 @@ int main(void) {
       cmocka_unit_test(test_passive),
       cmocka_unit_test(test_checkpoint),
       cmocka_unit_test(test_levels),
+      cmocka_unit_test(test_noisy_levels),
       cmocka_unit_test(test_endurance),
       cmocka_unit_test(test_bounds_spread),
       cmocka_unit_test(test_parameter_spread),
