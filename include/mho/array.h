@@ -148,6 +148,7 @@ struct mho_crossbar {
   mho_crossbar_panels *panels; /* NULL where they are of no use; see mho_crossbar_pack */
   mho_line_pulses *lines;      /* schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new */
   mho_rng read_noise;
+  uint64_t sets;               /* calls of mho_crossbar_set so far */
 };
 
 /* What a crossbar is made of. */
@@ -170,12 +171,13 @@ MHO_API const mho_real *mho_crossbar_matrix(const mho_crossbar *x);
 MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
                                  mho_errinfo *ei);
 MHO_API void mho_crossbar_free(mho_crossbar *x);
-/** Write weights as exactly as bounds and faults allow. A differential pair takes half each around its start, a
+/** Write weights as exactly as bounds, faults and the error of a verified write (device.write_error) allow. A differential pair takes half each around its start, a
  * single device all around its reference, of a one-sided pair one device all and the other rests.
  *  @param w  [n], weights of cells first .. first+n-1.  @return how many were clipped. */
 MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w);
-/** Add to the weights as exactly as possible (scheme exact). @return how many were clipped. */
-MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw);
+/** Add to the weights as exactly as possible (scheme exact); a device whose conductance stays is not written. `step`
+ * numbers the programming step. @return how many were clipped. */
+MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw, uint64_t step);
 /** Pulses on at most MHO_DEVICE_BLOCK neighbouring cells, pos[i] on G+ and neg[i] on G- (SET when positive; none
  * reach a reference). `step` numbers the programming step. The effective matrix is refreshed. */
 MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos, const int16_t *neg,
@@ -187,6 +189,9 @@ MHO_API void mho_crossbar_change(mho_crossbar *x, size_t first, int n, const int
 /** The same on scattered cells, each at most once. The effective matrix is not refreshed. */
 MHO_API void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const int16_t *count,
                                     uint64_t step, mho_pulse_counts *counts);
+/** Weights of at most MHO_DEVICE_BLOCK cells were brought by dw (0: not written) with pulses and reads: the devices that
+ * took part get the error of a verified write around what was accepted. `step` numbers the programming step. */
+MHO_API void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real *dw, uint64_t step);
 /** What a wanted change of weights asks of a bank (0: G+, 1: G-), normalized, [n] (at most MHO_DEVICE_BLOCK). */
 MHO_API void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const mho_real *dw, float *dg);
 /** Change of a weight by one pulse up on every device that takes part, for devices of mean step `step` (of the

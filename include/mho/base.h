@@ -155,7 +155,8 @@ typedef enum mho_rng_use {                  /* keeps the streams of different pu
                            MHO_RNG_PULSE,   /* cycle-to-cycle noise */
                            MHO_RNG_ROUND,   /* stochastic rounding */
                            MHO_RNG_READ,    /* read noise */
-                           MHO_RNG_TEST     /* free for tests */
+                           MHO_RNG_TEST,    /* free for tests */
+                           MHO_RNG_WRITE    /* errors of verified writes */
 } mho_rng_use;
 
 typedef struct mho_rng {

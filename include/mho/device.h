@@ -173,6 +173,10 @@ MHO_API bool mho_device_spice_current(const mho_device_config *config, const cha
                                       char *out, size_t capacity);
 /** Standard deviation of a verified write that aims at g (normalized), normalized; 0 when the config has none. */
 MHO_API double mho_device_write_error(const mho_device_config *config, double g);
+static inline bool mho_device_has_write_error(const mho_device_config *config) {
+  const double *e = config->error;
+  return e[0] != 0 || e[1] != 0 || e[2] != 0 || e[3] != 0;
+}
 /** Whether the device itself makes reads random. */
 MHO_API bool mho_device_reads_noisy(const mho_device_config *config);
 
@@ -248,6 +252,11 @@ MHO_API void mho_cells_mean_state(const mho_cells *c, size_t first, int n, const
 /** Set g of cells first .. to the wanted values as far as the cell's bounds and faults let it, [n].
  *  @return how many were clipped. */
 MHO_API int mho_cells_set(mho_cells *c, size_t first, int n, const float *g);
+/** The same by verified writes: what a cell then has is around its target with the standard deviation
+ * mho_device_write_error of it, within its bounds.
+ *  @param step   number of the write: with the cell it names the deviate.
+ *  @param again  also write cells that have what is wanted; else they are left alone. */
+MHO_API int mho_cells_write(mho_cells *c, size_t first, int n, const float *g, bool again, uint64_t step);
 /** After pulses, where cells->hides: what cells first .. show of their state, which is put to a level, with
  * write noise, and the wear of the pulses. mho_cells_pulse calls it; other code that moves `state` must too. [n],
  * n at most MHO_DEVICE_BLOCK; count as there, step names the noise. */

@@ -14,6 +14,9 @@
 #include "array/weights.h"
 #include "device/ideal.h"
 
+/* Numbers of writes that have nothing in common: those that schemes number stay below. */
+static const uint64_t WRITE_SET = (uint64_t)1 << 63, WRITE_ADD = (uint64_t)1 << 62;
+
 static bool has_reference(const mho_crossbar *x) {
   return x->mapping == MHO_MAPPING_REFERENCE || x->mapping == MHO_MAPPING_OFFSET;
 }
@@ -66,6 +69,10 @@ static mho_err new_reference(mho_crossbar *x, const mho_crossbar_options *o, mho
   for (size_t i0 = 0; !err && o->device_config->zero_shift && i0 < x->pos->n; i0 += MHO_DEVICE_BLOCK) {
     int m = x->pos->n - i0 < MHO_DEVICE_BLOCK ? (int)(x->pos->n - i0) : MHO_DEVICE_BLOCK;
     symmetry_points(x->pos, i0, m, (float)fixed.start, x->neg->g + i0);
+  }
+  for (size_t i0 = 0; !err && x->mapping == MHO_MAPPING_REFERENCE && i0 < x->pos->n; i0 += MHO_DEVICE_BLOCK) {
+    int m = x->pos->n - i0 < MHO_DEVICE_BLOCK ? (int)(x->pos->n - i0) : MHO_DEVICE_BLOCK;
+    mho_cells_write(x->neg, i0, m, x->neg->g + i0, true, WRITE_SET);
   }
   return err;
 }
@@ -233,15 +240,16 @@ static void targets(const mho_crossbar *x, size_t first, int m, const mho_real *
 }
 
 /* Set (absolute) or move (relative) the cells of a range towards v. */
-static int write_cells(mho_crossbar *x, size_t first, size_t n, const mho_real *v, bool relative) {
+static int write_cells(mho_crossbar *x, size_t first, size_t n, const mho_real *v, bool relative,
+                       uint64_t step) {
   int clipped = 0;
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
     int m = n - i0 < MHO_DEVICE_BLOCK ? (int)(n - i0) : MHO_DEVICE_BLOCK;
     float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
     targets(x, first + i0, m, v + i0, relative, p, q);
-    clipped += mho_cells_set(x->pos, first + i0, m, p);
+    clipped += mho_cells_write(x->pos, first + i0, m, p, !relative, step);
     if (!has_reference(x))
-      clipped += mho_cells_set(x->neg, first + i0, m, q);
+      clipped += mho_cells_write(x->neg, first + i0, m, q, !relative, step);
   }
   mho_crossbar_refresh(x, first, n);
   return clipped;
@@ -267,11 +275,15 @@ static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real 
 }
 
 int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w) {
-  return x->pos ? write_cells(x, first, n, w, false) : write_floats(x, first, n, w, false);
+  if (!x->pos)
+    return write_floats(x, first, n, w, false);
+  x->sets++;
+  return write_cells(x, first, n, w, false, WRITE_SET + x->sets);
 }
 
-int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw) {
-  return x->pos ? write_cells(x, first, n, dw, true) : write_floats(x, first, n, dw, true);
+int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw, uint64_t step) {
+  return x->pos ? write_cells(x, first, n, dw, true, WRITE_ADD + step)
+                : write_floats(x, first, n, dw, true);
 }
 
 void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos, const int16_t *neg,
@@ -280,6 +292,13 @@ void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos
   if (!has_reference(x))
     mho_cells_pulse(x->neg, first, n, neg, step, counts);
   mho_crossbar_refresh(x, first, (size_t)n);
+}
+
+/* What a loop of pulses and reads has brought a cell to is what its write aimed at. */
+static void write_again(mho_cells *c, size_t cell, uint64_t step) {
+  float accepted = c->g[cell];
+  if (mho_device_has_write_error(&c->config))
+    mho_cells_write(c, cell, 1, &accepted, true, step);
 }
 
 /* What changes of weights are to the banks; pos may be where count is. */
@@ -322,6 +341,20 @@ void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const mho_real 
             : bank                                 ? 0
                                                    : d;
   }
+}
+
+void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real *dw, uint64_t step) {
+  if (!mho_device_has_write_error(&x->pos->config))
+    return;
+  for (int k = 0; k < 2; k++) {
+    mho_cells *c = k ? x->neg : x->pos;
+    float share[MHO_DEVICE_BLOCK];
+    mho_crossbar_shares(x, k, n, dw, share);
+    for (int i = 0; i < n; i++)
+      if (share[i] != 0)
+        write_again(c, first + (size_t)i, step);
+  }
+  mho_crossbar_refresh(x, first, (size_t)n);
 }
 
 double mho_crossbar_step(const mho_crossbar *x, double step) {
@@ -441,6 +474,12 @@ void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step
     reset_low(x->neg, at, m, chosen, step, counts);
     climb(x->pos, x->neg, at, m, p, step + APART, counts);
     climb(x->neg, x->pos, at, m, q, step + APART, counts);
+    for (int i = 0; i < m; i++) {
+      if (p[i] > 0)
+        write_again(x->pos, at + (size_t)i, step + APART);
+      if (q[i] > 0)
+        write_again(x->neg, at + (size_t)i, step + APART);
+    }
     mho_crossbar_refresh(x, at, (size_t)m);
   }
 }

@@ -404,6 +404,30 @@ int mho_cells_set(mho_cells *c, size_t first, int n, const float *g) {
   return clipped;
 }
 
+int mho_cells_write(mho_cells *c, size_t first, int n, const float *g, bool again, uint64_t step) {
+  if (!mho_device_has_write_error(&c->config))
+    return mho_cells_set(c, first, n, g);
+
+  mho_rng rng = mho_rng_make(c->noise.seed, MHO_RNG_WRITE, c->noise.stream);
+  size_t k = bounds_at(c, first);
+  float xi[MHO_DEVICE_BLOCK];
+  int beyond = 0;
+  mho_rng_normal(rng, step, first, (size_t)n, xi);
+  for (int i = 0; i < n; i++) {
+    size_t cell = first + (size_t)i;
+    float low = c->low[k + (size_t)i], high = c->high[k + (size_t)i];
+    float target = fminf(fmaxf(g[i], low), high);
+    beyond += target != g[i];
+    if ((c->fault && c->fault[cell]) || (!again && c->g[cell] == target))
+      continue;
+
+    float error = (float)mho_device_write_error(&c->config, (double)target) * xi[i];
+    float v = fminf(fmaxf(target + error, low), high);
+    c->state[cell] = c->g[cell] = mho_cells_level(c, k + (size_t)i, v);
+  }
+  return beyond;
+}
+
 double mho_device_nominal_step(const mho_device_model *model, const void *params,
                                const mho_device_config *config) {
   if (!model->pulse)

@@ -8,7 +8,7 @@
  *                pcm: G min(.0088/g_r^.65, .2) sqrt(ln((t + t_read)/(2 t_read))), G the drifted conductance
  *                and g_r again that of the programmed one
  *   leak         g <- rest + (g - rest) exp(-updates/lifetime), once an update (the capacitor card)
- *   write error  sigma = max(c0 + c1 G + c2 G^2 + c3 G^3, 0)
+ *   write error  sigma = max(c0 + c1 G + c2 G^2 + c3 G^3, 0) of the target G of a verified write: mho_cells_write
  *
  * G = (g + zero) (g_max - g_min) in siemens, g normalized; powers of time are laws of G, not of g. Times count
  * from programming; at t0 and before, the programmed conductance holds.

@@ -3,7 +3,7 @@
 #include "mho/program.h"
 
 static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
-  counts->clipped += mho_crossbar_add(job->xb, job->first, job->n, job->dw);
+  counts->clipped += mho_crossbar_add(job->xb, job->first, job->n, job->dw, job->update);
 }
 
 const mho_scheme mho_scheme_exact = {

@@ -5,7 +5,8 @@
  *   chi = target - W
  *
  * Reads carry noise. What is missing at the end waits in chi, so that changes below the tolerance are not lost.
- * Write noise that every pulse leaves anew is what this scheme answers: it tries until a good one comes.
+ * Write noise that every pulse leaves anew is what this scheme answers: it tries until a good one comes. What a device
+ * does after that (device.write_error) shows at the next read.
  *
  * Source: F. Alibart et al., Nanotechnology 23, 075201 (2012).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -73,11 +74,13 @@ static void pulse(block *b, mho_pulse_counts *counts) {
 static void write_block(block *b, size_t i0, mho_pulse_counts *counts) {
   const write_verify *p = b->job->params;
   mho_real near = (mho_real)(p->tolerance * b->job->nominal_step), *chi = b->job->state + i0;
-  bool wanted[MHO_DEVICE_BLOCK];
+  mho_real asked[MHO_DEVICE_BLOCK];
   int outside = 0;
   for (int i = 0; i < b->n; i++) {
     chi[i] += b->job->dw[i0 + (size_t)i];
-    outside += wanted[i] = b->open[i] = chi[i] > near || chi[i] < -near;
+    b->open[i] = chi[i] > near || chi[i] < -near;
+    outside += b->open[i];
+    asked[i] = b->open[i] ? chi[i] : 0;
     b->target[i] = b->read[i] = 0;
   }
   if (!outside)
@@ -94,8 +97,9 @@ static void write_block(block *b, size_t i0, mho_pulse_counts *counts) {
   }
   counts->clipped += outside;
   for (int i = 0; i < b->n; i++)
-    if (wanted[i])
+    if (asked[i] != 0)
       chi[i] = b->target[i] - b->read[i];
+  mho_crossbar_verified(b->job->xb, b->first, b->n, asked, b->step);
 }
 
 static void apply(const mho_program_job *job, mho_pulse_counts *counts) {

@@ -24,6 +24,7 @@ def test_config():
              ('device: linear\nupdate: {scheme: stochastic}\nprogram: {initial: scheme}\n',
               ['c.yaml:3', 'outer products', 'use exact']),
              ('device:\n  model: linear\n  levels: 1\n', ['c.yaml:3', 'at least 2']),
+             ('device:\n  model: ideal\n  write_error: {c0: 1 uS}\n', ['device.write_error', 'ideal', 'choose another model']),
              ('device:\n  model: linear\n  g_max: 1 nS\n', ['c.yaml:3', 'g_min']),
              ('array:\n  model: periphery\n  ranging: both\n  differencing: analog\n', ['c.yaml:4', 'ranging']),
              ('a: [b\n', ['c.yaml:', 'YAML']),

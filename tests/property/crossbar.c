@@ -77,7 +77,7 @@ static void test_panels(void **state) {
       if (change == 0)
         mho_crossbar_set(x, 0, CELLS, w);
       else if (change == 1)
-        mho_crossbar_add(x, 3 * OTHER, OTHER, w);
+        mho_crossbar_add(x, 3 * OTHER, OTHER, w, 1);
       else if (x->pos && change == 2)
         mho_crossbar_change(x, 40, 100, one, 1, &counts);
       else if (x->pos)

@@ -270,6 +270,185 @@ static void test_write_verify(void **state) {
 
 /* ---------------------------------------------------------------- mappings */
 
+/* Published errors of a verified write, standard deviation at G, both in uS. */
+static double joshi(double g) {
+  return -0.00178767 * g * g + 0.07585724 * g + 0.28638599;
+}
+static double milo(double g) {
+  return -0.009107 * g + 4.782321;
+}
+static double wan(double g) {
+  return 1.536e-4 * g * g * g - 1.167e-2 * g * g + 0.2374 * g + 1.053;
+}
+#define MILO "g_min: 50 uS, g_max: 225 uS, write_error: {c0: 4.782321 uS, c1: -0.009107}"
+static const struct {
+  const char *keys;
+  double (*sigma)(double g);
+  double low, high, at[3]; /* uS */
+} published[] = {
+    {"g_min: 0 S, g_max: 25 uS, write_error: {c0: 0.28638599 uS, c1: 0.07585724, c2: -1787.67}", joshi, 0, 25,
+     {4, 10, 20}},
+    {MILO, milo, 50, 225, {80, 137, 200}},
+    {"g_min: 0 S, g_max: 39.26 uS, write_error: {c0: 1.053 uS, c1: 0.2374, c2: -1.167e4, c3: 1.536e8}", wan, 0,
+     39.26, {12, 20, 28}}};
+
+/* Mean and deviation of v(x, i), [MANY] cells of a crossbar. */
+enum { MANY = 8192 };
+static void spread_of(const mho_crossbar *x, double (*v)(const mho_crossbar *x, size_t i), double *mean,
+                      double *deviation) {
+  double squares = 0;
+  *mean = 0;
+  for (size_t i = 0; i < MANY; i++)
+    *mean += v(x, i) / MANY;
+  for (size_t i = 0; i < MANY; i++)
+    squares += pow(v(x, i) - *mean, 2) / MANY;
+  *deviation = sqrt(squares);
+}
+static double first_of(const mho_crossbar *x, size_t i) {
+  return 1e6 * mho_cells_siemens(x->pos, i);
+}
+static double second_of(const mho_crossbar *x, size_t i) {
+  return 1e6 * mho_cells_siemens(x->neg, i);
+}
+static mho_crossbar *written(const char *keys, mho_experiment **e) {
+  char yaml[320];
+  snprintf(yaml, sizeof yaml, "device: {model: linear, %s}\n", keys);
+  *e = experiment(yaml);
+  return crossbar(*e, MANY / 64, 64);
+}
+static void set_all(mho_crossbar *x, double w) {
+  static mho_real v[MANY];
+  for (int i = 0; i < MANY; i++)
+    v[i] = (mho_real)w;
+  mho_crossbar_set(x, 0, MANY, v);
+}
+
+/* A population written to a conductance has the published mean and deviation; a second write is another draw, the same
+ * write on the same seeds is the same; what stays is not written; what is added is written anew around the sum. */
+static void test_write_error(void **state) {
+  static mho_real dw[MANY];
+  static float before[MANY];
+  for (int k = 0; k < MHO_COUNT(published); k++)
+    for (int a = 0; a < 3; a++) {
+      char keys[256];
+      mho_experiment *e, *same_e;
+      double at = published[k].at[a], range = published[k].high - published[k].low, mean, deviation;
+      snprintf(keys, sizeof keys, "mapping: offset, %s", published[k].keys);
+      mho_crossbar *x = written(keys, &e), *same = written(keys, &same_e);
+      double w = 4 * ((at - published[k].low) / range - 0.5); /* a single device: w_max is 4 */
+      set_all(x, w);
+      set_all(same, w);
+      assert_memory_equal(x->pos->g, same->pos->g, sizeof before);
+      spread_of(x, first_of, &mean, &deviation);
+      double sigma = published[k].sigma(at);
+      NEAR(mean, at, 0, 5 * sigma / sqrt(MANY));
+      NEAR(deviation, sigma, 5 / sqrt(2.0 * MANY), 0);
+
+      double product = 0;
+      memcpy(before, x->pos->g, sizeof before);
+      set_all(x, w);
+      for (int i = 0; i < MANY; i++)
+        product += ((double)before[i] - w / 4 - 0.5) * ((double)x->pos->g[i] - w / 4 - 0.5) / MANY;
+      NEAR(product / pow(sigma / range, 2), 0, 0, 5 / sqrt(MANY));
+
+      double squares = 0;
+      memcpy(before, x->pos->g, sizeof before);
+      for (int i = 0; i < MANY; i++)
+        dw[i] = i % 2 ? (mho_real)(4 * 0.02) : 0;
+      mho_crossbar_add(x, 0, MANY, dw, 1);
+      for (int i = 0; i < MANY; i++) {
+        double moved = (double)(x->pos->g[i] - before[i]);
+        assert_true(i % 2 || moved == 0);
+        if (i % 2)
+          squares += pow((moved - 0.02) * range / published[k].sigma(published[k].low + range * ((double)before[i] + 0.02)), 2);
+      }
+      NEAR(squares / (MANY / 2), 1, 5 * sqrt(2.0 / (MANY / 2)), 0.01); /* few reach a bound */
+      mho_crossbar_free(x);
+      mho_crossbar_free(same);
+      mho_experiment_free(e);
+      mho_experiment_free(same_e);
+    }
+}
+
+/* The other writes that somebody verifies: references, refreshes, write_verify; pulses alone have no such error, and no
+ * conductance is below 0. */
+static void test_verified_writes(void **state) {
+  mho_experiment *e;
+  double mean, deviation;
+  mho_crossbar *x = written("mapping: reference, " MILO, &e);
+  spread_of(x, second_of, &mean, &deviation);
+  NEAR(deviation, milo(137.5), 5 / sqrt(2.0 * MANY), 0);
+  mho_crossbar_free(x);
+  mho_experiment_free(e);
+  x = written("mapping: offset, " MILO, &e); /* a current of a circuit is no device */
+  spread_of(x, second_of, &mean, &deviation);
+  NEAR(deviation, 0, 0, 1e-9);
+  mho_crossbar_free(x);
+  mho_experiment_free(e);
+
+  /* half of those that aim at 0 S end there */
+  x = written("mapping: one_sided, start: 0, g_min: 0 S, g_max: 25 uS, write_error: {c0: 1 uS}", &e);
+  set_all(x, 1);
+  spread_of(x, second_of, &mean, &deviation);
+  NEAR(mean, 1 / sqrt(2 * acos(-1)), 5 * sqrt((0.5 - 0.5 / acos(-1)) / MANY), 0.02);
+  for (size_t i = 0; i < MANY; i++)
+    assert_true(x->pos->g[i] >= 0 && x->neg->g[i] >= 0);
+  mho_crossbar_free(x);
+  mho_experiment_free(e);
+
+  /* a refresh brings differences back to half a step, and leaves that error */
+  x = written("mapping: one_sided, start: 0, step_up: 0.01, step_down: 0.01, " MILO, &e);
+  mho_pulse_counts counts = {0};
+  static mho_real old[MANY];
+  double squares = 0, want = pow(milo(50 + 0.85 * 175), 2) + pow(1.75, 2) / 12;
+  set_all(x, 0.85 * 2);
+  memcpy(old, x->w, sizeof old);
+  mho_crossbar_restore(x, 0, MANY, 4096, &counts);
+  for (int i = 0; i < MANY; i++)
+    squares += pow((double)(x->w[i] - old[i]) / 2 * 175, 2) / MANY;
+  NEAR(squares, want, 0.08, 0);
+  mho_crossbar_free(x);
+  mho_experiment_free(e);
+
+  /* write_verify and pulses, without an error at first */
+  for (int k = 0; k < 2; k++) {
+    char yaml[320];
+    snprintf(yaml, sizeof yaml,
+             "device: {model: linear, mapping: offset, step_up: 1e-3, step_down: 1e-3, " MILO
+             "}\nupdate: {scheme: %s, max_pulses: 63}\n",
+             k ? "pulses" : "write_verify");
+    e = experiment(yaml);
+    x = crossbar(e, MANY / 64, 64);
+    static mho_real dw[MANY], chi[MANY];
+    memset(chi, 0, sizeof chi);
+    for (int i = 0; i < MANY; i++) {
+      x->pos->g[i] = 0.5f;
+      dw[i] = i % 2 ? (mho_real)(4 * 0.05) : 0;
+    }
+    mho_crossbar_refresh(x, 0, MANY);
+    mho_program_job job = {.xb = x,
+                           .params = e->scheme.params,
+                           .n = MANY,
+                           .dw = dw,
+                           .state = chi,
+                           .nominal_step = step_of(e, x),
+                           .update = 7,
+                           .rounding = mho_rng_make(4, MHO_RNG_ROUND, 0)};
+    ((const mho_scheme *)e->scheme.entry)->apply(&job, &counts);
+    for (int i = 0; i < MANY; i++)
+      assert_true(i % 2 || x->pos->g[i] == 0.5f);
+    squares = 0;
+    for (int i = 1; i < MANY; i += 2)
+      squares += pow(175 * ((double)x->pos->g[i] - 0.55), 2) / (MANY / 2);
+    if (k)
+      assert_true(sqrt(squares) < 0.2); /* a step */
+    else
+      NEAR(sqrt(squares), milo(50 + 0.55 * 175), 0.05, 0);
+    mho_crossbar_free(x);
+    mho_experiment_free(e);
+  }
+}
+
 static void mapping(const char *name, double rest) {
   char yaml[256];
   snprintf(
@@ -297,7 +476,7 @@ static void mapping(const char *name, double rest) {
   }
   for (int i = 0; i < N; i++)
     w[i] = (mho_real)0.1;
-  mho_crossbar_add(x, 0, N, w);
+  mho_crossbar_add(x, 0, N, w, 1);
   for (int i = 0; i < N; i++)
     NEAR(mho_crossbar_programmed(x)[i], 3.0 * (i - N / 2) / N + 0.1, 0, 1e-5);
   /* pulses move a weight by the step they are said to, scattered or not */
@@ -425,6 +604,8 @@ static void test_zero_shift(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_write_error),
+      cmocka_unit_test(test_verified_writes),
       cmocka_unit_test(test_coincidences),    cmocka_unit_test(test_truncation),
       cmocka_unit_test(test_slabs),           cmocka_unit_test(test_sign),
       cmocka_unit_test(test_write_verify),    cmocka_unit_test(test_mappings),

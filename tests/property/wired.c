@@ -231,7 +231,7 @@ static void test_refresh(void **state) {
     dw[k] = (mho_real)(0.02f * z[k]);
   mho_real *before = mho_alloc(ROWS * COLS, sizeof *before), *after = mho_alloc(ROWS * COLS, sizeof *after);
   memcpy(before, s.x->weights->wired, ROWS * COLS * sizeof *before);
-  mho_crossbar_add(s.x, 0, ROWS * COLS, dw);
+  mho_crossbar_add(s.x, 0, ROWS * COLS, dw, 1);
   mho_wired_refresh(s.wired, 3, false);
   memcpy(after, s.x->weights->wired, ROWS * COLS * sizeof *after);
   mho_wired_refresh(s.wired, 10, false);
