@@ -164,6 +164,13 @@ MHO_API mho_device_pulse mho_device_pulse_of(const mho_device_model *model, cons
  *  Source: D. Strukov, R. S. Williams, Appl. Phys. A 94, 515 (2009). */
 MHO_API double mho_device_response(const mho_device_model *model, const void *params,
                                    const mho_device_config *config, bool set, double fraction);
+/** What a read does to a device, which reads do not carry out: the largest change of g, normalized, by v volts of either
+ *  sign for some seconds, over all states. 0 below the thresholds, and of models that know no voltages. */
+MHO_API double mho_device_read_disturb(const mho_device_model *model, const void *params,
+                                       const mho_device_config *config, double v, double seconds);
+/** The largest read voltage up to v that moves nothing, V; 0: there is no threshold. */
+MHO_API double mho_device_read_limit(const mho_device_model *model, const void *params,
+                                     const mho_device_config *config, double v);
 /** Current through a device of small-signal conductance g (S) at voltage v (V), A, by the I-V law of the
  *  config; didv (S, nullable) its derivative. Odd and even parts as published: iv.c. */
 MHO_API double mho_device_current(const mho_device_config *config, double g, double v, double *didv);

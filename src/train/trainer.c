@@ -262,6 +262,29 @@ static void set_nominal_steps(mho_trainer *t) {
     t->nominal_step[c] = mho_crossbar_step(t->net->connection[c].xb, step);
 }
 
+/* Reads leave devices as they are here; a device that they would move deserves a word. */
+static void warn_of_reads(const mho_trainer *t) {
+  const mho_experiment *e = t->e;
+  const mho_device_model *m = (const mho_device_model *)e->device.entry;
+  const mho_neuron *neuron = (const mho_neuron *)e->neuron.entry;
+  double volts = e->array_config.read_voltage, activity = fmax(fabs(neuron->low), fabs(neuron->high));
+  activity = isfinite(activity) ? fmax(activity, 1) : 1;
+
+  double v = volts * activity, seconds = e->energy.read_time;
+  double moved = mho_device_read_disturb(m, e->device.params, &e->device_config, v, seconds);
+  double limit = mho_device_read_limit(m, e->device.params, &e->device_config, v);
+  if (moved > 0 && limit > 0)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s by up to %.2g of its "
+            "range, which is not simulated: lower array.read_voltage to %.3g V, below its threshold",
+            v, activity, seconds, m->entry.id, moved, limit / activity);
+  else if (moved > 0)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s, which has no "
+            "threshold, by up to %.2g of its range, which is not simulated: a lower array.read_voltage would move it less",
+            v, activity, seconds, m->entry.id, moved);
+}
+
 mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out, mho_errinfo *ei) {
   *out = NULL;
   mho_trainer *t = mho_alloc(1, sizeof *t);
@@ -301,6 +324,7 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   for (int c = 0; c < t->net->n_trained; c++)
     t->built_range[c] = mho_crossbar_w_max(t->net->connection[c].xb);
   set_nominal_steps(t);
+  warn_of_reads(t);
   *out = t;
   return MHO_OK;
 }

@@ -249,6 +249,19 @@ def test_devices():
             assert os.path.getsize(os.path.join(folder, name)) > 2000
 
 
+def test_read_disturb():
+    small = ['--no-db', '--set', 'dataset=digits', '--set', 'dataset.train=50', '--set', 'train.batch=50', '--set', 'train.epochs=1',
+             '--set', 'update.scheme=pulses']
+    said = run('train', *small, '--set', 'device.model=yakopcic').stderr
+    # the law: 4000/s (e^.2 - e^.15) 100 ns
+    assert said.count('would move yakopcic') == 1 and '2.4e-05' in said and 'lower array.read_voltage to 0.15 V' in said, said
+    assert 'would move' not in run('train', *small, '--set', 'device.model=yakopcic', '--set', 'array.read_voltage=0.15 V').stderr
+    assert 'no threshold' in run('train', *small, '--set', 'device.model=linear_ion').stderr
+    assert 'would move' not in run('train', *small, '--set', 'device.model=vteam').stderr
+    ode = [*small, '--set', 'settle.method=ode', '--set', 'device.model=vteam', '--set', 'settle.v_read=0.7 V']
+    assert 'lower settle.v_read to 0.5 V' in run('train', *ode).stderr
+
+
 def test_lists():
     text = run('list').stdout
     for word in ['devices: ideal linear soft_bounds', 'rules: ep bp fa', 'settlers: synchronous', 'reports: run']:
@@ -262,4 +275,4 @@ def test_lists():
 
 
 main([test_help, test_train_json, test_stored_run, test_settle, test_hardware, test_config_round_trip, test_hardware_run,
-      test_validation_chooses, test_cosim_and_report, test_devices, test_lists, test_observables])
+      test_validation_chooses, test_cosim_and_report, test_devices, test_read_disturb, test_lists, test_observables])

@@ -115,6 +115,38 @@ static void test_against_gsl(void **state) {
   }
 }
 
+/* What a read would move, against the laws: Yakopcic's and VTEAM's fastest state has F = 1; linear ion drift in closed
+ * form, u' = sqrt(u^2 - 2 (r - 1) mu V t/D^2), g = (r/u - 1)/(r - 1), r = 100. */
+static double moved_by(const char *yaml, double v, double seconds, double *limit) {
+  mho_experiment *e = experiment(yaml);
+  const mho_device_model *m = (const mho_device_model *)e->device.entry;
+  double moved = mho_device_read_disturb(m, e->device.params, &e->device_config, v, seconds);
+  *limit = mho_device_read_limit(m, e->device.params, &e->device_config, v);
+  mho_experiment_free(e);
+  return moved;
+}
+static void test_reads(void **state) {
+  double limit, want = 0;
+  NEAR(moved_by("device: {model: yakopcic, v_n: 0.16 V}", 0.2, 100e-9, &limit),
+       4000 * (exp(0.2) - exp(0.16)) * 100e-9, 1e-3, 0); /* 1.9e-5 */
+  NEAR(limit, 0.16, 1e-6, 0);
+  NEAR(moved_by("device: {model: yakopcic}", 0.2, 100e-9, &limit), 4000 * (exp(0.2) - exp(0.15)) * 100e-9, 1e-3, 0);
+  NEAR(limit, 0.15, 1e-6, 0);
+  assert_true(moved_by("device: {model: yakopcic}", 0.149, 100e-9, &limit) == 0 && limit == 0.149);
+  NEAR(moved_by("device: {model: vteam}", 0.6, 100e-9, &limit), 10 * pow(0.2, 3) * 100e-9, 1e-3, 0);
+  NEAR(limit, 0.5, 1e-6, 0);
+  double moved = moved_by("device: {model: linear_ion, window: none}", 0.2, 100e-9, &limit);
+  for (int i = 0; i <= 1000; i++)
+    for (int dir = -1; dir <= 1; dir += 2) {
+      double g = i / 1000.0, u = 100 / (1 + 99 * g);
+      double u2 = fmin(fmax(u * u - dir * 2 * 99 * 100 * 0.2 * 100e-9, 1), 1e4);
+      want = fmax(want, fabs((100 / sqrt(u2) - 1) / 99 - g));
+    }
+  NEAR(moved, want, 0.01, 0);
+  assert_true(limit == 0);
+  assert_true(moved_by("device: {model: soft_bounds}", 0.2, 1, &limit) == 0 && limit == 0.2);
+}
+
 /* Pulses that do nothing, or too much at once, are refused with the key. */
 static void test_refused(void **state) {
   static const struct {
@@ -141,6 +173,6 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_gsl), cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads), cmocka_unit_test(test_against_gsl), cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
