@@ -17,6 +17,7 @@ enum { MHO_DEVICE_BLOCK = 256, MHO_DEVICE_COLUMNS = 16 };
 typedef struct mho_device_block {
   int n;                   /* at most MHO_DEVICE_BLOCK */
   const float *g;          /* [n] before the pulse */
+  const float *rest;       /* [n] what g is rounded from, less g; NULL: nothing. See mho_device_model.fine */
   const float *dir;        /* [n] +1 SET (potentiation), -1 RESET (depression) */
   const float *xi;         /* [n] standard normal of this pulse; all 0 gives the mean response */
   bool quiet;              /* xi is all 0: what it multiplies may be left out */
@@ -82,6 +83,9 @@ typedef struct mho_device_model {
   double (*response)(const void *params, bool set, double fraction);
   /* Whether the answer depends on xi, which is drawn only then. NULL: it does. */
   bool (*noisy)(const void *params);
+  /* Whether steps from near 1 are too small for the digits that g has there, so that a second number is kept with it.
+   * NULL: no. */
+  bool (*fine)(const void *params, const mho_device_config *config);
   /* Circuit text of the mean response; NULL only where pulse is. MHO_ECONFIG as prepare. */
   mho_err (*spice)(const void *params, const mho_device_config *config, mho_device_spice *out,
                    mho_errinfo *ei);
@@ -199,6 +203,7 @@ typedef struct mho_cells {
   float *g;          /* [n] what is read */
   float *state;      /* [n] what pulses move, at a level where there are some; the same array as g without write noise
                       * and levels */
+  float *rest;       /* [n] what state is rounded from, less state; NULL where the model's steps are large enough */
   uint8_t *fault;    /* [n] of mho_fault; NULL when no cell is faulty */
   bool varied;       /* low and high are [n], else [MHO_DEVICE_BLOCK] */
   float *low, *high; /* the cell's own bounds, normalized */
@@ -285,7 +290,7 @@ typedef struct mho_cells_piece {
   void *data;
   size_t size;
 } mho_cells_piece;
-MHO_API int mho_cells_pieces(const mho_cells *c, mho_cells_piece *pieces);
+MHO_API int mho_cells_pieces(const mho_cells *c, mho_cells_piece *pieces); /* without rest */
 /** Conductance of a cell, S; 0 when open. */
 MHO_API double mho_cells_siemens(const mho_cells *c, size_t cell);
 

@@ -111,7 +111,7 @@ static void faults(mho_cells *c, const mho_device_config *d, mho_rng chip) {
 
 /* ---------------------------------------------------------------- construction */
 
-static bool allocate(mho_cells *c, size_t width) {
+static bool allocate(mho_cells *c, size_t width, bool fine) {
   const mho_device_config *d = &c->config;
   bool hidden = d->write_noise > 0 || d->levels > 0;
   c->hides = hidden || d->endurance > 0;
@@ -119,6 +119,8 @@ static bool allocate(mho_cells *c, size_t width) {
       !(c->high = mho_alloc(width, sizeof *c->high)))
     return false;
   if (d->stuck_on + d->stuck_off + d->open > 0 && !(c->fault = mho_alloc(c->n, 1)))
+    return false;
+  if (fine && !(c->rest = mho_alloc(c->n, sizeof *c->rest)))
     return false;
   c->state = hidden ? mho_alloc(c->n, sizeof *c->state) : c->g;
   if (!c->state || (d->endurance > 0 && !(c->wear = mho_alloc(c->n, sizeof *c->wear))))
@@ -199,7 +201,8 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
   bool varied = d->spread_step > 0 || d->spread_asymmetry > 0 || d->spread_low > 0 || d->spread_high > 0 ||
                 spread.n > 0 || d->endurance > 0;
   size_t width = varied && n > MHO_DEVICE_BLOCK ? n : MHO_DEVICE_BLOCK;
-  if (!allocate(c, width))
+  bool fine = d->levels < 2 && model->fine && model->fine(params, d);
+  if (!allocate(c, width, fine))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu cells of %s", n, model->entry.id);
   if (!err && model->prepare)
     err = model->prepare(params, d, &c->shared, ei);
@@ -232,6 +235,7 @@ void mho_cells_free(mho_cells *c) {
   if (c->state != c->g)
     mho_free(c->state);
   mho_free(c->g);
+  mho_free(c->rest);
   mho_free(c->fault);
   mho_free(c->low);
   mho_free(c->high);

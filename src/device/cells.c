@@ -62,6 +62,7 @@ static inline void in_place(const mho_cells *c, size_t first, int n, const float
   size_t k = bounds_at(c, first);
   b->n = n;
   b->g = c->state + first;
+  b->rest = c->rest ? c->rest + first : NULL;
   b->dir = dir;
   b->xi = zeros;
   b->quiet = true;
@@ -86,6 +87,17 @@ static inline void hold(const mho_cells *c, int n, const float *low, const float
   float steps = (float)(c->config.levels - 1);
   for (int i = 0; i < n; i++)
     g[i] = mho_nearest_level(steps, low[i], high[i], g[i]);
+}
+
+/* Where a change takes a state that has a rest: rounded within the bounds, and what that leaves out. */
+static inline float move_finely(float g, float change, float low, float high, float *rest) {
+  float t = *rest + change, sum = g + t, v = clipped(sum, low, high), left = v == sum ? (g - sum) + t : 0;
+  if (v == high)
+    left = fminf(left, 0);
+  if (v == low)
+    left = fmaxf(left, 0);
+  *rest = left;
+  return v;
 }
 
 /* How strongly the pulses of n cells arrive: of neighbours from `first` on, or of those named. NULL: wholly. */
@@ -123,7 +135,11 @@ static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, 
     b.xi = xi;
   }
   answer(c, &b, strength(c, first, n, NULL, dir, amplitude));
-  if (!left) {
+  if (c->rest) {
+    for (int i = 0; i < n; i++)
+      if (!left || left[i] > rank)
+        g[i] = move_finely(g[i], out[i], b.low[i], b.high[i], &c->rest[first + (size_t)i]);
+  } else if (!left) {
 #pragma omp simd
     for (int i = 0; i < n; i++)
       g[i] = clipped(g[i] + out[i], b.low[i], b.high[i]);
@@ -143,6 +159,7 @@ typedef struct gathered {
   uint32_t cell[MHO_DEVICE_BLOCK];
   int16_t left[MHO_DEVICE_BLOCK];
   float g[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK], xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK];
+  float rest[MHO_DEVICE_BLOCK];
   float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], col[MHO_DEVICE_COLUMNS][MHO_DEVICE_BLOCK];
 } gathered;
 
@@ -159,6 +176,7 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
   float amplitude[MHO_DEVICE_BLOCK];
   mho_device_block b;
   b.g = x->g;
+  b.rest = c->rest ? x->rest : NULL;
   b.dir = x->dir;
   b.xi = c->noisy ? x->xi : zeros;
   b.quiet = !c->noisy;
@@ -171,13 +189,16 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
     for (int k = 0; k < c->model->n_columns; k++)
       b.col[k] = gather(c->col[k], c->column_varies[k], x->n, x->cell, x->col[k]);
     gather(c->state, true, x->n, x->cell, x->g);
+    if (c->rest)
+      gather(c->rest, true, x->n, x->cell, x->rest);
     hold(c, x->n, b.low, b.high, x->g);
     if (c->noisy)
       mho_rng_normal_at(c->noise, step << ROUND_BITS | (uint64_t)rank, (size_t)x->n, x->cell, x->xi);
     answer(c, &b, strength(c, 0, x->n, x->cell, x->dir, amplitude));
     int n = 0;
     for (int i = 0; i < x->n; i++)
-      x->out[i] = clipped(x->g[i] + x->out[i], b.low[i], b.high[i]);
+      x->out[i] = c->rest ? move_finely(x->g[i], x->out[i], b.low[i], b.high[i], &c->rest[x->cell[i]])
+                          : clipped(x->g[i] + x->out[i], b.low[i], b.high[i]);
     hold(c, x->n, b.low, b.high, x->out);
     for (int i = 0; i < x->n; i++) {
       c->state[x->cell[i]] = x->out[i];
@@ -338,6 +359,8 @@ static void disturb_round(mho_cells *c, size_t first, int n, float dir, const fl
     float before = c->state[cell], v = clipped(before + out[i], b.low[i], b.high[i]);
     if (amplitude[i] == 0 || (c->fault && c->fault[cell]))
       continue;
+    if (c->rest)
+      v = move_finely(before, out[i], b.low[i], b.high[i], &c->rest[cell]);
     v = c->state[cell] = mho_cells_level(c, k + (size_t)i, v);
     if (c->state == c->g)
       continue;
@@ -399,6 +422,8 @@ int mho_cells_set(mho_cells *c, size_t first, int n, const float *g) {
     clipped += v != g[i];
     if (!(c->fault && c->fault[cell])) {
       c->state[cell] = c->g[cell] = mho_cells_level(c, k + (size_t)i, v);
+      if (c->rest)
+        c->rest[cell] = 0;
     }
   }
   return clipped;
@@ -424,6 +449,8 @@ int mho_cells_write(mho_cells *c, size_t first, int n, const float *g, bool agai
     float error = (float)mho_device_write_error(&c->config, (double)target) * xi[i];
     float v = fminf(fmaxf(target + error, low), high);
     c->state[cell] = c->g[cell] = mho_cells_level(c, k + (size_t)i, v);
+    if (c->rest)
+      c->rest[cell] = 0;
   }
   return beyond;
 }

@@ -8,6 +8,10 @@
  * a follows from the label NL: the normalized curve lies at most 0.07 NL from the diagonal (perpendicular),
  * its sign is the branch: positive steep at low conductance, negative steep at high.
  *
+ * From the flat end, g = 1 under RESET with a large positive label, a step is s exp(-1/a), down to 1e-10, and the law
+ * leaves it exponentially: near 1 a float has no such digits, so there the state has a rest (mho_device_model.fine), and
+ * 1 - D g is 1 - g + exp(-1/a) g.
+ *
  * Source: P.-Y. Chen, X. Peng, S. Yu, "NeuroSim", IEEE TCAD 37, 3067 (2018).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/nl_pulse.h"
@@ -29,7 +33,7 @@ static const mho_param table[] = {
     MHO_P_REAL(nl_pulse, c2c, "pulse_noise", "", 0, 0, 1, "noise of a pulse, of the conductance range"),
 };
 
-enum { UP, DOWN, CURVE_UP, CURVE_DOWN, NOISE, COLUMNS };
+enum { UP, DOWN, CURVE_UP, CURVE_DOWN, END_UP, END_DOWN, NOISE, COLUMNS };
 
 /* Largest distance of the normalized curve above the diagonal, along g: at x = -a ln(a (1 - exp(-1/a))). */
 static double bulge(double a) {
@@ -69,12 +73,29 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
     col[DOWN][i] = (float)first_step(a_down, p->pulses_down / fmax((double)d->down[i], 1e-9), -1);
     col[CURVE_UP][i] = (float)curve(a_up);
     col[CURVE_DOWN][i] = (float)curve(a_down);
+    col[END_UP][i] = (float)exp(-1 / a_up);
+    col[END_DOWN][i] = (float)exp(-1 / a_down);
     col[NOISE][i] = (float)p->c2c;
   }
 }
 
 static bool noisy(const void *params) {
   return ((const nl_pulse *)params)->c2c > 0;
+}
+
+/* Whether RESET begins at 1 with steps of few digits; cells whose label varies may have any. */
+static bool fine(const void *params, const mho_device_config *config) {
+  const nl_pulse *p = params;
+  double a = mho_nl_pulse_a(p->nl_down), first = fabs(first_step(a, p->pulses_down, -1)) * exp(-1 / a);
+  return first < 1e-4 || strstr(config->spread_of, "nl_down");
+}
+
+/* Mean change of a cell whose state has a rest. */
+static inline float fine_step(const mho_device_block *b, int i) {
+  bool set = b->dir[i] > 0;
+  float s = set ? b->col[UP][i] : b->col[DOWN][i], end = set ? b->col[END_UP][i] : b->col[END_DOWN][i];
+  float above = (1 - b->g[i]) - b->rest[i], step = s * (above + end * (b->g[i] + b->rest[i]));
+  return mho_least(mho_most(step, -b->g[i] - b->rest[i]), above);
 }
 
 /* Mean change of cell i by its pulse. */
@@ -87,6 +108,11 @@ static inline float mean_step(const mho_device_block *b, int i) {
 }
 
 static void pulse(const mho_device_block *b) {
+  if (b->rest) {
+    for (int i = 0; i < b->n; i++)
+      b->out[i] = fine_step(b, i) + (b->quiet ? 0 : b->col[NOISE][i] * b->xi[i]);
+    return;
+  }
   if (b->quiet) {
 #pragma omp simd
     for (int i = 0; i < b->n; i++)
@@ -122,6 +148,7 @@ const mho_device_model mho_device_nl_pulse = {
     .columns = columns,
     .pulse = pulse,
     .noisy = noisy,
+    .fine = fine,
     .spice = spice,
     .fit = "nl_up nl_down pulses_up pulses_down",
 };

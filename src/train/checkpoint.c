@@ -3,11 +3,9 @@
  * Layout: a header, then for every trained connection its weights (ideal device) or the conductances and other
  * state of both banks of cells, the optimizer's moments and the scheme's accumulator, in that order. What
  * follows from the seeds (device spread, faults, fixed feedback, the order of the data) is drawn again, not
- * stored. Last, and said in the version's upper half, the full scales of every connection where converters take
- * them from data, wires' parts of the effective matrices where those are not solved exactly after every update
- * (array.wire.refresh), w_max of every connection where it came with weights from elsewhere, at
- * the very end, and in mid-epoch what the meter of energy has counted: a checkpoint may have them and the config
- * not, or the other way round, when a network is evaluated with other circuits than it was trained with.
+ * stored. Last, and each said by a bit in the version's upper half, the parts of the table below: a checkpoint may have
+ * them and the config not, or the other way round, when a network is evaluated with other circuits than it was trained
+ * with, and older programs wrote fewer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -15,15 +13,7 @@
 #include "array/weights.h"
 #include "train/trainer.h"
 
-enum {
-  CHECKPOINT_VERSION = 2,
-  WITH_SCALES = 1 << 16,
-  WITH_METER = 1 << 17,
-  WITH_WIRES = 1 << 18,
-  WITH_WRITES = 1 << 19,
-  WITH_DRIVEN = 1 << 20,
-  WITH_RANGES = 1 << 21
-};
+enum { CHECKPOINT_VERSION = 2 };
 
 typedef struct header {
   char magic[8];            /* "mho ckpt" */
@@ -59,10 +49,6 @@ static size_t pulses_size(const mho_trainer *t) {
   return (size_t)t->net->n_trained * sizeof *t->connection_pulses;
 }
 
-static size_t writes_size(const mho_trainer *t) {
-  return (size_t)t->net->n_trained * sizeof *t->writes;
-}
-
 static size_t total_size(const mho_trainer *t) {
   size_t size = sizeof(header) + pulses_size(t);
   piece p[PIECES_EACH];
@@ -72,6 +58,17 @@ static size_t total_size(const mho_trainer *t) {
   return size;
 }
 
+/* ---------------------------------------------------------------- parts that not all have */
+
+static void copy(char **at, void *data, size_t size, bool out) {
+  if (out)
+    memcpy(*at, data, size);
+  else
+    memcpy(data, *at, size);
+  *at += size;
+}
+
+/* Full scales of every connection where converters take them from data. */
 static size_t scales_size(const mho_trainer *t) {
   size_t n = 0;
   for (int c = 0; c < t->net->n_connections; c++)
@@ -84,61 +81,19 @@ static bool has_scales(const mho_trainer *t) {
   return s && s->valid;
 }
 
-/* Copy full scales out of the crossbars, or into them where they want some. */
+static bool takes_scales(const mho_trainer *t) {
+  return t->net->connection[0].xb->scales != NULL;
+}
+
 static void copy_scales(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_connections; c++) {
     const mho_crossbar *x = t->net->connection[c].xb;
-    size_t size = ((size_t)x->rows + (size_t)x->cols) * sizeof(mho_real);
-    if (out)
-      memcpy(at, x->scales->most, size);
-    else if (x->scales)
-      memcpy(x->scales->most, at, size);
-    if (x->scales)
-      x->scales->valid = true;
-    at += size;
+    copy(&at, x->scales->most, ((size_t)x->rows + (size_t)x->cols) * sizeof(mho_real), out);
+    x->scales->valid = true;
   }
 }
 
-/* What a meter has counted, for every connection that could have one. */
-static size_t meter_size(const mho_trainer *t) {
-  size_t n = 3; /* steps, samples */
-  for (int k = 0; k < t->net->n_links; k++)
-    n += 1 + (size_t)mho_link_inputs(t->net, &t->net->link[k]);
-  return n * sizeof(double);
-}
-
-static void copy(char **at, void *data, size_t size, bool out) {
-  if (out)
-    memcpy(*at, data, size);
-  else
-    memcpy(data, *at, size);
-  *at += size;
-}
-
-static void copy_meter(const mho_meter *from, char *at, bool out) {
-  mho_meter *m = (mho_meter *)(uintptr_t)from;
-  copy(&at, m->steps, sizeof m->steps, out);
-  copy(&at, &m->samples, sizeof m->samples, out);
-  copy(&at, m->reads, (size_t)m->n_links * sizeof *m->reads, out);
-  for (int k = 0; k < m->n_links; k++)
-    copy(&at, m->squares[k], (size_t)m->inputs[k] * sizeof **m->squares, out);
-}
-
-/* What a meter has counted in continuous time. */
-static size_t driven_size(const mho_trainer *t) {
-  size_t n = 2; /* times */
-  for (int k = 0; k < t->net->n_links; k++)
-    n += (size_t)mho_link_inputs(t->net, &t->net->link[k]);
-  return n * sizeof(double);
-}
-
-static void copy_driven(const mho_meter *from, char *at, bool out) {
-  mho_meter *m = (mho_meter *)(uintptr_t)from;
-  copy(&at, m->time, sizeof m->time, out);
-  for (int k = 0; k < m->n_links; k++)
-    copy(&at, m->driven[k], (size_t)m->inputs[k] * sizeof **m->driven, out);
-}
-
+/* Wires' parts of the effective matrices, where those are not solved exactly after every update (array.wire.refresh). */
 static size_t wires_size(const mho_trainer *t) {
   return t->net->n_weights * sizeof(mho_real);
 }
@@ -147,83 +102,202 @@ static bool has_wires(const mho_trainer *t) {
   return t->net->connection[0].xb->weights->wired_base != NULL;
 }
 
-/* Copy wires' parts out of the trained crossbars, or into them. */
 static void copy_wires(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_crossbar *x = t->net->connection[c].xb;
-    copy(&at, x->weights->wired_base, (size_t)x->rows * (size_t)x->cols * sizeof *x->weights->wired_base,
-         out);
+    copy(&at, x->weights->wired_base, (size_t)x->rows * (size_t)x->cols * sizeof(mho_real), out);
   }
 }
 
+/* What was done to the devices in the epoch under way, and what its meter has counted. */
+static bool in_epoch(const mho_trainer *t) {
+  return t->meter && t->batch > 0;
+}
+
+static bool takes_meter(const mho_trainer *t) {
+  return t->meter != NULL;
+}
+
+static bool takes_writes(const mho_trainer *t) {
+  return true;
+}
+
+static size_t writes_size(const mho_trainer *t) {
+  return (size_t)t->net->n_trained * sizeof *t->writes;
+}
+
+static void copy_writes(const mho_trainer *t, char *at, bool out) {
+  copy(&at, t->writes, writes_size(t), out);
+}
+
+static size_t meter_size(const mho_trainer *t) {
+  size_t n = 3; /* steps, samples */
+  for (int k = 0; k < t->net->n_links; k++)
+    n += 1 + (size_t)mho_link_inputs(t->net, &t->net->link[k]);
+  return n * sizeof(double);
+}
+
+static void copy_meter(const mho_trainer *t, char *at, bool out) {
+  mho_meter *m = t->meter;
+  copy(&at, m->steps, sizeof m->steps, out);
+  copy(&at, &m->samples, sizeof m->samples, out);
+  copy(&at, m->reads, (size_t)m->n_links * sizeof *m->reads, out);
+  for (int k = 0; k < m->n_links; k++)
+    copy(&at, m->squares[k], (size_t)m->inputs[k] * sizeof **m->squares, out);
+}
+
+/* The same in continuous time. */
+static size_t driven_size(const mho_trainer *t) {
+  size_t n = 2; /* times */
+  for (int k = 0; k < t->net->n_links; k++)
+    n += (size_t)mho_link_inputs(t->net, &t->net->link[k]);
+  return n * sizeof(double);
+}
+
+static void copy_driven(const mho_trainer *t, char *at, bool out) {
+  mho_meter *m = t->meter;
+  copy(&at, m->time, sizeof m->time, out);
+  for (int k = 0; k < m->n_links; k++)
+    copy(&at, m->driven[k], (size_t)m->inputs[k] * sizeof **m->driven, out);
+}
+
+/* Rests of states, of banks that have some. */
+static size_t rests_size(const mho_trainer *t) {
+  size_t n = 0;
+  for (int c = 0; c < t->net->n_trained; c++) {
+    const mho_crossbar *x = t->net->connection[c].xb;
+    n += x->pos && x->pos->rest ? x->pos->n : 0;
+    n += x->neg && x->neg->rest ? x->neg->n : 0;
+  }
+  return n * sizeof(float);
+}
+
+static bool has_rests(const mho_trainer *t) {
+  return rests_size(t) > 0;
+}
+
+static void copy_rests(const mho_trainer *t, char *at, bool out) {
+  for (int c = 0; c < t->net->n_trained; c++) {
+    const mho_crossbar *x = t->net->connection[c].xb;
+    if (x->pos && x->pos->rest)
+      copy(&at, x->pos->rest, x->pos->n * sizeof *x->pos->rest, out);
+    if (x->neg && x->neg->rest)
+      copy(&at, x->neg->rest, x->neg->n * sizeof *x->neg->rest, out);
+  }
+}
+
+static void clear_rests(const mho_trainer *t) {
+  for (int c = 0; c < t->net->n_trained; c++) {
+    const mho_crossbar *x = t->net->connection[c].xb;
+    if (x->pos && x->pos->rest)
+      memset(x->pos->rest, 0, x->pos->n * sizeof *x->pos->rest);
+    if (x->neg && x->neg->rest)
+      memset(x->neg->rest, 0, x->neg->n * sizeof *x->neg->rest);
+  }
+}
+
+/* w_max of the trained connections where it came with weights from elsewhere. */
 static size_t ranges_size(const mho_trainer *t) {
   return (size_t)t->net->n_trained * sizeof(double);
 }
 
-/* w_max of the trained crossbars to the end of a checkpoint. */
-static void save_ranges(const mho_trainer *t, char *end) {
-  char *at = end - ranges_size(t);
-  for (int c = 0; c < t->net->n_trained; c++) {
-    double w_max = mho_crossbar_w_max(t->net->connection[c].xb);
-    copy(&at, &w_max, sizeof w_max, true);
-  }
+static bool has_ranges(const mho_trainer *t) {
+  return t->ranged;
 }
 
-/* And back; false when they cannot be. */
-static bool load_ranges(mho_trainer *t, const char *end) {
+static void copy_ranges(const mho_trainer *t, char *at, bool out) {
   double w_max[MHO_EDGES_MAX];
-  memcpy(w_max, end - ranges_size(t), ranges_size(t));
+  for (int c = 0; c < t->net->n_trained; c++)
+    w_max[c] = mho_crossbar_w_max(t->net->connection[c].xb);
+  copy(&at, w_max, ranges_size(t), out);
+  if (!out)
+    mho_trainer_range((mho_trainer *)(uintptr_t)t, w_max);
+}
+
+/* Whether the numbers are ranges at all. */
+static bool are_ranges(const mho_trainer *t, const char *at) {
+  double w_max[MHO_EDGES_MAX];
+  memcpy(w_max, at, ranges_size(t));
   for (int c = 0; c < t->net->n_trained; c++)
     if (!(w_max[c] > 0 && isfinite(w_max[c])))
       return false;
-  mho_trainer_range(t, w_max);
   return true;
 }
 
+/* The parts in the order of their bytes, which is not that of their bits. */
+enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, PARTS };
+static const struct part {
+  uint32_t bit;
+  size_t (*size)(const mho_trainer *t);
+  bool (*has)(const mho_trainer *t);   /* whether there is one to save */
+  bool (*takes)(const mho_trainer *t); /* whether there is a place for a saved one */
+  void (*copy)(const mho_trainer *t, char *at, bool out);
+} parts[PARTS] = {
+    [SCALES] = {1u << 16, scales_size, has_scales, takes_scales, copy_scales},
+    [WIRES] = {1u << 18, wires_size, has_wires, has_wires, copy_wires},
+    [WRITES] = {1u << 19, writes_size, in_epoch, takes_writes, copy_writes},
+    [METER] = {1u << 17, meter_size, in_epoch, takes_meter, copy_meter},
+    [DRIVEN] = {1u << 20, driven_size, in_epoch, takes_meter, copy_driven},
+    [RESTS] = {1u << 22, rests_size, has_rests, has_rests, copy_rests},
+    [RANGES] = {1u << 21, ranges_size, has_ranges, takes_writes, copy_ranges},
+};
+
+/* Which parts this trainer would save. */
+static uint32_t parts_of(const mho_trainer *t) {
+  uint32_t bits = 0;
+  for (int i = 0; i < PARTS; i++)
+    bits |= parts[i].has(t) ? parts[i].bit : 0;
+  return bits;
+}
+
+/* Where the parts that the bits name begin, behind `first` bytes; the size of it all. */
+static size_t locate(const mho_trainer *t, uint32_t bits, size_t first, size_t *at) {
+  for (int i = 0; i < PARTS; i++) {
+    at[i] = first;
+    first += bits & parts[i].bit ? parts[i].size(t) : 0;
+  }
+  return first;
+}
+
+/* ---------------------------------------------------------------- out and in */
+
 mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
-  bool meter = t->meter && t->batch > 0;
-  size_t size = total_size(t) + (has_scales(t) ? scales_size(t) : 0) + (has_wires(t) ? wires_size(t) : 0) +
-                (meter ? meter_size(t) + writes_size(t) + driven_size(t) : 0) +
-                (t->ranged ? ranges_size(t) : 0);
+  uint32_t bits = parts_of(t);
+  size_t begin[PARTS], size = locate(t, bits, total_size(t), begin);
   char *bytes = mho_alloc(size, 1), *at = bytes;
   if (!bytes)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
+
   header h = {.magic = "mho ckpt",
-              .version = CHECKPOINT_VERSION | (has_scales(t) ? WITH_SCALES : 0u) |
-                         (has_wires(t) ? WITH_WIRES : 0u) |
-                         (meter ? WITH_METER | WITH_WRITES | WITH_DRIVEN : 0u) |
-                         (t->ranged ? WITH_RANGES : 0u),
+              .version = CHECKPOINT_VERSION | bits,
               .scalar = sizeof(mho_real),
               .size = size,
               .epoch = t->epoch,
               .batch = t->batch,
               .update = t->update,
               .sums = t->sums};
-  memcpy(at, &h, sizeof h);
-  at += sizeof h;
-  memcpy(at, t->connection_pulses, pulses_size(t));
-  at += pulses_size(t);
+  copy(&at, &h, sizeof h, true);
+  copy(&at, t->connection_pulses, pulses_size(t), true);
   piece p[PIECES_EACH];
-  for (int c = 0; c < t->net->n_trained; c++)
-    for (int i = 0, n = pieces_of(t, c, p); i < n; i++, at += p[i - 1].size)
-      memcpy(at, p[i].data, p[i].size);
-  if (has_scales(t)) {
-    copy_scales(t, at, true);
-    at += scales_size(t);
+  for (int c = 0; c < t->net->n_trained; c++) {
+    int n = pieces_of(t, c, p);
+    for (int i = 0; i < n; i++)
+      copy(&at, p[i].data, p[i].size, true);
   }
-  if (has_wires(t)) {
-    copy_wires(t, at, true);
-    at += wires_size(t);
-  }
-  if (meter) {
-    memcpy(at, t->writes, writes_size(t));
-    copy_meter(t->meter, at + writes_size(t), true);
-    copy_driven(t->meter, at + writes_size(t) + meter_size(t), true);
-  }
-  if (t->ranged)
-    save_ranges(t, bytes + size);
+  for (int i = 0; i < PARTS; i++)
+    if (bits & parts[i].bit)
+      parts[i].copy(t, bytes + begin[i], true);
+
   *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
   return MHO_OK;
+}
+
+/* Take a part, if the checkpoint has it and the trainer a place for it. */
+static bool take(const mho_trainer *t, uint32_t bits, int i, char *at) {
+  bool taken = bits & parts[i].bit && parts[i].takes(t);
+  if (taken)
+    parts[i].copy(t, at, false);
+  return taken;
 }
 
 mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) {
@@ -236,54 +310,39 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)", h.version,
                     h.scalar);
-  bool scales = h.version & WITH_SCALES, meter = h.version & WITH_METER, wires = h.version & WITH_WIRES;
-  bool writes = h.version & WITH_WRITES, driven = h.version & WITH_DRIVEN; /* older programs wrote none */
-  bool ranges = h.version & WITH_RANGES;
-  size_t size = total_size(t) + (scales ? scales_size(t) : 0) + (wires ? wires_size(t) : 0) +
-                (writes ? writes_size(t) : 0) + (meter ? meter_size(t) : 0) + (driven ? driven_size(t) : 0) +
-                (ranges ? ranges_size(t) : 0);
+
+  size_t begin[PARTS], size = locate(t, h.version, total_size(t), begin);
   if (h.size != blob->size || blob->size != size)
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
                     blob->size, size);
-  char *at = (char *)blob->data + sizeof h;
-  if (!ranges)
-    mho_trainer_range(t, NULL);
-  else if (!load_ranges(t, (const char *)blob->data + blob->size))
+  char *bytes = (char *)blob->data, *at = bytes + sizeof h;
+  if (h.version & parts[RANGES].bit && !are_ranges(t, bytes + begin[RANGES]))
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has a connection whose largest weight is no number above 0");
+
+  if (!take(t, h.version, RANGES, bytes + begin[RANGES]))
+    mho_trainer_range(t, NULL);
   mho_trainer_settled_in(t);
-  memcpy(t->connection_pulses, at, pulses_size(t));
-  at += pulses_size(t);
+  copy(&at, t->connection_pulses, pulses_size(t), false);
   piece p[PIECES_EACH];
   for (int c = 0; c < t->net->n_trained; c++) {
     mho_crossbar *x = t->net->connection[c].xb;
-    for (int i = 0, n = pieces_of(t, c, p); i < n; i++, at += p[i - 1].size)
-      memcpy(p[i].data, at, p[i].size);
+    int n = pieces_of(t, c, p);
+    for (int i = 0; i < n; i++)
+      copy(&at, p[i].data, p[i].size, false);
     mho_crossbar_refresh(x, 0, (size_t)x->rows * (size_t)x->cols);
   }
-  if (scales) {
-    copy_scales(t, at, false);
-    at += scales_size(t);
-  }
+  if (!take(t, h.version, RESTS, bytes + begin[RESTS]))
+    clear_rests(t);
+
+  take(t, h.version, SCALES, bytes + begin[SCALES]);
   t->update = h.update;
   mho_network_refresh(t->net, t->update, true);
-  if (wires && has_wires(t)) {
-    copy_wires(t, at, false);
+  if (take(t, h.version, WIRES, bytes + begin[WIRES]))
     mho_network_refresh(t->net, t->update, false);
-  }
-  if (wires)
-    at += wires_size(t);
-  if (writes) {
-    memcpy(t->writes, at, writes_size(t));
-    at += writes_size(t);
-  }
-  if (meter && t->meter)
-    copy_meter(t->meter, at, false);
-  if (meter)
-    at += meter_size(t);
-  if (driven && t->meter)
-    copy_driven(t->meter, at, false);
+  for (int i = WRITES; i <= DRIVEN; i++)
+    take(t, h.version, i, bytes + begin[i]);
   t->epoch = (int)h.epoch;
   t->batch = h.batch;
   t->sums = h.sums;

@@ -388,6 +388,38 @@ static void test_parameter_spread(void **state) {
   }
 }
 
+/* Every label from both ends in both directions against the published curves in double precision: pulse k of P is at
+ * G(k/P), whatever the slope there is, and the other way round from the far end. */
+static void test_every_label(void **state) {
+  enum { P = 200, CELLS = 300 };
+  for (int label = -18; label <= 18; label++)
+    for (int dir = -1; dir <= 1; dir += 2)
+      for (int one = 0; one < 2; one++) {
+        char keys[128];
+        snprintf(keys, sizeof keys, "nl_up: %g, nl_down: %g, pulses_up: %d, pulses_down: %d", label / 2.0,
+                 label / 2.0, P, P);
+        mho_experiment *e = with("nl_pulse", keys);
+        mho_cells *c = cells(e, CELLS);
+        mho_pulse_counts counts = {0};
+        double a = mho_nl_pulse_a(label / 2.0);
+        static float start[MHO_DEVICE_BLOCK];
+        for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
+          start[i] = dir > 0 ? 0 : 1;
+        mho_cells_set(c, 0, MHO_DEVICE_BLOCK, start);
+        for (int k = 1; k <= P; k++) {
+          if (one) /* scattered */
+            mho_cells_pulse_at(c, 1, &(uint32_t){7}, &(int16_t){(int16_t)dir}, (uint64_t)k, &counts);
+          else
+            pulse_all(c, dir, (uint64_t)k, &counts);
+          double x = (dir > 0 ? k : P - k) / (double)P;
+          double want = label ? expm1(-x / a) / expm1(-1 / a) : x;
+          NEAR(c->g[7], want, 0, 1e-4);
+        }
+        mho_cells_free(c);
+        mho_experiment_free(e);
+      }
+}
+
 static int ascending(const void *a, const void *b) {
   float x = *(const float *)a, y = *(const float *)b;
   return (x > y) - (x < y);
@@ -588,6 +620,7 @@ int main(void) {
       cmocka_unit_test(test_independence),
       cmocka_unit_test(test_soft_bounds_closed_form),
       cmocka_unit_test(test_nonlinearity_labels),
+      cmocka_unit_test(test_every_label),
       cmocka_unit_test(test_passive),
       cmocka_unit_test(test_checkpoint),
       cmocka_unit_test(test_levels),
