@@ -225,6 +225,11 @@ static const char *hardware[] = {
     "network: {hidden: [20]}\ndevice: {model: nl_pulse, pulse_noise: 0.001}\nupdate: {scheme: "
     "accumulate}\nrule: "
     "{phases: centred, error: live}\narray: {read_noise: 0.02, noise: {law: proportional, redraw: phase}}\n",
+    "network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_up: 9, nl_down: 9, start: 0.9}\nupdate: {scheme: pulses}\n",
+    "network: {hidden: [20]}\ndevice: {model: linear, mapping: reference, write_error: {c0: 1 uS}}\nupdate: {scheme: "
+    "exact}\n",
+    "network: {hidden: [20]}\ndevice: {model: linear, levels: 64, write_error: {c0: 1 uS}}\nupdate: {scheme: "
+    "write_verify}\narray: {adc_bits: 8, calibration: {percentile: 95, every: 2}}\n",
     "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {shuffle: samples, "
     "batch: 77}\n",
 };
@@ -244,6 +249,30 @@ static void test_threads_and_resume(void **state) {
   }
 }
 
+/* A checkpoint of before states had rests opens: they are 0. */
+static void test_checkpoint_without_rests(void **state) {
+  enum { VERSION = 8, SIZE = 16, WITH_RESTS = 1 << 20 }; /* places in the header */
+  mho_experiment *e = experiment("network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_down: 9}\nupdate: {scheme: pulses}\n");
+  mho_blob b = train(e, 1, 1, NULL);
+  uint32_t version;
+  mho_trainer *t;
+  OK(mho_trainer_new(NULL, e, &t, &ei));
+  const mho_network *net = mho_trainer_network(t);
+  uint64_t size = b.size;
+  for (int c = 0; c < net->n_trained; c++)
+    size -= 2 * net->connection[c].xb->pos->n * sizeof(float);
+  memcpy(&version, (char *)b.data + VERSION, sizeof version);
+  assert_true(version & WITH_RESTS);
+  version &= ~(uint32_t)WITH_RESTS;
+  memcpy((char *)b.data + VERSION, &version, sizeof version);
+  memcpy((char *)b.data + SIZE, &size, sizeof size);
+  OK(mho_trainer_load(t, &(mho_blob){b.data, size}, &ei));
+  assert_true(net->connection[0].xb->pos->rest[0] == 0);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+  mho_blob_free(&b);
+}
+
 /* A damaged checkpoint is refused, not loaded. */
 static void test_damaged_checkpoint(void **state) {
   mho_experiment *e = experiment(hardware[0]);
@@ -260,7 +289,7 @@ static void test_damaged_checkpoint(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_checkpoint_without_rests),
       cmocka_unit_test(test_synchronous_map),    cmocka_unit_test(test_repeated_steps),
       cmocka_unit_test(test_tolerance),          cmocka_unit_test(test_threads_and_resume),
       cmocka_unit_test(test_damaged_checkpoint),
