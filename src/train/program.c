@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "mho/num.h"
+#include "array/weights.h"
 #include "train/trainer.h"
 
 enum { ASSIGNMENT = MHO_TEXT_MAX + 64 };
@@ -187,7 +188,7 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
   double beyond = 0, weights = 0;
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
-    const mho_real *written = k->xb->w, *wanted = t->brought[c];
+    const mho_real *written = mho_crossbar_programmed(k->xb), *wanted = t->brought[c];
     size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols,
            clipped = mho_crossbar_beyond(k->xb, 0, n, wanted);
     double sum = 0;

@@ -402,10 +402,10 @@ static void test_verified_writes(void **state) {
   static mho_real old[MANY];
   double squares = 0, want = pow(milo(50 + 0.85 * 175), 2) + pow(1.75, 2) / 12;
   set_all(x, 0.85 * 2);
-  memcpy(old, x->w, sizeof old);
+  memcpy(old, mho_crossbar_programmed(x), sizeof old);
   mho_crossbar_restore(x, 0, MANY, 4096, &counts);
   for (int i = 0; i < MANY; i++)
-    squares += pow((double)(x->w[i] - old[i]) / 2 * 175, 2) / MANY;
+    squares += pow((double)(mho_crossbar_programmed(x)[i] - old[i]) / 2 * 175, 2) / MANY;
   NEAR(squares, want, 0.08, 0);
   mho_crossbar_free(x);
   mho_experiment_free(e);
