@@ -113,9 +113,10 @@ typedef struct mho_scales {
   double percentile; /* of the |sum| that the full scale is */
   bool shared;       /* one for all lines of a direction */
   int n, cols;       /* cols + rows; cols */
-  mho_real *most;    /* [n] largest |sum| that came to a converter of the columns, then, transposed, of the rows; or
-                      * its percentile, the same for all lines of a direction where it is shared */
-  uint32_t *seen;    /* [n x MHO_SCALE_BINS] sums by size; NULL for percentile 100 */
+  /* [n] largest |sum| that came to a converter of the columns, then, transposed, of the rows; or its percentile, the
+   * same for all lines of a direction where it is shared */
+  mho_real *most;
+  uint32_t *seen; /* [n x MHO_SCALE_BINS] sums by size; NULL for percentile 100 */
 } mho_scales;
 enum { MHO_SCALE_PART = 64, MHO_SCALE_LOWEST = -24, MHO_SCALE_OCTAVES = 40 };
 enum { MHO_SCALE_BINS = MHO_SCALE_PART * MHO_SCALE_OCTAVES + 1 };
@@ -148,7 +149,7 @@ struct mho_crossbar {
   mho_crossbar_panels *panels; /* NULL where they are of no use; see mho_crossbar_pack */
   mho_line_pulses *lines;      /* schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new */
   mho_rng read_noise;
-  uint64_t sets;               /* calls of mho_crossbar_set so far */
+  uint64_t sets; /* calls of mho_crossbar_set so far */
 };
 
 /* What a crossbar is made of. */
@@ -171,8 +172,8 @@ MHO_API const mho_real *mho_crossbar_matrix(const mho_crossbar *x);
 MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
                                  mho_errinfo *ei);
 MHO_API void mho_crossbar_free(mho_crossbar *x);
-/** Write weights as exactly as bounds, faults and the error of a verified write (device.write_error) allow. A differential pair takes half each around its start, a
- * single device all around its reference, of a one-sided pair one device all and the other rests.
+/** Write weights as exactly as bounds, faults and the error of a verified write (device.write_error) allow.
+ * A differential pair takes half each around its start, a single device all around its reference, of a one-sided pair one device all and the other rests.
  *  @param w  [n], weights of cells first .. first+n-1.  @return how many were clipped. */
 MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w);
 /** Add to the weights as exactly as possible (scheme exact); a device whose conductance stays is not written. `step`

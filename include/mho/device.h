@@ -201,9 +201,8 @@ typedef struct mho_cells {
   const mho_device_model *model;
   size_t n;
   float *g;          /* [n] what is read */
-  float *state;      /* [n] what pulses move, at a level where there are some; the same array as g without write noise
-                      * and levels */
-  float *rest;       /* [n] what state is rounded from, less state; NULL where the model's steps are large enough */
+  float *state;      /* [n] what pulses move; the same array as g without write noise and levels */
+  float *rest;       /* [n] what state is rounded from, less state; NULL: nothing, see mho_device_model.fine */
   uint8_t *fault;    /* [n] of mho_fault; NULL when no cell is faulty */
   bool varied;       /* low and high are [n], else [MHO_DEVICE_BLOCK] */
   float *low, *high; /* the cell's own bounds, normalized */

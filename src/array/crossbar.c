@@ -282,8 +282,7 @@ int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w)
 }
 
 int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw, uint64_t step) {
-  return x->pos ? write_cells(x, first, n, dw, true, WRITE_ADD + step)
-                : write_floats(x, first, n, dw, true);
+  return x->pos ? write_cells(x, first, n, dw, true, WRITE_ADD + step) : write_floats(x, first, n, dw, true);
 }
 
 void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos, const int16_t *neg,

@@ -271,8 +271,7 @@ static void drive(const chain *c, int repeat) {
       v[i] += offsets[i] * range;
   }
   mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
-  uint64_t moment =
-      mho_periphery_moment(c->own->redraw, r->clock.update, r->clock.phase, r->clock.step);
+  uint64_t moment = mho_periphery_moment(c->own->redraw, r->clock.update, r->clock.phase, r->clock.step);
   size_t count = (size_t)r->n * (size_t)c->in;
   for (size_t i0 = 0; i0 < count && sigma > 0; i0 += PART) {
     float xi[PART];
@@ -345,8 +344,8 @@ static void add_noise_from(const chain *c, const noise *from, int s0, int rows, 
   enum { PART = 1024 };
   const mho_read *r = c->r;
   float xi[PART];
-  mho_rng rng = mho_periphery_tile(
-      mho_periphery_stream(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
+  mho_rng rng =
+      mho_periphery_tile(mho_periphery_stream(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
   uint64_t moment = mho_periphery_moment(from->redraw, r->clock.update, r->clock.phase, r->clock.step);
   size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;
   for (size_t i0 = 0; i0 < n; i0 += PART) {

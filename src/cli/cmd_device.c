@@ -98,7 +98,8 @@ static const struct argp argp = {
     parse,
     "list\nshow NAME\ncurve NAME\nfit CSV",
     "Device models and cards: how a conductance answers pulses.\v"
-    "NAME is a model or a card (a name, or a file); where both have it, it is the card: 'model:NAME' is the model. curve prints the conductance of a population after every "
+    "NAME is a model or a card (a name, or a file); where both have it, it is the card: 'model:NAME' is the "
+    "model. curve prints the conductance of a population after every "
     "pulse "
     "as CSV: mean, standard deviation, quantiles (S).\n\n"
     "fit takes a CSV whose first line names its columns: g (conductance) and direction (up or down; set, "

@@ -33,10 +33,11 @@ static const mho_param device_table[] = {
                "asymmetry u: SET steps times 1 + min(u, 0), RESET steps times 1 - max(u, 0)"),
     MHO_P_REAL(mho_device_config, write_noise, "write_noise", "", 0, 0, 10,
                "what every pulse leaves on the visible conductance, standard deviation, of the range"),
-    MHO_P_REAL(mho_device_config, error[0], "write_error.c0", "S", 0, -1, 1,
-               "standard deviation of a verified write, c0 + c1 G + c2 G^2 + c3 G^3, never below 0: of weights "
-               "set at the start or by scheme exact, of what write_verify and a refresh of one_sided accept, "
-               "and of references; pulses that nobody verifies have none"),
+    MHO_P_REAL(
+        mho_device_config, error[0], "write_error.c0", "S", 0, -1, 1,
+        "standard deviation of a verified write, c0 + c1 G + c2 G^2 + c3 G^3, never below 0: of weights "
+        "set at the start or by scheme exact, of what write_verify and a refresh of one_sided accept, "
+        "and of references; pulses that nobody verifies have none"),
     MHO_P_REAL(mho_device_config, error[1], "write_error.c1", "", 0, -1e3, 1e3, "the same, linear in G"),
     MHO_P_REAL(mho_device_config, error[2], "write_error.c2", "", 0, -1e9, 1e9, "the same, per S"),
     MHO_P_REAL(mho_device_config, error[3], "write_error.c3", "", 0, -1e14, 1e14, "the same, per S^2"),
@@ -53,10 +54,10 @@ static const mho_param device_table[] = {
                SPREAD " spread of SET against RESET step, relative"),
     MHO_P_REAL(mho_device_config, spread_low, "variation.g_low", "", 0, 0, 1,
                SPREAD " spread of the lower bound, of the range; lognormal: its distance from g_max is the "
-               "range times exp(spread xi)"),
+                      "range times exp(spread xi)"),
     MHO_P_REAL(mho_device_config, spread_high, "variation.g_high", "", 0, 0, 1,
                SPREAD " spread of the upper bound, of the range; lognormal: its distance from g_min is the "
-               "range times exp(spread xi)"),
+                      "range times exp(spread xi)"),
     MHO_P_TEXT(mho_device_config, spread_of, "variation.of", "",
                SPREAD " spread of the model's own parameters, relative: 'slope_up 0.05 slope_down 0.05'"),
     MHO_P_REAL(mho_device_config, endurance, "endurance.pulses", "", 0, 0, 4e9,
@@ -194,10 +195,11 @@ mho_err mho_device_check(const mho_device_model *model, const void *params, cons
     return mho_fail(ei, MHO_ECONFIG, "device.stuck_on, stuck_off and open add up to %g: at most 1",
                     d->stuck_on + d->stuck_off + d->open);
   if (!model->pulse && mho_device_has_write_error(d))
-    return mho_fail(ei, MHO_ECONFIG,
-                    "device.write_error: device.model %s has no conductances that could be off: choose another "
-                    "model, or leave write_error out",
-                    model->entry.id);
+    return mho_fail(
+        ei, MHO_ECONFIG,
+        "device.write_error: device.model %s has no conductances that could be off: choose another "
+        "model, or leave write_error out",
+        model->entry.id);
   mho_err err = mho_spread_parse(model, d, &spread, ei);
   if (!err)
     err = check_pulse(model, d, ei);

@@ -63,7 +63,8 @@ double mho_device_read_limit(const mho_device_model *model, const void *params,
 
   for (int turn = 0; turn < 40; turn++) {
     double mid = turn ? 0.5 * (low + high) : v;
-    bool moves = response_at(model, params, &s, true, mid) > 0 || response_at(model, params, &s, false, mid) > 0;
+    bool moves =
+        response_at(model, params, &s, true, mid) > 0 || response_at(model, params, &s, false, mid) > 0;
     low = moves ? low : mid;
     high = moves ? mid : high;
   }

@@ -316,7 +316,8 @@ static void test_levels(void **state) {
     assert_true(c->g[290] == fminf(0.75f * (float)way[k].moves, 1) && c->g[4] == 0);
     float set[] = {3, 0.4f}, none[] = {0, 0};
     mho_cells_disturb(c, 0, 2, set, none);
-    assert_true(c->g[0] == fminf(0.75f * (float)way[k].moves, 1) && c->g[1] == (way[k].step > 0.3125 ? 0.25f : 0));
+    assert_true(c->g[0] == fminf(0.75f * (float)way[k].moves, 1) &&
+                c->g[1] == (way[k].step > 0.3125 ? 0.25f : 0));
     mho_cells_free(c);
     mho_experiment_free(e);
   }

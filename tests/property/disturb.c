@@ -323,8 +323,7 @@ static void test_response(void **state) {
 
 /* What weak pulses add up to is what a model does by as many whole ones in the mean. */
 static void test_sums(void **state) {
-  mho_experiment *e =
-      experiment("device: {model: soft_bounds, cycle_to_cycle: 0.3, write_noise: 0.01}\n");
+  mho_experiment *e = experiment("device: {model: soft_bounds, cycle_to_cycle: 0.3, write_noise: 0.01}\n");
   mho_cells *c, *plain;
   const mho_device_model *m = (const mho_device_model *)e->device.entry;
   enum { N = 6, TIMES = 40 };

@@ -609,7 +609,8 @@ static void test_device_noise(void **state) {
 /* 1/f noise is held through a sample: phases share it and averages take nothing off it, whatever the circuits, whose
  * own noise is new at every read, do. */
 static void test_slow_noise(void **state) {
-  static const char *const arrays[] = {"average: 1", "average: 16", "average: 16, adc_bits: 20, adc_range: fixed"};
+  static const char *const arrays[] = {"average: 1", "average: 16",
+                                       "average: 16, adc_bits: 20, adc_range: fixed"};
   enum { READS = 4000 };
   for (int k = 0; k < MHO_COUNT(arrays); k++)
     for (int amplifiers = 0; amplifiers < 2; amplifiers++) {
@@ -746,7 +747,8 @@ int main(void) {
       cmocka_unit_test(test_variance),    cmocka_unit_test(test_held_noise),
       cmocka_unit_test(test_dither),      cmocka_unit_test(test_mismatch),
       cmocka_unit_test(test_chip),        cmocka_unit_test(test_saturation),
-      cmocka_unit_test(test_ranging),     cmocka_unit_test(test_calibration), cmocka_unit_test(test_percentile), cmocka_unit_test(test_slow_noise),
+      cmocka_unit_test(test_ranging),     cmocka_unit_test(test_calibration),
+      cmocka_unit_test(test_percentile),  cmocka_unit_test(test_slow_noise),
       cmocka_unit_test(test_held_lines),  cmocka_unit_test(test_tiles),
       cmocka_unit_test(test_one_tile),    cmocka_unit_test(test_tile_scales),
       cmocka_unit_test(test_held_tiles),  cmocka_unit_test(test_measured_states),

@@ -286,11 +286,17 @@ static const struct {
   double (*sigma)(double g);
   double low, high, at[3]; /* uS */
 } published[] = {
-    {"g_min: 0 S, g_max: 25 uS, write_error: {c0: 0.28638599 uS, c1: 0.07585724, c2: -1787.67}", joshi, 0, 25,
+    {"g_min: 0 S, g_max: 25 uS, write_error: {c0: 0.28638599 uS, c1: 0.07585724, c2: -1787.67}",
+     joshi,
+     0,
+     25,
      {4, 10, 20}},
     {MILO, milo, 50, 225, {80, 137, 200}},
-    {"g_min: 0 S, g_max: 39.26 uS, write_error: {c0: 1.053 uS, c1: 0.2374, c2: -1.167e4, c3: 1.536e8}", wan, 0,
-     39.26, {12, 20, 28}}};
+    {"g_min: 0 S, g_max: 39.26 uS, write_error: {c0: 1.053 uS, c1: 0.2374, c2: -1.167e4, c3: 1.536e8}",
+     wan,
+     0,
+     39.26,
+     {12, 20, 28}}};
 
 /* Mean and deviation of v(x, i), [MANY] cells of a crossbar. */
 enum { MANY = 8192 };
@@ -360,7 +366,9 @@ static void test_write_error(void **state) {
         double moved = (double)(x->pos->g[i] - before[i]);
         assert_true(i % 2 || moved == 0);
         if (i % 2)
-          squares += pow((moved - 0.02) * range / published[k].sigma(published[k].low + range * ((double)before[i] + 0.02)), 2);
+          squares += pow((moved - 0.02) * range /
+                             published[k].sigma(published[k].low + range * ((double)before[i] + 0.02)),
+                         2);
       }
       NEAR(squares / (MANY / 2), 1, 5 * sqrt(2.0 / (MANY / 2)), 0.01); /* few reach a bound */
       mho_crossbar_free(x);
@@ -604,8 +612,7 @@ static void test_zero_shift(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_write_error),
-      cmocka_unit_test(test_verified_writes),
+      cmocka_unit_test(test_write_error),     cmocka_unit_test(test_verified_writes),
       cmocka_unit_test(test_coincidences),    cmocka_unit_test(test_truncation),
       cmocka_unit_test(test_slabs),           cmocka_unit_test(test_sign),
       cmocka_unit_test(test_write_verify),    cmocka_unit_test(test_mappings),

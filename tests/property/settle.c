@@ -225,8 +225,10 @@ static const char *hardware[] = {
     "network: {hidden: [20]}\ndevice: {model: nl_pulse, pulse_noise: 0.001}\nupdate: {scheme: "
     "accumulate}\nrule: "
     "{phases: centred, error: live}\narray: {read_noise: 0.02, noise: {law: proportional, redraw: phase}}\n",
-    "network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_up: 9, nl_down: 9, start: 0.9}\nupdate: {scheme: pulses}\n",
-    "network: {hidden: [20]}\ndevice: {model: linear, mapping: reference, write_error: {c0: 1 uS}}\nupdate: {scheme: "
+    "network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_up: 9, nl_down: 9, start: 0.9}\nupdate: {scheme: "
+    "pulses}\n",
+    "network: {hidden: [20]}\ndevice: {model: linear, mapping: reference, write_error: {c0: 1 uS}}\nupdate: "
+    "{scheme: "
     "exact}\n",
     "network: {hidden: [20]}\ndevice: {model: linear, levels: 64, write_error: {c0: 1 uS}}\nupdate: {scheme: "
     "write_verify}\narray: {adc_bits: 8, calibration: {percentile: 95, every: 2}}\n",
@@ -252,7 +254,8 @@ static void test_threads_and_resume(void **state) {
 /* A checkpoint of before states had rests opens: they are 0. */
 static void test_checkpoint_without_rests(void **state) {
   enum { VERSION = 8, SIZE = 16, WITH_RESTS = 1 << 20 }; /* places in the header */
-  mho_experiment *e = experiment("network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_down: 9}\nupdate: {scheme: pulses}\n");
+  mho_experiment *e = experiment(
+      "network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_down: 9}\nupdate: {scheme: pulses}\n");
   mho_blob b = train(e, 1, 1, NULL);
   uint32_t version;
   mho_trainer *t;
@@ -289,10 +292,10 @@ static void test_damaged_checkpoint(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_checkpoint_without_rests),
-      cmocka_unit_test(test_synchronous_map),    cmocka_unit_test(test_repeated_steps),
-      cmocka_unit_test(test_tolerance),          cmocka_unit_test(test_threads_and_resume),
-      cmocka_unit_test(test_damaged_checkpoint),
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_checkpoint_without_rests), cmocka_unit_test(test_synchronous_map),
+      cmocka_unit_test(test_repeated_steps),           cmocka_unit_test(test_tolerance),
+      cmocka_unit_test(test_threads_and_resume),       cmocka_unit_test(test_damaged_checkpoint),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

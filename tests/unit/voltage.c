@@ -130,7 +130,8 @@ static void test_reads(void **state) {
   NEAR(moved_by("device: {model: yakopcic, v_n: 0.16 V}", 0.2, 100e-9, &limit),
        4000 * (exp(0.2) - exp(0.16)) * 100e-9, 1e-3, 0); /* 1.9e-5 */
   NEAR(limit, 0.16, 1e-6, 0);
-  NEAR(moved_by("device: {model: yakopcic}", 0.2, 100e-9, &limit), 4000 * (exp(0.2) - exp(0.15)) * 100e-9, 1e-3, 0);
+  NEAR(moved_by("device: {model: yakopcic}", 0.2, 100e-9, &limit), 4000 * (exp(0.2) - exp(0.15)) * 100e-9,
+       1e-3, 0);
   NEAR(limit, 0.15, 1e-6, 0);
   assert_true(moved_by("device: {model: yakopcic}", 0.149, 100e-9, &limit) == 0 && limit == 0.149);
   NEAR(moved_by("device: {model: vteam}", 0.6, 100e-9, &limit), 10 * pow(0.2, 3) * 100e-9, 1e-3, 0);
@@ -173,6 +174,7 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads), cmocka_unit_test(test_against_gsl), cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads), cmocka_unit_test(test_against_gsl),
+                                     cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
