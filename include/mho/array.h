@@ -173,7 +173,8 @@ MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options 
                                  mho_errinfo *ei);
 MHO_API void mho_crossbar_free(mho_crossbar *x);
 /** Write weights as exactly as bounds, faults and the error of a verified write (device.write_error) allow.
- * A differential pair takes half each around its start, a single device all around its reference, of a one-sided pair one device all and the other rests.
+ * A differential pair takes half each around its start, a single device all around its reference, of a one-sided pair
+ * one device all and the other rests.
  *  @param w  [n], weights of cells first .. first+n-1.  @return how many were clipped. */
 MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w);
 /** Add to the weights as exactly as possible (scheme exact); a device whose conductance stays is not written. `step`
