@@ -132,8 +132,8 @@ typedef struct mho_crossbar_panels mho_crossbar_panels; /* the effective matrix 
 struct mho_crossbar {
   int rows, cols;
   struct mho_weights *weights; /* programmed ones, and what wires make of them: src/array/weights.h */
-  double read_voltage;  /* V of a line that is driven by an activity of 1 */
-  double w_max;         /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
+  double read_voltage;         /* V of a line that is driven by an activity of 1 */
+  double w_max;                /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
   mho_cells *pos, *neg; /* G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device
                          * of a pair, or a reference that is never pulsed */
   int mapping;          /* MHO_MAPPING_... */
@@ -201,8 +201,7 @@ MHO_API void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const m
 MHO_API double mho_crossbar_step(const mho_crossbar *x, double step);
 /** How many of the weights w, [n], the bounds of cells first .. first+n-1 cannot hold: what
  * mho_crossbar_set clips by more than rounding. Faulty cells play no part. */
-MHO_API size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n,
-                                   const mho_real *w);
+MHO_API size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n, const mho_real *w);
 /** Another w_max (of mho_crossbar_options: a single device's span is taken care of). Conductances
  * stay, so all weights scale with it; whoever brings weights calls it before they are written. */
 MHO_API void mho_crossbar_range(mho_crossbar *x, double w_max);
@@ -304,7 +303,8 @@ MHO_API void mho_disturb_apply(mho_disturb *d);
 enum { MHO_G_BINS = 20 };
 typedef struct mho_crossbar_stats {
   double w_mean, w_std, w_absmax;
-  double g_mean, g_std; /* S, of the devices that are written: both of a pair, no reference; NaN without devices */
+  double g_mean,
+      g_std; /* S, of the devices that are written: both of a pair, no reference; NaN without devices */
   int64_t g_hist
       [MHO_G_BINS]; /* cells in equal parts of the range, those outside in the outermost; 0 without devices */
   double saturated, stuck; /* fraction of cells within 1 % of a bound; faulty; NaN without devices */

@@ -136,11 +136,11 @@ struct mho_device_config {
   double stuck_on, stuck_off, open; /* fractions of cells */
   int law;                          /* of the spread: normal, lognormal, uniform */
   double spread_step, spread_asymmetry, spread_low, spread_high; /* device-to-device standard deviations */
-  char spread_of[MHO_TEXT_MAX];        /* "slope_up 0.05 slope_down 0.05": of the model's own parameters */
-  double endurance, endurance_range;   /* pulses, and what part of the range is left after them */
-  double leak, leak_spread, leak_rest; /* lifetime in updates, 0: none; its spread; where it leads */
+  char spread_of[MHO_TEXT_MAX];          /* "slope_up 0.05 slope_down 0.05": of the model's own parameters */
+  double endurance, endurance_range;     /* pulses, and what part of the range is left after them */
+  double leak, leak_spread, leak_rest;   /* lifetime in updates, 0: none; its spread; where it leads */
   double pulse_volts[2], pulse_width[2]; /* V and s of SET and RESET; 0: see mho_device_pulse_of */
-  double weak_threshold, weak_slope;   /* answer to a fraction of a pulse's voltage: mho_device_response */
+  double weak_threshold, weak_slope;     /* answer to a fraction of a pulse's voltage: mho_device_response */
   mho_drift_config drift;
   mho_read_noise_config read_noise;
   mho_iv_config iv;
@@ -200,12 +200,12 @@ typedef enum mho_fault { MHO_FAULT_NONE, MHO_FAULT_ON, MHO_FAULT_OFF, MHO_FAULT_
 typedef struct mho_cells {
   const mho_device_model *model;
   size_t n;
-  float *g;          /* [n] what is read */
-  float *state;      /* [n] what pulses move; the same array as g without write noise and levels */
-  float *rest;       /* [n] what state is rounded from, less state; NULL: nothing, see mho_device_model.fine */
-  uint8_t *fault;    /* [n] of mho_fault; NULL when no cell is faulty */
-  bool varied;       /* low and high are [n], else [MHO_DEVICE_BLOCK] */
-  float *low, *high; /* the cell's own bounds, normalized */
+  float *g;       /* [n] what is read */
+  float *state;   /* [n] what pulses move; the same array as g without write noise and levels */
+  float *rest;    /* [n] what state is rounded from, less state; NULL: nothing, see mho_device_model.fine */
+  uint8_t *fault; /* [n] of mho_fault; NULL when no cell is faulty */
+  bool varied;    /* low and high are [n], else [MHO_DEVICE_BLOCK] */
+  float *low, *high;                      /* the cell's own bounds, normalized */
   bool column_varies[MHO_DEVICE_COLUMNS]; /* col[k] is [n], else [MHO_DEVICE_BLOCK] */
   float *col[MHO_DEVICE_COLUMNS];
   void *shared;        /* of the model's prepare; nullable */

@@ -148,8 +148,8 @@ typedef struct mho_network_options {
   const mho_array_model *array;
   const void *array_params;
   const mho_array_config *array_config; /* nullable: defaults */
-  bool pulsed; /* trained devices are written by pulses, which array_config.write_select is about */
-  mho_pool *pool;                       /* nullable; for mho_network_refresh */
+  bool pulsed;    /* trained devices are written by pulses, which array_config.write_select is about */
+  mho_pool *pool; /* nullable; for mho_network_refresh */
   mho_seeds seeds;
   int features, classes;
   int channels, height, width; /* of the images */

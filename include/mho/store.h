@@ -46,7 +46,7 @@ typedef struct mho_run_row {
   double final_test_acc, best_test_acc, train_acc, val_acc;
   int best_epoch; /* 0: none */
   double pulses, energy_j;
-  char *error; /* nullable: why it failed */
+  char *error;  /* nullable: why it failed */
   char *kind;   /* trained (NULL in run_begin) or programmed */
   char *parent; /* nullable: id of the run that a programmed one has its weights from */
 } mho_run_row;

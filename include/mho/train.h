@@ -95,8 +95,8 @@ typedef struct mho_program_options {
  * programmed: program.c says with what config. Stops between two chips when the context says so.
  *  @return MHO_OK; MHO_EINTERRUPTED; MHO_ENOTFOUND for a folder without a config; MHO_EDATA for
  * weights of another network; errors of the config, the data and the store. */
-MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r,
-                            const mho_program_options *o, mho_errinfo *ei);
+MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r, const mho_program_options *o,
+                            mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- piecewise, for programs that do their own
  */

@@ -222,7 +222,8 @@ static void array_variance(mho_crossbar *x, size_t first, size_t n) {
   double unit = p->read_noise * x->w_max;
   if (!x->pos) {
     for (size_t i = first; i < first + n; i++)
-      o->variance[i] = (mho_real)(2 * p->read_noise * p->read_noise) * x->weights->programmed[i] * x->weights->programmed[i];
+      o->variance[i] = (mho_real)(2 * p->read_noise * p->read_noise) * x->weights->programmed[i] *
+                       x->weights->programmed[i];
     return;
   }
   const float *pos = mho_crossbar_shown(x, 0), *neg = mho_crossbar_shown(x, 1);

@@ -196,15 +196,15 @@ static void print_text(const options *o, const result *r, const char *id, int ep
   if (epoch > 0)
     snprintf(when, sizeof when, "after epoch %d", epoch);
   if (o->n_times == 1 && o->draws == 1) {
-    printf("run %s %s: %s accuracy %.2f %%, loss %.4f, %.1f steps, %lld unsettled", id, when,
-           o->part, 100 * v->accuracy, v->loss, v->settle_steps, (long long)v->unsettled);
+    printf("run %s %s: %s accuracy %.2f %%, loss %.4f, %.1f steps, %lld unsettled", id, when, o->part,
+           100 * v->accuracy, v->loss, v->settle_steps, (long long)v->unsettled);
     if (isfinite(v->time_s))
       printf(", settled in %.3g s", v->time_s);
     putchar('\n');
     return;
   }
-  printf("run %s %s, %s accuracy, %d draw%s of the noise\n%10s %8s %8s %8s\n", id, when, o->part,
-         o->draws, o->draws > 1 ? "s" : "", "after", "%", "std %", "loss");
+  printf("run %s %s, %s accuracy, %d draw%s of the noise\n%10s %8s %8s %8s\n", id, when, o->part, o->draws,
+         o->draws > 1 ? "s" : "", "after", "%", "std %", "loss");
   for (int i = 0; i < o->n_times; i++) {
     char std[16] = "-";
     if (o->draws > 1)

@@ -75,7 +75,7 @@ static const struct argp argp = {option_table,
 #define COLUMNS_FOR_PEOPLE                                                                                   \
   "id, coalesce(name, '') AS name, status, dataset, hidden, rule, device, scheme, seed, "                    \
   "iif(kind = 'programmed', kind, epochs_done || '/' || epochs) AS epochs, "                                 \
-  "printf('%.2f', 100*final_test_acc) AS \"last %\", "                                                                      \
+  "printf('%.2f', 100*final_test_acc) AS \"last %\", "                                                       \
   "printf('%.2f', 100*best_test_acc) AS \"best %\", printf('%.1f', wall_s) AS \"time s\", started"
 
 /* ---------------------------------------------------------------- config keys in SQL */

@@ -94,8 +94,7 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
               "pulses, clipped, printf('%.2f', wall_s) AS \"time s\" FROM epoch WHERE run_id = ?1 ORDER BY 1",
               ei);
   if (!err)
-    err = section(s, heading, r->id,
-                  "SELECT count(*) FROM layer_epoch WHERE run_id = ?1",
+    err = section(s, heading, r->id, "SELECT count(*) FROM layer_epoch WHERE run_id = ?1",
                   "SELECT name, rows || ' x ' || cols AS size, printf('%.4f', w_std) AS \"w std\", "
                   "printf('%.4f', w_absmax) AS \"w max\", iif(g_mean IS NULL, '-', printf('%.2f', "
                   "1e6*g_mean)) AS \"G uS\", "
@@ -106,12 +105,13 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
                   "(SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) ORDER BY layer",
                   ei);
   if (!err && is_programmed(r))
-    err = section(s, "written weights less those that were to be written", r->id,
-                  "SELECT count(*) FROM layer_epoch WHERE run_id = ?1 AND w_error IS NOT NULL",
-                  "SELECT name, printf('%.4g', w_range) AS \"w_max\", printf('%.3g', w_error) AS \"rms error\", "
-                  "printf('%.3g', 100*w_error/w_range) AS \"of w_max %\", printf('%.2f', 100*clipped) AS "
-                  "\"clipped %\" FROM layer_epoch WHERE run_id = ?1 AND epoch = 0 ORDER BY layer",
-                  ei);
+    err = section(
+        s, "written weights less those that were to be written", r->id,
+        "SELECT count(*) FROM layer_epoch WHERE run_id = ?1 AND w_error IS NOT NULL",
+        "SELECT name, printf('%.4g', w_range) AS \"w_max\", printf('%.3g', w_error) AS \"rms error\", "
+        "printf('%.3g', 100*w_error/w_range) AS \"of w_max %\", printf('%.2f', 100*clipped) AS "
+        "\"clipped %\" FROM layer_epoch WHERE run_id = ?1 AND epoch = 0 ORDER BY layer",
+        ei);
   if (!err)
     err =
         section(s, "observables", r->id,
@@ -165,12 +165,12 @@ static json_t *energy_terms(mho_store *s, const char *id) {
 
 static void print_json(mho_store *s, const mho_run_row *r) {
   json_t *config = json_loads(r->config, 0, NULL);
-  json_t *o = json_pack("{ss ss* ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name", r->name,
-                        "kind", r->kind, "parent", r->parent,
-                        "status", r->status, "config_hash", r->config_hash, "epochs_done", r->epochs_done,
-                        "seed", (json_int_t)r->seed, "code_version", r->code_version, "blas", r->blas, "host",
-                        r->host, "started", r->started, "ended", r->ended, "wall_s", r->wall_s, "best_epoch",
-                        r->best_epoch, "error", r->error, "config", config ? config : json_null());
+  json_t *o = json_pack("{ss ss* ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name",
+                        r->name, "kind", r->kind, "parent", r->parent, "status", r->status, "config_hash",
+                        r->config_hash, "epochs_done", r->epochs_done, "seed", (json_int_t)r->seed,
+                        "code_version", r->code_version, "blas", r->blas, "host", r->host, "started",
+                        r->started, "ended", r->ended, "wall_s", r->wall_s, "best_epoch", r->best_epoch,
+                        "error", r->error, "config", config ? config : json_null());
   const struct {
     const char *name;
     double v;

@@ -53,8 +53,7 @@ static void summary_text(const mho_page *p, char *buf, size_t capacity) {
   snprintf(buf, capacity, "%s %s, %s, %s: ", *rule ? rule : "training", hardware, network,
            mho_report_config_value(&p->config, "dataset", "name"));
   if (mho_report_is_programmed(&p->d))
-    mho_text_append(buf, capacity, "programmed, test accuracy %s.",
-                    mho_percent(r->final_test_acc, last));
+    mho_text_append(buf, capacity, "programmed, test accuracy %s.", mho_percent(r->final_test_acc, last));
   else if (r->best_epoch > 0)
     mho_text_append(buf, capacity, "best test accuracy %s in epoch %d (by %s), last %s.",
                     mho_percent(r->best_test_acc, best), r->best_epoch,
@@ -129,8 +128,7 @@ static void write_programmed_tiles(const mho_page *p) {
   const mho_run_row *r = &p->d.run;
   char a[MHO_NUMBER_MAX];
   fputs("<dl class=\"tiles\">\n", p->out);
-  tile(p, "Test accuracy", mho_percent(r->final_test_acc, a),
-       "of the weights as they were written");
+  tile(p, "Test accuracy", mho_percent(r->final_test_acc, a), "of the weights as they were written");
   if (isfinite(r->val_acc))
     tile(p, "Validation accuracy", mho_percent(r->val_acc, a), "held out of the training part");
   tile(p, "Programming pulses", mho_count(r->pulses, a), "%s",

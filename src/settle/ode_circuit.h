@@ -59,9 +59,9 @@ typedef struct ode_circuit {
   double *base[MHO_LAYERS_MAX];    /* [group x n] difference: free potentials, */
   double *settled[MHO_LAYERS_MAX]; /* and their activities */
   double *z[MHO_LAYERS_MAX];       /* [group x n] for the moment */
-  double **w;      /* [connections] weights of plain products among hidden layers, else NULL */
-  mho_real *x, *y; /* [group x widest layer] */
-  uint8_t *label;  /* [group] */
+  double **w;            /* [connections] weights of plain products among hidden layers, else NULL */
+  mho_real *x, *y;       /* [group x widest layer] */
+  uint8_t *label;        /* [group] */
   double *present_error; /* [group x classes] p - y that drives the error's lines, held or live */
   /* of the phase under way */
   const mho_settle_job *job;

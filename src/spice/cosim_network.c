@@ -142,8 +142,8 @@ static void find_logits(const bench *b, double *const *z, double *logits) {
     for (int s = 0; s < b->o->samples; s++)
       for (int r = 0; r < x->rows; r++)
         for (int c = 0; c < x->cols; c++)
-          logits[s * x->cols + c] +=
-              (double)k->scale * z[k->from][s * x->rows + r] * (double)mho_crossbar_matrix(x)[r * x->cols + c];
+          logits[s * x->cols + c] += (double)k->scale * z[k->from][s * x->rows + r] *
+                                     (double)mho_crossbar_matrix(x)[r * x->cols + c];
   }
 }
 

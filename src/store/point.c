@@ -27,8 +27,8 @@ static void add(SHA2_CTX *hash, const char *line) {
   SHA256Update(hash, (const uint8_t *)"\n", 1);
 }
 
-mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum,
-                             const char *kind, char hash[65], mho_errinfo *ei) {
+mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum, const char *kind,
+                             char hash[65], mho_errinfo *ei) {
   sqlite3_stmt *st;
   SHA2_CTX context;
   int64_t object;

@@ -85,8 +85,8 @@ char *mho_store_path_uri(const char *path, const char *options);
 /* point.c */
 
 /** The hash that runs share which differ in nothing but seeds; see there. */
-mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum,
-                             const char *kind, char hash[65], mho_errinfo *ei);
+mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum, const char *kind,
+                             char hash[65], mho_errinfo *ei);
 
 /* row.c: a table's columns and the members of the public struct that hold them */
 

@@ -87,8 +87,8 @@ static mho_err begin_run(mho_store *s, const mho_run_row *run, const char *study
   mho_run_row row = *run;
   if (!row.kind)
     row.kind = (char *)trained; /* only read */
-  mho_err err = mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "",
-                                     row.kind, point, ei);
+  mho_err err =
+      mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "", row.kind, point, ei);
   if (err)
     return err;
   row.status = (char *)running; /* only read */

@@ -37,8 +37,7 @@ static bool begins_with(const char *name, const char *head) {
 static effect effect_in_device(const mho_difference *d) {
   static const char *const meaning[] = {"model", "card",  "mapping", "weight_range", "g_min",
                                         "g_max", "start", "levels",  "zero_shift"};
-  if (begins_with(d->name, "read_noise.") || begins_with(d->name, "iv.") ||
-      begins_with(d->name, "drift."))
+  if (begins_with(d->name, "read_noise.") || begins_with(d->name, "iv.") || begins_with(d->name, "drift."))
     return READS;
   return is_one_of(d->name, meaning, MHO_COUNT(meaning)) ? MEANS : WRITES;
 }
@@ -73,13 +72,12 @@ static void cure(const mho_difference *d, int n, char *out, size_t capacity) {
     effect e = effect_of(&d[i]);
     const char *quote = strchr(d[i].b, ' ') ? "'" : "";
     if (e == MEANS || e == WRITES)
-      mho_text_append(out, capacity, " --set %s%s.%s=%s%s", quote, d[i].section, d[i].name, d[i].b,
-                      quote);
+      mho_text_append(out, capacity, " --set %s%s.%s=%s%s", quote, d[i].section, d[i].name, d[i].b, quote);
   }
 }
 
-mho_err mho_train_state_fits(const char *run, const mho_experiment *stored,
-                             const mho_experiment *asked, mho_errinfo *ei) {
+mho_err mho_train_state_fits(const char *run, const mho_experiment *stored, const mho_experiment *asked,
+                             mho_errinfo *ei) {
   mho_difference *d = mho_alloc(DIFFERENCES_MAX, sizeof *d);
   if (!d)
     return mho_fail(ei, MHO_ENOMEM, "no memory to compare configs");
@@ -134,13 +132,11 @@ mho_err mho_train_state_fits(const char *run, const mho_experiment *stored,
 
 /* The config of a stored run with overrides on top, which are written as users write, with units.
  */
-static mho_err with_overrides(const mho_registry *r, const mho_experiment *stored, const char *from,
-                              int n, const char *const *overrides, mho_experiment **out,
-                              mho_errinfo *ei) {
+static mho_err with_overrides(const mho_registry *r, const mho_experiment *stored, const char *from, int n,
+                              const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
   mho_config *c = NULL;
   char *yaml = mho_experiment_yaml(stored, true);
-  mho_err err =
-      yaml ? mho_config_new(&c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the config");
+  mho_err err = yaml ? mho_config_new(&c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the config");
   if (!err)
     err = mho_config_text(c, yaml, from, ei);
   for (int i = 0; i < n && !err; i++)
@@ -153,8 +149,7 @@ static mho_err with_overrides(const mho_registry *r, const mho_experiment *store
 }
 
 mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
-                                    const char *const *overrides, mho_experiment **out,
-                                    mho_errinfo *ei) {
+                                    const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
   mho_run_row row;
   mho_config *c = NULL;
   mho_experiment *stored = NULL;

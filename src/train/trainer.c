@@ -274,14 +274,16 @@ static void warn_of_reads(const mho_trainer *t) {
   double moved = mho_device_read_disturb(m, e->device.params, &e->device_config, v, seconds);
   double limit = mho_device_read_limit(m, e->device.params, &e->device_config, v);
   if (moved > 0 && limit > 0)
-    mho_log(t->ctx, MHO_LOG_WARNING,
-            "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s by up to %.2g of its "
-            "range, which is not simulated: lower array.read_voltage to %.3g V, below its threshold",
-            v, activity, seconds, m->entry.id, moved, limit / activity);
+    mho_log(
+        t->ctx, MHO_LOG_WARNING,
+        "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s by up to %.2g of its "
+        "range, which is not simulated: lower array.read_voltage to %.3g V, below its threshold",
+        v, activity, seconds, m->entry.id, moved, limit / activity);
   else if (moved > 0)
     mho_log(t->ctx, MHO_LOG_WARNING,
             "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s, which has no "
-            "threshold, by up to %.2g of its range, which is not simulated: a lower array.read_voltage would move it less",
+            "threshold, by up to %.2g of its range, which is not simulated: a lower array.read_voltage would "
+            "move it less",
             v, activity, seconds, m->entry.id, moved);
 }
 

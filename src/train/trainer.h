@@ -45,9 +45,9 @@ struct mho_trainer {
   mho_real **error;                      /* [n_layers] of [capacity x n] */
   uint8_t *label;                        /* [capacity] */
   double *layer_factor;                  /* [n_layers] on the gradient */
-  double *built_range; /* [n_trained] w_max as the config says, of drawn weights */
-  bool ranged;         /* w_max is that of weights that were brought: it is stored */
-  mho_real **brought;  /* [n_trained] of [weights] to be written; NULL but at the start */
+  double *built_range;                   /* [n_trained] w_max as the config says, of drawn weights */
+  bool ranged;                           /* w_max is that of weights that were brought: it is stored */
+  mho_real **brought;                    /* [n_trained] of [weights] to be written; NULL but at the start */
   double *nominal_step;                  /* [n_trained] mean weight change of a nominal pulse */
   mho_real **moment[MHO_PROGRAM_STATES]; /* [n_trained] of [weights]: the optimizer's */
   mho_real **accumulator;                /* [n_trained] of [weights]: the scheme's; NULL without */

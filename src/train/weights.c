@@ -54,16 +54,15 @@ static origin origin_of(const mho_experiment *e) {
               .chip = (double)mho_experiment_seeds(e).chip};
   snprintf(o.model, sizeof o.model, "%s", e->device.entry->id);
   snprintf(o.card, sizeof o.card, "%s", d->card);
-  mho_param_format(mho_params_find(mho_device_params, "mapping"), d, true, o.mapping,
-                   sizeof o.mapping);
+  mho_param_format(mho_params_find(mho_device_params, "mapping"), d, true, o.mapping, sizeof o.mapping);
   return o;
 }
 
 static bool is_same_device(const origin *a, const origin *b) {
   return a->known && b->known && !strcmp(a->model, b->model) && !strcmp(a->card, b->card) &&
          !strcmp(a->mapping, b->mapping) && a->g_min == b->g_min && a->g_max == b->g_max &&
-         a->weight_range == b->weight_range && a->start == b->start &&
-         a->zero_shift == b->zero_shift && (!a->zero_shift || a->chip == b->chip);
+         a->weight_range == b->weight_range && a->start == b->start && a->zero_shift == b->zero_shift &&
+         (!a->zero_shift || a->chip == b->chip);
 }
 
 static void matrices_free(matrices *m) {
@@ -77,10 +76,8 @@ static void matrices_free(matrices *m) {
 
 static mho_err matrices_of(const mho_crossbar *x, matrices *m, mho_errinfo *ei) {
   size_t n = (size_t)x->rows * (size_t)x->cols;
-  *m = (matrices){.rows = x->rows,
-                  .cols = x->cols,
-                  .w = mho_alloc(n, sizeof *m->w),
-                  .w_max = mho_crossbar_w_max(x)};
+  *m = (matrices){
+      .rows = x->rows, .cols = x->cols, .w = mho_alloc(n, sizeof *m->w), .w_max = mho_crossbar_w_max(x)};
   for (int k = 0; k < 2 && x->pos; k++)
     m->g[k] = mho_alloc(n, sizeof *m->g[k]);
   if (!m->w || (x->pos && (!m->g[0] || !m->g[1]))) {
@@ -202,8 +199,7 @@ static mho_err read_matrix(const char *folder, const char *name, const char *wha
     if (!(got.v[i] - got.v[i] == 0)) {
       int row = i / got.cols, column = i % got.cols;
       mho_matrix_free(&got);
-      return mho_fail_at(ei, MHO_EDATA, path, 0, "row %d, column %d is no finite number", row,
-                         column);
+      return mho_fail_at(ei, MHO_EDATA, path, 0, "row %d, column %d is no finite number", row, column);
     }
   if (m->rows && (got.rows != m->rows || got.cols != m->cols)) {
     err = mho_fail_at(ei, MHO_EDATA, path, 0, "%d x %d, the other matrices of %s are %d x %d", got.rows,
@@ -240,17 +236,14 @@ static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errin
   json_t *matrix = json_array();
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
-    json_array_append_new(matrix,
-                          json_pack("{ss si si sf}", "name", k->name, "rows", k->xb->rows, "cols",
-                                    k->xb->cols, "w_max", mho_crossbar_w_max(k->xb)));
+    json_array_append_new(matrix, json_pack("{ss si si sf}", "name", k->name, "rows", k->xb->rows, "cols",
+                                            k->xb->cols, "w_max", mho_crossbar_w_max(k->xb)));
   }
-  json_t *device =
-      json_pack("{ss ss ss sf sf sf sf sb sf}", "model", o.model, "card", o.card, "mapping",
-                o.mapping, "g_min", o.g_min, "g_max", o.g_max, "weight_range", o.weight_range,
-                "start", o.start, "zero_shift", o.zero_shift, "chip", o.chip);
-  json_t *all =
-      json_pack("{ss si so so so}", "mho", "weights", "version", 1, "device", device, "matrices",
-                matrix, "config", config ? json_loads(config, 0, NULL) : NULL);
+  json_t *device = json_pack("{ss ss ss sf sf sf sf sb sf}", "model", o.model, "card", o.card, "mapping",
+                             o.mapping, "g_min", o.g_min, "g_max", o.g_max, "weight_range", o.weight_range,
+                             "start", o.start, "zero_shift", o.zero_shift, "chip", o.chip);
+  json_t *all = json_pack("{ss si so so so}", "mho", "weights", "version", 1, "device", device, "matrices",
+                          matrix, "config", config ? json_loads(config, 0, NULL) : NULL);
   snprintf(path, sizeof path, "%s/" SIDECAR, folder);
   mho_err err = all ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for '%s'", path);
   if (!err && json_dump_file(all, path, JSON_INDENT(1) | JSON_REAL_PRECISION(17)))
@@ -287,10 +280,10 @@ static origin read_origin(const json_t *sidecar) {
   const char *model, *card, *mapping;
   int zero_shift;
   json_t *device = json_object_get(sidecar, "device");
-  o.known = device && !json_unpack(device, "{ss ss ss sF sF sF sF sb sF}", "model", &model, "card",
-                                   &card, "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max,
-                                   "weight_range", &o.weight_range, "start", &o.start, "zero_shift",
-                                   &zero_shift, "chip", &o.chip);
+  o.known =
+      device && !json_unpack(device, "{ss ss ss sF sF sF sF sb sF}", "model", &model, "card", &card,
+                             "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max, "weight_range",
+                             &o.weight_range, "start", &o.start, "zero_shift", &zero_shift, "chip", &o.chip);
   if (!o.known)
     return o;
   o.zero_shift = zero_shift;
@@ -385,9 +378,7 @@ typedef struct manner {
 /* w_max for weights that are brought: what holds the largest of them, and unless that is all that
  * is wanted no less than the config gives drawn weights, so that there is room to learn. */
 static double range_for(const mho_trainer *t, int c, const matrices *m, bool tight) {
-  enum {
-    LEAST_REACH = 20
-  }; /* 1/reach; devices that start closer to a bound must be written otherwise */
+  enum { LEAST_REACH = 20 }; /* 1/reach; devices that start closer to a bound must be written otherwise */
   double reach = mho_crossbar_reach(t->net->connection[c].xb), top = 0;
   size_t n = (size_t)m->rows * (size_t)m->cols;
   for (size_t i = 0; i < n; i++)
@@ -425,15 +416,14 @@ static mho_err bring(mho_trainer *t, int c, const matrices *m, bool as_they_are,
   size_t n = (size_t)x->rows * (size_t)x->cols;
   mho_real *w = t->brought[c];
   if (m->rows != x->rows || m->cols != x->cols)
-    return mho_fail(ei, MHO_EDATA, "the weights of %s are %d x %d, the network's are %d x %d",
-                    k->name, m->rows, m->cols, x->rows, x->cols);
+    return mho_fail(ei, MHO_EDATA, "the weights of %s are %d x %d, the network's are %d x %d", k->name,
+                    m->rows, m->cols, x->rows, x->cols);
   for (size_t i = 0; i < n; i++)
     w[i] = (mho_real)m->w[i];
   for (size_t i = 0; i < n; i++)
     if (!isfinite(m->w[i]))
       return mho_fail(ei, MHO_EDATA,
-                      "a weight of %s is no finite number: the training that it is from diverged",
-                      k->name);
+                      "a weight of %s is no finite number: the training that it is from diverged", k->name);
   if (x->pos && m->g[0] && as_they_are) {
     *clipped = beyond_bounds(x, m);
     set_bank(x->pos, m->g[0]);
@@ -473,8 +463,7 @@ static void tell_clipped(const mho_trainer *t, const size_t *clipped) {
     off_middle |= clipped[c] && mho_crossbar_reach(k->xb) < 0.9;
   }
   if (*list)
-    mho_log(t->ctx, MHO_LOG_WARNING, "weights beyond the bounds of their cells are clipped: %s; %s",
-            list,
+    mho_log(t->ctx, MHO_LOG_WARNING, "weights beyond the bounds of their cells are clipped: %s; %s", list,
             off_middle ? "bring device.start to mid range, or raise device.weight_range"
                        : "raise device.weight_range");
 }
@@ -487,8 +476,8 @@ static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei
   matrices *m = mho_alloc((size_t)n, sizeof *m);
   double *w_max = mho_alloc((size_t)n, sizeof *w_max);
   size_t *clipped = mho_alloc((size_t)n, sizeof *clipped);
-  mho_err err = m && w_max && clipped ? new_brought(t, ei)
-                                      : mho_fail(ei, MHO_ENOMEM, "no memory for weights");
+  mho_err err =
+      m && w_max && clipped ? new_brought(t, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for weights");
   for (int c = 0; c < n && !err; c++) {
     const char *name = t->net->connection[c].name;
     err = read_source(s, name, &m[c], ei);
@@ -529,8 +518,7 @@ static mho_err take_folder(mho_trainer *t, const char *folder, manner how, mho_e
   return err;
 }
 
-static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manner how,
-                        mho_errinfo *ei) {
+static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manner how, mho_errinfo *ei) {
   char id[MHO_ID_MAX];
   mho_registry *r = NULL;
   mho_experiment *e = NULL;
