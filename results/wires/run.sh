@@ -65,7 +65,7 @@ for part in ${*:-digits mnist write tables}; do
             case $device in # pulses of about 2e-3 of the range
             linear,*) keys="--set device.step_up=0.002 --set device.step_down=0.002 --set device.weak_pulse.slope=${device#linear,}" ;;
             vteam,*) keys="--set device.width=0.25ms" ;;
-            yakopcic,*) keys="--set device.width=1.3us" ;;
+            yakopcic,*) keys="--set device.width=1.3us --set array.read_voltage=0.1V" ;; # reads below its thresholds of .16 and .15 V
             *) keys="" ;;
             esac
             name="write-$device-$select-$ohm-$seed"

@@ -222,6 +222,11 @@ static void targets(const mho_crossbar *x, size_t first, int m, const mho_real *
   mho_real unit = (mho_real)(1 / x->w_max);
   for (int i = 0; i < m; i++) {
     float d = (float)(unit * v[i]);
+    if (relative && v[i] == 0) { /* nothing is asked of it: no pair is written anew */
+      p[i] = g_pos[i];
+      q[i] = g_neg[i];
+      continue;
+    }
     switch (x->mapping) {
     case MHO_MAPPING_DIFFERENTIAL:
       p[i] = (relative ? g_pos[i] : (float)x->pos->config.start) + 0.5f * d;

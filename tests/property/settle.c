@@ -253,7 +253,7 @@ static void test_threads_and_resume(void **state) {
 
 /* A checkpoint of before states had rests opens: they are 0. */
 static void test_checkpoint_without_rests(void **state) {
-  enum { VERSION = 8, SIZE = 16, WITH_RESTS = 1 << 20 }; /* places in the header */
+  enum { VERSION = 8, SIZE = 16, WITH_RESTS = 1 << 22 }; /* places in the header */
   mho_experiment *e = experiment(
       "network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_down: 9}\nupdate: {scheme: pulses}\n");
   mho_blob b = train(e, 1, 1, NULL);
