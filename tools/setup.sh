@@ -1,7 +1,7 @@
 # setup.sh - for ./quickstart and ./check: install what is missing from Debian, and build into ./build.
 # Sourced with the working directory at the top of the tree.
 
-packages="gcc libc6-dev pkg-config meson ninja-build python3
+packages="gcc libc6-dev pkg-config meson ninja-build python3 python3-numpy python3-scipy
   libgsl-dev libopenblas-dev libsuitesparse-dev libsqlite3-dev libyaml-dev libjansson-dev libsmartcols-dev
   libmd-dev zlib1g-dev libcurl4-openssl-dev libngspice0-dev ngspice libcmocka-dev gnuplot-nox"
 [ "$(uname -m)" != x86_64 ] || packages="$packages libxsmm-dev"

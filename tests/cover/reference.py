@@ -23,33 +23,40 @@ def effective_conductance(g, r_word, r_bit):
       w(i, j): (w(i, j) - w(i, j-1))/r_word + (w(i, j) - w(i, j+1))/r_word + G (w - b) = 0,  w(i, -1) = V[i]
       b(i, j): (b(i, j) - b(i-1, j))/r_bit  + (b(i, j) - b(i+1, j))/r_bit  + G (b - w) = 0,  b(rows, j) = 0 V
     """
-    rows, cols = g.shape
-    n = rows * cols
-    word = np.arange(n).reshape(rows, cols)
-    bit = n + word
-    law = scipy.sparse.lil_matrix((2 * n, 2 * n))
-    source = np.zeros((2 * n, rows))
+    law, source, word, bit = lines(g.shape, r_word, r_bit)
+    law = scipy.sparse.csc_matrix(law + cells(g, word, bit))
+    voltage = scipy.sparse.linalg.splu(law).solve(source)
+    return (voltage[bit[-1], :] / r_bit).T
 
-    def join(a, b, conductance):
-        law[a, a] += conductance
-        law[b, b] += conductance
-        law[a, b] -= conductance
-        law[b, a] -= conductance
 
-    for i in range(rows):
-        for j in range(cols):
-            join(word[i, j], bit[i, j], g[i, j])
-            if j > 0:
-                join(word[i, j - 1], word[i, j], 1 / r_word)
-            if i > 0:
-                join(bit[i - 1, j], bit[i, j], 1 / r_bit)
-    for i in range(rows):  # the driver of unit voltage
-        law[word[i, 0], word[i, 0]] += 1 / r_word
-        source[word[i, 0], i] = 1 / r_word
-    for j in range(cols):  # virtual ground
-        law[bit[-1, j], bit[-1, j]] += 1 / r_bit
-    voltage = scipy.sparse.linalg.splu(law.tocsc()).solve(source)
-    return (voltage[bit[-1, :], :] / r_bit).T
+def lines(shape, r_word, r_bit):
+    """Kirchhoff's law of the wires alone: law [nodes x nodes] (S), source [nodes x rows] (S), numbers of the nodes."""
+    rows, cols = shape
+    word = np.arange(rows * cols).reshape(rows, cols)
+    bit = rows * cols + word
+    law = np.zeros((2 * rows * cols, 2 * rows * cols))
+    source = np.zeros((2 * rows * cols, rows))
+    for a, b, r in ((word[:, :-1], word[:, 1:], r_word), (bit[:-1], bit[1:], r_bit)):
+        join(law, a, b, 1 / r)
+    law[word[:, 0], word[:, 0]] += 1 / r_word  # the drivers
+    source[word[:, 0], np.arange(rows)] = 1 / r_word
+    law[bit[-1], bit[-1]] += 1 / r_bit  # virtual ground
+    return law, source, word, bit
+
+
+def join(law, a, b, conductance):
+    """Add a conductance between the nodes a and b; each pair once."""
+    np.add.at(law, (a, a), conductance)
+    np.add.at(law, (b, b), conductance)
+    np.add.at(law, (a, b), -conductance)
+    np.add.at(law, (b, a), -conductance)
+
+
+def cells(g, word, bit):
+    """Kirchhoff's law of the cells alone."""
+    law = np.zeros((2 * word.size, 2 * word.size))
+    join(law, word, bit, g)
+    return law
 
 
 def through_wires(g_pos, g_neg, wires):
@@ -97,24 +104,49 @@ def drifted(g, drift, t, g_min, g_max):
     return g_min + part * (g_max - g_min)
 
 
-def current(g, v, iv):
-    """Current (A) of cells g at voltages v (V) by an I-V law.
+def current_terms(g, iv, read_voltage):
+    """The current of cells g at v read_voltage as a sum of f(v) M: [(f, M)], M in S, over read_voltage.
 
     ohmic: G V;  sinh: G sinh(b V)/b;  polynomial: G (V + k2 V^2 + k3 V^3);
     hfo2: G V + NL2 V^2 + NL3 V^3 with Milo's fit (IEEE T-ED 68, 3832, 2021) in x = log10 G, for 50 to 225 uS;
     outside the curvature keeps the part of G V that it has at the end of that range.
     """
     if iv['law'] == 'ohmic':
-        return g * v
+        return [(lambda v: v, g)]
     if iv['law'] == 'sinh':
-        return g * np.sinh(iv['b'] * v) / iv['b']
+        b = iv['b'] * read_voltage
+        return [(lambda v: np.sinh(b * v) / b, g)]
     if iv['law'] == 'polynomial':
-        return g * (v + iv['k2'] * v ** 2 + iv['k3'] * v ** 3)
+        k2, k3 = iv['k2'] * read_voltage, iv['k3'] * read_voltage ** 2
+        return [(lambda v: v + k2 * v ** 2 + k3 * v ** 3, g)]
     inside = np.clip(g, 50e-6, 225e-6)
     x = np.log10(inside)
     nl2 = 1.388e-4 * x ** 3 + 1.541e-3 * x ** 2 + 5.711e-3 * x + 7.063e-3
     nl3 = 8.871e-5 * x ** 2 + 6.7919e-4 * x + 1.2968e-3
-    return g * v + g / inside * (nl2 * v ** 2 + nl3 * v ** 3)
+    return [(lambda v: v, g), (lambda v: v ** 2, g / inside * nl2 * read_voltage),
+            (lambda v: v ** 3, g / inside * nl3 * read_voltage ** 2)]
+
+
+def currents_between_wires(g, v_in, r_word, r_bit, iv):
+    """Currents (A) of one tile of cells with an I-V law, at input voltages v_in, by Newton's method on Kirchhoff's law.
+
+    Unknown are the voltages of all nodes, of word lines and then of bit lines; a cell carries I(G, V_word - V_bit).
+    """
+    law, source, word, bit = lines(g.shape, r_word, r_bit)
+    v = np.linalg.solve(law + cells(g, word, bit), source @ v_in)
+    (bend, _), = current_terms(g, iv, 1.0)
+    for _ in range(50):
+        across = v[word] - v[bit]
+        amps = g * bend(across)
+        slope = g * (bend(across + 1e-6) - bend(across - 1e-6)) / 2e-6
+        rest = law @ v - source @ v_in
+        np.add.at(rest, word, amps)
+        np.add.at(rest, bit, -amps)
+        step = np.linalg.solve(law + cells(slope, word, bit), rest)
+        v = v - step
+        if np.abs(step).max() < 1e-15:
+            break
+    return v[bit[-1]] / r_bit
 
 
 # ---------------------------------------------------------------- circuits around a crossbar
@@ -134,44 +166,51 @@ class Crossbar:
     """
 
     def __init__(self, g_pos, g_neg, g_unit, wires=None, iv=None, read_voltage=0.2, circuits=None, fixed_current=False):
-        self.g_pos, self.g_neg = through_wires(g_pos, g_neg, wires)
-        self.g_unit = g_unit
-        self.iv = iv or {'law': 'ohmic'}
-        self.read_voltage = read_voltage
+        pos, neg = through_wires(g_pos, g_neg, wires)
+        self.g_unit, self.shape = g_unit, g_pos.shape
+        self.g_pos, self.g_neg = g_pos, g_neg
         self.circuits = circuits or {}
-        self.w = (self.g_pos - self.g_neg) / g_unit
+        iv = iv or {'law': 'ohmic'}
+        # Between wires a law is an approximation on the effective matrix: bent voltages go through the wires; the
+        # curvature of hfo2, which is another one for every cell, is that of the cells alone.
+        linear = zip(current_terms(pos, iv, read_voltage)[:1], current_terms(neg, iv, read_voltage)[:1])
+        curved = zip(current_terms(g_pos, iv, read_voltage)[1:], current_terms(g_neg, iv, read_voltage)[1:])
+        self.terms = [(f, (p - n) / g_unit) for pair in (linear, curved) for (f, p), (_, n) in pair]
         sigma = self.circuits.get('sigma', 0)
         negative = 0 if fixed_current else g_neg ** 2  # a fixed current has no noise
         self.variance = sigma ** 2 * (g_pos ** 2 + negative) / g_unit ** 2
-        self.deviates = [np.zeros(self.w.shape[1]), np.zeros(self.w.shape[0])]
+        self.deviates = [0, 0]
 
-    def draw(self, rng):
-        """New noise of every line, forward and transposed; it stays for all reads of a sample."""
-        self.deviates = [rng.standard_normal(n) for n in (self.w.shape[1], self.w.shape[0])]
+    def draw(self, rng, n):
+        """New noise of every line for n samples, forward and transposed; it stays for all reads of a sample."""
+        self.deviates = [rng.standard_normal((n, self.shape[1])), rng.standard_normal((n, self.shape[0]))]
 
     def read(self, x, transposed=False, neurons_in=True, neurons_out=True):
-        """y = x W, or W x transposed, as the circuits bring it out. x in units of an activity, [inputs]."""
+        """y = x W, or x W^T, as the circuits bring it out; x [n x inputs] in units of an activity."""
         c = self.circuits
-        analog = c.get('analog', False)
-        if c.get('dac_bits') and not (analog and neurons_in):
+        if c.get('dac_bits') and not (c.get('analog') and neurons_in):
             x = quantized(x, c['dac_bits'], 1)
-        convert = c.get('adc_bits') and not (analog and neurons_out)
-        g_pos, g_neg = (self.g_pos.T, self.g_neg.T) if transposed else (self.g_pos, self.g_neg)
-        variance = self.variance.T if transposed else self.variance
-        depth = c['depth'][transposed] if convert else len(x)
+        converted = c.get('adc_bits') and not (c.get('analog') and neurons_out)
+        depth = c['depth'][transposed] if converted else x.shape[1]
         y = 0
-        for first in range(0, len(x), depth):
+        for first in range(0, x.shape[1], depth):
             part = np.s_[first:first + depth]
-            volt = (x[part] * self.read_voltage)[:, None]
-            amps = current(g_pos[part], volt, self.iv) - current(g_neg[part], volt, self.iv)
-            sums = amps.sum(0) / (self.g_unit * self.read_voltage)
-            if c.get('sigma'):
-                sums = sums + np.sqrt((x[part] ** 2) @ variance[part]) * self.deviates[int(transposed)]
-            y = y + (quantized(sums, c['adc_bits'], c['full_scale']) if convert else sums)
+            y = y + self.sums(x[:, part], part, transposed, converted)
         return y
 
+    def sums(self, x, part, transposed, converted):
+        """What one tile of inputs gives, after its converter if there is one."""
+        c = self.circuits
+        sums = 0
+        for f, m in self.terms:
+            sums = sums + f(x) @ (m.T if transposed else m)[part]
+        if c.get('sigma'):
+            variance = x ** 2 @ (self.variance.T if transposed else self.variance)[part]
+            sums = sums + np.sqrt(variance) * self.deviates[int(transposed)]
+        return quantized(sums, c['adc_bits'], c['full_scale']) if converted else sums
 
-# ---------------------------------------------------------------- networks
+
+# ---------------------------------------------------------------- networks: states are arrays [n x units]
 
 RHO = {
     'tanh': np.tanh,
@@ -181,8 +220,13 @@ RHO = {
 
 
 def softmax(a):
-    p = np.exp(a - a.max())
-    return p / p.sum()
+    p = np.exp(a - a.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)
+
+
+def losses(logits, label):
+    """Cross-entropy of every sample."""
+    return -np.log(softmax(logits)[np.arange(len(label)), label])
 
 
 class Dense:
@@ -191,16 +235,15 @@ class Dense:
     def __init__(self, crossbar, inputs, from_image=False, to_readout=False):
         self.crossbar = crossbar
         self.inputs = inputs
-        self.bias = crossbar.w.shape[0] > inputs
-        self.ends = {'neurons_in': not from_image, 'neurons_out': not to_readout}
+        self.bias = crossbar.shape[0] > inputs
+        self.neurons_in, self.neurons_out = not from_image, not to_readout
 
     def forward(self, z):
-        x = np.append(z, 1.0) if self.bias else z
-        return self.crossbar.read(x, **self.ends)
+        x = np.hstack([z, np.ones((len(z), 1))]) if self.bias else z
+        return self.crossbar.read(x, False, self.neurons_in, self.neurons_out)
 
     def back(self, e):
-        y = self.crossbar.read(e, transposed=True, neurons_in=self.ends['neurons_out'], neurons_out=True)
-        return y[:self.inputs]
+        return self.crossbar.read(e, True, self.neurons_out, True)[:, :self.inputs]
 
 
 class Convolution:
@@ -211,137 +254,124 @@ class Convolution:
 
     def __init__(self, crossbar, channels, height, width, kernel, from_image):
         self.dense = Dense(crossbar, channels * kernel * kernel, from_image)
+        self.crossbar = crossbar
         self.shape = (channels, height, width)
         self.kernel = kernel
-        self.out = (height - kernel + 1, width - kernel + 1, crossbar.w.shape[1])
+        self.out = (height - kernel + 1, width - kernel + 1)
 
     def forward(self, z):
-        image = z.reshape(self.shape)
-        out = np.empty(self.out)
+        image = z.reshape(len(z), *self.shape)
+        out = []
         for y in range(self.out[0]):
             for x in range(self.out[1]):
-                patch = image[:, y:y + self.kernel, x:x + self.kernel]
-                out[y, x, :] = self.dense.forward(patch.ravel())
-        return out.ravel()
+                patch = image[:, :, y:y + self.kernel, x:x + self.kernel]
+                out.append(self.dense.forward(patch.reshape(len(z), -1)))
+        return np.hstack(out)
 
 
 class Pool:
     """Maximum over size x size windows; feedback goes to the winner of each, the first one of equals."""
 
     def __init__(self, channels, height, width, size):
-        self.shape = (height, width, channels)
-        self.size = size
+        at = np.arange(height * width * channels).reshape(height, width, channels)
+        self.windows = []  # [windows x units of a window], position after position, channels side by side
+        for y in range(height // size):
+            for x in range(width // size):
+                for c in range(channels):
+                    self.windows.append(at[y * size:(y + 1) * size, x * size:(x + 1) * size, c].ravel())
+        self.windows = np.array(self.windows)
 
     def winners(self, z):
-        """Numbers of the winning units, position after position, channels side by side."""
-        height, width, channels = self.shape
-        z = z.reshape(self.shape)
-        at = np.arange(z.size).reshape(self.shape)
-        out = []
-        for y in range(height // self.size):
-            for x in range(width // self.size):
-                for c in range(channels):
-                    window = np.s_[y * self.size:(y + 1) * self.size, x * self.size:(x + 1) * self.size, c]
-                    out.append(at[window].ravel()[np.argmax(z[window])])
-        return np.array(out)
+        """[n x windows] numbers of the winning units."""
+        best = np.argmax(z[:, self.windows], axis=2)
+        return np.take_along_axis(self.windows[None], best[:, :, None], axis=2)[:, :, 0]
 
 
 class Network:
     """Layers 0 (input), 1 .. L (hidden), L + 1 (read-out) and what joins them.
 
-    reads: {(from, to): Dense or Convolution}, from < to; links back: feedback, a set of (from, to) with from > to,
-    each the transposed read of (to, from). alpha scales links between hidden layers, beta those that lead back.
+    reads: {(from, to): Dense or Convolution}, from < to; feedback: a set of (from, to), from > to, each the transposed
+    read of (to, from). alpha scales links between hidden layers, beta those that lead back from one of them.
     """
 
-    def __init__(self, sizes, reads, feedback, rho, alpha, beta, pools=None):
+    def __init__(self, sizes, reads, feedback, rho, alpha, beta, pools):
         self.sizes, self.reads, self.feedback = sizes, reads, feedback
         self.rho, self.alpha, self.beta = RHO[rho], alpha, beta
-        self.pools = pools or {}
+        self.pools = pools
         self.last = len(sizes) - 1
 
     def pooled(self, layer, z):
-        return z[layer][self.pools[layer].winners(z[layer])] if layer in self.pools else z[layer]
-
-    def into(self, layer, z, winners):
-        """Summed input of a layer without the nudge."""
-        a = np.zeros(self.sizes[layer])
-        for (source, target), read in self.reads.items():
-            if target == layer:
-                scale = self.alpha if source > 0 and target < self.last else 1
-                a += scale * read.forward(self.pooled(source, z))
-        for source, target in self.feedback:
-            if target == layer and source < self.last:
-                a += self.beta * self.spread(layer, self.reads[target, source].back(z[source]), winners)
-        return a
+        """Activity as links out of the layer read it."""
+        if layer not in self.pools:
+            return z[layer]
+        return np.take_along_axis(z[layer], self.pools[layer].winners(z[layer]), 1)
 
     def spread(self, layer, back, winners):
         """What leads back into a pooled layer goes to the winners of its windows."""
         if layer not in self.pools:
             return back
-        out = np.zeros(self.sizes[layer])
-        out[winners[layer]] = back
+        out = np.zeros((len(back), self.sizes[layer]))
+        np.put_along_axis(out, winners[layer], back, 1)
         return out
 
-    def readout(self, z):
-        a = np.zeros(self.sizes[-1])
+    def into(self, layer, z, winners):
+        """Summed input of a layer without the nudge: alpha sum z W + beta sum z W^T."""
+        a = np.zeros((len(z[0]), self.sizes[layer]))
         for (source, target), read in self.reads.items():
-            if target == self.last:
-                a += read.forward(self.pooled(source, z))
+            if target == layer:
+                scale = self.alpha if source > 0 and target < self.last else 1
+                a = a + scale * read.forward(self.pooled(source, z))
+        for source, target in self.feedback:
+            if target == layer and source < self.last:
+                a = a + self.beta * self.spread(layer, self.reads[target, source].back(z[source]), winners)
         return a
 
+    def readout(self, z):
+        return self.into(self.last, z, None)
+
     def error(self, z, label):
+        """p - y of the softmax read-out."""
         p = softmax(self.readout(z))
-        p[label] -= 1
+        p[np.arange(len(label)), label] -= 1
         return p
 
     def nudge_into(self, layer, e, strength, winners):
-        """-beta_f (p - y) B of the links from the read-out."""
-        a = np.zeros(self.sizes[layer])
-        if (self.last, layer) in self.feedback:
-            a -= strength * self.spread(layer, self.reads[layer, self.last].back(e), winners)
-        return a
+        """-beta_f (p - y) W_L^T, over the links from the read-out."""
+        if (self.last, layer) not in self.feedback:
+            return 0
+        return -strength * self.spread(layer, self.reads[layer, self.last].back(e), winners)
 
-    def choose(self, z):
-        return {layer: pool.winners(z[layer]) for layer, pool in self.pools.items()}
+    def settle(self, image, label, order='sweep', steps=0, start=None, strength=0.0, live=False):
+        """States of a phase: [image, h1, ..., hL].
 
-    def settle(self, image, label, strength=0.0, live=False, start=None, order='sweep', steps=0, hold=True, all_steps=None):
-        """States of a phase: [image, h1, ..., hL]. strength: beta_f of the nudged phase, which begins at start.
-
-        steps 0: until nothing changes by more than 1e-13. order: sweep (newest neighbours, from the read-out down when
-        nudged) or synchronous. hold: keep the winners of poolings from the first sweep on, or choose them in every step.
+        start, strength: those of a nudged phase, which begins at the free states with beta_f; live: the error is that
+        of the present states. order: synchronous, all layers at once; or sweep, each with the newest neighbours, from
+        the read-out down when nudged. steps: most of them; without, states must come to rest.
+        In sweeps the winners of poolings are those of the first one; the synchronous map chooses them in every step.
         """
-        hidden = list(range(1, self.last))
-        z = [image.copy()] + [np.zeros(n) for n in self.sizes[1:-1]]
-        if start is not None:
-            z = [v.copy() for v in start]
-        held = self.error(z, label) if strength and not live else None
-        winners = self.choose(z)
-        if start is not None and hold:
-            winners = start.winners
-        for t in range(steps or 20000):
-            e = self.error(z, label) if strength and live else held
-            before = [v.copy() for v in z]
-            source = before if order == 'synchronous' else z
+        hidden = range(1, self.last)
+        z = States([v.copy() for v in start]) if start else States([image] + [np.zeros((len(image), n)) for n in self.sizes[1:-1]])
+        z.winners = dict(start.winners) if start else {k: pool.winners(z[k]) for k, pool in self.pools.items()}
+        error = self.error(z, label) if strength else None
+        for t in range(steps or 3000):
+            before = list(z)
+            winners = dict(z.winners)
+            if live and strength:
+                error = self.error(z, label)
             for layer in reversed(hidden) if strength and order == 'sweep' else hidden:
-                a = self.into(layer, source, winners)
+                a = self.into(layer, before if order == 'synchronous' else z, winners)
                 if strength:
-                    a += self.nudge_into(layer, e, strength, winners)
+                    a = a + self.nudge_into(layer, error, strength, winners)
                 z[layer] = self.rho(a)
-                if layer in self.pools and not hold and order == 'sweep':
-                    winners[layer] = self.pools[layer].winners(z[layer])
-                if layer in self.pools and hold and t == 0 and start is None:
-                    winners[layer] = self.pools[layer].winners(z[layer])
-            if order == 'synchronous' and not hold:
-                winners = self.choose(z)
+                if layer in self.pools and (order == 'synchronous' or (t == 0 and not strength)):
+                    z.winners[layer] = self.pools[layer].winners(z[layer])
+                    winners = winners if order == 'synchronous' else z.winners
             change = max(np.abs(a - b).max() for a, b in zip(z[1:], before[1:]))
-            if not steps and change < 1e-13:
+            if not np.isfinite(change) or change < 1e-13:
                 break
-        else:
-            if not steps:
-                raise NotSettled(f'still moves by {change:.1e}')
-        out = States(z)
-        out.winners = winners
-        return out
+        if not np.isfinite(change) or (not steps and change > 1e-11):
+            raise NotSettled(f'states still move by {change:.1e}')
+        return z
 
 
 class States(list):
@@ -349,8 +379,4 @@ class States(list):
     winners = None
 
     def hidden(self):
-        return np.concatenate(self[1:])
-
-
-def loss(logits, label):
-    return -np.log(softmax(logits)[label])
+        return np.hstack(self[1:])
