@@ -258,7 +258,7 @@ def show_settle(cell, name):
     net = network(cell, name)
     if cell['array'] == 'noise':
         return noisy_settle(cell, name, net)
-    got = parse_states(call(MHO, 'settle', *words_of(cell, name), '--sample', str(SAMPLE), *after_of(cell)))
+    got = parse_states(call(MHO, 'settle', *words_of(cell, name), '--threads', '1', '--sample', str(SAMPLE), *after_of(cell)))
     want = [z.hidden()[0] for z in phases(cell, net, [SAMPLE])]
     return [(phase, np.abs(g - w).max(), margin(cell, w)) for phase, g, w in zip(('free', 'nudged'), got, want)]
 
@@ -276,7 +276,7 @@ def noisy_settle(cell, name, net):
     """
     got = []
     for seed in range(DRAWS):
-        text = call(MHO, 'settle', *words_of(cell, name), '--set', f'train.seeds.noise={seed}', '--sample', str(SAMPLE),
+        text = call(MHO, 'settle', *words_of(cell, name), '--threads', '1', '--set', f'train.seeds.noise={seed}', '--sample', str(SAMPLE),
                     *after_of(cell))
         got.append(parse_states(text))
     draw(net, REFERENCE_DRAWS)
