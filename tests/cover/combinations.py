@@ -1,7 +1,10 @@
-"""What is combined: dimensions with their values, pairs that mho must refuse, and a small array that covers all pairs.
+"""What is combined: dimensions with their values, pairs that mho must refuse, and a small array
+that covers all pairs.
 
-A cell is a dict {dimension: value}. Its config keys follow from KEYS, its expected answer from REFUSED: where a rule
-there applies, mho must say that sentence with exit code 2; anywhere else it must give the right numbers.
+A cell is a dict {dimension: value}. Its config keys follow from KEYS, its expected answer from
+REFUSED: where a rule
+there applies, mho must say that sentence with exit code 2; anywhere else it must give the right
+numbers.
 """
 import itertools
 import random
@@ -92,11 +95,14 @@ def network_keys(cell):
 
 def is_converted(cell):
     """Whether states that are shown pass converters: netlists and mho cosim leave those out."""
-    return cell['array'] in ('converters', 'analog') and (cell['verb'] in ('settle', 'eval') or cell['given'] == 'training')
+    shown = cell['verb'] in ('settle', 'eval') or cell['given'] == 'training'
+    return cell['array'] in ('converters', 'analog') and shown
 
 
 def reading_keys(cell):
-    """What may also be given when a trained network is looked at: settler, array, wires, I-V law and drift."""
+    """What may also be given when a trained network is looked at: settler, array, wires, I-V law
+    and drift.
+    """
     keys = {'settle.method': cell['settler'], 'rule.error': cell['error'], **CIRCUIT_KEYS[cell['array']],
             'array.read_voltage': f'{READ_VOLTAGE} V'}
     if cell['settler'] in ('sweep', 'synchronous'):
@@ -129,9 +135,11 @@ PERIPHERY = ['periphery', 'noise', 'converters', 'analog']
 
 
 class Rule:
-    """In cells where every named dimension has one of these values mho says a sentence in which `says` is found.
+    """In cells where every named dimension has one of these values mho says a sentence in which
+    `says` is found.
 
-    Values of the settler, the array and what is read are given at training or at the verb; mho export takes none.
+    Values of the settler, the array and what is read are given at training or at the verb; mho
+    export takes none.
     """
 
     def __init__(self, says, **where):
@@ -156,21 +164,24 @@ REFUSED = [
     Rule('wires are in the netlist of a crossbar', wires=WIRED, verb=WHOLE),
     Rule('network with convolutions or biases has no netlist', topology='conv', verb=WHOLE),
     Rule('network with convolutions or biases has no netlist', biases='with', verb=WHOLE),
-    Rule('device.iv.law is in the netlist of a crossbar', array=PERIPHERY, device=NONE_IDEAL, iv=CURVED, verb=WHOLE),
-    Rule('hfo2 between wires has no solution', array=PERIPHERY, device=NONE_IDEAL, iv='hfo2', wires=WIRED, verb='netlist_layer'),
+    Rule('device.iv.law is in the netlist of a crossbar', array=PERIPHERY, device=NONE_IDEAL,
+         iv=CURVED, verb=WHOLE),
+    Rule('hfo2 between wires has no solution', array=PERIPHERY, device=NONE_IDEAL, iv='hfo2',
+         wires=WIRED, verb='netlist_layer'),
     Rule('settle.method: spice shows no states', settler='spice', verb='settle'),
     Rule('settle.method: spice settles a circuit without wires', settler='spice', wires=WIRED),
     Rule('spice both want the one circuit', settler='spice', array='spice'),
-    Rule('circuit without converters, amplifiers and read noise', settler='spice', array=['noise', 'converters', 'analog']),
+    Rule('circuit without converters, amplifiers and read noise', settler='spice',
+         array=['noise', 'converters', 'analog']),
     Rule('network with convolutions or biases has no netlist', settler='spice', topology='conv'),
     Rule('network with convolutions or biases has no netlist', settler='spice', biases='with'),
-    Rule('device.iv.law is in the netlist of a crossbar', settler='spice', array=PERIPHERY, device=NONE_IDEAL, iv=CURVED),
+    Rule('device.iv.law is in the netlist of a crossbar', settler='spice', array=PERIPHERY,
+         device=NONE_IDEAL, iv=CURVED),
 ]
 
 # Taken, without an effect, and a note on standard error names it.
 NOTED = [
-    Rule('not in the circuit: .*array.(read_noise|dac_bits)|not in the circuit: .*noise|not in the circuit: .*bits',
-         array=['noise', 'converters', 'analog'], verb=ONE + WHOLE),
+    Rule('not in the circuit: .*array.(read_noise|dac_bits)', array=['noise', 'converters', 'analog'], verb=ONE + WHOLE),
     Rule('do not show device.iv.law', array='ideal', iv=CURVED, verb=ONE + WHOLE),
     Rule('do not show device.iv.law', device='ideal', iv=CURVED, verb=ONE + WHOLE),
 ]
@@ -198,7 +209,9 @@ def pairs(dimensions):
 
 
 def legal_pair(pair, dimensions):
-    """Whether some cell has both values and is not refused: found by trying, so the answer may be late, never wrong."""
+    """Whether some cell has both values and is not refused: found by trying, so the answer may be
+    late, never wrong.
+    """
     return complete(dict(pair), dimensions, random.Random(repr(pair)), set()) is not None
 
 
@@ -243,7 +256,8 @@ def array_of(dimensions, missing, seed):
 def covering_array(dimensions):
     """Cells in which every pair of values that can run together does, and the pairs that cannot.
 
-    What a pair does to states shows only where states are shown: all pairs occur with mho settle, and again with
+    What a pair does to states shows only where states are shown: all pairs occur with mho settle,
+    and again with
     mho eval; then those that are left, with every other verb.
     """
     cells = []
@@ -258,7 +272,9 @@ def covering_array(dimensions):
 
 
 def refused_cells(dimensions):
-    """For every rule cells in which each value that it names occurs, to which no other rule applies if that can be."""
+    """For every rule cells in which each value that it names occurs, to which no other rule
+    applies if that can be.
+    """
     cells = []
     for rule in REFUSED:
         for i in range(max(len(values) for values in rule.where.values())):

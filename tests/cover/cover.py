@@ -5,9 +5,12 @@
   cover.py --cell "verb=settle settler=ode wires=tiles"
                         one cell with its commands; what is not named has its first value
 
-A cell is right when every number that mho shows is within 1e-6 of the largest state of reference.py's, in single
-precision; within one code where a converter stands; within three standard errors with noise. Where mho refuses it,
-the exit code must be 2 and the sentence must be in the table of combinations.py. Exit code 1 when a cell is neither,
+A cell is right when every number that mho shows is within 1e-6 of the largest state of
+reference.py's, in single
+precision; within one code where a converter stands; within three standard errors with noise. Where
+mho refuses it,
+the exit code must be 2 and the sentence must be in the table of combinations.py. Exit code 1 when
+a cell is neither,
 or when a verb has given no number at all. Environment: MHO, the program.
 """
 import argparse
@@ -73,7 +76,9 @@ def settings(keys):
 
 
 def write_dataset():
-    """Random images in the files of dataset 'idx'; the test's ones as activities, and their labels."""
+    """Random images in the files of dataset 'idx'; the test's ones as activities, and their
+    labels.
+    """
     rng = np.random.default_rng(7)
     os.makedirs(os.path.join(folder, 'images'))
     for part, n in (('train', 20), ('t10k', SAMPLES)):
@@ -81,7 +86,8 @@ def write_dataset():
         label = (np.arange(n) % cmb.CLASSES).astype(np.uint8)
         for kind, a in (('images-idx3', image), ('labels-idx1', label)):
             with open(os.path.join(folder, 'images', f'{part}-{kind}-ubyte'), 'wb') as f:
-                f.write(struct.pack('>BBBB', 0, 0, 8, a.ndim) + struct.pack(f'>{a.ndim}I', *a.shape) + a.tobytes())
+                head = struct.pack('>BBBB', 0, 0, 8, a.ndim) + struct.pack(f'>{a.ndim}I', *a.shape)
+                f.write(head + a.tobytes())
     np.savez(os.path.join(folder, 'test.npz'), image=image.reshape(n, -1) / 255.0, label=label)
 
 
@@ -113,7 +119,9 @@ def train(keys):
 
 
 def largest_weight(cell, connection, rows):
-    """Bound of the initial weights of a connection, network.init fan_in: 1/sqrt(n_in), n_in without the bias."""
+    """Bound of the initial weights of a connection, network.init fan_in: 1/sqrt(n_in), n_in
+    without the bias.
+    """
     return 1 / np.sqrt(rows - has_bias(cell, connection))
 
 
@@ -133,9 +141,11 @@ def matrices(name, kind):
 # ---------------------------------------------------------------- the same network in numpy
 
 def conductances(cell, name):
-    """{connection: (G+, G-, g_unit)} in S as programmed: the exported ones; an ideal device has pairs around mid range.
+    """{connection: (G+, G-, g_unit)} in S as programmed: the exported ones; an ideal device has
+    pairs around mid range.
 
-    g_unit = (g_max - g_min)/w_max, w_max three times the bound of the initial weights; one device against something fixed
+    g_unit = (g_max - g_min)/w_max, w_max three times the bound of the initial weights; one device
+    against something fixed
     spans half of what a pair does.
     """
     single = cell['mapping'] in ('reference', 'offset') and cell['device'] != 'ideal'
@@ -254,11 +264,16 @@ def parse_states(text):
     return last['0'], last['1']
 
 
+def settle_text(cell, name, *more):
+    return call(MHO, 'settle', *words_of(cell, name), '--threads', '1', '--sample', str(SAMPLE),
+                *after_of(cell), *more)
+
+
 def show_settle(cell, name):
     net = network(cell, name)
     if cell['array'] == 'noise':
         return noisy_settle(cell, name, net)
-    got = parse_states(call(MHO, 'settle', *words_of(cell, name), '--threads', '1', '--sample', str(SAMPLE), *after_of(cell)))
+    got = parse_states(settle_text(cell, name))
     want = [z.hidden()[0] for z in phases(cell, net, [SAMPLE])]
     return [(phase, np.abs(g - w).max(), margin(cell, w)) for phase, g, w in zip(('free', 'nudged'), got, want)]
 
@@ -272,13 +287,12 @@ def draw(net, n):
 def noisy_settle(cell, name, net):
     """Means and variances over draws of the noise, in their standard errors.
 
-    Neurons share their inputs' noise, so the mean over neurons of z^2 spreads at most like that of one neuron.
+    Neurons share their inputs' noise, so the mean over neurons of z^2 spreads at most like that of
+    one neuron.
     """
     got = []
     for seed in range(DRAWS):
-        text = call(MHO, 'settle', *words_of(cell, name), '--threads', '1', '--set', f'train.seeds.noise={seed}', '--sample', str(SAMPLE),
-                    *after_of(cell))
-        got.append(parse_states(text))
+        got.append(parse_states(settle_text(cell, name, '--set', f'train.seeds.noise={seed}')))
     draw(net, REFERENCE_DRAWS)
     out = []
     for phase, states in enumerate(phases(cell, net, [SAMPLE], REFERENCE_DRAWS)):
@@ -356,7 +370,9 @@ def crossbar_currents(cell, name, volts, back):
 
 
 def drive(cell, name, back):
-    """Activities on the lines of h1-h2 in the free phase, through ideal circuits: of h1 with the bias, or of h2."""
+    """Activities on the lines of h1-h2 in the free phase, through ideal circuits: of h1 with the
+    bias, or of h2.
+    """
     plain = dict(cell, array='periphery' if shows_law(cell) else 'ideal')
     net = network(plain, name)
     free = phases(plain, net, [SAMPLE])[0]
@@ -371,7 +387,9 @@ def shows_law(cell):
 
 
 def show_netlist_layer(cell, name):
-    """Inner crossbar h1-h2, both directions: the currents that ngspice finds for the netlist's own inputs."""
+    """Inner crossbar h1-h2, both directions: the currents that ngspice finds for the netlist's own
+    inputs.
+    """
     out = []
     for back in (False, True):
         text = call(MHO, 'netlist', *words_of(cell, name), '--layer', 'h1-h2', '--sample', str(SAMPLE),
@@ -379,7 +397,8 @@ def show_netlist_layer(cell, name):
         volts = np.array([float(v) for v in re.findall(r'^Vin\d+ \w+ 0 (\S+)', text, re.M)])
         want = drive(cell, name, back)
         rest = 20 * cmb.reading_keys(cell).get('settle.tolerance', 0)  # how far ode may be from rest
-        out.append(('drive', np.abs(volts / cmb.READ_VOLTAGE - want).max(), max(FLOAT * np.abs(want).max(), rest)))
+        allowed = max(FLOAT * np.abs(want).max(), rest)
+        out.append(('drive', np.abs(volts / cmb.READ_VOLTAGE - want).max(), allowed))
         found = ngspice(text, name)
         got = np.array([found[f'out{j}'] for j in range(len(found))])
         want = crossbar_currents(cell, name, volts, back)
@@ -426,7 +445,9 @@ def show_cosim_network(cell, name):
 
 
 def show_export(cell, name):
-    """W = (G+ - G-)/g_unit of the files, G within bounds; and the weights of a run that starts from them."""
+    """W = (G+ - G-)/g_unit of the files, G within bounds; and the weights of a run that starts
+    from them.
+    """
     out = []
     w = matrices(name, 'w')
     for k, (pos, neg, g_unit) in conductances(cell, name).items():
@@ -474,7 +495,8 @@ def run_cell(cell):
         return 'failed', f'not refused: {rules[0].name()}', rows
     for rule in cmb.NOTED:
         if rule.applies(cell) and not any(rule.says.search(said) for said in notes):
-            return 'failed', f'not a word of what has no effect: {rule.name()}, expected {rule.says.pattern!r}', rows
+            wanted = f'expected {rule.says.pattern!r}'
+            return 'failed', f'not a word of what has no effect: {rule.name()}, {wanted}', rows
     bad = [f'{q}: {d:.2e} > {m:.2e}' for q, d, m in rows if not d <= m]
     if bad or not rows:
         return 'failed', '; '.join(bad) or 'nothing was compared', rows
@@ -562,7 +584,9 @@ def run_all(cells, jobs, state):
 
 
 class Kept:
-    """Answers in a file of JSON lines, so that a long run goes on where it was cut off; for one build of mho only."""
+    """Answers in a file of JSON lines, so that a long run goes on where it was cut off; for one
+    build of mho only.
+    """
 
     def __init__(self, path):
         self.path = path

@@ -1,9 +1,12 @@
-"""The physics of a network on crossbars, in double precision with numpy and scipy; nothing here is mho's.
+"""The physics of a network on crossbars, in double precision with numpy and scipy; nothing here is
+mho's.
 
 Conventions, of the README and of 'mho solve':
-  * A crossbar has a row for every input and a column for every output; the last row is the bias, whose input is 1.
+  * A crossbar has a row for every input and a column for every output; the last row is the bias,
+    whose input is 1.
   * W = (G+ - G-)/g_unit, and a read of x is x W; transposed it is W e, of the same devices.
-  * A word line is driven at its left end and a bit line is sensed at its bottom end, over a segment of wire each.
+  * A word line is driven at its left end and a bit line is sensed at its bottom end, over a
+    segment of wire each.
 """
 import numpy as np
 import scipy.sparse
@@ -30,7 +33,9 @@ def effective_conductance(g, r_word, r_bit):
 
 
 def lines(shape, r_word, r_bit):
-    """Kirchhoff's law of the wires alone: law [nodes x nodes] (S), source [nodes x rows] (S), numbers of the nodes."""
+    """Kirchhoff's law of the wires alone: law [nodes x nodes] (S), source [nodes x rows] (S),
+    numbers of the nodes.
+    """
     rows, cols = shape
     word = np.arange(rows * cols).reshape(rows, cols)
     bit = rows * cols + word
@@ -60,9 +65,11 @@ def cells(g, word, bit):
 
 
 def through_wires(g_pos, g_neg, wires):
-    """Both banks as they are read through their wires; wires: None, or r_word, r_bit, tile, neighbour.
+    """Both banks as they are read through their wires; wires: None, or r_word, r_bit, tile,
+    neighbour.
 
-    A logical matrix is cut into tiles from its first row and column on. With 'neighbour' a tile holds pairs of
+    A logical matrix is cut into tiles from its first row and column on. With 'neighbour' a tile
+    holds pairs of
     columns, G+ and then G-, so that half as many columns of the matrix fit into it.
     """
     if not wires:
@@ -105,10 +112,12 @@ def drifted(g, drift, t, g_min, g_max):
 
 
 def current_terms(g, iv, read_voltage):
-    """The current of cells g at v read_voltage as a sum of f(v) M: [(f, M)], M in S, over read_voltage.
+    """The current of cells g at v read_voltage as a sum of f(v) M: [(f, M)], M in S, over
+    read_voltage.
 
     ohmic: G V;  sinh: G sinh(b V)/b;  polynomial: G (V + k2 V^2 + k3 V^3);
-    hfo2: G V + NL2 V^2 + NL3 V^3 with Milo's fit (IEEE T-ED 68, 3832, 2021) in x = log10 G, for 50 to 225 uS;
+    hfo2: G V + NL2 V^2 + NL3 V^3 with Milo's fit (IEEE T-ED 68, 3832, 2021) in x = log10 G, for 50
+    to 225 uS;
     outside the curvature keeps the part of G V that it has at the end of that range.
     """
     if iv['law'] == 'ohmic':
@@ -128,9 +137,11 @@ def current_terms(g, iv, read_voltage):
 
 
 def currents_between_wires(g, v_in, r_word, r_bit, iv):
-    """Currents (A) of one tile of cells with an I-V law, at input voltages v_in, by Newton's method on Kirchhoff's law.
+    """Currents (A) of one tile of cells with an I-V law, at input voltages v_in, by Newton's
+    method on Kirchhoff's law.
 
-    Unknown are the voltages of all nodes, of word lines and then of bit lines; a cell carries I(G, V_word - V_bit).
+    Unknown are the voltages of all nodes, of word lines and then of bit lines; a cell carries I(G,
+    V_word - V_bit).
     """
     law, source, word, bit = lines(g.shape, r_word, r_bit)
     v = np.linalg.solve(law + cells(g, word, bit), source @ v_in)
@@ -160,18 +171,22 @@ def quantized(x, bits, full_scale):
 class Crossbar:
     """One connection: devices, wires, I-V law, noise and converters of its reads.
 
-    g_pos, g_neg: conductances (S) at the time of the read; g_unit (S): conductance of a weight of 1.
-    circuits: dict with dac_bits, adc_bits, full_scale, analog (neurons are not converted), depth (rows, columns of
+    g_pos, g_neg: conductances (S) at the time of the read; g_unit (S): conductance of a weight of
+    1.
+    circuits: dict with dac_bits, adc_bits, full_scale, analog (neurons are not converted), depth
+    (rows, columns of
     a tile whose currents one converter sees), sigma (noise of a cell, of its conductance).
     """
 
-    def __init__(self, g_pos, g_neg, g_unit, wires=None, iv=None, read_voltage=0.2, circuits=None, fixed_current=False):
+    def __init__(self, g_pos, g_neg, g_unit, wires=None, iv=None, read_voltage=0.2, circuits=None,
+                 fixed_current=False):
         pos, neg = through_wires(g_pos, g_neg, wires)
         self.g_unit, self.shape = g_unit, g_pos.shape
         self.g_pos, self.g_neg = g_pos, g_neg
         self.circuits = circuits or {}
         iv = iv or {'law': 'ohmic'}
-        # Between wires a law is an approximation on the effective matrix: bent voltages go through the wires; the
+        # Between wires a law is an approximation on the effective matrix: bent voltages go through
+        # the wires; the
         # curvature of hfo2, which is another one for every cell, is that of the cells alone.
         linear = zip(current_terms(pos, iv, read_voltage)[:1], current_terms(neg, iv, read_voltage)[:1])
         curved = zip(current_terms(g_pos, iv, read_voltage)[1:], current_terms(g_neg, iv, read_voltage)[1:])
@@ -182,11 +197,15 @@ class Crossbar:
         self.deviates = [0, 0]
 
     def draw(self, rng, n):
-        """New noise of every line for n samples, forward and transposed; it stays for all reads of a sample."""
+        """New noise of every line for n samples, forward and transposed; it stays for all reads of
+        a sample.
+        """
         self.deviates = [rng.standard_normal((n, self.shape[1])), rng.standard_normal((n, self.shape[0]))]
 
     def read(self, x, transposed=False, neurons_in=True, neurons_out=True):
-        """y = x W, or x W^T, as the circuits bring it out; x [n x inputs] in units of an activity."""
+        """y = x W, or x W^T, as the circuits bring it out; x [n x inputs] in units of an
+        activity.
+        """
         c = self.circuits
         if c.get('dac_bits') and not (c.get('analog') and neurons_in):
             x = quantized(x, c['dac_bits'], 1)
@@ -247,7 +266,8 @@ class Dense:
 
 
 class Convolution:
-    """A crossbar of (channel, y, x) rows that is read once for every position of its kernel over an image.
+    """A crossbar of (channel, y, x) rows that is read once for every position of its kernel over
+    an image.
 
     Units of what comes out lie position after position, the channels of a position side by side.
     """
@@ -270,7 +290,9 @@ class Convolution:
 
 
 class Pool:
-    """Maximum over size x size windows; feedback goes to the winner of each, the first one of equals."""
+    """Maximum over size x size windows; feedback goes to the winner of each, the first one of
+    equals.
+    """
 
     def __init__(self, channels, height, width, size):
         at = np.arange(height * width * channels).reshape(height, width, channels)
@@ -290,8 +312,10 @@ class Pool:
 class Network:
     """Layers 0 (input), 1 .. L (hidden), L + 1 (read-out) and what joins them.
 
-    reads: {(from, to): Dense or Convolution}, from < to; feedback: a set of (from, to), from > to, each the transposed
-    read of (to, from). alpha scales links between hidden layers, beta those that lead back from one of them.
+    reads: {(from, to): Dense or Convolution}, from < to; feedback: a set of (from, to), from > to,
+    each the transposed
+    read of (to, from). alpha scales links between hidden layers, beta those that lead back from
+    one of them.
     """
 
     def __init__(self, sizes, reads, feedback, rho, alpha, beta, pools):
@@ -344,14 +368,21 @@ class Network:
     def settle(self, image, label, order='sweep', steps=0, start=None, strength=0.0, live=False):
         """States of a phase: [image, h1, ..., hL].
 
-        start, strength: those of a nudged phase, which begins at the free states with beta_f; live: the error is that
-        of the present states. order: synchronous, all layers at once; or sweep, each with the newest neighbours, from
+        start, strength: those of a nudged phase, which begins at the free states with beta_f;
+        live: the error is that
+        of the present states. order: synchronous, all layers at once; or sweep, each with the
+        newest neighbours, from
         the read-out down when nudged. steps: most of them; without, states must come to rest.
-        In sweeps the winners of poolings are those of the first one; the synchronous map chooses them in every step.
+        In sweeps the winners of poolings are those of the first one; the synchronous map chooses
+        them in every step.
         """
         hidden = range(1, self.last)
-        z = States([v.copy() for v in start]) if start else States([image] + [np.zeros((len(image), n)) for n in self.sizes[1:-1]])
-        z.winners = dict(start.winners) if start else {k: pool.winners(z[k]) for k, pool in self.pools.items()}
+        if start:
+            z = States([v.copy() for v in start])
+            z.winners = dict(start.winners)
+        else:
+            z = States([image] + [np.zeros((len(image), n)) for n in self.sizes[1:-1]])
+            z.winners = {k: pool.winners(z[k]) for k, pool in self.pools.items()}
         error = self.error(z, label) if strength else None
         for t in range(steps or 3000):
             before = list(z)
