@@ -286,6 +286,8 @@ static mho_err check_network(results *r) {
   mho_err err = images ? subject_samples(&r->x, 0, n, images, label, r->ei)
                        : mho_fail(r->ei, MHO_ENOMEM, "no memory for %d samples", n);
   if (!err)
+    err = subject_error_held(&r->x, r->ei);
+  if (!err)
     err = mho_cosim_network(r->spice,
                             &(mho_cosim_network_options){.net = net,
                                                          .device = &r->x.e->device_config,

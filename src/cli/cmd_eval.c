@@ -40,7 +40,8 @@ static void take_times(options *o, const char *text, struct argp_state *state) {
     argp_error(state, "--after: the list is too long");
   snprintf(copy, sizeof copy, "%s", text);
   o->n_times = 1;
-  for (char *t = strtok_r(copy, ", ", &save); t; t = strtok_r(NULL, ", ", &save), o->n_times++) {
+  for (char *t = strtok_r(copy, ",", &save); t; t = strtok_r(NULL, ",", &save), o->n_times++) {
+    t += strspn(t, " ");
     if (o->n_times == TIMES)
       argp_error(state, "--after: more than %d times", TIMES - 1);
     if (mho_quantity_parse(t, "s", false, &o->time[o->n_times], &ei))

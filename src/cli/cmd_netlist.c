@@ -210,9 +210,9 @@ static mho_err network_text(const options *o, const subject *of_run, const subje
   const mho_network *net = mho_trainer_network(of_run->t);
   char title[256];
   double stop = 0;
-  mho_err err = MHO_OK;
+  mho_err err = subject_error_held(of_run, ei);
   snprintf(title, sizeof title, "network of %s, test image %ld (class %d)", of, o->sample, s->label[0]);
-  if (o->transient)
+  if (!err && o->transient)
     err = mho_netlist_settling_time(net, (const double *const *)s->free, 100e-9, &stop, ei);
   if (!err && o->transient && !isfinite(stop))
     err = mho_fail(ei, MHO_EDIVERGED, "test image %ld has no stable state of rest: lower feedback.scale",

@@ -28,7 +28,9 @@ double option_time(struct argp_state *state, const char *name, const char *text)
 }
 
 void note_no_drift(const mho_experiment *e) {
-  if (e->device_config.drift.law == MHO_DRIFT_NONE)
+  if (!((const mho_device_model *)e->device.entry)->pulse)
+    fprintf(stderr, "note: device.model ideal has no conductances that could drift: choose another model\n");
+  else if (e->device_config.drift.law == MHO_DRIFT_NONE)
     fprintf(stderr, "note: this device does not drift (device.drift.law: none); its read noise may grow\n");
 }
 

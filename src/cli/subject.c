@@ -147,6 +147,18 @@ double subject_nudge(const subject *x) {
                                         : 0.1;
 }
 
+mho_err subject_error_held(const subject *x, mho_errinfo *ei) {
+  const mho_param *p = mho_params_find(x->e->rule.entry->params, "error");
+  char word[MHO_TEXT_MAX] = "";
+  if (p)
+    mho_param_format(p, x->e->rule.params, true, word, sizeof word);
+  if (strcmp(word, "live"))
+    return MHO_OK;
+  return mho_fail(ei, MHO_EUNSUPPORTED,
+                  "rule.error: live is not in the circuit of a whole network, whose error is held: --set "
+                  "rule.error=held, or see the states with it by mho settle");
+}
+
 mho_err subject_samples(const subject *x, int first, int n, mho_real *images, uint8_t *label,
                         mho_errinfo *ei) {
   const mho_dataset *d = mho_trainer_dataset(x->t);

@@ -262,6 +262,17 @@ static void set_nominal_steps(mho_trainer *t) {
     t->nominal_step[c] = mho_crossbar_step(t->net->connection[c].xb, step);
 }
 
+/* Between wires a bent read is an approximation, and not always a close one. */
+static void warn_of_bends(const mho_trainer *t) {
+  const mho_experiment *e = t->e;
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  bool bent = array->shows_cells && e->device_config.iv.law != MHO_IV_OHMIC;
+  if (bent && t->net->wired)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "device.iv.law with array.wire: reads bend what goes into the wires' effective matrix, which "
+            "is only close where wires take little; 'mho cosim --layer' says how close it is here");
+}
+
 /* Reads leave devices as they are here; a device that they would move deserves a word. */
 static void warn_of_reads(const mho_trainer *t) {
   const mho_experiment *e = t->e;
@@ -327,6 +338,7 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
     t->built_range[c] = mho_crossbar_w_max(t->net->connection[c].xb);
   set_nominal_steps(t);
   warn_of_reads(t);
+  warn_of_bends(t);
   *out = t;
   return MHO_OK;
 }

@@ -162,6 +162,7 @@ REFUSED = [
     Rule('ode knows no convolutions', settler='ode', topology='conv'),
     Rule('array.wire.negative: G- in the next column has no netlist', wires='neighbour', verb=ONE),
     Rule('wires are in the netlist of a crossbar', wires=WIRED, verb=WHOLE),
+    Rule('rule.error: live is not in the circuit of a whole network', error='live', verb=WHOLE),
     Rule('network with convolutions or biases has no netlist', topology='conv', verb=WHOLE),
     Rule('network with convolutions or biases has no netlist', biases='with', verb=WHOLE),
     Rule('device.iv.law is in the netlist of a crossbar', array=PERIPHERY, device=NONE_IDEAL,
@@ -184,13 +185,14 @@ NOTED = [
     Rule('not in the circuit: .*array.(read_noise|dac_bits)', array=['noise', 'converters', 'analog'], verb=ONE + WHOLE),
     Rule('do not show device.iv.law', array='ideal', iv=CURVED, verb=ONE + WHOLE),
     Rule('do not show device.iv.law', device='ideal', iv=CURVED, verb=ONE + WHOLE),
+    Rule('ideal has no conductances that could drift', device='ideal', drift=['power', 'exponential'],
+         verb=['settle', 'eval'] + ONE + WHOLE),
 ]
 
 # Taken without an effect and without a word.
 SILENT = [
     Rule('', array='ideal', iv=CURVED, verb=['settle', 'eval', 'export']),
     Rule('', device='ideal', iv=CURVED, verb=['settle', 'eval', 'export']),
-    Rule('', device='ideal', drift=['power', 'exponential']),
 ]
 
 
