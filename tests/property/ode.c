@@ -384,6 +384,36 @@ static void test_read_time(void **state) {
     }
 }
 
+/* Biases come on with the input, through the lines, in every layer alike: two layers of linear neurons without weights
+ * but those of the biases, read early, with lines of .8 tau; as a plain product, through an array that is asked at every
+ * step, and by an implicit stepper. */
+static void test_biases_through_lines(void **state) {
+  static const char *const how[] = {"stepper: rk8pd", "stepper: bsimp", "stepper: rkf45"};
+  static const char *const array[] = {"ideal", "ideal", "{model: periphery, mismatch: {gain: 1e-9}}"};
+  const double t = 1.5, T = 0.8, lag = 1 - 1 / T;
+  const double on = 1 - exp(-t) + (exp(-t) - exp(-t / T)) / lag;
+  for (int k = 0; k < MHO_COUNT(how); k++) {
+    char yaml[512];
+    snprintf(
+        yaml, sizeof yaml,
+        "dataset: {test: 1}\nnetwork: {hidden: [3, 2], neuron: linear, biases: true}\narray: %s\nsettle: "
+        "{method: ode, tau: 100 ns, line: 80 ns, read_free: 1.5, read_nudged: 1, accuracy: 1e-9, %s}\n",
+        array[k], how[k]);
+    subject n = net_new(yaml);
+    for (int c = 0; c < n.net->n_connections; c++) {
+      const mho_crossbar *x = n.net->connection[c].xb;
+      mho_real *w = mho_crossbar_programmed(x);
+      for (int i = 0; i < x->rows * x->cols; i++)
+        w[i] = i / x->cols == x->rows - 1 ? (mho_real)(0.3 + 0.1 * (i % x->cols)) : 0;
+    }
+    evaluate(&n);
+    for (int l = 1; l <= 2; l++)
+      for (int j = 0; j < n.net->layer[l].n; j++)
+        NEAR(mho_trainer_state(n.t)->z[l][j], (0.3 + 0.1 * j) * on, 0, 1e-6);
+    net_free(&n);
+  }
+}
+
 /* Gradient of a trained connection on 8 images. */
 static void gradient(const char *settle, const char *rule, int c, mho_real *g, size_t n) {
   char yaml[512];
@@ -649,6 +679,7 @@ int main(void) {
       cmocka_unit_test(test_asymmetric_nets),
       cmocka_unit_test(test_counts),
       cmocka_unit_test(test_equilibrium_of_circuits),
+      cmocka_unit_test(test_biases_through_lines),
       cmocka_unit_test(test_wires),
       cmocka_unit_test(test_biases),
       cmocka_unit_test(test_precision_of_rates),
