@@ -101,7 +101,8 @@ def test_settle():
     now, later = ([float(v) for v in run('settle', 'net.yaml', *drift, *after).stdout.splitlines()[2].split(',')[4:]]
                   for after in ([], ['--after', '1h']))
     assert all(abs(b - 180 ** -0.1 * a) < 1e-5 for a, b in zip(now, later)), (now, later)
-    assert 'does not drift' in run('settle', 'net.yaml', '--after', '1h').stderr
+    assert 'does not drift' in run('settle', 'net.yaml', '--set', 'device=linear', '--after', '1 h').stderr
+    assert 'no conductances that could drift' in run('settle', 'net.yaml', '--after', '1h').stderr
     # one read voltage, whose earlier name still works; power goes with its square
     power = []
     for keys in (['array.read_voltage=0.2 V'], ['array.read_voltage=0.4 V'], ['settle.v_read=0.2 V']):
