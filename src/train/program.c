@@ -7,7 +7,8 @@
  * Weights are written exactly (mho_crossbar_set), or from devices at weight zero by the pulses of a
  * scheme (initial.c). Nothing more is learned there, so that on another device w_max is the largest
  * weight unless device.weight_range asks for more; where they are written exactly, nothing is left
- * of how the source was trained. SPDX-License-Identifier: GPL-3.0-or-later */
+ * of how the source was trained.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

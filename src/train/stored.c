@@ -4,7 +4,8 @@
  * A checkpoint holds normalized conductances, or weights. What they mean is in the config of their
  * run: read under another model, mapping, range, number of levels or network they would be
  * something else. What only changes how they are read (noise, I-V law, drift, converters, wires,
- * settling) is free. SPDX-License-Identifier: GPL-3.0-or-later */
+ * settling) is free.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
