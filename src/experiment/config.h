@@ -28,6 +28,10 @@ struct yaml_node_s;
 /* Set the keys below a node of a YAML document that also says other things; path is the node's, "" at the top. */
 mho_err mho_config_node(mho_config *c, const char *path, struct yaml_document_s *doc,
                         const struct yaml_node_s *node, const char *file, bool replace, mho_errinfo *ei);
+/* What a key that had another name in an earlier release is called now; any other key as it is. */
+const char *mho_config_present_name(const char *key);
+/* Keys under earlier names get their present ones. bare: the config is a stored one. */
+mho_err mho_config_rename(mho_config *c, bool bare, mho_errinfo *ei);
 /* Add the keys of the card that device.card names, as far as the config has none of its own. */
 mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei);
 

@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "experiment/config.h"
@@ -453,51 +452,6 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
   return MHO_OK;
 }
 
-/* ---------------------------------------------------------------- keys of earlier releases */
-
-static const struct {
-  const char *before, *now;
-} renamed[] = {{"energy.set_voltage", "device.pulse.set_voltage"},
-               {"energy.reset_voltage", "device.pulse.reset_voltage"},
-               {"energy.pulse_width", "device.pulse.width"},
-               {"energy.select", "array.write.select"},
-               {"settle.v_read", "array.read_voltage"}};
-
-static mho_config_key *key_of(mho_config *c, const char *path) {
-  for (int i = 0; i < c->n; i++)
-    if (!strcmp(c->key[i].path, path))
-      return &c->key[i];
-  return NULL;
-}
-
-/* Keys under the names that they had give way to those that they have: of two, a stored config (bare) has both, and what
- * a person wrote must say the same. */
-static mho_err rename_keys(mho_config *c, bool bare, mho_errinfo *ei) {
-  for (int i = 0; i < MHO_COUNT(renamed); i++) {
-    mho_config_key *before = key_of(c, renamed[i].before), *now = key_of(c, renamed[i].now);
-    if (!before)
-      continue;
-    if (now && strcmp(before->text, now->text) && !bare && before->is_override == now->is_override)
-      return mho_fail_at(ei, MHO_ECONFIG, before->file, before->line,
-                         "%s is an earlier name of %s, which is set too: leave one of them out",
-                         renamed[i].before, renamed[i].now);
-    if (now && (bare || now->is_override || !before->is_override)) {
-      mho_config_forget(c, renamed[i].before);
-      continue;
-    }
-    if (now)
-      mho_config_forget(c, renamed[i].now);
-
-    before = key_of(c, renamed[i].before);
-    char *path = strdup(renamed[i].now);
-    if (!path)
-      return mho_fail(ei, MHO_ENOMEM, "no memory for a config");
-    free(before->path);
-    before->path = path;
-  }
-  return MHO_OK;
-}
-
 mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool bare, mho_experiment **out,
                            mho_errinfo *ei) {
   *out = NULL;
@@ -506,7 +460,7 @@ mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool 
   if (err)
     return err;
   mho_experiment *e = mho_alloc(1, sizeof *e);
-  err = e ? rename_keys(c, bare, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
+  err = e ? mho_config_rename(c, bare, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
   if (!err)
     err = mho_card_apply(c, bare, ei);
   for (int s = 0; s < mho_n_sections && !err; s++) {

@@ -279,10 +279,6 @@ static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
   if (c->device->iv.law != MHO_IV_OHMIC)
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array spice: its devices are resistors; use array periphery for device.iv.law");
-  if (mho_device_reads_noisy(c->device))
-    return mho_fail(ei, MHO_EUNSUPPORTED,
-                    "array spice: its devices are resistors without noise: set device.read_noise.law to "
-                    "none, or use array periphery");
   if (c->wires.wire_negative != MHO_WIRE_NEGATIVE_OWN)
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array spice: G- in the next column has no netlist; set array.wire.negative to own");

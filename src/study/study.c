@@ -221,7 +221,7 @@ static mho_err split_keys(const reader *r, const yaml_node_t *node, study_axis *
                   word);
     if (a->n_keys == STUDY_KEYS_MAX)
       return FAIL(r, node, "vary: more than %d keys are set together", STUDY_KEYS_MAX);
-    if (!(a->key[a->n_keys] = strdup(word)))
+    if (!(a->key[a->n_keys] = strdup(mho_config_present_name(word))))
       return no_memory(r);
     a->n_keys++;
   }

@@ -406,6 +406,11 @@ mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const ch
   else if (still_running(&row, host))
     err = mho_fail(ei, MHO_EINVAL, "run %s is being trained by process %lld: stop that one first", run_id,
                    (long long)row.pid);
+  if (!err && row.defaults_version < MHO_DEFAULTS_VERSION && isfinite(row.energy_j))
+    mho_log(ctx, MHO_LOG_WARNING,
+            "run %s was begun by an earlier mho, which counted energy otherwise (docs/energy.md): its sum "
+            "will add both kinds",
+            run_id);
   if (!err && strcmp(row.blas, mho_blas_kernel()))
     mho_log(ctx, MHO_LOG_WARNING,
             "run %s was trained with the %s kernels, this machine runs %s: results will agree to rounding, "

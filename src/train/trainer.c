@@ -262,15 +262,19 @@ static void set_nominal_steps(mho_trainer *t) {
     t->nominal_step[c] = mho_crossbar_step(t->net->connection[c].xb, step);
 }
 
-/* Between wires a bent read is an approximation, and not always a close one. */
-static void warn_of_bends(const mho_trainer *t) {
+/* What of the devices an array shows only roughly, or not at all. */
+static void warn_of_array(const mho_trainer *t) {
   const mho_experiment *e = t->e;
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  bool bent = array->shows_cells && e->device_config.iv.law != MHO_IV_OHMIC;
-  if (bent && t->net->wired)
+  bool pulsed = ((const mho_device_model *)e->device.entry)->pulse != NULL;
+  if (array->shows_cells && pulsed && e->device_config.iv.law != MHO_IV_OHMIC && t->net->wired)
     mho_log(t->ctx, MHO_LOG_WARNING,
             "device.iv.law with array.wire: reads bend what goes into the wires' effective matrix, which "
             "is only close where wires take little; 'mho cosim --layer' says how close it is here");
+  if (!strcmp(array->entry.id, "spice") && pulsed && mho_device_reads_noisy(&e->device_config))
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "array spice: its devices are resistors, and device.read_noise is not in them: use array "
+            "periphery to read with it");
 }
 
 /* Reads leave devices as they are here; a device that they would move deserves a word. */
@@ -338,7 +342,7 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
     t->built_range[c] = mho_crossbar_w_max(t->net->connection[c].xb);
   set_nominal_steps(t);
   warn_of_reads(t);
-  warn_of_bends(t);
+  warn_of_array(t);
   *out = t;
   return MHO_OK;
 }
