@@ -54,6 +54,9 @@ MHO_API mho_err mho_train_state_fits(const char *run, const mho_experiment *stor
 MHO_API mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
                                             const char *const *overrides, mho_experiment **out,
                                             mho_errinfo *ei);
+/** The same for those who take nothing of the run's state: any override is taken. */
+MHO_API mho_err mho_train_stored_variant(mho_store *s, const mho_registry *r, const char *run_id, int n,
+                                         const char *const *overrides, mho_experiment **out, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- weights onto other chips */
 

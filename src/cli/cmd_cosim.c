@@ -304,7 +304,7 @@ static mho_err check_network(results *r) {
 
 static mho_err cosim(const options *o, session *s, bool *pass, mho_errinfo *ei) {
   results r = {.o = o, .pass = true, .ei = ei};
-  mho_err err = subject_open(s, &o->common, MHO_STORE_WRITE, o->after, &r.x, ei);
+  mho_err err = subject_open(s, &o->common, MHO_STORE_WRITE, strcmp(o->what, "device"), o->after, &r.x, ei);
   if (!err)
     err = mho_spice_open(&r.spice, ei);
   if (!err)

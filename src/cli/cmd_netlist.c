@@ -269,7 +269,7 @@ static mho_err netlist(const options *o, session *s, mho_errinfo *ei) {
   subject x;
   subject_states settled = {0};
   char *text = NULL, of[128];
-  mho_err err = subject_open(s, &o->common, MHO_STORE_READ, o->after, &x, ei);
+  mho_err err = subject_open(s, &o->common, MHO_STORE_READ, !o->device, o->after, &x, ei);
   if (err)
     return err;
   snprintf(of, sizeof of, *x.id ? "run %.80s" : "%.80s", *x.id ? x.id : o->common.run);

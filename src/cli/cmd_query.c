@@ -108,7 +108,8 @@ static int run(int argc, char **argv) {
   if (!err)
     err = print_query(s, named ? named->sql : o.sql, named != NULL, &arg, o.timeout, format, &rows, &ei);
   if (!err && named && !rows && format == FORMAT_TABLE)
-    printf("study %s has no rows for this\n", study);
+    printf("study %s has no rows for this: none of its runs has completed? (mho query failures %s)\n", study,
+           study);
   mho_store_close(s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

@@ -31,7 +31,8 @@ void note_no_drift(const mho_experiment *e) {
   if (!((const mho_device_model *)e->device.entry)->pulse)
     fprintf(stderr, "note: device.model ideal has no conductances that could drift: choose another model\n");
   else if (e->device_config.drift.law == MHO_DRIFT_NONE)
-    fprintf(stderr, "note: this device does not drift (device.drift.law: none); its read noise may grow\n");
+    fprintf(stderr, "note: this device does not drift (device.drift.law: none)%s\n",
+            e->device_config.read_noise.law == MHO_READ_NOISE_PCM ? "; its read noise may grow" : "");
 }
 
 error_t common_option(common_options *o, int key, char *arg, struct argp_state *state) {

@@ -29,19 +29,21 @@ static mho_err open_config(session *s, const common_options *o, subject *x, mho_
   return err;
 }
 
-static mho_err open_run(session *s, const common_options *o, mho_store_mode mode, subject *x,
+static mho_err open_run(session *s, const common_options *o, mho_store_mode mode, bool cells, subject *x,
                         mho_errinfo *ei) {
   mho_checkpoint_row c = {0};
   mho_err err = mho_store_open(o->db ? o->db : DEFAULT_DB, mode, &x->store, ei);
   if (!err)
     err = mho_store_find(x->store, o->run, x->id, ei);
-  if (!err)
+  if (!err && !cells)
+    err = mho_train_stored_variant(x->store, s->registry, x->id, o->n_set, o->set, &x->e, ei);
+  if (!err && cells)
     err = mho_train_stored_experiment(x->store, s->registry, x->id, o->n_set, o->set, &x->e, ei);
-  if (!err)
+  if (!err && cells)
     err = mho_store_checkpoint_get(x->store, x->id, "last", &c, ei);
   if (!err)
     err = mho_trainer_new(&s->ctx, x->e, &x->t, ei);
-  if (!err)
+  if (!err && cells)
     err = mho_trainer_load(x->t, &c.blob, ei);
   mho_blob_free(&c.blob);
   return err;
@@ -87,15 +89,18 @@ static mho_err read_plainly(session *s, subject *x, mho_crossbar *xb, mho_errinf
   return err;
 }
 
-mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, double after, subject *out,
-                     mho_errinfo *ei) {
+mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, bool cells, double after,
+                     subject *out, mho_errinfo *ei) {
   *out = (subject){0};
-  mho_err err = is_config(o->run) ? open_config(s, o, out, ei) : open_run(s, o, mode, out, ei);
+  if (!cells && after > 0)
+    return mho_fail(ei, MHO_EINVAL,
+                    "--after: a device under pulses has not been programmed before: leave it out");
+  mho_err err = is_config(o->run) ? open_config(s, o, out, ei) : open_run(s, o, mode, cells, out, ei);
   if (!err && after > 0) {
     note_no_drift(out->e);
     err = mho_trainer_age(out->t, after, ei);
   }
-  if (!err)
+  if (!err && cells)
     note_left_out(out->e, mho_trainer_network(out->t)->connection[0].xb);
   for (int c = 0; !err && c < mho_trainer_network(out->t)->n_connections; c++)
     err = read_plainly(s, out, mho_trainer_network(out->t)->connection[c].xb, ei);

@@ -332,6 +332,21 @@ static mho_err at_named_key(const mho_config *c, const char *section, const char
   return at_key(c, section, model, ei, message);
 }
 
+/* Converters between hidden layers belong to a clock. */
+static mho_err check_time(const mho_config *c, const mho_experiment *e, mho_errinfo *ei) {
+  const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  mho_array_circuits circuits = {0};
+  if (array->circuits)
+    array->circuits(e->array.params, &circuits);
+  if (!settler->in_time || circuits.analog || !(circuits.dac_bits || circuits.adc_bits))
+    return MHO_OK;
+
+  return at_key(c, "array", circuits.adc_bits ? "adc_bits" : "dac_bits", ei,
+                "array.coupling: digital neurons behind converters are clocked, and settle.method ode has no "
+                "clock: use array.coupling analog, or leave dac_bits and adc_bits at 0");
+}
+
 static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_experiment *e, mho_errinfo *ei) {
   char message[MHO_MESSAGE_MAX];
   mho_errinfo why = {0};
@@ -473,6 +488,8 @@ mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool 
     err = assign_all(r, c, bare, e, ei);
   if (!err)
     err = fit_together(r, c, e, ei);
+  if (!err && !bare) /* what is stored opens */
+    err = check_time(c, e, ei);
   mho_config_free(c);
   if (err) {
     mho_free(e);

@@ -21,6 +21,7 @@
 #include "train/trainer.h"
 
 enum { ASSIGNMENT = MHO_TEXT_MAX + 64 };
+static const int64_t SEED_MAX = 9000000000000000; /* of train.seeds.chip */
 
 /* A programming under way. */
 typedef struct programming {
@@ -137,6 +138,9 @@ static mho_err first_seed(programming *p, const mho_config *asked, const char *p
     p->seed = strtoll(said, NULL, 10);
   if (p->seed < 0) /* a chip that the source is not on */
     p->seed = parents ? strtoll(parents, NULL, 10) + 1 : 1;
+  if (p->seed > SEED_MAX - p->o->chips + 1)
+    return mho_fail(ei, MHO_ECONFIG, "--seed: the seeds of %d chips from %lld on go beyond %lld", p->o->chips,
+                    (long long)p->seed, (long long)SEED_MAX);
   return MHO_OK;
 }
 
@@ -270,6 +274,10 @@ static mho_err write_chip(const programming *p, mho_trainer *t, mho_programmed *
                      : mho_fail(ei, MHO_ENOMEM, "no memory to program a chip");
   if (!err)
     err = mho_trainer_initial(t, ei);
+  if (!err && t->sums.clipped > 0)
+    mho_log(p->ctx, MHO_LOG_WARNING,
+            "%.3g %% of the weights were still off by half a step or more after program.rounds (%lld)",
+            100 * t->sums.clipped / (double)t->net->n_weights, (long long)t->e->initial.rounds);
   if (!err)
     err = mho_trainer_evaluate(t, &t->data.test, &test, ei);
   if (!err && held_out)

@@ -149,8 +149,10 @@ static mho_err with_overrides(const mho_registry *r, const mho_experiment *store
   return err;
 }
 
-mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
-                                    const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
+/* state: the overrides must leave the stored state what it is. */
+static mho_err stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
+                                 const char *const *overrides, bool state, mho_experiment **out,
+                                 mho_errinfo *ei) {
   mho_run_row row;
   mho_config *c = NULL;
   mho_experiment *stored = NULL;
@@ -167,7 +169,7 @@ mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const c
     err = mho_experiment_new(r, c, true, &stored, ei);
   if (!err && n > 0)
     err = with_overrides(r, stored, origin, n, overrides, out, ei);
-  if (!err && n > 0)
+  if (!err && n > 0 && state)
     err = mho_train_state_fits(run_id, stored, *out, ei);
   if (!err && n == 0) {
     *out = stored;
@@ -181,4 +183,14 @@ mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const c
   mho_config_free(c);
   mho_run_row_free(&row);
   return err;
+}
+
+mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
+                                    const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
+  return stored_experiment(s, r, run_id, n, overrides, true, out, ei);
+}
+
+mho_err mho_train_stored_variant(mho_store *s, const mho_registry *r, const char *run_id, int n,
+                                 const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
+  return stored_experiment(s, r, run_id, n, overrides, false, out, ei);
 }

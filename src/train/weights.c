@@ -92,14 +92,19 @@ static mho_err matrices_of(const mho_crossbar *x, matrices *m, mho_errinfo *ei) 
   return MHO_OK;
 }
 
-/* Conductances of one bank as they are, within the bounds of every cell. */
+/* Conductances of one bank as they are, within the bounds of every cell; what write noise has left on top of a state shows
+ * beyond them too. */
 static void set_bank(mho_cells *c, const double *siemens) {
   float g[MHO_DEVICE_BLOCK];
+  bool on_top = c->config.write_noise > 0;
   for (size_t i0 = 0; i0 < c->n; i0 += MHO_DEVICE_BLOCK) {
     int block = c->n - i0 < MHO_DEVICE_BLOCK ? (int)(c->n - i0) : MHO_DEVICE_BLOCK;
     for (int i = 0; i < block; i++)
       g[i] = (float)((siemens[i0 + (size_t)i] - c->g_min) / (c->g_max - c->g_min));
     mho_cells_set(c, i0, block, g);
+    for (int i = 0; i < block && on_top; i++)
+      if (!(c->fault && c->fault[i0 + (size_t)i]))
+        c->g[i0 + (size_t)i] = g[i];
   }
 }
 
@@ -400,7 +405,8 @@ static size_t beyond_bounds(const mho_crossbar *x, const matrices *m) {
       size_t at = c->varied ? i : 0;
       double g = (m->g[k][i] - c->g_min) / (c->g_max - c->g_min);
       bool is_open = m->g[k][i] == 0;
-      outside |= !is_open && (g < (double)c->low[at] - 1e-5 || g > (double)c->high[at] + 1e-5);
+      bool on_top = c->config.write_noise > 0;
+      outside |= !is_open && !on_top && (g < (double)c->low[at] - 1e-5 || g > (double)c->high[at] + 1e-5);
     }
     beyond += outside;
   }

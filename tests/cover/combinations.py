@@ -160,6 +160,7 @@ REFUSED = [
     Rule('its devices are resistors; use array periphery', array='spice', iv=CURVED),
     Rule('array spice: G- in the next column has no netlist', array='spice', wires='neighbour'),
     Rule('ode knows no convolutions', settler='ode', topology='conv'),
+    Rule('digital neurons behind converters are clocked', settler='ode', array='converters'),
     Rule('array.wire.negative: G- in the next column has no netlist', wires='neighbour', verb=ONE),
     Rule('wires are in the netlist of a crossbar', wires=WIRED, verb=WHOLE),
     Rule('rule.error: live is not in the circuit of a whole network', error='live', verb=WHOLE),
