@@ -58,6 +58,8 @@ MHO_API mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei
 MHO_API mho_err mho_config_text(mho_config *c, const char *text, const char *name, mho_errinfo *ei);
 /** "path=value": overrides what is there. */
 MHO_API mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei);
+/** The same with a text that is taken as it is, whatever YAML would make of it: names of files and runs. */
+MHO_API mho_err mho_config_assign(mho_config *c, const char *key, const char *text, mho_errinfo *ei);
 
 /** Text of a key ("device.levels"), as it was written; NULL when it is not set. Valid until the
  * config changes. */
@@ -132,6 +134,10 @@ typedef struct mho_experiment {
   mho_observe_config observe;
 } mho_experiment;
 
+/** The keys that an experiment sets, to put others on top: its card's values are among them, so that the card is not read
+ *  again. name: what stands for the file in messages. */
+MHO_API mho_err mho_config_of_experiment(const mho_experiment *e, const char *name, mho_config **out,
+                                         mho_errinfo *ei);
 /** Validate a config: unknown keys (with the nearest known one), types, units, ranges, and what must fit
  * together.
  *  @param bare  physical quantities are SI numbers without units (a config from the database).

@@ -160,7 +160,7 @@ static void print_done(const options *o, const mho_train_result *r, bool validat
 
 /* --from as the config keeps it: the id of the run that has this name now, or the whole path of a folder. */
 static mho_err set_from(const options *o, mho_config *c, mho_errinfo *ei) {
-  char text[MHO_TEXT_MAX + 32], id[MHO_ID_MAX], *path = NULL;
+  char id[MHO_ID_MAX] = "", *path = NULL;
   struct stat st;
   mho_store *store = NULL;
   mho_err err = MHO_OK;
@@ -169,14 +169,16 @@ static mho_err set_from(const options *o, mho_config *c, mho_errinfo *ei) {
   if (path && strlen(path) >= MHO_TEXT_MAX)
     err =
         mho_fail(ei, MHO_EINVAL, "--from: the folder's path is longer than %d characters", MHO_TEXT_MAX - 1);
-  else if (path)
-    snprintf(text, sizeof text, "train.from=%s", path);
-  else if (!(err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei)) &&
-           !(err = mho_store_find(store, o->from, id, ei)))
-    snprintf(text, sizeof text, "train.from=%s", id);
+  if (!path) {
+    err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
+    if (!err)
+      err = mho_store_find(store, o->from, id, ei);
+  }
+  if (!err)
+    err = mho_config_assign(c, "train.from", path ? path : id, ei);
   mho_store_close(store);
   free(path);
-  return err ? err : mho_config_set(c, text, ei);
+  return err;
 }
 
 static mho_err load_experiment(const options *o, const mho_registry *r, mho_experiment **out,

@@ -69,6 +69,27 @@ static void note_left_out(const mho_experiment *e, const mho_crossbar *x) {
         e->device.entry->id, model->entry.id);
 }
 
+/* A device as a circuit answers as the mean device does; what real ones have beside that is not in it. */
+static void note_mean_device(const mho_device_config *d) {
+  static const char *const names[] = {"levels",    "write_noise", "endurance", "leak",     "stuck_on",
+                                      "stuck_off", "open",        "up_down",   "variation"};
+  const bool has[] = {d->levels > 0,
+                      d->write_noise > 0,
+                      d->endurance > 0,
+                      d->leak > 0,
+                      d->stuck_on > 0,
+                      d->stuck_off > 0,
+                      d->open > 0,
+                      d->up_down != 0,
+                      d->spread_step > 0 || d->spread_low > 0 || d->spread_high > 0 || *d->spread_of};
+  char keys[256] = "";
+  for (int i = 0; i < MHO_COUNT(names); i++)
+    if (has[i])
+      mho_text_append(keys, sizeof keys, "%sdevice.%s", *keys ? ", " : "", names[i]);
+  if (*keys)
+    fprintf(stderr, "note: not in the circuit of a device: %s\n", keys);
+}
+
 /* Reads through ideal circuits, with what I-V law the reads show. */
 static mho_err read_plainly(session *s, subject *x, mho_crossbar *xb, mho_errinfo *ei) {
   mho_crossbar_options o = {.array_config = &x->e->array_config};
@@ -100,6 +121,8 @@ mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, b
     note_no_drift(out->e);
     err = mho_trainer_age(out->t, after, ei);
   }
+  if (!err && !cells)
+    note_mean_device(&out->e->device_config);
   if (!err && cells)
     note_left_out(out->e, mho_trainer_network(out->t)->connection[0].xb);
   for (int c = 0; !err && c < mho_trainer_network(out->t)->n_connections; c++)

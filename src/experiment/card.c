@@ -120,7 +120,7 @@ static mho_err settle_model(mho_config *c, const mho_config *card, const mho_con
 
 mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei) {
   const mho_config_key *named = find(c, "device.card");
-  if (!named || !*named->text || (bare && !named->is_override))
+  if (!named || !*named->text || ((bare || c->resolved) && !named->is_override))
     return MHO_OK; /* a stored config has the card's values already */
   char path[2 * MHO_TEXT_MAX];
   mho_errinfo why = {0};

@@ -17,6 +17,7 @@ typedef struct mho_config_key {
 struct mho_config {
   int n, capacity;
   mho_config_key *key;
+  bool resolved; /* the keys of the card that device.card names are here */
 };
 
 /* Set a key, whatever was there. */

@@ -20,7 +20,6 @@
 #include "mho/num.h"
 #include "train/trainer.h"
 
-enum { ASSIGNMENT = MHO_TEXT_MAX + 64 };
 static const int64_t SEED_MAX = 9000000000000000; /* of train.seeds.chip */
 
 /* A programming under way. */
@@ -41,19 +40,13 @@ static mho_err config_from_json(const mho_registry *r, const char *json, const c
                                 mho_errinfo *ei) {
   mho_config *bare = NULL;
   mho_experiment *e = NULL;
-  char *yaml = NULL;
   mho_err err = mho_config_new(&bare, ei);
   if (!err)
     err = mho_config_text(bare, json, name, ei);
   if (!err)
     err = mho_experiment_new(r, bare, true, &e, ei);
-  if (!err && !(yaml = mho_experiment_yaml(e, true)))
-    err = mho_fail(ei, MHO_ENOMEM, "no memory for the config");
   if (!err)
-    err = mho_config_new(out, ei);
-  if (!err)
-    err = mho_config_text(*out, yaml, name, ei);
-  free(yaml);
+    err = mho_config_of_experiment(e, name, out, ei);
   mho_experiment_free(e);
   mho_config_free(bare);
   return err;
@@ -146,7 +139,7 @@ static mho_err first_seed(programming *p, const mho_config *asked, const char *p
 
 static mho_err prepare(programming *p, mho_errinfo *ei) {
   mho_config *asked = NULL;
-  char from[ASSIGNMENT], *parents = NULL;
+  char *parents = NULL;
   mho_err err = base_config(p, &p->base, ei);
   if (!err)
     err = mho_config_new(&asked, ei);
@@ -162,9 +155,8 @@ static mho_err prepare(programming *p, mho_errinfo *ei) {
     err = choose_writing(p->base, asked, ei);
   for (int i = 0; i < p->o->n_set && !err; i++)
     err = mho_config_set(p->base, p->o->set[i], ei);
-  snprintf(from, sizeof from, "train.from=%s", p->o->from);
   if (!err)
-    err = mho_config_set(p->base, from, ei);
+    err = mho_config_assign(p->base, "train.from", p->o->from, ei);
   p->own_noise = !err && mho_config_get(asked, "train.seeds.noise");
   p->headroom = !err && mho_config_get(asked, "device.weight_range");
   free(parents);

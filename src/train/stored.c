@@ -136,15 +136,11 @@ mho_err mho_train_state_fits(const char *run, const mho_experiment *stored, cons
 static mho_err with_overrides(const mho_registry *r, const mho_experiment *stored, const char *from, int n,
                               const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
   mho_config *c = NULL;
-  char *yaml = mho_experiment_yaml(stored, true);
-  mho_err err = yaml ? mho_config_new(&c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the config");
-  if (!err)
-    err = mho_config_text(c, yaml, from, ei);
+  mho_err err = mho_config_of_experiment(stored, from, &c, ei);
   for (int i = 0; i < n && !err; i++)
     err = mho_config_set(c, overrides[i], ei);
   if (!err)
     err = mho_experiment_new(r, c, false, out, ei);
-  free(yaml);
   mho_config_free(c);
   return err;
 }

@@ -277,6 +277,23 @@ static void warn_of_array(const mho_trainer *t) {
             "periphery to read with it");
 }
 
+/* A device goes from level to level: pulses of less than half of what lies between two move nothing. */
+static void warn_of_levels(const mho_trainer *t) {
+  const mho_experiment *e = t->e;
+  const mho_device_config *d = &e->device_config;
+  const mho_device_model *model = (const mho_device_model *)e->device.entry;
+  bool pulsed = t->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
+  if (!model->pulse || !pulsed || d->levels < 2)
+    return;
+
+  double step = mho_device_nominal_step(model, e->device.params, d), apart = 1 / (double)(d->levels - 1);
+  if (step < 0.5 * apart)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "device.levels: a pulse moves %s by %.2g of its range, less than half of the %.2g between two "
+            "levels, so that without noise no pulse moves anything: fewer, larger steps, or more levels",
+            model->entry.id, step, apart);
+}
+
 /* Reads leave devices as they are here; a device that they would move deserves a word. */
 static void warn_of_reads(const mho_trainer *t) {
   const mho_experiment *e = t->e;
@@ -343,6 +360,7 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   set_nominal_steps(t);
   warn_of_reads(t);
   warn_of_array(t);
+  warn_of_levels(t);
   *out = t;
   return MHO_OK;
 }
