@@ -83,7 +83,8 @@ def test_settle():
     assert 'settle.free' in run('settle', 'net.yaml', '--set', 'settle.method=ode', '--set', 'settle.free=3', code=2).stderr
     run('settle', 'net.yaml', '--set', 'settle.method=ode', '--set', 'settle.read_free=3')
     # what an ADC is calibrated on is not shown: each phase once, whatever the settler
-    for method in (['synchronous', 'settle.free=6', 'settle.nudged=4'], ['ode'], ['sweep']):
+    for method in (['synchronous', 'settle.free=6', 'settle.nudged=4'],
+                   ['ode', 'array.coupling=analog'], ['sweep']):
         adc = [f'settle.method={method[0]}', *method[1:], 'array.model=periphery', 'array.adc_bits=8', 'train.batch=50']
         for of, sample in (('net.yaml', '2'), ('circuit', '3')):
             rows = run('settle', of, '--sample', sample, *[w for a in adc for w in ('--set', a)]).stdout.splitlines()
@@ -91,6 +92,10 @@ def test_settle():
             steps = [int(r.split(',')[1]) for r in rows[1:]]
             assert phases == sorted(phases) and set(phases) == {'0', '1'}, (method, of, phases)
             assert steps.count(0) == 2, (method, of, steps)
+    # digital neurons behind converters have a clock, continuous time has none
+    clocked = ('--set', 'settle.method=ode', '--set', 'array.model=periphery', '--set', 'array.adc_bits=8')
+    for of in ('net.yaml', 'circuit'):
+        assert 'array.coupling' in run('settle', of, *clocked, code=2).stderr
     says = run('settle', 'net.yaml', '--set', 'settle.method=spice', code=None)  # 2 with ngspice, and without
     assert says.returncode == 2 and says.stdout == '', says
     assert 'settle.method: spice' in says.stderr and 'rule=ep' not in says.stderr, says.stderr
