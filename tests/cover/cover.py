@@ -371,14 +371,15 @@ def crossbar_currents(cell, name, volts, back):
 
 def drive(cell, name, back):
     """Activities on the lines of h1-h2 in the free phase, through ideal circuits: of h1 with the
-    bias, or of h2.
+    bias, or of h2; and the largest activity of all hidden layers.
     """
     plain = dict(cell, array='periphery' if shows_law(cell) else 'ideal')
     net = network(plain, name)
     free = phases(plain, net, [SAMPLE])[0]
+    largest = np.abs(free.hidden()[0]).max()
     if back:
-        return free[2][0]
-    return np.append(net.pooled(1, free)[0], [1.0] if net.reads[1, 2].bias else [])
+        return free[2][0], largest
+    return np.append(net.pooled(1, free)[0], [1.0] if net.reads[1, 2].bias else []), largest
 
 
 def shows_law(cell):
@@ -395,9 +396,9 @@ def show_netlist_layer(cell, name):
         text = call(MHO, 'netlist', *words_of(cell, name), '--layer', 'h1-h2', '--sample', str(SAMPLE),
                     *(['--transposed'] if back else []), *after_of(cell))
         volts = np.array([float(v) for v in re.findall(r'^Vin\d+ \w+ 0 (\S+)', text, re.M)])
-        want = drive(cell, name, back)
+        want, largest = drive(cell, name, back)
         rest = 20 * cmb.reading_keys(cell).get('settle.tolerance', 0)  # how far ode may be from rest
-        allowed = max(FLOAT * np.abs(want).max(), rest)
+        allowed = max(FLOAT * largest, rest)
         out.append(('drive', np.abs(volts / cmb.READ_VOLTAGE - want).max(), allowed))
         found = ngspice(text, name)
         got = np.array([found[f'out{j}'] for j in range(len(found))])
