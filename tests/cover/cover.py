@@ -217,11 +217,13 @@ def images():
     return data['image'], data['label']
 
 
-def phases(cell, net, samples, repeat=1):
-    """Free and nudged states of test images, each `repeat` times."""
+def phases(cell, net, samples, repeat=1, clock=None):
+    """Free and nudged states of test images, each `repeat` times, in as many steps as the cell
+    `clock` takes (this one, if none is given).
+    """
     image, label = (np.repeat(v[samples], repeat, axis=0) for v in images())
     order = 'synchronous' if cell['settler'] == 'synchronous' else 'sweep'
-    steps = cmb.STEPS['clocked' if cmb.is_converted(cell) else 'settled']
+    steps = cmb.STEPS['clocked' if cmb.is_converted(clock or cell) else 'settled']
     if cell['settler'] not in ('sweep', 'synchronous'):
         steps = (0, 0)
     free = net.settle(image, label, order, steps[0])
@@ -375,7 +377,7 @@ def drive(cell, name, back):
     """
     plain = dict(cell, array='periphery' if shows_law(cell) else 'ideal')
     net = network(plain, name)
-    free = phases(plain, net, [SAMPLE])[0]
+    free = phases(plain, net, [SAMPLE], clock=cell)[0]
     largest = np.abs(free.hidden()[0]).max()
     if back:
         return free[2][0], largest
