@@ -194,8 +194,7 @@ static void summary_text(const summary *s) {
   if (isfinite(s->source))
     snprintf(source, sizeof source, " (%.2f %% where it was trained)", 100 * s->source);
   printf("test accuracy %.2f%s%s, clipped %.2f %% of the weights%s\n\n", 100 * s->sum / s->chips, spread,
-         source, 100 * s->clipped / s->chips,
-         s->clipped > 0 ? ": raise device.weight_range, or bring device.start to mid range" : "");
+         source, 100 * s->clipped / s->chips, s->clipped > 0 ? ": raise device.weight_range" : "");
   table *t = table_new(MHO_COUNT(names), names);
   for (int i = 1; i < MHO_COUNT(names); i++)
     table_right(t, i);
