@@ -60,7 +60,7 @@ trap 'rm -f "$cir"' EXIT
 echo "| devices | test % | pulses a sample | energy a sample | of it writing | time a sample | x-h1 in ngspice |"
 echo "|---|---|---|---|---|---|---|"
 rows | grep '^devices' | while IFS='|' read -r name config sets paper; do
-  "$mho" query --db "$db" --csv "SELECT run.id, printf('%.2f | %.1f | %.3g uJ | %.1f %% | %.3g us', 100*final_test_acc,
+  "$mho" query --db "$db" --csv "SELECT run.id, printf('%.2f | %.1f | %.3g uJ | %.2g %% | %.3g us', 100*final_test_acc,
       e.pulses / x.samples, 1e6*x.joule / x.samples, 100*x.writing / x.joule, 1e6*x.seconds / x.samples) AS line
     FROM run JOIN epoch AS e ON e.run_id = run.id AND e.epoch = epochs_done JOIN (SELECT run_id, epoch, sum(joule) AS joule,
       sum(seconds) AS seconds, max(samples) AS samples, sum(joule) FILTER (WHERE term IN ('set', 'reset', 'half-selected',
