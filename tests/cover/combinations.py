@@ -256,15 +256,14 @@ def array_of(dimensions, missing, seed):
     return cells
 
 
-def covering_array(dimensions):
+def covering_array(dimensions, shown=('settle',)):
     """Cells in which every pair of values that can run together does, and the pairs that cannot.
 
-    What a pair does to states shows only where states are shown: all pairs occur with mho settle,
-    and again with
-    mho eval; then those that are left, with every other verb.
+    What a pair does to states shows only where states are shown: all pairs occur with each verb of
+    `shown`; then those that are left, with every other verb.
     """
     cells = []
-    for verb in ('settle', 'eval'):
+    for verb in shown:
         if verb in dimensions['verb']:
             these = {**dimensions, 'verb': [verb]}
             cells += array_of(these, [p for p in pairs(these) if legal_pair(p, these)], verb)

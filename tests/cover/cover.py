@@ -654,6 +654,7 @@ def main():
             sys.exit(not explain(cell))
         if o.product:
             cells = cmb.sampled(dimensions, o.product, o.seed)
+            cells += cmb.covering_array(dimensions, ('eval',))[0]
         else:
             cells, impossible = cmb.covering_array(dimensions)
             print(f'{len(cells)} cells cover every pair that runs; {len(impossible)} pairs never run: '
