@@ -6,12 +6,10 @@
                         one cell with its commands; what is not named has its first value
 
 A cell is right when every number that mho shows is within 1e-6 of the largest state of
-reference.py's, in single
-precision; within one code where a converter stands; within three standard errors with noise. Where
-mho refuses it,
-the exit code must be 2 and the sentence must be in the table of combinations.py. Exit code 1 when
-a cell is neither,
-or when a verb has given no number at all. Environment: MHO, the program.
+reference.py's, in single precision; within one code where a converter stands; within three standard
+errors with noise. Where mho refuses it, the exit code must be 2 and the sentence must be in the
+table of combinations.py. Exit code 1 when a cell is neither, or when a verb has given no number at
+all. Environment: MHO, the program.
 """
 import argparse
 import collections
