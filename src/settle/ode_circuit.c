@@ -392,8 +392,6 @@ static void add_live_read_error(ode_circuit *c, double on, double *f) {
   }
 }
 
-enum { CLASSES_MAX = 256 }; /* a label is a byte */
-
 /* Whether the error is read by plain products, so that doubles can follow it. */
 static bool live_is_plain(const ode_circuit *c) {
   const mho_network *net = c->net;
@@ -402,11 +400,11 @@ static bool live_is_plain(const ode_circuit *c) {
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     bool joined = k->to == last || k->from == last;
-    if (joined && mho_crossbar_lossy(net->connection[k->connection].xb))
+    if (joined && !is_plain(net->connection[k->connection].xb))
       return false;
   }
 
-  return net->layer[last].n <= CLASSES_MAX;
+  return true;
 }
 
 /* p - y of the activities of row r, [classes] */
@@ -466,7 +464,7 @@ static void add_live_error(ode_circuit *c, double on, double *f) {
   }
 
   for (int r = 0; r < c->rows; r++) {
-    double error[CLASSES_MAX];
+    double *error = c->present_error + (size_t)r * (size_t)net->layer[last].n;
     live_error_of_row(c, r, error);
     for (int i = 0; i < net->n_links; i++) {
       const mho_link *k = &net->link[i];

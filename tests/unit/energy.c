@@ -407,6 +407,34 @@ static void test_in_time(void **state) {
   }
 }
 
+/* The error that is read anew all the time drives its lines, whichever precision follows it: through plain products, and
+ * through an array that is asked at every step. */
+static void test_live_error(void **state) {
+  static const char *const array[] = {"ideal",
+                                      "{model: periphery, coupling: analog, mismatch: {gain: 1e-9}}"};
+  double cells[3];
+  for (int i = 0; i < 3; i++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [6]}\nrule: {nudge: %g, error: live}\nsettle: {method: ode, read_free: 6, "
+             "read_nudged: 3, accuracy: 1e-7}\ndataset: {train: 40}\ntrain: {batch: 20}\nupdate: {rate: 0}\n"
+             "device: linear\narray: %s\n",
+             i < 2 ? 1.0 : 1e-6, array[i % 2]);
+    mho_experiment *e = experiment(yaml);
+    mho_trainer *t = trainer(e);
+    mho_epoch_row row;
+    mho_energy_row term[MHO_ENERGY_TERMS];
+    OK(mho_trainer_epoch(t, &row, &ei));
+    OK(mho_trainer_energy(t, term, &ei));
+    cells[i] = term[0].joule;
+    mho_trainer_free(t);
+    mho_experiment_free(e);
+  }
+  print_message("  %.6g J, %.6g J; without a nudge %.6g J\n", cells[0], cells[1], cells[2]);
+  NEAR(cells[0], cells[1], 1e-5, 0);
+  assert_true(cells[0] > 1.001 * cells[2]);
+}
+
 /* Reads that verify what was written. */
 static void test_verify(void **state) {
   counted c = count("update: {scheme: write_verify, optimizer: sgd, rate: 0.5}\n"
@@ -504,7 +532,7 @@ int main(void) {
       cmocka_unit_test(test_resume),         cmocka_unit_test(test_selection),
       cmocka_unit_test(test_pulse_of_cards), cmocka_unit_test(test_noise_is_free),
       cmocka_unit_test(test_zeros),          cmocka_unit_test(test_passes),
-      cmocka_unit_test(test_in_time),
+      cmocka_unit_test(test_in_time),        cmocka_unit_test(test_live_error),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
