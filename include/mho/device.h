@@ -292,6 +292,8 @@ typedef struct mho_cells_piece {
 MHO_API int mho_cells_pieces(const mho_cells *c, mho_cells_piece *pieces); /* without rest */
 /** Conductance of a cell, S; 0 when open. */
 MHO_API double mho_cells_siemens(const mho_cells *c, size_t cell);
+/** The same at a state g other than the stored one, such as a drifted one; g is a fraction of the range. */
+MHO_API double mho_cells_siemens_at(const mho_cells *c, size_t cell, float g);
 
 /* ---------------------------------------------------------------- measured pulses, fits, curves */
 

@@ -514,12 +514,6 @@ void mho_crossbar_read(const mho_crossbar *x, const mho_read *r) {
   x->model->read(x, r);
 }
 
-/* Conductance of a cell in S that reads find at a normalized g. */
-static double siemens_of(const mho_cells *c, size_t cell, float g) {
-  bool open = c->fault && c->fault[cell] == MHO_FAULT_OPEN;
-  return open ? 0 : fmax(c->g_min + (double)g * (c->g_max - c->g_min), 0);
-}
-
 void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *g_pos,
                           double *g_neg, double *g_unit) {
   size_t n = (size_t)x->rows * (size_t)x->cols;
@@ -528,13 +522,18 @@ void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config
     for (size_t i = 0; i < n; i++)
       top = fmax(top, fabs((double)x->weights->programmed[i]));
   }
+
   for (size_t i = 0; i < n; i++) {
-    double half = x->pos ? 0 : 0.5 * (double)x->weights->programmed[i] / top;
-    g_pos[i] =
-        x->pos ? siemens_of(x->pos, i, mho_crossbar_shown(x, 0)[i]) : config->g_min + range * (0.5 + half);
-    g_neg[i] =
-        x->pos ? siemens_of(x->neg, i, mho_crossbar_shown(x, 1)[i]) : config->g_min + range * (0.5 - half);
+    if (x->pos) {
+      g_pos[i] = mho_cells_siemens_at(x->pos, i, mho_crossbar_shown(x, 0)[i]);
+      g_neg[i] = mho_cells_siemens_at(x->neg, i, mho_crossbar_shown(x, 1)[i]);
+      continue;
+    }
+    double half = 0.5 * (double)x->weights->programmed[i] / top;
+    g_pos[i] = config->g_min + range * (0.5 + half);
+    g_neg[i] = config->g_min + range * (0.5 - half);
   }
+
   *g_unit = range / top;
 }
 

@@ -484,7 +484,11 @@ double mho_device_nominal_step(const mho_device_model *model, const void *params
   return model->one_way ? sum / POINTS : 0.5 * (double)(up[0] - down[0]);
 }
 
+double mho_cells_siemens_at(const mho_cells *c, size_t cell, float g) {
+  double siemens = c->g_min + (double)g * (c->g_max - c->g_min);
+  return (c->fault && c->fault[cell] == MHO_FAULT_OPEN) || siemens < 0 ? 0 : siemens;
+}
+
 double mho_cells_siemens(const mho_cells *c, size_t cell) {
-  double g = c->g_min + (double)c->g[cell] * (c->g_max - c->g_min);
-  return (c->fault && c->fault[cell] == MHO_FAULT_OPEN) || g < 0 ? 0 : g;
+  return mho_cells_siemens_at(c, cell, c->g[cell]);
 }
