@@ -50,15 +50,13 @@ static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, do
 }
 
 /* What the read noise and the I-V law of the cells need. */
-static bool attach_cells(mho_crossbar *x, const mho_crossbar_options *options) {
+static bool attach_cells(mho_crossbar *x) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
   size_t cells = (size_t)x->rows * (size_t)x->cols;
   bool devices = !(p->read_noise > 0) && x->pos && mho_device_reads_noisy(&x->pos->config);
   bool alike =
       devices ? x->pos->config.read_noise.law == MHO_READ_NOISE_CONSTANT : p->law == MHO_NOISE_CONSTANT;
-  mho_array_config defaults;
-  mho_params_init(mho_array_params, &defaults);
   o->noisy = devices || p->read_noise > 0;
   o->redraw = p->redraw == MHO_REDRAW_AUTO ? MHO_REDRAW_READ : p->redraw;
   o->redraw_cells = o->redraw;
@@ -68,7 +66,7 @@ static bool attach_cells(mho_crossbar *x, const mho_crossbar_options *options) {
   double sigma = (devices ? x->pos->config.read_noise.sigma : p->read_noise) * x->w_max;
   bool offset = x->pos && x->mapping == MHO_MAPPING_OFFSET; /* G- is no device, but a fixed current */
   o->constant = (mho_real)((offset ? 1 : 2) * sigma * sigma);
-  o->voltage = (options->array_config ? options->array_config : &defaults)->read_voltage;
+  o->voltage = x->read_voltage;
   o->law = x->pos ? x->pos->config.iv.law : MHO_IV_OHMIC;
   if (o->noisy && !alike && !(o->variance = mho_alloc(cells, sizeof *o->variance)))
     return false;
@@ -109,7 +107,7 @@ mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *options
          draw(options, 4 * t + 3, in, 0, p->input_offset, &o->input_offset[t]);
   }
   if (ok)
-    ok = attach_cells(x, options);
+    ok = attach_cells(x);
   if (ok && p->adc_bits && p->adc_range == MHO_ADC_CALIBRATED) {
     mho_scales *s = x->scales = mho_alloc(1, sizeof *s);
     ok = s && (s->most = mho_alloc((size_t)(x->rows + x->cols), sizeof *s->most));
