@@ -20,8 +20,8 @@ static inline void ground(gsl_matrix *a, size_t p, double g) {
 
 /* Currents into ground for 1 V on every word line by itself, [rows x cols], of devices g in S: dense, by LU.
  * load: nullable, [rows] the current of that word line's source. */
-static inline void nodal(int rows, int cols, const double *g, double r_word, double r_bit, double *out,
-                         double *load) {
+static inline void nodal(int rows, int cols, const double *g, double r_word, double r_bit,
+                         double *out, double *load) {
   size_t n = 2 * (size_t)rows * (size_t)cols;
   gsl_matrix *a = gsl_matrix_calloc(n, n);
   gsl_permutation *order = gsl_permutation_alloc(n);

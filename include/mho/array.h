@@ -34,7 +34,8 @@ typedef struct mho_clock {
 
 /* What a sense line has held since the free phase, for converters that see only the change since then. */
 typedef struct mho_hold {
-  mho_real *analog;  /* [n x parts x outputs] what came to the converters, parts as of mho_crossbar_parts */
+  mho_real *
+      analog; /* [n x parts x outputs] what came to the converters, parts as of mho_crossbar_parts */
   mho_real *digital; /* [n x parts x outputs] what the converters made of it */
   bool subtract;     /* convert the difference from what is held; else hold this read */
 } mho_hold;
@@ -47,10 +48,11 @@ typedef struct mho_read {
   mho_real *y;       /* [n x cols], or [n x rows] transposed */
   mho_real scale, keep;
   mho_clock clock;
-  int sample0;                  /* number in the batch of the first sample */
-  bool neurons_in, neurons_out; /* hidden neurons drive, or sense: analog ones need no converter there */
-  mho_hold hold;                /* analog NULL: nothing is held */
-  mho_real *scratch;            /* [mho_crossbar_scratch], nullable where that is 0 */
+  int sample0; /* number in the batch of the first sample */
+  bool neurons_in,
+      neurons_out;   /* hidden neurons drive, or sense: analog ones need no converter there */
+  mho_hold hold;     /* analog NULL: nothing is held */
+  mho_real *scratch; /* [mho_crossbar_scratch], nullable where that is 0 */
 } mho_read;
 
 /* States of a layer of analog neurons as they are measured for learning, n samples of `width` neurons. */
@@ -69,14 +71,16 @@ typedef struct mho_measure {
 typedef struct mho_array_circuits {
   int dac_bits, adc_bits; /* 0: no converter */
   int average;            /* reads for one */
-  bool analog; /* hidden layers are joined by wires: converters at the border only, and for the states */
+  bool
+      analog; /* hidden layers are joined by wires: converters at the border only, and for the states */
 } mho_array_circuits;
 
 typedef struct mho_crossbar_options mho_crossbar_options;
 typedef struct mho_array_model {
   mho_entry entry;
   mho_err (*check)(const void *params, mho_errinfo *ei);
-  bool exact; /* a read is the product with the effective matrix and nothing else: callers may multiply */
+  bool
+      exact; /* a read is the product with the effective matrix and nothing else: callers may multiply */
   bool shows_cells; /* reads show the noise and the I-V law that the devices themselves have */
   /* Whether reads are random, whatever the devices. Nullable: they are not. */
   bool (*noisy)(const void *params);
@@ -127,27 +131,31 @@ typedef struct mho_line_pulses {
   bool used;
 } mho_line_pulses;
 
-typedef struct mho_crossbar_panels mho_crossbar_panels; /* the effective matrix laid out for products */
+typedef struct mho_crossbar_panels
+    mho_crossbar_panels; /* the effective matrix laid out for products */
 
 struct mho_crossbar {
   int rows, cols;
-  struct mho_weights *weights; /* programmed ones, and what wires make of them: src/array/weights.h */
-  double read_voltage;         /* V of a line that is driven by an activity of 1 */
-  double w_max;                /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
-  mho_cells *pos, *neg; /* G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device
+  struct mho_weights
+      *weights;        /* programmed ones, and what wires make of them: src/array/weights.h */
+  double read_voltage; /* V of a line that is driven by an activity of 1 */
+  double w_max;        /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
+  mho_cells *pos,
+      *neg;    /* G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device
                          * of a pair, or a reference that is never pulsed */
-  int mapping;          /* MHO_MAPPING_... */
+  int mapping; /* MHO_MAPPING_... */
   double refresh_above; /* one_sided: pairs with a device above it are written anew, of the range */
   double after;         /* time since programming, s */
-  float
-      *drifted[2]; /* conductances of pos and neg at that time; NULL: as programmed, see mho_crossbar_shown */
-  bool bounded;    /* ideal device: clip to +-w_max */
+  float *drifted
+      [2]; /* conductances of pos and neg at that time; NULL: as programmed, see mho_crossbar_shown */
+  bool bounded; /* ideal device: clip to +-w_max */
   const mho_array_model *model;
   const void *params;          /* of the array model; outlives the crossbar */
   void *own;                   /* what the array model keeps, see attach */
   mho_scales *scales;          /* NULL: none are set from data */
   mho_crossbar_panels *panels; /* NULL where they are of no use; see mho_crossbar_pack */
-  mho_line_pulses *lines;      /* schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new */
+  mho_line_pulses
+      *lines; /* schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new */
   mho_rng read_noise;
   uint64_t sets; /* calls of mho_crossbar_set so far */
 };
@@ -169,8 +177,8 @@ struct mho_crossbar_options {
  * one that anything that settles may know. */
 MHO_API const mho_real *mho_crossbar_matrix(const mho_crossbar *x);
 /** Crossbar with all weights 0. */
-MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_crossbar **out,
-                                 mho_errinfo *ei);
+MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o,
+                                 mho_crossbar **out, mho_errinfo *ei);
 MHO_API void mho_crossbar_free(mho_crossbar *x);
 /** Write weights as exactly as bounds, faults and the error of a verified write (device.write_error) allow.
  * A differential pair takes half each around its start, a single device all around its reference, of a one-sided pair
@@ -179,29 +187,33 @@ MHO_API void mho_crossbar_free(mho_crossbar *x);
 MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w);
 /** Add to the weights as exactly as possible (scheme exact); a device whose conductance stays is not written. `step`
  * numbers the programming step. @return how many were clipped. */
-MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw, uint64_t step);
+MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw,
+                             uint64_t step);
 /** Pulses on at most MHO_DEVICE_BLOCK neighbouring cells, pos[i] on G+ and neg[i] on G- (SET when positive; none
  * reach a reference). `step` numbers the programming step. The effective matrix is refreshed. */
-MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos, const int16_t *neg,
-                                uint64_t step, mho_pulse_counts *counts);
+MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos,
+                                const int16_t *neg, uint64_t step, mho_pulse_counts *counts);
 /** Pulses that raise (count[i] > 0) or lower the weights of at most MHO_DEVICE_BLOCK cells: SET of G+ and RESET of
  * G- of a differential pair, SET and RESET of a single device, SET of G+ or SET of G- of a one-sided pair. */
-MHO_API void mho_crossbar_change(mho_crossbar *x, size_t first, int n, const int16_t *count, uint64_t step,
-                                 mho_pulse_counts *counts);
+MHO_API void mho_crossbar_change(mho_crossbar *x, size_t first, int n, const int16_t *count,
+                                 uint64_t step, mho_pulse_counts *counts);
 /** The same on scattered cells, each at most once. The effective matrix is not refreshed. */
-MHO_API void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const int16_t *count,
-                                    uint64_t step, mho_pulse_counts *counts);
+MHO_API void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell,
+                                    const int16_t *count, uint64_t step, mho_pulse_counts *counts);
 /** Weights of at most MHO_DEVICE_BLOCK cells were brought by dw (0: not written) with pulses and reads: the devices that
  * took part get the error of a verified write around what was accepted. `step` numbers the programming step. */
-MHO_API void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real *dw, uint64_t step);
+MHO_API void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real *dw,
+                                   uint64_t step);
 /** What a wanted change of weights asks of a bank (0: G+, 1: G-), normalized, [n] (at most MHO_DEVICE_BLOCK). */
-MHO_API void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const mho_real *dw, float *dg);
+MHO_API void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const mho_real *dw,
+                                 float *dg);
 /** Change of a weight by one pulse up on every device that takes part, for devices of mean step `step` (of the
  * range). */
 MHO_API double mho_crossbar_step(const mho_crossbar *x, double step);
 /** How many of the weights w, [n], the bounds of cells first .. first+n-1 cannot hold: what
  * mho_crossbar_set clips by more than rounding. Faulty cells play no part. */
-MHO_API size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n, const mho_real *w);
+MHO_API size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n,
+                                   const mho_real *w);
 /** Another w_max (of mho_crossbar_options: a single device's span is taken care of). Conductances
  * stay, so all weights scale with it; whoever brings weights calls it before they are written. */
 MHO_API void mho_crossbar_range(mho_crossbar *x, double w_max);
@@ -251,8 +263,8 @@ MHO_API int mho_crossbar_parts(const mho_crossbar *x, bool transposed);
 MHO_API size_t mho_crossbar_scratch(const mho_crossbar *x, int n);
 /** Conductances of the pair in siemens as reads find them (see mho_crossbar_age), [rows x cols] each; for the ideal device those of a pair with
  * mid-range rest state and w_max, or the largest |weight|, at their ends (g_min, g_max of `config`). */
-MHO_API void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *g_pos,
-                                  double *g_neg, double *g_unit);
+MHO_API void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config,
+                                  double *g_pos, double *g_neg, double *g_unit);
 
 /* ---------------------------------------------------------------- wires */
 
@@ -307,7 +319,8 @@ typedef struct mho_crossbar_stats {
       g_std; /* S, of the devices that are written: both of a pair, no reference; NaN without devices */
   int64_t g_hist
       [MHO_G_BINS]; /* cells in equal parts of the range, those outside in the outermost; 0 without devices */
-  double saturated, stuck; /* fraction of cells within 1 % of a bound; faulty; NaN without devices */
+  double saturated,
+      stuck; /* fraction of cells within 1 % of a bound; faulty; NaN without devices */
 } mho_crossbar_stats;
 MHO_API mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x);
 

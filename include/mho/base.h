@@ -33,19 +33,19 @@ typedef float mho_real;
 /* ---------------------------------------------------------------- errors */
 
 /* X(name, message, bad input?)  Bad input is what the user can mend: the command exits 2 for it, else 1. */
-#define MHO_ERRORS(X)                                                                                        \
-  X(OK, "done", 0)                                                                                           \
-  X(EINVAL, "invalid argument", 1)                                                                           \
-  X(ENOMEM, "out of memory", 0)                                                                              \
-  X(ECONFIG, "bad configuration", 1)                                                                         \
-  X(EDATA, "bad data file", 1)                                                                               \
-  X(ENOTFOUND, "not found", 1)                                                                               \
-  X(EIO, "input/output error", 1)                                                                            \
-  X(ESTORE, "run database error", 1)                                                                         \
-  X(ESINGULAR, "singular system", 0)                                                                         \
-  X(EDIVERGED, "diverged", 0)                                                                                \
-  X(ESPICE, "ngspice error", 0)                                                                              \
-  X(EUNSUPPORTED, "not in this build", 1)                                                                    \
+#define MHO_ERRORS(X)                                                                              \
+  X(OK, "done", 0)                                                                                 \
+  X(EINVAL, "invalid argument", 1)                                                                 \
+  X(ENOMEM, "out of memory", 0)                                                                    \
+  X(ECONFIG, "bad configuration", 1)                                                               \
+  X(EDATA, "bad data file", 1)                                                                     \
+  X(ENOTFOUND, "not found", 1)                                                                     \
+  X(EIO, "input/output error", 1)                                                                  \
+  X(ESTORE, "run database error", 1)                                                               \
+  X(ESINGULAR, "singular system", 0)                                                               \
+  X(EDIVERGED, "diverged", 0)                                                                      \
+  X(ESPICE, "ngspice error", 0)                                                                    \
+  X(EUNSUPPORTED, "not in this build", 1)                                                          \
   X(EINTERRUPTED, "interrupted", 0)
 
 typedef enum mho_err {
@@ -63,7 +63,7 @@ typedef struct mho_errinfo {
   char message[MHO_MESSAGE_MAX];
   char file[MHO_TEXT_MAX]; /* empty: no file */
   int line;                /* 1-based; 0: none */
-  long row, col;           /* of a cell, 0-based; with a file and a line, col is the character; -1: none */
+  long row, col; /* of a cell, 0-based; with a file and a line, col is the character; -1: none */
 } mho_errinfo;
 
 /** The general message of an error ("bad configuration"). */
@@ -73,8 +73,8 @@ MHO_API bool mho_err_is_input(mho_err err);
 /** Fill ei (nullable) with a sentence and return err, so that `return mho_fail(...)` reads well. */
 MHO_API mho_err mho_fail(mho_errinfo *ei, mho_err err, const char *format, ...) MHO_PRINTF(3, 4);
 /** The same with a place: file (nullable) and 1-based line (0: none). */
-MHO_API mho_err mho_fail_at(mho_errinfo *ei, mho_err err, const char *file, int line, const char *format, ...)
-    MHO_PRINTF(5, 6);
+MHO_API mho_err mho_fail_at(mho_errinfo *ei, mho_err err, const char *file, int line,
+                            const char *format, ...) MHO_PRINTF(5, 6);
 
 /* ---------------------------------------------------------------- context */
 
@@ -87,12 +87,15 @@ typedef struct mho_context {
   void (*log)(void *user, mho_log_level level, const char *message);
   /* what is being done, how far (done of total), and a short note to show beside it ("loss 0.31") */
   void (*progress)(void *user, const char *what, long done, long total, const char *note);
-  const volatile sig_atomic_t *stop; /* becomes nonzero when the caller wants the call to end early */
+  const volatile sig_atomic_t
+      *stop; /* becomes nonzero when the caller wants the call to end early */
   void *user;
 } mho_context;
 
-MHO_API void mho_log(const mho_context *ctx, mho_log_level level, const char *format, ...) MHO_PRINTF(3, 4);
-MHO_API void mho_progress(const mho_context *ctx, const char *what, long done, long total, const char *note);
+MHO_API void mho_log(const mho_context *ctx, mho_log_level level, const char *format, ...)
+    MHO_PRINTF(3, 4);
+MHO_API void mho_progress(const mho_context *ctx, const char *what, long done, long total,
+                          const char *note);
 MHO_API bool mho_stopped(const mho_context *ctx);
 
 /* ---------------------------------------------------------------- memory, time, text */
@@ -176,7 +179,8 @@ MHO_API void mho_rng_uniform(mho_rng rng, uint64_t step, uint64_t cell0, size_t 
 /** Standard normal (Box-Muller), [n]. */
 MHO_API void mho_rng_normal(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, float *out);
 /** The same normals, of scattered cells: cell[i] (any order) of the step, [n]. */
-MHO_API void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cell, float *out);
+MHO_API void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cell,
+                               float *out);
 /** Random permutation of 0..n-1 (Fisher-Yates), [n]. */
 MHO_API void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out);
 
@@ -210,24 +214,25 @@ typedef struct mho_param {
   const char *unit; /* SI unit of a physical quantity ("S", "ohm", "s", "V"); "" for a number */
   double initial;   /* default of a number, a bool or a choice */
   double low, high; /* allowed range of a number or of each list entry, inclusive */
-  const char *text; /* default of a text or a list ("64 64"); for a choice: its words, "held|live" */
-  const char *doc;  /* one line */
+  const char
+      *text;       /* default of a text or a list ("64 64"); for a choice: its words, "held|live" */
+  const char *doc; /* one line */
   size_t offset;
 } mho_param;
 
-#define MHO_P_REAL(T, field, name, unit, initial, low, high, doc)                                            \
+#define MHO_P_REAL(T, field, name, unit, initial, low, high, doc)                                  \
   { name, MHO_PARAM_REAL, unit, initial, low, high, NULL, doc, offsetof(T, field) }
-#define MHO_P_INT(T, field, name, initial, low, high, doc)                                                   \
+#define MHO_P_INT(T, field, name, initial, low, high, doc)                                         \
   { name, MHO_PARAM_INT, "", initial, low, high, NULL, doc, offsetof(T, field) }
-#define MHO_P_BOOL(T, field, name, initial, doc)                                                             \
+#define MHO_P_BOOL(T, field, name, initial, doc)                                                   \
   { name, MHO_PARAM_BOOL, "", initial, 0, 1, NULL, doc, offsetof(T, field) }
-#define MHO_P_CHOICE(T, field, name, words, initial, doc)                                                    \
+#define MHO_P_CHOICE(T, field, name, words, initial, doc)                                          \
   { name, MHO_PARAM_CHOICE, "", initial, 0, 0, words, doc, offsetof(T, field) }
-#define MHO_P_TEXT(T, field, name, initial, doc)                                                             \
+#define MHO_P_TEXT(T, field, name, initial, doc)                                                   \
   { name, MHO_PARAM_TEXT, "", 0, 0, 0, initial, doc, offsetof(T, field) }
-#define MHO_P_INTS(T, field, name, initial, low, high, doc)                                                  \
+#define MHO_P_INTS(T, field, name, initial, low, high, doc)                                        \
   { name, MHO_PARAM_INTS, "", 0, low, high, initial, doc, offsetof(T, field) }
-#define MHO_P_REALS(T, field, name, initial, low, high, doc)                                                 \
+#define MHO_P_REALS(T, field, name, initial, low, high, doc)                                       \
   { name, MHO_PARAM_REALS, "", 0, low, high, initial, doc, offsetof(T, field) }
 #define MHO_COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
@@ -236,9 +241,9 @@ typedef struct mho_params { /* a table and its length */
   int n;
   size_t size; /* of the struct the table describes */
 } mho_params;
-#define MHO_PARAMS(T, table)                                                                                 \
+#define MHO_PARAMS(T, table)                                                                       \
   { table, MHO_COUNT(table), sizeof(T) }
-#define MHO_PARAMS_NONE                                                                                      \
+#define MHO_PARAMS_NONE                                                                            \
   { NULL, 0, 0 }
 
 /** Every parameter of the table at its default, into the struct at `out`. */
@@ -248,9 +253,11 @@ MHO_API const mho_param *mho_params_find(mho_params table, const char *name);
 /** Parse one value as text: a number with its unit ("25 uS"), a word, or a list ("64 64").
  *  @param bare  numbers of physical quantities are SI without a unit (stored configs).
  *  @return MHO_OK or MHO_ECONFIG with what is wrong, the allowed range, and an example (no place). */
-MHO_API mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *out, mho_errinfo *ei);
+MHO_API mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *out,
+                                mho_errinfo *ei);
 /** The value as text that mho_param_parse reads back exactly; with its unit unless bare. */
-MHO_API void mho_param_format(const mho_param *p, const void *params, bool bare, char *buf, size_t capacity);
+MHO_API void mho_param_format(const mho_param *p, const void *params, bool bare, char *buf,
+                              size_t capacity);
 /** Whether the value is the default. */
 MHO_API bool mho_param_is_default(const mho_param *p, const void *params);
 /** "0.001 to 1 S", "held|live", ...: what is allowed, for help and messages. */

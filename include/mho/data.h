@@ -13,7 +13,8 @@ typedef struct mho_images {
 } mho_images;
 
 typedef struct mho_dataset {
-  mho_images train, validation, test; /* validation is cut from the end of the training images; n may be 0 */
+  mho_images train, validation,
+      test; /* validation is cut from the end of the training images; n may be 0 */
   int features, classes;
   int width, height, channels; /* features = channels * height * width, channel-major */
   double scale;                /* a network input is pixel * scale */
@@ -29,12 +30,13 @@ typedef struct mho_dataset {
 
 /* What the config says of any dataset. */
 typedef struct mho_dataset_config {
-  char path[MHO_TEXT_MAX]; /* folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name> */
-  int64_t train, test;     /* use only the first so many images; 0: all */
-  int64_t validation;      /* hold out so many from the end of the training images used */
-  int normalize;           /* none, channels */
-  int64_t crop;            /* largest shift of a training image, pixels */
-  bool flip;               /* training images may be mirrored */
+  char path
+      [MHO_TEXT_MAX];  /* folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name> */
+  int64_t train, test; /* use only the first so many images; 0: all */
+  int64_t validation;  /* hold out so many from the end of the training images used */
+  int normalize;       /* none, channels */
+  int64_t crop;        /* largest shift of a training image, pixels */
+  bool flip;           /* training images may be mirrored */
 } mho_dataset_config;
 enum { MHO_NORMALIZE_NONE, MHO_NORMALIZE_CHANNELS };
 MHO_API extern const mho_params mho_dataset_params;
@@ -55,7 +57,8 @@ typedef struct mho_dataset_kind {
   /* Fill the images (train and test whole, no validation), sizes, scale, checksum and memory; mean and spread
    * where there are any.
    * folder: where the files are, NULL when there are none. */
-  mho_err (*load)(const struct mho_dataset_kind *kind, const char *folder, mho_dataset *out, mho_errinfo *ei);
+  mho_err (*load)(const struct mho_dataset_kind *kind, const char *folder, mho_dataset *out,
+                  mho_errinfo *ei);
 } mho_dataset_kind;
 
 /** Find the files, load, check, and cut as the config says.
@@ -70,16 +73,16 @@ MHO_API void mho_dataset_free(mho_dataset *d);
 /** Network inputs of a batch: out[i] = pixel[index[i]] * scale, normalized: (that - mean) / spread.
  *  @param index  [n], images of the part; NULL: first, first + 1, ...
  *  @param out    [n x features]; label_out [n], nullable. */
-MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first,
-                              int n, mho_real *out, uint8_t *label_out);
+MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index,
+                              int first, int n, mho_real *out, uint8_t *label_out);
 
 /** The same, each image shifted by up to `crop` pixels up or down and left or right (a random crop of the image with a
  *  black border), and with `flip` mirrored left to right half of the time. What happens to an image follows from its
  *  number in the part and the epoch alone.
  *  @param rng  stream of these draws. */
-MHO_API void mho_images_augmented(const mho_dataset *d, const mho_images *part, const int *index, int n,
-                                  const mho_dataset_config *config, mho_rng rng, int epoch, mho_real *out,
-                                  uint8_t *label_out);
+MHO_API void mho_images_augmented(const mho_dataset *d, const mho_images *part, const int *index,
+                                  int n, const mho_dataset_config *config, mho_rng rng, int epoch,
+                                  mho_real *out, uint8_t *label_out);
 
 /** Where the dataset's files were found: the first of the places mho_dataset_load looks at that holds them
  *  all. "" when nowhere, and for an embedded dataset.
@@ -98,7 +101,7 @@ MHO_API void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, 
  *          file that is not the published one; MHO_ENOTFOUND for a dataset without addresses; MHO_EINVAL for
  *          an address that is not https; MHO_EINTERRUPTED; MHO_EUNSUPPORTED when something is to be
  *          downloaded and the build has no libcurl. */
-MHO_API mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, const char *folder,
-                                  mho_errinfo *ei);
+MHO_API mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind,
+                                  const char *folder, mho_errinfo *ei);
 
 #endif

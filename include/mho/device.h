@@ -15,18 +15,20 @@ enum { MHO_DEVICE_BLOCK = 256, MHO_DEVICE_COLUMNS = 16 };
 
 /* Cells that get one pulse each, gathered side by side. */
 typedef struct mho_device_block {
-  int n;                   /* at most MHO_DEVICE_BLOCK */
-  const float *g;          /* [n] before the pulse */
-  const float *rest;       /* [n] what g is rounded from, less g; NULL: nothing. See mho_device_model.fine */
+  int n;          /* at most MHO_DEVICE_BLOCK */
+  const float *g; /* [n] before the pulse */
+  const float
+      *rest; /* [n] what g is rounded from, less g; NULL: nothing. See mho_device_model.fine */
   const float *dir;        /* [n] +1 SET (potentiation), -1 RESET (depression) */
   const float *xi;         /* [n] standard normal of this pulse; all 0 gives the mean response */
   bool quiet;              /* xi is all 0: what it multiplies may be left out */
   const float *low, *high; /* [n] the cells' bounds, to which the caller clips */
-  const float *amplitude;  /* [n] strength of the pulse, factor of its drive; NULL: 1. Set for models with a
+  const float
+      *amplitude; /* [n] strength of the pulse, factor of its drive; NULL: 1. Set for models with a
                            * response only: of the others the caller takes that part of the step */
   const float *col[MHO_DEVICE_COLUMNS]; /* [n] each, the columns the model asked for */
   const void *shared;                   /* what the model's prepare made; NULL when it has none */
-  float *out;                           /* [n] the change of g, not yet cut off at the cell's bounds */
+  float *out; /* [n] the change of g, not yet cut off at the cell's bounds */
 } mho_device_block;
 
 typedef struct mho_device_config mho_device_config;
@@ -50,9 +52,11 @@ typedef struct mho_device_spice {
   /* dV(x)/dt in 1/s under any voltage V(p,n); x is the model's own variable, 0..1. Empty when the model knows
    * identical pulses only, and then x is g. */
   char rate[MHO_SPICE_EXPRESSION];
-  char g_of_x[MHO_SPICE_EXPRESSION]; /* normalized conductance from V(x); empty when they are the same */
+  char g_of_x
+      [MHO_SPICE_EXPRESSION]; /* normalized conductance from V(x); empty when they are the same */
   char x_of_g[MHO_SPICE_EXPRESSION]; /* and V(x) from V(g), for the initial state */
-  double v_set, v_reset, width;      /* the pulse: V at the device and s; 0 when the model does not know */
+  double v_set, v_reset,
+      width; /* the pulse: V at the device and s; 0 when the model does not know */
   int n;
   struct {
     char name[24];
@@ -69,7 +73,8 @@ typedef struct mho_device_pulse {
 typedef struct mho_device_model {
   mho_entry entry;
   int n_columns;
-  bool one_way; /* RESET is abrupt: depression needs a mapping that SETs the other device and refreshes */
+  bool
+      one_way; /* RESET is abrupt: depression needs a mapping that SETs the other device and refreshes */
   /* Check what the table's ranges cannot; nullable. */
   mho_err (*check)(const void *params, const mho_device_config *config, mho_errinfo *ei);
   /* Fill the columns of n cells, col[k][i]. */
@@ -91,10 +96,12 @@ typedef struct mho_device_model {
                    mho_errinfo *ei);
   /* What a bank of cells shares beyond its columns (a table of measured pulses), freed with mho_free; nullable.
    * MHO_ECONFIG, MHO_EIO, MHO_EDATA with the place in the user's file. */
-  mho_err (*prepare)(const void *params, const mho_device_config *config, void **shared, mho_errinfo *ei);
+  mho_err (*prepare)(const void *params, const mho_device_config *config, void **shared,
+                     mho_errinfo *ei);
   /* Names of the parameters that a fit to pulse data can tell, blanks between; the others keep their values. */
   const char *fit;
-  bool fit_range; /* steps shrink towards the bounds: data that stop short of them tell where they are */
+  bool
+      fit_range; /* steps shrink towards the bounds: data that stop short of them tell where they are */
 } mho_device_model;
 
 /** Add a named number to circuit text; the library's own names stay below 24 characters. */
@@ -112,7 +119,12 @@ typedef struct mho_read_noise_config { /* of the device itself, one read: retent
   int law;
   double sigma, t_read;
 } mho_read_noise_config;
-enum { MHO_READ_NOISE_NONE, MHO_READ_NOISE_CONSTANT, MHO_READ_NOISE_PROPORTIONAL, MHO_READ_NOISE_PCM };
+enum {
+  MHO_READ_NOISE_NONE,
+  MHO_READ_NOISE_CONSTANT,
+  MHO_READ_NOISE_PROPORTIONAL,
+  MHO_READ_NOISE_PCM
+};
 
 typedef struct mho_iv_config { /* current against voltage of a read: iv.c */
   int law;
@@ -121,26 +133,29 @@ typedef struct mho_iv_config { /* current against voltage of a read: iv.c */
 enum { MHO_IV_OHMIC, MHO_IV_SINH, MHO_IV_POLYNOMIAL, MHO_IV_HFO2 };
 
 struct mho_device_config {
-  char card[MHO_TEXT_MAX];          /* the card whose keys are the defaults; "" for none */
-  double g_min, g_max;              /* S */
-  int mapping;                      /* MHO_MAPPING_... */
-  bool zero_shift;                  /* reference: at the symmetry point of each cell's device */
-  int64_t refresh_every;            /* one_sided: updates from refresh to refresh */
-  double refresh_above;             /* one_sided: conductance that asks for it, of the range */
-  double weight_range;              /* w_max over the largest drawn weight, see mho_trainer_from */
-  double start;                     /* conductance of a new cell, normalized */
-  int64_t levels;                   /* conductances a cell can hold, where every pulse ends; -1: any */
-  double up_down;                   /* SET against RESET step: up 1 + min(u, 0), down 1 - max(u, 0) */
-  double write_noise;               /* what a pulse leaves on the visible conductance, of the range */
-  double error[4];                  /* of a verified write: sigma = error[k] G^k, S */
+  char card[MHO_TEXT_MAX]; /* the card whose keys are the defaults; "" for none */
+  double g_min, g_max;     /* S */
+  int mapping;             /* MHO_MAPPING_... */
+  bool zero_shift;         /* reference: at the symmetry point of each cell's device */
+  int64_t refresh_every;   /* one_sided: updates from refresh to refresh */
+  double refresh_above;    /* one_sided: conductance that asks for it, of the range */
+  double weight_range;     /* w_max over the largest drawn weight, see mho_trainer_from */
+  double start;            /* conductance of a new cell, normalized */
+  int64_t levels;          /* conductances a cell can hold, where every pulse ends; -1: any */
+  double up_down;          /* SET against RESET step: up 1 + min(u, 0), down 1 - max(u, 0) */
+  double write_noise;      /* what a pulse leaves on the visible conductance, of the range */
+  double error[4];         /* of a verified write: sigma = error[k] G^k, S */
   double stuck_on, stuck_off, open; /* fractions of cells */
   int law;                          /* of the spread: normal, lognormal, uniform */
-  double spread_step, spread_asymmetry, spread_low, spread_high; /* device-to-device standard deviations */
-  char spread_of[MHO_TEXT_MAX];          /* "slope_up 0.05 slope_down 0.05": of the model's own parameters */
-  double endurance, endurance_range;     /* pulses, and what part of the range is left after them */
-  double leak, leak_spread, leak_rest;   /* lifetime in updates, 0: none; its spread; where it leads */
+  double spread_step, spread_asymmetry, spread_low,
+      spread_high;              /* device-to-device standard deviations */
+  char spread_of[MHO_TEXT_MAX]; /* "slope_up 0.05 slope_down 0.05": of the model's own parameters */
+  double endurance, endurance_range; /* pulses, and what part of the range is left after them */
+  double leak, leak_spread,
+      leak_rest; /* lifetime in updates, 0: none; its spread; where it leads */
   double pulse_volts[2], pulse_width[2]; /* V and s of SET and RESET; 0: see mho_device_pulse_of */
-  double weak_threshold, weak_slope;     /* answer to a fraction of a pulse's voltage: mho_device_response */
+  double weak_threshold,
+      weak_slope; /* answer to a fraction of a pulse's voltage: mho_device_response */
   mho_drift_config drift;
   mho_read_noise_config read_noise;
   mho_iv_config iv;
@@ -177,7 +192,8 @@ MHO_API double mho_device_read_limit(const mho_device_model *model, const void *
                                      const mho_device_config *config, double v);
 /** Current through a device of small-signal conductance g (S) at voltage v (V), A, by the I-V law of the
  *  config; didv (S, nullable) its derivative. Odd and even parts as published: iv.c. */
-MHO_API double mho_device_current(const mho_device_config *config, double g, double v, double *didv);
+MHO_API double mho_device_current(const mho_device_config *config, double g, double v,
+                                  double *didv);
 /** The same law as an ngspice expression of the conductance `g` (a name or "V(g)") and the voltage `v` ("V(p,n)").
  *  @return whether it fitted. */
 MHO_API bool mho_device_spice_current(const mho_device_config *config, const char *g, const char *v,
@@ -200,11 +216,12 @@ typedef enum mho_fault { MHO_FAULT_NONE, MHO_FAULT_ON, MHO_FAULT_OFF, MHO_FAULT_
 typedef struct mho_cells {
   const mho_device_model *model;
   size_t n;
-  float *g;       /* [n] what is read */
-  float *state;   /* [n] what pulses move; the same array as g without write noise and levels */
-  float *rest;    /* [n] what state is rounded from, less state; NULL: nothing, see mho_device_model.fine */
-  uint8_t *fault; /* [n] of mho_fault; NULL when no cell is faulty */
-  bool varied;    /* low and high are [n], else [MHO_DEVICE_BLOCK] */
+  float *g;     /* [n] what is read */
+  float *state; /* [n] what pulses move; the same array as g without write noise and levels */
+  float *
+      rest; /* [n] what state is rounded from, less state; NULL: nothing, see mho_device_model.fine */
+  uint8_t *fault;                         /* [n] of mho_fault; NULL when no cell is faulty */
+  bool varied;                            /* low and high are [n], else [MHO_DEVICE_BLOCK] */
   float *low, *high;                      /* the cell's own bounds, normalized */
   bool column_varies[MHO_DEVICE_COLUMNS]; /* col[k] is [n], else [MHO_DEVICE_BLOCK] */
   float *col[MHO_DEVICE_COLUMNS];
@@ -214,8 +231,8 @@ typedef struct mho_cells {
   mho_rng noise;       /* cycle-to-cycle */
   mho_rng chip;        /* device-to-device */
   uint32_t *wear;      /* [n] pulses so far; NULL without endurance */
-  const float
-      *amplitude[2];   /* [n] strength with which SET, RESET pulses arrive; NULL: all of it. Not owned */
+  const float *amplitude
+      [2]; /* [n] strength with which SET, RESET pulses arrive; NULL: all of it. Not owned */
   uint16_t *pulsed[2]; /* [n] SET, RESET pulses are counted here; NULL: nowhere. Not owned */
   bool hides;          /* g is not simply the state, or pulses wear: mho_cells_show after them */
   mho_device_config config;
@@ -237,8 +254,8 @@ typedef struct mho_pulse_counts {
  *  @param chip    stream of device-to-device draws; noise: of cycle-to-cycle noise. One each per bank.
  *  @return MHO_OK; MHO_ECONFIG for an impossible device (g_min not below g_max, fault fractions above 1). */
 MHO_API mho_err mho_cells_new(const mho_device_model *model, const void *params,
-                              const mho_device_config *config, size_t n, mho_rng chip, mho_rng noise,
-                              mho_cells **out, mho_errinfo *ei);
+                              const mho_device_config *config, size_t n, mho_rng chip,
+                              mho_rng noise, mho_cells **out, mho_errinfo *ei);
 MHO_API void mho_cells_free(mho_cells *c);
 /** Pulses on cells first .. first+n-1 (n at most MHO_DEVICE_BLOCK): count[i] of them, SET when positive.
  * Stuck cells ignore theirs, which are still counted: the driver applied them.
@@ -253,13 +270,16 @@ MHO_API void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const
 /** Weak pulses on cells first .. first+n-1 (n at most MHO_DEVICE_BLOCK) that add up to the effect of set[i] and
  * reset[i] whole ones: their mean effect, SET and RESET in turn. They are no pulses of the cells': nothing is
  * counted, wears, or draws noise. Of cells with levels the effect of a whole pulse, or of a rest, moves to the nearest. */
-MHO_API void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set, const float *reset);
+MHO_API void mho_cells_disturb(mho_cells *c, size_t first, int n, const float *set,
+                               const float *reset);
 /** Mean change of g by one pulse in direction dir (+1, -1) at the present state, clipped at the bounds, [n]
  * (at most MHO_DEVICE_BLOCK cells). */
-MHO_API void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out);
+MHO_API void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir,
+                                 float *out);
 /** Mean g after that pulse, within the bounds, [n]: where little is left of what was there it has the digits that the
  * change lacks. */
-MHO_API void mho_cells_mean_state(const mho_cells *c, size_t first, int n, const float *dir, float *out);
+MHO_API void mho_cells_mean_state(const mho_cells *c, size_t first, int n, const float *dir,
+                                  float *out);
 /** Set g of cells first .. to the wanted values as far as the cell's bounds and faults let it, [n].
  *  @return how many were clipped. */
 MHO_API int mho_cells_set(mho_cells *c, size_t first, int n, const float *g);
@@ -267,7 +287,8 @@ MHO_API int mho_cells_set(mho_cells *c, size_t first, int n, const float *g);
  * mho_device_write_error of it, within its bounds.
  *  @param step   number of the write: with the cell it names the deviate.
  *  @param again  also write cells that have what is wanted; else they are left alone. */
-MHO_API int mho_cells_write(mho_cells *c, size_t first, int n, const float *g, bool again, uint64_t step);
+MHO_API int mho_cells_write(mho_cells *c, size_t first, int n, const float *g, bool again,
+                            uint64_t step);
 /** After pulses, where cells->hides: what cells first .. show of their state, which is put to a level, with
  * write noise, and the wear of the pulses. mho_cells_pulse calls it; other code that moves `state` must too. [n],
  * n at most MHO_DEVICE_BLOCK; count as there, step names the noise. */
@@ -280,8 +301,8 @@ MHO_API void mho_cells_leak(mho_cells *c, size_t first, size_t n, double updates
 MHO_API void mho_cells_drifted(const mho_cells *c, double after, size_t first, int n, float *out);
 /** Standard deviation of one read of cells first .. that show g (drifted) a time after programming (s), normalized, [n].
  * What law pcm asks of the programmed conductance it takes from the cells. */
-MHO_API void mho_cells_read_sigma(const mho_cells *c, double after, size_t first, int n, const float *g,
-                                  float *sigma);
+MHO_API void mho_cells_read_sigma(const mho_cells *c, double after, size_t first, int n,
+                                  const float *g, float *sigma);
 /** What of the cells changes in training, for a checkpoint: pointers into the bank.
  *  @return how many pieces, at most MHO_CELLS_PIECES. */
 enum { MHO_CELLS_PIECES = 5 };
@@ -302,10 +323,10 @@ typedef struct mho_pulse_data {
   int n, devices, tracks, missing; /* rows; of them without a number */
   int *device;                     /* [tracks] */
   int *first;                      /* [tracks + 1] first row of each track */
-  int *count;                      /* [n] pulses since the row before in the track; 0 in its first */
-  int *pulse;                      /* [n] as in the file, or counted */
-  signed char *direction;          /* [n] +1 SET, -1 RESET */
-  double *g;                       /* [n] S, NaN where missing */
+  int *count;             /* [n] pulses since the row before in the track; 0 in its first */
+  int *pulse;             /* [n] as in the file, or counted */
+  signed char *direction; /* [n] +1 SET, -1 RESET */
+  double *g;              /* [n] S, NaN where missing */
 } mho_pulse_data;
 
 /** Read a CSV with the columns g and direction (up, down, set, reset, ltp, ltd, 1, -1), and, where there are
@@ -314,7 +335,8 @@ typedef struct mho_pulse_data {
  * last. Other columns are passed over.
  *  @param unit  S of one unit of g.
  *  @return MHO_OK; MHO_EIO; MHO_EDATA with the line. */
-MHO_API mho_err mho_pulse_data_read(const char *path, double unit, mho_pulse_data *out, mho_errinfo *ei);
+MHO_API mho_err mho_pulse_data_read(const char *path, double unit, mho_pulse_data *out,
+                                    mho_errinfo *ei);
 MHO_API void mho_pulse_data_free(mho_pulse_data *d);
 
 enum { MHO_FIT_MAX = 12 };
@@ -367,7 +389,7 @@ typedef struct mho_curve_options {
   uint64_t seed;
 } mho_curve_options;
 typedef struct mho_curve_point {
-  int cycle, direction, pulse;                     /* 1-based; pulse 0 and direction +1: before the first */
+  int cycle, direction, pulse; /* 1-based; pulse 0 and direction +1: before the first */
   double mean, deviation, q05, q25, q50, q75, q95; /* over the cells, S */
 } mho_curve_point;
 /** Response of a population to cycles of SET and RESET pulses, from the low bounds on.

@@ -12,15 +12,15 @@
 /* ---------------------------------------------------------------- registry */
 
 /* X(KIND, plural word of `mho list`, type) */
-#define MHO_KINDS(X)                                                                                         \
-  X(DATASET, "datasets", mho_dataset_kind)                                                                   \
-  X(TOPOLOGY, "topologies", mho_topology)                                                                    \
-  X(NEURON, "neurons", mho_neuron)                                                                           \
-  X(SETTLER, "settlers", mho_settler)                                                                        \
-  X(RULE, "rules", mho_rule)                                                                                 \
-  X(OPTIMIZER, "optimizers", mho_optimizer)                                                                  \
-  X(SCHEME, "programs", mho_scheme)                                                                          \
-  X(DEVICE, "devices", mho_device_model)                                                                     \
+#define MHO_KINDS(X)                                                                               \
+  X(DATASET, "datasets", mho_dataset_kind)                                                         \
+  X(TOPOLOGY, "topologies", mho_topology)                                                          \
+  X(NEURON, "neurons", mho_neuron)                                                                 \
+  X(SETTLER, "settlers", mho_settler)                                                              \
+  X(RULE, "rules", mho_rule)                                                                       \
+  X(OPTIMIZER, "optimizers", mho_optimizer)                                                        \
+  X(SCHEME, "programs", mho_scheme)                                                                \
+  X(DEVICE, "devices", mho_device_model)                                                           \
   X(ARRAY, "arrays", mho_array_model)
 
 typedef enum mho_kind {
@@ -37,7 +37,8 @@ MHO_API mho_err mho_registry_new(mho_registry **out, mho_errinfo *ei);
 MHO_API void mho_registry_free(mho_registry *r);
 /** Add a model made outside the tree: the kind's struct, whose first member is the entry; it must outlive the
  *  registry. MHO_EINVAL for another ABI, a taken id, or parameters too large. */
-MHO_API mho_err mho_registry_add(mho_registry *r, mho_kind kind, const mho_entry *entry, mho_errinfo *ei);
+MHO_API mho_err mho_registry_add(mho_registry *r, mho_kind kind, const mho_entry *entry,
+                                 mho_errinfo *ei);
 MHO_API int mho_registry_count(const mho_registry *r, mho_kind kind);
 MHO_API const mho_entry *mho_registry_at(const mho_registry *r, mho_kind kind, int i);
 MHO_API const mho_entry *mho_registry_find(const mho_registry *r, mho_kind kind, const char *id);
@@ -59,7 +60,8 @@ MHO_API mho_err mho_config_text(mho_config *c, const char *text, const char *nam
 /** "path=value": overrides what is there. */
 MHO_API mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei);
 /** The same with a text that is taken as it is, whatever YAML would make of it: names of files and runs. */
-MHO_API mho_err mho_config_assign(mho_config *c, const char *key, const char *text, mho_errinfo *ei);
+MHO_API mho_err mho_config_assign(mho_config *c, const char *key, const char *text,
+                                  mho_errinfo *ei);
 
 /** Text of a key ("device.levels"), as it was written; NULL when it is not set. Valid until the
  * config changes. */
@@ -136,8 +138,8 @@ typedef struct mho_experiment {
 
 /** The keys that an experiment sets, to put others on top: its card's values are among them, so that the card is not read
  *  again. name: what stands for the file in messages. */
-MHO_API mho_err mho_config_of_experiment(const mho_experiment *e, const char *name, mho_config **out,
-                                         mho_errinfo *ei);
+MHO_API mho_err mho_config_of_experiment(const mho_experiment *e, const char *name,
+                                         mho_config **out, mho_errinfo *ei);
 /** Validate a config: unknown keys (with the nearest known one), types, units, ranges, and what must fit
  * together.
  *  @param bare  physical quantities are SI numbers without units (a config from the database).

@@ -22,18 +22,19 @@
  * clip(rho(gain (a + offset)), +-limit). NULL: all 1, all 0, no limit. */
 typedef struct mho_circuit {
   mho_real *gain, *offset, *limit; /* [n of the layer] */
-  double *tau, *slew;              /* [n] relative to the nominal tau; largest |du/dt| tau, NULL: unlimited */
+  double *tau, *slew; /* [n] relative to the nominal tau; largest |du/dt| tau, NULL: unlimited */
 } mho_circuit;
 
 typedef struct mho_layer {
   char name[16]; /* "x", "h1" ..., "out" */
-  int n;         /* units: channels x height x width; position after position, the channels of one side
+  int n; /* units: channels x height x width; position after position, the channels of one side
                                   by side, but for the input, which is planar as the dataset is */
   int channels, height, width; /* n, 1, 1 when they make no image */
   mho_pool_window pool;        /* size 0: none */
   int outputs;                 /* numbers that links out of it read: n, or the pooled ones */
   const mho_neuron *neuron;    /* of hidden layers */
-  int forward, n_forward; /* links into this layer that lead forward: link[forward .. forward+n_forward-1] */
+  int forward,
+      n_forward; /* links into this layer that lead forward: link[forward .. forward+n_forward-1] */
   int feedback, n_feedback;   /* and those that lead back; from the read-out, the nudge */
   const mho_circuit *circuit; /* of hidden layers; NULL: ideal ones */
   int distance; /* powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of reach */
@@ -55,7 +56,8 @@ typedef struct mho_link {
   bool transposed; /* reads the connection against its direction */
   mho_real scale;  /* alpha, beta_i^span, or 1 */
   int span;        /* powers of beta_i, of a feedback link */
-  bool plain;      /* nothing but the crossbar lies between the two layers: no patches, pooling or bias */
+  bool
+      plain; /* nothing but the crossbar lies between the two layers: no patches, pooling or bias */
 } mho_link;
 
 typedef struct mho_network {
@@ -70,7 +72,8 @@ typedef struct mho_network {
   size_t n_weights;      /* trained */
   mho_rng state_noise;   /* of the neurons in continuous time */
   mho_wired *wired;      /* the connections' wires; NULL without resistance */
-  mho_disturb *disturb;  /* of the trained connections; NULL: pulses reach their cells whole and alone */
+  mho_disturb
+      *disturb; /* of the trained connections; NULL: pulses reach their cells whole and alone */
 } mho_network;
 
 /* A topology's answer: sizes, and edges between layers. A feedback edge runs from the later to the earlier
@@ -78,12 +81,14 @@ typedef struct mho_network {
 enum { MHO_LAYERS_MAX = MHO_INTS_MAX + 2, MHO_EDGES_MAX = 4096 };
 typedef struct mho_edge {
   int from, to;
-  int kernel, stride, padding; /* of a convolution; a feedback edge is as its forward one. kernel 0: dense */
+  int kernel, stride,
+      padding; /* of a convolution; a feedback edge is as its forward one. kernel 0: dense */
 } mho_edge;
 typedef struct mho_graph {
   int n_layers, size[MHO_LAYERS_MAX];
-  int channels[MHO_LAYERS_MAX], height[MHO_LAYERS_MAX], width[MHO_LAYERS_MAX]; /* of images; else 0 */
-  int pool[MHO_LAYERS_MAX]; /* side of the windows; 0: none */
+  int channels[MHO_LAYERS_MAX], height[MHO_LAYERS_MAX],
+      width[MHO_LAYERS_MAX]; /* of images; else 0 */
+  int pool[MHO_LAYERS_MAX];  /* side of the windows; 0: none */
   int n_edges;
   mho_edge edge[MHO_EDGES_MAX]; /* from < to: forward, trained; from > to: feedback */
 } mho_graph;
@@ -110,7 +115,8 @@ MHO_API extern const mho_params mho_feedback_params;
 /* Neurons as circuits: limits of the amplifiers, and how their makers missed. */
 typedef struct mho_circuit_config {
   double saturation, slew;
-  double tau, gain, offset, saturation_spread, slew_spread; /* standard deviations between neurons */
+  double tau, gain, offset, saturation_spread,
+      slew_spread; /* standard deviations between neurons */
 } mho_circuit_config;
 MHO_API extern const mho_params mho_circuit_params;
 
@@ -148,7 +154,7 @@ typedef struct mho_network_options {
   const mho_array_model *array;
   const void *array_params;
   const mho_array_config *array_config; /* nullable: defaults */
-  bool pulsed;    /* trained devices are written by pulses, which array_config.write_select is about */
+  bool pulsed; /* trained devices are written by pulses, which array_config.write_select is about */
   mho_pool *pool; /* nullable; for mho_network_refresh */
   mho_seeds seeds;
   int features, classes;
@@ -191,13 +197,16 @@ MHO_API double mho_network_signal_scale(const mho_network *net, int layer);
 
 /* A layer's neurons on `rows` samples, with their circuit: see the hooks of mho_neuron. */
 MHO_API void mho_layer_activate(const mho_layer *layer, int rows, const mho_real *a, mho_real *z);
-MHO_API void mho_layer_scale_by_slope(const mho_layer *layer, int rows, const mho_real *z, mho_real *d);
+MHO_API void mho_layer_scale_by_slope(const mho_layer *layer, int rows, const mho_real *z,
+                                      mho_real *d);
 /** Not with a limited activity (see mho_circuit_limited). */
 MHO_API void mho_layer_activate_keep(const mho_layer *layer, int rows, mho_real *a, mho_real *keep);
 MHO_API void mho_layer_difference(const mho_layer *layer, int rows, mho_real c, const mho_real *z,
                                   const mho_real *keep, mho_real *e);
-MHO_API void mho_layer_activate_double(const mho_layer *layer, int rows, const double *a, double *z);
-MHO_API void mho_layer_scale_by_slope_double(const mho_layer *layer, int rows, const double *z, double *d);
+MHO_API void mho_layer_activate_double(const mho_layer *layer, int rows, const double *a,
+                                       double *z);
+MHO_API void mho_layer_scale_by_slope_double(const mho_layer *layer, int rows, const double *z,
+                                             double *d);
 /** Whether amplifiers saturate, so that a difference is only known from two states. */
 static inline bool mho_circuit_limited(const mho_circuit_config *c) {
   return c && c->saturation > 0;

@@ -21,11 +21,11 @@ MHO_API const char *mho_blas_better_kernel(void);
 
 /** C = alpha op(A) op(B) + beta C, row-major, on the calling thread. C must not overlap A or B.
  *  op(A) [m x k], op(B) [k x n], C [m x n]; ta, tb: use the transpose of the stored matrix. */
-MHO_API void mho_gemm(bool ta, bool tb, int m, int n, int k, mho_real alpha, const mho_real *a, int lda,
-                      const mho_real *b, int ldb, mho_real beta, mho_real *c, int ldc);
+MHO_API void mho_gemm(bool ta, bool tb, int m, int n, int k, mho_real alpha, const mho_real *a,
+                      int lda, const mho_real *b, int ldb, mho_real beta, mho_real *c, int ldc);
 /** The same in double precision, whatever mho_real is. */
-MHO_API void mho_gemm_double(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda,
-                             const double *b, int ldb, double beta, double *c, int ldc);
+MHO_API void mho_gemm_double(bool ta, bool tb, int m, int n, int k, double alpha, const double *a,
+                             int lda, const double *b, int ldb, double beta, double *c, int ldc);
 
 /* A factor B [k x n] of many products in panels: groups of MHO_PANEL of its columns, the last one narrower, each
  * [k x width] in one piece, k n numbers in all. */
@@ -34,8 +34,8 @@ enum { MHO_PANEL = 32 };
  * libxsmm. They work in any case. */
 MHO_API bool mho_panels_pay(int n, int k);
 /** Fill panels first .. first+count-1 (those there are) from op(B) [k x n]. */
-MHO_API void mho_panels_fill(bool tb, int n, int k, const mho_real *b, int ldb, int first, int count,
-                             mho_real *panels);
+MHO_API void mho_panels_fill(bool tb, int n, int k, const mho_real *b, int ldb, int first,
+                             int count, mho_real *panels);
 /** C = alpha A B + beta C as mho_gemm does, A [m x k], with B in panels. */
 MHO_API void mho_panels_gemm(int m, int n, int k, mho_real alpha, const mho_real *a, int lda,
                              const mho_real *panels, mho_real beta, mho_real *c, int ldc);
@@ -67,8 +67,8 @@ MHO_API bool mho_conv_fit(mho_conv *g);
 /** Rows row0 .. row0+rows-1 of the patches at positions first .. first+n-1, counted through all samples.
  *  @param x    [samples x source].
  *  @param out  [n x ld], the first `rows` of each line written. */
-MHO_API void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int row0, int rows,
-                             mho_real *out, int ld);
+MHO_API void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int row0,
+                             int rows, mho_real *out, int ld);
 /** The adjoint of the gathering: add patches, [n x ld], to where they come from. */
 MHO_API void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int first, int n,
                               mho_real *x);
@@ -77,13 +77,14 @@ MHO_API void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld
  * the matrices are those of the patches; n samples of source x and target v. */
 MHO_API bool mho_conv_is_direct(const mho_conv *g);
 /** out += x w, out [n x target]; w [rows x out_channels]. */
-MHO_API void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_real *w, mho_real *out);
+MHO_API void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_real *w,
+                              mho_real *out);
 /** The adjoint: x += scale v w^T. scratch: [rows x out_channels]. */
-MHO_API void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *w, mho_real scale,
-                           mho_real *x, mho_real *scratch);
+MHO_API void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *w,
+                           mho_real scale, mho_real *x, mho_real *scratch);
 /** Rows row0 .. row0+rows-1 of the gradient by w: out += x^T v, summed over positions and samples. */
-MHO_API void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_real *v, int row0,
-                               int rows, mho_real *out);
+MHO_API void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_real *v,
+                               int row0, int rows, mho_real *out);
 
 /* The largest of every size x size window, windows side by side; a border narrower than a window is left out. Of
  * equal ones the first wins, row by row. Channels of a position lie side by side. */
@@ -104,8 +105,8 @@ MHO_API void mho_pool_winners(const mho_pool_window *p, int n, const mho_real *z
 MHO_API void mho_pool_take(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z,
                            mho_real *out);
 /** Its adjoint, for the winners of z: out = v there and 0 elsewhere, or out += when `add`; v [n x outputs]. */
-MHO_API void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v, const uint8_t *winner,
-                           bool add, mho_real *out);
+MHO_API void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v,
+                           const uint8_t *winner, bool add, mho_real *out);
 
 /* ---------------------------------------------------------------- eigenvalues */
 
@@ -132,8 +133,8 @@ enum { MHO_EIGEN_KRYLOV = 400 }; /* most vectors of a Krylov space */
  *                   of 2500 points.
  *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR when the projected matrix's eigenvalues do not converge;
  *          MHO_EDIVERGED when A has entries that are not finite. */
-MHO_API mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radius, double *residual,
-                                 mho_errinfo *ei);
+MHO_API mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radius,
+                                 double *residual, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- differential equations (GSL's odeiv2) */
 

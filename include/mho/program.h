@@ -43,7 +43,7 @@ typedef struct mho_trains {
   mho_pulse_train *row, *col;   /* [samples x rows], [samples x cols]: lines that pulse, in order */
   int *slots, *n_rows, *n_cols; /* [samples] */
   double *truncated;            /* [samples] cells whose probability was cut */
-  double *reached;              /* [samples] cells on lines that pulsed, in all slots; coincidences twice */
+  double *reached; /* [samples] cells on lines that pulsed, in all slots; coincidences twice */
 } mho_trains;
 /** Room for the trains of `samples` samples on a connection; MHO_ENOMEM. */
 MHO_API mho_err mho_trains_new(int rows, int cols, int samples, mho_trains **out, mho_errinfo *ei);
@@ -97,6 +97,7 @@ MHO_API extern const mho_params mho_update_params;
  *    step    rate factor^floor(epoch/every)
  *
  *  the same for all batches of an epoch. */
-MHO_API double mho_update_rate(const mho_update_config *u, int connection, int64_t epoch, int64_t epochs);
+MHO_API double mho_update_rate(const mho_update_config *u, int connection, int64_t epoch,
+                               int64_t epochs);
 
 #endif

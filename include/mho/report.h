@@ -15,7 +15,8 @@ typedef struct mho_report {
    *   out     the caller's; on failure it may hold a part of the report.
    * MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_EIO when out cannot be written; errors of the store. What
    * the report has to leave out (plots without gnuplot) it says in its text and to the context's log. */
-  mho_err (*write)(mho_store *s, const char *run_id, FILE *out, const mho_context *ctx, mho_errinfo *ei);
+  mho_err (*write)(mho_store *s, const char *run_id, FILE *out, const mho_context *ctx,
+                   mho_errinfo *ei);
 } mho_report;
 
 /** The report of that id ("run"), or NULL. */

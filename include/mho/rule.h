@@ -18,16 +18,16 @@ typedef struct mho_rule_job {
   const mho_settler *settler;
   const void *settler_params;
   const void *params; /* of the rule */
-  mho_state
-      *state[MHO_RULE_STATES]; /* as many as the rule asks for; state[0] holds the inputs and free states */
-  mho_real **error;            /* [n_layers] of [capacity x n], hidden layers and the read-out */
-  const uint8_t *label;        /* [capacity] */
+  mho_state *state
+      [MHO_RULE_STATES]; /* as many as the rule asks for; state[0] holds the inputs and free states */
+  mho_real **error;      /* [n_layers] of [capacity x n], hidden layers and the read-out */
+  const uint8_t *label; /* [capacity] */
   int row0, n;
-  bool direct;           /* the errors are settled themselves and come divided by the signal's scale */
-  uint64_t update;       /* names the noise of this batch */
-  mho_real *scratch;     /* [mho_settle_scratch] */
-  mho_meter *meter;      /* nullable */
-  void *workspace;       /* the settler's, for this thread */
+  bool direct;       /* the errors are settled themselves and come divided by the signal's scale */
+  uint64_t update;   /* names the noise of this batch */
+  mho_real *scratch; /* [mho_settle_scratch] */
+  mho_meter *meter;  /* nullable */
+  void *workspace;   /* the settler's, for this thread */
   double *time, *energy; /* see mho_settle_job; energy is of the last phase settled */
   const mho_power *power;
   mho_trace *trace;
@@ -66,8 +66,9 @@ MHO_API extern const mho_params mho_gradient_params;
  *  @param state    of the free phase: z, and what is left of pooled layers.
  *  @param out      [n x cols of the connection].
  *  @param scratch  [mho_rule_gradient_scratch]. */
-MHO_API void mho_rule_gradient(const mho_network *net, int c, const mho_state *state, mho_real *const *error,
-                               int batch, double scale, int row0, int n, mho_real *out, mho_real *scratch);
+MHO_API void mho_rule_gradient(const mho_network *net, int c, const mho_state *state,
+                               mho_real *const *error, int batch, double scale, int row0, int n,
+                               mho_real *out, mho_real *scratch);
 /** mho_real's of scratch that gradients of up to `rows` rows need. */
 MHO_API size_t mho_rule_gradient_scratch(const mho_network *net, int rows);
 

@@ -14,21 +14,27 @@ enum { MHO_CHUNK_MAX = 256 }; /* most samples of one settle: beyond that a produ
 typedef struct mho_state {
   int capacity; /* samples */
   int n_layers;
-  mho_real **z;     /* [n_layers] of [capacity x n]: inputs, hidden activities, read-out probabilities */
-  mho_real **next;  /* [n_layers] of [capacity x n] for hidden layers: the other half of a double buffer */
-  mho_real **drive; /* [n_layers] of [capacity x n]: what is constant during a phase; NULL where nothing is */
+  mho_real *
+      *z; /* [n_layers] of [capacity x n]: inputs, hidden activities, read-out probabilities */
+  mho_real *
+      *next; /* [n_layers] of [capacity x n] for hidden layers: the other half of a double buffer */
+  mho_real **
+      drive; /* [n_layers] of [capacity x n]: what is constant during a phase; NULL where nothing is */
   uint8_t **
       winner; /* [n_layers] of [capacity x outputs] for pooled layers: which unit of a window feedback reaches */
-  mho_real **pooled; /* [n_layers] of [capacity x outputs] for pooled layers: see mho_state_pool; NULL without
+  mho_real **
+      pooled; /* [n_layers] of [capacity x outputs] for pooled layers: see mho_state_pool; NULL without
                         MHO_STATE_INPUT */
-  mho_real **keep;   /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
+  mho_real **
+      keep; /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
                        them; NULL  without MHO_STATE_KEEP */
   mho_real **
       hold; /* [2 n_links] of [capacity x parts x n of to], parts as of mho_crossbar_parts: what the sense lines of links
                        into hidden layers held last,
                        and the numbers made of it; NULL without MHO_STATE_HOLD */
   int n_hold;
-  double *memory; /* [capacity x memory_size]: what a settler carries of every sample from phase to phase;
+  double *
+      memory; /* [capacity x memory_size]: what a settler carries of every sample from phase to phase;
                        NULL where it carries nothing but z */
   size_t memory_size;
 } mho_state;
@@ -55,11 +61,11 @@ typedef struct mho_settle_stats {
   double steps;       /* steps, sweeps or evaluations of the rates, summed over samples */
   int64_t unsettled;  /* samples that missed the tolerance */
   double contraction; /* largest ratio of the last two changes, where it was looked at; else 0 */
-  double reads;       /* input vectors read through a crossbar; one a link and phase in continuous time */
-  double time;        /* s of the circuit's time, summed over the samples that settled */
-  double time_max;    /* s, of the slowest that did */
-  int64_t timed;      /* how many did; 0 where a settler knows no time */
-  double residual;    /* largest |du/dt| tau that was left of a sample, in continuous time */
+  double reads; /* input vectors read through a crossbar; one a link and phase in continuous time */
+  double time;  /* s of the circuit's time, summed over the samples that settled */
+  double time_max; /* s, of the slowest that did */
+  int64_t timed;   /* how many did; 0 where a settler knows no time */
+  double residual; /* largest |du/dt| tau that was left of a sample, in continuous time */
 } mho_settle_stats;
 
 /* What the reads of every link add up to, for energy. Lines are driven by activities of digital neurons as they are,
@@ -67,17 +73,20 @@ typedef struct mho_settle_stats {
  * beta_i times the activity and an error line the nudge times the error. Reads of the input are those of the free phase. */
 typedef struct mho_meter {
   int n_links;
-  bool analog;      /* hidden layers are joined by wires and amplifiers */
-  double *reads;    /* [n_links] input vectors read */
-  double **squares; /* [n_links] of [inputs]: sum of the squares of what drove each line at a read */
-  double **driven;  /* [n_links] of [inputs] s: the same integrated over time, in continuous time; else 0 */
-  double steps[2];  /* of free and nudged phases, summed over samples */
-  double time[2];   /* s of free and nudged phases, summed over samples, in continuous time; else 0 */
+  bool analog;   /* hidden layers are joined by wires and amplifiers */
+  double *reads; /* [n_links] input vectors read */
+  double *
+      *squares; /* [n_links] of [inputs]: sum of the squares of what drove each line at a read */
+  double **
+      driven; /* [n_links] of [inputs] s: the same integrated over time, in continuous time; else 0 */
+  double steps[2]; /* of free and nudged phases, summed over samples */
+  double time[2]; /* s of free and nudged phases, summed over samples, in continuous time; else 0 */
   double samples;
   int *inputs; /* [n_links] */
 } mho_meter;
 /** @param analog  see mho_meter.  @return MHO_OK; MHO_ENOMEM. */
-MHO_API mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out, mho_errinfo *ei);
+MHO_API mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out,
+                              mho_errinfo *ei);
 MHO_API void mho_meter_free(mho_meter *m);
 /** Every count to 0. */
 MHO_API void mho_meter_clear(mho_meter *m);
@@ -113,16 +122,17 @@ typedef struct mho_settle_job {
   mho_state *s;           /* its rows row0 .. row0+n-1 are settled */
   const mho_state *input; /* z[0] of these rows: the inputs */
   const mho_state *start; /* hidden activities at the start, not s itself; NULL: all 0 */
-  const mho_state
-      *drive; /* s->drive may be taken from this phase of the same samples; NULL: read the inputs anew */
+  const mho_state *
+      drive; /* s->drive may be taken from this phase of the same samples; NULL: read the inputs anew */
   const mho_state
       *held; /* the free state whose sense lines a nudged phase is converted against; NULL: none */
   int row0, n;
-  double nudge;          /* signed beta_f; 0: free phase */
-  const mho_real *error; /* [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step */
-  const uint8_t *label;  /* [capacity], for a live error */
-  bool changes;          /* what is read are changes of activities: they meet no bias */
-  mho_real bias_off;     /* part of the biases that has not come on yet, 0 once they are */
+  double nudge; /* signed beta_f; 0: free phase */
+  const mho_real
+      *error; /* [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step */
+  const uint8_t *label; /* [capacity], for a live error */
+  bool changes;         /* what is read are changes of activities: they meet no bias */
+  mho_real bias_off;    /* part of the biases that has not come on yet, 0 once they are */
   mho_clock clock;
   mho_real *scratch;
   mho_meter *meter; /* nullable: reads are counted there, on one thread */
@@ -163,11 +173,14 @@ typedef struct mho_settler {
   /* Doubles that it carries of every sample: mho_state.memory must have that room in every state. */
   size_t (*memory)(const mho_network *net, const void *params);
   /* What it needs on every thread for jobs of up to n samples, so that settling allocates nothing. */
-  mho_err (*workspace_new)(const mho_network *net, const void *params, int n, void **out, mho_errinfo *ei);
+  mho_err (*workspace_new)(const mho_network *net, const void *params, int n, void **out,
+                           mho_errinfo *ei);
   void (*workspace_free)(void *workspace);
   bool subtracts; /* it fills job->moved, more precisely than z tells */
-  bool in_time;   /* it knows seconds; the second nudged phase goes on from where the first one ended */
-  bool unmetered; /* it does not read crossbars itself, so that nothing counts its reads for energy */
+  bool
+      in_time; /* it knows seconds; the second nudged phase goes on from where the first one ended */
+  bool
+      unmetered; /* it does not read crossbars itself, so that nothing counts its reads for energy */
 } mho_settler;
 
 /** One pass through the layers in order, along forward links only: the feed-forward net of backpropagation.
@@ -175,8 +188,8 @@ typedef struct mho_settler {
 MHO_API void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats);
 /** The read-out: z[last] = softmax of the summed links into it; error = p - y where given.
  *  @param error  [capacity x classes]; nullable with a state that has z[last]. */
-MHO_API void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int64_t *correct,
-                          mho_settle_stats *stats);
+MHO_API void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss,
+                          int64_t *correct, mho_settle_stats *stats);
 
 /* ---------------------------------------------------------------- observables */
 
@@ -213,13 +226,14 @@ enum {
  *
  *  @param residual  nullable: of the eigenvalue, see mho_eigen_radius; 0 for a dense matrix.
  *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR, MHO_EDIVERGED when weights are not finite. */
-MHO_API mho_err mho_observe_spectral_radius(const mho_network *net, double *radius, double *residual,
-                                            mho_errinfo *ei);
+MHO_API mho_err mho_observe_spectral_radius(const mho_network *net, double *radius,
+                                            double *residual, mho_errinfo *ei);
 
 typedef struct mho_lyapunov {
-  double mean;     /* 1/step, over samples; -INFINITY when every perturbation dies out */
-  int steps;       /* T */
-  int64_t extinct; /* samples whose perturbation dies out wholly: no loop of links, or every neuron of one
+  double mean; /* 1/step, over samples; -INFINITY when every perturbation dies out */
+  int steps;   /* T */
+  int64_t
+      extinct; /* samples whose perturbation dies out wholly: no loop of links, or every neuron of one
                       saturated; not in the mean */
 } mho_lyapunov;
 /** Finite-time maximal Lyapunov exponent: mean of ln |d_t| / |d_{t-1}| over the first T steps from rest,
@@ -233,12 +247,13 @@ typedef struct mho_lyapunov {
  *  @param input  z[0]: [at least n x features], the samples' inputs.
  *  @param pool   nullable.
  *  @return MHO_OK; MHO_EINVAL for n < 1; MHO_ENOMEM. */
-MHO_API mho_err mho_observe_lyapunov(const mho_network *net, const mho_state *input, int n, mho_pool *pool,
-                                     mho_lyapunov *out, mho_errinfo *ei);
+MHO_API mho_err mho_observe_lyapunov(const mho_network *net, const mho_state *input, int n,
+                                     mho_pool *pool, mho_lyapunov *out, mho_errinfo *ei);
 
 typedef struct mho_settling {
   double mean, max; /* steps, of the samples that settle; NaN when none does */
-  double residual;  /* largest change of a state in a sample's last step; infinite when one is not a number */
+  double
+      residual; /* largest change of a state in a sample's last step; infinite when one is not a number */
   int64_t unsettled; /* samples that do not within MHO_OBSERVE_STEPS */
 } mho_settling;
 /** Settling time: the first step of the synchronous map from rest by which the largest |z_t - z_{t-1}| has
@@ -247,7 +262,7 @@ typedef struct mho_settling {
  *  @param input  z[0]: [at least n x features], the samples' inputs.
  *  @param pool   nullable.
  *  @return MHO_OK; MHO_EINVAL for n < 1; MHO_ENOMEM. */
-MHO_API mho_err mho_observe_settling(const mho_network *net, const mho_state *input, int n, mho_pool *pool,
-                                     mho_settling *out, mho_errinfo *ei);
+MHO_API mho_err mho_observe_settling(const mho_network *net, const mho_state *input, int n,
+                                     mho_pool *pool, mho_settling *out, mho_errinfo *ei);
 
 #endif

@@ -55,7 +55,8 @@ MHO_API mho_err mho_spice_vector_length(mho_spice *s, const char *name, int *n, 
 /** A result of the last run, [n], in V, A or s.
  *  @return MHO_OK; MHO_ENOTFOUND; MHO_EINVAL when it has another length than n; MHO_ESPICE without a
  *          successful run since the last load or alter. */
-MHO_API mho_err mho_spice_vector(mho_spice *s, const char *name, double *out, int n, mho_errinfo *ei);
+MHO_API mho_err mho_spice_vector(mho_spice *s, const char *name, double *out, int n,
+                                 mho_errinfo *ei);
 
 /** Its last point. */
 MHO_API mho_err mho_spice_last(mho_spice *s, const char *name, double *out, mho_errinfo *ei);
@@ -100,16 +101,17 @@ MHO_API const char *mho_spice_messages(const mho_spice *s);
  * Set the members by name: the rest is zero, and zero is a sensible default. */
 typedef struct mho_netlist_crossbar {
   int rows, cols;
-  const double *g_pos;         /* [rows x cols], S; a 0 is left out of the circuit */
-  const double *g_neg;         /* the same; nullable: no negative devices */
-  const double *v_in;          /* V: [rows], transposed [cols] */
-  const mho_device_config *iv; /* whose I-V law the devices have, g the slope at 0 V; nullable: resistors */
-  bool transposed;             /* drive bit lines, sense word lines */
-  double r_word, r_bit;        /* ohm a wire segment; 0: no wires */
-  int tile[2];                 /* rows and columns of a physical tile; 0: as large as the array */
-  bool external;          /* inputs by external sources, and devices of conductance 0 too, for a session */
-  bool save_nodes;        /* keep the voltages of all nodes among the results */
-  bool control;           /* add the .control block that makes `ngspice -b` run and print it */
+  const double *g_pos; /* [rows x cols], S; a 0 is left out of the circuit */
+  const double *g_neg; /* the same; nullable: no negative devices */
+  const double *v_in;  /* V: [rows], transposed [cols] */
+  const mho_device_config
+      *iv;         /* whose I-V law the devices have, g the slope at 0 V; nullable: resistors */
+  bool transposed; /* drive bit lines, sense word lines */
+  double r_word, r_bit; /* ohm a wire segment; 0: no wires */
+  int tile[2];          /* rows and columns of a physical tile; 0: as large as the array */
+  bool external;   /* inputs by external sources, and devices of conductance 0 too, for a session */
+  bool save_nodes; /* keep the voltages of all nodes among the results */
+  bool control;    /* add the .control block that makes `ngspice -b` run and print it */
   const double *expected; /* nullable; A: [cols], transposed [rows]; written as comments */
   double tolerance;       /* of `expected`, relative to the largest current; written beside it */
   const char *title;      /* nullable */
@@ -120,14 +122,16 @@ typedef struct mho_netlist_crossbar {
  *  @return MHO_OK; MHO_EINVAL for an empty array, a conductance that is negative, not finite or too small to
  *          have a resistance, a voltage that is not finite (with row and column in ei), a negative or
  *          infinite wire resistance; MHO_ENOMEM. */
-MHO_API mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mho_errinfo *ei);
+MHO_API mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out,
+                                           mho_errinfo *ei);
 
 /** The currents that the core expects of a netlist's crossbar, I-V law, wires and tiles included, in double precision.
  *  @param x    its v_in is the input.
  *  @param out  [cols], transposed [rows], A.
  *  @return MHO_OK; as mho_wire_new, mho_wire_set, mho_wire_solve and mho_wire_newton; MHO_EUNSUPPORTED for the law hfo2
  *          between wires. */
-MHO_API mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out, mho_errinfo *ei);
+MHO_API mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out,
+                                              mho_errinfo *ei);
 
 /** Read a crossbar in ngspice for n input vectors: the netlist is loaded once, then the inputs are changed.
  *
@@ -140,8 +144,9 @@ MHO_API mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, dou
  *                 nullable, with v_bit.
  *  @param v_bit   the same of the bit line.
  *  @return as mho_netlist_crossbar_write, mho_spice_load and mho_spice_run. */
-MHO_API mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, const double *v,
-                                   double *i_out, double *v_word, double *v_bit, mho_errinfo *ei);
+MHO_API mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n,
+                                   const double *v, double *i_out, double *v_word, double *v_bit,
+                                   mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- the whole network */
 
@@ -167,21 +172,23 @@ enum {
  * One <link> is <from>_<to>, as in p_x_h1_3. Set the members by name: the rest is zero, and a default. */
 typedef struct mho_netlist_network {
   const mho_network *net;
-  const mho_device_config *device;   /* conductances of the ideal device */
-  const double *top;                 /* [connections], nullable: see mho_netlist_siemens */
-  const double *x;                   /* [features] */
-  const double *error;               /* [classes] p - y that nudges; nullable: free phase only */
-  double nudge;                      /* beta_f */
-  double v_read, v_unit, r_mem, tau; /* V, V, ohm, s; 0: the crossbars' read voltage, the same, 10k, 100n */
-  int inputs;                        /* MHO_NETLIST_FULL, MHO_NETLIST_NORTON */
-  bool external;                     /* inputs and error by external sources, for a session */
-  bool transient;                    /* the .control block runs .tran instead of .op */
-  double stop;                       /* s, of .tran (see mho_netlist_settling_time); 0: 50 tau */
-  bool control;                      /* add the .control block that makes `ngspice -b` run and print it */
-  const double *const *free, *const *nudged; /* [n_layers] of [n], nullable: expected activities, logits last;
+  const mho_device_config *device; /* conductances of the ideal device */
+  const double *top;               /* [connections], nullable: see mho_netlist_siemens */
+  const double *x;                 /* [features] */
+  const double *error;             /* [classes] p - y that nudges; nullable: free phase only */
+  double nudge;                    /* beta_f */
+  double v_read, v_unit, r_mem,
+      tau;        /* V, V, ohm, s; 0: the crossbars' read voltage, the same, 10k, 100n */
+  int inputs;     /* MHO_NETLIST_FULL, MHO_NETLIST_NORTON */
+  bool external;  /* inputs and error by external sources, for a session */
+  bool transient; /* the .control block runs .tran instead of .op */
+  double stop;    /* s, of .tran (see mho_netlist_settling_time); 0: 50 tau */
+  bool control;   /* add the .control block that makes `ngspice -b` run and print it */
+  const double *const *free,
+      *const *nudged; /* [n_layers] of [n], nullable: expected activities, logits last;
                                                 written as comments */
-  double tolerance;                          /* of them, of the activity's unit */
-  const char *title;                         /* nullable */
+  double tolerance;   /* of them, of the activity's unit */
+  const char *title;  /* nullable */
 } mho_netlist_network;
 
 /** Whether a network has a circuit. MHO_EUNSUPPORTED for a neuron without one or with circuits of its own (neuron.*), for
@@ -193,7 +200,8 @@ MHO_API mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *e
  *  @param out  the text; free it with mho_free.
  *  @return MHO_OK; MHO_EINVAL for a sample or error that is not finite; as
  *          mho_netlist_network_check; MHO_ENOMEM. */
-MHO_API mho_err mho_netlist_network_write(const mho_netlist_network *x, char **out, mho_errinfo *ei);
+MHO_API mho_err mho_netlist_network_write(const mho_netlist_network *x, char **out,
+                                          mho_errinfo *ei);
 
 /** Conductances of a connection as netlists have them, [rows x cols] each. With the ideal device weights of
  *  +-top lie at the ends of g_min .. g_max.
@@ -208,8 +216,8 @@ MHO_API mho_err mho_netlist_neuron_lib(const mho_neuron *neuron, char **out, mho
  *  slope of every neuron's input with every other's, at the activities z ([n_layers] of [n]); infinite when it
  *  does not come to rest. For up to some hundred hidden neurons.
  *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR. */
-MHO_API mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z, double tau,
-                                          double *out, mho_errinfo *ei);
+MHO_API mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z,
+                                          double tau, double *out, mho_errinfo *ei);
 
 /* A network loaded into a session, settled for one sample after another: inputs and errors are external
  * sources, weights are changed by alter. */
@@ -272,7 +280,8 @@ MHO_API mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out
 /** Its subcircuits, the text of models/<id>.lib: under pulses, and at rest as a resistive snapshot. */
 MHO_API mho_err mho_netlist_device_lib(const mho_netlist_device *x, char **out, mho_errinfo *ei);
 /** Run it: conductances after the pulses, [n], S.  @return as mho_netlist_device_write, mho_spice_load, _run. */
-MHO_API mho_err mho_spice_device(mho_spice *s, const mho_netlist_device *x, double *out, mho_errinfo *ei);
+MHO_API mho_err mho_spice_device(mho_spice *s, const mho_netlist_device *x, double *out,
+                                 mho_errinfo *ei);
 /** Runs of SET (1) and RESET (-1) of random length, about 7, so that a device visits its range, [n]. */
 MHO_API void mho_netlist_random_pulses(uint64_t seed, int n, int8_t *pulse);
 /** What the core makes of the same pulses: the mean response, without noise and spread, [n], S. The steps are those of
@@ -302,9 +311,10 @@ MHO_API int mho_cosim_compare(int n, const double *core, const double *spice, do
  *                    differences (A), max_rel = max_abs relative as above, pass = max_rel <= tolerance;
  *                    spice_s: seconds of write, load, run and read. core_s is NaN, for the caller to set.
  *  @return MHO_OK when it ran, whether or not it passed; else as mho_spice_crossbar. */
-MHO_API mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, const double *v,
-                                   const double *core, double tolerance, double *spice,
-                                   char place[MHO_PLACE_MAX], mho_cosim_row *row, mho_errinfo *ei);
+MHO_API mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n,
+                                   const double *v, const double *core, double tolerance,
+                                   double *spice, char place[MHO_PLACE_MAX], mho_cosim_row *row,
+                                   mho_errinfo *ei);
 
 /* What a network's circuit is compared in. */
 typedef struct mho_cosim_network_options {
@@ -323,8 +333,8 @@ typedef struct mho_cosim_network_options {
 /** What the core settles to, as far as its precision goes.
  *  @param free    nudged: [n_layers] of [samples x n], out: activities of hidden layers, logits of the last.
  *  @param error   [samples x classes], out: p - y of the free phase, which nudges. */
-MHO_API mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free, double *const *nudged,
-                               double *error, mho_errinfo *ei);
+MHO_API mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free,
+                               double *const *nudged, double *error, mho_errinfo *ei);
 
 /* A result of mho_cosim_network; its texts and values are valid until the call returns.
  * core, spice: [row->n], the values compared. */
@@ -341,12 +351,13 @@ typedef void (*mho_cosim_result)(void *user, const mho_cosim_row *row, const dou
  *  core's (max_rel is 1 - cosine).
  *
  *  @return MHO_OK when it ran, whether or not it passed; MHO_EINVAL for no samples; MHO_ESPICE; MHO_ENOMEM. */
-MHO_API mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options *o, mho_cosim_result result,
-                                  void *user, mho_errinfo *ei);
+MHO_API mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options *o,
+                                  mho_cosim_result result, void *user, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- netlists of unknown origin */
 
-#define MHO_SPICE_CHILD "spice-child" /* the argument with which a program is to call mho_spice_child */
+#define MHO_SPICE_CHILD                                                                            \
+  "spice-child" /* the argument with which a program is to call mho_spice_child */
 
 /** Run a netlist and the commands of its .control block (up to "quit") in a process of its own, which may crash or
  *  be stopped without harm to this one.
@@ -356,8 +367,8 @@ MHO_API mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options 
  *  @param timeout_s  after which it is stopped.
  *  @param out        everything that ngspice printed, as text; free it with mho_free.
  *  @return MHO_OK; errors of mho_spice_load; MHO_ESPICE when ngspice complained, crashed or was stopped. */
-MHO_API mho_err mho_spice_isolated(const char *program, const char *netlist, double timeout_s, char **out,
-                                   mho_errinfo *ei);
+MHO_API mho_err mho_spice_isolated(const char *program, const char *netlist, double timeout_s,
+                                   char **out, mho_errinfo *ei);
 /** The other end: what the child's main returns. fd: 0. */
 MHO_API int mho_spice_child(int fd);
 

@@ -23,15 +23,16 @@ typedef enum mho_store_mode {
  *          written, a read-only file, a file that is not an SQLite database, an SQLite database that is not
  * ours (application_id), one written by a newer mho (user_version), a locked one, a full disk, a damaged
  *          file. Nothing stored is changed on failure. */
-MHO_API mho_err mho_store_open(const char *path, mho_store_mode mode, mho_store **out, mho_errinfo *ei);
+MHO_API mho_err mho_store_open(const char *path, mho_store_mode mode, mho_store **out,
+                               mho_errinfo *ei);
 MHO_API void mho_store_close(mho_store *s);
 
 /* One run. Texts are owned by the row when it came from mho_store_run_get (free with mho_run_row_free). */
 typedef struct mho_run_row {
   char id[MHO_ID_MAX];
-  char *name;        /* nullable */
-  char *status;      /* running, completed, interrupted, failed, diverged */
-  char *config;      /* JSON object by section, every key resolved; schema.sql copies the main ones */
+  char *name;   /* nullable */
+  char *status; /* running, completed, interrupted, failed, diverged */
+  char *config; /* JSON object by section, every key resolved; schema.sql copies the main ones */
   char *config_hash; /* SHA-256, hex */
   int defaults_version;
   int64_t seed;
@@ -55,10 +56,10 @@ MHO_API void mho_run_row_free(mho_run_row *r);
 typedef struct mho_epoch_row {
   int epoch;                                 /* 1-based */
   double train_acc, test_acc, val_acc, loss; /* val_acc NaN without a validation part */
-  double settle_steps;                       /* mean steps (or sweeps) of a free phase, per sample */
-  int64_t unsettled;                         /* samples of the epoch that missed the tolerance */
-  double pulses, set_pulses, reset_pulses;   /* of this epoch */
-  double clipped;                            /* requests that ran into a bound or max_pulses */
+  double settle_steps;                     /* mean steps (or sweeps) of a free phase, per sample */
+  int64_t unsettled;                       /* samples of the epoch that missed the tolerance */
+  double pulses, set_pulses, reset_pulses; /* of this epoch */
+  double clipped;                          /* requests that ran into a bound or max_pulses */
   double reads;    /* array reads (one input vector through one array) of this epoch */
   double energy_j; /* NaN: not modelled */
   double wall_s, eval_s;
@@ -147,15 +148,16 @@ MHO_API mho_err mho_store_run_begin(mho_store *s, const mho_run_row *run, mho_er
 /** mho_store_run_begin for a run of a study, unless the database has one with its config_hash: then `there` is
  *  that one's id (else "") and nothing is inserted. Either way the run is counted to the study. In one
  *  transaction, so that of several processes one begins it. */
-MHO_API mho_err mho_store_run_claim(mho_store *s, const mho_run_row *run, const char *study, bool again,
-                                    char there[MHO_ID_MAX], mho_errinfo *ei);
+MHO_API mho_err mho_store_run_claim(mho_store *s, const mho_run_row *run, const char *study,
+                                    bool again, char there[MHO_ID_MAX], mho_errinfo *ei);
 /** Make this process the one that trains a run, if it still has the status and the process that row says:
  *  MHO_EINVAL when another was faster. row's status, pid and host become the new ones in the database. */
-MHO_API mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid, const char *host,
-                                   mho_errinfo *ei);
+MHO_API mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid,
+                                   const char *host, mho_errinfo *ei);
 /** One transaction; all or nothing. Rows of the same epoch (a run resumed from an older checkpoint) are
  *  replaced. MHO_ENOTFOUND when there is no such run. */
-MHO_API mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update *u, mho_errinfo *ei);
+MHO_API mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update *u,
+                                mho_errinfo *ei);
 /** Forget the epochs after `epoch` (a resume trains them again) and make the run's totals and accuracies
  * those of the epochs that are left. */
 MHO_API mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinfo *ei);
@@ -181,15 +183,19 @@ typedef struct mho_cosim_row {
   bool pass;
   double core_s, spice_s;
 } mho_cosim_row;
-MHO_API mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *row, mho_errinfo *ei);
+MHO_API mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *row,
+                                mho_errinfo *ei);
 /** Keep a generated file (netlist, report) with its run; replaces one of the same kind and name. */
-MHO_API mho_err mho_store_artifact(mho_store *s, const char *run_id, const char *kind, const char *name,
-                                   const void *data, size_t size, mho_errinfo *ei);
+MHO_API mho_err mho_store_artifact(mho_store *s, const char *run_id, const char *kind,
+                                   const char *name, const void *data, size_t size,
+                                   mho_errinfo *ei);
 
 /** A study and what it sweeps (JSON); replaces the config of one with that name. */
-MHO_API mho_err mho_store_study(mho_store *s, const char *name, const char *config, mho_errinfo *ei);
+MHO_API mho_err mho_store_study(mho_store *s, const char *name, const char *config,
+                                mho_errinfo *ei);
 /** Count a run to a study; it may belong to several. MHO_ENOTFOUND when there is no such run or study. */
-MHO_API mho_err mho_store_study_add(mho_store *s, const char *name, const char *run_id, mho_errinfo *ei);
+MHO_API mho_err mho_store_study_add(mho_store *s, const char *name, const char *run_id,
+                                    mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- queries */
 
@@ -238,13 +244,16 @@ typedef struct mho_merge_result {
 } mho_merge_result;
 /** Take the runs of another database, with all that belongs to them, into this one; in one transaction. A run
  *  is known by its id: merging again changes nothing. */
-MHO_API mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei);
+MHO_API mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out,
+                                mho_errinfo *ei);
 
 typedef struct mho_export_options {
-  const char *study;  /* nullable: with it, and its runs beside those that are named */
-  const char *tables; /* of what belongs to a run, words; NULL: all but checkpoint, artifact, settle_sample */
-  bool checkpoints;   /* these two as well, and runs that are not finished; else such runs are left out */
-  bool all;           /* every run and study */
+  const char *study; /* nullable: with it, and its runs beside those that are named */
+  const char *
+      tables; /* of what belongs to a run, words; NULL: all but checkpoint, artifact, settle_sample */
+  bool
+      checkpoints; /* these two as well, and runs that are not finished; else such runs are left out */
+  bool all;        /* every run and study */
 } mho_export_options;
 typedef struct mho_export_result {
   int runs, unfinished; /* written; left out */
@@ -255,12 +264,14 @@ typedef struct mho_export_result {
  *  @param ids   exact, [n].
  *  @param path  compressed (gzip) when its name ends in .gz.
  *  @return MHO_OK; MHO_EIO; MHO_ENOTFOUND for an unknown run or study; MHO_EINVAL for an unknown table; errors of the store. */
-MHO_API mho_err mho_store_export(mho_store *s, int n, const char *const *ids, const mho_export_options *o,
-                                 const char *path, mho_export_result *out, mho_errinfo *ei);
+MHO_API mho_err mho_store_export(mho_store *s, int n, const char *const *ids,
+                                 const mho_export_options *o, const char *path,
+                                 mho_export_result *out, mho_errinfo *ei);
 /** Take the runs of such a file in, as mho_store_merge does those of a database: importing again changes nothing.
  *  @return MHO_OK; MHO_EIO; MHO_EDATA with the line for what is no such file, cut short or of a newer mho; errors of
  *          the store. Nothing is taken from a file that has an error. */
-MHO_API mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei);
+MHO_API mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out,
+                                 mho_errinfo *ei);
 /** Give back the room of what was deleted, and renew the statistics of the indices. Sizes in bytes. */
 MHO_API mho_err mho_store_vacuum(mho_store *s, int64_t *before, int64_t *after, mho_errinfo *ei);
 /** The schema as SQL text. */

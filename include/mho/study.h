@@ -14,8 +14,8 @@ typedef struct mho_study mho_study;
 /** Read a study file (YAML; README.md and `mho sweep --help` describe it).
  *  @param set  overrides of the base config as of --set, [n_set].
  *  @return MHO_OK; MHO_EIO when it or its base cannot be read; MHO_ECONFIG with file, line and cure. */
-MHO_API mho_err mho_study_read(const mho_registry *r, const char *path, int n_set, const char *const *set,
-                               mho_study **out, mho_errinfo *ei);
+MHO_API mho_err mho_study_read(const mho_registry *r, const char *path, int n_set,
+                               const char *const *set, mho_study **out, mho_errinfo *ei);
 /** The same of text; `name` stands for the file in messages and, less its ending, for the study. */
 MHO_API mho_err mho_study_text(const mho_registry *r, const char *text, const char *name, int n_set,
                                const char *const *set, mho_study **out, mho_errinfo *ei);
@@ -60,8 +60,8 @@ typedef struct mho_plan {
 /** Every run of a study, each config checked.
  *  @param store  where to look for runs that are there already, and for wall times; nullable: none.
  *  @return MHO_OK; MHO_ECONFIG with the place for a value that does not fit; errors of data and store. */
-MHO_API mho_err mho_study_plan(const mho_study *s, const mho_registry *r, mho_store *store, mho_plan *out,
-                               mho_errinfo *ei);
+MHO_API mho_err mho_study_plan(const mho_study *s, const mho_registry *r, mho_store *store,
+                               mho_plan *out, mho_errinfo *ei);
 MHO_API void mho_plan_free(mho_plan *p);
 
 /* ---------------------------------------------------------------- training them */
@@ -74,9 +74,9 @@ typedef enum mho_sweep_what {
 } mho_sweep_what;
 typedef struct mho_sweep_event {
   mho_sweep_what what;
-  const mho_plan_run *run;                     /* NULL in a tick, which comes a few times a second */
-  int index;                                   /* of the run in the plan */
-  int epoch, epochs;                           /* had and wanted */
+  const mho_plan_run *run; /* NULL in a tick, which comes a few times a second */
+  int index;               /* of the run in the plan */
+  int epoch, epochs;       /* had and wanted */
   double train_acc, test_acc, val_acc, wall_s; /* NaN: not known */
   const char *error;                           /* of a failed or stopped run, else NULL */
   /* of the whole: */
@@ -90,8 +90,8 @@ typedef struct mho_sweep_options {
   const char *const *only; /* config hashes, sorted: train no others, [n_only]; nullable */
   int n_only;
   int shard, shards; /* train only every shards-th run, from shard (0-based); shards 0: all */
-  bool retry;        /* runs that failed or were stopped early, too: they go on from their checkpoint */
-  bool again;        /* everything once more, as new runs */
+  bool retry; /* runs that failed or were stopped early, too: they go on from their checkpoint */
+  bool again; /* everything once more, as new runs */
   const char *code_version;                            /* what to record, nullable */
   void (*event)(void *user, const mho_sweep_event *e); /* nullable */
   void *user;
@@ -129,16 +129,18 @@ typedef struct mho_slurm_options {
 } mho_slurm_options;
 
 typedef struct mho_slurm_result {
-  char dir[4096]; /* NAME.slurm beside the database: study.yaml, todo.txt, job.sh, shards and logs */
-  char job[64];   /* Slurm's number of it; "" when nothing is left to train */
+  char
+      dir[4096]; /* NAME.slurm beside the database: study.yaml, todo.txt, job.sh, shards and logs */
+  char job[64];  /* Slurm's number of it; "" when nothing is left to train */
   int runs, tasks, merged;
 } mho_slurm_result;
 
 /** Write and submit an array job that trains what a study lacks, after merging what earlier ones have left.
  *  @return MHO_OK; MHO_EUNSUPPORTED without sbatch (the job is written, then); MHO_EIO when it refuses the job or
  *          the folder cannot be written; errors of config and store. */
-MHO_API mho_err mho_slurm_launch(const mho_study *s, const mho_registry *r, const mho_slurm_options *o,
-                                 mho_slurm_result *result, mho_errinfo *ei);
+MHO_API mho_err mho_slurm_launch(const mho_study *s, const mho_registry *r,
+                                 const mho_slurm_options *o, mho_slurm_result *result,
+                                 mho_errinfo *ei);
 /** Take a job's shards into the database; may be repeated. merged: runs that were new or had grown. */
 MHO_API mho_err mho_slurm_merge(const char *db, const char *dir, int *merged, mho_errinfo *ei);
 

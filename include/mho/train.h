@@ -37,12 +37,13 @@ typedef struct mho_train_result {
  * interrupted with a mid-epoch checkpoint, and the result is MHO_EINTERRUPTED.
  *  @return MHO_OK; MHO_EINTERRUPTED; MHO_EDIVERGED when the loss is no longer finite (stored as diverged);
  * errors of the data and the store. */
-MHO_API mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const mho_train_options *o,
-                          mho_train_result *result, mho_errinfo *ei);
+MHO_API mho_err mho_train(const mho_context *ctx, const mho_experiment *e,
+                          const mho_train_options *o, mho_train_result *result, mho_errinfo *ei);
 /** Continue a stored run from its last checkpoint (from the start when it has none): the same final weights,
  * bit for bit, as an uninterrupted run. o->store must be open for writing. */
 MHO_API mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const char *run_id,
-                                 const mho_train_options *o, mho_train_result *result, mho_errinfo *ei);
+                                 const mho_train_options *o, mho_train_result *result,
+                                 mho_errinfo *ei);
 /** Whether a checkpoint of the run's experiment says the same under another one: MHO_ECONFIG, with
  * the key and what to do instead, where the key says what the state is (device, network, seeds of
  * chip and weights) or cannot act on one that is stored; what says how it is read is free. Every
@@ -51,12 +52,13 @@ MHO_API mho_err mho_train_state_fits(const char *run, const mho_experiment *stor
                                      const mho_experiment *asked, mho_errinfo *ei);
 /** The experiment of a stored run; overrides (as of --set) on top, [n], which must leave its state
  * readable (mho_train_state_fits). */
-MHO_API mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
-                                            const char *const *overrides, mho_experiment **out,
-                                            mho_errinfo *ei);
+MHO_API mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id,
+                                            int n, const char *const *overrides,
+                                            mho_experiment **out, mho_errinfo *ei);
 /** The same for those who take nothing of the run's state: any override is taken. */
-MHO_API mho_err mho_train_stored_variant(mho_store *s, const mho_registry *r, const char *run_id, int n,
-                                         const char *const *overrides, mho_experiment **out, mho_errinfo *ei);
+MHO_API mho_err mho_train_stored_variant(mho_store *s, const mho_registry *r, const char *run_id,
+                                         int n, const char *const *overrides, mho_experiment **out,
+                                         mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- weights onto other chips */
 
@@ -98,8 +100,8 @@ typedef struct mho_program_options {
  * programmed: program.c says with what config. Stops between two chips when the context says so.
  *  @return MHO_OK; MHO_EINTERRUPTED; MHO_ENOTFOUND for a folder without a config; MHO_EDATA for
  * weights of another network; errors of the config, the data and the store. */
-MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r, const mho_program_options *o,
-                            mho_errinfo *ei);
+MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r,
+                            const mho_program_options *o, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- piecewise, for programs that do their own
  */
@@ -157,7 +159,8 @@ MHO_API mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei);
 
 /** Gradient of connection c (trained) by the experiment's rule on the training images first .. first+n-1 (n
  * at most the batch), unscaled by the optimizer. @param out [rows x cols]. */
-MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out, mho_errinfo *ei);
+MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out,
+                                     mho_errinfo *ei);
 
 /** What the experiment's section observe asks for, at the present weights. Nothing that training uses later
  *  is touched, and what is not asked for is left as it is.
@@ -170,7 +173,8 @@ MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mh
  *                 with observe.cosine_at settled, backpropagation at the settled free states, so that what the
  *                 recurrence does to the states is on both sides. NaN where one of them is 0. May be NULL
  *                 when observe.cosine is off. */
-MHO_API mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double *cosine, mho_errinfo *ei);
+MHO_API mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double *cosine,
+                                    mho_errinfo *ei);
 
 /** What the epoch that has just ended would have taken on hardware, [MHO_ENERGY_TERMS]: the model is in
  *  src/train/energy.c. @return MHO_OK; MHO_EINVAL without devices or with energy.count off; MHO_ENOMEM. */
@@ -181,13 +185,15 @@ MHO_API bool mho_trainer_in_time(const mho_trainer *t);
  *  (evaluations), residual_max, time_s (mean of those that settled), energy_j (mean) and unsettled; and every sample.
  *  @param samples  [n]. */
 MHO_API mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *part, int n,
-                                            mho_settle_row *row, mho_settle_sample *samples, mho_errinfo *ei);
+                                            mho_settle_row *row, mho_settle_sample *samples,
+                                            mho_errinfo *ei);
 
 typedef struct mho_watched {
   int label;
   bool correct, unsettled; /* unsettled in any phase */
   double steps;            /* of the free phase */
-  double time_s, energy_j; /* of the free phase; NaN where the settler knows no time (not settled: NaN too) */
+  double time_s,
+      energy_j; /* of the free phase; NaN where the settler knows no time (not settled: NaN too) */
 } mho_watched;
 /** Settle one image, free and nudged, two states, as the experiment says; `point` gets every step.
  *  @return MHO_OK; MHO_EINVAL when there is no such sample; MHO_ENOMEM. */

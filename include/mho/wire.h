@@ -16,10 +16,10 @@
 typedef struct mho_wire mho_wire; /* the solver of one array */
 
 typedef enum mho_wire_method {
-  MHO_WIRE_AUTO,      /* the faster of the two, from the array's size and conductances */
-  MHO_WIRE_DIRECT,    /* supernodal Cholesky factors of all nodes (SuiteSparse CHOLMOD), with refinement */
+  MHO_WIRE_AUTO, /* the faster of the two, from the array's size and conductances */
+  MHO_WIRE_DIRECT, /* supernodal Cholesky factors of all nodes (SuiteSparse CHOLMOD), with refinement */
   MHO_WIRE_ITERATIVE, /* conjugate gradients on the bit lines, the word lines eliminated exactly */
-  MHO_WIRE_LADDER     /* reported where a side has no resistance: every line is a chain of its own */
+  MHO_WIRE_LADDER /* reported where a side has no resistance: every line is a chain of its own */
 } mho_wire_method;
 /** "auto", "direct", ... */
 MHO_API const char *mho_wire_method_name(mho_wire_method method);
@@ -45,10 +45,10 @@ typedef struct mho_wire_read {
   int n;
   const double *v_word; /* [n x rows] V, of the left ends of the word lines */
   const double *v_bit;  /* [n x cols] V, of the bottom ends of the bit lines */
-  const double
-      *source;    /* [n x rows x cols] A, flows from word to bit line beside each device (Newton's method) */
-  double *i_word; /* [n x rows] A, from the drivers into the word lines */
-  double *i_bit;  /* [n x cols] A, from the bit lines into their ends */
+  const double *
+      source; /* [n x rows x cols] A, flows from word to bit line beside each device (Newton's method) */
+  double *i_word;    /* [n x rows] A, from the drivers into the word lines */
+  double *i_bit;     /* [n x cols] A, from the bit lines into their ends */
   double *node_word; /* [n x rows x cols] V */
   double *node_bit;  /* [n x rows x cols] V */
 } mho_wire_read;
@@ -57,9 +57,9 @@ typedef struct mho_wire_stats {
   mho_wire_method method; /* that was used */
   int iterations;         /* most of any vector (of the direct method: refinements) */
   double residual;        /* largest sum of currents at a node, relative to the largest current */
-  double error;           /* estimate: largest error of a current, relative to the largest current */
-  double power_in;        /* W from the sources at the lines' ends, all vectors */
-  double power_lost;      /* W in devices and wires, all vectors */
+  double error;      /* estimate: largest error of a current, relative to the largest current */
+  double power_in;   /* W from the sources at the lines' ends, all vectors */
+  double power_lost; /* W in devices and wires, all vectors */
 } mho_wire_stats;
 
 /** Solve Kirchhoff's laws.
@@ -67,7 +67,8 @@ typedef struct mho_wire_stats {
  *  @return MHO_OK; MHO_EINVAL for an input that is not finite (row: vector, col: line in ei); MHO_ENOMEM;
  *          MHO_ESINGULAR when the currents do not balance to 1e-9 of the largest one beyond what rounding of
  *          the node voltages explains: there is no result then. */
-MHO_API mho_err mho_wire_solve(mho_wire *w, const mho_wire_read *r, mho_wire_stats *stats, mho_errinfo *ei);
+MHO_API mho_err mho_wire_solve(mho_wire *w, const mho_wire_read *r, mho_wire_stats *stats,
+                               mho_errinfo *ei);
 
 /** The matrix that all reads multiply with: i_bit = Geff^T v_word, and -i_word = Geff v_bit.
  *  @param o      tolerance: of an entry, relative to the largest (0: 1e-9; from 1e-5 on in single precision);
@@ -79,12 +80,16 @@ MHO_API mho_err mho_wire_effective(const mho_wire_options *o, const double *g, d
                                    mho_errinfo *ei);
 
 /** Voltage across the devices, current through them (S, V in; [n]). */
-MHO_API void mho_wire_devices(size_t n, const double *g, const double *node_word, const double *node_bit,
-                              double *voltage, double *current);
+MHO_API void mho_wire_devices(size_t n, const double *g, const double *node_word,
+                              const double *node_bit, double *voltage, double *current);
 
 /* ---------------------------------------------------------------- nonlinear cells, programming voltages */
 
-typedef enum mho_wire_law_kind { MHO_WIRE_OHMIC, MHO_WIRE_SINH, MHO_WIRE_POLYNOMIAL } mho_wire_law_kind;
+typedef enum mho_wire_law_kind {
+  MHO_WIRE_OHMIC,
+  MHO_WIRE_SINH,
+  MHO_WIRE_POLYNOMIAL
+} mho_wire_law_kind;
 
 /* A cell's current at voltage v: i = G h(v_d) of the device, v = v_d + r_series i + v_s asinh(i/i_s). */
 typedef struct mho_wire_law {

@@ -32,15 +32,17 @@ void mho_circuits_detach(mho_crossbar *x) {
 }
 
 /* n deviates of the chip, mean + sigma xi; NULL (and nothing to draw) for sigma 0. */
-static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, double sigma, mho_real **out) {
+static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, double sigma,
+                 mho_real **out) {
   if (!(sigma > 0))
     return true;
   float *xi = mho_alloc((size_t)n, sizeof *xi);
   *out = mho_alloc((size_t)n, sizeof **out);
   if (xi && *out) {
     /* apart from the streams of the cells, two a connection from 0 */
-    mho_rng_normal(mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 1u << 20 | o->index << 3 | (uint32_t)kind), 0, 0,
-                   (size_t)n, xi);
+    mho_rng_normal(
+        mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 1u << 20 | o->index << 3 | (uint32_t)kind), 0, 0,
+        (size_t)n, xi);
     for (int i = 0; i < n; i++)
       (*out)[i] = (mho_real)(mean + sigma * (double)xi[i]);
   }
@@ -55,16 +57,18 @@ static bool attach_cells(mho_crossbar *x) {
   mho_periphery_own *o = x->own;
   size_t cells = (size_t)x->rows * (size_t)x->cols;
   bool devices = !(p->read_noise > 0) && x->pos && mho_device_reads_noisy(&x->pos->config);
-  bool alike =
-      devices ? x->pos->config.read_noise.law == MHO_READ_NOISE_CONSTANT : p->law == MHO_NOISE_CONSTANT;
+  bool alike = devices ? x->pos->config.read_noise.law == MHO_READ_NOISE_CONSTANT
+                       : p->law == MHO_NOISE_CONSTANT;
   o->noisy = devices || p->read_noise > 0;
   o->redraw = p->redraw == MHO_REDRAW_AUTO ? MHO_REDRAW_READ : p->redraw;
   o->redraw_cells = o->redraw;
   /* nearly all of 1/f noise is slower than a sample */
-  if (devices && p->redraw == MHO_REDRAW_AUTO && x->pos->config.read_noise.law == MHO_READ_NOISE_PCM)
+  if (devices && p->redraw == MHO_REDRAW_AUTO &&
+      x->pos->config.read_noise.law == MHO_READ_NOISE_PCM)
     o->redraw_cells = MHO_REDRAW_SAMPLE;
   double sigma = (devices ? x->pos->config.read_noise.sigma : p->read_noise) * x->w_max;
-  bool offset = x->pos && x->mapping == MHO_MAPPING_OFFSET; /* G- is no device, but a fixed current */
+  bool offset =
+      x->pos && x->mapping == MHO_MAPPING_OFFSET; /* G- is no device, but a fixed current */
   o->constant = (mho_real)((offset ? 1 : 2) * sigma * sigma);
   o->voltage = x->read_voltage;
   o->law = x->pos ? x->pos->config.iv.law : MHO_IV_OHMIC;
@@ -74,8 +78,8 @@ static bool attach_cells(mho_crossbar *x) {
     const mho_iv_config *iv = &x->pos->config.iv;
     memcpy(o->iv, (double[]){iv->b, iv->k2, iv->k3}, sizeof o->iv);
   }
-  return o->law != MHO_IV_HFO2 ||
-         ((o->square = mho_alloc(cells, sizeof *o->square)) && (o->cube = mho_alloc(cells, sizeof *o->cube)));
+  return o->law != MHO_IV_HFO2 || ((o->square = mho_alloc(cells, sizeof *o->square)) &&
+                                   (o->cube = mho_alloc(cells, sizeof *o->cube)));
 }
 
 /* How the inputs are divided between converters: by tiles where their sums are added as numbers. */
@@ -85,7 +89,8 @@ static void divide(mho_crossbar *x, const mho_crossbar_options *options) {
   mho_array_config defaults;
   mho_params_init(mho_array_params, &defaults);
   bool apart = p->adc_bits && p->tiles == MHO_TILES_DIGITAL;
-  mho_places_size(options->array_config ? options->array_config : &defaults, &o->depth[0], &o->depth[1]);
+  mho_places_size(options->array_config ? options->array_config : &defaults, &o->depth[0],
+                  &o->depth[1]);
   for (int t = 0; t < 2; t++) {
     int in = t ? x->cols : x->rows;
     o->depth[t] = apart && o->depth[t] < in ? o->depth[t] : in;
@@ -122,8 +127,8 @@ mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *options
       ok = (s->seen = mho_alloc((size_t)s->n * MHO_SCALE_BINS, sizeof *s->seen)) != NULL;
   }
   return ok ? MHO_OK
-            : mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of a crossbar of %d x %d", x->rows,
-                       x->cols);
+            : mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of a crossbar of %d x %d",
+                       x->rows, x->cols);
 }
 
 /* ---------------------------------------------------------------- full scales from data */
@@ -225,9 +230,11 @@ static void array_variance(mho_crossbar *x, size_t first, size_t n) {
     return;
   }
   const float *pos = mho_crossbar_shown(x, 0), *neg = mho_crossbar_shown(x, 1);
-  double offset = x->pos->g_min / (x->pos->g_max - x->pos->g_min); /* G = (g + offset)(g_max - g_min) */
+  double offset =
+      x->pos->g_min / (x->pos->g_max - x->pos->g_min); /* G = (g + offset)(g_max - g_min) */
   for (size_t i = first; i < first + n; i++) {
-    double a = (double)pos[i] + offset, b = x->mapping == MHO_MAPPING_OFFSET ? 0 : (double)neg[i] + offset;
+    double a = (double)pos[i] + offset,
+           b = x->mapping == MHO_MAPPING_OFFSET ? 0 : (double)neg[i] + offset;
     o->variance[i] = (mho_real)(unit * unit * (a * a + b * b));
   }
 }
@@ -274,7 +281,8 @@ void mho_circuits_refresh(mho_crossbar *x, size_t first, size_t n) {
 }
 
 void mho_circuits_bend(const mho_periphery_own *o, size_t n, mho_real *v) {
-  mho_real k2 = (mho_real)(o->iv[1] * o->voltage), k3 = (mho_real)(o->iv[2] * o->voltage * o->voltage);
+  mho_real k2 = (mho_real)(o->iv[1] * o->voltage),
+           k3 = (mho_real)(o->iv[2] * o->voltage * o->voltage);
   double b = o->iv[0] * o->voltage;
   if (o->law == MHO_IV_POLYNOMIAL)
     for (size_t i = 0; i < n; i++)

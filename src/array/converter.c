@@ -41,8 +41,8 @@ mho_real mho_ranging_gain(int n, const mho_real *fs, int stride, const mho_real 
 /* ---------------------------------------------------------------- measured states */
 
 /* to = the states of a phase as the sense amplifiers bring them out, of one sample. */
-static void sense(const mho_crossbar *x, const mho_measure *m, const mho_real *from, int phase, int sample,
-                  int repeat, mho_real *to) {
+static void sense(const mho_crossbar *x, const mho_measure *m, const mho_real *from, int phase,
+                  int sample, int repeat, mho_real *to) {
   enum { PART = 256 };
   const mho_periphery *p = x->params;
   const mho_periphery_own *own = x->own;
@@ -77,7 +77,8 @@ static void measure_sample(const mho_crossbar *x, const mho_measure *m, int s) {
   const mho_periphery *p = x->params;
   int n = m->width, repeats = mho_periphery_repeats(x->own, p);
   size_t row = (size_t)s * (size_t)n;
-  mho_real *a = m->scratch, *b = a + n, *sum_a = b + n, *sum_e = sum_a + n, part = 1 / (mho_real)repeats;
+  mho_real *a = m->scratch, *b = a + n, *sum_a = b + n, *sum_e = sum_a + n,
+           part = 1 / (mho_real)repeats;
   memset(sum_a, 0, 2 * (size_t)n * sizeof *sum_a);
   for (int r = 0; r < repeats; r++) {
     sense(x, m, m->a + row, m->phase_a, s, r, a);

@@ -25,7 +25,8 @@ static bool has_reference(const mho_crossbar *x) {
  * of SET fall and those of RESET grow with g, so the interval is halved towards it. */
 static void symmetry_points(mho_cells *c, size_t first, int n, float start, float *out) {
   float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], up[MHO_DEVICE_BLOCK], down[MHO_DEVICE_BLOCK];
-  float set[MHO_DEVICE_BLOCK], reset[MHO_DEVICE_BLOCK], keep[MHO_DEVICE_BLOCK], *g = c->state + first;
+  float set[MHO_DEVICE_BLOCK], reset[MHO_DEVICE_BLOCK], keep[MHO_DEVICE_BLOCK],
+      *g = c->state + first;
   for (int i = 0; i < n; i++) {
     size_t k = c->varied ? first + (size_t)i : 0;
     float inside = 1e-4f * (c->high[k] - c->low[k]); /* at a bound itself a step may be 0 */
@@ -55,22 +56,27 @@ static void symmetry_points(mho_cells *c, size_t first, int n, float start, floa
 }
 
 /* The second bank of a single device: of its kind, but what it holds was chosen once and for all. */
-static mho_err new_reference(mho_crossbar *x, const mho_crossbar_options *o, mho_rng chip, mho_rng noise,
-                             mho_errinfo *ei) {
+static mho_err new_reference(mho_crossbar *x, const mho_crossbar_options *o, mho_rng chip,
+                             mho_rng noise, mho_errinfo *ei) {
   mho_device_config fixed = *o->device_config;
-  fixed.spread_step = fixed.spread_asymmetry = fixed.spread_low = fixed.spread_high = fixed.spread_of[0] = 0;
-  fixed.stuck_on = fixed.stuck_off = fixed.open = fixed.write_noise = fixed.endurance = fixed.leak = 0;
+  fixed.spread_step = fixed.spread_asymmetry = fixed.spread_low = fixed.spread_high =
+      fixed.spread_of[0] = 0;
+  fixed.stuck_on = fixed.stuck_off = fixed.open = fixed.write_noise = fixed.endurance = fixed.leak =
+      0;
   fixed.levels = -1;
   if (x->mapping == MHO_MAPPING_OFFSET) {
     fixed.read_noise.law = MHO_READ_NOISE_NONE;
     fixed.drift.law = MHO_DRIFT_NONE;
   }
-  mho_err err = mho_cells_new(o->device, o->device_params, &fixed, x->pos->n, chip, noise, &x->neg, ei);
-  for (size_t i0 = 0; !err && o->device_config->zero_shift && i0 < x->pos->n; i0 += MHO_DEVICE_BLOCK) {
+  mho_err err =
+      mho_cells_new(o->device, o->device_params, &fixed, x->pos->n, chip, noise, &x->neg, ei);
+  for (size_t i0 = 0; !err && o->device_config->zero_shift && i0 < x->pos->n;
+       i0 += MHO_DEVICE_BLOCK) {
     int m = x->pos->n - i0 < MHO_DEVICE_BLOCK ? (int)(x->pos->n - i0) : MHO_DEVICE_BLOCK;
     symmetry_points(x->pos, i0, m, (float)fixed.start, x->neg->g + i0);
   }
-  for (size_t i0 = 0; !err && x->mapping == MHO_MAPPING_REFERENCE && i0 < x->pos->n; i0 += MHO_DEVICE_BLOCK) {
+  for (size_t i0 = 0; !err && x->mapping == MHO_MAPPING_REFERENCE && i0 < x->pos->n;
+       i0 += MHO_DEVICE_BLOCK) {
     int m = x->pos->n - i0 < MHO_DEVICE_BLOCK ? (int)(x->pos->n - i0) : MHO_DEVICE_BLOCK;
     mho_cells_write(x->neg, i0, m, x->neg->g + i0, true, WRITE_SET);
   }
@@ -88,8 +94,8 @@ static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_err
     mho_rng chip = mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 2 * o->index + k);
     mho_rng noise = mho_rng_make(o->noise_seed, MHO_RNG_PULSE, 2 * o->index + k);
     err = k && has_reference(x) ? new_reference(x, o, chip, noise, ei)
-                                : mho_cells_new(o->device, o->device_params, o->device_config, n, chip, noise,
-                                                k ? &x->neg : &x->pos, ei);
+                                : mho_cells_new(o->device, o->device_params, o->device_config, n,
+                                                chip, noise, k ? &x->neg : &x->pos, ei);
   }
   return err;
 }
@@ -140,12 +146,14 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
   } else {
     x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
   }
-  if ((err = mho_crossbar_panels_new(x, ei)) || (o->array->attach && (err = o->array->attach(x, o, ei)))) {
+  if ((err = mho_crossbar_panels_new(x, ei)) ||
+      (o->array->attach && (err = o->array->attach(x, o, ei)))) {
     mho_crossbar_free(x);
     return err;
   }
   mho_real none[MHO_DEVICE_BLOCK] = {0};
-  if (x->pos && x->mapping != MHO_MAPPING_DIFFERENTIAL) /* devices of a pair start where new cells do */
+  if (x->pos &&
+      x->mapping != MHO_MAPPING_DIFFERENTIAL) /* devices of a pair start where new cells do */
     for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK)
       mho_crossbar_set(x, i0, n - i0 < MHO_DEVICE_BLOCK ? n - i0 : MHO_DEVICE_BLOCK, none);
   mho_crossbar_refresh(x, 0, n);
@@ -201,7 +209,8 @@ mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
     x->drifted[k] = drifts ? mho_alloc(n, sizeof(float)) : NULL;
   }
   if (drifts && !(x->drifted[0] && x->drifted[1]))
-    return mho_fail(ei, MHO_ENOMEM, "no memory for the drift of a crossbar of %d x %d", x->rows, x->cols);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the drift of a crossbar of %d x %d", x->rows,
+                    x->cols);
   x->after = after;
   mho_crossbar_refresh(x, 0, n);
   return MHO_OK;
@@ -216,8 +225,8 @@ void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n) {
 }
 
 /* Conductances that weights v ask of m cells (relative: that changes v of what is there ask). */
-static void targets(const mho_crossbar *x, size_t first, int m, const mho_real *v, bool relative, float *p,
-                    float *q) {
+static void targets(const mho_crossbar *x, size_t first, int m, const mho_real *v, bool relative,
+                    float *p, float *q) {
   const float *g_pos = x->pos->g + first, *g_neg = x->neg->g + first;
   mho_real unit = (mho_real)(1 / x->w_max);
   for (int i = 0; i < m; i++) {
@@ -287,11 +296,12 @@ int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w)
 }
 
 int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw, uint64_t step) {
-  return x->pos ? write_cells(x, first, n, dw, true, WRITE_ADD + step) : write_floats(x, first, n, dw, true);
+  return x->pos ? write_cells(x, first, n, dw, true, WRITE_ADD + step)
+                : write_floats(x, first, n, dw, true);
 }
 
-void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos, const int16_t *neg,
-                        uint64_t step, mho_pulse_counts *counts) {
+void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos,
+                        const int16_t *neg, uint64_t step, mho_pulse_counts *counts) {
   mho_cells_pulse(x->pos, first, n, pos, step, counts);
   if (!has_reference(x))
     mho_cells_pulse(x->neg, first, n, neg, step, counts);
@@ -327,8 +337,8 @@ void mho_crossbar_change(mho_crossbar *x, size_t first, int n, const int16_t *co
   mho_crossbar_pulse(x, first, n, pos, neg, step, counts);
 }
 
-void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const int16_t *count, uint64_t step,
-                            mho_pulse_counts *counts) {
+void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const int16_t *count,
+                            uint64_t step, mho_pulse_counts *counts) {
   int16_t pos[MHO_DEVICE_BLOCK], neg[MHO_DEVICE_BLOCK];
   split(x->mapping, n, count, pos, neg);
   mho_cells_pulse_at(x->pos, n, cell, pos, step, counts);
@@ -347,7 +357,8 @@ void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const mho_real 
   }
 }
 
-void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real *dw, uint64_t step) {
+void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real *dw,
+                           uint64_t step) {
   if (!mho_device_has_write_error(&x->pos->config))
     return;
   for (int k = 0; k < 2; k++) {
@@ -414,8 +425,8 @@ double mho_crossbar_reach(const mho_crossbar *x) {
 
 /* SET pulses on one bank, one at a time, until its cells are above those of the other by what is wanted (0: leave
  * them low). */
-static void climb(mho_cells *c, const mho_cells *other, size_t first, int n, const float *want, uint64_t step,
-                  mho_pulse_counts *counts) {
+static void climb(mho_cells *c, const mho_cells *other, size_t first, int n, const float *want,
+                  uint64_t step, mho_pulse_counts *counts) {
   enum { TRIES = 200 };
   float up[MHO_DEVICE_BLOCK], ones[MHO_DEVICE_BLOCK];
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
@@ -456,8 +467,11 @@ static void reset_low(mho_cells *c, size_t first, int n, const int16_t *chosen, 
   }
 }
 
-void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step, mho_pulse_counts *counts) {
-  enum { APART = 2048 }; /* programming steps between RESET and SET, so that no noise is drawn twice */
+void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step,
+                          mho_pulse_counts *counts) {
+  enum {
+    APART = 2048
+  }; /* programming steps between RESET and SET, so that no noise is drawn twice */
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
     int m = n - i0 < MHO_DEVICE_BLOCK ? (int)(n - i0) : MHO_DEVICE_BLOCK;
     size_t at = first + i0;
@@ -499,7 +513,8 @@ const mho_device_config *mho_crossbar_law(const mho_crossbar *x) {
 }
 
 bool mho_crossbar_lossy(const mho_crossbar *x) {
-  return mho_crossbar_law(x) || mho_crossbar_noisy(x) || (x->model->lossy && x->model->lossy(x->params));
+  return mho_crossbar_law(x) || mho_crossbar_noisy(x) ||
+         (x->model->lossy && x->model->lossy(x->params));
 }
 
 int mho_crossbar_parts(const mho_crossbar *x, bool transposed) {
@@ -537,8 +552,8 @@ void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config
   *g_unit = range / top;
 }
 
-static void add_cells(const mho_cells *c, double *sum, double *squares, double *saturated, double *stuck,
-                      int64_t *hist) {
+static void add_cells(const mho_cells *c, double *sum, double *squares, double *saturated,
+                      double *stuck, int64_t *hist) {
   for (size_t i = 0; i < c->n; i++) {
     size_t k = c->varied ? i : 0;
     double g = mho_cells_siemens(c, i);

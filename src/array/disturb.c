@@ -43,7 +43,8 @@ enum { TABLE = 1024 }; /* steps of the response from 0 to a whole pulse */
 
 typedef struct bank {
   mho_cells *cells;
-  float *u, *t, *b; /* [cells] see above; t is all of the pulse with transistors, b NULL unless third */
+  float *u, *t,
+      *b; /* [cells] see above; t is all of the pulse with transistors, b NULL unless third */
   float *amplitude[DIRECTIONS]; /* [cells] lent to the cells */
   uint16_t *pulsed[DIRECTIONS]; /* [cells] the same; NULL where nothing is harmed */
 } bank;
@@ -60,7 +61,7 @@ struct mho_disturb {
   size_t scratch_each;
   float response[DIRECTIONS][2 * TABLE + 1]; /* at fractions -1 to 1 */
   bool known;                                /* without wires voltages never change */
-  bool wires, harmless;                      /* harmless: no voltage that others see moves anything */
+  bool wires, harmless; /* harmless: no voltage that others see moves anything */
 };
 
 /* What a pulse of a part f of its voltage does. */
@@ -141,8 +142,9 @@ static void tabulate(mho_disturb *d, const mho_device_model *model, const void *
 }
 
 mho_err mho_disturb_new(int n, mho_crossbar *const *x, const mho_array_config *config,
-                        const mho_device_model *model, const void *params, const mho_device_config *device,
-                        mho_pool *pool, mho_disturb **out, mho_errinfo *ei) {
+                        const mho_device_model *model, const void *params,
+                        const mho_device_config *device, mho_pool *pool, mho_disturb **out,
+                        mho_errinfo *ei) {
   *out = NULL;
   mho_disturb *d = mho_alloc(1, sizeof *d);
   bool ok = d && (d->x = mho_alloc((size_t)n, sizeof *d->x)) &&
@@ -163,14 +165,15 @@ mho_err mho_disturb_new(int n, mho_crossbar *const *x, const mho_array_config *c
   bool fixed = device->mapping == MHO_MAPPING_REFERENCE || device->mapping == MHO_MAPPING_OFFSET;
   for (int c = 0, t = 0; ok && c < n; c++) {
     t += mho_places_cut(x[c], c, config, d->place + t);
-    ok = new_bank(d, x[c]->pos, &d->bank[2 * c]) && (fixed || new_bank(d, x[c]->neg, &d->bank[2 * c + 1])) &&
-         (d->harmless || new_lines(x[c]));
+    ok = new_bank(d, x[c]->pos, &d->bank[2 * c]) &&
+         (fixed || new_bank(d, x[c]->neg, &d->bank[2 * c + 1])) && (d->harmless || new_lines(x[c]));
   }
   for (int t = 0; ok && t < d->n_places; t++) {
     size_t need = 5 * (size_t)d->place[t].rows * (size_t)d->place[t].width;
     d->scratch_each = need > d->scratch_each ? need : d->scratch_each;
   }
-  ok = ok && (d->scratch = mho_alloc((size_t)mho_pool_threads(pool) * d->scratch_each, sizeof *d->scratch));
+  ok = ok && (d->scratch =
+                  mho_alloc((size_t)mho_pool_threads(pool) * d->scratch_each, sizeof *d->scratch));
   if (!ok) {
     mho_disturb_free(d);
     return mho_fail(ei, MHO_ENOMEM, "no memory for the write voltages of %d crossbars", n);
@@ -203,8 +206,8 @@ static void ladder(int n, ptrdiff_t along, int length, ptrdiff_t across, double 
 }
 
 /* Resistance to ground at each node of such ladders, their end at 0 V, without the node's own device. */
-static void thevenin(int n, ptrdiff_t along, int length, ptrdiff_t across, double r, const double *g,
-                     double *out) {
+static void thevenin(int n, ptrdiff_t along, int length, ptrdiff_t across, double r,
+                     const double *g, double *out) {
   for (int l = 0; l < n; l++) {
     double open = 0, end = 1 / r; /* conductance from the far side and from the end's side */
     for (int k = length; k-- > 0;) {
@@ -221,8 +224,8 @@ static void thevenin(int n, ptrdiff_t along, int length, ptrdiff_t across, doubl
 }
 
 /* u and t of a tile. */
-static void own_lines(const mho_array_config *o, const mho_place *p, const double *g, double *behind,
-                      double *u, double *t) {
+static void own_lines(const mho_array_config *o, const mho_place *p, const double *g,
+                      double *behind, double *u, double *t) {
   int m = p->rows, n = p->width;
   size_t last = (size_t)(m - 1) * (size_t)n; /* bit lines end at the bottom */
   if (o->r_bit > 0)
@@ -241,13 +244,14 @@ static void all_lines(const mho_array_config *o, const mho_place *p, const doubl
   for (size_t k = 0; k < cells; k++)
     b[k] = 1; /* also of the drives, which are never more than cells */
   mho_err err = mho_wire_new(
-      &(mho_wire_options){.rows = p->rows, .cols = p->width, .r_word = o->r_word, .r_bit = o->r_bit}, &w,
-      NULL);
+      &(mho_wire_options){
+          .rows = p->rows, .cols = p->width, .r_word = o->r_word, .r_bit = o->r_bit},
+      &w, NULL);
   if (!err)
     err = mho_wire_set(w, g, NULL);
   if (!err)
-    err = mho_wire_solve(w, &(mho_wire_read){.n = 1, .v_word = b, .node_word = word, .node_bit = bit}, NULL,
-                         NULL);
+    err = mho_wire_solve(
+        w, &(mho_wire_read){.n = 1, .v_word = b, .node_word = word, .node_bit = bit}, NULL, NULL);
   for (size_t k = 0; k < cells && !err; k++)
     b[k] = word[k] - bit[k];
   mho_wire_free(w);
@@ -259,7 +263,8 @@ static void voltages_task(void *arg, int k, int thread) {
   const mho_place *p = &d->place[k];
   mho_crossbar *x = d->x[p->crossbar];
   size_t cells = (size_t)p->rows * (size_t)p->width;
-  double *g = d->scratch + (size_t)thread * d->scratch_each, *u = g + cells, *t = u + cells, *b = t + cells;
+  double *g = d->scratch + (size_t)thread * d->scratch_each, *u = g + cells, *t = u + cells,
+         *b = t + cells;
   if (!d->bank[2 * p->crossbar + (p->bank == MHO_BANK_NEG)].cells)
     return;
   mho_place_gather(p, x, d->g_min, d->g_max, 1, g);
@@ -285,7 +290,8 @@ static void voltages_task(void *arg, int k, int thread) {
       bool both = p->bank == MHO_BANK_BOTH;
       bank *a = &d->bank[2 * p->crossbar + (both ? j % 2 : p->bank == MHO_BANK_NEG)];
       size_t at = (size_t)i * (size_t)p->width + (size_t)j,
-             cell = (size_t)(p->row0 + i) * (size_t)x->cols + (size_t)(p->col0 + (both ? j / 2 : j));
+             cell =
+                 (size_t)(p->row0 + i) * (size_t)x->cols + (size_t)(p->col0 + (both ? j / 2 : j));
       if (!a->cells)
         continue;
       double sum = u[at] + t[at], f = 0.5 * sum;
@@ -323,7 +329,8 @@ static void count_tile(const mho_disturb *d, const mho_place *p, const mho_cross
   for (int i = 0; i < p->rows; i++)
     for (int j = 0; j < p->width; j++) {
       const bank *a = &d->bank[2 * p->crossbar + (both ? j % 2 : p->bank == MHO_BANK_NEG)];
-      size_t cell = (size_t)(p->row0 + i) * (size_t)x->cols + (size_t)(p->col0 + (both ? j / 2 : j));
+      size_t cell =
+          (size_t)(p->row0 + i) * (size_t)x->cols + (size_t)(p->col0 + (both ? j / 2 : j));
       for (int way = 0; way < DIRECTIONS && a->cells; way++) {
         double pulses = a->pulsed[way][cell];
         c->row[way][i] += pulses;
@@ -341,17 +348,19 @@ static void count_tile(const mho_disturb *d, const mho_place *p, const mho_cross
 }
 
 /* Parts of a row of a tile: cells first, first + 1, ... of a bank, tile columns j0, j0 + step, ... */
-static void disturb_cells(const mho_disturb *d, const counts *c, const bank *a, size_t first, int n, int i,
-                          int j0, int step) {
+static void disturb_cells(const mho_disturb *d, const counts *c, const bank *a, size_t first, int n,
+                          int i, int j0, int step) {
   float amount[DIRECTIONS][MHO_DEVICE_BLOCK];
   bool third = a->b != NULL;
   memset(amount, 0, sizeof amount);
   for (int k = 0; k < n; k++) {
     size_t cell = first + (size_t)k;
-    float u = a->u[cell], t = a->t[cell], b = third ? a->b[cell] / 3 : 0, share = third ? 2.0f / 3 : 0.5f;
+    float u = a->u[cell], t = a->t[cell], b = third ? a->b[cell] / 3 : 0,
+          share = third ? 2.0f / 3 : 0.5f;
     for (int way = 0; way < DIRECTIONS; way++) {
       double own = a->pulsed[way][cell], row = fmax(c->row[way][i] - own, 0),
-             col = fmax(c->col[way][j0 + k * step] - own, 0), rest = fmax(c->all[way] - own - row - col, 0);
+             col = fmax(c->col[way][j0 + k * step] - own, 0),
+             rest = fmax(c->all[way] - own - row - col, 0);
       const float *table = d->response[way];
       float sum[DIRECTIONS] = {0};
       const float times[] = {(float)row, (float)col, third ? (float)rest : 0},

@@ -35,7 +35,8 @@ void mho_crossbar_panels_free(mho_crossbar *x) {
 
 void mho_crossbar_unpack(const mho_crossbar *x) {
   for (int way = 0; x->panels && way < 2; way++)
-    if (atomic_load_explicit(&x->panels->fresh[way], memory_order_relaxed)) /* else not every task writes */
+    if (atomic_load_explicit(&x->panels->fresh[way],
+                             memory_order_relaxed)) /* else not every task writes */
       atomic_store_explicit(&x->panels->fresh[way], false, memory_order_relaxed);
 }
 
@@ -56,7 +57,8 @@ void mho_crossbar_pack_part(const mho_crossbar *x, bool transposed, int part, in
     return;
   int n = outputs(x, transposed), k = inputs(x, transposed), all = (n + MHO_PANEL - 1) / MHO_PANEL;
   int each = (all + parts - 1) / parts;
-  mho_panels_fill(transposed, n, k, x->weights->programmed, x->cols, part * each, each, p->b[transposed]);
+  mho_panels_fill(transposed, n, k, x->weights->programmed, x->cols, part * each, each,
+                  p->b[transposed]);
 }
 
 void mho_crossbar_packed(const mho_crossbar *x) {
@@ -69,7 +71,8 @@ void mho_crossbar_packed(const mho_crossbar *x) {
 
 const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transposed) {
   const mho_crossbar_panels *p = x->panels;
-  return p && !x->weights->wired && atomic_load_explicit(&p->fresh[transposed], memory_order_relaxed)
+  return p && !x->weights->wired &&
+                 atomic_load_explicit(&p->fresh[transposed], memory_order_relaxed)
              ? p->b[transposed]
              : NULL;
 }

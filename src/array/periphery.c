@@ -44,18 +44,20 @@
 
 #include "base/vmath.h"
 
-#define P_REAL(field, name, initial, low, high, doc)                                                         \
+#define P_REAL(field, name, initial, low, high, doc)                                               \
   MHO_P_REAL(mho_periphery, field, name, "", initial, low, high, doc)
 #define P_CHOICE(field, name, words, doc) MHO_P_CHOICE(mho_periphery, field, name, words, 0, doc)
 static const mho_param table[] = {
-    P_REAL(read_noise, "read_noise", 0, 0, 10,
-           "standard deviation of a device's conductance at a read, of the range or of itself; 0: the "
-           "device's own"),
+    P_REAL(
+        read_noise, "read_noise", 0, 0, 10,
+        "standard deviation of a device's conductance at a read, of the range or of itself; 0: the "
+        "device's own"),
     P_CHOICE(law, "noise.law", "constant|proportional",
              "read_noise is a fraction of the range, or of the conductance"),
-    P_CHOICE(redraw, "noise.redraw", "auto|read|phase|sample",
-             "noise is new at every product, once a phase, or once a sample (the same in both phases); auto: "
-             "read, but sample for cells of device.read_noise.law pcm, whose 1/f noise is that slow"),
+    P_CHOICE(
+        redraw, "noise.redraw", "auto|read|phase|sample",
+        "noise is new at every product, once a phase, or once a sample (the same in both phases); auto: "
+        "read, but sample for cells of device.read_noise.law pcm, whose 1/f noise is that slow"),
     P_REAL(input_noise, "input_noise", 0, 0, 10,
            "standard deviation of a driver's voltage, of its full scale"),
     P_REAL(output_noise, "output_noise", 0, 0, 10,
@@ -66,8 +68,9 @@ static const mho_param table[] = {
            "activity at the full scale of drivers and of measured states"),
     MHO_P_INT(mho_periphery, adc_bits, "adc_bits", 0, 0, MHO_CONVERTER_BITS,
               "of a sense line's converter; 0: exact"),
-    P_CHOICE(adc_range, "adc_range", "calibrated|fixed",
-             "full scale from the largest sum (of a tile) that training images give, or adc_full_scale"),
+    P_CHOICE(
+        adc_range, "adc_range", "calibrated|fixed",
+        "full scale from the largest sum (of a tile) that training images give, or adc_full_scale"),
     P_REAL(adc_full_scale, "adc_full_scale", 8, 1e-6, 1e6,
            "sum that a converter sees (of a tile) at full scale, fixed or before it is calibrated"),
     P_CHOICE(
@@ -78,18 +81,21 @@ static const mho_param table[] = {
         "updates from one calibration to the next: sums grow as weights learn; 0: once, before the first"),
     P_REAL(calibration_margin, "calibration.margin", 1, 0.01, 100,
            "full scale over the largest sum seen, or its percentile"),
-    P_REAL(calibration_percentile, "calibration.percentile", 100, 1, 100,
-           "the full scale is this percentile of the sums' magnitudes (those of 0 left out), of all lines or "
-           "of each (adc_columns); 100: the largest"),
-    P_CHOICE(ranging, "ranging", "none|input|output|both",
-             "amplifiers with a gain of a power of 2 for every vector: before the DAC's range, the ADC's, or "
-             "both"),
+    P_REAL(
+        calibration_percentile, "calibration.percentile", 100, 1, 100,
+        "the full scale is this percentile of the sums' magnitudes (those of 0 left out), of all lines or "
+        "of each (adc_columns); 100: the largest"),
+    P_CHOICE(
+        ranging, "ranging", "none|input|output|both",
+        "amplifiers with a gain of a power of 2 for every vector: before the DAC's range, the ADC's, or "
+        "both"),
     P_REAL(saturation, "saturation", 0, 0, 1e6,
            "output at which an amplifier saturates, s tanh(u/s), in summed input; 0: never"),
     P_REAL(gain, "mismatch.gain", 0, 0, 1, "spread of the sense amplifiers' gains, relative"),
     P_REAL(offset, "mismatch.offset", 0, 0, 1, "spread of their offsets, of full scale"),
     P_REAL(input_gain, "mismatch.input_gain", 0, 0, 1, "spread of the drivers' gains, relative"),
-    P_REAL(input_offset, "mismatch.input_offset", 0, 0, 1, "spread of their offsets, of full scale"),
+    P_REAL(input_offset, "mismatch.input_offset", 0, 0, 1,
+           "spread of their offsets, of full scale"),
     MHO_P_INT(mho_periphery, average, "average", 1, 1, MHO_AVERAGE_MAX,
               "reads that are averaged; only noise that is new at every read averages out"),
     P_CHOICE(
@@ -98,8 +104,9 @@ static const mho_param table[] = {
     P_CHOICE(
         differencing, "differencing", "digital|analog",
         "phases are converted each on its own, or the free one is held and the amplified change converted"),
-    P_REAL(difference_gain, "difference_gain", 32, 1, 1e6,
-           "amplification of the change with analog differencing (with ranging of the output, as it comes)"),
+    P_REAL(
+        difference_gain, "difference_gain", 32, 1, 1e6,
+        "amplification of the change with analog differencing (with ranging of the output, as it comes)"),
     P_CHOICE(
         tiles, "tiles", "digital|analog",
         "sums of more inputs than array.wire.tile has: each tile's converted and the numbers added, or the "
@@ -149,7 +156,8 @@ static int parts(const mho_crossbar *x, bool transposed) {
 
 static bool holds(const void *params) {
   const mho_periphery *p = params;
-  return p->differencing == MHO_DIFFERENCING_ANALOG && p->adc_bits && p->coupling == MHO_COUPLING_DIGITAL;
+  return p->differencing == MHO_DIFFERENCING_ANALOG && p->adc_bits &&
+         p->coupling == MHO_COUPLING_DIGITAL;
 }
 
 /* ---------------------------------------------------------------- a read */
@@ -168,9 +176,10 @@ typedef struct chain {
   bool dac, adc;       /* converters at this read's ends */
   bool drivers, sense; /* whether circuits change the inputs, the sums */
   int repeats;         /* reads averaged after the converters; ... */
-  mho_real noise;      /* ... through a linear chain one read with this much of the noise is the same, ... */
-  mho_real cell_noise; /* ... and with this much of that of the cells */
-  mho_real *v;         /* [n x in] voltages of the lines */
+  mho_real
+      noise; /* ... through a linear chain one read with this much of the noise is the same, ... */
+  mho_real cell_noise;          /* ... and with this much of that of the cells */
+  mho_real *v;                  /* [n x in] voltages of the lines */
   mho_real *squares, *variance; /* [n x in], [n x out] */
   mho_real *sum;                /* [n x out] what the cells make of the voltages */
   mho_real *gain;               /* [n] of ranging before the DAC */
@@ -184,8 +193,9 @@ typedef struct chain {
 
 static size_t scratch(const mho_crossbar *x, int n) {
   size_t widest = (size_t)(x->rows > x->cols ? x->rows : x->cols);
-  return mho_crossbar_lossy(x) ? (4 * widest + 1) * (size_t)n + widest + (widest > BLOCK ? widest : BLOCK)
-                               : 0;
+  return mho_crossbar_lossy(x)
+             ? (4 * widest + 1) * (size_t)n + widest + (widest > BLOCK ? widest : BLOCK)
+             : 0;
 }
 
 /* Full scales of the sense lines: fixed, or the largest sums seen, at the end of the scratch. */
@@ -223,8 +233,12 @@ static void select_tile(chain *c, int t) {
 static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   const mho_periphery *p = x->params;
   bool analog = p->coupling == MHO_COUPLING_ANALOG;
-  *c = (chain){
-      .x = x, .r = r, .p = p, .own = x->own, .in = mho_read_inputs(x, r), .out = mho_read_outputs(x, r)};
+  *c = (chain){.x = x,
+               .r = r,
+               .p = p,
+               .own = x->own,
+               .in = mho_read_inputs(x, r),
+               .out = mho_read_outputs(x, r)};
   size_t block = (size_t)r->n * (size_t)(x->rows > x->cols ? x->rows : x->cols);
   c->v = r->scratch;
   c->squares = c->v + block;
@@ -237,8 +251,8 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   c->drivers = c->dac || p->input_noise > 0 || c->own->input_gain[r->transposed] ||
                c->own->input_offset[r->transposed] || c->own->law != MHO_IV_OHMIC ||
                p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH;
-  c->sense = c->adc || c->own->gain[r->transposed] || c->own->offset[r->transposed] || p->saturation > 0 ||
-             p->output_noise > 0;
+  c->sense = c->adc || c->own->gain[r->transposed] || c->own->offset[r->transposed] ||
+             p->saturation > 0 || p->output_noise > 0;
   bool linear = !c->adc && !(p->saturation > 0);
   int reads = mho_periphery_repeats(c->own, p);
   c->repeats = linear ? 1 : reads;
@@ -254,12 +268,14 @@ static void drive(const chain *c, int repeat) {
   enum { PART = 1024 };
   const mho_periphery *p = c->p;
   const mho_read *r = c->r;
-  const mho_real *gains = c->own->input_gain[r->transposed], *offsets = c->own->input_offset[r->transposed];
+  const mho_real *gains = c->own->input_gain[r->transposed],
+                 *offsets = c->own->input_offset[r->transposed];
   mho_real range = (mho_real)p->dac_range, sigma = (mho_real)p->input_noise * range * c->noise;
   bool ranging = p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH;
   for (int s = 0; s < r->n; s++) {
     const mho_real *x = r->x + (size_t)s * (size_t)c->in;
-    mho_real *v = c->v + (size_t)s * (size_t)c->in, a = ranging ? mho_ranging_gain(c->in, &range, 0, x) : 1;
+    mho_real *v = c->v + (size_t)s * (size_t)c->in,
+             a = ranging ? mho_ranging_gain(c->in, &range, 0, x) : 1;
     c->gain[s] = a;
     for (int i = 0; i < c->in; i++)
       v[i] = a * x[i];
@@ -271,7 +287,8 @@ static void drive(const chain *c, int repeat) {
       v[i] += offsets[i] * range;
   }
   mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
-  uint64_t moment = mho_periphery_moment(c->own->redraw, r->clock.update, r->clock.phase, r->clock.step);
+  uint64_t moment =
+      mho_periphery_moment(c->own->redraw, r->clock.update, r->clock.phase, r->clock.step);
   size_t count = (size_t)r->n * (size_t)c->in;
   for (size_t i0 = 0; i0 < count && sigma > 0; i0 += PART) {
     float xi[PART];
@@ -284,10 +301,11 @@ static void drive(const chain *c, int repeat) {
 }
 
 /* to = keep to + v op(m), the tile's inputs only: v [n x in], m [rows x cols], to [n x out]. */
-static void multiply(const chain *c, const mho_real *v, const mho_real *m, mho_real keep, mho_real *to) {
+static void multiply(const chain *c, const mho_real *v, const mho_real *m, mho_real keep,
+                     mho_real *to) {
   size_t at = (size_t)c->first * (c->r->transposed ? 1 : (size_t)c->x->cols);
-  mho_gemm(false, c->r->transposed, c->r->n, c->out, c->n, 1, v + c->first, c->in, m + at, c->x->cols, keep,
-           to, c->out);
+  mho_gemm(false, c->r->transposed, c->r->n, c->out, c->n, 1, v + c->first, c->in, m + at,
+           c->x->cols, keep, to, c->out);
 }
 
 /* Variance of the cells' noise in the tile's sums of all samples, [n x out]. */
@@ -318,15 +336,16 @@ typedef struct noise {
 } noise;
 
 /* Add noise to line sums of sample s, [n] from line j. */
-static void add_row_noise(const chain *c, const noise *from, size_t s, size_t j, size_t n, mho_real scale,
-                          const float *xi, mho_real *y) {
+static void add_row_noise(const chain *c, const noise *from, size_t s, size_t j, size_t n,
+                          mho_real scale, const float *xi, mho_real *y) {
   const mho_real *var = c->variance + (c->own->variance ? s * (size_t)c->out + j : s);
   mho_real circuit = from->circuit;
   bool cells = from->cells;
   if (circuit > 0) {
     for (size_t k = 0; k < n; k++) {
       mho_real own = circuit * c->full[c->stride ? j + k : 0];
-      y[k] += scale * real_sqrt((cells ? var[c->own->variance ? k : 0] : 0) + own * own) * (mho_real)xi[k];
+      y[k] += scale * real_sqrt((cells ? var[c->own->variance ? k : 0] : 0) + own * own) *
+              (mho_real)xi[k];
     }
   } else if (c->own->variance) {
     for (size_t k = 0; k < n; k++)
@@ -339,14 +358,15 @@ static void add_row_noise(const chain *c, const noise *from, size_t s, size_t j,
 }
 
 /* The same for `rows` samples from s0, [rows x out] at y. */
-static void add_noise_from(const chain *c, const noise *from, int s0, int rows, mho_real scale, int repeat,
-                           mho_real *y) {
+static void add_noise_from(const chain *c, const noise *from, int s0, int rows, mho_real scale,
+                           int repeat, mho_real *y) {
   enum { PART = 1024 };
   const mho_read *r = c->r;
   float xi[PART];
-  mho_rng rng =
-      mho_periphery_tile(mho_periphery_stream(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
-  uint64_t moment = mho_periphery_moment(from->redraw, r->clock.update, r->clock.phase, r->clock.step);
+  mho_rng rng = mho_periphery_tile(
+      mho_periphery_stream(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
+  uint64_t moment =
+      mho_periphery_moment(from->redraw, r->clock.update, r->clock.phase, r->clock.step);
   size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;
   for (size_t i0 = 0; i0 < n; i0 += PART) {
     size_t m = n - i0 < PART ? n - i0 : PART;
@@ -379,7 +399,8 @@ static void add_noise(const chain *c, int s0, int rows, mho_real scale, int repe
 
 /* The sense amplifiers of a sample's lines. */
 static void amplify(const chain *c, mho_real *u) {
-  const mho_real *gains = c->own->gain[c->r->transposed], *offsets = c->own->offset[c->r->transposed];
+  const mho_real *gains = c->own->gain[c->r->transposed],
+                 *offsets = c->own->offset[c->r->transposed];
   size_t own = (size_t)c->tile * (size_t)c->out;
   mho_real top = (mho_real)c->p->saturation;
   for (int j = 0; gains && j < c->out; j++)
@@ -423,7 +444,8 @@ static void convert_held(const chain *c, size_t at, int repeat, mho_real *u) {
 /* From a sample's sums u of a tile to numbers, which are added to y. */
 static void sense(const chain *c, int s, int repeat, mho_real *u) {
   const mho_read *r = c->r;
-  size_t row = (size_t)s * (size_t)c->out, held = row * (size_t)c->parts + (size_t)c->tile * (size_t)c->out;
+  size_t row = (size_t)s * (size_t)c->out,
+         held = row * (size_t)c->parts + (size_t)c->tile * (size_t)c->out;
   mho_real *y = r->y + row, keep = repeat || c->tile ? 1 : r->keep;
   mho_real scale = r->scale / (mho_real)c->repeats / (c->drivers ? c->gain[s] : 1);
   amplify(c, u);
@@ -459,7 +481,8 @@ static void sense_tile(const chain *c, int repeat) {
   int rows = c->out < BLOCK ? BLOCK / c->out : 1;
   for (int s0 = 0; s0 < r->n; s0 += rows) {
     int m = r->n - s0 < rows ? r->n - s0 : rows;
-    memcpy(c->block, c->sum + (size_t)s0 * (size_t)c->out, (size_t)m * (size_t)c->out * sizeof *c->block);
+    memcpy(c->block, c->sum + (size_t)s0 * (size_t)c->out,
+           (size_t)m * (size_t)c->out * sizeof *c->block);
     if (c->own->noisy || c->p->output_noise > 0)
       add_noise(c, s0, m, 1, repeat, c->block);
     for (int s = 0; s < m; s++)
@@ -507,14 +530,15 @@ static void read_array(const mho_crossbar *x, const mho_read *r) {
 }
 
 const mho_array_model mho_array_periphery = {
-    .entry = {.abi = MHO_ABI,
-              .id = "periphery",
-              .title = "products through converters, amplifiers and noise",
-              .equation =
-                  "y = ADC(sat((1 + gamma)(W^T DAC(x) + noise) + o)), var_j = sum_i x_i^2 (sigma+_ij^2 + "
-                  "sigma-_ij^2)/g_unit^2",
-              .source = "exact column sum of independent Gaussian cells",
-              .params = MHO_PARAMS(mho_periphery, table)},
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "periphery",
+         .title = "products through converters, amplifiers and noise",
+         .equation =
+             "y = ADC(sat((1 + gamma)(W^T DAC(x) + noise) + o)), var_j = sum_i x_i^2 (sigma+_ij^2 + "
+             "sigma-_ij^2)/g_unit^2",
+         .source = "exact column sum of independent Gaussian cells",
+         .params = MHO_PARAMS(mho_periphery, table)},
     .shows_cells = true,
     .check = check,
     .noisy = noisy,

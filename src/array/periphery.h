@@ -44,10 +44,10 @@ typedef struct mho_periphery_own {
   int law;               /* I-V, of the devices */
   double iv[3], voltage; /* its b, k2, k3; V of an activity of 1 */
   mho_real *square,
-      *cube;    /* [rows x cols] what goes with v^2 and v^3 where that differs from cell to cell; else NULL */
+      *cube; /* [rows x cols] what goes with v^2 and v^3 where that differs from cell to cell; else NULL */
   int depth[2]; /* inputs whose currents one converter sees: those of a tile, or all */
   int parts[2]; /* sums that are converted apart for an output: tiles, or 1 */
-  mho_real *gain[2], *offset[2];             /* [parts x outputs] of the sense lines; NULL without mismatch */
+  mho_real *gain[2], *offset[2]; /* [parts x outputs] of the sense lines; NULL without mismatch */
   mho_real *input_gain[2], *input_offset[2]; /* [inputs] of the drivers; NULL without mismatch */
 } mho_periphery_own;
 

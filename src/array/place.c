@@ -20,8 +20,8 @@ int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_
   mho_places_size(o, &rows, &cols);
   for (int row0 = 0; row0 < x->rows; row0 += rows)
     for (int col0 = 0; col0 < x->cols; col0 += cols)
-      for (int bank = both ? MHO_BANK_BOTH : MHO_BANK_POS; bank <= (both ? MHO_BANK_BOTH : MHO_BANK_NEG);
-           bank++, count++) {
+      for (int bank = both ? MHO_BANK_BOTH : MHO_BANK_POS;
+           bank <= (both ? MHO_BANK_BOTH : MHO_BANK_NEG); bank++, count++) {
         int n = least(cols, x->cols - col0);
         if (out)
           out[count] = (mho_place){.crossbar = c,
@@ -36,8 +36,8 @@ int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_
 }
 
 /* One row of a bank into every `step`-th number. */
-static void gather_row(const mho_place *p, const mho_crossbar *x, int bank, int row, double low, double range,
-                       double top, double *out, int step) {
+static void gather_row(const mho_place *p, const mho_crossbar *x, int bank, int row, double low,
+                       double range, double top, double *out, int step) {
   size_t first = (size_t)(p->row0 + row) * (size_t)x->cols + (size_t)p->col0;
   if (x->pos) {
     const float *g = mho_crossbar_shown(x, bank) + first;
@@ -48,12 +48,13 @@ static void gather_row(const mho_place *p, const mho_crossbar *x, int bank, int 
   } else {
     double half = (bank ? -0.5 : 0.5) / top;
     for (int j = 0; j < p->cols; j++)
-      out[j * step] = low + range * (0.5 + half * (double)x->weights->programmed[first + (size_t)j]);
+      out[j * step] =
+          low + range * (0.5 + half * (double)x->weights->programmed[first + (size_t)j]);
   }
 }
 
-void mho_place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max, double top,
-                      double *g) {
+void mho_place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max,
+                      double top, double *g) {
   for (int i = 0; i < p->rows; i++) {
     double *row = g + (size_t)i * (size_t)p->width;
     if (p->bank == MHO_BANK_BOTH) {

@@ -22,7 +22,7 @@ void mho_places_size(const mho_array_config *o, int *rows, int *cols);
 int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out);
 /** Conductances of a tile, S, [rows x width]; open cells are 0. top: weight of a pair at opposite ends, for weights of
  * the ideal device, which are laid on pairs around mid range. */
-void mho_place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max, double top,
-                      double *g);
+void mho_place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max,
+                      double top, double *g);
 
 #endif

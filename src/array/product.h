@@ -19,8 +19,8 @@ static inline void mho_array_product(const mho_crossbar *x, const mho_read *r) {
   if (panels)
     mho_panels_gemm(r->n, out, in, r->scale, r->x, in, panels, r->keep, r->y, out);
   else
-    mho_gemm(false, r->transposed, r->n, out, in, r->scale, r->x, in, mho_crossbar_matrix(x), x->cols,
-             r->keep, r->y, out);
+    mho_gemm(false, r->transposed, r->n, out, in, r->scale, r->x, in, mho_crossbar_matrix(x),
+             x->cols, r->keep, r->y, out);
 }
 
 #endif

@@ -10,8 +10,10 @@
 
 struct mho_weights {
   mho_real *programmed; /* [rows x cols] without wires; with drift, as it is at x->after */
-  mho_real *wired;      /* [rows x cols] what reads multiply with where wires have resistance; else NULL */
-  mho_real *wired_base; /* [rows x cols] wires' part between two exact solutions; NULL when all are exact */
+  mho_real
+      *wired; /* [rows x cols] what reads multiply with where wires have resistance; else NULL */
+  mho_real *
+      wired_base; /* [rows x cols] wires' part between two exact solutions; NULL when all are exact */
 };
 
 /** Weights as they are programmed, [rows x cols], before wires take their part. */

@@ -44,7 +44,8 @@ static double *thread_scratch(const iteration *it, int thread) {
 static void columns_task(void *arg, int t, int thread) {
   iteration *it = arg;
   int j0 = t * it->band, j1 = j0 + it->band < it->w->o.cols ? j0 + it->band : it->w->o.cols;
-  mho_wire_columns(it->w, it->f, j0, j1, it->first, it->alpha, it->sums + (size_t)t * MHO_WIRE_LANES);
+  mho_wire_columns(it->w, it->f, j0, j1, it->first, it->alpha,
+                   it->sums + (size_t)t * MHO_WIRE_LANES);
 }
 
 static void rows_task(void *arg, int t, int thread) {
@@ -67,7 +68,8 @@ static void residual_task(void *arg, int t, int thread) {
       const double *x = it->f->x + row * lanes + (size_t)l;
       double *r = it->f->r + row * lanes + (size_t)l;
       const double *source = it->read->source ? it->read->source + vector * w->cells + row : NULL;
-      double drive = it->read->v_word ? it->read->v_word[vector * (size_t)w->o.rows + (size_t)i] : 0;
+      double drive =
+          it->read->v_word ? it->read->v_word[vector * (size_t)w->o.rows + (size_t)i] : 0;
       mho_wire_word_line(w, i, drive, x, it->f->lanes, source, v);
       for (size_t j = 0; j < cols; j++) {
         size_t k = j * lanes;
@@ -113,8 +115,8 @@ static double largest_drive(const iteration *it, int l) {
 }
 
 /* Whether vector l is done, with its error estimate. */
-static bool is_done(const iteration *it, int l, double gamma, double start, double drive, double tolerance,
-                    double *error) {
+static bool is_done(const iteration *it, int l, double gamma, double start, double drive,
+                    double tolerance, double *error) {
   double bound = sqrt(fmax(gamma, 0)) / it->w->gap, drop = largest_drop(it, l);
   *error = bound == 0 ? 0 : bound * it->w->end_factor / drop;
   if (gamma <= 1e-30 * start)
@@ -124,7 +126,8 @@ static bool is_done(const iteration *it, int l, double gamma, double start, doub
 }
 
 /* One round of conjugate gradients from the present residual; returns the iterations. */
-static int round_of(iteration *it, const double *drive, double *start, double tolerance, double *error) {
+static int round_of(iteration *it, const double *drive, double *start, double tolerance,
+                    double *error) {
   double gamma[MHO_WIRE_LANES], before[MHO_WIRE_LANES] = {0}, delta[MHO_WIRE_LANES];
   long most = 10 * ((long)it->w->o.rows + it->w->o.cols) + 2000;
   it->first = true; /* beta is 0 then: what p and s hold plays no part */
@@ -148,12 +151,12 @@ static int round_of(iteration *it, const double *drive, double *start, double to
   }
 }
 
-int mho_wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n, const mho_wire_fields *f,
-                     mho_pool *pool, double *error) {
+int mho_wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n,
+                     const mho_wire_fields *f, mho_pool *pool, double *error) {
   size_t lanes = (size_t)f->lanes, rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
   iteration it = {.w = w, .read = read, .f = f, .pool = pool, .v0 = v0, .n = n};
-  size_t band =
-      BLOCK_BYTES / (rows * lanes * sizeof(double)); /* so that a band stays in the second-level cache */
+  size_t band = BLOCK_BYTES / (rows * lanes *
+                               sizeof(double)); /* so that a band stays in the second-level cache */
   it.band = (int)(band < 1 ? 1 : lanes == 1 && band < 32 ? 32 : band > cols ? cols : band);
   it.n_bands = (w->o.cols + it.band - 1) / it.band;
   it.chunk = 16;

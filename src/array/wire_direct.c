@@ -61,10 +61,11 @@ static cholmod_sparse *matrix(const mho_wire *w, cholmod_common *c) {
 
 static mho_err failed(const mho_wire *w, const cholmod_common *c, mho_errinfo *ei) {
   if (c->status == CHOLMOD_OUT_OF_MEMORY || c->status == CHOLMOD_TOO_LARGE)
-    return mho_fail(ei, MHO_ENOMEM, "no memory to factor an array of %d x %d: use the iterative method",
-                    w->o.rows, w->o.cols);
-  return mho_fail(ei, MHO_ESINGULAR, "the array of %d x %d cannot be factored (CHOLMOD status %d)", w->o.rows,
-                  w->o.cols, c->status);
+    return mho_fail(ei, MHO_ENOMEM,
+                    "no memory to factor an array of %d x %d: use the iterative method", w->o.rows,
+                    w->o.cols);
+  return mho_fail(ei, MHO_ESINGULAR, "the array of %d x %d cannot be factored (CHOLMOD status %d)",
+                  w->o.rows, w->o.cols, c->status);
 }
 
 mho_err mho_wire_direct_factor(mho_wire *w, mho_errinfo *ei) {
@@ -122,7 +123,8 @@ mho_err mho_wire_direct_solve(mho_wire *w, const mho_wire_read *read, int v, dou
   memset(node_bit, 0, w->cells * sizeof *node_bit);
   for (*refined = -1; *refined < 4; ++*refined) {
     double most = residual(w, read, v, node_word, node_bit, d->b->x, &scale);
-    if (most == 0 || (*refined >= 0 && (most <= 1e-16 * scale || (*refined >= 1 && most > 0.3 * before))))
+    if (most == 0 ||
+        (*refined >= 0 && (most <= 1e-16 * scale || (*refined >= 1 && most > 0.3 * before))))
       break;
     before = most;
     if (!cholmod_l_solve2(CHOLMOD_A, d->factor, d->b, NULL, &d->x, NULL, &d->y, &d->e, &d->c))

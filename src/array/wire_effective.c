@@ -17,7 +17,8 @@ static void task(void *arg, int block, int thread) {
   mho_tile_solve(j->t, block, j->scratch + (size_t)thread * j->each);
 }
 
-mho_err mho_wire_effective(const mho_wire_options *o, const double *g, double *g_eff, mho_errinfo *ei) {
+mho_err mho_wire_effective(const mho_wire_options *o, const double *g, double *g_eff,
+                           mho_errinfo *ei) {
   mho_wire *check;
   mho_err err = mho_wire_new(o, &check, ei);
   if (!err)
@@ -28,7 +29,8 @@ mho_err mho_wire_effective(const mho_wire_options *o, const double *g, double *g
   mho_tile t;
   job j = {.t = &t};
   size_t n = (size_t)o->rows * (size_t)o->cols * sizeof *g;
-  bool ok = mho_tile_init(&t, o->rows, o->cols, o->r_word, o->r_bit, o->tolerance > 0 ? o->tolerance : 1e-9);
+  bool ok = mho_tile_init(&t, o->rows, o->cols, o->r_word, o->r_bit,
+                          o->tolerance > 0 ? o->tolerance : 1e-9);
   if (ok) {
     j.each = (mho_tile_scratch(&t) + 63) & ~(size_t)63;
     ok = (j.scratch = mho_alloc((size_t)mho_pool_threads(o->pool), j.each)) != NULL;
@@ -42,6 +44,6 @@ mho_err mho_wire_effective(const mho_wire_options *o, const double *g, double *g
   mho_free(j.scratch);
   mho_tile_free(&t);
   return ok ? MHO_OK
-            : mho_fail(ei, MHO_ENOMEM, "no memory for the effective matrix of an array of %d x %d", o->rows,
-                       o->cols);
+            : mho_fail(ei, MHO_ENOMEM, "no memory for the effective matrix of an array of %d x %d",
+                       o->rows, o->cols);
 }

@@ -26,10 +26,10 @@ struct mho_wire {
   double *g;       /* [cells] S */
   double *aw, *ab; /* [cells] G r_word, G r_bit; the same array when the resistances are equal */
   double *cw, *cb; /* [cells] eliminated lines */
-  double gap;      /* 1 - rho(T_b^-1 D T_w^-1 D), from below where that is sharp, else an estimate */
+  double gap; /* 1 - rho(T_b^-1 D T_w^-1 D), from below where that is sharp, else an estimate */
   double
       end_factor; /* error of a line's current in volts over its segment, for an error of 1 V of the nodes */
-  bool factored;  /* `direct` belongs to these conductances */
+  bool factored;           /* `direct` belongs to these conductances */
   mho_wire_direct *direct; /* NULL until it is wanted */
 };
 
@@ -54,8 +54,8 @@ typedef struct mho_wire_fields {
  * lines' voltage. pool may be NULL.
  *  @param error  [lanes] estimate of the largest error of a current over the largest current.
  *  @return iterations, or -1 without memory. */
-int mho_wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n, const mho_wire_fields *f,
-                     mho_pool *pool, double *error);
+int mho_wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n,
+                     const mho_wire_fields *f, mho_pool *pool, double *error);
 
 /* The kernels (wire_kernel.c); lanes 1 or MHO_WIRE_LANES; sums are per lane. */
 /** Columns j0 .. j1-1: r -= alpha z, x += alpha p (unless first), z = T^-1 r, gamma = r z. */
@@ -90,7 +90,8 @@ typedef struct mho_wire_check {
  *  @param node_word  [cells] V, of n = 1; NULL: the word lines are solved from x.
  *  @param x          bit lines' nodes, [cells][lanes], V.
  *  @param check      [n]. */
-mho_err mho_wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n, const double *node_word,
-                        const double *x, int lanes, mho_pool *pool, mho_wire_check *check);
+mho_err mho_wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n,
+                        const double *node_word, const double *x, int lanes, mho_pool *pool,
+                        mho_wire_check *check);
 
 #endif

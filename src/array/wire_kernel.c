@@ -128,9 +128,10 @@ void mho_wire_columns(const mho_wire *w, const mho_wire_fields *f, int j0, int j
 /* ---------------------------------------------------------------- rows */
 
 /* n word lines at once (so many recurrences hide each other's latency), eight right-hand sides each. */
-static inline __attribute__((always_inline)) void group_8(const mho_wire *w, const mho_wire_fields *f, int i0,
-                                                          const int n, const vec *beta, double *scratch,
-                                                          vec *delta) {
+static inline __attribute__((always_inline)) void group_8(const mho_wire *w,
+                                                          const mho_wire_fields *f, int i0,
+                                                          const int n, const vec *beta,
+                                                          double *scratch, vec *delta) {
   size_t cols = (size_t)w->o.cols;
   vec y[MHO_WIRE_ROWS][PARTS];
   memset(y, 0, sizeof y);
@@ -181,14 +182,17 @@ static void rows_8(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, 
   memcpy(delta, sum, sizeof sum);
 }
 
-static inline __attribute__((always_inline)) double
-group_1(const mho_wire *w, const mho_wire_fields *f, int i0, const int n, double beta, double *scratch) {
+static inline __attribute__((always_inline)) double group_1(const mho_wire *w,
+                                                            const mho_wire_fields *f, int i0,
+                                                            const int n, double beta,
+                                                            double *scratch) {
   size_t cols = (size_t)w->o.cols, start = (size_t)i0 * cols;
   for (size_t g = 0; g < (size_t)n; g++) {
     double *restrict p = f->p + start + g * cols, *restrict s = f->s + start + g * cols,
                      *restrict t = scratch + g * cols;
     const double *restrict z = f->z + start + g * cols, *restrict r = f->r + start + g * cols,
-                           *restrict a = w->aw + start + g * cols, *restrict c = w->cw + start + g * cols;
+                           *restrict a = w->aw + start + g * cols,
+                           *restrict c = w->cw + start + g * cols;
 #pragma omp simd
     for (size_t j = 0; j < cols; j++) {
       p[j] = z[j] + beta * p[j];

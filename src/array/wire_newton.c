@@ -32,7 +32,8 @@ static double shape(const mho_wire_law *l, double v, double *slope) {
 }
 
 /* Current of a cell at voltage v and its derivative; false when the law falls there, or the inversion fails. */
-static bool cell_current(const mho_wire_law *l, double g, double v, double *current, double *slope) {
+static bool cell_current(const mho_wire_law *l, double g, double v, double *current,
+                         double *slope) {
   double low = fmin(0, v), high = fmax(0, v), d = v, h = 0, i = 0, cell = 0;
   bool series = l->r_series > 0 || l->v_s > 0;
   for (int k = 0; k < INNER; k++) {
@@ -84,7 +85,8 @@ typedef struct newton {
 } newton;
 
 /* Largest misfit at a point; INFINITY where the law has no current. */
-static double misfit(const newton *s, const point *p, double *largest, double *current, double *slope) {
+static double misfit(const newton *s, const point *p, double *largest, double *current,
+                     double *slope) {
   double most = 0;
   *largest = 0;
   for (size_t k = 0; k < s->n; k++) {
@@ -125,10 +127,12 @@ static void between(const newton *s, double step, point *out) {
   }
 }
 
-static mho_err iterate(newton *s, const mho_wire_read *r, int *iterations, double *left, mho_errinfo *ei) {
+static mho_err iterate(newton *s, const mho_wire_read *r, int *iterations, double *left,
+                       mho_errinfo *ei) {
   double largest, now;
   mho_err err = linear(s, r, s->g, NULL, &s->old, ei); /* start: ohmic cells */
-  for (int halving = 0; !err; halving++) { /* of the whole start, where the law has no current there */
+  for (int halving = 0; !err;
+       halving++) { /* of the whole start, where the law has no current there */
     now = misfit(s, &s->old, &largest, s->current, s->slope);
     if (isfinite(now) || halving == 40)
       break;
@@ -163,11 +167,12 @@ static mho_err iterate(newton *s, const mho_wire_read *r, int *iterations, doubl
     now = misfit(s, &s->old, &largest, s->current, s->slope);
   }
   return err ? err
-             : mho_fail(ei, MHO_EDIVERGED,
-                        "the nonlinear cells do not settle: after %d iterations currents still differ by "
-                        "%.2g of the "
-                        "largest one; lower the voltages, or use a law that rises everywhere",
-                        *iterations, *left);
+             : mho_fail(
+                   ei, MHO_EDIVERGED,
+                   "the nonlinear cells do not settle: after %d iterations currents still differ by "
+                   "%.2g of the "
+                   "largest one; lower the voltages, or use a law that rises everywhere",
+                   *iterations, *left);
 }
 
 /* Currents of the ends: sums over cells, which are what the circuit carries. */
@@ -188,11 +193,13 @@ static void ends(const newton *s, const mho_wire_read *r) {
 mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wire_law *law,
                         const mho_wire_read *r, mho_wire_stats *stats, mho_errinfo *ei) {
   if (r->n != 1 || r->source)
-    return mho_fail(ei, MHO_EINVAL, "nonlinear cells are solved for one vector at a time, without sources");
+    return mho_fail(ei, MHO_EINVAL,
+                    "nonlinear cells are solved for one vector at a time, without sources");
   if (!(law->r_series >= 0) || !(law->v_s >= 0) || (law->v_s > 0 && !(law->i_s > 0)) ||
       (law->kind == MHO_WIRE_SINH && !(law->v_0 > 0)))
-    return mho_fail(ei, MHO_EINVAL,
-                    "a cell's series resistance and voltages must not be negative, and v_0, i_s positive");
+    return mho_fail(
+        ei, MHO_EINVAL,
+        "a cell's series resistance and voltages must not be negative, and v_0, i_s positive");
   newton s = {.g = g, .law = law, .n = (size_t)o->rows * (size_t)o->cols};
   double *memory = NULL, left = 0;
   int iterations = 0;
@@ -202,8 +209,9 @@ mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wi
   if (!err && !(memory = mho_alloc(12 * s.n, sizeof *memory)))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu nonlinear cells", s.n);
   if (!err) {
-    double **part[] = {&s.old.word,  &s.old.bit,  &s.old.carried,  &s.new.word, &s.new.bit, &s.new.carried,
-                       &s.next.word, &s.next.bit, &s.next.carried, &s.current,  &s.slope,   &s.source};
+    double **part[] = {&s.old.word,     &s.old.bit,     &s.old.carried, &s.new.word,
+                       &s.new.bit,      &s.new.carried, &s.next.word,   &s.next.bit,
+                       &s.next.carried, &s.current,     &s.slope,       &s.source};
     for (int k = 0; k < 12; k++)
       *part[k] = memory + (size_t)k * s.n;
     err = iterate(&s, r, &iterations, &left, ei);
@@ -227,9 +235,10 @@ mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wi
   return err;
 }
 
-void mho_wire_select(int rows, int cols, int row, int col, double v, mho_wire_scheme scheme, double *v_word,
-                     double *v_bit) {
-  double word = scheme == MHO_WIRE_HALF ? v / 2 : v / 3, bit = scheme == MHO_WIRE_HALF ? v / 2 : 2 * v / 3;
+void mho_wire_select(int rows, int cols, int row, int col, double v, mho_wire_scheme scheme,
+                     double *v_word, double *v_bit) {
+  double word = scheme == MHO_WIRE_HALF ? v / 2 : v / 3,
+         bit = scheme == MHO_WIRE_HALF ? v / 2 : 2 * v / 3;
   for (int i = 0; i < rows; i++)
     v_word[i] = i == row ? v : word;
   for (int j = 0; j < cols; j++)

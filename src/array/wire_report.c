@@ -17,8 +17,9 @@ typedef struct report {
   int v0, n; /* vectors */
   const double *node_word, *x;
   size_t lanes;
-  double *scratch; /* [threads][3 n cols + cols]: three rows of bit-line voltages, one of a word line */
-  double *sums;    /* [tasks][n][2 cols]: sums of device currents and of their sizes */
+  double *
+      scratch; /* [threads][3 n cols + cols]: three rows of bit-line voltages, one of a word line */
+  double *sums;            /* [tasks][n][2 cols]: sums of device currents and of their sizes */
   mho_wire_check *checked; /* [tasks][n] */
 } report;
 
@@ -39,8 +40,8 @@ static void count_node(mho_wire_check *c, double sum, double scale) {
 
 /* Row i of vector v: its word line's voltages a, its bit-line nodes' x and those of the rows beside it (up:
  * NULL in the first, below: the ends in the last). */
-static void report_row(const report *r, size_t v, int i, const double *a, const double *up, const double *x,
-                       const double *below, double *devices, mho_wire_check *c) {
+static void report_row(const report *r, size_t v, int i, const double *a, const double *up,
+                       const double *x, const double *below, double *devices, mho_wire_check *c) {
   const mho_wire *w = r->w;
   size_t cols = (size_t)w->o.cols, row = (size_t)i * cols;
   bool word = w->o.r_word > 0, bit = w->o.r_bit > 0;
@@ -49,7 +50,8 @@ static void report_row(const report *r, size_t v, int i, const double *a, const 
   const double *source = r->read->source ? r->read->source + v * w->cells + row : NULL;
   double lost = 0, left = drive, *sizes = devices + cols;
   for (size_t j = 0; j < cols; j++) {
-    double g = w->g[row + j], drop = a[j] - x[j], device = g * drop, most = g * (fabs(a[j]) + fabs(x[j]));
+    double g = w->g[row + j], drop = a[j] - x[j], device = g * drop,
+           most = g * (fabs(a[j]) + fabs(x[j]));
     lost += device * drop;
     if (source) {
       c->in -= source[j] * drop;
@@ -111,10 +113,11 @@ static void report_task(void *arg, int t, int thread) {
       if (r->node_word)
         memcpy(a, r->node_word + row, cols * sizeof *a);
       else
-        mho_wire_word_line(w, i, r->read->v_word ? r->read->v_word[v * (size_t)w->o.rows + (size_t)i] : 0, xl,
-                           1, r->read->source ? r->read->source + v * w->cells + row : NULL, a);
-      report_row(r, v, i, a, i ? up + l * cols : NULL, xl, below + l * cols, r->sums + task * 2 * cols,
-                 &r->checked[task]);
+        mho_wire_word_line(w, i,
+                           r->read->v_word ? r->read->v_word[v * (size_t)w->o.rows + (size_t)i] : 0,
+                           xl, 1, r->read->source ? r->read->source + v * w->cells + row : NULL, a);
+      report_row(r, v, i, a, i ? up + l * cols : NULL, xl, below + l * cols,
+                 r->sums + task * 2 * cols, &r->checked[task]);
       if (r->read->node_word)
         memcpy(r->read->node_word + v * w->cells + row, a, cols * sizeof *a);
       if (r->read->node_bit)
@@ -156,12 +159,20 @@ static void collect(const report *r, size_t l, int tasks, mho_wire_check *check)
   }
 }
 
-mho_err mho_wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n, const double *node_word,
-                        const double *x, int lanes, mho_pool *pool, mho_wire_check *check) {
+mho_err mho_wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n,
+                        const double *node_word, const double *x, int lanes, mho_pool *pool,
+                        mho_wire_check *check) {
   size_t cols = (size_t)w->o.cols;
   int tasks = (w->o.rows + ROWS_A_TASK - 1) / ROWS_A_TASK;
-  report r = {.w = w, .read = read, .v0 = v0, .n = n, .node_word = node_word, .x = x, .lanes = (size_t)lanes};
-  r.scratch = mho_alloc((size_t)mho_pool_threads(pool) * (3 * (size_t)n + 1) * cols, sizeof *r.scratch);
+  report r = {.w = w,
+              .read = read,
+              .v0 = v0,
+              .n = n,
+              .node_word = node_word,
+              .x = x,
+              .lanes = (size_t)lanes};
+  r.scratch =
+      mho_alloc((size_t)mho_pool_threads(pool) * (3 * (size_t)n + 1) * cols, sizeof *r.scratch);
   r.sums = mho_alloc((size_t)tasks * (size_t)n * 2 * cols, sizeof *r.sums);
   r.checked = mho_alloc((size_t)tasks * (size_t)n, sizeof *r.checked);
   bool ok = r.scratch && r.sums && r.checked;

@@ -7,7 +7,8 @@
 #include "array/wire_sweep.h"
 
 static const double DEFAULT_TOLERANCE = 1e-9, ALLOWED = 1e-9, G_MAX = 1e6;
-static const size_t FIELDS_BYTES = (size_t)512 << 20; /* of a block of inputs: beyond, one after another */
+static const size_t FIELDS_BYTES = (size_t)512
+                                   << 20; /* of a block of inputs: beyond, one after another */
 
 const char *mho_wire_method_name(mho_wire_method m) {
   static const char *const names[] = {"auto", "direct", "iterative", "ladder"};
@@ -17,10 +18,11 @@ const char *mho_wire_method_name(mho_wire_method m) {
 mho_err mho_wire_new(const mho_wire_options *o, mho_wire **out, mho_errinfo *ei) {
   *out = NULL;
   if (o->rows < 1 || o->cols < 1)
-    return mho_fail(ei, MHO_EINVAL, "an array of %d x %d: expected at least 1 x 1", o->rows, o->cols);
+    return mho_fail(ei, MHO_EINVAL, "an array of %d x %d: expected at least 1 x 1", o->rows,
+                    o->cols);
   if (!(o->r_word >= 0 && o->r_word <= 1e12) || !(o->r_bit >= 0 && o->r_bit <= 1e12))
-    return mho_fail(ei, MHO_EINVAL, "wire segments of %g and %g ohm: expected 0 to 1e12 ohm", o->r_word,
-                    o->r_bit);
+    return mho_fail(ei, MHO_EINVAL, "wire segments of %g and %g ohm: expected 0 to 1e12 ohm",
+                    o->r_word, o->r_bit);
   mho_wire *w = mho_alloc(1, sizeof *w);
   if (!w)
     return mho_fail(ei, MHO_ENOMEM, "no memory for an array");
@@ -120,7 +122,8 @@ static void bit_task(void *arg, int t, int thread) {
  * lines that is far too careful; there the value of an even array with the densest line's mean takes over,
  *   rho = 1/((1 + g_b mu_b/G)(1 + g_w mu_w/G)),  mu the lowest eigenvalue of a chain, (pi/2n)^2 (half of it is
  * left for unevenness). */
-static void find_gap(mho_wire *w, double far_word, double far_bit, double mean_word, double mean_bit) {
+static void find_gap(mho_wire *w, double far_word, double far_bit, double mean_word,
+                     double mean_bit) {
   double bound = 1 - (1 - far_word) * (1 - far_bit);
   double qw = 1.5707963267948966 / (w->o.cols + 0.5), qb = 1.5707963267948966 / (w->o.rows + 0.5);
   double lw = qw * qw / (w->o.r_word * mean_word), lb = qb * qb / (w->o.r_bit * mean_bit);
@@ -149,8 +152,8 @@ mho_err mho_wire_set(mho_wire *w, const double *g, mho_errinfo *ei) {
   for (size_t k = 0; k < w->cells; k++) {
     if (!(g[k] >= 0 && g[k] <= G_MAX)) {
       long row = (long)(k / (size_t)w->o.cols), col = (long)(k % (size_t)w->o.cols);
-      mho_fail(ei, MHO_EINVAL, "the conductance is %g S at row %ld, column %ld: expected 0 to %g S", g[k],
-               row, col, G_MAX);
+      mho_fail(ei, MHO_EINVAL, "the conductance is %g S at row %ld, column %ld: expected 0 to %g S",
+               g[k], row, col, G_MAX);
       if (ei) {
         ei->row = row;
         ei->col = col;
@@ -242,7 +245,8 @@ static void sweep_block(const solve_job *s, int block, int thread) {
   const mho_wire *w = s->w;
   int v0 = block * s->lanes, n = s->read->n - v0 < s->lanes ? s->read->n - v0 : s->lanes;
   size_t rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
-  double *work = s->work + (size_t)thread * s->work_each, *drive = work, *end = drive + rows * MHO_WIRE_LANES;
+  double *work = s->work + (size_t)thread * s->work_each, *drive = work,
+         *end = drive + rows * MHO_WIRE_LANES;
   double *own = end + cols * MHO_WIRE_LANES;
   const double *x;
   memset(work, 0, (rows + cols) * MHO_WIRE_LANES * sizeof *work);
@@ -253,7 +257,8 @@ static void sweep_block(const solve_job *s, int block, int thread) {
       end[j * MHO_WIRE_LANES + l] = s->read->v_bit[((size_t)v0 + l) * cols + j];
   }
   mho_sweep_run_double(w->o.rows, w->o.cols, s->coefficients, &s->plan, drive, end, own, NULL, &x);
-  s->no_memory[v0] = mho_wire_report(w, s->read, v0, n, NULL, x, MHO_WIRE_LANES, NULL, &s->check[v0]);
+  s->no_memory[v0] =
+      mho_wire_report(w, s->read, v0, n, NULL, x, MHO_WIRE_LANES, NULL, &s->check[v0]);
   for (int l = 0; l < n; l++) {
     s->error[v0 + l] = w->o.tolerance; /* what the number of sweeps was chosen for */
     s->iterations[v0 + l] = s->plan.n;
@@ -424,8 +429,8 @@ static mho_err check_inputs(const mho_wire *w, const mho_wire_read *r, mho_errin
   for (int k = 0; k < MHO_COUNT(in); k++)
     for (size_t i = 0; in[k].v && i < (size_t)r->n * in[k].n; i++)
       if (!isfinite(in[k].v[i]) || fabs(in[k].v[i]) > 1e100) {
-        mho_fail(ei, MHO_EINVAL, "the %s %zu is %g in vector %zu", in[k].what, i % in[k].n, in[k].v[i],
-                 i / in[k].n);
+        mho_fail(ei, MHO_EINVAL, "the %s %zu is %g in vector %zu", in[k].what, i % in[k].n,
+                 in[k].v[i], i / in[k].n);
         if (ei) {
           ei->row = (long)(i / in[k].n);
           ei->col = (long)(i % in[k].n);
@@ -435,7 +440,8 @@ static mho_err check_inputs(const mho_wire *w, const mho_wire_read *r, mho_errin
   return MHO_OK;
 }
 
-mho_err mho_wire_solve(mho_wire *w, const mho_wire_read *r, mho_wire_stats *stats, mho_errinfo *ei) {
+mho_err mho_wire_solve(mho_wire *w, const mho_wire_read *r, mho_wire_stats *stats,
+                       mho_errinfo *ei) {
   mho_err err = check_inputs(w, r, ei);
   if (err)
     return err;
@@ -452,14 +458,16 @@ mho_err mho_wire_solve(mho_wire *w, const mho_wire_read *r, mho_wire_stats *stat
   if (!err)
     err = run(&s, ei);
   bool good = !err && balanced(&s, &own, &worst);
-  if (!err && !good && s.method == MHO_WIRE_ITERATIVE && w->o.method == MHO_WIRE_AUTO && w->cells < 4000000) {
+  if (!err && !good && s.method == MHO_WIRE_ITERATIVE && w->o.method == MHO_WIRE_AUTO &&
+      w->cells < 4000000) {
     s.method = MHO_WIRE_DIRECT;
     err = run(&s, ei);
     good = !err && balanced(&s, &own, &worst);
   }
   for (size_t v = 0; v < n && !err; v++)
     if (s.no_memory[v])
-      err = mho_fail(ei, MHO_ENOMEM, "no memory to solve an array of %d x %d", w->o.rows, w->o.cols);
+      err =
+          mho_fail(ei, MHO_ENOMEM, "no memory to solve an array of %d x %d", w->o.rows, w->o.cols);
   if (!err && !good)
     err = mho_fail(
         ei, MHO_ESINGULAR,

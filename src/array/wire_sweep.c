@@ -36,8 +36,8 @@ static void couple(int rows, int cols, const double *const co[], const double *u
     for (size_t j = 0; j < n; j++)
       w[j] = y = w[j] + cw[j] * y;
     for (size_t j = 0; j < n; j++)
-      w[j] =
-          co[MHO_SWEEP_TOP_A][i * n + j] * w[j] + (i ? co[MHO_SWEEP_TOP][i * n + j] * v[(i - 1) * n + j] : 0);
+      w[j] = co[MHO_SWEEP_TOP_A][i * n + j] * w[j] +
+             (i ? co[MHO_SWEEP_TOP][i * n + j] * v[(i - 1) * n + j] : 0);
   }
   for (size_t i = (size_t)rows - 1; i-- > 0;)
     for (size_t j = 0; j < n; j++)

@@ -43,7 +43,8 @@ typedef struct mho_sweep_plan { /* how many sweeps with which coefficients */
  *  @param rho   an upper bound of rho. */
 void mho_sweep_prepare_double(int rows, int cols, const double *aw, const double *ab, double *out,
                               double *rho);
-void mho_sweep_prepare_float(int rows, int cols, const double *aw, const double *ab, float *out, double *rho);
+void mho_sweep_prepare_float(int rows, int cols, const double *aw, const double *ab, float *out,
+                             double *rho);
 
 /** A sharper upper bound of rho, by Collatz' quotients of a few powers; coefficients as prepared in double. */
 double mho_sweep_bound(int rows, int cols, const double *coefficients, double rho);
@@ -61,10 +62,11 @@ size_t mho_sweep_work(int rows, int cols, int lanes, bool plain);
  *  @param work   [mho_sweep_work], on a 64-byte boundary.
  *  @param first  [rows][lanes] voltage of each word line's first node after the last sweep; nullable.
  *  @param x      nullable; the bit lines' voltages [rows][cols][lanes], inside work (plans that are not plain). */
-void mho_sweep_run_double(int rows, int cols, const double *coefficients, const mho_sweep_plan *plan,
-                          const double *drive, const double *end, double *work, double *first,
-                          const double **x);
+void mho_sweep_run_double(int rows, int cols, const double *coefficients,
+                          const mho_sweep_plan *plan, const double *drive, const double *end,
+                          double *work, double *first, const double **x);
 void mho_sweep_run_float(int rows, int cols, const float *coefficients, const mho_sweep_plan *plan,
-                         const float *drive, const float *end, float *work, float *first, const float **x);
+                         const float *drive, const float *end, float *work, float *first,
+                         const float **x);
 
 #endif

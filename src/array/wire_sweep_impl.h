@@ -24,8 +24,8 @@ typedef struct NAME(sweep) {
 } NAME(sweep);
 
 /* n rows from i on, in the direction of step. */
-static inline __attribute__((always_inline)) void NAME(group)(const NAME(sweep) * s, int i, const int step,
-                                                              const int n, const bool plain) {
+static inline __attribute__((always_inline)) void
+NAME(group)(const NAME(sweep) * s, int i, const int step, const int n, const bool plain) {
   size_t cols = (size_t)s->cols;
   VEC carry[MHO_SWEEP_ROWS][NAME(PARTS)];
   memset(carry, 0, sizeof carry);
@@ -52,7 +52,8 @@ static inline __attribute__((always_inline)) void NAME(group)(const NAME(sweep) 
   bool start = step < 0 ? i == s->rows - 1 : i == 0;
   for (size_t j = 0; j < cols; j++) {
     VEC u[NAME(PARTS)];
-    const VEC *from = ATC(start ? s->u_start + j * LANES : s->u + ((size_t)(i - step) * cols + j) * LANES);
+    const VEC *from =
+        ATC(start ? s->u_start + j * LANES : s->u + ((size_t)(i - step) * cols + j) * LANES);
     EACH u[k] = from[k];
     EACH_ROW {
       size_t cell = (size_t)(i + r * step) * cols + j;
@@ -76,14 +77,16 @@ static void NAME(sweep_rows)(const NAME(sweep) * s, int step, const bool plain) 
 }
 
 void NAME(mho_sweep_run)(int rows, int cols, const REAL *coefficients, const mho_sweep_plan *plan,
-                         const REAL *drive, const REAL *end, REAL *work, REAL *first, const REAL **x) {
+                         const REAL *drive, const REAL *end, REAL *work, REAL *first,
+                         const REAL **x) {
   size_t cells = (size_t)rows * (size_t)cols, line = (size_t)cols * LANES, block = cells * LANES;
   const REAL *co[MHO_SWEEP_COEFFICIENTS];
   for (int k = 0; k < MHO_SWEEP_COEFFICIENTS; k++)
     co[k] = coefficients + (size_t)k * cells;
   REAL *zero = work, *ends = zero + line;
   NAME(sweep)
-  s = {.rows = rows, .cols = cols, .cw = co[MHO_SWEEP_CW], .caw = co[MHO_SWEEP_CAW], .drive = drive};
+  s = {
+      .rows = rows, .cols = cols, .cw = co[MHO_SWEEP_CW], .caw = co[MHO_SWEEP_CAW], .drive = drive};
   s.g = ends + line;
   s.t = s.g + line;
   s.u = s.t + line * MHO_SWEEP_ROWS;
@@ -125,7 +128,8 @@ void NAME(mho_sweep_run)(int rows, int cols, const REAL *coefficients, const mho
     *x = s.x;
 }
 
-void NAME(mho_sweep_prepare)(int rows, int cols, const double *aw, const double *ab, REAL *out, double *rho) {
+void NAME(mho_sweep_prepare)(int rows, int cols, const double *aw, const double *ab, REAL *out,
+                             double *rho) {
   size_t n = (size_t)cols, cells = (size_t)rows * n;
   double least_word = 1, least_bit = 1;
   REAL *cw = out + MHO_SWEEP_CW * cells, *caw = out + MHO_SWEEP_CAW * cells,

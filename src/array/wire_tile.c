@@ -8,7 +8,8 @@
 
 /* Above, sweeps in single precision are exact enough: their rounding is 1e-6 of the largest entry. */
 static const double SINGLE_FROM = 1e-5;
-static const double STRONG = 0.5; /* from this rho on a sharper bound saves more sweeps than it costs */
+static const double STRONG =
+    0.5; /* from this rho on a sharper bound saves more sweeps than it costs */
 
 static size_t cells(const mho_tile *t) {
   return (size_t)t->rows * (size_t)t->cols;
@@ -19,7 +20,8 @@ static bool is_chain(const mho_tile *t) {
 }
 
 bool mho_tile_init(mho_tile *t, int rows, int cols, double r_word, double r_bit, double tolerance) {
-  *t = (mho_tile){.rows = rows, .cols = cols, .r_word = r_word, .r_bit = r_bit, .tolerance = tolerance};
+  *t = (mho_tile){
+      .rows = rows, .cols = cols, .r_word = r_word, .r_bit = r_bit, .tolerance = tolerance};
   t->turned = rows < cols;
   t->tall = t->turned ? cols : rows;
   t->wide = t->turned ? rows : cols;
@@ -44,8 +46,9 @@ static int lanes(const mho_tile *t) {
 size_t mho_tile_scratch(const mho_tile *t) {
   size_t prepare = 2 * cells(t) * sizeof(double);
   size_t lane = MHO_SWEEP_LANES_DOUBLE; /* as many bytes as the lanes in single precision */
-  size_t solve = (mho_sweep_work(t->tall, t->wide, (int)lane, false) + (size_t)(t->tall + t->wide) * lane) *
-                 sizeof(double);
+  size_t solve =
+      (mho_sweep_work(t->tall, t->wide, (int)lane, false) + (size_t)(t->tall + t->wide) * lane) *
+      sizeof(double);
   return (prepare > solve ? prepare : solve) + (size_t)(t->rows + t->cols) * sizeof(double);
 }
 
@@ -99,19 +102,20 @@ static void put(mho_tile *t, int i, int j, double current) {
   t->out[to] = current;
 }
 
-#define SOLVE(REAL, type)                                                                                    \
-  static void solve_##type(mho_tile *t, int block, REAL *scratch) {                                          \
-    int n = lanes(t), j0 = block * n, m = t->wide - j0 < n ? t->wide - j0 : n;                               \
-    REAL *end = scratch, *first = end + (size_t)t->wide * (size_t)n,                                         \
-         *work = first + (size_t)t->tall * (size_t)n;                                                        \
-    memset(end, 0, (size_t)t->wide *(size_t)n * sizeof *end);                                                \
-    for (int l = 0; l < m; l++)                                                                              \
-      end[(size_t)(j0 + l) * (size_t)n + (size_t)l] = 1;                                                     \
-    mho_sweep_run_##type(t->tall, t->wide, t->coefficients, &t->plan, NULL, end, work, first, NULL);         \
-    double g = 1 / (t->turned ? t->r_bit : t->r_word);                                                       \
-    for (int i = 0; i < t->tall; i++)                                                                        \
-      for (int l = 0; l < m; l++)                                                                            \
-        put(t, i, j0 + l, g * (double)first[(size_t)i * (size_t)n + (size_t)l]);                             \
+#define SOLVE(REAL, type)                                                                          \
+  static void solve_##type(mho_tile *t, int block, REAL *scratch) {                                \
+    int n = lanes(t), j0 = block * n, m = t->wide - j0 < n ? t->wide - j0 : n;                     \
+    REAL *end = scratch, *first = end + (size_t)t->wide * (size_t)n,                               \
+         *work = first + (size_t)t->tall * (size_t)n;                                              \
+    memset(end, 0, (size_t)t->wide *(size_t)n * sizeof *end);                                      \
+    for (int l = 0; l < m; l++)                                                                    \
+      end[(size_t)(j0 + l) * (size_t)n + (size_t)l] = 1;                                           \
+    mho_sweep_run_##type(t->tall, t->wide, t->coefficients, &t->plan, NULL, end, work, first,      \
+                         NULL);                                                                    \
+    double g = 1 / (t->turned ? t->r_bit : t->r_word);                                             \
+    for (int i = 0; i < t->tall; i++)                                                              \
+      for (int l = 0; l < m; l++)                                                                  \
+        put(t, i, j0 + l, g * (double)first[(size_t)i * (size_t)n + (size_t)l]);                   \
   }
 SOLVE(double, double)
 SOLVE(float, float)

@@ -51,7 +51,8 @@ void mho_wired_free(mho_wired *w) {
 }
 
 mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *config,
-                      const mho_device_config *device, mho_pool *pool, mho_wired **out, mho_errinfo *ei) {
+                      const mho_device_config *device, mho_pool *pool, mho_wired **out,
+                      mho_errinfo *ei) {
   *out = NULL;
   mho_wired *w = mho_alloc(1, sizeof *w);
   bool ok = w && (w->x = mho_alloc((size_t)n, sizeof(mho_crossbar *))) &&
@@ -77,8 +78,8 @@ mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *con
           (x[c]->weights->wired_base = mho_alloc(cells, sizeof(mho_real))));
   }
   for (int t = 0; ok && t < w->n_tiles; t++) {
-    ok = mho_tile_init(&w->tile[t], w->place[t].rows, w->place[t].width, config->r_word, config->r_bit,
-                       config->wire_tolerance);
+    ok = mho_tile_init(&w->tile[t], w->place[t].rows, w->place[t].width, config->r_word,
+                       config->r_bit, config->wire_tolerance);
     size_t need = (mho_tile_scratch(&w->tile[t]) + 63) & ~(size_t)63;
     w->scratch_each = need > w->scratch_each ? need : w->scratch_each;
     blocks += (w->tile[t].wide + MHO_SWEEP_LANES_DOUBLE - 1) / MHO_SWEEP_LANES_DOUBLE;
@@ -105,7 +106,8 @@ static void top_task(void *arg, int c, int thread) {
   const mho_crossbar *x = w->x[c];
   double top = x->w_max;
   for (size_t k = 0; !x->pos && k < (size_t)x->rows * (size_t)x->cols; k++)
-    top = fabs((double)x->weights->programmed[k]) > top ? fabs((double)x->weights->programmed[k]) : top;
+    top = fabs((double)x->weights->programmed[k]) > top ? fabs((double)x->weights->programmed[k])
+                                                        : top;
   w->top[c] = top;
 }
 
@@ -231,7 +233,8 @@ static void find_behind(const lines *a, const double *g, double *behind, double 
 }
 
 /* What each line loads its driver with, its devices ending behind the resistances of their other lines. */
-static void add_loads(const lines *a, const double *g, const double *behind, int share, double *out) {
+static void add_loads(const lines *a, const double *g, const double *behind, int share,
+                      double *out) {
   for (int l = 0; l < a->n; l++) {
     double load = 0;
     for (int k = a->length - 1; k >= 0; k--) {
@@ -242,7 +245,8 @@ static void add_loads(const lines *a, const double *g, const double *behind, int
   }
 }
 
-mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double *const *cols, mho_errinfo *ei) {
+mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double *const *cols,
+                        mho_errinfo *ei) {
   size_t cells = 1, longest = 1;
   for (int t = 0; t < w->n_tiles; t++) {
     size_t high = (size_t)w->place[t].rows, wide = (size_t)w->place[t].width;
@@ -261,7 +265,8 @@ mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double *const *
   }
   for (int t = 0; t < w->n_tiles && ok; t++) {
     const mho_place *p = &w->place[t];
-    mho_place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar], g);
+    mho_place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
+                     g);
     lines word = {p->rows, p->width, p->width, 1, w->config->r_word, false};
     lines bit = {p->width, p->rows, 1, p->width, w->config->r_bit, true};
     find_behind(&bit, g, behind, work);

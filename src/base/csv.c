@@ -39,8 +39,9 @@ static void quote(const char *at, char out[40]) {
 }
 
 static bool fast_number(const char **at, double *out) {
-  static const double ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  static const double ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                               1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                               1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   const char *p = *at;
   bool negative = *p == '-';
   p += *p == '-' || *p == '+';
@@ -83,8 +84,9 @@ static mho_err read_number(reader *r, double *out) {
     r->at = end;
     if (end == start) {
       quote(start, text);
-      return at_column(r, start,
-                       strcspn(start, ",;\t\r\n") ? "%s is not a number" : "a number is missing here", text);
+      return at_column(
+          r, start, strcspn(start, ",;\t\r\n") ? "%s is not a number" : "a number is missing here",
+          text);
     }
     if (!isfinite(*out)) {
       quote(start, text);
@@ -226,7 +228,8 @@ mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei) {
   if (!standard)
     close(fd);
   if (!text)
-    return mho_fail_at(ei, why == ENOMEM ? MHO_ENOMEM : MHO_EIO, path, 0, "%s", strerror(why ? why : ENOMEM));
+    return mho_fail_at(ei, why == ENOMEM ? MHO_ENOMEM : MHO_EIO, path, 0, "%s",
+                       strerror(why ? why : ENOMEM));
   mho_err err = mho_matrix_parse(text, length, standard ? "standard input" : path, out, ei);
   free(text);
   return err;

@@ -44,7 +44,8 @@ mho_err mho_fail(mho_errinfo *ei, mho_err err, const char *format, ...) {
   return err;
 }
 
-mho_err mho_fail_at(mho_errinfo *ei, mho_err err, const char *file, int line, const char *format, ...) {
+mho_err mho_fail_at(mho_errinfo *ei, mho_err err, const char *file, int line, const char *format,
+                    ...) {
   va_list ap;
   va_start(ap, format);
   fill(ei, file, line, format, ap);
@@ -63,7 +64,8 @@ void mho_log(const mho_context *ctx, mho_log_level level, const char *format, ..
   ctx->log(ctx->user, level, message);
 }
 
-void mho_progress(const mho_context *ctx, const char *what, long done, long total, const char *note) {
+void mho_progress(const mho_context *ctx, const char *what, long done, long total,
+                  const char *note) {
   if (ctx && ctx->progress)
     ctx->progress(ctx->user, what, done, total, note);
 }

@@ -28,14 +28,16 @@ const mho_param *mho_params_find(mho_params table, const char *name) {
 static const struct {
   const char *text;
   double factor;
-} prefixes[] = {{"f", 1e-15}, {"p", 1e-12}, {"n", 1e-9},  {"u", 1e-6}, {"\xc2\xb5", 1e-6}, {"m", 1e-3},
-                {"", 1},      {"k", 1e3},   {"meg", 1e6}, {"M", 1e6},  {"G", 1e9}};
+} prefixes[] = {{"f", 1e-15},       {"p", 1e-12}, {"n", 1e-9}, {"u", 1e-6},
+                {"\xc2\xb5", 1e-6}, {"m", 1e-3},  {"", 1},     {"k", 1e3},
+                {"meg", 1e6},       {"M", 1e6},   {"G", 1e9}};
 
 static const struct {
   const char *text, *unit;
   double factor;
-} other_units[] = {{"\xce\xa9", "ohm", 1}, {"min", "s", 60},     {"h", "s", 3600}, {"d", "s", 86400},
-                   {"mo", "s", 2629800},   {"y", "s", 31557600}, {"%", "", 0.01}};
+} other_units[] = {{"\xce\xa9", "ohm", 1}, {"min", "s", 60},     {"h", "s", 3600},
+                   {"d", "s", 86400},      {"mo", "s", 2629800}, {"y", "s", 31557600},
+                   {"%", "", 0.01}};
 
 /* Factor of a unit text for the SI unit wanted, or 0 when it is not one of it. */
 static double unit_factor(const char *text, const char *unit) {
@@ -54,15 +56,18 @@ static double unit_factor(const char *text, const char *unit) {
   return 0;
 }
 
-mho_err mho_quantity_parse(const char *text, const char *unit, bool bare, double *out, mho_errinfo *ei) {
+mho_err mho_quantity_parse(const char *text, const char *unit, bool bare, double *out,
+                           mho_errinfo *ei) {
   char *end;
   double v = strtod(text, &end);
   if (end == text || !isfinite(v))
-    return mho_fail(ei, MHO_ECONFIG, "'%s' is not a number%s%s", text, *unit ? " with the unit " : "", unit);
+    return mho_fail(ei, MHO_ECONFIG, "'%s' is not a number%s%s", text,
+                    *unit ? " with the unit " : "", unit);
   while (*end == ' ')
     end++;
   if (*unit && !*end && !bare && v != 0)
-    return mho_fail(ei, MHO_ECONFIG, "'%s' has no unit: write for example '%s %s'", text, text, unit);
+    return mho_fail(ei, MHO_ECONFIG, "'%s' has no unit: write for example '%s %s'", text, text,
+                    unit);
   double f = *end ? unit_factor(end, unit) : 1;
   if (f == 0)
     return mho_fail(ei, MHO_ECONFIG, "'%s' has the unit '%s': expected %s%s", text, end,
@@ -140,7 +145,8 @@ static mho_err parse_int(const mho_param *p, const char *text, int64_t *out, mho
   return MHO_OK;
 }
 
-static mho_err parse_real(const mho_param *p, const char *text, bool bare, double *out, mho_errinfo *ei) {
+static mho_err parse_real(const mho_param *p, const char *text, bool bare, double *out,
+                          mho_errinfo *ei) {
   double v;
   mho_err err = mho_quantity_parse(text, p->unit, bare, &v, ei);
   if (err)
@@ -180,7 +186,8 @@ static mho_err parse_list(const mho_param *p, const char *text, mho_ints *ints, 
   return MHO_OK;
 }
 
-mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *params, mho_errinfo *ei) {
+mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *params,
+                        mho_errinfo *ei) {
   void *at = field(p, params);
   switch (p->kind) {
   case MHO_PARAM_REAL:

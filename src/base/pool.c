@@ -11,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SPINS = 4000 }; /* about 20 us: longer than the gap between two regions, shorter than a time slice */
+enum {
+  SPINS = 4000
+}; /* about 20 us: longer than the gap between two regions, shorter than a time slice */
 
 struct mho_pool {
   int threads;
@@ -107,7 +109,8 @@ mho_err mho_pool_new(int threads, mho_pool **out, mho_errinfo *ei) {
     int rc = pthread_create(&p->worker[i], NULL, worker_main, &p->start[i]);
     if (rc) {
       mho_pool_free(p);
-      return mho_fail(ei, MHO_ENOMEM, "cannot start thread %d of %d: %s", i + 1, threads, strerror(rc));
+      return mho_fail(ei, MHO_ENOMEM, "cannot start thread %d of %d: %s", i + 1, threads,
+                      strerror(rc));
     }
     p->threads++;
   }

@@ -107,7 +107,8 @@ static inline float log_of(float u) {
   float m;
   memcpy(&m, &bits, sizeof m);
   float x = m - 1, z = x * x;
-  float a = multiply_add(-0.24979884f, x, 0.33334757f), b = multiply_add(-0.17179911f, x, 0.19910368f);
+  float a = multiply_add(-0.24979884f, x, 0.33334757f),
+        b = multiply_add(-0.17179911f, x, 0.19910368f);
   float c = multiply_add(-0.10157189f, x, 0.16132502f);
   float y = multiply_add(x, multiply_add(z, multiply_add(z, c, b), a), -0.5f); /* (ln m - x)/x^2 */
   return multiply_add(0.69314718f, (float)e, multiply_add(z, y, x));
@@ -125,11 +126,13 @@ static inline float with_sign(float v, uint32_t sign) {
  * angle is cut into quarter turns k and a rest within an eighth, where short series do: sine to 1.4e-6 of
  * itself, cosine to 3e-8. */
 static inline void normal_pair(uint32_t first, uint32_t second, float *a, float *b) {
-  float radius = sqrtf(-2.0f * log_of(multiply_add((float)(int32_t)(first >> 1), 0x1p-31f, 0x1p-32f)));
-  float turns = (float)(int32_t)second * 0x1p-30f, k = rintf(turns), f = (turns - k) * 1.57079633f, s = f * f;
+  float radius =
+      sqrtf(-2.0f * log_of(multiply_add((float)(int32_t)(first >> 1), 0x1p-31f, 0x1p-32f)));
+  float turns = (float)(int32_t)second * 0x1p-30f, k = rintf(turns), f = (turns - k) * 1.57079633f,
+        s = f * f;
   float sine = f * multiply_add(s, multiply_add(s, 0.00815157f, -0.16662476f), 0.99999857f);
-  float cosine =
-      multiply_add(s, multiply_add(s, multiply_add(s, -0.00135858f, 0.04165502f), -0.49999857f), 1.0f);
+  float cosine = multiply_add(
+      s, multiply_add(s, multiply_add(s, -0.00135858f, 0.04165502f), -0.49999857f), 1.0f);
   uint32_t quarter = (uint32_t)(int32_t)k;
   bool odd = quarter & 1;
   sine *= radius;
@@ -167,22 +170,22 @@ static void to_normal(const group *g, int n, float *out) {
 }
 
 /* Calls CONVERT with groups and copies the part that lies in [cell0, cell0 + n). */
-#define FILL(CONVERT, T)                                                                                     \
-  for (uint64_t end = cell0 + n, c = cell0 & ~(uint64_t)3; c < end; c += GROUP) {                            \
-    group g;                                                                                                 \
-    T values[GROUP];                                                                                         \
-    uint64_t left = (end - c + 3) / 4;                                                                       \
-    int blocks = rounded_up(left < BLOCKS ? (int)left : BLOCKS);                                             \
-    for (int i = 0; i < blocks; i++)                                                                         \
-      g.block[i] = (uint32_t)(c / 4) + (uint32_t)i;                                                          \
-    philox(rng, step, blocks, &g);                                                                           \
-    uint64_t from = c < cell0 ? cell0 : c, to = c + GROUP < end ? c + GROUP : end;                           \
-    if (to - from == GROUP) {                                                                                \
-      CONVERT(&g, BLOCKS, out + (from - cell0));                                                             \
-    } else {                                                                                                 \
-      CONVERT(&g, blocks, values);                                                                           \
-      memcpy(out + (from - cell0), values + (from - c), (size_t)(to - from) * sizeof(T));                    \
-    }                                                                                                        \
+#define FILL(CONVERT, T)                                                                           \
+  for (uint64_t end = cell0 + n, c = cell0 & ~(uint64_t)3; c < end; c += GROUP) {                  \
+    group g;                                                                                       \
+    T values[GROUP];                                                                               \
+    uint64_t left = (end - c + 3) / 4;                                                             \
+    int blocks = rounded_up(left < BLOCKS ? (int)left : BLOCKS);                                   \
+    for (int i = 0; i < blocks; i++)                                                               \
+      g.block[i] = (uint32_t)(c / 4) + (uint32_t)i;                                                \
+    philox(rng, step, blocks, &g);                                                                 \
+    uint64_t from = c < cell0 ? cell0 : c, to = c + GROUP < end ? c + GROUP : end;                 \
+    if (to - from == GROUP) {                                                                      \
+      CONVERT(&g, BLOCKS, out + (from - cell0));                                                   \
+    } else {                                                                                       \
+      CONVERT(&g, blocks, values);                                                                 \
+      memcpy(out + (from - cell0), values + (from - c), (size_t)(to - from) * sizeof(T));          \
+    }                                                                                              \
   }
 
 void mho_rng_u32(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, uint32_t *out) {
@@ -233,7 +236,8 @@ void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out) {
       fetched = i / GROUP;
       mho_rng_u32(rng, step, (uint64_t)fetched * GROUP, GROUP, words);
     }
-    int j = (int)((uint64_t)words[i % GROUP] * (uint64_t)(i + 1) >> 32); /* bias below 2^-32 (i + 1) */
+    int j =
+        (int)((uint64_t)words[i % GROUP] * (uint64_t)(i + 1) >> 32); /* bias below 2^-32 (i + 1) */
     int t = out[i];
     out[i] = out[j];
     out[j] = t;

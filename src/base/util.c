@@ -15,7 +15,8 @@ void *mho_alloc(size_t n, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX - HUGE_PAGE)
     return NULL;
-  bytes = bytes ? (bytes + 63) & ~(size_t)63 : 64; /* aligned_alloc wants a multiple of the alignment */
+  bytes =
+      bytes ? (bytes + 63) & ~(size_t)63 : 64; /* aligned_alloc wants a multiple of the alignment */
   bool large = bytes >= LARGE;
   if (large)
     bytes = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);

@@ -34,22 +34,23 @@ typedef struct common_options { /* shared by the verbs; each takes the ones it n
 } common_options;
 
 enum { OPTION_OUT = 'o', OPTION_DB = 0x100, OPTION_JSON, OPTION_THREADS, OPTION_SET, OPTION_VERB };
-#define OPT_DB                                                                                               \
+#define OPT_DB                                                                                     \
   { "db", OPTION_DB, "FILE", 0, "run database (default " DEFAULT_DB ")", 0 }
-#define OPT_JSON                                                                                             \
+#define OPT_JSON                                                                                   \
   { "json", OPTION_JSON, NULL, 0, "print JSON, one object a line", 0 }
-#define OPT_THREADS                                                                                          \
+#define OPT_THREADS                                                                                \
   { "threads", OPTION_THREADS, "N", 0, "threads (default: one per processor)", 0 }
-#define OPT_SET                                                                                              \
+#define OPT_SET                                                                                    \
   { "set", OPTION_SET, "KEY=VALUE", 0, "override a config key; repeatable", 0 }
-#define OPT_OUT(what)                                                                                        \
-  {"out", OPTION_OUT, "FILE", 0, what, 0}, {                                                                 \
-    "output", OPTION_OUT, "FILE", OPTION_HIDDEN, NULL, 0                                                     \
+#define OPT_OUT(what)                                                                              \
+  {"out", OPTION_OUT, "FILE", 0, what, 0}, {                                                       \
+    "output", OPTION_OUT, "FILE", OPTION_HIDDEN, NULL, 0                                           \
   }
 /** Handle a shared option, and the RUN or the words of a verb that takes some; ARGP_ERR_UNKNOWN for the rest. */
 error_t common_option(common_options *o, int key, char *arg, struct argp_state *state);
 /** A whole number from an argument, or argp_error with what was expected. */
-long option_number(struct argp_state *state, const char *name, const char *text, long low, long high);
+long option_number(struct argp_state *state, const char *name, const char *text, long low,
+                   long high);
 /** A time since programming from an argument ("1h", "2 d"), s, or argp_error with what was expected. */
 double option_time(struct argp_state *state, const char *name, const char *text);
 /** Say on stderr that time changes no conductance, where the device has no law of drift. */
@@ -60,7 +61,8 @@ void note_no_drift(const mho_experiment *e);
 /** Print "mho: file:line: sentence" to stderr; the exit code that goes with the error. */
 int report_error(mho_err err, const mho_errinfo *ei);
 
-typedef struct session { /* registry, context with progress bar and Ctrl-C, made at a verb's start */
+typedef struct
+    session { /* registry, context with progress bar and Ctrl-C, made at a verb's start */
   mho_context ctx;
   mho_registry *registry;
 } session;
@@ -94,8 +96,8 @@ void cell_text(const mho_cell *c, bool exact, char *buf, size_t capacity);
 
 /** A table from a query with the columns' names as they are; formats: table, csv, json. */
 typedef enum output_format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON } output_format;
-mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const *args, double timeout_s,
-                    output_format format, int *n_rows, mho_errinfo *ei);
+mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const *args,
+                    double timeout_s, output_format format, int *n_rows, mho_errinfo *ei);
 
 /** Parameters of an entry as a table: key, default, range, meaning. prefix: the config section. */
 void print_params(const char *prefix, mho_params params);

@@ -42,15 +42,16 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   }
 }
 
-static const struct argp argp = {option_table,
-                                 parse,
-                                 "RUN RUN...",
-                                 "Runs side by side: results, and the config keys in which they differ.\v"
-                                 "RUN is an id, a name, a unique id prefix, or last.\n\n"
-                                 "Example:\n  mho compare quickstart-float quickstart",
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp argp = {
+    option_table,
+    parse,
+    "RUN RUN...",
+    "Runs side by side: results, and the config keys in which they differ.\v"
+    "RUN is an id, a name, a unique id prefix, or last.\n\n"
+    "Example:\n  mho compare quickstart-float quickstart",
+    NULL,
+    NULL,
+    NULL};
 
 typedef struct compared {
   mho_run_row row;
@@ -84,7 +85,8 @@ static void result_row(table *t, const compared *c, int n, const char *name, siz
 
 /* The keys of all the runs, in the order of the first; each once. f: section, name, values, whether they agree. */
 static void each_key(const compared *c, int n,
-                     void (*f)(void *user, const mho_report_key *k, const char *const *values, bool same),
+                     void (*f)(void *user, const mho_report_key *k, const char *const *values,
+                               bool same),
                      void *user) {
   for (int i = 0; i < n; i++)
     for (int k = 0; k < c[i].config.n; k++) {
@@ -146,7 +148,7 @@ static void print_table(const options *o, const compared *c) {
   table_row(t, status);
   if (!same)
     table_row(t, version);
-#define ROW(name, field, format, factor)                                                                     \
+#define ROW(name, field, format, factor)                                                           \
   result_row(t, c, o->n, name, offsetof(mho_run_row, field), format, factor)
   ROW("last test %", final_test_acc, "%.2f", 100);
   ROW("best test %", best_test_acc, "%.2f", 100);
@@ -165,8 +167,8 @@ static void print_json(const options *o, const compared *c) {
   json_t *root = json_object(), *runs = json_array(), *keys = json_object();
   for (int i = 0; i < o->n; i++) {
     const mho_run_row *r = &c[i].row;
-    json_t *run = json_pack("{ss ss ss* sI}", "id", r->id, "status", r->status, "name", r->name, "seed",
-                            (json_int_t)r->seed);
+    json_t *run = json_pack("{ss ss ss* sI}", "id", r->id, "status", r->status, "name", r->name,
+                            "seed", (json_int_t)r->seed);
     const struct {
       const char *name;
       double v;

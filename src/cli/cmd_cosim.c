@@ -30,7 +30,8 @@ static const struct argp_option option_table[] = {
      "crossbar: random input vectors each way (default 4); network: test images (default 3)", 0},
     {"transient", KEY_TRANSIENT, NULL, 0, "network: settle it by .tran as well as by .op", 0},
     {"norton", KEY_NORTON, NULL, 0, "network: also with its clamped inputs reduced to currents", 0},
-    {"after", KEY_AFTER, "TIME", 0, "with conductances as they are a time after programming: 1h, 1d, 1mo", 0},
+    {"after", KEY_AFTER, "TIME", 0,
+     "with conductances as they are a time after programming: 1h, 1d, 1mo", 0},
     OPT_JSON,
     {0}};
 
@@ -100,11 +101,12 @@ static json_t *number(double v) {
 }
 
 static void print_json(const results *r, const mho_cosim_row *row) {
-  json_t *j = json_pack("{ss ss ss ss sI so so so so sb ss so so}", "event", "cosim", "run", r->x.id, "what",
-                        row->what, "quantity", row->quantity, "n", (json_int_t)row->n, "max_abs",
-                        number(row->max_abs), "max_rel", number(row->max_rel), "rms", number(row->rms),
-                        "tolerance", number(row->tolerance), "pass", (int)row->pass, "place", row->place,
-                        "core_s", number(row->core_s), "spice_s", number(row->spice_s));
+  json_t *j =
+      json_pack("{ss ss ss ss sI so so so so sb ss so so}", "event", "cosim", "run", r->x.id,
+                "what", row->what, "quantity", row->quantity, "n", (json_int_t)row->n, "max_abs",
+                number(row->max_abs), "max_rel", number(row->max_rel), "rms", number(row->rms),
+                "tolerance", number(row->tolerance), "pass", (int)row->pass, "place", row->place,
+                "core_s", number(row->core_s), "spice_s", number(row->spice_s));
   if (r->layer) {
     json_object_set_new(j, "layer", json_string(r->layer));
     json_object_set_new(j, "direction", json_string(r->direction));
@@ -118,8 +120,8 @@ static void print_text(const results *r, const mho_cosim_row *row) {
   printf("%-4s  ", row->pass ? "pass" : "FAIL");
   if (r->layer)
     printf("%s %s, ", r->layer, r->direction);
-  printf("%s: %lld values, largest difference %.2g (%s), allowed %.0g", row->quantity, (long long)row->n,
-         row->max_rel, row->place, row->tolerance);
+  printf("%s: %lld values, largest difference %.2g (%s), allowed %.0g", row->quantity,
+         (long long)row->n, row->max_rel, row->place, row->tolerance);
   if (isfinite(row->core_s))
     printf("; core %.3g ms, ngspice %.3g ms", 1e3 * row->core_s, 1e3 * row->spice_s);
   putchar('\n');
@@ -148,7 +150,8 @@ static void take(void *user, const mho_cosim_row *found, const double *core, con
   results *r = user;
   mho_cosim_row aged = *found, *row = &aged;
   char quantity[160];
-  snprintf(quantity, sizeof quantity, "%.100s, %.4g s after programming", found->quantity, r->o->after);
+  snprintf(quantity, sizeof quantity, "%.100s, %.4g s after programming", found->quantity,
+           r->o->after);
   if (r->o->after > 0)
     row->quantity = quantity;
   r->pass = r->pass && row->pass;
@@ -166,8 +169,8 @@ static void take(void *user, const mho_cosim_row *found, const double *core, con
 /* ---------------------------------------------------------------- a crossbar */
 
 /* Random inputs through a connection in one direction. */
-static mho_err check_direction(results *r, const mho_connection *k, const double *g_pos, const double *g_neg,
-                               double g_unit, bool transposed, int n) {
+static mho_err check_direction(results *r, const mho_connection *k, const double *g_pos,
+                               const double *g_neg, double g_unit, bool transposed, int n) {
   const mho_crossbar *x = k->xb;
   int in = transposed ? x->cols : x->rows, out = transposed ? x->rows : x->cols;
   size_t n_in = (size_t)n * (size_t)in, n_out = (size_t)n * (size_t)out;
@@ -190,8 +193,10 @@ static mho_err check_direction(results *r, const mho_connection *k, const double
       xs[i] = (mho_real)u[i];
       v[i] = x->read_voltage * (double)u[i];
     }
-    mho_read read = {.transposed = transposed, .n = n, .x = xs, .y = y, .scale = 1, .scratch = scratch};
-    mho_crossbar_read(x, &read); /* the first product of a size makes its kernel, which is not timed */
+    mho_read read = {
+        .transposed = transposed, .n = n, .x = xs, .y = y, .scale = 1, .scratch = scratch};
+    mho_crossbar_read(x,
+                      &read); /* the first product of a size makes its kernel, which is not timed */
     double start = mho_seconds();
     mho_crossbar_read(x, &read);
     double core_s = mho_seconds() - start;
@@ -234,7 +239,8 @@ static mho_err check_crossbar(results *r) {
   if (!err)
     mho_netlist_siemens(k->xb, &r->x.e->device_config, 0, g_pos, g_neg, &g_unit);
   for (int transposed = 0; transposed < 2 && !err; transposed++)
-    err = check_direction(r, k, g_pos, g_neg, g_unit, transposed, r->o->samples ? (int)r->o->samples : 4);
+    err = check_direction(r, k, g_pos, g_neg, g_unit, transposed,
+                          r->o->samples ? (int)r->o->samples : 4);
   mho_free(g_pos);
   mho_free(g_neg);
   return err;
@@ -304,7 +310,8 @@ static mho_err check_network(results *r) {
 
 static mho_err cosim(const options *o, session *s, bool *pass, mho_errinfo *ei) {
   results r = {.o = o, .pass = true, .ei = ei};
-  mho_err err = subject_open(s, &o->common, MHO_STORE_WRITE, strcmp(o->what, "device"), o->after, &r.x, ei);
+  mho_err err =
+      subject_open(s, &o->common, MHO_STORE_WRITE, strcmp(o->what, "device"), o->after, &r.x, ei);
   if (!err)
     err = mho_spice_open(&r.spice, ei);
   if (!err)

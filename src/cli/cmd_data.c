@@ -21,7 +21,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->folder = arg;
     return 0;
   case ARGP_KEY_END:
-    if (!o->common.word[0] || (strcmp(o->common.word[0], "list") && strcmp(o->common.word[0], "fetch")))
+    if (!o->common.word[0] ||
+        (strcmp(o->common.word[0], "list") && strcmp(o->common.word[0], "fetch")))
       argp_error(state, "say what: list, or fetch NAME");
     if (!strcmp(o->common.word[0], "fetch") && !o->common.word[1])
       argp_error(state, "fetch which dataset? 'mho data list' names them");

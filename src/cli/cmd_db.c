@@ -125,8 +125,8 @@ static int run(int argc, char **argv) {
   else if (!strcmp(o.what, "schema"))
     fputs(mho_store_schema(), stdout);
   else
-    err =
-        mho_fail(&ei, MHO_EINVAL, "mho db '%s' is unknown: check, vacuum, migrate, merge or schema", o.what);
+    err = mho_fail(&ei, MHO_EINVAL,
+                   "mho db '%s' is unknown: check, vacuum, migrate, merge or schema", o.what);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -18,7 +18,17 @@ typedef struct options {
   const char *plot, *model, *unit, *fixed;
 } options;
 
-enum { KEY_CELLS = 0x200, KEY_SET, KEY_RESET, KEY_CYCLES, KEY_SEED, KEY_PLOT, KEY_MODEL, KEY_UNIT, KEY_FIX };
+enum {
+  KEY_CELLS = 0x200,
+  KEY_SET,
+  KEY_RESET,
+  KEY_CYCLES,
+  KEY_SEED,
+  KEY_PLOT,
+  KEY_MODEL,
+  KEY_UNIT,
+  KEY_FIX
+};
 static const struct argp_option option_table[] = {
     OPT_SET,
     OPT_JSON,
@@ -30,7 +40,8 @@ static const struct argp_option option_table[] = {
     {"seed", KEY_SEED, "N", 0, "curve: of spread and noise (default 1)", 0},
     {"model", KEY_MODEL, "NAME", 0, "fit: the model, or 'all' to compare them (default)", 0},
     {"unit", KEY_UNIT, "UNIT", 0, "fit: unit of g in the file (default S)", 0},
-    {"fix", KEY_FIX, "NAMES", 0, "fit: parameters that keep their values ('slope_up slope_down')", 0},
+    {"fix", KEY_FIX, "NAMES", 0, "fit: parameters that keep their values ('slope_up slope_down')",
+     0},
     OPT_OUT("curve, fit: write the CSV, or the device card, there instead of to standard output"),
     {0}};
 _Static_assert(MHO_COUNT(option_table) <= OPTIONS_MAX, "one flag an option");
@@ -41,8 +52,8 @@ static void refuse_strange_options(struct argp_state *state, const options *o, c
     const char *doc = option_table[i].doc, *colon = doc ? strchr(doc, ':') : NULL,
                *own = doc ? strstr(doc, what) : NULL;
     if (o->given[i] && colon && !(own && own < colon))
-      argp_error(state, "--%s is of mho device %.*s, not of %s", option_table[i].name, (int)(colon - doc),
-                 doc, what);
+      argp_error(state, "--%s is of mho device %.*s, not of %s", option_table[i].name,
+                 (int)(colon - doc), doc, what);
   }
 }
 
@@ -80,8 +91,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->fixed = arg;
     return 0;
   case ARGP_KEY_END:
-    if (!word[0] || (strcmp(word[0], "list") && strcmp(word[0], "show") && strcmp(word[0], "curve") &&
-                     strcmp(word[0], "fit")))
+    if (!word[0] || (strcmp(word[0], "list") && strcmp(word[0], "show") &&
+                     strcmp(word[0], "curve") && strcmp(word[0], "fit")))
       argp_error(state, "say what: list, show NAME, curve NAME, or fit CSV");
     if (strcmp(word[0], "list") && !word[1])
       argp_error(state, "%s which %s? 'mho device list' names the devices", word[0],
@@ -153,13 +164,13 @@ static void say_which(const session *s, const char *name, const char *asked, kin
   char file[2 * MHO_TEXT_MAX];
   bool model = mho_registry_find(s->registry, MHO_KIND_DEVICE, name) != NULL;
   if (name == asked && model && !mho_card_find(name, NULL, file, sizeof file, NULL))
-    fprintf(stderr, "note: '%s' is a card and a model; this is the %s ('model:%s' is the model)\n", name,
-            k == MODEL ? "model" : "card", name);
+    fprintf(stderr, "note: '%s' is a card and a model; this is the %s ('model:%s' is the model)\n",
+            name, k == MODEL ? "model" : "card", name);
 }
 
 /* The device of a model or a card, with the --set options. */
-static mho_err device_of(const options *o, const session *s, const char *name, kind k, mho_experiment **out,
-                         mho_errinfo *ei) {
+static mho_err device_of(const options *o, const session *s, const char *name, kind k,
+                         mho_experiment **out, mho_errinfo *ei) {
   mho_config *c;
   char set[MHO_TEXT_MAX], file[2 * MHO_TEXT_MAX];
   *out = NULL;
@@ -255,7 +266,8 @@ static mho_err show_device(const options *o, const session *s, mho_errinfo *ei) 
   kind k = kind_of(s, &name);
   const mho_entry *e = mho_registry_find(s->registry, MHO_KIND_DEVICE, name);
   if (k == MODEL && !e)
-    return mho_fail(ei, MHO_ECONFIG, "there is no device model '%s'; 'mho device list' names them", name);
+    return mho_fail(ei, MHO_ECONFIG, "there is no device model '%s'; 'mho device list' names them",
+                    name);
   if (k == CARD && (!e || name != o->common.word[1]))
     return show_card(o, s, name, ei);
   if (k == CARD) { /* a card of the model's name: both */
@@ -294,7 +306,8 @@ static mho_err curve(const options *o, const session *s, mho_errinfo *ei) {
     err = mho_device_curve(m, e->device.params, &e->device_config, &c, &p, &n, ei);
     if (!err && o->plot) {
       char title[160];
-      snprintf(title, sizeof title, "%s %.80s, %d cells", k == MODEL ? "model" : "card", name, c.cells);
+      snprintf(title, sizeof title, "%s %.80s, %d cells", k == MODEL ? "model" : "card", name,
+               c.cells);
       for (char *t = title; *t; t++)
         *t = *t == '"' || *t == '\\' || *t == '`' || *t == '$' ? ' ' : *t;
       err = mho_pulse_plot_draw(&(mho_pulse_plot){.title = title, .curve = p, .n = n}, o->plot, ei);
@@ -305,8 +318,8 @@ static mho_err curve(const options *o, const session *s, mho_errinfo *ei) {
     fprintf(out, "cycle,direction,pulse,mean,deviation,q05,q25,q50,q75,q95\n");
   for (int i = 0; i < n && out; i++)
     fprintf(out, "%d,%s,%d,%.9g,%.6g,%.9g,%.9g,%.9g,%.9g,%.9g\n", p[i].cycle,
-            p[i].direction > 0 ? "up" : "down", p[i].pulse, p[i].mean, p[i].deviation, p[i].q05, p[i].q25,
-            p[i].q50, p[i].q75, p[i].q95);
+            p[i].direction > 0 ? "up" : "down", p[i].pulse, p[i].mean, p[i].deviation, p[i].q05,
+            p[i].q25, p[i].q50, p[i].q75, p[i].q95);
   err = close_out(out, o->common.out, err, ei);
   mho_free(p);
   mho_experiment_free(e);
@@ -324,25 +337,27 @@ static bool sets_range(const options *o) {
   return low && high;
 }
 
-static mho_err fit_model(const options *o, const session *s, const char *model, const mho_pulse_data *d,
-                         mho_fit *out, mho_errinfo *ei) {
+static mho_err fit_model(const options *o, const session *s, const char *model,
+                         const mho_pulse_data *d, mho_fit *out, mho_errinfo *ei) {
   mho_experiment *e;
   mho_err err = device_of(o, s, model, MODEL, &e, ei);
   if (!err)
-    err = mho_device_fit((const mho_device_model *)e->device.entry, e->device.params, &e->device_config, d,
-                         &(mho_fit_options){.keep_range = sets_range(o), .fixed = o->fixed}, out, ei);
+    err = mho_device_fit(
+        (const mho_device_model *)e->device.entry, e->device.params, &e->device_config, d,
+        &(mho_fit_options){.keep_range = sets_range(o), .fixed = o->fixed}, out, ei);
   mho_experiment_free(e);
   return err;
 }
 
 /* Every model that needs no voltages, one line each; the likeliest by Akaike's criterion. */
-static mho_err compare_models(const options *o, const session *s, const mho_pulse_data *d, char *best,
-                              size_t n, mho_errinfo *ei) {
+static mho_err compare_models(const options *o, const session *s, const mho_pulse_data *d,
+                              char *best, size_t n, mho_errinfo *ei) {
   table *t = table_new(5, (const char *[]){"MODEL", "PARAMETERS", "EXPLAINED %", "AIC", "REMARK"});
   double lowest = HUGE_VAL;
   mho_errinfo last = {0};
   for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
-    const mho_device_model *m = (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
+    const mho_device_model *m =
+        (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
     if (!m->pulse || !m->fit || !*m->fit || mho_params_find(m->entry.params, "v_set"))
       continue;
     mho_fit f = {0};
@@ -382,14 +397,15 @@ static void print_fit_json(const mho_fit *f) {
   json_t *values = json_object();
   for (int i = 0; i < f->n; i++)
     json_object_set_new(values, f->value[i].name,
-                        json_pack("{sf sf sf sf}", "value", f->value[i].value, "error", f->value[i].error,
-                                  "low", f->value[i].low, "high", f->value[i].high));
-  json_t *o =
-      json_pack("{ss so ss sf sf sf sf sf si si si si si si si}", "model", f->model->entry.id, "parameters",
-                values, "untold", f->untold, "pulse_noise_relative", f->pulse_relative,
-                "pulse_noise_of_range", f->pulse_add, "read_noise", f->read, "explained", f->explained,
-                "log_likelihood", f->likelihood, "rows", f->rows, "used", f->used, "missing", f->missing,
-                "outliers", f->outliers, "followed", followed(f), "devices", f->devices, "cycles", f->tracks);
+                        json_pack("{sf sf sf sf}", "value", f->value[i].value, "error",
+                                  f->value[i].error, "low", f->value[i].low, "high",
+                                  f->value[i].high));
+  json_t *o = json_pack(
+      "{ss so ss sf sf sf sf sf si si si si si si si}", "model", f->model->entry.id, "parameters",
+      values, "untold", f->untold, "pulse_noise_relative", f->pulse_relative,
+      "pulse_noise_of_range", f->pulse_add, "read_noise", f->read, "explained", f->explained,
+      "log_likelihood", f->likelihood, "rows", f->rows, "used", f->used, "missing", f->missing,
+      "outliers", f->outliers, "followed", followed(f), "devices", f->devices, "cycles", f->tracks);
   if (o && isfinite(f->spread_step))
     json_object_set_new(o, "spread_step", json_real(f->spread_step));
   if (o && isfinite(f->spread_asymmetry))
@@ -413,7 +429,8 @@ static void print_fit(const mho_fit *f) {
     table_row(t, (const char *[]){name, value, error, interval});
   }
   table_print(t);
-  printf("\nnoise of a pulse       %.4g of its step, %.4g of the range\n", f->pulse_relative, f->pulse_add);
+  printf("\nnoise of a pulse       %.4g of its step, %.4g of the range\n", f->pulse_relative,
+         f->pulse_add);
   printf("noise of a reading     %.4g S\n", f->read);
   if (isfinite(f->spread_step))
     printf("device-to-device       step %.4g +- %.2g%s", f->spread_step, f->spread_step_error,
@@ -421,17 +438,20 @@ static void print_fit(const mho_fit *f) {
   if (isfinite(f->spread_asymmetry))
     printf(", asymmetry %.4g +- %.2g (relative)\n", f->spread_asymmetry, f->spread_asymmetry_error);
   if (!isfinite(f->spread_step))
-    printf("device-to-device       not told by %d device%s\n", f->devices, f->devices == 1 ? "" : "s");
+    printf("device-to-device       not told by %d device%s\n", f->devices,
+           f->devices == 1 ? "" : "s");
   if (*f->untold)
     printf("not told by the data   %s\n", f->untold);
   printf("mean response          %.2f %% of its variance explained\n", 100 * f->explained);
-  printf("readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers passed "
-         "over, %d only "
-         "followed (the first of a cycle, and near a bound)\n",
-         f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers, followed(f));
+  printf(
+      "readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers passed "
+      "over, %d only "
+      "followed (the first of a cycle, and near a bound)\n",
+      f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers, followed(f));
 }
 
-static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data *d, mho_errinfo *ei) {
+static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data *d,
+                        mho_errinfo *ei) {
   mho_curve_options c = {.cells = 500, .cycles = 1, .seed = 1};
   for (int i = 0; i < d->n; i++) {
     int *most = d->direction[i] > 0 ? &c.set : &c.reset;
@@ -441,8 +461,8 @@ static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data
   int n;
   mho_err err = mho_device_curve(f->model, f->params, &f->config, &c, &p, &n, ei);
   if (!err)
-    err = mho_pulse_plot_draw(&(mho_pulse_plot){.title = f->model->entry.id, .curve = p, .n = n, .data = d},
-                              o->plot, ei);
+    err = mho_pulse_plot_draw(
+        &(mho_pulse_plot){.title = f->model->entry.id, .curve = p, .n = n, .data = d}, o->plot, ei);
   mho_free(p);
   return err;
 }
@@ -466,25 +486,27 @@ static mho_err check_card(const options *o, const session *s, mho_errinfo *ei) {
 }
 
 /* The table model: the medians of the data as a CSV beside the card. */
-static mho_err fit_table(const options *o, const session *s, const mho_pulse_data *d, mho_errinfo *ei) {
+static mho_err fit_table(const options *o, const session *s, const mho_pulse_data *d,
+                         mho_errinfo *ei) {
   char *csv = NULL, card[3 * MHO_TEXT_MAX], path[MHO_TEXT_MAX];
   double g_min, g_max;
   if (!o->common.out)
     return mho_fail(ei, MHO_EINVAL,
                     "--model measured writes a card and its table: say where with -o FILE.yaml");
   size_t n = strlen(o->common.out);
-  snprintf(path, sizeof path, "%.*s.csv", (int)(n > 5 && !strcmp(o->common.out + n - 5, ".yaml") ? n - 5 : n),
-           o->common.out);
+  snprintf(path, sizeof path, "%.*s.csv",
+           (int)(n > 5 && !strcmp(o->common.out + n - 5, ".yaml") ? n - 5 : n), o->common.out);
   mho_err err = mho_pulse_table(d, &g_min, &g_max, &csv, ei);
   if (!err)
     err = write_text(path, csv, ei);
   const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-  snprintf(card, sizeof card,
-           "card:\n  title: measured table\n  source: \"%s\"\n  valid: identical pulses as measured, %d "
-           "devices, %d cycles\n"
-           "  note: medians made monotone; noise and spread are not in the table\n"
-           "device:\n  model: measured\n  g_min: %.9g S\n  g_max: %.9g S\n  table: %s\n",
-           o->common.word[1], d->devices, d->tracks, g_min, g_max, base);
+  snprintf(
+      card, sizeof card,
+      "card:\n  title: measured table\n  source: \"%s\"\n  valid: identical pulses as measured, %d "
+      "devices, %d cycles\n"
+      "  note: medians made monotone; noise and spread are not in the table\n"
+      "device:\n  model: measured\n  g_min: %.9g S\n  g_max: %.9g S\n  table: %s\n",
+      o->common.word[1], d->devices, d->tracks, g_min, g_max, base);
   if (!err)
     err = write_text(o->common.out, card, ei);
   if (!err)
@@ -522,7 +544,8 @@ static mho_err fit(const options *o, const session *s, mho_errinfo *ei) {
     print_fit(&f);
   if (!err && o->common.out) {
     char *card = mho_fit_card(&f, o->common.word[1]);
-    err = card ? write_text(o->common.out, card, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a card");
+    err = card ? write_text(o->common.out, card, ei)
+               : mho_fail(ei, MHO_ENOMEM, "no memory for a card");
     free(card);
     if (!err)
       err = check_card(o, s, ei);
@@ -537,8 +560,13 @@ static mho_err fit(const options *o, const session *s, mho_errinfo *ei) {
 }
 
 static int run(int argc, char **argv) {
-  options o = {
-      .common.max_words = 2, .cells = 1000, .reset = -1, .cycles = 1, .seed = 1, .model = "all", .unit = "S"};
+  options o = {.common.max_words = 2,
+               .cells = 1000,
+               .reset = -1,
+               .cycles = 1,
+               .seed = 1,
+               .model = "all",
+               .unit = "S"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   session s;
   mho_errinfo ei = {0};
@@ -553,5 +581,5 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_device = {"device", "device models and cards: list, show, curve, fit to measured pulses",
-                          run};
+const verb verb_device = {
+    "device", "device models and cards: list, show, curve, fit to measured pulses", run};

@@ -27,7 +27,8 @@ static const struct argp_option option_table[] = {
     {"part", KEY_PART, "PART", 0, "test (default), train or validation", 0},
     {"checkpoint", KEY_CHECKPOINT, "KIND", 0, "last (default) or best", 0},
     {"after", KEY_AFTER, "TIMES", 0, "also a time after programming, or several: 1h,1d,1mo", 0},
-    {"draws", KEY_DRAWS, "N", 0, "draws of the noise of reads; mean and standard deviation (default 1)", 0},
+    {"draws", KEY_DRAWS, "N", 0,
+     "draws of the noise of reads; mean and standard deviation (default 1)", 0},
     OPT_THREADS,
     OPT_JSON,
     {0}};
@@ -101,7 +102,9 @@ static const struct argp argp = {
     NULL};
 
 static const mho_images *part_of(const mho_dataset *d, const char *part) {
-  return !strcmp(part, "train") ? &d->train : !strcmp(part, "validation") ? &d->validation : &d->test;
+  return !strcmp(part, "train")        ? &d->train
+         : !strcmp(part, "validation") ? &d->validation
+                                       : &d->test;
 }
 
 /* What is evaluated at a time: over the draws. */
@@ -130,8 +133,9 @@ static mho_err draw(const options *o, session *s, mho_store *store, const char *
   if (!err)
     err = mho_trainer_load(t, &c->blob, ei);
   if (!err && !part_of(mho_trainer_dataset(t), o->part)->n)
-    err = mho_fail(ei, MHO_EINVAL, "run %s has no %s images: it was trained with dataset.validation 0", id,
-                   o->part);
+    err =
+        mho_fail(ei, MHO_EINVAL,
+                 "run %s has no %s images: it was trained with dataset.validation 0", id, o->part);
   for (int i = 0; i < o->n_times && !err; i++) {
     err = mho_trainer_age(t, o->time[i], ei);
     if (!err)
@@ -145,10 +149,12 @@ static mho_err draw(const options *o, session *s, mho_store *store, const char *
   return err;
 }
 
-static mho_err evaluate(const options *o, session *s, result *r, char *id, int *epoch, mho_errinfo *ei) {
+static mho_err evaluate(const options *o, session *s, result *r, char *id, int *epoch,
+                        mho_errinfo *ei) {
   mho_store *store = NULL;
   mho_checkpoint_row c = {0};
-  mho_err err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
+  mho_err err =
+      mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
   if (!err)
     err = mho_store_find(store, o->common.run, id, ei);
   if (!err)
@@ -167,9 +173,10 @@ static double deviation(const result *r, int n) {
 
 static void print_json(const options *o, const result *r, const char *id, int epoch) {
   const mho_evaluation *v = &r->last;
-  json_t *j = json_pack("{ss ss ss si sf sf sf sI sf}", "event", "eval", "run", id, "part", o->part, "epoch",
-                        epoch, "accuracy", r->sum / o->draws, "loss", r->loss / o->draws, "settle_steps",
-                        v->settle_steps, "unsettled", (json_int_t)v->unsettled, "seconds", v->seconds);
+  json_t *j = json_pack("{ss ss ss si sf sf sf sI sf}", "event", "eval", "run", id, "part", o->part,
+                        "epoch", epoch, "accuracy", r->sum / o->draws, "loss", r->loss / o->draws,
+                        "settle_steps", v->settle_steps, "unsettled", (json_int_t)v->unsettled,
+                        "seconds", v->seconds);
   if (isfinite(v->time_s))
     json_object_set_new(j, "time_s", json_real(v->time_s));
   if (o->draws > 1)
@@ -197,20 +204,21 @@ static void print_text(const options *o, const result *r, const char *id, int ep
   if (epoch > 0)
     snprintf(when, sizeof when, "after epoch %d", epoch);
   if (o->n_times == 1 && o->draws == 1) {
-    printf("run %s %s: %s accuracy %.2f %%, loss %.4f, %.1f steps, %lld unsettled", id, when, o->part,
-           100 * v->accuracy, v->loss, v->settle_steps, (long long)v->unsettled);
+    printf("run %s %s: %s accuracy %.2f %%, loss %.4f, %.1f steps, %lld unsettled", id, when,
+           o->part, 100 * v->accuracy, v->loss, v->settle_steps, (long long)v->unsettled);
     if (isfinite(v->time_s))
       printf(", settled in %.3g s", v->time_s);
     putchar('\n');
     return;
   }
-  printf("run %s %s, %s accuracy, %d draw%s of the noise\n%10s %8s %8s %8s\n", id, when, o->part, o->draws,
-         o->draws > 1 ? "s" : "", "after", "%", "std %", "loss");
+  printf("run %s %s, %s accuracy, %d draw%s of the noise\n%10s %8s %8s %8s\n", id, when, o->part,
+         o->draws, o->draws > 1 ? "s" : "", "after", "%", "std %", "loss");
   for (int i = 0; i < o->n_times; i++) {
     char std[16] = "-";
     if (o->draws > 1)
       snprintf(std, sizeof std, "%.2f", 100 * deviation(&r[i], o->draws));
-    printf("%10s %8.2f %8s %8.4f\n", o->name[i], 100 * r[i].sum / o->draws, std, r[i].loss / o->draws);
+    printf("%10s %8.2f %8s %8.4f\n", o->name[i], 100 * r[i].sum / o->draws, std,
+           r[i].loss / o->draws);
   }
 }
 

@@ -16,7 +16,15 @@ typedef struct options {
   mho_export_options export;
 } options;
 
-enum { KEY_CSV = OPTION_VERB, KEY_ALL, KEY_CHECKPOINTS, KEY_TABLES, KEY_WEIGHTS, KEY_FORMAT, KEY_BEST };
+enum {
+  KEY_CSV = OPTION_VERB,
+  KEY_ALL,
+  KEY_CHECKPOINTS,
+  KEY_TABLES,
+  KEY_WEIGHTS,
+  KEY_FORMAT,
+  KEY_BEST
+};
 static const struct argp_option option_table[] = {
     OPT_DB,
     OPT_OUT("the file to write (default: the terminal); compressed when it ends in .gz"),
@@ -25,7 +33,8 @@ static const struct argp_option option_table[] = {
      "checkpoints and kept files, too, and runs that are not finished: they go on elsewhere", 0},
     {"tables", KEY_TABLES, "NAME,...", 0,
      "of what belongs to a run only these tables, or none (default: all but settle_sample)", 0},
-    {"csv", KEY_CSV, "TABLE", 0, "a table of these runs as CSV instead: run, epoch, layer_epoch, ...", 0},
+    {"csv", KEY_CSV, "TABLE", 0,
+     "a table of these runs as CSV instead: run, epoch, layer_epoch, ...", 0},
     {"weights", KEY_WEIGHTS, "FOLDER", 0,
      "of one run the weights and the conductances (S) of every cell, a file a matrix, instead", 0},
     {"format", KEY_FORMAT, "npy|csv", 0, "of these files (default npy)", 0},
@@ -121,7 +130,8 @@ static mho_err resolve(options *o, mho_store *s, char (*id)[MHO_ID_MAX], const c
 }
 
 /* A table of the chosen runs as CSV, to the terminal or into the file. */
-static mho_err export_csv(const options *o, mho_store *s, int n, const char *const *ids, mho_errinfo *ei) {
+static mho_err export_csv(const options *o, mho_store *s, int n, const char *const *ids,
+                          mho_errinfo *ei) {
   static const char *const tables[] = {"run",          "epoch",         "layer_epoch", "settle",
                                        "energy_epoch", "settle_sample", "cosim"};
   char known[256] = "";
@@ -134,7 +144,8 @@ static mho_err export_csv(const options *o, mho_store *s, int n, const char *con
     return mho_fail(ei, MHO_EINVAL, "--csv: there is no table '%s'; there are %s", o->csv, known);
   bool run = !strcmp(o->csv, "run");
   const char *key = run ? "id" : "run_id";
-  size_t size = 512 + (size_t)n * (MHO_ID_MAX + 16) + (o->export.study ? 2 * strlen(o->export.study) : 0);
+  size_t size =
+      512 + (size_t)n * (MHO_ID_MAX + 16) + (o->export.study ? 2 * strlen(o->export.study) : 0);
   char *sql = malloc(size);
   if (!sql)
     return mho_fail(ei, MHO_ENOMEM, "no memory to export");
@@ -153,7 +164,8 @@ static mho_err export_csv(const options *o, mho_store *s, int n, const char *con
   if (!err)
     err = print_query(s, sql, 1, &arg, 0, FORMAT_CSV, NULL, ei);
   if (!err && (fflush(stdout) || ferror(stdout)))
-    err = mho_fail_at(ei, MHO_EIO, o->common.out ? o->common.out : "stdout", 0, "cannot be written");
+    err =
+        mho_fail_at(ei, MHO_EIO, o->common.out ? o->common.out : "stdout", 0, "cannot be written");
   free(sql);
   return err;
 }
@@ -196,8 +208,9 @@ static int run(int argc, char **argv) {
   int n = 0;
   char study[MHO_STUDY_NAME_MAX], (*id)[MHO_ID_MAX] = calloc((size_t)o.n_words + 1, sizeof *id);
   const char **ids = calloc((size_t)o.n_words + 1, sizeof *ids);
-  mho_err err = id && ids ? mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei)
-                          : mho_fail(&ei, MHO_ENOMEM, "no memory to export");
+  mho_err err =
+      id && ids ? mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei)
+                : mho_fail(&ei, MHO_ENOMEM, "no memory to export");
   if (!err && !o.weights)
     err = resolve(&o, s, id, ids, &n, study, &ei);
   if (!err && o.weights)
@@ -205,9 +218,11 @@ static int run(int argc, char **argv) {
   else if (!err && o.csv)
     err = export_csv(&o, s, n, ids, &ei);
   else if (!err)
-    err = mho_store_export(s, n, ids, &o.export, o.common.out ? o.common.out : "/dev/stdout", &r, &ei);
+    err = mho_store_export(s, n, ids, &o.export, o.common.out ? o.common.out : "/dev/stdout", &r,
+                           &ei);
   if (!err && r.unfinished)
-    fprintf(stderr, "note: %d unfinished run%s left out; --checkpoints takes them with their state\n",
+    fprintf(stderr,
+            "note: %d unfinished run%s left out; --checkpoints takes them with their state\n",
             r.unfinished, r.unfinished == 1 ? " was" : "s were");
   if (!err && o.common.out && !o.csv && !o.weights)
     printf("wrote %d run%s into %s\n", r.runs, r.runs == 1 ? "" : "s", o.common.out);

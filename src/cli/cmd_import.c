@@ -48,7 +48,8 @@ static int run(int argc, char **argv) {
   static options o;
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   mho_errinfo ei = {0};
-  mho_err err = take_runs(o.common.db ? o.common.db : DEFAULT_DB, mho_store_import, o.n, o.file, &ei);
+  mho_err err =
+      take_runs(o.common.db ? o.common.db : DEFAULT_DB, mho_store_import, o.n, o.file, &ei);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -17,16 +17,17 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   return common_option(&((options *)state->input)->common, key, arg, state);
 }
 
-static const struct argp argp = {option_table,
-                                 parse,
-                                 "[KIND [ID]]",
-                                 "List what is registered, with parameters, units, ranges and sources.\v"
-                                 "KIND: datasets, topologies, neurons, settlers, rules, optimizers, "
-                                 "programs, devices, arrays or reports.\n\n"
-                                 "Examples:\n  mho list devices\n  mho list rules ep",
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp argp = {
+    option_table,
+    parse,
+    "[KIND [ID]]",
+    "List what is registered, with parameters, units, ranges and sources.\v"
+    "KIND: datasets, topologies, neurons, settlers, rules, optimizers, "
+    "programs, devices, arrays or reports.\n\n"
+    "Examples:\n  mho list devices\n  mho list rules ep",
+    NULL,
+    NULL,
+    NULL};
 
 static void print_json(const char *kind, const char *section, const mho_entry *e) {
   json_t *keys = json_array();
@@ -35,11 +36,11 @@ static void print_json(const char *kind, const char *section, const mho_entry *e
     char key[128], range[256];
     snprintf(key, sizeof key, "%s.%s", section, p->name);
     mho_param_range(p, range, sizeof range);
-    json_array_append_new(
-        keys, json_pack("{ss ss ss ss}", "key", key, "unit", p->unit, "range", range, "doc", p->doc));
+    json_array_append_new(keys, json_pack("{ss ss ss ss}", "key", key, "unit", p->unit, "range",
+                                          range, "doc", p->doc));
   }
-  json_t *o = json_pack("{ss ss ss ss* ss* so}", "kind", kind, "id", e->id, "title", e->title, "equation",
-                        e->equation, "source", e->source, "parameters", keys);
+  json_t *o = json_pack("{ss ss ss ss* ss* so}", "kind", kind, "id", e->id, "title", e->title,
+                        "equation", e->equation, "source", e->source, "parameters", keys);
   json_dumpf(o, stdout, JSON_COMPACT);
   putchar('\n');
   json_decref(o);
@@ -91,7 +92,8 @@ static int run(int argc, char **argv) {
     err = mho_fail(&ei, MHO_ENOTFOUND, "there is no '%s' among the %s; 'mho list %s' shows them",
                    o.common.word[1], o.common.word[0], o.common.word[0]);
   else if (!err && !printed)
-    err = mho_fail(&ei, MHO_ENOTFOUND, "there are no '%s'; 'mho list' shows the kinds", o.common.word[0]);
+    err = mho_fail(&ei, MHO_ENOTFOUND, "there are no '%s'; 'mho list' shows the kinds",
+                   o.common.word[0]);
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

@@ -40,7 +40,8 @@ static const struct argp_option option_table[] = {
     {"layer", KEY_LAYER, "NAME", 0,
      "one read of this crossbar, as 'mho show' names it (default: the one into the read-out)", 0},
     {"transposed", KEY_TRANSPOSED, NULL, 0, "drive its bit lines and sense its word lines", 0},
-    {"r-word", KEY_R_WORD, "OHM", 0, "with this resistance of a segment of word line (\"2 ohm\")", 0},
+    {"r-word", KEY_R_WORD, "OHM", 0, "with this resistance of a segment of word line (\"2 ohm\")",
+     0},
     {"r-bit", KEY_R_BIT, "OHM", 0, "and of bit line", 0},
     {"tile", KEY_TILE, "ROWSxCOLS", 0, "cut into physical tiles of this size", 0},
     {"network", KEY_NETWORK, NULL, 0, "the whole settling network, free and nudged phase", 0},
@@ -49,7 +50,8 @@ static const struct argp_option option_table[] = {
     {"device", KEY_DEVICE, NULL, 0, "one device under pulses at random", 0},
     {"pulses", KEY_PULSES, "N", 0, "so many (default 50)", 0},
     {"sample", KEY_SAMPLE, "N", 0, "number of the test image (default 0)", 0},
-    {"after", KEY_AFTER, "TIME", 0, "with conductances as they are a time after programming: 1h, 1d, 1mo", 0},
+    {"after", KEY_AFTER, "TIME", 0,
+     "with conductances as they are a time after programming: 1h, 1d, 1mo", 0},
     OPT_OUT("write there instead of to standard output"),
     {"models", KEY_MODELS, "FOLDER", 0,
      "instead: write the subcircuits of all neurons and devices there, as .lib files; prints the devices' "
@@ -113,10 +115,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     if (o->models ? o->n_words > 0 : o->check ? o->n_words < 1 : o->n_words != 1)
-      argp_error(state, "%s",
-                 o->models  ? "--models takes no RUN or CONFIG"
-                 : o->check ? "check which netlists?"
-                            : "write the netlist of what? a RUN ('mho runs' lists them), last, or a CONFIG");
+      argp_error(
+          state, "%s",
+          o->models ? "--models takes no RUN or CONFIG"
+          : o->check
+              ? "check which netlists?"
+              : "write the netlist of what? a RUN ('mho runs' lists them), last, or a CONFIG");
     o->common.run = o->word[0];
     return 0;
   default:
@@ -155,7 +159,8 @@ static mho_err read_wires(const options *o, mho_netlist_crossbar *x, mho_errinfo
   if (!err)
     err = ohms("r-bit", o->r_bit, &x->r_bit, ei);
   if (!err && o->tile &&
-      (sscanf(o->tile, "%dx%d%c", &x->tile[0], &x->tile[1], &end) != 2 || x->tile[0] < 1 || x->tile[1] < 1))
+      (sscanf(o->tile, "%dx%d%c", &x->tile[0], &x->tile[1], &end) != 2 || x->tile[0] < 1 ||
+       x->tile[1] < 1))
     err = mho_fail(ei, MHO_EINVAL, "--tile: '%s' is not ROWSxCOLS, for example 64x64", o->tile);
   return err;
 }
@@ -169,15 +174,16 @@ static mho_err crossbar_text(const options *o, const subject *of_run, const char
          lines = (size_t)(k->xb->rows > k->xb->cols ? k->xb->rows : k->xb->cols);
   double *g_pos = mho_alloc(n, sizeof *g_pos), *g_neg = mho_alloc(n, sizeof *g_neg), g_unit,
          *v = mho_alloc(lines, sizeof *v), *expected = mho_alloc(lines, sizeof *expected);
-  mho_err err =
-      g_pos && g_neg && v && expected ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar");
+  mho_err err = g_pos && g_neg && v && expected
+                    ? MHO_OK
+                    : mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar");
   if (!err) {
     char title[400], place[96];
     err = subject_drive(of_run, k, o->transposed, (int)o->sample, v, place, ei);
     for (int i = 0; i < (o->transposed ? k->xb->cols : k->xb->rows); i++)
       v[i] *= k->xb->read_voltage;
-    snprintf(title, sizeof title, "crossbar %s of %s, read of test image %ld%s", k->name, of, o->sample,
-             place);
+    snprintf(title, sizeof title, "crossbar %s of %s, read of test image %ld%s", k->name, of,
+             o->sample, place);
     mho_netlist_siemens(k->xb, &of_run->e->device_config, 0, g_pos, g_neg, &g_unit);
     mho_netlist_crossbar x = {.rows = k->xb->rows,
                               .cols = k->xb->cols,
@@ -205,18 +211,19 @@ static mho_err crossbar_text(const options *o, const subject *of_run, const char
   return err;
 }
 
-static mho_err network_text(const options *o, const subject *of_run, const subject_states *s, const char *of,
-                            char **text, mho_errinfo *ei) {
+static mho_err network_text(const options *o, const subject *of_run, const subject_states *s,
+                            const char *of, char **text, mho_errinfo *ei) {
   const mho_network *net = mho_trainer_network(of_run->t);
   char title[256];
   double stop = 0;
   mho_err err = subject_error_held(of_run, ei);
-  snprintf(title, sizeof title, "network of %s, test image %ld (class %d)", of, o->sample, s->label[0]);
+  snprintf(title, sizeof title, "network of %s, test image %ld (class %d)", of, o->sample,
+           s->label[0]);
   if (!err && o->transient)
     err = mho_netlist_settling_time(net, (const double *const *)s->free, 100e-9, &stop, ei);
   if (!err && o->transient && !isfinite(stop))
-    err = mho_fail(ei, MHO_EDIVERGED, "test image %ld has no stable state of rest: lower feedback.scale",
-                   o->sample);
+    err = mho_fail(ei, MHO_EDIVERGED,
+                   "test image %ld has no stable state of rest: lower feedback.scale", o->sample);
   if (err)
     return err;
   return mho_netlist_network_write(
@@ -244,7 +251,8 @@ static mho_err device_text(const options *o, const subject *of_run, const char *
   mho_err err = pulse && expected ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for %d pulses", n);
   if (!err) {
     char title[256];
-    snprintf(title, sizeof title, "device %s of %s under %d pulses", of_run->e->device.entry->id, of, n);
+    snprintf(title, sizeof title, "device %s of %s under %d pulses", of_run->e->device.entry->id,
+             of, n);
     mho_netlist_random_pulses((uint64_t)o->sample, n, pulse);
     mho_netlist_device x = {.model = (const mho_device_model *)of_run->e->device.entry,
                             .params = of_run->e->device.params,
@@ -312,15 +320,16 @@ static mho_err write_models(const options *o, session *s, mho_errinfo *ei) {
       err = write_lib(o, name, text, ei);
   }
   for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE) && !err; i++) {
-    const mho_device_model *m = (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
+    const mho_device_model *m =
+        (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
     mho_choice c = {.entry = &m->entry};
     mho_device_config config;
     mho_params_init(mho_device_params, &config);
     mho_params_init(m->entry.params, c.params);
     if (!m->spice || mho_device_check(m, c.params, &config, NULL)) /* needs a file of the user's */
       continue;
-    err = mho_netlist_device_lib(&(mho_netlist_device){.model = m, .params = c.params, .config = &config},
-                                 &text, ei);
+    err = mho_netlist_device_lib(
+        &(mho_netlist_device){.model = m, .params = c.params, .config = &config}, &text, ei);
     if (!err)
       err = write_lib(o, m->entry.id, text, ei);
     if (!err)
@@ -368,8 +377,8 @@ static mho_err check_file(const char *path, bool *pass, mho_errinfo *ei) {
   if (err)
     snprintf(ei->file, sizeof ei->file, "%s", path);
   else
-    printf("%-4s  %s: %lld values, the worst is %s with %.2g of its margin\n", row.pass ? "pass" : "FAIL",
-           path, (long long)row.n, row.place, row.max_rel);
+    printf("%-4s  %s: %lld values, the worst is %s with %.2g of its margin\n",
+           row.pass ? "pass" : "FAIL", path, (long long)row.n, row.place, row.max_rel);
   *pass = *pass && !err && row.pass;
   free(text);
   mho_free(printed);
@@ -391,10 +400,12 @@ static int run(int argc, char **argv) {
   mho_errinfo ei = {0};
   mho_err err = session_open(&s, 1, &ei);
   if (!err)
-    err = o.models ? write_models(&o, &s, &ei) : o.check ? check_files(&o, &pass, &ei) : netlist(&o, &s, &ei);
+    err = o.models  ? write_models(&o, &s, &ei)
+          : o.check ? check_files(&o, &pass, &ei)
+                    : netlist(&o, &s, &ei);
   session_close(&s);
   return err ? report_error(err, &ei) : pass ? EXIT_DONE : EXIT_FAILED;
 }
 
-const verb verb_netlist = {"netlist", "a crossbar, a device or the whole network as a circuit for ngspice",
-                           run};
+const verb verb_netlist = {
+    "netlist", "a crossbar, a device or the whole network as a circuit for ngspice", run};

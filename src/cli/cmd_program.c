@@ -127,8 +127,8 @@ static double deviation(const summary *s) {
 }
 
 static json_t *connection_json(const mho_program_connection *k, double rms, double clipped) {
-  return json_pack("{ss si si sf sf sf}", "name", k->name, "rows", k->rows, "cols", k->cols, "w_max",
-                   k->w_max, "rms", rms, "clipped", clipped);
+  return json_pack("{ss si si sf sf sf}", "name", k->name, "rows", k->rows, "cols", k->cols,
+                   "w_max", k->w_max, "rms", rms, "clipped", clipped);
 }
 
 static void print_object(json_t *o) {
@@ -145,8 +145,8 @@ static void chip_json(const mho_programmed *p) {
     json_array_append_new(all, connection_json(k, k->rms, k->clipped));
   }
   print_object(json_pack("{ss si sI ss sf sf sf sf so}", "event", "chip", "chip", p->chip, "seed",
-                         (json_int_t)p->seed, "run", p->run, "accuracy", p->accuracy, "loss", p->loss,
-                         "clipped", p->clipped, "pulses", p->pulses, "connections", all));
+                         (json_int_t)p->seed, "run", p->run, "accuracy", p->accuracy, "loss",
+                         p->loss, "clipped", p->clipped, "pulses", p->pulses, "connections", all));
 }
 
 static void chip_text(const summary *s, const mho_programmed *p, const mho_experiment *e) {
@@ -155,10 +155,11 @@ static void chip_text(const summary *s, const mho_programmed *p, const mho_exper
   if (s->chips == 1)
     printf("%s onto %s%s%s%s, %d chip%s, written %s%s\n%6s %12s %8s %8s %10s %10s\n", s->from,
            e->device.entry->id, *card ? " (card " : "", card, *card ? ")" : "", s->o->chips,
-           s->o->chips > 1 ? "s" : "", scheme ? "by " : "exactly", scheme ? e->scheme.entry->id : "", "seed",
-           "run", "test %", "loss", "clipped %", "pulses");
-  printf("%6lld %12s %8.2f %8.4f %10.2f %10.4g\n", (long long)p->seed, p->run, 100 * p->accuracy, p->loss,
-         100 * p->clipped, p->pulses);
+           s->o->chips > 1 ? "s" : "", scheme ? "by " : "exactly",
+           scheme ? e->scheme.entry->id : "", "seed", "run", "test %", "loss", "clipped %",
+           "pulses");
+  printf("%6lld %12s %8.2f %8.4f %10.2f %10.4g\n", (long long)p->seed, p->run, 100 * p->accuracy,
+         p->loss, 100 * p->clipped, p->pulses);
   fflush(stdout);
 }
 
@@ -174,12 +175,13 @@ static void take_chip(void *user, const mho_programmed *p, const mho_experiment 
 static void summary_json(const summary *s) {
   json_t *all = json_array();
   for (int c = 0; c < s->n; c++)
-    json_array_append_new(
-        all, connection_json(&s->each[c], sqrt(s->each[c].rms / s->chips), s->each[c].clipped / s->chips));
+    json_array_append_new(all, connection_json(&s->each[c], sqrt(s->each[c].rms / s->chips),
+                                               s->each[c].clipped / s->chips));
   double std = deviation(s);
-  print_object(json_pack("{ss ss si sf so so sf so}", "event", "done", "from", s->from, "chips", s->chips,
-                         "mean", s->sum / s->chips, "std", isfinite(std) ? json_real(std) : json_null(),
-                         "source", isfinite(s->source) ? json_real(s->source) : json_null(), "clipped",
+  print_object(json_pack("{ss ss si sf so so sf so}", "event", "done", "from", s->from, "chips",
+                         s->chips, "mean", s->sum / s->chips, "std",
+                         isfinite(std) ? json_real(std) : json_null(), "source",
+                         isfinite(s->source) ? json_real(s->source) : json_null(), "clipped",
                          s->clipped / s->chips, "connections", all));
 }
 
@@ -193,8 +195,9 @@ static void summary_text(const summary *s) {
     snprintf(spread, sizeof spread, " %%");
   if (isfinite(s->source))
     snprintf(source, sizeof source, " (%.2f %% where it was trained)", 100 * s->source);
-  printf("test accuracy %.2f%s%s, clipped %.2f %% of the weights%s\n\n", 100 * s->sum / s->chips, spread,
-         source, 100 * s->clipped / s->chips, s->clipped > 0 ? ": raise device.weight_range" : "");
+  printf("test accuracy %.2f%s%s, clipped %.2f %% of the weights%s\n\n", 100 * s->sum / s->chips,
+         spread, source, 100 * s->clipped / s->chips,
+         s->clipped > 0 ? ": raise device.weight_range" : "");
   table *t = table_new(MHO_COUNT(names), names);
   for (int i = 1; i < MHO_COUNT(names); i++)
     table_right(t, i);
@@ -215,7 +218,8 @@ static void summary_text(const summary *s) {
 /* ---------------------------------------------------------------- the verb */
 
 /* RUN as its id, FOLDER as its whole path; and the accuracy of the run. */
-static mho_err resolve(const options *o, mho_store *store, summary *s, bool *folder, mho_errinfo *ei) {
+static mho_err resolve(const options *o, mho_store *store, summary *s, bool *folder,
+                       mho_errinfo *ei) {
   struct stat st;
   char id[MHO_ID_MAX];
   s->source = NAN;
@@ -226,9 +230,9 @@ static mho_err resolve(const options *o, mho_store *store, summary *s, bool *fol
     if (fits)
       snprintf(s->from, sizeof s->from, "%s", path);
     free(path);
-    return fits
-               ? MHO_OK
-               : mho_fail(ei, MHO_EINVAL, "the folder's path is longer than %d characters", MHO_TEXT_MAX - 1);
+    return fits ? MHO_OK
+                : mho_fail(ei, MHO_EINVAL, "the folder's path is longer than %d characters",
+                           MHO_TEXT_MAX - 1);
   }
   if (o->config)
     return mho_fail(ei, MHO_EINVAL,
@@ -247,7 +251,8 @@ static mho_err resolve(const options *o, mho_store *store, summary *s, bool *fol
 static mho_err program(const options *o, session *s, summary *sum, mho_errinfo *ei) {
   mho_store *store = NULL;
   bool folder = false;
-  mho_err err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
+  mho_err err =
+      mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
   if (!err)
     err = resolve(o, store, sum, &folder, ei);
   mho_program_options p = {.store = store,

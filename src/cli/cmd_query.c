@@ -84,8 +84,8 @@ static mho_err unknown_name(const char *word, mho_errinfo *ei) {
   for (int i = 1; i < mho_store_named_count(); i++)
     if (mho_text_distance(word, mho_store_named_at(i)->name) < mho_text_distance(word, best))
       best = mho_store_named_at(i)->name;
-  return mho_fail(ei, MHO_EINVAL, "there is no question '%s'; did you mean '%s'? (mho query --list)", word,
-                  best);
+  return mho_fail(ei, MHO_EINVAL,
+                  "there is no question '%s'; did you mean '%s'? (mho query --list)", word, best);
 }
 
 static int run(int argc, char **argv) {
@@ -106,10 +106,12 @@ static int run(int argc, char **argv) {
     err = unknown_name(o.sql, &ei);
   int rows = 0;
   if (!err)
-    err = print_query(s, named ? named->sql : o.sql, named != NULL, &arg, o.timeout, format, &rows, &ei);
+    err = print_query(s, named ? named->sql : o.sql, named != NULL, &arg, o.timeout, format, &rows,
+                      &ei);
   if (!err && named && !rows && format == FORMAT_TABLE)
-    printf("study %s has no rows for this: none of its runs has completed? (mho query failures %s)\n", study,
-           study);
+    printf(
+        "study %s has no rows for this: none of its runs has completed? (mho query failures %s)\n",
+        study, study);
   mho_store_close(s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

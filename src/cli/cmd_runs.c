@@ -15,8 +15,8 @@ typedef struct options {
 enum { KEY_WHERE = OPTION_VERB, KEY_SORT, KEY_LIMIT, KEY_CSV, KEY_STUDY, KEY_GROUP };
 static const struct argp_option option_table[] = {
     OPT_DB,
-    {"where", KEY_WHERE, "SQL", 0, "condition on the columns of v_run and on config keys (device.step_up)",
-     0},
+    {"where", KEY_WHERE, "SQL", 0,
+     "condition on the columns of v_run and on config keys (device.step_up)", 0},
     {"study", KEY_STUDY, "NAME", 0, "only the runs of a study", 0},
     {"group-by", KEY_GROUP, "KEY,...", 0,
      "one line for each combination of these columns or config keys: mean and standard deviation of the "
@@ -58,30 +58,32 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   }
 }
 
-static const struct argp argp = {option_table,
-                                 parse,
-                                 NULL,
-                                 "List runs.\v"
-                                 "Examples:\n"
-                                 "  mho runs --where \"test_acc > 0.97 and device = 'soft_bounds'\"\n"
-                                 "  mho runs --sort best_test_acc --limit 10\n"
-                                 "  mho runs --study noise --group-by device,array.read_noise\n\n"
-                                 "Columns for conditions and sorting: those of the view v_run (mho query "
-                                 "\"SELECT * FROM v_run LIMIT 1\" --json).",
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp argp = {
+    option_table,
+    parse,
+    NULL,
+    "List runs.\v"
+    "Examples:\n"
+    "  mho runs --where \"test_acc > 0.97 and device = 'soft_bounds'\"\n"
+    "  mho runs --sort best_test_acc --limit 10\n"
+    "  mho runs --study noise --group-by device,array.read_noise\n\n"
+    "Columns for conditions and sorting: those of the view v_run (mho query "
+    "\"SELECT * FROM v_run LIMIT 1\" --json).",
+    NULL,
+    NULL,
+    NULL};
 
-#define COLUMNS_FOR_PEOPLE                                                                                   \
-  "id, coalesce(name, '') AS name, status, dataset, hidden, rule, device, scheme, seed, "                    \
-  "iif(kind = 'programmed', kind, epochs_done || '/' || epochs) AS epochs, "                                 \
-  "printf('%.2f', 100*final_test_acc) AS \"last %\", "                                                       \
+#define COLUMNS_FOR_PEOPLE                                                                         \
+  "id, coalesce(name, '') AS name, status, dataset, hidden, rule, device, scheme, seed, "          \
+  "iif(kind = 'programmed', kind, epochs_done || '/' || epochs) AS epochs, "                       \
+  "printf('%.2f', 100*final_test_acc) AS \"last %\", "                                             \
   "printf('%.2f', 100*best_test_acc) AS \"best %\", printf('%.1f', wall_s) AS \"time s\", started"
 
 /* ---------------------------------------------------------------- config keys in SQL */
 
 static bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.';
 }
 
 /* "device.step_up > 0.01" -> "json_extract(config, '$.device.step_up') > 0.01": a word with a dot that begins with
@@ -119,12 +121,13 @@ static void group_sql(const options *o, const char *from, char *sql, size_t n) {
     mho_text_append(expanded, sizeof expanded, "%s%s", *expanded ? ", " : "", text);
   }
 #define DONE "FILTER (WHERE status = 'completed')"
-#define STD(c)                                                                                               \
-  "sqrt(max(0, avg(" c " * " c ") " DONE " - avg(" c ") " DONE " * avg(" c ") " DONE ") * count(*) " DONE    \
-  " / nullif(count(*) " DONE " - 1, 0))"
+#define STD(c)                                                                                     \
+  "sqrt(max(0, avg(" c " * " c ") " DONE " - avg(" c ") " DONE " * avg(" c ") " DONE               \
+  ") * count(*) " DONE " / nullif(count(*) " DONE " - 1, 0))"
   if (o->csv || o->common.json)
     mho_text_append(sql, n,
-                    "count(*) " DONE " AS n, count(*) FILTER (WHERE status <> 'completed') AS other, "
+                    "count(*) " DONE
+                    " AS n, count(*) FILTER (WHERE status <> 'completed') AS other, "
                     "avg(test_acc) " DONE " AS test_acc_mean, " STD(
                         "test_acc") " AS test_acc_std, "
                                     "avg(best_test_acc) " DONE " AS best_test_acc_mean, " STD(
@@ -133,12 +136,13 @@ static void group_sql(const options *o, const char *from, char *sql, size_t n) {
                                                          " AS energy_j_mean, avg(wall_s) " DONE
                                                          " AS wall_s_mean");
   else
-    mho_text_append(sql, n,
-                    "count(*) " DONE " AS n, count(*) FILTER (WHERE status <> 'completed') AS other, "
-                    "printf('%%.2f', 100*avg(test_acc) " DONE ") AS \"last %%\", printf('%%.2f', 100*" STD(
-                        "test_acc") ") AS \"std %%\", printf('%%.2f', 100*avg(best_test_acc) " DONE
-                                    ") AS \"best %%\", avg(pulses) " DONE " AS pulses, avg(energy_j) " DONE
-                                    " AS \"energy J\", printf('%%.1f', avg(wall_s) " DONE ") AS \"time s\"");
+    mho_text_append(
+        sql, n,
+        "count(*) " DONE " AS n, count(*) FILTER (WHERE status <> 'completed') AS other, "
+        "printf('%%.2f', 100*avg(test_acc) " DONE ") AS \"last %%\", printf('%%.2f', 100*" STD(
+            "test_acc") ") AS \"std %%\", printf('%%.2f', 100*avg(best_test_acc) " DONE
+                        ") AS \"best %%\", avg(pulses) " DONE " AS pulses, avg(energy_j) " DONE
+                        " AS \"energy J\", printf('%%.1f', avg(wall_s) " DONE ") AS \"time s\"");
   mho_text_append(sql, n, " FROM %s GROUP BY %s", from, expanded);
 }
 
@@ -179,9 +183,10 @@ static int run(int argc, char **argv) {
   const char *arg = study;
   bool people = !o.common.json && !o.csv;
   make_sql(&o, people, sql, sizeof sql);
-  mho_err err = strlen(sql) >= sizeof sql - 1 || (o.where && strlen(o.where) > 2000)
-                    ? mho_fail(&ei, MHO_EINVAL, "the condition is too long")
-                    : mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei);
+  mho_err err =
+      strlen(sql) >= sizeof sql - 1 || (o.where && strlen(o.where) > 2000)
+          ? mho_fail(&ei, MHO_EINVAL, "the condition is too long")
+          : mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei);
   if (!err && o.study)
     err = mho_store_study_find(s, o.study, study, &ei);
   int rows = 0;

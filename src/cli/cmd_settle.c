@@ -19,7 +19,15 @@ typedef struct options {
   double after;         /* s since programming */
 } options;
 
-enum { KEY_SAMPLE = OPTION_VERB, KEY_SAMPLES, KEY_PART, KEY_CHECKPOINT, KEY_PLOT, KEY_NEURONS, KEY_AFTER };
+enum {
+  KEY_SAMPLE = OPTION_VERB,
+  KEY_SAMPLES,
+  KEY_PART,
+  KEY_CHECKPOINT,
+  KEY_PLOT,
+  KEY_NEURONS,
+  KEY_AFTER
+};
 static const struct argp_option option_table[] = {
     {"sample", KEY_SAMPLE, "N", 0, "which image, from 0 (default 0)", 0},
     {"samples", KEY_SAMPLES, "N", 0,
@@ -27,7 +35,8 @@ static const struct argp_option option_table[] = {
     {"part", KEY_PART, "PART", 0, "test (default) or train", 0},
     {"neurons", KEY_NEURONS, "LIST", 0, "only these, for example h1.0-9,h2.3,h3 (default: all)", 0},
     {"plot", KEY_PLOT, "FILE", 0, "also draw them, as .svg, .png or .pdf (by gnuplot)", 0},
-    {"after", KEY_AFTER, "TIME", 0, "with conductances as they are a time after programming: 1h, 1d, 1mo", 0},
+    {"after", KEY_AFTER, "TIME", 0,
+     "with conductances as they are a time after programming: 1h, 1d, 1mo", 0},
     OPT_SET,
     OPT_DB,
     OPT_THREADS,
@@ -123,8 +132,9 @@ static mho_err add_word(const mho_network *net, const char *word, chosen *c, mho
       if (*end || from < 0 || to < from || to >= net->layer[l].n)
         break;
     }
-    return add_range(c, l, from, to) ? MHO_OK
-                                     : mho_fail(ei, MHO_EINVAL, "--neurons: more than %d", NEURONS_MAX);
+    return add_range(c, l, from, to)
+               ? MHO_OK
+               : mho_fail(ei, MHO_EINVAL, "--neurons: more than %d", NEURONS_MAX);
   }
   return mho_fail(
       ei, MHO_EINVAL,
@@ -135,11 +145,13 @@ static mho_err add_word(const mho_network *net, const char *word, chosen *c, mho
 static mho_err choose(const mho_network *net, const char *list, chosen *c, mho_errinfo *ei) {
   *c = (chosen){calloc(NEURONS_MAX, sizeof *c->v), 0};
   char *copy = list ? strdup(list) : NULL, *save = NULL;
-  mho_err err =
-      c->v && (copy || !list) ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a list of neurons");
+  mho_err err = c->v && (copy || !list)
+                    ? MHO_OK
+                    : mho_fail(ei, MHO_ENOMEM, "no memory for a list of neurons");
   for (int l = 1; !err && !list && l < net->n_layers - 1; l++)
     add_range(c, l, 0, net->layer[l].n - 1);
-  for (char *w = copy ? strtok_r(copy, ", ", &save) : NULL; w && !err; w = strtok_r(NULL, ", ", &save))
+  for (char *w = copy ? strtok_r(copy, ", ", &save) : NULL; w && !err;
+       w = strtok_r(NULL, ", ", &save))
     err = add_word(net, w, c, ei);
   if (!err && !c->n)
     err = mho_fail(ei, MHO_EINVAL, "--neurons: names none");
@@ -273,7 +285,8 @@ static mho_err draw(void (*print)(FILE *f, const void *what), const void *what, 
   print(f, what);
   int status = pclose(f);
   if (status)
-    return mho_fail(ei, MHO_EUNSUPPORTED, "gnuplot is not installed, or failed to write '%s'", file);
+    return mho_fail(ei, MHO_EUNSUPPORTED, "gnuplot is not installed, or failed to write '%s'",
+                    file);
   return MHO_OK;
 }
 
@@ -335,15 +348,18 @@ static mho_err measure(const options *o, mho_trainer *t, mho_errinfo *ei) {
   const mho_dataset *d = mho_trainer_dataset(t);
   const mho_images *part = strcmp(o->part, "train") ? &d->test : &d->train;
   if (!mho_trainer_in_time(t))
-    return mho_fail(ei, MHO_EINVAL,
-                    "--samples: this settler counts steps and knows no time: --set settle.method=ode");
+    return mho_fail(
+        ei, MHO_EINVAL,
+        "--samples: this settler counts steps and knows no time: --set settle.method=ode");
   if (o->samples > part->n)
-    return mho_fail(ei, MHO_EINVAL, "--samples %ld: there are %d %s images", o->samples, part->n, o->part);
+    return mho_fail(ei, MHO_EINVAL, "--samples %ld: there are %d %s images", o->samples, part->n,
+                    o->part);
   times time = {calloc((size_t)o->samples, sizeof *time.s), 0, (int)o->samples};
   mho_settle_sample *sample = calloc((size_t)o->samples, sizeof *sample);
   mho_settle_row row = {0};
-  mho_err err = time.s && sample ? mho_trainer_observe_circuit(t, part, time.of, &row, sample, ei)
-                                 : mho_fail(ei, MHO_ENOMEM, "no memory for %ld samples", o->samples);
+  mho_err err = time.s && sample
+                    ? mho_trainer_observe_circuit(t, part, time.of, &row, sample, ei)
+                    : mho_fail(ei, MHO_ENOMEM, "no memory for %ld samples", o->samples);
   if (!err) {
     for (int i = 0; i < time.of; i++)
       if (sample[i].settled)
@@ -382,11 +398,13 @@ static mho_err from_run(const options *o, session *s, mho_experiment **out, mho_
                         mho_errinfo *ei) {
   mho_store *store = NULL;
   char id[MHO_ID_MAX];
-  mho_err err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
+  mho_err err =
+      mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
   if (!err)
     err = mho_store_find(store, o->common.run, id, ei);
   if (!err)
-    err = mho_train_stored_experiment(store, s->registry, id, o->common.n_set, o->common.set, out, ei);
+    err = mho_train_stored_experiment(store, s->registry, id, o->common.n_set, o->common.set, out,
+                                      ei);
   if (!err)
     err = mho_store_checkpoint_get(store, id, o->checkpoint, c, ei);
   mho_store_close(store);
@@ -395,7 +413,8 @@ static mho_err from_run(const options *o, session *s, mho_experiment **out, mho_
 
 static void print_summary(const options *o, const mho_watched *w, bool in_time) {
   fprintf(stderr, "%s image %ld, label %d, %s; free phase: %g %s", o->part, o->sample, w->label,
-          w->correct ? "recognized" : "not recognized", w->steps, in_time ? "evaluations" : "steps");
+          w->correct ? "recognized" : "not recognized", w->steps,
+          in_time ? "evaluations" : "steps");
   if (in_time && isfinite(w->time_s))
     fprintf(stderr, ", settled in %.4g s", w->time_s);
   if (in_time && isfinite(w->energy_j))
@@ -412,7 +431,8 @@ static mho_err nothing_seen(const mho_experiment *e, mho_errinfo *ei) {
         "settle.method: %s shows no states on the way to rest: --set settle.method=ode for the way in "
         "time, or 'mho netlist --network --transient' for the circuit",
         method);
-  return mho_fail(ei, MHO_EINVAL, "nothing settles under rule %s: --set rule=ep", e->rule.entry->id);
+  return mho_fail(ei, MHO_EINVAL, "nothing settles under rule %s: --set rule=ep",
+                  e->rule.entry->id);
 }
 
 static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, mho_errinfo *ei) {
@@ -422,8 +442,8 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
   mho_err err = choose(s.net, o->neurons, &s.c, ei);
   const mho_images *part = strcmp(o->part, "train") ? &d->test : &d->train;
   if (!err && o->sample >= part->n)
-    err =
-        mho_fail(ei, MHO_EINVAL, "--sample %ld: there are %d %s images, from 0", o->sample, part->n, o->part);
+    err = mho_fail(ei, MHO_EINVAL, "--sample %ld: there are %d %s images, from 0", o->sample,
+                   part->n, o->part);
   if (!err)
     err = mho_trainer_watch(t, part, (int)o->sample, take_point, &s, &w, ei);
   if (!err && !s.seen)
@@ -470,5 +490,5 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_settle = {"settle",
-                          "one sample's way to rest, or the settling times of many, as CSV and plot", run};
+const verb verb_settle = {
+    "settle", "one sample's way to rest, or the settling times of many, as CSV and plot", run};

@@ -32,15 +32,16 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   }
 }
 
-static const struct argp argp = {option_table,
-                                 parse,
-                                 "RUN",
-                                 "Show one run: its result, epochs, crossbars, circuit checks and config.\v"
-                                 "RUN is an id, a name, a unique id prefix, or last.\n\n"
-                                 "Examples:\n  mho show last\n  mho show last --config > again.yaml",
-                                 NULL,
-                                 NULL,
-                                 NULL};
+static const struct argp argp = {
+    option_table,
+    parse,
+    "RUN",
+    "Show one run: its result, epochs, crossbars, circuit checks and config.\v"
+    "RUN is an id, a name, a unique id prefix, or last.\n\n"
+    "Examples:\n  mho show last\n  mho show last --config > again.yaml",
+    NULL,
+    NULL,
+    NULL};
 
 static bool is_programmed(const mho_run_row *r) {
   return !strcmp(r->kind, "programmed");
@@ -52,8 +53,8 @@ static void print_head(const mho_run_row *r) {
   if (r->parent || is_programmed(r))
     printf("programmed weights of %s\n", r->parent ? r->parent : "a folder (train.from)");
   if (is_programmed(r))
-    printf("accuracy   %.2f %% (test), as programmed in %.1f s, %.4g pulses\n", 100 * r->final_test_acc,
-           r->wall_s, r->pulses);
+    printf("accuracy   %.2f %% (test), as programmed in %.1f s, %.4g pulses\n",
+           100 * r->final_test_acc, r->wall_s, r->pulses);
   else if (r->best_epoch)
     printf("accuracy   best %.2f %% in epoch %d, last %.2f %% (test); training %.2f %%\n",
            100 * r->best_test_acc, r->best_epoch, 100 * r->final_test_acc, 100 * r->train_acc);
@@ -72,8 +73,8 @@ static bool take_count(void *user, int n, const char *const *names, const mho_ce
 }
 
 /* A table with a heading, unless it is empty. */
-static mho_err section(mho_store *s, const char *heading, const char *id, const char *count, const char *sql,
-                       mho_errinfo *ei) {
+static mho_err section(mho_store *s, const char *heading, const char *id, const char *count,
+                       const char *sql, mho_errinfo *ei) {
   int64_t rows = 0;
   mho_err err = mho_store_query(s, count, 1, &id, 0, take_count, &rows, ei);
   if (err || !rows)
@@ -87,23 +88,24 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
   if (is_programmed(r))
     heading = "crossbars as programmed";
   print_head(r);
-  mho_err err =
-      section(s, "epochs", r->id, "SELECT count(*) FROM epoch WHERE run_id = ?1",
-              "SELECT epoch, printf('%.2f', 100*train_acc) AS \"train %\", printf('%.2f', 100*test_acc) AS "
-              "\"test %\", printf('%.4f', loss) AS loss, printf('%.1f', settle_steps) AS steps, unsettled, "
-              "pulses, clipped, printf('%.2f', wall_s) AS \"time s\" FROM epoch WHERE run_id = ?1 ORDER BY 1",
-              ei);
+  mho_err err = section(
+      s, "epochs", r->id, "SELECT count(*) FROM epoch WHERE run_id = ?1",
+      "SELECT epoch, printf('%.2f', 100*train_acc) AS \"train %\", printf('%.2f', 100*test_acc) AS "
+      "\"test %\", printf('%.4f', loss) AS loss, printf('%.1f', settle_steps) AS steps, unsettled, "
+      "pulses, clipped, printf('%.2f', wall_s) AS \"time s\" FROM epoch WHERE run_id = ?1 ORDER BY 1",
+      ei);
   if (!err)
-    err = section(s, heading, r->id, "SELECT count(*) FROM layer_epoch WHERE run_id = ?1",
-                  "SELECT name, rows || ' x ' || cols AS size, printf('%.4f', w_std) AS \"w std\", "
-                  "printf('%.4f', w_absmax) AS \"w max\", iif(g_mean IS NULL, '-', printf('%.2f', "
-                  "1e6*g_mean)) AS \"G uS\", "
-                  "iif(g_mean IS NULL, '-', printf('%.2f', 1e6*g_std)) AS \"spread uS\", iif(g_mean IS NULL, "
-                  "'-', printf('%.2f', 100*saturated)) AS \"at bound %\", "
-                  "iif(g_mean IS NULL, '-', printf('%.2f', 100*stuck)) AS \"stuck %\", pulses FROM "
-                  "layer_epoch WHERE run_id = ?1 AND epoch = "
-                  "(SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) ORDER BY layer",
-                  ei);
+    err = section(
+        s, heading, r->id, "SELECT count(*) FROM layer_epoch WHERE run_id = ?1",
+        "SELECT name, rows || ' x ' || cols AS size, printf('%.4f', w_std) AS \"w std\", "
+        "printf('%.4f', w_absmax) AS \"w max\", iif(g_mean IS NULL, '-', printf('%.2f', "
+        "1e6*g_mean)) AS \"G uS\", "
+        "iif(g_mean IS NULL, '-', printf('%.2f', 1e6*g_std)) AS \"spread uS\", iif(g_mean IS NULL, "
+        "'-', printf('%.2f', 100*saturated)) AS \"at bound %\", "
+        "iif(g_mean IS NULL, '-', printf('%.2f', 100*stuck)) AS \"stuck %\", pulses FROM "
+        "layer_epoch WHERE run_id = ?1 AND epoch = "
+        "(SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) ORDER BY layer",
+        ei);
   if (!err && is_programmed(r))
     err = section(
         s, "written weights less those that were to be written", r->id,
@@ -113,17 +115,17 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
         "\"clipped %\" FROM layer_epoch WHERE run_id = ?1 AND epoch = 0 ORDER BY layer",
         ei);
   if (!err)
-    err =
-        section(s, "observables", r->id,
-                "SELECT count(*) FROM settle s JOIN layer_epoch USING (run_id, epoch) WHERE run_id = ?1 AND "
-                "coalesce(spectral_radius, lyapunov, residual_max, cosine) IS NOT NULL",
-                "SELECT epoch, round(spectral_radius, 4) AS \"spectral radius\", round(lyapunov, 4) AS "
-                "\"Lyapunov 1/step\", iif(residual_max IS NULL, NULL, round(steps_mean, 1)) AS \"settling\", "
-                "steps_max AS \"longest\", iif(residual_max IS NULL, NULL, unsettled) AS unsettled, "
-                "(SELECT group_concat(printf('%.3f', cosine), ' ') FROM (SELECT cosine FROM layer_epoch l "
-                "WHERE l.run_id = ?1 AND l.epoch = settle.epoch AND cosine IS NOT NULL ORDER BY layer)) AS "
-                "\"cosines with backprop\" FROM settle WHERE run_id = ?1 AND phase = 'free' ORDER BY epoch",
-                ei);
+    err = section(
+        s, "observables", r->id,
+        "SELECT count(*) FROM settle s JOIN layer_epoch USING (run_id, epoch) WHERE run_id = ?1 AND "
+        "coalesce(spectral_radius, lyapunov, residual_max, cosine) IS NOT NULL",
+        "SELECT epoch, round(spectral_radius, 4) AS \"spectral radius\", round(lyapunov, 4) AS "
+        "\"Lyapunov 1/step\", iif(residual_max IS NULL, NULL, round(steps_mean, 1)) AS \"settling\", "
+        "steps_max AS \"longest\", iif(residual_max IS NULL, NULL, unsettled) AS unsettled, "
+        "(SELECT group_concat(printf('%.3f', cosine), ' ') FROM (SELECT cosine FROM layer_epoch l "
+        "WHERE l.run_id = ?1 AND l.epoch = settle.epoch AND cosine IS NOT NULL ORDER BY layer)) AS "
+        "\"cosines with backprop\" FROM settle WHERE run_id = ?1 AND phase = 'free' ORDER BY epoch",
+        ei);
   if (!err)
     err = section(
         s, "last epoch on hardware, one sample after another", r->id,
@@ -147,8 +149,8 @@ static mho_err print_people(mho_store *s, const mho_run_row *r, mho_errinfo *ei)
 
 static bool take_energy(void *user, int n, const char *const *names, const mho_cell *c) {
   if (c)
-    json_array_append_new(user, json_pack("{ss sf sf sf}", "term", c[0].text, "joule", c[1].d, "seconds",
-                                          c[2].d, "count", c[3].d));
+    json_array_append_new(user, json_pack("{ss sf sf sf}", "term", c[0].text, "joule", c[1].d,
+                                          "seconds", c[2].d, "count", c[3].d));
   return true;
 }
 
@@ -165,12 +167,13 @@ static json_t *energy_terms(mho_store *s, const char *id) {
 
 static void print_json(mho_store *s, const mho_run_row *r) {
   json_t *config = json_loads(r->config, 0, NULL);
-  json_t *o = json_pack("{ss ss* ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name",
-                        r->name, "kind", r->kind, "parent", r->parent, "status", r->status, "config_hash",
-                        r->config_hash, "epochs_done", r->epochs_done, "seed", (json_int_t)r->seed,
-                        "code_version", r->code_version, "blas", r->blas, "host", r->host, "started",
-                        r->started, "ended", r->ended, "wall_s", r->wall_s, "best_epoch", r->best_epoch,
-                        "error", r->error, "config", config ? config : json_null());
+  json_t *o =
+      json_pack("{ss ss* ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name",
+                r->name, "kind", r->kind, "parent", r->parent, "status", r->status, "config_hash",
+                r->config_hash, "epochs_done", r->epochs_done, "seed", (json_int_t)r->seed,
+                "code_version", r->code_version, "blas", r->blas, "host", r->host, "started",
+                r->started, "ended", r->ended, "wall_s", r->wall_s, "best_epoch", r->best_epoch,
+                "error", r->error, "config", config ? config : json_null());
   const struct {
     const char *name;
     double v;
@@ -181,7 +184,8 @@ static void print_json(mho_store *s, const mho_run_row *r) {
                  {"pulses", r->pulses},
                  {"energy_j", r->energy_j}};
   for (int i = 0; i < MHO_COUNT(numbers); i++)
-    json_object_set_new(o, numbers[i].name, isfinite(numbers[i].v) ? json_real(numbers[i].v) : json_null());
+    json_object_set_new(o, numbers[i].name,
+                        isfinite(numbers[i].v) ? json_real(numbers[i].v) : json_null());
   if (isfinite(r->energy_j))
     json_object_set_new(o, "energy", energy_terms(s, r->id));
   json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));

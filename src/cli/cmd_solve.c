@@ -35,19 +35,23 @@ enum {
   KEY_PLOT
 };
 static const struct argp_option option_table[] = {
-    {"g", KEY_G, "FILE", 0, "conductances in siemens, a line for each word line (- is standard input)", 0},
-    {"v", KEY_V, "FILE", 0, "input voltages, a line of as many numbers as word lines for each vector", 0},
+    {"g", KEY_G, "FILE", 0,
+     "conductances in siemens, a line for each word line (- is standard input)", 0},
+    {"v", KEY_V, "FILE", 0,
+     "input voltages, a line of as many numbers as word lines for each vector", 0},
     {"r-word", KEY_R_WORD, "OHM", 0,
      "resistance of a segment of the word lines (\"2.5\", \"10 mohm\"; default 0)", 0},
     {"r-bit", KEY_R_BIT, "OHM", 0, "the same of the bit lines", 0},
     {"method", KEY_METHOD, "NAME", 0,
      "auto (default), direct (sparse Cholesky), iterative, or ngspice (up to about 64 x 64)", 0},
     {"transposed", KEY_TRANSPOSED, NULL, 0,
-     "drive the bit lines' ends and sense the word lines': vectors of as many numbers as bit lines", 0},
-    {"nodes", KEY_NODES, "FILE", 0, "node voltages too: vector,i,j,v_word,v_bit", 0},
-    {"devices", KEY_DEVICES, "FILE", 0, "voltage and current of each device: vector,i,j,v,i_device", 0},
-    {"plot", KEY_PLOT, "FILE", 0, "heat maps of the first vector's node voltages and devices (.png or .svg)",
+     "drive the bit lines' ends and sense the word lines': vectors of as many numbers as bit lines",
      0},
+    {"nodes", KEY_NODES, "FILE", 0, "node voltages too: vector,i,j,v_word,v_bit", 0},
+    {"devices", KEY_DEVICES, "FILE", 0, "voltage and current of each device: vector,i,j,v,i_device",
+     0},
+    {"plot", KEY_PLOT, "FILE", 0,
+     "heat maps of the first vector's node voltages and devices (.png or .svg)", 0},
     OPT_OUT("currents into a file rather than to standard output"),
     OPT_THREADS,
     OPT_JSON,
@@ -163,8 +167,8 @@ static mho_err by_ngspice(const options *o, const double *g, const double *v, in
   return err;
 }
 
-static mho_err by_solver(const options *o, mho_wire *w, const double *v, int n, solution *s, double *current,
-                         mho_errinfo *ei) {
+static mho_err by_solver(const options *o, mho_wire *w, const double *v, int n, solution *s,
+                         double *current, mho_errinfo *ei) {
   mho_wire_stats stats;
   mho_wire_read r = {.n = n, .node_word = s->node_word, .node_bit = s->node_bit};
   if (o->transposed) {
@@ -181,7 +185,8 @@ static mho_err by_solver(const options *o, mho_wire *w, const double *v, int n, 
     current[k] = -current[k]; /* into ground */
   s->method = mho_wire_method_name(stats.method);
   s->stats.method = stats.method;
-  s->stats.iterations = stats.iterations > s->stats.iterations ? stats.iterations : s->stats.iterations;
+  s->stats.iterations =
+      stats.iterations > s->stats.iterations ? stats.iterations : s->stats.iterations;
   s->stats.residual = fmax(stats.residual, s->stats.residual);
   s->stats.error = fmax(stats.error, s->stats.error);
   s->stats.power_in += stats.power_in;
@@ -210,7 +215,8 @@ static void write_cells(FILE *f, const solution *s, int vector, const double *a,
 static void write_currents(FILE *f, const solution *s) {
   for (int v = 0; v < s->n; v++)
     for (int k = 0; k < s->out; k++)
-      fprintf(f, "%.17g%c", s->current[(size_t)v * (size_t)s->out + (size_t)k], k + 1 < s->out ? ',' : '\n');
+      fprintf(f, "%.17g%c", s->current[(size_t)v * (size_t)s->out + (size_t)k],
+              k + 1 < s->out ? ',' : '\n');
 }
 
 static json_t *number_or_null(double v) {
@@ -218,11 +224,11 @@ static json_t *number_or_null(double v) {
 }
 
 static void print_json(const options *o, const solution *s) {
-  json_t *j =
-      json_pack("{ss si si si sf si so so so so}", "method", s->method, "rows", s->rows, "cols", s->cols,
-                "vectors", s->n, "solve_s", s->solve_s, "iterations", s->stats.iterations, "residual",
-                number_or_null(s->stats.residual), "error", number_or_null(s->stats.error), "power_in",
-                number_or_null(s->stats.power_in), "power_lost", number_or_null(s->stats.power_lost));
+  json_t *j = json_pack(
+      "{ss si si si sf si so so so so}", "method", s->method, "rows", s->rows, "cols", s->cols,
+      "vectors", s->n, "solve_s", s->solve_s, "iterations", s->stats.iterations, "residual",
+      number_or_null(s->stats.residual), "error", number_or_null(s->stats.error), "power_in",
+      number_or_null(s->stats.power_in), "power_lost", number_or_null(s->stats.power_lost));
   json_t *all = o->common.out ? NULL : json_array();
   for (int v = 0; all && v < s->n; v++) {
     json_t *line = json_array();
@@ -239,8 +245,8 @@ static void print_json(const options *o, const solution *s) {
 
 static mho_err plot(const options *o, const solution *s, mho_errinfo *ei) {
   char title[128];
-  snprintf(title, sizeof title, "%d x %d, wire segments %.4g and %.4g ohm", s->rows, s->cols, o->r_word,
-           o->r_bit);
+  snprintf(title, sizeof title, "%d x %d, wire segments %.4g and %.4g ohm", s->rows, s->cols,
+           o->r_word, o->r_bit);
   mho_heat h = {.title = title,
                 .rows = s->rows,
                 .cols = s->cols,
@@ -263,7 +269,8 @@ static bool allocate(const options *o, const mho_matrix *g, const mho_matrix *v,
   if (!o->nodes && !o->devices && !o->plot)
     return s->current;
   return s->current && (s->node_word = mho_alloc(cells, sizeof(double))) &&
-         (s->node_bit = mho_alloc(cells, sizeof(double))) && (s->drop = mho_alloc(cells, sizeof(double))) &&
+         (s->node_bit = mho_alloc(cells, sizeof(double))) &&
+         (s->drop = mho_alloc(cells, sizeof(double))) &&
          (s->device = mho_alloc(cells, sizeof(double)));
 }
 
@@ -292,11 +299,13 @@ static mho_err solve_all(const options *o, session *env, const mho_matrix *g, co
     const double *in = v->v + (size_t)first * (size_t)s->in;
     double *current = s->current + (size_t)first * (size_t)s->out;
     start = mho_seconds();
-    err = spice ? by_ngspice(o, g->v, in, step, s, current, ei) : by_solver(o, w, in, step, s, current, ei);
+    err = spice ? by_ngspice(o, g->v, in, step, s, current, ei)
+                : by_solver(o, w, in, step, s, current, ei);
     s->solve_s += mho_seconds() - start;
     if (err || !s->node_word)
       continue;
-    mho_wire_devices((size_t)s->rows * (size_t)s->cols, g->v, s->node_word, s->node_bit, s->drop, s->device);
+    mho_wire_devices((size_t)s->rows * (size_t)s->cols, g->v, s->node_word, s->node_bit, s->drop,
+                     s->device);
     write_cells(nodes, s, first, s->node_word, s->node_bit);
     write_cells(devices, s, first, s->drop, s->device);
     if (o->plot && first == 0)
@@ -318,10 +327,11 @@ static mho_err check_conductances(const options *o, const mho_matrix *g, mho_err
       double v = g->v[(size_t)i * (size_t)g->cols + (size_t)j];
       if (v >= 0 && v <= G_MAX)
         continue;
-      const char *question = v > G_MAX ? ": are these resistances? Give their inverses, in siemens" : "";
+      const char *question =
+          v > G_MAX ? ": are these resistances? Give their inverses, in siemens" : "";
       return mho_fail_at(ei, MHO_EDATA, o->g, 0,
-                         "the conductance is %g S at row %d, column %d: expected 0 to %g S%s", v, i, j, G_MAX,
-                         question);
+                         "the conductance is %g S at row %d, column %d: expected 0 to %g S%s", v, i,
+                         j, G_MAX, question);
     }
   return MHO_OK;
 }
@@ -335,14 +345,15 @@ static mho_err solve(const options *o, session *env, mho_errinfo *ei) {
   if (!err)
     err = mho_matrix_read(o->v, &v, ei);
   if (!err && v.cols != (o->transposed ? g.cols : g.rows))
-    err =
-        mho_fail_at(ei, MHO_EDATA, o->v, 0, "its lines have %d numbers, but the array in %s has %d %s lines",
-                    v.cols, o->g, o->transposed ? g.cols : g.rows, o->transposed ? "bit" : "word");
+    err = mho_fail_at(ei, MHO_EDATA, o->v, 0,
+                      "its lines have %d numbers, but the array in %s has %d %s lines", v.cols,
+                      o->g, o->transposed ? g.cols : g.rows, o->transposed ? "bit" : "word");
   if (!err && !allocate(o, &g, &v, &s))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the results of %d vectors", v.rows);
   if (!err)
     err = solve_all(o, env, &g, &v, &s, ei);
-  if (err == MHO_EINVAL && ei->row >= 0 && !*ei->file) /* a cell of the array that no circuit can have */
+  if (err == MHO_EINVAL && ei->row >= 0 &&
+      !*ei->file) /* a cell of the array that no circuit can have */
     snprintf(ei->file, sizeof ei->file, "%s", o->g);
   if (!err && (!o->common.json || o->common.out)) {
     FILE *out = open_out(o->common.out, &err, ei);
@@ -376,4 +387,5 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_solve = {"solve", "currents and node voltages of one array with wire resistance", run};
+const verb verb_solve = {"solve", "currents and node voltages of one array with wire resistance",
+                         run};

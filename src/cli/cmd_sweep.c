@@ -41,7 +41,8 @@ static const struct argp_option option_table[] = {
     OPT_DB,
     {"threads", OPTION_THREADS, "N", 0, "threads of each run (default 1)", 0},
     {"plan", KEY_PLAN, NULL, 0, "print the runs and train nothing", 0},
-    {"resume", KEY_RESUME, NULL, 0, "go on where a study was cut off; it does so by itself, too", 0},
+    {"resume", KEY_RESUME, NULL, 0, "go on where a study was cut off; it does so by itself, too",
+     0},
     {"retry", KEY_RETRY, NULL, 0, "go on with runs that failed or were stopped early, too", 0},
     {"again", KEY_AGAIN, NULL, 0, "train everything once more, as new runs", 0},
     {"shard", KEY_SHARD, "I/N", 0, "only every N-th run, from the I-th (0 to N-1)", 0},
@@ -49,8 +50,8 @@ static const struct argp_option option_table[] = {
     {"launcher", KEY_LAUNCHER, "WHERE", 0, "local, or slurm: write and submit an array job", 0},
     {"tasks", KEY_TASKS, "N", 0, "slurm: tasks of the job (default 16, never more than runs)", 0},
     {"wait", KEY_WAIT, NULL, 0, "slurm: wait for the job and merge its shards", 0},
-    {"sbatch", KEY_SBATCH, "WORD", 0, "slurm: a word more for sbatch, such as --partition=long; repeatable",
-     0},
+    {"sbatch", KEY_SBATCH, "WORD", 0,
+     "slurm: a word more for sbatch, such as --partition=long; repeatable", 0},
     OPT_JSON,
     {0}};
 
@@ -208,7 +209,8 @@ static void plan_table(const options *o, const mho_plan *p) {
   putchar('\n');
 }
 
-static mho_err print_plan(const options *o, const mho_study *study, const session *s, mho_errinfo *ei) {
+static mho_err print_plan(const options *o, const mho_study *study, const session *s,
+                          mho_errinfo *ei) {
   mho_store *store = NULL;
   mho_plan p;
   mho_err err = MHO_OK;
@@ -221,8 +223,9 @@ static mho_err print_plan(const options *o, const mho_study *study, const sessio
   for (int i = 0; !err && o->common.json && i < p.n; i++) {
     const mho_plan_run *r = &p.run[i];
     print_json(json_pack("{ss si ss ss sI ss so ss}", "event", "plan", "point", r->point, "state",
-                         mho_plan_state_word(r->state), "sets", r->label, "seed", (json_int_t)r->seed,
-                         "config_hash", r->hash, "predicted_s", number(r->predicted_s), "run", r->id));
+                         mho_plan_state_word(r->state), "sets", r->label, "seed",
+                         (json_int_t)r->seed, "config_hash", r->hash, "predicted_s",
+                         number(r->predicted_s), "run", r->id));
   }
   if (!err)
     mho_plan_free(&p);
@@ -236,9 +239,10 @@ static void event_json(void *user, const mho_sweep_event *e) {
   static const char *const words[] = {"started", "epoch", "ended"};
   if (e->what == MHO_SWEEP_TICK)
     return;
-  json_t *o = json_pack("{ss ss ss sI ss si si si so}", "event", words[e->what], "run", e->run->id, "sets",
-                        e->run->label, "seed", (json_int_t)e->run->seed, "config_hash", e->run->hash, "ended",
-                        e->ended, "failed", e->failed, "total", e->total, "left_s", number(e->left_s));
+  json_t *o = json_pack("{ss ss ss sI ss si si si so}", "event", words[e->what], "run", e->run->id,
+                        "sets", e->run->label, "seed", (json_int_t)e->run->seed, "config_hash",
+                        e->run->hash, "ended", e->ended, "failed", e->failed, "total", e->total,
+                        "left_s", number(e->left_s));
   if (e->what != MHO_SWEEP_STARTED) {
     json_object_set_new(o, "epoch", json_integer(e->epoch));
     json_object_set_new(o, "train_acc", number(e->train_acc));
@@ -261,7 +265,8 @@ static void show_line(const mho_sweep_event *e) {
     bar[i] = i < full ? '#' : '.';
   bar[WIDTH] = 0;
   duration(e->left_s, left, sizeof left);
-  fprintf(stderr, "\r[%s] %d/%d, %d running%s", bar, e->ended, e->total, e->running, e->failed ? "" : ", ");
+  fprintf(stderr, "\r[%s] %d/%d, %d running%s", bar, e->ended, e->total, e->running,
+          e->failed ? "" : ", ");
   if (e->failed)
     fprintf(stderr, ", %d failed, ", e->failed);
   fprintf(stderr, "%s left\033[K", left);
@@ -279,8 +284,8 @@ static void event_text(void *user, const mho_sweep_event *e) {
     if (isfinite(e->wall_s))
       duration(e->wall_s, time, sizeof time);
     printf("%5d/%d %-9s %s seed %lld  %s %s  %s%s%s\n", e->ended, e->total,
-           mho_plan_state_word(e->run->state), e->run->label, (long long)e->run->seed, accuracy, time,
-           e->run->id, e->error ? "  " : "", e->error ? e->error : "");
+           mho_plan_state_word(e->run->state), e->run->label, (long long)e->run->seed, accuracy,
+           time, e->run->id, e->error ? "  " : "", e->error ? e->error : "");
     fflush(stdout);
   }
   if (terminal)
@@ -291,17 +296,18 @@ static void print_summary(const options *o, const mho_study *study, const mho_sw
   if (isatty(STDERR_FILENO) && !o->common.json)
     fprintf(stderr, "\r\033[K");
   if (o->common.json) {
-    print_json(json_pack("{ss ss si si si si si si si sf}", "event", "done", "study", mho_study_name(study),
-                         "total", r->total, "present", r->present, "completed", r->completed, "diverged",
-                         r->diverged, "stopped", r->stopped, "failed", r->failed, "interrupted", r->cut,
-                         "wall_s", r->wall_s));
+    print_json(json_pack("{ss ss si si si si si si si sf}", "event", "done", "study",
+                         mho_study_name(study), "total", r->total, "present", r->present,
+                         "completed", r->completed, "diverged", r->diverged, "stopped", r->stopped,
+                         "failed", r->failed, "interrupted", r->cut, "wall_s", r->wall_s));
     return;
   }
   const struct {
     int n;
     const char *word;
-  } parts[] = {{r->completed, "completed"}, {r->diverged, "diverged"}, {r->stopped, "stopped early"},
-               {r->failed, "failed"},       {r->cut, "interrupted"},   {r->present, "there already"}};
+  } parts[] = {{r->completed, "completed"},   {r->diverged, "diverged"},
+               {r->stopped, "stopped early"}, {r->failed, "failed"},
+               {r->cut, "interrupted"},       {r->present, "there already"}};
   char time[32];
   duration(r->wall_s, time, sizeof time);
   printf("study %s, %d runs: ", mho_study_name(study), r->total);
@@ -312,8 +318,8 @@ static void print_summary(const options *o, const mho_study *study, const mho_sw
       any = true;
     }
   printf("%s; %s\n", any ? "" : "nothing to do", time);
-  printf("see it with: mho query \"SELECT * FROM v_study WHERE study = '%s'\"%s%s\n", mho_study_name(study),
-         o->common.db ? " --db " : "", o->common.db ? o->common.db : "");
+  printf("see it with: mho query \"SELECT * FROM v_study WHERE study = '%s'\"%s%s\n",
+         mho_study_name(study), o->common.db ? " --db " : "", o->common.db ? o->common.db : "");
 }
 
 /* ---------------------------------------------------------------- where */
@@ -330,19 +336,19 @@ static mho_err launch(options *o, const mho_study *study, const session *s, mho_
   if (err)
     return err;
   if (o->common.json) {
-    print_json(json_pack("{ss ss ss ss si si si}", "event", "submitted", "study", mho_study_name(study),
-                         "job", r.job, "folder", r.dir, "runs", r.runs, "tasks", r.tasks, "merged",
-                         r.merged));
+    print_json(json_pack("{ss ss ss ss si si si}", "event", "submitted", "study",
+                         mho_study_name(study), "job", r.job, "folder", r.dir, "runs", r.runs,
+                         "tasks", r.tasks, "merged", r.merged));
     return MHO_OK;
   }
   if (!r.runs)
     printf("study %s: nothing is left to train\n", mho_study_name(study));
   else if (o->cluster.wait)
-    printf("job %s trained %d of %d runs in %d tasks; merged into %s\n", r.job, r.merged, r.runs, r.tasks,
-           o->sweep.db);
+    printf("job %s trained %d of %d runs in %d tasks; merged into %s\n", r.job, r.merged, r.runs,
+           r.tasks, o->sweep.db);
   else
-    printf("job %s: %d runs in %d tasks, in %s\nwhen it is done: mho db merge %s %s/shard-*.db\n", r.job,
-           r.runs, r.tasks, r.dir, o->sweep.db, r.dir);
+    printf("job %s: %d runs in %d tasks, in %s\nwhen it is done: mho db merge %s %s/shard-*.db\n",
+           r.job, r.runs, r.tasks, r.dir, o->sweep.db, r.dir);
   return MHO_OK;
 }
 
@@ -361,7 +367,8 @@ static mho_err read_only(const char *path, mho_sweep_options *o, char **text, mh
     *text = calloc(1, 1);
   fclose(f);
   char *save = NULL;
-  for (char *word = *text ? strtok_r(*text, " \n", &save) : NULL; word; word = strtok_r(NULL, " \n", &save)) {
+  for (char *word = *text ? strtok_r(*text, " \n", &save) : NULL; word;
+       word = strtok_r(NULL, " \n", &save)) {
     const char **grown = realloc(list, (n + 1) * sizeof *grown);
     if (!grown)
       return mho_fail(ei, MHO_ENOMEM, "no memory for the list of runs");
@@ -423,4 +430,5 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : result.failed ? EXIT_FAILED : EXIT_DONE;
 }
 
-const verb verb_sweep = {"sweep", "train what a study lacks: grids, lists, samples, times seeds", run};
+const verb verb_sweep = {"sweep", "train what a study lacks: grids, lists, samples, times seeds",
+                         run};

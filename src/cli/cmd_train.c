@@ -32,10 +32,10 @@ static const struct argp_option option_table[] = {
      0},
     OPT_THREADS,
     OPT_JSON,
-    {"resume", KEY_RESUME, "RUN", 0, "continue a stored run (id, name, id prefix, or last); takes no CONFIG",
-     0},
-    {"print-config", KEY_PRINT, NULL, 0, "print the config with every default filled in, and train nothing",
-     0},
+    {"resume", KEY_RESUME, "RUN", 0,
+     "continue a stored run (id, name, id prefix, or last); takes no CONFIG", 0},
+    {"print-config", KEY_PRINT, NULL, 0,
+     "print the config with every default filled in, and train nothing", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -67,8 +67,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     if (o->resume && (o->config || o->common.n_set || o->seed || o->from))
-      argp_error(state,
-                 "--resume goes on with the stored config: it takes no CONFIG, --set, --seed or --from");
+      argp_error(
+          state,
+          "--resume goes on with the stored config: it takes no CONFIG, --set, --seed or --from");
     if (o->resume && o->no_db)
       argp_error(state, "--resume needs the run database: leave out --no-db");
     return 0;
@@ -109,11 +110,12 @@ static void print_json(json_t *o) {
 }
 
 static void epoch_json(void *user, const char *run, const mho_epoch_row *r) {
-  json_t *o = json_pack("{ss ss si so so so so sI so so so}", "event", "epoch", "run", run, "epoch", r->epoch,
-                        "train_acc", number(r->train_acc), "test_acc", number(r->test_acc), "loss",
-                        number(r->loss), "settle_steps", number(r->settle_steps), "unsettled",
-                        (json_int_t)r->unsettled, "pulses", json_integer((json_int_t)r->pulses), "wall_s",
-                        number(r->wall_s), "eval_s", number(r->eval_s));
+  json_t *o =
+      json_pack("{ss ss si so so so so sI so so so}", "event", "epoch", "run", run, "epoch",
+                r->epoch, "train_acc", number(r->train_acc), "test_acc", number(r->test_acc),
+                "loss", number(r->loss), "settle_steps", number(r->settle_steps), "unsettled",
+                (json_int_t)r->unsettled, "pulses", json_integer((json_int_t)r->pulses), "wall_s",
+                number(r->wall_s), "eval_s", number(r->eval_s));
   if (isfinite(r->val_acc))
     json_object_set_new(o, "val_acc", json_real(r->val_acc));
   if (isfinite(r->energy_j))
@@ -131,23 +133,25 @@ static void epoch_text(void *user, const char *run, const mho_epoch_row *r) {
   if (validation)
     snprintf(val, sizeof val, "%8.2f ", 100 * r->val_acc);
   printf("%6d %8.2f %8.2f %s%8.4f %7.1f %10lld %8.3g %8.2f\n", r->epoch, 100 * r->train_acc,
-         100 * r->test_acc, val, r->loss, r->settle_steps, (long long)r->unsettled, r->pulses, r->wall_s);
+         100 * r->test_acc, val, r->loss, r->settle_steps, (long long)r->unsettled, r->pulses,
+         r->wall_s);
   fflush(stdout);
 }
 
 static void print_done(const options *o, const mho_train_result *r, bool validation) {
   if (o->common.json) {
-    print_json(json_pack("{ss ss ss so so so so si ss}", "event", "done", "run", r->run, "status", r->status,
-                         "best_test_acc", number(r->best_test_acc), "final_test_acc",
+    print_json(json_pack("{ss ss ss so so so so si ss}", "event", "done", "run", r->run, "status",
+                         r->status, "best_test_acc", number(r->best_test_acc), "final_test_acc",
                          number(r->final_test_acc), "train_acc", number(r->train_acc), "wall_s",
                          number(r->wall_s), "best_epoch", r->best_epoch, "best_by",
                          validation ? "validation" : "test"));
     return;
   }
   if (r->epochs > 0)
-    printf("%s: best test accuracy %.2f %% in epoch %d (best by %s accuracy), last %.2f %%, %.1f s\n",
-           r->status, 100 * r->best_test_acc, r->best_epoch, validation ? "validation" : "test",
-           100 * r->final_test_acc, r->wall_s);
+    printf(
+        "%s: best test accuracy %.2f %% in epoch %d (best by %s accuracy), last %.2f %%, %.1f s\n",
+        r->status, 100 * r->best_test_acc, r->best_epoch, validation ? "validation" : "test",
+        100 * r->final_test_acc, r->wall_s);
   if (!o->no_db && *r->run && !strcmp(r->status, "interrupted"))
     printf("saved; go on with: mho train --resume %s%s%s\n", r->run, o->common.db ? " --db " : "",
            o->common.db ? o->common.db : "");
@@ -167,8 +171,8 @@ static mho_err set_from(const options *o, mho_config *c, mho_errinfo *ei) {
   if (!stat(o->from, &st) && S_ISDIR(st.st_mode))
     path = realpath(o->from, NULL);
   if (path && strlen(path) >= MHO_TEXT_MAX)
-    err =
-        mho_fail(ei, MHO_EINVAL, "--from: the folder's path is longer than %d characters", MHO_TEXT_MAX - 1);
+    err = mho_fail(ei, MHO_EINVAL, "--from: the folder's path is longer than %d characters",
+                   MHO_TEXT_MAX - 1);
   if (!path) {
     err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
     if (!err)
@@ -236,7 +240,8 @@ static mho_err train(const options *o, session *s, mho_train_result *result, boo
                          .code_version = MHO_CODE_VERSION,
                          .epoch = o->common.json ? epoch_json : epoch_text,
                          .user = &header};
-  if (!err && o->resume && !(err = mho_train_stored_experiment(store, s->registry, id, 0, NULL, &e, ei))) {
+  if (!err && o->resume &&
+      !(err = mho_train_stored_experiment(store, s->registry, id, 0, NULL, &e, ei))) {
     *validation = e->dataset_config.validation > 0;
     err = mho_train_resume(&s->ctx, s->registry, id, &t, result, ei);
   } else if (!err) {

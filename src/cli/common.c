@@ -8,7 +8,8 @@
 
 #include "cli/cli.h"
 
-long option_number(struct argp_state *state, const char *name, const char *text, long low, long high) {
+long option_number(struct argp_state *state, const char *name, const char *text, long low,
+                   long high) {
   char *end;
   errno = 0;
   long v = strtol(text, &end, 10);
@@ -29,10 +30,13 @@ double option_time(struct argp_state *state, const char *name, const char *text)
 
 void note_no_drift(const mho_experiment *e) {
   if (!((const mho_device_model *)e->device.entry)->pulse)
-    fprintf(stderr, "note: device.model ideal has no conductances that could drift: choose another model\n");
+    fprintf(
+        stderr,
+        "note: device.model ideal has no conductances that could drift: choose another model\n");
   else if (e->device_config.drift.law == MHO_DRIFT_NONE)
     fprintf(stderr, "note: this device does not drift (device.drift.law: none)%s\n",
-            e->device_config.read_noise.law == MHO_READ_NOISE_PCM ? "; its read noise may grow" : "");
+            e->device_config.read_noise.law == MHO_READ_NOISE_PCM ? "; its read noise may grow"
+                                                                  : "");
 }
 
 error_t common_option(common_options *o, int key, char *arg, struct argp_state *state) {
@@ -69,7 +73,8 @@ error_t common_option(common_options *o, int key, char *arg, struct argp_state *
     return 0;
   case ARGP_KEY_END:
     if (o->verb && !o->run)
-      argp_error(state, "%s which run? an id, a name, an id prefix, or last ('mho runs' lists them)",
+      argp_error(state,
+                 "%s which run? an id, a name, an id prefix, or last ('mho runs' lists them)",
                  o->verb);
     return 0;
   default:
@@ -87,7 +92,9 @@ int report_error(mho_err err, const mho_errinfo *ei) {
     fprintf(stderr, "mho: %s: %s\n", ei->file, sentence);
   else
     fprintf(stderr, "mho: %s\n", sentence);
-  return err == MHO_EINTERRUPTED ? EXIT_INTERRUPTED : mho_err_is_input(err) ? EXIT_BAD_INPUT : EXIT_FAILED;
+  return err == MHO_EINTERRUPTED ? EXIT_INTERRUPTED
+         : mho_err_is_input(err) ? EXIT_BAD_INPUT
+                                 : EXIT_FAILED;
 }
 
 /* ---------------------------------------------------------------- files */
@@ -104,8 +111,8 @@ mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei) {
     return err;
   bool bad = ferror(f) != 0;
   bad = (path ? fclose(f) : fflush(f)) || bad;
-  return bad && !err ? mho_fail_at(ei, MHO_EIO, path ? path : "standard output", 0, "cannot be written: %s",
-                                   strerror(errno))
+  return bad && !err ? mho_fail_at(ei, MHO_EIO, path ? path : "standard output", 0,
+                                   "cannot be written: %s", strerror(errno))
                      : err;
 }
 
@@ -125,7 +132,8 @@ static void on_interrupt(int sig) {
   if (stop_requested) /* the second Ctrl-C means it */
     _exit(EXIT_INTERRUPTED);
   stop_requested = 1;
-  static const char text[] = "\nmho: stopping after this batch (Ctrl-C again: at once, losing the epoch)\n";
+  static const char text[] =
+      "\nmho: stopping after this batch (Ctrl-C again: at once, losing the epoch)\n";
   if (isatty(STDERR_FILENO))
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
 }

@@ -90,8 +90,8 @@ static mho_err error(const states *s, int label, mho_real *e, mho_errinfo *ei) {
     mho_real *v = mho_alloc((size_t)k->xb->rows, sizeof *v);
     err = v ? source(s, k, v, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar's inputs");
     if (!err)
-      mho_gemm(false, false, 1, classes, k->xb->rows, 1, v, k->xb->rows, mho_crossbar_matrix(k->xb), classes,
-               1, e, classes);
+      mho_gemm(false, false, 1, classes, k->xb->rows, 1, v, k->xb->rows, mho_crossbar_matrix(k->xb),
+               classes, 1, e, classes);
     mho_free(v);
   }
   double most = -INFINITY, sum = 0;
@@ -104,8 +104,8 @@ static mho_err error(const states *s, int label, mho_real *e, mho_errinfo *ei) {
   return err;
 }
 
-static mho_err lines(const states *s, const mho_connection *k, bool transposed, int label, mho_real *v,
-                     char place[96], mho_errinfo *ei) {
+static mho_err lines(const states *s, const mho_connection *k, bool transposed, int label,
+                     mho_real *v, char place[96], mho_errinfo *ei) {
   int y = k->conv.out_height / 2, x = k->conv.out_width / 2;
   place[0] = 0;
   if (k->conv.kernel)
@@ -114,13 +114,14 @@ static mho_err lines(const states *s, const mho_connection *k, bool transposed, 
     return source(s, k, v, ei);
   if (k->to == s->net->n_layers - 1)
     return error(s, label, v, ei);
-  int first = k->conv.kernel ? (y * k->conv.out_width + x) * k->xb->cols : 0; /* position after position */
+  int first =
+      k->conv.kernel ? (y * k->conv.out_width + x) * k->xb->cols : 0; /* position after position */
   memcpy(v, s->z[k->to] + first, (size_t)k->xb->cols * sizeof *v);
   return MHO_OK;
 }
 
-mho_err subject_drive(const subject *x, const mho_connection *k, bool transposed, int sample, double *v,
-                      char place[96], mho_errinfo *ei) {
+mho_err subject_drive(const subject *x, const mho_connection *k, bool transposed, int sample,
+                      double *v, char place[96], mho_errinfo *ei) {
   const mho_network *net = mho_trainer_network(x->t);
   int n = transposed ? k->xb->cols : k->xb->rows;
   states s = {.net = net};

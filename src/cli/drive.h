@@ -21,7 +21,7 @@ void subject_states_free(subject_states *s);
  *  the target's at that place; of the read-out, its error p - y.
  *  @param v      [rows], transposed [cols].
  *  @param place  which patch it is; "" for a dense connection. */
-mho_err subject_drive(const subject *x, const mho_connection *k, bool transposed, int sample, double *v,
-                      char place[96], mho_errinfo *ei);
+mho_err subject_drive(const subject *x, const mho_connection *k, bool transposed, int sample,
+                      double *v, char place[96], mho_errinfo *ei);
 
 #endif

@@ -83,7 +83,8 @@ int main(int argc, char **argv) {
   if (!strcmp(argv[1], MHO_SPICE_CHILD)) /* started by mho itself: see mho_spice_isolated */
     return mho_spice_child(0);
   choose_blas_kernel(argv);
-  prctl(PR_SET_NAME, "mho"); /* also after starting over: by this name a run knows that it is being trained */
+  prctl(PR_SET_NAME,
+        "mho"); /* also after starting over: by this name a run knows that it is being trained */
   gsl_set_error_handler_off();
   mho_blas_init();
   const char *word = argv[1];
@@ -101,7 +102,8 @@ int main(int argc, char **argv) {
       snprintf(name, sizeof name, "mho %s", word);
       argv[1] = name;
       int code = verbs[i]->run(argc - 1, argv + 1);
-      if (!code && (fflush(stdout) || ferror(stdout))) { /* a full disk must not look like success */
+      if (!code &&
+          (fflush(stdout) || ferror(stdout))) { /* a full disk must not look like success */
         fprintf(stderr, "mho: cannot write the output\n");
         return EXIT_FAILED;
       }

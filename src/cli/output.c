@@ -24,7 +24,8 @@ table *table_new(int n, const char *const *names) {
   t->n = n;
   scols_table_enable_colors(t->t, 0);
   scols_table_enable_nowrap(t->t, 1);
-  scols_table_set_termforce(t->t, isatty(STDOUT_FILENO) ? SCOLS_TERMFORCE_AUTO : SCOLS_TERMFORCE_NEVER);
+  scols_table_set_termforce(t->t,
+                            isatty(STDOUT_FILENO) ? SCOLS_TERMFORCE_AUTO : SCOLS_TERMFORCE_NEVER);
   for (int i = 0; i < n; i++)
     scols_table_new_column(t->t, names[i], 0, 0);
   return t;
@@ -177,8 +178,8 @@ static bool print_row(void *user, int n, const char *const *names, const mho_cel
   return true;
 }
 
-mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const *args, double timeout_s,
-                    output_format format, int *n_rows, mho_errinfo *ei) {
+mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const *args,
+                    double timeout_s, output_format format, int *n_rows, mho_errinfo *ei) {
   printer p = {.format = format};
   mho_err err = mho_store_query(s, sql, n_args, args, timeout_s, print_row, &p, ei);
   if (p.t)
@@ -192,9 +193,11 @@ mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const
 
 const char *kind_section(mho_kind kind) {
   static const char *sections[] = {
-      [MHO_KIND_DATASET] = "dataset", [MHO_KIND_TOPOLOGY] = "network", [MHO_KIND_NEURON] = "network",
-      [MHO_KIND_SETTLER] = "settle",  [MHO_KIND_RULE] = "rule",        [MHO_KIND_OPTIMIZER] = "update",
-      [MHO_KIND_SCHEME] = "update",   [MHO_KIND_DEVICE] = "device",    [MHO_KIND_ARRAY] = "array",
+      [MHO_KIND_DATASET] = "dataset", [MHO_KIND_TOPOLOGY] = "network",
+      [MHO_KIND_NEURON] = "network",  [MHO_KIND_SETTLER] = "settle",
+      [MHO_KIND_RULE] = "rule",       [MHO_KIND_OPTIMIZER] = "update",
+      [MHO_KIND_SCHEME] = "update",   [MHO_KIND_DEVICE] = "device",
+      [MHO_KIND_ARRAY] = "array",
   };
   return sections[kind];
 }

@@ -29,8 +29,8 @@ static mho_err open_config(session *s, const common_options *o, subject *x, mho_
   return err;
 }
 
-static mho_err open_run(session *s, const common_options *o, mho_store_mode mode, bool cells, subject *x,
-                        mho_errinfo *ei) {
+static mho_err open_run(session *s, const common_options *o, mho_store_mode mode, bool cells,
+                        subject *x, mho_errinfo *ei) {
   mho_checkpoint_row c = {0};
   mho_err err = mho_store_open(o->db ? o->db : DEFAULT_DB, mode, &x->store, ei);
   if (!err)
@@ -71,8 +71,9 @@ static void note_left_out(const mho_experiment *e, const mho_crossbar *x) {
 
 /* A device as a circuit answers as the mean device does; what real ones have beside that is not in it. */
 static void note_mean_device(const mho_device_config *d) {
-  static const char *const names[] = {"levels",    "write_noise", "endurance", "leak",     "stuck_on",
-                                      "stuck_off", "open",        "up_down",   "variation"};
+  static const char *const names[] = {"levels", "write_noise", "endurance",
+                                      "leak",   "stuck_on",    "stuck_off",
+                                      "open",   "up_down",     "variation"};
   const bool has[] = {d->levels > 0,
                       d->write_noise > 0,
                       d->endurance > 0,
@@ -81,7 +82,8 @@ static void note_mean_device(const mho_device_config *d) {
                       d->stuck_off > 0,
                       d->open > 0,
                       d->up_down != 0,
-                      d->spread_step > 0 || d->spread_low > 0 || d->spread_high > 0 || *d->spread_of};
+                      d->spread_step > 0 || d->spread_low > 0 || d->spread_high > 0 ||
+                          *d->spread_of};
   char keys[256] = "";
   for (int i = 0; i < MHO_COUNT(names); i++)
     if (has[i])
@@ -110,13 +112,14 @@ static mho_err read_plainly(session *s, subject *x, mho_crossbar *xb, mho_errinf
   return err;
 }
 
-mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, bool cells, double after,
-                     subject *out, mho_errinfo *ei) {
+mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, bool cells,
+                     double after, subject *out, mho_errinfo *ei) {
   *out = (subject){0};
   if (!cells && after > 0)
     return mho_fail(ei, MHO_EINVAL,
                     "--after: a device under pulses has not been programmed before: leave it out");
-  mho_err err = is_config(o->run) ? open_config(s, o, out, ei) : open_run(s, o, mode, cells, out, ei);
+  mho_err err =
+      is_config(o->run) ? open_config(s, o, out, ei) : open_run(s, o, mode, cells, out, ei);
   if (!err && after > 0) {
     note_no_drift(out->e);
     err = mho_trainer_age(out->t, after, ei);
@@ -171,8 +174,9 @@ mho_err subject_wires(const subject *x, const mho_connection *k, mho_netlist_cro
 
 double subject_nudge(const subject *x) {
   const mho_param *p = mho_params_find(x->e->rule.entry->params, "nudge");
-  return p && p->kind == MHO_PARAM_REAL ? *(const double *)(const void *)(x->e->rule.params + p->offset)
-                                        : 0.1;
+  return p && p->kind == MHO_PARAM_REAL
+             ? *(const double *)(const void *)(x->e->rule.params + p->offset)
+             : 0.1;
 }
 
 mho_err subject_error_held(const subject *x, mho_errinfo *ei) {
@@ -182,9 +186,10 @@ mho_err subject_error_held(const subject *x, mho_errinfo *ei) {
     mho_param_format(p, x->e->rule.params, true, word, sizeof word);
   if (strcmp(word, "live"))
     return MHO_OK;
-  return mho_fail(ei, MHO_EUNSUPPORTED,
-                  "rule.error: live is not in the circuit of a whole network, whose error is held: --set "
-                  "rule.error=held, or see the states with it by mho settle");
+  return mho_fail(
+      ei, MHO_EUNSUPPORTED,
+      "rule.error: live is not in the circuit of a whole network, whose error is held: --set "
+      "rule.error=held, or see the states with it by mho settle");
 }
 
 mho_err subject_samples(const subject *x, int first, int n, mho_real *images, uint8_t *label,

@@ -19,8 +19,8 @@ typedef struct subject {
  *  programmed (s). Its crossbars read without noise, converters and amplifiers afterwards, as circuits of them do, but with
  *  the devices' I-V law where the run's reads show it (mho_crossbar_law). What that leaves out is said on stderr.
  *  @param cells  false: the state of its cells is not asked for, so that any key may be another. */
-mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, bool cells, double after,
-                     subject *out, mho_errinfo *ei);
+mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, bool cells,
+                     double after, subject *out, mho_errinfo *ei);
 void subject_close(subject *x);
 
 /** A connection by its name, or the one into the read-out without one. */

@@ -36,7 +36,8 @@ static mho_err make_room(images *x, const mho_data_reader *r, mho_errinfo *ei) {
   if (x->n < x->capacity)
     return MHO_OK;
   if (x->n >= IMAGES_MAX)
-    return mho_fail(ei, MHO_EDATA, "%s and the files before it hold more than %d images, which cannot be; %s",
+    return mho_fail(ei, MHO_EDATA,
+                    "%s and the files before it hold more than %d images, which cannot be; %s",
                     r->name, IMAGES_MAX, r->cure);
   images larger = {.n = x->n, .capacity = x->capacity ? 2 * x->capacity : FIRST};
   larger.memory = mho_alloc((size_t)larger.capacity, RECORD);
@@ -57,8 +58,8 @@ static mho_err wrong_label(const mho_data_reader *r, int label, int image, mho_e
     hint = " (it looks like a web page)";
   else if (!image && label == PICKLE)
     hint = " (it looks like the Python version of the dataset; this is for the binary one)";
-  return mho_fail(ei, MHO_EDATA, "%s has the label %d at image %d, with classes 0 to %d%s; %s", r->name,
-                  label, image, CLASSES - 1, hint, r->cure);
+  return mho_fail(ei, MHO_EDATA, "%s has the label %d at image %d, with classes 0 to %d%s; %s",
+                  r->name, label, image, CLASSES - 1, hint, r->cure);
 }
 
 /* Add the images of a file to those that are there. */
@@ -74,8 +75,9 @@ static mho_err read_images(mho_data_reader *r, images *x, mho_errinfo *ei) {
     if (!got && x->n > first)
       return MHO_OK;
     if (got < RECORD)
-      return mho_fail(ei, MHO_EDATA, "%s is cut short: it ends %zu bytes into image %d, which are %d; %s",
-                      r->name, got, x->n - first, RECORD, r->cure);
+      return mho_fail(ei, MHO_EDATA,
+                      "%s is cut short: it ends %zu bytes into image %d, which are %d; %s", r->name,
+                      got, x->n - first, RECORD, r->cure);
     err = make_room(x, r, ei);
     if (err)
       return err;
@@ -88,8 +90,8 @@ static mho_err read_file(const mho_data_file *file, const char *folder, const ch
                          char sha256[MHO_DATA_HEX], mho_errinfo *ei) {
   char path[MHO_DATA_PATH];
   if (!mho_data_find(folder, file->name, path, sizeof path))
-    return mho_fail(ei, MHO_ENOTFOUND, "%s is neither in %s nor, packed as %s.gz; %s", file->name, folder,
-                    file->name, cure);
+    return mho_fail(ei, MHO_ENOTFOUND, "%s is neither in %s nor, packed as %s.gz; %s", file->name,
+                    folder, file->name, cure);
   mho_data_reader r;
   mho_err err = mho_data_open(&r, path, path, cure, ei);
   if (err)
@@ -100,7 +102,8 @@ static mho_err read_file(const mho_data_file *file, const char *folder, const ch
 }
 
 /* The last of the kind's files is for the test, all before it train. */
-static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out, mho_errinfo *ei) {
+static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
+                    mho_errinfo *ei) {
   char cure[128], sha256[MHO_DATA_HEX];
   images x = {0};
   int train = 0;
@@ -133,8 +136,11 @@ static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_datase
   return MHO_OK;
 }
 
-#define FILE_OF(file, digest)                                                                                \
-  { .name = file, .sha256 = digest, .url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz" }
+#define FILE_OF(file, digest)                                                                      \
+  {                                                                                                \
+    .name = file, .sha256 = digest,                                                                \
+    .url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"                               \
+  }
 static const mho_data_file files[] = {
     FILE_OF("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
     FILE_OF("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
@@ -145,10 +151,12 @@ static const mho_data_file files[] = {
 };
 
 MHO_API const mho_dataset_kind mho_dataset_cifar10 = {
-    .entry = {.abi = MHO_ABI,
-              .id = "cifar10",
-              .title = "CIFAR-10, photographs in colour, 50000 + 10000 images of 32 x 32",
-              .source = "Krizhevsky, Univ. of Toronto, 2009, https://www.cs.toronto.edu/~kriz/cifar.html"},
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "cifar10",
+         .title = "CIFAR-10, photographs in colour, 50000 + 10000 images of 32 x 32",
+         .source =
+             "Krizhevsky, Univ. of Toronto, 2009, https://www.cs.toronto.edu/~kriz/cifar.html"},
     .files = files,
     .n_files = MHO_COUNT(files),
     .load = load,

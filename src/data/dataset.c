@@ -13,13 +13,15 @@ static const mho_param table[] = {
                "folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name>"),
     MHO_P_INT(mho_dataset_config, train, "train", 0, 0, NO_LIMIT,
               "train on the first so many images; 0: all"),
-    MHO_P_INT(mho_dataset_config, test, "test", 0, 0, NO_LIMIT, "test on the first so many images; 0: all"),
+    MHO_P_INT(mho_dataset_config, test, "test", 0, 0, NO_LIMIT,
+              "test on the first so many images; 0: all"),
     MHO_P_INT(mho_dataset_config, validation, "validation", 0, 0, NO_LIMIT,
               "hold out so many images from the end of the training images"),
     MHO_P_CHOICE(mho_dataset_config, normalize, "normalize", "none|channels", MHO_NORMALIZE_NONE,
                  "channels: take away the mean of each colour, divide by its spread (cifar10)"),
-    MHO_P_INT(mho_dataset_config, crop, "crop", 0, 0, 1024,
-              "training images are shifted at random by up to so many pixels each way, new in every epoch"),
+    MHO_P_INT(
+        mho_dataset_config, crop, "crop", 0, 0, 1024,
+        "training images are shifted at random by up to so many pixels each way, new in every epoch"),
     MHO_P_BOOL(mho_dataset_config, flip, "flip", false,
                "training images are mirrored left to right at random, new in every epoch"),
 };
@@ -30,7 +32,8 @@ const mho_params mho_dataset_params = MHO_PARAMS(mho_dataset_config, table);
 enum { PLACES = 2 };
 
 /* The places to look at, in order. */
-static int list_places(const mho_dataset_kind *kind, const char *path, char place[PLACES][MHO_DATA_PATH]) {
+static int list_places(const mho_dataset_kind *kind, const char *path,
+                       char place[PLACES][MHO_DATA_PATH]) {
   int n = 0;
   if (path && *path) {
     snprintf(place[n++], MHO_DATA_PATH, "%s", path);
@@ -52,7 +55,8 @@ static const char *missing_file(const mho_dataset_kind *kind, const char *folder
   return NULL;
 }
 
-void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, char *folder, size_t capacity) {
+void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, char *folder,
+                        size_t capacity) {
   char place[PLACES][MHO_DATA_PATH];
   snprintf(folder, capacity, "%s", "");
   int n = kind->n_files ? list_places(kind, path, place) : 0;
@@ -80,7 +84,8 @@ static mho_err not_found(const mho_dataset_kind *kind, const char *path, mho_err
   if (!kind->files[0].url)
     snprintf(cure, sizeof cure, "set dataset.path to the folder of its files");
   else if (given)
-    snprintf(cure, sizeof cure, "correct dataset.path, or leave it out and run 'mho data fetch %s'", id);
+    snprintf(cure, sizeof cure, "correct dataset.path, or leave it out and run 'mho data fetch %s'",
+             id);
   else
     snprintf(cure, sizeof cure, "run 'mho data fetch %s', or set dataset.path", id);
   return mho_fail(ei, MHO_ENOTFOUND, "dataset %s was not found: %s (%s)", id, cure,
@@ -89,7 +94,8 @@ static mho_err not_found(const mho_dataset_kind *kind, const char *path, mho_err
 
 /* ---------------------------------------------------------------- loading */
 
-static mho_err limit(const char *id, const char *key, int64_t wanted, mho_images *part, mho_errinfo *ei) {
+static mho_err limit(const char *id, const char *key, int64_t wanted, mho_images *part,
+                     mho_errinfo *ei) {
   if (wanted < 0 || wanted > part->n)
     return mho_fail(ei, MHO_ECONFIG,
                     "dataset.%s: %lld images of %s are asked for, there are %d (0 takes all)", key,
@@ -99,7 +105,8 @@ static mho_err limit(const char *id, const char *key, int64_t wanted, mho_images
   return MHO_OK;
 }
 
-static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset *d, mho_errinfo *ei) {
+static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset *d,
+                   mho_errinfo *ei) {
   mho_err err = limit(id, "train", config->train, &d->train, ei);
   if (!err)
     err = limit(id, "test", config->test, &d->test, ei);
@@ -117,16 +124,18 @@ static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset
   return MHO_OK;
 }
 
-static mho_err normalize(const char *id, const mho_dataset_config *config, mho_dataset *d, mho_errinfo *ei) {
+static mho_err normalize(const char *id, const mho_dataset_config *config, mho_dataset *d,
+                         mho_errinfo *ei) {
   d->normalized = config->normalize == MHO_NORMALIZE_CHANNELS;
   if (d->normalized && !(d->spread[0] > 0))
-    return mho_fail(ei, MHO_ECONFIG,
-                    "dataset.normalize: channels is not for %s, whose mean and spread are not published", id);
+    return mho_fail(
+        ei, MHO_ECONFIG,
+        "dataset.normalize: channels is not for %s, whose mean and spread are not published", id);
   return MHO_OK;
 }
 
-mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config, mho_dataset *out,
-                         mho_errinfo *ei) {
+mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config,
+                         mho_dataset *out, mho_errinfo *ei) {
   char folder[MHO_DATA_PATH];
   *out = (mho_dataset){0};
   mho_dataset_locate(kind, config->path, folder, sizeof folder);
@@ -151,24 +160,27 @@ void mho_dataset_free(mho_dataset *d) {
 
 /* ---------------------------------------------------------------- batches */
 
-static void convert(size_t n, const uint8_t *restrict pixel, mho_real scale, mho_real *restrict out) {
+static void convert(size_t n, const uint8_t *restrict pixel, mho_real scale,
+                    mho_real *restrict out) {
 #pragma omp simd
   for (size_t i = 0; i < n; i++)
     out[i] = (mho_real)pixel[i] * scale;
 }
 
-static void convert_channels(const mho_dataset *d, const uint8_t *restrict pixel, mho_real *restrict out) {
+static void convert_channels(const mho_dataset *d, const uint8_t *restrict pixel,
+                             mho_real *restrict out) {
   size_t plane = (size_t)(d->features / d->channels);
   for (int c = 0; c < d->channels; c++, pixel += plane, out += plane) {
-    mho_real gain = (mho_real)(d->scale / d->spread[c]), shift = (mho_real)(-d->mean[c] / d->spread[c]);
+    mho_real gain = (mho_real)(d->scale / d->spread[c]),
+             shift = (mho_real)(-d->mean[c] / d->spread[c]);
 #pragma omp simd
     for (size_t i = 0; i < plane; i++)
       out[i] = (mho_real)pixel[i] * gain + shift;
   }
 }
 
-void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first, int n,
-                      mho_real *out, uint8_t *label_out) {
+void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first,
+                      int n, mho_real *out, uint8_t *label_out) {
   size_t features = (size_t)d->features;
   mho_real scale = (mho_real)d->scale;
   if (!index && !d->normalized) { /* neighbours: one run of pixels */

@@ -8,7 +8,14 @@
 
 #include "data/file.h"
 
-enum { SIDE = 8, PIXELS = SIDE * SIDE, TRAIN = 1437, TEST = 360, IMAGES = TRAIN + TEST, LEVELS = 16 };
+enum {
+  SIDE = 8,
+  PIXELS = SIDE * SIDE,
+  TRAIN = 1437,
+  TEST = 360,
+  IMAGES = TRAIN + TEST,
+  LEVELS = 16
+};
 
 static const char table[][1 + PIXELS + 1] = {
 #include "digits_table.inc"
@@ -19,7 +26,8 @@ static int value(char c) {
   return c <= '9' ? c - '0' : c - 'a' + 10;
 }
 
-static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out, mho_errinfo *ei) {
+static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
+                    mho_errinfo *ei) {
   uint8_t *pixel = mho_alloc(IMAGES, PIXELS + 1), *label = pixel + IMAGES * PIXELS;
   if (!pixel)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the digits");

@@ -7,11 +7,13 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
 
-static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out, mho_errinfo *ei) {
+static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
+                    mho_errinfo *ei) {
   return mho_idx_load(kind, folder, 10, out, ei);
 }
 
-#define REPOSITORY "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
+#define REPOSITORY                                                                                 \
+  "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
 static const mho_data_file files[] = {
     {.name = "train-images-idx3-ubyte",
      .sha256 = "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",

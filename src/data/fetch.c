@@ -24,8 +24,8 @@ static bool is_archive(const char *url) {
 }
 
 /* The published checksum says all there is to say; without one a single file must at least be what it claims. */
-static mho_err check(const mho_data_file *file, const char *path, const char *name, const char *cure,
-                     mho_errinfo *ei) {
+static mho_err check(const mho_data_file *file, const char *path, const char *name,
+                     const char *cure, mho_errinfo *ei) {
   if (!file->sha256 && !is_archive(file->url))
     return mho_idx_check(path, name, cure, ei);
   mho_data_reader r;
@@ -124,24 +124,25 @@ static mho_err explain(const struct transfer *t, CURLcode rc, long status, const
   case CURLE_OK:
     return MHO_OK;
   case CURLE_ABORTED_BY_CALLBACK:
-    return mho_fail(ei, MHO_EINTERRUPTED, "stopped while downloading %s; files that were whole are kept",
-                    t->what);
+    return mho_fail(ei, MHO_EINTERRUPTED,
+                    "stopped while downloading %s; files that were whole are kept", t->what);
   case CURLE_WRITE_ERROR:
     return mho_fail(ei, MHO_EIO, "cannot write %s: %s", t->path, strerror(t->write_error));
   case CURLE_HTTP_RETURNED_ERROR:
     return mho_fail(ei, MHO_EIO,
-                    "the server answers %ld for %s: try again later, or put the file by hand at %s", status,
-                    t->url, t->path);
+                    "the server answers %ld for %s: try again later, or put the file by hand at %s",
+                    status, t->url, t->path);
   case CURLE_COULDNT_RESOLVE_PROXY:
   case CURLE_COULDNT_RESOLVE_HOST:
   case CURLE_COULDNT_CONNECT:
   case CURLE_OPERATION_TIMEDOUT:
     return mho_fail(
         ei, MHO_EIO,
-        "no connection for %s (%s): check the network and https_proxy, or put the file by hand at %s", t->url,
-        detail, t->path);
+        "no connection for %s (%s): check the network and https_proxy, or put the file by hand at %s",
+        t->url, detail, t->path);
   case CURLE_UNSUPPORTED_PROTOCOL:
-    return mho_fail(ei, MHO_EIO, "%s leads to an address that is not https, which is not followed", t->url);
+    return mho_fail(ei, MHO_EIO, "%s leads to an address that is not https, which is not followed",
+                    t->url);
   default:
     return mho_fail(ei, MHO_EIO, "downloading %s failed: %s", t->url, detail);
   }
@@ -160,7 +161,8 @@ static void set_options(CURL *curl, struct transfer *t, char *detail) {
   curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS);
   curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "mho/" MHO_VERSION);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* the library must not touch the caller's SIGALRM */
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL,
+                   1L); /* the library must not touch the caller's SIGALRM */
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
@@ -211,12 +213,13 @@ static mho_err make_folder(const char *folder, mho_errinfo *ei) {
 }
 
 /* Download the address of file i into folder/name; an archive's members are checked when they are unpacked. */
-static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
-                        const char *name, mho_errinfo *ei) {
+static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, int i,
+                        const char *folder, const char *name, mho_errinfo *ei) {
   const mho_data_file *file = &kind->files[i];
   char note[64];
   if (strncmp(file->url, "https://", 8))
-    return mho_fail(ei, MHO_EINVAL, "dataset %s: the address %s is not https", kind->entry.id, file->url);
+    return mho_fail(ei, MHO_EINVAL, "dataset %s: the address %s is not https", kind->entry.id,
+                    file->url);
   part p;
   mho_err err = make_folder(folder, ei);
   if (!err)
@@ -233,16 +236,16 @@ static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, in
                     "nothing of it was kept, try again later", ei);
 }
 #else
-static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
-                        const char *name, mho_errinfo *ei) {
+static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, int i,
+                        const char *folder, const char *name, mho_errinfo *ei) {
   return mho_fail(ei, MHO_EUNSUPPORTED,
                   "this mho was built without libcurl: put %s by hand into %s, or build it again",
                   kind->files[i].url, folder);
 }
 #endif
 
-static mho_err fetch_file(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
-                          mho_errinfo *ei) {
+static mho_err fetch_file(const mho_context *ctx, const mho_dataset_kind *kind, int i,
+                          const char *folder, mho_errinfo *ei) {
   char name[256];
   snprintf(name, sizeof name, "%s.gz", kind->files[i].name);
   mho_err err = download(ctx, kind, i, folder, name, ei);
@@ -259,8 +262,8 @@ static mho_err write_member(const mho_context *ctx, mho_data_reader *r, mho_tar 
   size_t got;
   while (t->left) {
     if (mho_stopped(ctx))
-      return mho_fail(ei, MHO_EINTERRUPTED, "stopped while unpacking %s; files that were whole are kept",
-                      t->name);
+      return mho_fail(ei, MHO_EINTERRUPTED,
+                      "stopped while unpacking %s; files that were whole are kept", t->name);
     mho_err err = mho_tar_read(r, t, buffer, sizeof buffer, &got, ei);
     if (err)
       return err;
@@ -311,8 +314,8 @@ static mho_err unpack(const mho_context *ctx, const mho_dataset_kind *kind, cons
 }
 
 /* All missing files that come in the same archive as file i, which is one of them. */
-static mho_err fetch_archive(const mho_context *ctx, const mho_dataset_kind *kind, int i, const char *folder,
-                             bool *missing, mho_errinfo *ei) {
+static mho_err fetch_archive(const mho_context *ctx, const mho_dataset_kind *kind, int i,
+                             const char *folder, bool *missing, mho_errinfo *ei) {
   const char *url = kind->files[i].url, *slash = strrchr(url, '/'), *name = slash ? slash + 1 : url;
   char path[MHO_DATA_PATH];
   int n = snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -323,8 +326,9 @@ static mho_err fetch_archive(const mho_context *ctx, const mho_dataset_kind *kin
   if (err)
     return err;
   const char *origin = here ? path : url,
-             *cure = here ? "remove the archive to have it downloaded, or put a good copy in its place"
-                          : "try again later";
+             *cure =
+                 here ? "remove the archive to have it downloaded, or put a good copy in its place"
+                      : "try again later";
   mho_data_reader r;
   err = mho_data_open(&r, path, origin, cure, ei);
   if (!err) {
@@ -353,15 +357,16 @@ static bool is_right(const mho_context *ctx, const mho_data_file *file, const ch
   return true;
 }
 
-static mho_err fetch_missing(const mho_context *ctx, const mho_dataset_kind *kind, const char *folder,
-                             bool *missing, mho_errinfo *ei) {
+static mho_err fetch_missing(const mho_context *ctx, const mho_dataset_kind *kind,
+                             const char *folder, bool *missing, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   for (int i = 0; !err && i < kind->n_files; i++) {
     const mho_data_file *file = &kind->files[i];
     if (!missing[i])
       continue;
     if (mho_stopped(ctx))
-      return mho_fail(ei, MHO_EINTERRUPTED, "stopped before %s; files that were whole are kept", file->name);
+      return mho_fail(ei, MHO_EINTERRUPTED, "stopped before %s; files that were whole are kept",
+                      file->name);
     err = is_archive(file->url) ? fetch_archive(ctx, kind, i, folder, missing, ei)
                                 : fetch_file(ctx, kind, i, folder, ei);
   }
@@ -377,9 +382,10 @@ mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, 
   }
   for (int i = 0; i < kind->n_files; i++)
     if (!kind->files[i].url)
-      return mho_fail(ei, MHO_ENOTFOUND,
-                      "dataset %s has no address to fetch from: set dataset.path to the folder of its files",
-                      kind->entry.id);
+      return mho_fail(
+          ei, MHO_ENOTFOUND,
+          "dataset %s has no address to fetch from: set dataset.path to the folder of its files",
+          kind->entry.id);
   if (!folder || !*folder) {
     if (!mho_data_home(kind->entry.id, home, sizeof home))
       return mho_fail(ei, MHO_ENOTFOUND, "HOME is not set: say which folder %s shall be put into",

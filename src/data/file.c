@@ -34,8 +34,9 @@ bool mho_data_find(const char *folder, const char *name, char *path, size_t capa
 
 void mho_data_cure(const mho_dataset_kind *kind, char *buf, size_t capacity) {
   bool fetchable = kind->n_files && kind->files[0].url;
-  snprintf(buf, capacity, "put a good copy in its place%s%s%s", fetchable ? " ('mho data fetch " : "",
-           fetchable ? kind->entry.id : "", fetchable ? "' downloads one)" : "");
+  snprintf(buf, capacity, "put a good copy in its place%s%s%s",
+           fetchable ? " ('mho data fetch " : "", fetchable ? kind->entry.id : "",
+           fetchable ? "' downloads one)" : "");
 }
 
 mho_err mho_data_open(mho_data_reader *r, const char *path, const char *name, const char *cure,
@@ -59,8 +60,10 @@ static mho_err read_failed(const mho_data_reader *r, mho_errinfo *ei) {
   if (code == Z_MEM_ERROR)
     return mho_fail(ei, MHO_ENOMEM, "no memory to unpack %s", r->name);
   if (code == Z_BUF_ERROR)
-    return mho_fail(ei, MHO_EDATA, "%s is cut short: its gzip stream breaks off; %s", r->name, r->cure);
-  return mho_fail(ei, MHO_EDATA, "%s is damaged and cannot be unpacked (%s); %s", r->name, text, r->cure);
+    return mho_fail(ei, MHO_EDATA, "%s is cut short: its gzip stream breaks off; %s", r->name,
+                    r->cure);
+  return mho_fail(ei, MHO_EDATA, "%s is damaged and cannot be unpacked (%s); %s", r->name, text,
+                  r->cure);
 }
 
 mho_err mho_data_read(mho_data_reader *r, void *out, size_t n, size_t *got, mho_errinfo *ei) {
@@ -73,7 +76,8 @@ mho_err mho_data_read(mho_data_reader *r, void *out, size_t n, size_t *got, mho_
       return read_failed(r, ei);
     SHA256Update(&r->sha, to + *got, (size_t)have);
     *got += (size_t)have;
-    if ((size_t)have < want) { /* the end: of the data, or of a file that stops within its gzip stream */
+    if ((size_t)have <
+        want) { /* the end: of the data, or of a file that stops within its gzip stream */
       int code = Z_OK;
       gzerror(r->gz, &code);
       return code == Z_OK ? MHO_OK : read_failed(r, ei);
@@ -90,11 +94,12 @@ void mho_data_close(mho_data_reader *r, char sha256[MHO_DATA_HEX]) {
     SHA256End(&r->sha, sha256);
 }
 
-mho_err mho_data_compare(const mho_data_file *file, const char *sha256, const char *name, const char *cure,
-                         mho_errinfo *ei) {
+mho_err mho_data_compare(const mho_data_file *file, const char *sha256, const char *name,
+                         const char *cure, mho_errinfo *ei) {
   if (!file->sha256 || !strcasecmp(file->sha256, sha256))
     return MHO_OK;
-  return mho_fail(ei, MHO_EDATA,
-                  "%s is not the published file: its SHA-256, unpacked, is %.16s..., not %.16s...; %s", name,
-                  sha256, file->sha256, cure);
+  return mho_fail(
+      ei, MHO_EDATA,
+      "%s is not the published file: its SHA-256, unpacked, is %.16s..., not %.16s...; %s", name,
+      sha256, file->sha256, cure);
 }

@@ -39,7 +39,7 @@ mho_err mho_data_read(mho_data_reader *r, void *out, size_t n, size_t *got, mho_
 void mho_data_close(mho_data_reader *r, char sha256[MHO_DATA_HEX]);
 
 /** MHO_EDATA unless sha256 is the one published for the file (or none is). */
-mho_err mho_data_compare(const mho_data_file *file, const char *sha256, const char *name, const char *cure,
-                         mho_errinfo *ei);
+mho_err mho_data_compare(const mho_data_file *file, const char *sha256, const char *name,
+                         const char *cure, mho_errinfo *ei);
 
 #endif

@@ -36,14 +36,16 @@ static const char *content(uint32_t magic) {
   return magic == IMAGES ? "images" : "labels";
 }
 
-static mho_err wrong_magic(const mho_data_reader *r, uint32_t magic, uint32_t have, mho_errinfo *ei) {
+static mho_err wrong_magic(const mho_data_reader *r, uint32_t magic, uint32_t have,
+                           mho_errinfo *ei) {
   const char *hint = "";
   if (have == IMAGES || have == LABELS)
     hint = have == IMAGES ? " (it holds images: are two files swapped?)"
                           : " (it holds labels: are two files swapped?)";
   else if (have >> 24 == '<')
     hint = " (it looks like a web page)";
-  return mho_fail(ei, MHO_EDATA, "%s is not an IDX file of %s: it begins with 0x%08x instead of 0x%08x%s; %s",
+  return mho_fail(ei, MHO_EDATA,
+                  "%s is not an IDX file of %s: it begins with 0x%08x instead of 0x%08x%s; %s",
                   r->name, content(magic), have, magic, hint, r->cure);
 }
 
@@ -66,14 +68,16 @@ static mho_err read_header(mho_data_reader *r, uint32_t magic, idx *out, mho_err
       return err;
   }
   if (got + more < want)
-    return mho_fail(ei, MHO_EDATA, "%s is cut short: it ends within its header, after %zu bytes; %s", r->name,
+    return mho_fail(ei, MHO_EDATA,
+                    "%s is cut short: it ends within its header, after %zu bytes; %s", r->name,
                     got + more, r->cure);
   uint32_t n = big_endian(b + 4);
-  uint32_t height = magic == IMAGES ? big_endian(b + 8) : 1, width = magic == IMAGES ? big_endian(b + 12) : 1;
+  uint32_t height = magic == IMAGES ? big_endian(b + 8) : 1,
+           width = magic == IMAGES ? big_endian(b + 12) : 1;
   if (!n || n > INT_MAX || !height || !width || (uint64_t)height * width > PIXELS_MAX ||
       (uint64_t)n * height * width > PTRDIFF_MAX)
-    return mho_fail(ei, MHO_EDATA, "%s announces %u %s of %u x %u bytes, which cannot be; %s", r->name, n,
-                    content(magic), height, width, r->cure);
+    return mho_fail(ei, MHO_EDATA, "%s announces %u %s of %u x %u bytes, which cannot be; %s",
+                    r->name, n, content(magic), height, width, r->cure);
   out->n = (int)n;
   out->height = (int)height;
   out->width = (int)width;
@@ -96,8 +100,9 @@ static mho_err read_body(mho_data_reader *r, size_t total, uint8_t **data, mho_e
     if (err)
       return err;
     if (have + got < capacity)
-      return mho_fail(ei, MHO_EDATA, "%s is cut short: it announces %zu bytes of data and holds %zu; %s",
-                      r->name, total, have + got, r->cure);
+      return mho_fail(ei, MHO_EDATA,
+                      "%s is cut short: it announces %zu bytes of data and holds %zu; %s", r->name,
+                      total, have + got, r->cure);
   }
   return MHO_OK;
 }
@@ -109,13 +114,14 @@ static mho_err read_end(mho_data_reader *r, mho_errinfo *ei) {
   mho_err err = mho_data_read(r, &b, 1, &got, ei);
   if (err)
     return err;
-  return got ? mho_fail(ei, MHO_EDATA, "%s goes on after the data its header announces; %s", r->name, r->cure)
+  return got ? mho_fail(ei, MHO_EDATA, "%s goes on after the data its header announces; %s",
+                        r->name, r->cure)
              : MHO_OK;
 }
 
 /* Fills all of out but its path; out->data is to be freed whatever is returned. */
-static mho_err read_file(const char *path, const char *name, uint32_t magic, const char *cure, idx *out,
-                         mho_errinfo *ei) {
+static mho_err read_file(const char *path, const char *name, uint32_t magic, const char *cure,
+                         idx *out, mho_errinfo *ei) {
   mho_data_reader r;
   mho_err err = mho_data_open(&r, path, name, cure, ei);
   if (err)
@@ -140,16 +146,16 @@ mho_err mho_idx_check(const char *path, const char *name, const char *cure, mho_
 
 enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS, FILES };
 
-static mho_err read_files(const mho_dataset_kind *kind, const char *folder, const char *cure, idx part[FILES],
-                          mho_errinfo *ei) {
+static mho_err read_files(const mho_dataset_kind *kind, const char *folder, const char *cure,
+                          idx part[FILES], mho_errinfo *ei) {
   for (int i = 0; i < FILES; i++) {
     const mho_data_file *file = &kind->files[i];
     idx *x = &part[i];
     if (!mho_data_find(folder, file->name, x->path, sizeof x->path))
-      return mho_fail(ei, MHO_ENOTFOUND, "%s is neither in %s nor, packed as %s.gz; %s", file->name, folder,
-                      file->name, cure);
-    mho_err err =
-        read_file(x->path, x->path, i == TRAIN_IMAGES || i == TEST_IMAGES ? IMAGES : LABELS, cure, x, ei);
+      return mho_fail(ei, MHO_ENOTFOUND, "%s is neither in %s nor, packed as %s.gz; %s", file->name,
+                      folder, file->name, cure);
+    mho_err err = read_file(x->path, x->path,
+                            i == TRAIN_IMAGES || i == TEST_IMAGES ? IMAGES : LABELS, cure, x, ei);
     if (!err)
       err = mho_data_compare(file, x->sha256, x->path, cure, ei);
     if (err)
@@ -161,20 +167,21 @@ static mho_err read_files(const mho_dataset_kind *kind, const char *folder, cons
 static mho_err check_labels(const idx *x, int classes, const char *cure, mho_errinfo *ei) {
   for (int i = 0; i < x->n; i++)
     if (x->data[i] >= classes)
-      return mho_fail(ei, MHO_EDATA, "%s has the label %d at image %d, with classes 0 to %d; %s", x->path,
-                      x->data[i], i, classes - 1, cure);
+      return mho_fail(ei, MHO_EDATA, "%s has the label %d at image %d, with classes 0 to %d; %s",
+                      x->path, x->data[i], i, classes - 1, cure);
   return MHO_OK;
 }
 
-static mho_err check_agreement(const idx part[FILES], int classes, const char *cure, mho_errinfo *ei) {
+static mho_err check_agreement(const idx part[FILES], int classes, const char *cure,
+                               mho_errinfo *ei) {
   for (int i = 0; i < FILES; i += 2)
     if (part[i].n != part[i + 1].n)
       return mho_fail(ei, MHO_EDATA, "%s holds %d images, but %s holds %d labels; %s", part[i].path,
                       part[i].n, part[i + 1].path, part[i + 1].n, cure);
   const idx *a = &part[TRAIN_IMAGES], *b = &part[TEST_IMAGES];
   if (a->height != b->height || a->width != b->width)
-    return mho_fail(ei, MHO_EDATA, "%s holds images of %d x %d pixels, but %s of %d x %d; %s", a->path,
-                    a->height, a->width, b->path, b->height, b->width, cure);
+    return mho_fail(ei, MHO_EDATA, "%s holds images of %d x %d pixels, but %s of %d x %d; %s",
+                    a->path, a->height, a->width, b->path, b->height, b->width, cure);
   mho_err err = check_labels(&part[TRAIN_LABELS], classes, cure, ei);
   return err ? err : check_labels(&part[TEST_LABELS], classes, cure, ei);
 }
@@ -207,8 +214,8 @@ static mho_err join(const idx part[FILES], mho_dataset *out, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err mho_idx_load(const mho_dataset_kind *kind, const char *folder, int classes, mho_dataset *out,
-                     mho_errinfo *ei) {
+mho_err mho_idx_load(const mho_dataset_kind *kind, const char *folder, int classes,
+                     mho_dataset *out, mho_errinfo *ei) {
   char cure[128];
   mho_data_cure(kind, cure, sizeof cure);
   idx *part = mho_alloc(FILES, sizeof *part);
@@ -240,7 +247,8 @@ mho_err mho_idx_load(const mho_dataset_kind *kind, const char *folder, int class
 
 /* ---------------------------------------------------------------- the dataset of any four files */
 
-static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out, mho_errinfo *ei) {
+static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
+                    mho_errinfo *ei) {
   return mho_idx_load(kind, folder, 0, out, ei);
 }
 

@@ -56,7 +56,8 @@ static mho_err skip(mho_data_reader *r, uint64_t n, mho_errinfo *ei) {
     if (err)
       return err;
     if (got < want)
-      return mho_fail(ei, MHO_EDATA, "%s is cut short: it ends within a file it holds; %s", r->name, r->cure);
+      return mho_fail(ei, MHO_EDATA, "%s is cut short: it ends within a file it holds; %s", r->name,
+                      r->cure);
     n -= want;
   }
   return MHO_OK;
@@ -84,12 +85,14 @@ mho_err mho_tar_next(mho_data_reader *r, mho_tar *t, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err mho_tar_read(mho_data_reader *r, mho_tar *t, void *out, size_t n, size_t *got, mho_errinfo *ei) {
+mho_err mho_tar_read(mho_data_reader *r, mho_tar *t, void *out, size_t n, size_t *got,
+                     mho_errinfo *ei) {
   if (n > t->left)
     n = (size_t)t->left;
   mho_err err = mho_data_read(r, out, n, got, ei);
   if (!err && *got < n)
-    err = mho_fail(ei, MHO_EDATA, "%s is cut short: it ends within %s; %s", r->name, t->name, r->cure);
+    err = mho_fail(ei, MHO_EDATA, "%s is cut short: it ends within %s; %s", r->name, t->name,
+                   r->cure);
   t->left -= *got;
   return err;
 }

@@ -16,6 +16,7 @@ typedef struct mho_tar {
  *  @return MHO_OK; MHO_EDATA when there is neither a sound header nor the end; as mho_data_read. */
 mho_err mho_tar_next(mho_data_reader *r, mho_tar *t, mho_errinfo *ei);
 /** Read up to n bytes of the member, fewer only at its end. @return MHO_OK; MHO_EDATA; as mho_data_read. */
-mho_err mho_tar_read(mho_data_reader *r, mho_tar *t, void *out, size_t n, size_t *got, mho_errinfo *ei);
+mho_err mho_tar_read(mho_data_reader *r, mho_tar *t, void *out, size_t n, size_t *got,
+                     mho_errinfo *ei);
 
 #endif

@@ -45,7 +45,8 @@ static float beyond(const mho_device_config *d, double spread, float xi) {
   return d->law == LAW_LOGNORMAL ? (float)expm1(spread * (double)xi) : (float)spread * xi;
 }
 
-static void bounds(const mho_device_config *d, mho_rng chip, uint64_t cell0, int n, float *low, float *high) {
+static void bounds(const mho_device_config *d, mho_rng chip, uint64_t cell0, int n, float *low,
+                   float *high) {
   float zero = zero_siemens(d->g_min, d->g_max);
   float a[MHO_DEVICE_BLOCK], b[MHO_DEVICE_BLOCK];
   deviates(d, chip, DRAW_LOW, cell0, n, a);
@@ -58,9 +59,10 @@ static void bounds(const mho_device_config *d, mho_rng chip, uint64_t cell0, int
 }
 
 /* Columns of n cells each of which has parameters of its own: one cell after another. */
-static mho_err varied_columns(const mho_device_model *model, const void *params, const mho_device_config *d,
-                              const mho_spread *spread, mho_rng chip, uint64_t cell0,
-                              const mho_device_draw *draw, float *const *col, mho_errinfo *ei) {
+static mho_err varied_columns(const mho_device_model *model, const void *params,
+                              const mho_device_config *d, const mho_spread *spread, mho_rng chip,
+                              uint64_t cell0, const mho_device_draw *draw, float *const *col,
+                              mho_errinfo *ei) {
   int n = draw->n;
   float xi[MHO_SPREAD_MAX][MHO_DEVICE_BLOCK];
   char *own = mho_alloc(1, model->entry.params.size);
@@ -79,8 +81,8 @@ static mho_err varied_columns(const mho_device_model *model, const void *params,
     for (int k = 0; k < model->n_columns; k++)
       at[k] = col[k] + i;
     model->columns(own,
-                   &(mho_device_draw){1, d->g_min, d->g_max, draw->up + i, draw->down + i, draw->low + i,
-                                      draw->high + i},
+                   &(mho_device_draw){1, d->g_min, d->g_max, draw->up + i, draw->down + i,
+                                      draw->low + i, draw->high + i},
                    at);
   }
   mho_free(own);
@@ -131,8 +133,8 @@ static bool allocate(mho_cells *c, size_t width, bool fine) {
   return true;
 }
 
-static mho_err fill_columns(mho_cells *c, const void *params, const mho_spread *spread, size_t width,
-                            mho_errinfo *ei) {
+static mho_err fill_columns(mho_cells *c, const void *params, const mho_spread *spread,
+                            size_t width, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   for (size_t i0 = 0; i0 < width && !err; i0 += MHO_DEVICE_BLOCK) {
     int m = width - i0 < MHO_DEVICE_BLOCK ? (int)(width - i0) : MHO_DEVICE_BLOCK;
@@ -178,8 +180,8 @@ static void shrink_all(mho_cells *c, size_t width) {
   shrink(&c->high, width);
 }
 
-mho_err mho_cells_new(const mho_device_model *model, const void *params, const mho_device_config *d, size_t n,
-                      mho_rng chip, mho_rng noise, mho_cells **out, mho_errinfo *ei) {
+mho_err mho_cells_new(const mho_device_model *model, const void *params, const mho_device_config *d,
+                      size_t n, mho_rng chip, mho_rng noise, mho_cells **out, mho_errinfo *ei) {
   *out = NULL;
   mho_spread spread = {0};
   mho_err err = mho_device_check(model, params, d, ei);
@@ -198,8 +200,8 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
                    .chip = chip,
                    .config = *d};
   c->noisy = !model->noisy || model->noisy(params);
-  bool varied = d->spread_step > 0 || d->spread_asymmetry > 0 || d->spread_low > 0 || d->spread_high > 0 ||
-                spread.n > 0 || d->endurance > 0;
+  bool varied = d->spread_step > 0 || d->spread_asymmetry > 0 || d->spread_low > 0 ||
+                d->spread_high > 0 || spread.n > 0 || d->endurance > 0;
   size_t width = varied && n > MHO_DEVICE_BLOCK ? n : MHO_DEVICE_BLOCK;
   bool fine = d->levels < 2 && model->fine && model->fine(params, d);
   if (!allocate(c, width, fine))

@@ -34,7 +34,8 @@ static void show(mho_cells *c, size_t first, int n, const uint32_t *cells, const
     if (c->wear)
       wear_out(c, cell, (uint32_t)(count[i] > 0 ? count[i] : -count[i]));
     float g = c->state[cell] = mho_cells_level(c, bounds_at(c, cell), c->state[cell]);
-    c->g[cell] = noise > 0 ? fmaxf(g + noise * xi[i], zero) : g; /* not clipped to the bounds: noise on top */
+    c->g[cell] = noise > 0 ? fmaxf(g + noise * xi[i], zero)
+                           : g; /* not clipped to the bounds: noise on top */
   }
 }
 
@@ -45,7 +46,8 @@ void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uin
   show(c, first, n, NULL, count, xi);
 }
 
-static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count, uint64_t step) {
+static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
+                    uint64_t step) {
   float xi[MHO_DEVICE_BLOCK];
   if (c->config.write_noise > 0)
     mho_rng_normal_at(c->noise, step << ROUND_BITS | RANK_SHOW, (size_t)n, cell, xi);
@@ -69,13 +71,15 @@ static inline void in_place(const mho_cells *c, size_t first, int n, const float
   b->amplitude = NULL;
   b->low = c->low + k;
   b->high = c->high + k;
-  for (int j = 0; j < c->model->n_columns; j++) /* what is behind them stays as it is: nobody looks at it */
+  for (int j = 0; j < c->model->n_columns;
+       j++) /* what is behind them stays as it is: nobody looks at it */
     b->col[j] = c->col[j] + (c->column_varies[j] ? first : 0);
   b->shared = c->shared;
   b->out = out;
 }
 
-static inline float clipped(float v, float low, float high) { /* as fminf and fmaxf, but a vector operation */
+static inline float clipped(float v, float low,
+                            float high) { /* as fminf and fmaxf, but a vector operation */
   v = v > low ? v : low;
   return v < high ? v : high;
 }
@@ -91,7 +95,8 @@ static inline void hold(const mho_cells *c, int n, const float *low, const float
 
 /* Where a change takes a state that has a rest: rounded within the bounds, and what that leaves out. */
 static inline float move_finely(float g, float change, float low, float high, float *rest) {
-  float t = *rest + change, sum = g + t, v = clipped(sum, low, high), left = v == sum ? (g - sum) + t : 0;
+  float t = *rest + change, sum = g + t, v = clipped(sum, low, high),
+        left = v == sum ? (g - sum) + t : 0;
   if (v == high)
     left = fminf(left, 0);
   if (v == low)
@@ -101,8 +106,8 @@ static inline float move_finely(float g, float change, float low, float high, fl
 }
 
 /* How strongly the pulses of n cells arrive: of neighbours from `first` on, or of those named. NULL: wholly. */
-static const float *strength(const mho_cells *c, size_t first, int n, const uint32_t *cell, const float *dir,
-                             float *out) {
+static const float *strength(const mho_cells *c, size_t first, int n, const uint32_t *cell,
+                             const float *dir, float *out) {
   if (!c->amplitude[0])
     return NULL;
   for (int i = 0; i < n; i++)
@@ -123,9 +128,10 @@ static void answer(const mho_cells *c, mho_device_block *b, const float *amplitu
 
 /* The pulse of this rank on neighbouring cells, of which many have one (left above rank; NULL: all): all are
  * answered, those without keep what they have. */
-static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, int rank, const float *dir,
-                        uint64_t step) {
-  float xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK], amplitude[MHO_DEVICE_BLOCK], *g = c->state + first;
+static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, int rank,
+                        const float *dir, uint64_t step) {
+  float xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK], amplitude[MHO_DEVICE_BLOCK],
+      *g = c->state + first;
   mho_device_block b;
   in_place(c, first, n, dir, out, &b);
   hold(c, n, b.low, b.high, g);
@@ -193,12 +199,14 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
       gather(c->rest, true, x->n, x->cell, x->rest);
     hold(c, x->n, b.low, b.high, x->g);
     if (c->noisy)
-      mho_rng_normal_at(c->noise, step << ROUND_BITS | (uint64_t)rank, (size_t)x->n, x->cell, x->xi);
+      mho_rng_normal_at(c->noise, step << ROUND_BITS | (uint64_t)rank, (size_t)x->n, x->cell,
+                        x->xi);
     answer(c, &b, strength(c, 0, x->n, x->cell, x->dir, amplitude));
     int n = 0;
     for (int i = 0; i < x->n; i++)
-      x->out[i] = c->rest ? move_finely(x->g[i], x->out[i], b.low[i], b.high[i], &c->rest[x->cell[i]])
-                          : clipped(x->g[i] + x->out[i], b.low[i], b.high[i]);
+      x->out[i] = c->rest
+                      ? move_finely(x->g[i], x->out[i], b.low[i], b.high[i], &c->rest[x->cell[i]])
+                      : clipped(x->g[i] + x->out[i], b.low[i], b.high[i]);
     hold(c, x->n, b.low, b.high, x->out);
     for (int i = 0; i < x->n; i++) {
       c->state[x->cell[i]] = x->out[i];
@@ -217,7 +225,8 @@ typedef struct tally {
 } tally;
 
 static tally take_count(int n, const int16_t *count, mho_pulse_counts *counts) {
-  int16_t pulsed = 0, most = 0, narrow_sum = 0, narrow_all = 0; /* 16 to a vector: one pass for all four */
+  int16_t pulsed = 0, most = 0, narrow_sum = 0,
+          narrow_all = 0; /* 16 to a vector: one pass for all four */
   for (int i = 0; i < n; i++) {
     int16_t size = (int16_t)(count[i] < 0 ? -count[i] : count[i]);
     most = size > most ? size : most;
@@ -247,7 +256,8 @@ static uint64_t pulsed_bits(int n, const int16_t *count, int16_t rank) {
     more[i] = size > rank;
   }
   for (int k = 0; k < 8; k++) {
-    uint64_t eight = 0; /* bytes of 0 or 1: the product gathers them in its top byte, the first the lowest */
+    uint64_t eight =
+        0; /* bytes of 0 or 1: the product gathers them in its top byte, the first the lowest */
     for (int i = 0; i < 8; i++)
       eight |= (uint64_t)more[8 * k + i] << 8 * i;
     bits |= (eight * 0x0102040810204080u >> 56) << 8 * k;
@@ -256,7 +266,8 @@ static uint64_t pulsed_bits(int n, const int16_t *count, int16_t rank) {
 }
 
 /* Pulses from this rank on, on few of n neighbouring cells. */
-static void pulse_few(mho_cells *c, size_t first, int n, const int16_t *count, int rank, uint64_t step) {
+static void pulse_few(mho_cells *c, size_t first, int n, const int16_t *count, int rank,
+                      uint64_t step) {
   gathered x;
   x.n = 0;
   for (int i0 = 0; i0 < n; i0 += 64)
@@ -273,7 +284,9 @@ static void pulse_few(mho_cells *c, size_t first, int n, const int16_t *count, i
 
 static void pulse_neighbours(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step,
                              mho_pulse_counts *counts) {
-  enum { DENSE = 4 }; /* pulsed cells out of so many: below, drawing for all costs more than gathering */
+  enum {
+    DENSE = 4
+  }; /* pulsed cells out of so many: below, drawing for all costs more than gathering */
   tally t = take_count(n, count, counts);
   if (t.pulsed * DENSE < n) {
     if (t.pulsed)
@@ -322,8 +335,8 @@ void mho_cells_pulse(mho_cells *c, size_t first, int n, const int16_t *count, ui
     mho_cells_show(c, first, n, count, step);
 }
 
-void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count, uint64_t step,
-                        mho_pulse_counts *counts) {
+void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *count,
+                        uint64_t step, mho_pulse_counts *counts) {
   gathered x;
   int set = 0, reset = 0;
   x.n = 0;
@@ -459,9 +472,12 @@ double mho_device_nominal_step(const mho_device_model *model, const void *params
                                const mho_device_config *config) {
   if (!model->pulse)
     return 0;
-  enum { POINTS = 21 }; /* one-way models: the mean over the range, where a step depends on the state most */
+  enum {
+    POINTS = 21
+  }; /* one-way models: the mean over the range, where a step depends on the state most */
   mho_device_config plain = *config;
-  plain.spread_step = plain.spread_asymmetry = plain.spread_low = plain.spread_high = plain.endurance = 0;
+  plain.spread_step = plain.spread_asymmetry = plain.spread_low = plain.spread_high =
+      plain.endurance = 0;
   plain.stuck_on = plain.stuck_off = plain.open = plain.write_noise = 0;
   plain.levels = -1;
   plain.spread_of[0] = 0;

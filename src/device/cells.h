@@ -19,7 +19,9 @@ enum { /* steps of the chip stream: one per quantity drawn */
 };
 enum { LAW_NORMAL, LAW_LOGNORMAL, LAW_UNIFORM };
 enum { ROUND_BITS = 12 }; /* pulses a cell and step: noise is drawn at step << ROUND_BITS | rank */
-enum { RANK_SHOW = (1 << ROUND_BITS) - 1 }; /* rank of write noise: schemes give at most 4095 pulses */
+enum {
+  RANK_SHOW = (1 << ROUND_BITS) - 1
+}; /* rank of write noise: schemes give at most 4095 pulses */
 
 /* Parameters of a model that vary from cell to cell (variation.of). */
 enum { MHO_SPREAD_MAX = 8 };

@@ -8,8 +8,9 @@
 #define SPREAD "device-to-device"
 
 static const mho_param device_table[] = {
-    MHO_P_TEXT(mho_device_config, card, "card", "",
-               "published device whose keys are the defaults here: its name, or a file ('mho device list')"),
+    MHO_P_TEXT(
+        mho_device_config, card, "card", "",
+        "published device whose keys are the defaults here: its name, or a file ('mho device list')"),
     MHO_P_REAL(mho_device_config, g_min, "g_min", "S", 1e-6, 0, 1, "lowest conductance"),
     MHO_P_REAL(mho_device_config, g_max, "g_max", "S", 100e-6, 1e-12, 1, "highest conductance"),
     MHO_P_CHOICE(
@@ -26,40 +27,51 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, weight_range, "weight_range", "", 3, 0.01, 1000,
                "w_max of a connection over its largest drawn weight, and no less than holds "
                "weights that are brought (train.from); g_unit = (g_max - g_min)/w_max"),
-    MHO_P_REAL(mho_device_config, start, "start", "", 0.5, 0, 1, "conductance of a new cell, of the range"),
-    MHO_P_INT(mho_device_config, levels, "levels", -1, -1, 1e6,
-              "conductances a cell can hold, from bound to bound: every pulse ends at the nearest; -1: any"),
+    MHO_P_REAL(mho_device_config, start, "start", "", 0.5, 0, 1,
+               "conductance of a new cell, of the range"),
+    MHO_P_INT(
+        mho_device_config, levels, "levels", -1, -1, 1e6,
+        "conductances a cell can hold, from bound to bound: every pulse ends at the nearest; -1: any"),
     MHO_P_REAL(mho_device_config, up_down, "up_down", "", 0, -1, 1,
                "asymmetry u: SET steps times 1 + min(u, 0), RESET steps times 1 - max(u, 0)"),
-    MHO_P_REAL(mho_device_config, write_noise, "write_noise", "", 0, 0, 10,
-               "what every pulse leaves on the visible conductance, standard deviation, of the range"),
+    MHO_P_REAL(
+        mho_device_config, write_noise, "write_noise", "", 0, 0, 10,
+        "what every pulse leaves on the visible conductance, standard deviation, of the range"),
     MHO_P_REAL(
         mho_device_config, error[0], "write_error.c0", "S", 0, -1, 1,
         "standard deviation of a verified write, c0 + c1 G + c2 G^2 + c3 G^3, never below 0: of weights "
         "set at the start or by scheme exact, of what write_verify and a refresh of one_sided accept, "
         "and of references; pulses that nobody verifies have none"),
-    MHO_P_REAL(mho_device_config, error[1], "write_error.c1", "", 0, -1e3, 1e3, "the same, linear in G"),
+    MHO_P_REAL(mho_device_config, error[1], "write_error.c1", "", 0, -1e3, 1e3,
+               "the same, linear in G"),
     MHO_P_REAL(mho_device_config, error[2], "write_error.c2", "", 0, -1e9, 1e9, "the same, per S"),
-    MHO_P_REAL(mho_device_config, error[3], "write_error.c3", "", 0, -1e14, 1e14, "the same, per S^2"),
+    MHO_P_REAL(mho_device_config, error[3], "write_error.c3", "", 0, -1e14, 1e14,
+               "the same, per S^2"),
     MHO_P_REAL(mho_device_config, stuck_on, "stuck_on", "", 0, 0, 1,
                "fraction of cells stuck at their high bound"),
     MHO_P_REAL(mho_device_config, stuck_off, "stuck_off", "", 0, 0, 1,
                "fraction of cells stuck at their low bound"),
-    MHO_P_REAL(mho_device_config, open, "open", "", 0, 0, 1, "fraction of dead cells, which conduct nothing"),
+    MHO_P_REAL(mho_device_config, open, "open", "", 0, 0, 1,
+               "fraction of dead cells, which conduct nothing"),
     MHO_P_CHOICE(mho_device_config, law, "variation.law", "normal|lognormal|uniform", 0,
                  "law of the " SPREAD " spread"),
     MHO_P_REAL(mho_device_config, spread_step, "variation.step", "", 0, 0, 5,
                SPREAD " spread of the step, SET and RESET alike, relative"),
     MHO_P_REAL(mho_device_config, spread_asymmetry, "variation.asymmetry", "", 0, 0, 5,
                SPREAD " spread of SET against RESET step, relative"),
-    MHO_P_REAL(mho_device_config, spread_low, "variation.g_low", "", 0, 0, 1,
-               SPREAD " spread of the lower bound, of the range; lognormal: its distance from g_max is the "
-                      "range times exp(spread xi)"),
-    MHO_P_REAL(mho_device_config, spread_high, "variation.g_high", "", 0, 0, 1,
-               SPREAD " spread of the upper bound, of the range; lognormal: its distance from g_min is the "
-                      "range times exp(spread xi)"),
+    MHO_P_REAL(
+        mho_device_config, spread_low, "variation.g_low", "", 0, 0, 1,
+        SPREAD
+        " spread of the lower bound, of the range; lognormal: its distance from g_max is the "
+        "range times exp(spread xi)"),
+    MHO_P_REAL(
+        mho_device_config, spread_high, "variation.g_high", "", 0, 0, 1,
+        SPREAD
+        " spread of the upper bound, of the range; lognormal: its distance from g_min is the "
+        "range times exp(spread xi)"),
     MHO_P_TEXT(mho_device_config, spread_of, "variation.of", "",
-               SPREAD " spread of the model's own parameters, relative: 'slope_up 0.05 slope_down 0.05'"),
+               SPREAD
+               " spread of the model's own parameters, relative: 'slope_up 0.05 slope_down 0.05'"),
     MHO_P_REAL(mho_device_config, endurance, "endurance.pulses", "", 0, 0, 4e9,
                "pulses after which the range has closed to endurance.range; 0: no wear"),
     MHO_P_REAL(mho_device_config, endurance_range, "endurance.range", "", 0.5, 0, 1,
@@ -80,8 +92,9 @@ static const mho_param device_table[] = {
                "the same of RESET, where it differs; 0: as SET"),
     MHO_P_REAL(mho_device_config, weak_threshold, "weak_pulse.threshold", "", 0, 0, 0.99,
                "of models without voltages: part of a pulse's voltage below which nothing moves"),
-    MHO_P_REAL(mho_device_config, weak_slope, "weak_pulse.slope", "", 20, 0.01, 200,
-               "of models without voltages: a pulse of a part f of the voltage moves as sinh(slope f)"),
+    MHO_P_REAL(
+        mho_device_config, weak_slope, "weak_pulse.slope", "", 20, 0.01, 200,
+        "of models without voltages: a pulse of a part f of the voltage moves as sinh(slope f)"),
     MHO_P_CHOICE(
         mho_device_config, drift.law, "drift.law", "none|exponential|power|pcm", 0,
         "after programming: towards drift.rest, G (t/t0)^-nu, or that with nu of phase change memory"),
@@ -103,8 +116,9 @@ static const mho_param device_table[] = {
                "standard deviation of laws constant and proportional"),
     MHO_P_REAL(mho_device_config, read_noise.t_read, "read_noise.t_read", "s", 250e-9, 1e-15, 1e6,
                "duration of a read, from which 1/f noise is counted"),
-    MHO_P_CHOICE(mho_device_config, iv.law, "iv.law", "ohmic|sinh|polynomial|hfo2", 0,
-                 "current of a read: G V, G sinh(b V)/b, G (V + k2 V^2 + k3 V^3), or the fit of HfO2 cells"),
+    MHO_P_CHOICE(
+        mho_device_config, iv.law, "iv.law", "ohmic|sinh|polynomial|hfo2", 0,
+        "current of a read: G V, G sinh(b V)/b, G (V + k2 V^2 + k3 V^3), or the fit of HfO2 cells"),
     MHO_P_REAL(mho_device_config, iv.b, "iv.b", "", 1, 1e-6, 100, "of law sinh, per V"),
     MHO_P_REAL(mho_device_config, iv.k2, "iv.k2", "", 0, -1e3, 1e3, "of law polynomial, per V"),
     MHO_P_REAL(mho_device_config, iv.k3, "iv.k3", "", 0, -1e4, 1e4, "of law polynomial, per V^2"),
@@ -125,18 +139,21 @@ mho_err mho_spread_parse(const mho_device_model *model, const mho_device_config 
     const char *number = strtok_r(NULL, " ,;:=", &save);
     double sigma;
     if (!p || p->kind != MHO_PARAM_REAL)
-      return mho_fail(ei, MHO_ECONFIG,
-                      "device.variation.of: '%s' is not a number that '%s' has ('mho device show %s')", name,
-                      model->entry.id, model->entry.id);
+      return mho_fail(
+          ei, MHO_ECONFIG,
+          "device.variation.of: '%s' is not a number that '%s' has ('mho device show %s')", name,
+          model->entry.id, model->entry.id);
     if (model->prepare)
       return mho_fail(ei, MHO_ECONFIG, "device.variation.of: the cells of '%s' share one table",
                       model->entry.id);
     if (!number || mho_quantity_parse(number, "", true, &sigma, NULL) || sigma < 0 || sigma > 5)
-      return mho_fail(ei, MHO_ECONFIG,
-                      "device.variation.of: '%s' needs its spread after it, 0 to 5, for example '%s 0.05'",
-                      name, name);
+      return mho_fail(
+          ei, MHO_ECONFIG,
+          "device.variation.of: '%s' needs its spread after it, 0 to 5, for example '%s 0.05'",
+          name, name);
     if (out->n == MHO_SPREAD_MAX)
-      return mho_fail(ei, MHO_ECONFIG, "device.variation.of: at most %d parameters", MHO_SPREAD_MAX);
+      return mho_fail(ei, MHO_ECONFIG, "device.variation.of: at most %d parameters",
+                      MHO_SPREAD_MAX);
     out->param[out->n] = p;
     out->sigma[out->n++] = sigma;
   }
@@ -163,12 +180,16 @@ mho_device_pulse mho_device_pulse_of(const mho_device_model *model, const void *
 }
 
 /* A model that is driven by voltages has its pulse among its own parameters, which also say what the pulse does. */
-static mho_err check_pulse(const mho_device_model *model, const mho_device_config *d, mho_errinfo *ei) {
+static mho_err check_pulse(const mho_device_model *model, const mho_device_config *d,
+                           mho_errinfo *ei) {
   static const struct {
     const char *common, *own;
-  } keys[] = {
-      {"set_voltage", "v_set"}, {"reset_voltage", "v_reset"}, {"width", "width"}, {"reset_width", "width"}};
-  const double given[] = {d->pulse_volts[0], d->pulse_volts[1], d->pulse_width[0], d->pulse_width[1]};
+  } keys[] = {{"set_voltage", "v_set"},
+              {"reset_voltage", "v_reset"},
+              {"width", "width"},
+              {"reset_width", "width"}};
+  const double given[] = {d->pulse_volts[0], d->pulse_volts[1], d->pulse_width[0],
+                          d->pulse_width[1]};
   for (int k = 0; k < MHO_COUNT(keys); k++)
     if (given[k] > 0 && mho_params_find(model->entry.params, keys[k].own))
       return mho_fail(
@@ -180,12 +201,12 @@ static mho_err check_pulse(const mho_device_model *model, const mho_device_confi
 
 /* ---------------------------------------------------------------- check */
 
-mho_err mho_device_check(const mho_device_model *model, const void *params, const mho_device_config *d,
-                         mho_errinfo *ei) {
+mho_err mho_device_check(const mho_device_model *model, const void *params,
+                         const mho_device_config *d, mho_errinfo *ei) {
   mho_spread spread;
   if (d->g_min >= d->g_max)
-    return mho_fail(ei, MHO_ECONFIG, "device.g_min (%g S) must be below device.g_max (%g S)", d->g_min,
-                    d->g_max);
+    return mho_fail(ei, MHO_ECONFIG, "device.g_min (%g S) must be below device.g_max (%g S)",
+                    d->g_min, d->g_max);
   if (d->levels == 0 || d->levels == 1)
     return mho_fail(
         ei, MHO_ECONFIG,
@@ -208,14 +229,15 @@ mho_err mho_device_check(const mho_device_model *model, const void *params, cons
   if (!err && model->check)
     err = model->check(params, d, ei);
   void *shared = NULL;
-  if (!err && model->prepare) /* so that a config with a bad table is refused before anything starts */
+  if (!err &&
+      model->prepare) /* so that a config with a bad table is refused before anything starts */
     err = model->prepare(params, d, &shared, ei);
   mho_free(shared);
   return err;
 }
 
-double mho_device_response(const mho_device_model *model, const void *params, const mho_device_config *config,
-                           bool set, double fraction) {
+double mho_device_response(const mho_device_model *model, const void *params,
+                           const mho_device_config *config, bool set, double fraction) {
   if (model->response)
     return model->response(params, set, fraction);
   double k = config->weak_slope, theta = config->weak_threshold, over = fabs(fraction) - theta;

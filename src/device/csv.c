@@ -69,8 +69,8 @@ static mho_err read_header(reader *r, char **field, int n) {
     r->out->has[k] = r->field_of[k] >= 0;
     if (r->columns[k].required && !r->out->has[k])
       return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line,
-                         "no column '%s': the first line must name it (it has: %.300s)", r->columns[k].name,
-                         have);
+                         "no column '%s': the first line must name it (it has: %.300s)",
+                         r->columns[k].name, have);
   }
   return MHO_OK;
 }
@@ -145,8 +145,9 @@ static mho_err read_row(reader *r, char **field, int n) {
     else if (r->columns[k].kind == MHO_CSV_LABEL)
       err = label(r, k, t, &v);
     else if (!direction(t, &v))
-      err = mho_fail_at(r->ei, MHO_EDATA, r->path, r->line,
-                        "'%.40s' is no direction: expected up or down (set/reset, ltp/ltd, 1/-1)", t);
+      err =
+          mho_fail_at(r->ei, MHO_EDATA, r->path, r->line,
+                      "'%.40s' is no direction: expected up or down (set/reset, ltp/ltd, 1/-1)", t);
     r->out->column[k][r->out->rows] = v;
   }
   if (!err)
@@ -154,7 +155,8 @@ static mho_err read_row(reader *r, char **field, int n) {
   return err;
 }
 
-mho_err mho_csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out, mho_errinfo *ei) {
+mho_err mho_csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
+                     mho_errinfo *ei) {
   *out = (mho_csv){0};
   reader r = {.path = path, .columns = columns, .n = n, .out = out, .ei = ei};
   FILE *f = fopen(path, "r");

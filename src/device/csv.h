@@ -6,9 +6,9 @@
 #include "mho/base.h"
 
 typedef enum mho_csv_kind {
-  MHO_CSV_NUMBER,    /* "nan", "" and words that are not numbers become NaN */
+  MHO_CSV_NUMBER, /* "nan", "" and words that are not numbers become NaN */
   MHO_CSV_DIRECTION, /* up, set, ltp, potentiation, +, 1 -> 1; down, reset, ltd, depression, -, -1 -> -1 */
-  MHO_CSV_LABEL      /* any text -> 0, 1, 2 ... in the order of first appearance */
+  MHO_CSV_LABEL /* any text -> 0, 1, 2 ... in the order of first appearance */
 } mho_csv_kind;
 
 typedef struct mho_csv_column {

@@ -41,8 +41,8 @@ static void pulse_all(mho_cells *c, int direction, uint64_t step) {
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
     count[i] = (int16_t)direction;
   for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
-    mho_cells_pulse(c, i, c->n - i < MHO_DEVICE_BLOCK ? (int)(c->n - i) : MHO_DEVICE_BLOCK, count, step,
-                    &counts);
+    mho_cells_pulse(c, i, c->n - i < MHO_DEVICE_BLOCK ? (int)(c->n - i) : MHO_DEVICE_BLOCK, count,
+                    step, &counts);
 }
 
 static void put_low(mho_cells *c) {
@@ -55,16 +55,18 @@ static void put_low(mho_cells *c) {
   }
 }
 
-mho_err mho_device_curve(const mho_device_model *model, const void *params, const mho_device_config *config,
-                         const mho_curve_options *o, mho_curve_point **points, int *n, mho_errinfo *ei) {
+mho_err mho_device_curve(const mho_device_model *model, const void *params,
+                         const mho_device_config *config, const mho_curve_options *o,
+                         mho_curve_point **points, int *n, mho_errinfo *ei) {
   *points = NULL;
   *n = 0;
   if (!model->pulse)
     return mho_fail(ei, MHO_EINVAL, "'%s' knows no pulses: there is no curve", model->entry.id);
   size_t total = (size_t)o->cycles * ((size_t)o->set + (size_t)o->reset) + 1;
   mho_cells *c = NULL;
-  mho_err err = mho_cells_new(model, params, config, (size_t)o->cells, mho_rng_make(o->seed, MHO_RNG_CHIP, 0),
-                              mho_rng_make(o->seed, MHO_RNG_PULSE, 0), &c, ei);
+  mho_err err =
+      mho_cells_new(model, params, config, (size_t)o->cells, mho_rng_make(o->seed, MHO_RNG_CHIP, 0),
+                    mho_rng_make(o->seed, MHO_RNG_PULSE, 0), &c, ei);
   mho_curve_point *p = err ? NULL : mho_alloc(total, sizeof *p);
   double *g = err ? NULL : malloc((size_t)o->cells * sizeof *g);
   if (!err && (!p || !g))

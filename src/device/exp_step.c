@@ -17,19 +17,35 @@ typedef struct exp_step {
 } exp_step;
 
 static const mho_param table[] = {
-    MHO_P_REAL(exp_step, step_up, "step_up", "", 1e-3, 1e-7, 1, "unit of the SET step, of the range"),
-    MHO_P_REAL(exp_step, step_down, "step_down", "", 1e-3, 1e-7, 1, "unit of the RESET step, of the range"),
+    MHO_P_REAL(exp_step, step_up, "step_up", "", 1e-3, 1e-7, 1,
+               "unit of the SET step, of the range"),
+    MHO_P_REAL(exp_step, step_down, "step_down", "", 1e-3, 1e-7, 1,
+               "unit of the RESET step, of the range"),
     MHO_P_REAL(exp_step, a_up, "a_up", "", -1, -1e4, 1e4, "weight A of the exponential of SET"),
-    MHO_P_REAL(exp_step, a_down, "a_down", "", -1, -1e4, 1e4, "weight A of the exponential of RESET"),
+    MHO_P_REAL(exp_step, a_down, "a_down", "", -1, -1e4, 1e4,
+               "weight A of the exponential of RESET"),
     MHO_P_REAL(exp_step, gamma_up, "gamma_up", "", 2, 0, 50, "rate of the exponential of SET"),
-    MHO_P_REAL(exp_step, gamma_down, "gamma_down", "", 2, 0, 50, "rate of the exponential of RESET"),
+    MHO_P_REAL(exp_step, gamma_down, "gamma_down", "", 2, 0, 50,
+               "rate of the exponential of RESET"),
     MHO_P_REAL(exp_step, a, "a", "", -0.5, -10, 10, "scale of the state in z"),
     MHO_P_REAL(exp_step, b, "b", "", -0.5, -10, 10, "shift of z"),
     MHO_P_REAL(exp_step, center, "center", "", 0.5, 0, 1, "where z = b, of the range"),
     MHO_P_CYCLE_NOISE(exp_step),
 };
 
-enum { UP, DOWN, A_UP, A_DOWN, K_UP, K_DOWN, CENTER, NOISE_UP, NOISE_DOWN, MULTIPLICATIVE, COLUMNS };
+enum {
+  UP,
+  DOWN,
+  A_UP,
+  A_DOWN,
+  K_UP,
+  K_DOWN,
+  CENTER,
+  NOISE_UP,
+  NOISE_DOWN,
+  MULTIPLICATIVE,
+  COLUMNS
+};
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const exp_step *p = params;
@@ -61,7 +77,8 @@ static void pulse(const mho_device_block *b) {
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     bool set = b->dir[i] > 0;
-    float scale = set ? b->col[A_UP][i] : b->col[A_DOWN][i], unit = set ? b->col[UP][i] : b->col[DOWN][i];
+    float scale = set ? b->col[A_UP][i] : b->col[A_DOWN][i],
+          unit = set ? b->col[UP][i] : b->col[DOWN][i];
     float step = unit * mho_most(1 - scale * e[i], 0);
     b->out[i] = mho_noisy_step(b, i, step, step, NOISE_UP);
   }
@@ -83,13 +100,15 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
 }
 
 const mho_device_model mho_device_exp_step = {
-    .entry = {.abi = MHO_ABI,
-              .id = "exp_step",
-              .title = "steps exponential in the state",
-              .equation = "SET dg = s max(1 - A exp(gamma z), 0), RESET dg = -s max(1 - A exp(-gamma z), 0), "
-                          "z = 2 a (g - c)/(b+ - b-) + b",
-              .source = "Gong et al., Nat. Commun. 9:2102 (2018)",
-              .params = MHO_PARAMS(exp_step, table)},
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "exp_step",
+         .title = "steps exponential in the state",
+         .equation =
+             "SET dg = s max(1 - A exp(gamma z), 0), RESET dg = -s max(1 - A exp(-gamma z), 0), "
+             "z = 2 a (g - c)/(b+ - b-) + b",
+         .source = "Gong et al., Nat. Commun. 9:2102 (2018)",
+         .params = MHO_PARAMS(exp_step, table)},
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,

@@ -72,7 +72,8 @@ static mho_err choose_parameters(mho_fit_job *j) {
     j->scale[k] = fmax(fabs(*place(j, k)), 0.1 * (fmin(p->high, 10) - fmax(p->low, -10)));
   }
   return j->n ? MHO_OK
-              : mho_fail(j->ei, MHO_EDATA, "nothing of '%s' is left to be fitted", j->f->model->entry.id);
+              : mho_fail(j->ei, MHO_EDATA, "nothing of '%s' is left to be fitted",
+                         j->f->model->entry.id);
 }
 
 static void add_range(mho_fit_job *j) {
@@ -111,7 +112,8 @@ static mho_err range_of_data(mho_fit_job *j) {
   j->f->config.g_max = g[high];
   free(g);
   if (!(j->f->config.g_max > j->f->config.g_min * (1 + 1e-9)) || !(j->f->config.g_max > 0))
-    return mho_fail(j->ei, MHO_EDATA, "the conductance never changes (%g S): there is nothing to fit",
+    return mho_fail(j->ei, MHO_EDATA,
+                    "the conductance never changes (%g S): there is nothing to fit",
                     j->f->config.g_max);
   return MHO_OK;
 }
@@ -137,7 +139,8 @@ mho_err mho_fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matri
   p.h_df = 5e-3; /* kernels answer in single precision: a smaller step would measure its rounding */
   size_t n = (size_t)j->d->n, m = (size_t)j->n;
   gsl_multifit_nlinear_fdf fdf = {.f = residuals, .n = n, .p = m, .params = j};
-  gsl_multifit_nlinear_workspace *w = gsl_multifit_nlinear_alloc(gsl_multifit_nlinear_trust, &p, n, m);
+  gsl_multifit_nlinear_workspace *w =
+      gsl_multifit_nlinear_alloc(gsl_multifit_nlinear_trust, &p, n, m);
   gsl_vector *x = gsl_vector_alloc(m);
   if (!w || !x)
     return mho_fail(j->ei, MHO_ENOMEM, "no memory to fit %zu rows", n);
@@ -145,7 +148,8 @@ mho_err mho_fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matri
     gsl_vector_set(x, (size_t)k, mho_fit_coordinate(j, k, mho_fit_get(j, k)));
   int info, status = gsl_multifit_nlinear_init(x, &fdf, w);
   if (!status)
-    status = gsl_multifit_nlinear_driver((size_t)iterations, 1e-7, 1e-10, 1e-12, NULL, NULL, &info, w);
+    status =
+        gsl_multifit_nlinear_driver((size_t)iterations, 1e-7, 1e-10, 1e-12, NULL, NULL, &info, w);
   residuals(w->x, j, w->f); /* leaves the parameters at the solution */
   gsl_blas_ddot(w->f, w->f, cost);
   if (jacobian) {
@@ -181,7 +185,8 @@ static void drop_untold(mho_fit_job *j) {
     mho_fit_set(j, k, v);
     if (effect > 1e-9 || (j->range && k >= j->n - 2))
       continue;
-    mho_text_append(j->f->untold, sizeof j->f->untold, "%s%s", *j->f->untold ? " " : "", j->f->value[k].name);
+    mho_text_append(j->f->untold, sizeof j->f->untold, "%s%s", *j->f->untold ? " " : "",
+                    j->f->value[k].name);
     for (int i = k; i + 1 < j->n; i++) {
       j->f->value[i] = j->f->value[i + 1];
       j->low[i] = j->low[i + 1];
@@ -209,11 +214,12 @@ static mho_err iterate(mho_fit_job *j, mho_fit_noise *noise, gsl_matrix **jacobi
     for (int k = 0; k < j->n; k++)
       before[k] = mho_fit_coordinate(j, k, mho_fit_get(j, k));
     mho_fit_update_cell(j);
-    err = mho_fit_noise_estimate(&j->cell, j->d, additive_only ? MHO_FIT_NOISE_ADD : MHO_FIT_NOISE_BOTH,
-                                 noise, j->ei);
+    err = mho_fit_noise_estimate(
+        &j->cell, j->d, additive_only ? MHO_FIT_NOISE_ADD : MHO_FIT_NOISE_BOTH, noise, j->ei);
     if (err)
       break;
-    f->likelihood = mho_fit_gains_set(&j->cell, j->d, noise, GATE, edges, &j->gains, &f->used, &f->outliers);
+    f->likelihood =
+        mho_fit_gains_set(&j->cell, j->d, noise, GATE, edges, &j->gains, &f->used, &f->outliers);
     if (f->used < j->n + 3)
       return mho_fail(
           j->ei, MHO_EDATA,
@@ -249,7 +255,8 @@ static void store_noise(mho_fit_job *j, const mho_fit_noise *noise) {
   if (kind && noise->add > 0 && noise->relative == 0) { /* additive: of the nominal step */
     const mho_param *up = mho_params_find(f->model->entry.params, "step_up"),
                     *down = mho_params_find(f->model->entry.params, "step_down");
-    double step = 0.5 * (*(double *)(void *)(at + up->offset) + *(double *)(void *)(at + down->offset));
+    double step =
+        0.5 * (*(double *)(void *)(at + up->offset) + *(double *)(void *)(at + down->offset));
     *(int *)(void *)(at + kind->offset) = 1;
     *(double *)(void *)(at + relative->offset) = fmin(noise->add / step, relative->high);
   }
@@ -270,8 +277,8 @@ static mho_err finish(mho_fit_job *j, const mho_fit_noise *noise, gsl_matrix *ja
     err = mho_fail(
         j->ei, MHO_EDATA,
         "these data do not determine all of %s%s%s%s%s: fix one of them, or measure more of the range",
-        f->value[0].name, j->n > 1 ? ", " : "", j->n > 1 ? f->value[1].name : "", j->n > 2 ? ", " : "",
-        j->n > 2 ? f->value[2].name : "");
+        f->value[0].name, j->n > 1 ? ", " : "", j->n > 1 ? f->value[1].name : "",
+        j->n > 2 ? ", " : "", j->n > 2 ? f->value[2].name : "");
   else
     mho_fit_intervals(j, cov, quantile);
   gsl_matrix_free(cov);
@@ -281,14 +288,16 @@ static mho_err finish(mho_fit_job *j, const mho_fit_noise *noise, gsl_matrix *ja
   store_noise(j, noise);
   f->explained = mho_fit_explained(j);
   if (f->explained < 0.5)
-    return mho_fail(j->ei, MHO_EDATA,
-                    "'%s' explains only %.0f %% of the mean response: these data are of another kind",
-                    f->model->entry.id, 100 * fmax(f->explained, 0));
+    return mho_fail(
+        j->ei, MHO_EDATA,
+        "'%s' explains only %.0f %% of the mean response: these data are of another kind",
+        f->model->entry.id, 100 * fmax(f->explained, 0));
   return MHO_OK;
 }
 
-mho_err mho_device_fit(const mho_device_model *model, const void *params, const mho_device_config *config,
-                       const mho_pulse_data *d, const mho_fit_options *o, mho_fit *out, mho_errinfo *ei) {
+mho_err mho_device_fit(const mho_device_model *model, const void *params,
+                       const mho_device_config *config, const mho_pulse_data *d,
+                       const mho_fit_options *o, mho_fit *out, mho_errinfo *ei) {
   *out = (mho_fit){.model = model,
                    .config = *config,
                    .rows = d->n,
@@ -296,7 +305,8 @@ mho_err mho_device_fit(const mho_device_model *model, const void *params, const 
                    .devices = d->devices,
                    .tracks = d->tracks};
   if (!model->pulse || !model->fit || !*model->fit)
-    return mho_fail(ei, MHO_EINVAL, "'%s' has no parameters to be fitted to pulses", model->entry.id);
+    return mho_fail(ei, MHO_EINVAL, "'%s' has no parameters to be fitted to pulses",
+                    model->entry.id);
   size_t n = (size_t)d->n;
   mho_fit_job j = {.f = out, .d = d, .o = o, .ei = ei};
   j.gains = (mho_fit_gains){malloc(n * sizeof(double)), malloc(n * sizeof(double))};
@@ -324,8 +334,8 @@ mho_err mho_device_fit(const mho_device_model *model, const void *params, const 
       j.gains.gain[d->first[k]] = -1;
     drop_untold(&j);
     if (!j.n)
-      err =
-          mho_fail(ei, MHO_EDATA, "no parameter of '%s' changes what these pulses would do", model->entry.id);
+      err = mho_fail(ei, MHO_EDATA, "no parameter of '%s' changes what these pulses would do",
+                     model->entry.id);
   }
   if (!err)
     err = mho_fit_best_start(&j);

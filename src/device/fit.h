@@ -29,8 +29,9 @@ typedef struct mho_fit_noise {
 
 /* Gain and weight of every row, held fixed while the parameters are fitted. */
 typedef struct mho_fit_gains {
-  double *gain;   /* [n] of the filter; -1: start over at this row */
-  double *weight; /* [n] one over the standard deviation of the innovation, 1/S; 0: the row is passed over */
+  double *gain; /* [n] of the filter; -1: start over at this row */
+  double *
+      weight; /* [n] one over the standard deviation of the innovation, 1/S; 0: the row is passed over */
 } mho_fit_gains;
 
 /* Innovations over the data with the given gains: what each reading says beyond its prediction.
@@ -45,8 +46,8 @@ double mho_fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d, const m
                          double gate, bool edges, mho_fit_gains *gains, int *used, int *outliers);
 /* Noise from the increments of the data at the present parameters. kind: what a pulse's noise may be. */
 enum { MHO_FIT_NOISE_BOTH, MHO_FIT_NOISE_ADD };
-mho_err mho_fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind, mho_fit_noise *out,
-                               mho_errinfo *ei);
+mho_err mho_fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind,
+                               mho_fit_noise *out, mho_errinfo *ei);
 
 /* A fit under way: what is searched for, and in which coordinates. */
 typedef struct mho_fit_job {

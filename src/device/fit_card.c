@@ -42,10 +42,11 @@ static void print_common(FILE *out, const mho_fit *f) {
     fprintf(out, "    asymmetry: %.6g              # +- %.2g\n", d->spread_asymmetry,
             f->spread_asymmetry_error);
   if (f->read > 0)
-    fprintf(out,
-            "  read_noise: {law: constant, sigma: %.6g}   # of the range, as the instrument and the device "
-            "gave it\n",
-            d->read_noise.sigma);
+    fprintf(
+        out,
+        "  read_noise: {law: constant, sigma: %.6g}   # of the range, as the instrument and the device "
+        "gave it\n",
+        d->read_noise.sigma);
 }
 
 /* A text in quotes on one line. */
@@ -67,13 +68,14 @@ char *mho_fit_card(const mho_fit *f, const char *source) {
     return NULL;
   fprintf(out, "card:\n  title: fit of %s\n  source: ", f->model->entry.id);
   print_quoted(out, source);
-  fprintf(out,
-          "\n  valid: identical pulses as measured, %d devices, %d cycles, %d readings used\n"
-          "  note: %.2f %% of the variance of the mean response explained; %d outliers and %d missing "
-          "readings passed "
-          "over%s%s\n",
-          f->devices, f->tracks, f->used, 100 * f->explained, f->outliers, f->missing,
-          *f->untold ? "; not told by these data - " : "", f->untold);
+  fprintf(
+      out,
+      "\n  valid: identical pulses as measured, %d devices, %d cycles, %d readings used\n"
+      "  note: %.2f %% of the variance of the mean response explained; %d outliers and %d missing "
+      "readings passed "
+      "over%s%s\n",
+      f->devices, f->tracks, f->used, 100 * f->explained, f->outliers, f->missing,
+      *f->untold ? "; not told by these data - " : "", f->untold);
   fprintf(out, "device:\n  model: %s\n", f->model->entry.id);
   print_common(out, f);
   for (int i = 0; i < f->model->entry.params.n; i++)

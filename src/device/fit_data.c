@@ -44,27 +44,28 @@ static int compare(const void *a, const void *b) {
 }
 
 /* Pulses from the row before: the difference of the numbers, from 0 on when the direction has changed. */
-static mho_err count_pulses(const mho_csv *t, const char *path, int at, int before, mho_pulse_data *d, int i,
-                            mho_errinfo *ei) {
+static mho_err count_pulses(const mho_csv *t, const char *path, int at, int before,
+                            mho_pulse_data *d, int i, mho_errinfo *ei) {
   double number = t->has[PULSE] ? t->column[PULSE][at] : (double)NAN;
   bool turned = before < 0 || d->direction[i - 1] != d->direction[i];
   int last = turned ? 0 : d->pulse[i - 1];
   if (!t->has[PULSE])
     number = last + 1;
   if (!(number >= 0) || number > 1e8 || number != floor(number))
-    return mho_fail_at(ei, MHO_EDATA, path, t->line[at], "the pulse number is not a whole number from 0");
+    return mho_fail_at(ei, MHO_EDATA, path, t->line[at],
+                       "the pulse number is not a whole number from 0");
   d->pulse[i] = (int)number;
   d->count[i] = before < 0 ? 0 : d->pulse[i] - last;
   if (d->count[i] < 0)
     return mho_fail_at(
         ei, MHO_EDATA, path, t->line[at],
-        "pulse %d after pulse %d of the same direction: a new cycle needs a 'cycle' of its own", d->pulse[i],
-        last);
+        "pulse %d after pulse %d of the same direction: a new cycle needs a 'cycle' of its own",
+        d->pulse[i], last);
   return MHO_OK;
 }
 
-static mho_err fill(const mho_csv *t, const char *path, double unit, const row *order, mho_pulse_data *d,
-                    mho_errinfo *ei) {
+static mho_err fill(const mho_csv *t, const char *path, double unit, const row *order,
+                    mho_pulse_data *d, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   for (int i = 0; i < t->rows && !err; i++) {
     int at = order[i].at;
@@ -90,7 +91,8 @@ static mho_err fill(const mho_csv *t, const char *path, double unit, const row *
 
 /* Conductances that no device has are a question to the user. A reading may fall below 0 by its noise, but not by as much
  * of what the file spans. */
-static mho_err check_conductances(const mho_csv *t, const char *path, double unit, mho_errinfo *ei) {
+static mho_err check_conductances(const mho_csv *t, const char *path, double unit,
+                                  mho_errinfo *ei) {
   int low = -1, high = -1;
   const double *g = t->column[G];
   for (int i = 0; i < t->rows; i++) {
@@ -112,10 +114,11 @@ static mho_err check_conductances(const mho_csv *t, const char *path, double uni
         "stay what they are",
         g[low]);
   if (unit * g[high] > G_MAX)
-    return mho_fail_at(ei, MHO_EDATA, path, t->line[high],
-                       "a conductance of %g S is no device's (%g S at most): which unit is the file in? For "
-                       "microsiemens add --unit uS",
-                       unit * g[high], G_MAX);
+    return mho_fail_at(
+        ei, MHO_EDATA, path, t->line[high],
+        "a conductance of %g S is no device's (%g S at most): which unit is the file in? For "
+        "microsiemens add --unit uS",
+        unit * g[high], G_MAX);
   return MHO_OK;
 }
 
@@ -136,7 +139,8 @@ mho_err mho_pulse_data_read(const char *path, double unit, mho_pulse_data *out, 
   if (!order || !d.device || !d.first || !d.count || !d.pulse || !d.direction || !d.g)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu rows", n);
   for (int i = 0; i < t.rows && !err; i++)
-    order[i] = (row){t.has[DEVICE] ? t.column[DEVICE][i] : 0, t.has[CYCLE] ? t.column[CYCLE][i] : 0, i};
+    order[i] =
+        (row){t.has[DEVICE] ? t.column[DEVICE][i] : 0, t.has[CYCLE] ? t.column[CYCLE][i] : 0, i};
   if (!err)
     err = check_conductances(&t, path, unit, ei);
   if (!err) {
@@ -209,7 +213,8 @@ static void make_rising(double *y, int n) {
   free(weight);
 }
 
-mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, char **csv, mho_errinfo *ei) {
+mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, char **csv,
+                        mho_errinfo *ei) {
   *csv = NULL;
   double *values = malloc((size_t)d->n * sizeof *values), *up = malloc((size_t)d->n * sizeof *up),
          *down = malloc((size_t)d->n * sizeof *down);
@@ -219,9 +224,10 @@ mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, c
     medians(d, 1, values, up, &n_up);
     medians(d, -1, values, down, &n_down);
     if (n_up < 3 || n_down < 3)
-      err = mho_fail(ei, MHO_EDATA,
-                     "a table needs at least 3 pulses read in each direction: there are %d up, %d down", n_up,
-                     n_down);
+      err = mho_fail(
+          ei, MHO_EDATA,
+          "a table needs at least 3 pulses read in each direction: there are %d up, %d down", n_up,
+          n_down);
   }
   if (!err) {
     make_rising(up, n_up);
@@ -238,7 +244,9 @@ mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, c
       err = mho_fail(ei, MHO_ENOMEM, "no memory for a table");
     for (int i = 0; f && (i < n_up || i < n_down); i++) {
       fprintf(
-          f, i ? "%d," : "# conductance (S) after so many pulses: medians, made monotone\npulse,ltp,ltd\n%d,",
+          f,
+          i ? "%d,"
+            : "# conductance (S) after so many pulses: medians, made monotone\npulse,ltp,ltd\n%d,",
           i);
       if (i < n_up)
         fprintf(f, "%.9g", up[i]);

@@ -26,7 +26,8 @@ void mho_fit_cell_set(mho_fit_cell *c, const void *params, double up, double dow
     zero[i] = 0;
     one[i] = 1;
   }
-  c->model->columns(params, &(mho_device_draw){N, c->config->g_min, c->config->g_max, u, d, zero, one}, col);
+  c->model->columns(
+      params, &(mho_device_draw){N, c->config->g_min, c->config->g_max, u, d, zero, one}, col);
 }
 
 /* n pulses side by side on g within 0..1, in place; count may differ. */
@@ -102,8 +103,8 @@ static double normalized(const mho_fit_cell *c, double siemens) {
 }
 
 /* Tracks t0 .. t0+n-1 side by side, n at most MHO_DEVICE_BLOCK. */
-static void filter_block(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_gains *gains, int t0,
-                         int n, double *residual, double *innovation, double *step) {
+static void filter_block(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_gains *gains,
+                         int t0, int n, double *residual, double *innovation, double *step) {
   enum { N = MHO_DEVICE_BLOCK };
   double range = c->config->g_max - c->config->g_min, state[N], g[N];
   int track[N], dir[N], count[N], longest = 0;
@@ -158,7 +159,8 @@ void mho_fit_filter(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fi
 
 double mho_fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_noise *noise,
                          double gate, bool edges, mho_fit_gains *gains, int *used, int *outliers) {
-  double range = c->config->g_max - c->config->g_min, likelihood = 0, r2 = noise->read * noise->read;
+  double range = c->config->g_max - c->config->g_min, likelihood = 0,
+         r2 = noise->read * noise->read;
   *used = *outliers = 0;
   for (int t = 0; t < d->tracks; t++) {
     double g = (double)NAN, p = 0;
@@ -176,9 +178,10 @@ double mho_fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d, const m
       }
       double slope, before = g;
       g = mho_fit_cell_step(c, d->direction[i], d->count[i], g, &slope);
-      double step =
-          d->count[i] > 0 ? fabs(g - before) / sqrt(d->count[i]) : 0; /* n steps, each with its noise */
-      bool abrupt = c->model->one_way && d->direction[i] < 0; /* its noise does not grow with the way down */
+      double step = d->count[i] > 0 ? fabs(g - before) / sqrt(d->count[i])
+                                    : 0; /* n steps, each with its noise */
+      bool abrupt =
+          c->model->one_way && d->direction[i] < 0; /* its noise does not grow with the way down */
       double relative = abrupt ? 0 : noise->relative;
       double q = d->count[i] * noise->add * noise->add + relative * relative * step * step;
       p = fmin(slope * slope, 1) * p + q;
@@ -219,7 +222,8 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* Sum of log likelihoods of increments e with variance add^2 + (relative step)^2 + more. */
-static double score(const double *e, const double *step, int n, double add2, double relative2, double more) {
+static double score(const double *e, const double *step, int n, double add2, double relative2,
+                    double more) {
   double sum = 0;
   for (int i = 0; i < n; i++) {
     double v = add2 + relative2 * step[i] * step[i] + more + 1e-18;
@@ -229,8 +233,8 @@ static double score(const double *e, const double *step, int n, double add2, dou
 }
 
 /* Both variances by iterated weighted least squares of e^2 - more on (1, step^2), neither below 0. */
-static void two_variances(const double *e, const double *step, int n, double more, bool add, bool relative,
-                          double *add2, double *relative2) {
+static void two_variances(const double *e, const double *step, int n, double more, bool add,
+                          bool relative, double *add2, double *relative2) {
   double ee = 0, ss = 0;
   for (int i = 0; i < n; i++) {
     ee += e[i] * e[i] / n;
@@ -271,12 +275,13 @@ static void two_variances(const double *e, const double *step, int n, double mor
   }
 }
 
-mho_err mho_fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind, mho_fit_noise *out,
-                               mho_errinfo *ei) {
+mho_err mho_fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind,
+                               mho_fit_noise *out, mho_errinfo *ei) {
   size_t n = (size_t)d->n;
-  double *e = malloc(n * sizeof *e), *step = malloc(n * sizeof *step), *sorted = malloc(n * sizeof *sorted),
-         *one = malloc(n * sizeof *one);
-  mho_err err = e && step && sorted && one ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a fit");
+  double *e = malloc(n * sizeof *e), *step = malloc(n * sizeof *step),
+         *sorted = malloc(n * sizeof *sorted), *one = malloc(n * sizeof *one);
+  mho_err err =
+      e && step && sorted && one ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a fit");
   int m = 0;
   if (!err) {
     for (int i = 0; i < d->n; i++)

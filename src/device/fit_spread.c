@@ -18,7 +18,8 @@ enum { CLUSTERS_MIN = 5 };
 bool mho_fit_covariance(const mho_fit_job *j, const gsl_matrix *jac, int rows_used, gsl_matrix *cov,
                         double *quantile) {
   size_t m = (size_t)j->n;
-  gsl_matrix *a = gsl_matrix_calloc(m, m), *b = gsl_matrix_calloc(m, m), *t = gsl_matrix_calloc(m, m);
+  gsl_matrix *a = gsl_matrix_calloc(m, m), *b = gsl_matrix_calloc(m, m),
+             *t = gsl_matrix_calloc(m, m);
   gsl_vector *score = gsl_vector_calloc(m);
   double sum = 0, scale[MHO_FIT_MAX];
   gsl_blas_dsyrk(CblasLower, CblasTrans, 1, jac, 0, a);
@@ -54,7 +55,8 @@ bool mho_fit_covariance(const mho_fit_job *j, const gsl_matrix *jac, int rows_us
         for (int i = j->d->first[t0]; i < j->d->first[t1]; i++)
           for (size_t k = 0; k < m; k++)
             gsl_vector_set(score, k,
-                           gsl_vector_get(score, k) + gsl_matrix_get(jac, (size_t)i, k) * j->residual[i]);
+                           gsl_vector_get(score, k) +
+                               gsl_matrix_get(jac, (size_t)i, k) * j->residual[i]);
         gsl_blas_dsyr(CblasLower, 1, score, b);
         t0 = t1;
       }
@@ -84,7 +86,8 @@ void mho_fit_intervals(mho_fit_job *j, const gsl_matrix *cov, double quantile) {
            se = sqrt(gsl_matrix_get(cov, (size_t)k, (size_t)k));
     v->value = mho_fit_get(j, k);
     v->error = j->is_log[k] ? v->value * se : se * j->scale[k];
-    double a = mho_fit_value_at(j, k, x - quantile * se), b = mho_fit_value_at(j, k, x + quantile * se);
+    double a = mho_fit_value_at(j, k, x - quantile * se),
+           b = mho_fit_value_at(j, k, x + quantile * se);
     v->low = fmin(a, b);
     v->high = fmax(a, b);
   }
@@ -123,8 +126,10 @@ static bool device_factors(mho_fit_job *j, double *factor, double *variance) {
       }
     }
     double det = a[0][0] * a[1][1] - a[0][1] * a[0][1];
-    for (int k = 0; k < 2; k++) { /* a direction that is not in the data, or has no steps, has no factor */
-      bool both = det > 1e-9 * a[0][0] * a[1][1] && det > 0, alone = !both && a[k][k] > 1e6 * a[1 - k][1 - k];
+    for (int k = 0; k < 2;
+         k++) { /* a direction that is not in the data, or has no steps, has no factor */
+      bool both = det > 1e-9 * a[0][0] * a[1][1] && det > 0,
+           alone = !both && a[k][k] > 1e6 * a[1 - k][1 - k];
       factor[2 * device + k] = both    ? (a[1 - k][1 - k] * b[k] - a[0][1] * b[1 - k]) / det
                                : alone ? b[k] / a[k][k]
                                        : (double)NAN;
@@ -140,8 +145,8 @@ static bool device_factors(mho_fit_job *j, double *factor, double *variance) {
 
 /* Standard deviation of (up + sign down)/2 over devices beyond their own uncertainty, and its error; with one
  * direction only, of that, and no asymmetry. */
-static void spread_of(const double *factor, const double *variance, int devices, int sign, double *out,
-                      double *error) {
+static void spread_of(const double *factor, const double *variance, int devices, int sign,
+                      double *out, double *error) {
   double sum = 0, squares = 0, own = 0;
   int n = 0;
   for (int i = 0; i < devices; i++) {
@@ -171,7 +176,8 @@ void mho_fit_spread(mho_fit_job *j) {
   int devices = j->d->devices;
   double *factor = malloc(2 * (size_t)devices * sizeof *factor),
          *variance = malloc(2 * (size_t)devices * sizeof *factor);
-  f->spread_step = f->spread_step_error = f->spread_asymmetry = f->spread_asymmetry_error = (double)NAN;
+  f->spread_step = f->spread_step_error = f->spread_asymmetry = f->spread_asymmetry_error =
+      (double)NAN;
   if (factor && variance && devices >= 3 && device_factors(j, factor, variance)) {
     spread_of(factor, variance, devices, 1, &f->spread_step, &f->spread_step_error);
     spread_of(factor, variance, devices, -1, &f->spread_asymmetry, &f->spread_asymmetry_error);
@@ -191,7 +197,8 @@ double mho_fit_explained(mho_fit_job *j) {
   int longest = 0;
   for (int t = 0; t < d->tracks; t++)
     longest = d->first[t + 1] - d->first[t] > longest ? d->first[t + 1] - d->first[t] : longest;
-  double *sum = calloc(3 * (size_t)longest, sizeof *sum), squares = 0, rest = 0, mean = 0, weight = 0;
+  double *sum = calloc(3 * (size_t)longest, sizeof *sum), squares = 0, rest = 0, mean = 0,
+         weight = 0;
   if (!sum)
     return 0;
   double range = j->f->config.g_max - j->f->config.g_min;

@@ -56,8 +56,8 @@ static double compare(const mho_fit_job *j, const increments *s, double model[2]
   int n[2] = {0, 0};
   memcpy(to, s->from, (size_t)s->n * sizeof *to);
   for (int i = 0; i < s->n; i += MHO_DEVICE_BLOCK)
-    mho_fit_cell_steps(&j->cell, s->n - i < MHO_DEVICE_BLOCK ? s->n - i : MHO_DEVICE_BLOCK, s->direction + i,
-                       s->count + i, to + i);
+    mho_fit_cell_steps(&j->cell, s->n - i < MHO_DEVICE_BLOCK ? s->n - i : MHO_DEVICE_BLOCK,
+                       s->direction + i, s->count + i, to + i);
   model[0] = model[1] = data[0] = data[1] = 0;
   for (int i = 0; i < s->n; i++) {
     int side = s->direction[i] > 0;
@@ -123,7 +123,8 @@ static void search_starts(mho_fit_job *j, const increments *s, start *best) {
     for (int k = 0; k < j->n; k++) {
       double low = fmax(j->low[k], -30), high = fmin(j->high[k], 30), v = initial.value[k];
       bool free_form = !j->is_log[k] && !(j->range && k >= j->n - 2);
-      mho_fit_set(j, k, free_form && trial ? low + (high - low) * pow(uniform(&w), low < 0 ? 1 : 2) : v);
+      mho_fit_set(j, k,
+                  free_form && trial ? low + (high - low) * pow(uniform(&w), low < 0 ? 1 : 2) : v);
     }
     start now = {.cost = match_rates(j, s)};
     for (int k = 0; k < j->n; k++)
@@ -144,9 +145,10 @@ mho_err mho_fit_best_start(mho_fit_job *j) {
     return mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
   sample_increments(j, s);
   if (s->n < 3 || s->n <= j->n) {
-    mho_err err = mho_fail(j->ei, MHO_EDATA,
-                           "%d changes from one pulse to the next are too few for %d parameters of '%s'",
-                           s->n, j->n, j->f->model->entry.id);
+    mho_err err =
+        mho_fail(j->ei, MHO_EDATA,
+                 "%d changes from one pulse to the next are too few for %d parameters of '%s'",
+                 s->n, j->n, j->f->model->entry.id);
     free(s);
     return err;
   }

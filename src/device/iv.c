@@ -49,8 +49,8 @@ double mho_device_current(const mho_device_config *config, double g, double v, d
   }
 }
 
-bool mho_device_spice_current(const mho_device_config *config, const char *g, const char *v, char *out,
-                              size_t n) {
+bool mho_device_spice_current(const mho_device_config *config, const char *g, const char *v,
+                              char *out, size_t n) {
   const mho_iv_config *p = &config->iv;
   int length;
   if (p->law == MHO_IV_SINH)
@@ -80,8 +80,9 @@ mho_err mho_iv_check(const mho_device_config *d, mho_errinfo *ei) {
     least = fmin(least, 1 + v * (p->k2 + p->k3 * v));
   }
   if (least < 0)
-    return mho_fail(ei, MHO_ECONFIG,
-                    "device.iv: with k2 %g and k3 %g the cell gives energy within +-iv.v_max (%g V)", p->k2,
-                    p->k3, p->v_max);
+    return mho_fail(
+        ei, MHO_ECONFIG,
+        "device.iv: with k2 %g and k3 %g the cell gives energy within +-iv.v_max (%g V)", p->k2,
+        p->k3, p->v_max);
   return MHO_OK;
 }

@@ -19,7 +19,8 @@ typedef struct linear {
 static const mho_param table[] = {
     MHO_P_REAL(linear, step_up, "step_up", "", 1e-3, 1e-7, 1, "SET step, of the range: 1/levels"),
     MHO_P_REAL(linear, step_down, "step_down", "", 1e-3, 1e-7, 1, "RESET step, of the range"),
-    MHO_P_REAL(linear, slope_up, "slope_up", "", 0, 0, 1, "fall of the SET step from center to high bound"),
+    MHO_P_REAL(linear, slope_up, "slope_up", "", 0, 0, 1,
+               "fall of the SET step from center to high bound"),
     MHO_P_REAL(linear, slope_down, "slope_down", "", 0, 0, 1,
                "fall of the RESET step from center to low bound"),
     MHO_P_REAL(linear, center, "center", "", 0.5, 0.01, 0.99,
@@ -41,7 +42,8 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
       c_up = fmax((double)d->high[i] - p->center, 1e-3);
       c_down = fmax(p->center - (double)d->low[i], 1e-3);
     }
-    float su = (float)(p->slope_up / c_up), sd = (float)(p->slope_down / c_down), c = (float)p->center;
+    float su = (float)(p->slope_up / c_up), sd = (float)(p->slope_down / c_down),
+          c = (float)p->center;
     col[UP][i] = up * (1 + su * c); /* the step is UP + UP_G g */
     col[UP_G][i] = -up * su;
     col[DOWN][i] = down * (1 - sd * c);

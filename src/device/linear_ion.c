@@ -26,7 +26,8 @@ static const mho_param table[] = {
     MHO_P_CHOICE(linear_ion, window, "window", MHO_WINDOWS, MHO_WINDOW_BIOLEK,
                  "what keeps the boundary within the film"),
     MHO_P_REAL(linear_ion, p, "p", "", 1, 0.1, 20, "exponent of the window"),
-    MHO_P_REAL(linear_ion, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a pulse, relative to the step"),
+    MHO_P_REAL(linear_ion, c2c, "cycle_to_cycle", "", 0, 0, 100,
+               "noise of a pulse, relative to the step"),
 };
 
 enum { UP, DOWN, RATIO, WINDOW, EXPONENT, NOISE, COLUMNS };

@@ -27,7 +27,8 @@ typedef struct measured {
 static const mho_param table[] = {
     MHO_P_TEXT(measured, table, "table", "",
                "CSV file with the columns pulse, ltp, ltd (S after so many pulses)"),
-    MHO_P_REAL(measured, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a pulse, relative to the step"),
+    MHO_P_REAL(measured, c2c, "cycle_to_cycle", "", 0, 0, 100,
+               "noise of a pulse, relative to the step"),
 };
 
 enum { GRID = 4096 };
@@ -57,8 +58,8 @@ static mho_err read_branch(const char *path, const mho_csv *t, int column, int s
     if (isnan(x) || g < -slack || g > 1 + slack)
       return mho_fail_at(
           ei, MHO_EDATA, path, t->line[i],
-          "%s: expected a pulse number and a conductance within device.g_min..g_max (%g..%g S)", name,
-          d->g_min, d->g_max);
+          "%s: expected a pulse number and a conductance within device.g_min..g_max (%g..%g S)",
+          name, d->g_min, d->g_max);
     double y = sign > 0 ? g : 1 - g;
     if (b->n > 0 && !(x > b->x[b->n - 1] && y > b->y[b->n - 1]))
       return mho_fail_at(
@@ -70,7 +71,8 @@ static mho_err read_branch(const char *path, const mho_csv *t, int column, int s
     b->y[b->n++] = y;
   }
   if (b->n < 3)
-    return mho_fail_at(ei, MHO_EDATA, path, 0, "%s: expected at least 3 points, found %d", name, b->n);
+    return mho_fail_at(ei, MHO_EDATA, path, 0, "%s: expected at least 3 points, found %d", name,
+                       b->n);
   return MHO_OK;
 }
 
@@ -90,7 +92,8 @@ static double inverse(const gsl_interp *curve, const branch *b, gsl_interp_accel
 static mho_err tabulate(const branch *b, bool up, float *out, mho_errinfo *ei) {
   gsl_interp *curve = gsl_interp_alloc(gsl_interp_steffen, (size_t)b->n);
   gsl_interp_accel *acc = gsl_interp_accel_alloc();
-  mho_err err = curve && acc ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a table of %d points", b->n);
+  mho_err err =
+      curve && acc ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a table of %d points", b->n);
   if (!err && gsl_interp_init(curve, b->x, b->y, (size_t)b->n))
     err = mho_fail(ei, MHO_EDATA, "the table cannot be interpolated");
   double first = b->x[0], last = b->x[b->n - 1];
@@ -109,9 +112,11 @@ static mho_err tabulate(const branch *b, bool up, float *out, mho_errinfo *ei) {
   return err;
 }
 
-static mho_err prepare(const void *params, const mho_device_config *config, void **shared, mho_errinfo *ei) {
-  static const mho_csv_column columns[] = {
-      {"pulse", MHO_CSV_NUMBER, true}, {"ltp", MHO_CSV_NUMBER, true}, {"ltd", MHO_CSV_NUMBER, true}};
+static mho_err prepare(const void *params, const mho_device_config *config, void **shared,
+                       mho_errinfo *ei) {
+  static const mho_csv_column columns[] = {{"pulse", MHO_CSV_NUMBER, true},
+                                           {"ltp", MHO_CSV_NUMBER, true},
+                                           {"ltd", MHO_CSV_NUMBER, true}};
   const char *path = ((const measured *)params)->table;
   mho_csv t;
   if (!*path)
@@ -121,7 +126,8 @@ static mho_err prepare(const void *params, const mho_device_config *config, void
     return err;
   steps *s = mho_alloc(1, sizeof *s);
   branch up = {0}, down = {0};
-  err = s ? read_branch(path, &t, 1, 1, config, &up, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a table");
+  err = s ? read_branch(path, &t, 1, 1, config, &up, ei)
+          : mho_fail(ei, MHO_ENOMEM, "no memory for a table");
   if (!err)
     err = read_branch(path, &t, 2, -1, config, &down, ei);
   if (!err)
@@ -190,12 +196,14 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
 }
 
 const mho_device_model mho_device_measured = {
-    .entry = {.abi = MHO_ABI,
-              .id = "measured",
-              .title = "a table of conductances after pulses, interpolated",
-              .equation = "SET g' = C_up(C_up^-1(g) + 1), RESET g' = C_dn(C_dn^-1(g) + 1)",
-              .source = "the user's measurement; interpolation: Steffen, Astron. Astrophys. 239:443 (1990)",
-              .params = MHO_PARAMS(measured, table)},
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "measured",
+         .title = "a table of conductances after pulses, interpolated",
+         .equation = "SET g' = C_up(C_up^-1(g) + 1), RESET g' = C_dn(C_dn^-1(g) + 1)",
+         .source =
+             "the user's measurement; interpolation: Steffen, Astron. Astrophys. 239:443 (1990)",
+         .params = MHO_PARAMS(measured, table)},
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,

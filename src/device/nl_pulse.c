@@ -29,8 +29,10 @@ static const mho_param table[] = {
     MHO_P_REAL(nl_pulse, nl_up, "nl_up", "", 1, -9, 9, "nonlinearity label of potentiation"),
     MHO_P_REAL(nl_pulse, nl_down, "nl_down", "", -1, -9, 9, "nonlinearity label of depression"),
     MHO_P_REAL(nl_pulse, pulses_up, "pulses_up", "", 500, 1, 1e6, "SET pulses from end to end"),
-    MHO_P_REAL(nl_pulse, pulses_down, "pulses_down", "", 500, 1, 1e6, "RESET pulses from end to end"),
-    MHO_P_REAL(nl_pulse, c2c, "pulse_noise", "", 0, 0, 1, "noise of a pulse, of the conductance range"),
+    MHO_P_REAL(nl_pulse, pulses_down, "pulses_down", "", 500, 1, 1e6,
+               "RESET pulses from end to end"),
+    MHO_P_REAL(nl_pulse, c2c, "pulse_noise", "", 0, 0, 1,
+               "noise of a pulse, of the conductance range"),
 };
 
 enum { UP, DOWN, CURVE_UP, CURVE_DOWN, END_UP, END_DOWN, NOISE, COLUMNS };
@@ -68,7 +70,8 @@ static double first_step(double a, double pulses, int sign) {
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const nl_pulse *p = params;
   double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
-  for (int i = 0; i < d->n; i++) { /* a cell of larger step needs fewer pulses; without any it never moves */
+  for (int i = 0; i < d->n;
+       i++) { /* a cell of larger step needs fewer pulses; without any it never moves */
     col[UP][i] = (float)first_step(a_up, p->pulses_up / fmax((double)d->up[i], 1e-9), 1);
     col[DOWN][i] = (float)first_step(a_down, p->pulses_down / fmax((double)d->down[i], 1e-9), -1);
     col[CURVE_UP][i] = (float)curve(a_up);
@@ -86,14 +89,16 @@ static bool noisy(const void *params) {
 /* Whether RESET begins at 1 with steps of few digits; cells whose label varies may have any. */
 static bool fine(const void *params, const mho_device_config *config) {
   const nl_pulse *p = params;
-  double a = mho_nl_pulse_a(p->nl_down), first = fabs(first_step(a, p->pulses_down, -1)) * exp(-1 / a);
+  double a = mho_nl_pulse_a(p->nl_down),
+         first = fabs(first_step(a, p->pulses_down, -1)) * exp(-1 / a);
   return first < 1e-4 || strstr(config->spread_of, "nl_down");
 }
 
 /* Mean change of a cell whose state has a rest. */
 static inline float fine_step(const mho_device_block *b, int i) {
   bool set = b->dir[i] > 0;
-  float s = set ? b->col[UP][i] : b->col[DOWN][i], end = set ? b->col[END_UP][i] : b->col[END_DOWN][i];
+  float s = set ? b->col[UP][i] : b->col[DOWN][i],
+        end = set ? b->col[END_UP][i] : b->col[END_DOWN][i];
   float above = (1 - b->g[i]) - b->rest[i], step = s * (above + end * (b->g[i] + b->rest[i]));
   return mho_least(mho_most(step, -b->g[i] - b->rest[i]), above);
 }

@@ -15,9 +15,9 @@
 
 enum { MHO_NOISE_MULTIPLICATIVE, MHO_NOISE_ADDITIVE };
 
-#define MHO_P_CYCLE_NOISE(T)                                                                                 \
-  MHO_P_REAL(T, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a pulse, relative to the step"),             \
-      MHO_P_CHOICE(T, noise, "noise", "multiplicative|additive", 0,                                          \
+#define MHO_P_CYCLE_NOISE(T)                                                                       \
+  MHO_P_REAL(T, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a pulse, relative to the step"),   \
+      MHO_P_CHOICE(T, noise, "noise", "multiplicative|additive", 0,                                \
                    "noise scales with the step at the state, or with the nominal step")
 
 /* fminf and fmaxf as vector code: theirs must look at NaN. */
@@ -81,7 +81,8 @@ static inline void mho_noise_columns(float sigma, int kind, float s_up, float s_
 }
 
 /* Signed change of cell i by its pulse, from the mean steps and the three columns at `first`. */
-static inline float mho_noisy_step(const mho_device_block *b, int i, float up, float down, int first) {
+static inline float mho_noisy_step(const mho_device_block *b, int i, float up, float down,
+                                   int first) {
   float a_up = b->col[first][i], a_down = b->col[first + 1][i], dir = b->dir[i];
   float step = dir > 0 ? up : down, a = dir > 0 ? a_up : a_down;
   return dir * (step + (step * b->col[first + 2][i] + a) * b->xi[i]);

@@ -18,14 +18,19 @@ typedef struct pcm {
 
 static const mho_param table[] = {
     MHO_P_REAL(pcm, step, "step_up", "", 5e-3, 1e-7, 1, "unit of the SET step, of the range"),
-    MHO_P_REAL(pcm, a, "a_up", "", -27, -1e4, 1, "weight A of the exponential: the first step is s (1 - A)"),
+    MHO_P_REAL(pcm, a, "a_up", "", -27, -1e4, 1,
+               "weight A of the exponential: the first step is s (1 - A)"),
     MHO_P_REAL(pcm, k, "k", "", 5, 0, 100, "fall of the step from bound to bound, exp(-k)"),
-    MHO_P_REAL(pcm, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a SET pulse, relative to its step"),
+    MHO_P_REAL(pcm, c2c, "cycle_to_cycle", "", 0, 0, 100,
+               "noise of a SET pulse, relative to its step"),
     MHO_P_REAL(pcm, noise_add, "noise_add", "", 0, 0, 1, "noise of a SET pulse, of the range"),
-    MHO_P_REAL(pcm, noise_slope, "noise_slope", "", 0, 0, 1,
-               "noise of a SET pulse that grows with the conductance, of the range at the high bound"),
-    MHO_P_REAL(pcm, reset, "reset", "", 5e-3, 0, 1, "conductance that RESET leads to, of the range"),
-    MHO_P_REAL(pcm, reset_noise, "reset_noise", "", 0, 0, 1, "noise of a RESET pulse, of the range"),
+    MHO_P_REAL(
+        pcm, noise_slope, "noise_slope", "", 0, 0, 1,
+        "noise of a SET pulse that grows with the conductance, of the range at the high bound"),
+    MHO_P_REAL(pcm, reset, "reset", "", 5e-3, 0, 1,
+               "conductance that RESET leads to, of the range"),
+    MHO_P_REAL(pcm, reset_noise, "reset_noise", "", 0, 0, 1,
+               "noise of a RESET pulse, of the range"),
 };
 
 enum { UP, SCALE, K, MULTIPLICATIVE, ADD, SLOPE, RESET, RESET_NOISE, COLUMNS };
@@ -60,7 +65,8 @@ static void pulse(const mho_device_block *b) {
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float step = b->col[UP][i] * mho_most(1 - b->col[SCALE][i] * e[i], 0);
-    float sigma = b->col[MULTIPLICATIVE][i] * step + b->col[ADD][i] + b->col[SLOPE][i] * mho_most(b->g[i], 0);
+    float sigma =
+        b->col[MULTIPLICATIVE][i] * step + b->col[ADD][i] + b->col[SLOPE][i] * mho_most(b->g[i], 0);
     float set = step + sigma * b->xi[i];
     float reset = b->col[RESET][i] + b->col[RESET_NOISE][i] * b->xi[i] - b->g[i];
     b->out[i] = b->dir[i] > 0 ? set : reset;
@@ -80,12 +86,14 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
 }
 
 const mho_device_model mho_device_pcm = {
-    .entry = {.abi = MHO_ABI,
-              .id = "pcm",
-              .title = "phase change memory: saturating SET steps, abrupt RESET",
-              .equation = "SET dg = s max(1 - A exp(-k g), 0), RESET g = reset",
-              .source = "Nandakumar et al., J. Appl. Phys. 124:152135 (2018), Front. Neurosci. 14:406 (2020)",
-              .params = MHO_PARAMS(pcm, table)},
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "pcm",
+         .title = "phase change memory: saturating SET steps, abrupt RESET",
+         .equation = "SET dg = s max(1 - A exp(-k g), 0), RESET g = reset",
+         .source =
+             "Nandakumar et al., J. Appl. Phys. 124:152135 (2018), Front. Neurosci. 14:406 (2020)",
+         .params = MHO_PARAMS(pcm, table)},
     .one_way = true,
     .n_columns = COLUMNS,
     .columns = columns,

@@ -15,7 +15,8 @@ typedef struct pow_step {
 } pow_step;
 
 static const mho_param table[] = {
-    MHO_P_REAL(pow_step, step_up, "step_up", "", 1e-2, 1e-7, 1, "SET step at the low bound, of the range"),
+    MHO_P_REAL(pow_step, step_up, "step_up", "", 1e-2, 1e-7, 1,
+               "SET step at the low bound, of the range"),
     MHO_P_REAL(pow_step, step_down, "step_down", "", 1e-2, 1e-7, 1,
                "RESET step at the high bound, of the range"),
     MHO_P_REAL(pow_step, gamma_up, "gamma_up", "", 1.5, 0, 20, "exponent of SET"),

@@ -6,13 +6,13 @@
 #include "device/cells.h"
 
 /* Factor of a whole SET or RESET pulse that a read of magnitude v is, for as long as that pulse. */
-static double response_at(const mho_device_model *model, const void *params, const mho_device_spice *s,
-                          bool set, double v) {
+static double response_at(const mho_device_model *model, const void *params,
+                          const mho_device_spice *s, bool set, double v) {
   return fabs(model->response(params, set, v / fabs(set ? s->v_set : s->v_reset)));
 }
 
-static bool knows_voltages(const mho_device_model *model, const void *params, const mho_device_config *config,
-                           mho_device_spice *s) {
+static bool knows_voltages(const mho_device_model *model, const void *params,
+                           const mho_device_config *config, mho_device_spice *s) {
   *s = (mho_device_spice){0};
   return model->response && !model->spice(params, config, s, NULL) && s->width > 0;
 }
@@ -63,8 +63,8 @@ double mho_device_read_limit(const mho_device_model *model, const void *params,
 
   for (int turn = 0; turn < 40; turn++) {
     double mid = turn ? 0.5 * (low + high) : v;
-    bool moves =
-        response_at(model, params, &s, true, mid) > 0 || response_at(model, params, &s, false, mid) > 0;
+    bool moves = response_at(model, params, &s, true, mid) > 0 ||
+                 response_at(model, params, &s, false, mid) > 0;
     low = moves ? low : mid;
     high = moves ? mid : high;
   }

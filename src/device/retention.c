@@ -28,7 +28,8 @@ static double exponent(const mho_drift_config *d, double g_r, double xi) {
   if (d->law == MHO_DRIFT_POWER)
     return copysign(fabs(fabs(d->nu) + d->nu_spread * xi), d->nu);
   double x = log(fmax(g_r, 1e-7));
-  return fabs(clip(-0.0155 * x + 0.0244, 0.049, 0.1) + clip(-0.0125 * x - 0.0059, 0.008, 0.045) * xi);
+  return fabs(clip(-0.0155 * x + 0.0244, 0.049, 0.1) +
+              clip(-0.0125 * x - 0.0059, 0.008, 0.045) * xi);
 }
 
 void mho_cells_drifted(const mho_cells *c, double after, size_t first, int n, float *out) {
@@ -64,7 +65,8 @@ void mho_cells_read_sigma(const mho_cells *c, double after, size_t first, int n,
   double t = fmax(after, c->config.drift.t0), grown = sqrt(log((t + r->t_read) / (2 * r->t_read)));
 
   for (int i = 0; i < n; i++) {
-    double above = fmax((double)g[i] - zero, 0), programmed = (double)c->g[first + (size_t)i] - zero;
+    double above = fmax((double)g[i] - zero, 0),
+           programmed = (double)c->g[first + (size_t)i] - zero;
     double g_r = fmax(programmed * range / c->g_max, 1e-7), s = 0;
     if (r->law == MHO_READ_NOISE_CONSTANT)
       s = r->sigma;

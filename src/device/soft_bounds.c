@@ -18,7 +18,8 @@ typedef struct soft_bounds {
 } soft_bounds;
 
 static const mho_param table[] = {
-    MHO_P_REAL(soft_bounds, step_up, "step_up", "", 2e-3, 1e-7, 1, "SET step at the low bound, of the range"),
+    MHO_P_REAL(soft_bounds, step_up, "step_up", "", 2e-3, 1e-7, 1,
+               "SET step at the low bound, of the range"),
     MHO_P_REAL(soft_bounds, step_down, "step_down", "", 2e-3, 1e-7, 1,
                "RESET step at the high bound, of the range"),
     MHO_P_CYCLE_NOISE(soft_bounds),

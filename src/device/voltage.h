@@ -27,8 +27,8 @@ typedef struct mho_voltage {
 } mho_voltage;
 
 /* Drive of the columns at `up` and after it, and the columns p0, p1, p2 (-1: none). x is the caller's. */
-static inline void mho_voltage_load(mho_voltage *v, const mho_device_block *b, int up, int p0, int p1,
-                                    int p2) {
+static inline void mho_voltage_load(mho_voltage *v, const mho_device_block *b, int up, int p0,
+                                    int p1, int p2) {
   const int from[3] = {p0, p1, p2};
   v->n = b->n;
   for (int i = 0; i < b->n; i++) {
@@ -78,7 +78,8 @@ static inline void mho_voltage_integrate(mho_voltage *v, mho_voltage_rate rate) 
  *   none 1; Joglekar 1 - (2x - 1)^2p; Biolek 1 - x^2p upwards, 1 - (1 - x)^2p downwards */
 enum { MHO_WINDOW_NONE, MHO_WINDOW_JOGLEKAR, MHO_WINDOW_BIOLEK };
 #define MHO_WINDOWS "none|joglekar|biolek"
-static inline void mho_window(const float *w, const float *p, const float *drive, const float *x, float *f) {
+static inline void mho_window(const float *w, const float *p, const float *drive, const float *x,
+                              float *f) {
   for (int i = 0; i < MHO_LANES; i++) {
     float y = w[i] == MHO_WINDOW_JOGLEKAR ? 2 * x[i] - 1 : drive[i] > 0 ? x[i] : 1 - x[i];
     f[i] = mho_most(y < 0 ? -y : y, 1e-12f);
@@ -94,22 +95,23 @@ static inline void mho_window(const float *w, const float *p, const float *drive
 /* The window as text for a circuit, of V(x), in one direction. */
 static inline const char *mho_window_spice(int window, bool up) {
   return window == MHO_WINDOW_JOGLEKAR ? "(1-pow(abs(2*V(x)-1),2*pw))"
-         : window == MHO_WINDOW_BIOLEK ? (up ? "(1-pow(abs(V(x)),2*pw))" : "(1-pow(abs(1-V(x)),2*pw))")
-                                       : "1";
+         : window == MHO_WINDOW_BIOLEK
+             ? (up ? "(1-pow(abs(V(x)),2*pw))" : "(1-pow(abs(1-V(x)),2*pw))")
+             : "1";
 }
 
-#define MHO_P_PULSE(T, set, reset, duration)                                                                 \
-  MHO_P_REAL(T, set_v, "v_set", "V", set, 0, 100, "voltage of a SET pulse"),                                 \
-      MHO_P_REAL(T, reset_v, "v_reset", "V", reset, -100, 0, "voltage of a RESET pulse"),                    \
+#define MHO_P_PULSE(T, set, reset, duration)                                                       \
+  MHO_P_REAL(T, set_v, "v_set", "V", set, 0, 100, "voltage of a SET pulse"),                       \
+      MHO_P_REAL(T, reset_v, "v_reset", "V", reset, -100, 0, "voltage of a RESET pulse"),          \
       MHO_P_REAL(T, width, "width", "s", duration, 1e-12, 1e3, "duration of a pulse")
 
 /* A model's response from its signed drive at a voltage. */
-#define MHO_VOLTAGE_RESPONSE(T)                                                                              \
-  static double response(const void *params, bool set, double fraction) {                                    \
-    const T *p = params;                                                                                     \
-    double v = fraction * (set ? p->set_v : p->reset_v), d = drive_at(p, v);                                 \
-    double whole = drive_at(p, v > 0 ? p->set_v : p->reset_v);                                               \
-    return copysign(d / whole, fraction);                                                                    \
+#define MHO_VOLTAGE_RESPONSE(T)                                                                    \
+  static double response(const void *params, bool set, double fraction) {                          \
+    const T *p = params;                                                                           \
+    double v = fraction * (set ? p->set_v : p->reset_v), d = drive_at(p, v);                       \
+    double whole = drive_at(p, v > 0 ? p->set_v : p->reset_v);                                     \
+    return copysign(d / whole, fraction);                                                          \
   }
 
 /* MHO_ECONFIG when the pulses leave the device alone or cross too much of the range at once. */
@@ -117,9 +119,10 @@ static inline mho_err mho_voltage_check(double up, double down, mho_errinfo *ei)
   const char *which = up > MHO_VOLTAGE_DRIVE_MAX ? "SET" : "RESET";
   double most = up > down ? up : down;
   if (!(up > 0) || !(down > 0))
-    return mho_fail(ei, MHO_ECONFIG,
-                    "device.%s: a pulse of this voltage does not reach the threshold and moves nothing",
-                    up > 0 ? "v_reset" : "v_set");
+    return mho_fail(
+        ei, MHO_ECONFIG,
+        "device.%s: a pulse of this voltage does not reach the threshold and moves nothing",
+        up > 0 ? "v_reset" : "v_set");
   if (!(most <= MHO_VOLTAGE_DRIVE_MAX))
     return mho_fail(
         ei, MHO_ECONFIG,

@@ -21,19 +21,25 @@ typedef struct vteam {
 enum { R_LINEAR, R_EXPONENTIAL, G_LINEAR };
 
 static const mho_param table[] = {
-    MHO_P_REAL(vteam, k_set, "k_set", "", 10, 1e-15, 1e18, "rate of SET at twice the threshold, 1/s"),
-    MHO_P_REAL(vteam, k_reset, "k_reset", "", 10, 1e-15, 1e18, "rate of RESET at twice the threshold, 1/s"),
-    MHO_P_REAL(vteam, th_set, "threshold_set", "V", 0.5, 1e-6, 100, "voltage above which SET begins"),
+    MHO_P_REAL(vteam, k_set, "k_set", "", 10, 1e-15, 1e18,
+               "rate of SET at twice the threshold, 1/s"),
+    MHO_P_REAL(vteam, k_reset, "k_reset", "", 10, 1e-15, 1e18,
+               "rate of RESET at twice the threshold, 1/s"),
+    MHO_P_REAL(vteam, th_set, "threshold_set", "V", 0.5, 1e-6, 100,
+               "voltage above which SET begins"),
     MHO_P_REAL(vteam, th_reset, "threshold_reset", "V", -0.5, -100, -1e-6,
                "voltage below which RESET begins"),
     MHO_P_REAL(vteam, alpha_set, "alpha_set", "", 3, 0.1, 50, "exponent of the overdrive, SET"),
-    MHO_P_REAL(vteam, alpha_reset, "alpha_reset", "", 3, 0.1, 50, "exponent of the overdrive, RESET"),
+    MHO_P_REAL(vteam, alpha_reset, "alpha_reset", "", 3, 0.1, 50,
+               "exponent of the overdrive, RESET"),
     MHO_P_PULSE(vteam, 1, -1, 1e-3),
-    MHO_P_CHOICE(vteam, window, "window", MHO_WINDOWS, MHO_WINDOW_BIOLEK, "what keeps the state within 0..1"),
+    MHO_P_CHOICE(vteam, window, "window", MHO_WINDOWS, MHO_WINDOW_BIOLEK,
+                 "what keeps the state within 0..1"),
     MHO_P_REAL(vteam, p, "p", "", 1, 0.1, 20, "exponent of the window"),
     MHO_P_CHOICE(vteam, resistance, "resistance", "r_linear|r_exponential|g_linear", G_LINEAR,
                  "resistance linear or exponential in the state, or conductance linear in it"),
-    MHO_P_REAL(vteam, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a pulse, relative to the step"),
+    MHO_P_REAL(vteam, c2c, "cycle_to_cycle", "", 0, 0, 100,
+               "noise of a pulse, relative to the step"),
 };
 
 enum { UP, DOWN, RATIO, LAW, WINDOW, EXPONENT, NOISE, COLUMNS };

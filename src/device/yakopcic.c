@@ -29,7 +29,8 @@ static const mho_param table[] = {
     MHO_P_REAL(yakopcic, x_p, "x_p", "", 0.3, 0, 0.99, "state from which SET slows down"),
     MHO_P_REAL(yakopcic, x_n, "x_n", "", 0.5, 0, 0.99, "RESET slows down below 1 - x_n"),
     MHO_P_PULSE(yakopcic, 0.45, -0.45, 2e-6),
-    MHO_P_REAL(yakopcic, c2c, "cycle_to_cycle", "", 0, 0, 100, "noise of a pulse, relative to the step"),
+    MHO_P_REAL(yakopcic, c2c, "cycle_to_cycle", "", 0, 0, 100,
+               "noise of a pulse, relative to the step"),
 };
 
 enum { UP, DOWN, ALPHA_P, ALPHA_N, X_P, X_N, NOISE, COLUMNS };
@@ -107,10 +108,11 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
   mho_device_spice_param(s, "al_dn", p->alpha_n);
   mho_device_spice_param(s, "x_up", p->x_p);
   mho_device_spice_param(s, "x_dn", p->x_n);
-  snprintf(s->rate, sizeof s->rate,
-           "a_up*max(exp(V(p,n))-exp(v_up),0)*exp(-al_up*max(V(x)-x_up,0))*(1-max(V(x)-x_up,0)/(1-x_up))"
-           "-a_dn*max(exp(-V(p,n))-exp(v_dn),0)*exp(-al_dn*max(1-V(x)-x_dn,0))"
-           "*(1-max(1-V(x)-x_dn,0)/(1-x_dn))");
+  snprintf(
+      s->rate, sizeof s->rate,
+      "a_up*max(exp(V(p,n))-exp(v_up),0)*exp(-al_up*max(V(x)-x_up,0))*(1-max(V(x)-x_up,0)/(1-x_up))"
+      "-a_dn*max(exp(-V(p,n))-exp(v_dn),0)*exp(-al_dn*max(1-V(x)-x_dn,0))"
+      "*(1-max(1-V(x)-x_dn,0)/(1-x_dn))");
   s->v_set = p->set_v;
   s->v_reset = p->reset_v;
   s->width = p->width;

@@ -29,7 +29,8 @@ static void plain_name(const char *card, char *out, size_t n) {
 }
 
 mho_err mho_card_find(const char *card, const char *beside, char *path, size_t n, mho_errinfo *ei) {
-  bool is_file = strchr(card, '/') || (strlen(card) > 5 && !strcmp(card + strlen(card) - 5, ".yaml"));
+  bool is_file =
+      strchr(card, '/') || (strlen(card) > 5 && !strcmp(card + strlen(card) - 5, ".yaml"));
   char name[MHO_TEXT_MAX];
   const char *slash = beside ? strrchr(beside, '/') : NULL;
   snprintf(path, n, "%s", card);
@@ -46,8 +47,9 @@ mho_err mho_card_find(const char *card, const char *beside, char *path, size_t n
     if (readable(path))
       return MHO_OK;
   }
-  return mho_fail(ei, MHO_ENOTFOUND, "there is no device card '%s'%s; 'mho device list' names those of mho",
-                  card, is_file ? ", neither here nor beside the config" : "");
+  return mho_fail(ei, MHO_ENOTFOUND,
+                  "there is no device card '%s'%s; 'mho device list' names those of mho", card,
+                  is_file ? ", neither here nor beside the config" : "");
 }
 
 void mho_card_beside(char *text, const char *file) {
@@ -101,8 +103,8 @@ mho_err mho_card_read(const char *path, mho_config **out, mho_errinfo *ei) {
 }
 
 /* Which of the card's model and the config's own counts: the one of --set, or they must agree. */
-static mho_err settle_model(mho_config *c, const mho_config *card, const mho_config_key *named, bool *drop,
-                            mho_errinfo *ei) {
+static mho_err settle_model(mho_config *c, const mho_config *card, const mho_config_key *named,
+                            bool *drop, mho_errinfo *ei) {
   const mho_config_key *own = find(c, "device.model"), *its = find(card, "device.model");
   *drop = false;
   if (!own || !strcmp(own->text, its->text))
@@ -113,9 +115,10 @@ static mho_err settle_model(mho_config *c, const mho_config *card, const mho_con
     *drop = true;
     return MHO_OK;
   }
-  return mho_fail_at(ei, MHO_ECONFIG, own->file, own->line,
-                     "device.model is '%s', but the card '%s' describes a device of '%s': drop one of them",
-                     own->text, named->text, its->text);
+  return mho_fail_at(
+      ei, MHO_ECONFIG, own->file, own->line,
+      "device.model is '%s', but the card '%s' describes a device of '%s': drop one of them",
+      own->text, named->text, its->text);
 }
 
 mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei) {
@@ -138,7 +141,8 @@ mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei) {
     const mho_config_key *k = &card->key[i], *own = find(c, k->path);
     if (strncmp(k->path, "device.", 7) || (own && !bare) || (own && own->is_override))
       continue;
-    err = mho_config_put(c, k->path, k->text, k->is_list, k->file, k->line, own && own->is_override, ei);
+    err = mho_config_put(c, k->path, k->text, k->is_list, k->file, k->line, own && own->is_override,
+                         ei);
   }
   mho_config_free(card);
   return err;

@@ -45,13 +45,14 @@ static mho_config_key *find(mho_config *c, const char *path) {
   return NULL;
 }
 
-static mho_err put(mho_config *c, const char *path_in, const char *text, bool is_list, const char *file,
-                   int line, bool replace, mho_errinfo *ei) {
+static mho_err put(mho_config *c, const char *path_in, const char *text, bool is_list,
+                   const char *file, int line, bool replace, mho_errinfo *ei) {
   char path[PATH_LENGTH];
   canonical(path_in, path, sizeof path);
   mho_config_key *old = find(c, path);
   if (old && !replace)
-    return mho_fail_at(ei, MHO_ECONFIG, file, line, "%s is given twice, first in line %d", path, old->line);
+    return mho_fail_at(ei, MHO_ECONFIG, file, line, "%s is given twice, first in line %d", path,
+                       old->line);
   mho_config_key k = {strdup(path), strdup(text), is_list, strdup(file), line, replace};
   if (!old && c->n == c->capacity) {
     int more = c->capacity ? 2 * c->capacity : 32;
@@ -74,8 +75,8 @@ static mho_err put(mho_config *c, const char *path_in, const char *text, bool is
   return MHO_OK;
 }
 
-mho_err mho_config_put(mho_config *c, const char *path_in, const char *text, bool is_list, const char *file,
-                       int line, bool is_override, mho_errinfo *ei) {
+mho_err mho_config_put(mho_config *c, const char *path_in, const char *text, bool is_list,
+                       const char *file, int line, bool is_override, mho_errinfo *ei) {
   char path[PATH_LENGTH];
   canonical(path_in, path, sizeof path);
   mho_err err = put(c, path, text, is_list, file, line, true, ei);
@@ -135,15 +136,18 @@ static int line_of(const reader *r, const yaml_node_t *node) {
 
 static mho_err read_list(reader *r, const char *path, const yaml_node_t *node) {
   char text[MHO_TEXT_MAX * 4] = "";
-  for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++) {
+  for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
+       i++) {
     const yaml_node_t *item = yaml_document_get_node(r->doc, *i);
     if (item->type != YAML_SCALAR_NODE)
       return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, item),
                          "%s: a list may only have plain values", path);
-    mho_text_append(text, sizeof text, "%s%s", *text ? " " : "", (const char *)item->data.scalar.value);
+    mho_text_append(text, sizeof text, "%s%s", *text ? " " : "",
+                    (const char *)item->data.scalar.value);
   }
   if (strlen(text) >= sizeof text - 1)
-    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node), "%s: the list is too long", path);
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node), "%s: the list is too long",
+                       path);
   return put(r->c, path, text, true, r->file, line_of(r, node), r->replace, r->ei);
 }
 
@@ -154,17 +158,21 @@ static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, i
   if (node->type == YAML_SEQUENCE_NODE)
     return read_list(r, path, node);
   if (depth == DEPTH_MAX)
-    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node), "%s is nested too deeply", path);
-  for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node), "%s is nested too deeply",
+                       path);
+  for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
+       p++) {
     const yaml_node_t *key = yaml_document_get_node(r->doc, p->key),
                       *value = yaml_document_get_node(r->doc, p->value);
     char sub[PATH_LENGTH];
     if (key->type != YAML_SCALAR_NODE)
-      return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key), "a key must be a plain word");
-    int n = snprintf(sub, sizeof sub, "%s%s%s", path, *path ? "." : "", (const char *)key->data.scalar.value);
+      return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key),
+                         "a key must be a plain word");
+    int n = snprintf(sub, sizeof sub, "%s%s%s", path, *path ? "." : "",
+                     (const char *)key->data.scalar.value);
     if (n >= (int)sizeof sub)
-      return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key), "a key is longer than %d characters",
-                         PATH_LENGTH - 1);
+      return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key),
+                         "a key is longer than %d characters", PATH_LENGTH - 1);
     mho_err err = read_node(r, sub, value, depth + 1);
     if (err)
       return err;
@@ -172,15 +180,15 @@ static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, i
   return MHO_OK;
 }
 
-mho_err mho_config_node(mho_config *c, const char *path, yaml_document_t *doc, const yaml_node_t *node,
-                        const char *file, bool replace, mho_errinfo *ei) {
+mho_err mho_config_node(mho_config *c, const char *path, yaml_document_t *doc,
+                        const yaml_node_t *node, const char *file, bool replace, mho_errinfo *ei) {
   reader r = {c, doc, file, replace, false, ei};
   return read_node(&r, path, node, 0);
 }
 
 /* Parse YAML text below `path`. */
-static mho_err read_yaml(mho_config *c, const char *path, const char *text, const char *file, bool is_set,
-                         mho_errinfo *ei) {
+static mho_err read_yaml(mho_config *c, const char *path, const char *text, const char *file,
+                         bool is_set, mho_errinfo *ei) {
   yaml_parser_t parser;
   yaml_document_t doc;
   if (!yaml_parser_initialize(&parser))
@@ -238,7 +246,8 @@ mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei) {
   char path[PATH_LENGTH], origin[MHO_TEXT_MAX];
   size_t n = strcspn(assignment, "=");
   if (!assignment[n] || n == 0 || n >= sizeof path)
-    return mho_fail(ei, MHO_ECONFIG, "--set %s: expected a key and a value, for example --set train.epochs=5",
+    return mho_fail(ei, MHO_ECONFIG,
+                    "--set %s: expected a key and a value, for example --set train.epochs=5",
                     assignment);
   memcpy(path, assignment, n);
   path[n] = 0;

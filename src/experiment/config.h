@@ -6,7 +6,8 @@
 #include "mho/experiment.h"
 
 typedef struct mho_config_key {
-  char *path; /* "device.step_up"; a section's shorthand ("device: ideal") is the bare section name */
+  char *
+      path; /* "device.step_up"; a section's shorthand ("device: ideal") is the bare section name */
   char *text; /* scalar, or the entries of a list with blanks between */
   bool is_list;
   char *file;
@@ -21,14 +22,15 @@ struct mho_config {
 };
 
 /* Set a key, whatever was there. */
-mho_err mho_config_put(mho_config *c, const char *path, const char *text, bool is_list, const char *file,
-                       int line, bool is_override, mho_errinfo *ei);
+mho_err mho_config_put(mho_config *c, const char *path, const char *text, bool is_list,
+                       const char *file, int line, bool is_override, mho_errinfo *ei);
 mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei);
 struct yaml_document_s;
 struct yaml_node_s;
 /* Set the keys below a node of a YAML document that also says other things; path is the node's, "" at the top. */
 mho_err mho_config_node(mho_config *c, const char *path, struct yaml_document_s *doc,
-                        const struct yaml_node_s *node, const char *file, bool replace, mho_errinfo *ei);
+                        const struct yaml_node_s *node, const char *file, bool replace,
+                        mho_errinfo *ei);
 /* What a key that had another name in an earlier release is called now; any other key as it is. */
 const char *mho_config_present_name(const char *key);
 /* Keys under earlier names get their present ones. bare: the config is a stored one. */
@@ -57,7 +59,8 @@ typedef struct mho_section {
 extern const mho_section mho_sections[];
 extern const int mho_n_sections;
 
-static inline const mho_choice *mho_section_choice(const mho_section *s, int k, const mho_experiment *e) {
+static inline const mho_choice *mho_section_choice(const mho_section *s, int k,
+                                                   const mho_experiment *e) {
   return (const mho_choice *)((const char *)e + s->selector[k].offset);
 }
 static inline const void *mho_section_common(const mho_section *s, const mho_experiment *e) {
@@ -75,6 +78,7 @@ typedef struct mho_setting {
   const void *params;
 } mho_setting;
 /* Calls f for every key of an experiment, section by section in printing order. */
-void mho_settings_visit(const mho_experiment *e, void (*f)(void *user, const mho_setting *s), void *user);
+void mho_settings_visit(const mho_experiment *e, void (*f)(void *user, const mho_setting *s),
+                        void *user);
 
 #endif

@@ -10,20 +10,24 @@
 static const mho_param train_table[] = {
     MHO_P_INT(mho_train_config, epochs, "epochs", 10, 1, 1e6, "passes through the training images"),
     MHO_P_INT(mho_train_config, batch, "batch", 100, 1, 65536, "samples an update"),
-    MHO_P_INT(mho_train_config, chunk, "chunk", 0, 0, MHO_CHUNK_MAX,
-              "samples a thread settles at once; 0: a quarter of the batch. Fewer tasks pack fewer matrices"),
+    MHO_P_INT(
+        mho_train_config, chunk, "chunk", 0, 0, MHO_CHUNK_MAX,
+        "samples a thread settles at once; 0: a quarter of the batch. Fewer tasks pack fewer matrices"),
     MHO_P_CHOICE(mho_train_config, shuffle, "shuffle", "batches|samples", MHO_SHUFFLE_BATCHES,
                  "batches are cut once and their order is shuffled, or samples are"),
-    MHO_P_INT(mho_train_config, seed, "seed", 1, 0, 9e15, "of everything random that has no seed of its own"),
+    MHO_P_INT(mho_train_config, seed, "seed", 1, 0, 9e15,
+              "of everything random that has no seed of its own"),
     MHO_P_INT(mho_train_config, seed_chip, "seeds.chip", -1, -1, 9e15,
               "device-to-device spread; -1: from seed"),
     MHO_P_INT(mho_train_config, seed_weights, "seeds.weights", -1, -1, 9e15,
               "initial weights; -1: from seed"),
-    MHO_P_INT(mho_train_config, seed_order, "seeds.order", -1, -1, 9e15, "order of the data; -1: from seed"),
+    MHO_P_INT(mho_train_config, seed_order, "seeds.order", -1, -1, 9e15,
+              "order of the data; -1: from seed"),
     MHO_P_INT(mho_train_config, seed_noise, "seeds.noise", -1, -1, 9e15,
               "read and pulse noise; -1: from seed"),
-    MHO_P_TEXT(mho_train_config, from, "from", "",
-               "start from the weights of a run (id or name) or of a folder that mho export --weights wrote"),
+    MHO_P_TEXT(
+        mho_train_config, from, "from", "",
+        "start from the weights of a run (id or name) or of a folder that mho export --weights wrote"),
 };
 static const mho_params train_params = MHO_PARAMS(mho_train_config, train_table);
 
@@ -35,8 +39,9 @@ static const mho_param checkpoint_table[] = {
 static const mho_params checkpoint_params = MHO_PARAMS(mho_checkpoint_config, checkpoint_table);
 
 static const mho_param program_table[] = {
-    MHO_P_CHOICE(mho_initial_config, how, "initial", "exact|scheme", MHO_INITIAL_EXACT,
-                 "initial weights set exactly, or written with update.scheme from devices at weight zero"),
+    MHO_P_CHOICE(
+        mho_initial_config, how, "initial", "exact|scheme", MHO_INITIAL_EXACT,
+        "initial weights set exactly, or written with update.scheme from devices at weight zero"),
     MHO_P_INT(mho_initial_config, rounds, "rounds", 30, 1, 10000,
               "initial scheme: most times that a weight is read and what it lacks is asked for"),
 };
@@ -69,7 +74,10 @@ static const mho_params energy_params = MHO_PARAMS(mho_energy_config, energy_tab
 
 #define AT(member) offsetof(mho_experiment, member)
 const mho_section mho_sections[] = {
-    {"dataset", &mho_dataset_params, AT(dataset_config), {{"name", MHO_KIND_DATASET, "digits", AT(dataset)}}},
+    {"dataset",
+     &mho_dataset_params,
+     AT(dataset_config),
+     {{"name", MHO_KIND_DATASET, "digits", AT(dataset)}}},
     {"network",
      &mho_network_params,
      AT(network),
@@ -77,14 +85,20 @@ const mho_section mho_sections[] = {
       {"neuron", MHO_KIND_NEURON, "tanh", AT(neuron)}}},
     {"feedback", &mho_feedback_params, AT(feedback), {{NULL}}},
     {"neuron", &mho_circuit_params, AT(circuit), {{NULL}}},
-    {"settle", &mho_settle_params, AT(settle), {{"method", MHO_KIND_SETTLER, "sweep", AT(settler)}}},
+    {"settle",
+     &mho_settle_params,
+     AT(settle),
+     {{"method", MHO_KIND_SETTLER, "sweep", AT(settler)}}},
     {"rule", &mho_gradient_params, AT(gradient), {{"name", MHO_KIND_RULE, "ep", AT(rule)}}},
     {"update",
      &mho_update_params,
      AT(update),
      {{"optimizer", MHO_KIND_OPTIMIZER, "adam", AT(optimizer)},
       {"scheme", MHO_KIND_SCHEME, "exact", AT(scheme)}}},
-    {"device", &mho_device_params, AT(device_config), {{"model", MHO_KIND_DEVICE, "ideal", AT(device)}}},
+    {"device",
+     &mho_device_params,
+     AT(device_config),
+     {{"model", MHO_KIND_DEVICE, "ideal", AT(device)}}},
     {"array", &mho_array_params, AT(array_config), {{"model", MHO_KIND_ARRAY, "ideal", AT(array)}}},
     {"train", &train_params, AT(train), {{NULL}}},
     {"checkpoint", &checkpoint_params, AT(checkpoint), {{NULL}}},
@@ -149,8 +163,10 @@ static bool fits_keys(const mho_config *c, const mho_section *s, const mho_entry
 
 /* The word of a selector that the config leaves out: the default, or, where the section's keys are not the
  * default's, the one registered thing whose keys they are (array: {read_noise: 0.01} means the periphery). */
-static const mho_entry *implied(const mho_registry *r, const mho_config *c, const mho_section *s, int k) {
-  const mho_entry *initial = mho_registry_find(r, s->selector[k].kind, s->selector[k].initial), *other = NULL;
+static const mho_entry *implied(const mho_registry *r, const mho_config *c, const mho_section *s,
+                                int k) {
+  const mho_entry *initial = mho_registry_find(r, s->selector[k].kind, s->selector[k].initial),
+                  *other = NULL;
   if (s->selector[1].key || fits_keys(c, s, initial))
     return initial;
   for (int i = 0; i < mho_registry_count(r, s->selector[k].kind); i++) {
@@ -181,8 +197,8 @@ static mho_err choose(const mho_registry *r, const mho_config *c, const mho_sect
       return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line,
                          "%s.%s: '%s' is unknown; did you mean '%s'? (known: %s)", s->name,
                          s->selector[k].key, key->text, n.best, all);
-    return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s.%s: '%s' is unknown (known: %s)", s->name,
-                       s->selector[k].key, key->text, all);
+    return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s.%s: '%s' is unknown (known: %s)",
+                       s->name, s->selector[k].key, key->text, all);
   }
   mho_choice *choice = choice_of(s, k, e);
   choice->entry = entry;
@@ -194,7 +210,8 @@ static mho_err choose(const mho_registry *r, const mho_config *c, const mho_sect
 
 static mho_err unknown_key(const mho_registry *r, const mho_section *s, const mho_config_key *key,
                            const char *name, mho_experiment *e, mho_errinfo *ei) {
-  for (int k = 0; k < SELECTORS && s->selector[k].key; k++) /* a key of another model is the likeliest slip */
+  for (int k = 0; k < SELECTORS && s->selector[k].key;
+       k++) /* a key of another model is the likeliest slip */
     for (int i = 0; i < mho_registry_count(r, s->selector[k].kind); i++) {
       const mho_entry *other = mho_registry_at(r, s->selector[k].kind, i);
       if (mho_params_find(other->params, name))
@@ -221,7 +238,8 @@ static bool belongs_to_replaced(const mho_registry *r, const mho_config *c, cons
                                 const mho_config_key *key, const char *name) {
   for (int k = 0; k < SELECTORS && s->selector[k].key && !key->is_override; k++) {
     const mho_config_key *word = find_key(c, s->name, s->selector[k].key);
-    for (int i = 0; word && word->is_override && i < mho_registry_count(r, s->selector[k].kind); i++)
+    for (int i = 0; word && word->is_override && i < mho_registry_count(r, s->selector[k].kind);
+         i++)
       if (mho_params_find(mho_registry_at(r, s->selector[k].kind, i)->params, name))
         return true;
   }
@@ -246,14 +264,16 @@ static mho_err assign(const mho_registry *r, const mho_config *c, const mho_sect
     return MHO_OK;
   if (!p)
     return unknown_key(r, s, key, name, e, ei);
-  if (key->is_list && p->kind != MHO_PARAM_INTS && p->kind != MHO_PARAM_REALS && p->kind != MHO_PARAM_TEXT)
+  if (key->is_list && p->kind != MHO_PARAM_INTS && p->kind != MHO_PARAM_REALS &&
+      p->kind != MHO_PARAM_TEXT)
     return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s: expected one value, not a list",
                        key->path);
   mho_errinfo why;
   mho_err err = mho_param_parse(p, key->text, bare, at, &why);
   if (!err && !strcmp(key->path, "device.table"))
     mho_card_beside((char *)at + p->offset, key->file);
-  return err ? mho_fail_at(ei, err, key->file, key->line, "%s: %s", key->path, why.message) : MHO_OK;
+  return err ? mho_fail_at(ei, err, key->file, key->line, "%s: %s", key->path, why.message)
+             : MHO_OK;
 }
 
 static mho_err assign_all(const mho_registry *r, const mho_config *c, bool bare, mho_experiment *e,
@@ -271,13 +291,15 @@ static mho_err assign_all(const mho_registry *r, const mho_config *c, bool bare,
         section = &mho_sections[s];
     }
     if (!section && is_near(&n))
-      return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "unknown section '%s'; did you mean '%s'?",
-                         head, n.best);
+      return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line,
+                         "unknown section '%s'; did you mean '%s'?", head, n.best);
     if (!section)
       return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line,
-                         "unknown section '%s'; 'mho train --print-config' shows all of them", head);
+                         "unknown section '%s'; 'mho train --print-config' shows all of them",
+                         head);
     if (!strchr(key->path, '.'))
-      return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s: expected keys below it", key->path);
+      return mho_fail_at(ei, MHO_ECONFIG, key->file, key->line, "%s: expected keys below it",
+                         key->path);
     mho_err err = assign(r, c, section, key, bare, e, ei);
     if (err)
       return err;
@@ -297,7 +319,8 @@ static const char *not_direct(const mho_experiment *e) {
     return "settle.method knows only two states: use sweep";
   if (((const mho_device_model *)e->device.entry)->pulse)
     return "on devices the difference is measured: use device.model ideal";
-  if ((array->noisy && array->noisy(e->array.params)) || (array->lossy && array->lossy(e->array.params)))
+  if ((array->noisy && array->noisy(e->array.params)) ||
+      (array->lossy && array->lossy(e->array.params)))
     return "through noise, converters or amplifiers the difference is measured: use array.model ideal";
   if (mho_circuit_limited(&e->circuit))
     return "of amplifiers that saturate the difference is measured: use neuron.saturation 0";
@@ -319,8 +342,8 @@ static mho_err at_key(const mho_config *c, const char *section, const char *name
 }
 
 /* What a model says of its parameters, at the first key of the sentence that was set; else at the model. */
-static mho_err at_named_key(const mho_config *c, const char *section, const char *model, mho_errinfo *ei,
-                            const char *message) {
+static mho_err at_named_key(const mho_config *c, const char *section, const char *model,
+                            mho_errinfo *ei, const char *message) {
   char prefix[64], name[128];
   snprintf(prefix, sizeof prefix, "%s.", section);
   for (const char *at = message; (at = strstr(at, prefix)); at++) {
@@ -342,12 +365,14 @@ static mho_err check_time(const mho_config *c, const mho_experiment *e, mho_erri
   if (!settler->in_time || circuits.analog || !(circuits.dac_bits || circuits.adc_bits))
     return MHO_OK;
 
-  return at_key(c, "array", circuits.adc_bits ? "adc_bits" : "dac_bits", ei,
-                "array.coupling: digital neurons behind converters are clocked, and settle.method ode has no "
-                "clock: use array.coupling analog, or leave dac_bits and adc_bits at 0");
+  return at_key(
+      c, "array", circuits.adc_bits ? "adc_bits" : "dac_bits", ei,
+      "array.coupling: digital neurons behind converters are clocked, and settle.method ode has no "
+      "clock: use array.coupling analog, or leave dac_bits and adc_bits at 0");
 }
 
-static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_experiment *e, mho_errinfo *ei) {
+static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_experiment *e,
+                            mho_errinfo *ei) {
   char message[MHO_MESSAGE_MAX];
   mho_errinfo why = {0};
   const mho_device_model *device = (const mho_device_model *)e->device.entry;
@@ -362,28 +387,31 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
   if (array->check && array->check(e->array.params, &why))
     return at_named_key(c, "array", "model", ei, why.message);
   if (scheme->needs_pulses && !device->pulse) {
-    snprintf(message, sizeof message,
-             "update.scheme: '%s' needs a device that answers pulses, and '%s' knows none: use scheme exact, "
-             "or set "
-             "device.model (mho list devices)",
-             scheme->entry.id, device->entry.id);
+    snprintf(
+        message, sizeof message,
+        "update.scheme: '%s' needs a device that answers pulses, and '%s' knows none: use scheme exact, "
+        "or set "
+        "device.model (mho list devices)",
+        scheme->entry.id, device->entry.id);
     return at_key(c, "update", "scheme", ei, message);
   }
   if (e->initial.how == MHO_INITIAL_SCHEME && !scheme->apply) {
-    snprintf(message, sizeof message,
-             "program.initial: scheme '%s' writes outer products of samples, not any matrix: use exact, or "
-             "another "
-             "update.scheme",
-             scheme->entry.id);
+    snprintf(
+        message, sizeof message,
+        "program.initial: scheme '%s' writes outer products of samples, not any matrix: use exact, or "
+        "another "
+        "update.scheme",
+        scheme->entry.id);
     return at_key(c, "program", "initial", ei, message);
   }
-  bool shared =
-      e->array_config.write_select == MHO_WRITE_HALF || e->array_config.write_select == MHO_WRITE_THIRD;
+  bool shared = e->array_config.write_select == MHO_WRITE_HALF ||
+                e->array_config.write_select == MHO_WRITE_THIRD;
   if (shared && !scheme->needs_pulses) {
-    snprintf(message, sizeof message,
-             "array.write.select: scheme '%s' writes without pulses, so other cells see none: leave it out, "
-             "or use a scheme that pulses (mho list programs)",
-             scheme->entry.id);
+    snprintf(
+        message, sizeof message,
+        "array.write.select: scheme '%s' writes without pulses, so other cells see none: leave it out, "
+        "or use a scheme that pulses (mho list programs)",
+        scheme->entry.id);
     return at_key(c, "array", "write.select", ei, message);
   }
   if (e->array_config.write_select == MHO_WRITE_THIRD && scheme->draw) {
@@ -407,13 +435,15 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
     const mho_entry *sgd = mho_registry_find(r, MHO_KIND_OPTIMIZER, "sgd");
     if (e->optimizer.entry != sgd && find_key(c, "update", "optimizer")) {
       snprintf(message, sizeof message,
-               "update.optimizer: scheme '%s' applies every sample by itself: use sgd", scheme->entry.id);
+               "update.optimizer: scheme '%s' applies every sample by itself: use sgd",
+               scheme->entry.id);
       return at_key(c, "update", "optimizer", ei, message);
     }
     e->optimizer.entry = sgd;
     mho_params_init(sgd->params, e->optimizer.params);
     if (e->update.clip > 0 || e->update.decay > 0) {
-      snprintf(message, sizeof message, "update.%s: scheme '%s' never holds a whole gradient: leave it at 0",
+      snprintf(message, sizeof message,
+               "update.%s: scheme '%s' never holds a whole gradient: leave it at 0",
                e->update.clip > 0 ? "clip" : "decay", scheme->entry.id);
       return at_key(c, "update", e->update.clip > 0 ? "clip" : "decay", ei, message);
     }
@@ -421,7 +451,8 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
   if (rule->feedback_mode >= 0 && e->feedback.mode != rule->feedback_mode) {
     if (find_key(c, "feedback", "mode")) {
       snprintf(message, sizeof message, "feedback.mode: rule '%s' is defined with %s feedback",
-               rule->entry.id, rule->feedback_mode == MHO_FEEDBACK_SYMMETRIC ? "symmetric" : "asymmetric");
+               rule->entry.id,
+               rule->feedback_mode == MHO_FEEDBACK_SYMMETRIC ? "symmetric" : "asymmetric");
       return at_key(c, "feedback", "mode", ei, message);
     }
     e->feedback.mode = rule->feedback_mode;
@@ -450,12 +481,14 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
     return at_key(
         c, "array", "differencing", ei,
         "array.differencing: a held sense line is not simulated with convolutions or biases: use digital");
-  if (topology->own_layers && (e->observe.spectral_radius || e->observe.lyapunov || e->observe.settling)) {
+  if (topology->own_layers &&
+      (e->observe.spectral_radius || e->observe.lyapunov || e->observe.settling)) {
     const char *key = e->observe.spectral_radius ? "spectral_radius"
                       : e->observe.lyapunov      ? "lyapunov"
                                                  : "settling";
-    snprintf(message, sizeof message, "observe.%s: not for topology %s: only the cosine is observed there",
-             key, topology->entry.id);
+    snprintf(message, sizeof message,
+             "observe.%s: not for topology %s: only the cosine is observed there", key,
+             topology->entry.id);
     return at_key(c, "observe", key, ei, message);
   }
   if (e->array_config.wire_tile.n < 1 || e->array_config.wire_tile.n > 2)
@@ -467,15 +500,16 @@ static mho_err fit_together(const mho_registry *r, const mho_config *c, mho_expe
   return MHO_OK;
 }
 
-mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool bare, mho_experiment **out,
-                           mho_errinfo *ei) {
+mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool bare,
+                           mho_experiment **out, mho_errinfo *ei) {
   *out = NULL;
   mho_config *c;
   mho_err err = mho_config_copy(given, &c, ei);
   if (err)
     return err;
   mho_experiment *e = mho_alloc(1, sizeof *e);
-  err = e ? mho_config_rename(c, bare, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
+  err =
+      e ? mho_config_rename(c, bare, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
   if (!err)
     err = mho_card_apply(c, bare, ei);
   for (int s = 0; s < mho_n_sections && !err; s++) {
@@ -514,7 +548,8 @@ mho_seeds mho_experiment_seeds(const mho_experiment *e) {
 #undef SEED
 }
 
-void mho_settings_visit(const mho_experiment *e, void (*f)(void *, const mho_setting *), void *user) {
+void mho_settings_visit(const mho_experiment *e, void (*f)(void *, const mho_setting *),
+                        void *user) {
   for (int i = 0; i < mho_n_sections; i++) {
     const mho_section *s = &mho_sections[i];
     for (int k = 0; k < SELECTORS && s->selector[k].key; k++) {

@@ -50,17 +50,20 @@ static void print_yaml(void *user, const mho_setting *s) {
   if (s->param && s->param->kind != MHO_PARAM_TEXT)
     mho_param_range(s->param, range, sizeof range);
   if (s->param)
-    fprintf(y->out, "%-32s # %s%s%s%s\n", line, s->param->doc, *range ? " (" : "", range, *range ? ")" : "");
+    fprintf(y->out, "%-32s # %s%s%s%s\n", line, s->param->doc, *range ? " (" : "", range,
+            *range ? ")" : "");
   else
     fprintf(y->out, "%-32s # mho list %s\n", line,
-            mho_kind_word(s->section->selector[strcmp(s->name, s->section->selector[0].key) != 0].kind));
+            mho_kind_word(
+                s->section->selector[strcmp(s->name, s->section->selector[0].key) != 0].kind));
 }
 
 char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {
   char *text = NULL;
   size_t n;
-  yaml_printer y = {
-      .out = open_memstream(&text, &n), .changed_only = changed_only, .card = *e->device_config.card};
+  yaml_printer y = {.out = open_memstream(&text, &n),
+                    .changed_only = changed_only,
+                    .card = *e->device_config.card};
   if (!y.out)
     return NULL;
   mho_settings_visit(e, print_yaml, &y);

@@ -87,8 +87,8 @@ const char *mho_kind_word(mho_kind kind) {
 
 mho_err mho_registry_add(mho_registry *r, mho_kind kind, const mho_entry *e, mho_errinfo *ei) {
   if (e->abi != MHO_ABI)
-    return mho_fail(ei, MHO_EINVAL, "'%s' was built for ABI %d, this mho has %d: rebuild it", e->id, e->abi,
-                    MHO_ABI);
+    return mho_fail(ei, MHO_EINVAL, "'%s' was built for ABI %d, this mho has %d: rebuild it", e->id,
+                    e->abi, MHO_ABI);
   if (mho_registry_find(r, kind, e->id))
     return mho_fail(ei, MHO_EINVAL, "'%s' is taken among the %s", e->id, mho_kind_word(kind));
   if (e->params.size > MHO_CHOICE_MAX)

@@ -13,8 +13,9 @@ typedef struct renamed {
   const char *before, *now;
   const char *unit;    /* of a quantity; NULL: a word */
   const char *initial; /* what `before` was by default */
-  const char *other;   /* what `now` was by default beside it, where the two have become one; else NULL */
-  const char *own;     /* a key of the model that says the same; nullable */
+  const char
+      *other; /* what `now` was by default beside it, where the two have become one; else NULL */
+  const char *own; /* a key of the model that says the same; nullable */
 } renamed;
 
 static const renamed keys[] = {
@@ -68,7 +69,8 @@ static bool is_silent(mho_config *c, const renamed *r, bool bare) {
 /* Which of the two counts where both say something. */
 static mho_err choose(mho_config *c, const renamed *r, bool bare, bool *earlier, mho_errinfo *ei) {
   const mho_config_key *before = key_of(c, r->before), *now = key_of(c, r->now);
-  *earlier = bare ? r->other && says(now, r->other, r->unit) : before->is_override && !now->is_override;
+  *earlier =
+      bare ? r->other && says(now, r->other, r->unit) : before->is_override && !now->is_override;
   if (bare || before->is_override != now->is_override || !strcmp(before->text, now->text))
     return MHO_OK;
   if (r->other && says(now, r->other, r->unit)) {
@@ -76,8 +78,8 @@ static mho_err choose(mho_config *c, const renamed *r, bool bare, bool *earlier,
     return MHO_OK;
   }
   return mho_fail_at(ei, MHO_ECONFIG, before->file, before->line,
-                     "%s is an earlier name of %s, which is set too: leave one of them out", r->before,
-                     r->now);
+                     "%s is an earlier name of %s, which is set too: leave one of them out",
+                     r->before, r->now);
 }
 
 static mho_err rename_key(mho_config *c, const renamed *r, bool bare, mho_errinfo *ei) {

@@ -32,7 +32,8 @@ static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei
       if (in->symmetric)
         back = forward;
       if ((forward && !mho_graph_add(g, a, b)) || (back && !mho_graph_add(g, b, a)))
-        return mho_fail(ei, MHO_ECONFIG, "the graph has more than %d links: lower network.link_probability",
+        return mho_fail(ei, MHO_ECONFIG,
+                        "the graph has more than %d links: lower network.link_probability",
                         MHO_EDGES_MAX);
     }
   return MHO_OK;

@@ -17,7 +17,8 @@ static const mho_param table[] = {
                "largest change of a neuron's potential per tau (settle.method ode); 0: unlimited"),
     MHO_P_REAL(mho_circuit_config, tau, "variation.tau", "", 0, 0, 2,
                "spread of ln tau between neurons (settle.method ode)"),
-    MHO_P_REAL(mho_circuit_config, gain, "variation.gain", "", 0, 0, 1, "spread of the gain around 1"),
+    MHO_P_REAL(mho_circuit_config, gain, "variation.gain", "", 0, 0, 1,
+               "spread of the gain around 1"),
     MHO_P_REAL(mho_circuit_config, offset, "variation.offset", "", 0, 0, 10,
                "spread of the input offset, in units of a neuron's input"),
     MHO_P_REAL(mho_circuit_config, saturation_spread, "variation.saturation", "", 0, 0, 1,
@@ -86,19 +87,21 @@ static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t see
   if (ok && k->offset > 0)
     ok = (c->offset = draw_real(n, rng[OFFSET], 0, k->offset, -INFINITY)) != NULL;
   if (ok && k->saturation > 0)
-    ok =
-        (c->limit = draw_real(n, rng[LIMIT], k->saturation, k->saturation * k->saturation_spread, 0)) != NULL;
+    ok = (c->limit = draw_real(n, rng[LIMIT], k->saturation, k->saturation * k->saturation_spread,
+                               0)) != NULL;
   if (ok && k->tau > 0)
     ok = draw(n, rng[TAU], 1, k->tau, true, c->tau = mho_alloc((size_t)n, sizeof *c->tau));
   if (ok && k->slew > 0)
-    ok = draw(n, rng[SLEW], k->slew, k->slew_spread, true, c->slew = mho_alloc((size_t)n, sizeof *c->slew));
+    ok = draw(n, rng[SLEW], k->slew, k->slew_spread, true,
+              c->slew = mho_alloc((size_t)n, sizeof *c->slew));
   if (ok)
     return c;
   circuit_free(c);
   return NULL;
 }
 
-mho_err mho_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t chip_seed, mho_errinfo *ei) {
+mho_err mho_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t chip_seed,
+                         mho_errinfo *ei) {
   if (!c || (c->gain <= 0 && c->offset <= 0 && c->saturation <= 0 && c->tau <= 0 && c->slew <= 0))
     return MHO_OK;
   for (int l = 1; l < net->n_layers - 1; l++)
@@ -110,25 +113,25 @@ mho_err mho_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t
 /* ---------------------------------------------------------------- use */
 
 /* to = gain (from + offset) in both precisions; to may be from. */
-#define AMPLIFY(T)                                                                                           \
-  for (int s = 0; s < rows; s++)                                                                             \
-    for (int i = 0; i < n; i++) {                                                                            \
-      T v = from[s * n + i] + (c->offset ? (T)c->offset[i] : 0);                                             \
-      to[s * n + i] = c->gain ? v * (T)c->gain[i] : v;                                                       \
+#define AMPLIFY(T)                                                                                 \
+  for (int s = 0; s < rows; s++)                                                                   \
+    for (int i = 0; i < n; i++) {                                                                  \
+      T v = from[s * n + i] + (c->offset ? (T)c->offset[i] : 0);                                   \
+      to[s * n + i] = c->gain ? v * (T)c->gain[i] : v;                                             \
     }
-#define LIMIT_TO(T)                                                                                          \
-  for (int s = 0; c->limit && s < rows; s++)                                                                 \
-    for (int i = 0; i < n; i++) {                                                                            \
-      T most = (T)c->limit[i], v = z[s * n + i];                                                             \
-      z[s * n + i] = v > most ? most : v < -most ? -most : v;                                                \
+#define LIMIT_TO(T)                                                                                \
+  for (int s = 0; c->limit && s < rows; s++)                                                       \
+    for (int i = 0; i < n; i++) {                                                                  \
+      T most = (T)c->limit[i], v = z[s * n + i];                                                   \
+      z[s * n + i] = v > most ? most : v < -most ? -most : v;                                      \
     }
 /* d *= d(activity)/d(input) of the amplifiers around rho */
-#define SLOPE(T)                                                                                             \
-  for (int s = 0; s < rows; s++)                                                                             \
-    for (int i = 0; i < n; i++) {                                                                            \
-      T v = z[s * n + i];                                                                                    \
-      bool flat = c->limit && (v >= (T)c->limit[i] || v <= -(T)c->limit[i]);                                 \
-      d[s * n + i] = flat ? 0 : c->gain ? d[s * n + i] * (T)c->gain[i] : d[s * n + i];                       \
+#define SLOPE(T)                                                                                   \
+  for (int s = 0; s < rows; s++)                                                                   \
+    for (int i = 0; i < n; i++) {                                                                  \
+      T v = z[s * n + i];                                                                          \
+      bool flat = c->limit && (v >= (T)c->limit[i] || v <= -(T)c->limit[i]);                       \
+      d[s * n + i] = flat ? 0 : c->gain ? d[s * n + i] * (T)c->gain[i] : d[s * n + i];             \
     }
 
 static void amplify(const mho_circuit *c, int rows, int n, const mho_real *from, mho_real *to) {

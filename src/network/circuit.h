@@ -6,7 +6,8 @@
 #include "mho/network.h"
 
 /** Draw the circuits of all hidden layers; none where the config (nullable) says ideal. */
-mho_err mho_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t chip_seed, mho_errinfo *ei);
+mho_err mho_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t chip_seed,
+                         mho_errinfo *ei);
 void mho_circuits_free(mho_network *net);
 
 #endif

@@ -54,7 +54,8 @@ static mho_err add_convolution(const char *word, mho_graph *g, mho_errinfo *ei) 
   if (!at || *at)
     return not_a_layer(word, ei);
   if (!g->channels[from])
-    return mho_fail(ei, MHO_ECONFIG, "network.conv: '%s' comes after a dense layer, which is no image", word);
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.conv: '%s' comes after a dense layer, which is no image", word);
   mho_conv c = {.height = g->height[from] / side,
                 .width = g->width[from] / side,
                 .kernel = e.kernel,
@@ -67,8 +68,9 @@ static mho_err add_convolution(const char *word, mho_graph *g, mho_errinfo *ei) 
         "kernel)",
         word, c.height, c.width);
   if ((double)n * c.out_height * c.out_width > UNITS_MAX)
-    return mho_fail(ei, MHO_ECONFIG, "network.conv: '%s' would have %d x %d x %d units, more than %d", word,
-                    n, c.out_height, c.out_width, UNITS_MAX);
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.conv: '%s' would have %d x %d x %d units, more than %d", word, n,
+                    c.out_height, c.out_width, UNITS_MAX);
   g->channels[to] = n;
   g->height[to] = c.out_height;
   g->width[to] = c.out_width;
@@ -84,10 +86,11 @@ static mho_err add_pool(const char *word, mho_graph *g, mho_errinfo *ei) {
   if (!end || *end || size > MHO_POOL_SIZE_MAX)
     return not_a_layer(word, ei);
   if (l == 0 || !g->channels[l] || g->pool[l])
-    return mho_fail(ei, MHO_ECONFIG, "network.conv: '%s' must follow a convolution, whose activity it pools",
-                    word);
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.conv: '%s' must follow a convolution, whose activity it pools", word);
   if (size > g->height[l] || size > g->width[l])
-    return mho_fail(ei, MHO_ECONFIG, "network.conv: '%s' does not fit: the layer before it is %d x %d", word,
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.conv: '%s' does not fit: the layer before it is %d x %d", word,
                     g->height[l], g->width[l]);
   g->pool[l] = size;
   return MHO_OK;
@@ -140,7 +143,8 @@ static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei
 const mho_topology mho_topology_conv = {
     .entry = {.abi = MHO_ABI,
               .id = "conv",
-              .title = "a chain of convolutions, pooling and dense layers, feedback between neighbours",
+              .title =
+                  "a chain of convolutions, pooling and dense layers, feedback between neighbours",
               .equation = "z_l = rho(conv(P z_{l-1}) + b + beta_i P^T convT(z_{l+1}))",
               .source = "Ernoult et al., NeurIPS 2019; Liu & Chen, arXiv 2508.11659",
               .params = MHO_PARAMS(conv, table)},

@@ -34,7 +34,8 @@ static int layer_of(const char *name, size_t n, int hidden) {
 
 static mho_err add_link(const char *word, int hidden, mho_graph *g, mho_errinfo *ei) {
   size_t n = strcspn(word, ">-");
-  int a = layer_of(word, n, hidden), b = word[n] ? layer_of(word + n + 1, strlen(word + n + 1), hidden) : -1;
+  int a = layer_of(word, n, hidden),
+      b = word[n] ? layer_of(word + n + 1, strlen(word + n + 1), hidden) : -1;
   if (a < 0 || b < 0 || a == b)
     return mho_fail(
         ei, MHO_ECONFIG,
@@ -42,11 +43,12 @@ static mho_err add_link(const char *word, int hidden, mho_graph *g, mho_errinfo 
         word, hidden);
   bool both = word[n] == '-';
   if (b == 0 || (both && a == 0))
-    return mho_fail(ei, MHO_ECONFIG, "network.links: '%s' leads back into the input: write x>%d", word,
-                    a ? a : b);
+    return mho_fail(ei, MHO_ECONFIG, "network.links: '%s' leads back into the input: write x>%d",
+                    word, a ? a : b);
   if (!mho_graph_add(g, a, b) || (both && !mho_graph_add(g, b, a)))
-    return mho_fail(ei, MHO_ECONFIG, "network.links: '%s' is there already, or there are more than %d links",
-                    word, MHO_EDGES_MAX);
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.links: '%s' is there already, or there are more than %d links", word,
+                    MHO_EDGES_MAX);
   return MHO_OK;
 }
 
@@ -59,10 +61,11 @@ static mho_err check_reach(const mho_graph *g, mho_errinfo *ei) {
         reached[g->edge[i].to] = true;
   for (int l = 1; l < g->n_layers; l++)
     if (!reached[l] && l == g->n_layers - 1)
-      return mho_fail(ei, MHO_ECONFIG, "network.links: no chain of forward links leads from x to out");
+      return mho_fail(ei, MHO_ECONFIG,
+                      "network.links: no chain of forward links leads from x to out");
     else if (!reached[l])
-      return mho_fail(ei, MHO_ECONFIG, "network.links: no chain of forward links leads from x to layer %d",
-                      l);
+      return mho_fail(ei, MHO_ECONFIG,
+                      "network.links: no chain of forward links leads from x to layer %d", l);
   return MHO_OK;
 }
 

@@ -7,22 +7,26 @@
 #include <stdlib.h>
 
 static const mho_param network_table[] = {
-    MHO_P_INTS(mho_network_config, hidden, "hidden", "128 128", 1, 65536, "neurons of each hidden layer"),
+    MHO_P_INTS(mho_network_config, hidden, "hidden", "128 128", 1, 65536,
+               "neurons of each hidden layer"),
     MHO_P_REAL(mho_network_config, forward_scale, "forward_scale", "", 1, 0, 100,
                "alpha, the scale of forward weights between hidden layers"),
-    MHO_P_CHOICE(mho_network_config, output, "output", "softmax", 0, "read-out: softmax with cross-entropy"),
+    MHO_P_CHOICE(mho_network_config, output, "output", "softmax", 0,
+                 "read-out: softmax with cross-entropy"),
     MHO_P_BOOL(
         mho_network_config, biases, "biases", false,
         "every layer learns biases: one more row of the crossbar that leads to it, whose input is always 1"),
-    MHO_P_CHOICE(mho_network_config, init, "init", "glorot|fan_in", MHO_INIT_GLOROT,
-                 "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in +-1/sqrt(n_in)"),
+    MHO_P_CHOICE(
+        mho_network_config, init, "init", "glorot|fan_in", MHO_INIT_GLOROT,
+        "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in +-1/sqrt(n_in)"),
 };
 const mho_params mho_network_params = MHO_PARAMS(mho_network_config, network_table);
 
 static const mho_param feedback_table[] = {
     MHO_P_CHOICE(mho_feedback_config, mode, "mode", "symmetric|asymmetric", 0,
                  "the same crossbar read transposed, or a crossbar of fixed random weights"),
-    MHO_P_REAL(mho_feedback_config, scale, "scale", "", 0.01, 0, 100, "beta_i, gain of the feedback paths"),
+    MHO_P_REAL(mho_feedback_config, scale, "scale", "", 0.01, 0, 100,
+               "beta_i, gain of the feedback paths"),
     MHO_P_CHOICE(
         mho_feedback_config, per, "per", "link|layer", MHO_FEEDBACK_PER_LINK,
         "beta_i once a feedback link, as in the paper, or once for every layer it leads back over: then "
@@ -35,8 +39,8 @@ static bool is_forward(mho_edge e) {
 }
 
 /* Uniform weights of connection `index`, written to its crossbar; the first n_weights, the others are 0. */
-static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bound, size_t n_weights,
-                          mho_errinfo *ei) {
+static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bound,
+                          size_t n_weights, mho_errinfo *ei) {
   size_t n = (size_t)xb->rows * (size_t)xb->cols;
   float *u = mho_alloc(n, sizeof *u);
   mho_real *w = mho_alloc(n, sizeof *w);
@@ -119,8 +123,8 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
   net->n_connections++;
   if (c->trained)
     net->n_weights += (size_t)(in + bias) * (size_t)columns;
-  return initialize(c->xb, o->seeds.weights, index, bound, (size_t)(in + (bias && !glorot)) * (size_t)columns,
-                    ei);
+  return initialize(c->xb, o->seeds.weights, index, bound,
+                    (size_t)(in + (bias && !glorot)) * (size_t)columns, ei);
 }
 
 /* The connection of an edge; mirror: of the forward edge whose crossbar a feedback edge reads transposed. */
@@ -141,7 +145,8 @@ static mho_err add_connections(mho_network *net, const mho_network_options *o, c
     for (int i = 0; i < g->n_edges; i++) {
       if (is_forward(g->edge[i]) != (pass == 0) || (pass == 1 && symmetric))
         continue;
-      bool bias = o->config->biases && pass == 0 && !biased[g->edge[i].to]; /* the first that leads there */
+      bool bias =
+          o->config->biases && pass == 0 && !biased[g->edge[i].to]; /* the first that leads there */
       biased[g->edge[i].to] |= bias;
       mho_err err = add_connection(net, o, g->edge[i], bias, ei);
       if (err)
@@ -164,15 +169,20 @@ static mho_err add_links(mho_network *net, const mho_network_options *o, const m
         mho_edge e = g->edge[i];
         if (e.to != l || is_forward(e) != (forward == 1))
           continue;
-        bool transposed = !forward && symmetric, hidden = e.from > 0 && e.from < last && e.to < last;
+        bool transposed = !forward && symmetric,
+             hidden = e.from > 0 && e.from < last && e.to < last;
         int c = find_connection(net, e, transposed);
         if (c < 0)
           return mho_fail(ei, MHO_ECONFIG,
                           "symmetric feedback from %s to %s has no forward connection to mirror",
                           net->layer[e.from].name, net->layer[e.to].name);
         /* the error's own way into a neighbour carries the nudge, not beta_i */
-        int span = forward ? 0 : o->feedback->per == MHO_FEEDBACK_PER_LINK ? hidden : e.from - e.to - !hidden;
-        double scale = !forward ? pow(o->feedback->scale, span) : hidden ? o->config->forward_scale : 1;
+        int span = forward                                     ? 0
+                   : o->feedback->per == MHO_FEEDBACK_PER_LINK ? hidden
+                                                               : e.from - e.to - !hidden;
+        double scale = !forward ? pow(o->feedback->scale, span)
+                       : hidden ? o->config->forward_scale
+                                : 1;
         const mho_connection *k = &net->connection[c];
         net->link[net->n_links++] =
             (mho_link){.from = e.from,
@@ -203,7 +213,8 @@ static void find_distances(mho_network *net) {
     }
 }
 
-static mho_err fill(mho_network *net, const mho_network_options *o, const mho_graph *g, mho_errinfo *ei) {
+static mho_err fill(mho_network *net, const mho_network_options *o, const mho_graph *g,
+                    mho_errinfo *ei) {
   net->n_layers = g->n_layers;
   net->feedback_scale = o->feedback->scale;
   net->forward_scale = o->config->forward_scale;
@@ -228,7 +239,8 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
     else
       snprintf(layer->name, sizeof layer->name, "%s", l ? "out" : "x");
   }
-  net->state_noise = mho_rng_make(o->seeds.noise, MHO_RNG_READ, 0xffffff); /* a stream no connection uses */
+  net->state_noise =
+      mho_rng_make(o->seeds.noise, MHO_RNG_READ, 0xffffff); /* a stream no connection uses */
   mho_err err = mho_circuits_new(net, o->circuit, o->seeds.chip, ei);
   if (!err)
     err = add_connections(net, o, g, ei);
@@ -265,8 +277,8 @@ static mho_err add_disturb(mho_network *net, const mho_network_options *o, mho_e
     return mho_fail(ei, MHO_ENOMEM, "no memory for the write voltages of a network");
   for (int c = 0; c < net->n_trained; c++)
     x[c] = net->connection[c].xb;
-  mho_err err = mho_disturb_new(net->n_trained, x, a, o->device, o->device_params, o->device_config, o->pool,
-                                &net->disturb, ei);
+  mho_err err = mho_disturb_new(net->n_trained, x, a, o->device, o->device_params, o->device_config,
+                                o->pool, &net->disturb, ei);
   mho_free(x);
   return err;
 }
@@ -320,8 +332,8 @@ mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_err
                            .width = o->width,
                            .symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC,
                            .seed = o->seeds.weights};
-  mho_err err =
-      g && net ? o->topology->build(&in, g, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a network");
+  mho_err err = g && net ? o->topology->build(&in, g, ei)
+                         : mho_fail(ei, MHO_ENOMEM, "no memory for a network");
   if (!err)
     err = fill(net, o, g, ei);
   if (!err)

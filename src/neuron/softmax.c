@@ -3,7 +3,8 @@
 #include "base/vmath.h"
 #include "mho/neuron.h"
 
-void mho_softmax(int n, int classes, mho_real *logits, const uint8_t *label, double *loss, int64_t *correct) {
+void mho_softmax(int n, int classes, mho_real *logits, const uint8_t *label, double *loss,
+                 int64_t *correct) {
   for (int s = 0; s < n; s++) {
     mho_real *row = logits + (size_t)s * (size_t)classes, top = row[0], sum = 0;
     int best = 0;

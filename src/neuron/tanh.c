@@ -32,7 +32,8 @@ static void activate_keep(int n, mho_real *restrict a, mho_real *restrict keep) 
 
 static void difference(int n, mho_real c, const mho_real *restrict z, const mho_real *restrict keep,
                        mho_real *restrict e) {
-  if (real_abs(c) < (mho_real)1e-20) { /* beyond rounding the limit is exact, and 1/c does not overflow */
+  if (real_abs(c) <
+      (mho_real)1e-20) { /* beyond rounding the limit is exact, and 1/c does not overflow */
     for (int i = 0; i < n; i++)
       e[i] *= keep[i];
     return;

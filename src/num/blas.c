@@ -60,13 +60,14 @@ const char *mho_blas_better_kernel(void) {
 
 void mho_gemm_double(bool ta, bool tb, int m, int n, int k, double alpha, const double *a, int lda,
                      const double *b, int ldb, double beta, double *c, int ldc) {
-  cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha,
-              a, lda, b, ldb, beta, c, ldc);
+  cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n,
+              k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 #if defined(MHO_HAVE_XSMM) && !defined(MHO_DOUBLE)
 /* libxsmm counts in columns, C^T = B^T A^T: its first factor is our B, its second our A. */
-static libxsmm_smmfunction kernel_for(int m, int n, int k, int lda, int ldb, int ldc, float beta, int flags) {
+static libxsmm_smmfunction kernel_for(int m, int n, int k, int lda, int ldb, int ldc, float beta,
+                                      int flags) {
   float one = 1;
   flags |= beta != 0 ? 0 : LIBXSMM_GEMM_FLAG_BETA_0;
   return libxsmm_smmdispatch(n, m, k, &ldb, &lda, &ldc, &one, &beta, &flags, NULL);
@@ -77,8 +78,8 @@ static libxsmm_smmfunction kernel_for(int m, int n, int k, int lda, int ldb, int
  * to 2 times the rate up to NARROW columns, less than OpenBLAS' beyond. It knows neither alpha nor a transposed B:
  * those are copied, which pays from some rows on.
  * @return whether C has been computed. */
-static bool narrow_product(bool tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
-                           int ldb, float beta, float *c, int ldc) {
+static bool narrow_product(bool tb, int m, int n, int k, float alpha, const float *a, int lda,
+                           const float *b, int ldb, float beta, float *c, int ldc) {
   enum { NARROW = 96, COPY = 128 * 128, ROWS_MIN = 16 };
   bool copied = tb || alpha != 1;
   if (n > NARROW || (beta != 0 && beta != 1) || (copied && (n * k > COPY || m < ROWS_MIN)))
@@ -97,11 +98,12 @@ static bool narrow_product(bool tb, int m, int n, int k, float alpha, const floa
 /* C = A^T B + beta C, the gradient of a slab of weights, a group of columns after the other. Measured for 64 x 512 of 500
  * samples: 1.3 times OpenBLAS' rate on AVX-512, the same on AVX2.
  * @return whether C has been computed. */
-static bool transposed_product(int m, int n, int k, const float *a, int lda, const float *b, int ldb,
-                               float beta, float *c, int ldc) {
+static bool transposed_product(int m, int n, int k, const float *a, int lda, const float *b,
+                               int ldb, float beta, float *c, int ldc) {
   enum { GROUP = 64 };
   int rest = n % GROUP, trans = LIBXSMM_GEMM_FLAG_TRANS_B;
-  libxsmm_smmfunction whole = n < GROUP ? NULL : kernel_for(m, GROUP, k, lda, ldb, ldc, beta, trans);
+  libxsmm_smmfunction whole =
+      n < GROUP ? NULL : kernel_for(m, GROUP, k, lda, ldb, ldc, beta, trans);
   libxsmm_smmfunction last = rest ? kernel_for(m, rest, k, lda, ldb, ldc, beta, trans) : NULL;
   if ((beta != 0 && beta != 1) || (n >= GROUP && !whole) || (rest && !last))
     return false;
@@ -121,7 +123,7 @@ void mho_gemm(bool ta, bool tb, int m, int n, int k, mho_real alpha, const mho_r
          : narrow_product(tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc))
     return;
 #endif
-  cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, alpha,
-              a, lda, b, ldb, beta, c, ldc);
+  cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n,
+              k, alpha, a, lda, b, ldb, beta, c, ldc);
 #endif
 }

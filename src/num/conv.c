@@ -20,8 +20,9 @@ typedef struct runs {
 
 static runs runs_of(const mho_conv *g) {
   int pixel = g->planar ? 1 : g->channels;
-  return (runs){
-      .n = g->planar ? g->channels * g->kernel : g->kernel, .length = g->kernel * pixel, .pixel = pixel};
+  return (runs){.n = g->planar ? g->channels * g->kernel : g->kernel,
+                .length = g->kernel * pixel,
+                .pixel = pixel};
 }
 
 /* Where run (plane, ky) of the patch at (oy, ox) starts in a sample, how much of its beginning lies before the source's
@@ -71,8 +72,8 @@ static void gather_inner(const mho_conv *g, const runs *r, const mho_real *sampl
 }
 
 /* One patch, rows row0 .. row0+rows-1. */
-static void gather_patch(const mho_conv *g, const runs *r, const mho_real *sample, int oy, int ox, int row0,
-                         int rows, mho_real *out) {
+static void gather_patch(const mho_conv *g, const runs *r, const mho_real *sample, int oy, int ox,
+                         int row0, int rows, mho_real *out) {
   int y = oy * g->stride - g->padding, x = ox * g->stride - g->padding;
   if (rows == r->n * r->length && y >= 0 && y + g->kernel <= g->height && x >= 0 &&
       x + g->kernel <= g->width) {
@@ -105,7 +106,8 @@ void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int
   size_t source = mho_conv_source(g);
   const mho_real *sample = x + (size_t)(first / positions) * source;
   for (int i = 0; i < n; i++) {
-    gather_patch(g, &r, sample, q / g->out_width, q % g->out_width, row0, rows, out + (size_t)i * (size_t)ld);
+    gather_patch(g, &r, sample, q / g->out_width, q % g->out_width, row0, rows,
+                 out + (size_t)i * (size_t)ld);
     if (++q == positions) {
       q = 0;
       sample += source;
@@ -113,7 +115,8 @@ void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int
   }
 }
 
-void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int first, int n, mho_real *x) {
+void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int first, int n,
+                      mho_real *x) {
   runs r = runs_of(g);
   int positions = mho_conv_positions(g), q = first % positions;
   size_t source = mho_conv_source(g);
@@ -217,20 +220,20 @@ static inline void to_winner(const windows *w, int m, const mho_real *v, const u
 
 /* f for every window of n samples, its channels LANES at a time: `at` is the place of the first one in the image, `i` in
  * what has one number a window. */
-#define EACH_WINDOW(p, w, n, f, ...)                                                                         \
-  do {                                                                                                       \
-    size_t i = 0;                                                                                            \
-    for (int s = 0; s < (n); s++)                                                                            \
-      for (int y = 0; y < (w).high; y++)                                                                     \
-        for (int x = 0; x < (w).wide; x++) {                                                                 \
-          size_t at = (size_t)s * (w).sample + (size_t)y * (w).down + (size_t)x * (w).right;                 \
-          int m = (p)->channels;                                                                             \
-          for (; m >= LANES; m -= LANES, at += LANES, i += LANES)                                            \
-            f(&(w), LANES, __VA_ARGS__);                                                                     \
-          if (m)                                                                                             \
-            f(&(w), m, __VA_ARGS__);                                                                         \
-          i += (size_t)m;                                                                                    \
-        }                                                                                                    \
+#define EACH_WINDOW(p, w, n, f, ...)                                                               \
+  do {                                                                                             \
+    size_t i = 0;                                                                                  \
+    for (int s = 0; s < (n); s++)                                                                  \
+      for (int y = 0; y < (w).high; y++)                                                           \
+        for (int x = 0; x < (w).wide; x++) {                                                       \
+          size_t at = (size_t)s * (w).sample + (size_t)y * (w).down + (size_t)x * (w).right;       \
+          int m = (p)->channels;                                                                   \
+          for (; m >= LANES; m -= LANES, at += LANES, i += LANES)                                  \
+            f(&(w), LANES, __VA_ARGS__);                                                           \
+          if (m)                                                                                   \
+            f(&(w), m, __VA_ARGS__);                                                               \
+          i += (size_t)m;                                                                          \
+        }                                                                                          \
   } while (0)
 
 void mho_pool_max(const mho_pool_window *p, int n, const mho_real *z, mho_real *out) {
@@ -243,13 +246,14 @@ void mho_pool_winners(const mho_pool_window *p, int n, const mho_real *z, uint8_
   EACH_WINDOW(p, w, n, winner_of, z + at, winner + i);
 }
 
-void mho_pool_take(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z, mho_real *out) {
+void mho_pool_take(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z,
+                   mho_real *out) {
   windows w = windows_of(p);
   EACH_WINDOW(p, w, n, at_largest, v + at, z + at, out + i);
 }
 
-void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v, const uint8_t *winner, bool add,
-                   mho_real *out) {
+void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v, const uint8_t *winner,
+                   bool add, mho_real *out) {
   windows w = windows_of(p);
   if (!add) /* also the border that belongs to no window */
     memset(out, 0, (size_t)n * w.sample * sizeof *out);

@@ -27,10 +27,10 @@ static kernel kernel_of(int m, int n, int k, int lda, int ldb, int ldc, bool tra
 bool mho_conv_is_direct(const mho_conv *g) {
   return g->kernel && g->kernel <= KERNEL_MAX && !g->planar && g->channels >= CHANNELS_MIN &&
          g->out_channels >= CHANNELS_MIN && g->stride <= g->kernel &&
-         kernel_of(g->out_channels, 1, g->channels, g->out_channels, g->stride * g->channels, g->out_channels,
-                   false) &&
-         kernel_of(g->out_channels, g->channels, 1, g->out_channels, g->stride * g->channels, g->out_channels,
-                   true);
+         kernel_of(g->out_channels, 1, g->channels, g->out_channels, g->stride * g->channels,
+                   g->out_channels, false) &&
+         kernel_of(g->out_channels, g->channels, 1, g->out_channels, g->stride * g->channels,
+                   g->out_channels, true);
 }
 
 /* Positions of a row that read within the source through column kx of the kernel: ox0 .. ox0+n-1. */
@@ -55,8 +55,8 @@ static size_t target_of(const mho_conv *g) {
 }
 
 /* Row oy of a target, through columns kx0 .. kx1-1, which have the same span. */
-static void add_row(const mho_conv *g, kernel f, const float *sample, const float *w, int oy, span s, int kx0,
-                    int kx1, float *row) {
+static void add_row(const mho_conv *g, kernel f, const float *sample, const float *w, int oy,
+                    span s, int kx0, int kx1, float *row) {
   const float *a[KERNEL_MAX * KERNEL_MAX], *b[KERNEL_MAX * KERNEL_MAX];
   unsigned long long count = 0;
   size_t block = (size_t)g->channels * (size_t)g->out_channels;
@@ -73,7 +73,8 @@ static void add_row(const mho_conv *g, kernel f, const float *sample, const floa
     f(a, b, row + (size_t)s.ox0 * (size_t)g->out_channels, &count);
 }
 
-void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_real *w, mho_real *out) {
+void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_real *w,
+                      mho_real *out) {
   for (int kx0 = 0, kx1; kx0 < g->kernel; kx0 = kx1) {
     span s = span_of(g, kx0);
     for (kx1 = kx0 + 1; kx1 < g->kernel; kx1++) {
@@ -83,17 +84,17 @@ void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_rea
     }
     if (!s.n)
       continue;
-    kernel f = kernel_of(g->out_channels, s.n, g->channels, g->out_channels, g->stride * g->channels,
-                         g->out_channels, false);
+    kernel f = kernel_of(g->out_channels, s.n, g->channels, g->out_channels,
+                         g->stride * g->channels, g->out_channels, false);
     for (int i = 0; i < n * g->out_height; i++)
-      add_row(g, f, x + (size_t)(i / g->out_height) * mho_conv_source(g), w, i % g->out_height, s, kx0, kx1,
-              out + (size_t)i * (size_t)g->out_width * (size_t)g->out_channels);
+      add_row(g, f, x + (size_t)(i / g->out_height) * mho_conv_source(g), w, i % g->out_height, s,
+              kx0, kx1, out + (size_t)i * (size_t)g->out_width * (size_t)g->out_channels);
   }
 }
 
 /* Row y of a source, from all rows of the target that read it through column kx. */
-static void add_source_row(const mho_conv *g, kernel f, const float *target, const float *w, int y, span s,
-                           int kx, float *sample) {
+static void add_source_row(const mho_conv *g, kernel f, const float *target, const float *w, int y,
+                           span s, int kx, float *sample) {
   const float *a[KERNEL_MAX], *b[KERNEL_MAX];
   unsigned long long count = 0;
   size_t block = (size_t)g->channels * (size_t)g->out_channels;
@@ -102,7 +103,8 @@ static void add_source_row(const mho_conv *g, kernel f, const float *target, con
     if (at < 0 || at % g->stride || oy >= g->out_height)
       continue;
     a[count] = w + (size_t)(ky * g->kernel + kx) * block;
-    b[count++] = target + ((size_t)oy * (size_t)g->out_width + (size_t)s.ox0) * (size_t)g->out_channels;
+    b[count++] =
+        target + ((size_t)oy * (size_t)g->out_width + (size_t)s.ox0) * (size_t)g->out_channels;
   }
   if (count)
     f(a, b, sample + pixel_of(g, y, s.ox0, kx) * g->channels, &count);
@@ -122,13 +124,13 @@ void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *
       continue;
     kernel f = kernel_of(c, s.n, m, c, m, g->stride * c, false);
     for (int i = 0; i < n * g->height; i++)
-      add_source_row(g, f, v + (size_t)(i / g->height) * target_of(g), scratch, i % g->height, s, kx,
-                     x + (size_t)(i / g->height) * mho_conv_source(g));
+      add_source_row(g, f, v + (size_t)(i / g->height) * target_of(g), scratch, i % g->height, s,
+                     kx, x + (size_t)(i / g->height) * mho_conv_source(g));
   }
 }
 
-void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_real *v, int row0, int rows,
-                       mho_real *out) {
+void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_real *v, int row0,
+                       int rows, mho_real *out) {
   int m = g->out_channels, c = g->channels;
   for (int i = 0; i < n; i++)
     for (int row = row0, end; row < row0 + rows; row = end) { /* channels of one (ky, kx) */
@@ -160,10 +162,11 @@ void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_re
 bool mho_conv_is_direct(const mho_conv *g) {
   return false;
 }
-void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_real *w, mho_real *out) {}
+void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_real *w,
+                      mho_real *out) {}
 void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *w, mho_real scale,
                    mho_real *x, mho_real *scratch) {}
-void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_real *v, int row0, int rows,
-                       mho_real *out) {}
+void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_real *v, int row0,
+                       int rows, mho_real *out) {}
 
 #endif

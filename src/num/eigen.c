@@ -75,7 +75,8 @@ static bool extend(krylov *k, int j, mho_linear apply, const void *user) {
 
 /* The largest eigenvalue of the leading m x m part of h, and how far it is from being one of A: the norm of
  * A x - x lambda for the unit vector x that belongs to it. */
-static mho_err check(const krylov *k, int m, bool whole, double *radius, double *residual, mho_errinfo *ei) {
+static mho_err check(const krylov *k, int m, bool whole, double *radius, double *residual,
+                     mho_errinfo *ei) {
   size_t size = (size_t)m;
   gsl_matrix *h = gsl_matrix_alloc(size, size);
   gsl_vector_complex *values = gsl_vector_complex_alloc(size);
@@ -118,8 +119,8 @@ static void random_start(krylov *k) {
     k->basis[i] /= norm;
 }
 
-mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radius, double *residual,
-                         mho_errinfo *ei) {
+mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radius,
+                         double *residual, mho_errinfo *ei) {
   krylov k = {.n = n, .most = n < MHO_EIGEN_KRYLOV ? n : MHO_EIGEN_KRYLOV};
   double left = 0;
   mho_err err = MHO_OK;

@@ -64,12 +64,13 @@ static int jacobian(double t, const double *y, double *dfdy, double *dfdt, void 
   return GSL_SUCCESS;
 }
 
-mho_err mho_ode_new(mho_ode_method method, const mho_ode_system *system, mho_ode **out, mho_errinfo *ei) {
+mho_err mho_ode_new(mho_ode_method method, const mho_ode_system *system, mho_ode **out,
+                    mho_errinfo *ei) {
   *out = NULL;
   const gsl_odeiv2_step_type *type = type_of(method);
   if (!type || system->n < 1 || !system->rates || (mho_ode_implicit(method) && !system->jacobian))
-    return mho_fail(ei, MHO_EINVAL, "no system of %d differential equations for stepper %d", system->n,
-                    (int)method);
+    return mho_fail(ei, MHO_EINVAL, "no system of %d differential equations for stepper %d",
+                    system->n, (int)method);
   mho_ode *o = mho_alloc(1, sizeof *o);
   if (!o)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d differential equations", system->n);
@@ -115,7 +116,8 @@ mho_err mho_ode_step(mho_ode *o, double *t, double end, double *y, const double 
   int status = gsl_odeiv2_evolve_apply(d->e, d->c, d->s, &o->gsl, t, end, &step, y);
   if (status != GSL_SUCCESS || !isfinite(step) || !(step > 0))
     return MHO_EDIVERGED;
-  if (*t < end || step > o->step) /* the last step of a stretch is cut short: no measure of the next */
+  if (*t < end ||
+      step > o->step) /* the last step of a stretch is cut short: no measure of the next */
     o->step = step;
   return rate ? find_rate(o, *t, y, rate) : MHO_OK;
 }

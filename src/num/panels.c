@@ -56,8 +56,8 @@ static void multiply(int m, int n, int k, int top, int depth, const mho_real *a,
   }
 }
 
-void mho_panels_gemm(int m, int n, int k, mho_real alpha, const mho_real *a, int lda, const mho_real *panels,
-                     mho_real beta, mho_real *c, int ldc) {
+void mho_panels_gemm(int m, int n, int k, mho_real alpha, const mho_real *a, int lda,
+                     const mho_real *panels, mho_real beta, mho_real *c, int ldc) {
   enum { ROWS = 128, DEPTH = 256 };
   if (alpha == 1) {
     multiply(m, n, k, 0, k, a, lda, panels, beta, c, ldc);
@@ -70,7 +70,7 @@ void mho_panels_gemm(int m, int n, int k, mho_real alpha, const mho_real *a, int
       for (int i = 0; i < rows; i++)
         for (int l = 0; l < depth; l++)
           scaled[i * depth + l] = alpha * a[(size_t)(i0 + i) * (size_t)lda + (size_t)(l0 + l)];
-      multiply(rows, n, k, l0, depth, scaled, depth, panels, l0 ? 1 : beta, c + (size_t)i0 * (size_t)ldc,
-               ldc);
+      multiply(rows, n, k, l0, depth, scaled, depth, panels, l0 ? 1 : beta,
+               c + (size_t)i0 * (size_t)ldc, ldc);
     }
 }

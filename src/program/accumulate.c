@@ -18,7 +18,8 @@ typedef struct accumulate {
 static const mho_param table[] = {
     MHO_P_REAL(accumulate, threshold, "threshold", "", 1, 1e-3, 1e6,
                "of a pulse, in nominal steps of a weight"),
-    MHO_P_INT(accumulate, max_pulses, "max_pulses", 100, 1, 4095, "most pulses a device gets in one update"),
+    MHO_P_INT(accumulate, max_pulses, "max_pulses", 100, 1, 4095,
+              "most pulses a device gets in one update"),
 };
 
 static void apply(const mho_program_job *job, mho_pulse_counts *counts) {

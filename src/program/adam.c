@@ -19,8 +19,8 @@ static const mho_param table[] = {
     MHO_P_REAL(adam, epsilon, "epsilon", "", 1e-8, 0, 1, "added to the root mean square"),
 };
 
-static void step(const void *params, double rate, int64_t update, size_t n, const mho_real *restrict g,
-                 mho_real *const *state, mho_real *restrict dw) {
+static void step(const void *params, double rate, int64_t update, size_t n,
+                 const mho_real *restrict g, mho_real *const *state, mho_real *restrict dw) {
   const adam *p = params;
   mho_real b1 = (mho_real)p->beta1, b2 = (mho_real)p->beta2, eps = (mho_real)p->epsilon;
   mho_real c1 = (mho_real)(1 - p->beta1), c2 = (mho_real)(1 - p->beta2);

@@ -6,10 +6,11 @@
 
 static const mho_param update_table[] = {
     MHO_P_REAL(mho_update_config, rate, "rate", "", 1e-3, 0, 1000, "learning rate"),
-    MHO_P_REALS(mho_update_config, rates, "rates", "", 0, 1000,
-                "a rate for each trained connection, in the order of 'mho show'; empty: rate for all"),
-    MHO_P_CHOICE(mho_update_config, schedule, "schedule", "constant|cosine|step", MHO_SCHEDULE_CONSTANT,
-                 "how the rate changes from epoch to epoch"),
+    MHO_P_REALS(
+        mho_update_config, rates, "rates", "", 0, 1000,
+        "a rate for each trained connection, in the order of 'mho show'; empty: rate for all"),
+    MHO_P_CHOICE(mho_update_config, schedule, "schedule", "constant|cosine|step",
+                 MHO_SCHEDULE_CONSTANT, "how the rate changes from epoch to epoch"),
     MHO_P_REAL(mho_update_config, rate_end, "rate_end", "", 0, 0, 1000,
                "schedule cosine: the rate that is approached at the end"),
     MHO_P_INT(mho_update_config, step_every, "step_every", 10, 1, 1e6,
@@ -18,8 +19,9 @@ static const mho_param update_table[] = {
                "schedule step: what the rate is multiplied with"),
     MHO_P_REAL(mho_update_config, decay, "decay", "", 0, 0, 1000,
                "weight decay: rate * decay * W is taken off at every update (with adam: AdamW)"),
-    MHO_P_REAL(mho_update_config, clip, "clip", "", 0, 0, 1e9,
-               "largest norm of a batch's gradient, over all connections; longer ones are shortened. 0: any"),
+    MHO_P_REAL(
+        mho_update_config, clip, "clip", "", 0, 0, 1e9,
+        "largest norm of a batch's gradient, over all connections; longer ones are shortened. 0: any"),
     MHO_P_CHOICE(
         mho_update_config, layer_rates, "layer_rates", "auto|plain|equal", MHO_LAYER_RATES_AUTO,
         "one rate, or divided by beta_f beta_i^h so that every layer learns; auto: equal with pulses"),
@@ -30,7 +32,8 @@ double mho_update_rate(const mho_update_config *u, int connection, int64_t epoch
   double rate = connection < u->rates.n ? u->rates.v[connection] : u->rate;
   switch (u->schedule) {
   case MHO_SCHEDULE_COSINE:
-    return u->rate_end + (rate - u->rate_end) * 0.5 * (1 + cos(M_PI * (double)epoch / (double)epochs));
+    return u->rate_end +
+           (rate - u->rate_end) * 0.5 * (1 + cos(M_PI * (double)epoch / (double)epochs));
   case MHO_SCHEDULE_STEP:
     return rate * pow(u->step_factor, (double)(epoch / u->step_every));
   default:

@@ -7,6 +7,9 @@ static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
 }
 
 const mho_scheme mho_scheme_exact = {
-    .entry = {.abi = MHO_ABI, .id = "exact", .title = "conductances set as wanted", .equation = "W += dW"},
+    .entry = {.abi = MHO_ABI,
+              .id = "exact",
+              .title = "conductances set as wanted",
+              .equation = "W += dW"},
     .apply = apply,
 };

@@ -9,7 +9,8 @@ typedef struct momentum {
 } momentum;
 
 static const mho_param table[] = {
-    MHO_P_REAL(momentum, mu, "momentum", "", 0.9, 0, 0.9999, "fraction of the last velocity that is kept"),
+    MHO_P_REAL(momentum, mu, "momentum", "", 0.9, 0, 0.9999,
+               "fraction of the last velocity that is kept"),
 };
 
 static void step(const void *params, double rate, int64_t update, size_t n, const mho_real *g,

@@ -13,14 +13,16 @@ typedef struct pulses {
 } pulses;
 
 static const mho_param table[] = {
-    MHO_P_INT(pulses, max_pulses, "max_pulses", 100, 1, 4095, "most pulses a device gets in one update"),
+    MHO_P_INT(pulses, max_pulses, "max_pulses", 100, 1, 4095,
+              "most pulses a device gets in one update"),
 };
 
 /* Pulse counts of a bank, 0 for G+, 1 for G-, for n cells. */
 static void count_pulses(const mho_program_job *job, int bank, size_t i0, int n, int16_t *count,
                          mho_pulse_counts *counts) {
   const mho_cells *c = bank ? job->xb->neg : job->xb->pos;
-  float want[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK] = {0}, mean[MHO_DEVICE_BLOCK], u[MHO_DEVICE_BLOCK];
+  float want[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK] = {0}, mean[MHO_DEVICE_BLOCK],
+                                u[MHO_DEVICE_BLOCK];
   float most = (float)((const pulses *)job->params)->max_pulses;
   mho_crossbar_shares(job->xb, bank, n, job->dw + i0, want);
   for (int i = 0; i < n; i++)

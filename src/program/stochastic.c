@@ -30,8 +30,9 @@ typedef struct stochastic {
 static const mho_param table[] = {
     MHO_P_INT(stochastic, max_length, "max_length", 31, 1, MHO_TRAIN_SLOTS - 1,
               "most slots of a pulse train"),
-    MHO_P_BOOL(stochastic, management, "management", 1,
-               "trains as short as a sample needs, and probabilities balanced between rows and columns"),
+    MHO_P_BOOL(
+        stochastic, management, "management", 1,
+        "trains as short as a sample needs, and probabilities balanced between rows and columns"),
 };
 
 static double largest(const mho_real *v, int n) {
@@ -89,7 +90,8 @@ static void draw(const mho_outer_job *job, int sample) {
   const stochastic *p = job->params;
   mho_trains *t = job->trains;
   int rows = job->xb->rows, cols = job->xb->cols, in = 0, out = 0, high_in = 0, high_out = 0;
-  const mho_real *x = job->x + (size_t)sample * (size_t)rows, *e = job->e + (size_t)sample * (size_t)cols;
+  const mho_real *x = job->x + (size_t)sample * (size_t)rows,
+                 *e = job->e + (size_t)sample * (size_t)cols;
   double x_max = largest(x, rows), d_max = largest(e, cols),
          k = job->rate * x_max * d_max / job->nominal_step;
   t->slots[sample] = t->n_rows[sample] = t->n_cols[sample] = 0;
@@ -107,8 +109,9 @@ static void draw(const mho_outer_job *job, int sample) {
                                  t->row + (size_t)sample * (size_t)rows, &in, &high_in);
   t->n_cols[sample] = draw_lines(e, cols, factor / balance, true, (int)slots, col_stream, step,
                                  t->col + (size_t)sample * (size_t)cols, &out, &high_out);
-  t->reached[sample] = cols * line_pulses(t->row + (size_t)sample * (size_t)rows, t->n_rows[sample]) +
-                       rows * line_pulses(t->col + (size_t)sample * (size_t)cols, t->n_cols[sample]);
+  t->reached[sample] =
+      cols * line_pulses(t->row + (size_t)sample * (size_t)rows, t->n_rows[sample]) +
+      rows * line_pulses(t->col + (size_t)sample * (size_t)cols, t->n_cols[sample]);
   t->truncated[sample] = (double)in * out - (double)(in - high_in) * (out - high_out);
 }
 
@@ -129,8 +132,8 @@ static void flush(queue *q) {
 }
 
 /* All coincidences of these rows with these columns in one slot. */
-static void coincide(queue *q, const mho_pulse_train *row, int n_rows, const mho_pulse_train *col, int n_cols,
-                     int slot) {
+static void coincide(queue *q, const mho_pulse_train *row, int n_rows, const mho_pulse_train *col,
+                     int n_cols, int slot) {
   uint32_t at[MHO_DEVICE_BLOCK];
   int16_t sign[MHO_DEVICE_BLOCK];
   for (int j = 0; j < n_cols;) { /* columns that pulse in this slot, some at a time */
@@ -176,8 +179,8 @@ static int lower(const mho_pulse_train *t, int n, int line) {
 }
 
 /* Slots in which the lines pulse, whatever they meet: what half-selected cells feel. */
-static void count_lines(const mho_outer_job *job, int sample, const mho_pulse_train *row, int from, int to,
-                        bool columns) {
+static void count_lines(const mho_outer_job *job, int sample, const mho_pulse_train *row, int from,
+                        int to, bool columns) {
   const mho_trains *t = job->trains;
   const mho_pulse_train *col = t->col + (size_t)sample * (size_t)job->xb->cols;
   mho_line_pulses *lines = job->xb->lines;
@@ -193,7 +196,8 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
   queue q = {.xb = job->xb, .counts = counts};
   size_t cols = (size_t)job->xb->cols;
   for (int s = 0; s < job->samples; s++) {
-    const mho_pulse_train *row = t->row + (size_t)s * (size_t)job->xb->rows, *col = t->col + (size_t)s * cols;
+    const mho_pulse_train *row = t->row + (size_t)s * (size_t)job->xb->rows,
+                          *col = t->col + (size_t)s * cols;
     int from = lower(row, t->n_rows[s], row0), to = lower(row, t->n_rows[s], row0 + rows);
     if (row0 == 0) {
       counts->truncated += t->truncated[s];
@@ -212,14 +216,15 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
 }
 
 const mho_scheme mho_scheme_stochastic = {
-    .entry = {.abi = MHO_ABI,
-              .id = "stochastic",
-              .title = "coincidences of pulse trains, every sample's outer product in the array",
-              .equation = "P(pulse) = min(A |x_i|, 1) min(B |d_j|, 1) a slot, E[dW] = rate x d",
-              .source =
-                  "Gokmen & Vlasov, Front. Neurosci. 10:333 (2016); Gokmen, Onen & Haensch, Front. Neurosci. "
-                  "11:538 (2017)",
-              .params = MHO_PARAMS(stochastic, table)},
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "stochastic",
+         .title = "coincidences of pulse trains, every sample's outer product in the array",
+         .equation = "P(pulse) = min(A |x_i|, 1) min(B |d_j|, 1) a slot, E[dW] = rate x d",
+         .source =
+             "Gokmen & Vlasov, Front. Neurosci. 10:333 (2016); Gokmen, Onen & Haensch, Front. Neurosci. "
+             "11:538 (2017)",
+         .params = MHO_PARAMS(stochastic, table)},
     .needs_pulses = true,
     .draw = draw,
     .replay = replay,

@@ -6,14 +6,17 @@ mho_err mho_trains_new(int rows, int cols, int samples, mho_trains **out, mho_er
   mho_trains *t = *out = mho_alloc(1, sizeof *t);
   size_t n = (size_t)samples;
   if (t && (t->row = mho_alloc(n * (size_t)rows, sizeof *t->row)) &&
-      (t->col = mho_alloc(n * (size_t)cols, sizeof *t->col)) && (t->slots = mho_alloc(n, sizeof *t->slots)) &&
-      (t->n_rows = mho_alloc(n, sizeof *t->n_rows)) && (t->n_cols = mho_alloc(n, sizeof *t->n_cols)) &&
-      (t->truncated = mho_alloc(n, sizeof *t->truncated)) && (t->reached = mho_alloc(n, sizeof *t->reached)))
+      (t->col = mho_alloc(n * (size_t)cols, sizeof *t->col)) &&
+      (t->slots = mho_alloc(n, sizeof *t->slots)) &&
+      (t->n_rows = mho_alloc(n, sizeof *t->n_rows)) &&
+      (t->n_cols = mho_alloc(n, sizeof *t->n_cols)) &&
+      (t->truncated = mho_alloc(n, sizeof *t->truncated)) &&
+      (t->reached = mho_alloc(n, sizeof *t->reached)))
     return MHO_OK;
   mho_trains_free(t);
   *out = NULL;
-  return mho_fail(ei, MHO_ENOMEM, "no memory for the pulse trains of %d samples on %d x %d", samples, rows,
-                  cols);
+  return mho_fail(ei, MHO_ENOMEM, "no memory for the pulse trains of %d samples on %d x %d",
+                  samples, rows, cols);
 }
 
 void mho_trains_free(mho_trains *t) {

@@ -23,7 +23,8 @@ static const mho_param table[] = {
                "error of a weight that is let be, in its nominal steps"),
     MHO_P_REAL(write_verify, read_noise, "verify_noise", "", 0, 0, 10,
                "noise of a verifying read, standard deviation, of w_max"),
-    MHO_P_INT(write_verify, tries, "tries", 10, 1, 63, "most rounds of pulses and a read in one update"),
+    MHO_P_INT(write_verify, tries, "tries", 10, 1, 63,
+              "most rounds of pulses and a read in one update"),
     MHO_P_INT(write_verify, max_pulses, "max_pulses", 10, 1, 63, "most pulses of a round"),
 };
 enum { ROUNDS = 64 }; /* programming steps of an update */
@@ -50,7 +51,8 @@ static int verify(block *b, mho_pulse_counts *counts) {
   for (int i = 0; i < b->n; i++) {
     if (!b->open[i])
       continue;
-    b->read[i] = mho_crossbar_programmed(b->job->xb)[b->first + (size_t)i] + sigma * (mho_real)xi[i];
+    b->read[i] =
+        mho_crossbar_programmed(b->job->xb)[b->first + (size_t)i] + sigma * (mho_real)xi[i];
     mho_real error = b->target[i] - b->read[i];
     b->open[i] = error > near || error < -near;
     counts->reads++;
@@ -85,7 +87,8 @@ static void write_block(block *b, size_t i0, mho_pulse_counts *counts) {
   }
   if (!outside)
     return;
-  for (int i = 0; i < b->n; i++) /* the first read says where it starts from; the target is set against it */
+  for (int i = 0; i < b->n;
+       i++) /* the first read says where it starts from; the target is set against it */
     b->target[i] = b->open[i] ? (mho_real)1e30 : 0;
   verify(b, counts);
   for (int i = 0; i < b->n; i++)

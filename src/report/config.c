@@ -11,7 +11,8 @@
 
 /* ---------------------------------------------------------------- keys */
 
-static mho_report_key *add_key(mho_report_config *c, const char *section, const char *name, char *value) {
+static mho_report_key *add_key(mho_report_config *c, const char *section, const char *name,
+                               char *value) {
   if (value && c->n == c->capacity) {
     int more = c->capacity ? 2 * c->capacity : 64;
     mho_report_key *grown = realloc(c->key, (size_t)more * sizeof *grown);
@@ -38,7 +39,8 @@ static mho_report_key *find_key(const mho_report_config *c, const char *section,
   return NULL;
 }
 
-const char *mho_report_config_value(const mho_report_config *c, const char *section, const char *name) {
+const char *mho_report_config_value(const mho_report_config *c, const char *section,
+                                    const char *name) {
   const mho_report_key *k = find_key(c, section, name);
   return k ? k->value : "";
 }
@@ -153,8 +155,8 @@ static char *json_text(const json_t *v) {
   return json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
 }
 
-static mho_err flatten(mho_report_config *out, const char *section, const char *path, json_t *object,
-                       mho_errinfo *ei) {
+static mho_err flatten(mho_report_config *out, const char *section, const char *path,
+                       json_t *object, mho_errinfo *ei) {
   const char *key;
   json_t *value;
   json_object_foreach(object, key, value) {
@@ -215,7 +217,11 @@ void mho_report_config_table(FILE *out, const mho_report_config *c) {
     mho_html_cell(out, "%s", k->is_text && !*k->value ? "(empty)" : k->value);
     if (c->known) {
       bool none = k->initial && !*k->initial;
-      mho_html_cell(out, "%s", !k->changed ? "" : !k->initial ? "another" : none ? "(empty)" : k->initial);
+      mho_html_cell(out, "%s",
+                    !k->changed   ? ""
+                    : !k->initial ? "another"
+                    : none        ? "(empty)"
+                                  : k->initial);
       mho_html_cell(out, "%s", k->doc ? k->doc : "");
     }
     fputs("</tr>\n", out);
@@ -229,7 +235,8 @@ void mho_report_config_table(FILE *out, const mho_report_config *c) {
 
 /* A word of a shell command; quoted only when it has to be. */
 static void print_word(FILE *out, const char *word) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+  static const char plain[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
   if (*word && !word[strspn(word, plain)]) {
     fputs(word, out);
     return;
@@ -295,7 +302,8 @@ mho_err mho_report_program_command(FILE *out, const mho_report_config *c, const 
   return err;
 }
 
-mho_err mho_report_config_command(FILE *out, const mho_report_config *c, int64_t seed, mho_errinfo *ei) {
+mho_err mho_report_config_command(FILE *out, const mho_report_config *c, int64_t seed,
+                                  mho_errinfo *ei) {
   fprintf(out, "mho train --seed %lld", (long long)seed);
   mho_err err = MHO_OK;
   for (int i = 0; i < c->n && !err; i++) {

@@ -30,7 +30,8 @@ typedef struct mho_report_config {
 mho_err mho_report_config_read(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei);
 void mho_report_config_free(mho_report_config *c);
 /** The value of a key, or "". */
-const char *mho_report_config_value(const mho_report_config *c, const char *section, const char *name);
+const char *mho_report_config_value(const mho_report_config *c, const char *section,
+                                    const char *name);
 
 /** The table of all keys. */
 void mho_report_config_table(FILE *html, const mho_report_config *c);
@@ -40,6 +41,7 @@ mho_err mho_report_program_command(FILE *text, const mho_report_config *c, const
                                    mho_errinfo *ei);
 /** The command for a shell, plain text: mho train with --seed and a --set for every changed key. Only for a
  *  known config. */
-mho_err mho_report_config_command(FILE *text, const mho_report_config *c, int64_t seed, mho_errinfo *ei);
+mho_err mho_report_config_command(FILE *text, const mho_report_config *c, int64_t seed,
+                                  mho_errinfo *ei);
 
 #endif

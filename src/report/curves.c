@@ -7,8 +7,8 @@
 #include "report/page.h"
 #include "report/plot.h"
 
-static void add_curve(mho_plot *plot, const mho_page *p, const char *title, size_t offset, int color,
-                      bool dashed) {
+static void add_curve(mho_plot *plot, const mho_page *p, const char *title, size_t offset,
+                      int color, bool dashed) {
   if (mho_report_has(&p->d, offset))
     plot->curve[plot->n_curves++] = (mho_curve){title, offset, color, dashed};
 }
@@ -59,7 +59,8 @@ static void plot_accuracy(mho_page *p) {
   add_curve(&plot, p, "training", MHO_EPOCH_AT(train_acc), 2, true);
   add_curve(&plot, p, "validation", MHO_EPOCH_AT(val_acc), 3, false);
   add_curve(&plot, p, "test", MHO_EPOCH_AT(test_acc), 1, false);
-  write_plot(p, &plot, "Accuracy after each epoch; training accuracy is taken while the weights change.");
+  write_plot(p, &plot,
+             "Accuracy after each epoch; training accuracy is taken while the weights change.");
 }
 
 static void plot_loss(mho_page *p) {
@@ -67,8 +68,8 @@ static void plot_loss(mho_page *p) {
   extent(p, MHO_EPOCH_AT(loss), &low, &high);
   bool logarithmic = low > 0 && high / low > 30;
   char description[128];
-  snprintf(description, sizeof description, "Training loss against epoch, between %.4g and %.4g nat", low,
-           high);
+  snprintf(description, sizeof description,
+           "Training loss against epoch, between %.4g and %.4g nat", low, high);
   mho_plot plot = {.y_label = logarithmic ? "loss (nat, log scale)" : "loss (nat)",
                    .factor = 1,
                    .logarithmic = logarithmic,
@@ -82,8 +83,10 @@ static void plot_pulses(mho_page *p) {
   static const struct {
     double factor;
     const char *set_label;
-  } scale[] = {
-      {1e-9, "pulses (billions)"}, {1e-6, "pulses (millions)"}, {1e-3, "pulses (thousands)"}, {1, "pulses"}};
+  } scale[] = {{1e-9, "pulses (billions)"},
+               {1e-6, "pulses (millions)"},
+               {1e-3, "pulses (thousands)"},
+               {1, "pulses"}};
   double low, high;
   char description[160], from[MHO_NUMBER_MAX], to[MHO_NUMBER_MAX];
   extent(p, MHO_EPOCH_AT(pulses), &low, &high);
@@ -102,13 +105,14 @@ static void plot_pulses(mho_page *p) {
   add_curve(&plot, p, "RESET", MHO_EPOCH_AT(reset_pulses), 3, true);
   if (plot.n_curves == 0)
     add_curve(&plot, p, "pulses", MHO_EPOCH_AT(pulses), 1, false);
-  write_plot(p, &plot, "Programming pulses on all devices: SET raises a conductance, RESET lowers it.");
+  write_plot(p, &plot,
+             "Programming pulses on all devices: SET raises a conductance, RESET lowers it.");
 }
 
 /* ---------------------------------------------------------------- observables */
 
-static bool add_values(mho_plot *plot, const mho_page *p, const char *title, const double *value, int color,
-                       bool dashed) {
+static bool add_values(mho_plot *plot, const mho_page *p, const char *title, const double *value,
+                       int color, bool dashed) {
   bool any = false;
   for (int i = 0; i < p->d.n_epochs; i++)
     any = any || isfinite(value[i]);
@@ -119,8 +123,9 @@ static bool add_values(mho_plot *plot, const mho_page *p, const char *title, con
 }
 
 /* "Settling time (steps) after the epochs, last 16" */
-static void plot_observable(mho_page *p, const char *y_label, const char *title, const double *value,
-                            const char *second, const double *other, const char *caption) {
+static void plot_observable(mho_page *p, const char *y_label, const char *title,
+                            const double *value, const char *second, const double *other,
+                            const char *caption) {
   char description[160], last[MHO_NUMBER_MAX];
   mho_plot plot = {.y_label = y_label, .factor = 1, .description = description};
   if (!add_values(&plot, p, title, value, 1, false))
@@ -139,16 +144,17 @@ static void plot_cosines(mho_page *p) {
   char title[MHO_CURVES_MAX][MHO_NAME_MAX], caption[256];
   mho_plot plot = {.y_label = "cosine with backprop",
                    .factor = 1,
-                   .description = "Cosine of the gradient with that of backpropagation against epoch, for "
-                                  "each connection"};
+                   .description =
+                       "Cosine of the gradient with that of backpropagation against epoch, for "
+                       "each connection"};
   for (int i = 0; i < drawn; i++) {
     int c = drawn > 1 ? i * (n - 1) / (drawn - 1) : 0;
     snprintf(title[i], sizeof title[i], "%s", o->connection[c]);
     for (char *t = title[i]; *t; t++) /* it goes to gnuplot as it is */
       if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.", *t))
         *t = '_';
-    add_values(&plot, p, title[i], o->cosine + (size_t)c * (size_t)p->d.n_epochs, i % MHO_COLORS + 1,
-               i >= MHO_COLORS);
+    add_values(&plot, p, title[i], o->cosine + (size_t)c * (size_t)p->d.n_epochs,
+               i % MHO_COLORS + 1, i >= MHO_COLORS);
   }
   snprintf(
       caption, sizeof caption,
@@ -162,9 +168,10 @@ static void plot_observables(mho_page *p) {
   const mho_report_observables *o = &p->d.observed;
   plot_observable(p, "spectral radius", "spectral radius", o->spectral_radius, NULL, NULL,
                   "Largest |eigenvalue| of the hidden-to-hidden matrix.");
-  plot_observable(p, "Lyapunov exponent (1/step)", "Lyapunov exponent", o->lyapunov, NULL, NULL,
-                  "Finite-time maximal Lyapunov exponent of the free phase: below 0 it forgets where it "
-                  "started.");
+  plot_observable(
+      p, "Lyapunov exponent (1/step)", "Lyapunov exponent", o->lyapunov, NULL, NULL,
+      "Finite-time maximal Lyapunov exponent of the free phase: below 0 it forgets where it "
+      "started.");
   plot_observable(
       p, "settling time (steps)", "mean", o->steps_mean, "longest", o->steps_max,
       "Steps of the synchronous map from rest until it changes by less than 1e-6; samples that do "
@@ -184,10 +191,11 @@ static void write_epochs(const mho_page *p) {
   else
     fputs("every epoch</summary>\n", p->out);
   mho_html_table_begin(p->out, NULL, "Epochs",
-                       validation ? "#epoch|#training|#validation|#test|#loss (nat)|#steps|#unsettled|"
-                                    "#pulses|#clipped|#train time|#eval time"
-                                  : "#epoch|#training|#test|#loss (nat)|#steps|#unsettled|#pulses|"
-                                    "#clipped|#train time|#eval time");
+                       validation
+                           ? "#epoch|#training|#validation|#test|#loss (nat)|#steps|#unsettled|"
+                             "#pulses|#clipped|#train time|#eval time"
+                           : "#epoch|#training|#test|#loss (nat)|#steps|#unsettled|#pulses|"
+                             "#clipped|#train time|#eval time");
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < n; i += stride) {
     if (i + stride >= n)

@@ -133,20 +133,23 @@ static bool take_energy(void *user, int n, const char *const *names, const mho_c
   return true;
 }
 
-static mho_err read_rows(mho_store *s, const char *run_id, const char *sql, mho_row_fn take, rows *r,
-                         mho_errinfo *ei) {
+static mho_err read_rows(mho_store *s, const char *run_id, const char *sql, mho_row_fn take,
+                         rows *r, mho_errinfo *ei) {
   mho_err err = mho_store_query(s, sql, 1, &run_id, 0, take, r, ei);
-  return !err && r->no_memory ? mho_fail(ei, MHO_ENOMEM, "no memory for the rows of run %s", run_id) : err;
+  return !err && r->no_memory ? mho_fail(ei, MHO_ENOMEM, "no memory for the rows of run %s", run_id)
+                              : err;
 }
 
-mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out, mho_errinfo *ei) {
+mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out,
+                             mho_errinfo *ei) {
   *out = (mho_report_data){0};
   mho_err err = mho_store_run_get(s, run_id, &out->run, ei);
   if (err)
     return err;
   rows epochs = {.size = sizeof *out->epoch},
        layers = {.size = sizeof *out->layer, .limit = MHO_LAYERS_SHOWN},
-       energy = {.size = sizeof *out->energy}, cosim = {.size = sizeof *out->cosim, .limit = MHO_COSIM_SHOWN};
+       energy = {.size = sizeof *out->energy},
+       cosim = {.size = sizeof *out->cosim, .limit = MHO_COSIM_SHOWN};
   err = read_rows(
       s, run_id,
       "SELECT epoch, train_acc, test_acc, val_acc, loss, settle_steps, unsettled, pulses, set_pulses, "

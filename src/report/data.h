@@ -19,7 +19,8 @@ typedef struct mho_report_layer { /* a connection after the last epoch that has 
 typedef struct mho_report_cosim {
   char what[MHO_NAME_MAX], quantity[MHO_NAME_MAX], unit[16], place[MHO_NAME_MAX], created[32];
   int64_t n;
-  double max_abs, max_rel, tolerance, core_s, spice_s; /* the tolerance is on max_rel, see mho/spice.h */
+  double max_abs, max_rel, tolerance, core_s,
+      spice_s; /* the tolerance is on max_rel, see mho/spice.h */
   bool pass;
 } mho_report_cosim;
 
@@ -31,7 +32,8 @@ typedef struct mho_report_observables {
   double *cosine;                   /* [n_connections x epochs] */
 } mho_report_observables;
 
-typedef struct mho_report_energy { /* a term of what training would take on hardware, over all epochs */
+typedef struct
+    mho_report_energy { /* a term of what training would take on hardware, over all epochs */
   char term[MHO_NAME_MAX];
   double joule, seconds, count, samples;
 } mho_report_energy;
@@ -52,7 +54,8 @@ typedef struct mho_report_data {
 
 /** @return MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_ENOMEM; errors of the store. On failure *out is
  *  empty. */
-mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out, mho_errinfo *ei);
+mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out,
+                             mho_errinfo *ei);
 void mho_report_data_free(mho_report_data *d);
 /** Whether any epoch has a finite value there (offsetof a double in mho_epoch_row). */
 bool mho_report_has(const mho_report_data *d, size_t offset);

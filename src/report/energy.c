@@ -33,7 +33,8 @@ void mho_page_energy(const mho_page *p) {
       "of the config's section energy. Terms without a time go on beside the others.",
       mho_si(joule / d->energy[0].samples, "J", a), mho_si(seconds / d->energy[0].samples, "s", b));
   fputs("</p>\n", p->out);
-  mho_html_table_begin(p->out, NULL, "Energy by term", "term|#energy|#share|#a sample|#time a sample|#count");
+  mho_html_table_begin(p->out, NULL, "Energy by term",
+                       "term|#energy|#share|#a sample|#time a sample|#count");
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < d->n_energy; i++)
     write_term(p, &d->energy[i], joule);

@@ -27,13 +27,15 @@ static void network_text(const mho_page *p, char *buf, size_t capacity) {
   const char *own =
       mho_report_config_value(&p->config, "network", topology); /* network.conv of topology conv */
   const char *hidden = *own ? own : mho_report_config_value(&p->config, "network", "hidden");
-  mho_text_append(buf, capacity, "%s network, hidden layers %s", topology, *hidden ? hidden : "unknown");
+  mho_text_append(buf, capacity, "%s network, hidden layers %s", topology,
+                  *hidden ? hidden : "unknown");
 }
 
 static void hardware_text(const mho_page *p, char *buf, size_t capacity) {
   const char *device = mho_report_config_value(&p->config, "device", "model"),
              *array = mho_report_config_value(&p->config, "array", "model");
-  bool ideal_device = !strcmp(device, "ideal") || !*device, ideal_array = !strcmp(array, "ideal") || !*array;
+  bool ideal_device = !strcmp(device, "ideal") || !*device,
+       ideal_array = !strcmp(array, "ideal") || !*array;
   if (!ideal_device)
     snprintf(buf, capacity, "on %s crossbars", device);
   else if (!ideal_array)
@@ -44,7 +46,8 @@ static void hardware_text(const mho_page *p, char *buf, size_t capacity) {
 
 static void summary_text(const mho_page *p, char *buf, size_t capacity) {
   const mho_run_row *r = &p->d.run;
-  char rule[MHO_NUMBER_MAX], hardware[160], network[256], best[MHO_NUMBER_MAX], last[MHO_NUMBER_MAX];
+  char rule[MHO_NUMBER_MAX], hardware[160], network[256], best[MHO_NUMBER_MAX],
+      last[MHO_NUMBER_MAX];
   snprintf(rule, sizeof rule, "%s", mho_report_config_value(&p->config, "rule", "name"));
   for (char *c = rule; *c && strlen(rule) <= 3; c++) /* an abbreviation */
     *c = (char)toupper((unsigned char)*c);
@@ -53,7 +56,8 @@ static void summary_text(const mho_page *p, char *buf, size_t capacity) {
   snprintf(buf, capacity, "%s %s, %s, %s: ", *rule ? rule : "training", hardware, network,
            mho_report_config_value(&p->config, "dataset", "name"));
   if (mho_report_is_programmed(&p->d))
-    mho_text_append(buf, capacity, "programmed, test accuracy %s.", mho_percent(r->final_test_acc, last));
+    mho_text_append(buf, capacity, "programmed, test accuracy %s.",
+                    mho_percent(r->final_test_acc, last));
   else if (r->best_epoch > 0)
     mho_text_append(buf, capacity, "best test accuracy %s in epoch %d (by %s), last %s.",
                     mho_percent(r->best_test_acc, best), r->best_epoch,
@@ -100,8 +104,8 @@ static void write_title(const mho_page *p, const char *title) {
     fputs("<p class=\"note\">The run had not ended when this report was written.</p>\n", p->out);
 }
 
-static MHO_PRINTF(4, 5) void tile(const mho_page *p, const char *name, const char *value, const char *format,
-                                  ...) {
+static MHO_PRINTF(4, 5) void tile(const mho_page *p, const char *name, const char *value,
+                                  const char *format, ...) {
   char note[160];
   va_list ap;
   va_start(ap, format);
@@ -128,7 +132,8 @@ static void write_programmed_tiles(const mho_page *p) {
   const mho_run_row *r = &p->d.run;
   char a[MHO_NUMBER_MAX];
   fputs("<dl class=\"tiles\">\n", p->out);
-  tile(p, "Test accuracy", mho_percent(r->final_test_acc, a), "of the weights as they were written");
+  tile(p, "Test accuracy", mho_percent(r->final_test_acc, a),
+       "of the weights as they were written");
   if (isfinite(r->val_acc))
     tile(p, "Validation accuracy", mho_percent(r->val_acc, a), "held out of the training part");
   tile(p, "Programming pulses", mho_count(r->pulses, a), "%s",
@@ -144,14 +149,15 @@ static void write_tiles(const mho_page *p) {
   const char *wanted = mho_report_config_value(&p->config, "train", "epochs");
   fputs("<dl class=\"tiles\">\n", p->out);
   if (r->best_epoch > 0)
-    tile(p, "Best test accuracy", mho_percent(r->best_test_acc, a), "in epoch %d, by %s", r->best_epoch,
-         p->by_validation ? "validation" : "test");
+    tile(p, "Best test accuracy", mho_percent(r->best_test_acc, a), "in epoch %d, by %s",
+         r->best_epoch, p->by_validation ? "validation" : "test");
   else
     tile(p, "Best test accuracy", mho_percent((double)NAN, a), "no epoch yet");
   tile(p, "Last test accuracy", mho_percent(r->final_test_acc, a), "training %s",
        mho_percent(r->train_acc, b));
   if (isfinite(r->val_acc))
-    tile(p, "Last validation accuracy", mho_percent(r->val_acc, a), "held out of the training part");
+    tile(p, "Last validation accuracy", mho_percent(r->val_acc, a),
+         "held out of the training part");
   tile(p, "Epochs", mho_count(r->epochs_done, a), "of %s", *wanted ? wanted : "an unknown number");
   double set = total(d, MHO_EPOCH_AT(set_pulses)), reset = total(d, MHO_EPOCH_AT(reset_pulses));
   if (r->pulses > 0 && set + reset > 0)
@@ -163,7 +169,8 @@ static void write_tiles(const mho_page *p) {
   if (isfinite(r->energy_j))
     tile(p, "Energy", mho_si(r->energy_j, "J", a), "of the modelled hardware");
   tile(p, "Wall time", mho_duration(r->wall_s, a), "training %s, evaluation %s",
-       mho_duration(total(d, MHO_EPOCH_AT(wall_s)), b), mho_duration(total(d, MHO_EPOCH_AT(eval_s)), c));
+       mho_duration(total(d, MHO_EPOCH_AT(wall_s)), b),
+       mho_duration(total(d, MHO_EPOCH_AT(eval_s)), c));
   double unsettled = 0;
   for (int i = 0; i < d->n_epochs; i++)
     unsettled += (double)d->epoch[i].unsettled;

@@ -27,15 +27,18 @@ static double pixel(const mho_heat *h, const double *v, int y, int x, int step) 
 static void script(FILE *f, const void *what) {
   const drawing *d = what;
   const mho_heat *h = d->h;
-  int longest = h->rows > h->cols ? h->rows : h->cols, step = (longest + PIXELS_MAX - 1) / PIXELS_MAX;
+  int longest = h->rows > h->cols ? h->rows : h->cols,
+      step = (longest + PIXELS_MAX - 1) / PIXELS_MAX;
   int across = h->n > 1 ? 2 : 1, down = (h->n + across - 1) / across;
-  fprintf(f, "set terminal %s noenhanced size %d,%d\n", d->svg ? "svg" : "png", PANEL * across, PANEL * down);
+  fprintf(f, "set terminal %s noenhanced size %d,%d\n", d->svg ? "svg" : "png", PANEL * across,
+          PANEL * down);
   fprintf(f, "set multiplot layout %d,%d title '%s'\n", down, across, h->title);
-  fputs("set palette defined (0 '#440154', 1 '#3b528b', 2 '#21918c', 3 '#5ec962', 4 '#fde725')\n"
-        "set yrange [] reverse\nset autoscale xfix\nset autoscale yfix\nset xlabel 'bit line'\nset ylabel "
-        "'word line'\n"
-        "set format cb '%.3g'\nset tics out nomirror\nunset key\n",
-        f);
+  fputs(
+      "set palette defined (0 '#440154', 1 '#3b528b', 2 '#21918c', 3 '#5ec962', 4 '#fde725')\n"
+      "set yrange [] reverse\nset autoscale xfix\nset autoscale yfix\nset xlabel 'bit line'\nset ylabel "
+      "'word line'\n"
+      "set format cb '%.3g'\nset tics out nomirror\nunset key\n",
+      f);
   for (int m = 0; m < h->n; m++) {
     fprintf(f, "$map%d << EOD\n", m);
     for (int y = 0; y * step < h->rows; y++, fputc('\n', f))

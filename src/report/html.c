@@ -86,8 +86,8 @@ static void print_script_hash(FILE *out) {
   SHA256Final(d, &c);
   fputs("'sha256-", out);
   for (int i = 0; i < SHA256_DIGEST_LENGTH; i += 3) {
-    unsigned v =
-        (unsigned)d[i] << 16 | (unsigned)d[i + 1] << 8 | (i + 2 < SHA256_DIGEST_LENGTH ? d[i + 2] : 0u);
+    unsigned v = (unsigned)d[i] << 16 | (unsigned)d[i + 1] << 8 |
+                 (i + 2 < SHA256_DIGEST_LENGTH ? d[i + 2] : 0u);
     bool last = i + 3 > SHA256_DIGEST_LENGTH; /* 32 bytes: two are left over */
     fprintf(out, "%c%c%c%c", digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63],
             last ? '=' : digits[v & 63]);
@@ -117,7 +117,8 @@ void mho_html_begin(FILE *out, const char *name, const char *kind) {
 }
 
 void mho_html_end(FILE *out) {
-  fputs("<footer>Written by mho " MHO_VERSION " from the run database alone.</footer>\n</body>\n</html>\n",
+  fputs("<footer>Written by mho " MHO_VERSION
+        " from the run database alone.</footer>\n</body>\n</html>\n",
         out);
 }
 
@@ -172,7 +173,8 @@ char *mho_count(double v, char buf[MHO_NUMBER_MAX]) {
     char digits[MHO_NUMBER_MAX];
     int n = snprintf(digits, sizeof digits, "%.0f", v), at = 0;
     for (int i = 0; i < n; i++) {
-      if (i > (*digits == '-') && (n - i) % 3 == 0) /* a narrow no-break space between the thousands */
+      if (i > (*digits == '-') &&
+          (n - i) % 3 == 0) /* a narrow no-break space between the thousands */
         at += snprintf(buf + at, (size_t)(MHO_NUMBER_MAX - at), "\xe2\x80\xaf");
       buf[at++] = digits[i];
     }
@@ -208,7 +210,8 @@ char *mho_si(double v, const char *unit, char buf[MHO_NUMBER_MAX]) {
     return dash(buf);
   for (int i = 0; *unit && i < MHO_COUNT(prefix); i++)
     if (fabs(v) >= prefix[i].factor * 0.9995 && fabs(v) < 1e12) {
-      snprintf(buf, MHO_NUMBER_MAX, "%.3g" NO_BREAK "%s%s", v / prefix[i].factor, prefix[i].text, unit);
+      snprintf(buf, MHO_NUMBER_MAX, "%.3g" NO_BREAK "%s%s", v / prefix[i].factor, prefix[i].text,
+               unit);
       return buf;
     }
   snprintf(buf, MHO_NUMBER_MAX, "%.3g%s%s", v, *unit ? NO_BREAK : "", unit);

@@ -79,8 +79,8 @@ mho_err mho_report_observables_read(mho_store *s, mho_report_data *d, mho_errinf
   taker t = {.d = d, .o = o, .layer = -1};
   if (n == 0)
     return MHO_OK;
-  if (!(o->spectral_radius = unknown(n)) || !(o->lyapunov = unknown(n)) || !(o->steps_mean = unknown(n)) ||
-      !(o->steps_max = unknown(n)))
+  if (!(o->spectral_radius = unknown(n)) || !(o->lyapunov = unknown(n)) ||
+      !(o->steps_mean = unknown(n)) || !(o->steps_max = unknown(n)))
     return mho_fail(ei, MHO_ENOMEM, "no memory for the rows of run %s", id);
   /* without residual_max the steps are those of the training, which the epochs have already */
   mho_err err = mho_store_query(
@@ -90,11 +90,13 @@ mho_err mho_report_observables_read(mho_store *s, mho_report_data *d, mho_errinf
       "ORDER BY epoch",
       1, &id, 0, take_settle, &t, ei);
   if (!err)
-    err = mho_store_query(s,
-                          "SELECT layer, name, epoch, cosine FROM layer_epoch WHERE run_id = ?1 AND cosine "
-                          "IS NOT NULL ORDER BY layer, epoch",
-                          1, &id, 0, take_cosine, &t, ei);
-  return !err && t.no_memory ? mho_fail(ei, MHO_ENOMEM, "no memory for the rows of run %s", id) : err;
+    err = mho_store_query(
+        s,
+        "SELECT layer, name, epoch, cosine FROM layer_epoch WHERE run_id = ?1 AND cosine "
+        "IS NOT NULL ORDER BY layer, epoch",
+        1, &id, 0, take_cosine, &t, ei);
+  return !err && t.no_memory ? mho_fail(ei, MHO_ENOMEM, "no memory for the rows of run %s", id)
+                             : err;
 }
 
 void mho_report_observables_free(mho_report_observables *o) {

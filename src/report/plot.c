@@ -25,7 +25,8 @@ enum { WIDTH = 480, HEIGHT = 320, CIRCLES_MAX = 60 };
 
 /* What gnuplot is told to draw the page's colors in. Readable on white and on black, should a later gnuplot
  * write them in a way that is not recognized below. */
-static const int color_rgb[MHO_COLORS + 1][3] = {{0, 0, 0}, {46, 133, 217}, {125, 133, 141}, {217, 119, 46}};
+static const int color_rgb[MHO_COLORS + 1][3] = {
+    {0, 0, 0}, {46, 133, 217}, {125, 133, 141}, {217, 119, 46}};
 
 /* ---------------------------------------------------------------- script */
 
@@ -105,9 +106,11 @@ static void print_script(FILE *f, const mho_plot *p, const mho_epoch_row *e, int
   for (int k = 0; k < p->n_curves; k++) {
     const mho_curve *c = &p->curve[k];
     const int *rgb = color_rgb[c->color];
-    fprintf(f, "%s$data using 1:%d with %s linecolor rgb '#%02x%02x%02x' linewidth %s dashtype %d title '%s'",
-            k ? ", " : "", k + 2, n <= CIRCLES_MAX ? "linespoints pointtype 7 pointsize 0.5" : "lines",
-            rgb[0], rgb[1], rgb[2], c->dashed ? "1.5" : "2", c->dashed ? 2 : 1, c->title);
+    fprintf(
+        f,
+        "%s$data using 1:%d with %s linecolor rgb '#%02x%02x%02x' linewidth %s dashtype %d title '%s'",
+        k ? ", " : "", k + 2, n <= CIRCLES_MAX ? "linespoints pointtype 7 pointsize 0.5" : "lines",
+        rgb[0], rgb[1], rgb[2], c->dashed ? "1.5" : "2", c->dashed ? 2 : 1, c->title);
   }
   if (ring) {
     const int *rgb = color_rgb[p->curve[p->n_curves - 1].color];
@@ -145,7 +148,8 @@ static mho_err spawn(int in, int out, mho_errinfo *ei) {
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
     ;
   if (!WIFEXITED(status) || WEXITSTATUS(status))
-    return mho_fail(ei, MHO_EIO, "gnuplot failed (%s %d)", WIFEXITED(status) ? "exit code" : "signal",
+    return mho_fail(ei, MHO_EIO, "gnuplot failed (%s %d)",
+                    WIFEXITED(status) ? "exit code" : "signal",
                     WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
   return MHO_OK;
 }
@@ -177,7 +181,8 @@ static void print_curves(FILE *f, const void *user) {
   print_script(f, c->p, c->e, c->n);
 }
 
-mho_err mho_gnuplot(mho_plot_script script, const void *user, char **out, size_t *length, mho_errinfo *ei) {
+mho_err mho_gnuplot(mho_plot_script script, const void *user, char **out, size_t *length,
+                    mho_errinfo *ei) {
   int in = memfd_create("script", MFD_CLOEXEC), plot = memfd_create("plot", MFD_CLOEXEC);
   FILE *f = in < 0 ? NULL : fdopen(dup(in), "w");
   mho_err err = MHO_OK;
@@ -242,7 +247,8 @@ static int make_swaps(swap *s) {
     static const char *const attribute[] = {"stroke", "color", "fill"};
     const int *c = color_rgb[k];
     for (int a = 0; a < MHO_COUNT(attribute); a++, n++) {
-      snprintf(s[n].from, sizeof s[n].from, " %s='rgb(%3d, %3d, %3d)'", attribute[a], c[0], c[1], c[2]);
+      snprintf(s[n].from, sizeof s[n].from, " %s='rgb(%3d, %3d, %3d)'", attribute[a], c[0], c[1],
+               c[2]);
       snprintf(s[n].to, sizeof s[n].to, " class='s%d'", k);
     }
   }
@@ -275,8 +281,8 @@ static bool print_inside(FILE *out, const char *svg) {
   for (at += strcspn(at, "\n"); at < end;) {
     at++;
     size_t length = strcspn(at, "\n");
-    bool empty =
-        !strncmp(at, "<g ", 3) && length > 0 && at[length - 1] == '>' && !strncmp(at + length, "\n</g>\n", 6);
+    bool empty = !strncmp(at, "<g ", 3) && length > 0 && at[length - 1] == '>' &&
+                 !strncmp(at + length, "\n</g>\n", 6);
     const char *id = strstr(at, "<g id=\"");
     if (empty)
       length += 5;
@@ -293,7 +299,8 @@ mho_err mho_plot_draw(mho_plot_script script, const void *user, int height, cons
                       FILE *out, mho_errinfo *ei) {
   char *svg = NULL, *inside = NULL;
   size_t size, length;
-  mho_err err = mho_gnuplot(print_with_terminal, &(terminal){script, user, height}, &svg, &length, ei);
+  mho_err err =
+      mho_gnuplot(print_with_terminal, &(terminal){script, user, height}, &svg, &length, ei);
   FILE *f = err ? NULL : open_memstream(&inside, &size);
   if (!err && !f)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
@@ -302,7 +309,8 @@ mho_err mho_plot_draw(mho_plot_script script, const void *user, int height, cons
   if (f && fclose(f) && !err)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
   if (!err) {
-    fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, height);
+    fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
+            height);
     mho_html_text(out, description);
     fprintf(out, "\">\n%s</svg>\n", inside);
   }

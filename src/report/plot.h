@@ -16,9 +16,10 @@ typedef struct mho_curve {
 
 enum { MHO_CURVES_MAX = 6, MHO_COLORS = 3, MHO_POINTS_MAX = 800 };
 
-typedef struct mho_plot { /* all texts are plain ASCII without quotes: they go to gnuplot as they are */
-  const char *y_label;    /* with its unit */
-  double factor;          /* from the stored value to that unit */
+typedef struct
+    mho_plot { /* all texts are plain ASCII without quotes: they go to gnuplot as they are */
+  const char *y_label; /* with its unit */
+  double factor;       /* from the stored value to that unit */
   bool logarithmic, from_zero;
   int n_curves;
   mho_curve curve[MHO_CURVES_MAX];
@@ -47,6 +48,7 @@ mho_err mho_plot_draw(mho_plot_script script, const void *user, int height, cons
 /** Run gnuplot on a script that sets its own terminal; what it draws is *out, [length] and a 0 behind; free it with
  *  free().
  *  @return MHO_OK; MHO_EUNSUPPORTED when there is no gnuplot; MHO_EIO when it fails; MHO_ENOMEM. */
-mho_err mho_gnuplot(mho_plot_script script, const void *user, char **out, size_t *length, mho_errinfo *ei);
+mho_err mho_gnuplot(mho_plot_script script, const void *user, char **out, size_t *length,
+                    mho_errinfo *ei);
 
 #endif

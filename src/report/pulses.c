@@ -46,16 +46,18 @@ static void print_data(FILE *f, const mho_pulse_plot *p, double unit) {
   fputs("$data << EOD\n", f);
   for (int i = 0; i < d->n; i += stride)
     if (isfinite(d->g[i]))
-      fprintf(f, "%d %.7g\n", d->direction[i] > 0 ? d->pulse[i] : set + d->pulse[i], d->g[i] / unit);
+      fprintf(f, "%d %.7g\n", d->direction[i] > 0 ? d->pulse[i] : set + d->pulse[i],
+              d->g[i] / unit);
   fputs("EOD\n", f);
 }
 
 static void print_script(FILE *f, const mho_pulse_plot *p, const char *path, bool svg) {
   const char *name;
   double unit = factor_of(p, &name);
-  fprintf(f, svg ? "set terminal svg size 720,480 font 'sans-serif,14' background rgb 'white' "
-                   "noenhanced\nset output '"
-                 : "set terminal pngcairo size 1080,720 font 'sans-serif,13' noenhanced\nset output '");
+  fprintf(
+      f, svg ? "set terminal svg size 720,480 font 'sans-serif,14' background rgb 'white' "
+               "noenhanced\nset output '"
+             : "set terminal pngcairo size 1080,720 font 'sans-serif,13' noenhanced\nset output '");
   for (; *path; path++)
     fprintf(f, *path == '\'' ? "''" : "%c", *path);
   fputs("'\n$curve << EOD\n", f);
@@ -75,8 +77,9 @@ static void print_script(FILE *f, const mho_pulse_plot *p, const char *path, boo
       "$curve using 1:4:5 with filledcurves linecolor rgb '#9cc3e6' title 'half of the cells'",
       p->title, name);
   if (p->data)
-    fputs(", $data using 1:2 with points pointtype 7 pointsize 0.25 linecolor rgb '#d97727' title 'measured'",
-          f);
+    fputs(
+        ", $data using 1:2 with points pointtype 7 pointsize 0.25 linecolor rgb '#d97727' title 'measured'",
+        f);
   fputs(", $curve using 1:2 with lines linewidth 2 linecolor rgb '#1f5f99' title 'mean'\n", f);
 }
 
@@ -97,15 +100,17 @@ static mho_err run(const char *script, mho_errinfo *ei) {
     return mho_fail(ei, MHO_EIO, "gnuplot cannot be started: %s", strerror(rc));
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
     ;
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? MHO_OK
-                                                       : mho_fail(ei, MHO_EIO, "gnuplot drew no plot");
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0
+             ? MHO_OK
+             : mho_fail(ei, MHO_EIO, "gnuplot drew no plot");
 }
 
 mho_err mho_pulse_plot_draw(const mho_pulse_plot *p, const char *path, mho_errinfo *ei) {
   size_t n = strlen(path);
   bool svg = n > 4 && !strcmp(path + n - 4, ".svg");
   if (!svg && !(n > 4 && !strcmp(path + n - 4, ".png")))
-    return mho_fail(ei, MHO_EINVAL, "a plot is drawn into a file that ends in .svg or .png, not '%s'", path);
+    return mho_fail(ei, MHO_EINVAL,
+                    "a plot is drawn into a file that ends in .svg or .png, not '%s'", path);
   FILE *probe = fopen(path, "a"); /* gnuplot's own words would be lost */
   if (!probe)
     return mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the plot: %s", strerror(errno));
@@ -116,8 +121,9 @@ mho_err mho_pulse_plot_draw(const mho_pulse_plot *p, const char *path, mho_errin
   if (!f)
     return mho_fail(ei, MHO_EIO, "no temporary file for gnuplot: %s", strerror(errno));
   print_script(f, p, path, svg);
-  mho_err err = fclose(f) ? mho_fail(ei, MHO_EIO, "no room for gnuplot's script: %s", strerror(errno))
-                          : run(script, ei);
+  mho_err err = fclose(f)
+                    ? mho_fail(ei, MHO_EIO, "no room for gnuplot's script: %s", strerror(errno))
+                    : run(script, ei);
   unlink(script);
   return err;
 }

@@ -45,8 +45,8 @@ static bool take(void *user, int n, const char *const *names, const mho_cell *c)
   return !r->no_memory;
 }
 
-mho_err mho_rows_read(mho_store *s, const char *sql, int n_args, const char *const *args, mho_rows *out,
-                      mho_errinfo *ei) {
+mho_err mho_rows_read(mho_store *s, const char *sql, int n_args, const char *const *args,
+                      mho_rows *out, mho_errinfo *ei) {
   *out = (mho_rows){0};
   mho_err err = mho_store_query(s, sql, n_args, args, 60, take, out, ei);
   if (!err && out->no_memory)

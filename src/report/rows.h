@@ -14,8 +14,8 @@ typedef struct mho_rows {
   bool no_memory;
 } mho_rows;
 
-mho_err mho_rows_read(mho_store *s, const char *sql, int n_args, const char *const *args, mho_rows *out,
-                      mho_errinfo *ei);
+mho_err mho_rows_read(mho_store *s, const char *sql, int n_args, const char *const *args,
+                      mho_rows *out, mho_errinfo *ei);
 void mho_rows_free(mho_rows *r);
 /** "" for NULL. */
 const char *mho_rows_text(const mho_rows *r, int row, int col);

@@ -23,7 +23,8 @@ static void write_layer(const mho_page *p, const mho_report_layer *l, bool devic
   mho_html_number(p->out, "%s ± %s", mho_number(l->w_mean, 3, a), mho_number(l->w_std, 3, b));
   mho_html_number(p->out, "%s", mho_number(l->w_absmax, 3, a));
   if (devices) {
-    mho_html_number(p->out, "%s ± %s", mho_number(1e6 * l->g_mean, 4, a), mho_number(1e6 * l->g_std, 3, b));
+    mho_html_number(p->out, "%s ± %s", mho_number(1e6 * l->g_mean, 4, a),
+                    mho_number(1e6 * l->g_std, 3, b));
     mho_html_number(p->out, "%s", mho_percent(l->saturated, a));
     mho_html_number(p->out, "%s", mho_percent(l->stuck, a));
   }
@@ -58,10 +59,12 @@ static mho_err write_layers(const mho_page *p, mho_errinfo *ei) {
     fprintf(p->out, "After epoch %d", d->layers_epoch);
   else
     fputs(mho_report_is_programmed(d) ? "As programmed" : "Before training", p->out);
-  fprintf(p->out, ": %d connection%s, %s weights.%s</p>\n", d->n_layers, d->n_layers == 1 ? "" : "s",
-          mho_count(weights, count),
-          devices ? " Mean ± standard deviation; saturated: cells at a bound; stuck: cells that do not move."
-                  : " Mean ± standard deviation.");
+  fprintf(
+      p->out, ": %d connection%s, %s weights.%s</p>\n", d->n_layers, d->n_layers == 1 ? "" : "s",
+      mho_count(weights, count),
+      devices
+          ? " Mean ± standard deviation; saturated: cells at a bound; stuck: cells that do not move."
+          : " Mean ± standard deviation.");
   mho_html_table_begin(p->out, NULL, "Connections", heads);
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < d->n_layers; i++)
@@ -72,7 +75,8 @@ static mho_err write_layers(const mho_page *p, mho_errinfo *ei) {
     fprintf(p->out, "<p class=\"note\">%d more connections are not shown.</p>\n", d->more_layers);
   mho_err err = MHO_OK;
   if (devices && !*p->no_plots) {
-    study_page crossbars = {.out = p->out, .store = p->store, .name = "", .ctx = p->ctx, .whose = ""};
+    study_page crossbars = {
+        .out = p->out, .store = p->store, .name = "", .ctx = p->ctx, .whose = ""};
     snprintf(crossbars.best, sizeof crossbars.best, "%s", d->run.id);
     fputs("<div class=\"plots\">\n", p->out);
     err = study_plot_layers(&crossbars, ei);
@@ -105,9 +109,10 @@ static mho_err write_cosim(const mho_page *p, mho_errinfo *ei) {
   const mho_report_data *d = &p->d;
   fputs("<section>\n<h2>Check against ngspice</h2>\n", p->out);
   if (d->n_cosim == 0) {
-    fputs("<p>Not run. This builds the trained circuit, runs it in ngspice, and stores the result:</p>\n"
-          "<pre tabindex=\"0\"><code>",
-          p->out);
+    fputs(
+        "<p>Not run. This builds the trained circuit, runs it in ngspice, and stores the result:</p>\n"
+        "<pre tabindex=\"0\"><code>",
+        p->out);
     mho_html_printf(p->out, "mho cosim %s", d->run.id);
     fputs("</code></pre>\n</section>\n", p->out);
     return MHO_OK;
@@ -214,7 +219,8 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   const mho_run_row *r = &p->d.run;
   const char *name = r->name && *r->name ? r->name : r->id,
              *validation = mho_report_config_value(&p->config, "dataset", "validation");
-  p->by_validation = mho_report_has(&p->d, MHO_EPOCH_AT(val_acc)) || (*validation && strcmp(validation, "0"));
+  p->by_validation =
+      mho_report_has(&p->d, MHO_EPOCH_AT(val_acc)) || (*validation && strcmp(validation, "0"));
   mho_html_begin(p->out, name, "mho run report");
   mho_page_head(p, name);
   fputs("<main>\n", p->out);

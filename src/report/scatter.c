@@ -42,8 +42,9 @@ static void parse(const char *text, points *out) {
 }
 
 static void frame(FILE *f, double x) {
-  fprintf(f, "<rect class=\"gridline\" x=\"%g\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\"/>\n", x,
-          TOP, SIDE, SIDE);
+  fprintf(f,
+          "<rect class=\"gridline\" x=\"%g\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\"/>\n",
+          x, TOP, SIDE, SIDE);
 }
 
 static void draw(FILE *f, const char *name, const points *v) {
@@ -57,25 +58,29 @@ static void draw(FILE *f, const char *name, const points *v) {
   double range = high > low ? high - low : 1, right = LEFT + SIDE + GAP;
   fprintf(f, "<figure><svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"",
           2 * SIDE + GAP + 2 * LEFT, SIDE + TOP + 30);
-  mho_html_printf(f, "%s: ngspice against the core, %d values from %s to %s, largest difference %.2g", name,
-                  v->n, mho_number(low, 3, a), mho_number(high, 3, b), most);
+  mho_html_printf(f,
+                  "%s: ngspice against the core, %d values from %s to %s, largest difference %.2g",
+                  name, v->n, mho_number(low, 3, a), mho_number(high, 3, b), most);
   fputs("\">\n", f);
   frame(f, LEFT);
   frame(f, right);
-  fprintf(f, "<path class=\"gridline\" d=\"M%d %dL%d %dM%g %gH%g\"/>\n<g class=\"s1\">\n", LEFT, TOP + SIDE,
-          LEFT + SIDE, TOP, right, TOP + SIDE / 2.0, right + SIDE);
+  fprintf(f, "<path class=\"gridline\" d=\"M%d %dL%d %dM%g %gH%g\"/>\n<g class=\"s1\">\n", LEFT,
+          TOP + SIDE, LEFT + SIDE, TOP, right, TOP + SIDE / 2.0, right + SIDE);
   for (int i = 0; i < v->n; i++) {
     double x = (v->core[i] - low) / range * SIDE, y = (v->spice[i] - low) / range * SIDE;
     double d = most > 0 ? (v->spice[i] - v->core[i]) / most * SIDE * 0.48 : 0;
-    fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.5\"/><circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.5\"/>\n",
-            LEFT + x, TOP + SIDE - y, right + x, TOP + SIDE / 2.0 - d);
+    fprintf(
+        f,
+        "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.5\"/><circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.5\"/>\n",
+        LEFT + x, TOP + SIDE - y, right + x, TOP + SIDE / 2.0 - d);
   }
-  fprintf(f,
-          "</g>\n<text x=\"%d\" y=\"%d\" font-size=\"10\">across: core, %s to %s</text><text x=\"%d\" "
-          "y=\"%d\" font-size=\"10\">up: ngspice</text>\n"
-          "<text x=\"%g\" y=\"%d\" font-size=\"10\">difference, up to %.2g</text>\n</svg>\n<figcaption>",
-          LEFT, TOP + SIDE + 14, mho_number(low, 2, a), mho_number(high, 2, b), LEFT, TOP + SIDE + 26, right,
-          TOP + SIDE + 14, most);
+  fprintf(
+      f,
+      "</g>\n<text x=\"%d\" y=\"%d\" font-size=\"10\">across: core, %s to %s</text><text x=\"%d\" "
+      "y=\"%d\" font-size=\"10\">up: ngspice</text>\n"
+      "<text x=\"%g\" y=\"%d\" font-size=\"10\">difference, up to %.2g</text>\n</svg>\n<figcaption>",
+      LEFT, TOP + SIDE + 14, mho_number(low, 2, a), mho_number(high, 2, b), LEFT, TOP + SIDE + 26,
+      right, TOP + SIDE + 14, most);
   mho_html_text(f, name);
   fputs("</figcaption></figure>\n", f);
 }
@@ -100,11 +105,11 @@ static bool take(void *user, int n, const char *const *names, const mho_cell *c)
 mho_err mho_page_scatter(const mho_page *p, mho_errinfo *ei) {
   drawing d = {.p = p};
   const char *id = p->d.run.id;
-  mho_err err =
-      mho_store_query(p->store,
-                      "SELECT name, CAST(data AS TEXT) FROM artifact WHERE run_id = ?1 AND kind = 'cosim' "
-                      "ORDER BY id DESC LIMIT 12",
-                      1, &id, 0, take, &d, ei);
+  mho_err err = mho_store_query(
+      p->store,
+      "SELECT name, CAST(data AS TEXT) FROM artifact WHERE run_id = ?1 AND kind = 'cosim' "
+      "ORDER BY id DESC LIMIT 12",
+      1, &id, 0, take, &d, ei);
   if (d.n)
     fputs("</div>\n", p->out);
   return err;

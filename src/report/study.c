@@ -9,8 +9,8 @@
 #include "report/html.h"
 #include "report/study_page.h"
 
-mho_err study_rows(const study_page *p, const char *sql, const char *arg2, const char *arg3, mho_rows *out,
-                   mho_errinfo *ei) {
+mho_err study_rows(const study_page *p, const char *sql, const char *arg2, const char *arg3,
+                   mho_rows *out, mho_errinfo *ei) {
   const char *args[] = {p->name, arg2, arg3};
   return mho_rows_read(p->store, sql, 1 + (arg2 != NULL) + (arg3 != NULL), args, out, ei);
 }
@@ -30,14 +30,15 @@ static void tile(study_page *p, const char *name, const char *value, const char 
 }
 
 static mho_err write_head(study_page *p, mho_errinfo *ei) {
-  static const char sql[] = "SELECT count(*), count(*) FILTER (WHERE status = 'completed'), count(*) FILTER "
-                            "(WHERE status = 'diverged'), count(*) "
-                            "FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE status IN ('running', "
-                            "'interrupted')), sum(wall_s), "
-                            "min(started), max(coalesce(ended, started)), count(DISTINCT run.point_hash), "
-                            "count(DISTINCT seed), min(dataset), "
-                            "count(DISTINCT code_version), max(code_version) FROM study_run AS s JOIN run ON "
-                            "run.id = s.run_id WHERE s.study = ?1";
+  static const char sql[] =
+      "SELECT count(*), count(*) FILTER (WHERE status = 'completed'), count(*) FILTER "
+      "(WHERE status = 'diverged'), count(*) "
+      "FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE status IN ('running', "
+      "'interrupted')), sum(wall_s), "
+      "min(started), max(coalesce(ended, started)), count(DISTINCT run.point_hash), "
+      "count(DISTINCT seed), min(dataset), "
+      "count(DISTINCT code_version), max(code_version) FROM study_run AS s JOIN run ON "
+      "run.id = s.run_id WHERE s.study = ?1";
   mho_rows r;
   char a[MHO_NUMBER_MAX], note[256];
   mho_err err = study_rows(p, sql, NULL, NULL, &r, ei);
@@ -46,25 +47,27 @@ static mho_err write_head(study_page *p, mho_errinfo *ei) {
   fputs("<header>\n<p class=\"kind\">mho study report</p>\n<h1>", p->out);
   mho_html_text(p->out, p->name);
   fputs("</h1>\n<p class=\"meta\">", p->out);
-  mho_html_printf(p->out, "%s runs \xc2\xb7 %.10s to %.10s \xc2\xb7 mho %s%s", mho_rows_text(&r, 0, 0),
-                  mho_rows_text(&r, 0, 6), mho_rows_text(&r, 0, 7), mho_rows_text(&r, 0, 12),
-                  mho_rows_number(&r, 0, 11) > 1 ? " and others" : "");
+  mho_html_printf(p->out, "%s runs \xc2\xb7 %.10s to %.10s \xc2\xb7 mho %s%s",
+                  mho_rows_text(&r, 0, 0), mho_rows_text(&r, 0, 6), mho_rows_text(&r, 0, 7),
+                  mho_rows_text(&r, 0, 12), mho_rows_number(&r, 0, 11) > 1 ? " and others" : "");
   fputs("</p>\n<p class=\"lead\">", p->out);
   if (p->points.n)
-    mho_html_printf(p->out,
-                    "Best of %d grid points on %s: %s %% test accuracy%s%s%s after the last epoch, with %s.",
-                    p->points.n, mho_rows_text(&r, 0, 10), mho_rows_text(&p->points, 0, 2),
-                    *mho_rows_text(&p->points, 0, 3) ? " (\xc2\xb1 " : "", mho_rows_text(&p->points, 0, 3),
-                    *mho_rows_text(&p->points, 0, 3) ? ")" : "",
-                    *mho_rows_text(&p->points, 0, 0) ? mho_rows_text(&p->points, 0, 0) : "the base config");
+    mho_html_printf(
+        p->out,
+        "Best of %d grid points on %s: %s %% test accuracy%s%s%s after the last epoch, with %s.",
+        p->points.n, mho_rows_text(&r, 0, 10), mho_rows_text(&p->points, 0, 2),
+        *mho_rows_text(&p->points, 0, 3) ? " (\xc2\xb1 " : "", mho_rows_text(&p->points, 0, 3),
+        *mho_rows_text(&p->points, 0, 3) ? ")" : "",
+        *mho_rows_text(&p->points, 0, 0) ? mho_rows_text(&p->points, 0, 0) : "the base config");
   else
     fputs("No run of this study is complete yet.", p->out);
   if (p->sensitivity.n)
     mho_html_printf(p->out, " What matters most: %s.", mho_rows_text(&p->sensitivity, 0, 0));
-  fputs("</p>\n<p class=\"note\">Best means best by test accuracy, which no run was trained or stopped "
-        "by.</p>\n"
-        "<dl class=\"tiles\">\n",
-        p->out);
+  fputs(
+      "</p>\n<p class=\"note\">Best means best by test accuracy, which no run was trained or stopped "
+      "by.</p>\n"
+      "<dl class=\"tiles\">\n",
+      p->out);
   snprintf(note, sizeof note, "%s diverged, %s failed, %s unfinished", mho_rows_text(&r, 0, 2),
            mho_rows_text(&r, 0, 3), mho_rows_text(&r, 0, 4));
   tile(p, "Completed runs", mho_count(mho_rows_number(&r, 0, 1), a), note);
@@ -115,25 +118,28 @@ static int by_number(const void *a, const void *b) {
 
 static void heat_cell(study_page *p, const mho_rows *r, int row, double low, double high) {
   double v = 100 * mho_rows_number(r, row, 2), std = 100 * mho_rows_number(r, row, 4);
-  fprintf(p->out, "<td style=\"--v:%.3f\">%.2f<small>", high > low ? (v - low) / (high - low) : 0.5, v);
+  fprintf(p->out, "<td style=\"--v:%.3f\">%.2f<small>", high > low ? (v - low) / (high - low) : 0.5,
+          v);
   if (isfinite(std))
     fprintf(p->out, "\xc2\xb1 %.2f", std);
   fputs("</small></td>", p->out);
 }
 
 static mho_err write_heat(study_page *p, mho_errinfo *ei) {
-  static const char sql[] = "SELECT json_extract(config, '$.' || ?2) AS a, json_extract(config, '$.' || ?3) "
-                            "AS b, avg(final_test_acc), count(*), "
-                            "sqrt(max(0, avg(final_test_acc * final_test_acc) - avg(final_test_acc) * "
-                            "avg(final_test_acc)) * count(*) / "
-                            "nullif(count(*) - 1, 0)) FROM study_run AS s JOIN run ON run.id = s.run_id "
-                            "WHERE s.study = ?1 AND status = "
-                            "'completed' GROUP BY a, b";
+  static const char sql[] =
+      "SELECT json_extract(config, '$.' || ?2) AS a, json_extract(config, '$.' || ?3) "
+      "AS b, avg(final_test_acc), count(*), "
+      "sqrt(max(0, avg(final_test_acc * final_test_acc) - avg(final_test_acc) * "
+      "avg(final_test_acc)) * count(*) / "
+      "nullif(count(*) - 1, 0)) FROM study_run AS s JOIN run ON run.id = s.run_id "
+      "WHERE s.study = ?1 AND status = "
+      "'completed' GROUP BY a, b";
   mho_rows r;
   char rows[STUDY_LEVELS][64], cols[STUDY_LEVELS][64];
   if (p->sensitivity.n < 2)
     return MHO_OK;
-  const char *first = mho_rows_text(&p->sensitivity, 0, 0), *second = mho_rows_text(&p->sensitivity, 1, 0);
+  const char *first = mho_rows_text(&p->sensitivity, 0, 0),
+             *second = mho_rows_text(&p->sensitivity, 1, 0);
   mho_err err = study_rows(p, sql, first, second, &r, ei);
   if (err)
     return err;
@@ -186,8 +192,8 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- sections */
 
-static mho_err write_named(study_page *p, const char *name, const char *heading, const char *note, int most,
-                           mho_errinfo *ei) {
+static mho_err write_named(study_page *p, const char *name, const char *heading, const char *note,
+                           int most, mho_errinfo *ei) {
   mho_rows r;
   mho_err err = named_rows(p, name, &r, ei);
   if (err)
@@ -223,8 +229,8 @@ static mho_err write_figures(study_page *p, mho_errinfo *ei) {
 
 static mho_err write_again(study_page *p, mho_errinfo *ei) {
   mho_rows r;
-  mho_err err =
-      study_rows(p, "SELECT json_extract(config, '$.yaml') FROM study WHERE name = ?1", NULL, NULL, &r, ei);
+  mho_err err = study_rows(p, "SELECT json_extract(config, '$.yaml') FROM study WHERE name = ?1",
+                           NULL, NULL, &r, ei);
   if (err)
     return err;
   if (r.n && *mho_rows_text(&r, 0, 0)) {
@@ -254,7 +260,8 @@ static mho_err write_config(study_page *p, mho_errinfo *ei) {
   if (err)
     return err;
   fputs("<section>\n<h2>Config of the best run</h2>\n<p class=\"note\">", p->out);
-  mho_html_printf(p->out, "Run %s. Keys that differ from the default are marked and show it.", p->best);
+  mho_html_printf(p->out, "Run %s. Keys that differ from the default are marked and show it.",
+                  p->best);
   fputs("</p>\n<details><summary>All keys</summary>\n", p->out);
   mho_report_config_table(p->out, &config);
   fputs("</details>\n</section>\n", p->out);
@@ -271,20 +278,22 @@ static mho_err write_page(study_page *p, mho_errinfo *ei) {
   if (!err)
     err = write_figures(p, ei);
   if (p->points.n && !err) {
-    fputs("<section>\n<h2>Grid points</h2>\n<p class=\"note\">Mean and standard deviation over seeds of the "
-          "completed runs. "
-          "A head sorts its column.</p>\n",
-          p->out);
+    fputs(
+        "<section>\n<h2>Grid points</h2>\n<p class=\"note\">Mean and standard deviation over seeds of the "
+        "completed runs. "
+        "A head sorts its column.</p>\n",
+        p->out);
     mho_rows_table(p->out, &p->points, "Grid points", 300);
     fputs("</section>\n", p->out);
   }
   if (p->sensitivity.n && !err) {
-    fputs("<section>\n<h2>Keys</h2>\n<p class=\"note\">What each varied key explains alone of the variance "
-          "of accuracy (omega^2, corrected for chance, and its 95 % interval: a key whose interval begins at "
-          "0 may have "
-          "no effect), and the mean accuracy at its worst and best value. Not counted: runs that diverged or "
-          "failed.</p>\n",
-          p->out);
+    fputs(
+        "<section>\n<h2>Keys</h2>\n<p class=\"note\">What each varied key explains alone of the variance "
+        "of accuracy (omega^2, corrected for chance, and its 95 % interval: a key whose interval begins at "
+        "0 may have "
+        "no effect), and the mean accuracy at its worst and best value. Not counted: runs that diverged or "
+        "failed.</p>\n",
+        p->out);
     mho_rows_table(p->out, &p->sensitivity, "Keys", 50);
     fputs("</section>\n", p->out);
   }
@@ -292,9 +301,11 @@ static mho_err write_page(study_page *p, mho_errinfo *ei) {
     err = write_named(p, "best-per-device", "Devices",
                       "The best grid point of each device and programming scheme.", 50, ei);
   if (!err)
-    err = write_named(p, "saturation", "Crossbars", "After the last epoch, mean over runs.", 60, ei);
+    err =
+        write_named(p, "saturation", "Crossbars", "After the last epoch, mean over runs.", 60, ei);
   if (!err)
-    err = write_named(p, "cosim", "Check against ngspice", "Circuits of this study's runs.", 60, ei);
+    err =
+        write_named(p, "cosim", "Check against ngspice", "Circuits of this study's runs.", 60, ei);
   if (!err)
     err = write_named(p, "failures", "Runs that did not complete", "And why.", 60, ei);
   if (!err)
@@ -328,10 +339,11 @@ static mho_err write_study(mho_store *s, const char *name, FILE *out, const mho_
 }
 
 const mho_report mho_report_study = {
-    .entry = {.abi = MHO_ABI,
-              .id = "study",
-              .title =
-                  "a study: what matters, heat map, boxes over seeds, Pareto front, learning curves, tables",
-              .params = MHO_PARAMS_NONE},
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "study",
+         .title =
+             "a study: what matters, heat map, boxes over seeds, Pareto front, learning curves, tables",
+         .params = MHO_PARAMS_NONE},
     .write = write_study,
 };

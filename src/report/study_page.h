@@ -23,8 +23,8 @@ typedef struct study_page {
 } study_page;
 
 /** A query about the study, ?1; more values follow. */
-mho_err study_rows(const study_page *p, const char *sql, const char *arg2, const char *arg3, mho_rows *out,
-                   mho_errinfo *ei);
+mho_err study_rows(const study_page *p, const char *sql, const char *arg2, const char *arg3,
+                   mho_rows *out, mho_errinfo *ei);
 
 /* Each writes figures where there is something to draw. */
 mho_err study_plot_curves(study_page *p, mho_errinfo *ei);

@@ -69,33 +69,36 @@ static void script_curves(FILE *f, const void *user) {
       fprintf(f, "%g %.7g\n", mho_rows_number(c->r, k, 1), 100 * mho_rows_number(c->r, k, 2));
     fputs("EOD\n", f);
   }
-  fprintf(f,
-          "set grid y\nset xlabel 'epoch'\nset ylabel 'test accuracy (%%)'\nset key outside top center "
-          "horizontal "
-          "maxrows %d samplen 2\nset format x '%%.0f'\n%splot ",
-          n > 3 ? 2 : 1, few_epochs(c->r) ? "set xtics 1\n" : "");
+  fprintf(
+      f,
+      "set grid y\nset xlabel 'epoch'\nset ylabel 'test accuracy (%%)'\nset key outside top center "
+      "horizontal "
+      "maxrows %d samplen 2\nset format x '%%.0f'\n%splot ",
+      n > 3 ? 2 : 1, few_epochs(c->r) ? "set xtics 1\n" : "");
   n = 0;
   for (int i = 0; i < c->r->n; i = level_ends(c->r, i), n++) {
     char level[32];
     plain(mho_rows_text(c->r, i, 0), level, sizeof level);
-    fprintf(f, "%s$d%d using 1:2 with lines %s linewidth 2 dashtype %d title '%s'", n ? ", " : "", n,
-            line_styles[n % 3], 1 + n / 3, level);
+    fprintf(f, "%s$d%d using 1:2 with lines %s linewidth 2 dashtype %d title '%s'", n ? ", " : "",
+            n, line_styles[n % 3], 1 + n / 3, level);
   }
   fputc('\n', f);
 }
 
 mho_err study_plot_curves(study_page *p, mho_errinfo *ei) {
   /* a key of many levels would fill the plot with lines: it is cut at six of them */
-  static const char by_key[] = "SELECT json_extract(config, '$.' || ?2) AS level, epoch, avg(test_acc), "
-                               "min(test_acc), max(test_acc) FROM "
-                               "study_run AS s JOIN run ON run.id = s.run_id JOIN epoch AS e ON e.run_id = "
-                               "run.id WHERE s.study = ?1 AND status = "
-                               "'completed' GROUP BY level, epoch ORDER BY level, epoch";
-  static const char all[] = "SELECT 'mean of all runs' || substr(?2, 1, 0), epoch, avg(test_acc), "
-                            "min(test_acc), max(test_acc) FROM study_run "
-                            "AS s JOIN run ON run.id = s.run_id JOIN epoch AS e ON e.run_id = run.id WHERE "
-                            "s.study = ?1 AND status = "
-                            "'completed' GROUP BY epoch";
+  static const char by_key[] =
+      "SELECT json_extract(config, '$.' || ?2) AS level, epoch, avg(test_acc), "
+      "min(test_acc), max(test_acc) FROM "
+      "study_run AS s JOIN run ON run.id = s.run_id JOIN epoch AS e ON e.run_id = "
+      "run.id WHERE s.study = ?1 AND status = "
+      "'completed' GROUP BY level, epoch ORDER BY level, epoch";
+  static const char all[] =
+      "SELECT 'mean of all runs' || substr(?2, 1, 0), epoch, avg(test_acc), "
+      "min(test_acc), max(test_acc) FROM study_run "
+      "AS s JOIN run ON run.id = s.run_id JOIN epoch AS e ON e.run_id = run.id WHERE "
+      "s.study = ?1 AND status = "
+      "'completed' GROUP BY epoch";
   curves c;
   mho_rows r;
   char caption[256];
@@ -106,7 +109,8 @@ mho_err study_plot_curves(study_page *p, mho_errinfo *ei) {
     return err;
   c = (curves){.r = &r};
   if (few)
-    snprintf(caption, sizeof caption, "Learning curves: mean test accuracy after each epoch, by %s.", key);
+    snprintf(caption, sizeof caption,
+             "Learning curves: mean test accuracy after each epoch, by %s.", key);
   else
     snprintf(caption, sizeof caption,
              "Learning curve: mean test accuracy of all completed runs after each epoch.");
@@ -126,9 +130,10 @@ static void script_sensitivity(FILE *f, const void *user) {
     double share = mho_rows_number(r, i, 2);
     fprintf(f, "0 %d %.5g\n", n - i, isfinite(share) ? share : 0);
   }
-  fputs("EOD\nunset key\nset border 1\nset grid x\nset xlabel 'share of the variance of accuracy (%)'\nset "
-        "ytics (",
-        f);
+  fputs(
+      "EOD\nunset key\nset border 1\nset grid x\nset xlabel 'share of the variance of accuracy (%)'\nset "
+      "ytics (",
+      f);
   for (int i = 0; i < n; i++) {
     char key[64];
     plain(mho_rows_text(r, i, 0), key, sizeof key);
@@ -143,12 +148,13 @@ static void script_sensitivity(FILE *f, const void *user) {
 mho_err study_plot_sensitivity(study_page *p, mho_errinfo *ei) {
   if (p->sensitivity.n > 0) {
     int n = p->sensitivity.n < 8 ? p->sensitivity.n : 8;
-    figure(p, script_sensitivity, &p->sensitivity, 110 + 34 * n,
-           "Share of the variance of accuracy that each key explains",
-           "Sensitivity: the share of the variance of accuracy over the study that each key explains alone "
-           "(omega^2, "
-           "corrected for chance). What is missing to 100 % are interactions and the seeds; the table has "
-           "intervals.");
+    figure(
+        p, script_sensitivity, &p->sensitivity, 110 + 34 * n,
+        "Share of the variance of accuracy that each key explains",
+        "Sensitivity: the share of the variance of accuracy over the study that each key explains alone "
+        "(omega^2, "
+        "corrected for chance). What is missing to 100 % are interactions and the seeds; the table has "
+        "intervals.");
   }
   return MHO_OK;
 }
@@ -202,14 +208,16 @@ static void script_boxes(FILE *f, const void *user) {
   for (int i = 0; i < b->n; i++)
     fprintf(f, "%d %.6g %.6g %.6g %.6g %.6g\n", i + 1, b->at[i].v[1], b->at[i].v[0], b->at[i].v[4],
             b->at[i].v[3], b->at[i].v[2]);
-  fputs("EOD\nunset key\nset grid y\nset ylabel 'test accuracy (%)'\nset boxwidth 0.5\nset xtics rotate by "
-        "-35 (",
-        f);
+  fputs(
+      "EOD\nunset key\nset grid y\nset ylabel 'test accuracy (%)'\nset boxwidth 0.5\nset xtics rotate by "
+      "-35 (",
+      f);
   for (int i = 0; i < b->n; i++)
     fprintf(f, "%s'%s' %d", i ? ", " : "", b->at[i].label, i + 1);
   fprintf(f,
           ")\nset xlabel '%s'\nset xrange [0.4:%d.6]\n"
-          "plot $d using 1:2:3:4:5 with candlesticks " MHO_PLOT_COLOR_1 " linewidth 1.5 whiskerbars 0.5, "
+          "plot $d using 1:2:3:4:5 with candlesticks " MHO_PLOT_COLOR_1
+          " linewidth 1.5 whiskerbars 0.5, "
           "$d using 1:6:6:6:6 with candlesticks " MHO_PLOT_COLOR_3 " linewidth 3\n",
           b->key, b->n);
 }
@@ -245,11 +253,12 @@ static mho_err boxes_of(study_page *p, const char *key, mho_errinfo *ei) {
   }
   if (!err && b.n) {
     char caption[320];
-    snprintf(caption, sizeof caption,
-             "Test accuracy by %.100s, over seeds and all other keys: box of the quartiles with the median, "
-             "whiskers to "
-             "the least and the greatest.",
-             key);
+    snprintf(
+        caption, sizeof caption,
+        "Test accuracy by %.100s, over seeds and all other keys: box of the quartiles with the median, "
+        "whiskers to "
+        "the least and the greatest.",
+        key);
     figure(p, script_boxes, &b, PLOT_HEIGHT + 30, caption, caption);
   }
   mho_rows_free(&r);
@@ -283,14 +292,15 @@ static void script_pareto(FILE *f, const void *user) {
       fprintf(f, "%.7g %.6g\n", mho_rows_number(p->r, i, 0), 100 * acc);
     best = fmax(best, acc);
   }
-  fprintf(f,
-          "EOD\nset grid y\nset key outside top center horizontal samplen 2\nset logscale x\nset format x "
-          "'10^{%%T}'\n"
-          "set format x '%%.0e'\nset xlabel '%s'\nset ylabel 'test accuracy (%%)'\n"
-          "plot $d using 1:2 with points pointtype 7 pointsize 0.5 " MHO_PLOT_COLOR_2
-          " title 'grid point', $front using 1:2 "
-          "with linespoints pointtype 7 pointsize 0.6 " MHO_PLOT_COLOR_1 " linewidth 2 title 'front'\n",
-          p->label);
+  fprintf(
+      f,
+      "EOD\nset grid y\nset key outside top center horizontal samplen 2\nset logscale x\nset format x "
+      "'10^{%%T}'\n"
+      "set format x '%%.0e'\nset xlabel '%s'\nset ylabel 'test accuracy (%%)'\n"
+      "plot $d using 1:2 with points pointtype 7 pointsize 0.5 " MHO_PLOT_COLOR_2
+      " title 'grid point', $front using 1:2 "
+      "with linespoints pointtype 7 pointsize 0.6 " MHO_PLOT_COLOR_1 " linewidth 2 title 'front'\n",
+      p->label);
 }
 
 mho_err study_plot_pareto(study_page *p, mho_errinfo *ei) {
@@ -310,12 +320,13 @@ mho_err study_plot_pareto(study_page *p, mho_errinfo *ei) {
     pareto d = {&r, labels[i]};
     bool drawn = r.n > 1;
     if (drawn)
-      figure(p, script_pareto, &d, PLOT_HEIGHT, "Test accuracy against cost of every grid point",
-             i ? "Test accuracy against programming pulses, and the Pareto front: no point has more accuracy "
-                 "for fewer "
-                 "pulses. (Energy is not modelled in these runs.)"
-               : "Test accuracy against energy, and the Pareto front: no point has more accuracy for less "
-                 "energy.");
+      figure(
+          p, script_pareto, &d, PLOT_HEIGHT, "Test accuracy against cost of every grid point",
+          i ? "Test accuracy against programming pulses, and the Pareto front: no point has more accuracy "
+              "for fewer "
+              "pulses. (Energy is not modelled in these runs.)"
+            : "Test accuracy against energy, and the Pareto front: no point has more accuracy for less "
+              "energy.");
     mho_rows_free(&r);
     if (drawn)
       return MHO_OK;
@@ -339,36 +350,40 @@ static void script_layers(FILE *f, const void *user) {
       if (l->saturation)
         fprintf(f, "%g %.6g\n", mho_rows_number(l->r, k, 1), 100 * mho_rows_number(l->r, k, 4));
       else
-        fprintf(f, "%g %.6g %.6g %.6g\n", mho_rows_number(l->r, k, 1), 1e6 * mho_rows_number(l->r, k, 2),
+        fprintf(f, "%g %.6g %.6g %.6g\n", mho_rows_number(l->r, k, 1),
+                1e6 * mho_rows_number(l->r, k, 2),
                 1e6 * (mho_rows_number(l->r, k, 2) - mho_rows_number(l->r, k, 3)),
                 1e6 * (mho_rows_number(l->r, k, 2) + mho_rows_number(l->r, k, 3)));
     fputs("EOD\n", f);
   }
-  fprintf(f,
-          "set grid y\nset xlabel 'epoch'\nset format x '%%.0f'\nset ylabel '%s'\nset key outside top center "
-          "horizontal "
-          "maxrows %d samplen 2\nset offsets 0.3, 0.3, 0, 0\n%s%splot ",
-          l->saturation ? "cells at a bound (%)" : "conductance (uS)", n > 3 ? 2 : 1,
-          l->saturation ? "set yrange [0:*]\n" : "", few_epochs(l->r) ? "set xtics 1\n" : "");
+  fprintf(
+      f,
+      "set grid y\nset xlabel 'epoch'\nset format x '%%.0f'\nset ylabel '%s'\nset key outside top center "
+      "horizontal "
+      "maxrows %d samplen 2\nset offsets 0.3, 0.3, 0, 0\n%s%splot ",
+      l->saturation ? "cells at a bound (%)" : "conductance (uS)", n > 3 ? 2 : 1,
+      l->saturation ? "set yrange [0:*]\n" : "", few_epochs(l->r) ? "set xtics 1\n" : "");
   n = 0;
   for (int i = 0; i < l->r->n && n < 6; i = level_ends(l->r, i), n++) {
     char name[32];
     plain(mho_rows_text(l->r, i, 0), name, sizeof name);
     if (l->saturation)
-      fprintf(f, "%s$d%d using 1:2 with lines %s linewidth 2 dashtype %d title '%s'", n ? ", " : "", n,
-              line_styles[n % 3], 1 + n / 3, name);
+      fprintf(f, "%s$d%d using 1:2 with lines %s linewidth 2 dashtype %d title '%s'", n ? ", " : "",
+              n, line_styles[n % 3], 1 + n / 3, name);
     else
-      fprintf(f,
-              "%s$d%d using ($1+%g):2:3:4 with yerrorlines pointtype 7 pointsize 0.4 %s linewidth 1.5 "
-              "dashtype %d title "
-              "'%s'",
-              n ? ", " : "", n, 0.08 * n, line_styles[n % 3], 1 + n / 3, name);
+      fprintf(
+          f,
+          "%s$d%d using ($1+%g):2:3:4 with yerrorlines pointtype 7 pointsize 0.4 %s linewidth 1.5 "
+          "dashtype %d title "
+          "'%s'",
+          n ? ", " : "", n, 0.08 * n, line_styles[n % 3], 1 + n / 3, name);
   }
   fputc('\n', f);
 }
 
 static void script_histograms(FILE *f, const void *user) {
-  const mho_rows *r = user; /* name, conductance, share after the last epoch, after the first; name by name */
+  const mho_rows *r =
+      user; /* name, conductance, share after the last epoch, after the first; name by name */
   int n = 0;
   for (int i = 0; i < r->n && n < 6; i = level_ends(r, i)) {
     fprintf(f, "$d%d << EOD\n", n++);
@@ -377,20 +392,22 @@ static void script_histograms(FILE *f, const void *user) {
               mho_rows_number(r, k, 3));
     fputs("EOD\n", f);
   }
-  fprintf(f,
-          "set grid y\nset xlabel 'conductance (uS)'\nset ylabel 'cells (%%)'\nset yrange [0:*]\nset key "
-          "outside top "
-          "center horizontal maxrows %d samplen 2\nplot ",
-          n > 3 ? 2 : 1);
+  fprintf(
+      f,
+      "set grid y\nset xlabel 'conductance (uS)'\nset ylabel 'cells (%%)'\nset yrange [0:*]\nset key "
+      "outside top "
+      "center horizontal maxrows %d samplen 2\nplot ",
+      n > 3 ? 2 : 1);
   n = 0;
   for (int i = 0; i < r->n && n < 6; i = level_ends(r, i), n++) {
     char name[32];
     plain(mho_rows_text(r, i, 0), name, sizeof name);
-    fprintf(f,
-            "%s$d%d using 1:3 with histeps %s linewidth 1 dashtype 3 notitle, $d%d using 1:2 with histeps %s "
-            "linewidth "
-            "2 dashtype %d title '%s'",
-            n ? ", " : "", n, line_styles[n % 3], n, line_styles[n % 3], 1 + n / 3, name);
+    fprintf(
+        f,
+        "%s$d%d using 1:3 with histeps %s linewidth 1 dashtype 3 notitle, $d%d using 1:2 with histeps %s "
+        "linewidth "
+        "2 dashtype %d title '%s'",
+        n ? ", " : "", n, line_styles[n % 3], n, line_styles[n % 3], 1 + n / 3, name);
   }
   fputc('\n', f);
 }
@@ -415,12 +432,14 @@ static mho_err plot_histograms(study_page *p, mho_errinfo *ei) {
   if (err)
     return err;
   if (r.n) {
-    snprintf(caption, sizeof caption,
-             "%sHistogram of the conductances of each crossbar, both devices of every pair; dotted after the "
-             "first epoch, "
-             "solid after the last.",
-             p->whose);
-    figure(p, script_histograms, &r, PLOT_HEIGHT, "Histogram of the conductances of each crossbar", caption);
+    snprintf(
+        caption, sizeof caption,
+        "%sHistogram of the conductances of each crossbar, both devices of every pair; dotted after the "
+        "first epoch, "
+        "solid after the last.",
+        p->whose);
+    figure(p, script_histograms, &r, PLOT_HEIGHT, "Histogram of the conductances of each crossbar",
+           caption);
   }
   mho_rows_free(&r);
   return MHO_OK;
@@ -441,12 +460,13 @@ mho_err study_plot_layers(study_page *p, mho_errinfo *ei) {
   layers conductance = {&r, false}, saturation = {&r, true};
   if (r.n) {
     snprintf(caption, sizeof caption,
-             "%sConductances of each crossbar, mean and standard deviation over its cells.", p->whose);
-    figure(p, script_layers, &conductance, PLOT_HEIGHT, "Conductance of each crossbar against epoch",
-           caption);
+             "%sConductances of each crossbar, mean and standard deviation over its cells.",
+             p->whose);
+    figure(p, script_layers, &conductance, PLOT_HEIGHT,
+           "Conductance of each crossbar against epoch", caption);
     snprintf(caption, sizeof caption, "%sCells at a bound of their conductance.", p->whose);
-    figure(p, script_layers, &saturation, PLOT_HEIGHT, "Saturated cells of each crossbar against epoch",
-           caption);
+    figure(p, script_layers, &saturation, PLOT_HEIGHT,
+           "Saturated cells of each crossbar against epoch", caption);
   }
   mho_rows_free(&r);
   return plot_histograms(p, ei);
@@ -461,20 +481,22 @@ static void script_cosim(FILE *f, const void *user) {
     double v = mho_rows_number(r, i, 4), t = mho_rows_number(r, i, 6);
     fprintf(f, "%.5g %.5g\n", isfinite(t) && t > 0 ? t : 1e-6, isfinite(v) && v > 0 ? v : 1e-16);
   }
-  fputs("EOD\nset grid\nset logscale xy\nset format '%.0e'\nset xlabel 'tolerance'\nset ylabel 'largest "
-        "relative "
-        "difference'\nset key outside top center horizontal samplen 2\nset xrange [*:*]\n"
-        "plot $d using 1:2 with points pointtype 7 pointsize 0.7 " MHO_PLOT_COLOR_1
-        " title 'check', x with lines " MHO_PLOT_COLOR_3 " title 'allowed'\n",
-        f);
+  fputs(
+      "EOD\nset grid\nset logscale xy\nset format '%.0e'\nset xlabel 'tolerance'\nset ylabel 'largest "
+      "relative "
+      "difference'\nset key outside top center horizontal samplen 2\nset xrange [*:*]\n"
+      "plot $d using 1:2 with points pointtype 7 pointsize 0.7 " MHO_PLOT_COLOR_1
+      " title 'check', x with lines " MHO_PLOT_COLOR_3 " title 'allowed'\n",
+      f);
 }
 
 mho_err study_plot_cosim(study_page *p, const mho_rows *cosim, mho_errinfo *ei) {
   if (cosim->n)
-    figure(p, script_cosim, cosim, PLOT_HEIGHT,
-           "Differences between ngspice and the core, against their tolerance",
-           "Every co-simulated quantity of the study: the largest difference between ngspice and the core, "
-           "and what was "
-           "allowed. Points below the line pass.");
+    figure(
+        p, script_cosim, cosim, PLOT_HEIGHT,
+        "Differences between ngspice and the core, against their tolerance",
+        "Every co-simulated quantity of the study: the largest difference between ngspice and the core, "
+        "and what was "
+        "allowed. Points below the line pass.");
   return MHO_OK;
 }

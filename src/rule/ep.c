@@ -42,7 +42,9 @@ static int n_states(const void *params, bool direct) {
 }
 
 static double signal_scale(const mho_network *net, const void *params, int layer) {
-  return layer == net->n_layers - 1 ? 1 : ((const ep *)params)->nudge * mho_network_signal_scale(net, layer);
+  return layer == net->n_layers - 1
+             ? 1
+             : ((const ep *)params)->nudge * mho_network_signal_scale(net, layer);
 }
 
 static const char *direct_needs(const void *params) {
@@ -136,8 +138,9 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
     mho_settle_job nudged = free_phase(job);
     nudged.s = job->state[phase];
     nudged.start = job->state[in_time ? phase - 1 : 0];
-    nudged.time = NULL;                                           /* those are of the free phase */
-    nudged.drive = mho_network_noisy(net) ? NULL : job->state[0]; /* exact reads of the input repeat */
+    nudged.time = NULL; /* those are of the free phase */
+    nudged.drive =
+        mho_network_noisy(net) ? NULL : job->state[0]; /* exact reads of the input repeat */
     nudged.nudge = phase == 1 ? p->nudge : -p->nudge;
     nudged.error = p->error == HELD ? job->error[last] : NULL;
     nudged.clock.phase = phase;
@@ -157,7 +160,8 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
     }
     size_t n = (size_t)net->layer[l].n, at = (size_t)job->row0 * n, count = (size_t)job->n * n;
     const mho_real *plus = job->state[1]->z[l] + at;
-    const mho_real *minus = p->phases == CENTRED ? job->state[2]->z[l] + at : job->state[0]->z[l] + at;
+    const mho_real *minus =
+        p->phases == CENTRED ? job->state[2]->z[l] + at : job->state[0]->z[l] + at;
     mho_real *e = job->error[l] + at, factor = p->phases == CENTRED ? (mho_real)0.5 : 1;
     const mho_real *other = subtracts && p->phases == CENTRED ? room_for(job, 2)[l] + at : NULL;
     for (size_t i = 0; i < count; i++)
@@ -200,13 +204,14 @@ static void learn(const mho_rule_job *job, mho_rule_stats *stats) {
 }
 
 const mho_rule mho_rule_ep = {
-    .entry = {.abi = MHO_ABI,
-              .id = "ep",
-              .title = "equilibrium propagation",
-              .equation = "grad W = z_free^T (z_free - z_nudged)/B",
-              .source =
-                  "Scellier & Bengio, Front. Comput. Neurosci. 11:24 (2017); Liu & Chen, arXiv 2508.11659",
-              .params = MHO_PARAMS(ep, table)},
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "ep",
+         .title = "equilibrium propagation",
+         .equation = "grad W = z_free^T (z_free - z_nudged)/B",
+         .source =
+             "Scellier & Bengio, Front. Comput. Neurosci. 11:24 (2017); Liu & Chen, arXiv 2508.11659",
+         .params = MHO_PARAMS(ep, table)},
     .feedback_mode = -1,
     .direct_needs = direct_needs,
     .n_states = n_states,

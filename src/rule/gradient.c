@@ -6,9 +6,10 @@
 #include "mho/rule.h"
 
 static const mho_param gradient_table[] = {
-    MHO_P_CHOICE(mho_gradient_config, scale, "gradient", "auto|physical|normalized", MHO_GRADIENT_AUTO,
-                 "the error signal as measured, or divided by beta_f beta_i^h; auto: normalized where the "
-                 "difference is settled directly"),
+    MHO_P_CHOICE(
+        mho_gradient_config, scale, "gradient", "auto|physical|normalized", MHO_GRADIENT_AUTO,
+        "the error signal as measured, or divided by beta_f beta_i^h; auto: normalized where the "
+        "difference is settled directly"),
 };
 const mho_params mho_gradient_params = MHO_PARAMS(mho_gradient_config, gradient_table);
 
@@ -28,8 +29,8 @@ size_t mho_rule_gradient_scratch(const mho_network *net, int rows) {
 
 /* Rows row0 .. row0+n-1 of a convolution's gradient: over all positions of all samples, without patches or tile by
  * tile. */
-static void add_positions(const mho_connection *k, const mho_real *source, const mho_real *error, int batch,
-                          int row0, int n, mho_real *out, mho_real *scratch) {
+static void add_positions(const mho_connection *k, const mho_real *source, const mho_real *error,
+                          int batch, int row0, int n, mho_real *out, mho_real *scratch) {
   int cols = k->xb->cols, all = batch * k->positions, at_once = patches_at_once(n);
   if (mho_conv_is_direct(&k->conv)) {
     memset(out, 0, (size_t)n * (size_t)cols * sizeof *out);
@@ -39,8 +40,8 @@ static void add_positions(const mho_connection *k, const mho_real *source, const
   for (int first = 0; first < all; first += at_once) {
     int m = all - first < at_once ? all - first : at_once;
     mho_conv_gather(&k->conv, source, first, m, row0, n, scratch, n);
-    mho_gemm(true, false, n, cols, m, 1, scratch, n, error + (size_t)first * (size_t)cols, cols, first > 0,
-             out, cols);
+    mho_gemm(true, false, n, cols, m, 1, scratch, n, error + (size_t)first * (size_t)cols, cols,
+             first > 0, out, cols);
   }
 }
 
@@ -54,16 +55,19 @@ static void sum_errors(const mho_connection *k, const mho_real *error, int batch
       out[j] += error[(size_t)i * (size_t)cols + (size_t)j];
 }
 
-void mho_rule_gradient(const mho_network *net, int c, const mho_state *state, mho_real *const *error,
-                       int batch, double scale, int row0, int n, mho_real *out, mho_real *scratch) {
+void mho_rule_gradient(const mho_network *net, int c, const mho_state *state,
+                       mho_real *const *error, int batch, double scale, int row0, int n,
+                       mho_real *out, mho_real *scratch) {
   const mho_connection *k = &net->connection[c];
   int cols = k->xb->cols, inputs = k->xb->rows - k->bias, m = row0 + n > inputs ? inputs - row0 : n;
   mho_real factor = (mho_real)(scale / batch);
-  const mho_real *source = net->layer[k->from].pool.size ? state->pooled[k->from] : state->z[k->from];
+  const mho_real *source =
+      net->layer[k->from].pool.size ? state->pooled[k->from] : state->z[k->from];
   if (k->conv.kernel && m > 0)
     add_positions(k, source, error[k->to], batch, row0, m, out, scratch);
   else if (m > 0)
-    mho_gemm(true, false, m, cols, batch, 1, source + row0, inputs, error[k->to], cols, 0, out, cols);
+    mho_gemm(true, false, m, cols, batch, 1, source + row0, inputs, error[k->to], cols, 0, out,
+             cols);
   if (m < n)
     sum_errors(k, error[k->to], batch, out + (size_t)m * (size_t)cols);
   for (int i = 0; i < n * cols; i++)

@@ -16,7 +16,8 @@ static void release_lines(const mho_settle_job *job) {
 
 /* Winners at the start of a phase: those of the activities it starts from; all the first ones at rest. */
 static void begin_winners(const mho_settle_job *job, int l) {
-  size_t n = (size_t)job->net->layer[l].outputs, at = (size_t)job->row0 * n, count = (size_t)job->n * n;
+  size_t n = (size_t)job->net->layer[l].outputs, at = (size_t)job->row0 * n,
+         count = (size_t)job->n * n;
   if (job->start)
     memcpy(job->s->winner[l] + at, job->start->winner[l] + at, count);
   else
@@ -37,15 +38,18 @@ void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
     mho_real *d = mho_rows(net, job->s->drive, l, job->row0);
     bool add = false;
     if (job->drive) {
-      memcpy(d, mho_rows(net, job->drive->drive, l, job->row0), mho_chunk_count(job, l) * sizeof *d);
+      memcpy(d, mho_rows(net, job->drive->drive, l, job->row0),
+             mho_chunk_count(job, l) * sizeof *d);
       add = true;
     }
     for (int i = 0; i < layer->n_forward && !job->drive; i++) {
       const mho_link *k = &net->link[layer->forward + i];
       if (k->from == 0) {
         mho_settle_job read = *job;
-        read.meter = job->nudge == 0 ? job->meter : NULL; /* see mho_meter: the free phase stands for all */
-        mho_link_read(&read, k, mho_rows(net, job->input->z, 0, job->row0), d, k->scale, add, stats);
+        read.meter =
+            job->nudge == 0 ? job->meter : NULL; /* see mho_meter: the free phase stands for all */
+        mho_link_read(&read, k, mho_rows(net, job->input->z, 0, job->row0), d, k->scale, add,
+                      stats);
         add = true;
       }
     }
@@ -76,7 +80,8 @@ const mho_real *mho_chunk_live_error(const mho_chunk *c, mho_settle_stats *stats
   return p;
 }
 
-bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real *a, mho_settle_stats *stats) {
+bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
+                     mho_settle_stats *stats) {
   mho_settle_job job = *c->job;
   const mho_network *net = job.net;
   const mho_layer *layer = &net->layer[l];
@@ -88,7 +93,8 @@ bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real 
     any = true;
   }
   for (int back = 0; back < 2; back++) {
-    int first = back ? layer->feedback : layer->forward, count = back ? layer->n_feedback : layer->n_forward;
+    int first = back ? layer->feedback : layer->forward,
+        count = back ? layer->n_feedback : layer->n_forward;
     for (int i = first; i < first + count; i++) {
       const mho_link *k = &net->link[i];
       const mho_real *from = k->from == last ? error : c->now[k->from];
@@ -99,8 +105,8 @@ bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real 
         continue;
       if (k->from < last && c->zero[k->from] && !biased) {
         if (job.meter) /* hardware does not know that they are zeros */
-          mho_meter_read(job.meter, (int)(k - net->link), job.n * net->connection[k->connection].positions,
-                         NULL, 1);
+          mho_meter_read(job.meter, (int)(k - net->link),
+                         job.n * net->connection[k->connection].positions, NULL, 1);
         continue;
       }
       mho_real scale = k->from == last ? (mho_real)-job.nudge * k->scale : k->scale;

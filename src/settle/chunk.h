@@ -29,7 +29,8 @@ void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats);
 const mho_real *mho_chunk_live_error(const mho_chunk *c, mho_settle_stats *stats);
 /** Summed input of layer l from the present activities into a, [n x layer]; false (and a untouched) when
  * nothing comes in. error: live p - y, nullable. */
-bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real *a, mho_settle_stats *stats);
+bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
+                     mho_settle_stats *stats);
 /** New activities of layer l from its summed input (any: there is one), in place. Keeps what the difference
  * dynamics needs in s->keep where there is room, and chooses the winners of a pooled layer unless they are held.
  * @return whether they are all 0. */

@@ -10,7 +10,11 @@
 
 #include <string.h>
 
-enum { TILE = 1 << 17 /* numbers in a tile of patches */, TILE_ROWS_MIN = 64, TILE_ROWS_MAX = 4096 };
+enum {
+  TILE = 1 << 17 /* numbers in a tile of patches */,
+  TILE_ROWS_MIN = 64,
+  TILE_ROWS_MAX = 4096
+};
 
 /* Patches a tile holds. */
 static int tile_rows(const mho_connection *c) {
@@ -101,7 +105,8 @@ static void gather(const reading *x, const mho_real *source, int first, int n) {
 static void read_patches(const reading *x) {
   mho_crossbar_read(x->c->xb, &x->r);
   if (x->job->meter)
-    mho_meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x, (double)x->r.scale);
+    mho_meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x,
+                   (double)x->r.scale);
 }
 
 /* Whether nothing but a product happens to patches, so that none need be made. */
@@ -124,7 +129,8 @@ static void read_direct(const reading *x, const mho_real *from, mho_real *to, bo
 }
 
 static void read_forward(reading *x, const mho_real *from, mho_real *to, bool add) {
-  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n), cols = x->c->xb->cols;
+  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n),
+      cols = x->c->xb->cols;
   if (x->lower->pool.size) {
     if (x->job->changes)
       mho_pool_take(&x->lower->pool, x->job->n, from,
@@ -160,18 +166,21 @@ static void scatter(const reading *x, int first, int n, mho_real *sum) {
   }
   for (int i = 0; i < n; i++)
     for (int k = 0; k < in; k++)
-      sum[(size_t)(first + i) * (size_t)in + (size_t)k] += x->tile[(size_t)i * (size_t)rows + (size_t)k];
+      sum[(size_t)(first + i) * (size_t)in + (size_t)k] +=
+          x->tile[(size_t)i * (size_t)rows + (size_t)k];
 }
 
 static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) {
-  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n), cols = x->c->xb->cols;
+  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n),
+      cols = x->c->xb->cols;
   bool pooled = x->lower->pool.size, tiled = is_tiled(x->c);
   mho_real *sum = pooled ? x->pooled : to;
   x->r.keep = add && !pooled && !tiled;
   if (tiled && (pooled || !add))
     memset(sum, 0, (size_t)x->job->n * (size_t)x->lower->outputs * sizeof *sum);
   if (is_direct(x))
-    mho_conv_back(&x->c->conv, x->job->n, from, mho_crossbar_matrix(x->c->xb), x->r.scale, sum, x->tile);
+    mho_conv_back(&x->c->conv, x->job->n, from, mho_crossbar_matrix(x->c->xb), x->r.scale, sum,
+                  x->tile);
   else
     for (int first = 0; first < all; first += at_once) {
       x->r.n = all - first < at_once ? all - first : at_once;
@@ -186,8 +195,8 @@ static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) 
     mho_pool_give(&x->lower->pool, x->job->n, sum, winners_of(x), add, to);
 }
 
-void mho_link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from, mho_real *to,
-                          mho_real scale, bool add, mho_settle_stats *stats) {
+void mho_link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from,
+                          mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
   reading x = reading_of(job, k, scale);
   if (k->transposed)
     read_back(&x, from, to, add);

@@ -31,8 +31,8 @@ static inline mho_hold mho_link_hold(const mho_settle_job *job, const mho_link *
 }
 
 /** mho_link_read where more than the crossbar lies between the layers. */
-void mho_link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from, mho_real *to,
-                          mho_real scale, bool add, mho_settle_stats *stats);
+void mho_link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from,
+                          mho_real *to, mho_real scale, bool add, mho_settle_stats *stats);
 
 /** to = scale from op(W), or to += when `add`, on the rows of the job: the one way in which settlers read a link.
  *  Where a layer is pooled, a link out of it carries its largest activities (of changes, those where job->s->z is largest), and a
@@ -68,7 +68,8 @@ static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, c
 static inline void mho_choose_winners(const mho_settle_job *job, int l, const mho_real *z) {
   const mho_layer *layer = &job->net->layer[l];
   if (layer->pool.size)
-    mho_pool_winners(&layer->pool, job->n, z, job->s->winner[l] + (size_t)job->row0 * (size_t)layer->outputs);
+    mho_pool_winners(&layer->pool, job->n, z,
+                     job->s->winner[l] + (size_t)job->row0 * (size_t)layer->outputs);
 }
 
 /* Whether what a held error adds through this link is the same in every step: not where it goes to the winners of a
@@ -78,8 +79,8 @@ static inline bool mho_link_holds_error(const mho_network *net, const mho_link *
 }
 
 /* Logits of the read-out from hidden activities z, whose row `row0` belongs to the job's first sample. */
-static inline void mho_logits(const mho_settle_job *job, const mho_real *const *z, int row0, mho_real *out,
-                              mho_settle_stats *stats) {
+static inline void mho_logits(const mho_settle_job *job, const mho_real *const *z, int row0,
+                              mho_real *out, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   const mho_layer *layer = &net->layer[net->n_layers - 1];
   for (int i = 0; i < layer->n_forward; i++) {

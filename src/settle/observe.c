@@ -46,10 +46,11 @@ typedef struct map {
   const mho_network *net;
   const mho_state *input;
   int n, steps;
-  double **w;                                   /* [connections] effective matrices that hidden links read */
+  double **w; /* [connections] effective matrices that hidden links read */
   double *quantity[QUANTITIES][MHO_LAYERS_MAX]; /* [n x layer], hidden layers */
-  mho_real *real[MHO_LAYERS_MAX], *slope[MHO_LAYERS_MAX]; /* [n x layer], what the neurons work on */
-  double *result, *residual;                              /* [n] */
+  mho_real *real[MHO_LAYERS_MAX],
+      *slope[MHO_LAYERS_MAX]; /* [n x layer], what the neurons work on */
+  double *result, *residual;  /* [n] */
 } map;
 
 /* ---------------------------------------------------------------- memory */
@@ -100,8 +101,8 @@ static mho_err map_new(map *m, bool perturbed, mho_errinfo *ei) {
     size_t n = (size_t)m->n * (size_t)net->layer[l].n;
     for (int q = 0; ok && q < (perturbed ? QUANTITIES : D); q++)
       ok = (m->quantity[q][l] = mho_alloc(n, sizeof(double))) != NULL;
-    ok =
-        ok && (m->real[l] = mho_alloc(n, sizeof(mho_real))) && (m->slope[l] = mho_alloc(n, sizeof(mho_real)));
+    ok = ok && (m->real[l] = mho_alloc(n, sizeof(mho_real))) &&
+         (m->slope[l] = mho_alloc(n, sizeof(mho_real)));
   }
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to observe %d samples", m->n);
 }
@@ -147,8 +148,9 @@ static void find_drive(const rows *r) {
       continue;
     mho_real *sum = r->m->real[k->to] + first(r, k->to);
     double *drive = at(r, DRIVE, k->to);
-    mho_gemm(false, false, r->n, x->cols, in, k->scale, r->m->input->z[0] + (size_t)r->row0 * (size_t)in, in,
-             mho_crossbar_matrix(x), x->cols, 0, sum, x->cols);
+    mho_gemm(false, false, r->n, x->cols, in, k->scale,
+             r->m->input->z[0] + (size_t)r->row0 * (size_t)in, in, mho_crossbar_matrix(x), x->cols,
+             0, sum, x->cols);
     for (size_t j = 0, n = count(r, k->to); j < n; j++)
       drive[j] += (double)sum[j];
   }
@@ -161,7 +163,8 @@ static void multiply(const rows *r, int from, int l, double *to) {
     const mho_link *k = &net->link[i];
     if (k->to != l || !among_hidden(net, k))
       continue;
-    int in = net->layer[k->from].n, out = net->layer[l].n, cols = net->connection[k->connection].xb->cols;
+    int in = net->layer[k->from].n, out = net->layer[l].n,
+        cols = net->connection[k->connection].xb->cols;
     mho_gemm_double(false, k->transposed, r->n, out, in, (double)k->scale, at(r, from, k->from), in,
                     r->m->w[k->connection], cols, 1, to, out);
   }
@@ -196,7 +199,8 @@ static double change_of(const rows *r, int i) {
   double most = 0;
   for (int l = 1; l < r->m->net->n_layers - 1; l++) {
     int n = r->m->net->layer[l].n;
-    const double *a = at(r, Z, l) + (size_t)i * (size_t)n, *b = at(r, Z_NEXT, l) + (size_t)i * (size_t)n;
+    const double *a = at(r, Z, l) + (size_t)i * (size_t)n,
+                 *b = at(r, Z_NEXT, l) + (size_t)i * (size_t)n;
     for (int k = 0; k < n; k++) {
       double change = fabs(a[k] - b[k]);
       most = isnan(change) ? (double)INFINITY : fmax(most, change);

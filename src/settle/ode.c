@@ -24,10 +24,11 @@ static const mho_param table[] = {
     MHO_P_CHOICE(ode_params, stepper, "stepper", MHO_ODE_WORDS, MHO_ODE_RKF45,
                  "GSL's; from rk1imp on implicit, one sample a system"),
     MHO_P_REAL(ode_params, tau, "tau", "s", 100e-9, 1e-15, 1e3, "time constant of the neurons, RC"),
-    MHO_P_REAL(ode_params, tolerance, "tolerance", "", 0, 0, 1,
-               "settled when max |du/dt| tau is below; 0: 1e-4 with the difference settled directly, else "
-               "1e-5 of the "
-               "smallest layer's signal"),
+    MHO_P_REAL(
+        ode_params, tolerance, "tolerance", "", 0, 0, 1,
+        "settled when max |du/dt| tau is below; 0: 1e-4 with the difference settled directly, else "
+        "1e-5 of the "
+        "smallest layer's signal"),
     MHO_P_REAL(ode_params, accuracy, "accuracy", "", 0, 0, 1,
                "error allowed a step; 0: the tolerance, or a tenth of it for multistep methods"),
     MHO_P_INT(ode_params, group, "group", 32, 1, MHO_CHUNK_MAX,
@@ -36,9 +37,12 @@ static const mho_param table[] = {
                "read the free state after so many tau; 0: when settled"),
     MHO_P_REAL(ode_params, nudged, "read_nudged", "", 0, 0, 1e6,
                "read the nudged state so many tau after the nudge; 0: when settled"),
-    MHO_P_REAL(ode_params, limit, "limit", "", 200, 0.1, 1e6, "tau after which a sample counts as unsettled"),
-    MHO_P_CHOICE(ode_params, shape, "nudge_shape", "step|ramp|pulse", SHAPE_STEP, "the nudge in time"),
-    MHO_P_REAL(ode_params, shape_time, "nudge_time", "", 5, 0, 1e6, "tau that a ramp rises or a pulse lasts"),
+    MHO_P_REAL(ode_params, limit, "limit", "", 200, 0.1, 1e6,
+               "tau after which a sample counts as unsettled"),
+    MHO_P_CHOICE(ode_params, shape, "nudge_shape", "step|ramp|pulse", SHAPE_STEP,
+                 "the nudge in time"),
+    MHO_P_REAL(ode_params, shape_time, "nudge_time", "", 5, 0, 1e6,
+               "tau that a ramp rises or a pulse lasts"),
     MHO_P_REAL(ode_params, amplifier, "amplifier", "s", 0, 0, 1e3,
                "time constant of the feedback amplifiers; 0: no lag"),
     MHO_P_REAL(ode_params, line, "line", "s", 0, 0, 1e3, "RC of a crossbar's line; 0: no lag"),
@@ -62,7 +66,8 @@ static double tolerance_of(const mho_settle_job *job) {
 }
 
 static double accuracy_of(const ode_params *p, double tolerance) {
-  bool multistep = p->stepper == MHO_ODE_MSADAMS || p->stepper == MHO_ODE_MSBDF; /* they hover at it */
+  bool multistep =
+      p->stepper == MHO_ODE_MSADAMS || p->stepper == MHO_ODE_MSBDF; /* they hover at it */
   return p->accuracy > 0 ? p->accuracy : multistep ? 0.1 * tolerance : tolerance;
 }
 
@@ -101,7 +106,8 @@ static int size_at(int group, int i) {
   return 1 << i < group ? 1 << i : group;
 }
 
-static mho_err workspace_new(const mho_network *net, const void *params, int n, void **out, mho_errinfo *ei) {
+static mho_err workspace_new(const mho_network *net, const void *params, int n, void **out,
+                             mho_errinfo *ei) {
   const ode_params *p = params;
   ode_workspace *w = mho_alloc(1, sizeof *w);
   int group = group_of(p) < n ? group_of(p) : n;
@@ -113,7 +119,8 @@ static mho_err workspace_new(const mho_network *net, const void *params, int n, 
   w->n_lines = ode_circuit_lines(net);
   size_t lines = (size_t)group * (size_t)w->n_lines;
   for (int i = 0; i < ODE_SIZES && !err && !ode_noisy(p); i++) {
-    mho_ode_system s = {w->circuit.n_states * size_at(group, i), ode_circuit_rates, ode_circuit_jacobian};
+    mho_ode_system s = {w->circuit.n_states * size_at(group, i), ode_circuit_rates,
+                        ode_circuit_jacobian};
     err = mho_ode_new((mho_ode_method)p->stepper, &s, &w->ode[i], ei);
     if (size_at(group, i) == group)
       break;
@@ -124,9 +131,11 @@ static mho_err workspace_new(const mho_network *net, const void *params, int n, 
        !(w->squares = mho_alloc(lines, sizeof *w->squares)) ||
        !(w->dose = mho_alloc(lines, sizeof *w->dose)) ||
        !(w->half_way = mho_alloc((size_t)w->n_lines, sizeof *w->half_way)) ||
-       !(w->y_before = mho_alloc(states, sizeof *w->y)) || !(w->f_before = mho_alloc(states, sizeof *w->f)) ||
+       !(w->y_before = mho_alloc(states, sizeof *w->y)) ||
+       !(w->f_before = mho_alloc(states, sizeof *w->f)) ||
        !(w->y_half = mho_alloc(states, sizeof *w->y)) ||
-       !(w->normal = mho_alloc((size_t)w->circuit.n_neurons * (1 + ODE_FLICKER), sizeof *w->normal))))
+       !(w->normal =
+             mho_alloc((size_t)w->circuit.n_neurons * (1 + ODE_FLICKER), sizeof *w->normal))))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d samples", n);
   if (err) {
     workspace_free(w);
@@ -146,7 +155,8 @@ static void move_row(const ode_circuit *c, double *y, int r, double *memory, boo
   }
   for (int b = 0; b < c->n_lags; b++) {
     int n = c->net->layer[c->lag[b].layer].n;
-    double *a = ode_block(c, y, c->lag[b].first) + (size_t)r * (size_t)n, *m = memory + c->lag[b].first;
+    double *a = ode_block(c, y, c->lag[b].first) + (size_t)r * (size_t)n,
+           *m = memory + c->lag[b].first;
     memcpy(in ? a : m, in ? m : a, (size_t)n * sizeof *a);
   }
 }
@@ -274,7 +284,8 @@ void ode_dose(ode_workspace *w, const double *f, double t0, double t) {
 /* Take note of a step from t0 to t; whether all rows have settled. */
 static bool note_step(ode_workspace *w, const double *f, double t0, double t, double tolerance) {
   ode_circuit *c = &w->circuit;
-  double *residual = row_value(w, RESIDUAL), *before = row_value(w, BEFORE), *settled = row_value(w, SETTLED);
+  double *residual = row_value(w, RESIDUAL), *before = row_value(w, BEFORE),
+         *settled = row_value(w, SETTLED);
   bool all = t >= ode_circuit_onset(c, tolerance);
   memcpy(before, residual, (size_t)c->rows * sizeof *before);
   ode_circuit_residual(c, f, residual);
@@ -303,8 +314,8 @@ static double integrate(ode_workspace *w, double until, double tolerance, double
   mho_ode *ode = w->ode[size];
   double t = 0, end = until > 0 ? until : p->limit;
   double first = c->nudged ? 0.3 : fmin(0.1, sqrt(accuracy));
-  c->coarse =
-      accuracy >= COARSE && tolerance >= 0.1 * COARSE && !mho_ode_implicit((mho_ode_method)p->stepper);
+  c->coarse = accuracy >= COARSE && tolerance >= 0.1 * COARSE &&
+              !mho_ode_implicit((mho_ode_method)p->stepper);
   mho_ode_start(ode, c, fmin(first, end), accuracy, 0);
   if (!ode_circuit_rates(c, 0, w->y, w->f)) {
     c->coarse = false;
@@ -360,7 +371,8 @@ static void count_doses(const ode_workspace *w, const mho_settle_job *job, doubl
 }
 
 /* Count the rows of a phase that ended at time t. */
-static void count_rows(ode_workspace *w, const mho_settle_job *job, double t, mho_settle_stats *stats) {
+static void count_rows(ode_workspace *w, const mho_settle_job *job, double t,
+                       mho_settle_stats *stats) {
   const ode_circuit *c = &w->circuit;
   const double *settled = row_value(w, SETTLED);
   bool noisy = ode_noisy(c->p);
@@ -390,7 +402,8 @@ static void count_rows(ode_workspace *w, const mho_settle_job *job, double t, mh
     const mho_link *k = &c->net->link[i];
     if (!c->net->layer[k->from].neuron || !c->net->layer[k->to].neuron)
       continue;
-    int n = c->net->layer[k->from].n, in = job->meter->inputs[i]; /* one more with a bias, always 1 */
+    int n = c->net->layer[k->from].n,
+        in = job->meter->inputs[i]; /* one more with a bias, always 1 */
     for (int r = 0; r < c->real_rows; r++)
       for (int j = 0; j < in; j++)
         c->x[r * in + j] = j < n ? (mho_real)c->s[k->from][r * n + j] : 1;
@@ -452,7 +465,8 @@ static void take_base(ode_circuit *c) {
     size_t n = (size_t)c->net->layer[l].n;
     for (int r = 0; r < c->rows; r++)
       memcpy(c->base[l] + (size_t)r * n,
-             memory_of(c->job->s, c->row0 + (r < c->real_rows ? r : 0)) + c->first[l], n * sizeof(double));
+             memory_of(c->job->s, c->row0 + (r < c->real_rows ? r : 0)) + c->first[l],
+             n * sizeof(double));
     mho_layer_activate_double(&c->net->layer[l], c->rows, c->base[l], c->settled[l]);
   }
 }
@@ -502,7 +516,8 @@ static mho_err check(const void *params, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ECONFIG, "settle.noise.step: %.0f steps a phase, at most %d", steps,
                     ODE_NOISE_STEPS);
   double least = p->tau * p->noise_step;
-  if (ode_noisy(p) && ((p->line > 0 && p->line < least) || (p->amplifier > 0 && p->amplifier < least)))
+  if (ode_noisy(p) &&
+      ((p->line > 0 && p->line < least) || (p->amplifier > 0 && p->amplifier < least)))
     return mho_fail(
         ei, MHO_ECONFIG,
         "settle.noise.step: longer than the time constant of the lines or the amplifiers: lower it");

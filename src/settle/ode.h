@@ -21,9 +21,11 @@ typedef struct ode_workspace {
   float *normal;           /* [neurons x (1 + ODE_FLICKER)] */
   int64_t evaluations;     /* of the rates in this phase */
   int n_lines;             /* that all links drive */
-  double *squares, *dose;  /* [group x lines] what drives the lines now, and its integral over time, s */
-  double *half_way;        /* [lines] the same in the middle of a step, of one row */
-  double *y_before, *f_before, *y_half; /* [states x group] the state and its rates before a step; half way */
+  double *squares,
+      *dose;        /* [group x lines] what drives the lines now, and its integral over time, s */
+  double *half_way; /* [lines] the same in the middle of a step, of one row */
+  double *y_before, *f_before,
+      *y_half; /* [states x group] the state and its rates before a step; half way */
 } ode_workspace;
 
 bool ode_noisy(const ode_params *p);

@@ -6,7 +6,8 @@
 #include <string.h>
 
 static const double RUNAWAY = 1e8; /* rates that no circuit has: unstable linear neurons */
-static const double SMALL = 1e-5; /* change of a potential below which the slope half way is exact to 1e-11 */
+static const double SMALL =
+    1e-5; /* change of a potential below which the slope half way is exact to 1e-11 */
 
 /* ---------------------------------------------------------------- construction */
 
@@ -64,9 +65,10 @@ static mho_err check_links(const mho_network *net, mho_errinfo *ei) {
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (net->connection[k->connection].conv.kernel || net->layer[k->from].pool.size)
-      return mho_fail(ei, MHO_ECONFIG,
-                      "settle.method: ode knows no convolutions (connection %s): use sweep or synchronous",
-                      net->connection[k->connection].name);
+      return mho_fail(
+          ei, MHO_ECONFIG,
+          "settle.method: ode knows no convolutions (connection %s): use sweep or synchronous",
+          net->connection[k->connection].name);
   }
   return MHO_OK;
 }
@@ -79,9 +81,11 @@ mho_err ode_circuit_new(const mho_network *net, const ode_params *p, int group, 
     return err;
   number_states(c);
   size_t most = 0, rows = (size_t)group;
-  bool ok = (c->w = mho_alloc((size_t)net->n_connections, sizeof *c->w)) && (c->label = mho_alloc(rows, 1)) &&
+  bool ok = (c->w = mho_alloc((size_t)net->n_connections, sizeof *c->w)) &&
+            (c->label = mho_alloc(rows, 1)) &&
             (c->strength = mho_alloc(rows, sizeof *c->strength)) &&
-            (c->present_error = mho_alloc(rows * (size_t)net->layer[net->n_layers - 1].n, sizeof(double)));
+            (c->present_error =
+                 mho_alloc(rows * (size_t)net->layer[net->n_layers - 1].n, sizeof(double)));
   for (int l = 0; ok && l < net->n_layers; l++) {
     size_t n = (size_t)net->layer[l].n;
     most = n > most && l > 0 ? n : most;
@@ -97,7 +101,8 @@ mho_err ode_circuit_new(const mho_network *net, const ode_params *p, int group, 
     double **drive = k->from == 0 ? c->input : c->error;
     if (among_hidden(net, k)) {
       if (is_plain(x) && !c->w[k->connection])
-        ok = (c->w[k->connection] = mho_alloc((size_t)x->rows * (size_t)x->cols, sizeof(double))) != NULL;
+        ok = (c->w[k->connection] = mho_alloc((size_t)x->rows * (size_t)x->cols, sizeof(double))) !=
+             NULL;
     } else if (is_hidden(net, k->to) && !drive[k->to]) {
       ok = (drive[k->to] = mho_alloc(rows * (size_t)net->layer[k->to].n, sizeof(double))) != NULL;
     }
@@ -146,7 +151,8 @@ void ode_circuit_weights(ode_circuit *c) {
 /* ---------------------------------------------------------------- a phase */
 
 /* Rows of an mho_real array of layer width n, and copies of the first behind them. */
-static void take_rows(const ode_circuit *c, const mho_real *from, int n, double factor, double *to) {
+static void take_rows(const ode_circuit *c, const mho_real *from, int n, double factor,
+                      double *to) {
   for (int r = 0; r < c->rows; r++)
     for (int i = 0, source = r < c->real_rows ? r : 0; i < n; i++)
       to[r * n + i] = factor * (double)from[source * n + i];
@@ -178,8 +184,8 @@ static void take_error(ode_circuit *c, mho_settle_stats *stats) {
     int n = net->layer[k->to].n;
     if (k->from != last || !is_hidden(net, k->to))
       continue;
-    double scale =
-        c->difference ? pow(net->feedback_scale, k->span - net->layer[k->to].distance) : (double)k->scale;
+    double scale = c->difference ? pow(net->feedback_scale, k->span - net->layer[k->to].distance)
+                                 : (double)k->scale;
     mho_link_read(&c->part, k, e, c->y, (mho_real)scale, false, stats);
     pad_real(c, n, c->y);
     for (int r = 0; r < c->rows; r++)
@@ -326,8 +332,8 @@ static bool has_bias(const mho_network *net, const mho_link *k) {
 }
 
 /* a += scale from op(W), with `biased` of the bias. */
-static void add_link(ode_circuit *c, const mho_link *k, double scale, double biased, const double *from,
-                     double *a) {
+static void add_link(ode_circuit *c, const mho_link *k, double scale, double biased,
+                     const double *from, double *a) {
   const mho_crossbar *x = c->net->connection[k->connection].xb;
   int in = c->net->layer[k->from].n, out = c->net->layer[k->to].n;
   if (c->w[k->connection] && has_bias(c->net, k) && !c->difference) {
@@ -336,16 +342,16 @@ static void add_link(ode_circuit *c, const mho_link *k, double scale, double bia
       a[i] += scale * biased * bias[i % out];
   }
   if (c->w[k->connection] && !c->coarse) {
-    mho_gemm_double(false, k->transposed, c->rows, out, in, scale, from, in, c->w[k->connection], x->cols, 1,
-                    a, out);
+    mho_gemm_double(false, k->transposed, c->rows, out, in, scale, from, in, c->w[k->connection],
+                    x->cols, 1, a, out);
     return;
   }
   mho_settle_stats unused = {0};
   for (int i = 0; i < c->rows * in; i++)
     c->x[i] = (mho_real)from[i];
   if (c->w[k->connection]) {
-    mho_gemm(false, k->transposed, c->rows, out, in, 1, c->x, in, mho_crossbar_matrix(x), x->cols, 0, c->y,
-             out);
+    mho_gemm(false, k->transposed, c->rows, out, in, 1, c->x, in, mho_crossbar_matrix(x), x->cols,
+             0, c->y, out);
     for (int i = 0; i < c->rows * out; i++)
       a[i] += scale * (double)c->y[i];
     return;
@@ -439,8 +445,8 @@ static void live_error_of_row(const ode_circuit *c, int r, double *error) {
 }
 
 /* a -= factor e op(B) of row r, for a link from the read-out back */
-static void add_error_row(const ode_circuit *c, const mho_link *k, int r, double factor, const double *error,
-                          double *a) {
+static void add_error_row(const ode_circuit *c, const mho_link *k, int r, double factor,
+                          const double *error, double *a) {
   const mho_crossbar *x = c->net->connection[k->connection].xb;
   const mho_real *w = mho_crossbar_matrix(x);
   int n = c->net->layer[k->to].n, classes = c->net->layer[k->from].n;
@@ -497,7 +503,8 @@ static bool leak(const ode_circuit *c, int l, const double *restrict u, double *
 }
 
 /* a = keep a + factor from, [n]; a need not be a number when keep is 0 */
-static void add_drive(int n, double factor, const double *restrict from, double keep, double *restrict a) {
+static void add_drive(int n, double factor, const double *restrict from, double keep,
+                      double *restrict a) {
   if (keep == 0) {
     for (int i = 0; i < n; i++)
       a[i] = factor * from[i];
@@ -529,17 +536,19 @@ bool ode_circuit_rates(void *user, double t, const double *y, double *f) {
     const mho_link *k = &net->link[i];
     double scale = among_hidden(net, k) ? link_scale(c, k) : 0;
     if (scale != 0)
-      add_link(c, k, scale, in, link_source(c, k, y), f + (size_t)c->first[k->to] * (size_t)c->rows);
+      add_link(c, k, scale, in, link_source(c, k, y),
+               f + (size_t)c->first[k->to] * (size_t)c->rows);
   }
   if (c->live)
     add_live_error(c, on, f);
   for (int l = 1; l < net->n_layers - 1; l++)
-    fine &= leak(c, l, y + (size_t)c->first[l] * (size_t)c->rows, f + (size_t)c->first[l] * (size_t)c->rows);
+    fine &= leak(c, l, y + (size_t)c->first[l] * (size_t)c->rows,
+                 f + (size_t)c->first[l] * (size_t)c->rows);
   for (int b = 0; b < c->n_lags; b++) {
     const ode_lag *lag = &c->lag[b];
     size_t at = (size_t)lag->first * (size_t)c->rows;
-    const double *from =
-        lag->source < 0 ? c->s[lag->layer] : y + (size_t)c->lag[lag->source].first * (size_t)c->rows;
+    const double *from = lag->source < 0 ? c->s[lag->layer]
+                                         : y + (size_t)c->lag[lag->source].first * (size_t)c->rows;
     for (int i = 0, n = c->rows * net->layer[lag->layer].n; i < n; i++)
       f[at + (size_t)i] = lag->rate * (from[i] - y[at + (size_t)i]);
   }
@@ -603,11 +612,13 @@ void ode_circuit_jacobian(void *user, double t, const double *y, double *dfdy, d
     if (scale == 0)
       continue;
     int lag = leads_back(k) ? c->feedback[k->from] : c->forward[k->from];
-    size_t from = (size_t)(lag < 0 ? c->first[k->from] : c->lag[lag].first), to = (size_t)c->first[k->to];
+    size_t from = (size_t)(lag < 0 ? c->first[k->from] : c->lag[lag].first),
+           to = (size_t)c->first[k->to];
     for (int a = 0; a < net->layer[k->from].n; a++)
       for (int b = 0; b < net->layer[k->to].n; b++) {
         double w = (double)matrix[k->transposed ? b * x->cols + a : a * x->cols + b];
-        dfdy[(to + (size_t)b) * n + from + (size_t)a] += scale * w * (lag < 0 ? c->s[k->from][a] : 1);
+        dfdy[(to + (size_t)b) * n + from + (size_t)a] +=
+            scale * w * (lag < 0 ? c->s[k->from][a] : 1);
       }
     for (int b = 0; b < net->layer[k->to].n && has_bias(net, k) && !c->difference; b++)
       dfdt[to + (size_t)b] += scale * in * (double)matrix[net->layer[k->from].n * x->cols + b];
@@ -631,7 +642,8 @@ void ode_circuit_jacobian(void *user, double t, const double *y, double *dfdy, d
     const ode_lag *lag = &c->lag[b];
     for (int i = 0; i < net->layer[lag->layer].n; i++) {
       size_t row = (size_t)(lag->first + i);
-      size_t from = (size_t)((lag->source < 0 ? c->first[lag->layer] : c->lag[lag->source].first) + i);
+      size_t from =
+          (size_t)((lag->source < 0 ? c->first[lag->layer] : c->lag[lag->source].first) + i);
       dfdy[row * n + row] = -lag->rate;
       dfdy[row * n + from] += lag->rate * (lag->source < 0 ? c->s[lag->layer][i] : 1);
     }
@@ -655,7 +667,8 @@ static void squares_of(const double *v, int n, double gain, double bias, bool bi
     out[n] = bias * bias;
 }
 
-static void squares_of_real(const mho_real *v, int n, double gain, double bias, bool biased, double *out) {
+static void squares_of_real(const mho_real *v, int n, double gain, double bias, bool biased,
+                            double *out) {
   for (int i = 0; i < n; i++)
     out[i] = gain * gain * (double)v[i] * (double)v[i];
   if (biased)
@@ -674,7 +687,8 @@ void ode_circuit_squares(const ode_circuit *c, const double *y, double t, int r,
     bool biased = has_bias(net, k);
 
     if (k->from == 0)
-      squares_of_real(mho_rows(net, c->job->input->z, 0, source), n, scale * in, scale * in, biased, out);
+      squares_of_real(mho_rows(net, c->job->input->z, 0, source), n, scale * in, scale * in, biased,
+                      out);
     else if (among_hidden(net, k))
       squares_of(link_source(c, k, y) + row, n, scale, scale * in, biased, out);
     else if (is_hidden(net, k->from))

@@ -52,23 +52,25 @@ typedef struct ode_circuit {
   int first[MHO_LAYERS_MAX]; /* first potential of a layer */
   int n_lags;
   ode_lag lag[3 * MHO_LAYERS_MAX];
-  int forward[MHO_LAYERS_MAX], feedback[MHO_LAYERS_MAX]; /* lag that such links read; -1: the activity */
-  double *s[MHO_LAYERS_MAX];                             /* [group x n] activities */
+  int forward[MHO_LAYERS_MAX],
+      feedback[MHO_LAYERS_MAX];    /* lag that such links read; -1: the activity */
+  double *s[MHO_LAYERS_MAX];       /* [group x n] activities */
   double *input[MHO_LAYERS_MAX];   /* [group x n] what the input brings; NULL where none comes in */
   double *error[MHO_LAYERS_MAX];   /* [group x n] what a held error brings, with the nudge */
   double *base[MHO_LAYERS_MAX];    /* [group x n] difference: free potentials, */
   double *settled[MHO_LAYERS_MAX]; /* and their activities */
   double *z[MHO_LAYERS_MAX];       /* [group x n] for the moment */
-  double **w;            /* [connections] weights of plain products among hidden layers, else NULL */
-  mho_real *x, *y;       /* [group x widest layer] */
-  uint8_t *label;        /* [group] */
+  double **w;      /* [connections] weights of plain products among hidden layers, else NULL */
+  mho_real *x, *y; /* [group x widest layer] */
+  uint8_t *label;  /* [group] */
   double *present_error; /* [group x classes] p - y that drives the error's lines, held or live */
   /* of the phase under way */
   const mho_settle_job *job;
   mho_settle_job part;       /* the job of this group alone, for reads and a live error */
   int row0, real_rows, rows; /* real_rows of the job, and copies of the first up to `rows` */
   bool difference, nudged, live;
-  bool coarse; /* mho_real serves for products and activities: the error allowed is far above its rounding */
+  bool
+      coarse; /* mho_real serves for products and activities: the error allowed is far above its rounding */
   double *strength;         /* [group] difference: max|p - y| of a row */
   double c[MHO_LAYERS_MAX]; /* difference: nudge beta_i^h */
   double t0;                /* tau since the input came on, when the phase begins */

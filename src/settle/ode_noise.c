@@ -22,8 +22,10 @@ static void draw(ode_workspace *w, int r, int step) {
   const ode_circuit *c = &w->circuit;
   size_t n = (size_t)c->n_neurons * (c->p->flicker > 0 ? 1 + ODE_FLICKER : 1);
   const mho_clock *clock = &c->job->clock;
-  uint64_t number = (clock->update << 2 | (uint64_t)clock->phase) * ODE_NOISE_STEPS + (uint64_t)step;
-  mho_rng_normal(c->net->state_noise, number, (uint64_t)(c->row0 + r) * ((n + 3) / 4 * 4), n, w->normal);
+  uint64_t number =
+      (clock->update << 2 | (uint64_t)clock->phase) * ODE_NOISE_STEPS + (uint64_t)step;
+  mho_rng_normal(c->net->state_noise, number, (uint64_t)(c->row0 + r) * ((n + 3) / 4 * 4), n,
+                 w->normal);
 }
 
 /* A row's relaxations: behind the states in its memory. */
@@ -40,7 +42,8 @@ static void begin_flicker(ode_workspace *w) {
   for (int r = 0; r < c->real_rows; r++) {
     double *x = relaxations(c, r);
     if (start) {
-      memcpy(x, start->memory + (size_t)(c->row0 + r) * start->memory_size + c->n_states, n * sizeof *x);
+      memcpy(x, start->memory + (size_t)(c->row0 + r) * start->memory_size + c->n_states,
+             n * sizeof *x);
       continue;
     }
     draw(w, r, 0);
@@ -50,13 +53,14 @@ static void begin_flicker(ode_workspace *w) {
 }
 
 /* Advance row r's relaxations by h and return their sum for neuron i. */
-static double flicker(const ode_circuit *c, const float *normal, double *x, int i, const double *keep,
-                      double each) {
+static double flicker(const ode_circuit *c, const float *normal, double *x, int i,
+                      const double *keep, double each) {
   double sum = 0;
   for (int k = 0; k < ODE_FLICKER; k++) {
     double *v = &x[k * c->n_neurons + i];
     sum += *v;
-    *v = keep[k] * *v + each * sqrt(1 - keep[k] * keep[k]) * (double)normal[(1 + k) * c->n_neurons + i];
+    *v = keep[k] * *v +
+         each * sqrt(1 - keep[k] * keep[k]) * (double)normal[(1 + k) * c->n_neurons + i];
   }
   return sum;
 }

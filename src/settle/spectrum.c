@@ -74,7 +74,8 @@ static mho_err collect(const mho_network *net, spectrum *s, mho_errinfo *ei) {
     if (!isfinite(norm))
       return mho_fail(ei, MHO_EDIVERGED, "connection %s has weights that are not finite",
                       net->connection[k->connection].name);
-    s->block[s->n_blocks++] = (block){k, xb, rows, first[k->from], first[k->to], norm, (double)k->scale};
+    s->block[s->n_blocks++] =
+        (block){k, xb, rows, first[k->from], first[k->to], norm, (double)k->scale};
   }
   return MHO_OK;
 }
@@ -133,13 +134,15 @@ static void multiply(const void *user, const double *restrict x, double *restric
 
 static mho_err dense_radius(const spectrum *s, double *radius, mho_errinfo *ei) {
   size_t n = (size_t)s->n;
-  double *m = mho_alloc(n * n, sizeof *m), *re = mho_alloc(2 * n, sizeof *re), *im = re ? re + n : NULL;
+  double *m = mho_alloc(n * n, sizeof *m), *re = mho_alloc(2 * n, sizeof *re),
+         *im = re ? re + n : NULL;
   mho_err err = m && re ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a matrix of %d", s->n);
   for (int i = 0; !err && i < s->n_blocks; i++) {
     const block *b = &s->block[i];
     for (int r = 0; r < b->rows; r++)
       for (int c = 0; c < b->xb->cols; c++) {
-        int from = b->from + (b->link->transposed ? c : r), to = b->to + (b->link->transposed ? r : c);
+        int from = b->from + (b->link->transposed ? c : r),
+            to = b->to + (b->link->transposed ? r : c);
         m[(size_t)from * n + (size_t)to] +=
             b->scale * (double)mho_crossbar_matrix(b->xb)[r * b->xb->cols + c];
       }

@@ -19,17 +19,20 @@ static bool is_hidden(const mho_network *net, int l) {
 /* Whether something is constant during a phase there: the input's way in, or a held error's. */
 static bool has_drive(const mho_network *net, int l) {
   for (int i = 0; i < net->n_links; i++)
-    if (net->link[i].to == l && (net->link[i].from == 0 || mho_link_holds_error(net, &net->link[i])))
+    if (net->link[i].to == l &&
+        (net->link[i].from == 0 || mho_link_holds_error(net, &net->link[i])))
       return is_hidden(net, l);
   return false;
 }
 
-mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out, mho_errinfo *ei) {
+mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,
+                      mho_errinfo *ei) {
   *out = NULL;
   mho_state *s = mho_alloc(1, sizeof *s);
   size_t layers = (size_t)net->n_layers;
   bool hold = parts & MHO_STATE_HOLD;
-  bool ok = s && (s->z = mho_alloc(layers, sizeof *s->z)) && (s->next = mho_alloc(layers, sizeof *s->next)) &&
+  bool ok = s && (s->z = mho_alloc(layers, sizeof *s->z)) &&
+            (s->next = mho_alloc(layers, sizeof *s->next)) &&
             (s->drive = mho_alloc(layers, sizeof *s->drive)) &&
             (s->pooled = mho_alloc(layers, sizeof *s->pooled)) &&
             (s->winner = mho_alloc(layers, sizeof *s->winner)) &&
@@ -55,8 +58,8 @@ mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state
     if (ok && net->layer[l].pool.size)
       ok = (s->winner[l] = mho_alloc((size_t)capacity * (size_t)net->layer[l].outputs, 1)) != NULL;
     if (ok && net->layer[l].pool.size && (parts & MHO_STATE_INPUT))
-      ok = (s->pooled[l] = mho_alloc((size_t)capacity * (size_t)net->layer[l].outputs, sizeof(mho_real))) !=
-           NULL;
+      ok = (s->pooled[l] = mho_alloc((size_t)capacity * (size_t)net->layer[l].outputs,
+                                     sizeof(mho_real))) != NULL;
     if (ok && has_drive(net, l))
       ok = (s->drive[l] = mho_alloc(n, sizeof(mho_real))) != NULL;
   }

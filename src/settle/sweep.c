@@ -36,7 +36,8 @@ typedef struct sweep {
 } sweep;
 
 static const mho_param table[] = {
-    MHO_P_INT(sweep, free, "free", 0, 0, 65535, "sweeps of the free phase; 0: until the tolerance is met"),
+    MHO_P_INT(sweep, free, "free", 0, 0, 65535,
+              "sweeps of the free phase; 0: until the tolerance is met"),
     MHO_P_INT(sweep, nudged, "nudged", 0, 0, 65535,
               "sweeps of the nudged phase; 0: until the tolerance is met"),
     MHO_P_REAL(
@@ -109,7 +110,8 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
     mho_chunk_trace(&c, t, change);
     unsettled = 0;
     ratio = 0;
-    for (int s = 0; s < job->n; s++) { /* the change of the next sweep, if they go on shrinking like that */
+    for (int s = 0; s < job->n;
+         s++) { /* the change of the next sweep, if they go on shrinking like that */
       change[s] = sqrtf(change[s] / (float)neurons);
       float r = before[s] > 0 ? change[s] / before[s] : 0;
       float ahead = change[s] * (r < 1 ? r : 1);
@@ -130,8 +132,8 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
 
 /* Links into layer l that carry e, summed into e[l]; false when none does yet. fresh[l]: e[l] has been
  * computed. */
-static bool difference_input(const mho_settle_job *job, int l, const bool *fresh, mho_real *const *e,
-                             mho_settle_stats *stats) {
+static bool difference_input(const mho_settle_job *job, int l, const bool *fresh,
+                             mho_real *const *e, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   const mho_layer *layer = &net->layer[l];
   mho_real *in = mho_rows(net, e, l, job->row0);
@@ -141,8 +143,9 @@ static bool difference_input(const mho_settle_job *job, int l, const bool *fresh
     const mho_link *k = &net->link[layer->feedback + i];
     if (k->from < last && !fresh[k->from])
       continue;
-    const mho_real *from = k->from == last ? job->error + (size_t)job->row0 * (size_t)net->layer[last].n
-                                           : mho_rows(net, e, k->from, job->row0);
+    const mho_real *from = k->from == last
+                               ? job->error + (size_t)job->row0 * (size_t)net->layer[last].n
+                               : mho_rows(net, e, k->from, job->row0);
     int power = k->span - layer->distance + (k->from == last ? 0 : net->layer[k->from].distance);
     double scale = pow(net->feedback_scale, power);
     mho_link_read(job, k, from, in, (mho_real)scale, any, stats);
@@ -174,7 +177,8 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
                        mho_settle_stats *stats) {
   const sweep *p = job->params;
   const mho_network *net = job->net;
-  int hidden = net->n_layers - 2, sweeps = p->nudged ? (int)p->nudged : sweeps_for(free->contraction);
+  int hidden = net->n_layers - 2,
+      sweeps = p->nudged ? (int)p->nudged : sweeps_for(free->contraction);
   bool fresh[MHO_LAYERS_MAX] = {false};
   mho_settle_job now = *job;
   now.changes = true;
@@ -199,12 +203,14 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
 
 const mho_settler mho_settler_sweep = {
     .in_turn = true,
-    .entry = {.abi = MHO_ABI,
-              .id = "sweep",
-              .title = "layer after layer with the newest neighbours; the difference settled itself",
-              .equation = "z_l <- rho(alpha z_{l-1} W_{l-1} + beta_i z_{l+1} B_l + [l=1] x W_0), l = 1 .. L",
-              .source = "Gauss-Seidel iteration of Liu & Chen's map, arXiv 2508.11659",
-              .params = MHO_PARAMS(sweep, table)},
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "sweep",
+         .title = "layer after layer with the newest neighbours; the difference settled itself",
+         .equation =
+             "z_l <- rho(alpha z_{l-1} W_{l-1} + beta_i z_{l+1} B_l + [l=1] x W_0), l = 1 .. L",
+         .source = "Gauss-Seidel iteration of Liu & Chen's map, arXiv 2508.11659",
+         .params = MHO_PARAMS(sweep, table)},
     .settle = settle,
     .difference = difference,
 };

@@ -30,12 +30,14 @@ enum { CONSTANT, GROWING };
 static const mho_param table[] = {
     MHO_P_INT(synchronous, free, "free", 0, 0, 65535,
               "T, steps of the free phase; 0: 10 for up to 2 hidden layers, else 10 a layer"),
-    MHO_P_INT(synchronous, nudged, "nudged", 0, 0, 65535, "K, steps of the nudged phase; 0: half of T"),
+    MHO_P_INT(synchronous, nudged, "nudged", 0, 0, 65535,
+              "K, steps of the nudged phase; 0: half of T"),
     MHO_P_REAL(synchronous, tolerance, "tolerance", "", 0, 0, 1,
                "stop when no neuron changes by more; 0: always all the steps"),
-    MHO_P_CHOICE(synchronous, nudge_course, "nudge_course", "constant|growing", CONSTANT,
-                 "the nudge is the same in all steps, or grows by rule.nudge with every one, as in the "
-                 "published residual and AGT experiments"),
+    MHO_P_CHOICE(
+        synchronous, nudge_course, "nudge_course", "constant|growing", CONSTANT,
+        "the nudge is the same in all steps, or grows by rule.nudge with every one, as in the "
+        "published residual and AGT experiments"),
 };
 
 static int steps_of(const synchronous *p, const mho_network *net, bool nudged) {
@@ -79,7 +81,8 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   mho_settle_job step = *job;
   bool grows = p->nudge_course == GROWING && job->nudge != 0;
   mho_chunk c = {.job = &step, .clock = job->clock};
-  if (grows && job->error) { /* the same in every step is only the error: it is no part of the drive */
+  if (grows &&
+      job->error) { /* the same in every step is only the error: it is no part of the drive */
     error = job->error + (size_t)job->row0 * (size_t)net->layer[hidden_end].n;
     step.error = NULL;
   }
@@ -120,7 +123,8 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
       then[l] = a;
     }
     for (int l = 1; l < hidden_end; l++) {
-      moved[l] = then[l] != c.now[l] && memcmp(then[l], c.now[l], mho_chunk_count(job, l) * sizeof(mho_real));
+      moved[l] = then[l] != c.now[l] &&
+                 memcmp(then[l], c.now[l], mho_chunk_count(job, l) * sizeof(mho_real));
       c.now[l] = then[l];
       c.zero[l] = zero[l];
     }

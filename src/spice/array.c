@@ -110,11 +110,11 @@ static mho_err load(mho_errinfo *ei) {
       char name = back ? 'b' : 'f';
       mho_spice_text_add(&t, ".subckt a%d%c ground\n", c->number, name);
       err = mho_netlist_crossbar_body(&t, &x, ei);
-      mho_spice_text_add(&t, ".ends a%d%c\nXa%d%c 0 a%d%c\n", c->number, name, c->number, name, c->number,
-                         name);
+      mho_spice_text_add(&t, ".ends a%d%c\nXa%d%c 0 a%d%c\n", c->number, name, c->number, name,
+                         c->number, name);
       for (int k = 0; k < n_out(c->x, back); k++)
-        mho_spice_text_add(&t, ".save i(v.xa%d%c.vp%d) i(v.xa%d%c.vn%d)\n", c->number, name, k, c->number,
-                           name, k);
+        mho_spice_text_add(&t, ".save i(v.xa%d%c.vp%d) i(v.xa%d%c.vn%d)\n", c->number, name, k,
+                           c->number, name, k);
       memcpy(c->then, c->g, 2 * cells_of(c->x) * sizeof *c->g);
     }
   if (!err && t.failed)
@@ -135,9 +135,10 @@ static mho_err alter(crossbar *c, mho_errinfo *ei) {
       char name[64];
       if (!c->way[back].wanted)
         continue;
-      snprintf(name, sizeof name, "r.xa%d%c.r%c_%zu_%zu", c->number, back ? 'b' : 'f', at < n ? 'p' : 'n',
-               at % n / cols, at % cols);
-      mho_err err = mho_spice_alter(the.kept.session, name, "resistance", mho_netlist_ohm(c->g[at]), ei);
+      snprintf(name, sizeof name, "r.xa%d%c.r%c_%zu_%zu", c->number, back ? 'b' : 'f',
+               at < n ? 'p' : 'n', at % n / cols, at % cols);
+      mho_err err =
+          mho_spice_alter(the.kept.session, name, "resistance", mho_netlist_ohm(c->g[at]), ei);
       if (err)
         return err;
     }
@@ -170,7 +171,8 @@ static mho_err outputs(const crossbar *c, int back, double unit, mho_real *out, 
     char name[48];
     double current[2] = {0, 0};
     for (int sign = 0; sign < 2 && !err; sign++) {
-      snprintf(name, sizeof name, "i(v.xa%d%c.v%c%d)", c->number, back ? 'b' : 'f', sign ? 'n' : 'p', k);
+      snprintf(name, sizeof name, "i(v.xa%d%c.v%c%d)", c->number, back ? 'b' : 'f',
+               sign ? 'n' : 'p', k);
       err = mho_spice_last(the.kept.session, name, &current[sign], ei);
     }
     out[k] = (mho_real)((current[0] - current[1]) / (c->g_unit * unit));
@@ -236,13 +238,15 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
     c->way[back].wanted = true;
     mho_spice_drop(&the.kept);
   }
-  mho_err err = p->reads == READ_MATRIX && c->way[back].fresh && !c->changed ? MHO_OK : prepare(&ei);
+  mho_err err =
+      p->reads == READ_MATRIX && c->way[back].fresh && !c->changed ? MHO_OK : prepare(&ei);
   if (!err && p->reads == READ_EACH)
     err = read_each(c, r, &ei);
   else if (!err && !c->way[back].fresh)
     err = find_matrices(&ei);
   if (!err && p->reads == READ_MATRIX)
-    mho_gemm(false, false, r->n, out, in, r->scale, r->x, in, c->way[back].matrix, out, r->keep, r->y, out);
+    mho_gemm(false, false, r->n, out, in, r->scale, r->x, in, c->way[back].matrix, out, r->keep,
+             r->y, out);
   if (err) {
     mho_spice_drop(&the.kept);
     for (size_t i = 0; i < (size_t)r->n * (size_t)out; i++)
@@ -277,11 +281,13 @@ static void detach(mho_crossbar *x) {
 
 static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
   if (c->device->iv.law != MHO_IV_OHMIC)
-    return mho_fail(ei, MHO_EUNSUPPORTED,
-                    "array spice: its devices are resistors; use array periphery for device.iv.law");
+    return mho_fail(
+        ei, MHO_EUNSUPPORTED,
+        "array spice: its devices are resistors; use array periphery for device.iv.law");
   if (c->wires.wire_negative != MHO_WIRE_NEGATIVE_OWN)
-    return mho_fail(ei, MHO_EUNSUPPORTED,
-                    "array spice: G- in the next column has no netlist; set array.wire.negative to own");
+    return mho_fail(
+        ei, MHO_EUNSUPPORTED,
+        "array spice: G- in the next column has no netlist; set array.wire.negative to own");
   mho_spice *s; /* say at once when there is none */
   pthread_mutex_lock(&the.kept.lock);
   mho_err err = the.kept.session ? MHO_OK : mho_spice_open(&s, ei);
@@ -294,12 +300,14 @@ static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
 static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei) {
   crossbar *c = x->own = mho_alloc(1, sizeof *c);
   size_t n = cells_of(x), lines = (size_t)(x->rows > x->cols ? x->rows : x->cols);
-  bool ok = c && (c->g = mho_alloc(2 * n, sizeof *c->g)) && (c->then = mho_alloc(2 * n, sizeof *c->then));
+  bool ok =
+      c && (c->g = mho_alloc(2 * n, sizeof *c->g)) && (c->then = mho_alloc(2 * n, sizeof *c->then));
   for (int back = 0; back < 2 && ok; back++)
     ok = (c->way[back].in = mho_alloc(lines, sizeof(double))) &&
          (c->way[back].matrix = mho_alloc(n, sizeof(mho_real)));
   if (!ok)
-    return mho_fail(ei, MHO_ENOMEM, "no memory for the circuit of a crossbar of %d x %d", x->rows, x->cols);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the circuit of a crossbar of %d x %d", x->rows,
+                    x->cols);
   mho_params_init(mho_array_params, &c->wires);
   if (o->array_config)
     c->wires = *o->array_config;

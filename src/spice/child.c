@@ -55,7 +55,8 @@ static mho_err run_commands(mho_spice *s, char *text, mho_errinfo *ei) {
   bool control = false;
   char *save = NULL;
   mho_err err = MHO_OK;
-  for (char *line = strtok_r(text, "\r\n", &save); line && !err; line = strtok_r(NULL, "\r\n", &save)) {
+  for (char *line = strtok_r(text, "\r\n", &save); line && !err;
+       line = strtok_r(NULL, "\r\n", &save)) {
     line += strspn(line, " \t");
     if (!strncasecmp(line, ".control", 8))
       control = true;
@@ -157,7 +158,8 @@ static mho_err verdict(mho_spice_text *t, int status, mho_errinfo *ei) {
     return err > 0 && err < MHO_ERR_COUNT ? (mho_err)err : MHO_ESPICE;
   }
   if (WIFSIGNALED(status))
-    return mho_fail(ei, MHO_ESPICE, "ngspice crashed on this netlist (%s)", strsignal(WTERMSIG(status)));
+    return mho_fail(ei, MHO_ESPICE, "ngspice crashed on this netlist (%s)",
+                    strsignal(WTERMSIG(status)));
   return mho_fail(ei, MHO_ESPICE, "ngspice ended in the middle of this netlist (exit code %d)",
                   WEXITSTATUS(status));
 }
@@ -188,9 +190,10 @@ mho_err mho_spice_isolated(const char *program, const char *netlist, double time
   if (t.failed)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for what ngspice printed");
   else
-    err = ended ? verdict(&t, status, ei)
-                : mho_fail(ei, MHO_ESPICE, "ngspice did not finish this netlist in %g s and was stopped",
-                           timeout_s);
+    err = ended
+              ? verdict(&t, status, ei)
+              : mho_fail(ei, MHO_ESPICE,
+                         "ngspice did not finish this netlist in %g s and was stopped", timeout_s);
   if (err) {
     mho_free(t.p);
     return err;

@@ -19,12 +19,12 @@ struct mho_spice_network {
   mho_spice_network_options o;
   mho_device_config device; /* what o.device points to */
   int n_connections, n_layers;
-  double v_read;                   /* V of an activity of 1, and of a summed input of 1 */
-  double *top;                     /* [connections] weight at the ends of the range; ideal device only */
-  double **g;                      /* [connections] of [2 x cells]: conductances in the circuit, G+ then G- */
-  double *fresh;                   /* [2 x most cells] */
-  double *g_unit;                  /* [connections] */
-  double *input;                   /* [features], V */
+  double v_read;  /* V of an activity of 1, and of a summed input of 1 */
+  double *top;    /* [connections] weight at the ends of the range; ideal device only */
+  double **g;     /* [connections] of [2 x cells]: conductances in the circuit, G+ then G- */
+  double *fresh;  /* [2 x most cells] */
+  double *g_unit; /* [connections] */
+  double *input;  /* [features], V */
   double *current[MHO_LAYERS_MAX]; /* Norton: [n], A, into the layers that inputs reach */
   double *error;                   /* [classes], V */
 };
@@ -73,7 +73,8 @@ static void set_sources(mho_spice_network *c, const double *x, double nudge, con
 
 /* ---------------------------------------------------------------- conductances */
 
-static void find_conductances(const mho_spice_network *c, int connection, double *g, double *g_unit) {
+static void find_conductances(const mho_spice_network *c, int connection, double *g,
+                              double *g_unit) {
   const mho_crossbar *x = c->o.net->connection[connection].xb;
   mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + cells_of(x), g_unit);
 }
@@ -199,8 +200,8 @@ static bool allocate(mho_spice_network *c) {
   return ok && (c->fresh = mho_alloc(most, sizeof *c->fresh));
 }
 
-mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o, mho_spice_network **out,
-                              mho_errinfo *ei) {
+mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o,
+                              mho_spice_network **out, mho_errinfo *ei) {
   *out = NULL;
   mho_spice_network *c = mho_alloc(1, sizeof *c);
   if (c) {
@@ -212,8 +213,8 @@ mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o, 
     c->n_layers = o->net->n_layers;
     c->v_read = o->net->connection[0].xb->read_voltage;
   }
-  mho_err err =
-      c && allocate(c) ? load(c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
+  mho_err err = c && allocate(c) ? load(c, ei)
+                                 : mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
   if (err) {
     mho_spice_network_free(c);
     return err;
@@ -251,8 +252,8 @@ static mho_err read_states(const mho_spice_network *c, double *const *z, mho_err
   return MHO_OK;
 }
 
-mho_err mho_spice_network_settle(mho_spice_network *c, const double *x, double nudge, const double *error,
-                                 double *const *z, mho_errinfo *ei) {
+mho_err mho_spice_network_settle(mho_spice_network *c, const double *x, double nudge,
+                                 const double *error, double *const *z, mho_errinfo *ei) {
   char command[80] = "op";
   set_sources(c, x, nudge, error);
   if (c->o.transient) {

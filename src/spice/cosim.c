@@ -14,8 +14,8 @@ static double largest_sensed(const mho_netlist_crossbar *x, int n, const double 
     for (int k = 0; k < n_out; k++) {
       double sum = 0;
       for (int i = 0; i < n_in; i++) {
-        size_t cell =
-            x->transposed ? (size_t)k * (size_t)x->cols + (size_t)i : (size_t)i * (size_t)x->cols + (size_t)k;
+        size_t cell = x->transposed ? (size_t)k * (size_t)x->cols + (size_t)i
+                                    : (size_t)i * (size_t)x->cols + (size_t)k;
         sum += fabs(v[(size_t)read * (size_t)n_in + (size_t)i]) *
                (x->g_pos[cell] + (x->g_neg ? x->g_neg[cell] : 0));
       }
@@ -47,8 +47,8 @@ int mho_cosim_compare(int n, const double *core, const double *spice, double sca
 }
 
 mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, const double *v,
-                           const double *core, double tolerance, double *spice, char place[MHO_PLACE_MAX],
-                           mho_cosim_row *row, mho_errinfo *ei) {
+                           const double *core, double tolerance, double *spice,
+                           char place[MHO_PLACE_MAX], mho_cosim_row *row, mho_errinfo *ei) {
   int n_out = x->transposed ? x->rows : x->cols;
   double start = mho_seconds();
   for (int k = 0; k < n * n_out; k++)

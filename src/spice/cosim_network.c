@@ -17,7 +17,7 @@ typedef struct bench {
   const mho_cosim_network_options *o;
   double **z[SOLVERS][PHASES]; /* [n_layers] of [samples x n]: activities, logits last */
   double *error[SOLVERS];      /* [samples x classes] p - y at the free state */
-  double **signal;             /* [n_layers] of [samples x n]: the core's z_free - z_nudged, up to a factor */
+  double **signal; /* [n_layers] of [samples x n]: the core's z_free - z_nudged, up to a factor */
   double seconds[SOLVERS][PHASES];
   mho_cosim_result result;
   void *user;
@@ -110,8 +110,8 @@ static mho_err core_new(const bench *b, core_net *c, mho_errinfo *ei) {
   *c = (core_net){.e = mho_alloc((size_t)net->n_layers, sizeof *c->e)};
   mho_params_init(table, c->params);
   /* as far as rounding lets it: a state that goes on changing by a few units of the last place is unsettled */
-  mho_err err = mho_param_parse(mho_params_find(table, "tolerance"), sizeof(mho_real) == 8 ? "1e-14" : "3e-8",
-                                true, c->params, ei);
+  mho_err err = mho_param_parse(mho_params_find(table, "tolerance"),
+                                sizeof(mho_real) == 8 ? "1e-14" : "3e-8", true, c->params, ei);
   bool ok = c->e && (c->error = mho_alloc(size_of(b, last_of(b)), sizeof *c->error)) &&
             (c->scratch = mho_alloc(mho_settle_scratch(net, b->o->samples), sizeof *c->scratch));
   for (int l = 1; l <= last_of(b) && ok; l++)
@@ -195,8 +195,8 @@ static mho_err run_core(bench *b, mho_errinfo *ei) {
   return err;
 }
 
-mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free, double *const *nudged,
-                       double *error, mho_errinfo *ei) {
+mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free,
+                       double *const *nudged, double *error, mho_errinfo *ei) {
   bench b = {.o = o};
   mho_err err = mho_netlist_network_check(o->net, ei);
   if (err)
@@ -205,14 +205,16 @@ mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free, 
   b.z[CORE][NUDGED] = (double **)nudged;
   b.error[CORE] = error;
   b.signal = new_layers(&b);
-  err = b.signal ? run_core(&b, ei) : mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", o->samples);
+  err = b.signal ? run_core(&b, ei)
+                 : mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", o->samples);
   free_layers(&b, b.signal);
   return err;
 }
 
 /* ---------------------------------------------------------------- ngspice */
 
-static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, double *x, mho_errinfo *ei) {
+static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, double *x,
+                             mho_errinfo *ei) {
   const mho_network *net = b->o->net;
   int features = net->layer[0].n, last = last_of(b), classes = net->layer[last].n;
   double *at[MHO_LAYERS_MAX] = {NULL}, *error = b->error[solver] + s * classes;
@@ -222,8 +224,8 @@ static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, 
     for (int l = 1; l <= last; l++)
       at[l] = b->z[solver][p][l] + s * net->layer[l].n;
     double start = mho_seconds();
-    mho_err err =
-        mho_spice_network_settle(c, x, p == NUDGED ? b->o->nudge : 0, p == NUDGED ? error : NULL, at, ei);
+    mho_err err = mho_spice_network_settle(c, x, p == NUDGED ? b->o->nudge : 0,
+                                           p == NUDGED ? error : NULL, at, ei);
     if (err)
       return err;
     b->seconds[solver][p] += mho_seconds() - start;
@@ -240,7 +242,8 @@ static mho_err choose_stop(bench *b, mho_spice_network *c, int s, mho_errinfo *e
     at[l] = b->z[OP][FREE][l] + s * b->o->net->layer[l].n;
   mho_err err = mho_netlist_settling_time(b->o->net, (const double *const *)at, 100e-9, &stop, ei);
   if (!err && !isfinite(stop))
-    err = mho_fail(ei, MHO_ESPICE, "sample %d has no stable state of rest: lower feedback.scale", s);
+    err =
+        mho_fail(ei, MHO_ESPICE, "sample %d has no stable state of rest: lower feedback.scale", s);
   mho_spice_network_stop(c, stop);
   return err;
 }
@@ -252,8 +255,8 @@ static mho_err run_spice(bench *b, mho_spice *spice, int solver, mho_errinfo *ei
                                  .transient = solver == TRAN};
   mho_spice_network *c = NULL;
   double *x = mho_alloc((size_t)b->o->net->layer[0].n, sizeof *x);
-  mho_err err =
-      x ? mho_spice_network_new(spice, &o, &c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
+  mho_err err = x ? mho_spice_network_new(spice, &o, &c, ei)
+                  : mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
   for (int s = 0; s < b->o->samples && !err; s++) {
     if (solver == TRAN)
       err = choose_stop(b, c, s, ei);
@@ -289,9 +292,9 @@ static mho_err compare_states(bench *b, int against, int solver, int phase, int 
   }
   char quantity[64], place[MHO_PLACE_MAX];
   bool logits = first == last_of(b);
-  snprintf(quantity, sizeof quantity, "%s %s, %s%s%s", phase_names[phase], logits ? "logits" : "activities",
-           solver_names[solver], against == CORE ? "" : " against ",
-           against == CORE ? "" : solver_names[against]);
+  snprintf(quantity, sizeof quantity, "%s %s, %s%s%s", phase_names[phase],
+           logits ? "logits" : "activities", solver_names[solver],
+           against == CORE ? "" : " against ", against == CORE ? "" : solver_names[against]);
   mho_cosim_row row = {.what = "network",
                        .quantity = quantity,
                        .unit = "1",
@@ -309,7 +312,8 @@ static mho_err compare_states(bench *b, int against, int solver, int phase, int 
   while ((size_t)worst >= size_of(b, l))
     worst -= (int)size_of(b, l++);
   int width = b->o->net->layer[l].n;
-  snprintf(place, sizeof place, "sample %d %s[%d]", worst / width, b->o->net->layer[l].name, worst % width);
+  snprintf(place, sizeof place, "sample %d %s[%d]", worst / width, b->o->net->layer[l].name,
+           worst % width);
   b->result(b->user, &row, core, spice);
   mho_free(core);
   mho_free(spice);
@@ -319,8 +323,8 @@ static mho_err compare_states(bench *b, int against, int solver, int phase, int 
 /* out = z_from^T e_to over the samples, [rows x cols] */
 static void weight_change(const bench *b, const mho_connection *k, const double *z, const double *e,
                           double *out) {
-  mho_gemm_double(true, false, k->xb->rows, k->xb->cols, b->o->samples, 1, z, k->xb->rows, e, k->xb->cols, 0,
-                  out, k->xb->cols);
+  mho_gemm_double(true, false, k->xb->rows, k->xb->cols, b->o->samples, 1, z, k->xb->rows, e,
+                  k->xb->cols, 0, out, k->xb->cols);
 }
 
 static double cosine_of(size_t n, const double *a, const double *b) {
@@ -335,10 +339,12 @@ static double cosine_of(size_t n, const double *a, const double *b) {
 
 /* Weight change of a connection from the states of a solver; its size relative to the core's is not compared,
  * because the core's signal comes divided by beta_f beta_i^h: both are scaled to length 1. */
-static mho_err compare_change(bench *b, const mho_connection *k, double *x, double *e, mho_errinfo *ei) {
+static mho_err compare_change(bench *b, const mho_connection *k, double *x, double *e,
+                              mho_errinfo *ei) {
   int last = last_of(b), l = k->to;
   size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols;
-  double *change[2] = {mho_alloc(n, sizeof(double)), mho_alloc(n, sizeof(double))}, length[2] = {0, 0};
+  double *change[2] = {mho_alloc(n, sizeof(double)), mho_alloc(n, sizeof(double))},
+         length[2] = {0, 0};
   if (!change[0] || !change[1]) {
     mho_free(change[0]);
     mho_free(change[1]);
@@ -383,7 +389,8 @@ static mho_err compare_changes(bench *b, mho_errinfo *ei) {
   for (int l = 1; l <= last_of(b); l++)
     most = size_of(b, l) > most ? size_of(b, l) : most;
   double *x = mho_alloc(inputs, sizeof *x), *e = mho_alloc(most, sizeof *e);
-  mho_err err = x && e ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the change of the weights");
+  mho_err err =
+      x && e ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the change of the weights");
   for (size_t i = 0; i < inputs && !err; i++)
     x[i] = (double)b->o->x[i];
   for (int c = 0; c < net->n_trained && !err; c++)

@@ -16,7 +16,11 @@ static mho_err read_nodes(mho_spice *s, const mho_netlist_crossbar *x, double *v
       if (wired)
         snprintf(name, sizeof name, "v(%cp_%d_%d)", word ? 'w' : 'b', i, j);
       else
-        snprintf(name, sizeof name, "v(%c%d)", word == x->transposed ? 'p' : word ? 'w' : 'b', line);
+        snprintf(name, sizeof name, "v(%c%d)",
+                 word == x->transposed ? 'p'
+                 : word                ? 'w'
+                                       : 'b',
+                 line);
       mho_err err = mho_spice_vector(s, name, &v[(size_t)i * (size_t)x->cols + (size_t)j], 1, ei);
       if (err)
         return err;
@@ -58,8 +62,8 @@ static mho_err load(mho_spice *s, const mho_netlist_crossbar *x, const double *v
   return err;
 }
 
-mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, const double *v, double *i_out,
-                           double *v_word, double *v_bit, mho_errinfo *ei) {
+mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, const double *v,
+                           double *i_out, double *v_word, double *v_bit, mho_errinfo *ei) {
   int n_in = x->transposed ? x->cols : x->rows, n_out = x->transposed ? x->rows : x->cols;
   size_t cells = (size_t)x->rows * (size_t)x->cols;
   if (n < 1)

@@ -20,7 +20,8 @@ static mho_err add_tile(const mho_netlist_crossbar *x, mho_wire *w, const tile *
   if (!err)
     err = mho_wire_solve(w, x->transposed ? &back : &forward, NULL, ei);
   for (int k = 0; k < (x->transposed ? t->rows : t->cols) && !err; k++)
-    out[k + (x->transposed ? t->row0 : t->col0)] += x->transposed ? -sign * line[k] : sign * line[k];
+    out[k + (x->transposed ? t->row0 : t->col0)] +=
+        x->transposed ? -sign * line[k] : sign * line[k];
   return err;
 }
 
@@ -41,9 +42,9 @@ static mho_err find_law(const mho_device_config *d, mho_wire_law *out, mho_errin
 
 /* As add_tile, of devices with an I-V law. A transposed read drives the bit lines the other way round, so that the
  * voltage of a device is that of the driven line against the sensed one. */
-static mho_err add_bent_tile(const mho_netlist_crossbar *x, const mho_wire_options *o, const tile *t,
-                             const double *g, double sign, double *cells, double *line, double *out,
-                             mho_errinfo *ei) {
+static mho_err add_bent_tile(const mho_netlist_crossbar *x, const mho_wire_options *o,
+                             const tile *t, const double *g, double sign, double *cells,
+                             double *line, double *out, mho_errinfo *ei) {
   mho_wire_law law;
   mho_err err = find_law(x->iv, &law, ei);
   int n = x->transposed ? t->rows : t->cols;
@@ -83,8 +84,9 @@ mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out
   int cols = x->tile[1] > 0 && x->tile[1] < x->cols ? x->tile[1] : x->cols;
   double *cells = mho_alloc((size_t)rows * (size_t)cols, sizeof *cells);
   double *line = mho_alloc((size_t)(rows > cols ? rows : cols), sizeof *line);
-  mho_err err =
-      cells && line ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a tile of %d x %d", rows, cols);
+  mho_err err = cells && line
+                    ? MHO_OK
+                    : mho_fail(ei, MHO_ENOMEM, "no memory for a tile of %d x %d", rows, cols);
   for (int k = 0; k < (x->transposed ? x->rows : x->cols); k++)
     out[k] = 0;
   bool wires = x->r_word > 0 || x->r_bit > 0;
@@ -98,7 +100,8 @@ mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out
   }
   for (int r = 0; r < x->rows && !err; r += rows)
     for (int c = 0; c < x->cols && !err; c += cols) {
-      tile t = {r, c, x->rows - r < rows ? x->rows - r : rows, x->cols - c < cols ? x->cols - c : cols};
+      tile t = {r, c, x->rows - r < rows ? x->rows - r : rows,
+                x->cols - c < cols ? x->cols - c : cols};
       mho_wire *w = NULL;
       mho_wire_options o = {.rows = t.rows, .cols = t.cols, .r_word = x->r_word, .r_bit = x->r_bit};
       if (x->iv) {

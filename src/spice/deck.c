@@ -22,9 +22,10 @@
 static char comment[] = "*", untitled[] = "* untitled", end[] = ".end";
 
 typedef struct scan {
-  char *card;    /* the card under way: its line and the continuation lines after it, without comments */
-  size_t n;      /* its length */
-  int line;      /* 1-based, of its start; 0: no card yet */
+  char *
+      card; /* the card under way: its line and the continuation lines after it, without comments */
+  size_t n; /* its length */
+  int line; /* 1-based, of its start; 0: no card yet */
   int subckts;   /* .subckt without .ends so far */
   long elements; /* outside of .subckt, files that may bring some included */
   mho_errinfo *ei;
@@ -72,8 +73,8 @@ static mho_err check_balance(const scan *s) {
                                  : NULL;
   if (!what)
     return MHO_OK;
-  return mho_fail_at(s->ei, MHO_EINVAL, NULL, s->line, "%s in '%.60s': ngspice would not survive it", what,
-                     s->card);
+  return mho_fail_at(s->ei, MHO_EINVAL, NULL, s->line,
+                     "%s in '%.60s': ngspice would not survive it", what, s->card);
 }
 
 /* An external source is "V1 a 0 external" and nothing else. Cuts the card into words. */
@@ -90,8 +91,8 @@ static mho_err check_external(scan *s) {
     return MHO_OK;
   return mho_fail_at(
       s->ei, MHO_EINVAL, NULL, s->line,
-      "external source %s has a value of its own, which crashes ngspice: write '%s n+ n- external'", name,
-      name);
+      "external source %s has a value of its own, which crashes ngspice: write '%s n+ n- external'",
+      name, name);
 }
 
 static mho_err finish_card(scan *s) {
@@ -160,7 +161,8 @@ static mho_err scan_lines(mho_deck *d, scan *s) {
 static mho_err check(mho_deck *d, scan *s) {
   char *title = skip_blanks(d->line[0]);
   if (!strncasecmp(title, "*ng_script", 10))
-    return mho_fail_at(s->ei, MHO_EINVAL, NULL, 1, "this is a script of ngspice commands, not a netlist");
+    return mho_fail_at(s->ei, MHO_EINVAL, NULL, 1,
+                       "this is a script of ngspice commands, not a netlist");
   if (!*title)
     d->line[0] = untitled;
   mho_err err = scan_lines(d, s);
@@ -186,7 +188,8 @@ static void split(mho_deck *d) {
 }
 
 mho_err mho_deck_make(const char *text, mho_deck *out, mho_errinfo *ei) {
-  size_t length = strlen(text), lines = 3; /* the last without a newline, .end, and the null pointer */
+  size_t length = strlen(text),
+         lines = 3; /* the last without a newline, .end, and the null pointer */
   for (const char *p = text; (p = strchr(p, '\n')); p++)
     lines++;
   if (lines > INT32_MAX)

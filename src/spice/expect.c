@@ -19,7 +19,8 @@ typedef struct expectation {
 
 static bool parse(const char *line, expectation *e) {
   *e = (expectation){.unit = ""};
-  int got = sscanf(line, "* expect %79s = %lf +- %lf %15s", e->name, &e->value, &e->margin, e->unit);
+  int got =
+      sscanf(line, "* expect %79s = %lf +- %lf %15s", e->name, &e->value, &e->margin, e->unit);
   return got >= 3;
 }
 

@@ -43,11 +43,12 @@ static mho_err check_conductances(const mho_netlist_crossbar *x, const double *g
 
 static mho_err check(const mho_netlist_crossbar *x, mho_errinfo *ei) {
   if (x->rows < 1 || x->cols < 1 || !x->g_pos || !x->v_in)
-    return mho_fail(ei, MHO_EINVAL, "a crossbar of %d x %d: expected at least 1 x 1, conductances and inputs",
+    return mho_fail(ei, MHO_EINVAL,
+                    "a crossbar of %d x %d: expected at least 1 x 1, conductances and inputs",
                     x->rows, x->cols);
   if (!(x->r_word >= 0) || !(x->r_bit >= 0) || isinf(x->r_word) || isinf(x->r_bit))
-    return mho_fail(ei, MHO_EINVAL, "wire segments of %g ohm (word lines) and %g ohm (bit lines)", x->r_word,
-                    x->r_bit);
+    return mho_fail(ei, MHO_EINVAL, "wire segments of %g ohm (word lines) and %g ohm (bit lines)",
+                    x->r_word, x->r_bit);
   if (x->tile[0] < 0 || x->tile[1] < 0)
     return mho_fail(ei, MHO_EINVAL, "tiles of %d x %d", x->tile[0], x->tile[1]);
   mho_err err = check_conductances(x, x->g_pos, "the positive conductance (S)", ei);
@@ -55,7 +56,8 @@ static mho_err check(const mho_netlist_crossbar *x, mho_errinfo *ei) {
     err = check_conductances(x, x->g_neg, "the negative conductance (S)", ei);
   for (int k = 0; !err && k < inputs(x); k++)
     if (!isfinite(x->v_in[k]))
-      err = bad_cell(ei, x->transposed ? -1 : k, x->transposed ? k : -1, "the input voltage", x->v_in[k]);
+      err = bad_cell(ei, x->transposed ? -1 : k, x->transposed ? k : -1, "the input voltage",
+                     x->v_in[k]);
   return err;
 }
 
@@ -72,7 +74,8 @@ static void add_wires_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
       : x->r_word > 0               ? "; bit lines have none"
                                     : "; word lines have none");
   if (tiles)
-    add(t, "* cut into tiles of %d x %d with wires of their own; their currents meet at the virtual ground\n",
+    add(t,
+        "* cut into tiles of %d x %d with wires of their own; their currents meet at the virtual ground\n",
         x->tile[0] ? x->tile[0] : x->rows, x->tile[1] ? x->tile[1] : x->cols);
 }
 
@@ -80,14 +83,17 @@ static void add_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
   const char *difference = x->g_neg ? "(G+[i][j] - G-[i][j])" : "G+[i][j]";
   bool wires = x->r_word > 0 || x->r_bit > 0;
   add(t, "*\n* %d word lines (rows) x %d bit lines (columns), %s%s\n", x->rows, x->cols,
-      x->g_neg ? "a positive and a negative device at each crossing" : "one device at each crossing",
+      x->g_neg ? "a positive and a negative device at each crossing"
+               : "one device at each crossing",
       wires ? "" : ", no wire resistance");
   add(t,
       "* %s read: %s are driven, %s are sensed at virtual ground\n"
       "*   I[%c] = sum over %c of %s V[%c]%s%s\n",
-      x->transposed ? "transposed" : "forward", x->transposed ? "bit lines b<j>" : "word lines w<i>",
-      x->transposed ? "word lines" : "bit lines", x->transposed ? 'i' : 'j', x->transposed ? 'j' : 'i',
-      difference, x->transposed ? 'j' : 'i', x->iv ? ", were devices not bent by the I-V law of cell" : "",
+      x->transposed ? "transposed" : "forward",
+      x->transposed ? "bit lines b<j>" : "word lines w<i>",
+      x->transposed ? "word lines" : "bit lines", x->transposed ? 'i' : 'j',
+      x->transposed ? 'j' : 'i', difference, x->transposed ? 'j' : 'i',
+      x->iv ? ", were devices not bent by the I-V law of cell" : "",
       wires ? ", were it not for the wires" : "");
   char kind = x->iv ? 'X' : 'R';
   add(t, "* %cp_<i>_<j>", kind);
@@ -133,21 +139,24 @@ static void add_bit_end(mho_spice_text *t, const mho_netlist_crossbar *x, char s
 }
 
 /* The word line at device (i, j): a node of its own, or the whole line. */
-static void add_word_node(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i, int j) {
+static void add_word_node(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i,
+                          int j) {
   if (x->r_word > 0)
     add(t, "w%c_%d_%d ", sign, i, j);
   else
     add_word_end(t, x, sign, i);
 }
 
-static void add_bit_node(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i, int j) {
+static void add_bit_node(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i,
+                         int j) {
   if (x->r_bit > 0)
     add(t, "b%c_%d_%d ", sign, i, j);
   else
     add_bit_end(t, x, sign, j);
 }
 
-static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double g, char sign, int i, int j) {
+static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double g, char sign, int i,
+                       int j) {
   if (g == 0 && !x->external)
     return;
   add(t, "%c%c_%d_%d ", x->iv ? 'X' : 'R', sign, i, j);
@@ -178,8 +187,10 @@ static void add_cell(mho_spice_text *t, const mho_netlist_crossbar *x) {
       current);
 }
 
-static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, const double *g, char sign) {
-  add(t, "\n* %s devices (%s)\n", sign == 'p' ? "positive" : "negative", x->iv ? "S at 0 V" : "ohm");
+static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, const double *g,
+                        char sign) {
+  add(t, "\n* %s devices (%s)\n", sign == 'p' ? "positive" : "negative",
+      x->iv ? "S at 0 V" : "ohm");
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++)
       add_device(t, x, g[(size_t)i * (size_t)x->cols + (size_t)j], sign, i, j);
@@ -263,7 +274,8 @@ static void add_body(mho_spice_text *t, const mho_netlist_crossbar *x) {
   add_outputs(t, x);
 }
 
-mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x, mho_errinfo *ei) {
+mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x,
+                                  mho_errinfo *ei) {
   mho_err err = check(x, ei);
   if (!err)
     add_body(t, x);

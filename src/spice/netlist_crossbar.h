@@ -7,7 +7,8 @@
 #include "spice/text.h"
 
 /* Sources, devices, wires and virtual grounds, without title and results. As mho_netlist_crossbar_write. */
-mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x, mho_errinfo *ei);
+mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x,
+                                  mho_errinfo *ei);
 
 /* Resistance of a device that is there even when it does not conduct, because it may later. */
 static inline double mho_netlist_ohm(double g) {

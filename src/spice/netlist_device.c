@@ -29,7 +29,8 @@ typedef struct circuit {
 static mho_err describe(const mho_netlist_device *x, circuit *c, mho_errinfo *ei) {
   *c = (circuit){.x = x};
   if (!x->model->spice)
-    return mho_fail(ei, MHO_EUNSUPPORTED, "device '%s' takes any change: it has no response to pulses",
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "device '%s' takes any change: it has no response to pulses",
                     x->model->entry.id);
   mho_err err = x->model->spice(x->params, x->config, &c->s, ei);
   c->width = c->s.width > 0 ? c->s.width : WIDTH;
@@ -106,8 +107,8 @@ static void add_pulse_model(mho_spice_text *t, const circuit *c) {
 static void add_subcircuit(mho_spice_text *t, const circuit *c) {
   const char *id = c->x->model->entry.id;
   bool rate = *c->s.rate != 0;
-  add(t, "* %s: %s\n* state V(g), normalized conductance 0..1; g0 at the start\n.subckt mem_%s p n", id,
-      c->x->model->entry.title, id);
+  add(t, "* %s: %s\n* state V(g), normalized conductance 0..1; g0 at the start\n.subckt mem_%s p n",
+      id, c->x->model->entry.title, id);
   if (rate) {
     add(t, " w=%.9g k=%.12g", c->width, 1e-9 / c->width);
   } else {
@@ -151,7 +152,8 @@ mho_err mho_netlist_device_lib(const mho_netlist_device *x, char **out, mho_erri
   mho_err err = describe(x, &c, ei);
   if (err)
     return err;
-  add(&t, "* models/%s.lib - written by 'mho netlist --models': the device's parameters at their defaults\n",
+  add(&t,
+      "* models/%s.lib - written by 'mho netlist --models': the device's parameters at their defaults\n",
       x->model->entry.id);
   add_subcircuit(&t, &c);
   add_snapshot(&t, &c);
@@ -173,8 +175,8 @@ static void add_train(mho_spice_text *t, const circuit *c) {
   add(t, "\n* pulses (V)\nVd d 0 PWL(0 %g", rest);
   for (int k = 0; k < c->x->n; k++) {
     double at = k * period(c) + delay, v = c->x->pulse[k] > 0 ? c->v_set : c->v_reset;
-    add(t, "\n+ %.12g %g %.12g %.12g %.12g %.12g %.12g %g", at, rest, at + edge, v, at + c->width, v,
-        at + edge + c->width, rest);
+    add(t, "\n+ %.12g %g %.12g %.12g %.12g %.12g %.12g %g", at, rest, at + edge, v, at + c->width,
+        v, at + edge + c->width, rest);
   }
   add(t, ")\nXd d 0 mem_%s g0=", c->x->model->entry.id);
   add_number(t, c->x->start);
@@ -182,7 +184,8 @@ static void add_train(mho_spice_text *t, const circuit *c) {
 }
 
 static void add_tran(mho_spice_text *t, const circuit *c) {
-  add(t, "tran %.9g %.9g 0 %.9g uic", c->width, c->x->n * period(c), c->width / (*c->s.rate ? 300 : 1));
+  add(t, "tran %.9g %.9g 0 %.9g uic", c->width, c->x->n * period(c),
+      c->width / (*c->s.rate ? 300 : 1));
 }
 
 static void add_control(mho_spice_text *t, const circuit *c) {
@@ -288,7 +291,8 @@ mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_erri
   mho_device_config config = *x->config;
   mho_cells *cells = NULL;
   config.spread_step = config.spread_asymmetry = config.spread_low = config.spread_high = 0;
-  config.stuck_on = config.stuck_off = config.open = config.write_noise = config.endurance = config.leak = 0;
+  config.stuck_on = config.stuck_off = config.open = config.write_noise = config.endurance =
+      config.leak = 0;
   config.levels = -1;
   config.spread_of[0] = 0;
   mho_rng rng = mho_rng_make(0, MHO_RNG_TEST, 0);

@@ -49,7 +49,8 @@ static bool is_drawn(const mho_netlist_network *x, const mho_link *k) {
 mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
   for (int l = 1; l < net->n_layers - 1; l++)
     if (!net->layer[l].neuron->spice)
-      return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit", net->layer[l].neuron->entry.id);
+      return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit",
+                      net->layer[l].neuron->entry.id);
   for (int l = 1; l < net->n_layers - 1; l++)
     if (net->layer[l].circuit)
       return mho_fail(
@@ -95,8 +96,8 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top, double *g_pos,
-                         double *g_neg, double *g_unit) {
+void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top,
+                         double *g_pos, double *g_neg, double *g_unit) {
   size_t n = (size_t)x->rows * (size_t)x->cols;
   mho_crossbar_siemens(x, device, g_pos, g_neg, g_unit);
   if (x->pos || top == 0)
@@ -193,7 +194,8 @@ static void add_neurons(mho_spice_text *t, const mho_netlist_network *x) {
     add(t, "\n* %s %s\n", layer->neuron ? "neurons" : "read-out", layer->name);
     for (int j = 0; j < layer->n; j++)
       if (layer->neuron)
-        add(t, "X%s_%d u_%s_%d z_%s_%d neuron_%s r_mem={r_mem} tau={tau} v_unit={v_unit} v_read={v_read}\n",
+        add(t,
+            "X%s_%d u_%s_%d z_%s_%d neuron_%s r_mem={r_mem} tau={tau} v_unit={v_unit} v_read={v_read}\n",
             layer->name, j, layer->name, j, layer->name, j, layer->neuron->entry.id);
       else
         add(t, "X%s_%d u_%s_%d readout r_mem={r_mem} tau={tau}\n", layer->name, j, layer->name, j);
@@ -237,8 +239,8 @@ static void add_amplifiers(mho_spice_text *t, const mho_netlist_network *x, cons
 }
 
 /* One link: a resistor for every device, and the sense amplifiers at the ends of its lines. */
-static void add_link(mho_spice_text *t, const mho_netlist_network *x, const mho_link *k, double *g_pos,
-                     double *g_neg) {
+static void add_link(mho_spice_text *t, const mho_netlist_network *x, const mho_link *k,
+                     double *g_pos, double *g_neg) {
   const mho_crossbar *xb = x->net->connection[k->connection].xb;
   const char *from = name_of(x, k->from), *to = name_of(x, k->to);
   double g_unit;
@@ -251,8 +253,8 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const mho_
   add_amplifiers(t, x, k);
   for (int i = 0; i < in; i++)
     for (int j = 0; j < out; j++) {
-      size_t cell =
-          k->transposed ? (size_t)j * (size_t)xb->cols + (size_t)i : (size_t)i * (size_t)xb->cols + (size_t)j;
+      size_t cell = k->transposed ? (size_t)j * (size_t)xb->cols + (size_t)i
+                                  : (size_t)i * (size_t)xb->cols + (size_t)j;
       for (int s = 0; s < 2; s++) {
         double g = s ? g_neg[cell] : g_pos[cell];
         if (!(g > 0) && !x->external)
@@ -267,13 +269,13 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const mho_
       }
     }
   for (int j = 0; j < out; j++)
-    add(t, "X%s_%s_%d p_%s_%s_%d n_%s_%s_%d u_%s_%d sense gain={v_unit/(v_read*r_mem*g_%s_%s)}\n", from, to,
-        j, from, to, j, from, to, j, to, j, from, to);
+    add(t, "X%s_%s_%d p_%s_%s_%d n_%s_%s_%d u_%s_%d sense gain={v_unit/(v_read*r_mem*g_%s_%s)}\n",
+        from, to, j, from, to, j, from, to, j, to, j, from, to);
 }
 
 /* What the crossbar of a clamped input makes flow into the neurons. */
-static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const mho_link *k, double *g_pos,
-                       double *g_neg) {
+static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const mho_link *k,
+                       double *g_pos, double *g_neg) {
   const mho_crossbar *xb = x->net->connection[k->connection].xb;
   const char *to = name_of(x, k->to);
   double g_unit;
@@ -340,8 +342,8 @@ static void add_prints(mho_spice_text *t, const mho_netlist_network *x, const ch
   for (int l = 1; l <= last_of(x); l++)
     for (int j = 0; j < x->net->layer[l].n; j++) {
       const char *name = name_of(x, l);
-      add(t, "let %s_%s_%d = v(%c_%s_%d)%s\nprint %s_%s_%d\n", phase, name, j, state_of(x, l), name, j,
-          x->transient ? "[last]" : "", phase, name, j);
+      add(t, "let %s_%s_%d = v(%c_%s_%d)%s\nprint %s_%s_%d\n", phase, name, j, state_of(x, l), name,
+          j, x->transient ? "[last]" : "", phase, name, j);
     }
 }
 
@@ -368,7 +370,8 @@ mho_err mho_netlist_network_write(const mho_netlist_network *asked, char **out, 
   mho_netlist_title(&t, x->title ? x->title : "settling network");
   add_head(&t, x);
   /* ngspice's own reltol of 1e-3 leaves states wrong in the third digit */
-  add(&t, "\n.options reltol=%s vntol=1e-12 abstol=1e-15 itl1=1000\n", x->transient ? "1e-4" : "1e-9");
+  add(&t, "\n.options reltol=%s vntol=1e-12 abstol=1e-15 itl1=1000\n",
+      x->transient ? "1e-4" : "1e-9");
   add_subcircuits(&t, x);
   add_inputs(&t, x);
   add_neurons(&t, x);
@@ -393,8 +396,8 @@ mho_err mho_netlist_network_write(const mho_netlist_network *asked, char **out, 
 /* ---------------------------------------------------------------- settling time */
 
 /* d(input of row)/d(input of column) at the activities z, [n x n] over all hidden neurons. */
-static mho_err jacobian(const mho_network *net, const double *const *z, int n, const int *first, double *m,
-                        mho_errinfo *ei) {
+static mho_err jacobian(const mho_network *net, const double *const *z, int n, const int *first,
+                        double *m, mho_errinfo *ei) {
   mho_real *slope = mho_alloc((size_t)n, sizeof *slope), *at = mho_alloc((size_t)n, sizeof *at);
   if (!slope || !at) {
     mho_free(slope);
@@ -418,7 +421,8 @@ static mho_err jacobian(const mho_network *net, const double *const *z, int n, c
         size_t cell = k->transposed ? (size_t)b * (size_t)xb->cols + (size_t)a
                                     : (size_t)a * (size_t)xb->cols + (size_t)b;
         m[(size_t)(first[k->to] + b) * (size_t)n + (size_t)(first[k->from] + a)] +=
-            (double)k->scale * (double)mho_crossbar_matrix(xb)[cell] * (double)slope[first[k->from] + a];
+            (double)k->scale * (double)mho_crossbar_matrix(xb)[cell] *
+            (double)slope[first[k->from] + a];
       }
   }
   mho_free(slope);
@@ -426,8 +430,8 @@ static mho_err jacobian(const mho_network *net, const double *const *z, int n, c
   return MHO_OK;
 }
 
-mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z, double tau, double *out,
-                                  mho_errinfo *ei) {
+mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z, double tau,
+                                  double *out, mho_errinfo *ei) {
   int n = 0, first[MHO_LAYERS_MAX];
   mho_err plain = mho_netlist_network_check(net, ei);
   if (plain)

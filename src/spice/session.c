@@ -41,13 +41,13 @@ struct mho_spice {
 
 /* ---------------------------------------------------------------- the library */
 
-#define CALLS(X)                                                                                             \
-  X(ngSpice_Init)                                                                                            \
-  X(ngSpice_Init_Sync)                                                                                       \
-  X(ngSpice_Command)                                                                                         \
-  X(ngSpice_Circ)                                                                                            \
-  X(ngSpice_CurPlot)                                                                                         \
-  X(ngSpice_AllVecs)                                                                                         \
+#define CALLS(X)                                                                                   \
+  X(ngSpice_Init)                                                                                  \
+  X(ngSpice_Init_Sync)                                                                             \
+  X(ngSpice_Command)                                                                               \
+  X(ngSpice_Circ)                                                                                  \
+  X(ngSpice_CurPlot)                                                                               \
+  X(ngSpice_AllVecs)                                                                               \
   X(ngGet_Vec_Info)
 
 /* The only state outside of a session, and as much of it as the library forces on us: it is one a process. */
@@ -73,24 +73,25 @@ static mho_err load_library(mho_errinfo *ei) {
     ng.handle = dlopen(file_names[i], RTLD_NOW | RTLD_LOCAL);
   if (!ng.handle) {
     const char *why = dlerror();
-    return mho_fail(ei, MHO_EUNSUPPORTED, "cannot load the ngspice library (%s): install libngspice0",
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "cannot load the ngspice library (%s): install libngspice0",
                     why ? why : file_names[0]);
   }
   const char *missing = NULL;
-#define X(name)                                                                                              \
-  {                                                                                                          \
-    void *p = dlsym(ng.handle, #name);                                                                       \
-    memcpy(&ng.name, &p, sizeof p);                                                                          \
-    if (!p)                                                                                                  \
-      missing = #name;                                                                                       \
+#define X(name)                                                                                    \
+  {                                                                                                \
+    void *p = dlsym(ng.handle, #name);                                                             \
+    memcpy(&ng.name, &p, sizeof p);                                                                \
+    if (!p)                                                                                        \
+      missing = #name;                                                                             \
   }
   CALLS(X)
 #undef X
   if (!missing)
     return MHO_OK;
   unload();
-  return mho_fail(ei, MHO_EUNSUPPORTED, "the ngspice library has no %s: install libngspice0 39 or newer",
-                  missing);
+  return mho_fail(ei, MHO_EUNSUPPORTED,
+                  "the ngspice library has no %s: install libngspice0 39 or newer", missing);
 }
 
 /* ---------------------------------------------------------------- messages */
@@ -118,7 +119,8 @@ static bool starts(const char *text, const char *with) {
 /* Sorts out what ngspice writes to its standard error: progress, warnings (the first one may explain the
  * error that follows) and errors. Some of the latter name the trouble in a line without the word "error". */
 static void judge(mho_spice *s, const char *text) {
-  static const char *const noise[] = {"Note:", "Trying ", "Supplies reduced", "Please check your input",
+  static const char *const noise[] = {"Note:", "Trying ", "Supplies reduced",
+                                      "Please check your input",
                                       "Error: ngspice.dll cannot recover"};
   if (!starts(text, "Warning") && (strcasestr(text, "error") || strcasestr(text, "aborted")))
     s->failed = true;
@@ -213,7 +215,8 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
       return err;
     ng.ngSpice_Init(on_message, NULL, on_exit_request, NULL, NULL, NULL, s);
   }
-  ng.ngSpice_Init_Sync(on_source, on_source, NULL, NULL, s); /* from here on s is who hears the messages */
+  ng.ngSpice_Init_Sync(on_source, on_source, NULL, NULL,
+                       s); /* from here on s is who hears the messages */
   if (!s->broken)
     return MHO_OK;
   mho_err err = failure(s, "ngspice does not start", ei);
@@ -319,11 +322,12 @@ static mho_err check_command(const char *text, mho_errinfo *ei) {
   size_t n = strcspn(text, " ");
   bool known = (n == 2 && !strncmp(text, "op", n)) || (n == 4 && !strncmp(text, "tran", n));
   if (!known)
-    return mho_fail(ei, MHO_EINVAL, "'%.60s' is not an analysis that a session runs: op, or tran STEP STOP",
-                    text);
+    return mho_fail(ei, MHO_EINVAL,
+                    "'%.60s' is not an analysis that a session runs: op, or tran STEP STOP", text);
   for (const char *p = text; *p; p++)
     if (!isalnum((unsigned char)*p) && !strchr(" .+-", *p))
-      return mho_fail(ei, MHO_EINVAL, "'%.60s' has a character that is not part of an argument", text);
+      return mho_fail(ei, MHO_EINVAL, "'%.60s' has a character that is not part of an argument",
+                      text);
   if (strlen(text) >= COMMAND_MAX)
     return mho_fail(ei, MHO_EINVAL, "the command is longer than %d characters", COMMAND_MAX - 1);
   return MHO_OK;
@@ -383,15 +387,17 @@ static bool is_name(const char *text, const char *others) {
   return n > 0 && n <= NAME_MAX_LENGTH;
 }
 
-mho_err mho_spice_alter(mho_spice *s, const char *device, const char *param, double value, mho_errinfo *ei) {
+mho_err mho_spice_alter(mho_spice *s, const char *device, const char *param, double value,
+                        mho_errinfo *ei) {
   mho_err err = check_usable(s, ei);
   if (err)
     return err;
   if (!s->loaded)
     return mho_fail(ei, MHO_EINVAL, "no netlist is loaded");
   if (!is_name(device, "_.:#+-") || !is_name(param, "_"))
-    return mho_fail(ei, MHO_EINVAL, "'%.60s' and '%.60s' are not the names of a device and its parameter",
-                    device, param);
+    return mho_fail(ei, MHO_EINVAL,
+                    "'%.60s' and '%.60s' are not the names of a device and its parameter", device,
+                    param);
   if (!isfinite(value) || (value == 0 && !strcasecmp(param, "resistance")))
     return mho_fail(ei, MHO_EINVAL, "%s of %s cannot be %g", param, device, value);
   char text[COMMAND_MAX];
@@ -431,9 +437,11 @@ static mho_err find(mho_spice *s, const char *name, pvector_info *out, mho_errin
   if (err)
     return err;
   if (!s->ready)
-    return mho_fail(ei, MHO_ESPICE, "there are no results to read %.60s from: run an analysis first", name);
+    return mho_fail(ei, MHO_ESPICE,
+                    "there are no results to read %.60s from: run an analysis first", name);
   if (!is_name(name, "_.:#+-@[]()"))
-    return mho_fail(ei, MHO_EINVAL, "'%.60s' is not the name of a result: write v(node), i(vsource)", name);
+    return mho_fail(ei, MHO_EINVAL,
+                    "'%.60s' is not the name of a result: write v(node), i(vsource)", name);
   char copy[NAME_MAX_LENGTH + 1];
   snprintf(copy, sizeof copy, "%s", name);
   *out = ng.ngGet_Vec_Info(copy);
@@ -477,7 +485,8 @@ mho_err mho_spice_last(mho_spice *s, const char *name, double *out, mho_errinfo 
 #include "spice/session.h"
 
 static mho_err none(mho_errinfo *ei) {
-  return mho_fail(ei, MHO_EUNSUPPORTED, "this build has no ngspice: install libngspice0-dev and rebuild");
+  return mho_fail(ei, MHO_EUNSUPPORTED,
+                  "this build has no ngspice: install libngspice0-dev and rebuild");
 }
 
 mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
@@ -507,7 +516,8 @@ mho_err mho_spice_run(mho_spice *s, const char *command, mho_errinfo *ei) {
   return none(ei);
 }
 
-mho_err mho_spice_alter(mho_spice *s, const char *device, const char *param, double value, mho_errinfo *ei) {
+mho_err mho_spice_alter(mho_spice *s, const char *device, const char *param, double value,
+                        mho_errinfo *ei) {
   return none(ei);
 }
 

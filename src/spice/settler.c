@@ -29,8 +29,9 @@ enum { LIVE_MAX = 50 };
 static const mho_param table[] = {
     MHO_P_CHOICE(loop, analysis, "analysis", "op|tran", BY_OP,
                  "ngspice's analysis: at once, or in time from rest"),
-    MHO_P_CHOICE(loop, inputs, "inputs", "full|norton", MHO_NETLIST_FULL,
-                 "clamped inputs drive their crossbar, or are reduced to the currents that it gives"),
+    MHO_P_CHOICE(
+        loop, inputs, "inputs", "full|norton", MHO_NETLIST_FULL,
+        "clamped inputs drive their crossbar, or are reduced to the currents that it gives"),
     MHO_P_REAL(loop, stop, "stop", "", 50, 1, 1e6, "length of tran, in time constants of a neuron"),
 };
 
@@ -139,7 +140,8 @@ static double update_error(int classes, const double *logits, int label, double 
 }
 
 /* One row of the job. A live error is that of the present states: settle, read it, until it stays. */
-static mho_err settle_row(const mho_settle_job *job, int row, sample *s, double *steps, mho_errinfo *ei) {
+static mho_err settle_row(const mho_settle_job *job, int row, sample *s, double *steps,
+                          mho_errinfo *ei) {
   const mho_network *net = job->net;
   int last = net->n_layers - 1, classes = net->layer[last].n, features = net->layer[0].n;
   const mho_real *x = job->input->z[0] + (size_t)row * (size_t)features;
@@ -147,9 +149,11 @@ static mho_err settle_row(const mho_settle_job *job, int row, sample *s, double 
   for (int i = 0; i < features; i++)
     s->x[i] = (double)x[i];
   for (int k = 0; k < classes; k++)
-    s->error[k] = nudged && job->error ? (double)job->error[(size_t)row * (size_t)classes + (size_t)k] : 0;
+    s->error[k] =
+        nudged && job->error ? (double)job->error[(size_t)row * (size_t)classes + (size_t)k] : 0;
   for (int round = 0; round < LIVE_MAX; round++) {
-    mho_err err = mho_spice_network_settle(the.circuit, s->x, job->nudge, nudged ? s->error : NULL, s->z, ei);
+    mho_err err =
+        mho_spice_network_settle(the.circuit, s->x, job->nudge, nudged ? s->error : NULL, s->z, ei);
     ++*steps;
     if (err || !live || update_error(classes, s->z[last], job->label[row], s->error) < 1e-9)
       return err;
@@ -182,7 +186,8 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
 /* ---------------------------------------------------------------- what has no circuit */
 
 /* Nothing is kept for a thread; what the circuit would leave out is refused, and a missing library at once. */
-static mho_err check_network(const mho_network *net, const void *params, int n, void **out, mho_errinfo *ei) {
+static mho_err check_network(const mho_network *net, const void *params, int n, void **out,
+                             mho_errinfo *ei) {
   *out = NULL;
   mho_err err = mho_netlist_network_check(net, ei);
   if (err)
@@ -225,7 +230,8 @@ const mho_settler mho_settler_spice = {
          .id = "spice",
          .title =
              "the network's circuit in ngspice, for small networks: inputs, crossbars, neurons, feedback",
-         .equation = "C dv/dt = -v/R + sum of currents, to rest by .op or .tran; see mho netlist --network",
+         .equation =
+             "C dv/dt = -v/R + sum of currents, to rest by .op or .tran; see mho netlist --network",
          .params = MHO_PARAMS(loop, table)},
     .settle = settle,
     .unmetered = true,

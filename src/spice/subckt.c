@@ -74,7 +74,7 @@ mho_err mho_netlist_neuron_lib(const mho_neuron *neuron, char **out, mho_errinfo
   return MHO_OK;
 }
 
-void mho_netlist_resistor(char name[MHO_NETLIST_NAME], char sign, const char *from, const char *to, int i,
-                          int j) {
+void mho_netlist_resistor(char name[MHO_NETLIST_NAME], char sign, const char *from, const char *to,
+                          int i, int j) {
   snprintf(name, MHO_NETLIST_NAME, "r%c_%s_%s_%d_%d", sign, from, to, i, j);
 }

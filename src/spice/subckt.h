@@ -16,7 +16,7 @@ void mho_subckt_readout(mho_spice_text *t);
 
 /* "rp_x_h1_3_4": the resistor from line i to line j of a link's positive (sign 'p') or negative ('n') devices. */
 enum { MHO_NETLIST_NAME = 96 };
-void mho_netlist_resistor(char name[MHO_NETLIST_NAME], char sign, const char *from, const char *to, int i,
-                          int j);
+void mho_netlist_resistor(char name[MHO_NETLIST_NAME], char sign, const char *from, const char *to,
+                          int i, int j);
 
 #endif

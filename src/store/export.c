@@ -36,7 +36,8 @@ typedef struct exporter {
 } exporter;
 
 static mho_err fail_write(const exporter *x, mho_errinfo *ei) {
-  return mho_fail_at(ei, MHO_EIO, x->path, 0, "cannot write the runs: %s", strerror(errno ? errno : EIO));
+  return mho_fail_at(ei, MHO_EIO, x->path, 0, "cannot write the runs: %s",
+                     strerror(errno ? errno : EIO));
 }
 
 /* One line; takes the object. */
@@ -98,7 +99,8 @@ static json_t *row_json(sqlite3_stmt *st) {
 }
 
 /* All rows of a statement about ?1 as a list of lists. */
-static mho_err rows_json(exporter *x, const char *sql, const char *arg, json_t **out, mho_errinfo *ei) {
+static mho_err rows_json(exporter *x, const char *sql, const char *arg, json_t **out,
+                         mho_errinfo *ei) {
   sqlite3_stmt *st;
   *out = json_array();
   mho_err err = mho_store_prepare(x->s, sql, "read the runs", &st, ei);
@@ -183,18 +185,19 @@ static mho_err put_head(exporter *x, mho_errinfo *ei) {
     json_object_set_new(tables, x->table[i], names_json(x->columns[i]));
   json_t *config = json_loads(x->base, 0, NULL);
   return put(x,
-             json_pack("{s:s, s:i, s:o, s:o}", "mho", MHO_STORE_FILE_KIND, "schema", MHO_STORE_VERSION,
-                       "tables", tables, "config", config ? config : json_object()),
+             json_pack("{s:s, s:i, s:o, s:o}", "mho", MHO_STORE_FILE_KIND, "schema",
+                       MHO_STORE_VERSION, "tables", tables, "config",
+                       config ? config : json_object()),
              ei);
 }
 
 static mho_err put_studies(exporter *x, mho_errinfo *ei) {
   json_t *rows;
-  mho_err err =
-      rows_json(x,
-                "SELECT name, created, config FROM study WHERE name IN (SELECT study FROM study_run "
-                "WHERE run_id IN (SELECT id FROM temp.chosen)) OR name = ?1 ORDER BY name",
-                x->o->study, &rows, ei);
+  mho_err err = rows_json(
+      x,
+      "SELECT name, created, config FROM study WHERE name IN (SELECT study FROM study_run "
+      "WHERE run_id IN (SELECT id FROM temp.chosen)) OR name = ?1 ORDER BY name",
+      x->o->study, &rows, ei);
   json_t *row;
   size_t i;
   json_array_foreach(rows, i, row) {
@@ -202,8 +205,8 @@ static mho_err put_studies(exporter *x, mho_errinfo *ei) {
       break;
     json_t *config = json_loads(json_string_value(json_array_get(row, 2)), 0, NULL);
     err = put(x,
-              json_pack("{s:O, s:O, s:o}", "study", json_array_get(row, 0), "created", json_array_get(row, 1),
-                        "config", config ? config : json_object()),
+              json_pack("{s:O, s:O, s:o}", "study", json_array_get(row, 0), "created",
+                        json_array_get(row, 1), "config", config ? config : json_object()),
               ei);
   }
   json_decref(rows);
@@ -230,7 +233,8 @@ static mho_err add_rows(exporter *x, const char *id, json_t *line, mho_errinfo *
 static mho_err add_studies(exporter *x, const char *id, json_t *line, mho_errinfo *ei) {
   json_t *rows, *row, *names = json_array();
   size_t i;
-  mho_err err = rows_json(x, "SELECT study FROM study_run WHERE run_id = ?1 ORDER BY study", id, &rows, ei);
+  mho_err err =
+      rows_json(x, "SELECT study FROM study_run WHERE run_id = ?1 ORDER BY study", id, &rows, ei);
   json_array_foreach(rows, i, row) json_array_append(names, json_array_get(row, 0));
   json_decref(rows);
   json_object_set_new(line, "studies", names);
@@ -303,8 +307,8 @@ static mho_err check_tables(const exporter *x, const char *all, mho_errinfo *ei)
   for (char *w = strtok_r(words, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
     snprintf(one, sizeof one, " %s ", w);
     if (strcmp(w, "none") && !strstr(known, one))
-      return mho_fail(ei, MHO_EINVAL, "there is no table '%s' of what belongs to a run; there are: %s", w,
-                      all);
+      return mho_fail(ei, MHO_EINVAL,
+                      "there is no table '%s' of what belongs to a run; there are: %s", w, all);
   }
   return MHO_OK;
 }
@@ -316,7 +320,8 @@ static mho_err read_tables(exporter *x, mho_errinfo *ei) {
     err = mho_store_tables_of_runs(x->s, all, sizeof all, ei);
   if (!err)
     err = check_tables(x, all, ei);
-  for (char *t = err ? NULL : strtok_r(all, " ", &save); t && !err; t = strtok_r(NULL, " ", &save)) {
+  for (char *t = err ? NULL : strtok_r(all, " ", &save); t && !err;
+       t = strtok_r(NULL, " ", &save)) {
     char columns[COLUMNS], *c = columns;
     if (!wanted(x, t) || x->n_tables == TABLES_MAX)
       continue;
@@ -338,10 +343,11 @@ static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *e
   int64_t left = 0;
   sqlite3_stmt *st;
   /* a temporary table is no content: query_only is lifted for it */
-  mho_err err = mho_store_exec(x->s,
-                               "PRAGMA query_only = OFF; DROP TABLE IF EXISTS temp.chosen; CREATE TEMP TABLE "
-                               "chosen(id TEXT PRIMARY KEY)",
-                               "choose the runs", ei);
+  mho_err err =
+      mho_store_exec(x->s,
+                     "PRAGMA query_only = OFF; DROP TABLE IF EXISTS temp.chosen; CREATE TEMP TABLE "
+                     "chosen(id TEXT PRIMARY KEY)",
+                     "choose the runs", ei);
   if (!err && x->o->all)
     err = mho_store_exec(x->s, "INSERT INTO temp.chosen SELECT id FROM run", "choose the runs", ei);
   for (int i = 0; i < n && !err; i++) {
@@ -363,19 +369,21 @@ static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *e
   }
   if (err || x->o->checkpoints)
     return err;
-  snprintf(sql, sizeof sql, "SELECT count(*) FROM run WHERE id IN (SELECT id FROM temp.chosen) AND %s",
-           unfinished);
+  snprintf(sql, sizeof sql,
+           "SELECT count(*) FROM run WHERE id IN (SELECT id FROM temp.chosen) AND %s", unfinished);
   err = mho_store_int(x->s, sql, NULL, 0, &left, ei);
   x->out->unfinished = (int)left;
-  snprintf(sql, sizeof sql, "DELETE FROM temp.chosen WHERE id IN (SELECT id FROM run WHERE %s)", unfinished);
+  snprintf(sql, sizeof sql, "DELETE FROM temp.chosen WHERE id IN (SELECT id FROM run WHERE %s)",
+           unfinished);
   return err ? err : mho_store_exec(x->s, sql, "choose the runs", ei);
 }
 
 /* The config that the others are told as changes of: of the oldest run. */
 static mho_err read_base(exporter *x, mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(x->s, "SELECT config FROM run WHERE id = (SELECT min(id) FROM temp.chosen)",
-                                  "read the runs", &st, ei);
+  mho_err err =
+      mho_store_prepare(x->s, "SELECT config FROM run WHERE id = (SELECT min(id) FROM temp.chosen)",
+                        "read the runs", &st, ei);
   if (err)
     return err;
   int rc = sqlite3_step(st);

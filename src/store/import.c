@@ -50,16 +50,17 @@ static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
   int why = Z_OK;
   const char *message = gzerror(x->file, &why);
   if (why != Z_OK && why != Z_STREAM_END && why != Z_BUF_ERROR)
-    return mho_fail_at(ei, why == Z_ERRNO ? MHO_EIO : MHO_EDATA, x->path, x->line, "cannot read the runs: %s",
-                       why == Z_ERRNO ? strerror(errno) : message);
+    return mho_fail_at(ei, why == Z_ERRNO ? MHO_EIO : MHO_EDATA, x->path, x->line,
+                       "cannot read the runs: %s", why == Z_ERRNO ? strerror(errno) : message);
   if (!n)
     return MHO_OK;
   json_error_t at;
   json_t *line = json_loads(x->text, 0, &at);
   if (!json_is_object(line)) {
     json_decref(line);
-    return x->line == 1 ? BAD(x, "this is no file of runs that mho export wrote")
-                        : BAD(x, "not a line of a file of runs (%s): it was cut short or changed", at.text);
+    return x->line == 1
+               ? BAD(x, "this is no file of runs that mho export wrote")
+               : BAD(x, "not a line of a file of runs (%s): it was cut short or changed", at.text);
   }
   *out = line;
   return MHO_OK;
@@ -75,7 +76,8 @@ static mho_err read_head(importer *x, mho_errinfo *ei) {
     return BAD(x, "this is no file of runs that mho export wrote");
   if (schema < 1 || !json_is_object(json_object_get(x->head, "tables")) ||
       !json_is_object(json_object_get(x->head, "config")))
-    return BAD(x, "the first line of a file of runs lacks schema, tables or config: it was changed");
+    return BAD(x,
+               "the first line of a file of runs lacks schema, tables or config: it was changed");
   if (schema > MHO_STORE_VERSION)
     return BAD(x, "written by a newer mho (schema %d, this one knows %d): update mho", (int)schema,
                MHO_STORE_VERSION);
@@ -105,8 +107,8 @@ static mho_err make_tables(importer *x, mho_errinfo *ei) {
 
 /* INSERT INTO a table in memory, its columns as the file names them after `lead` (nullable). Each must be one of ours:
  * the names go into the statement. */
-static mho_err prepare_insert(importer *x, const char *table, const char *lead, sqlite3_stmt **out, int *n,
-                              mho_errinfo *ei) {
+static mho_err prepare_insert(importer *x, const char *table, const char *lead, sqlite3_stmt **out,
+                              int *n, mho_errinfo *ei) {
   const json_t *names = json_object_get(json_object_get(x->head, "tables"), table);
   char known[2048], all[2064], sql[4096], one[80];
   json_t *name;
@@ -158,7 +160,8 @@ static int bind_value(sqlite3_stmt *st, int i, const json_t *v) {
   case JSON_REAL:
     return sqlite3_bind_double(st, i, json_real_value(v));
   case JSON_STRING:
-    return sqlite3_bind_text(st, i, json_string_value(v), (int)json_string_length(v), SQLITE_TRANSIENT);
+    return sqlite3_bind_text(st, i, json_string_value(v), (int)json_string_length(v),
+                             SQLITE_TRANSIENT);
   case JSON_NULL:
     return sqlite3_bind_null(st, i);
   case JSON_OBJECT: {
@@ -177,7 +180,8 @@ static int bind_value(sqlite3_stmt *st, int i, const json_t *v) {
 static mho_err insert_row(importer *x, sqlite3_stmt *st, int lead, int n, const json_t *row,
                           mho_errinfo *ei) {
   if ((int)json_array_size(row) != n)
-    return BAD(x, "a row has %d values, the first line names %d columns", (int)json_array_size(row), n);
+    return BAD(x, "a row has %d values, the first line names %d columns", (int)json_array_size(row),
+               n);
   for (int i = 0; i < n; i++) {
     int rc = bind_value(st, lead + i + 1, json_array_get(row, (size_t)i));
     if (rc == SQLITE_MISMATCH)
@@ -207,13 +211,16 @@ static char *config_of(const importer *x, const json_t *line) {
 static int run_column(const importer *x, const char *name) {
   json_t *names = json_object_get(json_object_get(x->head, "tables"), "run"), *c;
   size_t i;
-  json_array_foreach(names, i, c) if (json_is_string(c) && !strcmp(json_string_value(c), name)) return (int)i;
+  json_array_foreach(names, i,
+                     c) if (json_is_string(c) && !strcmp(json_string_value(c), name)) return (int)i;
   return -1;
 }
 
 static mho_err import_run(importer *x, const json_t *line, mho_errinfo *ei) {
-  json_t *row = json_object_get(line, "run"), *tables = json_object_get(line, "rows"), *rows, *r, *study;
-  int at = run_column(x, "config"), id_at = run_column(x, "id"), point_at = run_column(x, "point_hash"), n;
+  json_t *row = json_object_get(line, "run"), *tables = json_object_get(line, "rows"), *rows, *r,
+         *study;
+  int at = run_column(x, "config"), id_at = run_column(x, "id"),
+      point_at = run_column(x, "point_hash"), n;
   const json_t *id = json_array_get(row, id_at < 0 ? SIZE_MAX : (size_t)id_at);
   const json_t *point = json_array_get(row, point_at < 0 ? SIZE_MAX : (size_t)point_at);
   const char *table;
@@ -237,9 +244,10 @@ static mho_err import_run(importer *x, const json_t *line, mho_errinfo *ei) {
     sqlite3_finalize(st);
   }
   json_array_foreach(json_object_get(line, "studies"), i, study) {
-    if (err || (err = mho_store_prepare(
-                    x->s, "INSERT INTO other.study_run(study, point_hash, run_id) VALUES(?1, ?2, ?3)",
-                    "import runs", &st, ei)))
+    if (err ||
+        (err = mho_store_prepare(
+             x->s, "INSERT INTO other.study_run(study, point_hash, run_id) VALUES(?1, ?2, ?3)",
+             "import runs", &st, ei)))
       break;
     bind_value(st, 1, study);
     bind_value(st, 2, point);
@@ -253,11 +261,13 @@ static mho_err import_run(importer *x, const json_t *line, mho_errinfo *ei) {
 
 static mho_err import_study(importer *x, const json_t *line, mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(x->s, "INSERT INTO other.study(name, created, config) VALUES(?1, ?2, ?3)",
-                                  "import runs", &st, ei);
+  mho_err err =
+      mho_store_prepare(x->s, "INSERT INTO other.study(name, created, config) VALUES(?1, ?2, ?3)",
+                        "import runs", &st, ei);
   if (err)
     return err;
-  char *config = json_dumps(json_object_get(line, "config"), JSON_COMPACT | JSON_REAL_PRECISION(17));
+  char *config =
+      json_dumps(json_object_get(line, "config"), JSON_COMPACT | JSON_REAL_PRECISION(17));
   bind_value(st, 1, json_object_get(line, "study"));
   const json_t *created = json_object_get(line, "created");
   if (created)
@@ -305,7 +315,8 @@ mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out, 
   errno = 0;
   x.file = gzopen(path, "rb"); /* reads what is not compressed as well */
   if (!x.file)
-    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the runs: %s", strerror(errno ? errno : ENOMEM));
+    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the runs: %s",
+                       strerror(errno ? errno : ENOMEM));
   mho_err err = read_file(&x, ei);
   if (!err)
     err = mho_store_merge_attached(s, out, ei); /* detaches */

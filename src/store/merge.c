@@ -9,11 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-mho_err mho_store_columns_of(mho_store *s, const char *table, char *out, size_t n, mho_errinfo *ei) {
+mho_err mho_store_columns_of(mho_store *s, const char *table, char *out, size_t n,
+                             mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err =
-      mho_store_prepare(s, "SELECT group_concat(name, ', ') FROM pragma_table_xinfo(?1) WHERE hidden = 0",
-                        "read the schema", &st, ei);
+  mho_err err = mho_store_prepare(
+      s, "SELECT group_concat(name, ', ') FROM pragma_table_xinfo(?1) WHERE hidden = 0",
+      "read the schema", &st, ei);
   if (err)
     return err;
   sqlite3_bind_text(st, 1, table, -1, SQLITE_STATIC);
@@ -53,9 +54,10 @@ static mho_err copy_table(mho_store *s, const char *table, const char *leave_out
   for (char *c = strtok_r(columns, ", ", &save); c; c = strtok_r(NULL, ", ", &save))
     if (!leave_out || strcmp(c, leave_out))
       mho_text_append(kept, sizeof kept, "%s%s", *kept ? ", " : "", c);
-  snprintf(sql, sizeof sql,
-           "INSERT INTO main.%s(%s) SELECT %s FROM other.%s WHERE run_id IN (SELECT id FROM temp.taken)",
-           table, kept, kept, table);
+  snprintf(
+      sql, sizeof sql,
+      "INSERT INTO main.%s(%s) SELECT %s FROM other.%s WHERE run_id IN (SELECT id FROM temp.taken)",
+      table, kept, kept, table);
   return mho_store_exec(s, sql, "merge", ei);
 }
 
@@ -80,18 +82,21 @@ static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei)
     err = mho_store_int(s, "SELECT count(*) FROM temp.taken WHERE NOT is_new", NULL, 0, &n, ei);
   out->replaced = err ? 0 : (int)n;
   if (!err) /* rows of the replaced ones go with them (ON DELETE CASCADE) */
-    err = mho_store_exec(s, "DELETE FROM main.run WHERE id IN (SELECT id FROM temp.taken)", "merge", ei);
+    err = mho_store_exec(s, "DELETE FROM main.run WHERE id IN (SELECT id FROM temp.taken)", "merge",
+                         ei);
   if (!err)
     err = mho_store_columns_of(s, "run", columns, sizeof columns, ei);
   if (!err) {
-    snprintf(sql, sizeof sql,
-             "INSERT INTO main.run(%s) SELECT %s FROM other.run WHERE id IN (SELECT id FROM temp.taken)",
-             columns, columns);
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO main.run(%s) SELECT %s FROM other.run WHERE id IN (SELECT id FROM temp.taken)",
+        columns, columns);
     err = mho_store_exec(s, sql, "merge", ei);
   }
   if (!err)
     err = mho_store_tables_of_runs(s, tables, sizeof tables, ei);
-  for (char *t = err ? NULL : strtok_r(tables, " ", &save); t && !err; t = strtok_r(NULL, " ", &save))
+  for (char *t = err ? NULL : strtok_r(tables, " ", &save); t && !err;
+       t = strtok_r(NULL, " ", &save))
     err = copy_table(s, t, "id", ei); /* a table's own numbers are given anew */
   if (!err)
     err = mho_store_exec(
@@ -106,11 +111,11 @@ static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei)
 /* A run trained in two shards at once would be there twice: it is, under both ids, and merge says so. */
 static mho_err count_twice(mho_store *s, mho_merge_result *out, mho_errinfo *ei) {
   int64_t n;
-  mho_err err =
-      mho_store_int(s,
-                    "SELECT count(*) FROM (SELECT 1 FROM run WHERE status = 'completed' GROUP BY config_hash "
-                    "HAVING count(*) > 1)",
-                    NULL, 0, &n, ei);
+  mho_err err = mho_store_int(
+      s,
+      "SELECT count(*) FROM (SELECT 1 FROM run WHERE status = 'completed' GROUP BY config_hash "
+      "HAVING count(*) > 1)",
+      NULL, 0, &n, ei);
   out->twice = err ? 0 : (int)n;
   return err;
 }

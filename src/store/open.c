@@ -126,16 +126,18 @@ int mho_store_schema_version(void) {
 /* ---------------------------------------------------------------- whose file */
 
 static mho_err fail_foreign(const mho_store *s, int64_t application, mho_errinfo *ei) {
-  return mho_fail(ei, MHO_ESTORE,
-                  "'%s' is an SQLite database, but not one of mho's (application id %#llx); it is left as it "
-                  "is: name another file",
-                  s->path, (unsigned long long)application);
+  return mho_fail(
+      ei, MHO_ESTORE,
+      "'%s' is an SQLite database, but not one of mho's (application id %#llx); it is left as it "
+      "is: name another file",
+      s->path, (unsigned long long)application);
 }
 
 static mho_err check_header(const mho_store *s, mho_errinfo *ei) {
   sqlite3_file *file = NULL;
   sqlite3_int64 size = 0;
-  unsigned char h[108] = {0}; /* https://www.sqlite.org/fileformat.html, 1.3 and the first bytes of 1.6 */
+  unsigned char h[108] = {
+      0}; /* https://www.sqlite.org/fileformat.html, 1.3 and the first bytes of 1.6 */
   int rc = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
   if (!rc && file && file->pMethods) {
     rc = file->pMethods->xFileSize(file, &size);
@@ -147,11 +149,12 @@ static mho_err check_header(const mho_store *s, mho_errinfo *ei) {
   if (size == 0) {
     if (s->mode == MHO_STORE_WRITE)
       return MHO_OK;
-    return mho_fail(ei, MHO_ESTORE, "'%s' is empty: train a first run into it, or name another file",
-                    s->path);
+    return mho_fail(ei, MHO_ESTORE,
+                    "'%s' is empty: train a first run into it, or name another file", s->path);
   }
   if (memcmp(h, "SQLite format 3", 16))
-    return mho_fail(ei, MHO_ESTORE, "'%s' is not an SQLite database; it is left as it is: name another file",
+    return mho_fail(ei, MHO_ESTORE,
+                    "'%s' is not an SQLite database; it is left as it is: name another file",
                     s->path);
   uint32_t application =
       (uint32_t)h[68] << 24 | (uint32_t)h[69] << 16 | (uint32_t)h[70] << 8 | (uint32_t)h[71];
@@ -167,12 +170,13 @@ static mho_err check_header(const mho_store *s, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- versions */
 
-static mho_err read_version(mho_store *s, const mho_store_options *o, int64_t *version, mho_errinfo *ei) {
+static mho_err read_version(mho_store *s, const mho_store_options *o, int64_t *version,
+                            mho_errinfo *ei) {
   mho_err err = mho_store_int(s, "PRAGMA user_version", NULL, 0, version, ei);
   if (!err && *version > o->version)
     return mho_fail(ei, MHO_ESTORE,
-                    "'%s' was written by a newer mho (schema %lld, this one knows %d): update mho", s->path,
-                    (long long)*version, o->version);
+                    "'%s' was written by a newer mho (schema %lld, this one knows %d): update mho",
+                    s->path, (long long)*version, o->version);
   return err;
 }
 
@@ -180,7 +184,8 @@ static mho_err read_version(mho_store *s, const mho_store_options *o, int64_t *v
 static mho_err renew_views(mho_store *s, mho_errinfo *ei) {
   char drop[256], name[64];
   mho_err err = MHO_OK;
-  for (const char *at = strstr(schema, "CREATE VIEW "); at && !err; at = strstr(at + 1, "CREATE VIEW ")) {
+  for (const char *at = strstr(schema, "CREATE VIEW "); at && !err;
+       at = strstr(at + 1, "CREATE VIEW ")) {
     sscanf(at, "CREATE VIEW %63s", name);
     snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %s", name);
     err = mho_store_exec(s, drop, "migrate the database", ei);
@@ -196,11 +201,13 @@ static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_erri
   if (!err)
     err = mho_store_int(s, "SELECT count(*) FROM sqlite_schema", NULL, 0, &tables, ei);
   if (!err && application != MHO_STORE_APPLICATION)
-    err = tables ? fail_foreign(s, application, ei) : mho_store_exec(s, schema, "make a new database", ei);
+    err = tables ? fail_foreign(s, application, ei)
+                 : mho_store_exec(s, schema, "make a new database", ei);
   if (!err)
     err = read_version(s, o, &version, ei);
   if (!err && version < 1)
-    err = mho_fail(ei, MHO_ESTORE, "'%s' has no schema version: its first page is damaged", s->path);
+    err =
+        mho_fail(ei, MHO_ESTORE, "'%s' has no schema version: its first page is damaged", s->path);
   for (; !err && version < o->version; version++) {
     char stamp[64];
     snprintf(stamp, sizeof stamp, "PRAGMA user_version = %lld", (long long)version + 1);
@@ -214,8 +221,8 @@ static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_erri
   if (!err) {
     err = mho_store_int(s, "SELECT count(*) FROM pragma_foreign_key_check", NULL, 0, &bad, ei);
     if (!err && bad)
-      err = mho_fail(ei, MHO_ESTORE, "cannot migrate '%s': %lld rows would belong to no run", s->path,
-                     (long long)bad);
+      err = mho_fail(ei, MHO_ESTORE, "cannot migrate '%s': %lld rows would belong to no run",
+                     s->path, (long long)bad);
   }
   return err;
 }
@@ -226,10 +233,11 @@ static mho_err migrate(mho_store *s, const mho_store_options *o, mho_errinfo *ei
   if (err || version == o->version)
     return err;
   if (s->mode == MHO_STORE_READ)
-    return mho_fail(ei, MHO_ESTORE,
-                    "'%s' was written by an older mho (schema %lld, this one reads %d): bring it up to date "
-                    "with mho db migrate",
-                    s->path, (long long)version, o->version);
+    return mho_fail(
+        ei, MHO_ESTORE,
+        "'%s' was written by an older mho (schema %lld, this one reads %d): bring it up to date "
+        "with mho db migrate",
+        s->path, (long long)version, o->version);
   err = mho_store_begin(s, ei);
   return err ? err : mho_store_end(s, migrate_locked(s, o, ei), ei);
 }
@@ -247,7 +255,8 @@ static mho_err use_wal(mho_store *s, mho_errinfo *ei) {
     return mho_store_fail(s, rc, "open the run database", ei);
   /* A file system without shared memory keeps the rollback journal, which is safe only with FULL. */
   int64_t wal;
-  mho_err err = mho_store_int(s, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", NULL, 0, &wal, ei);
+  mho_err err =
+      mho_store_int(s, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", NULL, 0, &wal, ei);
   if (!err)
     err = mho_store_exec(s, wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL",
                          "open the run database", ei);
@@ -316,7 +325,8 @@ static mho_err open_write(mho_store *s, const mho_store_options *o, bool exists,
  * without a log at its side is at rest and is read as an immutable one, which needs nothing and leaves
  * nothing; should somebody else begin to write it at that moment, a query may fail, and do when repeated. */
 static mho_err open_read(mho_store *s, const mho_store_options *o, bool writable, mho_errinfo *ei) {
-  bool log = mho_store_path_size(s->file, "-wal") >= 0 || mho_store_path_size(s->file, "-journal") > 0;
+  bool log =
+      mho_store_path_size(s->file, "-wal") >= 0 || mho_store_path_size(s->file, "-journal") > 0;
   mho_err err = writable ? connect_file(s, SQLITE_OPEN_READWRITE, "", ei)
                          : connect_file(s, SQLITE_OPEN_READONLY, log ? "" : "?immutable=1", ei);
   if (err)
@@ -326,10 +336,11 @@ static mho_err open_read(mho_store *s, const mho_store_options *o, bool writable
   int why = err ? sqlite3_errcode(s->db) & 0xff : SQLITE_OK;
   if (why == SQLITE_CANTOPEN || why == SQLITE_READONLY) {
     if (mho_store_path_size(s->file, "-wal") > 0 || mho_store_path_size(s->file, "-journal") > 0)
-      return mho_fail(ei, MHO_ESTORE,
-                      "'%s' has a journal (-wal or -journal) beside it that cannot be taken in here, because "
-                      "the files or their folder are read-only: copy them all to a writable folder",
-                      s->path);
+      return mho_fail(
+          ei, MHO_ESTORE,
+          "'%s' has a journal (-wal or -journal) beside it that cannot be taken in here, because "
+          "the files or their folder are read-only: copy them all to a writable folder",
+          s->path);
     sqlite3_close(s->db);
     s->db = NULL;
     err = connect_file(s, SQLITE_OPEN_READONLY, "?immutable=1", ei);
@@ -337,8 +348,8 @@ static mho_err open_read(mho_store *s, const mho_store_options *o, bool writable
   if (!err)
     err = migrate(s, o, ei);
   if (!err)
-    err =
-        mho_store_exec(s, "PRAGMA query_only = ON; PRAGMA cache_size = -16000", "open the run database", ei);
+    err = mho_store_exec(s, "PRAGMA query_only = ON; PRAGMA cache_size = -16000",
+                         "open the run database", ei);
   return err;
 }
 
@@ -361,7 +372,8 @@ mho_err mho_store_open_with(const char *path, mho_store_mode mode, const mho_sto
   s->file = file;
   s->mode = mode;
   s->busy_ms = options->busy_ms;
-  err = mode == MHO_STORE_WRITE ? open_write(s, options, exists, ei) : open_read(s, options, writable, ei);
+  err = mode == MHO_STORE_WRITE ? open_write(s, options, exists, ei)
+                                : open_read(s, options, writable, ei);
   if (err) {
     mho_store_close(s);
     return err;
@@ -371,7 +383,8 @@ mho_err mho_store_open_with(const char *path, mho_store_mode mode, const mho_sto
 }
 
 mho_err mho_store_open(const char *path, mho_store_mode mode, mho_store **out, mho_errinfo *ei) {
-  mho_store_options o = {mode == MHO_STORE_WRITE ? BUSY_WRITE_MS : BUSY_READ_MS, MHO_STORE_VERSION, steps};
+  mho_store_options o = {mode == MHO_STORE_WRITE ? BUSY_WRITE_MS : BUSY_READ_MS, MHO_STORE_VERSION,
+                         steps};
   return mho_store_open_with(path, mode, &o, out, ei);
 }
 

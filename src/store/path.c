@@ -45,22 +45,25 @@ static mho_err make_folder(char *folder, const char *path, mho_errinfo *ei) {
   }
 }
 
-static mho_err check_missing(const char *path, mho_store_mode mode, int why, char *folder, mho_errinfo *ei) {
+static mho_err check_missing(const char *path, mho_store_mode mode, int why, char *folder,
+                             mho_errinfo *ei) {
   if (why != ENOENT && why != ENOTDIR)
-    return mho_fail(ei, MHO_ESTORE, "cannot look at the run database '%s' (%s): check the path", path,
-                    strerror(why));
+    return mho_fail(ei, MHO_ESTORE, "cannot look at the run database '%s' (%s): check the path",
+                    path, strerror(why));
   if (mode == MHO_STORE_READ)
-    return mho_fail(ei, MHO_ESTORE,
-                    "there is no run database '%s': train a first run into it, or name another file", path);
+    return mho_fail(
+        ei, MHO_ESTORE,
+        "there is no run database '%s': train a first run into it, or name another file", path);
   return make_folder(folder, path, ei);
 }
 
-static mho_err check(const char *path, mho_store_mode mode, char *folder, bool *exists, bool *writable,
-                     mho_errinfo *ei) {
+static mho_err check(const char *path, mho_store_mode mode, char *folder, bool *exists,
+                     bool *writable, mho_errinfo *ei) {
   struct stat st;
   *exists = !stat(path, &st);
   if (*exists && S_ISDIR(st.st_mode))
-    return mho_fail(ei, MHO_ESTORE, "'%s' is a folder, not a run database: name a file in it", path);
+    return mho_fail(ei, MHO_ESTORE, "'%s' is a folder, not a run database: name a file in it",
+                    path);
   if (*exists && !S_ISREG(st.st_mode))
     return mho_fail(ei, MHO_ESTORE, "'%s' is not a regular file: a run database needs one", path);
   if (!*exists) {
@@ -69,8 +72,9 @@ static mho_err check(const char *path, mho_store_mode mode, char *folder, bool *
       return err;
   }
   if (*exists && access(path, R_OK))
-    return mho_fail(ei, MHO_ESTORE, "cannot read '%s' (%s): ask its owner for permission, or work on a copy",
-                    path, strerror(errno));
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot read '%s' (%s): ask its owner for permission, or work on a copy", path,
+                    strerror(errno));
   int file_why = *exists && access(path, W_OK) ? errno : 0;
   int folder_why = access(folder, W_OK | X_OK) ? errno : 0;
   *writable = !file_why && !folder_why;
@@ -79,16 +83,17 @@ static mho_err check(const char *path, mho_store_mode mode, char *folder, bool *
   if (file_why)
     return mho_fail(
         ei, MHO_ESTORE,
-        "the run database '%s' is read-only (%s): make it writable (chmod u+w), or work on a copy", path,
-        strerror(file_why));
-  return mho_fail(ei, MHO_ESTORE,
-                  "cannot write in the folder '%s' (%s), where '%s' and its -wal and -shm files have to be: "
-                  "make it writable or name another place",
-                  folder, strerror(folder_why), path);
+        "the run database '%s' is read-only (%s): make it writable (chmod u+w), or work on a copy",
+        path, strerror(file_why));
+  return mho_fail(
+      ei, MHO_ESTORE,
+      "cannot write in the folder '%s' (%s), where '%s' and its -wal and -shm files have to be: "
+      "make it writable or name another place",
+      folder, strerror(folder_why), path);
 }
 
-mho_err mho_store_path_check(const char *path, mho_store_mode mode, char **file, bool *exists, bool *writable,
-                             mho_errinfo *ei) {
+mho_err mho_store_path_check(const char *path, mho_store_mode mode, char **file, bool *exists,
+                             bool *writable, mho_errinfo *ei) {
   *exists = *writable = false;
   *file = NULL;
   if (!path || !*path)

@@ -27,13 +27,14 @@ static void add(SHA2_CTX *hash, const char *line) {
   SHA256Update(hash, (const uint8_t *)"\n", 1);
 }
 
-mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum, const char *kind,
-                             char hash[65], mho_errinfo *ei) {
+mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum,
+                             const char *kind, char hash[65], mho_errinfo *ei) {
   sqlite3_stmt *st;
   SHA2_CTX context;
   int64_t object;
-  mho_err err = mho_store_int(s, "SELECT CASE WHEN json_valid(?1) THEN json_type(?1) = 'object' ELSE 0 END",
-                              config, 0, &object, ei);
+  mho_err err =
+      mho_store_int(s, "SELECT CASE WHEN json_valid(?1) THEN json_type(?1) = 'object' ELSE 0 END",
+                    config, 0, &object, ei);
   if (!err && !object)
     err = mho_fail(ei, MHO_EINVAL, "the run's config is not a JSON object: '%.60s'", config);
   if (!err)

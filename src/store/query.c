@@ -59,9 +59,9 @@ static mho_err fail_sql(mho_store *s, const char *sql, mho_errinfo *ei) {
     mho_text_append(message, sizeof message, ", at '%.30s'", sql + at);
   sqlite3_stmt *st = NULL;
   if (strstr(message, "no such table"))
-    sqlite3_prepare_v2(s->db,
-                       "SELECT group_concat(name, ', ') FROM sqlite_schema WHERE type IN ('table', 'view')",
-                       -1, &st, NULL);
+    sqlite3_prepare_v2(
+        s->db, "SELECT group_concat(name, ', ') FROM sqlite_schema WHERE type IN ('table', 'view')",
+        -1, &st, NULL);
   if (st && sqlite3_step(st) == SQLITE_ROW)
     snprintf(names, sizeof names, "; there are %s", (const char *)sqlite3_column_text(st, 0));
   sqlite3_finalize(st);
@@ -86,7 +86,8 @@ static mho_err prepare(mho_store *s, const char *sql, sqlite3_stmt **out, mho_er
   mho_err err = MHO_OK;
   if (first && (rc || second))
     err = mho_fail(ei, MHO_EINVAL, "more than one statement: a query is one SELECT");
-  else if ((rc & 0xff) == SQLITE_AUTH || (rc && !strncmp(sqlite3_errmsg(s->db), "not authorized", 14)))
+  else if ((rc & 0xff) == SQLITE_AUTH ||
+           (rc && !strncmp(sqlite3_errmsg(s->db), "not authorized", 14)))
     err = fail_write(ei);
   else if ((rc & 0xff) == SQLITE_ERROR)
     err = fail_sql(s, start, ei);
@@ -133,8 +134,8 @@ static void read_cell(sqlite3_stmt *st, int i, mho_cell *c) {
   }
 }
 
-static mho_err fetch(mho_store *s, sqlite3_stmt *st, const char *sql, double timeout_s, mho_row_fn row,
-                     void *user, mho_errinfo *ei) {
+static mho_err fetch(mho_store *s, sqlite3_stmt *st, const char *sql, double timeout_s,
+                     mho_row_fn row, void *user, mho_errinfo *ei) {
   int n = sqlite3_column_count(st), rc;
   const char **names = mho_alloc((size_t)n, sizeof *names);
   mho_cell *cells = mho_alloc((size_t)n, sizeof *cells);
@@ -147,9 +148,10 @@ static mho_err fetch(mho_store *s, sqlite3_stmt *st, const char *sql, double tim
   while (more && (rc = sqlite3_step(st)) != SQLITE_DONE) {
     if (rc != SQLITE_ROW) {
       if (rc == SQLITE_INTERRUPT)
-        err = mho_fail(ei, MHO_ESTORE,
-                       "the query was stopped after %.3g s: narrow it (WHERE, LIMIT) or allow it more time",
-                       timeout_s);
+        err = mho_fail(
+            ei, MHO_ESTORE,
+            "the query was stopped after %.3g s: narrow it (WHERE, LIMIT) or allow it more time",
+            timeout_s);
       else if ((rc & 0xff) == SQLITE_ERROR)
         err = fail_sql(s, sql, ei);
       else
@@ -165,8 +167,8 @@ static mho_err fetch(mho_store *s, sqlite3_stmt *st, const char *sql, double tim
   return err;
 }
 
-mho_err mho_store_query(mho_store *s, const char *sql, int n_args, const char *const *args, double timeout_s,
-                        mho_row_fn row, void *user, mho_errinfo *ei) {
+mho_err mho_store_query(mho_store *s, const char *sql, int n_args, const char *const *args,
+                        double timeout_s, mho_row_fn row, void *user, mho_errinfo *ei) {
   sqlite3_stmt *st;
   mho_err err = prepare(s, sql, &st, ei);
   int wanted = sqlite3_bind_parameter_count(st);

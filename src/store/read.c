@@ -10,8 +10,8 @@
 enum { SHOWN = 5, NEAREST = 3 };
 
 /* The one id that a statement about ?1 gives; found stays false when there is none. */
-static mho_err find_one(mho_store *s, const char *sql, const char *ref, char id[MHO_ID_MAX], bool *found,
-                        mho_errinfo *ei) {
+static mho_err find_one(mho_store *s, const char *sql, const char *ref, char id[MHO_ID_MAX],
+                        bool *found, mho_errinfo *ei) {
   sqlite3_stmt *st;
   mho_err err = mho_store_prepare(s, sql, "look for a run", &st, ei);
   if (err)
@@ -27,7 +27,8 @@ static mho_err find_one(mho_store *s, const char *sql, const char *ref, char id[
   return err;
 }
 
-static mho_err find_prefix(mho_store *s, const char *ref, char id[MHO_ID_MAX], bool *found, mho_errinfo *ei) {
+static mho_err find_prefix(mho_store *s, const char *ref, char id[MHO_ID_MAX], bool *found,
+                           mho_errinfo *ei) {
   sqlite3_stmt *st;
   mho_err err = mho_store_prepare(s,
                                   "SELECT id, name, count(*) OVER () FROM run "
@@ -58,15 +59,17 @@ static mho_err find_prefix(mho_store *s, const char *ref, char id[MHO_ID_MAX], b
 }
 
 /* The names nearest to ref, as a list; empty when none is near. */
-static mho_err near_names(mho_store *s, const char *ref, char *list, size_t capacity, mho_errinfo *ei) {
+static mho_err near_names(mho_store *s, const char *ref, char *list, size_t capacity,
+                          mho_errinfo *ei) {
   struct {
     int distance;
     char name[64];
   } best[NEAREST];
   int n = 0, limit = (int)strlen(ref) / 2 + 1;
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s, "SELECT DISTINCT name FROM run WHERE name IS NOT NULL LIMIT 20000",
-                                  "look for a run", &st, ei);
+  mho_err err =
+      mho_store_prepare(s, "SELECT DISTINCT name FROM run WHERE name IS NOT NULL LIMIT 20000",
+                        "look for a run", &st, ei);
   if (err)
     return err;
   int rc;
@@ -104,8 +107,9 @@ static mho_err fail_unknown(mho_store *s, const char *ref, mho_errinfo *ei) {
   err = near_names(s, ref, near, sizeof near, ei);
   if (err)
     return err;
-  return mho_fail(ei, MHO_ENOTFOUND, "no run in '%s' has the id or name '%s'%s%s; mho runs lists them",
-                  s->path, ref, *near ? ": near to it are " : "", near);
+  return mho_fail(ei, MHO_ENOTFOUND,
+                  "no run in '%s' has the id or name '%s'%s%s; mho runs lists them", s->path, ref,
+                  *near ? ": near to it are " : "", near);
 }
 
 mho_err mho_store_find(mho_store *s, const char *ref, char id[MHO_ID_MAX], mho_errinfo *ei) {
@@ -176,7 +180,8 @@ mho_err mho_store_run_get(mho_store *s, const char *id, mho_run_row *out, mho_er
   return err;
 }
 
-static mho_err take_checkpoint(mho_store *s, sqlite3_stmt *st, mho_checkpoint_row *out, mho_errinfo *ei) {
+static mho_err take_checkpoint(mho_store *s, sqlite3_stmt *st, mho_checkpoint_row *out,
+                               mho_errinfo *ei) {
   const void *data = sqlite3_column_blob(st, 2); /* before its size: the docs ask for this order */
   size_t size = (size_t)sqlite3_column_bytes(st, 2);
   out->epoch = sqlite3_column_int(st, 0);
@@ -192,8 +197,8 @@ static mho_err take_checkpoint(mho_store *s, sqlite3_stmt *st, mho_checkpoint_ro
   return MHO_OK;
 }
 
-mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind, mho_checkpoint_row *out,
-                                 mho_errinfo *ei) {
+mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
+                                 mho_checkpoint_row *out, mho_errinfo *ei) {
   *out = (mho_checkpoint_row){0};
   sqlite3_stmt *st;
   mho_err err = mho_store_prepare(s,
@@ -235,10 +240,11 @@ mho_err mho_store_check(mho_store *s, mho_errinfo *ei) {
     if (rc != SQLITE_DONE)
       err = mho_store_fail(s, rc, "check the database", ei);
     else if (n)
-      err = mho_fail(ei, MHO_ESTORE,
-                     "'%s' is damaged (%s; %d problem%s): restore a copy, or save what can be read with: "
-                     "sqlite3 OLD .recover | sqlite3 NEW",
-                     s->path, first, n, n == 1 ? "" : "s");
+      err = mho_fail(
+          ei, MHO_ESTORE,
+          "'%s' is damaged (%s; %d problem%s): restore a copy, or save what can be read with: "
+          "sqlite3 OLD .recover | sqlite3 NEW",
+          s->path, first, n, n == 1 ? "" : "s");
     sqlite3_finalize(st);
     if (err)
       return err;

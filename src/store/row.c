@@ -85,8 +85,8 @@ int mho_store_take(sqlite3_stmt *st, int i, const mho_store_column *c, void *row
 }
 
 mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const char *lead_value,
-                         const mho_store_column *columns, int n_columns, const void *rows, int n_rows,
-                         size_t stride, mho_errinfo *ei) {
+                         const mho_store_column *columns, int n_columns, const void *rows,
+                         int n_rows, size_t stride, mho_errinfo *ei) {
   char sql[1024];
   snprintf(sql, sizeof sql, "%s(%s", into, lead);
   for (int i = 0; i < n_columns; i++)

@@ -49,7 +49,8 @@ static double bound(double x, double k, double n, double q) {
 /* variance_share(B, T, k, n, q): NULL where there is nothing to compare. */
 static void variance_share(sqlite3_context *context, int n_args, sqlite3_value **arg) {
   double between = sqlite3_value_double(arg[0]), all = sqlite3_value_double(arg[1]);
-  double k = sqlite3_value_double(arg[2]), n = sqlite3_value_double(arg[3]), q = sqlite3_value_double(arg[4]);
+  double k = sqlite3_value_double(arg[2]), n = sqlite3_value_double(arg[3]),
+         q = sqlite3_value_double(arg[4]);
   if (!(k >= 2) || !(n > k) || !(n < 1e7) || !(all > 0) || !(q > 0) || !(q < 1))
     return;
 
@@ -58,6 +59,6 @@ static void variance_share(sqlite3_context *context, int n_args, sqlite3_value *
 }
 
 int mho_store_share_function(sqlite3 *db) {
-  return sqlite3_create_function_v2(db, "variance_share", 5, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
-                                    variance_share, NULL, NULL, NULL);
+  return sqlite3_create_function_v2(db, "variance_share", 5, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                    NULL, variance_share, NULL, NULL, NULL);
 }

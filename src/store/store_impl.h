@@ -28,8 +28,9 @@ typedef struct mho_store_options {
   const char *const *steps; /* [version]; steps[v]: SQL that makes version v + 1 of version v */
 } mho_store_options;
 /** mho_store_open with other options. Exported for the tests only. */
-MHO_API mho_err mho_store_open_with(const char *path, mho_store_mode mode, const mho_store_options *options,
-                                    mho_store **out, mho_errinfo *ei);
+MHO_API mho_err mho_store_open_with(const char *path, mho_store_mode mode,
+                                    const mho_store_options *options, mho_store **out,
+                                    mho_errinfo *ei);
 
 /* error.c */
 
@@ -75,8 +76,8 @@ void mho_store_patch(struct json_t *at, const struct json_t *patch);
  *  @param file      the path with links resolved; free with mho_free.
  *  @param exists    whether the file is there.
  *  @param writable  whether the file and its folder can be written. */
-mho_err mho_store_path_check(const char *path, mho_store_mode mode, char **file, bool *exists, bool *writable,
-                             mho_errinfo *ei);
+mho_err mho_store_path_check(const char *path, mho_store_mode mode, char **file, bool *exists,
+                             bool *writable, mho_errinfo *ei);
 /** Size of path + suffix ("-wal"), or -1 when there is no such file. */
 int64_t mho_store_path_size(const char *path, const char *suffix);
 /** "file:" URI of a path, with options ("?immutable=1"); free with mho_free. NULL: no memory. */
@@ -85,8 +86,8 @@ char *mho_store_path_uri(const char *path, const char *options);
 /* point.c */
 
 /** The hash that runs share which differ in nothing but seeds; see there. */
-mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum, const char *kind,
-                             char hash[65], mho_errinfo *ei);
+mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum,
+                             const char *kind, char hash[65], mho_errinfo *ei);
 
 /* row.c: a table's columns and the members of the public struct that hold them */
 
@@ -105,7 +106,7 @@ typedef struct mho_store_column {
   mho_store_kind kind;
   size_t offset;
 } mho_store_column;
-#define MHO_STORE_COLUMN(T, field, kind)                                                                     \
+#define MHO_STORE_COLUMN(T, field, kind)                                                           \
   { #field, MHO_STORE_##kind, offsetof(T, field) }
 
 extern const mho_store_column mho_store_run_columns[];
@@ -114,8 +115,8 @@ extern const int mho_store_run_columns_n;
 /** Insert rows into `into` ("INSERT INTO run"), with one more text column in front.
  *  @param rows  n_rows structs of `stride` bytes. */
 mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const char *lead_value,
-                         const mho_store_column *columns, int n_columns, const void *rows, int n_rows,
-                         size_t stride, mho_errinfo *ei);
+                         const mho_store_column *columns, int n_columns, const void *rows,
+                         int n_rows, size_t stride, mho_errinfo *ei);
 /** One value of a struct to a parameter (from 1), and one of a row's columns (from 0) to a struct: its texts
  *  are copies to be freed. @return an SQLite result code. */
 int mho_store_bind(sqlite3_stmt *st, int parameter, const mho_store_column *c, const void *row);

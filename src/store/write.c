@@ -12,7 +12,8 @@
 static uint64_t microseconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
-  return ((uint64_t)t.tv_sec - 1577836800u) * 1000000u + (uint64_t)t.tv_nsec / 1000u; /* since 2020 */
+  return ((uint64_t)t.tv_sec - 1577836800u) * 1000000u +
+         (uint64_t)t.tv_nsec / 1000u; /* since 2020 */
 }
 
 /* 60 bits in 12 digits of Crockford's base 32 (no i, l, o, u): 51 of microseconds, good until 2091, and 9
@@ -34,7 +35,8 @@ void mho_store_new_id(char id[MHO_ID_MAX]) {
 
 /* ---------------------------------------------------------------- runs */
 
-static mho_err begin_locked(mho_store *s, const mho_run_row *run, const char *point, mho_errinfo *ei) {
+static mho_err begin_locked(mho_store *s, const mho_run_row *run, const char *point,
+                            mho_errinfo *ei) {
   int64_t there;
   mho_err err = mho_store_int(s, "SELECT 1 FROM run WHERE id = ?1", run->id, 0, &there, ei);
   if (!err && there)
@@ -48,17 +50,18 @@ static mho_err begin_locked(mho_store *s, const mho_run_row *run, const char *po
 static const char add_to_study[] = "INSERT OR IGNORE INTO study_run(study, point_hash, run_id) "
                                    "SELECT ?1, point_hash, id FROM run WHERE id = ?2";
 
-static mho_err write_texts(mho_store *s, const char *sql, int n, const char *const *texts, const void *data,
-                           size_t size, mho_errinfo *ei);
+static mho_err write_texts(mho_store *s, const char *sql, int n, const char *const *texts,
+                           const void *data, size_t size, mho_errinfo *ei);
 
-static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *point, const char *study,
-                            bool again, char there[MHO_ID_MAX], mho_errinfo *ei) {
+static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *point,
+                            const char *study, bool again, char there[MHO_ID_MAX],
+                            mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err =
-      mho_store_prepare(s,
-                        "SELECT id FROM run WHERE config_hash = ?1 ORDER BY CASE status WHEN 'completed' "
-                        "THEN 0 WHEN 'diverged' THEN 1 WHEN 'running' THEN 2 ELSE 3 END, id DESC LIMIT 1",
-                        "look for a run", &st, ei);
+  mho_err err = mho_store_prepare(
+      s,
+      "SELECT id FROM run WHERE config_hash = ?1 ORDER BY CASE status WHEN 'completed' "
+      "THEN 0 WHEN 'diverged' THEN 1 WHEN 'running' THEN 2 ELSE 3 END, id DESC LIMIT 1",
+      "look for a run", &st, ei);
   if (err)
     return err;
   sqlite3_bind_text(st, 1, run->config_hash, -1, SQLITE_STATIC);
@@ -71,7 +74,8 @@ static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *po
   if (!err && !*there)
     err = begin_locked(s, run, point, ei);
   if (!err)
-    err = write_texts(s, add_to_study, 2, (const char *[]){study, *there ? there : run->id}, NULL, 0, ei);
+    err = write_texts(s, add_to_study, 2, (const char *[]){study, *there ? there : run->id}, NULL,
+                      0, ei);
   return err;
 }
 
@@ -87,8 +91,8 @@ static mho_err begin_run(mho_store *s, const mho_run_row *run, const char *study
   mho_run_row row = *run;
   if (!row.kind)
     row.kind = (char *)trained; /* only read */
-  mho_err err =
-      mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "", row.kind, point, ei);
+  mho_err err = mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "",
+                                     row.kind, point, ei);
   if (err)
     return err;
   row.status = (char *)running; /* only read */
@@ -99,7 +103,8 @@ static mho_err begin_run(mho_store *s, const mho_run_row *run, const char *study
   err = mho_store_begin(s, ei);
   if (err)
     return err;
-  err = study ? claim_locked(s, &row, point, study, again, there, ei) : begin_locked(s, &row, point, ei);
+  err = study ? claim_locked(s, &row, point, study, again, there, ei)
+              : begin_locked(s, &row, point, ei);
   return mho_store_end(s, err, ei);
 }
 
@@ -119,11 +124,11 @@ mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid, co
   mho_err err = mho_store_begin(s, ei);
   if (err)
     return err;
-  err =
-      mho_store_prepare(s,
-                        "UPDATE run SET status = 'running', pid = ?1, host = ?2, ended = NULL, error = NULL "
-                        "WHERE id = ?3 AND pid = ?4 AND status = ?5",
-                        "take a run", &st, ei);
+  err = mho_store_prepare(
+      s,
+      "UPDATE run SET status = 'running', pid = ?1, host = ?2, ended = NULL, error = NULL "
+      "WHERE id = ?3 AND pid = ?4 AND status = ?5",
+      "take a run", &st, ei);
   if (!err) {
     sqlite3_bind_int64(st, 1, pid);
     sqlite3_bind_text(st, 2, host, -1, SQLITE_STATIC);
@@ -141,9 +146,10 @@ mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid, co
 #define RUN(field, kind) MHO_STORE_COLUMN(mho_run_row, field, kind)
 static mho_err update_run(mho_store *s, const char *id, const mho_run_row *run, mho_errinfo *ei) {
   static const mho_store_column changing[] = {
-      RUN(status, TEXT),         RUN(ended, TEXT),     RUN(wall_s, REAL),   RUN(epochs_done, INT),
-      RUN(final_test_acc, REAL), RUN(train_acc, REAL), RUN(val_acc, REAL),  RUN(best_test_acc, REAL),
-      RUN(best_epoch, INT),      RUN(pulses, REAL),    RUN(energy_j, REAL), RUN(error, TEXT),
+      RUN(status, TEXT),     RUN(ended, TEXT),          RUN(wall_s, REAL),
+      RUN(epochs_done, INT), RUN(final_test_acc, REAL), RUN(train_acc, REAL),
+      RUN(val_acc, REAL),    RUN(best_test_acc, REAL),  RUN(best_epoch, INT),
+      RUN(pulses, REAL),     RUN(energy_j, REAL),       RUN(error, TEXT),
       RUN(pid, INT64),
   };
   char now[32];
@@ -175,11 +181,12 @@ static mho_err update_run(mho_store *s, const char *id, const mho_run_row *run, 
 
 #define EPOCH(field, kind) MHO_STORE_COLUMN(mho_epoch_row, field, kind)
 static const mho_store_column epoch_columns[] = {
-    EPOCH(epoch, INT),         EPOCH(train_acc, REAL),    EPOCH(test_acc, REAL),   EPOCH(val_acc, REAL),
-    EPOCH(loss, REAL),         EPOCH(settle_steps, REAL), EPOCH(unsettled, INT64), EPOCH(pulses, REAL),
-    EPOCH(set_pulses, REAL),   EPOCH(reset_pulses, REAL), EPOCH(clipped, REAL),    EPOCH(reads, REAL),
-    EPOCH(energy_j, REAL),     EPOCH(wall_s, REAL),       EPOCH(eval_s, REAL),     EPOCH(truncated, REAL),
-    EPOCH(verify_reads, REAL),
+    EPOCH(epoch, INT),         EPOCH(train_acc, REAL),    EPOCH(test_acc, REAL),
+    EPOCH(val_acc, REAL),      EPOCH(loss, REAL),         EPOCH(settle_steps, REAL),
+    EPOCH(unsettled, INT64),   EPOCH(pulses, REAL),       EPOCH(set_pulses, REAL),
+    EPOCH(reset_pulses, REAL), EPOCH(clipped, REAL),      EPOCH(reads, REAL),
+    EPOCH(energy_j, REAL),     EPOCH(wall_s, REAL),       EPOCH(eval_s, REAL),
+    EPOCH(truncated, REAL),    EPOCH(verify_reads, REAL),
 };
 
 #define LAYER(field, kind) MHO_STORE_COLUMN(mho_layer_row, field, kind)
@@ -217,7 +224,8 @@ typedef struct layer_at {
   mho_layer_row row;
 } layer_at;
 
-static mho_err write_layers(mho_store *s, const char *id, const mho_store_update *u, mho_errinfo *ei) {
+static mho_err write_layers(mho_store *s, const char *id, const mho_store_update *u,
+                            mho_errinfo *ei) {
   mho_store_column columns[MHO_COUNT(layer_columns) + 1] = {MHO_STORE_COLUMN(layer_at, epoch, INT)};
   for (int i = 0; i < MHO_COUNT(layer_columns); i++) {
     columns[i + 1] = layer_columns[i];
@@ -237,19 +245,21 @@ static mho_err write_layers(mho_store *s, const char *id, const mho_store_update
 static mho_err write_last(mho_store *s, const char *id, const mho_checkpoint_row *c, bool is_best,
                           mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err =
-      mho_store_prepare(s,
-                        "INSERT OR REPLACE INTO checkpoint(run_id, kind, epoch, batch, data, is_best) "
-                        "VALUES(?1, 'last', ?2, ?3, ?4, ?5)",
-                        "write a checkpoint", &st, ei);
+  mho_err err = mho_store_prepare(
+      s,
+      "INSERT OR REPLACE INTO checkpoint(run_id, kind, epoch, batch, data, is_best) "
+      "VALUES(?1, 'last', ?2, ?3, ?4, ?5)",
+      "write a checkpoint", &st, ei);
   if (err)
     return err;
   sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
   sqlite3_bind_int(st, 2, c->epoch);
   sqlite3_bind_int64(st, 3, c->batch);
   sqlite3_bind_int(st, 5, is_best);
-  int rc = sqlite3_bind_blob64(st, 4, c->blob.size ? c->blob.data : "", c->blob.size, SQLITE_STATIC);
-  err = rc ? mho_store_fail(s, rc, "write a checkpoint", ei) : mho_store_run(s, st, "write a checkpoint", ei);
+  int rc =
+      sqlite3_bind_blob64(st, 4, c->blob.size ? c->blob.data : "", c->blob.size, SQLITE_STATIC);
+  err = rc ? mho_store_fail(s, rc, "write a checkpoint", ei)
+           : mho_store_run(s, st, "write a checkpoint", ei);
   sqlite3_finalize(st);
   return err;
 }
@@ -261,8 +271,9 @@ static mho_err keep_best(mho_store *s, const char *id, bool last_is_best, mho_er
   sqlite3_stmt *st;
   mho_err err = mho_store_prepare(
       s,
-      last_is_best ? "DELETE FROM checkpoint WHERE run_id = ?1 AND kind = 'best'"
-                   : "UPDATE checkpoint SET kind = 'best' WHERE run_id = ?1 AND kind = 'last' AND is_best",
+      last_is_best
+          ? "DELETE FROM checkpoint WHERE run_id = ?1 AND kind = 'best'"
+          : "UPDATE checkpoint SET kind = 'best' WHERE run_id = ?1 AND kind = 'last' AND is_best",
       "write a checkpoint", &st, ei);
   if (err)
     return err;
@@ -273,7 +284,8 @@ static mho_err keep_best(mho_store *s, const char *id, bool last_is_best, mho_er
 }
 
 /* A run resumed from a checkpoint of a few epochs ago trains those again: their rows are replaced. */
-static mho_err write_locked(mho_store *s, const char *id, const mho_store_update *u, mho_errinfo *ei) {
+static mho_err write_locked(mho_store *s, const char *id, const mho_store_update *u,
+                            mho_errinfo *ei) {
   mho_err err = mho_store_need_run(s, id, ei);
   if (!err && u->epoch)
     err = mho_store_insert(s, "INSERT OR REPLACE INTO epoch", "run_id", id, epoch_columns,
@@ -282,13 +294,16 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
     err = write_layers(s, id, u, ei);
   if (!err && u->settles)
     err = mho_store_insert(s, "INSERT OR REPLACE INTO settle", "run_id", id, settle_columns,
-                           MHO_COUNT(settle_columns), u->settles, u->n_settles, sizeof *u->settles, ei);
+                           MHO_COUNT(settle_columns), u->settles, u->n_settles, sizeof *u->settles,
+                           ei);
   if (!err && u->energies)
     err = mho_store_insert(s, "INSERT OR REPLACE INTO energy_epoch", "run_id", id, energy_columns,
-                           MHO_COUNT(energy_columns), u->energies, u->n_energies, sizeof *u->energies, ei);
+                           MHO_COUNT(energy_columns), u->energies, u->n_energies,
+                           sizeof *u->energies, ei);
   if (!err && u->samples)
     err = mho_store_insert(s, "INSERT OR REPLACE INTO settle_sample", "run_id", id, sample_columns,
-                           MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples, ei);
+                           MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples,
+                           ei);
   if (!err && u->last)
     err = keep_best(s, id, u->last_is_best, ei);
   if (!err && u->last)
@@ -298,15 +313,16 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
   return err;
 }
 
-mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update *u, mho_errinfo *ei) {
+mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update *u,
+                        mho_errinfo *ei) {
   mho_err err = mho_store_begin(s, ei);
   return err ? err : mho_store_end(s, write_locked(s, run_id, u, ei), ei);
 }
 
 /* One statement about texts ?1 ... (and a blob as the last value, where data is given), in the transaction.
  */
-static mho_err write_texts(mho_store *s, const char *sql, int n, const char *const *texts, const void *data,
-                           size_t size, mho_errinfo *ei) {
+static mho_err write_texts(mho_store *s, const char *sql, int n, const char *const *texts,
+                           const void *data, size_t size, mho_errinfo *ei) {
   sqlite3_stmt *st;
   mho_err err = mho_store_prepare(s, sql, "write", &st, ei);
   if (err)
@@ -363,14 +379,15 @@ static const mho_store_column cosim_columns[] = {
     COSIM(tolerance, REAL), COSIM(pass, BOOL),     COSIM(core_s, REAL),  COSIM(spice_s, REAL),
 };
 
-mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *row, mho_errinfo *ei) {
+mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *row,
+                        mho_errinfo *ei) {
   mho_err err = mho_store_begin(s, ei);
   if (err)
     return err;
   err = mho_store_need_run(s, run_id, ei);
   if (!err)
-    err = mho_store_insert(s, "INSERT INTO cosim", "run_id", run_id, cosim_columns, MHO_COUNT(cosim_columns),
-                           row, 1, sizeof *row, ei);
+    err = mho_store_insert(s, "INSERT INTO cosim", "run_id", run_id, cosim_columns,
+                           MHO_COUNT(cosim_columns), row, 1, sizeof *row, ei);
   return mho_store_end(s, err, ei);
 }
 
@@ -382,8 +399,9 @@ mho_err mho_store_artifact(mho_store *s, const char *run_id, const char *kind, c
     return err;
   err = mho_store_need_run(s, run_id, ei);
   if (!err)
-    err = write_texts(s, "INSERT OR REPLACE INTO artifact(run_id, kind, name, data) VALUES(?1, ?2, ?3, ?4)",
-                      3, texts, size ? data : "", size, ei);
+    err = write_texts(
+        s, "INSERT OR REPLACE INTO artifact(run_id, kind, name, data) VALUES(?1, ?2, ?3, ?4)", 3,
+        texts, size ? data : "", size, ei);
   return mho_store_end(s, err, ei);
 }
 

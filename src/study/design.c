@@ -52,19 +52,20 @@ static void sample_latin(const mho_study *s, int axes, double *u) {
 }
 
 static void sample_random(const mho_study *s, int axes, double *u) {
-  for (int i = 0; i < s->samples; i++) /* the first n of a longer study are those of a shorter one */
+  for (int i = 0; i < s->samples;
+       i++) /* the first n of a longer study are those of a shorter one */
     for (int k = 0; k < axes; k++) {
       float v;
-      mho_rng_uniform(mho_rng_make((uint64_t)s->design_seed, MHO_RNG_ORDER, (uint32_t)k), 2, (uint64_t)i, 1,
-                      &v);
+      mho_rng_uniform(mho_rng_make((uint64_t)s->design_seed, MHO_RNG_ORDER, (uint32_t)k), 2,
+                      (uint64_t)i, 1, &v);
       u[i * axes + k] = (double)v;
     }
 }
 
 static mho_err sample_sobol(const mho_study *s, int axes, double *u, mho_errinfo *ei) {
   if (axes > SOBOL_AXES)
-    return mho_fail_at(ei, MHO_ECONFIG, s->file, 0, "design sobol: %d keys are varied, at most %d can be",
-                       axes, SOBOL_AXES);
+    return mho_fail_at(ei, MHO_ECONFIG, s->file, 0,
+                       "design sobol: %d keys are varied, at most %d can be", axes, SOBOL_AXES);
   gsl_qrng *q = gsl_qrng_alloc(gsl_qrng_sobol, (unsigned)axes);
   if (!q)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the samples");
@@ -76,7 +77,8 @@ static mho_err sample_sobol(const mho_study *s, int axes, double *u, mho_errinfo
 
 mho_err study_samples(const mho_study *s, double **out, mho_errinfo *ei) {
   int axes = sampled_axes(s);
-  double *u = calloc((size_t)(s->samples > 0 ? s->samples : 1) * (size_t)(axes > 0 ? axes : 1), sizeof *u);
+  double *u =
+      calloc((size_t)(s->samples > 0 ? s->samples : 1) * (size_t)(axes > 0 ? axes : 1), sizeof *u);
   mho_err err = u ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the samples");
   if (!err && axes && s->design == STUDY_LATIN)
     sample_latin(s, axes, u);
@@ -132,8 +134,8 @@ static void add_label(char *label, size_t capacity, const char *key, const char 
       mho_text_append(label, capacity, ","); /* a list */
 }
 
-static mho_err set_range(const mho_study *s, const study_axis *a, double u, mho_config *c, char *label,
-                         size_t capacity, mho_errinfo *ei) {
+static mho_err set_range(const mho_study *s, const study_axis *a, double u, mho_config *c,
+                         char *label, size_t capacity, mho_errinfo *ei) {
   char text[96];
   mho_err err = MHO_OK;
   study_range_text(a, u, text, sizeof text);

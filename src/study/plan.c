@@ -51,7 +51,8 @@ static mho_err checksum_of(planner *p, const mho_experiment *e, const char **hex
     return mho_fail_at(ei, MHO_ECONFIG, p->s->file, 0, "more than %d datasets in one study",
                        MHO_COUNT(p->data));
   mho_dataset d;
-  mho_err err = mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &d, ei);
+  mho_err err =
+      mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &d, ei);
   if (err)
     return err;
   checksum *c = &p->data[p->n_data++];
@@ -89,12 +90,12 @@ static bool take_stored(void *user, int n, const char *const *names, const mho_c
 static mho_err look_up(planner *p, mho_plan_run *run, mho_errinfo *ei) {
   const char *hash = run->hash;
   stored s = {.run = run};
-  mho_err err =
-      mho_store_query(p->store,
-                      "SELECT id, status, wall_s, coalesce(error, '') LIKE 'stopped early%' FROM run "
-                      "WHERE config_hash = ?1 ORDER BY CASE status WHEN 'completed' THEN 0 WHEN 'diverged' "
-                      "THEN 1 WHEN 'running' THEN 2 WHEN 'interrupted' THEN 3 ELSE 4 END, id DESC",
-                      1, &hash, 0, take_stored, &s, ei);
+  mho_err err = mho_store_query(
+      p->store,
+      "SELECT id, status, wall_s, coalesce(error, '') LIKE 'stopped early%' FROM run "
+      "WHERE config_hash = ?1 ORDER BY CASE status WHEN 'completed' THEN 0 WHEN 'diverged' "
+      "THEN 1 WHEN 'running' THEN 2 WHEN 'interrupted' THEN 3 ELSE 4 END, id DESC",
+      1, &hash, 0, take_stored, &s, ei);
   if (!err && run->state == MHO_PLAN_DONE && s.wall_s >= 0) {
     p->point_wall[run->point] += s.wall_s;
     p->point_n[run->point]++;
@@ -114,8 +115,9 @@ typedef struct speeds {
   speed *at;
 } speeds;
 
-#define ALIKE(config)                                                                                        \
-  "json_extract(" config ", '$.dataset.name', '$.dataset.train', '$.network.topology', '$.network.hidden', " \
+#define ALIKE(config)                                                                              \
+  "json_extract(" config                                                                           \
+  ", '$.dataset.name', '$.dataset.train', '$.network.topology', '$.network.hidden', "              \
   "'$.settle.method', '$.settle.free', '$.rule.name', '$.update.scheme', '$.device.model', '$.train.batch')"
 
 static bool take_speed(void *user, int n, const char *const *names, const mho_cell *c) {

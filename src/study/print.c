@@ -108,15 +108,15 @@ char *mho_study_yaml(const mho_study *s) {
     if (s->axis[i].n_keys)
       print_axis(f, &s->axis[i]);
   if (s->design != STUDY_GRID)
-    fprintf(f, "design: %s\nsamples: %d\ndesign_seed: %lld\n", study_design_words[s->design], s->samples,
-            (long long)s->design_seed);
+    fprintf(f, "design: %s\nsamples: %d\ndesign_seed: %lld\n", study_design_words[s->design],
+            s->samples, (long long)s->design_seed);
   for (int i = 0; i < s->n_seeds; i++)
     fprintf(f, "%s%lld", i ? ", " : "seeds: [", (long long)s->seed[i]);
   if (s->n_seeds)
     fputs("]\n", f);
   if (s->stop.median)
-    fprintf(f, "stop: {rule: median, after: %d, runs: %d, margin: %.17g}\n", s->stop.after, s->stop.runs,
-            s->stop.margin);
+    fprintf(f, "stop: {rule: median, after: %d, runs: %d, margin: %.17g}\n", s->stop.after,
+            s->stop.runs, s->stop.margin);
   fclose(f);
   return text;
 }

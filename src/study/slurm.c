@@ -56,19 +56,21 @@ static mho_err open_file(const char *dir, const char *name, FILE **out, mho_erri
   char path[PATH_MAX + 32];
   snprintf(path, sizeof path, "%s/%s", dir, name);
   *out = fopen(path, "w");
-  return *out ? MHO_OK : mho_fail_at(ei, MHO_EIO, path, 0, "cannot be written: %s", strerror(errno));
+  return *out ? MHO_OK
+              : mho_fail_at(ei, MHO_EIO, path, 0, "cannot be written: %s", strerror(errno));
 }
 
 static mho_err close_file(FILE *f, const char *dir, mho_errinfo *ei) {
   bool bad = ferror(f);
-  return fclose(f) || bad ? mho_fail(ei, MHO_EIO, "cannot write in '%s': %s", dir, strerror(errno)) : MHO_OK;
+  return fclose(f) || bad ? mho_fail(ei, MHO_EIO, "cannot write in '%s': %s", dir, strerror(errno))
+                          : MHO_OK;
 }
 
 static mho_err write_study(const mho_study *s, const char *dir, mho_errinfo *ei) {
   FILE *f;
   char *yaml = mho_study_yaml(s);
-  mho_err err =
-      yaml ? open_file(dir, "study.yaml", &f, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the study");
+  mho_err err = yaml ? open_file(dir, "study.yaml", &f, ei)
+                     : mho_fail(ei, MHO_ENOMEM, "no memory for the study");
   if (!err) {
     fputs(yaml, f);
     err = close_file(f, dir, ei);
@@ -101,8 +103,8 @@ static mho_err write_todo(const mho_study *s, const mho_registry *r, const mho_s
   return err;
 }
 
-static mho_err write_script(const mho_study *s, const mho_slurm_options *o, const char *dir, int tasks,
-                            mho_errinfo *ei) {
+static mho_err write_script(const mho_study *s, const mho_slurm_options *o, const char *dir,
+                            int tasks, mho_errinfo *ei) {
   char exe[PATH_MAX] = "mho";
   FILE *f;
   ssize_t n = o->mho ? -1 : readlink("/proc/self/exe", exe, sizeof exe - 1);
@@ -111,20 +113,24 @@ static mho_err write_script(const mho_study *s, const mho_slurm_options *o, cons
   mho_err err = open_file(dir, "job.sh", &f, ei);
   if (err)
     return err;
-  fprintf(f,
-          "#!/bin/sh\n#SBATCH --job-name=mho\n#SBATCH --array=0-%d\n#SBATCH --cpus-per-task=%d\n#SBATCH "
-          "--output=\"%s",
-          tasks - 1, o->jobs * o->threads, dir);
+  fprintf(
+      f,
+      "#!/bin/sh\n#SBATCH --job-name=mho\n#SBATCH --array=0-%d\n#SBATCH --cpus-per-task=%d\n#SBATCH "
+      "--output=\"%s",
+      tasks - 1, o->jobs * o->threads, dir);
   fputs("/task-%a.log\"\n", f);
-  fprintf(f, "# study %s: each task trains every %d-th run of todo.txt into a database of its own\ndir=",
-          s->name, tasks);
+  fprintf(
+      f,
+      "# study %s: each task trains every %d-th run of todo.txt into a database of its own\ndir=",
+      s->name, tasks);
   print_word(f, dir);
   fputs("\nexec ", f);
   print_word(f, o->mho ? o->mho : exe);
-  fprintf(f,
-          " sweep \"$dir/study.yaml\" --only \"$dir/todo.txt\" --shard \"$SLURM_ARRAY_TASK_ID/%d\" \\\n"
-          "  --db \"$dir/shard-$SLURM_ARRAY_TASK_ID.db\" --jobs %d --threads %d\n",
-          tasks, o->jobs, o->threads);
+  fprintf(
+      f,
+      " sweep \"$dir/study.yaml\" --only \"$dir/todo.txt\" --shard \"$SLURM_ARRAY_TASK_ID/%d\" \\\n"
+      "  --db \"$dir/shard-$SLURM_ARRAY_TASK_ID.db\" --jobs %d --threads %d\n",
+      tasks, o->jobs, o->threads);
   return close_file(f, dir, ei);
 }
 
@@ -158,7 +164,8 @@ static mho_err submit(const mho_slurm_options *o, const char *dir, char *job, si
   job[strcspn(job, "\n;")] = 0;
   if (rc == ENOENT)
     return mho_fail(ei, MHO_EUNSUPPORTED,
-                    "sbatch is not here: run this where Slurm's commands are; '%s' is ready", script);
+                    "sbatch is not here: run this where Slurm's commands are; '%s' is ready",
+                    script);
   if (rc)
     return mho_fail(ei, MHO_EIO, "cannot start sbatch: %s", strerror(rc));
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -174,7 +181,8 @@ mho_err mho_slurm_launch(const mho_study *s, const mho_registry *r, const mho_sl
   *result = (mho_slurm_result){0};
   char wanted[PATH_MAX];
   const char *slash = strrchr(o->db, '/');
-  snprintf(wanted, sizeof wanted, "%.*s%s.slurm", slash ? (int)(slash - o->db + 1) : 0, o->db, s->name);
+  snprintf(wanted, sizeof wanted, "%.*s%s.slurm", slash ? (int)(slash - o->db + 1) : 0, o->db,
+           s->name);
   for (char *c = strchr(wanted + 1, '/'); c; c = strchr(c + 1, '/')) {
     *c = 0;
     mkdir(wanted, 0777);

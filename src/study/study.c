@@ -37,7 +37,8 @@ static int line_of(const yaml_node_t *n) {
   return (int)n->start_mark.line + 1;
 }
 
-#define FAIL(r, node, ...) mho_fail_at((r)->ei, MHO_ECONFIG, (r)->s->file, line_of(node), __VA_ARGS__)
+#define FAIL(r, node, ...)                                                                         \
+  mho_fail_at((r)->ei, MHO_ECONFIG, (r)->s->file, line_of(node), __VA_ARGS__)
 
 static mho_err no_memory(const reader *r) {
   return mho_fail(r->ei, MHO_ENOMEM, "no memory for the study");
@@ -53,13 +54,14 @@ static yaml_node_t *node_at(const reader *r, int index) {
 
 /* ---------------------------------------------------------------- numbers */
 
-static mho_err read_number(const reader *r, const yaml_node_t *n, const char *what, double low, double high,
-                           bool whole, double *out) {
+static mho_err read_number(const reader *r, const yaml_node_t *n, const char *what, double low,
+                           double high, bool whole, double *out) {
   const char *text = scalar(n);
   char *end = NULL;
   double v = text ? strtod(text, &end) : (double)NAN;
   if (!text || end == text || *end || !(v >= low && v <= high) || (whole && v != nearbyint(v)))
-    return FAIL(r, n, "%s: expected a %snumber from %g to %g", what, whole ? "whole " : "", low, high);
+    return FAIL(r, n, "%s: expected a %snumber from %g to %g", what, whole ? "whole " : "", low,
+                high);
   *out = v;
   return MHO_OK;
 }
@@ -107,11 +109,13 @@ static mho_err read_stop(const reader *r, const yaml_node_t *n) {
     if (!strcmp(word, "rule")) {
       if (!scalar(value) || strcmp(scalar(value), "median"))
         return FAIL(r, value, "stop.rule: the only rule is median");
-    } else if (!strcmp(word, "after") && !(err = read_number(r, value, "stop.after", 1, 1e6, true, &v)))
+    } else if (!strcmp(word, "after") &&
+               !(err = read_number(r, value, "stop.after", 1, 1e6, true, &v)))
       stop->after = (int)v;
     else if (!strcmp(word, "runs") && !(err = read_number(r, value, "stop.runs", 1, 1e6, true, &v)))
       stop->runs = (int)v;
-    else if (!strcmp(word, "margin") && !(err = read_number(r, value, "stop.margin", 0, 1, false, &v)))
+    else if (!strcmp(word, "margin") &&
+             !(err = read_number(r, value, "stop.margin", 0, 1, false, &v)))
       stop->margin = v;
     else if (!err)
       return FAIL(r, key, "stop: '%s' is unknown (known: rule, after, runs, margin)", word);
@@ -131,7 +135,8 @@ static void free_value(study_value *v) {
   free(v->set);
 }
 
-static mho_err add_set(const reader *r, study_value *v, const char *key, const mho_config_key *k, int line) {
+static mho_err add_set(const reader *r, study_value *v, const char *key, const mho_config_key *k,
+                       int line) {
   study_set *grown = realloc(v->set, (size_t)(v->n + 1) * sizeof *grown);
   if (!grown)
     return no_memory(r);
@@ -142,7 +147,8 @@ static mho_err add_set(const reader *r, study_value *v, const char *key, const m
 }
 
 /* What a node sets below `key` ("": a map of keys), read as config. */
-static mho_err read_value(const reader *r, const char *key, const yaml_node_t *node, study_value *v) {
+static mho_err read_value(const reader *r, const char *key, const yaml_node_t *node,
+                          study_value *v) {
   mho_config *c = NULL;
   mho_err err = mho_config_new(&c, r->ei);
   if (!err)
@@ -171,9 +177,11 @@ static study_axis *add_axis(const reader *r, const yaml_node_t *node, int n_valu
 }
 
 static mho_err read_points(const reader *r, const yaml_node_t *node) {
-  if (node->type != YAML_SEQUENCE_NODE || node->data.sequence.items.start == node->data.sequence.items.top)
-    return FAIL(r, node,
-                "points: expected a list of what each sets, for example [{device: linear}, {device: ideal}]");
+  if (node->type != YAML_SEQUENCE_NODE ||
+      node->data.sequence.items.start == node->data.sequence.items.top)
+    return FAIL(
+        r, node,
+        "points: expected a list of what each sets, for example [{device: linear}, {device: ideal}]");
   int n = (int)(node->data.sequence.items.top - node->data.sequence.items.start);
   study_axis *a = add_axis(r, node, n);
   if (!a)
@@ -217,7 +225,8 @@ static mho_err split_keys(const reader *r, const yaml_node_t *node, study_axis *
   snprintf(text, sizeof text, "%s", scalar(node) ? scalar(node) : "");
   for (char *word = strtok_r(text, ", \t\n", &save); word; word = strtok_r(NULL, ", \t\n", &save)) {
     if (!section_of(word))
-      return FAIL(r, node, "vary: '%s' is no key of a config; 'mho train --print-config' shows all of them",
+      return FAIL(r, node,
+                  "vary: '%s' is no key of a config; 'mho train --print-config' shows all of them",
                   word);
     if (a->n_keys == STUDY_KEYS_MAX)
       return FAIL(r, node, "vary: more than %d keys are set together", STUDY_KEYS_MAX);
@@ -225,7 +234,9 @@ static mho_err split_keys(const reader *r, const yaml_node_t *node, study_axis *
       return no_memory(r);
     a->n_keys++;
   }
-  return a->n_keys ? MHO_OK : FAIL(r, node, "vary: expected keys such as array.read_noise, and their values");
+  return a->n_keys
+             ? MHO_OK
+             : FAIL(r, node, "vary: expected keys such as array.read_noise, and their values");
 }
 
 static mho_err range_end(const reader *r, const study_axis *a, const yaml_node_t *n, double *out) {
@@ -248,7 +259,8 @@ static mho_err read_range(const reader *r, const yaml_node_t *node, study_axis *
   if (!a->range || (a->range->kind != MHO_PARAM_REAL && a->range->kind != MHO_PARAM_INT))
     return FAIL(r, node, "%s: only a number has a range; give a list of values", a->key[0]);
   a->from = a->to = NAN;
-  for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+  for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
+       p++) {
     const yaml_node_t *key = node_at(r, p->key), *value = node_at(r, p->value);
     const char *word = scalar(key) ? scalar(key) : "", *text = scalar(value) ? scalar(value) : "";
     mho_err err = MHO_OK;
@@ -288,7 +300,8 @@ static mho_err read_axis(const reader *r, const yaml_node_t *key, const yaml_nod
   if (node->type == YAML_MAPPING_NODE)
     return read_range(r, node, a);
   if (!list || !n)
-    return FAIL(r, node, "%s: expected a list of values, or {from: .., to: .., steps: .., scale: log}",
+    return FAIL(r, node,
+                "%s: expected a list of values, or {from: .., to: .., steps: .., scale: log}",
                 a->key[0]);
   for (int i = 0; i < n; i++)
     for (int k = 0; k < a->n_keys && !err; k++)
@@ -298,9 +311,11 @@ static mho_err read_axis(const reader *r, const yaml_node_t *key, const yaml_nod
 
 static mho_err read_vary(const reader *r, const yaml_node_t *node) {
   if (node->type != YAML_MAPPING_NODE)
-    return FAIL(r, node,
-                "vary: expected keys and their values, for example vary: {array.read_noise: [0, 0.01]}");
-  for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+    return FAIL(
+        r, node,
+        "vary: expected keys and their values, for example vary: {array.read_noise: [0, 0.01]}");
+  for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
+       p++) {
     mho_err err = read_axis(r, node_at(r, p->key), node_at(r, p->value));
     if (err)
       return err;
@@ -352,7 +367,8 @@ static mho_err read_entry(const reader *r, const char *word, const yaml_node_t *
   if (!strcmp(word, "study")) {
     if (!scalar(value) || !*scalar(value) || strlen(scalar(value)) >= sizeof s->name ||
         strchr(scalar(value), '/'))
-      return FAIL(r, value, "study: expected a name of up to %zu characters, without /", sizeof s->name - 1);
+      return FAIL(r, value, "study: expected a name of up to %zu characters, without /",
+                  sizeof s->name - 1);
     strcpy(s->name, scalar(value));
     return MHO_OK;
   }
@@ -361,7 +377,8 @@ static mho_err read_entry(const reader *r, const char *word, const yaml_node_t *
   if (!strcmp(word, "set"))
     return value->type == YAML_MAPPING_NODE
                ? mho_config_node(s->base, "", r->doc, value, s->file, true, r->ei)
-               : FAIL(r, value, "set: expected keys and values, for example set: {train.epochs: 5}");
+               : FAIL(r, value,
+                      "set: expected keys and values, for example set: {train.epochs: 5}");
   if (!strcmp(word, "points"))
     return read_points(r, value);
   if (!strcmp(word, "vary"))
@@ -408,11 +425,12 @@ static mho_err check_whole(const reader *r, const yaml_node_t *root) {
 
 static mho_err read_root(const reader *r, const yaml_node_t *root) {
   if (!root || root->type != YAML_MAPPING_NODE)
-    return mho_fail_at(r->ei, MHO_ECONFIG, r->s->file, 1, "not a study: expected base, vary, seeds, ...");
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->s->file, 1,
+                       "not a study: expected base, vary, seeds, ...");
   mho_err err = MHO_OK;
   for (int pass = 0; pass < 2; pass++)
-    for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top && !err;
-         p++) {
+    for (yaml_node_pair_t *p = root->data.mapping.pairs.start;
+         p < root->data.mapping.pairs.top && !err; p++) {
       const yaml_node_t *key = node_at(r, p->key), *value = node_at(r, p->value);
       const char *word = scalar(key) ? scalar(key) : "";
       if (pass)
@@ -431,7 +449,8 @@ static void default_name(mho_study *s) {
   snprintf(s->name, sizeof s->name, "%.*s", n, name);
 }
 
-static mho_err parse(const mho_registry *registry, mho_study *s, const char *text, mho_errinfo *ei) {
+static mho_err parse(const mho_registry *registry, mho_study *s, const char *text,
+                     mho_errinfo *ei) {
   yaml_parser_t parser;
   yaml_document_t doc;
   if (!yaml_parser_initialize(&parser))
@@ -439,8 +458,8 @@ static mho_err parse(const mho_registry *registry, mho_study *s, const char *tex
   yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
   mho_err err;
   if (!yaml_parser_load(&parser, &doc)) {
-    err = mho_fail_at(ei, MHO_ECONFIG, s->file, (int)parser.problem_mark.line + 1, "not valid YAML: %s",
-                      parser.problem ? parser.problem : "unreadable");
+    err = mho_fail_at(ei, MHO_ECONFIG, s->file, (int)parser.problem_mark.line + 1,
+                      "not valid YAML: %s", parser.problem ? parser.problem : "unreadable");
   } else {
     reader r = {.s = s, .r = registry, .doc = &doc, .ei = ei};
     err = read_root(&r, yaml_document_get_root_node(&doc));
@@ -491,7 +510,8 @@ mho_err mho_study_read(const mho_registry *r, const char *path, int n_set, const
   else if (ferror(f))
     err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the study: %s", strerror(errno));
   else if (n > LIMIT || memchr(text, 0, n))
-    err = mho_fail_at(ei, MHO_ECONFIG, path, 0, "not a text file of at most 1 MiB: this is not a study");
+    err = mho_fail_at(ei, MHO_ECONFIG, path, 0,
+                      "not a text file of at most 1 MiB: this is not a study");
   else
     err = mho_study_text(r, text, path, n_set, set, out, ei);
   free(text);

@@ -32,7 +32,13 @@ typedef struct study_axis {
   bool logarithmic;
 } study_axis;
 
-typedef enum study_design { STUDY_GRID, STUDY_RANDOM, STUDY_LATIN, STUDY_SOBOL, STUDY_DESIGNS } study_design;
+typedef enum study_design {
+  STUDY_GRID,
+  STUDY_RANDOM,
+  STUDY_LATIN,
+  STUDY_SOBOL,
+  STUDY_DESIGNS
+} study_design;
 extern const char *const study_design_words[STUDY_DESIGNS];
 
 typedef struct study_stop { /* the median rule */
@@ -72,7 +78,8 @@ void study_range_text(const study_axis *a, double u, char *buf, size_t n);
 /* worker.c */
 
 enum study_message_kind { STUDY_EPOCH, STUDY_LOG, STUDY_END };
-typedef struct study_message { /* from a worker to its parent; below PIPE_BUF, so written and read whole */
+typedef struct
+    study_message { /* from a worker to its parent; below PIPE_BUF, so written and read whole */
   enum study_message_kind kind;
   mho_epoch_row epoch;
   mho_train_result result;

@@ -93,7 +93,8 @@ static mho_err record_failure(sweep *w, mho_plan_run *run, const char *why, mho_
   if (*run->id) {
     err = mho_store_run_get(store, run->id, &row, ei);
   } else {
-    err = study_point_config(w->s, w->samples, run->point, w->s->n_seeds ? run->seed : -1, &c, NULL, 0, ei);
+    err = study_point_config(w->s, w->samples, run->point, w->s->n_seeds ? run->seed : -1, &c, NULL,
+                             0, ei);
     if (!err)
       err = mho_experiment_new(w->r, c, false, &e, ei);
     if (!err && !(json = mho_experiment_json(e)))
@@ -166,7 +167,8 @@ static double time_left(const sweep *w) {
   return sum / w->jobs;
 }
 
-static void emit(const sweep *w, mho_sweep_what what, int index, const study_message *m, const char *error) {
+static void emit(const sweep *w, mho_sweep_what what, int index, const study_message *m,
+                 const char *error) {
   mho_sweep_event e = {.what = what,
                        .index = index,
                        .run = index < 0 ? NULL : &w->plan.run[index],
@@ -203,10 +205,11 @@ static void emit(const sweep *w, mho_sweep_what what, int index, const study_mes
 
 static mho_err start(sweep *w, int k, int index, mho_errinfo *ei) {
   mho_plan_run *run = &w->plan.run[index];
-  study_job job = {.s = w->s, .r = w->r, .o = w->o, .resume = *run->id && !w->o->again ? run->id : NULL};
+  study_job job = {
+      .s = w->s, .r = w->r, .o = w->o, .resume = *run->id && !w->o->again ? run->id : NULL};
   int ends[2];
-  mho_err err = study_point_config(w->s, w->samples, run->point, w->s->n_seeds ? run->seed : -1, &job.config,
-                                   NULL, 0, ei);
+  mho_err err = study_point_config(w->s, w->samples, run->point, w->s->n_seeds ? run->seed : -1,
+                                   &job.config, NULL, 0, ei);
   if (err)
     return err;
   name_of(w, run, sizeof job.name, job.name);
@@ -283,8 +286,10 @@ static mho_err ended_badly(sweep *w, slot *t, const study_message *m, int status
     snprintf(why, sizeof why, "its process was killed by signal %d (%s)%s", WTERMSIG(status),
              strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? ": out of memory?" : "");
   else
-    snprintf(why, sizeof why, "its process ended with exit code %d and no word", WEXITSTATUS(status));
-  if (m->err == MHO_ESTORE) { /* nothing can be recorded there, and the next run would fare no better */
+    snprintf(why, sizeof why, "its process ended with exit code %d and no word",
+             WEXITSTATUS(status));
+  if (m->err ==
+      MHO_ESTORE) { /* nothing can be recorded there, and the next run would fare no better */
     if (ei)
       *ei = m->ei;
     return MHO_ESTORE;
@@ -444,8 +449,8 @@ static mho_err train_all(sweep *w, mho_errinfo *ei) {
   }
   if (!err && w->told_to_stop)
     err = mho_fail(ei, MHO_EINTERRUPTED,
-                   "interrupted: %d of %d runs are done, %d saved; the same command goes on", w->ended,
-                   w->mine, w->result->cut);
+                   "interrupted: %d of %d runs are done, %d saved; the same command goes on",
+                   w->ended, w->mine, w->result->cut);
   return err;
 }
 
@@ -455,7 +460,8 @@ static mho_err prepare(sweep *w, mho_errinfo *ei) {
     err = study_samples(w->s, &w->samples, ei);
   if (err)
     return err;
-  size_t n = (size_t)(w->plan.n ? w->plan.n : 1), points = (size_t)(w->plan.n_points ? w->plan.n_points : 1);
+  size_t n = (size_t)(w->plan.n ? w->plan.n : 1),
+         points = (size_t)(w->plan.n_points ? w->plan.n_points : 1);
   w->jobs = w->o->jobs > 0 ? w->o->jobs : mho_processors();
   w->waiting = calloc(n, sizeof *w->waiting);
   w->not_before = calloc(n, sizeof *w->not_before);

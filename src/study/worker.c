@@ -74,7 +74,8 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static bool is_hopeless(void *user, const char *run, const mho_epoch_row *row, char *why, size_t capacity) {
+static bool is_hopeless(void *user, const char *run, const mho_epoch_row *row, char *why,
+                        size_t capacity) {
   worker *w = user;
   const study_stop *stop = &w->job->s->stop;
   if (row->epoch < stop->after)
@@ -87,13 +88,14 @@ static bool is_hopeless(void *user, const char *run, const mho_epoch_row *row, c
   const char *args[] = {w->job->s->name, epoch, run};
   if (mho_store_open(w->job->o->db, MHO_STORE_READ, &store, NULL))
     return false; /* whatever is wrong, the training itself will say */
-  mho_store_query(store,
-                  w->by_validation
-                      ? "SELECT val_acc FROM study_run JOIN epoch USING (run_id) WHERE study = ?1 AND "
-                        "epoch = CAST(?2 AS INTEGER) AND run_id <> ?3"
-                      : "SELECT train_acc FROM study_run JOIN epoch USING (run_id) WHERE study = ?1 AND "
-                        "epoch = CAST(?2 AS INTEGER) AND run_id <> ?3",
-                  3, args, 0, take_accuracy, &m, NULL);
+  mho_store_query(
+      store,
+      w->by_validation
+          ? "SELECT val_acc FROM study_run JOIN epoch USING (run_id) WHERE study = ?1 AND "
+            "epoch = CAST(?2 AS INTEGER) AND run_id <> ?3"
+          : "SELECT train_acc FROM study_run JOIN epoch USING (run_id) WHERE study = ?1 AND "
+            "epoch = CAST(?2 AS INTEGER) AND run_id <> ?3",
+      3, args, 0, take_accuracy, &m, NULL);
   mho_store_close(store);
   double middle = NAN;
   if (m.n >= stop->runs) {
@@ -113,7 +115,8 @@ static bool is_hopeless(void *user, const char *run, const mho_epoch_row *row, c
 
 /* ---------------------------------------------------------------- the run */
 
-static mho_err report_present(mho_store *store, const char *id, mho_train_result *result, mho_errinfo *ei) {
+static mho_err report_present(mho_store *store, const char *id, mho_train_result *result,
+                              mho_errinfo *ei) {
   mho_run_row row;
   mho_err err = mho_store_run_get(store, id, &row, ei);
   if (err)

@@ -308,14 +308,15 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   if (memcmp(h.magic, "mho ckpt", 8) || (h.version & 0xffff) != CHECKPOINT_VERSION ||
       h.scalar != sizeof(mho_real))
     return mho_fail(ei, MHO_EDATA,
-                    "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)", h.version,
-                    h.scalar);
+                    "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)",
+                    h.version, h.scalar);
 
   size_t begin[PARTS], size = locate(t, h.version, total_size(t), begin);
   if (h.size != blob->size || blob->size != size)
-    return mho_fail(ei, MHO_EDATA,
-                    "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
-                    blob->size, size);
+    return mho_fail(
+        ei, MHO_EDATA,
+        "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
+        blob->size, size);
   char *bytes = (char *)blob->data, *at = bytes + sizeof h;
   if (h.version & parts[RANGES].bit && !are_ranges(t, bytes + begin[RANGES]))
     return mho_fail(ei, MHO_EDATA,

@@ -11,8 +11,8 @@
 #include "train/trainer.h"
 
 enum { CELLS, LINES, DAC, ADC, AMPLIFIERS, SET, RESET, HALF, VERIFY };
-static const char *const names[MHO_ENERGY_TERMS] = {"cells", "lines", "dac",           "adc",   "amplifiers",
-                                                    "set",   "reset", "half-selected", "verify"};
+static const char *const names[MHO_ENERGY_TERMS] = {
+    "cells", "lines", "dac", "adc", "amplifiers", "set", "reset", "half-selected", "verify"};
 
 typedef struct epoch { /* of a training, with what follows from the config */
   const mho_trainer *t;
@@ -63,7 +63,8 @@ static double conducts(const epoch *e, const mho_link *k) {
 static void count_cells(const epoch *e, const mho_link *k, double sensed) {
   const mho_meter *m = e->t->meter;
   int i = (int)(k - e->t->net->link);
-  double v2 = e->voltage * e->voltage, r = e->circuits.average, reads = m->reads[i] * phases_of(e, k);
+  double v2 = e->voltage * e->voltage, r = e->circuits.average,
+         reads = m->reads[i] * phases_of(e, k);
   const double *squares = e->in_time ? m->driven[i] : m->squares[i];
   const double *sums = (k->transposed ? e->power.cols : e->power.rows)[k->connection];
   double power = 0;
@@ -99,7 +100,8 @@ static void count_link(const epoch *e, const mho_link *k) {
   for (int j = 0; j < m->inputs[i]; j++)
     squares += m->squares[i][j] * phases_of(e, k);
   double charged = e->in_time ? 1 : r;
-  e->row[LINES].joule += charged * e->voltage * e->voltage * e->c->cell_capacitance * 2 * out * squares;
+  e->row[LINES].joule +=
+      charged * e->voltage * e->voltage * e->c->cell_capacitance * 2 * out * squares;
   e->row[LINES].count += charged * reads * in;
 
   if (e->circuits.dac_bits && !(e->analog && net->layer[k->from].neuron))
@@ -197,8 +199,8 @@ static void count_conversions(const epoch *e) {
 
   double reads = at_border(e, once) + (e->in_time ? 0 : one_after_another(e, once));
   e->row[CELLS].seconds = r * e->c->read_time * reads + m->time[0] + m->time[1];
-  double converted = at_border(e, turns) +
-                     (e->analog ? m->samples * e->phases * turns_of_states(e) : one_after_another(e, turns));
+  double converted = at_border(e, turns) + (e->analog ? m->samples * e->phases * turns_of_states(e)
+                                                      : one_after_another(e, turns));
   if (e->circuits.adc_bits)
     e->row[ADC].seconds = r * e->c->adc_time * converted;
 }
@@ -274,8 +276,8 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
   const mho_energy_config *c = e->c;
   const mho_experiment *x = t->e;
   double done[2] = {t->sums.set, t->sums.reset}, all = done[0] + done[1];
-  pulses p = {.pulse = mho_device_pulse_of((const mho_device_model *)x->device.entry, x->device.params,
-                                           &x->device_config),
+  pulses p = {.pulse = mho_device_pulse_of((const mho_device_model *)x->device.entry,
+                                           x->device.params, &x->device_config),
               .part = part_of_voltage(&x->array_config),
               .converted = e->circuits.adc_bits ? c->adc_step * ldexp(1, e->circuits.adc_bits) : 0};
   for (int way = 0; way < 2 && all > 0; way++)
@@ -306,7 +308,8 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
 
 bool mho_energy_counts(const mho_experiment *e) {
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
-  return e->energy.count && ((const mho_device_model *)e->device.entry)->pulse && !settler->unmetered;
+  return e->energy.count && ((const mho_device_model *)e->device.entry)->pulse &&
+         !settler->unmetered;
 }
 
 bool mho_energy_analog(const mho_experiment *e) {

@@ -14,7 +14,8 @@
 static const uint64_t INITIAL = (uint64_t)1 << 40;
 
 /* Weights that are still off by half a step or more; dw: what they lack. */
-static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, double step, mho_real *dw) {
+static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, double step,
+                      mho_real *dw) {
   size_t off = 0;
   mho_real near = (mho_real)(0.5 * step);
   for (size_t i = 0; i < n; i++) {
@@ -42,7 +43,8 @@ static void program(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
                            .state = chi,
                            .nominal_step = t->nominal_step[c],
                            .update = INITIAL + (uint64_t)round,
-                           .rounding = mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)c)};
+                           .rounding =
+                               mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)c)};
     size_t off = missing(x, n, target, t->nominal_step[c], dw);
     if (off)
       t->scheme->apply(&job, &counts);

@@ -78,7 +78,8 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
   mho_trainer_settle(t, &t->data.train, 0, n, true);
   mho_real *g = mho_alloc(2 * most + mho_rule_gradient_scratch(net, most_rows), sizeof *g),
            *scratch = g + 2 * most;
-  mho_err err = g ? backprop_run(t, n, &b, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for two gradients");
+  mho_err err =
+      g ? backprop_run(t, n, &b, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for two gradients");
   for (int c = 0; c < net->n_trained && !err; c++) {
     int rows = net->connection[c].xb->rows;
     mho_rule_gradient(net, c, t->state[0], t->error, n, 1, 0, rows, g, scratch);

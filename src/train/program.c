@@ -36,8 +36,8 @@ typedef struct programming {
 /* ---------------------------------------------------------------- the config */
 
 /* The keys of an experiment that are set, as text with units, which overrides can be put on. */
-static mho_err config_from_json(const mho_registry *r, const char *json, const char *name, mho_config **out,
-                                mho_errinfo *ei) {
+static mho_err config_from_json(const mho_registry *r, const char *json, const char *name,
+                                mho_config **out, mho_errinfo *ei) {
   mho_config *bare = NULL;
   mho_experiment *e = NULL;
   mho_err err = mho_config_new(&bare, ei);
@@ -69,9 +69,10 @@ static mho_err config_of_folder(const programming *p, mho_config **out, mho_erri
   snprintf(name, sizeof name, "%s/weights.json", p->o->from);
   mho_err err = mho_weights_config(p->o->from, &json, ei);
   if (!err && !json)
-    err = mho_fail(ei, MHO_ENOTFOUND,
-                   "'%s' has no weights.json that says what network its weights are of: add --config FILE",
-                   p->o->from);
+    err = mho_fail(
+        ei, MHO_ENOTFOUND,
+        "'%s' has no weights.json that says what network its weights are of: add --config FILE",
+        p->o->from);
   if (!err)
     err = config_from_json(p->registry, json, name, out, ei);
   free(json);
@@ -89,7 +90,8 @@ static mho_err base_config(const programming *p, mho_config **out, mho_errinfo *
 
 /* What the source says and the new chip must not inherit. */
 static void leave_behind(mho_config *base, const mho_config *asked) {
-  const char *card = mho_config_get(asked, "device.card"), *model = mho_config_get(asked, "device.model");
+  const char *card = mho_config_get(asked, "device.card"),
+             *model = mho_config_get(asked, "device.model");
   if (card || model)
     mho_config_forget(base, "device.");
   mho_config_forget(base, "train.from");
@@ -109,8 +111,8 @@ static mho_err choose_writing(mho_config *base, const mho_config *asked, mho_err
                     "one of them out",
                     scheme);
   if (scheme && !how)
-    return mho_config_set(base, strcmp(scheme, "exact") ? "program.initial=scheme" : "program.initial=exact",
-                          ei);
+    return mho_config_set(
+        base, strcmp(scheme, "exact") ? "program.initial=scheme" : "program.initial=exact", ei);
   if (!how)
     how = was ? was : "exact";
   if (!strcmp(how, "scheme"))
@@ -121,7 +123,8 @@ static mho_err choose_writing(mho_config *base, const mho_config *asked, mho_err
   return err ? err : mho_config_set(base, "update.optimizer=sgd", ei);
 }
 
-static mho_err first_seed(programming *p, const mho_config *asked, const char *parents, mho_errinfo *ei) {
+static mho_err first_seed(programming *p, const mho_config *asked, const char *parents,
+                          mho_errinfo *ei) {
   const char *said = mho_config_get(asked, "train.seeds.chip");
   p->seed = p->o->seed;
   if (p->seed >= 0 && said)
@@ -132,8 +135,8 @@ static mho_err first_seed(programming *p, const mho_config *asked, const char *p
   if (p->seed < 0) /* a chip that the source is not on */
     p->seed = parents ? strtoll(parents, NULL, 10) + 1 : 1;
   if (p->seed > SEED_MAX - p->o->chips + 1)
-    return mho_fail(ei, MHO_ECONFIG, "--seed: the seeds of %d chips from %lld on go beyond %lld", p->o->chips,
-                    (long long)p->seed, (long long)SEED_MAX);
+    return mho_fail(ei, MHO_ECONFIG, "--seed: the seeds of %d chips from %lld on go beyond %lld",
+                    p->o->chips, (long long)p->seed, (long long)SEED_MAX);
   return MHO_OK;
 }
 
@@ -164,7 +167,8 @@ static mho_err prepare(programming *p, mho_errinfo *ei) {
   return err;
 }
 
-static mho_err chip_experiment(const programming *p, int64_t seed, mho_experiment **out, mho_errinfo *ei) {
+static mho_err chip_experiment(const programming *p, int64_t seed, mho_experiment **out,
+                               mho_errinfo *ei) {
   char text[64];
   snprintf(text, sizeof text, "train.seeds.chip=%lld", (long long)seed);
   mho_err err = mho_config_set(p->base, text, ei);
@@ -182,7 +186,8 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     const mho_real *written = mho_crossbar_programmed(k->xb), *wanted = t->brought[c];
-    size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols, clipped = mho_crossbar_beyond(k->xb, 0, n, wanted);
+    size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols,
+           clipped = mho_crossbar_beyond(k->xb, 0, n, wanted);
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
       double d = (double)written[i] - (double)wanted[i];
@@ -202,8 +207,9 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
   out->n_connections = t->net->n_trained;
 }
 
-static mho_err store_chip(const programming *p, const mho_trainer *t, const mho_evaluation *validation,
-                          mho_programmed *out, double seconds, mho_errinfo *ei) {
+static mho_err store_chip(const programming *p, const mho_trainer *t,
+                          const mho_evaluation *validation, mho_programmed *out, double seconds,
+                          mho_errinfo *ei) {
   const mho_experiment *e = t->e;
   char hash[65], host[64] = "", mixed[160], name[MHO_TEXT_MAX], *json = mho_experiment_json(e);
   mho_checkpoint_row checkpoint = {0};
@@ -214,7 +220,8 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, const mho_
   snprintf(mixed, sizeof mixed, "%s programmed", t->data.checksum);
   mho_experiment_hash(e, mixed, hash);
   gethostname(host, sizeof host - 1);
-  snprintf(name, sizeof name, p->o->chips > 1 ? "%s-%d" : "%s", p->o->name ? p->o->name : "", out->chip);
+  snprintf(name, sizeof name, p->o->chips > 1 ? "%s-%d" : "%s", p->o->name ? p->o->name : "",
+           out->chip);
   const char *code = p->o->code_version ? p->o->code_version : MHO_VERSION;
   mho_run_row row = {.name = p->o->name ? name : NULL,
                      .config = json,
@@ -257,7 +264,8 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, const mho_
   return err;
 }
 
-static mho_err write_chip(const programming *p, mho_trainer *t, mho_programmed *out, mho_errinfo *ei) {
+static mho_err write_chip(const programming *p, mho_trainer *t, mho_programmed *out,
+                          mho_errinfo *ei) {
   double start = mho_seconds();
   mho_evaluation test, validation;
   bool held_out = t->data.validation.n > 0;
@@ -267,9 +275,10 @@ static mho_err write_chip(const programming *p, mho_trainer *t, mho_programmed *
   if (!err)
     err = mho_trainer_initial(t, ei);
   if (!err && t->sums.clipped > 0)
-    mho_log(p->ctx, MHO_LOG_WARNING,
-            "%.3g %% of the weights were still off by half a step or more after program.rounds (%lld)",
-            100 * t->sums.clipped / (double)t->net->n_weights, (long long)t->e->initial.rounds);
+    mho_log(
+        p->ctx, MHO_LOG_WARNING,
+        "%.3g %% of the weights were still off by half a step or more after program.rounds (%lld)",
+        100 * t->sums.clipped / (double)t->net->n_weights, (long long)t->e->initial.rounds);
   if (!err)
     err = mho_trainer_evaluate(t, &t->data.test, &test, ei);
   if (!err && held_out)
@@ -305,7 +314,8 @@ mho_err mho_program(const mho_context *ctx, const mho_registry *r, const mho_pro
     mho_trainer_free(t);
     mho_experiment_free(e);
     if (!err && mho_stopped(ctx) && chip < o->chips)
-      err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after chip %d of %d: those are kept", chip, o->chips);
+      err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after chip %d of %d: those are kept", chip,
+                     o->chips);
   }
   mho_progress(ctx, "program", o->chips, o->chips, NULL);
   mho_config_free(p.base);

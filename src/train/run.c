@@ -59,7 +59,8 @@ mho_layer_row *mho_trainer_layers(const mho_trainer *t) {
                               .w_error = NAN,
                               .clipped = NAN};
     for (int b = 0; k->xb->pos && b < MHO_G_BINS; b++)
-      mho_text_append(rows[c].g_hist, sizeof rows[c].g_hist, "%c%lld", b ? ',' : '[', (long long)s.g_hist[b]);
+      mho_text_append(rows[c].g_hist, sizeof rows[c].g_hist, "%c%lld", b ? ',' : '[',
+                      (long long)s.g_hist[b]);
     if (k->xb->pos)
       mho_text_append(rows[c].g_hist, sizeof rows[c].g_hist, "]");
   }
@@ -67,7 +68,8 @@ mho_layer_row *mho_trainer_layers(const mho_trainer *t) {
 }
 
 /* Settling times and energies of the first test images, where there is physical time. u->samples: to be freed. */
-static mho_err observe_circuit(mho_trainer *t, mho_store_update *u, mho_settle_row *settle, mho_errinfo *ei) {
+static mho_err observe_circuit(mho_trainer *t, mho_store_update *u, mho_settle_row *settle,
+                               mho_errinfo *ei) {
   int64_t asked = t->e->observe.samples;
   int n = asked < t->data.test.n ? (int)asked : t->data.test.n;
   mho_settle_sample *samples = mho_alloc((size_t)n, sizeof *samples);
@@ -79,11 +81,12 @@ static mho_err observe_circuit(mho_trainer *t, mho_store_update *u, mho_settle_r
 }
 
 /* The rows of the free phase and of the connections; cosines go from an array into the latter. */
-static mho_err observe(logger *g, mho_store_update *u, mho_settle_row *settle, mho_layer_row *layers,
-                       mho_errinfo *ei) {
+static mho_err observe(logger *g, mho_store_update *u, mho_settle_row *settle,
+                       mho_layer_row *layers, mho_errinfo *ei) {
   mho_trainer *t = g->t;
   double start = mho_seconds(), *cosine = mho_alloc((size_t)t->net->n_trained, sizeof *cosine);
-  mho_err err = layers && cosine ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for layer statistics");
+  mho_err err =
+      layers && cosine ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for layer statistics");
   if (!err)
     err = mho_trainer_observe(t, settle, cosine, ei);
   if (!err && t->e->observe.settling && mho_trainer_in_time(t))
@@ -96,7 +99,8 @@ static mho_err observe(logger *g, mho_store_update *u, mho_settle_row *settle, m
 }
 
 /* What the epoch would have taken on hardware; the sum goes into its row. */
-static mho_err count_energy(logger *g, mho_epoch_row *epoch, mho_energy_row *rows, mho_errinfo *ei) {
+static mho_err count_energy(logger *g, mho_epoch_row *epoch, mho_energy_row *rows,
+                            mho_errinfo *ei) {
   if (!mho_energy_counts(g->t->e))
     return MHO_OK;
   mho_err err = mho_trainer_energy(g->t, rows, ei);
@@ -168,7 +172,8 @@ static mho_err log_epoch(logger *g, mho_epoch_row *epoch, mho_errinfo *ei) {
 }
 
 /* Store how a run ended; a mid-epoch checkpoint when it can be resumed from there. */
-static mho_err log_end(logger *g, const char *status, const char *error, bool checkpoint, mho_errinfo *ei) {
+static mho_err log_end(logger *g, const char *status, const char *error, bool checkpoint,
+                       mho_errinfo *ei) {
   mho_checkpoint_row saved = {0};
   mho_store_update u = {0};
   utc(g->ended, sizeof g->ended);
@@ -176,7 +181,8 @@ static mho_err log_end(logger *g, const char *status, const char *error, bool ch
   g->row.status = (char *)(uintptr_t)status;
   g->row.error = (char *)(uintptr_t)error;
   mho_err err = MHO_OK;
-  if (checkpoint && g->o->store && g->t->e->checkpoint.every && !(err = mho_trainer_save(g->t, &saved, ei)))
+  if (checkpoint && g->o->store && g->t->e->checkpoint.every &&
+      !(err = mho_trainer_save(g->t, &saved, ei)))
     u.last = &saved;
   if (!err)
     err = write_update(g, &u, ei);
@@ -188,7 +194,8 @@ static mho_err one_epoch(logger *g, mho_epoch_row *row, mho_errinfo *ei) {
   mho_trainer *t = g->t;
   mho_evaluation v;
   mho_err err = mho_trainer_epoch(t, row, ei);
-  if (!err && t->data.validation.n && !(err = mho_trainer_evaluate(t, &t->data.validation, &v, ei))) {
+  if (!err && t->data.validation.n &&
+      !(err = mho_trainer_evaluate(t, &t->data.validation, &v, ei))) {
     row->val_acc = v.accuracy;
     row->eval_s += v.seconds;
   }
@@ -221,8 +228,9 @@ static mho_err run_to_end(logger *g, mho_train_result *result, mho_errinfo *ei) 
     err = writer_new(g->o->store, &g->writer, &why);
   while (!err && g->t->epoch < g->t->e->train.epochs) {
     mho_epoch_row row = {0};
-    err = mho_stopped(g->ctx) ? mho_fail(&why, MHO_EINTERRUPTED, "interrupted after epoch %d", g->t->epoch)
-                              : one_epoch(g, &row, &why);
+    err = mho_stopped(g->ctx)
+              ? mho_fail(&why, MHO_EINTERRUPTED, "interrupted after epoch %d", g->t->epoch)
+              : one_epoch(g, &row, &why);
     if (!err)
       err = log_epoch(g, &row, &why);
     if (!err && g->o->epoch)
@@ -245,25 +253,29 @@ static mho_err run_to_end(logger *g, mho_train_result *result, mho_errinfo *ei) 
   }
   if (err)
     status = err == MHO_EINTERRUPTED ? "interrupted" : err == MHO_EDIVERGED ? "diverged" : "failed";
-  mho_err ended = err == MHO_ESTORE
-                      ? MHO_OK /* the database is what failed: nothing more can be written there */
-                      : log_end(g, status, stopped || (err && err != MHO_EINTERRUPTED) ? why.message : NULL,
-                                err == MHO_EINTERRUPTED, err ? NULL : &why);
+  mho_err ended =
+      err == MHO_ESTORE
+          ? MHO_OK /* the database is what failed: nothing more can be written there */
+          : log_end(g, status, stopped || (err && err != MHO_EINTERRUPTED) ? why.message : NULL,
+                    err == MHO_EINTERRUPTED, err ? NULL : &why);
   take_result(&g->row, status, result);
   if ((err || ended) && ei)
     *ei = why;
   return err ? err : ended;
 }
 
-static void logger_init(logger *g, const mho_context *ctx, const mho_train_options *o, mho_trainer *t) {
+static void logger_init(logger *g, const mho_context *ctx, const mho_train_options *o,
+                        mho_trainer *t) {
   *g = (logger){.ctx = ctx, .o = o, .t = t, .best = -1, .by_validation = t->data.validation.n > 0};
-  g->row.final_test_acc = g->row.best_test_acc = g->row.train_acc = g->row.val_acc = g->row.energy_j = NAN;
+  g->row.final_test_acc = g->row.best_test_acc = g->row.train_acc = g->row.val_acc =
+      g->row.energy_j = NAN;
   g->row.pid = getpid();
   g->row.status = (char *)(uintptr_t) "running";
 }
 
 /* The result of a run that is in the database already. */
-static mho_err present(mho_store *s, const char *run_id, mho_train_result *result, mho_errinfo *ei) {
+static mho_err present(mho_store *s, const char *run_id, mho_train_result *result,
+                       mho_errinfo *ei) {
   mho_run_row row;
   mho_err err = mho_store_run_get(s, run_id, &row, ei);
   if (err)
@@ -381,7 +393,8 @@ static mho_err continue_run(const mho_context *ctx, mho_trainer *t, const mho_tr
   g.row.status = status;
   g.row.pid = pid;
   g.row.ended = g.row.error = NULL;
-  err = mho_store_query(o->store, "SELECT max(coalesce(val_acc, test_acc)) FROM epoch WHERE run_id = ?1", 1,
+  err = mho_store_query(o->store,
+                        "SELECT max(coalesce(val_acc, test_acc)) FROM epoch WHERE run_id = ?1", 1,
                         &run_id, 0, take_score, &g.best, ei);
   if (!err)
     err = run_to_end(&g, result, ei);
@@ -401,29 +414,32 @@ mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const ch
   if (err)
     return err;
   if (!strcmp(row.status, "completed"))
-    err = mho_fail(ei, MHO_EINVAL, "run %s is complete (%d epochs): there is nothing to resume", run_id,
-                   row.epochs_done);
+    err = mho_fail(ei, MHO_EINVAL, "run %s is complete (%d epochs): there is nothing to resume",
+                   run_id, row.epochs_done);
   else if (still_running(&row, host))
-    err = mho_fail(ei, MHO_EINVAL, "run %s is being trained by process %lld: stop that one first", run_id,
-                   (long long)row.pid);
+    err = mho_fail(ei, MHO_EINVAL, "run %s is being trained by process %lld: stop that one first",
+                   run_id, (long long)row.pid);
   if (!err && row.defaults_version < MHO_DEFAULTS_VERSION && isfinite(row.energy_j))
-    mho_log(ctx, MHO_LOG_WARNING,
-            "run %s was begun by an earlier mho, which counted energy otherwise (docs/energy.md): its sum "
-            "will add both kinds",
-            run_id);
+    mho_log(
+        ctx, MHO_LOG_WARNING,
+        "run %s was begun by an earlier mho, which counted energy otherwise (docs/energy.md): its sum "
+        "will add both kinds",
+        run_id);
   if (!err && strcmp(row.blas, mho_blas_kernel()))
-    mho_log(ctx, MHO_LOG_WARNING,
-            "run %s was trained with the %s kernels, this machine runs %s: results will agree to rounding, "
-            "not bit for "
-            "bit",
-            run_id, row.blas, mho_blas_kernel());
+    mho_log(
+        ctx, MHO_LOG_WARNING,
+        "run %s was trained with the %s kernels, this machine runs %s: results will agree to rounding, "
+        "not bit for "
+        "bit",
+        run_id, row.blas, mho_blas_kernel());
   if (!err)
     err = mho_train_stored_experiment(o->store, r, run_id, 0, NULL, &e, ei);
   if (!err)
     err = mho_trainer_new(ctx, e, &t, ei);
   if (!err && strcmp(row.data_checksum, t->data.checksum))
-    err = mho_fail(ei, MHO_EDATA, "the dataset is not the one run %s was trained on (its checksum differs)",
-                   run_id);
+    err =
+        mho_fail(ei, MHO_EDATA,
+                 "the dataset is not the one run %s was trained on (its checksum differs)", run_id);
   if (!err) /* the process that trains it, for whoever else would resume it */
     err = mho_store_run_take(o->store, &row, getpid(), host, ei);
   if (!err)

@@ -45,7 +45,8 @@ static mho_err add_up(const mho_trainer *t, int c, mho_power *p, mho_errinfo *ei
   size_t rows = (size_t)x->rows, cols = (size_t)x->cols;
   double *g = mho_alloc(2 * rows * cols, sizeof *g), unit;
   if (!g)
-    return mho_fail(ei, MHO_ENOMEM, "no memory for the conductances of %d x %d cells", x->rows, x->cols);
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the conductances of %d x %d cells", x->rows,
+                    x->cols);
 
   mho_crossbar_siemens(x, &t->e->device_config, g, g + rows * cols, &unit);
   for (size_t i = 0; i < rows * cols; i++) {
@@ -69,7 +70,8 @@ mho_err mho_power_new(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
   }
 
   mho_err err =
-      ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the energy of %d crossbars", net->n_connections);
+      ok ? MHO_OK
+         : mho_fail(ei, MHO_ENOMEM, "no memory for the energy of %d crossbars", net->n_connections);
   if (!err && net->wired)
     err = mho_wired_loads(net->wired, p->rows, p->cols, ei);
   for (int c = 0; c < net->n_connections && !err && !net->wired; c++)
@@ -85,8 +87,9 @@ bool mho_trainer_in_time(const mho_trainer *t) {
   return t->settler->in_time;
 }
 
-mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *part, int n, mho_settle_row *row,
-                                    mho_settle_sample *samples, mho_errinfo *ei) {
+mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *part, int n,
+                                    mho_settle_row *row, mho_settle_sample *samples,
+                                    mho_errinfo *ei) {
   mho_power power;
   double *time = mho_alloc((size_t)t->capacity, sizeof *time),
          *energy = mho_alloc((size_t)t->capacity, sizeof *time);
@@ -134,12 +137,13 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *part, int 
 /* ---------------------------------------------------------------- one sample */
 
 mho_err mho_trainer_watch(mho_trainer *t, const mho_images *part, int sample,
-                          void (*point)(void *user, const mho_trace_point *p), void *user, mho_watched *out,
-                          mho_errinfo *ei) {
+                          void (*point)(void *user, const mho_trace_point *p), void *user,
+                          mho_watched *out, mho_errinfo *ei) {
   if (sample < 0 || sample >= part->n)
     return mho_fail(ei, MHO_EINVAL, "there is no sample %d: there are %d, from 0", sample, part->n);
   const mho_network *net = t->net;
-  mho_trace trace = {.point = point, .user = user, .z = mho_alloc((size_t)net->n_layers, sizeof *trace.z)};
+  mho_trace trace = {
+      .point = point, .user = user, .z = mho_alloc((size_t)net->n_layers, sizeof *trace.z)};
   mho_power power = {0};
   double time = NAN, energy = NAN;
   mho_err err = trace.z ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to watch a settle");
@@ -149,8 +153,9 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *part, int sample,
   if (!err)
     err = mho_power_new(t, &power, ei);
   if (!err) {
-    bool direct = t->direct;            /* two states are watched, not their difference */
-    t->direct = direct && !t->state[1]; /* where there is no room for two, the nudged one stays unseen */
+    bool direct = t->direct; /* two states are watched, not their difference */
+    t->direct =
+        direct && !t->state[1]; /* where there is no room for two, the nudged one stays unseen */
     t->watch = (mho_watch){.time = &time, .energy = &energy, .power = &power, .trace = &trace};
     mho_rule_stats s = mho_trainer_settle(t, part, sample, 1, true);
     t->watch = (mho_watch){0};

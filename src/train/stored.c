@@ -38,7 +38,8 @@ static bool begins_with(const char *name, const char *head) {
 static effect effect_in_device(const mho_difference *d) {
   static const char *const meaning[] = {"model", "card",  "mapping", "weight_range", "g_min",
                                         "g_max", "start", "levels",  "zero_shift"};
-  if (begins_with(d->name, "read_noise.") || begins_with(d->name, "iv.") || begins_with(d->name, "drift."))
+  if (begins_with(d->name, "read_noise.") || begins_with(d->name, "iv.") ||
+      begins_with(d->name, "drift."))
     return READS;
   return is_one_of(d->name, meaning, MHO_COUNT(meaning)) ? MEANS : WRITES;
 }
@@ -73,12 +74,13 @@ static void cure(const mho_difference *d, int n, char *out, size_t capacity) {
     effect e = effect_of(&d[i]);
     const char *quote = strchr(d[i].b, ' ') ? "'" : "";
     if (e == MEANS || e == WRITES)
-      mho_text_append(out, capacity, " --set %s%s.%s=%s%s", quote, d[i].section, d[i].name, d[i].b, quote);
+      mho_text_append(out, capacity, " --set %s%s.%s=%s%s", quote, d[i].section, d[i].name, d[i].b,
+                      quote);
   }
 }
 
-mho_err mho_train_state_fits(const char *run, const mho_experiment *stored, const mho_experiment *asked,
-                             mho_errinfo *ei) {
+mho_err mho_train_state_fits(const char *run, const mho_experiment *stored,
+                             const mho_experiment *asked, mho_errinfo *ei) {
   mho_difference *d = mho_alloc(DIFFERENCES_MAX, sizeof *d);
   if (!d)
     return mho_fail(ei, MHO_ENOMEM, "no memory to compare configs");
@@ -133,8 +135,9 @@ mho_err mho_train_state_fits(const char *run, const mho_experiment *stored, cons
 
 /* The config of a stored run with overrides on top, which are written as users write, with units.
  */
-static mho_err with_overrides(const mho_registry *r, const mho_experiment *stored, const char *from, int n,
-                              const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
+static mho_err with_overrides(const mho_registry *r, const mho_experiment *stored, const char *from,
+                              int n, const char *const *overrides, mho_experiment **out,
+                              mho_errinfo *ei) {
   mho_config *c = NULL;
   mho_err err = mho_config_of_experiment(stored, from, &c, ei);
   for (int i = 0; i < n && !err; i++)
@@ -182,11 +185,13 @@ static mho_err stored_experiment(mho_store *s, const mho_registry *r, const char
 }
 
 mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id, int n,
-                                    const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
+                                    const char *const *overrides, mho_experiment **out,
+                                    mho_errinfo *ei) {
   return stored_experiment(s, r, run_id, n, overrides, true, out, ei);
 }
 
 mho_err mho_train_stored_variant(mho_store *s, const mho_registry *r, const char *run_id, int n,
-                                 const char *const *overrides, mho_experiment **out, mho_errinfo *ei) {
+                                 const char *const *overrides, mho_experiment **out,
+                                 mho_errinfo *ei) {
   return stored_experiment(s, r, run_id, n, overrides, false, out, ei);
 }

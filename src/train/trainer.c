@@ -15,15 +15,16 @@
 enum {
   EVAL_BATCH = 500,
   EVAL_UNITS = 1 << 22,
-  SLAB_CELLS = 1 << 15, /* weights a task updates: gradient and moments stay in the second-level cache */
+  SLAB_CELLS =
+      1 << 15, /* weights a task updates: gradient and moments stay in the second-level cache */
   CONV_SLABS = 8,
-  PACK_SAMPLES = 16,      /* in a batch from which on it pays to lay weights out for their products */
+  PACK_SAMPLES = 16, /* in a batch from which on it pays to lay weights out for their products */
   REPLAY_CELLS = 1 << 14, /* where every sample is applied to them: devices and all stay there */
 };
 static const uint64_t RESTORATION = (uint64_t)1
                                     << 44; /* programming steps of a refresh, apart from the rest */
-static const uint64_t EVALUATION = (uint64_t)1
-                                   << 43; /* numbers the noise of evaluations apart from training's */
+static const uint64_t EVALUATION =
+    (uint64_t)1 << 43; /* numbers the noise of evaluations apart from training's */
 
 /* Samples a task settles: from the config alone, so that results do not depend on the threads. */
 static int chunk_rows(const mho_train_config *c) {
@@ -121,7 +122,8 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .array = (const mho_array_model *)e->array.entry,
                            .array_params = e->array.params,
                            .array_config = &e->array_config,
-                           .pulsed = t->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME,
+                           .pulsed =
+                               t->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME,
                            .pool = t->ctx ? t->ctx->pool : NULL,
                            .seeds = t->seeds,
                            .features = t->data.features,
@@ -143,7 +145,10 @@ static void set_layer_factors(mho_trainer *t) {
                    (e->gradient.scale == MHO_GRADIENT_AUTO && t->direct);
   for (int l = 0; l < t->net->n_layers; l++) {
     double signal = t->rule->signal_scale(t->net, e->rule.params, l);
-    t->layer_factor[l] = normalize == t->direct ? 1 : t->direct ? signal : signal > 0 ? 1 / signal : 1;
+    t->layer_factor[l] = normalize == t->direct ? 1
+                         : t->direct            ? signal
+                         : signal > 0           ? 1 / signal
+                                                : 1;
   }
 }
 
@@ -208,16 +213,18 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
     return err;
   for (int l = 0; l < net->n_layers; l++)
     sizes[l] = l ? (size_t)t->capacity * (size_t)net->layer[l].n : 0;
-  bool ok = (t->error = new_arrays(net->n_layers, sizes)) && (t->label = mho_alloc((size_t)t->capacity, 1)) &&
-            (t->layer_factor = mho_alloc((size_t)net->n_layers, sizeof(double))) &&
-            (t->nominal_step = mho_alloc((size_t)trained, sizeof(double))) &&
-            (t->built_range = mho_alloc((size_t)trained, sizeof(double))) &&
-            (t->connection_pulses = mho_alloc((size_t)trained, sizeof(double))) &&
-            (t->writes = mho_alloc((size_t)trained, sizeof *t->writes)) &&
-            (t->order = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
-            (t->cut = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
-            (t->batches = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
-            (t->chunk_stats = mho_alloc((size_t)ceil_div(t->capacity, t->chunk), sizeof *t->chunk_stats));
+  bool ok =
+      (t->error = new_arrays(net->n_layers, sizes)) &&
+      (t->label = mho_alloc((size_t)t->capacity, 1)) &&
+      (t->layer_factor = mho_alloc((size_t)net->n_layers, sizeof(double))) &&
+      (t->nominal_step = mho_alloc((size_t)trained, sizeof(double))) &&
+      (t->built_range = mho_alloc((size_t)trained, sizeof(double))) &&
+      (t->connection_pulses = mho_alloc((size_t)trained, sizeof(double))) &&
+      (t->writes = mho_alloc((size_t)trained, sizeof *t->writes)) &&
+      (t->order = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
+      (t->cut = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
+      (t->batches = mho_alloc((size_t)t->data.train.n, sizeof(int))) &&
+      (t->chunk_stats = mho_alloc((size_t)ceil_div(t->capacity, t->chunk), sizeof *t->chunk_stats));
   for (int c = 0; c < trained; c++)
     sizes[c] = (size_t)net->connection[c].xb->rows * (size_t)net->connection[c].xb->cols;
   for (int k = 0; ok && k < t->optimizer->n_states; k++)
@@ -236,8 +243,8 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
   if (ok && t->scheme->draw) {
     ok = (t->trains = mho_alloc((size_t)trained, sizeof *t->trains)) != NULL;
     for (int c = 0; c < trained && ok && !err; c++)
-      err = mho_trains_new(net->connection[c].xb->rows, net->connection[c].xb->cols, (int)t->e->train.batch,
-                           &t->trains[c], ei);
+      err = mho_trains_new(net->connection[c].xb->rows, net->connection[c].xb->cols,
+                           (int)t->e->train.batch, &t->trains[c], ei);
     if (err)
       return err;
   }
@@ -268,13 +275,15 @@ static void warn_of_array(const mho_trainer *t) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   bool pulsed = ((const mho_device_model *)e->device.entry)->pulse != NULL;
   if (array->shows_cells && pulsed && e->device_config.iv.law != MHO_IV_OHMIC && t->net->wired)
-    mho_log(t->ctx, MHO_LOG_WARNING,
-            "device.iv.law with array.wire: reads bend what goes into the wires' effective matrix, which "
-            "is only close where wires take little; 'mho cosim --layer' says how close it is here");
+    mho_log(
+        t->ctx, MHO_LOG_WARNING,
+        "device.iv.law with array.wire: reads bend what goes into the wires' effective matrix, which "
+        "is only close where wires take little; 'mho cosim --layer' says how close it is here");
   if (!strcmp(array->entry.id, "spice") && pulsed && mho_device_reads_noisy(&e->device_config))
-    mho_log(t->ctx, MHO_LOG_WARNING,
-            "array spice: its devices are resistors, and device.read_noise is not in them: use array "
-            "periphery to read with it");
+    mho_log(
+        t->ctx, MHO_LOG_WARNING,
+        "array spice: its devices are resistors, and device.read_noise is not in them: use array "
+        "periphery to read with it");
 }
 
 /* A device goes from level to level: pulses of less than half of what lies between two move nothing. */
@@ -286,12 +295,14 @@ static void warn_of_levels(const mho_trainer *t) {
   if (!model->pulse || !pulsed || d->levels < 2)
     return;
 
-  double step = mho_device_nominal_step(model, e->device.params, d), apart = 1 / (double)(d->levels - 1);
+  double step = mho_device_nominal_step(model, e->device.params, d),
+         apart = 1 / (double)(d->levels - 1);
   if (step < 0.5 * apart)
-    mho_log(t->ctx, MHO_LOG_WARNING,
-            "device.levels: a pulse moves %s by %.2g of its range, less than half of the %.2g between two "
-            "levels, so that without noise no pulse moves anything: fewer, larger steps, or more levels",
-            model->entry.id, step, apart);
+    mho_log(
+        t->ctx, MHO_LOG_WARNING,
+        "device.levels: a pulse moves %s by %.2g of its range, less than half of the %.2g between two "
+        "levels, so that without noise no pulse moves anything: fewer, larger steps, or more levels",
+        model->entry.id, step, apart);
 }
 
 /* Reads leave devices as they are here; a device that they would move deserves a word. */
@@ -299,7 +310,8 @@ static void warn_of_reads(const mho_trainer *t) {
   const mho_experiment *e = t->e;
   const mho_device_model *m = (const mho_device_model *)e->device.entry;
   const mho_neuron *neuron = (const mho_neuron *)e->neuron.entry;
-  double volts = e->array_config.read_voltage, activity = fmax(fabs(neuron->low), fabs(neuron->high));
+  double volts = e->array_config.read_voltage,
+         activity = fmax(fabs(neuron->low), fabs(neuron->high));
   activity = isfinite(activity) ? fmax(activity, 1) : 1;
 
   double v = volts * activity, seconds = e->energy.read_time;
@@ -312,14 +324,16 @@ static void warn_of_reads(const mho_trainer *t) {
         "range, which is not simulated: lower array.read_voltage to %.3g V, below its threshold",
         v, activity, seconds, m->entry.id, moved, limit / activity);
   else if (moved > 0)
-    mho_log(t->ctx, MHO_LOG_WARNING,
-            "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s, which has no "
-            "threshold, by up to %.2g of its range, which is not simulated: a lower array.read_voltage would "
-            "move it less",
-            v, activity, seconds, m->entry.id, moved);
+    mho_log(
+        t->ctx, MHO_LOG_WARNING,
+        "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s, which has no "
+        "threshold, by up to %.2g of its range, which is not simulated: a lower array.read_voltage would "
+        "move it less",
+        v, activity, seconds, m->entry.id, moved);
 }
 
-mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out, mho_errinfo *ei) {
+mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out,
+                        mho_errinfo *ei) {
   *out = NULL;
   mho_trainer *t = mho_alloc(1, sizeof *t);
   if (!t)
@@ -333,15 +347,17 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   t->seeds = mho_experiment_seeds(e);
   t->direct = mho_experiment_direct(e);
   t->chunk = chunk_rows(&e->train);
-  mho_err err =
-      mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &t->data, ei);
+  mho_err err = mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config,
+                                 &t->data, ei);
   if (!err && e->train.batch > t->data.train.n)
-    err = mho_fail(ei, MHO_ECONFIG, "train.batch: %lld samples, but there are only %d training images",
+    err = mho_fail(ei, MHO_ECONFIG,
+                   "train.batch: %lld samples, but there are only %d training images",
                    (long long)e->train.batch, t->data.train.n);
   if (!err)
     err = make_network(t, ei);
   if (!err && e->update.rates.n && e->update.rates.n != t->net->n_trained)
-    err = mho_fail(ei, MHO_ECONFIG, "update.rates: %d rates, but the network has %d trained connections",
+    err = mho_fail(ei, MHO_ECONFIG,
+                   "update.rates: %d rates, but the network has %d trained connections",
                    e->update.rates.n, t->net->n_trained);
   if (!err)
     t->capacity = capacity_of(t);
@@ -406,7 +422,8 @@ static void settle_chunk(void *arg, int i, int thread) {
   mho_real *x = t->state[0]->z[0] + (size_t)row0 * (size_t)t->data.features;
   if (b->augment)
     mho_images_augmented(&t->data, b->part, b->index + row0, n, &t->e->dataset_config,
-                         mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 2), t->epoch, x, t->label + row0);
+                         mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 2), t->epoch, x,
+                         t->label + row0);
   else
     mho_images_batch(&t->data, b->part, b->index ? b->index + row0 : NULL, b->first + row0, n, x,
                      t->label + row0);
@@ -523,8 +540,8 @@ static void find_gradient(void *arg, int i, int thread) {
 }
 
 /* The gradient of a slab, computed here or taken from the clipped whole. */
-static void take_gradient(const update_job *u, const mho_slab *s, int thread, size_t first, size_t n,
-                          mho_real *g) {
+static void take_gradient(const update_job *u, const mho_slab *s, int thread, size_t first,
+                          size_t n, mho_real *g) {
   if (!u->t->gradient) {
     slab_gradient(u, s, thread, g);
     return;
@@ -550,16 +567,16 @@ static void update_slab(void *arg, int i, int thread) {
   mho_real decay = (mho_real)(rate * config->decay);
   for (size_t j = 0; j < n && decay > 0; j++)
     dw[j] -= decay * mho_crossbar_programmed(k->xb)[first + j];
-  mho_program_job job = {.xb = k->xb,
-                         .params = t->e->scheme.params,
-                         .first = first,
-                         .n = n,
-                         .dw = dw,
-                         .state = t->accumulator ? t->accumulator[s->connection] + first : NULL,
-                         .nominal_step = t->nominal_step[s->connection],
-                         .update = (uint64_t)t->update + 1,
-                         .rounding =
-                             mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)s->connection)};
+  mho_program_job job = {
+      .xb = k->xb,
+      .params = t->e->scheme.params,
+      .first = first,
+      .n = n,
+      .dw = dw,
+      .state = t->accumulator ? t->accumulator[s->connection] + first : NULL,
+      .nominal_step = t->nominal_step[s->connection],
+      .update = (uint64_t)t->update + 1,
+      .rounding = mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)s->connection)};
   t->slab_counts[i] = (mho_pulse_counts){0};
   t->scheme->apply(&job, &t->slab_counts[i]);
   mho_crossbar_leak(k->xb, first, n);
@@ -596,7 +613,8 @@ static void replay_slab(void *arg, int i, int thread) {
   mho_outer_job job = outer_job(u, s->connection);
   u->t->slab_counts[i] = (mho_pulse_counts){0};
   u->t->scheme->replay(&job, s->row0, s->rows, &u->t->slab_counts[i]);
-  mho_crossbar_leak(job.xb, (size_t)s->row0 * (size_t)job.xb->cols, (size_t)s->rows * (size_t)job.xb->cols);
+  mho_crossbar_leak(job.xb, (size_t)s->row0 * (size_t)job.xb->cols,
+                    (size_t)s->rows * (size_t)job.xb->cols);
 }
 
 /* One-sided pairs fill up. */
@@ -689,7 +707,8 @@ static void draw_order(mho_trainer *t, int size) {
   mho_rng_permutation(rng, (uint64_t)t->epoch, whole, t->batches);
   for (int i = 0; i < whole; i++)
     memcpy(t->order + i * size, t->cut + t->batches[i] * size, (size_t)size * sizeof *t->cut);
-  memcpy(t->order + whole * size, t->cut + whole * size, (size_t)(n - whole * size) * sizeof *t->cut);
+  memcpy(t->order + whole * size, t->cut + whole * size,
+         (size_t)(n - whole * size) * sizeof *t->cut);
 }
 
 mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
@@ -742,8 +761,8 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
     if (mho_stopped(t->ctx) && t->batch < batches) {
       t->sums.wall_s = before + mho_seconds() - start;
       fill_row(t, row);
-      return mho_fail(ei, MHO_EINTERRUPTED, "interrupted in epoch %d after batch %lld of %d", t->epoch + 1,
-                      (long long)t->batch, batches);
+      return mho_fail(ei, MHO_EINTERRUPTED, "interrupted in epoch %d after batch %lld of %d",
+                      t->epoch + 1, (long long)t->batch, batches);
     }
   }
   t->sums.wall_s = before + mho_seconds() - start;
@@ -757,10 +776,12 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
 static void calibrate_at_rest(mho_trainer *t) {
   int n = (int)t->e->train.batch;
   if (calibration_due(t, -1))
-    calibrate(t, &(batch_job){.t = t, .part = &t->data.train, .n = n, .update = (uint64_t)t->update});
+    calibrate(t,
+              &(batch_job){.t = t, .part = &t->data.train, .n = n, .update = (uint64_t)t->update});
 }
 
-mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluation *out, mho_errinfo *ei) {
+mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluation *out,
+                             mho_errinfo *ei) {
   if (part->n < 1)
     return mho_fail(ei, MHO_EINVAL, "there are no images to evaluate");
   mho_rule_stats sum = {0};
@@ -784,14 +805,17 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluat
   *out = (mho_evaluation){.accuracy = (double)sum.correct / part->n,
                           .loss = sum.loss / part->n,
                           .settle_steps = sum.free.steps / part->n,
-                          .time_s = sum.free.timed ? sum.free.time / (double)sum.free.timed : (double)NAN,
+                          .time_s =
+                              sum.free.timed ? sum.free.time / (double)sum.free.timed : (double)NAN,
                           .unsettled = sum.free.unsettled,
                           .seconds = mho_seconds() - start};
   return MHO_OK;
 }
 
-mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *part, int first, int n, bool learn) {
-  uint64_t number = ((uint64_t)1 << 22) - 1; /* the last of its epoch's: no evaluation has so many batches */
+mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *part, int first, int n,
+                                  bool learn) {
+  uint64_t number =
+      ((uint64_t)1 << 22) - 1; /* the last of its epoch's: no evaluation has so many batches */
   batch_job b = {.t = t,
                  .part = part,
                  .first = first,
@@ -810,19 +834,26 @@ mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei) {
   return err;
 }
 
-mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out, mho_errinfo *ei) {
-  if (first < 0 || n < 1 || n > t->capacity || first + n > t->data.train.n || c < 0 || c >= t->net->n_trained)
+mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out,
+                             mho_errinfo *ei) {
+  if (first < 0 || n < 1 || n > t->capacity || first + n > t->data.train.n || c < 0 ||
+      c >= t->net->n_trained)
     return mho_fail(ei, MHO_EINVAL, "no gradient of connection %d on images %d to %d", c, first,
                     first + n - 1);
-  batch_job b = {
-      .t = t, .part = &t->data.train, .first = first, .n = n, .learn = true, .update = (uint64_t)t->update};
+  batch_job b = {.t = t,
+                 .part = &t->data.train,
+                 .first = first,
+                 .n = n,
+                 .learn = true,
+                 .update = (uint64_t)t->update};
   calibrate_at_rest(t);
   run_batch(&b);
   const mho_connection *k = &t->net->connection[c];
   for (int row0 = 0; row0 < k->xb->rows; row0 += t->slab_rows) {
     int rows = k->xb->rows - row0 < t->slab_rows ? k->xb->rows - row0 : t->slab_rows;
     mho_rule_gradient(t->net, c, t->state[0], t->error, n, t->layer_factor[k->to], row0, rows,
-                      out + (size_t)row0 * (size_t)k->xb->cols, t->dw[0] + 2 * (size_t)t->slab_cells);
+                      out + (size_t)row0 * (size_t)k->xb->cols,
+                      t->dw[0] + 2 * (size_t)t->slab_cells);
   }
   return MHO_OK;
 }

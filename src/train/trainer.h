@@ -42,30 +42,30 @@ struct mho_trainer {
   int capacity; /* samples of a state: a training or evaluation batch */
   int chunk;    /* samples a task settles */
   mho_state *state[MHO_RULE_STATES];
-  mho_real **error;                      /* [n_layers] of [capacity x n] */
-  uint8_t *label;                        /* [capacity] */
-  double *layer_factor;                  /* [n_layers] on the gradient */
-  double *built_range;                   /* [n_trained] w_max as the config says, of drawn weights */
-  bool ranged;                           /* w_max is that of weights that were brought: it is stored */
-  mho_real **brought;                    /* [n_trained] of [weights] to be written; NULL but at the start */
-  double *nominal_step;                  /* [n_trained] mean weight change of a nominal pulse */
+  mho_real **error;     /* [n_layers] of [capacity x n] */
+  uint8_t *label;       /* [capacity] */
+  double *layer_factor; /* [n_layers] on the gradient */
+  double *built_range;  /* [n_trained] w_max as the config says, of drawn weights */
+  bool ranged;          /* w_max is that of weights that were brought: it is stored */
+  mho_real **brought;   /* [n_trained] of [weights] to be written; NULL but at the start */
+  double *nominal_step; /* [n_trained] mean weight change of a nominal pulse */
   mho_real **moment[MHO_PROGRAM_STATES]; /* [n_trained] of [weights]: the optimizer's */
   mho_real **accumulator;                /* [n_trained] of [weights]: the scheme's; NULL without */
   mho_trains **trains;                   /* [n_trained] of a scheme that draws them; NULL without */
-  mho_real **gradient;                   /* [n_trained] of [weights]: the batch's; NULL unless clipped */
-  mho_slab *slab;                        /* [n_slabs] */
-  int n_slabs, slab_cells, slab_rows;    /* most cells and rows of a slab */
-  mho_pulse_counts *slab_counts;         /* [n_slabs] of the update under way */
-  double *slab_norm;                     /* [n_slabs] squared norm of the gradient, when it is clipped */
-  double *connection_pulses;             /* [n_trained] of this epoch */
-  mho_writes *writes;                    /* [n_trained] of this epoch */
-  mho_real **scratch, **dw;              /* [threads]; dw: a slab's gradient, its wanted change, scratch */
-  void **workspace;                      /* [threads] of the settler; NULL where it needs none */
+  mho_real **gradient; /* [n_trained] of [weights]: the batch's; NULL unless clipped */
+  mho_slab *slab;      /* [n_slabs] */
+  int n_slabs, slab_cells, slab_rows; /* most cells and rows of a slab */
+  mho_pulse_counts *slab_counts;      /* [n_slabs] of the update under way */
+  double *slab_norm;         /* [n_slabs] squared norm of the gradient, when it is clipped */
+  double *connection_pulses; /* [n_trained] of this epoch */
+  mho_writes *writes;        /* [n_trained] of this epoch */
+  mho_real **scratch, **dw;  /* [threads]; dw: a slab's gradient, its wanted change, scratch */
+  void **workspace;          /* [threads] of the settler; NULL where it needs none */
   mho_watch watch;
   mho_rule_stats *chunk_stats; /* [chunks] */
   int *cut;                    /* [training images] as they were cut into batches, once */
-  int *batches;                /* [training images] order of the batches in this epoch, only the first used */
-  int *order;                  /* [training images] in the order of this epoch */
+  int *batches; /* [training images] order of the batches in this epoch, only the first used */
+  int *order;   /* [training images] in the order of this epoch */
   /* where the training stands */
   int epoch;               /* completed */
   int64_t batch;           /* done of the epoch under way */
@@ -86,7 +86,8 @@ bool mho_energy_analog(const mho_experiment *e);
 /* The rule's states (and errors, to learn) on images first .. first+n-1 of a part (n at most the capacity), into
  * state[0] and error; with noise of its own, apart from training's and evaluation's. What the watch asks for is
  * filled in. */
-mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *part, int first, int n, bool learn);
+mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *part, int first, int n,
+                                  bool learn);
 
 /* What the settler needs on every thread. */
 mho_err mho_trainer_workspaces_new(mho_trainer *t, mho_errinfo *ei);

@@ -54,15 +54,16 @@ static origin origin_of(const mho_experiment *e) {
               .chip = (double)mho_experiment_seeds(e).chip};
   snprintf(o.model, sizeof o.model, "%s", e->device.entry->id);
   snprintf(o.card, sizeof o.card, "%s", d->card);
-  mho_param_format(mho_params_find(mho_device_params, "mapping"), d, true, o.mapping, sizeof o.mapping);
+  mho_param_format(mho_params_find(mho_device_params, "mapping"), d, true, o.mapping,
+                   sizeof o.mapping);
   return o;
 }
 
 static bool is_same_device(const origin *a, const origin *b) {
   return a->known && b->known && !strcmp(a->model, b->model) && !strcmp(a->card, b->card) &&
          !strcmp(a->mapping, b->mapping) && a->g_min == b->g_min && a->g_max == b->g_max &&
-         a->weight_range == b->weight_range && a->start == b->start && a->zero_shift == b->zero_shift &&
-         (!a->zero_shift || a->chip == b->chip);
+         a->weight_range == b->weight_range && a->start == b->start &&
+         a->zero_shift == b->zero_shift && (!a->zero_shift || a->chip == b->chip);
 }
 
 static void matrices_free(matrices *m) {
@@ -76,8 +77,10 @@ static void matrices_free(matrices *m) {
 
 static mho_err matrices_of(const mho_crossbar *x, matrices *m, mho_errinfo *ei) {
   size_t n = (size_t)x->rows * (size_t)x->cols;
-  *m = (matrices){
-      .rows = x->rows, .cols = x->cols, .w = mho_alloc(n, sizeof *m->w), .w_max = mho_crossbar_w_max(x)};
+  *m = (matrices){.rows = x->rows,
+                  .cols = x->cols,
+                  .w = mho_alloc(n, sizeof *m->w),
+                  .w_max = mho_crossbar_w_max(x)};
   for (int k = 0; k < 2 && x->pos; k++)
     m->g[k] = mho_alloc(n, sizeof *m->g[k]);
   if (!m->w || (x->pos && (!m->g[0] || !m->g[1]))) {
@@ -112,15 +115,17 @@ static void set_bank(mho_cells *c, const double *siemens) {
 
 static mho_err write_npy(FILE *f, const matrices *m, const double *v) {
   char head[128];
-  int n = snprintf(head, sizeof head, "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }",
-                   m->rows, m->cols);
+  int n =
+      snprintf(head, sizeof head, "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }",
+               m->rows, m->cols);
   while ((NPY_HEAD + n + 1) % 64) /* data is aligned */
     head[n++] = ' ';
   head[n++] = '\n';
   unsigned char length[3] = {0, (unsigned char)(n & 255), (unsigned char)(n >> 8)};
   size_t cells = (size_t)m->rows * (size_t)m->cols;
   return fwrite(npy_magic, 1, 7, f) == 7 && fwrite(length, 1, 3, f) == 3 &&
-                 fwrite(head, 1, (size_t)n, f) == (size_t)n && fwrite(v, sizeof *v, cells, f) == cells
+                 fwrite(head, 1, (size_t)n, f) == (size_t)n &&
+                 fwrite(v, sizeof *v, cells, f) == cells
              ? MHO_OK
              : MHO_EIO;
 }
@@ -128,7 +133,8 @@ static mho_err write_npy(FILE *f, const matrices *m, const double *v) {
 static mho_err write_csv(FILE *f, const matrices *m, const double *v) {
   for (int i = 0; i < m->rows; i++)
     for (int j = 0; j < m->cols; j++)
-      if (fprintf(f, "%.17g%c", v[(size_t)i * (size_t)m->cols + (size_t)j], j + 1 < m->cols ? ',' : '\n') < 0)
+      if (fprintf(f, "%.17g%c", v[(size_t)i * (size_t)m->cols + (size_t)j],
+                  j + 1 < m->cols ? ',' : '\n') < 0)
         return MHO_EIO;
   return MHO_OK;
 }
@@ -149,7 +155,8 @@ static mho_err read_npy(FILE *f, const char *path, mho_matrix *out, mho_errinfo 
   char head[1024], type[8] = "";
   const char *at;
   if (fread(start, 1, sizeof start, f) != sizeof start || memcmp(start, npy_magic, 7))
-    return mho_fail_at(ei, MHO_EDATA, path, 0, "not a NumPy file of version 1.0: save it with numpy.save");
+    return mho_fail_at(ei, MHO_EDATA, path, 0,
+                       "not a NumPy file of version 1.0: save it with numpy.save");
   size_t n = start[8] | (size_t)start[9] << 8;
   if (n >= sizeof head || fread(head, 1, n, f) != n)
     return mho_fail_at(ei, MHO_EDATA, path, 0, "a NumPy file that was cut short");
@@ -158,12 +165,13 @@ static mho_err read_npy(FILE *f, const char *path, mho_matrix *out, mho_errinfo 
     sscanf(at + 8, " '%7[^']'", type);
   bool single = !strcmp(type, "<f4");
   if ((!single && strcmp(type, "<f8")) || !strstr(head, "'fortran_order': False") ||
-      !(at = strstr(head, "'shape':")) || sscanf(at + 8, " (%d, %d)", &out->rows, &out->cols) != 2 ||
-      out->rows < 1 || out->cols < 1)
+      !(at = strstr(head, "'shape':")) ||
+      sscanf(at + 8, " (%d, %d)", &out->rows, &out->cols) != 2 || out->rows < 1 || out->cols < 1)
     return mho_fail_at(
         ei, MHO_EDATA, path, 0,
         "not a matrix of float32 or float64 in C order: save numpy.ascontiguousarray(w, 'f8')");
-  size_t cells = (size_t)out->rows * (size_t)out->cols, size = single ? sizeof(float) : sizeof(double);
+  size_t cells = (size_t)out->rows * (size_t)out->cols,
+         size = single ? sizeof(float) : sizeof(double);
   out->v = mho_alloc(cells, sizeof *out->v);
   if (!out->v)
     return mho_fail(ei, MHO_ENOMEM, "no memory for '%s'", path);
@@ -180,8 +188,8 @@ static mho_err read_npy(FILE *f, const char *path, mho_matrix *out, mho_errinfo 
 }
 
 /* A matrix of a connection, *v NULL when the folder has no such file. */
-static mho_err read_matrix(const char *folder, const char *name, const char *what, matrices *m, double **v,
-                           mho_errinfo *ei) {
+static mho_err read_matrix(const char *folder, const char *name, const char *what, matrices *m,
+                           double **v, mho_errinfo *ei) {
   char path[PATH];
   mho_matrix got = {0};
   mho_err err;
@@ -204,11 +212,12 @@ static mho_err read_matrix(const char *folder, const char *name, const char *wha
     if (!(got.v[i] - got.v[i] == 0)) {
       int row = i / got.cols, column = i % got.cols;
       mho_matrix_free(&got);
-      return mho_fail_at(ei, MHO_EDATA, path, 0, "row %d, column %d is no finite number", row, column);
+      return mho_fail_at(ei, MHO_EDATA, path, 0, "row %d, column %d is no finite number", row,
+                         column);
     }
   if (m->rows && (got.rows != m->rows || got.cols != m->cols)) {
-    err = mho_fail_at(ei, MHO_EDATA, path, 0, "%d x %d, the other matrices of %s are %d x %d", got.rows,
-                      got.cols, name, m->rows, m->cols);
+    err = mho_fail_at(ei, MHO_EDATA, path, 0, "%d x %d, the other matrices of %s are %d x %d",
+                      got.rows, got.cols, name, m->rows, m->cols);
     mho_matrix_free(&got);
     return err;
   }
@@ -227,7 +236,8 @@ static mho_err matrices_read(const char *folder, const char *name, matrices *m, 
     err = read_matrix(folder, name, "g_neg", m, &m->g[1], ei);
   if (!err && (!m->g[0] != !m->g[1] || !m->w))
     err = mho_fail(ei, MHO_ENOTFOUND,
-                   "'%s' has no %s.%s.npy (or .csv): mho export --weights writes such a folder", folder, name,
+                   "'%s' has no %s.%s.npy (or .csv): mho export --weights writes such a folder",
+                   folder, name,
                    !m->w     ? "w"
                    : m->g[0] ? "g_neg"
                              : "g_pos");
@@ -241,14 +251,17 @@ static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errin
   json_t *matrix = json_array();
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
-    json_array_append_new(matrix, json_pack("{ss si si sf}", "name", k->name, "rows", k->xb->rows, "cols",
-                                            k->xb->cols, "w_max", mho_crossbar_w_max(k->xb)));
+    json_array_append_new(matrix,
+                          json_pack("{ss si si sf}", "name", k->name, "rows", k->xb->rows, "cols",
+                                    k->xb->cols, "w_max", mho_crossbar_w_max(k->xb)));
   }
-  json_t *device = json_pack("{ss ss ss sf sf sf sf sb sf}", "model", o.model, "card", o.card, "mapping",
-                             o.mapping, "g_min", o.g_min, "g_max", o.g_max, "weight_range", o.weight_range,
-                             "start", o.start, "zero_shift", o.zero_shift, "chip", o.chip);
-  json_t *all = json_pack("{ss si so so so}", "mho", "weights", "version", 1, "device", device, "matrices",
-                          matrix, "config", config ? json_loads(config, 0, NULL) : NULL);
+  json_t *device =
+      json_pack("{ss ss ss sf sf sf sf sb sf}", "model", o.model, "card", o.card, "mapping",
+                o.mapping, "g_min", o.g_min, "g_max", o.g_max, "weight_range", o.weight_range,
+                "start", o.start, "zero_shift", o.zero_shift, "chip", o.chip);
+  json_t *all =
+      json_pack("{ss si so so so}", "mho", "weights", "version", 1, "device", device, "matrices",
+                matrix, "config", config ? json_loads(config, 0, NULL) : NULL);
   snprintf(path, sizeof path, "%s/" SIDECAR, folder);
   mho_err err = all ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for '%s'", path);
   if (!err && json_dump_file(all, path, JSON_INDENT(1) | JSON_REAL_PRECISION(17)))
@@ -285,10 +298,10 @@ static origin read_origin(const json_t *sidecar) {
   const char *model, *card, *mapping;
   int zero_shift;
   json_t *device = json_object_get(sidecar, "device");
-  o.known =
-      device && !json_unpack(device, "{ss ss ss sF sF sF sF sb sF}", "model", &model, "card", &card,
-                             "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max, "weight_range",
-                             &o.weight_range, "start", &o.start, "zero_shift", &zero_shift, "chip", &o.chip);
+  o.known = device && !json_unpack(device, "{ss ss ss sF sF sF sF sb sF}", "model", &model, "card",
+                                   &card, "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max,
+                                   "weight_range", &o.weight_range, "start", &o.start, "zero_shift",
+                                   &zero_shift, "chip", &o.chip);
   if (!o.known)
     return o;
   o.zero_shift = zero_shift;
@@ -320,7 +333,8 @@ mho_err mho_weights_config(const char *folder, char **json, mho_errinfo *ei) {
   return err;
 }
 
-mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool csv, mho_errinfo *ei) {
+mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool csv,
+                                  mho_errinfo *ei) {
   if (mkdir(folder, 0777) && errno != EEXIST)
     return mho_fail_at(ei, MHO_EIO, folder, 0, "cannot make the folder: %s", strerror(errno));
   mho_err err = MHO_OK;
@@ -383,7 +397,9 @@ typedef struct manner {
 /* w_max for weights that are brought: what holds the largest of them, and unless that is all that
  * is wanted no less than the config gives drawn weights, so that there is room to learn. */
 static double range_for(const mho_trainer *t, int c, const matrices *m, bool tight) {
-  enum { LEAST_REACH = 20 }; /* 1/reach; devices that start closer to a bound must be written otherwise */
+  enum {
+    LEAST_REACH = 20
+  }; /* 1/reach; devices that start closer to a bound must be written otherwise */
   double reach = mho_crossbar_reach(t->net->connection[c].xb), top = 0;
   size_t n = (size_t)m->rows * (size_t)m->cols;
   for (size_t i = 0; i < n; i++)
@@ -406,7 +422,8 @@ static size_t beyond_bounds(const mho_crossbar *x, const matrices *m) {
       double g = (m->g[k][i] - c->g_min) / (c->g_max - c->g_min);
       bool is_open = m->g[k][i] == 0;
       bool on_top = c->config.write_noise > 0;
-      outside |= !is_open && !on_top && (g < (double)c->low[at] - 1e-5 || g > (double)c->high[at] + 1e-5);
+      outside |=
+          !is_open && !on_top && (g < (double)c->low[at] - 1e-5 || g > (double)c->high[at] + 1e-5);
     }
     beyond += outside;
   }
@@ -422,14 +439,15 @@ static mho_err bring(mho_trainer *t, int c, const matrices *m, bool as_they_are,
   size_t n = (size_t)x->rows * (size_t)x->cols;
   mho_real *w = t->brought[c];
   if (m->rows != x->rows || m->cols != x->cols)
-    return mho_fail(ei, MHO_EDATA, "the weights of %s are %d x %d, the network's are %d x %d", k->name,
-                    m->rows, m->cols, x->rows, x->cols);
+    return mho_fail(ei, MHO_EDATA, "the weights of %s are %d x %d, the network's are %d x %d",
+                    k->name, m->rows, m->cols, x->rows, x->cols);
   for (size_t i = 0; i < n; i++)
     w[i] = (mho_real)m->w[i];
   for (size_t i = 0; i < n; i++)
     if (!isfinite(m->w[i]))
       return mho_fail(ei, MHO_EDATA,
-                      "a weight of %s is no finite number: the training that it is from diverged", k->name);
+                      "a weight of %s is no finite number: the training that it is from diverged",
+                      k->name);
   if (x->pos && m->g[0] && as_they_are) {
     *clipped = beyond_bounds(x, m);
     set_bank(x->pos, m->g[0]);
@@ -469,7 +487,8 @@ static void tell_clipped(const mho_trainer *t, const size_t *clipped) {
     off_middle |= clipped[c] && mho_crossbar_reach(k->xb) < 0.9;
   }
   if (*list)
-    mho_log(t->ctx, MHO_LOG_WARNING, "weights beyond the bounds of their cells are clipped: %s; %s", list,
+    mho_log(t->ctx, MHO_LOG_WARNING, "weights beyond the bounds of their cells are clipped: %s; %s",
+            list,
             off_middle ? "bring device.start to mid range, or raise device.weight_range"
                        : "raise device.weight_range");
 }
@@ -482,8 +501,8 @@ static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei
   matrices *m = mho_alloc((size_t)n, sizeof *m);
   double *w_max = mho_alloc((size_t)n, sizeof *w_max);
   size_t *clipped = mho_alloc((size_t)n, sizeof *clipped);
-  mho_err err =
-      m && w_max && clipped ? new_brought(t, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for weights");
+  mho_err err = m && w_max && clipped ? new_brought(t, ei)
+                                      : mho_fail(ei, MHO_ENOMEM, "no memory for weights");
   for (int c = 0; c < n && !err; c++) {
     const char *name = t->net->connection[c].name;
     err = read_source(s, name, &m[c], ei);
@@ -524,7 +543,8 @@ static mho_err take_folder(mho_trainer *t, const char *folder, manner how, mho_e
   return err;
 }
 
-static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manner how, mho_errinfo *ei) {
+static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manner how,
+                        mho_errinfo *ei) {
   char id[MHO_ID_MAX];
   mho_registry *r = NULL;
   mho_experiment *e = NULL;

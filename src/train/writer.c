@@ -74,7 +74,8 @@ mho_err writer_new(mho_store *store, writer **out, mho_errinfo *ei) {
   int rc = pthread_create(&w->thread, NULL, main_loop, w);
   if (rc) {
     mho_free(w);
-    return mho_fail(ei, MHO_ENOMEM, "cannot start the thread that writes the run: %s", strerror(rc));
+    return mho_fail(ei, MHO_ENOMEM, "cannot start the thread that writes the run: %s",
+                    strerror(rc));
   }
   *out = w;
   return MHO_OK;

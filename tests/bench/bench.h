@@ -36,7 +36,8 @@ static mho_err load_random(const mho_dataset_kind *kind, const char *folder, mho
 }
 
 static const mho_dataset_kind random_images = {
-    .entry = {.abi = MHO_ABI, .id = "random", .title = "random bytes of MNIST's size"}, .load = load_random};
+    .entry = {.abi = MHO_ABI, .id = "random", .title = "random bytes of MNIST's size"},
+    .load = load_random};
 
 static void die(const mho_errinfo *ei) {
   fprintf(stderr, "%s\n", ei->message);
@@ -85,7 +86,8 @@ static inline void multiply(void *arg, int index, int thread) {
   for (int i = 0; i < j->repeats && panels; i++)
     mho_panels_gemm(j->m, j->n, j->k, 1, j->a[index], j->k, j->b[index], 0, j->c[index], j->n);
   for (int i = 0; i < j->repeats && !panels; i++)
-    mho_gemm(false, false, j->m, j->n, j->k, 1, j->a[index], j->k, j->b[index], j->n, 0, j->c[index], j->n);
+    mho_gemm(false, false, j->m, j->n, j->k, 1, j->a[index], j->k, j->b[index], j->n, 0,
+             j->c[index], j->n);
 }
 
 /* Multiply-adds a second of products [m x k][k x n] on all threads of the pool, best of three. */
@@ -126,12 +128,13 @@ static inline mho_registry *open_bench(mho_context *ctx) {
   mho_registry *r;
   mho_errinfo ei = {0};
   mho_blas_init();
-  if (mho_registry_new(&r, &ei) || mho_registry_add(r, MHO_KIND_DATASET, &random_images.entry, &ei) ||
+  if (mho_registry_new(&r, &ei) ||
+      mho_registry_add(r, MHO_KIND_DATASET, &random_images.entry, &ei) ||
       mho_pool_new(0, &ctx->pool, &ei))
     die(&ei);
   printf("kernels %s%s, %d threads, best of 3 epochs of %d samples\n", mho_blas_kernel(),
-         mho_blas_better_kernel() ? " (slow: set OPENBLAS_CORETYPE)" : "", mho_pool_threads(ctx->pool),
-         TRAIN);
+         mho_blas_better_kernel() ? " (slow: set OPENBLAS_CORETYPE)" : "",
+         mho_pool_threads(ctx->pool), TRAIN);
   return r;
 }
 

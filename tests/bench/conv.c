@@ -25,17 +25,20 @@ static double multiply_adds(const mho_network *net, double sweeps, bool bp) {
 static void bench(const mho_registry *r, const mho_context *ctx, int samples, const char *name,
                   const char *rest) {
   char yaml[512];
-  snprintf(yaml, sizeof yaml,
-           "network: {topology: conv, conv: [32x5, pool2, 64x5, pool2], neuron: hard_sigmoid, biases: true}\n"
-           "dataset: {train: %d}\ntrain: {batch: 128}\nupdate: {rate: 2e-4, decay: 1e-6}\n%s\n",
-           samples, rest);
+  snprintf(
+      yaml, sizeof yaml,
+      "network: {topology: conv, conv: [32x5, pool2, 64x5, pool2], neuron: hard_sigmoid, biases: true}\n"
+      "dataset: {train: %d}\ntrain: {batch: 128}\nupdate: {rate: 2e-4, decay: 1e-6}\n%s\n",
+      samples, rest);
   timed x = time_epochs(r, ctx, yaml);
   x.seconds *= (double)TRAIN / samples;
-  double products = TRAIN * multiply_adds(mho_trainer_network(x.t), x.settle_steps, strstr(rest, "bp"));
+  double products =
+      TRAIN * multiply_adds(mho_trainer_network(x.t), x.settle_steps, strstr(rest, "bp"));
   double rate = gemm_rate(ctx->pool, 160, 64, 801);
-  printf("%-10s %7.2f s/epoch  %.1f free sweeps  floor %6.2f s (%5.0f GFLOP at %.0f GFLOP/s)  ratio %.2f\n",
-         name, x.seconds, x.settle_steps, products / rate, 2e-9 * products, 2e-9 * rate,
-         x.seconds * rate / products);
+  printf(
+      "%-10s %7.2f s/epoch  %.1f free sweeps  floor %6.2f s (%5.0f GFLOP at %.0f GFLOP/s)  ratio %.2f\n",
+      name, x.seconds, x.settle_steps, products / rate, 2e-9 * products, 2e-9 * rate,
+      x.seconds * rate / products);
   fflush(stdout);
   timed_free(&x);
 }

@@ -8,7 +8,8 @@
 
 /* Multiply-adds a sample: input, read-out and its feedback and the gradient once; a hidden link `sweeps` times less the
  * times that the signal has not come that far, and `nudged` times in the nudged phase. */
-static double multiply_adds(const mho_network *net, bool synchronous, double sweeps, double nudged) {
+static double multiply_adds(const mho_network *net, bool synchronous, double sweeps,
+                            double nudged) {
   double sum = (double)net->n_weights;
   int last = net->n_layers - 1;
   for (int i = 0; i < net->n_links; i++) {
@@ -26,8 +27,8 @@ static double multiply_adds(const mho_network *net, bool synchronous, double swe
   return sum;
 }
 
-static void bench(const mho_registry *r, const mho_context *ctx, const char *name, const char *hidden,
-                  const char *rest) {
+static void bench(const mho_registry *r, const mho_context *ctx, const char *name,
+                  const char *hidden, const char *rest) {
   char yaml[512];
   bool synchronous = strstr(rest, "synchronous"), bp = strstr(rest, "bp");
   int free_steps = 0, nudged_steps = 1;
@@ -44,8 +45,8 @@ static void bench(const mho_registry *r, const mho_context *ctx, const char *nam
                                           : x.settle_steps,
                               nudged_steps);
   double products = TRAIN * each, rate = gemm_rate(ctx->pool, 128, width, width);
-  printf("%-22s %7.3f s/epoch  floor %6.3f s (%4.0f GFLOP at %.0f GFLOP/s)  ratio %.2f\n", name, x.seconds,
-         products / rate, 2e-9 * products, 2e-9 * rate, x.seconds * rate / products);
+  printf("%-22s %7.3f s/epoch  floor %6.3f s (%4.0f GFLOP at %.0f GFLOP/s)  ratio %.2f\n", name,
+         x.seconds, products / rate, 2e-9 * products, 2e-9 * rate, x.seconds * rate / products);
   fflush(stdout);
   timed_free(&x);
 }
@@ -54,7 +55,8 @@ int main(void) {
   mho_context ctx = {0};
   mho_registry *r = open_bench(&ctx);
   static const char sweep[] = "settle: sweep", bp[] = "rule: bp";
-  bench(r, &ctx, "2x512 paper's 10/5", "[512, 512]", "settle: {method: synchronous, free: 10, nudged: 5}");
+  bench(r, &ctx, "2x512 paper's 10/5", "[512, 512]",
+        "settle: {method: synchronous, free: 10, nudged: 5}");
   bench(r, &ctx, "2x512 sweeps", "[512, 512]", sweep);
   bench(r, &ctx, "2x512 bp", "[512, 512]", bp);
   bench(r, &ctx, "3x512 sweeps", "[512, 512, 512]", sweep);

@@ -21,7 +21,8 @@ static void begin(mho_store *s, const char *id) {
 /* Best of a few writes of an epoch, with a checkpoint or without. */
 static double time_write(mho_store *s, const char *id, const mho_checkpoint_row *c, bool best) {
   double least = 1e9;
-  mho_layer_row layers[3] = {{.layer = 0, .name = "a"}, {.layer = 1, .name = "b"}, {.layer = 2, .name = "c"}};
+  mho_layer_row layers[3] = {
+      {.layer = 0, .name = "a"}, {.layer = 1, .name = "b"}, {.layer = 2, .name = "c"}};
   mho_settle_row settle = {.phase = "free"};
   mho_run_row row = {.wall_s = 1};
   for (int i = 1; i <= REPEATS; i++) {
@@ -43,7 +44,8 @@ static double time_write(mho_store *s, const char *id, const mho_checkpoint_row 
   return least;
 }
 
-static void measure(const mho_registry *r, const mho_context *ctx, const char *label, const char *yaml) {
+static void measure(const mho_registry *r, const mho_context *ctx, const char *label,
+                    const char *yaml) {
   char path[] = "/tmp/mho-bench-log-XXXXXX";
   mho_store *s;
   mho_config *c;
@@ -61,7 +63,8 @@ static void measure(const mho_registry *r, const mho_context *ctx, const char *l
     mho_epoch_row row;
     mho_evaluation v;
     double start = mho_seconds();
-    if (mho_trainer_epoch(t, &row, &ei) || mho_trainer_evaluate(t, &mho_trainer_dataset(t)->test, &v, &ei))
+    if (mho_trainer_epoch(t, &row, &ei) ||
+        mho_trainer_evaluate(t, &mho_trainer_dataset(t)->test, &v, &ei))
       die(&ei);
     epoch = fmin(epoch, mho_seconds() - start);
   }
@@ -75,11 +78,12 @@ static void measure(const mho_registry *r, const mho_context *ctx, const char *l
   begin(s, "rows");
   begin(s, "both");
   double rows = time_write(s, "rows", NULL, false), both = time_write(s, "both", &checkpoint, true);
-  printf("%-28s epoch %9.2f ms | rows %7.3f ms = %5.2f %% | copy of %5.2f MB %7.3f ms = %5.2f %% | writing "
-         "last and best "
-         "beside it %7.2f ms = %5.2f %%\n",
-         label, 1e3 * epoch, 1e3 * rows, 100 * rows / epoch, 1e-6 * (double)checkpoint.blob.size, 1e3 * copy,
-         100 * copy / epoch, 1e3 * both, 100 * both / epoch);
+  printf(
+      "%-28s epoch %9.2f ms | rows %7.3f ms = %5.2f %% | copy of %5.2f MB %7.3f ms = %5.2f %% | writing "
+      "last and best "
+      "beside it %7.2f ms = %5.2f %%\n",
+      label, 1e3 * epoch, 1e3 * rows, 100 * rows / epoch, 1e-6 * (double)checkpoint.blob.size,
+      1e3 * copy, 100 * copy / epoch, 1e3 * both, 100 * both / epoch);
   mho_blob_free(&checkpoint.blob);
   mho_trainer_free(t);
   mho_experiment_free(e);
@@ -91,13 +95,15 @@ static void measure(const mho_registry *r, const mho_context *ctx, const char *l
 int main(void) {
   mho_context ctx = {0};
   mho_registry *r = open_bench(&ctx);
-  measure(r, &ctx, "2x512, sweeps", "{dataset: random, network: {hidden: [512, 512]}, train: {batch: 500}}");
-  measure(r, &ctx, "digits, the quickstart's",
-          "{network: {hidden: [64, 16]}, feedback: {scale: 0.01}, settle: {method: synchronous, free: 10, "
-          "nudged: 5}, "
-          "update: {rate: 2e-3, scheme: pulses}, device: {model: soft_bounds, cycle_to_cycle: 0.3, "
-          "variation: {step: 0.2}}, "
-          "array: {read_noise: 0.001}, train: {batch: 20}}");
+  measure(r, &ctx, "2x512, sweeps",
+          "{dataset: random, network: {hidden: [512, 512]}, train: {batch: 500}}");
+  measure(
+      r, &ctx, "digits, the quickstart's",
+      "{network: {hidden: [64, 16]}, feedback: {scale: 0.01}, settle: {method: synchronous, free: 10, "
+      "nudged: 5}, "
+      "update: {rate: 2e-3, scheme: pulses}, device: {model: soft_bounds, cycle_to_cycle: 0.3, "
+      "variation: {step: 0.2}}, "
+      "array: {read_noise: 0.001}, train: {batch: 20}}");
   mho_registry_free(r);
   return 0;
 }

@@ -87,15 +87,16 @@ static void bench(const mho_registry *r, const char *model, const char *noise, c
                               .w_max = 1,
                               .chip_seed = 1,
                               .noise_seed = 2};
-    if (mho_cells_new(m, e->device.params, &e->device_config, CELLS, mho_rng_make(1, MHO_RNG_CHIP, 0),
-                      mho_rng_make(1, MHO_RNG_PULSE, 0), &c, &ei) ||
+    if (mho_cells_new(m, e->device.params, &e->device_config, CELLS,
+                      mho_rng_make(1, MHO_RNG_CHIP, 0), mho_rng_make(1, MHO_RNG_PULSE, 0), &c,
+                      &ei) ||
         mho_crossbar_new(ROWS, COLS, &o, &x, &ei))
       die(&ei);
     for (int sparse = 0; sparse < 2; sparse++) {
       int pulses = choose(sparse ? 0.05 : 1);
       double bank = pulse_bank(c, pulses), pair = pulse_pair(x, pulses);
-      printf("%-12s %-8s %-6s %3d %%  bank %6.2f ns  pair %6.2f ns", model, *spread ? "spread" : "equal",
-             noisy ? "noise" : "quiet", sparse ? 5 : 100, bank, pair);
+      printf("%-12s %-8s %-6s %3d %%  bank %6.2f ns  pair %6.2f ns", model,
+             *spread ? "spread" : "equal", noisy ? "noise" : "quiet", sparse ? 5 : 100, bank, pair);
       if (noisy)
         printf("  ratio %5.2f %5.2f", bank / quiet[2 * sparse], pair / quiet[2 * sparse + 1]);
       printf("\n");

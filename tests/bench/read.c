@@ -37,7 +37,8 @@ static void time_read(const mho_registry *r, const char *name, const char *array
   if (mho_crossbar_new(ROWS, COLS, &o, &x, &ei))
     die(&ei);
   size_t most = (size_t)SAMPLES * ROWS, cells = (size_t)ROWS * COLS;
-  mho_real *w = mho_alloc(cells, sizeof *w), *v = mho_alloc(most, sizeof *v), *y = mho_alloc(most, sizeof *y);
+  mho_real *w = mho_alloc(cells, sizeof *w), *v = mho_alloc(most, sizeof *v),
+           *y = mho_alloc(most, sizeof *y);
   mho_real *scratch = mho_alloc(mho_crossbar_scratch(x, SAMPLES) + 1, sizeof *scratch);
   fill(w, cells, 1, 0.1);
   fill(v, most, 2, 0.5);
@@ -47,7 +48,8 @@ static void time_read(const mho_registry *r, const char *name, const char *array
     int in = transposed ? COLS : ROWS, out = transposed ? ROWS : COLS;
     for (int i = 0; i < ROUNDS; i++) {
       double start = mho_seconds();
-      mho_gemm(false, transposed, SAMPLES, out, in, 1, v, in, mho_crossbar_programmed(x), COLS, 0, y, out);
+      mho_gemm(false, transposed, SAMPLES, out, in, 1, v, in, mho_crossbar_programmed(x), COLS, 0,
+               y, out);
       double middle = mho_seconds();
       mho_crossbar_read(x, &(mho_read){.transposed = transposed,
                                        .n = SAMPLES,
@@ -79,14 +81,16 @@ int main(void) {
   if (mho_registry_new(&r, &ei))
     die(&ei);
   printf("kernels %s%s, one thread, best of %d reads of %d samples, %d x %d\n", mho_blas_kernel(),
-         mho_blas_better_kernel() ? " (slow: set OPENBLAS_CORETYPE)" : "", ROUNDS, SAMPLES, ROWS, COLS);
+         mho_blas_better_kernel() ? " (slow: set OPENBLAS_CORETYPE)" : "", ROUNDS, SAMPLES, ROWS,
+         COLS);
   time_read(r, "cells, constant", "read_noise: 0.01");
   time_read(r, "cells, proportional", "read_noise: 0.01, noise: {law: proportional}");
   time_read(r, "8-bit converters", "dac_bits: 8, adc_bits: 8");
-  time_read(r, "converters, all noise, mismatch",
-            "dac_bits: 8, adc_bits: 8, read_noise: 0.01, noise: {law: proportional}, input_noise: 0.01, "
-            "output_noise: "
-            "0.01, mismatch: {gain: 0.01, offset: 0.01}");
+  time_read(
+      r, "converters, all noise, mismatch",
+      "dac_bits: 8, adc_bits: 8, read_noise: 0.01, noise: {law: proportional}, input_noise: 0.01, "
+      "output_noise: "
+      "0.01, mismatch: {gain: 0.01, offset: 0.01}");
   mho_registry_free(r);
   return 0;
 }

@@ -20,8 +20,8 @@ static void measure(const mho_registry *r, const mho_context *ctx, int depth, in
   timed x = time_epochs(r, ctx, yaml);
   const mho_network *net = mho_trainer_network(x.t);
   double blocks = (double)(depth - 1) * width * width + (FEATURES + CLASSES) * (double)width;
-  printf("%5d x %-5d %8.3f s/epoch  %6.2f ns a weight and batch  %7.1f MB\n", depth, width, x.seconds,
-         1e9 * x.seconds / (blocks * 120), megabytes(net));
+  printf("%5d x %-5d %8.3f s/epoch  %6.2f ns a weight and batch  %7.1f MB\n", depth, width,
+         x.seconds, 1e9 * x.seconds / (blocks * 120), megabytes(net));
   fflush(stdout);
   timed_free(&x);
 }

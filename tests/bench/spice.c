@@ -15,8 +15,8 @@ static void take(void *user, const mho_cosim_row *row, const double *core, const
   if (!*counts || (row->quantity[0] != 'f' && row->quantity[0] != 'n')) /* free, nudged */
     return;
   printf("  %-40s core %8.1f us, ngspice %8.1f ms, a sample: ratio %.0f; largest difference %.1e\n",
-         row->quantity, 1e6 * row->core_s / SAMPLES, 1e3 * row->spice_s / SAMPLES, row->spice_s / row->core_s,
-         row->max_abs);
+         row->quantity, 1e6 * row->core_s / SAMPLES, 1e3 * row->spice_s / SAMPLES,
+         row->spice_s / row->core_s, row->max_abs);
 }
 
 static mho_err bench(const mho_registry *r, const char *yaml, mho_errinfo *ei) {
@@ -48,7 +48,8 @@ static mho_err bench(const mho_registry *r, const char *yaml, mho_errinfo *ei) {
                                    .label = label,
                                    .nudge = 0.1,
                                    .both_inputs = true};
-    for (int turn = 0; turn < 2 && !err; turn++) { /* in the first one kernels for these sizes are made */
+    for (int turn = 0; turn < 2 && !err;
+         turn++) { /* in the first one kernels for these sizes are made */
       counts = turn;
       err = mho_cosim_network(s, &o, take, &counts, ei);
     }

@@ -14,10 +14,10 @@
 #include "mho/store.h"
 #include "mho/study.h"
 
-#define MHO_RUNS_SQL(where, order, limit)                                                                    \
-  "SELECT id, coalesce(name, '') AS name, status, dataset, hidden, rule, device, scheme, seed, "             \
-  "epochs_done, "                                                                                            \
-  "final_test_acc, best_test_acc, wall_s, started FROM v_run " where " ORDER BY " order                      \
+#define MHO_RUNS_SQL(where, order, limit)                                                          \
+  "SELECT id, coalesce(name, '') AS name, status, dataset, hidden, rule, device, scheme, seed, "   \
+  "epochs_done, "                                                                                  \
+  "final_test_acc, best_test_acc, wall_s, started FROM v_run " where " ORDER BY " order            \
   ", id DESC LIMIT " limit
 
 enum { STUDY_RUNS = 1000, SEEDS = 5, EPOCHS = 50, LAYERS = 3 };
@@ -49,8 +49,9 @@ static char *config_text(void) {
   mho_experiment *e;
   if (mho_registry_new(&r, &ei) || mho_config_new(&c, &ei) ||
       mho_config_text(
-          c, "device: soft_bounds\narray: {read_noise: 0.123}\nupdate: {scheme: pulses, rate: 0.456}\n", "b",
-          &ei) ||
+          c,
+          "device: soft_bounds\narray: {read_noise: 0.123}\nupdate: {scheme: pulses, rate: 0.456}\n",
+          "b", &ei) ||
       mho_experiment_new(r, c, false, &e, &ei))
     die("config");
   return mho_experiment_json(e);
@@ -83,27 +84,31 @@ static void fill(const char *path, int runs) {
   mho_store_close(s);
   int rc = sqlite3_open(path, &db);
   check(db, rc);
-  check(db, sqlite3_exec(db, "PRAGMA synchronous=OFF; PRAGMA cache_size=-200000; BEGIN", NULL, NULL, NULL));
+  check(db, sqlite3_exec(db, "PRAGMA synchronous=OFF; PRAGMA cache_size=-200000; BEGIN", NULL, NULL,
+                         NULL));
   sqlite3_stmt *run = prepare(
-      db, "INSERT INTO run(id, name, status, config, config_hash, point_hash, defaults_version, seed, "
-          "data_checksum, "
-          "code_version, blas, host, pid, started, ended, wall_s, epochs_done, final_test_acc, "
-          "best_test_acc, best_epoch, "
-          "train_acc, pulses, energy_j) VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, 'd', 'bench', 'k', 'h', 1, "
-          "strftime('%Y-%m-%dT%H:%M:%SZ', 1700000000 + ?8, 'unixepoch'), '2026-01-01T00:00:00Z', ?9, 50, "
-          "?10, ?11, 40, "
-          "?12, ?13, ?14)");
+      db,
+      "INSERT INTO run(id, name, status, config, config_hash, point_hash, defaults_version, seed, "
+      "data_checksum, "
+      "code_version, blas, host, pid, started, ended, wall_s, epochs_done, final_test_acc, "
+      "best_test_acc, best_epoch, "
+      "train_acc, pulses, energy_j) VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, 'd', 'bench', 'k', 'h', 1, "
+      "strftime('%Y-%m-%dT%H:%M:%SZ', 1700000000 + ?8, 'unixepoch'), '2026-01-01T00:00:00Z', ?9, 50, "
+      "?10, ?11, 40, "
+      "?12, ?13, ?14)");
   sqlite3_stmt *epoch = prepare(
-      db, "INSERT INTO epoch(run_id, epoch, train_acc, test_acc, loss, settle_steps, unsettled, pulses, "
-          "set_pulses, reset_pulses, clipped, reads, energy_j, wall_s, eval_s) VALUES(?1, ?2, ?3, ?4, ?5, "
-          "10, 0, ?6, ?6, ?6, 0, 1e6, 1e-6, 0.1, 0.01)");
+      db,
+      "INSERT INTO epoch(run_id, epoch, train_acc, test_acc, loss, settle_steps, unsettled, pulses, "
+      "set_pulses, reset_pulses, clipped, reads, energy_j, wall_s, eval_s) VALUES(?1, ?2, ?3, ?4, ?5, "
+      "10, 0, ?6, ?6, ?6, 0, 1e6, 1e-6, 0.1, 0.01)");
   sqlite3_stmt *layer = prepare(
-      db, "INSERT INTO layer_epoch(run_id, epoch, layer, name, rows, cols, w_mean, w_std, w_absmax, "
-          "g_mean, g_std, saturated, stuck, pulses) VALUES(?1, 50, ?2, 'x-h1', 64, 64, 0, 0.1, 1, 2e-5, "
-          "1e-5, ?3, 0, 1e5)");
-  sqlite3_stmt *study =
-      prepare(db, "INSERT OR IGNORE INTO study(name, config) VALUES(?1, '{\"vary\":[{\"keys\":"
-                  "[\"array.read_noise\"]},{\"keys\":[\"update.rate\"]}],\"points\":[\"device.model\"]}')");
+      db,
+      "INSERT INTO layer_epoch(run_id, epoch, layer, name, rows, cols, w_mean, w_std, w_absmax, "
+      "g_mean, g_std, saturated, stuck, pulses) VALUES(?1, 50, ?2, 'x-h1', 64, 64, 0, 0.1, 1, 2e-5, "
+      "1e-5, ?3, 0, 1e5)");
+  sqlite3_stmt *study = prepare(
+      db, "INSERT OR IGNORE INTO study(name, config) VALUES(?1, '{\"vary\":[{\"keys\":"
+          "[\"array.read_noise\"]},{\"keys\":[\"update.rate\"]}],\"points\":[\"device.model\"]}')");
   sqlite3_stmt *member = prepare(db, "INSERT INTO study_run VALUES(?1, ?2, ?3)");
   static const char *const devices[] = {"soft_bounds", "linear", "nl_pulse", "ideal"};
   for (int i = 0; i < runs; i++) {
@@ -203,8 +208,8 @@ int main(int argc, char **argv) {
     die("open");
   FILE *f = fopen(path, "rb");
   fseek(f, 0, SEEK_END);
-  printf("%d runs, %d epoch rows: %.1f MB, %.0f bytes a run\n", runs, runs * EPOCHS, (double)ftell(f) / 1e6,
-         (double)ftell(f) / runs);
+  printf("%d runs, %d epoch rows: %.1f MB, %.0f bytes a run\n", runs, runs * EPOCHS,
+         (double)ftell(f) / 1e6, (double)ftell(f) / runs);
   fclose(f);
   const char *study = "study50";
   for (int i = 0; i < mho_store_named_count(); i++) {
@@ -212,16 +217,20 @@ int main(int argc, char **argv) {
     time_query(s, q->name, q->sql, 1, &study);
   }
   time_query(s, "v_study of a study", "SELECT * FROM v_study WHERE study = ?1", 1, &study);
-  time_query(s, "v_study of all", "SELECT count(*), avg(n), avg(test_acc_mean) FROM v_study", 0, NULL);
-  time_query(s, "runs --where test_acc > 0.968 and device =",
-             MHO_RUNS_SQL("WHERE (test_acc > 0.968 and device = 'soft_bounds')", "started DESC", "50"), 0,
+  time_query(s, "v_study of all", "SELECT count(*), avg(n), avg(test_acc_mean) FROM v_study", 0,
              NULL);
-  time_query(s, "runs --where device = (rare), sorted by accuracy",
-             MHO_RUNS_SQL("WHERE (device = 'linear' and read_noise < 2e-4)", "best_test_acc DESC", "50"), 0,
-             NULL);
-  time_query(s, "runs --where name like", MHO_RUNS_SQL("WHERE (name like 'study77 %')", "started DESC", "50"),
+  time_query(
+      s, "runs --where test_acc > 0.968 and device =",
+      MHO_RUNS_SQL("WHERE (test_acc > 0.968 and device = 'soft_bounds')", "started DESC", "50"), 0,
+      NULL);
+  time_query(
+      s, "runs --where device = (rare), sorted by accuracy",
+      MHO_RUNS_SQL("WHERE (device = 'linear' and read_noise < 2e-4)", "best_test_acc DESC", "50"),
+      0, NULL);
+  time_query(s, "runs --where name like",
+             MHO_RUNS_SQL("WHERE (name like 'study77 %')", "started DESC", "50"), 0, NULL);
+  time_query(s, "runs, nothing matches", MHO_RUNS_SQL("WHERE (test_acc > 2)", "started DESC", "50"),
              0, NULL);
-  time_query(s, "runs, nothing matches", MHO_RUNS_SQL("WHERE (test_acc > 2)", "started DESC", "50"), 0, NULL);
   time_query(s, "runs --where test_acc > 0.97 --sort test_acc",
              MHO_RUNS_SQL("WHERE (test_acc > 0.97)", "test_acc DESC", "50"), 0, NULL);
   time_query(s, "runs --where status = 'failed'",
@@ -236,9 +245,10 @@ int main(int argc, char **argv) {
                           "(json_extract(config, '$.device.step_up') > 2)",
                           "started DESC", "50"),
              0, NULL);
-  time_query(s, "runs --where (config key, every run)",
-             MHO_RUNS_SQL("WHERE (json_extract(config, '$.device.step_up') > 2)", "started DESC", "50"), 0,
-             NULL);
+  time_query(
+      s, "runs --where (config key, every run)",
+      MHO_RUNS_SQL("WHERE (json_extract(config, '$.device.step_up') > 2)", "started DESC", "50"), 0,
+      NULL);
   mho_store_close(s);
   if (argc < 3)
     unlink(path);

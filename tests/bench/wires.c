@@ -53,7 +53,8 @@ static void time_effective(int n, double r, mho_pool *pool) {
   mho_rng_uniform(mho_rng_make(2, MHO_RNG_TEST, 0), 0, 0, cells, u);
   for (size_t k = 0; k < cells; k++)
     g[k] = 1e-6 + 99e-6 * (double)u[k]; /* the devices of a network: even from 1 to 100 uS */
-  mho_wire_options o = {.rows = n, .cols = n, .r_word = r, .r_bit = r, .tolerance = 1e-12, .pool = pool};
+  mho_wire_options o = {
+      .rows = n, .cols = n, .r_word = r, .r_bit = r, .tolerance = 1e-12, .pool = pool};
   if (mho_wire_effective(&o, g, exact, &ei))
     die(&ei);
   printf("%4d x %-4d %4g ohm, 1..100 uS:", n, n, r);
@@ -90,9 +91,10 @@ int main(int argc, char **argv) {
   mho_blas_init();
   if (mho_pool_new(0, &pool, &ei))
     die(&ei);
-  printf("%d threads; best of 3; devices log-uniform 1e4..1e6 ohm, wires 1 ohm\n", mho_pool_threads(pool));
-  printf("%6s %12s %6s %9s %9s %14s %12s %14s %10s\n", "n", "1 input, ms", "its", "residual", "peer/mho",
-         "32 inputs, ms", "direct, ms", "direct/mho", "differ");
+  printf("%d threads; best of 3; devices log-uniform 1e4..1e6 ohm, wires 1 ohm\n",
+         mho_pool_threads(pool));
+  printf("%6s %12s %6s %9s %9s %14s %12s %14s %10s\n", "n", "1 input, ms", "its", "residual",
+         "peer/mho", "32 inputs, ms", "direct, ms", "direct/mho", "differ");
   for (int s = 0; s < n_sizes; s++) {
     int n = sizes[s];
     size_t cells = (size_t)n * (size_t)n;
@@ -133,8 +135,9 @@ int main(int argc, char **argv) {
     mho_free(i1);
     mho_free(i2);
   }
-  printf("\neffective matrix of a tile, ms, and its largest error against the one at 1e-12, of the largest "
-         "entry\n");
+  printf(
+      "\neffective matrix of a tile, ms, and its largest error against the one at 1e-12, of the largest "
+      "entry\n");
   for (int n = 64; n <= 256; n *= 2)
     for (int r = 1; r <= 10; r *= 10)
       time_effective(n, r, pool);

@@ -14,13 +14,15 @@ static const char *const settings[][2] = {
     {"periphery", "dac_bits: 6, adc_bits: 7, adc_range: fixed, adc_full_scale: 3, ranging: both"},
     {"periphery", "input_noise: 0.02, output_noise: 0.01, adc_bits: 8, average: 2"},
     {"spice", "reads: each"},
-    {"periphery", "saturation: 2, mismatch: {gain: 0.1, offset: 0.1, input_gain: 0.1, input_offset: 0.1}"},
+    {"periphery",
+     "saturation: 2, mismatch: {gain: 0.1, offset: 0.1, input_gain: 0.1, input_offset: 0.1}"},
 };
 
 static mho_experiment *with(const char *model, const char *keys) {
   char yaml[512];
-  snprintf(yaml, sizeof yaml, "device: {model: linear, g_min: 10 uS, g_max: 50 uS}\narray: {model: %s%s%s}\n",
-           model, *keys ? ", " : "", keys);
+  snprintf(yaml, sizeof yaml,
+           "device: {model: linear, g_min: 10 uS, g_max: 50 uS}\narray: {model: %s%s%s}\n", model,
+           *keys ? ", " : "", keys);
   return experiment(yaml);
 }
 

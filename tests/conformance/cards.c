@@ -27,8 +27,10 @@ static const struct published {
      false,   0.1153, 0.5085, 0.05, 0,   0, 0,    0,      0,    0},
     {"ecram_mo", LINEAR, 2.8214e-4, 0.1,  2, 0, 0.01, 1.1714, 0.05, -0.8286, 0.05,
      false,      0.4152, 0.7342,    0.05, 0, 0, 0,    0,      0,    0},
-    {"idealized", CONSTANT, 0.0002, 0.3, 0.3, 0, 0, 1, 0.3, -1, 0.3, false, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-    {"gokmen_vlasov", CONSTANT, 0.0016, 0.3, 0.3, 0, 0.01, 1, 0.3, -1, 0.3, false, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+    {"idealized", CONSTANT, 0.0002, 0.3, 0.3, 0, 0, 1, 0.3, -1, 0.3,
+     false,       0,        0,      0,   0,   0, 0, 0, 0,   0},
+    {"gokmen_vlasov", CONSTANT, 0.0016, 0.3, 0.3, 0, 0.01, 1, 0.3, -1, 0.3,
+     false,           0,        0,      0,   0,   0, 0,    0, 0,   0},
 };
 
 static double range_of(const struct published *p) {
@@ -44,7 +46,8 @@ static double step_of(const struct published *p, double w, int dir) {
   double z = 2 * p->a * w / range_of(p) + p->b;
   switch (p->shape) {
   case EXP:
-    return s * fmax(dir > 0 ? 1 - p->a_up * exp(p->gamma * z) : 1 - p->a_down * exp(-p->gamma * z), 0);
+    return s *
+           fmax(dir > 0 ? 1 - p->a_up * exp(p->gamma * z) : 1 - p->a_down * exp(-p->gamma * z), 0);
   case CONSTANT:
     return s;
   default:
@@ -60,8 +63,9 @@ static mho_experiment *with_card(const char *card, const char *more) {
 
 static mho_cells *cells(const mho_experiment *e, size_t n) {
   mho_cells *c;
-  OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params, &e->device_config, n,
-                   mho_rng_make(7, MHO_RNG_CHIP, 0), mho_rng_make(7, MHO_RNG_PULSE, 0), &c, &ei));
+  OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params, &e->device_config,
+                   n, mho_rng_make(7, MHO_RNG_CHIP, 0), mho_rng_make(7, MHO_RNG_PULSE, 0), &c,
+                   &ei));
   return c;
 }
 
@@ -78,7 +82,8 @@ static void mean_steps(const mho_cells *c, float dir, float *out) {
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
     d[i] = dir;
   for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
-    mho_cells_mean_step(c, i, c->n - i < MHO_DEVICE_BLOCK ? (int)(c->n - i) : MHO_DEVICE_BLOCK, d, out + i);
+    mho_cells_mean_step(c, i, c->n - i < MHO_DEVICE_BLOCK ? (int)(c->n - i) : MHO_DEVICE_BLOCK, d,
+                        out + i);
 }
 
 static void moments(const double *x, double *mean, double *std) {
@@ -135,7 +140,8 @@ static void test_pulse_noise(void **state) {
     mho_cells *c = cells(e, N);
     mho_pulse_counts counts = {0};
     for (int at = 0; at < 2; at++) {
-      double w = (0.5 - 0.2 * at) * p->w_max + 0.2 * at * p->w_min, mean, std, step = step_of(p, w, 1);
+      double w = (0.5 - 0.2 * at) * p->w_max + 0.2 * at * p->w_min, mean, std,
+             step = step_of(p, w, 1);
       int16_t ones[MHO_DEVICE_BLOCK];
       for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
         ones[i] = 1;
@@ -335,7 +341,8 @@ static void test_labels(void **state) {
     mho_pulse_counts counts = {0};
     NEAR(1 / e->device_config.g_max, row[k].r_on, 1e-4, 0);
     NEAR(e->device_config.g_max / e->device_config.g_min, row[k].ratio, 1e-4, 0);
-    for (int dir = 1; dir >= -1; dir -= 2) { /* half way the curve is where its label says, then at the end */
+    for (int dir = 1; dir >= -1;
+         dir -= 2) { /* half way the curve is where its label says, then at the end */
       double a = mho_nl_pulse_a(dir > 0 ? row[k].up : row[k].down), half = row[k].states / 2;
       put_all(c, dir > 0 ? 0 : 1);
       mho_cells_pulse(c, 0, 1, &(int16_t){(int16_t)(dir * half)}, 0, &counts);
@@ -351,8 +358,9 @@ static void test_labels(void **state) {
 /* The PCM card: 14 % of the range in the first step, 95 % after 64 pulses, noise and RESET as published. */
 static void test_pcm(void **state) {
   static double x[N];
-  mho_experiment *quiet = with_card("pcm", NO_SPREAD
-                                    ", cycle_to_cycle: 0, noise_add: 0, noise_slope: 0, reset_noise: 0"),
+  mho_experiment *quiet =
+                     with_card("pcm", NO_SPREAD
+                               ", cycle_to_cycle: 0, noise_add: 0, noise_slope: 0, reset_noise: 0"),
                  *e = with_card("pcm", NO_SPREAD);
   mho_cells *c = cells(quiet, 1), *many = cells(e, N);
   mho_pulse_counts counts = {0};
@@ -375,7 +383,8 @@ static void test_pcm(void **state) {
       x[i] = 2 * (double)many->g[i];
     moments(x, &mean, &std);
     if (dir > 0) {
-      double step = 0.01 * (1 + 27.235 * exp(-2.5 * 0.8)), sigma = 0.6 * (step + 0.042 + 0.108 * 0.8);
+      double step = 0.01 * (1 + 27.235 * exp(-2.5 * 0.8)),
+             sigma = 0.6 * (step + 0.042 + 0.108 * 0.8);
       NEAR(mean, 0.8 + step, 0, 5 * sigma / sqrt(N));
       NEAR(std, sigma, 0.02, 0);
     } else {
@@ -398,7 +407,8 @@ static void test_all_cards(void **state) {
     mho_config *card;
     OK(mho_card_find(list[i], NULL, path, sizeof path, &ei));
     OK(mho_card_read(path, &card, &ei));
-    assert_true(strlen(mho_card_text(card, "source")) > 10 && strlen(mho_card_text(card, "valid")) > 10);
+    assert_true(strlen(mho_card_text(card, "source")) > 10 &&
+                strlen(mho_card_text(card, "valid")) > 10);
     mho_config_free(card);
     mho_experiment *e = with_card(list[i], "");
     assert_true(((const mho_device_model *)e->device.entry)->pulse != NULL);
@@ -445,13 +455,15 @@ static void test_configs_with_cards(void **state) {
   NEAR(*(double *)(void *)(e->device.params +
                            mho_params_find(e->device.entry->params, "cycle_to_cycle")->offset),
        0.9, 0, 0);
-  NEAR(*(double *)(void *)(e->device.params + mho_params_find(e->device.entry->params, "slope_down")->offset),
+  NEAR(*(double *)(void *)(e->device.params +
+                           mho_params_find(e->device.entry->params, "slope_down")->offset),
        0.5085, 0, 0);
   mho_experiment_free(e);
   refuse("device: {card: nosuch}", NULL, "no device card 'nosuch'");
   refuse("device: {card: ecram, model: soft_bounds}", NULL, "the card 'ecram'");
   assert_int_equal(refuse("device: {card: ecram}", "device.model=soft_bounds", NULL), MHO_OK);
-  assert_int_equal(refuse("device: {model: soft_bounds, step_up: 0.01}", "device.card=ag_si", NULL), MHO_OK);
+  assert_int_equal(refuse("device: {model: soft_bounds, step_up: 0.01}", "device.card=ag_si", NULL),
+                   MHO_OK);
   /* a card of one's own, beside the config and with slips in it */
   write_card(path, "card: {source: me}\ndevice:\n  model: linear\n  step_upp: 0.1\n");
   snprintf(yaml, sizeof yaml, "device: {card: %s}", path);

@@ -19,7 +19,8 @@ static int setup(void **state) {
   FILE *f = fdopen(mkstemp(table_path), "w");
   fprintf(f, "# test\npulse,ltp,ltd\n");
   for (int i = 0; i <= 500; i++)
-    fprintf(f, "%d,%.12g,%.12g\n", i, 1e-6 + 99e-6 * curve(i / 500.0), 100e-6 - 99e-6 * curve(i / 500.0));
+    fprintf(f, "%d,%.12g,%.12g\n", i, 1e-6 + 99e-6 * curve(i / 500.0),
+            100e-6 - 99e-6 * curve(i / 500.0));
   fclose(f);
   return mho_registry_new(&registry, NULL);
 }
@@ -35,7 +36,8 @@ static mho_experiment *with(const char *device, const char *keys) {
   char yaml[512], table[64] = "";
   if (!strcmp(device, "measured"))
     snprintf(table, sizeof table, ", table: %s", table_path);
-  snprintf(yaml, sizeof yaml, "device: {model: %s%s%s%s}\n", device, table, *keys ? ", " : "", keys);
+  snprintf(yaml, sizeof yaml, "device: {model: %s%s%s%s}\n", device, table, *keys ? ", " : "",
+           keys);
   OK(mho_config_new(&c, &ei));
   OK(mho_config_text(c, yaml, device, &ei));
   OK(mho_experiment_new(registry, c, false, &e, &ei));
@@ -45,14 +47,16 @@ static mho_experiment *with(const char *device, const char *keys) {
 
 static mho_cells *cells(const mho_experiment *e, size_t n) {
   mho_cells *c;
-  OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params, &e->device_config, n,
-                   mho_rng_make(1, MHO_RNG_CHIP, 0), mho_rng_make(1, MHO_RNG_PULSE, 0), &c, &ei));
+  OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params, &e->device_config,
+                   n, mho_rng_make(1, MHO_RNG_CHIP, 0), mho_rng_make(1, MHO_RNG_PULSE, 0), &c,
+                   &ei));
   return c;
 }
 
 /* The same with noise of a pulse: relative to the step, or, where a model has it so, of the range. */
 static bool noise_of_range(const char *id) {
-  return mho_params_find(mho_registry_find(registry, MHO_KIND_DEVICE, id)->params, "pulse_noise") != NULL;
+  return mho_params_find(mho_registry_find(registry, MHO_KIND_DEVICE, id)->params, "pulse_noise") !=
+         NULL;
 }
 static mho_experiment *with_noise(const char *id, double relative, const char *more) {
   char keys[256];
@@ -66,7 +70,8 @@ static mho_experiment *with_noise(const char *id, double relative, const char *m
 /* Every model that answers pulses. */
 static void each(void (*f)(const char *id)) {
   for (int i = 0; i < mho_registry_count(registry, MHO_KIND_DEVICE); i++) {
-    const mho_device_model *m = (const mho_device_model *)mho_registry_at(registry, MHO_KIND_DEVICE, i);
+    const mho_device_model *m =
+        (const mho_device_model *)mho_registry_at(registry, MHO_KIND_DEVICE, i);
     if (m->pulse)
       f(m->entry.id);
   }
@@ -74,9 +79,10 @@ static void each(void (*f)(const char *id)) {
 
 static void bounds(const char *id) {
   enum { N = 1024, STEPS = 250 }; /* a million pulses in all, four a cell and step */
-  mho_experiment *e = with_noise(id, 0.3,
-                                 ", variation: {step: 0.3, g_low: 0.1, g_high: 0.1}, stuck_on: 0.02, "
-                                 "stuck_off: 0.02, open: 0.02");
+  mho_experiment *e =
+      with_noise(id, 0.3,
+                 ", variation: {step: 0.3, g_low: 0.1, g_high: 0.1}, stuck_on: 0.02, "
+                 "stuck_off: 0.02, open: 0.02");
   mho_cells *c = cells(e, N);
   float *start = malloc(N * sizeof *start);
   uint32_t w[N];
@@ -223,7 +229,8 @@ static void passive(const char *id) {
         double current = mho_device_current(d, g, v, &didv);
         assert_true(current * v >= 0);
         double slope =
-            (mho_device_current(d, g, v + h, NULL) - mho_device_current(d, g, v - h, NULL)) / (2 * h);
+            (mho_device_current(d, g, v + h, NULL) - mho_device_current(d, g, v - h, NULL)) /
+            (2 * h);
         NEAR(didv, slope, 1e-6, 1e-12);
       }
     }
@@ -236,7 +243,8 @@ static void passive(const char *id) {
 static void checkpoint(const char *id) {
   enum { N = 300 };
   mho_experiment *e = with(
-      id, "write_noise: 0.01, levels: 200, endurance: {pulses: 100, range: 0.5}, variation: {step: 0.2}");
+      id,
+      "write_noise: 0.01, levels: 200, endurance: {pulses: 100, range: 0.5}, variation: {step: 0.2}");
   mho_cells *a = cells(e, N), *b = cells(e, N);
   mho_pulse_counts counts = {0};
   mho_cells_piece from[MHO_CELLS_PIECES], to[MHO_CELLS_PIECES];
@@ -288,7 +296,8 @@ static void pulse_all(mho_cells *c, int count, uint64_t step, mho_pulse_counts *
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
     n[i] = (int16_t)count;
   for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
-    mho_cells_pulse(c, i, c->n - i < MHO_DEVICE_BLOCK ? (int)(c->n - i) : MHO_DEVICE_BLOCK, n, step, counts);
+    mho_cells_pulse(c, i, c->n - i < MHO_DEVICE_BLOCK ? (int)(c->n - i) : MHO_DEVICE_BLOCK, n, step,
+                    counts);
 }
 
 /* Levels hold: a pulse of less than half of one never moves a cell, be it one of many in a train, one of larger steps
@@ -304,10 +313,12 @@ static void test_levels(void **state) {
     mho_experiment *e = with("linear", keys);
     mho_cells *c = cells(e, 300);
     mho_pulse_counts counts = {0};
-    for (int pulse = 1; pulse <= 6; pulse++) { /* neighbours, and two scattered cells with a train */
+    for (int pulse = 1; pulse <= 6;
+         pulse++) { /* neighbours, and two scattered cells with a train */
       pulse_all(c, 1, (uint64_t)pulse, &counts);
       for (int i = 0; i < 300; i += 37)
-        assert_true(c->g[i] == fminf(0.25f * (float)(way[k].moves * pulse), 1) && c->state[i] == c->g[i]);
+        assert_true(c->g[i] == fminf(0.25f * (float)(way[k].moves * pulse), 1) &&
+                    c->state[i] == c->g[i]);
     }
     pulse_all(c, -4, 7, &counts);
     assert_true(c->g[0] == 0 && c->g[299] == 0);
@@ -362,8 +373,8 @@ static void test_parameter_spread(void **state) {
   static const char *const laws[] = {"normal", "lognormal", "uniform"};
   for (int k = 0; k < 3; k++) {
     char keys[128];
-    snprintf(keys, sizeof keys, "step_up: 0.01, variation: {law: %s, of: 'step_up 0.1, step_down = 0'}",
-             laws[k]);
+    snprintf(keys, sizeof keys,
+             "step_up: 0.01, variation: {law: %s, of: 'step_up 0.1, step_down = 0'}", laws[k]);
     mho_experiment *e = with("linear", keys);
     mho_cells *c = cells(e, N);
     double sum = 0, squares = 0, most = 0;
@@ -397,8 +408,8 @@ static void test_every_label(void **state) {
     for (int dir = -1; dir <= 1; dir += 2)
       for (int one = 0; one < 2; one++) {
         char keys[128];
-        snprintf(keys, sizeof keys, "nl_up: %g, nl_down: %g, pulses_up: %d, pulses_down: %d", label / 2.0,
-                 label / 2.0, P, P);
+        snprintf(keys, sizeof keys, "nl_up: %g, nl_down: %g, pulses_up: %d, pulses_down: %d",
+                 label / 2.0, label / 2.0, P, P);
         mho_experiment *e = with("nl_pulse", keys);
         mho_cells *c = cells(e, CELLS);
         mho_pulse_counts counts = {0};
@@ -409,7 +420,8 @@ static void test_every_label(void **state) {
         mho_cells_set(c, 0, MHO_DEVICE_BLOCK, start);
         for (int k = 1; k <= P; k++) {
           if (one) /* scattered */
-            mho_cells_pulse_at(c, 1, &(uint32_t){7}, &(int16_t){(int16_t)dir}, (uint64_t)k, &counts);
+            mho_cells_pulse_at(c, 1, &(uint32_t){7}, &(int16_t){(int16_t)dir}, (uint64_t)k,
+                               &counts);
           else
             pulse_all(c, dir, (uint64_t)k, &counts);
           double x = (dir > 0 ? k : P - k) / (double)P;
@@ -435,7 +447,8 @@ static void test_bounds_spread(void **state) {
   for (int law = 0; law < 3; law++) {
     char keys[160];
     snprintf(keys, sizeof keys,
-             "g_min: 100 uS, g_max: 200 uS, variation: {law: %s, g_low: 0.1, g_high: 0.25}", laws[law]);
+             "g_min: 100 uS, g_max: 200 uS, variation: {law: %s, g_low: 0.1, g_high: 0.25}",
+             laws[law]);
     mho_experiment *e = with("linear", keys);
     mho_cells *c = cells(e, N);
     memcpy(low, c->low, sizeof low);
@@ -458,7 +471,8 @@ static void test_bounds_spread(void **state) {
  * range; the general laws in closed form. */
 static void test_drift(void **state) {
   enum { N = 20000 };
-  mho_experiment *e = with("pcm", "g_min: 0 S, g_max: 25 uS, drift: {law: pcm}, read_noise: {law: pcm}");
+  mho_experiment *e =
+      with("pcm", "g_min: 0 S, g_max: 25 uS, drift: {law: pcm}, read_noise: {law: pcm}");
   mho_cells *c = cells(e, N);
   static float g[N], out[MHO_DEVICE_BLOCK];
   for (int at = 0; at < 2; at++) {
@@ -482,7 +496,8 @@ static void test_drift(void **state) {
     /* 1/f noise multiplies what is left of the conductance, and grows with what was programmed */
     float read;
     mho_cells_read_sigma(c, 86400, 0, 1, &(float){(float)(0.5 * level)}, &read);
-    NEAR(read, 0.5 * level * fmin(0.0088 / pow(level, 0.65), 0.2) * sqrt(log((86400 + 250e-9) / 500e-9)),
+    NEAR(read,
+         0.5 * level * fmin(0.0088 / pow(level, 0.65), 0.2) * sqrt(log((86400 + 250e-9) / 500e-9)),
          1e-5, 0);
   }
   mho_cells_drifted(c, 20, 0, 1, out); /* at t0: as programmed */
@@ -506,9 +521,10 @@ static void test_drift(void **state) {
 /* The error of a verified write in the published units (uS): PCM, HfO2, and a filamentary RRAM. */
 static void test_write_error(void **state) {
   mho_experiment *e = with(
-      "linear", "g_min: 0 S, g_max: 25 uS, write_error: {c0: 0.28638599 uS, c1: 0.07585724, c2: -1787.67}");
-  NEAR(mho_device_write_error(&e->device_config, 0.4) * 25, -0.00178767 * 100 + 0.7585724 + 0.28638599, 1e-9,
-       0);
+      "linear",
+      "g_min: 0 S, g_max: 25 uS, write_error: {c0: 0.28638599 uS, c1: 0.07585724, c2: -1787.67}");
+  NEAR(mho_device_write_error(&e->device_config, 0.4) * 25,
+       -0.00178767 * 100 + 0.7585724 + 0.28638599, 1e-9, 0);
   mho_experiment_free(e);
   e = with("linear", "g_min: 50 uS, g_max: 225 uS, write_error: {c0: 4.782321 uS, c1: -0.009107}");
   NEAR(mho_device_write_error(&e->device_config, 1) * 175, -0.009107 * 225 + 4.782321, 1e-9, 0);
@@ -543,8 +559,8 @@ static void test_measured(void **state) {
     fputs(bad[i].text, f);
     fclose(f);
     mho_cells *none;
-    mho_err err = mho_cells_new(c->model, e->device.params, &e->device_config, 1, (mho_rng){0}, (mho_rng){0},
-                                &none, &ei);
+    mho_err err = mho_cells_new(c->model, e->device.params, &e->device_config, 1, (mho_rng){0},
+                                (mho_rng){0}, &none, &ei);
     if (!err || !strstr(ei.message, bad[i].says) || ei.line != bad[i].line)
       fail_msg("table %d: %s (line %d)", i, ei.message, ei.line);
   }
@@ -594,7 +610,8 @@ static void test_nonlinearity_labels(void **state) {
     }
   assert_true(isinf(mho_nl_pulse_a(0)));
   /* and pulse by pulse, from end to end in P pulses */
-  mho_experiment *e = with("nl_pulse", "nl_up: 2.4, nl_down: -4.88, pulses_up: 97, pulses_down: 100");
+  mho_experiment *e =
+      with("nl_pulse", "nl_up: 2.4, nl_down: -4.88, pulses_up: 97, pulses_down: 100");
   mho_cells *c = cells(e, 1);
   mho_pulse_counts counts = {0};
   double a = mho_nl_pulse_a(2.4);

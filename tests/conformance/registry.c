@@ -13,7 +13,8 @@ static void check_param(const mho_entry *e, const mho_param *p) {
     fail_msg("%s.%s lies outside its struct", e->id, p->name);
   mho_params_init(e->params, a);
   assert_true(mho_param_is_default(p, a));
-  for (int bare = 0; bare < 2; bare++) { /* the default lies in its own range and is read back as printed */
+  for (int bare = 0; bare < 2;
+       bare++) { /* the default lies in its own range and is read back as printed */
     memcpy(b, a, sizeof b);
     mho_param_format(p, a, bare, text, sizeof text);
     if (mho_param_parse(p, text, bare, b, &ei))
@@ -70,13 +71,15 @@ static void test_neurons(void **state) {
       assert_true((double)z[k] >= n->low && (double)z[k] <= n->high);
       bool kink = fabs((double)a[k]) < 2 * h || fabs((double)a[k] - 1) < 2 * h;
       if (!kink)
-        NEAR(slope[k], ((double)zu[k] - (double)zd[k]) / ((double)up[k] - (double)down[k]), 0, 2e-4);
+        NEAR(slope[k], ((double)zu[k] - (double)zd[k]) / ((double)up[k] - (double)down[k]), 0,
+             2e-4);
     }
   }
   mho_registry_free(r);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_entries), cmocka_unit_test(test_neurons)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_entries),
+                                     cmocka_unit_test(test_neurons)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,8 @@ static void check_reads(const char *device, const char *wire, const char *reads)
     double most = 0, plain = 0;
     for (size_t k = 0; k < n; k++) {
       most = fmax(most, fabs((double)w[k]));
-      plain = fmax(plain, fabs((double)w[k] - (double)mho_crossbar_programmed(core->connection[c].xb)[k]));
+      plain = fmax(plain,
+                   fabs((double)w[k] - (double)mho_crossbar_programmed(core->connection[c].xb)[k]));
     }
     assert_true(!*wire || plain > 1e-4 * most); /* the wires matter */
     for (int back = 0; back < 2; back++) {
@@ -79,12 +80,13 @@ static void test_training(void **state) {
   mho_epoch_row row;
   for (int k = 0; k < 3; k++) {
     char yaml[512];
-    snprintf(yaml, sizeof yaml,
-             "dataset: {name: digits, train: 30, test: 20}\nnetwork: {hidden: [6]}\nfeedback: {scale: 0.1}\n"
-             "rule: {name: ep, nudge: 0.5}\nupdate: {optimizer: sgd, rate: 0.5, scheme: exact}\n"
-             "settle: {method: sweep, difference: subtract, tolerance: 1e-7}\n"
-             "device: {model: linear}\narray: %s\ntrain: {batch: 10}\n",
-             models[k]);
+    snprintf(
+        yaml, sizeof yaml,
+        "dataset: {name: digits, train: 30, test: 20}\nnetwork: {hidden: [6]}\nfeedback: {scale: 0.1}\n"
+        "rule: {name: ep, nudge: 0.5}\nupdate: {optimizer: sgd, rate: 0.5, scheme: exact}\n"
+        "settle: {method: sweep, difference: subtract, tolerance: 1e-7}\n"
+        "device: {model: linear}\narray: %s\ntrain: {batch: 10}\n",
+        models[k]);
     e[k] = experiment(yaml);
     t[k] = trainer(e[k]);
     OK(mho_trainer_epoch(t[k], &row, &ei));

@@ -22,7 +22,8 @@ static const char good[] = "a good netlist\nV1 a 0 2\nR1 a b 1k\nR2 b 0 3k\n";
 /* ---------------------------------------------------------------- crossbars */
 
 typedef struct fixture {
-  double g_pos[ROWS * COLS], g_neg[ROWS * COLS], v[ROWS > COLS ? ROWS : COLS], core[ROWS], spice[ROWS];
+  double g_pos[ROWS * COLS], g_neg[ROWS * COLS], v[ROWS > COLS ? ROWS : COLS], core[ROWS],
+      spice[ROWS];
   mho_netlist_crossbar x;
 } fixture;
 
@@ -106,7 +107,8 @@ static void test_a_difference_is_found(void **state) {
 }
 
 static void test_netlist_text(void **state) {
-  const double g_pos[] = {1e-4, 0, 1.0 / 3e4, 2e-5}, g_neg[] = {0, 5e-5, 1e-5, 1e-5}, v[] = {.1, -.2};
+  const double g_pos[] = {1e-4, 0, 1.0 / 3e4, 2e-5}, g_neg[] = {0, 5e-5, 1e-5, 1e-5},
+               v[] = {.1, -.2};
   const double expected[] = {1e-5, -2.5e-6};
   mho_netlist_crossbar x = {.rows = 2,
                             .cols = 2,
@@ -208,7 +210,8 @@ static void test_alter(void **state) {
   check_good(s);
   OK(mho_spice_alter(s, "r2", "resistance", 1e3, &ei));
   OK(mho_spice_alter(s, "V1", "dc", -1.0 / 3, &ei));
-  assert_int_equal(mho_spice_vector(s, "v(b)", &v, 1, &ei), MHO_ESPICE); /* those of the old circuit */
+  assert_int_equal(mho_spice_vector(s, "v(b)", &v, 1, &ei),
+                   MHO_ESPICE); /* those of the old circuit */
   OK(mho_spice_run(s, "op", &ei));
   OK(mho_spice_vector(s, "v(b)", &v, 1, &ei));
   NEAR(v, -1.0 / 6, 1e-14, 0);
@@ -354,10 +357,10 @@ static void test_failed_runs(void **state) {
   }
 }
 
-#define STEP(ok)                                                                                             \
-  if (!(ok)) {                                                                                               \
-    fprintf(stderr, "step failed: %s: %s\n", #ok, ei.message);                                               \
-    return 1;                                                                                                \
+#define STEP(ok)                                                                                   \
+  if (!(ok)) {                                                                                     \
+    fprintf(stderr, "step failed: %s: %s\n", #ok, ei.message);                                     \
+    return 1;                                                                                      \
   }
 
 static int break_and_mend(void) {

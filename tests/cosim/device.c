@@ -42,8 +42,12 @@ static void check(mho_spice *s, const mho_device_model *model, const void *param
   double core[PULSES], spice[PULSES], bank[PULSES], least = INFINITY, most = 0, worst = 0;
   int at = 0;
   mho_netlist_random_pulses(3, pulses, pulse);
-  mho_netlist_device x = {
-      .model = model, .params = params, .config = config, .n = pulses, .pulse = pulse, .start = 0.25};
+  mho_netlist_device x = {.model = model,
+                          .params = params,
+                          .config = config,
+                          .n = pulses,
+                          .pulse = pulse,
+                          .start = 0.25};
   OK(mho_cosim_device_core(&x, core, &ei));
   pulse_bank(&x, bank);
   OK(mho_spice_device(s, &x, spice, &ei));
@@ -53,8 +57,8 @@ static void check(mho_spice *s, const mho_device_model *model, const void *param
     double rounding = (k + 1) * 0x1p-25 * (config->g_max - config->g_min);
     NEAR(bank[k], core[k], 1e-6, rounding);
     if (!(d <= 1e-6))
-      fail_msg("%s: %.3g relative after pulse %d (%.9g S, the core has %.9g S)", name, d, k + 1, spice[k],
-               core[k]);
+      fail_msg("%s: %.3g relative after pulse %d (%.9g S, the core has %.9g S)", name, d, k + 1,
+               spice[k], core[k]);
     if (!(d <= worst)) {
       worst = d;
       at = k;
@@ -63,8 +67,8 @@ static void check(mho_spice *s, const mho_device_model *model, const void *param
     most = fmax(most, core[k]);
   }
   if (getenv("MHO_TEST_SHOW"))
-    print_message("%-12s %.3g .. %.3g S, largest relative difference %.2e after pulse %d\n", name, least,
-                  most, worst, at + 1);
+    print_message("%-12s %.3g .. %.3g S, largest relative difference %.2e after pulse %d\n", name,
+                  least, most, worst, at + 1);
   assert_true(most > 1.02 * least); /* it moved */
 }
 
@@ -72,7 +76,8 @@ static void test_every_model(void **state) {
   mho_device_config config;
   int n = 0;
   for (int i = 0; i < mho_registry_count(registry, MHO_KIND_DEVICE); i++) {
-    const mho_device_model *m = (const mho_device_model *)mho_registry_at(registry, MHO_KIND_DEVICE, i);
+    const mho_device_model *m =
+        (const mho_device_model *)mho_registry_at(registry, MHO_KIND_DEVICE, i);
     mho_choice c = {.entry = &m->entry};
     mho_params_init(mho_device_params, &config);
     mho_params_init(m->entry.params, c.params);

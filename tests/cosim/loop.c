@@ -90,11 +90,12 @@ static void check_epoch(const char *yaml, double tolerance) {
   OK(mho_trainer_evaluate(spice.t, &mho_trainer_dataset(spice.t)->test, &eb, &ei));
   double w = apart(&core, &spice, &start);
   if (getenv("MHO_TEST_SHOW"))
-    print_message("%d images: train %.2f %% and %.2f %%, test %.2f %% and %.2f %%, weights %.2e apart; %.4g "
-                  "s a sample in "
-                  "training (two phases), %.4g s in the core\n",
-                  d->train.n, 100 * a.train_acc, 100 * b.train_acc, 100 * ea.accuracy, 100 * eb.accuracy, w,
-                  b.wall_s / d->train.n, a.wall_s / d->train.n);
+    print_message(
+        "%d images: train %.2f %% and %.2f %%, test %.2f %% and %.2f %%, weights %.2e apart; %.4g "
+        "s a sample in "
+        "training (two phases), %.4g s in the core\n",
+        d->train.n, 100 * a.train_acc, 100 * b.train_acc, 100 * ea.accuracy, 100 * eb.accuracy, w,
+        b.wall_s / d->train.n, a.wall_s / d->train.n);
   NEAR(b.train_acc, a.train_acc, 0, 0.01);
   NEAR(eb.accuracy, ea.accuracy, 0, 0.01);
   if (!(w < tolerance))
@@ -106,15 +107,16 @@ static void check_epoch(const char *yaml, double tolerance) {
 
 static void test_epoch(void **state) {
   check_epoch(
-      slow ? "dataset: {name: digits, train: 300, test: 100}\nnetwork: {hidden: [16]}\nfeedback: {scale: "
-             "0.1}\n"
-             "rule: {name: ep, nudge: 0.5, gradient: normalized}\nupdate: {optimizer: sgd, rate: 0.5, "
-             "scheme: exact}\n"
-             "train: {batch: 10}\n"
-           : "dataset: {name: digits, train: 40, test: 20}\nnetwork: {hidden: [8]}\nfeedback: {scale: 0.1}\n"
-             "rule: {name: ep, nudge: 0.5, gradient: normalized}\nupdate: {optimizer: sgd, rate: 0.5, "
-             "scheme: exact}\n"
-             "train: {batch: 10}\n",
+      slow
+          ? "dataset: {name: digits, train: 300, test: 100}\nnetwork: {hidden: [16]}\nfeedback: {scale: "
+            "0.1}\n"
+            "rule: {name: ep, nudge: 0.5, gradient: normalized}\nupdate: {optimizer: sgd, rate: 0.5, "
+            "scheme: exact}\n"
+            "train: {batch: 10}\n"
+          : "dataset: {name: digits, train: 40, test: 20}\nnetwork: {hidden: [8]}\nfeedback: {scale: 0.1}\n"
+            "rule: {name: ep, nudge: 0.5, gradient: normalized}\nupdate: {optimizer: sgd, rate: 0.5, "
+            "scheme: exact}\n"
+            "train: {batch: 10}\n",
       1e-4);
 }
 

@@ -33,12 +33,13 @@ static void take(void *user, const mho_cosim_row *row, const double *core, const
   r->row[r->n++] = *row;
   if (getenv("MHO_TEST_SHOW"))
     print_message("%-44s n %6lld  max %.2e  rel %.2e  rms %.2e  %s  core %.2g s, ngspice %.2g s\n",
-                  row->quantity, (long long)row->n, row->max_abs, row->max_rel, row->rms, row->place,
-                  row->core_s, row->spice_s);
+                  row->quantity, (long long)row->n, row->max_abs, row->max_rel, row->rms,
+                  row->place, row->core_s, row->spice_s);
 }
 
 /* Settle samples of the training set and compare; all must pass. */
-static void check(mho_spice *s, const char *yaml, int samples, bool transient, bool both, results *r) {
+static void check(mho_spice *s, const char *yaml, int samples, bool transient, bool both,
+                  results *r) {
   mho_experiment *e = experiment(yaml);
   mho_trainer *t = trainer(e);
   mho_network *net = mho_trainer_network(t);
@@ -67,8 +68,8 @@ static void check(mho_spice *s, const char *yaml, int samples, bool transient, b
   mho_experiment_free(e);
 }
 
-#define COMMON                                                                                               \
-  "dataset: {name: digits}\nfeedback: {scale: 0.1}\nrule: {name: ep, nudge: 0.1}\ntrain: {epochs: 1, "       \
+#define COMMON                                                                                         \
+  "dataset: {name: digits}\nfeedback: {scale: 0.1}\nrule: {name: ep, nudge: 0.1}\ntrain: {epochs: 1, " \
   "batch: 50}\n"
 
 static void test_layered(void **state) {
@@ -78,20 +79,22 @@ static void test_layered(void **state) {
 
 static void test_residual(void **state) {
   results r;
-  check(*state, COMMON "network: {topology: residual, hidden: [32, 32, 32, 32]}\n", slow ? 20 : 3, slow,
-        false, &r);
+  check(*state, COMMON "network: {topology: residual, hidden: [32, 32, 32, 32]}\n", slow ? 20 : 3,
+        slow, false, &r);
 }
 
 static void test_asymmetric_devices(void **state) {
   results r;
   check(*state,
-        COMMON "network: {hidden: [12, 10], neuron: hard_sigmoid, forward_scale: 0.8}\n"
-               "device: {model: soft_bounds, stuck_off: 0.02, open: 0.02}\nupdate: {scheme: accumulate}\n",
+        COMMON
+        "network: {hidden: [12, 10], neuron: hard_sigmoid, forward_scale: 0.8}\n"
+        "device: {model: soft_bounds, stuck_off: 0.02, open: 0.02}\nupdate: {scheme: accumulate}\n",
         3, false, true, &r);
-  check(*state,
-        "dataset: {name: digits}\nfeedback: {scale: 0.1, mode: asymmetric}\ntrain: {epochs: 1, batch: 50}\n"
-        "network: {hidden: [12, 10]}\ndevice: linear\nupdate: {scheme: pulses}\n",
-        3, true, false, &r);
+  check(
+      *state,
+      "dataset: {name: digits}\nfeedback: {scale: 0.1, mode: asymmetric}\ntrain: {epochs: 1, batch: 50}\n"
+      "network: {hidden: [12, 10]}\ndevice: linear\nupdate: {scheme: pulses}\n",
+      3, true, false, &r);
 }
 
 static void test_mnist(void **state) {
@@ -115,8 +118,8 @@ static void test_refresh(void **state) {
   mho_spice_network *c;
   double x[64] = {0}, z1[6], z2[5], out[10], *z[] = {NULL, z1, z2, out};
   x[20] = 1;
-  OK(mho_spice_network_new(*state, &(mho_spice_network_options){.net = net, .device = &e->device_config}, &c,
-                           &ei));
+  OK(mho_spice_network_new(
+      *state, &(mho_spice_network_options){.net = net, .device = &e->device_config}, &c, &ei));
   OK(mho_spice_network_settle(c, x, 0, NULL, z, &ei));
   double before = z1[2];
   for (int kind = 0; kind < 2; kind++) {

@@ -5,8 +5,8 @@
 
 enum { SKIPPED = 77 };
 
-static void against_ngspice(int rows, int cols, double r_word, double r_bit, double r_low, double r_high,
-                            bool transposed) {
+static void against_ngspice(int rows, int cols, double r_word, double r_bit, double r_low,
+                            double r_high, bool transposed) {
   mho_wire_options o = {
       .rows = rows, .cols = cols, .r_word = r_word, .r_bit = r_bit, .method = MHO_WIRE_ITERATIVE};
   size_t cells = (size_t)rows * (size_t)cols;

@@ -76,7 +76,8 @@ static void reference(const array *a, int vector, double *i_out, double *v_word,
   int tr = x->tile[0] ? x->tile[0] : rows, tc = x->tile[1] ? x->tile[1] : cols;
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < cols; j++) {
-      double g = a->g[i * cols + j], end_w = x->transposed ? 0 : v[i], end_b = x->transposed ? v[j] : 0;
+      double g = a->g[i * cols + j], end_w = x->transposed ? 0 : v[i],
+             end_b = x->transposed ? v[j] : 0;
       int w = node(&m, true, i, j), b = node(&m, false, i, j);
       if (x->r_word == 0)
         to_fixed(&m, w, 1, end_w);
@@ -106,8 +107,9 @@ static void reference(const array *a, int vector, double *i_out, double *v_word,
     i_out[k] = 0;
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < cols; j++)
-      i_out[x->transposed ? i : j] +=
-          a->g[i * cols + j] * (v_word[i * cols + j] - v_bit[i * cols + j]) * (x->transposed ? -1 : 1);
+      i_out[x->transposed ? i : j] += a->g[i * cols + j] *
+                                      (v_word[i * cols + j] - v_bit[i * cols + j]) *
+                                      (x->transposed ? -1 : 1);
   free(m.a);
   free(m.b);
 }
@@ -153,7 +155,8 @@ static double largest(const double *x, int n) {
 static void check(mho_spice *s, array *a, int vectors) {
   mho_errinfo ei;
   int n_out = a->x.transposed ? a->x.rows : a->x.cols, cells = a->x.rows * a->x.cols;
-  double *i_ref = malloc((size_t)n_out * sizeof *i_ref), *w_ref = malloc((size_t)cells * sizeof *w_ref),
+  double *i_ref = malloc((size_t)n_out * sizeof *i_ref),
+         *w_ref = malloc((size_t)cells * sizeof *w_ref),
          *b_ref = malloc((size_t)cells * sizeof *b_ref);
   OK(mho_spice_crossbar(s, &a->x, vectors, a->v, a->i_out, a->v_word, a->v_bit, &ei));
   for (int k = 0; k < vectors; k++) {

@@ -4,13 +4,15 @@
 #include "array/weights.h"
 #include "experiment.h"
 
-_Static_assert(sizeof(mho_real) == 8, "this test tells rounding from error: it needs the double build");
+_Static_assert(sizeof(mho_real) == 8,
+               "this test tells rounding from error: it needs the double build");
 
 enum { IMAGES = 10 };
 
 /* Random biases: with biases of 0 blank patches tie, and a tie is a kink. */
-static const char common[] = "network: {topology: conv, conv: [%s], neuron: %s, biases: true, init: fan_in}\n"
-                             "train: {batch: 10}\nfeedback: {scale: %g}\n%s\n";
+static const char common[] =
+    "network: {topology: conv, conv: [%s], neuron: %s, biases: true, init: fan_in}\n"
+    "train: {batch: 10}\nfeedback: {scale: %g}\n%s\n";
 static const char *const nets[] = {"6x3 pool2 9x2 12", "5x3p1s2 8x2p1 pool2", "4x2 pool3 7x1"};
 
 static mho_trainer *make(mho_experiment **e, const char *net, const char *neuron, double beta,
@@ -96,8 +98,9 @@ static void test_equilibrium_propagation(void **state) {
   static const char *neurons[] = {"tanh", "hard_sigmoid", "relu"};
   static const char direct[] =
       "rule: {nudge: 1e-4}\nsettle: {method: sweep, difference: direct, free: 60, nudged: 60}";
-  static const char subtract[] = "rule: {nudge: 1e-4, gradient: normalized}\n"
-                                 "settle: {method: sweep, difference: subtract, free: 60, nudged: 60}";
+  static const char subtract[] =
+      "rule: {nudge: 1e-4, gradient: normalized}\n"
+      "settle: {method: sweep, difference: subtract, free: 60, nudged: 60}";
   for (int k = 0; k < MHO_COUNT(nets); k++)
     for (int i = 0; i < MHO_COUNT(neurons); i++) {
       double cos, off;
@@ -119,7 +122,8 @@ static void test_dense_biases(void **state) {
   mho_trainer *t[2];
   for (int k = 0; k < 2; k++) {
     snprintf(text, sizeof text, yaml,
-             k ? "rule: bp" : "feedback: {scale: 1e-4}\nrule: {nudge: 1e-4}\nsettle: {free: 40, nudged: 40}");
+             k ? "rule: bp"
+               : "feedback: {scale: 1e-4}\nrule: {nudge: 1e-4}\nsettle: {free: 40, nudged: 40}");
     e[k] = experiment(text);
     t[k] = trainer(e[k]);
   }

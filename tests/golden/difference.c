@@ -43,8 +43,8 @@ static const char *nets[] = {
     "topology: graph, links: [x>1, x>2, 1-2, 2-3, 1-3, 3-out, 2-out], hidden: [9, 8, 7]",
 };
 
-static void compare(const char *net, const char *neuron, const char *mode, double beta, double nudge,
-                    const char *phases) {
+static void compare(const char *net, const char *neuron, const char *mode, double beta,
+                    double nudge, const char *phases) {
   char a[768], b[768];
   static const char common[] =
       "network: {%s, neuron: %s}\nfeedback: {mode: %s, scale: %g}\ntrain: {batch: 8}\n"
@@ -60,8 +60,8 @@ static void compare(const char *net, const char *neuron, const char *mode, doubl
                         "{method: sweep, difference: subtract, free: 400, nudged: 400}\n");
   d = disagreement(a, b);
   if (d > 1e-6)
-    fail_msg("subtracted in sweeps: %s %s %s beta_i %g nudge %g %s: %g", net, neuron, mode, beta, nudge,
-             phases, d);
+    fail_msg("subtracted in sweeps: %s %s %s beta_i %g nudge %g %s: %g", net, neuron, mode, beta,
+             nudge, phases, d);
 }
 
 static void test_direct_is_the_difference(void **state) {

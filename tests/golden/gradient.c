@@ -4,7 +4,8 @@
 #include "array/weights.h"
 #include "experiment.h"
 
-_Static_assert(sizeof(mho_real) == 8, "this test tells rounding from error: it needs the double build");
+_Static_assert(sizeof(mho_real) == 8,
+               "this test tells rounding from error: it needs the double build");
 
 /* Smallest cosine over the connections between the gradients of two rules on the first 100 images. */
 static double worst_cosine(const char *common, const char *ep) {
@@ -53,10 +54,12 @@ static void test_backpropagation_limit(void **state) {
       (const mho_dataset_kind *)mho_registry_find(registry, MHO_KIND_DATASET, "mnist");
   mho_dataset_locate(mnist, "", folder, sizeof folder);
   if (*folder)
-    assert_true(worst_cosine("dataset: {name: mnist, train: 1000, test: 100}\nnetwork: {hidden: [512, 512]}\n"
-                             "feedback: {scale: 0.01}\nsettle: {method: synchronous, free: 40, nudged: "
-                             "40}\ntrain: {batch: 100}\n",
-                             "rule: {name: ep, nudge: 0.1}\n") > 0.999);
+    assert_true(
+        worst_cosine(
+            "dataset: {name: mnist, train: 1000, test: 100}\nnetwork: {hidden: [512, 512]}\n"
+            "feedback: {scale: 0.01}\nsettle: {method: synchronous, free: 40, nudged: "
+            "40}\ntrain: {batch: 100}\n",
+            "rule: {name: ep, nudge: 0.1}\n") > 0.999);
   else
     print_message("  MNIST is not here: 784-512-512-10 was not looked at (set MHO_DATA)\n");
 }
@@ -94,7 +97,8 @@ static double loss_at(mho_trainer *t) {
 
 /* Largest error of the EP gradient relative to the largest derivative, over a sample of every connection's
  * weights; graph: what the config says of the network and the feedback beside. */
-static double gradient_error(const char *graph, const char *per, double beta, double nudge, bool centred) {
+static double gradient_error(const char *graph, const char *per, double beta, double nudge,
+                             bool centred) {
   char yaml[512];
   snprintf(yaml, sizeof yaml,
            "network: {hidden: [11, 9, 7], %s}\nfeedback: {mode: asymmetric, scale: %g, per: %s}\n"
@@ -111,7 +115,8 @@ static double gradient_error(const char *graph, const char *per, double beta, do
     double *g = malloc(n * sizeof *g), largest = 0, error = 0;
     OK(mho_trainer_gradient(t, 0, IMAGES, c, g, &ei));
     for (size_t i = 0; i < n; i += n / 12 + 1) {
-      const double h = 1e-4; /* the difference quotient errs by h^2 times the third derivative: about 1e-9 */
+      const double h =
+          1e-4; /* the difference quotient errs by h^2 times the third derivative: about 1e-9 */
       double w = mho_crossbar_programmed(x)[i], plus = w + h, minus = w - h;
       mho_crossbar_set(x, i, 1, &plus);
       double up = loss_at(t);
@@ -146,8 +151,9 @@ static void test_finite_differences(void **state) {
       double a = gradient_error(nets[k].graph, nets[k].per, nets[k].beta, 0.1, centred);
       double b = gradient_error(nets[k].graph, nets[k].per, nets[k].beta, 0.025, centred);
       double order = log(a / b) / log(4);
-      print_message("  %s beta_i %g a %s, %s: error %.2g at nudge 0.1, %.2g at 0.025\n", nets[k].graph,
-                    nets[k].beta, nets[k].per, centred ? "centred" : "one-sided", a, b);
+      print_message("  %s beta_i %g a %s, %s: error %.2g at nudge 0.1, %.2g at 0.025\n",
+                    nets[k].graph, nets[k].beta, nets[k].per, centred ? "centred" : "one-sided", a,
+                    b);
       if (a < 1e-6) /* a linear net's response is linear in the nudge: nothing left to measure */
         continue;
       NEAR(order, centred ? 2 : 1, 0, 0.15);
@@ -175,20 +181,23 @@ static void readout_error(const double *z, const mho_crossbar *x, int label, dou
 /* The read-out's gradient with plain loops: one hidden layer, nudged by t beta_f in step t when the nudge grows. */
 static void test_nudged_readout(void **state) {
   enum { HIDDEN = 7, CLASSES = 10, STEPS = 3 };
-  static const char *const course[] = {"constant", "growing"}, *const readout[] = {"free", "nudged"};
+  static const char *const course[] = {"constant", "growing"}, *const readout[] = {"free",
+                                                                                   "nudged"};
   for (int k = 0; k < 4; k++) {
     char yaml[512];
-    snprintf(yaml, sizeof yaml,
-             "network: {hidden: [%d]}\nsettle: {method: synchronous, free: 1, nudged: %d, nudge_course: %s}\n"
-             "rule: {name: ep, nudge: 0.7, readout: %s}\ntrain: {batch: %d}\n",
-             HIDDEN, STEPS, course[k / 2], readout[k % 2], IMAGES);
+    snprintf(
+        yaml, sizeof yaml,
+        "network: {hidden: [%d]}\nsettle: {method: synchronous, free: 1, nudged: %d, nudge_course: %s}\n"
+        "rule: {name: ep, nudge: 0.7, readout: %s}\ntrain: {batch: %d}\n",
+        HIDDEN, STEPS, course[k / 2], readout[k % 2], IMAGES);
     mho_experiment *e = experiment(yaml);
     mho_trainer *t = trainer(e);
     const mho_network *net = mho_trainer_network(t);
     const mho_crossbar *in = net->connection[0].xb, *out = net->connection[1].xb;
     const mho_dataset *d = mho_trainer_dataset(t);
     int pixels = in->rows;
-    double g[HIDDEN * CLASSES], expected[HIDDEN * CLASSES] = {0}, *x = calloc((size_t)pixels, sizeof *x);
+    double g[HIDDEN * CLASSES], expected[HIDDEN * CLASSES] = {0},
+                                                  *x = calloc((size_t)pixels, sizeof *x);
     mho_real *image = calloc((size_t)pixels * IMAGES, sizeof *image);
     uint8_t label[IMAGES];
     mho_images_batch(d, &d->train, NULL, 0, IMAGES, image, label);

@@ -8,7 +8,8 @@
 #include "experiment.h"
 #include "mho/num.h"
 
-_Static_assert(sizeof(mho_real) == 8, "fixed points to 1e-6 and small signals need the double build");
+_Static_assert(sizeof(mho_real) == 8,
+               "fixed points to 1e-6 and small signals need the double build");
 
 enum { SAMPLES = 8, NETS = 50 };
 
@@ -61,16 +62,19 @@ static void test_equilibrium_is_the_fixed_point(void **state) {
     char net[768], settle[256];
     int count;
     net_yaml(i, net, sizeof net);
-    assert_true(states(net, "{method: synchronous, free: 3000, tolerance: 1e-13}", SAMPLES, fixed, &count));
+    assert_true(
+        states(net, "{method: synchronous, free: 3000, tolerance: 1e-13}", SAMPLES, fixed, &count));
     for (int m = 0; m < MHO_ODE_METHODS; m++) {
       bool implicit = mho_ode_implicit((mho_ode_method)m);
       int n = implicit ? 1 : SAMPLES;
       if (implicit && i % 5)
         continue;
       if (implicit)
-        assert_true(states(net, "{method: synchronous, free: 3000, tolerance: 1e-13}", n, fixed, &count));
-      snprintf(settle, sizeof settle, "{method: ode, stepper: %s, tolerance: 1e-8, accuracy: %g, group: 3}",
-               words[m], accuracy[m]);
+        assert_true(
+            states(net, "{method: synchronous, free: 3000, tolerance: 1e-13}", n, fixed, &count));
+      snprintf(settle, sizeof settle,
+               "{method: ode, stepper: %s, tolerance: 1e-8, accuracy: %g, group: 3}", words[m],
+               accuracy[m]);
       if (!states(net, settle, n, z, &count))
         fail_msg("net %d does not settle with %s", i, words[m]);
       for (int k = 0; k < count; k++)
@@ -115,30 +119,35 @@ static double worst_cosine(const char *net, const char *a, const char *b) {
 
 /* Measured as two states and settled itself, with the tolerances that come by themselves. */
 static void test_gradient(void **state) {
-  static const char *const fixed = "{method: synchronous, free: 2000, nudged: 2000, tolerance: 1e-14}";
+  static const char *const fixed =
+      "{method: synchronous, free: 2000, nudged: 2000, tolerance: 1e-14}";
   double two = 1, direct = 1, held = 1;
   for (int i = 0; i < NETS; i++) {
     char net[768], centred[800];
     net_yaml(i, net, sizeof net);
-    two = fmin(two, worst_cosine(net, fixed, "{method: ode, stepper: rk8pd, difference: subtract}"));
+    two =
+        fmin(two, worst_cosine(net, fixed, "{method: ode, stepper: rk8pd, difference: subtract}"));
     direct = fmin(direct, worst_cosine(net, fixed, "{method: ode, difference: direct}"));
     if (i % 5)
       continue;
     snprintf(centred, sizeof centred, "%srule.phases: centred\n", net);
-    held = fmin(held, worst_cosine(centred, fixed, "{method: ode, stepper: rk8pd, difference: subtract}"));
+    held = fmin(
+        held, worst_cosine(centred, fixed, "{method: ode, stepper: rk8pd, difference: subtract}"));
     held = fmin(held, worst_cosine(centred, fixed, "{method: ode, difference: direct}"));
     snprintf(centred, sizeof centred, "%srule.error: live\n", net);
     held = fmin(held, worst_cosine(centred, fixed, "{method: ode, stepper: rk8pd}"));
   }
-  print_message("  smallest cosine: two states 1 - %.1e, direct 1 - %.1e, centred and live 1 - %.1e\n",
-                1 - two, 1 - direct, 1 - held);
+  print_message(
+      "  smallest cosine: two states 1 - %.1e, direct 1 - %.1e, centred and live 1 - %.1e\n",
+      1 - two, 1 - direct, 1 - held);
   assert_true(two > 0.9999 && direct > 0.9999 && held > 0.9999);
 }
 
 /* A difference that underflows when it is measured: 1e-2^9 of the nudge in the first of ten layers. */
 static void test_deep_chain(void **state) {
-  static const char net[] = "network: {hidden: [8, 8, 8, 8, 8, 8, 8, 8, 8, 8]}\nfeedback: {scale: 0.01}\n"
-                            "train: {batch: 8}\nrule: {gradient: normalized}\n";
+  static const char net[] =
+      "network: {hidden: [8, 8, 8, 8, 8, 8, 8, 8, 8, 8]}\nfeedback: {scale: 0.01}\n"
+      "train: {batch: 8}\nrule: {gradient: normalized}\n";
   double c = worst_cosine(net, "{method: sweep, free: 50, nudged: 50}", "{method: ode}");
   print_message("  ten layers: smallest cosine 1 - %.1e\n", 1 - c);
   assert_true(c > 0.9999);
@@ -160,9 +169,11 @@ static int linear_system(mho_trainer *t, double *m, double *b) {
     const mho_link *k = &net->link[i];
     const mho_crossbar *x = net->connection[k->connection].xb;
     for (int p = 0; p < net->layer[k->from].n; p++)
-      for (int q = 0; q < net->layer[k->to].n && net->layer[k->to].neuron && k->from < net->n_layers - 1;
+      for (int q = 0;
+           q < net->layer[k->to].n && net->layer[k->to].neuron && k->from < net->n_layers - 1;
            q++) {
-        double w = k->scale * mho_crossbar_programmed(x)[k->transposed ? q * x->cols + p : p * x->cols + q];
+        double w = k->scale *
+                   mho_crossbar_programmed(x)[k->transposed ? q * x->cols + p : p * x->cols + q];
         if (k->from == 0)
           b[first[k->to] + q] += w * mho_trainer_state(t)->z[0][p];
         else
@@ -173,7 +184,8 @@ static int linear_system(mho_trainer *t, double *m, double *b) {
 }
 
 /* u(time) from rest of tau_i du/dt = -u + M^T u + b: the exponential of [A b; 0 0]. */
-static void exponential(int n, const double *m, const double *b, const double *tau, double time, double *u) {
+static void exponential(int n, const double *m, const double *b, const double *tau, double time,
+                        double *u) {
   gsl_matrix *a = gsl_matrix_calloc((size_t)n + 1, (size_t)n + 1),
              *e = gsl_matrix_alloc((size_t)n + 1, (size_t)n + 1);
   for (int i = 0; i < n; i++) {
@@ -217,7 +229,8 @@ static void test_matrix_exponential(void **state) {
         k = 0;
         for (int l = 1; l <= 3; l++)
           for (int i = 0; i < net->layer[l].n; i++, k++)
-            NEAR(mho_trainer_state(t)->z[l][i], u[k], 0, method == MHO_ODE_RK1IMP ? 5e-3 : 300 * accuracy);
+            NEAR(mho_trainer_state(t)->z[l][i], u[k], 0,
+                 method == MHO_ODE_RK1IMP ? 5e-3 : 300 * accuracy);
         mho_trainer_free(t);
         mho_experiment_free(e);
       }

@@ -36,7 +36,8 @@ static mho_err make_net(random_net *r, bool asymmetric) {
   static mho_feedback_config feedback;
   static mho_device_config device;
   static char params[MHO_CHOICE_MAX], topology[MHO_CHOICE_MAX];
-  const mho_topology *t = (const mho_topology *)mho_registry_find(registry, MHO_KIND_TOPOLOGY, "conv");
+  const mho_topology *t =
+      (const mho_topology *)mho_registry_find(registry, MHO_KIND_TOPOLOGY, "conv");
   const mho_entry *ideal = mho_registry_find(registry, MHO_KIND_DEVICE, "ideal");
   mho_params_init(mho_network_params, &config);
   mho_params_init(mho_feedback_params, &feedback);
@@ -67,10 +68,11 @@ static mho_err make_net(random_net *r, bool asymmetric) {
   if (err)
     return err;
   OK(mho_state_new(r->net, r->n, MHO_STATE_INPUT, &r->s, &ei));
-  r->job = (mho_settle_job){.net = r->net,
-                            .s = r->s,
-                            .n = r->n,
-                            .scratch = calloc(mho_settle_scratch(r->net, r->n) + 1, sizeof(mho_real))};
+  r->job =
+      (mho_settle_job){.net = r->net,
+                       .s = r->s,
+                       .n = r->n,
+                       .scratch = calloc(mho_settle_scratch(r->net, r->n) + 1, sizeof(mho_real))};
   for (int l = 0; l < r->net->n_layers; l++) {
     fill(r->s->z[l], (size_t)r->n * (size_t)r->net->layer[l].n, l % 2);
     mho_choose_winners(&r->job, l, r->s->z[l]);
@@ -94,8 +96,9 @@ static random_net draw_net(bool asymmetric) {
       if (draw(2))
         snprintf(pool[i], sizeof pool[i], "pool%d", 2 + draw(2));
     int k[2] = {1 + draw(5), 1 + draw(4)};
-    snprintf(r.text, sizeof r.text, "%dx%ds%dp%d %s %dx%ds%dp%d %s %d", 1 + draw(40), k[0], 1 + draw(2),
-             draw(k[0]), pool[0], 1 + draw(70), k[1], 1 + draw(3), draw(k[1]), pool[1], 1 + draw(7));
+    snprintf(r.text, sizeof r.text, "%dx%ds%dp%d %s %dx%ds%dp%d %s %d", 1 + draw(40), k[0],
+             1 + draw(2), draw(k[0]), pool[0], 1 + draw(70), k[1], 1 + draw(3), draw(k[1]), pool[1],
+             1 + draw(7));
     r.channels = 1 + draw(3);
     r.height = 3 + draw(12);
     r.width = 3 + draw(12);
@@ -132,7 +135,8 @@ static int pool(const mho_layer *l, bool planar, const mho_real *z, double *out,
 
 /* Row of the crossbar that the input (c, ky, kx) of a patch meets. */
 static int row_of(const mho_conv *g, int c, int ky, int kx) {
-  return g->planar ? (c * g->kernel + ky) * g->kernel + kx : (ky * g->kernel + kx) * g->channels + c;
+  return g->planar ? (c * g->kernel + ky) * g->kernel + kx
+                   : (ky * g->kernel + kx) * g->channels + c;
 }
 
 /* For every weight that joins input i (as pool() counts) to target unit j of connection k: f. */
@@ -145,7 +149,8 @@ static void each_weight(const mho_network *net, const mho_connection *k, visit f
     for (int c = 0; c < a->channels; c++)
       for (int q = 0; q < high * wide; q++)
         for (int j = 0; j < b->n; j++)
-          f(user, c * high * wide + q, k->from == 0 ? c * high * wide + q : q * a->channels + c, j, j);
+          f(user, c * high * wide + q, k->from == 0 ? c * high * wide + q : q * a->channels + c, j,
+            j);
     return;
   }
   for (int o = 0; o < b->channels; o++)
@@ -156,7 +161,8 @@ static void each_weight(const mho_network *net, const mho_connection *k, visit f
             for (int kx = 0; kx < g->kernel; kx++) {
               int iy = y * g->stride - g->padding + ky, ix = x * g->stride - g->padding + kx;
               if (iy >= 0 && iy < high && ix >= 0 && ix < wide)
-                f(user, (c * high + iy) * wide + ix, row_of(g, c, ky, kx), (int)unit(b, false, o, y, x), o);
+                f(user, (c * high + iy) * wide + ix, row_of(g, c, ky, kx),
+                  (int)unit(b, false, o, y, x), o);
             }
 }
 
@@ -183,8 +189,8 @@ static void compare(const char *what, const random_net *r, size_t n, const mho_r
     worst = fmax(worst, fabs((double)have[i] - want[i]));
   }
   if (!(worst <= 1e-5 * fmax(most, 1)))
-    fail_msg("%s of %dx%dx%d -> %s: off by %g of %g", what, r->channels, r->height, r->width, r->text, worst,
-             most);
+    fail_msg("%s of %dx%dx%d -> %s: off by %g of %g", what, r->channels, r->height, r->width,
+             r->text, worst, most);
 }
 
 /* Forward read, transposed read and gradient of one connection. */
@@ -217,16 +223,18 @@ static void check_connection(const random_net *r, const mho_connection *k) {
     if (&net->connection[link->connection] != k)
       continue;
     mho_settle_stats stats = {0};
-    mho_link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, 1, false, &stats);
+    mho_link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, 1, false,
+                  &stats);
     assert_true(stats.reads == (double)r->n * k->positions);
-    compare(link->transposed ? "feedback" : "forward read", r, samples * (link->transposed ? na : nb), have,
-            link->transposed ? back : forward);
+    compare(link->transposed ? "feedback" : "forward read", r,
+            samples * (link->transposed ? na : nb), have, link->transposed ? back : forward);
     fill(have, samples * (na + nb), false); /* adding to what is there */
     mho_real *before = calloc(samples * (na + nb), sizeof *before);
     size_t count = samples * (link->transposed ? na : nb);
     memcpy(before, have, count * sizeof *before);
     mho_real scale = draw(2) ? (mho_real)0.5 : 1;
-    mho_link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, scale, true, &stats);
+    mho_link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, scale, true,
+                  &stats);
     for (size_t j = 0; j < count; j++)
       have[j] = (have[j] - before[j]) / scale;
     compare("adding", r, count, have, link->transposed ? back : forward);
@@ -263,7 +271,8 @@ static void test_plain_loops(void **state) {
     free_net(&r);
   }
   /* more positions than one tile holds */
-  random_net r = {.text = "6x3 pool2 5x3", .channels = 1, .height = 40, .width = 40, .n = 5, .biases = true};
+  random_net r = {
+      .text = "6x3 pool2 5x3", .channels = 1, .height = 40, .width = 40, .n = 5, .biases = true};
   OK(make_net(&r, false));
   for (int c = 0; c < r.net->n_connections; c++)
     check_connection(&r, &r.net->connection[c]);
@@ -282,8 +291,8 @@ static void test_feedback_is_the_adjoint(void **state) {
           continue;
         size_t nv = (size_t)r.n * (size_t)r.net->layer[f->from].n,
                nu = (size_t)r.n * (size_t)r.net->layer[f->to].n;
-        mho_real *v = calloc(nv, sizeof *v), *u = calloc(nu, sizeof *u), *fv = calloc(nu, sizeof *fv),
-                 *bu = calloc(nv, sizeof *bu);
+        mho_real *v = calloc(nv, sizeof *v), *u = calloc(nu, sizeof *u),
+                 *fv = calloc(nu, sizeof *fv), *bu = calloc(nv, sizeof *bu);
         mho_settle_stats stats = {0};
         fill(v, nv, false);
         fill(u, nu, false);

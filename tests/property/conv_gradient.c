@@ -12,8 +12,8 @@
 static double cosines(const char *yaml, double nudge, const char *more, const char *at,
                       const mho_checkpoint_row *weights, double *each) {
   char text[1024];
-  snprintf(text, sizeof text, "%srule: {nudge: %g}\nobserve: {cosine: true, cosine_at: %s}\n%s", yaml, nudge,
-           at, more);
+  snprintf(text, sizeof text, "%srule: {nudge: %g}\nobserve: {cosine: true, cosine_at: %s}\n%s",
+           yaml, nudge, at, more);
   mho_experiment *e = experiment(text);
   mho_trainer *t = trainer(e);
   mho_settle_row row;
@@ -39,8 +39,8 @@ static double cosine_of(const mho_real *a, const mho_real *b, int n) {
 }
 
 /* Connection c's gradient on the first batch: `weights_n` numbers, and `biases_n` behind them. */
-static mho_real *gradient(const char *yaml, const char *rule, const mho_checkpoint_row *weights, int c,
-                          int *weights_n, int *biases_n) {
+static mho_real *gradient(const char *yaml, const char *rule, const mho_checkpoint_row *weights,
+                          int c, int *weights_n, int *biases_n) {
   char text[1024];
   snprintf(text, sizeof text, "%s%s", yaml, rule);
   mho_experiment *e = experiment(text);
@@ -79,7 +79,8 @@ typedef struct phases {
   mho_trainer *t;
 } phases;
 
-static phases settle(const char *yaml, double nudge, const char *more, const mho_checkpoint_row *weights) {
+static phases settle(const char *yaml, double nudge, const char *more,
+                     const mho_checkpoint_row *weights) {
   char text[1024];
   snprintf(text, sizeof text, "%srule: {nudge: %g}\n%s", yaml, nudge, more);
   phases p = {.e = experiment(text)};
@@ -155,8 +156,9 @@ static double turned(const phases *settled, const phases *forward) {
     mho_free(clips);
     mho_free(others);
   }
-  print_message("  recurrence: its slopes and winners alone %.4f %.4f %.4f, all but them %.4f %.4f %.4f\n",
-                only[0], only[1], only[2], rest[0], rest[1], rest[2]);
+  print_message(
+      "  recurrence: its slopes and winners alone %.4f %.4f %.4f, all but them %.4f %.4f %.4f\n",
+      only[0], only[1], only[2], rest[0], rest[1], rest[2]);
   mho_network_feedforward_free(f);
   return least;
 }
@@ -166,7 +168,8 @@ static double turned(const phases *settled, const phases *forward) {
  * smallest cosine of the gradients that differ in everything else. */
 static double clipped(const char *yaml, const char *bare, const mho_checkpoint_row *weights) {
   static const char direct[] = "settle: {difference: direct}\n";
-  phases settled = settle(yaml, 1e-6, direct, weights), forward = settle(bare, 1e-6, direct, weights);
+  phases settled = settle(yaml, 1e-6, direct, weights),
+         forward = settle(bare, 1e-6, direct, weights);
   const mho_network *net = mho_trainer_network(settled.t);
   for (int l = 1; l < net->n_layers - 1; l++) {
     size_t units = (size_t)settled.e->train.batch * (size_t)net->layer[l].n, any = 0, one = 0;
@@ -204,9 +207,10 @@ static void shares(const char *yaml, double nudge, const mho_checkpoint_row *wei
       any += a != 0 || b != 0;
       cut += fabs(a - b) > 0.01 * fmax(fabs(a), fabs(b));
     }
-    print_message("    %s: %.2f %% of the units with an error pass an edge, %.3f %% of the windows change "
-                  "their winner\n",
-                  layer->name, 100.0 * (double)cut / (double)(any ? any : 1), moved(&two, 0, &two, 1, l));
+    print_message(
+        "    %s: %.2f %% of the units with an error pass an edge, %.3f %% of the windows change "
+        "their winner\n",
+        layer->name, 100.0 * (double)cut / (double)(any ? any : 1), moved(&two, 0, &two, 1, l));
   }
   phases_free(&finite);
   phases_free(&small);
@@ -225,20 +229,23 @@ static least look(const char *yaml, const mho_checkpoint_row *weights) {
   double each[8], kernel[3], bias[3];
   for (int i = 0; i < MHO_COUNT(nudges); i++) {
     least now = {.forward = cosines(yaml, nudges[i], "", "forward", weights, each)};
-    print_message("  nudge %g: settled directly %.4f %.4f %.4f\n", nudges[i], each[0], each[1], each[2]);
+    print_message("  nudge %g: settled directly %.4f %.4f %.4f\n", nudges[i], each[0], each[1],
+                  each[2]);
     parts(yaml, nudges[i], weights, kernel, bias);
     now.weights = fmin(kernel[0], fmin(kernel[1], kernel[2]));
-    print_message("    weights alone %.4f %.4f %.4f, biases alone %.4f %.4f %.4f\n", kernel[0], kernel[1],
-                  kernel[2], bias[0], bias[1], bias[2]);
+    print_message("    weights alone %.4f %.4f %.4f, biases alone %.4f %.4f %.4f\n", kernel[0],
+                  kernel[1], kernel[2], bias[0], bias[1], bias[2]);
     now.settled = cosines(yaml, nudges[i], "", "settled", weights, each);
-    print_message("    backpropagation at the settled states %.4f %.4f %.4f\n", each[0], each[1], each[2]);
+    print_message("    backpropagation at the settled states %.4f %.4f %.4f\n", each[0], each[1],
+                  each[2]);
     if (i == 0)
       smallest = now;
     shares(yaml, nudges[i], weights);
   }
   for (int i = 2; i < MHO_COUNT(nudges); i++) {
     cosines(yaml, nudges[i], "settle: {difference: subtract}\n", "forward", weights, each);
-    print_message("  nudge %g: two states subtracted %.4f %.4f %.4f\n", nudges[i], each[0], each[1], each[2]);
+    print_message("  nudge %g: two states subtracted %.4f %.4f %.4f\n", nudges[i], each[0], each[1],
+                  each[2]);
   }
   return smallest;
 }
@@ -264,8 +271,8 @@ static void study(const char *net, double scale) {
   least later = look(yaml, &weights);
   double each[8], limit = cosines(smaller, 1e-3, "", "forward", &weights, each);
   double rest = clipped(yaml, bare, &weights);
-  print_message("  beta_i %g, nudge 0.001: settled directly %.4f %.4f %.4f\n", scale, each[0], each[1],
-                each[2]);
+  print_message("  beta_i %g, nudge 0.001: settled directly %.4f %.4f %.4f\n", scale, each[0],
+                each[1], each[2]);
   mho_blob_free(&weights.blob);
   mho_trainer_free(t);
   mho_experiment_free(e);
@@ -306,7 +313,8 @@ static void test_mnist_sgd(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_digits), cmocka_unit_test(test_mnist_adamw),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_digits),
+                                     cmocka_unit_test(test_mnist_adamw),
                                      cmocka_unit_test(test_mnist_sgd)};
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -7,13 +7,15 @@
 enum { ROWS = 23, COLS = 17 };
 
 static void read_one(mho_crossbar *x, bool transposed, const mho_real *in, mho_real *out) {
-  mho_crossbar_read(x, &(mho_read){.transposed = transposed, .n = 1, .x = in, .y = out, .scale = 1});
+  mho_crossbar_read(x,
+                    &(mho_read){.transposed = transposed, .n = 1, .x = in, .y = out, .scale = 1});
 }
 
 static void test_read(void **state) {
   mho_experiment *e = experiment("device: linear\n");
   mho_crossbar *x = crossbar(e, ROWS, COLS);
-  mho_real w[ROWS * COLS], a[ROWS], b[ROWS], ab[ROWS], ya[COLS], yb[COLS], yab[COLS], u[COLS], back[ROWS];
+  mho_real w[ROWS * COLS], a[ROWS], b[ROWS], ab[ROWS], ya[COLS], yb[COLS], yab[COLS], u[COLS],
+      back[ROWS];
   fill(w, ROWS * COLS, 1, 0.5);
   int clipped = mho_crossbar_set(x, 0, ROWS * COLS, w);
   assert_int_equal(clipped, 0);
@@ -21,7 +23,8 @@ static void test_read(void **state) {
     NEAR(mho_crossbar_programmed(x)[i], w[i], 0, 1e-6);
     /* W = (G+ - G-)/g_unit in siemens too */
     double unit = (e->device_config.g_max - e->device_config.g_min) / x->w_max;
-    NEAR((mho_cells_siemens(x->pos, (size_t)i) - mho_cells_siemens(x->neg, (size_t)i)) / unit, w[i], 0, 1e-6);
+    NEAR((mho_cells_siemens(x->pos, (size_t)i) - mho_cells_siemens(x->neg, (size_t)i)) / unit, w[i],
+         0, 1e-6);
   }
   fill(a, ROWS, 2, 1);
   fill(b, ROWS, 3, 1);
@@ -61,7 +64,8 @@ static void pack(const mho_crossbar *x) {
 /* Reads through panels are those without, and no change of weights leaves old ones in use. */
 static void test_panels(void **state) {
   enum { WIDE = 130, OTHER = 100, SAMPLES = 20, CELLS = WIDE * OTHER };
-  static const char *device[] = {"device: ideal\n", "device: {model: linear, leak: {lifetime: 100}}\n"};
+  static const char *device[] = {"device: ideal\n",
+                                 "device: {model: linear, leak: {lifetime: 100}}\n"};
   static mho_real w[CELLS], in[SAMPLES * WIDE], plain[SAMPLES * WIDE], packed[SAMPLES * WIDE];
   int16_t one[MHO_DEVICE_BLOCK];
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
@@ -170,14 +174,16 @@ static void test_redraw(void **state) {
   static const char *kinds[] = {"read", "phase", "sample"};
   for (int k = 0; k < 3; k++) {
     char yaml[128];
-    snprintf(yaml, sizeof yaml, "device: linear\narray: {read_noise: 0.1, noise: {redraw: %s}}\n", kinds[k]);
+    snprintf(yaml, sizeof yaml, "device: linear\narray: {read_noise: 0.1, noise: {redraw: %s}}\n",
+             kinds[k]);
     mho_experiment *e = experiment(yaml);
     mho_crossbar *x = crossbar(e, 4, 1);
     mho_real v[] = {1, 2, 3, 4}, y[4], scratch[64];
     const mho_clock clocks[] = {{1, 0, 1}, {1, 0, 2}, {1, 1, 1}, {2, 0, 1}};
     for (int i = 0; i < 4; i++)
       mho_crossbar_read(
-          x, &(mho_read){.n = 1, .x = v, .y = &y[i], .scale = 1, .clock = clocks[i], .scratch = scratch});
+          x, &(mho_read){
+                 .n = 1, .x = v, .y = &y[i], .scale = 1, .clock = clocks[i], .scratch = scratch});
     assert_int_equal(y[0] == y[1], k >= 1); /* another step */
     assert_int_equal(y[0] == y[2], k == 2); /* another phase */
     assert_false(y[0] == y[3]);             /* another batch */
@@ -195,9 +201,9 @@ static void scheme_mean(const char *scheme, const char *device) {
   mho_experiment *e = experiment(yaml);
   const mho_scheme *s = (const mho_scheme *)e->scheme.entry;
   mho_crossbar *x = crossbar(e, N / 16, 16);
-  double step =
-      2 * x->w_max *
-      mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params, &e->device_config);
+  double step = 2 * x->w_max *
+                mho_device_nominal_step((const mho_device_model *)e->device.entry, e->device.params,
+                                        &e->device_config);
   mho_real dw[N], chi[N] = {0};
   for (int i = 0; i < N; i++)
     dw[i] = (mho_real)(0.3 * step * (i % 2 ? 1 : -1));
@@ -238,8 +244,9 @@ static void test_schemes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_read),   cmocka_unit_test(test_panels),  cmocka_unit_test(test_read_noise),
-      cmocka_unit_test(test_redraw), cmocka_unit_test(test_schemes),
+      cmocka_unit_test(test_read),       cmocka_unit_test(test_panels),
+      cmocka_unit_test(test_read_noise), cmocka_unit_test(test_redraw),
+      cmocka_unit_test(test_schemes),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -5,15 +5,17 @@
 
 /* Smallest cosine over the connections of EP's gradient with backpropagation's, on 200 images at the start.
  */
-static double worst_cosine(int depth, const char *topology, const char *feedback, const char *settle) {
+static double worst_cosine(int depth, const char *topology, const char *feedback,
+                           const char *settle) {
   char yaml[2][1536];
   mho_experiment *e[2];
   mho_trainer *t[2];
   double worst = 1;
   for (int k = 0; k < 2; k++) {
-    snprintf(yaml[k], sizeof yaml[k],
-             "feedback: %s\ntrain: {batch: 200}\nrule: %s\nsettle: %s\nnetwork: {topology: %s, hidden: [",
-             feedback, k ? "bp" : "ep", settle, topology);
+    snprintf(
+        yaml[k], sizeof yaml[k],
+        "feedback: %s\ntrain: {batch: 200}\nrule: %s\nsettle: %s\nnetwork: {topology: %s, hidden: [",
+        feedback, k ? "bp" : "ep", settle, topology);
     for (int l = 0; l < depth; l++)
       mho_text_append(yaml[k], sizeof yaml[k], "%s64", l ? "," : "");
     mho_text_append(yaml[k], sizeof yaml[k], "]}\n");
@@ -46,8 +48,8 @@ static void test_depth(void **state) {
   double subtracted =
       worst_cosine(10, "layered", "{scale: 0.01}", "{method: synchronous, free: 100, nudged: 50}");
   print_message(
-      "  worst cosine with backpropagation: 10 layers %.5f, 50 layers %.5f, 10 layers subtracted %.3f\n", ten,
-      fifty, subtracted);
+      "  worst cosine with backpropagation: 10 layers %.5f, 50 layers %.5f, 10 layers subtracted %.3f\n",
+      ten, fifty, subtracted);
   assert_true(ten > 0.99);
   assert_true(fifty > 0.99);
   assert_true(!(subtracted > 0.5)); /* what the direct difference is for */
@@ -56,7 +58,8 @@ static void test_depth(void **state) {
 static void test_skips(void **state) {
   double layer = worst_cosine(10, "residual", "{scale: 0.01, per: layer}", "sweep");
   double link = worst_cosine(10, "residual", "{scale: 0.01}", "sweep");
-  print_message("  residual: worst cosine %.5f with beta_i a layer, %.3f with beta_i a link\n", layer, link);
+  print_message("  residual: worst cosine %.5f with beta_i a layer, %.3f with beta_i a link\n",
+                layer, link);
   assert_true(layer > 0.99);
   assert_true(!(link > 0.95)); /* only the shortest ways back are left of the gradient */
 }
@@ -73,8 +76,8 @@ static void test_neuron_differences(void **state) {
           mho_real z = (mho_real)a, keep = 0, got = (mho_real)e, c = (mho_real)scales[k];
           n->activate_keep(1, &z, &keep);
           n->difference(1, c, &z, &keep, &got);
-          long double la = (long double)(mho_real)a, x = la - (long double)c * (long double)(mho_real)e,
-                      expected;
+          long double la = (long double)(mho_real)a,
+                      x = la - (long double)c * (long double)(mho_real)e, expected;
           if (!strcmp(n->entry.id, "tanh")) {
             long double h = x - la, slope = 1 / (coshl(la) * coshl(la)), tt = tanhl(h);
             expected = c == 0 || fabsf((float)c) < 1e-20f
@@ -86,8 +89,10 @@ static void test_neuron_differences(void **state) {
             mho_real in[2] = {(mho_real)x, (mho_real)a};
             n->activate(2, in, in);
             expected = -((long double)in[0] - (long double)in[1]) / (long double)c;
-            NEAR(got, (double)expected, 1e-5, 4e-6 / fabs((double)c)); /* the reference is what cancels */
-          } else if (c != 0 && (fabs(a) > 0.1 && fabs(a - 1) > 0.1)) { /* away from the kinks, the slope */
+            NEAR(got, (double)expected, 1e-5,
+                 4e-6 / fabs((double)c)); /* the reference is what cancels */
+          } else if (c != 0 &&
+                     (fabs(a) > 0.1 && fabs(a - 1) > 0.1)) { /* away from the kinks, the slope */
             mho_real slope = (mho_real)e;
             n->scale_by_slope(1, &z, &slope);
             NEAR(got, slope, 1e-5, 0);

@@ -33,8 +33,8 @@ static subject make(const char *yaml, mho_pool *pool) {
   for (int k = 0; k < CELLS; k++)
     w[k] = (mho_real)(2.8f * (z[k] - 0.5f));
   mho_crossbar_set(s.x, 0, CELLS, w);
-  OK(mho_disturb_new(1, &s.x, &s.e->array_config, o.device, o.device_params, o.device_config, pool, &s.d,
-                     &ei));
+  OK(mho_disturb_new(1, &s.x, &s.e->array_config, o.device, o.device_params, o.device_config, pool,
+                     &s.d, &ei));
   mho_disturb_refresh(s.d);
   return s;
 }
@@ -48,23 +48,26 @@ static void drop(subject *s) {
 /* Voltages across all devices of the tile at row0, col0 while its cell (row, col) is written with 1 V: the whole circuit. */
 static void circuit(const subject *s, int bank, int row0, int col0, int m, int n, int row, int col,
                     double *v) {
-  double g[TILE_R * TILE_C], word[TILE_R], bit[TILE_C], a[TILE_R * TILE_C], b[TILE_R * TILE_C], pos[CELLS],
-      neg[CELLS], unit;
+  double g[TILE_R * TILE_C], word[TILE_R], bit[TILE_C], a[TILE_R * TILE_C], b[TILE_R * TILE_C],
+      pos[CELLS], neg[CELLS], unit;
   mho_wire *w;
   mho_crossbar_siemens(s->x, &s->e->device_config, pos, neg, &unit);
   for (int i = 0; i < m; i++)
     for (int j = 0; j < n; j++)
       g[i * n + j] = (bank ? neg : pos)[(row0 + i) * COLS + col0 + j];
   mho_wire_select(m, n, row, col, 1,
-                  s->e->array_config.write_select == MHO_WRITE_THIRD ? MHO_WIRE_THIRD : MHO_WIRE_HALF, word,
-                  bit);
-  OK(mho_wire_new(
-      &(mho_wire_options){
-          .rows = m, .cols = n, .r_word = s->e->array_config.r_word, .r_bit = s->e->array_config.r_bit},
-      &w, &ei));
+                  s->e->array_config.write_select == MHO_WRITE_THIRD ? MHO_WIRE_THIRD
+                                                                     : MHO_WIRE_HALF,
+                  word, bit);
+  OK(mho_wire_new(&(mho_wire_options){.rows = m,
+                                      .cols = n,
+                                      .r_word = s->e->array_config.r_word,
+                                      .r_bit = s->e->array_config.r_bit},
+                  &w, &ei));
   OK(mho_wire_set(w, g, &ei));
-  OK(mho_wire_solve(w, &(mho_wire_read){.n = 1, .v_word = word, .v_bit = bit, .node_word = a, .node_bit = b},
-                    NULL, &ei));
+  OK(mho_wire_solve(
+      w, &(mho_wire_read){.n = 1, .v_word = word, .v_bit = bit, .node_word = a, .node_bit = b},
+      NULL, &ei));
   mho_wire_free(w);
   for (int k = 0; k < m * n; k++)
     v[k] = a[k] - b[k];
@@ -88,8 +91,10 @@ static void test_written_cells(void **state) {
     subject s = make(kind[k].yaml, NULL);
     double lowest = 1, worst = 0, v[TILE_R * TILE_C];
     for (int q = 0; q < 24; q++) { /* cells of all tiles of both banks */
-      int row = q * 11 % ROWS, col = q * 7 % COLS, row0 = row / TILE_R * TILE_R, col0 = col / TILE_C * TILE_C;
-      int m = ROWS - row0 < TILE_R ? ROWS - row0 : TILE_R, n = COLS - col0 < TILE_C ? COLS - col0 : TILE_C;
+      int row = q * 11 % ROWS, col = q * 7 % COLS, row0 = row / TILE_R * TILE_R,
+          col0 = col / TILE_C * TILE_C;
+      int m = ROWS - row0 < TILE_R ? ROWS - row0 : TILE_R,
+          n = COLS - col0 < TILE_C ? COLS - col0 : TILE_C;
       circuit(&s, q % 2, row0, col0, m, n, row - row0, col - col0, v);
       const mho_cells *c = q % 2 ? s.x->neg : s.x->pos;
       double expected = v[(row - row0) * n + col - col0];
@@ -111,8 +116,8 @@ static void test_transistors(void **state) {
   for (int i = 0; i < ROWS; i++)
     for (int j = 0; j < COLS; j++) {
       int below = (i < TILE_R ? TILE_R : ROWS) - i, segments = j % TILE_C + 1;
-      NEAR(s.x->pos->amplitude[0][i * COLS + j], 1 / (1 + pos[i * COLS + j] * (20 * segments + 50 * below)),
-           1e-6, 0);
+      NEAR(s.x->pos->amplitude[0][i * COLS + j],
+           1 / (1 + pos[i * COLS + j] * (20 * segments + 50 * below)), 1e-6, 0);
     }
   assert_null(s.x->pos->pulsed[0]); /* and nobody else feels it */
   drop(&s);
@@ -146,7 +151,8 @@ static void check_one_pulse(const char *yaml, bool set, double within) {
   assert_true(most > 10 * within);
   assert_true(counts.set + counts.reset == 1);
   for (int k = 0; k < CELLS; k++) /* weights are fresh, counts forgotten */
-    NEAR(mho_crossbar_programmed(s.x)[k], 2 * ((double)s.x->pos->g[k] - (double)s.x->neg->g[k]), 0, 1e-6);
+    NEAR(mho_crossbar_programmed(s.x)[k], 2 * ((double)s.x->pos->g[k] - (double)s.x->neg->g[k]), 0,
+         1e-6);
   memcpy(before[0], s.x->pos->g, sizeof before[0]);
   mho_disturb_apply(s.d);
   assert_memory_equal(before[0], s.x->pos->g, sizeof before[0]);
@@ -158,19 +164,21 @@ static void test_one_pulse(void **state) {
   for (int set = 0; set < 2; set++) {
     check_one_pulse(STEPS "array: {write: {select: half}, wire: {tile: [18, 12]}}\n", set, 1e-3);
     check_one_pulse(STEPS "array: {write: {select: third}, wire: {tile: [18, 12]}}\n", set, 1e-3);
-    check_one_pulse(STEPS
-                    "array: {write: {select: half}, wire: {r_word: 20 ohm, r_bit: 5 ohm, tile: [18, 12]}}\n",
-                    set, 5e-3);
-    check_one_pulse(STEPS
-                    "array: {write: {select: third}, wire: {r_word: 20 ohm, r_bit: 5 ohm, tile: [18, 12]}}\n",
-                    set, 5e-3);
+    check_one_pulse(
+        STEPS
+        "array: {write: {select: half}, wire: {r_word: 20 ohm, r_bit: 5 ohm, tile: [18, 12]}}\n",
+        set, 5e-3);
+    check_one_pulse(
+        STEPS
+        "array: {write: {select: third}, wire: {r_word: 20 ohm, r_bit: 5 ohm, tile: [18, 12]}}\n",
+        set, 5e-3);
   }
 }
 
 /* G- in the next column shares its word line with G+. */
 static void test_neighbour(void **state) {
-  subject s =
-      make(STEPS "array: {write: {select: half}, wire: {tile: [18, 12], negative: neighbour}}\n", NULL);
+  subject s = make(
+      STEPS "array: {write: {select: half}, wire: {tile: [18, 12], negative: neighbour}}\n", NULL);
   float before[CELLS];
   mho_pulse_counts counts = {0};
   int16_t one = 1, none = 0;
@@ -202,10 +210,10 @@ static void test_reference(void **state) {
 
 /* Coincidences: lines pulse at V/2 in both directions in every slot, whether they meet or not. */
 static void test_lines(void **state) {
-  subject s =
-      make("#stochastic\ndevice: {model: linear, step_up: 0.01, step_down: 0.004, weak_pulse: {slope: 3}}\n"
-           "array: {write: {select: half}, wire: {tile: 64}}\n",
-           NULL);
+  subject s = make(
+      "#stochastic\ndevice: {model: linear, step_up: 0.01, step_down: 0.004, weak_pulse: {slope: 3}}\n"
+      "array: {write: {select: half}, wire: {tile: 64}}\n",
+      NULL);
   const mho_scheme *scheme = (const mho_scheme *)s.e->scheme.entry;
   mho_real x[ROWS] = {0}, e[COLS] = {0};
   mho_trains *trains;
@@ -229,7 +237,9 @@ static void test_lines(void **state) {
   assert_in_range(slots, 5, 6);
   int rows = 0, cols = 0;
   for (int i = 0; i < trains->n_rows[0]; i++)
-    rows += (trains->row[i].line & ~MHO_TRAIN_NEGATIVE) == 4 ? __builtin_popcount(trains->row[i].mask) : 0;
+    rows += (trains->row[i].line & ~MHO_TRAIN_NEGATIVE) == 4
+                ? __builtin_popcount(trains->row[i].mask)
+                : 0;
   for (int j = 0; j < trains->n_cols[0]; j++)
     cols += __builtin_popcount(trains->col[j].mask);
   scheme->replay(&job, 0, ROWS / 2, &counts); /* two slabs */
@@ -254,7 +264,8 @@ static void test_lines(void **state) {
 /* A weak pulse of a model that knows voltages is the pulse of that voltage. */
 static void test_weak_is_lower_voltage(void **state) {
   static const char *const models[][2] = {
-      {"vteam, threshold_set: 0.3 V, threshold_reset: -0.4 V, width: 20 us, resistance: r_linear", "1"},
+      {"vteam, threshold_set: 0.3 V, threshold_reset: -0.4 V, width: 20 us, resistance: r_linear",
+       "1"},
       {"vteam, threshold_set: 0.3 V, threshold_reset: -0.4 V, width: 20 us", "1"},
       {"yakopcic", "0.45"},
       {"linear_ion", "1"},
@@ -268,19 +279,21 @@ static void test_weak_is_lower_voltage(void **state) {
       mho_pulse_counts counts = {0};
       snprintf(yaml, sizeof yaml, "device: {model: %s}\n", models[k][0]);
       mho_experiment *e = experiment(yaml);
-      snprintf(yaml, sizeof yaml, "device: {model: %s, v_set: %.17g V, v_reset: %.17g V}\n", models[k][0],
-               f * v, -f * v);
+      snprintf(yaml, sizeof yaml, "device: {model: %s, v_set: %.17g V, v_reset: %.17g V}\n",
+               models[k][0], f * v, -f * v);
       mho_experiment *lower = experiment(yaml);
       const mho_device_model *m = (const mho_device_model *)e->device.entry;
-      OK(mho_cells_new(m, e->device.params, &e->device_config, 8, (mho_rng){0}, (mho_rng){0}, &weak, &ei));
-      OK(mho_cells_new(m, lower->device.params, &lower->device_config, 8, (mho_rng){0}, (mho_rng){0}, &low,
+      OK(mho_cells_new(m, e->device.params, &e->device_config, 8, (mho_rng){0}, (mho_rng){0}, &weak,
                        &ei));
+      OK(mho_cells_new(m, lower->device.params, &lower->device_config, 8, (mho_rng){0},
+                       (mho_rng){0}, &low, &ei));
       int16_t count[8];
       for (int i = 0; i < 8; i++) {
         weak->g[i] = low->g[i] = 0.1f + 0.1f * (float)i;
         count[i] = i % 2 ? 2 : -2;
         for (int way = 0; way < 2; way++)
-          strength[way][i] = (float)mho_device_response(m, e->device.params, &e->device_config, way == 0, f);
+          strength[way][i] =
+              (float)mho_device_response(m, e->device.params, &e->device_config, way == 0, f);
       }
       weak->amplitude[0] = strength[0];
       weak->amplitude[1] = strength[1];
@@ -298,9 +311,9 @@ static void test_weak_is_lower_voltage(void **state) {
 
 /* Of every model: nothing at 0, a whole pulse at 1, rising between, and of the other sign beyond 0. */
 static void test_response(void **state) {
-  static const char *const models[] = {"linear",     "soft_bounds",
-                                       "vteam",      "yakopcic",
-                                       "linear_ion", "linear, weak_pulse: {threshold: 0.6, slope: 5}"};
+  static const char *const models[] = {
+      "linear",   "soft_bounds", "vteam",
+      "yakopcic", "linear_ion",  "linear, weak_pulse: {threshold: 0.6, slope: 5}"};
   for (int k = 0; k < MHO_COUNT(models); k++) {
     char yaml[128];
     snprintf(yaml, sizeof yaml, "device: {model: %s}\n", models[k]);
@@ -310,8 +323,8 @@ static void test_response(void **state) {
       double before = 0;
       for (int f = 0; f <= 20; f++) {
         double s = mho_device_response(m, e->device.params, &e->device_config, set, 0.05 * f);
-        assert_true(s >= before &&
-                    mho_device_response(m, e->device.params, &e->device_config, set, -0.05 * f) <= 0);
+        assert_true(s >= before && mho_device_response(m, e->device.params, &e->device_config, set,
+                                                       -0.05 * f) <= 0);
         before = s;
       }
       NEAR(before, 1, 1e-12, 0);
@@ -323,13 +336,16 @@ static void test_response(void **state) {
 
 /* What weak pulses add up to is what a model does by as many whole ones in the mean. */
 static void test_sums(void **state) {
-  mho_experiment *e = experiment("device: {model: soft_bounds, cycle_to_cycle: 0.3, write_noise: 0.01}\n");
+  mho_experiment *e =
+      experiment("device: {model: soft_bounds, cycle_to_cycle: 0.3, write_noise: 0.01}\n");
   mho_cells *c, *plain;
   const mho_device_model *m = (const mho_device_model *)e->device.entry;
   enum { N = 6, TIMES = 40 };
-  float set[N] = {TIMES, 0, 0.25f, 0, TIMES, 0}, reset[N] = {0, TIMES, 0, 0, TIMES, 0}, before[N], shown[N];
+  float set[N] = {TIMES, 0, 0.25f, 0, TIMES, 0}, reset[N] = {0, TIMES, 0, 0, TIMES, 0}, before[N],
+        shown[N];
   OK(mho_cells_new(m, e->device.params, &e->device_config, N, (mho_rng){0}, (mho_rng){0}, &c, &ei));
-  OK(mho_cells_new(m, e->device.params, &e->device_config, N, (mho_rng){0}, (mho_rng){0}, &plain, &ei));
+  OK(mho_cells_new(m, e->device.params, &e->device_config, N, (mho_rng){0}, (mho_rng){0}, &plain,
+                   &ei));
   for (int i = 0; i < N; i++)
     plain->state[i] = before[i] = c->state[i];
   memcpy(shown, c->g, sizeof shown);
@@ -361,8 +377,8 @@ static mho_trainer *trained(const char *yaml, mho_experiment **e, const mho_cont
   return t;
 }
 
-#define TRAIN                                                                                                \
-  "network: {hidden: [24]}\ndataset: {train: 400}\ntrain: {batch: 50, epochs: 3}\nupdate: {scheme: "         \
+#define TRAIN                                                                                        \
+  "network: {hidden: [24]}\ndataset: {train: 400}\ntrain: {batch: 50, epochs: 3}\nupdate: {scheme: " \
   "accumulate}\n"
 static bool same_weights(mho_trainer *a, mho_trainer *b) {
   const mho_crossbar *x = mho_trainer_network(a)->connection[0].xb,
@@ -376,20 +392,21 @@ static void test_thresholds(void **state) {
   static const struct {
     const char *device, *select;
     bool same;
-  } kind[] = {{"vteam, k_set: 1, k_reset: 1", "half", true},
-              {"vteam, k_set: 1, k_reset: 1", "third", true},
-              {"vteam, k_set: 1, k_reset: 1, threshold_set: 0.4 V", "half", false},
-              {"vteam, k_set: 1, k_reset: 1, threshold_set: 0.4 V", "third", true},
-              {"linear, step_up: 0.001, step_down: 0.001, weak_pulse: {threshold: 0.5}", "half", true},
-              {"linear, step_up: 0.001, step_down: 0.001", "half", false},
-              {"linear, step_up: 0.001, step_down: 0.001", "transistor", true}};
+  } kind[] = {
+      {"vteam, k_set: 1, k_reset: 1", "half", true},
+      {"vteam, k_set: 1, k_reset: 1", "third", true},
+      {"vteam, k_set: 1, k_reset: 1, threshold_set: 0.4 V", "half", false},
+      {"vteam, k_set: 1, k_reset: 1, threshold_set: 0.4 V", "third", true},
+      {"linear, step_up: 0.001, step_down: 0.001, weak_pulse: {threshold: 0.5}", "half", true},
+      {"linear, step_up: 0.001, step_down: 0.001", "half", false},
+      {"linear, step_up: 0.001, step_down: 0.001", "transistor", true}};
   for (int k = 0; k < MHO_COUNT(kind); k++) {
     char yaml[512];
     mho_experiment *e, *f;
     snprintf(yaml, sizeof yaml, TRAIN "device: {model: %s}\n", kind[k].device);
     mho_trainer *a = trained(yaml, &e, NULL);
-    snprintf(yaml, sizeof yaml, TRAIN "device: {model: %s}\narray: {write: {select: %s}}\n", kind[k].device,
-             kind[k].select);
+    snprintf(yaml, sizeof yaml, TRAIN "device: {model: %s}\narray: {write: {select: %s}}\n",
+             kind[k].device, kind[k].select);
     mho_trainer *b = trained(yaml, &f, NULL);
     if (same_weights(a, b) != kind[k].same)
       fail_msg("%s, %s", kind[k].device, kind[k].select);
@@ -447,7 +464,8 @@ static void refused(const char *yaml, const char *says) {
 }
 
 static void test_refusals(void **state) {
-  refused("array: {write: {select: half}}\n", "array.write.select: scheme 'exact' writes without pulses");
+  refused("array: {write: {select: half}}\n",
+          "array.write.select: scheme 'exact' writes without pulses");
   refused("device: linear\nupdate: {scheme: stochastic}\narray: {write: {select: third}}\n",
           "many lines at once");
 }

@@ -52,8 +52,8 @@ static double plain_exponent(const subject *n, const mho_real *input, int steps)
           const mho_link *k = &net->link[i];
           const mho_crossbar *x = net->connection[k->connection].xb;
           for (int m = 0; k->to == l && k->from < last && m < net->layer[k->from].n; m++) {
-            double w = (double)k->scale *
-                       (double)mho_crossbar_programmed(x)[k->transposed ? j * x->cols + m : m * x->cols + j];
+            double w = (double)k->scale * (double)mho_crossbar_programmed(
+                                              x)[k->transposed ? j * x->cols + m : m * x->cols + j];
             next[l][j] += w * z[k->from][m];
             grown[l][j] += k->from ? w * d[k->from][m] : 0;
           }
@@ -76,9 +76,10 @@ static void test_exponent(void **state) {
   static const char *modes[] = {"symmetric", "asymmetric"};
   for (int i = 0; i < 2; i++) {
     char yaml[256];
-    snprintf(yaml, sizeof yaml,
-             "network: {hidden: [8, 8, 8, 8, 8, 8, 8, 8, 8, 8]}\nfeedback: {mode: %s, scale: 0.5}\n",
-             modes[i]);
+    snprintf(
+        yaml, sizeof yaml,
+        "network: {hidden: [8, 8, 8, 8, 8, 8, 8, 8, 8, 8]}\nfeedback: {mode: %s, scale: 0.5}\n",
+        modes[i]);
     subject n = net_new(yaml);
     mho_state *s = inputs(&n);
     mho_lyapunov v = lyapunov_of(&n);
@@ -96,8 +97,9 @@ static void test_exponent(void **state) {
 
 /* Linear neurons: ln of the spectral radius, and what the way there costs in 100 steps. */
 static void test_exponent_of_linear_nets(void **state) {
-  subject n = net_new("network: {neuron: linear, hidden: [12, 12, 12, 12, 12, 12, 12, 12, 12, 12]}\n"
-                      "feedback: {scale: 1}\n");
+  subject n =
+      net_new("network: {neuron: linear, hidden: [12, 12, 12, 12, 12, 12, 12, 12, 12, 12]}\n"
+              "feedback: {scale: 1}\n");
   NEAR(lyapunov_of(&n).mean, log(radius_of(&n)), 0, 0.05);
   /* a single direction, no way to go: equal growth from the second step on, one random first step of 30 */
   net_free(&n);
@@ -131,7 +133,8 @@ static void test_extinct(void **state) {
 
 /* Linear neurons, W = u v^T: from the fourth step on a change is g = alpha beta_i |u|^2 |v|^2 times the one two
  * steps before. @return the step at which a sample settles, for that threshold. */
-static int contraction_steps(const double *c, const double *u, const double *v, double g, double threshold) {
+static int contraction_steps(const double *c, const double *u, const double *v, double g,
+                             double threshold) {
   double change[200] = {0}, most[3] = {0};
   for (int i = 0; i < 3; i++) {
     most[0] = fmax(most[0], fabs(c[i]));
@@ -151,7 +154,8 @@ static void test_settling_of_a_contraction(void **state) {
   static const double u[] = {0.3, -1, 0.5}, v[] = {1, 0.1, -0.7};
   for (double beta = 0.01; beta < 0.5; beta *= 6) {
     char yaml[128];
-    snprintf(yaml, sizeof yaml, "network: {neuron: linear, hidden: [3, 3]}\nfeedback: {scale: %g}\n", beta);
+    snprintf(yaml, sizeof yaml,
+             "network: {neuron: linear, hidden: [3, 3]}\nfeedback: {scale: %g}\n", beta);
     subject n = net_new(yaml);
     mho_state *s = inputs(&n);
     outer_product(crossbar(&n, 1, 2), u, v);
@@ -197,7 +201,8 @@ static void test_unsettled(void **state) {
 /* Read noise, and how many threads there are, change no observable. */
 static void test_noise_and_threads(void **state) {
   subject n = net_new("network: {hidden: [24, 24]}\nfeedback: {scale: 0.2}\n"),
-          noisy = net_new("network: {hidden: [24, 24]}\nfeedback: {scale: 0.2}\narray: {read_noise: 0.05}\n");
+          noisy = net_new(
+              "network: {hidden: [24, 24]}\nfeedback: {scale: 0.2}\narray: {read_noise: 0.05}\n");
   mho_pool *pool;
   mho_state *s = inputs(&n);
   mho_lyapunov a = lyapunov_of(&n), b = lyapunov_of(&noisy), c;
@@ -231,12 +236,14 @@ static void test_cosine_of_backpropagation(void **state) {
       "network: {topology: agt, link_probability: 1, hidden: [9, 8, 7]}\nfeedback: {mode: asymmetric, scale: "
       "1e-4}\nrule: fa\n",
   };
-  for (int i = 0; i < 2 * MHO_COUNT(nets); i++) { /* the settled states are those of the forward pass here */
+  for (int i = 0; i < 2 * MHO_COUNT(nets);
+       i++) { /* the settled states are those of the forward pass here */
     subject n = net_new(nets[i / 2]);
     double c[MHO_LAYERS_MAX];
     observed_cosines(&n, i % 2 ? MHO_COSINE_SETTLED : MHO_COSINE_FORWARD, c);
     for (int k = 0; k < n.net->n_trained; k++)
-      if (i / 2 < 2 || n.net->connection[k].to == n.net->n_layers - 1) /* fa's read-out learns as bp's */
+      if (i / 2 < 2 ||
+          n.net->connection[k].to == n.net->n_layers - 1) /* fa's read-out learns as bp's */
         NEAR(c[k], 1, 0, 1e-6);
       else
         assert_true(fabs(c[k]) < 0.9);
@@ -247,12 +254,14 @@ static void test_cosine_of_backpropagation(void **state) {
 /* Feedback alignment on asymmetric feedback, and EP, against a trainer that backpropagates in a symmetric net
  * with the same forward weights. */
 static void test_cosine_of_other_rules(void **state) {
-  static const char *rules[] = {"rule: fa\n", "rule: ep\nfeedback: {mode: asymmetric, scale: 0.3}\n",
+  static const char *rules[] = {"rule: fa\n",
+                                "rule: ep\nfeedback: {mode: asymmetric, scale: 0.3}\n",
                                 "rule: ep\nfeedback: {scale: 0.2}\n"};
   subject bp = net_new("network: {hidden: [20, 16, 12]}\nrule: bp\ntrain: {batch: 64}\n");
   for (int i = 0; i < MHO_COUNT(rules); i++) {
     char yaml[256];
-    snprintf(yaml, sizeof yaml, "network: {hidden: [20, 16, 12]}\ntrain: {batch: 64}\n%s", rules[i]);
+    snprintf(yaml, sizeof yaml, "network: {hidden: [20, 16, 12]}\ntrain: {batch: 64}\n%s",
+             rules[i]);
     subject n = net_new(yaml);
     double c[MHO_LAYERS_MAX];
     observed_cosines(&n, MHO_COSINE_FORWARD, c);
@@ -272,8 +281,9 @@ static void test_cosine_of_other_rules(void **state) {
 /* The recurrence moves the states and the errors. With backpropagation at the settled states only the errors differ, and the
  * read-out's, which is where they begin, does not. */
 static void test_cosine_at_settled_states(void **state) {
-  subject n = net_new("network: {hidden: [20, 16, 12]}\ntrain: {batch: 64}\nfeedback: {scale: 0.05}\n"
-                      "settle: {free: 60, nudged: 60}\nrule: {nudge: 1e-4}\n");
+  subject n =
+      net_new("network: {hidden: [20, 16, 12]}\ntrain: {batch: 64}\nfeedback: {scale: 0.05}\n"
+              "settle: {free: 60, nudged: 60}\nrule: {nudge: 1e-4}\n");
   double forward[MHO_LAYERS_MAX], settled[MHO_LAYERS_MAX];
   observed_cosines(&n, MHO_COSINE_FORWARD, forward);
   observed_cosines(&n, MHO_COSINE_SETTLED, settled);
@@ -356,15 +366,17 @@ static void test_rows(void **state) {
       observe_all(e);
     OK(mho_train(NULL, e, &(mho_train_options){.store = s}, &r, &ei));
     int64_t all = observing ? 3 : 0;
-    assert_int_equal(count(s, r.run,
-                           "SELECT count(*) FROM settle WHERE run_id = ?1 AND phase = 'free' AND "
-                           "spectral_radius > 0 AND lyapunov < 0 AND residual_max < 1e-6 AND steps_max >= "
-                           "steps_mean AND unsettled = 0"),
-                     all);
-    assert_int_equal(count(s, r.run,
-                           "SELECT count(*) FROM settle WHERE run_id = ?1 AND spectral_radius IS NULL AND "
-                           "lyapunov IS NULL AND residual_max IS NULL AND steps_mean > 0"),
-                     3 - all);
+    assert_int_equal(
+        count(s, r.run,
+              "SELECT count(*) FROM settle WHERE run_id = ?1 AND phase = 'free' AND "
+              "spectral_radius > 0 AND lyapunov < 0 AND residual_max < 1e-6 AND steps_max >= "
+              "steps_mean AND unsettled = 0"),
+        all);
+    assert_int_equal(
+        count(s, r.run,
+              "SELECT count(*) FROM settle WHERE run_id = ?1 AND spectral_radius IS NULL AND "
+              "lyapunov IS NULL AND residual_max IS NULL AND steps_mean > 0"),
+        3 - all);
     assert_int_equal(
         count(s, r.run,
               "SELECT count(*) FROM layer_epoch WHERE run_id = ?1 AND cosine > 0.9 AND cosine <= "

@@ -18,7 +18,8 @@ static mho_evaluation evaluate(const subject *n) {
 static int unsettled(const char *yaml, double factor) {
   subject n = net_new(yaml);
   for (int c = 0; c < n.net->n_connections; c++)
-    if (n.net->layer[n.net->connection[c].from].neuron && n.net->layer[n.net->connection[c].to].neuron)
+    if (n.net->layer[n.net->connection[c].from].neuron &&
+        n.net->layer[n.net->connection[c].to].neuron)
       for (int i = 0; i < n.net->connection[c].xb->rows * n.net->connection[c].xb->cols; i++)
         mho_crossbar_programmed(n.net->connection[c].xb)[i] *= (mho_real)factor;
   int count = (int)evaluate(&n).unsettled;
@@ -31,12 +32,13 @@ static int unsettled(const char *yaml, double factor) {
 /* Linear neurons in a ring 1 > 2 > 3 > 1 of the weights w; taus relative to tau. @return unsettled of 1 sample */
 static int ring(const char *method, double w, const double *tau) {
   char yaml[512];
-  snprintf(yaml, sizeof yaml,
-           "dataset: {test: 1}\nnetwork: {topology: graph, links: [x>1, 1>2, 2>3, 3>1, 3-out], hidden: [1, "
-           "1, 1], neuron: "
-           "linear}\nfeedback: {mode: asymmetric, scale: 1}\nneuron: {variation: {tau: 0.1}}\nsettle: "
-           "{method: %s}\n",
-           method);
+  snprintf(
+      yaml, sizeof yaml,
+      "dataset: {test: 1}\nnetwork: {topology: graph, links: [x>1, 1>2, 2>3, 3>1, 3-out], hidden: [1, "
+      "1, 1], neuron: "
+      "linear}\nfeedback: {mode: asymmetric, scale: 1}\nneuron: {variation: {tau: 0.1}}\nsettle: "
+      "{method: %s}\n",
+      method);
   subject n = net_new(yaml);
   mho_crossbar_programmed(crossbar(&n, 1, 2))[0] = (mho_real)w;
   mho_crossbar_programmed(crossbar(&n, 2, 3))[0] = (mho_real)w;
@@ -75,7 +77,8 @@ static const char circuit_3000[] = "ode, tolerance: 1e-6, limit: 3000",
                   map_1000[] = "synchronous, free: 1000, tolerance: 1e-6";
 
 /* Unsettled images of 60 of a 3x64 chain. */
-static int unsettled_chain(const char *mode, double beta, double offset, int seed, const char *method) {
+static int unsettled_chain(const char *mode, double beta, double offset, int seed,
+                           const char *method) {
   char yaml[512];
   snprintf(yaml, sizeof yaml, chain, mode, beta, offset, seed, method);
   return unsettled(yaml, 1);
@@ -104,8 +107,8 @@ static void test_symmetric_nets_settle(void **state) {
   }
   assert_true(late > 0 && late < 20);
   /* no lack of steps: no more of them settle in ten times as many */
-  assert_int_equal(unsettled_chain("symmetric", 4, 0.1, 1, "synchronous, free: 10000, tolerance: 1e-6"),
-                   split);
+  assert_int_equal(
+      unsettled_chain("symmetric", 4, 0.1, 1, "synchronous, free: 10000, tolerance: 1e-6"), split);
   static const char triangle[] =
       "dataset: {test: 60}\nnetwork: {topology: graph, links: [x>1, 1-2, 2-3, 1-3, 3-out], "
       "hidden: [40, 40, 40]}\nfeedback: {scale: 1}\nsettle: {method: %s}\n";
@@ -113,7 +116,8 @@ static void test_symmetric_nets_settle(void **state) {
   snprintf(a, sizeof a, triangle, circuit_3000);
   snprintf(b, sizeof b, triangle, map_1000);
   int circuit = unsettled(a, 1), steps = unsettled(b, 1);
-  print_message("  triangle: %d of 60 unsettled in the circuit, %d in 1000 steps\n", circuit, steps);
+  print_message("  triangle: %d of 60 unsettled in the circuit, %d in 1000 steps\n", circuit,
+                steps);
   assert_int_equal(circuit, 0);
   assert_true(steps > 30);
 }
@@ -181,10 +185,11 @@ static void test_equilibrium_of_circuits(void **state) {
     mho_real reference[3 * 30], ideal = 0;
     for (int k = 0; k < MHO_COUNT(settles); k++) {
       char yaml[512];
-      snprintf(yaml, sizeof yaml,
-               "dataset: {test: 3}\nnetwork: {hidden: [12, 10, 8]}\nfeedback: {scale: 0.3}\nneuron: "
-               "%s\nsettle: %s\n",
-               circuits[i], settles[k]);
+      snprintf(
+          yaml, sizeof yaml,
+          "dataset: {test: 3}\nnetwork: {hidden: [12, 10, 8]}\nfeedback: {scale: 0.3}\nneuron: "
+          "%s\nsettle: %s\n",
+          circuits[i], settles[k]);
       subject n = net_new(yaml);
       int at = 0, late = (int)evaluate(&n).unsettled;
       if (late)
@@ -195,7 +200,8 @@ static void test_equilibrium_of_circuits(void **state) {
           if (k == 0)
             reference[at] = z;
           if (fabs((double)z - (double)reference[at]) > 2e-6)
-            fail_msg("%s %s: layer %d %g, %g", circuits[i], settles[k], l, (double)z, (double)reference[at]);
+            fail_msg("%s %s: layer %d %g, %g", circuits[i], settles[k], l, (double)z,
+                     (double)reference[at]);
           ideal = (mho_real)fmax((double)ideal, fabs((double)z));
         }
       net_free(&n);
@@ -249,18 +255,20 @@ static double unrest(const subject *n, const double *w, double beta) {
 /* Hidden layers are joined through the wires' matrix, whatever settles them and whichever precision or Jacobian is used
  * on the way. */
 static void test_wires(void **state) {
-  static const char *const settles[] = {"{method: ode, tolerance: 1e-9, limit: 2000}",
-                                        "{method: ode, tolerance: 1e-9, stepper: bsimp, limit: 2000}",
-                                        "{method: ode, tolerance: 1e-4, accuracy: 1e-3, limit: 2000}",
-                                        "{method: sweep, free: 300}", "{method: synchronous, free: 300}"};
+  static const char *const settles[] = {
+      "{method: ode, tolerance: 1e-9, limit: 2000}",
+      "{method: ode, tolerance: 1e-9, stepper: bsimp, limit: 2000}",
+      "{method: ode, tolerance: 1e-4, accuracy: 1e-3, limit: 2000}", "{method: sweep, free: 300}",
+      "{method: synchronous, free: 300}"};
   for (int k = 0; k < MHO_COUNT(settles); k++) {
     char yaml[512];
     double w[H1 * H2], beta = 0.3;
-    snprintf(yaml, sizeof yaml,
-             "dataset: {test: 2}\nnetwork: {hidden: [14, 11]}\nfeedback: {scale: %g}\ndevice: {model: "
-             "linear, g_max: "
-             "1 mS}\narray: {wire: {r_word: 30 ohm, r_bit: 8 ohm}}\nsettle: %s\n",
-             beta, settles[k]);
+    snprintf(
+        yaml, sizeof yaml,
+        "dataset: {test: 2}\nnetwork: {hidden: [14, 11]}\nfeedback: {scale: %g}\ndevice: {model: "
+        "linear, g_max: "
+        "1 mS}\narray: {wire: {r_word: 30 ohm, r_bit: 8 ohm}}\nsettle: %s\n",
+        beta, settles[k]);
     subject n = net_new(yaml);
     assert_int_equal(evaluate(&n).unsettled, 0);
     inner_weights(&n, 30, 8, w);
@@ -288,16 +296,18 @@ static void test_biases(void **state) {
   mho_real reference[N], g[MHO_COUNT(settles)][CELLS];
   for (int k = 0; k < MHO_COUNT(settles); k++) {
     char yaml[512];
-    snprintf(yaml, sizeof yaml,
-             "dataset: {test: 3}\nnetwork: {hidden: [12, 8, 4], biases: true}\nfeedback: {scale: 0.3}\nrule: "
-             "{nudge: 1}\ntrain: {batch: 3}\nsettle: %s\n",
-             settles[k]);
+    snprintf(
+        yaml, sizeof yaml,
+        "dataset: {test: 3}\nnetwork: {hidden: [12, 8, 4], biases: true}\nfeedback: {scale: 0.3}\nrule: "
+        "{nudge: 1}\ntrain: {batch: 3}\nsettle: %s\n",
+        settles[k]);
     subject n = net_new(yaml);
     for (int c = 0; c < n.net->n_connections; c++) {
       mho_crossbar *x = n.net->connection[c].xb;
       assert_int_equal(n.net->connection[c].bias, 1);
       for (int j = 0; j < x->cols; j++)
-        mho_crossbar_programmed(x)[(x->rows - 1) * x->cols + j] = (mho_real)(0.3 * sin(7.0 * c + 3.0 * j));
+        mho_crossbar_programmed(x)[(x->rows - 1) * x->cols + j] =
+            (mho_real)(0.3 * sin(7.0 * c + 3.0 * j));
     }
     assert_int_equal(evaluate(&n).unsettled, 0);
     int at = 0;
@@ -331,11 +341,12 @@ static void test_precision_of_rates(void **state) {
       mho_real g[2][N];
       for (int fine = 0; fine < 2; fine++) {
         char yaml[512];
-        snprintf(yaml, sizeof yaml,
-                 "network: {%s\nfeedback: {scale: 0.3}\nrule: {nudge: 1}\ntrain: {batch: 8}\nsettle: "
-                 "{method: ode, tolerance: "
-                 "1e-5, accuracy: %s, %s}\n",
-                 nets[i], fine ? "0.99999e-4" : "1e-4", ways[way]);
+        snprintf(
+            yaml, sizeof yaml,
+            "network: {%s\nfeedback: {scale: 0.3}\nrule: {nudge: 1}\ntrain: {batch: 8}\nsettle: "
+            "{method: ode, tolerance: "
+            "1e-5, accuracy: %s, %s}\n",
+            nets[i], fine ? "0.99999e-4" : "1e-4", ways[way]);
         subject n = net_new(yaml);
         for (int c = 0; c < n.net->n_connections; c++) {
           mho_crossbar *x = n.net->connection[c].xb;
@@ -389,7 +400,8 @@ static void test_read_time(void **state) {
  * step, and by an implicit stepper. */
 static void test_biases_through_lines(void **state) {
   static const char *const how[] = {"stepper: rk8pd", "stepper: bsimp", "stepper: rkf45"};
-  static const char *const array[] = {"ideal", "ideal", "{model: periphery, mismatch: {gain: 1e-9}}"};
+  static const char *const array[] = {"ideal", "ideal",
+                                      "{model: periphery, mismatch: {gain: 1e-9}}"};
   const double t = 1.5, T = 0.8, lag = 1 - 1 / T;
   const double on = 1 - exp(-t) + (exp(-t) - exp(-t / T)) / lag;
   for (int k = 0; k < MHO_COUNT(how); k++) {
@@ -417,10 +429,11 @@ static void test_biases_through_lines(void **state) {
 /* Gradient of a trained connection on 8 images. */
 static void gradient(const char *settle, const char *rule, int c, mho_real *g, size_t n) {
   char yaml[512];
-  snprintf(yaml, sizeof yaml,
-           "network: {hidden: [10, 8, 6]}\nfeedback: {scale: 0.2}\ntrain: {batch: 8}\nsettle: %s\nrule: "
-           "{gradient: physical, %s}\n",
-           settle, rule);
+  snprintf(
+      yaml, sizeof yaml,
+      "network: {hidden: [10, 8, 6]}\nfeedback: {scale: 0.2}\ntrain: {batch: 8}\nsettle: %s\nrule: "
+      "{gradient: physical, %s}\n",
+      settle, rule);
   subject s = net_new(yaml);
   const mho_crossbar *x = s.net->connection[c].xb;
   assert_int_equal((size_t)x->rows * (size_t)x->cols, n);
@@ -435,7 +448,8 @@ static void test_nudge_in_time(void **state) {
   gradient("{method: ode, difference: subtract}", "nudge: 0.1", 1, step, N);
   gradient("{method: ode, nudge_shape: ramp, nudge_time: 8}", "nudge: 0.1", 1, other, N);
   NEAR(cosine(N, step, other), 1, 0, 1e-6);
-  gradient("{method: ode, read_nudged: 40, nudge_shape: ramp, nudge_time: 8}", "nudge: 0.1", 1, other, N);
+  gradient("{method: ode, read_nudged: 40, nudge_shape: ramp, nudge_time: 8}", "nudge: 0.1", 1,
+           other, N);
   NEAR(cosine(N, step, other), 1, 0, 1e-6);
   double full = 0, early = 0, pulse = 0;
   gradient("{method: ode, read_nudged: 1}", "nudge: 0.1", 1, other, N);
@@ -443,14 +457,16 @@ static void test_nudge_in_time(void **state) {
     full += (double)(step[i] * step[i]);
     early += (double)(other[i] * other[i]);
   }
-  gradient("{method: ode, read_nudged: 60, nudge_shape: pulse, nudge_time: 8}", "nudge: 0.1", 1, other, N);
+  gradient("{method: ode, read_nudged: 60, nudge_shape: pulse, nudge_time: 8}", "nudge: 0.1", 1,
+           other, N);
   for (int i = 0; i < N; i++)
     pulse += (double)(other[i] * other[i]);
   print_message("  signal, read after 1 tau %.3f of the settled one, after a pulse %.1e\n",
                 sqrt(early / full), sqrt(pulse / full));
   assert_true(early < 0.5 * full && early > 0.001 * full && pulse < 1e-8 * full);
   /* + then - on one trajectory is centred nudging */
-  gradient("{method: synchronous, free: 400, nudged: 400}", "phases: centred, nudge: 1", 1, step, N);
+  gradient("{method: synchronous, free: 400, nudged: 400}", "phases: centred, nudge: 1", 1, step,
+           N);
   gradient("{method: ode, difference: subtract}", "phases: centred, nudge: 1", 1, other, N);
   NEAR(cosine(N, step, other), 1, 0, 1e-4);
 }
@@ -464,10 +480,11 @@ static double variance(const char *noise) {
   double sum = 0;
   for (int k = 0; k < 2; k++) {
     char yaml[512];
-    snprintf(yaml, sizeof yaml,
-             "network: {hidden: [125], neuron: linear}\nsettle: {method: ode, read_free: 12, read_nudged: "
-             "1%s%s}\n",
-             k ? ", noise: " : "", k ? noise : "");
+    snprintf(
+        yaml, sizeof yaml,
+        "network: {hidden: [125], neuron: linear}\nsettle: {method: ode, read_free: 12, read_nudged: "
+        "1%s%s}\n",
+        k ? ", noise: " : "", k ? noise : "");
     subject n = net_new(yaml);
     evaluate(&n);
     for (int i = 0; i < N * SAMPLES; i++) {
@@ -508,7 +525,8 @@ static void trained_weights(const char *yaml, int threads, mho_real *w, int n) {
   OK(mho_pool_new(threads, &ctx.pool, &ei));
   OK(mho_trainer_new(&ctx, e, &t, &ei));
   OK(mho_trainer_epoch(t, &row, &ei));
-  memcpy(w, mho_crossbar_programmed(mho_trainer_network(t)->connection[1].xb), (size_t)n * sizeof *w);
+  memcpy(w, mho_crossbar_programmed(mho_trainer_network(t)->connection[1].xb),
+         (size_t)n * sizeof *w);
   mho_trainer_free(t);
   mho_pool_free(ctx.pool);
   mho_experiment_free(e);
@@ -525,11 +543,12 @@ static void test_threads(void **state) {
   for (int i = 0; i < MHO_COUNT(settles); i++) {
     char yaml[512];
     mho_real one[N], three[N];
-    snprintf(yaml, sizeof yaml,
-             "dataset: {train: 150}\nnetwork: {hidden: [12, 9]}\nfeedback: {scale: 0.1}\nsettle: %s\ntrain: "
-             "{batch: "
-             "50, chunk: 9}\n",
-             settles[i]);
+    snprintf(
+        yaml, sizeof yaml,
+        "dataset: {train: 150}\nnetwork: {hidden: [12, 9]}\nfeedback: {scale: 0.1}\nsettle: %s\ntrain: "
+        "{batch: "
+        "50, chunk: 9}\n",
+        settles[i]);
     trained_weights(yaml, 1, one, N);
     trained_weights(yaml, 3, three, N);
     assert_memory_equal(one, three, sizeof one);
@@ -543,11 +562,13 @@ static void test_times(void **state) {
   mho_settle_row row[2] = {{0}};
   for (int k = 0; k < 2; k++) {
     char yaml[256];
-    snprintf(yaml, sizeof yaml,
-             "network: {hidden: [16, 12]}\nsettle: {method: ode, tau: %d ns, tolerance: 1e-6, group: 1}\n",
-             k ? 1000 : 100);
+    snprintf(
+        yaml, sizeof yaml,
+        "network: {hidden: [16, 12]}\nsettle: {method: ode, tau: %d ns, tolerance: 1e-6, group: 1}\n",
+        k ? 1000 : 100);
     subject n = net_new(yaml);
-    OK(mho_trainer_observe_circuit(n.t, &mho_trainer_dataset(n.t)->test, N, &row[k], k ? slow : fast, &ei));
+    OK(mho_trainer_observe_circuit(n.t, &mho_trainer_dataset(n.t)->test, N, &row[k],
+                                   k ? slow : fast, &ei));
     net_free(&n);
   }
   for (int i = 0; i < N; i++) {
@@ -575,7 +596,8 @@ static void test_refusals(void **state) {
   refuse("settle: {method: ode, nudge_shape: pulse}", "settle.read_nudged");
   refuse("settle: {method: ode, noise: {white: 0.1}}", "settle.read_free");
   refuse("settle: {method: ode, read_free: 5, read_nudged: 5, difference: direct}", "read time");
-  refuse("settle: {method: ode, read_free: 5e5, read_nudged: 5, noise: {white: 0.1}}", "noise.step");
+  refuse("settle: {method: ode, read_free: 5e5, read_nudged: 5, noise: {white: 0.1}}",
+         "noise.step");
   refuse("neuron: {saturation: 0.5}\nsettle: {difference: direct}", "saturat");
   refuse("settle: {method: ode, stepper: rk3}", "rk2|rk4");
 }
@@ -637,9 +659,9 @@ static void keep_phase(void *user, const mho_trace_point *p) {
 /* Linear neurons of one layer move by what the error of the nudged state itself brings, and by nothing else: z_nudged =
  * z_free - nudge (softmax(z_nudged W) - y) W^T, here summed up in double. An error in single precision leaves 1e-8. */
 static void test_live_error(void **state) {
-  subject n =
-      net_new("dataset: {test: 5}\nnetwork: {hidden: [12], neuron: linear}\nrule: {error: live, nudge: 0.4}\n"
-              "settle: {method: ode, tolerance: 1e-12, difference: subtract}\n");
+  subject n = net_new(
+      "dataset: {test: 5}\nnetwork: {hidden: [12], neuron: linear}\nrule: {error: live, nudge: 0.4}\n"
+      "settle: {method: ode, tolerance: 1e-12, difference: subtract}\n");
   phases s;
   mho_watched w;
   OK(mho_trainer_watch(n.t, &mho_trainer_dataset(n.t)->test, 3, keep_phase, &s, &w, &ei));

@@ -29,8 +29,8 @@ static void bench_free(bench *b) {
 }
 static void read_at(const bench *b, const mho_real *v, mho_clock clock, mho_real *y) {
   assert_true(mho_crossbar_scratch(b->x, 1) <= SCRATCH);
-  mho_crossbar_read(b->x,
-                    &(mho_read){.n = 1, .x = v, .y = y, .scale = 1, .clock = clock, .scratch = b->scratch});
+  mho_crossbar_read(
+      b->x, &(mho_read){.n = 1, .x = v, .y = y, .scale = 1, .clock = clock, .scratch = b->scratch});
 }
 /* sum_i v_i W_ij */
 static double product(const bench *b, const mho_real *v, int j) {
@@ -77,7 +77,8 @@ static void test_converters(void **state) {
 static void test_dac(void **state) {
   bench b = bench_new("dac_bits: 5, dac_range: 0.5");
   mho_real v[ROWS] = {0}, y[COLS];
-  for (int k = -40; k <= 40; k++) { /* one driven line: the converter's staircase, through any weight */
+  for (int k = -40; k <= 40;
+       k++) { /* one driven line: the converter's staircase, through any weight */
     double x = k / 40.0, code = nearbyint(fmax(fmin(x / 0.5, 1), -1) * 15);
     v[3] = (mho_real)x;
     read_at(&b, v, (mho_clock){0}, y);
@@ -107,9 +108,9 @@ static void variance(const char *keys, double average, bool cells, double input,
     double mean = sum[j] / READS, have = squares[j] / READS - mean * mean, gain = 0;
     for (int i = 0; i < ROWS; i++)
       gain += pow((double)mho_crossbar_programmed(b.x)[i * COLS + j], 2);
-    double want =
-        (output * output + input * input * gain + (cells ? 2 * pow(0.02 * b.x->w_max, 2) * length : 0)) /
-        average;
+    double want = (output * output + input * input * gain +
+                   (cells ? 2 * pow(0.02 * b.x->w_max, 2) * length : 0)) /
+                  average;
     NEAR(mean, product(&b, v, j), 0, 5 * sqrt(want / READS));
     NEAR(have, want, 5 * sqrt(2.0 / READS), 0);
     chi += have / want;
@@ -124,13 +125,15 @@ static void test_variance(void **state) {
   variance("input_noise: 0.03, dac_range: 2", 1, false, 0.06, 0);
   variance("output_noise: 0.01, adc_full_scale: 4", 1, false, 0, 0.04);
   variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01", 1, true, 0.03, 0.08);
-  variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4", 4, true, 0.03, 0.08);
+  variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4", 4, true, 0.03,
+           0.08);
   /* through converters so fine that they do not matter, every read of an average is made */
   variance(
       "read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4, adc_bits: 20, adc_range: fixed",
       4, true, 0.03, 0.08);
   /* tiles: cells have the variance of their own rows, every tile an amplifier of its own, all independent */
-  variance("read_noise: 0.02, adc_bits: 20, adc_range: fixed, wire: {tile: [10, 8]}", 1, true, 0, 0);
+  variance("read_noise: 0.02, adc_bits: 20, adc_range: fixed, wire: {tile: [10, 8]}", 1, true, 0,
+           0);
   variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4, adc_bits: 20, "
            "adc_range: fixed, wire: {tile: [16, 8]}",
            4, true, 0.03, 0.08 * sqrt(2));
@@ -180,7 +183,8 @@ static void test_mismatch(void **state) {
     read_at(&b, u, (mho_clock){1, 1}, z);
     double spread = 0, off = 0;
     for (int j = 0; j < COLS; j++) {
-      double want = 0.25 * (double)mho_crossbar_programmed(b.x)[4 * COLS + j], have = (double)(z[j] - y[j]);
+      double want = 0.25 * (double)mho_crossbar_programmed(b.x)[4 * COLS + j],
+             have = (double)(z[j] - y[j]);
       off += pow((double)y[j] - product(&b, v, j), 2) / COLS;
       spread += pow(have / want - 1, 2) / COLS;
     }
@@ -201,7 +205,8 @@ static void test_chip(void **state) {
   read_at(&b, zero, (mho_clock){9, 1, 4}, z);
   assert_memory_equal(y, z, sizeof y);
   mho_crossbar_read(
-      a.x, &(mho_read){.transposed = true, .n = 1, .x = zero, .y = back, .scale = 1, .scratch = a.scratch});
+      a.x, &(mho_read){
+               .transposed = true, .n = 1, .x = zero, .y = back, .scale = 1, .scratch = a.scratch});
   double squares = 0;
   for (int j = 0; j < COLS; j++) {
     squares += pow((double)y[j] / (0.05 * 8), 2) / COLS;
@@ -290,7 +295,8 @@ static void test_percentile(void **state) {
   for (int own = 0; own < 2; own++)
     for (int q = 50; q <= 99; q += 7) {
       char keys[160];
-      snprintf(keys, sizeof keys, "adc_bits: 8, adc_columns: %s, calibration: {percentile: %d, margin: 1.5}",
+      snprintf(keys, sizeof keys,
+               "adc_bits: 8, adc_columns: %s, calibration: {percentile: %d, margin: 1.5}",
                own ? "own" : "shared", q);
       bench b = bench_new(keys);
       mho_real v[ROWS], y[COLS], zero[ROWS] = {0};
@@ -307,7 +313,8 @@ static void test_percentile(void **state) {
       fill(v, ROWS, 2, 100); /* drives every line beyond its full scale */
       read_at(&b, v, (mho_clock){0}, y);
       for (int j = 0; j < COLS; j++)
-        NEAR(fabs((double)y[j]), 1.5 * (own ? percentile(line[j], READS, q) : of_all), own ? 0.04 : 0.01, 0);
+        NEAR(fabs((double)y[j]), 1.5 * (own ? percentile(line[j], READS, q) : of_all),
+             own ? 0.04 : 0.01, 0);
       bench_free(&b);
     }
 }
@@ -320,7 +327,8 @@ static void test_held_lines(void **state) {
   fill(v, ROWS, 2, 0.5);
   memcpy(u, v, sizeof u);
   u[7] += (mho_real)0.02;
-  mho_read r = {.n = 1, .x = v, .y = y, .scale = 1, .hold = {analog, digital, false}, .scratch = b.scratch};
+  mho_read r = {
+      .n = 1, .x = v, .y = y, .scale = 1, .hold = {analog, digital, false}, .scratch = b.scratch};
   mho_crossbar_read(b.x, &r);
   r.x = u;
   r.y = z;
@@ -329,7 +337,8 @@ static void test_held_lines(void **state) {
   for (int j = 0; j < COLS; j++) {
     NEAR(analog[j], product(&b, v, j), 0, 1e-5);
     NEAR(y[j], product(&b, v, j), 0, step / 2 + 1e-5);
-    NEAR(z[j] - y[j], 0.02 * (double)mho_crossbar_programmed(b.x)[7 * COLS + j], 0, step / 64 / 2 + 1e-5);
+    NEAR(z[j] - y[j], 0.02 * (double)mho_crossbar_programmed(b.x)[7 * COLS + j], 0,
+         step / 64 / 2 + 1e-5);
   }
   bench_free(&b);
 }
@@ -340,7 +349,8 @@ static void test_held_lines(void **state) {
 static double part_of(const bench *b, bool transposed, const mho_real *v, int j, int first, int n) {
   double sum = 0;
   for (int i = first; i < first + n; i++)
-    sum += (double)v[i] * (double)mho_crossbar_programmed(b->x)[transposed ? j * COLS + i : i * COLS + j];
+    sum += (double)v[i] *
+           (double)mho_crossbar_programmed(b->x)[transposed ? j * COLS + i : i * COLS + j];
   return sum;
 }
 static double code_of(double u, double step, double full) {
@@ -353,22 +363,27 @@ static void test_tiles(void **state) {
   for (int analog = 0; analog < 2; analog++)
     for (int saturates = 0; saturates < 2; saturates++) {
       char keys[256];
-      snprintf(keys, sizeof keys,
-               "adc_bits: 5, adc_range: fixed, adc_full_scale: 2, wire: {tile: [16, 8]}, tiles: %s, "
-               "saturation: %g",
-               analog ? "analog" : "digital", saturates ? 1.5 : 0);
+      snprintf(
+          keys, sizeof keys,
+          "adc_bits: 5, adc_range: fixed, adc_full_scale: 2, wire: {tile: [16, 8]}, tiles: %s, "
+          "saturation: %g",
+          analog ? "analog" : "digital", saturates ? 1.5 : 0);
       bench b = bench_new(keys);
       double step = 2 / 15.0;
       int off = 0, apart = 0, n = 0;
       for (int transposed = 0; transposed < 2; transposed++) {
-        int in = transposed ? COLS : ROWS, out = transposed ? ROWS : COLS, tile = transposed ? 8 : 16;
+        int in = transposed ? COLS : ROWS, out = transposed ? ROWS : COLS,
+            tile = transposed ? 8 : 16;
         assert_int_equal(mho_crossbar_parts(b.x, transposed), analog ? 1 : transposed ? 3 : 2);
         for (uint32_t k = 0; k < 50; k++) {
           mho_real v[ROWS], y[ROWS];
           fill(v, (size_t)in, 10 + k, 0.6);
-          mho_crossbar_read(
-              b.x, &(mho_read){
-                       .transposed = transposed, .n = 1, .x = v, .y = y, .scale = 1, .scratch = b.scratch});
+          mho_crossbar_read(b.x, &(mho_read){.transposed = transposed,
+                                             .n = 1,
+                                             .x = v,
+                                             .y = y,
+                                             .scale = 1,
+                                             .scratch = b.scratch});
           for (int j = 0; j < out; j++, n++) {
             double sums[2] = {0}; /* tile by tile, whole */
             for (int whole = 0; whole < 2; whole++)
@@ -393,8 +408,9 @@ static void test_one_tile(void **state) {
       "dac_bits: 6, adc_bits: 7, adc_range: fixed, read_noise: 0.02, input_noise: 0.02, "
       "output_noise: 0.02, average: 3, noise: {law: proportional}, saturation: 3, "
       "mismatch: {gain: 0.1, offset: 0.1, input_gain: 0.1, input_offset: 0.1}, ";
-  static const char *const tiles[] = {"wire: {tile: [31, 17]}", "wire: {tile: [16, 8]}, tiles: analog",
-                                      "tiles: digital", "wire: {tile: [16, 8]}"};
+  static const char *const tiles[] = {"wire: {tile: [31, 17]}",
+                                      "wire: {tile: [16, 8]}, tiles: analog", "tiles: digital",
+                                      "wire: {tile: [16, 8]}"};
   mho_real v[ROWS], y[4][COLS];
   fill(v, ROWS, 2, 0.5);
   for (int k = 0; k < 4; k++) {
@@ -435,7 +451,8 @@ static void test_held_tiles(void **state) {
     u[s * ROWS + 7] += (mho_real)0.02;
     u[s * ROWS + 20] += (mho_real)0.02;
   }
-  mho_read r = {.n = 2, .x = v, .y = y, .scale = 1, .hold = {analog, digital, false}, .scratch = b.scratch};
+  mho_read r = {
+      .n = 2, .x = v, .y = y, .scale = 1, .hold = {analog, digital, false}, .scratch = b.scratch};
   mho_crossbar_read(b.x, &r);
   r.x = u;
   r.y = z;
@@ -460,7 +477,8 @@ static void test_measured_states(void **state) {
       "coupling: analog, adc_bits: 8",
       "coupling: analog, adc_bits: 8, differencing: analog, difference_gain: 256",
       "coupling: analog, adc_bits: 8, differencing: analog, ranging: output",
-      "coupling: analog, output_noise: 0.002", "coupling: analog, output_noise: 0.002, average: 25"};
+      "coupling: analog, output_noise: 0.002",
+      "coupling: analog, output_noise: 0.002, average: 25"};
   double rms[MHO_COUNT(keys)], step = 1.0 / 127;
   for (int k = 0; k < MHO_COUNT(keys); k++) {
     bench b = bench_new(keys[k]);
@@ -470,10 +488,14 @@ static void test_measured_states(void **state) {
     for (int i = 0; i < N * WIDTH; i++)
       c[i] = a[i] - d[i];
     assert_true(b.x->model->measures(b.x->params));
-    b.x->model->measure(
-        b.x,
-        &(mho_measure){
-            .n = N, .width = WIDTH, .layer = 1, .a = a, .b = c, .e = e, .phase_b = 1, .scratch = scratch});
+    b.x->model->measure(b.x, &(mho_measure){.n = N,
+                                            .width = WIDTH,
+                                            .layer = 1,
+                                            .a = a,
+                                            .b = c,
+                                            .e = e,
+                                            .phase_b = 1,
+                                            .scratch = scratch});
     double squares = 0;
     for (int i = 0; i < N * WIDTH; i++) {
       squares += pow((double)(e[i] - d[i]), 2) / (N * WIDTH);
@@ -509,8 +531,8 @@ static bench devices_new(const char *device, const char *array) {
 
 /* The lines' currents are the sums of the cells' currents by the law of the device, in either direction. */
 static void test_voltage_law(void **state) {
-  static const char *const laws[] = {"iv: {law: sinh, b: 3}", "iv: {law: polynomial, k2: 0.1, k3: 0.8}",
-                                     "iv: {law: hfo2}"};
+  static const char *const laws[] = {"iv: {law: sinh, b: 3}",
+                                     "iv: {law: polynomial, k2: 0.1, k3: 0.8}", "iv: {law: hfo2}"};
   for (int k = 0; k < MHO_COUNT(laws); k++) {
     bench b = devices_new(laws[k], "");
     const mho_device_config *d = &b.x->pos->config;
@@ -521,13 +543,15 @@ static void test_voltage_law(void **state) {
     assert_true(mho_crossbar_lossy(b.x) && !mho_crossbar_noisy(b.x));
     read_at(&b, v, (mho_clock){0}, y);
     mho_crossbar_read(
-        b.x, &(mho_read){.transposed = true, .n = 1, .x = u, .y = back, .scale = 1, .scratch = b.scratch});
+        b.x, &(mho_read){
+                 .transposed = true, .n = 1, .x = u, .y = back, .scale = 1, .scratch = b.scratch});
     for (int j = 0; j < COLS; j++) {
       double current = 0;
       for (int i = 0; i < ROWS; i++) {
         size_t cell = (size_t)(i * COLS + j);
-        current += mho_device_current(d, mho_cells_siemens(b.x->pos, cell), 0.3 * (double)v[i], NULL) -
-                   mho_device_current(d, mho_cells_siemens(b.x->neg, cell), 0.3 * (double)v[i], NULL);
+        current +=
+            mho_device_current(d, mho_cells_siemens(b.x->pos, cell), 0.3 * (double)v[i], NULL) -
+            mho_device_current(d, mho_cells_siemens(b.x->neg, cell), 0.3 * (double)v[i], NULL);
       }
       NEAR(y[j], current / unit / 0.3, 1e-4, 1e-5);
       bent = fmax(bent, fabs((double)y[j] - product(&b, v, j)));
@@ -537,8 +561,9 @@ static void test_voltage_law(void **state) {
       double current = 0;
       for (int j = 0; j < COLS; j++) {
         size_t cell = (size_t)(i * COLS + j);
-        current += mho_device_current(d, mho_cells_siemens(b.x->pos, cell), 0.3 * (double)u[j], NULL) -
-                   mho_device_current(d, mho_cells_siemens(b.x->neg, cell), 0.3 * (double)u[j], NULL);
+        current +=
+            mho_device_current(d, mho_cells_siemens(b.x->pos, cell), 0.3 * (double)u[j], NULL) -
+            mho_device_current(d, mho_cells_siemens(b.x->neg, cell), 0.3 * (double)u[j], NULL);
       }
       NEAR(back[i], current / unit / 0.3, 1e-4, 1e-5);
     }
@@ -619,7 +644,8 @@ static void test_slow_noise(void **state) {
       bench b = devices_new("read_noise: {law: pcm}", array);
       int average = k ? 16 : 1;
       mho_real v[ROWS], y[COLS], z[COLS];
-      double want = 0, squares = 0, differences = 0, circuit = amplifiers * pow(0.002 * 8, 2) / average;
+      double want = 0, squares = 0, differences = 0,
+             circuit = amplifiers * pow(0.002 * 8, 2) / average;
       fill(v, ROWS, 2, 0.5);
       for (int i = 0; i < ROWS; i++) {
         size_t cell = (size_t)i * COLS;
@@ -656,8 +682,9 @@ static void test_time(void **state) {
 
 /* The charge of a capacitor leaks at every update of a training. */
 static void test_leak(void **state) {
-  mho_experiment *e = experiment("network: {hidden: [8]}\ndevice: {model: linear, leak: {lifetime: 50}}\n"
-                                 "update: {rate: 0}\ndataset: {train: 200}\ntrain: {batch: 20}\n");
+  mho_experiment *e =
+      experiment("network: {hidden: [8]}\ndevice: {model: linear, leak: {lifetime: 50}}\n"
+                 "update: {rate: 0}\ndataset: {train: 200}\ntrain: {batch: 20}\n");
   mho_trainer *t = trainer(e);
   const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
   float before = x->pos->g[5];

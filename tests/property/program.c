@@ -48,8 +48,9 @@ static mho_outer_job outer(const mho_experiment *e, mho_crossbar *x, mho_trains 
 static void coincidences(const char *device, const char *keys, double noise, bool management) {
   enum { REPEATS = 100000 };
   char yaml[512];
-  snprintf(yaml, sizeof yaml, "device: {model: %s%s}\nupdate: {scheme: stochastic, management: %s}\n", device,
-           keys, management ? "true" : "false");
+  snprintf(yaml, sizeof yaml,
+           "device: {model: %s%s}\nupdate: {scheme: stochastic, management: %s}\n", device, keys,
+           management ? "true" : "false");
   mho_experiment *e = experiment(yaml);
   const mho_scheme *s = (const mho_scheme *)e->scheme.entry;
   mho_crossbar *x = crossbar(e, ROWS, COLS);
@@ -120,11 +121,13 @@ static double curve(double x) {
 }
 
 static void test_coincidences(void **state) {
-  static char table_path[] = "/tmp/mho-table-XXXXXX"; /* for the model that wants one: 500 pulses each way */
+  static char table_path[] =
+      "/tmp/mho-table-XXXXXX"; /* for the model that wants one: 500 pulses each way */
   FILE *f = fdopen(mkstemp(table_path), "w");
   fprintf(f, "# test\npulse,ltp,ltd\n");
   for (int i = 0; i <= 500; i++)
-    fprintf(f, "%d,%.12g,%.12g\n", i, 1e-6 + 99e-6 * curve(i / 500.0), 100e-6 - 99e-6 * curve(i / 500.0));
+    fprintf(f, "%d,%.12g,%.12g\n", i, 1e-6 + 99e-6 * curve(i / 500.0),
+            100e-6 - 99e-6 * curve(i / 500.0));
   fclose(f);
   char table[64];
   snprintf(table, sizeof table, ", table: %s", table_path);
@@ -132,10 +135,15 @@ static void test_coincidences(void **state) {
   coincidences("linear", ", mapping: reference, cycle_to_cycle: 0.5", 0.5, true);
   coincidences("linear", ", mapping: offset", 0, false);
   for (int i = 0; i < mho_registry_count(registry, MHO_KIND_DEVICE); i++) {
-    const mho_device_model *m = (const mho_device_model *)mho_registry_at(registry, MHO_KIND_DEVICE, i);
+    const mho_device_model *m =
+        (const mho_device_model *)mho_registry_at(registry, MHO_KIND_DEVICE, i);
     bool measured = mho_params_find(m->entry.params, "table");
     if (m->pulse)
-      coincidences(m->entry.id, m->one_way ? ", mapping: one_sided" : measured ? table : "", 0, true);
+      coincidences(m->entry.id,
+                   m->one_way ? ", mapping: one_sided"
+                   : measured ? table
+                              : "",
+                   0, true);
   }
   remove(table_path);
 }
@@ -149,14 +157,16 @@ static void test_truncation(void **state) {
   mho_trains *t;
   OK(mho_trains_new(ROWS, COLS, 1, &t, &ei));
   double eps = step_of(e, x);
-  mho_outer_job job = outer(e, x, t, 20 * eps / 0.8); /* k = 20: sqrt(2) for the largest row and column */
+  mho_outer_job job =
+      outer(e, x, t, 20 * eps / 0.8); /* k = 20: sqrt(2) for the largest row and column */
   mho_pulse_counts counts = {0};
   s->draw(&job, 0);
   assert_int_equal(t->slots[0], 10);
   s->replay(&job, 0, ROWS, &counts);
   NEAR(mho_crossbar_programmed(x)[1], 10 * eps, 1e-4,
-       0);                                    /* largest x, largest d: a pulse in every slot, of 20 wanted */
-  assert_true(counts.truncated == 3 + 3 - 1); /* three active rows and columns, one of each saturated */
+       0); /* largest x, largest d: a pulse in every slot, of 20 wanted */
+  assert_true(counts.truncated ==
+              3 + 3 - 1); /* three active rows and columns, one of each saturated */
   mho_trains_free(t);
   mho_crossbar_free(x);
   mho_experiment_free(e);
@@ -165,8 +175,9 @@ static void test_truncation(void **state) {
 /* Slabs replay the same trains: how the rows are cut changes nothing. */
 static void test_slabs(void **state) {
   enum { R = 40, C = 30, SAMPLES = 20 };
-  mho_experiment *e = experiment("device: {model: soft_bounds, cycle_to_cycle: 0.5, variation: {step: 0.3}}\n"
-                                 "update: {scheme: stochastic}\n");
+  mho_experiment *e =
+      experiment("device: {model: soft_bounds, cycle_to_cycle: 0.5, variation: {step: 0.3}}\n"
+                 "update: {scheme: stochastic}\n");
   const mho_scheme *s = (const mho_scheme *)e->scheme.entry;
   float z[SAMPLES * R];
   mho_real v[SAMPLES * R], w[2][R * C];
@@ -223,7 +234,8 @@ static mho_pulse_counts apply(const mho_experiment *e, mho_crossbar *x, double d
 }
 
 static void test_sign(void **state) {
-  mho_experiment *e = experiment("device: {model: linear, mapping: reference}\nupdate: {scheme: sign}\n");
+  mho_experiment *e =
+      experiment("device: {model: linear, mapping: reference}\nupdate: {scheme: sign}\n");
   mho_crossbar *x = crossbar(e, N / 16, 16);
   mho_real chi[N] = {0};
   double step = step_of(e, x);
@@ -300,8 +312,8 @@ static const struct {
 
 /* Mean and deviation of v(x, i), [MANY] cells of a crossbar. */
 enum { MANY = 8192 };
-static void spread_of(const mho_crossbar *x, double (*v)(const mho_crossbar *x, size_t i), double *mean,
-                      double *deviation) {
+static void spread_of(const mho_crossbar *x, double (*v)(const mho_crossbar *x, size_t i),
+                      double *mean, double *deviation) {
   double squares = 0;
   *mean = 0;
   for (size_t i = 0; i < MANY; i++)
@@ -366,9 +378,10 @@ static void test_write_error(void **state) {
         double moved = (double)(x->pos->g[i] - before[i]);
         assert_true(i % 2 || moved == 0);
         if (i % 2)
-          squares += pow((moved - 0.02) * range /
-                             published[k].sigma(published[k].low + range * ((double)before[i] + 0.02)),
-                         2);
+          squares +=
+              pow((moved - 0.02) * range /
+                      published[k].sigma(published[k].low + range * ((double)before[i] + 0.02)),
+                  2);
       }
       NEAR(squares / (MANY / 2), 1, 5 * sqrt(2.0 / (MANY / 2)), 0.01); /* few reach a bound */
       mho_crossbar_free(x);
@@ -395,7 +408,8 @@ static void test_verified_writes(void **state) {
   mho_experiment_free(e);
 
   /* half of those that aim at 0 S end there */
-  x = written("mapping: one_sided, start: 0, g_min: 0 S, g_max: 25 uS, write_error: {c0: 1 uS}", &e);
+  x = written("mapping: one_sided, start: 0, g_min: 0 S, g_max: 25 uS, write_error: {c0: 1 uS}",
+              &e);
   set_all(x, 1);
   spread_of(x, second_of, &mean, &deviation);
   NEAR(mean, 1 / sqrt(2 * acos(-1)), 5 * sqrt((0.5 - 0.5 / acos(-1)) / MANY), 0.02);
@@ -522,7 +536,8 @@ static double read_variance(const char *name, const char *law) {
   enum { READS = 4000, ROWS_READ = N / 16 };
   char yaml[256];
   snprintf(yaml, sizeof yaml,
-           "device: {model: linear, mapping: %s}\narray: {read_noise: 0.02, noise: {law: %s}}\n", name, law);
+           "device: {model: linear, mapping: %s}\narray: {read_noise: 0.02, noise: {law: %s}}\n",
+           name, law);
   mho_experiment *e = experiment(yaml);
   mho_crossbar *x = crossbar(e, ROWS_READ, 16);
   mho_real v[ROWS_READ], y[16], *scratch = mho_alloc(mho_crossbar_scratch(x, 1), sizeof *scratch);
@@ -530,9 +545,12 @@ static double read_variance(const char *name, const char *law) {
   for (int i = 0; i < ROWS_READ; i++)
     v[i] = 1;
   for (int r = 0; r < READS; r++) {
-    mho_crossbar_read(
-        x, &(mho_read){
-               .n = 1, .x = v, .y = y, .scale = 1, .clock = {.update = (uint64_t)r}, .scratch = scratch});
+    mho_crossbar_read(x, &(mho_read){.n = 1,
+                                     .x = v,
+                                     .y = y,
+                                     .scale = 1,
+                                     .clock = {.update = (uint64_t)r},
+                                     .scratch = scratch});
     for (int j = 0; j < 16; j++)
       squares += (double)y[j] * (double)y[j] / (16 * READS);
   }

@@ -94,8 +94,8 @@ static void test_synchronous_map(void **state) {
 }
 
 /* Free and nudged phase of the synchronous map; with a meter every step is read, as hardware does. Returns the reads. */
-static double synchronous_states(mho_trainer *t, const mho_experiment *e, mho_meter *meter, bool live,
-                                 mho_state *const *s) {
+static double synchronous_states(mho_trainer *t, const mho_experiment *e, mho_meter *meter,
+                                 bool live, mho_state *const *s) {
   enum { N = 20 };
   const mho_network *net = mho_trainer_network(t);
   const mho_dataset *d = mho_trainer_dataset(t);
@@ -141,7 +141,8 @@ static void test_repeated_steps(void **state) {
   };
   for (int i = 0; i < 2 * MHO_COUNT(nets); i++) {
     char yaml[512];
-    snprintf(yaml, sizeof yaml, "%ssettle: {method: synchronous, free: 100, nudged: 50}\n", nets[i / 2]);
+    snprintf(yaml, sizeof yaml, "%ssettle: {method: synchronous, free: 100, nudged: 50}\n",
+             nets[i / 2]);
     mho_experiment *e = experiment(yaml);
     mho_trainer *t;
     mho_meter *meter;
@@ -159,7 +160,8 @@ static void test_repeated_steps(void **state) {
     assert_true(reads < 0.8 * all || net->layer[1].pool.size || net->n_layers == 3);
     for (int k = 0; k < 2; k++)
       for (int l = 1; l < net->n_layers - 1; l++)
-        assert_memory_equal(s[k]->z[l], full[k]->z[l], 20 * (size_t)net->layer[l].n * sizeof(mho_real));
+        assert_memory_equal(s[k]->z[l], full[k]->z[l],
+                            20 * (size_t)net->layer[l].n * sizeof(mho_real));
     for (int k = 0; k < 2; k++) {
       mho_state_free(s[k]);
       mho_state_free(full[k]);
@@ -172,9 +174,10 @@ static void test_repeated_steps(void **state) {
 
 /* With a tolerance the settle stops at the fixed point; what does not settle is counted. */
 static void test_tolerance(void **state) {
-  mho_experiment *e = experiment("network: {hidden: [32, 32]}\nfeedback: {scale: 0.1}\nsettle: {method: "
-                                 "synchronous, free: 500, nudged: 5, "
-                                 "tolerance: 1e-6}\n");
+  mho_experiment *e =
+      experiment("network: {hidden: [32, 32]}\nfeedback: {scale: 0.1}\nsettle: {method: "
+                 "synchronous, free: 500, nudged: 5, "
+                 "tolerance: 1e-6}\n");
   mho_trainer *t;
   mho_evaluation v;
   OK(mho_trainer_new(NULL, e, &t, &ei));
@@ -183,9 +186,10 @@ static void test_tolerance(void **state) {
   assert_int_equal(v.unsettled, 0);
   mho_trainer_free(t);
   mho_experiment_free(e);
-  e = experiment("network: {hidden: [64, 64, 64]}\nfeedback: {mode: asymmetric, scale: 4}\nsettle: {free: "
-                 "60, tolerance: "
-                 "1e-6}\n");
+  e = experiment(
+      "network: {hidden: [64, 64, 64]}\nfeedback: {mode: asymmetric, scale: 4}\nsettle: {free: "
+      "60, tolerance: "
+      "1e-6}\n");
   OK(mho_trainer_new(NULL, e, &t, &ei));
   OK(mho_trainer_evaluate(t, &mho_trainer_dataset(t)->test, &v, &ei));
   assert_true(v.unsettled > 300); /* of 360: the synchronous map oscillates at this feedback */

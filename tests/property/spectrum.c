@@ -137,8 +137,9 @@ static void test_unit_chain(void **state) {
       char yaml[256], hidden[64] = "";
       for (int l = 0; l < 10; l++)
         mho_text_append(hidden, sizeof hidden, "%s%d", l ? ", " : "", width);
-      snprintf(yaml, sizeof yaml, "network: {hidden: [%s], forward_scale: 0.7}\nfeedback: {scale: %g}\n",
-               hidden, beta);
+      snprintf(yaml, sizeof yaml,
+               "network: {hidden: [%s], forward_scale: 0.7}\nfeedback: {scale: %g}\n", hidden,
+               beta);
       subject n = net_new(yaml);
       for (int l = 1; l < 10; l++) {
         mho_crossbar *x = crossbar(&n, l, l + 1);
@@ -157,19 +158,22 @@ static void test_random_nets(void **state) {
     double tolerance;
   } nets[] = {
       {"network: {hidden: [40, 30, 20]}\nfeedback: {mode: asymmetric, scale: 0.3}\n", 1e-9},
-      {"network: {topology: residual, hidden: [20, 20, 20, 20, 20, 20, 20]}\nfeedback: {scale: 0.1}\n", 1e-9},
+      {"network: {topology: residual, hidden: [20, 20, 20, 20, 20, 20, 20]}\nfeedback: {scale: 0.1}\n",
+       1e-9},
       {"network: {topology: agt, link_probability: 0.5, hidden: [20, 20, 20, 20, 20]}\n"
        "feedback: {mode: asymmetric, scale: 0.5}\n",
        1e-9},
       {"network: {hidden: [150, 160, 150]}\nfeedback: {scale: 0.1}\n", 1e-8},
-      {"network: {topology: residual, hidden: [60, 60, 60, 60, 60, 60, 60]}\nfeedback: {scale: 0.1}\n", 1e-8},
+      {"network: {topology: residual, hidden: [60, 60, 60, 60, 60, 60, 60]}\nfeedback: {scale: 0.1}\n",
+       1e-8},
       {"network: {hidden: [150, 160, 150]}\nfeedback: {mode: asymmetric, scale: 0.1}\n", 1e-8},
   };
   for (int i = 0; i < MHO_COUNT(nets); i++) {
     subject n = net_new(nets[i].yaml);
     double radius, residual, dense = dense_radius(&n);
     OK(mho_observe_spectral_radius(n.net, &radius, &residual, &ei));
-    print_message("  %.60s...: %.9f, dense %.9f, residual %.2g\n", nets[i].yaml, radius, dense, residual);
+    print_message("  %.60s...: %.9f, dense %.9f, residual %.2g\n", nets[i].yaml, radius, dense,
+                  residual);
     NEAR(radius, dense, nets[i].tolerance, 0);
     net_free(&n);
   }

@@ -42,8 +42,8 @@ static void drop(subject *s) {
 }
 
 /* What reading tile by tile gives, with every tile solved as a circuit: out += sign (sense currents)/g_unit. */
-static void read_tile(const subject *s, const double *g, int row0, int col0, int m, int n, bool transposed,
-                      const double *in, double sign, double *out) {
+static void read_tile(const subject *s, const double *g, int row0, int col0, int m, int n,
+                      bool transposed, const double *in, double sign, double *out) {
   double tile[TILE_R * TILE_C], current[TILE_R + TILE_C];
   for (int i = 0; i < m; i++)
     for (int j = 0; j < n; j++)
@@ -72,8 +72,8 @@ static void read_tile(const subject *s, const double *g, int row0, int col0, int
 
 static void check_reads(const char *yaml, double tolerance) {
   subject s = make(yaml, NULL);
-  double *g_pos = mho_alloc(ROWS * COLS, sizeof(double)), *g_neg = mho_alloc(ROWS * COLS, sizeof(double)),
-         unit;
+  double *g_pos = mho_alloc(ROWS * COLS, sizeof(double)),
+         *g_neg = mho_alloc(ROWS * COLS, sizeof(double)), unit;
   mho_crossbar_siemens(s.x, &s.e->device_config, g_pos, g_neg, &unit);
   double plain = 0, far = 0;
   for (int transposed = 0; transposed < 2; transposed++) {
@@ -88,14 +88,17 @@ static void check_reads(const char *yaml, double tolerance) {
     }
     for (int row0 = 0; row0 < ROWS; row0 += TILE_R)
       for (int col0 = 0; col0 < COLS; col0 += TILE_C) {
-        int m = ROWS - row0 < TILE_R ? ROWS - row0 : TILE_R, n = COLS - col0 < TILE_C ? COLS - col0 : TILE_C;
+        int m = ROWS - row0 < TILE_R ? ROWS - row0 : TILE_R,
+            n = COLS - col0 < TILE_C ? COLS - col0 : TILE_C;
         read_tile(&s, g_pos, row0, col0, m, n, transposed, in, 1 / unit, out);
         read_tile(&s, g_neg, row0, col0, m, n, transposed, in, -1 / unit, out);
       }
-    mho_crossbar_read(s.x, &(mho_read){.transposed = transposed, .n = 1, .x = x, .y = y, .scale = 1});
+    mho_crossbar_read(s.x,
+                      &(mho_read){.transposed = transposed, .n = 1, .x = x, .y = y, .scale = 1});
     for (int i = 0; i < ROWS; i++)
       for (int j = 0; j < COLS; j++)
-        without[transposed ? i : j] += x[transposed ? j : i] * mho_crossbar_programmed(s.x)[i * COLS + j];
+        without[transposed ? i : j] +=
+            x[transposed ? j : i] * mho_crossbar_programmed(s.x)[i * COLS + j];
     for (int k = 0; k < n_out; k++)
       most = fmax(most, fabs(out[k]));
     for (int k = 0; k < n_out; k++) {
@@ -112,37 +115,42 @@ static void check_reads(const char *yaml, double tolerance) {
 
 #define TILES "tile: [20, 16]"
 static void test_reads(void **state) {
-  check_reads("device: {model: linear, g_max: 100 uS}\narray: {wire: {r_word: 5 ohm, r_bit: 3 ohm, " TILES
-              "}}\n",
-              1e-5);
+  check_reads(
+      "device: {model: linear, g_max: 100 uS}\narray: {wire: {r_word: 5 ohm, r_bit: 3 ohm, " TILES
+      "}}\n",
+      1e-5);
   check_reads("device: ideal\narray: {wire: {r_word: 5 ohm, r_bit: 3 ohm, " TILES "}}\n", 1e-5);
   check_reads(
       "device: {model: linear, g_max: 1 mS, open: 0.1}\narray: {wire: {r_word: 50 ohm, r_bit: 0 ohm, " TILES
       "}}\n",
       1e-5);
-  check_reads("device: {model: linear, g_max: 1 mS}\narray: {wire: {r_word: 0 ohm, r_bit: 50 ohm, " TILES
-              "}}\n",
-              1e-5);
-  check_reads("device: {model: linear, g_max: 100 uS}\narray: {wire: {r_word: 50 ohm, r_bit: 50 ohm, "
-              "tolerance: 1e-4, " TILES "}}\n",
-              1e-3);
+  check_reads(
+      "device: {model: linear, g_max: 1 mS}\narray: {wire: {r_word: 0 ohm, r_bit: 50 ohm, " TILES
+      "}}\n",
+      1e-5);
+  check_reads(
+      "device: {model: linear, g_max: 100 uS}\narray: {wire: {r_word: 50 ohm, r_bit: 50 ohm, "
+      "tolerance: 1e-4, " TILES "}}\n",
+      1e-3);
 }
 
 /* G- in the next column: a pair's conductances side by side in one array. */
 static void test_neighbour(void **state) {
-  subject s = make("device: {model: linear, g_max: 1 mS}\n"
-                   "array: {wire: {r_word: 5 ohm, r_bit: 3 ohm, tile: [64, 64], negative: neighbour}}\n",
-                   NULL);
-  double *g_pos = mho_alloc(ROWS * COLS, sizeof(double)), *g_neg = mho_alloc(ROWS * COLS, sizeof(double)),
-         unit;
-  double *g = mho_alloc(2 * ROWS * COLS, sizeof(double)), *eff = mho_alloc(2 * ROWS * COLS, sizeof(double));
+  subject s =
+      make("device: {model: linear, g_max: 1 mS}\n"
+           "array: {wire: {r_word: 5 ohm, r_bit: 3 ohm, tile: [64, 64], negative: neighbour}}\n",
+           NULL);
+  double *g_pos = mho_alloc(ROWS * COLS, sizeof(double)),
+         *g_neg = mho_alloc(ROWS * COLS, sizeof(double)), unit;
+  double *g = mho_alloc(2 * ROWS * COLS, sizeof(double)),
+         *eff = mho_alloc(2 * ROWS * COLS, sizeof(double));
   mho_crossbar_siemens(s.x, &s.e->device_config, g_pos, g_neg, &unit);
   for (int k = 0; k < ROWS * COLS; k++) {
     g[2 * k] = g_pos[k];
     g[2 * k + 1] = g_neg[k];
   }
-  OK(mho_wire_effective(&(mho_wire_options){.rows = ROWS, .cols = 2 * COLS, .r_word = 5, .r_bit = 3}, g, eff,
-                        &ei));
+  OK(mho_wire_effective(
+      &(mho_wire_options){.rows = ROWS, .cols = 2 * COLS, .r_word = 5, .r_bit = 3}, g, eff, &ei));
   for (int k = 0; k < ROWS * COLS; k++)
     NEAR(mho_crossbar_matrix(s.x)[k], (eff[2 * k] - eff[2 * k + 1]) / unit, 0, 1e-6);
   mho_free(g_pos);
@@ -154,7 +162,8 @@ static void test_neighbour(void **state) {
 
 /* What a line draws from its driver while all others are at 0 V: against the whole circuit, of which the way around through
  * a third line is left out here. */
-static void check_loads(const char *array, double r_word, double r_bit, int tile_rows, double tolerance) {
+static void check_loads(const char *array, double r_word, double r_bit, int tile_rows,
+                        double tolerance) {
   char yaml[256];
   snprintf(yaml, sizeof yaml, "device: {model: linear, g_max: 1 mS}\narray: {wire: {%s}}\n", array);
   subject s = make(yaml, NULL);
@@ -164,11 +173,13 @@ static void check_loads(const char *array, double r_word, double r_bit, int tile
   for (int bank = 0; bank < 2; bank++)
     for (int row0 = 0; row0 < ROWS; row0 += tile_rows) {
       int high = ROWS - row0 < tile_rows ? ROWS - row0 : tile_rows;
-      double *g = calloc((size_t)high * COLS, sizeof *g), *turned = calloc((size_t)high * COLS, sizeof *g);
+      double *g = calloc((size_t)high * COLS, sizeof *g),
+             *turned = calloc((size_t)high * COLS, sizeof *g);
       double *current = calloc((size_t)high * COLS, sizeof *g), load[ROWS > COLS ? ROWS : COLS];
       for (int i = 0; i < high; i++)
         for (int j = 0; j < COLS; j++) {
-          g[i * COLS + j] = mho_cells_siemens(bank ? s.x->neg : s.x->pos, (size_t)((row0 + i) * COLS + j));
+          g[i * COLS + j] =
+              mho_cells_siemens(bank ? s.x->neg : s.x->pos, (size_t)((row0 + i) * COLS + j));
           turned[(COLS - 1 - j) * high + high - 1 - i] = g[i * COLS + j];
         }
       nodal(high, COLS, g, r_word, r_bit, current, load);
@@ -207,7 +218,8 @@ static void test_threads(void **state) {
     OK(mho_pool_new(3, &pool, &ei));
     subject one = make(yaml[k], NULL), three = make(yaml[k], pool);
     for (int update = 0; update < 2; update++) {
-      assert_memory_equal(one.x->weights->wired, three.x->weights->wired, ROWS * COLS * sizeof(mho_real));
+      assert_memory_equal(one.x->weights->wired, three.x->weights->wired,
+                          ROWS * COLS * sizeof(mho_real));
       mho_wired_refresh(one.wired, 1, false);
       mho_wired_refresh(three.wired, 1, false);
     }
@@ -229,7 +241,8 @@ static void test_refresh(void **state) {
   mho_rng_normal(mho_rng_make(7, MHO_RNG_TEST, 0), 0, 0, ROWS * COLS, z);
   for (int k = 0; k < ROWS * COLS; k++)
     dw[k] = (mho_real)(0.02f * z[k]);
-  mho_real *before = mho_alloc(ROWS * COLS, sizeof *before), *after = mho_alloc(ROWS * COLS, sizeof *after);
+  mho_real *before = mho_alloc(ROWS * COLS, sizeof *before),
+           *after = mho_alloc(ROWS * COLS, sizeof *after);
   memcpy(before, s.x->weights->wired, ROWS * COLS * sizeof *before);
   mho_crossbar_add(s.x, 0, ROWS * COLS, dw, 1);
   mho_wired_refresh(s.wired, 3, false);
@@ -279,8 +292,9 @@ static void test_resume(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_reads),   cmocka_unit_test(test_neighbour), cmocka_unit_test(test_loads),
-      cmocka_unit_test(test_threads), cmocka_unit_test(test_refresh),   cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_reads),   cmocka_unit_test(test_neighbour),
+      cmocka_unit_test(test_loads),   cmocka_unit_test(test_threads),
+      cmocka_unit_test(test_refresh), cmocka_unit_test(test_resume),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -7,14 +7,17 @@
 
 typedef struct sample {
   int rows, cols;
-  double r_word, r_bit, r_low, r_high, open; /* wires; devices from r_low to r_high ohm, a share open */
+  double r_word, r_bit, r_low, r_high,
+      open; /* wires; devices from r_low to r_high ohm, a share open */
 } sample;
 
 static const sample samples[] = {
-    {1, 1, 1, 1, 1e3, 1e7, 0},       {1, 37, 2, 3, 1e3, 1e7, 0},         {29, 1, 2, 3, 1e3, 1e7, 0},
-    {2, 2, 100, 100, 1e3, 1e3, 0},   {3, 64, 0.1, 100, 1e4, 1e6, 0},     {64, 64, 1, 1, 1e4, 1e6, 0},
-    {64, 64, 100, 100, 1e3, 1e7, 0}, {31, 17, 10, 0.1, 1e3, 1e7, .3},    {100, 70, 5, 20, 1e4, 1e5, .1},
-    {16, 200, 100, 1, 1e3, 1e4, 0},  {90, 130, 1e-3, 1e-3, 1e6, 1e7, 0}, {1, 1024, 1, 1, 1e3, 1e5, 0},
+    {1, 1, 1, 1, 1e3, 1e7, 0},          {1, 37, 2, 3, 1e3, 1e7, 0},
+    {29, 1, 2, 3, 1e3, 1e7, 0},         {2, 2, 100, 100, 1e3, 1e3, 0},
+    {3, 64, 0.1, 100, 1e4, 1e6, 0},     {64, 64, 1, 1, 1e4, 1e6, 0},
+    {64, 64, 100, 100, 1e3, 1e7, 0},    {31, 17, 10, 0.1, 1e3, 1e7, .3},
+    {100, 70, 5, 20, 1e4, 1e5, .1},     {16, 200, 100, 1, 1e3, 1e4, 0},
+    {90, 130, 1e-3, 1e-3, 1e6, 1e7, 0}, {1, 1024, 1, 1, 1e3, 1e5, 0},
     {1024, 1, 1, 1, 1e3, 1e5, 0},
 };
 
@@ -24,7 +27,8 @@ static mho_wire_options options(const sample *s, mho_wire_method method) {
 }
 
 static double *devices(const sample *s, uint32_t stream) {
-  return log_uniform((size_t)s->rows * (size_t)s->cols, stream, 1 / s->r_high, 1 / s->r_low, s->open);
+  return log_uniform((size_t)s->rows * (size_t)s->cols, stream, 1 / s->r_high, 1 / s->r_low,
+                     s->open);
 }
 
 /* One vector (conjugate gradients), eleven (blocks of eight, sweeps or gradients), driven from either side. */
@@ -62,7 +66,8 @@ static void against_direct(const sample *s, uint32_t stream, int n, mho_pool *po
   for (int m = 1; m <= n;
        m += n - 1) { /* conjugate gradients, and sweeps of blocks where they are few enough */
     solved a = solve(by, g, m, v, e);
-    same(by, m, &a, &exact, fmax(largest((size_t)(n * s->rows), v), largest((size_t)(n * s->cols), e)));
+    same(by, m, &a, &exact,
+         fmax(largest((size_t)(n * s->rows), v), largest((size_t)(n * s->cols), e)));
     NEAR(a.stats.power_in, a.stats.power_lost, 1e-9, 0);
     solved_free(&a);
   }
@@ -132,8 +137,8 @@ static void test_ladders(void **state) {
     }
     solved_free(&s);
   }
-  solved s = solve((mho_wire_options){.rows = 1, .cols = 1, .r_word = 100, .r_bit = 50}, &(double){1e-3}, 1,
-                   &v, NULL);
+  solved s = solve((mho_wire_options){.rows = 1, .cols = 1, .r_word = 100, .r_bit = 50},
+                   &(double){1e-3}, 1, &v, NULL);
   NEAR(s.i_bit[0], v / 1150, 1e-14, 0);
   solved_free(&s);
   mho_free(g);
@@ -215,7 +220,8 @@ static void test_effective(void **state) {
            *unit = mho_alloc(rows * rows, sizeof *unit);
     for (size_t i = 0; i < rows; i++)
       unit[i * rows + i] = 1;
-    solved all = solve(options(s, MHO_WIRE_DIRECT), g, s->rows, unit, NULL); /* i_bit is the matrix */
+    solved all =
+        solve(options(s, MHO_WIRE_DIRECT), g, s->rows, unit, NULL); /* i_bit is the matrix */
     double most = largest(rows * cols, all.i_bit);
     for (int t = 0; t < MHO_COUNT(tolerance); t++) {
       mho_wire_options o = options(s, MHO_WIRE_AUTO);
@@ -354,7 +360,8 @@ static void check_nonlinear(const mho_wire_law *law, double volts,
       double cell = current(law, g[k], a[k] - b[k]);
       double left = (j ? a[k - 1] : v[i]) - a[k], right = j + 1 < NL_COLS ? a[k + 1] - a[k] : 0;
       NEAR(left / 20 + right / 20, cell, 0, 1e-9 * most);
-      double up = i ? b[k - NL_COLS] - b[k] : 0, down = (i + 1 < NL_ROWS ? b[k + NL_COLS] : 0) - b[k];
+      double up = i ? b[k - NL_COLS] - b[k] : 0,
+             down = (i + 1 < NL_ROWS ? b[k + NL_COLS] : 0) - b[k];
       NEAR(up / 35 + down / 35, -cell, 0, 1e-9 * most);
     }
   mho_free(g);
@@ -389,7 +396,8 @@ static double selector_cell(const mho_wire_law *l, double g, double v) {
 static void test_nonlinear(void **state) {
   check_nonlinear(&(mho_wire_law){.kind = MHO_WIRE_SINH, .v_0 = 0.1}, 0.3, sinh_cell);
   check_nonlinear(&(mho_wire_law){.kind = MHO_WIRE_SINH, .v_0 = 0.1}, 1, sinh_cell);
-  check_nonlinear(&(mho_wire_law){.kind = MHO_WIRE_POLYNOMIAL, .c_2 = 0.2, .c_3 = 0.5}, 0.5, cubic_cell);
+  check_nonlinear(&(mho_wire_law){.kind = MHO_WIRE_POLYNOMIAL, .c_2 = 0.2, .c_3 = 0.5}, 0.5,
+                  cubic_cell);
   check_nonlinear(&(mho_wire_law){.r_series = 3000}, 0.5, transistor_cell);
   check_nonlinear(&(mho_wire_law){.v_s = 0.05, .i_s = 1e-9}, 0.5, selector_cell);
   /* a law that falls between 0.33 and 1 V is refused there, with a sentence */
@@ -399,7 +407,8 @@ static void test_nonlinear(void **state) {
   mho_wire_read r = {.n = 1, .v_word = v, .i_bit = out};
   assert_int_equal(mho_wire_newton(&o, g, &falls, &r, NULL, &ei), MHO_EDIVERGED);
   assert_non_null(strstr(ei.message, "lower the voltages"));
-  assert_int_equal(mho_wire_newton(&o, g, &(mho_wire_law){.kind = MHO_WIRE_SINH}, &r, NULL, &ei), MHO_EINVAL);
+  assert_int_equal(mho_wire_newton(&o, g, &(mho_wire_law){.kind = MHO_WIRE_SINH}, &r, NULL, &ei),
+                   MHO_EINVAL);
 }
 
 /* Without wires a half-selected device sees exactly V/2 or V/3; wires take from the selected one. */
@@ -449,7 +458,8 @@ static void test_matrix_text(void **state) {
              {"1,2,\n", 1, 4},   {"nan\n", 1, 0},        {"1\ninf\n", 2, 0}, {"1e999\n", 1, 0},
              {"1.2.3\n", 1, 0},  {"0x10\n", 1, 0},       {"1 - 2\n", 1, 2},  {"--1\n", 1, 0}};
   for (int k = 0; k < MHO_COUNT(bad); k++) {
-    assert_int_equal(mho_matrix_parse(bad[k].text, strlen(bad[k].text), "g.csv", &m, &ei), MHO_EDATA);
+    assert_int_equal(mho_matrix_parse(bad[k].text, strlen(bad[k].text), "g.csv", &m, &ei),
+                     MHO_EDATA);
     assert_string_equal(ei.file, "g.csv");
     assert_int_equal(ei.line, bad[k].line);
     assert_int_equal(ei.col, bad[k].col);

@@ -61,8 +61,9 @@ static void test_quantities(void **state) {
               {"3.0769 nS", "S", 3.0769e-9},
               {"-0.5 V", "V", -.5},
               {"100 µs", "s", 1e-4}};
-  static const char *bad[][2] = {{"10", "ohm"}, {"10 S", "ohm"}, {"x", ""},   {"", "S"},   {"1e999", ""},
-                                 {"nan", ""},   {"5 kk", "S"},   {"5 V", ""}, {"inf", "S"}};
+  static const char *bad[][2] = {{"10", "ohm"}, {"10 S", "ohm"}, {"x", ""},
+                                 {"", "S"},     {"1e999", ""},   {"nan", ""},
+                                 {"5 kk", "S"}, {"5 V", ""},     {"inf", "S"}};
   mho_errinfo ei;
   double v;
   for (int i = 0; i < MHO_COUNT(good); i++) {

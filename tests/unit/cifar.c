@@ -274,7 +274,8 @@ static void test_other_failures(void **state) {
   mho_dataset d;
   mho_errinfo ei;
   write_good(false);
-  assert_int_equal(load(&mho_dataset_cifar10, &d, &ei), MHO_EDATA); /* whole, but not the published ones */
+  assert_int_equal(load(&mho_dataset_cifar10, &d, &ei),
+                   MHO_EDATA); /* whole, but not the published ones */
   assert_non_null(strstr(ei.message, "SHA-256"));
   assert_non_null(strstr(ei.message, "data_batch_1.bin"));
   assert_non_null(strstr(ei.message, "mho data fetch cifar10"));
@@ -289,7 +290,8 @@ static void test_other_failures(void **state) {
   unlink(path);
   assert_int_equal(load(&small, &d, &ei), MHO_ENOTFOUND);
   assert_non_null(strstr(ei.message, "lacks data_batch_4.bin[.gz]"));
-  assert_int_equal(small.load(&small, folder, &d, &ei), MHO_ENOTFOUND); /* gone since it was looked for */
+  assert_int_equal(small.load(&small, folder, &d, &ei),
+                   MHO_ENOTFOUND); /* gone since it was looked for */
   assert_non_null(strstr(ei.message, "data_batch_4.bin is neither in"));
   assert_int_equal(mkdir(path, 0777), 0);
   assert_int_equal(load(&small, &d, &ei), MHO_EIO);
@@ -328,7 +330,8 @@ static void test_fuzz(void **state) {
 static void test_normalize(void **state) {
   enum { N = 2 };
   static const int index[N] = {7, 2};
-  static const double mean[3] = {0.4914, 0.4822, 0.4465}, spread[3] = {3 * 0.2023, 3 * 0.1994, 3 * 0.2010};
+  static const double mean[3] = {0.4914, 0.4822, 0.4465},
+                      spread[3] = {3 * 0.2023, 3 * 0.1994, 3 * 0.2010};
   static mho_real out[N * PIXELS];
   mho_dataset_config config;
   mho_dataset d;
@@ -347,7 +350,8 @@ static void test_normalize(void **state) {
         int image = listed ? index[i] : 6 + i;
         assert_int_equal(label[i], image);
         for (int k = 0; k < PIXELS; k++) {
-          double plain = pixel(image, k) / 255.0, wanted = (plain - mean[k / 1024]) / spread[k / 1024];
+          double plain = pixel(image, k) / 255.0,
+                 wanted = (plain - mean[k / 1024]) / spread[k / 1024];
           NEAR(out[i * PIXELS + k], normalize ? wanted : plain, 1e-7, normalize ? 3e-7 : 0);
           assert_true(fabs((double)out[i * PIXELS + k]) <= 1);
         }
@@ -375,7 +379,8 @@ static void seal(uint8_t *header) {
 }
 
 /* Add a member; returns where its header is. */
-static uint8_t *put_member(struct bytes *x, const char *name, char type, const void *data, size_t n) {
+static uint8_t *put_member(struct bytes *x, const char *name, char type, const void *data,
+                           size_t n) {
   uint8_t *header = x->b + x->n;
   assert_true(x->n + 512 + n + 512 + 1024 <= BYTES);
   text((char *)header, 100, "%s", name);
@@ -500,8 +505,9 @@ static void test_unpack_tar(void **state) {
   take_checksums();
   for (int i = 0; i < MHO_COUNT(formats); i++) {
     write_good(false);
-    text(command, sizeof command, "cd '%s' && mkdir a && mv *.bin a && tar --format=%s -czf %s a && rm -r a",
-         folder, formats[i], archive);
+    text(command, sizeof command,
+         "cd '%s' && mkdir a && mv *.bin a && tar --format=%s -czf %s a && rm -r a", folder,
+         formats[i], archive);
     assert_int_equal(system(command), 0);
     expect_fetch(6, 0, 0);
   }
@@ -533,7 +539,8 @@ static void test_bad_archives(void **state) {
   expect_bad_archive(&x, "does not hold data_batch_1.bin", replace);
   x = (struct bytes){.n = 15, .b = "<!DOCTYPE html>"};
   expect_bad_archive(&x, "web page", replace);
-  for (int at = 0; at < 512; at++) { /* a header's every byte counts, but the one behind the end of its sum */
+  for (int at = 0; at < 512;
+       at++) { /* a header's every byte counts, but the one behind the end of its sum */
     if (at == 155)
       continue;
     x = make_archive(-1);
@@ -547,7 +554,8 @@ static void test_bad_archives(void **state) {
     memset(x.b + 124, 0, 12);
     memcpy(x.b + 124, sizes[i], strlen(sizes[i]));
     seal(x.b);
-    expect_bad_archive(&x, i < 5 ? "not a tar archive" : "cut short: it ends within a file", replace);
+    expect_bad_archive(&x, i < 5 ? "not a tar archive" : "cut short: it ends within a file",
+                       replace);
   }
   x = (struct bytes){0};
   struct bytes y = good(0);
@@ -571,11 +579,12 @@ static void test_bad_archives(void **state) {
 static int start_server(void) {
   char command[2 * PATH], line[256];
   int p[2], port = 0;
-  text(command, sizeof command,
-       "cd '%s' && mkdir web && cd web && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
-       "-nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem "
-       ">log 2>&1",
-       folder);
+  text(
+      command, sizeof command,
+      "cd '%s' && mkdir web && cd web && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+      "-nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem "
+      ">log 2>&1",
+      folder);
   if (system(command))
     return 0;
   assert_int_equal(pipe(p), 0);
@@ -584,8 +593,8 @@ static int start_server(void) {
     dup2(p[1], 1);
     close(p[0]);
     if (!chdir(in_folder("web")) && freopen("log", "w", stderr))
-      execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", "ca.pem", "-key", "key.pem",
-             "-HTTP", NULL);
+      execlp("openssl", "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", "ca.pem", "-key",
+             "key.pem", "-HTTP", NULL);
     _exit(127);
   }
   close(p[1]);
@@ -598,7 +607,8 @@ static int start_server(void) {
 
 static void answer(const char *head, const struct bytes *x) {
   struct bytes out = {0};
-  out.n = (size_t)snprintf((char *)out.b, BYTES, "HTTP/1.0 %s\r\nContent-Length: %zu\r\n\r\n", head, x->n);
+  out.n = (size_t)snprintf((char *)out.b, BYTES, "HTTP/1.0 %s\r\nContent-Length: %zu\r\n\r\n", head,
+                           x->n);
   assert_true(out.n + x->n <= BYTES);
   memcpy(out.b + out.n, x->b, x->n);
   write_bytes(in_folder("web/cifar-10-binary.tar.gz"), out.b, out.n + x->n);
@@ -673,10 +683,12 @@ static void test_real(void **state) {
     assert_int_equal(n[0][c], 5000);
     assert_int_equal(n[1][c], 1000);
   }
-  static const uint8_t first[] = {6, 9, 9, 4, 1}, test[] = {3, 8, 8, 0, 6}; /* as every tutorial shows them */
+  static const uint8_t first[] = {6, 9, 9, 4, 1},
+                       test[] = {3, 8, 8, 0, 6}; /* as every tutorial shows them */
   assert_memory_equal(d.train.label, first, sizeof first);
   assert_memory_equal(d.test.label, test, sizeof test);
-  for (int c = 0; c < 3; c++) { /* the first pixel of the frog, and the means that inputs are taken from */
+  for (int c = 0; c < 3;
+       c++) { /* the first pixel of the frog, and the means that inputs are taken from */
     static const uint8_t frog[] = {59, 62, 63};
     assert_int_equal(d.train.pixel[c * 1024], frog[c]);
     int64_t sum = 0;

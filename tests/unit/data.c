@@ -113,7 +113,8 @@ static void write_file(const char *path, const void *b, size_t n) {
 static struct bytes packed(const struct bytes *x) {
   struct bytes out = {0};
   z_stream z = {0};
-  assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK); /* + 16: gzip */
+  assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY),
+                   Z_OK); /* + 16: gzip */
   z.next_in = (Bytef *)x->b;
   z.avail_in = (uInt)x->n;
   z.next_out = out.b;
@@ -198,7 +199,8 @@ static void test_digits(void **state) {
   assert_int_equal(d.classes, 10);
   NEAR(d.scale, 1.0 / 16, 0, 0);
   /* of the 1797 x 64 pixels, then the labels, of the published optdigits.tes */
-  assert_string_equal(d.checksum, "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826");
+  assert_string_equal(d.checksum,
+                      "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826");
   /* UCI's table of classes */
   static const int published[10] = {178, 182, 177, 183, 181, 182, 181, 179, 174, 180};
   int count[10] = {0};
@@ -240,7 +242,8 @@ static void test_mnist(void **state) {
   assert_int_equal(d.test.n, 1000);
   assert_int_equal(d.features, 784);
   assert_int_equal(d.classes, 10);
-  static const uint8_t first[] = {5, 0, 4, 1, 9}, test[] = {7, 2, 1, 0, 4}; /* as every tutorial shows them */
+  static const uint8_t first[] = {5, 0, 4, 1, 9},
+                       test[] = {7, 2, 1, 0, 4}; /* as every tutorial shows them */
   assert_memory_equal(d.train.label, first, sizeof first);
   assert_memory_equal(d.test.label, test, sizeof test);
   assert_int_equal(d.train.pixel[28 * 5 + 12], 3);
@@ -333,9 +336,11 @@ static void test_bad_files(void **state) {
   }
   x = with_size(0, 8, 0);
   expect_bad(0, &x, "cannot be");
-  x = with_size(0, 8, 0x80000000), memset(x.b + 12, 0xff, 4); /* overflows 32 and, with the count, 64 bits */
+  x = with_size(0, 8, 0x80000000),
+  memset(x.b + 12, 0xff, 4); /* overflows 32 and, with the count, 64 bits */
   expect_bad(0, &x, "cannot be");
-  x = with_size(0, 8, 1 << 16), memcpy(x.b + 12, (uint8_t[]){0, 1, 0, 0}, 4); /* 2^32: 0 in 32 bits */
+  x = with_size(0, 8, 1 << 16),
+  memcpy(x.b + 12, (uint8_t[]){0, 1, 0, 0}, 4); /* 2^32: 0 in 32 bits */
   expect_bad(0, &x, "cannot be");
   x = images(TRAIN - 1, H, W);
   expect_bad(0, &x, "holds 10 images");
@@ -473,7 +478,8 @@ static void test_places(void **state) {
   assert_null(strstr(ei.message, "fetch")); /* idx has no address */
   unsetenv("MHO_DATA");
   unsetenv("HOME");
-  assert_int_equal(mho_dataset_load(&mho_dataset_mnist, &(mho_dataset_config){0}, &d, &ei), MHO_ENOTFOUND);
+  assert_int_equal(mho_dataset_load(&mho_dataset_mnist, &(mho_dataset_config){0}, &d, &ei),
+                   MHO_ENOTFOUND);
   assert_int_equal(mho_dataset_fetch(NULL, &mho_dataset_mnist, "", &ei), MHO_ENOTFOUND);
 
   if (old_home)
@@ -488,8 +494,8 @@ static void test_cut(void **state) {
   mho_dataset whole, d;
   mho_errinfo ei;
   OK(mho_dataset_load(&mho_dataset_digits, &(mho_dataset_config){0}, &whole, &ei));
-  OK(mho_dataset_load(&mho_dataset_digits, &(mho_dataset_config){.train = 500, .test = 100, .validation = 37},
-                      &d, &ei));
+  OK(mho_dataset_load(&mho_dataset_digits,
+                      &(mho_dataset_config){.train = 500, .test = 100, .validation = 37}, &d, &ei));
   assert_int_equal(d.train.n, 463);
   assert_int_equal(d.validation.n, 37);
   assert_int_equal(d.test.n, 100);
@@ -548,7 +554,8 @@ static void test_augmented(void **state) {
   int index[1] = {0}, seen[18] = {0};
   for (int i = 0; i < SIDE * SIDE; i++)
     pixel[i] = (uint8_t)(i + 1);
-  mho_dataset d = {.features = SIDE * SIDE, .width = SIDE, .height = SIDE, .channels = 1, .scale = 1};
+  mho_dataset d = {
+      .features = SIDE * SIDE, .width = SIDE, .height = SIDE, .channels = 1, .scale = 1};
   mho_images part = {1, pixel, label};
   mho_dataset_config c = {.crop = 1, .flip = true};
   mho_rng rng = mho_rng_make(1, MHO_RNG_TEST, 0);
@@ -583,8 +590,9 @@ static void test_fetch_refusals(void **state) {
   volatile sig_atomic_t stop = 1;
   char below_file[PATH];
   assert_int_equal(mho_dataset_fetch(NULL, &mho_dataset_idx, folder, &ei), MHO_ENOTFOUND);
-  assert_int_equal(mho_dataset_fetch(&(mho_context){.stop = &stop}, &mho_dataset_mnist, folder, &ei),
-                   MHO_EINTERRUPTED);
+  assert_int_equal(
+      mho_dataset_fetch(&(mho_context){.stop = &stop}, &mho_dataset_mnist, folder, &ei),
+      MHO_EINTERRUPTED);
   write_file(in_folder("file"), "", 0);
   text(below_file, sizeof below_file, "%s/file/mnist", folder);
 #ifdef MHO_HAVE_CURL
@@ -616,10 +624,11 @@ static int free_port(void) {
  * Returns its port, or 0 when there is no openssl command. */
 static int start_server(void) {
   char command[2 * PATH], address[32];
-  text(command, sizeof command,
-       "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-       "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem >log 2>&1",
-       folder);
+  text(
+      command, sizeof command,
+      "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+      "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem >log 2>&1",
+      folder);
   if (system(command))
     return 0;
   int p[2], port = free_port();
@@ -631,8 +640,8 @@ static int start_server(void) {
     dup2(p[1], 1);
     close(p[0]);
     if (!chdir(folder) && freopen("log", "w", stderr))
-      execlp("openssl", "openssl", "s_server", "-accept", address, "-cert", "ca.pem", "-key", "key.pem",
-             "-HTTP", NULL);
+      execlp("openssl", "openssl", "s_server", "-accept", address, "-cert", "ca.pem", "-key",
+             "key.pem", "-HTTP", NULL);
     _exit(127);
   }
   close(p[1]);
@@ -694,7 +703,8 @@ static void test_fetch(void **state) {
     text(url[i], sizeof url[i], "https://127.0.0.1:%d/%s", port, names[i]);
     files[i] = (mho_data_file){names[i], NULL, url[i]};
   }
-  assert_int_equal(mho_dataset_fetch(NULL, &kind, where, &ei), MHO_EIO); /* nobody vouches for the server */
+  assert_int_equal(mho_dataset_fetch(NULL, &kind, where, &ei),
+                   MHO_EIO); /* nobody vouches for the server */
   assert_non_null(strstr(ei.message, "certificate"));
   expect_files(where, 0);
   setenv("CURL_CA_BUNDLE", in_folder("ca.pem"), 1);
@@ -705,7 +715,8 @@ static void test_fetch(void **state) {
   expect_files(where, 0);
 
   int calls = 0;
-  OK(mho_dataset_fetch(&(mho_context){.progress = count_progress, .user = &calls}, &kind, where, &ei));
+  OK(mho_dataset_fetch(&(mho_context){.progress = count_progress, .user = &calls}, &kind, where,
+                       &ei));
   assert_true(calls >= 4);
   expect_files(where, 4);
   OK(load_from(where, &d, &ei));
@@ -713,7 +724,8 @@ static void test_fetch(void **state) {
 
   struct bytes x = good(2), page = {.n = 15, .b = "<!DOCTYPE html>"}, none = {0};
   text(path, sizeof path, "%s/%s.gz", where, names[2]);
-  write_file(path, x.b, x.n - 1); /* fetched again, and in vain while the server has no good one either */
+  write_file(path, x.b,
+             x.n - 1); /* fetched again, and in vain while the server has no good one either */
   static const struct {
     const char *head, *reason;
     size_t extra;
@@ -734,7 +746,8 @@ static void test_fetch(void **state) {
   OK(load_from(where, &d, &ei));
   mho_dataset_free(&d);
 
-  files[3].sha256 = mho_dataset_mnist.files[3].sha256; /* now what is there and what comes are both wrong */
+  files[3].sha256 =
+      mho_dataset_mnist.files[3].sha256; /* now what is there and what comes are both wrong */
   assert_int_equal(mho_dataset_fetch(NULL, &kind, where, &ei), MHO_EDATA);
   assert_non_null(strstr(ei.message, "SHA-256"));
   char sha256[SHA256_DIGEST_STRING_LENGTH];
@@ -757,9 +770,12 @@ static void test_fetch(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(test_kinds),          TEST(test_digits),       TEST(test_mnist),     TEST(test_plain_and_packed),
-      TEST(test_bad_files),      TEST(test_damaged_gzip), TEST(test_checksum),  TEST(test_fuzz),
-      TEST(test_places),         TEST(test_cut),          TEST(test_augmented), TEST(test_batch),
+      TEST(test_kinds),          TEST(test_digits),
+      TEST(test_mnist),          TEST(test_plain_and_packed),
+      TEST(test_bad_files),      TEST(test_damaged_gzip),
+      TEST(test_checksum),       TEST(test_fuzz),
+      TEST(test_places),         TEST(test_cut),
+      TEST(test_augmented),      TEST(test_batch),
       TEST(test_fetch_refusals),
 #ifdef MHO_HAVE_CURL
       TEST(test_fetch),

@@ -52,8 +52,8 @@ static void test_reads(void **state) {
     for (int i = 0; i < X; i++) {
       double v = scale * (double)d->train.pixel[s * X + i], g = 0;
       for (int j = 0; j < H; j++)
-        g +=
-            mho_cells_siemens(in->pos, (size_t)(i * H + j)) + mho_cells_siemens(in->neg, (size_t)(i * H + j));
+        g += mho_cells_siemens(in->pos, (size_t)(i * H + j)) +
+             mho_cells_siemens(in->neg, (size_t)(i * H + j));
       squares += v * v;
       power += v * v * g;
     }
@@ -65,7 +65,8 @@ static void test_reads(void **state) {
   NEAR(term(&c, "lines")->count, N * (2 * X + H + C), 0, 0);
   assert_true(term(&c, "lines")->joule > 0.09 * 2e-15 * 2 * H * 2 * squares);
   NEAR(term(&c, "amplifiers")->joule, 5e-6 * 50e-9 * N * (2 * H + C + H), 1e-12, 0);
-  assert_true(term(&c, "dac")->count == 0 && term(&c, "adc")->count == 0 && term(&c, "adc")->seconds == 0);
+  assert_true(term(&c, "dac")->count == 0 && term(&c, "adc")->count == 0 &&
+              term(&c, "adc")->seconds == 0);
   assert_true(term(&c, "set")->joule == 0 && term(&c, "half-selected")->joule == 0);
   NEAR(term(&c, "cells")->seconds, 50e-9 * N * (FREE + NUDGED + 4), 1e-12, 0);
   NEAR(c.term[0].samples, N, 0, 0);
@@ -73,9 +74,11 @@ static void test_reads(void **state) {
 }
 
 static void test_converters(void **state) {
-  counted c = count("update: {rate: 0}\narray: {dac_bits: 6, adc_bits: 7, average: 3, read_noise: 1e-6}\n");
+  counted c =
+      count("update: {rate: 0}\narray: {dac_bits: 6, adc_bits: 7, average: 3, read_noise: 1e-6}\n");
   /* inputs are converted once, outputs three times */
-  double inputs = N * (2 * X + H + C), outputs = 3.0 * N * (2 * H + C + H), rounds = N * (FREE + NUDGED + 4);
+  double inputs = N * (2 * X + H + C), outputs = 3.0 * N * (2 * H + C + H),
+         rounds = N * (FREE + NUDGED + 4);
   NEAR(term(&c, "dac")->count, inputs, 0, 0);
   NEAR(term(&c, "dac")->joule, 1e-12 * inputs, 1e-12, 0);
   NEAR(term(&c, "adc")->count, outputs, 0, 0);
@@ -90,7 +93,8 @@ static void test_converters(void **state) {
 static void test_tiles(void **state) {
   for (int analog = 0; analog < 2; analog++) {
     char more[200];
-    snprintf(more, sizeof more, "update: {rate: 0}\narray: {adc_bits: 7, wire: {tile: [40, 8]}, tiles: %s}\n",
+    snprintf(more, sizeof more,
+             "update: {rate: 0}\narray: {adc_bits: 7, wire: {tile: [40, 8]}, tiles: %s}\n",
              analog ? "analog" : "digital");
     counted c = count(more);
     double outputs = analog ? N * (2 * H + C + H) : N * (4 * H + C + 2 * H);
@@ -110,7 +114,8 @@ static void test_analog(void **state) {
   NEAR(term(&c, "adc")->count, N * (C + 2 * H), 0, 0);
   NEAR(term(&c, "adc")->seconds, 2e-9 * 4 * N * 3, 1e-12, 0);
   NEAR(term(&c, "cells")->count, N * (2 * (FREE + NUDGED) + NUDGED), 0, 0);
-  double ratio = term(&c, "cells")->joule / term(&digital, "cells")->joule; /* 6 steps against 2 reads */
+  double ratio =
+      term(&c, "cells")->joule / term(&digital, "cells")->joule; /* 6 steps against 2 reads */
   assert_true(ratio > 2.5 && ratio < 3.5);
   NEAR(term(&c, "cells")->seconds, 50e-9 * N * (FREE + NUDGED + 1), 1e-12, 0);
   counted_free(&c);
@@ -118,7 +123,8 @@ static void test_analog(void **state) {
 }
 
 static void test_pulses(void **state) {
-  counted c = count("update: {scheme: pulses, optimizer: sgd, rate: 0.5}\narray: {write: {select: half}}\n");
+  counted c = count(
+      "update: {scheme: pulses, optimizer: sgd, rate: 0.5}\narray: {write: {select: half}}\n");
   const mho_network *n = mho_trainer_network(c.t);
   double set = c.row.set_pulses, reset = c.row.reset_pulses, g[2];
   assert_true(set > 100 && reset > 100);
@@ -137,7 +143,8 @@ static void test_pulses(void **state) {
   assert_true(term(&c, "half-selected")->joule <= half * high * 9e-6 / 4 &&
               term(&c, "half-selected")->joule >= half * low * 6.25e-6 / 4);
   double seconds = term(&c, "set")->seconds + term(&c, "reset")->seconds;
-  assert_true(seconds <= 1e-6 * (set + reset) / 4 * (1 + 1e-9) && seconds >= 1e-6 * (set + reset) / 8);
+  assert_true(seconds <= 1e-6 * (set + reset) / 4 * (1 + 1e-9) &&
+              seconds >= 1e-6 * (set + reset) / 8);
   counted_free(&c);
 }
 
@@ -145,12 +152,12 @@ static void test_pulses(void **state) {
  * has anything to say pulses in every slot, so all is known without a draw. */
 static void test_trains(void **state) {
   enum { LENGTH = 7 };
-  mho_experiment *e =
-      experiment("network: {hidden: [6]}\nsettle: {method: synchronous, free: 4, nudged: 2}\n"
-                 "dataset: {train: 40}\ntrain: {batch: 20}\nrule: {nudge: 1}\nfeedback: {scale: 1}\n"
-                 "device: {model: linear, step_up: 1e-7, step_down: 1e-7, pulse: {set_voltage: 3 V, "
-                 "reset_voltage: 3 V, width: 1 us}}\narray: {write: {select: half}}\n"
-                 "update: {scheme: stochastic, rate: 1000, management: false, max_length: 7}\n");
+  mho_experiment *e = experiment(
+      "network: {hidden: [6]}\nsettle: {method: synchronous, free: 4, nudged: 2}\n"
+      "dataset: {train: 40}\ntrain: {batch: 20}\nrule: {nudge: 1}\nfeedback: {scale: 1}\n"
+      "device: {model: linear, step_up: 1e-7, step_down: 1e-7, pulse: {set_voltage: 3 V, "
+      "reset_voltage: 3 V, width: 1 us}}\narray: {write: {select: half}}\n"
+      "update: {scheme: stochastic, rate: 1000, management: false, max_length: 7}\n");
   mho_trainer *t = trainer(e);
   mho_epoch_row row;
   mho_energy_row term[MHO_ENERGY_TERMS];
@@ -180,7 +187,8 @@ static void test_trains(void **state) {
 /* Pulses that all fall on the first connection, 64 x 6, by a rate of its own; cells of one row at once. */
 static counted count_first(const char *more) {
   char yaml[1024];
-  snprintf(yaml, sizeof yaml, "update: {scheme: pulses, optimizer: sgd, rates: [0.5, 0]}\n%s", more);
+  snprintf(yaml, sizeof yaml, "update: {scheme: pulses, optimizer: sgd, rates: [0.5, 0]}\n%s",
+           more);
   return count(yaml);
 }
 
@@ -210,8 +218,8 @@ static void test_selection(void **state) {
     assert_true(pulses > 100);
     NEAR(term(&c, "half-selected")->count, pulses * cases[i].others, 1e-9, 0);
     double written = term(&c, "set")->joule + term(&c, "reset")->joule;
-    NEAR(term(&c, "half-selected")->joule, written * cases[i].others * cases[i].part * cases[i].part, 1e-9,
-         1e-30);
+    NEAR(term(&c, "half-selected")->joule,
+         written * cases[i].others * cases[i].part * cases[i].part, 1e-9, 1e-30);
     counted_free(&c);
   }
 }
@@ -262,9 +270,10 @@ static void test_noise_is_free(void **state) {
   for (int k = 0; k < MHO_COUNT(coupling); k++) {
     char more[2][256];
     for (int noisy = 0; noisy < 2; noisy++)
-      snprintf(more[noisy], sizeof more[noisy],
-               "update: {rate: 0}\narray: {dac_bits: 12, adc_bits: 12, coupling: %s, read_noise: %s}\n",
-               coupling[k], noisy ? "1e-9" : "0");
+      snprintf(
+          more[noisy], sizeof more[noisy],
+          "update: {rate: 0}\narray: {dac_bits: 12, adc_bits: 12, coupling: %s, read_noise: %s}\n",
+          coupling[k], noisy ? "1e-9" : "0");
     counted without = count(more[0]), with = count(more[1]);
     for (int i = 0; i < MHO_ENERGY_TERMS; i++) {
       NEAR(with.term[i].count, without.term[i].count, 1e-12, 0);
@@ -410,16 +419,17 @@ static void test_in_time(void **state) {
 /* The error that is read anew all the time drives its lines, whichever precision follows it: through plain products, and
  * through an array that is asked at every step. */
 static void test_live_error(void **state) {
-  static const char *const array[] = {"ideal",
-                                      "{model: periphery, coupling: analog, mismatch: {gain: 1e-9}}"};
+  static const char *const array[] = {
+      "ideal", "{model: periphery, coupling: analog, mismatch: {gain: 1e-9}}"};
   double cells[3];
   for (int i = 0; i < 3; i++) {
     char yaml[512];
-    snprintf(yaml, sizeof yaml,
-             "network: {hidden: [6]}\nrule: {nudge: %g, error: live}\nsettle: {method: ode, read_free: 6, "
-             "read_nudged: 3, accuracy: 1e-7}\ndataset: {train: 40}\ntrain: {batch: 20}\nupdate: {rate: 0}\n"
-             "device: linear\narray: %s\n",
-             i < 2 ? 1.0 : 1e-6, array[i % 2]);
+    snprintf(
+        yaml, sizeof yaml,
+        "network: {hidden: [6]}\nrule: {nudge: %g, error: live}\nsettle: {method: ode, read_free: 6, "
+        "read_nudged: 3, accuracy: 1e-7}\ndataset: {train: 40}\ntrain: {batch: 20}\nupdate: {rate: 0}\n"
+        "device: linear\narray: %s\n",
+        i < 2 ? 1.0 : 1e-6, array[i % 2]);
     mho_experiment *e = experiment(yaml);
     mho_trainer *t = trainer(e);
     mho_epoch_row row;
@@ -457,16 +467,18 @@ static void test_initial(void **state) {
   static const char *const how[] = {"{scheme: pulses, rate: 0}", "{scheme: accumulate, rate: 0}",
                                     "{scheme: sign, rate: 0}",
                                     "{scheme: write_verify, rate: 0, tolerance: 0.5}"};
-  static const char *const device[] = {"{model: linear, step_up: 0.01, step_down: 0.01}",
-                                       "{model: linear, step_up: 0.01, step_down: 0.01, mapping: reference}"};
+  static const char *const device[] = {
+      "{model: linear, step_up: 0.01, step_down: 0.01}",
+      "{model: linear, step_up: 0.01, step_down: 0.01, mapping: reference}"};
   for (int d = 0; d < MHO_COUNT(device); d++)
     for (int i = 0; i < MHO_COUNT(how); i++) {
       char yaml[512];
       mho_epoch_row row;
-      snprintf(yaml, sizeof yaml,
-               "network: {hidden: [6]}\ndataset: {train: 20}\ntrain: {batch: 20}\ndevice: %s\nupdate: %s\n"
-               "program: {initial: scheme, rounds: 60}\n",
-               device[d], how[i]);
+      snprintf(
+          yaml, sizeof yaml,
+          "network: {hidden: [6]}\ndataset: {train: 20}\ntrain: {batch: 20}\ndevice: %s\nupdate: %s\n"
+          "program: {initial: scheme, rounds: 60}\n",
+          device[d], how[i]);
       mho_experiment *e = experiment(yaml);
       mho_trainer *t = trainer(e);
       const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
@@ -509,7 +521,8 @@ static void test_resume(void **state) {
   OK(mho_trainer_epoch(rest, &row, &ei));
   OK(mho_trainer_energy(rest, b, &ei));
   for (int i = 0; i < MHO_ENERGY_TERMS; i++)
-    assert_true(a[i].joule == b[i].joule && a[i].seconds == b[i].seconds && a[i].count == b[i].count);
+    assert_true(a[i].joule == b[i].joule && a[i].seconds == b[i].seconds &&
+                a[i].count == b[i].count);
   mho_trainer *none = trainer(ideal), *silent = trainer(off);
   assert_int_equal(mho_trainer_energy(none, a, &ei), MHO_EINVAL);
   assert_int_equal(mho_trainer_energy(silent, a, &ei), MHO_EINVAL);

@@ -13,7 +13,8 @@ static int teardown(void **state) {
   return 0;
 }
 
-static mho_err load(const char *yaml, const char *set, bool bare, mho_experiment **e, mho_errinfo *ei) {
+static mho_err load(const char *yaml, const char *set, bool bare, mho_experiment **e,
+                    mho_errinfo *ei) {
   mho_config *c;
   *e = NULL;
   mho_err err = mho_config_new(&c, ei);
@@ -62,14 +63,15 @@ static void test_refusals(void **state) {
       {"dataset: {train: 50}\ntrain:\n  batch: 100\n", NULL, "dataset.train uses only 50", 3},
       {"feedback: {scale: nan}\n", NULL, "not a number", 1},
       {"array: {model: ideal, read_noise: 0.1}\n", NULL, "'periphery', but that is 'ideal'", 1},
-      {"device: vteam\ndevice:\n  pulse: {width: 1 us}\n", NULL, "device.width, which moves the state", 3},
+      {"device: vteam\ndevice:\n  pulse: {width: 1 us}\n", NULL,
+       "device.width, which moves the state", 3},
       {"device: linear\narray:\n  write: {select: half}\n", NULL, "writes without pulses", 3},
   };
   for (int i = 0; i < MHO_COUNT(bad); i++) {
     mho_errinfo ei = {0};
     mho_experiment *e;
-    if (load(bad[i].yaml, bad[i].set, false, &e, &ei) != MHO_ECONFIG || !strstr(ei.message, bad[i].says) ||
-        ei.line != bad[i].line)
+    if (load(bad[i].yaml, bad[i].set, false, &e, &ei) != MHO_ECONFIG ||
+        !strstr(ei.message, bad[i].says) || ei.line != bad[i].line)
       fail_msg("%s%s: got '%s' in line %d, expected '%s' in line %d", bad[i].yaml,
                bad[i].set ? bad[i].set : "", ei.message, ei.line, bad[i].says, bad[i].line);
     if (ei.line)
@@ -80,8 +82,8 @@ static void test_refusals(void **state) {
 static void test_shorthand_and_overrides(void **state) {
   mho_errinfo ei;
   mho_experiment *e;
-  OK(load("device: soft_bounds\nupdate: {scheme: accumulate}\ntrain: {epochs: 7}\n", "train.epochs=3", false,
-          &e, &ei));
+  OK(load("device: soft_bounds\nupdate: {scheme: accumulate}\ntrain: {epochs: 7}\n",
+          "train.epochs=3", false, &e, &ei));
   assert_string_equal(e->device.entry->id, "soft_bounds");
   assert_int_equal(e->train.epochs, 3);
   mho_experiment_free(e);
@@ -93,7 +95,8 @@ static void test_shorthand_and_overrides(void **state) {
                       "ideal"); /* its keys go with the replaced model, the common ones stay */
   NEAR(e->device_config.g_max, 5e-6, 1e-12, 0);
   mho_experiment_free(e);
-  OK(load("array: {read_noise: 0.02}\n", NULL, false, &e, &ei)); /* the model follows from its key */
+  OK(load("array: {read_noise: 0.02}\n", NULL, false, &e,
+          &ei)); /* the model follows from its key */
   assert_string_equal(e->array.entry->id, "periphery");
   mho_experiment_free(e);
   OK(load("rule: fa\n", NULL, false, &e, &ei)); /* and the feedback from the rule */
@@ -196,14 +199,16 @@ static void test_renamed_keys(void **state) {
     int select;
     double read, set_volts, width;
   } cases[] = {
-      {"device: linear\nenergy: {set_voltage: 3 V, pulse_width: 1 us}\nsettle: {v_read: 0.3 V}\n", NULL,
-       false, MHO_WRITE_TRANSISTOR, 0.3, 3, 1e-6},
+      {"device: linear\nenergy: {set_voltage: 3 V, pulse_width: 1 us}\nsettle: {v_read: 0.3 V}\n",
+       NULL, false, MHO_WRITE_TRANSISTOR, 0.3, 3, 1e-6},
       {PULSED "energy: {select: half}\n", NULL, false, MHO_WRITE_HALF, 0.2, 0, 0},
       /* where nothing is pulsed it never said anything */
       {"device: linear\nenergy: {select: half}\n", NULL, false, MHO_WRITE_TRANSISTOR, 0.2, 0, 0},
       /* --set goes before the file */
-      {PULSED "array: {write: {select: third}}\n", "energy.select=half", false, MHO_WRITE_HALF, 0.2, 0, 0},
-      {PULSED "energy: {select: half}\n", "array.write.select=third", false, MHO_WRITE_THIRD, 0.2, 0, 0},
+      {PULSED "array: {write: {select: third}}\n", "energy.select=half", false, MHO_WRITE_HALF, 0.2,
+       0, 0},
+      {PULSED "energy: {select: half}\n", "array.write.select=third", false, MHO_WRITE_THIRD, 0.2,
+       0, 0},
       /* a config that an earlier release printed has all keys, and one that it stored */
       {PULSED
        "array: {read_voltage: 200 mV, write: {select: ideal}}\nenergy: {select: half, set_voltage: 0 V}\n"
@@ -212,17 +217,18 @@ static void test_renamed_keys(void **state) {
       {PULSED "array: {read_voltage: 0.2, write: {select: ideal}}\nenergy: {select: transistor}\n"
               "settle: {v_read: 0.3}\n",
        NULL, true, MHO_WRITE_IDEAL, 0.3, 0, 0},
-      {PULSED "array: {read_voltage: 0.1}\nsettle: {v_read: 0.2}\nenergy: {set_voltage: 3}\n", NULL, true,
-       MHO_WRITE_TRANSISTOR, 0.1, 3, 0},
+      {PULSED "array: {read_voltage: 0.1}\nsettle: {v_read: 0.2}\nenergy: {set_voltage: 3}\n", NULL,
+       true, MHO_WRITE_TRANSISTOR, 0.1, 3, 0},
       /* a model with a pulse of its own, which an energy of before did not know of */
-      {"device: {model: vteam, v_set: 1}\nenergy: {set_voltage: 3}\n", NULL, true, MHO_WRITE_TRANSISTOR, 0.2,
-       0, 0},
+      {"device: {model: vteam, v_set: 1}\nenergy: {set_voltage: 3}\n", NULL, true,
+       MHO_WRITE_TRANSISTOR, 0.2, 0, 0},
   };
   mho_errinfo ei = {0};
   mho_experiment *e;
   for (int i = 0; i < MHO_COUNT(cases); i++) {
     OK(load(cases[i].yaml, cases[i].set, cases[i].bare, &e, &ei));
-    if (e->array_config.write_select != cases[i].select || e->array_config.read_voltage != cases[i].read ||
+    if (e->array_config.write_select != cases[i].select ||
+        e->array_config.read_voltage != cases[i].read ||
         e->device_config.pulse_volts[0] != cases[i].set_volts ||
         e->device_config.pulse_width[0] != cases[i].width)
       fail_msg("case %d: select %d, %g V, %g V, %g s", i, e->array_config.write_select,
@@ -232,9 +238,9 @@ static void test_renamed_keys(void **state) {
   }
 
   /* under both names, differently: a person is asked */
-  assert_int_equal(
-      load(PULSED "array: {write: {select: half}}\nenergy:\n  select: transistor\n", NULL, false, &e, &ei),
-      MHO_ECONFIG);
+  assert_int_equal(load(PULSED "array: {write: {select: half}}\nenergy:\n  select: transistor\n",
+                        NULL, false, &e, &ei),
+                   MHO_ECONFIG);
   assert_true(strstr(ei.message, "energy.select") && strstr(ei.message, "array.write.select") &&
               ei.line == 5);
 }

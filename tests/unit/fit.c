@@ -93,8 +93,8 @@ static mho_err fit(const mho_experiment *e, const recipe *r, mho_fit *out) {
   mho_params_init(mho_device_params, &config);
   config.g_min = e->device_config.g_min;
   config.g_max = e->device_config.g_max;
-  mho_err err =
-      mho_device_fit(model, params, &config, &d, &(mho_fit_options){.keep_range = r->keep_range}, out, &ei);
+  mho_err err = mho_device_fit(model, params, &config, &d,
+                               &(mho_fit_options){.keep_range = r->keep_range}, out, &ei);
   mho_pulse_data_free(&d);
   return err;
 }
@@ -124,10 +124,10 @@ static const recipe recipes[] = {
      "step_up a_up k", 12, 6, 40, 1, 0, true},
     {"device: {model: linear_ion, p: 2, cycle_to_cycle: 0.3, g_min: 10 uS, g_max: 100 uS, width: 1 ms}",
      "speed p", 6, 2, 50, 50, 0.001, true},
-    {"device: {model: vteam, k_set: 20, k_reset: 15, p: 1.5, cycle_to_cycle: 0.3}", "k_set k_reset p", 6, 2,
-     50, 50, 0.001, true},
-    {"device: {model: yakopcic, width: 10 us, cycle_to_cycle: 0.3}", "a_p a_n alpha_p alpha_n", 6, 2, 70, 80,
-     0.001, true},
+    {"device: {model: vteam, k_set: 20, k_reset: 15, p: 1.5, cycle_to_cycle: 0.3}",
+     "k_set k_reset p", 6, 2, 50, 50, 0.001, true},
+    {"device: {model: yakopcic, width: 10 us, cycle_to_cycle: 0.3}", "a_p a_n alpha_p alpha_n", 6,
+     2, 70, 80, 0.001, true},
 };
 
 static void test_recovery(void **state) {
@@ -153,11 +153,11 @@ static void test_recovery(void **state) {
         all++;
         inside += truth >= v->low && truth <= v->high;
         if (getenv("MHO_FIT_SHOW"))
-          printf("%-12s %-12s true %-12g fit %-12g +- %-10.3g %s\n", e->device.entry->id, v->name, truth,
-                 v->value, v->error, truth >= v->low && truth <= v->high ? "" : "OUT");
+          printf("%-12s %-12s true %-12g fit %-12g +- %-10.3g %s\n", e->device.entry->id, v->name,
+                 truth, v->value, v->error, truth >= v->low && truth <= v->high ? "" : "OUT");
         if (fabs(v->value - truth) > 4.5 * v->error + 1e-4 * fabs(truth))
-          fail_msg("%s, seed %d: %s is %g +- %g, true %g", e->device.entry->id, (int)seed, v->name, v->value,
-                   v->error, truth);
+          fail_msg("%s, seed %d: %s is %g +- %g, true %g", e->device.entry->id, (int)seed, v->name,
+                   v->value, v->error, truth);
         assert_true(v->error < 0.7 * fabs(truth) + 0.1); /* the intervals say something */
       }
       int words = 1;
@@ -166,9 +166,11 @@ static void test_recovery(void **state) {
       assert_int_equal(found, words);
       assert_true(f.explained > 0.9);
       if (getenv("MHO_FIT_SHOW"))
-        printf("   noise: relative %g add %g read %g; spread %g +- %g, asymmetry %g +- %g; explained %g\n",
-               f.pulse_relative, f.pulse_add, f.read / (f.config.g_max - f.config.g_min), f.spread_step,
-               f.spread_step_error, f.spread_asymmetry, f.spread_asymmetry_error, f.explained);
+        printf(
+            "   noise: relative %g add %g read %g; spread %g +- %g, asymmetry %g +- %g; explained %g\n",
+            f.pulse_relative, f.pulse_add, f.read / (f.config.g_max - f.config.g_min),
+            f.spread_step, f.spread_step_error, f.spread_asymmetry, f.spread_asymmetry_error,
+            f.explained);
       mho_fit_free(&f);
       mho_experiment_free(e);
     }
@@ -193,7 +195,8 @@ static void test_spoiled(void **state) {
   mho_fit f;
   measure(e, &r, 3, true);
   OK(fit(e, &r, &f));
-  assert_true(f.missing > 20 && f.outliers > 5 && f.outliers < 200 && f.devices == 8 && f.tracks == 16);
+  assert_true(f.missing > 20 && f.outliers > 5 && f.outliers < 200 && f.devices == 8 &&
+              f.tracks == 16);
   for (int i = 0; i < f.n; i++)
     NEAR(f.value[i].value, real_of(e, f.value[i].name), 0.15, 0);
   NEAR(f.read / (f.config.g_max - f.config.g_min), 0.005, 0.4, 0);
@@ -235,8 +238,8 @@ static void test_table(void **state) {
   OK(mho_pulse_data_read(path, 1, &d, &ei));
   OK(mho_pulse_table(&d, &g_min, &g_max, &csv, &ei));
   mho_cells *c;
-  OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params, &e->device_config, 1,
-                   (mho_rng){0}, (mho_rng){0}, &c, &ei));
+  OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params, &e->device_config,
+                   1, (mho_rng){0}, (mho_rng){0}, &c, &ei));
   double before = -1, x, up, down, range = c->g_max - c->g_min;
   float g = 0, step;
   int n = 0;
@@ -270,8 +273,8 @@ static void refused(const char *text, const char *says) {
   mho_err err = mho_pulse_data_read(path, 1e-6, &d, &ei);
   if (!err) {
     mho_experiment *e = experiment("device: {model: linear}");
-    err = mho_device_fit((const mho_device_model *)e->device.entry, e->device.params, &e->device_config, &d,
-                         &(mho_fit_options){0}, &out, &ei);
+    err = mho_device_fit((const mho_device_model *)e->device.entry, e->device.params,
+                         &e->device_config, &d, &(mho_fit_options){0}, &out, &ei);
     if (!err)
       mho_fit_free(&out);
     mho_experiment_free(e);
@@ -304,8 +307,8 @@ static void test_refused(void **state) {
   mho_fit out;
   OK(mho_pulse_data_read(path, 1e-6, &d, &ei));
   mho_experiment *e = experiment("device: {model: soft_bounds}");
-  mho_err err = mho_device_fit((const mho_device_model *)e->device.entry, e->device.params, &e->device_config,
-                               &d, &(mho_fit_options){0}, &out, &ei);
+  mho_err err = mho_device_fit((const mho_device_model *)e->device.entry, e->device.params,
+                               &e->device_config, &d, &(mho_fit_options){0}, &out, &ei);
   assert_int_equal(err, MHO_EDATA);
   mho_experiment_free(e);
   mho_pulse_data_free(&d);
@@ -337,8 +340,8 @@ static void test_fuzz(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_recovery), cmocka_unit_test(test_spoiled),
-                                     cmocka_unit_test(test_table), cmocka_unit_test(test_refused),
-                                     cmocka_unit_test(test_fuzz)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_recovery),
+                                     cmocka_unit_test(test_spoiled), cmocka_unit_test(test_table),
+                                     cmocka_unit_test(test_refused), cmocka_unit_test(test_fuzz)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

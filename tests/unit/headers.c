@@ -14,8 +14,9 @@ static void test_a_library_user_trains(void **state) {
   mho_blas_init();
   OK(mho_registry_new(&registry, &ei));
   OK(mho_config_new(&config, &ei));
-  OK(mho_config_text(config, "network: {hidden: [32]}\nupdate: {rate: 5e-3}\ntrain: {epochs: 3, batch: 20}\n",
-                     "here", &ei));
+  OK(mho_config_text(
+      config, "network: {hidden: [32]}\nupdate: {rate: 5e-3}\ntrain: {epochs: 3, batch: 20}\n",
+      "here", &ei));
   OK(mho_experiment_new(registry, config, false, &experiment, &ei));
   OK(mho_train(NULL, experiment, &options, &result, &ei));
   assert_string_equal(result.status, "completed");

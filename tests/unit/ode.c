@@ -123,8 +123,10 @@ static void test_diverging(void **state) {
     mho_ode_free(o);
   }
   mho_ode *o;
-  assert_int_equal(mho_ode_new(MHO_ODE_MSBDF, &(mho_ode_system){1, explode, NULL}, &o, &ei), MHO_EINVAL);
-  assert_int_equal(mho_ode_new(MHO_ODE_RK4, &(mho_ode_system){0, explode, NULL}, &o, &ei), MHO_EINVAL);
+  assert_int_equal(mho_ode_new(MHO_ODE_MSBDF, &(mho_ode_system){1, explode, NULL}, &o, &ei),
+                   MHO_EINVAL);
+  assert_int_equal(mho_ode_new(MHO_ODE_RK4, &(mho_ode_system){0, explode, NULL}, &o, &ei),
+                   MHO_EINVAL);
 }
 
 int main(void) {

@@ -25,8 +25,8 @@ static void one(bool ta, bool tb, int m, int n, int k, double alpha, double beta
     for (int j = 0; j < n; j++) {
       double sum = 0;
       for (int l = 0; l < k; l++)
-        sum +=
-            (double)(ta ? a[l * lda + i] : a[i * lda + l]) * (double)(tb ? b[j * ldb + l] : b[l * ldb + j]);
+        sum += (double)(ta ? a[l * lda + i] : a[i * lda + l]) *
+               (double)(tb ? b[j * ldb + l] : b[l * ldb + j]);
       want[i * ldc + j] = alpha * sum + beta * want[i * ldc + j];
     }
   mho_gemm(ta, tb, m, n, k, (mho_real)alpha, a, lda, b, ldb, (mho_real)beta, c, ldc);
@@ -51,7 +51,8 @@ static void test_products(void **state) {
 /* The same with B in panels, which are filled in pieces. */
 static void in_panels(bool tb, int m, int n, int k, double alpha, double beta) {
   int lda = k + 3, ldb = (tb ? k : n) + 1, ldc = n + 2;
-  size_t na = (size_t)m * (size_t)lda, nb = (size_t)(tb ? n : k) * (size_t)ldb, nc = (size_t)m * (size_t)ldc;
+  size_t na = (size_t)m * (size_t)lda, nb = (size_t)(tb ? n : k) * (size_t)ldb,
+         nc = (size_t)m * (size_t)ldc;
   mho_real *a = mho_alloc(na + nb + nc + (size_t)(n * k), sizeof *a), *b = a + na, *c = b + nb,
            *panels = c + nc;
   mho_real *want = calloc(nc, sizeof *want);
@@ -80,6 +81,7 @@ static void test_panels(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_panels)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_products),
+                                     cmocka_unit_test(test_panels)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

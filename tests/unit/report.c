@@ -133,8 +133,12 @@ static void fake_run(const char *id, const char *name, int n, double val_acc) {
   free(json);
   add_epochs(id, n, val_acc);
   finish(id, "completed", n, val_acc, NULL);
-  mho_cosim_row good = {"crossbar", "column current", "A",   "column 3", 16, 2.52e-12, 1.4e-7, 1e-12, 1e-5,
-                        true,       1.6e-5,           0.0305},
+  mho_cosim_row good = {"crossbar", "column current",
+                        "A",        "column 3",
+                        16,         2.52e-12,
+                        1.4e-7,     1e-12,
+                        1e-5,       true,
+                        1.6e-5,     0.0305},
                 bad = {"crossbar", "row <current>", "A", "row 7", 32, 4e-6, 2e-3, 1e-6,
                        1e-5,       false,           NAN, 0.5};
   OK(mho_store_cosim(store, id, &good, &ei));
@@ -158,10 +162,10 @@ static char *write_report(const char *id) {
   return html;
 }
 
-#define HAS(html, text)                                                                                      \
-  do {                                                                                                       \
-    if (!strstr(html, text))                                                                                 \
-      fail_msg("the report lacks: %s", text);                                                                \
+#define HAS(html, text)                                                                            \
+  do {                                                                                             \
+    if (!strstr(html, text))                                                                       \
+      fail_msg("the report lacks: %s", text);                                                      \
   } while (0)
 
 /* ---------------------------------------------------------------- is it good HTML? */
@@ -200,7 +204,8 @@ static void check_html(const char *html) {
   }
   assert_int_equal(depth, 0);
   for (const char *a = strstr(html, "<body>"); (a = strchr(a, '&')); a++)
-    if (strncmp(a, "&lt;", 4) && strncmp(a, "&gt;", 4) && strncmp(a, "&amp;", 5) && strncmp(a, "&quot;", 6))
+    if (strncmp(a, "&lt;", 4) && strncmp(a, "&gt;", 4) && strncmp(a, "&amp;", 5) &&
+        strncmp(a, "&quot;", 6))
       fail_msg("a bare &: %.40s", a);
 }
 
@@ -262,8 +267,8 @@ static void test_says_it_all(void **state) {
       /* connections */
       "h1-&lt;i&gt;", "64 × 32", "51.25 ± 9.5", "3.10\u00a0%", "0.20\u00a0%", "5\u202f000</td>",
       /* ngspice */
-      "1 of 2 quantities agree", "row &lt;current&gt;", "2.52\u00a0pA", "column 3", "1e-05", ">FAIL<",
-      ">pass<", "30.5\u00a0ms",
+      "1 of 2 quantities agree", "row &lt;current&gt;", "2.52\u00a0pA", "column 3", "1e-05",
+      ">FAIL<", ">pass<", "30.5\u00a0ms",
       /* config and provenance */
       "2.5 uS", "[128, 128]", "1.2.3-test", "SomeKernel", "da7a", "c0ffee", "mho train --seed 42"};
   for (int i = 0; i < MHO_COUNT(expected); i++)
@@ -290,8 +295,8 @@ static void add_observables(const char *id, int n) {
     char name[8][16];
     for (int c = 0; c < 8; c++) {
       snprintf(name[c], sizeof name[c], "h%d-'%d", c, c + 1);
-      layers[c] =
-          (mho_layer_row){.layer = c, .name = name[c], .rows = 4, .cols = 4, .cosine = 0.9 - 0.01 * c * i};
+      layers[c] = (mho_layer_row){
+          .layer = c, .name = name[c], .rows = 4, .cols = 4, .cosine = 0.9 - 0.01 * c * i};
     }
     mho_settle_row settle = {.epoch = i,
                              .phase = "free",
@@ -348,7 +353,8 @@ static void test_marks_what_differs(void **state) {
   int changed = 0;
   for (const char *s = html; (s = strstr(s, "<tr class=\"changed\">")); s++)
     changed++;
-  assert_int_equal(changed, MHO_COUNT(analog) + 1); /* read_noise brings the array's model with it */
+  assert_int_equal(changed,
+                   MHO_COUNT(analog) + 1); /* read_noise brings the array's model with it */
   free(html);
 }
 
@@ -394,7 +400,8 @@ static void test_command_makes_it_again(void **state) {
       value = !strcmp(line, "--set");
     }
     assert_int_equal(pclose(shell), 0);
-    assert_true(run == 1 ? n_again == 4 : n_again == MHO_COUNT(analog)); /* the seed is not a --set */
+    assert_true(run == 1 ? n_again == 4
+                         : n_again == MHO_COUNT(analog)); /* the seed is not a --set */
     again[n_again++] = strdup(run == 0 ? "train.seed=42" : "train.seed=1");
     char *made = config_json(n_again, (const char *const *)again);
     assert_string_equal(made, json[run]);
@@ -477,10 +484,10 @@ static void test_long_run_stays_small(void **state) {
 
 /* Without gnuplot, and with one that writes rubbish or dies, the page says so and is whole. */
 static void test_bad_gnuplot(void **state) {
-  static const char *const script[] = {NULL, "#!/bin/sh\necho '<svg>rubbish'\n", "#!/bin/sh\nexit 3\n",
-                                       "#!/bin/sh\nkill -9 $$\n"};
-  static const char *const words[] = {"gnuplot is not installed", "gnuplot wrote no plot", "exit code 3",
-                                      "signal 9"};
+  static const char *const script[] = {NULL, "#!/bin/sh\necho '<svg>rubbish'\n",
+                                       "#!/bin/sh\nexit 3\n", "#!/bin/sh\nkill -9 $$\n"};
+  static const char *const words[] = {"gnuplot is not installed", "gnuplot wrote no plot",
+                                      "exit code 3", "signal 9"};
   char path[128];
   snprintf(path, sizeof path, "%s/gnuplot", folder);
   fake_run("r1", "x", 5, (double)NAN);
@@ -504,9 +511,10 @@ static void test_bad_gnuplot(void **state) {
 
 /* A run of another version of mho, with a key that this one lacks. */
 static void test_unknown_config(void **state) {
-  begin("r1", "other",
-        "{\"dataset\":{\"name\":\"digits\"},\"network\":{\"hidden\":[7,8],\"<deep>\":{\"a\":{\"b\":0.1}}},"
-        "\"future\":{\"warp\":1e-06,\"on\":true,\"none\":null},\"top\":3}");
+  begin(
+      "r1", "other",
+      "{\"dataset\":{\"name\":\"digits\"},\"network\":{\"hidden\":[7,8],\"<deep>\":{\"a\":{\"b\":0.1}}},"
+      "\"future\":{\"warp\":1e-06,\"on\":true,\"none\":null},\"top\":3}");
   char *html = write_report("r1");
   check_html(html);
   HAS(html, "does not know the run's config");

@@ -49,13 +49,15 @@ static void test_run_round_trip(void **state) {
   OK(mho_store_run_begin(s, &a, &ei));
   OK(mho_store_run_get(s, "r1", &b, &ei));
   assert_string_equal(b.status, "running");
-  const char *texts[][2] = {{a.name, b.name},       {a.config, b.config},   {a.config_hash, b.config_hash},
-                            {sum, b.data_checksum}, {code, b.code_version}, {blas, b.blas},
-                            {host, b.host},         {start, b.started},     {a.id, b.id}};
+  const char *texts[][2] = {
+      {a.name, b.name},       {a.config, b.config},   {a.config_hash, b.config_hash},
+      {sum, b.data_checksum}, {code, b.code_version}, {blas, b.blas},
+      {host, b.host},         {start, b.started},     {a.id, b.id}};
   for (int i = 0; i < MHO_COUNT(texts); i++)
     assert_string_equal(texts[i][0], texts[i][1]);
   assert_true(b.seed == a.seed && b.pid == a.pid && b.defaults_version == 2 && b.wall_s == 1.5);
-  assert_true(isnan(b.final_test_acc) && b.best_test_acc == 1. / 3 && b.train_acc == .5 && isnan(b.val_acc));
+  assert_true(isnan(b.final_test_acc) && b.best_test_acc == 1. / 3 && b.train_acc == .5 &&
+              isnan(b.val_acc));
   assert_true(b.best_epoch == 7 && b.pulses == 1e12 && b.energy_j == 0 && b.epochs_done == 3);
   assert_true(!b.ended && !b.error);
   mho_run_row_free(&b);
@@ -90,15 +92,18 @@ static void test_epoch_round_trip(void **state) {
     blob[i] = (char)(i * 7 + (i >> 8));
   double nan_ = (double)NAN;
   mho_epoch_row e = {1, .1, .2, nan_, .3, 6.2, 4, 5e9, 6, 7, 8, 9, nan_, 10, 11};
-  mho_layer_row l[2] = {{0, "x-h1", 64, 32, .1, .2, .3, 1e-6, 2e-6, .4, .5, 6, nan_}, {1, "h1-out", 32, 10}};
+  mho_layer_row l[2] = {{0, "x-h1", 64, 32, .1, .2, .3, 1e-6, 2e-6, .4, .5, 6, nan_},
+                        {1, "h1-out", 32, 10}};
   mho_settle_row t[2] = {{1, "free", 5, 9, 1e-7, 1e-6, 1e-9, .9, -.4, 2},
                          {1, "nudged", 4, 8, 0, 0, nan_, nan_, nan_, 0}};
   mho_checkpoint_row c = {1, 12, {blob, SIZE}}, got;
   mho_store_update u = {&e, l, 2, 1, t, 2, NULL, 0, &c, true, NULL};
   begin(s, "r1", NULL, 1, .1);
-  FAILS(mho_store_checkpoint_get(s, "r1", "last", &got, &ei), MHO_ENOTFOUND, "no checkpoint 'last'");
+  FAILS(mho_store_checkpoint_get(s, "r1", "last", &got, &ei), MHO_ENOTFOUND,
+        "no checkpoint 'last'");
   OK(mho_store_write(s, "r1", &u, &ei));
-  IS("SELECT group_concat(kind || epoch) FROM checkpoint", "last1"); /* the best one, too: stored once */
+  IS("SELECT group_concat(kind || epoch) FROM checkpoint",
+     "last1"); /* the best one, too: stored once */
   OK(mho_store_checkpoint_get(s, "r1", "best", &got, &ei));
   assert_true(got.epoch == 1 && got.blob.size == SIZE);
   mho_blob_free(&got.blob);
@@ -123,7 +128,8 @@ static void test_epoch_round_trip(void **state) {
   e.loss = 77;
   OK(mho_store_write(s, "r1", &u, &ei));
   IS("SELECT group_concat(loss) FROM epoch", "0.3,77.0");
-  IS("SELECT group_concat(kind || epoch, ' ') FROM (SELECT * FROM checkpoint ORDER BY kind)", "best1 last2");
+  IS("SELECT group_concat(kind || epoch, ' ') FROM (SELECT * FROM checkpoint ORDER BY kind)",
+     "best1 last2");
   OK(mho_store_checkpoint_get(s, "r1", "last", &got, &ei));
   assert_true(got.epoch == 2 && got.batch == 0 && got.blob.size == 0);
   mho_blob_free(&got.blob);
@@ -132,13 +138,14 @@ static void test_epoch_round_trip(void **state) {
   assert_memory_equal(got.blob.data, blob, SIZE);
   mho_blob_free(&got.blob);
 
-  mho_cosim_row cosim = {"crossbar", "column current", "A", "column 3", 10, 1e-9, 1e-6, 1e-10, 1e-5, true, .1,
-                         .2};
+  mho_cosim_row cosim = {
+      "crossbar", "column current", "A", "column 3", 10, 1e-9, 1e-6, 1e-10, 1e-5, true, .1, .2};
   OK(mho_store_cosim(s, "r1", &cosim, &ei));
   OK(mho_store_artifact(s, "r1", "netlist", "a.cir", "old", 3, &ei));
   OK(mho_store_artifact(s, "r1", "netlist", "a.cir", blob, SIZE, &ei));
   IS("SELECT data FROM artifact", "3000000 bytes");
-  IS("SELECT what || place || n || pass FROM cosim WHERE created GLOB '20*Z'", "crossbarcolumn 3101");
+  IS("SELECT what || place || n || pass FROM cosim WHERE created GLOB '20*Z'",
+     "crossbarcolumn 3101");
   FAILS(mho_store_cosim(s, "r9", &cosim, &ei), MHO_ENOTFOUND, "no run 'r9'");
   FAILS(mho_store_artifact(s, "r9", "a", "b", "", 0, &ei), MHO_ENOTFOUND, "no run 'r9'");
   OK(mho_store_check(s, &ei));
@@ -161,14 +168,17 @@ static void test_all_or_nothing(void **state) {
   mho_errinfo ei;
   mho_store *s = open_ok(MHO_STORE_WRITE);
   mho_epoch_row e = {.epoch = 1};
-  mho_checkpoint_row c = {1, 0, {&e, (size_t)2000000000}}; /* more than a value may have; not read */
+  mho_checkpoint_row c = {
+      1, 0, {&e, (size_t)2000000000}}; /* more than a value may have; not read */
   char sleeping[] = "sleeping";
   mho_run_row run = {.status = sleeping};
   begin(s, "r1", NULL, 1, .1);
   FAILS(mho_store_write(s, "nobody", &(mho_store_update){.epoch = &e}, &ei), MHO_ENOTFOUND,
         "no run 'nobody'");
-  FAILS(mho_store_write(s, "r1", &(mho_store_update){.epoch = &e, .run = &run}, &ei), MHO_ESTORE, "CHECK");
-  FAILS(mho_store_write(s, "r1", &(mho_store_update){.epoch = &e, .last = &c}, &ei), MHO_ESTORE, "1 GB");
+  FAILS(mho_store_write(s, "r1", &(mho_store_update){.epoch = &e, .run = &run}, &ei), MHO_ESTORE,
+        "CHECK");
+  FAILS(mho_store_write(s, "r1", &(mho_store_update){.epoch = &e, .last = &c}, &ei), MHO_ESTORE,
+        "1 GB");
   IS("SELECT count(*) FROM epoch", "0");
   OK(mho_store_write(s, "r1", &(mho_store_update){.epoch = &e}, &ei));
   IS("SELECT count(*) FROM epoch", "1");
@@ -202,7 +212,8 @@ static void test_find(void **state) {
 
 static void finish(mho_store *s, const char *id, const char *status, double acc) {
   mho_errinfo ei;
-  mho_run_row run = {.status = (char *)(uintptr_t)status, .final_test_acc = acc, .best_test_acc = acc};
+  mho_run_row run = {
+      .status = (char *)(uintptr_t)status, .final_test_acc = acc, .best_test_acc = acc};
   OK(mho_store_write(s, id, &(mho_store_update){.run = &run}, &ei));
 }
 
@@ -309,16 +320,19 @@ static void test_query(void **state) {
   for (int mode = 0; mode < 2; mode++) {
     char text[128];
     for (int i = 0; i < MHO_COUNT(bad); i++)
-      if (query(s, bad[i], text, &ei) != MHO_EINVAL || !strstr(ei.message, "only a statement that reads"))
+      if (query(s, bad[i], text, &ei) != MHO_EINVAL ||
+          !strstr(ei.message, "only a statement that reads"))
         fail_msg("%s: %s", bad[i], ei.message);
     FAILS(query(s, "SELECT 1; SELECT 2", text, &ei), MHO_EINVAL, "more than one statement");
     FAILS(query(s, "SELECT 1; DELETE FROM run", text, &ei), MHO_EINVAL, "more than one statement");
     FAILS(query(s, "SELECT 1; nonsense", text, &ei), MHO_EINVAL, "more than one statement");
     FAILS(query(s, " ; -- nothing", text, &ei), MHO_EINVAL, "empty");
-    FAILS(query(s, "; SELECT nam FROM run", text, &ei), MHO_EINVAL, "no such column: nam, at 'nam FROM run'");
+    FAILS(query(s, "; SELECT nam FROM run", text, &ei), MHO_EINVAL,
+          "no such column: nam, at 'nam FROM run'");
     FAILS(query(s, "SELECT \"one\" FROM run", text, &ei), MHO_EINVAL, "'single quotes'");
     FAILS(query(s, "SELECT 1 FROM runs", text, &ei), MHO_EINVAL, "there are run, epoch");
-    FAILS(query(s, "SELECT abs(-9223372036854775807 - 1)", text, &ei), MHO_EINVAL, "integer overflow");
+    FAILS(query(s, "SELECT abs(-9223372036854775807 - 1)", text, &ei), MHO_EINVAL,
+          "integer overflow");
     FAILS(query(s, "SELECT ?1", text, &ei), MHO_EINVAL, "1 value (?1, ?2, ...), 0 given");
     IS(" /* c */ ; SELECT 7 ; -- end", "7");
     char version[16];
@@ -327,18 +341,21 @@ static void test_query(void **state) {
     IS("SELECT count(*) > 9 FROM pragma_table_info('run')", "1");
     IS("SELECT value FROM run, json_each(config, '$.network.hidden')", "64");
     double t = mho_seconds();
-    FAILS(mho_store_query(
-              s, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n", 0,
-              NULL, .1, keep_first, text, &ei),
-          MHO_ESTORE, "stopped after 0.1 s");
+    FAILS(
+        mho_store_query(
+            s,
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+            0, NULL, .1, keep_first, text, &ei),
+        MHO_ESTORE, "stopped after 0.1 s");
     assert_true(mho_seconds() - t < 5);
     const char *args[] = {"r1", "0.4"};
     OK(mho_store_query(s, "SELECT name FROM run WHERE id = ?1 AND final_test_acc > ?2", 2, args, 0,
                        keep_first, text, &ei));
     assert_string_equal(text, "one");
     struct seen seen = {.s = s};
-    OK(mho_store_query(s, "SELECT 1 AS a, 1.5, 'x', zeroblob(5), NULL AS z FROM (VALUES(1), (2), (3), (4))",
-                       0, NULL, 0, look, &seen, &ei));
+    OK(mho_store_query(
+        s, "SELECT 1 AS a, 1.5, 'x', zeroblob(5), NULL AS z FROM (VALUES(1), (2), (3), (4))", 0,
+        NULL, 0, look, &seen, &ei));
     assert_int_equal(seen.calls, 3);
     assert_int_equal(seen.n, 5);
     assert_string_equal(seen.names, "a z");

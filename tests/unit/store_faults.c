@@ -124,21 +124,23 @@ static void test_versions(void **state) {
   mho_errinfo ei;
   char older[64], newer[80], number[16];
   snprintf(older, sizeof older, "older mho (schema %d, this one reads %d)", NOW, LATER);
-  snprintf(newer, sizeof newer, "was written by a newer mho (schema %d, this one knows %d): update mho",
-           LATER, NOW);
+  snprintf(newer, sizeof newer,
+           "was written by a newer mho (schema %d, this one knows %d): update mho", LATER, NOW);
   snprintf(number, sizeof number, "%d", LATER);
   mho_store *s = open_ok(MHO_STORE_WRITE);
   begin(s, "r1", NULL, 1, .1);
   mho_store_close(s);
-  static const char *const steps[] = {[NOW] = "ALTER TABLE run ADD COLUMN x INTEGER; UPDATE run SET x = 5",
-                                      [NOW + 1] = "CREATE TABLE y(a); INSERT INTO y SELECT x + 1 FROM run"};
+  static const char *const steps[] = {
+      [NOW] = "ALTER TABLE run ADD COLUMN x INTEGER; UPDATE run SET x = 5",
+      [NOW + 1] = "CREATE TABLE y(a); INSERT INTO y SELECT x + 1 FROM run"};
   static const char *const broken[] = {[NOW] = "ALTER TABLE run ADD COLUMN x INTEGER",
                                        [NOW + 1] = "CREATE NONSENSE"};
   mho_store_options later = {50, LATER, steps}, bad = {50, LATER, broken};
   FAILS(mho_store_open_with(path, MHO_STORE_READ, &later, &s, &ei), MHO_ESTORE, older);
   FAILS(mho_store_open_with(path, MHO_STORE_WRITE, &bad, &s, &ei), MHO_ESTORE, "migrate");
   s = open_ok(MHO_STORE_READ);
-  IS("SELECT count(*) FROM pragma_table_info('run') WHERE name = 'x'", "0"); /* all or nothing here, too */
+  IS("SELECT count(*) FROM pragma_table_info('run') WHERE name = 'x'",
+     "0"); /* all or nothing here, too */
   mho_store_close(s);
   OK(mho_store_open_with(path, MHO_STORE_WRITE, &later, &s, &ei));
   IS("SELECT a FROM y", "6");
@@ -184,17 +186,18 @@ static void test_energy_table(void **state) {
 
 /* Every column of every table and index, with its place, type, whether it may be NULL; triggers and views. */
 static void all_columns(char *text, size_t n) {
-  static const char sql[] = "SELECT group_concat(line, char(10)) FROM (SELECT m.name || '.' || c.cid || "
-                            "c.name || c.type || c.\"notnull\" || c.pk "
-                            "|| c.hidden AS line FROM sqlite_schema AS m, pragma_table_xinfo(m.name) AS c "
-                            "WHERE m.type = 'table' UNION SELECT "
-                            "m.name || ':' || c.seqno || coalesce(c.name, '') || c.\"desc\" FROM "
-                            "sqlite_schema AS m, pragma_index_xinfo(m.name) AS "
-                            "c WHERE m.type = 'index' UNION SELECT type || ' ' || name || ' ' || sql FROM "
-                            "sqlite_schema WHERE type IN ('trigger', "
-                            "'view') AND name <> 'run_keys' UNION SELECT type || ' ' || name FROM "
-                            "sqlite_schema WHERE name NOT LIKE 'sqlite%' "
-                            "ORDER BY 1)";
+  static const char sql[] =
+      "SELECT group_concat(line, char(10)) FROM (SELECT m.name || '.' || c.cid || "
+      "c.name || c.type || c.\"notnull\" || c.pk "
+      "|| c.hidden AS line FROM sqlite_schema AS m, pragma_table_xinfo(m.name) AS c "
+      "WHERE m.type = 'table' UNION SELECT "
+      "m.name || ':' || c.seqno || coalesce(c.name, '') || c.\"desc\" FROM "
+      "sqlite_schema AS m, pragma_index_xinfo(m.name) AS "
+      "c WHERE m.type = 'index' UNION SELECT type || ' ' || name || ' ' || sql FROM "
+      "sqlite_schema WHERE type IN ('trigger', "
+      "'view') AND name <> 'run_keys' UNION SELECT type || ' ' || name FROM "
+      "sqlite_schema WHERE name NOT LIKE 'sqlite%' "
+      "ORDER BY 1)";
   sqlite3 *db;
   sqlite3_stmt *st;
   assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -219,7 +222,8 @@ static void test_first_version(void **state) {
   s = open_ok(MHO_STORE_WRITE);
   all_columns(migrated, sizeof migrated);
   assert_string_equal(migrated, fresh);
-  IS("SELECT count(*) FROM run WHERE id = 'r1' AND dataset IS json_extract(config, '$.dataset.name')", "1");
+  IS("SELECT count(*) FROM run WHERE id = 'r1' AND dataset IS json_extract(config, '$.dataset.name')",
+     "1");
   IS("SELECT steps_mean || coalesce(energy_j, ' none') FROM settle", "7.0 none");
   mho_settle_sample sample = {
       .epoch = 1, .phase = "free", .sample = 3, .settled = true, .time_s = 1e-6, .energy_j = NAN};
@@ -300,13 +304,15 @@ static void test_damaged(void **state) {
     l[i].layer = i;
   begin(s, "r1", NULL, 1, .1);
   for (int i = 0; i < 200; i++)
-    OK(mho_store_write(s, "r1", &(mho_store_update){.layers = l, .n_layers = 40, .layers_epoch = i}, &ei));
+    OK(mho_store_write(s, "r1", &(mho_store_update){.layers = l, .n_layers = 40, .layers_epoch = i},
+                       &ei));
   mho_store_close(s);
   size_t n;
   char *whole = slurp(&n), junk[4096], text[128];
   memset(junk, 0x5a, sizeof junk);
   assert_true(n > 40 * 4096);
-  for (size_t page = 30; page < n / 4096; page++) /* past the schema and the first pages of all tables */
+  for (size_t page = 30; page < n / 4096;
+       page++) /* past the schema and the first pages of all tables */
     spit(junk, sizeof junk, (off_t)(page * 4096));
   s = open_ok(MHO_STORE_READ);
   FAILS(mho_store_check(s, &ei), MHO_ESTORE, "is damaged");
@@ -425,7 +431,8 @@ static void test_permissions(void **state) {
   snprintf(wal, sizeof wal, "%s-shm", path);
   chmod(wal, 0444);
   chmod(folder, 0555);
-  FAILS(as_nobody(try_read, &ei), MHO_EINVAL, "there are 2 runs"); /* the -shm is enough to read the log */
+  FAILS(as_nobody(try_read, &ei), MHO_EINVAL,
+        "there are 2 runs"); /* the -shm is enough to read the log */
   chmod(folder, 0777);
   assert_int_equal(unlink(wal), 0);
   chmod(folder, 0555);
@@ -469,7 +476,8 @@ static void train(const char *id, int first, int n) {
     mho_settle_row t = {.epoch = i, .phase = "free"};
     mho_checkpoint_row c = {i, 0, {blob, 200000}};
     mho_run_row run = {.epochs_done = i};
-    MUST(mho_store_write(s, id, &(mho_store_update){&e, l, 4, i, &t, 1, NULL, 0, &c, i % 2, &run}, &ei));
+    MUST(mho_store_write(s, id, &(mho_store_update){&e, l, 4, i, &t, 1, NULL, 0, &c, i % 2, &run},
+                         &ei));
   }
   mho_store_close(s);
   free(blob);

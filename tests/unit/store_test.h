@@ -16,15 +16,15 @@ static char folder[64], path[96]; /* of the test under way */
 
 static pid_t parent; /* a child that fails must not run the other tests */
 
-#define MUST(call)                                                                                           \
-  do {                                                                                                       \
-    mho_err must_err = (call);                                                                               \
-    if (must_err && getpid() != parent) {                                                                    \
-      fprintf(stderr, "%s: %s\n", #call, ei.message);                                                        \
-      _exit(1);                                                                                              \
-    }                                                                                                        \
-    if (must_err)                                                                                            \
-      fail_msg("%s: %s", #call, ei.message);                                                                 \
+#define MUST(call)                                                                                 \
+  do {                                                                                             \
+    mho_err must_err = (call);                                                                     \
+    if (must_err && getpid() != parent) {                                                          \
+      fprintf(stderr, "%s: %s\n", #call, ei.message);                                              \
+      _exit(1);                                                                                    \
+    }                                                                                              \
+    if (must_err)                                                                                  \
+      fail_msg("%s: %s", #call, ei.message);                                                       \
   } while (0)
 
 static int setup(void **state) {
@@ -56,12 +56,12 @@ static int teardown(void **state) {
 }
 
 /* A call that must fail with `code` and a sentence that has `words` in it. */
-#define FAILS(call, code, words)                                                                             \
-  do {                                                                                                       \
-    ei.message[0] = 0;                                                                                       \
-    mho_err fails_err = (call);                                                                              \
-    if (fails_err != (code) || !strstr(ei.message, words))                                                   \
-      fail_msg("%s: %d '%s', expected '%s'", #call, fails_err, ei.message, words);                           \
+#define FAILS(call, code, words)                                                                   \
+  do {                                                                                             \
+    ei.message[0] = 0;                                                                             \
+    mho_err fails_err = (call);                                                                    \
+    if (fails_err != (code) || !strstr(ei.message, words))                                         \
+      fail_msg("%s: %d '%s', expected '%s'", #call, fails_err, ei.message, words);                 \
   } while (0)
 
 static mho_store *open_ok(mho_store_mode mode) {
@@ -73,12 +73,13 @@ static mho_store *open_ok(mho_store_mode mode) {
 
 static char *config_of(int seed, double scale) {
   static char text[512];
-  snprintf(text, sizeof text,
-           "{\"dataset\": {\"name\": \"digits\", \"path\": \"/d%d\"}, \"network\": {\"hidden\": [64, 32]},"
-           "\"feedback\": {\"scale\": %g}, \"settle\": {\"method\": \"sweep\", \"free\": 10},"
-           "\"update\": {\"rate\": 1e-3}, \"device\": {\"model\": \"soft_bounds\", \"chip_seed\": %d},"
-           "\"array\": {\"model\": \"ideal\"}, \"train\": {\"batch\": 500, \"seed\": %d}}",
-           seed, scale, seed, seed);
+  snprintf(
+      text, sizeof text,
+      "{\"dataset\": {\"name\": \"digits\", \"path\": \"/d%d\"}, \"network\": {\"hidden\": [64, 32]},"
+      "\"feedback\": {\"scale\": %g}, \"settle\": {\"method\": \"sweep\", \"free\": 10},"
+      "\"update\": {\"rate\": 1e-3}, \"device\": {\"model\": \"soft_bounds\", \"chip_seed\": %d},"
+      "\"array\": {\"model\": \"ideal\"}, \"train\": {\"batch\": 500, \"seed\": %d}}",
+      seed, scale, seed, seed);
   return text;
 }
 
@@ -86,7 +87,8 @@ static void begin(mho_store *s, const char *id, const char *name, int seed, doub
   mho_errinfo ei;
   char hash[32];
   snprintf(hash, sizeof hash, "h%d-%g", seed, scale);
-  mho_run_row run = {.name = (char *)(uintptr_t)name, .config = config_of(seed, scale), .config_hash = hash};
+  mho_run_row run = {
+      .name = (char *)(uintptr_t)name, .config = config_of(seed, scale), .config_hash = hash};
   run.final_test_acc = run.best_test_acc = run.train_acc = run.val_acc = (double)NAN;
   run.seed = seed;
   strcpy(run.id, id);
@@ -112,11 +114,11 @@ static mho_err query(mho_store *s, const char *sql, char text[128], mho_errinfo 
   strcpy(text, "-");
   return mho_store_query(s, sql, 0, NULL, 60, keep_first, text, ei);
 }
-#define IS(sql, expected)                                                                                    \
-  do {                                                                                                       \
-    char is_text[128];                                                                                       \
-    OK(query(s, sql, is_text, &ei));                                                                         \
-    assert_string_equal(is_text, expected);                                                                  \
+#define IS(sql, expected)                                                                          \
+  do {                                                                                             \
+    char is_text[128];                                                                             \
+    OK(query(s, sql, is_text, &ei));                                                               \
+    assert_string_equal(is_text, expected);                                                        \
   } while (0)
 
 /* SQL through a connection of its own, as another program would. */

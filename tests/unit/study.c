@@ -44,7 +44,8 @@ static void test_grid(void **state) {
 
 /* Values that come out the same (whole numbers of a fine range, a value written twice) are trained once. */
 static void test_repeated(void **state) {
-  mho_plan p = plan_of("vary: {train.epochs: {from: 1, to: 3, steps: 9}, update.rate: [0.01, 1e-2]}\n");
+  mho_plan p =
+      plan_of("vary: {train.epochs: {from: 1, to: 3, steps: 9}, update.rate: [0.01, 1e-2]}\n");
   assert_int_equal(p.n, 3);
   assert_int_equal(p.repeated, 15);
   mho_plan_free(&p);
@@ -69,8 +70,9 @@ static double value_in(const char *label, const char *key) {
  * first samples of a longer random or Sobol study are those of a shorter one. */
 static void test_samples(void **state) {
   enum { N = 16 };
-  mho_plan p = plan_of("design: latin\nsamples: 16\nvary:\n  array.read_noise: {from: 0, to: 0.16}\n"
-                       "  update.rate: {from: 1e-4, to: 1e-2, scale: log}\n");
+  mho_plan p =
+      plan_of("design: latin\nsamples: 16\nvary:\n  array.read_noise: {from: 0, to: 0.16}\n"
+              "  update.rate: {from: 1e-4, to: 1e-2, scale: log}\n");
   bool noise[N] = {0}, rate[N] = {0};
   assert_int_equal(p.n, N);
   for (int i = 0; i < N; i++) {
@@ -168,8 +170,9 @@ int main(void) {
   if (mho_registry_new(&registry, &ei))
     return 1;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_grid),    cmocka_unit_test(test_repeated),   cmocka_unit_test(test_points),
-      cmocka_unit_test(test_samples), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_mutations),
+      cmocka_unit_test(test_grid),       cmocka_unit_test(test_repeated),
+      cmocka_unit_test(test_points),     cmocka_unit_test(test_samples),
+      cmocka_unit_test(test_round_trip), cmocka_unit_test(test_mutations),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   mho_registry_free(registry);

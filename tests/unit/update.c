@@ -15,7 +15,8 @@ typedef struct updated {
 static updated update_once(const char *update) {
   char yaml[512];
   snprintf(yaml, sizeof yaml,
-           "dataset: {train: 100}\nnetwork: {hidden: [8]}\ntrain: {batch: 100}\nupdate: %s\n", update);
+           "dataset: {train: 100}\nnetwork: {hidden: [8]}\ntrain: {batch: 100}\nupdate: %s\n",
+           update);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t = trainer(e);
   const mho_network *net = mho_trainer_network(t);
@@ -57,7 +58,8 @@ static double norm(size_t n, const mho_real *v) {
 static void test_decay(void **state) {
   updated u = update_once("{optimizer: sgd, rate: 0.5, decay: 0.1}");
   for (size_t i = 0; i < u.n; i++)
-    NEAR(u.after[i], (double)u.before[i] - 0.5 * ((double)u.g[i] + 0.1 * (double)u.before[i]), 1e-5, 1e-6);
+    NEAR(u.after[i], (double)u.before[i] - 0.5 * ((double)u.g[i] + 0.1 * (double)u.before[i]), 1e-5,
+         1e-6);
   forget(&u);
   /* AdamW: the decay does not pass through the moments. The first step of Adam is rate * sign(g). */
   u = update_once("{optimizer: adam, rate: 0.01, decay: 2, epsilon: 0}");
@@ -101,7 +103,8 @@ static void test_schedules(void **state) {
   NEAR(mho_update_rate(&e->update, 0, 5, 10), 0.25, 1e-12, 0);
   NEAR(mho_update_rate(&e->update, 0, 10, 10), 0.1, 1e-12, 0);
   mho_experiment_free(e);
-  e = experiment("update: {rate: 1, rates: [0.8, 0.2], schedule: step, step_every: 3, step_factor: 0.5}\n");
+  e = experiment(
+      "update: {rate: 1, rates: [0.8, 0.2], schedule: step, step_every: 3, step_factor: 0.5}\n");
   NEAR(mho_update_rate(&e->update, 0, 2, 10), 0.8, 1e-12, 0);
   NEAR(mho_update_rate(&e->update, 1, 3, 10), 0.1, 1e-12, 0);
   NEAR(mho_update_rate(&e->update, 0, 8, 10), 0.2, 1e-12, 0);

@@ -6,8 +6,9 @@
 
 static mho_cells *cells_of(const mho_experiment *e, size_t n) {
   mho_cells *c;
-  OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params, &e->device_config, n,
-                   mho_rng_make(1, MHO_RNG_CHIP, 0), mho_rng_make(1, MHO_RNG_PULSE, 0), &c, &ei));
+  OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params, &e->device_config,
+                   n, mho_rng_make(1, MHO_RNG_CHIP, 0), mho_rng_make(1, MHO_RNG_PULSE, 0), &c,
+                   &ei));
   return c;
 }
 
@@ -39,9 +40,11 @@ static int derivative(double t, const double *y, double *dy, void *user) {
     mho_param_format(w, o->e->device.params, true, kind, sizeof kind);
   if (!strcmp(id, "linear_ion")) {
     double r = o->e->device_config.g_max / o->e->device_config.g_min;
-    dy[0] = real_param(o->e, "speed") * v / (x + r * (1 - x)) * window(kind, real_param(o->e, "p"), x, v > 0);
+    dy[0] = real_param(o->e, "speed") * v / (x + r * (1 - x)) *
+            window(kind, real_param(o->e, "p"), x, v > 0);
   } else if (!strcmp(id, "vteam")) {
-    double up = v / real_param(o->e, "threshold_set") - 1, down = v / real_param(o->e, "threshold_reset") - 1;
+    double up = v / real_param(o->e, "threshold_set") - 1,
+           down = v / real_param(o->e, "threshold_reset") - 1;
     dy[0] = (up > 0     ? real_param(o->e, "k_set") * pow(up, real_param(o->e, "alpha_set"))
              : down > 0 ? -real_param(o->e, "k_reset") * pow(down, real_param(o->e, "alpha_reset"))
                         : 0) *
@@ -49,8 +52,9 @@ static int derivative(double t, const double *y, double *dy, void *user) {
   } else {
     double xp = real_param(o->e, "x_p"), xn = real_param(o->e, "x_n");
     if (v > real_param(o->e, "v_p"))
-      dy[0] = real_param(o->e, "a_p") * (exp(v) - exp(real_param(o->e, "v_p"))) *
-              (x >= xp ? exp(-real_param(o->e, "alpha_p") * (x - xp)) * ((xp - x) / (1 - xp) + 1) : 1);
+      dy[0] =
+          real_param(o->e, "a_p") * (exp(v) - exp(real_param(o->e, "v_p"))) *
+          (x >= xp ? exp(-real_param(o->e, "alpha_p") * (x - xp)) * ((xp - x) / (1 - xp) + 1) : 1);
     else
       dy[0] = -real_param(o->e, "a_n") * (exp(-v) - exp(real_param(o->e, "v_n"))) *
               (x <= 1 - xn ? exp(real_param(o->e, "alpha_n") * (x + xn - 1)) * x / (1 - xn) : 1);
@@ -90,11 +94,13 @@ static void test_against_gsl(void **state) {
       {"device: {model: linear_ion, window: joglekar, p: 3}", 3e-6},
       {"device: {card: hp_tio2}", 1e-5},
       {"device: {model: vteam}", 1e-6},
-      {"device: {model: vteam, width: 40 ms, p: 2}", 1e-5}, /* up to 0.4 of the range in one pulse */
+      {"device: {model: vteam, width: 40 ms, p: 2}",
+       1e-5}, /* up to 0.4 of the range in one pulse */
       {"device: {model: vteam, resistance: r_linear, window: joglekar}", 1e-5},
       {"device: {model: vteam, resistance: r_exponential, window: none}", 1e-5},
       {"device: {model: yakopcic}", 1e-6},
-      {"device: {model: yakopcic, width: 250 us, alpha_n: 9}", 5e-4}, /* 0.4 of the range, across a kink */
+      {"device: {model: yakopcic, width: 250 us, alpha_n: 9}",
+       5e-4}, /* 0.4 of the range, across a kink */
   };
   for (int k = 0; k < MHO_COUNT(cases); k++) {
     mho_experiment *e = experiment(cases[k].yaml);
@@ -107,8 +113,8 @@ static void test_against_gsl(void **state) {
         mho_cells_mean_step(c, 0, 1, &(float){(float)dir}, &step);
         double want = conductance(e, integrate(e, x, dir)) - conductance(e, x);
         if (fabs((double)step - want) > cases[k].tolerance)
-          fail_msg("%s at x = %g, direction %d: step %.9g, GSL %.9g", cases[k].yaml, x, dir, (double)step,
-                   want);
+          fail_msg("%s at x = %g, direction %d: step %.9g, GSL %.9g", cases[k].yaml, x, dir,
+                   (double)step, want);
       }
     mho_cells_free(c);
     mho_experiment_free(e);
@@ -130,8 +136,8 @@ static void test_reads(void **state) {
   NEAR(moved_by("device: {model: yakopcic, v_n: 0.16 V}", 0.2, 100e-9, &limit),
        4000 * (exp(0.2) - exp(0.16)) * 100e-9, 1e-3, 0); /* 1.9e-5 */
   NEAR(limit, 0.16, 1e-6, 0);
-  NEAR(moved_by("device: {model: yakopcic}", 0.2, 100e-9, &limit), 4000 * (exp(0.2) - exp(0.15)) * 100e-9,
-       1e-3, 0);
+  NEAR(moved_by("device: {model: yakopcic}", 0.2, 100e-9, &limit),
+       4000 * (exp(0.2) - exp(0.15)) * 100e-9, 1e-3, 0);
   NEAR(limit, 0.15, 1e-6, 0);
   assert_true(moved_by("device: {model: yakopcic}", 0.149, 100e-9, &limit) == 0 && limit == 0.149);
   NEAR(moved_by("device: {model: vteam}", 0.6, 100e-9, &limit), 10 * pow(0.2, 3) * 100e-9, 1e-3, 0);
@@ -167,14 +173,16 @@ static void test_refused(void **state) {
     OK(mho_config_text(c, bad[i].yaml, "test", &ei));
     ei = (mho_errinfo){0};
     mho_err err = mho_experiment_new(registry, c, false, &e, &ei);
-    if (!err || !mho_err_is_input(err) || (!strstr(ei.message, bad[i].says) && !strstr(ei.file, bad[i].says)))
+    if (!err || !mho_err_is_input(err) ||
+        (!strstr(ei.message, bad[i].says) && !strstr(ei.file, bad[i].says)))
       fail_msg("%s: %s (%s)", bad[i].yaml, ei.message, ei.file);
     mho_config_free(c);
   }
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads), cmocka_unit_test(test_against_gsl),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads),
+                                     cmocka_unit_test(test_against_gsl),
                                      cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
