@@ -98,6 +98,20 @@ MHO_API void mho_progress(const mho_context *ctx, const char *what, long done, l
                           const char *note);
 MHO_API bool mho_stopped(const mho_context *ctx);
 
+/* ---------------------------------------------------------------- small arithmetic */
+
+static inline int mho_min(int a, int b) {
+  return a < b ? a : b;
+}
+
+static inline int mho_max(int a, int b) {
+  return a > b ? a : b;
+}
+
+static inline size_t mho_min_size(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
 /* ---------------------------------------------------------------- memory, time, text */
 
 /** Zeroed array of n items on a 64-byte boundary, or NULL; free with mho_free. */
