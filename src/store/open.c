@@ -15,108 +15,22 @@
 #include <string.h>
 #include <time.h>
 
-static const char schema[] =
-#include "store/schema.inc"
-    ;
+#include "store/sql.inc" /* schema.sql and migrations/, as strings */
 
-/* steps[v] makes version v + 1 of version v. The first is not used: an empty file gets schema.sql, which is
- * always the newest. To change the schema: change schema.sql, raise its user_version and MHO_STORE_VERSION,
- * and append the SQL that changes an older database's tables; views are made anew from schema.sql after it. */
-static const char *const steps[MHO_STORE_VERSION] = {
-    NULL,
-    "CREATE TABLE energy_epoch (" /* what an epoch of training would have taken on hardware */
-    "  run_id  TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,"
-    "  epoch   INTEGER NOT NULL,"
-    "  term    TEXT NOT NULL,"
-    "  joule   REAL,"
-    "  seconds REAL,"
-    "  count   REAL,"
-    "  samples REAL,"
-    "  PRIMARY KEY (run_id, epoch, term)"
-    ") STRICT, WITHOUT ROWID",
-    "ALTER TABLE epoch ADD COLUMN truncated REAL; ALTER TABLE epoch ADD COLUMN verify_reads REAL",
-    "ALTER TABLE settle ADD COLUMN energy_j REAL;"
-    "CREATE TABLE settle_sample (run_id TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, epoch INTEGER "
-    "NOT NULL, "
-    "phase TEXT NOT NULL, sample INTEGER NOT NULL, settled INTEGER NOT NULL CHECK (settled IN (0, 1)), "
-    "time_s REAL, "
-    "energy_j REAL, PRIMARY KEY (run_id, epoch, phase, sample)) STRICT, WITHOUT ROWID;",
-    /* the config's main keys as ordinary columns, so that indices can hold them */
-    "ALTER TABLE layer_epoch ADD COLUMN g_hist TEXT; DROP VIEW v_run; DROP VIEW v_study; CREATE TABLE "
-    "run_new ( id TEXT NOT NULL PRIMARY KEY CHECK "
-    "(length(id) BETWEEN 1 AND 31 AND id NOT GLOB '*[^0-9A-Za-z]*'), name TEXT, status TEXT NOT NULL "
-    "CHECK (status IN ('running', 'completed', 'interrupted', 'failed', 'diverged')), config_hash TEXT "
-    "NOT NULL, point_hash TEXT NOT NULL, defaults_version INTEGER NOT NULL, seed INTEGER NOT NULL, "
-    "data_checksum TEXT NOT NULL, code_version TEXT NOT NULL, blas TEXT NOT NULL, host TEXT NOT NULL, pid "
-    "INTEGER NOT NULL, started TEXT NOT NULL CHECK (started GLOB '\?\?\?\?-\?\?-\?\?T\?\?:\?\?:\?\?*Z'), "
-    "ended TEXT "
-    "CHECK (ended GLOB '\?\?\?\?-\?\?-\?\?T\?\?:\?\?:\?\?*Z'), wall_s REAL, epochs_done INTEGER NOT NULL, "
-    "final_test_acc REAL, best_test_acc REAL, best_epoch INTEGER NOT NULL, train_acc REAL, val_acc REAL, "
-    "pulses REAL, energy_j REAL, error TEXT, dataset TEXT, topology TEXT, hidden TEXT, neuron TEXT, "
-    "feedback_mode TEXT, feedback_scale ANY, settle_method TEXT, settle_free ANY, settle_nudged ANY, rule "
-    "TEXT, nudge ANY, phases TEXT, nudge_error TEXT, gradient TEXT, optimizer TEXT, rate ANY, scheme "
-    "TEXT, device TEXT, array TEXT, read_noise ANY, epochs ANY, batch ANY, config TEXT NOT NULL CHECK "
-    "(json_valid(config)) ) STRICT; INSERT INTO run_new(id, name, status, config_hash, point_hash, "
-    "defaults_version, seed, data_checksum, code_version, blas, host, pid, started, ended, wall_s, "
-    "epochs_done, final_test_acc, best_test_acc, best_epoch, train_acc, val_acc, pulses, energy_j, error, "
-    "dataset, topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free, "
-    "settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array, "
-    "read_noise, epochs, batch, config) SELECT id, name, status, config_hash, point_hash, "
-    "defaults_version, seed, data_checksum, code_version, blas, host, pid, started, ended, wall_s, "
-    "epochs_done, final_test_acc, best_test_acc, best_epoch, train_acc, val_acc, pulses, energy_j, error, "
-    "dataset, topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free, "
-    "settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array, "
-    "read_noise, epochs, batch, config FROM run; DROP TABLE run; ALTER TABLE run_new RENAME TO run; "
-    "CREATE TRIGGER run_keys AFTER INSERT ON run BEGIN UPDATE run SET dataset = json_extract(new.config, "
-    "'$.dataset.name'), topology = json_extract(new.config, '$.network.topology'), hidden = "
-    "json_extract(new.config, '$.network.hidden'), neuron = json_extract(new.config, '$.network.neuron'), "
-    "feedback_mode = json_extract(new.config, '$.feedback.mode'), feedback_scale = "
-    "json_extract(new.config, '$.feedback.scale'), settle_method = json_extract(new.config, "
-    "'$.settle.method'), settle_free = json_extract(new.config, '$.settle.free'), settle_nudged = "
-    "json_extract(new.config, '$.settle.nudged'), rule = json_extract(new.config, '$.rule.name'), nudge = "
-    "json_extract(new.config, '$.rule.nudge'), phases = json_extract(new.config, '$.rule.phases'), "
-    "nudge_error = json_extract(new.config, '$.rule.error'), gradient = json_extract(new.config, "
-    "'$.rule.gradient'), optimizer = json_extract(new.config, '$.update.optimizer'), rate = "
-    "json_extract(new.config, '$.update.rate'), scheme = json_extract(new.config, '$.update.scheme'), "
-    "device = json_extract(new.config, '$.device.model'), array = json_extract(new.config, "
-    "'$.array.model'), read_noise = json_extract(new.config, '$.array.read_noise'), epochs = "
-    "json_extract(new.config, '$.train.epochs'), batch = json_extract(new.config, '$.train.batch') WHERE "
-    "id = new.id; END; CREATE INDEX run_name ON run(name, started, id); CREATE INDEX run_config_hash ON "
-    "run(config_hash, status, id); CREATE INDEX run_list ON run(started, id, name, status, seed, "
-    "epochs_done, wall_s, final_test_acc, best_test_acc, best_epoch, train_acc, val_acc, pulses, "
-    "energy_j, ended, code_version, dataset, topology, hidden, neuron, feedback_mode, feedback_scale, "
-    "settle_method, settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, "
-    "rate, scheme, device, array, read_noise, epochs, batch); CREATE INDEX run_point ON run(point_hash, "
-    "id, config_hash, status, final_test_acc, best_test_acc, val_acc, pulses, energy_j, wall_s, dataset, "
-    "topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free, settle_nudged, "
-    "rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array, read_noise, "
-    "epochs, batch); ",
-    /* a checkpoint that is both the last and the best is stored once */
-    "ALTER TABLE checkpoint ADD COLUMN is_best INTEGER NOT NULL DEFAULT 0",
-    /* weights programmed onto another chip are runs, too */
-    "ALTER TABLE run ADD COLUMN kind TEXT NOT NULL DEFAULT 'trained' CHECK (kind IN "
-    "('trained', 'programmed'));"
-    "ALTER TABLE run ADD COLUMN parent TEXT;"
-    "ALTER TABLE layer_epoch ADD COLUMN w_range REAL;"
-    "ALTER TABLE layer_epoch ADD COLUMN w_error REAL;"
-    "ALTER TABLE layer_epoch ADD COLUMN clipped REAL;"
-    "DROP INDEX run_list; DROP INDEX run_point;"
-    "CREATE INDEX run_list ON run(started, id, name, status, seed, epochs_done, wall_s, final_test_acc, "
-    "best_test_acc, best_epoch, train_acc, val_acc, pulses, energy_j, ended, code_version, dataset, "
-    "topology, "
-    "hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free, settle_nudged, rule, nudge, "
-    "phases, nudge_error, gradient, optimizer, rate, scheme, device, array, read_noise, epochs, batch, kind, "
-    "parent); CREATE INDEX run_point ON run(point_hash, id, config_hash, status, final_test_acc, "
-    "best_test_acc, val_acc, pulses, energy_j, wall_s, dataset, topology, hidden, neuron, feedback_mode, "
-    "feedback_scale, settle_method, settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient, "
-    "optimizer, rate, scheme, device, array, read_noise, epochs, batch, kind);",
+/* migration[v] makes version v + 1 of version v. The first is not used: an empty file gets schema.sql,
+ * which is always the newest. To change the schema: change schema.sql, raise its user_version and
+ * MHO_STORE_VERSION, and append a file to migrations/ that changes an older database's tables; views are
+ * made anew from schema.sql after it. */
+static const char *const migration[MHO_STORE_VERSION] = {
+    NULL,         energy_sql,          write_counts_sql, settle_samples_sql,
+    run_keys_sql, best_checkpoint_sql, programmed_sql,
 };
 
 /* Readers that people wait for, and writers of which a sweep has many, take turns within a second or so. */
 enum { BUSY_READ_MS = 10000, BUSY_WRITE_MS = 60000 };
 
 const char *mho_store_schema(void) {
-  return schema;
+  return schema_sql;
 }
 
 int mho_store_schema_version(void) {
@@ -184,13 +98,14 @@ static mho_err read_version(mho_store *s, const mho_store_options *o, int64_t *v
 static mho_err renew_views(mho_store *s, mho_errinfo *ei) {
   char drop[256], name[64];
   mho_err err = MHO_OK;
-  for (const char *at = strstr(schema, "CREATE VIEW "); at && !err;
+  for (const char *at = strstr(schema_sql, "CREATE VIEW "); at && !err;
        at = strstr(at + 1, "CREATE VIEW ")) {
     sscanf(at, "CREATE VIEW %63s", name);
     snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %s", name);
     err = mho_store_exec(s, drop, "migrate the database", ei);
   }
-  return err ? err : mho_store_exec(s, strstr(schema, "CREATE VIEW "), "migrate the database", ei);
+  return err ? err
+             : mho_store_exec(s, strstr(schema_sql, "CREATE VIEW "), "migrate the database", ei);
 }
 
 /* Within the transaction that locks out other processes that open the same new or old file. */
@@ -202,7 +117,7 @@ static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_erri
     err = mho_store_int(s, "SELECT count(*) FROM sqlite_schema", NULL, 0, &tables, ei);
   if (!err && application != MHO_STORE_APPLICATION)
     err = tables ? fail_foreign(s, application, ei)
-                 : mho_store_exec(s, schema, "make a new database", ei);
+                 : mho_store_exec(s, schema_sql, "make a new database", ei);
   if (!err)
     err = read_version(s, o, &version, ei);
   if (!err && version < 1)
@@ -211,7 +126,7 @@ static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_erri
   for (; !err && version < o->version; version++) {
     char stamp[64];
     snprintf(stamp, sizeof stamp, "PRAGMA user_version = %lld", (long long)version + 1);
-    err = mho_store_exec(s, o->steps[version], "migrate the database", ei);
+    err = mho_store_exec(s, o->migration[version], "migrate the database", ei);
     if (!err)
       err = mho_store_exec(s, stamp, "migrate the database", ei);
     changed = true;
@@ -384,7 +299,7 @@ mho_err mho_store_open_with(const char *path, mho_store_mode mode, const mho_sto
 
 mho_err mho_store_open(const char *path, mho_store_mode mode, mho_store **out, mho_errinfo *ei) {
   mho_store_options o = {mode == MHO_STORE_WRITE ? BUSY_WRITE_MS : BUSY_READ_MS, MHO_STORE_VERSION,
-                         steps};
+                         migration};
   return mho_store_open_with(path, mode, &o, out, ei);
 }
 

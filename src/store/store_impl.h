@@ -23,9 +23,10 @@ struct mho_store {
 
 /* What mho_store_open takes for granted and tests do not. */
 typedef struct mho_store_options {
-  int busy_ms;              /* how long to wait for a lock */
-  int version;              /* of the schema that this program knows */
-  const char *const *steps; /* [version]; steps[v]: SQL that makes version v + 1 of version v */
+  int busy_ms; /* how long to wait for a lock */
+  int version; /* of the schema that this program knows */
+  /** [version]; migration[v] is the SQL that makes version v + 1 of version v. */
+  const char *const *migration;
 } mho_store_options;
 /** mho_store_open with other options. Exported for the tests only. */
 MHO_API mho_err mho_store_open_with(const char *path, mho_store_mode mode,
