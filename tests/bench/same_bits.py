@@ -250,18 +250,23 @@ def verb_cases():
 
 # ---------------------------------------------------------------- running and comparing
 
-def records(path):
-    """Every record of a database but for what differs between two runs; checkpoints as hashes."""
+def records(path, ids):
+    """Every record of a database but for what differs between two runs; checkpoints as hashes.
+
+    The config of a programmed run names the run that its weights are from, so its hashes differ.
+    """
     out = []
     db = sqlite3.connect(f'file:{path}?mode=ro', uri=True)
     for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"):
         cursor = db.execute(f'SELECT * FROM {table}')
         names = [d[0] for d in cursor.description]
         kept = [i for i, n in enumerate(names) if n not in FREE]
-        rows = [[names[i] + '=' + plain(row[i]) for i in kept] for row in cursor]
-        out += sorted(f'{table}: ' + ' '.join(row) for row in rows)
+        for row in cursor:
+            hashes = {'config_hash', 'point_hash'} if 'programmed' in row else set()
+            words = [f'{names[i]}={plain(row[i])}' for i in kept if names[i] not in hashes]
+            out.append(without_times(f'{table}: ' + ' '.join(words), ids))
     db.close()
-    return out
+    return sorted(out)
 
 
 def run_ids(path):
@@ -313,7 +318,7 @@ def outcome(program, commands, folder):
         for name in sorted(names):
             path = os.path.join(home, name)
             if name == 'runs.db':
-                out += records(path)
+                out += records(path, ids)
             elif not name.startswith('runs.db') and os.path.basename(home) != 'images':
                 data = without_times(open(path, encoding='latin-1').read(), ids).encode('latin-1')
                 out.append(f'{os.path.relpath(path, folder)}: {hashlib.sha256(data).hexdigest()}')
