@@ -1,22 +1,29 @@
-/* error.c - SQLite's answers as sentences with a cure, and the few calls that everything here is made of.
+/* error.c - SQLite's answers as sentences with a cure, and the few calls that everything here is made
+ * of.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* The system's reason behind an input/output error: of the log, of the file, or what SQLite noted itself
- * (which it does not when a COMMIT fails). */
+/* The system's reason behind an input/output error: of the log, of the file, or what SQLite noted
+ * itself, which it does not when a COMMIT fails. */
 static int system_error(const mho_store *s) {
   static const int pointers[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
   for (int i = 0; i < MHO_COUNT(pointers); i++) {
     sqlite3_file *file = NULL;
     int why = 0;
-    if (!sqlite3_file_control(s->db, "main", pointers[i], &file) && file && file->pMethods &&
-        !file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &why) && why)
+    if (sqlite3_file_control(s->db, "main", pointers[i], &file) || !file || !file->pMethods)
+      continue;
+    if (!file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &why) && why)
       return why;
   }
   return sqlite3_system_errno(s->db);
+}
+
+/* The system's words for its error, or SQLite's where the system has none. */
+static const char *reason(const mho_store *s, int system) {
+  return system ? strerror(system) : sqlite3_errmsg(s->db);
 }
 
 /* The reasons that have a cure of their own. */
@@ -41,7 +48,7 @@ static mho_err fail_io(const mho_store *s, const char *what, mho_errinfo *ei) {
                     what, s->path);
   default:
     return mho_fail(ei, MHO_ESTORE, "cannot %s: input/output error at '%s' (%s): check the disk",
-                    what, s->path, system ? strerror(system) : sqlite3_errmsg(s->db));
+                    what, s->path, reason(s, system));
   }
 }
 
@@ -77,9 +84,7 @@ mho_err mho_store_fail(const mho_store *s, int rc, const char *what, mho_errinfo
         ei, MHO_ESTORE,
         "cannot %s: '%s' or the -wal and -shm files beside it cannot be opened (%s): check the "
         "permissions of the files and of their folder",
-        what, s->path,
-        sqlite3_system_errno(s->db) ? strerror(sqlite3_system_errno(s->db))
-                                    : sqlite3_errmsg(s->db));
+        what, s->path, reason(s, sqlite3_system_errno(s->db)));
   case SQLITE_CORRUPT:
     return mho_fail(
         ei, MHO_ESTORE,
@@ -91,8 +96,9 @@ mho_err mho_store_fail(const mho_store *s, int rc, const char *what, mho_errinfo
         ei, MHO_ESTORE,
         "'%s' is not an SQLite database, or its first page is damaged: name another file", s->path);
   case SQLITE_IOERR:
-    return rc == SQLITE_IOERR_NOMEM ? mho_fail(ei, MHO_ENOMEM, "cannot %s: out of memory", what)
-                                    : fail_io(s, what, ei);
+    if (rc != SQLITE_IOERR_NOMEM)
+      return fail_io(s, what, ei);
+    return mho_fail(ei, MHO_ENOMEM, "cannot %s: out of memory", what);
   case SQLITE_NOMEM:
     return mho_fail(ei, MHO_ENOMEM, "cannot %s: out of memory", what);
   case SQLITE_TOOBIG:
@@ -117,8 +123,35 @@ mho_err mho_store_prepare(mho_store *s, const char *sql, const char *what, sqlit
 
 mho_err mho_store_run(mho_store *s, sqlite3_stmt *st, const char *what, mho_errinfo *ei) {
   int rc = sqlite3_step(st);
-  mho_err err = rc == SQLITE_DONE || rc == SQLITE_ROW ? MHO_OK : mho_store_fail(s, rc, what, ei);
+  bool done = rc == SQLITE_DONE || rc == SQLITE_ROW;
+  mho_err err = done ? MHO_OK : mho_store_fail(s, rc, what, ei);
   sqlite3_reset(st);
+  return err;
+}
+
+mho_err mho_store_run_texts(mho_store *s, const char *sql, int n, const char *const *texts,
+                            const char *what, mho_errinfo *ei) {
+  return mho_store_run_blob(s, sql, n, texts, NULL, 0, what, ei);
+}
+
+mho_err mho_store_run_blob(mho_store *s, const char *sql, int n, const char *const *texts,
+                           const void *data, size_t size, const char *what, mho_errinfo *ei) {
+  sqlite3_stmt *st;
+  mho_err err = mho_store_prepare(s, sql, what, &st, ei);
+  if (err)
+    return err;
+
+  int rc = SQLITE_OK;
+  for (int i = 0; i < n; i++) {
+    rc = sqlite3_bind_text(st, i + 1, texts[i], -1, SQLITE_STATIC);
+    if (rc)
+      break;
+  }
+  if (!rc && data)
+    rc = sqlite3_bind_blob64(st, n + 1, data, size, SQLITE_STATIC);
+  err = rc ? mho_store_fail(s, rc, what, ei) : mho_store_run(s, st, what, ei);
+
+  sqlite3_finalize(st);
   return err;
 }
 
@@ -128,6 +161,7 @@ mho_err mho_store_int(mho_store *s, const char *sql, const char *text, int64_t n
   mho_err err = mho_store_prepare(s, sql, "read the database", &st, ei);
   if (err)
     return err;
+
   if (text)
     sqlite3_bind_text(st, 1, text, -1, SQLITE_STATIC);
   int rc = sqlite3_step(st);
@@ -141,8 +175,9 @@ mho_err mho_store_int(mho_store *s, const char *sql, const char *text, int64_t n
 mho_err mho_store_begin(mho_store *s, mho_errinfo *ei) {
   if (s->mode != MHO_STORE_WRITE)
     return mho_fail(ei, MHO_EINVAL, "'%s' was opened for reading only", s->path);
-  /* IMMEDIATE takes the write lock now, where waiting for it is possible: a reader that turns writer halfway
-   * is refused at once when another wrote in between */
+
+  /* IMMEDIATE takes the write lock now, where waiting for it is possible: a reader that turns writer
+   * halfway is refused at once when another wrote in between. */
   return mho_store_exec(s, "BEGIN IMMEDIATE", "write", ei);
 }
 

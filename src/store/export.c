@@ -46,6 +46,7 @@ static mho_err put(exporter *x, json_t *line, mho_errinfo *ei) {
   json_decref(line);
   if (!text)
     return mho_fail(ei, MHO_ENOMEM, "no memory to write a run");
+
   size_t n = strlen(text);
   errno = 0;
   bool bad = gzwrite(x->file, text, (unsigned)n) != (int)n || gzputc(x->file, '\n') < 0;
@@ -60,6 +61,7 @@ static json_t *bytes_json(const unsigned char *data, size_t n) {
   char *hex = malloc(2 * n + 1);
   if (!hex)
     return NULL;
+
   for (size_t i = 0; i < n; i++) {
     hex[2 * i] = digit[data[i] >> 4];
     hex[2 * i + 1] = digit[data[i] & 15];
@@ -106,9 +108,10 @@ static mho_err rows_json(exporter *x, const char *sql, const char *arg, json_t *
   mho_err err = mho_store_prepare(x->s, sql, "read the runs", &st, ei);
   if (err)
     return err;
+
   sqlite3_bind_text(st, 1, arg, -1, SQLITE_STATIC);
   int rc;
-  while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+  while (mho_store_next(st, &rc))
     json_array_append_new(*out, row_json(st));
   if (rc != SQLITE_DONE)
     err = mho_store_fail(x->s, rc, "read the runs", ei);
@@ -276,6 +279,7 @@ static mho_err put_runs(exporter *x, mho_errinfo *ei) {
   mho_err err = mho_store_prepare(x->s, sql, "read the runs", &st, ei);
   if (err)
     return err;
+
   int rc = SQLITE_DONE;
   while (!err && (rc = sqlite3_step(st)) == SQLITE_ROW)
     err = put_run(x, st, ei);
@@ -293,6 +297,7 @@ static bool wanted(const exporter *x, const char *table) {
     return x->o->checkpoints;
   if (!x->o->tables)
     return strcmp(table, "settle_sample") != 0;
+
   char word[68], words[1024];
   snprintf(word, sizeof word, ",%s,", table);
   snprintf(words, sizeof words, ",%s,", x->o->tables);
@@ -369,6 +374,7 @@ static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *e
   }
   if (err || x->o->checkpoints)
     return err;
+
   snprintf(sql, sizeof sql,
            "SELECT count(*) FROM run WHERE id IN (SELECT id FROM temp.chosen) AND %s", unfinished);
   err = mho_store_int(x->s, sql, NULL, 0, &left, ei);
@@ -386,6 +392,7 @@ static mho_err read_base(exporter *x, mho_errinfo *ei) {
                         "read the runs", &st, ei);
   if (err)
     return err;
+
   int rc = sqlite3_step(st);
   x->base = strdup(rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : "{}");
   if (rc != SQLITE_ROW && rc != SQLITE_DONE)
@@ -406,6 +413,7 @@ static mho_err write_file(exporter *x, mho_errinfo *ei) {
   x->file = gzopen(temporary, end && !strcmp(end, ".gz") ? "wb9" : "wbT");
   if (!x->file)
     return fail_write(x, ei);
+
   mho_err err = put_head(x, ei);
   if (!err)
     err = put_studies(x, ei);
@@ -426,6 +434,7 @@ mho_err mho_store_export(mho_store *s, int n, const char *const *ids, const mho_
   exporter *x = mho_alloc(1, sizeof *x);
   if (!x)
     return mho_fail(ei, MHO_ENOMEM, "no memory to write the runs");
+
   *x = (exporter){.s = s, .o = o, .path = path, .out = out};
   mho_err err = read_tables(x, ei);
   if (!err)

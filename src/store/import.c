@@ -54,6 +54,7 @@ static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
                        "cannot read the runs: %s", why == Z_ERRNO ? strerror(errno) : message);
   if (!n)
     return MHO_OK;
+
   json_error_t at;
   json_t *line = json_loads(x->text, 0, &at);
   if (!json_is_object(line)) {
@@ -70,10 +71,12 @@ static mho_err read_head(importer *x, mho_errinfo *ei) {
   mho_err err = next_line(x, &x->head, ei);
   if (err)
     return err;
+
   const char *kind = json_string_value(json_object_get(x->head, "mho"));
   json_int_t schema = json_integer_value(json_object_get(x->head, "schema"));
   if (!kind || strcmp(kind, MHO_STORE_FILE_KIND))
     return BAD(x, "this is no file of runs that mho export wrote");
+
   if (schema < 1 || !json_is_object(json_object_get(x->head, "tables")) ||
       !json_is_object(json_object_get(x->head, "config")))
     return BAD(x,
@@ -118,6 +121,7 @@ static mho_err prepare_insert(importer *x, const char *table, const char *lead, 
   mho_err err = mho_store_columns_of(x->s, table, known, sizeof known, ei);
   if (err || !*n)
     return err ? err : BAD(x, "the first line names no columns of table '%.40s'", table);
+
   snprintf(all, sizeof all, ", %s,", known);
   snprintf(sql, sizeof sql, "INSERT INTO other.%s(%s", table, lead ? lead : "");
   json_array_foreach(names, i, name) {
@@ -199,6 +203,7 @@ static char *config_of(const importer *x, const json_t *line) {
   const json_t *whole = json_object_get(line, "config"), *change = json_object_get(line, "change");
   if (json_is_string(whole))
     return strdup(json_string_value(whole));
+
   json_t *config = json_deep_copy(json_object_get(x->head, "config"));
   if (json_is_object(change))
     mho_store_patch(config, change);
@@ -228,6 +233,7 @@ static mho_err import_run(importer *x, const json_t *line, mho_errinfo *ei) {
   sqlite3_stmt *st = NULL;
   if (at < 0 || !json_is_string(id) || !json_is_string(point))
     return BAD(x, "a run without id, point_hash or config");
+
   char *config = config_of(x, line);
   json_array_set_new(row, (size_t)at, json_string(config ? config : "{}"));
   free(config);
@@ -266,6 +272,7 @@ static mho_err import_study(importer *x, const json_t *line, mho_errinfo *ei) {
                         "import runs", &st, ei);
   if (err)
     return err;
+
   char *config =
       json_dumps(json_object_get(line, "config"), JSON_COMPACT | JSON_REAL_PRECISION(17));
   bind_value(st, 1, json_object_get(line, "study"));

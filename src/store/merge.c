@@ -1,8 +1,8 @@
 /* merge.c - care of a database: taking in the runs of another one, giving room back.
  *
- * Merging is idempotent: a run is known by its id. One that is here already is replaced only when the other
- * has more of it (ended, or more epochs), so shards may be merged while they still grow, in any order, again
- * and again. Studies come with their runs.
+ * Merging is idempotent: a run is known by its id. One that is here already is replaced only when the
+ * other has more of it (ended, or more epochs), so shards may be merged while they still grow, in any
+ * order, again and again. Studies come with their runs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -17,6 +17,7 @@ mho_err mho_store_columns_of(mho_store *s, const char *table, char *out, size_t 
       "read the schema", &st, ei);
   if (err)
     return err;
+
   sqlite3_bind_text(st, 1, table, -1, SQLITE_STATIC);
   int rc = sqlite3_step(st);
   if (rc == SQLITE_ROW && sqlite3_column_text(st, 0))
@@ -37,6 +38,7 @@ mho_err mho_store_tables_of_runs(mho_store *s, char *out, size_t n, mho_errinfo 
       "read the schema", &st, ei);
   if (err)
     return err;
+
   int rc = sqlite3_step(st);
   if (rc == SQLITE_ROW && sqlite3_column_text(st, 0))
     snprintf(out, n, "%s", (const char *)sqlite3_column_text(st, 0));
@@ -51,6 +53,7 @@ static mho_err copy_table(mho_store *s, const char *table, const char *leave_out
   mho_err err = mho_store_columns_of(s, table, columns, sizeof columns, ei);
   if (err)
     return err;
+
   for (char *c = strtok_r(columns, ", ", &save); c; c = strtok_r(NULL, ", ", &save))
     if (!leave_out || strcmp(c, leave_out))
       mho_text_append(kept, sizeof kept, "%s%s", *kept ? ", " : "", c);
@@ -63,14 +66,15 @@ static mho_err copy_table(mho_store *s, const char *table, const char *leave_out
 
 static const char choose[] =
     "CREATE TEMP TABLE taken(id TEXT PRIMARY KEY, is_new INTEGER); INSERT INTO temp.taken "
-    "SELECT o.id, m.id IS NULL FROM other.run AS o LEFT JOIN main.run AS m USING (id) WHERE m.id IS NULL "
-    "OR (m.status NOT IN ('completed', 'diverged') AND (o.status IN ('completed', 'diverged') "
-    "OR o.epochs_done > m.epochs_done))";
+    "SELECT o.id, m.id IS NULL FROM other.run AS o LEFT JOIN main.run AS m USING (id) "
+    "WHERE m.id IS NULL OR (m.status NOT IN ('completed', 'diverged') AND (o.status IN "
+    "('completed', 'diverged') OR o.epochs_done > m.epochs_done))";
 
 static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei) {
   char tables[1024], *save = NULL;
   char columns[2048], sql[8192];
   int64_t n;
+
   mho_err err = mho_store_exec(s, choose, "merge", ei);
   if (!err)
     err = mho_store_int(s, "SELECT count(*) FROM other.run", NULL, 0, &n, ei);
@@ -81,7 +85,9 @@ static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei)
   if (!err)
     err = mho_store_int(s, "SELECT count(*) FROM temp.taken WHERE NOT is_new", NULL, 0, &n, ei);
   out->replaced = err ? 0 : (int)n;
-  if (!err) /* rows of the replaced ones go with them (ON DELETE CASCADE) */
+
+  /* What belongs to the replaced runs goes with them (ON DELETE CASCADE). */
+  if (!err)
     err = mho_store_exec(s, "DELETE FROM main.run WHERE id IN (SELECT id FROM temp.taken)", "merge",
                          ei);
   if (!err)
@@ -95,20 +101,25 @@ static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei)
   }
   if (!err)
     err = mho_store_tables_of_runs(s, tables, sizeof tables, ei);
-  for (char *t = err ? NULL : strtok_r(tables, " ", &save); t && !err;
-       t = strtok_r(NULL, " ", &save))
-    err = copy_table(s, t, "id", ei); /* a table's own numbers are given anew */
-  if (!err)
-    err = mho_store_exec(
-        s,
-        "INSERT OR IGNORE INTO main.study(name, created, config) SELECT name, created, config FROM "
-        "other.study; INSERT OR IGNORE INTO main.study_run(study, point_hash, run_id) SELECT study, "
-        "point_hash, run_id FROM other.study_run WHERE run_id IN (SELECT id FROM main.run)",
-        "merge", ei);
-  return err;
+  if (err)
+    return err;
+
+  /* A table's own numbers are given anew. */
+  for (char *t = strtok_r(tables, " ", &save); t; t = strtok_r(NULL, " ", &save)) {
+    err = copy_table(s, t, "id", ei);
+    if (err)
+      return err;
+  }
+
+  return mho_store_exec(
+      s,
+      "INSERT OR IGNORE INTO main.study(name, created, config) SELECT name, created, config FROM "
+      "other.study; INSERT OR IGNORE INTO main.study_run(study, point_hash, run_id) SELECT study, "
+      "point_hash, run_id FROM other.study_run WHERE run_id IN (SELECT id FROM main.run)",
+      "merge", ei);
 }
 
-/* A run trained in two shards at once would be there twice: it is, under both ids, and merge says so. */
+/* A run trained in two shards at once is there twice, under both ids: merge says how many are. */
 static mho_err count_twice(mho_store *s, mho_merge_result *out, mho_errinfo *ei) {
   int64_t n;
   mho_err err = mho_store_int(
@@ -132,21 +143,21 @@ mho_err mho_store_merge_attached(mho_store *s, mho_merge_result *out, mho_errinf
 mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei) {
   *out = (mho_merge_result){0};
   mho_store *other;
-  char *uri = NULL;
-  /* opened like any other first: whose file it is, its version, whether it is whole; and its log is folded in */
+
+  /* It is first opened like any other: that checks whose file it is, its version and whether it is
+   * whole, and folds in its log. */
   mho_err err = mho_store_open(path, MHO_STORE_READ, &other, ei);
   if (err)
     return err;
+
   if (!strcmp(other->file, s->file))
     err = mho_fail(ei, MHO_EINVAL, "'%s' is the database to merge into: name others", path);
-  if (!err && !(uri = mho_store_path_uri(other->file, "?mode=ro")))
+  char *uri = err ? NULL : mho_store_path_uri(other->file, "?mode=ro");
+  if (!err && !uri)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to open '%s'", path);
-  sqlite3_stmt *st;
-  if (!err && !(err = mho_store_prepare(s, "ATTACH ?1 AS other", "merge", &st, ei))) {
-    sqlite3_bind_text(st, 1, uri, -1, SQLITE_STATIC);
-    err = mho_store_run(s, st, "open the database to merge", ei);
-    sqlite3_finalize(st);
-  }
+  if (!err)
+    err = mho_store_run_texts(s, "ATTACH ?1 AS other", 1, (const char *const *)&uri,
+                              "open the database to merge", ei);
   mho_free(uri);
   if (!err)
     err = mho_store_merge_attached(s, out, ei);

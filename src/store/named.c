@@ -197,6 +197,7 @@ mho_err mho_store_study_find(mho_store *s, const char *ref, char name[MHO_STUDY_
                                       NULL, 0, take_name, name, ei);
   if (err || *name)
     return err;
+
   err = mho_store_query(s, "SELECT name FROM study ORDER BY created DESC LIMIT 8", 0, NULL, 0,
                         take_name, all, ei);
   if (err)

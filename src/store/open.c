@@ -60,6 +60,7 @@ static mho_err check_header(const mho_store *s, mho_errinfo *ei) {
   }
   if (rc)
     return mho_store_fail(s, rc, "open the run database", ei);
+
   if (size == 0) {
     if (s->mode == MHO_STORE_WRITE)
       return MHO_OK;
@@ -74,6 +75,7 @@ static mho_err check_header(const mho_store *s, mho_errinfo *ei) {
       (uint32_t)h[68] << 24 | (uint32_t)h[69] << 16 | (uint32_t)h[70] << 8 | (uint32_t)h[71];
   if (application == MHO_STORE_APPLICATION)
     return MHO_OK;
+
   /* a database without a single table (its first page is a leaf with no cell) may become ours */
   bool empty = h[100] == 13 && !h[103] && !h[104] && mho_store_path_size(s->file, "-wal") <= 0 &&
                mho_store_path_size(s->file, "-journal") <= 0;
@@ -168,6 +170,7 @@ static mho_err use_wal(mho_store *s, mho_errinfo *ei) {
     nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
   if (rc)
     return mho_store_fail(s, rc, "open the run database", ei);
+
   /* A file system without shared memory keeps the rollback journal, which is safe only with FULL. */
   int64_t wal;
   mho_err err =
@@ -190,6 +193,7 @@ static int busy(void *user, int count) {
     waited += (count - n) * ms[n - 1];
   if (waited >= s->busy_ms || (s->deadline > 0 && mho_seconds() > s->deadline))
     return 0;
+
   sqlite3_sleep(ms[count < n ? count : n - 1]);
   return 1;
 }
@@ -198,15 +202,18 @@ static mho_err connect_file(mho_store *s, int flags, const char *options, mho_er
   char *uri = mho_store_path_uri(s->file, options);
   if (!uri)
     return mho_fail(ei, MHO_ENOMEM, "no memory to open '%s'", s->path);
+
   int rc = sqlite3_open_v2(uri, &s->db, flags | SQLITE_OPEN_URI | SQLITE_OPEN_FULLMUTEX, NULL);
   mho_free(uri);
   if (!s->db)
     return mho_fail(ei, MHO_ENOMEM, "no memory to open '%s'", s->path);
+
   sqlite3_extended_result_codes(s->db, 1);
   if (rc)
     return mho_store_fail(s, rc, "open the run database", ei);
   if ((rc = mho_store_share_function(s->db)))
     return mho_store_fail(s, rc, "open the run database", ei);
+
   sqlite3_busy_handler(s->db, busy, s);
   sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
   sqlite3_db_config(s->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL); /* "colunm" is no text */
@@ -246,6 +253,7 @@ static mho_err open_read(mho_store *s, const mho_store_options *o, bool writable
                          : connect_file(s, SQLITE_OPEN_READONLY, log ? "" : "?immutable=1", ei);
   if (err)
     return err;
+
   int64_t probe;
   err = mho_store_int(s, "PRAGMA user_version", NULL, 0, &probe, ei);
   int why = err ? sqlite3_errcode(s->db) & 0xff : SQLITE_OK;

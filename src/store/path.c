@@ -16,6 +16,7 @@ static char *folder_of(const char *path) {
   char *folder = mho_alloc(n + 2, 1);
   if (!folder)
     return NULL;
+
   if (n)
     memcpy(folder, path, n);
   else
@@ -66,6 +67,7 @@ static mho_err check(const char *path, mho_store_mode mode, char *folder, bool *
                     path);
   if (*exists && !S_ISREG(st.st_mode))
     return mho_fail(ei, MHO_ESTORE, "'%s' is not a regular file: a run database needs one", path);
+
   if (!*exists) {
     mho_err err = check_missing(path, mode, errno, folder, ei);
     if (err)
@@ -98,6 +100,7 @@ mho_err mho_store_path_check(const char *path, mho_store_mode mode, char **file,
   *file = NULL;
   if (!path || !*path)
     return mho_fail(ei, MHO_EINVAL, "the run database has an empty name");
+
   /* SQLite puts the log beside the file that a link leads to, so that is the folder to look at */
   char *real = realpath(path, NULL);
   *file = mho_alloc(strlen(real ? real : path) + 1, 1);
@@ -135,6 +138,7 @@ char *mho_store_path_uri(const char *path, const char *options) {
   char *uri = mho_alloc(3 * strlen(path) + strlen(options) + 16, 1);
   if (!uri)
     return NULL;
+
   /* an absolute path needs the empty authority: "//x" alone would make x one */
   char *to = uri + sprintf(uri, "file:%s", *path == '/' ? "//" : "");
   for (const char *c = path; *c; c++)

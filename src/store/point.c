@@ -41,13 +41,14 @@ mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_
     err = mho_store_prepare(s, leaves, "read the run's config", &st, ei);
   if (err)
     return err;
+
   SHA256Init(&context);
   add(&context, data_checksum);
   if (strcmp(kind, "trained"))
     add(&context, kind);
   sqlite3_bind_text(st, 1, config, -1, SQLITE_STATIC);
   int rc;
-  while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+  while (mho_store_next(st, &rc))
     add(&context, (const char *)sqlite3_column_text(st, 0));
   if (rc != SQLITE_DONE)
     err = mho_store_fail(s, rc, "read the run's config", ei);

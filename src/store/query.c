@@ -10,6 +10,15 @@
 
 /* ---------------------------------------------------------------- what may be asked */
 
+static bool is_one_of(const char *word, const char *const *words, int n) {
+  for (int i = 0; i < n; i++)
+    if (!sqlite3_stricmp(word, words[i]))
+      return true;
+  return false;
+}
+
+/* SQLite's question whether a statement may do something (sqlite3_set_authorizer). A pragma with a value
+ * (b) may only be one that reads. */
 static int authorize(void *user, int action, const char *a, const char *b, const char *database,
                      const char *inner) {
   static const char *const pragmas[] = {
@@ -19,25 +28,22 @@ static int authorize(void *user, int action, const char *a, const char *b, const
   };
   static const char *const settings[] = {"user_version", "application_id", "page_count",
                                          "page_size",    "freelist_count", "encoding"};
+
   switch (action) {
   case SQLITE_SELECT:
   case SQLITE_READ:
   case SQLITE_RECURSIVE:
     return SQLITE_OK;
   case SQLITE_UPDATE:
-    /* SQLite asks for this one itself when it first meets a table-valued function; an UPDATE of the user's is
-     * not read-only */
+    /* SQLite asks for this one itself when it first meets a table-valued function; an UPDATE of the
+     * user's is not read-only. */
     return strcmp(a, "sqlite_master") ? SQLITE_DENY : SQLITE_OK;
   case SQLITE_FUNCTION:
     return b && !sqlite3_stricmp(b, "load_extension") ? SQLITE_DENY : SQLITE_OK;
   case SQLITE_PRAGMA:
-    for (int i = 0; i < MHO_COUNT(pragmas); i++)
-      if (!sqlite3_stricmp(a, pragmas[i]))
-        return SQLITE_OK;
-    for (int i = 0; !b && i < MHO_COUNT(settings); i++)
-      if (!sqlite3_stricmp(a, settings[i]))
-        return SQLITE_OK;
-    return SQLITE_DENY;
+    if (is_one_of(a, pragmas, MHO_COUNT(pragmas)))
+      return SQLITE_OK;
+    return !b && is_one_of(a, settings, MHO_COUNT(settings)) ? SQLITE_OK : SQLITE_DENY;
   default:
     return SQLITE_DENY;
   }
@@ -57,6 +63,7 @@ static mho_err fail_sql(mho_store *s, const char *sql, mho_errinfo *ei) {
   snprintf(message, sizeof message, "%s", sqlite3_errmsg(s->db));
   if (at >= 0 && (size_t)at < strlen(sql))
     mho_text_append(message, sizeof message, ", at '%.30s'", sql + at);
+
   sqlite3_stmt *st = NULL;
   if (strstr(message, "no such table"))
     sqlite3_prepare_v2(
@@ -65,6 +72,7 @@ static mho_err fail_sql(mho_store *s, const char *sql, mho_errinfo *ei) {
   if (st && sqlite3_step(st) == SQLITE_ROW)
     snprintf(names, sizeof names, "; there are %s", (const char *)sqlite3_column_text(st, 0));
   sqlite3_finalize(st);
+
   return mho_fail(ei, MHO_EINVAL, "bad query: %s%s%s", message, names,
                   strstr(message, "no such column") ? "; text goes between 'single quotes'" : "");
 }
@@ -74,8 +82,10 @@ static mho_err prepare(mho_store *s, const char *sql, sqlite3_stmt **out, mho_er
   sqlite3_stmt *second = NULL;
   int rc = SQLITE_OK;
   *out = NULL;
+
+  /* The first statement, past comments and lone semicolons; then whether there is a second one. */
   sqlite3_set_authorizer(s->db, authorize, NULL);
-  while (!rc && !*out && *rest) { /* over comments and lone semicolons */
+  while (!rc && !*out && *rest) {
     start = rest;
     rc = sqlite3_prepare_v2(s->db, start, -1, out, &rest);
   }
@@ -83,6 +93,7 @@ static mho_err prepare(mho_store *s, const char *sql, sqlite3_stmt **out, mho_er
   while (!rc && !second && *rest)
     rc = sqlite3_prepare_v2(s->db, rest, -1, &second, &rest);
   sqlite3_set_authorizer(s->db, NULL, NULL);
+
   mho_err err = MHO_OK;
   if (first && (rc || second))
     err = mho_fail(ei, MHO_EINVAL, "more than one statement: a query is one SELECT");
@@ -97,6 +108,7 @@ static mho_err prepare(mho_store *s, const char *sql, sqlite3_stmt **out, mho_er
     err = mho_fail(ei, MHO_EINVAL, "the query is empty");
   else if (!sqlite3_stmt_readonly(*out))
     err = fail_write(ei);
+
   sqlite3_finalize(second);
   return err;
 }
@@ -134,34 +146,44 @@ static void read_cell(sqlite3_stmt *st, int i, mho_cell *c) {
   }
 }
 
+static mho_err fail_query(mho_store *s, int rc, const char *sql, double timeout_s,
+                          mho_errinfo *ei) {
+  if (rc == SQLITE_INTERRUPT)
+    return mho_fail(
+        ei, MHO_ESTORE,
+        "the query was stopped after %.3g s: narrow it (WHERE, LIMIT) or allow it more time",
+        timeout_s);
+  if ((rc & 0xff) == SQLITE_ERROR)
+    return fail_sql(s, sql, ei);
+  return mho_store_fail(s, rc, "run the query", ei);
+}
+
 static mho_err fetch(mho_store *s, sqlite3_stmt *st, const char *sql, double timeout_s,
                      mho_row_fn row, void *user, mho_errinfo *ei) {
-  int n = sqlite3_column_count(st), rc;
+  int n = sqlite3_column_count(st);
   const char **names = mho_alloc((size_t)n, sizeof *names);
   mho_cell *cells = mho_alloc((size_t)n, sizeof *cells);
   mho_err err = MHO_OK;
   if (!names || !cells)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a row of %d columns", n);
-  for (int i = 0; !err && i < n; i++)
-    names[i] = sqlite3_column_name(st, i);
+  else
+    for (int i = 0; i < n; i++)
+      names[i] = sqlite3_column_name(st, i);
+
   bool more = !err && row(user, n, names, NULL);
-  while (more && (rc = sqlite3_step(st)) != SQLITE_DONE) {
+  while (more) {
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_DONE)
+      break;
     if (rc != SQLITE_ROW) {
-      if (rc == SQLITE_INTERRUPT)
-        err = mho_fail(
-            ei, MHO_ESTORE,
-            "the query was stopped after %.3g s: narrow it (WHERE, LIMIT) or allow it more time",
-            timeout_s);
-      else if ((rc & 0xff) == SQLITE_ERROR)
-        err = fail_sql(s, sql, ei);
-      else
-        err = mho_store_fail(s, rc, "run the query", ei);
+      err = fail_query(s, rc, sql, timeout_s, ei);
       break;
     }
     for (int i = 0; i < n; i++)
       read_cell(st, i, &cells[i]);
     more = row(user, n, names, cells);
   }
+
   mho_free(names);
   mho_free(cells);
   return err;
@@ -175,13 +197,17 @@ mho_err mho_store_query(mho_store *s, const char *sql, int n_args, const char *c
   if (!err && wanted != n_args)
     err = mho_fail(ei, MHO_EINVAL, "the query has %d value%s (?1, ?2, ...), %d given", wanted,
                    wanted == 1 ? "" : "s", n_args);
-  for (int i = 0; !err && i < n_args; i++) {
+
+  for (int i = 0; i < n_args; i++) {
+    if (err)
+      break;
     int rc = sqlite3_bind_text(st, i + 1, args[i], -1, SQLITE_TRANSIENT);
     if (rc)
       err = mho_store_fail(s, rc, "run the query", ei);
   }
+
   if (!err) {
-    double outer = s->deadline; /* row may query, too */
+    double outer = s->deadline; /* the caller's function may query, too */
     s->deadline = timeout_s > 0 ? mho_seconds() + timeout_s : 0;
     sqlite3_progress_handler(s->db, 2000, late, s);
     err = fetch(s, st, sql, timeout_s, row, user, ei);
@@ -189,6 +215,7 @@ mho_err mho_store_query(mho_store *s, const char *sql, int n_args, const char *c
     if (!(outer > 0))
       sqlite3_progress_handler(s->db, 0, NULL, NULL);
   }
+
   sqlite3_finalize(st);
   return err;
 }

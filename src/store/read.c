@@ -1,4 +1,5 @@
-/* read.c - finding a run by what the user calls it, reading it and its checkpoints, checking the file.
+/* read.c - finding a run by what the user calls it, reading it and its checkpoints, checking the
+ * file.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -16,6 +17,7 @@ static mho_err find_one(mho_store *s, const char *sql, const char *ref, char id[
   mho_err err = mho_store_prepare(s, sql, "look for a run", &st, ei);
   if (err)
     return err;
+
   sqlite3_bind_text(st, 1, ref, -1, SQLITE_STATIC);
   int rc = sqlite3_step(st);
   *found = rc == SQLITE_ROW;
@@ -36,11 +38,13 @@ static mho_err find_prefix(mho_store *s, const char *ref, char id[MHO_ID_MAX], b
                                   "look for a run", &st, ei);
   if (err)
     return err;
+
   sqlite3_bind_text(st, 1, ref, -1, SQLITE_STATIC);
   sqlite3_bind_int(st, 2, SHOWN);
+
   char list[512] = "";
   int n = 0, rc;
-  while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+  while (mho_store_next(st, &rc)) {
     const char *name = (const char *)sqlite3_column_text(st, 1);
     n = sqlite3_column_int(st, 2);
     snprintf(id, MHO_ID_MAX, "%s", (const char *)sqlite3_column_text(st, 0));
@@ -48,6 +52,7 @@ static mho_err find_prefix(mho_store *s, const char *ref, char id[MHO_ID_MAX], b
     if (name)
       mho_text_append(list, sizeof list, " (%.40s)", name);
   }
+
   if (rc != SQLITE_DONE)
     err = mho_store_fail(s, rc, "look for a run", ei);
   else if (n > 1)
@@ -72,12 +77,14 @@ static mho_err near_names(mho_store *s, const char *ref, char *list, size_t capa
                         "look for a run", &st, ei);
   if (err)
     return err;
+
   int rc;
-  while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+  while (mho_store_next(st, &rc)) {
     const char *name = (const char *)sqlite3_column_text(st, 0);
     int d = mho_text_distance(ref, name), at = n;
     if (d > limit || strlen(name) >= sizeof best->name)
       continue;
+
     while (at > 0 && best[at - 1].distance > d)
       at--;
     if (at == NEAREST)
@@ -90,6 +97,7 @@ static mho_err near_names(mho_store *s, const char *ref, char *list, size_t capa
   if (rc != SQLITE_DONE)
     err = mho_store_fail(s, rc, "look for a run", ei);
   sqlite3_finalize(st);
+
   *list = 0;
   for (int i = 0; i < n; i++)
     mho_text_append(list, capacity, "%s'%s'", i ? ", " : "", best[i].name);
@@ -104,6 +112,7 @@ static mho_err fail_unknown(mho_store *s, const char *ref, mho_errinfo *ei) {
     return err;
   if (!any)
     return mho_fail(ei, MHO_ENOTFOUND, "there are no runs yet in '%s'", s->path);
+
   err = near_names(s, ref, near, sizeof near, ei);
   if (err)
     return err;
@@ -118,16 +127,19 @@ mho_err mho_store_find(mho_store *s, const char *ref, char id[MHO_ID_MAX], mho_e
       "SELECT id FROM run WHERE id = ?1",
       "SELECT id FROM run WHERE name = ?1 ORDER BY started DESC, id DESC LIMIT 1",
   };
+
   *id = 0;
   if (!ref || !*ref)
     return mho_fail(ei, MHO_EINVAL,
                     "an empty name is no run: give an id, a name, the start of an id, or last");
+
   bool found = false;
   mho_err err = MHO_OK;
   if (!strcmp(ref, "last"))
     err = find_one(s, newest, ref, id, &found, ei);
-  for (int i = 0; !err && !found && i < MHO_COUNT(exact); i++)
-    err = find_one(s, exact[i], ref, id, &found, ei);
+  for (int i = 0; i < MHO_COUNT(exact); i++)
+    if (!err && !found)
+      err = find_one(s, exact[i], ref, id, &found, ei);
   if (!err && !found)
     err = find_prefix(s, ref, id, &found, ei);
   if (!err && !found)
@@ -161,19 +173,27 @@ mho_err mho_store_run_get(mho_store *s, const char *id, mho_run_row *out, mho_er
   for (int i = 0; i < mho_store_run_columns_n; i++)
     mho_text_append(sql, sizeof sql, "%s%s", i ? "," : "", mho_store_run_columns[i].name);
   mho_text_append(sql, sizeof sql, " FROM run WHERE id = ?1");
+
   sqlite3_stmt *st;
   mho_err err = mho_store_prepare(s, sql, "read a run", &st, ei);
   if (err)
     return err;
+
   sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
   int rc = sqlite3_step(st);
   if (rc == SQLITE_DONE)
     err = mho_fail(ei, MHO_ENOTFOUND, "there is no run '%s' in '%s'", id, s->path);
   else if (rc != SQLITE_ROW)
     err = mho_store_fail(s, rc, "read a run", ei);
-  for (int i = 0; !err && i < mho_store_run_columns_n; i++)
-    if ((rc = mho_store_take(st, i, &mho_store_run_columns[i], out)))
+
+  for (int i = 0; i < mho_store_run_columns_n; i++) {
+    if (err)
+      break;
+    rc = mho_store_take(st, i, &mho_store_run_columns[i], out);
+    if (rc)
       err = mho_store_fail(s, rc, "read a run", ei);
+  }
+
   sqlite3_finalize(st);
   if (err)
     mho_run_row_free(out);
@@ -188,13 +208,22 @@ static mho_err take_checkpoint(mho_store *s, sqlite3_stmt *st, mho_checkpoint_ro
   out->batch = sqlite3_column_int64(st, 1);
   if (size && !data)
     return mho_store_fail(s, sqlite3_errcode(s->db), "read a checkpoint", ei);
+
   out->blob.data = mho_alloc(size, 1);
   if (!out->blob.data)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
+
   if (size)
     memcpy(out->blob.data, data, size);
   out->blob.size = size;
   return MHO_OK;
+}
+
+static mho_err fail_no_checkpoint(mho_store *s, const char *id, const char *kind, mho_errinfo *ei) {
+  mho_err err = mho_store_need_run(s, id, ei);
+  if (err)
+    return err;
+  return mho_fail(ei, MHO_ENOTFOUND, "run '%s' in '%s' has no checkpoint '%s'", id, s->path, kind);
 }
 
 mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
@@ -207,6 +236,7 @@ mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
                                   "read a checkpoint", &st, ei);
   if (err)
     return err;
+
   sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
   sqlite3_bind_text(st, 2, kind, -1, SQLITE_STATIC);
   int rc = sqlite3_step(st);
@@ -214,8 +244,8 @@ mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
     err = take_checkpoint(s, st, out, ei);
   else if (rc != SQLITE_DONE)
     err = mho_store_fail(s, rc, "read a checkpoint", ei);
-  else if (!(err = mho_store_need_run(s, id, ei)))
-    err = mho_fail(ei, MHO_ENOTFOUND, "run '%s' in '%s' has no checkpoint '%s'", id, s->path, kind);
+  else
+    err = fail_no_checkpoint(s, id, kind, ei);
   sqlite3_finalize(st);
   return err;
 }
@@ -225,18 +255,23 @@ mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
 mho_err mho_store_check(mho_store *s, mho_errinfo *ei) {
   static const char *const checks[] = {
       "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
-      "SELECT 'a row of table ' || \"table\" || ' belongs to no ' || parent FROM pragma_foreign_key_check",
+      "SELECT 'a row of table ' || \"table\" || ' belongs to no ' || parent "
+      "FROM pragma_foreign_key_check",
   };
   for (int i = 0; i < MHO_COUNT(checks); i++) {
     sqlite3_stmt *st;
     mho_err err = mho_store_prepare(s, checks[i], "check the database", &st, ei);
     if (err)
       return err;
+
     char first[256] = "";
     int n = 0, rc;
-    for (; (rc = sqlite3_step(st)) == SQLITE_ROW; n++)
+    while (mho_store_next(st, &rc)) {
       if (!n)
         snprintf(first, sizeof first, "%s", (const char *)sqlite3_column_text(st, 0));
+      n++;
+    }
+
     if (rc != SQLITE_DONE)
       err = mho_store_fail(s, rc, "check the database", ei);
     else if (n)

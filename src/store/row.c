@@ -23,6 +23,7 @@ const int mho_store_run_columns_n = MHO_COUNT(mho_store_run_columns);
 
 int mho_store_bind(sqlite3_stmt *st, int parameter, const mho_store_column *c, const void *row) {
   const void *at = (const char *)row + c->offset;
+
   switch (c->kind) {
   case MHO_STORE_INT:
     return sqlite3_bind_int(st, parameter, *(const int *)at);
@@ -44,12 +45,14 @@ int mho_store_bind(sqlite3_stmt *st, int parameter, const mho_store_column *c, c
     return *(const char *)at ? sqlite3_bind_text(st, parameter, at, -1, SQLITE_STATIC)
                              : sqlite3_bind_null(st, parameter);
   }
+
   return SQLITE_MISUSE;
 }
 
 int mho_store_take(sqlite3_stmt *st, int i, const mho_store_column *c, void *row) {
   void *at = (char *)row + c->offset;
   bool null = sqlite3_column_type(st, i) == SQLITE_NULL;
+
   switch (c->kind) {
   case MHO_STORE_INT:
     *(int *)at = sqlite3_column_int(st, i);
@@ -81,6 +84,7 @@ int mho_store_take(sqlite3_stmt *st, int i, const mho_store_column *c, void *row
     snprintf(at, MHO_ID_MAX, "%s", (const char *)sqlite3_column_text(st, i));
     break;
   }
+
   return SQLITE_OK;
 }
 
@@ -88,6 +92,7 @@ mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const
                          const mho_store_column *columns, int n_columns, const void *rows,
                          int n_rows, size_t stride, mho_errinfo *ei) {
   char sql[1024];
+
   snprintf(sql, sizeof sql, "%s(%s", into, lead);
   for (int i = 0; i < n_columns; i++)
     mho_text_append(sql, sizeof sql, ",%s", columns[i].name);
@@ -95,15 +100,22 @@ mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const
   for (int i = 0; i < n_columns; i++)
     mho_text_append(sql, sizeof sql, ",?");
   mho_text_append(sql, sizeof sql, ")");
+
   sqlite3_stmt *st;
   mho_err err = mho_store_prepare(s, sql, "write", &st, ei);
-  for (int i = 0; !err && i < n_rows; i++) {
+  for (int i = 0; i < n_rows; i++) {
+    if (err)
+      break;
     const void *row = (const char *)rows + (size_t)i * stride;
     int rc = sqlite3_bind_text(st, 1, lead_value, -1, SQLITE_STATIC);
-    for (int j = 0; !rc && j < n_columns; j++)
+    for (int j = 0; j < n_columns; j++) {
+      if (rc)
+        break;
       rc = mho_store_bind(st, j + 2, &columns[j], row);
+    }
     err = rc ? mho_store_fail(s, rc, "write", ei) : mho_store_run(s, st, "write", ei);
   }
+
   sqlite3_finalize(st);
   return err;
 }
@@ -111,6 +123,7 @@ mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const
 void mho_store_now(char text[32]) {
   struct timespec t;
   struct tm tm;
+
   clock_gettime(CLOCK_REALTIME, &t);
   gmtime_r(&t.tv_sec, &tm);
   size_t n = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &tm);

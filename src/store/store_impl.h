@@ -42,7 +42,19 @@ mho_err mho_store_prepare(mho_store *s, const char *sql, const char *what, sqlit
                           mho_errinfo *ei);
 /** Run to the end a statement that gives no rows; resets it. */
 mho_err mho_store_run(mho_store *s, sqlite3_stmt *st, const char *what, mho_errinfo *ei);
-/** The first column of a statement's first row; `none` when there is no row. text: nullable value of ?1. */
+/** Go to a statement's next row; rc becomes SQLite's answer. @return whether there is one. */
+static inline bool mho_store_next(sqlite3_stmt *st, int *rc) {
+  *rc = sqlite3_step(st);
+  return *rc == SQLITE_ROW;
+}
+/** Run one statement that gives no rows, about the texts ?1, ..., ?n. */
+mho_err mho_store_run_texts(mho_store *s, const char *sql, int n, const char *const *texts,
+                            const char *what, mho_errinfo *ei);
+/** The same with a blob (nullable) of `size` bytes as the value ?n+1. */
+mho_err mho_store_run_blob(mho_store *s, const char *sql, int n, const char *const *texts,
+                           const void *data, size_t size, const char *what, mho_errinfo *ei);
+/** The first column of a statement's first row; `none` when there is no row.
+ *  @param text  nullable value of ?1. */
 mho_err mho_store_int(mho_store *s, const char *sql, const char *text, int64_t none, int64_t *out,
                       mho_errinfo *ei);
 /** Begin a transaction that writes; end it: commit when err is MHO_OK, else roll back and return err. */

@@ -9,27 +9,31 @@
 
 /* ---------------------------------------------------------------- ids */
 
+/* Microseconds since the beginning of 2020. */
 static uint64_t microseconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_REALTIME, &t);
-  return ((uint64_t)t.tv_sec - 1577836800u) * 1000000u +
-         (uint64_t)t.tv_nsec / 1000u; /* since 2020 */
+  return ((uint64_t)t.tv_sec - 1577836800u) * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-/* 60 bits in 12 digits of Crockford's base 32 (no i, l, o, u): 51 of microseconds, good until 2091, and 9
- * random ones for processes that start together. Waiting for the clock's next tick keeps the ids of one
- * thread apart and in order without remembering the last. */
+/* 60 bits in 12 digits of Crockford's base 32 (no i, l, o, u): 51 of microseconds, good until 2091, and
+ * 9 random ones for processes that start together. Waiting for the clock's next tick keeps the ids of
+ * one thread apart and in order without remembering the last. */
 void mho_store_new_id(char id[MHO_ID_MAX]) {
   static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
   uint64_t first = microseconds(), now = first;
   while (now == first)
     now = microseconds();
+
   uint16_t r = 0;
   if (getrandom(&r, sizeof r, GRND_NONBLOCK) != (ssize_t)sizeof r)
     r = (uint16_t)(uintptr_t)id; /* no entropy this early: the address will do */
+
   uint64_t v = now << 9 | (r & 511u);
-  for (int i = 11; i >= 0; i--, v >>= 5)
+  for (int i = 11; i >= 0; i--) {
     id[i] = digits[v & 31];
+    v >>= 5;
+  }
   id[12] = 0;
 }
 
@@ -39,19 +43,16 @@ static mho_err begin_locked(mho_store *s, const mho_run_row *run, const char *po
                             mho_errinfo *ei) {
   int64_t there;
   mho_err err = mho_store_int(s, "SELECT 1 FROM run WHERE id = ?1", run->id, 0, &there, ei);
-  if (!err && there)
+  if (err)
+    return err;
+  if (there)
     return mho_fail(ei, MHO_EINVAL, "there is already a run '%s' in '%s'", run->id, s->path);
-  if (!err)
-    err = mho_store_insert(s, "INSERT INTO run", "point_hash", point, mho_store_run_columns,
-                           mho_store_run_columns_n, run, 1, sizeof *run, ei);
-  return err;
+  return mho_store_insert(s, "INSERT INTO run", "point_hash", point, mho_store_run_columns,
+                          mho_store_run_columns_n, run, 1, sizeof *run, ei);
 }
 
 static const char add_to_study[] = "INSERT OR IGNORE INTO study_run(study, point_hash, run_id) "
                                    "SELECT ?1, point_hash, id FROM run WHERE id = ?2";
-
-static mho_err write_texts(mho_store *s, const char *sql, int n, const char *const *texts,
-                           const void *data, size_t size, mho_errinfo *ei);
 
 static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *point,
                             const char *study, bool again, char there[MHO_ID_MAX],
@@ -64,6 +65,7 @@ static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *po
       "look for a run", &st, ei);
   if (err)
     return err;
+
   sqlite3_bind_text(st, 1, run->config_hash, -1, SQLITE_STATIC);
   int rc = again ? SQLITE_DONE : sqlite3_step(st);
   if (rc == SQLITE_ROW)
@@ -73,36 +75,42 @@ static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *po
   sqlite3_finalize(st);
   if (!err && !*there)
     err = begin_locked(s, run, point, ei);
-  if (!err)
-    err = write_texts(s, add_to_study, 2, (const char *[]){study, *there ? there : run->id}, NULL,
-                      0, ei);
-  return err;
+  if (err)
+    return err;
+
+  const char *texts[] = {study, *there ? there : run->id};
+  return mho_store_run_texts(s, add_to_study, 2, texts, "write", ei);
 }
 
-/* study NULL: of none, and inserted whatever is there. */
+/* With study NULL the run belongs to none, and is inserted whatever is there. */
 static mho_err begin_run(mho_store *s, const mho_run_row *run, const char *study, bool again,
                          char there[MHO_ID_MAX], mho_errinfo *ei) {
   static const char running[] = "running", trained[] = "trained";
   char now[32], point[65];
   if (!*run->id || !run->config || !run->config_hash)
     return mho_fail(ei, MHO_EINVAL, "a run needs an id, a config and its hash");
+
   if (!strcmp(run->id, "last")) /* means the newest, wherever a run is named */
     return mho_fail(ei, MHO_EINVAL, "a run's id cannot be '%s'", run->id);
   mho_run_row row = *run;
   if (!row.kind)
     row.kind = (char *)trained; /* only read */
+
   mho_err err = mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "",
                                      row.kind, point, ei);
   if (err)
     return err;
+
   row.status = (char *)running; /* only read */
   if (!row.started) {
     mho_store_now(now);
     row.started = now;
   }
+
   err = mho_store_begin(s, ei);
   if (err)
     return err;
+
   err = study ? claim_locked(s, &row, point, study, again, there, ei)
               : begin_locked(s, &row, point, ei);
   return mho_store_end(s, err, ei);
@@ -124,6 +132,7 @@ mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid, co
   mho_err err = mho_store_begin(s, ei);
   if (err)
     return err;
+
   err = mho_store_prepare(
       s,
       "UPDATE run SET status = 'running', pid = ?1, host = ?2, ended = NULL, error = NULL "
@@ -152,24 +161,30 @@ static mho_err update_run(mho_store *s, const char *id, const mho_run_row *run, 
       RUN(pulses, REAL),     RUN(energy_j, REAL),       RUN(error, TEXT),
       RUN(pid, INT64),
   };
+
   char now[32];
   mho_run_row row = *run;
   if (row.status && strcmp(row.status, "running") && !row.ended) {
     mho_store_now(now);
     row.ended = now;
   }
+
   sqlite3_stmt *st;
   mho_err err = mho_store_prepare(
       s,
       "UPDATE run SET status = coalesce(?1, status), ended = ?2, wall_s = ?3, epochs_done = ?4, "
-      "final_test_acc = ?5, train_acc = ?6, val_acc = ?7, best_test_acc = ?8, best_epoch = ?9, pulses = ?10, "
-      "energy_j = ?11, error = ?12, pid = ?13 WHERE id = ?14",
+      "final_test_acc = ?5, train_acc = ?6, val_acc = ?7, best_test_acc = ?8, best_epoch = ?9, "
+      "pulses = ?10, energy_j = ?11, error = ?12, pid = ?13 WHERE id = ?14",
       "write the run", &st, ei);
   if (err)
     return err;
+
   int rc = SQLITE_OK;
-  for (int i = 0; !rc && i < MHO_COUNT(changing); i++)
+  for (int i = 0; i < MHO_COUNT(changing); i++) {
     rc = mho_store_bind(st, i + 1, &changing[i], &row);
+    if (rc)
+      break;
+  }
   if (!rc)
     rc = sqlite3_bind_text(st, MHO_COUNT(changing) + 1, id, -1, SQLITE_STATIC);
   err = rc ? mho_store_fail(s, rc, "write the run", ei) : mho_store_run(s, st, "write the run", ei);
@@ -218,7 +233,7 @@ static const mho_store_column sample_columns[] = {
     SAMPLE(settled, BOOL), SAMPLE(time_s, REAL), SAMPLE(energy_j, REAL),
 };
 
-/* The layers' epoch is not in their rows: a row struct of our own puts it in front. */
+/* A layer and its epoch, which its public struct does not have. */
 typedef struct layer_at {
   int epoch;
   mho_layer_row row;
@@ -234,6 +249,7 @@ static mho_err write_layers(mho_store *s, const char *id, const mho_store_update
   layer_at *rows = mho_alloc((size_t)u->n_layers, sizeof *rows);
   if (!rows)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d layers", u->n_layers);
+
   for (int i = 0; i < u->n_layers; i++)
     rows[i] = (layer_at){u->layers_epoch, u->layers[i]};
   mho_err err = mho_store_insert(s, "INSERT OR REPLACE INTO layer_epoch", "run_id", id, columns,
@@ -252,35 +268,29 @@ static mho_err write_last(mho_store *s, const char *id, const mho_checkpoint_row
       "write a checkpoint", &st, ei);
   if (err)
     return err;
+
   sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
   sqlite3_bind_int(st, 2, c->epoch);
   sqlite3_bind_int64(st, 3, c->batch);
   sqlite3_bind_int(st, 5, is_best);
-  int rc =
-      sqlite3_bind_blob64(st, 4, c->blob.size ? c->blob.data : "", c->blob.size, SQLITE_STATIC);
+  const void *data = c->blob.size ? c->blob.data : "";
+  int rc = sqlite3_bind_blob64(st, 4, data, c->blob.size, SQLITE_STATIC);
   err = rc ? mho_store_fail(s, rc, "write a checkpoint", ei)
            : mho_store_run(s, st, "write a checkpoint", ei);
   sqlite3_finalize(st);
   return err;
 }
 
-/* What becomes of the best checkpoint before the last one is replaced: it goes when the new one is better, and when the
- * last one was the best, only now it needs a row of its own. Renaming it touches one page: the two names are as long,
- * and SQLite leaves the pages of a row alone that stay the same. So megabytes are written once an epoch. */
-static mho_err keep_best(mho_store *s, const char *id, bool last_is_best, mho_errinfo *ei) {
-  sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(
-      s,
-      last_is_best
-          ? "DELETE FROM checkpoint WHERE run_id = ?1 AND kind = 'best'"
-          : "UPDATE checkpoint SET kind = 'best' WHERE run_id = ?1 AND kind = 'last' AND is_best",
-      "write a checkpoint", &st, ei);
-  if (err)
-    return err;
-  sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC);
-  err = mho_store_run(s, st, "write a checkpoint", ei);
-  sqlite3_finalize(st);
-  return err;
+/* Before the last checkpoint is replaced, the best one is set aside: it is deleted when the new one is
+ * better, and when the last one was the best, it needs a record of its own only now. Renaming it
+ * touches one page: the two names are equally long, and SQLite leaves those pages of a record alone
+ * that stay the same. So megabytes are written once an epoch. */
+static mho_err set_best_aside(mho_store *s, const char *id, bool last_is_best, mho_errinfo *ei) {
+  const char *sql = "UPDATE checkpoint SET kind = 'best' WHERE run_id = ?1 AND kind = 'last' AND "
+                    "is_best";
+  if (last_is_best)
+    sql = "DELETE FROM checkpoint WHERE run_id = ?1 AND kind = 'best'";
+  return mho_store_run_texts(s, sql, 1, &id, "write a checkpoint", ei);
 }
 
 /* A run resumed from a checkpoint of a few epochs ago trains those again: their rows are replaced. */
@@ -305,7 +315,7 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
                            MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples,
                            ei);
   if (!err && u->last)
-    err = keep_best(s, id, u->last_is_best, ei);
+    err = set_best_aside(s, id, u->last_is_best, ei);
   if (!err && u->last)
     err = write_last(s, id, u->last, u->last_is_best, ei);
   if (!err && u->run)
@@ -319,31 +329,15 @@ mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update
   return err ? err : mho_store_end(s, write_locked(s, run_id, u, ei), ei);
 }
 
-/* One statement about texts ?1 ... (and a blob as the last value, where data is given), in the transaction.
- */
-static mho_err write_texts(mho_store *s, const char *sql, int n, const char *const *texts,
-                           const void *data, size_t size, mho_errinfo *ei) {
-  sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s, sql, "write", &st, ei);
-  if (err)
-    return err;
-  int rc = SQLITE_OK;
-  for (int i = 0; !rc && i < n; i++)
-    rc = sqlite3_bind_text(st, i + 1, texts[i], -1, SQLITE_STATIC);
-  if (!rc && data)
-    rc = sqlite3_bind_blob64(st, n + 1, data, size, SQLITE_STATIC);
-  err = rc ? mho_store_fail(s, rc, "write", ei) : mho_store_run(s, st, "write", ei);
-  sqlite3_finalize(st);
-  return err;
-}
-
 /* What a run row says of its epochs, from those that are left; best by validation where there is one. */
 static const char rewind_run[] =
     "WITH e AS (SELECT * FROM epoch WHERE run_id = ?1), "
     "last AS (SELECT * FROM e ORDER BY epoch DESC LIMIT 1), "
     "best AS (SELECT * FROM e ORDER BY coalesce(val_acc, test_acc) DESC, epoch LIMIT 1) "
-    "UPDATE run SET epochs_done = (SELECT count(*) FROM e), pulses = (SELECT total(pulses) FROM e), "
-    "wall_s = (SELECT total(wall_s) + total(eval_s) FROM e), energy_j = (SELECT sum(energy_j) FROM e), "
+    "UPDATE run SET epochs_done = (SELECT count(*) FROM e), "
+    "pulses = (SELECT total(pulses) FROM e), "
+    "wall_s = (SELECT total(wall_s) + total(eval_s) FROM e), "
+    "energy_j = (SELECT sum(energy_j) FROM e), "
     "final_test_acc = (SELECT test_acc FROM last), train_acc = (SELECT train_acc FROM last), "
     "val_acc = (SELECT val_acc FROM last), best_test_acc = (SELECT test_acc FROM best), "
     "best_epoch = coalesce((SELECT epoch FROM best), 0) WHERE id = ?1 AND ?2 IS NOT NULL";
@@ -354,7 +348,6 @@ mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinf
       "DELETE FROM layer_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM settle WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM energy_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
-
       "DELETE FROM settle_sample WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)"};
   char number[16];
   snprintf(number, sizeof number, "%d", epoch);
@@ -362,11 +355,13 @@ mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinf
   mho_err err = mho_store_begin(s, ei);
   if (err)
     return err;
+
   err = mho_store_need_run(s, run_id, ei);
-  for (int i = 0; i < MHO_COUNT(deletes) && !err; i++)
-    err = write_texts(s, deletes[i], 2, texts, NULL, 0, ei);
+  for (int i = 0; i < MHO_COUNT(deletes); i++)
+    if (!err)
+      err = mho_store_run_texts(s, deletes[i], 2, texts, "write", ei);
   if (!err)
-    err = write_texts(s, rewind_run, 2, texts, NULL, 0, ei);
+    err = mho_store_run_texts(s, rewind_run, 2, texts, "write", ei);
   return mho_store_end(s, err, ei);
 }
 
@@ -384,6 +379,7 @@ mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *r
   mho_err err = mho_store_begin(s, ei);
   if (err)
     return err;
+
   err = mho_store_need_run(s, run_id, ei);
   if (!err)
     err = mho_store_insert(s, "INSERT INTO cosim", "run_id", run_id, cosim_columns,
@@ -397,11 +393,12 @@ mho_err mho_store_artifact(mho_store *s, const char *run_id, const char *kind, c
   mho_err err = mho_store_begin(s, ei);
   if (err)
     return err;
+
   err = mho_store_need_run(s, run_id, ei);
   if (!err)
-    err = write_texts(
+    err = mho_store_run_blob(
         s, "INSERT OR REPLACE INTO artifact(run_id, kind, name, data) VALUES(?1, ?2, ?3, ?4)", 3,
-        texts, size ? data : "", size, ei);
+        texts, size ? data : "", size, "write", ei);
   return mho_store_end(s, err, ei);
 }
 
@@ -410,6 +407,7 @@ mho_err mho_store_study(mho_store *s, const char *name, const char *config, mho_
   int64_t valid;
   if (!name || !*name)
     return mho_fail(ei, MHO_EINVAL, "a study needs a name");
+
   mho_err err = mho_store_int(s, "SELECT json_valid(?1)", config, 0, &valid, ei);
   if (!err && !valid)
     err = mho_fail(ei, MHO_EINVAL, "the study's config is not JSON: '%.60s'", config ? config : "");
@@ -417,10 +415,11 @@ mho_err mho_store_study(mho_store *s, const char *name, const char *config, mho_
     err = mho_store_begin(s, ei);
   if (err)
     return err;
-  err = write_texts(s,
-                    "INSERT INTO study(name, config) VALUES(?1, ?2) "
-                    "ON CONFLICT(name) DO UPDATE SET config = excluded.config",
-                    2, texts, NULL, 0, ei);
+
+  err = mho_store_run_texts(s,
+                            "INSERT INTO study(name, config) VALUES(?1, ?2) "
+                            "ON CONFLICT(name) DO UPDATE SET config = excluded.config",
+                            2, texts, "write", ei);
   return mho_store_end(s, err, ei);
 }
 
@@ -430,12 +429,13 @@ mho_err mho_store_study_add(mho_store *s, const char *name, const char *run_id, 
   mho_err err = mho_store_begin(s, ei);
   if (err)
     return err;
+
   err = mho_store_need_run(s, run_id, ei);
   if (!err)
     err = mho_store_int(s, "SELECT 1 FROM study WHERE name = ?1", name, 0, &there, ei);
   if (!err && !there)
     err = mho_fail(ei, MHO_ENOTFOUND, "there is no study '%s' in '%s'", name, s->path);
   if (!err)
-    err = write_texts(s, add_to_study, 2, texts, NULL, 0, ei);
+    err = mho_store_run_texts(s, add_to_study, 2, texts, "write", ei);
   return mho_store_end(s, err, ei);
 }
