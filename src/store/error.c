@@ -1,5 +1,5 @@
-/* error.c - SQLite's answers as sentences with a cure, and the few calls that everything here is made
- * of.
+/* error.c - SQLite's answers as sentences with a cure, and the few calls that everything here is
+ * made of.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -176,8 +176,8 @@ mho_err mho_store_begin(mho_store *s, mho_errinfo *ei) {
   if (s->mode != MHO_STORE_WRITE)
     return mho_fail(ei, MHO_EINVAL, "'%s' was opened for reading only", s->path);
 
-  /* IMMEDIATE takes the write lock now, where waiting for it is possible: a reader that turns writer
-   * halfway is refused at once when another wrote in between. */
+  /* IMMEDIATE takes the write lock now, where waiting for it is possible: a reader that turns
+   * writer halfway is refused at once when another wrote in between. */
   return mho_store_exec(s, "BEGIN IMMEDIATE", "write", ei);
 }
 

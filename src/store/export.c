@@ -1,13 +1,15 @@
 /* export.c - runs as a file of text: for version control, and for a database elsewhere.
  *
- * JSON Lines. The first line names the kind of file, the schema, the columns of every table in it and the config
- * that most others differ little from; the last says how many runs there are, so that a file that was cut shows.
+ * JSON Lines. The first line names the kind of file, the schema, the columns of every table in it
+ * and the config that most others differ little from; the last says how many runs there are, so
+ * that a file that was cut shows.
  *   {"mho":"runs","schema":4,"tables":{"run":["id",...],"epoch":["epoch",...]},"config":{...}}
  *   {"study":"noise","created":"...","config":{...}}
  *   {"run":["32ypd...",...],"studies":["noise"],"change":{...},"rows":{"epoch":[[1,...],...]}}
  *   {"end":12}
- * A run's config is the first line's with `change` merged into it (RFC 7396), or "config" in full where that would
- * not give the same text. Numbers have 17 digits: they come back bit for bit. Bytes are hexadecimal.
+ * A run's config is the first line's with `change` merged into it (RFC 7396), or "config" in full
+ * where that would not give the same text. Numbers have 17 digits: they come back bit for bit.
+ * Bytes are hexadecimal.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -125,9 +127,10 @@ static mho_err rows_json(exporter *x, const char *sql, const char *arg, json_t *
 static json_t *difference(const json_t *from, const json_t *to) {
   json_t *patch = json_object(), *value;
   const char *key;
-  json_object_foreach((json_t *)(uintptr_t)from, key, value) if (!json_object_get(to, key))
+  json_object_foreach ((json_t *)(uintptr_t)from, key, value)
+    if (!json_object_get(to, key))
       json_object_set_new(patch, key, json_null());
-  json_object_foreach((json_t *)(uintptr_t)to, key, value) {
+  json_object_foreach ((json_t *)(uintptr_t)to, key, value) {
     const json_t *old = json_object_get(from, key);
     if (old && json_equal(old, value))
       continue;
@@ -144,12 +147,14 @@ static void add_config(const exporter *x, json_t *line, const char *config) {
   json_t *patch = base && own ? difference(base, own) : NULL;
   if (patch)
     mho_store_patch(base, patch);
+
+  /* The text itself is written where the patch would give another order of keys. */
   char *again = patch ? json_dumps(base, DUMP) : NULL;
   if (again && !strcmp(again, config))
     json_object_set(line, "change", patch);
   else
-    json_object_set_new(line, "config",
-                        json_string(config)); /* the text itself: its order of keys is its own */
+    json_object_set_new(line, "config", json_string(config));
+
   free(again);
   json_decref(base);
   json_decref(own);
@@ -159,7 +164,7 @@ static void add_config(const exporter *x, json_t *line, const char *config) {
 void mho_store_patch(json_t *at, const json_t *patch) {
   json_t *value;
   const char *key;
-  json_object_foreach((json_t *)(uintptr_t)patch, key, value) {
+  json_object_foreach ((json_t *)(uintptr_t)patch, key, value) {
     json_t *old = json_object_get(at, key);
     if (json_is_null(value))
       json_object_del(at, key);
@@ -203,7 +208,7 @@ static mho_err put_studies(exporter *x, mho_errinfo *ei) {
       x->o->study, &rows, ei);
   json_t *row;
   size_t i;
-  json_array_foreach(rows, i, row) {
+  json_array_foreach (rows, i, row) {
     if (err)
       break;
     json_t *config = json_loads(json_string_value(json_array_get(row, 2)), 0, NULL);
@@ -220,7 +225,9 @@ static mho_err put_studies(exporter *x, mho_errinfo *ei) {
 static mho_err add_rows(exporter *x, const char *id, json_t *line, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   json_t *tables = json_object(), *rows;
-  for (int i = 0; i < x->n_tables && !err; i++) {
+  for (int i = 0; i < x->n_tables; i++) {
+    if (err)
+      break;
     char sql[COLUMNS + 128];
     snprintf(sql, sizeof sql, "SELECT %s FROM %s WHERE run_id = ?1 ORDER BY 1, 2", x->columns[i],
              x->table[i]);
@@ -238,7 +245,8 @@ static mho_err add_studies(exporter *x, const char *id, json_t *line, mho_errinf
   size_t i;
   mho_err err =
       rows_json(x, "SELECT study FROM study_run WHERE run_id = ?1 ORDER BY study", id, &rows, ei);
-  json_array_foreach(rows, i, row) json_array_append(names, json_array_get(row, 0));
+  json_array_foreach (rows, i, row)
+    json_array_append(names, json_array_get(row, 0));
   json_decref(rows);
   json_object_set_new(line, "studies", names);
   return err;
@@ -253,10 +261,12 @@ static mho_err put_run(exporter *x, sqlite3_stmt *st, mho_errinfo *ei) {
     const char *name = sqlite3_column_name(st, i);
     const char *text = (const char *)sqlite3_column_text(st, i);
     bool running = !strcmp(name, "status") && text && !strcmp(text, "running");
-    json_array_append_new(row, !strcmp(name, "config") ? json_null()
-                               : running               ? json_string("interrupted")
-                                                       : value_json(st, i));
+    if (!strcmp(name, "config"))
+      json_array_append_new(row, json_null());
+    else
+      json_array_append_new(row, running ? json_string("interrupted") : value_json(st, i));
   }
+
   json_object_set_new(line, "run", row);
   add_config(x, line, (const char *)sqlite3_column_text(st, 1));
   mho_err err = add_studies(x, id, line, ei);
@@ -318,6 +328,21 @@ static mho_err check_tables(const exporter *x, const char *all, mho_errinfo *ei)
   return MHO_OK;
 }
 
+/* One more table with all its columns but run_id and its own numbers. */
+static mho_err add_table(exporter *x, const char *table, mho_errinfo *ei) {
+  char columns[COLUMNS], *walk = NULL;
+  mho_err err = mho_store_columns_of(x->s, table, columns, sizeof columns, ei);
+  if (err)
+    return err;
+
+  char *taken = x->columns[x->n_tables];
+  for (char *c = strtok_r(columns, ", ", &walk); c; c = strtok_r(NULL, ", ", &walk))
+    if (strcmp(c, "run_id") && strcmp(c, "id"))
+      mho_text_append(taken, COLUMNS, "%s%s", *taken ? ", " : "", c);
+  snprintf(x->table[x->n_tables++], sizeof x->table[0], "%s", table);
+  return MHO_OK;
+}
+
 static mho_err read_tables(exporter *x, mho_errinfo *ei) {
   char all[1024], *save = NULL;
   mho_err err = mho_store_columns_of(x->s, "run", x->run_columns, sizeof x->run_columns, ei);
@@ -325,29 +350,27 @@ static mho_err read_tables(exporter *x, mho_errinfo *ei) {
     err = mho_store_tables_of_runs(x->s, all, sizeof all, ei);
   if (!err)
     err = check_tables(x, all, ei);
-  for (char *t = err ? NULL : strtok_r(all, " ", &save); t && !err;
-       t = strtok_r(NULL, " ", &save)) {
-    char columns[COLUMNS], *c = columns;
+  if (err)
+    return err;
+
+  for (char *t = strtok_r(all, " ", &save); t; t = strtok_r(NULL, " ", &save)) {
     if (!wanted(x, t) || x->n_tables == TABLES_MAX)
       continue;
-    err = mho_store_columns_of(x->s, t, columns, sizeof columns, ei);
-    char *kept = x->columns[x->n_tables], *walk = NULL;
-    for (c = err ? NULL : strtok_r(columns, ", ", &walk); c; c = strtok_r(NULL, ", ", &walk))
-      if (strcmp(c, "run_id") && strcmp(c, "id"))
-        mho_text_append(kept, COLUMNS, "%s%s", *kept ? ", " : "", c);
-    snprintf(x->table[x->n_tables++], sizeof x->table[0], "%s", t);
+    err = add_table(x, t, ei);
+    if (err)
+      return err;
   }
-  return err;
+  return MHO_OK;
 }
 
 static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *ei) {
-  /* what a study stopped early is finished: going on with it is not wanted */
+  /* Runs that a study stopped early are finished: nobody wants to go on with them. */
   static const char unfinished[] =
       "status IN ('running', 'interrupted') AND coalesce(error, '') NOT LIKE 'stopped early%'";
   char sql[512];
   int64_t left = 0;
-  sqlite3_stmt *st;
-  /* a temporary table is no content: query_only is lifted for it */
+
+  /* query_only is lifted for the temporary table, which is no content of the database. */
   mho_err err =
       mho_store_exec(x->s,
                      "PRAGMA query_only = OFF; DROP TABLE IF EXISTS temp.chosen; CREATE TEMP TABLE "
@@ -355,23 +378,17 @@ static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *e
                      "choose the runs", ei);
   if (!err && x->o->all)
     err = mho_store_exec(x->s, "INSERT INTO temp.chosen SELECT id FROM run", "choose the runs", ei);
-  for (int i = 0; i < n && !err; i++) {
-    err = mho_store_need_run(x->s, ids[i], ei);
-    if (!err && !(err = mho_store_prepare(x->s, "INSERT OR IGNORE INTO temp.chosen VALUES(?1)",
-                                          "choose the runs", &st, ei))) {
-      sqlite3_bind_text(st, 1, ids[i], -1, SQLITE_STATIC);
-      err = mho_store_run(x->s, st, "choose the runs", ei);
-      sqlite3_finalize(st);
-    }
+  for (int i = 0; i < n; i++) {
+    if (!err)
+      err = mho_store_need_run(x->s, ids[i], ei);
+    if (!err)
+      err = mho_store_run_texts(x->s, "INSERT OR IGNORE INTO temp.chosen VALUES(?1)", 1, &ids[i],
+                                "choose the runs", ei);
   }
-  if (!err && x->o->study &&
-      !(err = mho_store_prepare(
-            x->s, "INSERT OR IGNORE INTO temp.chosen SELECT run_id FROM study_run WHERE study = ?1",
-            "choose the runs", &st, ei))) {
-    sqlite3_bind_text(st, 1, x->o->study, -1, SQLITE_STATIC);
-    err = mho_store_run(x->s, st, "choose the runs", ei);
-    sqlite3_finalize(st);
-  }
+  if (!err && x->o->study)
+    err = mho_store_run_texts(
+        x->s, "INSERT OR IGNORE INTO temp.chosen SELECT run_id FROM study_run WHERE study = ?1", 1,
+        &x->o->study, "choose the runs", ei);
   if (err || x->o->checkpoints)
     return err;
 
@@ -408,9 +425,9 @@ static mho_err write_file(exporter *x, mho_errinfo *ei) {
   const char *end = strrchr(x->path, '.');
   bool stream = !strncmp(x->path, "/dev/", 5);
   snprintf(temporary, sizeof temporary, stream ? "%s" : "%s.part", x->path);
+
   errno = 0;
-  /* T: as it is, without a header */
-  x->file = gzopen(temporary, end && !strcmp(end, ".gz") ? "wb9" : "wbT");
+  x->file = gzopen(temporary, end && !strcmp(end, ".gz") ? "wb9" : "wbT"); /* T: plain text */
   if (!x->file)
     return fail_write(x, ei);
 
@@ -419,6 +436,7 @@ static mho_err write_file(exporter *x, mho_errinfo *ei) {
     err = put_studies(x, ei);
   if (!err)
     err = put_runs(x, ei);
+
   if (gzclose(x->file) != Z_OK && !err)
     err = fail_write(x, ei);
   if (!err && !stream && rename(temporary, x->path))
@@ -436,16 +454,18 @@ mho_err mho_store_export(mho_store *s, int n, const char *const *ids, const mho_
     return mho_fail(ei, MHO_ENOMEM, "no memory to write the runs");
 
   *x = (exporter){.s = s, .o = o, .path = path, .out = out};
+
+  /* The transaction shows one state of the database, whoever writes meanwhile. */
   mho_err err = read_tables(x, ei);
   if (!err)
     err = choose(x, n, ids, ei);
   if (!err)
-    err = mho_store_exec(s, "BEGIN", "read the runs",
-                         ei); /* one state of the database, whoever writes meanwhile */
+    err = mho_store_exec(s, "BEGIN", "read the runs", ei);
   if (!err)
     err = read_base(x, ei);
   if (!err)
     err = write_file(x, ei);
+
   if (!sqlite3_get_autocommit(s->db))
     sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
   sqlite3_exec(s->db, "DROP TABLE IF EXISTS temp.chosen", NULL, NULL, NULL);

@@ -1,7 +1,7 @@
 /* import.c - the runs of a file that export.c wrote, into a database.
  *
- * The lines go into tables in memory first, attached as another database, which is then merged: so nothing is taken
- * from a file with an error, and a run that is there already is not taken twice.
+ * The lines go into tables in memory first, attached as another database, which is then merged: so
+ * nothing is taken from a file with an error, and a run that is there already is not taken twice.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -29,9 +29,11 @@ typedef struct importer {
 
 /* The next line as an object; NULL at the end of the file. */
 static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
-  size_t n = 0;
   *out = NULL;
   x->line++;
+
+  /* The text of the line grows until its end is in it. */
+  size_t n = 0;
   for (;;) {
     if (x->capacity - n < 4096) {
       char *more = realloc(x->text, x->capacity ? 2 * x->capacity : 65536);
@@ -40,13 +42,14 @@ static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
       x->text = more;
       x->capacity = x->capacity ? 2 * x->capacity : 65536;
     }
-    size_t room = x->capacity - n < 1 << 30 ? x->capacity - n : 1 << 30;
+    size_t room = mho_min_size(x->capacity - n, 1 << 30);
     if (!gzgets(x->file, x->text + n, (int)room))
       break;
     n += strlen(x->text + n);
     if (n && x->text[n - 1] == '\n')
       break;
   }
+
   int why = Z_OK;
   const char *message = gzerror(x->file, &why);
   if (why != Z_OK && why != Z_STREAM_END && why != Z_BUF_ERROR)
@@ -59,9 +62,9 @@ static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
   json_t *line = json_loads(x->text, 0, &at);
   if (!json_is_object(line)) {
     json_decref(line);
-    return x->line == 1
-               ? BAD(x, "this is no file of runs that mho export wrote")
-               : BAD(x, "not a line of a file of runs (%s): it was cut short or changed", at.text);
+    if (x->line == 1)
+      return BAD(x, "this is no file of runs that mho export wrote");
+    return BAD(x, "not a line of a file of runs (%s): it was cut short or changed", at.text);
   }
   *out = line;
   return MHO_OK;
@@ -76,7 +79,6 @@ static mho_err read_head(importer *x, mho_errinfo *ei) {
   json_int_t schema = json_integer_value(json_object_get(x->head, "schema"));
   if (!kind || strcmp(kind, MHO_STORE_FILE_KIND))
     return BAD(x, "this is no file of runs that mho export wrote");
-
   if (schema < 1 || !json_is_object(json_object_get(x->head, "tables")) ||
       !json_is_object(json_object_get(x->head, "config")))
     return BAD(x,
@@ -100,22 +102,27 @@ static mho_err make_tables(importer *x, mho_errinfo *ei) {
   mho_err err = mho_store_exec(x->s, "ATTACH ':memory:' AS other", "import runs", ei);
   if (!err)
     err = mho_store_tables_of_runs(x->s, all, sizeof all, ei);
-  for (char *t = err ? NULL : strtok_r(all, " ", &save); t && !err; t = strtok_r(NULL, " ", &save))
+  if (err)
+    return err;
+
+  mho_text_append(all, sizeof all, " run study study_run");
+  for (char *t = strtok_r(all, " ", &save); t; t = strtok_r(NULL, " ", &save)) {
     err = make_table(x, t, ei);
-  static const char *const others[] = {"run", "study", "study_run"};
-  for (int i = 0; i < MHO_COUNT(others) && !err; i++)
-    err = make_table(x, others[i], ei);
-  return err;
+    if (err)
+      return err;
+  }
+  return MHO_OK;
 }
 
-/* INSERT INTO a table in memory, its columns as the file names them after `lead` (nullable). Each must be one of ours:
- * the names go into the statement. */
+/* INSERT INTO a table in memory, its columns as the file names them after `lead` (nullable).
+ * Each must be one of ours: the names go into the statement. */
 static mho_err prepare_insert(importer *x, const char *table, const char *lead, sqlite3_stmt **out,
                               int *n, mho_errinfo *ei) {
   const json_t *names = json_object_get(json_object_get(x->head, "tables"), table);
   char known[2048], all[2064], sql[4096], one[80];
   json_t *name;
   size_t i;
+
   *out = NULL;
   *n = (int)json_array_size(names);
   mho_err err = mho_store_columns_of(x->s, table, known, sizeof known, ei);
@@ -124,7 +131,7 @@ static mho_err prepare_insert(importer *x, const char *table, const char *lead, 
 
   snprintf(all, sizeof all, ", %s,", known);
   snprintf(sql, sizeof sql, "INSERT INTO other.%s(%s", table, lead ? lead : "");
-  json_array_foreach(names, i, name) {
+  json_array_foreach (names, i, name) {
     const char *c = json_string_value(name);
     snprintf(one, sizeof one, ", %.60s,", c ? c : "");
     if (!c || strchr(c, ' ') || !strstr(all, one))
@@ -138,15 +145,23 @@ static mho_err prepare_insert(importer *x, const char *table, const char *lead, 
   return mho_store_prepare(x->s, sql, "import runs", out, ei);
 }
 
+/* The value of a hexadecimal digit, or -1. */
 static int nibble(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
+  return -1;
 }
 
 static int bind_bytes(sqlite3_stmt *st, int i, const json_t *hex) {
   size_t n = json_string_length(hex) / 2;
   const char *text = json_string_value(hex);
   unsigned char *data = malloc(n ? n : 1);
-  for (size_t k = 0; data && k < n; k++) {
+  if (!data)
+    return SQLITE_NOMEM;
+
+  for (size_t k = 0; k < n; k++) {
     int high = nibble(text[2 * k]), low = nibble(text[2 * k + 1]);
     if (high < 0 || low < 0) {
       free(data);
@@ -154,7 +169,7 @@ static int bind_bytes(sqlite3_stmt *st, int i, const json_t *hex) {
     }
     data[k] = (unsigned char)(high << 4 | low);
   }
-  return data ? sqlite3_bind_blob64(st, i, data, n, free) : SQLITE_NOMEM;
+  return sqlite3_bind_blob64(st, i, data, n, free);
 }
 
 static int bind_value(sqlite3_stmt *st, int i, const json_t *v) {
@@ -216,51 +231,86 @@ static char *config_of(const importer *x, const json_t *line) {
 static int run_column(const importer *x, const char *name) {
   json_t *names = json_object_get(json_object_get(x->head, "tables"), "run"), *c;
   size_t i;
-  json_array_foreach(names, i,
-                     c) if (json_is_string(c) && !strcmp(json_string_value(c), name)) return (int)i;
+  json_array_foreach (names, i, c)
+    if (json_is_string(c) && !strcmp(json_string_value(c), name))
+      return (int)i;
   return -1;
 }
 
-static mho_err import_run(importer *x, const json_t *line, mho_errinfo *ei) {
-  json_t *row = json_object_get(line, "run"), *tables = json_object_get(line, "rows"), *rows, *r,
-         *study;
-  int at = run_column(x, "config"), id_at = run_column(x, "id"),
-      point_at = run_column(x, "point_hash"), n;
-  const json_t *id = json_array_get(row, id_at < 0 ? SIZE_MAX : (size_t)id_at);
-  const json_t *point = json_array_get(row, point_at < 0 ? SIZE_MAX : (size_t)point_at);
-  const char *table;
-  size_t i;
+/* The value of a run's column, or NULL. */
+static const json_t *value_of(const importer *x, const json_t *row, const char *column) {
+  int at = run_column(x, column);
+  return at < 0 ? NULL : json_array_get(row, (size_t)at);
+}
+
+/* What a table has of a run. */
+static mho_err import_rows(importer *x, const char *table, const json_t *rows, const json_t *id,
+                           mho_errinfo *ei) {
   sqlite3_stmt *st = NULL;
+  int n;
+  mho_err err = prepare_insert(x, table, "run_id", &st, &n, ei);
+  if (!err)
+    sqlite3_bind_text(st, 1, json_string_value(id), -1, SQLITE_STATIC);
+
+  const json_t *row;
+  size_t i;
+  json_array_foreach (rows, i, row)
+    if (!err)
+      err = insert_row(x, st, 1, n, row, ei);
+
+  sqlite3_finalize(st);
+  return err;
+}
+
+/* The studies that a run belongs to. */
+static mho_err import_studies(importer *x, const json_t *names, const json_t *point,
+                              const json_t *id, mho_errinfo *ei) {
+  const json_t *name;
+  size_t i;
+  json_array_foreach (names, i, name) {
+    sqlite3_stmt *st;
+    mho_err err = mho_store_prepare(
+        x->s, "INSERT INTO other.study_run(study, point_hash, run_id) VALUES(?1, ?2, ?3)",
+        "import runs", &st, ei);
+    if (err)
+      return err;
+
+    bind_value(st, 1, name);
+    bind_value(st, 2, point);
+    bind_value(st, 3, id);
+    err = mho_store_run(x->s, st, "import runs", ei);
+    sqlite3_finalize(st);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+static mho_err import_run(importer *x, const json_t *line, mho_errinfo *ei) {
+  json_t *row = json_object_get(line, "run"), *tables = json_object_get(line, "rows"), *rows;
+  int at = run_column(x, "config");
+  const json_t *id = value_of(x, row, "id"), *point = value_of(x, row, "point_hash");
   if (at < 0 || !json_is_string(id) || !json_is_string(point))
     return BAD(x, "a run without id, point_hash or config");
 
   char *config = config_of(x, line);
   json_array_set_new(row, (size_t)at, json_string(config ? config : "{}"));
   free(config);
+
+  sqlite3_stmt *st = NULL;
+  int n;
   mho_err err = prepare_insert(x, "run", NULL, &st, &n, ei);
   if (!err)
     err = insert_row(x, st, 0, n, row, ei);
   sqlite3_finalize(st);
-  json_object_foreach(tables, table, rows) {
-    if (err)
-      break;
-    if (!(err = prepare_insert(x, table, "run_id", &st, &n, ei)))
-      sqlite3_bind_text(st, 1, json_string_value(id), -1, SQLITE_STATIC);
-    json_array_foreach(rows, i, r) if (!err) err = insert_row(x, st, 1, n, r, ei);
-    sqlite3_finalize(st);
-  }
-  json_array_foreach(json_object_get(line, "studies"), i, study) {
-    if (err ||
-        (err = mho_store_prepare(
-             x->s, "INSERT INTO other.study_run(study, point_hash, run_id) VALUES(?1, ?2, ?3)",
-             "import runs", &st, ei)))
-      break;
-    bind_value(st, 1, study);
-    bind_value(st, 2, point);
-    bind_value(st, 3, id);
-    err = mho_store_run(x->s, st, "import runs", ei);
-    sqlite3_finalize(st);
-  }
+
+  const char *table;
+  json_object_foreach (tables, table, rows)
+    if (!err)
+      err = import_rows(x, table, rows, id, ei);
+  if (!err)
+    err = import_studies(x, json_object_get(line, "studies"), point, id, ei);
+
   x->runs++;
   return err;
 }
@@ -286,34 +336,47 @@ static mho_err import_study(importer *x, const json_t *line, mho_errinfo *ei) {
   return err;
 }
 
+/* One line after the first: a run, a study, or the end with the number of runs. */
+static mho_err read_line(importer *x, json_t *line, bool *ended, mho_errinfo *ei) {
+  const json_t *end = json_object_get(line, "end");
+  mho_err err = MHO_OK;
+  if (json_object_get(line, "run"))
+    err = import_run(x, line, ei);
+  else if (json_is_string(json_object_get(line, "study")))
+    err = import_study(x, line, ei);
+  else if (!json_is_integer(end))
+    err = BAD(x, "neither a run nor a study nor the end of a file of runs");
+
+  *ended = end != NULL;
+  if (!err && *ended && json_integer_value(end) != x->runs)
+    err = BAD(x, "the file should have %lld runs and has %lld: it was changed",
+              (long long)json_integer_value(end), (long long)x->runs);
+  return err;
+}
+
 static mho_err read_file(importer *x, mho_errinfo *ei) {
   json_t *line = NULL;
   bool ended = false;
   mho_err err = read_head(x, ei);
   if (!err)
     err = make_tables(x, ei);
-  while (!err && !ended && !(err = next_line(x, &line, ei)) && line) {
-    const json_t *end = json_object_get(line, "end");
-    if (json_object_get(line, "run"))
-      err = import_run(x, line, ei);
-    else if (json_is_string(json_object_get(line, "study")))
-      err = import_study(x, line, ei);
-    else if (!json_is_integer(end))
-      err = BAD(x, "neither a run nor a study nor the end of a file of runs");
-    ended = end != NULL;
-    if (!err && ended && json_integer_value(end) != x->runs)
-      err = BAD(x, "the file should have %lld runs and has %lld: it was changed",
-                (long long)json_integer_value(end), (long long)x->runs);
+  while (!err && !ended) {
+    err = next_line(x, &line, ei);
+    if (err || !line)
+      break;
+    err = read_line(x, line, &ended, ei);
     json_decref(line);
   }
   if (!err && !ended)
     err = BAD(x, "the file ends too early: it was cut short");
-  if (!err) /* columns that older files have not */
-    err = mho_store_exec(x->s,
-                         "UPDATE other.run SET kind = 'trained' WHERE kind IS NULL;"
-                         "UPDATE other.checkpoint SET is_best = 0 WHERE is_best IS NULL",
-                         "import runs", ei);
-  return err;
+  if (err)
+    return err;
+
+  /* Older files do not have these columns. */
+  return mho_store_exec(x->s,
+                        "UPDATE other.run SET kind = 'trained' WHERE kind IS NULL;"
+                        "UPDATE other.checkpoint SET is_best = 0 WHERE is_best IS NULL",
+                        "import runs", ei);
 }
 
 mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei) {
@@ -324,11 +387,13 @@ mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out, 
   if (!x.file)
     return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the runs: %s",
                        strerror(errno ? errno : ENOMEM));
+
   mho_err err = read_file(&x, ei);
   if (!err)
     err = mho_store_merge_attached(s, out, ei); /* detaches */
   else
     sqlite3_exec(s->db, "DETACH other", NULL, NULL, NULL);
+
   gzclose(x.file);
   free(x.text);
   json_decref(x.head);

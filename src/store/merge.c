@@ -1,8 +1,8 @@
 /* merge.c - care of a database: taking in the runs of another one, giving room back.
  *
- * Merging is idempotent: a run is known by its id. One that is here already is replaced only when the
- * other has more of it (ended, or more epochs), so shards may be merged while they still grow, in any
- * order, again and again. Studies come with their runs.
+ * Merging is idempotent: a run is known by its id. One that is here already is replaced only when
+ * the other has more of it (ended, or more epochs), so shards may be merged while they still grow,
+ * in any order, again and again. Studies come with their runs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -49,18 +49,18 @@ mho_err mho_store_tables_of_runs(mho_store *s, char *out, size_t n, mho_errinfo 
 }
 
 static mho_err copy_table(mho_store *s, const char *table, const char *leave_out, mho_errinfo *ei) {
-  char columns[2048], kept[2048] = "", sql[8192], *save = NULL;
+  char columns[2048], chosen[2048] = "", sql[8192], *save = NULL;
   mho_err err = mho_store_columns_of(s, table, columns, sizeof columns, ei);
   if (err)
     return err;
 
   for (char *c = strtok_r(columns, ", ", &save); c; c = strtok_r(NULL, ", ", &save))
     if (!leave_out || strcmp(c, leave_out))
-      mho_text_append(kept, sizeof kept, "%s%s", *kept ? ", " : "", c);
+      mho_text_append(chosen, sizeof chosen, "%s%s", *chosen ? ", " : "", c);
   snprintf(
       sql, sizeof sql,
       "INSERT INTO main.%s(%s) SELECT %s FROM other.%s WHERE run_id IN (SELECT id FROM temp.taken)",
-      table, kept, kept, table);
+      table, chosen, chosen, table);
   return mho_store_exec(s, sql, "merge", ei);
 }
 

@@ -1,7 +1,8 @@
 /* named.c - the questions of a design study, each one statement about the study ?1.
  *
- * A grid point is the runs that differ in nothing but seeds. What the study varies is in its config: vary (keys
- * with their values) and points (keys only). test % is the test accuracy after the last epoch, mean over seeds.
+ * A grid point is the runs that differ in nothing but seeds. What the study varies is in its
+ * config: vary (keys with their values) and points (keys only). test % is the test accuracy after
+ * the last epoch, mean over seeds.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -37,7 +38,8 @@
 
 #define PERCENT(x, name) "format('%.2f', 100 * (" x ")) AS \"" name "\""
 
-/* A share of the variance; "" where there is no run beyond one a value to tell it from chance by. */
+/* A share of the variance; "" where there is no run beyond one a value to tell it from chance
+ * by. */
 #define SHARE(x, name) "iif((" x ") IS NULL, '', format('%.1f', 100 * (" x "))) AS \"" name "\""
 
 /* The value of a level, or from where to where its values reach. */
@@ -46,7 +48,8 @@
   "THEN "                                                                                                 \
   "min(value) || ' to ' || max(value) ELSE format('%.3g to %.3g', min(value), max(value)) END"
 
-/* Runs of the study that gave no accuracy: diverged or failed, and no other of their config completed. */
+/* Runs of the study that gave no accuracy: diverged or failed, and no other of their config
+ * completed. */
 #define NOT_COUNTED                                                                                        \
   "(SELECT count(*) FROM study_run AS w JOIN run AS z ON z.id = w.run_id WHERE w.study = ?1 AND z.status " \
   "IN "                                                                                                    \

@@ -26,8 +26,8 @@ static char *folder_of(const char *path) {
 
 static mho_err make_folder(char *folder, const char *path, mho_errinfo *ei) {
   for (char *c = folder + 1;; c++) {
-    char kept = *c;
-    if (kept && kept != '/')
+    char here = *c;
+    if (here && here != '/')
       continue;
     *c = 0;
     if (mkdir(folder, 0777) && errno != EEXIST && errno != EISDIR) {
@@ -40,8 +40,8 @@ static mho_err make_folder(char *folder, const char *path, mho_errinfo *ei) {
             "another place",
             folder, path, strerror(why));
     }
-    *c = kept;
-    if (!kept)
+    *c = here;
+    if (!here)
       return MHO_OK;
   }
 }

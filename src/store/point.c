@@ -1,12 +1,12 @@
 /* point.c - the grid point of a run: one hash for all runs that differ in nothing but seeds.
  *
- * Hashed are the config's values by their full keys, sorted, so that the order of keys and the spacing of the
- * JSON do not matter, and the checksum of the data. Left out are
+ * Hashed are the config's values by their full keys, sorted, so that the order of keys and the
+ * spacing of the JSON do not matter, and the checksum of the data. Left out are
  *  - seeds: a key named "seed", ending in "_seed", or anywhere below "seeds";
- *  - what cannot change a result: "path" and "threads" anywhere, all below "checkpoint" and "observe", the
- *    run's own name.
- * A run that was programmed, not trained, is of another point whatever its config.
- * A key too many in the hash splits a group, which shows; one too few would mix different experiments.
+ *  - what cannot change a result: "path" and "threads" anywhere, all below "checkpoint" and
+ *    "observe", the run's own name.
+ * A run that was programmed, not trained, is of another point whatever its config. A key too many
+ * in the hash splits a group, which shows; one too few would mix different experiments.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -16,10 +16,10 @@
 static const char leaves[] =
     "SELECT fullkey || '=' || quote(atom) FROM json_tree(?1) "
     "WHERE type NOT IN ('object', 'array') "
-    "AND coalesce(key, '') NOT IN ('seed', 'path', 'threads') AND coalesce(key, '') NOT LIKE '%\\_seed' "
-    "ESCAPE '\\' "
-    "AND fullkey NOT LIKE '%.seeds.%' AND fullkey NOT LIKE '%.seeds[%' AND fullkey NOT LIKE '$.checkpoint.%' "
-    "AND fullkey NOT LIKE '$.observe.%' "
+    "AND coalesce(key, '') NOT IN ('seed', 'path', 'threads') "
+    "AND coalesce(key, '') NOT LIKE '%\\_seed' ESCAPE '\\' "
+    "AND fullkey NOT LIKE '%.seeds.%' AND fullkey NOT LIKE '%.seeds[%' "
+    "AND fullkey NOT LIKE '$.checkpoint.%' AND fullkey NOT LIKE '$.observe.%' "
     "AND fullkey NOT IN ('$.name', '$.train.name') ORDER BY fullkey";
 
 static void add(SHA2_CTX *hash, const char *line) {
@@ -46,6 +46,7 @@ mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_
   add(&context, data_checksum);
   if (strcmp(kind, "trained"))
     add(&context, kind);
+
   sqlite3_bind_text(st, 1, config, -1, SQLITE_STATIC);
   int rc;
   while (mho_store_next(st, &rc))

@@ -17,8 +17,8 @@ static bool is_one_of(const char *word, const char *const *words, int n) {
   return false;
 }
 
-/* SQLite's question whether a statement may do something (sqlite3_set_authorizer). A pragma with a value
- * (b) may only be one that reads. */
+/* SQLite's question whether a statement may do something (sqlite3_set_authorizer). A pragma with
+ * a value (b) may only be one that reads. */
 static int authorize(void *user, int action, const char *a, const char *b, const char *database,
                      const char *inner) {
   static const char *const pragmas[] = {

@@ -1,18 +1,20 @@
 /* share.c - how sure a share of variance is: an SQL function of the named questions.
  *
- * Of n values in k groups, with the sum of squares B between the groups of T in all, F = (B/(k - 1))/((T - B)/(n - k))
- * follows the noncentral F distribution with the parameter l, where l/(l + n) is the share of the variance that the groups
- * explain. The bounds of its confidence interval are the l for which the F that was found has the probability q.
+ * Of n values in k groups, with the sum of squares B between the groups of T in all, F = (B/(k -
+ * 1))/((T - B)/(n - k)) follows the noncentral F distribution with the parameter l, where l/(l + n)
+ * is the share of the variance that the groups explain. The bounds of its confidence interval are
+ * the l for which the F that was found has the probability q.
  *
- * Source: J. H. Steiger, Psychological Methods 9, 164 (2004); the distribution is a Poisson mixture of beta ones.
+ * Source: J. H. Steiger, Psychological Methods 9, 164 (2004); the distribution is a Poisson mixture
+ * of beta ones.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_cdf.h>
 #include <math.h>
 
 #include "store/store_impl.h"
 
-/* Probability that B/T is at most x: sum over j of Poisson(l/2; j) I_x((k - 1)/2 + j, (n - k)/2), from the largest term
- * both ways. */
+/* Probability that B/T is at most x: sum over j of Poisson(l/2; j) I_x((k - 1)/2 + j, (n -
+ * k)/2), from the largest term both ways. */
 static double probability(double l, double x, double k, double n) {
   double half = 0.5 * l, a = 0.5 * (k - 1), b = 0.5 * (n - k), sum = 0;
   long middle = (long)half, width = 12 * (long)ceil(sqrt(half)) + 40;

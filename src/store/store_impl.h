@@ -57,7 +57,8 @@ mho_err mho_store_run_blob(mho_store *s, const char *sql, int n, const char *con
  *  @param text  nullable value of ?1. */
 mho_err mho_store_int(mho_store *s, const char *sql, const char *text, int64_t none, int64_t *out,
                       mho_errinfo *ei);
-/** Begin a transaction that writes; end it: commit when err is MHO_OK, else roll back and return err. */
+/** Begin a transaction that writes; end it: commit when err is MHO_OK, else roll back and return
+ * err. */
 mho_err mho_store_begin(mho_store *s, mho_errinfo *ei);
 mho_err mho_store_end(mho_store *s, mho_err err, mho_errinfo *ei);
 /** MHO_ENOTFOUND unless there is such a run. */
@@ -130,8 +131,8 @@ extern const int mho_store_run_columns_n;
 mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const char *lead_value,
                          const mho_store_column *columns, int n_columns, const void *rows,
                          int n_rows, size_t stride, mho_errinfo *ei);
-/** One value of a struct to a parameter (from 1), and one of a row's columns (from 0) to a struct: its texts
- *  are copies to be freed. @return an SQLite result code. */
+/** One value of a struct to a parameter (from 1), and one of a row's columns (from 0) to a
+ *  struct: its texts are copies to be freed. @return an SQLite result code. */
 int mho_store_bind(sqlite3_stmt *st, int parameter, const mho_store_column *c, const void *row);
 int mho_store_take(sqlite3_stmt *st, int i, const mho_store_column *c, void *row);
 /** Now, ISO 8601 UTC to the millisecond. */

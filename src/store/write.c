@@ -16,9 +16,9 @@ static uint64_t microseconds(void) {
   return ((uint64_t)t.tv_sec - 1577836800u) * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-/* 60 bits in 12 digits of Crockford's base 32 (no i, l, o, u): 51 of microseconds, good until 2091, and
- * 9 random ones for processes that start together. Waiting for the clock's next tick keeps the ids of
- * one thread apart and in order without remembering the last. */
+/* 60 bits in 12 digits of Crockford's base 32 (no i, l, o, u): 51 of microseconds, good until
+ * 2091, and 9 random ones for processes that start together. Waiting for the clock's next tick
+ * keeps the ids of one thread apart and in order without remembering the last. */
 void mho_store_new_id(char id[MHO_ID_MAX]) {
   static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
   uint64_t first = microseconds(), now = first;
@@ -281,10 +281,10 @@ static mho_err write_last(mho_store *s, const char *id, const mho_checkpoint_row
   return err;
 }
 
-/* Before the last checkpoint is replaced, the best one is set aside: it is deleted when the new one is
- * better, and when the last one was the best, it needs a record of its own only now. Renaming it
- * touches one page: the two names are equally long, and SQLite leaves those pages of a record alone
- * that stay the same. So megabytes are written once an epoch. */
+/* Before the last checkpoint is replaced, the best one is set aside: it is deleted when the new
+ * one is better, and when the last one was the best, it needs a record of its own only now.
+ * Renaming it touches one page: the two names are equally long, and SQLite leaves those pages of
+ * a record alone that stay the same. So megabytes are written once an epoch. */
 static mho_err set_best_aside(mho_store *s, const char *id, bool last_is_best, mho_errinfo *ei) {
   const char *sql = "UPDATE checkpoint SET kind = 'best' WHERE run_id = ?1 AND kind = 'last' AND "
                     "is_best";
@@ -293,7 +293,8 @@ static mho_err set_best_aside(mho_store *s, const char *id, bool last_is_best, m
   return mho_store_run_texts(s, sql, 1, &id, "write a checkpoint", ei);
 }
 
-/* A run resumed from a checkpoint of a few epochs ago trains those again: their rows are replaced. */
+/* A run resumed from a checkpoint of a few epochs ago trains those again: their rows are
+ * replaced. */
 static mho_err write_locked(mho_store *s, const char *id, const mho_store_update *u,
                             mho_errinfo *ei) {
   mho_err err = mho_store_need_run(s, id, ei);
@@ -329,7 +330,8 @@ mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update
   return err ? err : mho_store_end(s, write_locked(s, run_id, u, ei), ei);
 }
 
-/* What a run row says of its epochs, from those that are left; best by validation where there is one. */
+/* What a run row says of its epochs, from those that are left; best by validation where there is
+ * one. */
 static const char rewind_run[] =
     "WITH e AS (SELECT * FROM epoch WHERE run_id = ?1), "
     "last AS (SELECT * FROM e ORDER BY epoch DESC LIMIT 1), "
@@ -365,7 +367,7 @@ mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinf
   return mho_store_end(s, err, ei);
 }
 
-/* ---------------------------------------------------------------- co-simulations, files, studies */
+/* --------------------------------------------------------------- co-simulations, files, studies */
 
 #define COSIM(field, kind) MHO_STORE_COLUMN(mho_cosim_row, field, kind)
 static const mho_store_column cosim_columns[] = {
