@@ -21,8 +21,8 @@
 
 #include "mho/spice.h"
 #include "spice/deck.h"
+#include "spice/netlist_text.h"
 #include "spice/session.h"
-#include "spice/text.h"
 
 extern char **environ;
 

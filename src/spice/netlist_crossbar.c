@@ -4,22 +4,15 @@
  * never inside the expression of a B source: ngspice 39 keeps 11 digits of a literal there.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spice/netlist_crossbar.h"
-#include "mho/spice.h"
 
 #include <math.h>
+
+#include "array/weights.h"
 
 #define add        mho_spice_text_add
 #define add_number mho_spice_text_add_number
 
 /* ---------------------------------------------------------------- what is asked for */
-
-static int inputs(const mho_netlist_crossbar *x) {
-  return x->transposed ? x->cols : x->rows;
-}
-
-static int outputs(const mho_netlist_crossbar *x) {
-  return x->transposed ? x->rows : x->cols;
-}
 
 static mho_err bad_cell(mho_errinfo *ei, long row, long col, const char *what, double value) {
   mho_fail(ei, MHO_EINVAL, "%s is %g at row %ld, column %ld", what, value, row, col);
@@ -54,7 +47,7 @@ static mho_err check(const mho_netlist_crossbar *x, mho_errinfo *ei) {
   mho_err err = check_conductances(x, x->g_pos, "the positive conductance (S)", ei);
   if (!err && x->g_neg)
     err = check_conductances(x, x->g_neg, "the negative conductance (S)", ei);
-  for (int k = 0; !err && k < inputs(x); k++)
+  for (int k = 0; !err && k < mho_netlist_driven(x); k++)
     if (!isfinite(x->v_in[k]))
       err = bad_cell(ei, x->transposed ? -1 : k, x->transposed ? k : -1, "the input voltage",
                      x->v_in[k]);
@@ -119,7 +112,7 @@ static void add_inputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
     add(t, "\n");
   }
   add(t, "\n* parameters: input voltages of the %s lines (V)\n", x->transposed ? "bit" : "word");
-  for (int k = 0; k < inputs(x); k++) {
+  for (int k = 0; k < mho_netlist_driven(x); k++) {
     add(t, "Vin%d %s%d 0 ", k, line, k);
     if (x->external)
       add(t, "external");
@@ -228,13 +221,13 @@ static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sig
 /* 0 V sources: they hold the line at ground and ngspice gives the current through them. */
 static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
   double largest = 0;
-  for (int k = 0; k < outputs(x) && x->expected; k++)
+  for (int k = 0; k < mho_netlist_sensed(x) && x->expected; k++)
     largest = fmax(largest, fabs(x->expected[k]));
   add(t, "\n* virtual grounds, 0 V sources that sense the current into them (A)%s\n",
       x->expected ? "; what mho expects of them" : "");
   if (x->save_nodes)
     add(t, ".save all\n");
-  for (int k = 0; k < outputs(x); k++) {
+  for (int k = 0; k < mho_netlist_sensed(x); k++) {
     if (x->expected)
       mho_netlist_expect(t, "out", k, x->expected[k], x->tolerance * largest, "A");
     add(t, "Vp%d p%d 0 0\n", k, k);
@@ -252,7 +245,7 @@ static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
 /* With "quit", because `ngspice -b` otherwise ends in exit code 1 for want of a .print line. */
 static void add_control(mho_spice_text *t, const mho_netlist_crossbar *x) {
   add(t, "\n.control\nset numdgt=15\nop\n");
-  for (int k = 0; k < outputs(x); k++) {
+  for (int k = 0; k < mho_netlist_sensed(x); k++) {
     add(t, "let out%d = i(Vp%d)", k, k);
     if (x->g_neg)
       add(t, " - i(Vn%d)", k);
@@ -299,5 +292,22 @@ mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mh
     return mho_fail(ei, MHO_ENOMEM, "no memory for a netlist of %d x %d devices", x->rows, x->cols);
   }
   *out = t.p;
+  return MHO_OK;
+}
+
+mho_err mho_netlist_crossbar_wires(mho_netlist_crossbar *netlist, const mho_crossbar *x,
+                                   const mho_array_config *wires, mho_errinfo *ei) {
+  netlist->iv = mho_crossbar_law(x);
+  if (!mho_crossbar_is_wired(x))
+    return MHO_OK;
+  if (wires->wire_negative != MHO_WIRE_NEGATIVE_OWN)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "array.wire.negative: G- in the next column has no netlist; "
+                    "add --set array.wire.negative=own");
+
+  netlist->r_word = wires->r_word;
+  netlist->r_bit = wires->r_bit;
+  for (int i = 0; i < mho_min(2, wires->wire_tile.n); i++)
+    netlist->tile[i] = wires->wire_tile.v[i];
   return MHO_OK;
 }

@@ -4,11 +4,27 @@
 #define MHO_SPICE_NETLIST_CROSSBAR_H
 
 #include "mho/spice.h"
-#include "spice/text.h"
+#include "spice/netlist_text.h"
 
 /* Sources, devices, wires and virtual grounds, without title and results. As mho_netlist_crossbar_write. */
 mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x,
                                   mho_errinfo *ei);
+
+/* Lines that are driven and lines that are sensed. */
+static inline int mho_netlist_driven(const mho_netlist_crossbar *x) {
+  return x->transposed ? x->cols : x->rows;
+}
+static inline int mho_netlist_sensed(const mho_netlist_crossbar *x) {
+  return x->transposed ? x->rows : x->cols;
+}
+
+static inline size_t mho_netlist_cell(const mho_netlist_crossbar *x, int row, int col) {
+  return (size_t)row * (size_t)x->cols + (size_t)col;
+}
+
+static inline bool mho_netlist_has_wires(const mho_netlist_crossbar *x) {
+  return x->r_word > 0 || x->r_bit > 0;
+}
 
 /* Resistance of a device that is there even when it does not conduct, because it may later. */
 static inline double mho_netlist_ohm(double g) {

@@ -286,29 +286,3 @@ mho_err mho_spice_device(mho_spice *s, const mho_netlist_device *x, double *out,
   mho_free(command.p);
   return err ? err : pick(s, &c, out, ei);
 }
-
-mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_errinfo *ei) {
-  mho_device_config config = *x->config;
-  mho_cells *cells = NULL;
-  config.spread_step = config.spread_asymmetry = config.spread_low = config.spread_high = 0;
-  config.stuck_on = config.stuck_off = config.open = config.write_noise = config.endurance =
-      config.leak = 0;
-  config.levels = -1;
-  config.spread_of[0] = 0;
-  mho_rng rng = mho_rng_make(0, MHO_RNG_TEST, 0);
-  mho_err err = mho_cells_new(x->model, x->params, &config, 1, rng, rng, &cells, ei);
-  if (err)
-    return err;
-  double g = x->start;
-  for (int k = 0; k < x->n; k++) { /* the mean response: without cycle-to-cycle noise */
-    float dir = x->pulse[k] > 0 ? 1 : -1, step, state, at = (float)g;
-    mho_cells_set(cells, 0, 1, &at);
-    mho_cells_mean_step(cells, 0, 1, &dir, &step);
-    mho_cells_mean_state(cells, 0, 1, &dir, &state);
-    /* the steps are the core's, their sum is not rounded to its state's digits; an abrupt RESET is no step */
-    g = fabsf(step) > state ? (double)state : fmin(fmax(g + (double)step, 0), 1);
-    out[k] = config.g_min + g * (config.g_max - config.g_min);
-  }
-  mho_cells_free(cells);
-  return MHO_OK;
-}

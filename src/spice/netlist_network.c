@@ -21,8 +21,8 @@ static mho_netlist_network with_defaults(const mho_netlist_network *x) {
   mho_netlist_network d = *x;
   d.v_read = d.v_read > 0 ? d.v_read : x->net->connection[0].xb->read_voltage;
   d.v_unit = d.v_unit > 0 ? d.v_unit : d.v_read;
-  d.r_mem = d.r_mem > 0 ? d.r_mem : 10e3;
-  d.tau = d.tau > 0 ? d.tau : 100e-9;
+  d.r_mem = d.r_mem > 0 ? d.r_mem : MHO_NETLIST_R_MEM;
+  d.tau = d.tau > 0 ? d.tau : MHO_NETLIST_TAU;
   return d;
 }
 
@@ -391,66 +391,4 @@ mho_err mho_netlist_network_write(const mho_netlist_network *asked, char **out, 
   }
   *out = t.p;
   return MHO_OK;
-}
-
-/* ---------------------------------------------------------------- settling time */
-
-/* d(input of row)/d(input of column) at the activities z, [n x n] over all hidden neurons. */
-static mho_err jacobian(const mho_network *net, const double *const *z, int n, const int *first,
-                        double *m, mho_errinfo *ei) {
-  mho_real *slope = mho_alloc((size_t)n, sizeof *slope), *at = mho_alloc((size_t)n, sizeof *at);
-  if (!slope || !at) {
-    mho_free(slope);
-    mho_free(at);
-    return mho_fail(ei, MHO_ENOMEM, "no memory for %d neurons", n);
-  }
-  for (int l = 1; l < net->n_layers - 1; l++) {
-    for (int j = 0; j < net->layer[l].n; j++) {
-      at[first[l] + j] = (mho_real)z[l][j];
-      slope[first[l] + j] = 1;
-    }
-    net->layer[l].neuron->scale_by_slope(net->layer[l].n, at + first[l], slope + first[l]);
-  }
-  for (int i = 0; i < net->n_links; i++) {
-    const mho_link *k = &net->link[i];
-    if (!net->layer[k->from].neuron || !net->layer[k->to].neuron)
-      continue;
-    const mho_crossbar *xb = net->connection[k->connection].xb;
-    for (int a = 0; a < net->layer[k->from].n; a++)
-      for (int b = 0; b < net->layer[k->to].n; b++) {
-        size_t cell = k->transposed ? (size_t)b * (size_t)xb->cols + (size_t)a
-                                    : (size_t)a * (size_t)xb->cols + (size_t)b;
-        m[(size_t)(first[k->to] + b) * (size_t)n + (size_t)(first[k->from] + a)] +=
-            (double)k->scale * (double)mho_crossbar_matrix(xb)[cell] *
-            (double)slope[first[k->from] + a];
-      }
-  }
-  mho_free(slope);
-  mho_free(at);
-  return MHO_OK;
-}
-
-mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z, double tau,
-                                  double *out, mho_errinfo *ei) {
-  int n = 0, first[MHO_LAYERS_MAX];
-  mho_err plain = mho_netlist_network_check(net, ei);
-  if (plain)
-    return plain;
-  for (int l = 1; l < net->n_layers - 1; l++) {
-    first[l] = n;
-    n += net->layer[l].n;
-  }
-  double *m = mho_alloc((size_t)n * (size_t)n, sizeof *m), *re = mho_alloc((size_t)n, sizeof *re),
-         *im = mho_alloc((size_t)n, sizeof *im), most = -INFINITY;
-  mho_err err = m && re && im ? jacobian(net, z, n, first, m, ei)
-                              : mho_fail(ei, MHO_ENOMEM, "no memory for %d neurons", n);
-  if (!err)
-    err = mho_eigen_dense(n, m, re, im, ei);
-  for (int i = 0; i < n && !err; i++)
-    most = fmax(most, re[i]);
-  *out = most < 1 ? 24 * tau / (1 - most) : (double)INFINITY;
-  mho_free(m);
-  mho_free(re);
-  mho_free(im);
-  return err;
 }

@@ -5,7 +5,7 @@
 
 #include "mho/neuron.h"
 #include "spice/netlist_crossbar.h"
-#include "spice/text.h"
+#include "spice/netlist_text.h"
 
 /* Virtual grounds of a positive and a negative line, and their difference as a current. */
 void mho_subckt_sense(mho_spice_text *t);

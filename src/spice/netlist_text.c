@@ -1,6 +1,6 @@
 /* text.c - text that grows while a netlist is written.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "spice/text.h"
+#include "spice/netlist_text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
