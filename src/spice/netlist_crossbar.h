@@ -26,6 +26,14 @@ static inline bool mho_netlist_has_wires(const mho_netlist_crossbar *x) {
   return x->r_word > 0 || x->r_bit > 0;
 }
 
+/* Rows and columns of a physical tile: those of the array where it is not cut, or is smaller. */
+static inline int mho_netlist_tile_rows(const mho_netlist_crossbar *x) {
+  return x->tile[0] > 0 ? mho_min(x->tile[0], x->rows) : x->rows;
+}
+static inline int mho_netlist_tile_cols(const mho_netlist_crossbar *x) {
+  return x->tile[1] > 0 ? mho_min(x->tile[1], x->cols) : x->cols;
+}
+
 /* Resistance of a device that is there even when it does not conduct, because it may later. */
 static inline double mho_netlist_ohm(double g) {
   return 1 / (g > 1e-21 ? g : 1e-21);
