@@ -1,4 +1,4 @@
-/* netlist_crossbar.h - a crossbar's elements as a part of another netlist.
+/* netlist_crossbar.h - a crossbar's elements inside another netlist.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_SPICE_NETLIST_CROSSBAR_H
 #define MHO_SPICE_NETLIST_CROSSBAR_H

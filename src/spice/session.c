@@ -52,10 +52,10 @@ struct mho_spice {
 
 /* The only state outside of a session, and as much of it as the library forces on us: it is one a process. */
 static struct {
-  atomic_flag taken;              /* a session is open; the rest is touched by its owner only */
-  mho_spice_kept *_Atomic keeper; /* who would give it up; nullable */
-  bool stuck;                     /* broken, and something else keeps it in memory */
-  void *handle;                   /* null: not loaded */
+  atomic_flag taken;               /* a session is open; the rest is touched by its owner only */
+  mho_spice_lease *_Atomic keeper; /* who would give it up; nullable */
+  bool stuck;                      /* broken, and something else keeps it in memory */
+  void *handle;                    /* null: not loaded */
 #define X(name) __typeof__(name) *name;
   CALLS(X)
 #undef X
@@ -225,11 +225,11 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
 }
 
 /* @return whether there was something to take. */
-static bool take_away(mho_spice_kept *k) {
+static bool take_away(mho_spice_lease *k) {
   if (!k || pthread_mutex_trylock(&k->lock))
     return false;
   bool had = k->session != NULL;
-  mho_spice_drop(k);
+  mho_spice_lease_close(k);
   pthread_mutex_unlock(&k->lock);
   return had;
 }
@@ -272,14 +272,14 @@ void mho_spice_close(mho_spice *s) {
   atomic_flag_clear(&ng.taken);
 }
 
-mho_err mho_spice_keep(mho_spice_kept *k, mho_errinfo *ei) {
+mho_err mho_spice_lease_open(mho_spice_lease *k, mho_errinfo *ei) {
   mho_err err = mho_spice_open(&k->session, ei);
   if (!err)
     ng.keeper = k;
   return err;
 }
 
-void mho_spice_drop(mho_spice_kept *k) {
+void mho_spice_lease_close(mho_spice_lease *k) {
   if (k->closing)
     k->closing();
   mho_spice_close(k->session);
@@ -496,11 +496,11 @@ mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
 
 void mho_spice_close(mho_spice *s) {}
 
-mho_err mho_spice_keep(mho_spice_kept *k, mho_errinfo *ei) {
+mho_err mho_spice_lease_open(mho_spice_lease *k, mho_errinfo *ei) {
   return none(ei);
 }
 
-void mho_spice_drop(mho_spice_kept *k) {}
+void mho_spice_lease_close(mho_spice_lease *k) {}
 
 const char *mho_spice_messages(const mho_spice *s) {
   return "";
@@ -541,3 +541,14 @@ mho_err mho_spice_any_command(mho_spice *s, const char *command, mho_errinfo *ei
 }
 
 #endif
+
+mho_err mho_spice_lease_check(mho_spice_lease *k, mho_errinfo *ei) {
+  mho_spice *s = NULL;
+  mho_err err = MHO_OK;
+  pthread_mutex_lock(&k->lock);
+  if (!k->session)
+    err = mho_spice_open(&s, ei);
+  mho_spice_close(s);
+  pthread_mutex_unlock(&k->lock);
+  return err;
+}

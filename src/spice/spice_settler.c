@@ -1,4 +1,4 @@
-/* settler.c - ngspice in the loop: the states of a training come from the network's circuit.
+/* spice_settler.c - ngspice in the loop: the states of a training come from the network's circuit.
  *
  * The ngspice library holds one circuit a process, so there is one here, for all threads: samples are settled one
  * after another under a lock, each from rest. The circuit stays loaded from batch to batch; inputs and errors are
@@ -37,30 +37,29 @@ static const mho_param table[] = {
 
 static void closing(void);
 
-/* As much state outside of a call as the library forces on us. */
+/* The ngspice library holds one circuit a process, and so the one that is loaded is known outside of a call. */
 static struct {
-  mho_spice_kept kept;
+  mho_spice_lease lease;
   mho_spice_network *circuit;
   uint64_t structure; /* of the network it is of */
-} the = {.kept = {.lock = PTHREAD_MUTEX_INITIALIZER, .closing = closing}};
+} the = {.lease = {.lock = PTHREAD_MUTEX_INITIALIZER, .closing = closing}};
 
 static void closing(void) {
   mho_spice_network_free(the.circuit);
   the.circuit = NULL;
 }
 
-static const double TAU = 100e-9;
-
 /* ---------------------------------------------------------------- the circuit */
 
-static uint64_t mix(uint64_t h, const void *data, size_t n) { /* FNV-1a */
+/* FNV-1a */
+static uint64_t mix(uint64_t h, const void *data, size_t n) {
   const unsigned char *p = data;
   for (size_t i = 0; i < n; i++)
     h = (h ^ p[i]) * 0x100000001b3u;
   return h;
 }
 
-/* Of everything that is in the netlist but conductances. */
+/* A number of everything that is in the netlist but conductances. */
 static uint64_t structure_of(const mho_network *net, const loop *p) {
   uint64_t h = mix(0xcbf29ce484222325u, p, sizeof *p);
   for (int l = 0; l < net->n_layers; l++) {
@@ -74,10 +73,10 @@ static uint64_t structure_of(const mho_network *net, const loop *p) {
     h = mix(h, places, sizeof places);
     h = mix(h, &scale, sizeof scale);
   }
-  h = mix(h, &net->connection[0].xb->read_voltage, sizeof(double));
-  return h;
+  return mix(h, &net->connection[0].xb->read_voltage, sizeof(double));
 }
 
+/* The circuit of this network, with the conductances that it has now. */
 static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
   mho_device_config config;
   uint64_t structure = structure_of(net, p);
@@ -87,18 +86,18 @@ static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
       config = net->connection[c].xb->pos->config;
   if (the.circuit && the.structure == structure)
     return mho_spice_network_rebind(the.circuit, net, &config, ei);
-  mho_spice_drop(&the.kept);
-  mho_err err = mho_spice_keep(&the.kept, ei);
+
+  mho_spice_lease_close(&the.lease);
+  mho_err err = mho_spice_lease_open(&the.lease, ei);
   if (err)
     return err;
+  mho_spice_network_options o = {.net = net,
+                                 .device = &config,
+                                 .inputs = p->inputs,
+                                 .transient = p->analysis == BY_TRAN,
+                                 .stop = p->stop * MHO_NETLIST_TAU};
   the.structure = structure;
-  return mho_spice_network_new(the.kept.session,
-                               &(mho_spice_network_options){.net = net,
-                                                            .device = &config,
-                                                            .inputs = p->inputs,
-                                                            .transient = p->analysis == BY_TRAN,
-                                                            .stop = p->stop * TAU},
-                               &the.circuit, ei);
+  return mho_spice_network_new(the.lease.session, &o, &the.circuit, ei);
 }
 
 /* ---------------------------------------------------------------- samples */
@@ -116,11 +115,14 @@ static void sample_free(sample *s) {
 }
 
 static bool sample_new(const mho_network *net, sample *s) {
-  *s = (sample){.x = mho_alloc((size_t)net->layer[0].n, sizeof *s->x),
-                .error = mho_alloc((size_t)net->layer[net->n_layers - 1].n, sizeof *s->error)};
+  int last = net->n_layers - 1;
+  s->x = mho_alloc((size_t)net->layer[0].n, sizeof *s->x);
+  s->error = mho_alloc((size_t)net->layer[last].n, sizeof *s->error);
   bool ok = s->x && s->error;
-  for (int l = 1; l < net->n_layers && ok; l++)
-    ok = (s->z[l] = mho_alloc((size_t)net->layer[l].n, sizeof *s->z[l])) != NULL;
+  for (int l = 1; l <= last; l++) {
+    s->z[l] = mho_alloc((size_t)net->layer[l].n, sizeof *s->z[l]);
+    ok = ok && s->z[l];
+  }
   return ok;
 }
 
@@ -131,6 +133,7 @@ static double update_error(int classes, const double *logits, int label, double 
     most = fmax(most, logits[k]);
   for (int k = 0; k < classes; k++)
     sum += exp(logits[k] - most);
+
   for (int k = 0; k < classes; k++) {
     double e = exp(logits[k] - most) / sum - (k == label);
     change = fmax(change, fabs(e - error[k]));
@@ -139,87 +142,92 @@ static double update_error(int classes, const double *logits, int label, double 
   return change;
 }
 
-/* One row of the job. A live error is that of the present states: settle, read it, until it stays. */
-static mho_err settle_row(const mho_settle_job *job, int row, sample *s, double *steps,
-                          mho_errinfo *ei) {
-  const mho_network *net = job->net;
-  int last = net->n_layers - 1, classes = net->layer[last].n, features = net->layer[0].n;
-  const mho_real *x = job->input->z[0] + (size_t)row * (size_t)features;
-  bool nudged = job->nudge != 0, live = nudged && !job->error;
+/* Inputs, and the error that nudges: 0 in the free phase, and where a live one begins. */
+static void set_sample(const mho_settle_job *job, int number, sample *s) {
+  int features = job->net->layer[0].n, classes = job->net->layer[job->net->n_layers - 1].n;
+  const mho_real *x = job->input->z[0] + (size_t)number * (size_t)features;
+  const mho_real *error = NULL;
+  if (job->nudge != 0 && job->error)
+    error = job->error + (size_t)number * (size_t)classes;
   for (int i = 0; i < features; i++)
     s->x[i] = (double)x[i];
   for (int k = 0; k < classes; k++)
-    s->error[k] =
-        nudged && job->error ? (double)job->error[(size_t)row * (size_t)classes + (size_t)k] : 0;
+    s->error[k] = error ? (double)error[k] : 0;
+}
+
+/* A live error is that of the present states: the sample is settled and its error read, until that stays. */
+static mho_err settle_sample(const mho_settle_job *job, int number, sample *s, double *steps,
+                             mho_errinfo *ei) {
+  int last = job->net->n_layers - 1, classes = job->net->layer[last].n;
+  bool nudged = job->nudge != 0, live = nudged && !job->error;
+  set_sample(job, number, s);
   for (int round = 0; round < LIVE_MAX; round++) {
     mho_err err =
         mho_spice_network_settle(the.circuit, s->x, job->nudge, nudged ? s->error : NULL, s->z, ei);
     ++*steps;
-    if (err || !live || update_error(classes, s->z[last], job->label[row], s->error) < 1e-9)
+    if (err || !live)
       return err;
+    if (update_error(classes, s->z[last], job->label[number], s->error) < 1e-9)
+      return MHO_OK;
   }
   return mho_fail(ei, MHO_ESPICE, "the live error does not settle");
 }
 
-static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
+/* The states of hidden layers into the job's; s NULL: the sample has not settled. */
+static void take_states(const mho_settle_job *job, int number, const sample *s) {
   const mho_network *net = job->net;
+  for (int l = 1; l < net->n_layers - 1; l++) {
+    int n = net->layer[l].n;
+    mho_real *z = job->s->z[l] + (size_t)number * (size_t)n;
+    for (int j = 0; j < n; j++)
+      z[j] = s ? (mho_real)s->z[l][j] : (mho_real)NAN;
+  }
+}
+
+static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   mho_errinfo ei;
   sample s = {0};
-  bool ok = sample_new(net, &s);
-  pthread_mutex_lock(&the.kept.lock);
-  ok = ok && !prepare(net, job->params, &ei);
-  for (int row = job->row0; row < job->row0 + job->n; row++) {
-    bool settled = ok && !settle_row(job, row, &s, &stats->steps, &ei);
+  bool ok = sample_new(job->net, &s);
+  pthread_mutex_lock(&the.lease.lock);
+  if (ok)
+    ok = prepare(job->net, job->params, &ei) == MHO_OK;
+  for (int i = job->row0; i < job->row0 + job->n; i++) {
+    bool settled = ok && settle_sample(job, i, &s, &stats->steps, &ei) == MHO_OK;
     stats->unsettled += !settled;
-    for (int l = 1; l < net->n_layers - 1; l++) {
-      mho_real *z = job->s->z[l] + (size_t)row * (size_t)net->layer[l].n;
-      for (int j = 0; j < net->layer[l].n; j++)
-        z[j] = settled ? (mho_real)s.z[l][j] : (mho_real)NAN;
-    }
+    take_states(job, i, settled ? &s : NULL);
   }
   if (!ok)
-    mho_spice_drop(&the.kept);
-  pthread_mutex_unlock(&the.kept.lock);
+    mho_spice_lease_close(&the.lease);
+  pthread_mutex_unlock(&the.lease.lock);
   sample_free(&s);
 }
 
 /* ---------------------------------------------------------------- what has no circuit */
 
-/* Nothing is kept for a thread; what the circuit would leave out is refused, and a missing library at once. */
+static mho_err check_crossbar(const mho_crossbar *x, mho_errinfo *ei) {
+  if (mho_crossbar_is_wired(x))
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "settle.method: spice settles a circuit without wires: set array.wire.r_word "
+                    "and r_bit to 0, or another settle.method");
+  if (!strcmp(x->model->entry.id, "spice"))
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "settle.method: spice and array.model: spice both want the one circuit that "
+                    "ngspice holds: use one of them");
+  if (mho_crossbar_lossy(x))
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "settle.method: spice settles a circuit without converters, amplifiers and "
+                    "read noise: set array.model to ideal, or another settle.method");
+  return MHO_OK;
+}
+
+/* A thread needs no workspace. What the circuit would leave out is refused here, and a missing library is said. */
 static mho_err check_network(const mho_network *net, const void *params, int n, void **out,
                              mho_errinfo *ei) {
   *out = NULL;
   mho_err err = mho_netlist_network_check(net, ei);
-  if (err)
-    return err;
-
-  for (int c = 0; c < net->n_connections; c++) {
-    const mho_crossbar *x = net->connection[c].xb;
-    if (mho_crossbar_is_wired(x))
-      return mho_fail(
-          ei, MHO_EUNSUPPORTED,
-          "settle.method: spice settles a circuit without wires: set array.wire.r_word and r_bit to 0, or "
-          "another settle.method");
-    if (!strcmp(x->model->entry.id, "spice"))
-      return mho_fail(
-          ei, MHO_EUNSUPPORTED,
-          "settle.method: spice and array.model: spice both want the one circuit that ngspice holds: use one "
-          "of them");
-    if (mho_crossbar_lossy(x))
-      return mho_fail(
-          ei, MHO_EUNSUPPORTED,
-          "settle.method: spice settles a circuit without converters, amplifiers and read noise: set "
-          "array.model to ideal, or another settle.method");
-  }
-
-  mho_spice *s;
-  pthread_mutex_lock(&the.kept.lock);
-  if (!the.kept.session)
-    err = mho_spice_open(&s, ei);
-  if (!err && !the.kept.session)
-    mho_spice_close(s);
-  pthread_mutex_unlock(&the.kept.lock);
-  return err;
+  for (int c = 0; c < net->n_connections && !err; c++)
+    err = check_crossbar(net->connection[c].xb, ei);
+  return err ? err : mho_spice_lease_check(&the.lease, ei);
 }
 
 static void nothing_to_free(void *workspace) {}
