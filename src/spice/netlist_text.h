@@ -1,7 +1,7 @@
-/* text.h - text that grows while a netlist is written.
+/* netlist_text.h - text that grows while a netlist is written.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_SPICE_TEXT_H
-#define MHO_SPICE_TEXT_H
+#ifndef MHO_SPICE_NETLIST_TEXT_H
+#define MHO_SPICE_NETLIST_TEXT_H
 
 #include "mho/base.h"
 

@@ -40,11 +40,12 @@ bool mho_subckt_neuron(mho_spice_text *t, const mho_neuron *neuron) {
       neuron->entry.id);
   add_membrane(t);
   add(t, "Bz z 0 V={v_read}*");
-  for (; *rho; rho++)
+  for (; *rho; rho++) {
     if (*rho == '@')
       add(t, "(V(u)/{v_unit})");
     else
       add(t, "%c", *rho);
+  }
   add(t, "\n.ends neuron_%s\n", neuron->entry.id);
   return true;
 }
@@ -65,6 +66,7 @@ mho_err mho_netlist_neuron_lib(const mho_neuron *neuron, char **out, mho_errinfo
     mho_free(t.p);
     return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit", neuron->entry.id);
   }
+
   mho_subckt_readout(&t);
   if (t.failed) {
     mho_free(t.p);
