@@ -117,7 +117,8 @@ typedef struct mho_netlist_crossbar {
   const char *title;      /* nullable */
 } mho_netlist_crossbar;
 
-/** Into a netlist the I-V law that reads of a crossbar show, and its wires and tiles where it has some.
+/** Into a netlist the I-V law that reads of a crossbar show, and its wires and tiles where it has
+ * some.
  *  @param wires  what the config says of the array.
  *  @return MHO_OK; MHO_EUNSUPPORTED where G- lies in the next column (array.wire.negative). */
 MHO_API mho_err mho_netlist_crossbar_wires(mho_netlist_crossbar *netlist, const mho_crossbar *x,
@@ -324,29 +325,32 @@ MHO_API mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, 
                                    double *spice, char place[MHO_PLACE_MAX], mho_cosim_row *row,
                                    mho_errinfo *ei);
 
-/* A result of a comparison; its texts and values are valid until the call returns. core, spice: [row->n], the values
- * compared. */
+/* A result of a comparison; its texts and values are valid until the call returns. core, spice:
+ * [row->n], the values compared. */
 typedef void (*mho_cosim_result)(void *user, const mho_cosim_row *row, const double *core,
                                  const double *spice);
 
-/** Read a crossbar for n random vectors in the core and in ngspice and compare, see mho_cosim_crossbar. Inputs are
- *  normal deviates, within +-1 where reads show the devices' I-V law.
+/** Read a crossbar for n random vectors in the core and in ngspice and compare, see
+ *  mho_cosim_crossbar. Inputs are normal deviates, within +-1 where reads show the devices' I-V
+ *  law.
  *
- *  The core is in single precision and agrees to 1e-5, the rounding of a sum of floats. With an I-V law and wires it
- *  bends the inputs and multiplies with the linear array's effective matrix: that the wires' voltages fall with the bent
- *  currents is left out, and 1 % of it is let pass.
+ *  The core is in single precision and agrees to 1e-5, the rounding of a sum of floats. With an I-V
+ *  law and wires it bends the inputs and multiplies with the linear array's effective matrix: that
+ *  the wires' voltages fall with the bent currents is left out, and 1 % of it is let pass.
  *
  *  @param x       reads without noise and converters (mho_crossbar_read_ideally).
  *  @param device  conductances of the ideal device.
  *  @param result  is called once; the row has core_s.
- *  @return MHO_OK when it ran, whether or not it passed; as mho_netlist_crossbar_wires and mho_cosim_crossbar. */
+ *  @return MHO_OK when it ran, whether or not it passed; as mho_netlist_crossbar_wires and
+ *          mho_cosim_crossbar. */
 MHO_API mho_err mho_cosim_reads(mho_spice *s, const mho_crossbar *x,
                                 const mho_device_config *device, const mho_array_config *wires,
                                 bool transposed, int n, mho_cosim_result result, void *user,
                                 mho_errinfo *ei);
 
-/** A device under 200 pulses at random, from mid range, in the core and in ngspice: conductances after each are to agree
- *  to 1e-6. @return MHO_OK when it ran, whether or not it passed; as mho_cosim_device_core and mho_spice_device. */
+/** A device under 200 pulses at random, from mid range, in the core and in ngspice: conductances
+ *  after each are to agree to 1e-6. @return MHO_OK when it ran, whether or not it passed; as
+ *  mho_cosim_device_core and mho_spice_device. */
 MHO_API mho_err mho_cosim_device(mho_spice *s, const mho_device_model *model, const void *params,
                                  const mho_device_config *config, mho_cosim_result result,
                                  void *user, mho_errinfo *ei);

@@ -34,10 +34,10 @@ int mho_cosim_compare(int n, const double *core, const double *spice, double sca
   return worst;
 }
 
-/* ---------------------------------------------------------------- currents of a netlist's crossbar */
+/* ---------------------------------------------------------------- a netlist's currents */
 
-/* The largest current that could be sensed: every device of an output pulling the same way. It is the scale where all
- * outputs are 0, because positive and negative devices cancel. */
+/* The largest current that could be sensed: every device of an output pulling the same way. It is
+ * the scale where all outputs are 0, because positive and negative devices cancel. */
 static double largest_sensed(const mho_netlist_crossbar *x, int n, const double *v) {
   double largest = 0;
   int n_in = mho_netlist_driven(x), n_out = mho_netlist_sensed(x);

@@ -5,7 +5,8 @@
 
 #include "mho/spice.h"
 
-/* The config without all that devices have beside their mean response: spread, faults, noise, levels. */
+/* The config without all that devices have beside their mean response: spread, faults, noise,
+ * levels. */
 static mho_device_config mean_device(const mho_device_config *config) {
   mho_device_config c = *config;
   c.spread_step = c.spread_asymmetry = c.spread_low = c.spread_high = 0;
@@ -30,7 +31,8 @@ mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_erri
     mho_cells_set(cells, 0, 1, &at);
     mho_cells_mean_step(cells, 0, 1, &direction, &step);
     mho_cells_mean_state(cells, 0, 1, &direction, &state);
-    /* steps are added up in double, not rounded to the digits of the core's state; an abrupt RESET is no step */
+    /* steps are added up in double, not rounded to the digits of the core's state; an abrupt RESET
+     * is no step */
     g = fabsf(step) > state ? (double)state : fmin(fmax(g + (double)step, 0), 1);
     out[k] = config.g_min + g * (config.g_max - config.g_min);
   }

@@ -131,7 +131,8 @@ static mho_err core_new(const bench *b, core_net *c, mho_errinfo *ei) {
   if (!core_arrays(b, c))
     return mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", b->o->samples);
 
-  /* as far as rounding lets it: a state that goes on changing by a few units of the last place is unsettled */
+  /* as far as rounding lets it: a state that goes on changing by a few units of the last place is
+   * unsettled */
   const char *tolerance = sizeof(mho_real) == 8 ? "1e-14" : "3e-8";
   mho_params_init(table, c->params);
   mho_err err =
@@ -160,7 +161,8 @@ static void add_logits(const bench *b, const mho_link *k, const double *z, doubl
             (double)k->scale * z[s * x->rows + r] * (double)w[r * x->cols + c];
 }
 
-/* The core's read-out keeps only probabilities, so its logits are computed from the states z, in double. */
+/* The core's read-out keeps only probabilities, so its logits are computed from the states z, in
+ * double. */
 static void find_logits(const bench *b, double *const *z) {
   const mho_network *net = b->o->net;
   const mho_layer *out = &net->layer[last_of(b)];
@@ -345,16 +347,16 @@ typedef struct layers {
   size_t n;
 } layers;
 
-static void copy_layers(const bench *b, const layers *part, double *const *z, double *out) {
-  for (int l = part->first; l < part->end; l++) {
+static void copy_layers(const bench *b, const layers *span, double *const *z, double *out) {
+  for (int l = span->first; l < span->end; l++) {
     memcpy(out, z[l], size_of(b, l) * sizeof *out);
     out += size_of(b, l);
   }
 }
 
 /* "sample 3 h1[2]": value number `at` of the layers. */
-static void name_place(const bench *b, const layers *part, size_t at, char place[MHO_PLACE_MAX]) {
-  int l = part->first;
+static void name_place(const bench *b, const layers *span, size_t at, char place[MHO_PLACE_MAX]) {
+  int l = span->first;
   while (at >= size_of(b, l)) {
     at -= size_of(b, l);
     l++;
@@ -370,10 +372,10 @@ static double tolerance_of(const bench *b, int against) {
   return b->o->tolerance > 0 ? b->o->tolerance : 1e-6;
 }
 
-static void report_states(bench *b, int against, int solver, int phase, const layers *part,
+static void report_states(bench *b, int against, int solver, int phase, const layers *span,
                           const double *expected, const double *found) {
   char quantity[64], place[MHO_PLACE_MAX];
-  bool logits = part->first == last_of(b);
+  bool logits = span->first == last_of(b);
   snprintf(quantity, sizeof quantity, "%s %s, %s", phase_names[phase],
            logits ? "logits" : "activities", solver_names[solver]);
   if (against != CORE)
@@ -386,32 +388,32 @@ static void report_states(bench *b, int against, int solver, int phase, const la
                        .core_s = b->seconds[against][phase],
                        .spice_s = b->seconds[solver][phase]};
 
-  int worst = mho_cosim_compare((int)part->n, expected, found, 1, &row);
+  int worst = mho_cosim_compare((int)span->n, expected, found, 1, &row);
   /* of the activity itself, whose scale is 1, and of a logit of its size */
   if (!logits || row.max_rel > row.max_abs)
     row.max_rel = row.max_abs;
   row.pass = row.max_rel <= row.tolerance;
-  name_place(b, part, (size_t)worst, place);
+  name_place(b, span, (size_t)worst, place);
   b->result(b->user, &row, expected, found);
 }
 
-/* Activities of all hidden layers (first .. end - 1), or the logits, of two solvers: one result. */
+/* Activities of all hidden layers (first .. end - 1), or the logits, of two solvers. */
 static mho_err compare_states(bench *b, int against, int solver, int phase, int first, int end,
                               mho_errinfo *ei) {
-  layers part = {.first = first, .end = end};
+  layers span = {.first = first, .end = end};
   for (int l = first; l < end; l++)
-    part.n += size_of(b, l);
-  double *expected = mho_alloc(part.n, sizeof *expected);
-  double *found = mho_alloc(part.n, sizeof *found);
+    span.n += size_of(b, l);
+  double *expected = mho_alloc(span.n, sizeof *expected);
+  double *found = mho_alloc(span.n, sizeof *found);
   bool ok = expected && found;
   if (ok) {
-    copy_layers(b, &part, b->z[against][phase], expected);
-    copy_layers(b, &part, b->z[solver][phase], found);
-    report_states(b, against, solver, phase, &part, expected, found);
+    copy_layers(b, &span, b->z[against][phase], expected);
+    copy_layers(b, &span, b->z[solver][phase], found);
+    report_states(b, against, solver, phase, &span, expected, found);
   }
   mho_free(expected);
   mho_free(found);
-  return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to compare %zu values", part.n);
+  return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to compare %zu values", span.n);
 }
 
 /* ---------------------------------------------------------------- changes of weights */
@@ -437,8 +439,9 @@ static const double *error_of(const bench *b, int solver, int l, double *e) {
   return e;
 }
 
-/* out = z_from^T e_to over the samples, [rows x cols], scaled to length 1: the core's signal comes divided by
- * beta_f beta_i^h, so that sizes are not compared. x: the inputs in double; e: room for the error. */
+/* out = z_from^T e_to over the samples, [rows x cols], scaled to length 1: the core's signal comes
+ * divided by beta_f beta_i^h, so that sizes are not compared. x: the inputs in double; e: room for
+ * the error. */
 static void weight_change(const bench *b, const mho_connection *k, int solver, const double *x,
                           double *e, double *out) {
   int rows = k->xb->rows, cols = k->xb->cols;
@@ -514,7 +517,8 @@ static mho_err compare_changes(bench *b, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- all of it */
 
-/* Settle in ngspice in one way, and compare the states with the core's, and those of .tran with those of .op. */
+/* Settle in ngspice in one way, and compare the states with the core's, and those of .tran with
+ * those of .op. */
 static mho_err compare_solver(bench *b, mho_spice *s, int solver, mho_errinfo *ei) {
   int last = last_of(b);
   mho_err err = run_spice(b, s, solver, ei);

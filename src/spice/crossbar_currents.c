@@ -1,4 +1,4 @@
-/* crossbar_currents.c - what the core expects of a crossbar's circuit: exact solutions of its tiles, summed.
+/* crossbar_currents.c - currents that the core expects of a crossbar's circuit, tile by tile.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/wire.h"
 #include "spice/netlist_crossbar.h"
@@ -25,8 +25,8 @@ static void add_lines(const mho_netlist_crossbar *x, const tile *t, double sign,
 
 /* ---------------------------------------------------------------- resistors */
 
-/* Add sign times the currents of one tile's devices, a part of g. The solver counts a word line's current into its left
- * end, so that of a transposed read has the other sign. */
+/* Add sign times the currents of one tile's devices, whose conductances are in g. The solver counts
+ * a word line's current into its left end, so that of a transposed read has the other sign. */
 static mho_err add_tile(const mho_netlist_crossbar *x, mho_wire *w, const tile *t, const double *g,
                         double sign, double *out, mho_errinfo *ei) {
   mho_wire_read read = {.n = 1, .v_word = x->v_in + t->row0, .i_bit = t->line};
@@ -75,8 +75,8 @@ static mho_err find_law(const mho_device_config *d, mho_wire_law *out, mho_errin
   }
 }
 
-/* As add_tile. A transposed read drives the bit lines the other way round, so that the voltage of a device is that of the
- * driven line against the sensed one. */
+/* As add_tile. A transposed read drives the bit lines the other way round, so that the voltage of a
+ * device is that of the driven line against the sensed one. */
 static mho_err add_bent_tile(const mho_netlist_crossbar *x, const mho_wire_options *o,
                              const tile *t, const double *g, double sign, double *out,
                              mho_errinfo *ei) {

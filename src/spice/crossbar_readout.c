@@ -5,8 +5,9 @@
 
 #include "spice/netlist_crossbar.h"
 
-/* Name of the voltage of the word or bit line at device (i, j) of the positive array: a node of its own where the line has
- * resistance, else the whole line, which is the sensed one or the driven one. */
+/* Name of the voltage of the word or bit line at device (i, j) of the positive array: a node of its
+ * own where the line has resistance, else the whole line, which is the sensed one or the driven
+ * one. */
 static void name_node(const mho_netlist_crossbar *x, bool word, int i, int j, char name[48]) {
   char line = word ? 'w' : 'b';
   bool wired = (word ? x->r_word : x->r_bit) > 0, sensed = word == x->transposed;

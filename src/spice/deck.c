@@ -1,10 +1,10 @@
-/* deck.c - the text of a netlist as the lines that ngspice takes, after a look for what would crash it.
+/* deck.c - a netlist as the lines that ngspice takes, without what would crash it.
  *
  * What the library (ngspice 39) does with each trap, and so what is done here:
  *   no element at all                        the first analysis reads a null pointer: refused
  *   "V1 a 0 dc 1 external"                   the same: refused
- *   "V(a" in an expression, "{a", "'a"       endless messages, then a smashed stack, and no netlist is taken any more:
- *                                            brackets must balance, and quotes
+ *   "V(a" in an expression, "{a", "'a"       endless messages, then a smashed stack, and no netlist
+ *                                            is taken any more: brackets must balance, and quotes
  *   .subckt without .ends, .ends alone       refused before ngspice gives up on them
  *   "*ng_script" as the title                the whole text is run as commands: refused
  *   "quit" in a .control block, "*#quit"     the next call crashes: commands are left out
@@ -140,8 +140,8 @@ static void add_to_card(scan *s, const char *p) {
 
 /* ---------------------------------------------------------------- the text */
 
-/* Whether a line is left out of the deck: blank, a command in a comment, in a .control block, whose first line is number
- * *control (0: none is open). */
+/* Whether a line is left out of the deck: blank, a command in a comment, in a .control block, whose
+ * first line is number *control (0: none is open). */
 static bool is_dropped(const char *p, int number, int *control) {
   bool starts = is_word(p, ".control");
   bool dropped = *control || starts || !strncmp(p, "*#", 2) || !*p;
@@ -226,7 +226,8 @@ static void split(mho_deck *d) {
   }
 }
 
-/* Lines of the deck at the most: beside those that end in a newline the last one, .end, and the null pointer. */
+/* Lines of the deck at the most: beside those that end in a newline the last one, .end, and the
+ * null pointer. */
 static size_t count_lines(const char *text) {
   size_t lines = 3;
   for (const char *p = strchr(text, '\n'); p; p = strchr(p + 1, '\n'))

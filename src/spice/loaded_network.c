@@ -1,8 +1,8 @@
 /* loaded_network.c - a network loaded into ngspice, settled for one sample after another.
  *
- * Loading a netlist takes milliseconds and leaves memory behind, so it is done once: inputs and errors are
- * external sources, which ngspice asks for in every Newton iteration, and weights are resistances that are
- * altered where they have changed.
+ * Loading a netlist takes milliseconds and leaves memory behind, so it is done once: inputs and
+ * errors are external sources, which ngspice asks for in every Newton iteration, and weights are
+ * resistances that are altered where they have changed.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
@@ -81,7 +81,8 @@ static void find_conductances(const mho_spice_network *c, int connection, double
   mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + cells_of(x), g_unit);
 }
 
-/* Room above the largest weight of the ideal device, whose conductances have no bounds of their own. */
+/* Room above the largest weight of the ideal device, whose conductances have no bounds of their
+ * own. */
 static void choose_ranges(mho_spice_network *c) {
   for (int k = 0; k < c->o.net->n_connections; k++) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
@@ -128,7 +129,8 @@ static mho_err load(mho_spice_network *c, mho_errinfo *ei) {
   return err;
 }
 
-/* Alter the resistors of one link where its connection's conductances differ from those of the circuit. */
+/* Alter the resistors of one link where its connection's conductances differ from those of the
+ * circuit. */
 static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *ei) {
   const mho_network *net = c->o.net;
   const mho_crossbar *x = net->connection[k->connection].xb;

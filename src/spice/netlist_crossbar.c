@@ -1,7 +1,8 @@
 /* netlist_crossbar.c - circuits as text that a person can read and `ngspice -b` can run.
  *
- * Numbers are written so that they read back as the same double. Values are plain numbers on the elements,
- * never inside the expression of a B source: ngspice 39 keeps 11 digits of a literal there.
+ * Numbers are written so that they read back as the same double. Values are plain numbers on the
+ * elements, never inside the expression of a B source: ngspice 39 keeps 11 digits of a literal
+ * there.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spice/netlist_crossbar.h"
 
@@ -167,7 +168,8 @@ static void add_bit_node(mho_spice_text *t, const mho_netlist_crossbar *x, char 
     add_bit_end(t, x, sign, j);
 }
 
-/* From the driven line to the sensed one; a device that does not conduct is left out, unless it may be altered later. */
+/* From the driven line to the sensed one; a device that does not conduct is left out, unless it may
+ * be altered later. */
 static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double g, char sign, int i,
                        int j) {
   if (g == 0 && !x->external)
@@ -190,7 +192,8 @@ static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double 
   add(t, "\n");
 }
 
-/* A device that is read, with its I-V law; where that is no straight line ngspice's own tolerances are too wide. */
+/* A device that is read, with its I-V law; where that is no straight line ngspice's own tolerances
+ * are too wide. */
 static void add_cell(mho_spice_text *t, const mho_netlist_crossbar *x) {
   char current[512];
   if (!mho_device_spice_current(x->iv, "gs", "V(p,n)", current, sizeof current)) {
@@ -216,7 +219,8 @@ static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, const 
       add_device(t, x, g[mho_netlist_cell(x, i, j)], sign, i, j);
 }
 
-/* RW<sign>_<i>_<j>: the segment to the left of device (i, j), from its neighbour or the end of the line in its tile. */
+/* RW<sign>_<i>_<j>: the segment to the left of device (i, j), from its neighbour or the end of the
+ * line in its tile. */
 static void add_word_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
   int tile_cols = mho_netlist_tile_cols(x);
   add(t, "\n* word lines of the %s devices\n", sign_word(sign));

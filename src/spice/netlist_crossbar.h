@@ -6,7 +6,8 @@
 #include "mho/spice.h"
 #include "spice/netlist_text.h"
 
-/* Sources, devices, wires and virtual grounds, without title and results. As mho_netlist_crossbar_write. */
+/* Sources, devices, wires and virtual grounds, without title and results. As
+ * mho_netlist_crossbar_write. */
 mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x,
                                   mho_errinfo *ei);
 

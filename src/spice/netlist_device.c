@@ -1,10 +1,11 @@
 /* netlist_device.c - a device under a pulse train as a circuit, and its subcircuit.
  *
- * Two kinds of subcircuit behave as the core's models do. One integrates the model's own variable under
- * whatever voltage lies across it. The other answers identical pulses: while |V(p,n)| is above v_th, node h
- * goes to the state that the pulse leads to from V(g), and V(g) holds; in the rest that follows V(g) goes to
- * V(h). Both moves are exponential with a time constant well below the pulse's width, and end at the value
- * itself, so that the step is the model's and not the integrator's.
+ * Two kinds of subcircuit behave as the core's models do. One integrates the model's own variable
+ * under whatever voltage lies across it. The other answers identical pulses: while |V(p,n)| is
+ * above v_th, node h goes to the state that the pulse leads to from V(g), and V(g) holds; in the
+ * rest that follows V(g) goes to V(h). Both moves are exponential with a time constant well below
+ * the pulse's width, and end at the value itself, so that the step is the model's and not the
+ * integrator's.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
@@ -173,8 +174,8 @@ mho_err mho_netlist_device_lib(const mho_netlist_device *x, char **out, mho_erri
 
 /* ---------------------------------------------------------------- the pulse train */
 
-/* A period is twice a pulse: a short rest at 0 V, the pulse, the rest in which g follows. The state is looked at where a
- * period ends. */
+/* A period is twice a pulse: a short rest at 0 V, the pulse, the rest in which g follows. The state
+ * is looked at where a period ends. */
 static double period(const circuit *c) {
   return 2 * c->width;
 }
@@ -231,7 +232,8 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
       "*\n* %d pulses of %g s; g<k>: conductance (S) after pulse k, node xd.gs; "
       "V(xd.g): normalized, 0 at g_min\n",
       x->n, c.width);
-  /* what follows its own law is as exact as the steps are small: ngspice's error control would not notice */
+  /* what follows its own law is as exact as the steps are small: ngspice's error control would not
+   * notice */
   add(&t, "\n.options %s\n\n",
       has_rate(&c) ? "method=trap reltol=1e-10 vntol=1e-13 abstol=1e-17 chgtol=1e-22"
                    : "method=gear reltol=1e-7 vntol=1e-10 abstol=1e-13 chgtol=1e-18 trtol=1");

@@ -1,7 +1,7 @@
 /* netlist_network.c - a whole settling network as a circuit.
  *
- * Every value that varies is a plain number on an element, read back as the same double; a B source holds only
- * parameters (ngspice 39 keeps 11 digits of a literal there).
+ * Every value that varies is a plain number on an element, read back as the same double; a B source
+ * holds only parameters (ngspice 39 keeps 11 digits of a literal there).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
@@ -38,7 +38,8 @@ static bool has_error(const mho_netlist_network *x) {
   return x->external || x->error;
 }
 
-/* Links whose source is not in the circuit: inputs reduced to currents, an error that is not there. */
+/* Links whose source is not in the circuit: inputs reduced to currents, an error that is not
+ * there. */
 static bool is_drawn(const mho_netlist_network *x, const mho_link *k) {
   if (k->from == 0)
     return x->inputs == MHO_NETLIST_FULL;
@@ -227,7 +228,8 @@ static void add_neurons(mho_spice_text *t, const mho_netlist_network *x) {
 
 /* ---------------------------------------------------------------- links */
 
-/* The first letter of the node that drives a link: x inputs, e errors, z neurons, and amplified f, a. */
+/* The first letter of the node that drives a link: x inputs, e errors, z neurons, and amplified f,
+ * a. */
 static char driver_of(const mho_netlist_network *x, const mho_link *k) {
   if (k->from == 0)
     return 'x';
@@ -284,8 +286,8 @@ static void begin_link(const mho_netlist_network *x, const mho_link *k, link_tex
   mho_netlist_siemens(l->xb, x->device, top, l->g_pos, l->g_neg, &l->g_unit);
 }
 
-/* The positive (sign 'p') or negative ('n') device from line i to line j; one that does not conduct is left out, unless
- * it may be altered later. */
+/* The positive (sign 'p') or negative ('n') device from line i to line j; one that does not conduct
+ * is left out, unless it may be altered later. */
 static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const link_text *l,
                          char sign, double g, int i, int j) {
   char name[MHO_NETLIST_NAME];

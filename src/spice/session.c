@@ -1,9 +1,10 @@
 /* session.c - one circuit in the ngspice library.
  *
- * The library is opened when the first session needs it, not linked: after some errors in a netlist (an
- * undefined parameter) it refuses every netlist that follows, and unloading is the only cure. Its return
- * codes do not tell of errors either: what it prints does, so every message is watched, results are dropped
- * before a run, and a run counts when nothing complained and a new set of results is there.
+ * The library is opened when the first session needs it, not linked: after some errors in a netlist
+ * (an undefined parameter) it refuses every netlist that follows, and unloading is the only cure.
+ * Its return codes do not tell of errors either: what it prints does, so every message is watched,
+ * results are dropped before a run, and a run counts when nothing complained and a new set of
+ * results is there.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/spice.h"
 #include "mho_config.h"
@@ -117,8 +118,9 @@ static bool starts(const char *text, const char *with) {
   return !strncasecmp(text, with, strlen(with));
 }
 
-/* Sorts out what ngspice writes to its standard error: progress, warnings (the first one may explain the
- * error that follows) and errors. Some of the latter name the trouble in a line without the word "error". */
+/* Sorts out what ngspice writes to its standard error: progress, warnings (the first one may
+ * explain the error that follows) and errors. Some of the latter name the trouble in a line without
+ * the word "error". */
 static void judge(mho_spice *s, const char *text) {
   static const char *const noise[] = {"Note:", "Trying ", "Supplies reduced",
                                       "Please check your input",
@@ -202,7 +204,8 @@ static void hand_over(const char *text) {
   ng.ngSpice_Command(copy);
 }
 
-/* ngspice keeps every command, as if it belonged to a loop, some 400 bytes each, until it is told to clear them. */
+/* ngspice keeps every command, as if it belonged to a loop, some 400 bytes each, until it is told
+ * to clear them. */
 static void command(const char *text) {
   hand_over(text);
   ng.ngSpice_Command(NULL);
@@ -327,8 +330,8 @@ mho_err mho_spice_load(mho_spice *s, const char *netlist, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* Commands are split at ";" and expanded like those of a shell, so nothing but plain arguments may pass. The
- * analyses are those that are known to return: "dc" with a missing step does not. */
+/* Commands are split at ";" and expanded like those of a shell, so nothing but plain arguments may
+ * pass. The analyses are those that are known to return: "dc" with a missing step does not. */
 static mho_err check_command(const char *text, mho_errinfo *ei) {
   size_t n = strcspn(text, " ");
   bool known = (n == 2 && !strncmp(text, "op", n)) || (n == 4 && !strncmp(text, "tran", n));
@@ -437,7 +440,8 @@ static bool plot_has(const char *plot, const char *name) {
   return false;
 }
 
-/* ngspice looks among its constants as well: the voltage of a node "e" that does not exist would be 2.718. */
+/* ngspice looks among its constants as well: the voltage of a node "e" that does not exist would be
+ * 2.718. */
 static bool is_constant(const char *name) {
   char node[NAME_MAX_LENGTH + 1];
   snprintf(node, sizeof node, "%s", starts(name, "v(") ? name + 2 : name);

@@ -9,11 +9,12 @@
 
 /* Every message from now on goes to `line` as well. */
 void mho_spice_listen(mho_spice *s, void (*line)(void *user, const char *line), void *user);
-/* Any command of ngspice, unchecked: it may crash or never return. MHO_ESPICE when ngspice complains. */
+/* Any command of ngspice, unchecked: it may crash or never return. MHO_ESPICE when ngspice
+ * complains. */
 mho_err mho_spice_any_command(mho_spice *s, const char *command, mho_errinfo *ei);
 
-/* A session that its owner has from call to call, and loses when somebody else opens one: not in the middle of a call, for
- * which the owner has the lock. */
+/* A session that its owner has from call to call, and loses when somebody else opens one: not in
+ * the middle of a call, for which the owner has the lock. */
 typedef struct mho_spice_lease {
   pthread_mutex_t lock;
   mho_spice *session;    /* NULL: none is open */

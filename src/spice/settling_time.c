@@ -1,7 +1,8 @@
 /* settling_time.c - how long a network takes to come to rest.
  *
- * With T the slope of every neuron's input with every other's at the state of rest, a small deviation a of the inputs
- * follows tau da/dt = (T - 1) a, so that the slowest part of it falls as exp(-(1 - max Re eig T) t/tau).
+ * With T the slope of every neuron's input with every other's at the state of rest, a small
+ * deviation a of the inputs follows tau da/dt = (T - 1) a, so that the slowest part of it falls as
+ * exp(-(1 - max Re eig T) t/tau).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 

@@ -1,15 +1,17 @@
 /* spice_array.c - crossbars read by ngspice: for small arrays, wires and tiles included.
  *
- * The ngspice library holds one circuit a process, so all crossbars that are read this way stand in one netlist, each in
- * a subcircuit for every direction it is read in: that of mho netlist, with devices as resistors, wires as segments,
- * outputs at virtual ground. Inputs are external sources, and conductances are altered where they have changed, so that
- * the netlist is loaded once.
+ * The ngspice library holds one circuit a process, so all crossbars that are read this way stand in
+ * one netlist, each in a subcircuit for every direction it is read in: that of mho netlist, with
+ * devices as resistors, wires as segments, outputs at virtual ground. Inputs are external sources,
+ * and conductances are altered where they have changed, so that the netlist is loaded once.
  *
- *   y = keep y + scale I/(g_unit V), I = sum over the lines of (G+ - G-) times V x, as far as wires let it
+ *   y = keep y + scale I/(g_unit V), I = sum over the lines of (G+ - G-) times V x, as far as wires
+ *   let it
  *
- * `reads: each` solves the circuit for every vector that is read. `reads: matrix` solves it once for every line after
- * each programming, in all crossbars at once, and multiplies: the devices are linear, so the answers are the same.
- * A read that ngspice fails in becomes NaN: never silently used, it makes the loss infinite and ends the training.
+ * `reads: each` solves the circuit for every vector that is read. `reads: matrix` solves it once
+ * for every line after each programming, in all crossbars at once, and multiplies: the devices are
+ * linear, so the answers are the same. A read that ngspice fails in becomes NaN: never silently
+ * used, it makes the loss infinite and ends the training.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <pthread.h>
@@ -52,7 +54,8 @@ typedef struct crossbar {
   struct crossbar *next;
 } crossbar;
 
-/* The ngspice library holds one circuit a process, and so the crossbars that stand in it are known outside of a call. */
+/* The ngspice library holds one circuit a process, and so the crossbars that stand in it are known
+ * outside of a call. */
 static struct {
   mho_spice_lease lease;
   crossbar *first;
@@ -100,7 +103,8 @@ static mho_netlist_crossbar circuit_of(const crossbar *c, int transposed) {
       .external = true};
 }
 
-/* One direction of a crossbar: its subcircuit a<number>f or a<number>b, an instance of it, and the currents to save. */
+/* One direction of a crossbar: its subcircuit a<number>f or a<number>b, an instance of it, and the
+ * currents to save. */
 static mho_err add_reading(mho_spice_text *t, const crossbar *c, int transposed, mho_errinfo *ei) {
   mho_netlist_crossbar x = circuit_of(c, transposed);
   char name[32];
@@ -217,7 +221,8 @@ static bool is_due(const crossbar *c, int transposed) {
   return c->way[transposed].wanted && !c->way[transposed].fresh;
 }
 
-/* Every input of the circuit at 0 V. @return the most lines that one direction has to be read for. */
+/* Every input of the circuit at 0 V. @return the most lines that one direction has to be read
+ * for. */
 static int clear_inputs(void) {
   int most = 0;
   for (const crossbar *c = the.first; c; c = c->next)

@@ -1,13 +1,13 @@
 /* spice_settler.c - ngspice in the loop: the states of a training come from the network's circuit.
  *
- * The ngspice library holds one circuit a process, so there is one here, for all threads: samples are settled one
- * after another under a lock, each from rest. The circuit stays loaded from batch to batch; inputs and errors are
- * external sources, and before a chunk of samples the resistors of the devices that have been programmed since are
- * altered. Another network replaces it, and so does whoever else opens a session: it is loaded again when it is
- * needed.
+ * The ngspice library holds one circuit a process, so there is one here, for all threads: samples
+ * are settled one after another under a lock, each from rest. The circuit stays loaded from batch
+ * to batch; inputs and errors are external sources, and before a chunk of samples the resistors of
+ * the devices that have been programmed since are altered. Another network replaces it, and so does
+ * whoever else opens a session: it is loaded again when it is needed.
  *
- * A sample that does not settle is counted as unsettled and its states become NaN: never silently used, they make
- * the loss infinite and end the training.
+ * A sample that does not settle is counted as unsettled and its states become NaN: never silently
+ * used, they make the loss infinite and end the training.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <pthread.h>
@@ -37,7 +37,8 @@ static const mho_param table[] = {
 
 static void closing(void);
 
-/* The ngspice library holds one circuit a process, and so the one that is loaded is known outside of a call. */
+/* The ngspice library holds one circuit a process, and so the one that is loaded is known outside
+ * of a call. */
 static struct {
   mho_spice_lease lease;
   mho_spice_network *circuit;
@@ -155,7 +156,8 @@ static void set_sample(const mho_settle_job *job, int number, sample *s) {
     s->error[k] = error ? (double)error[k] : 0;
 }
 
-/* A live error is that of the present states: the sample is settled and its error read, until that stays. */
+/* A live error is that of the present states: the sample is settled and its error read, until that
+ * stays. */
 static mho_err settle_sample(const mho_settle_job *job, int number, sample *s, double *steps,
                              mho_errinfo *ei) {
   int last = job->net->n_layers - 1, classes = job->net->layer[last].n;
@@ -220,7 +222,8 @@ static mho_err check_crossbar(const mho_crossbar *x, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* A thread needs no workspace. What the circuit would leave out is refused here, and a missing library is said. */
+/* A thread needs no workspace. What the circuit would leave out is refused here, and a missing
+ * library is said. */
 static mho_err check_network(const mho_network *net, const void *params, int n, void **out,
                              mho_errinfo *ei) {
   *out = NULL;

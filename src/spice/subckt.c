@@ -1,8 +1,8 @@
 /* subckt.c - the subcircuits of sense amplifiers, neurons and read-out.
  *
- * Blocks and their values follow what is known to settle in ngspice: a virtual ground is a 0 V source, a sum of
- * currents a node, an activity a B source, and every neuron is a state on a capacitor, so that recurrent nets
- * have an .op and come to rest in .tran.
+ * Blocks and their values follow what is known to settle in ngspice: a virtual ground is a 0 V
+ * source, a sum of currents a node, an activity a B source, and every neuron is a state on a
+ * capacitor, so that recurrent nets have an .op and come to rest in .tran.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spice/subckt.h"
 

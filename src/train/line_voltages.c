@@ -1,8 +1,9 @@
 /* line_voltages.c - what drives the lines of a crossbar while one test image is settled.
  *
- * There are three ways to the activities that drive them. Inputs are known without settling. A network that has a
- * circuit is settled as far as precision goes, so that the circuit can be compared with it. Any other network is settled
- * as its experiment says, and the states of its free phase are taken from the trace.
+ * There are three ways to the activities that drive them. Inputs are known without settling. A
+ * network that has a circuit is settled as far as precision goes, so that the circuit can be
+ * compared with it. Any other network is settled as its experiment says, and the states of its free
+ * phase are taken from the trace.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/line_voltages.h"
 
@@ -110,7 +111,8 @@ mho_err mho_rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errin
 
 /* ---------------------------------------------------------------- states of the free phase */
 
-/* Inputs and activities of the free phase, [n_layers] of [n]; those of the read-out are not known. */
+/* Inputs and activities of the free phase, [n_layers] of [n]; those of the read-out are not
+ * known. */
 typedef struct free_states {
   const mho_network *net;
   mho_real *z[MHO_LAYERS_MAX];

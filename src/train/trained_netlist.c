@@ -1,4 +1,4 @@
-/* trained_netlist.c - netlists of a trainer's network, with what the core expects of them in their comments.
+/* trained_netlist.c - netlists of a trainer's network, with what the core expects as comments.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
