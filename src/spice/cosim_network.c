@@ -35,7 +35,9 @@ static size_t size_of(const bench *b, int l) {
 /* ---------------------------------------------------------------- memory */
 
 static void free_layers(const bench *b, double **z) {
-  for (int l = 1; z && l <= last_of(b); l++)
+  if (!z)
+    return;
+  for (int l = 1; l <= last_of(b); l++)
     mho_free(z[l]);
   mho_free(z);
 }
@@ -44,6 +46,7 @@ static double **new_layers(const bench *b) {
   double **z = mho_alloc((size_t)b->o->net->n_layers, sizeof *z);
   if (!z)
     return NULL;
+
   for (int l = 1; l <= last_of(b); l++) {
     z[l] = mho_alloc(size_of(b, l), sizeof **z);
     if (!z[l]) {
@@ -73,7 +76,10 @@ static bool solver_new(bench *b, int solver) {
   b->error[solver] = mho_alloc(size_of(b, last_of(b)), sizeof(double));
   if (!b->error[solver])
     return false;
-  for (int p = 0; p < PHASES && is_used(b, solver); p++) {
+  if (!is_used(b, solver))
+    return true;
+
+  for (int p = 0; p < PHASES; p++) {
     b->z[solver][p] = new_layers(b);
     if (!b->z[solver][p])
       return false;
@@ -101,8 +107,9 @@ typedef struct core_net {
 static void core_free(const bench *b, core_net *c) {
   for (int p = 0; p < PHASES; p++)
     mho_state_free(c->state[p]);
-  for (int l = 1; c->e && l <= last_of(b); l++)
-    mho_free(c->e[l]);
+  if (c->e)
+    for (int l = 1; l <= last_of(b); l++)
+      mho_free(c->e[l]);
   mho_free(c->e);
   mho_free(c->error);
   mho_free(c->scratch);
@@ -312,12 +319,17 @@ static mho_err choose_stop(bench *b, mho_spice_network *c, int s, mho_errinfo *e
 
 static mho_err settle_samples(bench *b, mho_spice_network *c, int solver, mho_errinfo *ei) {
   double *x = mho_alloc((size_t)b->o->net->layer[0].n, sizeof *x);
-  mho_err err = x ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
-  for (int s = 0; s < b->o->samples && !err; s++) {
+  if (!x)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
+
+  mho_err err = MHO_OK;
+  for (int s = 0; s < b->o->samples; s++) {
     if (solver == TRAN)
       err = choose_stop(b, c, s, ei);
     if (!err)
       err = settle_sample(b, c, solver, s, x, ei);
+    if (err)
+      break;
   }
   mho_free(x);
   return err;
@@ -453,8 +465,9 @@ static void weight_change(const bench *b, const mho_connection *k, int solver, c
   double length = 0;
   for (size_t i = 0; i < n; i++)
     length += out[i] * out[i];
-  for (size_t i = 0; i < n && length > 0; i++)
-    out[i] /= sqrt(length);
+  if (length > 0)
+    for (size_t i = 0; i < n; i++)
+      out[i] /= sqrt(length);
 }
 
 static void report_change(bench *b, const mho_connection *k, const double *core,
@@ -492,24 +505,34 @@ static mho_err compare_change(bench *b, const mho_connection *k, const double *x
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the change of %zu weights", n);
 }
 
-/* Of all trained connections that an error reaches. */
-static mho_err compare_changes(bench *b, mho_errinfo *ei) {
+/* Of all trained connections that an error reaches; x, e: room for inputs and for an error. */
+static mho_err compare_reached(bench *b, double *x, double *e, mho_errinfo *ei) {
   const mho_network *net = b->o->net;
-  size_t most = 0, inputs = size_of(b, 0);
+  for (size_t i = 0; i < size_of(b, 0); i++)
+    x[i] = (double)b->o->x[i];
+
+  for (int c = 0; c < net->n_trained; c++) {
+    const mho_connection *k = &net->connection[c];
+    if (k->to != last_of(b) && net->layer[k->to].distance < 0)
+      continue;
+    mho_err err = compare_change(b, k, x, e, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+static mho_err compare_changes(bench *b, mho_errinfo *ei) {
+  size_t most = 0;
   for (int l = 1; l <= last_of(b); l++)
     most = size_of(b, l) > most ? size_of(b, l) : most;
-  double *x = mho_alloc(inputs, sizeof *x), *e = mho_alloc(most, sizeof *e);
-  mho_err err = MHO_OK;
-  if (!x || !e)
-    err = mho_fail(ei, MHO_ENOMEM, "no memory for the change of the weights");
+  double *x = mho_alloc(size_of(b, 0), sizeof *x), *e = mho_alloc(most, sizeof *e);
 
-  for (size_t i = 0; i < inputs && !err; i++)
-    x[i] = (double)b->o->x[i];
-  for (int c = 0; c < net->n_trained && !err; c++) {
-    const mho_connection *k = &net->connection[c];
-    if (k->to == last_of(b) || net->layer[k->to].distance >= 0)
-      err = compare_change(b, k, x, e, ei);
-  }
+  mho_err err;
+  if (x && e)
+    err = compare_reached(b, x, e, ei);
+  else
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for the change of the weights");
   mho_free(x);
   mho_free(e);
   return err;
@@ -517,20 +540,27 @@ static mho_err compare_changes(bench *b, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- all of it */
 
+/* The activities of hidden layers, both phases. */
+static mho_err compare_phases(bench *b, int against, int solver, mho_errinfo *ei) {
+  for (int phase = 0; phase < PHASES; phase++) {
+    mho_err err = compare_states(b, against, solver, phase, 1, last_of(b), ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
 /* Settle in ngspice in one way, and compare the states with the core's, and those of .tran with
  * those of .op. */
 static mho_err compare_solver(bench *b, mho_spice *s, int solver, mho_errinfo *ei) {
   int last = last_of(b);
   mho_err err = run_spice(b, s, solver, ei);
-  for (int phase = 0; phase < PHASES && !err; phase++)
-    err = compare_states(b, CORE, solver, phase, 1, last, ei);
+  if (!err)
+    err = compare_phases(b, CORE, solver, ei);
   if (!err)
     err = compare_states(b, CORE, solver, FREE, last, last + 1, ei);
-  if (solver != TRAN)
-    return err;
-
-  for (int phase = 0; phase < PHASES && !err; phase++)
-    err = compare_states(b, OP, TRAN, phase, 1, last, ei);
+  if (!err && solver == TRAN)
+    err = compare_phases(b, OP, TRAN, ei);
   return err;
 }
 
@@ -546,9 +576,10 @@ mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options *o, mho_
   err = bench_new(&b, ei);
   if (!err)
     err = run_core(&b, ei);
-  for (int solver = OP; solver < SOLVERS && !err; solver++)
-    if (is_used(&b, solver))
+  for (int solver = OP; solver < SOLVERS; solver++) {
+    if (!err && is_used(&b, solver))
       err = compare_solver(&b, s, solver, ei);
+  }
   if (!err)
     err = compare_changes(&b, ei);
   bench_free(&b);

@@ -18,7 +18,8 @@ static void take_cells(const mho_netlist_crossbar *x, const tile *t, const doubl
 
 /* Add sign times the currents of the tile's sensed lines. */
 static void add_lines(const mho_netlist_crossbar *x, const tile *t, double sign, double *out) {
-  int n = x->transposed ? t->rows : t->cols, first = x->transposed ? t->row0 : t->col0;
+  int n = x->transposed ? t->rows : t->cols;
+  int first = x->transposed ? t->row0 : t->col0;
   for (int k = 0; k < n; k++)
     out[first + k] += sign * t->line[k];
 }
@@ -32,6 +33,7 @@ static mho_err add_tile(const mho_netlist_crossbar *x, mho_wire *w, const tile *
   mho_wire_read read = {.n = 1, .v_word = x->v_in + t->row0, .i_bit = t->line};
   if (x->transposed)
     read = (mho_wire_read){.n = 1, .v_bit = x->v_in + t->col0, .i_word = t->line};
+
   take_cells(x, t, g);
   mho_err err = mho_wire_set(w, t->cells, ei);
   if (!err)
@@ -85,6 +87,7 @@ static mho_err add_bent_tile(const mho_netlist_crossbar *x, const mho_wire_optio
   mho_err err = find_law(x->iv, &law, ei);
   if (err)
     return err;
+
   double *back = mho_alloc((size_t)t->cols, sizeof *back);
   if (!back)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the voltages of %d lines", t->cols);
@@ -132,6 +135,7 @@ static mho_err add_tiles(const mho_netlist_crossbar *x, double *out, mho_errinfo
   mho_err err = MHO_OK;
   if (!cells || !line)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a tile of %d x %d", rows, cols);
+
   for (int r = 0; r < x->rows; r += rows)
     for (int c = 0; c < x->cols; c += cols) {
       if (err)
@@ -144,6 +148,7 @@ static mho_err add_tiles(const mho_netlist_crossbar *x, double *out, mho_errinfo
                 .line = line};
       err = add_currents(x, &t, out, ei);
     }
+
   mho_free(cells);
   mho_free(line);
   return err;

@@ -86,8 +86,8 @@ mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, c
     return mho_fail(ei, MHO_EINVAL, "there are no input vectors");
 
   mho_err err = load(s, x, v, v_word != NULL, ei); /* with the first vector */
-  for (size_t k = 0; k < (size_t)n && !err; k++) {
-    if (k > 0)
+  for (size_t k = 0; k < (size_t)n; k++) {
+    if (!err && k > 0)
       err = alter_inputs(s, x, v + k * n_in, ei);
     if (!err)
       err = mho_spice_run(s, "op", ei);

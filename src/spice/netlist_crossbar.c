@@ -37,9 +37,10 @@ static mho_err check_conductances(const mho_netlist_crossbar *x, const double *g
 
 static mho_err check_inputs(const mho_netlist_crossbar *x, mho_errinfo *ei) {
   for (int k = 0; k < mho_netlist_driven(x); k++) {
-    int row = x->transposed ? -1 : k, col = x->transposed ? k : -1;
-    if (!isfinite(x->v_in[k]))
-      return bad_cell(ei, row, col, "the input voltage", x->v_in[k]);
+    if (isfinite(x->v_in[k]))
+      continue;
+    long row = x->transposed ? -1 : k, col = x->transposed ? k : -1;
+    return bad_cell(ei, row, col, "the input voltage", x->v_in[k]);
   }
   return MHO_OK;
 }
@@ -64,12 +65,14 @@ static mho_err check(const mho_netlist_crossbar *x, mho_errinfo *ei) {
 /* ---------------------------------------------------------------- head, inputs, devices */
 
 static void add_wires_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
-  int tile_rows = x->tile[0] ? x->tile[0] : x->rows, tile_cols = x->tile[1] ? x->tile[1] : x->cols;
+  int tile_rows = x->tile[0] ? x->tile[0] : x->rows;
+  int tile_cols = x->tile[1] ? x->tile[1] : x->cols;
   const char *without = "";
   if (!(x->r_bit > 0))
     without = "; bit lines have none";
   else if (!(x->r_word > 0))
     without = "; word lines have none";
+
   add(t,
       "* wires: nodes wp_<i>_<j> (word line) and bp_<i>_<j> (bit line) at each device%s; "
       "word lines end at the left,\n"
@@ -92,6 +95,7 @@ static void add_equation(mho_spice_text *t, const mho_netlist_crossbar *x) {
     to = 'i';
     from = 'j';
   }
+
   add(t,
       "* %s read: %s are driven, %s are sensed at virtual ground\n"
       "*   I[%c] = sum over %c of %s V[%c]%s%s\n",
@@ -174,6 +178,7 @@ static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double 
                        int j) {
   if (g == 0 && !x->external)
     return;
+
   add(t, "%c%c_%d_%d ", x->iv ? 'X' : 'R', sign, i, j);
   if (x->transposed) {
     add_bit_node(t, x, sign, i, j);
@@ -200,6 +205,7 @@ static void add_cell(mho_spice_text *t, const mho_netlist_crossbar *x) {
     t->failed = true;
     return;
   }
+
   add(t,
       "\n.options reltol=1e-10 vntol=1e-12 abstol=1e-18 itl1=1000\n"
       "* a device: its I-V law, gs (S) the slope at 0 V\n"
@@ -263,7 +269,9 @@ static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sig
 
 static double largest_expected(const mho_netlist_crossbar *x) {
   double largest = 0;
-  for (int k = 0; x->expected && k < mho_netlist_sensed(x); k++)
+  if (!x->expected)
+    return 0;
+  for (int k = 0; k < mho_netlist_sensed(x); k++)
     largest = fmax(largest, fabs(x->expected[k]));
   return largest;
 }

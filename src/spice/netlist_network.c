@@ -83,6 +83,16 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* v: nullable. */
+static mho_err check_values(const char *what, const double *v, int n, mho_errinfo *ei) {
+  if (!v)
+    return MHO_OK;
+  for (int i = 0; i < n; i++)
+    if (!isfinite(v[i]))
+      return mho_fail(ei, MHO_EINVAL, "%s %d is %g", what, i, v[i]);
+  return MHO_OK;
+}
+
 static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   const mho_network *net = x->net;
   mho_err err = mho_netlist_network_check(net, ei);
@@ -96,13 +106,8 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
                       "r_bit to 0",
                       net->connection[0].name);
 
-  for (int i = 0; x->x && i < net->layer[0].n; i++)
-    if (!isfinite(x->x[i]))
-      return mho_fail(ei, MHO_EINVAL, "input %d is %g", i, x->x[i]);
-  for (int k = 0; x->error && k < net->layer[last_of(x)].n; k++)
-    if (!isfinite(x->error[k]))
-      return mho_fail(ei, MHO_EINVAL, "error %d is %g", k, x->error[k]);
-  return MHO_OK;
+  err = check_values("input", x->x, net->layer[0].n, ei);
+  return err ? err : check_values("error", x->error, net->layer[last_of(x)].n, ei);
 }
 
 void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top,
@@ -193,6 +198,7 @@ static void add_inputs(mho_spice_text *t, const mho_netlist_network *x) {
 static void add_errors(mho_spice_text *t, const mho_netlist_network *x) {
   if (!has_error(x))
     return;
+
   add(t, "\n* softmax error of the free phase (V), times the voltage at nudge\n%s",
       x->external ? "" : "Vnudge nudge 0 0\n");
   for (int k = 0; k < x->net->layer[last_of(x)].n; k++) {
@@ -293,6 +299,7 @@ static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const 
   char name[MHO_NETLIST_NAME];
   if (!(g > 0) && !x->external)
     return;
+
   mho_netlist_resistor(name, sign, l->from, l->to, i, j);
   add(t, "R%s ", name + 1);
   add_driver(t, x, l->k, i);
@@ -324,17 +331,24 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
         l->from, l->to, j, l->from, l->to, j, l->from, l->to, j, l->to, j, l->from, l->to);
 }
 
+/* Of the inputs through column j, A/V of an activity of 1; 0 where they come from outside. */
+static double sum_of_inputs(const mho_netlist_network *x, const link_text *l, int j) {
+  double sum = 0;
+  if (!x->x)
+    return 0;
+  for (int i = 0; i < l->xb->rows; i++) {
+    size_t cell = (size_t)i * (size_t)l->xb->cols + (size_t)j;
+    sum += (l->g_pos[cell] - l->g_neg[cell]) * x->x[i];
+  }
+  return sum;
+}
+
 /* What the crossbar of a clamped input makes flow into the neurons. */
 static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const link_text *l) {
   add(t, "\n* what the clamped inputs drive into %s through their crossbar (A)\n", l->to);
   for (int j = 0; j < l->xb->cols; j++) {
-    double sum = 0;
-    for (int i = 0; x->x && i < l->xb->rows; i++) {
-      size_t cell = (size_t)i * (size_t)l->xb->cols + (size_t)j;
-      sum += (l->g_pos[cell] - l->g_neg[cell]) * x->x[i];
-    }
     add(t, "Ix_%s_%d 0 u_%s_%d ", l->to, j, l->to, j);
-    add_source(t, x, x->v_unit / (x->r_mem * l->g_unit) * sum);
+    add_source(t, x, x->v_unit / (x->r_mem * l->g_unit) * sum_of_inputs(x, l, j));
   }
 }
 
@@ -348,24 +362,29 @@ static size_t largest_crossbar(const mho_network *net) {
   return most;
 }
 
+static void add_drawn_links(mho_spice_text *t, const mho_netlist_network *x, link_text *l) {
+  for (int i = 0; i < x->net->n_links; i++) {
+    const mho_link *k = &x->net->link[i];
+    bool drawn = is_drawn(x, k);
+    if (!drawn && k->from != 0)
+      continue;
+    begin_link(x, k, l);
+    if (drawn)
+      add_link(t, x, l);
+    else
+      add_norton(t, x, l);
+  }
+}
+
 static mho_err add_links(mho_spice_text *t, const mho_netlist_network *x, mho_errinfo *ei) {
-  const mho_network *net = x->net;
-  size_t cells = largest_crossbar(net);
+  size_t cells = largest_crossbar(x->net);
   link_text l = {0};
   l.g_pos = mho_alloc(cells, sizeof *l.g_pos);
   l.g_neg = mho_alloc(cells, sizeof *l.g_neg);
   bool ok = l.g_pos && l.g_neg;
-  for (int i = 0; ok && i < net->n_links; i++) {
-    const mho_link *k = &net->link[i];
-    bool drawn = is_drawn(x, k);
-    if (!drawn && k->from != 0)
-      continue;
-    begin_link(x, k, &l);
-    if (drawn)
-      add_link(t, x, &l);
-    else
-      add_norton(t, x, &l);
-  }
+  if (ok)
+    add_drawn_links(t, x, &l);
+
   mho_free(l.g_pos);
   mho_free(l.g_neg);
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for conductances");
@@ -394,6 +413,7 @@ static void add_expected(mho_spice_text *t, const mho_netlist_network *x, const 
                          const double *const *z) {
   if (!z)
     return;
+
   for (int l = 1; l <= last_of(x); l++) {
     char name[48];
     double unit = l == last_of(x) ? x->v_unit : x->v_read;
@@ -406,6 +426,7 @@ static void add_expected(mho_spice_text *t, const mho_netlist_network *x, const 
 static void add_prints(mho_spice_text *t, const mho_netlist_network *x, const char *phase) {
   const char *point = x->transient ? "[last]" : "";
   add(t, "%s", x->transient ? "run\nlet last = length(time) - 1\n" : "op\n");
+
   for (int l = 1; l <= last_of(x); l++) {
     const char *name = name_of(x, l);
     for (int j = 0; j < x->net->layer[l].n; j++)

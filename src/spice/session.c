@@ -69,8 +69,11 @@ static void unload(void) {
 }
 
 static mho_err load_library(mho_errinfo *ei) {
-  for (int i = 0; i < MHO_COUNT(file_names) && !ng.handle; i++)
+  for (int i = 0; i < MHO_COUNT(file_names); i++) {
     ng.handle = dlopen(file_names[i], RTLD_NOW | RTLD_LOCAL);
+    if (ng.handle)
+      break;
+  }
   if (!ng.handle) {
     const char *why = dlerror();
     return mho_fail(ei, MHO_EUNSUPPORTED,

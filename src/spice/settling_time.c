@@ -42,22 +42,22 @@ static void add_link(const neurons *v, const mho_link *k, double *m) {
     }
 }
 
-/* d(input of row)/d(input of column) at the activities z, [n x n] over all hidden neurons. */
+/* d(input of row)/d(input of column) at the activities z, [n x n] over all hidden neurons. Leaves
+ * v's arrays to be freed. */
 static mho_err jacobian(neurons *v, const double *const *z, double *m, mho_errinfo *ei) {
   const mho_network *net = v->net;
   v->slope = mho_alloc((size_t)v->n, sizeof *v->slope);
   v->activity = mho_alloc((size_t)v->n, sizeof *v->activity);
-  bool ok = v->slope && v->activity;
-  if (ok)
-    find_slopes(v, z);
-  for (int i = 0; i < net->n_links && ok; i++) {
+  if (!v->slope || !v->activity)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for %d neurons", v->n);
+
+  find_slopes(v, z);
+  for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (net->layer[k->from].neuron && net->layer[k->to].neuron)
       add_link(v, k, m);
   }
-  mho_free(v->slope);
-  mho_free(v->activity);
-  return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for %d neurons", v->n);
+  return MHO_OK;
 }
 
 mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z, double tau,
@@ -66,6 +66,7 @@ mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z
   mho_err err = mho_netlist_network_check(net, ei);
   if (err)
     return err;
+
   for (int l = 1; l < net->n_layers - 1; l++) {
     v.first[l] = v.n;
     v.n += net->layer[l].n;
@@ -82,9 +83,13 @@ mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z
     err = mho_eigen_dense(v.n, m, re, im, ei);
 
   double most = -INFINITY;
-  for (int i = 0; i < v.n && !err; i++)
-    most = fmax(most, re[i]);
+  if (!err)
+    for (int i = 0; i < v.n; i++)
+      most = fmax(most, re[i]);
   *out = most < 1 ? 24 * tau / (1 - most) : (double)INFINITY;
+
+  mho_free(v.slope);
+  mho_free(v.activity);
   mho_free(m);
   mho_free(re);
   mho_free(im);

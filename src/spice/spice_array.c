@@ -137,8 +137,11 @@ static mho_err load(mho_errinfo *ei) {
 
   mho_spice_sources(the.lease.session, supply, NULL);
   mho_netlist_title(&t, "crossbars");
-  for (const crossbar *c = the.first; c && !err; c = c->next)
+  for (const crossbar *c = the.first; c; c = c->next) {
     err = add_crossbar(&t, c, ei);
+    if (err)
+      break;
+  }
   if (!err && t.failed)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the netlist of the crossbars");
   if (!err)
