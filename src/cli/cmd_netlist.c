@@ -336,10 +336,12 @@ static mho_err check_file(const char *path, bool *pass, mho_errinfo *ei) {
 }
 
 static mho_err check_files(const options *o, bool *pass, mho_errinfo *ei) {
-  mho_err err = MHO_OK;
-  for (int i = 0; i < o->n_words && !err; i++)
-    err = check_file(o->word[i], pass, ei);
-  return err;
+  for (int i = 0; i < o->n_words; i++) {
+    mho_err err = check_file(o->word[i], pass, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
 }
 
 static int run(int argc, char **argv) {

@@ -39,6 +39,7 @@ static double supply(void *user, const char *name, double t) {
   const mho_spice_network *c = user;
   if (name[0] == 'v')
     return (name[1] == 'x' ? c->input : c->error)[atoi(name + 3)];
+
   bool hidden = name[3] == 'h';
   char *end;
   long layer = hidden ? strtol(name + 4, &end, 10) : c->o.net->n_layers - 1;
@@ -187,8 +188,9 @@ void mho_spice_network_free(mho_spice_network *c) {
     return;
 
   mho_spice_sources(c->s, NULL, NULL);
-  for (int k = 0; c->g && k < c->n_connections; k++)
-    mho_free(c->g[k]);
+  if (c->g)
+    for (int k = 0; k < c->n_connections; k++)
+      mho_free(c->g[k]);
   for (int l = 0; l < c->n_layers; l++)
     mho_free(c->current[l]);
   mho_free(c->g);

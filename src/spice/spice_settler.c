@@ -150,6 +150,7 @@ static void set_sample(const mho_settle_job *job, int number, sample *s) {
   const mho_real *error = NULL;
   if (job->nudge != 0 && job->error)
     error = job->error + (size_t)number * (size_t)classes;
+
   for (int i = 0; i < features; i++)
     s->x[i] = (double)x[i];
   for (int k = 0; k < classes; k++)
@@ -163,6 +164,7 @@ static mho_err settle_sample(const mho_settle_job *job, int number, sample *s, d
   int last = job->net->n_layers - 1, classes = job->net->layer[last].n;
   bool nudged = job->nudge != 0, live = nudged && !job->error;
   set_sample(job, number, s);
+
   for (int round = 0; round < LIVE_MAX; round++) {
     mho_err err =
         mho_spice_network_settle(the.circuit, s->x, job->nudge, nudged ? s->error : NULL, s->z, ei);
@@ -190,6 +192,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   mho_errinfo ei;
   sample s = {0};
   bool ok = sample_new(job->net, &s);
+
   pthread_mutex_lock(&the.lease.lock);
   if (ok)
     ok = prepare(job->net, job->params, &ei) == MHO_OK;
@@ -201,6 +204,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   if (!ok)
     mho_spice_lease_close(&the.lease);
   pthread_mutex_unlock(&the.lease.lock);
+
   sample_free(&s);
 }
 
@@ -228,9 +232,15 @@ static mho_err check_network(const mho_network *net, const void *params, int n, 
                              mho_errinfo *ei) {
   *out = NULL;
   mho_err err = mho_netlist_network_check(net, ei);
-  for (int c = 0; c < net->n_connections && !err; c++)
+  if (err)
+    return err;
+
+  for (int c = 0; c < net->n_connections; c++) {
     err = check_crossbar(net->connection[c].xb, ei);
-  return err ? err : mho_spice_lease_check(&the.lease, ei);
+    if (err)
+      return err;
+  }
+  return mho_spice_lease_check(&the.lease, ei);
 }
 
 static void nothing_to_free(void *workspace) {}
@@ -239,8 +249,8 @@ const mho_settler mho_settler_spice = {
     .entry =
         {.abi = MHO_ABI,
          .id = "spice",
-         .title =
-             "the network's circuit in ngspice, for small networks: inputs, crossbars, neurons, feedback",
+         .title = "the network's circuit in ngspice, for small networks: "
+                  "inputs, crossbars, neurons, feedback",
          .equation =
              "C dv/dt = -v/R + sum of currents, to rest by .op or .tran; see mho netlist --network",
          .params = MHO_PARAMS(loop, table)},

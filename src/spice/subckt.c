@@ -13,15 +13,15 @@
 #define add mho_spice_text_add
 
 void mho_subckt_sense(mho_spice_text *t) {
-  add(t,
-      "* sense amplifiers of a column: the lines p (positive devices) and n (negative ones) end in virtual\n"
-      "* grounds; gain times the difference of their currents flows into u\n"
-      ".subckt sense p n u gain=1\n"
-      "Vp p 0 0\n"
-      "Vn n 0 0\n"
-      "Fp 0 u Vp {gain}\n"
-      "Fn 0 u Vn {-gain}\n"
-      ".ends sense\n");
+  add(t, "* sense amplifiers of a column: the lines p (positive devices) and n (negative ones) "
+         "end in virtual\n"
+         "* grounds; gain times the difference of their currents flows into u\n"
+         ".subckt sense p n u gain=1\n"
+         "Vp p 0 0\n"
+         "Vn n 0 0\n"
+         "Fp 0 u Vp {gain}\n"
+         "Fn 0 u Vn {-gain}\n"
+         ".ends sense\n");
 }
 
 /* The membrane: u = v_unit times the neuron's summed input at rest. */

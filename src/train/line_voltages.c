@@ -136,12 +136,10 @@ static void take_trace(void *user, const mho_trace_point *p) {
 static mho_err take_rest(const mho_trainer *t, int image, free_states *s, mho_errinfo *ei) {
   mho_rest rest;
   mho_err err = mho_rest_find(t, image, &rest, ei);
-  for (int l = 1; l < s->net->n_layers - 1; l++) {
-    if (err)
-      break;
-    for (int i = 0; i < s->net->layer[l].n; i++)
-      s->z[l][i] = (mho_real)rest.free[l][i];
-  }
+  if (!err)
+    for (int l = 1; l < s->net->n_layers - 1; l++)
+      for (int i = 0; i < s->net->layer[l].n; i++)
+        s->z[l][i] = (mho_real)rest.free[l][i];
   mho_rest_free(&rest);
   return err;
 }
@@ -255,6 +253,7 @@ mho_err mho_trainer_line_voltages(mho_trainer *t, const mho_connection *k, bool 
   if (k->conv.kernel)
     snprintf(patch, MHO_PATCH_MAX, ", patch at row %d, column %d of %s", k->conv.out_height / 2,
              k->conv.out_width / 2, t->net->layer[k->to].name);
+
   mho_real *driven = mho_alloc((size_t)n, sizeof *driven);
   if (!driven)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
@@ -262,8 +261,9 @@ mho_err mho_trainer_line_voltages(mho_trainer *t, const mho_connection *k, bool 
   mho_err err = find_states(t, image, k->from > 0 || transposed, &s, ei);
   if (!err)
     err = find_lines(&s, k, transposed, driven, ei);
-  for (int i = 0; i < n && !err; i++)
-    v[i] = (double)driven[i] * k->xb->read_voltage;
+  if (!err)
+    for (int i = 0; i < n; i++)
+      v[i] = (double)driven[i] * k->xb->read_voltage;
   free_states_free(&s);
   mho_free(driven);
   return err;
