@@ -253,6 +253,13 @@ MHO_API void mho_crossbar_record(mho_crossbar *x, bool on);
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
 /** The device's config where reads show its I-V law and that is no straight line; else NULL. */
 MHO_API const mho_device_config *mho_crossbar_law(const mho_crossbar *x);
+/** Read without noise, converters and amplifiers from here on, as a circuit of the crossbar does,
+ * but with the law of mho_crossbar_law where there is one.
+ *  @param params  MHO_CHOICE_MAX bytes that outlive the crossbar: parameters of the array model
+ *                 that it has then.
+ *  @return MHO_OK; errors of the model's attach. */
+MHO_API mho_err mho_crossbar_read_ideally(mho_crossbar *x, const mho_array_config *config,
+                                          void *params, mho_errinfo *ei);
 /** Whether reads are random, ... */
 MHO_API bool mho_crossbar_noisy(const mho_crossbar *x);
 /** ... or differ from the product in any way. */

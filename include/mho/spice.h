@@ -117,6 +117,12 @@ typedef struct mho_netlist_crossbar {
   const char *title;      /* nullable */
 } mho_netlist_crossbar;
 
+/** Into a netlist the I-V law that reads of a crossbar show, and its wires and tiles where it has
+ * some.
+ *  @param wires  what the config says of the array.
+ *  @return MHO_OK; MHO_EUNSUPPORTED where G- lies in the next column (array.wire.negative). */
+MHO_API mho_err mho_netlist_crossbar_wires(mho_netlist_crossbar *netlist, const mho_crossbar *x,
+                                           const mho_array_config *wires, mho_errinfo *ei);
 /** The netlist as text. With control it prints "out<k> = I" in A for each output when run by `ngspice -b`.
  *  @param out  the text; free it with mho_free.
  *  @return MHO_OK; MHO_EINVAL for an empty array, a conductance that is negative, not finite or too small to
@@ -150,6 +156,9 @@ MHO_API mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, 
 
 /* ---------------------------------------------------------------- the whole network */
 
+#define MHO_NETLIST_TAU   100e-9 /* s, time constant of a neuron by default */
+#define MHO_NETLIST_R_MEM 10e3   /* ohm, its membrane */
+
 /* How clamped inputs enter the circuit. */
 enum {
   MHO_NETLIST_FULL, /* sources that drive the word lines of crossbars */
@@ -177,8 +186,8 @@ typedef struct mho_netlist_network {
   const double *x;                 /* [features] */
   const double *error;             /* [classes] p - y that nudges; nullable: free phase only */
   double nudge;                    /* beta_f */
-  double v_read, v_unit, r_mem,
-      tau;        /* V, V, ohm, s; 0: the crossbars' read voltage, the same, 10k, 100n */
+  double v_read, v_unit; /* V; 0: the crossbars' read voltage, the same */
+  double r_mem, tau;     /* ohm, s; 0: MHO_NETLIST_R_MEM, MHO_NETLIST_TAU */
   int inputs;     /* MHO_NETLIST_FULL, MHO_NETLIST_NORTON */
   bool external;  /* inputs and error by external sources, for a session */
   bool transient; /* the .control block runs .tran instead of .op */
@@ -316,6 +325,36 @@ MHO_API mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, 
                                    double *spice, char place[MHO_PLACE_MAX], mho_cosim_row *row,
                                    mho_errinfo *ei);
 
+/* A result of a comparison; its texts and values are valid until the call returns. core, spice:
+ * [row->n], the values compared. */
+typedef void (*mho_cosim_result)(void *user, const mho_cosim_row *row, const double *core,
+                                 const double *spice);
+
+/** Read a crossbar for n random vectors in the core and in ngspice and compare, see
+ *  mho_cosim_crossbar. Inputs are normal deviates, within +-1 where reads show the devices' I-V
+ *  law.
+ *
+ *  The core is in single precision and agrees to 1e-5, the rounding of a sum of floats. With an I-V
+ *  law and wires it bends the inputs and multiplies with the linear array's effective matrix: that
+ *  the wires' voltages fall with the bent currents is left out, and 1 % of it is let pass.
+ *
+ *  @param x       reads without noise and converters (mho_crossbar_read_ideally).
+ *  @param device  conductances of the ideal device.
+ *  @param result  is called once; the row has core_s.
+ *  @return MHO_OK when it ran, whether or not it passed; as mho_netlist_crossbar_wires and
+ *          mho_cosim_crossbar. */
+MHO_API mho_err mho_cosim_reads(mho_spice *s, const mho_crossbar *x,
+                                const mho_device_config *device, const mho_array_config *wires,
+                                bool transposed, int n, mho_cosim_result result, void *user,
+                                mho_errinfo *ei);
+
+/** A device under 200 pulses at random, from mid range, in the core and in ngspice: conductances
+ *  after each are to agree to 1e-6. @return MHO_OK when it ran, whether or not it passed; as
+ *  mho_cosim_device_core and mho_spice_device. */
+MHO_API mho_err mho_cosim_device(mho_spice *s, const mho_device_model *model, const void *params,
+                                 const mho_device_config *config, mho_cosim_result result,
+                                 void *user, mho_errinfo *ei);
+
 /* What a network's circuit is compared in. */
 typedef struct mho_cosim_network_options {
   const mho_network *net; /* its crossbars read without noise; must come to rest */
@@ -335,11 +374,6 @@ typedef struct mho_cosim_network_options {
  *  @param error   [samples x classes], out: p - y of the free phase, which nudges. */
 MHO_API mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free,
                                double *const *nudged, double *error, mho_errinfo *ei);
-
-/* A result of mho_cosim_network; its texts and values are valid until the call returns.
- * core, spice: [row->n], the values compared. */
-typedef void (*mho_cosim_result)(void *user, const mho_cosim_row *row, const double *core,
-                                 const double *spice);
 
 /** Settle samples in the core and in ngspice, free and nudged, and compare.
  *

@@ -4,6 +4,7 @@
 #define MHO_TRAIN_H
 
 #include "mho/experiment.h"
+#include "mho/spice.h"
 #include "mho/store.h"
 
 typedef struct mho_trainer mho_trainer;
@@ -200,6 +201,82 @@ typedef struct mho_watched {
 MHO_API mho_err mho_trainer_watch(mho_trainer *t, const mho_images *part, int sample,
                                   void (*point)(void *user, const mho_trace_point *p), void *user,
                                   mho_watched *out, mho_errinfo *ei);
+
+/* ---------------------------------------------------------------- its network in ngspice */
+
+/** Read without noise, converters and amplifiers from here on, as circuits of the crossbars do, but
+ *  with the devices' I-V law where reads have shown it until now (mho_crossbar_law). @return
+ *  MHO_OK; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_read_ideally(mho_trainer *t, mho_errinfo *ei);
+
+enum { MHO_PATCH_MAX = 96 };
+/** What drives the lines of a connection's crossbar in the free phase while a test image is
+ *  settled: of its source the activities (pooled; the patch that a convolution reads at the middle
+ *  of its target; 1 for the bias); transposed those of its target at that place, of the read-out
+ *  its error p - y. A network that has a circuit (mho_netlist_network_check) is settled as far as
+ *  precision goes, another one as the experiment says.
+ *  @param v      [rows], transposed [cols]: V, with the crossbar's read voltage for an activity of
+ *                1.
+ *  @param patch  out: ", patch at row 3, column 3 of h1"; "" for a dense connection.
+ *  @return MHO_OK; MHO_EINVAL when there is no such image; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_line_voltages(mho_trainer *t, const mho_connection *k, bool transposed,
+                                          int image, double *v, char patch[MHO_PATCH_MAX],
+                                          mho_errinfo *ei);
+
+/* What a netlist of the network is written of. Set the members by name: the rest is zero, and a
+ * default. */
+typedef struct mho_trained_netlist {
+  const char *of; /* whose network it is, for the title: "run 01JX...", a config's name */
+  int image;      /* number of the test image that is settled */
+  /* of a crossbar's netlist */
+  const mho_connection *connection;
+  bool transposed;
+  const double *r_word, *r_bit; /* ohm a wire segment; NULL: as the connection was trained */
+  const int *tile;              /* rows and columns of a physical tile; NULL: the same */
+  /* of a whole network's netlist */
+  bool norton;    /* clamped inputs reduced to currents, MHO_NETLIST_NORTON */
+  bool transient; /* settled by .tran, until mho_netlist_settling_time, instead of .op */
+  /* of a device's netlist */
+  int pulses;    /* at random */
+  uint64_t seed; /* of the pulses */
+} mho_trained_netlist;
+
+/** One read of a crossbar with the line voltages of mho_trainer_line_voltages, and the currents
+ * that the core expects.
+ *  @param out  the text; free it with mho_free.
+ *  @return MHO_OK; as mho_trainer_line_voltages, mho_netlist_crossbar_wires,
+ *          mho_netlist_crossbar_currents and mho_netlist_crossbar_write. */
+MHO_API mho_err mho_trainer_netlist_crossbar(mho_trainer *t, const mho_trained_netlist *o,
+                                             char **out, mho_errinfo *ei);
+/** The whole network, free and nudged phase, and the states that the core expects.
+ *  @return MHO_OK; MHO_EUNSUPPORTED for a rule whose error is read anew in every step (rule.error:
+ *          live); MHO_EDIVERGED when a transient would not come to rest; as
+ *          mho_netlist_network_write. */
+MHO_API mho_err mho_trainer_netlist_network(mho_trainer *t, const mho_trained_netlist *o,
+                                            char **out, mho_errinfo *ei);
+/** Its device under pulses at random, and the conductances that the core expects. @return as
+ * mho_netlist_device_write. */
+MHO_API mho_err mho_trainer_netlist_device(mho_trainer *t, const mho_trained_netlist *o, char **out,
+                                           mho_errinfo *ei);
+
+/** Compare a connection's reads of n random vectors in the core with those of its circuit, see
+ * mho_cosim_reads. */
+MHO_API mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_connection *k,
+                                           bool transposed, int n, mho_cosim_result result,
+                                           void *user, mho_errinfo *ei);
+/** Settle the first n test images in the core and in ngspice, and compare, see mho_cosim_network.
+ *  @param transient  norton: as transient and both_inputs of mho_cosim_network_options.
+ *  @return as mho_cosim_network; MHO_EINVAL when there are not so many images; MHO_EUNSUPPORTED for
+ *          rule.error: live. */
+MHO_API mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool transient,
+                                          bool norton, mho_cosim_result result, void *user,
+                                          mho_errinfo *ei);
+/** Compare the experiment's device under pulses in the core with its circuit, see
+ * mho_cosim_device. */
+MHO_API mho_err mho_trainer_cosim_device(mho_trainer *t, mho_spice *s, mho_cosim_result result,
+                                         void *user, mho_errinfo *ei);
+
+/* ---------------------------------------------------------------- as bytes */
 
 /** Everything that changes while training, as bytes. Free with mho_blob_free. */
 MHO_API mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei);

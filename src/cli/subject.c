@@ -92,26 +92,6 @@ static void note_mean_device(const mho_device_config *d) {
     fprintf(stderr, "note: not in the circuit of a device: %s\n", keys);
 }
 
-/* Reads through ideal circuits, with what I-V law the reads show. */
-static mho_err read_plainly(session *s, subject *x, mho_crossbar *xb, mho_errinfo *ei) {
-  mho_crossbar_options o = {.array_config = &x->e->array_config};
-  bool bent = mho_crossbar_law(xb) != NULL;
-  if (xb->model->detach)
-    xb->model->detach(xb);
-  if (!bent) {
-    xb->model = (const mho_array_model *)mho_registry_find(s->registry, MHO_KIND_ARRAY, "ideal");
-    return MHO_OK;
-  }
-
-  xb->pos->config.read_noise.law = xb->neg->config.read_noise.law = MHO_READ_NOISE_NONE;
-  mho_params_init(xb->model->entry.params, x->plain.params);
-  xb->params = x->plain.params;
-  mho_err err = xb->model->attach ? xb->model->attach(xb, &o, ei) : MHO_OK;
-  if (!err)
-    mho_crossbar_refresh(xb, 0, (size_t)xb->rows * (size_t)xb->cols);
-  return err;
-}
-
 mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, bool cells,
                      double after, subject *out, mho_errinfo *ei) {
   *out = (subject){0};
@@ -128,8 +108,8 @@ mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, b
     note_mean_device(&out->e->device_config);
   if (!err && cells)
     note_left_out(out->e, mho_trainer_network(out->t)->connection[0].xb);
-  for (int c = 0; !err && c < mho_trainer_network(out->t)->n_connections; c++)
-    err = read_plainly(s, out, mho_trainer_network(out->t)->connection[c].xb, ei);
+  if (!err)
+    err = mho_trainer_read_ideally(out->t, ei);
   if (err)
     subject_close(out);
   return err;
@@ -153,51 +133,4 @@ const mho_connection *subject_connection(const subject *x, const char *name, mho
   }
   mho_fail(ei, MHO_ENOTFOUND, "there is no connection '%s' (there are %s)", name ? name : "", all);
   return NULL;
-}
-
-mho_err subject_wires(const subject *x, const mho_connection *k, mho_netlist_crossbar *netlist,
-                      mho_errinfo *ei) {
-  const mho_array_config *wires = &x->e->array_config;
-  netlist->iv = mho_crossbar_law(k->xb);
-  if (!mho_crossbar_is_wired(k->xb))
-    return MHO_OK;
-  if (wires->wire_negative != MHO_WIRE_NEGATIVE_OWN)
-    return mho_fail(
-        ei, MHO_EUNSUPPORTED,
-        "array.wire.negative: G- in the next column has no netlist; add --set array.wire.negative=own");
-  netlist->r_word = wires->r_word;
-  netlist->r_bit = wires->r_bit;
-  for (int i = 0; i < 2 && i < wires->wire_tile.n; i++)
-    netlist->tile[i] = wires->wire_tile.v[i];
-  return MHO_OK;
-}
-
-double subject_nudge(const subject *x) {
-  const mho_param *p = mho_params_find(x->e->rule.entry->params, "nudge");
-  return p && p->kind == MHO_PARAM_REAL
-             ? *(const double *)(const void *)(x->e->rule.params + p->offset)
-             : 0.1;
-}
-
-mho_err subject_error_held(const subject *x, mho_errinfo *ei) {
-  const mho_param *p = mho_params_find(x->e->rule.entry->params, "error");
-  char word[MHO_TEXT_MAX] = "";
-  if (p)
-    mho_param_format(p, x->e->rule.params, true, word, sizeof word);
-  if (strcmp(word, "live"))
-    return MHO_OK;
-  return mho_fail(
-      ei, MHO_EUNSUPPORTED,
-      "rule.error: live is not in the circuit of a whole network, whose error is held: --set "
-      "rule.error=held, or see the states with it by mho settle");
-}
-
-mho_err subject_samples(const subject *x, int first, int n, mho_real *images, uint8_t *label,
-                        mho_errinfo *ei) {
-  const mho_dataset *d = mho_trainer_dataset(x->t);
-  if (first < 0 || n > d->test.n - first)
-    return mho_fail(ei, MHO_EINVAL, "there is no test image %d: the dataset has %d", first + n - 1,
-                    d->test.n);
-  mho_images_batch(d, &d->test, NULL, first, n, images, label);
-  return MHO_OK;
 }

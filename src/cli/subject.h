@@ -4,11 +4,9 @@
 #define MHO_CLI_SUBJECT_H
 
 #include "cli/cli.h"
-#include "mho/spice.h"
 #include "mho/train.h"
 
 typedef struct subject {
-  mho_choice plain; /* the array model's keys where all its circuits are ideal */
   mho_experiment *e;
   mho_trainer *t; /* a run's last checkpoint, or a config's initial weights */
   mho_store *store;
@@ -25,16 +23,5 @@ void subject_close(subject *x);
 
 /** A connection by its name, or the one into the read-out without one. */
 const mho_connection *subject_connection(const subject *x, const char *name, mho_errinfo *ei);
-/** Into a crossbar's netlist the I-V law, wires and tiles that the connection was trained with, if any; MHO_EUNSUPPORTED
- * where they have no netlist. */
-mho_err subject_wires(const subject *x, const mho_connection *k, mho_netlist_crossbar *netlist,
-                      mho_errinfo *ei);
-/** beta_f of the experiment's rule; 0.1 where it has none. */
-double subject_nudge(const subject *x);
-/** MHO_EUNSUPPORTED when the rule reads the error anew at every step, which the circuit of a network does not. */
-mho_err subject_error_held(const subject *x, mho_errinfo *ei);
-/** Test images first .. first+n-1: [n x features] and labels, [n]. MHO_EINVAL when there are not so many. */
-mho_err subject_samples(const subject *x, int first, int n, mho_real *images, uint8_t *label,
-                        mho_errinfo *ei);
 
 #endif

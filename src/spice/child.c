@@ -1,9 +1,10 @@
 /* child.c - a netlist of unknown origin, run by ngspice in a process of its own.
  *
- * Some circuits and commands crash the library, others never return, and what a netlist includes from files is
- * not checked before. The child is this program again with one word as argument, spawned, not forked: the parent
- * may run threads. Parent and child talk through a socket: the netlist goes in, what ngspice prints comes out,
- * and after it one line of the child's own, without which the child has died.
+ * Some circuits and commands crash the library, others never return, and what a netlist includes
+ * from files is not checked before. The child is this program again with one word as argument,
+ * spawned, not forked: the parent may run threads. Parent and child talk through a socket: the
+ * netlist goes in, what ngspice prints comes out, and after it one line of the child's own, without
+ * which the child has died.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <poll.h>
@@ -21,8 +22,8 @@
 
 #include "mho/spice.h"
 #include "spice/deck.h"
+#include "spice/netlist_text.h"
 #include "spice/session.h"
-#include "spice/text.h"
 
 extern char **environ;
 
@@ -50,24 +51,29 @@ static void pass_on(void *user, const char *line) {
   send_all(fd, "\n", 1);
 }
 
-/* The commands between .control and .endc, in order; "quit" ends them. */
+static bool begins(const char *line, const char *word) {
+  return !strncasecmp(line, word, strlen(word));
+}
+
+/* The commands between .control and .endc, in order; "quit" ends them. Cuts the text into lines. */
 static mho_err run_commands(mho_spice *s, char *text, mho_errinfo *ei) {
   bool control = false;
   char *save = NULL;
-  mho_err err = MHO_OK;
-  for (char *line = strtok_r(text, "\r\n", &save); line && !err;
-       line = strtok_r(NULL, "\r\n", &save)) {
-    line += strspn(line, " \t");
-    if (!strncasecmp(line, ".control", 8))
+  for (char *p = strtok_r(text, "\r\n", &save); p; p = strtok_r(NULL, "\r\n", &save)) {
+    const char *line = p + strspn(p, " \t");
+    if (begins(line, ".control")) {
       control = true;
-    else if (!strncasecmp(line, ".endc", 5))
+    } else if (begins(line, ".endc")) {
       control = false;
-    else if (control && (!strncasecmp(line, "quit", 4) || !strncasecmp(line, "exit", 4)))
-      break;
-    else if (control && *line && *line != '*')
-      err = mho_spice_any_command(s, line, ei);
+    } else if (control && *line && *line != '*') {
+      if (begins(line, "quit") || begins(line, "exit"))
+        break;
+      mho_err err = mho_spice_any_command(s, line, ei);
+      if (err)
+        return err;
+    }
   }
-  return err;
+  return MHO_OK;
 }
 
 static mho_err serve(int fd, char *netlist, mho_errinfo *ei) {
@@ -75,6 +81,7 @@ static mho_err serve(int fd, char *netlist, mho_errinfo *ei) {
   mho_err err = mho_spice_open(&s, ei);
   if (err)
     return err;
+
   err = mho_spice_load(s, netlist, ei);
   mho_spice_listen(s, pass_on, &fd);
   if (!err)
@@ -83,24 +90,38 @@ static mho_err serve(int fd, char *netlist, mho_errinfo *ei) {
   return err;
 }
 
+/* Everything that the parent sends. */
+static mho_err receive(int fd, mho_spice_text *t, mho_errinfo *ei) {
+  char piece[4096];
+  ssize_t n;
+  do {
+    n = read(fd, piece, sizeof piece);
+    if (n > 0)
+      mho_spice_text_add(t, "%.*s", (int)n, piece);
+  } while (n > 0);
+  if (n < 0 || t->failed)
+    return mho_fail(ei, MHO_EIO, "the child cannot read its netlist");
+  return MHO_OK;
+}
+
+static void answer(int fd, mho_err err, const mho_errinfo *ei) {
+  char line[MHO_MESSAGE_MAX + 64] = DONE;
+  if (err)
+    snprintf(line, sizeof line, FAILED "%d %d %s\n", (int)err, ei->line, ei->message);
+  send_all(fd, line, strlen(line));
+}
+
 int mho_spice_child(int fd) {
   mho_spice_text t = {0};
-  char part[4096];
-  ssize_t n;
   mho_errinfo ei = {0};
-  prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody reads the answer of an orphan */
+  char nothing[1] = "";
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* an orphan's answer would reach nobody */
   setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-  while ((n = read(fd, part, sizeof part)) > 0)
-    mho_spice_text_add(&t, "%.*s", (int)n, part);
-  mho_err err = n < 0 || t.failed ? mho_fail(&ei, MHO_EIO, "the child cannot read its netlist")
-                                  : serve(fd, t.p ? t.p : part, &ei);
-  if (err) {
-    char line[MHO_MESSAGE_MAX + 64];
-    snprintf(line, sizeof line, FAILED "%d %d %s\n", (int)err, ei.line, ei.message);
-    send_all(fd, line, strlen(line));
-  } else {
-    send_all(fd, DONE, strlen(DONE));
-  }
+
+  mho_err err = receive(fd, &t, &ei);
+  if (!err)
+    err = serve(fd, t.p ? t.p : nothing, &ei);
+  answer(fd, err, &ei);
   mho_free(t.p);
   return err ? 1 : 0;
 }
@@ -122,41 +143,56 @@ static mho_err spawn(const char *program, int fd, pid_t *child, mho_errinfo *ei)
 
 /* Everything the child says, until it ends or the time is over. @return whether it ended. */
 static bool listen_until(int fd, double end, mho_spice_text *t) {
-  char part[4096];
+  char piece[4096];
   for (;;) {
     double left = end - mho_seconds();
     if (left <= 0)
       return false;
+
     struct pollfd p = {fd, POLLIN, 0};
     int ready = poll(&p, 1, left > 1 ? 1000 : (int)(1000 * left) + 1);
     if (ready < 0 && errno != EINTR)
       return true;
     if (ready <= 0)
       continue;
-    ssize_t n = read(fd, part, sizeof part);
+
+    ssize_t n = read(fd, piece, sizeof piece);
     if (n <= 0)
       return true;
-    mho_spice_text_add(t, "%.*s", (int)n, part);
+    mho_spice_text_add(t, "%.*s", (int)n, piece);
   }
 }
 
-/* The child's own last line, cut off the text. */
+/* The child's own last line; NULL when it has died before. */
+static char *last_word(char *text) {
+  char *last = NULL, *p = text ? strstr(text, "mho-child ") : NULL;
+  while (p) {
+    last = p;
+    p = strstr(p + 1, "mho-child ");
+  }
+  return last;
+}
+
+/* "mho-child failed ERR LINE SENTENCE", cut off the text. */
+static mho_err child_error(char *said, mho_errinfo *ei) {
+  int err = MHO_ESPICE, line = 0, at = 0;
+  const char *values = said + strlen(FAILED);
+  sscanf(values, "%d %d %n", &err, &line, &at);
+  said[strcspn(said, "\n")] = 0;
+  mho_fail_at(ei, (mho_err)err, NULL, line, "%s", values + at);
+  *said = 0;
+  return err > 0 && err < MHO_ERR_COUNT ? (mho_err)err : MHO_ESPICE;
+}
+
+/* What became of a child that has ended; its own last line is cut off the text. */
 static mho_err verdict(mho_spice_text *t, int status, mho_errinfo *ei) {
-  char *done = NULL;
-  for (char *p = t->p; p && (p = strstr(p, "mho-child ")); p++)
-    done = p;
-  if (done && !strcmp(done, DONE)) {
-    *done = 0;
+  char *said = last_word(t->p);
+  if (said && !strcmp(said, DONE)) {
+    *said = 0;
     return MHO_OK;
   }
-  if (done && !strncmp(done, FAILED, strlen(FAILED))) {
-    int err = MHO_ESPICE, line = 0, at = 0;
-    sscanf(done + strlen(FAILED), "%d %d %n", &err, &line, &at);
-    done[strcspn(done, "\n")] = 0;
-    mho_fail_at(ei, (mho_err)err, NULL, line, "%s", done + strlen(FAILED) + at);
-    *done = 0;
-    return err > 0 && err < MHO_ERR_COUNT ? (mho_err)err : MHO_ESPICE;
-  }
+  if (said && !strncmp(said, FAILED, strlen(FAILED)))
+    return child_error(said, ei);
   if (WIFSIGNALED(status))
     return mho_fail(ei, MHO_ESPICE, "ngspice crashed on this netlist (%s)",
                     strsignal(WTERMSIG(status)));
@@ -164,9 +200,38 @@ static mho_err verdict(mho_spice_text *t, int status, mho_errinfo *ei) {
                   WEXITSTATUS(status));
 }
 
+static int wait_for(pid_t child) {
+  int status = 0;
+  pid_t ended;
+  do
+    ended = waitpid(child, &status, 0);
+  while (ended < 0 && errno == EINTR);
+  return status;
+}
+
+/* Send the netlist, and take what the child prints until it ends or is stopped. */
+static mho_err talk(int fd, pid_t child, const char *netlist, double timeout_s, mho_spice_text *t,
+                    mho_errinfo *ei) {
+  double end = mho_seconds() + timeout_s;
+  send_all(fd, netlist, strlen(netlist)); /* of a child that dies of it, verdict() says so */
+  shutdown(fd, SHUT_WR);
+  bool ended = listen_until(fd, end, t);
+  if (!ended)
+    kill(child, SIGKILL);
+  close(fd);
+  int status = wait_for(child);
+
+  if (t->failed)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for what ngspice printed");
+  if (!ended)
+    return mho_fail(ei, MHO_ESPICE, "ngspice did not finish this netlist in %g s and was stopped",
+                    timeout_s);
+  return verdict(t, status, ei);
+}
+
 mho_err mho_spice_isolated(const char *program, const char *netlist, double timeout_s, char **out,
                            mho_errinfo *ei) {
-  int pair[2], status = 0;
+  int pair[2];
   pid_t child;
   mho_spice_text t = {0};
   *out = NULL;
@@ -178,22 +243,8 @@ mho_err mho_spice_isolated(const char *program, const char *netlist, double time
     close(pair[0]);
     return err;
   }
-  double end = mho_seconds() + timeout_s;
-  send_all(pair[0], netlist, strlen(netlist)); /* a child that dies of it says so below */
-  shutdown(pair[0], SHUT_WR);
-  bool ended = listen_until(pair[0], end, &t);
-  if (!ended)
-    kill(child, SIGKILL);
-  close(pair[0]);
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-    ;
-  if (t.failed)
-    err = mho_fail(ei, MHO_ENOMEM, "no memory for what ngspice printed");
-  else
-    err = ended
-              ? verdict(&t, status, ei)
-              : mho_fail(ei, MHO_ESPICE,
-                         "ngspice did not finish this netlist in %g s and was stopped", timeout_s);
+
+  err = talk(pair[0], child, netlist, timeout_s, &t, ei);
   if (err) {
     mho_free(t.p);
     return err;

@@ -39,9 +39,22 @@ static bool find_printed(const char *printed, const char *name, double *out) {
   return found;
 }
 
+/* Takes a printed value into the row; worst: the largest difference over its margin so far. */
+static void compare(const expectation *e, double value, double *worst, double *squares,
+                    mho_cosim_row *row, char place[MHO_PLACE_MAX]) {
+  double d = fabs(value - e->value), ratio = d == 0 ? 0 : d / e->margin;
+  row->n++;
+  *squares += d * d;
+  if (ratio <= *worst && row->n > 1)
+    return;
+  *worst = isnan(ratio) ? (double)INFINITY : ratio;
+  row->max_abs = d;
+  snprintf(place, MHO_PLACE_MAX, "%.60s", e->name);
+}
+
 mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_row *row,
                             char place[MHO_PLACE_MAX], mho_errinfo *ei) {
-  double squares = 0, worst = 0;
+  double squares = 0, worst = 0, value;
   int line = 0;
   *row = (mho_cosim_row){.what = "netlist",
                          .quantity = "printed values",
@@ -51,27 +64,21 @@ mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_
                          .core_s = (double)NAN,
                          .spice_s = (double)NAN};
   place[0] = 0;
+
   for (const char *p = netlist; *p;) {
     char copy[256];
+    expectation e;
     const char *end = p + strcspn(p, "\n");
     snprintf(copy, sizeof copy, "%.*s", (int)(end - p), p);
     p = *end ? end + 1 : end;
     line++;
-    expectation e;
-    double value;
     if (!parse(copy, &e))
       continue;
     if (!find_printed(printed, e.name, &value))
       return mho_fail_at(ei, MHO_ESPICE, NULL, line, "ngspice printed no %s", e.name);
-    double d = fabs(value - e.value), ratio = d == 0 ? 0 : d / e.margin;
-    row->n++;
-    squares += d * d;
-    if (!(ratio <= worst) || row->n == 1) {
-      worst = isnan(ratio) ? (double)INFINITY : ratio;
-      row->max_abs = d;
-      snprintf(place, MHO_PLACE_MAX, "%.60s", e.name);
-    }
+    compare(&e, value, &worst, &squares, row, place);
   }
+
   if (!row->n)
     return mho_fail(ei, MHO_EINVAL, "the netlist has no comment '* expect NAME = VALUE +- MARGIN'");
   row->rms = sqrt(squares / (double)row->n);

@@ -1,25 +1,19 @@
 /* netlist_crossbar.c - circuits as text that a person can read and `ngspice -b` can run.
  *
- * Numbers are written so that they read back as the same double. Values are plain numbers on the elements,
- * never inside the expression of a B source: ngspice 39 keeps 11 digits of a literal there.
+ * Numbers are written so that they read back as the same double. Values are plain numbers on the
+ * elements, never inside the expression of a B source: ngspice 39 keeps 11 digits of a literal
+ * there.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spice/netlist_crossbar.h"
-#include "mho/spice.h"
 
 #include <math.h>
+
+#include "array/weights.h"
 
 #define add        mho_spice_text_add
 #define add_number mho_spice_text_add_number
 
 /* ---------------------------------------------------------------- what is asked for */
-
-static int inputs(const mho_netlist_crossbar *x) {
-  return x->transposed ? x->cols : x->rows;
-}
-
-static int outputs(const mho_netlist_crossbar *x) {
-  return x->transposed ? x->rows : x->cols;
-}
 
 static mho_err bad_cell(mho_errinfo *ei, long row, long col, const char *what, double value) {
   mho_fail(ei, MHO_EINVAL, "%s is %g at row %ld, column %ld", what, value, row, col);
@@ -34,10 +28,20 @@ static mho_err check_conductances(const mho_netlist_crossbar *x, const double *g
                                   mho_errinfo *ei) {
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
-      double v = g[(size_t)i * (size_t)x->cols + (size_t)j];
+      double v = g[mho_netlist_cell(x, i, j)];
       if (!(v >= 0) || !isfinite(v) || (v > 0 && !isfinite(1 / v)))
         return bad_cell(ei, i, j, what, v);
     }
+  return MHO_OK;
+}
+
+static mho_err check_inputs(const mho_netlist_crossbar *x, mho_errinfo *ei) {
+  for (int k = 0; k < mho_netlist_driven(x); k++) {
+    if (isfinite(x->v_in[k]))
+      continue;
+    long row = x->transposed ? -1 : k, col = x->transposed ? k : -1;
+    return bad_cell(ei, row, col, "the input voltage", x->v_in[k]);
+  }
   return MHO_OK;
 }
 
@@ -51,51 +55,64 @@ static mho_err check(const mho_netlist_crossbar *x, mho_errinfo *ei) {
                     x->r_word, x->r_bit);
   if (x->tile[0] < 0 || x->tile[1] < 0)
     return mho_fail(ei, MHO_EINVAL, "tiles of %d x %d", x->tile[0], x->tile[1]);
+
   mho_err err = check_conductances(x, x->g_pos, "the positive conductance (S)", ei);
   if (!err && x->g_neg)
     err = check_conductances(x, x->g_neg, "the negative conductance (S)", ei);
-  for (int k = 0; !err && k < inputs(x); k++)
-    if (!isfinite(x->v_in[k]))
-      err = bad_cell(ei, x->transposed ? -1 : k, x->transposed ? k : -1, "the input voltage",
-                     x->v_in[k]);
-  return err;
+  return err ? err : check_inputs(x, ei);
 }
 
-/* ---------------------------------------------------------------- parts of the netlist */
+/* ---------------------------------------------------------------- head, inputs, devices */
 
 static void add_wires_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
-  bool tiles = (x->tile[0] && x->tile[0] < x->rows) || (x->tile[1] && x->tile[1] < x->cols);
+  int tile_rows = x->tile[0] ? x->tile[0] : x->rows;
+  int tile_cols = x->tile[1] ? x->tile[1] : x->cols;
+  const char *without = "";
+  if (!(x->r_bit > 0))
+    without = "; bit lines have none";
+  else if (!(x->r_word > 0))
+    without = "; word lines have none";
+
   add(t,
-      "* wires: nodes wp_<i>_<j> (word line) and bp_<i>_<j> (bit line) at each device%s; word lines end at "
-      "the left,\n"
+      "* wires: nodes wp_<i>_<j> (word line) and bp_<i>_<j> (bit line) at each device%s; "
+      "word lines end at the left,\n"
       "*   bit lines at the bottom, the other ends are open%s\n",
-      x->g_neg ? ", wn_, bn_ of the negative ones" : "",
-      x->r_word > 0 && x->r_bit > 0 ? ""
-      : x->r_word > 0               ? "; bit lines have none"
-                                    : "; word lines have none");
-  if (tiles)
+      x->g_neg ? ", wn_, bn_ of the negative ones" : "", without);
+  if (tile_rows < x->rows || tile_cols < x->cols)
     add(t,
-        "* cut into tiles of %d x %d with wires of their own; their currents meet at the virtual ground\n",
-        x->tile[0] ? x->tile[0] : x->rows, x->tile[1] ? x->tile[1] : x->cols);
+        "* cut into tiles of %d x %d with wires of their own; "
+        "their currents meet at the virtual ground\n",
+        tile_rows, tile_cols);
+}
+
+static void add_equation(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  const char *direction = "forward", *driven = "word lines w<i>", *sensed = "bit lines";
+  char to = 'j', from = 'i';
+  if (x->transposed) {
+    direction = "transposed";
+    driven = "bit lines b<j>";
+    sensed = "word lines";
+    to = 'i';
+    from = 'j';
+  }
+
+  add(t,
+      "* %s read: %s are driven, %s are sensed at virtual ground\n"
+      "*   I[%c] = sum over %c of %s V[%c]%s%s\n",
+      direction, driven, sensed, to, from, x->g_neg ? "(G+[i][j] - G-[i][j])" : "G+[i][j]", from,
+      x->iv ? ", were devices not bent by the I-V law of cell" : "",
+      mho_netlist_has_wires(x) ? ", were it not for the wires" : "");
 }
 
 static void add_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
-  const char *difference = x->g_neg ? "(G+[i][j] - G-[i][j])" : "G+[i][j]";
-  bool wires = x->r_word > 0 || x->r_bit > 0;
+  bool wires = mho_netlist_has_wires(x);
+  char kind = x->iv ? 'X' : 'R';
   add(t, "*\n* %d word lines (rows) x %d bit lines (columns), %s%s\n", x->rows, x->cols,
       x->g_neg ? "a positive and a negative device at each crossing"
                : "one device at each crossing",
       wires ? "" : ", no wire resistance");
-  add(t,
-      "* %s read: %s are driven, %s are sensed at virtual ground\n"
-      "*   I[%c] = sum over %c of %s V[%c]%s%s\n",
-      x->transposed ? "transposed" : "forward",
-      x->transposed ? "bit lines b<j>" : "word lines w<i>",
-      x->transposed ? "word lines" : "bit lines", x->transposed ? 'i' : 'j',
-      x->transposed ? 'j' : 'i', difference, x->transposed ? 'j' : 'i',
-      x->iv ? ", were devices not bent by the I-V law of cell" : "",
-      wires ? ", were it not for the wires" : "");
-  char kind = x->iv ? 'X' : 'R';
+  add_equation(t, x);
+
   add(t, "* %cp_<i>_<j>", kind);
   if (x->g_neg)
     add(t, ", %cn_<i>_<j>", kind);
@@ -104,23 +121,23 @@ static void add_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
     add_wires_head(t, x);
 }
 
+static void add_resistance(mho_spice_text *t, const char *name, double ohm) {
+  if (!(ohm > 0))
+    return;
+  add(t, ".param %s=", name);
+  add_number(t, ohm);
+  add(t, "\n");
+}
+
 static void add_inputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
-  const char *line = x->transposed ? "b" : "w";
-  if (x->r_word > 0 || x->r_bit > 0)
+  if (mho_netlist_has_wires(x))
     add(t, "\n* parameters: a segment of wire (ohm)\n");
-  if (x->r_word > 0) {
-    add(t, ".param r_word=");
-    add_number(t, x->r_word);
-    add(t, "\n");
-  }
-  if (x->r_bit > 0) {
-    add(t, ".param r_bit=");
-    add_number(t, x->r_bit);
-    add(t, "\n");
-  }
+  add_resistance(t, "r_word", x->r_word);
+  add_resistance(t, "r_bit", x->r_bit);
+
   add(t, "\n* parameters: input voltages of the %s lines (V)\n", x->transposed ? "bit" : "word");
-  for (int k = 0; k < inputs(x); k++) {
-    add(t, "Vin%d %s%d 0 ", k, line, k);
+  for (int k = 0; k < mho_netlist_driven(x); k++) {
+    add(t, "Vin%d %c%d 0 ", k, x->transposed ? 'b' : 'w', k);
     if (x->external)
       add(t, "external");
     else
@@ -155,16 +172,22 @@ static void add_bit_node(mho_spice_text *t, const mho_netlist_crossbar *x, char 
     add_bit_end(t, x, sign, j);
 }
 
+/* From the driven line to the sensed one; a device that does not conduct is left out, unless it may
+ * be altered later. */
 static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double g, char sign, int i,
                        int j) {
   if (g == 0 && !x->external)
     return;
+
   add(t, "%c%c_%d_%d ", x->iv ? 'X' : 'R', sign, i, j);
-  for (int end = 0; end < 2; end++) /* from the driven line to the sensed one */
-    if ((end == 0) != x->transposed)
-      add_word_node(t, x, sign, i, j);
-    else
-      add_bit_node(t, x, sign, i, j);
+  if (x->transposed) {
+    add_bit_node(t, x, sign, i, j);
+    add_word_node(t, x, sign, i, j);
+  } else {
+    add_word_node(t, x, sign, i, j);
+    add_bit_node(t, x, sign, i, j);
+  }
+
   if (x->iv) {
     add(t, "cell gs=");
     add_number(t, g);
@@ -174,34 +197,40 @@ static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double 
   add(t, "\n");
 }
 
-/* A device that is read, with its I-V law; where that is no straight line ngspice's own tolerances are too wide. */
+/* A device that is read, with its I-V law; where that is no straight line ngspice's own tolerances
+ * are too wide. */
 static void add_cell(mho_spice_text *t, const mho_netlist_crossbar *x) {
   char current[512];
   if (!mho_device_spice_current(x->iv, "gs", "V(p,n)", current, sizeof current)) {
     t->failed = true;
     return;
   }
+
   add(t,
       "\n.options reltol=1e-10 vntol=1e-12 abstol=1e-18 itl1=1000\n"
-      "* a device: its I-V law, gs (S) the slope at 0 V\n.subckt cell p n gs=1u\nBd p n I=%s\n.ends cell\n",
+      "* a device: its I-V law, gs (S) the slope at 0 V\n"
+      ".subckt cell p n gs=1u\nBd p n I=%s\n.ends cell\n",
       current);
+}
+
+static const char *sign_word(char sign) {
+  return sign == 'p' ? "positive" : "negative";
 }
 
 static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, const double *g,
                         char sign) {
-  add(t, "\n* %s devices (%s)\n", sign == 'p' ? "positive" : "negative",
-      x->iv ? "S at 0 V" : "ohm");
+  add(t, "\n* %s devices (%s)\n", sign_word(sign), x->iv ? "S at 0 V" : "ohm");
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++)
-      add_device(t, x, g[(size_t)i * (size_t)x->cols + (size_t)j], sign, i, j);
+      add_device(t, x, g[mho_netlist_cell(x, i, j)], sign, i, j);
 }
 
-/* RW<sign>_<i>_<j>: the segment to the left of device (i, j); RB: the one below it. */
-static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
-  int tile_rows = x->tile[0] ? x->tile[0] : x->rows, tile_cols = x->tile[1] ? x->tile[1] : x->cols;
-  if (x->r_word > 0)
-    add(t, "\n* word lines of the %s devices\n", sign == 'p' ? "positive" : "negative");
-  for (int i = 0; i < x->rows && x->r_word > 0; i++)
+/* RW<sign>_<i>_<j>: the segment to the left of device (i, j), from its neighbour or the end of the
+ * line in its tile. */
+static void add_word_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
+  int tile_cols = mho_netlist_tile_cols(x);
+  add(t, "\n* word lines of the %s devices\n", sign_word(sign));
+  for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
       add(t, "RW%c_%d_%d ", sign, i, j);
       if (j % tile_cols == 0)
@@ -211,9 +240,13 @@ static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sig
       add_word_node(t, x, sign, i, j);
       add(t, "{r_word}\n");
     }
-  if (x->r_bit > 0)
-    add(t, "\n* bit lines of the %s devices\n", sign == 'p' ? "positive" : "negative");
-  for (int i = 0; i < x->rows && x->r_bit > 0; i++)
+}
+
+/* RB<sign>_<i>_<j>: the segment below device (i, j). */
+static void add_bit_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
+  int tile_rows = mho_netlist_tile_rows(x);
+  add(t, "\n* bit lines of the %s devices\n", sign_word(sign));
+  for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
       add(t, "RB%c_%d_%d ", sign, i, j);
       add_bit_node(t, x, sign, i, j);
@@ -225,22 +258,39 @@ static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sig
     }
 }
 
+static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
+  if (x->r_word > 0)
+    add_word_wires(t, x, sign);
+  if (x->r_bit > 0)
+    add_bit_wires(t, x, sign);
+}
+
+/* ---------------------------------------------------------------- outputs, and all of it */
+
+static double largest_expected(const mho_netlist_crossbar *x) {
+  double largest = 0;
+  if (!x->expected)
+    return 0;
+  for (int k = 0; k < mho_netlist_sensed(x); k++)
+    largest = fmax(largest, fabs(x->expected[k]));
+  return largest;
+}
+
 /* 0 V sources: they hold the line at ground and ngspice gives the current through them. */
 static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
-  double largest = 0;
-  for (int k = 0; k < outputs(x) && x->expected; k++)
-    largest = fmax(largest, fabs(x->expected[k]));
+  double margin = x->tolerance * largest_expected(x);
   add(t, "\n* virtual grounds, 0 V sources that sense the current into them (A)%s\n",
       x->expected ? "; what mho expects of them" : "");
   if (x->save_nodes)
     add(t, ".save all\n");
-  for (int k = 0; k < outputs(x); k++) {
+
+  for (int k = 0; k < mho_netlist_sensed(x); k++) {
     if (x->expected)
-      mho_netlist_expect(t, "out", k, x->expected[k], x->tolerance * largest, "A");
+      mho_netlist_expect(t, "out", k, x->expected[k], margin, "A");
     add(t, "Vp%d p%d 0 0\n", k, k);
     if (x->g_neg)
       add(t, "Vn%d n%d 0 0\n", k, k);
-    if (x->external) /* part of another netlist */
+    if (x->external) /* the netlist around it says what is saved */
       continue;
     add(t, ".save i(Vp%d)", k);
     if (x->g_neg)
@@ -252,7 +302,7 @@ static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
 /* With "quit", because `ngspice -b` otherwise ends in exit code 1 for want of a .print line. */
 static void add_control(mho_spice_text *t, const mho_netlist_crossbar *x) {
   add(t, "\n.control\nset numdgt=15\nop\n");
-  for (int k = 0; k < outputs(x); k++) {
+  for (int k = 0; k < mho_netlist_sensed(x); k++) {
     add(t, "let out%d = i(Vp%d)", k, k);
     if (x->g_neg)
       add(t, " - i(Vn%d)", k);
@@ -283,11 +333,12 @@ mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar 
 }
 
 mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mho_errinfo *ei) {
+  mho_spice_text t = {0};
   *out = NULL;
   mho_err err = check(x, ei);
   if (err)
     return err;
-  mho_spice_text t = {0};
+
   mho_netlist_title(&t, x->title ? x->title : "crossbar read");
   add_head(&t, x);
   add_body(&t, x);
@@ -299,5 +350,22 @@ mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mh
     return mho_fail(ei, MHO_ENOMEM, "no memory for a netlist of %d x %d devices", x->rows, x->cols);
   }
   *out = t.p;
+  return MHO_OK;
+}
+
+mho_err mho_netlist_crossbar_wires(mho_netlist_crossbar *netlist, const mho_crossbar *x,
+                                   const mho_array_config *wires, mho_errinfo *ei) {
+  netlist->iv = mho_crossbar_law(x);
+  if (!mho_crossbar_is_wired(x))
+    return MHO_OK;
+  if (wires->wire_negative != MHO_WIRE_NEGATIVE_OWN)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "array.wire.negative: G- in the next column has no netlist; "
+                    "add --set array.wire.negative=own");
+
+  netlist->r_word = wires->r_word;
+  netlist->r_bit = wires->r_bit;
+  for (int i = 0; i < mho_min(2, wires->wire_tile.n); i++)
+    netlist->tile[i] = wires->wire_tile.v[i];
   return MHO_OK;
 }

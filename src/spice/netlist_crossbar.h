@@ -1,14 +1,39 @@
-/* netlist_crossbar.h - a crossbar's elements as a part of another netlist.
+/* netlist_crossbar.h - a crossbar's elements inside another netlist.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_SPICE_NETLIST_CROSSBAR_H
 #define MHO_SPICE_NETLIST_CROSSBAR_H
 
 #include "mho/spice.h"
-#include "spice/text.h"
+#include "spice/netlist_text.h"
 
-/* Sources, devices, wires and virtual grounds, without title and results. As mho_netlist_crossbar_write. */
+/* Sources, devices, wires and virtual grounds, without title and results. As
+ * mho_netlist_crossbar_write. */
 mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x,
                                   mho_errinfo *ei);
+
+/* Lines that are driven and lines that are sensed. */
+static inline int mho_netlist_driven(const mho_netlist_crossbar *x) {
+  return x->transposed ? x->cols : x->rows;
+}
+static inline int mho_netlist_sensed(const mho_netlist_crossbar *x) {
+  return x->transposed ? x->rows : x->cols;
+}
+
+static inline size_t mho_netlist_cell(const mho_netlist_crossbar *x, int row, int col) {
+  return (size_t)row * (size_t)x->cols + (size_t)col;
+}
+
+static inline bool mho_netlist_has_wires(const mho_netlist_crossbar *x) {
+  return x->r_word > 0 || x->r_bit > 0;
+}
+
+/* Rows and columns of a physical tile: those of the array where it is not cut, or is smaller. */
+static inline int mho_netlist_tile_rows(const mho_netlist_crossbar *x) {
+  return x->tile[0] > 0 ? mho_min(x->tile[0], x->rows) : x->rows;
+}
+static inline int mho_netlist_tile_cols(const mho_netlist_crossbar *x) {
+  return x->tile[1] > 0 ? mho_min(x->tile[1], x->cols) : x->cols;
+}
 
 /* Resistance of a device that is there even when it does not conduct, because it may later. */
 static inline double mho_netlist_ohm(double g) {

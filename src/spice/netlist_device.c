@@ -1,10 +1,11 @@
-/* netlist_device.c - a device under a train of pulses as a circuit, and its subcircuit.
+/* netlist_device.c - a device under a pulse train as a circuit, and its subcircuit.
  *
- * Two kinds of subcircuit behave as the core's models do. One integrates the model's own variable under
- * whatever voltage lies across it. The other answers identical pulses: while |V(p,n)| is above v_th, node h
- * goes to the state that the pulse leads to from V(g), and V(g) holds; in the rest that follows V(g) goes to
- * V(h). Both moves are exponential with a time constant well below the pulse's width, and end at the value
- * itself, so that the step is the model's and not the integrator's.
+ * Two kinds of subcircuit behave as the core's models do. One integrates the model's own variable
+ * under whatever voltage lies across it. The other answers identical pulses: while |V(p,n)| is
+ * above v_th, node h goes to the state that the pulse leads to from V(g), and V(g) holds; in the
+ * rest that follows V(g) goes to V(h). Both moves are exponential with a time constant well below
+ * the pulse's width, and end at the value itself, so that the step is the model's and not the
+ * integrator's.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ static mho_err describe(const mho_netlist_device *x, circuit *c, mho_errinfo *ei
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "device '%s' takes any change: it has no response to pulses",
                     x->model->entry.id);
+
   mho_err err = x->model->spice(x->params, x->config, &c->s, ei);
   c->width = c->s.width > 0 ? c->s.width : WIDTH;
   c->v_set = c->s.v_set != 0 ? c->s.v_set : V_PULSE;
@@ -71,19 +73,21 @@ static void add_current(mho_spice_text *t, const circuit *c) {
 /* The state at the start as the model's own variable: the circuit's V(g) is the parameter g0. */
 static void add_start(mho_spice_text *t, const circuit *c) {
   const char *p = *c->s.g_of_x ? c->s.x_of_g : "V(g)";
-  while (*p)
+  while (*p) {
     if (strncmp(p, "V(g)", 4)) {
-      add(t, "%c", *p++);
+      add(t, "%c", *p);
+      p++;
     } else {
       add(t, "g0");
       p += 4;
     }
+  }
 }
 
 static void add_rate_model(mho_spice_text *t, const circuit *c) {
   add(t,
-      "* the model's variable, 0..1 V, moves by its own law and stops at its ends; r: by how much in a "
-      "pulse's width\n"
+      "* the model's variable, 0..1 V, moves by its own law and stops at its ends; "
+      "r: by how much in a pulse's width\n"
       "Br r 0 V=w*(%s)\n"
       "Cx x 0 1n ic={",
       c->s.rate);
@@ -104,12 +108,15 @@ static void add_pulse_model(mho_spice_text *t, const circuit *c) {
       c->s.set, c->s.reset);
 }
 
+static bool has_rate(const circuit *c) {
+  return *c->s.rate != 0;
+}
+
 static void add_subcircuit(mho_spice_text *t, const circuit *c) {
   const char *id = c->x->model->entry.id;
-  bool rate = *c->s.rate != 0;
   add(t, "* %s: %s\n* state V(g), normalized conductance 0..1; g0 at the start\n.subckt mem_%s p n",
       id, c->x->model->entry.title, id);
-  if (rate) {
+  if (has_rate(c)) {
     add(t, " w=%.9g k=%.12g", c->width, 1e-9 / c->width);
   } else {
     add(t, " v_th=");
@@ -118,15 +125,19 @@ static void add_subcircuit(mho_spice_text *t, const circuit *c) {
     add_number(t, 1e-9 * STEPS / c->width);
   }
   add_parameters(t, c);
-  (rate ? add_rate_model : add_pulse_model)(t, c);
+
+  if (has_rate(c))
+    add_rate_model(t, c);
+  else
+    add_pulse_model(t, c);
   add_current(t, c);
   add(t, ".ends mem_%s\n", id);
 }
 
 static void add_snapshot(mho_spice_text *t, const circuit *c) {
   char current[512];
-  add(t,
-      "* a device that is only read: its conductance gs (S) stands still\n.subckt mem_snapshot p n gs=1u\n");
+  add(t, "* a device that is only read: its conductance gs (S) stands still\n"
+         ".subckt mem_snapshot p n gs=1u\n");
   if (c->x->config->iv.law == MHO_IV_OHMIC)
     add(t, "Rd p n {1/gs}\n");
   else if (mho_device_spice_current(c->x->config, "gs", "V(p,n)", current, sizeof current))
@@ -153,14 +164,15 @@ mho_err mho_netlist_device_lib(const mho_netlist_device *x, char **out, mho_erri
   if (err)
     return err;
   add(&t,
-      "* models/%s.lib - written by 'mho netlist --models': the device's parameters at their defaults\n",
+      "* models/%s.lib - written by 'mho netlist --models': "
+      "the device's parameters at their defaults\n",
       x->model->entry.id);
   add_subcircuit(&t, &c);
   add_snapshot(&t, &c);
   return finish(&t, out, ei);
 }
 
-/* ---------------------------------------------------------------- the train of pulses */
+/* ---------------------------------------------------------------- the pulse train */
 
 /* A period is twice a pulse: a short rest at 0 V, the pulse, the rest in which g follows. The state
  * is looked at where a period ends. */
@@ -168,10 +180,9 @@ static double period(const circuit *c) {
   return 2 * c->width;
 }
 
-static void add_train(mho_spice_text *t, const circuit *c) {
-  /* a model that integrates moves on the edges too: it gets steep ones */
-  bool rate = *c->s.rate != 0;
-  double edge = (rate ? 1e-6 : 0.01) * c->width, delay = 0.2 * c->width, rest = 0;
+/* A model that integrates moves on the edges too: it gets steep ones. */
+static void add_pulse_train(mho_spice_text *t, const circuit *c) {
+  double edge = (has_rate(c) ? 1e-6 : 0.01) * c->width, delay = 0.2 * c->width, rest = 0;
   add(t, "\n* pulses (V)\nVd d 0 PWL(0 %g", rest);
   for (int k = 0; k < c->x->n; k++) {
     double at = k * period(c) + delay, v = c->x->pulse[k] > 0 ? c->v_set : c->v_reset;
@@ -185,11 +196,22 @@ static void add_train(mho_spice_text *t, const circuit *c) {
 
 static void add_tran(mho_spice_text *t, const circuit *c) {
   add(t, "tran %.9g %.9g 0 %.9g uic", c->width, c->x->n * period(c),
-      c->width / (*c->s.rate ? 300 : 1));
+      c->width / (has_rate(c) ? 300 : 1));
+}
+
+static void add_expected(mho_spice_text *t, const circuit *c) {
+  const mho_netlist_device *x = c->x;
+  if (!x->expected)
+    return;
+  add(t, "\n* what mho expects\n");
+  for (int k = 0; k < x->n; k++)
+    mho_netlist_expect(t, "g", k + 1, x->expected[k], x->tolerance * x->expected[k], "S");
 }
 
 static void add_control(mho_spice_text *t, const circuit *c) {
-  add(t, "\n.control\nset numdgt=15\nrun\nlinearize v(xd.gs)\n");
+  add(t, ".");
+  add_tran(t, c);
+  add(t, "\n\n.control\nset numdgt=15\nrun\nlinearize v(xd.gs)\n");
   for (int k = 0; k < c->x->n; k++)
     add(t, "let g%d = v(xd.gs)[%d]\nprint g%d\n", k + 1, 2 * (k + 1), k + 1);
   add(t, "quit\n.endc\n");
@@ -204,47 +226,53 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
   mho_err err = describe(x, &c, ei);
   if (err)
     return err;
+
   mho_netlist_title(&t, x->title ? x->title : "device under a train of pulses");
   add(&t,
-      "*\n* %d pulses of %g s; g<k>: conductance (S) after pulse k, node xd.gs; V(xd.g): normalized, 0 at "
-      "g_min\n",
+      "*\n* %d pulses of %g s; g<k>: conductance (S) after pulse k, node xd.gs; "
+      "V(xd.g): normalized, 0 at g_min\n",
       x->n, c.width);
-  /* what follows its own law is as exact as the steps are small: ngspice's error control would not notice */
+  /* what follows its own law is as exact as the steps are small: ngspice's error control would not
+   * notice */
   add(&t, "\n.options %s\n\n",
-      *c.s.rate ? "method=trap reltol=1e-10 vntol=1e-13 abstol=1e-17 chgtol=1e-22"
-                : "method=gear reltol=1e-7 vntol=1e-10 abstol=1e-13 chgtol=1e-18 trtol=1");
+      has_rate(&c) ? "method=trap reltol=1e-10 vntol=1e-13 abstol=1e-17 chgtol=1e-22"
+                   : "method=gear reltol=1e-7 vntol=1e-10 abstol=1e-13 chgtol=1e-18 trtol=1");
   add_subcircuit(&t, &c);
-  add_train(&t, &c);
-  if (x->expected) {
-    add(&t, "\n* what mho expects\n");
-    for (int k = 0; k < x->n; k++)
-      mho_netlist_expect(&t, "g", k + 1, x->expected[k], x->tolerance * x->expected[k], "S");
-  }
+  add_pulse_train(&t, &c);
+  add_expected(&t, &c);
   add(&t, "\n.save v(xd.gs)\n");
-  if (x->control) {
-    add(&t, ".");
-    add_tran(&t, &c);
-    add(&t, "\n");
+  if (x->control)
     add_control(&t, &c);
-  }
   add(&t, "\n.end\n");
   return finish(&t, out, ei);
 }
 
 void mho_netlist_random_pulses(uint64_t seed, int n, int8_t *pulse) {
   mho_rng rng = mho_rng_make(seed, MHO_RNG_TEST, 0);
-  for (int k = 0, dir = 1; k < n; k++) {
+  int direction = 1;
+  for (int k = 0; k < n; k++) {
     float u;
     mho_rng_uniform(rng, 0, (uint64_t)k, 1, &u);
-    dir = u < 0.15f ? -dir : dir;
-    pulse[k] = (int8_t)dir;
+    if (u < 0.15f)
+      direction = -direction;
+    pulse[k] = (int8_t)direction;
   }
 }
 
 /* ---------------------------------------------------------------- in a session */
 
-/* The last value not after the end of each period. */
-static mho_err pick(mho_spice *s, const circuit *c, double *out, mho_errinfo *ei) {
+/* Of a result g at the times t, [n], the last value not after the end of each period. */
+static void pick(const circuit *c, int n, const double *t, const double *g, double *out) {
+  int i = 0;
+  for (int k = 0; k < c->x->n; k++) {
+    double end = (k + 1) * period(c) * (1 + 1e-9);
+    while (i + 1 < n && t[i + 1] <= end)
+      i++;
+    out[k] = g[i];
+  }
+}
+
+static mho_err read_conductances(mho_spice *s, const circuit *c, double *out, mho_errinfo *ei) {
   int n = 0;
   mho_err err = mho_spice_vector_length(s, "time", &n, ei);
   double *t = mho_alloc((size_t)n + 1, sizeof *t), *g = mho_alloc((size_t)n + 1, sizeof *g);
@@ -254,61 +282,36 @@ static mho_err pick(mho_spice *s, const circuit *c, double *out, mho_errinfo *ei
     err = mho_spice_vector(s, "time", t, n, ei);
   if (!err)
     err = mho_spice_vector(s, "v(xd.gs)", g, n, ei);
-  for (int k = 0, i = 0; k < c->x->n && !err; k++) {
-    double end = (k + 1) * period(c) * (1 + 1e-9);
-    while (i + 1 < n && t[i + 1] <= end)
-      i++;
-    out[k] = g[i];
-  }
+  if (!err)
+    pick(c, n, t, g, out);
   mho_free(t);
   mho_free(g);
+  return err;
+}
+
+static mho_err run_pulses(mho_spice *s, const circuit *c, mho_errinfo *ei) {
+  mho_spice_text command = {0};
+  add_tran(&command, c);
+  mho_err err = command.failed ? mho_fail(ei, MHO_ENOMEM, "no memory for a command")
+                               : mho_spice_run(s, command.p, ei);
+  mho_free(command.p);
   return err;
 }
 
 mho_err mho_spice_device(mho_spice *s, const mho_netlist_device *x, double *out, mho_errinfo *ei) {
   circuit c;
   char *netlist = NULL;
-  mho_spice_text command = {0};
   mho_netlist_device plain = *x;
   plain.expected = NULL;
   plain.control = false;
+
   mho_err err = describe(x, &c, ei);
   if (!err)
     err = mho_netlist_device_write(&plain, &netlist, ei);
   if (!err)
     err = mho_spice_load(s, netlist, ei);
   mho_free(netlist);
-  if (!err) {
-    add_tran(&command, &c);
-    err = command.failed ? mho_fail(ei, MHO_ENOMEM, "no memory for a command")
-                         : mho_spice_run(s, command.p, ei);
-  }
-  mho_free(command.p);
-  return err ? err : pick(s, &c, out, ei);
-}
-
-mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_errinfo *ei) {
-  mho_device_config config = *x->config;
-  mho_cells *cells = NULL;
-  config.spread_step = config.spread_asymmetry = config.spread_low = config.spread_high = 0;
-  config.stuck_on = config.stuck_off = config.open = config.write_noise = config.endurance =
-      config.leak = 0;
-  config.levels = -1;
-  config.spread_of[0] = 0;
-  mho_rng rng = mho_rng_make(0, MHO_RNG_TEST, 0);
-  mho_err err = mho_cells_new(x->model, x->params, &config, 1, rng, rng, &cells, ei);
-  if (err)
-    return err;
-  double g = x->start;
-  for (int k = 0; k < x->n; k++) { /* the mean response: without cycle-to-cycle noise */
-    float dir = x->pulse[k] > 0 ? 1 : -1, step, state, at = (float)g;
-    mho_cells_set(cells, 0, 1, &at);
-    mho_cells_mean_step(cells, 0, 1, &dir, &step);
-    mho_cells_mean_state(cells, 0, 1, &dir, &state);
-    /* the steps are the core's, their sum is not rounded to its state's digits; an abrupt RESET is no step */
-    g = fabsf(step) > state ? (double)state : fmin(fmax(g + (double)step, 0), 1);
-    out[k] = config.g_min + g * (config.g_max - config.g_min);
-  }
-  mho_cells_free(cells);
-  return MHO_OK;
+  if (!err)
+    err = run_pulses(s, &c, ei);
+  return err ? err : read_conductances(s, &c, out, ei);
 }

@@ -1,10 +1,10 @@
 /* session.c - one circuit in the ngspice library.
  *
- * The library is opened when the first session needs it, not linked: after some errors in a netlist (an
- * undefined parameter) it refuses every netlist that follows, and unloading is the only cure. Its return
- * codes do not tell of errors either: what it prints does, so every message is watched, results are dropped
- * before a run, and a run counts when nothing complained and a new set of results is there.
- *
+ * The library is opened when the first session needs it, not linked: after some errors in a netlist
+ * (an undefined parameter) it refuses every netlist that follows, and unloading is the only cure.
+ * Its return codes do not tell of errors either: what it prints does, so every message is watched,
+ * results are dropped before a run, and a run counts when nothing complained and a new set of
+ * results is there.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/spice.h"
 #include "mho_config.h"
@@ -50,12 +50,12 @@ struct mho_spice {
   X(ngSpice_AllVecs)                                                                               \
   X(ngGet_Vec_Info)
 
-/* The only state outside of a session, and as much of it as the library forces on us: it is one a process. */
+/* The library is one a process, and so is this state, the only one outside of a session. */
 static struct {
-  atomic_flag taken;              /* a session is open; the rest is touched by its owner only */
-  mho_spice_kept *_Atomic keeper; /* who would give it up; nullable */
-  bool stuck;                     /* broken, and something else keeps it in memory */
-  void *handle;                   /* null: not loaded */
+  atomic_flag taken;               /* a session is open; the rest is touched by its owner only */
+  mho_spice_lease *_Atomic keeper; /* whose session it is, who would give it up; nullable */
+  bool stuck;                      /* broken, and something else keeps it in memory */
+  void *handle;                    /* null: not loaded */
 #define X(name) __typeof__(name) *name;
   CALLS(X)
 #undef X
@@ -69,14 +69,18 @@ static void unload(void) {
 }
 
 static mho_err load_library(mho_errinfo *ei) {
-  for (int i = 0; i < MHO_COUNT(file_names) && !ng.handle; i++)
+  for (int i = 0; i < MHO_COUNT(file_names); i++) {
     ng.handle = dlopen(file_names[i], RTLD_NOW | RTLD_LOCAL);
+    if (ng.handle)
+      break;
+  }
   if (!ng.handle) {
     const char *why = dlerror();
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "cannot load the ngspice library (%s): install libngspice0",
                     why ? why : file_names[0]);
   }
+
   const char *missing = NULL;
 #define X(name)                                                                                    \
   {                                                                                                \
@@ -87,6 +91,7 @@ static mho_err load_library(mho_errinfo *ei) {
   }
   CALLS(X)
 #undef X
+
   if (!missing)
     return MHO_OK;
   unload();
@@ -116,14 +121,16 @@ static bool starts(const char *text, const char *with) {
   return !strncasecmp(text, with, strlen(with));
 }
 
-/* Sorts out what ngspice writes to its standard error: progress, warnings (the first one may explain the
- * error that follows) and errors. Some of the latter name the trouble in a line without the word "error". */
+/* Sorts out what ngspice writes to its standard error: progress, warnings (the first one may
+ * explain the error that follows) and errors. Some of the latter name the trouble in a line without
+ * the word "error". */
 static void judge(mho_spice *s, const char *text) {
   static const char *const noise[] = {"Note:", "Trying ", "Supplies reduced",
                                       "Please check your input",
                                       "Error: ngspice.dll cannot recover"};
   if (!starts(text, "Warning") && (strcasestr(text, "error") || strcasestr(text, "aborted")))
     s->failed = true;
+
   for (int i = 0; i < MHO_COUNT(noise); i++)
     if (starts(text, noise[i]))
       return;
@@ -140,9 +147,10 @@ static int on_message(char *message, int id, void *user) {
   mho_spice *s = user;
   bool is_error = starts(message, "stderr ");
   if (is_error || starts(message, "stdout "))
-    message += 7;
+    message += strlen("stderr ");
   if (!*message || strchr(message, '\r')) /* a progress display */
     return 0;
+
   log_line(s, message);
   if (s->listener)
     s->listener(s->listener_user, message);
@@ -168,15 +176,20 @@ static int on_source(double *value, double t, char *name, int id, void *user) {
   return 0;
 }
 
+/* The line of the netlist that ngspice named; 0: none. */
+static int line_named(const mho_spice *s) {
+  static const char *const phrases[] = {"line no. ", "on line "};
+  for (int i = 0; i < MHO_COUNT(phrases); i++) {
+    const char *at = strcasestr(s->why, phrases[i]);
+    if (at)
+      return atoi(at + strlen(phrases[i]));
+  }
+  return 0;
+}
+
 /* The error that the last command ended in, with the line of the netlist when ngspice named one. */
 static mho_err failure(mho_spice *s, const char *what, mho_errinfo *ei) {
-  int line = 0;
-  const char *at = strcasestr(s->why, "line no. ");
-  if (at)
-    line = atoi(at + 9);
-  else if ((at = strstr(s->why, "on line ")))
-    line = atoi(at + 8);
-  return mho_fail_at(ei, MHO_ESPICE, NULL, line, "%s: %s%s", what,
+  return mho_fail_at(ei, MHO_ESPICE, NULL, line_named(s), "%s: %s%s", what,
                      *s->why ? s->why : "ngspice gave no reason",
                      s->broken ? "; the session is broken: close it and open another" : "");
 }
@@ -194,7 +207,8 @@ static void hand_over(const char *text) {
   ng.ngSpice_Command(copy);
 }
 
-/* ngspice keeps every command, as if it belonged to a loop, some 400 bytes each, until it is told to clear them. */
+/* ngspice keeps every command, as if it belonged to a loop, some 400 bytes each, until it is told
+ * to clear them. */
 static void command(const char *text) {
   hand_over(text);
   ng.ngSpice_Command(NULL);
@@ -204,10 +218,9 @@ static void command(const char *text) {
 
 static mho_err attach(mho_spice *s, mho_errinfo *ei) {
   if (ng.stuck)
-    return mho_fail(
-        ei, MHO_ESPICE,
-        "the ngspice library was left unusable by an earlier netlist and cannot be unloaded, because "
-        "the program is linked to it: start the program again");
+    return mho_fail(ei, MHO_ESPICE,
+                    "the ngspice library was left unusable by an earlier netlist and cannot be "
+                    "unloaded, because the program is linked to it: start the program again");
   begin(s);
   if (!ng.handle) {
     mho_err err = load_library(ei);
@@ -215,8 +228,9 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
       return err;
     ng.ngSpice_Init(on_message, NULL, on_exit_request, NULL, NULL, NULL, s);
   }
-  ng.ngSpice_Init_Sync(on_source, on_source, NULL, NULL,
-                       s); /* from here on s is who hears the messages */
+
+  /* from here on s is who hears the messages */
+  ng.ngSpice_Init_Sync(on_source, on_source, NULL, NULL, s);
   if (!s->broken)
     return MHO_OK;
   mho_err err = failure(s, "ngspice does not start", ei);
@@ -224,12 +238,12 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
   return err;
 }
 
-/* @return whether there was something to take. */
-static bool take_away(mho_spice_kept *k) {
+/* Close the session of a lease. @return whether there was one. */
+static bool take_away(mho_spice_lease *k) {
   if (!k || pthread_mutex_trylock(&k->lock))
     return false;
   bool had = k->session != NULL;
-  mho_spice_drop(k);
+  mho_spice_lease_close(k);
   pthread_mutex_unlock(&k->lock);
   return had;
 }
@@ -240,9 +254,10 @@ mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
   if (taken && take_away(ng.keeper))
     taken = atomic_flag_test_and_set(&ng.taken);
   if (taken)
-    return mho_fail(
-        ei, MHO_ESPICE,
-        "a session is open already: close it first (the ngspice library holds one circuit a process)");
+    return mho_fail(ei, MHO_ESPICE,
+                    "a session is open already: close it first "
+                    "(the ngspice library holds one circuit a process)");
+
   mho_spice *s = mho_alloc(1, sizeof *s);
   mho_err err = s ? attach(s, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for an ngspice session");
   if (err) {
@@ -257,6 +272,7 @@ mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
 void mho_spice_close(mho_spice *s) {
   if (!s)
     return;
+
   if (s->broken) {
     unload();
     void *still = dlopen(file_names[0], RTLD_NOW | RTLD_NOLOAD);
@@ -272,14 +288,14 @@ void mho_spice_close(mho_spice *s) {
   atomic_flag_clear(&ng.taken);
 }
 
-mho_err mho_spice_keep(mho_spice_kept *k, mho_errinfo *ei) {
+mho_err mho_spice_lease_open(mho_spice_lease *k, mho_errinfo *ei) {
   mho_err err = mho_spice_open(&k->session, ei);
   if (!err)
     ng.keeper = k;
   return err;
 }
 
-void mho_spice_drop(mho_spice_kept *k) {
+void mho_spice_lease_close(mho_spice_lease *k) {
   if (k->closing)
     k->closing();
   mho_spice_close(k->session);
@@ -304,6 +320,7 @@ mho_err mho_spice_load(mho_spice *s, const char *netlist, mho_errinfo *ei) {
     err = mho_deck_make(netlist, &deck, ei);
   if (err)
     return err;
+
   s->loaded = s->ready = false;
   command("destroy all");
   command("remcirc"); /* complains when there is none */
@@ -316,14 +333,15 @@ mho_err mho_spice_load(mho_spice *s, const char *netlist, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* Commands are split at ";" and expanded like those of a shell, so nothing but plain arguments may pass. The
- * analyses are those that are known to return: "dc" with a missing step does not. */
+/* Commands are split at ";" and expanded like those of a shell, so nothing but plain arguments may
+ * pass. The analyses are those that are known to return: "dc" with a missing step does not. */
 static mho_err check_command(const char *text, mho_errinfo *ei) {
   size_t n = strcspn(text, " ");
   bool known = (n == 2 && !strncmp(text, "op", n)) || (n == 4 && !strncmp(text, "tran", n));
   if (!known)
     return mho_fail(ei, MHO_EINVAL,
                     "'%.60s' is not an analysis that a session runs: op, or tran STEP STOP", text);
+
   for (const char *p = text; *p; p++)
     if (!isalnum((unsigned char)*p) && !strchr(" .+-", *p))
       return mho_fail(ei, MHO_EINVAL, "'%.60s' has a character that is not part of an argument",
@@ -339,6 +357,12 @@ static bool has_plot(void) {
   return plot && strcmp(plot, "const") != 0;
 }
 
+static mho_err command_failure(mho_spice *s, const char *text, mho_errinfo *ei) {
+  char what[80];
+  snprintf(what, sizeof what, "ngspice failed in '%.40s'", text);
+  return failure(s, what, ei);
+}
+
 mho_err mho_spice_run(mho_spice *s, const char *text, mho_errinfo *ei) {
   mho_err err = check_usable(s, ei);
   if (!err)
@@ -347,15 +371,13 @@ mho_err mho_spice_run(mho_spice *s, const char *text, mho_errinfo *ei) {
     return err;
   if (!s->loaded)
     return mho_fail(ei, MHO_EINVAL, "no netlist is loaded");
+
   s->ready = false;
   command("destroy all");
   begin(s);
   command(text);
-  if (s->failed || s->broken || !has_plot()) {
-    char what[80];
-    snprintf(what, sizeof what, "ngspice failed in '%.40s'", text);
-    return failure(s, what, ei);
-  }
+  if (s->failed || s->broken || !has_plot())
+    return command_failure(s, text, ei);
   s->ready = true;
   return MHO_OK;
 }
@@ -372,11 +394,7 @@ mho_err mho_spice_any_command(mho_spice *s, const char *text, mho_errinfo *ei) {
   begin(s);
   hand_over(text); /* which may open a loop */
   s->ready = has_plot();
-  if (!s->failed && !s->broken)
-    return MHO_OK;
-  char what[80];
-  snprintf(what, sizeof what, "ngspice failed in '%.40s'", text);
-  return failure(s, what, ei);
+  return s->failed || s->broken ? command_failure(s, text, ei) : MHO_OK;
 }
 
 static bool is_name(const char *text, const char *others) {
@@ -400,6 +418,7 @@ mho_err mho_spice_alter(mho_spice *s, const char *device, const char *param, dou
                     param);
   if (!isfinite(value) || (value == 0 && !strcasecmp(param, "resistance")))
     return mho_fail(ei, MHO_EINVAL, "%s of %s cannot be %g", param, device, value);
+
   char text[COMMAND_MAX];
   snprintf(text, sizeof text, "alter @%s[%s] = %.17g", device, param, value);
   begin(s);
@@ -424,7 +443,8 @@ static bool plot_has(const char *plot, const char *name) {
   return false;
 }
 
-/* ngspice looks among its constants as well: the voltage of a node "e" that does not exist would be 2.718. */
+/* ngspice looks among its constants as well: the voltage of a node "e" that does not exist would be
+ * 2.718. */
 static bool is_constant(const char *name) {
   char node[NAME_MAX_LENGTH + 1];
   snprintf(node, sizeof node, "%s", starts(name, "v(") ? name + 2 : name);
@@ -442,6 +462,7 @@ static mho_err find(mho_spice *s, const char *name, pvector_info *out, mho_errin
   if (!is_name(name, "_.:#+-@[]()"))
     return mho_fail(ei, MHO_EINVAL,
                     "'%.60s' is not the name of a result: write v(node), i(vsource)", name);
+
   char copy[NAME_MAX_LENGTH + 1];
   snprintf(copy, sizeof copy, "%s", name);
   *out = ng.ngGet_Vec_Info(copy);
@@ -496,11 +517,11 @@ mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
 
 void mho_spice_close(mho_spice *s) {}
 
-mho_err mho_spice_keep(mho_spice_kept *k, mho_errinfo *ei) {
+mho_err mho_spice_lease_open(mho_spice_lease *k, mho_errinfo *ei) {
   return none(ei);
 }
 
-void mho_spice_drop(mho_spice_kept *k) {}
+void mho_spice_lease_close(mho_spice_lease *k) {}
 
 const char *mho_spice_messages(const mho_spice *s) {
   return "";
@@ -541,3 +562,14 @@ mho_err mho_spice_any_command(mho_spice *s, const char *command, mho_errinfo *ei
 }
 
 #endif
+
+mho_err mho_spice_lease_check(mho_spice_lease *k, mho_errinfo *ei) {
+  mho_spice *s = NULL;
+  mho_err err = MHO_OK;
+  pthread_mutex_lock(&k->lock);
+  if (!k->session)
+    err = mho_spice_open(&s, ei);
+  mho_spice_close(s);
+  pthread_mutex_unlock(&k->lock);
+  return err;
+}

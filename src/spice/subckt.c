@@ -1,8 +1,8 @@
 /* subckt.c - the subcircuits of sense amplifiers, neurons and read-out.
  *
- * Blocks and their values follow what is known to settle in ngspice: a virtual ground is a 0 V source, a sum of
- * currents a node, an activity a B source, and every neuron is a state on a capacitor, so that recurrent nets
- * have an .op and come to rest in .tran.
+ * Blocks and their values follow what is known to settle in ngspice: a virtual ground is a 0 V
+ * source, a sum of currents a node, an activity a B source, and every neuron is a state on a
+ * capacitor, so that recurrent nets have an .op and come to rest in .tran.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spice/subckt.h"
 
@@ -13,15 +13,15 @@
 #define add mho_spice_text_add
 
 void mho_subckt_sense(mho_spice_text *t) {
-  add(t,
-      "* sense amplifiers of a column: the lines p (positive devices) and n (negative ones) end in virtual\n"
-      "* grounds; gain times the difference of their currents flows into u\n"
-      ".subckt sense p n u gain=1\n"
-      "Vp p 0 0\n"
-      "Vn n 0 0\n"
-      "Fp 0 u Vp {gain}\n"
-      "Fn 0 u Vn {-gain}\n"
-      ".ends sense\n");
+  add(t, "* sense amplifiers of a column: the lines p (positive devices) and n (negative ones) "
+         "end in virtual\n"
+         "* grounds; gain times the difference of their currents flows into u\n"
+         ".subckt sense p n u gain=1\n"
+         "Vp p 0 0\n"
+         "Vn n 0 0\n"
+         "Fp 0 u Vp {gain}\n"
+         "Fn 0 u Vn {-gain}\n"
+         ".ends sense\n");
 }
 
 /* The membrane: u = v_unit times the neuron's summed input at rest. */
@@ -40,11 +40,12 @@ bool mho_subckt_neuron(mho_spice_text *t, const mho_neuron *neuron) {
       neuron->entry.id);
   add_membrane(t);
   add(t, "Bz z 0 V={v_read}*");
-  for (; *rho; rho++)
+  for (; *rho; rho++) {
     if (*rho == '@')
       add(t, "(V(u)/{v_unit})");
     else
       add(t, "%c", *rho);
+  }
   add(t, "\n.ends neuron_%s\n", neuron->entry.id);
   return true;
 }
@@ -65,6 +66,7 @@ mho_err mho_netlist_neuron_lib(const mho_neuron *neuron, char **out, mho_errinfo
     mho_free(t.p);
     return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit", neuron->entry.id);
   }
+
   mho_subckt_readout(&t);
   if (t.failed) {
     mho_free(t.p);

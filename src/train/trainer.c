@@ -93,6 +93,7 @@ void mho_trainer_free(mho_trainer *t) {
   mho_free(t->cut);
   mho_free(t->batches);
   mho_network_free(t->net);
+  mho_free(t->ideal_reads);
   mho_dataset_free(&t->data);
   mho_free(t);
 }

@@ -1,18 +1,17 @@
-/* circuit.c - a network loaded into ngspice, settled for one sample after another.
+/* loaded_network.c - a network loaded into ngspice, settled for one sample after another.
  *
- * Loading a netlist takes milliseconds and leaves memory behind, so it is done once: inputs and errors are
- * external sources, which ngspice asks for in every Newton iteration, and weights are resistances that are
- * altered where they have changed.
+ * Loading a netlist takes milliseconds and leaves memory behind, so it is done once: inputs and
+ * errors are external sources, which ngspice asks for in every Newton iteration, and weights are
+ * resistances that are altered where they have changed.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "array/weights.h"
 #include "mho/spice.h"
 #include "spice/subckt.h"
-
-static const double TAU = 100e-9, R_MEM = 10e3; /* as the netlist's defaults */
 
 struct mho_spice_network {
   mho_spice *s;
@@ -40,10 +39,25 @@ static double supply(void *user, const char *name, double t) {
   const mho_spice_network *c = user;
   if (name[0] == 'v')
     return (name[1] == 'x' ? c->input : c->error)[atoi(name + 3)];
+
   bool hidden = name[3] == 'h';
   char *end;
   long layer = hidden ? strtol(name + 4, &end, 10) : c->o.net->n_layers - 1;
   return c->current[layer][atoi((hidden ? end : name + 6) + 1)];
+}
+
+/* Norton: what a link of the inputs drives into the neurons behind it, A. */
+static void set_currents(mho_spice_network *c, const mho_link *k) {
+  const mho_crossbar *xb = c->o.net->connection[k->connection].xb;
+  const double *g_pos = c->g[k->connection], *g_neg = g_pos + cells_of(xb);
+  double unit = 1 / (MHO_NETLIST_R_MEM * c->g_unit[k->connection]), *current = c->current[k->to];
+  for (int col = 0; col < xb->cols; col++)
+    current[col] = 0;
+  for (int row = 0; row < xb->rows; row++)
+    for (int col = 0; col < xb->cols; col++) {
+      size_t cell = (size_t)row * (size_t)xb->cols + (size_t)col;
+      current[col] += unit * (g_pos[cell] - g_neg[cell]) * c->input[row];
+    }
 }
 
 static void set_sources(mho_spice_network *c, const double *x, double nudge, const double *error) {
@@ -52,23 +66,12 @@ static void set_sources(mho_spice_network *c, const double *x, double nudge, con
     c->input[i] = c->v_read * x[i];
   for (int k = 0; k < net->layer[net->n_layers - 1].n; k++)
     c->error[k] = error ? -nudge * c->v_read * error[k] : 0;
+
   if (c->o.inputs != MHO_NETLIST_NORTON)
     return;
-  for (int i = 0; i < net->n_links; i++) {
-    const mho_link *k = &net->link[i];
-    if (k->from)
-      continue;
-    const mho_crossbar *xb = net->connection[k->connection].xb;
-    const double *g = c->g[k->connection];
-    double unit = 1 / (R_MEM * c->g_unit[k->connection]);
-    for (int col = 0; col < xb->cols; col++)
-      c->current[k->to][col] = 0;
-    for (int row = 0; row < xb->rows; row++)
-      for (int col = 0; col < xb->cols; col++) {
-        size_t cell = (size_t)row * (size_t)xb->cols + (size_t)col;
-        c->current[k->to][col] += unit * (g[cell] - g[cells_of(xb) + cell]) * c->input[row];
-      }
-  }
+  for (int i = 0; i < net->n_links; i++)
+    if (net->link[i].from == 0)
+      set_currents(c, &net->link[i]);
 }
 
 /* ---------------------------------------------------------------- conductances */
@@ -79,7 +82,8 @@ static void find_conductances(const mho_spice_network *c, int connection, double
   mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + cells_of(x), g_unit);
 }
 
-/* Room above the largest weight of the ideal device, whose conductances have no bounds of their own. */
+/* Room above the largest weight of the ideal device, whose conductances have no bounds of their
+ * own. */
 static void choose_ranges(mho_spice_network *c) {
   for (int k = 0; k < c->o.net->n_connections; k++) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
@@ -93,7 +97,9 @@ static void choose_ranges(mho_spice_network *c) {
 static bool outgrown(const mho_spice_network *c) {
   for (int k = 0; k < c->o.net->n_connections; k++) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
-    for (size_t i = 0; i < cells_of(x) && !x->pos; i++)
+    if (x->pos)
+      continue;
+    for (size_t i = 0; i < cells_of(x); i++)
       if (!(fabs((double)mho_crossbar_programmed(x)[i]) <= c->top[k]))
         return true;
   }
@@ -101,32 +107,35 @@ static bool outgrown(const mho_spice_network *c) {
 }
 
 static mho_err load(mho_spice_network *c, mho_errinfo *ei) {
-  char *netlist;
+  char *text;
   choose_ranges(c);
   for (int k = 0; k < c->o.net->n_connections; k++)
     find_conductances(c, k, c->g[k], &c->g_unit[k]);
-  mho_err err = mho_netlist_network_write(&(mho_netlist_network){.net = c->o.net,
-                                                                 .device = c->o.device,
-                                                                 .top = c->top,
-                                                                 .v_read = c->v_read,
-                                                                 .v_unit = c->v_read,
-                                                                 .r_mem = R_MEM,
-                                                                 .tau = TAU,
-                                                                 .inputs = c->o.inputs,
-                                                                 .transient = c->o.transient,
-                                                                 .external = true},
-                                          &netlist, ei);
+
+  mho_netlist_network netlist = {.net = c->o.net,
+                                 .device = c->o.device,
+                                 .top = c->top,
+                                 .v_read = c->v_read,
+                                 .v_unit = c->v_read,
+                                 .r_mem = MHO_NETLIST_R_MEM,
+                                 .tau = MHO_NETLIST_TAU,
+                                 .inputs = c->o.inputs,
+                                 .transient = c->o.transient,
+                                 .external = true};
+  mho_err err = mho_netlist_network_write(&netlist, &text, ei);
   if (!err)
-    err = mho_spice_load(c->s, netlist, ei);
-  mho_free(netlist);
+    err = mho_spice_load(c->s, text, ei);
+  mho_free(text);
   mho_spice_sources(c->s, supply, c);
   return err;
 }
 
-/* Alter the resistors of one link where its connection's conductances differ from those of the circuit. */
+/* Alter the resistors of one link where its connection's conductances differ from those of the
+ * circuit. */
 static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *ei) {
   const mho_network *net = c->o.net;
   const mho_crossbar *x = net->connection[k->connection].xb;
+  const char *from = net->layer[k->from].name, *to = net->layer[k->to].name;
   const double *then = c->g[k->connection];
   size_t n = cells_of(x);
   for (size_t at = 0; at < 2 * n; at++) {
@@ -134,8 +143,8 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
       continue;
     int row = (int)(at % n / (size_t)x->cols), col = (int)(at % n % (size_t)x->cols);
     char name[MHO_NETLIST_NAME];
-    mho_netlist_resistor(name, at < n ? 'p' : 'n', net->layer[k->from].name, net->layer[k->to].name,
-                         k->transposed ? col : row, k->transposed ? row : col);
+    mho_netlist_resistor(name, at < n ? 'p' : 'n', from, to, k->transposed ? col : row,
+                         k->transposed ? row : col);
     mho_err err = mho_spice_alter(c->s, name, "resistance", mho_netlist_ohm(c->fresh[at]), ei);
     if (err)
       return err;
@@ -143,22 +152,31 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
   return MHO_OK;
 }
 
-mho_err mho_spice_network_refresh(mho_spice_network *c, mho_errinfo *ei) {
+/* All links of one connection that stand in the circuit as resistors. */
+static mho_err alter_connection(mho_spice_network *c, int connection, mho_errinfo *ei) {
   const mho_network *net = c->o.net;
+  find_conductances(c, connection, c->fresh, &c->g_unit[connection]);
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    if (k->connection != connection || (k->from == 0 && c->o.inputs == MHO_NETLIST_NORTON))
+      continue;
+    mho_err err = alter_link(c, k, ei);
+    if (err)
+      return err;
+  }
+
+  size_t n = 2 * cells_of(net->connection[connection].xb);
+  memcpy(c->g[connection], c->fresh, n * sizeof *c->fresh);
+  return MHO_OK;
+}
+
+mho_err mho_spice_network_refresh(mho_spice_network *c, mho_errinfo *ei) {
   if (outgrown(c))
     return load(c, ei);
-  for (int k = 0; k < net->n_connections; k++) {
-    find_conductances(c, k, c->fresh, &c->g_unit[k]);
-    for (int i = 0; i < net->n_links; i++) {
-      const mho_link *link = &net->link[i];
-      if (link->connection != k || (link->from == 0 && c->o.inputs == MHO_NETLIST_NORTON))
-        continue;
-      mho_err err = alter_link(c, link, ei);
-      if (err)
-        return err;
-    }
-    for (size_t at = 0; at < 2 * cells_of(net->connection[k].xb); at++)
-      c->g[k][at] = c->fresh[at];
+  for (int k = 0; k < c->o.net->n_connections; k++) {
+    mho_err err = alter_connection(c, k, ei);
+    if (err)
+      return err;
   }
   return MHO_OK;
 }
@@ -168,9 +186,11 @@ mho_err mho_spice_network_refresh(mho_spice_network *c, mho_errinfo *ei) {
 void mho_spice_network_free(mho_spice_network *c) {
   if (!c)
     return;
+
   mho_spice_sources(c->s, NULL, NULL);
-  for (int k = 0; c->g && k < c->n_connections; k++)
-    mho_free(c->g[k]);
+  if (c->g)
+    for (int k = 0; k < c->n_connections; k++)
+      mho_free(c->g[k]);
   for (int l = 0; l < c->n_layers; l++)
     mho_free(c->current[l]);
   mho_free(c->g);
@@ -185,42 +205,50 @@ void mho_spice_network_free(mho_spice_network *c) {
 static bool allocate(mho_spice_network *c) {
   const mho_network *net = c->o.net;
   size_t connections = (size_t)net->n_connections, most = 0;
-  bool ok = (c->g = mho_alloc(connections, sizeof *c->g)) &&
-            (c->top = mho_alloc(connections, sizeof *c->top)) &&
-            (c->g_unit = mho_alloc(connections, sizeof *c->g_unit)) &&
-            (c->input = mho_alloc((size_t)net->layer[0].n, sizeof *c->input)) &&
-            (c->error = mho_alloc((size_t)net->layer[net->n_layers - 1].n, sizeof *c->error));
-  for (int k = 0; ok && k < net->n_connections; k++) {
+  c->g = mho_alloc(connections, sizeof *c->g);
+  c->top = mho_alloc(connections, sizeof *c->top);
+  c->g_unit = mho_alloc(connections, sizeof *c->g_unit);
+  c->input = mho_alloc((size_t)net->layer[0].n, sizeof *c->input);
+  c->error = mho_alloc((size_t)net->layer[net->n_layers - 1].n, sizeof *c->error);
+  if (!c->g || !c->top || !c->g_unit || !c->input || !c->error)
+    return false;
+
+  bool ok = true;
+  for (int k = 0; k < net->n_connections; k++) {
     size_t n = 2 * cells_of(net->connection[k].xb);
     most = n > most ? n : most;
-    ok = (c->g[k] = mho_alloc(n, sizeof **c->g)) != NULL;
+    c->g[k] = mho_alloc(n, sizeof **c->g);
+    ok = ok && c->g[k];
   }
-  for (int l = 1; ok && l < net->n_layers; l++)
-    ok = (c->current[l] = mho_alloc((size_t)net->layer[l].n, sizeof *c->current[l])) != NULL;
-  return ok && (c->fresh = mho_alloc(most, sizeof *c->fresh));
+  for (int l = 1; l < net->n_layers; l++) {
+    c->current[l] = mho_alloc((size_t)net->layer[l].n, sizeof *c->current[l]);
+    ok = ok && c->current[l];
+  }
+  c->fresh = mho_alloc(most, sizeof *c->fresh);
+  return ok && c->fresh;
 }
 
 mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o,
                               mho_spice_network **out, mho_errinfo *ei) {
   *out = NULL;
   mho_spice_network *c = mho_alloc(1, sizeof *c);
-  if (c) {
-    c->s = s;
-    c->o = *o;
-    c->device = *o->device;
-    c->o.device = &c->device;
-    c->n_connections = o->net->n_connections;
-    c->n_layers = o->net->n_layers;
-    c->v_read = o->net->connection[0].xb->read_voltage;
-  }
-  mho_err err = c && allocate(c) ? load(c, ei)
-                                 : mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
-  if (err) {
+  if (!c)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
+  c->s = s;
+  c->o = *o;
+  c->device = *o->device;
+  c->o.device = &c->device;
+  c->n_connections = o->net->n_connections;
+  c->n_layers = o->net->n_layers;
+  c->v_read = o->net->connection[0].xb->read_voltage;
+
+  mho_err err =
+      allocate(c) ? load(c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
+  if (err)
     mho_spice_network_free(c);
-    return err;
-  }
-  *out = c;
-  return MHO_OK;
+  else
+    *out = c;
+  return err;
 }
 
 mho_err mho_spice_network_rebind(mho_spice_network *c, const mho_network *net,
@@ -244,6 +272,7 @@ static mho_err read_states(const mho_spice_network *c, double *const *z, mho_err
       mho_err err = mho_spice_last(c->s, name, &z[l][j], ei);
       if (err)
         return err;
+
       z[l][j] /= c->v_read;
       if (!isfinite(z[l][j]))
         return mho_fail(ei, MHO_ESPICE, "ngspice found %g at %s", z[l][j], name);
@@ -255,11 +284,12 @@ static mho_err read_states(const mho_spice_network *c, double *const *z, mho_err
 mho_err mho_spice_network_settle(mho_spice_network *c, const double *x, double nudge,
                                  const double *error, double *const *z, mho_errinfo *ei) {
   char command[80] = "op";
-  set_sources(c, x, nudge, error);
   if (c->o.transient) {
-    double stop = c->o.stop > 0 ? c->o.stop : 50 * TAU;
+    double stop = c->o.stop > 0 ? c->o.stop : 50 * MHO_NETLIST_TAU;
     snprintf(command, sizeof command, "tran %.6g %.6g uic", stop / 50, stop);
   }
+
+  set_sources(c, x, nudge, error);
   mho_err err = mho_spice_run(c->s, command, ei);
   return err ? err : read_states(c, z, ei);
 }

@@ -1,12 +1,12 @@
-/* text.h - text that grows while a netlist is written.
+/* netlist_text.h - text that grows while a netlist is written.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_SPICE_TEXT_H
-#define MHO_SPICE_TEXT_H
+#ifndef MHO_SPICE_NETLIST_TEXT_H
+#define MHO_SPICE_NETLIST_TEXT_H
 
 #include "mho/base.h"
 
-/* Start with {0}. Once memory has run out, `failed` is set and adding does nothing, so a writer checks once,
- * at the end. `p` is always terminated; free it with mho_free. */
+/* Start with {0}. Once memory has run out, `failed` is set and adding does nothing, so a writer
+ * checks once, at the end. `p` is always terminated; free it with mho_free. */
 typedef struct mho_spice_text {
   char *p; /* null until something is added */
   size_t n, capacity;
@@ -18,8 +18,8 @@ void mho_spice_text_add(mho_spice_text *t, const char *format, ...) MHO_PRINTF(2
 void mho_spice_text_add_number(mho_spice_text *t, double v);
 /* "* title" as the first line of a netlist, on one line whatever it holds. */
 void mho_netlist_title(mho_spice_text *t, const char *title);
-/* "* expect NAME<index> = VALUE +- MARGIN UNIT": what mho computed for a quantity that the .control block prints as
- * "NAME<index> = ...", and how far ngspice may be from it. index < 0: none. */
+/* "* expect NAME<index> = VALUE +- MARGIN UNIT": what mho computed for a quantity that the .control
+ * block prints as "NAME<index> = ...", and how far ngspice may be from it. index < 0: none. */
 void mho_netlist_expect(mho_spice_text *t, const char *name, int index, double value, double margin,
                         const char *unit);
 

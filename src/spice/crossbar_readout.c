@@ -1,36 +1,39 @@
-/* crossbar.c - a crossbar read in ngspice for many inputs.
+/* crossbar_readout.c - a crossbar read in ngspice for many inputs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
 
-#include "mho/spice.h"
+#include "spice/netlist_crossbar.h"
+
+/* Name of the voltage of the word or bit line at device (i, j) of the positive array: a node of its
+ * own where the line has resistance, else the whole line, which is the sensed one or the driven
+ * one. */
+static void name_node(const mho_netlist_crossbar *x, bool word, int i, int j, char name[48]) {
+  char line = word ? 'w' : 'b';
+  bool wired = (word ? x->r_word : x->r_bit) > 0, sensed = word == x->transposed;
+  if (wired)
+    snprintf(name, 48, "v(%cp_%d_%d)", line, i, j);
+  else
+    snprintf(name, 48, "v(%c%d)", sensed ? 'p' : line, word ? i : j);
+}
 
 /* Voltages of the lines at every device of the positive array, [rows x cols]. */
 static mho_err read_nodes(mho_spice *s, const mho_netlist_crossbar *x, double *v, bool word,
                           mho_errinfo *ei) {
-  bool wired = (word ? x->r_word : x->r_bit) > 0;
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
       char name[48];
-      int line = word ? i : j;
-      if (wired)
-        snprintf(name, sizeof name, "v(%cp_%d_%d)", word ? 'w' : 'b', i, j);
-      else
-        snprintf(name, sizeof name, "v(%c%d)",
-                 word == x->transposed ? 'p'
-                 : word                ? 'w'
-                                       : 'b',
-                 line);
-      mho_err err = mho_spice_vector(s, name, &v[(size_t)i * (size_t)x->cols + (size_t)j], 1, ei);
+      name_node(x, word, i, j, name);
+      mho_err err = mho_spice_vector(s, name, &v[mho_netlist_cell(x, i, j)], 1, ei);
       if (err)
         return err;
     }
   return MHO_OK;
 }
 
-static mho_err read_currents(mho_spice *s, const mho_netlist_crossbar *x, int n_out, double *out,
+static mho_err read_currents(mho_spice *s, const mho_netlist_crossbar *x, double *out,
                              mho_errinfo *ei) {
-  for (int k = 0; k < n_out; k++) {
+  for (int k = 0; k < mho_netlist_sensed(x); k++) {
     char name[32];
     double pos, neg = 0;
     snprintf(name, sizeof name, "i(vp%d)", k);
@@ -40,6 +43,7 @@ static mho_err read_currents(mho_spice *s, const mho_netlist_crossbar *x, int n_
       err = mho_spice_vector(s, name, &neg, 1, ei);
     if (err)
       return err;
+
     out[k] = pos - neg;
     if (!isfinite(out[k]))
       return mho_fail(ei, MHO_ESPICE, "ngspice found a current of %g A at output %d", out[k], k);
@@ -49,12 +53,12 @@ static mho_err read_currents(mho_spice *s, const mho_netlist_crossbar *x, int n_
 
 static mho_err load(mho_spice *s, const mho_netlist_crossbar *x, const double *v, bool nodes,
                     mho_errinfo *ei) {
+  char *netlist;
   mho_netlist_crossbar plain = *x;
   plain.v_in = v;
   plain.save_nodes = nodes;
   plain.expected = NULL;
   plain.control = false;
-  char *netlist;
   mho_err err = mho_netlist_crossbar_write(&plain, &netlist, ei);
   if (!err)
     err = mho_spice_load(s, netlist, ei);
@@ -62,27 +66,37 @@ static mho_err load(mho_spice *s, const mho_netlist_crossbar *x, const double *v
   return err;
 }
 
+static mho_err alter_inputs(mho_spice *s, const mho_netlist_crossbar *x, const double *v,
+                            mho_errinfo *ei) {
+  for (int i = 0; i < mho_netlist_driven(x); i++) {
+    char name[24];
+    snprintf(name, sizeof name, "vin%d", i);
+    mho_err err = mho_spice_alter(s, name, "dc", v[i], ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
 mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, const double *v,
                            double *i_out, double *v_word, double *v_bit, mho_errinfo *ei) {
-  int n_in = x->transposed ? x->cols : x->rows, n_out = x->transposed ? x->rows : x->cols;
+  size_t n_in = (size_t)mho_netlist_driven(x), n_out = (size_t)mho_netlist_sensed(x);
   size_t cells = (size_t)x->rows * (size_t)x->cols;
   if (n < 1)
     return mho_fail(ei, MHO_EINVAL, "there are no input vectors");
-  mho_err err = load(s, x, v, v_word != NULL, ei);
-  for (int k = 0; k < n && !err; k++) {
-    for (int i = 0; k && i < n_in && !err; i++) {
-      char name[24];
-      snprintf(name, sizeof name, "vin%d", i);
-      err = mho_spice_alter(s, name, "dc", v[(size_t)k * (size_t)n_in + (size_t)i], ei);
-    }
+
+  mho_err err = load(s, x, v, v_word != NULL, ei); /* with the first vector */
+  for (size_t k = 0; k < (size_t)n; k++) {
+    if (!err && k > 0)
+      err = alter_inputs(s, x, v + k * n_in, ei);
     if (!err)
       err = mho_spice_run(s, "op", ei);
     if (!err)
-      err = read_currents(s, x, n_out, i_out + (size_t)k * (size_t)n_out, ei);
+      err = read_currents(s, x, i_out + k * n_out, ei);
     if (!err && v_word)
-      err = read_nodes(s, x, v_word + (size_t)k * cells, true, ei);
+      err = read_nodes(s, x, v_word + k * cells, true, ei);
     if (!err && v_bit)
-      err = read_nodes(s, x, v_bit + (size_t)k * cells, false, ei);
+      err = read_nodes(s, x, v_bit + k * cells, false, ei);
   }
   return err;
 }

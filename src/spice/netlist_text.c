@@ -1,6 +1,6 @@
-/* text.c - text that grows while a netlist is written.
+/* netlist_text.c - text that grows while a netlist is written.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "spice/text.h"
+#include "spice/netlist_text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 static bool reserve(mho_spice_text *t, size_t more) {
   if (t->failed || more < t->capacity - t->n)
     return !t->failed;
+
   size_t capacity = 2 * (t->n + more) + 256;
   char *p = mho_alloc(capacity, 1);
   if (!p) {
@@ -30,9 +31,9 @@ void mho_spice_text_add(mho_spice_text *t, const char *format, ...) {
   va_copy(again, ap);
   int n = vsnprintf(NULL, 0, format, ap);
   va_end(ap);
-  if (n < 0)
+  if (n < 0) {
     t->failed = true;
-  else if (reserve(t, (size_t)n)) {
+  } else if (reserve(t, (size_t)n)) {
     vsnprintf(t->p + t->n, t->capacity - t->n, format, again);
     t->n += (size_t)n;
   }

@@ -1,0 +1,31 @@
+/* ideal_read.c - reads through ideal circuits, with the I-V law that the devices themselves have.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/array.h"
+
+MHO_API extern const mho_array_model mho_array_ideal;
+
+mho_err mho_crossbar_read_ideally(mho_crossbar *x, const mho_array_config *config, void *params,
+                                  mho_errinfo *ei) {
+  bool bent = mho_crossbar_law(x) != NULL;
+  if (x->model->detach)
+    x->model->detach(x);
+  if (!bent) {
+    x->model = &mho_array_ideal;
+    return MHO_OK;
+  }
+
+  /* a model that shows the law of the cells has ideal circuits at the defaults of its keys */
+  x->pos->config.read_noise.law = MHO_READ_NOISE_NONE;
+  x->neg->config.read_noise.law = MHO_READ_NOISE_NONE;
+  mho_params_init(x->model->entry.params, params);
+  x->params = params;
+  if (x->model->attach) {
+    mho_crossbar_options o = {.array_config = config};
+    mho_err err = x->model->attach(x, &o, ei);
+    if (err)
+      return err;
+  }
+
+  mho_crossbar_refresh(x, 0, (size_t)x->rows * (size_t)x->cols);
+  return MHO_OK;
+}

@@ -1,0 +1,261 @@
+/* spice_settler.c - ngspice in the loop: the states of a training come from the network's circuit.
+ *
+ * The ngspice library holds one circuit a process, so there is one here, for all threads: samples
+ * are settled one after another under a lock, each from rest. The circuit stays loaded from batch
+ * to batch; inputs and errors are external sources, and before a chunk of samples the resistors of
+ * the devices that have been programmed since are altered. Another network replaces it, and so does
+ * whoever else opens a session: it is loaded again when it is needed.
+ *
+ * A sample that does not settle is counted as unsettled and its states become NaN: never silently
+ * used, they make the loss infinite and end the training.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "array/weights.h"
+#include "mho/settle.h"
+#include "mho/spice.h"
+#include "spice/session.h"
+
+typedef struct loop {
+  int analysis, inputs;
+  double stop;
+} loop;
+
+enum { BY_OP, BY_TRAN };
+enum { LIVE_MAX = 50 };
+
+static const mho_param table[] = {
+    MHO_P_CHOICE(loop, analysis, "analysis", "op|tran", BY_OP,
+                 "ngspice's analysis: at once, or in time from rest"),
+    MHO_P_CHOICE(
+        loop, inputs, "inputs", "full|norton", MHO_NETLIST_FULL,
+        "clamped inputs drive their crossbar, or are reduced to the currents that it gives"),
+    MHO_P_REAL(loop, stop, "stop", "", 50, 1, 1e6, "length of tran, in time constants of a neuron"),
+};
+
+static void closing(void);
+
+/* The ngspice library holds one circuit a process, and so the one that is loaded is known outside
+ * of a call. */
+static struct {
+  mho_spice_lease lease;
+  mho_spice_network *circuit;
+  uint64_t structure; /* of the network it is of */
+} the = {.lease = {.lock = PTHREAD_MUTEX_INITIALIZER, .closing = closing}};
+
+static void closing(void) {
+  mho_spice_network_free(the.circuit);
+  the.circuit = NULL;
+}
+
+/* ---------------------------------------------------------------- the circuit */
+
+/* FNV-1a */
+static uint64_t mix(uint64_t h, const void *data, size_t n) {
+  const unsigned char *p = data;
+  for (size_t i = 0; i < n; i++)
+    h = (h ^ p[i]) * 0x100000001b3u;
+  return h;
+}
+
+/* A number of everything that is in the netlist but conductances. */
+static uint64_t structure_of(const mho_network *net, const loop *p) {
+  uint64_t h = mix(0xcbf29ce484222325u, p, sizeof *p);
+  for (int l = 0; l < net->n_layers; l++) {
+    h = mix(h, &net->layer[l].n, sizeof net->layer[l].n);
+    h = mix(h, &net->layer[l].neuron, sizeof net->layer[l].neuron);
+  }
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    double scale = (double)k->scale;
+    int places[] = {k->from, k->to, k->connection, k->transposed};
+    h = mix(h, places, sizeof places);
+    h = mix(h, &scale, sizeof scale);
+  }
+  return mix(h, &net->connection[0].xb->read_voltage, sizeof(double));
+}
+
+/* The circuit of this network, with the conductances that it has now. */
+static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
+  mho_device_config config;
+  uint64_t structure = structure_of(net, p);
+  mho_params_init(mho_device_params, &config);
+  for (int c = 0; c < net->n_connections; c++)
+    if (net->connection[c].xb->pos)
+      config = net->connection[c].xb->pos->config;
+  if (the.circuit && the.structure == structure)
+    return mho_spice_network_rebind(the.circuit, net, &config, ei);
+
+  mho_spice_lease_close(&the.lease);
+  mho_err err = mho_spice_lease_open(&the.lease, ei);
+  if (err)
+    return err;
+  mho_spice_network_options o = {.net = net,
+                                 .device = &config,
+                                 .inputs = p->inputs,
+                                 .transient = p->analysis == BY_TRAN,
+                                 .stop = p->stop * MHO_NETLIST_TAU};
+  the.structure = structure;
+  return mho_spice_network_new(the.lease.session, &o, &the.circuit, ei);
+}
+
+/* ---------------------------------------------------------------- samples */
+
+/* Room for one sample: inputs, error, states of all layers. */
+typedef struct sample {
+  double *x, *error, *z[MHO_LAYERS_MAX];
+} sample;
+
+static void sample_free(sample *s) {
+  mho_free(s->x);
+  mho_free(s->error);
+  for (int l = 1; l < MHO_LAYERS_MAX; l++)
+    mho_free(s->z[l]);
+}
+
+static bool sample_new(const mho_network *net, sample *s) {
+  int last = net->n_layers - 1;
+  s->x = mho_alloc((size_t)net->layer[0].n, sizeof *s->x);
+  s->error = mho_alloc((size_t)net->layer[last].n, sizeof *s->error);
+  bool ok = s->x && s->error;
+  for (int l = 1; l <= last; l++) {
+    s->z[l] = mho_alloc((size_t)net->layer[l].n, sizeof *s->z[l]);
+    ok = ok && s->z[l];
+  }
+  return ok;
+}
+
+/* p - y of the logits; how far it is from what was there. */
+static double update_error(int classes, const double *logits, int label, double *error) {
+  double most = logits[0], sum = 0, change = 0;
+  for (int k = 1; k < classes; k++)
+    most = fmax(most, logits[k]);
+  for (int k = 0; k < classes; k++)
+    sum += exp(logits[k] - most);
+
+  for (int k = 0; k < classes; k++) {
+    double e = exp(logits[k] - most) / sum - (k == label);
+    change = fmax(change, fabs(e - error[k]));
+    error[k] = e;
+  }
+  return change;
+}
+
+/* Inputs, and the error that nudges: 0 in the free phase, and where a live one begins. */
+static void set_sample(const mho_settle_job *job, int number, sample *s) {
+  int features = job->net->layer[0].n, classes = job->net->layer[job->net->n_layers - 1].n;
+  const mho_real *x = job->input->z[0] + (size_t)number * (size_t)features;
+  const mho_real *error = NULL;
+  if (job->nudge != 0 && job->error)
+    error = job->error + (size_t)number * (size_t)classes;
+
+  for (int i = 0; i < features; i++)
+    s->x[i] = (double)x[i];
+  for (int k = 0; k < classes; k++)
+    s->error[k] = error ? (double)error[k] : 0;
+}
+
+/* A live error is that of the present states: the sample is settled and its error read, until that
+ * stays. */
+static mho_err settle_sample(const mho_settle_job *job, int number, sample *s, double *steps,
+                             mho_errinfo *ei) {
+  int last = job->net->n_layers - 1, classes = job->net->layer[last].n;
+  bool nudged = job->nudge != 0, live = nudged && !job->error;
+  set_sample(job, number, s);
+
+  for (int round = 0; round < LIVE_MAX; round++) {
+    mho_err err =
+        mho_spice_network_settle(the.circuit, s->x, job->nudge, nudged ? s->error : NULL, s->z, ei);
+    ++*steps;
+    if (err || !live)
+      return err;
+    if (update_error(classes, s->z[last], job->label[number], s->error) < 1e-9)
+      return MHO_OK;
+  }
+  return mho_fail(ei, MHO_ESPICE, "the live error does not settle");
+}
+
+/* The states of hidden layers into the job's; s NULL: the sample has not settled. */
+static void take_states(const mho_settle_job *job, int number, const sample *s) {
+  const mho_network *net = job->net;
+  for (int l = 1; l < net->n_layers - 1; l++) {
+    int n = net->layer[l].n;
+    mho_real *z = job->s->z[l] + (size_t)number * (size_t)n;
+    for (int j = 0; j < n; j++)
+      z[j] = s ? (mho_real)s->z[l][j] : (mho_real)NAN;
+  }
+}
+
+static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
+  mho_errinfo ei;
+  sample s = {0};
+  bool ok = sample_new(job->net, &s);
+
+  pthread_mutex_lock(&the.lease.lock);
+  if (ok)
+    ok = prepare(job->net, job->params, &ei) == MHO_OK;
+  for (int i = job->row0; i < job->row0 + job->n; i++) {
+    bool settled = ok && settle_sample(job, i, &s, &stats->steps, &ei) == MHO_OK;
+    stats->unsettled += !settled;
+    take_states(job, i, settled ? &s : NULL);
+  }
+  if (!ok)
+    mho_spice_lease_close(&the.lease);
+  pthread_mutex_unlock(&the.lease.lock);
+
+  sample_free(&s);
+}
+
+/* ---------------------------------------------------------------- what has no circuit */
+
+static mho_err check_crossbar(const mho_crossbar *x, mho_errinfo *ei) {
+  if (mho_crossbar_is_wired(x))
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "settle.method: spice settles a circuit without wires: set array.wire.r_word "
+                    "and r_bit to 0, or another settle.method");
+  if (!strcmp(x->model->entry.id, "spice"))
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "settle.method: spice and array.model: spice both want the one circuit that "
+                    "ngspice holds: use one of them");
+  if (mho_crossbar_lossy(x))
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "settle.method: spice settles a circuit without converters, amplifiers and "
+                    "read noise: set array.model to ideal, or another settle.method");
+  return MHO_OK;
+}
+
+/* A thread needs no workspace. What the circuit would leave out is refused here, and a missing
+ * library is said. */
+static mho_err check_network(const mho_network *net, const void *params, int n, void **out,
+                             mho_errinfo *ei) {
+  *out = NULL;
+  mho_err err = mho_netlist_network_check(net, ei);
+  if (err)
+    return err;
+
+  for (int c = 0; c < net->n_connections; c++) {
+    err = check_crossbar(net->connection[c].xb, ei);
+    if (err)
+      return err;
+  }
+  return mho_spice_lease_check(&the.lease, ei);
+}
+
+static void nothing_to_free(void *workspace) {}
+
+const mho_settler mho_settler_spice = {
+    .entry =
+        {.abi = MHO_ABI,
+         .id = "spice",
+         .title = "the network's circuit in ngspice, for small networks: "
+                  "inputs, crossbars, neurons, feedback",
+         .equation =
+             "C dv/dt = -v/R + sum of currents, to rest by .op or .tran; see mho netlist --network",
+         .params = MHO_PARAMS(loop, table)},
+    .settle = settle,
+    .unmetered = true,
+    .workspace_new = check_network,
+    .workspace_free = nothing_to_free,
+};

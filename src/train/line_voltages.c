@@ -1,0 +1,270 @@
+/* line_voltages.c - what drives the lines of a crossbar while one test image is settled.
+ *
+ * There are three ways to the activities that drive them. Inputs are known without settling. A
+ * network that has a circuit is settled as far as precision goes, so that the circuit can be
+ * compared with it. Any other network is settled as its experiment says, and the states of its free
+ * phase are taken from the trace.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "train/line_voltages.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mho/num.h"
+
+/* ---------------------------------------------------------------- what the experiment says */
+
+mho_err mho_trainer_test_images(const mho_trainer *t, int first, int n, mho_real *images,
+                                uint8_t *label, mho_errinfo *ei) {
+  const mho_images *test = &t->data.test;
+  if (first < 0 || n > test->n - first)
+    return mho_fail(ei, MHO_EINVAL, "there is no test image %d: the dataset has %d", first + n - 1,
+                    test->n);
+  mho_images_batch(&t->data, test, NULL, first, n, images, label);
+  return MHO_OK;
+}
+
+double mho_trainer_nudge(const mho_trainer *t) {
+  const mho_param *p = mho_params_find(t->e->rule.entry->params, "nudge");
+  if (!p || p->kind != MHO_PARAM_REAL)
+    return 0.1;
+  return *(const double *)(const void *)(t->e->rule.params + p->offset);
+}
+
+mho_err mho_trainer_error_held(const mho_trainer *t, mho_errinfo *ei) {
+  const mho_param *p = mho_params_find(t->e->rule.entry->params, "error");
+  char word[MHO_TEXT_MAX] = "";
+  if (p)
+    mho_param_format(p, t->e->rule.params, true, word, sizeof word);
+  if (strcmp(word, "live"))
+    return MHO_OK;
+  return mho_fail(ei, MHO_EUNSUPPORTED,
+                  "rule.error: live is not in the circuit of a whole network, whose error is held: "
+                  "--set rule.error=held, or see the states with it by mho settle");
+}
+
+mho_err mho_trainer_read_ideally(mho_trainer *t, mho_errinfo *ei) {
+  if (!t->ideal_reads)
+    t->ideal_reads = mho_alloc(1, sizeof *t->ideal_reads);
+  if (!t->ideal_reads)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the parameters of an array model");
+
+  for (int c = 0; c < t->net->n_connections; c++) {
+    mho_err err = mho_crossbar_read_ideally(t->net->connection[c].xb, &t->e->array_config,
+                                            t->ideal_reads->params, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- states at rest */
+
+void mho_rest_free(mho_rest *rest) {
+  for (int l = 0; l < MHO_LAYERS_MAX; l++) {
+    mho_free(rest->free[l]);
+    mho_free(rest->nudged[l]);
+  }
+  mho_free(rest->image);
+  mho_free(rest->error);
+}
+
+static bool rest_new(const mho_network *net, mho_rest *rest) {
+  *rest = (mho_rest){0};
+  rest->image = mho_alloc((size_t)net->layer[0].n, sizeof *rest->image);
+  rest->error = mho_alloc((size_t)net->layer[net->n_layers - 1].n, sizeof *rest->error);
+  if (!rest->image || !rest->error)
+    return false;
+
+  for (int l = 0; l < net->n_layers; l++) {
+    rest->free[l] = mho_alloc((size_t)net->layer[l].n, sizeof(double));
+    rest->nudged[l] = mho_alloc((size_t)net->layer[l].n, sizeof(double));
+    if (!rest->free[l] || !rest->nudged[l])
+      return false;
+  }
+  return true;
+}
+
+mho_err mho_rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errinfo *ei) {
+  const mho_network *net = t->net;
+  if (!rest_new(net, rest))
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
+
+  mho_err err = mho_trainer_test_images(t, image, 1, rest->image, rest->label, ei);
+  if (err)
+    return err;
+  mho_cosim_network_options o = {.net = net,
+                                 .device = &t->e->device_config,
+                                 .samples = 1,
+                                 .x = rest->image,
+                                 .label = rest->label,
+                                 .nudge = mho_trainer_nudge(t)};
+  err = mho_cosim_core(&o, rest->free, rest->nudged, rest->error, ei);
+  if (err)
+    return err;
+
+  for (int i = 0; i < net->layer[0].n; i++)
+    rest->free[0][i] = (double)rest->image[i];
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- states of the free phase */
+
+/* Inputs and activities of the free phase, [n_layers] of [n]; those of the read-out are not
+ * known. */
+typedef struct free_states {
+  const mho_network *net;
+  mho_real *z[MHO_LAYERS_MAX];
+  uint8_t label[1];
+} free_states;
+
+static void free_states_free(free_states *s) {
+  for (int l = 0; l < s->net->n_layers; l++)
+    mho_free(s->z[l]);
+}
+
+static void take_trace(void *user, const mho_trace_point *p) {
+  free_states *s = user;
+  if (p->phase != 0)
+    return;
+  for (int l = 1; l < s->net->n_layers - 1; l++)
+    for (int i = 0; i < s->net->layer[l].n; i++)
+      s->z[l][i] = (mho_real)p->z[l][i];
+}
+
+static mho_err take_rest(const mho_trainer *t, int image, free_states *s, mho_errinfo *ei) {
+  mho_rest rest;
+  mho_err err = mho_rest_find(t, image, &rest, ei);
+  if (!err)
+    for (int l = 1; l < s->net->n_layers - 1; l++)
+      for (int i = 0; i < s->net->layer[l].n; i++)
+        s->z[l][i] = (mho_real)rest.free[l][i];
+  mho_rest_free(&rest);
+  return err;
+}
+
+/* settled: more than the inputs is asked for. */
+static mho_err find_states(mho_trainer *t, int image, bool settled, free_states *s,
+                           mho_errinfo *ei) {
+  for (int l = 0; l < s->net->n_layers; l++) {
+    s->z[l] = mho_alloc((size_t)s->net->layer[l].n, sizeof *s->z[l]);
+    if (!s->z[l])
+      return mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
+  }
+
+  mho_err err = mho_trainer_test_images(t, image, 1, s->z[0], s->label, ei);
+  if (err)
+    return err;
+  if (mho_netlist_network_check(s->net, NULL) == MHO_OK)
+    return take_rest(t, image, s, ei);
+  if (!settled)
+    return MHO_OK;
+  mho_watched watched;
+  return mho_trainer_watch(t, &t->data.test, image, take_trace, s, &watched, ei);
+}
+
+/* ---------------------------------------------------------------- the lines of a crossbar */
+
+/* What the rows of a connection see, from activities of its source: [rows]. */
+static mho_err find_source(const free_states *s, const mho_connection *k, mho_real *v,
+                           mho_errinfo *ei) {
+  const mho_layer *from = &s->net->layer[k->from];
+  int rows = k->xb->rows - k->bias;
+  mho_real *pooled = mho_alloc((size_t)from->outputs, sizeof *pooled);
+  if (!pooled)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a layer of %d", from->n);
+
+  if (from->pool.size)
+    mho_pool_max(&from->pool, 1, s->z[k->from], pooled);
+  else
+    memcpy(pooled, s->z[k->from], (size_t)from->n * sizeof *pooled);
+
+  if (k->conv.kernel) {
+    int middle = k->conv.out_height / 2 * k->conv.out_width + k->conv.out_width / 2;
+    mho_conv_gather(&k->conv, pooled, middle, 1, 0, rows, v, rows);
+  } else {
+    memcpy(v, pooled, (size_t)rows * sizeof *v);
+  }
+  if (k->bias)
+    v[rows] = 1;
+
+  mho_free(pooled);
+  return MHO_OK;
+}
+
+/* logits += the connection's output */
+static mho_err add_logits(const free_states *s, const mho_connection *k, int classes,
+                          mho_real *logits, mho_errinfo *ei) {
+  mho_real *v = mho_alloc((size_t)k->xb->rows, sizeof *v);
+  if (!v)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar's inputs");
+  mho_err err = find_source(s, k, v, ei);
+  if (!err)
+    mho_gemm(false, false, 1, classes, k->xb->rows, 1, v, k->xb->rows, mho_crossbar_matrix(k->xb),
+             classes, 1, logits, classes);
+  mho_free(v);
+  return err;
+}
+
+/* p - y at the read-out, [classes]: its logits are summed over the connections that lead there. */
+static mho_err find_error(const free_states *s, mho_real *e, mho_errinfo *ei) {
+  const mho_network *net = s->net;
+  int last = net->n_layers - 1, classes = net->layer[last].n;
+  memset(e, 0, (size_t)classes * sizeof *e);
+  for (int c = 0; c < net->n_trained; c++) {
+    const mho_connection *k = &net->connection[c];
+    mho_err err = k->to == last ? add_logits(s, k, classes, e, ei) : MHO_OK;
+    if (err)
+      return err;
+  }
+
+  double most = -INFINITY, sum = 0;
+  for (int k = 0; k < classes; k++)
+    most = fmax(most, (double)e[k]);
+  for (int k = 0; k < classes; k++)
+    sum += exp((double)e[k] - most);
+  for (int k = 0; k < classes; k++)
+    e[k] = (mho_real)(exp((double)e[k] - most) / sum - (k == s->label[0]));
+  return MHO_OK;
+}
+
+/* As activities: [rows], transposed [cols]. */
+static mho_err find_lines(const free_states *s, const mho_connection *k, bool transposed,
+                          mho_real *v, mho_errinfo *ei) {
+  if (!transposed)
+    return find_source(s, k, v, ei);
+  if (k->to == s->net->n_layers - 1)
+    return find_error(s, v, ei);
+
+  int first = 0; /* channels of a position lie together, position after position */
+  if (k->conv.kernel)
+    first = (k->conv.out_height / 2 * k->conv.out_width + k->conv.out_width / 2) * k->xb->cols;
+  memcpy(v, s->z[k->to] + first, (size_t)k->xb->cols * sizeof *v);
+  return MHO_OK;
+}
+
+mho_err mho_trainer_line_voltages(mho_trainer *t, const mho_connection *k, bool transposed,
+                                  int image, double *v, char patch[MHO_PATCH_MAX],
+                                  mho_errinfo *ei) {
+  free_states s = {.net = t->net};
+  int n = transposed ? k->xb->cols : k->xb->rows;
+  patch[0] = 0;
+  if (k->conv.kernel)
+    snprintf(patch, MHO_PATCH_MAX, ", patch at row %d, column %d of %s", k->conv.out_height / 2,
+             k->conv.out_width / 2, t->net->layer[k->to].name);
+
+  mho_real *driven = mho_alloc((size_t)n, sizeof *driven);
+  if (!driven)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
+
+  mho_err err = find_states(t, image, k->from > 0 || transposed, &s, ei);
+  if (!err)
+    err = find_lines(&s, k, transposed, driven, ei);
+  if (!err)
+    for (int i = 0; i < n; i++)
+      v[i] = (double)driven[i] * k->xb->read_voltage;
+  free_states_free(&s);
+  mho_free(driven);
+  return err;
+}

@@ -1,0 +1,44 @@
+/* trained_cosim.c - circuits of a trainer's network in ngspice, against the core.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "train/line_voltages.h"
+
+mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_connection *k,
+                                   bool transposed, int n, mho_cosim_result result, void *user,
+                                   mho_errinfo *ei) {
+  return mho_cosim_reads(s, k->xb, &t->e->device_config, &t->e->array_config, transposed, n, result,
+                         user, ei);
+}
+
+mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool transient, bool norton,
+                                  mho_cosim_result result, void *user, mho_errinfo *ei) {
+  uint8_t label[MHO_CHUNK_MAX];
+  if (n < 1 || n > MHO_CHUNK_MAX)
+    return mho_fail(ei, MHO_EINVAL, "%d samples to compare: 1 to %d", n, MHO_CHUNK_MAX);
+  mho_real *images = mho_alloc((size_t)n * (size_t)t->net->layer[0].n, sizeof *images);
+  if (!images)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for %d samples", n);
+
+  mho_err err = mho_trainer_test_images(t, 0, n, images, label, ei);
+  if (!err)
+    err = mho_trainer_error_held(t, ei);
+  if (!err) {
+    mho_cosim_network_options o = {.net = t->net,
+                                   .device = &t->e->device_config,
+                                   .samples = n,
+                                   .x = images,
+                                   .label = label,
+                                   .nudge = mho_trainer_nudge(t),
+                                   .transient = transient,
+                                   .both_inputs = norton};
+    err = mho_cosim_network(s, &o, result, user, ei);
+  }
+  mho_free(images);
+  return err;
+}
+
+mho_err mho_trainer_cosim_device(mho_trainer *t, mho_spice *s, mho_cosim_result result, void *user,
+                                 mho_errinfo *ei) {
+  const mho_experiment *e = t->e;
+  return mho_cosim_device(s, (const mho_device_model *)e->device.entry, e->device.params,
+                          &e->device_config, result, user, ei);
+}
