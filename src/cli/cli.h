@@ -79,11 +79,11 @@ double option_time(struct argp_state *state, const char *name, const char *text)
 const char *option_choice(struct argp_state *state, const char *name, const char *text, int n,
                           const char *const *words);
 
-/* ---------------------------------------------------------------- what words stand for (options.c) */
+/* ---------------------------------------------------------------- the meaning of words (options.c) */
 
 /** Whether a word of the command line is a CONFIG rather than a RUN: it ends in .yaml or .yml, or
- * it is the path of a readable file with a slash in it. A word without either is a run's name, even
- * where a file in this folder has the same name (the run "quickstart" and the script). */
+ *  has a slash in it and is the path of a readable file. Any other word is a run's, even where a
+ *  file in this folder has the same name (the run "quickstart" and the script). */
 bool names_config(const char *word);
 /** Whether a word of the command line is a FOLDER rather than a RUN, and if so its whole path.
  *  @param option  what an error begins with: "--from: ", or "" for the word of the verb.
@@ -102,9 +102,9 @@ mho_err read_config(const char *file, int n, const char *const *set, mho_config 
 mho_err read_experiment(const mho_registry *r, const char *file, int n, const char *const *set,
                         mho_experiment **out, mho_errinfo *ei);
 
-/* ---------------------------------------------------------------- context and errors (progress.c) */
+/* ---------------------------------------------------------------- context, errors (progress.c) */
 
-/* What a verb works with: the registry, and a context with the threads, the progress bar and Ctrl-C. */
+/* What a verb works with: the registry, and a context with threads, progress bar and Ctrl-C. */
 typedef struct session {
   mho_context ctx;
   mho_registry *registry;
@@ -133,6 +133,8 @@ mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei);
 /** Write a text to a file, or to standard output when path is NULL. */
 mho_err write_text(const char *path, const char *text, mho_errinfo *ei);
 
+/** End the line of a suggested command, with the --db that was given, if any. */
+void end_command(const common_options *o);
 /** Print an object on a line of its own, at once, and free it.
  *  @param digits  of its real numbers. */
 void print_json_line(json_t *o, int digits);
@@ -175,7 +177,7 @@ void print_entry(const mho_entry *e, const char *section);
 /** The config section that a kind's parameters are in: "device". */
 const char *kind_section(mho_kind kind);
 
-/* ---------------------------------------------------------------- runs from elsewhere (intake.c) */
+/* ---------------------------------------------------------------- other databases (intake.c) */
 
 /** Takes the runs of one other database or exported file. */
 typedef mho_err (*take_fn)(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei);

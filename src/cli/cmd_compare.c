@@ -26,6 +26,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_ALL:
     o->all = true;
     return 0;
+
   case ARGP_KEY_END:
     if (o->common.n_words > RUNS_MAX)
       argp_error(state, "at most %d runs at a time", RUNS_MAX);
@@ -138,6 +139,7 @@ static void result_row(table *t, const compared *c, int n, int k) {
   char text[RUNS_MAX][32];
   const char *cells[RUNS_MAX + 1] = {results[k].title};
   bool any = false;
+
   for (int i = 0; i < n; i++) {
     double v = result_of(&c[i], k);
     *text[i] = 0;
@@ -156,6 +158,7 @@ static void print_table(const options *o, const compared *c) {
   const char *names[RUNS_MAX + 1] = {""}, *ids[RUNS_MAX + 1] = {"run"};
   const char *status[RUNS_MAX + 1] = {"status"}, *version[RUNS_MAX + 1] = {"mho"};
   bool same_version = true;
+
   for (int i = 0; i < n; i++) {
     const mho_run_row *r = &c[i].record;
     names[i + 1] = r->name && *r->name ? r->name : r->id;
@@ -179,6 +182,7 @@ static void print_table(const options *o, const compared *c) {
 static void print_json(const options *o, const compared *c) {
   int n = o->common.n_words;
   json_t *root = json_object(), *runs = json_array(), *keys = json_object();
+
   for (int i = 0; i < n; i++) {
     const mho_run_row *r = &c[i].record;
     json_t *run = json_pack("{ss ss ss* sI}", "id", r->id, "status", r->status, "name", r->name,
@@ -218,6 +222,7 @@ static mho_err compare(const options *o, compared *c, mho_errinfo *ei) {
     print_json(o, c);
   else if (!err)
     print_table(o, c);
+
   mho_store_close(s);
   return err;
 }

@@ -17,10 +17,12 @@ static const struct argp_option option_table[] = {
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   const char *what;
+
   switch (key) {
   case KEY_FOLDER:
     o->folder = arg;
     return 0;
+
   case ARGP_KEY_END:
     what = option_word(&o->common, 0);
     if (!what || (strcmp(what, "list") && strcmp(what, "fetch")))
@@ -81,6 +83,7 @@ static int run(int argc, char **argv) {
     list_datasets(s.registry);
   else if (!err)
     err = fetch(&o, &s, o.common.word[1], &ei);
+
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

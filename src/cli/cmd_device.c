@@ -104,6 +104,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_FIX:
     o->fixed = arg;
     return 0;
+
   case ARGP_KEY_END:
     check_words(state, o);
     return 0;
@@ -185,6 +186,7 @@ static mho_err device_of(const options *o, const session *s, const char *name, k
                          mho_experiment **out, mho_errinfo *ei) {
   char first[MHO_TEXT_MAX], file[CARD_PATH_MAX];
   const char *set[MAX_SET + 1] = {first};
+
   *out = NULL;
   if (k == CARD) {
     mho_err err = mho_card_find(name, NULL, file, sizeof file, ei);
@@ -223,6 +225,7 @@ static mho_err list_card(const options *o, const session *s, const char *name, t
   char path[CARD_PATH_MAX], step[64], title[160];
   mho_config *card = NULL;
   mho_experiment *e = NULL;
+
   mho_err err = open_card(name, path, &card, ei);
   if (!err)
     err = device_of(o, s, name, CARD, &e, ei);
@@ -231,6 +234,7 @@ static mho_err list_card(const options *o, const session *s, const char *name, t
     snprintf(title, sizeof title, "%s (%s)", mho_card_text(card, "title"), e->device.entry->id);
     table_row(t, (const char *[]){name, "card", step, title});
   }
+
   mho_experiment_free(e);
   mho_config_free(card);
   return err;
@@ -249,6 +253,7 @@ static mho_err list_devices(const options *o, const session *s, mho_errinfo *ei)
       err = list_card(o, s, cards[i], t, ei);
     free(cards[i]);
   }
+
   free(cards);
   table_print(t);
   return err;
@@ -264,6 +269,7 @@ static mho_err show_card(const options *o, const session *s, const char *name, m
   char path[CARD_PATH_MAX];
   mho_config *card = NULL;
   mho_experiment *e = NULL;
+
   mho_err err = device_of(o, s, name, CARD, &e, ei);
   if (!err)
     err = open_card(name, path, &card, ei);
@@ -276,6 +282,7 @@ static mho_err show_card(const options *o, const session *s, const char *name, m
     print_about(card, "note");
     printf("  model   %s: %s\n\n%s", e->device.entry->id, e->device.entry->equation, yaml);
   }
+
   free(yaml);
   mho_config_free(card);
   mho_experiment_free(e);
@@ -286,6 +293,7 @@ static mho_err show_device(const options *o, const session *s, mho_errinfo *ei) 
   const char *asked = o->common.word[1], *name = asked;
   kind k = kind_of(s, &name);
   const mho_entry *e = mho_registry_find(s->registry, MHO_KIND_DEVICE, name);
+
   if (k == MODEL && !e)
     return mho_fail(ei, MHO_ECONFIG, "there is no device model '%s'; 'mho device list' names them",
                     name);
@@ -315,7 +323,8 @@ static int set_pulses(const options *o, const mho_experiment *e) {
   return step > 0 ? (int)fmin(fmax(ceil(1.2 / step), 20), 20000) : 100;
 }
 
-/* RESET pulses of a cycle: as asked, or as many as SET pulses; one where it takes the device back. */
+/* RESET pulses of a cycle: as asked, or as many as SET pulses; a single one takes a device back that
+ * moves one way only. */
 static int reset_pulses(const options *o, const mho_experiment *e, int set) {
   if (o->reset >= 0)
     return (int)o->reset;
@@ -347,6 +356,7 @@ static mho_err curve(const options *o, const session *s, mho_errinfo *ei) {
   int n = 0;
   const char *name = o->common.word[1];
   kind k = kind_of(s, &name);
+
   mho_err err = device_of(o, s, name, k, &e, ei);
   if (err)
     return err;
@@ -364,6 +374,7 @@ static mho_err curve(const options *o, const session *s, mho_errinfo *ei) {
   if (out)
     write_curve(out, p, n);
   err = close_out(out, o->common.out, err, ei);
+
   mho_free(p);
   mho_experiment_free(e);
   return err;
@@ -402,6 +413,7 @@ static double compare_model(const options *o, const session *s, const mho_device
                             const mho_pulse_data *d, table *t, mho_errinfo *why) {
   mho_fit f = {0};
   const char *id = m->entry.id;
+
   if (fit_model(o, s, id, d, &f, why)) {
     table_row(t, (const char *[]){id, "", "", "", why->message});
     return HUGE_VAL;
@@ -423,6 +435,7 @@ static mho_err compare_models(const options *o, const session *s, const mho_puls
   table *t = table_new(5, (const char *[]){"MODEL", "PARAMETERS", "EXPLAINED %", "AIC", "REMARK"});
   double lowest = HUGE_VAL;
   mho_errinfo last = {0};
+
   for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
     const mho_device_model *m =
         (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
@@ -474,7 +487,10 @@ static void print_fit_json(const mho_fit *f) {
 static void print_value(table *t, const mho_fit_value *v) {
   const char *unit = v->param->unit;
   char name[80], value[64], error[64], interval[128];
-  snprintf(name, sizeof name, "%s%s%s%s", v->name, *unit ? " (" : "", unit, *unit ? ")" : "");
+
+  snprintf(name, sizeof name, "%s", v->name);
+  if (*unit)
+    mho_text_append(name, sizeof name, " (%s)", unit);
   snprintf(value, sizeof value, "%.6g", v->value);
   snprintf(error, sizeof error, "%.2g", v->error);
   snprintf(interval, sizeof interval, "%.5g to %.5g", v->low, v->high);
@@ -528,6 +544,7 @@ static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data
   if (!err)
     err = mho_pulse_plot_draw(
         &(mho_pulse_plot){.title = f->model->entry.id, .curve = p, .n = n, .data = d}, o->plot, ei);
+
   mho_free(p);
   return err;
 }
@@ -539,6 +556,7 @@ static mho_err check_card(const options *o, const session *s, mho_errinfo *ei) {
   char text[MHO_TEXT_MAX];
   const char *set = text;
   mho_experiment *e = NULL;
+
   snprintf(text, sizeof text, "device.card=%s", o->common.out);
   mho_err err = read_experiment(s->registry, NULL, 1, &set, &e, ei);
   mho_experiment_free(e);
@@ -599,6 +617,7 @@ static mho_err fit_table(const options *o, const session *s, const mho_pulse_dat
     err = write_card(o, s, card, ei);
   if (!err)
     printf("%s and its table %s: %g to %g S\n", o->common.out, path, g_min, g_max);
+
   free(csv);
   return err;
 }
@@ -619,6 +638,7 @@ static mho_err fit_formula(const options *o, const session *s, const mho_pulse_d
     err = write_fit(o, s, &f, ei);
   if (!err && o->plot)
     err = plot_fit(o, &f, d, ei);
+
   mho_fit_free(&f);
   return err;
 }
@@ -636,6 +656,7 @@ static mho_err fit(const options *o, const session *s, mho_errinfo *ei) {
   mho_pulse_data d;
   double unit = 1;
   char model[64] = "";
+
   mho_err err = conductance_unit(o->unit, &unit, ei);
   if (!err)
     err = mho_pulse_data_read(o->common.word[1], unit, &d, ei);
@@ -648,6 +669,7 @@ static mho_err fit(const options *o, const session *s, mho_errinfo *ei) {
     err = fit_table(o, s, &d, ei);
   else
     err = fit_formula(o, s, &d, model, sizeof model, ei);
+
   mho_pulse_data_free(&d);
   return err;
 }
@@ -678,6 +700,7 @@ static int run(int argc, char **argv) {
   mho_err err = session_open(&s, -1, &ei);
   if (!err)
     err = device(&o, &s, &ei);
+
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

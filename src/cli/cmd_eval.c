@@ -36,6 +36,7 @@ static const struct argp_option option_table[] = {
 static void take_time(options *o, const char *text, struct argp_state *state) {
   mho_errinfo ei;
   double *time = &o->time[o->n_times];
+
   if (o->n_times == TIMES)
     argp_error(state, "--after: more than %d times", TIMES - 1);
   if (mho_quantity_parse(text, "s", false, time, &ei))
@@ -64,6 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   static const char *const image_sets[] = {"test", "train", "validation"};
   static const char *const checkpoints[] = {"last", "best"};
   options *o = state->input;
+
   switch (key) {
   case KEY_PART:
     o->part = option_choice(state, "part", arg, MHO_COUNT(image_sets), image_sets);
@@ -77,6 +79,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_DRAWS:
     o->draws = (int)option_number(state, "draws", arg, 1, DRAWS);
     return 0;
+
   default:
     return common_option(&o->common, key, arg, state);
   }
@@ -153,6 +156,7 @@ static mho_err evaluate(const options *o, session *s, result *r, char *id, int *
                         mho_errinfo *ei) {
   mho_store *store = NULL;
   mho_checkpoint_row c = {0};
+
   mho_err err = open_database(&o->common, MHO_STORE_READ, &store, ei);
   if (!err)
     err = mho_store_find(store, o->common.run, id, ei);
@@ -204,6 +208,7 @@ static void print_json(const options *o, const result *r, const char *id, int ep
                         "epoch", epoch, "accuracy", r->sum / o->draws, "loss", r->loss / o->draws,
                         "settle_steps", v->settle_steps, "unsettled", (json_int_t)v->unsettled,
                         "seconds", v->seconds);
+
   if (isfinite(v->time_s))
     json_object_set_new(j, "time_s", json_real(v->time_s));
   if (o->draws > 1) {
@@ -268,6 +273,7 @@ static int run(int argc, char **argv) {
     print_json(&o, r, id, epoch);
   else if (!err)
     print_text(&o, r, id, epoch);
+
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

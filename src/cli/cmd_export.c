@@ -51,6 +51,7 @@ static void check_options(const options *o, struct argp_state *state) {
 static error_t parse(int key, char *arg, struct argp_state *state) {
   static const char *const formats[] = {"npy", "csv"};
   options *o = state->input;
+
   switch (key) {
   case KEY_ALL:
     o->export.all = true;
@@ -73,6 +74,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_BEST:
     o->best = true;
     return 0;
+
   case ARGP_KEY_END:
     check_options(o, state);
     return 0;
@@ -150,6 +152,7 @@ static mho_err check_table(const char *name, mho_errinfo *ei) {
   static const char *const tables[] = {"run",          "epoch",         "layer_epoch", "settle",
                                        "energy_epoch", "settle_sample", "cosim"};
   char known[256] = "";
+
   for (int i = 0; i < MHO_COUNT(tables); i++) {
     if (!strcmp(name, tables[i]))
       return MHO_OK;
@@ -194,16 +197,18 @@ static mho_err export_csv(const options *o, mho_store *s, const chosen *c, mho_e
     err = print_query(s, sql, 1, &study, 0, FORMAT_CSV, NULL, ei);
   if (!err && (fflush(stdout) || ferror(stdout)))
     err = mho_fail_at(ei, MHO_EIO, out ? out : "stdout", 0, "cannot be written");
+
   free(sql);
   return err;
 }
 
-/* ---------------------------------------------------------------- as files of weights, as JSON Lines */
+/* ---------------------------------------------------------------- as weights, as JSON Lines */
 
 static mho_err export_weights(const options *o, mho_errinfo *ei) {
   session s;
   subject x = {0};
   const char *checkpoint = o->best ? "best" : "last";
+
   mho_err err = session_open(&s, -1, ei);
   if (err)
     return err;
@@ -213,6 +218,7 @@ static mho_err export_weights(const options *o, mho_errinfo *ei) {
     err = mho_trainer_weights_write(x.t, o->weights, o->format && !strcmp(o->format, "csv"), ei);
   if (!err)
     printf("wrote the weights of run %s after epoch %d into %s\n", x.id, x.epoch, o->weights);
+
   subject_close(&x);
   session_close(&s);
   return err;
@@ -221,6 +227,7 @@ static mho_err export_weights(const options *o, mho_errinfo *ei) {
 static mho_err export_lines(options *o, mho_store *s, const chosen *c, mho_errinfo *ei) {
   const char *out = o->common.out;
   mho_export_result r = {0};
+
   o->export.study = *c->study ? c->study : NULL;
   mho_err err = mho_store_export(s, c->n, c->ids, &o->export, out ? out : "/dev/stdout", &r, ei);
   if (err)
@@ -247,6 +254,7 @@ static mho_err export_runs(options *o, mho_errinfo *ei) {
     err = choose_all(o, s, &c, ei);
   if (!err)
     err = o->csv ? export_csv(o, s, &c, ei) : export_lines(o, s, &c, ei);
+
   mho_store_close(s);
   chosen_free(&c);
   return err;

@@ -80,6 +80,7 @@ static int print_entries(const mho_registry *r, int kind, const char *id, bool j
 static mho_err list(const common_options *o, const mho_registry *r, mho_errinfo *ei) {
   const char *word = option_word(o, 0), *id = option_word(o, 1);
   int printed = 0;
+
   for (int kind = 0; kind <= MHO_KIND_COUNT; kind++) {
     if (word && strcmp(word, word_of(kind)))
       continue;
@@ -108,6 +109,7 @@ static int run(int argc, char **argv) {
   mho_err err = session_open(&s, -1, &ei);
   if (!err)
     err = list(&o, s.registry, &ei);
+
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

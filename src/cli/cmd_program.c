@@ -49,6 +49,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_CONFIG:
     o->config = arg;
     return 0;
+
   default:
     return common_option(&o->common, key, arg, state);
   }
@@ -135,6 +136,7 @@ static void chip_json(const mho_programmed *p) {
 static void print_head(const summary *s, const mho_experiment *e) {
   const char *card = e->device_config.card;
   int chips = s->o->chips;
+
   printf("%s onto %s", s->from, e->device.entry->id);
   if (*card)
     printf(" (card %s)", card);
@@ -181,6 +183,7 @@ static void print_connections(const summary *s) {
   static const char *const names[] = {"connection",     "size",       "w_max",
                                       "rms error of w", "of w_max %", "clipped %"};
   table *t = table_new(MHO_COUNT(names), names);
+
   for (int i = 1; i < MHO_COUNT(names); i++)
     table_right(t, i);
 
@@ -225,6 +228,7 @@ static mho_err find_source(const options *o, mho_store *store, summary *s, bool 
                            mho_errinfo *ei) {
   char id[MHO_ID_MAX];
   mho_run_row record = {0};
+
   s->source = NAN;
   mho_err err = find_folder(o->common.run, "", s->from, folder, ei);
   if (err || *folder)
@@ -240,6 +244,7 @@ static mho_err find_source(const options *o, mho_store *store, summary *s, bool 
     s->source = record.final_test_acc;
     snprintf(s->from, sizeof s->from, "%s", id);
   }
+
   mho_run_row_free(&record);
   return err;
 }
@@ -247,6 +252,7 @@ static mho_err find_source(const options *o, mho_store *store, summary *s, bool 
 static mho_err program(const options *o, session *s, summary *sum, mho_errinfo *ei) {
   mho_store *store = NULL;
   bool folder = false;
+
   mho_err err = open_database(&o->common, MHO_STORE_WRITE, &store, ei);
   if (!err)
     err = find_source(o, store, sum, &folder, ei);
@@ -265,6 +271,7 @@ static mho_err program(const options *o, session *s, summary *sum, mho_errinfo *
                            .user = sum};
   if (!err)
     err = mho_program(&s->ctx, s->registry, &p, ei);
+
   mho_store_close(store);
   return err;
 }
@@ -283,6 +290,7 @@ static int run(int argc, char **argv) {
     summary_json(&sum);
   else if (sum.chips)
     summary_text(&sum);
+
   summary_free(&sum);
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;

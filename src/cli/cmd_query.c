@@ -89,6 +89,7 @@ static mho_err ask_named(const options *o, const mho_named_query *named, mho_sto
   const char *arg = study;
   output_format format = format_of(&o->common);
   int rows = 0;
+
   mho_err err = mho_store_study_find(s, o->study, study, ei);
   if (!err)
     err = print_query(s, named->sql, 1, &arg, o->timeout, format, &rows, ei);
@@ -119,6 +120,7 @@ static int run(int argc, char **argv) {
   mho_err err = open_database(&o.common, MHO_STORE_READ, &s, &ei);
   if (!err)
     err = ask(&o, s, &ei);
+
   mho_store_close(s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

@@ -49,6 +49,7 @@ static mho_err write_page(const session *s, mho_store *store, const char *kind, 
 static mho_err report(const common_options *o, const session *s, mho_errinfo *ei) {
   mho_store *store = NULL;
   char id[MHO_ID_MAX], study[MHO_STUDY_NAME_MAX], path[MHO_TEXT_MAX + 32];
+
   mho_err err = open_database(o, MHO_STORE_READ, &store, ei);
   if (err)
     return err;
@@ -68,6 +69,7 @@ static mho_err report(const common_options *o, const session *s, mho_errinfo *ei
   }
   if (!err)
     printf("wrote %s\n", path);
+
   mho_store_close(store);
   return err;
 }
@@ -81,6 +83,7 @@ static int run(int argc, char **argv) {
   mho_err err = session_open(&s, -1, &ei);
   if (!err)
     err = report(&o, &s, &ei);
+
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

@@ -46,6 +46,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_GROUP:
     o->group = arg;
     return 0;
+
   case ARGP_KEY_ARG:
     argp_error(state, "unexpected '%s': conditions go into --where", arg);
     return 0;
@@ -162,6 +163,7 @@ static void from_sql(const options *o, char *sql, size_t n) {
 static void order_sql(const options *o, char *sql, size_t n) {
   char sort[512] = "";
   bool ascending = o->sort && *o->sort == '-';
+
   if (o->sort)
     expand_keys(o->sort + ascending, sort, sizeof sort);
 
@@ -211,6 +213,7 @@ static mho_err list_runs(const options *o, mho_errinfo *ei) {
     printf("no runs%s\n", o->where || o->study ? " that match" : "");
   if (!err && people && o->limit && printed == o->limit)
     printf("the first %ld; --limit 0 lists all\n", o->limit);
+
   mho_store_close(s);
   return err;
 }

@@ -1,5 +1,4 @@
-/* cmd_settle.c - mho settle: one sample's way to rest, or the settling times of many, as CSV and as a
- * plot.
+/* cmd_settle.c - mho settle: one sample's way to rest, or the settling times of many.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <math.h>
@@ -53,6 +52,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   static const char *const image_sets[] = {"test", "train"};
   static const char *const checkpoints[] = {"last", "best"};
   options *o = state->input;
+
   switch (key) {
   case KEY_SAMPLE:
     o->sample = option_number(state, "sample", arg, 0, 100000000);
@@ -76,6 +76,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_CHECKPOINT:
     o->checkpoint = option_choice(state, "checkpoint", arg, MHO_COUNT(checkpoints), checkpoints);
     return 0;
+
   default:
     return common_option(&o->common, key, arg, state);
   }
@@ -144,6 +145,7 @@ static mho_err add_word(const mho_network *net, const char *word, chosen *c, mho
   size_t name = strcspn(word, ".");
   int layer = find_layer(net, word, name);
   long from, to;
+
   if (layer < 0 || !parse_range(word + name, net->layer[layer].n, &from, &to))
     return mho_fail(ei, MHO_EINVAL,
                     "--neurons: '%s' names no neurons: write h1, h1.3 or h1.3-7, with layers h1 to "
@@ -178,6 +180,7 @@ static mho_err choose(const mho_network *net, const char *list, chosen *c, mho_e
       add_range(c, l, 0, net->layer[l].n - 1, NULL);
   if (!err && !c->n)
     err = mho_fail(ei, MHO_EINVAL, "--neurons: names none");
+
   free(copy);
   return err;
 }
@@ -269,6 +272,7 @@ static void print_head(FILE *f, const char *file) {
              {".png", "pngcairo noenhanced", "900,600"},
              {".pdf", "pdfcairo noenhanced", "6in,4in"}};
   int k = 0;
+
   while (k + 1 < MHO_COUNT(all) && strcmp(strrchr(file, '.'), all[k].ending))
     k++;
 
@@ -296,6 +300,7 @@ static void print_curves(FILE *f, const series *s) {
   static const char *const colors[] = {"#2e85d9", "#d9772e", "#3a9d5d", "#8a5cc7", "#7d858d"};
   const char *comma = "plot ";
   int layer = 0;
+
   for (int i = 0; i < s->c.n; i++) {
     if (!is_drawn(&s->c, i))
       continue;
@@ -442,6 +447,7 @@ static mho_err measure(const options *o, mho_trainer *t, mho_errinfo *ei) {
   }
   if (!err && o->plot)
     err = draw(print_distribution, &time, o->plot, ei);
+
   free(time.s);
   free(sample);
   return err;
@@ -450,9 +456,11 @@ static mho_err measure(const options *o, mho_trainer *t, mho_errinfo *ei) {
 /* ---------------------------------------------------------------- one sample */
 
 static void print_summary(const options *o, const mho_watched *w, bool in_time) {
+  const char *found = w->correct ? "recognized" : "not recognized";
+  const char *unit = in_time ? "evaluations" : "steps";
+
   fprintf(stderr, "%s image %ld, label %d, %s; free phase: %g %s", o->part, o->sample, w->label,
-          w->correct ? "recognized" : "not recognized", w->steps,
-          in_time ? "evaluations" : "steps");
+          found, w->steps, unit);
   if (in_time && isfinite(w->time_s))
     fprintf(stderr, ", settled in %.4g s", w->time_s);
   if (in_time && isfinite(w->energy_j))
@@ -476,6 +484,7 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
   const mho_images *images = images_of(o, t);
   series s = {.net = mho_trainer_network(t)};
   mho_watched w;
+
   mho_err err = choose(s.net, o->neurons, &s.c, ei);
   if (!err && o->sample >= images->n)
     err = mho_fail(ei, MHO_EINVAL, "--sample %ld: there are %d %s images, from 0", o->sample,
@@ -492,6 +501,7 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
     print_summary(o, &w, s.in_time);
   if (!err && o->plot)
     err = draw(print_series, &s, o->plot, ei);
+
   free(s.c.v);
   free(s.v);
   return err;
@@ -513,6 +523,7 @@ static int run(int argc, char **argv) {
     err = subject_load(&s, &o.common, MHO_STORE_READ, o.checkpoint, o.after, &x, &ei);
   if (!err)
     err = o.samples ? measure(&o, x.t, &ei) : watch(&o, x.e, x.t, &ei);
+
   subject_close(&x);
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;

@@ -38,9 +38,17 @@ static bool is_programmed(const mho_run_row *r) {
   return !strcmp(r->kind, "programmed");
 }
 
+/* A line of the head: "started    A, ended B", the second text where there is one. */
+static void print_line(const char *label, const char *text, const char *before, const char *more) {
+  printf("%-10s %s", label, text);
+  if (more)
+    printf("%s%s", before, more);
+  putchar('\n');
+}
+
 static void print_head(const mho_run_row *r) {
-  printf("run        %s%s%s\n", r->id, r->name ? ", " : "", r->name ? r->name : "");
-  printf("status     %s%s%s\n", r->status, r->error ? ": " : "", r->error ? r->error : "");
+  print_line("run", r->id, ", ", r->name);
+  print_line("status", r->status, ": ", r->error);
   if (r->parent || is_programmed(r))
     printf("programmed weights of %s\n", r->parent ? r->parent : "a folder (train.from)");
   if (is_programmed(r))
@@ -52,7 +60,7 @@ static void print_head(const mho_run_row *r) {
   if (!is_programmed(r))
     printf("epochs     %d in %.1f s, %.4g pulses\n", r->epochs_done, r->wall_s, r->pulses);
   printf("seed       %lld\n", (long long)r->seed);
-  printf("started    %s%s%s\n", r->started, r->ended ? ", ended " : "", r->ended ? r->ended : "");
+  print_line("started", r->started, ", ended ", r->ended);
   printf("made by    mho %s, %s kernels, on %s\n", r->code_version, r->blas, r->host);
   printf("config     %.16s... (hash)\n", r->config_hash);
 }
@@ -197,6 +205,7 @@ static void print_json(mho_store *s, const mho_run_row *r) {
 static mho_err print_yaml(mho_store *s, const char *id, mho_errinfo *ei) {
   session env;
   mho_experiment *e = NULL;
+
   mho_err err = session_open(&env, -1, ei);
   if (err)
     return err;
@@ -205,6 +214,7 @@ static mho_err print_yaml(mho_store *s, const char *id, mho_errinfo *ei) {
   char *yaml = err ? NULL : mho_experiment_yaml(e, false);
   if (yaml)
     fputs(yaml, stdout);
+
   free(yaml);
   mho_experiment_free(e);
   session_close(&env);
@@ -234,6 +244,7 @@ static int run(int argc, char **argv) {
     err = mho_store_find(s, o.common.run, id, &ei);
   if (!err)
     err = o.config ? print_yaml(s, id, &ei) : print_run(&o, s, id, &ei);
+
   mho_store_close(s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

@@ -111,6 +111,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_PLOT:
     o->plot = arg;
     return 0;
+
   case ARGP_KEY_END:
     if (!o->g || !o->v)
       argp_error(state, "give the conductances with --g FILE and the inputs with --v FILE");
@@ -169,6 +170,7 @@ static mho_err by_ngspice(const options *o, const double *g, const double *v, in
   s->method = "ngspice";
   s->stats.residual = s->stats.error = s->stats.power_in = s->stats.power_lost = NAN;
   err = mho_spice_crossbar(spice, &x, n, v, current, s->node_word, s->node_bit, ei);
+
   mho_spice_close(spice);
   return err;
 }
@@ -187,6 +189,7 @@ static mho_err by_solver(const options *o, mho_wire *w, const double *v, int n, 
                          double *current, mho_errinfo *ei) {
   mho_wire_stats stats;
   mho_wire_read r = {.n = n, .node_word = s->node_word, .node_bit = s->node_bit};
+
   if (o->transposed) {
     r.v_bit = v;
     r.i_word = current;
@@ -333,6 +336,7 @@ static mho_err solve_all(const options *o, session *env, const mho_matrix *g, co
                          solution *s, mho_errinfo *ei) {
   mho_wire *w;
   double start = mho_seconds();
+
   mho_err err = open_solver(o, env, g, &w, ei);
   s->solve_s = mho_seconds() - start;
   FILE *nodes = err ? NULL : open_table(o->nodes, "vector,i,j,v_word,v_bit\n", &err, ei);
@@ -356,6 +360,7 @@ static mho_err solve_all(const options *o, session *env, const mho_matrix *g, co
 
   err = close_out(nodes, o->nodes, err, ei);
   err = close_out(devices, o->devices, err, ei);
+
   mho_wire_free(w);
   return err;
 }
@@ -440,6 +445,7 @@ static int run(int argc, char **argv) {
   mho_err err = session_open(&s, o.common.threads, &ei);
   if (!err)
     err = solve(&o, &s, &ei);
+
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

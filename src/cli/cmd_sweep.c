@@ -67,6 +67,7 @@ static void take_shard(mho_sweep_options *o, char *text, struct argp_state *stat
 static error_t parse(int key, char *arg, struct argp_state *state) {
   static const char *const launchers[] = {"local", "slurm"};
   options *o = state->input;
+
   switch (key) {
   case KEY_JOBS:
     o->sweep.jobs = (int)option_number(state, "jobs", arg, 1, 4096);
@@ -181,6 +182,7 @@ static void plan_row(table *t, int number, const mho_plan_run *r) {
 static void plan_summary(const options *o, const mho_plan *p) {
   int count[MHO_PLAN_STATES] = {0};
   double left = 0;
+
   for (int i = 0; i < p->n; i++) {
     count[p->run[i].state]++;
     if (is_open(&p->run[i]))
@@ -204,6 +206,7 @@ static void plan_summary(const options *o, const mho_plan *p) {
 static void plan_table(const options *o, const mho_plan *p) {
   static const char *const names[] = {"RUN", "STATE", "SETS", "SEED", "TIME", "ID"};
   table *t = table_new(6, names);
+
   table_right(t, 0);
   table_right(t, 3);
   table_right(t, 4);
@@ -240,6 +243,7 @@ static mho_err print_plan(const options *o, const mho_study *study, const sessio
       plan_table(o, &p);
     mho_plan_free(&p);
   }
+
   mho_store_close(store);
   return err;
 }
@@ -286,9 +290,13 @@ static void print_ended(const mho_sweep_event *e) {
     snprintf(accuracy, sizeof accuracy, "%6.2f %%", 100 * e->test_acc);
   if (isfinite(e->wall_s))
     duration(e->wall_s, time, sizeof time);
-  printf("%5d/%d %-9s %s seed %lld  %s %s  %s%s%s\n", e->ended, e->total,
+
+  printf("%5d/%d %-9s %s seed %lld  %s %s  %s", e->ended, e->total,
          mho_plan_state_word(e->run->state), e->run->label, (long long)e->run->seed, accuracy, time,
-         e->run->id, e->error ? "  " : "", e->error ? e->error : "");
+         e->run->id);
+  if (e->error)
+    printf("  %s", e->error);
+  putchar('\n');
   fflush(stdout);
 }
 
@@ -324,6 +332,7 @@ static void summary_text(const options *o, const mho_study *study, const mho_swe
   const char *name = mho_study_name(study);
   char time[32];
   bool any = false;
+
   duration(r->wall_s, time, sizeof time);
 
   printf("study %s, %d runs: ", name, r->total);
@@ -334,8 +343,8 @@ static void summary_text(const options *o, const mho_study *study, const mho_swe
     any = true;
   }
   printf("%s; %s\n", any ? "" : "nothing to do", time);
-  printf("see it with: mho query \"SELECT * FROM v_study WHERE study = '%s'\"%s%s\n", name,
-         o->common.db ? " --db " : "", o->common.db ? o->common.db : "");
+  printf("see it with: mho query \"SELECT * FROM v_study WHERE study = '%s'\"", name);
+  end_command(&o->common);
 }
 
 static void print_summary(const options *o, const mho_study *study, const mho_sweep_result *r) {
@@ -391,6 +400,7 @@ static int by_text(const void *a, const void *b) {
 static const char **split(char *text, int *n, mho_err *err, mho_errinfo *ei) {
   const char **list = NULL;
   char *save = NULL;
+
   *n = 0;
   for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
     const char **grown = realloc(list, ((size_t)*n + 1) * sizeof *grown);
@@ -439,6 +449,7 @@ static mho_err train(options *o, const mho_study *study, const session *s, mho_s
   }
   if (result->total)
     print_summary(o, study, result);
+
   free((void *)(uintptr_t)o->sweep.only);
   free(text);
   return err;
@@ -453,6 +464,7 @@ static mho_err sweep(options *o, const session *s, mho_sweep_result *result, mho
     err = launch(o, study, s, ei);
   else if (!err)
     err = train(o, study, s, result, ei);
+
   mho_study_free(study);
   return err;
 }

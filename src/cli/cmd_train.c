@@ -118,6 +118,7 @@ static void epoch_json(void *user, const char *run, const mho_epoch_row *r) {
 static void epoch_text(void *user, const char *run, const mho_epoch_row *r) {
   bool *header = user, validation = isfinite(r->val_acc);
   char val[16] = "";
+
   if (!*header)
     printf("%6s %8s %8s %s%8s %7s %10s %8s %8s\n", "epoch", "train %", "test %",
            validation ? "   val % " : "", "loss", "steps", "unsettled", "pulses", "time s");
@@ -141,8 +142,7 @@ static void done_json(const mho_train_result *r, const char *best_by) {
 }
 
 static void done_text(const options *o, const mho_train_result *r, const char *best_by) {
-  const char *db = o->common.db ? o->common.db : "";
-  const char *with_db = o->common.db ? " --db " : "";
+
   if (r->epochs > 0)
     printf(
         "%s: best test accuracy %.2f %% in epoch %d (best by %s accuracy), last %.2f %%, %.1f s\n",
@@ -152,9 +152,10 @@ static void done_text(const options *o, const mho_train_result *r, const char *b
     return;
 
   if (!strcmp(r->status, "interrupted"))
-    printf("saved; go on with: mho train --resume %s%s%s\n", r->run, with_db, db);
+    printf("saved; go on with: mho train --resume %s", r->run);
   else
-    printf("run %s; see it with: mho show %s%s%s\n", r->run, r->run, with_db, db);
+    printf("run %s; see it with: mho show %s", r->run, r->run);
+  end_command(&o->common);
 }
 
 /* ---------------------------------------------------------------- the verb */
@@ -165,6 +166,7 @@ static mho_err set_from(const options *o, mho_config *c, mho_errinfo *ei) {
   char id[MHO_ID_MAX] = "", path[MHO_TEXT_MAX];
   bool is_folder;
   mho_store *store = NULL;
+
   mho_err err = find_folder(o->from, "--from: ", path, &is_folder, ei);
   if (!err && is_folder)
     return mho_config_assign(c, "train.from", path, ei);
@@ -175,6 +177,7 @@ static mho_err set_from(const options *o, mho_config *c, mho_errinfo *ei) {
     err = mho_store_find(store, o->from, id, ei);
   if (!err)
     err = mho_config_assign(c, "train.from", id, ei);
+
   mho_store_close(store);
   return err;
 }
@@ -184,6 +187,7 @@ static mho_err new_experiment(const options *o, const mho_registry *r, mho_exper
                               mho_errinfo *ei) {
   mho_config *c;
   char seed[64];
+
   mho_err err = read_config(o->config, o->common.n_set, o->common.set, &c, ei);
   if (!err && o->seed) {
     snprintf(seed, sizeof seed, "train.seed=%s", o->seed);
@@ -193,6 +197,7 @@ static mho_err new_experiment(const options *o, const mho_registry *r, mho_exper
     err = set_from(o, c, ei);
   if (!err)
     err = mho_experiment_new(r, c, false, out, ei);
+
   mho_config_free(c);
   return err;
 }
@@ -207,6 +212,7 @@ static mho_err print_config(const options *o, const session *s, mho_errinfo *ei)
   if (!yaml)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the config");
   fputs(yaml, stdout);
+
   free(yaml);
   return MHO_OK;
 }
@@ -241,6 +247,7 @@ static mho_err train(const options *o, session *s, mho_train_result *result, boo
     err = o->resume ? mho_train_resume(&s->ctx, s->registry, id, &t, result, ei)
                     : mho_train(&s->ctx, e, &t, result, ei);
   }
+
   mho_experiment_free(e);
   mho_store_close(store);
   return err;
@@ -271,6 +278,7 @@ static int run(int argc, char **argv) {
   else if (!err)
     err = train(&o, &s, &result, &validation, &ei);
   print_done(&o, &result, validation);
+
   session_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

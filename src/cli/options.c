@@ -1,4 +1,4 @@
-/* options.c - options and words of the command line that several verbs have, and what they stand for.
+/* options.c - options and words that several verbs have, and what they mean.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <stdio.h>
@@ -105,7 +105,7 @@ const char *option_word(const common_options *o, int i) {
   return i < o->n_words ? o->word[i] : NULL;
 }
 
-/* ---------------------------------------------------------------- what words stand for */
+/* ---------------------------------------------------------------- the meaning of words */
 
 static bool ends_in(const char *word, const char *end) {
   size_t n = strlen(word), m = strlen(end);

@@ -35,6 +35,12 @@ mho_err write_text(const char *path, const char *text, mho_errinfo *ei) {
   return close_out(f, path, err, ei);
 }
 
+void end_command(const common_options *o) {
+  if (o->db)
+    printf(" --db %s", o->db);
+  putchar('\n');
+}
+
 void print_json_line(json_t *o, int digits) {
   json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(digits));
   putchar('\n');

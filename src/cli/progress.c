@@ -1,4 +1,4 @@
-/* progress.c - what every verb works with: registry, threads, progress bar, Ctrl-C; errors and notes.
+/* progress.c - what a verb works with: registry, threads, progress bar, Ctrl-C; errors and notes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +38,7 @@ void bar_text(long done, long total, size_t capacity, char *bar) {
 static void show_progress(void *user, const char *what, long done, long total, const char *note) {
   static double last;
   double now = mho_seconds();
+
   if (now - last < 0.1 && done < total)
     return;
   last = now;

@@ -38,6 +38,7 @@ static mho_err load_run(session *s, const common_options *o, const char *run, mh
   if (!err && checkpoint)
     err = mho_trainer_load(x->t, &c.blob, ei);
   x->epoch = c.epoch;
+
   mho_blob_free(&c.blob);
   return err;
 }
@@ -129,6 +130,7 @@ static void note_mean_device(const mho_device_config *d) {
 static mho_err read_plainly(session *s, subject *x, mho_crossbar *xb, mho_errinfo *ei) {
   mho_crossbar_options o = {.array_config = &x->e->array_config};
   bool bent = mho_crossbar_law(xb) != NULL;
+
   if (xb->model->detach)
     xb->model->detach(xb);
   if (!bent) {
@@ -181,6 +183,7 @@ mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, b
 const mho_connection *subject_connection(const subject *x, const char *name, mho_errinfo *ei) {
   const mho_network *net = mho_trainer_network(x->t);
   char all[MHO_TEXT_MAX] = "";
+
   for (int c = 0; c < net->n_connections; c++) {
     const mho_connection *k = &net->connection[c];
     bool found = name ? !strcmp(k->name, name) : k->to == net->n_layers - 1;
@@ -220,6 +223,7 @@ double subject_nudge(const subject *x) {
 mho_err subject_error_held(const subject *x, mho_errinfo *ei) {
   const mho_param *p = mho_params_find(x->e->rule.entry->params, "error");
   char word[MHO_TEXT_MAX] = "";
+
   if (p)
     mho_param_format(p, x->e->rule.params, true, word, sizeof word);
   if (strcmp(word, "live"))

@@ -42,8 +42,8 @@ mho_err subject_wires(const subject *x, const mho_connection *k, mho_netlist_cro
                       mho_errinfo *ei);
 /** beta_f of the experiment's rule; 0.1 where it has none. */
 double subject_nudge(const subject *x);
-/** MHO_EUNSUPPORTED when the rule reads the error anew at every step, which the circuit of a network
- * does not. */
+/** MHO_EUNSUPPORTED when the rule reads the error anew at every step, which the circuit of a
+ *  network does not. */
 mho_err subject_error_held(const subject *x, mho_errinfo *ei);
 /** Test images first .. first+n-1: [n x features] and labels, [n]. MHO_EINVAL when there are not so
  * many. */

@@ -246,6 +246,7 @@ void print_params(const char *prefix, mho_params params) {
     mho_param_range(&params.p[i], range, sizeof range);
     table_row(t, (const char *[]){key, value, range, params.p[i].doc});
   }
+
   mho_free(defaults);
   table_print(t);
 }
