@@ -79,7 +79,7 @@ double option_time(struct argp_state *state, const char *name, const char *text)
 const char *option_choice(struct argp_state *state, const char *name, const char *text, int n,
                           const char *const *words);
 
-/* ---------------------------------------------------------------- the meaning of words (options.c) */
+/* ---------------------------------------------------------------- words (options.c) */
 
 /** Whether a word of the command line is a CONFIG rather than a RUN: it ends in .yaml or .yml, or
  *  has a slash in it and is the path of a readable file. Any other word is a run's, even where a

@@ -323,8 +323,8 @@ static int set_pulses(const options *o, const mho_experiment *e) {
   return step > 0 ? (int)fmin(fmax(ceil(1.2 / step), 20), 20000) : 100;
 }
 
-/* RESET pulses of a cycle: as asked, or as many as SET pulses; a single one takes a device back that
- * moves one way only. */
+/* RESET pulses of a cycle: as asked, or as many as SET pulses; a single one takes a device back
+ * that moves one way only. */
 static int reset_pulses(const options *o, const mho_experiment *e, int set) {
   if (o->reset >= 0)
     return (int)o->reset;
