@@ -139,12 +139,14 @@ static mho_err evaluate_draw(const options *o, mho_trainer *t, const char *id, r
     return mho_fail(ei, MHO_EINVAL,
                     "run %s has no %s images: it was trained with dataset.validation 0", id,
                     o->part);
+
   for (int i = 0; i < o->n_times; i++) {
     mho_err err = mho_trainer_age(t, o->time[i], ei);
     if (!err)
       err = mho_trainer_evaluate(t, images, &r[i].last, ei);
     if (err)
       return err;
+
     r[i].sum += r[i].last.accuracy;
     r[i].squares += r[i].last.accuracy * r[i].last.accuracy;
     r[i].loss += r[i].last.loss;
@@ -191,6 +193,7 @@ static double deviation(const options *o, const result *r) {
 static json_t *times_json(const options *o, const result *r) {
   if (o->n_times == 1)
     return NULL;
+
   json_t *after = json_array();
   for (int i = 1; i < o->n_times; i++) {
     json_t *t = json_pack("{ss sf sf sf}", "after", o->name[i], "after_s", o->time[i], "accuracy",

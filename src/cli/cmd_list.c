@@ -37,6 +37,7 @@ static const mho_entry *entry_of(const mho_registry *r, int kind, int i) {
 
 static void print_json(int kind, const mho_entry *e) {
   json_t *keys = json_array();
+
   for (int i = 0; i < e->params.n; i++) {
     const mho_param *p = &e->params.p[i];
     char key[128], range[256];
@@ -45,6 +46,7 @@ static void print_json(int kind, const mho_entry *e) {
     json_array_append_new(keys, json_pack("{ss ss ss ss}", "key", key, "unit", p->unit, "range",
                                           range, "doc", p->doc));
   }
+
   print_json_line(json_pack("{ss ss ss ss* ss* so}", "kind", word_of(kind), "id", e->id, "title",
                             e->title, "equation", e->equation, "source", e->source, "parameters",
                             keys),
@@ -68,6 +70,7 @@ static int print_entries(const mho_registry *r, int kind, const char *id, bool j
     const mho_entry *e = entry_of(r, kind, i);
     if (id && strcmp(id, e->id))
       continue;
+
     if (json)
       print_json(kind, e);
     else

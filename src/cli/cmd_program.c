@@ -93,6 +93,7 @@ static void add_connections(summary *s, const mho_programmed *p) {
     s->each = calloc((size_t)p->n_connections, sizeof *s->each);
     s->n = s->each ? p->n_connections : 0;
   }
+
   for (int c = 0; c < s->n; c++) {
     const mho_program_connection *k = &p->connection[c];
     mho_program_connection *sum = &s->each[c];

@@ -399,9 +399,11 @@ static void print_sample(const mho_settle_sample *sample) {
 
 static void print_times(const times *t, double energy) {
   static const double shares[] = {0.1, 0.5, 0.9};
+
   fprintf(stderr, "%d of %d images settled", t->n, t->of);
   if (t->n)
     fprintf(stderr, ", from %.4g s to %.4g s", t->s[0], t->s[t->n - 1]);
+
   for (int i = 0; i < MHO_COUNT(shares); i++)
     if (isfinite(quantile(t, shares[i])))
       fprintf(stderr, "%s%g %% by %.4g s", i ? ", " : "; ", 100 * shares[i],

@@ -51,6 +51,7 @@ static void print_head(const mho_run_row *r) {
   print_line("status", r->status, ": ", r->error);
   if (r->parent || is_programmed(r))
     printf("programmed weights of %s\n", r->parent ? r->parent : "a folder (train.from)");
+
   if (is_programmed(r))
     printf("accuracy   %.2f %% (test), as programmed in %.1f s, %.4g pulses\n",
            100 * r->final_test_acc, r->wall_s, r->pulses);

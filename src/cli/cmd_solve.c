@@ -74,6 +74,7 @@ static int method_of(struct argp_state *state, const char *word) {
              {"direct", MHO_WIRE_DIRECT},
              {"iterative", MHO_WIRE_ITERATIVE},
              {"ngspice", METHOD_NGSPICE}};
+
   for (int i = 0; i < MHO_COUNT(all); i++)
     if (!strcmp(word, all[i].word))
       return all[i].method;
@@ -256,6 +257,7 @@ static void print_json(const options *o, const solution *s) {
       number_or_null(s->stats.power_in), "power_lost", number_or_null(s->stats.power_lost));
   if (!o->common.out)
     json_object_set_new(j, "currents", currents_json(s));
+
   print_json_line(j, 17);
 }
 
@@ -263,6 +265,7 @@ static mho_err plot(const options *o, const solution *s, mho_errinfo *ei) {
   char title[128];
   snprintf(title, sizeof title, "%d x %d, wire segments %.4g and %.4g ohm", s->rows, s->cols,
            o->r_word, o->r_bit);
+
   mho_heat h = {.title = title,
                 .rows = s->rows,
                 .cols = s->cols,
@@ -303,8 +306,10 @@ static void solution_free(solution *s) {
 static mho_err open_solver(const options *o, session *env, const mho_matrix *g, mho_wire **w,
                            mho_errinfo *ei) {
   *w = NULL;
+
   if (o->method == METHOD_NGSPICE)
     return MHO_OK;
+
   mho_err err = mho_wire_new(&(mho_wire_options){.rows = g->rows,
                                                  .cols = g->cols,
                                                  .r_word = o->r_word,
@@ -370,6 +375,7 @@ static mho_err solve_all(const options *o, session *env, const mho_matrix *g, co
 /* The same range for every method. */
 static mho_err check_conductances(const options *o, const mho_matrix *g, mho_errinfo *ei) {
   static const double G_MAX = 1; /* S, as of device.g_max */
+
   for (int i = 0; i < g->rows; i++)
     for (int j = 0; j < g->cols; j++) {
       double v = g->v[(size_t)i * (size_t)g->cols + (size_t)j];
@@ -396,6 +402,7 @@ static mho_err check_inputs(const options *o, const mho_matrix *g, const mho_mat
 
 static mho_err write_results(const options *o, const solution *s, mho_errinfo *ei) {
   mho_err err = MHO_OK;
+
   if (!o->common.json || o->common.out) {
     FILE *out = open_out(o->common.out, &err, ei);
     if (out)

@@ -254,10 +254,12 @@ static void event_json(void *user, const mho_sweep_event *e) {
   static const char *const words[] = {"started", "epoch", "ended"};
   if (e->what == MHO_SWEEP_TICK)
     return;
+
   json_t *o = json_pack("{ss ss ss sI ss si si si so}", "event", words[e->what], "run", e->run->id,
                         "sets", e->run->label, "seed", (json_int_t)e->run->seed, "config_hash",
                         e->run->hash, "ended", e->ended, "failed", e->failed, "total", e->total,
                         "left_s", number_or_null(e->left_s));
+
   if (e->what != MHO_SWEEP_STARTED) {
     json_object_set_new(o, "epoch", json_integer(e->epoch));
     json_object_set_new(o, "train_acc", number_or_null(e->train_acc));
@@ -379,12 +381,14 @@ static void print_launched(const options *o, const mho_study *study, const mho_s
 
 static mho_err launch(options *o, const mho_study *study, const session *s, mho_errinfo *ei) {
   mho_slurm_result r;
+
   o->cluster.db = o->sweep.db;
   o->cluster.jobs = o->sweep.jobs ? o->sweep.jobs : 1;
   o->cluster.threads = o->sweep.threads;
   o->cluster.sbatch = o->sbatch;
   if (!o->cluster.tasks)
     o->cluster.tasks = 16;
+
   mho_err err = mho_slurm_launch(study, s->registry, &o->cluster, &r, ei);
   if (!err)
     print_launched(o, study, &r);

@@ -107,6 +107,7 @@ static void epoch_json(void *user, const char *run, const mho_epoch_row *r) {
                         "settle_steps", number_or_null(r->settle_steps), "unsettled",
                         (json_int_t)r->unsettled, "pulses", json_integer((json_int_t)r->pulses),
                         "wall_s", number_or_null(r->wall_s), "eval_s", number_or_null(r->eval_s));
+
   if (isfinite(r->val_acc))
     json_object_set_new(o, "val_acc", json_real(r->val_acc));
   if (isfinite(r->energy_j))

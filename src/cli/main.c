@@ -35,6 +35,7 @@ static void print_version(bool verbose) {
   printf("mho %s (%s)\n", MHO_VERSION, MHO_CODE_VERSION);
   if (!verbose)
     return;
+
   printf("matrix products  OpenBLAS, kernels %s%s\n", mho_blas_kernel(),
          mho_blas_better_kernel() ? " (slow: this processor could run better ones)" : "");
   printf("scalar           %zu bytes\n", sizeof(mho_real));

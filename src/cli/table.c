@@ -207,6 +207,7 @@ static bool print_row(void *user, int n, const char *const *names, const mho_cel
 mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const *args,
                     double timeout_s, output_format format, int *n_rows, mho_errinfo *ei) {
   printer p = {.format = format};
+
   mho_err err = mho_store_query(s, sql, n_args, args, timeout_s, print_row, &p, ei);
   if (p.t)
     table_print(p.t);
