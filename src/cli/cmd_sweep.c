@@ -420,7 +420,7 @@ static const char **split(char *text, int *n, mho_err *err, mho_errinfo *ei) {
 }
 
 /* The hashes of a file, sorted, into o->only; free that and the text. */
-static mho_err read_only(const char *path, mho_sweep_options *o, char **text, mho_errinfo *ei) {
+static mho_err read_hashes(const char *path, mho_sweep_options *o, char **text, mho_errinfo *ei) {
   size_t capacity = 0;
   mho_err err = MHO_OK;
   int n = 0;
@@ -445,7 +445,7 @@ static mho_err read_only(const char *path, mho_sweep_options *o, char **text, mh
 static mho_err train(options *o, const mho_study *study, const session *s, mho_sweep_result *result,
                      mho_errinfo *ei) {
   char *text = NULL;
-  mho_err err = o->only ? read_only(o->only, &o->sweep, &text, ei) : MHO_OK;
+  mho_err err = o->only ? read_hashes(o->only, &o->sweep, &text, ei) : MHO_OK;
   if (!err) {
     warn_slow_kernels(s);
     o->sweep.event = o->common.json ? event_json : event_text;
