@@ -4,6 +4,7 @@
 #define MHO_CLI_H
 
 #include <argp.h>
+#include <jansson.h>
 
 #include "mho/experiment.h"
 #include "mho/store.h"
@@ -13,31 +14,43 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_INPUT = 2, EXIT_INTERRUPTED = 13
 
 typedef struct verb {
   const char *name, *summary;
-  int (*run)(int argc, char **argv); /* argv[0] is "mho <verb>"; returns the exit code */
+  int (*run)(int argc, char **argv); /**< argv[0] is "mho <verb>"; returns the exit code */
 } verb;
 
-/* ---------------------------------------------------------------- options */
+/* ---------------------------------------------------------------- options (options.c) */
 
 enum { MAX_SET = 256 };
-typedef struct common_options { /* shared by the verbs; each takes the ones it needs */
-  const char *db;
-  const char *out; /* NULL: not given */
-  bool json;
+
+/* Options and words that several verbs have; each verb takes the ones that it needs. */
+typedef struct common_options {
+  const char *db;  /**< NULL: not given */
+  const char *out; /**< NULL: not given */
+  bool json, csv;
   int threads;
   const char *set[MAX_SET];
   int n_set;
-  int max_words; /* of a verb that takes plain words */
-  const char *word[2];
+  const char *verb; /**< of a verb that takes one RUN: "show"; NULL for the others */
+  const char *run;  /**< the RUN given */
+  int max_words;    /**< of a verb that takes plain words, none of which is an option */
+  char **word;      /**< [n_words], in argv */
   int n_words;
-  const char *verb; /* of a verb that takes one RUN: "show"; NULL for the others */
-  const char *run;  /* the RUN given */
 } common_options;
 
-enum { OPTION_OUT = 'o', OPTION_DB = 0x100, OPTION_JSON, OPTION_THREADS, OPTION_SET, OPTION_VERB };
+enum {
+  OPTION_OUT = 'o',
+  OPTION_DB = 0x100,
+  OPTION_JSON,
+  OPTION_CSV,
+  OPTION_THREADS,
+  OPTION_SET,
+  OPTION_VERB
+};
 #define OPT_DB                                                                                     \
   { "db", OPTION_DB, "FILE", 0, "run database (default " DEFAULT_DB ")", 0 }
 #define OPT_JSON                                                                                   \
   { "json", OPTION_JSON, NULL, 0, "print JSON, one object a line", 0 }
+#define OPT_CSV                                                                                    \
+  { "csv", OPTION_CSV, NULL, 0, "print CSV with a header line", 0 }
 #define OPT_THREADS                                                                                \
   { "threads", OPTION_THREADS, "N", 0, "threads (default: one per processor)", 0 }
 #define OPT_SET                                                                                    \
@@ -46,56 +59,114 @@ enum { OPTION_OUT = 'o', OPTION_DB = 0x100, OPTION_JSON, OPTION_THREADS, OPTION_
   {"out", OPTION_OUT, "FILE", 0, what, 0}, {                                                       \
     "output", OPTION_OUT, "FILE", OPTION_HIDDEN, NULL, 0                                           \
   }
-/** Handle a shared option, and the RUN or the words of a verb that takes some; ARGP_ERR_UNKNOWN for the rest. */
+/* The head of a verb's command line: what it takes and what --help says around its options. */
+#define VERB_ARGP(args, text)                                                                      \
+  static const struct argp argp = {                                                                \
+      .options = option_table, .parser = parse, .args_doc = args, .doc = text}
+
+/** Handle a shared option, and the RUN or the words of a verb that takes some; ARGP_ERR_UNKNOWN for
+ * the rest. */
 error_t common_option(common_options *o, int key, char *arg, struct argp_state *state);
+/** The i-th plain word, or NULL where fewer were given. */
+const char *option_word(const common_options *o, int i);
 /** A whole number from an argument, or argp_error with what was expected. */
 long option_number(struct argp_state *state, const char *name, const char *text, long low,
                    long high);
-/** A time since programming from an argument ("1h", "2 d"), s, or argp_error with what was expected. */
+/** A time since programming from an argument ("1h", "2 d"), s, or argp_error with what was
+ * expected. */
 double option_time(struct argp_state *state, const char *name, const char *text);
-/** Say on stderr that time changes no conductance, where the device has no law of drift. */
-void note_no_drift(const mho_experiment *e);
+/** The argument, where it is one of n words, or argp_error with all of them. */
+const char *option_choice(struct argp_state *state, const char *name, const char *text, int n,
+                          const char *const *words);
 
-/* ---------------------------------------------------------------- errors and context */
+/* ---------------------------------------------------------------- words (options.c) */
+
+/** Whether a word of the command line is a CONFIG rather than a RUN: it ends in .yaml or .yml, or
+ *  has a slash in it and is the path of a readable file. Any other word is a run's, even where a
+ *  file in this folder has the same name (the run "quickstart" and the script). */
+bool names_config(const char *word);
+/** Whether a word of the command line is a FOLDER rather than a RUN, and if so its whole path.
+ *  @param option  what an error begins with: "--from: ", or "" for the word of the verb.
+ *  @return MHO_OK; MHO_EINVAL where the path does not fit into a config. */
+mho_err find_folder(const char *word, const char *option, char path[MHO_TEXT_MAX], bool *is_folder,
+                    mho_errinfo *ei);
+/** The database of --db, or the default one. */
+const char *database_path(const common_options *o);
+/** Open the database of --db, or the default one. */
+mho_err open_database(const common_options *o, mho_store_mode mode, mho_store **out,
+                      mho_errinfo *ei);
+/** A config: the keys of a file (nullable), with n assignments ("key=value") on top, in order. */
+mho_err read_config(const char *file, int n, const char *const *set, mho_config **out,
+                    mho_errinfo *ei);
+/** The experiment of such a config, with defaults for every key that it does not set. */
+mho_err read_experiment(const mho_registry *r, const char *file, int n, const char *const *set,
+                        mho_experiment **out, mho_errinfo *ei);
+
+/* ---------------------------------------------------------------- context, errors (progress.c) */
+
+/* What a verb works with: the registry, and a context with threads, progress bar and Ctrl-C. */
+typedef struct environment {
+  mho_context ctx;
+  mho_registry *registry;
+} environment;
+/** Made at a verb's start. threads < 0: no pool (verbs that compute nothing). */
+mho_err environment_open(environment *s, int threads, mho_errinfo *ei);
+void environment_close(environment *s);
 
 /** Print "mho: file:line: sentence" to stderr; the exit code that goes with the error. */
 int report_error(mho_err err, const mho_errinfo *ei);
+/** Say on stderr that time changes no conductance, where the device has no law of drift. */
+void note_no_drift(const mho_experiment *e);
+/** Warn where OpenBLAS runs slower kernels than this processor could. */
+void warn_slow_kernels(const environment *s);
 
-typedef struct
-    session { /* registry, context with progress bar and Ctrl-C, made at a verb's start */
-  mho_context ctx;
-  mho_registry *registry;
-} session;
-/** threads < 0: no pool (verbs that compute nothing). */
-mho_err session_open(session *s, int threads, mho_errinfo *ei);
-void session_close(session *s);
+/** Text of a progress bar, full to done of total; width is capacity - 1. */
+void bar_text(long done, long total, size_t capacity, char *bar);
 
-/* ---------------------------------------------------------------- output */
+/* ---------------------------------------------------------------- files and JSON (output.c) */
 
-/* A table for people, columns by name; numbers are right-aligned. */
+/** What is printed goes to a file, or to standard output when path is NULL; NULL and *err where it
+ * cannot be opened. */
+FILE *open_out(const char *path, mho_err *err, mho_errinfo *ei);
+/** Hands on err, or says what could not be written (MHO_EIO); f is NULL where opening failed. */
+mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei);
+/** Write a text to a file, or to standard output when path is NULL. */
+mho_err write_text(const char *path, const char *text, mho_errinfo *ei);
+
+/** End the line of a suggested command, with the --db that was given, if any. */
+void end_command(const common_options *o);
+/** Print an object on a line of its own, at once, and free it.
+ *  @param digits  of its real numbers. */
+void print_json_line(json_t *o, int digits);
+/** A JSON number, or null where v is not finite. */
+json_t *number_or_null(double v);
+enum { JSON_DIGITS = 10 }; /* of results; 17 where a number must come back as it was */
+/** Standard deviation of n samples from their sum and the sum of their squares; NaN below two. */
+double deviation_of(int n, double sum, double squares);
+
+/* ---------------------------------------------------------------- tables (table.c) */
+
+/* A table for people, columns by name. */
 typedef struct table table;
 table *table_new(int n, const char *const *names);
 /** Next row: n texts, NULL for an empty cell. */
 void table_row(table *t, const char *const *cells);
+/** Align a column to the right, as numbers are. */
 void table_right(table *t, int column);
-void table_print(table *t); /* and free */
+/** Print the table and free it. */
+void table_print(table *t);
 
-/** What is printed goes to a file, or to standard output when path is NULL. close_out hands on err, or says what could not
- * be written (MHO_EIO); f is NULL where opening failed. */
-FILE *open_out(const char *path, mho_err *err, mho_errinfo *ei);
-mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei);
-mho_err write_text(const char *path, const char *text, mho_errinfo *ei);
-
-/** Take the runs of other databases or exported files into the database db, which is made if need be, and say of each how
- * many came: what `mho db merge` and `mho import` share. */
-typedef mho_err (*take_fn)(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei);
-mho_err take_runs(const char *db, take_fn take, int n, const char *const *files, mho_errinfo *ei);
-
-/** A cell of a query as text for people ("" for NULL, 4 significant digits for reals unless exact). */
+/** A cell of a query as text for people: "" for NULL, reals with 6 significant digits, or all 17
+ * where exact. */
 void cell_text(const mho_cell *c, bool exact, char *buf, size_t capacity);
 
-/** A table from a query with the columns' names as they are; formats: table, csv, json. */
 typedef enum output_format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON } output_format;
+/** What --json and --csv ask for. */
+output_format format_of(const common_options *o);
+/** Print the answer to a query, with the columns' names as they are.
+ *  @param args       [n_args] bound to ?1, ?2, ...
+ *  @param timeout_s  0: none.
+ *  @param n_rows     nullable: how many rows were printed. */
 mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const *args,
                     double timeout_s, output_format format, int *n_rows, mho_errinfo *ei);
 
@@ -103,6 +174,15 @@ mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const
 void print_params(const char *prefix, mho_params params);
 /** Title, equation, source and parameters. */
 void print_entry(const mho_entry *e, const char *section);
+/** The config section that a kind's parameters are in: "device". */
 const char *kind_section(mho_kind kind);
+
+/* ---------------------------------------------------------------- other databases (intake.c) */
+
+/** Takes the runs of one other database or exported file. */
+typedef mho_err (*take_fn)(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei);
+/** Take the runs of n files into the database db, which is made if need be, and say of each how
+ * many came: what `mho db merge` and `mho import` share. */
+mho_err take_runs(const char *db, take_fn take, int n, char *const *files, mho_errinfo *ei);
 
 #endif

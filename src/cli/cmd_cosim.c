@@ -201,7 +201,7 @@ static mho_err check(results *r) {
   return err ? err : r->err;
 }
 
-static mho_err cosim(const options *o, session *s, bool *pass, mho_errinfo *ei) {
+static mho_err cosim(const options *o, environment *s, bool *pass, mho_errinfo *ei) {
   results r = {.o = o, .pass = true, .ei = ei};
   bool cells = strcmp(o->what, "device") != 0;
   mho_err err = subject_open(s, &o->common, MHO_STORE_WRITE, cells, o->after, &r.x, ei);
@@ -219,13 +219,13 @@ static int run(int argc, char **argv) {
   options o = {.common.verb = "check", .what = "crossbar"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
 
-  session s;
+  environment s;
   mho_errinfo ei = {0};
   bool pass = true;
-  mho_err err = session_open(&s, 1, &ei);
+  mho_err err = environment_open(&s, 1, &ei);
   if (!err)
     err = cosim(&o, &s, &pass, &ei);
-  session_close(&s);
+  environment_close(&s);
 
   if (err)
     return report_error(err, &ei);

@@ -16,15 +16,18 @@ static const struct argp_option option_table[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
+  const char *what;
+
   switch (key) {
   case KEY_FOLDER:
     o->folder = arg;
     return 0;
+
   case ARGP_KEY_END:
-    if (!o->common.word[0] ||
-        (strcmp(o->common.word[0], "list") && strcmp(o->common.word[0], "fetch")))
+    what = option_word(&o->common, 0);
+    if (!what || (strcmp(what, "list") && strcmp(what, "fetch")))
       argp_error(state, "say what: list, or fetch NAME");
-    if (!strcmp(o->common.word[0], "fetch") && !o->common.word[1])
+    if (!strcmp(what, "fetch") && !option_word(&o->common, 1))
       argp_error(state, "fetch which dataset? 'mho data list' names them");
     return 0;
   default:
@@ -32,48 +35,56 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
-    "list\nfetch NAME",
-    "Datasets: what there is and where it lies; fetch one from where the public finds it, with its "
-    "checksum.\v"
-    "A dataset is looked for in the config's dataset.path, in $MHO_DATA/NAME, and in ~/.cache/mho/NAME.\n\n"
-    "Examples:\n  mho data list\n  mho data fetch mnist",
-    NULL,
-    NULL,
-    NULL};
+VERB_ARGP("list\nfetch NAME",
+          "Datasets: what there is and where it lies; fetch one from where the public finds it, "
+          "with its checksum.\v"
+          "A dataset is looked for in the config's dataset.path, in $MHO_DATA/NAME, and in "
+          "~/.cache/mho/NAME.\n\n"
+          "Examples:\n  mho data list\n  mho data fetch mnist");
+
+/* The folder that a dataset is in, or why there is none. */
+static const char *place_of(const mho_dataset_kind *k, char *folder, size_t capacity) {
+  if (!k->files)
+    return "embedded";
+  mho_dataset_locate(k, "", folder, capacity);
+  return *folder ? folder : "not here";
+}
 
 static void list_datasets(const mho_registry *r) {
   table *t = table_new(3, (const char *[]){"DATASET", "WHERE", "WHAT IT IS"});
   for (int i = 0; i < mho_registry_count(r, MHO_KIND_DATASET); i++) {
     const mho_dataset_kind *k = (const mho_dataset_kind *)mho_registry_at(r, MHO_KIND_DATASET, i);
     char folder[MHO_TEXT_MAX] = "";
-    if (k->files)
-      mho_dataset_locate(k, "", folder, sizeof folder);
-    const char *where = !k->files ? "embedded" : *folder ? folder : "not here";
-    table_row(t, (const char *[]){k->entry.id, where, k->entry.title});
+    const char *place = place_of(k, folder, sizeof folder);
+    table_row(t, (const char *[]){k->entry.id, place, k->entry.title});
   }
   table_print(t);
+}
+
+static mho_err fetch(const options *o, const environment *s, const char *name, mho_errinfo *ei) {
+  const mho_entry *e = mho_registry_find(s->registry, MHO_KIND_DATASET, name);
+  if (!e)
+    return mho_fail(ei, MHO_ENOTFOUND, "there is no dataset '%s'; 'mho data list' names them",
+                    name);
+  mho_err err = mho_dataset_fetch(&s->ctx, (const mho_dataset_kind *)e, o->folder, ei);
+  if (!err)
+    printf("%s is complete and its checksums are right\n", name);
+  return err;
 }
 
 static int run(int argc, char **argv) {
   options o = {.common.max_words = 2};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  session s;
+
+  environment s;
   mho_errinfo ei = {0};
-  mho_err err = session_open(&s, -1, &ei);
-  if (!err && !strcmp(o.common.word[0], "list")) {
+  mho_err err = environment_open(&s, -1, &ei);
+  if (!err && !strcmp(o.common.word[0], "list"))
     list_datasets(s.registry);
-  } else if (!err) {
-    const mho_entry *e = mho_registry_find(s.registry, MHO_KIND_DATASET, o.common.word[1]);
-    err = e ? mho_dataset_fetch(&s.ctx, (const mho_dataset_kind *)e, o.folder, &ei)
-            : mho_fail(&ei, MHO_ENOTFOUND, "there is no dataset '%s'; 'mho data list' names them",
-                       o.common.word[1]);
-    if (!err)
-      printf("%s is complete and its checksums are right\n", o.common.word[1]);
-  }
-  session_close(&s);
+  else if (!err)
+    err = fetch(&o, &s, o.common.word[1], &ei);
+
+  environment_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

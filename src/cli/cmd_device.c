@@ -1,7 +1,6 @@
 /* cmd_device.c - mho device: device models and cards, their curves, and fits to measured pulses.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 enum { OPTIONS_MAX = 20 };
 typedef struct options {
   common_options common;
-  bool given[OPTIONS_MAX]; /* by place in option_table */
+  bool given[OPTIONS_MAX]; /**< by place in option_table */
   long cells, set, reset, cycles, seed;
   const char *plot, *model, *unit, *fixed;
 } options;
@@ -46,22 +45,37 @@ static const struct argp_option option_table[] = {
     {0}};
 _Static_assert(MHO_COUNT(option_table) <= OPTIONS_MAX, "one flag an option");
 
-/* What an option is for stands before the colon of its help; elsewhere it is refused rather than passed over. */
+/* What an option is for stands before the colon of its help ("curve, fit: ..."); elsewhere it is
+ * refused rather than passed over. */
 static void refuse_strange_options(struct argp_state *state, const options *o, const char *what) {
   for (int i = 0; i < MHO_COUNT(option_table); i++) {
-    const char *doc = option_table[i].doc, *colon = doc ? strchr(doc, ':') : NULL,
-               *own = doc ? strstr(doc, what) : NULL;
-    if (o->given[i] && colon && !(own && own < colon))
+    const char *doc = option_table[i].doc;
+    const char *colon = doc ? strchr(doc, ':') : NULL;
+    if (!o->given[i] || !colon)
+      continue;
+    const char *own = strstr(doc, what);
+    if (!own || own > colon)
       argp_error(state, "--%s is of mho device %.*s, not of %s", option_table[i].name,
                  (int)(colon - doc), doc, what);
   }
 }
 
+static void check_words(struct argp_state *state, const options *o) {
+  const char *what = option_word(&o->common, 0);
+  if (!what || (strcmp(what, "list") && strcmp(what, "show") && strcmp(what, "curve") &&
+                strcmp(what, "fit")))
+    argp_error(state, "say what: list, show NAME, curve NAME, or fit CSV");
+  if (strcmp(what, "list") && !option_word(&o->common, 1))
+    argp_error(state, "%s which %s? 'mho device list' names the devices", what,
+               strcmp(what, "fit") ? "device" : "CSV file");
+  refuse_strange_options(state, o, what);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
-  const char *const *word = o->common.word;
   for (int i = 0; i < MHO_COUNT(option_table); i++)
     o->given[i] |= option_table[i].key && option_table[i].key == key;
+
   switch (key) {
   case KEY_CELLS:
     o->cells = option_number(state, "cells", arg, 1, 10000000);
@@ -90,51 +104,45 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_FIX:
     o->fixed = arg;
     return 0;
+
   case ARGP_KEY_END:
-    if (!word[0] || (strcmp(word[0], "list") && strcmp(word[0], "show") &&
-                     strcmp(word[0], "curve") && strcmp(word[0], "fit")))
-      argp_error(state, "say what: list, show NAME, curve NAME, or fit CSV");
-    if (strcmp(word[0], "list") && !word[1])
-      argp_error(state, "%s which %s? 'mho device list' names the devices", word[0],
-                 strcmp(word[0], "fit") ? "device" : "CSV file");
-    refuse_strange_options(state, o, word[0]);
+    check_words(state, o);
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
+VERB_ARGP(
     "list\nshow NAME\ncurve NAME\nfit CSV",
     "Device models and cards: how a conductance answers pulses.\v"
-    "NAME is a model or a card (a name, or a file); where both have it, it is the card: 'model:NAME' is the "
-    "model. curve prints the conductance of a population after every "
-    "pulse "
-    "as CSV: mean, standard deviation, quantiles (S).\n\n"
-    "fit takes a CSV whose first line names its columns: g (conductance) and direction (up or down; set, "
-    "reset, "
-    "ltp, ltd, 1, -1), and, where there are several, device, cycle and pulse (counted from 1 anew at every "
-    "change "
-    "of direction; 0 is the state before). It gives each parameter with its 95 % confidence interval, the "
-    "noise of "
-    "a pulse and of a reading, and the device-to-device spread. The range is that of the data unless "
+    "NAME is a model or a card (a name, or a file); where both have it, it is the card: "
+    "'model:NAME' is the model. curve prints the conductance of a population after every "
+    "pulse as CSV: mean, standard deviation, quantiles (S).\n\n"
+    "fit takes a CSV whose first line names its columns: g (conductance) and direction (up or "
+    "down; set, reset, ltp, ltd, 1, -1), and, where there are several, device, cycle and "
+    "pulse (counted from 1 anew at every change of direction; 0 is the state before). It "
+    "gives each parameter with its 95 % confidence interval, the noise of a pulse and of a "
+    "reading, and the device-to-device spread. The range is that of the data unless "
     "--set device.g_min and device.g_max say otherwise.\n\n"
     "Examples:\n  mho device list\n  mho device show ecram\n"
     "  mho device curve ecram --plot ecram.svg > ecram.csv\n"
     "  mho device curve soft_bounds --set device.step_up=0.01 --cycles 3\n"
     "  mho device curve model:pcm | head\n"
     "  mho device fit pulses.csv --unit uS --model soft_bounds -o mine.yaml --plot fit.svg\n"
-    "  mho train --set device.card=mine.yaml --set update.scheme=accumulate",
-    NULL,
-    NULL,
-    NULL};
+    "  mho train --set device.card=mine.yaml --set update.scheme=accumulate");
 
-/* ---------------------------------------------------------------- list and show */
+/* ---------------------------------------------------------------- models and cards */
 
+enum { CARD_PATH_MAX = 2 * MHO_TEXT_MAX };
+
+static const mho_device_model *model_of(const mho_experiment *e) {
+  return (const mho_device_model *)e->device.entry;
+}
+
+/* The step of a pulse as a share of the range; "any" where weights are written at will. */
 static void step_text(const mho_experiment *e, char *out, size_t n) {
-  const mho_device_model *m = (const mho_device_model *)e->device.entry;
+  const mho_device_model *m = model_of(e);
   if (m->pulse)
     snprintf(out, n, "%.3g", mho_device_nominal_step(m, e->device.params, &e->device_config));
   else
@@ -143,9 +151,18 @@ static void step_text(const mho_experiment *e, char *out, size_t n) {
 
 typedef enum kind { MODEL, CARD } kind;
 
-/* What a name means, by its 'model:' or 'card:', which it loses, or else by what there is: a card before a model. */
-static kind kind_of(const session *s, const char **name) {
-  char file[2 * MHO_TEXT_MAX];
+static bool is_model(const environment *s, const char *name) {
+  return mho_registry_find(s->registry, MHO_KIND_DEVICE, name) != NULL;
+}
+
+static bool is_card(const char *name) {
+  char file[CARD_PATH_MAX];
+  return !mho_card_find(name, NULL, file, sizeof file, NULL);
+}
+
+/* What a name means, by its 'model:' or 'card:', which it loses, or else by what there is: a card
+ * before a model. */
+static kind kind_of(const environment *s, const char **name) {
   if (!strncmp(*name, "model:", 6)) {
     *name += 6;
     return MODEL;
@@ -154,79 +171,89 @@ static kind kind_of(const session *s, const char **name) {
     *name += 5;
     return CARD;
   }
-  bool model = mho_registry_find(s->registry, MHO_KIND_DEVICE, *name) != NULL;
-  bool card = !mho_card_find(*name, NULL, file, sizeof file, NULL);
-  return model && !card ? MODEL : CARD;
+  return is_model(s, *name) && !is_card(*name) ? MODEL : CARD;
 }
 
 /* A name that is a model's and a card's deserves a word on which was taken. */
-static void say_which(const session *s, const char *name, const char *asked, kind k) {
-  char file[2 * MHO_TEXT_MAX];
-  bool model = mho_registry_find(s->registry, MHO_KIND_DEVICE, name) != NULL;
-  if (name == asked && model && !mho_card_find(name, NULL, file, sizeof file, NULL))
+static void say_which(const environment *s, const char *name, const char *asked, kind k) {
+  if (name == asked && is_model(s, name) && is_card(name))
     fprintf(stderr, "note: '%s' is a card and a model; this is the %s ('model:%s' is the model)\n",
             name, k == MODEL ? "model" : "card", name);
 }
 
 /* The device of a model or a card, with the --set options. */
-static mho_err device_of(const options *o, const session *s, const char *name, kind k,
+static mho_err device_of(const options *o, const environment *s, const char *name, kind k,
                          mho_experiment **out, mho_errinfo *ei) {
-  mho_config *c;
-  char set[MHO_TEXT_MAX], file[2 * MHO_TEXT_MAX];
+  char first[MHO_TEXT_MAX], file[CARD_PATH_MAX];
+  const char *set[MAX_SET + 1] = {first};
+
   *out = NULL;
-  bool model = k == MODEL;
-  mho_err err = mho_config_new(&c, ei);
-  if (err)
-    return err;
-  if (!model && (err = mho_card_find(name, NULL, file, sizeof file, ei)))
-    mho_fail(ei, err, "there is no device model or card '%s'; 'mho device list' names them", name);
-  snprintf(set, sizeof set, "device.%s=%s", model ? "model" : "card", name);
+  if (k == CARD) {
+    mho_err err = mho_card_find(name, NULL, file, sizeof file, ei);
+    if (err)
+      return mho_fail(ei, err,
+                      "there is no device model or card '%s'; 'mho device list' names them", name);
+  }
+
+  snprintf(first, sizeof first, "device.%s=%s", k == MODEL ? "model" : "card", name);
+  memcpy(set + 1, o->common.set, (size_t)o->common.n_set * sizeof *set);
+  return read_experiment(s->registry, NULL, o->common.n_set + 1, set, out, ei);
+}
+
+/* The file of a card, and what is in it. */
+static mho_err open_card(const char *name, char path[CARD_PATH_MAX], mho_config **card,
+                         mho_errinfo *ei) {
+  mho_err err = mho_card_find(name, NULL, path, CARD_PATH_MAX, ei);
   if (!err)
-    err = mho_config_set(c, set, ei);
-  for (int i = 0; i < o->common.n_set && !err; i++)
-    err = mho_config_set(c, o->common.set[i], ei);
-  if (!err)
-    err = mho_experiment_new(s->registry, c, false, out, ei);
-  mho_config_free(c);
+    err = mho_card_read(path, card, ei);
   return err;
 }
 
-static mho_err list_devices(const options *o, const session *s, mho_errinfo *ei) {
+/* ---------------------------------------------------------------- list and show */
+
+static void list_model(const options *o, const environment *s, const mho_entry *entry, table *t) {
+  char step[64] = "-"; /* of a model that needs a file of the user's */
+  mho_experiment *e;
+  if (!device_of(o, s, entry->id, MODEL, &e, NULL))
+    step_text(e, step, sizeof step);
+  mho_experiment_free(e);
+  table_row(t, (const char *[]){entry->id, "model", step, entry->title});
+}
+
+static mho_err list_card(const options *o, const environment *s, const char *name, table *t,
+                         mho_errinfo *ei) {
+  char path[CARD_PATH_MAX], step[64], title[160];
+  mho_config *card = NULL;
+  mho_experiment *e = NULL;
+
+  mho_err err = open_card(name, path, &card, ei);
+  if (!err)
+    err = device_of(o, s, name, CARD, &e, ei);
+  if (!err) {
+    step_text(e, step, sizeof step);
+    snprintf(title, sizeof title, "%s (%s)", mho_card_text(card, "title"), e->device.entry->id);
+    table_row(t, (const char *[]){name, "card", step, title});
+  }
+
+  mho_experiment_free(e);
+  mho_config_free(card);
+  return err;
+}
+
+static mho_err list_devices(const options *o, const environment *s, mho_errinfo *ei) {
   table *t = table_new(4, (const char *[]){"DEVICE", "KIND", "STEP/RANGE", "WHAT IT IS"});
+  for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++)
+    list_model(o, s, mho_registry_at(s->registry, MHO_KIND_DEVICE, i), t);
+
   int n;
   mho_err err = MHO_OK;
-  char step[64];
-  for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE) && !err; i++) {
-    const mho_entry *entry = mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
-    mho_experiment *e;
-    if (device_of(o, s, entry->id, MODEL, &e, NULL)) /* needs a file of the user's */
-      snprintf(step, sizeof step, "-");
-    else
-      step_text(e, step, sizeof step);
-    mho_experiment_free(e);
-    table_row(t, (const char *[]){entry->id, "model", step, entry->title});
-  }
   char **cards = mho_cards_list(&n);
   for (int i = 0; i < n; i++) {
-    char path[2 * MHO_TEXT_MAX];
-    mho_config *card = NULL;
-    mho_experiment *e = NULL;
     if (!err)
-      err = mho_card_find(cards[i], NULL, path, sizeof path, ei);
-    if (!err)
-      err = mho_card_read(path, &card, ei);
-    if (!err)
-      err = device_of(o, s, cards[i], CARD, &e, ei);
-    if (!err) {
-      char title[160];
-      step_text(e, step, sizeof step);
-      snprintf(title, sizeof title, "%s (%s)", mho_card_text(card, "title"), e->device.entry->id);
-      table_row(t, (const char *[]){cards[i], "card", step, title});
-    }
-    mho_experiment_free(e);
-    mho_config_free(card);
+      err = list_card(o, s, cards[i], t, ei);
     free(cards[i]);
   }
+
   free(cards);
   table_print(t);
   return err;
@@ -238,15 +265,16 @@ static void print_about(const mho_config *card, const char *what) {
     printf("  %-7s %s\n", what, text);
 }
 
-static mho_err show_card(const options *o, const session *s, const char *name, mho_errinfo *ei) {
-  char path[2 * MHO_TEXT_MAX];
+static mho_err show_card(const options *o, const environment *s, const char *name,
+                         mho_errinfo *ei) {
+  char path[CARD_PATH_MAX];
   mho_config *card = NULL;
   mho_experiment *e = NULL;
+
   mho_err err = device_of(o, s, name, CARD, &e, ei);
   if (!err)
-    err = mho_card_find(name, NULL, path, sizeof path, ei);
-  if (!err)
-    err = mho_card_read(path, &card, ei);
+    err = open_card(name, path, &card, ei);
+
   char *yaml = err ? NULL : mho_experiment_yaml(e, true);
   if (yaml) {
     printf("%s - %s\n  file    %s\n", name, mho_card_text(card, "title"), path);
@@ -255,22 +283,26 @@ static mho_err show_card(const options *o, const session *s, const char *name, m
     print_about(card, "note");
     printf("  model   %s: %s\n\n%s", e->device.entry->id, e->device.entry->equation, yaml);
   }
+
   free(yaml);
   mho_config_free(card);
   mho_experiment_free(e);
   return err;
 }
 
-static mho_err show_device(const options *o, const session *s, mho_errinfo *ei) {
-  const char *name = o->common.word[1];
+static mho_err show_device(const options *o, const environment *s, mho_errinfo *ei) {
+  const char *asked = o->common.word[1], *name = asked;
   kind k = kind_of(s, &name);
   const mho_entry *e = mho_registry_find(s->registry, MHO_KIND_DEVICE, name);
+
   if (k == MODEL && !e)
     return mho_fail(ei, MHO_ECONFIG, "there is no device model '%s'; 'mho device list' names them",
                     name);
-  if (k == CARD && (!e || name != o->common.word[1]))
+  if (k == CARD && (!e || name != asked))
     return show_card(o, s, name, ei);
-  if (k == CARD) { /* a card of the model's name: both */
+
+  /* of a card that has the model's name both are shown */
+  if (k == CARD) {
     mho_err err = show_card(o, s, e->id, ei);
     if (err)
       return err;
@@ -284,49 +316,72 @@ static mho_err show_device(const options *o, const session *s, mho_errinfo *ei) 
 
 /* ---------------------------------------------------------------- curve */
 
-static mho_err curve(const options *o, const session *s, mho_errinfo *ei) {
+/* SET pulses of a cycle: as asked, or by the step about from end to end. */
+static int set_pulses(const options *o, const mho_experiment *e) {
+  double step = mho_device_nominal_step(model_of(e), e->device.params, &e->device_config);
+  if (o->set)
+    return (int)o->set;
+  return step > 0 ? (int)fmin(fmax(ceil(1.2 / step), 20), 20000) : 100;
+}
+
+/* RESET pulses of a cycle: as asked, or as many as SET pulses; a single one takes a device back
+ * that moves one way only. */
+static int reset_pulses(const options *o, const mho_experiment *e, int set) {
+  if (o->reset >= 0)
+    return (int)o->reset;
+  return model_of(e)->one_way ? 1 : set;
+}
+
+static mho_err plot_curve(const options *o, const char *name, kind k, const mho_curve_point *p,
+                          int n, mho_errinfo *ei) {
+  char title[160];
+  snprintf(title, sizeof title, "%s %.80s, %d cells", k == MODEL ? "model" : "card", name,
+           (int)o->cells);
+  for (char *t = title; *t; t++)
+    if (strchr("\"\\`$", *t))
+      *t = ' ';
+  return mho_pulse_plot_draw(&(mho_pulse_plot){.title = title, .curve = p, .n = n}, o->plot, ei);
+}
+
+static void write_curve(FILE *f, const mho_curve_point *p, int n) {
+  fprintf(f, "cycle,direction,pulse,mean,deviation,q05,q25,q50,q75,q95\n");
+  for (int i = 0; i < n; i++)
+    fprintf(f, "%d,%s,%d,%.9g,%.6g,%.9g,%.9g,%.9g,%.9g,%.9g\n", p[i].cycle,
+            p[i].direction > 0 ? "up" : "down", p[i].pulse, p[i].mean, p[i].deviation, p[i].q05,
+            p[i].q25, p[i].q50, p[i].q75, p[i].q95);
+}
+
+static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
   mho_experiment *e;
   mho_curve_point *p = NULL;
   int n = 0;
   const char *name = o->common.word[1];
   kind k = kind_of(s, &name);
+
   mho_err err = device_of(o, s, name, k, &e, ei);
-  if (!err) {
-    say_which(s, name, o->common.word[1], k);
-    const mho_device_model *m = (const mho_device_model *)e->device.entry;
-    double step = mho_device_nominal_step(m, e->device.params, &e->device_config);
-    int set = o->set ? (int)o->set : step > 0 ? (int)fmin(fmax(ceil(1.2 / step), 20), 20000) : 100;
-    mho_curve_options c = {.cells = (int)o->cells,
-                           .set = set,
-                           .reset = o->reset >= 0 ? (int)o->reset
-                                    : m->one_way  ? 1
-                                                  : set,
-                           .cycles = (int)o->cycles,
-                           .seed = (uint64_t)o->seed};
-    err = mho_device_curve(m, e->device.params, &e->device_config, &c, &p, &n, ei);
-    if (!err && o->plot) {
-      char title[160];
-      snprintf(title, sizeof title, "%s %.80s, %d cells", k == MODEL ? "model" : "card", name,
-               c.cells);
-      for (char *t = title; *t; t++)
-        *t = *t == '"' || *t == '\\' || *t == '`' || *t == '$' ? ' ' : *t;
-      err = mho_pulse_plot_draw(&(mho_pulse_plot){.title = title, .curve = p, .n = n}, o->plot, ei);
-    }
-  }
+  if (err)
+    return err;
+
+  say_which(s, name, o->common.word[1], k);
+  mho_curve_options c = {
+      .cells = (int)o->cells, .cycles = (int)o->cycles, .seed = (uint64_t)o->seed};
+  c.set = set_pulses(o, e);
+  c.reset = reset_pulses(o, e, c.set);
+  err = mho_device_curve(model_of(e), e->device.params, &e->device_config, &c, &p, &n, ei);
+  if (!err && o->plot)
+    err = plot_curve(o, name, k, p, n, ei);
+
   FILE *out = err ? NULL : open_out(o->common.out, &err, ei);
   if (out)
-    fprintf(out, "cycle,direction,pulse,mean,deviation,q05,q25,q50,q75,q95\n");
-  for (int i = 0; i < n && out; i++)
-    fprintf(out, "%d,%s,%d,%.9g,%.6g,%.9g,%.9g,%.9g,%.9g,%.9g\n", p[i].cycle,
-            p[i].direction > 0 ? "up" : "down", p[i].pulse, p[i].mean, p[i].deviation, p[i].q05,
-            p[i].q25, p[i].q50, p[i].q75, p[i].q95);
+    write_curve(out, p, n);
   err = close_out(out, o->common.out, err, ei);
+
   mho_free(p);
   mho_experiment_free(e);
   return err;
 }
 
-/* ---------------------------------------------------------------- fit */
+/* ---------------------------------------------------------------- fit of a model */
 
 static bool sets_range(const options *o) {
   bool low = false, high = false;
@@ -337,48 +392,63 @@ static bool sets_range(const options *o) {
   return low && high;
 }
 
-static mho_err fit_model(const options *o, const session *s, const char *model,
+static mho_err fit_model(const options *o, const environment *s, const char *model,
                          const mho_pulse_data *d, mho_fit *out, mho_errinfo *ei) {
+  mho_fit_options how = {.keep_range = sets_range(o), .fixed = o->fixed};
   mho_experiment *e;
   mho_err err = device_of(o, s, model, MODEL, &e, ei);
   if (!err)
-    err = mho_device_fit(
-        (const mho_device_model *)e->device.entry, e->device.params, &e->device_config, d,
-        &(mho_fit_options){.keep_range = sets_range(o), .fixed = o->fixed}, out, ei);
+    err = mho_device_fit(model_of(e), e->device.params, &e->device_config, d, &how, out, ei);
   mho_experiment_free(e);
   return err;
 }
 
+/* Whether a model is one of those that are compared: it can be fitted, and needs no voltages. */
+static bool is_compared(const mho_device_model *m) {
+  return m->pulse && m->fit && *m->fit && !mho_params_find(m->entry.params, "v_set");
+}
+
+/* A line of the comparison; @return Akaike's criterion, infinite and why where the model does not
+ * fit. */
+static double compare_model(const options *o, const environment *s, const mho_device_model *m,
+                            const mho_pulse_data *d, table *t, mho_errinfo *why) {
+  mho_fit f = {0};
+  const char *id = m->entry.id;
+
+  if (fit_model(o, s, id, d, &f, why)) {
+    table_row(t, (const char *[]){id, "", "", "", why->message});
+    return HUGE_VAL;
+  }
+
+  char parameters[16], explained[16], aic[32];
+  double criterion = 2 * f.n - 2 * f.likelihood;
+  snprintf(parameters, sizeof parameters, "%d", f.n);
+  snprintf(explained, sizeof explained, "%.2f", 100 * f.explained);
+  snprintf(aic, sizeof aic, "%.1f", criterion);
+  table_row(t, (const char *[]){id, parameters, explained, aic, ""});
+  mho_fit_free(&f);
+  return criterion;
+}
+
 /* Every model that needs no voltages, one line each; the likeliest by Akaike's criterion. */
-static mho_err compare_models(const options *o, const session *s, const mho_pulse_data *d,
+static mho_err compare_models(const options *o, const environment *s, const mho_pulse_data *d,
                               char *best, size_t n, mho_errinfo *ei) {
   table *t = table_new(5, (const char *[]){"MODEL", "PARAMETERS", "EXPLAINED %", "AIC", "REMARK"});
   double lowest = HUGE_VAL;
   mho_errinfo last = {0};
+
   for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
     const mho_device_model *m =
         (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
-    if (!m->pulse || !m->fit || !*m->fit || mho_params_find(m->entry.params, "v_set"))
+    if (!is_compared(m))
       continue;
-    mho_fit f = {0};
-    mho_errinfo why = {0};
-    char parameters[16] = "", explained[16] = "", aic[32] = "";
-    mho_err err = fit_model(o, s, m->entry.id, d, &f, &why);
-    double criterion = err ? HUGE_VAL : 2 * f.n - 2 * f.likelihood;
-    if (!err) {
-      snprintf(parameters, sizeof parameters, "%d", f.n);
-      snprintf(explained, sizeof explained, "%.2f", 100 * f.explained);
-      snprintf(aic, sizeof aic, "%.1f", criterion);
-      mho_fit_free(&f);
-    } else {
-      last = why;
-    }
+    double criterion = compare_model(o, s, m, d, t, &last);
     if (criterion < lowest) {
       lowest = criterion;
       snprintf(best, n, "%s", m->entry.id);
     }
-    table_row(t, (const char *[]){m->entry.id, parameters, explained, aic, err ? why.message : ""});
   }
+
   if (!o->common.json)
     table_print(t);
   if (!*best)
@@ -388,7 +458,8 @@ static mho_err compare_models(const options *o, const session *s, const mho_puls
   return MHO_OK;
 }
 
-/* Readings that start a track or may be cut off by a bound: the filter takes them, the fit does not count them. */
+/* Readings that start a track or may be cut off by a bound: the filter takes them, the fit does not
+ * count them. */
 static int followed(const mho_fit *f) {
   return f->rows - f->used - f->missing - f->outliers;
 }
@@ -400,6 +471,7 @@ static void print_fit_json(const mho_fit *f) {
                         json_pack("{sf sf sf sf}", "value", f->value[i].value, "error",
                                   f->value[i].error, "low", f->value[i].low, "high",
                                   f->value[i].high));
+
   json_t *o = json_pack(
       "{ss so ss sf sf sf sf sf si si si si si si si}", "model", f->model->entry.id, "parameters",
       values, "untold", f->untold, "pulse_noise_relative", f->pulse_relative,
@@ -410,153 +482,210 @@ static void print_fit_json(const mho_fit *f) {
     json_object_set_new(o, "spread_step", json_real(f->spread_step));
   if (o && isfinite(f->spread_asymmetry))
     json_object_set_new(o, "spread_asymmetry", json_real(f->spread_asymmetry));
-  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
-  putchar('\n');
-  json_decref(o);
+  print_json_line(o, JSON_DIGITS);
+}
+
+static void print_value(table *t, const mho_fit_value *v) {
+  const char *unit = v->param->unit;
+  char name[80], value[64], error[64], interval[128];
+
+  snprintf(name, sizeof name, "%s", v->name);
+  if (*unit)
+    mho_text_append(name, sizeof name, " (%s)", unit);
+  snprintf(value, sizeof value, "%.6g", v->value);
+  snprintf(error, sizeof error, "%.2g", v->error);
+  snprintf(interval, sizeof interval, "%.5g to %.5g", v->low, v->high);
+  table_row(t, (const char *[]){name, value, error, interval});
+}
+
+static void print_spread(const mho_fit *f) {
+  bool step = isfinite(f->spread_step), asymmetry = isfinite(f->spread_asymmetry);
+  if (step)
+    printf("device-to-device       step %.4g +- %.2g%s", f->spread_step, f->spread_step_error,
+           asymmetry ? "" : "\n");
+  if (asymmetry)
+    printf(", asymmetry %.4g +- %.2g (relative)\n", f->spread_asymmetry, f->spread_asymmetry_error);
+  if (!step)
+    printf("device-to-device       not told by %d device%s\n", f->devices,
+           f->devices == 1 ? "" : "s");
 }
 
 static void print_fit(const mho_fit *f) {
   printf("%s: %s\n", f->model->entry.id, f->model->entry.equation);
   table *t = table_new(4, (const char *[]){"PARAMETER", "VALUE", "ERROR", "95 % CONFIDENCE"});
-  for (int i = 0; i < f->n; i++) {
-    const mho_fit_value *v = &f->value[i];
-    char name[80], value[64], error[64], interval[128];
-    snprintf(name, sizeof name, "%s%s%s%s", v->name, *v->param->unit ? " (" : "", v->param->unit,
-             *v->param->unit ? ")" : "");
-    snprintf(value, sizeof value, "%.6g", v->value);
-    snprintf(error, sizeof error, "%.2g", v->error);
-    snprintf(interval, sizeof interval, "%.5g to %.5g", v->low, v->high);
-    table_row(t, (const char *[]){name, value, error, interval});
-  }
+  for (int i = 0; i < f->n; i++)
+    print_value(t, &f->value[i]);
   table_print(t);
+
   printf("\nnoise of a pulse       %.4g of its step, %.4g of the range\n", f->pulse_relative,
          f->pulse_add);
   printf("noise of a reading     %.4g S\n", f->read);
-  if (isfinite(f->spread_step))
-    printf("device-to-device       step %.4g +- %.2g%s", f->spread_step, f->spread_step_error,
-           isfinite(f->spread_asymmetry) ? "" : "\n");
-  if (isfinite(f->spread_asymmetry))
-    printf(", asymmetry %.4g +- %.2g (relative)\n", f->spread_asymmetry, f->spread_asymmetry_error);
-  if (!isfinite(f->spread_step))
-    printf("device-to-device       not told by %d device%s\n", f->devices,
-           f->devices == 1 ? "" : "s");
+  print_spread(f);
   if (*f->untold)
     printf("not told by the data   %s\n", f->untold);
   printf("mean response          %.2f %% of its variance explained\n", 100 * f->explained);
-  printf(
-      "readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers passed "
-      "over, %d only "
-      "followed (the first of a cycle, and near a bound)\n",
-      f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers, followed(f));
+  printf("readings               %d of %d devices and %d cycles; %d used, %d missing, %d outliers "
+         "passed over, %d only followed (the first of a cycle, and near a bound)\n",
+         f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers, followed(f));
 }
 
 static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data *d,
                         mho_errinfo *ei) {
   mho_curve_options c = {.cells = 500, .cycles = 1, .seed = 1};
   for (int i = 0; i < d->n; i++) {
-    int *most = d->direction[i] > 0 ? &c.set : &c.reset;
-    *most = d->pulse[i] > *most ? d->pulse[i] : *most;
+    if (d->direction[i] > 0)
+      c.set = mho_max(c.set, d->pulse[i]);
+    else
+      c.reset = mho_max(c.reset, d->pulse[i]);
   }
+
   mho_curve_point *p = NULL;
   int n;
   mho_err err = mho_device_curve(f->model, f->params, &f->config, &c, &p, &n, ei);
   if (!err)
     err = mho_pulse_plot_draw(
         &(mho_pulse_plot){.title = f->model->entry.id, .curve = p, .n = n, .data = d}, o->plot, ei);
+
   mho_free(p);
   return err;
 }
 
-/* Whether a card that was written can be read: else there is none. */
-static mho_err check_card(const options *o, const session *s, mho_errinfo *ei) {
-  char set[MHO_TEXT_MAX];
-  mho_config *c = NULL;
+/* ---------------------------------------------------------------- cards that a fit writes */
+
+/* A card that was written and cannot be read is taken away again. */
+static mho_err check_card(const options *o, const environment *s, mho_errinfo *ei) {
+  char text[MHO_TEXT_MAX];
+  const char *set = text;
   mho_experiment *e = NULL;
-  snprintf(set, sizeof set, "device.card=%s", o->common.out);
-  mho_err err = mho_config_new(&c, ei);
-  if (!err)
-    err = mho_config_set(c, set, ei);
-  if (!err)
-    err = mho_experiment_new(s->registry, c, false, &e, ei);
+
+  snprintf(text, sizeof text, "device.card=%s", o->common.out);
+  mho_err err = read_experiment(s->registry, NULL, 1, &set, &e, ei);
   mho_experiment_free(e);
-  mho_config_free(c);
   if (err)
     remove(o->common.out);
   return err;
 }
 
+static mho_err write_card(const options *o, const environment *s, const char *card,
+                          mho_errinfo *ei) {
+  mho_err err = write_text(o->common.out, card, ei);
+  if (!err)
+    err = check_card(o, s, ei);
+  return err;
+}
+
+static mho_err write_fit(const options *o, const environment *s, const mho_fit *f,
+                         mho_errinfo *ei) {
+  char *card = mho_fit_card(f, o->common.word[1]);
+  if (!card)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a card");
+  mho_err err = write_card(o, s, card, ei);
+  free(card);
+  if (!err && !o->common.json)
+    printf("card                   %s\n", o->common.out);
+  return err;
+}
+
+/* FILE.yaml -> FILE.csv; @return the name without its folders. */
+static const char *table_path(const char *card, char *path, size_t capacity) {
+  size_t n = strlen(card);
+  if (n > 5 && !strcmp(card + n - 5, ".yaml"))
+    n -= 5;
+  snprintf(path, capacity, "%.*s.csv", (int)n, card);
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
 /* The table model: the medians of the data as a CSV beside the card. */
-static mho_err fit_table(const options *o, const session *s, const mho_pulse_data *d,
+static mho_err fit_table(const options *o, const environment *s, const mho_pulse_data *d,
                          mho_errinfo *ei) {
   char *csv = NULL, card[3 * MHO_TEXT_MAX], path[MHO_TEXT_MAX];
   double g_min, g_max;
   if (!o->common.out)
     return mho_fail(ei, MHO_EINVAL,
                     "--model measured writes a card and its table: say where with -o FILE.yaml");
-  size_t n = strlen(o->common.out);
-  snprintf(path, sizeof path, "%.*s.csv",
-           (int)(n > 5 && !strcmp(o->common.out + n - 5, ".yaml") ? n - 5 : n), o->common.out);
+  const char *base = table_path(o->common.out, path, sizeof path);
   mho_err err = mho_pulse_table(d, &g_min, &g_max, &csv, ei);
+  if (err)
+    return err;
+
+  snprintf(card, sizeof card,
+           "card:\n  title: measured table\n  source: \"%s\"\n"
+           "  valid: identical pulses as measured, %d devices, %d cycles\n"
+           "  note: medians made monotone; noise and spread are not in the table\n"
+           "device:\n  model: measured\n  g_min: %.9g S\n  g_max: %.9g S\n  table: %s\n",
+           o->common.word[1], d->devices, d->tracks, g_min, g_max, base);
+  err = write_text(path, csv, ei);
   if (!err)
-    err = write_text(path, csv, ei);
-  const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-  snprintf(
-      card, sizeof card,
-      "card:\n  title: measured table\n  source: \"%s\"\n  valid: identical pulses as measured, %d "
-      "devices, %d cycles\n"
-      "  note: medians made monotone; noise and spread are not in the table\n"
-      "device:\n  model: measured\n  g_min: %.9g S\n  g_max: %.9g S\n  table: %s\n",
-      o->common.word[1], d->devices, d->tracks, g_min, g_max, base);
-  if (!err)
-    err = write_text(o->common.out, card, ei);
-  if (!err)
-    err = check_card(o, s, ei);
+    err = write_card(o, s, card, ei);
   if (!err)
     printf("%s and its table %s: %g to %g S\n", o->common.out, path, g_min, g_max);
+
   free(csv);
   return err;
 }
 
-static mho_err fit(const options *o, const session *s, mho_errinfo *ei) {
-  mho_pulse_data d;
+/* A fit of a model, or of the likeliest where none is named, which then is. */
+static mho_err fit_formula(const options *o, const environment *s, const mho_pulse_data *d,
+                           char *model, size_t n, mho_errinfo *ei) {
   mho_fit f = {0};
-  double unit = 1;
-  char text[64], model[64] = "";
-  snprintf(text, sizeof text, "1 %s", o->unit);
-  mho_err err = mho_quantity_parse(text, "S", false, &unit, ei);
-  if (err)
-    return mho_fail(ei, MHO_EINVAL, "--unit %s is no unit of conductance: S, mS, uS, nS", o->unit);
-  if ((err = mho_pulse_data_read(o->common.word[1], unit, &d, ei)))
-    return err;
-  snprintf(model, sizeof model, "%s", strcmp(o->model, "all") ? o->model : "");
-  if (!strcmp(model, "measured")) {
-    err = fit_table(o, s, &d, ei);
-    mho_pulse_data_free(&d);
-    return err;
-  }
-  if (!*model)
-    err = compare_models(o, s, &d, model, sizeof model, ei);
+  mho_err err = *model ? MHO_OK : compare_models(o, s, d, model, n, ei);
   if (!err)
-    err = fit_model(o, s, model, &d, &f, ei);
+    err = fit_model(o, s, model, d, &f, ei);
   if (!err && o->common.json)
     print_fit_json(&f);
   else if (!err)
     print_fit(&f);
-  if (!err && o->common.out) {
-    char *card = mho_fit_card(&f, o->common.word[1]);
-    err = card ? write_text(o->common.out, card, ei)
-               : mho_fail(ei, MHO_ENOMEM, "no memory for a card");
-    free(card);
-    if (!err)
-      err = check_card(o, s, ei);
-    if (!err && !o->common.json)
-      printf("card                   %s\n", o->common.out);
-  }
+
+  if (!err && o->common.out)
+    err = write_fit(o, s, &f, ei);
   if (!err && o->plot)
-    err = plot_fit(o, &f, &d, ei);
+    err = plot_fit(o, &f, d, ei);
+
   mho_fit_free(&f);
+  return err;
+}
+
+/* How many siemens one of --unit is. */
+static mho_err conductance_unit(const char *unit, double *out, mho_errinfo *ei) {
+  char text[64];
+  snprintf(text, sizeof text, "1 %s", unit);
+  if (mho_quantity_parse(text, "S", false, out, ei))
+    return mho_fail(ei, MHO_EINVAL, "--unit %s is no unit of conductance: S, mS, uS, nS", unit);
+  return MHO_OK;
+}
+
+static mho_err fit(const options *o, const environment *s, mho_errinfo *ei) {
+  mho_pulse_data d;
+  double unit = 1;
+  char model[64] = "";
+
+  mho_err err = conductance_unit(o->unit, &unit, ei);
+  if (!err)
+    err = mho_pulse_data_read(o->common.word[1], unit, &d, ei);
+  if (err)
+    return err;
+
+  if (strcmp(o->model, "all"))
+    snprintf(model, sizeof model, "%s", o->model);
+  if (!strcmp(model, "measured"))
+    err = fit_table(o, s, &d, ei);
+  else
+    err = fit_formula(o, s, &d, model, sizeof model, ei);
+
   mho_pulse_data_free(&d);
   return err;
+}
+
+/* ---------------------------------------------------------------- the verb */
+
+static mho_err device(const options *o, const environment *s, mho_errinfo *ei) {
+  const char *what = o->common.word[0];
+  if (!strcmp(what, "list"))
+    return list_devices(o, s, ei);
+  if (!strcmp(what, "show"))
+    return show_device(o, s, ei);
+  return !strcmp(what, "curve") ? curve(o, s, ei) : fit(o, s, ei);
 }
 
 static int run(int argc, char **argv) {
@@ -568,16 +697,14 @@ static int run(int argc, char **argv) {
                .model = "all",
                .unit = "S"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  session s;
+
+  environment s;
   mho_errinfo ei = {0};
-  const char *what = o.common.word[0];
-  mho_err err = session_open(&s, -1, &ei);
+  mho_err err = environment_open(&s, -1, &ei);
   if (!err)
-    err = !strcmp(what, "list")    ? list_devices(&o, &s, &ei)
-          : !strcmp(what, "show")  ? show_device(&o, &s, &ei)
-          : !strcmp(what, "curve") ? curve(&o, &s, &ei)
-                                   : fit(&o, &s, &ei);
-  session_close(&s);
+    err = device(&o, &s, &ei);
+
+  environment_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -1,6 +1,5 @@
 /* cmd_eval.c - mho eval: accuracy of a stored network, as it was or under other conditions.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +13,9 @@ enum { TIMES = 64, DRAWS = 1000 };
 typedef struct options {
   common_options common;
   const char *part, *checkpoint;
-  int n_times; /* after how long: time[0] is at once */
-  double time[TIMES];
-  char name[TIMES][32]; /* as it was written */
+  int n_times;
+  double time[TIMES];   /**< s after programming; time[0] is at once */
+  char name[TIMES][32]; /**< the same as they were written */
   int draws;
 } options;
 
@@ -33,142 +32,177 @@ static const struct argp_option option_table[] = {
     OPT_JSON,
     {0}};
 
+/* One of --after. */
+static void take_time(options *o, const char *text, struct argp_state *state) {
+  mho_errinfo ei;
+  double *time = &o->time[o->n_times];
+
+  if (o->n_times == TIMES)
+    argp_error(state, "--after: more than %d times", TIMES - 1);
+  if (mho_quantity_parse(text, "s", false, time, &ei))
+    argp_error(state, "--after: %s (s, min, h, d, mo, y)", ei.message);
+  if (!(*time >= 0))
+    argp_error(state, "--after: '%s' lies before programming", text);
+  snprintf(o->name[o->n_times], sizeof *o->name, "%s", text);
+  o->n_times++;
+}
+
 /* "1h,1d": times behind time[0]. */
 static void take_times(options *o, const char *text, struct argp_state *state) {
   char copy[1024], *save = NULL;
-  mho_errinfo ei;
   if (strlen(text) >= sizeof copy)
     argp_error(state, "--after: the list is too long");
   snprintf(copy, sizeof copy, "%s", text);
+
   o->n_times = 1;
-  for (char *t = strtok_r(copy, ",", &save); t; t = strtok_r(NULL, ",", &save), o->n_times++) {
-    t += strspn(t, " ");
-    if (o->n_times == TIMES)
-      argp_error(state, "--after: more than %d times", TIMES - 1);
-    if (mho_quantity_parse(t, "s", false, &o->time[o->n_times], &ei))
-      argp_error(state, "--after: %s (s, min, h, d, mo, y)", ei.message);
-    if (!(o->time[o->n_times] >= 0))
-      argp_error(state, "--after: '%s' lies before programming", t);
-    snprintf(o->name[o->n_times], sizeof *o->name, "%s", t);
-  }
+  for (char *t = strtok_r(copy, ",", &save); t; t = strtok_r(NULL, ",", &save))
+    take_time(o, t + strspn(t, " "), state);
   if (o->n_times == 1)
     argp_error(state, "--after: expected times, for example 1h,1d,1mo");
 }
 
-static bool one_of(const char *word, const char *a, const char *b, const char *c) {
-  return !strcmp(word, a) || !strcmp(word, b) || !strcmp(word, c);
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state) {
+  static const char *const image_sets[] = {"test", "train", "validation"};
+  static const char *const checkpoints[] = {"last", "best"};
   options *o = state->input;
+
   switch (key) {
   case KEY_PART:
-    if (!one_of(arg, "test", "train", "validation"))
-      argp_error(state, "--part: '%s' is not test, train or validation", arg);
-    o->part = arg;
+    o->part = option_choice(state, "part", arg, MHO_COUNT(image_sets), image_sets);
     return 0;
   case KEY_CHECKPOINT:
-    if (!one_of(arg, "last", "best", "best"))
-      argp_error(state, "--checkpoint: '%s' is not last or best", arg);
-    o->checkpoint = arg;
+    o->checkpoint = option_choice(state, "checkpoint", arg, MHO_COUNT(checkpoints), checkpoints);
     return 0;
   case KEY_AFTER:
     take_times(o, arg, state);
     return 0;
-  case KEY_DRAWS: {
-    char *end;
-    long n = strtol(arg, &end, 10);
-    if (*end || end == arg || n < 1 || n > DRAWS)
-      argp_error(state, "--draws: '%s' is not a whole number from 1 to %d", arg, DRAWS);
-    o->draws = (int)n;
+  case KEY_DRAWS:
+    o->draws = (int)option_number(state, "draws", arg, 1, DRAWS);
     return 0;
-  }
+
   default:
     return common_option(&o->common, key, arg, state);
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
-    "RUN",
-    "Accuracy of a stored network, as trained or under other conditions.\v"
-    "Examples:\n  mho eval last\n  mho eval last --set array.read_noise=0.02\n"
-    "  mho eval last --after 1h,1d,1mo --draws 5 --set device.drift.law=pcm\n\n"
-    "--after lets conductances drift by the law of the device (device.drift), and "
-    "reads by array.model periphery show its noise at that time.",
-    NULL,
-    NULL,
-    NULL};
+VERB_ARGP("RUN",
+          "Accuracy of a stored network, as trained or under other conditions.\v"
+          "Examples:\n"
+          "  mho eval last\n"
+          "  mho eval last --set array.read_noise=0.02\n"
+          "  mho eval last --after 1h,1d,1mo --draws 5 --set device.drift.law=pcm\n\n"
+          "--after lets conductances drift by the law of the device (device.drift), and reads by "
+          "array.model periphery show its noise at that time.");
 
-static const mho_images *part_of(const mho_dataset *d, const char *part) {
-  return !strcmp(part, "train")        ? &d->train
-         : !strcmp(part, "validation") ? &d->validation
-                                       : &d->test;
+/* ---------------------------------------------------------------- evaluation */
+
+static const mho_images *images_of(const mho_dataset *d, const char *part) {
+  if (!strcmp(part, "train"))
+    return &d->train;
+  return !strcmp(part, "validation") ? &d->validation : &d->test;
 }
 
-/* What is evaluated at a time: over the draws. */
+/* What is evaluated at a time: sums over the draws. */
 typedef struct result {
   mho_evaluation last;
-  double sum, squares, loss;
+  double sum, squares; /**< of the accuracy */
+  double loss;
 } result;
 
-/* One draw of the noise: 0 has the seeds of the run. */
-static mho_err draw(const options *o, session *s, mho_store *store, const char *id,
-                    const mho_checkpoint_row *c, int k, result *r, mho_errinfo *ei) {
+/* The network of the checkpoint, under the seeds of a draw: 0 has those of the run. */
+static mho_err load_draw(const options *o, environment *s, mho_store *store, const char *id,
+                         const mho_checkpoint_row *c, int k, mho_experiment **e, mho_trainer **t,
+                         mho_errinfo *ei) {
   char seed[48];
   const char *set[MAX_SET + 1];
-  mho_experiment *e = NULL;
-  mho_trainer *t = NULL;
   int n = o->common.n_set;
   memcpy(set, o->common.set, (size_t)n * sizeof *set);
   snprintf(seed, sizeof seed, "train.seeds.noise=%d", k);
   if (k > 0)
     set[n++] = seed;
-  mho_err err = mho_train_stored_experiment(store, s->registry, id, n, set, &e, ei);
+
+  mho_err err = mho_train_stored_experiment(store, s->registry, id, n, set, e, ei);
   if (!err && k == 0 && o->n_times > 1)
-    note_no_drift(e);
+    note_no_drift(*e);
   if (!err)
-    err = mho_trainer_new(&s->ctx, e, &t, ei);
+    err = mho_trainer_new(&s->ctx, *e, t, ei);
   if (!err)
-    err = mho_trainer_load(t, &c->blob, ei);
-  if (!err && !part_of(mho_trainer_dataset(t), o->part)->n)
-    err =
-        mho_fail(ei, MHO_EINVAL,
-                 "run %s has no %s images: it was trained with dataset.validation 0", id, o->part);
-  for (int i = 0; i < o->n_times && !err; i++) {
-    err = mho_trainer_age(t, o->time[i], ei);
+    err = mho_trainer_load(*t, &c->blob, ei);
+  return err;
+}
+
+/* A loaded draw at every time, added to its results. */
+static mho_err evaluate_draw(const options *o, mho_trainer *t, const char *id, result *r,
+                             mho_errinfo *ei) {
+  const mho_images *images = images_of(mho_trainer_dataset(t), o->part);
+  if (!images->n)
+    return mho_fail(ei, MHO_EINVAL,
+                    "run %s has no %s images: it was trained with dataset.validation 0", id,
+                    o->part);
+
+  for (int i = 0; i < o->n_times; i++) {
+    mho_err err = mho_trainer_age(t, o->time[i], ei);
     if (!err)
-      err = mho_trainer_evaluate(t, part_of(mho_trainer_dataset(t), o->part), &r[i].last, ei);
+      err = mho_trainer_evaluate(t, images, &r[i].last, ei);
+    if (err)
+      return err;
+
     r[i].sum += r[i].last.accuracy;
     r[i].squares += r[i].last.accuracy * r[i].last.accuracy;
     r[i].loss += r[i].last.loss;
   }
-  mho_trainer_free(t);
-  mho_experiment_free(e);
-  return err;
+  return MHO_OK;
 }
 
-static mho_err evaluate(const options *o, session *s, result *r, char *id, int *epoch,
+static mho_err evaluate(const options *o, environment *s, result *r, char *id, int *epoch,
                         mho_errinfo *ei) {
   mho_store *store = NULL;
   mho_checkpoint_row c = {0};
-  mho_err err =
-      mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
+
+  mho_err err = open_database(&o->common, MHO_STORE_READ, &store, ei);
   if (!err)
     err = mho_store_find(store, o->common.run, id, ei);
   if (!err)
     err = mho_store_checkpoint_get(store, id, o->checkpoint, &c, ei);
-  for (int k = 0; k < o->draws && !err; k++)
-    err = draw(o, s, store, id, &c, k, r, ei);
+
+  for (int k = 0; k < o->draws; k++) {
+    mho_experiment *e = NULL;
+    mho_trainer *t = NULL;
+    if (!err)
+      err = load_draw(o, s, store, id, &c, k, &e, &t, ei);
+    if (!err)
+      err = evaluate_draw(o, t, id, r, ei);
+    mho_trainer_free(t);
+    mho_experiment_free(e);
+  }
+
   *epoch = c.epoch;
   mho_blob_free(&c.blob);
   mho_store_close(store);
   return err;
 }
 
-static double deviation(const result *r, int n) {
-  return n > 1 ? sqrt(fmax(r->squares - r->sum * r->sum / n, 0) / (n - 1)) : (double)NAN;
+/* ---------------------------------------------------------------- output */
+
+/* Of the accuracy over the draws. */
+static double deviation(const options *o, const result *r) {
+  return deviation_of(o->draws, r->sum, r->squares);
+}
+
+/* What the results at the times after programming are; NULL where none were asked for. */
+static json_t *times_json(const options *o, const result *r) {
+  if (o->n_times == 1)
+    return NULL;
+
+  json_t *after = json_array();
+  for (int i = 1; i < o->n_times; i++) {
+    json_t *t = json_pack("{ss sf sf sf}", "after", o->name[i], "after_s", o->time[i], "accuracy",
+                          r[i].sum / o->draws, "loss", r[i].loss / o->draws);
+    if (o->draws > 1)
+      json_object_set_new(t, "std", json_real(deviation(o, &r[i])));
+    json_array_append_new(after, t);
+  }
+  return after;
 }
 
 static void print_json(const options *o, const result *r, const char *id, int epoch) {
@@ -177,46 +211,45 @@ static void print_json(const options *o, const result *r, const char *id, int ep
                         "epoch", epoch, "accuracy", r->sum / o->draws, "loss", r->loss / o->draws,
                         "settle_steps", v->settle_steps, "unsettled", (json_int_t)v->unsettled,
                         "seconds", v->seconds);
+
   if (isfinite(v->time_s))
     json_object_set_new(j, "time_s", json_real(v->time_s));
-  if (o->draws > 1)
-    json_object_set_new(j, "std", json_real(deviation(r, o->draws)));
-  if (o->draws > 1)
+  if (o->draws > 1) {
+    json_object_set_new(j, "std", json_real(deviation(o, r)));
     json_object_set_new(j, "draws", json_integer(o->draws));
-  json_t *after = o->n_times > 1 ? json_array() : NULL;
-  for (int i = 1; i < o->n_times; i++) {
-    json_t *t = json_pack("{ss sf sf sf}", "after", o->name[i], "after_s", o->time[i], "accuracy",
-                          r[i].sum / o->draws, "loss", r[i].loss / o->draws);
-    if (o->draws > 1)
-      json_object_set_new(t, "std", json_real(deviation(&r[i], o->draws)));
-    json_array_append_new(after, t);
   }
+
+  json_t *after = times_json(o, r);
   if (after)
     json_object_set_new(j, "after", after);
-  json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
+  print_json_line(j, JSON_DIGITS);
+}
+
+/* One evaluation, in a sentence. */
+static void print_sentence(const options *o, const mho_evaluation *v, const char *id,
+                           const char *when) {
+  printf("run %s %s: %s accuracy %.2f %%, loss %.4f, %.1f steps, %lld unsettled", id, when, o->part,
+         100 * v->accuracy, v->loss, v->settle_steps, (long long)v->unsettled);
+  if (isfinite(v->time_s))
+    printf(", settled in %.3g s", v->time_s);
   putchar('\n');
-  json_decref(j);
 }
 
 static void print_text(const options *o, const result *r, const char *id, int epoch) {
-  const mho_evaluation *v = &r->last;
   char when[32] = "as programmed";
   if (epoch > 0)
     snprintf(when, sizeof when, "after epoch %d", epoch);
   if (o->n_times == 1 && o->draws == 1) {
-    printf("run %s %s: %s accuracy %.2f %%, loss %.4f, %.1f steps, %lld unsettled", id, when,
-           o->part, 100 * v->accuracy, v->loss, v->settle_steps, (long long)v->unsettled);
-    if (isfinite(v->time_s))
-      printf(", settled in %.3g s", v->time_s);
-    putchar('\n');
+    print_sentence(o, &r->last, id, when);
     return;
   }
+
   printf("run %s %s, %s accuracy, %d draw%s of the noise\n%10s %8s %8s %8s\n", id, when, o->part,
          o->draws, o->draws > 1 ? "s" : "", "after", "%", "std %", "loss");
   for (int i = 0; i < o->n_times; i++) {
     char std[16] = "-";
     if (o->draws > 1)
-      snprintf(std, sizeof std, "%.2f", 100 * deviation(&r[i], o->draws));
+      snprintf(std, sizeof std, "%.2f", 100 * deviation(o, &r[i]));
     printf("%10s %8.2f %8s %8.4f\n", o->name[i], 100 * r[i].sum / o->draws, std,
            r[i].loss / o->draws);
   }
@@ -230,19 +263,21 @@ static int run(int argc, char **argv) {
                .draws = 1,
                .name = {"0"}};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  session s;
+
+  environment s;
   mho_errinfo ei = {0};
   result r[TIMES] = {{.sum = 0}};
   char id[MHO_ID_MAX];
   int epoch = 0;
-  mho_err err = session_open(&s, o.common.threads, &ei);
+  mho_err err = environment_open(&s, o.common.threads, &ei);
   if (!err)
     err = evaluate(&o, &s, r, id, &epoch, &ei);
   if (!err && o.common.json)
     print_json(&o, r, id, epoch);
   else if (!err)
     print_text(&o, r, id, epoch);
-  session_close(&s);
+
+  environment_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -1,16 +1,14 @@
 /* cmd_export.c - mho export: runs as a file that other databases import.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "mho/train.h"
+#include "cli/subject.h"
 
 typedef struct options {
   common_options common;
-  const char **word; /* [n_words] */
-  int n_words;
   const char *csv, *weights, *format;
   bool best;
   mho_export_options export;
@@ -41,8 +39,19 @@ static const struct argp_option option_table[] = {
     {"best", KEY_BEST, NULL, 0, "of the best epoch instead of the last", 0},
     {0}};
 
+static void check_options(const options *o, struct argp_state *state) {
+  if (!o->common.n_words && !o->export.all)
+    argp_error(state, "export which runs? ids, names, a study, or --all");
+  if (o->common.n_words && o->export.all)
+    argp_error(state, "either --all or '%s'", o->common.word[0]);
+  if (o->weights && o->common.n_words != 1)
+    argp_error(state, "--weights: of one RUN");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
+  static const char *const formats[] = {"npy", "csv"};
   options *o = state->input;
+
   switch (key) {
   case KEY_ALL:
     o->export.all = true;
@@ -60,176 +69,202 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->weights = arg;
     return 0;
   case KEY_FORMAT:
-    if (strcmp(arg, "npy") && strcmp(arg, "csv"))
-      argp_error(state, "--format: '%s' is not npy or csv", arg);
-    o->format = arg;
+    o->format = option_choice(state, "format", arg, MHO_COUNT(formats), formats);
     return 0;
   case KEY_BEST:
     o->best = true;
     return 0;
-  case ARGP_KEY_ARG: {
-    const char **more = realloc(o->word, (size_t)(o->n_words + 1) * sizeof *more);
-    if (!more)
-      argp_failure(state, EXIT_FAILED, 0, "out of memory");
-    o->word = more;
-    o->word[o->n_words++] = arg;
-    return 0;
-  }
+
   case ARGP_KEY_END:
-    if (!o->n_words && !o->export.all)
-      argp_error(state, "export which runs? ids, names, a study, or --all");
-    if (o->n_words && o->export.all)
-      argp_error(state, "either --all or '%s'", o->word[0]);
-    if (o->weights && o->n_words != 1)
-      argp_error(state, "--weights: of one RUN");
+    check_options(o, state);
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
-    "RUN...\nSTUDY",
-    "Write runs into a file: config, epochs, results, circuit checks and the studies they belong to.\v"
-    "'mho import' takes such a file into another database, as often as one likes: a run that is there is not "
-    "taken "
-    "twice, a sweep or script that finds its runs there does not train them again. JSON Lines, small enough "
-    "for "
-    "version control. A name that both a study and a run have means the study. Unfinished runs are left out "
-    "unless --checkpoints.\n\n"
-    "Examples:\n"
-    "  mho export noise -o noise.jsonl.gz\n"
-    "  mho export --all --tables none -o results.jsonl\n"
-    "  mho export first second --csv epoch -o curves.csv\n"
-    "  mho export first --weights first.weights      # numpy.load('first.weights/h1-out.g_pos.npy')\n"
-    "  mho train --from first.weights",
-    NULL,
-    NULL,
-    NULL};
+VERB_ARGP("RUN...\nSTUDY",
+          "Write runs into a file: config, epochs, results, circuit checks and the studies they "
+          "belong to.\v"
+          "'mho import' takes such a file into another database, as often as one likes: a run that "
+          "is there is not taken twice, a sweep or script that finds its runs there does not train "
+          "them again. JSON Lines, small enough for version control. A name that both a study and "
+          "a run have means the study. Unfinished runs are left out unless --checkpoints.\n\n"
+          "Examples:\n"
+          "  mho export noise -o noise.jsonl.gz\n"
+          "  mho export --all --tables none -o results.jsonl\n"
+          "  mho export first second --csv epoch -o curves.csv\n"
+          "  mho export first --weights first.weights      "
+          "# numpy.load('first.weights/h1-out.g_pos.npy')\n"
+          "  mho train --from first.weights");
 
-/* What the words name: ids of runs, [n], and at most one study. */
-static mho_err resolve(options *o, mho_store *s, char (*id)[MHO_ID_MAX], const char **ids, int *n,
-                       char *study, mho_errinfo *ei) {
-  mho_err err = MHO_OK;
-  *n = 0;
-  for (int i = 0; i < o->n_words && !err; i++) {
-    char name[MHO_STUDY_NAME_MAX];
-    if (mho_store_study_find(s, o->word[i], name, NULL)) {
-      if (!(err = mho_store_find(s, o->word[i], id[*n], ei))) {
-        ids[*n] = id[*n];
-        ++*n;
-      }
-    } else if (o->export.study) {
-      err = mho_fail(ei, MHO_EINVAL, "one study at a time, not also '%s'", name);
-    } else
-      o->export.study = strcpy(study, name);
+/* ---------------------------------------------------------------- what is exported */
+
+/* What the words name. */
+typedef struct chosen {
+  char (*id)[MHO_ID_MAX]; /**< of the runs, [n] */
+  const char **ids;       /**< the same, as the store takes them */
+  int n;
+  char study[MHO_STUDY_NAME_MAX]; /**< "": none */
+} chosen;
+
+static bool chosen_new(chosen *c, int n_words) {
+  *c = (chosen){.id = calloc((size_t)n_words + 1, sizeof *c->id),
+                .ids = calloc((size_t)n_words + 1, sizeof *c->ids)};
+  return c->id && c->ids;
+}
+
+static void chosen_free(chosen *c) {
+  free(c->id);
+  free(c->ids);
+}
+
+/* A word is a study before it is a run; one study at most. */
+static mho_err choose(mho_store *s, const char *word, chosen *c, mho_errinfo *ei) {
+  char study[MHO_STUDY_NAME_MAX];
+  if (!mho_store_study_find(s, word, study, NULL)) {
+    if (*c->study)
+      return mho_fail(ei, MHO_EINVAL, "one study at a time, not also '%s'", study);
+    strcpy(c->study, study);
+    return MHO_OK;
+  }
+
+  mho_err err = mho_store_find(s, word, c->id[c->n], ei);
+  if (!err) {
+    c->ids[c->n] = c->id[c->n];
+    c->n++;
   }
   return err;
 }
 
-/* A table of the chosen runs as CSV, to the terminal or into the file. */
-static mho_err export_csv(const options *o, mho_store *s, int n, const char *const *ids,
-                          mho_errinfo *ei) {
+static mho_err choose_all(const options *o, mho_store *s, chosen *c, mho_errinfo *ei) {
+  for (int i = 0; i < o->common.n_words; i++) {
+    mho_err err = choose(s, o->common.word[i], c, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- as CSV */
+
+static mho_err check_table(const char *name, mho_errinfo *ei) {
   static const char *const tables[] = {"run",          "epoch",         "layer_epoch", "settle",
                                        "energy_epoch", "settle_sample", "cosim"};
   char known[256] = "";
-  bool found = false;
+
   for (int i = 0; i < MHO_COUNT(tables); i++) {
-    found |= !strcmp(o->csv, tables[i]);
+    if (!strcmp(name, tables[i]))
+      return MHO_OK;
     mho_text_append(known, sizeof known, "%s%s", i ? ", " : "", tables[i]);
   }
-  if (!found)
-    return mho_fail(ei, MHO_EINVAL, "--csv: there is no table '%s'; there are %s", o->csv, known);
+  return mho_fail(ei, MHO_EINVAL, "--csv: there is no table '%s'; there are %s", name, known);
+}
+
+/* The records of the chosen runs in a table; ?1 is the study. Free with free(). */
+static char *table_sql(const options *o, const chosen *c) {
   bool run = !strcmp(o->csv, "run");
   const char *key = run ? "id" : "run_id";
-  size_t size =
-      512 + (size_t)n * (MHO_ID_MAX + 16) + (o->export.study ? 2 * strlen(o->export.study) : 0);
+  size_t size = 512 + (size_t)c->n * (MHO_ID_MAX + 16) + 2 * strlen(c->study);
   char *sql = malloc(size);
   if (!sql)
-    return mho_fail(ei, MHO_ENOMEM, "no memory to export");
+    return NULL;
+
   snprintf(sql, size, "SELECT * FROM %s WHERE ?1 = ?1", run ? "v_run" : o->csv);
   if (!o->export.all) {
     mho_text_append(sql, size, " AND (%s IN (SELECT run_id FROM study_run WHERE study = ?1)", key);
-    for (int i = 0; i < n; i++) /* ids are letters and digits */
-      mho_text_append(sql, size, " OR %s = '%s'", key, ids[i]);
+    for (int i = 0; i < c->n; i++) /* ids are letters and digits */
+      mho_text_append(sql, size, " OR %s = '%s'", key, c->ids[i]);
     mho_text_append(sql, size, ")");
   }
   mho_text_append(sql, size, " ORDER BY %s", key);
-  mho_err err = MHO_OK;
-  if (o->common.out && !freopen(o->common.out, "w", stdout))
-    err = mho_fail_at(ei, MHO_EIO, o->common.out, 0, "cannot be written");
-  const char *arg = o->export.study ? o->export.study : "";
+  return sql;
+}
+
+/* A table of the chosen runs as CSV, to the terminal or into the file. */
+static mho_err export_csv(const options *o, mho_store *s, const chosen *c, mho_errinfo *ei) {
+  const char *out = o->common.out, *study = c->study;
+  mho_err err = check_table(o->csv, ei);
+  if (err)
+    return err;
+  char *sql = table_sql(o, c);
+  if (!sql)
+    return mho_fail(ei, MHO_ENOMEM, "no memory to export");
+
+  if (out && !freopen(out, "w", stdout))
+    err = mho_fail_at(ei, MHO_EIO, out, 0, "cannot be written");
   if (!err)
-    err = print_query(s, sql, 1, &arg, 0, FORMAT_CSV, NULL, ei);
+    err = print_query(s, sql, 1, &study, 0, FORMAT_CSV, NULL, ei);
   if (!err && (fflush(stdout) || ferror(stdout)))
-    err =
-        mho_fail_at(ei, MHO_EIO, o->common.out ? o->common.out : "stdout", 0, "cannot be written");
+    err = mho_fail_at(ei, MHO_EIO, out ? out : "stdout", 0, "cannot be written");
+
   free(sql);
   return err;
 }
 
-/* A run's network as files. */
-static mho_err export_weights(const options *o, mho_store *s, mho_errinfo *ei) {
-  session ses;
-  char id[MHO_ID_MAX];
-  mho_checkpoint_row c = {0};
-  mho_experiment *e = NULL;
-  mho_trainer *t = NULL;
-  mho_err err = session_open(&ses, -1, ei);
+/* ---------------------------------------------------------------- as weights, as JSON Lines */
+
+static mho_err export_weights(const options *o, mho_errinfo *ei) {
+  environment s;
+  subject x = {0};
+  const char *checkpoint = o->best ? "best" : "last";
+
+  mho_err err = environment_open(&s, -1, ei);
+  if (err)
+    return err;
+
+  err = subject_load_run(&s, &o->common, o->common.word[0], MHO_STORE_READ, checkpoint, &x, ei);
   if (!err)
-    err = mho_store_find(s, o->word[0], id, ei);
+    err = mho_trainer_weights_write(x.t, o->weights, o->format && !strcmp(o->format, "csv"), ei);
   if (!err)
-    err = mho_store_checkpoint_get(s, id, o->best ? "best" : "last", &c, ei);
+    printf("wrote the weights of run %s after epoch %d into %s\n", x.id, x.epoch, o->weights);
+
+  subject_close(&x);
+  environment_close(&s);
+  return err;
+}
+
+static mho_err export_lines(options *o, mho_store *s, const chosen *c, mho_errinfo *ei) {
+  const char *out = o->common.out;
+  mho_export_result r = {0};
+
+  o->export.study = *c->study ? c->study : NULL;
+  mho_err err = mho_store_export(s, c->n, c->ids, &o->export, out ? out : "/dev/stdout", &r, ei);
+  if (err)
+    return err;
+
+  if (r.unfinished)
+    fprintf(stderr,
+            "note: %d unfinished run%s left out; --checkpoints takes them with their state\n",
+            r.unfinished, r.unfinished == 1 ? " was" : "s were");
+  if (out)
+    printf("wrote %d run%s into %s\n", r.runs, r.runs == 1 ? "" : "s", out);
+  return MHO_OK;
+}
+
+static mho_err export_runs(options *o, mho_errinfo *ei) {
+  chosen c;
+  mho_store *s = NULL;
+  mho_err err = MHO_OK;
+  if (!chosen_new(&c, o->common.n_words))
+    err = mho_fail(ei, MHO_ENOMEM, "no memory to export");
   if (!err)
-    err = mho_train_stored_experiment(s, ses.registry, id, 0, NULL, &e, ei);
+    err = open_database(&o->common, MHO_STORE_READ, &s, ei);
   if (!err)
-    err = mho_trainer_new(&ses.ctx, e, &t, ei);
+    err = choose_all(o, s, &c, ei);
   if (!err)
-    err = mho_trainer_load(t, &c.blob, ei);
-  if (!err)
-    err = mho_trainer_weights_write(t, o->weights, o->format && !strcmp(o->format, "csv"), ei);
-  if (!err)
-    printf("wrote the weights of run %s after epoch %d into %s\n", id, c.epoch, o->weights);
-  mho_trainer_free(t);
-  mho_experiment_free(e);
-  mho_blob_free(&c.blob);
-  session_close(&ses);
+    err = o->csv ? export_csv(o, s, &c, ei) : export_lines(o, s, &c, ei);
+
+  mho_store_close(s);
+  chosen_free(&c);
   return err;
 }
 
 static int run(int argc, char **argv) {
-  options o = {0};
+  options o = {.common.max_words = INT_MAX};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   mho_errinfo ei = {0};
-  mho_store *s = NULL;
-  mho_export_result r = {0};
-  int n = 0;
-  char study[MHO_STUDY_NAME_MAX], (*id)[MHO_ID_MAX] = calloc((size_t)o.n_words + 1, sizeof *id);
-  const char **ids = calloc((size_t)o.n_words + 1, sizeof *ids);
-  mho_err err =
-      id && ids ? mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei)
-                : mho_fail(&ei, MHO_ENOMEM, "no memory to export");
-  if (!err && !o.weights)
-    err = resolve(&o, s, id, ids, &n, study, &ei);
-  if (!err && o.weights)
-    err = export_weights(&o, s, &ei);
-  else if (!err && o.csv)
-    err = export_csv(&o, s, n, ids, &ei);
-  else if (!err)
-    err = mho_store_export(s, n, ids, &o.export, o.common.out ? o.common.out : "/dev/stdout", &r,
-                           &ei);
-  if (!err && r.unfinished)
-    fprintf(stderr,
-            "note: %d unfinished run%s left out; --checkpoints takes them with their state\n",
-            r.unfinished, r.unfinished == 1 ? " was" : "s were");
-  if (!err && o.common.out && !o.csv && !o.weights)
-    printf("wrote %d run%s into %s\n", r.runs, r.runs == 1 ? "" : "s", o.common.out);
-  mho_store_close(s);
-  free(id);
-  free(ids);
-  free(o.word);
+  mho_err err = o.weights ? export_weights(&o, &ei) : export_runs(&o, &ei);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

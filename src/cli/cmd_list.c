@@ -1,100 +1,119 @@
 /* cmd_list.c - mho list: what is registered.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "mho/report.h"
 
-typedef struct options {
-  common_options common;
-} options;
-
 static const struct argp_option option_table[] = {OPT_JSON, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
-  return common_option(&((options *)state->input)->common, key, arg, state);
+  return common_option(state->input, key, arg, state);
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
-    "[KIND [ID]]",
-    "List what is registered, with parameters, units, ranges and sources.\v"
-    "KIND: datasets, topologies, neurons, settlers, rules, optimizers, "
-    "programs, devices, arrays or reports.\n\n"
-    "Examples:\n  mho list devices\n  mho list rules ep",
-    NULL,
-    NULL,
-    NULL};
+VERB_ARGP("[KIND [ID]]", "List what is registered, with parameters, units, ranges and sources.\v"
+                         "KIND: datasets, topologies, neurons, settlers, rules, optimizers, "
+                         "programs, devices, arrays or reports.\n\n"
+                         "Examples:\n  mho list devices\n  mho list rules ep");
 
-static void print_json(const char *kind, const char *section, const mho_entry *e) {
+/* What of a kind is registered, under the word that the user knows it by. Reports are not in the
+ * registry: their kind is MHO_KIND_COUNT. */
+static const char *word_of(int kind) {
+  return kind == MHO_KIND_COUNT ? "reports" : mho_kind_word((mho_kind)kind);
+}
+
+static const char *section_of(int kind) {
+  return kind == MHO_KIND_COUNT ? "report" : kind_section((mho_kind)kind);
+}
+
+static int count_of(const mho_registry *r, int kind) {
+  return kind == MHO_KIND_COUNT ? mho_report_count() : mho_registry_count(r, (mho_kind)kind);
+}
+
+static const mho_entry *entry_of(const mho_registry *r, int kind, int i) {
+  return kind == MHO_KIND_COUNT ? &mho_report_at(i)->entry : mho_registry_at(r, (mho_kind)kind, i);
+}
+
+static void print_json(int kind, const mho_entry *e) {
   json_t *keys = json_array();
+
   for (int i = 0; i < e->params.n; i++) {
     const mho_param *p = &e->params.p[i];
     char key[128], range[256];
-    snprintf(key, sizeof key, "%s.%s", section, p->name);
+    snprintf(key, sizeof key, "%s.%s", section_of(kind), p->name);
     mho_param_range(p, range, sizeof range);
     json_array_append_new(keys, json_pack("{ss ss ss ss}", "key", key, "unit", p->unit, "range",
                                           range, "doc", p->doc));
   }
-  json_t *o = json_pack("{ss ss ss ss* ss* so}", "kind", kind, "id", e->id, "title", e->title,
-                        "equation", e->equation, "source", e->source, "parameters", keys);
-  json_dumpf(o, stdout, JSON_COMPACT);
-  putchar('\n');
-  json_decref(o);
+
+  print_json_line(json_pack("{ss ss ss ss* ss* so}", "kind", word_of(kind), "id", e->id, "title",
+                            e->title, "equation", e->equation, "source", e->source, "parameters",
+                            keys),
+                  0);
 }
 
-static void print_one(const options *o, const char *kind, const char *section, const mho_entry *e) {
-  if (o->common.json)
-    print_json(kind, section, e);
-  else
-    print_entry(e, section);
+/* All entries of a kind on one line. */
+static int print_names(const mho_registry *r, int kind) {
+  int n = count_of(r, kind);
+  printf("%s:", word_of(kind));
+  for (int i = 0; i < n; i++)
+    printf(" %s", entry_of(r, kind, i)->id);
+  printf("\n");
+  return n;
 }
 
-/* Entries of a kind that match the options; how many were printed. */
-static int print_kind(const options *o, const mho_registry *r, int kind) {
-  bool reports = kind == MHO_KIND_COUNT;
-  const char *word = reports ? "reports" : mho_kind_word((mho_kind)kind);
-  int n = reports ? mho_report_count() : mho_registry_count(r, (mho_kind)kind), printed = 0;
-  if (o->common.word[0] && strcmp(o->common.word[0], word))
-    return 0;
-  if (!o->common.word[0] && !o->common.json)
-    printf("%s:", word);
-  for (int i = 0; i < n; i++) {
-    const mho_entry *e = reports ? &mho_report_at(i)->entry : mho_registry_at(r, (mho_kind)kind, i);
-    if (o->common.word[1] && strcmp(o->common.word[1], e->id))
+/* Entries of a kind in full; id NULL: all. How many were printed. */
+static int print_entries(const mho_registry *r, int kind, const char *id, bool json) {
+  int printed = 0;
+  for (int i = 0; i < count_of(r, kind); i++) {
+    const mho_entry *e = entry_of(r, kind, i);
+    if (id && strcmp(id, e->id))
       continue;
-    if (!o->common.word[0] && !o->common.json)
-      printf(" %s", e->id);
+
+    if (json)
+      print_json(kind, e);
     else
-      print_one(o, word, reports ? "report" : kind_section((mho_kind)kind), e);
+      print_entry(e, section_of(kind));
     printed++;
   }
-  if (!o->common.word[0] && !o->common.json)
-    printf("\n");
   return printed;
 }
 
-static int run(int argc, char **argv) {
-  options o = {.common.max_words = 2};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
-  session s;
-  mho_errinfo ei = {0};
-  mho_err err = session_open(&s, -1, &ei);
+static mho_err list(const common_options *o, const mho_registry *r, mho_errinfo *ei) {
+  const char *word = option_word(o, 0), *id = option_word(o, 1);
   int printed = 0;
-  for (int kind = 0; kind <= MHO_KIND_COUNT && !err; kind++)
-    printed += print_kind(&o, s.registry, kind);
-  if (!err && !o.common.word[0] && !o.common.json)
+
+  for (int kind = 0; kind <= MHO_KIND_COUNT; kind++) {
+    if (word && strcmp(word, word_of(kind)))
+      continue;
+    if (!word && !o->json)
+      printed += print_names(r, kind);
+    else
+      printed += print_entries(r, kind, id, o->json);
+  }
+
+  if (!word && !o->json)
     printf("\n'mho list KIND' shows each with its parameters.\n");
-  if (!err && !printed && o.common.word[1])
-    err = mho_fail(&ei, MHO_ENOTFOUND, "there is no '%s' among the %s; 'mho list %s' shows them",
-                   o.common.word[1], o.common.word[0], o.common.word[0]);
-  else if (!err && !printed)
-    err = mho_fail(&ei, MHO_ENOTFOUND, "there are no '%s'; 'mho list' shows the kinds",
-                   o.common.word[0]);
-  session_close(&s);
+  if (!printed && id)
+    return mho_fail(ei, MHO_ENOTFOUND, "there is no '%s' among the %s; 'mho list %s' shows them",
+                    id, word, word);
+  if (!printed)
+    return mho_fail(ei, MHO_ENOTFOUND, "there are no '%s'; 'mho list' shows the kinds", word);
+  return MHO_OK;
+}
+
+static int run(int argc, char **argv) {
+  common_options o = {.max_words = 2};
+  argp_parse(&argp, argc, argv, 0, NULL, &o);
+
+  environment s;
+  mho_errinfo ei = {0};
+  mho_err err = environment_open(&s, -1, &ei);
+  if (!err)
+    err = list(&o, s.registry, &ei);
+
+  environment_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -213,7 +213,7 @@ static mho_err write_circuit(const options *o, const subject *x, char **text, mh
   return write_crossbar(o, x, &n, text, ei);
 }
 
-static mho_err netlist(const options *o, session *s, mho_errinfo *ei) {
+static mho_err netlist(const options *o, environment *s, mho_errinfo *ei) {
   subject x;
   char *text = NULL;
   mho_err err = subject_open(s, &o->common, MHO_STORE_READ, !o->device, o->after, &x, ei);
@@ -348,17 +348,17 @@ static int run(int argc, char **argv) {
   options o = {0};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
 
-  session s;
+  environment s;
   mho_errinfo ei = {0};
   bool pass = true;
-  mho_err err = session_open(&s, 1, &ei);
+  mho_err err = environment_open(&s, 1, &ei);
   if (!err && o.models)
     err = write_models(&o, s.registry, &ei);
   else if (!err && o.check)
     err = check_files(&o, &pass, &ei);
   else if (!err)
     err = netlist(&o, &s, &ei);
-  session_close(&s);
+  environment_close(&s);
 
   if (err)
     return report_error(err, &ei);

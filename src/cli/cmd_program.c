@@ -1,11 +1,9 @@
 /* cmd_program.c - mho program: trained weights onto other chips, evaluated.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "mho/train.h"
@@ -51,26 +49,22 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_CONFIG:
     o->config = arg;
     return 0;
+
   default:
     return common_option(&o->common, key, arg, state);
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
+VERB_ARGP(
     "RUN\nFOLDER",
     "Write the weights of a run, or of a folder of mho export --weights, onto new chips, and "
     "evaluate them.\v"
     "Each chip is a run of kind programmed whose parent is RUN: eval, settle, netlist, cosim, "
-    "report, export and "
-    "train --from take it. Without --set the weights go onto new chips of the run's own device. "
-    "--set "
-    "device.card=... or device.model=... begins a new device, of which nothing is the old one's; "
-    "any other device "
-    "key changes the old one. Weights are written as exactly as the device allows, or by pulses "
-    "with --set "
-    "update.scheme=.... On another device w_max of a connection is its largest weight, unless "
+    "report, export and train --from take it. Without --set the weights go onto new chips of "
+    "the run's own device. --set device.card=... or device.model=... begins a new device, of "
+    "which nothing is the old one's; any other device key changes the old one. Weights are "
+    "written as exactly as the device allows, or by pulses with --set update.scheme=.... On "
+    "another device w_max of a connection is its largest weight, unless "
     "--set device.weight_range=... asks for more.\n\n"
     "Examples:\n"
     "  mho program first --set device.levels=16\n"
@@ -78,21 +72,20 @@ static const struct argp argp = {
     "  mho program first --set device.card=ecram --set update.scheme=write_verify\n"
     "  mho eval pcm-1 --after 1d,1mo\n\n"
     "Ctrl-C keeps the chips that are done. Exit code 0 done, 1 failed, 2 bad input, 130 "
-    "interrupted.",
-    NULL,
-    NULL,
-    NULL};
+    "interrupted.");
 
 /* ---------------------------------------------------------------- output */
 
 /* Sums over the chips. */
 typedef struct summary {
   const options *o;
-  char from[MHO_TEXT_MAX];
-  double source; /* accuracy of the run; NaN */
-  int chips, n;
-  double sum, squares, clipped;
-  mho_program_connection *each; /* [n] rms: of squares; names are copies */
+  char from[MHO_TEXT_MAX]; /**< id of the run, or path of the folder */
+  double source;           /**< accuracy of the run; NaN for a folder */
+  int chips;
+  double sum, squares; /**< of the accuracy */
+  double clipped;
+  int n;
+  mho_program_connection *each; /**< [n] sums; rms: of the squares; names are copies */
 } summary;
 
 static void add_connections(summary *s, const mho_programmed *p) {
@@ -100,6 +93,7 @@ static void add_connections(summary *s, const mho_programmed *p) {
     s->each = calloc((size_t)p->n_connections, sizeof *s->each);
     s->n = s->each ? p->n_connections : 0;
   }
+
   for (int c = 0; c < s->n; c++) {
     const mho_program_connection *k = &p->connection[c];
     mho_program_connection *sum = &s->each[c];
@@ -121,21 +115,9 @@ static void add(summary *s, const mho_programmed *p) {
   add_connections(s, p);
 }
 
-static double deviation(const summary *s) {
-  int n = s->chips;
-  return n > 1 ? sqrt(fmax(s->squares - s->sum * s->sum / n, 0) / (n - 1)) : (double)NAN;
-}
-
 static json_t *connection_json(const mho_program_connection *k, double rms, double clipped) {
   return json_pack("{ss si si sf sf sf}", "name", k->name, "rows", k->rows, "cols", k->cols,
                    "w_max", k->w_max, "rms", rms, "clipped", clipped);
-}
-
-static void print_object(json_t *o) {
-  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
-  putchar('\n');
-  fflush(stdout);
-  json_decref(o);
 }
 
 static void chip_json(const mho_programmed *p) {
@@ -144,20 +126,32 @@ static void chip_json(const mho_programmed *p) {
     const mho_program_connection *k = &p->connection[c];
     json_array_append_new(all, connection_json(k, k->rms, k->clipped));
   }
-  print_object(json_pack("{ss si sI ss sf sf sf sf so}", "event", "chip", "chip", p->chip, "seed",
-                         (json_int_t)p->seed, "run", p->run, "accuracy", p->accuracy, "loss",
-                         p->loss, "clipped", p->clipped, "pulses", p->pulses, "connections", all));
+  print_json_line(json_pack("{ss si sI ss sf sf sf sf so}", "event", "chip", "chip", p->chip,
+                            "seed", (json_int_t)p->seed, "run", p->run, "accuracy", p->accuracy,
+                            "loss", p->loss, "clipped", p->clipped, "pulses", p->pulses,
+                            "connections", all),
+                  JSON_DIGITS);
+}
+
+/* The head of the table of chips: what is written onto what. */
+static void print_head(const summary *s, const mho_experiment *e) {
+  const char *card = e->device_config.card;
+  int chips = s->o->chips;
+
+  printf("%s onto %s", s->from, e->device.entry->id);
+  if (*card)
+    printf(" (card %s)", card);
+  printf(", %d chip%s, written ", chips, chips > 1 ? "s" : "");
+  if (e->initial.how == MHO_INITIAL_SCHEME)
+    printf("by %s\n", e->scheme.entry->id);
+  else
+    printf("exactly\n");
+  printf("%6s %12s %8s %8s %10s %10s\n", "seed", "run", "test %", "loss", "clipped %", "pulses");
 }
 
 static void chip_text(const summary *s, const mho_programmed *p, const mho_experiment *e) {
-  bool scheme = e->initial.how == MHO_INITIAL_SCHEME;
-  const char *card = e->device_config.card;
   if (s->chips == 1)
-    printf("%s onto %s%s%s%s, %d chip%s, written %s%s\n%6s %12s %8s %8s %10s %10s\n", s->from,
-           e->device.entry->id, *card ? " (card " : "", card, *card ? ")" : "", s->o->chips,
-           s->o->chips > 1 ? "s" : "", scheme ? "by " : "exactly",
-           scheme ? e->scheme.entry->id : "", "seed", "run", "test %", "loss", "clipped %",
-           "pulses");
+    print_head(s, e);
   printf("%6lld %12s %8.2f %8.4f %10.2f %10.4g\n", (long long)p->seed, p->run, 100 * p->accuracy,
          p->loss, 100 * p->clipped, p->pulses);
   fflush(stdout);
@@ -177,30 +171,23 @@ static void summary_json(const summary *s) {
   for (int c = 0; c < s->n; c++)
     json_array_append_new(all, connection_json(&s->each[c], sqrt(s->each[c].rms / s->chips),
                                                s->each[c].clipped / s->chips));
-  double std = deviation(s);
-  print_object(json_pack("{ss ss si sf so so sf so}", "event", "done", "from", s->from, "chips",
-                         s->chips, "mean", s->sum / s->chips, "std",
-                         isfinite(std) ? json_real(std) : json_null(), "source",
-                         isfinite(s->source) ? json_real(s->source) : json_null(), "clipped",
-                         s->clipped / s->chips, "connections", all));
+  double std = deviation_of(s->chips, s->sum, s->squares);
+  print_json_line(json_pack("{ss ss si sf so so sf so}", "event", "done", "from", s->from, "chips",
+                            s->chips, "mean", s->sum / s->chips, "std", number_or_null(std),
+                            "source", number_or_null(s->source), "clipped", s->clipped / s->chips,
+                            "connections", all),
+                  JSON_DIGITS);
 }
 
-static void summary_text(const summary *s) {
+/* What is written of each connection, mean over the chips. */
+static void print_connections(const summary *s) {
   static const char *const names[] = {"connection",     "size",       "w_max",
                                       "rms error of w", "of w_max %", "clipped %"};
-  char spread[48] = "", source[48] = "";
-  if (s->chips > 1)
-    snprintf(spread, sizeof spread, " +- %.2f %% over %d chips", 100 * deviation(s), s->chips);
-  else
-    snprintf(spread, sizeof spread, " %%");
-  if (isfinite(s->source))
-    snprintf(source, sizeof source, " (%.2f %% where it was trained)", 100 * s->source);
-  printf("test accuracy %.2f%s%s, clipped %.2f %% of the weights%s\n\n", 100 * s->sum / s->chips,
-         spread, source, 100 * s->clipped / s->chips,
-         s->clipped > 0 ? ": raise device.weight_range" : "");
   table *t = table_new(MHO_COUNT(names), names);
+
   for (int i = 1; i < MHO_COUNT(names); i++)
     table_right(t, i);
+
   for (int c = 0; c < s->n; c++) {
     const mho_program_connection *k = &s->each[c];
     double rms = sqrt(k->rms / s->chips);
@@ -215,46 +202,62 @@ static void summary_text(const summary *s) {
   table_print(t);
 }
 
+static void summary_text(const summary *s) {
+  char spread[48] = " %", source[48] = "";
+  if (s->chips > 1)
+    snprintf(spread, sizeof spread, " +- %.2f %% over %d chips",
+             100 * deviation_of(s->chips, s->sum, s->squares), s->chips);
+  if (isfinite(s->source))
+    snprintf(source, sizeof source, " (%.2f %% where it was trained)", 100 * s->source);
+
+  printf("test accuracy %.2f%s%s, clipped %.2f %% of the weights%s\n\n", 100 * s->sum / s->chips,
+         spread, source, 100 * s->clipped / s->chips,
+         s->clipped > 0 ? ": raise device.weight_range" : "");
+  print_connections(s);
+}
+
+static void summary_free(summary *s) {
+  for (int c = 0; c < s->n; c++)
+    free((char *)(uintptr_t)s->each[c].name);
+  free(s->each);
+}
+
 /* ---------------------------------------------------------------- the verb */
 
 /* RUN as its id, FOLDER as its whole path; and the accuracy of the run. */
-static mho_err resolve(const options *o, mho_store *store, summary *s, bool *folder,
-                       mho_errinfo *ei) {
-  struct stat st;
+static mho_err find_source(const options *o, mho_store *store, summary *s, bool *folder,
+                           mho_errinfo *ei) {
   char id[MHO_ID_MAX];
+  mho_run_row record = {0};
+
   s->source = NAN;
-  *folder = !stat(o->common.run, &st) && S_ISDIR(st.st_mode);
-  if (*folder) {
-    char *path = realpath(o->common.run, NULL);
-    bool fits = path && strlen(path) < MHO_TEXT_MAX;
-    if (fits)
-      snprintf(s->from, sizeof s->from, "%s", path);
-    free(path);
-    return fits ? MHO_OK
-                : mho_fail(ei, MHO_EINVAL, "the folder's path is longer than %d characters",
-                           MHO_TEXT_MAX - 1);
-  }
+  mho_err err = find_folder(o->common.run, "", s->from, folder, ei);
+  if (err || *folder)
+    return err;
   if (o->config)
     return mho_fail(ei, MHO_EINVAL,
                     "--config goes with a FOLDER of weights: a run has its own, changed by --set");
-  mho_run_row row = {0};
-  mho_err err = mho_store_find(store, o->common.run, id, ei);
+
+  err = mho_store_find(store, o->common.run, id, ei);
   if (!err)
-    err = mho_store_run_get(store, id, &row, ei);
-  if (!err)
-    s->source = row.final_test_acc;
-  snprintf(s->from, sizeof s->from, "%s", id);
-  mho_run_row_free(&row);
+    err = mho_store_run_get(store, id, &record, ei);
+  if (!err) {
+    s->source = record.final_test_acc;
+    snprintf(s->from, sizeof s->from, "%s", id);
+  }
+
+  mho_run_row_free(&record);
   return err;
 }
 
-static mho_err program(const options *o, session *s, summary *sum, mho_errinfo *ei) {
+static mho_err program(const options *o, environment *s, summary *sum, mho_errinfo *ei) {
   mho_store *store = NULL;
   bool folder = false;
-  mho_err err =
-      mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
+
+  mho_err err = open_database(&o->common, MHO_STORE_WRITE, &store, ei);
   if (!err)
-    err = resolve(o, store, sum, &folder, ei);
+    err = find_source(o, store, sum, &folder, ei);
+
   mho_program_options p = {.store = store,
                            .from = sum->from,
                            .parent = folder ? NULL : sum->from,
@@ -269,6 +272,7 @@ static mho_err program(const options *o, session *s, summary *sum, mho_errinfo *
                            .user = sum};
   if (!err)
     err = mho_program(&s->ctx, s->registry, &p, ei);
+
   mho_store_close(store);
   return err;
 }
@@ -276,20 +280,20 @@ static mho_err program(const options *o, session *s, summary *sum, mho_errinfo *
 static int run(int argc, char **argv) {
   options o = {.common.verb = "program", .seed = -1, .chips = 1};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  session s;
+
+  environment s;
   mho_errinfo ei = {0};
   summary sum = {.o = &o};
-  mho_err err = session_open(&s, o.common.threads, &ei);
+  mho_err err = environment_open(&s, o.common.threads, &ei);
   if (!err)
     err = program(&o, &s, &sum, &ei);
   if (sum.chips && o.common.json)
     summary_json(&sum);
   else if (sum.chips)
     summary_text(&sum);
-  for (int c = 0; c < sum.n; c++)
-    free((char *)(uintptr_t)sum.each[c].name);
-  free(sum.each);
-  session_close(&s);
+
+  summary_free(&sum);
+  environment_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -9,15 +9,15 @@
 typedef struct options {
   common_options common;
   const char *sql, *study;
-  bool csv, list;
+  bool list;
   double timeout;
 } options;
 
-enum { KEY_CSV = OPTION_VERB, KEY_TIMEOUT, KEY_LIST };
+enum { KEY_TIMEOUT = OPTION_VERB, KEY_LIST };
 static const struct argp_option option_table[] = {
     OPT_DB,
     OPT_JSON,
-    {"csv", KEY_CSV, NULL, 0, "print CSV with a header line", 0},
+    OPT_CSV,
     {"timeout", KEY_TIMEOUT, "S", 0, "give up after so many seconds (default 60)", 0},
     {"list", KEY_LIST, NULL, 0, "list the named questions", 0},
     {0}};
@@ -25,15 +25,13 @@ static const struct argp_option option_table[] = {
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   switch (key) {
-  case KEY_CSV:
-    o->csv = true;
-    return 0;
   case KEY_TIMEOUT:
     o->timeout = (double)option_number(state, "timeout", arg, 1, 1000000);
     return 0;
   case KEY_LIST:
     o->list = true;
     return 0;
+
   case ARGP_KEY_ARG:
     if (!o->sql)
       o->sql = arg;
@@ -44,34 +42,26 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     if (!o->sql && !o->list)
-      argp_error(
-          state,
-          "which statement? for example \"SELECT device, avg(best_test_acc) FROM v_run GROUP BY device\"");
+      argp_error(state, "which statement? for example "
+                        "\"SELECT device, avg(best_test_acc) FROM v_run GROUP BY device\"");
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
-    "\"SQL\"\nNAME [STUDY]",
-    "Run one read-only SQL statement on the run database, or a named question about a study (default: the "
-    "newest "
-    "one; mho query --list lists them).\v"
-    "Tables: run, epoch, layer_epoch, settle, checkpoint, cosim, study, artifact; views: v_run (a run and "
-    "its "
-    "config's main keys), v_study (mean and spread over seeds).\n\n"
-    "Examples:\n  mho query pareto\n  mho query sensitivity noise --csv\n  mho query \"SELECT device, "
-    "scheme, max(best_test_acc) FROM v_run GROUP BY 1, 2\"",
-    NULL,
-    NULL,
-    NULL};
+VERB_ARGP("\"SQL\"\nNAME [STUDY]",
+          "Run one read-only SQL statement on the run database, or a named question about a study "
+          "(default: the newest one; mho query --list lists them).\v"
+          "Tables: run, epoch, layer_epoch, settle, checkpoint, cosim, study, artifact; views: "
+          "v_run (a run and its config's main keys), v_study (mean and spread over seeds).\n\n"
+          "Examples:\n"
+          "  mho query pareto\n"
+          "  mho query sensitivity noise --csv\n"
+          "  mho query \"SELECT device, scheme, max(best_test_acc) FROM v_run GROUP BY 1, 2\"");
 
 static int list_named(void) {
-  static const char *const names[] = {"NAME", "ANSWERS"};
-  table *t = table_new(2, names);
+  table *t = table_new(2, (const char *[]){"NAME", "ANSWERS"});
   for (int i = 0; i < mho_store_named_count(); i++)
     table_row(t, (const char *[]){mho_store_named_at(i)->name, mho_store_named_at(i)->title});
   table_print(t);
@@ -79,6 +69,10 @@ static int list_named(void) {
 }
 
 /* A plain word that is no question: a slip, rather than SQL. */
+static bool is_plain_word(const char *sql) {
+  return *sql && !strpbrk(sql, " \t\n(;");
+}
+
 static mho_err unknown_name(const char *word, mho_errinfo *ei) {
   const char *best = mho_store_named_at(0)->name;
   for (int i = 1; i < mho_store_named_count(); i++)
@@ -88,30 +82,45 @@ static mho_err unknown_name(const char *word, mho_errinfo *ei) {
                   "there is no question '%s'; did you mean '%s'? (mho query --list)", word, best);
 }
 
+/* A named question, about the study that is meant. */
+static mho_err ask_named(const options *o, const mho_named_query *named, mho_store *s,
+                         mho_errinfo *ei) {
+  char study[MHO_STUDY_NAME_MAX];
+  const char *arg = study;
+  output_format format = format_of(&o->common);
+  int rows = 0;
+
+  mho_err err = mho_store_study_find(s, o->study, study, ei);
+  if (!err)
+    err = print_query(s, named->sql, 1, &arg, o->timeout, format, &rows, ei);
+  if (!err && !rows && format == FORMAT_TABLE)
+    printf("study %s has no rows for this: none of its runs has completed? "
+           "(mho query failures %s)\n",
+           study, study);
+  return err;
+}
+
+static mho_err ask(const options *o, mho_store *s, mho_errinfo *ei) {
+  const mho_named_query *named = mho_store_named_find(o->sql);
+  if (named)
+    return ask_named(o, named, s, ei);
+  if (is_plain_word(o->sql))
+    return unknown_name(o->sql, ei);
+  return print_query(s, o->sql, 0, NULL, o->timeout, format_of(&o->common), NULL, ei);
+}
+
 static int run(int argc, char **argv) {
   options o = {.timeout = 60};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  mho_errinfo ei = {0};
-  mho_store *s = NULL;
   if (o.list)
     return list_named();
-  const mho_named_query *named = mho_store_named_find(o.sql);
-  mho_err err = mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei);
-  output_format format = o.common.json ? FORMAT_JSON : o.csv ? FORMAT_CSV : FORMAT_TABLE;
-  char study[MHO_STUDY_NAME_MAX];
-  const char *arg = study;
-  if (!err && named)
-    err = mho_store_study_find(s, o.study, study, &ei);
-  else if (!err && !strpbrk(o.sql, " \t\n(;") && *o.sql)
-    err = unknown_name(o.sql, &ei);
-  int rows = 0;
+
+  mho_errinfo ei = {0};
+  mho_store *s = NULL;
+  mho_err err = open_database(&o.common, MHO_STORE_READ, &s, &ei);
   if (!err)
-    err = print_query(s, named ? named->sql : o.sql, named != NULL, &arg, o.timeout, format, &rows,
-                      &ei);
-  if (!err && named && !rows && format == FORMAT_TABLE)
-    printf(
-        "study %s has no rows for this: none of its runs has completed? (mho query failures %s)\n",
-        study, study);
+    err = ask(&o, s, &ei);
+
   mho_store_close(s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }

@@ -15,60 +15,76 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   return common_option(state->input, key, arg, state);
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
-    "RUN|STUDY",
-    "Write one self-contained HTML page about a run or a study.\v"
-    "A name that both a study and a run have means the study.\n\n"
-    "Examples:\n  mho report last -o last.html\n  mho report noise -o noise.html",
-    NULL,
-    NULL,
-    NULL};
+VERB_ARGP("RUN|STUDY",
+          "Write one self-contained HTML page about a run or a study.\v"
+          "A name that both a study and a run have means the study.\n\n"
+          "Examples:\n  mho report last -o last.html\n  mho report noise -o noise.html");
+
+static mho_err cannot_write(const char *path, mho_errinfo *ei) {
+  return mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
+}
 
 /* Write beside the target and rename, so that a failure leaves an older page as it was. */
-static mho_err write_page(const session *s, mho_store *store, const char *kind, const char *id,
+static mho_err write_page(const environment *s, mho_store *store, const char *kind, const char *id,
                           const char *path, mho_errinfo *ei) {
   char temporary[MHO_TEXT_MAX + 48];
   snprintf(temporary, sizeof temporary, "%s.part", path);
   FILE *f = fopen(temporary, "w");
   if (!f)
-    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
+    return cannot_write(path, ei);
+
   mho_err err = mho_report_find(kind)->write(store, id, f, &s->ctx, ei);
   bool bad = ferror(f);
-  if ((fclose(f) || bad) && !err)
-    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
+  if (fclose(f))
+    bad = true;
+  if (!err && bad)
+    err = cannot_write(path, ei);
   if (!err && rename(temporary, path))
-    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
+    err = cannot_write(path, ei);
   if (err)
     unlink(temporary);
+  return err;
+}
+
+static mho_err report(const common_options *o, const environment *s, mho_errinfo *ei) {
+  mho_store *store = NULL;
+  char id[MHO_ID_MAX], study[MHO_STUDY_NAME_MAX], path[MHO_TEXT_MAX + 32];
+
+  mho_err err = open_database(o, MHO_STORE_READ, &store, ei);
+  if (err)
+    return err;
+
+  /* a name that both have means the study */
+  bool is_study = !mho_store_study_find(store, o->run, study, NULL);
+  if (!is_study)
+    err = mho_store_find(store, o->run, id, ei);
+
+  const char *name = is_study ? study : id;
+  if (!err) {
+    if (o->out)
+      snprintf(path, sizeof path, "%s", o->out);
+    else
+      snprintf(path, sizeof path, "results/%s.html", name);
+    err = write_page(s, store, is_study ? "study" : "run", name, path, ei);
+  }
+  if (!err)
+    printf("wrote %s\n", path);
+
+  mho_store_close(store);
   return err;
 }
 
 static int run(int argc, char **argv) {
   common_options o = {.verb = "report"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  session s;
+
+  environment s;
   mho_errinfo ei = {0};
-  mho_store *store = NULL;
-  char id[MHO_ID_MAX], study[MHO_STUDY_NAME_MAX], path[MHO_TEXT_MAX + 32];
-  mho_err err = session_open(&s, -1, &ei);
+  mho_err err = environment_open(&s, -1, &ei);
   if (!err)
-    err = mho_store_open(o.db ? o.db : DEFAULT_DB, MHO_STORE_READ, &store, &ei);
-  bool is_study = !err && !mho_store_study_find(store, o.run, study, NULL);
-  if (!err && !is_study)
-    err = mho_store_find(store, o.run, id, &ei);
-  if (!err) {
-    if (o.out)
-      snprintf(path, sizeof path, "%s", o.out);
-    else
-      snprintf(path, sizeof path, "results/%s.html", is_study ? study : id);
-    err = write_page(&s, store, is_study ? "study" : "run", is_study ? study : id, path, &ei);
-  }
-  if (!err)
-    printf("wrote %s\n", path);
-  mho_store_close(store);
-  session_close(&s);
+    err = report(&o, &s, &ei);
+
+  environment_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

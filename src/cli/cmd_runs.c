@@ -9,24 +9,23 @@ typedef struct options {
   common_options common;
   const char *where, *sort, *study, *group;
   long limit;
-  bool csv;
 } options;
 
-enum { KEY_WHERE = OPTION_VERB, KEY_SORT, KEY_LIMIT, KEY_CSV, KEY_STUDY, KEY_GROUP };
+enum { KEY_WHERE = OPTION_VERB, KEY_SORT, KEY_LIMIT, KEY_STUDY, KEY_GROUP };
 static const struct argp_option option_table[] = {
     OPT_DB,
     {"where", KEY_WHERE, "SQL", 0,
      "condition on the columns of v_run and on config keys (device.step_up)", 0},
     {"study", KEY_STUDY, "NAME", 0, "only the runs of a study", 0},
     {"group-by", KEY_GROUP, "KEY,...", 0,
-     "one line for each combination of these columns or config keys: mean and standard deviation of the "
-     "completed runs",
+     "one line for each combination of these columns or config keys: mean and standard deviation "
+     "of the completed runs",
      0},
     {"sort", KEY_SORT, "COLUMN", 0,
      "sort by a column, largest first; -COLUMN smallest first (default started)", 0},
     {"limit", KEY_LIMIT, "N", 0, "at most N runs (default 50; 0: all)", 0},
     OPT_JSON,
-    {"csv", KEY_CSV, NULL, 0, "print CSV with a header line", 0},
+    OPT_CSV,
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -47,9 +46,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_GROUP:
     o->group = arg;
     return 0;
-  case KEY_CSV:
-    o->csv = true;
-    return 0;
+
   case ARGP_KEY_ARG:
     argp_error(state, "unexpected '%s': conditions go into --where", arg);
     return 0;
@@ -58,20 +55,13 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
-    NULL,
-    "List runs.\v"
-    "Examples:\n"
-    "  mho runs --where \"test_acc > 0.97 and device = 'soft_bounds'\"\n"
-    "  mho runs --sort best_test_acc --limit 10\n"
-    "  mho runs --study noise --group-by device,array.read_noise\n\n"
-    "Columns for conditions and sorting: those of the view v_run (mho query "
-    "\"SELECT * FROM v_run LIMIT 1\" --json).",
-    NULL,
-    NULL,
-    NULL};
+VERB_ARGP(NULL, "List runs.\v"
+                "Examples:\n"
+                "  mho runs --where \"test_acc > 0.97 and device = 'soft_bounds'\"\n"
+                "  mho runs --sort best_test_acc --limit 10\n"
+                "  mho runs --study noise --group-by device,array.read_noise\n\n"
+                "Columns for conditions and sorting: those of the view v_run (mho query "
+                "\"SELECT * FROM v_run LIMIT 1\" --json).");
 
 #define COLUMNS_FOR_PEOPLE                                                                         \
   "id, coalesce(name, '') AS name, status, dataset, hidden, rule, device, scheme, seed, "          \
@@ -86,8 +76,20 @@ static bool is_word(char c) {
          c == '.';
 }
 
-/* "device.step_up > 0.01" -> "json_extract(config, '$.device.step_up') > 0.01": a word with a dot that begins with
- * a letter, outside quotes. */
+/* A config key: a word with a dot in it that begins with a letter. */
+static bool is_key(const char *word, int length) {
+  bool number = (*word >= '0' && *word <= '9') || *word == '.';
+  return memchr(word, '.', (size_t)length) && !number;
+}
+
+/* The quote that is open after c; 0: none. */
+static char quote_after(char quote, char c) {
+  if (!quote && (c == '\'' || c == '"'))
+    return c;
+  return quote == c ? 0 : quote;
+}
+
+/* "device.step_up > 0.01" -> "json_extract(config, '$.device.step_up') > 0.01", outside quotes. */
 static void expand_keys(const char *text, char *out, size_t n) {
   char quote = 0;
   *out = 0;
@@ -95,78 +97,92 @@ static void expand_keys(const char *text, char *out, size_t n) {
     int length = 0;
     while (!quote && is_word(c[length]))
       length++;
-    if (length && memchr(c, '.', (size_t)length) && !(*c >= '0' && *c <= '9') && *c != '.') {
-      mho_text_append(out, n, "json_extract(config, '$.%.*s')", length, c);
-      c += length;
-    } else if (length) {
-      mho_text_append(out, n, "%.*s", length, c);
-      c += length;
-    } else {
-      quote = !quote && (*c == '\'' || *c == '"') ? *c : quote == *c ? 0 : quote;
+
+    if (length == 0) {
+      quote = quote_after(quote, *c);
       mho_text_append(out, n, "%c", *c++);
+      continue;
     }
+    mho_text_append(out, n, is_key(c, length) ? "json_extract(config, '$.%.*s')" : "%.*s", length,
+                    c);
+    c += length;
   }
 }
 
-/* One line a group; n counts the completed runs, the others are counted beside them. */
-static void group_sql(const options *o, const char *from, char *sql, size_t n) {
+/* ---------------------------------------------------------------- the statement */
+
+/* Means over the completed runs of a group; the others are counted beside them. */
+#define DONE    "FILTER (WHERE status = 'completed')"
+#define COUNTS  "count(*) " DONE " AS n, count(*) FILTER (WHERE status <> 'completed') AS other, "
+#define MEAN(c) "avg(" c ") " DONE
+#define STD(c)                                                                                     \
+  "sqrt(max(0, avg(" c " * " c ") " DONE                                                           \
+  " - " MEAN(c) " * " MEAN(c) ") * count(*) " DONE " / nullif(count(*) " DONE " - 1, 0))"
+#define AS(x, name)      x " AS " name ", "
+#define PERCENT(x, name) "printf('%.2f', 100*" x ") AS \"" name "\", "
+static const char group_columns[] = COUNTS AS(MEAN("test_acc"), "test_acc_mean")
+    AS(STD("test_acc"), "test_acc_std") AS(MEAN("best_test_acc"), "best_test_acc_mean")
+        AS(STD("best_test_acc"), "best_test_acc_std") AS(MEAN("pulses"), "pulses_mean")
+            AS(MEAN("energy_j"), "energy_j_mean") MEAN("wall_s") " AS wall_s_mean";
+static const char group_columns_for_people[] =
+    COUNTS PERCENT(MEAN("test_acc"), "last %") PERCENT(STD("test_acc"), "std %")
+        PERCENT(MEAN("best_test_acc"), "best %") AS(MEAN("pulses"), "pulses")
+            AS(MEAN("energy_j"), "\"energy J\"") "printf('%.1f', " MEAN("wall_s") ") AS \"time s\"";
+
+/* One line a group. */
+static void group_sql(const options *o, bool people, const char *from, char *sql, size_t n) {
   char keys[1024], text[4096], expanded[4096] = "";
   snprintf(keys, sizeof keys, "%s", o->group);
   *sql = 0;
   mho_text_append(sql, n, "SELECT ");
+
   char *save = NULL;
   for (char *key = strtok_r(keys, ", ", &save); key; key = strtok_r(NULL, ", ", &save)) {
     expand_keys(key, text, sizeof text);
     mho_text_append(sql, n, "%s AS \"%s\", ", text, key);
     mho_text_append(expanded, sizeof expanded, "%s%s", *expanded ? ", " : "", text);
   }
-#define DONE "FILTER (WHERE status = 'completed')"
-#define STD(c)                                                                                     \
-  "sqrt(max(0, avg(" c " * " c ") " DONE " - avg(" c ") " DONE " * avg(" c ") " DONE               \
-  ") * count(*) " DONE " / nullif(count(*) " DONE " - 1, 0))"
-  if (o->csv || o->common.json)
-    mho_text_append(sql, n,
-                    "count(*) " DONE
-                    " AS n, count(*) FILTER (WHERE status <> 'completed') AS other, "
-                    "avg(test_acc) " DONE " AS test_acc_mean, " STD(
-                        "test_acc") " AS test_acc_std, "
-                                    "avg(best_test_acc) " DONE " AS best_test_acc_mean, " STD(
-                                        "best_test_acc") " AS best_test_acc_std, avg(pulses) " DONE
-                                                         " AS pulses_mean, avg(energy_j) " DONE
-                                                         " AS energy_j_mean, avg(wall_s) " DONE
-                                                         " AS wall_s_mean");
+  mho_text_append(sql, n, "%s FROM %s GROUP BY %s",
+                  people ? group_columns_for_people : group_columns, from, expanded);
+}
+
+/* The runs that are meant: "v_run WHERE id IN (...) AND (...)"; ?1 is the study. */
+static void from_sql(const options *o, char *sql, size_t n) {
+  char where[4096] = "";
+  if (o->where)
+    expand_keys(o->where, where, sizeof where);
+
+  snprintf(sql, n, "v_run");
+  if (o->study)
+    mho_text_append(sql, n, " WHERE id IN (SELECT run_id FROM study_run WHERE study = ?1)");
+  if (*where)
+    mho_text_append(sql, n, " %s (%s)", o->study ? "AND" : "WHERE", where);
+}
+
+/* " ORDER BY ...": the newest or the best first, unless --sort says otherwise. */
+static void order_sql(const options *o, char *sql, size_t n) {
+  char sort[512] = "";
+  bool ascending = o->sort && *o->sort == '-';
+
+  if (o->sort)
+    expand_keys(o->sort + ascending, sort, sizeof sort);
+
+  if (*sort)
+    snprintf(sql, n, " ORDER BY %s %s", sort, ascending ? "ASC" : "DESC");
   else
-    mho_text_append(
-        sql, n,
-        "count(*) " DONE " AS n, count(*) FILTER (WHERE status <> 'completed') AS other, "
-        "printf('%%.2f', 100*avg(test_acc) " DONE ") AS \"last %%\", printf('%%.2f', 100*" STD(
-            "test_acc") ") AS \"std %%\", printf('%%.2f', 100*avg(best_test_acc) " DONE
-                        ") AS \"best %%\", avg(pulses) " DONE " AS pulses, avg(energy_j) " DONE
-                        " AS \"energy J\", printf('%%.1f', avg(wall_s) " DONE ") AS \"time s\"");
-  mho_text_append(sql, n, " FROM %s GROUP BY %s", from, expanded);
+    snprintf(sql, n, " ORDER BY %s DESC", o->group ? MEAN("test_acc") : "started");
+  if (!o->group)
+    mho_text_append(sql, n, ", id DESC");
 }
 
 static void make_sql(const options *o, bool people, char *sql, size_t n) {
-  char where[4096] = "", sort[512] = "", from[8192], order[640], limit[32];
-  bool ascending = o->sort && *o->sort == '-';
-  if (o->where)
-    expand_keys(o->where, where, sizeof where);
-  if (o->sort)
-    expand_keys(o->sort + ascending, sort, sizeof sort);
-  snprintf(from, sizeof from, "v_run%s%s%s%s%s", o->study || *where ? " WHERE " : "",
-           o->study ? "id IN (SELECT run_id FROM study_run WHERE study = ?1)" : "",
-           o->study && *where ? " AND " : "", *where ? "(" : "", where);
-  if (*where)
-    mho_text_append(from, sizeof from, ")");
-  if (*sort)
-    snprintf(order, sizeof order, " ORDER BY %s %s", sort, ascending ? "ASC" : "DESC");
-  else
-    snprintf(order, sizeof order, " ORDER BY %s DESC",
-             o->group ? "avg(test_acc) FILTER (WHERE status = 'completed')" : "started");
-  mho_text_append(order, sizeof order, "%s", o->group ? "" : ", id DESC");
+  char from[8192], order[640], limit[32];
+  from_sql(o, from, sizeof from);
+  order_sql(o, order, sizeof order);
   snprintf(limit, sizeof limit, " LIMIT %ld", o->limit ? o->limit : -1);
+
   if (o->group)
-    group_sql(o, from, sql, n);
+    group_sql(o, people, from, sql, n);
   else if (people)
     snprintf(sql, n, "SELECT %s FROM %s", COLUMNS_FOR_PEOPLE, from);
   else /* found first, by an index that has all but the config, then read */
@@ -174,33 +190,39 @@ static void make_sql(const options *o, bool people, char *sql, size_t n) {
   mho_text_append(sql, n, "%s%s", order, limit);
 }
 
+/* ---------------------------------------------------------------- the verb */
+
+static mho_err list_runs(const options *o, mho_errinfo *ei) {
+  char sql[16384], study[MHO_STUDY_NAME_MAX];
+  const char *arg = study;
+  output_format format = format_of(&o->common);
+  bool people = format == FORMAT_TABLE;
+  mho_store *s = NULL;
+  int printed = 0;
+
+  make_sql(o, people, sql, sizeof sql);
+  if (strlen(sql) >= sizeof sql - 1 || (o->where && strlen(o->where) > 2000))
+    return mho_fail(ei, MHO_EINVAL, "the condition is too long");
+  mho_err err = open_database(&o->common, MHO_STORE_READ, &s, ei);
+  if (!err && o->study)
+    err = mho_store_study_find(s, o->study, study, ei);
+  if (!err)
+    err = print_query(s, sql, o->study != NULL, &arg, 0, format, &printed, ei);
+
+  if (!err && people && !printed)
+    printf("no runs%s\n", o->where || o->study ? " that match" : "");
+  if (!err && people && o->limit && printed == o->limit)
+    printf("the first %ld; --limit 0 lists all\n", o->limit);
+
+  mho_store_close(s);
+  return err;
+}
+
 static int run(int argc, char **argv) {
   options o = {.limit = 50};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
   mho_errinfo ei = {0};
-  mho_store *s = NULL;
-  char sql[16384], study[MHO_STUDY_NAME_MAX];
-  const char *arg = study;
-  bool people = !o.common.json && !o.csv;
-  make_sql(&o, people, sql, sizeof sql);
-  mho_err err =
-      strlen(sql) >= sizeof sql - 1 || (o.where && strlen(o.where) > 2000)
-          ? mho_fail(&ei, MHO_EINVAL, "the condition is too long")
-          : mho_store_open(o.common.db ? o.common.db : DEFAULT_DB, MHO_STORE_READ, &s, &ei);
-  if (!err && o.study)
-    err = mho_store_study_find(s, o.study, study, &ei);
-  int rows = 0;
-  if (!err)
-    err = print_query(s, sql, o.study != NULL, &arg, 0,
-                      o.common.json ? FORMAT_JSON
-                      : o.csv       ? FORMAT_CSV
-                                    : FORMAT_TABLE,
-                      &rows, &ei);
-  if (!err && people && !rows)
-    printf("no runs%s\n", o.where || o.study ? " that match" : "");
-  if (!err && people && o.limit && rows == o.limit)
-    printf("the first %ld; --limit 0 lists all\n", o.limit);
-  mho_store_close(s);
+  mho_err err = list_runs(&o, &ei);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

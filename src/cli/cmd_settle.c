@@ -1,22 +1,21 @@
-/* cmd_settle.c - mho settle: one sample's way to rest, or the settling times of many, as CSV and as a plot.
+/* cmd_settle.c - mho settle: one sample's way to rest, or the settling times of many.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "cli/cli.h"
-#include "mho/train.h"
+#include "cli/subject.h"
 
 enum { NEURONS_MAX = 65536, PLOTTED_A_LAYER = 8 };
 
 typedef struct options {
   common_options common;
   const char *part, *checkpoint, *plot, *neurons;
-  long sample, samples; /* samples > 0: of so many the times, instead of one's way */
-  double after;         /* s since programming */
+  long sample;
+  long samples; /**< > 0: the settling times of so many, instead of one's way */
+  double after; /**< s since programming */
 } options;
 
 enum {
@@ -43,9 +42,17 @@ static const struct argp_option option_table[] = {
     {"checkpoint", KEY_CHECKPOINT, "KIND", 0, "of a RUN: last (default) or best", 0},
     {0}};
 
+static void check_plot_name(const char *file, struct argp_state *state) {
+  const char *dot = strrchr(file, '.');
+  if (!dot || (strcmp(dot, ".svg") && strcmp(dot, ".png") && strcmp(dot, ".pdf")))
+    argp_error(state, "--plot: '%s' ends in none of .svg, .png, .pdf", file);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
+  static const char *const image_sets[] = {"test", "train"};
+  static const char *const checkpoints[] = {"last", "best"};
   options *o = state->input;
-  const char *dot;
+
   switch (key) {
   case KEY_SAMPLE:
     o->sample = option_number(state, "sample", arg, 0, 100000000);
@@ -54,9 +61,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->samples = option_number(state, "samples", arg, 1, 100000000);
     return 0;
   case KEY_PART:
-    if (strcmp(arg, "test") && strcmp(arg, "train"))
-      argp_error(state, "--part: '%s' is not test or train", arg);
-    o->part = arg;
+    o->part = option_choice(state, "part", arg, MHO_COUNT(image_sets), image_sets);
     return 0;
   case KEY_NEURONS:
     o->neurons = arg;
@@ -65,38 +70,29 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->after = option_time(state, "after", arg);
     return 0;
   case KEY_PLOT:
-    dot = strrchr(arg, '.');
-    if (!dot || (strcmp(dot, ".svg") && strcmp(dot, ".png") && strcmp(dot, ".pdf")))
-      argp_error(state, "--plot: '%s' ends in none of .svg, .png, .pdf", arg);
+    check_plot_name(arg, state);
     o->plot = arg;
     return 0;
   case KEY_CHECKPOINT:
-    if (strcmp(arg, "last") && strcmp(arg, "best"))
-      argp_error(state, "--checkpoint: '%s' is not last or best", arg);
-    o->checkpoint = arg;
+    o->checkpoint = option_choice(state, "checkpoint", arg, MHO_COUNT(checkpoints), checkpoints);
     return 0;
+
   default:
     return common_option(&o->common, key, arg, state);
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
+VERB_ARGP(
     "CONFIG|RUN",
-    "One sample's free and nudged phase, step by step: CSV on stdout, with the activity of every hidden "
-    "neuron. A CONFIG "
-    "is settled at its initial weights, a RUN at its stored ones. Two states are settled, whatever "
-    "settle.difference says. With --samples: when each of many images had settled, and how that is "
-    "distributed.\v"
+    "One sample's free and nudged phase, step by step: CSV on stdout, with the activity of "
+    "every hidden neuron. A CONFIG is settled at its initial weights, a RUN at its stored "
+    "ones. Two states are settled, whatever settle.difference says. With --samples: when "
+    "each of many images had settled, and how that is distributed.\v"
     "Examples:\n"
     "  mho settle last --sample 3 --set settle.method=ode --plot settling.svg > settling.csv\n"
     "  mho settle examples/mnist.yaml --neurons h1.0-9,h2\n"
-    "  mho settle last --samples 360 --set settle.method=ode --set settle.tolerance=1e-6 --plot times.svg > "
-    "times.csv",
-    NULL,
-    NULL,
-    NULL};
+    "  mho settle last --samples 360 --set settle.method=ode --set settle.tolerance=1e-6 "
+    "--plot times.svg > times.csv");
 
 /* ---------------------------------------------------------------- which neurons */
 
@@ -105,88 +101,131 @@ typedef struct neuron {
 } neuron;
 
 typedef struct chosen {
-  neuron *v;
+  neuron *v; /**< [n] */
   int n;
 } chosen;
 
-static bool add_range(chosen *c, int layer, long from, long to) {
-  for (long i = from; i <= to && c->n < NEURONS_MAX; i++)
+static mho_err add_range(chosen *c, int layer, long from, long to, mho_errinfo *ei) {
+  for (long i = from; i <= to; i++) {
+    if (c->n == NEURONS_MAX)
+      break;
     c->v[c->n++] = (neuron){layer, (int)i};
-  return c->n < NEURONS_MAX;
+  }
+  if (c->n == NEURONS_MAX)
+    return mho_fail(ei, MHO_EINVAL, "--neurons: more than %d", NEURONS_MAX);
+  return MHO_OK;
+}
+
+/* The layer of a word's first `length` characters; -1. */
+static int find_layer(const mho_network *net, const char *word, size_t length) {
+  for (int l = 1; l < net->n_layers - 1; l++)
+    if (strlen(net->layer[l].name) == length && !strncmp(net->layer[l].name, word, length))
+      return l;
+  return -1;
+}
+
+/* "" (all n neurons), ".3" or ".3-7"; false for anything else. */
+static bool parse_range(const char *text, int n, long *from, long *to) {
+  char *end = NULL;
+  *from = 0;
+  *to = n - 1;
+  if (!*text)
+    return true;
+
+  *from = *to = strtol(text + 1, &end, 10);
+  if (end == text + 1)
+    return false;
+  if (*end == '-')
+    *to = strtol(end + 1, &end, 10);
+  return !*end && *from >= 0 && *to >= *from && *to < n;
 }
 
 /* One word of --neurons: "h1", "h1.3", "h1.3-7". */
 static mho_err add_word(const mho_network *net, const char *word, chosen *c, mho_errinfo *ei) {
   size_t name = strcspn(word, ".");
-  for (int l = 1; l < net->n_layers - 1; l++) {
-    if (strlen(net->layer[l].name) != name || strncmp(net->layer[l].name, word, name))
-      continue;
-    long from = 0, to = net->layer[l].n - 1;
-    char *end = NULL;
-    if (word[name]) {
-      from = to = strtol(word + name + 1, &end, 10);
-      if (end == word + name + 1)
-        break;
-      if (*end == '-')
-        to = strtol(end + 1, &end, 10);
-      if (*end || from < 0 || to < from || to >= net->layer[l].n)
-        break;
-    }
-    return add_range(c, l, from, to)
-               ? MHO_OK
-               : mho_fail(ei, MHO_EINVAL, "--neurons: more than %d", NEURONS_MAX);
-  }
-  return mho_fail(
-      ei, MHO_EINVAL,
-      "--neurons: '%s' names no neurons: write h1, h1.3 or h1.3-7, with layers h1 to h%d and neurons from 0",
-      word, net->n_layers - 2);
+  int layer = find_layer(net, word, name);
+  long from, to;
+
+  if (layer < 0 || !parse_range(word + name, net->layer[layer].n, &from, &to))
+    return mho_fail(ei, MHO_EINVAL,
+                    "--neurons: '%s' names no neurons: write h1, h1.3 or h1.3-7, with layers h1 to "
+                    "h%d and neurons from 0",
+                    word, net->n_layers - 2);
+  return add_range(c, layer, from, to, ei);
 }
 
+/* The words of a list, which is cut into them. */
+static mho_err add_words(const mho_network *net, char *list, chosen *c, mho_errinfo *ei) {
+  char *save = NULL;
+  for (char *w = strtok_r(list, ", ", &save); w; w = strtok_r(NULL, ", ", &save)) {
+    mho_err err = add_word(net, w, c, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+/* The neurons of a list; without one all hidden neurons, as many as there is room for. */
 static mho_err choose(const mho_network *net, const char *list, chosen *c, mho_errinfo *ei) {
   *c = (chosen){calloc(NEURONS_MAX, sizeof *c->v), 0};
-  char *copy = list ? strdup(list) : NULL, *save = NULL;
-  mho_err err = c->v && (copy || !list)
-                    ? MHO_OK
-                    : mho_fail(ei, MHO_ENOMEM, "no memory for a list of neurons");
-  for (int l = 1; !err && !list && l < net->n_layers - 1; l++)
-    add_range(c, l, 0, net->layer[l].n - 1);
-  for (char *w = copy ? strtok_r(copy, ", ", &save) : NULL; w && !err;
-       w = strtok_r(NULL, ", ", &save))
-    err = add_word(net, w, c, ei);
+  char *copy = list ? strdup(list) : NULL;
+  mho_err err = MHO_OK;
+  if (!c->v || (list && !copy))
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for a list of neurons");
+
+  if (!err && copy)
+    err = add_words(net, copy, c, ei);
+  for (int l = 1; l < net->n_layers - 1; l++)
+    if (!err && !copy)
+      add_range(c, l, 0, net->layer[l].n - 1, NULL);
   if (!err && !c->n)
     err = mho_fail(ei, MHO_EINVAL, "--neurons: names none");
+
   free(copy);
   return err;
 }
 
 /* ---------------------------------------------------------------- points */
 
-typedef struct series { /* what has been seen, for the plot */
+/* What has been seen, for the plot. */
+typedef struct series {
   const mho_network *net;
   chosen c;
-  double *v; /* [points x (2 + n)]: time or step, phase, activities */
-  int seen, points, capacity, last_phase;
-  double step; /* of all phases */
+  double *v; /**< [points x (2 + n)]: time or step, phase, activities */
+  int seen, points, capacity;
+  double step; /**< of all phases together */
   bool in_time, full;
 } series;
 
-static void keep_point(series *s, const mho_trace_point *p) {
-  int width = 2 + s->c.n;
-  if (s->points == s->capacity) {
-    int more = s->capacity ? 2 * s->capacity : 256;
-    double *grown = realloc(s->v, (size_t)more * (size_t)width * sizeof *grown);
-    if (!grown) {
-      s->full = true;
-      return;
-    }
-    s->v = grown;
-    s->capacity = more;
+static int width_of(const series *s) {
+  return 2 + s->c.n;
+}
+
+static double *point_at(const series *s, int i) {
+  return s->v + (size_t)i * (size_t)width_of(s);
+}
+
+static bool grow(series *s) {
+  int more = s->capacity ? 2 * s->capacity : 256;
+  double *grown = realloc(s->v, (size_t)more * (size_t)width_of(s) * sizeof *grown);
+  if (!grown)
+    return false;
+  s->v = grown;
+  s->capacity = more;
+  return true;
+}
+
+static void store_point(series *s, const mho_trace_point *p) {
+  if (s->points == s->capacity && !grow(s)) {
+    s->full = true;
+    return;
   }
-  double *row = s->v + (size_t)s->points++ * (size_t)width;
-  row[0] = s->in_time ? p->time : s->step;
-  row[1] = p->phase;
+
+  double *point = point_at(s, s->points++);
+  point[0] = s->in_time ? p->time : s->step;
+  point[1] = p->phase;
   for (int i = 0; i < s->c.n; i++)
-    row[2 + i] = p->z[s->c.v[i].layer][s->c.v[i].index];
+    point[2 + i] = p->z[s->c.v[i].layer][s->c.v[i].index];
 }
 
 static void print_header(const series *s) {
@@ -203,6 +242,7 @@ static void take_point(void *user, const mho_trace_point *p) {
   s->seen++;
   s->in_time = isfinite(p->time);
   s->step += p->step > 0;
+
   printf("%d,%d,", p->phase, p->step);
   if (isfinite(p->time))
     printf("%.10g", p->time);
@@ -212,7 +252,7 @@ static void take_point(void *user, const mho_trace_point *p) {
   for (int i = 0; i < s->c.n; i++)
     printf(",%.10g", p->z[s->c.v[i].layer][s->c.v[i].index]);
   putchar('\n');
-  keep_point(s, p);
+  store_point(s, p);
 }
 
 /* ---------------------------------------------------------------- plot */
@@ -226,57 +266,81 @@ static bool is_drawn(const chosen *c, int i) {
 }
 
 static void print_head(FILE *f, const char *file) {
-  const char *dot = strrchr(file, '.');
-  fprintf(f, "set terminal %s size %s\nset output '",
-          !strcmp(dot, ".svg")   ? "svg dynamic noenhanced"
-          : !strcmp(dot, ".png") ? "pngcairo noenhanced"
-                                 : "pdfcairo noenhanced",
-          !strcmp(dot, ".pdf") ? "6in,4in" : "900,600");
+  static const struct {
+    const char *ending, *terminal, *size;
+  } all[] = {{".svg", "svg dynamic noenhanced", "900,600"},
+             {".png", "pngcairo noenhanced", "900,600"},
+             {".pdf", "pdfcairo noenhanced", "6in,4in"}};
+  int k = 0;
+
+  while (k + 1 < MHO_COUNT(all) && strcmp(strrchr(file, '.'), all[k].ending))
+    k++;
+
+  fprintf(f, "set terminal %s size %s\nset output '", all[k].terminal, all[k].size);
   for (const char *c = file; *c; c++)
     fprintf(f, *c == '\'' ? "''" : "%c", *c);
   fputs("'\nset border 3\nset tics nomirror\nset grid y\n", f);
 }
 
-static void print_series(FILE *f, const void *what) {
-  static const char *const colors[] = {"#2e85d9", "#d9772e", "#3a9d5d", "#8a5cc7", "#7d858d"};
-  const series *s = what;
-  int width = 2 + s->c.n;
-  fprintf(f, "set ylabel 'activity'\nset xlabel '%s'\nset key outside right\n$data << EOD\n",
-          s->in_time ? "time (ns)" : "step");
-  for (int p = 0; p < s->points; p++) {
-    const double *row = s->v + (size_t)p * (size_t)width;
-    fprintf(f, "%.10g", s->in_time ? row[0] * 1e9 : row[0]);
-    for (int i = 0; i < s->c.n; i++)
-      fprintf(f, " %.7g", row[2 + i]);
-    fputc('\n', f);
-  }
-  fputs("EOD\n", f);
-  for (int p = 1; p < s->points; p++) {
-    const double *row = s->v + (size_t)p * (size_t)width;
-    if (row[1] != row[1 - width])
+/* Where a point is on the axis: nanoseconds or steps. */
+static double abscissa(const series *s, int point) {
+  return s->in_time ? point_at(s, point)[0] * 1e9 : point_at(s, point)[0];
+}
+
+/* A line between two phases. */
+static void print_phase_ends(FILE *f, const series *s) {
+  for (int p = 1; p < s->points; p++)
+    if (point_at(s, p)[1] != point_at(s, p - 1)[1])
       fprintf(f, "set arrow from first %.10g, graph 0 to first %.10g, graph 1 nohead dashtype 2\n",
-              s->in_time ? row[0] * 1e9 : row[0], s->in_time ? row[0] * 1e9 : row[0]);
-  }
+              abscissa(s, p), abscissa(s, p));
+}
+
+/* One curve a neuron, in the color of its layer; the first of a layer names it. */
+static void print_curves(FILE *f, const series *s) {
+  static const char *const colors[] = {"#2e85d9", "#d9772e", "#3a9d5d", "#8a5cc7", "#7d858d"};
   const char *comma = "plot ";
-  for (int i = 0, layer = 0; i < s->c.n; i++) {
+  int layer = 0;
+
+  for (int i = 0; i < s->c.n; i++) {
     if (!is_drawn(&s->c, i))
       continue;
     bool first = s->c.v[i].layer != layer;
     layer = s->c.v[i].layer;
-    fprintf(f, "%s$data using 1:%d with lines linecolor rgb '%s' %s%s%s", comma, i + 2,
-            colors[(layer - 1) % MHO_COUNT(colors)], first ? "title '" : "notitle",
-            first ? s->net->layer[layer].name : "", first ? "'" : "");
+    fprintf(f, "%s$data using 1:%d with lines linecolor rgb '%s' ", comma, i + 2,
+            colors[(layer - 1) % MHO_COUNT(colors)]);
+    if (first)
+      fprintf(f, "title '%s'", s->net->layer[layer].name);
+    else
+      fputs("notitle", f);
     comma = ", ";
   }
   fputc('\n', f);
 }
 
+static void print_series(FILE *f, const void *what) {
+  const series *s = what;
+  fprintf(f, "set ylabel 'activity'\nset xlabel '%s'\nset key outside right\n$data << EOD\n",
+          s->in_time ? "time (ns)" : "step");
+  for (int p = 0; p < s->points; p++) {
+    fprintf(f, "%.10g", abscissa(s, p));
+    for (int i = 0; i < s->c.n; i++)
+      fprintf(f, " %.7g", point_at(s, p)[2 + i]);
+    fputc('\n', f);
+  }
+  fputs("EOD\n", f);
+
+  print_phase_ends(f, s);
+  print_curves(f, s);
+}
+
+/* By gnuplot; what prints the rest of its script. */
 static mho_err draw(void (*print)(FILE *f, const void *what), const void *what, const char *file,
                     mho_errinfo *ei) {
   FILE *probe = fopen(file, "w");
   if (!probe)
     return mho_fail_at(ei, MHO_EIO, file, 0, "cannot write the plot: %s", strerror(errno));
   fclose(probe);
+
   fflush(stdout);
   FILE *f = popen("gnuplot -d - >/dev/null 2>&1", "w");
   if (!f)
@@ -292,9 +356,11 @@ static mho_err draw(void (*print)(FILE *f, const void *what), const void *what, 
 
 /* ---------------------------------------------------------------- many samples */
 
-typedef struct times { /* s of those that settled, sorted */
-  double *s;
-  int n, of;
+/* When samples had settled. */
+typedef struct times {
+  double *s; /**< [n] of those that settled, sorted */
+  int n;
+  int of; /**< all samples */
 } times;
 
 static int by_value(const void *a, const void *b) {
@@ -302,18 +368,18 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The time by which so large a part of all samples has settled; NaN where it never does. */
-static double quantile(const times *t, double part) {
-  int i = (int)ceil(part * t->of) - 1;
-  return i < 0 ? t->s[0] : i < t->n ? t->s[i] : (double)NAN;
+/* The time by which such a share of all samples has settled; NaN where it never does. */
+static double quantile(const times *t, double share) {
+  int i = mho_max((int)ceil(share * t->of) - 1, 0);
+  return i < t->n ? t->s[i] : (double)NAN;
 }
 
 /* The share that has settled, against time. */
 static void print_distribution(FILE *f, const void *what) {
   const times *t = what;
-  fputs(
-      "set ylabel 'settled (%)'\nset xlabel 'time (ns)'\nset yrange [0:100]\nunset key\n$data << EOD\n0 0\n",
-      f);
+  fputs("set ylabel 'settled (%)'\nset xlabel 'time (ns)'\nset yrange [0:100]\nunset key\n"
+        "$data << EOD\n0 0\n",
+        f);
   for (int i = 0; i < t->n; i++)
     fprintf(f, "%.8g %.8g\n", 1e9 * t->s[i], 100.0 * (i + 1) / t->of);
   if (!t->n)
@@ -321,100 +387,82 @@ static void print_distribution(FILE *f, const void *what) {
   fputs("EOD\nplot $data using 1:2 with steps linewidth 2 linecolor rgb '#2e85d9'\n", f);
 }
 
-static void print_times(const mho_settle_sample *sample, const times *t, double energy) {
-  puts("sample,settled,time_s,energy_j");
-  for (int i = 0; i < t->of; i++) {
-    printf("%d,%d,", sample[i].sample, sample[i].settled);
-    if (sample[i].settled)
-      printf("%.10g", sample[i].time_s);
-    putchar(',');
-    if (isfinite(sample[i].energy_j))
-      printf("%.10g", sample[i].energy_j);
-    putchar('\n');
-  }
+static void print_sample(const mho_settle_sample *sample) {
+  printf("%d,%d,", sample->sample, sample->settled);
+  if (sample->settled)
+    printf("%.10g", sample->time_s);
+  putchar(',');
+  if (isfinite(sample->energy_j))
+    printf("%.10g", sample->energy_j);
+  putchar('\n');
+}
+
+static void print_times(const times *t, double energy) {
+  static const double shares[] = {0.1, 0.5, 0.9};
+
   fprintf(stderr, "%d of %d images settled", t->n, t->of);
   if (t->n)
     fprintf(stderr, ", from %.4g s to %.4g s", t->s[0], t->s[t->n - 1]);
-  static const double part[] = {0.1, 0.5, 0.9};
-  for (int i = 0; i < MHO_COUNT(part); i++)
-    if (isfinite(quantile(t, part[i])))
-      fprintf(stderr, "%s%g %% by %.4g s", i ? ", " : "; ", 100 * part[i], quantile(t, part[i]));
+
+  for (int i = 0; i < MHO_COUNT(shares); i++)
+    if (isfinite(quantile(t, shares[i])))
+      fprintf(stderr, "%s%g %% by %.4g s", i ? ", " : "; ", 100 * shares[i],
+              quantile(t, shares[i]));
   if (isfinite(energy))
     fprintf(stderr, "; %.3g J an image in the crossbars", energy);
   fputc('\n', stderr);
 }
 
-static mho_err measure(const options *o, mho_trainer *t, mho_errinfo *ei) {
+static const mho_images *images_of(const options *o, mho_trainer *t) {
   const mho_dataset *d = mho_trainer_dataset(t);
-  const mho_images *part = strcmp(o->part, "train") ? &d->test : &d->train;
+  return strcmp(o->part, "train") ? &d->test : &d->train;
+}
+
+static mho_err measure(const options *o, mho_trainer *t, mho_errinfo *ei) {
+  const mho_images *images = images_of(o, t);
   if (!mho_trainer_in_time(t))
     return mho_fail(
         ei, MHO_EINVAL,
         "--samples: this settler counts steps and knows no time: --set settle.method=ode");
-  if (o->samples > part->n)
-    return mho_fail(ei, MHO_EINVAL, "--samples %ld: there are %d %s images", o->samples, part->n,
+  if (o->samples > images->n)
+    return mho_fail(ei, MHO_EINVAL, "--samples %ld: there are %d %s images", o->samples, images->n,
                     o->part);
+
   times time = {calloc((size_t)o->samples, sizeof *time.s), 0, (int)o->samples};
   mho_settle_sample *sample = calloc((size_t)o->samples, sizeof *sample);
-  mho_settle_row row = {0};
-  mho_err err = time.s && sample
-                    ? mho_trainer_observe_circuit(t, part, time.of, &row, sample, ei)
-                    : mho_fail(ei, MHO_ENOMEM, "no memory for %ld samples", o->samples);
+  mho_settle_row found = {0};
+  mho_err err;
+  if (time.s && sample)
+    err = mho_trainer_observe_circuit(t, images, time.of, &found, sample, ei);
+  else
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for %ld samples", o->samples);
+
   if (!err) {
-    for (int i = 0; i < time.of; i++)
+    puts("sample,settled,time_s,energy_j");
+    for (int i = 0; i < time.of; i++) {
+      print_sample(&sample[i]);
       if (sample[i].settled)
         time.s[time.n++] = sample[i].time_s;
+    }
     qsort(time.s, (size_t)time.n, sizeof *time.s, by_value);
-    print_times(sample, &time, row.energy_j);
+    print_times(&time, found.energy_j);
   }
   if (!err && o->plot)
     err = draw(print_distribution, &time, o->plot, ei);
+
   free(time.s);
   free(sample);
   return err;
 }
 
-/* ---------------------------------------------------------------- the verb */
-
-/* A file, or a run of the database? */
-static bool is_config(const char *word) {
-  return strchr(word, '/') || strstr(word, ".yaml") || strstr(word, ".yml") || !access(word, R_OK);
-}
-
-static mho_err from_config(const options *o, session *s, mho_experiment **out, mho_errinfo *ei) {
-  mho_config *c = NULL;
-  mho_err err = mho_config_new(&c, ei);
-  if (!err)
-    err = mho_config_file(c, o->common.run, ei);
-  for (int i = 0; i < o->common.n_set && !err; i++)
-    err = mho_config_set(c, o->common.set[i], ei);
-  if (!err)
-    err = mho_experiment_new(s->registry, c, false, out, ei);
-  mho_config_free(c);
-  return err;
-}
-
-static mho_err from_run(const options *o, session *s, mho_experiment **out, mho_checkpoint_row *c,
-                        mho_errinfo *ei) {
-  mho_store *store = NULL;
-  char id[MHO_ID_MAX];
-  mho_err err =
-      mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
-  if (!err)
-    err = mho_store_find(store, o->common.run, id, ei);
-  if (!err)
-    err = mho_train_stored_experiment(store, s->registry, id, o->common.n_set, o->common.set, out,
-                                      ei);
-  if (!err)
-    err = mho_store_checkpoint_get(store, id, o->checkpoint, c, ei);
-  mho_store_close(store);
-  return err;
-}
+/* ---------------------------------------------------------------- one sample */
 
 static void print_summary(const options *o, const mho_watched *w, bool in_time) {
+  const char *found = w->correct ? "recognized" : "not recognized";
+  const char *unit = in_time ? "evaluations" : "steps";
+
   fprintf(stderr, "%s image %ld, label %d, %s; free phase: %g %s", o->part, o->sample, w->label,
-          w->correct ? "recognized" : "not recognized", w->steps,
-          in_time ? "evaluations" : "steps");
+          found, w->steps, unit);
   if (in_time && isfinite(w->time_s))
     fprintf(stderr, ", settled in %.4g s", w->time_s);
   if (in_time && isfinite(w->energy_j))
@@ -426,67 +474,60 @@ static void print_summary(const options *o, const mho_watched *w, bool in_time) 
 static mho_err nothing_seen(const mho_experiment *e, mho_errinfo *ei) {
   const char *method = e->settler.entry->id;
   if (!strcmp(e->rule.entry->id, "ep") && !strcmp(method, "spice"))
-    return mho_fail(
-        ei, MHO_EUNSUPPORTED,
-        "settle.method: %s shows no states on the way to rest: --set settle.method=ode for the way in "
-        "time, or 'mho netlist --network --transient' for the circuit",
-        method);
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "settle.method: %s shows no states on the way to rest: --set settle.method=ode "
+                    "for the way in time, or 'mho netlist --network --transient' for the circuit",
+                    method);
   return mho_fail(ei, MHO_EINVAL, "nothing settles under rule %s: --set rule=ep",
                   e->rule.entry->id);
 }
 
 static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, mho_errinfo *ei) {
-  const mho_dataset *d = mho_trainer_dataset(t);
+  const mho_images *images = images_of(o, t);
   series s = {.net = mho_trainer_network(t)};
   mho_watched w;
+
   mho_err err = choose(s.net, o->neurons, &s.c, ei);
-  const mho_images *part = strcmp(o->part, "train") ? &d->test : &d->train;
-  if (!err && o->sample >= part->n)
+  if (!err && o->sample >= images->n)
     err = mho_fail(ei, MHO_EINVAL, "--sample %ld: there are %d %s images, from 0", o->sample,
-                   part->n, o->part);
+                   images->n, o->part);
+
   if (!err)
-    err = mho_trainer_watch(t, part, (int)o->sample, take_point, &s, &w, ei);
+    err = mho_trainer_watch(t, images, (int)o->sample, take_point, &s, &w, ei);
   if (!err && !s.seen)
     err = nothing_seen(e, ei);
   if (!err && s.full)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the plot");
+
   if (!err)
     print_summary(o, &w, s.in_time);
   if (!err && o->plot)
     err = draw(print_series, &s, o->plot, ei);
+
   free(s.c.v);
   free(s.v);
   return err;
 }
 
+/* ---------------------------------------------------------------- the verb */
+
 static int run(int argc, char **argv) {
   options o = {.common.verb = "settle", .part = "test", .checkpoint = "last"};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  session s;
-  mho_errinfo ei = {0};
-  mho_experiment *e = NULL;
-  mho_checkpoint_row c = {0};
-  mho_trainer *t = NULL;
   if (o.common.n_set < MAX_SET) /* two states are watched: there must be room for both */
     o.common.set[o.common.n_set++] = "settle.difference=subtract";
-  mho_err err = session_open(&s, o.samples ? o.common.threads : 1, &ei);
-  bool config = is_config(o.common.run);
+
+  environment s;
+  subject x = {0};
+  mho_errinfo ei = {0};
+  mho_err err = environment_open(&s, o.samples ? o.common.threads : 1, &ei);
   if (!err)
-    err = config ? from_config(&o, &s, &e, &ei) : from_run(&o, &s, &e, &c, &ei);
+    err = subject_load(&s, &o.common, MHO_STORE_READ, o.checkpoint, o.after, &x, &ei);
   if (!err)
-    err = mho_trainer_new(&s.ctx, e, &t, &ei);
-  if (!err)
-    err = config ? mho_trainer_from(t, NULL, &ei) : mho_trainer_load(t, &c.blob, &ei);
-  if (!err && o.after > 0) {
-    note_no_drift(e);
-    err = mho_trainer_age(t, o.after, &ei);
-  }
-  if (!err)
-    err = o.samples ? measure(&o, t, &ei) : watch(&o, e, t, &ei);
-  mho_blob_free(&c.blob);
-  mho_trainer_free(t);
-  mho_experiment_free(e);
-  session_close(&s);
+    err = o.samples ? measure(&o, x.t, &ei) : watch(&o, x.e, x.t, &ei);
+
+  subject_close(&x);
+  environment_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -1,7 +1,6 @@
 /* cmd_solve.c - mho solve: one array with wire resistance, from CSV to CSV.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 #include "mho/spice.h"
 #include "mho/wire.h"
 
-enum { METHOD_NGSPICE = MHO_WIRE_LADDER + 1 };
+enum { METHOD_NGSPICE = MHO_WIRE_LADDER + 1 }; /* beside those of mho_wire_method */
 
 typedef struct options {
   common_options common;
@@ -75,6 +74,7 @@ static int method_of(struct argp_state *state, const char *word) {
              {"direct", MHO_WIRE_DIRECT},
              {"iterative", MHO_WIRE_ITERATIVE},
              {"ngspice", METHOD_NGSPICE}};
+
   for (int i = 0; i < MHO_COUNT(all); i++)
     if (!strcmp(word, all[i].word))
       return all[i].method;
@@ -112,6 +112,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_PLOT:
     o->plot = arg;
     return 0;
+
   case ARGP_KEY_END:
     if (!o->g || !o->v)
       argp_error(state, "give the conductances with --g FILE and the inputs with --v FILE");
@@ -121,31 +122,37 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
+VERB_ARGP(
     NULL,
-    "Currents of a crossbar with wire resistance. Word line i is driven at its left end by V[i]; bit lines "
-    "end in "
-    "virtual ground at the bottom; a segment lies between neighbouring devices, between driver and first "
-    "device, "
-    "and between last device and ground. Prints a line of currents (A, into ground) for each input vector.\v"
+    "Currents of a crossbar with wire resistance. Word line i is driven at its left end by "
+    "V[i]; bit lines end in virtual ground at the bottom; a segment lies between neighbouring "
+    "devices, between driver and first device, and between last device and ground. Prints a "
+    "line of currents (A, into ground) for each input vector.\v"
     "Examples:\n  mho solve --g G.csv --v V.csv --r-word 1 --r-bit 1\n"
-    "  mho solve --g G.csv --v V.csv --r-word 2.5 --r-bit 2.5 --out I.csv --json --plot drop.png",
-    NULL,
-    NULL,
-    NULL};
+    "  mho solve --g G.csv --v V.csv --r-word 2.5 --r-bit 2.5 --out I.csv --json "
+    "--plot drop.png");
 
 /* ---------------------------------------------------------------- the circuit */
 
 typedef struct solution {
-  int rows, cols, n, in, out;                   /* lines that are driven and sensed */
-  double *current;                              /* [n x out] */
-  double *node_word, *node_bit, *drop, *device; /* [cells] of one vector; NULL when not wanted */
+  int rows, cols, n;
+  int in, out;                  /**< lines that are driven and sensed */
+  double *current;              /**< [n x out] */
+  double *node_word, *node_bit; /**< [cells] of one vector; NULL when not wanted */
+  double *drop, *device;        /**< the same, of each device */
   double solve_s;
   mho_wire_stats stats;
   const char *method;
 } solution;
+
+static size_t cells_of(const solution *s) {
+  return (size_t)s->rows * (size_t)s->cols;
+}
+
+/* Currents of the vectors from a first one on. */
+static double *currents_of(const solution *s, int first) {
+  return s->current + (size_t)first * (size_t)s->out;
+}
 
 static mho_err by_ngspice(const options *o, const double *g, const double *v, int n, solution *s,
                           double *current, mho_errinfo *ei) {
@@ -153,6 +160,7 @@ static mho_err by_ngspice(const options *o, const double *g, const double *v, in
   mho_err err = mho_spice_open(&spice, ei);
   if (err)
     return err;
+
   mho_netlist_crossbar x = {.rows = s->rows,
                             .cols = s->cols,
                             .g_pos = g,
@@ -163,14 +171,26 @@ static mho_err by_ngspice(const options *o, const double *g, const double *v, in
   s->method = "ngspice";
   s->stats.residual = s->stats.error = s->stats.power_in = s->stats.power_lost = NAN;
   err = mho_spice_crossbar(spice, &x, n, v, current, s->node_word, s->node_bit, ei);
+
   mho_spice_close(spice);
   return err;
+}
+
+/* The worst of all vectors, and the sum of their powers. */
+static void add_stats(mho_wire_stats *all, const mho_wire_stats *s) {
+  all->method = s->method;
+  all->iterations = mho_max(s->iterations, all->iterations);
+  all->residual = fmax(s->residual, all->residual);
+  all->error = fmax(s->error, all->error);
+  all->power_in += s->power_in;
+  all->power_lost += s->power_lost;
 }
 
 static mho_err by_solver(const options *o, mho_wire *w, const double *v, int n, solution *s,
                          double *current, mho_errinfo *ei) {
   mho_wire_stats stats;
   mho_wire_read r = {.n = n, .node_word = s->node_word, .node_bit = s->node_bit};
+
   if (o->transposed) {
     r.v_bit = v;
     r.i_word = current;
@@ -181,16 +201,13 @@ static mho_err by_solver(const options *o, mho_wire *w, const double *v, int n, 
   mho_err err = mho_wire_solve(w, &r, &stats, ei);
   if (err)
     return err;
-  for (size_t k = 0; o->transposed && k < (size_t)n * (size_t)s->out; k++)
-    current[k] = -current[k]; /* into ground */
+
+  size_t values = (size_t)n * (size_t)s->out;
+  if (o->transposed) /* currents into ground */
+    for (size_t k = 0; k < values; k++)
+      current[k] = -current[k];
   s->method = mho_wire_method_name(stats.method);
-  s->stats.method = stats.method;
-  s->stats.iterations =
-      stats.iterations > s->stats.iterations ? stats.iterations : s->stats.iterations;
-  s->stats.residual = fmax(stats.residual, s->stats.residual);
-  s->stats.error = fmax(stats.error, s->stats.error);
-  s->stats.power_in += stats.power_in;
-  s->stats.power_lost += stats.power_lost;
+  add_stats(&s->stats, &stats);
   return MHO_OK;
 }
 
@@ -204,8 +221,11 @@ static FILE *open_table(const char *path, const char *header, mho_err *err, mho_
   return f;
 }
 
+/* Two values of each cell; f NULL: not wanted. */
 static void write_cells(FILE *f, const solution *s, int vector, const double *a, const double *b) {
-  for (int i = 0; f && i < s->rows; i++)
+  if (!f)
+    return;
+  for (int i = 0; i < s->rows; i++)
     for (int j = 0; j < s->cols; j++) {
       size_t k = (size_t)i * (size_t)s->cols + (size_t)j;
       fprintf(f, "%d,%d,%d,%.17g,%.17g\n", vector, i, j, a[k], b[k]);
@@ -215,12 +235,18 @@ static void write_cells(FILE *f, const solution *s, int vector, const double *a,
 static void write_currents(FILE *f, const solution *s) {
   for (int v = 0; v < s->n; v++)
     for (int k = 0; k < s->out; k++)
-      fprintf(f, "%.17g%c", s->current[(size_t)v * (size_t)s->out + (size_t)k],
-              k + 1 < s->out ? ',' : '\n');
+      fprintf(f, "%.17g%c", currents_of(s, v)[k], k + 1 < s->out ? ',' : '\n');
 }
 
-static json_t *number_or_null(double v) {
-  return isfinite(v) ? json_real(v) : json_null();
+static json_t *currents_json(const solution *s) {
+  json_t *all = json_array();
+  for (int v = 0; v < s->n; v++) {
+    json_t *line = json_array();
+    for (int k = 0; k < s->out; k++)
+      json_array_append_new(line, json_real(currents_of(s, v)[k]));
+    json_array_append_new(all, line);
+  }
+  return all;
 }
 
 static void print_json(const options *o, const solution *s) {
@@ -229,24 +255,17 @@ static void print_json(const options *o, const solution *s) {
       "vectors", s->n, "solve_s", s->solve_s, "iterations", s->stats.iterations, "residual",
       number_or_null(s->stats.residual), "error", number_or_null(s->stats.error), "power_in",
       number_or_null(s->stats.power_in), "power_lost", number_or_null(s->stats.power_lost));
-  json_t *all = o->common.out ? NULL : json_array();
-  for (int v = 0; all && v < s->n; v++) {
-    json_t *line = json_array();
-    for (int k = 0; k < s->out; k++)
-      json_array_append_new(line, json_real(s->current[(size_t)v * (size_t)s->out + (size_t)k]));
-    json_array_append_new(all, line);
-  }
-  if (all)
-    json_object_set_new(j, "currents", all);
-  json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(17));
-  putchar('\n');
-  json_decref(j);
+  if (!o->common.out)
+    json_object_set_new(j, "currents", currents_json(s));
+
+  print_json_line(j, 17);
 }
 
 static mho_err plot(const options *o, const solution *s, mho_errinfo *ei) {
   char title[128];
   snprintf(title, sizeof title, "%d x %d, wire segments %.4g and %.4g ohm", s->rows, s->cols,
            o->r_word, o->r_bit);
+
   mho_heat h = {.title = title,
                 .rows = s->rows,
                 .cols = s->cols,
@@ -261,51 +280,81 @@ static mho_err plot(const options *o, const solution *s, mho_errinfo *ei) {
 /* ---------------------------------------------------------------- all vectors */
 
 static bool allocate(const options *o, const mho_matrix *g, const mho_matrix *v, solution *s) {
-  size_t cells = (size_t)g->rows * (size_t)g->cols;
   *s = (solution){.rows = g->rows, .cols = g->cols, .n = v->rows};
   s->in = o->transposed ? g->cols : g->rows;
   s->out = o->transposed ? g->rows : g->cols;
   s->current = mho_alloc((size_t)s->n * (size_t)s->out, sizeof(double));
   if (!o->nodes && !o->devices && !o->plot)
     return s->current;
-  return s->current && (s->node_word = mho_alloc(cells, sizeof(double))) &&
-         (s->node_bit = mho_alloc(cells, sizeof(double))) &&
-         (s->drop = mho_alloc(cells, sizeof(double))) &&
-         (s->device = mho_alloc(cells, sizeof(double)));
+
+  s->node_word = mho_alloc(cells_of(s), sizeof(double));
+  s->node_bit = mho_alloc(cells_of(s), sizeof(double));
+  s->drop = mho_alloc(cells_of(s), sizeof(double));
+  s->device = mho_alloc(cells_of(s), sizeof(double));
+  return s->current && s->node_word && s->node_bit && s->drop && s->device;
 }
 
-/* All vectors at once; one after another when their nodes are wanted, which take the memory of an array. */
-static mho_err solve_all(const options *o, session *env, const mho_matrix *g, const mho_matrix *v,
-                         solution *s, mho_errinfo *ei) {
-  mho_wire *w = NULL;
-  mho_err err = MHO_OK;
-  bool spice = o->method == METHOD_NGSPICE;
+static void solution_free(solution *s) {
+  mho_free(s->current);
+  mho_free(s->node_word);
+  mho_free(s->node_bit);
+  mho_free(s->drop);
+  mho_free(s->device);
+}
+
+/* The solver of the wires; none where ngspice solves. */
+static mho_err open_solver(const options *o, environment *env, const mho_matrix *g, mho_wire **w,
+                           mho_errinfo *ei) {
+  *w = NULL;
+
+  if (o->method == METHOD_NGSPICE)
+    return MHO_OK;
+
+  mho_err err = mho_wire_new(&(mho_wire_options){.rows = g->rows,
+                                                 .cols = g->cols,
+                                                 .r_word = o->r_word,
+                                                 .r_bit = o->r_bit,
+                                                 .method = (mho_wire_method)o->method,
+                                                 .pool = env->ctx.pool},
+                             w, ei);
+  if (!err)
+    err = mho_wire_set(*w, g->v, ei);
+  return err;
+}
+
+/* Vectors first .. first+n-1 into their currents, and of a single one the node voltages. */
+static mho_err solve_vectors(const options *o, mho_wire *w, const mho_matrix *g,
+                             const mho_matrix *v, int first, int n, solution *s, mho_errinfo *ei) {
+  const double *in = v->v + (size_t)first * (size_t)s->in;
+  double *current = currents_of(s, first), start = mho_seconds();
+  mho_err err =
+      w ? by_solver(o, w, in, n, s, current, ei) : by_ngspice(o, g->v, in, n, s, current, ei);
+  s->solve_s += mho_seconds() - start;
+  if (!err && s->node_word)
+    mho_wire_devices(cells_of(s), g->v, s->node_word, s->node_bit, s->drop, s->device);
+  return err;
+}
+
+/* All vectors at once; one after another when their nodes are wanted, which take the memory of an
+ * array. */
+static mho_err solve_all(const options *o, environment *env, const mho_matrix *g,
+                         const mho_matrix *v, solution *s, mho_errinfo *ei) {
+  mho_wire *w;
   double start = mho_seconds();
-  if (!spice)
-    err = mho_wire_new(&(mho_wire_options){.rows = s->rows,
-                                           .cols = s->cols,
-                                           .r_word = o->r_word,
-                                           .r_bit = o->r_bit,
-                                           .method = (mho_wire_method)o->method,
-                                           .pool = env->ctx.pool},
-                       &w, ei);
-  if (!err && !spice)
-    err = mho_wire_set(w, g->v, ei);
+
+  mho_err err = open_solver(o, env, g, &w, ei);
   s->solve_s = mho_seconds() - start;
   FILE *nodes = err ? NULL : open_table(o->nodes, "vector,i,j,v_word,v_bit\n", &err, ei);
   FILE *devices = err ? NULL : open_table(o->devices, "vector,i,j,v,i_device\n", &err, ei);
+
   int step = s->node_word ? 1 : s->n;
-  for (int first = 0; first < s->n && !err; first += step) {
-    const double *in = v->v + (size_t)first * (size_t)s->in;
-    double *current = s->current + (size_t)first * (size_t)s->out;
-    start = mho_seconds();
-    err = spice ? by_ngspice(o, g->v, in, step, s, current, ei)
-                : by_solver(o, w, in, step, s, current, ei);
-    s->solve_s += mho_seconds() - start;
-    if (err || !s->node_word)
+  for (int first = 0; first < s->n; first += step) {
+    if (!err)
+      err = solve_vectors(o, w, g, v, first, step, s, ei);
+    if (err)
+      break;
+    if (!s->node_word)
       continue;
-    mho_wire_devices((size_t)s->rows * (size_t)s->cols, g->v, s->node_word, s->node_bit, s->drop,
-                     s->device);
     write_cells(nodes, s, first, s->node_word, s->node_bit);
     write_cells(devices, s, first, s->drop, s->device);
     if (o->plot && first == 0)
@@ -313,15 +362,20 @@ static mho_err solve_all(const options *o, session *env, const mho_matrix *g, co
     if (mho_stopped(&env->ctx))
       err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after vector %d of %d", first + 1, s->n);
   }
+
   err = close_out(nodes, o->nodes, err, ei);
   err = close_out(devices, o->devices, err, ei);
+
   mho_wire_free(w);
   return err;
 }
 
+/* ---------------------------------------------------------------- the verb */
+
 /* The same range for every method. */
 static mho_err check_conductances(const options *o, const mho_matrix *g, mho_errinfo *ei) {
   static const double G_MAX = 1; /* S, as of device.g_max */
+
   for (int i = 0; i < g->rows; i++)
     for (int j = 0; j < g->cols; j++) {
       double v = g->v[(size_t)i * (size_t)g->cols + (size_t)j];
@@ -336,7 +390,33 @@ static mho_err check_conductances(const options *o, const mho_matrix *g, mho_err
   return MHO_OK;
 }
 
-static mho_err solve(const options *o, session *env, mho_errinfo *ei) {
+static mho_err check_inputs(const options *o, const mho_matrix *g, const mho_matrix *v,
+                            mho_errinfo *ei) {
+  int lines = o->transposed ? g->cols : g->rows;
+  if (v->cols == lines)
+    return MHO_OK;
+  return mho_fail_at(ei, MHO_EDATA, o->v, 0,
+                     "its lines have %d numbers, but the array in %s has %d %s lines", v->cols,
+                     o->g, lines, o->transposed ? "bit" : "word");
+}
+
+static mho_err write_results(const options *o, const solution *s, mho_errinfo *ei) {
+  mho_err err = MHO_OK;
+
+  if (!o->common.json || o->common.out) {
+    FILE *out = open_out(o->common.out, &err, ei);
+    if (out)
+      write_currents(out, s);
+    err = close_out(out, o->common.out, err, ei);
+  }
+  if (!err && o->common.json) {
+    print_json(o, s);
+    err = close_out(stdout, NULL, err, ei);
+  }
+  return err;
+}
+
+static mho_err solve(const options *o, environment *env, mho_errinfo *ei) {
   mho_matrix g, v = {0};
   solution s = {0};
   mho_err err = mho_matrix_read(o->g, &g, ei);
@@ -344,46 +424,36 @@ static mho_err solve(const options *o, session *env, mho_errinfo *ei) {
     err = check_conductances(o, &g, ei);
   if (!err)
     err = mho_matrix_read(o->v, &v, ei);
-  if (!err && v.cols != (o->transposed ? g.cols : g.rows))
-    err = mho_fail_at(ei, MHO_EDATA, o->v, 0,
-                      "its lines have %d numbers, but the array in %s has %d %s lines", v.cols,
-                      o->g, o->transposed ? g.cols : g.rows, o->transposed ? "bit" : "word");
+  if (!err)
+    err = check_inputs(o, &g, &v, ei);
+
   if (!err && !allocate(o, &g, &v, &s))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the results of %d vectors", v.rows);
   if (!err)
     err = solve_all(o, env, &g, &v, &s, ei);
-  if (err == MHO_EINVAL && ei->row >= 0 &&
-      !*ei->file) /* a cell of the array that no circuit can have */
+  /* an error at a cell that no circuit can have is one of the file */
+  if (err == MHO_EINVAL && ei->row >= 0 && !*ei->file)
     snprintf(ei->file, sizeof ei->file, "%s", o->g);
-  if (!err && (!o->common.json || o->common.out)) {
-    FILE *out = open_out(o->common.out, &err, ei);
-    if (out)
-      write_currents(out, &s);
-    err = close_out(out, o->common.out, err, ei);
-  }
-  if (!err && o->common.json) {
-    print_json(o, &s);
-    err = close_out(stdout, NULL, err, ei);
-  }
+  if (!err)
+    err = write_results(o, &s, ei);
+
   mho_matrix_free(&g);
   mho_matrix_free(&v);
-  mho_free(s.current);
-  mho_free(s.node_word);
-  mho_free(s.node_bit);
-  mho_free(s.drop);
-  mho_free(s.device);
+  solution_free(&s);
   return err;
 }
 
 static int run(int argc, char **argv) {
   options o = {.method = MHO_WIRE_AUTO};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  session s;
+
+  environment s;
   mho_errinfo ei = {0};
-  mho_err err = session_open(&s, o.common.threads, &ei);
+  mho_err err = environment_open(&s, o.common.threads, &ei);
   if (!err)
     err = solve(&o, &s, &ei);
-  session_close(&s);
+
+  environment_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -1,6 +1,5 @@
 /* cmd_sweep.c - mho sweep: many runs that answer one question.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@ typedef struct options {
   const char *study, *only;
   bool plan, slurm;
   mho_slurm_options cluster;
-  const char *sbatch[32];
+  const char *sbatch[32]; /**< [cluster.n_sbatch] */
 } options;
 
 enum {
@@ -55,9 +54,20 @@ static const struct argp_option option_table[] = {
     OPT_JSON,
     {0}};
 
+/* "I/N", which is cut in two. */
+static void take_shard(mho_sweep_options *o, char *text, struct argp_state *state) {
+  char *slash = strchr(text, '/');
+  if (!slash)
+    argp_error(state, "--shard: '%s' is not I/N, for example 0/8", text);
+  o->shards = (int)option_number(state, "shard", slash + 1, 1, 1000000);
+  *slash = 0;
+  o->shard = (int)option_number(state, "shard", text, 0, o->shards - 1);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
+  static const char *const launchers[] = {"local", "slurm"};
   options *o = state->input;
-  char *slash;
+
   switch (key) {
   case KEY_JOBS:
     o->sweep.jobs = (int)option_number(state, "jobs", arg, 1, 4096);
@@ -65,7 +75,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_PLAN:
     o->plan = true;
     return 0;
-  case KEY_RESUME:
+  case KEY_RESUME: /* it does so by itself */
     return 0;
   case KEY_RETRY:
     o->sweep.retry = true;
@@ -74,18 +84,14 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->sweep.again = true;
     return 0;
   case KEY_SHARD:
-    if (!(slash = strchr(arg, '/')))
-      argp_error(state, "--shard: '%s' is not I/N, for example 0/8", arg);
-    o->sweep.shards = (int)option_number(state, "shard", slash + 1, 1, 1000000);
-    *slash = 0;
-    o->sweep.shard = (int)option_number(state, "shard", arg, 0, o->sweep.shards - 1);
+    take_shard(&o->sweep, arg, state);
     return 0;
   case KEY_ONLY:
     o->only = arg;
     return 0;
+
   case KEY_LAUNCHER:
-    if (strcmp(arg, "local") && strcmp(arg, "slurm"))
-      argp_error(state, "--launcher: '%s' is not local or slurm", arg);
+    option_choice(state, "launcher", arg, MHO_COUNT(launchers), launchers);
     o->slurm = !strcmp(arg, "slurm");
     return 0;
   case KEY_TASKS:
@@ -99,6 +105,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
       argp_error(state, "more than %d words for sbatch", MHO_COUNT(o->sbatch));
     o->sbatch[o->cluster.n_sbatch++] = arg;
     return 0;
+
   case ARGP_KEY_ARG:
     if (o->study)
       argp_error(state, "one STUDY, not also '%s'", arg);
@@ -113,9 +120,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
+VERB_ARGP(
     "STUDY",
     "Train what a study lacks: a grid, a list or samples over config keys, times seeds.\v"
     "A study is a YAML file:\n"
@@ -129,26 +134,22 @@ static const struct argp argp = {
     "    network.hidden: [[64], [64, 16]]\n"
     "    array.read_noise: {from: 1e-4, to: 1e-2, steps: 5, scale: log}\n"
     "    device.step_up, device.step_down: [0.001, 0.002]    # set together\n"
-    "  design: grid                      # or random, latin, sobol, with samples: N (and design_seed)\n"
+    "  design: grid                      "
+    "# or random, latin, sobol, with samples: N (and design_seed)\n"
     "  seeds: 3                          # 1, 2, 3; or a list\n"
-    "  stop: {rule: median, after: 5, runs: 5, margin: 0}    # end runs early that are below the median of "
-    "the "
-    "others by validation (else training) accuracy\n\n"
+    "  stop: {rule: median, after: 5, runs: 5, margin: 0}    "
+    "# end runs early that are below the median of the others by validation (else training) "
+    "accuracy\n\n"
     "Examples:\n"
     "  mho sweep noise.yaml --plan\n"
     "  mho sweep noise.yaml --jobs 2\n\n"
     "  mho sweep noise.yaml --launcher slurm --tasks 32 --wait\n\n"
-    "On a cluster each task of the job writes a database of its own beside --db, in NAME.slurm (SQLite files "
-    "are not "
-    "shared over a network file system); --wait, or the same command once more, or 'mho db merge' joins "
-    "them.\n\n"
-    "Killed at any moment, the same command goes on; a config that the database has is not trained again. "
-    "Exit "
-    "code 0 "
-    "done, 1 some runs failed (recorded; the rest went on), 2 bad input, 130 interrupted (saved).",
-    NULL,
-    NULL,
-    NULL};
+    "On a cluster each task of the job writes a database of its own beside --db, in NAME.slurm "
+    "(SQLite files are not shared over a network file system); --wait, or the same command "
+    "once more, or 'mho db merge' joins them.\n\n"
+    "Killed at any moment, the same command goes on; a config that the database has is not "
+    "trained again. Exit code 0 done, 1 some runs failed (recorded; the rest went on), 2 bad "
+    "input, 130 interrupted (saved).");
 
 /* ---------------------------------------------------------------- the plan */
 
@@ -163,45 +164,38 @@ static void duration(double s, char *buf, size_t n) {
     snprintf(buf, n, "%d h %d min", (int)(s / 3600), (int)s / 60 % 60);
 }
 
-static void print_json(json_t *o) {
-  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
-  putchar('\n');
-  fflush(stdout);
-  json_decref(o);
+/* Whether a run of the plan is still to be trained. */
+static bool is_open(const mho_plan_run *r) {
+  return r->state == MHO_PLAN_NEW || r->state == MHO_PLAN_RESUME;
 }
 
-static json_t *number(double v) {
-  return isfinite(v) ? json_real(v) : json_null();
+static void plan_row(table *t, int number, const mho_plan_run *r) {
+  char n[16], seed[32], time[32] = "";
+  snprintf(n, sizeof n, "%d", number);
+  snprintf(seed, sizeof seed, "%lld", (long long)r->seed);
+  if (is_open(r) && isfinite(r->predicted_s))
+    duration(r->predicted_s, time, sizeof time);
+  table_row(t, (const char *[]){n, mho_plan_state_word(r->state), r->label, seed, time, r->id});
 }
 
-static void plan_table(const options *o, const mho_plan *p) {
-  static const char *const names[] = {"RUN", "STATE", "SETS", "SEED", "TIME", "ID"};
+/* "4 points, 12 runs, 3 done, 9 new; about 2 min 10 s to go" */
+static void plan_summary(const options *o, const mho_plan *p) {
   int count[MHO_PLAN_STATES] = {0};
   double left = 0;
-  table *t = table_new(6, names);
-  table_right(t, 0);
-  table_right(t, 3);
-  table_right(t, 4);
+
   for (int i = 0; i < p->n; i++) {
-    const mho_plan_run *r = &p->run[i];
-    char n[16], seed[32], time[32];
-    bool open = r->state == MHO_PLAN_NEW || r->state == MHO_PLAN_RESUME;
-    snprintf(n, sizeof n, "%d", i + 1);
-    snprintf(seed, sizeof seed, "%lld", (long long)r->seed);
-    duration(r->predicted_s, time, sizeof time);
-    table_row(t, (const char *[]){n, mho_plan_state_word(r->state), r->label, seed,
-                                  open && isfinite(r->predicted_s) ? time : "", r->id});
-    count[r->state]++;
-    if (open)
-      left += r->predicted_s;
+    count[p->run[i].state]++;
+    if (is_open(&p->run[i]))
+      left += p->run[i].predicted_s;
   }
-  table_print(t);
+
   printf("%d points, %d runs", p->n_points, p->n);
   for (int s = 0; s < MHO_PLAN_STATES; s++)
     if (count[s])
       printf(", %d %s", count[s], mho_plan_state_word((mho_plan_state)s));
   if (p->repeated)
     printf("; %d configs came out twice and are in it once", p->repeated);
+
   char text[32];
   duration(left / (o->sweep.jobs ? o->sweep.jobs : mho_processors()), text, sizeof text);
   if (isfinite(left) && count[MHO_PLAN_NEW] + count[MHO_PLAN_RESUME])
@@ -209,7 +203,31 @@ static void plan_table(const options *o, const mho_plan *p) {
   putchar('\n');
 }
 
-static mho_err print_plan(const options *o, const mho_study *study, const session *s,
+static void plan_table(const options *o, const mho_plan *p) {
+  static const char *const names[] = {"RUN", "STATE", "SETS", "SEED", "TIME", "ID"};
+  table *t = table_new(6, names);
+
+  table_right(t, 0);
+  table_right(t, 3);
+  table_right(t, 4);
+  for (int i = 0; i < p->n; i++)
+    plan_row(t, i + 1, &p->run[i]);
+  table_print(t);
+  plan_summary(o, p);
+}
+
+static void plan_json(const mho_plan *p) {
+  for (int i = 0; i < p->n; i++) {
+    const mho_plan_run *r = &p->run[i];
+    print_json_line(json_pack("{ss si ss ss sI ss so ss}", "event", "plan", "point", r->point,
+                              "state", mho_plan_state_word(r->state), "sets", r->label, "seed",
+                              (json_int_t)r->seed, "config_hash", r->hash, "predicted_s",
+                              number_or_null(r->predicted_s), "run", r->id),
+                    JSON_DIGITS);
+  }
+}
+
+static mho_err print_plan(const options *o, const mho_study *study, const environment *s,
                           mho_errinfo *ei) {
   mho_store *store = NULL;
   mho_plan p;
@@ -218,17 +236,14 @@ static mho_err print_plan(const options *o, const mho_study *study, const sessio
     err = mho_store_open(o->sweep.db, MHO_STORE_READ, &store, ei);
   if (!err)
     err = mho_study_plan(study, s->registry, store, &p, ei);
-  if (!err && !o->common.json)
-    plan_table(o, &p);
-  for (int i = 0; !err && o->common.json && i < p.n; i++) {
-    const mho_plan_run *r = &p.run[i];
-    print_json(json_pack("{ss si ss ss sI ss so ss}", "event", "plan", "point", r->point, "state",
-                         mho_plan_state_word(r->state), "sets", r->label, "seed",
-                         (json_int_t)r->seed, "config_hash", r->hash, "predicted_s",
-                         number(r->predicted_s), "run", r->id));
-  }
-  if (!err)
+  if (!err) {
+    if (o->common.json)
+      plan_json(&p);
+    else
+      plan_table(o, &p);
     mho_plan_free(&p);
+  }
+
   mho_store_close(store);
   return err;
 }
@@ -239,31 +254,29 @@ static void event_json(void *user, const mho_sweep_event *e) {
   static const char *const words[] = {"started", "epoch", "ended"};
   if (e->what == MHO_SWEEP_TICK)
     return;
+
   json_t *o = json_pack("{ss ss ss sI ss si si si so}", "event", words[e->what], "run", e->run->id,
                         "sets", e->run->label, "seed", (json_int_t)e->run->seed, "config_hash",
                         e->run->hash, "ended", e->ended, "failed", e->failed, "total", e->total,
-                        "left_s", number(e->left_s));
+                        "left_s", number_or_null(e->left_s));
+
   if (e->what != MHO_SWEEP_STARTED) {
     json_object_set_new(o, "epoch", json_integer(e->epoch));
-    json_object_set_new(o, "train_acc", number(e->train_acc));
-    json_object_set_new(o, "test_acc", number(e->test_acc));
-    json_object_set_new(o, "wall_s", number(e->wall_s));
+    json_object_set_new(o, "train_acc", number_or_null(e->train_acc));
+    json_object_set_new(o, "test_acc", number_or_null(e->test_acc));
+    json_object_set_new(o, "wall_s", number_or_null(e->wall_s));
   }
   if (e->what == MHO_SWEEP_ENDED)
     json_object_set_new(o, "state", json_string(mho_plan_state_word(e->run->state)));
   if (e->error)
     json_object_set_new(o, "error", json_string(e->error));
-  print_json(o);
+  print_json_line(o, JSON_DIGITS);
 }
 
 /* One line that is written over on a terminal. */
 static void show_line(const mho_sweep_event *e) {
-  enum { WIDTH = 24 };
-  char bar[WIDTH + 1], left[32];
-  int full = e->total > 0 ? WIDTH * e->ended / e->total : 0;
-  for (int i = 0; i < WIDTH; i++)
-    bar[i] = i < full ? '#' : '.';
-  bar[WIDTH] = 0;
+  char bar[25], left[32];
+  bar_text(e->ended, e->total, sizeof bar, bar);
   duration(e->left_s, left, sizeof left);
   fprintf(stderr, "\r[%s] %d/%d, %d running%s", bar, e->ended, e->total, e->running,
           e->failed ? "" : ", ");
@@ -273,143 +286,189 @@ static void show_line(const mho_sweep_event *e) {
   fflush(stderr);
 }
 
+static void print_ended(const mho_sweep_event *e) {
+  char accuracy[32] = "", time[32] = "";
+  if (isfinite(e->test_acc))
+    snprintf(accuracy, sizeof accuracy, "%6.2f %%", 100 * e->test_acc);
+  if (isfinite(e->wall_s))
+    duration(e->wall_s, time, sizeof time);
+
+  printf("%5d/%d %-9s %s seed %lld  %s %s  %s", e->ended, e->total,
+         mho_plan_state_word(e->run->state), e->run->label, (long long)e->run->seed, accuracy, time,
+         e->run->id);
+  if (e->error)
+    printf("  %s", e->error);
+  putchar('\n');
+  fflush(stdout);
+}
+
 static void event_text(void *user, const mho_sweep_event *e) {
   bool terminal = isatty(STDERR_FILENO);
   if (e->what == MHO_SWEEP_ENDED) {
     if (terminal)
       fprintf(stderr, "\r\033[K");
-    char accuracy[32] = "", time[32] = "";
-    if (isfinite(e->test_acc))
-      snprintf(accuracy, sizeof accuracy, "%6.2f %%", 100 * e->test_acc);
-    if (isfinite(e->wall_s))
-      duration(e->wall_s, time, sizeof time);
-    printf("%5d/%d %-9s %s seed %lld  %s %s  %s%s%s\n", e->ended, e->total,
-           mho_plan_state_word(e->run->state), e->run->label, (long long)e->run->seed, accuracy,
-           time, e->run->id, e->error ? "  " : "", e->error ? e->error : "");
-    fflush(stdout);
+    print_ended(e);
   }
   if (terminal)
     show_line(e);
 }
 
-static void print_summary(const options *o, const mho_study *study, const mho_sweep_result *r) {
-  if (isatty(STDERR_FILENO) && !o->common.json)
-    fprintf(stderr, "\r\033[K");
-  if (o->common.json) {
-    print_json(json_pack("{ss ss si si si si si si si sf}", "event", "done", "study",
-                         mho_study_name(study), "total", r->total, "present", r->present,
-                         "completed", r->completed, "diverged", r->diverged, "stopped", r->stopped,
-                         "failed", r->failed, "interrupted", r->cut, "wall_s", r->wall_s));
-    return;
-  }
+/* ---------------------------------------------------------------- the result */
+
+static void summary_json(const mho_study *study, const mho_sweep_result *r) {
+  print_json_line(json_pack("{ss ss si si si si si si si sf}", "event", "done", "study",
+                            mho_study_name(study), "total", r->total, "present", r->present,
+                            "completed", r->completed, "diverged", r->diverged, "stopped",
+                            r->stopped, "failed", r->failed, "interrupted", r->cut, "wall_s",
+                            r->wall_s),
+                  JSON_DIGITS);
+}
+
+static void summary_text(const options *o, const mho_study *study, const mho_sweep_result *r) {
   const struct {
     int n;
     const char *word;
-  } parts[] = {{r->completed, "completed"},   {r->diverged, "diverged"},
-               {r->stopped, "stopped early"}, {r->failed, "failed"},
-               {r->cut, "interrupted"},       {r->present, "there already"}};
+  } counts[] = {{r->completed, "completed"},   {r->diverged, "diverged"},
+                {r->stopped, "stopped early"}, {r->failed, "failed"},
+                {r->cut, "interrupted"},       {r->present, "there already"}};
+  const char *name = mho_study_name(study);
   char time[32];
-  duration(r->wall_s, time, sizeof time);
-  printf("study %s, %d runs: ", mho_study_name(study), r->total);
   bool any = false;
-  for (int i = 0; i < MHO_COUNT(parts); i++)
-    if (parts[i].n) {
-      printf("%s%d %s", any ? ", " : "", parts[i].n, parts[i].word);
-      any = true;
-    }
+
+  duration(r->wall_s, time, sizeof time);
+
+  printf("study %s, %d runs: ", name, r->total);
+  for (int i = 0; i < MHO_COUNT(counts); i++) {
+    if (!counts[i].n)
+      continue;
+    printf("%s%d %s", any ? ", " : "", counts[i].n, counts[i].word);
+    any = true;
+  }
   printf("%s; %s\n", any ? "" : "nothing to do", time);
-  printf("see it with: mho query \"SELECT * FROM v_study WHERE study = '%s'\"%s%s\n",
-         mho_study_name(study), o->common.db ? " --db " : "", o->common.db ? o->common.db : "");
+  printf("see it with: mho query \"SELECT * FROM v_study WHERE study = '%s'\"", name);
+  end_command(&o->common);
+}
+
+static void print_summary(const options *o, const mho_study *study, const mho_sweep_result *r) {
+  if (o->common.json) {
+    summary_json(study, r);
+    return;
+  }
+  if (isatty(STDERR_FILENO))
+    fprintf(stderr, "\r\033[K");
+  summary_text(o, study, r);
 }
 
 /* ---------------------------------------------------------------- where */
 
-static mho_err launch(options *o, const mho_study *study, const session *s, mho_errinfo *ei) {
+/* What became of a job of the cluster. */
+static void print_launched(const options *o, const mho_study *study, const mho_slurm_result *r) {
+  const char *name = mho_study_name(study);
+  if (o->common.json)
+    print_json_line(json_pack("{ss ss ss ss si si si}", "event", "submitted", "study", name, "job",
+                              r->job, "folder", r->dir, "runs", r->runs, "tasks", r->tasks,
+                              "merged", r->merged),
+                    JSON_DIGITS);
+  else if (!r->runs)
+    printf("study %s: nothing is left to train\n", name);
+  else if (o->cluster.wait)
+    printf("job %s trained %d of %d runs in %d tasks; merged into %s\n", r->job, r->merged, r->runs,
+           r->tasks, o->sweep.db);
+  else
+    printf("job %s: %d runs in %d tasks, in %s\nwhen it is done: mho db merge %s %s/shard-*.db\n",
+           r->job, r->runs, r->tasks, r->dir, o->sweep.db, r->dir);
+}
+
+static mho_err launch(options *o, const mho_study *study, const environment *s, mho_errinfo *ei) {
   mho_slurm_result r;
+
   o->cluster.db = o->sweep.db;
   o->cluster.jobs = o->sweep.jobs ? o->sweep.jobs : 1;
   o->cluster.threads = o->sweep.threads;
   o->cluster.sbatch = o->sbatch;
   if (!o->cluster.tasks)
     o->cluster.tasks = 16;
+
   mho_err err = mho_slurm_launch(study, s->registry, &o->cluster, &r, ei);
-  if (err)
-    return err;
-  if (o->common.json) {
-    print_json(json_pack("{ss ss ss ss si si si}", "event", "submitted", "study",
-                         mho_study_name(study), "job", r.job, "folder", r.dir, "runs", r.runs,
-                         "tasks", r.tasks, "merged", r.merged));
-    return MHO_OK;
-  }
-  if (!r.runs)
-    printf("study %s: nothing is left to train\n", mho_study_name(study));
-  else if (o->cluster.wait)
-    printf("job %s trained %d of %d runs in %d tasks; merged into %s\n", r.job, r.merged, r.runs,
-           r.tasks, o->sweep.db);
-  else
-    printf("job %s: %d runs in %d tasks, in %s\nwhen it is done: mho db merge %s %s/shard-*.db\n",
-           r.job, r.runs, r.tasks, r.dir, o->sweep.db, r.dir);
-  return MHO_OK;
+  if (!err)
+    print_launched(o, study, &r);
+  return err;
 }
 
 static int by_text(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The hashes of a file, sorted; free the first and the array. */
-static mho_err read_only(const char *path, mho_sweep_options *o, char **text, mho_errinfo *ei) {
-  FILE *f = fopen(path, "r");
-  size_t n = 0, capacity = 0;
+/* The words of a text, which is cut into them; NULL where there are none, or with err without
+ * memory. */
+static const char **split(char *text, int *n, mho_err *err, mho_errinfo *ei) {
   const char **list = NULL;
+  char *save = NULL;
+
+  *n = 0;
+  for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
+    const char **grown = realloc(list, ((size_t)*n + 1) * sizeof *grown);
+    if (!grown) {
+      free(list);
+      *err = mho_fail(ei, MHO_ENOMEM, "no memory for the list of runs");
+      return NULL;
+    }
+    list = grown;
+    list[(*n)++] = word;
+  }
+  return list;
+}
+
+/* The hashes of a file, sorted, into o->only; free that and the text. */
+static mho_err read_hashes(const char *path, mho_sweep_options *o, char **text, mho_errinfo *ei) {
+  size_t capacity = 0;
+  mho_err err = MHO_OK;
+  int n = 0;
+  FILE *f = fopen(path, "r");
   if (!f)
     return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the list of runs");
-  if (getdelim(text, &capacity, 0, f) < 0)
-    *text = calloc(1, 1);
+  ssize_t length = getdelim(text, &capacity, 0, f);
   fclose(f);
-  char *save = NULL;
-  for (char *word = *text ? strtok_r(*text, " \n", &save) : NULL; word;
-       word = strtok_r(NULL, " \n", &save)) {
-    const char **grown = realloc(list, (n + 1) * sizeof *grown);
-    if (!grown)
-      return mho_fail(ei, MHO_ENOMEM, "no memory for the list of runs");
-    list = grown;
-    list[n++] = word;
-  }
-  if (!list)
-    return mho_fail_at(ei, MHO_EINVAL, path, 0, "lists no runs");
-  qsort(list, n, sizeof *list, by_text);
+
+  const char **list = length < 0 ? NULL : split(*text, &n, &err, ei);
+  if (!err && !list)
+    err = mho_fail_at(ei, MHO_EINVAL, path, 0, "lists no runs");
+  if (err)
+    return err;
+  qsort(list, (size_t)n, sizeof *list, by_text);
   o->only = list;
-  o->n_only = (int)n;
+  o->n_only = n;
   return MHO_OK;
 }
 
-static mho_err sweep(options *o, const session *s, mho_sweep_result *result, mho_errinfo *ei) {
+/* Train what the study lacks on this machine. */
+static mho_err train(options *o, const mho_study *study, const environment *s,
+                     mho_sweep_result *result, mho_errinfo *ei) {
+  char *text = NULL;
+  mho_err err = o->only ? read_hashes(o->only, &o->sweep, &text, ei) : MHO_OK;
+  if (!err) {
+    warn_slow_kernels(s);
+    o->sweep.event = o->common.json ? event_json : event_text;
+    err = mho_sweep(&s->ctx, study, s->registry, &o->sweep, result, ei);
+  }
+  if (result->total)
+    print_summary(o, study, result);
+
+  free((void *)(uintptr_t)o->sweep.only);
+  free(text);
+  return err;
+}
+
+static mho_err sweep(options *o, const environment *s, mho_sweep_result *result, mho_errinfo *ei) {
   mho_study *study = NULL;
   mho_err err = mho_study_read(s->registry, o->study, o->common.n_set, o->common.set, &study, ei);
-  if (!err && o->plan) {
+  if (!err && o->plan)
     err = print_plan(o, study, s, ei);
-    mho_study_free(study);
-    return err;
-  }
-  if (!err && o->slurm) {
+  else if (!err && o->slurm)
     err = launch(o, study, s, ei);
-    mho_study_free(study);
-    return err;
-  }
-  char *list = NULL;
-  if (!err && o->only)
-    err = read_only(o->only, &o->sweep, &list, ei);
-  if (!err && mho_blas_better_kernel())
-    mho_log(&s->ctx, MHO_LOG_WARNING,
-            "matrix products run the slow %s kernels; OPENBLAS_CORETYPE=%s would be faster",
-            mho_blas_kernel(), mho_blas_better_kernel());
-  o->sweep.event = o->common.json ? event_json : event_text;
-  if (!err)
-    err = mho_sweep(&s->ctx, study, s->registry, &o->sweep, result, ei);
-  if (study && result->total)
-    print_summary(o, study, result);
-  free((void *)(uintptr_t)o->sweep.only);
-  free(list);
+  else if (!err)
+    err = train(o, study, s, result, ei);
+
   mho_study_free(study);
   return err;
 }
@@ -417,17 +476,20 @@ static mho_err sweep(options *o, const session *s, mho_sweep_result *result, mho
 static int run(int argc, char **argv) {
   options o = {.sweep = {.threads = 1, .code_version = MHO_CODE_VERSION}};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  o.sweep.db = o.common.db ? o.common.db : DEFAULT_DB;
+  o.sweep.db = database_path(&o.common);
   if (o.common.threads)
     o.sweep.threads = o.common.threads;
-  session s;
+
+  environment s;
   mho_errinfo ei = {0};
   mho_sweep_result result = {0};
-  mho_err err = session_open(&s, -1, &ei); /* no threads: workers are made by fork */
+  mho_err err = environment_open(&s, -1, &ei); /* no threads: workers are made by fork */
   if (!err)
     err = sweep(&o, &s, &result, &ei);
-  session_close(&s);
-  return err ? report_error(err, &ei) : result.failed ? EXIT_FAILED : EXIT_DONE;
+  environment_close(&s);
+  if (err)
+    return report_error(err, &ei);
+  return result.failed ? EXIT_FAILED : EXIT_DONE;
 }
 
 const verb verb_sweep = {"sweep", "train what a study lacks: grids, lists, samples, times seeds",

@@ -1,11 +1,9 @@
 /* cmd_train.c - mho train: one run.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "mho/num.h"
@@ -38,6 +36,19 @@ static const struct argp_option option_table[] = {
      "print the config with every default filled in, and train nothing", 0},
     {0}};
 
+static void check_options(const options *o, struct argp_state *state) {
+  if (!o->resume)
+    return;
+  if (o->config || o->common.n_set || o->seed || o->from)
+    argp_error(state, "--resume goes on with the stored config: it takes no CONFIG, --set, --seed "
+                      "or --from");
+  if (o->no_db)
+    argp_error(state, "--resume needs the run database: leave out --no-db");
+  if (o->print_config)
+    argp_error(state, "--resume goes on with the stored config: 'mho show %s --config' prints it",
+               o->resume);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   switch (key) {
@@ -45,7 +56,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->name = arg;
     return 0;
   case KEY_SEED:
-    option_number(state, "seed", arg, 0, 9000000000000000);
+    (void)option_number(state, "seed", arg, 0, 9000000000000000);
     o->seed = arg;
     return 0;
   case KEY_RESUME:
@@ -60,76 +71,60 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_NO_DB:
     o->no_db = true;
     return 0;
+
   case ARGP_KEY_ARG:
     if (o->config)
       argp_error(state, "one CONFIG, not also '%s'", arg);
     o->config = arg;
     return 0;
   case ARGP_KEY_END:
-    if (o->resume && (o->config || o->common.n_set || o->seed || o->from))
-      argp_error(
-          state,
-          "--resume goes on with the stored config: it takes no CONFIG, --set, --seed or --from");
-    if (o->resume && o->no_db)
-      argp_error(state, "--resume needs the run database: leave out --no-db");
+    check_options(o, state);
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
   }
 }
 
-static const struct argp argp = {
-    option_table,
-    parse,
+VERB_ARGP(
     "[CONFIG]",
-    "Train a network as CONFIG (YAML) says; without one, the defaults on the embedded digits.\v"
+    "Train a network as CONFIG (YAML) says; without one, the defaults on the embedded "
+    "digits.\v"
     "Examples:\n"
-    "  mho train --set device=soft_bounds --set update.scheme=accumulate --set update.optimizer=sgd "
-    "--set update.rate=0.1\n"
+    "  mho train --set device=soft_bounds --set update.scheme=accumulate "
+    "--set update.optimizer=sgd --set update.rate=0.1\n"
     "  mho train mnist.yaml --name first --seed 3\n"
     "  mho train --from first --set device.card=pcm --name transferred\n"
     "  mho train --resume last\n\n"
-    "Ctrl-C finishes the batch and saves; --resume goes on from there, bit for bit. Exit code 0 done, 1 the "
-    "run "
-    "failed, 2 bad input, 130 interrupted.",
-    NULL,
-    NULL,
-    NULL};
+    "Ctrl-C finishes the batch and saves; --resume goes on from there, bit for bit. Exit code "
+    "0 done, 1 the run failed, 2 bad input, 130 interrupted.");
 
 /* ---------------------------------------------------------------- output */
 
-static json_t *number(double v) {
-  return isfinite(v) ? json_real(v) : json_null();
-}
-
-static void print_json(json_t *o) {
-  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
-  putchar('\n');
-  fflush(stdout);
-  json_decref(o);
-}
-
 static void epoch_json(void *user, const char *run, const mho_epoch_row *r) {
-  json_t *o =
-      json_pack("{ss ss si so so so so sI so so so}", "event", "epoch", "run", run, "epoch",
-                r->epoch, "train_acc", number(r->train_acc), "test_acc", number(r->test_acc),
-                "loss", number(r->loss), "settle_steps", number(r->settle_steps), "unsettled",
-                (json_int_t)r->unsettled, "pulses", json_integer((json_int_t)r->pulses), "wall_s",
-                number(r->wall_s), "eval_s", number(r->eval_s));
+  json_t *o = json_pack("{ss ss si so so so so sI so so so}", "event", "epoch", "run", run, "epoch",
+                        r->epoch, "train_acc", number_or_null(r->train_acc), "test_acc",
+                        number_or_null(r->test_acc), "loss", number_or_null(r->loss),
+                        "settle_steps", number_or_null(r->settle_steps), "unsettled",
+                        (json_int_t)r->unsettled, "pulses", json_integer((json_int_t)r->pulses),
+                        "wall_s", number_or_null(r->wall_s), "eval_s", number_or_null(r->eval_s));
+
   if (isfinite(r->val_acc))
     json_object_set_new(o, "val_acc", json_real(r->val_acc));
   if (isfinite(r->energy_j))
     json_object_set_new(o, "energy_j", json_real(r->energy_j));
-  print_json(o);
+  print_json_line(o, JSON_DIGITS);
 }
 
+/* user: whether the head of the table has been printed. */
 static void epoch_text(void *user, const char *run, const mho_epoch_row *r) {
   bool *header = user, validation = isfinite(r->val_acc);
+  char val[16] = "";
+
   if (!*header)
     printf("%6s %8s %8s %s%8s %7s %10s %8s %8s\n", "epoch", "train %", "test %",
            validation ? "   val % " : "", "loss", "steps", "unsettled", "pulses", "time s");
   *header = true;
-  char val[16] = "";
+
   if (validation)
     snprintf(val, sizeof val, "%8.2f ", 100 * r->val_acc);
   printf("%6d %8.2f %8.2f %s%8.4f %7.1f %10lld %8.3g %8.2f\n", r->epoch, 100 * r->train_acc,
@@ -138,134 +133,154 @@ static void epoch_text(void *user, const char *run, const mho_epoch_row *r) {
   fflush(stdout);
 }
 
-static void print_done(const options *o, const mho_train_result *r, bool validation) {
-  if (o->common.json) {
-    print_json(json_pack("{ss ss ss so so so so si ss}", "event", "done", "run", r->run, "status",
-                         r->status, "best_test_acc", number(r->best_test_acc), "final_test_acc",
-                         number(r->final_test_acc), "train_acc", number(r->train_acc), "wall_s",
-                         number(r->wall_s), "best_epoch", r->best_epoch, "best_by",
-                         validation ? "validation" : "test"));
-    return;
-  }
+static void done_json(const mho_train_result *r, const char *best_by) {
+  print_json_line(json_pack("{ss ss ss so so so so si ss}", "event", "done", "run", r->run,
+                            "status", r->status, "best_test_acc", number_or_null(r->best_test_acc),
+                            "final_test_acc", number_or_null(r->final_test_acc), "train_acc",
+                            number_or_null(r->train_acc), "wall_s", number_or_null(r->wall_s),
+                            "best_epoch", r->best_epoch, "best_by", best_by),
+                  JSON_DIGITS);
+}
+
+static void done_text(const options *o, const mho_train_result *r, const char *best_by) {
+
   if (r->epochs > 0)
     printf(
         "%s: best test accuracy %.2f %% in epoch %d (best by %s accuracy), last %.2f %%, %.1f s\n",
-        r->status, 100 * r->best_test_acc, r->best_epoch, validation ? "validation" : "test",
-        100 * r->final_test_acc, r->wall_s);
-  if (!o->no_db && *r->run && !strcmp(r->status, "interrupted"))
-    printf("saved; go on with: mho train --resume %s%s%s\n", r->run, o->common.db ? " --db " : "",
-           o->common.db ? o->common.db : "");
-  else if (!o->no_db && *r->run)
-    printf("run %s; see it with: mho show %s%s%s\n", r->run, r->run, o->common.db ? " --db " : "",
-           o->common.db ? o->common.db : "");
+        r->status, 100 * r->best_test_acc, r->best_epoch, best_by, 100 * r->final_test_acc,
+        r->wall_s);
+  if (o->no_db || !*r->run)
+    return;
+
+  if (!strcmp(r->status, "interrupted"))
+    printf("saved; go on with: mho train --resume %s", r->run);
+  else
+    printf("run %s; see it with: mho show %s", r->run, r->run);
+  end_command(&o->common);
 }
 
 /* ---------------------------------------------------------------- the verb */
 
-/* --from as the config keeps it: the id of the run that has this name now, or the whole path of a folder. */
+/* --from as the config has it: the id of the run that has this name now, or the whole path of a
+ * folder. */
 static mho_err set_from(const options *o, mho_config *c, mho_errinfo *ei) {
-  char id[MHO_ID_MAX] = "", *path = NULL;
-  struct stat st;
+  char id[MHO_ID_MAX] = "", path[MHO_TEXT_MAX];
+  bool is_folder;
   mho_store *store = NULL;
-  mho_err err = MHO_OK;
-  if (!stat(o->from, &st) && S_ISDIR(st.st_mode))
-    path = realpath(o->from, NULL);
-  if (path && strlen(path) >= MHO_TEXT_MAX)
-    err = mho_fail(ei, MHO_EINVAL, "--from: the folder's path is longer than %d characters",
-                   MHO_TEXT_MAX - 1);
-  if (!path) {
-    err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_READ, &store, ei);
-    if (!err)
-      err = mho_store_find(store, o->from, id, ei);
-  }
+
+  mho_err err = find_folder(o->from, "--from: ", path, &is_folder, ei);
+  if (!err && is_folder)
+    return mho_config_assign(c, "train.from", path, ei);
+
   if (!err)
-    err = mho_config_assign(c, "train.from", path ? path : id, ei);
+    err = open_database(&o->common, MHO_STORE_READ, &store, ei);
+  if (!err)
+    err = mho_store_find(store, o->from, id, ei);
+  if (!err)
+    err = mho_config_assign(c, "train.from", id, ei);
+
   mho_store_close(store);
-  free(path);
   return err;
 }
 
-static mho_err load_experiment(const options *o, const mho_registry *r, mho_experiment **out,
-                               mho_errinfo *ei) {
+/* The experiment of CONFIG and the options. */
+static mho_err new_experiment(const options *o, const mho_registry *r, mho_experiment **out,
+                              mho_errinfo *ei) {
   mho_config *c;
-  mho_err err = mho_config_new(&c, ei);
-  if (!err && o->config)
-    err = mho_config_file(c, o->config, ei);
-  for (int i = 0; i < o->common.n_set && !err; i++)
-    err = mho_config_set(c, o->common.set[i], ei);
+  char seed[64];
+
+  mho_err err = read_config(o->config, o->common.n_set, o->common.set, &c, ei);
   if (!err && o->seed) {
-    char text[64];
-    snprintf(text, sizeof text, "train.seed=%s", o->seed);
-    err = mho_config_set(c, text, ei);
+    snprintf(seed, sizeof seed, "train.seed=%s", o->seed);
+    err = mho_config_set(c, seed, ei);
   }
   if (!err && o->from)
     err = set_from(o, c, ei);
   if (!err)
     err = mho_experiment_new(r, c, false, out, ei);
+
   mho_config_free(c);
   return err;
 }
 
-static mho_err print_config(const mho_experiment *e, mho_errinfo *ei) {
+static mho_err print_config(const options *o, const environment *s, mho_errinfo *ei) {
+  mho_experiment *e = NULL;
+  mho_err err = new_experiment(o, s->registry, &e, ei);
+  if (err)
+    return err;
   char *yaml = mho_experiment_yaml(e, false);
+  mho_experiment_free(e);
   if (!yaml)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the config");
   fputs(yaml, stdout);
+
   free(yaml);
   return MHO_OK;
 }
 
-static mho_err train(const options *o, session *s, mho_train_result *result, bool *validation,
+static mho_err train(const options *o, environment *s, mho_train_result *result, bool *validation,
                      mho_errinfo *ei) {
   mho_experiment *e = NULL;
   mho_store *store = NULL;
   char id[MHO_ID_MAX];
   bool header = false;
-  mho_err err = o->resume ? MHO_OK : load_experiment(o, s->registry, &e, ei);
-  if (!err && o->print_config) {
-    err = print_config(e, ei);
-    mho_experiment_free(e);
-    return err;
-  }
+  mho_err err = MHO_OK;
+
+  /* a config is checked before the database is made */
+  if (!o->resume)
+    err = new_experiment(o, s->registry, &e, ei);
   if (!err && !o->no_db)
-    err = mho_store_open(o->common.db ? o->common.db : DEFAULT_DB, MHO_STORE_WRITE, &store, ei);
+    err = open_database(&o->common, MHO_STORE_WRITE, &store, ei);
   if (!err && o->resume)
     err = mho_store_find(store, o->resume, id, ei);
-  if (!err && mho_blas_better_kernel())
-    mho_log(&s->ctx, MHO_LOG_WARNING,
-            "matrix products run the slow %s kernels; OPENBLAS_CORETYPE=%s would be faster",
-            mho_blas_kernel(), mho_blas_better_kernel());
+  if (!err)
+    warn_slow_kernels(s);
+  if (!err && o->resume)
+    err = mho_train_stored_experiment(store, s->registry, id, 0, NULL, &e, ei);
+
   mho_train_options t = {.store = store,
                          .name = o->name,
                          .code_version = MHO_CODE_VERSION,
                          .epoch = o->common.json ? epoch_json : epoch_text,
                          .user = &header};
-  if (!err && o->resume &&
-      !(err = mho_train_stored_experiment(store, s->registry, id, 0, NULL, &e, ei))) {
+  if (!err) {
     *validation = e->dataset_config.validation > 0;
-    err = mho_train_resume(&s->ctx, s->registry, id, &t, result, ei);
-  } else if (!err) {
-    *validation = e->dataset_config.validation > 0;
-    err = mho_train(&s->ctx, e, &t, result, ei);
+    err = o->resume ? mho_train_resume(&s->ctx, s->registry, id, &t, result, ei)
+                    : mho_train(&s->ctx, e, &t, result, ei);
   }
+
   mho_experiment_free(e);
   mho_store_close(store);
   return err;
 }
 
+/* What became of the run, where one was begun. */
+static void print_done(const options *o, const mho_train_result *r, bool validation) {
+  const char *best_by = validation ? "validation" : "test";
+  if (!*r->run && !r->epochs)
+    return;
+  if (o->common.json)
+    done_json(r, best_by);
+  else
+    done_text(o, r, best_by);
+}
+
 static int run(int argc, char **argv) {
   options o = {0};
   argp_parse(&argp, argc, argv, 0, NULL, &o);
-  session s;
+
+  environment s;
   mho_errinfo ei = {0};
   mho_train_result result = {0};
   bool validation = false;
-  mho_err err = session_open(&s, o.common.threads, &ei);
-  if (!err)
+  mho_err err = environment_open(&s, o.common.threads, &ei);
+  if (!err && o.print_config)
+    err = print_config(&o, &s, &ei);
+  else if (!err)
     err = train(&o, &s, &result, &validation, &ei);
-  if (*result.run || result.epochs > 0)
-    print_done(&o, &result, validation);
-  session_close(&s);
+  print_done(&o, &result, validation);
+
+  environment_close(&s);
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 

@@ -22,18 +22,20 @@ static const verb *const verbs[] = {
 #undef X
 };
 
-/* OpenBLAS picks its kernels while it is loaded and takes slow ones on a processor newer than itself. The
- * right ones must be in the environment before that: start over with them (7 ms, once). */
+/* OpenBLAS picks its kernels while it is loaded, and takes slow ones on a processor newer than
+ * itself. The right ones must be in the environment before that: start over with them (7 ms, once).
+ * execv returns only when it fails: then the slow kernels do. */
 static void choose_blas_kernel(char **argv) {
   const char *better = getenv("OPENBLAS_CORETYPE") ? NULL : mho_blas_better_kernel();
   if (better && !setenv("OPENBLAS_CORETYPE", better, 1))
-    execv("/proc/self/exe", argv); /* returns only when it fails: then the slow kernels do */
+    execv("/proc/self/exe", argv);
 }
 
 static void print_version(bool verbose) {
   printf("mho %s (%s)\n", MHO_VERSION, MHO_CODE_VERSION);
   if (!verbose)
     return;
+
   printf("matrix products  OpenBLAS, kernels %s%s\n", mho_blas_kernel(),
          mho_blas_better_kernel() ? " (slow: this processor could run better ones)" : "");
   printf("scalar           %zu bytes\n", sizeof(mho_real));
@@ -74,6 +76,40 @@ static int unknown_verb(const char *word) {
   return EXIT_BAD_INPUT;
 }
 
+static bool is_one_of(const char *word, const char *a, const char *b) {
+  return !strcmp(word, a) || !strcmp(word, b);
+}
+
+/* argv[1] is the verb's name, which becomes "mho <verb>" in its messages. */
+static int run_verb(const verb *v, int argc, char **argv) {
+  char name[64];
+  snprintf(name, sizeof name, "mho %s", v->name);
+  argv[1] = name;
+  int code = v->run(argc - 1, argv + 1);
+
+  /* a full disk must not look like success */
+  if (!code && (fflush(stdout) || ferror(stdout))) {
+    fprintf(stderr, "mho: cannot write the output\n");
+    return EXIT_FAILED;
+  }
+  return code;
+}
+
+static int run_word(const char *word, int argc, char **argv) {
+  if (is_one_of(word, "--help", "-h") || !strcmp(word, "help")) {
+    print_help();
+    return EXIT_DONE;
+  }
+  if (is_one_of(word, "--version", "-V")) {
+    print_version(argc > 2 && is_one_of(argv[2], "-v", "--verbose"));
+    return EXIT_DONE;
+  }
+  for (int i = 0; i < MHO_COUNT(verbs); i++)
+    if (!strcmp(word, verbs[i]->name))
+      return run_verb(verbs[i], argc, argv);
+  return unknown_verb(word);
+}
+
 int main(int argc, char **argv) {
   argp_err_exit_status = EXIT_BAD_INPUT;
   if (argc < 2) {
@@ -82,32 +118,11 @@ int main(int argc, char **argv) {
   }
   if (!strcmp(argv[1], MHO_SPICE_CHILD)) /* started by mho itself: see mho_spice_isolated */
     return mho_spice_child(0);
+
   choose_blas_kernel(argv);
-  prctl(PR_SET_NAME,
-        "mho"); /* also after starting over: by this name a run knows that it is being trained */
+  /* also after starting over: by this name a run knows that it is being trained */
+  prctl(PR_SET_NAME, "mho");
   gsl_set_error_handler_off();
   mho_blas_init();
-  const char *word = argv[1];
-  if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
-    print_help();
-    return EXIT_DONE;
-  }
-  if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
-    print_version(argc > 2 && (!strcmp(argv[2], "-v") || !strcmp(argv[2], "--verbose")));
-    return EXIT_DONE;
-  }
-  for (int i = 0; i < MHO_COUNT(verbs); i++)
-    if (!strcmp(word, verbs[i]->name)) {
-      char name[64];
-      snprintf(name, sizeof name, "mho %s", word);
-      argv[1] = name;
-      int code = verbs[i]->run(argc - 1, argv + 1);
-      if (!code &&
-          (fflush(stdout) || ferror(stdout))) { /* a full disk must not look like success */
-        fprintf(stderr, "mho: cannot write the output\n");
-        return EXIT_FAILED;
-      }
-      return code;
-    }
-  return unknown_verb(word);
+  return run_word(argv[1], argc, argv);
 }

@@ -7,109 +7,65 @@
 
 #include "array/weights.h"
 
-static bool is_config(const char *word) {
-  const char *end = strrchr(word, '.');
-  return end && (!strcmp(end, ".yaml") || !strcmp(end, ".yml"));
-}
+/* ---------------------------------------------------------------- from a config, from a run */
 
-static mho_err open_config(session *s, const common_options *o, subject *x, mho_errinfo *ei) {
-  mho_config *c;
-  mho_err err = mho_config_new(&c, ei);
-  if (!err)
-    err = mho_config_file(c, o->run, ei);
-  for (int i = 0; i < o->n_set && !err; i++)
-    err = mho_config_set(c, o->set[i], ei);
-  if (!err)
-    err = mho_experiment_new(s->registry, c, false, &x->e, ei);
-  mho_config_free(c);
+static mho_err load_config(environment *s, const common_options *o, subject *x, mho_errinfo *ei) {
+  mho_err err = read_experiment(s->registry, o->run, o->n_set, o->set, &x->e, ei);
   if (!err)
     err = mho_trainer_new(&s->ctx, x->e, &x->t, ei);
-  if (!err && *x->e->train.from)
+  if (!err)
     err = mho_trainer_from(x->t, NULL, ei);
   return err;
 }
 
-static mho_err open_run(session *s, const common_options *o, mho_store_mode mode, bool cells,
-                        subject *x, mho_errinfo *ei) {
+static mho_err load_run(environment *s, const common_options *o, const char *run,
+                        mho_store_mode mode, const char *checkpoint, subject *x, mho_errinfo *ei) {
   mho_checkpoint_row c = {0};
-  mho_err err = mho_store_open(o->db ? o->db : DEFAULT_DB, mode, &x->store, ei);
+  mho_err err = open_database(o, mode, &x->store, ei);
   if (!err)
-    err = mho_store_find(x->store, o->run, x->id, ei);
-  if (!err && !cells)
+    err = mho_store_find(x->store, run, x->id, ei);
+
+  /* without the state of the cells any key may be another */
+  if (!err && !checkpoint)
     err = mho_train_stored_variant(x->store, s->registry, x->id, o->n_set, o->set, &x->e, ei);
-  if (!err && cells)
+  if (!err && checkpoint)
     err = mho_train_stored_experiment(x->store, s->registry, x->id, o->n_set, o->set, &x->e, ei);
-  if (!err && cells)
-    err = mho_store_checkpoint_get(x->store, x->id, "last", &c, ei);
+  if (!err && checkpoint)
+    err = mho_store_checkpoint_get(x->store, x->id, checkpoint, &c, ei);
+
   if (!err)
     err = mho_trainer_new(&s->ctx, x->e, &x->t, ei);
-  if (!err && cells)
+  if (!err && checkpoint)
     err = mho_trainer_load(x->t, &c.blob, ei);
+  x->epoch = c.epoch;
+
   mho_blob_free(&c.blob);
   return err;
 }
 
-/* Say which circuits and noise of the run's reads are in no netlist. */
-static void note_left_out(const mho_experiment *e, const mho_crossbar *x) {
-  const mho_array_model *model = (const mho_array_model *)e->array.entry;
-  mho_params keys_of = model->entry.params;
-  char keys[512] = "";
-  for (int i = 0; i < keys_of.n && strcmp(model->entry.id, "spice"); i++)
-    if (!mho_param_is_default(&keys_of.p[i], e->array.params))
-      mho_text_append(keys, sizeof keys, "%sarray.%s", *keys ? ", " : "", keys_of.p[i].name);
-  if (model->shows_cells && x->pos && mho_device_reads_noisy(&x->pos->config))
-    mho_text_append(keys, sizeof keys, "%sdevice.read_noise", *keys ? ", " : "");
-  if (*keys)
-    fprintf(stderr, "note: not in the circuit: %s\n", keys);
-  if (e->device_config.iv.law != MHO_IV_OHMIC && !mho_crossbar_law(x))
-    fprintf(
-        stderr,
-        "note: reads do not show device.iv.law here (device %s, array.model %s): the circuit's devices are "
-        "resistors\n",
-        e->device.entry->id, model->entry.id);
-}
-
-/* A device as a circuit answers as the mean device does; what real ones have beside that is not in it. */
-static void note_mean_device(const mho_device_config *d) {
-  static const char *const names[] = {"levels", "write_noise", "endurance",
-                                      "leak",   "stuck_on",    "stuck_off",
-                                      "open",   "up_down",     "variation"};
-  const bool has[] = {d->levels > 0,
-                      d->write_noise > 0,
-                      d->endurance > 0,
-                      d->leak > 0,
-                      d->stuck_on > 0,
-                      d->stuck_off > 0,
-                      d->open > 0,
-                      d->up_down != 0,
-                      d->spread_step > 0 || d->spread_low > 0 || d->spread_high > 0 ||
-                          *d->spread_of};
-  char keys[256] = "";
-  for (int i = 0; i < MHO_COUNT(names); i++)
-    if (has[i])
-      mho_text_append(keys, sizeof keys, "%sdevice.%s", *keys ? ", " : "", names[i]);
-  if (*keys)
-    fprintf(stderr, "note: not in the circuit of a device: %s\n", keys);
-}
-
-mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, bool cells,
-                     double after, subject *out, mho_errinfo *ei) {
+mho_err subject_load_run(environment *s, const common_options *o, const char *run,
+                         mho_store_mode mode, const char *checkpoint, subject *out,
+                         mho_errinfo *ei) {
   *out = (subject){0};
-  if (!cells && after > 0)
-    return mho_fail(ei, MHO_EINVAL,
-                    "--after: a device under pulses has not been programmed before: leave it out");
-  mho_err err =
-      is_config(o->run) ? open_config(s, o, out, ei) : open_run(s, o, mode, cells, out, ei);
+  mho_err err = load_run(s, o, run, mode, checkpoint, out, ei);
+  if (err)
+    subject_close(out);
+  return err;
+}
+
+mho_err subject_load(environment *s, const common_options *o, mho_store_mode mode,
+                     const char *checkpoint, double after, subject *out, mho_errinfo *ei) {
+  mho_err err;
+  *out = (subject){0};
+  if (names_config(o->run))
+    err = load_config(s, o, out, ei);
+  else
+    err = load_run(s, o, o->run, mode, checkpoint, out, ei);
+
   if (!err && after > 0) {
     note_no_drift(out->e);
     err = mho_trainer_age(out->t, after, ei);
   }
-  if (!err && !cells)
-    note_mean_device(&out->e->device_config);
-  if (!err && cells)
-    note_left_out(out->e, mho_trainer_network(out->t)->connection[0].xb);
-  if (!err)
-    err = mho_trainer_read_ideally(out->t, ei);
   if (err)
     subject_close(out);
   return err;
@@ -122,12 +78,85 @@ void subject_close(subject *x) {
   *x = (subject){0};
 }
 
+/* ---------------------------------------------------------------- as a circuit */
+
+/* Say which circuits and noise of the run's reads are in no netlist. */
+static void note_left_out(const mho_experiment *e, const mho_crossbar *x) {
+  const mho_array_model *model = (const mho_array_model *)e->array.entry;
+  mho_params keys_of = model->entry.params;
+  bool in_circuit = !strcmp(model->entry.id, "spice");
+  char keys[512] = "";
+
+  for (int i = 0; i < keys_of.n; i++)
+    if (!in_circuit && !mho_param_is_default(&keys_of.p[i], e->array.params))
+      mho_text_append(keys, sizeof keys, "%sarray.%s", *keys ? ", " : "", keys_of.p[i].name);
+  if (model->shows_cells && x->pos && mho_device_reads_noisy(&x->pos->config))
+    mho_text_append(keys, sizeof keys, "%sdevice.read_noise", *keys ? ", " : "");
+
+  if (*keys)
+    fprintf(stderr, "note: not in the circuit: %s\n", keys);
+  if (e->device_config.iv.law != MHO_IV_OHMIC && !mho_crossbar_law(x))
+    fprintf(stderr,
+            "note: reads do not show device.iv.law here (device %s, array.model %s): "
+            "the circuit's devices are resistors\n",
+            e->device.entry->id, model->entry.id);
+}
+
+/* A device as a circuit answers as the mean device does; what real ones have beside that is not in
+ * it. */
+static void note_mean_device(const mho_device_config *d) {
+  bool varies = d->spread_step > 0 || d->spread_low > 0 || d->spread_high > 0 || *d->spread_of;
+  const struct {
+    const char *name;
+    bool set;
+  } keys_of[] = {{"levels", d->levels > 0},
+                 {"write_noise", d->write_noise > 0},
+                 {"endurance", d->endurance > 0},
+                 {"leak", d->leak > 0},
+                 {"stuck_on", d->stuck_on > 0},
+                 {"stuck_off", d->stuck_off > 0},
+                 {"open", d->open > 0},
+                 {"up_down", d->up_down != 0},
+                 {"variation", varies}};
+  char keys[256] = "";
+
+  for (int i = 0; i < MHO_COUNT(keys_of); i++)
+    if (keys_of[i].set)
+      mho_text_append(keys, sizeof keys, "%sdevice.%s", *keys ? ", " : "", keys_of[i].name);
+  if (*keys)
+    fprintf(stderr, "note: not in the circuit of a device: %s\n", keys);
+}
+
+mho_err subject_open(environment *s, const common_options *o, mho_store_mode mode, bool cells,
+                     double after, subject *out, mho_errinfo *ei) {
+  *out = (subject){0};
+  if (!cells && after > 0)
+    return mho_fail(ei, MHO_EINVAL,
+                    "--after: a device under pulses has not been programmed before: leave it out");
+  mho_err err = subject_load(s, o, mode, cells ? "last" : NULL, after, out, ei);
+  if (err)
+    return err;
+
+  if (cells)
+    note_left_out(out->e, mho_trainer_network(out->t)->connection[0].xb);
+  else
+    note_mean_device(&out->e->device_config);
+  err = mho_trainer_read_ideally(out->t, ei);
+  if (err)
+    subject_close(out);
+  return err;
+}
+
+/* ---------------------------------------------------------------- what circuits need to know */
+
 const mho_connection *subject_connection(const subject *x, const char *name, mho_errinfo *ei) {
   const mho_network *net = mho_trainer_network(x->t);
   char all[MHO_TEXT_MAX] = "";
+
   for (int c = 0; c < net->n_connections; c++) {
     const mho_connection *k = &net->connection[c];
-    if (name ? !strcmp(k->name, name) : k->to == net->n_layers - 1)
+    bool found = name ? !strcmp(k->name, name) : k->to == net->n_layers - 1;
+    if (found)
       return k;
     mho_text_append(all, sizeof all, "%s%s", c ? ", " : "", k->name);
   }

@@ -121,6 +121,22 @@ def test_settle():
     assert out.splitlines()[1] == '20,20,1'
 
 
+def test_config_or_run():
+    """Which words name a CONFIG and which a RUN is the same for every verb that takes either."""
+    text = 'network: {hidden: [8, 6]}\nsettle: {method: synchronous, free: 12, nudged: 4}\n'
+    name = 'study device.card=cards/mine.yaml s1'  # as a study names its runs
+    write('first', 'a file with the name of a run')
+    write('plain.conf', text)
+    write('plain.yml', text)
+    run('train', *SMALL, '--name', name)
+    for verb in (['settle'], ['netlist', '--layer', 'x-h1']):
+        for word in ('first', name, 'plain.yml', './plain.conf'):
+            run(*verb, word)
+        assert 'nosuch.yaml' in run(*verb, 'nosuch.yaml', code=2).stderr
+        assert "'plain.conf'" in run(*verb, 'plain.conf', code=2).stderr
+    os.remove(os.path.join(folder, 'first'))
+
+
 def test_hardware():
     """Energy of a run on devices, and its accuracy after a time and over draws of the noise."""
     events = lines('train', *SMALL, '--set', 'device=linear', '--json', '--name', 'drifting')
@@ -280,5 +296,5 @@ def test_lists():
     assert 'embedded' in run('data', 'list').stdout
 
 
-main([test_help, test_train_json, test_stored_run, test_settle, test_hardware, test_config_round_trip, test_hardware_run,
-      test_validation_chooses, test_cosim_and_report, test_devices, test_read_disturb, test_lists, test_observables])
+main([test_help, test_train_json, test_stored_run, test_settle, test_config_or_run, test_hardware, test_config_round_trip,
+      test_hardware_run, test_validation_chooses, test_cosim_and_report, test_devices, test_read_disturb, test_lists, test_observables])

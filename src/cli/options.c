@@ -1,0 +1,174 @@
+/* options.c - options and words that several verbs have, and what they mean.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* ---------------------------------------------------------------- values of options */
+
+long option_number(struct argp_state *state, const char *name, const char *text, long low,
+                   long high) {
+  char *end;
+  errno = 0;
+  long v = strtol(text, &end, 10);
+  if (end == text || *end || errno || v < low || v > high)
+    argp_error(state, "--%s: '%s' is not a whole number from %ld to %ld", name, text, low, high);
+  return v;
+}
+
+double option_time(struct argp_state *state, const char *name, const char *text) {
+  double v = 0;
+  mho_errinfo ei;
+  if (mho_quantity_parse(text, "s", false, &v, &ei))
+    argp_error(state, "--%s: %s (s, min, h, d, mo, y)", name, ei.message);
+  if (!(v >= 0))
+    argp_error(state, "--%s: '%s' lies before programming", name, text);
+  return v;
+}
+
+const char *option_choice(struct argp_state *state, const char *name, const char *text, int n,
+                          const char *const *words) {
+  char all[MHO_TEXT_MAX] = "";
+  for (int i = 0; i < n; i++) {
+    if (!strcmp(text, words[i]))
+      return text;
+    if (i > 0)
+      mho_text_append(all, sizeof all, "%s", i + 1 < n ? ", " : " or ");
+    mho_text_append(all, sizeof all, "%s", words[i]);
+  }
+  argp_error(state, "--%s: '%s' is not %s", name, text, all);
+  return text;
+}
+
+/* ---------------------------------------------------------------- shared options */
+
+/* argp gives all words at once, behind the options. */
+static error_t take_words(common_options *o, struct argp_state *state) {
+  o->word = state->argv + state->next;
+  o->n_words = state->argc - state->next;
+  if (o->n_words > o->max_words)
+    argp_error(state, "too many words: '%s'", o->word[o->max_words]);
+  return 0;
+}
+
+static error_t take_run(common_options *o, const char *word, struct argp_state *state) {
+  if (o->run)
+    argp_error(state, "one RUN, not also '%s'", word);
+  o->run = word;
+  return 0;
+}
+
+error_t common_option(common_options *o, int key, char *arg, struct argp_state *state) {
+  switch (key) {
+  case OPTION_DB:
+    o->db = arg;
+    return 0;
+  case OPTION_OUT:
+    o->out = arg;
+    return 0;
+  case OPTION_JSON:
+    o->json = true;
+    return 0;
+  case OPTION_CSV:
+    o->csv = true;
+    return 0;
+  case OPTION_THREADS:
+    o->threads = (int)option_number(state, "threads", arg, 1, 1024);
+    return 0;
+  case OPTION_SET:
+    if (o->n_set == MAX_SET)
+      argp_error(state, "more than %d --set options", MAX_SET);
+    o->set[o->n_set++] = arg;
+    return 0;
+
+  case ARGP_KEY_ARG:
+    return o->verb && !o->max_words ? take_run(o, arg, state) : ARGP_ERR_UNKNOWN;
+  case ARGP_KEY_ARGS:
+    return o->max_words ? take_words(o, state) : ARGP_ERR_UNKNOWN;
+  case ARGP_KEY_END:
+    if (o->verb && !o->run)
+      argp_error(state,
+                 "%s which run? an id, a name, an id prefix, or last ('mho runs' lists them)",
+                 o->verb);
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+const char *option_word(const common_options *o, int i) {
+  return i < o->n_words ? o->word[i] : NULL;
+}
+
+/* ---------------------------------------------------------------- the meaning of words */
+
+static bool ends_in(const char *word, const char *end) {
+  size_t n = strlen(word), m = strlen(end);
+  return n >= m && !strcmp(word + n - m, end);
+}
+
+static bool is_folder_path(const char *word) {
+  struct stat st;
+  return !stat(word, &st) && S_ISDIR(st.st_mode);
+}
+
+bool names_config(const char *word) {
+  if (ends_in(word, ".yaml") || ends_in(word, ".yml"))
+    return true;
+  return strchr(word, '/') && !access(word, R_OK) && !is_folder_path(word);
+}
+
+mho_err find_folder(const char *word, const char *option, char path[MHO_TEXT_MAX], bool *is_folder,
+                    mho_errinfo *ei) {
+  *is_folder = is_folder_path(word);
+  if (!*is_folder)
+    return MHO_OK;
+
+  char *whole = realpath(word, NULL);
+  bool fits = whole && strlen(whole) < MHO_TEXT_MAX;
+  if (fits)
+    snprintf(path, MHO_TEXT_MAX, "%s", whole);
+  free(whole);
+  if (!fits)
+    return mho_fail(ei, MHO_EINVAL, "%sthe folder's path is longer than %d characters", option,
+                    MHO_TEXT_MAX - 1);
+  return MHO_OK;
+}
+
+const char *database_path(const common_options *o) {
+  return o->db ? o->db : DEFAULT_DB;
+}
+
+mho_err open_database(const common_options *o, mho_store_mode mode, mho_store **out,
+                      mho_errinfo *ei) {
+  return mho_store_open(database_path(o), mode, out, ei);
+}
+
+mho_err read_config(const char *file, int n, const char *const *set, mho_config **out,
+                    mho_errinfo *ei) {
+  mho_err err = mho_config_new(out, ei);
+  if (!err && file)
+    err = mho_config_file(*out, file, ei);
+  for (int i = 0; i < n; i++) {
+    if (err)
+      break;
+    err = mho_config_set(*out, set[i], ei);
+  }
+  return err;
+}
+
+mho_err read_experiment(const mho_registry *r, const char *file, int n, const char *const *set,
+                        mho_experiment **out, mho_errinfo *ei) {
+  mho_config *c = NULL;
+  *out = NULL;
+  mho_err err = read_config(file, n, set, &c, ei);
+  if (!err)
+    err = mho_experiment_new(r, c, false, out, ei);
+  mho_config_free(c);
+  return err;
+}

@@ -1,0 +1,120 @@
+/* progress.c - what a verb works with: registry, threads, progress bar, Ctrl-C; errors and notes.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "mho/num.h"
+
+/* ---------------------------------------------------------------- Ctrl-C */
+
+static volatile sig_atomic_t stop_requested;
+
+/* The first Ctrl-C asks the work to stop; the second ends the process. */
+static void on_interrupt(int sig) {
+  static const char text[] =
+      "\nmho: stopping after this batch (Ctrl-C again: at once, losing the epoch)\n";
+  if (stop_requested)
+    _exit(EXIT_INTERRUPTED);
+
+  stop_requested = 1;
+  if (isatty(STDERR_FILENO))
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+}
+
+/* ---------------------------------------------------------------- progress bar */
+
+void bar_text(long done, long total, size_t capacity, char *bar) {
+  long width = (long)capacity - 1;
+  long full = total > 0 ? width * done / total : 0;
+  for (long i = 0; i < width; i++)
+    bar[i] = i < full ? '#' : '.';
+  bar[width] = 0;
+}
+
+/* At most ten times a second, one line that is written over. */
+static void show_progress(void *user, const char *what, long done, long total, const char *note) {
+  static double last;
+  double now = mho_seconds();
+
+  if (now - last < 0.1 && done < total)
+    return;
+  last = now;
+
+  char bar[31];
+  bar_text(done, total, sizeof bar, bar);
+  if (done >= total)
+    fprintf(stderr, "\r\033[K");
+  else
+    fprintf(stderr, "\r%s [%s] %ld/%ld %s\033[K", what, bar, done, total, note ? note : "");
+  fflush(stderr);
+}
+
+static void show_log(void *user, mho_log_level level, const char *message) {
+  fprintf(stderr, "mho: %s%s\n", level == MHO_LOG_WARNING ? "warning: " : "", message);
+}
+
+/* ---------------------------------------------------------------- the context of a verb */
+
+mho_err environment_open(environment *s, int threads, mho_errinfo *ei) {
+  *s = (environment){.ctx = {.log = show_log, .stop = &stop_requested}};
+  if (isatty(STDERR_FILENO))
+    s->ctx.progress = show_progress;
+
+  mho_err err = mho_registry_new(&s->registry, ei);
+  if (!err && threads >= 0)
+    err = mho_pool_new(threads, &s->ctx.pool, ei);
+  if (err) {
+    environment_close(s);
+    return err;
+  }
+
+  struct sigaction act = {.sa_handler = on_interrupt};
+  sigaction(SIGINT, &act, NULL);
+  sigaction(SIGTERM, &act, NULL);
+  return MHO_OK;
+}
+
+void environment_close(environment *s) {
+  mho_pool_free(s->ctx.pool);
+  mho_registry_free(s->registry);
+  *s = (environment){0};
+}
+
+/* ---------------------------------------------------------------- errors and notes */
+
+int report_error(mho_err err, const mho_errinfo *ei) {
+  const char *sentence = *ei->message ? ei->message : mho_err_text(err);
+  if (*ei->file && ei->line > 0 && ei->col >= 0)
+    fprintf(stderr, "mho: %s:%d:%ld: %s\n", ei->file, ei->line, ei->col + 1, sentence);
+  else if (*ei->file && ei->line > 0)
+    fprintf(stderr, "mho: %s:%d: %s\n", ei->file, ei->line, sentence);
+  else if (*ei->file)
+    fprintf(stderr, "mho: %s: %s\n", ei->file, sentence);
+  else
+    fprintf(stderr, "mho: %s\n", sentence);
+
+  if (err == MHO_EINTERRUPTED)
+    return EXIT_INTERRUPTED;
+  return mho_err_is_input(err) ? EXIT_BAD_INPUT : EXIT_FAILED;
+}
+
+void note_no_drift(const mho_experiment *e) {
+  const mho_device_model *model = (const mho_device_model *)e->device.entry;
+  bool noise_grows = e->device_config.read_noise.law == MHO_READ_NOISE_PCM;
+  if (!model->pulse)
+    fprintf(stderr, "note: device.model ideal has no conductances that could drift: "
+                    "choose another model\n");
+  else if (e->device_config.drift.law == MHO_DRIFT_NONE)
+    fprintf(stderr, "note: this device does not drift (device.drift.law: none)%s\n",
+            noise_grows ? "; its read noise may grow" : "");
+}
+
+void warn_slow_kernels(const environment *s) {
+  if (mho_blas_better_kernel())
+    mho_log(&s->ctx, MHO_LOG_WARNING,
+            "matrix products run the slow %s kernels; OPENBLAS_CORETYPE=%s would be faster",
+            mho_blas_kernel(), mho_blas_better_kernel());
+}
