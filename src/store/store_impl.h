@@ -64,7 +64,7 @@ mho_err mho_store_end(mho_store *s, mho_err err, mho_errinfo *ei);
 /** MHO_ENOTFOUND unless there is such a run. */
 mho_err mho_store_need_run(mho_store *s, const char *id, mho_errinfo *ei);
 
-/* share.c */
+/* variance_share.c */
 
 /** Make the SQL function variance_share known. @return SQLite's result. */
 int mho_store_share_function(sqlite3 *db);

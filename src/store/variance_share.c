@@ -1,4 +1,4 @@
-/* share.c - how sure a share of variance is: an SQL function of the named questions.
+/* variance_share.c - how sure a share of variance is: an SQL function of the named questions.
  *
  * Of n values in k groups, with the sum of squares B between the groups of T in all, F = (B/(k -
  * 1))/((T - B)/(n - k)) follows the noncentral F distribution with the parameter l, where l/(l + n)
