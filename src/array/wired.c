@@ -15,7 +15,7 @@
 
 #include "array/place.h"
 #include "array/weights.h"
-#include "array/wire_tile.h"
+#include "wire/tile.h"
 
 struct mho_wired {
   const mho_array_config *config;

@@ -1,10 +1,10 @@
-/* wire_solve.c - the solver of one array: its conductances, the choice of a method, blocks of inputs.
+/* solver.c - the solver of one array: its conductances, the choice of a method, blocks of inputs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 
-#include "array/wire_impl.h"
-#include "array/wire_sweep.h"
+#include "wire/wire_impl.h"
+#include "wire/relaxation.h"
 
 static const double DEFAULT_TOLERANCE = 1e-9, ALLOWED = 1e-9, G_MAX = 1e6;
 static const size_t FIELDS_BYTES = (size_t)512

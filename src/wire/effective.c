@@ -1,9 +1,9 @@
-/* wire_effective.c - the effective matrix of one array.
+/* effective.c - the effective matrix of one array.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 
-#include "array/wire_tile.h"
+#include "wire/tile.h"
 #include "mho/wire.h"
 
 typedef struct job {

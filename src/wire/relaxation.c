@@ -1,10 +1,10 @@
-/* wire_sweep.c - sweeps over an array (see wire_sweep.h), in both precisions.
+/* relaxation.c - sweeps over an array (see relaxation.h), in both precisions.
  *
- * Fused multiply-adds are allowed here, as in wire_kernel.c.
+ * Fused multiply-adds are allowed here, as in cg_kernel.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma GCC optimize("fp-contract=fast")
 
-#include "array/wire_sweep.h"
+#include "wire/relaxation.h"
 
 #include <math.h>
 #include <string.h>
@@ -82,11 +82,11 @@ size_t mho_sweep_work(int rows, int cols, int lanes, bool plain) {
 #define REAL    double
 #define LANES   MHO_SWEEP_LANES_DOUBLE
 #define NAME(f) f##_double
-#include "array/wire_sweep_impl.h"
+#include "wire/relaxation_body.h"
 #undef REAL
 #undef LANES
 #undef NAME
 #define REAL    float
 #define LANES   MHO_SWEEP_LANES_FLOAT
 #define NAME(f) f##_float
-#include "array/wire_sweep_impl.h"
+#include "wire/relaxation_body.h"

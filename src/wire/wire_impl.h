@@ -10,8 +10,8 @@
  *   y_j = f_j + c_{j+1} y_{j+1} from the right,  v_j = c_j (y_j + v_{j-1}) from the left, v_{-1} = V,
  * and a bit line the same from the top and from the bottom.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_ARRAY_WIRE_IMPL_H
-#define MHO_ARRAY_WIRE_IMPL_H
+#ifndef MHO_WIRE_IMPL_H
+#define MHO_WIRE_IMPL_H
 
 #include "mho/wire.h"
 
@@ -33,7 +33,7 @@ struct mho_wire {
   mho_wire_direct *direct; /* NULL until it is wanted */
 };
 
-/* ---------------------------------------------------------------- lines (wire_lines.c) */
+/* ---------------------------------------------------------------- lines (lines.c) */
 
 /** c of one line from its scaled conductances a, from the open end: stride in both; n of them. */
 void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c);
@@ -42,7 +42,7 @@ void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c);
 void mho_wire_word_line(const mho_wire *w, int i, double drive, const double *x, int lanes,
                         const double *source, double *v);
 
-/* ---------------------------------------------------------------- conjugate gradients (wire_cg.c) */
+/* ---------------------------------------------------------------- conjugate gradients (conjugate_gradients.c) */
 
 /* Vectors of the iteration: [rows][cols][lanes] each, of the bit-line nodes, V. */
 typedef struct mho_wire_fields {
@@ -57,7 +57,7 @@ typedef struct mho_wire_fields {
 int mho_wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n,
                      const mho_wire_fields *f, mho_pool *pool, double *error);
 
-/* The kernels (wire_kernel.c); lanes 1 or MHO_WIRE_LANES; sums are per lane. */
+/* The kernels (cg_kernel.c); lanes 1 or MHO_WIRE_LANES; sums are per lane. */
 /** Columns j0 .. j1-1: r -= alpha z, x += alpha p (unless first), z = T^-1 r, gamma = r z. */
 void mho_wire_columns(const mho_wire *w, const mho_wire_fields *f, int j0, int j1, bool first,
                       const double *alpha, double *gamma);
@@ -67,7 +67,7 @@ void mho_wire_rows(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, 
                    double *scratch, double *delta);
 enum { MHO_WIRE_ROWS = 4 };
 
-/* ---------------------------------------------------------------- direct (wire_direct.c) */
+/* ---------------------------------------------------------------- direct (direct.c) */
 
 mho_err mho_wire_direct_factor(mho_wire *w, mho_errinfo *ei);
 /** Vector v of a read: the node voltages [cells] each. @return refinements made in *refined. */
@@ -75,7 +75,7 @@ mho_err mho_wire_direct_solve(mho_wire *w, const mho_wire_read *read, int v, dou
                               double *node_bit, int *refined, mho_errinfo *ei);
 void mho_wire_direct_free(mho_wire_direct *d);
 
-/* ---------------------------------------------------------------- results (wire_report.c) */
+/* ---------------------------------------------------------------- results (currents.c) */
 
 /* What is checked of a solved vector. */
 typedef struct mho_wire_check {

@@ -1,6 +1,6 @@
-/* wire_lines.c - single lines of an array: chains of wire segments with a load at every node.
+/* lines.c - single lines of an array: chains of wire segments with a load at every node.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "array/wire_impl.h"
+#include "wire/wire_impl.h"
 
 void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c) {
   double s = 0; /* load behind the segment to the node before */

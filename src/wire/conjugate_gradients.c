@@ -1,4 +1,4 @@
-/* wire_cg.c - conjugate gradients on the bit lines of an array.
+/* conjugate_gradients.c - conjugate gradients on the bit lines of an array.
  *
  * The word lines are eliminated exactly: S x = T_b x - D T_w^-1 D x over the bit-line nodes, symmetric and
  * positive definite, preconditioned by the bit lines' own chains T_b. The spectrum of T_b^-1 S lies in
@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "array/wire_impl.h"
+#include "wire/wire_impl.h"
 
 enum { ROUNDS = 6, BLOCK_BYTES = 1 << 18 };
 static const double NODE_TOLERANCE = 1e-9; /* V for every V of the largest drive */

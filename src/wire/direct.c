@@ -1,4 +1,4 @@
-/* wire_direct.c - Kirchhoff's current law on all nodes at once, by a sparse Cholesky factorization.
+/* direct.c - Kirchhoff's current law on all nodes at once, by a sparse Cholesky factorization.
  *
  * Unknowns are the word-line nodes, then the bit-line nodes, row by row. SuiteSparse CHOLMOD orders them (the
  * best of its own choice), factors in supernodes, and the analysis is kept for the next conductances of the
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <suitesparse/cholmod.h>
 
-#include "array/wire_impl.h"
+#include "wire/wire_impl.h"
 
 struct mho_wire_direct {
   cholmod_common c;

@@ -1,4 +1,4 @@
-/* wire_kernel.c - the two passes of an iteration over an array, for one right-hand side or eight at once.
+/* cg_kernel.c - the two passes of an iteration over an array, for one right-hand side or eight at once.
  *
  * Fused multiply-adds are allowed here, against the project's setting: they halve the latency of the
  * recurrences along the lines. Results then differ by a rounding between processors with and without them.
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "array/wire_impl.h"
+#include "wire/wire_impl.h"
 
 #ifdef __AVX512F__
 enum { WIDTH = 8 };

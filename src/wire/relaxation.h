@@ -1,4 +1,4 @@
-/* wire_sweep.h - sweeps over an array for a block of right-hand sides, in double or single precision.
+/* relaxation.h - sweeps over an array for a block of right-hand sides, in double or single precision.
  *
  * Between word lines (x known, T_w w = D x + drives) and bit lines (T_b g = D w + ends) the voltages converge as
  * e <- B e, B = T_b^-1 D T_w^-1 D, with eigenvalues in [0, rho]. One sweep is one pass over memory: while the
@@ -13,8 +13,8 @@
  *
  * Source of the combination: G. Golub, R. Varga, Numer. Math. 3, 147 (1961).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_ARRAY_WIRE_SWEEP_H
-#define MHO_ARRAY_WIRE_SWEEP_H
+#ifndef MHO_WIRE_RELAXATION_H
+#define MHO_WIRE_RELAXATION_H
 
 #include "mho/base.h"
 

@@ -1,4 +1,4 @@
-/* wire_sweep_impl.h - the body of wire_sweep.c, once for each scalar: REAL, LANES, NAME(f).
+/* relaxation_body.h - the body of relaxation.c, once for each scalar: REAL, LANES, NAME(f).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 enum { NAME(WIDTH) = SWEEP_VECTOR_BYTES / (int)sizeof(REAL), NAME(PARTS) = LANES / NAME(WIDTH) };
 typedef REAL NAME(vec) __attribute__((vector_size(SWEEP_VECTOR_BYTES)));

@@ -1,4 +1,4 @@
-/* wire_report.c - from node voltages to currents and power, and Kirchhoff's current law at every node.
+/* currents.c - from node voltages to currents and power, and Kirchhoff's current law at every node.
  *
  * The current of a line's end is the drop over its last segment or the sum over its devices, whichever loses
  * less to cancellation: the drop where the end is at 0 V, the sum where a driver of 1 V has a drop of 1 uV.
@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "array/wire_impl.h"
+#include "wire/wire_impl.h"
 
 enum { ROWS_A_TASK = 32 };
 

@@ -1,4 +1,4 @@
-/* wire_newton.c - arrays of nonlinear cells: Newton's method around the linear solve, and half-selected devices.
+/* newton.c - arrays of nonlinear cells: Newton's method around the linear solve, and half-selected devices.
  *
  * Each iteration replaces every cell by its tangent, a conductance d = di/dv beside a source i - d v, and solves the linear
  * circuit. Steps are halved until the largest misfit between the current that the circuit carries through a cell and
@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "array/wire_impl.h"
+#include "wire/wire_impl.h"
 
 enum { ITERATIONS = 60, HALVINGS = 12, INNER = 200 };
 static const double MISFIT = 1e-11; /* of the largest current */

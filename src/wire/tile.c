@@ -1,10 +1,10 @@
-/* wire_tile.c - effective matrices of tiles (see wire_tile.h).
+/* tile.c - effective matrices of tiles (see tile.h).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "array/wire_tile.h"
+#include "wire/tile.h"
 
 #include <string.h>
 
-#include "array/wire_impl.h"
+#include "wire/wire_impl.h"
 
 /* Above, sweeps in single precision are exact enough: their rounding is 1e-6 of the largest entry. */
 static const double SINGLE_FROM = 1e-5;

@@ -1,14 +1,14 @@
-/* wire_tile.h - the effective matrix of a tile with wire resistance, in tasks.
+/* tile.h - the effective matrix of a tile with wire resistance, in tasks.
  *
  *   I = Geff^T V: column j of Geff is the current out of the word lines' left ends when the bottom end of bit line j
  *   alone is driven with 1 V (reciprocity), so one right-hand side a column; with fewer rows than columns the tile is
  *   turned round and the rows are driven.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_ARRAY_WIRE_TILE_H
-#define MHO_ARRAY_WIRE_TILE_H
+#ifndef MHO_WIRE_TILE_H
+#define MHO_WIRE_TILE_H
 
-#include "array/wire_sweep.h"
+#include "wire/relaxation.h"
 
 typedef struct mho_tile {
   int rows, cols;
