@@ -10,7 +10,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "array/panels.h"
+#include "array/crossbar_panels.h"
 #include "array/weights.h"
 #include "device/ideal.h"
 
@@ -517,8 +517,8 @@ bool mho_crossbar_lossy(const mho_crossbar *x) {
          (x->model->lossy && x->model->lossy(x->params));
 }
 
-int mho_crossbar_parts(const mho_crossbar *x, bool transposed) {
-  return x->model->parts ? x->model->parts(x, transposed) : 1;
+int mho_crossbar_conversions(const mho_crossbar *x, bool transposed) {
+  return x->model->conversions ? x->model->conversions(x, transposed) : 1;
 }
 
 size_t mho_crossbar_scratch(const mho_crossbar *x, int n) {

@@ -143,15 +143,15 @@ static bool lossy(const void *params) {
          p->input_gain > 0 || p->input_offset > 0;
 }
 
-static void circuits(const void *params, mho_array_circuits *out) {
+static void converters(const void *params, mho_array_converters *out) {
   const mho_periphery *p = params;
-  *out = (mho_array_circuits){(int)p->dac_bits, (int)p->adc_bits, (int)p->average,
+  *out = (mho_array_converters){(int)p->dac_bits, (int)p->adc_bits, (int)p->average,
                               p->coupling == MHO_COUPLING_ANALOG};
 }
 
-static int parts(const mho_crossbar *x, bool transposed) {
+static int conversions(const mho_crossbar *x, bool transposed) {
   const mho_periphery_own *o = x->own;
-  return o->parts[transposed];
+  return o->conversions[transposed];
 }
 
 static bool holds(const void *params) {
@@ -187,7 +187,7 @@ typedef struct chain {
   mho_real fixed;
   const mho_real *full; /* full scale of the sense lines */
   int stride;           /* 0: one for all */
-  int parts;            /* tiles that are converted apart, or 1; ... */
+  int conversions;      /* tiles that are converted apart, or 1; ... */
   int tile, first, n;   /* ... the one being read, its first input, how many it has */
 } chain;
 
@@ -224,7 +224,7 @@ static void find_scales(chain *c, mho_real *room) {
 
 /* Turn to tile number t. */
 static void select_tile(chain *c, int t) {
-  int depth = c->parts > 1 ? c->own->depth[c->r->transposed] : c->in;
+  int depth = c->conversions > 1 ? c->own->depth[c->r->transposed] : c->in;
   c->tile = t;
   c->first = t * depth;
   c->n = c->in - c->first < depth ? c->in - c->first : depth;
@@ -259,7 +259,7 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   c->noise = linear ? (mho_real)(1 / sqrt(reads)) : 1;
   c->cell_noise = c->own->redraw_cells == MHO_REDRAW_READ ? c->noise : 1;
   find_scales(c, c->gain + r->n);
-  c->parts = c->adc ? c->own->parts[r->transposed] : 1;
+  c->conversions = c->adc ? c->own->conversions[r->transposed] : 1;
   select_tile(c, 0);
 }
 
@@ -297,7 +297,7 @@ static void drive(const chain *c, int repeat) {
     for (size_t i = 0; i < n; i++)
       c->v[i0 + i] += sigma * (mho_real)xi[i];
   }
-  mho_circuits_bend(c->own, count, c->v);
+  mho_periphery_bend(c->own, count, c->v);
 }
 
 /* to = keep to + v op(m), the tile's inputs only: v [n x in], m [rows x cols], to [n x out]. */
@@ -445,7 +445,7 @@ static void convert_held(const chain *c, size_t at, int repeat, mho_real *u) {
 static void sense(const chain *c, int s, int repeat, mho_real *u) {
   const mho_read *r = c->r;
   size_t row = (size_t)s * (size_t)c->out,
-         held = row * (size_t)c->parts + (size_t)c->tile * (size_t)c->out;
+         held = row * (size_t)c->conversions + (size_t)c->tile * (size_t)c->out;
   mho_real *y = r->y + row, keep = repeat || c->tile ? 1 : r->keep;
   mho_real scale = r->scale / (mho_real)c->repeats / (c->drivers ? c->gain[s] : 1);
   amplify(c, u);
@@ -498,7 +498,7 @@ static void read_circuits(chain *c) {
   for (int k = 0; k < driven; k++) {
     if (c->drivers)
       drive(c, k);
-    for (int t = 0; t < c->parts; t++) {
+    for (int t = 0; t < c->conversions; t++) {
       select_tile(c, t);
       multiply(c, v, mho_crossbar_matrix(c->x), 0, c->sum);
       if (c->own->square)
@@ -543,14 +543,14 @@ const mho_array_model mho_array_periphery = {
     .check = check,
     .noisy = noisy,
     .lossy = lossy,
-    .parts = parts,
+    .conversions = conversions,
     .holds = holds,
-    .attach = mho_circuits_attach,
-    .detach = mho_circuits_detach,
-    .refresh = mho_circuits_refresh,
+    .attach = mho_periphery_attach,
+    .detach = mho_periphery_detach,
+    .refresh = mho_periphery_refresh,
     .scratch = scratch,
     .read = read_array,
     .measures = mho_periphery_measures,
     .measure = mho_periphery_measure,
-    .circuits = circuits,
+    .converters = converters,
 };

@@ -46,8 +46,8 @@ typedef struct mho_periphery_own {
   mho_real *square,
       *cube; /* [rows x cols] what goes with v^2 and v^3 where that differs from cell to cell; else NULL */
   int depth[2]; /* inputs whose currents one converter sees: those of a tile, or all */
-  int parts[2]; /* sums that are converted apart for an output: tiles, or 1 */
-  mho_real *gain[2], *offset[2]; /* [parts x outputs] of the sense lines; NULL without mismatch */
+  int conversions[2]; /* sums that are converted apart for an output: tiles, or 1 */
+  mho_real *gain[2], *offset[2]; /* [conversions x outputs] of the sense lines; NULL without mismatch */
   mho_real *input_gain[2], *input_offset[2]; /* [inputs] of the drivers; NULL without mismatch */
 } mho_periphery_own;
 
@@ -91,14 +91,14 @@ void mho_convert(mho_converter c, int n, mho_real a, const mho_real *fs, int str
 mho_real mho_ranging_gain(int n, const mho_real *fs, int stride, const mho_real *x);
 
 /** What a crossbar keeps: see mho_array_model. */
-mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
-void mho_circuits_detach(mho_crossbar *x);
-void mho_circuits_refresh(mho_crossbar *x, size_t first, size_t n);
+mho_err mho_periphery_attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
+void mho_periphery_detach(mho_crossbar *x);
+void mho_periphery_refresh(mho_crossbar *x, size_t first, size_t n);
 /** Take the sums of n lines of a direction, from the line numbered `first` in most, into full scales that record. */
 void mho_scales_widen(mho_scales *s, int first, int n, const mho_real *sum);
 /** v, voltages of lines in units of an activity, becomes what the cells make of it, by an I-V law that is the same for
  *  all of them; [n]. */
-void mho_circuits_bend(const mho_periphery_own *o, size_t n, mho_real *v);
+void mho_periphery_bend(const mho_periphery_own *o, size_t n, mho_real *v);
 
 /** Measured states of analog neurons, see mho_array_model. */
 bool mho_periphery_measures(const void *params);

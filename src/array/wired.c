@@ -82,7 +82,7 @@ mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *con
                        config->r_bit, config->wire_tolerance);
     size_t need = (mho_tile_scratch(&w->tile[t]) + 63) & ~(size_t)63;
     w->scratch_each = need > w->scratch_each ? need : w->scratch_each;
-    blocks += (w->tile[t].wide + MHO_SWEEP_LANES_DOUBLE - 1) / MHO_SWEEP_LANES_DOUBLE;
+    blocks += (w->tile[t].wide + MHO_RELAX_LANES_DOUBLE - 1) / MHO_RELAX_LANES_DOUBLE;
   }
   ok = ok && (w->block_tile = mho_alloc((size_t)blocks, sizeof *w->block_tile)) &&
        (w->block = mho_alloc((size_t)blocks, sizeof *w->block)) &&

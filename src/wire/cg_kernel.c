@@ -15,10 +15,10 @@ enum { WIDTH = 8 };
 enum { WIDTH = 4 };
 #endif
 typedef double vec __attribute__((vector_size(WIDTH * 8)));
-enum { LANES = MHO_WIRE_LANES, PARTS = LANES / WIDTH };
+enum { LANES = MHO_WIRE_LANES, VECTORS = LANES / WIDTH };
 
-/* Eight lanes as PARTS vectors; the loops over parts are unrolled. */
-#define EACH     _Pragma("GCC unroll 2") for (int k = 0; k < PARTS; k++)
+/* Eight lanes as VECTORS vectors; the loops over parts are unrolled. */
+#define EACH     _Pragma("GCC unroll 2") for (int k = 0; k < VECTORS; k++)
 #define EACH_ROW _Pragma("GCC unroll 4") for (int g = 0; g < n; g++)
 
 static const vec *lanes_in(const double *p) {
@@ -33,7 +33,7 @@ static vec *lanes_out(double *p) {
 static void columns_8(const mho_wire *w, const mho_wire_fields *f, int j0, int j1, bool first,
                       const double *alpha, double *gamma) {
   size_t cols = (size_t)w->o.cols;
-  vec a[PARTS], sum[PARTS];
+  vec a[VECTORS], sum[VECTORS];
   memcpy(a, alpha, sizeof a);
   memset(sum, 0, sizeof sum);
   for (int i = 0; i < w->o.rows; i++) {
@@ -133,7 +133,7 @@ static inline __attribute__((always_inline)) void group_8(const mho_wire *w,
                                                           const int n, const vec *beta,
                                                           double *scratch, vec *delta) {
   size_t cols = (size_t)w->o.cols;
-  vec y[MHO_WIRE_ROWS][PARTS];
+  vec y[MHO_WIRE_ROWS][VECTORS];
   memset(y, 0, sizeof y);
   for (size_t j = cols; j-- > 0;)
     EACH_ROW {
@@ -171,7 +171,7 @@ static inline __attribute__((always_inline)) void group_8(const mho_wire *w,
 
 static void rows_8(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, const double *beta,
                    double *scratch, double *delta) {
-  vec b[PARTS], sum[PARTS];
+  vec b[VECTORS], sum[VECTORS];
   memcpy(b, beta, sizeof b);
   memset(sum, 0, sizeof sum);
   int i = i0;

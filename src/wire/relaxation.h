@@ -19,53 +19,53 @@
 #include "mho/base.h"
 
 /* One line of 64 bytes holds the lanes: 8 doubles or 16 floats. */
-enum { MHO_SWEEP_LANES_DOUBLE = 8, MHO_SWEEP_LANES_FLOAT = 16, MHO_SWEEP_ROWS = 4 };
+enum { MHO_RELAX_LANES_DOUBLE = 8, MHO_RELAX_LANES_FLOAT = 16, MHO_RELAX_ROWS = 4 };
 
 /* Eliminated lines: word lines from their open ends (cw; caw times a), bit lines from the top and the bottom. */
 enum {
-  MHO_SWEEP_CW,
-  MHO_SWEEP_CAW,
-  MHO_SWEEP_TOP,
-  MHO_SWEEP_TOP_A,
-  MHO_SWEEP_BOTTOM,
-  MHO_SWEEP_BOTTOM_A,
-  MHO_SWEEP_COEFFICIENTS
+  MHO_RELAX_CW,
+  MHO_RELAX_CAW,
+  MHO_RELAX_TOP,
+  MHO_RELAX_TOP_A,
+  MHO_RELAX_BOTTOM,
+  MHO_RELAX_BOTTOM_A,
+  MHO_RELAX_COEFFICIENTS
 };
 
-typedef struct mho_sweep_plan { /* how many sweeps with which coefficients */
+typedef struct mho_relax_plan { /* how many sweeps with which coefficients */
   int n;
   double rho;
   bool plain; /* x_{k+1} = g: no iterates are kept */
-} mho_sweep_plan;
+} mho_relax_plan;
 
 /** Coefficients from conductances times segment resistance, all [rows x cols]; aw from r_word, ab from r_bit.
- *  @param out   double: [MHO_SWEEP_COEFFICIENTS][cells]; float the same.
+ *  @param out   double: [MHO_RELAX_COEFFICIENTS][cells]; float the same.
  *  @param rho   an upper bound of rho. */
-void mho_sweep_prepare_double(int rows, int cols, const double *aw, const double *ab, double *out,
+void mho_relax_prepare_double(int rows, int cols, const double *aw, const double *ab, double *out,
                               double *rho);
-void mho_sweep_prepare_float(int rows, int cols, const double *aw, const double *ab, float *out,
+void mho_relax_prepare_float(int rows, int cols, const double *aw, const double *ab, float *out,
                              double *rho);
 
 /** A sharper upper bound of rho, by Collatz' quotients of a few powers; coefficients as prepared in double. */
-double mho_sweep_bound(int rows, int cols, const double *coefficients, double rho);
+double mho_relax_bound(int rows, int cols, const double *coefficients, double rho);
 
 /** Sweeps until the error is below tolerance of the largest voltage. plain: whether to leave out Chebyshev's
  * combination where it gains little. */
-mho_sweep_plan mho_sweep_plan_make(double rho, double tolerance, bool may_be_plain);
+mho_relax_plan mho_relax_plan_make(double rho, double tolerance, bool may_be_plain);
 
 /** numbers (of the scalar type) of work that a block needs */
-size_t mho_sweep_work(int rows, int cols, int lanes, bool plain);
+size_t mho_relax_work(int rows, int cols, int lanes, bool plain);
 
 /** Run a plan for one block.
  *  @param drive  [rows][lanes] of word lines, V; nullable: 0.
  *  @param end    [cols][lanes] of bit lines, V; nullable: 0.
- *  @param work   [mho_sweep_work], on a 64-byte boundary.
+ *  @param work   [mho_relax_work], on a 64-byte boundary.
  *  @param first  [rows][lanes] voltage of each word line's first node after the last sweep; nullable.
  *  @param x      nullable; the bit lines' voltages [rows][cols][lanes], inside work (plans that are not plain). */
-void mho_sweep_run_double(int rows, int cols, const double *coefficients,
-                          const mho_sweep_plan *plan, const double *drive, const double *end,
+void mho_relax_run_double(int rows, int cols, const double *coefficients,
+                          const mho_relax_plan *plan, const double *drive, const double *end,
                           double *work, double *first, const double **x);
-void mho_sweep_run_float(int rows, int cols, const float *coefficients, const mho_sweep_plan *plan,
+void mho_relax_run_float(int rows, int cols, const float *coefficients, const mho_relax_plan *plan,
                          const float *drive, const float *end, float *work, float *first,
                          const float **x);
 

@@ -1,14 +1,14 @@
 /* relaxation_body.h - the body of relaxation.c, once for each scalar: REAL, LANES, NAME(f).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-enum { NAME(WIDTH) = SWEEP_VECTOR_BYTES / (int)sizeof(REAL), NAME(PARTS) = LANES / NAME(WIDTH) };
-typedef REAL NAME(vec) __attribute__((vector_size(SWEEP_VECTOR_BYTES)));
+enum { NAME(WIDTH) = RELAX_VECTOR_BYTES / (int)sizeof(REAL), NAME(VECTORS) = LANES / NAME(WIDTH) };
+typedef REAL NAME(vec) __attribute__((vector_size(RELAX_VECTOR_BYTES)));
 #define VEC      NAME(vec)
-#define EACH     _Pragma("GCC unroll 4") for (int k = 0; k < NAME(PARTS); k++)
+#define EACH     _Pragma("GCC unroll 4") for (int k = 0; k < NAME(VECTORS); k++)
 #define EACH_ROW _Pragma("GCC unroll 4") for (int r = 0; r < n; r++)
 #define AT(p)    ((VEC *)__builtin_assume_aligned((p), 64))
 #define ATC(p)   ((const VEC *)__builtin_assume_aligned((p), 64))
 
-typedef struct NAME(sweep) {
+typedef struct NAME(relaxation) {
   int rows, cols;
   const REAL *cw, *caw;      /* word lines */
   const REAL *back;          /* of the elimination that is substituted back */
@@ -17,25 +17,25 @@ typedef struct NAME(sweep) {
   REAL *u;                   /* [rows][cols][lanes] eliminated bit lines */
   REAL *x, *before;          /* iterates; NULL in a plain plan */
   REAL *g;                   /* [cols][lanes] the row before, substituted back */
-  REAL *t;                   /* [cols][MHO_SWEEP_ROWS][lanes] */
+  REAL *t;                   /* [cols][MHO_RELAX_ROWS][lanes] */
   const REAL *u_start;       /* [cols][lanes] what the elimination starts from */
   REAL a, b, c;
   REAL *first;
-} NAME(sweep);
+} NAME(relaxation);
 
 /* n rows from i on, in the direction of step. */
 static inline __attribute__((always_inline)) void
-NAME(group)(const NAME(sweep) * s, int i, const int step, const int n, const bool plain) {
+NAME(group)(const NAME(relaxation) * s, int i, const int step, const int n, const bool plain) {
   size_t cols = (size_t)s->cols;
-  VEC carry[MHO_SWEEP_ROWS][NAME(PARTS)];
+  VEC carry[MHO_RELAX_ROWS][NAME(VECTORS)];
   memset(carry, 0, sizeof carry);
   for (size_t j = cols; j-- > 0;) {
-    VEC g[NAME(PARTS)];
+    VEC g[NAME(VECTORS)];
     EACH g[k] = ATC(s->g + j * LANES)[k];
     EACH_ROW {
       size_t cell = (size_t)(i + r * step) * cols + j;
       const VEC *u = ATC(s->u + cell * LANES);
-      VEC *t = AT(s->t + (j * MHO_SWEEP_ROWS + (size_t)r) * LANES), v[NAME(PARTS)];
+      VEC *t = AT(s->t + (j * MHO_RELAX_ROWS + (size_t)r) * LANES), v[NAME(VECTORS)];
       REAL back = s->back[cell], cw = s->cw[cell], caw = s->caw[cell];
       EACH v[k] = g[k] = u[k] + back * g[k];
       if (!plain) {
@@ -51,13 +51,13 @@ NAME(group)(const NAME(sweep) * s, int i, const int step, const int n, const boo
   EACH carry[r][k] = s->drive ? ATC(s->drive + (size_t)(i + r * step) * LANES)[k] : (VEC){0};
   bool start = step < 0 ? i == s->rows - 1 : i == 0;
   for (size_t j = 0; j < cols; j++) {
-    VEC u[NAME(PARTS)];
+    VEC u[NAME(VECTORS)];
     const VEC *from =
         ATC(start ? s->u_start + j * LANES : s->u + ((size_t)(i - step) * cols + j) * LANES);
     EACH u[k] = from[k];
     EACH_ROW {
       size_t cell = (size_t)(i + r * step) * cols + j;
-      const VEC *t = ATC(s->t + (j * MHO_SWEEP_ROWS + (size_t)r) * LANES);
+      const VEC *t = ATC(s->t + (j * MHO_RELAX_ROWS + (size_t)r) * LANES);
       REAL cw = s->cw[cell], next = s->next[cell], next_a = s->next_a[cell];
       EACH carry[r][k] = t[k] + cw * carry[r][k];
       EACH AT(s->u + cell * LANES)[k] = u[k] = next_a * carry[r][k] + next * u[k];
@@ -68,28 +68,28 @@ NAME(group)(const NAME(sweep) * s, int i, const int step, const int n, const boo
   }
 }
 
-static void NAME(sweep_rows)(const NAME(sweep) * s, int step, const bool plain) {
+static void NAME(relax_rows)(const NAME(relaxation) * s, int step, const bool plain) {
   int i = step < 0 ? s->rows - 1 : 0, left = s->rows;
-  for (; left >= MHO_SWEEP_ROWS; left -= MHO_SWEEP_ROWS, i += MHO_SWEEP_ROWS * step)
-    NAME(group)(s, i, step, MHO_SWEEP_ROWS, plain);
+  for (; left >= MHO_RELAX_ROWS; left -= MHO_RELAX_ROWS, i += MHO_RELAX_ROWS * step)
+    NAME(group)(s, i, step, MHO_RELAX_ROWS, plain);
   for (; left > 0; left--, i += step)
     NAME(group)(s, i, step, 1, plain);
 }
 
-void NAME(mho_sweep_run)(int rows, int cols, const REAL *coefficients, const mho_sweep_plan *plan,
+void NAME(mho_relax_run)(int rows, int cols, const REAL *coefficients, const mho_relax_plan *plan,
                          const REAL *drive, const REAL *end, REAL *work, REAL *first,
                          const REAL **x) {
   size_t cells = (size_t)rows * (size_t)cols, line = (size_t)cols * LANES, block = cells * LANES;
-  const REAL *co[MHO_SWEEP_COEFFICIENTS];
-  for (int k = 0; k < MHO_SWEEP_COEFFICIENTS; k++)
+  const REAL *co[MHO_RELAX_COEFFICIENTS];
+  for (int k = 0; k < MHO_RELAX_COEFFICIENTS; k++)
     co[k] = coefficients + (size_t)k * cells;
   REAL *zero = work, *ends = zero + line;
-  NAME(sweep)
+  NAME(relaxation)
   s = {
-      .rows = rows, .cols = cols, .cw = co[MHO_SWEEP_CW], .caw = co[MHO_SWEEP_CAW], .drive = drive};
+      .rows = rows, .cols = cols, .cw = co[MHO_RELAX_CW], .caw = co[MHO_RELAX_CAW], .drive = drive};
   s.g = ends + line;
   s.t = s.g + line;
-  s.u = s.t + line * MHO_SWEEP_ROWS;
+  s.u = s.t + line * MHO_RELAX_ROWS;
   if (!plan->plain) {
     s.x = s.u + block;
     s.before = s.x + block;
@@ -109,16 +109,16 @@ void NAME(mho_sweep_run)(int rows, int cols, const REAL *coefficients, const mho
     s.a = k ? (REAL)(omega * gamma) : 1;
     s.b = k ? (REAL)(omega * (1 - gamma)) : 0;
     s.c = k > 1 ? (REAL)(1 - omega) : 0;
-    s.back = co[up ? MHO_SWEEP_TOP : MHO_SWEEP_BOTTOM];
-    s.next = co[up ? MHO_SWEEP_BOTTOM : MHO_SWEEP_TOP];
-    s.next_a = co[up ? MHO_SWEEP_BOTTOM_A : MHO_SWEEP_TOP_A];
+    s.back = co[up ? MHO_RELAX_TOP : MHO_RELAX_BOTTOM];
+    s.next = co[up ? MHO_RELAX_BOTTOM : MHO_RELAX_TOP];
+    s.next_a = co[up ? MHO_RELAX_BOTTOM_A : MHO_RELAX_TOP_A];
     s.u_start = up ? ends : zero;
     memcpy(s.g, up ? ends : zero, line * sizeof *s.g);
     s.first = k + 1 == plan->n ? first : NULL;
     if (plan->plain) {
-      NAME(sweep_rows)(&s, up ? -1 : 1, true);
+      NAME(relax_rows)(&s, up ? -1 : 1, true);
     } else {
-      NAME(sweep_rows)(&s, up ? -1 : 1, false);
+      NAME(relax_rows)(&s, up ? -1 : 1, false);
       REAL *newest = s.before;
       s.before = s.x;
       s.x = newest;
@@ -128,13 +128,13 @@ void NAME(mho_sweep_run)(int rows, int cols, const REAL *coefficients, const mho
     *x = s.x;
 }
 
-void NAME(mho_sweep_prepare)(int rows, int cols, const double *aw, const double *ab, REAL *out,
+void NAME(mho_relax_prepare)(int rows, int cols, const double *aw, const double *ab, REAL *out,
                              double *rho) {
   size_t n = (size_t)cols, cells = (size_t)rows * n;
   double least_word = 1, least_bit = 1;
-  REAL *cw = out + MHO_SWEEP_CW * cells, *caw = out + MHO_SWEEP_CAW * cells,
-       *top = out + MHO_SWEEP_TOP * cells, *top_a = out + MHO_SWEEP_TOP_A * cells,
-       *bottom = out + MHO_SWEEP_BOTTOM * cells, *bottom_a = out + MHO_SWEEP_BOTTOM_A * cells;
+  REAL *cw = out + MHO_RELAX_CW * cells, *caw = out + MHO_RELAX_CAW * cells,
+       *top = out + MHO_RELAX_TOP * cells, *top_a = out + MHO_RELAX_TOP_A * cells,
+       *bottom = out + MHO_RELAX_BOTTOM * cells, *bottom_a = out + MHO_RELAX_BOTTOM_A * cells;
   for (size_t i = 0; i < (size_t)rows; i++) {
     double s = 0, far = 1;
     for (size_t k = (i + 1) * n; k-- > i * n;) {

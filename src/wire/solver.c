@@ -206,7 +206,7 @@ typedef struct solve_job {
   int *iterations;         /* [n] */
   bool *no_memory;         /* [n] */
   double *coefficients;    /* of sweeps; NULL: conjugate gradients */
-  mho_sweep_plan plan;
+  mho_relax_plan plan;
   double *work; /* [threads][work_each] */
   size_t work_each;
 } solve_job;
@@ -256,7 +256,7 @@ static void sweep_block(const solve_job *s, int block, int thread) {
     for (size_t j = 0; s->read->v_bit && j < cols; j++)
       end[j * MHO_WIRE_LANES + l] = s->read->v_bit[((size_t)v0 + l) * cols + j];
   }
-  mho_sweep_run_double(w->o.rows, w->o.cols, s->coefficients, &s->plan, drive, end, own, NULL, &x);
+  mho_relax_run_double(w->o.rows, w->o.cols, s->coefficients, &s->plan, drive, end, own, NULL, &x);
   s->no_memory[v0] =
       mho_wire_report(w, s->read, v0, n, NULL, x, MHO_WIRE_LANES, NULL, &s->check[v0]);
   for (int l = 0; l < n; l++) {
@@ -279,15 +279,15 @@ static bool plan_sweeps(solve_job *s) {
   const mho_wire *w = s->w;
   if (s->read->source || s->lanes == 1)
     return false;
-  s->coefficients = mho_alloc(MHO_SWEEP_COEFFICIENTS * w->cells, sizeof *s->coefficients);
+  s->coefficients = mho_alloc(MHO_RELAX_COEFFICIENTS * w->cells, sizeof *s->coefficients);
   if (!s->coefficients)
     return false;
   double rho;
-  mho_sweep_prepare_double(w->o.rows, w->o.cols, w->aw, w->ab, s->coefficients, &rho);
+  mho_relax_prepare_double(w->o.rows, w->o.cols, w->aw, w->ab, s->coefficients, &rho);
   if (rho > 0.5)
-    rho = mho_sweep_bound(w->o.rows, w->o.cols, s->coefficients, rho);
-  s->plan = mho_sweep_plan_make(rho, w->o.tolerance * (1 - rho), false);
-  s->work_each = mho_sweep_work(w->o.rows, w->o.cols, MHO_WIRE_LANES, false) +
+    rho = mho_relax_bound(w->o.rows, w->o.cols, s->coefficients, rho);
+  s->plan = mho_relax_plan_make(rho, w->o.tolerance * (1 - rho), false);
+  s->work_each = mho_relax_work(w->o.rows, w->o.cols, MHO_WIRE_LANES, false) +
                  (size_t)(w->o.rows + w->o.cols) * MHO_WIRE_LANES;
   if (s->plan.n < 60)
     s->work = mho_alloc((size_t)mho_pool_threads(w->o.pool) * s->work_each, sizeof *s->work);

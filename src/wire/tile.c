@@ -28,7 +28,7 @@ bool mho_tile_init(mho_tile *t, int rows, int cols, double r_word, double r_bit,
   t->g = mho_alloc(cells(t), sizeof *t->g);
   t->out = mho_alloc(cells(t), sizeof *t->out);
   if (!is_chain(t))
-    t->coefficients = mho_alloc(MHO_SWEEP_COEFFICIENTS * cells(t), sizeof(double));
+    t->coefficients = mho_alloc(MHO_RELAX_COEFFICIENTS * cells(t), sizeof(double));
   return t->g && t->out && (t->coefficients || is_chain(t));
 }
 
@@ -40,14 +40,14 @@ void mho_tile_free(mho_tile *t) {
 }
 
 static int lanes(const mho_tile *t) {
-  return t->single ? MHO_SWEEP_LANES_FLOAT : MHO_SWEEP_LANES_DOUBLE;
+  return t->single ? MHO_RELAX_LANES_FLOAT : MHO_RELAX_LANES_DOUBLE;
 }
 
 size_t mho_tile_scratch(const mho_tile *t) {
   size_t prepare = 2 * cells(t) * sizeof(double);
-  size_t lane = MHO_SWEEP_LANES_DOUBLE; /* as many bytes as the lanes in single precision */
+  size_t lane = MHO_RELAX_LANES_DOUBLE; /* as many bytes as the lanes in single precision */
   size_t solve =
-      (mho_sweep_work(t->tall, t->wide, (int)lane, false) + (size_t)(t->tall + t->wide) * lane) *
+      (mho_relax_work(t->tall, t->wide, (int)lane, false) + (size_t)(t->tall + t->wide) * lane) *
       sizeof(double);
   return (prepare > solve ? prepare : solve) + (size_t)(t->rows + t->cols) * sizeof(double);
 }
@@ -77,19 +77,19 @@ void mho_tile_prepare(mho_tile *t, void *scratch) {
     orient(t, t->turned ? t->r_word : t->r_bit, ab);
   bool may_be_single = t->tolerance >= SINGLE_FROM;
   if (may_be_single)
-    mho_sweep_prepare_float(t->tall, t->wide, aw, ab, t->coefficients, &rho);
+    mho_relax_prepare_float(t->tall, t->wide, aw, ab, t->coefficients, &rho);
   t->single = may_be_single && rho <= STRONG;
   if (!t->single) {
-    mho_sweep_prepare_double(t->tall, t->wide, aw, ab, t->coefficients, &rho);
+    mho_relax_prepare_double(t->tall, t->wide, aw, ab, t->coefficients, &rho);
     if (rho > STRONG)
-      rho = mho_sweep_bound(t->tall, t->wide, t->coefficients, rho);
+      rho = mho_relax_bound(t->tall, t->wide, t->coefficients, rho);
     t->single = may_be_single && rho < 0.9; /* rounding piles up as sweeps do */
     if (t->single) {
       double same;
-      mho_sweep_prepare_float(t->tall, t->wide, aw, ab, t->coefficients, &same);
+      mho_relax_prepare_float(t->tall, t->wide, aw, ab, t->coefficients, &same);
     }
   }
-  t->plan = mho_sweep_plan_make(rho, t->tolerance, true);
+  t->plan = mho_relax_plan_make(rho, t->tolerance, true);
 }
 
 int mho_tile_blocks(const mho_tile *t) {
@@ -110,7 +110,7 @@ static void put(mho_tile *t, int i, int j, double current) {
     memset(end, 0, (size_t)t->wide *(size_t)n * sizeof *end);                                      \
     for (int l = 0; l < m; l++)                                                                    \
       end[(size_t)(j0 + l) * (size_t)n + (size_t)l] = 1;                                           \
-    mho_sweep_run_##type(t->tall, t->wide, t->coefficients, &t->plan, NULL, end, work, first,      \
+    mho_relax_run_##type(t->tall, t->wide, t->coefficients, &t->plan, NULL, end, work, first,      \
                          NULL);                                                                    \
     double g = 1 / (t->turned ? t->r_bit : t->r_word);                                             \
     for (int i = 0; i < t->tall; i++)                                                              \

@@ -18,8 +18,8 @@ typedef struct mho_tile {
   /* of the tile's own: */
   bool turned, single; /* rows are driven; in single precision */
   int tall, wide;      /* rows and columns as solved; right-hand sides: wide */
-  void *coefficients;  /* [MHO_SWEEP_COEFFICIENTS][cells] */
-  mho_sweep_plan plan;
+  void *coefficients;  /* [MHO_RELAX_COEFFICIENTS][cells] */
+  mho_relax_plan plan;
 } mho_tile;
 
 /** Allocate. @return whether there was memory. */

@@ -1,4 +1,4 @@
-/* config.c - what every array is told.
+/* array_config.c - what every array is told.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/array.h"
 

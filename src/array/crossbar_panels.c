@@ -1,8 +1,8 @@
-/* panels.c - a crossbar's effective matrix in panels, for products of many samples (see mho_panels_gemm).
+/* crossbar_panels.c - a crossbar's effective matrix in panels, for products of many samples (see mho_panels_gemm).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdatomic.h>
 
-#include "array/panels.h"
+#include "array/crossbar_panels.h"
 #include "array/weights.h"
 #include "mho/num.h"
 
@@ -51,13 +51,13 @@ bool mho_crossbar_pack(const mho_crossbar *x, bool transposed) {
   return p->due[transposed];
 }
 
-void mho_crossbar_pack_part(const mho_crossbar *x, bool transposed, int part, int parts) {
+void mho_crossbar_pack_slab(const mho_crossbar *x, bool transposed, int slab, int slabs) {
   const mho_crossbar_panels *p = x->panels;
   if (!p || !p->due[transposed])
     return;
   int n = outputs(x, transposed), k = inputs(x, transposed), all = (n + MHO_PANEL - 1) / MHO_PANEL;
-  int each = (all + parts - 1) / parts;
-  mho_panels_fill(transposed, n, k, x->weights->programmed, x->cols, part * each, each,
+  int each = (all + slabs - 1) / slabs;
+  mho_panels_fill(transposed, n, k, x->weights->programmed, x->cols, slab * each, each,
                   p->b[transposed]);
 }
 

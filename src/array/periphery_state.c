@@ -1,4 +1,4 @@
-/* circuits.c - what the periphery keeps for a crossbar: mismatch from the chip's seed, room for full scales, and the noise
+/* periphery_state.c - what the periphery keeps for a crossbar: mismatch from the chip's seed, room for full scales, and the noise
  * and I-V law of its cells as they follow from the conductances.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "array/weights.h"
 #include "base/vmath.h"
 
-void mho_circuits_detach(mho_crossbar *x) {
+void mho_periphery_detach(mho_crossbar *x) {
   mho_periphery_own *o = x->own;
   for (int t = 0; o && t < 2; t++) {
     mho_free(o->gain[t]);
@@ -94,18 +94,18 @@ static void divide(mho_crossbar *x, const mho_crossbar_options *options) {
   for (int t = 0; t < 2; t++) {
     int in = t ? x->cols : x->rows;
     o->depth[t] = apart && o->depth[t] < in ? o->depth[t] : in;
-    o->parts[t] = (in + o->depth[t] - 1) / o->depth[t];
+    o->conversions[t] = (in + o->depth[t] - 1) / o->depth[t];
   }
 }
 
-mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *options, mho_errinfo *ei) {
+mho_err mho_periphery_attach(mho_crossbar *x, const mho_crossbar_options *options, mho_errinfo *ei) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own = mho_alloc(1, sizeof *o);
   bool ok = o != NULL;
   if (ok)
     divide(x, options);
   for (int t = 0; ok && t < 2; t++) {
-    int in = t ? x->cols : x->rows, sensed = o->parts[t] * (t ? x->rows : x->cols);
+    int in = t ? x->cols : x->rows, sensed = o->conversions[t] * (t ? x->rows : x->cols);
     ok = draw(options, 4 * t, sensed, 1, p->gain, &o->gain[t]) &&
          draw(options, 4 * t + 1, sensed, 0, p->offset, &o->offset[t]) &&
          draw(options, 4 * t + 2, in, 1, p->input_gain, &o->input_gain[t]) &&
@@ -142,13 +142,13 @@ static int bin_of(double v) {
     return 0;
   if (octave >= MHO_SCALE_OCTAVES)
     return MHO_SCALE_BINS - 1;
-  return 1 + octave * MHO_SCALE_PART + (int)((2 * mantissa - 1) * MHO_SCALE_PART);
+  return 1 + octave * MHO_SCALE_PER_OCTAVE + (int)((2 * mantissa - 1) * MHO_SCALE_PER_OCTAVE);
 }
 
 /* Where bin number k >= 1 begins. */
 static double bin_start(int k) {
-  int octave = (k - 1) / MHO_SCALE_PART, part = (k - 1) % MHO_SCALE_PART;
-  return ldexp(1 + (double)part / MHO_SCALE_PART, octave + MHO_SCALE_LOWEST);
+  int octave = (k - 1) / MHO_SCALE_PER_OCTAVE, part = (k - 1) % MHO_SCALE_PER_OCTAVE;
+  return ldexp(1 + (double)part / MHO_SCALE_PER_OCTAVE, octave + MHO_SCALE_LOWEST);
 }
 
 /* Percentile of the magnitudes counted in the bins of `lines` lines, but for those of 0: the order statistics around
@@ -165,8 +165,8 @@ static double percentile(const uint32_t *seen, int lines, double q) {
     for (int j = 0; j < lines; j++)
       here += seen[(size_t)j * MHO_SCALE_BINS + (size_t)k];
     if (here > 0 && rank < below + here) {
-      double start = bin_start(k), width = ldexp(1, (k - 1) / MHO_SCALE_PART + MHO_SCALE_LOWEST);
-      return start + fmax(rank - below + 0.5, 0) / (here + 0.5) * width / MHO_SCALE_PART;
+      double start = bin_start(k), width = ldexp(1, (k - 1) / MHO_SCALE_PER_OCTAVE + MHO_SCALE_LOWEST);
+      return start + fmax(rank - below + 0.5, 0) / (here + 0.5) * width / MHO_SCALE_PER_OCTAVE;
     }
     below += here;
   }
@@ -268,7 +268,7 @@ static void curvature(mho_crossbar *x, size_t first, size_t n) {
   }
 }
 
-void mho_circuits_refresh(mho_crossbar *x, size_t first, size_t n) {
+void mho_periphery_refresh(mho_crossbar *x, size_t first, size_t n) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
   if (o->variance && p->read_noise > 0)
@@ -280,7 +280,7 @@ void mho_circuits_refresh(mho_crossbar *x, size_t first, size_t n) {
     curvature(x, first, n);
 }
 
-void mho_circuits_bend(const mho_periphery_own *o, size_t n, mho_real *v) {
+void mho_periphery_bend(const mho_periphery_own *o, size_t n, mho_real *v) {
   mho_real k2 = (mho_real)(o->iv[1] * o->voltage),
            k3 = (mho_real)(o->iv[2] * o->voltage * o->voltage);
   double b = o->iv[0] * o->voltage;
