@@ -1,4 +1,5 @@
-/* converter.c - converters between numbers and voltages: quantization, full scale, and the gain before them.
+/* converter.c - converters between numbers and voltages: quantization, full scale, and the gain
+ * before them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -71,8 +72,9 @@ static void digitize(const mho_periphery *p, int n, mho_real least_gain, mho_rea
   mho_convert(mho_converter_of(p->adc_bits), n, gain, &full, 0, v);
 }
 
-/* Digitally every state is converted on its own; with analog differencing the difference of the two held states is
- * amplified and converted. The amplifiers' noise is in every state that is brought out, before any gain. */
+/* Digitally every state is converted on its own; with analog differencing the difference of the two
+ * held states is amplified and converted. The amplifiers' noise is in every state that is brought
+ * out, before any gain. */
 static void measure_sample(const mho_crossbar *x, const mho_measure *m, int s) {
   const mho_periphery *p = x->params;
   int n = m->width, repeats = mho_periphery_repeats(x->own, p);

@@ -1,11 +1,13 @@
 /* crossbar.c - signed weights on two banks of devices, and the effective matrix.
  *
- *   W = (G+ - G-)/g_unit, g_unit = (g_max - g_min)/w_max, so W = w_max (g+ - g-) in normalized conductance
+ *   W = (G+ - G-)/g_unit, g_unit = (g_max - g_min)/w_max, so W = w_max (g+ - g-) in normalized
+ *   conductance
  *
- * What the banks are is the mapping: the two devices of a differential pair; one device and a fixed reference of
- * its kind (reference: at device.start, or at the device's symmetry point) or a fixed current (offset: the same
- * without anything random); two devices that are only ever SET and now and then written anew (one_sided).
- * A single device spans half of what a pair does, so its w_max is twice what the pair's would be.
+ * What the banks are is the mapping: the two devices of a differential pair; one device and a fixed
+ * reference of its kind (reference: at device.start, or at the device's symmetry point) or a fixed
+ * current (offset: the same without anything random); two devices that are only ever SET and now
+ * and then written anew (one_sided). A single device spans half of what a pair does, so its w_max
+ * is twice what the pair's would be.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -21,8 +23,8 @@ static bool has_reference(const mho_crossbar *x) {
   return x->mapping == MHO_MAPPING_REFERENCE || x->mapping == MHO_MAPPING_OFFSET;
 }
 
-/* Where SET and RESET steps of cells first .. are of one size, [n]: the reference that a zero shift gives. Steps
- * of SET fall and those of RESET grow with g, so the interval is halved towards it. */
+/* Where SET and RESET steps of cells first .. are of one size, [n]: the reference that a zero shift
+ * gives. Steps of SET fall and those of RESET grow with g, so the interval is halved towards it. */
 static void symmetry_points(mho_cells *c, size_t first, int n, float start, float *out) {
   float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK], up[MHO_DEVICE_BLOCK], down[MHO_DEVICE_BLOCK];
   float set[MHO_DEVICE_BLOCK], reset[MHO_DEVICE_BLOCK], keep[MHO_DEVICE_BLOCK],
@@ -55,7 +57,8 @@ static void symmetry_points(mho_cells *c, size_t first, int n, float start, floa
   }
 }
 
-/* The second bank of a single device: of its kind, but what it holds was chosen once and for all. */
+/* The second bank of a single device: of its kind, but what it holds was chosen once and for
+ * all. */
 static mho_err new_reference(mho_crossbar *x, const mho_crossbar_options *o, mho_rng chip,
                              mho_rng noise, mho_errinfo *ei) {
   mho_device_config fixed = *o->device_config;
@@ -423,8 +426,8 @@ double mho_crossbar_reach(const mho_crossbar *x) {
   return 2 * room / (double)x->neg->n;
 }
 
-/* SET pulses on one bank, one at a time, until its cells are above those of the other by what is wanted (0: leave
- * them low). */
+/* SET pulses on one bank, one at a time, until its cells are above those of the other by what is
+ * wanted (0: leave them low). */
 static void climb(mho_cells *c, const mho_cells *other, size_t first, int n, const float *want,
                   uint64_t step, mho_pulse_counts *counts) {
   enum { TRIES = 200 };

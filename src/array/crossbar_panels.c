@@ -1,4 +1,5 @@
-/* crossbar_panels.c - a crossbar's effective matrix in panels, for products of many samples (see mho_panels_gemm).
+/* crossbar_panels.c - a crossbar's effective matrix in panels, for products of many samples (see
+ * mho_panels_gemm).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdatomic.h>
 

@@ -1,14 +1,16 @@
-/* disturb.c - writing through the lines of an array: what wires leave of a pulse, and what other cells feel of it.
+/* disturb.c - writing through the lines of an array: what wires leave of a pulse, and what other
+ * cells feel of it.
  *
  * While cell (i, j) is written, one cell of a tile at a time, the ends of the lines are held at
  *
  *   half        word line i at V, bit line j at 0, all others at V/2
  *   third       word line i at V, bit line j at 0, other word lines at V/3, other bit lines at 2V/3
- *   transistor  word line i at V, bit line j at 0, every other cell cut off by its select transistor
+ *   transistor  word line i at V, bit line j at 0, every other cell cut off by its select
+ *   transistor
  *
- * The circuit is linear (devices as at small voltage), so the voltage across any device is a sum. With u_ij the voltage
- * across device (i, j) when word line i alone is driven by 1 V, t_ij when bit line j alone is at -1 V, and b_ij when all
- * word lines are at 1 V, in parts of V:
+ * The circuit is linear (devices as at small voltage), so the voltage across any device is a sum.
+ * With u_ij the voltage across device (i, j) when word line i alone is driven by 1 V, t_ij when bit
+ * line j alone is at -1 V, and b_ij when all word lines are at 1 V, in parts of V:
  *
  *                          half         third
  *   the written cell       (u + t)/2    2 (u + t)/3 - b/3
@@ -18,18 +20,22 @@
  *
  *   transistor: 1/(1 + G (r_word (j + 1) + r_bit (rows - i))) of the written cell
  *
- * b is solved exactly. u and t follow a device's own two lines: word line i is a ladder whose cells end on bit lines
- * with all their devices, the word lines beside it held at 0 V; what goes once around through a third line is left out.
- * tests/property/disturb.c holds that against solves of the whole circuit. The cost is that of a product.
+ * b is solved exactly. u and t follow a device's own two lines: word line i is a ladder whose cells
+ * end on bit lines with all their devices, the word lines beside it held at 0 V; what goes once
+ * around through a third line is left out. tests/property/disturb.c holds that against solves of
+ * the whole circuit. The cost is that of a product.
  *
- * A pulse at a part of its voltage has the effect that the device's law gives it (mho_device_response). Pulses of an update
- * are counted cell by cell; when all are applied, every cell gets what those of its row, its column and its tile have done
- * to it: their mean effect, all at once, from voltages that hold throughout an update. Schemes with coincidences pulse whole
- * lines at V/2: there the pulses of the lines count, which every slot gives once in each direction (rows of positive and
- * negative sign with columns of either take turns); wires take from them as they would from one cell at a time. Converters,
- * drivers and select transistors have no resistance.
+ * A pulse at a part of its voltage has the effect that the device's law gives it
+ * (mho_device_response). Pulses of an update are counted cell by cell; when all are applied, every
+ * cell gets what those of its row, its column and its tile have done to it: their mean effect, all
+ * at once, from voltages that hold throughout an update. Schemes with coincidences pulse whole
+ * lines at V/2: there the pulses of the lines count, which every slot gives once in each direction
+ * (rows of positive and negative sign with columns of either take turns); wires take from them as
+ * they would from one cell at a time. Converters, drivers and select transistors have no
+ * resistance.
  *
- * Source of the voltages: G. Burr et al., J. Vac. Sci. Technol. B 32, 040802 (2014), on access devices.
+ * Source of the voltages: G. Burr et al., J. Vac. Sci. Technol. B 32, 040802 (2014), on access
+ * devices.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
@@ -136,7 +142,8 @@ static void tabulate(mho_disturb *d, const mho_device_model *model, const void *
     for (int k = -TABLE; k <= TABLE; k++) {
       float v = (float)mho_device_response(model, params, device, way == SET, (double)k / TABLE);
       d->response[way][k + TABLE] = v;
-      /* beyond V/2 or V/3 the lines beside a written cell do not go; where wires take from b, to 2V/3 */
+      /* beyond V/2 or V/3 the lines beside a written cell do not go; where wires take from b, to
+       * 2V/3 */
       d->harmless = d->harmless && (abs(k) > most || v == 0);
     }
 }
@@ -184,9 +191,9 @@ mho_err mho_disturb_new(int n, mho_crossbar *const *x, const mho_array_config *c
 
 /* ---------------------------------------------------------------- voltages */
 
-/* Ladders side by side: n of them, cell k of ladder l at l along + k across. Each is driven with 1 V behind a segment r at
- * cell 0; its devices g end on lines of resistance `behind` (nullable: 0 ohm) at 0 V. v: voltage of the nodes, then across
- * the devices alone. work: [n lines][length]. */
+/* Ladders side by side: n of them, cell k of ladder l at l along + k across. Each is driven with 1
+ * V behind a segment r at cell 0; its devices g end on lines of resistance `behind` (nullable: 0
+ * ohm) at 0 V. v: voltage of the nodes, then across the devices alone. work: [n lines][length]. */
 static void ladder(int n, ptrdiff_t along, int length, ptrdiff_t across, double r, const double *g,
                    const double *behind, double *v) {
   for (int l = 0; l < n; l++) {
@@ -205,7 +212,8 @@ static void ladder(int n, ptrdiff_t along, int length, ptrdiff_t across, double 
   }
 }
 
-/* Resistance to ground at each node of such ladders, their end at 0 V, without the node's own device. */
+/* Resistance to ground at each node of such ladders, their end at 0 V, without the node's own
+ * device. */
 static void thevenin(int n, ptrdiff_t along, int length, ptrdiff_t across, double r,
                      const double *g, double *out) {
   for (int l = 0; l < n; l++) {
@@ -236,7 +244,8 @@ static void own_lines(const mho_array_config *o, const mho_place *p, const doubl
   ladder(n, 1, m, -n, o->r_bit, g + last, o->r_word > 0 ? behind + last : NULL, t + last);
 }
 
-/* b of a tile; a tile without a solution, which no conductances in range give, is taken without wires. */
+/* b of a tile; a tile without a solution, which no conductances in range give, is taken without
+ * wires. */
 static void all_lines(const mho_array_config *o, const mho_place *p, const double *g, double *word,
                       double *bit, double *b) {
   size_t cells = (size_t)p->rows * (size_t)p->width;
@@ -347,7 +356,8 @@ static void count_tile(const mho_disturb *d, const mho_place *p, const mho_cross
   }
 }
 
-/* Parts of a row of a tile: cells first, first + 1, ... of a bank, tile columns j0, j0 + step, ... */
+/* Parts of a row of a tile: cells first, first + 1, ... of a bank, tile columns j0, j0 + step,
+ * ... */
 static void disturb_cells(const mho_disturb *d, const counts *c, const bank *a, size_t first, int n,
                           int i, int j0, int step) {
   float amount[DIRECTIONS][MHO_DEVICE_BLOCK];

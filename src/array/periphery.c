@@ -1,42 +1,52 @@
-/* periphery.c - a crossbar read through its circuits: converters, amplifiers, and the noise of all of them.
+/* periphery.c - a crossbar read through its circuits: converters, amplifiers, and the noise of all
+ * of them.
  *
  *   v_i = DAC(a x_i)/a (1 + gamma_i) + o_i + n_i          drivers: converter, mismatch, noise
  *   u_j = (1 + gamma_j)(sum_i v_i W_ij + noise_j) + o_j   sense amplifiers
  *   y_j = ADC(b sat(u_j))/b                               saturation, converter
  *
- * W is the crossbar's effective matrix. Noise of the cells is drawn for the column sum, with its exact variance, not
- * cell by cell (a sum of independent Gaussian cells is Gaussian, so nothing is approximated):
+ * W is the crossbar's effective matrix. Noise of the cells is drawn for the column sum, with its
+ * exact variance, not cell by cell (a sum of independent Gaussian cells is Gaussian, so nothing is
+ * approximated):
  *
  *   var_j = sum_i v_i^2 (sigma+_ij^2 + sigma-_ij^2)/g_unit^2
  *
- * constant noise: sigma = n (g_max - g_min), so var_j = 2 (n w_max)^2 |v|^2; proportional noise: sigma = n G, so
- * G+^2 + G-^2 enters, not W^2. The deviate of a line is named by (update, phase, step) as far as noise.redraw says; it
- * is scaled by each phase's deviation, which is what noise correlated between the phases means here. 1/f noise of phase
- * change memory (device.read_noise.law pcm) is integrated from a read's duration to the time since programming: nearly all
- * of it stays the same through a sample, so redraw auto holds it that long and averaged reads take nothing off it.
+ * constant noise: sigma = n (g_max - g_min), so var_j = 2 (n w_max)^2 |v|^2; proportional noise:
+ * sigma = n G, so G+^2 + G-^2 enters, not W^2. The deviate of a line is named by (update, phase,
+ * step) as far as noise.redraw says; it is scaled by each phase's deviation, which is what noise
+ * correlated between the phases means here. 1/f noise of phase change memory (device.read_noise.law
+ * pcm) is integrated from a read's duration to the time since programming: nearly all of it stays
+ * the same through a sample, so redraw auto holds it that long and averaged reads take nothing off
+ * it.
  *
- * A cell's current may bend with its voltage, by the I-V law of the device; a law whose shape is the same for all cells
- * bends the voltages v, one that depends on the conductance adds W2^T v^2 + W3^T v^3.
+ * A cell's current may bend with its voltage, by the I-V law of the device; a law whose shape is
+ * the same for all cells bends the voltages v, one that depends on the conductance adds W2^T v^2 +
+ * W3^T v^3.
  *
- * Numbers at the drivers are activities (full scale dac_range), those at the sense lines summed inputs of a neuron (full
- * scale adc_full_scale, or what calibration saw on data). Noise and offset of a circuit are fractions of its full scale.
- * The two directions of a crossbar have drivers and sense lines of their own.
+ * Numbers at the drivers are activities (full scale dac_range), those at the sense lines summed
+ * inputs of a neuron (full scale adc_full_scale, or what calibration saw on data). Noise and offset
+ * of a circuit are fractions of its full scale. The two directions of a crossbar have drivers and
+ * sense lines of their own.
  *
- * Analog neurons (coupling analog) need converters only at the chip's border: the input, the error and the read-out
- * pass through them, hidden layers are joined by wires, and the states are converted when they are measured for learning.
- * Between clocked digital neurons every product is converted.
+ * Analog neurons (coupling analog) need converters only at the chip's border: the input, the error
+ * and the read-out pass through them, hidden layers are joined by wires, and the states are
+ * converted when they are measured for learning. Between clocked digital neurons every product is
+ * converted.
  *
- * Analog differencing: the sense line holds its analog value of the free phase, and in a nudged phase the converter sees
- * the change since then, amplified; what it makes of it is added to the number of the free phase. The number the free
- * phase ends with is rounded as ever, but its rounding error is the same in both states and cancels in their difference.
- * A line that the free phase does not read (the error's) holds 0, and its whole sum is amplified: a difference_gain that
- * clips it keeps its sign only, and of tiles a sign each, which is no longer the sign of the sum; ranging clips nothing.
+ * Analog differencing: the sense line holds its analog value of the free phase, and in a nudged
+ * phase the converter sees the change since then, amplified; what it makes of it is added to the
+ * number of the free phase. The number the free phase ends with is rounded as ever, but its
+ * rounding error is the same in both states and cancels in their difference. A line that the free
+ * phase does not read (the error's) holds 0, and its whole sum is amplified: a difference_gain that
+ * clips it keeps its sign only, and of tiles a sign each, which is no longer the sign of the sum;
+ * ranging clips nothing.
  *
- * Where a line has a converter, a matrix with more inputs than a physical tile has lines (array.wire.tile, with or without
- * wires) is read tile by tile: u_j, its noise, amplifier and conversion are those of the inputs i of a tile, and the tiles'
- * numbers are added; or, with `tiles: analog`, their currents are, before one converter. All tiles of a line have the same
- * full scale, the largest sum that a tile of it saw. Tiles side by side share the drivers of their rows. Without a
- * converter, also between analog neurons, currents are added.
+ * Where a line has a converter, a matrix with more inputs than a physical tile has lines
+ * (array.wire.tile, with or without wires) is read tile by tile: u_j, its noise, amplifier and
+ * conversion are those of the inputs i of a tile, and the tiles' numbers are added; or, with
+ * `tiles: analog`, their currents are, before one converter. All tiles of a line have the same full
+ * scale, the largest sum that a tile of it saw. Tiles side by side share the drivers of their rows.
+ * Without a converter, also between analog neurons, currents are added.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/periphery.h"
 

@@ -51,9 +51,10 @@ typedef struct mho_periphery_own {
   mho_real *input_gain[2], *input_offset[2]; /* [inputs] of the drivers; NULL without mismatch */
 } mho_periphery_own;
 
-/* Random streams of a read: cells (and output circuits, where they are redrawn alike), input circuits, measured states,
- * and output circuits that are redrawn apart, each repeated `average` times.
- * A crossbar's two directions have streams of their own (2 * connection, and 1 more transposed, in 13 bits). */
+/* Random streams of a read: cells (and output circuits, where they are redrawn alike), input
+ * circuits, measured states, and output circuits that are redrawn apart, each repeated `average`
+ * times. A crossbar's two directions have streams of their own (2 * connection, and 1 more
+ * transposed, in 13 bits). */
 enum { MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_STATE, MHO_NOISE_OUTPUT };
 static inline mho_rng mho_periphery_stream(mho_rng rng, bool transposed, int kind, int repeat) {
   rng.stream += (uint32_t)transposed | (uint32_t)kind << 13 | (uint32_t)repeat << 15;
@@ -70,34 +71,38 @@ static inline uint64_t mho_periphery_moment(int redraw, uint64_t update, int pha
   uint64_t st = redraw == MHO_REDRAW_READ ? (uint64_t)step & 0xffff : 0;
   return update << 20 | ph << 16 | st;
 }
-/* Reads that are averaged: deviates that are held do not average out, and without noise there is nothing to. */
+/* Reads that are averaged: deviates that are held do not average out, and without noise there is
+ * nothing to. */
 static inline int mho_periphery_repeats(const mho_periphery_own *o, const mho_periphery *p) {
   bool cells = o->noisy && o->redraw_cells == MHO_REDRAW_READ;
   bool circuits = (p->input_noise > 0 || p->output_noise > 0) && o->redraw == MHO_REDRAW_READ;
   return cells || circuits ? (int)p->average : 1;
 }
 
-/* A converter of `bits` bits over +-full_scale: 2^bits - 1 codes around 0, so that 0 is one of them and the step is
- * full_scale/(2^(bits-1) - 1). */
+/* A converter of `bits` bits over +-full_scale: 2^bits - 1 codes around 0, so that 0 is one of them
+ * and the step is full_scale/(2^(bits-1) - 1). */
 typedef struct mho_converter {
   mho_real most; /* largest code; 0: no converter */
 } mho_converter;
 static inline mho_converter mho_converter_of(int64_t bits) {
   return (mho_converter){bits ? (mho_real)(((int64_t)1 << (bits - 1)) - 1) : 0};
 }
-/** x[i] = the nearest code of x[i] a, over full scale fs[i] (stride 0: one for all), divided by a again, [n]. */
+/** x[i] = the nearest code of x[i] a, over full scale fs[i] (stride 0: one for all), divided by a
+ * again, [n]. */
 void mho_convert(mho_converter c, int n, mho_real a, const mho_real *fs, int stride, mho_real *x);
-/** The largest power of 2 that keeps every |x[i]| within fs[i], within what an amplifier can do; 1 for zeros. */
+/** The largest power of 2 that keeps every |x[i]| within fs[i], within what an amplifier can do; 1
+ * for zeros. */
 mho_real mho_ranging_gain(int n, const mho_real *fs, int stride, const mho_real *x);
 
 /** What a crossbar keeps: see mho_array_model. */
 mho_err mho_periphery_attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
 void mho_periphery_detach(mho_crossbar *x);
 void mho_periphery_refresh(mho_crossbar *x, size_t first, size_t n);
-/** Take the sums of n lines of a direction, from the line numbered `first` in most, into full scales that record. */
+/** Take the sums of n lines of a direction, from the line numbered `first` in most, into full scales
+ * that record. */
 void mho_scales_widen(mho_scales *s, int first, int n, const mho_real *sum);
-/** v, voltages of lines in units of an activity, becomes what the cells make of it, by an I-V law that is the same for
- *  all of them; [n]. */
+/** v, voltages of lines in units of an activity, becomes what the cells make of it, by an I-V law
+ *  that is the same for all of them; [n]. */
 void mho_periphery_bend(const mho_periphery_own *o, size_t n, mho_real *v);
 
 /** Measured states of analog neurons, see mho_array_model. */

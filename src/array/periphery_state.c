@@ -1,5 +1,5 @@
-/* periphery_state.c - what the periphery keeps for a crossbar: mismatch from the chip's seed, room for full scales, and the noise
- * and I-V law of its cells as they follow from the conductances.
+/* periphery_state.c - what the periphery keeps for a crossbar: mismatch from the chip's seed, room
+ * for full scales, and the noise and I-V law of its cells as they follow from the conductances.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -151,8 +151,8 @@ static double bin_start(int k) {
   return ldexp(1 + (double)part / MHO_SCALE_PER_OCTAVE, octave + MHO_SCALE_LOWEST);
 }
 
-/* Percentile of the magnitudes counted in the bins of `lines` lines, but for those of 0: the order statistics around
- * rank q (n - 1)/100 are interpolated within their bin. 0 when there are none. */
+/* Percentile of the magnitudes counted in the bins of `lines` lines, but for those of 0: the order
+ * statistics around rank q (n - 1)/100 are interpolated within their bin. 0 when there are none. */
 static double percentile(const uint32_t *seen, int lines, double q) {
   double n = 0, below = 0;
   for (int k = 1; k < MHO_SCALE_BINS; k++)
@@ -183,7 +183,8 @@ void mho_scales_widen(mho_scales *s, int first, int n, const mho_real *sum) {
     s->seen[(size_t)(first + j) * MHO_SCALE_BINS + (size_t)bin_of((double)real_abs(sum[j]))]++;
 }
 
-/* Percentiles of lines first .. first+n-1 take the place of the largest sums, which they never exceed. */
+/* Percentiles of lines first .. first+n-1 take the place of the largest sums, which they never
+ * exceed. */
 static void take_percentiles(mho_scales *s, int first, int n) {
   const uint32_t *seen = s->seen + (size_t)first * MHO_SCALE_BINS;
   double of_all = s->shared ? percentile(seen, n, s->percentile) : 0;
@@ -217,8 +218,8 @@ void mho_crossbar_record(mho_crossbar *x, bool on) {
 
 /* ---------------------------------------------------------------- noise and I-V law of the cells */
 
-/* read_noise of the array, for all devices alike; without devices there is no conductance to be proportional to: the
- * weight is, 2 n^2 w^2 as of an even pair. */
+/* read_noise of the array, for all devices alike; without devices there is no conductance to be
+ * proportional to: the weight is, 2 n^2 w^2 as of an even pair. */
 static void array_variance(mho_crossbar *x, size_t first, size_t n) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
@@ -249,8 +250,8 @@ static void device_variance(mho_crossbar *x, size_t first, int n) {
     o->variance[first + (size_t)i] = (mho_real)(unit * (a[i] * a[i] + b[i] * b[i]));
 }
 
-/* What goes with v^2 and v^3 in the sums, v = V/voltage: the law is a cubic in V, I = G V + a V^2 + c V^3, so its currents
- * at +-1 V are all of it. */
+/* What goes with v^2 and v^3 in the sums, v = V/voltage: the law is a cubic in V, I = G V + a V^2 +
+ * c V^3, so its currents at +-1 V are all of it. */
 static void curvature(mho_crossbar *x, size_t first, size_t n) {
   mho_periphery_own *o = x->own;
   const mho_device_config *d = &x->pos->config;

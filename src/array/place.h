@@ -15,13 +15,14 @@ typedef struct mho_place { /* of a tile */
   int width;                  /* columns of the tile: cols, or twice as many */
 } mho_place;
 
-/** Rows and columns of a matrix that a tile has room for: half of its columns where it holds both banks. */
+/** Rows and columns of a matrix that a tile has room for: half of its columns where it holds both
+ * banks. */
 void mho_places_size(const mho_array_config *o, int *rows, int *cols);
 /** The tiles of crossbar number c, in order: rows of tiles, in them columns, in them G+ before G-.
  *  @param out  nullable: only counted.  @return how many. */
 int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out);
-/** Conductances of a tile, S, [rows x width]; open cells are 0. top: weight of a pair at opposite ends, for weights of
- * the ideal device, which are laid on pairs around mid range. */
+/** Conductances of a tile, S, [rows x width]; open cells are 0. top: weight of a pair at opposite
+ * ends, for weights of the ideal device, which are laid on pairs around mid range. */
 void mho_place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max,
                       double top, double *g);
 

@@ -1,7 +1,8 @@
 /* weights.h - the matrices of a crossbar, for those who program, save or export them.
  *
- * What reads, and with it whatever settles, sees mho_crossbar_matrix() alone: wires, drift and all. That no file of the
- * folders neuron, network, settle and rule includes this header is tested (tests/cli/layers.py).
+ * What reads, and with it whatever settles, sees mho_crossbar_matrix() alone: wires, drift and all.
+ * That no file of the folders neuron, network, settle and rule includes this header is tested
+ * (tests/cli/layers.py).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_ARRAY_WEIGHTS_H
 #define MHO_ARRAY_WEIGHTS_H

@@ -1,14 +1,16 @@
 /* wired.c - wires in training: the effective matrices of crossbars whose lines have resistance.
  *
- * A logical matrix is cut into physical tiles of at most array.wire.tile lines; each has wires of its own, and the
- * tiles' currents are added. G+ and G- lie in tiles of their own, or side by side in neighbouring columns. The
- * effective matrix of every tile follows from its conductances alone, always from the same start, so that it is the
- * same for any number of threads and after a resume.
+ * A logical matrix is cut into physical tiles of at most array.wire.tile lines; each has wires of
+ * its own, and the tiles' currents are added. G+ and G- lie in tiles of their own, or side by side
+ * in neighbouring columns. The effective matrix of every tile follows from its conductances alone,
+ * always from the same start, so that it is the same for any number of threads and after a resume.
  *
- * With array.wire.refresh above 1 the updates in between move the matrix by what its plain part does, a device read
- * through its own two lines (mho_tile_simple); the paths that turn round in the array stay as they were.
+ * With array.wire.refresh above 1 the updates in between move the matrix by what its plain part
+ * does, a device read through its own two lines (mho_tile_simple); the paths that turn round in the
+ * array stay as they were.
  *
- * With the ideal device weights are laid on pairs around mid range, with w_max or the largest weight at the ends.
+ * With the ideal device weights are laid on pairs around mid range, with w_max or the largest
+ * weight at the ends.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -132,7 +134,8 @@ static void simple_task(void *arg, int t, int thread) {
   mho_tile_simple(&w->tile[t], w->tile[t].out, scratch_of(w, thread));
 }
 
-/* The tiles' difference as weights of cell (i, j) of tile t, whose G- is in the next tile or the next column. */
+/* The tiles' difference as weights of cell (i, j) of tile t, whose G- is in the next tile or the
+ * next column. */
 static double weight(const mho_wired *w, int t, int i, int j) {
   const mho_place *p = &w->place[t];
   const double *out = w->tile[t].out;
@@ -214,8 +217,8 @@ static double behind_segment(double r, double g) {
   return g / (1 + r * g);
 }
 
-/* Resistance from every cell's node on its line to 0 V, the line's terminal and the far ends of all its other devices
- * being there. work: [length]. */
+/* Resistance from every cell's node on its line to 0 V, the line's terminal and the far ends of all
+ * its other devices being there. work: [length]. */
 static void find_behind(const lines *a, const double *g, double *behind, double *work) {
   for (int l = 0; l < a->n; l++) {
     double away = 0; /* conductance of the part of the line that leads away from the terminal */
@@ -232,7 +235,8 @@ static void find_behind(const lines *a, const double *g, double *behind, double 
   }
 }
 
-/* What each line loads its driver with, its devices ending behind the resistances of their other lines. */
+/* What each line loads its driver with, its devices ending behind the resistances of their other
+ * lines. */
 static void add_loads(const lines *a, const double *g, const double *behind, int share,
                       double *out) {
   for (int l = 0; l < a->n; l++) {

@@ -1,16 +1,17 @@
 /* conjugate_gradients.c - conjugate gradients on the bit lines of an array.
  *
- * The word lines are eliminated exactly: S x = T_b x - D T_w^-1 D x over the bit-line nodes, symmetric and
- * positive definite, preconditioned by the bit lines' own chains T_b. The spectrum of T_b^-1 S lies in
- * (1 - rho, 1], rho the coupling through the word lines, so few iterations do while wires are short and
- * devices weak. T_b p is carried along by a recurrence (T_b z = r), and r T_b^-1 r falls out of the forward
- * elimination; it bounds the error:
+ * The word lines are eliminated exactly: S x = T_b x - D T_w^-1 D x over the bit-line nodes,
+ * symmetric and positive definite, preconditioned by the bit lines' own chains T_b. The spectrum of
+ * T_b^-1 S lies in (1 - rho, 1], rho the coupling through the word lines, so few iterations do
+ * while wires are short and devices weak. T_b p is carried along by a recurrence (T_b z = r), and r
+ * T_b^-1 r falls out of the forward elimination; it bounds the error:
  *
  *   |e|_T = |S^-1 r|_T <= sqrt(r T^-1 r)/(1 - rho),  and of a node |e_k| <= sqrt(T^-1_kk) |e|_T,
  *
- * T^-1_kk, the resistance from a node down its bit line, at most rows r_bit, and r_bit at the last one, from
- * which the currents follow. Iteration ends when that is below the tolerance of the largest current; then
- * the residual is computed anew from the voltages, and what rounding has left over is iterated away.
+ * T^-1_kk, the resistance from a node down its bit line, at most rows r_bit, and r_bit at the last
+ * one, from which the currents follow. Iteration ends when that is below the tolerance of the
+ * largest current; then the residual is computed anew from the voltages, and what rounding has left
+ * over is iterated away.
  *
  * Source: M. Hestenes, E. Stiefel, J. Res. Nat. Bur. Stand. 49, 409 (1952).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -93,7 +94,8 @@ static void add_sums(const iteration *it, int tasks, double *total) {
       total[l] += it->sums[(size_t)t * MHO_WIRE_LANES + (size_t)l];
 }
 
-/* Voltage over the last segment of the bit lines, the largest of a vector: the scale of its currents. */
+/* Voltage over the last segment of the bit lines, the largest of a vector: the scale of its
+ * currents. */
 static double largest_drop(const iteration *it, int l) {
   size_t cols = (size_t)it->w->o.cols, lanes = (size_t)it->f->lanes;
   const double *x = it->f->x + (size_t)(it->w->o.rows - 1) * cols * lanes + (size_t)l;

@@ -1,7 +1,8 @@
 /* currents.c - from node voltages to currents and power, and Kirchhoff's current law at every node.
  *
- * The current of a line's end is the drop over its last segment or the sum over its devices, whichever loses
- * less to cancellation: the drop where the end is at 0 V, the sum where a driver of 1 V has a drop of 1 uV.
+ * The current of a line's end is the drop over its last segment or the sum over its devices,
+ * whichever loses less to cancellation: the drop where the end is at 0 V, the sum where a driver of
+ * 1 V has a drop of 1 uV.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <float.h>
 #include <math.h>
@@ -38,8 +39,8 @@ static void count_node(mho_wire_check *c, double sum, double scale) {
   c->rounding = larger(c->rounding, 4 * DBL_EPSILON * scale);
 }
 
-/* Row i of vector v: its word line's voltages a, its bit-line nodes' x and those of the rows beside it (up:
- * NULL in the first, below: the ends in the last). */
+/* Row i of vector v: its word line's voltages a, its bit-line nodes' x and those of the rows beside
+ * it (up: NULL in the first, below: the ends in the last). */
 static void report_row(const report *r, size_t v, int i, const double *a, const double *up,
                        const double *x, const double *below, double *devices, mho_wire_check *c) {
   const mho_wire *w = r->w;

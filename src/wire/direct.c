@@ -1,9 +1,9 @@
 /* direct.c - Kirchhoff's current law on all nodes at once, by a sparse Cholesky factorization.
  *
- * Unknowns are the word-line nodes, then the bit-line nodes, row by row. SuiteSparse CHOLMOD orders them (the
- * best of its own choice), factors in supernodes, and the analysis is kept for the next conductances of the
- * same array. One or two steps of iterative refinement take away what cancellation between wire and device
- * conductances costs.
+ * Unknowns are the word-line nodes, then the bit-line nodes, row by row. SuiteSparse CHOLMOD orders
+ * them (the best of its own choice), factors in supernodes, and the analysis is kept for the next
+ * conductances of the same array. One or two steps of iterative refinement take away what
+ * cancellation between wire and device conductances costs.
  *
  * Source: Y. Chen, T. Davis, W. Hager, S. Rajamanickam, ACM Trans. Math. Softw. 35(3), 22 (2008).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -31,7 +31,8 @@ void mho_wire_direct_free(mho_wire_direct *d) {
   mho_free(d);
 }
 
-/* The lower triangle by columns: of a word node its right neighbour and the device, of a bit node the next. */
+/* The lower triangle by columns: of a word node its right neighbour and the device, of a bit node
+ * the next. */
 static cholmod_sparse *matrix(const mho_wire *w, cholmod_common *c) {
   size_t n = w->cells, cols = (size_t)w->o.cols;
   cholmod_sparse *a = cholmod_l_allocate_sparse(2 * n, 2 * n, 5 * n, 1, 1, -1, CHOLMOD_REAL, c);
@@ -88,7 +89,8 @@ mho_err mho_wire_direct_factor(mho_wire *w, mho_errinfo *ei) {
   return d->c.status == CHOLMOD_OK && d->factor && d->b ? MHO_OK : failed(w, &d->c, ei);
 }
 
-/* What the nodes lack, A: right-hand side minus matrix times voltages; the largest |current| met in *scale. */
+/* What the nodes lack, A: right-hand side minus matrix times voltages; the largest |current| met in
+ * *scale. */
 static double residual(const mho_wire *w, const mho_wire_read *read, int v, const double *vw,
                        const double *vb, double *out, double *scale) {
   int rows = w->o.rows, cols = w->o.cols;

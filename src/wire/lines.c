@@ -15,11 +15,14 @@ void mho_wire_word_line(const mho_wire *w, int i, double drive, const double *x,
   int cols = w->o.cols;
   size_t row = (size_t)i * (size_t)cols;
   const double *a = w->aw + row, *c = w->cw + row;
+
   if (w->o.r_word == 0) {
     for (int j = 0; j < cols; j++)
       v[j] = drive;
     return;
   }
+
+  /* from the open end on the right to the driver on the left, and back */
   double y = 0, r_word = w->o.r_word;
   for (int j = cols - 1; j >= 0; j--) {
     double f = x ? a[j] * x[(size_t)j * (size_t)lanes] : 0;

@@ -1,8 +1,10 @@
-/* newton.c - arrays of nonlinear cells: Newton's method around the linear solve, and half-selected devices.
+/* newton.c - arrays of nonlinear cells: Newton's method around the linear solve, and half-selected
+ * devices.
  *
- * Each iteration replaces every cell by its tangent, a conductance d = di/dv beside a source i - d v, and solves the linear
- * circuit. Steps are halved until the largest misfit between the current that the circuit carries through a cell and
- * the current of its law falls. A device in series with a transistor or a selector is a law of its own,
+ * Each iteration replaces every cell by its tangent, a conductance d = di/dv beside a source i - d
+ * v, and solves the linear circuit. Steps are halved until the largest misfit between the current
+ * that the circuit carries through a cell and the current of its law falls. A device in series with
+ * a transistor or a selector is a law of its own,
  *
  *   v = v_d + r_series i + v_s asinh(i/i_s),  i = G h(v_d),
  *
@@ -31,7 +33,8 @@ static double shape(const mho_wire_law *l, double v, double *slope) {
   }
 }
 
-/* Current of a cell at voltage v and its derivative; false when the law falls there, or the inversion fails. */
+/* Current of a cell at voltage v and its derivative; false when the law falls there, or the
+ * inversion fails. */
 static bool cell_current(const mho_wire_law *l, double g, double v, double *current,
                          double *slope) {
   double low = fmin(0, v), high = fmax(0, v), d = v, h = 0, i = 0, cell = 0;

@@ -117,10 +117,12 @@ static void bit_task(void *arg, int t, int thread) {
   }
 }
 
-/* 1 - rho(T_b^-1 D T_w^-1 D). The matrices are not negative, so rho is at most the product of their largest
- * row sums, and those are 1 - what reaches the open end of a line whose devices are all grounded. For long
- * lines that is far too careful; there the value of an even array with the densest line's mean takes over,
- *   rho = 1/((1 + g_b mu_b/G)(1 + g_w mu_w/G)),  mu the lowest eigenvalue of a chain, (pi/2n)^2 (half of it is
+/* 1 - rho(T_b^-1 D T_w^-1 D). The matrices are not negative, so rho is at most the product of their
+ * largest row sums, and those are 1 - what reaches the open end of a line whose devices are all
+ * grounded. For long lines that is far too careful; there the value of an even array with the
+ * densest line's mean takes over,
+ *   rho = 1/((1 + g_b mu_b/G)(1 + g_w mu_w/G)),  mu the lowest eigenvalue of a chain, (pi/2n)^2
+ *   (half of it is
  * left for unevenness). */
 static void find_gap(mho_wire *w, double far_word, double far_bit, double mean_word,
                      double mean_bit) {
@@ -129,7 +131,8 @@ static void find_gap(mho_wire *w, double far_word, double far_bit, double mean_w
   double lw = qw * qw / (w->o.r_word * mean_word), lb = qb * qb / (w->o.r_bit * mean_bit);
   double even = isfinite(lw) && isfinite(lb) ? (lw + lb + lw * lb) / ((1 + lw) * (1 + lb)) : 1;
   w->gap = fmin(1, fmax(bound, 0.5 * even));
-  /* the current of an end is the drop over its segment, or, where that loses less, the sum over the devices */
+  /* the current of an end is the drop over its segment, or, where that loses less, the sum over the
+   * devices */
   w->end_factor = fmin(1, 2 * sqrt((double)w->o.rows) * w->o.r_bit * mean_bit * w->o.rows);
 }
 
@@ -181,9 +184,9 @@ mho_err mho_wire_set(mho_wire *w, const double *g, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- solving */
 
-/* From times measured on one core: an iteration takes 3 ns a node pair, a factorization 15 ns times its
- * number to the power 1.5, a solve with it 0.4 us a node pair. Factors of more than 4 million cells would take
- * tens of gigabytes. */
+/* From times measured on one core: an iteration takes 3 ns a node pair, a factorization 15 ns times
+ * its number to the power 1.5, a solve with it 0.4 us a node pair. Factors of more than 4 million
+ * cells would take tens of gigabytes. */
 static mho_wire_method choose(const mho_wire *w, int n) {
   if (w->o.r_word == 0 || w->o.r_bit == 0)
     return MHO_WIRE_LADDER;
@@ -273,8 +276,8 @@ static void block_task(void *arg, int block, int thread) {
     iterate_block(s, block, thread, NULL);
 }
 
-/* Sweeps, when several inputs share them and few enough do: an iteration of conjugate gradients moves three
- * times the memory, but finds outlying eigenvalues by itself. */
+/* Sweeps, when several inputs share them and few enough do: an iteration of conjugate gradients
+ * moves three times the memory, but finds outlying eigenvalues by itself. */
 static bool plan_sweeps(solve_job *s) {
   const mho_wire *w = s->w;
   if (s->read->source || s->lanes == 1)
@@ -331,7 +334,8 @@ static mho_err iterative(solve_job *s, mho_errinfo *ei) {
   return err;
 }
 
-/* A side without resistance: its lines are at the drives, and every line of the other is a chain. */
+/* A side without resistance: its lines are at the drives, and every line of the other is a
+ * chain. */
 static void bit_chains(const mho_wire *w, const mho_wire_read *read, int v, double *x) {
   size_t rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
   const double *end = read->v_bit ? read->v_bit + (size_t)v * cols : NULL;

@@ -6,7 +6,8 @@
 
 #include "wire/wire_impl.h"
 
-/* Above, sweeps in single precision are exact enough: their rounding is 1e-6 of the largest entry. */
+/* Above, sweeps in single precision are exact enough: their rounding is 1e-6 of the largest
+ * entry. */
 static const double SINGLE_FROM = 1e-5;
 static const double STRONG =
     0.5; /* from this rho on a sharper bound saves more sweeps than it costs */
@@ -52,8 +53,8 @@ size_t mho_tile_scratch(const mho_tile *t) {
   return (prepare > solve ? prepare : solve) + (size_t)(t->rows + t->cols) * sizeof(double);
 }
 
-/* The tile as it is solved, times a resistance. Turned round, its word lines are the bit lines from their ends
- * upwards, and the other way round. */
+/* The tile as it is solved, times a resistance. Turned round, its word lines are the bit lines from
+ * their ends upwards, and the other way round. */
 static void orient(const mho_tile *t, double r, double *a) {
   if (!t->turned) {
     for (size_t k = 0; k < cells(t); k++)

@@ -1,8 +1,8 @@
 /* tile.h - the effective matrix of a tile with wire resistance, in tasks.
  *
- *   I = Geff^T V: column j of Geff is the current out of the word lines' left ends when the bottom end of bit line j
- *   alone is driven with 1 V (reciprocity), so one right-hand side a column; with fewer rows than columns the tile is
- *   turned round and the rows are driven.
+ *   I = Geff^T V: column j of Geff is the current out of the word lines' left ends when the bottom
+ *   end of bit line j alone is driven with 1 V (reciprocity), so one right-hand side a column; with
+ *   fewer rows than columns the tile is turned round and the rows are driven.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_WIRE_TILE_H
@@ -32,8 +32,8 @@ void mho_tile_prepare(mho_tile *t, void *scratch);
 /** Blocks to solve after that, each into its part of t->out. */
 int mho_tile_blocks(const mho_tile *t);
 void mho_tile_solve(mho_tile *t, int block, void *scratch);
-/** The effective matrix without the paths that turn round: a device's own word and bit line loaded by all of their
- * devices, Geff_ij ~ W_i(j) G_ij B_j(i). It costs as much as a product. */
+/** The effective matrix without the paths that turn round: a device's own word and bit line loaded
+ * by all of their devices, Geff_ij ~ W_i(j) G_ij B_j(i). It costs as much as a product. */
 void mho_tile_simple(const mho_tile *t, double *out, void *scratch);
 
 #endif
