@@ -82,7 +82,7 @@ mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *con
   for (int t = 0; ok && t < w->n_tiles; t++) {
     ok = mho_tile_init(&w->tile[t], w->place[t].rows, w->place[t].width, config->r_word,
                        config->r_bit, config->wire_tolerance);
-    size_t need = (mho_tile_scratch(&w->tile[t]) + 63) & ~(size_t)63;
+    size_t need = mho_tile_scratch(&w->tile[t]);
     w->scratch_each = need > w->scratch_each ? need : w->scratch_each;
     blocks += (w->tile[t].wide + MHO_RELAX_LANES_DOUBLE - 1) / MHO_RELAX_LANES_DOUBLE;
   }
