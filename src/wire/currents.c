@@ -18,11 +18,17 @@ typedef struct report {
   int v0, n; /* vectors */
   const double *node_word, *x;
   size_t lanes;
-  double *
-      scratch; /* [threads][3 n cols + cols]: three rows of bit-line voltages, one of a word line */
+  /** [threads][3 n cols + cols]: three rows of bit-line voltages, one of a word line. */
+  double *scratch;
   double *sums;            /* [tasks][n][2 cols]: sums of device currents and of their sizes */
   mho_wire_check *checked; /* [tasks][n] */
 } report;
+
+/* Node voltages around a row of a vector, [cols] each. */
+typedef struct row_nodes {
+  const double *word;            /* the row's word line */
+  const double *up, *bit, *down; /* the bit lines' in the row above (NULL: none), here, below */
+} row_nodes;
 
 /* One end of a line at voltage `end`, its nearest node at v. */
 static double end_current(double g, double end, double v, double devices, double sizes) {
@@ -39,20 +45,22 @@ static void count_node(mho_wire_check *c, double sum, double scale) {
   c->rounding = larger(c->rounding, 4 * DBL_EPSILON * scale);
 }
 
-/* Row i of vector v: its word line's voltages a, its bit-line nodes' x and those of the rows beside
- * it (up: NULL in the first, below: the ends in the last). */
-static void report_row(const report *r, size_t v, int i, const double *a, const double *up,
-                       const double *x, const double *below, double *devices, mho_wire_check *c) {
+/* Row i of vector v. devices: [2 cols], the bit lines' sums of device currents and of their sizes;
+ * those of the row are added. */
+static void report_row(const report *r, int v, int i, const row_nodes *at, double *devices,
+                       mho_wire_check *c) {
   const mho_wire *w = r->w;
   size_t cols = (size_t)w->o.cols, row = (size_t)i * cols;
+  const double *a = at->word, *x = at->bit, *sources = mho_wire_sources(w, r->read, v);
+  const double *source = sources ? sources + row : NULL;
   bool word = w->o.r_word > 0, bit = w->o.r_bit > 0;
-  double gw = word ? 1 / w->o.r_word : 0, gb = bit ? 1 / w->o.r_bit : 0, sum = 0, size = 0;
-  double drive = r->read->v_word ? r->read->v_word[v * (size_t)w->o.rows + (size_t)i] : 0;
-  const double *source = r->read->source ? r->read->source + v * w->cells + row : NULL;
-  double lost = 0, left = drive, *sizes = devices + cols;
+  double gw = word ? 1 / w->o.r_word : 0, gb = bit ? 1 / w->o.r_bit : 0;
+  double drive = mho_wire_input(mho_wire_drives(w, r->read, v), (size_t)i);
+  double sum = 0, size = 0, lost = 0, left = drive, *sizes = devices + cols;
+
   for (size_t j = 0; j < cols; j++) {
-    double g = w->g[row + j], drop = a[j] - x[j], device = g * drop,
-           most = g * (fabs(a[j]) + fabs(x[j]));
+    double g = w->g[row + j], drop = a[j] - x[j], device = g * drop;
+    double most = g * (fabs(a[j]) + fabs(x[j]));
     lost += device * drop;
     if (source) {
       c->in -= source[j] * drop;
@@ -64,6 +72,7 @@ static void report_row(const report *r, size_t v, int i, const double *a, const 
     size += most;
     devices[j] += device;
     sizes[j] += most;
+
     if (word) {
       double in = left - a[j], out = j + 1 < cols ? a[j + 1] - a[j] : 0;
       lost += gw * in * in;
@@ -71,28 +80,44 @@ static void report_row(const report *r, size_t v, int i, const double *a, const 
       left = a[j];
     }
     if (bit) {
-      double out = below[j] - x[j], in = up ? up[j] - x[j] : 0;
+      double out = at->down[j] - x[j], in = at->up ? at->up[j] - x[j] : 0;
       lost += gb * out * out;
-      count_node(c, device + gb * out + gb * in, most + gb * (fabs(x[j]) + fabs(below[j])));
+      count_node(c, device + gb * out + gb * in, most + gb * (fabs(x[j]) + fabs(at->down[j])));
     }
   }
+
   double current = word ? -end_current(gw, drive, a[0], -sum, size) : sum;
   c->lost += lost;
   c->largest = larger(c->largest, fabs(current));
   c->in += drive * current;
   if (r->read->i_word)
-    r->read->i_word[v * (size_t)w->o.rows + (size_t)i] = current;
+    r->read->i_word[(size_t)v * (size_t)w->o.rows + (size_t)i] = current;
 }
 
 /* The bit-line nodes of row i, vector by vector: [n][cols]; below the last row, the ends. */
 static void gather(const report *r, int i, double *out) {
   size_t cols = (size_t)r->w->o.cols;
   const double *x = r->x + (size_t)i * cols * r->lanes;
-  for (size_t l = 0; l < (size_t)r->n; l++)
+  bool inside = i < r->w->o.rows;
+  for (int l = 0; l < r->n; l++) {
+    const double *ends = mho_wire_ends(r->w, r->read, r->v0 + l);
+    double *to = out + (size_t)l * cols;
     for (size_t j = 0; j < cols; j++)
-      out[l * cols + j] = i < r->w->o.rows ? x[j * r->lanes + l]
-                          : r->read->v_bit ? r->read->v_bit[((size_t)r->v0 + l) * cols + j]
-                                           : 0;
+      to[j] = inside ? x[j * r->lanes + (size_t)l] : mho_wire_input(ends, j);
+  }
+}
+
+/* The nodes of row i's word line for vector v, from its bit lines' nodes x, [cols] each. */
+static void word_nodes(const report *r, int v, int i, const double *x, double *a) {
+  const mho_wire *w = r->w;
+  size_t cols = (size_t)w->o.cols, row = (size_t)i * cols;
+  if (r->node_word) {
+    memcpy(a, r->node_word + row, cols * sizeof *a);
+    return;
+  }
+  double drive = mho_wire_input(mho_wire_drives(w, r->read, v), (size_t)i);
+  const double *sources = mho_wire_sources(w, r->read, v);
+  mho_wire_word_line(w, i, drive, x, 1, sources ? sources + row : NULL, a);
 }
 
 static void report_task(void *arg, int t, int thread) {
@@ -100,35 +125,39 @@ static void report_task(void *arg, int t, int thread) {
   const mho_wire *w = r->w;
   size_t cols = (size_t)w->o.cols, n = (size_t)r->n;
   double *own = r->scratch + (size_t)thread * (3 * n + 1) * cols, *a = own + 3 * n * cols;
-  double *up = own, *x = own + n * cols, *below = own + 2 * n * cols;
-  int i0 = t * ROWS_A_TASK, i1 = i0 + ROWS_A_TASK < w->o.rows ? i0 + ROWS_A_TASK : w->o.rows;
+  double *up = own, *x = own + n * cols, *down = own + 2 * n * cols;
+  int i0 = t * ROWS_A_TASK, i1 = mho_min(i0 + ROWS_A_TASK, w->o.rows);
+
   if (i0)
     gather(r, i0 - 1, up);
   gather(r, i0, x);
   for (int i = i0; i < i1; i++) {
-    gather(r, i + 1, below);
-    size_t row = (size_t)i * cols;
+    gather(r, i + 1, down);
     for (size_t l = 0; l < n; l++) {
-      size_t v = (size_t)r->v0 + l, task = (size_t)t * n + l;
-      const double *xl = x + l * cols;
-      if (r->node_word)
-        memcpy(a, r->node_word + row, cols * sizeof *a);
-      else
-        mho_wire_word_line(w, i,
-                           r->read->v_word ? r->read->v_word[v * (size_t)w->o.rows + (size_t)i] : 0,
-                           xl, 1, r->read->source ? r->read->source + v * w->cells + row : NULL, a);
-      report_row(r, v, i, a, i ? up + l * cols : NULL, xl, below + l * cols,
-                 r->sums + task * 2 * cols, &r->checked[task]);
+      int v = r->v0 + (int)l;
+      size_t task = (size_t)t * n + l, row = (size_t)v * w->cells + (size_t)i * cols;
+      row_nodes at = {a, i ? up + l * cols : NULL, x + l * cols, down + l * cols};
+      word_nodes(r, v, i, at.bit, a);
+      report_row(r, v, i, &at, r->sums + task * 2 * cols, &r->checked[task]);
       if (r->read->node_word)
-        memcpy(r->read->node_word + v * w->cells + row, a, cols * sizeof *a);
+        memcpy(r->read->node_word + row, a, cols * sizeof *a);
       if (r->read->node_bit)
-        memcpy(r->read->node_bit + v * w->cells + row, xl, cols * sizeof *a);
+        memcpy(r->read->node_bit + row, at.bit, cols * sizeof *a);
     }
-    double *free_row = up;
+    double *unused = up;
     up = x;
-    x = below;
-    below = free_row;
+    x = down;
+    down = unused;
   }
+}
+
+static void add_check(mho_wire_check *sum, const mho_wire_check *c) {
+  sum->residual = larger(sum->residual, c->residual);
+  sum->total += c->total;
+  sum->rounding = larger(sum->rounding, c->rounding);
+  sum->largest = larger(sum->largest, c->largest);
+  sum->in += c->in;
+  sum->lost += c->lost;
 }
 
 /* Sum up the tasks of vector l, in order, and its bit lines' ends. */
@@ -136,21 +165,20 @@ static void collect(const report *r, size_t l, int tasks, mho_wire_check *check)
   const mho_wire *w = r->w;
   size_t cols = (size_t)w->o.cols, n = (size_t)r->n, v = (size_t)r->v0 + l;
   double *sums = r->sums + l * 2 * cols;
+
   *check = (mho_wire_check){0};
   for (size_t t = 0; t < (size_t)tasks; t++) {
-    const mho_wire_check *c = &r->checked[t * n + l];
-    check->residual = larger(check->residual, c->residual);
-    check->total += c->total;
-    check->rounding = larger(check->rounding, c->rounding);
-    check->largest = larger(check->largest, c->largest);
-    check->in += c->in;
-    check->lost += c->lost;
-    for (size_t j = 0; t && j < 2 * cols; j++)
+    add_check(check, &r->checked[t * n + l]);
+    if (t == 0)
+      continue; /* its sums are where the total is */
+    for (size_t j = 0; j < 2 * cols; j++)
       sums[j] += r->sums[(t * n + l) * 2 * cols + j];
   }
+
   const double *bottom = r->x + (size_t)(w->o.rows - 1) * cols * r->lanes + l;
+  const double *ends = mho_wire_ends(w, r->read, (int)v);
   for (size_t j = 0; j < cols; j++) {
-    double end = r->read->v_bit ? r->read->v_bit[v * cols + j] : 0, current = sums[j];
+    double end = mho_wire_input(ends, j), current = sums[j];
     if (w->o.r_bit > 0)
       current = end_current(1 / w->o.r_bit, end, bottom[j * r->lanes], current, sums[cols + j]);
     check->largest = larger(check->largest, fabs(current));
@@ -163,25 +191,21 @@ static void collect(const report *r, size_t l, int tasks, mho_wire_check *check)
 mho_err mho_wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n,
                         const double *node_word, const double *x, int lanes, mho_pool *pool,
                         mho_wire_check *check) {
-  size_t cols = (size_t)w->o.cols;
+  size_t cols = (size_t)w->o.cols, vectors = (size_t)n, threads = (size_t)mho_pool_threads(pool);
   int tasks = (w->o.rows + ROWS_A_TASK - 1) / ROWS_A_TASK;
-  report r = {.w = w,
-              .read = read,
-              .v0 = v0,
-              .n = n,
-              .node_word = node_word,
-              .x = x,
-              .lanes = (size_t)lanes};
-  r.scratch =
-      mho_alloc((size_t)mho_pool_threads(pool) * (3 * (size_t)n + 1) * cols, sizeof *r.scratch);
-  r.sums = mho_alloc((size_t)tasks * (size_t)n * 2 * cols, sizeof *r.sums);
-  r.checked = mho_alloc((size_t)tasks * (size_t)n, sizeof *r.checked);
+  report r = {.w = w, .read = read, .v0 = v0, .n = n, .node_word = node_word, .x = x};
+  r.lanes = (size_t)lanes;
+  r.scratch = mho_alloc(threads * (3 * vectors + 1) * cols, sizeof *r.scratch);
+  r.sums = mho_alloc((size_t)tasks * vectors * 2 * cols, sizeof *r.sums);
+  r.checked = mho_alloc((size_t)tasks * vectors, sizeof *r.checked);
+
   bool ok = r.scratch && r.sums && r.checked;
   if (ok) {
     mho_pool_run(pool, tasks, report_task, &r);
     for (int l = 0; l < n; l++)
       collect(&r, (size_t)l, tasks, &check[l]);
   }
+
   mho_free(r.scratch);
   mho_free(r.sums);
   mho_free(r.checked);

@@ -33,45 +33,63 @@ static double shape(const mho_wire_law *l, double v, double *slope) {
   }
 }
 
-/* Current of a cell at voltage v and its derivative; false when the law falls there, or the
- * inversion fails. */
-static bool cell_current(const mho_wire_law *l, double g, double v, double *current,
-                         double *slope) {
-  double low = fmin(0, v), high = fmax(0, v), d = v, h = 0, i = 0, cell = 0;
-  bool series = l->r_series > 0 || l->v_s > 0;
+/* Halve [low, high] after a guess d beyond the answer or short of it. */
+static void narrow(bool beyond, double d, double *low, double *high) {
+  if (beyond)
+    *high = d;
+  else
+    *low = d;
+}
+
+/* The voltage v_d across the device itself, by Newton's method within [low, high]; false when it is
+ * not found. */
+static bool device_voltage(const mho_wire_law *l, double g, double v, double *voltage) {
+  double low = fmin(0, v), high = fmax(0, v), d = v, h = 0;
   for (int k = 0; k < INNER; k++) {
-    i = g * shape(l, d, &h);
-    cell = g * h;
-    if (!(h > 0) || !isfinite(i)) {
-      if (!series)
-        return false;
-      high = v > 0 ? d : high; /* too far out: the series elements leave less */
-      low = v > 0 ? low : d;
+    double i = g * shape(l, d, &h), cell = g * h;
+    if (!(h > 0) || !isfinite(i)) { /* too far out: the series elements leave less */
+      narrow(v > 0, d, &low, &high);
       d = 0.5 * (low + high);
       continue;
     }
-    if (!series)
-      break;
+
     double drop = d + l->r_series * i - v, steep = 1 + l->r_series * cell;
     if (l->v_s > 0) {
       drop += l->v_s * asinh(i / l->i_s);
       steep += l->v_s * cell / hypot(i, l->i_s);
     }
-    low = drop > 0 ? low : d;
-    high = drop > 0 ? d : high;
+    narrow(drop > 0, d, &low, &high);
     double next = d - drop / steep;
-    next = next > low && next < high ? next : 0.5 * (low + high);
-    bool done = fabs(next - d) <= 1e-15 * fabs(v) || drop == 0;
-    d = done ? d : next;
-    if (done)
-      break;
-    if (k + 1 == INNER)
-      return false;
+    if (!(next > low && next < high))
+      next = 0.5 * (low + high);
+    if (fabs(next - d) <= 1e-15 * fabs(v) || drop == 0) {
+      *voltage = d;
+      return true;
+    }
+    d = next;
   }
+  return false;
+}
+
+static bool is_series(const mho_wire_law *l) {
+  return l->r_series > 0 || l->v_s > 0;
+}
+
+/* Current of a cell at voltage v and its derivative; false when the law falls there, or the inversion
+ * fails. */
+static bool cell_current(const mho_wire_law *l, double g, double v, double *current,
+                         double *slope) {
+  double d = v, h = 0;
+  if (is_series(l) && !device_voltage(l, g, v, &d))
+    return false;
+
+  double i = g * shape(l, d, &h), cell = g * h;
+  if (!(h > 0) || !isfinite(i))
+    return false;
   double steep = 1 + l->r_series * cell + (l->v_s > 0 ? l->v_s * cell / hypot(i, l->i_s) : 0);
   *current = i;
   *slope = cell / steep;
-  return isfinite(i) && isfinite(*slope);
+  return isfinite(*slope);
 }
 
 typedef struct point { /* node voltages, and what the circuit carries through each cell */
@@ -114,14 +132,18 @@ static mho_err linear(newton *s, const mho_wire_read *r, const double *d, const 
   inner.i_word = inner.i_bit = NULL;
   inner.node_word = p->word;
   inner.node_bit = p->bit;
+
   mho_err err = mho_wire_set(s->w, d, ei);
   if (!err)
     err = mho_wire_solve(s->w, &inner, NULL, ei);
-  for (size_t k = 0; k < s->n && !err; k++)
+  if (err)
+    return err;
+  for (size_t k = 0; k < s->n; k++)
     p->carried[k] = d[k] * (p->word[k] - p->bit[k]) + (j ? j[k] : 0);
-  return err;
+  return MHO_OK;
 }
 
+/* The point a step beyond the old one, of the way to the new one. */
 static void between(const newton *s, double step, point *out) {
   for (size_t k = 0; k < s->n; k++) {
     out->word[k] = s->old.word[k] + step * (s->new.word[k] - s->old.word[k]);
@@ -130,97 +152,134 @@ static void between(const newton *s, double step, point *out) {
   }
 }
 
-static mho_err iterate(newton *s, const mho_wire_read *r, int *iterations, double *left,
-                       mho_errinfo *ei) {
-  double largest, now;
-  mho_err err = linear(s, r, s->g, NULL, &s->old, ei); /* start: ohmic cells */
-  for (int halving = 0; !err;
-       halving++) { /* of the whole start, where the law has no current there */
-    now = misfit(s, &s->old, &largest, s->current, s->slope);
-    if (isfinite(now) || halving == 40)
-      break;
+/* Start from ohmic cells, all voltages halved until the law has a current everywhere. *now: the
+ * misfit; INFINITY when there is no such point. */
+static mho_err start(newton *s, const mho_wire_read *r, double *now, double *largest,
+                     mho_errinfo *ei) {
+  enum { HALVINGS_OF_START = 40 };
+  mho_err err = linear(s, r, s->g, NULL, &s->old, ei);
+  if (err)
+    return err;
+
+  for (int halving = 0;; halving++) {
+    *now = misfit(s, &s->old, largest, s->current, s->slope);
+    if (isfinite(*now) || halving == HALVINGS_OF_START)
+      return MHO_OK;
     for (size_t k = 0; k < s->n; k++) {
       s->old.word[k] *= 0.5;
       s->old.bit[k] *= 0.5;
       s->old.carried[k] *= 0.5;
     }
   }
-  for (*iterations = 0; !err; ++*iterations) {
+}
+
+/* Go as far towards the new point as lowers the misfit `now`; false when nothing does. */
+static bool step_down(newton *s, double now, double *largest) {
+  double step = 1;
+  for (int halving = 0; halving <= HALVINGS; halving++, step *= 0.5) {
+    between(s, step, &s->next);
+    double then = misfit(s, &s->next, largest, NULL, NULL);
+    if (then <= (1 - 0.25 * step) * now || then <= MISFIT * *largest) {
+      point p = s->old;
+      s->old = s->next;
+      s->next = p;
+      return isfinite(then);
+    }
+  }
+  return false;
+}
+
+static mho_err iterate(newton *s, const mho_wire_read *r, int *iterations, double *left,
+                       mho_errinfo *ei) {
+  double largest, now;
+  mho_err err = start(s, r, &now, &largest, ei);
+  if (err)
+    return err;
+
+  for (*iterations = 0;; ++*iterations) {
     *left = largest > 0 ? now / largest : 0;
     if (*iterations > 0 && now <= MISFIT * largest)
       return MHO_OK;
     if (*iterations == ITERATIONS || !isfinite(now))
       break;
+
+    /* every cell as its tangent */
     for (size_t k = 0; k < s->n; k++)
       s->source[k] = s->current[k] - s->slope[k] * (s->old.word[k] - s->old.bit[k]);
     err = linear(s, r, s->slope, s->source, &s->new, ei);
-    double step = 1, then = INFINITY;
-    for (int halving = 0; !err && halving <= HALVINGS; halving++, step *= 0.5) {
-      between(s, step, &s->next);
-      then = misfit(s, &s->next, &largest, NULL, NULL);
-      if (then <= (1 - 0.25 * step) * now || then <= MISFIT * largest)
-        break;
-      then = INFINITY;
-    }
-    if (err || !isfinite(then))
+    if (err)
+      return err;
+    if (!step_down(s, now, &largest))
       break;
-    point p = s->old;
-    s->old = s->next;
-    s->next = p;
     now = misfit(s, &s->old, &largest, s->current, s->slope);
   }
-  return err ? err
-             : mho_fail(
-                   ei, MHO_EDIVERGED,
-                   "the nonlinear cells do not settle: after %d iterations currents still differ by "
-                   "%.2g of the "
-                   "largest one; lower the voltages, or use a law that rises everywhere",
-                   *iterations, *left);
+  return mho_fail(ei, MHO_EDIVERGED,
+                  "the nonlinear cells do not settle: after %d iterations currents still differ "
+                  "by %.2g of the largest one; lower the voltages, or use a law that rises "
+                  "everywhere",
+                  *iterations, *left);
 }
 
 /* Currents of the ends: sums over cells, which are what the circuit carries. */
-static void ends(const newton *s, const mho_wire_read *r) {
-  size_t cols = (size_t)s->w->o.cols;
-  for (size_t i = 0; r->i_word && i < (size_t)s->w->o.rows; i++)
-    r->i_word[i] = 0;
-  for (size_t j = 0; r->i_bit && j < cols; j++)
-    r->i_bit[j] = 0;
-  for (size_t k = 0; k < s->n; k++) {
-    if (r->i_word)
+static void end_currents(const newton *s, const mho_wire_read *r) {
+  size_t rows = (size_t)s->w->o.rows, cols = (size_t)s->w->o.cols;
+  if (r->i_word) {
+    memset(r->i_word, 0, rows * sizeof *r->i_word);
+    for (size_t k = 0; k < s->n; k++)
       r->i_word[k / cols] += s->old.carried[k];
-    if (r->i_bit)
+  }
+  if (r->i_bit) {
+    memset(r->i_bit, 0, cols * sizeof *r->i_bit);
+    for (size_t k = 0; k < s->n; k++)
       r->i_bit[k % cols] += s->old.carried[k];
   }
 }
 
-mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wire_law *law,
-                        const mho_wire_read *r, mho_wire_stats *stats, mho_errinfo *ei) {
+static mho_err check_inputs(const mho_wire_law *law, const mho_wire_read *r, mho_errinfo *ei) {
   if (r->n != 1 || r->source)
     return mho_fail(ei, MHO_EINVAL,
                     "nonlinear cells are solved for one vector at a time, without sources");
-  if (!(law->r_series >= 0) || !(law->v_s >= 0) || (law->v_s > 0 && !(law->i_s > 0)) ||
-      (law->kind == MHO_WIRE_SINH && !(law->v_0 > 0)))
-    return mho_fail(
-        ei, MHO_EINVAL,
-        "a cell's series resistance and voltages must not be negative, and v_0, i_s positive");
+  bool series = law->r_series >= 0 && law->v_s >= 0 && !(law->v_s > 0 && !(law->i_s > 0));
+  if (!series || (law->kind == MHO_WIRE_SINH && !(law->v_0 > 0)))
+    return mho_fail(ei, MHO_EINVAL,
+                    "a cell's series resistance and voltages must not be negative, and v_0, i_s "
+                    "positive");
+  return MHO_OK;
+}
+
+/* The arrays of the points and of the law, one after another in memory for 12 of them. */
+static void lay_out(newton *s, double *memory) {
+  double **array[] = {&s->old.word,     &s->old.bit,     &s->old.carried, &s->new.word,
+                      &s->new.bit,      &s->new.carried, &s->next.word,   &s->next.bit,
+                      &s->next.carried, &s->current,     &s->slope,       &s->source};
+  for (int k = 0; k < MHO_COUNT(array); k++)
+    *array[k] = memory + (size_t)k * s->n;
+}
+
+mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wire_law *law,
+                        const mho_wire_read *r, mho_wire_stats *stats, mho_errinfo *ei) {
+  mho_err err = check_inputs(law, r, ei);
+  if (err)
+    return err;
+
   newton s = {.g = g, .law = law, .n = (size_t)o->rows * (size_t)o->cols};
   double *memory = NULL, left = 0;
   int iterations = 0;
   mho_wire_options tight = *o;
   tight.tolerance = o->tolerance > 0 ? o->tolerance : 1e-11;
-  mho_err err = mho_wire_new(&tight, &s.w, ei);
-  if (!err && !(memory = mho_alloc(12 * s.n, sizeof *memory)))
-    err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu nonlinear cells", s.n);
+  err = mho_wire_new(&tight, &s.w, ei);
   if (!err) {
-    double **part[] = {&s.old.word,     &s.old.bit,     &s.old.carried, &s.new.word,
-                       &s.new.bit,      &s.new.carried, &s.next.word,   &s.next.bit,
-                       &s.next.carried, &s.current,     &s.slope,       &s.source};
-    for (int k = 0; k < 12; k++)
-      *part[k] = memory + (size_t)k * s.n;
-    err = iterate(&s, r, &iterations, &left, ei);
+    memory = mho_alloc(12 * s.n, sizeof *memory);
+    if (!memory)
+      err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu nonlinear cells", s.n);
   }
   if (!err) {
-    ends(&s, r);
+    lay_out(&s, memory);
+    err = iterate(&s, r, &iterations, &left, ei);
+  }
+
+  if (!err) {
+    end_currents(&s, r);
     if (r->node_word)
       memcpy(r->node_word, s.old.word, s.n * sizeof *memory);
     if (r->node_bit)
@@ -240,8 +299,8 @@ mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wi
 
 void mho_wire_select(int rows, int cols, int row, int col, double v, mho_wire_scheme scheme,
                      double *v_word, double *v_bit) {
-  double word = scheme == MHO_WIRE_HALF ? v / 2 : v / 3,
-         bit = scheme == MHO_WIRE_HALF ? v / 2 : 2 * v / 3;
+  bool half = scheme == MHO_WIRE_HALF;
+  double word = half ? v / 2 : v / 3, bit = half ? v / 2 : 2 * v / 3;
   for (int i = 0; i < rows; i++)
     v_word[i] = i == row ? v : word;
   for (int j = 0; j < cols; j++)
