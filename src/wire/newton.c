@@ -75,8 +75,8 @@ static bool is_series(const mho_wire_law *l) {
   return l->r_series > 0 || l->v_s > 0;
 }
 
-/* Current of a cell at voltage v and its derivative; false when the law falls there, or the inversion
- * fails. */
+/* Current of a cell at voltage v and its derivative; false when the law falls there, or the
+ * inversion fails. */
 static bool cell_current(const mho_wire_law *l, double g, double v, double *current,
                          double *slope) {
   double d = v, h = 0;

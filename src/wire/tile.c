@@ -139,7 +139,7 @@ void mho_tile_solve(mho_tile *t, int block, void *scratch) {
     solve_double(t, block, scratch);
 }
 
-/* ---------------------------------------------------------------- a device through its own lines */
+/* ---------------------------------------------------------------- through a device's own lines */
 
 /* Each entry times the share of a drive that reaches its node on the word line. c: [cols]. */
 static void weaken_by_words(const mho_tile *t, double *out, double *c) {

@@ -74,7 +74,7 @@ void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c);
 void mho_wire_word_line(const mho_wire *w, int i, double drive, const double *x, int lanes,
                         const double *source, double *v);
 
-/* ---------------------------------------------------------------- conjugate gradients (conjugate_gradients.c) */
+/* ---------------------------------------------------------------- conjugate gradients */
 
 /* Vectors of the iteration: [rows][cols][lanes] each, of the bit-line nodes, V. */
 typedef struct mho_wire_fields {
