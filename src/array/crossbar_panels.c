@@ -22,23 +22,34 @@ static int outputs(const mho_crossbar *x, bool transposed) {
 }
 
 mho_err mho_crossbar_panels_new(mho_crossbar *x, mho_errinfo *ei) {
-  if (mho_panels_pay(x->cols, x->rows) || mho_panels_pay(x->rows, x->cols))
-    if (!(x->panels = mho_alloc(1, sizeof *x->panels)))
-      return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar of %d x %d", x->rows, x->cols);
+  if (!mho_panels_pay(x->cols, x->rows) && !mho_panels_pay(x->rows, x->cols))
+    return MHO_OK;
+  x->panels = mho_alloc(1, sizeof *x->panels);
+  if (!x->panels)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar of %d x %d", x->rows, x->cols);
   return MHO_OK;
 }
 
 void mho_crossbar_panels_free(mho_crossbar *x) {
-  for (int way = 0; x->panels && way < 2; way++)
-    mho_free(x->panels->b[way]);
+  if (!x->panels)
+    return;
+  mho_free(x->panels->b[0]);
+  mho_free(x->panels->b[1]);
   mho_free(x->panels);
 }
 
+static bool is_fresh(const mho_crossbar_panels *p, bool transposed) {
+  return atomic_load_explicit(&p->fresh[transposed], memory_order_relaxed);
+}
+
 void mho_crossbar_unpack(const mho_crossbar *x) {
-  for (int way = 0; x->panels && way < 2; way++)
-    if (atomic_load_explicit(&x->panels->fresh[way],
-                             memory_order_relaxed)) /* else not every task writes */
-      atomic_store_explicit(&x->panels->fresh[way], false, memory_order_relaxed);
+  mho_crossbar_panels *p = x->panels;
+  if (!p)
+    return;
+  /* written only where they are fresh: many tasks come here, and few have to write */
+  for (int way = 0; way < 2; way++)
+    if (is_fresh(p, way))
+      atomic_store_explicit(&p->fresh[way], false, memory_order_relaxed);
 }
 
 bool mho_crossbar_pack(const mho_crossbar *x, bool transposed) {
@@ -48,7 +59,7 @@ bool mho_crossbar_pack(const mho_crossbar *x, bool transposed) {
     return false;
   if (!p->b[transposed])
     p->b[transposed] = mho_alloc((size_t)n * (size_t)k, sizeof(mho_real));
-  p->due[transposed] = p->b[transposed]; /* without memory products take the other way */
+  p->due[transposed] = p->b[transposed] != NULL; /* without memory products take the other way */
   return p->due[transposed];
 }
 
@@ -56,24 +67,26 @@ void mho_crossbar_pack_slab(const mho_crossbar *x, bool transposed, int slab, in
   const mho_crossbar_panels *p = x->panels;
   if (!p || !p->due[transposed])
     return;
-  int n = outputs(x, transposed), k = inputs(x, transposed), all = (n + MHO_PANEL - 1) / MHO_PANEL;
-  int each = (all + slabs - 1) / slabs;
+  int n = outputs(x, transposed), k = inputs(x, transposed);
+  int all = (n + MHO_PANEL - 1) / MHO_PANEL, each = (all + slabs - 1) / slabs;
   mho_panels_fill(transposed, n, k, x->weights->programmed, x->cols, slab * each, each,
                   p->b[transposed]);
 }
 
 void mho_crossbar_packed(const mho_crossbar *x) {
-  for (int way = 0; x->panels && way < 2; way++)
-    if (x->panels->due[way]) {
-      x->panels->due[way] = false;
-      x->panels->fresh[way] = true;
+  mho_crossbar_panels *p = x->panels;
+  if (!p)
+    return;
+  for (int way = 0; way < 2; way++)
+    if (p->due[way]) {
+      p->due[way] = false;
+      p->fresh[way] = true;
     }
 }
 
 const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transposed) {
   const mho_crossbar_panels *p = x->panels;
-  return p && !x->weights->wired &&
-                 atomic_load_explicit(&p->fresh[transposed], memory_order_relaxed)
-             ? p->b[transposed]
-             : NULL;
+  if (!p || x->weights->wired || !is_fresh(p, transposed))
+    return NULL;
+  return p->b[transposed];
 }
