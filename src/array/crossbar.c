@@ -35,6 +35,7 @@ static void halve(mho_cells *c, size_t first, int n, float *g, bisection *b) {
     reset[i] = -1;
     g[i] = 0.5f * (b->low[i] + b->high[i]);
   }
+
   mho_cells_mean_step(c, first, n, set, b->up);
   mho_cells_mean_step(c, first, n, reset, b->down);
 
@@ -51,6 +52,7 @@ static void symmetry_points(mho_cells *c, size_t first, int n, float start, floa
   enum { TURNS = 24 };
   bisection b;
   float before[MHO_DEVICE_BLOCK], *g = c->state + first;
+
   for (int i = 0; i < n; i++) {
     size_t k = c->varied ? first + (size_t)i : 0;
     float inside = 1e-4f * (c->high[k] - c->low[k]); /* at a bound itself a step may be 0 */
@@ -148,6 +150,7 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
     err = new_banks(x, o, ei);
   else
     x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
+
   if (!err)
     err = mho_crossbar_panels_new(x, ei);
   if (!err && o->array->attach)
@@ -192,6 +195,7 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
     mho_crossbar_free(x);
     return err;
   }
+
   start(x);
   *out = x;
   return MHO_OK;
@@ -200,6 +204,7 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
 void mho_crossbar_free(mho_crossbar *x) {
   if (!x)
     return;
+
   if (x->model && x->model->detach)
     x->model->detach(x);
   mho_cells_free(x->pos);
@@ -211,6 +216,7 @@ void mho_crossbar_free(mho_crossbar *x) {
     mho_free(x->weights->wired);
     mho_free(x->weights->wired_base);
   }
+
   mho_free(x->weights);
   mho_crossbar_panels_free(x);
   mho_free(x);
@@ -253,10 +259,12 @@ void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
 mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
   size_t n = mho_crossbar_cells(x);
   bool drifts = x->pos && x->pos->config.drift.law != MHO_DRIFT_NONE && after > 0;
+
   for (int k = 0; k < 2; k++) {
     mho_free(x->drifted[k]);
     x->drifted[k] = drifts ? mho_alloc(n, sizeof(float)) : NULL;
   }
+
   if (drifts && !(x->drifted[0] && x->drifted[1]))
     return mho_fail(ei, MHO_ENOMEM, "no memory for the drift of a crossbar of %d x %d", x->rows,
                     x->cols);
@@ -328,6 +336,7 @@ static int write_cells(mho_crossbar *x, size_t first, size_t n, const mho_real *
 static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real *v, bool relative) {
   mho_real *w = x->weights->programmed + first, bound = (mho_real)x->w_max;
   int clipped = 0;
+
   if (relative) {
     for (size_t i = 0; i < n; i++)
       w[i] += v[i];
@@ -343,6 +352,7 @@ static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real 
       clipped += w[i] > bound || w[i] < -bound;
       w[i] = inside;
     }
+
   mho_crossbar_refresh(x, first, n);
   return clipped;
 }

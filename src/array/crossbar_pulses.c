@@ -70,6 +70,7 @@ void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real 
                            uint64_t step) {
   if (!mho_device_has_write_error(&x->pos->config))
     return;
+
   for (int k = 0; k < 2; k++) {
     mho_cells *c = k ? x->neg : x->pos;
     float share[MHO_DEVICE_BLOCK];
@@ -97,6 +98,7 @@ static void climb(mho_cells *c, const mho_cells *other, size_t first, int n, con
                   uint64_t step, mho_pulse_counts *counts) {
   enum { TRIES = 200 };
   float up[MHO_DEVICE_BLOCK], ones[MHO_DEVICE_BLOCK];
+
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
     ones[i] = 1;
 
@@ -123,6 +125,7 @@ static void reset_low(mho_cells *c, size_t first, int n, const int16_t *chosen, 
                       mho_pulse_counts *counts) {
   enum { TRIES = 1000 }; /* one abrupt pulse, or as many as a gradual device needs */
   int16_t one[MHO_DEVICE_BLOCK];
+
   for (int turn = 0; turn < TRIES; turn++) {
     int some = 0;
     for (int i = 0; i < n; i++) {
@@ -143,6 +146,7 @@ static void reset_low(mho_cells *c, size_t first, int n, const int16_t *chosen, 
 static int choose(const mho_crossbar *x, size_t first, int n, int16_t *chosen, float *p, float *q) {
   float above = (float)x->refresh_above;
   int some = 0;
+
   for (int i = 0; i < n; i++) {
     float a = x->pos->g[first + (size_t)i], b = x->neg->g[first + (size_t)i];
     chosen[i] = a > above || b > above;

@@ -35,6 +35,7 @@ void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config
                           double *g_neg, double *g_unit) {
   size_t n = mho_crossbar_cells(x);
   double range = config->g_max - config->g_min, top = x->w_max;
+
   if (x->pos) {
     for (size_t i = 0; i < n; i++) {
       g_pos[i] = mho_cells_siemens_at(x->pos, i, mho_crossbar_shown(x, 0)[i]);
@@ -83,12 +84,14 @@ mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x) {
   size_t n = mho_crossbar_cells(x);
   double sum = 0, squares = 0;
   mho_crossbar_stats s = {.g_mean = NAN, .g_std = NAN, .saturated = NAN, .stuck = NAN};
+
   for (size_t i = 0; i < n; i++) {
     double w = (double)x->weights->programmed[i];
     sum += w;
     squares += w * w;
     s.w_absmax = fmax(s.w_absmax, fabs(w));
   }
+
   s.w_mean = sum / (double)n;
   s.w_std = deviation(squares, (double)n, s.w_mean);
   if (!x->pos)

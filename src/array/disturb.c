@@ -113,6 +113,7 @@ static void free_lines(mho_crossbar *x) {
 void mho_disturb_free(mho_disturb *d) {
   if (!d)
     return;
+
   if (d->bank)
     for (int k = 0; k < 2 * d->n; k++)
       free_bank(&d->bank[k]);
@@ -129,6 +130,7 @@ void mho_disturb_free(mho_disturb *d) {
 static bool new_bank(const mho_disturb *d, mho_cells *cells, bank *a) {
   bool third = d->config->write_select == MHO_WRITE_THIRD, ok = true;
   size_t n = cells->n;
+
   a->cells = cells;
   a->u = mho_alloc(n, sizeof *a->u);
   a->t = mho_alloc(n, sizeof *a->t);
@@ -210,6 +212,7 @@ static bool fill_in(mho_disturb *d, mho_crossbar *const *x, int mapping) {
     size_t need = 5 * mho_place_cells(&d->place[t]);
     d->scratch_each = need > d->scratch_each ? need : d->scratch_each;
   }
+
   d->scratch = mho_alloc((size_t)mho_pool_threads(d->pool) * d->scratch_each, sizeof *d->scratch);
   return d->scratch != NULL;
 }
@@ -229,10 +232,12 @@ mho_err mho_disturb_new(int n, mho_crossbar *const *x, const mho_array_config *c
     d->wires = config->r_word > 0 || config->r_bit > 0;
     tabulate(d, model, params, device);
   }
+
   if (!d || !fill_in(d, x, device->mapping)) {
     mho_disturb_free(d);
     return mho_fail(ei, MHO_ENOMEM, "no memory for the write voltages of %d crossbars", n);
   }
+
   *out = d;
   return MHO_OK;
 }
@@ -292,6 +297,7 @@ static void own_lines(const mho_array_config *o, const mho_place *p, const doubl
   int m = p->rows, n = p->width;
   ladders word = {m, n, n, 1, o->r_word}, bit = {n, 1, m, -n, o->r_bit};
   size_t last = (size_t)(m - 1) * (size_t)n; /* bit lines end at the bottom */
+
   if (o->r_bit > 0)
     thevenin(&bit, g + last, behind + last);
   ladder(&word, g, o->r_bit > 0 ? behind : NULL, u);
@@ -443,6 +449,7 @@ static void disturb_cells(const mho_disturb *d, const counts *c, const bank *a, 
   float amount[DIRECTIONS][MHO_DEVICE_BLOCK] = {0};
   bool third = a->b != NULL;
   float share = third ? 2.0f / 3 : 0.5f;
+
   for (int k = 0; k < n; k++) {
     size_t cell = first + (size_t)k;
     float u = a->u[cell], t = a->t[cell], b = third ? a->b[cell] / 3 : 0;
@@ -479,6 +486,7 @@ static void disturb_task(void *arg, int k, int thread) {
   int banks = p->bank == MHO_BANK_BOTH ? 2 : 1;
   double *at = scratch_of(d, thread);
   counts c = {.row = {at, at + p->rows}, .col = {at + 2 * p->rows, at + 2 * p->rows + p->width}};
+
   if (x->lines->used)
     count_lines(p, x, &c);
   else
@@ -497,6 +505,7 @@ static void disturb_task(void *arg, int k, int thread) {
 static void forget_task(void *arg, int c, int thread) {
   mho_disturb *d = arg;
   mho_crossbar *x = d->x[c];
+
   for (int k = 0; k < 2 * DIRECTIONS; k++) {
     bank *a = &d->bank[2 * c + k / 2];
     if (a->cells)

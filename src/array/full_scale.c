@@ -11,6 +11,7 @@ mho_scales *mho_scales_new(int rows, int cols, const mho_periphery *p) {
   mho_scales *s = mho_alloc(1, sizeof *s);
   if (!s)
     return NULL;
+
   s->n = rows + cols;
   s->cols = cols;
   s->every = p->calibration_every;
@@ -104,6 +105,7 @@ static void take_percentiles(mho_scales *s, int first, int n) {
   const uint32_t *seen = s->seen + (size_t)first * MHO_SCALE_BINS;
   double of_all = s->shared ? percentile(seen, n, s->percentile) : 0;
   mho_real largest = 0;
+
   for (int j = 0; j < n; j++)
     largest = s->most[first + j] > largest ? s->most[first + j] : largest;
 

@@ -15,6 +15,7 @@ static void sense(const mho_crossbar *x, const mho_measure *m, const mho_real *f
   const mho_periphery *p = x->params;
   const mho_periphery_own *own = x->own;
   mho_real sigma = (mho_real)(p->output_noise * p->dac_range);
+
   memcpy(to, from, (size_t)m->width * sizeof *to);
   if (!(sigma > 0))
     return;

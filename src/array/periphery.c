@@ -126,6 +126,7 @@ static mho_err check(const void *params, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ECONFIG,
                     "array.%s: one bit has no code for 0: use 2 or more, or 0 for no converter",
                     p->dac_bits == 1 ? "dac_bits" : "adc_bits");
+
   if (p->differencing == MHO_DIFFERENCING_ANALOG && mho_periphery_ranges_inputs(p))
     return mho_fail(ei, MHO_ECONFIG,
                     "array.differencing: a held value keeps the gain it was read with: use "
@@ -215,6 +216,7 @@ static size_t all_inputs(const chain *c) {
 static void find_scales(chain *c, mho_real *room) {
   const mho_periphery *p = c->p;
   const mho_scales *s = c->x->scales;
+
   c->fixed = (mho_real)p->adc_full_scale;
   c->full = &c->fixed;
   c->stride = 0;
@@ -263,6 +265,7 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   const mho_periphery *p = x->params;
   const mho_periphery_own *own = x->own;
   bool analog = p->coupling == MHO_COUPLING_ANALOG;
+
   *c = (chain){.x = x, .r = r, .p = p, .own = own};
   c->in = mho_read_inputs(x, r);
   c->out = mho_read_outputs(x, r);
@@ -322,6 +325,7 @@ static void add_driver_noise(const chain *c, mho_real sigma, int repeat) {
   mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
   uint64_t moment = moment_of(c, c->own->redraw);
   size_t count = all_inputs(c);
+
   for (size_t i0 = 0; i0 < count; i0 += DRAWN) {
     float xi[DRAWN];
     size_t n = mho_min_size(count - i0, DRAWN);
@@ -401,7 +405,8 @@ static void add_row_noise(const chain *c, const noise *from, size_t s, size_t j,
   if (amplifier > 0) {
     for (size_t k = 0; k < n; k++) {
       mho_real own = amplifier * c->full[c->stride ? j + k : 0];
-      mho_real cells = from->cells ? var[each ? k : 0] : 0;
+      size_t at = each ? k : 0;
+      mho_real cells = from->cells ? var[at] : 0;
       y[k] += scale * real_sqrt(cells + own * own) * (mho_real)xi[k];
     }
   } else if (each) {
@@ -536,6 +541,7 @@ static void sense_tile(const chain *c, int repeat) {
   const mho_read *r = c->r;
   size_t out = (size_t)c->out;
   int rows = c->out < BLOCK ? BLOCK / c->out : 1;
+
   for (int s0 = 0; s0 < r->n; s0 += rows) {
     int m = mho_min(r->n - s0, rows);
     memcpy(c->block, c->sum + (size_t)s0 * out, (size_t)m * out * sizeof *c->block);

@@ -22,6 +22,7 @@ void mho_periphery_detach(mho_crossbar *x) {
     mho_free(o->square);
     mho_free(o->cube);
   }
+
   mho_free(o);
   mho_scales_free(x->scales);
   x->own = x->scales = NULL;
@@ -53,7 +54,8 @@ static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, do
 static bool draw_mismatch(mho_crossbar *x, const mho_crossbar_options *options, int t) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
-  int in = t ? x->cols : x->rows, sensed = o->conversions[t] * (t ? x->rows : x->cols);
+  int in = t ? x->cols : x->rows, out = t ? x->rows : x->cols;
+  int sensed = o->conversions[t] * out;
   return draw(options, 4 * t, sensed, 1, p->gain, &o->gain[t]) &&
          draw(options, 4 * t + 1, sensed, 0, p->offset, &o->offset[t]) &&
          draw(options, 4 * t + 2, in, 1, p->input_gain, &o->input_gain[t]) &&
@@ -70,6 +72,7 @@ static bool attach_noise(mho_crossbar *x) {
       devices ? cells->read_noise.law == MHO_READ_NOISE_CONSTANT : p->law == MHO_NOISE_CONSTANT;
   o->noisy = devices || p->read_noise > 0;
 
+  /* how often it is new */
   o->redraw = p->redraw == MHO_REDRAW_AUTO ? MHO_REDRAW_READ : p->redraw;
   o->redraw_cells = o->redraw;
   /* nearly all of 1/f noise is slower than a sample */
@@ -150,6 +153,7 @@ static void array_variance(mho_crossbar *x, size_t first, size_t n) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
   double unit = p->read_noise * x->w_max;
+
   if (!x->pos) {
     const mho_real *w = x->weights->programmed;
     for (size_t i = first; i < first + n; i++)
@@ -200,6 +204,7 @@ static void curvature(mho_crossbar *x, size_t first, size_t n) {
 void mho_periphery_refresh(mho_crossbar *x, size_t first, size_t n) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
+
   if (o->variance && p->read_noise > 0)
     array_variance(x, first, n);
   else if (o->variance)

@@ -16,7 +16,8 @@ void mho_places_size(const mho_array_config *o, int *rows, int *cols) {
 
 int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out) {
   bool both = holds_both(o);
-  int first = both ? MHO_BANK_BOTH : MHO_BANK_POS, last = both ? MHO_BANK_BOTH : MHO_BANK_NEG;
+  int first = both ? MHO_BANK_BOTH : MHO_BANK_POS;
+  int last = both ? MHO_BANK_BOTH : MHO_BANK_NEG;
   int rows, cols, count = 0;
   mho_places_size(o, &rows, &cols);
 

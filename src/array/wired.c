@@ -40,6 +40,7 @@ struct mho_wired {
 void mho_wired_free(mho_wired *w) {
   if (!w)
     return;
+
   if (w->tile)
     for (int t = 0; t < w->n_tiles; t++)
       mho_tile_free(&w->tile[t]);
@@ -225,6 +226,7 @@ void mho_wired_refresh(mho_wired *w, int64_t update, bool full) {
       w->block_tile[w->n_blocks] = t;
       w->block[w->n_blocks++] = b;
     }
+
   mho_pool_run(w->pool, w->n_blocks, solve_task, w);
   collect(w, TAKE);
 
@@ -293,11 +295,13 @@ typedef struct load_work {
 static bool new_work(const mho_wired *w, load_work *work) {
   size_t cells = 1;
   int longest = 1;
+
   for (int t = 0; t < w->n_tiles; t++) {
     const mho_place *p = &w->place[t];
     cells = mho_place_cells(p) > cells ? mho_place_cells(p) : cells;
     longest = mho_max(longest, mho_max(p->rows, p->width));
   }
+
   work->g = mho_alloc(cells, sizeof *work->g);
   work->behind = mho_alloc(cells, sizeof *work->behind);
   work->line = mho_alloc((size_t)longest, sizeof *work->line);
@@ -310,6 +314,7 @@ static void add_tile_loads(const mho_wired *w, int t, const load_work *work, dou
   lines word = {p->rows, p->width, p->width, 1, w->config->r_word, false};
   lines bit = {p->width, p->rows, 1, p->width, w->config->r_bit, true};
   int columns = p->bank == MHO_BANK_BOTH ? 2 : 1; /* of the tile, for one of the matrix */
+
   mho_place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
                    work->g);
 
@@ -323,6 +328,7 @@ mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double *const *
                         mho_errinfo *ei) {
   load_work work;
   bool made = new_work(w, &work);
+
   if (made) {
     for (int c = 0; c < w->n; c++) {
       memset(rows[c], 0, (size_t)w->x[c]->rows * sizeof **rows);

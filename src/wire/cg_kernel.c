@@ -34,6 +34,7 @@ static void columns_8(const mho_wire *w, const mho_wire_fields *f, int j0, int j
                       const double *alpha, double *gamma) {
   size_t cols = (size_t)w->o.cols;
   vec a[VECTORS], sum[VECTORS];
+
   memcpy(a, alpha, sizeof a);
   memset(sum, 0, sizeof sum);
 
@@ -59,6 +60,7 @@ static void columns_8(const mho_wire *w, const mho_wire_fields *f, int j0, int j
       }
     }
   }
+
   memcpy(gamma, sum, sizeof sum);
 
   /* the substitution from the bottom */
@@ -229,6 +231,7 @@ static inline __attribute__((always_inline)) double group_1(const mho_wire *w,
     EACH_LINE {
       scratch[g * cols + j] = y[g] = scratch[g * cols + j] + c[g * cols + j] * y[g];
     }
+
   memset(y, 0, sizeof y);
   for (size_t j = 0; j < cols; j++)
     EACH_LINE {

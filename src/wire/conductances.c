@@ -29,6 +29,7 @@ mho_err mho_wire_new(const mho_wire_options *o, mho_wire **out, mho_errinfo *ei)
     w->aw = mho_alloc(w->cells, sizeof *w->aw);
     w->cw = mho_alloc(w->cells, sizeof *w->cw);
   }
+
   if (bit) {
     w->ab = same ? w->aw : mho_alloc(w->cells, sizeof *w->ab);
     w->cb = mho_alloc(w->cells, sizeof *w->cb);
@@ -39,6 +40,7 @@ mho_err mho_wire_new(const mho_wire_options *o, mho_wire **out, mho_errinfo *ei)
     mho_wire_free(w);
     return mho_fail(ei, MHO_ENOMEM, "no memory for an array of %d x %d", o->rows, o->cols);
   }
+
   *out = w;
   return MHO_OK;
 }
@@ -46,6 +48,7 @@ mho_err mho_wire_new(const mho_wire_options *o, mho_wire **out, mho_errinfo *ei)
 void mho_wire_free(mho_wire *w) {
   if (!w)
     return;
+
   mho_wire_direct_free(w->direct);
   mho_free(w->g);
   if (w->ab != w->aw)
@@ -100,6 +103,7 @@ static void bit_task(void *arg, int t, int thread) {
   size_t cols = (size_t)w->o.cols;
   int j0 = t * COLUMNS_A_TASK, n = mho_min(w->o.cols - j0, COLUMNS_A_TASK);
   double s[COLUMNS_A_TASK] = {0}, far[COLUMNS_A_TASK], sum[COLUMNS_A_TASK] = {0};
+
   for (int j = 0; j < n; j++)
     far[j] = 1;
 
@@ -133,6 +137,7 @@ static void find_gap(mho_wire *w, double far_word, double far_bit, double mean_w
   double qw = 1.5707963267948966 / (w->o.cols + 0.5), qb = 1.5707963267948966 / (w->o.rows + 0.5);
   double lw = qw * qw / (w->o.r_word * mean_word), lb = qb * qb / (w->o.r_bit * mean_bit);
   double even = isfinite(lw) && isfinite(lb) ? (lw + lb + lw * lb) / ((1 + lw) * (1 + lb)) : 1;
+
   w->gap = fmin(1, fmax(bound, 0.5 * even));
 
   /* the current of an end is the drop over its segment, or, where that loses less, the sum over the

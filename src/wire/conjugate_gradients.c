@@ -177,6 +177,7 @@ static int run_rounds(iteration *it, double *error) {
   limits to;
   double last[MHO_WIRE_LANES], tolerance = it->w->o.tolerance;
   int iterations = 0;
+
   for (int l = 0; l < it->n; l++) {
     to.drive[l] = largest_drive(it, l);
     to.start[l] = -1;
@@ -212,6 +213,7 @@ int mho_wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n
                      const mho_wire_fields *f, mho_pool *pool, double *error) {
   size_t lanes = (size_t)f->lanes, cols = (size_t)w->o.cols;
   iteration it = {.w = w, .read = read, .f = f, .pool = pool, .v0 = v0, .n = n};
+
   it.band = columns_a_task(w, lanes);
   it.n_bands = (w->o.cols + it.band - 1) / it.band;
   it.n_chunks = (w->o.rows + ROWS_A_TASK - 1) / ROWS_A_TASK;

@@ -54,7 +54,8 @@ static void report_row(const report *r, int v, int i, const row_nodes *at, doubl
   const double *a = at->word, *x = at->bit, *sources = mho_wire_sources(w, r->read, v);
   const double *source = sources ? sources + row : NULL;
   bool word = w->o.r_word > 0, bit = w->o.r_bit > 0;
-  double gw = word ? 1 / w->o.r_word : 0, gb = bit ? 1 / w->o.r_bit : 0;
+  double gw = word ? 1 / w->o.r_word : 0;
+  double gb = bit ? 1 / w->o.r_bit : 0;
   double drive = mho_wire_input(mho_wire_drives(w, r->read, v), (size_t)i);
   double sum = 0, size = 0, lost = 0, left = drive, *sizes = devices + cols;
 
@@ -99,6 +100,7 @@ static void gather(const report *r, int i, double *out) {
   size_t cols = (size_t)r->w->o.cols;
   const double *x = r->x + (size_t)i * cols * r->lanes;
   bool inside = i < r->w->o.rows;
+
   for (int l = 0; l < r->n; l++) {
     const double *ends = mho_wire_ends(r->w, r->read, r->v0 + l);
     double *to = out + (size_t)l * cols;
@@ -111,6 +113,7 @@ static void gather(const report *r, int i, double *out) {
 static void word_nodes(const report *r, int v, int i, const double *x, double *a) {
   const mho_wire *w = r->w;
   size_t cols = (size_t)w->o.cols, row = (size_t)i * cols;
+
   if (r->node_word) {
     memcpy(a, r->node_word + row, cols * sizeof *a);
     return;
@@ -194,6 +197,7 @@ mho_err mho_wire_report(const mho_wire *w, const mho_wire_read *read, int v0, in
   size_t cols = (size_t)w->o.cols, vectors = (size_t)n, threads = (size_t)mho_pool_threads(pool);
   int tasks = (w->o.rows + ROWS_A_TASK - 1) / ROWS_A_TASK;
   report r = {.w = w, .read = read, .v0 = v0, .n = n, .node_word = node_word, .x = x};
+
   r.lanes = (size_t)lanes;
   r.scratch = mho_alloc(threads * (3 * vectors + 1) * cols, sizeof *r.scratch);
   r.sums = mho_alloc((size_t)tasks * vectors * 2 * cols, sizeof *r.sums);

@@ -22,6 +22,7 @@ struct mho_wire_direct {
 void mho_wire_direct_free(mho_wire_direct *d) {
   if (!d)
     return;
+
   cholmod_l_free_factor(&d->factor, &d->c);
   cholmod_l_free_dense(&d->b, &d->c);
   cholmod_l_free_dense(&d->x, &d->c);
@@ -54,12 +55,14 @@ static cholmod_sparse *matrix(const mho_wire *w, cholmod_common *c) {
       put(a, k++, u + 1, -gw);
     put(a, k++, n + u, -w->g[u]);
   }
+
   for (size_t u = 0; u < n; u++) {
     start[n + u] = k;
     put(a, k++, n + u, (u < cols ? 1 : 2) * gb + w->g[u]);
     if (u + cols < n)
       put(a, k++, n + u + cols, -gb);
   }
+
   start[2 * n] = k;
   return a;
 }
@@ -142,6 +145,7 @@ mho_err mho_wire_direct_solve(mho_wire *w, const mho_wire_read *read, int v, dou
                               double *node_bit, int *refined, mho_errinfo *ei) {
   mho_wire_direct *d = w->direct;
   double scale, before = INFINITY;
+
   memset(node_word, 0, w->cells * sizeof *node_word);
   memset(node_bit, 0, w->cells * sizeof *node_bit);
 

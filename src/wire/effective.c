@@ -50,6 +50,7 @@ mho_err mho_wire_effective(const mho_wire_options *o, const double *g, double *g
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the effective matrix of an array of %d x %d",
                    o->rows, o->cols);
   }
+
   mho_free(j.scratch);
   mho_tile_free(&t);
   return err;

@@ -30,6 +30,7 @@ void mho_wire_word_line(const mho_wire *w, int i, double drive, const double *x,
       f -= r_word * source[j];
     v[j] = y = c[j] * (f + y);
   }
+
   y = drive;
   for (int j = 0; j < cols; j++)
     v[j] = y = v[j] + c[j] * y;

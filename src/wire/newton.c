@@ -228,6 +228,7 @@ static void end_currents(const newton *s, const mho_wire_read *r) {
     for (size_t k = 0; k < s->n; k++)
       r->i_word[k / cols] += s->old.carried[k];
   }
+
   if (r->i_bit) {
     memset(r->i_bit, 0, cols * sizeof *r->i_bit);
     for (size_t k = 0; k < s->n; k++)
@@ -273,6 +274,7 @@ mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wi
     if (!memory)
       err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu nonlinear cells", s.n);
   }
+
   if (!err) {
     lay_out(&s, memory);
     err = iterate(&s, r, &iterations, &left, ei);
@@ -292,6 +294,7 @@ mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wi
                                 .power_in = NAN,
                                 .power_lost = NAN};
   }
+
   mho_wire_free(s.w);
   mho_free(memory);
   return err;
@@ -300,7 +303,8 @@ mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wi
 void mho_wire_select(int rows, int cols, int row, int col, double v, mho_wire_scheme scheme,
                      double *v_word, double *v_bit) {
   bool half = scheme == MHO_WIRE_HALF;
-  double word = half ? v / 2 : v / 3, bit = half ? v / 2 : 2 * v / 3;
+  double word = half ? v / 2 : v / 3;
+  double bit = half ? v / 2 : 2 * v / 3;
   for (int i = 0; i < rows; i++)
     v_word[i] = i == row ? v : word;
   for (int j = 0; j < cols; j++)

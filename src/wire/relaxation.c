@@ -56,6 +56,7 @@ double mho_relax_bound(int rows, int cols, const double *coefficients, double rh
   double *u = mho_alloc(2 * cells, sizeof *u);
   if (!u)
     return rho;
+
   for (int k = 0; k < MHO_RELAX_COEFFICIENTS; k++)
     co[k] = coefficients + (size_t)k * cells;
   double *v = u + cells;
@@ -78,6 +79,7 @@ double mho_relax_bound(int rows, int cols, const double *coefficients, double rh
     for (size_t k = 0; k < cells; k++)
       u[k] = v[k] / most + 1e-3 * u[k];
   }
+
   mho_free(u);
   return rho;
 }

@@ -89,6 +89,7 @@ void NAME(mho_relax_run)(int rows, int cols, const REAL *coefficients, const mho
                          const REAL **x) {
   size_t cells = (size_t)rows * (size_t)cols, line = (size_t)cols * LANES, block = cells * LANES;
   const REAL *co[MHO_RELAX_COEFFICIENTS];
+
   for (int k = 0; k < MHO_RELAX_COEFFICIENTS; k++)
     co[k] = coefficients + (size_t)k * cells;
 
@@ -105,6 +106,7 @@ void NAME(mho_relax_run)(int rows, int cols, const REAL *coefficients, const mho
     s.before = s.x + block;
     memset(s.x, 0, 2 * block * sizeof *s.x);
   }
+
   memset(zero, 0, line * sizeof *zero);
   memset(s.u, 0, block * sizeof *s.u);
   if (end)
@@ -166,6 +168,7 @@ static double NAME(eliminate_bits)(size_t rows, size_t n, size_t j0, size_t m, c
   size_t cells = rows * n;
   REAL *top = out + MHO_RELAX_TOP * cells, *top_a = out + MHO_RELAX_TOP_A * cells;
   REAL *bottom = out + MHO_RELAX_BOTTOM * cells, *bottom_a = out + MHO_RELAX_BOTTOM_A * cells;
+
   for (size_t j = 0; j < m; j++)
     far[j] = 1;
 
@@ -178,10 +181,12 @@ static double NAME(eliminate_bits)(size_t rows, size_t n, size_t j0, size_t m, c
       top[k] = (REAL)c;
       top_a[k] = (REAL)(c * ab[k]);
     }
+
   for (size_t j = 0; j < m; j++) {
     least = far[j] < least ? far[j] : least;
     s[j] = 1e300; /* the end: nothing but the segment */
   }
+
   for (size_t i = rows; i-- > 0;)
     for (size_t j = 0; j < m; j++) {
       size_t k = i * n + j0 + j;

@@ -109,6 +109,7 @@ static void relax_block(const solve_job *s, int block, int thread) {
     into_lane(mho_wire_drives(w, s->read, v0 + l), rows, (size_t)l, drive);
     into_lane(mho_wire_ends(w, s->read, v0 + l), cols, (size_t)l, end);
   }
+
   mho_relax_run_double(w->o.rows, w->o.cols, s->coefficients, &s->plan, drive, end, own, NULL, &x);
 
   s->no_memory[v0] =
@@ -133,6 +134,7 @@ static bool plan_relaxation(solve_job *s) {
   const mho_wire *w = s->w;
   if (s->read->source || s->lanes == 1)
     return false;
+
   s->coefficients = mho_alloc(MHO_RELAX_COEFFICIENTS * w->cells, sizeof *s->coefficients);
   if (!s->coefficients)
     return false;
@@ -159,6 +161,7 @@ static mho_err by_gradients(solve_job *s, int blocks, mho_errinfo *ei) {
   const mho_wire *w = s->w;
   bool spread = s->lanes > 1 && blocks > 1, made = true;
   int sets = spread ? mho_pool_threads(w->o.pool) : 1;
+
   s->fields = mho_alloc((size_t)sets, sizeof *s->fields);
   if (!s->fields)
     return mho_fail(ei, MHO_ENOMEM, "no memory to solve an array of %d x %d", w->o.rows, w->o.cols);
@@ -185,6 +188,7 @@ static mho_err by_gradients(solve_job *s, int blocks, mho_errinfo *ei) {
 static mho_err iterative(solve_job *s, mho_errinfo *ei) {
   const mho_wire *w = s->w;
   bool together = s->read->n > 1 && 5 * w->cells * MHO_WIRE_LANES * sizeof(double) <= FIELDS_BYTES;
+
   s->lanes = together ? MHO_WIRE_LANES : 1;
   int blocks = (s->read->n + s->lanes - 1) / s->lanes;
   if (!plan_relaxation(s))
@@ -204,6 +208,7 @@ static void bit_chains(const mho_wire *w, const mho_wire_read *read, int v, doub
   size_t rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
   const double *drives = mho_wire_drives(w, read, v), *ends = mho_wire_ends(w, read, v);
   const double *source = mho_wire_sources(w, read, v);
+
   if (w->o.r_bit == 0) {
     for (size_t k = 0; k < w->cells; k++)
       x[k] = mho_wire_input(ends, k % cols);
@@ -219,6 +224,7 @@ static void bit_chains(const mho_wire *w, const mho_wire_read *read, int v, doub
       x[k] = w->cb[k] * (f + (i ? x[k - cols] : 0));
     }
   }
+
   for (size_t i = rows; i-- > 0;)
     for (size_t j = 0; j < cols; j++) {
       size_t k = i * cols + j;
@@ -235,6 +241,7 @@ static mho_err ladder(solve_job *s, mho_errinfo *ei) {
   double *x = mho_alloc(s->w->cells, sizeof *x);
   if (!x)
     return mho_fail(ei, MHO_ENOMEM, "no memory to solve an array");
+
   for (int v = 0; v < s->read->n; v++) {
     bit_chains(s->w, s->read, v, x);
     s->no_memory[v] = mho_wire_report(s->w, s->read, v, 1, NULL, x, 1, s->w->o.pool, &s->check[v]);
@@ -248,6 +255,7 @@ static mho_err ladder(solve_job *s, mho_errinfo *ei) {
 static mho_err with_factors(solve_job *s, double *nodes, mho_errinfo *ei) {
   mho_wire *w = s->w;
   double *bits = nodes + w->cells;
+
   for (int v = 0; v < s->read->n; v++) {
     mho_err err = mho_wire_direct_solve(w, s->read, v, nodes, bits, &s->iterations[v], ei);
     if (err)
@@ -263,6 +271,7 @@ static mho_err direct(solve_job *s, mho_errinfo *ei) {
   double *nodes = mho_alloc(2 * w->cells, sizeof *nodes);
   if (!nodes)
     return mho_fail(ei, MHO_ENOMEM, "no memory to solve an array");
+
   mho_err err = w->factored ? MHO_OK : mho_wire_direct_factor(w, ei);
   if (!err) {
     w->factored = true;
@@ -314,6 +323,7 @@ static mho_err check_finite(const double *inputs, int n, size_t each, const char
                             mho_errinfo *ei) {
   if (!inputs)
     return MHO_OK;
+
   size_t i = 0, all = (size_t)n * each;
   while (i < all && isfinite(inputs[i]) && fabs(inputs[i]) <= 1e100)
     i++;
@@ -367,6 +377,7 @@ static mho_err solve(solve_job *s, mho_wire_stats *stats, mho_errinfo *ei) {
   mho_err err = run(s, ei);
   if (err)
     return err;
+
   bool good = balanced(s, stats, &worst);
   bool again =
       s->method == MHO_WIRE_ITERATIVE && w->o.method == MHO_WIRE_AUTO && w->cells < CELLS_TO_FACTOR;

@@ -61,6 +61,7 @@ static void orient(const mho_tile *t, double r, double *a) {
       a[k] = r * t->g[k];
     return;
   }
+
   size_t rows = (size_t)t->rows, cols = (size_t)t->cols;
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < cols; j++)
@@ -71,6 +72,7 @@ static void orient(const mho_tile *t, double r, double *a) {
 static double eliminate(mho_tile *t, const double *aw, const double *ab) {
   bool may_be_single = t->tolerance >= SINGLE_FROM;
   double rho = 1, same;
+
   if (may_be_single) {
     mho_relax_prepare_float(t->tall, t->wide, aw, ab, t->coefficients, &rho);
     t->single = rho <= STRONG;
@@ -107,7 +109,8 @@ int mho_tile_blocks(const mho_tile *t) {
 }
 
 static void put(mho_tile *t, int i, int j, double current) {
-  int row = t->turned ? t->rows - 1 - j : i, col = t->turned ? t->cols - 1 - i : j;
+  int row = t->turned ? t->rows - 1 - j : i;
+  int col = t->turned ? t->cols - 1 - i : j;
   t->out[(size_t)row * (size_t)t->cols + (size_t)col] = current;
 }
 
