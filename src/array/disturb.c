@@ -418,6 +418,7 @@ static void count_cells(const mho_disturb *d, const mho_place *p, const mho_cros
                         counts *c) {
   memset(c->row[0], 0, 2 * (size_t)(p->rows + p->width) * sizeof *c->row[0]);
   c->all[SET] = c->all[RESET] = 0;
+
   for (int i = 0; i < p->rows; i++)
     for (int j = 0; j < p->width; j++) {
       const bank *a = bank_of(d, p, j);

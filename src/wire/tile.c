@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "wire/wire_impl.h"
-
 /* From this tolerance on relaxation in single precision is exact enough: it rounds to 1e-6 of the
  * largest entry. */
 static const double SINGLE_FROM = 1e-5;
