@@ -7,7 +7,7 @@
  *   third       word line i at V, bit line j at 0, other word lines at V/3, other bit lines at 2V/3
  *   transistor  word line i at V, bit line j at 0, select transistors cut off every other cell
  *
- * The circuit is linear (devices as at small voltage), so the voltage across any device is a sum.
+ * The tile is linear (devices as at small voltage), so the voltage across any device is a sum.
  * With u_ij the voltage across device (i, j) when word line i alone is driven by 1 V, t_ij when bit
  * line j alone is at -1 V, and b_ij when all word lines are at 1 V, over V:
  *
@@ -21,16 +21,16 @@
  *
  * b is solved exactly. u and t follow a device's own two lines: word line i is a ladder whose cells
  * end on bit lines with all their devices, the word lines beside it held at 0 V; what goes once
- * around through a third line is left out. tests/property/disturb.c holds that against solves of
- * the whole circuit. The cost is that of a product.
+ * around through a third line is left out. tests/property/disturb.c compares that with solves
+ * of the whole tile. The cost is that of a product.
  *
  * A pulse at a fraction of its voltage has the effect that the device's law gives it
  * (mho_device_response). Pulses of an update are counted cell by cell; when all are applied, every
  * cell gets what those of its row, its column and its tile have done to it: their mean effect, all
- * at once, from voltages that hold throughout an update. Schemes with coincidences pulse whole
- * lines at V/2: there the pulses of the lines count, which every slot gives once in each direction
- * (rows of positive and negative sign with columns of either take turns); wires take from them as
- * they would from one cell at a time. Converters, drivers and select transistors have no
+ * at once, from voltages that stay the same throughout an update. Schemes with coincidences pulse
+ * whole lines at V/2: there the pulses of the lines count, which every slot gives once in each
+ * direction (rows of positive and negative sign with columns of either take turns); wires take from
+ * them as they would from one cell at a time. Converters, drivers and select transistors have no
  * resistance.
  *
  * Source of the voltages: G. Burr et al., J. Vac. Sci. Technol. B 32, 040802 (2014), on access

@@ -25,8 +25,8 @@
  *
  * Numbers at the drivers are activities (full scale dac_range), those at the sense lines summed
  * inputs of a neuron (full scale adc_full_scale, or what calibration saw on data). Noise and offset
- * of a circuit are fractions of its full scale. The two directions of a crossbar have drivers and
- * sense lines of their own.
+ * of an amplifier are fractions of its full scale. The two directions of a crossbar have drivers
+ * and sense lines of their own.
  *
  * Analog neurons (coupling analog) need converters only at the chip's border: the input, the error
  * and the read-out pass through them, hidden layers are joined by wires, and the states are
@@ -299,7 +299,7 @@ static uint64_t moment_of(const chain *c, int redraw) {
 }
 
 /* Voltages for sample s, without noise. */
-static void drive_sample(const chain *c, size_t s) {
+static void sample_voltages(const chain *c, size_t s) {
   const mho_periphery *p = c->p;
   const mho_real *gains = c->own->input_gain[c->r->transposed];
   const mho_real *offsets = c->own->input_offset[c->r->transposed];
@@ -336,11 +336,11 @@ static void add_driver_noise(const chain *c, mho_real sigma, int repeat) {
 }
 
 /* Voltages of the driven lines, in units of an activity and times the sample's gain. */
-static void drive(const chain *c, int repeat) {
+static void line_voltages(const chain *c, int repeat) {
   mho_real range = (mho_real)c->p->dac_range;
   mho_real sigma = (mho_real)c->p->input_noise * range * c->noise;
   for (int s = 0; s < c->r->n; s++)
-    drive_sample(c, (size_t)s);
+    sample_voltages(c, (size_t)s);
   if (sigma > 0)
     add_driver_noise(c, sigma, repeat);
   mho_periphery_bend(c->own, all_inputs(c), c->v);
@@ -560,7 +560,7 @@ static void read_through(chain *c) {
 
   for (int k = 0; k < driven; k++) {
     if (c->drivers)
-      drive(c, k);
+      line_voltages(c, k);
     for (int t = 0; t < c->conversions; t++) {
       select_tile(c, t);
       multiply(c, v, mho_crossbar_matrix(c->x), 0, c->sum);

@@ -65,7 +65,7 @@ enum { ROWS_A_TASK = 16, COLUMNS_A_TASK = 64 };
 
 typedef struct lines { /* of a parallel region over rows or columns */
   mho_wire *w;
-  double *far; /* [tasks] smallest share of a drive that reaches a line's open end */
+  double *far; /* [tasks] smallest share of a voltage that reaches a line's open end */
   double *sum; /* [tasks] largest conductance of a line's devices */
 } lines;
 

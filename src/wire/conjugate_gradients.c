@@ -21,7 +21,7 @@
 #include "wire/wire_impl.h"
 
 enum { ROUNDS = 6, BLOCK_BYTES = 1 << 18, ROWS_A_TASK = 16 };
-static const double NODE_TOLERANCE = 1e-9; /* V for every V of the largest drive */
+static const double NODE_TOLERANCE = 1e-9; /* V for every V of the largest voltage */
 
 typedef struct iteration {
   const mho_wire *w;
@@ -40,8 +40,8 @@ typedef struct iteration {
 
 /* What must be small for a vector to be done. */
 typedef struct limits {
-  double drive[MHO_WIRE_LANES]; /* V, largest at the ends of the lines */
-  double start[MHO_WIRE_LANES]; /* r T^-1 r of the first residual; -1 before it is known */
+  double v_most[MHO_WIRE_LANES]; /* V, largest at the ends of the lines */
+  double start[MHO_WIRE_LANES];  /* r T^-1 r of the first residual; -1 before it is known */
 } limits;
 
 static double *thread_scratch(const iteration *it, int thread) {
@@ -73,10 +73,10 @@ static void row_residual(const iteration *it, int i, int l, double *v) {
   double *r = it->f->r + row * lanes + (size_t)l;
   const double *sources = mho_wire_sources(w, it->read, it->v0 + l);
   const double *source = sources ? sources + row : NULL;
-  const double *ends = mho_wire_ends(w, it->read, it->v0 + l);
-  double drive = mho_wire_input(mho_wire_drives(w, it->read, it->v0 + l), (size_t)i);
+  const double *ends = mho_wire_bit_voltages(w, it->read, it->v0 + l);
+  double v_word = mho_wire_input(mho_wire_word_voltages(w, it->read, it->v0 + l), (size_t)i);
 
-  mho_wire_word_line(w, i, drive, x, it->f->lanes, source, v);
+  mho_wire_word_line(w, i, v_word, x, it->f->lanes, source, v);
   for (size_t j = 0; j < cols; j++) {
     size_t k = j * lanes;
     double below = i + 1 < w->o.rows ? x[k + step] : mho_wire_input(ends, j);
@@ -110,7 +110,7 @@ static void add_sums(const iteration *it, int tasks, double *total) {
 static double largest_drop(const iteration *it, int l) {
   size_t cols = (size_t)it->w->o.cols, lanes = (size_t)it->f->lanes;
   const double *x = it->f->x + (size_t)(it->w->o.rows - 1) * cols * lanes + (size_t)l;
-  const double *ends = mho_wire_ends(it->w, it->read, it->v0 + l);
+  const double *ends = mho_wire_bit_voltages(it->w, it->read, it->v0 + l);
   double most = 0;
   for (size_t j = 0; j < cols; j++)
     most = fmax(most, fabs(x[j * lanes] - mho_wire_input(ends, j)));
@@ -124,10 +124,10 @@ static double largest_of(const double *inputs, int n) {
   return most;
 }
 
-static double largest_drive(const iteration *it, int l) {
+static double largest_voltage(const iteration *it, int l) {
   const mho_wire *w = it->w;
-  return fmax(largest_of(mho_wire_drives(w, it->read, it->v0 + l), w->o.rows),
-              largest_of(mho_wire_ends(w, it->read, it->v0 + l), w->o.cols));
+  return fmax(largest_of(mho_wire_word_voltages(w, it->read, it->v0 + l), w->o.rows),
+              largest_of(mho_wire_bit_voltages(w, it->read, it->v0 + l), w->o.cols));
 }
 
 /* Whether vector l is done, with its error estimate. */
@@ -139,7 +139,8 @@ static bool is_done(const iteration *it, int l, double gamma, const limits *to, 
     return true; /* as small as rounding lets it become */
   if (!(bound <= tolerance * drop))
     return false;
-  return to->drive[l] == 0 || bound * sqrt((double)it->w->o.rows) <= NODE_TOLERANCE * to->drive[l];
+  return to->v_most[l] == 0 ||
+         bound * sqrt((double)it->w->o.rows) <= NODE_TOLERANCE * to->v_most[l];
 }
 
 /* One round of conjugate gradients from the present residual; returns the iterations. */
@@ -179,7 +180,7 @@ static int run_rounds(iteration *it, double *error) {
   int iterations = 0;
 
   for (int l = 0; l < it->n; l++) {
-    to.drive[l] = largest_drive(it, l);
+    to.v_most[l] = largest_voltage(it, l);
     to.start[l] = -1;
     last[l] = INFINITY;
   }

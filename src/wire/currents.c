@@ -56,8 +56,8 @@ static void report_row(const report *r, int v, int i, const row_nodes *at, doubl
   bool word = w->o.r_word > 0, bit = w->o.r_bit > 0;
   double gw = word ? 1 / w->o.r_word : 0;
   double gb = bit ? 1 / w->o.r_bit : 0;
-  double drive = mho_wire_input(mho_wire_drives(w, r->read, v), (size_t)i);
-  double sum = 0, size = 0, lost = 0, left = drive, *sizes = devices + cols;
+  double v_word = mho_wire_input(mho_wire_word_voltages(w, r->read, v), (size_t)i);
+  double sum = 0, size = 0, lost = 0, left = v_word, *sizes = devices + cols;
 
   for (size_t j = 0; j < cols; j++) {
     double g = w->g[row + j], drop = a[j] - x[j], device = g * drop;
@@ -87,10 +87,10 @@ static void report_row(const report *r, int v, int i, const row_nodes *at, doubl
     }
   }
 
-  double current = word ? -end_current(gw, drive, a[0], -sum, size) : sum;
+  double current = word ? -end_current(gw, v_word, a[0], -sum, size) : sum;
   c->lost += lost;
   c->largest = larger(c->largest, fabs(current));
-  c->in += drive * current;
+  c->in += v_word * current;
   if (r->read->i_word)
     r->read->i_word[(size_t)v * (size_t)w->o.rows + (size_t)i] = current;
 }
@@ -102,7 +102,7 @@ static void gather(const report *r, int i, double *out) {
   bool inside = i < r->w->o.rows;
 
   for (int l = 0; l < r->n; l++) {
-    const double *ends = mho_wire_ends(r->w, r->read, r->v0 + l);
+    const double *ends = mho_wire_bit_voltages(r->w, r->read, r->v0 + l);
     double *to = out + (size_t)l * cols;
     for (size_t j = 0; j < cols; j++)
       to[j] = inside ? x[j * r->lanes + (size_t)l] : mho_wire_input(ends, j);
@@ -118,9 +118,9 @@ static void word_nodes(const report *r, int v, int i, const double *x, double *a
     memcpy(a, r->node_word + row, cols * sizeof *a);
     return;
   }
-  double drive = mho_wire_input(mho_wire_drives(w, r->read, v), (size_t)i);
+  double v_word = mho_wire_input(mho_wire_word_voltages(w, r->read, v), (size_t)i);
   const double *sources = mho_wire_sources(w, r->read, v);
-  mho_wire_word_line(w, i, drive, x, 1, sources ? sources + row : NULL, a);
+  mho_wire_word_line(w, i, v_word, x, 1, sources ? sources + row : NULL, a);
 }
 
 static void report_task(void *arg, int t, int thread) {
@@ -179,7 +179,7 @@ static void collect(const report *r, size_t l, int tasks, mho_wire_check *check)
   }
 
   const double *bottom = r->x + (size_t)(w->o.rows - 1) * cols * r->lanes + l;
-  const double *ends = mho_wire_ends(w, r->read, (int)v);
+  const double *ends = mho_wire_bit_voltages(w, r->read, (int)v);
   for (size_t j = 0; j < cols; j++) {
     double end = mho_wire_input(ends, j), current = sums[j];
     if (w->o.r_bit > 0)

@@ -1,7 +1,7 @@
 /* direct.c - Kirchhoff's current law on all nodes at once, by a sparse Cholesky factorization.
  *
  * Unknowns are the word-line nodes, then the bit-line nodes, row by row. SuiteSparse CHOLMOD orders
- * them (the best of its own choice), factors in supernodes, and the analysis is kept for the next
+ * them (the best of its own choice), factors in supernodes, and the analysis is stored for the next
  * conductances of the same array. One or two steps of iterative refinement take away what
  * cancellation between wire and device conductances costs.
  *
@@ -107,7 +107,8 @@ static double residual(const mho_wire *w, const mho_wire_read *read, int v, cons
                        const double *vb, double *out, double *scale) {
   size_t rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
   double gw = 1 / w->o.r_word, gb = 1 / w->o.r_bit, most = 0;
-  const double *drive = mho_wire_drives(w, read, v), *end = mho_wire_ends(w, read, v);
+  const double *v_word = mho_wire_word_voltages(w, read, v);
+  const double *end = mho_wire_bit_voltages(w, read, v);
   const double *source = mho_wire_sources(w, read, v);
   *scale = 0;
 
@@ -115,7 +116,7 @@ static double residual(const mho_wire *w, const mho_wire_read *read, int v, cons
     for (size_t j = 0; j < cols; j++) {
       size_t u = i * cols + j;
       double device = w->g[u] * (vw[u] - vb[u]) + mho_wire_input(source, u);
-      double left = j ? vw[u - 1] : mho_wire_input(drive, i);
+      double left = j ? vw[u - 1] : mho_wire_input(v_word, i);
       double below = i + 1 < rows ? vb[u + cols] : mho_wire_input(end, j);
 
       double a = gw * (left - vw[u]) - device, b = device - gb * (vb[u] - below);

@@ -10,7 +10,7 @@ void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c) {
   }
 }
 
-void mho_wire_word_line(const mho_wire *w, int i, double drive, const double *x, int lanes,
+void mho_wire_word_line(const mho_wire *w, int i, double v_word, const double *x, int lanes,
                         const double *source, double *v) {
   int cols = w->o.cols;
   size_t row = (size_t)i * (size_t)cols;
@@ -18,7 +18,7 @@ void mho_wire_word_line(const mho_wire *w, int i, double drive, const double *x,
 
   if (w->o.r_word == 0) {
     for (int j = 0; j < cols; j++)
-      v[j] = drive;
+      v[j] = v_word;
     return;
   }
 
@@ -31,7 +31,7 @@ void mho_wire_word_line(const mho_wire *w, int i, double drive, const double *x,
     v[j] = y = c[j] * (f + y);
   }
 
-  y = drive;
+  y = v_word;
   for (int j = 0; j < cols; j++)
     v[j] = y = v[j] + c[j] * y;
 }

@@ -1,6 +1,6 @@
 /* relaxation.h - relaxation of lines for a block of right-hand sides, in either precision.
  *
- * Between word lines (x known, T_w w = D x + drives) and bit lines (T_b g = D w + ends) the
+ * Between word lines (x known, T_w w = D x + line voltages) and bit lines (T_b g = D w + ends) the
  * voltages converge as e <- B e, B = T_b^-1 D T_w^-1 D, with eigenvalues in [0, rho]. A relaxation
  * is one pass over memory: while the rows go by, the bit lines of the one before are substituted
  * back, the row's word line is solved, and the bit lines of the next one are eliminated in the
@@ -62,17 +62,17 @@ mho_relax_plan mho_relax_plan_make(double rho, double tolerance, bool may_be_pla
 size_t mho_relax_work(int rows, int cols, int lanes, bool plain);
 
 /** Run a plan for one block.
- *  @param drive  [rows][lanes] of word lines, V; nullable: 0.
+ *  @param v_word  [rows][lanes] of word lines, V; nullable: 0.
  *  @param end    [cols][lanes] of bit lines, V; nullable: 0.
  *  @param work   [mho_relax_work], on a 64-byte boundary.
  *  @param first  [rows][lanes] voltage of each word line's first node at the end; nullable.
  *  @param x      nullable; the bit lines' voltages [rows][cols][lanes], inside work (plans that are
  *                not plain). */
 void mho_relax_run_double(int rows, int cols, const double *coefficients,
-                          const mho_relax_plan *plan, const double *drive, const double *end,
+                          const mho_relax_plan *plan, const double *v_word, const double *end,
                           double *work, double *first, const double **x);
 void mho_relax_run_float(int rows, int cols, const float *coefficients, const mho_relax_plan *plan,
-                         const float *drive, const float *end, float *work, float *first,
+                         const float *v_word, const float *end, float *work, float *first,
                          const float **x);
 
 #endif

@@ -14,7 +14,7 @@ typedef struct RELAXATION {
   const REAL *cw, *caw;      /* word lines */
   const REAL *back;          /* of the elimination that is substituted back */
   const REAL *next, *next_a; /* of the one in the direction of travel */
-  const REAL *drive;         /* [rows][lanes], nullable */
+  const REAL *v_word;        /* [rows][lanes], nullable */
   REAL *u;                   /* [rows][cols][lanes] eliminated bit lines */
   REAL *x, *before;          /* iterates; NULL in a plain plan */
   REAL *g;                   /* [cols][lanes] the row before, substituted back */
@@ -53,7 +53,7 @@ NAME(group)(const RELAXATION *s, int i, const int step, const int n, const bool 
 
   /* word lines are substituted back from their drivers, and bit lines eliminated */
   EACH_ROW {
-    EACH carry[r][k] = s->drive ? ATC(s->drive + (size_t)(i + r * step) * LANES)[k] : (VEC){0};
+    EACH carry[r][k] = s->v_word ? ATC(s->v_word + (size_t)(i + r * step) * LANES)[k] : (VEC){0};
   }
   bool start = step < 0 ? i == s->rows - 1 : i == 0;
   for (size_t j = 0; j < cols; j++) {
@@ -85,7 +85,7 @@ static void NAME(relax_rows)(const RELAXATION *s, int step, const bool plain) {
 }
 
 void NAME(mho_relax_run)(int rows, int cols, const REAL *coefficients, const mho_relax_plan *plan,
-                         const REAL *drive, const REAL *end, REAL *work, REAL *first,
+                         const REAL *v_word, const REAL *end, REAL *work, REAL *first,
                          const REAL **x) {
   size_t cells = (size_t)rows * (size_t)cols, line = (size_t)cols * LANES, block = cells * LANES;
   const REAL *co[MHO_RELAX_COEFFICIENTS];
@@ -95,7 +95,7 @@ void NAME(mho_relax_run)(int rows, int cols, const REAL *coefficients, const mho
 
   /* what lies where in `work`, and how it starts */
   REAL *zero = work, *ends = zero + line;
-  RELAXATION s = {.rows = rows, .cols = cols, .drive = drive};
+  RELAXATION s = {.rows = rows, .cols = cols, .v_word = v_word};
   s.cw = co[MHO_RELAX_CW];
   s.caw = co[MHO_RELAX_CAW];
   s.g = ends + line;
@@ -143,7 +143,7 @@ void NAME(mho_relax_run)(int rows, int cols, const REAL *coefficients, const mho
     *x = s.x;
 }
 
-/* Word lines from their open ends. @return the least share of a drive that reaches one. */
+/* Word lines from their open ends. @return the least share of a voltage that reaches one. */
 static double NAME(eliminate_words)(size_t rows, size_t n, const double *aw, REAL *cw, REAL *caw) {
   double least = 1;
   for (size_t i = 0; i < rows; i++) {

@@ -100,17 +100,17 @@ static void relax_block(const solve_job *s, int block, int thread) {
   const mho_wire *w = s->w;
   int v0, n = block_vectors(s, block, &v0);
   size_t rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
-  double *drive = s->work + (size_t)thread * s->work_each, *end = drive + rows * MHO_WIRE_LANES;
+  double *v_word = s->work + (size_t)thread * s->work_each, *end = v_word + rows * MHO_WIRE_LANES;
   double *own = end + cols * MHO_WIRE_LANES;
   const double *x;
 
-  memset(drive, 0, (rows + cols) * MHO_WIRE_LANES * sizeof *drive);
+  memset(v_word, 0, (rows + cols) * MHO_WIRE_LANES * sizeof *v_word);
   for (int l = 0; l < n; l++) {
-    into_lane(mho_wire_drives(w, s->read, v0 + l), rows, (size_t)l, drive);
-    into_lane(mho_wire_ends(w, s->read, v0 + l), cols, (size_t)l, end);
+    into_lane(mho_wire_word_voltages(w, s->read, v0 + l), rows, (size_t)l, v_word);
+    into_lane(mho_wire_bit_voltages(w, s->read, v0 + l), cols, (size_t)l, end);
   }
 
-  mho_relax_run_double(w->o.rows, w->o.cols, s->coefficients, &s->plan, drive, end, own, NULL, &x);
+  mho_relax_run_double(w->o.rows, w->o.cols, s->coefficients, &s->plan, v_word, end, own, NULL, &x);
 
   s->no_memory[v0] =
       mho_wire_report(w, s->read, v0, n, NULL, x, MHO_WIRE_LANES, NULL, &s->check[v0]);
@@ -203,10 +203,12 @@ static mho_err iterative(solve_job *s, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- methods without iterations */
 
-/* Without resistance a side's lines are at their drives, and every line of the other is a chain. */
+/* Without resistance a side's lines are at one voltage each, and every line of the other side is a
+ * chain of its own. */
 static void bit_chains(const mho_wire *w, const mho_wire_read *read, int v, double *x) {
   size_t rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
-  const double *drives = mho_wire_drives(w, read, v), *ends = mho_wire_ends(w, read, v);
+  const double *v_word = mho_wire_word_voltages(w, read, v);
+  const double *ends = mho_wire_bit_voltages(w, read, v);
   const double *source = mho_wire_sources(w, read, v);
 
   if (w->o.r_bit == 0) {
@@ -217,10 +219,10 @@ static void bit_chains(const mho_wire *w, const mho_wire_read *read, int v, doub
 
   /* from the open ends at the top to the bottom, and back */
   for (size_t i = 0; i < rows; i++) {
-    double drive = mho_wire_input(drives, i);
+    double word = mho_wire_input(v_word, i);
     for (size_t j = 0; j < cols; j++) {
       size_t k = i * cols + j;
-      double f = w->ab[k] * drive + (source ? w->o.r_bit * source[k] : 0);
+      double f = w->ab[k] * word + (source ? w->o.r_bit * source[k] : 0);
       x[k] = w->cb[k] * (f + (i ? x[k - cols] : 0));
     }
   }

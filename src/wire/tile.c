@@ -142,7 +142,7 @@ void mho_tile_solve(mho_tile *t, int block, void *scratch) {
 
 /* ---------------------------------------------------------------- through a device's own lines */
 
-/* Each entry times the share of a drive that reaches its node on the word line. c: [cols]. */
+/* Each entry times the share of a voltage that reaches its node on the word line. c: [cols]. */
 static void weaken_by_words(const mho_tile *t, double *out, double *c) {
   size_t n = (size_t)t->cols;
   for (size_t i = 0; i < (size_t)t->rows; i++) {

@@ -51,12 +51,14 @@ static inline double mho_wire_input(const double *inputs, size_t k) {
 }
 
 /** V at the left ends of the word lines, [rows]; nullable. */
-static inline const double *mho_wire_drives(const mho_wire *w, const mho_wire_read *r, int v) {
+static inline const double *mho_wire_word_voltages(const mho_wire *w, const mho_wire_read *r,
+                                                   int v) {
   return mho_wire_vector(r->v_word, v, (size_t)w->o.rows);
 }
 
 /** V at the bottom ends of the bit lines, [cols]; nullable. */
-static inline const double *mho_wire_ends(const mho_wire *w, const mho_wire_read *r, int v) {
+static inline const double *mho_wire_bit_voltages(const mho_wire *w, const mho_wire_read *r,
+                                                  int v) {
   return mho_wire_vector(r->v_bit, v, (size_t)w->o.cols);
 }
 
@@ -69,9 +71,11 @@ static inline const double *mho_wire_sources(const mho_wire *w, const mho_wire_r
 
 /** c of one line from its scaled conductances a, from the open end: stride in both; n of them. */
 void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c);
-/** Word line i: its node voltages v [cols] for drive V, bit-line voltages x (every `lanes`-th;
- * nullable: 0 V) and sources [cols] (A, out of the word line; nullable). */
-void mho_wire_word_line(const mho_wire *w, int i, double drive, const double *x, int lanes,
+/** The node voltages v [cols] of word line i.
+ *  @param v_word  V at its left end.
+ *  @param x       bit-line voltages, every `lanes`-th; nullable: 0 V.
+ *  @param source  [cols] A, out of the word line; nullable. */
+void mho_wire_word_line(const mho_wire *w, int i, double v_word, const double *x, int lanes,
                         const double *source, double *v);
 
 /* ---------------------------------------------------------------- conjugate gradients */
