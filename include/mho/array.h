@@ -34,9 +34,9 @@ typedef struct mho_clock {
 
 /* What a sense line has held since the free phase, for converters that see only the change since then. */
 typedef struct mho_hold {
-  mho_real *
-      analog; /* [n x parts x outputs] what came to the converters, parts as of mho_crossbar_parts */
-  mho_real *digital; /* [n x parts x outputs] what the converters made of it */
+  /* [n x conversions x outputs] what came to the converters, conversions as of mho_crossbar_conversions */
+  mho_real *analog;
+  mho_real *digital; /* [n x conversions x outputs] what the converters made of it */
   bool subtract;     /* convert the difference from what is held; else hold this read */
 } mho_hold;
 
@@ -67,13 +67,13 @@ typedef struct mho_measure {
   mho_real *scratch; /* [4 x width] */
 } mho_measure;
 
-/* The circuits that a read passes through, as far as energy and time go. */
-typedef struct mho_array_circuits {
+/* The converters that a read passes through, as far as energy and time go. */
+typedef struct mho_array_converters {
   int dac_bits, adc_bits; /* 0: no converter */
   int average;            /* reads for one */
   bool
       analog; /* hidden layers are joined by wires: converters at the border only, and for the states */
-} mho_array_circuits;
+} mho_array_converters;
 
 typedef struct mho_crossbar_options mho_crossbar_options;
 typedef struct mho_array_model {
@@ -87,7 +87,7 @@ typedef struct mho_array_model {
   /* Whether a read is anything but the product with the matrix: noisy, converted, distorted. Nullable: it is not. */
   bool (*lossy)(const void *params);
   /* Sums that are converted apart for one output and added as numbers. Nullable: 1. */
-  int (*parts)(const mho_crossbar *x, bool transposed);
+  int (*conversions)(const mho_crossbar *x, bool transposed);
   /* Whether converters see the change since the free phase, and mho_read.hold is needed. Nullable. */
   bool (*holds)(const void *params);
   /* Make and free what the model keeps in x->own. Nullable. */
@@ -103,14 +103,14 @@ typedef struct mho_array_model {
   bool (*measures)(const void *params);
   void (*measure)(const mho_crossbar *x, const mho_measure *m);
   /* Nullable: none. */
-  void (*circuits)(const void *params, mho_array_circuits *out);
+  void (*converters)(const void *params, mho_array_converters *out);
   /* Read; mho_crossbar_matrix(x) is the effective matrix. */
   void (*read)(const mho_crossbar *x, const mho_read *r);
 } mho_array_model;
 
 /* Full scales of converters that are set from data. Recording, a read leaves the converters out and widens them;
  * one thread at a time. Sums of a percentile below 100 are counted by size: of the bins of a line number 0 is for 0, and
- * the others divide every factor of 2 from 2^-24 to 2^16 in MHO_SCALE_PART. */
+ * the others divide every factor of 2 from 2^-24 to 2^16 in MHO_SCALE_PER_OCTAVE. */
 typedef struct mho_scales {
   bool valid, recording;
   int64_t every;     /* updates from one calibration to the next; 0: there is only one */
@@ -122,8 +122,8 @@ typedef struct mho_scales {
   mho_real *most;
   uint32_t *seen; /* [n x MHO_SCALE_BINS] sums by size; NULL for percentile 100 */
 } mho_scales;
-enum { MHO_SCALE_PART = 64, MHO_SCALE_LOWEST = -24, MHO_SCALE_OCTAVES = 40 };
-enum { MHO_SCALE_BINS = MHO_SCALE_PART * MHO_SCALE_OCTAVES + 1 };
+enum { MHO_SCALE_PER_OCTAVE = 64, MHO_SCALE_LOWEST = -24, MHO_SCALE_OCTAVES = 40 };
+enum { MHO_SCALE_BINS = MHO_SCALE_PER_OCTAVE * MHO_SCALE_OCTAVES + 1 };
 
 /* Pulses of whole lines in an update, whatever cells they met on. */
 typedef struct mho_line_pulses {
@@ -238,10 +238,10 @@ static inline const float *mho_crossbar_shown(const mho_crossbar *x, int k) {
   return x->drifted[k] ? x->drifted[k] : k ? x->neg->g : x->pos->g;
 }
 /** Begin to lay the effective matrix or its transpose out in panels, which makes reads of many samples faster until it
- * changes: all parts must be filled (mho_crossbar_pack_part, by any threads), and mho_crossbar_packed ends it.
+ * changes: all slabs must be filled (mho_crossbar_pack_slab, by any threads), and mho_crossbar_packed ends it.
  *  @return whether there is anything to do: an exact array, a wide matrix without wires, not packed yet. */
 MHO_API bool mho_crossbar_pack(const mho_crossbar *x, bool transposed);
-MHO_API void mho_crossbar_pack_part(const mho_crossbar *x, bool transposed, int part, int parts);
+MHO_API void mho_crossbar_pack_slab(const mho_crossbar *x, bool transposed, int slab, int slabs);
 MHO_API void mho_crossbar_packed(const mho_crossbar *x);
 /** Forget panels: a change of weights does, and whoever wants reads not to depend on what was packed before. */
 MHO_API void mho_crossbar_unpack(const mho_crossbar *x);
@@ -265,7 +265,7 @@ MHO_API bool mho_crossbar_noisy(const mho_crossbar *x);
 /** ... or differ from the product in any way. */
 MHO_API bool mho_crossbar_lossy(const mho_crossbar *x);
 /** Sums that are converted apart for one output of a read and added as numbers: tiles with converters of their own; else 1. */
-MHO_API int mho_crossbar_parts(const mho_crossbar *x, bool transposed);
+MHO_API int mho_crossbar_conversions(const mho_crossbar *x, bool transposed);
 /** mho_real's of scratch that a read of n samples needs. */
 MHO_API size_t mho_crossbar_scratch(const mho_crossbar *x, int n);
 /** Conductances of the pair in siemens as reads find them (see mho_crossbar_age), [rows x cols] each; for the ideal device those of a pair with

@@ -29,7 +29,7 @@ typedef struct mho_state {
       keep; /* [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of
                        them; NULL  without MHO_STATE_KEEP */
   mho_real **
-      hold; /* [2 n_links] of [capacity x parts x n of to], parts as of mho_crossbar_parts: what the sense lines of links
+      hold; /* [2 n_links] of [capacity x conversions x n of to], as of mho_crossbar_conversions: what the sense lines of links
                        into hidden layers held last,
                        and the numbers made of it; NULL without MHO_STATE_HOLD */
   int n_hold;

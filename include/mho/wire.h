@@ -6,7 +6,7 @@
  * devices and between the last one and the end. The far ends are open; either resistance may be 0. A read
  * holds the bottom ends at 0 V; a transposed read drives them and holds the left ends at 0 V.
  *
- * Everything here is double precision. The header counts as layer `array`.
+ * Everything here is double precision.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_WIRE_H
 #define MHO_WIRE_H

@@ -1,42 +1,52 @@
-/* periphery.c - a crossbar read through its circuits: converters, amplifiers, and the noise of all of them.
+/* periphery.c - a crossbar read through drivers, amplifiers and converters, and the noise of
+ * all of them.
  *
  *   v_i = DAC(a x_i)/a (1 + gamma_i) + o_i + n_i          drivers: converter, mismatch, noise
  *   u_j = (1 + gamma_j)(sum_i v_i W_ij + noise_j) + o_j   sense amplifiers
  *   y_j = ADC(b sat(u_j))/b                               saturation, converter
  *
- * W is the crossbar's effective matrix. Noise of the cells is drawn for the column sum, with its exact variance, not
- * cell by cell (a sum of independent Gaussian cells is Gaussian, so nothing is approximated):
+ * W is the crossbar's effective matrix. Noise of the cells is drawn for the column sum, with its
+ * exact variance, not cell by cell (a sum of independent Gaussian cells is Gaussian, so nothing is
+ * approximated):
  *
  *   var_j = sum_i v_i^2 (sigma+_ij^2 + sigma-_ij^2)/g_unit^2
  *
- * constant noise: sigma = n (g_max - g_min), so var_j = 2 (n w_max)^2 |v|^2; proportional noise: sigma = n G, so
- * G+^2 + G-^2 enters, not W^2. The deviate of a line is named by (update, phase, step) as far as noise.redraw says; it
- * is scaled by each phase's deviation, which is what noise correlated between the phases means here. 1/f noise of phase
- * change memory (device.read_noise.law pcm) is integrated from a read's duration to the time since programming: nearly all
- * of it stays the same through a sample, so redraw auto holds it that long and averaged reads take nothing off it.
+ * constant noise: sigma = n (g_max - g_min), so var_j = 2 (n w_max)^2 |v|^2; proportional noise:
+ * sigma = n G, so G+^2 + G-^2 enters, not W^2. The deviate of a line is named by (update, phase,
+ * step) as far as noise.redraw says; it is scaled by each phase's deviation, which is what noise
+ * correlated between the phases means here. 1/f noise of phase change memory (device.read_noise.law
+ * pcm) is integrated from a read's duration to the time since programming: nearly all of it stays
+ * the same through a sample, so redraw auto holds it that long and averaged reads take nothing off
+ * it.
  *
- * A cell's current may bend with its voltage, by the I-V law of the device; a law whose shape is the same for all cells
- * bends the voltages v, one that depends on the conductance adds W2^T v^2 + W3^T v^3.
+ * A cell's current may bend with its voltage, by the I-V law of the device; a law whose shape is
+ * the same for all cells bends the voltages v, one that depends on the conductance adds W2^T v^2 +
+ * W3^T v^3.
  *
- * Numbers at the drivers are activities (full scale dac_range), those at the sense lines summed inputs of a neuron (full
- * scale adc_full_scale, or what calibration saw on data). Noise and offset of a circuit are fractions of its full scale.
- * The two directions of a crossbar have drivers and sense lines of their own.
+ * Numbers at the drivers are activities (full scale dac_range), those at the sense lines summed
+ * inputs of a neuron (full scale adc_full_scale, or what calibration saw on data). Noise and offset
+ * of an amplifier are fractions of its full scale. The two directions of a crossbar have drivers
+ * and sense lines of their own.
  *
- * Analog neurons (coupling analog) need converters only at the chip's border: the input, the error and the read-out
- * pass through them, hidden layers are joined by wires, and the states are converted when they are measured for learning.
- * Between clocked digital neurons every product is converted.
+ * Analog neurons (coupling analog) need converters only at the chip's border: the input, the error
+ * and the read-out pass through them, hidden layers are joined by wires, and the states are
+ * converted when they are measured for learning. Between clocked digital neurons every product is
+ * converted.
  *
- * Analog differencing: the sense line holds its analog value of the free phase, and in a nudged phase the converter sees
- * the change since then, amplified; what it makes of it is added to the number of the free phase. The number the free
- * phase ends with is rounded as ever, but its rounding error is the same in both states and cancels in their difference.
- * A line that the free phase does not read (the error's) holds 0, and its whole sum is amplified: a difference_gain that
- * clips it keeps its sign only, and of tiles a sign each, which is no longer the sign of the sum; ranging clips nothing.
+ * Analog differencing: the sense line holds its analog value of the free phase, and in a nudged
+ * phase the converter sees the change since then, amplified; what it makes of it is added to the
+ * number of the free phase. The number the free phase ends with is rounded as ever, but its
+ * rounding error is the same in both states and cancels in their difference. A line that the free
+ * phase does not read (the error's) holds 0, and its whole sum is amplified: a difference_gain that
+ * clips it keeps its sign only, and of tiles a sign each, which is no longer the sign of the sum;
+ * ranging clips nothing.
  *
- * Where a line has a converter, a matrix with more inputs than a physical tile has lines (array.wire.tile, with or without
- * wires) is read tile by tile: u_j, its noise, amplifier and conversion are those of the inputs i of a tile, and the tiles'
- * numbers are added; or, with `tiles: analog`, their currents are, before one converter. All tiles of a line have the same
- * full scale, the largest sum that a tile of it saw. Tiles side by side share the drivers of their rows. Without a
- * converter, also between analog neurons, currents are added.
+ * Where a line has a converter, a matrix with more inputs than a physical tile has lines
+ * (array.wire.tile, with or without wires) is read tile by tile: u_j, its noise, amplifier and
+ * conversion are those of the inputs i of a tile, and the tiles' numbers are added; or, with
+ * `tiles: analog`, their currents are, before one converter. All tiles of a line have the same full
+ * scale, the largest sum that a tile of it saw. Tiles side by side share the drivers of their rows.
+ * Without a converter, also between analog neurons, currents are added.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/periphery.h"
 
@@ -48,16 +58,15 @@
   MHO_P_REAL(mho_periphery, field, name, "", initial, low, high, doc)
 #define P_CHOICE(field, name, words, doc) MHO_P_CHOICE(mho_periphery, field, name, words, 0, doc)
 static const mho_param table[] = {
-    P_REAL(
-        read_noise, "read_noise", 0, 0, 10,
-        "standard deviation of a device's conductance at a read, of the range or of itself; 0: the "
-        "device's own"),
+    P_REAL(read_noise, "read_noise", 0, 0, 10,
+           "standard deviation of a device's conductance at a read, of the range or of itself; "
+           "0: the device's own"),
     P_CHOICE(law, "noise.law", "constant|proportional",
              "read_noise is a fraction of the range, or of the conductance"),
-    P_CHOICE(
-        redraw, "noise.redraw", "auto|read|phase|sample",
-        "noise is new at every product, once a phase, or once a sample (the same in both phases); auto: "
-        "read, but sample for cells of device.read_noise.law pcm, whose 1/f noise is that slow"),
+    P_CHOICE(redraw, "noise.redraw", "auto|read|phase|sample",
+             "noise is new at every product, once a phase, or once a sample (the same in both "
+             "phases); auto: read, but sample for cells of device.read_noise.law pcm, whose 1/f "
+             "noise is that slow"),
     P_REAL(input_noise, "input_noise", 0, 0, 10,
            "standard deviation of a driver's voltage, of its full scale"),
     P_REAL(output_noise, "output_noise", 0, 0, 10,
@@ -68,27 +77,26 @@ static const mho_param table[] = {
            "activity at the full scale of drivers and of measured states"),
     MHO_P_INT(mho_periphery, adc_bits, "adc_bits", 0, 0, MHO_CONVERTER_BITS,
               "of a sense line's converter; 0: exact"),
-    P_CHOICE(
-        adc_range, "adc_range", "calibrated|fixed",
-        "full scale from the largest sum (of a tile) that training images give, or adc_full_scale"),
+    P_CHOICE(adc_range, "adc_range", "calibrated|fixed",
+             "full scale from the largest sum (of a tile) that training images give, or "
+             "adc_full_scale"),
     P_REAL(adc_full_scale, "adc_full_scale", 8, 1e-6, 1e6,
            "sum that a converter sees (of a tile) at full scale, fixed or before it is calibrated"),
-    P_CHOICE(
-        adc_columns, "adc_columns", "shared|own",
-        "calibrated: one full scale for the sense lines of a direction, or one for each (a gain a column)"),
-    MHO_P_INT(
-        mho_periphery, calibration_every, "calibration.every", 50, 0, 1e9,
-        "updates from one calibration to the next: sums grow as weights learn; 0: once, before the first"),
+    P_CHOICE(adc_columns, "adc_columns", "shared|own",
+             "calibrated: one full scale for the sense lines of a direction, or one for each "
+             "(a gain a column)"),
+    MHO_P_INT(mho_periphery, calibration_every, "calibration.every", 50, 0, 1e9,
+              "updates from one calibration to the next: sums grow as weights learn; 0: once, "
+              "before the first"),
     P_REAL(calibration_margin, "calibration.margin", 1, 0.01, 100,
            "full scale over the largest sum seen, or its percentile"),
     P_REAL(
         calibration_percentile, "calibration.percentile", 100, 1, 100,
-        "the full scale is this percentile of the sums' magnitudes (those of 0 left out), of all lines or "
-        "of each (adc_columns); 100: the largest"),
-    P_CHOICE(
-        ranging, "ranging", "none|input|output|both",
-        "amplifiers with a gain of a power of 2 for every vector: before the DAC's range, the ADC's, or "
-        "both"),
+        "the full scale is this percentile of the sums' magnitudes (those of 0 left out), of all "
+        "lines or of each (adc_columns); 100: the largest"),
+    P_CHOICE(ranging, "ranging", "none|input|output|both",
+             "amplifiers with a gain of a power of 2 for every vector: before the DAC's range, the "
+             "ADC's, or both"),
     P_REAL(saturation, "saturation", 0, 0, 1e6,
            "output at which an amplifier saturates, s tanh(u/s), in summed input; 0: never"),
     P_REAL(gain, "mismatch.gain", 0, 0, 1, "spread of the sense amplifiers' gains, relative"),
@@ -98,19 +106,18 @@ static const mho_param table[] = {
            "spread of their offsets, of full scale"),
     MHO_P_INT(mho_periphery, average, "average", 1, 1, MHO_AVERAGE_MAX,
               "reads that are averaged; only noise that is new at every read averages out"),
-    P_CHOICE(
-        coupling, "coupling", "digital|analog",
-        "clocked digital neurons, every product converted, or analog ones, converted at the border only"),
-    P_CHOICE(
-        differencing, "differencing", "digital|analog",
-        "phases are converted each on its own, or the free one is held and the amplified change converted"),
-    P_REAL(
-        difference_gain, "difference_gain", 32, 1, 1e6,
-        "amplification of the change with analog differencing (with ranging of the output, as it comes)"),
-    P_CHOICE(
-        tiles, "tiles", "digital|analog",
-        "sums of more inputs than array.wire.tile has: each tile's converted and the numbers added, or the "
-        "currents added before one ADC"),
+    P_CHOICE(coupling, "coupling", "digital|analog",
+             "clocked digital neurons, every product converted, or analog ones, converted at the "
+             "border only"),
+    P_CHOICE(differencing, "differencing", "digital|analog",
+             "phases are converted each on its own, or the free one is held and the amplified "
+             "change converted"),
+    P_REAL(difference_gain, "difference_gain", 32, 1, 1e6,
+           "amplification of the change with analog differencing (with ranging of the output, as "
+           "it comes)"),
+    P_CHOICE(tiles, "tiles", "digital|analog",
+             "sums of more inputs than array.wire.tile has: each tile's converted and the numbers "
+             "added, or the currents added before one ADC"),
 };
 
 static mho_err check(const void *params, mho_errinfo *ei) {
@@ -119,12 +126,11 @@ static mho_err check(const void *params, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ECONFIG,
                     "array.%s: one bit has no code for 0: use 2 or more, or 0 for no converter",
                     p->dac_bits == 1 ? "dac_bits" : "adc_bits");
-  if (p->differencing == MHO_DIFFERENCING_ANALOG &&
-      (p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH))
-    return mho_fail(
-        ei, MHO_ECONFIG,
-        "array.differencing: a held value keeps the gain it was read with: use array.ranging none or "
-        "output");
+
+  if (p->differencing == MHO_DIFFERENCING_ANALOG && mho_periphery_ranges_inputs(p))
+    return mho_fail(ei, MHO_ECONFIG,
+                    "array.differencing: a held value keeps the gain it was read with: use "
+                    "array.ranging none or output");
   return MHO_OK;
 }
 
@@ -143,15 +149,15 @@ static bool lossy(const void *params) {
          p->input_gain > 0 || p->input_offset > 0;
 }
 
-static void circuits(const void *params, mho_array_circuits *out) {
+static void converters(const void *params, mho_array_converters *out) {
   const mho_periphery *p = params;
-  *out = (mho_array_circuits){(int)p->dac_bits, (int)p->adc_bits, (int)p->average,
-                              p->coupling == MHO_COUPLING_ANALOG};
+  *out = (mho_array_converters){(int)p->dac_bits, (int)p->adc_bits, (int)p->average,
+                                p->coupling == MHO_COUPLING_ANALOG};
 }
 
-static int parts(const mho_crossbar *x, bool transposed) {
+static int conversions(const mho_crossbar *x, bool transposed) {
   const mho_periphery_own *o = x->own;
-  return o->parts[transposed];
+  return o->conversions[transposed];
 }
 
 static bool holds(const void *params) {
@@ -163,8 +169,9 @@ static bool holds(const void *params) {
 /* ---------------------------------------------------------------- a read */
 
 enum {
-  BLOCK = 1024
-}; /* numbers that pass through the sense amplifiers together: whole rows, or one longer row */
+  BLOCK = 1024, /* numbers that pass the sense amplifiers together: whole rows, or one longer row */
+  DRAWN = 1024  /* deviates drawn at a time */
+};
 
 /* What applies to a read, worked out once. */
 typedef struct chain {
@@ -174,11 +181,11 @@ typedef struct chain {
   const mho_periphery_own *own;
   int in, out;
   bool dac, adc;       /* converters at this read's ends */
-  bool drivers, sense; /* whether circuits change the inputs, the sums */
-  int repeats;         /* reads averaged after the converters; ... */
-  mho_real
-      noise; /* ... through a linear chain one read with this much of the noise is the same, ... */
-  mho_real cell_noise;          /* ... and with this much of that of the cells */
+  bool drivers, sense; /* whether anything changes the inputs, the sums */
+  int repeats;         /* reads averaged after the converters */
+  /** Without a converter or saturation several reads that are averaged are one read with this much
+   * of the noise, and with this much of that of the cells. */
+  mho_real noise, cell_noise;
   mho_real *v;                  /* [n x in] voltages of the lines */
   mho_real *squares, *variance; /* [n x in], [n x out] */
   mho_real *sum;                /* [n x out] what the cells make of the voltages */
@@ -187,35 +194,45 @@ typedef struct chain {
   mho_real fixed;
   const mho_real *full; /* full scale of the sense lines */
   int stride;           /* 0: one for all */
-  int parts;            /* tiles that are converted apart, or 1; ... */
-  int tile, first, n;   /* ... the one being read, its first input, how many it has */
+  int conversions;      /* tiles that are converted apart, or 1 */
+  int tile, first, n;   /* the tile being read, its first input, how many it has */
 } chain;
 
+static int widest(const mho_crossbar *x) {
+  return mho_max(x->rows, x->cols);
+}
+
 static size_t scratch(const mho_crossbar *x, int n) {
-  size_t widest = (size_t)(x->rows > x->cols ? x->rows : x->cols);
-  return mho_crossbar_lossy(x)
-             ? (4 * widest + 1) * (size_t)n + widest + (widest > BLOCK ? widest : BLOCK)
-             : 0;
+  size_t wide = (size_t)widest(x), block = (size_t)mho_max(widest(x), BLOCK);
+  return mho_crossbar_lossy(x) ? (4 * wide + 1) * (size_t)n + wide + block : 0;
+}
+
+/* Numbers of all samples at the drivers. */
+static size_t all_inputs(const chain *c) {
+  return (size_t)c->r->n * (size_t)c->in;
 }
 
 /* Full scales of the sense lines: fixed, or the largest sums seen, at the end of the scratch. */
 static void find_scales(chain *c, mho_real *room) {
   const mho_periphery *p = c->p;
   const mho_scales *s = c->x->scales;
+
   c->fixed = (mho_real)p->adc_full_scale;
   c->full = &c->fixed;
   c->stride = 0;
   if (!s || !s->valid)
     return;
+
   const mho_real *most = s->most + (c->r->transposed ? c->x->cols : 0);
   mho_real margin = (mho_real)p->calibration_margin, largest = 0;
   for (int j = 0; j < c->out; j++)
     largest = most[j] > largest ? most[j] : largest;
   if (!(largest > 0))
-    return; /* nothing was seen in this direction */
+    return; /* no sum was seen in this direction */
   c->fixed = margin * largest;
   if (p->adc_columns == MHO_ADC_SHARED)
     return;
+
   for (int j = 0; j < c->out; j++) /* a line that saw nothing gets the largest one's */
     room[j] = margin * (most[j] > 0 ? most[j] : largest);
   c->full = room;
@@ -224,81 +241,112 @@ static void find_scales(chain *c, mho_real *room) {
 
 /* Turn to tile number t. */
 static void select_tile(chain *c, int t) {
-  int depth = c->parts > 1 ? c->own->depth[c->r->transposed] : c->in;
+  int depth = c->conversions > 1 ? c->own->depth[c->r->transposed] : c->in;
   c->tile = t;
   c->first = t * depth;
-  c->n = c->in - c->first < depth ? c->in - c->first : depth;
+  c->n = mho_min(c->in - c->first, depth);
 }
 
-static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
-  const mho_periphery *p = x->params;
-  bool analog = p->coupling == MHO_COUPLING_ANALOG;
-  *c = (chain){.x = x,
-               .r = r,
-               .p = p,
-               .own = x->own,
-               .in = mho_read_inputs(x, r),
-               .out = mho_read_outputs(x, r)};
-  size_t block = (size_t)r->n * (size_t)(x->rows > x->cols ? x->rows : x->cols);
-  c->v = r->scratch;
+/* What lies where in the scratch, with full scales at its end. */
+static void lay_out(chain *c) {
+  const mho_crossbar *x = c->x;
+  size_t n = (size_t)c->r->n, block = n * (size_t)widest(x);
+  c->v = c->r->scratch;
   c->squares = c->v + block;
   c->variance = c->squares + block;
   c->sum = c->variance + block;
   c->gain = c->sum + block;
-  c->block = c->gain + r->n + (x->rows > x->cols ? x->rows : x->cols);
+  mho_real *scales = c->gain + n;
+  c->block = scales + widest(x);
+  find_scales(c, scales);
+}
+
+static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
+  const mho_periphery *p = x->params;
+  const mho_periphery_own *own = x->own;
+  bool analog = p->coupling == MHO_COUPLING_ANALOG;
+
+  *c = (chain){.x = x, .r = r, .p = p, .own = own};
+  c->in = mho_read_inputs(x, r);
+  c->out = mho_read_outputs(x, r);
+  lay_out(c);
+
+  /* what there is at the drivers and at the sense lines */
   c->dac = p->dac_bits && !(analog && r->neurons_in);
   c->adc = p->adc_bits && !(analog && r->neurons_out);
-  c->drivers = c->dac || p->input_noise > 0 || c->own->input_gain[r->transposed] ||
-               c->own->input_offset[r->transposed] || c->own->law != MHO_IV_OHMIC ||
-               p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH;
-  c->sense = c->adc || c->own->gain[r->transposed] || c->own->offset[r->transposed] ||
+  c->drivers = c->dac || p->input_noise > 0 || own->input_gain[r->transposed] ||
+               own->input_offset[r->transposed] || own->law != MHO_IV_OHMIC ||
+               mho_periphery_ranges_inputs(p);
+  c->sense = c->adc || own->gain[r->transposed] || own->offset[r->transposed] ||
              p->saturation > 0 || p->output_noise > 0;
+
+  /* reads that are averaged */
   bool linear = !c->adc && !(p->saturation > 0);
-  int reads = mho_periphery_repeats(c->own, p);
+  int reads = mho_periphery_repeats(own, p);
   c->repeats = linear ? 1 : reads;
   c->noise = linear ? (mho_real)(1 / sqrt(reads)) : 1;
-  c->cell_noise = c->own->redraw_cells == MHO_REDRAW_READ ? c->noise : 1;
-  find_scales(c, c->gain + r->n);
-  c->parts = c->adc ? c->own->parts[r->transposed] : 1;
+  c->cell_noise = own->redraw_cells == MHO_REDRAW_READ ? c->noise : 1;
+
+  c->conversions = c->adc ? own->conversions[r->transposed] : 1;
   select_tile(c, 0);
 }
 
-/* Voltages of the driven lines, in units of an activity and times the sample's gain. */
-static void drive(const chain *c, int repeat) {
-  enum { PART = 1024 };
+/* ---------------------------------------------------------------- drivers */
+
+static uint64_t moment_of(const chain *c, int redraw) {
+  const mho_clock *t = &c->r->clock;
+  return mho_periphery_moment(redraw, t->update, t->phase, t->step);
+}
+
+/* Voltages for sample s, without noise. */
+static void sample_voltages(const chain *c, size_t s) {
   const mho_periphery *p = c->p;
-  const mho_read *r = c->r;
-  const mho_real *gains = c->own->input_gain[r->transposed],
-                 *offsets = c->own->input_offset[r->transposed];
-  mho_real range = (mho_real)p->dac_range, sigma = (mho_real)p->input_noise * range * c->noise;
-  bool ranging = p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH;
-  for (int s = 0; s < r->n; s++) {
-    const mho_real *x = r->x + (size_t)s * (size_t)c->in;
-    mho_real *v = c->v + (size_t)s * (size_t)c->in,
-             a = ranging ? mho_ranging_gain(c->in, &range, 0, x) : 1;
-    c->gain[s] = a;
+  const mho_real *gains = c->own->input_gain[c->r->transposed];
+  const mho_real *offsets = c->own->input_offset[c->r->transposed];
+  const mho_real *x = c->r->x + s * (size_t)c->in;
+  mho_real *v = c->v + s * (size_t)c->in, range = (mho_real)p->dac_range;
+  mho_real a = mho_periphery_ranges_inputs(p) ? mho_ranging_gain(c->in, &range, 0, x) : 1;
+  c->gain[s] = a;
+
+  for (int i = 0; i < c->in; i++)
+    v[i] = a * x[i];
+  if (c->dac)
+    mho_convert(mho_converter_of(p->dac_bits), c->in, 1, &range, 0, v);
+  if (gains)
     for (int i = 0; i < c->in; i++)
-      v[i] = a * x[i];
-    if (c->dac)
-      mho_convert(mho_converter_of(p->dac_bits), c->in, 1, &range, 0, v);
-    for (int i = 0; gains && i < c->in; i++)
       v[i] *= gains[i];
-    for (int i = 0; offsets && i < c->in; i++)
+  if (offsets)
+    for (int i = 0; i < c->in; i++)
       v[i] += offsets[i] * range;
-  }
+}
+
+static void add_driver_noise(const chain *c, mho_real sigma, int repeat) {
+  const mho_read *r = c->r;
   mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
-  uint64_t moment =
-      mho_periphery_moment(c->own->redraw, r->clock.update, r->clock.phase, r->clock.step);
-  size_t count = (size_t)r->n * (size_t)c->in;
-  for (size_t i0 = 0; i0 < count && sigma > 0; i0 += PART) {
-    float xi[PART];
-    size_t n = count - i0 < PART ? count - i0 : PART;
+  uint64_t moment = moment_of(c, c->own->redraw);
+  size_t count = all_inputs(c);
+
+  for (size_t i0 = 0; i0 < count; i0 += DRAWN) {
+    float xi[DRAWN];
+    size_t n = mho_min_size(count - i0, DRAWN);
     mho_rng_normal(rng, moment, (uint64_t)r->sample0 * (uint64_t)c->in + i0, n, xi);
     for (size_t i = 0; i < n; i++)
       c->v[i0 + i] += sigma * (mho_real)xi[i];
   }
-  mho_circuits_bend(c->own, count, c->v);
 }
+
+/* Voltages of the driven lines, in units of an activity and times the sample's gain. */
+static void line_voltages(const chain *c, int repeat) {
+  mho_real range = (mho_real)c->p->dac_range;
+  mho_real sigma = (mho_real)c->p->input_noise * range * c->noise;
+  for (int s = 0; s < c->r->n; s++)
+    sample_voltages(c, (size_t)s);
+  if (sigma > 0)
+    add_driver_noise(c, sigma, repeat);
+  mho_periphery_bend(c->own, all_inputs(c), c->v);
+}
+
+/* ---------------------------------------------------------------- cells */
 
 /* to = keep to + v op(m), the tile's inputs only: v [n x in], m [rows x cols], to [n x out]. */
 static void multiply(const chain *c, const mho_real *v, const mho_real *m, mho_real keep,
@@ -310,15 +358,14 @@ static void multiply(const chain *c, const mho_real *v, const mho_real *m, mho_r
 
 /* Variance of the cells' noise in the tile's sums of all samples, [n x out]. */
 static void cell_variance(const chain *c, const mho_real *v) {
-  const mho_read *r = c->r;
-  size_t n_in = (size_t)r->n * (size_t)c->in;
   if (c->own->variance) {
-    for (size_t i = 0; i < n_in; i++)
+    for (size_t i = 0; i < all_inputs(c); i++)
       c->squares[i] = v[i] * v[i];
     multiply(c, c->squares, c->own->variance, 0, c->variance);
     return;
   }
-  for (int s = 0; s < r->n; s++) { /* the same for every line: one number a sample */
+
+  for (int s = 0; s < c->r->n; s++) { /* the same for every line: one number a sample */
     const mho_real *row = v + (size_t)s * (size_t)c->in + c->first;
     mho_real sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -328,26 +375,41 @@ static void cell_variance(const chain *c, const mho_real *v) {
   }
 }
 
+/* Currents that go with the square and the cube of the voltage, differently from cell to cell. */
+static void add_curvature(const chain *c) {
+  size_t n = all_inputs(c);
+  for (size_t i = 0; i < n; i++)
+    c->squares[i] = c->v[i] * c->v[i];
+  multiply(c, c->squares, c->own->square, 1, c->sum);
+  for (size_t i = 0; i < n; i++)
+    c->squares[i] *= c->v[i];
+  multiply(c, c->squares, c->own->cube, 1, c->sum);
+}
+
+/* ---------------------------------------------------------------- noise of the sums */
+
 /* Noise that one deviate serves. */
 typedef struct noise {
-  int kind, redraw; /* MHO_NOISE_..., MHO_REDRAW_... */
-  bool cells;       /* that of the cells, ... */
-  mho_real circuit; /* ... and that of the sense amplifiers, of full scale; 0: none */
+  int kind, redraw;   /* MHO_NOISE_..., MHO_REDRAW_... */
+  bool cells;         /* that of the cells, ... */
+  mho_real amplifier; /* ... and that of the sense amplifiers, of full scale; 0: none */
 } noise;
 
 /* Add noise to line sums of sample s, [n] from line j. */
 static void add_row_noise(const chain *c, const noise *from, size_t s, size_t j, size_t n,
                           mho_real scale, const float *xi, mho_real *y) {
-  const mho_real *var = c->variance + (c->own->variance ? s * (size_t)c->out + j : s);
-  mho_real circuit = from->circuit;
-  bool cells = from->cells;
-  if (circuit > 0) {
+  bool each = c->own->variance != NULL;
+  const mho_real *var = c->variance + (each ? s * (size_t)c->out + j : s);
+  mho_real amplifier = from->amplifier;
+
+  if (amplifier > 0) {
     for (size_t k = 0; k < n; k++) {
-      mho_real own = circuit * c->full[c->stride ? j + k : 0];
-      y[k] += scale * real_sqrt((cells ? var[c->own->variance ? k : 0] : 0) + own * own) *
-              (mho_real)xi[k];
+      mho_real own = amplifier * c->full[c->stride ? j + k : 0];
+      size_t at = each ? k : 0;
+      mho_real cells = from->cells ? var[at] : 0;
+      y[k] += scale * real_sqrt(cells + own * own) * (mho_real)xi[k];
     }
-  } else if (c->own->variance) {
+  } else if (each) {
     for (size_t k = 0; k < n; k++)
       y[k] += scale * real_sqrt(var[k]) * (mho_real)xi[k];
   } else {
@@ -360,20 +422,19 @@ static void add_row_noise(const chain *c, const noise *from, size_t s, size_t j,
 /* The same for `rows` samples from s0, [rows x out] at y. */
 static void add_noise_from(const chain *c, const noise *from, int s0, int rows, mho_real scale,
                            int repeat, mho_real *y) {
-  enum { PART = 1024 };
   const mho_read *r = c->r;
-  float xi[PART];
+  float xi[DRAWN];
   mho_rng rng = mho_periphery_tile(
       mho_periphery_stream(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
-  uint64_t moment =
-      mho_periphery_moment(from->redraw, r->clock.update, r->clock.phase, r->clock.step);
+  uint64_t moment = moment_of(c, from->redraw);
   size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;
-  for (size_t i0 = 0; i0 < n; i0 += PART) {
-    size_t m = n - i0 < PART ? n - i0 : PART;
+
+  for (size_t i0 = 0; i0 < n; i0 += DRAWN) {
+    size_t m = mho_min_size(n - i0, DRAWN);
     mho_rng_normal(rng, moment, (uint64_t)r->sample0 * out + first + i0, m, xi);
     for (size_t i = 0, end; i < m; i += end) { /* row by row */
       size_t at = first + i0 + i, j = at % out;
-      end = out - j < m - i ? out - j : m - i;
+      end = mho_min_size(out - j, m - i);
       add_row_noise(c, from, at / out, j, end, scale, xi + i, y + i0 + i);
     }
   }
@@ -382,31 +443,36 @@ static void add_noise_from(const chain *c, const noise *from, int s0, int rows, 
 /* Noise of cells and sense amplifiers, times scale: by one deviate where both are redrawn alike. */
 static void add_noise(const chain *c, int s0, int rows, mho_real scale, int repeat, mho_real *y) {
   const mho_periphery_own *o = c->own;
-  mho_real circuit = (mho_real)c->p->output_noise;
+  mho_real amplifier = (mho_real)c->p->output_noise;
 
   if (o->redraw_cells == o->redraw) {
-    noise both = {MHO_NOISE_CELLS, o->redraw, o->noisy, circuit};
+    noise both = {MHO_NOISE_CELLS, o->redraw, o->noisy, amplifier};
     add_noise_from(c, &both, s0, rows, scale * c->noise, repeat, y);
     return;
   }
 
   noise cells = {MHO_NOISE_CELLS, o->redraw_cells, true, 0};
-  noise amplifiers = {MHO_NOISE_OUTPUT, o->redraw, false, circuit};
+  noise amplifiers = {MHO_NOISE_OUTPUT, o->redraw, false, amplifier};
   add_noise_from(c, &cells, s0, rows, scale * c->cell_noise, 0, y);
-  if (circuit > 0)
+  if (amplifier > 0)
     add_noise_from(c, &amplifiers, s0, rows, scale * c->noise, repeat, y);
 }
 
+/* ---------------------------------------------------------------- sense lines */
+
 /* The sense amplifiers of a sample's lines. */
 static void amplify(const chain *c, mho_real *u) {
-  const mho_real *gains = c->own->gain[c->r->transposed],
-                 *offsets = c->own->offset[c->r->transposed];
+  const mho_real *gains = c->own->gain[c->r->transposed];
+  const mho_real *offsets = c->own->offset[c->r->transposed];
   size_t own = (size_t)c->tile * (size_t)c->out;
   mho_real top = (mho_real)c->p->saturation;
-  for (int j = 0; gains && j < c->out; j++)
-    u[j] *= gains[own + (size_t)j];
-  for (int j = 0; offsets && j < c->out; j++)
-    u[j] += offsets[own + (size_t)j] * c->full[j * c->stride];
+
+  if (gains)
+    for (int j = 0; j < c->out; j++)
+      u[j] *= gains[own + (size_t)j];
+  if (offsets)
+    for (int j = 0; j < c->out; j++)
+      u[j] += offsets[own + (size_t)j] * c->full[j * c->stride];
   if (top > 0) {
     for (int j = 0; j < c->out; j++)
       u[j] = u[j] / top;
@@ -417,15 +483,21 @@ static void amplify(const chain *c, mho_real *u) {
 }
 
 static void convert(const chain *c, mho_real least_gain, mho_real *u) {
-  bool ranging = c->p->ranging == MHO_RANGING_OUTPUT || c->p->ranging == MHO_RANGING_BOTH;
+  bool ranging = mho_periphery_ranges_outputs(c->p);
   mho_real gain = ranging ? mho_ranging_gain(c->out, c->full, c->stride, u) : least_gain;
   mho_convert(mho_converter_of(c->p->adc_bits), c->out, gain, c->full, c->stride, u);
+}
+
+/* to = (the reads before) + share u: the mean of what is averaged. */
+static void hold_share(const chain *c, int repeat, const mho_real *u, mho_real *to) {
+  mho_real share = 1 / (mho_real)c->repeats;
+  for (int j = 0; j < c->out; j++)
+    to[j] = (repeat ? to[j] : 0) + share * u[j];
 }
 
 /* Convert what a held line has changed by since the free phase, or convert and hold. */
 static void convert_held(const chain *c, size_t at, int repeat, mho_real *u) {
   mho_real *analog = c->r->hold.analog + at, *digital = c->r->hold.digital + at;
-  mho_real part = 1 / (mho_real)c->repeats;
   if (c->r->hold.subtract) {
     for (int j = 0; j < c->out; j++)
       u[j] -= analog[j];
@@ -434,20 +506,19 @@ static void convert_held(const chain *c, size_t at, int repeat, mho_real *u) {
       u[j] += digital[j];
     return;
   }
-  for (int j = 0; j < c->out; j++) /* the mean of what is averaged */
-    analog[j] = (repeat ? analog[j] : 0) + part * u[j];
+  hold_share(c, repeat, u, analog);
   convert(c, 1, u);
-  for (int j = 0; j < c->out; j++)
-    digital[j] = (repeat ? digital[j] : 0) + part * u[j];
+  hold_share(c, repeat, u, digital);
 }
 
 /* From a sample's sums u of a tile to numbers, which are added to y. */
 static void sense(const chain *c, int s, int repeat, mho_real *u) {
   const mho_read *r = c->r;
-  size_t row = (size_t)s * (size_t)c->out,
-         held = row * (size_t)c->parts + (size_t)c->tile * (size_t)c->out;
+  size_t out = (size_t)c->out, row = (size_t)s * out;
+  size_t held = row * (size_t)c->conversions + (size_t)c->tile * out;
   mho_real *y = r->y + row, keep = repeat || c->tile ? 1 : r->keep;
   mho_real scale = r->scale / (mho_real)c->repeats / (c->drivers ? c->gain[s] : 1);
+
   amplify(c, u);
   if (c->x->scales && c->x->scales->recording)
     mho_scales_widen(c->x->scales, r->transposed ? c->x->cols : 0, c->out, u);
@@ -455,50 +526,42 @@ static void sense(const chain *c, int s, int repeat, mho_real *u) {
     convert_held(c, held, repeat, u);
   else if (c->adc)
     convert(c, 1, u);
-  if (keep != 0)
+
+  if (keep != 0) {
     for (int j = 0; j < c->out; j++)
       y[j] = keep * y[j] + scale * u[j];
-  else
+  } else {
     for (int j = 0; j < c->out; j++)
       y[j] = scale * u[j];
-}
-
-/* Currents that go with the square and the cube of the voltage, differently from cell to cell. */
-static void add_curvature(const chain *c) {
-  const mho_read *r = c->r;
-  size_t n = (size_t)r->n * (size_t)c->in;
-  for (size_t i = 0; i < n; i++)
-    c->squares[i] = c->v[i] * c->v[i];
-  multiply(c, c->squares, c->own->square, 1, c->sum);
-  for (size_t i = 0; i < n; i++)
-    c->squares[i] *= c->v[i];
-  multiply(c, c->squares, c->own->cube, 1, c->sum);
+  }
 }
 
 /* The tile's sums through its sense amplifiers and converters. */
 static void sense_tile(const chain *c, int repeat) {
   const mho_read *r = c->r;
+  size_t out = (size_t)c->out;
   int rows = c->out < BLOCK ? BLOCK / c->out : 1;
+
   for (int s0 = 0; s0 < r->n; s0 += rows) {
-    int m = r->n - s0 < rows ? r->n - s0 : rows;
-    memcpy(c->block, c->sum + (size_t)s0 * (size_t)c->out,
-           (size_t)m * (size_t)c->out * sizeof *c->block);
+    int m = mho_min(r->n - s0, rows);
+    memcpy(c->block, c->sum + (size_t)s0 * out, (size_t)m * out * sizeof *c->block);
     if (c->own->noisy || c->p->output_noise > 0)
       add_noise(c, s0, m, 1, repeat, c->block);
     for (int s = 0; s < m; s++)
-      sense(c, s0 + s, repeat, c->block + (size_t)s * (size_t)c->out);
+      sense(c, s0 + s, repeat, c->block + (size_t)s * out);
   }
 }
 
-/* Drivers and converters around the product. */
-static void read_circuits(chain *c) {
+/* Drivers and sense lines around the product. */
+static void read_through(chain *c) {
   const mho_real *v = c->drivers ? c->v : c->r->x;
   int driven = c->p->input_noise > 0 ? c->repeats : 1; /* else the same voltages again */
   int sensed = c->repeats / driven;
+
   for (int k = 0; k < driven; k++) {
     if (c->drivers)
-      drive(c, k);
-    for (int t = 0; t < c->parts; t++) {
+      line_voltages(c, k);
+    for (int t = 0; t < c->conversions; t++) {
       select_tile(c, t);
       multiply(c, v, mho_crossbar_matrix(c->x), 0, c->sum);
       if (c->own->square)
@@ -517,40 +580,41 @@ static void read_array(const mho_crossbar *x, const mho_read *r) {
     mho_array_product(x, r);
     return;
   }
+
   set_up(&c, x, r);
   if (c.drivers || c.sense) {
-    read_circuits(&c);
+    read_through(&c);
     return;
   }
+
+  /* only the cells are noisy: straight onto the product */
   mho_array_product(x, r);
-  if (c.own->noisy) { /* only the cells are noisy: straight onto the product */
+  if (c.own->noisy) {
     cell_variance(&c, r->x);
     add_noise(&c, 0, r->n, r->scale, 0, r->y);
   }
 }
 
 const mho_array_model mho_array_periphery = {
-    .entry =
-        {.abi = MHO_ABI,
-         .id = "periphery",
-         .title = "products through converters, amplifiers and noise",
-         .equation =
-             "y = ADC(sat((1 + gamma)(W^T DAC(x) + noise) + o)), var_j = sum_i x_i^2 (sigma+_ij^2 + "
-             "sigma-_ij^2)/g_unit^2",
-         .source = "exact column sum of independent Gaussian cells",
-         .params = MHO_PARAMS(mho_periphery, table)},
+    .entry = {.abi = MHO_ABI,
+              .id = "periphery",
+              .title = "products through converters, amplifiers and noise",
+              .equation = "y = ADC(sat((1 + gamma)(W^T DAC(x) + noise) + o)), "
+                          "var_j = sum_i x_i^2 (sigma+_ij^2 + sigma-_ij^2)/g_unit^2",
+              .source = "exact column sum of independent Gaussian cells",
+              .params = MHO_PARAMS(mho_periphery, table)},
     .shows_cells = true,
     .check = check,
     .noisy = noisy,
     .lossy = lossy,
-    .parts = parts,
+    .conversions = conversions,
     .holds = holds,
-    .attach = mho_circuits_attach,
-    .detach = mho_circuits_detach,
-    .refresh = mho_circuits_refresh,
+    .attach = mho_periphery_attach,
+    .detach = mho_periphery_detach,
+    .refresh = mho_periphery_refresh,
     .scratch = scratch,
     .read = read_array,
     .measures = mho_periphery_measures,
     .measure = mho_periphery_measure,
-    .circuits = circuits,
+    .converters = converters,
 };

@@ -1,4 +1,4 @@
-/* periphery.h - the circuits around a crossbar: what they are told, and what they keep.
+/* periphery.h - the electronics around a crossbar: what they are told, and what they keep.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_ARRAY_PERIPHERY_H
 #define MHO_ARRAY_PERIPHERY_H
@@ -38,67 +38,101 @@ enum {
 typedef struct mho_periphery_own {
   bool noisy;            /* cells are, whoever says so: the array, or else the devices */
   int redraw_cells;      /* MHO_REDRAW_..., never auto, of the noise of the cells ... */
-  int redraw;            /* ... and of the circuits */
+  int redraw;            /* ... and of drivers and amplifiers */
   mho_real *variance;    /* [rows x cols] of a weight at unit input; NULL: all alike, ... */
   mho_real constant;     /* ... namely this */
   int law;               /* I-V, of the devices */
   double iv[3], voltage; /* its b, k2, k3; V of an activity of 1 */
-  mho_real *square,
-      *cube; /* [rows x cols] what goes with v^2 and v^3 where that differs from cell to cell; else NULL */
-  int depth[2]; /* inputs whose currents one converter sees: those of a tile, or all */
-  int parts[2]; /* sums that are converted apart for an output: tiles, or 1 */
-  mho_real *gain[2], *offset[2]; /* [parts x outputs] of the sense lines; NULL without mismatch */
-  mho_real *input_gain[2], *input_offset[2]; /* [inputs] of the drivers; NULL without mismatch */
+  /** [rows x cols] what goes with v^2 and v^3 where that differs from cell to cell; else NULL. */
+  mho_real *square, *cube;
+  int depth[2];       /* inputs whose currents one converter sees: those of a tile, or all */
+  int conversions[2]; /* sums that are converted apart for an output: tiles, or 1 */
+  /** [conversions x outputs] of the sense lines; NULL without mismatch. */
+  mho_real *gain[2], *offset[2];
+  /** [inputs] of the drivers; NULL without mismatch. */
+  mho_real *input_gain[2], *input_offset[2];
 } mho_periphery_own;
 
-/* Random streams of a read: cells (and output circuits, where they are redrawn alike), input circuits, measured states,
- * and output circuits that are redrawn apart, each repeated `average` times.
- * A crossbar's two directions have streams of their own (2 * connection, and 1 more transposed, in 13 bits). */
+/** Whether amplifiers with a gain for every vector stand before the drivers' converters. */
+static inline bool mho_periphery_ranges_inputs(const mho_periphery *p) {
+  return p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH;
+}
+
+/** The same of the sense lines' converters. */
+static inline bool mho_periphery_ranges_outputs(const mho_periphery *p) {
+  return p->ranging == MHO_RANGING_OUTPUT || p->ranging == MHO_RANGING_BOTH;
+}
+
+/* Random streams of a read: cells (and sense amplifiers, where they are redrawn alike), drivers,
+ * measured states, and sense amplifiers that are redrawn apart, each repeated `average` times. A
+ * crossbar's two directions have streams of their own (2 * connection, and 1 more transposed, in 13
+ * bits). */
 enum { MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_STATE, MHO_NOISE_OUTPUT };
 static inline mho_rng mho_periphery_stream(mho_rng rng, bool transposed, int kind, int repeat) {
   rng.stream += (uint32_t)transposed | (uint32_t)kind << 13 | (uint32_t)repeat << 15;
   return rng;
 }
+
 /* Noise of tile number t of a line: a key of its own, since no bits of the stream are left. */
 static inline mho_rng mho_periphery_tile(mho_rng rng, int t) {
   rng.seed += (uint64_t)t * 0x9e3779b97f4a7c15u;
   return rng;
 }
+
 /* What names the deviates of a read: new ones at every product, once a phase, or once a sample. */
 static inline uint64_t mho_periphery_moment(int redraw, uint64_t update, int phase, int step) {
   uint64_t ph = redraw == MHO_REDRAW_SAMPLE ? 0 : (uint64_t)phase;
   uint64_t st = redraw == MHO_REDRAW_READ ? (uint64_t)step & 0xffff : 0;
   return update << 20 | ph << 16 | st;
 }
-/* Reads that are averaged: deviates that are held do not average out, and without noise there is nothing to. */
+
+/* Reads that are averaged: deviates that stay the same do not average out, and without noise one
+ * read is enough. */
 static inline int mho_periphery_repeats(const mho_periphery_own *o, const mho_periphery *p) {
   bool cells = o->noisy && o->redraw_cells == MHO_REDRAW_READ;
-  bool circuits = (p->input_noise > 0 || p->output_noise > 0) && o->redraw == MHO_REDRAW_READ;
-  return cells || circuits ? (int)p->average : 1;
+  bool others = (p->input_noise > 0 || p->output_noise > 0) && o->redraw == MHO_REDRAW_READ;
+  return cells || others ? (int)p->average : 1;
 }
 
-/* A converter of `bits` bits over +-full_scale: 2^bits - 1 codes around 0, so that 0 is one of them and the step is
- * full_scale/(2^(bits-1) - 1). */
+/* A converter of `bits` bits over +-full_scale: 2^bits - 1 codes around 0, so that 0 is one of them
+ * and the step is full_scale/(2^(bits-1) - 1). */
 typedef struct mho_converter {
   mho_real most; /* largest code; 0: no converter */
 } mho_converter;
+
 static inline mho_converter mho_converter_of(int64_t bits) {
   return (mho_converter){bits ? (mho_real)(((int64_t)1 << (bits - 1)) - 1) : 0};
 }
-/** x[i] = the nearest code of x[i] a, over full scale fs[i] (stride 0: one for all), divided by a again, [n]. */
+/** x[i] = the nearest code of x[i] a, over full scale fs[i] (stride 0: one for all), divided by a
+ * again, [n]. */
 void mho_convert(mho_converter c, int n, mho_real a, const mho_real *fs, int stride, mho_real *x);
-/** The largest power of 2 that keeps every |x[i]| within fs[i], within what an amplifier can do; 1 for zeros. */
+/** The largest power of 2 that keeps every |x[i]| within fs[i], within what an amplifier can do; 1
+ * for zeros. */
 mho_real mho_ranging_gain(int n, const mho_real *fs, int stride, const mho_real *x);
 
-/** What a crossbar keeps: see mho_array_model. */
-mho_err mho_circuits_attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
-void mho_circuits_detach(mho_crossbar *x);
-void mho_circuits_refresh(mho_crossbar *x, size_t first, size_t n);
-/** Take the sums of n lines of a direction, from the line numbered `first` in most, into full scales that record. */
+/* ---------------------------------------------------------------- a crossbar's own
+ * (periphery_state.c) */
+
+/** Make x->own and x->scales, free them, refresh them for cells: see mho_array_model. */
+mho_err mho_periphery_attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
+void mho_periphery_detach(mho_crossbar *x);
+void mho_periphery_refresh(mho_crossbar *x, size_t first, size_t n);
+/** v, voltages of lines in units of an activity, becomes what the cells make of it, by an I-V law
+ *  that is the same for all of them; [n]. */
+void mho_periphery_bend(const mho_periphery_own *o, size_t n, mho_real *v);
+
+/* ---------------------------------------------------------------- full scales from data
+ * (full_scale.c) */
+
+/** Scales as the parameters want them. @return NULL without memory. */
+mho_scales *mho_scales_new(int rows, int cols, const mho_periphery *p);
+void mho_scales_free(mho_scales *s);
+/** Take the sums of n lines of a direction, from the line numbered `first` in most, into full
+ *  scales
+ * that record. */
 void mho_scales_widen(mho_scales *s, int first, int n, const mho_real *sum);
-/** v, voltages of lines in units of an activity, becomes what the cells make of it, by an I-V law that is the same for
- *  all of them; [n]. */
-void mho_circuits_bend(const mho_periphery_own *o, size_t n, mho_real *v);
+
+/* ---------------------------------------------------------------- measured states */
 
 /** Measured states of analog neurons, see mho_array_model. */
 bool mho_periphery_measures(const void *params);

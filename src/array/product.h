@@ -6,16 +6,21 @@
 #include "mho/array.h"
 #include "mho/num.h"
 
+/** Lines that a read drives, ... */
 static inline int mho_read_inputs(const mho_crossbar *x, const mho_read *r) {
   return r->transposed ? x->cols : x->rows;
 }
+
+/** ... and lines that it senses. */
 static inline int mho_read_outputs(const mho_crossbar *x, const mho_read *r) {
   return r->transposed ? x->rows : x->cols;
 }
 
+/** y = keep y + scale x op(W), with the panels of the matrix where they are fresh. */
 static inline void mho_array_product(const mho_crossbar *x, const mho_read *r) {
   int in = mho_read_inputs(x, r), out = mho_read_outputs(x, r);
   const mho_real *panels = mho_crossbar_panel(x, r->transposed);
+
   if (panels)
     mho_panels_gemm(r->n, out, in, r->scale, r->x, in, panels, r->keep, r->y, out);
   else

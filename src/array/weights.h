@@ -1,7 +1,8 @@
 /* weights.h - the matrices of a crossbar, for those who program, save or export them.
  *
- * What reads, and with it whatever settles, sees mho_crossbar_matrix() alone: wires, drift and all. That no file of the
- * folders neuron, network, settle and rule includes this header is tested (tests/cli/layers.py).
+ * What reads, and with it whatever settles, sees mho_crossbar_matrix() alone: wires, drift and all.
+ * That no file of the folders neuron, network, settle and rule includes this header is tested
+ * (tests/cli/layers.py).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_ARRAY_WEIGHTS_H
 #define MHO_ARRAY_WEIGHTS_H
@@ -9,14 +10,15 @@
 #include "mho/array.h"
 
 struct mho_weights {
-  mho_real *programmed; /* [rows x cols] without wires; with drift, as it is at x->after */
-  mho_real
-      *wired; /* [rows x cols] what reads multiply with where wires have resistance; else NULL */
-  mho_real *
-      wired_base; /* [rows x cols] wires' part between two exact solutions; NULL when all are exact */
+  /** [rows x cols] without wires; with drift, as it is at x->after. */
+  mho_real *programmed;
+  /** [rows x cols] what reads multiply with where wires have resistance; else NULL. */
+  mho_real *wired;
+  /** [rows x cols] what wires add between two exact solutions; NULL when all are exact. */
+  mho_real *wired_base;
 };
 
-/** Weights as they are programmed, [rows x cols], before wires take their part. */
+/** Weights as they are programmed, [rows x cols], before wires weaken them. */
 static inline mho_real *mho_crossbar_programmed(const mho_crossbar *x) {
   return x->weights->programmed;
 }
@@ -24,6 +26,16 @@ static inline mho_real *mho_crossbar_programmed(const mho_crossbar *x) {
 /** Whether wires stand between the programmed weights and what reads multiply with. */
 static inline bool mho_crossbar_is_wired(const mho_crossbar *x) {
   return x->weights->wired != NULL;
+}
+
+/** Cells of a crossbar: rows times columns. */
+static inline size_t mho_crossbar_cells(const mho_crossbar *x) {
+  return (size_t)x->rows * (size_t)x->cols;
+}
+
+/** Cells of the block that begins at `first` of n cells: MHO_DEVICE_BLOCK, or fewer at the end. */
+static inline int mho_block_cells(size_t n, size_t first) {
+  return (int)mho_min_size(n - first, MHO_DEVICE_BLOCK);
 }
 
 #endif

@@ -1,21 +1,23 @@
 /* wired.c - wires in training: the effective matrices of crossbars whose lines have resistance.
  *
- * A logical matrix is cut into physical tiles of at most array.wire.tile lines; each has wires of its own, and the
- * tiles' currents are added. G+ and G- lie in tiles of their own, or side by side in neighbouring columns. The
- * effective matrix of every tile follows from its conductances alone, always from the same start, so that it is the
- * same for any number of threads and after a resume.
+ * A logical matrix is cut into physical tiles of at most array.wire.tile lines; each has wires of
+ * its own, and the tiles' currents are added. G+ and G- lie in tiles of their own, or side by side
+ * in neighbouring columns. The effective matrix of every tile follows from its conductances alone,
+ * always from the same start, so that it is the same for any number of threads and after a resume.
  *
- * With array.wire.refresh above 1 the updates in between move the matrix by what its plain part does, a device read
- * through its own two lines (mho_tile_simple); the paths that turn round in the array stay as they were.
+ * With array.wire.refresh above 1 the updates in between move the matrix as a device read through
+ * its own two lines moves (mho_tile_simple); what the paths that turn round in the array add stays
+ * as it was.
  *
- * With the ideal device weights are laid on pairs around mid range, with w_max or the largest weight at the ends.
+ * With the ideal device weights are laid on pairs around mid range, with w_max or the largest
+ * weight at the ends.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 
 #include "array/place.h"
 #include "array/weights.h"
-#include "array/wire_tile.h"
+#include "wire/tile.h"
 
 struct mho_wired {
   const mho_array_config *config;
@@ -38,8 +40,10 @@ struct mho_wired {
 void mho_wired_free(mho_wired *w) {
   if (!w)
     return;
-  for (int t = 0; w->tile && t < w->n_tiles; t++)
-    mho_tile_free(&w->tile[t]);
+
+  if (w->tile)
+    for (int t = 0; t < w->n_tiles; t++)
+      mho_tile_free(&w->tile[t]);
   mho_free(w->tile);
   mho_free(w->place);
   mho_free(w->x);
@@ -50,44 +54,68 @@ void mho_wired_free(mho_wired *w) {
   mho_free(w);
 }
 
+/* What the matrices of a crossbar need beside the programmed ones. */
+static bool new_matrices(mho_crossbar *x, const mho_array_config *config) {
+  struct mho_weights *w = x->weights;
+  size_t cells = mho_crossbar_cells(x);
+  bool base = config->wire_refresh > 1;
+  if (!w->wired)
+    w->wired = mho_alloc(cells, sizeof *w->wired);
+  if (base && !w->wired_base)
+    w->wired_base = mho_alloc(cells, sizeof *w->wired_base);
+  return w->wired && (w->wired_base || !base);
+}
+
+/* Cut all crossbars into tiles, and find out what solving them takes. */
+static bool new_tiles(mho_wired *w) {
+  for (int c = 0; c < w->n; c++)
+    w->n_tiles += mho_places_cut(w->x[c], c, w->config, NULL);
+  w->place = mho_alloc((size_t)w->n_tiles, sizeof *w->place);
+  w->tile = mho_alloc((size_t)w->n_tiles, sizeof *w->tile);
+  if (!w->place || !w->tile)
+    return false;
+  for (int c = 0, t = 0; c < w->n; c++)
+    t += mho_places_cut(w->x[c], c, w->config, w->place + t);
+
+  int blocks = 0;
+  for (int t = 0; t < w->n_tiles; t++) {
+    const mho_array_config *o = w->config;
+    mho_tile *tile = &w->tile[t];
+    if (!mho_tile_init(tile, w->place[t].rows, w->place[t].width, o->r_word, o->r_bit,
+                       o->wire_tolerance))
+      return false;
+    size_t need = mho_tile_scratch(tile);
+    w->scratch_each = need > w->scratch_each ? need : w->scratch_each;
+    blocks += (tile->wide + MHO_RELAX_LANES_DOUBLE - 1) / MHO_RELAX_LANES_DOUBLE;
+  }
+
+  w->block_tile = mho_alloc((size_t)blocks, sizeof *w->block_tile);
+  w->block = mho_alloc((size_t)blocks, sizeof *w->block);
+  w->scratch = mho_alloc((size_t)mho_pool_threads(w->pool), w->scratch_each);
+  return w->block_tile && w->block && w->scratch;
+}
+
+static bool fill_in(mho_wired *w, mho_crossbar *const *x) {
+  size_t n = (size_t)w->n;
+  w->x = mho_alloc(n, sizeof(mho_crossbar *));
+  w->top = mho_alloc(n, sizeof *w->top);
+  if (!w->x || !w->top)
+    return false;
+  memcpy(w->x, x, n * sizeof(mho_crossbar *));
+  for (int c = 0; c < w->n; c++)
+    if (!new_matrices(x[c], w->config))
+      return false;
+  return new_tiles(w);
+}
+
 mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *config,
                       const mho_device_config *device, mho_pool *pool, mho_wired **out,
                       mho_errinfo *ei) {
   *out = NULL;
   mho_wired *w = mho_alloc(1, sizeof *w);
-  bool ok = w && (w->x = mho_alloc((size_t)n, sizeof(mho_crossbar *))) &&
-            (w->top = mho_alloc((size_t)n, sizeof *w->top));
-  int blocks = 0;
-  if (ok) {
-    memcpy(w->x, x, (size_t)n * sizeof(mho_crossbar *));
-    w->config = config;
-    w->device = device;
-    w->pool = pool;
-    w->n = n;
-    for (int c = 0; c < n; c++)
-      w->n_tiles += mho_places_cut(x[c], c, config, NULL);
-    ok = (w->place = mho_alloc((size_t)w->n_tiles, sizeof *w->place)) &&
-         (w->tile = mho_alloc((size_t)w->n_tiles, sizeof *w->tile));
-  }
-  for (int c = 0, t = 0; ok && c < n; c++)
-    t += mho_places_cut(x[c], c, config, w->place + t);
-  for (int c = 0; ok && c < n; c++) {
-    size_t cells = (size_t)x[c]->rows * (size_t)x[c]->cols;
-    ok = (x[c]->weights->wired || (x[c]->weights->wired = mho_alloc(cells, sizeof(mho_real)))) &&
-         (config->wire_refresh == 1 || x[c]->weights->wired_base ||
-          (x[c]->weights->wired_base = mho_alloc(cells, sizeof(mho_real))));
-  }
-  for (int t = 0; ok && t < w->n_tiles; t++) {
-    ok = mho_tile_init(&w->tile[t], w->place[t].rows, w->place[t].width, config->r_word,
-                       config->r_bit, config->wire_tolerance);
-    size_t need = (mho_tile_scratch(&w->tile[t]) + 63) & ~(size_t)63;
-    w->scratch_each = need > w->scratch_each ? need : w->scratch_each;
-    blocks += (w->tile[t].wide + MHO_SWEEP_LANES_DOUBLE - 1) / MHO_SWEEP_LANES_DOUBLE;
-  }
-  ok = ok && (w->block_tile = mho_alloc((size_t)blocks, sizeof *w->block_tile)) &&
-       (w->block = mho_alloc((size_t)blocks, sizeof *w->block)) &&
-       (w->scratch = mho_alloc((size_t)mho_pool_threads(pool), w->scratch_each));
-  if (!ok) {
+  if (w)
+    *w = (mho_wired){.config = config, .device = device, .pool = pool, .n = n};
+  if (!w || !fill_in(w, x)) {
     mho_wired_free(w);
     return mho_fail(ei, MHO_ENOMEM, "no memory for the wires of %d crossbars", n);
   }
@@ -101,14 +129,15 @@ static void *scratch_of(const mho_wired *w, int thread) {
   return w->scratch + (size_t)thread * w->scratch_each;
 }
 
+/* The weight of a pair at opposite ends: w_max, or the largest of the ideal device's weights. */
 static void top_task(void *arg, int c, int thread) {
   mho_wired *w = arg;
   const mho_crossbar *x = w->x[c];
-  double top = x->w_max;
-  for (size_t k = 0; !x->pos && k < (size_t)x->rows * (size_t)x->cols; k++)
-    top = fabs((double)x->weights->programmed[k]) > top ? fabs((double)x->weights->programmed[k])
-                                                        : top;
-  w->top[c] = top;
+  w->top[c] = x->w_max;
+  if (x->pos)
+    return;
+  for (size_t k = 0; k < mho_crossbar_cells(x); k++)
+    w->top[c] = fmax(w->top[c], fabs((double)x->weights->programmed[k]));
 }
 
 static void prepare_task(void *arg, int t, int thread) {
@@ -132,7 +161,8 @@ static void simple_task(void *arg, int t, int thread) {
   mho_tile_simple(&w->tile[t], w->tile[t].out, scratch_of(w, thread));
 }
 
-/* The tiles' difference as weights of cell (i, j) of tile t, whose G- is in the next tile or the next column. */
+/* The tiles' difference as weights of cell (i, j) of tile t, whose G- is in the next tile or the
+ * next column. */
 static double weight(const mho_wired *w, int t, int i, int j) {
   const mho_place *p = &w->place[t];
   const double *out = w->tile[t].out;
@@ -143,10 +173,15 @@ static double weight(const mho_wired *w, int t, int i, int j) {
   return unit * (out[row + (size_t)j] - w->tile[t + 1].out[row + (size_t)j]);
 }
 
-enum { TAKE, ADD, KEEP_REST };
+typedef enum result {
+  TAKE,      /* the tiles' result is the matrix */
+  ADD,       /* it adds to the base */
+  STORE_BASE /* the base becomes what the matrix has beside it */
+} result;
+
 typedef struct collect_job {
   mho_wired *w;
-  int how; /* the tiles' result is the matrix, or adds to the base; or the base is what the matrix has beside it */
+  result how;
 } collect_job;
 
 static void collect_task(void *arg, int t, int thread) {
@@ -155,22 +190,24 @@ static void collect_task(void *arg, int t, int thread) {
   if (p->bank == MHO_BANK_NEG)
     return;
   const mho_crossbar *x = job->w->x[p->crossbar];
+  mho_real *wired = x->weights->wired, *base = x->weights->wired_base;
+
   for (int i = 0; i < p->rows; i++) {
     size_t first = (size_t)(p->row0 + i) * (size_t)x->cols + (size_t)p->col0;
     for (int j = 0; j < p->cols; j++) {
       double v = weight(job->w, t, i, j);
       size_t k = first + (size_t)j;
       if (job->how == TAKE)
-        x->weights->wired[k] = (mho_real)v;
+        wired[k] = (mho_real)v;
       else if (job->how == ADD)
-        x->weights->wired[k] = (mho_real)(v + (double)x->weights->wired_base[k]);
+        wired[k] = (mho_real)(v + (double)base[k]);
       else
-        x->weights->wired_base[k] = (mho_real)((double)x->weights->wired[k] - v);
+        base[k] = (mho_real)((double)wired[k] - v);
     }
   }
 }
 
-static void collect(mho_wired *w, int how) {
+static void collect(mho_wired *w, result how) {
   mho_pool_run(w->pool, w->n_tiles, collect_task, &(collect_job){w, how});
 }
 
@@ -182,17 +219,20 @@ void mho_wired_refresh(mho_wired *w, int64_t update, bool full) {
     collect(w, ADD);
     return;
   }
+
   w->n_blocks = 0;
   for (int t = 0; t < w->n_tiles; t++)
     for (int b = 0; b < mho_tile_blocks(&w->tile[t]); b++) {
       w->block_tile[w->n_blocks] = t;
       w->block[w->n_blocks++] = b;
     }
+
   mho_pool_run(w->pool, w->n_blocks, solve_task, w);
   collect(w, TAKE);
+
   if (w->config->wire_refresh > 1) {
     mho_pool_run(w->pool, w->n_tiles, simple_task, w);
-    collect(w, KEEP_REST);
+    collect(w, STORE_BASE);
   }
 }
 
@@ -214,17 +254,17 @@ static double behind_segment(double r, double g) {
   return g / (1 + r * g);
 }
 
-/* Resistance from every cell's node on its line to 0 V, the line's terminal and the far ends of all its other devices
- * being there. work: [length]. */
+/* Resistance from every cell's node on its line to 0 V, the line's terminal and the far ends of all
+ * its other devices being there. work: [length]. */
 static void find_behind(const lines *a, const double *g, double *behind, double *work) {
   for (int l = 0; l < a->n; l++) {
-    double away = 0; /* conductance of the part of the line that leads away from the terminal */
+    double away = 0; /* conductance of the line beyond the cell, away from the terminal */
     for (int k = a->length - 1; k >= 0; k--) {
       work[k] = away;
       away = behind_segment(a->r, away + g[cell_of(a, l, k)]);
     }
 
-    double near = 1 / a->r; /* and of the part that leads to it; infinite without resistance */
+    double near = 1 / a->r; /* and towards the terminal; infinite without resistance */
     for (int k = 0; k < a->length; k++) {
       behind[cell_of(a, l, k)] = 1 / (near + work[k]);
       near = a->r > 0 ? behind_segment(a->r, near + g[cell_of(a, l, k)]) : near;
@@ -232,7 +272,8 @@ static void find_behind(const lines *a, const double *g, double *behind, double 
   }
 }
 
-/* What each line loads its driver with, its devices ending behind the resistances of their other lines. */
+/* What each line loads its driver with, its devices ending behind the resistances of their other
+ * lines. */
 static void add_loads(const lines *a, const double *g, const double *behind, int share,
                       double *out) {
   for (int l = 0; l < a->n; l++) {
@@ -245,38 +286,63 @@ static void add_loads(const lines *a, const double *g, const double *behind, int
   }
 }
 
+/* Room for the largest tile. */
+typedef struct load_work {
+  double *g, *behind; /* [cells] */
+  double *line;       /* [longest line] */
+} load_work;
+
+static bool new_work(const mho_wired *w, load_work *work) {
+  size_t cells = 1;
+  int longest = 1;
+
+  for (int t = 0; t < w->n_tiles; t++) {
+    const mho_place *p = &w->place[t];
+    cells = mho_place_cells(p) > cells ? mho_place_cells(p) : cells;
+    longest = mho_max(longest, mho_max(p->rows, p->width));
+  }
+
+  work->g = mho_alloc(cells, sizeof *work->g);
+  work->behind = mho_alloc(cells, sizeof *work->behind);
+  work->line = mho_alloc((size_t)longest, sizeof *work->line);
+  return work->g && work->behind && work->line;
+}
+
+static void add_tile_loads(const mho_wired *w, int t, const load_work *work, double *rows,
+                           double *cols) {
+  const mho_place *p = &w->place[t];
+  lines word = {p->rows, p->width, p->width, 1, w->config->r_word, false};
+  lines bit = {p->width, p->rows, 1, p->width, w->config->r_bit, true};
+  int columns = p->bank == MHO_BANK_BOTH ? 2 : 1; /* of the tile, for one of the matrix */
+
+  mho_place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
+                   work->g);
+
+  find_behind(&bit, work->g, work->behind, work->line);
+  add_loads(&word, work->g, work->behind, 1, rows + p->row0);
+  find_behind(&word, work->g, work->behind, work->line);
+  add_loads(&bit, work->g, work->behind, columns, cols + p->col0);
+}
+
 mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double *const *cols,
                         mho_errinfo *ei) {
-  size_t cells = 1, longest = 1;
-  for (int t = 0; t < w->n_tiles; t++) {
-    size_t high = (size_t)w->place[t].rows, wide = (size_t)w->place[t].width;
-    cells = high * wide > cells ? high * wide : cells;
-    longest = high > longest ? high : longest;
-    longest = wide > longest ? wide : longest;
-  }
-  double *g = mho_alloc(cells, sizeof *g), *behind = mho_alloc(cells, sizeof *behind),
-         *work = mho_alloc(longest, sizeof *work);
-  bool ok = g && behind && work;
+  load_work work;
+  bool made = new_work(w, &work);
 
-  for (int c = 0; c < w->n && ok; c++) {
-    memset(rows[c], 0, (size_t)w->x[c]->rows * sizeof **rows);
-    memset(cols[c], 0, (size_t)w->x[c]->cols * sizeof **cols);
-    top_task((void *)(uintptr_t)w, c, 0);
-  }
-  for (int t = 0; t < w->n_tiles && ok; t++) {
-    const mho_place *p = &w->place[t];
-    mho_place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
-                     g);
-    lines word = {p->rows, p->width, p->width, 1, w->config->r_word, false};
-    lines bit = {p->width, p->rows, 1, p->width, w->config->r_bit, true};
-    find_behind(&bit, g, behind, work);
-    add_loads(&word, g, behind, 1, rows[p->crossbar] + p->row0);
-    find_behind(&word, g, behind, work);
-    add_loads(&bit, g, behind, p->bank == MHO_BANK_BOTH ? 2 : 1, cols[p->crossbar] + p->col0);
+  if (made) {
+    for (int c = 0; c < w->n; c++) {
+      memset(rows[c], 0, (size_t)w->x[c]->rows * sizeof **rows);
+      memset(cols[c], 0, (size_t)w->x[c]->cols * sizeof **cols);
+      top_task((void *)(uintptr_t)w, c, 0);
+    }
+    for (int t = 0; t < w->n_tiles; t++) {
+      int c = w->place[t].crossbar;
+      add_tile_loads(w, t, &work, rows[c], cols[c]);
+    }
   }
 
-  mho_free(g);
-  mho_free(behind);
-  mho_free(work);
-  return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the loads of %d crossbars", w->n);
+  mho_free(work.g);
+  mho_free(work.behind);
+  mho_free(work.line);
+  return made ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the loads of %d crossbars", w->n);
 }

@@ -359,9 +359,9 @@ static mho_err at_named_key(const mho_config *c, const char *section, const char
 static mho_err check_time(const mho_config *c, const mho_experiment *e, mho_errinfo *ei) {
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  mho_array_circuits circuits = {0};
-  if (array->circuits)
-    array->circuits(e->array.params, &circuits);
+  mho_array_converters circuits = {0};
+  if (array->converters)
+    array->converters(e->array.params, &circuits);
   if (!settler->in_time || circuits.analog || !(circuits.dac_bits || circuits.adc_bits))
     return MHO_OK;
 

@@ -300,7 +300,7 @@ enum { PACK_PARTS = 4 }; /* tasks that fill the panels of one matrix */
 static void pack_part(void *arg, int i, int thread) {
   const mho_network *net = arg;
   int part = i % PACK_PARTS, c = i / PACK_PARTS / 2;
-  mho_crossbar_pack_part(net->connection[c].xb, i / PACK_PARTS % 2, part, PACK_PARTS);
+  mho_crossbar_pack_slab(net->connection[c].xb, i / PACK_PARTS % 2, part, PACK_PARTS);
 }
 
 void mho_network_pack(mho_network *net, bool many, mho_pool *pool) {

@@ -16,7 +16,7 @@ void mho_meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale)
 
 /* Numbers that the sense lines of a link hold for a sample. */
 static inline size_t mho_link_held(const mho_network *net, const mho_link *k) {
-  return (size_t)mho_crossbar_parts(net->connection[k->connection].xb, k->transposed) *
+  return (size_t)mho_crossbar_conversions(net->connection[k->connection].xb, k->transposed) *
          (size_t)net->layer[k->to].n;
 }
 

@@ -17,7 +17,7 @@ static const char *const names[MHO_ENERGY_TERMS] = {
 typedef struct epoch { /* of a training, with what follows from the config */
   const mho_trainer *t;
   const mho_energy_config *c;
-  mho_array_circuits circuits;
+  mho_array_converters circuits;
   bool analog, in_time; /* hidden layers joined by wires; in continuous time */
   double voltage, phases;
   mho_power power;
@@ -93,7 +93,7 @@ static void count_link(const epoch *e, const mho_link *k) {
   int i = (int)(k - net->link);
   bool converted = e->circuits.adc_bits && !(e->analog && net->layer[k->to].neuron);
   double in = m->inputs[i], out = mho_link_outputs(net, k), r = e->circuits.average;
-  double sensed = converted ? out * mho_crossbar_parts(x, k->transposed) : out;
+  double sensed = converted ? out * mho_crossbar_conversions(x, k->transposed) : out;
   double reads = m->reads[i] * phases_of(e, k), squares = 0;
 
   count_cells(e, k, sensed);
@@ -314,9 +314,9 @@ bool mho_energy_counts(const mho_experiment *e) {
 
 bool mho_energy_analog(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  mho_array_circuits circuits = {.average = 1};
-  if (array->circuits)
-    array->circuits(e->array.params, &circuits);
+  mho_array_converters circuits = {.average = 1};
+  if (array->converters)
+    array->converters(e->array.params, &circuits);
   return circuits.analog || ((const mho_settler *)e->settler.entry)->in_time;
 }
 
@@ -339,8 +339,8 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
 
   for (int i = 0; i < MHO_ENERGY_TERMS; i++)
     rows[i] = (mho_energy_row){.epoch = t->epoch, .term = names[i], .samples = t->meter->samples};
-  if (array->circuits)
-    array->circuits(t->e->array.params, &e.circuits);
+  if (array->converters)
+    array->converters(t->e->array.params, &e.circuits);
   count_reads(&e);
   mho_power_free(t->net, &e.power);
   count_conversions(&e);

@@ -3,12 +3,11 @@ import os
 import re
 import sys
 
-ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store'], ['array'], ['network'], ['settle'],
-         ['rule', 'program'], ['spice'], ['experiment'], ['train'], ['study', 'report'], ['cli']]
+ORDER = [['base'], ['num'], ['wire'], ['device', 'neuron', 'data', 'store'], ['array'], ['network'],
+         ['settle'], ['rule', 'program'], ['spice'], ['experiment'], ['train'], ['study', 'report'], ['cli']]
 # What settles sees mho_crossbar_matrix() alone: programmed weights are for those who program, save and export.
 BLIND = ['neuron', 'network', 'settle', 'rule']
 LEVEL = {folder: i for i, folders in enumerate(ORDER) for folder in folders}
-SECOND = {'wire': 'array'}  # headers beside the one of a folder's name
 source = os.path.join(os.environ['MHO_SOURCE'], 'src')
 bad = []
 checked = 0
@@ -22,7 +21,6 @@ for folder in sorted(os.listdir(source)):
         place = f'src/{folder}/{name}'
         checked += 1
         for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|/[\w.]+)"', text):
-            other = SECOND.get(other, other)
             if other in LEVEL and other != folder and LEVEL[other] >= LEVEL[folder]:
                 bad.append(f'{place} includes {other}, which is not below {folder}')
         if folder in BLIND and 'array/weights.h' in text:

@@ -55,8 +55,8 @@ static void pack(const mho_crossbar *x) {
   enum { PARTS = 3 };
   bool due = mho_crossbar_pack(x, false) | mho_crossbar_pack(x, true);
   for (int part = 0; part < PARTS && due; part++) {
-    mho_crossbar_pack_part(x, true, part, PARTS);
-    mho_crossbar_pack_part(x, false, part, PARTS);
+    mho_crossbar_pack_slab(x, true, part, PARTS);
+    mho_crossbar_pack_slab(x, false, part, PARTS);
   }
   mho_crossbar_packed(x);
 }

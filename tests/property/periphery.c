@@ -374,7 +374,7 @@ static void test_tiles(void **state) {
       for (int transposed = 0; transposed < 2; transposed++) {
         int in = transposed ? COLS : ROWS, out = transposed ? ROWS : COLS,
             tile = transposed ? 8 : 16;
-        assert_int_equal(mho_crossbar_parts(b.x, transposed), analog ? 1 : transposed ? 3 : 2);
+        assert_int_equal(mho_crossbar_conversions(b.x, transposed), analog ? 1 : transposed ? 3 : 2);
         for (uint32_t k = 0; k < 50; k++) {
           mho_real v[ROWS], y[ROWS];
           fill(v, (size_t)in, 10 + k, 0.6);

@@ -1,13 +1,14 @@
-/* wire_kernel.c - the two passes of an iteration over an array, for one right-hand side or eight at once.
+/* cg_kernel.c - the two passes of an iteration over an array, for one right-hand side or eight
+ * at once.
  *
- * Fused multiply-adds are allowed here, against the project's setting: they halve the latency of the
- * recurrences along the lines. Results then differ by a rounding between processors with and without them.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * Fused multiply-adds are allowed here, against the project's setting: they halve the latency of
+ * the recurrences along the lines. Results then differ by a rounding between processors with and
+ * without them. SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma GCC optimize("fp-contract=fast")
 
 #include <string.h>
 
-#include "array/wire_impl.h"
+#include "wire/wire_impl.h"
 
 #ifdef __AVX512F__
 enum { WIDTH = 8 };
@@ -15,11 +16,10 @@ enum { WIDTH = 8 };
 enum { WIDTH = 4 };
 #endif
 typedef double vec __attribute__((vector_size(WIDTH * 8)));
-enum { LANES = MHO_WIRE_LANES, PARTS = LANES / WIDTH };
+enum { LANES = MHO_WIRE_LANES, VECTORS = LANES / WIDTH };
 
-/* Eight lanes as PARTS vectors; the loops over parts are unrolled. */
-#define EACH     _Pragma("GCC unroll 2") for (int k = 0; k < PARTS; k++)
-#define EACH_ROW _Pragma("GCC unroll 4") for (int g = 0; g < n; g++)
+/* Eight lanes lie in VECTORS vectors; the loops over them are unrolled. */
+#define EACH _Pragma("GCC unroll 2") for (int k = 0; k < VECTORS; k++)
 
 static const vec *lanes_in(const double *p) {
   return (const vec *)__builtin_assume_aligned(p, 64);
@@ -33,9 +33,12 @@ static vec *lanes_out(double *p) {
 static void columns_8(const mho_wire *w, const mho_wire_fields *f, int j0, int j1, bool first,
                       const double *alpha, double *gamma) {
   size_t cols = (size_t)w->o.cols;
-  vec a[PARTS], sum[PARTS];
+  vec a[VECTORS], sum[VECTORS];
+
   memcpy(a, alpha, sizeof a);
   memset(sum, 0, sizeof sum);
+
+  /* the update, and the elimination from the top */
   for (int i = 0; i < w->o.rows; i++) {
     size_t row = (size_t)i * cols;
     for (int j = j0; j < j1; j++) {
@@ -57,7 +60,10 @@ static void columns_8(const mho_wire *w, const mho_wire_fields *f, int j0, int j
       }
     }
   }
+
   memcpy(gamma, sum, sizeof sum);
+
+  /* the substitution from the bottom */
   for (int i = w->o.rows - 1; i >= 0; i--) {
     size_t row = (size_t)i * cols;
     for (int j = j0; j < j1; j++) {
@@ -79,16 +85,20 @@ static void columns_1(const mho_wire *w, const mho_wire_fields *f, int j0, int j
   size_t cols = (size_t)w->o.cols;
   double a = *alpha, sum = 0;
   int n = j1 - j0;
+
   for (int i = 0; i < w->o.rows; i++) {
     size_t at = (size_t)i * cols + (size_t)j0;
     double *restrict x = f->x + at, *restrict r = f->r + at, *restrict z = f->z + at;
     const double *restrict p = f->p + at, *restrict c = w->cb + at;
-    if (!first)
+
+    if (!first) {
 #pragma omp simd
       for (int j = 0; j < n; j++) {
         r[j] -= a * z[j];
         x[j] += a * p[j];
       }
+    }
+
     if (i) {
       const double *restrict before = c - cols, *restrict above = f->z + at - cols;
 #pragma omp simd reduction(+ : sum)
@@ -106,17 +116,19 @@ static void columns_1(const mho_wire *w, const mho_wire_fields *f, int j0, int j
     }
   }
   *gamma = sum;
+
   for (int i = w->o.rows - 1; i >= 0; i--) {
     size_t at = (size_t)i * cols + (size_t)j0;
     double *restrict z = f->z + at;
     const double *restrict c = w->cb + at, *restrict below = f->z + at + cols;
-    if (i + 1 < w->o.rows)
+    if (i + 1 < w->o.rows) {
 #pragma omp simd
       for (int j = 0; j < n; j++)
         z[j] = c[j] * (z[j] + below[j]);
-    else
+    } else {
       for (int j = 0; j < n; j++)
         z[j] = c[j] * z[j];
+    }
   }
 }
 
@@ -127,13 +139,19 @@ void mho_wire_columns(const mho_wire *w, const mho_wire_fields *f, int j0, int j
 
 /* ---------------------------------------------------------------- rows */
 
-/* n word lines at once (so many recurrences hide each other's latency), eight right-hand sides each. */
+#define EACH_ROW  _Pragma("GCC unroll 4") for (int g = 0; g < n; g++)
+#define EACH_LINE _Pragma("GCC unroll 4") for (size_t g = 0; g < (size_t)n; g++)
+
+/* n word lines at once (so many recurrences hide each other's latency), eight right-hand sides
+ * each. */
 static inline __attribute__((always_inline)) void group_8(const mho_wire *w,
                                                           const mho_wire_fields *f, int i0,
                                                           const int n, const vec *beta,
                                                           double *scratch, vec *delta) {
   size_t cols = (size_t)w->o.cols;
-  vec y[MHO_WIRE_ROWS][PARTS];
+  vec y[MHO_WIRE_ROWS][VECTORS];
+
+  /* new directions p and s; the word lines are eliminated from their open ends */
   memset(y, 0, sizeof y);
   for (size_t j = cols; j-- > 0;)
     EACH_ROW {
@@ -151,6 +169,8 @@ static inline __attribute__((always_inline)) void group_8(const mho_wire *w,
         t[k] = u;
       }
     }
+
+  /* the word lines are substituted back, and what they give to the bit lines */
   memset(y, 0, sizeof y);
   for (size_t j = 0; j < cols; j++)
     EACH_ROW {
@@ -171,9 +191,10 @@ static inline __attribute__((always_inline)) void group_8(const mho_wire *w,
 
 static void rows_8(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, const double *beta,
                    double *scratch, double *delta) {
-  vec b[PARTS], sum[PARTS];
+  vec b[VECTORS], sum[VECTORS];
   memcpy(b, beta, sizeof b);
   memset(sum, 0, sizeof sum);
+
   int i = i0;
   for (; i + MHO_WIRE_ROWS <= i1; i += MHO_WIRE_ROWS)
     group_8(w, f, i, MHO_WIRE_ROWS, b, scratch, sum);
@@ -182,11 +203,13 @@ static void rows_8(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, 
   memcpy(delta, sum, sizeof sum);
 }
 
+/* The same for one right-hand side: n word lines at once. @return their p S p. */
 static inline __attribute__((always_inline)) double group_1(const mho_wire *w,
                                                             const mho_wire_fields *f, int i0,
                                                             const int n, double beta,
                                                             double *scratch) {
   size_t cols = (size_t)w->o.cols, start = (size_t)i0 * cols;
+
   for (size_t g = 0; g < (size_t)n; g++) {
     double *restrict p = f->p + start + g * cols, *restrict s = f->s + start + g * cols,
                      *restrict t = scratch + g * cols;
@@ -200,15 +223,21 @@ static inline __attribute__((always_inline)) double group_1(const mho_wire *w,
       t[j] = c[j] * a[j] * p[j];
     }
   }
+
+  /* the word lines, from their open ends to the drivers and back */
   double y[MHO_WIRE_ROWS] = {0};
   const double *c = w->cw + start;
   for (size_t j = cols; j-- > 0;)
-    _Pragma("GCC unroll 4") for (size_t g = 0; g < (size_t)n; g++) scratch[g * cols + j] = y[g] =
-        scratch[g * cols + j] + c[g * cols + j] * y[g];
+    EACH_LINE {
+      scratch[g * cols + j] = y[g] = scratch[g * cols + j] + c[g * cols + j] * y[g];
+    }
+
   memset(y, 0, sizeof y);
   for (size_t j = 0; j < cols; j++)
-    _Pragma("GCC unroll 4") for (size_t g = 0; g < (size_t)n; g++) scratch[g * cols + j] = y[g] =
-        scratch[g * cols + j] + c[g * cols + j] * y[g];
+    EACH_LINE {
+      scratch[g * cols + j] = y[g] = scratch[g * cols + j] + c[g * cols + j] * y[g];
+    }
+
   double sum = 0;
   for (size_t g = 0; g < (size_t)n; g++) {
     double *restrict z = f->z + start + g * cols;

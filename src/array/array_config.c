@@ -1,4 +1,4 @@
-/* config.c - what every array is told.
+/* array_config.c - what every array is told.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/array.h"
 
@@ -9,23 +9,21 @@ static const mho_param array_table[] = {
                "resistance of a word line from device to device; 0 with r_bit 0: no wires"),
     MHO_P_REAL(mho_array_config, r_bit, "wire.r_bit", "ohm", 0, 0, 1e9,
                "the same of the bit lines"),
-    MHO_P_INTS(
-        mho_array_config, wire_tile, "wire.tile", "128 128", 1, 65536,
-        "rows and columns of a physical tile (wires, write.select, ADCs of array.tiles), or one "
-        "number for both"),
+    MHO_P_INTS(mho_array_config, wire_tile, "wire.tile", "128 128", 1, 65536,
+               "rows and columns of a physical tile (wires, write.select, ADCs of array.tiles), or "
+               "one number for both"),
     MHO_P_REAL(mho_array_config, wire_tolerance, "wire.tolerance", "", 1e-9, 1e-12, 0.1,
                "error of the effective matrix, of its largest entry"),
-    MHO_P_INT(
-        mho_array_config, wire_refresh, "wire.refresh", 1, 1, 1e9,
-        "updates from one exact solution to the next; between them only a device's own lines are followed"),
+    MHO_P_INT(mho_array_config, wire_refresh, "wire.refresh", 1, 1, 1e9,
+              "updates from one exact solution to the next; between them only a device's own lines "
+              "are followed"),
     MHO_P_CHOICE(mho_array_config, wire_negative, "wire.negative", "own|neighbour",
                  MHO_WIRE_NEGATIVE_OWN,
                  "where G- lies: in a tile of its own, or in the next column of the same"),
-    MHO_P_CHOICE(
-        mho_array_config, write_select, "write.select", "ideal|transistor|half|third",
-        MHO_WRITE_TRANSISTOR,
-        "how a cell is picked for a pulse: all of the voltage and no other cell's business; what wires "
-        "leave, behind transistors; the same, and V/2 or at most V/3 on other cells of a tile, which take "
-        "energy"),
+    MHO_P_CHOICE(mho_array_config, write_select, "write.select", "ideal|transistor|half|third",
+                 MHO_WRITE_TRANSISTOR,
+                 "how a cell is picked for a pulse: all of the voltage and no other cell's "
+                 "business; what wires leave, behind transistors; the same, and V/2 or at most V/3 "
+                 "on other cells of a tile, which take energy"),
 };
 const mho_params mho_array_params = MHO_PARAMS(mho_array_config, array_table);

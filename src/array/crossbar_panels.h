@@ -1,7 +1,7 @@
-/* panels.h - the part of a crossbar's life that its panels share.
+/* crossbar_panels.h - how a crossbar's panels are made and freed with it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_ARRAY_PANELS_H
-#define MHO_ARRAY_PANELS_H
+#ifndef MHO_ARRAY_CROSSBAR_PANELS_H
+#define MHO_ARRAY_CROSSBAR_PANELS_H
 
 #include "mho/array.h"
 

@@ -1,17 +1,20 @@
 /* wire_impl.h - inside the solver of arrays with wire resistance.
  *
- * Everything is scaled to volts. With aw = G r_word and ab = G r_bit, both kinds of lines are eliminated from
- * their open ends, where the pivot is 1 + s, s the load seen towards the open end in units of the segment:
+ * Everything is scaled to volts. With aw = G r_word and ab = G r_bit, both kinds of lines are
+ * eliminated from their open ends, where the pivot is 1 + s, s the load seen towards the open
+ * end in units of the segment:
  *
  *   s_first = a,  s = a + s_before/(1 + s_before),  c = 1/(1 + s)
  *
- * Only sums of positive numbers: every pivot, and with it every solution for positive sources, has full
- * relative accuracy however small a G r is. A word line with source f (volts: current times r_word) is then
- *   y_j = f_j + c_{j+1} y_{j+1} from the right,  v_j = c_j (y_j + v_{j-1}) from the left, v_{-1} = V,
+ * Only sums of positive numbers: every pivot, and with it every solution for positive sources,
+ * has full relative accuracy however small a G r is. A word line with source f (volts: current
+ * times r_word) is then
+ *   y_j = f_j + c_{j+1} y_{j+1} from the right,  v_j = c_j (y_j + v_{j-1}) from the left, v_{-1}
+ *   = V,
  * and a bit line the same from the top and from the bottom.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_ARRAY_WIRE_IMPL_H
-#define MHO_ARRAY_WIRE_IMPL_H
+#ifndef MHO_WIRE_IMPL_H
+#define MHO_WIRE_IMPL_H
 
 #include "mho/wire.h"
 
@@ -26,23 +29,56 @@ struct mho_wire {
   double *g;       /* [cells] S */
   double *aw, *ab; /* [cells] G r_word, G r_bit; the same array when the resistances are equal */
   double *cw, *cb; /* [cells] eliminated lines */
-  double gap; /* 1 - rho(T_b^-1 D T_w^-1 D), from below where that is sharp, else an estimate */
-  double
-      end_factor; /* error of a line's current in volts over its segment, for an error of 1 V of the nodes */
+  /** 1 - rho(T_b^-1 D T_w^-1 D), from below where that is sharp, else an estimate. */
+  double gap;
+  /** Error of a line's current in volts over its segment, for an error of 1 V of the nodes. */
+  double end_factor;
   bool factored;           /* `direct` belongs to these conductances */
   mho_wire_direct *direct; /* NULL until it is wanted */
 };
 
-/* ---------------------------------------------------------------- lines (wire_lines.c) */
+/* ---------------------------------------------------------------- inputs of a read */
+
+/** The inputs of vector v, n numbers each, in one of the arrays of a read; NULL when there are
+ * none. */
+static inline const double *mho_wire_vector(const double *inputs, int v, size_t n) {
+  return inputs ? inputs + (size_t)v * n : NULL;
+}
+
+/** Number k of the inputs of a vector; 0 when there are none. */
+static inline double mho_wire_input(const double *inputs, size_t k) {
+  return inputs ? inputs[k] : 0;
+}
+
+/** V at the left ends of the word lines, [rows]; nullable. */
+static inline const double *mho_wire_word_voltages(const mho_wire *w, const mho_wire_read *r,
+                                                   int v) {
+  return mho_wire_vector(r->v_word, v, (size_t)w->o.rows);
+}
+
+/** V at the bottom ends of the bit lines, [cols]; nullable. */
+static inline const double *mho_wire_bit_voltages(const mho_wire *w, const mho_wire_read *r,
+                                                  int v) {
+  return mho_wire_vector(r->v_bit, v, (size_t)w->o.cols);
+}
+
+/** A beside the devices, [rows x cols]; nullable. */
+static inline const double *mho_wire_sources(const mho_wire *w, const mho_wire_read *r, int v) {
+  return mho_wire_vector(r->source, v, w->cells);
+}
+
+/* ---------------------------------------------------------------- lines (lines.c) */
 
 /** c of one line from its scaled conductances a, from the open end: stride in both; n of them. */
 void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c);
-/** Word line i: its node voltages v [cols] for drive V, bit-line voltages x (every `lanes`-th; nullable: 0 V)
- * and sources [cols] (A, out of the word line; nullable). */
-void mho_wire_word_line(const mho_wire *w, int i, double drive, const double *x, int lanes,
+/** The node voltages v [cols] of word line i.
+ *  @param v_word  V at its left end.
+ *  @param x       bit-line voltages, every `lanes`-th; nullable: 0 V.
+ *  @param source  [cols] A, out of the word line; nullable. */
+void mho_wire_word_line(const mho_wire *w, int i, double v_word, const double *x, int lanes,
                         const double *source, double *v);
 
-/* ---------------------------------------------------------------- conjugate gradients (wire_cg.c) */
+/* ---------------------------------------------------------------- conjugate gradients */
 
 /* Vectors of the iteration: [rows][cols][lanes] each, of the bit-line nodes, V. */
 typedef struct mho_wire_fields {
@@ -50,14 +86,14 @@ typedef struct mho_wire_fields {
   double *x, *r, *p, *s, *z;
 } mho_wire_fields;
 
-/** Iterate on lanes input vectors v0 .. of a read until the currents are within the tolerance; x is the bit
- * lines' voltage. pool may be NULL.
+/** Iterate on lanes input vectors v0 .. of a read until the currents are within the tolerance; x
+ * is the bit lines' voltage. pool may be NULL.
  *  @param error  [lanes] estimate of the largest error of a current over the largest current.
  *  @return iterations, or -1 without memory. */
 int mho_wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n,
                      const mho_wire_fields *f, mho_pool *pool, double *error);
 
-/* The kernels (wire_kernel.c); lanes 1 or MHO_WIRE_LANES; sums are per lane. */
+/* The kernels (cg_kernel.c); lanes 1 or MHO_WIRE_LANES; sums are per lane. */
 /** Columns j0 .. j1-1: r -= alpha z, x += alpha p (unless first), z = T^-1 r, gamma = r z. */
 void mho_wire_columns(const mho_wire *w, const mho_wire_fields *f, int j0, int j1, bool first,
                       const double *alpha, double *gamma);
@@ -67,15 +103,17 @@ void mho_wire_rows(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, 
                    double *scratch, double *delta);
 enum { MHO_WIRE_ROWS = 4 };
 
-/* ---------------------------------------------------------------- direct (wire_direct.c) */
+/* ---------------------------------------------------------------- factorization (direct.c) */
 
+/** Factor the matrix of all nodes for the conductances as they are. @return MHO_OK; MHO_ENOMEM;
+ * MHO_ESINGULAR. */
 mho_err mho_wire_direct_factor(mho_wire *w, mho_errinfo *ei);
 /** Vector v of a read: the node voltages [cells] each. @return refinements made in *refined. */
 mho_err mho_wire_direct_solve(mho_wire *w, const mho_wire_read *read, int v, double *node_word,
                               double *node_bit, int *refined, mho_errinfo *ei);
 void mho_wire_direct_free(mho_wire_direct *d);
 
-/* ---------------------------------------------------------------- results (wire_report.c) */
+/* ---------------------------------------------------------------- results (currents.c) */
 
 /* What is checked of a solved vector. */
 typedef struct mho_wire_check {
@@ -86,10 +124,11 @@ typedef struct mho_wire_check {
   double in, lost; /* W */
 } mho_wire_check;
 
-/** Currents and node voltages of vectors v0 .. v0+n-1 into the read's results, and Kirchhoff's law anew.
+/** Currents and node voltages of vectors v0 .. v0+n-1 into the read's results, and Kirchhoff's
+ *  law anew.
  *  @param node_word  [cells] V, of n = 1; NULL: the word lines are solved from x.
  *  @param x          bit lines' nodes, [cells][lanes], V.
- *  @param check      [n]. */
+ *  @param check      [n].  @return MHO_OK; MHO_ENOMEM. */
 mho_err mho_wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n,
                         const double *node_word, const double *x, int lanes, mho_pool *pool,
                         mho_wire_check *check);
