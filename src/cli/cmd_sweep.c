@@ -14,7 +14,7 @@
 
 typedef struct options {
   common_options common;
-  mho_sweep_options sweep;
+  mho_study_options sweep;
   const char *study, *only;
   bool plan, slurm;
   mho_slurm_options cluster;
@@ -235,21 +235,21 @@ static mho_err print_plan(const options *o, const mho_study *study, const sessio
 
 /* ---------------------------------------------------------------- progress */
 
-static void event_json(void *user, const mho_sweep_event *e) {
+static void event_json(void *user, const mho_study_event *e) {
   static const char *const words[] = {"started", "epoch", "ended"};
-  if (e->what == MHO_SWEEP_TICK)
+  if (e->what == MHO_STUDY_TICK)
     return;
   json_t *o = json_pack("{ss ss ss sI ss si si si so}", "event", words[e->what], "run", e->run->id,
                         "sets", e->run->label, "seed", (json_int_t)e->run->seed, "config_hash",
                         e->run->hash, "ended", e->ended, "failed", e->failed, "total", e->total,
                         "left_s", number(e->left_s));
-  if (e->what != MHO_SWEEP_STARTED) {
+  if (e->what != MHO_STUDY_STARTED) {
     json_object_set_new(o, "epoch", json_integer(e->epoch));
     json_object_set_new(o, "train_acc", number(e->train_acc));
     json_object_set_new(o, "test_acc", number(e->test_acc));
     json_object_set_new(o, "wall_s", number(e->wall_s));
   }
-  if (e->what == MHO_SWEEP_ENDED)
+  if (e->what == MHO_STUDY_ENDED)
     json_object_set_new(o, "state", json_string(mho_plan_state_word(e->run->state)));
   if (e->error)
     json_object_set_new(o, "error", json_string(e->error));
@@ -257,7 +257,7 @@ static void event_json(void *user, const mho_sweep_event *e) {
 }
 
 /* One line that is written over on a terminal. */
-static void show_line(const mho_sweep_event *e) {
+static void show_line(const mho_study_event *e) {
   enum { WIDTH = 24 };
   char bar[WIDTH + 1], left[32];
   int full = e->total > 0 ? WIDTH * e->ended / e->total : 0;
@@ -273,9 +273,9 @@ static void show_line(const mho_sweep_event *e) {
   fflush(stderr);
 }
 
-static void event_text(void *user, const mho_sweep_event *e) {
+static void event_text(void *user, const mho_study_event *e) {
   bool terminal = isatty(STDERR_FILENO);
-  if (e->what == MHO_SWEEP_ENDED) {
+  if (e->what == MHO_STUDY_ENDED) {
     if (terminal)
       fprintf(stderr, "\r\033[K");
     char accuracy[32] = "", time[32] = "";
@@ -292,7 +292,7 @@ static void event_text(void *user, const mho_sweep_event *e) {
     show_line(e);
 }
 
-static void print_summary(const options *o, const mho_study *study, const mho_sweep_result *r) {
+static void print_summary(const options *o, const mho_study *study, const mho_study_result *r) {
   if (isatty(STDERR_FILENO) && !o->common.json)
     fprintf(stderr, "\r\033[K");
   if (o->common.json) {
@@ -357,7 +357,7 @@ static int by_text(const void *a, const void *b) {
 }
 
 /* The hashes of a file, sorted; free the first and the array. */
-static mho_err read_only(const char *path, mho_sweep_options *o, char **text, mho_errinfo *ei) {
+static mho_err read_only(const char *path, mho_study_options *o, char **text, mho_errinfo *ei) {
   FILE *f = fopen(path, "r");
   size_t n = 0, capacity = 0;
   const char **list = NULL;
@@ -383,7 +383,7 @@ static mho_err read_only(const char *path, mho_sweep_options *o, char **text, mh
   return MHO_OK;
 }
 
-static mho_err sweep(options *o, const session *s, mho_sweep_result *result, mho_errinfo *ei) {
+static mho_err sweep(options *o, const session *s, mho_study_result *result, mho_errinfo *ei) {
   mho_study *study = NULL;
   mho_err err = mho_study_read(s->registry, o->study, o->common.n_set, o->common.set, &study, ei);
   if (!err && o->plan) {
@@ -405,7 +405,7 @@ static mho_err sweep(options *o, const session *s, mho_sweep_result *result, mho
             mho_blas_kernel(), mho_blas_better_kernel());
   o->sweep.event = o->common.json ? event_json : event_text;
   if (!err)
-    err = mho_sweep(&s->ctx, study, s->registry, &o->sweep, result, ei);
+    err = mho_study_train(&s->ctx, study, s->registry, &o->sweep, result, ei);
   if (study && result->total)
     print_summary(o, study, result);
   free((void *)(uintptr_t)o->sweep.only);
@@ -422,7 +422,7 @@ static int run(int argc, char **argv) {
     o.sweep.threads = o.common.threads;
   session s;
   mho_errinfo ei = {0};
-  mho_sweep_result result = {0};
+  mho_study_result result = {0};
   mho_err err = session_open(&s, -1, &ei); /* no threads: workers are made by fork */
   if (!err)
     err = sweep(&o, &s, &result, &ei);

@@ -92,7 +92,7 @@ typedef struct
 typedef struct study_job {
   const mho_study *s;
   const mho_registry *r;
-  const mho_sweep_options *o;
+  const mho_study_options *o;
   mho_config *config; /* of a new run */
   char name[192];
   const char *resume; /* run to go on with, or NULL */

@@ -32,7 +32,7 @@ typedef struct sweep {
   const mho_context *ctx;
   const mho_study *s;
   const mho_registry *r;
-  const mho_sweep_options *o;
+  const mho_study_options *o;
   mho_plan plan;
   double *samples;
   bool *waiting;      /* [plan.n] to be trained by this sweep */
@@ -42,7 +42,7 @@ typedef struct sweep {
   int jobs, mine, ended, failed;
   double start;
   bool told_to_stop;
-  mho_sweep_result *result;
+  mho_study_result *result;
 } sweep;
 
 /* ---------------------------------------------------------------- the database, for a moment */
@@ -167,9 +167,9 @@ static double time_left(const sweep *w) {
   return sum / w->jobs;
 }
 
-static void emit(const sweep *w, mho_sweep_what what, int index, const study_message *m,
+static void emit(const sweep *w, mho_study_what what, int index, const study_message *m,
                  const char *error) {
-  mho_sweep_event e = {.what = what,
+  mho_study_event e = {.what = what,
                        .index = index,
                        .run = index < 0 ? NULL : &w->plan.run[index],
                        .train_acc = NAN,
@@ -185,7 +185,7 @@ static void emit(const sweep *w, mho_sweep_what what, int index, const study_mes
   for (int k = 0; k < w->jobs; k++)
     e.running += w->slot[k].pid != 0;
   e.left_s = time_left(w);
-  if (m && what == MHO_SWEEP_EPOCH) {
+  if (m && what == MHO_STUDY_EPOCH) {
     e.epoch = m->epoch.epoch;
     e.train_acc = m->epoch.train_acc;
     e.test_acc = m->epoch.test_acc;
@@ -234,7 +234,7 @@ static mho_err start(sweep *w, int k, int index, mho_errinfo *ei) {
   }
   w->slot[k] = (slot){.pid = pid, .pipe = ends[0], .index = index, .since = mho_seconds()};
   w->waiting[index] = false;
-  emit(w, MHO_SWEEP_STARTED, index, NULL, NULL);
+  emit(w, MHO_STUDY_STARTED, index, NULL, NULL);
   return MHO_OK;
 }
 
@@ -256,7 +256,7 @@ static void settle_other(sweep *w, slot *t, const study_message *m) {
   }
   w->ended++;
   w->result->present++;
-  emit(w, MHO_SWEEP_ENDED, t->index, m, NULL);
+  emit(w, MHO_STUDY_ENDED, t->index, m, NULL);
 }
 
 static void ended_well(sweep *w, slot *t, const study_message *m) {
@@ -274,7 +274,7 @@ static void ended_well(sweep *w, slot *t, const study_message *m) {
     *known = *known > 0 ? (*known + m->result.wall_s) / 2 : m->result.wall_s;
   }
   w->ended++;
-  emit(w, MHO_SWEEP_ENDED, t->index, m, m->err ? m->ei.message : NULL);
+  emit(w, MHO_STUDY_ENDED, t->index, m, m->err ? m->ei.message : NULL);
 }
 
 static mho_err ended_badly(sweep *w, slot *t, const study_message *m, int status, mho_errinfo *ei) {
@@ -299,7 +299,7 @@ static mho_err ended_badly(sweep *w, slot *t, const study_message *m, int status
   w->ended++;
   w->result->failed++;
   mho_err err = record_failure(w, run, why, ei);
-  emit(w, MHO_SWEEP_ENDED, t->index, m, why);
+  emit(w, MHO_STUDY_ENDED, t->index, m, why);
   return err;
 }
 
@@ -319,7 +319,7 @@ static mho_err finish(sweep *w, slot *t, mho_errinfo *ei) {
   else if (t->ended && m->err == MHO_EINTERRUPTED && !m->stopped) {
     run->state = MHO_PLAN_RESUME;
     w->result->cut++;
-    emit(w, MHO_SWEEP_ENDED, t->index, m, "interrupted");
+    emit(w, MHO_STUDY_ENDED, t->index, m, "interrupted");
   } else if (t->ended && (!m->err || m->stopped || m->err == MHO_EDIVERGED))
     ended_well(w, t, m);
   else
@@ -342,7 +342,7 @@ static mho_err hear(sweep *w, slot *t, mho_errinfo *ei) {
   if (*m.result.run)
     snprintf(w->plan.run[t->index].id, MHO_ID_MAX, "%s", m.result.run);
   if (m.kind == STUDY_EPOCH) {
-    emit(w, MHO_SWEEP_EPOCH, t->index, &m, NULL);
+    emit(w, MHO_STUDY_EPOCH, t->index, &m, NULL);
     return MHO_OK;
   }
   t->ended = true;
@@ -378,7 +378,7 @@ static int by_text(const void *a, const void *b) {
 
 /* i-th run of the plan; n counts those that only names, and the shards are dealt by that. */
 static bool wanted(const sweep *w, int i, int *n) {
-  const mho_sweep_options *o = w->o;
+  const mho_study_options *o = w->o;
   mho_plan_state state = w->plan.run[i].state;
   const char *hash = w->plan.run[i].hash;
   if (o->only && !bsearch(&hash, o->only, (size_t)o->n_only, sizeof *o->only, by_text))
@@ -419,7 +419,7 @@ static mho_err listen_once(sweep *w, mho_errinfo *ei) {
     if (fds[i].revents)
       err = hear(w, &w->slot[of[i]], ei);
   if (!err && ready == 0)
-    emit(w, MHO_SWEEP_TICK, -1, NULL, NULL);
+    emit(w, MHO_STUDY_TICK, -1, NULL, NULL);
   free(fds);
   free(of);
   return err;
@@ -478,9 +478,9 @@ static mho_err prepare(sweep *w, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err mho_sweep(const mho_context *ctx, const mho_study *s, const mho_registry *r,
-                  const mho_sweep_options *o, mho_sweep_result *result, mho_errinfo *ei) {
-  *result = (mho_sweep_result){0};
+mho_err mho_study_train(const mho_context *ctx, const mho_study *s, const mho_registry *r,
+                        const mho_study_options *o, mho_study_result *result, mho_errinfo *ei) {
+  *result = (mho_study_result){0};
   sweep w = {.ctx = ctx, .s = s, .r = r, .o = o, .result = result, .start = mho_seconds()};
   mho_err err = prepare(&w, ei);
   if (!err)
