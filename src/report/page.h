@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-#include "report/config.h"
-#include "report/data.h"
+#include "report/config_table.h"
+#include "report/report_data.h"
 
 typedef struct mho_page {
   FILE *out;

@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "report/data.h"
 #include "report/html.h"
+#include "report/report_data.h"
 
 extern char **environ;
 

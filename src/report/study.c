@@ -9,14 +9,15 @@
 #include "report/html.h"
 #include "report/study_page.h"
 
-mho_err study_rows(const study_page *p, const char *sql, const char *arg2, const char *arg3,
-                   mho_rows *out, mho_errinfo *ei) {
+mho_err study_answer(const study_page *p, const char *sql, const char *arg2, const char *arg3,
+                     mho_answer *out, mho_errinfo *ei) {
   const char *args[] = {p->name, arg2, arg3};
-  return mho_rows_read(p->store, sql, 1 + (arg2 != NULL) + (arg3 != NULL), args, out, ei);
+  return mho_answer_read(p->store, sql, 1 + (arg2 != NULL) + (arg3 != NULL), args, out, ei);
 }
 
-static mho_err named_rows(const study_page *p, const char *name, mho_rows *out, mho_errinfo *ei) {
-  return study_rows(p, mho_store_named_find(name)->sql, NULL, NULL, out, ei);
+static mho_err named_answer(const study_page *p, const char *name, mho_answer *out,
+                            mho_errinfo *ei) {
+  return study_answer(p, mho_store_named_find(name)->sql, NULL, NULL, out, ei);
 }
 
 /* ---------------------------------------------------------------- head */
@@ -39,47 +40,48 @@ static mho_err write_head(study_page *p, mho_errinfo *ei) {
       "count(DISTINCT seed), min(dataset), "
       "count(DISTINCT code_version), max(code_version) FROM study_run AS s JOIN run ON "
       "run.id = s.run_id WHERE s.study = ?1";
-  mho_rows r;
+  mho_answer r;
   char a[MHO_NUMBER_MAX], note[256];
-  mho_err err = study_rows(p, sql, NULL, NULL, &r, ei);
+  mho_err err = study_answer(p, sql, NULL, NULL, &r, ei);
   if (err)
     return err;
   fputs("<header>\n<p class=\"kind\">mho study report</p>\n<h1>", p->out);
   mho_html_text(p->out, p->name);
   fputs("</h1>\n<p class=\"meta\">", p->out);
   mho_html_printf(p->out, "%s runs \xc2\xb7 %.10s to %.10s \xc2\xb7 mho %s%s",
-                  mho_rows_text(&r, 0, 0), mho_rows_text(&r, 0, 6), mho_rows_text(&r, 0, 7),
-                  mho_rows_text(&r, 0, 12), mho_rows_number(&r, 0, 11) > 1 ? " and others" : "");
+                  mho_answer_text(&r, 0, 0), mho_answer_text(&r, 0, 6), mho_answer_text(&r, 0, 7),
+                  mho_answer_text(&r, 0, 12),
+                  mho_answer_number(&r, 0, 11) > 1 ? " and others" : "");
   fputs("</p>\n<p class=\"lead\">", p->out);
   if (p->points.n)
     mho_html_printf(
         p->out,
         "Best of %d grid points on %s: %s %% test accuracy%s%s%s after the last epoch, with %s.",
-        p->points.n, mho_rows_text(&r, 0, 10), mho_rows_text(&p->points, 0, 2),
-        *mho_rows_text(&p->points, 0, 3) ? " (\xc2\xb1 " : "", mho_rows_text(&p->points, 0, 3),
-        *mho_rows_text(&p->points, 0, 3) ? ")" : "",
-        *mho_rows_text(&p->points, 0, 0) ? mho_rows_text(&p->points, 0, 0) : "the base config");
+        p->points.n, mho_answer_text(&r, 0, 10), mho_answer_text(&p->points, 0, 2),
+        *mho_answer_text(&p->points, 0, 3) ? " (\xc2\xb1 " : "", mho_answer_text(&p->points, 0, 3),
+        *mho_answer_text(&p->points, 0, 3) ? ")" : "",
+        *mho_answer_text(&p->points, 0, 0) ? mho_answer_text(&p->points, 0, 0) : "the base config");
   else
     fputs("No run of this study is complete yet.", p->out);
   if (p->sensitivity.n)
-    mho_html_printf(p->out, " What matters most: %s.", mho_rows_text(&p->sensitivity, 0, 0));
+    mho_html_printf(p->out, " What matters most: %s.", mho_answer_text(&p->sensitivity, 0, 0));
   fputs(
       "</p>\n<p class=\"note\">Best means best by test accuracy, which no run was trained or stopped "
       "by.</p>\n"
       "<dl class=\"tiles\">\n",
       p->out);
-  snprintf(note, sizeof note, "%s diverged, %s failed, %s unfinished", mho_rows_text(&r, 0, 2),
-           mho_rows_text(&r, 0, 3), mho_rows_text(&r, 0, 4));
-  tile(p, "Completed runs", mho_count(mho_rows_number(&r, 0, 1), a), note);
-  snprintf(note, sizeof note, "%s seeds", mho_rows_text(&r, 0, 9));
-  tile(p, "Grid points", mho_count(mho_rows_number(&r, 0, 8), a), note);
+  snprintf(note, sizeof note, "%s diverged, %s failed, %s unfinished", mho_answer_text(&r, 0, 2),
+           mho_answer_text(&r, 0, 3), mho_answer_text(&r, 0, 4));
+  tile(p, "Completed runs", mho_count(mho_answer_number(&r, 0, 1), a), note);
+  snprintf(note, sizeof note, "%s seeds", mho_answer_text(&r, 0, 9));
+  tile(p, "Grid points", mho_count(mho_answer_number(&r, 0, 8), a), note);
   if (p->points.n) {
-    snprintf(note, sizeof note, "worst %s %%", mho_rows_text(&p->points, p->points.n - 1, 2));
-    tile(p, "Best test accuracy", mho_percent(mho_rows_number(&p->points, 0, 2) / 100, a), note);
+    snprintf(note, sizeof note, "worst %s %%", mho_answer_text(&p->points, p->points.n - 1, 2));
+    tile(p, "Best test accuracy", mho_percent(mho_answer_number(&p->points, 0, 2) / 100, a), note);
   }
-  tile(p, "Computing time", mho_duration(mho_rows_number(&r, 0, 5), a), "of all runs");
+  tile(p, "Computing time", mho_duration(mho_answer_number(&r, 0, 5), a), "of all runs");
   fputs("</dl>\n</header>\n", p->out);
-  mho_rows_free(&r);
+  mho_answer_free(&r);
   return MHO_OK;
 }
 
@@ -93,11 +95,11 @@ static int find_text(char list[][64], int n, const char *text) {
 }
 
 /* The values of a column in the order they come, at most STUDY_LEVELS; -1 when there are more. */
-static int levels_of(const mho_rows *r, int col, char list[][64]) {
+static int levels_of(const mho_answer *r, int col, char list[][64]) {
   int n = 0;
   for (int i = 0; i < r->n; i++) {
     char text[64];
-    snprintf(text, sizeof text, "%s", mho_rows_text(r, i, col));
+    snprintf(text, sizeof text, "%s", mho_answer_text(r, i, col));
     if (find_text(list, n, text) >= 0)
       continue;
     if (n == STUDY_LEVELS)
@@ -116,8 +118,8 @@ static int by_number(const void *a, const void *b) {
   return strcmp(x, y);
 }
 
-static void heat_cell(study_page *p, const mho_rows *r, int row, double low, double high) {
-  double v = 100 * mho_rows_number(r, row, 2), std = 100 * mho_rows_number(r, row, 4);
+static void heat_cell(study_page *p, const mho_answer *r, int row, double low, double high) {
+  double v = 100 * mho_answer_number(r, row, 2), std = 100 * mho_answer_number(r, row, 4);
   fprintf(p->out, "<td style=\"--v:%.3f\">%.2f<small>", high > low ? (v - low) / (high - low) : 0.5,
           v);
   if (isfinite(std))
@@ -134,13 +136,13 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
       "nullif(count(*) - 1, 0)) FROM study_run AS s JOIN run ON run.id = s.run_id "
       "WHERE s.study = ?1 AND status = "
       "'completed' GROUP BY a, b";
-  mho_rows r;
+  mho_answer r;
   char rows[STUDY_LEVELS][64], cols[STUDY_LEVELS][64];
   if (p->sensitivity.n < 2)
     return MHO_OK;
-  const char *first = mho_rows_text(&p->sensitivity, 0, 0),
-             *second = mho_rows_text(&p->sensitivity, 1, 0);
-  mho_err err = study_rows(p, sql, first, second, &r, ei);
+  const char *first = mho_answer_text(&p->sensitivity, 0, 0),
+             *second = mho_answer_text(&p->sensitivity, 1, 0);
+  mho_err err = study_answer(p, sql, first, second, &r, ei);
   if (err)
     return err;
   int n_rows = levels_of(&r, 0, rows), n_cols = levels_of(&r, 1, cols);
@@ -149,8 +151,8 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
     qsort(rows, (size_t)n_rows, sizeof *rows, by_number);
     qsort(cols, (size_t)n_cols, sizeof *cols, by_number);
     for (int i = 0; i < r.n; i++) {
-      low = fmin(low, 100 * mho_rows_number(&r, i, 2));
-      high = fmax(high, 100 * mho_rows_number(&r, i, 2));
+      low = fmin(low, 100 * mho_answer_number(&r, i, 2));
+      high = fmax(high, 100 * mho_answer_number(&r, i, 2));
     }
     fputs("<section>\n<h2>Two keys at a time</h2>\n<p class=\"note\">", p->out);
     mho_html_printf(
@@ -172,8 +174,8 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
       for (int c = 0; c < n_cols; c++) {
         int found = -1;
         for (int k = 0; k < r.n; k++)
-          if (!strncmp(mho_rows_text(&r, k, 0), rows[i], 63) &&
-              !strncmp(mho_rows_text(&r, k, 1), cols[c], 63))
+          if (!strncmp(mho_answer_text(&r, k, 0), rows[i], 63) &&
+              !strncmp(mho_answer_text(&r, k, 1), cols[c], 63))
             found = k;
         if (found >= 0)
           heat_cell(p, &r, found, low, high);
@@ -186,7 +188,7 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
     mho_html_table_end(p->out);
     fputs("</section>\n", p->out);
   }
-  mho_rows_free(&r);
+  mho_answer_free(&r);
   return MHO_OK;
 }
 
@@ -194,8 +196,8 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
 
 static mho_err write_named(study_page *p, const char *name, const char *heading, const char *note,
                            int most, mho_errinfo *ei) {
-  mho_rows r;
-  mho_err err = named_rows(p, name, &r, ei);
+  mho_answer r;
+  mho_err err = named_answer(p, name, &r, ei);
   if (err)
     return err;
   if (r.n) {
@@ -205,10 +207,10 @@ static mho_err write_named(study_page *p, const char *name, const char *heading,
       err = study_plot_cosim(p, &r, ei);
       fputs("</div>\n", p->out);
     }
-    mho_rows_table(p->out, &r, heading, most);
+    mho_answer_table(p->out, &r, heading, most);
     fputs("</section>\n", p->out);
   }
-  mho_rows_free(&r);
+  mho_answer_free(&r);
   return err;
 }
 
@@ -228,22 +230,22 @@ static mho_err write_figures(study_page *p, mho_errinfo *ei) {
 }
 
 static mho_err write_again(study_page *p, mho_errinfo *ei) {
-  mho_rows r;
-  mho_err err = study_rows(p, "SELECT json_extract(config, '$.yaml') FROM study WHERE name = ?1",
-                           NULL, NULL, &r, ei);
+  mho_answer r;
+  mho_err err = study_answer(p, "SELECT json_extract(config, '$.yaml') FROM study WHERE name = ?1",
+                             NULL, NULL, &r, ei);
   if (err)
     return err;
-  if (r.n && *mho_rows_text(&r, 0, 0)) {
+  if (r.n && *mho_answer_text(&r, 0, 0)) {
     fputs(
         "<section>\n<h2>Reproduce</h2>\n<p class=\"note\">The whole study as one file, and the command that "
         "trains it "
         "(or what is missing of it):</p>\n<pre tabindex=\"0\"><code>mho sweep study.yaml</code></pre>\n<pre "
         "tabindex=\"0\"><code>",
         p->out);
-    mho_html_text(p->out, mho_rows_text(&r, 0, 0));
+    mho_html_text(p->out, mho_answer_text(&r, 0, 0));
     fputs("</code></pre>\n</section>\n", p->out);
   }
-  mho_rows_free(&r);
+  mho_answer_free(&r);
   return MHO_OK;
 }
 
@@ -283,7 +285,7 @@ static mho_err write_page(study_page *p, mho_errinfo *ei) {
         "completed runs. "
         "A head sorts its column.</p>\n",
         p->out);
-    mho_rows_table(p->out, &p->points, "Grid points", 300);
+    mho_answer_table(p->out, &p->points, "Grid points", 300);
     fputs("</section>\n", p->out);
   }
   if (p->sensitivity.n && !err) {
@@ -294,7 +296,7 @@ static mho_err write_page(study_page *p, mho_errinfo *ei) {
         "no effect), and the mean accuracy at its worst and best value. Not counted: runs that diverged or "
         "failed.</p>\n",
         p->out);
-    mho_rows_table(p->out, &p->sensitivity, "Keys", 50);
+    mho_answer_table(p->out, &p->sensitivity, "Keys", 50);
     fputs("</section>\n", p->out);
   }
   if (!err)
@@ -324,17 +326,17 @@ static mho_err write_study(mho_store *s, const char *name, FILE *out, const mho_
   study_page p = {.out = out, .store = s, .name = found, .ctx = ctx, .whose = "Best run: "};
   mho_err err = mho_store_study_find(s, name, found, ei);
   if (!err)
-    err = named_rows(&p, "spread", &p.points, ei);
+    err = named_answer(&p, "spread", &p.points, ei);
   if (!err)
-    err = named_rows(&p, "sensitivity", &p.sensitivity, ei);
+    err = named_answer(&p, "sensitivity", &p.sensitivity, ei);
   if (!err && p.points.n)
-    snprintf(p.best, sizeof p.best, "%s", mho_rows_text(&p.points, 0, p.points.cols - 1));
+    snprintf(p.best, sizeof p.best, "%s", mho_answer_text(&p.points, 0, p.points.cols - 1));
   if (!err)
     err = write_page(&p, ei);
   if (!err && (fflush(out) || ferror(out)))
     err = mho_fail(ei, MHO_EIO, "the report cannot be written");
-  mho_rows_free(&p.sensitivity);
-  mho_rows_free(&p.points);
+  mho_answer_free(&p.sensitivity);
+  mho_answer_free(&p.points);
   return err;
 }
 

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-#include "report/config.h"
-#include "report/rows.h"
+#include "report/answer.h"
+#include "report/config_table.h"
 
 enum { STUDY_LEVELS = 12 };
 
@@ -15,16 +15,16 @@ typedef struct study_page {
   mho_store *store;
   const char *name;
   const mho_context *ctx;
-  mho_rows points;       /* spread: one row a grid point, the best first */
-  mho_rows sensitivity;  /* the key that matters most first */
-  char best[MHO_ID_MAX]; /* a run of the best point */
-  const char *whose;     /* crossbars: "Best run: " of a study, "" where the page is of one run */
+  mho_answer points;      /* spread: one row a grid point, the best first */
+  mho_answer sensitivity; /* the key that matters most first */
+  char best[MHO_ID_MAX];  /* a run of the best point */
+  const char *whose;      /* crossbars: "Best run: " of a study, "" where the page is of one run */
   char no_plots[MHO_MESSAGE_MAX];
 } study_page;
 
 /** A query about the study, ?1; more values follow. */
-mho_err study_rows(const study_page *p, const char *sql, const char *arg2, const char *arg3,
-                   mho_rows *out, mho_errinfo *ei);
+mho_err study_answer(const study_page *p, const char *sql, const char *arg2, const char *arg3,
+                     mho_answer *out, mho_errinfo *ei);
 
 /* Each writes figures where there is something to draw. */
 mho_err study_plot_curves(study_page *p, mho_errinfo *ei);
@@ -33,6 +33,6 @@ mho_err study_plot_boxes(study_page *p, mho_errinfo *ei);
 mho_err study_plot_pareto(study_page *p, mho_errinfo *ei);
 /** Crossbars of the run `best`: conductance and saturation over the epochs, histograms; of a page of one run too. */
 mho_err study_plot_layers(study_page *p, mho_errinfo *ei);
-mho_err study_plot_cosim(study_page *p, const mho_rows *cosim, mho_errinfo *ei);
+mho_err study_plot_cosim(study_page *p, const mho_answer *cosim, mho_errinfo *ei);
 
 #endif

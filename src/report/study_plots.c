@@ -41,21 +41,21 @@ static void figure(study_page *p, mho_plot_script script, const void *user, int 
 /* ---------------------------------------------------------------- learning curves */
 
 typedef struct curves {
-  const mho_rows *r; /* level, epoch, mean, least, greatest; level by level */
+  const mho_answer *r; /* level, epoch, mean, least, greatest; level by level */
   char key[64];
 } curves;
 
 /* Ticks at whole epochs: gnuplot finds its own where there are many. */
-static bool few_epochs(const mho_rows *r) {
+static bool few_epochs(const mho_answer *r) {
   for (int i = 0; i < r->n; i++)
-    if (mho_rows_number(r, i, 1) > 9)
+    if (mho_answer_number(r, i, 1) > 9)
       return false;
   return true;
 }
 
-static int level_ends(const mho_rows *r, int start) {
+static int level_ends(const mho_answer *r, int start) {
   int i = start;
-  while (i < r->n && !strcmp(mho_rows_text(r, i, 0), mho_rows_text(r, start, 0)))
+  while (i < r->n && !strcmp(mho_answer_text(r, i, 0), mho_answer_text(r, start, 0)))
     i++;
   return i;
 }
@@ -66,7 +66,7 @@ static void script_curves(FILE *f, const void *user) {
   for (int i = 0; i < c->r->n; i = level_ends(c->r, i)) {
     fprintf(f, "$d%d << EOD\n", n++);
     for (int k = i; k < level_ends(c->r, i); k++)
-      fprintf(f, "%g %.7g\n", mho_rows_number(c->r, k, 1), 100 * mho_rows_number(c->r, k, 2));
+      fprintf(f, "%g %.7g\n", mho_answer_number(c->r, k, 1), 100 * mho_answer_number(c->r, k, 2));
     fputs("EOD\n", f);
   }
   fprintf(
@@ -78,7 +78,7 @@ static void script_curves(FILE *f, const void *user) {
   n = 0;
   for (int i = 0; i < c->r->n; i = level_ends(c->r, i), n++) {
     char level[32];
-    plain(mho_rows_text(c->r, i, 0), level, sizeof level);
+    plain(mho_answer_text(c->r, i, 0), level, sizeof level);
     fprintf(f, "%s$d%d using 1:2 with lines %s linewidth 2 dashtype %d title '%s'", n ? ", " : "",
             n, line_styles[n % 3], 1 + n / 3, level);
   }
@@ -100,11 +100,11 @@ mho_err study_plot_curves(study_page *p, mho_errinfo *ei) {
       "s.study = ?1 AND status = "
       "'completed' GROUP BY epoch";
   curves c;
-  mho_rows r;
+  mho_answer r;
   char caption[256];
-  bool few = p->sensitivity.n > 0 && mho_rows_number(&p->sensitivity, 0, 1) <= 6;
-  const char *key = p->sensitivity.n > 0 ? mho_rows_text(&p->sensitivity, 0, 0) : "";
-  mho_err err = study_rows(p, few ? by_key : all, key, NULL, &r, ei);
+  bool few = p->sensitivity.n > 0 && mho_answer_number(&p->sensitivity, 0, 1) <= 6;
+  const char *key = p->sensitivity.n > 0 ? mho_answer_text(&p->sensitivity, 0, 0) : "";
+  mho_err err = study_answer(p, few ? by_key : all, key, NULL, &r, ei);
   if (err)
     return err;
   c = (curves){.r = &r};
@@ -116,18 +116,18 @@ mho_err study_plot_curves(study_page *p, mho_errinfo *ei) {
              "Learning curve: mean test accuracy of all completed runs after each epoch.");
   if (r.n)
     figure(p, script_curves, &c, PLOT_HEIGHT, caption, caption);
-  mho_rows_free(&r);
+  mho_answer_free(&r);
   return MHO_OK;
 }
 
 /* ---------------------------------------------------------------- sensitivity */
 
 static void script_sensitivity(FILE *f, const void *user) {
-  const mho_rows *r = user;
+  const mho_answer *r = user;
   int n = r->n < 8 ? r->n : 8;
   fputs("$d << EOD\n", f);
   for (int i = 0; i < n; i++) {
-    double share = mho_rows_number(r, i, 2);
+    double share = mho_answer_number(r, i, 2);
     fprintf(f, "0 %d %.5g\n", n - i, isfinite(share) ? share : 0);
   }
   fputs(
@@ -136,7 +136,7 @@ static void script_sensitivity(FILE *f, const void *user) {
       f);
   for (int i = 0; i < n; i++) {
     char key[64];
-    plain(mho_rows_text(r, i, 0), key, sizeof key);
+    plain(mho_answer_text(r, i, 0), key, sizeof key);
     fprintf(f, "%s'%s' %d", i ? ", " : "", key, n - i);
   }
   fprintf(f,
@@ -184,14 +184,14 @@ static double quantile(const double *v, int n, double q) {
 }
 
 /* Rows first .. end-1 of (level, accuracy) as one box. */
-static mho_err make_box(const mho_rows *r, int first, int end, box *out, mho_errinfo *ei) {
+static mho_err make_box(const mho_answer *r, int first, int end, box *out, mho_errinfo *ei) {
   double *v = malloc((size_t)(end - first) * sizeof *v);
   int n = 0;
   if (!v)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the report");
   for (int i = first; i < end; i++)
-    if (isfinite(mho_rows_number(r, i, 1)))
-      v[n++] = 100 * mho_rows_number(r, i, 1);
+    if (isfinite(mho_answer_number(r, i, 1)))
+      v[n++] = 100 * mho_answer_number(r, i, 1);
   if (n > 0) {
     qsort(v, (size_t)n, sizeof *v, by_value);
     for (int k = 0; k < 5; k++)
@@ -226,9 +226,9 @@ static mho_err boxes_of(study_page *p, const char *key, mho_errinfo *ei) {
   static const char sql[] =
       "SELECT json_extract(config, '$.' || ?2) AS level, final_test_acc FROM study_run AS s JOIN run "
       "ON run.id = s.run_id WHERE s.study = ?1 AND status = 'completed' ORDER BY level";
-  mho_rows r;
+  mho_answer r;
   boxes b = {.n = 0};
-  mho_err err = study_rows(p, sql, key, NULL, &r, ei);
+  mho_err err = study_answer(p, sql, key, NULL, &r, ei);
   if (err)
     return err;
   int levels = 0;
@@ -237,13 +237,13 @@ static mho_err boxes_of(study_page *p, const char *key, mho_errinfo *ei) {
   plain(key, b.key, sizeof b.key);
   if (levels >= 2 && levels <= STUDY_LEVELS) {
     for (int i = 0; i < r.n && !err; i = level_ends(&r, i)) {
-      plain(mho_rows_text(&r, i, 0), b.at[b.n].label, 24);
+      plain(mho_answer_text(&r, i, 0), b.at[b.n].label, 24);
       err = make_box(&r, i, level_ends(&r, i), &b.at[b.n++], ei);
     }
   } else if (levels > STUDY_LEVELS) { /* six parts with as many runs each */
     for (int k = 0; k < 6 && !err; k++) {
       int first = r.n * k / 6, end = r.n * (k + 1) / 6;
-      double low = mho_rows_number(&r, first, 0), high = mho_rows_number(&r, end - 1, 0);
+      double low = mho_answer_number(&r, first, 0), high = mho_answer_number(&r, end - 1, 0);
       if (isfinite(low))
         snprintf(b.at[k].label, sizeof b.at[k].label, "%.2g..%.2g", low, high);
       else
@@ -261,21 +261,21 @@ static mho_err boxes_of(study_page *p, const char *key, mho_errinfo *ei) {
         key);
     figure(p, script_boxes, &b, PLOT_HEIGHT + 30, caption, caption);
   }
-  mho_rows_free(&r);
+  mho_answer_free(&r);
   return err;
 }
 
 mho_err study_plot_boxes(study_page *p, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   for (int i = 0; i < p->sensitivity.n && i < 4 && !err; i++)
-    err = boxes_of(p, mho_rows_text(&p->sensitivity, i, 0), ei);
+    err = boxes_of(p, mho_answer_text(&p->sensitivity, i, 0), ei);
   return err;
 }
 
 /* ---------------------------------------------------------------- Pareto */
 
 typedef struct pareto {
-  const mho_rows *r; /* cost, accuracy of every point; cost ascends */
+  const mho_answer *r; /* cost, accuracy of every point; cost ascends */
   const char *label;
 } pareto;
 
@@ -284,12 +284,12 @@ static void script_pareto(FILE *f, const void *user) {
   double best = -1;
   fputs("$d << EOD\n", f);
   for (int i = 0; i < p->r->n && i < POINTS_DRAWN; i++)
-    fprintf(f, "%.7g %.6g\n", mho_rows_number(p->r, i, 0), 100 * mho_rows_number(p->r, i, 1));
+    fprintf(f, "%.7g %.6g\n", mho_answer_number(p->r, i, 0), 100 * mho_answer_number(p->r, i, 1));
   fputs("EOD\n$front << EOD\n", f);
   for (int i = 0; i < p->r->n; i++) {
-    double acc = mho_rows_number(p->r, i, 1);
+    double acc = mho_answer_number(p->r, i, 1);
     if (acc > best)
-      fprintf(f, "%.7g %.6g\n", mho_rows_number(p->r, i, 0), 100 * acc);
+      fprintf(f, "%.7g %.6g\n", mho_answer_number(p->r, i, 0), 100 * acc);
     best = fmax(best, acc);
   }
   fprintf(
@@ -313,8 +313,8 @@ mho_err study_plot_pareto(study_page *p, mho_errinfo *ei) {
       "?1 AND status = 'completed' GROUP BY s.point_hash HAVING cost > 0 ORDER BY cost, 2 DESC"};
   static const char *const labels[] = {"energy (J)", "programming pulses"};
   for (int i = 0; i < 2; i++) {
-    mho_rows r;
-    mho_err err = study_rows(p, sql[i], NULL, NULL, &r, ei);
+    mho_answer r;
+    mho_err err = study_answer(p, sql[i], NULL, NULL, &r, ei);
     if (err)
       return err;
     pareto d = {&r, labels[i]};
@@ -327,7 +327,7 @@ mho_err study_plot_pareto(study_page *p, mho_errinfo *ei) {
               "pulses. (Energy is not modelled in these runs.)"
             : "Test accuracy against energy, and the Pareto front: no point has more accuracy for less "
               "energy.");
-    mho_rows_free(&r);
+    mho_answer_free(&r);
     if (drawn)
       return MHO_OK;
   }
@@ -337,7 +337,7 @@ mho_err study_plot_pareto(study_page *p, mho_errinfo *ei) {
 /* ---------------------------------------------------------------- crossbars of the best run */
 
 typedef struct layers {
-  const mho_rows *r; /* name, epoch, mean, spread, saturated; name by name */
+  const mho_answer *r; /* name, epoch, mean, spread, saturated; name by name */
   bool saturation;
 } layers;
 
@@ -348,12 +348,12 @@ static void script_layers(FILE *f, const void *user) {
     fprintf(f, "$d%d << EOD\n", n++);
     for (int k = i; k < level_ends(l->r, i); k++)
       if (l->saturation)
-        fprintf(f, "%g %.6g\n", mho_rows_number(l->r, k, 1), 100 * mho_rows_number(l->r, k, 4));
+        fprintf(f, "%g %.6g\n", mho_answer_number(l->r, k, 1), 100 * mho_answer_number(l->r, k, 4));
       else
-        fprintf(f, "%g %.6g %.6g %.6g\n", mho_rows_number(l->r, k, 1),
-                1e6 * mho_rows_number(l->r, k, 2),
-                1e6 * (mho_rows_number(l->r, k, 2) - mho_rows_number(l->r, k, 3)),
-                1e6 * (mho_rows_number(l->r, k, 2) + mho_rows_number(l->r, k, 3)));
+        fprintf(f, "%g %.6g %.6g %.6g\n", mho_answer_number(l->r, k, 1),
+                1e6 * mho_answer_number(l->r, k, 2),
+                1e6 * (mho_answer_number(l->r, k, 2) - mho_answer_number(l->r, k, 3)),
+                1e6 * (mho_answer_number(l->r, k, 2) + mho_answer_number(l->r, k, 3)));
     fputs("EOD\n", f);
   }
   fprintf(
@@ -366,7 +366,7 @@ static void script_layers(FILE *f, const void *user) {
   n = 0;
   for (int i = 0; i < l->r->n && n < 6; i = level_ends(l->r, i), n++) {
     char name[32];
-    plain(mho_rows_text(l->r, i, 0), name, sizeof name);
+    plain(mho_answer_text(l->r, i, 0), name, sizeof name);
     if (l->saturation)
       fprintf(f, "%s$d%d using 1:2 with lines %s linewidth 2 dashtype %d title '%s'", n ? ", " : "",
               n, line_styles[n % 3], 1 + n / 3, name);
@@ -382,14 +382,14 @@ static void script_layers(FILE *f, const void *user) {
 }
 
 static void script_histograms(FILE *f, const void *user) {
-  const mho_rows *r =
+  const mho_answer *r =
       user; /* name, conductance, share after the last epoch, after the first; name by name */
   int n = 0;
   for (int i = 0; i < r->n && n < 6; i = level_ends(r, i)) {
     fprintf(f, "$d%d << EOD\n", n++);
     for (int k = i; k < level_ends(r, i); k++)
-      fprintf(f, "%.6g %.6g %.6g\n", mho_rows_number(r, k, 1), mho_rows_number(r, k, 2),
-              mho_rows_number(r, k, 3));
+      fprintf(f, "%.6g %.6g %.6g\n", mho_answer_number(r, k, 1), mho_answer_number(r, k, 2),
+              mho_answer_number(r, k, 3));
     fputs("EOD\n", f);
   }
   fprintf(
@@ -401,7 +401,7 @@ static void script_histograms(FILE *f, const void *user) {
   n = 0;
   for (int i = 0; i < r->n && n < 6; i = level_ends(r, i), n++) {
     char name[32];
-    plain(mho_rows_text(r, i, 0), name, sizeof name);
+    plain(mho_answer_text(r, i, 0), name, sizeof name);
     fprintf(
         f,
         "%s$d%d using 1:3 with histeps %s linewidth 1 dashtype 3 notitle, $d%d using 1:2 with histeps %s "
@@ -413,9 +413,9 @@ static void script_histograms(FILE *f, const void *user) {
 }
 
 static mho_err plot_histograms(study_page *p, mho_errinfo *ei) {
-  mho_rows r;
+  mho_answer r;
   char caption[256];
-  mho_err err = study_rows(
+  mho_err err = study_answer(
       p,
       "SELECT l.name, 1e6 * (json_extract(config, '$.device.g_min') + (j.key + 0.5) / "
       "json_array_length(l.g_hist) * "
@@ -441,13 +441,13 @@ static mho_err plot_histograms(study_page *p, mho_errinfo *ei) {
     figure(p, script_histograms, &r, PLOT_HEIGHT, "Histogram of the conductances of each crossbar",
            caption);
   }
-  mho_rows_free(&r);
+  mho_answer_free(&r);
   return MHO_OK;
 }
 
 mho_err study_plot_layers(study_page *p, mho_errinfo *ei) {
-  mho_rows r;
-  mho_err err = study_rows(
+  mho_answer r;
+  mho_err err = study_answer(
       p,
       "SELECT name, epoch, g_mean, g_std, saturated FROM layer_epoch WHERE run_id = ?2 AND g_mean IS "
       "NOT NULL AND ?1 IS NOT NULL AND layer < 6 AND (epoch % (1 + (SELECT max(epoch) FROM layer_epoch WHERE "
@@ -468,17 +468,17 @@ mho_err study_plot_layers(study_page *p, mho_errinfo *ei) {
     figure(p, script_layers, &saturation, PLOT_HEIGHT,
            "Saturated cells of each crossbar against epoch", caption);
   }
-  mho_rows_free(&r);
+  mho_answer_free(&r);
   return plot_histograms(p, ei);
 }
 
 /* ---------------------------------------------------------------- ngspice */
 
 static void script_cosim(FILE *f, const void *user) {
-  const mho_rows *r = user;
+  const mho_answer *r = user;
   fputs("$d << EOD\n", f);
   for (int i = 0; i < r->n && i < POINTS_DRAWN; i++) {
-    double v = mho_rows_number(r, i, 4), t = mho_rows_number(r, i, 6);
+    double v = mho_answer_number(r, i, 4), t = mho_answer_number(r, i, 6);
     fprintf(f, "%.5g %.5g\n", isfinite(t) && t > 0 ? t : 1e-6, isfinite(v) && v > 0 ? v : 1e-16);
   }
   fputs(
@@ -490,7 +490,7 @@ static void script_cosim(FILE *f, const void *user) {
       f);
 }
 
-mho_err study_plot_cosim(study_page *p, const mho_rows *cosim, mho_errinfo *ei) {
+mho_err study_plot_cosim(study_page *p, const mho_answer *cosim, mho_errinfo *ei) {
   if (cosim->n)
     figure(
         p, script_cosim, cosim, PLOT_HEIGHT,

@@ -1,4 +1,4 @@
-/* energy.c - what training would take on hardware, term by term.
+/* energy_table.c - what training would take on hardware, term by term.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/html.h"
 #include "report/page.h"

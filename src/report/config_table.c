@@ -1,6 +1,6 @@
-/* config.c - the config of a run: the table of its keys, and the command that makes it again.
+/* config_table.c - the config of a run: the table of its keys, and the command that makes it again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "report/config.h"
+#include "report/config_table.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* data.h - everything the database holds of one run.
+/* report_data.h - everything the database holds of one run.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_REPORT_DATA_H
-#define MHO_REPORT_DATA_H
+#ifndef MHO_REPORT_REPORT_DATA_H
+#define MHO_REPORT_REPORT_DATA_H
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* study.c - a study file: a base config, the keys that are varied over it, seeds.
+/* study_file.c - a study file: a base config, the keys that are varied over it, seeds.
  *
  *   study: noise                      # its name; default: the file's
  *   base: quickstart.yaml             # a config, beside this file, or its sections right here

@@ -1,4 +1,4 @@
-/* sweep.c - the runs of a study, handed to worker processes.
+/* dispatch.c - the runs of a study, handed to worker processes.
  *
  * Between two forks the database is opened only for a moment: SQLite's locks do not survive a fork. What has
  * been done is known from the database alone, so nothing is lost with this process.

@@ -1,4 +1,4 @@
-/* print.c - a study as YAML that needs no other file, and as what the database keeps of it.
+/* study_text.c - a study as YAML that needs no other file, and as what the database keeps of it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <jansson.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* data.c - one run out of the database.
+/* report_data.c - one run out of the database.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "report/data.h"
+#include "report/report_data.h"
 
 #include <math.h>
 #include <stdio.h>

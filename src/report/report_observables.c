@@ -1,10 +1,10 @@
-/* observables.c - what was observed of the recurrence after the epochs, out of the database.
+/* report_observables.c - what was observed of the recurrence after the epochs, out of the database.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "report/data.h"
+#include "report/report_data.h"
 
 /* Where the rows of a query go. */
 typedef struct taker {

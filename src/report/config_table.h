@@ -1,8 +1,8 @@
-/* config.h - a stored config as text for people: every key, what differs from the defaults, and the command
+/* config_table.h - a stored config as text for people: every key, what differs from the defaults, and the command
  * that makes it again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_REPORT_CONFIG_H
-#define MHO_REPORT_CONFIG_H
+#ifndef MHO_REPORT_CONFIG_TABLE_H
+#define MHO_REPORT_CONFIG_TABLE_H
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
-/* rows.c - a query's answer kept as text, and shown as a table.
+/* answer.c - a query's answer kept as text, and shown as a table.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "report/rows.h"
+#include "report/answer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static char *cell_copy(const mho_cell *c) {
 }
 
 static bool take(void *user, int n, const char *const *names, const mho_cell *c) {
-  mho_rows *r = user;
+  mho_answer *r = user;
   if (!c) {
     r->cols = n;
     r->name = calloc((size_t)n, sizeof *r->name);
@@ -45,44 +45,44 @@ static bool take(void *user, int n, const char *const *names, const mho_cell *c)
   return !r->no_memory;
 }
 
-mho_err mho_rows_read(mho_store *s, const char *sql, int n_args, const char *const *args,
-                      mho_rows *out, mho_errinfo *ei) {
-  *out = (mho_rows){0};
+mho_err mho_answer_read(mho_store *s, const char *sql, int n_args, const char *const *args,
+                        mho_answer *out, mho_errinfo *ei) {
+  *out = (mho_answer){0};
   mho_err err = mho_store_query(s, sql, n_args, args, 60, take, out, ei);
   if (!err && out->no_memory)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the report");
   if (err)
-    mho_rows_free(out);
+    mho_answer_free(out);
   return err;
 }
 
-void mho_rows_free(mho_rows *r) {
+void mho_answer_free(mho_answer *r) {
   for (int i = 0; i < r->cols && r->name; i++)
     free(r->name[i]);
   for (size_t i = 0; i < (size_t)r->n * (size_t)r->cols; i++)
     free(r->cell[i]);
   free(r->name);
   free(r->cell);
-  *r = (mho_rows){0};
+  *r = (mho_answer){0};
 }
 
-const char *mho_rows_text(const mho_rows *r, int row, int col) {
+const char *mho_answer_text(const mho_answer *r, int row, int col) {
   const char *t = r->cell[(size_t)row * (size_t)r->cols + (size_t)col];
   return t ? t : "";
 }
 
-double mho_rows_number(const mho_rows *r, int row, int col) {
-  const char *t = mho_rows_text(r, row, col);
+double mho_answer_number(const mho_answer *r, int row, int col) {
+  const char *t = mho_answer_text(r, row, col);
   char *end;
   double v = strtod(t, &end);
   return *t && !*end ? v : (double)NAN;
 }
 
 /* Numbers all the way down, where there is anything. */
-static bool is_numeric(const mho_rows *r, int col) {
+static bool is_numeric(const mho_answer *r, int col) {
   bool any = false;
   for (int i = 0; i < r->n; i++) {
-    bool empty = !*mho_rows_text(r, i, col), number = isfinite(mho_rows_number(r, i, col));
+    bool empty = !*mho_answer_text(r, i, col), number = isfinite(mho_answer_number(r, i, col));
     if (!empty && !number)
       return false;
     any |= number;
@@ -90,9 +90,9 @@ static bool is_numeric(const mho_rows *r, int col) {
   return any;
 }
 
-static bool is_empty(const mho_rows *r, int col) {
+static bool is_empty(const mho_answer *r, int col) {
   for (int i = 0; i < r->n; i++)
-    if (*mho_rows_text(r, i, col))
+    if (*mho_answer_text(r, i, col))
       return false;
   return true;
 }
@@ -106,7 +106,7 @@ static void number_cell(FILE *html, const char *text) {
   mho_html_number(html, "%s", *text && !*end && strlen(text) > 9 ? shorter : text);
 }
 
-void mho_rows_table(FILE *html, const mho_rows *r, const char *label, int most) {
+void mho_answer_table(FILE *html, const mho_answer *r, const char *label, int most) {
   char heads[1024] = "";
   for (int c = 0; c < r->cols; c++)
     if (!is_empty(r, c))
@@ -120,9 +120,9 @@ void mho_rows_table(FILE *html, const mho_rows *r, const char *label, int most) 
       if (is_empty(r, c))
         continue;
       else if (is_numeric(r, c))
-        number_cell(html, mho_rows_text(r, i, c));
+        number_cell(html, mho_answer_text(r, i, c));
       else
-        mho_html_cell(html, "%s", mho_rows_text(r, i, c));
+        mho_html_cell(html, "%s", mho_answer_text(r, i, c));
     fputs("</tr>\n", html);
   }
   fputs("</tbody>\n", html);

@@ -1,4 +1,4 @@
-/* pulses.c - pulse responses drawn by gnuplot into a file: bands of a population, and measured points.
+/* pulse_plot.c - pulse responses drawn by gnuplot into a file: bands of a population, and measured points.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
