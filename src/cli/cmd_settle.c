@@ -1,6 +1,5 @@
 /* cmd_settle.c - mho settle: one sample's way to rest, or the settling times of many, as CSV and as a plot.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "mho/train.h"
+#include "report/gnuplot.h"
 
 enum { NEURONS_MAX = 65536, PLOTTED_A_LAYER = 8 };
 
@@ -225,16 +225,23 @@ static bool is_drawn(const chosen *c, int i) {
   return before < PLOTTED_A_LAYER;
 }
 
-static void print_head(FILE *f, const char *file) {
-  const char *dot = strrchr(file, '.');
-  fprintf(f, "set terminal %s size %s\nset output '",
-          !strcmp(dot, ".svg")   ? "svg dynamic noenhanced"
-          : !strcmp(dot, ".png") ? "pngcairo noenhanced"
-                                 : "pdfcairo noenhanced",
-          !strcmp(dot, ".pdf") ? "6in,4in" : "900,600");
-  for (const char *c = file; *c; c++)
-    fprintf(f, *c == '\'' ? "''" : "%c", *c);
-  fputs("'\nset border 3\nset tics nomirror\nset grid y\n", f);
+/* A plot for a file whose name ends in .svg, .png or .pdf. */
+typedef struct drawing {
+  mho_gnuplot_script print;
+  const void *what;
+  const char *file;
+} drawing;
+
+static void print_drawing(FILE *f, const void *user) {
+  const drawing *d = user;
+  const char *ending = strrchr(d->file, '.');
+  const char *terminal = "pdfcairo noenhanced size 6in,4in";
+  if (!strcmp(ending, ".svg"))
+    terminal = "svg dynamic noenhanced size 900,600";
+  else if (!strcmp(ending, ".png"))
+    terminal = "pngcairo noenhanced size 900,600";
+  fprintf(f, "set terminal %s\nset border 3\nset tics nomirror\nset grid y\n", terminal);
+  d->print(f, d->what);
 }
 
 static void print_series(FILE *f, const void *what) {
@@ -271,23 +278,9 @@ static void print_series(FILE *f, const void *what) {
   fputc('\n', f);
 }
 
-static mho_err draw(void (*print)(FILE *f, const void *what), const void *what, const char *file,
-                    mho_errinfo *ei) {
-  FILE *probe = fopen(file, "w");
-  if (!probe)
-    return mho_fail_at(ei, MHO_EIO, file, 0, "cannot write the plot: %s", strerror(errno));
-  fclose(probe);
-  fflush(stdout);
-  FILE *f = popen("gnuplot -d - >/dev/null 2>&1", "w");
-  if (!f)
-    return mho_fail(ei, MHO_EIO, "cannot start gnuplot: %s", strerror(errno));
-  print_head(f, file);
-  print(f, what);
-  int status = pclose(f);
-  if (status)
-    return mho_fail(ei, MHO_EUNSUPPORTED, "gnuplot is not installed, or failed to write '%s'",
-                    file);
-  return MHO_OK;
+static mho_err draw(mho_gnuplot_script print, const void *what, const char *file, mho_errinfo *ei) {
+  drawing d = {print, what, file};
+  return mho_gnuplot_file(print_drawing, &d, file, ei);
 }
 
 /* ---------------------------------------------------------------- many samples */

@@ -1,4 +1,4 @@
-/* answer.c - a query's answer kept as text, and shown as a table.
+/* answer.c - a query's answer stored as text, and shown as a table.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/answer.h"
 
@@ -7,6 +7,14 @@
 #include <string.h>
 
 #include "report/html.h"
+
+enum { SECONDS_MAX = 60 };
+
+/* ---------------------------------------------------------------- reading */
+
+static bool has_value(const mho_cell *c) {
+  return c->type != MHO_CELL_NULL && c->type != MHO_CELL_BLOB;
+}
 
 static char *cell_copy(const mho_cell *c) {
   char text[64];
@@ -19,36 +27,62 @@ static char *cell_copy(const mho_cell *c) {
   return strdup(text);
 }
 
-static bool take(void *user, int n, const char *const *names, const mho_cell *c) {
-  mho_answer *r = user;
-  if (!c) {
-    r->cols = n;
-    r->name = calloc((size_t)n, sizeof *r->name);
-    for (int i = 0; r->name && i < n; i++)
-      r->no_memory |= !(r->name[i] = strdup(names[i]));
-    return !(r->no_memory |= !r->name);
-  }
-  if (r->n == r->capacity) {
-    int more = r->capacity ? 2 * r->capacity : 64;
-    char **grown = realloc(r->cell, (size_t)more * (size_t)n * sizeof *grown);
-    if (!grown)
-      return !(r->no_memory = true);
-    r->cell = grown;
-    r->capacity = more;
-  }
-  char **row = r->cell + (size_t)r->n * (size_t)n;
+static bool take_names(mho_answer *a, int n, const char *const *names) {
+  a->cols = n;
+  a->name = calloc((size_t)n, sizeof *a->name);
+  if (!a->name)
+    return false;
   for (int i = 0; i < n; i++) {
-    row[i] = c[i].type == MHO_CELL_NULL || c[i].type == MHO_CELL_BLOB ? NULL : cell_copy(&c[i]);
-    r->no_memory |= c[i].type != MHO_CELL_NULL && c[i].type != MHO_CELL_BLOB && !row[i];
+    a->name[i] = strdup(names[i]);
+    if (!a->name[i])
+      return false;
   }
-  r->n++;
-  return !r->no_memory;
+  return true;
+}
+
+/* Room for one record more, all of it NULL; the record, or NULL without memory. */
+static char **append(mho_answer *a) {
+  size_t cols = (size_t)a->cols;
+  if (a->n == a->capacity) {
+    int more = a->capacity ? 2 * a->capacity : 64;
+    char **grown = realloc(a->cell, (size_t)more * cols * sizeof *grown);
+    if (!grown)
+      return NULL;
+    a->cell = grown;
+    a->capacity = more;
+  }
+  char **record = a->cell + (size_t)a->n * cols;
+  memset(record, 0, cols * sizeof *record);
+  a->n++;
+  return record;
+}
+
+static bool take_record(mho_answer *a, int n, const mho_cell *c) {
+  char **record = append(a);
+  if (!record)
+    return false;
+  for (int i = 0; i < n; i++) {
+    if (!has_value(&c[i]))
+      continue;
+    record[i] = cell_copy(&c[i]);
+    if (!record[i])
+      return false;
+  }
+  return true;
+}
+
+/* The names of the columns come first, without cells. */
+static bool take(void *user, int n, const char *const *names, const mho_cell *c) {
+  mho_answer *a = user;
+  bool taken = c ? take_record(a, n, c) : take_names(a, n, names);
+  a->no_memory = !taken;
+  return taken;
 }
 
 mho_err mho_answer_read(mho_store *s, const char *sql, int n_args, const char *const *args,
                         mho_answer *out, mho_errinfo *ei) {
   *out = (mho_answer){0};
-  mho_err err = mho_store_query(s, sql, n_args, args, 60, take, out, ei);
+  mho_err err = mho_store_query(s, sql, n_args, args, SECONDS_MAX, take, out, ei);
   if (!err && out->no_memory)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the report");
   if (err)
@@ -56,33 +90,66 @@ mho_err mho_answer_read(mho_store *s, const char *sql, int n_args, const char *c
   return err;
 }
 
-void mho_answer_free(mho_answer *r) {
-  for (int i = 0; i < r->cols && r->name; i++)
-    free(r->name[i]);
-  for (size_t i = 0; i < (size_t)r->n * (size_t)r->cols; i++)
-    free(r->cell[i]);
-  free(r->name);
-  free(r->cell);
-  *r = (mho_answer){0};
+void mho_answer_free(mho_answer *a) {
+  size_t cells = (size_t)a->n * (size_t)a->cols;
+  if (a->name)
+    for (int i = 0; i < a->cols; i++)
+      free(a->name[i]);
+  for (size_t i = 0; i < cells; i++)
+    free(a->cell[i]);
+  free(a->name);
+  free(a->cell);
+  *a = (mho_answer){0};
 }
 
-const char *mho_answer_text(const mho_answer *r, int row, int col) {
-  const char *t = r->cell[(size_t)row * (size_t)r->cols + (size_t)col];
-  return t ? t : "";
-}
+/* ---------------------------------------------------------------- values */
 
-double mho_answer_number(const mho_answer *r, int row, int col) {
-  const char *t = mho_answer_text(r, row, col);
+/* Whether all of a text is a number. */
+static bool parse_number(const char *text, double *v) {
   char *end;
-  double v = strtod(t, &end);
-  return *t && !*end ? v : (double)NAN;
+  *v = strtod(text, &end);
+  return *text && !*end;
 }
 
-/* Numbers all the way down, where there is anything. */
-static bool is_numeric(const mho_answer *r, int col) {
+const char *mho_answer_text(const mho_answer *a, int record, int col) {
+  const char *text = a->cell[(size_t)record * (size_t)a->cols + (size_t)col];
+  return text ? text : "";
+}
+
+double mho_answer_number(const mho_answer *a, int record, int col) {
+  double v;
+  return parse_number(mho_answer_text(a, record, col), &v) ? v : (double)NAN;
+}
+
+int mho_answer_group_end(const mho_answer *a, int start) {
+  const char *group = mho_answer_text(a, start, 0);
+  int i = start;
+  while (i < a->n && !strcmp(mho_answer_text(a, i, 0), group))
+    i++;
+  return i;
+}
+
+int mho_answer_groups(const mho_answer *a) {
+  int groups = 0;
+  for (int i = 0; i < a->n; i = mho_answer_group_end(a, i))
+    groups++;
+  return groups;
+}
+
+bool mho_answer_few_epochs(const mho_answer *a, int col) {
+  for (int i = 0; i < a->n; i++)
+    if (mho_answer_number(a, i, col) > 9)
+      return false;
+  return true;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+/* Whether there are numbers all the way down, where there is anything. */
+static bool is_numeric(const mho_answer *a, int col) {
   bool any = false;
-  for (int i = 0; i < r->n; i++) {
-    bool empty = !*mho_answer_text(r, i, col), number = isfinite(mho_answer_number(r, i, col));
+  for (int i = 0; i < a->n; i++) {
+    bool empty = !*mho_answer_text(a, i, col), number = isfinite(mho_answer_number(a, i, col));
     if (!empty && !number)
       return false;
     any |= number;
@@ -90,43 +157,49 @@ static bool is_numeric(const mho_answer *r, int col) {
   return any;
 }
 
-static bool is_empty(const mho_answer *r, int col) {
-  for (int i = 0; i < r->n; i++)
-    if (*mho_answer_text(r, i, col))
+static bool is_empty(const mho_answer *a, int col) {
+  for (int i = 0; i < a->n; i++)
+    if (*mho_answer_text(a, i, col))
       return false;
   return true;
 }
 
 /* A number for people: as stored when that is short. */
 static void number_cell(FILE *html, const char *text) {
-  char *end, shorter[32];
-  double v = strtod(text, &end);
-  if (*text && !*end && strlen(text) > 9)
-    snprintf(shorter, sizeof shorter, "%.5g", v);
-  mho_html_number(html, "%s", *text && !*end && strlen(text) > 9 ? shorter : text);
+  double v;
+  if (parse_number(text, &v) && strlen(text) > 9)
+    mho_html_number(html, "%.5g", v);
+  else
+    mho_html_number(html, "%s", text);
 }
 
-void mho_answer_table(FILE *html, const mho_answer *r, const char *label, int most) {
+static void write_record(FILE *html, const mho_answer *a, int record) {
+  fputs("<tr>", html);
+  for (int c = 0; c < a->cols; c++) {
+    const char *text = mho_answer_text(a, record, c);
+    if (is_empty(a, c))
+      continue;
+    if (is_numeric(a, c))
+      number_cell(html, text);
+    else
+      mho_html_cell(html, "%s", text);
+  }
+  fputs("</tr>\n", html);
+}
+
+void mho_answer_table(FILE *html, const mho_answer *a, const char *label, int most) {
   char heads[1024] = "";
-  for (int c = 0; c < r->cols; c++)
-    if (!is_empty(r, c))
-      mho_text_append(heads, sizeof heads, "%s%s%s", *heads ? "|" : "", is_numeric(r, c) ? "#" : "",
-                      r->name[c]);
+  for (int c = 0; c < a->cols; c++)
+    if (!is_empty(a, c))
+      mho_text_append(heads, sizeof heads, "%s%s%s", *heads ? "|" : "", is_numeric(a, c) ? "#" : "",
+                      a->name[c]);
+
   mho_html_table_begin(html, "sortable", label, heads);
   fputs("<tbody>\n", html);
-  for (int i = 0; i < r->n && i < most; i++) {
-    fputs("<tr>", html);
-    for (int c = 0; c < r->cols; c++)
-      if (is_empty(r, c))
-        continue;
-      else if (is_numeric(r, c))
-        number_cell(html, mho_answer_text(r, i, c));
-      else
-        mho_html_cell(html, "%s", mho_answer_text(r, i, c));
-    fputs("</tr>\n", html);
-  }
+  for (int i = 0; i < mho_min(a->n, most); i++)
+    write_record(html, a, i);
   fputs("</tbody>\n", html);
   mho_html_table_end(html);
-  if (r->n > most)
-    fprintf(html, "<p class=\"note\">%d more rows are not shown.</p>\n", r->n - most);
+  if (a->n > most)
+    fprintf(html, "<p class=\"note\">%d more rows are not shown.</p>\n", a->n - most);
 }

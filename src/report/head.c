@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <ctype.h>
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "report/html.h"
@@ -104,20 +103,6 @@ static void write_title(const mho_page *p, const char *title) {
     fputs("<p class=\"note\">The run had not ended when this report was written.</p>\n", p->out);
 }
 
-static MHO_PRINTF(4, 5) void tile(const mho_page *p, const char *name, const char *value,
-                                  const char *format, ...) {
-  char note[160];
-  va_list ap;
-  va_start(ap, format);
-  vsnprintf(note, sizeof note, format, ap);
-  va_end(ap);
-  fprintf(p->out, "<div><dt>%s</dt><dd><strong>", name);
-  mho_html_text(p->out, value);
-  fputs("</strong> ", p->out);
-  mho_html_text(p->out, note);
-  fputs("</dd></div>\n", p->out);
-}
-
 static double total(const mho_report_data *d, size_t offset) {
   double sum = NAN;
   for (int i = 0; i < d->n_epochs; i++) {
@@ -132,13 +117,14 @@ static void write_programmed_tiles(const mho_page *p) {
   const mho_run_row *r = &p->d.run;
   char a[MHO_NUMBER_MAX];
   fputs("<dl class=\"tiles\">\n", p->out);
-  tile(p, "Test accuracy", mho_percent(r->final_test_acc, a),
-       "of the weights as they were written");
+  mho_html_tile(p->out, "Test accuracy", mho_percent(r->final_test_acc, a),
+                "of the weights as they were written");
   if (isfinite(r->val_acc))
-    tile(p, "Validation accuracy", mho_percent(r->val_acc, a), "held out of the training part");
-  tile(p, "Programming pulses", mho_count(r->pulses, a), "%s",
-       r->pulses > 0 ? "on all devices" : "weights are not pulsed");
-  tile(p, "Wall time", mho_duration(r->wall_s, a), "programming and evaluation");
+    mho_html_tile(p->out, "Validation accuracy", mho_percent(r->val_acc, a),
+                  "held out of the training part");
+  mho_html_tile(p->out, "Programming pulses", mho_count(r->pulses, a), "%s",
+                r->pulses > 0 ? "on all devices" : "weights are not pulsed");
+  mho_html_tile(p->out, "Wall time", mho_duration(r->wall_s, a), "programming and evaluation");
   fputs("</dl>\n", p->out);
 }
 
@@ -149,34 +135,36 @@ static void write_tiles(const mho_page *p) {
   const char *wanted = mho_report_config_value(&p->config, "train", "epochs");
   fputs("<dl class=\"tiles\">\n", p->out);
   if (r->best_epoch > 0)
-    tile(p, "Best test accuracy", mho_percent(r->best_test_acc, a), "in epoch %d, by %s",
-         r->best_epoch, p->by_validation ? "validation" : "test");
+    mho_html_tile(p->out, "Best test accuracy", mho_percent(r->best_test_acc, a),
+                  "in epoch %d, by %s", r->best_epoch, p->by_validation ? "validation" : "test");
   else
-    tile(p, "Best test accuracy", mho_percent((double)NAN, a), "no epoch yet");
-  tile(p, "Last test accuracy", mho_percent(r->final_test_acc, a), "training %s",
-       mho_percent(r->train_acc, b));
+    mho_html_tile(p->out, "Best test accuracy", mho_percent((double)NAN, a), "no epoch yet");
+  mho_html_tile(p->out, "Last test accuracy", mho_percent(r->final_test_acc, a), "training %s",
+                mho_percent(r->train_acc, b));
   if (isfinite(r->val_acc))
-    tile(p, "Last validation accuracy", mho_percent(r->val_acc, a),
-         "held out of the training part");
-  tile(p, "Epochs", mho_count(r->epochs_done, a), "of %s", *wanted ? wanted : "an unknown number");
+    mho_html_tile(p->out, "Last validation accuracy", mho_percent(r->val_acc, a),
+                  "held out of the training part");
+  mho_html_tile(p->out, "Epochs", mho_count(r->epochs_done, a), "of %s",
+                *wanted ? wanted : "an unknown number");
   double set = total(d, MHO_EPOCH_AT(set_pulses)), reset = total(d, MHO_EPOCH_AT(reset_pulses));
   if (r->pulses > 0 && set + reset > 0)
-    tile(p, "Programming pulses", mho_count(r->pulses, a), "%s SET, %s RESET", mho_count(set, b),
-         mho_count(reset, c));
+    mho_html_tile(p->out, "Programming pulses", mho_count(r->pulses, a), "%s SET, %s RESET",
+                  mho_count(set, b), mho_count(reset, c));
   else
-    tile(p, "Programming pulses", mho_count(r->pulses, a), "%s",
-         r->pulses > 0 ? "on all devices" : "weights are not pulsed");
+    mho_html_tile(p->out, "Programming pulses", mho_count(r->pulses, a), "%s",
+                  r->pulses > 0 ? "on all devices" : "weights are not pulsed");
   if (isfinite(r->energy_j))
-    tile(p, "Energy", mho_si(r->energy_j, "J", a), "of the modelled hardware");
-  tile(p, "Wall time", mho_duration(r->wall_s, a), "training %s, evaluation %s",
-       mho_duration(total(d, MHO_EPOCH_AT(wall_s)), b),
-       mho_duration(total(d, MHO_EPOCH_AT(eval_s)), c));
+    mho_html_tile(p->out, "Energy", mho_si(r->energy_j, "J", a), "of the modelled hardware");
+  mho_html_tile(p->out, "Wall time", mho_duration(r->wall_s, a), "training %s, evaluation %s",
+                mho_duration(total(d, MHO_EPOCH_AT(wall_s)), b),
+                mho_duration(total(d, MHO_EPOCH_AT(eval_s)), c));
   double unsettled = 0;
   for (int i = 0; i < d->n_epochs; i++)
     unsettled += (double)d->epoch[i].unsettled;
   if (d->n_epochs > 0)
-    tile(p, "Unsettled samples", mho_count((double)d->epoch[d->n_epochs - 1].unsettled, a),
-         "in the last epoch, %s in all", mho_count(unsettled, b));
+    mho_html_tile(p->out, "Unsettled samples",
+                  mho_count((double)d->epoch[d->n_epochs - 1].unsettled, a),
+                  "in the last epoch, %s in all", mho_count(unsettled, b));
   fputs("</dl>\n", p->out);
 }
 
