@@ -7,45 +7,63 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of a query as an array of structs: a row function appends one. */
-typedef struct rows {
+/* ---------------------------------------------------------------- a list of records */
+
+/* The records of a query as an array of structs, of which each record appends one. */
+typedef struct list {
   char *at;
   size_t size; /* of a struct */
-  int n, capacity, limit, more;
+  int n, capacity;
+  int limit, more; /* more: records beyond the limit, which are only counted; limit 0: none */
   bool no_memory;
-  int number; /* of the whole result: the epoch of the layers */
-} rows;
+  int epoch; /* of all layers */
+} list;
 
-static void *append(rows *r) {
-  if (r->n == r->capacity) {
-    int more = r->capacity ? 2 * r->capacity : 64;
-    char *grown = realloc(r->at, (size_t)more * r->size);
+/* A zeroed struct at the end; NULL without memory. */
+static void *append(list *l) {
+  if (l->n == l->capacity) {
+    int more = l->capacity ? 2 * l->capacity : 64;
+    char *grown = realloc(l->at, (size_t)more * l->size);
     if (!grown) {
-      r->no_memory = true;
+      l->no_memory = true;
       return NULL;
     }
-    r->at = grown;
-    r->capacity = more;
+    l->at = grown;
+    l->capacity = more;
   }
-  return memset(r->at + (size_t)r->n++ * r->size, 0, r->size);
+
+  void *added = memset(l->at + (size_t)l->n * l->size, 0, l->size);
+  l->n++;
+  return added;
+}
+
+/* Whether the list is full; then the record is counted. */
+static bool is_beyond(list *l) {
+  bool full = l->limit && l->n == l->limit;
+  l->more += full;
+  return full;
 }
 
 static double real(const mho_cell *c) {
   return c->type == MHO_CELL_NULL ? (double)NAN : c->d;
 }
 
+/* A text cut within a UTF-8 character loses all of that character. */
 static void copy(char *to, size_t capacity, const mho_cell *c) {
-  snprintf(to, capacity, "%s", c->text ? c->text : "");
-  /* a text cut within a UTF-8 character loses all of that character */
+  const char *text = c->text ? c->text : "";
+  snprintf(to, capacity, "%s", text);
   size_t n = strlen(to);
-  if (c->text && strlen(c->text) > n) {
-    while (n > 0 && ((unsigned char)to[n - 1] & 0xc0) == 0x80)
-      n--;
-    if (n > 0 && (unsigned char)to[n - 1] >= 0xc0)
-      n--;
-    to[n] = 0;
-  }
+  if (strlen(text) == n)
+    return;
+
+  while (n > 0 && ((unsigned char)to[n - 1] & 0xc0) == 0x80)
+    n--;
+  if (n > 0 && (unsigned char)to[n - 1] >= 0xc0)
+    n--;
+  to[n] = 0;
 }
+
+/* ---------------------------------------------------------------- what becomes of a record */
 
 static bool take_epoch(void *user, int n, const char *const *names, const mho_cell *c) {
   if (!c)
@@ -53,6 +71,7 @@ static bool take_epoch(void *user, int n, const char *const *names, const mho_ce
   mho_epoch_row *e = append(user);
   if (!e)
     return false;
+
   *e = (mho_epoch_row){.epoch = (int)c[0].i,
                        .train_acc = real(&c[1]),
                        .test_acc = real(&c[2]),
@@ -72,16 +91,13 @@ static bool take_epoch(void *user, int n, const char *const *names, const mho_ce
 }
 
 static bool take_layer(void *user, int n, const char *const *names, const mho_cell *c) {
-  rows *r = user;
-  if (!c)
+  list *layers = user;
+  if (!c || is_beyond(layers))
     return true;
-  if (r->n == r->limit) {
-    r->more++;
-    return true;
-  }
-  mho_report_layer *l = append(r);
+  mho_report_layer *l = append(layers);
   if (!l)
     return false;
+
   copy(l->name, sizeof l->name, &c[0]);
   l->rows = (int)c[1].i;
   l->cols = (int)c[2].i;
@@ -89,42 +105,40 @@ static bool take_layer(void *user, int n, const char *const *names, const mho_ce
                      &l->saturated, &l->stuck, &l->pulses,   &l->cosine, &l->pulses_total};
   for (int i = 0; i < MHO_COUNT(value); i++)
     *value[i] = real(&c[3 + i]);
-  r->number = (int)c[13].i;
+  layers->epoch = (int)c[13].i;
   return true;
 }
 
 static bool take_cosim(void *user, int n, const char *const *names, const mho_cell *c) {
-  rows *r = user;
-  if (!c)
+  list *cosim = user;
+  if (!c || is_beyond(cosim))
     return true;
-  if (r->n == r->limit) {
-    r->more++;
-    return true;
-  }
-  mho_report_cosim *row = append(r);
-  if (!row)
+  mho_report_cosim *q = append(cosim);
+  if (!q)
     return false;
-  copy(row->what, sizeof row->what, &c[0]);
-  copy(row->quantity, sizeof row->quantity, &c[1]);
-  copy(row->unit, sizeof row->unit, &c[2]);
-  copy(row->place, sizeof row->place, &c[3]);
-  row->n = c[4].i;
-  row->max_abs = real(&c[5]);
-  row->max_rel = real(&c[6]);
-  row->tolerance = real(&c[7]);
-  row->pass = c[8].i != 0;
-  row->core_s = real(&c[9]);
-  row->spice_s = real(&c[10]);
-  copy(row->created, sizeof row->created, &c[11]);
+
+  copy(q->what, sizeof q->what, &c[0]);
+  copy(q->quantity, sizeof q->quantity, &c[1]);
+  copy(q->unit, sizeof q->unit, &c[2]);
+  copy(q->place, sizeof q->place, &c[3]);
+  q->n = c[4].i;
+  q->max_abs = real(&c[5]);
+  q->max_rel = real(&c[6]);
+  q->tolerance = real(&c[7]);
+  q->pass = c[8].i != 0;
+  q->core_s = real(&c[9]);
+  q->spice_s = real(&c[10]);
+  copy(q->created, sizeof q->created, &c[11]);
   return true;
 }
 
 static bool take_energy(void *user, int n, const char *const *names, const mho_cell *c) {
-  mho_report_energy *e = c ? append(user) : NULL;
   if (!c)
     return true;
+  mho_report_energy *e = append(user);
   if (!e)
     return false;
+
   copy(e->term, sizeof e->term, &c[0]);
   e->joule = real(&c[1]);
   e->seconds = real(&c[2]);
@@ -133,11 +147,34 @@ static bool take_energy(void *user, int n, const char *const *names, const mho_c
   return true;
 }
 
-static mho_err read_rows(mho_store *s, const char *run_id, const char *sql, mho_row_fn take,
-                         rows *r, mho_errinfo *ei) {
-  mho_err err = mho_store_query(s, sql, 1, &run_id, 0, take, r, ei);
-  return !err && r->no_memory ? mho_fail(ei, MHO_ENOMEM, "no memory for the rows of run %s", run_id)
-                              : err;
+/* ---------------------------------------------------------------- the queries */
+
+static const char epochs_sql[] =
+    "SELECT epoch, train_acc, test_acc, val_acc, loss, settle_steps, unsettled, pulses, "
+    "set_pulses, reset_pulses, clipped, reads, energy_j, wall_s, eval_s "
+    "FROM epoch WHERE run_id = ?1 ORDER BY epoch";
+
+static const char layers_sql[] =
+    "SELECT name, rows, cols, w_mean, w_std, w_absmax, g_mean, g_std, saturated, stuck, pulses, "
+    "cosine, total, epoch FROM layer_epoch JOIN (SELECT layer AS l, sum(pulses) AS total "
+    "FROM layer_epoch WHERE run_id = ?1 GROUP BY layer) ON l = layer "
+    "WHERE run_id = ?1 AND epoch = (SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) "
+    "ORDER BY layer";
+
+static const char cosim_sql[] =
+    "SELECT what, quantity, unit, place, n, max_abs, max_rel, tolerance, pass, core_s, spice_s, "
+    "created FROM cosim WHERE run_id = ?1 ORDER BY id DESC";
+
+static const char energy_sql[] =
+    "SELECT term, total(joule), total(seconds), total(count), total(samples) "
+    "FROM energy_epoch WHERE run_id = ?1 GROUP BY term ORDER BY 2 DESC";
+
+static mho_err read_list(mho_store *s, const char *run_id, const char *sql, mho_row_fn take,
+                         list *l, mho_errinfo *ei) {
+  mho_err err = mho_store_query(s, sql, 1, &run_id, 0, take, l, ei);
+  if (!err && l->no_memory)
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for the rows of run %s", run_id);
+  return err;
 }
 
 mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out,
@@ -146,48 +183,32 @@ mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *
   mho_err err = mho_store_run_get(s, run_id, &out->run, ei);
   if (err)
     return err;
-  rows epochs = {.size = sizeof *out->epoch},
-       layers = {.size = sizeof *out->layer, .limit = MHO_LAYERS_SHOWN},
-       energy = {.size = sizeof *out->energy},
-       cosim = {.size = sizeof *out->cosim, .limit = MHO_COSIM_SHOWN};
-  err = read_rows(
-      s, run_id,
-      "SELECT epoch, train_acc, test_acc, val_acc, loss, settle_steps, unsettled, pulses, set_pulses, "
-      "reset_pulses, clipped, reads, energy_j, wall_s, eval_s "
-      "FROM epoch WHERE run_id = ?1 ORDER BY epoch",
-      take_epoch, &epochs, ei);
+
+  list epochs = {.size = sizeof *out->epoch};
+  list layers = {.size = sizeof *out->layer, .limit = MHO_LAYERS_SHOWN};
+  list energy = {.size = sizeof *out->energy};
+  list cosim = {.size = sizeof *out->cosim, .limit = MHO_COSIM_SHOWN};
+  err = read_list(s, run_id, epochs_sql, take_epoch, &epochs, ei);
   if (!err)
-    err = read_rows(
-        s, run_id,
-        "SELECT name, rows, cols, w_mean, w_std, w_absmax, g_mean, g_std, saturated, stuck, pulses, "
-        "cosine, total, epoch FROM layer_epoch JOIN (SELECT layer AS l, sum(pulses) AS total "
-        "FROM layer_epoch WHERE run_id = ?1 GROUP BY layer) ON l = layer "
-        "WHERE run_id = ?1 AND epoch = (SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) "
-        "ORDER BY layer",
-        take_layer, &layers, ei);
+    err = read_list(s, run_id, layers_sql, take_layer, &layers, ei);
   if (!err)
-    err = read_rows(
-        s, run_id,
-        "SELECT what, quantity, unit, place, n, max_abs, max_rel, tolerance, pass, core_s, spice_s, "
-        "created FROM cosim WHERE run_id = ?1 ORDER BY id DESC",
-        take_cosim, &cosim, ei);
+    err = read_list(s, run_id, cosim_sql, take_cosim, &cosim, ei);
   if (!err)
-    err = read_rows(
-        s, run_id,
-        "SELECT term, total(joule), total(seconds), total(count), total(samples) FROM energy_epoch WHERE "
-        "run_id = ?1 GROUP BY term ORDER BY 2 DESC",
-        take_energy, &energy, ei);
+    err = read_list(s, run_id, energy_sql, take_energy, &energy, ei);
+
+  /* from here on *out owns what has been read, also on failure */
   out->epoch = (mho_epoch_row *)(void *)epochs.at;
   out->n_epochs = epochs.n;
   out->layer = (mho_report_layer *)(void *)layers.at;
   out->n_layers = layers.n;
   out->more_layers = layers.more;
-  out->layers_epoch = layers.number;
+  out->layers_epoch = layers.epoch;
   out->energy = (mho_report_energy *)(void *)energy.at;
   out->n_energy = energy.n;
   out->cosim = (mho_report_cosim *)(void *)cosim.at;
   out->n_cosim = cosim.n;
   out->more_cosim = cosim.more;
+
   if (!err)
     err = mho_report_observables_read(s, out, ei);
   if (err)
