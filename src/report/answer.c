@@ -32,11 +32,13 @@ static bool take_names(mho_answer *a, int n, const char *const *names) {
   a->name = calloc((size_t)n, sizeof *a->name);
   if (!a->name)
     return false;
+
   for (int i = 0; i < n; i++) {
     a->name[i] = strdup(names[i]);
     if (!a->name[i])
       return false;
   }
+
   return true;
 }
 
@@ -51,6 +53,7 @@ static char **append(mho_answer *a) {
     a->cell = grown;
     a->capacity = more;
   }
+
   char **record = a->cell + (size_t)a->n * cols;
   memset(record, 0, cols * sizeof *record);
   a->n++;
@@ -61,6 +64,7 @@ static bool take_record(mho_answer *a, int n, const mho_cell *c) {
   char **record = append(a);
   if (!record)
     return false;
+
   for (int i = 0; i < n; i++) {
     if (!has_value(&c[i]))
       continue;
@@ -68,6 +72,7 @@ static bool take_record(mho_answer *a, int n, const mho_cell *c) {
     if (!record[i])
       return false;
   }
+
   return true;
 }
 
@@ -95,6 +100,7 @@ void mho_answer_free(mho_answer *a) {
   if (a->name)
     for (int i = 0; i < a->cols; i++)
       free(a->name[i]);
+
   for (size_t i = 0; i < cells; i++)
     free(a->cell[i]);
   free(a->name);
@@ -189,10 +195,12 @@ static void write_record(FILE *html, const mho_answer *a, int record) {
 
 void mho_answer_table(FILE *html, const mho_answer *a, const char *label, int most) {
   char heads[1024] = "";
-  for (int c = 0; c < a->cols; c++)
-    if (!is_empty(a, c))
-      mho_text_append(heads, sizeof heads, "%s%s%s", *heads ? "|" : "", is_numeric(a, c) ? "#" : "",
-                      a->name[c]);
+  for (int c = 0; c < a->cols; c++) {
+    if (is_empty(a, c))
+      continue;
+    mho_text_append(heads, sizeof heads, "%s", *heads ? "|" : "");
+    mho_text_append(heads, sizeof heads, "%s%s", is_numeric(a, c) ? "#" : "", a->name[c]);
+  }
 
   mho_html_table_begin(html, "sortable", label, heads);
   fputs("<tbody>\n", html);

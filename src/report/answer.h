@@ -29,8 +29,8 @@ int mho_answer_group_end(const mho_answer *a, int start);
 int mho_answer_groups(const mho_answer *a);
 /** Whether a column of epochs has none beyond the ninth: a plot then gets a tick at every epoch. */
 bool mho_answer_few_epochs(const mho_answer *a, int col);
-/** Write a table whose heads sort it, of the first `most` records; a note says how many are left out. Columns
- *  without any value are left out. */
+/** Write a table whose heads sort it, of the first `most` records; a note says how many are left
+ *  out. Columns without any value are left out. */
 void mho_answer_table(FILE *html, const mho_answer *a, const char *label, int most);
 
 #endif

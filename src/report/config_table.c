@@ -92,6 +92,7 @@ static int selector_of(const mho_setting *s) {
 static void take_selector(visitor *v, mho_report_key *k, const mho_setting *s) {
   int i = selector_of(s);
   const mho_entry *entry = mho_registry_find(v->registry, s->section->selector[i].kind, s->word);
+
   k->doc = entry ? entry->title : NULL;
   k->initial = strdup(s->section->selector[i].initial);
 
@@ -118,8 +119,8 @@ static void take_setting(void *user, const mho_setting *s) {
   }
 }
 
-/* Defaults are those of the chosen models. They come from an experiment with the same selectors and nothing
- * else, because a choice can move another key's default (a rule its feedback.mode). */
+/* Defaults are those of the chosen models. They come from an experiment with the same selectors and
+ * nothing else, because a choice can move another key's default (a rule its feedback.mode). */
 static void take_default(void *user, const mho_setting *s) {
   visitor *v = user;
   mho_report_key *k = s->param ? find_key(v->c, s->section->name, s->name) : NULL;
@@ -227,6 +228,7 @@ mho_err mho_report_config_read(const mho_run_row *run, mho_report_config *out, m
   mho_err err = read_experiment(run, out, &why);
   if (!err)
     return MHO_OK;
+
   mho_report_config_free(out);
   if (err == MHO_ENOMEM)
     return mho_fail(ei, err, "no memory for the config");
@@ -270,14 +272,16 @@ void mho_report_config_table(FILE *out, const mho_report_config *c) {
   for (int i = 0; i < c->n; i++) {
     const mho_report_key *k = &c->key[i];
     if (!section || strcmp(section, k->section)) {
-      fprintf(out, "%s<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%d\">",
-              section ? "</tbody>\n" : "", c->known ? 4 : 2);
+      fputs(section ? "</tbody>\n" : "", out);
+      fprintf(out, "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%d\">",
+              c->known ? 4 : 2);
       mho_html_text(out, k->section);
       fputs("</th></tr>\n", out);
     }
     section = k->section;
     write_key(out, k, c->known);
   }
+
   if (section)
     fputs("</tbody>\n", out);
   mho_html_table_end(out);
@@ -308,7 +312,7 @@ static void print_word(FILE *out, const char *word) {
   fputc('\'', out);
 }
 
-/* The value of --set is YAML: a text that could be anything else there goes between double quotes. */
+/* The value of --set is YAML: a text that could be anything else goes between double quotes. */
 static void print_yaml(FILE *out, const mho_report_key *k) {
   if (!k->is_text || is_made_of(k->value, LETTERS_AND_DIGITS "_./")) {
     fputs(k->value, out);

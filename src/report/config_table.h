@@ -1,5 +1,5 @@
-/* config_table.h - a stored config as text for people: every key, what differs from the defaults, and the
- * command that makes it again.
+/* config_table.h - a stored config as text for people: every key, what differs from the defaults,
+ * and the command that makes it again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_REPORT_CONFIG_TABLE_H
 #define MHO_REPORT_CONFIG_TABLE_H
@@ -20,8 +20,9 @@ typedef struct mho_report_key {
 typedef struct mho_report_config {
   int n, capacity;
   mho_report_key *key; /* section by section */
-  /* This mho knows all the keys. Else (a run of another version) the values are what the database holds, SI
-   * numbers without units, and nothing is known of defaults; why says which key is the first unknown. */
+  /* This mho knows all the keys. Else (a run of another version) the values are what the database
+   * holds, SI numbers without units, and nothing is known of defaults; why says which key is the
+   * first unknown. */
   bool known;
   char why[MHO_MESSAGE_MAX];
 } mho_report_config;
@@ -41,8 +42,8 @@ void mho_report_config_table(FILE *html, const mho_report_config *c);
  *  @return MHO_OK; MHO_ENOMEM. */
 mho_err mho_report_program_command(FILE *text, const mho_report_config *c, const char *parent,
                                    mho_errinfo *ei);
-/** Write the command for a shell, plain text: mho train with --seed and a --set for every changed key. Only for a
- *  known config.
+/** Write the command for a shell, plain text: mho train with --seed and a --set for every changed
+ *  key. Only for a known config.
  *  @return MHO_OK; MHO_ENOMEM. */
 mho_err mho_report_config_command(FILE *text, const mho_report_config *c, int64_t seed,
                                   mho_errinfo *ei);

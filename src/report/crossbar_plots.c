@@ -46,6 +46,7 @@ static void print_axes(FILE *f, const crossbars *c, int n) {
 static void print_curve(FILE *f, const crossbars *c, int n, const char *name) {
   const char *style = line_styles[n % MHO_COLORS];
   int dash = 1 + n / MHO_COLORS;
+
   if (c->saturation)
     fprintf(f, "$d%d using 1:2 with lines %s linewidth 2 dashtype %d title '%s'", n, style, dash,
             name);
@@ -60,6 +61,7 @@ static void script_crossbars(FILE *f, const void *user) {
   const crossbars *c = user;
   int drawn = mho_min(mho_answer_groups(c->a), CROSSBARS_MAX);
   int at = 0;
+
   for (int n = 0; n < drawn; n++) {
     int end = mho_answer_group_end(c->a, at);
     fprintf(f, "$d%d << EOD\n", n);
@@ -110,11 +112,13 @@ static mho_err plot_epochs(mho_figures *figures, mho_store *store, const char *r
 
 /* ---------------------------------------------------------------- histograms */
 
-/* The answer has name, conductance, share after the last epoch and after the first; crossbar by crossbar. */
+/* The answer has name, conductance, share after the last epoch and after the first; crossbar by
+ * crossbar. */
 static void script_histograms(FILE *f, const void *user) {
   const mho_answer *a = user;
   int drawn = mho_min(mho_answer_groups(a), CROSSBARS_MAX);
   int at = 0;
+
   for (int n = 0; n < drawn; n++) {
     int end = mho_answer_group_end(a, at);
     fprintf(f, "$d%d << EOD\n", n);

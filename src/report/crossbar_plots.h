@@ -5,8 +5,9 @@
 
 #include "report/plot.h"
 
-/** Draw conductance and saturation of each crossbar over the epochs, and histograms of the conductances. Nothing
- *  where the run has no conductances; of more than six crossbars the first six.
+/** Draw conductance and saturation of each crossbar over the epochs, and histograms of the
+ *  conductances. Nothing where the run has no conductances; of more than six crossbars the first
+ *  six.
  *  @param whose  put before each caption: "Best run: ", or "" where the page is of one run.
  *  @return MHO_OK; MHO_ENOMEM; errors of the store. */
 mho_err mho_crossbar_plots(mho_figures *figures, mho_store *store, const char *run_id,

@@ -36,6 +36,7 @@ static void extent(const mho_page *p, size_t offset, double *low, double *high) 
 static void plot_accuracy(mho_page *p) {
   const mho_run_row *r = &p->d.run;
   char description[256], train[MHO_NUMBER_MAX], test[MHO_NUMBER_MAX], best[MHO_NUMBER_MAX];
+
   snprintf(description, sizeof description,
            "Accuracy against epoch: last training %s, last test %s, best test %s in epoch %d",
            mho_percent(r->train_acc, train), mho_percent(r->final_test_acc, test),
@@ -78,9 +79,11 @@ static void plot_pulses(mho_page *p) {
                {1e-3, "pulses (thousands)"},
                {1, "pulses"}};
   double low, high;
+
   extent(p, MHO_EPOCH_AT(pulses), &low, &high);
   if (!(high > 0))
     return;
+
   int k = 0;
   while (k < MHO_COUNT(scale) - 1 && high * scale[k].factor < 2)
     k++;
@@ -147,6 +150,7 @@ static void plot_cosines(mho_page *p) {
                    .factor = 1,
                    .description = "Cosine of the gradient with that of backpropagation against "
                                   "epoch, for each connection"};
+
   for (int i = 0; i < drawn; i++) {
     int c = drawn > 1 ? i * (n - 1) / (drawn - 1) : 0;
     const double *cosine = o->cosine + (size_t)c * (size_t)p->d.n_epochs;
@@ -199,6 +203,7 @@ static void write_epochs(const mho_page *p) {
   int n = d->n_epochs, stride = (n + EPOCHS_SHOWN - 1) / EPOCHS_SHOWN;
   bool validation = mho_report_has(d, MHO_EPOCH_AT(val_acc));
   char heads[160];
+
   snprintf(heads, sizeof heads,
            "#epoch|#training|%s#test|#loss (nat)|#steps|#unsettled|#pulses|#clipped|#train time|"
            "#eval time",
@@ -209,6 +214,7 @@ static void write_epochs(const mho_page *p) {
     fprintf(p->out, "one of every %d epochs</summary>\n", stride);
   else
     fputs("every epoch</summary>\n", p->out);
+
   mho_html_table_begin(p->out, NULL, "Epochs", heads);
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < n - stride; i += stride)

@@ -20,6 +20,7 @@ void mho_page_energy(const mho_page *p) {
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX];
   if (d->n_energy == 0)
     return;
+
   for (int i = 0; i < d->n_energy; i++) {
     joule += d->energy[i].joule;
     seconds += d->energy[i].seconds;

@@ -1,7 +1,7 @@
 /* gnuplot.c - gnuplot as a child process: a script goes in, a picture comes out.
  *
- * Script and picture are files in memory, so that nothing can block on a full pipe or raise SIGPIPE, and a path that
- * the user gives never stands in a script.
+ * Script and picture are files in memory, so that nothing can block on a full pipe or raise
+ * SIGPIPE, and a path that the user gives never stands in a script.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/gnuplot.h"
 
@@ -86,6 +86,7 @@ static mho_err write_script(int fd, mho_gnuplot_script script, const void *user,
   script(f, user);
   if (fclose(f))
     return mho_fail(ei, MHO_EIO, "no memory for gnuplot's script: %s", strerror(errno));
+
   lseek(fd, 0, SEEK_SET);
   return MHO_OK;
 }
@@ -95,6 +96,7 @@ static mho_err read_picture(int fd, char **out, size_t *length, mho_errinfo *ei)
   off_t size = lseek(fd, 0, SEEK_END);
   if (size <= 0)
     return mho_fail(ei, MHO_EIO, "gnuplot wrote no plot");
+
   char *picture = calloc(1, (size_t)size + 1);
   if (!picture)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
@@ -109,6 +111,7 @@ static mho_err read_picture(int fd, char **out, size_t *length, mho_errinfo *ei)
       return mho_fail(ei, MHO_EIO, "gnuplot's plot cannot be read: %s", strerror(errno));
     }
   }
+
   *out = picture;
   *length = (size_t)size;
   return MHO_OK;

@@ -19,7 +19,7 @@ static bool is_chain(const mho_report_data *d) {
   return true;
 }
 
-/* "64-32-16-10" where the connections make a chain, else what the config says of the hidden layers. */
+/* "64-32-16-10" where the connections make a chain, else the hidden layers of the config. */
 static void network_text(const mho_page *p, char *buf, size_t capacity) {
   const mho_report_layer *l = p->d.layer;
   *buf = 0;
@@ -73,6 +73,7 @@ static void summary_text(const mho_page *p, char *buf, size_t capacity) {
   const mho_run_row *r = &p->d.run;
   char rule[MHO_NUMBER_MAX], hardware[160], network[256];
   char best[MHO_NUMBER_MAX], last[MHO_NUMBER_MAX];
+
   rule_text(p, rule, sizeof rule);
   hardware_text(p, hardware, sizeof hardware);
   network_text(p, network, sizeof network);
@@ -135,6 +136,7 @@ static void write_title(const mho_page *p, const char *title) {
     mho_html_text(p->out, r->error);
     fputs("</p>\n", p->out);
   }
+
   if (!strcmp(r->status, "running"))
     fputs("<p class=\"note\">The run had not ended when this report was written.</p>\n", p->out);
 }
@@ -162,6 +164,7 @@ static void write_validation_tile(const mho_page *p, const char *name) {
 static void write_pulses_tile(const mho_page *p, double set, double reset) {
   double pulses = p->d.run.pulses;
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX], c[MHO_NUMBER_MAX];
+
   mho_count(pulses, a);
   if (pulses > 0 && set + reset > 0)
     mho_html_tile(p->out, "Programming pulses", a, "%s SET, %s RESET", mho_count(set, b),
@@ -184,11 +187,13 @@ static void write_programmed_tiles(const mho_page *p) {
 static void write_accuracy_tiles(const mho_page *p) {
   const mho_run_row *r = &p->d.run;
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX];
+
   if (r->best_epoch > 0)
     mho_html_tile(p->out, "Best test accuracy", mho_percent(r->best_test_acc, a),
                   "in epoch %d, by %s", r->best_epoch, judge_of(p));
   else
     mho_html_tile(p->out, "Best test accuracy", mho_percent((double)NAN, a), "no epoch yet");
+
   mho_html_tile(p->out, "Last test accuracy", mho_percent(r->final_test_acc, a), "training %s",
                 mho_percent(r->train_acc, b));
   write_validation_tile(p, "Last validation accuracy");
@@ -200,6 +205,7 @@ static void write_unsettled_tile(const mho_page *p) {
   double unsettled = 0;
   if (d->n_epochs == 0)
     return;
+
   for (int i = 0; i < d->n_epochs; i++)
     unsettled += (double)d->epoch[i].unsettled;
   mho_html_tile(p->out, "Unsettled samples",

@@ -16,11 +16,13 @@ static double pixel(const mho_heat *h, const double *v, int y, int x, int side) 
   int j_end = mho_min(h->cols, (x + 1) * side);
   double sum = 0;
   int n = 0;
+
   for (int i = y * side; i < i_end; i++)
     for (int j = x * side; j < j_end; j++) {
       sum += v[(size_t)i * (size_t)h->cols + (size_t)j];
       n++;
     }
+
   return sum / n;
 }
 

@@ -26,6 +26,7 @@ static bool is_control(char c) {
 void mho_html_text(FILE *out, const char *text) {
   if (!text)
     return;
+
   for (const char *t = text; *t; t++)
     switch (*t) {
     case '<':
@@ -70,6 +71,7 @@ static void print_script_hash(FILE *out) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   uint8_t d[SHA256_DIGEST_LENGTH + 1] = {0}; /* and a 0 behind it */
   SHA2_CTX c;
+
   SHA256Init(&c);
   SHA256Update(&c, (const uint8_t *)sort_script, sizeof sort_script - 1);
   SHA256Final(d, &c);
@@ -90,8 +92,8 @@ void mho_html_sortable(FILE *out) {
 }
 
 void mho_html_begin(FILE *out, const char *name, const char *kind) {
-  /* The policy is a second lock: even text that escaped its escaping could load and run nothing. The empty
-   * icon keeps browsers from asking a server for one. */
+  /* The policy is a second lock: even text that escaped its escaping could load and run nothing.
+   * The empty icon keeps browsers from asking a server for one. */
   fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
         "<meta name=\"color-scheme\" content=\"light dark\">\n"
@@ -188,6 +190,7 @@ static char *dash(char buf[MHO_NUMBER_MAX]) {
 char *mho_percent(double fraction, char buf[MHO_NUMBER_MAX]) {
   if (!isfinite(fraction))
     return dash(buf);
+
   double v = 100 * fraction;
   if (v == 0)
     return strcpy(buf, "0" NO_BREAK "%");
@@ -202,6 +205,7 @@ static void print_grouped(double v, char buf[MHO_NUMBER_MAX]) {
   char digits[MHO_NUMBER_MAX];
   int n = snprintf(digits, sizeof digits, "%.0f", v), at = 0;
   int first = *digits == '-';
+
   for (int i = 0; i < n; i++) {
     if (i > first && (n - i) % 3 == 0)
       at += snprintf(buf + at, (size_t)(MHO_NUMBER_MAX - at), NARROW_NO_BREAK);
@@ -213,6 +217,7 @@ static void print_grouped(double v, char buf[MHO_NUMBER_MAX]) {
 char *mho_count(double v, char buf[MHO_NUMBER_MAX]) {
   if (!isfinite(v))
     return dash(buf);
+
   double size = fabs(v);
   if (size >= 1e15)
     snprintf(buf, MHO_NUMBER_MAX, "%.4g", v);
@@ -222,6 +227,7 @@ char *mho_count(double v, char buf[MHO_NUMBER_MAX]) {
     snprintf(buf, MHO_NUMBER_MAX, "%.4g" NO_BREAK "billion", v / 1e9);
   else
     print_grouped(v, buf);
+
   return buf;
 }
 
@@ -240,6 +246,7 @@ char *mho_duration(double s, char buf[MHO_NUMBER_MAX]) {
     snprintf(buf, MHO_NUMBER_MAX, "%ld" NO_BREAK "h %ld" NO_BREAK "min", t / 3600, t % 3600 / 60);
   else
     snprintf(buf, MHO_NUMBER_MAX, "%ld" NO_BREAK "d %ld" NO_BREAK "h", t / 86400, t % 86400 / 3600);
+
   return buf;
 }
 

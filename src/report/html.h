@@ -24,7 +24,8 @@ void mho_html_tile(FILE *out, const char *name, const char *value, const char *f
 void mho_html_begin(FILE *out, const char *name, const char *kind);
 /** The foot of a page and the end of the document. */
 void mho_html_end(FILE *out);
-/** Before the end of a page with tables of class "sortable": their heads become buttons that sort them. */
+/** Before the end of a page with tables of class "sortable": their heads become buttons that sort
+ *  them. */
 void mho_html_sortable(FILE *out);
 /** A table in a box of its own that scrolls sideways, which the keyboard reaches.
  *  @param kind   its class; nullable.

@@ -14,8 +14,7 @@ typedef struct mho_page {
   mho_store *store;
   mho_report_data d;
   mho_report_config config;
-  bool
-      by_validation; /* whether the best epoch is best by validation accuracy, else by test accuracy */
+  bool by_validation; /* the best epoch is best by validation accuracy, else by test accuracy */
   mho_figures figures;
 } mho_page;
 

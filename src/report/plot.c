@@ -1,8 +1,8 @@
 /* plot.c - gnuplot's SVG made fit for a page, and curves against the epoch.
  *
- * gnuplot writes a document of fixed colors and fonts, with ids that would clash between two plots of a page.
- * What it writes is turned into an element of the page: colors become classes of the page's style (so light,
- * dark and print work), fonts are inherited, ids and name spaces go.
+ * gnuplot writes a document of fixed colors and fonts, with ids that would clash between two plots
+ * of a page. What it writes is turned into an element of the page: colors become classes of the
+ * page's style (so light, dark and print work), fonts are inherited, ids and name spaces go.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/plot.h"
 
@@ -15,8 +15,8 @@
 
 enum { WIDTH = 480, HEIGHT = 320, CIRCLES_MAX = 60 };
 
-/* What gnuplot is told to draw the page's colors in. Readable on white and on black, should a later gnuplot
- * write them in a way that is not recognized below. */
+/* What gnuplot is told to draw the page's colors in. Readable on white and on black, should a later
+ * gnuplot write them in a way that is not recognized below. */
 static const int color_rgb[MHO_COLORS + 1][3] = {
     {0, 0, 0}, {46, 133, 217}, {125, 133, 141}, {217, 119, 46}};
 
@@ -60,6 +60,7 @@ static int make_swaps(swap *s) {
       n++;
     }
   }
+
   return n;
 }
 
@@ -85,8 +86,8 @@ static bool is_empty_group(const char *line, size_t length) {
          !strncmp(line + length, "\n</g>\n", 6);
 }
 
-/* The inside of the element, from gnuplot's canvas on. Groups with nothing in them, most of the document, are
- * left out. */
+/* The inside of the element, from gnuplot's canvas on. Groups with nothing in them, most of the
+ * document, are left out. */
 static bool print_inside(FILE *out, const char *svg) {
   const char *at = strstr(svg, "</defs>");
   const char *end = at ? strstr(at, "\n</g>\n</svg>") : NULL;
@@ -108,6 +109,7 @@ static bool print_inside(FILE *out, const char *svg) {
       print_line(out, at, length, swaps, n);
     at += length;
   }
+
   return true;
 }
 
@@ -148,6 +150,7 @@ static mho_err draw(const drawing *d, const char *description, FILE *out, mho_er
     else if (!whole)
       err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
   }
+
   if (!err) {
     fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
             d->height);
@@ -240,6 +243,7 @@ static void print_data(FILE *f, const curves *c) {
 static bool print_ring(FILE *f, const curves *c) {
   if (c->p->ring <= 0)
     return false;
+
   for (int i = 0; i < c->n; i++) {
     double v = value_of(c, c->p->n_curves - 1, i);
     if (c->e[i].epoch == c->p->ring && isfinite(v)) {
@@ -247,43 +251,49 @@ static bool print_ring(FILE *f, const curves *c) {
       return true;
     }
   }
+
   return false;
 }
 
 static void print_axes(FILE *f, const curves *c) {
   const mho_plot *p = c->p;
   long first = c->e[0].epoch, last = c->e[c->n - 1].epoch;
+  long margin = first < last ? 0 : 1; /* a single epoch stands in the middle */
+
   fprintf(f,
           "set grid y\n"
           "set key outside top center horizontal maxrows %d samplen 2\n"
           "set xlabel 'epoch'\nset ylabel '%s'\n"
           "set xrange [%ld:%ld]\nset xtics %ld\nset format x '%%.0f'\n",
-          p->n_curves > 4 ? 2 : 1, p->y_label, first < last ? first : first - 1,
-          first < last ? last : last + 1, tick_distance(last - first));
+          p->n_curves > 4 ? 2 : 1, p->y_label, first - margin, last + margin,
+          tick_distance(last - first));
   if (p->logarithmic)
     fputs("set logscale y\n", f);
   else if (p->from_zero)
     fputs("set yrange [0:*]\n", f);
 }
 
+static void print_curve(FILE *f, const curves *c, int k) {
+  const mho_curve *curve = &c->p->curve[k];
+  const int *rgb = color_rgb[curve->color];
+  const char *style = c->n <= CIRCLES_MAX ? "linespoints pointtype 7 pointsize 0.5" : "lines";
+  const char *width = curve->dashed ? "linewidth 1.5 dashtype 2" : "linewidth 2 dashtype 1";
+
+  fprintf(f, "%s$data using 1:%d with %s linecolor rgb '#%02x%02x%02x' %s title '%s'",
+          k ? ", " : "", k + 2, style, rgb[0], rgb[1], rgb[2], width, curve->title);
+}
+
 static void script_curves(FILE *f, const void *user) {
   const curves *c = user;
   const mho_plot *p = c->p;
+
   print_data(f, c);
   bool ring = print_ring(f, c);
   print_axes(f, c);
-
-  const char *style = c->n <= CIRCLES_MAX ? "linespoints pointtype 7 pointsize 0.5" : "lines";
   fputs("plot ", f);
-  for (int k = 0; k < p->n_curves; k++) {
-    const mho_curve *curve = &p->curve[k];
-    const int *rgb = color_rgb[curve->color];
-    fprintf(f,
-            "%s$data using 1:%d with %s linecolor rgb '#%02x%02x%02x' linewidth %s dashtype %d "
-            "title '%s'",
-            k ? ", " : "", k + 2, style, rgb[0], rgb[1], rgb[2], curve->dashed ? "1.5" : "2",
-            curve->dashed ? 2 : 1, curve->title);
-  }
+  for (int k = 0; k < p->n_curves; k++)
+    print_curve(f, c, k);
+
   if (ring) {
     const int *rgb = color_rgb[p->curve[p->n_curves - 1].color];
     fprintf(f,

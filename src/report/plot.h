@@ -23,8 +23,8 @@ enum { MHO_COLORS = 3 };
 #define MHO_PLOT_COLOR_2 "linecolor rgb '#7d858d'"
 #define MHO_PLOT_COLOR_3 "linecolor rgb '#d9772e'"
 
-/** Draw a figure, 480 by `height` units. When gnuplot fails, a sentence stands in its place and the context's log
- *  gets a warning.
+/** Draw a figure, 480 by `height` units. When gnuplot fails, a sentence stands in its place and the
+ *  context's log gets a warning.
  *  @param script       draws it; the terminal is set.
  *  @param description  for those who do not see it; any text.
  *  @param caption      below it; any text. */
@@ -42,7 +42,8 @@ typedef struct mho_curve {
   const double *value; /* [epochs] to be drawn in place of what is at the offset; nullable */
 } mho_curve;
 
-/* Curves against the epoch. All texts but the description go to gnuplot: plain ASCII without quotes. */
+/* Curves against the epoch. All texts but the description go to gnuplot: plain ASCII without
+ * quotes. */
 typedef struct mho_plot {
   const char *y_label; /* with its unit */
   double factor;       /* from the stored value to that unit */
@@ -54,7 +55,8 @@ typedef struct mho_plot {
   const char *description;
 } mho_plot;
 
-/** Draw curves as a figure; nothing when there is no curve. Of more than MHO_POINTS_MAX epochs every k-th is drawn, and the caption says so.
+/** Draw curves as a figure; nothing when there is no curve. Of more than MHO_POINTS_MAX epochs
+ *  every k-th is drawn, and the caption says so.
  *  @param e  [n], n at least 1. */
 void mho_plot_curves(mho_figures *figures, const mho_plot *p, const mho_epoch_row *e, int n,
                      const char *caption);

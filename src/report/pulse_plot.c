@@ -1,4 +1,5 @@
-/* pulse_plot.c - pulse responses drawn by gnuplot into a file: bands of a population, and measured points.
+/* pulse_plot.c - pulse responses drawn by gnuplot into a file: bands of a population, and measured
+ * points.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@ static double factor_of(const mho_pulse_plot *p, const char **unit) {
     const char *unit;
   } scale[] = {{1, "S"}, {1e-3, "mS"}, {1e-6, "uS"}, {1e-9, "nS"}, {1e-12, "pS"}};
   double most = 0;
+
   for (int i = 0; i < p->n; i++)
     most = fmax(most, p->curve[i].q95);
 
@@ -74,6 +76,7 @@ static void script(FILE *f, const void *user) {
           f);
   else
     fputs("set terminal pngcairo size 1080,720 font 'sans-serif,13' noenhanced\n", f);
+
   print_curve(f, p, unit);
   if (p->data)
     print_data(f, p->data, unit);

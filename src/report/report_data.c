@@ -68,6 +68,7 @@ static void copy(char *to, size_t capacity, const mho_cell *c) {
 static bool take_epoch(void *user, int n, const char *const *names, const mho_cell *c) {
   if (!c)
     return true;
+
   mho_epoch_row *e = append(user);
   if (!e)
     return false;
@@ -94,6 +95,7 @@ static bool take_layer(void *user, int n, const char *const *names, const mho_ce
   list *layers = user;
   if (!c || is_beyond(layers))
     return true;
+
   mho_report_layer *l = append(layers);
   if (!l)
     return false;
@@ -113,6 +115,7 @@ static bool take_cosim(void *user, int n, const char *const *names, const mho_ce
   list *cosim = user;
   if (!c || is_beyond(cosim))
     return true;
+
   mho_report_cosim *q = append(cosim);
   if (!q)
     return false;
@@ -135,6 +138,7 @@ static bool take_cosim(void *user, int n, const char *const *names, const mho_ce
 static bool take_energy(void *user, int n, const char *const *names, const mho_cell *c) {
   if (!c)
     return true;
+
   mho_report_energy *e = append(user);
   if (!e)
     return false;

@@ -55,8 +55,8 @@ typedef struct mho_report_data {
 } mho_report_data;
 
 /** Read a run with all that belongs to it.
- *  @return MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_ENOMEM; errors of the store. On failure *out is
- *  empty. */
+ *  @return MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_ENOMEM; errors of the store. On failure
+ *          *out is empty. */
 mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out,
                              mho_errinfo *ei);
 void mho_report_data_free(mho_report_data *d);

@@ -58,6 +58,7 @@ static bool add_connection(mho_report_observables *o, size_t epochs, const char 
   char(*names)[MHO_NAME_MAX] = realloc(o->connection, (n + 1) * sizeof *names);
   if (!names)
     return false;
+
   o->connection = names;
   double *cosine = realloc(o->cosine, (n + 1) * epochs * sizeof *cosine);
   if (!cosine)
@@ -85,6 +86,7 @@ static bool take_cosine(void *user, int n, const char *const *names, const mho_c
     t->layer = (int)c[0].i;
     t->at = 0;
   }
+
   if (find_epoch(t, c[2].i))
     put(o->cosine + (size_t)(o->n_connections - 1) * epochs, t->at, &c[3]);
   return true;

@@ -1,5 +1,5 @@
-/* run.c - the report of one run: key figures, learning curves, devices, the check against ngspice, the
- * config.
+/* run.c - the report of one run: key figures, learning curves, devices, the check against ngspice,
+ * the config.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/report.h"
 
@@ -40,10 +40,12 @@ static void write_layer(const mho_page *p, const mho_report_layer *l, layer_colu
     mho_html_number(p->out, "%s", mho_percent(l->saturated, a));
     mho_html_number(p->out, "%s", mho_percent(l->stuck, a));
   }
+
   if (c.pulses) {
     mho_html_number(p->out, "%s", mho_count(l->pulses, a));
     mho_html_number(p->out, "%s", mho_count(l->pulses_total, a));
   }
+
   if (c.cosine)
     mho_html_number(p->out, "%s", mho_number(l->cosine, 3, a));
   fputs("</tr>\n", p->out);
@@ -54,6 +56,7 @@ static void write_layers_note(const mho_page *p, layer_columns c) {
   const mho_report_data *d = &p->d;
   char count[MHO_NUMBER_MAX];
   double weights = 0;
+
   for (int i = 0; i < d->n_layers; i++)
     weights += (double)d->layer[i].rows * d->layer[i].cols;
 
@@ -62,6 +65,7 @@ static void write_layers_note(const mho_page *p, layer_columns c) {
     fprintf(p->out, "After epoch %d", d->layers_epoch);
   else
     fputs(mho_report_is_programmed(d) ? "As programmed" : "Before training", p->out);
+
   fprintf(p->out, ": %d connection%s, %s weights. Mean ± standard deviation%s.</p>\n", d->n_layers,
           d->n_layers == 1 ? "" : "s", mho_count(weights, count),
           c.devices ? "; saturated: cells at a bound; stuck: cells that do not move" : "");
@@ -74,10 +78,14 @@ static mho_err write_layers(mho_page *p, mho_errinfo *ei) {
     return MHO_OK;
 
   char heads[320];
-  snprintf(heads, sizeof heads, "connection|#size|#weight|#largest weight%s%s%s",
-           c.devices ? "|#conductance (µS)|#saturated|#stuck" : "",
-           c.pulses ? "|#pulses, epoch|#pulses, all" : "",
-           c.cosine ? "|#cosine with backprop" : "");
+  snprintf(heads, sizeof heads, "connection|#size|#weight|#largest weight");
+  if (c.devices)
+    mho_text_append(heads, sizeof heads, "|#conductance (µS)|#saturated|#stuck");
+  if (c.pulses)
+    mho_text_append(heads, sizeof heads, "|#pulses, epoch|#pulses, all");
+  if (c.cosine)
+    mho_text_append(heads, sizeof heads, "|#cosine with backprop");
+
   fprintf(p->out, "<section>\n<h2>%s</h2>\n", c.devices ? "Conductances and weights" : "Weights");
   write_layers_note(p, c);
   mho_html_table_begin(p->out, NULL, "Connections", heads);
@@ -95,6 +103,7 @@ static mho_err write_layers(mho_page *p, mho_errinfo *ei) {
     err = mho_crossbar_plots(&p->figures, p->store, d->run.id, "", ei);
     fputs("</div>\n", p->out);
   }
+
   fputs("</section>\n", p->out);
   return err;
 }
@@ -109,7 +118,7 @@ static void write_quantity(const mho_page *p, const mho_report_cosim *c) {
   mho_html_cell(p->out, "%s", c->place);
   mho_html_number(p->out, "%s", mho_number(c->max_rel, 2, t));
   mho_html_number(p->out, "%s", mho_number(c->tolerance, 2, t));
-  fprintf(p->out, "<td class=\"%s\">%s</td>", c->pass ? "good" : "bad", c->pass ? "pass" : "FAIL");
+  fputs(c->pass ? "<td class=\"good\">pass</td>" : "<td class=\"bad\">FAIL</td>", p->out);
   mho_html_number(p->out, "%s", mho_si(c->core_s, "s", t));
   mho_html_number(p->out, "%s", mho_si(c->spice_s, "s", t));
   mho_html_cell(p->out, "%.10s", c->created);
@@ -127,6 +136,7 @@ static void write_no_cosim(const mho_page *p) {
 static void write_cosim_table(const mho_page *p) {
   const mho_report_data *d = &p->d;
   int failed = 0;
+
   for (int i = 0; i < d->n_cosim; i++)
     failed += !d->cosim[i].pass;
 
@@ -156,6 +166,7 @@ static mho_err write_cosim(const mho_page *p, mho_errinfo *ei) {
     write_cosim_table(p);
     err = mho_page_scatter(p, ei);
   }
+
   fputs("</section>\n", p->out);
   return err;
 }
@@ -182,6 +193,7 @@ static mho_err write_command(const mho_page *p, mho_errinfo *ei) {
   FILE *f = open_memstream(&command, &size);
   if (!f)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the report");
+
   mho_err err;
   if (mho_report_is_programmed(&p->d))
     err = mho_report_program_command(f, &p->config, r->parent, ei);
@@ -226,6 +238,7 @@ static void write_config(const mho_page *p) {
             "<p class=\"note\">All %d keys. The %d that differ from the default are marked and "
             "show it.</p>\n",
             p->config.n, changed);
+
   mho_report_config_table(p->out, &p->config);
   fputs("</section>\n", p->out);
 }
@@ -240,6 +253,7 @@ static void write_origin(const mho_page *p) {
     mho_html_printf(p->out, "run %s", r->parent);
   else
     mho_html_text(p->out, mho_report_config_value(&p->config, "train", "from"));
+
   mho_html_printf(p->out, " were written onto chip %s (train.seeds.chip) and evaluated.",
                   mho_report_config_value(&p->config, "train", "seeds.chip"));
   fputs("</p>\n</section>\n", p->out);
@@ -251,6 +265,7 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   const mho_run_row *r = &p->d.run;
   const char *name = r->name && *r->name ? r->name : r->id;
   const char *validation = mho_report_config_value(&p->config, "dataset", "validation");
+
   p->by_validation =
       mho_report_has(&p->d, MHO_EPOCH_AT(val_acc)) || (*validation && strcmp(validation, "0"));
 
@@ -261,6 +276,7 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
     write_origin(p);
   else
     mho_page_curves(p);
+
   mho_err err = write_layers(p, ei);
   mho_page_energy(p);
   if (!err)

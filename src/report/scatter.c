@@ -1,6 +1,7 @@
 /* scatter.c - values of the core against those of ngspice, as the co-simulation stored them.
  *
- * Points on the diagonal agree; what the eye cannot see on it is drawn beside it: the difference against the value.
+ * Points on the diagonal agree; what the eye cannot see on it is drawn beside it: the difference
+ * against the value.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
@@ -102,6 +103,7 @@ static void write_points(FILE *f, const points *v, const extent *e) {
 static void write_figure(FILE *f, const char *name, const points *v) {
   char low[MHO_NUMBER_MAX], high[MHO_NUMBER_MAX];
   extent e = extent_of(v);
+
   fprintf(f, "<figure><svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"",
           2 * SIDE + GAP + 2 * LEFT, BOTTOM + 30);
   mho_html_printf(f,
@@ -128,6 +130,7 @@ static bool take(void *user, int n, const char *const *names, const mho_cell *c)
   drawing *d = user;
   if (!c || !c[0].text || !c[1].text)
     return true;
+
   points *v = malloc(sizeof *v);
   if (!v)
     return false;
@@ -139,6 +142,7 @@ static bool take(void *user, int n, const char *const *names, const mho_cell *c)
     d->n++;
     write_figure(d->p->out, c[0].text, v);
   }
+
   free(v);
   return true;
 }
@@ -150,6 +154,7 @@ mho_err mho_page_scatter(const mho_page *p, mho_errinfo *ei) {
   drawing d = {.p = p};
   const char *id = p->d.run.id;
   mho_err err = mho_store_query(p->store, sql, 1, &id, 0, take, &d, ei);
+
   if (d.n)
     fputs("</div>\n", p->out);
   return err;

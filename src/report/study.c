@@ -53,6 +53,7 @@ static void write_best(const study_page *p, const char *dataset) {
     fputs("No run of this study is complete yet.", p->out);
     return;
   }
+
   const char *sets = mho_answer_text(&p->points, 0, SETS);
   const char *deviation = mho_answer_text(&p->points, 0, DEVIATION);
   mho_html_printf(p->out, "Best of %d grid points on %s: %s %% test accuracy", p->points.n, dataset,
@@ -74,6 +75,7 @@ static void write_tiles(const study_page *p, const mho_answer *a) {
     mho_html_tile(p->out, "Best test accuracy",
                   mho_percent(mho_answer_number(&p->points, 0, ACCURACY) / 100, t), "worst %s %%",
                   mho_answer_text(&p->points, p->points.n - 1, ACCURACY));
+
   mho_html_tile(p->out, "Computing time", mho_duration(mho_answer_number(a, 0, WALL_S), t),
                 "of all runs");
   fputs("</dl>\n", p->out);
@@ -145,6 +147,7 @@ static int levels_of(const mho_answer *a, int col, char list[][LEVEL_MAX]) {
       return -1;
     strcpy(list[n++], text);
   }
+
   return n;
 }
 
@@ -220,6 +223,7 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
       "WHERE s.study = ?1 AND status = 'completed' GROUP BY a, b";
   if (p->sensitivity.n < 2)
     return MHO_OK;
+
   heat h = {.first = mho_answer_text(&p->sensitivity, 0, 0),
             .second = mho_answer_text(&p->sensitivity, 1, 0),
             .low = INFINITY,
@@ -240,6 +244,7 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
     }
     write_heat_table(p->out, &h);
   }
+
   mho_answer_free(&h.a);
   return MHO_OK;
 }
@@ -298,6 +303,7 @@ static mho_err write_cosim(study_page *p, mho_errinfo *ei) {
     mho_answer_table(p->out, &a, heading, 60);
     fputs("</section>\n", p->out);
   }
+
   mho_answer_free(&a);
   return MHO_OK;
 }
@@ -320,6 +326,7 @@ static mho_err write_again(study_page *p, mho_errinfo *ei) {
     mho_html_text(p->out, yaml);
     fputs("</code></pre>\n</section>\n", p->out);
   }
+
   mho_answer_free(&a);
   return MHO_OK;
 }
@@ -329,9 +336,11 @@ static mho_err write_config(study_page *p, mho_errinfo *ei) {
   mho_report_config config;
   if (!*p->best)
     return MHO_OK;
+
   mho_err err = mho_store_run_get(p->store, p->best, &row, ei);
   if (err)
     return err;
+
   err = mho_report_config_read(&row, &config, ei);
   mho_run_row_free(&row);
   if (err)

@@ -21,7 +21,8 @@ typedef struct study_page {
   mho_figures figures;
 } study_page;
 
-/** A query about the study, whose name is ?1; arg2 and arg3 (nullable) are ?2 and ?3. As mho_answer_read. */
+/** A query about the study, whose name is ?1; arg2 and arg3 (nullable) are ?2 and ?3. As
+ *  mho_answer_read. */
 mho_err study_answer(const study_page *p, const char *sql, const char *arg2, const char *arg3,
                      mho_answer *out, mho_errinfo *ei);
 

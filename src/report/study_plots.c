@@ -15,6 +15,7 @@ static const char *const line_styles[] = {MHO_PLOT_COLOR_1, MHO_PLOT_COLOR_3, MH
 static void script_curves(FILE *f, const void *user) {
   const mho_answer *a = user;
   int levels = mho_answer_groups(a), at = 0;
+
   for (int n = 0; n < levels; n++) {
     int end = mho_answer_group_end(a, at);
     fprintf(f, "$d%d << EOD\n", n);
@@ -66,6 +67,7 @@ mho_err study_plot_curves(study_page *p, mho_errinfo *ei) {
   else
     snprintf(caption, sizeof caption,
              "Learning curve: mean test accuracy of all completed runs after each epoch.");
+
   if (a.n)
     mho_figure(&p->figures, script_curves, &a, PLOT_HEIGHT, caption, caption);
   mho_answer_free(&a);
@@ -78,6 +80,7 @@ mho_err study_plot_curves(study_page *p, mho_errinfo *ei) {
 static void script_sensitivity(FILE *f, const void *user) {
   const mho_answer *a = user;
   int n = mho_min(a->n, KEYS_DRAWN);
+
   fputs("$d << EOD\n", f);
   for (int i = 0; i < n; i++) {
     double share = mho_answer_number(a, i, 2);
@@ -92,6 +95,7 @@ static void script_sensitivity(FILE *f, const void *user) {
     mho_gnuplot_text(mho_answer_text(a, i, 0), key, sizeof key);
     fprintf(f, "%s'%s' %d", i ? ", " : "", key, n - i);
   }
+
   fprintf(f,
           ")\nset yrange [0.4:%d.6]\nset xrange [0:*]\nset style fill solid\n"
           "plot $d using (($3)/2):2:(($3)/2):(0.3) with boxxyerror " MHO_PLOT_COLOR_1 "\n",
@@ -146,11 +150,13 @@ static mho_err make_box(const mho_answer *a, int first, int end, box *out, mho_e
     if (isfinite(accuracy))
       v[n++] = 100 * accuracy;
   }
+
   if (n > 0) {
     qsort(v, (size_t)n, sizeof *v, by_value);
     for (int k = 0; k < 5; k++)
       out->v[k] = quantile(v, n, k / 4.0);
   }
+
   out->n = n;
   free(v);
   return MHO_OK;
@@ -167,6 +173,7 @@ static mho_err box_levels(const mho_answer *a, int levels, boxes *b, mho_errinfo
       return err;
     at = end;
   }
+
   b->n = levels;
   return MHO_OK;
 }
@@ -184,6 +191,7 @@ static mho_err box_slices(const mho_answer *a, boxes *b, mho_errinfo *ei) {
     if (err)
       return err;
   }
+
   b->n = SLICES;
   return MHO_OK;
 }
@@ -234,6 +242,7 @@ static mho_err plot_boxes_of(study_page *p, const char *key, mho_errinfo *ei) {
              key);
     mho_figure(&p->figures, script_boxes, &b, PLOT_HEIGHT + 30, caption, caption);
   }
+
   mho_answer_free(&a);
   return err;
 }
@@ -277,6 +286,7 @@ typedef struct pareto {
 static void script_pareto(FILE *f, const void *user) {
   const pareto *p = user;
   const mho_answer *a = p->a;
+
   fputs("$d << EOD\n", f);
   for (int i = 0; i < mho_min(a->n, POINTS_DRAWN); i++)
     fprintf(f, "%.7g %.6g\n", mho_answer_number(a, i, 0), 100 * mho_answer_number(a, i, 1));
@@ -315,6 +325,7 @@ mho_err study_plot_pareto(study_page *p, mho_errinfo *ei) {
     if (drawn)
       return MHO_OK;
   }
+
   return MHO_OK;
 }
 
@@ -332,6 +343,7 @@ static void script_cosim(FILE *f, const void *user) {
   for (int i = 0; i < mho_min(a->n, POINTS_DRAWN); i++)
     fprintf(f, "%.5g %.5g\n", above_zero(mho_answer_number(a, i, 6), 1e-6),
             above_zero(mho_answer_number(a, i, 4), 1e-16));
+
   fputs("EOD\nset grid\nset logscale xy\nset format '%.0e'\nset xlabel 'tolerance'\n"
         "set ylabel 'largest relative difference'\n"
         "set key outside top center horizontal samplen 2\nset xrange [*:*]\n"

@@ -1,9 +1,10 @@
 /* design.c - the points of a study: every combination of a grid, or samples.
  *
- * Points given by name are crossed with the rest, whatever the design is. A sampled axis maps u in 0..1 onto
- * its range, or onto its list in equal shares. Latin hypercube: each axis is cut into as many intervals as there
- * are samples, and each interval is used once (McKay, Beckman and Conover, Technometrics 21, 239, 1979). Sobol:
- * GSL's sequence, which fills up evenly, so that a study may be ended at any number of samples.
+ * Points given by name are crossed with the rest, whatever the design is. A sampled axis maps u in
+ * 0..1 onto its range, or onto its list in equal shares. Latin hypercube: each axis is cut into as
+ * many intervals as there are samples, and each interval is used once (McKay, Beckman and Conover,
+ * Technometrics 21, 239, 1979). Sobol: GSL's sequence, which fills up evenly, so that a study may
+ * be ended at any number of samples.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_qrng.h>
 #include <math.h>
@@ -66,6 +67,7 @@ static mho_err sample_latin(const mho_study *s, int axes, double *u, mho_errinfo
     for (int i = 0; i < n; i++)
       u[i * axes + k] = (order[i] + (double)jitter[i]) / n;
   }
+
   free(order);
   free(jitter);
   return MHO_OK;
@@ -86,6 +88,7 @@ static mho_err sample_sobol(const mho_study *s, int axes, double *u, mho_errinfo
   if (axes > SOBOL_AXES)
     return mho_fail_at(ei, MHO_ECONFIG, s->file, 0,
                        "design sobol: %d keys are varied, at most %d can be", axes, SOBOL_AXES);
+
   gsl_qrng *q = gsl_qrng_alloc(gsl_qrng_sobol, (unsigned)axes);
   if (!q)
     return no_memory(ei);
@@ -112,6 +115,7 @@ static mho_err sample(const mho_study *s, int axes, double *u, mho_errinfo *ei) 
 mho_err study_samples(const mho_study *s, double **out, mho_errinfo *ei) {
   int axes = sampled_axes(s);
   size_t n = (size_t)mho_max(s->samples, 1) * (size_t)mho_max(axes, 1);
+
   *out = NULL;
   double *u = calloc(n, sizeof *u);
   if (!u)
@@ -122,6 +126,7 @@ mho_err study_samples(const mho_study *s, double **out, mho_errinfo *ei) {
     free(u);
     return err;
   }
+
   *out = u;
   return MHO_OK;
 }
@@ -170,8 +175,8 @@ typedef struct point {
   mho_errinfo *ei;
 } point;
 
-/* "device.variation.step" is "variation.step" in a label, and "device.model" is "device": device.model=linear
- * reads device=linear. */
+/* "device.variation.step" is "variation.step" in a label, and "device.model" is "device":
+ * device.model=linear reads device=linear. */
 static void label_key(const char *key, char *word, size_t n) {
   const char *dot = strchr(key, '.');
   snprintf(word, n, "%s", dot ? dot + 1 : key);
@@ -217,6 +222,7 @@ static mho_err set_value(point *p, const study_axis *a, const study_value *v) {
     if (i == 0 || !a->n_keys)
       add_label(p, k->key, k->text);
   }
+
   return MHO_OK;
 }
 
@@ -240,14 +246,15 @@ static mho_err set_step(point *p, const study_axis *a, int64_t i) {
   return set_value(p, a, &a->value[i]);
 }
 
-/* Which sample a point has, and which step of each axis that is not sampled: the digits of its number. The samples
- * change fastest, the first axis slowest. */
+/* Which sample a point has, and which step of each axis that is not sampled: the digits of its
+ * number. The samples change fastest, the first axis slowest. */
 static void split_point(const mho_study *s, int64_t number, int64_t *sample_index, int64_t *step) {
   *sample_index = 0;
   if (s->design != STUDY_GRID) {
     *sample_index = number % s->samples;
     number /= s->samples;
   }
+
   for (int i = s->n_axes - 1; i >= 0; i--)
     if (!is_sampled(s, &s->axis[i])) {
       step[i] = number % s->axis[i].n;
@@ -269,6 +276,7 @@ static mho_err set_axes(point *p, const double *samples, int64_t number) {
     if (err)
       return err;
   }
+
   return MHO_OK;
 }
 

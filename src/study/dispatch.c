@@ -1,7 +1,7 @@
 /* dispatch.c - the runs of a study, handed to worker processes.
  *
- * Between two forks the database is opened only for a moment: SQLite's locks do not survive a fork. What has
- * been done is known from the database alone, so nothing is lost with this process.
+ * Between two forks the database is opened only for a moment: SQLite's locks do not survive a fork.
+ * What has been done is known from the database alone, so nothing is lost with this process.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,6 +77,7 @@ static mho_err adopt_into(dispatcher *d, mho_store *store, const char *json, mho
     if (err)
       return err;
   }
+
   return MHO_OK;
 }
 
@@ -85,6 +86,7 @@ static mho_err adopt(dispatcher *d, mho_errinfo *ei) {
   mho_err err = check_first(d, ei);
   if (err)
     return err;
+
   char *json = mho_study_json(d->s);
   if (!json)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the study");
@@ -120,6 +122,7 @@ static mho_err json_of(const dispatcher *d, const mho_plan_run *run, char **out,
     if (!*out)
       err = mho_fail(ei, MHO_ENOMEM, "no memory for a config");
   }
+
   mho_experiment_free(e);
   mho_config_free(c);
   return err;
@@ -207,6 +210,7 @@ static double predicted(const dispatcher *d, int i) {
 static double mean_time(const dispatcher *d) {
   double known = 0;
   int n = 0;
+
   for (int i = 0; i < d->plan.n; i++) {
     double p = predicted(d, i);
     if (isfinite(p)) {
@@ -214,6 +218,7 @@ static double mean_time(const dispatcher *d) {
       n++;
     }
   }
+
   return n ? known / n : (double)NAN;
 }
 
@@ -221,6 +226,7 @@ static double mean_time(const dispatcher *d) {
 static double time_left(const dispatcher *d) {
   double sum = 0, mean = mean_time(d);
   int unknown = 0;
+
   for (int i = 0; i < d->plan.n; i++) {
     double p = predicted(d, i);
     if (d->waiting[i] && isfinite(p))
@@ -228,6 +234,7 @@ static double time_left(const dispatcher *d) {
     else if (d->waiting[i])
       unknown++;
   }
+
   if (unknown)
     sum += unknown * mean;
 
@@ -238,6 +245,7 @@ static double time_left(const dispatcher *d) {
     double p = predicted(d, t->index);
     sum += fmax((isfinite(p) ? p : mean) - (mho_seconds() - t->since), 0);
   }
+
   return sum / d->jobs;
 }
 
@@ -299,11 +307,13 @@ static mho_err start(dispatcher *d, slot *t, int index, mho_errinfo *ei) {
   mho_plan_run *run = &d->plan.run[index];
   study_job job = {.s = d->s, .r = d->r, .o = d->o};
   int ends[2];
+
   if (*run->id && !d->o->again)
     job.resume = run->id;
   mho_err err = config_of(d, run, &job.config, ei);
   if (err)
     return err;
+
   name_of(d, run, sizeof job.name, job.name);
   if (pipe2(ends, O_CLOEXEC)) {
     mho_config_free(job.config);
@@ -339,8 +349,8 @@ static bool is_final(const char *status, mho_plan_state *state) {
   return false;
 }
 
-/* A run that another process has trained. Where that has not ended it, or was cut off, this one tries to go on with
- * it, later. */
+/* A run that another process has trained. Where that has not ended it, or was cut off, this one
+ * tries to go on with it, later. */
 static void ended_elsewhere(dispatcher *d, const slot *t, const study_message *m) {
   mho_plan_run *run = &d->plan.run[t->index];
   if (!is_final(m->result.status, &run->state)) {
@@ -349,6 +359,7 @@ static void ended_elsewhere(dispatcher *d, const slot *t, const study_message *m
     d->not_before[t->index] = mho_seconds() + ELSEWHERE_S;
     return;
   }
+
   d->ended++;
   d->result->present++;
   emit(d, MHO_STUDY_ENDED, t->index, m, NULL);
@@ -357,6 +368,7 @@ static void ended_elsewhere(dispatcher *d, const slot *t, const study_message *m
 static void ended_well(dispatcher *d, const slot *t, const study_message *m) {
   mho_plan_run *run = &d->plan.run[t->index];
   double *known = &d->expected[run->point];
+
   if (m->stopped) {
     run->state = MHO_PLAN_STOPPED;
     d->result->stopped++;
@@ -368,6 +380,7 @@ static void ended_well(dispatcher *d, const slot *t, const study_message *m) {
     d->result->completed++;
     *known = *known > 0 ? (*known + m->result.wall_s) / 2 : m->result.wall_s;
   }
+
   d->ended++;
   emit(d, MHO_STUDY_ENDED, t->index, m, m->err ? m->ei.message : NULL);
 }
@@ -414,6 +427,7 @@ static void ended_early(dispatcher *d, const slot *t, const study_message *m) {
 static mho_err finish(dispatcher *d, slot *t, mho_errinfo *ei) {
   const study_message *m = &t->last;
   int status = 0;
+
   close(t->pipe);
   while (waitpid(t->pid, &status, 0) < 0 && errno == EINTR)
     ;
@@ -423,6 +437,7 @@ static mho_err finish(dispatcher *d, slot *t, mho_errinfo *ei) {
 
   if (!t->ended)
     return ended_badly(d, t, status, ei);
+
   if (m->result.present)
     ended_elsewhere(d, t, m);
   else if (m->err == MHO_EINTERRUPTED && !m->stopped)
@@ -431,6 +446,7 @@ static mho_err finish(dispatcher *d, slot *t, mho_errinfo *ei) {
     ended_well(d, t, m);
   else
     return ended_badly(d, t, status, ei);
+
   return MHO_OK;
 }
 
@@ -447,12 +463,14 @@ static mho_err hear(dispatcher *d, slot *t, mho_errinfo *ei) {
     mho_log(d->ctx, m.level, "%s", m.ei.message);
     return MHO_OK;
   }
+
   if (*m.result.run)
     snprintf(d->plan.run[t->index].id, MHO_ID_MAX, "%s", m.result.run);
   if (m.kind == STUDY_EPOCH) {
     emit(d, MHO_STUDY_EPOCH, t->index, &m, NULL);
     return MHO_OK;
   }
+
   t->ended = true;
   t->last = m;
   return MHO_OK;
@@ -474,6 +492,7 @@ static int list_pipes(dispatcher *d) {
 static mho_err listen_once(dispatcher *d, mho_errinfo *ei) {
   int n = list_pipes(d);
   int ready = poll(d->fds, (nfds_t)n, TICK_MS);
+
   if (ready == 0)
     emit(d, MHO_STUDY_TICK, -1, NULL, NULL);
   if (ready <= 0)
@@ -486,6 +505,7 @@ static mho_err listen_once(dispatcher *d, mho_errinfo *ei) {
     if (err)
       return err;
   }
+
   return MHO_OK;
 }
 
@@ -497,10 +517,12 @@ static void tell_all(const dispatcher *d, int sig) {
 
 /* ---------------------------------------------------------------- order */
 
-/* The next run: those cut off come first, then the longest, so that no long one is left alone at the end. */
+/* The next run: those cut off come first, then the longest, so that no long one is left alone at
+ * the end. */
 static int next_run(const dispatcher *d) {
   int best = -1;
   double longest = -1, now = mho_seconds();
+
   for (int i = 0; i < d->plan.n; i++) {
     if (!d->waiting[i] || d->not_before[i] > now)
       continue;
@@ -514,6 +536,7 @@ static int next_run(const dispatcher *d) {
       longest = p;
     }
   }
+
   return best;
 }
 
@@ -528,6 +551,7 @@ static bool is_wanted(const dispatcher *d, int i, int *n) {
   const char *hash = d->plan.run[i].hash;
   if (o->only && !bsearch(&hash, o->only, (size_t)o->n_only, sizeof *o->only, by_text))
     return false;
+
   int at = (*n)++;
   if (o->shards > 1 && at % o->shards != o->shard)
     return false;
@@ -557,11 +581,13 @@ static mho_err start_next(dispatcher *d, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* After the first error, or when it is asked to stop, no run is started any more; those under way save and end. */
+/* After the first error, or when it is asked to stop, no run is started any more; those under way
+ * save and end. */
 static mho_err train_all(dispatcher *d, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   mho_errinfo later = {0}; /* of errors after the first */
   bool may_start = any_waiting(d);
+
   while (running(d) || may_start) {
     if (may_start)
       err = start_next(d, ei);
@@ -579,6 +605,7 @@ static mho_err train_all(dispatcher *d, mho_errinfo *ei) {
     err = mho_fail(ei, MHO_EINTERRUPTED,
                    "interrupted: %d of %d runs are done, %d saved; the same command goes on",
                    d->ended, d->mine, d->result->cut);
+
   return err;
 }
 
@@ -608,6 +635,7 @@ static mho_err prepare(dispatcher *d, mho_errinfo *ei) {
     d->mine += d->waiting[i];
     d->result->present += !d->waiting[i] && *d->plan.run[i].id;
   }
+
   d->result->total = d->plan.n;
   return MHO_OK;
 }

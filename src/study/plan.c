@@ -1,4 +1,5 @@
-/* plan.c - every run a study needs: its config's hash, whether the database has it, how long it may take.
+/* plan.c - every run a study needs: its config's hash, whether the database has it, how long it may
+ * take.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
@@ -67,6 +68,7 @@ static mho_err checksum_of(planner *p, const mho_experiment *e, const char **hex
     *hex = known->hex;
     return MHO_OK;
   }
+
   if (p->n_data == DATASETS_MAX)
     return mho_fail_at(ei, MHO_ECONFIG, p->s->file, 0, "more than %d datasets in one study",
                        DATASETS_MAX);
@@ -76,6 +78,7 @@ static mho_err checksum_of(planner *p, const mho_experiment *e, const char **hex
       mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &d, ei);
   if (err)
     return err;
+
   checksum *c = &p->data[p->n_data++];
   c->kind = e->dataset.entry;
   snprintf(c->path, sizeof c->path, "%s", e->dataset_config.path);
@@ -126,6 +129,7 @@ static mho_err look_up(planner *p, mho_plan_run *run, mho_errinfo *ei) {
     p->point[run->point].sum += s.wall_s;
     p->point[run->point].n++;
   }
+
   return err;
 }
 
@@ -160,6 +164,7 @@ static bool take_speed(void *user, int n, const char *const *names, const mho_ce
     s->at = grown;
     s->capacity += MORE_SPEEDS;
   }
+
   speed *added = &s->at[s->n++];
   snprintf(added->alike, sizeof added->alike, "%s", c[0].text);
   added->s = c[1].d;
@@ -199,6 +204,7 @@ static mho_err predict(planner *p, mho_errinfo *ei) {
       "ORDER BY started DESC, id DESC LIMIT 2000) GROUP BY k";
   speeds known = {0};
   mho_err err = mho_store_query(p->store, sql, 0, NULL, 0, take_speed, &known, ei);
+
   if (known.n)
     qsort(known.at, (size_t)known.n, sizeof *known.at, by_alike);
 
@@ -296,6 +302,7 @@ static mho_err drop_repeated(planner *p, mho_errinfo *ei) {
   hashed *seen = calloc((size_t)mho_max(out->n, 1), sizeof *seen);
   if (!seen)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the plan");
+
   for (int i = 0; i < out->n; i++)
     memcpy(seen[i].hash, out->run[i].hash, sizeof seen->hash);
   qsort(seen, (size_t)out->n, sizeof *seen, by_hash);
@@ -312,6 +319,7 @@ static mho_err drop_repeated(planner *p, mho_errinfo *ei) {
     p->planned[kept] = p->planned[i];
     kept++;
   }
+
   out->repeated = out->n - kept;
   out->n = kept;
   free(seen);

@@ -1,8 +1,9 @@
 /* slurm.c - a study as an array job: each task trains its share into a database of its own.
  *
- * SQLite's locks cannot be trusted on a network file system, so no two tasks share a file: task I writes
- * shard-I.db, and merging them into the study's database comes second and may be repeated. What the
- * database has already is left out of the job (todo.txt names the rest by their config hashes).
+ * SQLite's locks cannot be trusted on a network file system, so no two tasks share a file: task I
+ * writes shard-I.db, and merging them into the study's database comes second and may be repeated.
+ * What the database has already is left out of the job (todo.txt names the rest by their config
+ * hashes).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ mho_err mho_slurm_merge(const char *db, const char *dir, int *merged, mho_errinf
   char pattern[PATH_MAX + 32];
   glob_t found;
   mho_store *s = NULL;
+
   *merged = 0;
   snprintf(pattern, sizeof pattern, "%s/shard-*.db", dir);
   if (glob(pattern, 0, NULL, &found))
@@ -42,6 +44,7 @@ mho_err mho_slurm_merge(const char *db, const char *dir, int *merged, mho_errinf
     err = mho_store_merge(s, found.gl_pathv[i], &r, ei);
     *merged += r.added + r.replaced;
   }
+
   mho_store_close(s);
   globfree(&found);
   return err;
@@ -87,6 +90,7 @@ static mho_err write_study(const mho_study *s, const char *dir, mho_errinfo *ei)
     fputs(yaml, f);
     err = close_file(f, dir, ei);
   }
+
   free(yaml);
   return err;
 }
@@ -121,6 +125,7 @@ static mho_err write_todo(const mho_plan *plan, const char *dir, int *todo, mho_
       ++*todo;
     }
   }
+
   return close_file(f, dir, ei);
 }
 
@@ -131,6 +136,7 @@ static void print_program(FILE *f, const mho_slurm_options *o) {
     print_word(f, o->mho);
     return;
   }
+
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
   if (n > 0)
     exe[n] = 0;
@@ -168,6 +174,7 @@ static mho_err write_script(const mho_study *s, const mho_slurm_options *o, cons
 static void make_command(const mho_slurm_options *o, char *script, char *argv[WORDS_MAX]) {
   static char program[] = "sbatch", parsable[] = "--parsable", wait[] = "--wait";
   int n = 0;
+
   argv[n++] = program;
   argv[n++] = parsable;
   if (o->wait)
@@ -197,6 +204,7 @@ static int start(char *const argv[], pid_t *pid, int *out) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC))
     return errno;
+
   int rc = posix_spawn_file_actions_init(&actions);
   if (!rc) {
     rc = posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);

@@ -53,6 +53,7 @@ static study_axis *add_axis(const study_reader *r, const yaml_node_t *node, int 
   study_value *values = calloc((size_t)mho_max(n_values, 1), sizeof *values);
   if (!values)
     return NULL;
+
   study_axis *added = &s->axis[s->n_axes++];
   *added = (study_axis){.line = study_line(node), .n = n_values, .value = values};
   return added;
@@ -64,6 +65,7 @@ mho_err study_read_points(const study_reader *r, const yaml_node_t *node) {
     return STUDY_FAIL(r, node,
                       "points: expected a list of what each sets, for example "
                       "[{device: linear}, {device: ideal}]");
+
   study_axis *a = add_axis(r, node, n);
   if (!a)
     return study_no_memory(r);
@@ -76,6 +78,7 @@ mho_err study_read_points(const study_reader *r, const yaml_node_t *node) {
     if (err)
       return err;
   }
+
   return MHO_OK;
 }
 
@@ -112,6 +115,7 @@ static const mho_param *param_of(const mho_registry *r, const char *key) {
       break;
     p = param_of_kind(r, s->selector[k].kind, dot + 1);
   }
+
   return p;
 }
 
@@ -141,12 +145,14 @@ static mho_err split_keys(const study_reader *r, const yaml_node_t *node, study_
   char *word = strtok_r(text, between, &save);
   if (!word)
     return STUDY_FAIL(r, node, "vary: expected keys such as array.read_noise, and their values");
+
   while (word) {
     mho_err err = add_key(r, node, a, word);
     if (err)
       return err;
     word = strtok_r(NULL, between, &save);
   }
+
   return MHO_OK;
 }
 

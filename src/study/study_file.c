@@ -36,6 +36,7 @@ static void beside(const char *file, const char *path, char *out, size_t n) {
 static mho_err read_base(const study_reader *r, const yaml_node_t *node) {
   if (node->type == YAML_MAPPING_NODE)
     return mho_config_node(r->s->base, "", r->doc, node, r->s->file, false, r->ei);
+
   const char *name = study_scalar(node);
   if (!name || !*name)
     return STUDY_FAIL(r, node, "base: expected a config's file, or its sections");
@@ -46,6 +47,7 @@ static mho_err read_base(const study_reader *r, const yaml_node_t *node) {
   mho_err err = mho_config_file(r->s->base, path, &why);
   if (err == MHO_EIO)
     return STUDY_FAIL(r, node, "base: cannot read '%s': it is looked for beside the study", path);
+
   if (err && r->ei)
     *r->ei = why;
   return err;
@@ -100,6 +102,7 @@ static mho_err count_seeds(const study_reader *r, const yaml_node_t *node, int *
       return STUDY_FAIL(r, node, "seeds: how many, or a list of them: [1, 2, 3]");
     return MHO_OK;
   }
+
   mho_err err = study_whole(r, node, "seeds", 1, 100000, &given);
   *n = (int)given;
   return err;
@@ -117,6 +120,7 @@ static mho_err read_seeds(const study_reader *r, const yaml_node_t *node) {
   s->seed = calloc((size_t)n, sizeof *s->seed);
   if (!s->seed)
     return study_no_memory(r);
+
   for (int i = 0; i < n; i++)
     s->seed[i] = i + 1;
 
@@ -125,6 +129,7 @@ static mho_err read_seeds(const study_reader *r, const yaml_node_t *node) {
     if (err)
       return err;
   }
+
   return MHO_OK;
 }
 
@@ -206,6 +211,7 @@ static mho_err check_whole(const study_reader *r, const yaml_node_t *root) {
       return mho_fail_at(r->ei, MHO_ECONFIG, s->file, a->line,
                          "%s: in a grid a range needs steps: how many values", a->key[0]);
   }
+
   if (study_points(s) * s->n_seeds > STUDY_RUNS_MAX)
     return STUDY_FAIL(r, root, "the study has more than %d runs", STUDY_RUNS_MAX);
   return MHO_OK;
@@ -215,6 +221,7 @@ static mho_err read_root(const study_reader *r, const yaml_node_t *root) {
   if (!root || root->type != YAML_MAPPING_NODE)
     return mho_fail_at(r->ei, MHO_ECONFIG, r->s->file, 1,
                        "not a study: expected base, vary, seeds, ...");
+
   mho_err err = study_each(r, root, read_if_base, NULL);
   if (!err)
     err = study_each(r, root, read_entry, NULL);
@@ -324,6 +331,7 @@ mho_err mho_study_read(const mho_registry *r, const char *path, int n_set, const
 void mho_study_free(mho_study *s) {
   if (!s)
     return;
+
   for (int i = 0; i < s->n_axes; i++)
     study_axis_free(&s->axis[i]);
   free(s->axis);

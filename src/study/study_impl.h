@@ -68,7 +68,8 @@ enum { STUDY_RUNS_MAX = 1000000 };
 
 /** Number of points. */
 int64_t study_points(const mho_study *s);
-/** What all points share: the samples of the design, [samples x sampled axes] in 0..1; free with free().
+/** What all points share: the samples of the design, [samples x sampled axes] in 0..1; free with
+ *  free().
  *  @return MHO_OK; MHO_ECONFIG when too many keys are varied for the design; MHO_ENOMEM. */
 mho_err study_samples(const mho_study *s, double **out, mho_errinfo *ei);
 /** The config of a point: the base with what the point sets.

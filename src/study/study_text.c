@@ -144,6 +144,7 @@ char *mho_study_yaml(const mho_study *s) {
   if (s->stop.median)
     fprintf(f, "stop: {rule: median, after: %d, runs: %d, margin: %.17g}\n", s->stop.after,
             s->stop.runs, s->stop.margin);
+
   fclose(f);
   return text;
 }
@@ -162,6 +163,7 @@ static json_t *json_of_values(const study_axis *a) {
       text = a->value[v].set[0].text;
     json_array_append_new(values, json_string(text));
   }
+
   return values;
 }
 
@@ -178,6 +180,7 @@ static json_t *json_of_axis(const study_axis *a) {
     json_object_set_new(o, "log", json_boolean(a->logarithmic));
     json_object_set_new(o, "unit", json_string(a->range->unit));
   }
+
   return o;
 }
 
@@ -201,6 +204,7 @@ char *mho_study_json(const mho_study *s) {
       json_array_append_new(axes, json_of_axis(&s->axis[i]));
     else
       add_points(points, &s->axis[i]);
+
   for (int i = 0; i < s->n_seeds; i++)
     json_array_append_new(seeds, json_integer(s->seed[i]));
 

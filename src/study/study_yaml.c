@@ -74,5 +74,6 @@ mho_err study_each(const study_reader *r, const yaml_node_t *map, study_entry en
     if (err)
       return err;
   }
+
   return MHO_OK;
 }

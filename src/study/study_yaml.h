@@ -32,7 +32,7 @@ yaml_node_t *study_list_at(const study_reader *r, const yaml_node_t *list, int i
 mho_err study_no_memory(const study_reader *r);
 
 /** A number of an entry, which `what` names in messages.
- *  @return MHO_OK; MHO_ECONFIG when it is none, or not from low to high. *out stays as it is then. */
+ *  @return MHO_OK; MHO_ECONFIG when it is none, or not from low to high: *out stays as it is. */
 mho_err study_number(const study_reader *r, const yaml_node_t *n, const char *what, double low,
                      double high, double *out);
 /** The same of a whole number. */

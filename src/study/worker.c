@@ -1,7 +1,8 @@
 /* worker.c - one run of a study, in a process of its own.
  *
- * The process is made by fork, without exec, so that models which a program added to its registry are there,
- * too. It is killed when its parent dies (PR_SET_PDEATHSIG), however that happens; what it had stored is whole.
+ * The process is made by fork, without exec, so that models which a program added to its registry
+ * are there, too. It is killed when its parent dies (PR_SET_PDEATHSIG), however that happens; what
+ * it had stored is whole.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <math.h>
@@ -48,9 +49,9 @@ static void send_log(void *user, mho_log_level level, const char *message) {
 
 /* ---------------------------------------------------------------- the median rule */
 
-/* Golovin et al., "Google Vizier", KDD 2017, 3.2.2, in short: a run that is worse than the median of the others
- * after as many epochs will hardly win. Compared is what may choose: validation accuracy, or else training
- * accuracy; never the test set. */
+/* Golovin et al., "Google Vizier", KDD 2017, 3.2.2, in short: a run that is worse than the median
+ * of the others after as many epochs will hardly win. Compared is what may choose: validation
+ * accuracy, or else training accuracy; never the test set. */
 enum { MORE_ACCURACIES = 256 };
 
 typedef struct accuracies {
@@ -70,6 +71,7 @@ static bool take_accuracy(void *user, int n, const char *const *names, const mho
     a->v = grown;
     a->capacity += MORE_ACCURACIES;
   }
+
   a->v[a->n++] = c[0].d;
   return true;
 }
@@ -93,12 +95,14 @@ static double median(accuracies *a) {
 static void read_others(const worker *w, const char *run, int epoch, accuracies *out) {
   mho_store *store;
   char text[16];
+
   snprintf(text, sizeof text, "%d", epoch);
   const char *args[] = {w->job->s->name, text, run};
   const char *sql = w->by_validation ? ACCURACIES_OF("val_acc") : ACCURACIES_OF("train_acc");
 
   if (mho_store_open(w->job->o->db, MHO_STORE_READ, &store, NULL))
     return; /* whatever is wrong, the training itself will say */
+
   mho_store_query(store, sql, 3, args, 0, take_accuracy, out, NULL);
   mho_store_close(store);
 }
@@ -178,6 +182,7 @@ static mho_err train(worker *w, const mho_context *ctx, study_message *end, mho_
     else
       err = mho_train(ctx, e, &t, &end->result, ei);
   }
+
   if (err == MHO_EINVAL && job->resume) /* another process has it, or has ended it meanwhile */
     err = report_present(store, job->resume, &end->result, ei);
   mho_experiment_free(e);
@@ -188,9 +193,11 @@ static mho_err train(worker *w, const mho_context *ctx, study_message *end, mho_
 void study_worker(const study_job *job, int parent, int pipe) {
   worker w = {.job = job, .pipe = pipe};
   struct sigaction act = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) /* it died before it could be asked for */
     _exit(1);
+
   setpgid(0, 0); /* Ctrl-C goes to the parent, who says it to each worker once */
   sigaction(SIGINT, &act, NULL);
   sigaction(SIGTERM, &act, NULL);
