@@ -1,4 +1,4 @@
-/* report_data.h - everything the database holds of one run.
+/* report_data.h - everything the database has of one run.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_REPORT_REPORT_DATA_H
 #define MHO_REPORT_REPORT_DATA_H

@@ -307,7 +307,7 @@ static mho_err drop_repeated(planner *p, mho_errinfo *ei) {
     memcpy(seen[i].hash, out->run[i].hash, sizeof seen->hash);
   qsort(seen, (size_t)out->n, sizeof *seen, by_hash);
 
-  int kept = 0;
+  int left = 0;
   for (int i = 0; i < out->n; i++) {
     hashed *first = find_first(seen, out->n, out->run[i].hash);
     if (first->used) {
@@ -315,13 +315,13 @@ static mho_err drop_repeated(planner *p, mho_errinfo *ei) {
       continue;
     }
     first->used = true;
-    out->run[kept] = out->run[i];
-    p->planned[kept] = p->planned[i];
-    kept++;
+    out->run[left] = out->run[i];
+    p->planned[left] = p->planned[i];
+    left++;
   }
 
-  out->repeated = out->n - kept;
-  out->n = kept;
+  out->repeated = out->n - left;
+  out->n = left;
   free(seen);
   return MHO_OK;
 }
