@@ -66,14 +66,14 @@ MHO_API void mho_plan_free(mho_plan *p);
 
 /* ---------------------------------------------------------------- training them */
 
-typedef enum mho_sweep_what {
-  MHO_SWEEP_STARTED,
-  MHO_SWEEP_EPOCH,
-  MHO_SWEEP_ENDED,
-  MHO_SWEEP_TICK
-} mho_sweep_what;
-typedef struct mho_sweep_event {
-  mho_sweep_what what;
+typedef enum mho_study_what {
+  MHO_STUDY_STARTED,
+  MHO_STUDY_EPOCH,
+  MHO_STUDY_ENDED,
+  MHO_STUDY_TICK
+} mho_study_what;
+typedef struct mho_study_event {
+  mho_study_what what;
   const mho_plan_run *run; /* NULL in a tick, which comes a few times a second */
   int index;               /* of the run in the plan */
   int epoch, epochs;       /* had and wanted */
@@ -82,9 +82,9 @@ typedef struct mho_sweep_event {
   /* of the whole: */
   int total, ended, running, failed;
   double left_s; /* NaN: not known yet */
-} mho_sweep_event;
+} mho_study_event;
 
-typedef struct mho_sweep_options {
+typedef struct mho_study_options {
   const char *db;
   int jobs, threads;       /* processes, and threads of each; 0: one per processor, and 1 */
   const char *const *only; /* config hashes, sorted: train no others, [n_only]; nullable */
@@ -93,19 +93,19 @@ typedef struct mho_sweep_options {
   bool retry; /* runs that failed or were stopped early, too: they go on from their checkpoint */
   bool again; /* everything once more, as new runs */
   const char *code_version;                            /* what to record, nullable */
-  void (*event)(void *user, const mho_sweep_event *e); /* nullable */
+  void (*event)(void *user, const mho_study_event *e); /* nullable */
   void *user;
-} mho_sweep_options;
+} mho_study_options;
 
-typedef struct mho_sweep_result {
+typedef struct mho_study_result {
   int total, present;                            /* present: ended in an earlier session */
   int completed, diverged, stopped, failed, cut; /* of this one; cut: interrupted, to be resumed */
   double wall_s;
-} mho_sweep_result;
+} mho_study_result;
 
 /** Train what a study lacks. Each run has a process of its own, made by fork, that dies with this one; a run
  *  that fails is recorded as such while the rest goes on. What was killed at any moment, also together with
- *  this process, goes on where it was when the sweep is called again. Several sweeps may share a database:
+ *  this process, goes on where it was when the function is called again. Several processes may share a database:
  *  none trains what another has.
  *
  *  The calling process must not have other threads (fork keeps only one) nor a store open (SQLite's locks do
@@ -113,8 +113,9 @@ typedef struct mho_sweep_result {
  *
  *  @return MHO_OK, also when runs failed (result says how many); MHO_EINTERRUPTED; errors of config and
  *          store. */
-MHO_API mho_err mho_sweep(const mho_context *ctx, const mho_study *s, const mho_registry *r,
-                          const mho_sweep_options *o, mho_sweep_result *result, mho_errinfo *ei);
+MHO_API mho_err mho_study_train(const mho_context *ctx, const mho_study *s, const mho_registry *r,
+                                const mho_study_options *o, mho_study_result *result,
+                                mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- on a cluster */
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "report/config.h"
+#include "report/config_table.h"
 
 enum { RUNS_MAX = 12 };
 

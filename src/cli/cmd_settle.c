@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/subject.h"
+#include "report/gnuplot.h"
 
 enum { NEURONS_MAX = 65536, PLOTTED_A_LAYER = 8 };
 
@@ -265,21 +266,23 @@ static bool is_drawn(const chosen *c, int i) {
   return before < PLOTTED_A_LAYER;
 }
 
-static void print_head(FILE *f, const char *file) {
-  static const struct {
-    const char *ending, *terminal, *size;
-  } all[] = {{".svg", "svg dynamic noenhanced", "900,600"},
-             {".png", "pngcairo noenhanced", "900,600"},
-             {".pdf", "pdfcairo noenhanced", "6in,4in"}};
-  int k = 0;
+/* A plot for a file whose name ends in .svg, .png or .pdf. */
+typedef struct drawing {
+  mho_gnuplot_script print;
+  const void *what;
+  const char *file;
+} drawing;
 
-  while (k + 1 < MHO_COUNT(all) && strcmp(strrchr(file, '.'), all[k].ending))
-    k++;
-
-  fprintf(f, "set terminal %s size %s\nset output '", all[k].terminal, all[k].size);
-  for (const char *c = file; *c; c++)
-    fprintf(f, *c == '\'' ? "''" : "%c", *c);
-  fputs("'\nset border 3\nset tics nomirror\nset grid y\n", f);
+static void print_drawing(FILE *f, const void *user) {
+  const drawing *d = user;
+  const char *ending = strrchr(d->file, '.');
+  const char *terminal = "pdfcairo noenhanced size 6in,4in";
+  if (!strcmp(ending, ".svg"))
+    terminal = "svg dynamic noenhanced size 900,600";
+  else if (!strcmp(ending, ".png"))
+    terminal = "pngcairo noenhanced size 900,600";
+  fprintf(f, "set terminal %s\nset border 3\nset tics nomirror\nset grid y\n", terminal);
+  d->print(f, d->what);
 }
 
 /* Where a point is on the axis: nanoseconds or steps. */
@@ -333,25 +336,9 @@ static void print_series(FILE *f, const void *what) {
   print_curves(f, s);
 }
 
-/* By gnuplot; what prints the rest of its script. */
-static mho_err draw(void (*print)(FILE *f, const void *what), const void *what, const char *file,
-                    mho_errinfo *ei) {
-  FILE *probe = fopen(file, "w");
-  if (!probe)
-    return mho_fail_at(ei, MHO_EIO, file, 0, "cannot write the plot: %s", strerror(errno));
-  fclose(probe);
-
-  fflush(stdout);
-  FILE *f = popen("gnuplot -d - >/dev/null 2>&1", "w");
-  if (!f)
-    return mho_fail(ei, MHO_EIO, "cannot start gnuplot: %s", strerror(errno));
-  print_head(f, file);
-  print(f, what);
-  int status = pclose(f);
-  if (status)
-    return mho_fail(ei, MHO_EUNSUPPORTED, "gnuplot is not installed, or failed to write '%s'",
-                    file);
-  return MHO_OK;
+static mho_err draw(mho_gnuplot_script print, const void *what, const char *file, mho_errinfo *ei) {
+  drawing d = {print, what, file};
+  return mho_gnuplot_file(print_drawing, &d, file, ei);
 }
 
 /* ---------------------------------------------------------------- many samples */

@@ -13,7 +13,7 @@
 
 typedef struct options {
   common_options common;
-  mho_sweep_options sweep;
+  mho_study_options sweep;
   const char *study, *only;
   bool plan, slurm;
   mho_slurm_options cluster;
@@ -55,7 +55,7 @@ static const struct argp_option option_table[] = {
     {0}};
 
 /* "I/N", which is cut in two. */
-static void take_shard(mho_sweep_options *o, char *text, struct argp_state *state) {
+static void take_shard(mho_study_options *o, char *text, struct argp_state *state) {
   char *slash = strchr(text, '/');
   if (!slash)
     argp_error(state, "--shard: '%s' is not I/N, for example 0/8", text);
@@ -250,9 +250,9 @@ static mho_err print_plan(const options *o, const mho_study *study, const enviro
 
 /* ---------------------------------------------------------------- progress */
 
-static void event_json(void *user, const mho_sweep_event *e) {
+static void event_json(void *user, const mho_study_event *e) {
   static const char *const words[] = {"started", "epoch", "ended"};
-  if (e->what == MHO_SWEEP_TICK)
+  if (e->what == MHO_STUDY_TICK)
     return;
 
   json_t *o = json_pack("{ss ss ss sI ss si si si so}", "event", words[e->what], "run", e->run->id,
@@ -260,13 +260,13 @@ static void event_json(void *user, const mho_sweep_event *e) {
                         e->run->hash, "ended", e->ended, "failed", e->failed, "total", e->total,
                         "left_s", number_or_null(e->left_s));
 
-  if (e->what != MHO_SWEEP_STARTED) {
+  if (e->what != MHO_STUDY_STARTED) {
     json_object_set_new(o, "epoch", json_integer(e->epoch));
     json_object_set_new(o, "train_acc", number_or_null(e->train_acc));
     json_object_set_new(o, "test_acc", number_or_null(e->test_acc));
     json_object_set_new(o, "wall_s", number_or_null(e->wall_s));
   }
-  if (e->what == MHO_SWEEP_ENDED)
+  if (e->what == MHO_STUDY_ENDED)
     json_object_set_new(o, "state", json_string(mho_plan_state_word(e->run->state)));
   if (e->error)
     json_object_set_new(o, "error", json_string(e->error));
@@ -274,7 +274,7 @@ static void event_json(void *user, const mho_sweep_event *e) {
 }
 
 /* One line that is written over on a terminal. */
-static void show_line(const mho_sweep_event *e) {
+static void show_line(const mho_study_event *e) {
   char bar[25], left[32];
   bar_text(e->ended, e->total, sizeof bar, bar);
   duration(e->left_s, left, sizeof left);
@@ -286,7 +286,7 @@ static void show_line(const mho_sweep_event *e) {
   fflush(stderr);
 }
 
-static void print_ended(const mho_sweep_event *e) {
+static void print_ended(const mho_study_event *e) {
   char accuracy[32] = "", time[32] = "";
   if (isfinite(e->test_acc))
     snprintf(accuracy, sizeof accuracy, "%6.2f %%", 100 * e->test_acc);
@@ -302,9 +302,9 @@ static void print_ended(const mho_sweep_event *e) {
   fflush(stdout);
 }
 
-static void event_text(void *user, const mho_sweep_event *e) {
+static void event_text(void *user, const mho_study_event *e) {
   bool terminal = isatty(STDERR_FILENO);
-  if (e->what == MHO_SWEEP_ENDED) {
+  if (e->what == MHO_STUDY_ENDED) {
     if (terminal)
       fprintf(stderr, "\r\033[K");
     print_ended(e);
@@ -315,7 +315,7 @@ static void event_text(void *user, const mho_sweep_event *e) {
 
 /* ---------------------------------------------------------------- the result */
 
-static void summary_json(const mho_study *study, const mho_sweep_result *r) {
+static void summary_json(const mho_study *study, const mho_study_result *r) {
   print_json_line(json_pack("{ss ss si si si si si si si sf}", "event", "done", "study",
                             mho_study_name(study), "total", r->total, "present", r->present,
                             "completed", r->completed, "diverged", r->diverged, "stopped",
@@ -324,7 +324,7 @@ static void summary_json(const mho_study *study, const mho_sweep_result *r) {
                   JSON_DIGITS);
 }
 
-static void summary_text(const options *o, const mho_study *study, const mho_sweep_result *r) {
+static void summary_text(const options *o, const mho_study *study, const mho_study_result *r) {
   const struct {
     int n;
     const char *word;
@@ -349,7 +349,7 @@ static void summary_text(const options *o, const mho_study *study, const mho_swe
   end_command(&o->common);
 }
 
-static void print_summary(const options *o, const mho_study *study, const mho_sweep_result *r) {
+static void print_summary(const options *o, const mho_study *study, const mho_study_result *r) {
   if (o->common.json) {
     summary_json(study, r);
     return;
@@ -420,7 +420,7 @@ static const char **split(char *text, int *n, mho_err *err, mho_errinfo *ei) {
 }
 
 /* The hashes of a file, sorted, into o->only; free that and the text. */
-static mho_err read_hashes(const char *path, mho_sweep_options *o, char **text, mho_errinfo *ei) {
+static mho_err read_hashes(const char *path, mho_study_options *o, char **text, mho_errinfo *ei) {
   size_t capacity = 0;
   mho_err err = MHO_OK;
   int n = 0;
@@ -443,13 +443,13 @@ static mho_err read_hashes(const char *path, mho_sweep_options *o, char **text, 
 
 /* Train what the study lacks on this machine. */
 static mho_err train(options *o, const mho_study *study, const environment *s,
-                     mho_sweep_result *result, mho_errinfo *ei) {
+                     mho_study_result *result, mho_errinfo *ei) {
   char *text = NULL;
   mho_err err = o->only ? read_hashes(o->only, &o->sweep, &text, ei) : MHO_OK;
   if (!err) {
     warn_slow_kernels(s);
     o->sweep.event = o->common.json ? event_json : event_text;
-    err = mho_sweep(&s->ctx, study, s->registry, &o->sweep, result, ei);
+    err = mho_study_train(&s->ctx, study, s->registry, &o->sweep, result, ei);
   }
   if (result->total)
     print_summary(o, study, result);
@@ -459,7 +459,7 @@ static mho_err train(options *o, const mho_study *study, const environment *s,
   return err;
 }
 
-static mho_err sweep(options *o, const environment *s, mho_sweep_result *result, mho_errinfo *ei) {
+static mho_err sweep(options *o, const environment *s, mho_study_result *result, mho_errinfo *ei) {
   mho_study *study = NULL;
   mho_err err = mho_study_read(s->registry, o->study, o->common.n_set, o->common.set, &study, ei);
   if (!err && o->plan)
@@ -482,7 +482,7 @@ static int run(int argc, char **argv) {
 
   environment s;
   mho_errinfo ei = {0};
-  mho_sweep_result result = {0};
+  mho_study_result result = {0};
   mho_err err = environment_open(&s, -1, &ei); /* no threads: workers are made by fork */
   if (!err)
     err = sweep(&o, &s, &result, &ei);

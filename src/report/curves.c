@@ -5,7 +5,8 @@
 
 #include "report/html.h"
 #include "report/page.h"
-#include "report/plot.h"
+
+enum { EPOCHS_SHOWN = 100 };
 
 static void add_curve(mho_plot *plot, const mho_page *p, const char *title, size_t offset,
                       int color, bool dashed) {
@@ -13,25 +14,13 @@ static void add_curve(mho_plot *plot, const mho_page *p, const char *title, size
     plot->curve[plot->n_curves++] = (mho_curve){title, offset, color, dashed};
 }
 
-static void write_plot(mho_page *p, mho_plot *plot, const char *caption) {
-  mho_errinfo why = {0};
-  if (plot->n_curves == 0 || *p->no_plots)
-    return;
-  fputs("<figure>\n", p->out);
-  if (mho_plot_svg(plot, p->d.epoch, p->d.n_epochs, p->out, &why)) {
-    snprintf(p->no_plots, sizeof p->no_plots, "%s", why.message);
-    mho_log(p->ctx, MHO_LOG_WARNING, "the report has no plots: %s", why.message);
-    fputs("<p class=\"alert\">No plots: ", p->out);
-    mho_html_text(p->out, why.message);
-    fputs(". Install gnuplot and write the report again.</p>\n", p->out);
-  }
-  fprintf(p->out, "<figcaption>%s", caption);
-  if (mho_plot_stride(p->d.n_epochs) > 1)
-    fprintf(p->out, " One of every %d epochs is drawn.", mho_plot_stride(p->d.n_epochs));
-  fputs("</figcaption>\n</figure>\n", p->out);
+static void write_plot(mho_page *p, const mho_plot *plot, const char *caption) {
+  mho_plot_curves(&p->figures, plot, p->d.epoch, p->d.n_epochs, caption);
 }
 
-/* Largest and smallest value of a curve, for its scale. */
+/* ---------------------------------------------------------------- training */
+
+/* Smallest and largest value of a curve, for its scale. */
 static void extent(const mho_page *p, size_t offset, double *low, double *high) {
   *low = INFINITY;
   *high = -INFINITY;
@@ -47,6 +36,7 @@ static void extent(const mho_page *p, size_t offset, double *low, double *high) 
 static void plot_accuracy(mho_page *p) {
   const mho_run_row *r = &p->d.run;
   char description[256], train[MHO_NUMBER_MAX], test[MHO_NUMBER_MAX], best[MHO_NUMBER_MAX];
+
   snprintf(description, sizeof description,
            "Accuracy against epoch: last training %s, last test %s, best test %s in epoch %d",
            mho_percent(r->train_acc, train), mho_percent(r->final_test_acc, test),
@@ -67,6 +57,7 @@ static void plot_loss(mho_page *p) {
   double low, high;
   extent(p, MHO_EPOCH_AT(loss), &low, &high);
   bool logarithmic = low > 0 && high / low > 30;
+
   char description[128];
   snprintf(description, sizeof description,
            "Training loss against epoch, between %.4g and %.4g nat", low, high);
@@ -82,22 +73,25 @@ static void plot_loss(mho_page *p) {
 static void plot_pulses(mho_page *p) {
   static const struct {
     double factor;
-    const char *set_label;
+    const char *label;
   } scale[] = {{1e-9, "pulses (billions)"},
                {1e-6, "pulses (millions)"},
                {1e-3, "pulses (thousands)"},
                {1, "pulses"}};
   double low, high;
-  char description[160], from[MHO_NUMBER_MAX], to[MHO_NUMBER_MAX];
+
   extent(p, MHO_EPOCH_AT(pulses), &low, &high);
   if (!(high > 0))
     return;
+
   int k = 0;
-  while (k < 3 && high * scale[k].factor < 2)
+  while (k < MHO_COUNT(scale) - 1 && high * scale[k].factor < 2)
     k++;
+
+  char description[160], from[MHO_NUMBER_MAX], to[MHO_NUMBER_MAX];
   snprintf(description, sizeof description, "Programming pulses of each epoch, between %s and %s",
            mho_count(low, from), mho_count(high, to));
-  mho_plot plot = {.y_label = scale[k].set_label,
+  mho_plot plot = {.y_label = scale[k].label,
                    .factor = scale[k].factor,
                    .from_zero = true,
                    .description = description};
@@ -111,6 +105,7 @@ static void plot_pulses(mho_page *p) {
 
 /* ---------------------------------------------------------------- observables */
 
+/* A curve of its own values, [epochs]; false when none of them is finite. */
 static bool add_values(mho_plot *plot, const mho_page *p, const char *title, const double *value,
                        int color, bool dashed) {
   bool any = false;
@@ -122,7 +117,7 @@ static bool add_values(mho_plot *plot, const mho_page *p, const char *title, con
   return any;
 }
 
-/* "Settling time (steps) after the epochs, last 16" */
+/* "Settling time (steps) against epoch, last 16" */
 static void plot_observable(mho_page *p, const char *y_label, const char *title,
                             const double *value, const char *second, const double *other,
                             const char *caption) {
@@ -137,30 +132,36 @@ static void plot_observable(mho_page *p, const char *y_label, const char *title,
   write_plot(p, &plot, caption);
 }
 
+/* A connection's name for gnuplot; what is not a letter, a digit, - or . becomes _. */
+static void curve_title(const char *connection, char title[MHO_NAME_MAX]) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+  snprintf(title, MHO_NAME_MAX, "%s", connection);
+  for (char *t = title; *t; t++)
+    if (!strchr(plain, *t))
+      *t = '_';
+}
+
 /* One curve a connection, and where there are too many, some from the first to the last. */
 static void plot_cosines(mho_page *p) {
   const mho_report_observables *o = &p->d.observed;
-  int n = o->n_connections, drawn = n < MHO_CURVES_MAX ? n : MHO_CURVES_MAX;
+  int n = o->n_connections, drawn = mho_min(n, MHO_CURVES_MAX);
   char title[MHO_CURVES_MAX][MHO_NAME_MAX], caption[256];
   mho_plot plot = {.y_label = "cosine with backprop",
                    .factor = 1,
-                   .description =
-                       "Cosine of the gradient with that of backpropagation against epoch, for "
-                       "each connection"};
+                   .description = "Cosine of the gradient with that of backpropagation against "
+                                  "epoch, for each connection"};
+
   for (int i = 0; i < drawn; i++) {
     int c = drawn > 1 ? i * (n - 1) / (drawn - 1) : 0;
-    snprintf(title[i], sizeof title[i], "%s", o->connection[c]);
-    for (char *t = title[i]; *t; t++) /* it goes to gnuplot as it is */
-      if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.", *t))
-        *t = '_';
-    add_values(&plot, p, title[i], o->cosine + (size_t)c * (size_t)p->d.n_epochs,
-               i % MHO_COLORS + 1, i >= MHO_COLORS);
+    const double *cosine = o->cosine + (size_t)c * (size_t)p->d.n_epochs;
+    curve_title(o->connection[c], title[i]);
+    add_values(&plot, p, title[i], cosine, i % MHO_COLORS + 1, i >= MHO_COLORS);
   }
-  snprintf(
-      caption, sizeof caption,
-      "Cosine of the gradient with backpropagation's through the same net without feedback, on the first "
-      "training batch.%s",
-      drawn < n ? " Some of the connections." : "");
+
+  snprintf(caption, sizeof caption,
+           "Cosine of the gradient with backpropagation's through the same net without feedback, "
+           "on the first training batch.%s",
+           drawn < n ? " Some of the connections." : "");
   write_plot(p, &plot, caption);
 }
 
@@ -168,53 +169,57 @@ static void plot_observables(mho_page *p) {
   const mho_report_observables *o = &p->d.observed;
   plot_observable(p, "spectral radius", "spectral radius", o->spectral_radius, NULL, NULL,
                   "Largest |eigenvalue| of the hidden-to-hidden matrix.");
-  plot_observable(
-      p, "Lyapunov exponent (1/step)", "Lyapunov exponent", o->lyapunov, NULL, NULL,
-      "Finite-time maximal Lyapunov exponent of the free phase: below 0 it forgets where it "
-      "started.");
-  plot_observable(
-      p, "settling time (steps)", "mean", o->steps_mean, "longest", o->steps_max,
-      "Steps of the synchronous map from rest until it changes by less than 1e-6; samples that do "
-      "not settle are left out.");
+  plot_observable(p, "Lyapunov exponent (1/step)", "Lyapunov exponent", o->lyapunov, NULL, NULL,
+                  "Finite-time maximal Lyapunov exponent of the free phase: below 0 it forgets "
+                  "where it started.");
+  plot_observable(p, "settling time (steps)", "mean", o->steps_mean, "longest", o->steps_max,
+                  "Steps of the synchronous map from rest until it changes by less than 1e-6; "
+                  "samples that do not settle are left out.");
   plot_cosines(p);
 }
 
-enum { EPOCHS_SHOWN = 100 };
+/* ---------------------------------------------------------------- the table */
+
+static void write_epoch(FILE *out, const mho_epoch_row *e, bool validation) {
+  char t[MHO_NUMBER_MAX];
+  fprintf(out, "<tr><th scope=\"row\" class=\"n\">%d</th>", e->epoch);
+  mho_html_number(out, "%s", mho_percent(e->train_acc, t));
+  if (validation)
+    mho_html_number(out, "%s", mho_percent(e->val_acc, t));
+  mho_html_number(out, "%s", mho_percent(e->test_acc, t));
+  mho_html_number(out, "%s", mho_number(e->loss, 4, t));
+  mho_html_number(out, "%s", mho_number(e->settle_steps, 3, t));
+  mho_html_number(out, "%s", mho_count((double)e->unsettled, t));
+  mho_html_number(out, "%s", mho_count(e->pulses, t));
+  mho_html_number(out, "%s", mho_count(e->clipped, t));
+  mho_html_number(out, "%s", mho_duration(e->wall_s, t));
+  mho_html_number(out, "%s", mho_duration(e->eval_s, t));
+  fputs("</tr>\n", out);
+}
+
+/* Every stride-th epoch, and always the last. */
 static void write_epochs(const mho_page *p) {
   const mho_report_data *d = &p->d;
   int n = d->n_epochs, stride = (n + EPOCHS_SHOWN - 1) / EPOCHS_SHOWN;
   bool validation = mho_report_has(d, MHO_EPOCH_AT(val_acc));
-  char t[MHO_NUMBER_MAX];
+  char heads[160];
+
+  snprintf(heads, sizeof heads,
+           "#epoch|#training|%s#test|#loss (nat)|#steps|#unsettled|#pulses|#clipped|#train time|"
+           "#eval time",
+           validation ? "#validation|" : "");
+
   fputs("<details>\n<summary>The numbers of ", p->out);
   if (stride > 1)
     fprintf(p->out, "one of every %d epochs</summary>\n", stride);
   else
     fputs("every epoch</summary>\n", p->out);
-  mho_html_table_begin(p->out, NULL, "Epochs",
-                       validation
-                           ? "#epoch|#training|#validation|#test|#loss (nat)|#steps|#unsettled|"
-                             "#pulses|#clipped|#train time|#eval time"
-                           : "#epoch|#training|#test|#loss (nat)|#steps|#unsettled|#pulses|"
-                             "#clipped|#train time|#eval time");
+
+  mho_html_table_begin(p->out, NULL, "Epochs", heads);
   fputs("<tbody>\n", p->out);
-  for (int i = 0; i < n; i += stride) {
-    if (i + stride >= n)
-      i = n - 1;
-    const mho_epoch_row *e = &d->epoch[i];
-    fprintf(p->out, "<tr><th scope=\"row\" class=\"n\">%d</th>", e->epoch);
-    mho_html_number(p->out, "%s", mho_percent(e->train_acc, t));
-    if (validation)
-      mho_html_number(p->out, "%s", mho_percent(e->val_acc, t));
-    mho_html_number(p->out, "%s", mho_percent(e->test_acc, t));
-    mho_html_number(p->out, "%s", mho_number(e->loss, 4, t));
-    mho_html_number(p->out, "%s", mho_number(e->settle_steps, 3, t));
-    mho_html_number(p->out, "%s", mho_count((double)e->unsettled, t));
-    mho_html_number(p->out, "%s", mho_count(e->pulses, t));
-    mho_html_number(p->out, "%s", mho_count(e->clipped, t));
-    mho_html_number(p->out, "%s", mho_duration(e->wall_s, t));
-    mho_html_number(p->out, "%s", mho_duration(e->eval_s, t));
-    fputs("</tr>\n", p->out);
-  }
+  for (int i = 0; i < n - stride; i += stride)
+    write_epoch(p->out, &d->epoch[i], validation);
+  write_epoch(p->out, &d->epoch[n - 1], validation);
   fputs("</tbody>\n", p->out);
   mho_html_table_end(p->out);
   fputs("</details>\n", p->out);
@@ -226,6 +231,7 @@ void mho_page_curves(mho_page *p) {
     fputs("<p>No epoch is stored yet.</p>\n</section>\n", p->out);
     return;
   }
+
   fputs("<div class=\"plots\">\n", p->out);
   plot_accuracy(p);
   plot_loss(p);

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <ctype.h>
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "report/html.h"
@@ -10,61 +9,89 @@
 
 /* ---------------------------------------------------------------- the sentence */
 
-/* "64-32-16-10" where the connections make a chain, else what the config says of the hidden layers. */
+/* Whether each connection begins where the one before it ends. */
+static bool is_chain(const mho_report_data *d) {
+  if (d->n_layers == 0 || d->more_layers)
+    return false;
+  for (int i = 1; i < d->n_layers; i++)
+    if (d->layer[i].rows != d->layer[i - 1].cols)
+      return false;
+  return true;
+}
+
+/* "64-32-16-10" where the connections make a chain, else the hidden layers of the config. */
 static void network_text(const mho_page *p, char *buf, size_t capacity) {
   const mho_report_layer *l = p->d.layer;
-  bool chain = p->d.n_layers > 0 && !p->d.more_layers;
-  for (int i = 1; chain && i < p->d.n_layers; i++)
-    chain = l[i].rows == l[i - 1].cols;
   *buf = 0;
-  if (chain) {
+  if (is_chain(&p->d)) {
     mho_text_append(buf, capacity, "%d", l[0].rows);
     for (int i = 0; i < p->d.n_layers; i++)
       mho_text_append(buf, capacity, "-%d", l[i].cols);
     return;
   }
+
+  /* a topology may have a key of its own name: network.conv of topology conv */
   const char *topology = mho_report_config_value(&p->config, "network", "topology");
-  const char *own =
-      mho_report_config_value(&p->config, "network", topology); /* network.conv of topology conv */
-  const char *hidden = *own ? own : mho_report_config_value(&p->config, "network", "hidden");
+  const char *hidden = mho_report_config_value(&p->config, "network", topology);
+  if (!*hidden)
+    hidden = mho_report_config_value(&p->config, "network", "hidden");
   mho_text_append(buf, capacity, "%s network, hidden layers %s", topology,
                   *hidden ? hidden : "unknown");
 }
 
+static bool is_ideal(const char *model) {
+  return !*model || !strcmp(model, "ideal");
+}
+
 static void hardware_text(const mho_page *p, char *buf, size_t capacity) {
-  const char *device = mho_report_config_value(&p->config, "device", "model"),
-             *array = mho_report_config_value(&p->config, "array", "model");
-  bool ideal_device = !strcmp(device, "ideal") || !*device,
-       ideal_array = !strcmp(array, "ideal") || !*array;
-  if (!ideal_device)
+  const char *device = mho_report_config_value(&p->config, "device", "model");
+  const char *array = mho_report_config_value(&p->config, "array", "model");
+  if (!is_ideal(device))
     snprintf(buf, capacity, "on %s crossbars", device);
-  else if (!ideal_array)
+  else if (!is_ideal(array))
     snprintf(buf, capacity, "on ideal devices in %s arrays", array);
   else
     snprintf(buf, capacity, "in floating point");
 }
 
+/* The rule's id, in capitals where it is an abbreviation. */
+static void rule_text(const mho_page *p, char *buf, size_t capacity) {
+  const char *rule = mho_report_config_value(&p->config, "rule", "name");
+  snprintf(buf, capacity, "%s", *rule ? rule : "training");
+  if (strlen(rule) > 3 || !*rule)
+    return;
+  for (char *c = buf; *c; c++)
+    *c = (char)toupper((unsigned char)*c);
+}
+
+/* What the best epoch is best by. */
+static const char *judge_of(const mho_page *p) {
+  return p->by_validation ? "validation" : "test";
+}
+
 static void summary_text(const mho_page *p, char *buf, size_t capacity) {
   const mho_run_row *r = &p->d.run;
-  char rule[MHO_NUMBER_MAX], hardware[160], network[256], best[MHO_NUMBER_MAX],
-      last[MHO_NUMBER_MAX];
-  snprintf(rule, sizeof rule, "%s", mho_report_config_value(&p->config, "rule", "name"));
-  for (char *c = rule; *c && strlen(rule) <= 3; c++) /* an abbreviation */
-    *c = (char)toupper((unsigned char)*c);
+  char rule[MHO_NUMBER_MAX], hardware[160], network[256];
+  char best[MHO_NUMBER_MAX], last[MHO_NUMBER_MAX];
+
+  rule_text(p, rule, sizeof rule);
   hardware_text(p, hardware, sizeof hardware);
   network_text(p, network, sizeof network);
-  snprintf(buf, capacity, "%s %s, %s, %s: ", *rule ? rule : "training", hardware, network,
+  snprintf(buf, capacity, "%s %s, %s, %s: ", rule, hardware, network,
            mho_report_config_value(&p->config, "dataset", "name"));
+
+  mho_percent(r->best_test_acc, best);
+  mho_percent(r->final_test_acc, last);
   if (mho_report_is_programmed(&p->d))
-    mho_text_append(buf, capacity, "programmed, test accuracy %s.",
-                    mho_percent(r->final_test_acc, last));
+    mho_text_append(buf, capacity, "programmed, test accuracy %s.", last);
   else if (r->best_epoch > 0)
-    mho_text_append(buf, capacity, "best test accuracy %s in epoch %d (by %s), last %s.",
-                    mho_percent(r->best_test_acc, best), r->best_epoch,
-                    p->by_validation ? "validation" : "test", mho_percent(r->final_test_acc, last));
+    mho_text_append(buf, capacity, "best test accuracy %s in epoch %d (by %s), last %s.", best,
+                    r->best_epoch, judge_of(p), last);
   else
     mho_text_append(buf, capacity, "no epoch is complete.");
 }
+
+/* ---------------------------------------------------------------- the title */
 
 /* The schema makes sure of "YYYY-MM-DDThh:mm:ss...Z". */
 static void write_time(const mho_page *p, const char *what, const char *iso) {
@@ -77,47 +104,46 @@ static void write_time(const mho_page *p, const char *what, const char *iso) {
   fputs("</time>", p->out);
 }
 
+/* The class of the page's style that a status is shown in. */
+static const char *status_class(const char *status) {
+  if (!strcmp(status, "completed"))
+    return "good";
+  if (!strcmp(status, "failed") || !strcmp(status, "diverged"))
+    return "bad";
+  return "status";
+}
+
 static void write_title(const mho_page *p, const char *title) {
   const mho_run_row *r = &p->d.run;
-  char summary[1024];
-  bool good = !strcmp(r->status, "completed"),
-       bad = !strcmp(r->status, "failed") || !strcmp(r->status, "diverged");
-  summary_text(p, summary, sizeof summary);
   fputs("<p class=\"kind\">mho run report</p>\n<h1>", p->out);
   mho_html_text(p->out, title);
   fputs("</h1>\n<p class=\"meta\">run <code>", p->out);
   mho_html_text(p->out, r->id);
-  fprintf(p->out, "</code> · <span class=\"%s\">", good ? "good" : bad ? "bad" : "status");
+  fprintf(p->out, "</code> · <span class=\"%s\">", status_class(r->status));
   mho_html_text(p->out, r->status);
   fputs("</span>", p->out);
   write_time(p, "started", r->started);
   write_time(p, "ended", r->ended);
+
+  char summary[1024];
+  summary_text(p, summary, sizeof summary);
   fputs("</p>\n<p class=\"lead\">", p->out);
   mho_html_text(p->out, summary);
   fputs("</p>\n", p->out);
+
   if (r->error) {
     fputs("<p class=\"alert\">", p->out);
     mho_html_text(p->out, r->error);
     fputs("</p>\n", p->out);
   }
+
   if (!strcmp(r->status, "running"))
     fputs("<p class=\"note\">The run had not ended when this report was written.</p>\n", p->out);
 }
 
-static MHO_PRINTF(4, 5) void tile(const mho_page *p, const char *name, const char *value,
-                                  const char *format, ...) {
-  char note[160];
-  va_list ap;
-  va_start(ap, format);
-  vsnprintf(note, sizeof note, format, ap);
-  va_end(ap);
-  fprintf(p->out, "<div><dt>%s</dt><dd><strong>", name);
-  mho_html_text(p->out, value);
-  fputs("</strong> ", p->out);
-  mho_html_text(p->out, note);
-  fputs("</dd></div>\n", p->out);
-}
+/* ---------------------------------------------------------------- key figures */
 
+/* Sum of a value over the epochs that have it; NaN when none has. */
 static double total(const mho_report_data *d, size_t offset) {
   double sum = NAN;
   for (int i = 0; i < d->n_epochs; i++) {
@@ -128,64 +154,90 @@ static double total(const mho_report_data *d, size_t offset) {
   return sum;
 }
 
+static void write_validation_tile(const mho_page *p, const char *name) {
+  char a[MHO_NUMBER_MAX];
+  if (isfinite(p->d.run.val_acc))
+    mho_html_tile(p->out, name, mho_percent(p->d.run.val_acc, a), "held out of the training part");
+}
+
+/* Pulses on all devices, of SET and RESET where that is known. */
+static void write_pulses_tile(const mho_page *p, double set, double reset) {
+  double pulses = p->d.run.pulses;
+  char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX], c[MHO_NUMBER_MAX];
+
+  mho_count(pulses, a);
+  if (pulses > 0 && set + reset > 0)
+    mho_html_tile(p->out, "Programming pulses", a, "%s SET, %s RESET", mho_count(set, b),
+                  mho_count(reset, c));
+  else
+    mho_html_tile(p->out, "Programming pulses", a, "%s",
+                  pulses > 0 ? "on all devices" : "weights are not pulsed");
+}
+
 static void write_programmed_tiles(const mho_page *p) {
   const mho_run_row *r = &p->d.run;
   char a[MHO_NUMBER_MAX];
-  fputs("<dl class=\"tiles\">\n", p->out);
-  tile(p, "Test accuracy", mho_percent(r->final_test_acc, a),
-       "of the weights as they were written");
-  if (isfinite(r->val_acc))
-    tile(p, "Validation accuracy", mho_percent(r->val_acc, a), "held out of the training part");
-  tile(p, "Programming pulses", mho_count(r->pulses, a), "%s",
-       r->pulses > 0 ? "on all devices" : "weights are not pulsed");
-  tile(p, "Wall time", mho_duration(r->wall_s, a), "programming and evaluation");
-  fputs("</dl>\n", p->out);
+  mho_html_tile(p->out, "Test accuracy", mho_percent(r->final_test_acc, a),
+                "of the weights as they were written");
+  write_validation_tile(p, "Validation accuracy");
+  write_pulses_tile(p, NAN, NAN);
+  mho_html_tile(p->out, "Wall time", mho_duration(r->wall_s, a), "programming and evaluation");
 }
 
-static void write_tiles(const mho_page *p) {
+static void write_accuracy_tiles(const mho_page *p) {
+  const mho_run_row *r = &p->d.run;
+  char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX];
+
+  if (r->best_epoch > 0)
+    mho_html_tile(p->out, "Best test accuracy", mho_percent(r->best_test_acc, a),
+                  "in epoch %d, by %s", r->best_epoch, judge_of(p));
+  else
+    mho_html_tile(p->out, "Best test accuracy", mho_percent((double)NAN, a), "no epoch yet");
+
+  mho_html_tile(p->out, "Last test accuracy", mho_percent(r->final_test_acc, a), "training %s",
+                mho_percent(r->train_acc, b));
+  write_validation_tile(p, "Last validation accuracy");
+}
+
+static void write_unsettled_tile(const mho_page *p) {
+  const mho_report_data *d = &p->d;
+  char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX];
+  double unsettled = 0;
+  if (d->n_epochs == 0)
+    return;
+
+  for (int i = 0; i < d->n_epochs; i++)
+    unsettled += (double)d->epoch[i].unsettled;
+  mho_html_tile(p->out, "Unsettled samples",
+                mho_count((double)d->epoch[d->n_epochs - 1].unsettled, a),
+                "in the last epoch, %s in all", mho_count(unsettled, b));
+}
+
+static void write_trained_tiles(const mho_page *p) {
   const mho_report_data *d = &p->d;
   const mho_run_row *r = &d->run;
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX], c[MHO_NUMBER_MAX];
   const char *wanted = mho_report_config_value(&p->config, "train", "epochs");
-  fputs("<dl class=\"tiles\">\n", p->out);
-  if (r->best_epoch > 0)
-    tile(p, "Best test accuracy", mho_percent(r->best_test_acc, a), "in epoch %d, by %s",
-         r->best_epoch, p->by_validation ? "validation" : "test");
-  else
-    tile(p, "Best test accuracy", mho_percent((double)NAN, a), "no epoch yet");
-  tile(p, "Last test accuracy", mho_percent(r->final_test_acc, a), "training %s",
-       mho_percent(r->train_acc, b));
-  if (isfinite(r->val_acc))
-    tile(p, "Last validation accuracy", mho_percent(r->val_acc, a),
-         "held out of the training part");
-  tile(p, "Epochs", mho_count(r->epochs_done, a), "of %s", *wanted ? wanted : "an unknown number");
-  double set = total(d, MHO_EPOCH_AT(set_pulses)), reset = total(d, MHO_EPOCH_AT(reset_pulses));
-  if (r->pulses > 0 && set + reset > 0)
-    tile(p, "Programming pulses", mho_count(r->pulses, a), "%s SET, %s RESET", mho_count(set, b),
-         mho_count(reset, c));
-  else
-    tile(p, "Programming pulses", mho_count(r->pulses, a), "%s",
-         r->pulses > 0 ? "on all devices" : "weights are not pulsed");
+
+  write_accuracy_tiles(p);
+  mho_html_tile(p->out, "Epochs", mho_count(r->epochs_done, a), "of %s",
+                *wanted ? wanted : "an unknown number");
+  write_pulses_tile(p, total(d, MHO_EPOCH_AT(set_pulses)), total(d, MHO_EPOCH_AT(reset_pulses)));
   if (isfinite(r->energy_j))
-    tile(p, "Energy", mho_si(r->energy_j, "J", a), "of the modelled hardware");
-  tile(p, "Wall time", mho_duration(r->wall_s, a), "training %s, evaluation %s",
-       mho_duration(total(d, MHO_EPOCH_AT(wall_s)), b),
-       mho_duration(total(d, MHO_EPOCH_AT(eval_s)), c));
-  double unsettled = 0;
-  for (int i = 0; i < d->n_epochs; i++)
-    unsettled += (double)d->epoch[i].unsettled;
-  if (d->n_epochs > 0)
-    tile(p, "Unsettled samples", mho_count((double)d->epoch[d->n_epochs - 1].unsettled, a),
-         "in the last epoch, %s in all", mho_count(unsettled, b));
-  fputs("</dl>\n", p->out);
+    mho_html_tile(p->out, "Energy", mho_si(r->energy_j, "J", a), "of the modelled hardware");
+  mho_html_tile(p->out, "Wall time", mho_duration(r->wall_s, a), "training %s, evaluation %s",
+                mho_duration(total(d, MHO_EPOCH_AT(wall_s)), b),
+                mho_duration(total(d, MHO_EPOCH_AT(eval_s)), c));
+  write_unsettled_tile(p);
 }
 
 void mho_page_head(const mho_page *p, const char *title) {
   fputs("<header>\n", p->out);
   write_title(p, title);
+  fputs("<dl class=\"tiles\">\n", p->out);
   if (mho_report_is_programmed(&p->d))
     write_programmed_tiles(p);
   else
-    write_tiles(p);
-  fputs("</header>\n", p->out);
+    write_trained_tiles(p);
+  fputs("</dl>\n</header>\n", p->out);
 }

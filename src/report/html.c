@@ -1,4 +1,4 @@
-/* html.c - the parts every report's page is made of.
+/* html.c - what every report's page is made of.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/html.h"
 
@@ -18,8 +18,16 @@ static const char sort_script[] =
 
 /* ---------------------------------------------------------------- text */
 
+/* A control character, which has no place in a page. */
+static bool is_control(char c) {
+  return ((unsigned char)c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
+}
+
 void mho_html_text(FILE *out, const char *text) {
-  for (const char *t = text ? text : ""; *t; t++)
+  if (!text)
+    return;
+
+  for (const char *t = text; *t; t++)
     switch (*t) {
     case '<':
       fputs("&lt;", out);
@@ -33,9 +41,9 @@ void mho_html_text(FILE *out, const char *text) {
     case '"':
       fputs("&quot;", out);
       break;
-    default: /* control characters have no place in a page */
-      if (((unsigned char)*t < ' ' && *t != '\n' && *t != '\t') || *t == 0x7f)
-        fputs("\xef\xbf\xbd", out);
+    default:
+      if (is_control(*t))
+        fputs("\xef\xbf\xbd", out); /* the replacement character */
       else
         fputc(*t, out);
     }
@@ -53,6 +61,89 @@ void mho_html_printf(FILE *out, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
   print_escaped(out, format, ap);
+  va_end(ap);
+}
+
+/* ---------------------------------------------------------------- page */
+
+/* 'sha256-...' of the script, by which the page's policy lets it run and no other. */
+static void print_script_hash(FILE *out) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  uint8_t d[SHA256_DIGEST_LENGTH + 1] = {0}; /* and a 0 behind it */
+  SHA2_CTX c;
+
+  SHA256Init(&c);
+  SHA256Update(&c, (const uint8_t *)sort_script, sizeof sort_script - 1);
+  SHA256Final(d, &c);
+
+  /* In base64 three bytes are four digits; of the 32 bytes two are left over. */
+  fputs("'sha256-", out);
+  for (int i = 0; i < SHA256_DIGEST_LENGTH; i += 3) {
+    bool last = i + 3 > SHA256_DIGEST_LENGTH;
+    unsigned v = (unsigned)d[i] << 16 | (unsigned)d[i + 1] << 8 | d[i + 2];
+    fprintf(out, "%c%c%c%c", digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63],
+            last ? '=' : digits[v & 63]);
+  }
+  fputc('\'', out);
+}
+
+void mho_html_sortable(FILE *out) {
+  fprintf(out, "<script>%s</script>\n", sort_script);
+}
+
+void mho_html_begin(FILE *out, const char *name, const char *kind) {
+  /* The policy is a second lock: even text that escaped its escaping could load and run nothing.
+   * The empty icon keeps browsers from asking a server for one. */
+  fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta name=\"color-scheme\" content=\"light dark\">\n"
+        "<meta http-equiv=\"Content-Security-Policy\" "
+        "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src ",
+        out);
+  print_script_hash(out);
+  fputs("\">\n<link rel=\"icon\" href=\"data:,\">\n<title>", out);
+  mho_html_printf(out, "%s \xe2\x80\x93 %s", name, kind);
+  fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", style);
+}
+
+void mho_html_end(FILE *out) {
+  fputs("<footer>Written by mho " MHO_VERSION
+        " from the run database alone.</footer>\n</body>\n</html>\n",
+        out);
+}
+
+/* ---------------------------------------------------------------- tables and tiles */
+
+void mho_html_table_begin(FILE *out, const char *kind, const char *label, const char *heads) {
+  fputs("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
+  mho_html_text(out, label);
+  fputs("\">\n<table", out);
+  if (kind)
+    fprintf(out, " class=\"%s\"", kind);
+  fputs(">\n<thead><tr>", out);
+
+  for (const char *h = heads; h;) {
+    bool number = *h == '#';
+    fprintf(out, "<th scope=\"col\"%s>", number ? " class=\"n\"" : "");
+    mho_html_printf(out, "%.*s", (int)strcspn(h + number, "|"), h + number);
+    fputs("</th>", out);
+    h = strchr(h, '|');
+    if (h)
+      h++;
+  }
+  fputs("</tr></thead>\n", out);
+}
+
+void mho_html_table_end(FILE *out) {
+  fputs("</table>\n</div>\n", out);
+}
+
+void mho_html_row(FILE *out, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  fputs("<tr><th scope=\"row\">", out);
+  print_escaped(out, format, ap);
+  fputs("</th>", out);
   va_end(ap);
 }
 
@@ -74,75 +165,22 @@ void mho_html_number(FILE *out, const char *format, ...) {
   va_end(ap);
 }
 
-/* ---------------------------------------------------------------- page */
-
-/* 'sha256-...' of the script, by which the page's policy lets it run and no other. */
-static void print_script_hash(FILE *out) {
-  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  uint8_t d[SHA256_DIGEST_LENGTH + 1] = {0};
-  SHA2_CTX c;
-  SHA256Init(&c);
-  SHA256Update(&c, (const uint8_t *)sort_script, sizeof sort_script - 1);
-  SHA256Final(d, &c);
-  fputs("'sha256-", out);
-  for (int i = 0; i < SHA256_DIGEST_LENGTH; i += 3) {
-    unsigned v = (unsigned)d[i] << 16 | (unsigned)d[i + 1] << 8 |
-                 (i + 2 < SHA256_DIGEST_LENGTH ? d[i + 2] : 0u);
-    bool last = i + 3 > SHA256_DIGEST_LENGTH; /* 32 bytes: two are left over */
-    fprintf(out, "%c%c%c%c", digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63],
-            last ? '=' : digits[v & 63]);
-  }
-  fputc('\'', out);
-}
-
-void mho_html_sortable(FILE *out) {
-  fprintf(out, "<script>%s</script>\n", sort_script);
-}
-
-void mho_html_begin(FILE *out, const char *name, const char *kind) {
-  /* the policy is a second lock: even text that escaped its escaping could load and run nothing. The empty
-   * icon keeps browsers from asking a server for one. */
-  fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-        "<meta name=\"color-scheme\" content=\"light dark\">\n"
-        "<meta http-equiv=\"Content-Security-Policy\" "
-        "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src ",
-        out);
-  print_script_hash(out);
-  fputs("\">\n"
-        "<link rel=\"icon\" href=\"data:,\">\n<title>",
-        out);
-  mho_html_printf(out, "%s \xe2\x80\x93 %s", name, kind);
-  fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", style);
-}
-
-void mho_html_end(FILE *out) {
-  fputs("<footer>Written by mho " MHO_VERSION
-        " from the run database alone.</footer>\n</body>\n</html>\n",
-        out);
-}
-
-void mho_html_table_begin(FILE *out, const char *kind, const char *label, const char *heads) {
-  fputs("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
-  mho_html_text(out, label);
-  fprintf(out, "\">\n<table%s%s%s>\n<thead><tr>", kind ? " class=\"" : "", kind ? kind : "",
-          kind ? "\"" : "");
-  for (const char *h = heads; h; h = strchr(h, '|') ? strchr(h, '|') + 1 : NULL) {
-    bool number = *h == '#';
-    fprintf(out, "<th scope=\"col\"%s>", number ? " class=\"n\"" : "");
-    mho_html_printf(out, "%.*s", (int)strcspn(h + number, "|"), h + number);
-    fputs("</th>", out);
-  }
-  fputs("</tr></thead>\n", out);
-}
-
-void mho_html_table_end(FILE *out) {
-  fputs("</table>\n</div>\n", out);
+void mho_html_tile(FILE *out, const char *name, const char *value, const char *format, ...) {
+  va_list ap;
+  va_start(ap, format);
+  fprintf(out, "<div><dt>%s</dt><dd><strong>", name);
+  mho_html_text(out, value);
+  fputs("</strong> ", out);
+  print_escaped(out, format, ap);
+  fputs("</dd></div>\n", out);
+  va_end(ap);
 }
 
 /* ---------------------------------------------------------------- numbers */
 
-#define NO_BREAK "\xc2\xa0" /* a space that keeps a number and its unit on one line */
+/* A space that keeps a number and its unit on one line, and a narrow one between thousands. */
+#define NO_BREAK        "\xc2\xa0"
+#define NARROW_NO_BREAK "\xe2\x80\xaf"
 
 static char *dash(char buf[MHO_NUMBER_MAX]) {
   strcpy(buf, "\xe2\x80\x93");
@@ -152,34 +190,44 @@ static char *dash(char buf[MHO_NUMBER_MAX]) {
 char *mho_percent(double fraction, char buf[MHO_NUMBER_MAX]) {
   if (!isfinite(fraction))
     return dash(buf);
+
   double v = 100 * fraction;
   if (v == 0)
     return strcpy(buf, "0" NO_BREAK "%");
+
   /* a small fraction that is not zero must not look like zero */
   snprintf(buf, MHO_NUMBER_MAX, fabs(v) < 0.005 ? "%.1g" NO_BREAK "%%" : "%.2f" NO_BREAK "%%", v);
   return buf;
 }
 
+/* A whole number with its digits in groups of three. */
+static void print_grouped(double v, char buf[MHO_NUMBER_MAX]) {
+  char digits[MHO_NUMBER_MAX];
+  int n = snprintf(digits, sizeof digits, "%.0f", v), at = 0;
+  int first = *digits == '-';
+
+  for (int i = 0; i < n; i++) {
+    if (i > first && (n - i) % 3 == 0)
+      at += snprintf(buf + at, (size_t)(MHO_NUMBER_MAX - at), NARROW_NO_BREAK);
+    buf[at++] = digits[i];
+  }
+  buf[at] = 0;
+}
+
 char *mho_count(double v, char buf[MHO_NUMBER_MAX]) {
   if (!isfinite(v))
     return dash(buf);
-  if (fabs(v) >= 1e15) {
+
+  double size = fabs(v);
+  if (size >= 1e15)
     snprintf(buf, MHO_NUMBER_MAX, "%.4g", v);
-  } else if (fabs(v) >= 1e9) {
-    bool trillion = fabs(v) >= 1e12;
-    snprintf(buf, MHO_NUMBER_MAX, "%.4g" NO_BREAK "%s", v / (trillion ? 1e12 : 1e9),
-             trillion ? "trillion" : "billion");
-  } else {
-    char digits[MHO_NUMBER_MAX];
-    int n = snprintf(digits, sizeof digits, "%.0f", v), at = 0;
-    for (int i = 0; i < n; i++) {
-      if (i > (*digits == '-') &&
-          (n - i) % 3 == 0) /* a narrow no-break space between the thousands */
-        at += snprintf(buf + at, (size_t)(MHO_NUMBER_MAX - at), "\xe2\x80\xaf");
-      buf[at++] = digits[i];
-    }
-    buf[at] = 0;
-  }
+  else if (size >= 1e12)
+    snprintf(buf, MHO_NUMBER_MAX, "%.4g" NO_BREAK "trillion", v / 1e12);
+  else if (size >= 1e9)
+    snprintf(buf, MHO_NUMBER_MAX, "%.4g" NO_BREAK "billion", v / 1e9);
+  else
+    print_grouped(v, buf);
+
   return buf;
 }
 
@@ -188,6 +236,7 @@ char *mho_duration(double s, char buf[MHO_NUMBER_MAX]) {
     return dash(buf);
   if (s < 1)
     return mho_si(s, "s", buf);
+
   long t = lrint(fmin(s, 1e12));
   if (s < 99.95)
     snprintf(buf, MHO_NUMBER_MAX, "%.1f" NO_BREAK "s", s);
@@ -197,6 +246,7 @@ char *mho_duration(double s, char buf[MHO_NUMBER_MAX]) {
     snprintf(buf, MHO_NUMBER_MAX, "%ld" NO_BREAK "h %ld" NO_BREAK "min", t / 3600, t % 3600 / 60);
   else
     snprintf(buf, MHO_NUMBER_MAX, "%ld" NO_BREAK "d %ld" NO_BREAK "h", t / 86400, t % 86400 / 3600);
+
   return buf;
 }
 
@@ -208,13 +258,19 @@ char *mho_si(double v, const char *unit, char buf[MHO_NUMBER_MAX]) {
                 {"\xc2\xb5", 1e-6}, {"n", 1e-9}, {"p", 1e-12}, {"f", 1e-15}};
   if (!isfinite(v))
     return dash(buf);
-  for (int i = 0; *unit && i < MHO_COUNT(prefix); i++)
+  if (!*unit) {
+    snprintf(buf, MHO_NUMBER_MAX, "%.3g", v);
+    return buf;
+  }
+
+  /* a value below 1000 of a prefix's units when three digits are shown */
+  for (int i = 0; i < MHO_COUNT(prefix); i++)
     if (fabs(v) >= prefix[i].factor * 0.9995 && fabs(v) < 1e12) {
       snprintf(buf, MHO_NUMBER_MAX, "%.3g" NO_BREAK "%s%s", v / prefix[i].factor, prefix[i].text,
                unit);
       return buf;
     }
-  snprintf(buf, MHO_NUMBER_MAX, "%.3g%s%s", v, *unit ? NO_BREAK : "", unit);
+  snprintf(buf, MHO_NUMBER_MAX, "%.3g" NO_BREAK "%s", v, unit);
   return buf;
 }
 

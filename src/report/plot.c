@@ -1,221 +1,24 @@
-/* plot.c - gnuplot as a child process, and its SVG made fit for a page.
+/* plot.c - gnuplot's SVG made fit for a page, and curves against the epoch.
  *
- * gnuplot writes a document of fixed colors and fonts, with ids that would clash between two plots of a page.
- * What it writes is turned into an element of the page: colors become classes of the page's style (so light,
- * dark and print work), fonts are inherited, ids and name spaces go.
+ * gnuplot writes a document of fixed colors and fonts, with ids that would clash between two plots
+ * of a page. What it writes is turned into an element of the page: colors become classes of the
+ * page's style (so light, dark and print work), fonts are inherited, ids and name spaces go.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/plot.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "report/data.h"
 #include "report/html.h"
-
-extern char **environ;
+#include "report/report_data.h"
 
 enum { WIDTH = 480, HEIGHT = 320, CIRCLES_MAX = 60 };
 
-/* What gnuplot is told to draw the page's colors in. Readable on white and on black, should a later gnuplot
- * write them in a way that is not recognized below. */
+/* What gnuplot is told to draw the page's colors in. Readable on white and on black, should a later
+ * gnuplot write them in a way that is not recognized below. */
 static const int color_rgb[MHO_COLORS + 1][3] = {
     {0, 0, 0}, {46, 133, 217}, {125, 133, 141}, {217, 119, 46}};
-
-/* ---------------------------------------------------------------- script */
-
-int mho_plot_stride(int n) {
-  return (n + MHO_POINTS_MAX - 1) / MHO_POINTS_MAX;
-}
-
-/* Epochs between ticks: 1, 2 or 5 times a power of ten, at most nine of them. */
-static long tick_step(long span) {
-  for (long decade = 1;; decade *= 10)
-    for (int i = 0; i < 3; i++) {
-      long step = decade * (i == 0 ? 1 : i == 1 ? 2 : 5);
-      if (span / step < 9)
-        return step;
-    }
-}
-
-/* What curve k has in the i-th epoch, in the unit that is drawn. */
-static double value_of(const mho_plot *p, int k, const mho_epoch_row *e, int i) {
-  const mho_curve *c = &p->curve[k];
-  return (c->value ? c->value[i] : mho_epoch_value(&e[i], c->offset)) * p->factor;
-}
-
-static void print_data(FILE *f, const mho_plot *p, const mho_epoch_row *e, int n) {
-  fputs("$data << EOD\n", f);
-  for (int i = 0, stride = mho_plot_stride(n); i < n; i += stride) {
-    if (i + stride >= n)
-      i = n - 1; /* the last epoch is always there */
-    fprintf(f, "%d", e[i].epoch);
-    for (int k = 0; k < p->n_curves; k++) {
-      double v = value_of(p, k, e, i);
-      if (isfinite(v) && !(p->logarithmic && v <= 0))
-        fprintf(f, " %.7g", v);
-      else
-        fputs(" NaN", f);
-    }
-    fputc('\n', f);
-  }
-  fputs("EOD\n", f);
-}
-
-/* The marked epoch as a point of its own; false when it has no value there. */
-static bool print_ring(FILE *f, const mho_plot *p, const mho_epoch_row *e, int n) {
-  for (int i = 0; p->ring > 0 && i < n; i++) {
-    double v = value_of(p, p->n_curves - 1, e, i);
-    if (e[i].epoch == p->ring && isfinite(v)) {
-      fprintf(f, "$ring << EOD\n%d %.7g\nEOD\n", e[i].epoch, v);
-      return true;
-    }
-  }
-  return false;
-}
-
-static void print_terminal(FILE *f, int height) {
-  fprintf(f,
-          "set terminal svg dynamic noenhanced size %d,%d font 'sans-serif,16'\n"
-          "set datafile missing 'NaN'\nset border 3\nset tics nomirror scale 0.5\n",
-          WIDTH, height);
-}
-
-static void print_script(FILE *f, const mho_plot *p, const mho_epoch_row *e, int n) {
-  long first = e[0].epoch, last = e[n - 1].epoch;
-  print_data(f, p, e, n);
-  bool ring = print_ring(f, p, e, n);
-  fprintf(f,
-          "set grid y\n"
-          "set key outside top center horizontal maxrows %d samplen 2\nset xlabel 'epoch'\nset "
-          "ylabel '%s'\n"
-          "set xrange [%ld:%ld]\nset xtics %ld\nset format x '%%.0f'\n",
-          p->n_curves > 4 ? 2 : 1, p->y_label, first < last ? first : first - 1,
-          first < last ? last : last + 1, tick_step(last - first));
-  if (p->logarithmic)
-    fputs("set logscale y\n", f);
-  else if (p->from_zero)
-    fputs("set yrange [0:*]\n", f);
-  fputs("plot ", f);
-  for (int k = 0; k < p->n_curves; k++) {
-    const mho_curve *c = &p->curve[k];
-    const int *rgb = color_rgb[c->color];
-    fprintf(
-        f,
-        "%s$data using 1:%d with %s linecolor rgb '#%02x%02x%02x' linewidth %s dashtype %d title '%s'",
-        k ? ", " : "", k + 2, n <= CIRCLES_MAX ? "linespoints pointtype 7 pointsize 0.5" : "lines",
-        rgb[0], rgb[1], rgb[2], c->dashed ? "1.5" : "2", c->dashed ? 2 : 1, c->title);
-  }
-  if (ring) {
-    const int *rgb = color_rgb[p->curve[p->n_curves - 1].color];
-    fprintf(f,
-            ", $ring using 1:2 with points pointtype 6 pointsize 1.3 linewidth 2 linecolor rgb "
-            "'#%02x%02x%02x' title '%s'",
-            rgb[0], rgb[1], rgb[2], p->ring_title);
-  }
-  fputc('\n', f);
-}
-
-/* ---------------------------------------------------------------- child */
-
-/* Run gnuplot with both its ends in memory files, so that nothing can block on a full pipe or raise SIGPIPE.
- */
-static mho_err spawn(int in, int out, mho_errinfo *ei) {
-  static char program[] = "gnuplot", defaults[] = "-d", from_stdin[] = "-";
-  char *const argv[] = {program, defaults, from_stdin, NULL};
-  posix_spawn_file_actions_t actions;
-  if (posix_spawn_file_actions_init(&actions))
-    return mho_fail(ei, MHO_ENOMEM, "no memory to start gnuplot");
-  pid_t pid;
-  int status = 0, rc = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-  if (!rc)
-    rc = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-  if (!rc) /* its warnings (an empty range it widened) are nothing to the user */
-    rc = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  if (!rc)
-    rc = posix_spawnp(&pid, program, &actions, NULL, argv, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (rc == ENOENT)
-    return mho_fail(ei, MHO_EUNSUPPORTED, "gnuplot is not installed");
-  if (rc)
-    return mho_fail(ei, MHO_EIO, "gnuplot cannot be started: %s", strerror(rc));
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-    ;
-  if (!WIFEXITED(status) || WEXITSTATUS(status))
-    return mho_fail(ei, MHO_EIO, "gnuplot failed (%s %d)",
-                    WIFEXITED(status) ? "exit code" : "signal",
-                    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-  return MHO_OK;
-}
-
-static char *read_all(int fd, size_t *length) {
-  off_t size = lseek(fd, 0, SEEK_END);
-  char *text = size < 0 ? NULL : calloc(1, (size_t)size + 1);
-  *length = size < 0 ? 0 : (size_t)size;
-  for (off_t at = 0; text && at < size;) {
-    ssize_t got = pread(fd, text + at, (size_t)(size - at), at);
-    if (got > 0) {
-      at += got;
-    } else if (got == 0 || errno != EINTR) {
-      free(text);
-      return NULL;
-    }
-  }
-  return text;
-}
-
-typedef struct epochs { /* what a plot of curves is drawn from */
-  const mho_plot *p;
-  const mho_epoch_row *e;
-  int n;
-} epochs;
-
-static void print_curves(FILE *f, const void *user) {
-  const epochs *c = user;
-  print_script(f, c->p, c->e, c->n);
-}
-
-mho_err mho_gnuplot(mho_plot_script script, const void *user, char **out, size_t *length,
-                    mho_errinfo *ei) {
-  int in = memfd_create("script", MFD_CLOEXEC), plot = memfd_create("plot", MFD_CLOEXEC);
-  FILE *f = in < 0 ? NULL : fdopen(dup(in), "w");
-  mho_err err = MHO_OK;
-  if (!f || plot < 0)
-    err = mho_fail(ei, MHO_EIO, "no files in memory for gnuplot: %s", strerror(errno));
-  if (f && !err)
-    script(f, user);
-  if (f && fclose(f) && !err)
-    err = mho_fail(ei, MHO_EIO, "no memory for gnuplot's script: %s", strerror(errno));
-  if (!err) {
-    lseek(in, 0, SEEK_SET); /* the child shares the offset */
-    err = spawn(in, plot, ei);
-  }
-  if (!err && !(*out = read_all(plot, length)))
-    err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
-  if (in >= 0)
-    close(in);
-  if (plot >= 0)
-    close(plot);
-  return err;
-}
-
-typedef struct terminal { /* a script for a page's terminal */
-  mho_plot_script script;
-  const void *user;
-  int height;
-} terminal;
-
-static void print_with_terminal(FILE *f, const void *user) {
-  const terminal *t = user;
-  print_terminal(f, t->height);
-  t->script(f, t->user);
-}
 
 /* ---------------------------------------------------------------- from a document to an element */
 
@@ -224,7 +27,10 @@ typedef struct swap {
 } swap;
 
 enum { SWAPS_MAX = 48 };
+
+/* What is replaced in a line of gnuplot's. Returns how many there are. */
 static int make_swaps(swap *s) {
+  static const char *const attribute[] = {"stroke", "color", "fill"};
   static const swap fixed[] = {
       /* the definitions of the symbols go: what uses the disk and the ring is drawn as such */
       {"<use xlink:href='#gpPt6'", "<circle r='1'"},
@@ -238,25 +44,29 @@ static int make_swaps(swap *s) {
       {" font-family=\"sans-serif\" ", " "},
       {"<tspan font-family=\"sans-serif\" >", ""},
       {"</tspan>", ""},
-      {" stroke-linecap=\"butt\"", ""}, /* what SVG does anyway */
+      /* SVG's own defaults */
+      {" stroke-linecap=\"butt\"", ""},
       {" stroke-linejoin=\"miter\"", ""},
   };
   int n = MHO_COUNT(fixed);
   memcpy(s, fixed, sizeof fixed);
+
   for (int k = 1; k <= MHO_COLORS; k++) {
-    static const char *const attribute[] = {"stroke", "color", "fill"};
     const int *c = color_rgb[k];
-    for (int a = 0; a < MHO_COUNT(attribute); a++, n++) {
+    for (int a = 0; a < MHO_COUNT(attribute); a++) {
       snprintf(s[n].from, sizeof s[n].from, " %s='rgb(%3d, %3d, %3d)'", attribute[a], c[0], c[1],
                c[2]);
       snprintf(s[n].to, sizeof s[n].to, " class='s%d'", k);
+      n++;
     }
   }
+
   return n;
 }
 
 static void print_line(FILE *out, const char *line, size_t length, const swap *s, int n) {
-  for (size_t i = 0; i < length;) {
+  size_t i = 0;
+  while (i < length) {
     int k = 0;
     while (k < n && strncmp(line + i, s[k].from, strlen(s[k].from)))
       k++;
@@ -270,56 +80,239 @@ static void print_line(FILE *out, const char *line, size_t length, const swap *s
   fputc('\n', out);
 }
 
-/* The inside of the element, from gnuplot's canvas on. Groups with nothing in them, most of the document, are
- * left out. */
+/* A line that opens a group which the next line closes. */
+static bool is_empty_group(const char *line, size_t length) {
+  return !strncmp(line, "<g ", 3) && length > 0 && line[length - 1] == '>' &&
+         !strncmp(line + length, "\n</g>\n", 6);
+}
+
+/* The inside of the element, from gnuplot's canvas on. Groups with nothing in them, most of the
+ * document, are left out. */
 static bool print_inside(FILE *out, const char *svg) {
-  swap swaps[SWAPS_MAX];
-  int n = make_swaps(swaps);
-  const char *at = strstr(svg, "</defs>"), *end = at ? strstr(at, "\n</g>\n</svg>") : NULL;
+  const char *at = strstr(svg, "</defs>");
+  const char *end = at ? strstr(at, "\n</g>\n</svg>") : NULL;
   if (!end)
     return false;
-  for (at += strcspn(at, "\n"); at < end;) {
+
+  swap swaps[SWAPS_MAX];
+  int n = make_swaps(swaps);
+  at += strcspn(at, "\n");
+  while (at < end) {
     at++;
     size_t length = strcspn(at, "\n");
-    bool empty = !strncmp(at, "<g ", 3) && length > 0 && at[length - 1] == '>' &&
-                 !strncmp(at + length, "\n</g>\n", 6);
     const char *id = strstr(at, "<g id=\"");
-    if (empty)
-      length += 5;
-    else if (id && id < at + length) /* "<g id="gnuplot_plot_1" ><title>test</title>" */
+    if (is_empty_group(at, length))
+      length += strlen("\n</g>");
+    else if (id && id < at + length) /* <g id="gnuplot_plot_1" ><title>test</title> */
       fputs("<g>\n", out);
     else
       print_line(out, at, length, swaps, n);
     at += length;
   }
+
   return true;
 }
 
-mho_err mho_plot_draw(mho_plot_script script, const void *user, int height, const char *description,
-                      FILE *out, mho_errinfo *ei) {
+/* ---------------------------------------------------------------- figures */
+
+/* A script for a page's terminal. */
+typedef struct drawing {
+  mho_gnuplot_script script;
+  const void *user;
+  int height;
+} drawing;
+
+static void print_drawing(FILE *f, const void *user) {
+  const drawing *d = user;
+  fprintf(f,
+          "set terminal svg dynamic noenhanced size %d,%d font 'sans-serif,16'\n"
+          "set datafile missing 'NaN'\nset border 3\nset tics nomirror scale 0.5\n",
+          WIDTH, d->height);
+  d->script(f, d->user);
+}
+
+/* Draw into the page. Nothing is written to it on failure. */
+static mho_err draw(const drawing *d, const char *description, FILE *out, mho_errinfo *ei) {
   char *svg = NULL, *inside = NULL;
   size_t size, length;
-  mho_err err =
-      mho_gnuplot(print_with_terminal, &(terminal){script, user, height}, &svg, &length, ei);
-  FILE *f = err ? NULL : open_memstream(&inside, &size);
-  if (!err && !f)
+  mho_err err = mho_gnuplot(print_drawing, d, &svg, &length, ei);
+  if (err)
+    return err;
+
+  FILE *f = open_memstream(&inside, &size);
+  if (!f) {
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
-  if (!err && !print_inside(f, svg))
-    err = mho_fail(ei, MHO_EIO, "gnuplot wrote no plot");
-  if (f && fclose(f) && !err)
-    err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
+  } else {
+    bool good = print_inside(f, svg);
+    bool whole = fclose(f) == 0;
+    if (!good)
+      err = mho_fail(ei, MHO_EIO, "gnuplot wrote no plot");
+    else if (!whole)
+      err = mho_fail(ei, MHO_ENOMEM, "no memory for a plot");
+  }
+
   if (!err) {
     fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
-            height);
+            d->height);
     mho_html_text(out, description);
     fprintf(out, "\">\n%s</svg>\n", inside);
   }
+
   free(inside);
   free(svg);
   return err;
 }
 
-mho_err mho_plot_svg(const mho_plot *p, const mho_epoch_row *e, int n, FILE *out, mho_errinfo *ei) {
-  epochs c = {p, e, n};
-  return mho_plot_draw(print_curves, &c, HEIGHT, p->description, out, ei);
+void mho_figure(mho_figures *figures, mho_gnuplot_script script, const void *user, int height,
+                const char *description, const char *caption) {
+  drawing d = {script, user, height};
+  mho_errinfo why = {0};
+  FILE *out = figures->out;
+  if (*figures->failure)
+    return;
+
+  fputs("<figure>\n", out);
+  if (draw(&d, description, out, &why)) {
+    snprintf(figures->failure, sizeof figures->failure, "%s", why.message);
+    mho_log(figures->ctx, MHO_LOG_WARNING, "the report has no plots: %s", why.message);
+    fputs("<p class=\"alert\">No plots: ", out);
+    mho_html_text(out, why.message);
+    fputs(". Install gnuplot and write the report again.</p>\n", out);
+  }
+  fputs("<figcaption>", out);
+  mho_html_text(out, caption);
+  fputs("</figcaption>\n</figure>\n", out);
+}
+
+/* ---------------------------------------------------------------- curves */
+
+/* What a plot of curves is drawn from. */
+typedef struct curves {
+  const mho_plot *p;
+  const mho_epoch_row *e; /* [n] */
+  int n;
+} curves;
+
+/* How many epochs one point of a plot of n stands for: 1 until there are too many. */
+static int stride_of(int n) {
+  return (n + MHO_POINTS_MAX - 1) / MHO_POINTS_MAX;
+}
+
+/* Epochs between ticks: 1, 2 or 5 times a power of ten, at most nine of them. */
+static long tick_distance(long span) {
+  static const int multiple[] = {1, 2, 5};
+  for (long decade = 1;; decade *= 10)
+    for (int i = 0; i < MHO_COUNT(multiple); i++) {
+      long distance = decade * multiple[i];
+      if (span / distance < 9)
+        return distance;
+    }
+}
+
+/* What curve k has in the i-th epoch, in the unit that is drawn. */
+static double value_of(const curves *c, int k, int i) {
+  const mho_curve *curve = &c->p->curve[k];
+  double stored = curve->value ? curve->value[i] : mho_epoch_value(&c->e[i], curve->offset);
+  return stored * c->p->factor;
+}
+
+/* "epoch value value ..." of one epoch; values that cannot be drawn are NaN. */
+static void print_epoch(FILE *f, const curves *c, int i) {
+  fprintf(f, "%d", c->e[i].epoch);
+  for (int k = 0; k < c->p->n_curves; k++) {
+    double v = value_of(c, k, i);
+    if (isfinite(v) && !(c->p->logarithmic && v <= 0))
+      fprintf(f, " %.7g", v);
+    else
+      fputs(" NaN", f);
+  }
+  fputc('\n', f);
+}
+
+/* Every stride-th epoch, and always the last. */
+static void print_data(FILE *f, const curves *c) {
+  int stride = stride_of(c->n);
+  fputs("$data << EOD\n", f);
+  for (int i = 0; i < c->n - stride; i += stride)
+    print_epoch(f, c, i);
+  print_epoch(f, c, c->n - 1);
+  fputs("EOD\n", f);
+}
+
+/* The marked epoch as a point of its own; false when it has no value there. */
+static bool print_ring(FILE *f, const curves *c) {
+  if (c->p->ring <= 0)
+    return false;
+
+  for (int i = 0; i < c->n; i++) {
+    double v = value_of(c, c->p->n_curves - 1, i);
+    if (c->e[i].epoch == c->p->ring && isfinite(v)) {
+      fprintf(f, "$ring << EOD\n%d %.7g\nEOD\n", c->e[i].epoch, v);
+      return true;
+    }
+  }
+
+  return false;
+}
+
+static void print_axes(FILE *f, const curves *c) {
+  const mho_plot *p = c->p;
+  long first = c->e[0].epoch, last = c->e[c->n - 1].epoch;
+  long margin = first < last ? 0 : 1; /* a single epoch stands in the middle */
+
+  fprintf(f,
+          "set grid y\n"
+          "set key outside top center horizontal maxrows %d samplen 2\n"
+          "set xlabel 'epoch'\nset ylabel '%s'\n"
+          "set xrange [%ld:%ld]\nset xtics %ld\nset format x '%%.0f'\n",
+          p->n_curves > 4 ? 2 : 1, p->y_label, first - margin, last + margin,
+          tick_distance(last - first));
+  if (p->logarithmic)
+    fputs("set logscale y\n", f);
+  else if (p->from_zero)
+    fputs("set yrange [0:*]\n", f);
+}
+
+static void print_curve(FILE *f, const curves *c, int k) {
+  const mho_curve *curve = &c->p->curve[k];
+  const int *rgb = color_rgb[curve->color];
+  const char *style = c->n <= CIRCLES_MAX ? "linespoints pointtype 7 pointsize 0.5" : "lines";
+  const char *width = curve->dashed ? "linewidth 1.5 dashtype 2" : "linewidth 2 dashtype 1";
+
+  fprintf(f, "%s$data using 1:%d with %s linecolor rgb '#%02x%02x%02x' %s title '%s'",
+          k ? ", " : "", k + 2, style, rgb[0], rgb[1], rgb[2], width, curve->title);
+}
+
+static void script_curves(FILE *f, const void *user) {
+  const curves *c = user;
+  const mho_plot *p = c->p;
+
+  print_data(f, c);
+  bool ring = print_ring(f, c);
+  print_axes(f, c);
+  fputs("plot ", f);
+  for (int k = 0; k < p->n_curves; k++)
+    print_curve(f, c, k);
+
+  if (ring) {
+    const int *rgb = color_rgb[p->curve[p->n_curves - 1].color];
+    fprintf(f,
+            ", $ring using 1:2 with points pointtype 6 pointsize 1.3 linewidth 2 linecolor rgb "
+            "'#%02x%02x%02x' title '%s'",
+            rgb[0], rgb[1], rgb[2], p->ring_title);
+  }
+  fputc('\n', f);
+}
+
+void mho_plot_curves(mho_figures *figures, const mho_plot *p, const mho_epoch_row *e, int n,
+                     const char *caption) {
+  curves c = {p, e, n};
+  char text[512];
+  if (p->n_curves == 0)
+    return;
+
+  snprintf(text, sizeof text, "%s", caption);
+  if (stride_of(n) > 1)
+    mho_text_append(text, sizeof text, " One of every %d epochs is drawn.", stride_of(n));
+  mho_figure(figures, script_curves, &c, HEIGHT, p->description, text);
 }

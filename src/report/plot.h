@@ -1,4 +1,4 @@
-/* plot.h - curves against the epoch, drawn by gnuplot as SVG that lives in a page.
+/* plot.h - gnuplot's SVG as a figure of a page, and curves against the epoch.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_REPORT_PLOT_H
 #define MHO_REPORT_PLOT_H
@@ -6,6 +6,34 @@
 #include <stdio.h>
 
 #include "mho/store.h"
+#include "report/gnuplot.h"
+
+/* ---------------------------------------------------------------- figures */
+
+/* The page that figures are written into. */
+typedef struct mho_figures {
+  FILE *out;
+  const mho_context *ctx;
+  char failure[MHO_MESSAGE_MAX]; /* why there are none: after the first failure no more are tried */
+} mho_figures;
+
+/* The colors that the page knows, as its style's classes s1 to s3. */
+enum { MHO_COLORS = 3 };
+#define MHO_PLOT_COLOR_1 "linecolor rgb '#2e85d9'"
+#define MHO_PLOT_COLOR_2 "linecolor rgb '#7d858d'"
+#define MHO_PLOT_COLOR_3 "linecolor rgb '#d9772e'"
+
+/** Draw a figure, 480 by `height` units. When gnuplot fails, a sentence stands in its place and the
+ *  context's log gets a warning.
+ *  @param script       draws it; the terminal is set.
+ *  @param description  for those who do not see it; any text.
+ *  @param caption      below it; any text. */
+void mho_figure(mho_figures *figures, mho_gnuplot_script script, const void *user, int height,
+                const char *description, const char *caption);
+
+/* ---------------------------------------------------------------- curves */
+
+enum { MHO_CURVES_MAX = 6, MHO_POINTS_MAX = 800 };
 
 typedef struct mho_curve {
   const char *title;
@@ -14,10 +42,9 @@ typedef struct mho_curve {
   const double *value; /* [epochs] to be drawn in place of what is at the offset; nullable */
 } mho_curve;
 
-enum { MHO_CURVES_MAX = 6, MHO_COLORS = 3, MHO_POINTS_MAX = 800 };
-
-typedef struct
-    mho_plot { /* all texts are plain ASCII without quotes: they go to gnuplot as they are */
+/* Curves against the epoch. All texts but the description go to gnuplot: plain ASCII without
+ * quotes. */
+typedef struct mho_plot {
   const char *y_label; /* with its unit */
   double factor;       /* from the stored value to that unit */
   bool logarithmic, from_zero;
@@ -25,30 +52,13 @@ typedef struct
   mho_curve curve[MHO_CURVES_MAX];
   int ring; /* epoch to mark on the last curve, 0: none */
   const char *ring_title;
-  const char *description; /* for those who do not see it; any text */
+  const char *description;
 } mho_plot;
 
-/** How many epochs one point of a plot of n stands for: 1 until there are too many. */
-int mho_plot_stride(int n);
-/** Draw. gnuplot's default settings are used whatever the user's are.
- *  @param e  [n], n at least 1.
- *  @return MHO_OK; MHO_EUNSUPPORTED when there is no gnuplot; MHO_EIO when it fails; MHO_ENOMEM. Nothing is
- *          written to out on failure. */
-mho_err mho_plot_svg(const mho_plot *p, const mho_epoch_row *e, int n, FILE *out, mho_errinfo *ei);
-
-/* Writes gnuplot's commands; the terminal is set. Texts in them are plain ASCII without quotes. */
-typedef void (*mho_plot_script)(FILE *f, const void *user);
-/** Any other plot, as wide as those of curves. The colors that the page knows are MHO_PLOT_COLOR 1 to 3. */
-mho_err mho_plot_draw(mho_plot_script script, const void *user, int height, const char *description,
-                      FILE *out, mho_errinfo *ei);
-#define MHO_PLOT_COLOR_1 "linecolor rgb '#2e85d9'"
-#define MHO_PLOT_COLOR_2 "linecolor rgb '#7d858d'"
-#define MHO_PLOT_COLOR_3 "linecolor rgb '#d9772e'"
-
-/** Run gnuplot on a script that sets its own terminal; what it draws is *out, [length] and a 0 behind; free it with
- *  free().
- *  @return MHO_OK; MHO_EUNSUPPORTED when there is no gnuplot; MHO_EIO when it fails; MHO_ENOMEM. */
-mho_err mho_gnuplot(mho_plot_script script, const void *user, char **out, size_t *length,
-                    mho_errinfo *ei);
+/** Draw curves as a figure; nothing when there is no curve. Of more than MHO_POINTS_MAX epochs
+ *  every k-th is drawn, and the caption says so.
+ *  @param e  [n], n at least 1. */
+void mho_plot_curves(mho_figures *figures, const mho_plot *p, const mho_epoch_row *e, int n,
+                     const char *caption);
 
 #endif

@@ -1,5 +1,5 @@
-/* run.c - the report of one run: key figures, learning curves, devices, the check against ngspice, the
- * config.
+/* run.c - the report of one run: key figures, learning curves, devices, the check against ngspice,
+ * the config.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/report.h"
 
@@ -7,119 +7,139 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/crossbar_plots.h"
 #include "report/html.h"
 #include "report/page.h"
-#include "report/study_page.h"
 
 /* ---------------------------------------------------------------- connections */
 
-static void write_layer(const mho_page *p, const mho_report_layer *l, bool devices, bool pulses,
-                        bool cosine) {
+/* Which columns the table of connections has, by what is known of any of them. */
+typedef struct layer_columns {
+  bool devices, pulses, cosine;
+} layer_columns;
+
+static layer_columns columns_of(const mho_report_data *d) {
+  layer_columns c = {0};
+  for (int i = 0; i < d->n_layers; i++) {
+    c.devices = c.devices || isfinite(d->layer[i].g_mean);
+    c.pulses = c.pulses || d->layer[i].pulses_total > 0;
+    c.cosine = c.cosine || isfinite(d->layer[i].cosine);
+  }
+  return c;
+}
+
+static void write_layer(const mho_page *p, const mho_report_layer *l, layer_columns c) {
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX];
-  fputs("<tr><th scope=\"row\">", p->out);
-  mho_html_text(p->out, l->name);
-  fputs("</th>", p->out);
+  mho_html_row(p->out, "%s", l->name);
   mho_html_number(p->out, "%d × %d", l->rows, l->cols);
   mho_html_number(p->out, "%s ± %s", mho_number(l->w_mean, 3, a), mho_number(l->w_std, 3, b));
   mho_html_number(p->out, "%s", mho_number(l->w_absmax, 3, a));
-  if (devices) {
+  if (c.devices) {
     mho_html_number(p->out, "%s ± %s", mho_number(1e6 * l->g_mean, 4, a),
                     mho_number(1e6 * l->g_std, 3, b));
     mho_html_number(p->out, "%s", mho_percent(l->saturated, a));
     mho_html_number(p->out, "%s", mho_percent(l->stuck, a));
   }
-  if (pulses) {
+
+  if (c.pulses) {
     mho_html_number(p->out, "%s", mho_count(l->pulses, a));
     mho_html_number(p->out, "%s", mho_count(l->pulses_total, a));
   }
-  if (cosine)
+
+  if (c.cosine)
     mho_html_number(p->out, "%s", mho_number(l->cosine, 3, a));
   fputs("</tr>\n", p->out);
 }
 
-static mho_err write_layers(const mho_page *p, mho_errinfo *ei) {
+/* "After epoch 5: 3 connections, 2 560 weights. Mean ± standard deviation." */
+static void write_layers_note(const mho_page *p, layer_columns c) {
   const mho_report_data *d = &p->d;
-  bool devices = false, pulses = false, cosine = false;
+  char count[MHO_NUMBER_MAX];
   double weights = 0;
-  char heads[320], count[MHO_NUMBER_MAX];
-  if (d->n_layers == 0)
-    return MHO_OK;
-  for (int i = 0; i < d->n_layers; i++) {
-    devices = devices || isfinite(d->layer[i].g_mean);
-    pulses = pulses || d->layer[i].pulses_total > 0;
-    cosine = cosine || isfinite(d->layer[i].cosine);
+
+  for (int i = 0; i < d->n_layers; i++)
     weights += (double)d->layer[i].rows * d->layer[i].cols;
-  }
-  snprintf(heads, sizeof heads, "connection|#size|#weight|#largest weight%s%s%s",
-           devices ? "|#conductance (µS)|#saturated|#stuck" : "",
-           pulses ? "|#pulses, epoch|#pulses, all" : "", cosine ? "|#cosine with backprop" : "");
-  fprintf(p->out, "<section>\n<h2>%s</h2>\n<p class=\"note\">",
-          devices ? "Conductances and weights" : "Weights");
+
+  fputs("<p class=\"note\">", p->out);
   if (d->layers_epoch > 0)
     fprintf(p->out, "After epoch %d", d->layers_epoch);
   else
     fputs(mho_report_is_programmed(d) ? "As programmed" : "Before training", p->out);
-  fprintf(
-      p->out, ": %d connection%s, %s weights.%s</p>\n", d->n_layers, d->n_layers == 1 ? "" : "s",
-      mho_count(weights, count),
-      devices
-          ? " Mean ± standard deviation; saturated: cells at a bound; stuck: cells that do not move."
-          : " Mean ± standard deviation.");
+
+  fprintf(p->out, ": %d connection%s, %s weights. Mean ± standard deviation%s.</p>\n", d->n_layers,
+          d->n_layers == 1 ? "" : "s", mho_count(weights, count),
+          c.devices ? "; saturated: cells at a bound; stuck: cells that do not move" : "");
+}
+
+static mho_err write_layers(mho_page *p, mho_errinfo *ei) {
+  const mho_report_data *d = &p->d;
+  layer_columns c = columns_of(d);
+  if (d->n_layers == 0)
+    return MHO_OK;
+
+  char heads[320];
+  snprintf(heads, sizeof heads, "connection|#size|#weight|#largest weight");
+  if (c.devices)
+    mho_text_append(heads, sizeof heads, "|#conductance (µS)|#saturated|#stuck");
+  if (c.pulses)
+    mho_text_append(heads, sizeof heads, "|#pulses, epoch|#pulses, all");
+  if (c.cosine)
+    mho_text_append(heads, sizeof heads, "|#cosine with backprop");
+
+  fprintf(p->out, "<section>\n<h2>%s</h2>\n", c.devices ? "Conductances and weights" : "Weights");
+  write_layers_note(p, c);
   mho_html_table_begin(p->out, NULL, "Connections", heads);
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < d->n_layers; i++)
-    write_layer(p, &d->layer[i], devices, pulses, cosine);
+    write_layer(p, &d->layer[i], c);
   fputs("</tbody>\n", p->out);
   mho_html_table_end(p->out);
   if (d->more_layers > 0)
     fprintf(p->out, "<p class=\"note\">%d more connections are not shown.</p>\n", d->more_layers);
+
   mho_err err = MHO_OK;
-  if (devices && !*p->no_plots) {
-    study_page crossbars = {
-        .out = p->out, .store = p->store, .name = "", .ctx = p->ctx, .whose = ""};
-    snprintf(crossbars.best, sizeof crossbars.best, "%s", d->run.id);
+  if (c.devices && !*p->figures.failure) {
     fputs("<div class=\"plots\">\n", p->out);
-    err = study_plot_layers(&crossbars, ei);
+    err = mho_crossbar_plots(&p->figures, p->store, d->run.id, "", ei);
     fputs("</div>\n", p->out);
   }
+
   fputs("</section>\n", p->out);
   return err;
 }
 
 /* ---------------------------------------------------------------- ngspice */
 
-static void write_cosim_row(const mho_page *p, const mho_report_cosim *c) {
+static void write_quantity(const mho_page *p, const mho_report_cosim *c) {
   char t[MHO_NUMBER_MAX];
-  fputs("<tr><th scope=\"row\">", p->out);
-  mho_html_printf(p->out, "%s, %s", c->what, c->quantity);
-  fputs("</th>", p->out);
+  mho_html_row(p->out, "%s, %s", c->what, c->quantity);
   mho_html_number(p->out, "%s", mho_count((double)c->n, t));
   mho_html_number(p->out, "%s", mho_si(c->max_abs, c->unit, t));
   mho_html_cell(p->out, "%s", c->place);
   mho_html_number(p->out, "%s", mho_number(c->max_rel, 2, t));
   mho_html_number(p->out, "%s", mho_number(c->tolerance, 2, t));
-  fprintf(p->out, "<td class=\"%s\">%s</td>", c->pass ? "good" : "bad", c->pass ? "pass" : "FAIL");
+  fputs(c->pass ? "<td class=\"good\">pass</td>" : "<td class=\"bad\">FAIL</td>", p->out);
   mho_html_number(p->out, "%s", mho_si(c->core_s, "s", t));
   mho_html_number(p->out, "%s", mho_si(c->spice_s, "s", t));
   mho_html_cell(p->out, "%.10s", c->created);
   fputs("</tr>\n", p->out);
 }
 
-static mho_err write_cosim(const mho_page *p, mho_errinfo *ei) {
-  const mho_report_data *d = &p->d;
-  fputs("<section>\n<h2>Check against ngspice</h2>\n", p->out);
-  if (d->n_cosim == 0) {
-    fputs(
-        "<p>Not run. This builds the trained circuit, runs it in ngspice, and stores the result:</p>\n"
-        "<pre tabindex=\"0\"><code>",
+static void write_no_cosim(const mho_page *p) {
+  fputs("<p>Not run. This builds the trained circuit, runs it in ngspice, and stores the "
+        "result:</p>\n<pre tabindex=\"0\"><code>",
         p->out);
-    mho_html_printf(p->out, "mho cosim %s", d->run.id);
-    fputs("</code></pre>\n</section>\n", p->out);
-    return MHO_OK;
-  }
+  mho_html_printf(p->out, "mho cosim %s", p->d.run.id);
+  fputs("</code></pre>\n", p->out);
+}
+
+static void write_cosim_table(const mho_page *p) {
+  const mho_report_data *d = &p->d;
   int failed = 0;
+
   for (int i = 0; i < d->n_cosim; i++)
     failed += !d->cosim[i].pass;
+
   fprintf(p->out,
           "<p>The same circuit, solved by the core and by ngspice: %d of %d quantities agree. "
           "<span class=\"note\">Difference and tolerance are relative to the largest value; newest "
@@ -130,19 +150,30 @@ static mho_err write_cosim(const mho_page *p, mho_errinfo *ei) {
       "quantity|#values|#largest difference|at|#relative|#tolerance|result|#core|#ngspice|date");
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < d->n_cosim; i++)
-    write_cosim_row(p, &d->cosim[i]);
+    write_quantity(p, &d->cosim[i]);
   fputs("</tbody>\n", p->out);
   mho_html_table_end(p->out);
   if (d->more_cosim > 0)
     fprintf(p->out, "<p class=\"note\">%d older rows are not shown.</p>\n", d->more_cosim);
-  mho_err err = mho_page_scatter(p, ei);
+}
+
+static mho_err write_cosim(const mho_page *p, mho_errinfo *ei) {
+  mho_err err = MHO_OK;
+  fputs("<section>\n<h2>Check against ngspice</h2>\n", p->out);
+  if (p->d.n_cosim == 0) {
+    write_no_cosim(p);
+  } else {
+    write_cosim_table(p);
+    err = mho_page_scatter(p, ei);
+  }
+
   fputs("</section>\n", p->out);
   return err;
 }
 
 /* ---------------------------------------------------------------- how to do it again */
 
-static void fact(const mho_page *p, const char *name, const char *value) {
+static void write_fact(const mho_page *p, const char *name, const char *value) {
   fprintf(p->out, "<dt>%s</dt><dd>", name);
   mho_html_text(p->out, value && *value ? value : "unknown");
   fputs("</dd>\n", p->out);
@@ -150,36 +181,48 @@ static void fact(const mho_page *p, const char *name, const char *value) {
 
 static mho_err write_command(const mho_page *p, mho_errinfo *ei) {
   const mho_run_row *r = &p->d.run;
-  char *command = NULL, seed[32];
+  char *command = NULL;
   size_t size;
-  mho_err err = MHO_OK;
-  fputs("<section>\n<h2>Reproduce</h2>\n", p->out);
-  if (p->config.known) {
-    FILE *f = open_memstream(&command, &size);
-    if (!f)
-      return mho_fail(ei, MHO_ENOMEM, "no memory for the report");
-    err = mho_report_is_programmed(&p->d) ? mho_report_program_command(f, &p->config, r->parent, ei)
-                                          : mho_report_config_command(f, &p->config, r->seed, ei);
-    fclose(f);
-    fputs("<pre tabindex=\"0\"><code>", p->out);
-    mho_html_text(p->out, command);
-    fputs("</code></pre>\n", p->out);
-    free(command);
-  } else {
+  if (!p->config.known) {
     fputs("<p class=\"alert\">This version of mho does not know the run's config (", p->out);
     mho_html_text(p->out, p->config.why);
     fputs("), so there is no command for it. Use the version named below.</p>\n", p->out);
+    return MHO_OK;
   }
+
+  FILE *f = open_memstream(&command, &size);
+  if (!f)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the report");
+
+  mho_err err;
+  if (mho_report_is_programmed(&p->d))
+    err = mho_report_program_command(f, &p->config, r->parent, ei);
+  else
+    err = mho_report_config_command(f, &p->config, r->seed, ei);
+  fclose(f);
+
+  fputs("<pre tabindex=\"0\"><code>", p->out);
+  mho_html_text(p->out, command);
+  fputs("</code></pre>\n", p->out);
+  free(command);
+  return err;
+}
+
+static mho_err write_again(const mho_page *p, mho_errinfo *ei) {
+  const mho_run_row *r = &p->d.run;
+  char seed[32];
   snprintf(seed, sizeof seed, "%lld", (long long)r->seed);
-  fputs(
-      "<p class=\"note\">The same result to the last bit needs the same code version, BLAS kernel, class of "
-      "processor and data.</p>\n<dl class=\"facts\">\n",
-      p->out);
-  fact(p, "Seed", seed);
-  fact(p, "Code version", r->code_version);
-  fact(p, "BLAS kernel", r->blas);
-  fact(p, "Dataset SHA-256", r->data_checksum);
-  fact(p, "Config SHA-256", r->config_hash);
+
+  fputs("<section>\n<h2>Reproduce</h2>\n", p->out);
+  mho_err err = write_command(p, ei);
+  fputs("<p class=\"note\">The same result to the last bit needs the same code version, BLAS "
+        "kernel, class of processor and data.</p>\n<dl class=\"facts\">\n",
+        p->out);
+  write_fact(p, "Seed", seed);
+  write_fact(p, "Code version", r->code_version);
+  write_fact(p, "BLAS kernel", r->blas);
+  write_fact(p, "Dataset SHA-256", r->data_checksum);
+  write_fact(p, "Config SHA-256", r->config_hash);
   fputs("</dl>\n</section>\n", p->out);
   return err;
 }
@@ -188,12 +231,14 @@ static void write_config(const mho_page *p) {
   int changed = 0;
   for (int i = 0; i < p->config.n; i++)
     changed += p->config.key[i].changed;
+
   fputs("<section>\n<h2>Config</h2>\n", p->out);
   if (p->config.known)
-    fprintf(
-        p->out,
-        "<p class=\"note\">All %d keys. The %d that differ from the default are marked and show it.</p>\n",
-        p->config.n, changed);
+    fprintf(p->out,
+            "<p class=\"note\">All %d keys. The %d that differ from the default are marked and "
+            "show it.</p>\n",
+            p->config.n, changed);
+
   mho_report_config_table(p->out, &p->config);
   fputs("</section>\n", p->out);
 }
@@ -207,7 +252,8 @@ static void write_origin(const mho_page *p) {
   if (r->parent)
     mho_html_printf(p->out, "run %s", r->parent);
   else
-    mho_html_printf(p->out, "%s", mho_report_config_value(&p->config, "train", "from"));
+    mho_html_text(p->out, mho_report_config_value(&p->config, "train", "from"));
+
   mho_html_printf(p->out, " were written onto chip %s (train.seeds.chip) and evaluated.",
                   mho_report_config_value(&p->config, "train", "seeds.chip"));
   fputs("</p>\n</section>\n", p->out);
@@ -217,10 +263,12 @@ static void write_origin(const mho_page *p) {
 
 static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   const mho_run_row *r = &p->d.run;
-  const char *name = r->name && *r->name ? r->name : r->id,
-             *validation = mho_report_config_value(&p->config, "dataset", "validation");
+  const char *name = r->name && *r->name ? r->name : r->id;
+  const char *validation = mho_report_config_value(&p->config, "dataset", "validation");
+
   p->by_validation =
       mho_report_has(&p->d, MHO_EPOCH_AT(val_acc)) || (*validation && strcmp(validation, "0"));
+
   mho_html_begin(p->out, name, "mho run report");
   mho_page_head(p, name);
   fputs("<main>\n", p->out);
@@ -228,12 +276,13 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
     write_origin(p);
   else
     mho_page_curves(p);
+
   mho_err err = write_layers(p, ei);
   mho_page_energy(p);
   if (!err)
     err = write_cosim(p, ei);
   if (!err)
-    err = write_command(p, ei);
+    err = write_again(p, ei);
   write_config(p);
   fputs("</main>\n", p->out);
   mho_html_end(p->out);
@@ -242,7 +291,7 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
 
 static mho_err write_run(mho_store *s, const char *run_id, FILE *out, const mho_context *ctx,
                          mho_errinfo *ei) {
-  mho_page p = {.out = out, .store = s, .ctx = ctx};
+  mho_page p = {.out = out, .store = s, .figures = {.out = out, .ctx = ctx}};
   mho_err err = mho_report_data_read(s, run_id, &p.d, ei);
   if (err)
     return err;

@@ -5,8 +5,9 @@
 
 #include <stdio.h>
 
-#include "report/config.h"
-#include "report/rows.h"
+#include "report/answer.h"
+#include "report/config_table.h"
+#include "report/plot.h"
 
 enum { STUDY_LEVELS = 12 };
 
@@ -14,25 +15,29 @@ typedef struct study_page {
   FILE *out;
   mho_store *store;
   const char *name;
-  const mho_context *ctx;
-  mho_rows points;       /* spread: one row a grid point, the best first */
-  mho_rows sensitivity;  /* the key that matters most first */
-  char best[MHO_ID_MAX]; /* a run of the best point */
-  const char *whose;     /* crossbars: "Best run: " of a study, "" where the page is of one run */
-  char no_plots[MHO_MESSAGE_MAX];
+  mho_answer points;      /* query "spread": one record a grid point, the best first */
+  mho_answer sensitivity; /* query "sensitivity": the key that matters most first */
+  char best[MHO_ID_MAX];  /* a run of the best point; "" where no run is complete */
+  mho_figures figures;
 } study_page;
 
-/** A query about the study, ?1; more values follow. */
-mho_err study_rows(const study_page *p, const char *sql, const char *arg2, const char *arg3,
-                   mho_rows *out, mho_errinfo *ei);
+/** A query about the study, whose name is ?1; arg2 and arg3 (nullable) are ?2 and ?3. As
+ *  mho_answer_read. */
+mho_err study_answer(const study_page *p, const char *sql, const char *arg2, const char *arg3,
+                     mho_answer *out, mho_errinfo *ei);
 
-/* Each writes figures where there is something to draw. */
+/* Each writes figures where there is something to draw: MHO_OK; MHO_ENOMEM; errors of the store. */
+
+/** Mean test accuracy after each epoch, by the key that matters most where it has few values. */
 mho_err study_plot_curves(study_page *p, mho_errinfo *ei);
-mho_err study_plot_sensitivity(study_page *p, mho_errinfo *ei);
+/** Share of the variance of accuracy that each key explains. */
+void study_plot_sensitivity(study_page *p);
+/** Quartiles of accuracy by the values of each of the four keys that matter most. */
 mho_err study_plot_boxes(study_page *p, mho_errinfo *ei);
+/** Accuracy against energy, or else against pulses, and the Pareto front. */
 mho_err study_plot_pareto(study_page *p, mho_errinfo *ei);
-/** Crossbars of the run `best`: conductance and saturation over the epochs, histograms; of a page of one run too. */
-mho_err study_plot_layers(study_page *p, mho_errinfo *ei);
-mho_err study_plot_cosim(study_page *p, const mho_rows *cosim, mho_errinfo *ei);
+/** Differences between ngspice and the core against their tolerance.
+ *  @param cosim  the answer to the query "cosim". */
+void study_plot_cosim(study_page *p, const mho_answer *cosim);
 
 #endif

@@ -21,6 +21,7 @@ typedef struct study_value {
 } study_value;
 
 enum { STUDY_KEYS_MAX = 8 };
+
 typedef struct study_axis {
   int n_keys; /* 0: points, whose values name their own keys */
   char *key[STUDY_KEYS_MAX];
@@ -41,7 +42,8 @@ typedef enum study_design {
 } study_design;
 extern const char *const study_design_words[STUDY_DESIGNS];
 
-typedef struct study_stop { /* the median rule */
+/* The median rule, by which runs are ended early. */
+typedef struct study_stop {
   bool median;
   int after, runs;
   double margin;
@@ -66,20 +68,27 @@ enum { STUDY_RUNS_MAX = 1000000 };
 
 /** Number of points. */
 int64_t study_points(const mho_study *s);
-/** What all points share: the samples of the design, [samples x sampled axes] in 0..1; free with free(). */
+/** What all points share: the samples of the design, [samples x sampled axes] in 0..1; free with
+ *  free().
+ *  @return MHO_OK; MHO_ECONFIG when too many keys are varied for the design; MHO_ENOMEM. */
 mho_err study_samples(const mho_study *s, double **out, mho_errinfo *ei);
-/** The config of a point: the base with what the point sets. seed below 0: the base's.
- *  @param label  what is set, in short, for people; nullable, [capacity]. */
+/** The config of a point: the base with what the point sets.
+ *  @param seed   below 0: the base's.
+ *  @param label  what is set, in short, for people; nullable, [capacity].
+ *  @return MHO_OK; MHO_ECONFIG with the place for a value that does not fit; MHO_ENOMEM. */
 mho_err study_point_config(const mho_study *s, const double *samples, int64_t point, int64_t seed,
                            mho_config **out, char *label, size_t capacity, mho_errinfo *ei);
 /** The value of a range at u in 0..1, as config text. */
 void study_range_text(const study_axis *a, double u, char *buf, size_t n);
+/** The value of a range at the i-th of its steps in a grid, as config text. */
+void study_step_text(const study_axis *a, int64_t i, char *buf, size_t n);
 
 /* worker.c */
 
 enum study_message_kind { STUDY_EPOCH, STUDY_LOG, STUDY_END };
-typedef struct
-    study_message { /* from a worker to its parent; below PIPE_BUF, so written and read whole */
+
+/* From a worker to its parent; smaller than PIPE_BUF, so written and read whole. */
+typedef struct study_message {
   enum study_message_kind kind;
   mho_epoch_row epoch;
   mho_train_result result;
@@ -92,11 +101,12 @@ typedef struct
 typedef struct study_job {
   const mho_study *s;
   const mho_registry *r;
-  const mho_sweep_options *o;
+  const mho_study_options *o;
   mho_config *config; /* of a new run */
   char name[192];
   const char *resume; /* run to go on with, or NULL */
 } study_job;
+
 /** Train one run and exit; in a child process. */
 _Noreturn void study_worker(const study_job *job, int parent, int pipe);
 

@@ -1,4 +1,4 @@
-/* print.c - a study as YAML that needs no other file, and as what the database keeps of it.
+/* study_text.c - a study as YAML that needs no other file, and as what the database has of it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <jansson.h>
 #include <stdio.h>
@@ -21,32 +21,41 @@ static void print_quoted(FILE *f, const char *text) {
   fputc('"', f);
 }
 
-/* A plain word stays plain, all else goes between quotes; a list's entries are words and numbers. */
-static void print_text(FILE *f, const char *text, bool is_list) {
+/* The entries of a list are words and numbers, with blanks between them. */
+static void print_list(FILE *f, const char *text) {
+  fputc('[', f);
+  for (const char *c = text; *c; c++)
+    if (*c == ' ')
+      fputs(", ", f);
+    else
+      fputc(*c, f);
+  fputc(']', f);
+}
+
+/* A plain word stays plain, all else goes between quotes. */
+static void print_scalar(FILE *f, const char *text) {
   static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-/";
-  if (is_list) {
-    fputc('[', f);
-    for (const char *c = text; *c; c++)
-      if (*c == ' ')
-        fputs(", ", f);
-      else
-        fputc(*c, f);
-    fputc(']', f);
-  } else if (*text && !text[strspn(text, plain)] && *text != '-' && *text != '.') {
+  if (*text && !text[strspn(text, plain)] && *text != '-' && *text != '.')
     fputs(text, f);
-  } else {
+  else
     print_quoted(f, text);
-  }
+}
+
+static void print_value(FILE *f, const char *text, bool is_list) {
+  if (is_list)
+    print_list(f, text);
+  else
+    print_scalar(f, text);
 }
 
 static void print_range(FILE *f, const study_axis *a) {
-  char text[2][96];
-  study_range_text(a, 0, text[0], sizeof text[0]);
-  study_range_text(a, 1, text[1], sizeof text[1]);
+  char from[96], to[96];
+  study_range_text(a, 0, from, sizeof from);
+  study_range_text(a, 1, to, sizeof to);
   fputs("{from: ", f);
-  print_text(f, text[0], false);
+  print_scalar(f, from);
   fputs(", to: ", f);
-  print_text(f, text[1], false);
+  print_scalar(f, to);
   if (a->n)
     fprintf(f, ", steps: %d", a->n);
   fprintf(f, "%s}\n", a->logarithmic ? ", scale: log" : "");
@@ -60,23 +69,55 @@ static void print_axis(FILE *f, const study_axis *a) {
     print_range(f, a);
     return;
   }
+
   fputc('[', f);
   for (int v = 0; v < a->n; v++) {
+    const study_set *set = &a->value[v].set[0];
     fputs(v ? ", " : "", f);
-    print_text(f, a->value[v].set[0].text, a->value[v].set[0].is_list);
+    print_value(f, set->text, set->is_list);
   }
   fputs("]\n", f);
 }
 
-static void print_points(FILE *f, const study_axis *a) {
-  fputs("points:\n", f);
-  for (int v = 0; v < a->n; v++) {
-    fputs("  - {", f);
-    for (int i = 0; i < a->value[v].n; i++) {
-      fprintf(f, "%s%s: ", i ? ", " : "", a->value[v].set[i].key);
-      print_text(f, a->value[v].set[i].text, a->value[v].set[i].is_list);
-    }
-    fputs("}\n", f);
+static void print_point(FILE *f, const study_value *v) {
+  fputs("  - {", f);
+  for (int i = 0; i < v->n; i++) {
+    fprintf(f, "%s%s: ", i ? ", " : "", v->set[i].key);
+    print_value(f, v->set[i].text, v->set[i].is_list);
+  }
+  fputs("}\n", f);
+}
+
+static void print_base(FILE *f, const mho_config *base) {
+  fputs("base:\n", f);
+  for (int i = 0; i < base->n; i++) {
+    fprintf(f, "  %s: ", base->key[i].path);
+    print_value(f, base->key[i].text, base->key[i].is_list);
+    fputc('\n', f);
+  }
+  if (!base->n)
+    fputs("  {}\n", f);
+}
+
+/* Points stand before vary, whatever the order in the file was. */
+static void print_axes(FILE *f, const mho_study *s) {
+  for (int i = 0; i < s->n_axes; i++) {
+    const study_axis *a = &s->axis[i];
+    if (a->n_keys)
+      continue;
+    fputs("points:\n", f);
+    for (int v = 0; v < a->n; v++)
+      print_point(f, &a->value[v]);
+  }
+
+  bool any = false;
+  for (int i = 0; i < s->n_axes; i++) {
+    if (!s->axis[i].n_keys)
+      continue;
+    if (!any)
+      fputs("vary:\n", f);
+    any = true;
+    print_axis(f, &s->axis[i]);
   }
 }
 
@@ -86,30 +127,16 @@ char *mho_study_yaml(const mho_study *s) {
   FILE *f = open_memstream(&text, &n);
   if (!f)
     return NULL;
+
   fputs("study: ", f);
   print_quoted(f, s->name);
-  fputs("\nbase:\n", f);
-  for (int i = 0; i < s->base->n; i++) {
-    fprintf(f, "  %s: ", s->base->key[i].path);
-    print_text(f, s->base->key[i].text, s->base->key[i].is_list);
-    fputc('\n', f);
-  }
-  if (!s->base->n)
-    fputs("  {}\n", f);
-  bool vary = false;
-  for (int i = 0; i < s->n_axes; i++)
-    if (!s->axis[i].n_keys)
-      print_points(f, &s->axis[i]);
-    else
-      vary = true;
-  if (vary)
-    fputs("vary:\n", f);
-  for (int i = 0; i < s->n_axes; i++)
-    if (s->axis[i].n_keys)
-      print_axis(f, &s->axis[i]);
+  fputc('\n', f);
+  print_base(f, s->base);
+  print_axes(f, s);
   if (s->design != STUDY_GRID)
     fprintf(f, "design: %s\nsamples: %d\ndesign_seed: %lld\n", study_design_words[s->design],
             s->samples, (long long)s->design_seed);
+
   for (int i = 0; i < s->n_seeds; i++)
     fprintf(f, "%s%lld", i ? ", " : "seeds: [", (long long)s->seed[i]);
   if (s->n_seeds)
@@ -117,37 +144,49 @@ char *mho_study_yaml(const mho_study *s) {
   if (s->stop.median)
     fprintf(f, "stop: {rule: median, after: %d, runs: %d, margin: %.17g}\n", s->stop.after,
             s->stop.runs, s->stop.margin);
+
   fclose(f);
   return text;
 }
 
 /* ---------------------------------------------------------------- JSON */
 
-static json_t *json_of(const study_axis *a) {
-  json_t *o = json_object(), *keys = json_array(), *values = json_array();
-  char text[96];
-  for (int k = 0; k < a->n_keys; k++)
-    json_array_append_new(keys, json_string(a->key[k]));
-  for (int v = 0; v < a->n && !a->range; v++)
-    json_array_append_new(values, json_string(a->value[v].set[0].text));
-  for (int v = 0; v < a->n && a->range; v++) {
-    study_range_text(a, a->n > 1 ? (double)v / (a->n - 1) : 0, text, sizeof text);
+/* The values of an axis as text: those of a list, or the steps of a range. */
+static json_t *json_of_values(const study_axis *a) {
+  json_t *values = json_array();
+  for (int v = 0; v < a->n; v++) {
+    char step[96];
+    const char *text = step;
+    if (a->range)
+      study_step_text(a, v, step, sizeof step);
+    else
+      text = a->value[v].set[0].text;
     json_array_append_new(values, json_string(text));
   }
+
+  return values;
+}
+
+static json_t *json_of_axis(const study_axis *a) {
+  json_t *o = json_object(), *keys = json_array();
+  for (int k = 0; k < a->n_keys; k++)
+    json_array_append_new(keys, json_string(a->key[k]));
   json_object_set_new(o, "keys", keys);
-  json_object_set_new(o, "values", values);
+  json_object_set_new(o, "values", json_of_values(a));
+
   if (a->range) {
     json_object_set_new(o, "from", json_real(a->from));
     json_object_set_new(o, "to", json_real(a->to));
     json_object_set_new(o, "log", json_boolean(a->logarithmic));
     json_object_set_new(o, "unit", json_string(a->range->unit));
   }
+
   return o;
 }
 
-/* The keys that named points set, each once. */
-static json_t *json_of_points(const study_axis *a) {
-  json_t *keys = json_array(), *seen = json_object();
+/* The keys that named points set, each once, at the end of a list. */
+static void add_points(json_t *keys, const study_axis *a) {
+  json_t *seen = json_object();
   for (int v = 0; v < a->n; v++)
     for (int i = 0; i < a->value[v].n; i++) {
       const char *key = a->value[v].set[i].key;
@@ -156,22 +195,20 @@ static json_t *json_of_points(const study_axis *a) {
       json_object_set_new(seen, key, json_true());
     }
   json_decref(seen);
-  return keys;
 }
 
 char *mho_study_json(const mho_study *s) {
   json_t *o = json_object(), *axes = json_array(), *seeds = json_array(), *points = json_array();
-  char *yaml = mho_study_yaml(s);
   for (int i = 0; i < s->n_axes; i++)
     if (s->axis[i].n_keys)
-      json_array_append_new(axes, json_of(&s->axis[i]));
-    else {
-      json_t *keys = json_of_points(&s->axis[i]);
-      json_array_extend(points, keys);
-      json_decref(keys);
-    }
+      json_array_append_new(axes, json_of_axis(&s->axis[i]));
+    else
+      add_points(points, &s->axis[i]);
+
   for (int i = 0; i < s->n_seeds; i++)
     json_array_append_new(seeds, json_integer(s->seed[i]));
+
+  char *yaml = mho_study_yaml(s);
   json_object_set_new(o, "design", json_string(study_design_words[s->design]));
   json_object_set_new(o, "vary", axes);
   json_object_set_new(o, "points", points);
@@ -180,6 +217,7 @@ char *mho_study_json(const mho_study *s) {
     json_object_set_new(o, "samples", json_integer(s->samples));
   json_object_set_new(o, "yaml", json_string(yaml ? yaml : ""));
   free(yaml);
+
   char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
   json_decref(o);
   return text;

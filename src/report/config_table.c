@@ -1,6 +1,6 @@
-/* config.c - the config of a run: the table of its keys, and the command that makes it again.
+/* config_table.c - the config of a run: the table of its keys, and the command that makes it again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "report/config.h"
+#include "report/config_table.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -11,20 +11,26 @@
 
 /* ---------------------------------------------------------------- keys */
 
+static bool grow(mho_report_config *c) {
+  int more = c->capacity ? 2 * c->capacity : 64;
+  mho_report_key *grown = realloc(c->key, (size_t)more * sizeof *grown);
+  if (!grown)
+    return false;
+  c->key = grown;
+  c->capacity = more;
+  return true;
+}
+
+/* A key at the end, which owns the value. NULL without memory, also when the value is NULL. */
 static mho_report_key *add_key(mho_report_config *c, const char *section, const char *name,
                                char *value) {
-  if (value && c->n == c->capacity) {
-    int more = c->capacity ? 2 * c->capacity : 64;
-    mho_report_key *grown = realloc(c->key, (size_t)more * sizeof *grown);
-    if (grown) {
-      c->key = grown;
-      c->capacity = more;
-    }
-  }
-  if (!value || c->n == c->capacity) {
+  if (!value)
+    return NULL;
+  if (c->n == c->capacity && !grow(c)) {
     free(value);
     return NULL;
   }
+
   mho_report_key *k = &c->key[c->n++];
   *k = (mho_report_key){.value = value};
   snprintf(k->section, sizeof k->section, "%.63s", section);
@@ -32,9 +38,14 @@ static mho_report_key *add_key(mho_report_config *c, const char *section, const 
   return k;
 }
 
+/* Whether a key is section.name. */
+static bool is_key(const mho_report_key *k, const char *section, const char *name) {
+  return !strcmp(k->section, section) && !strcmp(k->name, name);
+}
+
 static mho_report_key *find_key(const mho_report_config *c, const char *section, const char *name) {
   for (int i = 0; i < c->n; i++)
-    if (!strcmp(c->key[i].name, name) && !strcmp(c->key[i].section, section))
+    if (is_key(&c->key[i], section, name))
       return &c->key[i];
   return NULL;
 }
@@ -72,8 +83,23 @@ static char *setting_text(const mho_setting *s) {
   return strdup(text);
 }
 
+/* Which of its section's two selectors a setting is. */
 static int selector_of(const mho_setting *s) {
   return strcmp(s->name, s->section->selector[0].key) != 0;
+}
+
+/* A setting that chooses a model: its meaning is the model's title. */
+static void take_selector(visitor *v, mho_report_key *k, const mho_setting *s) {
+  int i = selector_of(s);
+  const mho_entry *entry = mho_registry_find(v->registry, s->section->selector[i].kind, s->word);
+
+  k->doc = entry ? entry->title : NULL;
+  k->initial = strdup(s->section->selector[i].initial);
+
+  char assignment[256];
+  snprintf(assignment, sizeof assignment, "%s.%s=%s", s->section->name, s->name, s->word);
+  if (!v->err)
+    v->err = mho_config_set(v->selectors, assignment, v->ei);
 }
 
 static void take_setting(void *user, const mho_setting *s) {
@@ -83,24 +109,18 @@ static void take_setting(void *user, const mho_setting *s) {
     v->err = MHO_ENOMEM;
     return;
   }
+
   k->changed = !s->is_default;
   if (s->param) {
     k->doc = s->param->doc;
     k->is_text = s->param->kind == MHO_PARAM_TEXT;
-    return;
+  } else {
+    take_selector(v, k, s);
   }
-  int i = selector_of(s);
-  const mho_entry *entry = mho_registry_find(v->registry, s->section->selector[i].kind, s->word);
-  k->doc = entry ? entry->title : NULL;
-  k->initial = strdup(s->section->selector[i].initial);
-  char assignment[256];
-  snprintf(assignment, sizeof assignment, "%s.%s=%s", s->section->name, s->name, s->word);
-  if (!v->err)
-    v->err = mho_config_set(v->selectors, assignment, v->ei);
 }
 
-/* Defaults are those of the chosen models. They come from an experiment with the same selectors and nothing
- * else, because a choice can move another key's default (a rule its feedback.mode). */
+/* Defaults are those of the chosen models. They come from an experiment with the same selectors and
+ * nothing else, because a choice can move another key's default (a rule its feedback.mode). */
 static void take_default(void *user, const mho_setting *s) {
   visitor *v = user;
   mho_report_key *k = s->param ? find_key(v->c, s->section->name, s->name) : NULL;
@@ -110,10 +130,25 @@ static void take_default(void *user, const mho_setting *s) {
   k->changed = k->initial && strcmp(k->initial, k->value) != 0;
 }
 
+static mho_err visit_experiment(const mho_registry *registry, const mho_experiment *e,
+                                mho_config *selectors, mho_report_config *out, mho_errinfo *ei) {
+  visitor v = {.c = out, .registry = registry, .selectors = selectors, .ei = ei};
+  mho_settings_visit(e, take_setting, &v);
+  if (v.err)
+    return v.err;
+
+  /* where there is no such experiment, defaults stay unknown */
+  mho_experiment *plain = NULL;
+  if (!mho_experiment_new(registry, selectors, true, &plain, NULL))
+    mho_settings_visit(plain, take_default, &v);
+  mho_experiment_free(plain);
+  return MHO_OK;
+}
+
 static mho_err read_experiment(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei) {
   mho_registry *registry = NULL;
   mho_config *config = NULL, *selectors = NULL;
-  mho_experiment *e = NULL, *plain = NULL;
+  mho_experiment *e = NULL;
   mho_err err = mho_registry_new(&registry, ei);
   if (!err)
     err = mho_config_new(&config, ei);
@@ -123,14 +158,9 @@ static mho_err read_experiment(const mho_run_row *run, mho_report_config *out, m
     err = mho_config_text(config, run->config, "the stored config", ei); /* JSON is YAML, too */
   if (!err)
     err = mho_experiment_new(registry, config, true, &e, ei);
-  if (!err) {
-    visitor v = {.c = out, .registry = registry, .selectors = selectors, .ei = ei};
-    mho_settings_visit(e, take_setting, &v);
-    err = v.err;
-    if (!err && !mho_experiment_new(registry, selectors, true, &plain, NULL))
-      mho_settings_visit(plain, take_default, &v);
-  }
-  mho_experiment_free(plain);
+  if (!err)
+    err = visit_experiment(registry, e, selectors, out, ei);
+
   mho_experiment_free(e);
   mho_config_free(selectors);
   mho_config_free(config);
@@ -140,21 +170,26 @@ static mho_err read_experiment(const mho_run_row *run, mho_report_config *out, m
 
 /* ---------------------------------------------------------------- of bare JSON */
 
+/* The shortest number that reads back the same. */
+static char *real_text(double v) {
+  char text[32];
+  for (int digits = 6; digits <= 17; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, v);
+    if (strtod(text, NULL) == v)
+      break;
+  }
+  return strdup(text);
+}
+
 static char *json_text(const json_t *v) {
   if (json_is_string(v))
     return strdup(json_string_value(v));
-  if (json_is_real(v)) { /* the shortest number that reads back the same */
-    char text[32];
-    for (int digits = 6; digits <= 17; digits++) {
-      snprintf(text, sizeof text, "%.*g", digits, json_real_value(v));
-      if (strtod(text, NULL) == json_real_value(v))
-        break;
-    }
-    return strdup(text);
-  }
+  if (json_is_real(v))
+    return real_text(json_real_value(v));
   return json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
 }
 
+/* The keys below an object; section NULL: it is the root, whose objects are the sections. */
 static mho_err flatten(mho_report_config *out, const char *section, const char *path,
                        json_t *object, mho_errinfo *ei) {
   const char *key;
@@ -162,6 +197,7 @@ static mho_err flatten(mho_report_config *out, const char *section, const char *
   json_object_foreach(object, key, value) {
     char name[256];
     snprintf(name, sizeof name, "%s%s%s", path, *path ? "." : "", key);
+
     mho_err err = MHO_OK;
     if (json_is_object(value) && !section)
       err = flatten(out, key, "", value, ei);
@@ -175,22 +211,31 @@ static mho_err flatten(mho_report_config *out, const char *section, const char *
   return MHO_OK;
 }
 
+static mho_err read_json(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei) {
+  json_t *root = json_loads(run->config, 0, NULL);
+  mho_err err;
+  if (json_is_object(root)) /* jansson's limit on nesting (2048) bounds the recursion of flatten */
+    err = flatten(out, NULL, "", root, ei);
+  else
+    err = mho_fail(ei, MHO_EDATA, "the stored config of run %s is not a JSON object", run->id);
+  json_decref(root);
+  return err;
+}
+
 mho_err mho_report_config_read(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei) {
   *out = (mho_report_config){.known = true};
   mho_errinfo why = {0};
   mho_err err = read_experiment(run, out, &why);
   if (!err)
     return MHO_OK;
+
   mho_report_config_free(out);
   if (err == MHO_ENOMEM)
     return mho_fail(ei, err, "no memory for the config");
+
+  /* another version's config */
   snprintf(out->why, sizeof out->why, "%s", why.message);
-  /* jansson's limit on nesting (2048) bounds the recursion of flatten */
-  json_t *root = json_loads(run->config, 0, NULL);
-  err = json_is_object(root)
-            ? flatten(out, NULL, "", root, ei)
-            : mho_fail(ei, MHO_EDATA, "the stored config of run %s is not a JSON object", run->id);
-  json_decref(root);
+  err = read_json(run, out, ei);
   if (err)
     mho_report_config_free(out);
   return err;
@@ -198,34 +243,45 @@ mho_err mho_report_config_read(const mho_run_row *run, mho_report_config *out, m
 
 /* ---------------------------------------------------------------- the table */
 
+/* What the column of defaults says of a key. */
+static const char *default_text(const mho_report_key *k) {
+  if (!k->changed)
+    return "";
+  if (!k->initial)
+    return "another";
+  return *k->initial ? k->initial : "(empty)";
+}
+
+static void write_key(FILE *out, const mho_report_key *k, bool known) {
+  fprintf(out, "<tr%s><th scope=\"row\">", k->changed ? " class=\"changed\"" : "");
+  mho_html_text(out, k->name);
+  fputs("</th>", out);
+  mho_html_cell(out, "%s", k->is_text && !*k->value ? "(empty)" : k->value);
+  if (known) {
+    mho_html_cell(out, "%s", default_text(k));
+    mho_html_cell(out, "%s", k->doc ? k->doc : "");
+  }
+  fputs("</tr>\n", out);
+}
+
+/* Each section is a body of the table, headed by its name. */
 void mho_report_config_table(FILE *out, const mho_report_config *c) {
+  const char *section = NULL;
   mho_html_table_begin(out, "config", "Config",
                        c->known ? "key|value|default|meaning" : "key|value, SI units");
-  const char *section = NULL;
   for (int i = 0; i < c->n; i++) {
     const mho_report_key *k = &c->key[i];
     if (!section || strcmp(section, k->section)) {
-      fprintf(out, "%s<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%d\">",
-              section ? "</tbody>\n" : "", c->known ? 4 : 2);
+      fputs(section ? "</tbody>\n" : "", out);
+      fprintf(out, "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%d\">",
+              c->known ? 4 : 2);
       mho_html_text(out, k->section);
       fputs("</th></tr>\n", out);
     }
     section = k->section;
-    fprintf(out, "<tr%s><th scope=\"row\">", k->changed ? " class=\"changed\"" : "");
-    mho_html_text(out, k->name);
-    fputs("</th>", out);
-    mho_html_cell(out, "%s", k->is_text && !*k->value ? "(empty)" : k->value);
-    if (c->known) {
-      bool none = k->initial && !*k->initial;
-      mho_html_cell(out, "%s",
-                    !k->changed   ? ""
-                    : !k->initial ? "another"
-                    : none        ? "(empty)"
-                                  : k->initial);
-      mho_html_cell(out, "%s", k->doc ? k->doc : "");
-    }
-    fputs("</tr>\n", out);
+    write_key(out, k, c->known);
   }
+
   if (section)
     fputs("</tbody>\n", out);
   mho_html_table_end(out);
@@ -233,14 +289,20 @@ void mho_report_config_table(FILE *out, const mho_report_config *c) {
 
 /* ---------------------------------------------------------------- the command */
 
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+/* Whether a text has characters, and none but these. */
+static bool is_made_of(const char *text, const char *plain) {
+  return *text && !text[strspn(text, plain)];
+}
+
 /* A word of a shell command; quoted only when it has to be. */
 static void print_word(FILE *out, const char *word) {
-  static const char plain[] =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (*word && !word[strspn(word, plain)]) {
+  if (is_made_of(word, LETTERS_AND_DIGITS "_@%+=:,./-")) {
     fputs(word, out);
     return;
   }
+
   fputc('\'', out);
   for (; *word; word++)
     if (*word == '\'')
@@ -250,13 +312,13 @@ static void print_word(FILE *out, const char *word) {
   fputc('\'', out);
 }
 
-/* The value of --set is YAML: a text that could be anything else there goes between double quotes. */
+/* The value of --set is YAML: a text that could be anything else goes between double quotes. */
 static void print_yaml(FILE *out, const mho_report_key *k) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./";
-  if (!k->is_text || (*k->value && !k->value[strspn(k->value, plain)])) {
+  if (!k->is_text || is_made_of(k->value, LETTERS_AND_DIGITS "_./")) {
     fputs(k->value, out);
     return;
   }
+
   fputc('"', out);
   for (const char *t = k->value; *t; t++)
     if (*t == '"' || *t == '\\')
@@ -274,6 +336,7 @@ static mho_err print_set(FILE *out, const mho_report_key *k, mho_errinfo *ei) {
   FILE *f = open_memstream(&word, &n);
   if (!f)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the command");
+
   fprintf(f, "%s.%s=", k->section, k->name);
   print_yaml(f, k);
   fclose(f);
@@ -283,37 +346,48 @@ static mho_err print_set(FILE *out, const mho_report_key *k, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* A --set for every changed key that belongs into the command. */
+static mho_err print_sets(FILE *out, const mho_report_config *c,
+                          bool (*belongs)(const mho_report_key *k), mho_errinfo *ei) {
+  for (int i = 0; i < c->n; i++) {
+    const mho_report_key *k = &c->key[i];
+    if (!k->changed || !belongs(k))
+      continue;
+    mho_err err = print_set(out, k, ei);
+    if (err)
+      return err;
+  }
+  fputc('\n', out);
+  return MHO_OK;
+}
+
+/* A chip is given by all keys of these sections but the optimizer, which it has no use for. */
+static bool is_of_chip(const mho_report_key *k) {
+  static const char *const sections[] = {"device", "array", "program", "update"};
+  if (is_key(k, "update", "optimizer"))
+    return false;
+  for (int i = 0; i < MHO_COUNT(sections); i++)
+    if (!strcmp(k->section, sections[i]))
+      return true;
+  return false;
+}
+
+/* The seed is given by --seed. */
+static bool is_of_training(const mho_report_key *k) {
+  return !is_key(k, "train", "seed");
+}
+
 mho_err mho_report_program_command(FILE *out, const mho_report_config *c, const char *parent,
                                    mho_errinfo *ei) {
   const char *chip = mho_report_config_value(c, "train", "seeds.chip");
   fputs("mho program ", out);
   print_word(out, parent ? parent : mho_report_config_value(c, "train", "from"));
   fprintf(out, " --seed %s", *chip ? chip : "1");
-  mho_err err = MHO_OK;
-  for (int i = 0; i < c->n && !err; i++) {
-    const mho_report_key *k = &c->key[i];
-    bool is_of_chip = !strcmp(k->section, "device") || !strcmp(k->section, "array") ||
-                      !strcmp(k->section, "program") || !strcmp(k->section, "update");
-    bool is_left_over = !strcmp(k->section, "update") && !strcmp(k->name, "optimizer");
-    if (k->changed && is_of_chip && !is_left_over)
-      err = print_set(out, k, ei);
-  }
-  fputc('\n', out);
-  return err;
+  return print_sets(out, c, is_of_chip, ei);
 }
 
 mho_err mho_report_config_command(FILE *out, const mho_report_config *c, int64_t seed,
                                   mho_errinfo *ei) {
   fprintf(out, "mho train --seed %lld", (long long)seed);
-  mho_err err = MHO_OK;
-  for (int i = 0; i < c->n && !err; i++) {
-    const mho_report_key *k = &c->key[i];
-    bool is_seed = !strcmp(k->section, "train") && !strcmp(k->name, "seed");
-    if (k->changed && !is_seed)
-      err = print_set(out, k, ei);
-  }
-  if (err)
-    return err;
-  fputc('\n', out);
-  return MHO_OK;
+  return print_sets(out, c, is_of_training, ei);
 }

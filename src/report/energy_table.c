@@ -1,13 +1,11 @@
-/* energy.c - what training would take on hardware, term by term.
+/* energy_table.c - what training would take on hardware, term by term.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/html.h"
 #include "report/page.h"
 
 static void write_term(const mho_page *p, const mho_report_energy *e, double all) {
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX], c[MHO_NUMBER_MAX];
-  fputs("<tr><th scope=\"row\">", p->out);
-  mho_html_text(p->out, e->term);
-  fputs("</th>", p->out);
+  mho_html_row(p->out, "%s", e->term);
   mho_html_number(p->out, "%s", mho_si(e->joule, "J", a));
   mho_html_number(p->out, "%s", mho_percent(all > 0 ? e->joule / all : 0, a));
   mho_html_number(p->out, "%s", mho_si(e->joule / e->samples, "J", b));
@@ -22,17 +20,20 @@ void mho_page_energy(const mho_page *p) {
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX];
   if (d->n_energy == 0)
     return;
+
   for (int i = 0; i < d->n_energy; i++) {
     joule += d->energy[i].joule;
     seconds += d->energy[i].seconds;
   }
+
   fputs("<section>\n<h2>Energy and time on hardware</h2>\n<p class=\"note\">", p->out);
   mho_html_printf(
       p->out,
-      "All epochs of training, one sample after another: %s and %s a sample, by the model and the numbers "
-      "of the config's section energy. Terms without a time go on beside the others.",
+      "All epochs of training, one sample after another: %s and %s a sample, by the model and the "
+      "numbers of the config's section energy. Terms without a time go on beside the others.",
       mho_si(joule / d->energy[0].samples, "J", a), mho_si(seconds / d->energy[0].samples, "s", b));
   fputs("</p>\n", p->out);
+
   mho_html_table_begin(p->out, NULL, "Energy by term",
                        "term|#energy|#share|#a sample|#time a sample|#count");
   fputs("<tbody>\n", p->out);

@@ -1,7 +1,7 @@
-/* data.h - everything the database holds of one run.
+/* report_data.h - everything the database has of one run.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_REPORT_DATA_H
-#define MHO_REPORT_DATA_H
+#ifndef MHO_REPORT_REPORT_DATA_H
+#define MHO_REPORT_REPORT_DATA_H
 
 #include <string.h>
 
@@ -9,7 +9,8 @@
 
 enum { MHO_NAME_MAX = 64, MHO_LAYERS_SHOWN = 150, MHO_COSIM_SHOWN = 100 };
 
-typedef struct mho_report_layer { /* a connection after the last epoch that has any */
+/* A connection after the last epoch that has any. */
+typedef struct mho_report_layer {
   char name[MHO_NAME_MAX];
   int rows, cols;
   double w_mean, w_std, w_absmax, g_mean, g_std, saturated, stuck, pulses, cosine;
@@ -19,8 +20,9 @@ typedef struct mho_report_layer { /* a connection after the last epoch that has 
 typedef struct mho_report_cosim {
   char what[MHO_NAME_MAX], quantity[MHO_NAME_MAX], unit[16], place[MHO_NAME_MAX], created[32];
   int64_t n;
-  double max_abs, max_rel, tolerance, core_s,
-      spice_s; /* the tolerance is on max_rel, see mho/spice.h */
+  double max_abs, max_rel;
+  double tolerance; /* on max_rel, see mho/spice.h */
+  double core_s, spice_s;
   bool pass;
 } mho_report_cosim;
 
@@ -32,8 +34,8 @@ typedef struct mho_report_observables {
   double *cosine;                   /* [n_connections x epochs] */
 } mho_report_observables;
 
-typedef struct
-    mho_report_energy { /* a term of what training would take on hardware, over all epochs */
+/* A term of what training would take on hardware, over all epochs. */
+typedef struct mho_report_energy {
   char term[MHO_NAME_MAX];
   double joule, seconds, count, samples;
 } mho_report_energy;
@@ -52,20 +54,25 @@ typedef struct mho_report_data {
   mho_report_cosim *cosim;
 } mho_report_data;
 
-/** @return MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_ENOMEM; errors of the store. On failure *out is
- *  empty. */
+/** Read a run with all that belongs to it.
+ *  @return MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_ENOMEM; errors of the store. On failure
+ *          *out is empty. */
 mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out,
                              mho_errinfo *ei);
 void mho_report_data_free(mho_report_data *d);
 /** Whether any epoch has a finite value there (offsetof a double in mho_epoch_row). */
 bool mho_report_has(const mho_report_data *d, size_t offset);
-/** The observables of a run whose epochs have been read. */
+/** Read the observables of a run whose epochs have been read.
+ *  @return MHO_OK; MHO_ENOMEM; errors of the store. */
 mho_err mho_report_observables_read(mho_store *s, mho_report_data *d, mho_errinfo *ei);
 void mho_report_observables_free(mho_report_observables *o);
+
+/** The double at an offset of an epoch. */
 static inline double mho_epoch_value(const mho_epoch_row *e, size_t offset) {
   return *(const double *)((const char *)e + offset);
 }
 
+/** Whether the run was made by mho program, not by training. */
 static inline bool mho_report_is_programmed(const mho_report_data *d) {
   return d->run.kind && !strcmp(d->run.kind, "programmed");
 }
