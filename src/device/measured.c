@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "device/csv.h"
+#include "device/measurements.h"
 #include "device/noise.h"
 
 typedef struct measured {

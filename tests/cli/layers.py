@@ -12,16 +12,17 @@ SECOND = {'wire': 'array'}  # headers beside the one of a folder's name
 source = os.path.join(os.environ['MHO_SOURCE'], 'src')
 bad = []
 checked = 0
-for folder in sorted(os.listdir(source)):
-    if not os.path.isdir(os.path.join(source, folder)):
+for path, folders, names in os.walk(source):
+    if path == source:
         continue
-    for name in sorted(os.listdir(os.path.join(source, folder))):
+    folder = os.path.relpath(path, source).split(os.sep)[0]
+    for name in sorted(names):
         if not name.endswith(('.c', '.h')):
             continue
-        text = open(os.path.join(source, folder, name), encoding='utf-8').read()
-        place = f'src/{folder}/{name}'
+        text = open(os.path.join(path, name), encoding='utf-8').read()
+        place = 'src/' + os.path.relpath(os.path.join(path, name), source)
         checked += 1
-        for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|/[\w.]+)"', text):
+        for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|(?:/[\w.]+)+)"', text):
             other = SECOND.get(other, other)
             if other in LEVEL and other != folder and LEVEL[other] >= LEVEL[folder]:
                 bad.append(f'{place} includes {other}, which is not below {folder}')

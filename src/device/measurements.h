@@ -1,7 +1,7 @@
-/* csv.h - tables of measurements: named columns of numbers, directions and labels.
+/* measurements.h - tables of measurements: named columns of numbers, directions and labels.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_DEVICE_CSV_H
-#define MHO_DEVICE_CSV_H
+#ifndef MHO_DEVICE_MEASUREMENTS_H
+#define MHO_DEVICE_MEASUREMENTS_H
 
 #include "mho/base.h"
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/fit.h"
+#include "device/fit/fit.h"
 
 enum { ROUNDS = 6 };
 static const double GATE = 5;

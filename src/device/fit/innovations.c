@@ -1,4 +1,4 @@
-/* fit_filter.c - what pulse data say beyond a model's prediction: a scalar extended Kalman filter over each track.
+/* innovations.c - what pulse data say beyond a model's prediction: a scalar extended Kalman filter over each track.
  *
  *   predict  g- = F(g+),  P- = F'^2 P + Q,  Q the noise of the pulses
  *   correct  e = y - g-,  S = P- + R,  K = P-/S,  g+ = g- + K e,  P = (1 - K) P-,  R the noise of a reading
@@ -11,7 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "device/fit.h"
+#include "device/fit/fit.h"
 
 /* ---------------------------------------------------------------- a model on one cell */
 

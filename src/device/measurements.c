@@ -1,6 +1,6 @@
-/* csv.c - reading tables of measurements.
+/* measurements.c - reading tables of measurements.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "device/csv.h"
+#include "device/measurements.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* config.c - what the config says of any device, and what of it is impossible.
+/* device_config.c - what the config says of any device, and what of it is impossible.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* fit_spread.c - what data say of a fit: confidence of the parameters, spread between devices, and how much it explains.
+/* confidence.c - what data say of a fit: confidence of the parameters, spread between devices, and how much it explains.
  *
  * Confidence intervals: from the curvature at the minimum; with 5 devices or more from the scatter between devices
  * (cluster-robust, C. Cameron, D. Miller, Journal of Human Resources 50, 317 (2015)), with Student's t.
@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "device/fit.h"
+#include "device/fit/fit.h"
 
 enum { CLUSTERS_MIN = 5 };
 

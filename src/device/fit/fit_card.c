@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/fit.h"
+#include "device/fit/fit.h"
 
 static const mho_fit_value *fitted(const mho_fit *f, const char *name) {
   for (int i = 0; i < f->n; i++)

@@ -1,12 +1,12 @@
-/* fit_data.c - measured pulses as tracks, and as a table of the mean response.
+/* pulse_data.c - measured pulses as tracks, and as a table of the mean response.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/csv.h"
-#include "device/fit.h"
+#include "device/measurements.h"
+#include "device/fit/fit.h"
 
 enum { DEVICE, CYCLE, PULSE, DIRECTION, G, COLUMNS };
 static const mho_csv_column columns[COLUMNS] = {{"device", MHO_CSV_LABEL, false},

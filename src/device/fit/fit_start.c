@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/fit.h"
+#include "device/fit/fit.h"
 
 enum { STARTS = 400, REFINED = 4, SAMPLE = 1500 };
 

@@ -1,4 +1,4 @@
-/* spice.c - helpers for the circuit text that models write.
+/* circuit_text.c - helpers for the circuit text that models write.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* fit.h - what the files of the fit share: data as tracks, a model on one cell, the filter.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_DEVICE_FIT_H
-#define MHO_DEVICE_FIT_H
+#ifndef MHO_DEVICE_FIT_FIT_H
+#define MHO_DEVICE_FIT_FIT_H
 
 #include <gsl/gsl_matrix.h>
 
