@@ -8,23 +8,16 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/vmath.h"
-#include "mho/neuron.h"
 
-static void activate(int n, const mho_real *a, mho_real *z) {
-#pragma omp simd
-  for (int i = 0; i < n; i++)
-    z[i] = real_tanh(a[i]);
-}
-
-static void scale_by_slope(int n, const mho_real *restrict z, mho_real *restrict d) {
-  for (int i = 0; i < n; i++)
-    d[i] *= 1 - z[i] * z[i];
-}
+#define RHO(a)       _Generic((a), float : tanhf, double : tanh)(a)
+#define SCALED(z, d) ((d) * (1 - (z) * (z)))
+#include "neuron/law.h"
 
 static void activate_keep(int n, mho_real *restrict a, mho_real *restrict keep) {
 #pragma omp simd
   for (int i = 0; i < n; i++) {
-    mho_real q = real_exp(-2 * real_abs(a[i])), r = 1 / (1 + q), z = (1 - q) * r;
+    mho_real q = real_exp(-2 * real_abs(a[i])), r = 1 / (1 + q);
+    mho_real z = (1 - q) * r;
     keep[i] = 4 * q * r * r;
     a[i] = a[i] < 0 ? -z : z;
   }
@@ -32,29 +25,19 @@ static void activate_keep(int n, mho_real *restrict a, mho_real *restrict keep) 
 
 static void difference(int n, mho_real c, const mho_real *restrict z, const mho_real *restrict keep,
                        mho_real *restrict e) {
-  if (real_abs(c) <
-      (mho_real)1e-20) { /* beyond rounding the limit is exact, and 1/c does not overflow */
+  /* here the limit is exact to rounding, and 1/c would overflow */
+  if (real_abs(c) < (mho_real)1e-20) {
     for (int i = 0; i < n; i++)
       e[i] *= keep[i];
     return;
   }
+
   mho_real inverse = 1 / c;
 #pragma omp simd
   for (int i = 0; i < n; i++) {
     mho_real t = real_tanh(c * e[i]);
     e[i] = t * inverse * keep[i] / (1 - z[i] * t);
   }
-}
-
-static void activate_double(int n, const double *a, double *z) {
-#pragma omp simd
-  for (int i = 0; i < n; i++)
-    z[i] = tanh(a[i]);
-}
-
-static void scale_by_slope_double(int n, const double *restrict z, double *restrict d) {
-  for (int i = 0; i < n; i++)
-    d[i] *= 1 - z[i] * z[i];
 }
 
 const mho_neuron mho_neuron_tanh = {

@@ -12,7 +12,7 @@ SECOND = {'wire': 'array'}  # headers beside the one of a folder's name
 source = os.path.join(os.environ['MHO_SOURCE'], 'src')
 bad = []
 checked = 0
-for path, folders, names in os.walk(source):
+for path, _, names in sorted(os.walk(source)):
     if path == source:
         continue
     folder = os.path.relpath(path, source).split(os.sep)[0]
