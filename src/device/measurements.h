@@ -6,9 +6,12 @@
 #include "mho/base.h"
 
 typedef enum mho_csv_kind {
-  MHO_CSV_NUMBER, /* "nan", "" and words that are not numbers become NaN */
-  MHO_CSV_DIRECTION, /* up, set, ltp, potentiation, +, 1 -> 1; down, reset, ltd, depression, -, -1 -> -1 */
-  MHO_CSV_LABEL /* any text -> 0, 1, 2 ... in the order of first appearance */
+  /** "nan", "" and words that are not numbers become NaN. */
+  MHO_CSV_NUMBER,
+  /** up, set, ltp, potentiation, +, 1 -> 1; down, reset, ltd, depression, -, -1 -> -1. */
+  MHO_CSV_DIRECTION,
+  /** Any text -> 0, 1, 2 ... in the order of first appearance. */
+  MHO_CSV_LABEL
 } mho_csv_kind;
 
 typedef struct mho_csv_column {
@@ -31,6 +34,7 @@ typedef struct mho_csv {
  *  @return MHO_OK; MHO_EIO when it cannot be read; MHO_EDATA with the line when it is no such table. */
 MHO_API mho_err mho_csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
                              mho_errinfo *ei);
+/** Frees what a table holds, and empties it. */
 MHO_API void mho_csv_free(mho_csv *t);
 
 #endif
