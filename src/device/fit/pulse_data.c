@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/measurements.h"
 #include "device/fit/fit.h"
+#include "device/measurements.h"
 
 enum { DEVICE, CYCLE, PULSE, DIRECTION, G, COLUMNS };
 static const mho_csv_column columns[COLUMNS] = {{"device", MHO_CSV_LABEL, false},
