@@ -1,4 +1,5 @@
-/* bank.c - making a bank of cells: device-to-device draws, bounds, faults, and what a checkpoint keeps of it.
+/* bank.c - making a bank of cells: device-to-device draws, bounds, faults, and what a checkpoint
+ * keeps of it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -21,8 +22,9 @@ static void deviates(const mho_device_config *d, mho_rng chip, uint64_t what, ui
     out[i] = (out[i] - 0.5f) * width;
 }
 
-/* Factors of SET and RESET steps, never negative:
- * 1 + spread xi + min(u, 0) + asymmetry xi', 1 + spread xi - max(u, 0) - asymmetry xi', the same xi, xi'. */
+/* Factors of SET and RESET steps, never negative, of the same xi and xi':
+ *   up    1 + spread xi + asymmetry xi' + min(u, 0)
+ *   down  1 + spread xi - asymmetry xi' - max(u, 0) */
 static void step_factors(const mho_device_config *d, mho_rng chip, uint64_t cell0, int n, float *up,
                          float *down) {
   float common[MHO_DEVICE_BLOCK], contrary[MHO_DEVICE_BLOCK];
@@ -42,8 +44,8 @@ static void step_factors(const mho_device_config *d, mho_rng chip, uint64_t cell
   }
 }
 
-/* How far a bound lies beyond its nominal place: of log-normal ones the distance from the other nominal bound, 1
- * without spread, is exp(spread xi). */
+/* How far a bound lies beyond its nominal place: of log-normal ones the distance from the other
+ * nominal bound, 1 without spread, is exp(spread xi). */
 static float beyond(const mho_device_config *d, double spread, float xi) {
   return d->law == LAW_LOGNORMAL ? (float)expm1(spread * (double)xi) : (float)spread * xi;
 }
@@ -184,8 +186,8 @@ static bool is_constant(const float *v, size_t n) {
   return same == n;
 }
 
-/* An array of one value shrinks to a block: what a pulse reads then stays in cache. Without memory for it, the first
- * block of the long array serves as well. */
+/* An array of one value shrinks to a block: what a pulse reads then stays in cache. Without memory
+ * for it, the first block of the long array serves as well. */
 static void shrink(float **v, size_t n) {
   float *block = n > MHO_DEVICE_BLOCK ? mho_alloc(MHO_DEVICE_BLOCK, sizeof *block) : NULL;
   if (!block)

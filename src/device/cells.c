@@ -7,8 +7,9 @@
 
 /* ---------------------------------------------------------------- what shows */
 
-/* The range closes linearly with the pulses, from both sides, to endurance_range of the original one. What is
- * closed by `fresh` more pulses follows from the present bounds: no second pair of bounds is kept. */
+/* The range closes linearly with the pulses, from both sides, to endurance_range of the original
+ * one. What is closed by `fresh` more pulses follows from the present bounds: no second pair of
+ * bounds is kept. */
 static void wear_out(mho_cells *c, size_t cell, uint32_t fresh) {
   double end = c->config.endurance, closes = (1 - c->config.endurance_range) / end;
   double before = fmin((double)c->wear[cell], end);
@@ -63,7 +64,8 @@ static inline int16_t size_of(int16_t count) {
   return (int16_t)(count < 0 ? -count : count);
 }
 
-/* Move n states to the levels that cells can have: a pulse begins and ends at a level (device.levels). */
+/* Move n states to the levels that cells can have: a pulse begins and ends at a level
+ * (device.levels). */
 static inline void to_levels(const mho_cells *c, int n, const float *low, const float *high,
                              float *g) {
   if (c->config.levels < 2)
@@ -73,7 +75,8 @@ static inline void to_levels(const mho_cells *c, int n, const float *low, const 
     g[i] = mho_nearest_level(steps, low[i], high[i], g[i]);
 }
 
-/* Where a change takes a state that has a rest: rounded within the bounds, and what that leaves out. */
+/* Where a change takes a state that has a rest: rounded within the bounds, and what that leaves
+ * out. */
 static inline float move_finely(float g, float change, float low, float high, float *rest) {
   float t = *rest + change, sum = g + t, v = clipped(sum, low, high);
   float left = v == sum ? (g - sum) + t : 0;
@@ -85,7 +88,8 @@ static inline float move_finely(float g, float change, float low, float high, fl
   return v;
 }
 
-/* How strongly the pulses of n cells arrive: of neighbours from `first` on, or of those named. NULL: wholly. */
+/* How strongly the pulses of n cells arrive: of neighbours from `first` on, or of those named.
+ * NULL: wholly. */
 static const float *strength(const mho_cells *c, size_t first, int n, const uint32_t *cell,
                              const float *dir, float *out) {
   if (!c->amplitude[0])
@@ -108,8 +112,8 @@ static void answer(const mho_cells *c, mho_device_block *b, const float *amplitu
 
 /* ---------------------------------------------------------------- pulses on neighbours */
 
-/* The pulse of this rank on neighbouring cells, of which many have one (left above rank; NULL: all): all are
- * answered, those without keep what they have. */
+/* The pulse of this rank on neighbouring cells, of which many have one (left above rank; NULL:
+ * all): all are answered, those without keep what they have. */
 static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, int rank,
                         const float *dir, uint64_t step) {
   float xi[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK], amplitude[MHO_DEVICE_BLOCK];
@@ -201,7 +205,8 @@ static void drop_finished(gathered *x, int rank) {
   x->n = n;
 }
 
-/* The pulses of this rank and of those after it on the gathered cells, whose `left` is more than rank. */
+/* The pulses of this rank and of those after it on the gathered cells, whose `left` is more than
+ * rank. */
 static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
   float amplitude[MHO_DEVICE_BLOCK];
   mho_device_block b;
@@ -415,7 +420,8 @@ static void disturb_round(mho_cells *c, size_t first, int n, float dir, const fl
   }
 }
 
-/* What is due in a round: the same share in every one; or, of cells with levels, a whole pulse until the rest. */
+/* What is due in a round: the same share in every one; or, of cells with levels, a whole pulse
+ * until the rest. */
 static void share(const mho_cells *c, int n, const float *all, int round, int rounds, float *out) {
   bool whole = c->config.levels >= 2;
   for (int i = 0; i < n; i++)

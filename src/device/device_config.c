@@ -134,7 +134,7 @@ static const mho_param device_table[] = {
 };
 const mho_params mho_device_params = MHO_PARAMS(mho_device_config, device_table);
 
-/* ---------------------------------------------------------------- spread of a model's own parameters */
+/* ---------------------------------------------------------------- spread of own parameters */
 
 /* The spread of the parameter `name` from the word behind it (nullable). */
 static mho_err parse_one(const mho_device_model *model, const char *name, const char *number,
@@ -210,7 +210,8 @@ double mho_device_response(const mho_device_model *model, const void *params,
 
 /* ---------------------------------------------------------------- check */
 
-/* A model that is driven by voltages has its pulse among its own parameters, which also say what the pulse does. */
+/* A model that is driven by voltages has its pulse among its own parameters, which also say what
+ * the pulse does. */
 static mho_err check_pulse(const mho_device_model *model, const mho_device_config *d,
                            mho_errinfo *ei) {
   const struct {

@@ -1,13 +1,15 @@
-/* exp_step.c - bounded steps with an exponential dependence on the state, of separate shape for SET and RESET.
+/* exp_step.c - bounded steps with an exponential dependence on the state, of separate shape for SET
+ * and RESET.
  *
  *   z = 2 a (g - c)/(b+ - b-) + b,  b+- the cell's own bounds, c the conductance of weight zero
  *   SET    dg = +s_up max(1 - A_up exp(+gamma_up z), 0)
  *   RESET  dg = -s_dn max(1 - A_dn exp(-gamma_dn z), 0)
  *
- * with multiplicative or additive noise. A negative A adds to the step where its exponential is large.
+ * with multiplicative or additive noise. A negative A adds to the step where its exponential is
+ * large.
  *
- * Source: N. Gong et al., Nature Communications 9:2102 (2018); in this form ExpStepDevice of IBM's analog
- * hardware kit, w = (g - c) (w_max - w_min).
+ * Source: N. Gong et al., Nature Communications 9:2102 (2018); in this form ExpStepDevice of IBM's
+ * analog hardware kit, w = (g - c) (w_max - w_min).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/noise.h"
 

@@ -5,13 +5,14 @@
  *   polynomial  I = G (V + k2 V^2 + k3 V^3)
  *   hfo2        I = G V + NL2 V^2 + NL3 V^3, x = log10 (G/S),
  *               NL2 = 1.388e-4 x^3 + 1.541e-3 x^2 + 5.711e-3 x + 7.063e-3,
- *               NL3 = 8.871e-5 x^2 + 6.7919e-4 x + 1.2968e-3   (50..225 uS, |V| up to 0.5 V; within these x)
+ *               NL3 = 8.871e-5 x^2 + 6.7919e-4 x + 1.2968e-3
+ *               fitted from 50 to 225 uS and to |V| of 0.5 V; beyond, x is that of the nearer end
  *
  * G is the slope at 0 V. A cell must not give energy: V I(V) >= 0 for |V| up to iv.v_max.
  *
- * Source of hfo2: V. Milo et al., "Accurate program/verify schemes of resistive switching memory (RRAM) for
- * in-memory neural network circuits", IEEE T-ED 68, 3832 (2021). The printed digits leave 1e-5 A/V^2 in NL2, so
- * its sign is open above 100 uS.
+ * Source of hfo2: V. Milo et al., "Accurate program/verify schemes of resistive switching memory
+ * (RRAM) for in-memory neural network circuits", IEEE T-ED 68, 3832 (2021). The printed digits
+ * leave 1e-5 A/V^2 in NL2, so its sign is open above 100 uS.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 

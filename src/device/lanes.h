@@ -1,8 +1,10 @@
-/* lanes.h - elementary functions of a block of cells as vector code that gives every cell the same bits.
+/* lanes.h - elementary functions of a block of cells as vector code that gives every cell the same
+ * bits.
  *
- * Vector and scalar elementary functions differ in the last bit, so the answer of a cell would depend on its place
- * in a block. Kernels that use them therefore work on aligned local arrays of whole vectors, padded with a copy of
- * the last cell, through functions that leave the compiler neither a head nor a remainder to do otherwise.
+ * Vector and scalar elementary functions differ in the last bit, so the answer of a cell would
+ * depend on its place in a block. Kernels that use them therefore work on aligned local arrays of
+ * whole vectors, padded with a copy of the last cell, through functions that leave the compiler
+ * neither a head nor a remainder to do otherwise.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_DEVICE_LANES_H
 #define MHO_DEVICE_LANES_H

@@ -3,9 +3,10 @@
  *   SET    dg = +s_up (1 - slope_up   (g - c)/(1 - c)) (1 + sigma xi)
  *   RESET  dg = -s_dn (1 + slope_down (g - c)/c)       (1 + sigma xi)
  *
- * g normalized, c the conductance of weight zero; slope 0 is the constant step of Gokmen & Vlasov. Additive
- * noise is s sigma xi, not scaled by the state. The slope falls towards the nominal bounds 0 and 1, or towards
- * the cell's own (`bounds: own`): slope 1 is then soft bounds whose step at c is the same in every cell.
+ * g normalized, c the conductance of weight zero; slope 0 is the constant step of Gokmen & Vlasov.
+ * Additive noise is s sigma xi, not scaled by the state. The slope falls towards the nominal bounds
+ * 0 and 1, or towards the cell's own (`bounds: own`): slope 1 is then soft bounds whose step at c
+ * is the same in every cell.
  *
  * Source: T. Gokmen, Y. Vlasov, Frontiers in Neuroscience 10:333 (2016).
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -1,14 +1,16 @@
-/* linear_ion.c - linear ion drift: the boundary between a doped and an undoped part of a film moves with the
- * current.
+/* linear_ion.c - linear ion drift: the boundary between a doped and an undoped part of a film moves
+ * with the current.
  *
- *   dx/dt = (mu R_on/D^2) I f(x),  I = V/R,  R = R_on x + R_off (1 - x),  R_on = 1/g_max, R_off = 1/g_min
+ *   dx/dt = (mu R_on/D^2) I f(x),  I = V/R,  R = R_on x + R_off (1 - x),
+ *   R_on = 1/g_max,  R_off = 1/g_min
  *
- * f a window (none, Joglekar, Biolek). With r = R_off/R_on and u = R/R_on = x + r (1 - x), a pulse moves x along
- * dx/dtau = f(x)/u for tau = (mu/D^2) V T. Without a window that has a closed form, u' = sqrt(u^2 - 2 (r - 1) tau).
- * Joglekar's window holds a cell that has reached a bound for ever: Biolek's looks at the direction instead.
+ * f a window (none, Joglekar, Biolek). With r = R_off/R_on and u = R/R_on = x + r (1 - x), a pulse
+ * moves x along dx/dtau = f(x)/u for tau = (mu/D^2) V T. Without a window that has a closed form,
+ * u' = sqrt(u^2 - 2 (r - 1) tau). Joglekar's window holds a cell that has reached a bound for ever:
+ * Biolek's looks at the direction instead.
  *
- * Source: D. Strukov et al., Nature 453, 80 (2008); Y. Joglekar, S. Wolf, Eur. J. Phys. 30, 661 (2009); Z. Biolek
- * et al., Radioengineering 18, 210 (2009).
+ * Source: D. Strukov et al., Nature 453, 80 (2008); Y. Joglekar, S. Wolf, Eur. J. Phys. 30, 661
+ * (2009); Z. Biolek et al., Radioengineering 18, 210 (2009).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/voltage.h"
 

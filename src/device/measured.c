@@ -1,13 +1,15 @@
-/* measured.c - a device given by a table: its conductance after n SET pulses and after n RESET pulses.
+/* measured.c - a device given by a table: its conductance after n SET pulses and after n RESET
+ * pulses.
  *
  *   SET    g' = C_up(C_up^-1(g) + 1),  RESET  g' = C_dn(C_dn^-1(g) + 1)
  *
- * C the curve through the table's points, monotone between them (Steffen's cubic interpolation); beyond an end of
- * the table the cell stays. The step g' - g is tabulated over g once for a bank of cells, so that a pulse is one
- * look-up; a cell's own spread scales the step.
+ * C the curve through the table's points, monotone between them (Steffen's cubic interpolation);
+ * beyond an end of the table the cell stays. The step g' - g is tabulated over g once for a bank of
+ * cells, so that a pulse is one look-up; a cell's own spread scales the step.
  *
- * The table is a CSV with the columns pulse, ltp, ltd: numbers of pulses from 0, conductances in siemens after
- * them, rising in ltp, falling in ltd. A shorter one of the two has empty fields. `mho device fit` writes one.
+ * The table is a CSV with the columns pulse, ltp, ltd: numbers of pulses from 0, conductances in
+ * siemens after them, rising in ltp, falling in ltd. A shorter one of the two has empty fields.
+ * `mho device fit` writes one.
  *
  * Source: M. Steffen, Astronomy and Astrophysics 239, 443 (1990), for the interpolation.
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -28,10 +28,11 @@ typedef struct mho_csv {
   int *line;                       /* [rows], 1-based */
 } mho_csv;
 
-/** Read a table whose first line that is not a comment (#) names the columns, separated by commas, semicolons or
- * tabs; columns that are not asked for are passed over.
- *  @param columns  [n], n at most MHO_CSV_COLUMNS.
- *  @return MHO_OK; MHO_EIO when it cannot be read; MHO_EDATA with the line when it is no such table. */
+/** Read a table whose first line that is not a comment (#) names the columns, separated by commas,
+ * semicolons or tabs; columns that are not asked for are passed over.
+ *  @param columns [n], n at most MHO_CSV_COLUMNS.
+ *  @return MHO_OK; MHO_EIO when it cannot be read; MHO_EDATA with the line when it is no such
+ *           table. */
 MHO_API mho_err mho_csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
                              mho_errinfo *ei);
 /** Frees what a table holds, and empties it. */

@@ -2,15 +2,16 @@
  *
  *   G(x) = B (1 - exp(-x/A)) + Gmin,  B = (Gmax - Gmin)/(1 - exp(-P/A)),  P pulses from end to end
  *
- * A pulse inverts G on its own branch (LTP or LTD), moves x by +-1, clips to [0, P] and maps back. In
- * normalized conductance, with a = A/P, D = 1 - exp(-1/a) and q = exp(-1/(a P)), that is an affine map: a SET
- * adds s (1 - D g) with s = (1 - q)/D, a RESET the same with s = (1 - 1/q)/D, with its branch's own a and P.
- * a follows from the label NL: the normalized curve lies at most 0.07 NL from the diagonal (perpendicular),
- * its sign is the branch: positive steep at low conductance, negative steep at high.
+ * A pulse inverts G on its own branch (LTP or LTD), moves x by +-1, clips to [0, P] and maps back.
+ * In normalized conductance, with a = A/P, D = 1 - exp(-1/a) and q = exp(-1/(a P)), that is an
+ * affine map: a SET adds s (1 - D g) with s = (1 - q)/D, a RESET the same with s = (1 - 1/q)/D,
+ * with its branch's own a and P. a follows from the label NL: the normalized curve lies at most
+ * 0.07 NL from the diagonal (perpendicular), its sign is the branch: positive steep at low
+ * conductance, negative steep at high.
  *
- * From the flat end, g = 1 under RESET with a large positive label, a step is s exp(-1/a), down to 1e-10, and the law
- * leaves it exponentially: near 1 a float has no such digits, so there the state has a rest (mho_device_model.fine), and
- * 1 - D g is 1 - g + exp(-1/a) g.
+ * From the flat end, g = 1 under RESET with a large positive label, a step is s exp(-1/a), down to
+ * 1e-10, and the law leaves it exponentially: near 1 a float has no such digits, so there the state
+ * has a rest (mho_device_model.fine), and 1 - D g is 1 - g + exp(-1/a) g.
  *
  * Source: P.-Y. Chen, X. Peng, S. Yu, "NeuroSim", IEEE TCAD 37, 3067 (2018).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -37,7 +38,8 @@ static const mho_param table[] = {
 
 enum { UP, DOWN, CURVE_UP, CURVE_DOWN, END_UP, END_DOWN, NOISE, COLUMNS };
 
-/* Largest distance of the normalized curve above the diagonal, along g: at x = -a ln(a (1 - exp(-1/a))). */
+/* Largest distance of the normalized curve above the diagonal, along g: at x = -a ln(a (1 -
+ * exp(-1/a))). */
 static double bulge(double a) {
   double d = -expm1(-1 / a), x = -a * log(a * d);
   return -expm1(-x / a) / d - x;

@@ -20,7 +20,8 @@ typedef struct mho_cycle_noise {
   int kind;
 } mho_cycle_noise;
 
-/* The keys of `noise`, the first member of the parameters T; of models that know the multiplicative kind only. */
+/* The keys of `noise`, the first member of the parameters T; of models that know the multiplicative
+ * kind only. */
 #define MHO_P_STEP_NOISE(T)                                                                        \
   MHO_P_REAL(T, noise.sigma, "cycle_to_cycle", "", 0, 0, 100,                                      \
              "noise of a pulse, relative to the step")
@@ -36,7 +37,8 @@ static inline bool mho_noise_is_on(const void *params) {
   return noise->sigma > 0;
 }
 
-/* Three columns of cell i: additive noise for SET and for RESET of these nominal steps, and the multiplicative one. */
+/* Three columns of cell i: additive noise for SET and for RESET of these nominal steps, and the
+ * multiplicative one. */
 static inline void mho_noise_columns(const mho_cycle_noise *noise, float s_up, float s_down, int i,
                                      float *const *col) {
   float sigma = (float)noise->sigma;
@@ -46,7 +48,8 @@ static inline void mho_noise_columns(const mho_cycle_noise *noise, float s_up, f
   col[2][i] = additive ? 0 : sigma;
 }
 
-/* Signed change of cell i by its pulse, from the mean steps and the three columns from `first` on. */
+/* Signed change of cell i by its pulse, from the mean steps and the three columns from `first`
+ * on. */
 static inline float mho_noisy_step(const mho_device_block *b, int i, float up, float down,
                                    int first) {
   float a_up = b->col[first][i], a_down = b->col[first + 1][i], dir = b->dir[i];

@@ -1,14 +1,17 @@
-/* pcm.c - phase change memory: SET pulses crystallize step by step and saturate, RESET melts at once.
+/* pcm.c - phase change memory: SET pulses crystallize step by step and saturate, RESET melts at
+ * once.
  *
  *   SET    dg = s max(1 - A exp(-k (g - b-)/(b+ - b-)), 0) + (sigma |dg| + sigma_0 + sigma_1 g) xi
  *   RESET  g <- g_r + sigma_r xi, whatever it was
  *
- * g normalized, b+- the cell's own bounds. A is negative: the first steps are the largest. Depression needs a
- * mapping that SETs the other device of a pair and RESETs both now and then. Drift and 1/f noise: drift.law pcm,
- * read_noise.law pcm; the error of a verified write: write_error.
+ * g normalized, b+- the cell's own bounds. A is negative: the first steps are the largest.
+ * Depression needs a mapping that SETs the other device of a pair and RESETs both now and then.
+ * Drift and 1/f noise: drift.law pcm, read_noise.law pcm; the error of a verified write:
+ * write_error.
  *
- * Source: S. R. Nandakumar et al., Journal of Applied Physics 124, 152135 (2018), Frontiers in Neuroscience
- * 14:406 (2020), in the form that IBM's analog hardware kit fits to it (PCMPreset, ExpStepDevice).
+ * Source: S. R. Nandakumar et al., Journal of Applied Physics 124, 152135 (2018), Frontiers in
+ * Neuroscience 14:406 (2020), in the form that IBM's analog hardware kit fits to it (PCMPreset,
+ * ExpStepDevice).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/noise.h"
 

@@ -1,7 +1,7 @@
 /* reads.c - what reads do to a device whose model knows voltages.
  *
- * A read of v volts for t seconds is a pulse of width T weakened: the model's response to that part of a pulse's voltage,
- * times t/T. Steps that small are proportional to it.
+ * A read of v volts for t seconds is a pulse of width T weakened: the model's response to that part
+ * of a pulse's voltage, times t/T. Steps that small are proportional to it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/cells.h"
 
@@ -18,7 +18,8 @@ static bool knows_voltages(const mho_device_model *model, const void *params,
   return model->response && !model->spice(params, config, s, NULL) && s->width > 0;
 }
 
-/* Largest change of g of n cells by a part of a pulse in one direction, from states all over the range. */
+/* Largest change of g of n cells by a part of a pulse in one direction, from states all over the
+ * range. */
 static double largest_step(mho_cells *c, bool set, double part) {
   float none[MHO_DEVICE_BLOCK] = {0}, weak[MHO_DEVICE_BLOCK], before[MHO_DEVICE_BLOCK];
   for (size_t i = 0; i < c->n; i++) {

@@ -1,20 +1,24 @@
-/* retention.c - what a conductance does between pulses: drift after programming, noise of a read, leak of charge.
+/* retention.c - what a conductance does between pulses: drift after programming, noise of a read,
+ * leak of charge.
  *
  *   exponential  g(t) = rest + (g - rest) exp(-(t - t0)/tau), tau of each cell log-normal
  *   power        G(t) = G (t/t0)^-nu, nu ~ |N(nu, nu_spread)| of the sign of nu, one for each cell
  *   pcm          the same with nu = |N(mu, sigma)|, mu = clip(-.0155 ln g_r + .0244, .049, .1),
- *                sigma = clip(-.0125 ln g_r - .0059, .008, .045), g_r = G/g_max of the programmed G, at least 1e-7
+ *                sigma = clip(-.0125 ln g_r - .0059, .008, .045),
+ *                g_r = G/g_max of the programmed G, at least 1e-7
  *   read noise   constant: sigma of the range; proportional: sigma G;
- *                pcm: G min(.0088/g_r^.65, .2) sqrt(ln((t + t_read)/(2 t_read))), G the drifted conductance
- *                and g_r again that of the programmed one
+ *                pcm: G min(.0088/g_r^.65, .2) sqrt(ln((t + t_read)/(2 t_read))),
+ *                G the drifted conductance and g_r again that of the programmed one
  *   leak         g <- rest + (g - rest) exp(-updates/lifetime), once an update (the capacitor card)
- *   write error  sigma = max(c0 + c1 G + c2 G^2 + c3 G^3, 0) of the target G of a verified write: mho_cells_write
+ *   write error  sigma = max(c0 + c1 G + c2 G^2 + c3 G^3, 0) of the target G of a verified write:
+ *                mho_cells_write
  *
- * G = (g + zero) (g_max - g_min) in siemens, g normalized; powers of time are laws of G, not of g. Times count
- * from programming; at t0 and before, the programmed conductance holds.
+ * G = (g + zero) (g_max - g_min) in siemens, g normalized; powers of time are laws of G, not of g.
+ * Times count from programming; at t0 and before, the programmed conductance holds.
  *
- * Sources: pcm: V. Joshi et al., Nature Communications 11:2473 (2020), as fitted in IBM's analog hardware kit;
- * write errors: Joshi 2020 (PCM), V. Milo et al., IEEE T-ED 68, 3832 (2021) (HfO2), W. Wan et al., Nature 608, 504 (2022).
+ * Sources: pcm: V. Joshi et al., Nature Communications 11:2473 (2020), as fitted in IBM's analog
+ * hardware kit; write errors: Joshi 2020 (PCM), V. Milo et al., IEEE T-ED 68, 3832 (2021) (HfO2),
+ * W. Wan et al., Nature 608, 504 (2022).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/vmath.h"
 #include "device/cells.h"

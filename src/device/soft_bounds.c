@@ -5,8 +5,8 @@
  *
  * b+- are the cell's own bounds, so that spread of the bounds moves where the steps vanish.
  *
- * Source: S. Fusi, L. Abbott, Nature Neuroscience 10, 485 (2007); T. Gokmen, W. Haensch, Frontiers in
- * Neuroscience 14:103 (2020).
+ * Source: S. Fusi, L. Abbott, Nature Neuroscience 10, 485 (2007); T. Gokmen, W. Haensch, Frontiers
+ * in Neuroscience 14:103 (2020).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/noise.h"
 
@@ -67,14 +67,13 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
 }
 
 const mho_device_model mho_device_soft_bounds = {
-    .entry =
-        {.abi = MHO_ABI,
-         .id = "soft_bounds",
-         .title = "steps that shrink towards the bound",
-         .equation = "SET dg = s_up (b+ - g)/(b+ - b-), RESET dg = -s_dn (g - b-)/(b+ - b-)",
-         .source =
-             "Fusi & Abbott, Nat. Neurosci. 10:485 (2007); Gokmen & Haensch, Front. Neurosci. 14:103 (2020)",
-         .params = MHO_PARAMS(soft_bounds, table)},
+    .entry = {.abi = MHO_ABI,
+              .id = "soft_bounds",
+              .title = "steps that shrink towards the bound",
+              .equation = "SET dg = s_up (b+ - g)/(b+ - b-), RESET dg = -s_dn (g - b-)/(b+ - b-)",
+              .source = "Fusi & Abbott, Nat. Neurosci. 10:485 (2007); Gokmen & Haensch, Front. "
+                        "Neurosci. 14:103 (2020)",
+              .params = MHO_PARAMS(soft_bounds, table)},
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,

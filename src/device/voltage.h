@@ -1,18 +1,21 @@
-/* voltage.h - one rectangular voltage pulse on a model dx/dt = k(V) f(x): what the voltage-driven models share.
+/* voltage.h - one rectangular voltage pulse on a model dx/dt = k(V) f(x): what the voltage-driven
+ * models share.
  *
- * Under a constant voltage such a model is autonomous: a pulse of width T moves x along dx/dtau = f(x) for
- * tau = k(V) T, the model's `drive`. f is integrated by the classical Runge-Kutta method with a fixed number of
- * time steps, all cells of a block side by side; tests/unit/voltage.c holds the error against GSL. How far x has
- * moved is summed apart from x, so that small pulses keep their digits in single precision.
+ * Under a constant voltage such a model is autonomous: a pulse of width T moves x along dx/dtau =
+ * f(x) for tau = k(V) T, the model's `drive`. f is integrated by the classical Runge-Kutta method
+ * with a fixed number of time steps, all cells of a block side by side; tests/unit/voltage.c holds
+ * the error against GSL. How far x has moved is summed apart from x, so that small pulses keep
+ * their digits in single precision.
  *
- * A model includes this file, begins its parameters with an mho_voltage_pulse, and defines `drive_at`.
+ * A model includes this file, begins its parameters with an mho_voltage_pulse, and defines
+ * `drive_at`.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_DEVICE_VOLTAGE_H
 #define MHO_DEVICE_VOLTAGE_H
 
 #include "device/noise.h"
 
-/* ---------------------------------------------------------------- the pulse among the parameters */
+/* ---------------------------------------------------------------- the pulse of a model */
 
 /* The first member, `pulse`, of the parameters of every voltage-driven model. */
 typedef struct mho_voltage_pulse {
@@ -29,7 +32,8 @@ typedef struct mho_voltage_pulse {
   MHO_P_REAL(T, pulse.noise.sigma, "cycle_to_cycle", "", 0, 0, 100,                                \
              "noise of a pulse, relative to the step")
 
-/* Largest drive times the largest |f|: a pulse that would cross more than half of the range is refused. */
+/* Largest drive times the largest |f|: a pulse that would cross more than half of the range is
+ * refused. */
 #define MHO_VOLTAGE_DRIVE_MAX 0.5
 
 /* Signed drive of a pulse of v volts; f = 1 moves x by as much. */
@@ -71,7 +75,8 @@ static inline mho_err mho_voltage_check(const void *params, mho_voltage_drive dr
   return MHO_OK;
 }
 
-/* What every voltage-driven model registers: its functions of these names, and the noise of its pulses. */
+/* What every voltage-driven model registers: its functions of these names, and the noise of its
+ * pulses. */
 #define MHO_VOLTAGE_FUNCTIONS                                                                      \
   .n_columns = COLUMNS, .check = check, .columns = columns, .pulse = pulse, .response = response,  \
   .noisy = mho_noise_is_on, .spice = spice
@@ -93,7 +98,8 @@ typedef struct mho_voltage {
   float moved[MHO_DEVICE_BLOCK];          /* how far they have moved */
 } mho_voltage;
 
-/* Drive of the columns at `up` and after it, and the columns p0, p1, p2 (-1: none). The caller fills x. */
+/* Drive of the columns at `up` and after it, and the columns p0, p1, p2 (-1: none). The caller
+ * fills x. */
 static inline void mho_voltage_load(mho_voltage *v, const mho_device_block *b, int up, int p0,
                                     int p1, int p2) {
   const int from[3] = {p0, p1, p2};

@@ -1,11 +1,12 @@
 /* vteam.c - VTEAM: a state that moves only beyond voltage thresholds.
  *
  *   dx/dt = k_set (V/v_th_set - 1)^alpha_set f(x)          V > v_th_set > 0
- *         = -k_reset (V/v_th_reset - 1)^alpha_reset f(x)   V < v_th_reset < 0,    0 between the thresholds
+ *         = -k_reset (V/v_th_reset - 1)^alpha_reset f(x)   V < v_th_reset < 0
+ *         = 0                                              between the thresholds
  *
- * x in 0..1, 1 the conducting end (the source counts the other way and names the ends on and off). Resistance as
- * in the source: R linear in x, or R exponential in it; or G linear in x. f a window (none, Joglekar, Biolek); the
- * source's own example takes none but the bounds.
+ * x in 0..1, 1 the conducting end (the source counts the other way and names the ends on and off).
+ * Resistance as in the source: R linear in x, or R exponential in it; or G linear in x. f a window
+ * (none, Joglekar, Biolek); the source's own example takes none but the bounds.
  *
  * Source: S. Kvatinsky et al., IEEE Trans. Circuits Syst. II 62, 786 (2015).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -88,7 +89,8 @@ static void rate(const mho_voltage *v, int first, const float *x, float *f) {
   mho_window(v->p[0] + first, v->p[1] + first, v->drive + first, x, f);
 }
 
-/* Normalized conductance of x under a resistance law, with r = g_max/g_min; in whole vectors, as exp and ln are. */
+/* Normalized conductance of x under a resistance law, with r = g_max/g_min; in whole vectors, as
+ * exp and ln are. */
 static void g_of_x(const mho_device_block *b, const float *x, float *g) {
   MHO_VECTOR(e);
   float law = b->col[LAW][0]; /* the same for all cells of a model */

@@ -1,13 +1,15 @@
-/* yakopcic.c - Yakopcic's generalized memristor: exponential in the voltage beyond thresholds, and motion that
- * slows down near the ends.
+/* yakopcic.c - Yakopcic's generalized memristor: exponential in the voltage beyond thresholds, and
+ * motion that slows down near the ends.
  *
  *   dx/dt = G(V) F(x)
- *   G(V) = a_p (exp(V) - exp(v_p))   V > v_p;   -a_n (exp(-V) - exp(v_n))   V < -v_n;   0 between (V in volts)
+ *   G(V) = a_p (exp(V) - exp(v_p))     V > v_p, in volts
+ *        = -a_n (exp(-V) - exp(v_n))   V < -v_n
+ *        = 0                           between the thresholds
  *   upwards    F(x) = exp(-alpha_p (x - x_p)) ((x_p - x)/(1 - x_p) + 1)   x >= x_p, else 1
  *   downwards  F(x) = exp(alpha_n (x + x_n - 1)) x/(1 - x_n)              x <= 1 - x_n, else 1
  *
- * Conductance is linear in x from g_min to g_max; the sinh of the source's current is iv.law sinh, iv.b. The
- * source's sign eta is 1: positive voltages SET.
+ * Conductance is linear in x from g_min to g_max; the sinh of the source's current is iv.law sinh,
+ * iv.b. The source's sign eta is 1: positive voltages SET.
  *
  * Source: C. Yakopcic et al., IEEE Electron Device Letters 32, 1436 (2011).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -64,7 +66,8 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   }
 }
 
-/* RESET is SET seen from the other end: with y = 1 - x it slows down from y = x_n in the same way. */
+/* RESET is SET seen from the other end: with y = 1 - x it slows down from y = x_n in the same
+ * way. */
 static void rate(const mho_voltage *v, int first, const float *x, float *f) {
   const float *alpha = v->p[0] + first, *from = v->p[1] + first, *drive = v->drive + first;
   float rest[MHO_LANES];

@@ -22,8 +22,8 @@ static inline mho_real beyond_edge(mho_real a, mho_real x) {
   return a > 1 ? x + (a - 1) : x;
 }
 
-/* rho(a + x) - rho(a) by cases, so that nothing cancels: inside, the change itself, up to the edges; outside,
- * only what crosses the edge. */
+/* rho(a + x) - rho(a) by cases, so that nothing cancels: inside, the change itself, up to the
+ * edges; outside, only what crosses the edge. */
 static void difference(int n, mho_real c, const mho_real *restrict z, const mho_real *restrict a,
                        mho_real *restrict e) {
   if (c == 0) {

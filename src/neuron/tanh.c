@@ -2,9 +2,9 @@
  *
  *   z = tanh(a), rho' = 1 - z^2
  *
- * The difference: with t = tanh(dh), tanh(a + dh) - tanh(a) = t (1 - z^2)/(1 + z t), in full relative
- * precision when 1 - z^2 is taken as 4 q/(1 + q)^2, q = exp(-2|a|). That is what is kept; z = (1 - q)/(1 + q)
- * comes from the same q.
+ * The difference: with t = tanh(dh), tanh(a + dh) - tanh(a) = t (1 - z^2)/(1 + z t), in full
+ * relative precision when 1 - z^2 is taken as 4 q/(1 + q)^2, q = exp(-2|a|). That is what is kept;
+ * z = (1 - q)/(1 + q) comes from the same q.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/vmath.h"

@@ -1,7 +1,9 @@
-/* confidence.c - what data say of a fit: confidence of the parameters, and how much the model explains.
+/* confidence.c - what data say of a fit: confidence of the parameters, and how much the model
+ * explains.
  *
- * Confidence intervals: from the curvature at the minimum; with 5 devices or more from the scatter between devices
- * (cluster-robust, C. Cameron, D. Miller, Journal of Human Resources 50, 317 (2015)), with Student's t.
+ * Confidence intervals: from the curvature at the minimum; with 5 devices or more from the scatter
+ * between devices (cluster-robust, C. Cameron, D. Miller, Journal of Human Resources 50, 317
+ * (2015)), with Student's t.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_blas.h>
 #include <gsl/gsl_cdf.h>
@@ -29,7 +31,8 @@ static void divide_by_scales(gsl_matrix *a, const double *scale) {
       gsl_matrix_set(a, k, l, gsl_matrix_get(a, k, l) / (scale[k] * scale[l]));
 }
 
-/* a <- (J' J)^-1 [m x m]; false when a parameter has no effect or is a combination of the others. */
+/* a <- (J' J)^-1 [m x m]; false when a parameter has no effect or is a combination of the
+ * others. */
 static bool inverse_curvature(const gsl_matrix *jac, gsl_matrix *a) {
   size_t m = a->size1;
   double scale[MHO_FIT_MAX];
@@ -74,8 +77,8 @@ static void add_scores(const mho_fit_job *j, const gsl_matrix *jac, gsl_vector *
       gsl_matrix_set(b, k, l, gsl_matrix_get(b, l, k));
 }
 
-/* Widens the variances to those from the scatter between devices, a b a c/(c - 1) with c devices: never tighter than
- * without clusters. b [m x m] is 0 and t scratch. */
+/* Widens the variances to those from the scatter between devices, a b a c/(c - 1) with c devices:
+ * never tighter than without clusters. b [m x m] is 0 and t scratch. */
 static void widen_by_clusters(const mho_fit_job *j, const gsl_matrix *jac, const gsl_matrix *a,
                               gsl_matrix *b, gsl_matrix *t, gsl_vector *score, gsl_matrix *cov) {
   double c = j->d->devices, correction = c / (c - 1);

@@ -1,11 +1,13 @@
-/* device_spread.c - how the devices of a fit differ: factors of SET and RESET of each, and their spread.
+/* device_spread.c - how the devices of a fit differ: factors of SET and RESET of each, and their
+ * spread.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdlib.h>
 
 #include "device/fit/fit.h"
 
-/* Factors of RESET and SET of one device, and their variances; NaN for a direction that is not in its data. */
+/* Factors of RESET and SET of one device, and their variances; NaN for a direction that is not in
+ * its data. */
 typedef struct factors {
   double factor[2], variance[2];
 } factors;
@@ -15,7 +17,8 @@ typedef struct normal_equations {
   double a[2][2], b[2];
 } normal_equations;
 
-/* Residuals with the parameters as they are and with each of the factors enlarged by `step`, [readings]. */
+/* Residuals with the parameters as they are and with each of the factors enlarged by `step`,
+ * [readings]. */
 typedef struct responses {
   double step, *base, *enlarged[2];
 } responses;
@@ -86,8 +89,8 @@ static bool device_factors(mho_fit_job *j, factors *out) {
   return ok;
 }
 
-/* Standard deviation of (up + sign down)/2 over devices beyond their own uncertainty, and its error; with one
- * direction only, of that, and no asymmetry. */
+/* Standard deviation of (up + sign down)/2 over devices beyond their own uncertainty, and its
+ * error; with one direction only, of that, and no asymmetry. */
 static void spread_of(const factors *device, int devices, int sign, double *out, double *error) {
   double sum = 0, squares = 0, own = 0;
   int n = 0;

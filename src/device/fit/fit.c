@@ -1,9 +1,9 @@
 /* fit.c - a device model fitted to measured pulses.
  *
- * The parameters that a model names as fittable, and the range where its steps tell it, minimize the weighted
- * innovations of innovations.c (least_squares.c), from what fit_start.c finds. Noise and weights are then estimated
- * from the residuals, and both are repeated until they agree; confidence.c says how sure the result is and
- * device_spread.c how devices differ.
+ * The parameters that a model names as fittable, and the range where its steps tell it, minimize
+ * the weighted innovations of innovations.c (least_squares.c), from what fit_start.c finds. Noise
+ * and weights are then estimated from the residuals, and both are repeated until they agree;
+ * confidence.c says how sure the result is and device_spread.c how devices differ.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_sort.h>
 #include <math.h>
@@ -88,7 +88,8 @@ static void drop_parameter(mho_fit_job *j, int k) {
   j->n--;
 }
 
-/* The largest change of a residual when parameter k moves either way; `before` is scratch [readings]. */
+/* The largest change of a residual when parameter k moves either way; `before` is scratch
+ * [readings]. */
 static double effect_of(mho_fit_job *j, int k, double *before) {
   double v = mho_fit_get(j, k), x = mho_fit_coordinate(j, k, v), effect = 0;
   mho_fit_update_cell(j);
@@ -104,7 +105,8 @@ static double effect_of(mho_fit_job *j, int k, double *before) {
   return effect;
 }
 
-/* Parameters that move nothing keep their values and are named: those of one direction in data of the other, say. */
+/* Parameters that move nothing keep their values and are named: those of one direction in data of
+ * the other, say. */
 static void drop_untold(mho_fit_job *j) {
   char *untold = j->f->untold;
   double *before = malloc((size_t)j->d->n * sizeof *before);
@@ -126,7 +128,8 @@ static void drop_untold(mho_fit_job *j) {
 
 /* ---------------------------------------------------------------- the range in the data */
 
-/* From the extremes of the n sorted conductances, without the few beyond them that are out of all proportion. */
+/* From the extremes of the n sorted conductances, without the few beyond them that are out of all
+ * proportion. */
 static void find_range(const double *g, int n, double *g_min, double *g_max) {
   double q1 = g[n / 100], q9 = g[n - 1 - n / 100], slack = 0.25 * (q9 - q1);
   int low = 0, high = n - 1;

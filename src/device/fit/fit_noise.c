@@ -1,7 +1,7 @@
 /* fit_noise.c - the noise of pulses and readings, from the increments of the data.
  *
- * An increment e over a pulse has the variance add^2 + (relative step)^2 + 2 R. The noise R of a reading enters
- * neighbouring increments with opposite signs, so that their mean product is -R.
+ * An increment e over a pulse has the variance add^2 + (relative step)^2 + 2 R. The noise R of a
+ * reading enters neighbouring increments with opposite signs, so that their mean product is -R.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_sort.h>
 #include <math.h>
@@ -9,7 +9,8 @@
 
 #include "device/fit/fit.h"
 
-/* Increments of one pulse beyond the model's step, the steps, and the variance that readings add to them. */
+/* Increments of one pulse beyond the model's step, the steps, and the variance that readings add to
+ * them. */
 typedef struct increments {
   int n;
   double *e, *step, more;
@@ -44,8 +45,8 @@ static normal_equations sum_up(const increments *s, double add2, double relative
   return q;
 }
 
-/* Both variances by iterated weighted least squares of e^2 - more on (1, step^2), neither below 0; of one that is not
- * asked for, 0. */
+/* Both variances by iterated weighted least squares of e^2 - more on (1, step^2), neither below 0;
+ * of one that is not asked for, 0. */
 static void two_variances(const increments *s, bool add, bool relative, double *add2,
                           double *relative2) {
   double ee = 0, ss = 0;
@@ -114,7 +115,8 @@ static mho_err largest_increment(const mho_pulse_data *d, const double *e, doubl
   return MHO_OK;
 }
 
-/* The increments that count, moved together as those of one pulse, and the variance R of a reading. */
+/* The increments that count, moved together as those of one pulse, and the variance R of a
+ * reading. */
 static double compact(const mho_fit_cell *c, const mho_pulse_data *d, double most, increments *s) {
   double *e = s->e, *step = s->step, product = 0, square = 0;
   int pairs = 0, m = 0;
@@ -140,7 +142,8 @@ static double compact(const mho_fit_cell *c, const mho_pulse_data *d, double mos
   return fmin(r2, 0.499 * variance);
 }
 
-/* The noise that explains the increments best; both kinds only where they are worth a second parameter. */
+/* The noise that explains the increments best; both kinds only where they are worth a second
+ * parameter. */
 static mho_fit_noise choose_noise(const increments *s, int kind, double r2) {
   double a_only, r_only, none, add2, relative2;
   two_variances(s, true, false, &a_only, &none);

@@ -1,5 +1,6 @@
-/* fit_start.c - where a fit starts: a random search whose rates are scaled to the observed mean steps, on a random
- * sample of the increments; the best few are refined, and the best of those is taken.
+/* fit_start.c - where a fit starts: a random search whose rates are scaled to the observed mean
+ * steps, on a random sample of the increments; the best few are refined, and the best of those is
+ * taken.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_sort.h>
 #include <math.h>
@@ -10,7 +11,8 @@
 
 enum { STARTS = 400, REFINED = 4, SAMPLE = 1500 };
 
-/* Linear congruential generator; the low bits of its words are poor. Source: Numerical Recipes, 2nd ed., 7.1. */
+/* Linear congruential generator; the low bits of its words are poor. Source: Numerical Recipes, 2nd
+ * ed., 7.1. */
 static uint32_t next_word(uint32_t *w) {
   *w = *w * 1664525u + 1013904223u;
   return *w;
@@ -64,7 +66,8 @@ static void sample_increments(const mho_fit_job *j, increments *s) {
 
 /* ---------------------------------------------------------------- the model on the sample */
 
-/* Mean change in each direction, of the model and of the data, and the cost with outliers bounded. */
+/* Mean change in each direction, of the model and of the data, and the cost with outliers
+ * bounded. */
 static double compare(const mho_fit_job *j, const increments *s, double model[2], double data[2]) {
   double cost = 0, to[SAMPLE];
   int n[2] = {0, 0};
@@ -176,8 +179,8 @@ static void search_starts(mho_fit_job *j, const increments *s, start *best) {
   }
 }
 
-/* Minimizes from each of the best starts and leaves the parameters at the best result; plain increments, with one
- * weight for all of them, decide. */
+/* Minimizes from each of the best starts and leaves the parameters at the best result; plain
+ * increments, with one weight for all of them, decide. */
 static mho_err refine(mho_fit_job *j, const increments *s, const start *best) {
   double lowest = HUGE_VAL;
   start winner = best[0];

@@ -1,10 +1,13 @@
-/* innovations.c - what pulse data say beyond a model's prediction: a scalar extended Kalman filter over each track.
+/* innovations.c - what pulse data say beyond a model's prediction: a scalar extended Kalman filter
+ * over each track.
  *
  *   predict  g- = F(g+),  P- = F'^2 P + Q,  Q the noise of the pulses
- *   correct  e = y - g-,  S = P- + R,  K = P-/S,  g+ = g- + K e,  P = (1 - K) P-,  R the noise of a reading
+ *   correct  e = y - g-,  S = P- + R,  K = P-/S,  g+ = g- + K e,  P = (1 - K) P-,
+ *            R the noise of a reading
  *
- * With R = 0 the gain is 1 and the innovations are the increments against the step at the last reading; with Q = 0
- * it falls to 0 and they are the distances from one curve. Between the two each reading has the weight of what it tells.
+ * With R = 0 the gain is 1 and the innovations are the increments against the step at the last
+ * reading; with Q = 0 it falls to 0 and they are the distances from one curve. Between the two each
+ * reading has the weight of what it tells.
  *
  * Source: A. H. Jazwinski, Stochastic Processes and Filtering Theory (1970), chapter 8.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -75,8 +78,8 @@ static void pulse_many(const mho_fit_cell *c, int n, const float *dir, const int
   }
 }
 
-/* How far a reading lies beyond a bound, signed. It is taken as at the bound, and the excess stays on top unless the
- * pulse leads back. */
+/* How far a reading lies beyond a bound, signed. It is taken as at the bound, and the excess stays
+ * on top unless the pulse leads back. */
 static double beyond(double g) {
   if (g > 1)
     return g - 1;
@@ -119,7 +122,8 @@ static double normalized(const mho_fit_cell *c, double siemens) {
   return (siemens - c->config->g_min) / mho_fit_range(c->config);
 }
 
-/* Tracks side by side, at most MHO_DEVICE_BLOCK: where each of them is, NaN before its first reading. */
+/* Tracks side by side, at most MHO_DEVICE_BLOCK: where each of them is, NaN before its first
+ * reading. */
 typedef struct bundle {
   int t0, n; /* first track, tracks */
   double state[MHO_DEVICE_BLOCK], predicted[MHO_DEVICE_BLOCK];
@@ -131,7 +135,8 @@ static int reading(const mho_pulse_data *d, const bundle *b, int t, int k) {
   return i < d->first[b->t0 + t + 1] ? i : -1;
 }
 
-/* What the model predicts for the k-th reading of all tracks; NaN for those that are not under way. */
+/* What the model predicts for the k-th reading of all tracks; NaN for those that are not under
+ * way. */
 static void predict(const mho_fit_cell *c, const mho_pulse_data *d, bundle *b, int k) {
   enum { N = MHO_DEVICE_BLOCK };
   double g[N];

@@ -45,7 +45,8 @@ static int compare(const void *a, const void *b) {
   return (x->at > y->at) - (x->at < y->at);
 }
 
-/* Pulses from the row before: the difference of the numbers, from 0 on when the direction has changed. */
+/* Pulses from the row before: the difference of the numbers, from 0 on when the direction has
+ * changed. */
 static mho_err count_pulses(const mho_csv *t, const char *path, int at, int before,
                             mho_pulse_data *d, int i, mho_errinfo *ei) {
   double number = t->has[PULSE] ? t->column[PULSE][at] : (double)NAN;
@@ -95,8 +96,8 @@ static mho_err fill(const mho_csv *t, const char *path, double unit, const row *
   return MHO_OK;
 }
 
-/* Conductances that no device has are a question to the user. A reading may fall below 0 by its noise, but not by as much
- * of what the file spans. */
+/* Conductances that no device has are a question to the user. A reading may fall below 0 by its
+ * noise, but not by as much of what the file spans. */
 static mho_err check_conductances(const mho_csv *t, const char *path, double unit,
                                   mho_errinfo *ei) {
   int low = -1, high = -1;

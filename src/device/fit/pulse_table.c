@@ -1,4 +1,5 @@
-/* pulse_table.c - measured pulses as the table of model `measured`: the mean response, made monotone.
+/* pulse_table.c - measured pulses as the table of model `measured`: the mean response, made
+ * monotone.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_sort.h>
 #include <math.h>
@@ -7,7 +8,8 @@
 
 #include "device/fit/fit.h"
 
-/* Median of g after pulse p of a direction, NaN where it was never read; values: scratch of d->n. */
+/* Median of g after pulse p of a direction, NaN where it was never read; values: scratch of
+ * d->n. */
 static double median_after(const mho_pulse_data *d, int direction, int p, double *values) {
   int k = 0;
   for (int i = 0; i < d->n; i++)
@@ -19,8 +21,8 @@ static double median_after(const mho_pulse_data *d, int direction, int p, double
   return 0.5 * (values[(k - 1) / 2] + values[k / 2]);
 }
 
-/* Medians after each pulse number of a direction into out, from the first that was read to the last without a gap;
- * how many. */
+/* Medians after each pulse number of a direction into out, from the first that was read to the last
+ * without a gap; how many. */
 static int medians(const mho_pulse_data *d, int direction, double *values, double *out) {
   int most = 0, n = 0;
   for (int i = 0; i < d->n; i++)
@@ -37,7 +39,8 @@ static int medians(const mho_pulse_data *d, int direction, double *values, doubl
   return n;
 }
 
-/* Runs of equal level: the least-squares rising sequence to y [n] (pool adjacent violators); how many runs. */
+/* Runs of equal level: the least-squares rising sequence to y [n] (pool adjacent violators); how
+ * many runs. */
 static int pool(const double *y, int n, double *level, int *weight) {
   int runs = 0;
   for (int i = 0; i < n; i++) {
@@ -53,7 +56,8 @@ static int pool(const double *y, int n, double *level, int *weight) {
   return runs;
 }
 
-/* Runs of more than one become ramps between the middles of the neighbouring levels, so that no pulse stands still. */
+/* Runs of more than one become ramps between the middles of the neighbouring levels, so that no
+ * pulse stands still. */
 static void ramps(const double *level, const int *weight, int runs, double *y) {
   int i = 0;
   for (int k = 0; k < runs; k++) {
