@@ -219,6 +219,7 @@ static void start(mho_cells *c) {
     size_t k = bounds_at(c, i);
     c->g[i] = within(g, c->low[k], c->high[k]);
   }
+
   if (c->fault)
     faults(c, &c->config, c->chip);
 

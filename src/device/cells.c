@@ -256,6 +256,7 @@ static tally take_count(int n, const int16_t *count, mho_pulse_counts *counts) {
       all += abs(count[i]);
     }
   }
+
   counts->set += 0.5 * (all + sum);
   counts->reset += 0.5 * (all - sum);
   return (tally){pulsed, most};
@@ -265,6 +266,7 @@ static tally take_count(int n, const int16_t *count, mho_pulse_counts *counts) {
 static uint64_t pulsed_bits(int n, const int16_t *count, int16_t rank) {
   uint8_t more[64] = {0};
   uint64_t bits = 0;
+
   for (int i = 0; i < n; i++)
     more[i] = size_of(count[i]) > rank;
 
@@ -333,6 +335,7 @@ static void pulse_neighbours(mho_cells *c, size_t first, int n, const int16_t *c
     pulse_few(c, first, n, count, 0, step);
     return;
   }
+
   directions(n, count, dir);
   if (t.pulsed == n && t.most == 1 && !c->fault) {
     pulse_block(c, first, n, NULL, 0, dir, step);
@@ -380,6 +383,7 @@ void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t
     if (c->pulsed[0])
       note_pulsed(c, cell[i], count[i]);
   }
+
   counts->set += set;
   counts->reset += reset;
 
@@ -408,6 +412,7 @@ static void disturb_cell(mho_cells *c, size_t cell, const mho_device_block *b, i
 static void disturb_round(mho_cells *c, size_t first, int n, float dir, const float *amplitude) {
   float dirs[MHO_DEVICE_BLOCK], out[MHO_DEVICE_BLOCK];
   mho_device_block b;
+
   for (int i = 0; i < n; i++)
     dirs[i] = dir;
   mho_block_in_place(c, first, n, dirs, out, &b);

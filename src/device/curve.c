@@ -17,10 +17,12 @@ static double quantile(const double *sorted, int n, double q) {
 static void summarize(const mho_cells *c, double *g, mho_curve_point *p) {
   int n = (int)c->n;
   double sum = 0, squares = 0;
+
   for (int i = 0; i < n; i++) {
     g[i] = mho_cells_siemens(c, (size_t)i);
     sum += g[i];
   }
+
   p->mean = sum / n;
   for (int i = 0; i < n; i++)
     squares += (g[i] - p->mean) * (g[i] - p->mean);

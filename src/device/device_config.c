@@ -186,6 +186,7 @@ mho_device_pulse mho_device_pulse_of(const mho_device_model *model, const void *
                                      const mho_device_config *config) {
   mho_device_pulse p = {.volts = {2, 2}, .width = {100e-9, 100e-9}};
   mho_device_spice own = {0};
+
   if (model->spice && !model->spice(params, config, &own, NULL) && own.width > 0)
     p = (mho_device_pulse){{fabs(own.v_set), fabs(own.v_reset)}, {own.width, own.width}};
 
@@ -256,6 +257,7 @@ mho_err mho_device_check(const mho_device_model *model, const void *params,
                          const mho_device_config *d, mho_errinfo *ei) {
   mho_spread spread;
   mho_err err = check_common(model, d, ei);
+
   if (!err)
     err = mho_spread_parse(model, d, &spread, ei);
   if (!err)

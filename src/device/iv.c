@@ -68,6 +68,7 @@ bool mho_device_spice_current(const mho_device_config *config, const char *g, co
                               char *out, size_t n) {
   const mho_iv_config *p = &config->iv;
   int length;
+
   switch (p->law) {
   case MHO_IV_SINH:
     length = snprintf(out, n, "(%s)*sinh(%.10g*(%s))/%.10g", g, p->b, v, p->b);
@@ -95,6 +96,7 @@ mho_err mho_iv_check(const mho_device_config *d, mho_errinfo *ei) {
     double v = p->v_max * i / 100;
     least = fmin(least, 1 + v * (p->k2 + p->k3 * v));
   }
+
   if (least < 0)
     return mho_fail(ei, MHO_ECONFIG,
                     "device.iv: with k2 %g and k3 %g the cell gives energy within +-iv.v_max "

@@ -54,6 +54,7 @@ static mho_err check(const void *params, const mho_device_config *d, mho_errinfo
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const linear_ion *p = params;
   float up = (float)drive_at(p, p->pulse.set_v), down = (float)drive_at(p, p->pulse.reset_v);
+
   for (int i = 0; i < d->n; i++) {
     col[UP][i] = up * d->up[i];
     col[DOWN][i] = down * d->down[i];

@@ -113,6 +113,7 @@ static mho_err tabulate(const branch *b, bool up, float *out, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   gsl_interp *curve = gsl_interp_alloc(gsl_interp_steffen, (size_t)b->n);
   gsl_interp_accel *acc = gsl_interp_accel_alloc();
+
   if (!curve || !acc)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a table of %d points", b->n);
   else if (gsl_interp_init(curve, b->x, b->y, (size_t)b->n))
@@ -136,6 +137,7 @@ static mho_err tabulate_both(const char *path, const mho_csv *t, const mho_devic
                              steps *s, mho_errinfo *ei) {
   branch up = {0}, down = {0};
   mho_err err = read_branch(path, t, 1, 1, config, &up, ei);
+
   if (!err)
     err = read_branch(path, t, 2, -1, config, &down, ei);
   if (!err)
@@ -185,6 +187,7 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
 static void pulse(const mho_device_block *b) {
   const steps *s = b->shared;
   const float *up = s->up, *down = s->down;
+
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float at = mho_most(mho_least(b->g[i], 1), 0) * GRID;
@@ -214,6 +217,7 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
                       (double)(dir ? s->down[i] : s->up[i]));
     mho_text_append(text, MHO_SPICE_EXPRESSION, ")");
   }
+
   mho_free(shared);
   return MHO_OK;
 }

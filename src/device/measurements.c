@@ -133,6 +133,7 @@ static mho_err grow(reader *r) {
       return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
     t->column[k] = c;
   }
+
   int *l = realloc(t->line, (size_t)more * sizeof *l);
   if (!l)
     return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
@@ -151,6 +152,7 @@ static mho_err read_field(reader *r, int k, const char *t, double *out) {
       *out = v;
     return MHO_OK;
   }
+
   if (!t)
     return MHO_OK;
   if (r->columns[k].kind == MHO_CSV_LABEL)
@@ -175,6 +177,7 @@ static mho_err read_row(reader *r, char **field, int n) {
     if (err)
       return err;
   }
+
   t->line[t->rows++] = r->line;
   return MHO_OK;
 }
@@ -200,6 +203,7 @@ static mho_err read_lines(reader *r, FILE *f) {
   char *line = NULL;
   size_t size = 0;
   bool header = false;
+
   while (!err) {
     ssize_t length = getline(&line, &size, f);
     if (length < 0)
@@ -207,6 +211,7 @@ static mho_err read_lines(reader *r, FILE *f) {
     r->line++;
     err = read_line(r, line, (size_t)length, &header);
   }
+
   free(line);
   return err;
 }
@@ -231,6 +236,7 @@ mho_err mho_csv_read(const char *path, const mho_csv_column *columns, int n, mho
       free(r.label[k][i]);
     free(r.label[k]);
   }
+
   if (err)
     mho_csv_free(out);
   return err;

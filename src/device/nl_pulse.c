@@ -74,6 +74,7 @@ static double first_step(double a, double pulses, int sign) {
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const nl_pulse *p = params;
   double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
+
   for (int i = 0; i < d->n; i++) {
     /* a cell of larger steps needs fewer pulses from end to end; of step 0 it never moves */
     col[UP][i] = (float)first_step(a_up, p->pulses_up / fmax((double)d->up[i], 1e-9), 1);
@@ -141,6 +142,7 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
                      mho_errinfo *ei) {
   const nl_pulse *p = params;
   double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
+
   mho_device_spice_param(s, "s_up", first_step(a_up, p->pulses_up, 1));
   mho_device_spice_param(s, "d_up", curve(a_up));
   mho_device_spice_param(s, "s_dn", first_step(a_down, p->pulses_down, -1));

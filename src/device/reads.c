@@ -53,6 +53,7 @@ double mho_device_read_disturb(const mho_device_model *model, const void *params
     if (part > 0)
       largest = fmax(largest, scale * largest_step(c, set, fmax(part, enough)));
   }
+
   mho_cells_free(c);
   return largest;
 }

@@ -43,6 +43,7 @@ void mho_cells_drifted(const mho_cells *c, double after, size_t first, int n, fl
   const mho_drift_config *d = &c->config.drift;
   double zero = (double)zero_siemens(c->g_min, c->g_max), range = c->g_max - c->g_min;
   float xi[MHO_DEVICE_BLOCK];
+
   for (int i = 0; i < n; i++)
     out[i] = c->g[first + (size_t)i];
   if (d->law == MHO_DRIFT_NONE || !(after > d->t0))

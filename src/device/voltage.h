@@ -108,6 +108,7 @@ static inline void mho_voltage_load(mho_voltage *v, const mho_device_block *b, i
     v->drive[i] = b->dir[i] > 0 ? b->col[up][i] : b->col[up + 1][i];
     v->moved[i] = 0;
   }
+
   if (b->amplitude)
     for (int i = 0; i < b->n; i++)
       v->drive[i] *= b->amplitude[i];

@@ -74,6 +74,7 @@ static mho_err check(const void *params, const mho_device_config *d, mho_errinfo
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const vteam *p = params;
   float up = (float)drive_at(p, p->pulse.set_v), down = (float)drive_at(p, p->pulse.reset_v);
+
   for (int i = 0; i < d->n; i++) {
     col[UP][i] = up * d->up[i];
     col[DOWN][i] = down * d->down[i];
@@ -180,6 +181,7 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
     strcpy(s->g_of_x, "(exp(V(x)*ln(ro))-1)/(ro-1)");
     strcpy(s->x_of_g, "ln(1+(ro-1)*V(g))/ln(ro)");
   }
+
   mho_voltage_spice_pulse(s, &p->pulse);
   return MHO_OK;
 }

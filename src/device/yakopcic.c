@@ -55,6 +55,7 @@ static mho_err check(const void *params, const mho_device_config *d, mho_errinfo
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const yakopcic *p = params;
   float up = (float)drive_at(p, p->pulse.set_v), down = (float)drive_at(p, p->pulse.reset_v);
+
   for (int i = 0; i < d->n; i++) {
     col[UP][i] = up * d->up[i];
     col[DOWN][i] = down * d->down[i];
@@ -91,6 +92,7 @@ static void pulse(const mho_device_block *b) {
     v.p[0][i] = set ? b->col[ALPHA_P][i] : b->col[ALPHA_N][i];
     v.p[1][i] = set ? b->col[X_P][i] : b->col[X_N][i];
   }
+
   mho_pad(b->n, v.p[0]);
   mho_pad(b->n, v.p[1]);
 

@@ -61,6 +61,7 @@ static void add_scores(const mho_fit_job *j, const gsl_matrix *jac, gsl_vector *
   const mho_pulse_data *d = j->d;
   size_t m = score->size;
   int next;
+
   for (int t0 = 0; t0 < d->tracks; t0 = next) {
     next = mho_fit_next_device(d, t0);
     gsl_vector_set_zero(score);
@@ -106,6 +107,7 @@ bool mho_fit_covariance(const mho_fit_job *j, const gsl_matrix *jac, int used, g
     gsl_matrix_scale(cov, fmax(sum / freedom, 1e-30));
     *quantile = gsl_cdf_tdist_Pinv(0.975, freedom);
   }
+
   if (ok && j->d->devices >= CLUSTERS_MIN) {
     widen_by_clusters(j, jac, a, b, t, score, cov);
     *quantile = gsl_cdf_tdist_Pinv(0.975, j->d->devices - 1.0);
@@ -147,6 +149,7 @@ typedef struct place_sums {
 static void add_track(const mho_fit_job *j, int t, place_sums *sum) {
   const mho_pulse_data *d = j->d;
   double g = (double)NAN, g_min = j->f->config.g_min, range = mho_fit_range(&j->f->config);
+
   for (int i = d->first[t]; i < d->first[t + 1]; i++) {
     double y = (d->g[i] - g_min) / range;
     g = isfinite(g) ? mho_fit_cell_step(&j->cell, d->direction[i], d->count[i], g, NULL) : y;
@@ -181,6 +184,7 @@ static double explained(const place_sums *sum, int n) {
 double mho_fit_explained(mho_fit_job *j) {
   const mho_pulse_data *d = j->d;
   int longest = 0;
+
   for (int t = 0; t < d->tracks; t++)
     longest = mho_max(longest, d->first[t + 1] - d->first[t]);
   place_sums *sum = calloc((size_t)longest, sizeof *sum);

@@ -54,6 +54,7 @@ static factors solve(const normal_equations *q) {
   factors f;
   double det = q->a[0][0] * q->a[1][1] - q->a[0][1] * q->a[0][1];
   bool both = det > 1e-9 * q->a[0][0] * q->a[1][1] && det > 0;
+
   for (int k = 0; k < 2; k++) {
     double own = q->a[k][k], other = q->a[1 - k][1 - k];
     f.factor[k] = f.variance[k] = (double)NAN;
@@ -74,6 +75,7 @@ static bool device_factors(mho_fit_job *j, factors *out) {
   size_t size = (size_t)d->n * sizeof(double);
   responses r = {.step = 0.05, .base = malloc(size), .enlarged = {malloc(size), malloc(size)}};
   bool ok = r.base && r.enlarged[0] && r.enlarged[1];
+
   if (ok) {
     respond(j, &r);
     int next;
@@ -83,6 +85,7 @@ static bool device_factors(mho_fit_job *j, factors *out) {
       out[d->device[t0]] = solve(&q);
     }
   }
+
   free(r.base);
   free(r.enlarged[0]);
   free(r.enlarged[1]);
@@ -94,6 +97,7 @@ static bool device_factors(mho_fit_job *j, factors *out) {
 static void spread_of(const factors *device, int devices, int sign, double *out, double *error) {
   double sum = 0, squares = 0, own = 0;
   int n = 0;
+
   for (int i = 0; i < devices; i++) {
     const factors *f = &device[i];
     double down = f->factor[0], up = f->factor[1], x = 0.5 * (up + sign * down);

@@ -65,6 +65,7 @@ static void add_range(mho_fit_job *j) {
   double low = j->f->config.g_min, high = j->f->config.g_max, range = high - low;
   double from[] = {fmax(low - 0.5 * range, 0), high - 0.5 * range};
   double to[] = {low + 0.5 * range, high + range};
+
   for (int k = 0; k < 2; k++) {
     const mho_param *p = mho_params_find(mho_device_params, names[k]);
     j->f->value[j->n] = (mho_fit_value){.name = p->name, .param = p};
@@ -122,6 +123,7 @@ static void drop_untold(mho_fit_job *j) {
     mho_text_append(untold, sizeof j->f->untold, "%s%s", *untold ? " " : "", j->f->value[k].name);
     drop_parameter(j, k);
   }
+
   mho_fit_update_cell(j);
   free(before);
 }
@@ -252,6 +254,7 @@ static mho_err find_intervals(mho_fit_job *j, const gsl_matrix *jacobian) {
   double quantile = 2;
   mho_err err = MHO_OK;
   gsl_matrix *cov = gsl_matrix_calloc((size_t)j->n, (size_t)j->n);
+
   if (!cov || !jacobian)
     err = mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
   else if (!mho_fit_covariance(j, jacobian, f->used, cov, &quantile))
@@ -307,6 +310,7 @@ static mho_err find_parameters(mho_fit_job *j) {
     j->gains.gain[i] = 1;
     j->gains.weight[i] = 1 / mho_fit_range(&j->f->config);
   }
+
   for (int k = 0; k < j->d->tracks; k++)
     j->gains.gain[j->d->first[k]] = -1;
   drop_untold(j);

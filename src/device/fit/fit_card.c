@@ -19,6 +19,7 @@ static void print_key(FILE *out, const mho_fit *f, const mho_param *p, const voi
   char value[MHO_TEXT_MAX], line[MHO_TEXT_MAX + 64];
   const mho_fit_value *v = fitted(f, p->name);
   const char *quote = p->kind == MHO_PARAM_TEXT ? "\"" : "";
+
   mho_param_format(p, params, false, value, sizeof value);
   snprintf(line, sizeof line, "  %s: %s%s%s", p->name, quote, value, quote);
   if (v)
@@ -38,6 +39,7 @@ static void print_common(FILE *out, const mho_fit *f) {
     fprintf(out, "  variation:\n    step: %.6g", d->spread_step);
     fprintf(out, "                   # +- %.2g, %d devices\n", f->spread_step_error, f->devices);
   }
+
   if (isfinite(f->spread_asymmetry))
     fprintf(out, "    asymmetry: %.6g              # +- %.2g\n", d->spread_asymmetry,
             f->spread_asymmetry_error);

@@ -54,6 +54,7 @@ static void two_variances(const increments *s, bool add, bool relative, double *
     ee += s->e[i] * s->e[i] / s->n;
     ss += s->step[i] * s->step[i] / s->n;
   }
+
   *add2 = add ? fmax(ee - s->more, 1e-18) : 0;
   *relative2 = relative && ss > 0 ? fmax(ee - s->more, 1e-18) / ss : 0;
   if (add && relative) {
@@ -120,6 +121,7 @@ static mho_err largest_increment(const mho_pulse_data *d, const double *e, doubl
 static double compact(const mho_fit_cell *c, const mho_pulse_data *d, double most, increments *s) {
   double *e = s->e, *step = s->step, product = 0, square = 0;
   int pairs = 0, m = 0;
+
   for (int t = 0; t < d->tracks; t++)
     for (int i = d->first[t] + 1; i < d->first[t + 1]; i++) {
       bool abrupt = c->model->one_way && d->direction[i] < 0;
@@ -165,6 +167,7 @@ mho_err mho_fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, i
   double most = 0;
   increments s = {.e = malloc(n * sizeof(double)), .step = malloc(n * sizeof(double))};
   mho_err err = MHO_OK;
+
   if (!s.e || !s.step)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a fit");
   if (!err)
@@ -176,6 +179,7 @@ mho_err mho_fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, i
     s.more = 2 * r2;
     *out = choose_noise(&s, kind, r2);
   }
+
   free(s.e);
   free(s.step);
   return err;

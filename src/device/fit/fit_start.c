@@ -185,6 +185,7 @@ static mho_err refine(mho_fit_job *j, const increments *s, const start *best) {
   double lowest = HUGE_VAL;
   start winner = best[0];
   mho_err err = MHO_OK;
+
   for (int i = 0; i < REFINED; i++) {
     if (err || !isfinite(best[i].cost))
       break;
@@ -201,6 +202,7 @@ static mho_err refine(mho_fit_job *j, const increments *s, const start *best) {
       get_values(j, &winner);
     }
   }
+
   set_values(j, &winner);
   mho_fit_update_cell(j);
 
@@ -228,6 +230,7 @@ mho_err mho_fit_best_start(mho_fit_job *j) {
     search_starts(j, s, best);
     err = refine(j, s, best);
   }
+
   free(s);
   return err;
 }

@@ -275,6 +275,7 @@ static void filter_reading(track_filter *f, const mho_pulse_data *d, int i, mho_
     f->likelihood -= 0.5 * (e * e / s + log(s) + 1.8378770664093453); /* ln 2 pi */
     f->used++;
   }
+
   f->g += k * e;
   f->p *= 1 - k;
 }

@@ -52,6 +52,7 @@ static mho_err count_pulses(const mho_csv *t, const char *path, int at, int befo
   double number = t->has[PULSE] ? t->column[PULSE][at] : (double)NAN;
   bool turned = before < 0 || d->direction[i - 1] != d->direction[i];
   int last = turned ? 0 : d->pulse[i - 1];
+
   if (!t->has[PULSE])
     number = last + 1;
   if (!(number >= 0) || number > 1e8 || number != floor(number))
@@ -91,6 +92,7 @@ static mho_err fill(const mho_csv *t, const char *path, double unit, const row *
     if (err)
       return err;
   }
+
   d->n = t->rows;
   d->first[d->tracks] = d->n;
   return MHO_OK;
@@ -102,6 +104,7 @@ static mho_err check_conductances(const mho_csv *t, const char *path, double uni
                                   mho_errinfo *ei) {
   int low = -1, high = -1;
   const double *g = t->column[G];
+
   for (int i = 0; i < t->rows; i++) {
     if (!isfinite(g[i]))
       continue;
@@ -110,6 +113,7 @@ static mho_err check_conductances(const mho_csv *t, const char *path, double uni
     if (high < 0 || g[i] > g[high])
       high = i;
   }
+
   if (low < 0)
     return MHO_OK;
 
@@ -158,6 +162,7 @@ static mho_err to_tracks(const mho_csv *t, const char *path, double unit, mho_pu
   } else {
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu rows", n);
   }
+
   free(order);
   return err;
 }

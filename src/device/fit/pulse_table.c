@@ -72,6 +72,7 @@ static void ramps(const double *level, const int *weight, int runs, double *y) {
 static void make_rising(double *y, int n) {
   double *level = malloc((size_t)n * sizeof *level);
   int *weight = malloc((size_t)n * sizeof *weight);
+
   if (level && weight) {
     int runs = pool(y, n, level, weight);
     ramps(level, weight, runs, y);
@@ -105,6 +106,7 @@ static char *print_table(const double *up, int n_up, const double *down, int n_d
       fprintf(f, "%.9g", down[i]);
     fputc('\n', f);
   }
+
   fclose(f);
   return text;
 }
@@ -139,6 +141,7 @@ mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, c
     if (!*csv)
       err = mho_fail(ei, MHO_ENOMEM, "no memory for a table");
   }
+
   free(values);
   free(up);
   free(down);
