@@ -39,3 +39,8 @@ static inline void activate_keep_input(int n, mho_real *a, mho_real *keep) {
     keep[i] = a[i];
   activate(n, a, a);
 }
+
+/* What every neuron registers: the loops above, and its function `difference`. */
+#define NEURON_LOOPS                                                                               \
+  .activate = activate, .scale_by_slope = scale_by_slope, .difference = difference,                \
+  .activate_double = activate_double, .scale_by_slope_double = scale_by_slope_double
