@@ -94,8 +94,10 @@ static const float *strength(const mho_cells *c, size_t first, int n, const uint
                              const float *dir, float *out) {
   if (!c->amplitude[0])
     return NULL;
-  for (int i = 0; i < n; i++)
-    out[i] = c->amplitude[dir[i] > 0 ? 0 : 1][cell ? cell[i] : first + (size_t)i];
+  for (int i = 0; i < n; i++) {
+    size_t at = cell ? cell[i] : first + (size_t)i;
+    out[i] = c->amplitude[dir[i] > 0 ? 0 : 1][at];
+  }
   return out;
 }
 

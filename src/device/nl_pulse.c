@@ -114,7 +114,8 @@ static inline float fine_step(const mho_device_block *b, int i) {
 static inline float mean_step(const mho_device_block *b, int i) {
   float up = b->col[UP][i], down = b->col[DOWN][i];
   float d_up = b->col[CURVE_UP][i], d_down = b->col[CURVE_DOWN][i];
-  float s = b->dir[i] > 0 ? up : down, d = b->dir[i] > 0 ? d_up : d_down;
+  float s = b->dir[i] > 0 ? up : down;
+  float d = b->dir[i] > 0 ? d_up : d_down;
   float step = mho_most(s - s * d * b->g[i], -b->g[i]); /* x is clipped to [0, P] */
   return mho_least(step, 1 - b->g[i]);
 }

@@ -53,7 +53,8 @@ static inline void mho_noise_columns(const mho_cycle_noise *noise, float s_up, f
 static inline float mho_noisy_step(const mho_device_block *b, int i, float up, float down,
                                    int first) {
   float a_up = b->col[first][i], a_down = b->col[first + 1][i], dir = b->dir[i];
-  float step = dir > 0 ? up : down, a = dir > 0 ? a_up : a_down;
+  float step = dir > 0 ? up : down;
+  float a = dir > 0 ? a_up : a_down;
   return dir * (step + (step * b->col[first + 2][i] + a) * b->xi[i]);
 }
 

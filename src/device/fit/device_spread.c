@@ -27,7 +27,8 @@ static void respond(mho_fit_job *j, const responses *r) {
   mho_fit_update_cell(j);
   mho_fit_filter(&j->cell, j->d, &j->gains, r->base, NULL, NULL);
   for (int side = 0; side < 2; side++) {
-    double up = side ? 1 + r->step : 1, down = side ? 1 : 1 + r->step;
+    double down = side == 0 ? 1 + r->step : 1;
+    double up = side == 1 ? 1 + r->step : 1;
     mho_fit_cell_set(&j->cell, j->f->params, up, down);
     mho_fit_filter(&j->cell, j->d, &j->gains, r->enlarged[side], NULL, NULL);
   }

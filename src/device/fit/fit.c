@@ -254,15 +254,17 @@ static mho_err find_intervals(mho_fit_job *j, const gsl_matrix *jacobian) {
   double quantile = 2;
   mho_err err = MHO_OK;
   gsl_matrix *cov = gsl_matrix_calloc((size_t)j->n, (size_t)j->n);
+  char names[MHO_TEXT_MAX] = "";
 
+  for (int k = 0; k < mho_min(j->n, 3); k++)
+    mho_text_append(names, sizeof names, "%s%s", k ? ", " : "", f->value[k].name);
   if (!cov || !jacobian)
     err = mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
   else if (!mho_fit_covariance(j, jacobian, f->used, cov, &quantile))
     err = mho_fail(j->ei, MHO_EDATA,
-                   "these data do not determine all of %s%s%s%s%s: fix one of them, or measure "
-                   "more of the range",
-                   f->value[0].name, j->n > 1 ? ", " : "", j->n > 1 ? f->value[1].name : "",
-                   j->n > 2 ? ", " : "", j->n > 2 ? f->value[2].name : "");
+                   "these data do not determine all of %s: fix one of them, or measure more of "
+                   "the range",
+                   names);
   else
     mho_fit_intervals(j, cov, quantile);
   gsl_matrix_free(cov);

@@ -138,7 +138,8 @@ static double compact(const mho_fit_cell *c, const mho_pulse_data *d, double mos
     }
   s->n = m;
 
-  double variance = m > 0 ? square / m : 0, r2 = pairs > 0 ? -product / pairs : 0;
+  double variance = m > 0 ? square / m : 0;
+  double r2 = pairs > 0 ? -product / pairs : 0;
   if (r2 < 2 * variance / sqrt(pairs + 1.0))
     r2 = 0;
   return fmin(r2, 0.499 * variance);
