@@ -28,8 +28,10 @@ enum { MHO_SPREAD_MAX = 8 };
 typedef struct mho_spread {
   int n;
   const mho_param *param[MHO_SPREAD_MAX];
-  double sigma[MHO_SPREAD_MAX];
+  double sigma[MHO_SPREAD_MAX]; /* relative */
 } mho_spread;
+
+/* variation.of as parameters of the model; MHO_ECONFIG for what is none of them. */
 mho_err mho_spread_parse(const mho_device_model *model, const mho_device_config *d, mho_spread *out,
                          mho_errinfo *ei);
 /* MHO_ECONFIG for a law that would give energy within +-v_max. */
@@ -40,16 +42,32 @@ static inline float zero_siemens(double g_min, double g_max) {
   return (float)(-g_min / (g_max - g_min));
 }
 
+/* Cells in the block that begins at `first` of n cells. */
+static inline int block_cells(size_t n, size_t first) {
+  return (int)mho_min_size(n - first, MHO_DEVICE_BLOCK);
+}
+
 /* Where a cell's bounds lie: of its own, or of a block that serves all. */
 static inline size_t bounds_at(const mho_cells *c, size_t cell) {
   return c->varied ? cell : 0;
 }
+
+static inline bool is_faulty(const mho_cells *c, size_t cell) {
+  return c->fault && c->fault[cell];
+}
+
+/* v between bounds that do not cross. */
+static inline float within(float v, float low, float high) {
+  return fminf(fmaxf(v, low), high);
+}
+
 /* The nearest of steps + 1 levels from bound to bound. */
 static inline float mho_nearest_level(float steps, float low, float high, float v) {
   float range = high - low;
   return range > 0 ? low + range * roundf((v - low) / range * steps) / steps : v;
 }
-/* The state nearest to v that a cell can hold: itself, or one of its levels; k as bounds_at. */
+
+/* The state nearest to v that a cell can have: itself, or one of its levels; k as bounds_at. */
 static inline float mho_cells_level(const mho_cells *c, size_t k, float v) {
   if (c->config.levels < 2)
     return v;

@@ -1,19 +1,21 @@
-/* exp_step.c - bounded steps with an exponential dependence on the state, of separate shape for SET and RESET.
+/* exp_step.c - bounded steps with an exponential dependence on the state, of separate shape for SET
+ * and RESET.
  *
  *   z = 2 a (g - c)/(b+ - b-) + b,  b+- the cell's own bounds, c the conductance of weight zero
  *   SET    dg = +s_up max(1 - A_up exp(+gamma_up z), 0)
  *   RESET  dg = -s_dn max(1 - A_dn exp(-gamma_dn z), 0)
  *
- * with multiplicative or additive noise. A negative A adds to the step where its exponential is large.
+ * with multiplicative or additive noise. A negative A adds to the step where its exponential is
+ * large.
  *
- * Source: N. Gong et al., Nature Communications 9:2102 (2018); in this form ExpStepDevice of IBM's analog
- * hardware kit, w = (g - c) (w_max - w_min).
+ * Source: N. Gong et al., Nature Communications 9:2102 (2018); in this form ExpStepDevice of IBM's
+ * analog hardware kit, w = (g - c) (w_max - w_min).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/noise.h"
 
 typedef struct exp_step {
-  double step_up, step_down, a_up, a_down, gamma_up, gamma_down, a, b, center, c2c;
-  int noise;
+  mho_cycle_noise noise;
+  double step_up, step_down, a_up, a_down, gamma_up, gamma_down, a, b, center;
 } exp_step;
 
 static const mho_param table[] = {
@@ -33,19 +35,8 @@ static const mho_param table[] = {
     MHO_P_CYCLE_NOISE(exp_step),
 };
 
-enum {
-  UP,
-  DOWN,
-  A_UP,
-  A_DOWN,
-  K_UP,
-  K_DOWN,
-  CENTER,
-  NOISE_UP,
-  NOISE_DOWN,
-  MULTIPLICATIVE,
-  COLUMNS
-};
+/* Columns; the exponential is A exp(K (g - CENTER)/(b+ - b-)). */
+enum { UP, DOWN, A_UP, A_DOWN, K_UP, K_DOWN, CENTER, NOISE_UP, NOISE_DOWN, NOISE_FACTOR, COLUMNS };
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const exp_step *p = params;
@@ -57,28 +48,26 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
     col[K_UP][i] = (float)(2 * p->a * p->gamma_up);
     col[K_DOWN][i] = (float)(-2 * p->a * p->gamma_down);
     col[CENTER][i] = (float)p->center;
-    mho_noise_columns((float)p->c2c, p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
+    mho_noise_columns(&p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
   }
-}
-
-static bool noisy(const void *params) {
-  return ((const exp_step *)params)->c2c > 0;
 }
 
 static void pulse(const mho_device_block *b) {
   MHO_VECTOR(e);
+
+  /* e = exp(+-gamma z); beyond e^60 a cell of next to no range jumps from bound to bound anyway */
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float range = mho_most(b->high[i] - b->low[i], 1e-6f), from = b->g[i] - b->col[CENTER][i];
-    /* beyond e^60 a cell of next to no range jumps from bound to bound anyway */
+    float range = mho_cell_range(b, i), from = b->g[i] - b->col[CENTER][i];
     e[i] = mho_least((b->dir[i] > 0 ? b->col[K_UP][i] : b->col[K_DOWN][i]) * from / range, 60);
   }
   mho_vexp(b->n, e);
+
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     bool set = b->dir[i] > 0;
-    float scale = set ? b->col[A_UP][i] : b->col[A_DOWN][i],
-          unit = set ? b->col[UP][i] : b->col[DOWN][i];
+    float scale = set ? b->col[A_UP][i] : b->col[A_DOWN][i];
+    float unit = set ? b->col[UP][i] : b->col[DOWN][i];
     float step = unit * mho_most(1 - scale * e[i], 0);
     b->out[i] = mho_noisy_step(b, i, step, step, NOISE_UP);
   }
@@ -112,7 +101,7 @@ const mho_device_model mho_device_exp_step = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
-    .noisy = noisy,
+    .noisy = mho_noise_is_on,
     .spice = spice,
     .fit = "step_up step_down a_up a_down gamma_up gamma_down",
 };

@@ -1,7 +1,8 @@
-/* ideal.c - takes any change that is asked of it: the reference that every non-ideality is measured against.
+/* ideal.c - takes any change that is asked of it: the reference that every non-ideality is measured
+ * against.
  *
- * With it a connection is a plain floating-point matrix. `bounded` keeps weights within +-w_max, as a pair of
- * devices would.
+ * With it a connection is a plain floating-point matrix. `bounded` keeps weights within +-w_max, as
+ * a pair of devices would.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/ideal.h"

@@ -3,17 +3,19 @@
  *   SET    dg = +s_up (1 - slope_up   (g - c)/(1 - c)) (1 + sigma xi)
  *   RESET  dg = -s_dn (1 + slope_down (g - c)/c)       (1 + sigma xi)
  *
- * g normalized, c the conductance of weight zero; slope 0 is the constant step of Gokmen & Vlasov. Additive
- * noise is s sigma xi, not scaled by the state. The slope falls towards the nominal bounds 0 and 1, or towards
- * the cell's own (`bounds: own`): slope 1 is then soft bounds whose step at c is the same in every cell.
+ * g normalized, c the conductance of weight zero; slope 0 is the constant step of Gokmen & Vlasov.
+ * Additive noise is s sigma xi, not scaled by the state. The slope falls towards the nominal bounds
+ * 0 and 1, or towards the cell's own (`bounds: own`): slope 1 is then soft bounds whose step at c
+ * is the same in every cell.
  *
  * Source: T. Gokmen, Y. Vlasov, Frontiers in Neuroscience 10:333 (2016).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/noise.h"
 
 typedef struct linear {
-  double step_up, step_down, slope_up, slope_down, center, c2c;
-  int noise, bounds;
+  mho_cycle_noise noise;
+  double step_up, step_down, slope_up, slope_down, center;
+  int bounds;
 } linear;
 
 static const mho_param table[] = {
@@ -31,47 +33,53 @@ static const mho_param table[] = {
 };
 
 enum { BOUNDS_NOMINAL, BOUNDS_OWN };
-enum { UP, UP_G, DOWN, DOWN_G, NOISE_UP, NOISE_DOWN, MULTIPLICATIVE, COLUMNS };
+enum { UP, UP_G, DOWN, DOWN_G, NOISE_UP, NOISE_DOWN, NOISE_FACTOR, COLUMNS };
 
+/* The steps are written as UP + UP_G g and DOWN + DOWN_G g. */
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const linear *p = params;
   for (int i = 0; i < d->n; i++) {
     float up = (float)p->step_up * d->up[i], down = (float)p->step_down * d->down[i];
-    double c_up = 1 - p->center, c_down = p->center; /* from c to where a slope of 1 would end */
+
+    /* from c to where a slope of 1 would end */
+    double c_up = 1 - p->center, c_down = p->center;
     if (p->bounds == BOUNDS_OWN) {
       c_up = fmax((double)d->high[i] - p->center, 1e-3);
       c_down = fmax(p->center - (double)d->low[i], 1e-3);
     }
-    float su = (float)(p->slope_up / c_up), sd = (float)(p->slope_down / c_down),
-          c = (float)p->center;
-    col[UP][i] = up * (1 + su * c); /* the step is UP + UP_G g */
-    col[UP_G][i] = -up * su;
-    col[DOWN][i] = down * (1 - sd * c);
-    col[DOWN_G][i] = down * sd;
-    mho_noise_columns((float)p->c2c, p->noise, up, down, i, col + NOISE_UP);
+
+    float slope_up = (float)(p->slope_up / c_up), slope_down = (float)(p->slope_down / c_down);
+    float c = (float)p->center;
+    col[UP][i] = up * (1 + slope_up * c);
+    col[UP_G][i] = -up * slope_up;
+    col[DOWN][i] = down * (1 - slope_down * c);
+    col[DOWN_G][i] = down * slope_down;
+    mho_noise_columns(&p->noise, up, down, i, col + NOISE_UP);
   }
 }
 
-static bool noisy(const void *params) {
-  return ((const linear *)params)->c2c > 0;
+static inline float step_up(const mho_device_block *b, int i) {
+  return b->col[UP][i] + b->col[UP_G][i] * b->g[i];
+}
+
+static inline float step_down(const mho_device_block *b, int i) {
+  return b->col[DOWN][i] + b->col[DOWN_G][i] * b->g[i];
 }
 
 static void pulse(const mho_device_block *b) {
+  /* without noise its columns need not be read */
   if (b->quiet) {
 #pragma omp simd
     for (int i = 0; i < b->n; i++) {
-      float up = b->col[UP][i] + b->col[UP_G][i] * b->g[i];
-      float down = b->col[DOWN][i] + b->col[DOWN_G][i] * b->g[i];
+      float up = step_up(b, i), down = step_down(b, i);
       b->out[i] = b->dir[i] > 0 ? up : -down;
     }
     return;
   }
+
 #pragma omp simd
-  for (int i = 0; i < b->n; i++) {
-    float up = b->col[UP][i] + b->col[UP_G][i] * b->g[i];
-    float down = b->col[DOWN][i] + b->col[DOWN_G][i] * b->g[i];
-    b->out[i] = mho_noisy_step(b, i, up, down, NOISE_UP);
-  }
+  for (int i = 0; i < b->n; i++)
+    b->out[i] = mho_noisy_step(b, i, step_up(b, i), step_down(b, i), NOISE_UP);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -97,7 +105,7 @@ const mho_device_model mho_device_linear = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
-    .noisy = noisy,
+    .noisy = mho_noise_is_on,
     .spice = spice,
     .fit = "step_up step_down slope_up slope_down",
 };

@@ -2,15 +2,16 @@
  *
  *   G(x) = B (1 - exp(-x/A)) + Gmin,  B = (Gmax - Gmin)/(1 - exp(-P/A)),  P pulses from end to end
  *
- * A pulse inverts G on its own branch (LTP or LTD), moves x by +-1, clips to [0, P] and maps back. In
- * normalized conductance, with a = A/P, D = 1 - exp(-1/a) and q = exp(-1/(a P)), that is an affine map: a SET
- * adds s (1 - D g) with s = (1 - q)/D, a RESET the same with s = (1 - 1/q)/D, with its branch's own a and P.
- * a follows from the label NL: the normalized curve lies at most 0.07 NL from the diagonal (perpendicular),
- * its sign is the branch: positive steep at low conductance, negative steep at high.
+ * A pulse inverts G on its own branch (LTP or LTD), moves x by +-1, clips to [0, P] and maps back.
+ * In normalized conductance, with a = A/P, D = 1 - exp(-1/a) and q = exp(-1/(a P)), that is an
+ * affine map: a SET adds s (1 - D g) with s = (1 - q)/D, a RESET the same with s = (1 - 1/q)/D,
+ * with its branch's own a and P. a follows from the label NL: the normalized curve lies at most
+ * 0.07 NL from the diagonal (perpendicular), its sign is the branch: positive steep at low
+ * conductance, negative steep at high.
  *
- * From the flat end, g = 1 under RESET with a large positive label, a step is s exp(-1/a), down to 1e-10, and the law
- * leaves it exponentially: near 1 a float has no such digits, so there the state has a rest (mho_device_model.fine), and
- * 1 - D g is 1 - g + exp(-1/a) g.
+ * From the flat end, g = 1 under RESET with a large positive label, a step is s exp(-1/a), down to
+ * 1e-10, and the law leaves it exponentially: near 1 a float has no such digits, so there the state
+ * has a rest (mho_device_model.fine), and 1 - D g is 1 - g + exp(-1/a) g.
  *
  * Source: P.-Y. Chen, X. Peng, S. Yu, "NeuroSim", IEEE TCAD 37, 3067 (2018).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -37,7 +38,8 @@ static const mho_param table[] = {
 
 enum { UP, DOWN, CURVE_UP, CURVE_DOWN, END_UP, END_DOWN, NOISE, COLUMNS };
 
-/* Largest distance of the normalized curve above the diagonal, along g: at x = -a ln(a (1 - exp(-1/a))). */
+/* Largest distance of the normalized curve above the diagonal, along g: at x = -a ln(a (1 -
+ * exp(-1/a))). */
 static double bulge(double a) {
   double d = -expm1(-1 / a), x = -a * log(a * d);
   return -expm1(-x / a) / d - x;
@@ -46,8 +48,10 @@ static double bulge(double a) {
 double mho_nl_pulse_a(double label) {
   double want = 0.07 * sqrt(2) * fabs(label), low = log(1e-4), high = log(1e4);
   if (want < 1e-6)
-    return INFINITY;             /* linear */
-  for (int i = 0; i < 64; i++) { /* the bulge falls with a: bisection in ln a */
+    return INFINITY;
+
+  /* the bulge falls with a: bisection in ln a */
+  for (int i = 0; i < 64; i++) {
     double mid = 0.5 * (low + high);
     if (bulge(exp(mid)) > want)
       low = mid;
@@ -70,10 +74,12 @@ static double first_step(double a, double pulses, int sign) {
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const nl_pulse *p = params;
   double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
-  for (int i = 0; i < d->n;
-       i++) { /* a cell of larger step needs fewer pulses; without any it never moves */
+
+  for (int i = 0; i < d->n; i++) {
+    /* a cell of larger steps needs fewer pulses from end to end; of step 0 it never moves */
     col[UP][i] = (float)first_step(a_up, p->pulses_up / fmax((double)d->up[i], 1e-9), 1);
     col[DOWN][i] = (float)first_step(a_down, p->pulses_down / fmax((double)d->down[i], 1e-9), -1);
+
     col[CURVE_UP][i] = (float)curve(a_up);
     col[CURVE_DOWN][i] = (float)curve(a_down);
     col[END_UP][i] = (float)exp(-1 / a_up);
@@ -89,25 +95,27 @@ static bool noisy(const void *params) {
 /* Whether RESET begins at 1 with steps of few digits; cells whose label varies may have any. */
 static bool fine(const void *params, const mho_device_config *config) {
   const nl_pulse *p = params;
-  double a = mho_nl_pulse_a(p->nl_down),
-         first = fabs(first_step(a, p->pulses_down, -1)) * exp(-1 / a);
+  double a = mho_nl_pulse_a(p->nl_down);
+  double first = fabs(first_step(a, p->pulses_down, -1)) * exp(-1 / a);
   return first < 1e-4 || strstr(config->spread_of, "nl_down");
 }
 
 /* Mean change of a cell whose state has a rest. */
 static inline float fine_step(const mho_device_block *b, int i) {
   bool set = b->dir[i] > 0;
-  float s = set ? b->col[UP][i] : b->col[DOWN][i],
-        end = set ? b->col[END_UP][i] : b->col[END_DOWN][i];
-  float above = (1 - b->g[i]) - b->rest[i], step = s * (above + end * (b->g[i] + b->rest[i]));
+  float s = set ? b->col[UP][i] : b->col[DOWN][i];
+  float end = set ? b->col[END_UP][i] : b->col[END_DOWN][i];
+  float above = (1 - b->g[i]) - b->rest[i];
+  float step = s * (above + end * (b->g[i] + b->rest[i]));
   return mho_least(mho_most(step, -b->g[i] - b->rest[i]), above);
 }
 
 /* Mean change of cell i by its pulse. */
 static inline float mean_step(const mho_device_block *b, int i) {
-  float up = b->col[UP][i], down = b->col[DOWN][i], d_up = b->col[CURVE_UP][i],
-        d_down = b->col[CURVE_DOWN][i];
-  float s = b->dir[i] > 0 ? up : down, d = b->dir[i] > 0 ? d_up : d_down;
+  float up = b->col[UP][i], down = b->col[DOWN][i];
+  float d_up = b->col[CURVE_UP][i], d_down = b->col[CURVE_DOWN][i];
+  float s = b->dir[i] > 0 ? up : down;
+  float d = b->dir[i] > 0 ? d_up : d_down;
   float step = mho_most(s - s * d * b->g[i], -b->g[i]); /* x is clipped to [0, P] */
   return mho_least(step, 1 - b->g[i]);
 }
@@ -118,12 +126,14 @@ static void pulse(const mho_device_block *b) {
       b->out[i] = fine_step(b, i) + (b->quiet ? 0 : b->col[NOISE][i] * b->xi[i]);
     return;
   }
+
   if (b->quiet) {
 #pragma omp simd
     for (int i = 0; i < b->n; i++)
       b->out[i] = mean_step(b, i);
     return;
   }
+
 #pragma omp simd
   for (int i = 0; i < b->n; i++)
     b->out[i] = mean_step(b, i) + b->col[NOISE][i] * b->xi[i];
@@ -133,10 +143,12 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
                      mho_errinfo *ei) {
   const nl_pulse *p = params;
   double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
+
   mho_device_spice_param(s, "s_up", first_step(a_up, p->pulses_up, 1));
   mho_device_spice_param(s, "d_up", curve(a_up));
   mho_device_spice_param(s, "s_dn", first_step(a_down, p->pulses_down, -1));
   mho_device_spice_param(s, "d_dn", curve(a_down));
+
   strcpy(s->set, "V(g)+s_up*(1-d_up*V(g))");
   strcpy(s->reset, "V(g)+s_dn*(1-d_dn*V(g))");
   return MHO_OK;

@@ -1,14 +1,17 @@
-/* pcm.c - phase change memory: SET pulses crystallize step by step and saturate, RESET melts at once.
+/* pcm.c - phase change memory: SET pulses crystallize step by step and saturate, RESET melts at
+ * once.
  *
  *   SET    dg = s max(1 - A exp(-k (g - b-)/(b+ - b-)), 0) + (sigma |dg| + sigma_0 + sigma_1 g) xi
  *   RESET  g <- g_r + sigma_r xi, whatever it was
  *
- * g normalized, b+- the cell's own bounds. A is negative: the first steps are the largest. Depression needs a
- * mapping that SETs the other device of a pair and RESETs both now and then. Drift and 1/f noise: drift.law pcm,
- * read_noise.law pcm; the error of a verified write: write_error.
+ * g normalized, b+- the cell's own bounds. A is negative: the first steps are the largest.
+ * Depression needs a mapping that SETs the other device of a pair and RESETs both now and then.
+ * Drift and 1/f noise: drift.law pcm, read_noise.law pcm; the error of a verified write:
+ * write_error.
  *
- * Source: S. R. Nandakumar et al., Journal of Applied Physics 124, 152135 (2018), Frontiers in Neuroscience
- * 14:406 (2020), in the form that IBM's analog hardware kit fits to it (PCMPreset, ExpStepDevice).
+ * Source: S. R. Nandakumar et al., Journal of Applied Physics 124, 152135 (2018), Frontiers in
+ * Neuroscience 14:406 (2020), in the form that IBM's analog hardware kit fits to it (PCMPreset,
+ * ExpStepDevice).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/noise.h"
 
@@ -56,17 +59,18 @@ static bool noisy(const void *params) {
 
 static void pulse(const mho_device_block *b) {
   MHO_VECTOR(e);
+
+  /* e = exp(-k (g - b-)/(b+ - b-)) */
 #pragma omp simd
-  for (int i = 0; i < b->n; i++) {
-    float range = mho_most(b->high[i] - b->low[i], 1e-6f);
-    e[i] = mho_least(-b->col[K][i] * (b->g[i] - b->low[i]) / range, 60);
-  }
+  for (int i = 0; i < b->n; i++)
+    e[i] = mho_least(-b->col[K][i] * (b->g[i] - b->low[i]) / mho_cell_range(b, i), 60);
   mho_vexp(b->n, e);
+
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float step = b->col[UP][i] * mho_most(1 - b->col[SCALE][i] * e[i], 0);
-    float sigma =
-        b->col[MULTIPLICATIVE][i] * step + b->col[ADD][i] + b->col[SLOPE][i] * mho_most(b->g[i], 0);
+    float slope = b->col[SLOPE][i] * mho_most(b->g[i], 0);
+    float sigma = b->col[MULTIPLICATIVE][i] * step + b->col[ADD][i] + slope;
     float set = step + sigma * b->xi[i];
     float reset = b->col[RESET][i] + b->col[RESET_NOISE][i] * b->xi[i] - b->g[i];
     b->out[i] = b->dir[i] > 0 ? set : reset;

@@ -10,8 +10,8 @@
 #include "device/noise.h"
 
 typedef struct pow_step {
-  double step_up, step_down, gamma_up, gamma_down, c2c;
-  int noise;
+  mho_cycle_noise noise;
+  double step_up, step_down, gamma_up, gamma_down;
 } pow_step;
 
 static const mho_param table[] = {
@@ -24,7 +24,7 @@ static const mho_param table[] = {
     MHO_P_CYCLE_NOISE(pow_step),
 };
 
-enum { UP, DOWN, GAMMA_UP, GAMMA_DOWN, NOISE_UP, NOISE_DOWN, MULTIPLICATIVE, COLUMNS };
+enum { UP, DOWN, GAMMA_UP, GAMMA_DOWN, NOISE_UP, NOISE_DOWN, NOISE_FACTOR, COLUMNS };
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const pow_step *p = params;
@@ -33,26 +33,27 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
     col[DOWN][i] = (float)p->step_down * d->down[i];
     col[GAMMA_UP][i] = (float)p->gamma_up;
     col[GAMMA_DOWN][i] = (float)p->gamma_down;
-    mho_noise_columns((float)p->c2c, p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
+    mho_noise_columns(&p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
   }
-}
-
-static bool noisy(const void *params) {
-  return ((const pow_step *)params)->c2c > 0;
 }
 
 static void pulse(const mho_device_block *b) {
   MHO_VECTOR(x);
+
+  /* x = distance to the bound, of the range */
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float range = mho_most(b->high[i] - b->low[i], 1e-6f);
+    float range = mho_cell_range(b, i);
     x[i] = mho_most((b->dir[i] > 0 ? b->high[i] - b->g[i] : b->g[i] - b->low[i]) / range, 1e-30f);
   }
+
+  /* x <- x^gamma = exp(gamma ln x) */
   mho_vlog(b->n, x);
 #pragma omp simd
   for (int i = 0; i < b->n; i++)
     x[i] *= b->dir[i] > 0 ? b->col[GAMMA_UP][i] : b->col[GAMMA_DOWN][i];
   mho_vexp(b->n, x);
+
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float step = x[i] * (b->dir[i] > 0 ? b->col[UP][i] : b->col[DOWN][i]);
@@ -82,7 +83,7 @@ const mho_device_model mho_device_pow_step = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
-    .noisy = noisy,
+    .noisy = mho_noise_is_on,
     .spice = spice,
     .fit = "step_up step_down gamma_up gamma_down",
     .fit_range = true,

@@ -5,16 +5,14 @@
  *
  * b+- are the cell's own bounds, so that spread of the bounds moves where the steps vanish.
  *
- * Source: S. Fusi, L. Abbott, Nature Neuroscience 10, 485 (2007); T. Gokmen, W. Haensch, Frontiers in
- * Neuroscience 14:103 (2020).
+ * Source: S. Fusi, L. Abbott, Nature Neuroscience 10, 485 (2007); T. Gokmen, W. Haensch, Frontiers
+ * in Neuroscience 14:103 (2020).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <math.h>
-
 #include "device/noise.h"
 
 typedef struct soft_bounds {
-  double step_up, step_down, c2c;
-  int noise;
+  mho_cycle_noise noise;
+  double step_up, step_down;
 } soft_bounds;
 
 static const mho_param table[] = {
@@ -25,35 +23,33 @@ static const mho_param table[] = {
     MHO_P_CYCLE_NOISE(soft_bounds),
 };
 
-enum { UP, DOWN, NOISE_UP, NOISE_DOWN, MULTIPLICATIVE, COLUMNS };
+enum { UP, DOWN, NOISE_UP, NOISE_DOWN, NOISE_FACTOR, COLUMNS };
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const soft_bounds *p = params;
   for (int i = 0; i < d->n; i++) {
     col[UP][i] = (float)p->step_up * d->up[i];
     col[DOWN][i] = (float)p->step_down * d->down[i];
-    mho_noise_columns((float)p->c2c, p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
+    mho_noise_columns(&p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
   }
 }
 
-static bool noisy(const void *params) {
-  return ((const soft_bounds *)params)->c2c > 0;
-}
-
 static void pulse(const mho_device_block *b) {
-  if (b->quiet) { /* does without the columns of noise */
+  /* without noise its columns need not be read */
+  if (b->quiet) {
 #pragma omp simd
     for (int i = 0; i < b->n; i++) {
-      float range = mho_most(b->high[i] - b->low[i], 1e-6f); /* without a range: does not move */
+      float range = mho_cell_range(b, i);
       float up = b->col[UP][i] * (b->high[i] - b->g[i]);
       float down = b->col[DOWN][i] * (b->g[i] - b->low[i]);
       b->out[i] = (b->dir[i] > 0 ? up : -down) / range;
     }
     return;
   }
+
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float range = mho_most(b->high[i] - b->low[i], 1e-6f);
+    float range = mho_cell_range(b, i);
     float up = b->col[UP][i] * (b->high[i] - b->g[i]) / range;
     float down = b->col[DOWN][i] * (b->g[i] - b->low[i]) / range;
     b->out[i] = mho_noisy_step(b, i, up, down, NOISE_UP);
@@ -71,18 +67,17 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
 }
 
 const mho_device_model mho_device_soft_bounds = {
-    .entry =
-        {.abi = MHO_ABI,
-         .id = "soft_bounds",
-         .title = "steps that shrink towards the bound",
-         .equation = "SET dg = s_up (b+ - g)/(b+ - b-), RESET dg = -s_dn (g - b-)/(b+ - b-)",
-         .source =
-             "Fusi & Abbott, Nat. Neurosci. 10:485 (2007); Gokmen & Haensch, Front. Neurosci. 14:103 (2020)",
-         .params = MHO_PARAMS(soft_bounds, table)},
+    .entry = {.abi = MHO_ABI,
+              .id = "soft_bounds",
+              .title = "steps that shrink towards the bound",
+              .equation = "SET dg = s_up (b+ - g)/(b+ - b-), RESET dg = -s_dn (g - b-)/(b+ - b-)",
+              .source = "Fusi & Abbott, Nat. Neurosci. 10:485 (2007); Gokmen & Haensch, Front. "
+                        "Neurosci. 14:103 (2020)",
+              .params = MHO_PARAMS(soft_bounds, table)},
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
-    .noisy = noisy,
+    .noisy = mho_noise_is_on,
     .spice = spice,
     .fit = "step_up step_down",
     .fit_range = true,

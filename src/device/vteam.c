@@ -1,11 +1,12 @@
 /* vteam.c - VTEAM: a state that moves only beyond voltage thresholds.
  *
  *   dx/dt = k_set (V/v_th_set - 1)^alpha_set f(x)          V > v_th_set > 0
- *         = -k_reset (V/v_th_reset - 1)^alpha_reset f(x)   V < v_th_reset < 0,    0 between the thresholds
+ *         = -k_reset (V/v_th_reset - 1)^alpha_reset f(x)   V < v_th_reset < 0
+ *         = 0                                              between the thresholds
  *
- * x in 0..1, 1 the conducting end (the source counts the other way and names the ends on and off). Resistance as
- * in the source: R linear in x, or R exponential in it; or G linear in x. f a window (none, Joglekar, Biolek); the
- * source's own example takes none but the bounds.
+ * x in 0..1, 1 the conducting end (the source counts the other way and names the ends on and off).
+ * Resistance as in the source: R linear in x, or R exponential in it; or G linear in x. f a window
+ * (none, Joglekar, Biolek); the source's own example takes none but the bounds.
  *
  * Source: S. Kvatinsky et al., IEEE Trans. Circuits Syst. II 62, 786 (2015).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -14,7 +15,8 @@
 #include <stdio.h>
 
 typedef struct vteam {
-  double k_set, k_reset, th_set, th_reset, alpha_set, alpha_reset, set_v, reset_v, width, p, c2c;
+  mho_voltage_pulse pulse;
+  double k_set, k_reset, th_set, th_reset, alpha_set, alpha_reset, p;
   int window, resistance;
 } vteam;
 
@@ -38,42 +40,49 @@ static const mho_param table[] = {
     MHO_P_REAL(vteam, p, "p", "", 1, 0.1, 20, "exponent of the window"),
     MHO_P_CHOICE(vteam, resistance, "resistance", "r_linear|r_exponential|g_linear", G_LINEAR,
                  "resistance linear or exponential in the state, or conductance linear in it"),
-    MHO_P_REAL(vteam, c2c, "cycle_to_cycle", "", 0, 0, 100,
-               "noise of a pulse, relative to the step"),
+    MHO_P_PULSE_NOISE(vteam),
 };
 
 enum { UP, DOWN, RATIO, LAW, WINDOW, EXPONENT, NOISE, COLUMNS };
 
+/* g_max/g_min; a conductance that is linear in the state may begin at 0 and does not use it. */
+static double ratio(double g_min, double g_max) {
+  return g_min > 0 ? g_max / g_min : 1e6;
+}
+
 /* Distance that a pulse of v volts would move x where f = 1, signed. */
-static double drive_at(const vteam *p, double v) {
+static double drive_at(const void *params, double v) {
+  const vteam *p = params;
   double over = v > 0 ? v / p->th_set : v / p->th_reset;
   if (!(over > 1))
     return 0;
-  return v > 0 ? p->k_set * pow(over - 1, p->alpha_set) * p->width
-               : -p->k_reset * pow(over - 1, p->alpha_reset) * p->width;
+  return v > 0 ? p->k_set * pow(over - 1, p->alpha_set) * p->pulse.width
+               : -p->k_reset * pow(over - 1, p->alpha_reset) * p->pulse.width;
 }
-static double drive_of(const vteam *p, bool set) {
-  return drive_at(p, set ? p->set_v : p->reset_v);
+
+static double response(const void *params, bool set, double fraction) {
+  return mho_voltage_response(params, drive_at, set, fraction);
 }
-MHO_VOLTAGE_RESPONSE(vteam)
 
 static mho_err check(const void *params, const mho_device_config *d, mho_errinfo *ei) {
   const vteam *p = params;
   if (!(d->g_min > 0) && p->resistance != G_LINEAR)
     return mho_fail(ei, MHO_ECONFIG, "device.g_min: a resistance law needs a conductance above 0");
-  return mho_voltage_check(drive_of(p, true), -drive_of(p, false), ei);
+  return mho_voltage_check(params, drive_at, ei);
 }
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const vteam *p = params;
+  float up = (float)drive_at(p, p->pulse.set_v), down = (float)drive_at(p, p->pulse.reset_v);
+
   for (int i = 0; i < d->n; i++) {
-    col[UP][i] = (float)drive_of(p, true) * d->up[i];
-    col[DOWN][i] = (float)drive_of(p, false) * d->down[i];
-    col[RATIO][i] = (float)(d->g_min > 0 ? d->g_max / d->g_min : 1e6);
+    col[UP][i] = up * d->up[i];
+    col[DOWN][i] = down * d->down[i];
+    col[RATIO][i] = (float)ratio(d->g_min, d->g_max);
     col[LAW][i] = (float)p->resistance;
     col[WINDOW][i] = (float)p->window;
     col[EXPONENT][i] = (float)p->p;
-    col[NOISE][i] = (float)p->c2c;
+    col[NOISE][i] = (float)p->pulse.noise.sigma;
   }
 }
 
@@ -81,60 +90,74 @@ static void rate(const mho_voltage *v, int first, const float *x, float *f) {
   mho_window(v->p[0] + first, v->p[1] + first, v->drive + first, x, f);
 }
 
-/* Normalized conductance of x, with r = g_max/g_min, and back; whole vectors, for the sake of exp and ln. */
+/* Normalized conductance of x under a resistance law, with r = g_max/g_min; in whole vectors, as
+ * exp and ln are. */
 static void g_of_x(const mho_device_block *b, const float *x, float *g) {
   MHO_VECTOR(e);
   float law = b->col[LAW][0]; /* the same for all cells of a model */
+
+  /* e = r^x */
   mho_load(b->n, b->col[RATIO], e);
   mho_vlog(b->n, e);
   for (int i = 0; i < b->n; i++)
     e[i] *= x[i];
   mho_vexp(b->n, e);
+
   for (int i = 0; i < b->n; i++) {
     float r = b->col[RATIO][i], linear = (r / (x[i] + r * (1 - x[i])) - 1) / (r - 1);
     g[i] = law == R_LINEAR ? linear : (e[i] - 1) / (r - 1);
   }
 }
+
+/* x of the block's g; x is an MHO_VECTOR. */
 static void x_of_g(const mho_device_block *b, float *x) {
   MHO_VECTOR(l);
   float q[MHO_DEVICE_BLOCK], law = b->col[LAW][0];
+
+  /* q = G/g_min, x = ln q, l = ln r */
   for (int i = 0; i < b->n; i++)
     x[i] = q[i] = mho_most(1 + (b->col[RATIO][i] - 1) * b->g[i], 1);
   mho_vlog(b->n, x);
   mho_load(b->n, b->col[RATIO], l);
   mho_vlog(b->n, l);
+
   for (int i = 0; i < b->n; i++) {
     float r = b->col[RATIO][i];
     x[i] = mho_unit(law == R_LINEAR ? (r - r / q[i]) / (r - 1) : x[i] / l[i]);
   }
 }
 
-static bool noisy(const void *params) {
-  const vteam *p = params;
-  return p->c2c > 0;
+/* A pulse on cells whose conductance is linear in x. */
+static void pulse_linear(const mho_device_block *b, mho_voltage *v) {
+  for (int i = 0; i < b->n; i++)
+    v->x[i] = mho_unit(b->g[i]);
+  mho_voltage_integrate(v, rate);
+  mho_voltage_answer(b, v->moved, NOISE);
+}
+
+/* A pulse on cells with a resistance law: by the conductances of x before and after it. */
+static void pulse_resistance(const mho_device_block *b, mho_voltage *v) {
+  float before[MHO_DEVICE_BLOCK], after[MHO_DEVICE_BLOCK];
+  x_of_g(b, v->x);
+  mho_voltage_integrate(v, rate);
+
+  g_of_x(b, v->x, before);
+  for (int i = 0; i < b->n; i++)
+    v->x[i] = mho_unit(v->x[i] + v->moved[i]);
+  g_of_x(b, v->x, after);
+
+  for (int i = 0; i < b->n; i++)
+    after[i] -= before[i];
+  mho_voltage_answer(b, after, NOISE);
 }
 
 static void pulse(const mho_device_block *b) {
   mho_voltage v;
-  float before[MHO_DEVICE_BLOCK], after[MHO_DEVICE_BLOCK];
-  bool straight = b->col[LAW][0] == G_LINEAR;
   mho_voltage_load(&v, b, UP, WINDOW, EXPONENT, -1);
-  if (straight)
-    for (int i = 0; i < b->n; i++)
-      v.x[i] = mho_unit(b->g[i]);
+  if (b->col[LAW][0] == G_LINEAR)
+    pulse_linear(b, &v);
   else
-    x_of_g(b, v.x);
-  mho_voltage_integrate(&v, rate);
-  if (!straight) {
-    g_of_x(b, v.x, before);
-    for (int i = 0; i < b->n; i++)
-      v.x[i] = mho_unit(v.x[i] + v.moved[i]);
-    g_of_x(b, v.x, after);
-    for (int i = 0; i < b->n; i++)
-      v.moved[i] = after[i] - before[i];
-  }
-  for (int i = 0; i < b->n; i++)
-    b->out[i] = v.moved[i] * (1 + b->col[NOISE][i] * b->xi[i]);
+    pulse_resistance(b, &v);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -147,20 +170,19 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
   mho_device_spice_param(s, "al_up", p->alpha_set);
   mho_device_spice_param(s, "al_dn", p->alpha_reset);
   mho_device_spice_param(s, "pw", p->p);
-  mho_device_spice_param(s, "ro", config->g_min > 0 ? config->g_max / config->g_min : 1e6);
+  mho_device_spice_param(s, "ro", ratio(config->g_min, config->g_max));
+
   snprintf(s->rate, sizeof s->rate,
            "k_up*pow(max(V(p,n)/v_up-1,0),al_up)*%s-k_dn*pow(max(V(p,n)/v_dn-1,0),al_dn)*%s",
            mho_window_spice(p->window, true), mho_window_spice(p->window, false));
   if (p->resistance == R_LINEAR) {
-    strcpy(s->g_of_x, "(ro/(V(x)+ro*(1-V(x)))-1)/(ro-1)");
-    strcpy(s->x_of_g, "(ro-ro/(1+(ro-1)*V(g)))/(ro-1)");
+    mho_voltage_spice_linear_resistance(s);
   } else if (p->resistance == R_EXPONENTIAL) {
     strcpy(s->g_of_x, "(exp(V(x)*ln(ro))-1)/(ro-1)");
     strcpy(s->x_of_g, "ln(1+(ro-1)*V(g))/ln(ro)");
   }
-  s->v_set = p->set_v;
-  s->v_reset = p->reset_v;
-  s->width = p->width;
+
+  mho_voltage_spice_pulse(s, &p->pulse);
   return MHO_OK;
 }
 
@@ -171,12 +193,6 @@ const mho_device_model mho_device_vteam = {
               .equation = "dx/dt = k (V/v_th - 1)^alpha f(x) beyond the thresholds",
               .source = "Kvatinsky et al., IEEE Trans. Circuits Syst. II 62:786 (2015)",
               .params = MHO_PARAMS(vteam, table)},
-    .n_columns = COLUMNS,
-    .check = check,
-    .columns = columns,
-    .pulse = pulse,
-    .response = response,
-    .noisy = noisy,
-    .spice = spice,
+    MHO_VOLTAGE_FUNCTIONS,
     .fit = "k_set k_reset p",
 };

@@ -1,13 +1,15 @@
-/* yakopcic.c - Yakopcic's generalized memristor: exponential in the voltage beyond thresholds, and motion that
- * slows down near the ends.
+/* yakopcic.c - Yakopcic's generalized memristor: exponential in the voltage beyond thresholds, and
+ * motion that slows down near the ends.
  *
  *   dx/dt = G(V) F(x)
- *   G(V) = a_p (exp(V) - exp(v_p))   V > v_p;   -a_n (exp(-V) - exp(v_n))   V < -v_n;   0 between (V in volts)
+ *   G(V) = a_p (exp(V) - exp(v_p))     V > v_p, in volts
+ *        = -a_n (exp(-V) - exp(v_n))   V < -v_n
+ *        = 0                           between the thresholds
  *   upwards    F(x) = exp(-alpha_p (x - x_p)) ((x_p - x)/(1 - x_p) + 1)   x >= x_p, else 1
  *   downwards  F(x) = exp(alpha_n (x + x_n - 1)) x/(1 - x_n)              x <= 1 - x_n, else 1
  *
- * Conductance is linear in x from g_min to g_max; the sinh of the source's current is iv.law sinh, iv.b. The
- * source's sign eta is 1: positive voltages SET.
+ * Conductance is linear in x from g_min to g_max; the sinh of the source's current is iv.law sinh,
+ * iv.b. The source's sign eta is 1: positive voltages SET.
  *
  * Source: C. Yakopcic et al., IEEE Electron Device Letters 32, 1436 (2011).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -16,7 +18,8 @@
 #include <stdio.h>
 
 typedef struct yakopcic {
-  double a_p, a_n, v_p, v_n, alpha_p, alpha_n, x_p, x_n, set_v, reset_v, width, c2c;
+  mho_voltage_pulse pulse;
+  double a_p, a_n, v_p, v_n, alpha_p, alpha_n, x_p, x_n;
 } yakopcic;
 
 static const mho_param table[] = {
@@ -29,43 +32,47 @@ static const mho_param table[] = {
     MHO_P_REAL(yakopcic, x_p, "x_p", "", 0.3, 0, 0.99, "state from which SET slows down"),
     MHO_P_REAL(yakopcic, x_n, "x_n", "", 0.5, 0, 0.99, "RESET slows down below 1 - x_n"),
     MHO_P_PULSE(yakopcic, 0.45, -0.45, 2e-6),
-    MHO_P_REAL(yakopcic, c2c, "cycle_to_cycle", "", 0, 0, 100,
-               "noise of a pulse, relative to the step"),
+    MHO_P_PULSE_NOISE(yakopcic),
 };
 
 enum { UP, DOWN, ALPHA_P, ALPHA_N, X_P, X_N, NOISE, COLUMNS };
 
 /* Distance that a pulse of v volts would move x where F = 1, signed. */
-static double drive_at(const yakopcic *p, double v) {
-  return v > 0 ? p->a_p * fmax(exp(v) - exp(p->v_p), 0) * p->width
-               : -p->a_n * fmax(exp(-v) - exp(p->v_n), 0) * p->width;
+static double drive_at(const void *params, double v) {
+  const yakopcic *p = params;
+  return v > 0 ? p->a_p * fmax(exp(v) - exp(p->v_p), 0) * p->pulse.width
+               : -p->a_n * fmax(exp(-v) - exp(p->v_n), 0) * p->pulse.width;
 }
-static double drive_of(const yakopcic *p, bool set) {
-  return drive_at(p, set ? p->set_v : p->reset_v);
+
+static double response(const void *params, bool set, double fraction) {
+  return mho_voltage_response(params, drive_at, set, fraction);
 }
-MHO_VOLTAGE_RESPONSE(yakopcic)
 
 static mho_err check(const void *params, const mho_device_config *d, mho_errinfo *ei) {
-  return mho_voltage_check(drive_of(params, true), -drive_of(params, false), ei);
+  return mho_voltage_check(params, drive_at, ei);
 }
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const yakopcic *p = params;
+  float up = (float)drive_at(p, p->pulse.set_v), down = (float)drive_at(p, p->pulse.reset_v);
+
   for (int i = 0; i < d->n; i++) {
-    col[UP][i] = (float)drive_of(p, true) * d->up[i];
-    col[DOWN][i] = (float)drive_of(p, false) * d->down[i];
+    col[UP][i] = up * d->up[i];
+    col[DOWN][i] = down * d->down[i];
     col[ALPHA_P][i] = (float)p->alpha_p;
     col[ALPHA_N][i] = (float)p->alpha_n;
     col[X_P][i] = (float)p->x_p;
     col[X_N][i] = (float)p->x_n;
-    col[NOISE][i] = (float)p->c2c;
+    col[NOISE][i] = (float)p->pulse.noise.sigma;
   }
 }
 
-/* RESET is SET seen from the other end: with y = 1 - x it slows down from y = x_n in the same way. */
+/* RESET is SET seen from the other end: with y = 1 - x it slows down from y = x_n in the same
+ * way. */
 static void rate(const mho_voltage *v, int first, const float *x, float *f) {
   const float *alpha = v->p[0] + first, *from = v->p[1] + first, *drive = v->drive + first;
   float rest[MHO_LANES];
+
   for (int i = 0; i < MHO_LANES; i++) {
     float y = drive[i] > 0 ? x[i] : 1 - x[i], beyond = mho_most(y - from[i], 0);
     f[i] = -alpha[i] * beyond;
@@ -74,11 +81,6 @@ static void rate(const mho_voltage *v, int first, const float *x, float *f) {
   mho_exp_lanes(f);
   for (int i = 0; i < MHO_LANES; i++)
     f[i] *= rest[i];
-}
-
-static bool noisy(const void *params) {
-  const yakopcic *p = params;
-  return p->c2c > 0;
 }
 
 static void pulse(const mho_device_block *b) {
@@ -90,11 +92,12 @@ static void pulse(const mho_device_block *b) {
     v.p[0][i] = set ? b->col[ALPHA_P][i] : b->col[ALPHA_N][i];
     v.p[1][i] = set ? b->col[X_P][i] : b->col[X_N][i];
   }
+
   mho_pad(b->n, v.p[0]);
   mho_pad(b->n, v.p[1]);
+
   mho_voltage_integrate(&v, rate);
-  for (int i = 0; i < b->n; i++)
-    b->out[i] = v.moved[i] * (1 + b->col[NOISE][i] * b->xi[i]);
+  mho_voltage_answer(b, v.moved, NOISE);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -108,14 +111,13 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
   mho_device_spice_param(s, "al_dn", p->alpha_n);
   mho_device_spice_param(s, "x_up", p->x_p);
   mho_device_spice_param(s, "x_dn", p->x_n);
-  snprintf(
-      s->rate, sizeof s->rate,
-      "a_up*max(exp(V(p,n))-exp(v_up),0)*exp(-al_up*max(V(x)-x_up,0))*(1-max(V(x)-x_up,0)/(1-x_up))"
-      "-a_dn*max(exp(-V(p,n))-exp(v_dn),0)*exp(-al_dn*max(1-V(x)-x_dn,0))"
-      "*(1-max(1-V(x)-x_dn,0)/(1-x_dn))");
-  s->v_set = p->set_v;
-  s->v_reset = p->reset_v;
-  s->width = p->width;
+
+  snprintf(s->rate, sizeof s->rate,
+           "a_up*max(exp(V(p,n))-exp(v_up),0)"
+           "*exp(-al_up*max(V(x)-x_up,0))*(1-max(V(x)-x_up,0)/(1-x_up))"
+           "-a_dn*max(exp(-V(p,n))-exp(v_dn),0)"
+           "*exp(-al_dn*max(1-V(x)-x_dn,0))*(1-max(1-V(x)-x_dn,0)/(1-x_dn))");
+  mho_voltage_spice_pulse(s, &p->pulse);
   return MHO_OK;
 }
 
@@ -126,12 +128,6 @@ const mho_device_model mho_device_yakopcic = {
               .equation = "dx/dt = a (exp(V) - exp(v_p)) F(x) beyond the thresholds",
               .source = "Yakopcic et al., IEEE Electron Device Lett. 32:1436 (2011)",
               .params = MHO_PARAMS(yakopcic, table)},
-    .n_columns = COLUMNS,
-    .check = check,
-    .columns = columns,
-    .pulse = pulse,
-    .response = response,
-    .noisy = noisy,
-    .spice = spice,
+    MHO_VOLTAGE_FUNCTIONS,
     .fit = "a_p a_n alpha_p alpha_n",
 };

@@ -2,29 +2,22 @@
  *
  *   z = tanh(a), rho' = 1 - z^2
  *
- * The difference: with t = tanh(dh), tanh(a + dh) - tanh(a) = t (1 - z^2)/(1 + z t), in full relative
- * precision when 1 - z^2 is taken as 4 q/(1 + q)^2, q = exp(-2|a|). That is what is kept; z = (1 - q)/(1 + q)
- * comes from the same q.
+ * The difference: with t = tanh(dh), tanh(a + dh) - tanh(a) = t (1 - z^2)/(1 + z t), in full
+ * relative precision when 1 - z^2 is taken as 4 q/(1 + q)^2, q = exp(-2|a|). That is what is kept;
+ * z = (1 - q)/(1 + q) comes from the same q.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/vmath.h"
-#include "mho/neuron.h"
 
-static void activate(int n, const mho_real *a, mho_real *z) {
-#pragma omp simd
-  for (int i = 0; i < n; i++)
-    z[i] = real_tanh(a[i]);
-}
-
-static void scale_by_slope(int n, const mho_real *restrict z, mho_real *restrict d) {
-  for (int i = 0; i < n; i++)
-    d[i] *= 1 - z[i] * z[i];
-}
+#define RHO(a)       _Generic((a), float : tanhf, double : tanh)(a)
+#define SCALED(z, d) ((d) * (1 - (z) * (z)))
+#include "neuron/law.h"
 
 static void activate_keep(int n, mho_real *restrict a, mho_real *restrict keep) {
 #pragma omp simd
   for (int i = 0; i < n; i++) {
-    mho_real q = real_exp(-2 * real_abs(a[i])), r = 1 / (1 + q), z = (1 - q) * r;
+    mho_real q = real_exp(-2 * real_abs(a[i])), r = 1 / (1 + q);
+    mho_real z = (1 - q) * r;
     keep[i] = 4 * q * r * r;
     a[i] = a[i] < 0 ? -z : z;
   }
@@ -32,12 +25,13 @@ static void activate_keep(int n, mho_real *restrict a, mho_real *restrict keep) 
 
 static void difference(int n, mho_real c, const mho_real *restrict z, const mho_real *restrict keep,
                        mho_real *restrict e) {
-  if (real_abs(c) <
-      (mho_real)1e-20) { /* beyond rounding the limit is exact, and 1/c does not overflow */
+  /* here the limit is exact to rounding, and 1/c would overflow */
+  if (real_abs(c) < (mho_real)1e-20) {
     for (int i = 0; i < n; i++)
       e[i] *= keep[i];
     return;
   }
+
   mho_real inverse = 1 / c;
 #pragma omp simd
   for (int i = 0; i < n; i++) {
@@ -46,29 +40,14 @@ static void difference(int n, mho_real c, const mho_real *restrict z, const mho_
   }
 }
 
-static void activate_double(int n, const double *a, double *z) {
-#pragma omp simd
-  for (int i = 0; i < n; i++)
-    z[i] = tanh(a[i]);
-}
-
-static void scale_by_slope_double(int n, const double *restrict z, double *restrict d) {
-  for (int i = 0; i < n; i++)
-    d[i] *= 1 - z[i] * z[i];
-}
-
 const mho_neuron mho_neuron_tanh = {
     .entry = {.abi = MHO_ABI,
               .id = "tanh",
               .title = "hyperbolic tangent",
               .equation = "z = tanh(a)",
               .source = "Liu & Chen, arXiv 2508.11659"},
-    .activate = activate,
-    .scale_by_slope = scale_by_slope,
     .activate_keep = activate_keep,
-    .difference = difference,
-    .activate_double = activate_double,
-    .scale_by_slope_double = scale_by_slope_double,
+    NEURON_LOOPS,
     .low = -1,
     .high = 1,
     .spice = "tanh(@)",

@@ -11,16 +11,22 @@ LEVEL = {folder: i for i, folders in enumerate(ORDER) for folder in folders}
 source = os.path.join(os.environ['MHO_SOURCE'], 'src')
 bad = []
 checked = 0
-for folder in sorted(os.listdir(source)):
-    if not os.path.isdir(os.path.join(source, folder)):
+for path, _, names in sorted(os.walk(source)):
+    if path == source:
         continue
-    for name in sorted(os.listdir(os.path.join(source, folder))):
+    folder = os.path.relpath(path, source).split(os.sep)[0]
+    for name in sorted(names):
         if not name.endswith(('.c', '.h')):
             continue
-        text = open(os.path.join(source, folder, name), encoding='utf-8').read()
-        place = f'src/{folder}/{name}'
+        text = open(os.path.join(path, name), encoding='utf-8').read()
+        place = 'src/' + os.path.relpath(os.path.join(path, name), source)
         checked += 1
+<<<<<<< HEAD
         for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|/[\w.]+)"', text):
+=======
+        for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|(?:/[\w.]+)+)"', text):
+            other = SECOND.get(other, other)
+>>>>>>> h_device
             if other in LEVEL and other != folder and LEVEL[other] >= LEVEL[folder]:
                 bad.append(f'{place} includes {other}, which is not below {folder}')
         if folder in BLIND and 'array/weights.h' in text:

@@ -1,4 +1,4 @@
-/* config.c - what the config says of any device, and what of it is impossible.
+/* device_config.c - what the config says of any device, and what of it is impossible.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -8,16 +8,16 @@
 #define SPREAD "device-to-device"
 
 static const mho_param device_table[] = {
-    MHO_P_TEXT(
-        mho_device_config, card, "card", "",
-        "published device whose keys are the defaults here: its name, or a file ('mho device list')"),
+    /* the device and its conductances */
+    MHO_P_TEXT(mho_device_config, card, "card", "",
+               "published device whose keys are the defaults here: its name, or a file "
+               "('mho device list')"),
     MHO_P_REAL(mho_device_config, g_min, "g_min", "S", 1e-6, 0, 1, "lowest conductance"),
     MHO_P_REAL(mho_device_config, g_max, "g_max", "S", 100e-6, 1e-12, 1, "highest conductance"),
-    MHO_P_CHOICE(
-        mho_device_config, mapping, "mapping", "differential|reference|one_sided|offset",
-        MHO_MAPPING_DIFFERENTIAL,
-        "signed weights: a pair of devices, one against a fixed device, a pair that is only SET, one "
-        "against a fixed current"),
+    MHO_P_CHOICE(mho_device_config, mapping, "mapping", "differential|reference|one_sided|offset",
+                 MHO_MAPPING_DIFFERENTIAL,
+                 "signed weights: a pair of devices, one against a fixed device, a pair that is "
+                 "only SET, one against a fixed current"),
     MHO_P_BOOL(mho_device_config, zero_shift, "zero_shift", 0,
                "mapping reference: weight zero where a device's SET and RESET steps are equal"),
     MHO_P_INT(mho_device_config, refresh_every, "refresh.every", 1, 1, 1e9,
@@ -29,24 +29,28 @@ static const mho_param device_table[] = {
                "weights that are brought (train.from); g_unit = (g_max - g_min)/w_max"),
     MHO_P_REAL(mho_device_config, start, "start", "", 0.5, 0, 1,
                "conductance of a new cell, of the range"),
-    MHO_P_INT(
-        mho_device_config, levels, "levels", -1, -1, 1e6,
-        "conductances a cell can hold, from bound to bound: every pulse ends at the nearest; -1: any"),
+    MHO_P_INT(mho_device_config, levels, "levels", -1, -1, 1e6,
+              "conductances a cell can hold, from bound to bound: every pulse ends at the nearest; "
+              "-1: any"),
+
+    /* pulses and writes */
     MHO_P_REAL(mho_device_config, up_down, "up_down", "", 0, -1, 1,
                "asymmetry u: SET steps times 1 + min(u, 0), RESET steps times 1 - max(u, 0)"),
-    MHO_P_REAL(
-        mho_device_config, write_noise, "write_noise", "", 0, 0, 10,
-        "what every pulse leaves on the visible conductance, standard deviation, of the range"),
-    MHO_P_REAL(
-        mho_device_config, error[0], "write_error.c0", "S", 0, -1, 1,
-        "standard deviation of a verified write, c0 + c1 G + c2 G^2 + c3 G^3, never below 0: of weights "
-        "set at the start or by scheme exact, of what write_verify and a refresh of one_sided accept, "
-        "and of references; pulses that nobody verifies have none"),
+    MHO_P_REAL(mho_device_config, write_noise, "write_noise", "", 0, 0, 10,
+               "what every pulse leaves on the visible conductance, standard deviation, of the "
+               "range"),
+    MHO_P_REAL(mho_device_config, error[0], "write_error.c0", "S", 0, -1, 1,
+               "standard deviation of a verified write, c0 + c1 G + c2 G^2 + c3 G^3, never below "
+               "0: of weights set at the start or by scheme exact, of what write_verify and a "
+               "refresh of one_sided accept, and of references; pulses that nobody verifies have "
+               "none"),
     MHO_P_REAL(mho_device_config, error[1], "write_error.c1", "", 0, -1e3, 1e3,
                "the same, linear in G"),
     MHO_P_REAL(mho_device_config, error[2], "write_error.c2", "", 0, -1e9, 1e9, "the same, per S"),
     MHO_P_REAL(mho_device_config, error[3], "write_error.c3", "", 0, -1e14, 1e14,
                "the same, per S^2"),
+
+    /* faults and device-to-device spread */
     MHO_P_REAL(mho_device_config, stuck_on, "stuck_on", "", 0, 0, 1,
                "fraction of cells stuck at their high bound"),
     MHO_P_REAL(mho_device_config, stuck_off, "stuck_off", "", 0, 0, 1,
@@ -59,19 +63,17 @@ static const mho_param device_table[] = {
                SPREAD " spread of the step, SET and RESET alike, relative"),
     MHO_P_REAL(mho_device_config, spread_asymmetry, "variation.asymmetry", "", 0, 0, 5,
                SPREAD " spread of SET against RESET step, relative"),
-    MHO_P_REAL(
-        mho_device_config, spread_low, "variation.g_low", "", 0, 0, 1,
-        SPREAD
-        " spread of the lower bound, of the range; lognormal: its distance from g_max is the "
-        "range times exp(spread xi)"),
-    MHO_P_REAL(
-        mho_device_config, spread_high, "variation.g_high", "", 0, 0, 1,
-        SPREAD
-        " spread of the upper bound, of the range; lognormal: its distance from g_min is the "
-        "range times exp(spread xi)"),
+    MHO_P_REAL(mho_device_config, spread_low, "variation.g_low", "", 0, 0, 1,
+               SPREAD " spread of the lower bound, of the range; lognormal: its distance from "
+                      "g_max is the range times exp(spread xi)"),
+    MHO_P_REAL(mho_device_config, spread_high, "variation.g_high", "", 0, 0, 1,
+               SPREAD " spread of the upper bound, of the range; lognormal: its distance from "
+                      "g_min is the range times exp(spread xi)"),
     MHO_P_TEXT(mho_device_config, spread_of, "variation.of", "",
-               SPREAD
-               " spread of the model's own parameters, relative: 'slope_up 0.05 slope_down 0.05'"),
+               SPREAD " spread of the model's own parameters, relative: 'slope_up 0.05 "
+                      "slope_down 0.05'"),
+
+    /* wear and leak */
     MHO_P_REAL(mho_device_config, endurance, "endurance.pulses", "", 0, 0, 4e9,
                "pulses after which the range has closed to endurance.range; 0: no wear"),
     MHO_P_REAL(mho_device_config, endurance_range, "endurance.range", "", 0.5, 0, 1,
@@ -82,6 +84,8 @@ static const mho_param device_table[] = {
                SPREAD " spread of the lifetime, relative (normal, whatever variation.law is)"),
     MHO_P_REAL(mho_device_config, leak_rest, "leak.rest", "", 0.5, 0, 1,
                "conductance it leads to, of the range"),
+
+    /* voltage and width of pulses */
     MHO_P_REAL(mho_device_config, pulse_volts[0], "pulse.set_voltage", "V", 0, 0, 1e3,
                "of a SET pulse, for its energy; 0: the model's own, else 2 V"),
     MHO_P_REAL(mho_device_config, pulse_volts[1], "pulse.reset_voltage", "V", 0, 0, 1e3,
@@ -92,12 +96,14 @@ static const mho_param device_table[] = {
                "the same of RESET, where it differs; 0: as SET"),
     MHO_P_REAL(mho_device_config, weak_threshold, "weak_pulse.threshold", "", 0, 0, 0.99,
                "of models without voltages: part of a pulse's voltage below which nothing moves"),
-    MHO_P_REAL(
-        mho_device_config, weak_slope, "weak_pulse.slope", "", 20, 0.01, 200,
-        "of models without voltages: a pulse of a part f of the voltage moves as sinh(slope f)"),
-    MHO_P_CHOICE(
-        mho_device_config, drift.law, "drift.law", "none|exponential|power|pcm", 0,
-        "after programming: towards drift.rest, G (t/t0)^-nu, or that with nu of phase change memory"),
+    MHO_P_REAL(mho_device_config, weak_slope, "weak_pulse.slope", "", 20, 0.01, 200,
+               "of models without voltages: a pulse of a part f of the voltage moves as "
+               "sinh(slope f)"),
+
+    /* between pulses, and at reads */
+    MHO_P_CHOICE(mho_device_config, drift.law, "drift.law", "none|exponential|power|pcm", 0,
+                 "after programming: towards drift.rest, G (t/t0)^-nu, or that with nu of phase "
+                 "change memory"),
     MHO_P_REAL(mho_device_config, drift.t0, "drift.t0", "s", 20, 1e-9, 1e9,
                "time after programming at which the programmed conductance holds"),
     MHO_P_REAL(mho_device_config, drift.nu, "drift.nu", "", 0.05, -1, 1, "exponent of law power"),
@@ -109,16 +115,17 @@ static const mho_param device_table[] = {
                SPREAD " spread of tau, relative (log-normal)"),
     MHO_P_REAL(mho_device_config, drift.rest, "drift.rest", "", 0, 0, 1,
                "conductance that law exponential leads to, of the range"),
-    MHO_P_CHOICE(
-        mho_device_config, read_noise.law, "read_noise.law", "none|constant|proportional|pcm", 0,
-        "of the device at every read: of the range, of its conductance, or 1/f of phase change memory"),
+    MHO_P_CHOICE(mho_device_config, read_noise.law, "read_noise.law",
+                 "none|constant|proportional|pcm", 0,
+                 "of the device at every read: of the range, of its conductance, or 1/f of phase "
+                 "change memory"),
     MHO_P_REAL(mho_device_config, read_noise.sigma, "read_noise.sigma", "", 0, 0, 10,
                "standard deviation of laws constant and proportional"),
     MHO_P_REAL(mho_device_config, read_noise.t_read, "read_noise.t_read", "s", 250e-9, 1e-15, 1e6,
                "duration of a read, from which 1/f noise is counted"),
-    MHO_P_CHOICE(
-        mho_device_config, iv.law, "iv.law", "ohmic|sinh|polynomial|hfo2", 0,
-        "current of a read: G V, G sinh(b V)/b, G (V + k2 V^2 + k3 V^3), or the fit of HfO2 cells"),
+    MHO_P_CHOICE(mho_device_config, iv.law, "iv.law", "ohmic|sinh|polynomial|hfo2", 0,
+                 "current of a read: G V, G sinh(b V)/b, G (V + k2 V^2 + k3 V^3), or the fit of "
+                 "HfO2 cells"),
     MHO_P_REAL(mho_device_config, iv.b, "iv.b", "", 1, 1e-6, 100, "of law sinh, per V"),
     MHO_P_REAL(mho_device_config, iv.k2, "iv.k2", "", 0, -1e3, 1e3, "of law polynomial, per V"),
     MHO_P_REAL(mho_device_config, iv.k3, "iv.k3", "", 0, -1e4, 1e4, "of law polynomial, per V^2"),
@@ -127,35 +134,48 @@ static const mho_param device_table[] = {
 };
 const mho_params mho_device_params = MHO_PARAMS(mho_device_config, device_table);
 
-/* ---------------------------------------------------------------- spread of a model's own parameters */
+/* ---------------------------------------------------------------- spread of own parameters */
+
+/* The spread of the parameter `name` from the word behind it (nullable). */
+static mho_err parse_one(const mho_device_model *model, const char *name, const char *number,
+                         mho_spread *out, mho_errinfo *ei) {
+  const mho_param *p = mho_params_find(model->entry.params, name);
+  double sigma;
+  if (!p || p->kind != MHO_PARAM_REAL)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "device.variation.of: '%s' is not a number that '%s' has ('mho device show "
+                    "%s')",
+                    name, model->entry.id, model->entry.id);
+  if (model->prepare)
+    return mho_fail(ei, MHO_ECONFIG, "device.variation.of: the cells of '%s' share one table",
+                    model->entry.id);
+  if (!number || mho_quantity_parse(number, "", true, &sigma, NULL) || sigma < 0 || sigma > 5)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "device.variation.of: '%s' needs its spread after it, 0 to 5, for example '%s "
+                    "0.05'",
+                    name, name);
+  if (out->n == MHO_SPREAD_MAX)
+    return mho_fail(ei, MHO_ECONFIG, "device.variation.of: at most %d parameters", MHO_SPREAD_MAX);
+
+  out->param[out->n] = p;
+  out->sigma[out->n++] = sigma;
+  return MHO_OK;
+}
 
 mho_err mho_spread_parse(const mho_device_model *model, const mho_device_config *d, mho_spread *out,
                          mho_errinfo *ei) {
+  static const char separators[] = " ,;:=";
   char copy[MHO_TEXT_MAX], *save = NULL;
   out->n = 0;
   strcpy(copy, d->spread_of);
-  for (char *name = strtok_r(copy, " ,;:=", &save); name; name = strtok_r(NULL, " ,;:=", &save)) {
-    const mho_param *p = mho_params_find(model->entry.params, name);
-    const char *number = strtok_r(NULL, " ,;:=", &save);
-    double sigma;
-    if (!p || p->kind != MHO_PARAM_REAL)
-      return mho_fail(
-          ei, MHO_ECONFIG,
-          "device.variation.of: '%s' is not a number that '%s' has ('mho device show %s')", name,
-          model->entry.id, model->entry.id);
-    if (model->prepare)
-      return mho_fail(ei, MHO_ECONFIG, "device.variation.of: the cells of '%s' share one table",
-                      model->entry.id);
-    if (!number || mho_quantity_parse(number, "", true, &sigma, NULL) || sigma < 0 || sigma > 5)
-      return mho_fail(
-          ei, MHO_ECONFIG,
-          "device.variation.of: '%s' needs its spread after it, 0 to 5, for example '%s 0.05'",
-          name, name);
-    if (out->n == MHO_SPREAD_MAX)
-      return mho_fail(ei, MHO_ECONFIG, "device.variation.of: at most %d parameters",
-                      MHO_SPREAD_MAX);
-    out->param[out->n] = p;
-    out->sigma[out->n++] = sigma;
+
+  char *name = strtok_r(copy, separators, &save);
+  while (name) {
+    const char *number = strtok_r(NULL, separators, &save);
+    mho_err err = parse_one(model, name, number, out, ei);
+    if (err)
+      return err;
+    name = strtok_r(NULL, separators, &save);
   }
   return MHO_OK;
 }
@@ -166,6 +186,7 @@ mho_device_pulse mho_device_pulse_of(const mho_device_model *model, const void *
                                      const mho_device_config *config) {
   mho_device_pulse p = {.volts = {2, 2}, .width = {100e-9, 100e-9}};
   mho_device_spice own = {0};
+
   if (model->spice && !model->spice(params, config, &own, NULL) && own.width > 0)
     p = (mho_device_pulse){{fabs(own.v_set), fabs(own.v_reset)}, {own.width, own.width}};
 
@@ -179,67 +200,77 @@ mho_device_pulse mho_device_pulse_of(const mho_device_model *model, const void *
   return p;
 }
 
-/* A model that is driven by voltages has its pulse among its own parameters, which also say what the pulse does. */
-static mho_err check_pulse(const mho_device_model *model, const mho_device_config *d,
-                           mho_errinfo *ei) {
-  static const struct {
-    const char *common, *own;
-  } keys[] = {{"set_voltage", "v_set"},
-              {"reset_voltage", "v_reset"},
-              {"width", "width"},
-              {"reset_width", "width"}};
-  const double given[] = {d->pulse_volts[0], d->pulse_volts[1], d->pulse_width[0],
-                          d->pulse_width[1]};
-  for (int k = 0; k < MHO_COUNT(keys); k++)
-    if (given[k] > 0 && mho_params_find(model->entry.params, keys[k].own))
-      return mho_fail(
-          ei, MHO_ECONFIG,
-          "device.pulse.%s: the pulse of '%s' is device.%s, which moves the state too: set that one",
-          keys[k].common, model->entry.id, keys[k].own);
-  return MHO_OK;
+double mho_device_response(const mho_device_model *model, const void *params,
+                           const mho_device_config *config, bool set, double fraction) {
+  if (model->response)
+    return model->response(params, set, fraction);
+
+  double k = config->weak_slope, theta = config->weak_threshold, over = fabs(fraction) - theta;
+  return over > 0 ? copysign(sinh(k * over) / sinh(k * (1 - theta)), fraction) : 0;
 }
 
 /* ---------------------------------------------------------------- check */
 
-mho_err mho_device_check(const mho_device_model *model, const void *params,
-                         const mho_device_config *d, mho_errinfo *ei) {
-  mho_spread spread;
+/* A model that is driven by voltages has its pulse among its own parameters, which also say what
+ * the pulse does. */
+static mho_err check_pulse(const mho_device_model *model, const mho_device_config *d,
+                           mho_errinfo *ei) {
+  const struct {
+    const char *common, *own;
+    double given;
+  } keys[] = {{"set_voltage", "v_set", d->pulse_volts[0]},
+              {"reset_voltage", "v_reset", d->pulse_volts[1]},
+              {"width", "width", d->pulse_width[0]},
+              {"reset_width", "reset_width", d->pulse_width[1]}};
+  for (int k = 0; k < MHO_COUNT(keys); k++)
+    if (keys[k].given > 0 && mho_params_find(model->entry.params, keys[k].own))
+      return mho_fail(ei, MHO_ECONFIG,
+                      "device.pulse.%s: the pulse of '%s' is device.%s, which moves the state too: "
+                      "set that one",
+                      keys[k].common, model->entry.id, keys[k].own);
+  return MHO_OK;
+}
+
+/* What contradicts itself among the keys of any device. */
+static mho_err check_common(const mho_device_model *model, const mho_device_config *d,
+                            mho_errinfo *ei) {
   if (d->g_min >= d->g_max)
     return mho_fail(ei, MHO_ECONFIG, "device.g_min (%g S) must be below device.g_max (%g S)",
                     d->g_min, d->g_max);
   if (d->levels == 0 || d->levels == 1)
-    return mho_fail(
-        ei, MHO_ECONFIG,
-        "device.levels: %lld leaves nothing to choose from: at least 2, or -1 for any conductance",
-        (long long)d->levels);
+    return mho_fail(ei, MHO_ECONFIG,
+                    "device.levels: %lld leaves nothing to choose from: at least 2, or -1 for any "
+                    "conductance",
+                    (long long)d->levels);
   if (d->stuck_on + d->stuck_off + d->open > 1)
     return mho_fail(ei, MHO_ECONFIG, "device.stuck_on, stuck_off and open add up to %g: at most 1",
                     d->stuck_on + d->stuck_off + d->open);
   if (!model->pulse && mho_device_has_write_error(d))
-    return mho_fail(
-        ei, MHO_ECONFIG,
-        "device.write_error: device.model %s has no conductances that could be off: choose another "
-        "model, or leave write_error out",
-        model->entry.id);
-  mho_err err = mho_spread_parse(model, d, &spread, ei);
+    return mho_fail(ei, MHO_ECONFIG,
+                    "device.write_error: device.model %s has no conductances that could be off: "
+                    "choose another model, or leave write_error out",
+                    model->entry.id);
+  return MHO_OK;
+}
+
+mho_err mho_device_check(const mho_device_model *model, const void *params,
+                         const mho_device_config *d, mho_errinfo *ei) {
+  mho_spread spread;
+  mho_err err = check_common(model, d, ei);
+
+  if (!err)
+    err = mho_spread_parse(model, d, &spread, ei);
   if (!err)
     err = check_pulse(model, d, ei);
   if (!err)
     err = mho_iv_check(d, ei);
   if (!err && model->check)
     err = model->check(params, d, ei);
+
+  /* a config with a bad table is refused before anything starts */
   void *shared = NULL;
-  if (!err &&
-      model->prepare) /* so that a config with a bad table is refused before anything starts */
+  if (!err && model->prepare)
     err = model->prepare(params, d, &shared, ei);
   mho_free(shared);
   return err;
-}
-
-double mho_device_response(const mho_device_model *model, const void *params,
-                           const mho_device_config *config, bool set, double fraction) {
-  if (model->response)
-    return model->response(params, set, fraction);
-  double k = config->weak_slope, theta = config->weak_threshold, over = fabs(fraction) - theta;
-  return over > 0 ? copysign(sinh(k * over) / sinh(k * (1 - theta)), fraction) : 0;
 }

@@ -1,6 +1,6 @@
-/* csv.c - reading tables of measurements.
+/* measurements.c - reading tables of measurements.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "device/csv.h"
+#include "device/measurements.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -30,12 +30,14 @@ void mho_csv_free(mho_csv *t) {
   *t = (mho_csv){0};
 }
 
+/* s without the blanks and the quotes around it; writes into it. */
 static char *trim(char *s) {
   while (isspace((unsigned char)*s))
     s++;
   size_t n = strlen(s);
   while (n > 0 && isspace((unsigned char)s[n - 1]))
     s[--n] = 0;
+
   if (n > 1 && s[0] == '"' && s[n - 1] == '"') {
     s[n - 1] = 0;
     s++;
@@ -45,14 +47,17 @@ static char *trim(char *s) {
 
 /* Cut a line at its separators, whichever of them it has; how many fields. */
 static int split(char *line, char **field) {
-  const char *separator = strchr(line, '\t') ? "\t" : strchr(line, ';') ? ";" : ",";
+  const char *separator = ",";
+  if (strchr(line, '\t'))
+    separator = "\t";
+  else if (strchr(line, ';'))
+    separator = ";";
+
   int n = 0;
-  for (char *p = line; p && n < FIELDS_MAX;) {
-    char *end = strpbrk(p, separator);
-    if (end)
-      *end++ = 0;
-    field[n++] = trim(p);
-    p = end;
+  char *rest = line;
+  while (rest && n < FIELDS_MAX) {
+    char *one = strsep(&rest, separator);
+    field[n++] = trim(one);
   }
   return n;
 }
@@ -61,6 +66,7 @@ static mho_err read_header(reader *r, char **field, int n) {
   char have[MHO_TEXT_MAX] = "";
   for (int i = 0; i < n; i++)
     mho_text_append(have, sizeof have, "%s%.40s", i ? ", " : "", field[i]);
+
   for (int k = 0; k < r->n; k++) {
     r->field_of[k] = -1;
     for (int i = 0; i < n; i++)
@@ -75,20 +81,19 @@ static mho_err read_header(reader *r, char **field, int n) {
   return MHO_OK;
 }
 
-static bool direction(const char *t, double *out) {
-  static const char *const up[] = {"up", "set", "ltp", "potentiation", "+", "1", "+1"},
-                           *const down[] = {"down", "reset", "ltd", "depression", "-", "-1"};
-  for (int i = 0; i < MHO_COUNT(up); i++)
-    if (!strcasecmp(t, up[i])) {
-      *out = 1;
+static bool is_one_of(const char *t, const char *const *words, int n) {
+  for (int i = 0; i < n; i++)
+    if (!strcasecmp(t, words[i]))
       return true;
-    }
-  for (int i = 0; i < MHO_COUNT(down); i++)
-    if (!strcasecmp(t, down[i])) {
-      *out = -1;
-      return true;
-    }
   return false;
+}
+
+static bool direction(const char *t, double *out) {
+  static const char *const up[] = {"up", "set", "ltp", "potentiation", "+", "1", "+1"};
+  static const char *const down[] = {"down", "reset", "ltd", "depression", "-", "-1"};
+  bool rises = is_one_of(t, up, MHO_COUNT(up));
+  *out = rises ? 1 : -1;
+  return rises || is_one_of(t, down, MHO_COUNT(down));
 }
 
 /* Number of a label; the last one is tried first, as rows of a device stand together. */
@@ -98,25 +103,29 @@ static mho_err label(reader *r, int k, const char *t, double *out) {
       *out = i;
       return MHO_OK;
     }
+
   int n = r->n_labels[k];
   char **grown = n < LABELS_MAX ? realloc(r->label[k], (size_t)(n + 1) * sizeof *grown) : NULL;
   if (!grown)
     return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "too many different values of '%s'",
                        r->columns[k].name);
   r->label[k] = grown;
-  if (!(grown[n] = strdup(t)))
+  grown[n] = strdup(t);
+  if (!grown[n])
     return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
   r->n_labels[k]++;
   *out = n;
   return MHO_OK;
 }
 
+/* Room for one more row. */
 static mho_err grow(reader *r) {
   mho_csv *t = r->out;
   if (t->rows < r->capacity)
     return MHO_OK;
   if (t->rows >= ROWS_MAX)
     return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "more than %d rows", ROWS_MAX);
+
   int more = r->capacity ? 2 * r->capacity : 1024;
   for (int k = 0; k < r->n; k++) {
     double *c = realloc(t->column[k], (size_t)more * sizeof *c);
@@ -124,6 +133,7 @@ static mho_err grow(reader *r) {
       return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
     t->column[k] = c;
   }
+
   int *l = realloc(t->line, (size_t)more * sizeof *l);
   if (!l)
     return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
@@ -132,26 +142,77 @@ static mho_err grow(reader *r) {
   return MHO_OK;
 }
 
-static mho_err read_row(reader *r, char **field, int n) {
-  mho_err err = grow(r);
-  for (int k = 0; k < r->n && !err; k++) {
-    const char *t = r->field_of[k] >= 0 && r->field_of[k] < n ? field[r->field_of[k]] : "";
+/* The field t of column k as a number; t is NULL when the file does not have the column. */
+static mho_err read_field(reader *r, int k, const char *t, double *out) {
+  *out = (double)NAN;
+  if (r->columns[k].kind == MHO_CSV_NUMBER) {
     char *end;
-    double v = strtod(t, &end);
-    if (r->columns[k].kind == MHO_CSV_NUMBER)
-      v = end == t || *end ? (double)NAN : v;
-    else if (r->field_of[k] < 0)
-      v = NAN;
-    else if (r->columns[k].kind == MHO_CSV_LABEL)
-      err = label(r, k, t, &v);
-    else if (!direction(t, &v))
-      err =
-          mho_fail_at(r->ei, MHO_EDATA, r->path, r->line,
-                      "'%.40s' is no direction: expected up or down (set/reset, ltp/ltd, 1/-1)", t);
-    r->out->column[k][r->out->rows] = v;
+    double v = t ? strtod(t, &end) : 0;
+    if (t && end != t && !*end)
+      *out = v;
+    return MHO_OK;
   }
-  if (!err)
-    r->out->line[r->out->rows++] = r->line;
+
+  if (!t)
+    return MHO_OK;
+  if (r->columns[k].kind == MHO_CSV_LABEL)
+    return label(r, k, t, out);
+  if (!direction(t, out))
+    return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line,
+                       "'%.40s' is no direction: expected up or down (set/reset, ltp/ltd, 1/-1)",
+                       t);
+  return MHO_OK;
+}
+
+static mho_err read_row(reader *r, char **field, int n) {
+  mho_csv *t = r->out;
+  mho_err err = grow(r);
+  if (err)
+    return err;
+
+  for (int k = 0; k < r->n; k++) {
+    int at = r->field_of[k];
+    const char *text = at < n ? field[mho_max(at, 0)] : "";
+    err = read_field(r, k, at < 0 ? NULL : text, &t->column[k][t->rows]);
+    if (err)
+      return err;
+  }
+
+  t->line[t->rows++] = r->line;
+  return MHO_OK;
+}
+
+/* A line of the file, which it writes into: the header, a row, or nothing. */
+static mho_err read_line(reader *r, char *line, size_t length, bool *header) {
+  char *field[FIELDS_MAX];
+  if (memchr(line, 0, length))
+    return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "not a text file");
+  if (r->line == 1 && !strncmp(line, "\xef\xbb\xbf", 3))
+    memmove(line, line + 3, strlen(line + 3) + 1);
+  if (!*trim(line) || *trim(line) == '#')
+    return MHO_OK;
+
+  int n = split(line, field);
+  mho_err err = *header ? read_row(r, field, n) : read_header(r, field, n);
+  *header = true;
+  return err;
+}
+
+static mho_err read_lines(reader *r, FILE *f) {
+  mho_err err = MHO_OK;
+  char *line = NULL;
+  size_t size = 0;
+  bool header = false;
+
+  while (!err) {
+    ssize_t length = getline(&line, &size, f);
+    if (length < 0)
+      break;
+    r->line++;
+    err = read_line(r, line, (size_t)length, &header);
+  }
+
+  free(line);
   return err;
 }
 
@@ -162,35 +223,20 @@ mho_err mho_csv_read(const char *path, const mho_csv_column *columns, int n, mho
   FILE *f = fopen(path, "r");
   if (!f)
     return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the table: %s", strerror(errno));
-  char *line = NULL, *field[FIELDS_MAX];
-  size_t size = 0;
-  bool header = false;
-  mho_err err = MHO_OK;
-  for (ssize_t length; !err && (length = getline(&line, &size, f)) >= 0;) {
-    r.line++;
-    if (memchr(line, 0, (size_t)length)) {
-      err = mho_fail_at(ei, MHO_EDATA, path, r.line, "not a text file");
-      break;
-    }
-    if (r.line == 1 && !strncmp(line, "\xef\xbb\xbf", 3))
-      memmove(line, line + 3, strlen(line + 3) + 1);
-    if (!*trim(line) || *trim(line) == '#')
-      continue;
-    int k = split(line, field);
-    err = header ? read_row(&r, field, k) : read_header(&r, field, k);
-    header = true;
-  }
+
+  mho_err err = read_lines(&r, f);
   if (!err && ferror(f))
     err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the table: %s", strerror(errno));
   if (!err && !out->rows)
     err = mho_fail_at(ei, MHO_EDATA, path, 0, "the table has no rows");
+  fclose(f);
+
   for (int k = 0; k < n; k++) {
     for (int i = 0; i < r.n_labels[k]; i++)
       free(r.label[k][i]);
     free(r.label[k]);
   }
-  free(line);
-  fclose(f);
+
   if (err)
     mho_csv_free(out);
   return err;

@@ -1,0 +1,369 @@
+/* fit.c - a device model fitted to measured pulses.
+ *
+ * The parameters that a model names as fittable, and the range where its steps tell it, minimize
+ * the weighted innovations of innovations.c (least_squares.c), from what fit_start.c finds. Noise
+ * and weights are then estimated from the residuals, and both are repeated until they agree;
+ * confidence.c says how sure the result is and device_spread.c how devices differ.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_sort.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/fit/fit.h"
+
+enum { ROUNDS = 6 };
+static const double GATE = 5;
+
+/* ---------------------------------------------------------------- parameters */
+
+static bool is_separator(char c) {
+  return c == ' ' || c == ',' || c == 0;
+}
+
+/* Whether one of the words (nullable, between blanks or commas) is `word`. */
+static bool has_word(const char *words, const char *word) {
+  size_t n = strlen(word);
+  const char *p = words ? strstr(words, word) : NULL;
+  while (p) {
+    if ((p == words || is_separator(p[-1])) && is_separator(p[n]))
+      return true;
+    p = strstr(p + n, word);
+  }
+  return false;
+}
+
+static void add_parameter(mho_fit_job *j, const mho_param *p) {
+  int k = j->n++;
+  double value = *(const double *)(const void *)((const char *)j->f->params + p->offset);
+  j->f->value[k] = (mho_fit_value){.name = p->name, .param = p};
+  j->low[k] = p->low;
+  j->high[k] = p->high;
+  j->is_log[k] = p->low > 0 && p->high / p->low > 1e3;
+  j->scale[k] = fmax(fabs(value), 0.1 * (fmin(p->high, 10) - fmax(p->low, -10)));
+}
+
+/* The parameters that the model names, without those that keep their values. */
+static mho_err choose_parameters(mho_fit_job *j) {
+  char copy[MHO_TEXT_MAX], *save = NULL;
+  snprintf(copy, sizeof copy, "%s", j->f->model->fit);
+  for (char *name = strtok_r(copy, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
+    const mho_param *p = mho_params_find(j->f->model->entry.params, name);
+    if (p && !has_word(j->o->fixed, name) && j->n < MHO_FIT_MAX - 2)
+      add_parameter(j, p);
+  }
+  if (!j->n)
+    return mho_fail(j->ei, MHO_EDATA, "nothing of '%s' is left to be fitted",
+                    j->f->model->entry.id);
+  return MHO_OK;
+}
+
+/* g_min and g_max behind the parameters of the model. */
+static void add_range(mho_fit_job *j) {
+  const char *names[] = {"g_min", "g_max"};
+  double low = j->f->config.g_min, high = j->f->config.g_max, range = high - low;
+  double from[] = {fmax(low - 0.5 * range, 0), high - 0.5 * range};
+  double to[] = {low + 0.5 * range, high + range};
+
+  for (int k = 0; k < 2; k++) {
+    const mho_param *p = mho_params_find(mho_device_params, names[k]);
+    j->f->value[j->n] = (mho_fit_value){.name = p->name, .param = p};
+    j->low[j->n] = from[k];
+    j->high[j->n] = to[k];
+    j->is_log[j->n] = false;
+    j->scale[j->n++] = range;
+  }
+  j->range = true;
+}
+
+/* Parameter k leaves the fit. */
+static void drop_parameter(mho_fit_job *j, int k) {
+  for (int i = k; i + 1 < j->n; i++) {
+    j->f->value[i] = j->f->value[i + 1];
+    j->low[i] = j->low[i + 1];
+    j->high[i] = j->high[i + 1];
+    j->scale[i] = j->scale[i + 1];
+    j->is_log[i] = j->is_log[i + 1];
+  }
+  j->n--;
+}
+
+/* The largest change of a residual when parameter k moves either way; `before` is scratch
+ * [readings]. */
+static double effect_of(mho_fit_job *j, int k, double *before) {
+  double v = mho_fit_get(j, k), x = mho_fit_coordinate(j, k, v), effect = 0;
+  mho_fit_update_cell(j);
+  mho_fit_filter(&j->cell, j->d, &j->gains, before, NULL, NULL);
+  for (int side = -1; side <= 1; side += 2) {
+    mho_fit_set(j, k, mho_fit_value_at(j, k, x + side * 0.2));
+    mho_fit_update_cell(j);
+    mho_fit_filter(&j->cell, j->d, &j->gains, j->residual, NULL, NULL);
+    for (int i = 0; i < j->d->n; i++)
+      effect = fmax(effect, fabs(j->residual[i] - before[i]));
+  }
+  mho_fit_set(j, k, v);
+  return effect;
+}
+
+/* Parameters that move nothing keep their values and are named: those of one direction in data of
+ * the other, say. */
+static void drop_untold(mho_fit_job *j) {
+  char *untold = j->f->untold;
+  double *before = malloc((size_t)j->d->n * sizeof *before);
+  if (!before)
+    return;
+
+  int k = 0;
+  while (k < j->n) {
+    if (effect_of(j, k, before) > 1e-9 || mho_fit_is_range(j, k)) {
+      k++;
+      continue;
+    }
+    mho_text_append(untold, sizeof j->f->untold, "%s%s", *untold ? " " : "", j->f->value[k].name);
+    drop_parameter(j, k);
+  }
+
+  mho_fit_update_cell(j);
+  free(before);
+}
+
+/* ---------------------------------------------------------------- the range in the data */
+
+/* From the extremes of the n sorted conductances, without the few beyond them that are out of all
+ * proportion. */
+static void find_range(const double *g, int n, double *g_min, double *g_max) {
+  double q1 = g[n / 100], q9 = g[n - 1 - n / 100], slack = 0.25 * (q9 - q1);
+  int low = 0, high = n - 1;
+  while (low < high && g[low] < q1 - slack)
+    low++;
+  while (high > low && g[high] > q9 + slack)
+    high--;
+  *g_min = fmax(g[low], 0);
+  *g_max = g[high];
+}
+
+static mho_err range_of_data(mho_fit_job *j) {
+  mho_device_config *config = &j->f->config;
+  int n = 0;
+  double *g = malloc((size_t)j->d->n * sizeof *g);
+  if (!g)
+    return mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
+
+  for (int i = 0; i < j->d->n; i++)
+    if (isfinite(j->d->g[i]))
+      g[n++] = j->d->g[i];
+  gsl_sort(g, 1, (size_t)n);
+  find_range(g, n, &config->g_min, &config->g_max);
+  free(g);
+
+  if (!(config->g_max > config->g_min * (1 + 1e-9)) || !(config->g_max > 0))
+    return mho_fail(j->ei, MHO_EDATA,
+                    "the conductance never changes (%g S): there is nothing to fit", config->g_max);
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- fit and noise */
+
+/* Noise and weights at the present parameters. */
+static mho_err weigh(mho_fit_job *j, mho_fit_noise *noise) {
+  mho_fit *f = j->f;
+  bool additive_only = mho_params_find(f->model->entry.params, "pulse_noise") != NULL;
+  int kind = additive_only ? MHO_FIT_NOISE_ADD : MHO_FIT_NOISE_BOTH;
+  mho_err err = mho_fit_noise_estimate(&j->cell, j->d, kind, noise, j->ei);
+  if (err)
+    return err;
+
+  f->likelihood =
+      mho_fit_gains_set(&j->cell, j->d, noise, GATE, !j->range, &j->gains, &f->used, &f->outliers);
+  if (f->used < j->n + 3)
+    return mho_fail(j->ei, MHO_EDATA,
+                    "only %d of %d readings can be used for %d parameters: the noise of a pulse "
+                    "(%.2g of the range) is too large, or most readings are outliers",
+                    f->used, j->d->n, j->n, hypot(noise->add, noise->read));
+  return MHO_OK;
+}
+
+/* Fit, estimate the noise, weigh anew, until the parameters stay. */
+static mho_err iterate(mho_fit_job *j, mho_fit_noise *noise, gsl_matrix **jacobian) {
+  double cost = 0;
+  for (int round = 0; round < ROUNDS; round++) {
+    double before[MHO_FIT_MAX], moved = 0;
+    for (int k = 0; k < j->n; k++)
+      before[k] = mho_fit_coordinate(j, k, mho_fit_get(j, k));
+
+    mho_fit_update_cell(j);
+    mho_err err = weigh(j, noise);
+    if (!err)
+      err = mho_fit_minimize(j, 60, &cost, NULL);
+    if (err)
+      return err;
+
+    for (int k = 0; k < j->n; k++)
+      moved = fmax(moved, fabs(mho_fit_coordinate(j, k, mho_fit_get(j, k)) - before[k]));
+    if (round > 1 && moved < 1e-4)
+      break;
+  }
+  return mho_fit_minimize(j, 20, &cost, jacobian);
+}
+
+/* ---------------------------------------------------------------- the result */
+
+static double *real_at(const mho_fit *f, const mho_param *p) {
+  return (double *)(void *)((char *)f->params + p->offset);
+}
+
+/* A parameter of the model, where it has it (p not NULL), within its limits. */
+static void store(const mho_fit *f, const mho_param *p, double v) {
+  if (p)
+    *real_at(f, p) = fmin(v, p->high);
+}
+
+/* Noise into the parameters that the model has for it. */
+static void store_noise(mho_fit_job *j, const mho_fit_noise *noise) {
+  mho_fit *f = j->f;
+  mho_params params = f->model->entry.params;
+  const mho_param *relative = mho_params_find(params, "cycle_to_cycle");
+  const mho_param *kind = mho_params_find(params, "noise");
+  f->pulse_relative = noise->relative;
+  f->pulse_add = noise->add;
+  f->read = noise->read * mho_fit_range(&f->config);
+
+  store(f, relative, noise->relative);
+  store(f, mho_params_find(params, "noise_add"), noise->add);
+  store(f, mho_params_find(params, "pulse_noise"), noise->add);
+
+  /* additive noise is given as a fraction of the nominal step */
+  if (kind && noise->add > 0 && noise->relative == 0) {
+    const mho_param *up = mho_params_find(params, "step_up");
+    const mho_param *down = mho_params_find(params, "step_down");
+    double step = 0.5 * (*real_at(f, up) + *real_at(f, down));
+    *(int *)(void *)((char *)f->params + kind->offset) = 1;
+    store(f, relative, noise->add / step);
+  }
+
+  if (noise->read > 0) {
+    f->config.read_noise.law = MHO_READ_NOISE_CONSTANT;
+    f->config.read_noise.sigma = noise->read;
+  }
+}
+
+/* Values and intervals, MHO_EDATA when the data do not determine all parameters. */
+static mho_err find_intervals(mho_fit_job *j, const gsl_matrix *jacobian) {
+  const mho_fit *f = j->f;
+  double quantile = 2;
+  mho_err err = MHO_OK;
+  gsl_matrix *cov = gsl_matrix_calloc((size_t)j->n, (size_t)j->n);
+  char names[MHO_TEXT_MAX] = "";
+
+  for (int k = 0; k < mho_min(j->n, 3); k++)
+    mho_text_append(names, sizeof names, "%s%s", k ? ", " : "", f->value[k].name);
+  if (!cov || !jacobian)
+    err = mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
+  else if (!mho_fit_covariance(j, jacobian, f->used, cov, &quantile))
+    err = mho_fail(j->ei, MHO_EDATA,
+                   "these data do not determine all of %s: fix one of them, or measure more of "
+                   "the range",
+                   names);
+  else
+    mho_fit_intervals(j, cov, quantile);
+  gsl_matrix_free(cov);
+  return err;
+}
+
+static mho_err finish(mho_fit_job *j, const mho_fit_noise *noise, const gsl_matrix *jacobian) {
+  mho_fit *f = j->f;
+  mho_err err = find_intervals(j, jacobian);
+  if (err)
+    return err;
+
+  mho_fit_spread(j);
+  store_noise(j, noise);
+  f->explained = mho_fit_explained(j);
+  if (f->explained < 0.5)
+    return mho_fail(j->ei, MHO_EDATA,
+                    "'%s' explains only %.0f %% of the mean response: these data are of another "
+                    "kind",
+                    f->model->entry.id, 100 * fmax(f->explained, 0));
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- all of it */
+
+static mho_err allocate(mho_fit_job *j, const void *params) {
+  size_t n = (size_t)j->d->n, size = j->f->model->entry.params.size;
+  j->gains = (mho_fit_gains){malloc(n * sizeof(double)), malloc(n * sizeof(double))};
+  j->residual = calloc(n, sizeof(double));
+  j->f->params = mho_alloc(1, size);
+  if (!j->gains.gain || !j->gains.weight || !j->residual || !j->f->params)
+    return mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
+
+  memcpy(j->f->params, params, size);
+  return MHO_OK;
+}
+
+/* The parameters that these data tell, by plain increments of the range. */
+static mho_err find_parameters(mho_fit_job *j) {
+  mho_err err = choose_parameters(j);
+  if (err)
+    return err;
+
+  for (int i = 0; i < j->d->n; i++) {
+    j->gains.gain[i] = 1;
+    j->gains.weight[i] = 1 / mho_fit_range(&j->f->config);
+  }
+
+  for (int k = 0; k < j->d->tracks; k++)
+    j->gains.gain[j->d->first[k]] = -1;
+  drop_untold(j);
+  if (!j->n)
+    return mho_fail(j->ei, MHO_EDATA, "no parameter of '%s' changes what these pulses would do",
+                    j->f->model->entry.id);
+  return MHO_OK;
+}
+
+mho_err mho_device_fit(const mho_device_model *model, const void *params,
+                       const mho_device_config *config, const mho_pulse_data *d,
+                       const mho_fit_options *o, mho_fit *out, mho_errinfo *ei) {
+  *out = (mho_fit){.model = model,
+                   .config = *config,
+                   .rows = d->n,
+                   .missing = d->missing,
+                   .devices = d->devices,
+                   .tracks = d->tracks};
+  if (!model->pulse || !model->fit || !*model->fit)
+    return mho_fail(ei, MHO_EINVAL, "'%s' has no parameters to be fitted to pulses",
+                    model->entry.id);
+
+  mho_fit_job j = {.f = out, .d = d, .o = o, .ei = ei};
+  j.cell = (mho_fit_cell){.model = model, .config = &out->config};
+  gsl_matrix *jacobian = NULL;
+  mho_fit_noise noise = {0};
+  mho_err err = allocate(&j, params);
+  if (!err && !o->keep_range)
+    err = range_of_data(&j);
+  if (!err)
+    err = find_parameters(&j);
+  if (!err)
+    err = mho_fit_best_start(&j);
+  if (!err && model->fit_range && !o->keep_range)
+    add_range(&j);
+  if (!err)
+    err = iterate(&j, &noise, &jacobian);
+  if (!err)
+    err = finish(&j, &noise, jacobian);
+
+  if (jacobian)
+    gsl_matrix_free(jacobian);
+  free(j.gains.gain);
+  free(j.gains.weight);
+  free(j.residual);
+  if (err)
+    mho_fit_free(out);
+  return err;
+}
+
+void mho_fit_free(mho_fit *f) {
+  mho_free(f->params);
+  f->params = NULL;
+}

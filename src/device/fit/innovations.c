@@ -1,0 +1,297 @@
+/* innovations.c - what pulse data say beyond a model's prediction: a scalar extended Kalman filter
+ * over each track.
+ *
+ *   predict  g- = F(g+),  P- = F'^2 P + Q,  Q the noise of the pulses
+ *   correct  e = y - g-,  S = P- + R,  K = P-/S,  g+ = g- + K e,  P = (1 - K) P-,
+ *            R the noise of a reading
+ *
+ * With R = 0 the gain is 1 and the innovations are the increments against the step at the last
+ * reading; with Q = 0 it falls to 0 and they are the distances from one curve. Between the two each
+ * reading has the weight of what it tells.
+ *
+ * Source: A. H. Jazwinski, Stochastic Processes and Filtering Theory (1970), chapter 8.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
+#include "device/fit/fit.h"
+
+/* ---------------------------------------------------------------- a model on one cell */
+
+void mho_fit_cell_set(mho_fit_cell *c, const void *params, double up, double down) {
+  enum { N = MHO_DEVICE_BLOCK };
+  float u[N], d[N], zero[N], one[N], *col[MHO_DEVICE_COLUMNS];
+  for (int k = 0; k < MHO_DEVICE_COLUMNS; k++)
+    col[k] = c->column[k];
+  for (int i = 0; i < N; i++) {
+    u[i] = (float)up;
+    d[i] = (float)down;
+    zero[i] = 0;
+    one[i] = 1;
+  }
+  mho_device_draw draw = {N, c->config->g_min, c->config->g_max, u, d, zero, one};
+  c->model->columns(params, &draw, col);
+}
+
+/* One pulse on the states g [n] within 0..1, in place. */
+static void pulse_once(const mho_fit_cell *c, int n, const float *dir, float *g) {
+  enum { N = MHO_DEVICE_BLOCK };
+  static const float low[N], xi[N];
+  float high[N], out[N];
+  for (int i = 0; i < n; i++)
+    high[i] = 1;
+
+  mho_device_block b = {.n = n,
+                        .g = g,
+                        .dir = dir,
+                        .xi = xi,
+                        .low = low,
+                        .high = high,
+                        .shared = c->shared,
+                        .out = out};
+  for (int j = 0; j < c->model->n_columns; j++)
+    b.col[j] = c->column[j];
+  c->model->pulse(&b);
+
+  for (int i = 0; i < n; i++)
+    g[i] = within(g[i] + out[i], 0, 1);
+}
+
+/* n states side by side with pulses on g within 0..1, in place; count may differ. */
+static void pulse_many(const mho_fit_cell *c, int n, const float *dir, const int *count, float *g) {
+  enum { N = MHO_DEVICE_BLOCK };
+  float some_g[N], some_dir[N];
+  int at[N], most = 0;
+  for (int i = 0; i < n; i++)
+    most = mho_max(most, count[i]);
+
+  for (int k = 0; k < most; k++) {
+    int m = 0;
+    for (int i = 0; i < n; i++)
+      if (count[i] > k) {
+        at[m] = i;
+        some_g[m] = g[i];
+        some_dir[m++] = dir[i];
+      }
+    pulse_once(c, m, some_dir, some_g);
+    for (int i = 0; i < m; i++)
+      g[at[i]] = some_g[i];
+  }
+}
+
+/* How far a reading lies beyond a bound, signed. It is taken as at the bound, and the excess stays
+ * on top unless the pulse leads back. */
+static double beyond(double g) {
+  if (g > 1)
+    return g - 1;
+  return g < 0 ? g : 0;
+}
+
+static double with_excess(double after, double before, int dir) {
+  double over = beyond(before);
+  return after + (over * dir > 0 ? 0 : over);
+}
+
+void mho_fit_cell_steps(const mho_fit_cell *c, int n, const int *dir, const int *count, double *g) {
+  float at[MHO_DEVICE_BLOCK], direction[MHO_DEVICE_BLOCK] = {0};
+  for (int i = 0; i < n; i++) {
+    at[i] = within((float)g[i], 0, 1);
+    direction[i] = (float)dir[i];
+  }
+  pulse_many(c, n, direction, count, at);
+  for (int i = 0; i < n; i++)
+    g[i] = with_excess((double)at[i], g[i], dir[i]);
+}
+
+double mho_fit_cell_step(const mho_fit_cell *c, int dir, int count, double g, double *slope) {
+  /* the second state is for the slope, by a difference towards the middle of the range */
+  const float h = g > 0.5 ? -1e-3f : 1e-3f;
+  float at[2] = {within((float)g, 0, 1)}, direction[2] = {(float)dir, (float)dir};
+  int counts[2] = {count, count};
+  at[1] = at[0] + h;
+
+  float from = at[0], other = at[1];
+  pulse_many(c, slope ? 2 : 1, direction, counts, at);
+  if (slope)
+    *slope = (double)(at[1] - at[0]) / (double)(other - from);
+  return with_excess((double)at[0], g, dir);
+}
+
+/* ---------------------------------------------------------------- the filter with given gains */
+
+static double normalized(const mho_fit_cell *c, double siemens) {
+  return (siemens - c->config->g_min) / mho_fit_range(c->config);
+}
+
+/* Tracks side by side, at most MHO_DEVICE_BLOCK: where each of them is, NaN before its first
+ * reading. */
+typedef struct bundle {
+  int t0, n; /* first track, tracks */
+  double state[MHO_DEVICE_BLOCK], predicted[MHO_DEVICE_BLOCK];
+} bundle;
+
+/* The k-th reading of track t of the bundle, -1 behind its last. */
+static int reading(const mho_pulse_data *d, const bundle *b, int t, int k) {
+  int i = d->first[b->t0 + t] + k;
+  return i < d->first[b->t0 + t + 1] ? i : -1;
+}
+
+/* What the model predicts for the k-th reading of all tracks; NaN for those that are not under
+ * way. */
+static void predict(const mho_fit_cell *c, const mho_pulse_data *d, bundle *b, int k) {
+  enum { N = MHO_DEVICE_BLOCK };
+  double g[N];
+  int track[N], dir[N], count[N], m = 0;
+  for (int t = 0; t < b->n; t++) {
+    int i = reading(d, b, t, k);
+    b->predicted[t] = (double)NAN;
+    if (i < 0 || !isfinite(b->state[t]))
+      continue;
+    track[m] = t;
+    dir[m] = d->direction[i];
+    count[m] = d->count[i];
+    g[m++] = b->state[t];
+  }
+
+  if (m)
+    mho_fit_cell_steps(c, m, dir, count, g);
+  for (int i = 0; i < m; i++)
+    b->predicted[track[i]] = g[i];
+}
+
+/* The state of a track after reading y, and in e what the reading says beyond the prediction. */
+static double correct(double predicted, double y, double gain, bool running, double *e) {
+  *e = 0;
+  if (!isfinite(y))
+    return predicted;
+  if (!running || gain < 0)
+    return y;
+  *e = y - predicted;
+  return predicted + gain * *e;
+}
+
+static void filter_bundle(const mho_fit_cell *c, const mho_pulse_data *d,
+                          const mho_fit_gains *gains, bundle *b, double *residual,
+                          double *innovation, double *step) {
+  double range = mho_fit_range(c->config);
+  int longest = 0;
+  for (int t = 0; t < b->n; t++) {
+    longest = mho_max(longest, d->first[b->t0 + t + 1] - d->first[b->t0 + t]);
+    b->state[t] = (double)NAN;
+  }
+
+  for (int k = 0; k < longest; k++) {
+    predict(c, d, b, k);
+    for (int t = 0; t < b->n; t++) {
+      int i = reading(d, b, t, k);
+      if (i < 0)
+        continue;
+      bool running = isfinite(b->state[t]);
+      double before = b->state[t], e;
+      b->state[t] = correct(b->predicted[t], normalized(c, d->g[i]), gains->gain[i], running, &e);
+      if (step)
+        step[i] = running ? b->predicted[t] - before : 0;
+      if (innovation)
+        innovation[i] = e;
+      if (residual)
+        residual[i] = gains->weight[i] > 0 ? e * range * gains->weight[i] : 0;
+    }
+  }
+}
+
+void mho_fit_filter(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_gains *gains,
+                    double *residual, double *innovation, double *step) {
+  for (int t0 = 0; t0 < d->tracks; t0 += MHO_DEVICE_BLOCK) {
+    bundle b = {.t0 = t0, .n = mho_min(d->tracks - t0, MHO_DEVICE_BLOCK)};
+    filter_bundle(c, d, gains, &b, residual, innovation, step);
+  }
+}
+
+/* ---------------------------------------------------------------- gains from the noise */
+
+/* The filter over one track. */
+typedef struct track_filter {
+  const mho_fit_cell *c;
+  const mho_fit_noise *noise;
+  double gate, r2; /* r2 = R */
+  bool edges;
+  double g, p; /* state (NaN before the first reading) and its variance */
+  bool off;    /* the reading before was an outlier */
+  double likelihood;
+  int used, outliers;
+} track_filter;
+
+/* The track begins, or begins anew, at reading y. */
+static void start_at(track_filter *f, double y, double *gain) {
+  f->g = y;
+  f->p = f->r2;
+  *gain = -1;
+}
+
+/* Predict across the pulses before reading i; the variance that they add. */
+static double predict_one(track_filter *f, const mho_pulse_data *d, int i, bool abrupt) {
+  double slope, before = f->g;
+  int count = d->count[i];
+  f->g = mho_fit_cell_step(f->c, d->direction[i], count, f->g, &slope);
+
+  /* of n pulses each has its own noise; that of an abrupt RESET does not grow with the way down */
+  double step = count > 0 ? fabs(f->g - before) / sqrt(count) : 0;
+  double relative = abrupt ? 0 : f->noise->relative;
+  double q = count * f->noise->add * f->noise->add + relative * relative * step * step;
+  f->p = fmin(slope * slope, 1) * f->p + q;
+  return q;
+}
+
+/* One reading of the track. */
+static void filter_reading(track_filter *f, const mho_pulse_data *d, int i, mho_fit_gains *gains) {
+  double y = normalized(f->c, d->g[i]);
+  gains->gain[i] = gains->weight[i] = 0;
+  if (!isfinite(f->g)) {
+    if (isfinite(y))
+      start_at(f, y, &gains->gain[i]);
+    return;
+  }
+
+  bool abrupt = f->c->model->one_way && d->direction[i] < 0;
+  double q = predict_one(f, d, i, abrupt);
+  if (!isfinite(y))
+    return;
+
+  /* after two outliers in succession the cell itself has moved */
+  double s = f->p + f->r2 + 1e-15, e = y - f->g;
+  if (fabs(e) > f->gate * sqrt(s)) {
+    f->outliers++;
+    if (f->off)
+      start_at(f, y, &gains->gain[i]);
+    f->off = !f->off;
+    return;
+  }
+  f->off = false;
+
+  double k = f->p > 0 ? f->p / s : 0, margin = 3 * sqrt(q);
+  gains->gain[i] = k;
+  bool clipped = f->edges && !abrupt && (f->g - margin < 0 || f->g + margin > 1);
+  if (d->count[i] > 0 && !clipped) {
+    gains->weight[i] = 1 / (mho_fit_range(f->c->config) * sqrt(s));
+    f->likelihood -= 0.5 * (e * e / s + log(s) + 1.8378770664093453); /* ln 2 pi */
+    f->used++;
+  }
+
+  f->g += k * e;
+  f->p *= 1 - k;
+}
+
+double mho_fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_noise *noise,
+                         double gate, bool edges, mho_fit_gains *gains, int *used, int *outliers) {
+  track_filter f = {
+      .c = c, .noise = noise, .gate = gate, .r2 = noise->read * noise->read, .edges = edges};
+  for (int t = 0; t < d->tracks; t++) {
+    f.g = (double)NAN;
+    f.p = 0;
+    f.off = false;
+    for (int i = d->first[t]; i < d->first[t + 1]; i++)
+      filter_reading(&f, d, i, gains);
+  }
+  *used = f.used;
+  *outliers = f.outliers;
+  return f.likelihood - f.used * log(mho_fit_range(c->config));
+}

@@ -1,0 +1,104 @@
+/* least_squares.c - the parameters of a fit as coordinates, and one minimization over them.
+ *
+ * The weighted innovations of innovations.c are minimized by GSL's trust-region least squares
+ * (gsl_multifit_nlinear, Levenberg-Marquardt).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_blas.h>
+#include <gsl/gsl_errno.h>
+#include <gsl/gsl_multifit_nlinear.h>
+#include <math.h>
+
+#include "device/fit/fit.h"
+
+/* ---------------------------------------------------------------- coordinates */
+
+/* Where the model's parameter k lies. */
+static double *place(const mho_fit_job *j, int k) {
+  return (double *)(void *)((char *)j->f->params + j->f->value[k].param->offset);
+}
+
+bool mho_fit_is_range(const mho_fit_job *j, int k) {
+  return j->range && k >= j->n - 2;
+}
+
+double mho_fit_get(const mho_fit_job *j, int k) {
+  if (mho_fit_is_range(j, k))
+    return k == j->n - 2 ? j->f->config.g_min : j->f->config.g_max;
+  return *place(j, k);
+}
+
+void mho_fit_set(mho_fit_job *j, int k, double v) {
+  v = fmin(fmax(v, j->low[k]), j->high[k]);
+  if (!mho_fit_is_range(j, k))
+    *place(j, k) = v;
+  else if (k == j->n - 2)
+    j->f->config.g_min = fmin(v, j->f->config.g_max - 1e-15);
+  else
+    j->f->config.g_max = fmax(v, j->f->config.g_min + 1e-15);
+}
+
+double mho_fit_coordinate(const mho_fit_job *j, int k, double v) {
+  return j->is_log[k] ? log(v) : v / j->scale[k];
+}
+
+double mho_fit_value_at(const mho_fit_job *j, int k, double x) {
+  return j->is_log[k] ? exp(x) : x * j->scale[k];
+}
+
+void mho_fit_update_cell(mho_fit_job *j) {
+  mho_fit_cell_set(&j->cell, j->f->params, 1, 1);
+}
+
+/* ---------------------------------------------------------------- minimization */
+
+static int residuals(const gsl_vector *x, void *user, gsl_vector *f) {
+  mho_fit_job *j = user;
+  for (int k = 0; k < j->n; k++)
+    mho_fit_set(j, k, mho_fit_value_at(j, k, gsl_vector_get(x, (size_t)k)));
+  mho_fit_update_cell(j);
+  mho_fit_filter(&j->cell, j->d, &j->gains, j->residual, NULL, NULL);
+  for (int i = 0; i < j->d->n; i++) {
+    double r = j->residual[i];
+    gsl_vector_set(f, (size_t)i, isfinite(r) ? r : 1e3);
+  }
+  return GSL_SUCCESS;
+}
+
+/* The Jacobian at the solution, or NULL without memory for it. */
+static gsl_matrix *copy_jacobian(gsl_multifit_nlinear_workspace *w, size_t n, size_t m) {
+  gsl_matrix *copy = gsl_matrix_alloc(n, m);
+  if (copy)
+    gsl_matrix_memcpy(copy, gsl_multifit_nlinear_jac(w));
+  return copy;
+}
+
+mho_err mho_fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matrix **jacobian) {
+  size_t n = (size_t)j->d->n, m = (size_t)j->n;
+  gsl_multifit_nlinear_parameters p = gsl_multifit_nlinear_default_parameters();
+  p.fdtype = GSL_MULTIFIT_NLINEAR_CTRDIFF;
+  p.h_df = 5e-3; /* kernels answer in single precision: less would measure its rounding */
+  gsl_multifit_nlinear_fdf fdf = {.f = residuals, .n = n, .p = m, .params = j};
+  gsl_multifit_nlinear_workspace *w =
+      gsl_multifit_nlinear_alloc(gsl_multifit_nlinear_trust, &p, n, m);
+  gsl_vector *x = gsl_vector_alloc(m);
+  if (!w || !x)
+    return mho_fail(j->ei, MHO_ENOMEM, "no memory to fit %zu rows", n);
+
+  for (int k = 0; k < j->n; k++)
+    gsl_vector_set(x, (size_t)k, mho_fit_coordinate(j, k, mho_fit_get(j, k)));
+  int info, status = gsl_multifit_nlinear_init(x, &fdf, w);
+  if (!status)
+    status =
+        gsl_multifit_nlinear_driver((size_t)iterations, 1e-7, 1e-10, 1e-12, NULL, NULL, &info, w);
+  residuals(w->x, j, w->f); /* leaves the parameters at the solution */
+  gsl_blas_ddot(w->f, w->f, cost);
+  if (jacobian)
+    *jacobian = copy_jacobian(w, n, m);
+
+  gsl_vector_free(x);
+  gsl_multifit_nlinear_free(w);
+  if (status && status != GSL_EMAXITER && status != GSL_ENOPROG)
+    return mho_fail(j->ei, MHO_EDATA, "the fit of '%s' fails: %s", j->f->model->entry.id,
+                    gsl_strerror(status));
+  return MHO_OK;
+}

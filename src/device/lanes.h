@@ -1,0 +1,74 @@
+/* lanes.h - elementary functions of a block of cells as vector code that gives every cell the same
+ * bits.
+ *
+ * Vector and scalar elementary functions differ in the last bit, so the answer of a cell would
+ * depend on its place in a block. Kernels that use them therefore work on aligned local arrays of
+ * whole vectors, padded with a copy of the last cell, through functions that leave the compiler
+ * neither a head nor a remainder to do otherwise.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_DEVICE_LANES_H
+#define MHO_DEVICE_LANES_H
+
+#include "base/vmath.h"
+#include "mho/device.h"
+
+/* fminf and fmaxf as vector code: those must look at NaN. */
+static inline float mho_least(float a, float b) {
+  return a < b ? a : b;
+}
+
+static inline float mho_most(float a, float b) {
+  return a > b ? a : b;
+}
+
+enum { MHO_LANES = 16 };
+#define MHO_VECTOR(name) _Alignas(64) float name[MHO_DEVICE_BLOCK]
+
+/* n rounded up to whole vectors. */
+static inline int mho_padded(int n) {
+  return (n + MHO_LANES - 1) & ~(MHO_LANES - 1);
+}
+
+static inline void mho_pad(int n, float *x) {
+  for (int i = n; i < mho_padded(n); i++)
+    x[i] = x[n - 1];
+}
+
+/* A copy of n values into an MHO_VECTOR, padded. */
+static inline void mho_load(int n, const float *from, float *to) {
+  for (int i = 0; i < n; i++)
+    to[i] = from[i];
+  mho_pad(n, to);
+}
+
+/* x <- exp(x) of MHO_LANES values on a 64-byte boundary. */
+__attribute__((noinline, unused)) static void mho_exp_lanes(float *at) {
+  float *x = __builtin_assume_aligned(at, 64);
+#pragma omp simd
+  for (int i = 0; i < MHO_LANES; i++)
+    x[i] = expf(x[i]);
+}
+
+/* x <- ln(x) of the same. */
+__attribute__((noinline, unused)) static void mho_log_lanes(float *at) {
+  float *x = __builtin_assume_aligned(at, 64);
+#pragma omp simd
+  for (int i = 0; i < MHO_LANES; i++)
+    x[i] = logf(x[i]);
+}
+
+/* x <- exp(x) of the first n values of an MHO_VECTOR. */
+static inline void mho_vexp(int n, float *x) {
+  mho_pad(n, x);
+  for (int j = 0; j < n; j += MHO_LANES)
+    mho_exp_lanes(x + j);
+}
+
+/* x <- ln(x) of the same. */
+static inline void mho_vlog(int n, float *x) {
+  mho_pad(n, x);
+  for (int j = 0; j < n; j += MHO_LANES)
+    mho_log_lanes(x + j);
+}
+
+#endif
