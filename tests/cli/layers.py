@@ -1,39 +1,151 @@
-"""An include goes to the same folder or a lower layer, sqlite3.h stays in store, and only cli prints or exits."""
+"""The structure of src/: what may use what, and that nothing uses itself by way of others.
+
+An include goes to the same folder or a lower layer, sqlite3.h stays in store, and only cli prints
+or exits. By includes of internal headers and by calls (the symbols of the object files) there is no
+cycle between files of different folders, and inside a folder none of more than two files. Run by
+hand it prints the cycles that it finds: MHO=build/mho MHO_SOURCE=. tests/cli/layers.py
+"""
+import collections
+import glob
 import os
 import re
+import subprocess
 import sys
 
-ORDER = [['base'], ['num'], ['wire'], ['device', 'neuron', 'data', 'store'], ['array'], ['network'],
-         ['settle'], ['rule', 'program'], ['spice'], ['experiment'], ['train'], ['study', 'report'], ['cli']]
+ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store', 'wire'], ['array'], ['network'], ['settle'],
+         ['rule', 'program'], ['spice'], ['experiment'], ['train'], ['study', 'report'], ['cli']]
 # What settles sees mho_crossbar_matrix() alone: programmed weights are for those who program, save and export.
 BLIND = ['neuron', 'network', 'settle', 'rule']
 LEVEL = {folder: i for i, folders in enumerate(ORDER) for folder in folders}
-source = os.path.join(os.environ['MHO_SOURCE'], 'src')
-bad = []
-checked = 0
-for path, _, names in sorted(os.walk(source)):
-    if path == source:
-        continue
-    folder = os.path.relpath(path, source).split(os.sep)[0]
-    for name in sorted(names):
-        if not name.endswith(('.c', '.h')):
-            continue
-        text = open(os.path.join(path, name), encoding='utf-8').read()
-        place = 'src/' + os.path.relpath(os.path.join(path, name), source)
-        checked += 1
-<<<<<<< HEAD
-        for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|/[\w.]+)"', text):
-=======
-        for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|(?:/[\w.]+)+)"', text):
-            other = SECOND.get(other, other)
->>>>>>> h_device
-            if other in LEVEL and other != folder and LEVEL[other] >= LEVEL[folder]:
-                bad.append(f'{place} includes {other}, which is not below {folder}')
-        if folder in BLIND and 'array/weights.h' in text:
-            bad.append(f'{place} includes array/weights.h: what settles multiplies with mho_crossbar_matrix()')
-        if 'sqlite3.h' in text and folder != 'store':
-            bad.append(f'{place} includes sqlite3.h: only store may')
-        if folder != 'cli' and re.search(r'(?<![\w.>])(printf|puts|putchar|exit|abort)\(', text):
-            bad.append(f'{place} prints to stdout or exits: only cli may')
-print('\n'.join(bad) or f'{checked} files keep to the layers')
-sys.exit(bool(bad) or checked < 20)
+SOURCE = os.path.join(os.environ['MHO_SOURCE'], 'src')
+BUILD = os.path.dirname(os.path.abspath(os.environ['MHO']))
+
+
+def sources():
+    """[(path below src, text)] of every C file and header."""
+    out = []
+    for home, _, names in sorted(os.walk(SOURCE)):
+        for name in sorted(names):
+            if name.endswith(('.c', '.h')):
+                path = os.path.join(home, name)
+                with open(path, encoding='utf-8') as f:
+                    out.append((os.path.relpath(path, SOURCE), f.read()))
+    return out
+
+
+def folder_of(path):
+    return path.split('/')[0]
+
+
+# ---------------------------------------------------------------- layers
+
+def layer_faults(path, text):
+    folder = folder_of(path)
+    if folder not in LEVEL:
+        yield f'src/{path}: folder {folder} has no layer in this test'
+        return
+    for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|/[\w./]+)"', text):
+        if other in LEVEL and other != folder and LEVEL[other] >= LEVEL[folder]:
+            yield f'src/{path} includes {other}, which is not below {folder}'
+    if folder in BLIND and 'array/weights.h' in text:
+        yield f'src/{path} includes array/weights.h: what settles multiplies with mho_crossbar_matrix()'
+    if 'sqlite3.h' in text and folder != 'store':
+        yield f'src/{path} includes sqlite3.h: only store may'
+    if folder != 'cli' and re.search(r'(?<![\w.>])(printf|puts|putchar|exit|abort)\(', text):
+        yield f'src/{path} prints to stdout or exits: only cli may'
+
+
+# ---------------------------------------------------------------- cycles
+
+def unit(path):
+    """A C file and the header of its name are one unit: 'array/crossbar'."""
+    return os.path.splitext(path)[0]
+
+
+def include_edges(files):
+    """{unit: units whose header it includes}."""
+    headers = {path: unit(path) for path, _ in files if path.endswith('.h')}
+    edges = collections.defaultdict(set)
+    for path, text in files:
+        for name in re.findall(r'#include "([\w./]+\.h)"', text):
+            if name in headers:
+                edges[unit(path)].add(headers[name])
+    return edges
+
+
+def symbols():
+    """{unit: (defined, used)} of the object files."""
+    out = {}
+    for path in glob.glob(os.path.join(BUILD, 'libmho.a.p', '*.o')) + glob.glob(os.path.join(BUILD, 'mho.p', '*.o')):
+        name = os.path.basename(path)[:-len('.c.o')]
+        words = name.split('_')
+        where = next(('/'.join(words[1:k]) + '/' + '_'.join(words[k:]) for k in range(len(words) - 1, 1, -1)
+                      if os.path.exists(os.path.join(SOURCE, *words[1:k], '_'.join(words[k:]) + '.c'))), None)
+        if where is None:
+            continue  # of a file that is no longer there
+        defined, used = set(), set()
+        text = subprocess.run(['nm', path], capture_output=True, text=True, check=True).stdout
+        for kind, symbol in re.findall(r'^[ 0-9a-f]* ([A-Za-z]) (\w+)$', text, re.M):
+            (used if kind == 'U' else defined if kind.isupper() else set()).add(symbol)
+        out[where] = defined, used
+    return out
+
+
+def call_edges(table):
+    home = {symbol: name for name, (defined, _) in table.items() for symbol in defined}
+    return {name: {home[s] for s in used if s in home} for name, (_, used) in table.items()}
+
+
+def cycles(edges, longest=6):
+    """Every elementary cycle of at most so many units, each once, from its first unit in the alphabet."""
+    out = []
+
+    def walk(first, path):
+        for other in sorted(edges.get(path[-1], ())):
+            if other == first and len(path) > 1:
+                out.append(path)
+            elif other > first and other not in path and len(path) < longest:
+                walk(first, path + [other])
+
+    for name in sorted(edges):
+        walk(name, [name])
+    return out
+
+
+def inside(edges):
+    """The edges between units that reach each other: only those can be on a cycle."""
+    def reached(start):
+        seen, todo = set(), [start]
+        while todo:
+            for other in edges.get(todo.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        return seen
+
+    reach = {name: reached(name) for name in edges}
+    return {a: {b for b in others if b != a and a in reach.get(b, ())} for a, others in edges.items()}
+
+
+def cycle_faults(edges):
+    for path in cycles(inside(edges)):
+        if len({folder_of(name) for name in path}) > 1 or len(path) > 2:
+            yield 'a cycle: ' + ' -> '.join(path + path[:1])
+
+
+def main():
+    files = sources()
+    bad = [fault for path, text in files for fault in layer_faults(path, text)]
+
+    table = symbols()
+    edges = include_edges(files)
+    for name, others in call_edges(table).items():
+        edges[name] |= others
+    bad += cycle_faults(edges)
+
+    print('\n'.join(bad) or f'{len(files)} files keep to the layers, {len(table)} objects have no long cycle')
+    return bool(bad) or len(files) < 20 or len(table) < 100
+
+
+if __name__ == '__main__':
+    sys.exit(main())
