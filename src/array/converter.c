@@ -47,14 +47,13 @@ static void sense(const mho_crossbar *x, const mho_measure *m, const mho_real *f
   const mho_periphery *p = x->params;
   const mho_periphery_own *own = x->own;
   mho_real sigma = (mho_real)(p->output_noise * p->dac_range);
-  mho_rng rng = {x->read_noise.seed, (x->read_noise.stream & 0xff000000u) | (uint32_t)m->layer};
-  rng = mho_periphery_stream(rng, false, MHO_NOISE_STATE, repeat);
+  mho_rng rng = mho_stream_measured(x->read_noise, m->layer, repeat);
   uint64_t cell0 = (uint64_t)(m->sample0 + sample) * (uint64_t)m->width;
   memcpy(to, from, (size_t)m->width * sizeof *to);
   for (int i0 = 0; i0 < m->width && sigma > 0; i0 += PART) {
     float xi[PART];
     int n = m->width - i0 < PART ? m->width - i0 : PART;
-    uint64_t moment = mho_periphery_moment(own->redraw, m->update, phase, 0xffff);
+    uint64_t moment = mho_periphery_moment(own->redraw, m->update, phase, MHO_STEP_READ_OUT);
     mho_rng_normal(rng, moment, cell0 + (uint64_t)i0, (size_t)n, xi);
     for (int i = 0; i < n; i++)
       to[i0 + i] += sigma * (mho_real)xi[i];

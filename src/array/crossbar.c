@@ -12,10 +12,8 @@
 
 #include "array/panels.h"
 #include "array/weights.h"
+#include "base/streams.h"
 #include "device/ideal.h"
-
-/* Numbers of writes that have nothing in common: those that schemes number stay below. */
-static const uint64_t WRITE_SET = (uint64_t)1 << 63, WRITE_ADD = (uint64_t)1 << 62;
 
 static bool has_reference(const mho_crossbar *x) {
   return x->mapping == MHO_MAPPING_REFERENCE || x->mapping == MHO_MAPPING_OFFSET;
@@ -78,7 +76,7 @@ static mho_err new_reference(mho_crossbar *x, const mho_crossbar_options *o, mho
   for (size_t i0 = 0; !err && x->mapping == MHO_MAPPING_REFERENCE && i0 < x->pos->n;
        i0 += MHO_DEVICE_BLOCK) {
     int m = x->pos->n - i0 < MHO_DEVICE_BLOCK ? (int)(x->pos->n - i0) : MHO_DEVICE_BLOCK;
-    mho_cells_write(x->neg, i0, m, x->neg->g + i0, true, WRITE_SET);
+    mho_cells_write(x->neg, i0, m, x->neg->g + i0, true, mho_step_set(0));
   }
   return err;
 }
@@ -91,8 +89,8 @@ static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_err
   if (has_reference(x))
     x->w_max *= 2;
   for (uint32_t k = 0; k < 2 && !err; k++) {
-    mho_rng chip = mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 2 * o->index + k);
-    mho_rng noise = mho_rng_make(o->noise_seed, MHO_RNG_PULSE, 2 * o->index + k);
+    mho_rng chip = mho_stream_chip(o->chip_seed, o->index, k);
+    mho_rng noise = mho_stream_pulse(o->noise_seed, o->index, k);
     err = k && has_reference(x) ? new_reference(x, o, chip, noise, ei)
                                 : mho_cells_new(o->device, o->device_params, o->device_config, n,
                                                 chip, noise, k ? &x->neg : &x->pos, ei);
@@ -137,7 +135,7 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
   x->read_voltage = (o->array_config ? o->array_config : &defaults)->read_voltage;
   x->model = o->array;
   x->params = o->array_params;
-  x->read_noise = mho_rng_make(o->noise_seed, MHO_RNG_READ, 2 * o->index);
+  x->read_noise = mho_stream_reads(o->noise_seed, o->index);
   if (o->device->pulse) {
     if ((err = new_banks(x, o, ei))) {
       mho_crossbar_free(x);
@@ -292,11 +290,11 @@ int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w)
   if (!x->pos)
     return write_floats(x, first, n, w, false);
   x->sets++;
-  return write_cells(x, first, n, w, false, WRITE_SET + x->sets);
+  return write_cells(x, first, n, w, false, mho_step_set(x->sets));
 }
 
 int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw, uint64_t step) {
-  return x->pos ? write_cells(x, first, n, dw, true, WRITE_ADD + step)
+  return x->pos ? write_cells(x, first, n, dw, true, mho_step_add(step))
                 : write_floats(x, first, n, dw, true);
 }
 
@@ -469,9 +467,6 @@ static void reset_low(mho_cells *c, size_t first, int n, const int16_t *chosen, 
 
 void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step,
                           mho_pulse_counts *counts) {
-  enum {
-    APART = 2048
-  }; /* programming steps between RESET and SET, so that no noise is drawn twice */
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
     int m = n - i0 < MHO_DEVICE_BLOCK ? (int)(n - i0) : MHO_DEVICE_BLOCK;
     size_t at = first + i0;
@@ -490,13 +485,13 @@ void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step
       continue;
     reset_low(x->pos, at, m, chosen, step, counts);
     reset_low(x->neg, at, m, chosen, step, counts);
-    climb(x->pos, x->neg, at, m, p, step + APART, counts);
-    climb(x->neg, x->pos, at, m, q, step + APART, counts);
+    climb(x->pos, x->neg, at, m, p, mho_step_refresh_set(step), counts);
+    climb(x->neg, x->pos, at, m, q, mho_step_refresh_set(step), counts);
     for (int i = 0; i < m; i++) {
       if (p[i] > 0)
-        write_again(x->pos, at + (size_t)i, step + APART);
+        write_again(x->pos, at + (size_t)i, mho_step_refresh_set(step));
       if (q[i] > 0)
-        write_again(x->neg, at + (size_t)i, step + APART);
+        write_again(x->neg, at + (size_t)i, mho_step_refresh_set(step));
     }
     mho_crossbar_refresh(x, at, (size_t)m);
   }

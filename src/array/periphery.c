@@ -286,7 +286,7 @@ static void drive(const chain *c, int repeat) {
     for (int i = 0; offsets && i < c->in; i++)
       v[i] += offsets[i] * range;
   }
-  mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
+  mho_rng rng = mho_stream_read(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
   uint64_t moment =
       mho_periphery_moment(c->own->redraw, r->clock.update, r->clock.phase, r->clock.step);
   size_t count = (size_t)r->n * (size_t)c->in;
@@ -363,8 +363,8 @@ static void add_noise_from(const chain *c, const noise *from, int s0, int rows, 
   enum { PART = 1024 };
   const mho_read *r = c->r;
   float xi[PART];
-  mho_rng rng = mho_periphery_tile(
-      mho_periphery_stream(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
+  mho_rng rng = mho_stream_tile(
+      mho_stream_read(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
   uint64_t moment =
       mho_periphery_moment(from->redraw, r->clock.update, r->clock.phase, r->clock.step);
   size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "cli/subject.h"
 
 typedef struct options {
@@ -185,7 +186,7 @@ static mho_err check_direction(results *r, const mho_connection *k, const double
                     ? MHO_OK
                     : mho_fail(r->ei, MHO_ENOMEM, "no memory for the check");
   if (!err) {
-    mho_rng_normal(mho_rng_make(1, MHO_RNG_TEST, transposed), 0, 0, n_in, u);
+    mho_rng_normal(mho_stream_stimulus(transposed), 0, 0, n_in, u);
     bool bent = mho_crossbar_law(x) != NULL; /* laws hold for activities, which are within +-1 */
     for (size_t i = 0; i < n_in; i++) {
       if (bent)

@@ -42,7 +42,7 @@ static void show(mho_cells *c, size_t first, int n, const uint32_t *cells, const
 void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step) {
   float xi[MHO_DEVICE_BLOCK];
   if (c->config.write_noise > 0)
-    mho_rng_normal(c->noise, step << ROUND_BITS | RANK_SHOW, first, (size_t)n, xi);
+    mho_rng_normal(c->noise, mho_step_show(step), first, (size_t)n, xi);
   show(c, first, n, NULL, count, xi);
 }
 
@@ -50,7 +50,7 @@ static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *co
                     uint64_t step) {
   float xi[MHO_DEVICE_BLOCK];
   if (c->config.write_noise > 0)
-    mho_rng_normal_at(c->noise, step << ROUND_BITS | RANK_SHOW, (size_t)n, cell, xi);
+    mho_rng_normal_at(c->noise, mho_step_show(step), (size_t)n, cell, xi);
   show(c, 0, n, cell, count, xi);
 }
 
@@ -137,7 +137,7 @@ static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, 
   hold(c, n, b.low, b.high, g);
   if (c->noisy) {
     b.quiet = false;
-    mho_rng_normal(c->noise, step << ROUND_BITS | (uint64_t)rank, first, (size_t)n, xi);
+    mho_rng_normal(c->noise, mho_step_pulse(step, rank), first, (size_t)n, xi);
     b.xi = xi;
   }
   answer(c, &b, strength(c, first, n, NULL, dir, amplitude));
@@ -199,8 +199,7 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
       gather(c->rest, true, x->n, x->cell, x->rest);
     hold(c, x->n, b.low, b.high, x->g);
     if (c->noisy)
-      mho_rng_normal_at(c->noise, step << ROUND_BITS | (uint64_t)rank, (size_t)x->n, x->cell,
-                        x->xi);
+      mho_rng_normal_at(c->noise, mho_step_pulse(step, rank), (size_t)x->n, x->cell, x->xi);
     answer(c, &b, strength(c, 0, x->n, x->cell, x->dir, amplitude));
     int n = 0;
     for (int i = 0; i < x->n; i++)
@@ -446,7 +445,7 @@ int mho_cells_write(mho_cells *c, size_t first, int n, const float *g, bool agai
   if (!mho_device_has_write_error(&c->config))
     return mho_cells_set(c, first, n, g);
 
-  mho_rng rng = mho_rng_make(c->noise.seed, MHO_RNG_WRITE, c->noise.stream);
+  mho_rng rng = mho_stream_write(c->noise);
   size_t k = bounds_at(c, first);
   float xi[MHO_DEVICE_BLOCK];
   int beyond = 0;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/streams.h"
 #include "mho/device.h"
 
 static int ascending(const void *a, const void *b) {
@@ -65,8 +66,8 @@ mho_err mho_device_curve(const mho_device_model *model, const void *params,
   size_t total = (size_t)o->cycles * ((size_t)o->set + (size_t)o->reset) + 1;
   mho_cells *c = NULL;
   mho_err err =
-      mho_cells_new(model, params, config, (size_t)o->cells, mho_rng_make(o->seed, MHO_RNG_CHIP, 0),
-                    mho_rng_make(o->seed, MHO_RNG_PULSE, 0), &c, ei);
+      mho_cells_new(model, params, config, (size_t)o->cells, mho_stream_chip(o->seed, 0, 0),
+                    mho_stream_pulse(o->seed, 0, 0), &c, ei);
   mho_curve_point *p = err ? NULL : mho_alloc(total, sizeof *p);
   double *g = err ? NULL : malloc((size_t)o->cells * sizeof *g);
   if (!err && (!p || !g))

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "mho/num.h"
 
 mho_err mho_eigen_dense(int n, double *a, double *re, double *im, mho_errinfo *ei) {
@@ -106,7 +107,7 @@ static mho_err check(const krylov *k, int m, bool whole, double *radius, double 
 }
 
 static void random_start(krylov *k) {
-  mho_rng rng = mho_rng_make(1, MHO_RNG_TEST, 0);
+  mho_rng rng = mho_stream_krylov();
   float part[256];
   for (int i = 0; i < k->n; i += MHO_COUNT(part)) {
     int m = k->n - i < MHO_COUNT(part) ? k->n - i : MHO_COUNT(part);

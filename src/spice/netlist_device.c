@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "mho/device.h"
 #include "mho/spice.h"
 #include "spice/subckt.h"
@@ -232,7 +233,7 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
 }
 
 void mho_netlist_random_pulses(uint64_t seed, int n, int8_t *pulse) {
-  mho_rng rng = mho_rng_make(seed, MHO_RNG_TEST, 0);
+  mho_rng rng = mho_stream_directions(seed);
   for (int k = 0, dir = 1; k < n; k++) {
     float u;
     mho_rng_uniform(rng, 0, (uint64_t)k, 1, &u);
@@ -295,7 +296,7 @@ mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_erri
       config.leak = 0;
   config.levels = -1;
   config.spread_of[0] = 0;
-  mho_rng rng = mho_rng_make(0, MHO_RNG_TEST, 0);
+  mho_rng rng = mho_stream_unused();
   mho_err err = mho_cells_new(x->model, x->params, &config, 1, rng, rng, &cells, ei);
   if (err)
     return err;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "study/study_impl.h"
 
 enum { SOBOL_AXES = 40 }; /* of gsl_qrng_sobol */
@@ -41,9 +42,9 @@ static void sample_latin(const mho_study *s, int axes, double *u) {
   int *order = calloc((size_t)n, sizeof *order);
   float *jitter = calloc((size_t)n, sizeof *jitter);
   for (int k = 0; order && jitter && k < axes; k++) {
-    mho_rng rng = mho_rng_make((uint64_t)s->design_seed, MHO_RNG_ORDER, (uint32_t)k);
-    mho_rng_permutation(rng, 0, n, order);
-    mho_rng_uniform(rng, 1, 0, (size_t)n, jitter);
+    mho_rng rng = mho_stream_axis((uint64_t)s->design_seed, k);
+    mho_rng_permutation(rng, MHO_DESIGN_ORDER, n, order);
+    mho_rng_uniform(rng, MHO_DESIGN_JITTER, 0, (size_t)n, jitter);
     for (int i = 0; i < n; i++)
       u[i * axes + k] = (order[i] + (double)jitter[i]) / n;
   }
@@ -56,8 +57,8 @@ static void sample_random(const mho_study *s, int axes, double *u) {
        i++) /* the first n of a longer study are those of a shorter one */
     for (int k = 0; k < axes; k++) {
       float v;
-      mho_rng_uniform(mho_rng_make((uint64_t)s->design_seed, MHO_RNG_ORDER, (uint32_t)k), 2,
-                      (uint64_t)i, 1, &v);
+      mho_rng_uniform(mho_stream_axis((uint64_t)s->design_seed, k), MHO_DESIGN_VALUE, (uint64_t)i,
+                      1, &v);
       u[i * axes + k] = (double)v;
     }
 }
