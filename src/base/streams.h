@@ -7,26 +7,27 @@
  *   step    64 bits  when the number is drawn, or which quantity it is
  *   cell    34 bits  of which cell, sample, line or image it is
  *
- *   use      index                            step                       cell                drawn in
- *   ------------------------------------------------------------------------------------------------
- *   WEIGHTS  connection                       0                          weight              network
- *   WEIGHTS  0xfffffe                         0                          2 x pair of layers  agt
- *   CHIP     2 connection + bank              mho_draw                   cell                bank, retention
- *   CHIP     1 << 20 | connection << 3 | kind 0                          line                circuits
- *   CHIP     0xf00000 + 5 layer + quantity    0                          neuron              network
- *   ORDER    0                                epoch                      batch or image      trainer
- *   ORDER    1                                0                          image               trainer
- *   ORDER    2                                epoch                      3 x image           dataset
- *   ORDER    axis (of a study)                0 order, 1 jitter, 2 value sample              design
- *   PULSE    2 connection + bank              programming << 12 | rank   cell                cells
- *   ROUND    2 connection + bank              programming                cell                program/pulses
- *   ROUND    2 connection                     programming                cell                write_verify
- *   ROUND    2 connection + side              programming                active line         stochastic
- *   WRITE    2 connection + bank              programming, or a tag      cell                cells
- *   READ     repeat << 15 | kind << 13 | n    update << 20 | phase << 16 | step  sample x line  periphery
- *            n = 2 connection + transposed; of measured states n = layer
- *   READ     0xffffff                         update << 20 | phase << 18 | step  sample x neuron  ode_noise
- *   TEST     see below                                                                       eigen, cosim
+ *   use      index                           step                    cell            drawn in
+ *   --------------------------------------------------------------------------------------------
+ *   WEIGHTS  connection                      0                       weight          network
+ *   WEIGHTS  0xfffffe                        0                       2 x layer pair  agt
+ *   CHIP     2 connection + bank             MHO_DRAW_...            cell            device
+ *   CHIP     1 << 20 | connection << 3 | kind
+ *                                            0                       line            array
+ *   CHIP     0xf00000 + 5 layer + quantity   0                       neuron          network
+ *   ORDER    0                               epoch                   batch, image    train
+ *   ORDER    1                               0                       image           train
+ *   ORDER    2                               epoch                   3 x image       data
+ *   ORDER    axis of a study                 MHO_DESIGN_...          sample          study
+ *   PULSE    2 connection + bank             mho_step_pulse          cell            device
+ *   ROUND    2 connection + bank             programming             cell            pulses
+ *   ROUND    2 connection                    programming             cell            write_verify
+ *   ROUND    2 connection + side             programming             active line     stochastic
+ *   WRITE    2 connection + bank             programming, or a tag   cell            device
+ *   READ     repeat << 15 | kind << 13 | n   mho_step_read           sample, line    array
+ *            n: 2 connection + transposed; of measured states: layer
+ *   READ     0xffffff                        mho_step_states         sample, neuron  settle
+ *   TEST     the functions at the end say what, with seeds that are no run's
  *
  * `programming` numbers what moves devices. The schemes of which a run has one:
  *
@@ -77,8 +78,8 @@ enum {
   MHO_DRAW_PARAMETER /**< And those after it, one for each of variation.of. */
 };
 
-/** What a read draws: noise of cells (with that of output circuits, where both are redrawn alike), of input circuits, of
- *  measured states, and of output circuits that are redrawn apart. */
+/** What a read draws: noise of cells (with that of output circuits, where both are redrawn alike),
+ *  of input circuits, of measured states, and of output circuits that are redrawn apart. */
 enum { MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_STATE, MHO_NOISE_OUTPUT };
 
 /* ---------------------------------------------------------------- seed of the weights */
@@ -136,7 +137,7 @@ static inline mho_rng mho_stream_axis(uint64_t design_seed, int axis) {
 }
 enum { MHO_DESIGN_ORDER, MHO_DESIGN_JITTER, MHO_DESIGN_VALUE };
 
-/* ---------------------------------------------------------------- seed of the noise: programming */
+/* ---------------------------------------------------------------- seed of the noise: pulses */
 
 /** PULSE, index = connection[12] << 1 | bank[1]; step = mho_step_pulse: noise of pulses. */
 static inline mho_rng mho_stream_pulse(uint64_t noise_seed, uint32_t connection, uint32_t bank) {
@@ -148,12 +149,13 @@ static inline mho_rng mho_stream_write(mho_rng pulse) {
   return mho_rng_make(pulse.seed, MHO_RNG_WRITE, pulse.stream);
 }
 
-/** ROUND, index = connection[12] << 1: stochastic rounding of the first bank, verifying reads, trains of the rows. */
+/** ROUND, index = connection[12] << 1: stochastic rounding of the first bank, verifying
+ *  reads, pulse trains of the rows. */
 static inline mho_rng mho_stream_round(uint64_t noise_seed, int connection) {
   return mho_rng_make(noise_seed, MHO_RNG_ROUND, 2 * (uint32_t)connection);
 }
 
-/** ROUND, index = connection[12] << 1 | second[1]: the other bank, trains of the columns. */
+/** ROUND, index = connection[12] << 1 | second[1]: the other bank, pulse trains of the columns. */
 static inline mho_rng mho_stream_round_of(mho_rng round, int second) {
   round.stream += (uint32_t)second;
   return round;
@@ -199,7 +201,7 @@ static inline uint64_t mho_step_add(uint64_t programming) {
   return ((uint64_t)1 << 62) + programming;
 }
 
-/** 1 << 63 + sets: weights that are written exactly, sets writes after the first; 0: the reference. */
+/** 1 << 63 + sets: weights that are written exactly; the reference is written with sets = 0. */
 static inline uint64_t mho_step_set(uint64_t sets) {
   return ((uint64_t)1 << 63) + sets;
 }
@@ -211,13 +213,14 @@ static inline mho_rng mho_stream_reads(uint64_t noise_seed, uint32_t connection)
   return mho_rng_make(noise_seed, MHO_RNG_READ, 2 * connection);
 }
 
-/** READ, index = repeat[9] << 15 | kind[2] << 13 | connection[12] << 1 | transposed[1]; kind: MHO_NOISE_... */
+/** READ, index = repeat[9] << 15 | kind[2] << 13 | connection[12] << 1 | transposed[1], kind
+ *  as in MHO_NOISE_... */
 static inline mho_rng mho_stream_read(mho_rng reads, bool transposed, int kind, int repeat) {
   reads.stream += (uint32_t)transposed | (uint32_t)kind << 13 | (uint32_t)repeat << 15;
   return reads;
 }
 
-/** READ, index = repeat[9] << 15 | MHO_NOISE_STATE << 13 | layer[13]: measured states of a layer. */
+/** READ, index = repeat[9] << 15 | MHO_NOISE_STATE << 13 | layer[13]: measured states. */
 static inline mho_rng mho_stream_measured(mho_rng reads, int layer, int repeat) {
   mho_rng rng = {reads.seed, (reads.stream & 0xff000000u) | (uint32_t)layer};
   return mho_stream_read(rng, false, MHO_NOISE_STATE, repeat);
@@ -235,7 +238,7 @@ static inline uint64_t mho_step_read(uint64_t update, int phase, int step) {
 }
 enum { MHO_STEP_READ_OUT = 0xffff }; /**< The step of the read-out and of measured states. */
 
-/** 1 << 43 | epoch[20] << 22 | validation[1] << 21 | batch[21]: update of a batch that is evaluated. */
+/** 1 << 43 | epoch[20] << 22 | validation[1] << 21 | batch[21]: update of an evaluated batch. */
 static inline uint64_t mho_update_evaluation(int epoch, bool validation, int batch) {
   return (uint64_t)1 << 43 | (uint64_t)epoch << 22 | (uint64_t)validation << 21 | (uint64_t)batch;
 }
@@ -272,12 +275,12 @@ static inline mho_rng mho_stream_unused(void) {
   return mho_rng_make(0, MHO_RNG_TEST, 0);
 }
 
-/** TEST of seed 1, index = transposed[1]: what a crossbar that is compared with ngspice is given. */
+/** TEST of seed 1, index = transposed[1]: inputs of a crossbar that ngspice checks. */
 static inline mho_rng mho_stream_stimulus(bool transposed) {
   return mho_rng_make(1, MHO_RNG_TEST, transposed);
 }
 
-/** TEST, index = 0: directions of the pulses that a device in ngspice gets. */
+/** TEST, index = 0: directions of the pulses of a device that ngspice checks. */
 static inline mho_rng mho_stream_directions(uint64_t seed) {
   return mho_rng_make(seed, MHO_RNG_TEST, 0);
 }
