@@ -19,13 +19,12 @@ typedef struct mho_array_config {
   mho_ints wire_tile;    /**< rows and columns of a physical tile */
   double wire_tolerance; /**< of the effective matrix */
   int64_t wire_refresh;  /**< updates from one exact solution to the next */
-  /** MHO_WIRE_NEGATIVE_... */
-  int wire_negative;
-  /** MHO_WRITE_... */
-  int write_select;
+  int wire_negative;     /**< MHO_WIRE_NEGATIVE_... */
+  int write_select;      /**< MHO_WRITE_... */
 } mho_array_config;
 enum { MHO_WIRE_NEGATIVE_OWN, MHO_WIRE_NEGATIVE_NEIGHBOUR };
 enum { MHO_WRITE_IDEAL, MHO_WRITE_TRANSISTOR, MHO_WRITE_HALF, MHO_WRITE_THIRD };
+/** The keys of mho_array_config. */
 MHO_API extern const mho_params mho_array_params;
 
 /** When a read happens; with the array's noise.redraw it names the noise that is drawn. */
@@ -55,9 +54,8 @@ typedef struct mho_read {
   mho_real scale, keep;
   mho_clock clock;
   int sample0; /**< number in the batch of the first sample */
-  bool neurons_in,
-      /** Hidden neurons drive, or sense: analog ones need no converter there. */
-      neurons_out;
+  /** Hidden neurons drive, or sense: analog ones need no converter there. */
+  bool neurons_in, neurons_out;
   mho_hold hold;     /**< analog NULL: nothing is held */
   mho_real *scratch; /**< [mho_crossbar_scratch], nullable where that is 0 */
 } mho_read;
@@ -86,6 +84,7 @@ typedef struct mho_array_circuits {
 } mho_array_circuits;
 
 typedef struct mho_crossbar_options mho_crossbar_options;
+/** A registered way to read a crossbar: what is between the digital numbers and the devices. */
 typedef struct mho_array_model {
   mho_entry entry;
   mho_err (*check)(const void *params, mho_errinfo *ei);
@@ -146,8 +145,8 @@ typedef struct mho_line_pulses {
   bool used;
 } mho_line_pulses;
 
-typedef struct mho_crossbar_panels
-    mho_crossbar_panels; /* the effective matrix laid out for products */
+/** The effective matrix laid out for products. */
+typedef struct mho_crossbar_panels mho_crossbar_panels;
 
 struct mho_crossbar {
   int rows, cols;
@@ -156,11 +155,10 @@ struct mho_crossbar {
   double read_voltage; /**< V of a line that is driven by an activity of 1 */
   /** Weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max. */
   double w_max;
-  mho_cells *pos,
-      *neg; /* G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device
-                         * of a pair, or a reference that is never pulsed */
-  /** MHO_MAPPING_... */
-  int mapping;
+  /** G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device of a pair,
+   *  or a reference that is never pulsed. */
+  mho_cells *pos, *neg;
+  int mapping; /**< MHO_MAPPING_... */
   /** one_sided: pairs with a device above it are written anew, of the range. */
   double refresh_above;
   double after; /**< time since programming, s */
@@ -197,6 +195,7 @@ MHO_API const mho_real *mho_crossbar_matrix(const mho_crossbar *x);
 /** Crossbar with all weights 0. */
 MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o,
                                  mho_crossbar **out, mho_errinfo *ei);
+/** Frees a crossbar with its devices; NULL is allowed. */
 MHO_API void mho_crossbar_free(mho_crossbar *x);
 /** Write weights as exactly as bounds, faults and the error of a verified write
  *  (device.write_error) allow. A differential pair takes half each around its start, a single
@@ -267,7 +266,10 @@ static inline const float *mho_crossbar_shown(const mho_crossbar *x, int k) {
  *  @return whether there is anything to do: an exact array, a wide matrix without wires, not packed
  *          yet. */
 MHO_API bool mho_crossbar_pack(const mho_crossbar *x, bool transposed);
+/** Fill slice `part` of `parts` of the panels that mho_crossbar_pack began; slices may be filled
+ *  side by side. */
 MHO_API void mho_crossbar_pack_part(const mho_crossbar *x, bool transposed, int part, int parts);
+/** All slices are filled: reads multiply with the panels from now on. */
 MHO_API void mho_crossbar_packed(const mho_crossbar *x);
 /** Forget panels: a change of weights does, and whoever wants reads not to depend on what was
  *  packed before. */
@@ -298,7 +300,8 @@ MHO_API void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config
 
 /* ---------------------------------------------------------------- wires */
 
-typedef struct mho_wired mho_wired; /* crossbars whose lines have resistance, cut into tiles */
+/** Crossbars whose lines have resistance, cut into tiles. */
+typedef struct mho_wired mho_wired;
 
 /** Give crossbars wires; call mho_wired_refresh before they are read. All that is pointed to must
  *  outlive it.
@@ -308,6 +311,7 @@ typedef struct mho_wired mho_wired; /* crossbars whose lines have resistance, cu
 MHO_API mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *config,
                               const mho_device_config *device, mho_pool *pool, mho_wired **out,
                               mho_errinfo *ei);
+/** Frees the wires; NULL is allowed. */
 MHO_API void mho_wired_free(mho_wired *w);
 /** The effective matrices anew from the conductances as they are now. Programming does not call it:
  *  that is for whoever programs, once after all of it.
@@ -327,7 +331,8 @@ MHO_API mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double 
 
 /* ---------------------------------------------------------------- writing through lines */
 
-typedef struct mho_disturb mho_disturb; /* crossbars whose pulses arrive through their lines */
+/** Crossbars whose pulses arrive through their lines. */
+typedef struct mho_disturb mho_disturb;
 
 /** Have the pulses of crossbars weakened by wires and felt by the other cells of their tiles, as
  *  array.write.select and device say (disturb.c has the circuit and its source). Until it is freed
@@ -340,6 +345,7 @@ MHO_API mho_err mho_disturb_new(int n, mho_crossbar *const *x, const mho_array_c
                                 const mho_device_model *model, const void *params,
                                 const mho_device_config *device, mho_pool *pool, mho_disturb **out,
                                 mho_errinfo *ei);
+/** Frees it and takes it out of its crossbars; NULL is allowed. */
 MHO_API void mho_disturb_free(mho_disturb *d);
 /** The voltages of writing anew, from the conductances as they are now. */
 MHO_API void mho_disturb_refresh(mho_disturb *d);
@@ -348,17 +354,17 @@ MHO_API void mho_disturb_refresh(mho_disturb *d);
 MHO_API void mho_disturb_apply(mho_disturb *d);
 
 enum { MHO_G_BINS = 20 };
+/** What is stored of a crossbar after an epoch. */
 typedef struct mho_crossbar_stats {
   double w_mean, w_std, w_absmax;
-  double g_mean,
-      /** S, of the devices that are written: both of a pair, no reference; NaN without devices. */
-      g_std;
+  /** S, of the devices that are written: both of a pair, no reference; NaN without devices. */
+  double g_mean, g_std;
   /** Cells in equal parts of the range, those outside in the outermost; 0 without devices. */
   int64_t g_hist[MHO_G_BINS];
-  double saturated,
-      /** Fraction of cells within 1 % of a bound; faulty; NaN without devices. */
-      stuck;
+  /** Fraction of cells within 1 % of a bound; faulty; NaN without devices. */
+  double saturated, stuck;
 } mho_crossbar_stats;
+/** Statistics of the programmed weights and of the conductances behind them. */
 MHO_API mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x);
 
 #endif
