@@ -50,6 +50,7 @@ typedef float mho_real;
   X(EUNSUPPORTED, "not in this build", 1)                                                          \
   X(EINTERRUPTED, "interrupted", 0)
 
+/** What a function that can fail returns. */
 typedef enum mho_err {
 #define X(name, message, input) MHO_##name,
   MHO_ERRORS(X)
@@ -81,6 +82,7 @@ MHO_API mho_err mho_fail_at(mho_errinfo *ei, mho_err err, const char *file, int 
 
 /* ---------------------------------------------------------------- context */
 
+/** How urgent a message is. */
 typedef enum mho_log_level { MHO_LOG_INFO, MHO_LOG_WARNING } mho_log_level;
 typedef struct mho_pool mho_pool;
 
@@ -97,22 +99,28 @@ typedef struct mho_context {
   void *user;
 } mho_context;
 
+/** Pass a message on, formatted as by printf; without a context or a `log` it is dropped. */
 MHO_API void mho_log(const mho_context *ctx, mho_log_level level, const char *format, ...)
     MHO_PRINTF(3, 4);
+/** Say how far a call is: see mho_context.progress; `note` is nullable. */
 MHO_API void mho_progress(const mho_context *ctx, const char *what, long done, long total,
                           const char *note);
+/** Whether the caller wants the call to end early. */
 MHO_API bool mho_stopped(const mho_context *ctx);
 
 /* ---------------------------------------------------------------- small arithmetic */
 
+/** The smaller of two numbers. */
 static inline int mho_min(int a, int b) {
   return a < b ? a : b;
 }
 
+/** The larger of two numbers. */
 static inline int mho_max(int a, int b) {
   return a > b ? a : b;
 }
 
+/** The smaller of two sizes. */
 static inline size_t mho_min_size(size_t a, size_t b) {
   return a < b ? a : b;
 }
@@ -121,6 +129,7 @@ static inline size_t mho_min_size(size_t a, size_t b) {
 
 /** Zeroed array of n items on a 64-byte boundary, or NULL; free with mho_free. */
 MHO_API void *mho_alloc(size_t n, size_t size);
+/** Frees what mho_alloc gave; NULL is allowed. */
 MHO_API void mho_free(void *p);
 /** Seconds of a monotonic clock. */
 MHO_API double mho_seconds(void);
@@ -131,6 +140,7 @@ MHO_API void mho_text_append(char *buf, size_t capacity, const char *format, ...
 
 /* ---------------------------------------------------------------- matrices of numbers as text */
 
+/** A dense matrix, row-major. */
 typedef struct mho_matrix {
   int rows, cols;
   double *v; /**< [rows x cols] */
@@ -146,6 +156,7 @@ MHO_API mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *
 /** The same from text, with a 0 behind its `length` bytes; name stands for the file in messages. */
 MHO_API mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_matrix *out,
                                  mho_errinfo *ei);
+/** Frees the numbers and empties the matrix. */
 MHO_API void mho_matrix_free(mho_matrix *m);
 
 /* ---------------------------------------------------------------- threads */
@@ -157,7 +168,9 @@ MHO_API int mho_processors(void);
 /** Pool of worker threads; the calling thread works too, so threads = 1 starts none. threads = 0
  *  asks for one per processor (mho_processors). */
 MHO_API mho_err mho_pool_new(int threads, mho_pool **out, mho_errinfo *ei);
+/** Ends the threads; NULL is allowed. */
 MHO_API void mho_pool_free(mho_pool *pool);
+/** Threads that tasks run on, the calling one among them; 1 for a null pool. */
 MHO_API int mho_pool_threads(const mho_pool *pool);
 
 /** One task of a parallel region: its index, and the number of the thread that runs it (for
@@ -170,20 +183,22 @@ MHO_API void mho_pool_run(mho_pool *pool, int n, mho_task task, void *arg);
 
 /* ---------------------------------------------------------------- random numbers */
 
-/** Counter-based: the value for (seed, stream, step, cell) is a pure function (Philox4x32-10;
- *  Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11), so results do not depend on
- *  the number of threads or on a resume. */
-typedef enum mho_rng_use {                  /* keeps the streams of different purposes apart */
-                           MHO_RNG_WEIGHTS, /**< initial weights and fixed feedback */
-                           MHO_RNG_CHIP,    /**< device-to-device spread, faults */
-                           MHO_RNG_ORDER,   /**< order of batches */
-                           MHO_RNG_PULSE,   /**< cycle-to-cycle noise */
-                           MHO_RNG_ROUND,   /**< stochastic rounding */
-                           MHO_RNG_READ,    /**< read noise */
-                           MHO_RNG_TEST,    /**< free for tests */
-                           MHO_RNG_WRITE    /**< errors of verified writes */
+/** Purposes of random numbers, whose streams never meet. The generator is counter-based: the value
+ *  for (seed, stream, step, cell) is a pure function (Philox4x32-10; Salmon et al., "Parallel
+ *  random numbers: as easy as 1, 2, 3", SC11), so results do not depend on the number of threads or
+ *  on a resume. */
+typedef enum mho_rng_use {
+  MHO_RNG_WEIGHTS, /**< initial weights and fixed feedback */
+  MHO_RNG_CHIP,    /**< device-to-device spread, faults */
+  MHO_RNG_ORDER,   /**< order of batches */
+  MHO_RNG_PULSE,   /**< cycle-to-cycle noise */
+  MHO_RNG_ROUND,   /**< stochastic rounding */
+  MHO_RNG_READ,    /**< read noise */
+  MHO_RNG_TEST,    /**< free for tests */
+  MHO_RNG_WRITE    /**< errors of verified writes */
 } mho_rng_use;
 
+/** A stream of random numbers: base/streams.h has one function for each that mho draws from. */
 typedef struct mho_rng {
   uint64_t seed;
   uint32_t stream;
@@ -208,6 +223,7 @@ MHO_API void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out);
 
 /* ---------------------------------------------------------------- parameters */
 
+/** Type of a parameter, and of the member that holds it. */
 typedef enum mho_param_kind {
   MHO_PARAM_REAL,   /**< double */
   MHO_PARAM_INT,    /**< int64_t */
@@ -219,10 +235,12 @@ typedef enum mho_param_kind {
 } mho_param_kind;
 
 #define MHO_INTS_MAX 128
+/** A list of integers. */
 typedef struct mho_ints {
   int n;
   int v[MHO_INTS_MAX];
 } mho_ints;
+/** A list of numbers. */
 typedef struct mho_reals {
   int n;
   double v[MHO_INTS_MAX];
@@ -259,7 +277,8 @@ typedef struct mho_param {
   { name, MHO_PARAM_REALS, "", 0, low, high, initial, doc, offsetof(T, field) }
 #define MHO_COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
-typedef struct mho_params { /* a table and its length */
+/** A table and its length. */
+typedef struct mho_params {
   const mho_param *p;
   int n;
   size_t size; /**< of the struct the table describes */
@@ -294,7 +313,7 @@ MHO_API mho_err mho_quantity_parse(const char *text, const char *unit, bool bare
 /** What every registered thing says of itself: device models, neurons, rules, datasets ... all
  *  start with one. */
 typedef struct mho_entry {
-  int abi;
+  int abi;              /**< MHO_ABI */
   const char *id;       /**< the word in the config */
   const char *title;    /**< one line */
   const char *equation; /**< nullable */
