@@ -12,10 +12,10 @@ typedef struct mho_images {
   const uint8_t *label; /**< [n], below classes */
 } mho_images;
 
+/** Images in memory, as pixels, and how they become inputs of a network. */
 typedef struct mho_dataset {
-  mho_images train, validation,
-      /** Validation is cut from the end of the training images; n may be 0. */
-      test;
+  /** Validation is cut from the end of the training images; n may be 0. */
+  mho_images train, validation, test;
   int features, classes;
   int width, height, channels; /**< features = channels * height * width, channel-major */
   double scale;                /**< a network input is pixel * scale */
@@ -40,6 +40,7 @@ typedef struct mho_dataset_config {
   bool flip;           /**< training images may be mirrored */
 } mho_dataset_config;
 enum { MHO_NORMALIZE_NONE, MHO_NORMALIZE_CHANNELS };
+/** The keys of mho_dataset_config. */
 MHO_API extern const mho_params mho_dataset_params;
 
 /** A file a dataset is made of; it may lie gzipped (name.gz) or plain. */
@@ -51,6 +52,7 @@ typedef struct mho_data_file {
   const char *url;
 } mho_data_file;
 
+/** A registered dataset: its files and how they are read. */
 typedef struct mho_dataset_kind {
   mho_entry entry;
   const mho_data_file *files; /**< nullable: embedded */
@@ -69,6 +71,7 @@ typedef struct mho_dataset_kind {
  *          has not. On failure *out is empty. */
 MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config,
                                  mho_dataset *out, mho_errinfo *ei);
+/** Frees the images; the struct is the caller's. */
 MHO_API void mho_dataset_free(mho_dataset *d);
 
 /** Network inputs of a batch: out[i] = pixel[index[i]] * scale, normalized: (that - mean) / spread.
