@@ -50,6 +50,7 @@ typedef struct mho_device_draw {
  *  positive base everywhere, as ngspice takes its magnitude. What the caller adds is the clipping
  *  to the bounds. */
 enum { MHO_SPICE_PARAMS = 24, MHO_SPICE_EXPRESSION = 4096 };
+/** A device as expressions and parameters of an ngspice subcircuit. */
 typedef struct mho_device_spice {
   char set[MHO_SPICE_EXPRESSION];   /**< state after one SET pulse; empty where rate says more */
   char reset[MHO_SPICE_EXPRESSION]; /**< state after one RESET pulse */
@@ -59,9 +60,8 @@ typedef struct mho_device_spice {
   /** Normalized conductance from V(x); empty when they are the same. */
   char g_of_x[MHO_SPICE_EXPRESSION];
   char x_of_g[MHO_SPICE_EXPRESSION]; /**< and V(x) from V(g), for the initial state */
-  double v_set, v_reset,
-      /** The pulse: V at the device and s; 0 when the model does not know. */
-      width;
+  /** The pulse: V at the device and s; 0 when the model does not know. */
+  double v_set, v_reset, width;
   int n;
   struct {
     char name[24];
@@ -75,6 +75,7 @@ typedef struct mho_device_pulse {
   double width[2]; /**< how long they last, s */
 } mho_device_pulse;
 
+/** A registered device: how a cell answers pulses. */
 typedef struct mho_device_model {
   mho_entry entry;
   int n_columns;
@@ -116,13 +117,15 @@ MHO_API void mho_device_spice_param(mho_device_spice *s, const char *name, doubl
 
 /* ---------------------------------------------------------------- config of any device */
 
-typedef struct mho_drift_config { /* conductance against time after programming: retention.c */
+/** Conductance against time after programming: retention.c. */
+typedef struct mho_drift_config {
   int law;
   double t0, nu, nu_spread, tau, tau_spread, rest;
 } mho_drift_config;
 enum { MHO_DRIFT_NONE, MHO_DRIFT_EXPONENTIAL, MHO_DRIFT_POWER, MHO_DRIFT_PCM };
 
-typedef struct mho_read_noise_config { /* of the device itself, one read: retention.c */
+/** Of the device itself, one read: retention.c. */
+typedef struct mho_read_noise_config {
   int law;
   double sigma, t_read;
 } mho_read_noise_config;
@@ -133,7 +136,8 @@ enum {
   MHO_READ_NOISE_PCM
 };
 
-typedef struct mho_iv_config { /* current against voltage of a read: iv.c */
+/** Current against voltage of a read: iv.c. */
+typedef struct mho_iv_config {
   int law;
   double b, k2, k3, v_max;
 } mho_iv_config;
@@ -142,13 +146,12 @@ enum { MHO_IV_OHMIC, MHO_IV_SINH, MHO_IV_POLYNOMIAL, MHO_IV_HFO2 };
 struct mho_device_config {
   char card[MHO_TEXT_MAX]; /**< the card whose keys are the defaults; "" for none */
   double g_min, g_max;     /**< S */
-  /** MHO_MAPPING_... */
-  int mapping;
-  bool zero_shift;       /**< reference: at the symmetry point of each cell's device */
-  int64_t refresh_every; /**< one_sided: updates from refresh to refresh */
-  double refresh_above;  /**< one_sided: conductance that asks for it, of the range */
-  double weight_range;   /**< w_max over the largest drawn weight, see mho_trainer_from */
-  double start;          /**< conductance of a new cell, normalized */
+  int mapping;             /**< MHO_MAPPING_... */
+  bool zero_shift;         /**< reference: at the symmetry point of each cell's device */
+  int64_t refresh_every;   /**< one_sided: updates from refresh to refresh */
+  double refresh_above;    /**< one_sided: conductance that asks for it, of the range */
+  double weight_range;     /**< w_max over the largest drawn weight, see mho_trainer_from */
+  double start;            /**< conductance of a new cell, normalized */
   /** Conductances a cell can hold, where every pulse ends; -1: any. */
   int64_t levels;
   /** SET against RESET step: up 1 + min(u, 0), down 1 - max(u, 0). */
@@ -158,23 +161,23 @@ struct mho_device_config {
   double error[4];                  /**< of a verified write: sigma = error[k] G^k, S */
   double stuck_on, stuck_off, open; /**< fractions of cells */
   int law;                          /**< of the spread: normal, lognormal, uniform */
-  double spread_step, spread_asymmetry, spread_low,
-      spread_high; /**< device-to-device standard deviations */
+  /** Device-to-device standard deviations. */
+  double spread_step, spread_asymmetry, spread_low, spread_high;
   /** "slope_up 0.05 slope_down 0.05": of the model's own parameters. */
   char spread_of[MHO_TEXT_MAX];
   double endurance, endurance_range; /**< pulses, and what part of the range is left after them */
-  double leak, leak_spread,
-      leak_rest; /**< lifetime in updates, 0: none; its spread; where it leads */
+  /** Lifetime in updates, 0: none; its spread; where it leads. */
+  double leak, leak_spread, leak_rest;
   /** V and s of SET and RESET; 0: see mho_device_pulse_of. */
   double pulse_volts[2], pulse_width[2];
-  double weak_threshold,
-      /** Answer to a fraction of a pulse's voltage: mho_device_response. */
-      weak_slope;
+  /** Answer to a fraction of a pulse's voltage: mho_device_response. */
+  double weak_threshold, weak_slope;
   mho_drift_config drift;
   mho_read_noise_config read_noise;
   mho_iv_config iv;
 };
 enum { MHO_MAPPING_DIFFERENTIAL, MHO_MAPPING_REFERENCE, MHO_MAPPING_ONE_SIDED, MHO_MAPPING_OFFSET };
+/** The keys of mho_device_config. */
 MHO_API extern const mho_params mho_device_params;
 
 /** Check a device's description without making cells. */
@@ -226,6 +229,7 @@ MHO_API bool mho_device_reads_noisy(const mho_device_config *config);
 
 /* ---------------------------------------------------------------- cells */
 
+/** What is wrong with a cell: nothing, stuck at its high or low end, no conductance at all. */
 typedef enum mho_fault { MHO_FAULT_NONE, MHO_FAULT_ON, MHO_FAULT_OFF, MHO_FAULT_OPEN } mho_fault;
 
 /** A bank of cells. Bounds and columns are per cell where they vary, else one block of equal
@@ -281,6 +285,7 @@ typedef struct mho_pulse_counts {
 MHO_API mho_err mho_cells_new(const mho_device_model *model, const void *params,
                               const mho_device_config *config, size_t n, mho_rng chip,
                               mho_rng noise, mho_cells **out, mho_errinfo *ei);
+/** Frees a bank; NULL is allowed. */
 MHO_API void mho_cells_free(mho_cells *c);
 /** Pulses on cells first .. first+n-1 (n at most MHO_DEVICE_BLOCK): count[i] of them, SET when
  *  positive. Stuck cells ignore theirs, which are still counted: the driver applied them.
@@ -334,11 +339,12 @@ MHO_API void mho_cells_read_sigma(const mho_cells *c, double after, size_t first
 /** What of the cells changes in training, for a checkpoint: pointers into the bank.
  *  @return how many pieces, at most MHO_CELLS_PIECES. */
 enum { MHO_CELLS_PIECES = 5 };
+/** An array of a bank that a checkpoint keeps. */
 typedef struct mho_cells_piece {
   void *data;
   size_t size;
 } mho_cells_piece;
-MHO_API int mho_cells_pieces(const mho_cells *c, mho_cells_piece *pieces); /* without rest */
+MHO_API int mho_cells_pieces(const mho_cells *c, mho_cells_piece *pieces);
 /** Conductance of a cell, S; 0 when open. */
 MHO_API double mho_cells_siemens(const mho_cells *c, size_t cell);
 /** The same at a state g other than the stored one, such as a drifted one; g is a fraction of the
@@ -368,9 +374,11 @@ typedef struct mho_pulse_data {
  *  @return MHO_OK; MHO_EIO; MHO_EDATA with the line. */
 MHO_API mho_err mho_pulse_data_read(const char *path, double unit, mho_pulse_data *out,
                                     mho_errinfo *ei);
+/** Frees the measurements and empties the struct. */
 MHO_API void mho_pulse_data_free(mho_pulse_data *d);
 
 enum { MHO_FIT_MAX = 12 };
+/** A parameter that was fitted. */
 typedef struct mho_fit_value {
   const char *name; /**< of the config key, without "device." */
   const mho_param *param;
@@ -394,6 +402,7 @@ typedef struct mho_fit {
   double likelihood; /**< logarithm */
 } mho_fit;
 
+/** What is fitted, to what, and how. */
 typedef struct mho_fit_options {
   /** g_min and g_max are the config's; else they come from the data. */
   bool keep_range;
@@ -410,6 +419,7 @@ typedef struct mho_fit_options {
 MHO_API mho_err mho_device_fit(const mho_device_model *model, const void *params,
                                const mho_device_config *config, const mho_pulse_data *d,
                                const mho_fit_options *o, mho_fit *out, mho_errinfo *ei);
+/** Frees the result and empties the struct. */
 MHO_API void mho_fit_free(mho_fit *f);
 /** The fit as a device card. source: what it was fitted to. Free with free(). */
 MHO_API char *mho_fit_card(const mho_fit *f, const char *source);
@@ -418,10 +428,12 @@ MHO_API char *mho_fit_card(const mho_fit *f, const char *source);
 MHO_API mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, char **csv,
                                 mho_errinfo *ei);
 
+/** Cells, cycles and pulses of a curve. */
 typedef struct mho_curve_options {
   int cells, set, reset, cycles; /**< pulses a cycle in each direction */
   uint64_t seed;
 } mho_curve_options;
+/** Conductances of all cells after one pulse, S. */
 typedef struct mho_curve_point {
   int cycle, direction, pulse; /**< 1-based; pulse 0 and direction +1: before the first */
   double mean, deviation, q05, q25, q50, q75, q95; /**< over the cells, S */
