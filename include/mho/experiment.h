@@ -23,6 +23,7 @@
   X(DEVICE, "devices", mho_device_model)                                                           \
   X(ARRAY, "arrays", mho_array_model)
 
+/** Kinds of registered things. */
 typedef enum mho_kind {
 #define X(kind, word, type) MHO_KIND_##kind,
   MHO_KINDS(X)
@@ -34,13 +35,17 @@ typedef struct mho_registry mho_registry;
 
 /** Registry of everything built in. */
 MHO_API mho_err mho_registry_new(mho_registry **out, mho_errinfo *ei);
+/** Frees a registry, not what was added to it; NULL is allowed. */
 MHO_API void mho_registry_free(mho_registry *r);
 /** Add a model made outside the tree: the kind's struct, whose first member is the entry; it must
  *  outlive the registry. MHO_EINVAL for another ABI, a taken id, or parameters too large. */
 MHO_API mho_err mho_registry_add(mho_registry *r, mho_kind kind, const mho_entry *entry,
                                  mho_errinfo *ei);
+/** How many things of a kind there are. */
 MHO_API int mho_registry_count(const mho_registry *r, mho_kind kind);
+/** Thing number i of a kind, in the order of registration. */
 MHO_API const mho_entry *mho_registry_at(const mho_registry *r, mho_kind kind, int i);
+/** The thing of a kind with that id, or NULL. */
 MHO_API const mho_entry *mho_registry_find(const mho_registry *r, mho_kind kind, const char *id);
 /** "devices", ... */
 MHO_API const char *mho_kind_word(mho_kind kind);
@@ -50,7 +55,9 @@ MHO_API const char *mho_kind_word(mho_kind kind);
 /** Keys and values with the places they come from; nothing is checked but the YAML. */
 typedef struct mho_config mho_config;
 
+/** An empty config. */
 MHO_API mho_err mho_config_new(mho_config **out, mho_errinfo *ei);
+/** Frees a config; NULL is allowed. */
 MHO_API void mho_config_free(mho_config *c);
 /** Add a YAML file's keys; MHO_EIO when it cannot be read, MHO_ECONFIG with its line when it is not
  *  YAML of this shape (maps of scalars and lists of scalars) or says a key twice. */
@@ -87,11 +94,13 @@ MHO_API char **mho_cards_list(int *n);
 
 enum { MHO_CHOICE_MAX = 1536, MHO_DEFAULTS_VERSION = 2 };
 
-typedef struct mho_choice { /* a registered thing and its parameters */
+/** A registered thing and its parameters. */
+typedef struct mho_choice {
   const mho_entry *entry;
   _Alignas(16) unsigned char params[MHO_CHOICE_MAX];
 } mho_choice;
 
+/** Section train of the config. */
 typedef struct mho_train_config {
   int64_t epochs, batch, chunk;
   int shuffle; /**< batches, samples */
@@ -117,10 +126,12 @@ typedef struct mho_initial_config {
 } mho_initial_config;
 enum { MHO_INITIAL_EXACT, MHO_INITIAL_SCHEME };
 
+/** Section checkpoint of the config. */
 typedef struct mho_checkpoint_config {
   int64_t every; /**< epochs */
 } mho_checkpoint_config;
 
+/** A validated config: what is chosen of every kind, with its parameters, and the common keys. */
 typedef struct mho_experiment {
   mho_choice dataset, topology, neuron, settler, rule, optimizer, scheme, device, array;
   mho_dataset_config dataset_config;
@@ -149,6 +160,7 @@ MHO_API mho_err mho_config_of_experiment(const mho_experiment *e, const char *na
  *  @return MHO_OK or MHO_ECONFIG with file, line, key and cure. */
 MHO_API mho_err mho_experiment_new(const mho_registry *r, const mho_config *c, bool bare,
                                    mho_experiment **out, mho_errinfo *ei);
+/** Frees an experiment; NULL is allowed. */
 MHO_API void mho_experiment_free(mho_experiment *e);
 
 /** The whole config with every default filled in, as YAML with a comment a key; or only what is
