@@ -26,6 +26,7 @@ typedef struct mho_circuit {
   double *tau, *slew;
 } mho_circuit;
 
+/** A layer: its size and neurons, and where its links are. */
 typedef struct mho_layer {
   char name[16]; /**< "x", "h1" ..., "out" */
   /** Units: channels x height x width; position after position, the channels of one side by side,
@@ -35,9 +36,8 @@ typedef struct mho_layer {
   mho_pool_window pool;        /**< size 0: none */
   int outputs;                 /**< numbers that links out of it read: n, or the pooled ones */
   const mho_neuron *neuron;    /**< of hidden layers */
-  int forward,
-      /** Links into this layer that lead forward: link[forward .. forward+n_forward-1]. */
-      n_forward;
+  /** Links into this layer that lead forward: link[forward .. forward+n_forward-1]. */
+  int forward, n_forward;
   int feedback, n_feedback;   /**< and those that lead back; from the read-out, the nudge */
   const mho_circuit *circuit; /**< of hidden layers; NULL: ideal ones */
   /** Powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of
@@ -45,9 +45,10 @@ typedef struct mho_layer {
   int distance;
 } mho_layer;
 
-typedef struct mho_connection { /* one crossbar and where it lies */
-  char name[40];                /**< "x-h1" */
-  int from, to;                 /**< of its forward (or only) direction */
+/** One crossbar and where it lies. */
+typedef struct mho_connection {
+  char name[40]; /**< "x-h1" */
+  int from, to;  /**< of its forward (or only) direction */
   bool trained;
   mho_conv conv; /**< kernel 0: dense */
   bool bias;     /**< its last row is the bias of the target */
@@ -56,6 +57,7 @@ typedef struct mho_connection { /* one crossbar and where it lies */
   mho_crossbar *xb;
 } mho_connection;
 
+/** How a layer reads another one through a crossbar, in one of its directions. */
 typedef struct mho_link {
   int from, to; /**< layers */
   int connection;
@@ -66,6 +68,7 @@ typedef struct mho_link {
   bool plain;
 } mho_link;
 
+/** Layers, crossbars and links. */
 typedef struct mho_network {
   int n_layers;
   mho_layer *layer;             /**< [n_layers] */
@@ -85,21 +88,23 @@ typedef struct mho_network {
 /** A topology's answer: sizes, and edges between layers. A feedback edge runs from the later to the
  *  earlier layer. */
 enum { MHO_LAYERS_MAX = MHO_INTS_MAX + 2, MHO_EDGES_MAX = 4096 };
+/** A connection that a topology asks for. */
 typedef struct mho_edge {
   int from, to;
-  int kernel, stride,
-      /** Of a convolution; a feedback edge is as its forward one. kernel 0: dense. */
-      padding;
+  /** Of a convolution; a feedback edge is as its forward one. kernel 0: dense. */
+  int kernel, stride, padding;
 } mho_edge;
+/** What a topology builds: layers with their sizes, and edges between them. */
 typedef struct mho_graph {
   int n_layers, size[MHO_LAYERS_MAX];
-  int channels[MHO_LAYERS_MAX], height[MHO_LAYERS_MAX],
-      width[MHO_LAYERS_MAX]; /**< of images; else 0 */
-  int pool[MHO_LAYERS_MAX];  /**< side of the windows; 0: none */
+  /** Of images; else 0. */
+  int channels[MHO_LAYERS_MAX], height[MHO_LAYERS_MAX], width[MHO_LAYERS_MAX];
+  int pool[MHO_LAYERS_MAX]; /**< side of the windows; 0: none */
   int n_edges;
   mho_edge edge[MHO_EDGES_MAX]; /**< from < to: forward, trained; from > to: feedback */
 } mho_graph;
 
+/** Section network of the config, for any topology. */
 typedef struct mho_network_config {
   mho_ints hidden;
   double forward_scale; /**< alpha, of the links between hidden layers */
@@ -108,8 +113,10 @@ typedef struct mho_network_config {
   int init; /**< glorot, fan_in */
 } mho_network_config;
 enum { MHO_INIT_GLOROT, MHO_INIT_FAN_IN };
+/** The keys of mho_network_config. */
 MHO_API extern const mho_params mho_network_params;
 
+/** Section feedback of the config. */
 typedef struct mho_feedback_config {
   int mode;     /**< symmetric, asymmetric */
   double scale; /**< beta_i */
@@ -117,6 +124,7 @@ typedef struct mho_feedback_config {
 } mho_feedback_config;
 enum { MHO_FEEDBACK_SYMMETRIC, MHO_FEEDBACK_ASYMMETRIC };
 enum { MHO_FEEDBACK_PER_LINK, MHO_FEEDBACK_PER_LAYER };
+/** The keys of mho_feedback_config. */
 MHO_API extern const mho_params mho_feedback_params;
 
 /** Neurons as circuits: limits of the amplifiers, and how their makers missed. */
@@ -125,8 +133,10 @@ typedef struct mho_circuit_config {
   double tau, gain, offset, saturation_spread,
       slew_spread; /**< standard deviations between neurons */
 } mho_circuit_config;
+/** The keys of mho_circuit_config. */
 MHO_API extern const mho_params mho_circuit_params;
 
+/** What a topology is told. */
 typedef struct mho_topology_input {
   const mho_network_config *config;
   const void *params; /**< of the topology */
@@ -136,6 +146,7 @@ typedef struct mho_topology_input {
   uint64_t seed;               /**< of the weights, for topologies drawn by chance */
 } mho_topology_input;
 
+/** A registered topology. */
 typedef struct mho_topology {
   mho_entry entry;
   /** Its own keys say what the hidden layers are, not network.hidden. */
@@ -149,6 +160,7 @@ typedef struct mho_seeds {
   uint64_t weights, chip, order, noise;
 } mho_seeds;
 
+/** What a network is made of. */
 typedef struct mho_network_options {
   const mho_topology *topology;
   const void *topology_params;
@@ -177,6 +189,7 @@ typedef struct mho_network_options {
  *  @return MHO_OK; MHO_ECONFIG when the topology cannot be built (a feedback edge without its
  *          forward one in symmetric mode, no hidden layer); MHO_ENOMEM. */
 MHO_API mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei);
+/** Frees a network with its crossbars; NULL is allowed. */
 MHO_API void mho_network_free(mho_network *net);
 /** Lines that a link drives on its crossbar, and lines that it senses. */
 static inline int mho_link_inputs(const mho_network *net, const mho_link *k) {
@@ -209,14 +222,18 @@ MHO_API double mho_network_signal_scale(const mho_network *net, int layer);
 
 /** A layer's neurons on `rows` samples, with their circuit: see the hooks of mho_neuron. */
 MHO_API void mho_layer_activate(const mho_layer *layer, int rows, const mho_real *a, mho_real *z);
+/** d *= rho'(a) of the layer, given z = rho(a), [rows x n]. */
 MHO_API void mho_layer_scale_by_slope(const mho_layer *layer, int rows, const mho_real *z,
                                       mho_real *d);
 /** Not with a limited activity (see mho_circuit_limited). */
 MHO_API void mho_layer_activate_keep(const mho_layer *layer, int rows, mho_real *a, mho_real *keep);
+/** The scaled answer to a scaled change of input, in place of e, [rows x n]. */
 MHO_API void mho_layer_difference(const mho_layer *layer, int rows, mho_real c, const mho_real *z,
                                   const mho_real *keep, mho_real *e);
+/** mho_layer_activate in double precision. */
 MHO_API void mho_layer_activate_double(const mho_layer *layer, int rows, const double *a,
                                        double *z);
+/** mho_layer_scale_by_slope in double precision. */
 MHO_API void mho_layer_scale_by_slope_double(const mho_layer *layer, int rows, const double *z,
                                              double *d);
 /** Whether amplifiers saturate, so that a difference is only known from two states. */
@@ -229,6 +246,7 @@ static inline bool mho_circuit_limited(const mho_circuit_config *c) {
  *  noise. It shares them, so it follows the training.
  *  @param out  free it with mho_network_feedforward_free, before net; not to be programmed. */
 MHO_API mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_errinfo *ei);
+/** Frees what mho_network_feedforward made, not the crossbars; NULL is allowed. */
 MHO_API void mho_network_feedforward_free(mho_network *feedforward);
 
 #endif
