@@ -5,6 +5,7 @@
 
 #include "mho/base.h"
 
+/** A registered neuron: its activation function rho in every form that mho needs. */
 typedef struct mho_neuron {
   mho_entry entry;
   /** z[i] = rho(a[i]), [n]; z may be a. */
