@@ -149,6 +149,7 @@ MHO_API mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, doub
 /** The steppers, explicit ones and msadams first; those from rk1imp on are implicit and need the
  *  Jacobian. */
 #define MHO_ODE_WORDS "rk2|rk4|rkf45|rkck|rk8pd|msadams|rk1imp|rk2imp|rk4imp|bsimp|msbdf"
+/** A stepper; its word is that of MHO_ODE_WORDS in the same place. */
 typedef enum mho_ode_method {
   MHO_ODE_RK2,
   MHO_ODE_RK4,
@@ -179,6 +180,7 @@ typedef struct mho_ode mho_ode;
 /** Memory for systems of that size; nothing is allocated afterwards. */
 MHO_API mho_err mho_ode_new(mho_ode_method method, const mho_ode_system *system, mho_ode **out,
                             mho_errinfo *ei);
+/** Frees the memory of a stepper; NULL is allowed. */
 MHO_API void mho_ode_free(mho_ode *o);
 /** A new trajectory: what f gets as `user`, the first step to try, and the error allowed a step,
  *  absolute + relative |y|, of the number that is worst off. */
