@@ -11,6 +11,7 @@
 
 enum { MHO_PROGRAM_STATES = 2 };
 
+/** A registered optimizer: from gradients to wanted changes. */
 typedef struct mho_optimizer {
   mho_entry entry;
   int n_states; /**< arrays as long as the weights */
@@ -20,6 +21,7 @@ typedef struct mho_optimizer {
                mho_real *const *state, mho_real *dw);
 } mho_optimizer;
 
+/** Changes of neighbouring cells that a scheme brings onto the devices. */
 typedef struct mho_program_job {
   mho_crossbar *xb;
   const void *params; /**< of the scheme */
@@ -35,10 +37,12 @@ typedef struct mho_program_job {
 /** Pulse trains of a batch on one connection: a line's bits are the slots in which it pulses. */
 enum { MHO_TRAIN_SLOTS = 32 };
 #define MHO_TRAIN_NEGATIVE 0x80000000u
+/** The pulse train of a line. */
 typedef struct mho_pulse_train {
   uint32_t line; /**< its number, and MHO_TRAIN_NEGATIVE */
   uint32_t mask;
 } mho_pulse_train;
+/** The pulse trains of all samples of a batch. */
 typedef struct mho_trains {
   /** [samples x rows], [samples x cols]: lines that pulse, in order. */
   mho_pulse_train *row, *col;
@@ -49,6 +53,7 @@ typedef struct mho_trains {
 } mho_trains;
 /** Room for the trains of `samples` samples on a connection; MHO_ENOMEM. */
 MHO_API mho_err mho_trains_new(int rows, int cols, int samples, mho_trains **out, mho_errinfo *ei);
+/** Frees pulse trains; NULL is allowed. */
 MHO_API void mho_trains_free(mho_trains *t);
 
 /** A batch on one connection, for a scheme that applies every sample's outer product in the array
@@ -66,6 +71,7 @@ typedef struct mho_outer_job {
   mho_trains *trains;
 } mho_outer_job;
 
+/** A registered scheme: from wanted changes to pulses. */
 typedef struct mho_scheme {
   mho_entry entry;
   bool needs_pulses; /**< refuses devices that know no pulses */
@@ -91,6 +97,7 @@ typedef struct mho_update_config {
 } mho_update_config;
 enum { MHO_SCHEDULE_CONSTANT, MHO_SCHEDULE_COSINE, MHO_SCHEDULE_STEP };
 enum { MHO_LAYER_RATES_AUTO, MHO_LAYER_RATES_PLAIN, MHO_LAYER_RATES_EQUAL };
+/** The keys of mho_update_config. */
 MHO_API extern const mho_params mho_update_params;
 
 /** Learning rate of a trained connection in an epoch (0, 1, ...) of `epochs`: constant, or
