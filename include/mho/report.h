@@ -8,6 +8,7 @@
 #include "mho/device.h"
 #include "mho/store.h"
 
+/** A registered report: a table or an HTML page of a database. */
 typedef struct mho_report {
   mho_entry entry;
   /** Write the report of a run.
@@ -24,6 +25,7 @@ typedef struct mho_report {
 MHO_API const mho_report *mho_report_find(const char *id);
 /** The i-th report, or NULL past the end. */
 MHO_API const mho_report *mho_report_at(int i);
+/** How many reports there are. */
 MHO_API int mho_report_count(void);
 
 /** Heat maps of quantities over the same array, side by side. */
@@ -32,6 +34,7 @@ typedef struct mho_heat_map {
   const double *value; /**< [rows x cols] */
 } mho_heat_map;
 enum { MHO_HEAT_MAX = 4 };
+/** A heat map in a report. */
 typedef struct mho_heat {
   const char *title; /**< plain ASCII without quotes */
   int rows, cols, n; /**< n maps */
