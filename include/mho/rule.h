@@ -14,6 +14,7 @@
 
 enum { MHO_RULE_STATES = 3 };
 
+/** Samples row0 .. row0+n-1 of a batch, settled and learned from on one thread. */
 typedef struct mho_rule_job {
   const mho_network *net;
   const mho_settler *settler;
@@ -36,12 +37,14 @@ typedef struct mho_rule_job {
   mho_trace *trace;
 } mho_rule_job;
 
+/** What a rule adds up over samples. */
 typedef struct mho_rule_stats {
   double loss; /**< summed over samples */
   int64_t correct;
   mho_settle_stats free, nudged;
 } mho_rule_stats;
 
+/** A registered learning rule. */
 typedef struct mho_rule {
   mho_entry entry;
   int feedback_mode; /**< the mode of feedback it is defined with, or -1: any */
@@ -64,6 +67,7 @@ typedef struct mho_gradient_config {
   int scale; /**< auto, physical, normalized */
 } mho_gradient_config;
 enum { MHO_GRADIENT_AUTO, MHO_GRADIENT_PHYSICAL, MHO_GRADIENT_NORMALIZED };
+/** The keys of mho_gradient_config. */
 MHO_API extern const mho_params mho_gradient_params;
 
 /** Gradient of connection c from the states and errors of a batch, rows row0 .. row0+n-1 of the
