@@ -48,6 +48,7 @@ enum {
 /** State for up to `capacity` samples; parts: MHO_STATE_... */
 MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,
                               mho_errinfo *ei);
+/** Frees a state; NULL is allowed. */
 MHO_API void mho_state_free(mho_state *s);
 /** s->pooled of rows row0 .. row0+n-1 from s->z, for gradients; s has MHO_STATE_INPUT. */
 MHO_API void mho_state_pool(const mho_network *net, mho_state *s, int row0, int n);
@@ -58,6 +59,7 @@ MHO_API size_t mho_settle_read_scratch(const mho_network *net, int n);
 /** ... and that a whole settle needs, on one thread. */
 MHO_API size_t mho_settle_scratch(const mho_network *net, int n);
 
+/** What a settler adds up over samples. */
 typedef struct mho_settle_stats {
   /** Steps, sweeps or evaluations of the rates, summed over samples. */
   double steps;
@@ -95,6 +97,7 @@ typedef struct mho_meter {
 /** @param analog  see mho_meter. @return MHO_OK; MHO_ENOMEM. */
 MHO_API mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out,
                               mho_errinfo *ei);
+/** Frees a meter; NULL is allowed. */
 MHO_API void mho_meter_free(mho_meter *m);
 /** Every count to 0. */
 MHO_API void mho_meter_clear(mho_meter *m);
@@ -127,6 +130,7 @@ typedef struct mho_power {
   double **cols; /**< [n_connections] of [cols] */
 } mho_power;
 
+/** One phase of some samples. */
 typedef struct mho_settle_job {
   const mho_network *net;
   const void *params;     /**< of the settler */
@@ -166,8 +170,10 @@ typedef struct mho_settle_config {
   int difference; /**< auto, subtract, direct */
 } mho_settle_config;
 enum { MHO_DIFFERENCE_AUTO, MHO_DIFFERENCE_SUBTRACT, MHO_DIFFERENCE_DIRECT };
+/** The keys of mho_settle_config. */
 MHO_API extern const mho_params mho_settle_params;
 
+/** A registered settler: how equilibrium is reached. */
 typedef struct mho_settler {
   mho_entry entry;
   bool in_turn; /**< a step reads one layer after another, not all at once */
@@ -214,18 +220,19 @@ MHO_API void mho_read_out(const mho_settle_job *job, mho_real *error, double *lo
  *
  *   z <- rho(z M + x W_0)
  *
- * with M all hidden layers side by side, blocks alpha W forward and beta_i B back,
- * of the free phase, read without noise, whatever settler the training uses. Nothing here changes a
- * network or draws from a random stream of the training. */
+ * with M all hidden layers side by side, blocks alpha W forward and beta_i B back, of the free
+ * phase, read without noise, whatever settler the training uses. Nothing here changes a network or
+ * draws from a random stream of the training. */
 
 /** What is to be observed after an epoch; the cosine is the trainer's. */
 typedef struct mho_observe_config {
   bool spectral_radius, lyapunov, settling, cosine;
-  int cosine_at;   /**< MHO_COSINE_… */
+  int cosine_at;   /**< MHO_COSINE_... */
   int64_t samples; /**< test images */
 } mho_observe_config;
 /** The states at which backpropagation is taken. */
 enum { MHO_COSINE_FORWARD, MHO_COSINE_SETTLED };
+/** The keys of mho_observe_config. */
 MHO_API extern const mho_params mho_observe_params;
 
 enum {
@@ -248,6 +255,7 @@ enum {
 MHO_API mho_err mho_observe_spectral_radius(const mho_network *net, double *radius,
                                             double *residual, mho_errinfo *ei);
 
+/** The largest Lyapunov exponent over samples. */
 typedef struct mho_lyapunov {
   /** 1/step, over samples; -INFINITY when every perturbation dies out. */
   double mean;
@@ -271,6 +279,7 @@ typedef struct mho_lyapunov {
 MHO_API mho_err mho_observe_lyapunov(const mho_network *net, const mho_state *input, int n,
                                      mho_pool *pool, mho_lyapunov *out, mho_errinfo *ei);
 
+/** Steps of the map until it settles, over samples. */
 typedef struct mho_settling {
   double mean, max; /**< steps, of the samples that settle; NaN when none does */
   /** Largest change of a state in a sample's last step; infinite when one is not a number. */
