@@ -198,9 +198,8 @@ typedef struct mho_netlist_network {
   const double *x;                 /**< [features] */
   const double *error;             /**< [classes] p - y that nudges; nullable: free phase only */
   double nudge;                    /**< beta_f */
-  double v_read, v_unit, r_mem,
-      /** V, V, ohm, s; 0: the crossbars' read voltage, the same, 10k, 100n. */
-      tau;
+  /** V, V, ohm, s; 0: the crossbars' read voltage, the same, 10k, 100n. */
+  double v_read, v_unit, r_mem, tau;
   int inputs;     /**< MHO_NETLIST_FULL, MHO_NETLIST_NORTON */
   bool external;  /**< inputs and error by external sources, for a session */
   bool transient; /**< the .control block runs .tran instead of .op */
@@ -247,6 +246,7 @@ MHO_API mho_err mho_netlist_settling_time(const mho_network *net, const double *
  *  external sources, weights are changed by alter. */
 typedef struct mho_spice_network mho_spice_network;
 
+/** How a network is settled in a session of ngspice. */
 typedef struct mho_spice_network_options {
   const mho_network *net; /**< must outlive its use */
   const mho_device_config *device;
