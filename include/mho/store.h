@@ -13,6 +13,7 @@ typedef struct mho_store mho_store;
 
 #define MHO_ID_MAX 32 /* a run's id: letters and digits, with the final 0 */
 
+/** What a database is opened for. */
 typedef enum mho_store_mode {
   /** Must exist; no content is ever changed, safe on a read-only medium. */
   MHO_STORE_READ,
@@ -28,6 +29,7 @@ typedef enum mho_store_mode {
  *          file. Nothing stored is changed on failure. */
 MHO_API mho_err mho_store_open(const char *path, mho_store_mode mode, mho_store **out,
                                mho_errinfo *ei);
+/** Closes a database; NULL is allowed. */
 MHO_API void mho_store_close(mho_store *s);
 
 /** One run. Texts are owned by the row when it came from mho_store_run_get (free with
@@ -58,8 +60,10 @@ typedef struct mho_run_row {
   /** Nullable: id of the run that a programmed one has its weights from. */
   char *parent;
 } mho_run_row;
+/** Frees the texts of a row. */
 MHO_API void mho_run_row_free(mho_run_row *r);
 
+/** A run after an epoch; NaN: not known. */
 typedef struct mho_epoch_row {
   int epoch;                                 /**< 1-based */
   double train_acc, test_acc, val_acc, loss; /**< val_acc NaN without a validation part */
@@ -76,9 +80,10 @@ typedef struct mho_epoch_row {
   double verify_reads; /**< of single cells, to verify what was written */
 } mho_epoch_row;
 
-typedef struct mho_layer_row { /* one connection after an epoch */
-  int layer;                   /**< 0-based, in the order of the network */
-  const char *name;            /**< "x-h1", "h1-h2", "h2-out" */
+/** One connection after an epoch. */
+typedef struct mho_layer_row {
+  int layer;        /**< 0-based, in the order of the network */
+  const char *name; /**< "x-h1", "h1-h2", "h2-out" */
   int rows, cols;
   double w_mean, w_std, w_absmax; /**< effective weights */
   double g_mean, g_std;           /**< S; NaN without devices */
@@ -124,11 +129,13 @@ typedef struct mho_settle_sample {
   double energy_j; /**< NaN: not modelled */
 } mho_settle_sample;
 
+/** Bytes in memory. */
 typedef struct mho_blob {
   void *data;
   size_t size;
 } mho_blob;
 
+/** A stored checkpoint. */
 typedef struct mho_checkpoint_row {
   int epoch;     /**< epochs completed */
   int64_t batch; /**< batches done of the epoch under way; 0 at an epoch's end */
@@ -181,11 +188,13 @@ MHO_API mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mh
  *  "last". "last" is always the newest run. MHO_ENOTFOUND (with the nearest names) or MHO_EINVAL
  *  when a prefix is ambiguous (with the candidates). */
 MHO_API mho_err mho_store_find(mho_store *s, const char *ref, char id[MHO_ID_MAX], mho_errinfo *ei);
+/** A run by its id. Free with mho_run_row_free. @return MHO_OK; MHO_ENOTFOUND; MHO_ESTORE. */
 MHO_API mho_err mho_store_run_get(mho_store *s, const char *id, mho_run_row *out, mho_errinfo *ei);
 /** kind: "last" or "best". The blob is owned by the caller (mho_blob_free). MHO_ENOTFOUND when
  *  there is none. */
 MHO_API mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
                                          mho_checkpoint_row *out, mho_errinfo *ei);
+/** Frees the bytes and empties the struct. */
 MHO_API void mho_blob_free(mho_blob *b);
 
 /** A co-simulation's result, one quantity. */
@@ -199,6 +208,7 @@ typedef struct mho_cosim_row {
   bool pass;
   double core_s, spice_s;
 } mho_cosim_row;
+/** Store a comparison with ngspice. @return MHO_OK; MHO_ESTORE. */
 MHO_API mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *row,
                                 mho_errinfo *ei);
 /** Keep a generated file (netlist, report) with its run; replaces one of the same kind and name. */
@@ -216,6 +226,7 @@ MHO_API mho_err mho_store_study_add(mho_store *s, const char *name, const char *
 
 /* ---------------------------------------------------------------- queries */
 
+/** Type of a value in an answer. */
 typedef enum mho_cell_type {
   MHO_CELL_NULL,
   MHO_CELL_INT,
@@ -223,6 +234,7 @@ typedef enum mho_cell_type {
   MHO_CELL_TEXT,
   MHO_CELL_BLOB
 } mho_cell_type;
+/** A value in an answer. */
 typedef struct mho_cell {
   mho_cell_type type;
   int64_t i;
@@ -243,9 +255,11 @@ MHO_API mho_err mho_store_query(mho_store *s, const char *sql, int n_args, const
 typedef struct mho_named_query {
   const char *name, *title, *sql;
 } mho_named_query;
+/** How many named queries there are. */
 MHO_API int mho_store_named_count(void);
 /** The i-th, or the one of that name; NULL when there is none. */
 MHO_API const mho_named_query *mho_store_named_at(int i);
+/** The named query of that name, or NULL. */
 MHO_API const mho_named_query *mho_store_named_find(const char *name);
 
 enum { MHO_STUDY_NAME_MAX = 512 };
@@ -255,6 +269,7 @@ MHO_API mho_err mho_store_study_find(mho_store *s, const char *ref, char name[MH
 
 /** PRAGMA integrity_check and foreign_key_check. */
 MHO_API mho_err mho_store_check(mho_store *s, mho_errinfo *ei);
+/** What a merge did. */
 typedef struct mho_merge_result {
   int runs, added, replaced; /**< of the other database: all, new here, here but older */
   /** Configs that this one now has more than one completed run of. */
@@ -265,6 +280,7 @@ typedef struct mho_merge_result {
 MHO_API mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out,
                                 mho_errinfo *ei);
 
+/** What is exported, and where to. */
 typedef struct mho_export_options {
   /** Nullable: with it, and its runs beside those that are named. */
   const char *study;
@@ -274,6 +290,7 @@ typedef struct mho_export_options {
   bool checkpoints;
   bool all; /**< every run and study */
 } mho_export_options;
+/** What an export wrote. */
 typedef struct mho_export_result {
   int runs, unfinished; /**< written; left out */
 } mho_export_result;
@@ -299,6 +316,7 @@ MHO_API mho_err mho_store_import(mho_store *s, const char *path, mho_merge_resul
 MHO_API mho_err mho_store_vacuum(mho_store *s, int64_t *before, int64_t *after, mho_errinfo *ei);
 /** The schema as SQL text. */
 MHO_API const char *mho_store_schema(void);
+/** Version of the schema that this build reads and writes. */
 MHO_API int mho_store_schema_version(void);
 
 #endif
