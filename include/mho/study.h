@@ -21,7 +21,9 @@ MHO_API mho_err mho_study_read(const mho_registry *r, const char *path, int n_se
 /** The same of text; `name` stands for the file in messages and, less its ending, for the study. */
 MHO_API mho_err mho_study_text(const mho_registry *r, const char *text, const char *name, int n_set,
                                const char *const *set, mho_study **out, mho_errinfo *ei);
+/** Frees a study; NULL is allowed. */
 MHO_API void mho_study_free(mho_study *s);
+/** The name that the study file gives. */
 MHO_API const char *mho_study_name(const mho_study *s);
 /** The study as one YAML file that needs no other, its base written out; NULL: no memory. Free with
  *  free(). */
@@ -32,6 +34,7 @@ MHO_API char *mho_study_json(const mho_study *s);
 
 /* ---------------------------------------------------------------- the runs it needs */
 
+/** How far a planned run is. */
 typedef enum mho_plan_state {
   MHO_PLAN_NEW,    /**< to be trained */
   MHO_PLAN_RESUME, /**< was cut off: goes on from its checkpoint */
@@ -44,6 +47,7 @@ typedef enum mho_plan_state {
 /** "new", "resume", "done", ... */
 MHO_API const char *mho_plan_state_word(mho_plan_state state);
 
+/** A run of a plan. */
 typedef struct mho_plan_run {
   int point; /**< of the design, from 0 */
   int64_t seed;
@@ -54,6 +58,7 @@ typedef struct mho_plan_run {
   double predicted_s; /**< by stored wall times; NaN: nothing is known */
 } mho_plan_run;
 
+/** All runs of a study, and how far each is. */
 typedef struct mho_plan {
   int n, n_points;
   /** [n], point after point; configs that come out the same are in it once. */
@@ -67,16 +72,19 @@ typedef struct mho_plan {
  *          store. */
 MHO_API mho_err mho_study_plan(const mho_study *s, const mho_registry *r, mho_store *store,
                                mho_plan *out, mho_errinfo *ei);
+/** Frees the runs and empties the plan. */
 MHO_API void mho_plan_free(mho_plan *p);
 
 /* ---------------------------------------------------------------- training them */
 
+/** What happened to a run of a study. */
 typedef enum mho_sweep_what {
   MHO_SWEEP_STARTED,
   MHO_SWEEP_EPOCH,
   MHO_SWEEP_ENDED,
   MHO_SWEEP_TICK
 } mho_sweep_what;
+/** What happened, and to which run. */
 typedef struct mho_sweep_event {
   mho_sweep_what what;
   const mho_plan_run *run; /**< NULL in a tick, which comes a few times a second */
@@ -89,6 +97,7 @@ typedef struct mho_sweep_event {
   double left_s; /**< NaN: not known yet */
 } mho_sweep_event;
 
+/** How the runs of a study are distributed over processes. */
 typedef struct mho_sweep_options {
   const char *db;
   /** Processes, and threads of each; 0: one per processor, and 1. */
@@ -105,6 +114,7 @@ typedef struct mho_sweep_options {
   void *user;
 } mho_sweep_options;
 
+/** How the runs of a study ended. */
 typedef struct mho_sweep_result {
   int total, present; /**< present: ended in an earlier session */
   /** Of this one; cut: interrupted, to be resumed. */
@@ -127,6 +137,7 @@ MHO_API mho_err mho_sweep(const mho_context *ctx, const mho_study *s, const mho_
 
 /* ---------------------------------------------------------------- on a cluster */
 
+/** Jobs of a study on a cluster. */
 typedef struct mho_slurm_options {
   const char *db;    /**< what it has is not trained again; tasks do not touch it */
   int tasks;         /**< of the array job, at most */
@@ -137,6 +148,7 @@ typedef struct mho_slurm_options {
   const char *const *sbatch; /**< more words for sbatch: "--partition=long" */
 } mho_slurm_options;
 
+/** What was written for the cluster. */
 typedef struct mho_slurm_result {
   /** NAME.slurm beside the database: study.yaml, todo.txt, job.sh, shards and logs. */
   char dir[4096];
