@@ -10,6 +10,7 @@ typedef struct mho_trainer mho_trainer;
 
 /* ---------------------------------------------------------------- a run, logged */
 
+/** How a run is recorded and shown. */
 typedef struct mho_train_options {
   mho_store *store;         /**< nullable: nothing is logged */
   const char *name;         /**< of a new run, nullable */
@@ -27,6 +28,7 @@ typedef struct mho_train_options {
   bool again;
 } mho_train_options;
 
+/** How a run ended. */
 typedef struct mho_train_result {
   char run[MHO_ID_MAX];
   /** Completed, interrupted, diverged, failed; running: present and not ended. */
@@ -66,6 +68,7 @@ MHO_API mho_err mho_train_stored_variant(mho_store *s, const mho_registry *r, co
 
 /* ---------------------------------------------------------------- weights onto other chips */
 
+/** How well the weights of a connection were written. */
 typedef struct mho_program_connection {
   const char *name;
   int rows, cols;
@@ -75,16 +78,18 @@ typedef struct mho_program_connection {
   double clipped;
 } mho_program_connection;
 
-typedef struct mho_programmed { /* one chip */
-  char run[MHO_ID_MAX];         /**< "" without a store */
-  int chip;                     /**< from 1 */
-  int64_t seed;                 /**< train.seeds.chip */
-  double accuracy, loss;        /**< on the test images */
+/** One chip. */
+typedef struct mho_programmed {
+  char run[MHO_ID_MAX];  /**< "" without a store */
+  int chip;              /**< from 1 */
+  int64_t seed;          /**< train.seeds.chip */
+  double accuracy, loss; /**< on the test images */
   double clipped, pulses;
   int n_connections; /**< trained ones */
   const mho_program_connection *connection;
 } mho_programmed;
 
+/** Which weights are written, and onto how many chips. */
 typedef struct mho_program_options {
   /** Open for writing; NULL: nothing is stored, and `from` is a folder. */
   mho_store *store;
@@ -117,8 +122,11 @@ MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r,
  *  it. */
 MHO_API mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out,
                                 mho_errinfo *ei);
+/** Frees a trainer with its network and data; NULL is allowed. */
 MHO_API void mho_trainer_free(mho_trainer *t);
+/** The network that is trained; the trainer owns it. */
 MHO_API mho_network *mho_trainer_network(mho_trainer *t);
+/** The data; the trainer owns them. */
 MHO_API const mho_dataset *mho_trainer_dataset(const mho_trainer *t);
 /** The free states of the last batch that was settled. */
 MHO_API mho_state *mho_trainer_state(mho_trainer *t);
@@ -151,6 +159,7 @@ MHO_API mho_err mho_trainer_weights_write(const mho_trainer *t, const char *fold
  *  after the batch under way when the context says stop. */
 MHO_API mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei);
 
+/** What an evaluation found, means over its samples. */
 typedef struct mho_evaluation {
   double accuracy, loss, settle_steps;
   /** Mean of the samples that settle, in continuous time; else NaN. */
@@ -201,13 +210,13 @@ MHO_API mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *pa
                                             mho_settle_row *row, mho_settle_sample *samples,
                                             mho_errinfo *ei);
 
+/** How a watched sample settled. */
 typedef struct mho_watched {
   int label;
   bool correct, unsettled; /**< unsettled in any phase */
   double steps;            /**< of the free phase */
-  double time_s,
-      /** Of the free phase; NaN where the settler knows no time (not settled: NaN too). */
-      energy_j;
+  /** Of the free phase; NaN where the settler knows no time (not settled: NaN too). */
+  double time_s, energy_j;
 } mho_watched;
 /** Settle one image, free and nudged, two states, as the experiment says; `point` gets every step.
  *  @return MHO_OK; MHO_EINVAL when there is no such sample; MHO_ENOMEM. */
