@@ -14,8 +14,10 @@
 
 #include "mho/base.h"
 
-typedef struct mho_wire mho_wire; /* the solver of one array */
+/** The solver of one array. */
+typedef struct mho_wire mho_wire;
 
+/** How the node equations are solved. */
 typedef enum mho_wire_method {
   /** The faster of the two, from the array's size and conductances. */
   MHO_WIRE_AUTO,
@@ -29,6 +31,7 @@ typedef enum mho_wire_method {
 /** "auto", "direct", ... */
 MHO_API const char *mho_wire_method_name(mho_wire_method method);
 
+/** An array and how exactly it is solved. */
 typedef struct mho_wire_options {
   int rows, cols;
   double r_word, r_bit; /**< ohm a segment */
@@ -41,6 +44,7 @@ typedef struct mho_wire_options {
  *  @return MHO_OK; MHO_EINVAL for an empty array or a resistance that is negative or not finite;
  *          MHO_ENOMEM. */
 MHO_API mho_err mho_wire_new(const mho_wire_options *o, mho_wire **out, mho_errinfo *ei);
+/** Frees a solver; NULL is allowed. */
 MHO_API void mho_wire_free(mho_wire *w);
 /** The conductances, [rows x cols], S; 0 is an open device. The direct method's symbolic analysis
  *  is kept.
@@ -61,6 +65,7 @@ typedef struct mho_wire_read {
   double *node_bit;  /**< [n x rows x cols] V */
 } mho_wire_read;
 
+/** How a solution was found and how good it is. */
 typedef struct mho_wire_stats {
   mho_wire_method method; /**< that was used */
   int iterations;         /**< most of any vector (of the direct method: refinements) */
@@ -93,8 +98,9 @@ MHO_API mho_err mho_wire_effective(const mho_wire_options *o, const double *g, d
 MHO_API void mho_wire_devices(size_t n, const double *g, const double *node_word,
                               const double *node_bit, double *voltage, double *current);
 
-/* ---------------------------------------------------------------- nonlinear cells, voltages of a write */
+/* ---------------------------------------------------------------- nonlinear cells, write voltages */
 
+/** Shape of a cell's current. */
 typedef enum mho_wire_law_kind {
   MHO_WIRE_OHMIC,
   MHO_WIRE_SINH,
@@ -119,6 +125,7 @@ typedef struct mho_wire_law {
 MHO_API mho_err mho_wire_newton(const mho_wire_options *o, const double *g, const mho_wire_law *law,
                                 const mho_wire_read *r, mho_wire_stats *stats, mho_errinfo *ei);
 
+/** How the lines of cells that are not written are biased. */
 typedef enum mho_wire_scheme { MHO_WIRE_HALF, MHO_WIRE_THIRD } mho_wire_scheme;
 /** The voltages that put v across device (row, col) and v/2 (V/2 scheme) or at most v/3 (V/3
  *  scheme) across the others, if wires had no resistance; with a solve, what every device really
