@@ -1,7 +1,8 @@
 /* pool.c - one pool of worker threads for the whole process.
  *
- * A region is a counter of tasks that the workers and the caller take from. Workers spin for a short while
- * after a region before they sleep, because a settle opens thousands of short regions in a row.
+ * A region is a counter of tasks that the workers and the caller take from. Workers spin for a
+ * short while after a region before they sleep, because a settle opens thousands of short regions
+ * in a row.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/base.h"
 

@@ -1,9 +1,9 @@
 /* rng.c - counter-based random numbers: Philox4x32-10.
  *
- * The counter is {cell / 4, step low, step high, stream}, the key the seed; a block of four words serves four
- * neighbouring cells. Blocks are made side by side in vectors, and every operation on the way to a deviate is
- * written out and correctly rounded (no library function), so a deviate is the same number however it is asked
- * for: in a long fill, a short one, or among scattered cells.
+ * The counter is {cell / 4, step low, step high, stream}, the key the seed; a block of four words
+ * serves four neighbouring cells. Blocks are made side by side in vectors, and every operation on
+ * the way to a deviate is written out and correctly rounded (no library function), so a deviate is
+ * the same number however it is asked for: in a long fill, a short one, or among scattered cells.
  *
  * Source: J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -18,7 +18,8 @@
 
 enum { BLOCKS = 64, GROUP = 4 * BLOCKS }; /* blocks and cells a group */
 
-/* A vector of 64-bit lanes whose low halves count; products of low halves are what Philox consists of. */
+/* A vector of 64-bit lanes whose low halves count; products of low halves are what Philox consists
+ * of. */
 #if defined(__AVX512F__)
 typedef uint64_t wide __attribute__((vector_size(64)));
 #define PRODUCT(a, b) ((wide)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
@@ -43,8 +44,8 @@ mho_rng mho_rng_make(uint64_t seed, mho_rng_use use, uint32_t index) {
   return (mho_rng){seed, (uint32_t)use << 24 | (index & 0xffffffu)};
 }
 
-/* Words of the group's first n blocks, and of some behind them. Two vectors hold the even and the odd blocks
- * of a run, so that their low halves join into words in order. */
+/* Words of the group's first n blocks, and of some behind them. Two vectors hold the even and the
+ * odd blocks of a run, so that their low halves join into words in order. */
 static void philox(mho_rng r, uint64_t step, int n, group *g) {
   const uint64_t low = 0xffffffffu;
   const wide none = {0}, m0 = none + 0xd2511f53u, m1 = none + 0xcd9e8d57u;
@@ -97,8 +98,8 @@ static inline float multiply_add(float a, float b, float c) {
 #endif
 }
 
-/* ln u for normal u > 0: u = m 2^e with m in [sqrt(1/2), sqrt(2)); a polynomial in m - 1, fitted by least
- * squares at Chebyshev nodes to 7e-8, summed as a tree to shorten the chain of roundings. */
+/* ln u for normal u > 0: u = m 2^e with m in [sqrt(1/2), sqrt(2)); a polynomial in m - 1, fitted by
+ * least squares at Chebyshev nodes to 7e-8, summed as a tree to shorten the chain of roundings. */
 static inline float log_of(float u) {
   int32_t bits;
   memcpy(&bits, &u, sizeof bits);
@@ -122,9 +123,9 @@ static inline float with_sign(float v, uint32_t sign) {
   return v;
 }
 
-/* Box-Muller: two deviates of two words. The radius takes 31 bits, which reach 6.7 standard deviations; the
- * angle is cut into quarter turns k and a rest within an eighth, where short series do: sine to 1.4e-6 of
- * itself, cosine to 3e-8. */
+/* Box-Muller: two deviates of two words. The radius takes 31 bits, which reach 6.7 standard
+ * deviations; the angle is cut into quarter turns k and a rest within an eighth, where short series
+ * do: sine to 1.4e-6 of itself, cosine to 3e-8. */
 static inline void normal_pair(uint32_t first, uint32_t second, float *a, float *b) {
   float radius =
       sqrtf(-2.0f * log_of(multiply_add((float)(int32_t)(first >> 1), 0x1p-31f, 0x1p-32f)));

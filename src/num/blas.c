@@ -73,10 +73,11 @@ static libxsmm_smmfunction kernel_for(int m, int n, int k, int lda, int ldb, int
   return libxsmm_smmdispatch(n, m, k, &ldb, &lda, &ldc, &one, &beta, &flags, NULL);
 }
 
-/* Products with narrow weights. OpenBLAS packs both factors in every call, which takes as long as the product itself
- * where the weights are 64 x 64; a kernel made for the sizes (libxsmm) reads them where they lie. Measured on AVX2: 1.3
- * to 2 times the rate up to NARROW columns, less than OpenBLAS' beyond. It knows neither alpha nor a transposed B:
- * those are copied, which pays from some rows on.
+/* Products with narrow weights. OpenBLAS packs both factors in every call, which takes as long as
+ * the product itself where the weights are 64 x 64; a kernel made for the sizes (libxsmm) reads
+ * them where they lie. Measured on AVX2: 1.3 to 2 times the rate up to NARROW columns, less than
+ * OpenBLAS' beyond. It knows neither alpha nor a transposed B: those are copied, which pays from
+ * some rows on.
  * @return whether C has been computed. */
 static bool narrow_product(bool tb, int m, int n, int k, float alpha, const float *a, int lda,
                            const float *b, int ldb, float beta, float *c, int ldc) {
@@ -95,8 +96,8 @@ static bool narrow_product(bool tb, int m, int n, int k, float alpha, const floa
   return true;
 }
 
-/* C = A^T B + beta C, the gradient of a slab of weights, a group of columns after the other. Measured for 64 x 512 of 500
- * samples: 1.3 times OpenBLAS' rate on AVX-512, the same on AVX2.
+/* C = A^T B + beta C, the gradient of a slab of weights, a group of columns after the other.
+ * Measured for 64 x 512 of 500 samples: 1.3 times OpenBLAS' rate on AVX-512, the same on AVX2.
  * @return whether C has been computed. */
 static bool transposed_product(int m, int n, int k, const float *a, int lda, const float *b,
                                int ldb, float beta, float *c, int ldc) {

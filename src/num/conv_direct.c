@@ -1,9 +1,9 @@
 /* conv_direct.c - convolutions without patches.
  *
- * What a row of positions reads through one (ky, kx) of the kernel lies evenly spaced in the source, a position's
- * channels side by side: a small matrix that needs no copying. The products of such matrices with [channels x
- * out_channels] blocks of the weights are added up by kernels that are made for their sizes (libxsmm; batch-reduce:
- * E. Georganas et al., arXiv 1906.06440).
+ * What a row of positions reads through one (ky, kx) of the kernel lies evenly spaced in the
+ * source, a position's channels side by side: a small matrix that needs no copying. The products of
+ * such matrices with [channels x out_channels] blocks of the weights are added up by kernels that
+ * are made for their sizes (libxsmm; batch-reduce: E. Georganas et al., arXiv 1906.06440).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -33,7 +33,8 @@ bool mho_conv_is_direct(const mho_conv *g) {
                    g->out_channels, true);
 }
 
-/* Positions of a row that read within the source through column kx of the kernel: ox0 .. ox0+n-1. */
+/* Positions of a row that read within the source through column kx of the kernel: ox0 ..
+ * ox0+n-1. */
 typedef struct span {
   int ox0, n;
 } span;

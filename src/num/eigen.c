@@ -1,10 +1,10 @@
 /* eigen.c - eigenvalues: all of a small dense matrix, the largest of a large operator.
  *
- * Dense: GSL's Hessenberg reduction and Francis QR, about 30 n^3 operations. Large: Arnoldi's process from a
- * random vector, orthogonalized twice against the whole basis, whose projection on the Krylov space is
- * checked at 25, 50, 100, 200 and 400 vectors for whether its largest eigenvalue has converged.
- * Source: W. Arnoldi, Quart. Appl. Math. 9:17 (1951); Y. Saad, Numerical Methods for Large Eigenvalue
- * Problems, chapter 6.
+ * Dense: GSL's Hessenberg reduction and Francis QR, about 30 n^3 operations. Large: Arnoldi's
+ * process from a random vector, orthogonalized twice against the whole basis, whose projection on
+ * the Krylov space is checked at 25, 50, 100, 200 and 400 vectors for whether its largest
+ * eigenvalue has converged. Source: W. Arnoldi, Quart. Appl. Math. 9:17 (1951); Y. Saad, Numerical
+ * Methods for Large Eigenvalue Problems, chapter 6.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_complex_math.h>
 #include <gsl/gsl_eigen.h>
@@ -74,8 +74,8 @@ static bool extend(krylov *k, int j, mho_linear apply, const void *user) {
   return true;
 }
 
-/* The largest eigenvalue of the leading m x m part of h, and how far it is from being one of A: the norm of
- * A x - x lambda for the unit vector x that belongs to it. */
+/* The largest eigenvalue of the leading m x m part of h, and how far it is from being one of A: the
+ * norm of A x - x lambda for the unit vector x that belongs to it. */
 static mho_err check(const krylov *k, int m, bool whole, double *radius, double *residual,
                      mho_errinfo *ei) {
   size_t size = (size_t)m;

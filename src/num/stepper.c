@@ -1,7 +1,8 @@
-/* ode.c - GSL's steppers with its driver, one step at a time.
+/* stepper.c - GSL's steppers with its driver, one step at a time.
  *
- * The driver (gsl_odeiv2_driver) holds stepper, control and evolution, which the multistep methods need to know of each
- * other; its own loop is not used, because a settle looks at the state after every step.
+ * The driver (gsl_odeiv2_driver) holds stepper, control and evolution, which the multistep methods
+ * need to know of each other; its own loop is not used, because a settle looks at the state after
+ * every step.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_odeiv2.h>

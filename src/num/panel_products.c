@@ -1,8 +1,9 @@
-/* panels.c - products with a wide factor that stays the same for many of them.
+/* panel_products.c - products with a wide factor that stays the same for many of them.
  *
- * OpenBLAS packs both factors in every call: with 128 samples that takes a quarter of the time and more. A factor cut
- * into groups of MHO_PANEL columns, each lying in one piece, is packed once for all products until it changes, and the
- * product with a panel is a narrow one, which libxsmm reads where it lies, at nearly the processor's peak.
+ * OpenBLAS packs both factors in every call: with 128 samples that takes a quarter of the time and
+ * more. A factor cut into groups of MHO_PANEL columns, each lying in one piece, is packed once for
+ * all products until it changes, and the product with a panel is a narrow one, which libxsmm reads
+ * where it lies, at nearly the processor's peak.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/num.h"
 #include "mho_config.h"
@@ -16,7 +17,8 @@ bool mho_panels_pay(int n, int k) {
 #endif
 }
 
-/* A panel of B^T from `width` rows of B: squares at a time, so that every cache line is read once. */
+/* A panel of B^T from `width` rows of B: squares at a time, so that every cache line is read
+ * once. */
 static void transpose(int width, int k, const mho_real *b, int ldb, mho_real *panel) {
   enum { SQUARE = 16 };
   mho_real square[MHO_PANEL][SQUARE];

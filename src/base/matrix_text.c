@@ -1,7 +1,8 @@
-/* csv.c - a matrix of numbers from a text file.
+/* matrix_text.c - a matrix of numbers from a text file.
  *
- * Numbers with up to 19 digits and a small power of ten are converted by one multiplication or division, which is
- * exact to the last bit when both operands are representable (W. Clinger, PLDI 1990); the rest goes to strtod.
+ * Numbers with up to 19 digits and a small power of ten are converted by one multiplication or
+ * division, which is exact to the last bit when both operands are representable (W. Clinger, PLDI
+ * 1990); the rest goes to strtod.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/base.h"
 
