@@ -58,6 +58,7 @@ static void philox(mho_rng r, uint64_t step, int n, group *g) {
       c[h][2] = none + (step >> 32);
       c[h][3] = none + r.stream;
     }
+
     uint32_t k0 = (uint32_t)r.seed, k1 = (uint32_t)(r.seed >> 32);
 #pragma GCC unroll 10
     for (int round = 0; round < 10; round++) {
@@ -71,6 +72,7 @@ static void philox(mho_rng r, uint64_t step, int n, group *g) {
       k0 += 0x9e3779b9u;
       k1 += 0xbb67ae85u;
     }
+
     for (int j = 0; j < 4; j++) {
       wide words = (c[0][j] & low) | c[1][j] << 32;
       memcpy(g->word[j] + i, &words, sizeof words);
@@ -105,6 +107,7 @@ static inline float log_of(float u) {
   memcpy(&bits, &u, sizeof bits);
   int32_t e = (bits - 0x3f3504f3) >> 23;
   bits -= (int32_t)((uint32_t)e << 23);
+
   float m;
   memcpy(&m, &bits, sizeof m);
   float x = m - 1, z = x * x;
@@ -131,13 +134,16 @@ static inline void normal_pair(uint32_t first, uint32_t second, float *a, float 
       sqrtf(-2.0f * log_of(multiply_add((float)(int32_t)(first >> 1), 0x1p-31f, 0x1p-32f)));
   float turns = (float)(int32_t)second * 0x1p-30f, k = rintf(turns), f = (turns - k) * 1.57079633f,
         s = f * f;
+
   float sine = f * multiply_add(s, multiply_add(s, 0.00815157f, -0.16662476f), 0.99999857f);
   float cosine = multiply_add(
       s, multiply_add(s, multiply_add(s, -0.00135858f, 0.04165502f), -0.49999857f), 1.0f);
+
   uint32_t quarter = (uint32_t)(int32_t)k;
   bool odd = quarter & 1;
   sine *= radius;
   cosine *= radius;
+
   *a = with_sign(odd ? sine : cosine, (quarter + 1) << 30);
   *b = with_sign(odd ? cosine : sine, quarter << 30);
 }
@@ -205,6 +211,7 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
   group g;
   for (size_t i0 = 0; i0 < n; i0 += BLOCKS) {
     int m = n - i0 < BLOCKS ? (int)(n - i0) : BLOCKS, blocks = rounded_up(m);
+
     uint32_t first[BLOCKS], second[BLOCKS];
     float a[BLOCKS], b[BLOCKS];
     for (int i = 0; i < m; i++)
@@ -230,6 +237,7 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
 void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out) {
   for (int i = 0; i < n; i++)
     out[i] = i;
+
   uint32_t words[GROUP];
   int fetched = -1;
   for (int i = n - 1; i > 0; i--) {
@@ -237,8 +245,8 @@ void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out) {
       fetched = i / GROUP;
       mho_rng_u32(rng, step, (uint64_t)fetched * GROUP, GROUP, words);
     }
-    int j =
-        (int)((uint64_t)words[i % GROUP] * (uint64_t)(i + 1) >> 32); /* bias below 2^-32 (i + 1) */
+    /* bias below 2^-32 (i + 1) */
+    int j = (int)((uint64_t)words[i % GROUP] * (uint64_t)(i + 1) >> 32);
     int t = out[i];
     out[i] = out[j];
     out[j] = t;
