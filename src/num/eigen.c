@@ -19,6 +19,7 @@ mho_err mho_eigen_dense(int n, double *a, double *re, double *im, mho_errinfo *e
   gsl_eigen_nonsymm_workspace *w = gsl_eigen_nonsymm_alloc(size);
   gsl_vector_complex *values = gsl_vector_complex_alloc(size);
   gsl_matrix_view m = gsl_matrix_view_array(a, size, size);
+
   mho_err err = MHO_OK;
   if (!w || !values)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the eigenvalues of a matrix of %d", n);
@@ -28,6 +29,7 @@ mho_err mho_eigen_dense(int n, double *a, double *re, double *im, mho_errinfo *e
     re[i] = GSL_REAL(gsl_vector_complex_get(values, i));
     im[i] = GSL_IMAG(gsl_vector_complex_get(values, i));
   }
+
   gsl_vector_complex_free(values);
   gsl_eigen_nonsymm_free(w);
   return err;
@@ -52,11 +54,12 @@ static double dot(int n, const double *a, const double *b) {
   return sum;
 }
 
-/* One vector more; false when the space is whole (nothing of A v is outside of it). */
+/* Adds a vector to the basis; false when the space is whole: A v lies within it. */
 static bool extend(krylov *k, int j, mho_linear apply, const void *user) {
   double *w = k->basis + (size_t)(j + 1) * (size_t)k->n;
   apply(user, k->basis + (size_t)j * (size_t)k->n, w);
   double before = sqrt(dot(k->n, w, w));
+
   for (int pass = 0; pass < 2; pass++)
     for (int i = 0; i <= j; i++) {
       const double *v = k->basis + (size_t)i * (size_t)k->n;
@@ -65,9 +68,11 @@ static bool extend(krylov *k, int j, mho_linear apply, const void *user) {
         w[c] -= part * v[c];
       k->h[i * k->most + j] += part;
     }
+
   double left = sqrt(dot(k->n, w, w));
   if (!(left > 1e-13 * before))
     return false;
+
   k->h[(j + 1) * k->most + j] = left;
   for (int c = 0; c < k->n; c++)
     w[c] /= left;
@@ -90,6 +95,7 @@ static mho_err check(const krylov *k, int m, bool whole, double *radius, double 
     err = mho_fail(ei, MHO_ENOMEM, "no memory for eigenvalues");
   else if (gsl_eigen_nonsymmv(h, values, vectors, w))
     err = mho_fail(ei, MHO_ESINGULAR, "the eigenvalues of a matrix of %d do not converge", m);
+
   *radius = *residual = 0;
   for (size_t i = 0; !err && i < size; i++) {
     double v = gsl_complex_abs(gsl_vector_complex_get(values, i));
@@ -99,6 +105,7 @@ static mho_err check(const krylov *k, int m, bool whole, double *radius, double 
     double last = gsl_complex_abs(gsl_matrix_complex_get(vectors, size - 1, i));
     *residual = whole ? 0 : k->h[m * k->most + m - 1] * last;
   }
+
   gsl_eigen_nonsymmv_free(w);
   gsl_matrix_complex_free(vectors);
   gsl_vector_complex_free(values);
@@ -115,6 +122,7 @@ static void random_start(krylov *k) {
     for (int c = 0; c < m; c++)
       k->basis[i + c] = (double)part[c];
   }
+
   double norm = sqrt(dot(k->n, k->basis, k->basis));
   for (int i = 0; i < k->n; i++)
     k->basis[i] /= norm;
@@ -126,6 +134,7 @@ mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radi
   double left = 0;
   mho_err err = MHO_OK;
   bool done = false;
+
   *radius = 0;
   k.basis = mho_alloc((size_t)(k.most + 1) * (size_t)n, sizeof *k.basis);
   k.h = mho_alloc((size_t)(k.most + 1) * (size_t)k.most, sizeof *k.h);
@@ -133,6 +142,7 @@ mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radi
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a Krylov space of %d vectors of %d", k.most, n);
   else
     random_start(&k);
+
   for (int j = 0, next = FIRST_CHECK; !err && !done; j++) {
     bool whole = !extend(&k, j, apply, user), last = whole || j + 1 == k.most;
     if (!last && j + 1 < next)
@@ -141,10 +151,12 @@ mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radi
     done = last || left <= TOLERANCE * *radius;
     next *= 2;
   }
+
   if (!err && !isfinite(*radius))
     err = mho_fail(ei, MHO_EDIVERGED, "the matrix has entries that are not finite");
   if (residual)
     *residual = left;
+
   mho_free(k.basis);
   mho_free(k.h);
   return err;

@@ -72,9 +72,11 @@ mho_err mho_ode_new(mho_ode_method method, const mho_ode_system *system, mho_ode
   if (!type || system->n < 1 || !system->rates || (mho_ode_implicit(method) && !system->jacobian))
     return mho_fail(ei, MHO_EINVAL, "no system of %d differential equations for stepper %d",
                     system->n, (int)method);
+
   mho_ode *o = mho_alloc(1, sizeof *o);
   if (!o)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d differential equations", system->n);
+
   o->system = *system;
   o->gsl = (gsl_odeiv2_system){rates, system->jacobian ? jacobian : NULL, (size_t)system->n, o};
   o->driver = gsl_odeiv2_driver_alloc_y_new(&o->gsl, type, 1, 1, 0);
@@ -82,6 +84,7 @@ mho_err mho_ode_new(mho_ode_method method, const mho_ode_system *system, mho_ode
     mho_ode_free(o);
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d differential equations", system->n);
   }
+
   *out = o;
   return MHO_OK;
 }
@@ -117,8 +120,9 @@ mho_err mho_ode_step(mho_ode *o, double *t, double end, double *y, const double 
   int status = gsl_odeiv2_evolve_apply(d->e, d->c, d->s, &o->gsl, t, end, &step, y);
   if (status != GSL_SUCCESS || !isfinite(step) || !(step > 0))
     return MHO_EDIVERGED;
-  if (*t < end ||
-      step > o->step) /* the last step of a stretch is cut short: no measure of the next */
+
+  /* the last step of a stretch is cut short, and says nothing about the next */
+  if (*t < end || step > o->step)
     o->step = step;
   return rate ? find_rate(o, *t, y, rate) : MHO_OK;
 }
@@ -127,6 +131,7 @@ mho_err mho_ode_fixed_step(mho_ode *o, double *t, double step, double *y) {
   gsl_odeiv2_driver *d = o->driver;
   if (rates(*t, y, d->e->dydt_in, o) != GSL_SUCCESS)
     return MHO_EDIVERGED;
+
   const double *in = d->s->type->can_use_dydt_in ? d->e->dydt_in : NULL;
   int status = gsl_odeiv2_step_apply(d->s, *t, step, y, d->e->yerr, in, d->e->dydt_out, &o->gsl);
   *t += step;
