@@ -246,7 +246,8 @@ static inline bool mho_circuit_limited(const mho_circuit_config *c) {
  *  noise. It shares them, so it follows the training.
  *  @param out  free it with mho_network_feedforward_free, before net; not to be programmed. */
 MHO_API mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_errinfo *ei);
-/** Frees what mho_network_feedforward made, not the crossbars; NULL is allowed. */
+/** Frees what mho_network_feedforward made, but for the weights, which are net's; NULL is
+ *  allowed. */
 MHO_API void mho_network_feedforward_free(mho_network *feedforward);
 
 #endif

@@ -25,10 +25,12 @@ mho_err mho_eigen_dense(int n, double *a, double *re, double *im, mho_errinfo *e
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the eigenvalues of a matrix of %d", n);
   else if (gsl_eigen_nonsymm(&m.matrix, values, w))
     err = mho_fail(ei, MHO_ESINGULAR, "the eigenvalues of a matrix of %d do not converge", n);
-  for (size_t i = 0; !err && i < size; i++) {
-    re[i] = GSL_REAL(gsl_vector_complex_get(values, i));
-    im[i] = GSL_IMAG(gsl_vector_complex_get(values, i));
-  }
+
+  if (!err)
+    for (size_t i = 0; i < size; i++) {
+      re[i] = GSL_REAL(gsl_vector_complex_get(values, i));
+      im[i] = GSL_IMAG(gsl_vector_complex_get(values, i));
+    }
 
   gsl_vector_complex_free(values);
   gsl_eigen_nonsymm_free(w);
@@ -89,22 +91,25 @@ static mho_err check(const krylov *k, int m, bool whole, double *radius, double 
   gsl_matrix_complex *vectors = gsl_matrix_complex_alloc(size, size);
   gsl_eigen_nonsymmv_workspace *w = gsl_eigen_nonsymmv_alloc(size);
   mho_err err = MHO_OK;
-  for (size_t i = 0; h && i < size; i++)
-    memcpy(gsl_matrix_ptr(h, i, 0), k->h + (int)i * k->most, size * sizeof(double));
+  if (h)
+    for (size_t i = 0; i < size; i++)
+      memcpy(gsl_matrix_ptr(h, i, 0), k->h + (int)i * k->most, size * sizeof(double));
+
   if (!h || !values || !vectors || !w)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for eigenvalues");
   else if (gsl_eigen_nonsymmv(h, values, vectors, w))
     err = mho_fail(ei, MHO_ESINGULAR, "the eigenvalues of a matrix of %d do not converge", m);
 
   *radius = *residual = 0;
-  for (size_t i = 0; !err && i < size; i++) {
-    double v = gsl_complex_abs(gsl_vector_complex_get(values, i));
-    if (v < *radius)
-      continue;
-    *radius = v;
-    double last = gsl_complex_abs(gsl_matrix_complex_get(vectors, size - 1, i));
-    *residual = whole ? 0 : k->h[m * k->most + m - 1] * last;
-  }
+  if (!err)
+    for (size_t i = 0; i < size; i++) {
+      double v = gsl_complex_abs(gsl_vector_complex_get(values, i));
+      if (v < *radius)
+        continue;
+      *radius = v;
+      double last = gsl_complex_abs(gsl_matrix_complex_get(vectors, size - 1, i));
+      *residual = whole ? 0 : k->h[m * k->most + m - 1] * last;
+    }
 
   gsl_eigen_nonsymmv_free(w);
   gsl_matrix_complex_free(vectors);
@@ -117,7 +122,7 @@ static void random_start(krylov *k) {
   mho_rng rng = mho_stream_krylov();
   float part[256];
   for (int i = 0; i < k->n; i += MHO_COUNT(part)) {
-    int m = k->n - i < MHO_COUNT(part) ? k->n - i : MHO_COUNT(part);
+    int m = mho_min(MHO_COUNT(part), k->n - i);
     mho_rng_normal(rng, 0, (uint64_t)i, (size_t)m, part);
     for (int c = 0; c < m; c++)
       k->basis[i + c] = (double)part[c];
@@ -128,30 +133,37 @@ static void random_start(krylov *k) {
     k->basis[i] /= norm;
 }
 
+/* Extends the space until the radius has converged, the space is whole, or it may grow no more. */
+static mho_err iterate(krylov *k, mho_linear apply, const void *user, double *radius,
+                       double *residual, mho_errinfo *ei) {
+  int next = FIRST_CHECK;
+  for (int j = 0;; j++) {
+    bool whole = !extend(k, j, apply, user), last = whole || j + 1 == k->most;
+    if (!last && j + 1 < next)
+      continue;
+
+    mho_err err = check(k, j + 1, whole, radius, residual, ei);
+    if (err || last || *residual <= TOLERANCE * *radius)
+      return err;
+    next *= 2;
+  }
+}
+
 mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radius,
                          double *residual, mho_errinfo *ei) {
-  krylov k = {.n = n, .most = n < MHO_EIGEN_KRYLOV ? n : MHO_EIGEN_KRYLOV};
+  krylov k = {.n = n, .most = mho_min(n, MHO_EIGEN_KRYLOV)};
   double left = 0;
   mho_err err = MHO_OK;
-  bool done = false;
-
   *radius = 0;
   k.basis = mho_alloc((size_t)(k.most + 1) * (size_t)n, sizeof *k.basis);
   k.h = mho_alloc((size_t)(k.most + 1) * (size_t)k.most, sizeof *k.h);
   if (!k.basis || !k.h)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a Krylov space of %d vectors of %d", k.most, n);
-  else
+
+  if (!err) {
     random_start(&k);
-
-  for (int j = 0, next = FIRST_CHECK; !err && !done; j++) {
-    bool whole = !extend(&k, j, apply, user), last = whole || j + 1 == k.most;
-    if (!last && j + 1 < next)
-      continue;
-    err = check(&k, j + 1, whole, radius, &left, ei);
-    done = last || left <= TOLERANCE * *radius;
-    next *= 2;
+    err = iterate(&k, apply, user, radius, &left, ei);
   }
-
   if (!err && !isfinite(*radius))
     err = mho_fail(ei, MHO_EDIVERGED, "the matrix has entries that are not finite");
   if (residual)

@@ -36,13 +36,13 @@ static inline span span_of(const mho_conv *g, const runs *r, int plane, int ky, 
   int y = oy * g->stride - g->padding + ky, x = ox * g->stride - g->padding;
   if (y < 0 || y >= g->height)
     return (span){0, r->length, r->length};
-  int low = x < 0 ? -x : 0, high = x + g->kernel > g->width ? g->width - x : g->kernel;
-  low = low > g->kernel ? g->kernel : low;
+
+  int low = mho_min(g->kernel, x < 0 ? -x : 0), high = mho_min(g->kernel, g->width - x);
   ptrdiff_t at = ((ptrdiff_t)plane * g->height + y) * g->width + x;
-  return (span){at * r->pixel, low * r->pixel, (high < low ? low : high) * r->pixel};
+  return (span){at * r->pixel, low * r->pixel, mho_max(low, high) * r->pixel};
 }
 
-/* memcpy of a few numbers is mostly its call */
+/* A memcpy of a known size is a few moves; of an unknown one most of its time is the call. */
 static inline void copy(mho_real *restrict to, const mho_real *restrict from, int n) {
   switch (n) {
   case 3:
@@ -80,17 +80,21 @@ static void gather_patch(const mho_conv *g, const runs *r, const mho_real *sampl
     gather_inner(g, r, sample, y, x, out);
     return;
   }
-  int run = row0 / r->length, plane = run / g->kernel, ky = run % g->kernel;
-  for (; run < r->n && run * r->length < row0 + rows; run++, ky++) {
+
+  int run = row0 / r->length, last = mho_min(r->n, (row0 + rows + r->length - 1) / r->length);
+  int plane = run / g->kernel, ky = run % g->kernel;
+  for (; run < last; run++, ky++) {
     if (ky == g->kernel) {
       ky = 0;
       plane++;
     }
+
     int base = run * r->length, from = row0 > base ? row0 - base : 0;
     int to = row0 + rows < base + r->length ? row0 + rows - base : r->length;
     span s = span_of(g, r, plane, ky, oy, ox);
-    int low = s.low < from ? from : s.low > to ? to : s.low;
-    int high = s.high > to ? to : s.high < low ? low : s.high;
+    int low = mho_max(from, mho_min(to, s.low));
+    int high = mho_min(to, mho_max(low, s.high));
+
     mho_real *at = out + base - row0;
     clear(at + from, low - from);
     if (high > low)
@@ -105,6 +109,7 @@ void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int
   int positions = mho_conv_positions(g), q = first % positions;
   size_t source = mho_conv_source(g);
   const mho_real *sample = x + (size_t)(first / positions) * source;
+
   for (int i = 0; i < n; i++) {
     gather_patch(g, &r, sample, q / g->out_width, q % g->out_width, row0, rows,
                  out + (size_t)i * (size_t)ld);
@@ -121,6 +126,7 @@ void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int fi
   int positions = mho_conv_positions(g), q = first % positions;
   size_t source = mho_conv_source(g);
   mho_real *sample = x + (size_t)(first / positions) * source;
+
   for (int i = 0; i < n; i++) {
     const mho_real *patch = patches + (size_t)i * (size_t)ld;
     for (int run = 0; run < r.n; run++) {

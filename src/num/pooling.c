@@ -20,6 +20,7 @@ static windows windows_of(const mho_pool_window *p) {
                .sample = (size_t)p->height * line,
                .down = size * line,
                .right = size * pixel};
+
   for (size_t y = 0; y < size; y++)
     for (size_t x = 0; x < size; x++)
       w.unit[w.units++] = y * line + x * pixel;
@@ -46,6 +47,7 @@ static inline void winner_of(const windows *w, int m, const mho_real *z, uint8_t
   int32_t which[LANES] = {0};
   for (int c = 0; c < m; c++)
     best[c] = z[c];
+
   for (int k = 1; k < w->units; k++)
     for (int c = 0; c < m; c++) {
       mho_real a = z[w->unit[k] + (size_t)c];
@@ -63,6 +65,7 @@ static inline void at_largest(const windows *w, int m, const mho_real *v, const 
     best[c] = z[c];
     there[c] = v[c];
   }
+
   for (int k = 1; k < w->units; k++)
     for (int c = 0; c < m; c++) {
       mho_real a = z[w->unit[k] + (size_t)c];
