@@ -258,7 +258,9 @@ MHO_API mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei)
 MHO_API void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n);
 /** Normalized conductances as reads find them, [rows x cols]; k: 0 of pos, 1 of neg. */
 static inline const float *mho_crossbar_shown(const mho_crossbar *x, int k) {
-  return x->drifted[k] ? x->drifted[k] : k ? x->neg->g : x->pos->g;
+  if (x->drifted[k])
+    return x->drifted[k];
+  return k ? x->neg->g : x->pos->g;
 }
 /** Begin to lay the effective matrix or its transpose out in panels, which makes reads of many
  *  samples faster until it changes: all parts must be filled (mho_crossbar_pack_part, by any

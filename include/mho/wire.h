@@ -98,7 +98,7 @@ MHO_API mho_err mho_wire_effective(const mho_wire_options *o, const double *g, d
 MHO_API void mho_wire_devices(size_t n, const double *g, const double *node_word,
                               const double *node_bit, double *voltage, double *current);
 
-/* ---------------------------------------------------------------- nonlinear cells, write voltages */
+/* ---------------------------------------------------------------- nonlinear cells, write pulses */
 
 /** Shape of a cell's current. */
 typedef enum mho_wire_law_kind {

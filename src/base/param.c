@@ -46,6 +46,7 @@ static double unit_factor(const char *text, const char *unit) {
       return other_units[i].factor;
   if (!*unit)
     return *text ? 0 : 1;
+
   for (int i = 0; i < MHO_COUNT(prefixes); i++) {
     size_t n = strlen(prefixes[i].text);
     if (strncmp(text, prefixes[i].text, n))
@@ -209,6 +210,7 @@ static mho_err parse_list(const mho_param *p, const char *text, mho_ints *ints, 
 mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *params,
                         mho_errinfo *ei) {
   void *at = field(p, params);
+
   switch (p->kind) {
   case MHO_PARAM_REAL:
     return parse_real(p, text, bare, at, ei);
@@ -257,6 +259,7 @@ static void format_reals(const mho_reals *list, char *buf, size_t n) {
 
 void mho_param_format(const mho_param *p, const void *params, bool bare, char *buf, size_t n) {
   const void *at = cfield(p, params);
+
   switch (p->kind) {
   case MHO_PARAM_REAL:
     format_quantity(*(const double *)at, p->unit, bare, buf, n);
@@ -289,6 +292,7 @@ void mho_param_format(const mho_param *p, const void *params, bool bare, char *b
 
 static void set_default(const mho_param *p, void *params) {
   void *at = field(p, params);
+
   switch (p->kind) {
   case MHO_PARAM_REAL:
     *(double *)at = p->initial;
@@ -323,6 +327,7 @@ void mho_params_init(mho_params table, void *out) {
 
 bool mho_param_is_default(const mho_param *p, const void *params) {
   const void *at = cfield(p, params);
+
   switch (p->kind) {
   case MHO_PARAM_REAL:
     return *(const double *)at == p->initial;

@@ -219,6 +219,7 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
     for (int i = m; i < blocks; i++)
       g.block[i] = 0;
     philox(rng, step, blocks, &g);
+
     for (int i = 0; i < m; i++) {
       bool upper = cell[i0 + (size_t)i] & 2;
       first[i] = upper ? g.word[2][i] : g.word[0][i];
@@ -226,6 +227,7 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
     }
     for (int i = m; i < blocks; i++)
       first[i] = second[i] = 0;
+
 #pragma omp simd
     for (int i = 0; i < blocks; i++)
       normal_pair(first[i], second[i], &a[i], &b[i]);

@@ -87,6 +87,7 @@ void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_rea
     }
     if (!s.n)
       continue;
+
     kernel f = kernel_of(g->out_channels, s.n, g->channels, g->out_channels,
                          g->stride * g->channels, g->out_channels, false);
     for (int i = 0; i < n * g->out_height; i++)
@@ -130,6 +131,7 @@ void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *
     span s = span_of(g, kx);
     if (!s.n)
       continue;
+
     kernel f = kernel_of(c, s.n, m, c, m, g->stride * c, false);
     for (int i = 0; i < n * g->height; i++)
       add_source_row(g, f, v + (size_t)(i / g->height) * target_of(g), scratch, i % g->height, s,

@@ -20,33 +20,15 @@ struct mho_ode {
 };
 
 static const gsl_odeiv2_step_type *type_of(mho_ode_method m) {
-  switch (m) {
-  case MHO_ODE_RK2:
-    return gsl_odeiv2_step_rk2;
-  case MHO_ODE_RK4:
-    return gsl_odeiv2_step_rk4;
-  case MHO_ODE_RKF45:
-    return gsl_odeiv2_step_rkf45;
-  case MHO_ODE_RKCK:
-    return gsl_odeiv2_step_rkck;
-  case MHO_ODE_RK8PD:
-    return gsl_odeiv2_step_rk8pd;
-  case MHO_ODE_MSADAMS:
-    return gsl_odeiv2_step_msadams;
-  case MHO_ODE_RK1IMP:
-    return gsl_odeiv2_step_rk1imp;
-  case MHO_ODE_RK2IMP:
-    return gsl_odeiv2_step_rk2imp;
-  case MHO_ODE_RK4IMP:
-    return gsl_odeiv2_step_rk4imp;
-  case MHO_ODE_BSIMP:
-    return gsl_odeiv2_step_bsimp;
-  case MHO_ODE_MSBDF:
-    return gsl_odeiv2_step_msbdf;
-  case MHO_ODE_METHODS:
-    break;
-  }
-  return NULL;
+  static const gsl_odeiv2_step_type *const *const type[MHO_ODE_METHODS] = {
+      [MHO_ODE_RK2] = &gsl_odeiv2_step_rk2,       [MHO_ODE_RK4] = &gsl_odeiv2_step_rk4,
+      [MHO_ODE_RKF45] = &gsl_odeiv2_step_rkf45,   [MHO_ODE_RKCK] = &gsl_odeiv2_step_rkck,
+      [MHO_ODE_RK8PD] = &gsl_odeiv2_step_rk8pd,   [MHO_ODE_MSADAMS] = &gsl_odeiv2_step_msadams,
+      [MHO_ODE_RK1IMP] = &gsl_odeiv2_step_rk1imp, [MHO_ODE_RK2IMP] = &gsl_odeiv2_step_rk2imp,
+      [MHO_ODE_RK4IMP] = &gsl_odeiv2_step_rk4imp, [MHO_ODE_BSIMP] = &gsl_odeiv2_step_bsimp,
+      [MHO_ODE_MSBDF] = &gsl_odeiv2_step_msbdf,
+  };
+  return (unsigned)m < MHO_ODE_METHODS ? *type[m] : NULL;
 }
 
 bool mho_ode_implicit(mho_ode_method method) {
