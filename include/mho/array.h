@@ -1,8 +1,9 @@
 /* array.h - crossbars: signed weights on conductances, and how they are read.
  *
- * A crossbar holds one connection's weights. Its effective matrix w [rows x cols] is what a settle multiplies
- * with (row-vector convention, y = x W; rows are inputs); it is a cache of the conductances, refreshed when
- * they change. With the ideal device there are no conductances: the weights themselves are kept.
+ * A crossbar holds one connection's weights. Its effective matrix w [rows x cols] is what a settle
+ * multiplies with (row-vector convention, y = x W; rows are inputs); it is a cache of the
+ * conductances, refreshed when they change. With the ideal device there are no conductances: the
+ * weights themselves are kept.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_ARRAY_H
 #define MHO_ARRAY_H
@@ -11,243 +12,274 @@
 
 typedef struct mho_crossbar mho_crossbar;
 
-/* What the config says of any array. */
+/** What the config says of any array. */
 typedef struct mho_array_config {
-  double read_voltage;   /* V */
-  double r_word, r_bit;  /* ohm a segment */
-  mho_ints wire_tile;    /* rows and columns of a physical tile */
-  double wire_tolerance; /* of the effective matrix */
-  int64_t wire_refresh;  /* updates from one exact solution to the next */
-  int wire_negative;     /* MHO_WIRE_NEGATIVE_... */
-  int write_select;      /* MHO_WRITE_... */
+  double read_voltage;   /**< V */
+  double r_word, r_bit;  /**< ohm a segment */
+  mho_ints wire_tile;    /**< rows and columns of a physical tile */
+  double wire_tolerance; /**< of the effective matrix */
+  int64_t wire_refresh;  /**< updates from one exact solution to the next */
+  int wire_negative;     /**< MHO_WIRE_NEGATIVE_... */
+  int write_select;      /**< MHO_WRITE_... */
 } mho_array_config;
 enum { MHO_WIRE_NEGATIVE_OWN, MHO_WIRE_NEGATIVE_NEIGHBOUR };
 enum { MHO_WRITE_IDEAL, MHO_WRITE_TRANSISTOR, MHO_WRITE_HALF, MHO_WRITE_THIRD };
+/** The keys of mho_array_config. */
 MHO_API extern const mho_params mho_array_params;
 
-/* When a read happens; with the array's noise.redraw it names the noise that is drawn. */
+/** When a read happens; with the array's noise.redraw it names the noise that is drawn. */
 typedef struct mho_clock {
-  uint64_t update; /* training batches and evaluation batches, counted apart */
-  int phase;       /* 0 free, 1 nudged (or nudged the positive way), 2 nudged the negative way */
-  int step;        /* of the settle, below 65536 */
+  uint64_t update; /**< training batches and evaluation batches, counted apart */
+  /** 0 free, 1 nudged (or nudged the positive way), 2 nudged the negative way. */
+  int phase;
+  int step; /**< of the settle, below 65536 */
 } mho_clock;
 
-/* What a sense line has held since the free phase, for converters that see only the change since then. */
+/** What a sense line has held since the free phase, for converters that see only the change since
+ *  then. */
 typedef struct mho_hold {
-  /* [n x conversions x outputs] what came to the converters, conversions as of mho_crossbar_conversions */
+  /** [n x conversions x outputs] what came to the converters, conversions as of mho_crossbar_conversions. */
   mho_real *analog;
-  mho_real *digital; /* [n x conversions x outputs] what the converters made of it */
-  bool subtract;     /* convert the difference from what is held; else hold this read */
+  mho_real *digital; /**< [n x conversions x outputs] what the converters made of it */
+  /** Convert the difference from what is held; else hold this read. */
+  bool subtract;
 } mho_hold;
 
-/* y = keep y + scale (x op(W) + noise) for n samples. */
+/** y = keep y + scale (x op(W) + noise) for n samples. */
 typedef struct mho_read {
-  bool transposed;   /* columns driven, rows sensed: op(W) = W^T */
-  int n;             /* samples */
-  const mho_real *x; /* [n x rows], or [n x cols] transposed */
-  mho_real *y;       /* [n x cols], or [n x rows] transposed */
+  bool transposed;   /**< columns driven, rows sensed: op(W) = W^T */
+  int n;             /**< samples */
+  const mho_real *x; /**< [n x rows], or [n x cols] transposed */
+  mho_real *y;       /**< [n x cols], or [n x rows] transposed */
   mho_real scale, keep;
   mho_clock clock;
-  int sample0; /* number in the batch of the first sample */
-  bool neurons_in,
-      neurons_out;   /* hidden neurons drive, or sense: analog ones need no converter there */
-  mho_hold hold;     /* analog NULL: nothing is held */
-  mho_real *scratch; /* [mho_crossbar_scratch], nullable where that is 0 */
+  int sample0; /**< number in the batch of the first sample */
+  /** Hidden neurons drive, or sense: analog ones need no converter there. */
+  bool neurons_in, neurons_out;
+  mho_hold hold;     /**< analog NULL: nothing is held */
+  mho_real *scratch; /**< [mho_crossbar_scratch], nullable where that is 0 */
 } mho_read;
 
-/* States of a layer of analog neurons as they are measured for learning, n samples of `width` neurons. */
+/** States of a layer of analog neurons as they are measured for learning, n samples of `width`
+ *  neurons. */
 typedef struct mho_measure {
   int n, width, layer;
-  mho_real *a;       /* [n x width] states of a phase; the measured ones take their place */
-  const mho_real *b; /* [n x width] states of another phase; NULL: only a is measured */
-  mho_real *e;       /* [n x width] measured a - b */
+  /** [n x width] states of a phase; the measured ones take their place. */
+  mho_real *a;
+  /** [n x width] states of another phase; NULL: only a is measured. */
+  const mho_real *b;
+  mho_real *e; /**< [n x width] measured a - b */
   int phase_a, phase_b;
   uint64_t update;
-  int sample0;       /* number in the batch of the first sample */
-  mho_real *scratch; /* [4 x width] */
+  int sample0;       /**< number in the batch of the first sample */
+  mho_real *scratch; /**< [4 x width] */
 } mho_measure;
 
-/* The converters that a read passes through, as far as energy and time go. */
+/** The converters that a read passes through, as far as energy and time go. */
 typedef struct mho_array_converters {
-  int dac_bits, adc_bits; /* 0: no converter */
-  int average;            /* reads for one */
-  bool
-      analog; /* hidden layers are joined by wires: converters at the border only, and for the states */
+  int dac_bits, adc_bits; /**< 0: no converter */
+  int average;            /**< reads for one */
+  /** Hidden layers are joined by wires: converters at the border only, and for the states. */
+  bool analog;
 } mho_array_converters;
 
 typedef struct mho_crossbar_options mho_crossbar_options;
+/** A registered way to read a crossbar: what is between the digital numbers and the devices. */
 typedef struct mho_array_model {
   mho_entry entry;
   mho_err (*check)(const void *params, mho_errinfo *ei);
-  bool
-      exact; /* a read is the product with the effective matrix and nothing else: callers may multiply */
-  bool shows_cells; /* reads show the noise and the I-V law that the devices themselves have */
-  /* Whether reads are random, whatever the devices. Nullable: they are not. */
+  /** A read is the product with the effective matrix and nothing else: callers may multiply. */
+  bool exact;
+  /** Reads show the noise and the I-V law that the devices themselves have. */
+  bool shows_cells;
+  /** Whether reads are random, whatever the devices. Nullable: they are not. */
   bool (*noisy)(const void *params);
-  /* Whether a read is anything but the product with the matrix: noisy, converted, distorted. Nullable: it is not. */
+  /** Whether a read is anything but the product with the matrix: noisy, converted, distorted.
+   *  Nullable: it is not. */
   bool (*lossy)(const void *params);
-  /* Sums that are converted apart for one output and added as numbers. Nullable: 1. */
+  /** Sums that are converted apart for one output and added as numbers. Nullable: 1. */
   int (*conversions)(const mho_crossbar *x, bool transposed);
-  /* Whether converters see the change since the free phase, and mho_read.hold is needed. Nullable. */
+  /** Whether converters see the change since the free phase, and mho_read.hold is needed.
+   *  Nullable. */
   bool (*holds)(const void *params);
-  /* Make and free what the model keeps in x->own. Nullable. */
+  /** Make and free what the model keeps in x->own. Nullable. */
   mho_err (*attach)(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
   void (*detach)(mho_crossbar *x);
-  /* Conductances of cells first..first+n-1 have changed: refresh what a read needs (the weights are fresh already).
-   * Nullable. */
+  /** Conductances of cells first..first+n-1 have changed: refresh what a read needs (the weights
+   *  are fresh already). Nullable. */
   void (*refresh)(mho_crossbar *x, size_t first, size_t n);
-  /* mho_real's of scratch for a read of n samples. Nullable: none. */
+  /** mho_real's of scratch for a read of n samples. Nullable: none. */
   size_t (*scratch)(const mho_crossbar *x, int n);
-  /* How states are measured, and whether they are with these parameters; else they are known as they are.
-   * Nullable, both. */
+  /** How states are measured, and whether they are with these parameters; else they are known as
+   *  they are. Nullable, both. */
   bool (*measures)(const void *params);
   void (*measure)(const mho_crossbar *x, const mho_measure *m);
-  /* Nullable: none. */
+  /** Nullable: none. */
   void (*converters)(const void *params, mho_array_converters *out);
-  /* Read; mho_crossbar_matrix(x) is the effective matrix. */
+  /** Read; mho_crossbar_matrix(x) is the effective matrix. */
   void (*read)(const mho_crossbar *x, const mho_read *r);
 } mho_array_model;
 
-/* Full scales of converters that are set from data. Recording, a read leaves the converters out and widens them;
- * one thread at a time. Sums of a percentile below 100 are counted by size: of the bins of a line number 0 is for 0, and
- * the others divide every factor of 2 from 2^-24 to 2^16 in MHO_SCALE_PER_OCTAVE. */
+/** Full scales of converters that are set from data. Recording, a read leaves the converters out
+ *  and widens them; one thread at a time. Sums of a percentile below 100 are counted by size: of
+ *  the bins of a line number 0 is for 0, and the others divide every factor of 2 from 2^-24 to 2^16
+ *  in MHO_SCALE_PER_OCTAVE. */
 typedef struct mho_scales {
   bool valid, recording;
-  int64_t every;     /* updates from one calibration to the next; 0: there is only one */
-  double percentile; /* of the |sum| that the full scale is */
-  bool shared;       /* one for all lines of a direction */
-  int n, cols;       /* cols + rows; cols */
-  /* [n] largest |sum| that came to a converter of the columns, then, transposed, of the rows; or its percentile, the
-   * same for all lines of a direction where it is shared */
+  /** Updates from one calibration to the next; 0: there is only one. */
+  int64_t every;
+  double percentile; /**< of the |sum| that the full scale is */
+  bool shared;       /**< one for all lines of a direction */
+  int n, cols;       /**< cols + rows; cols */
+  /** [n] largest |sum| that came to a converter of the columns, then, transposed, of the rows; or
+   *  its percentile, the same for all lines of a direction where it is shared */
   mho_real *most;
-  uint32_t *seen; /* [n x MHO_SCALE_BINS] sums by size; NULL for percentile 100 */
+  uint32_t *seen; /**< [n x MHO_SCALE_BINS] sums by size; NULL for percentile 100 */
 } mho_scales;
 enum { MHO_SCALE_PER_OCTAVE = 64, MHO_SCALE_LOWEST = -24, MHO_SCALE_OCTAVES = 40 };
 enum { MHO_SCALE_BINS = MHO_SCALE_PER_OCTAVE * MHO_SCALE_OCTAVES + 1 };
 
-/* Pulses of whole lines in an update, whatever cells they met on. */
+/** Pulses of whole lines in an update, whatever cells they met on. */
 typedef struct mho_line_pulses {
-  uint32_t *row, *col; /* [rows], [cols] */
+  uint32_t *row, *col; /**< [rows], [cols] */
   bool used;
 } mho_line_pulses;
 
-typedef struct mho_crossbar_panels
-    mho_crossbar_panels; /* the effective matrix laid out for products */
+/** The effective matrix laid out for products. */
+typedef struct mho_crossbar_panels mho_crossbar_panels;
 
 struct mho_crossbar {
   int rows, cols;
-  struct mho_weights
-      *weights;        /* programmed ones, and what wires make of them: src/array/weights.h */
-  double read_voltage; /* V of a line that is driven by an activity of 1 */
-  double w_max;        /* weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max */
-  mho_cells *pos,
-      *neg;    /* G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device
-                         * of a pair, or a reference that is never pulsed */
-  int mapping; /* MHO_MAPPING_... */
-  double refresh_above; /* one_sided: pairs with a device above it are written anew, of the range */
-  double after;         /* time since programming, s */
-  float *drifted
-      [2]; /* conductances of pos and neg at that time; NULL: as programmed, see mho_crossbar_shown */
-  bool bounded; /* ideal device: clip to +-w_max */
+  /** Programmed ones, and what wires make of them: src/array/weights.h. */
+  struct mho_weights *weights;
+  double read_voltage; /**< V of a line that is driven by an activity of 1 */
+  /** Weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max. */
+  double w_max;
+  /** G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device of a pair,
+   *  or a reference that is never pulsed. */
+  mho_cells *pos, *neg;
+  int mapping; /**< MHO_MAPPING_... */
+  /** one_sided: pairs with a device above it are written anew, of the range. */
+  double refresh_above;
+  double after; /**< time since programming, s */
+  /** Conductances of pos and neg at that time; NULL: as programmed, see mho_crossbar_shown. */
+  float *drifted[2];
+  bool bounded; /**< ideal device: clip to +-w_max */
   const mho_array_model *model;
-  const void *params;          /* of the array model; outlives the crossbar */
-  void *own;                   /* what the array model keeps, see attach */
-  mho_scales *scales;          /* NULL: none are set from data */
-  mho_crossbar_panels *panels; /* NULL where they are of no use; see mho_crossbar_pack */
-  mho_line_pulses
-      *lines; /* schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new */
+  const void *params;          /**< of the array model; outlives the crossbar */
+  void *own;                   /**< what the array model keeps, see attach */
+  mho_scales *scales;          /**< NULL: none are set from data */
+  mho_crossbar_panels *panels; /**< NULL where they are of no use; see mho_crossbar_pack */
+  /** Schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new. */
+  mho_line_pulses *lines;
   mho_rng read_noise;
-  uint64_t sets; /* calls of mho_crossbar_set so far */
+  uint64_t sets; /**< calls of mho_crossbar_set so far */
 };
 
-/* What a crossbar is made of. */
+/** What a crossbar is made of. */
 struct mho_crossbar_options {
   const mho_device_model *device;
   const void *device_params;
   const mho_device_config *device_config;
   const mho_array_model *array;
   const void *array_params;
-  const mho_array_config *array_config; /* nullable: defaults */
-  double w_max;                         /* > 0 */
+  const mho_array_config *array_config; /**< nullable: defaults */
+  double w_max;                         /**< > 0 */
   uint64_t chip_seed, noise_seed;
-  uint32_t index; /* of the connection: keeps its random streams apart */
+  uint32_t index; /**< of the connection: keeps its random streams apart */
 };
 
-/** The effective matrix, [rows x cols], wires and drift and all: the one matrix that a read multiplies with, and the only
- * one that anything that settles may know. */
+/** The effective matrix, [rows x cols], wires and drift and all: the one matrix that a read
+ *  multiplies with, and the only one that anything that settles may know. */
 MHO_API const mho_real *mho_crossbar_matrix(const mho_crossbar *x);
 /** Crossbar with all weights 0. */
 MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o,
                                  mho_crossbar **out, mho_errinfo *ei);
+/** Frees a crossbar with its devices; NULL is allowed. */
 MHO_API void mho_crossbar_free(mho_crossbar *x);
-/** Write weights as exactly as bounds, faults and the error of a verified write (device.write_error) allow.
- * A differential pair takes half each around its start, a single device all around its reference, of a one-sided pair
- * one device all and the other rests.
- *  @param w  [n], weights of cells first .. first+n-1.  @return how many were clipped. */
+/** Write weights as exactly as bounds, faults and the error of a verified write
+ *  (device.write_error) allow. A differential pair takes half each around its start, a single
+ *  device all around its reference, of a one-sided pair one device all and the other rests.
+ *  @param w  [n], weights of cells first .. first+n-1. @return how many were clipped. */
 MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w);
-/** Add to the weights as exactly as possible (scheme exact); a device whose conductance stays is not written. `step`
- * numbers the programming step. @return how many were clipped. */
+/** Add to the weights as exactly as possible (scheme exact); a device whose conductance stays is
+ *  not written. `step` numbers the programming step. @return how many were clipped. */
 MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw,
                              uint64_t step);
-/** Pulses on at most MHO_DEVICE_BLOCK neighbouring cells, pos[i] on G+ and neg[i] on G- (SET when positive; none
- * reach a reference). `step` numbers the programming step. The effective matrix is refreshed. */
+/** Pulses on at most MHO_DEVICE_BLOCK neighbouring cells, pos[i] on G+ and neg[i] on G- (SET when
+ *  positive; none reach a reference). `step` numbers the programming step. The effective matrix is
+ *  refreshed. */
 MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos,
                                 const int16_t *neg, uint64_t step, mho_pulse_counts *counts);
-/** Pulses that raise (count[i] > 0) or lower the weights of at most MHO_DEVICE_BLOCK cells: SET of G+ and RESET of
- * G- of a differential pair, SET and RESET of a single device, SET of G+ or SET of G- of a one-sided pair. */
+/** Pulses that raise (count[i] > 0) or lower the weights of at most MHO_DEVICE_BLOCK cells: SET of
+ *  G+ and RESET of G- of a differential pair, SET and RESET of a single device, SET of G+ or SET of
+ *  G- of a one-sided pair. */
 MHO_API void mho_crossbar_change(mho_crossbar *x, size_t first, int n, const int16_t *count,
                                  uint64_t step, mho_pulse_counts *counts);
 /** The same on scattered cells, each at most once. The effective matrix is not refreshed. */
 MHO_API void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell,
                                     const int16_t *count, uint64_t step, mho_pulse_counts *counts);
-/** Weights of at most MHO_DEVICE_BLOCK cells were brought by dw (0: not written) with pulses and reads: the devices that
- * took part get the error of a verified write around what was accepted. `step` numbers the programming step. */
+/** Weights of at most MHO_DEVICE_BLOCK cells were brought by dw (0: not written) with pulses and
+ *  reads: the devices that took part get the error of a verified write around what was accepted.
+ *  `step` numbers the programming step. */
 MHO_API void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real *dw,
                                    uint64_t step);
-/** What a wanted change of weights asks of a bank (0: G+, 1: G-), normalized, [n] (at most MHO_DEVICE_BLOCK). */
+/** What a wanted change of weights asks of a bank (0: G+, 1: G-), normalized, [n] (at most
+ *  MHO_DEVICE_BLOCK). */
 MHO_API void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const mho_real *dw,
                                  float *dg);
-/** Change of a weight by one pulse up on every device that takes part, for devices of mean step `step` (of the
- * range). */
+/** Change of a weight by one pulse up on every device that takes part, for devices of mean step
+ *  `step` (of the range). */
 MHO_API double mho_crossbar_step(const mho_crossbar *x, double step);
 /** How many of the weights w, [n], the bounds of cells first .. first+n-1 cannot hold: what
- * mho_crossbar_set clips by more than rounding. Faulty cells play no part. */
+ *  mho_crossbar_set clips by more than rounding. Faulty cells play no part. */
 MHO_API size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n,
                                    const mho_real *w);
 /** Another w_max (of mho_crossbar_options: a single device's span is taken care of). Conductances
- * stay, so all weights scale with it; whoever brings weights calls it before they are written. */
+ *  stay, so all weights scale with it; whoever brings weights calls it before they are written. */
 MHO_API void mho_crossbar_range(mho_crossbar *x, double w_max);
 /** The w_max that it has, as given in mho_crossbar_options. */
 MHO_API double mho_crossbar_w_max(const mho_crossbar *x);
 /** Largest |weight| that can be written exactly, over w_max: 1, or less where devices start off mid
- * range (2 min(start, 1 - start) of a differential pair, the same of the mean reference). */
+ *  range (2 min(start, 1 - start) of a differential pair, the same of the mean reference). */
 MHO_API double mho_crossbar_reach(const mho_crossbar *x);
-/** One-sided pairs only: RESET both devices of every pair that has one above refresh_above, and bring the
- * difference back by SET pulses, read after each. Counts pulses and reads. `step` numbers the programming step. */
+/** One-sided pairs only: RESET both devices of every pair that has one above refresh_above, and
+ *  bring the difference back by SET pulses, read after each. Counts pulses and reads. `step`
+ *  numbers the programming step. */
 MHO_API void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step,
                                   mho_pulse_counts *counts);
 /** Recompute the effective weights of cells first .. first+n-1 from the conductances. */
 MHO_API void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n);
-/** Let time pass: reads are those of the cells a time after programming (s, by their law of drift), until the next call.
- *  Programming goes on from the programmed conductances. @return MHO_OK; MHO_ENOMEM. */
+/** Let time pass: reads are those of the cells a time after programming (s, by their law of drift),
+ *  until the next call. Programming goes on from the programmed conductances. @return MHO_OK;
+ *  MHO_ENOMEM. */
 MHO_API mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei);
 /** Charge leaks from cells first .. first+n-1 for one update (device.leak). */
 MHO_API void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n);
 /** Normalized conductances as reads find them, [rows x cols]; k: 0 of pos, 1 of neg. */
 static inline const float *mho_crossbar_shown(const mho_crossbar *x, int k) {
-  return x->drifted[k] ? x->drifted[k] : k ? x->neg->g : x->pos->g;
+  if (x->drifted[k])
+    return x->drifted[k];
+  return k ? x->neg->g : x->pos->g;
 }
-/** Begin to lay the effective matrix or its transpose out in panels, which makes reads of many samples faster until it
- * changes: all slabs must be filled (mho_crossbar_pack_slab, by any threads), and mho_crossbar_packed ends it.
- *  @return whether there is anything to do: an exact array, a wide matrix without wires, not packed yet. */
+/** Begin to lay the effective matrix or its transpose out in panels, which makes reads of many
+ *  samples faster until it changes: all slabs must be filled (mho_crossbar_pack_slab, by any
+ *  threads), and mho_crossbar_packed ends it.
+ *  @return whether there is anything to do: an exact array, a wide matrix without wires, not packed
+ *          yet. */
 MHO_API bool mho_crossbar_pack(const mho_crossbar *x, bool transposed);
+/** Fill slab `slab` of `slabs` of the panels that mho_crossbar_pack began; slabs may be filled
+ *  side by side. */
 MHO_API void mho_crossbar_pack_slab(const mho_crossbar *x, bool transposed, int slab, int slabs);
+/** All slices are filled: reads multiply with the panels from now on. */
 MHO_API void mho_crossbar_packed(const mho_crossbar *x);
-/** Forget panels: a change of weights does, and whoever wants reads not to depend on what was packed before. */
+/** Forget panels: a change of weights does, and whoever wants reads not to depend on what was
+ *  packed before. */
 MHO_API void mho_crossbar_unpack(const mho_crossbar *x);
 /** The panels; NULL when there are none of the matrix as it is. */
 MHO_API const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transposed);
-/** Begin to find full scales from the reads that follow, or end it. Nothing, where none are set from data. */
+/** Begin to find full scales from the reads that follow, or end it. Nothing, where none are set
+ *  from data. */
 MHO_API void mho_crossbar_record(mho_crossbar *x, bool on);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
@@ -264,35 +296,42 @@ MHO_API mho_err mho_crossbar_read_ideally(mho_crossbar *x, const mho_array_confi
 MHO_API bool mho_crossbar_noisy(const mho_crossbar *x);
 /** ... or differ from the product in any way. */
 MHO_API bool mho_crossbar_lossy(const mho_crossbar *x);
-/** Sums that are converted apart for one output of a read and added as numbers: tiles with converters of their own; else 1. */
+/** Sums that are converted apart for one output of a read and added as numbers: tiles with
+ *  converters of their own; else 1. */
 MHO_API int mho_crossbar_conversions(const mho_crossbar *x, bool transposed);
 /** mho_real's of scratch that a read of n samples needs. */
 MHO_API size_t mho_crossbar_scratch(const mho_crossbar *x, int n);
-/** Conductances of the pair in siemens as reads find them (see mho_crossbar_age), [rows x cols] each; for the ideal device those of a pair with
- * mid-range rest state and w_max, or the largest |weight|, at their ends (g_min, g_max of `config`). */
+/** Conductances of the pair in siemens as reads find them (see mho_crossbar_age), [rows x cols]
+ *  each; for the ideal device those of a pair with mid-range rest state and w_max, or the largest
+ *  |weight|, at their ends (g_min, g_max of `config`). */
 MHO_API void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config,
                                   double *g_pos, double *g_neg, double *g_unit);
 
 /* ---------------------------------------------------------------- wires */
 
-typedef struct mho_wired mho_wired; /* crossbars whose lines have resistance, cut into tiles */
+/** Crossbars whose lines have resistance, cut into tiles. */
+typedef struct mho_wired mho_wired;
 
-/** Give crossbars wires; call mho_wired_refresh before they are read. All that is pointed to must outlive it.
+/** Give crossbars wires; call mho_wired_refresh before they are read. All that is pointed to must
+ *  outlive it.
  *  @param x       [n].
  *  @param device  g_min and g_max, also of the pairs on which weights of the ideal device are laid.
  *  @param pool    nullable. */
 MHO_API mho_err mho_wired_new(int n, mho_crossbar *const *x, const mho_array_config *config,
                               const mho_device_config *device, mho_pool *pool, mho_wired **out,
                               mho_errinfo *ei);
+/** Frees the wires; NULL is allowed. */
 MHO_API void mho_wired_free(mho_wired *w);
-/** The effective matrices anew from the conductances as they are now. Programming does not call it: that is for whoever
- * programs, once after all of it.
- *  @param update  number of the update: the solution is exact when array.wire.refresh divides it ...
+/** The effective matrices anew from the conductances as they are now. Programming does not call it:
+ *  that is for whoever programs, once after all of it.
+ *  @param update  number of the update: the solution is exact when array.wire.refresh divides it
+ *                 ...
  *  @param full    ... or when this is set. */
 MHO_API void mho_wired_refresh(mho_wired *w, int64_t update, bool full);
-/** What every line loads its driver with through the wires when all other lines are at 0 V, S, summed over tiles and both
- *  devices of the pairs: the power of lines whose voltages are not correlated is the sum of V^2 times it. A line's way
- *  through its own devices and their other lines is followed, ways that go around through a third line are not.
+/** What every line loads its driver with through the wires when all other lines are at 0 V, S,
+ *  summed over tiles and both devices of the pairs: the power of lines whose voltages are not
+ *  correlated is the sum of V^2 times it. A line's way through its own devices and their other
+ *  lines is followed, ways that go around through a third line are not.
  *  @param rows  [n] of [rows]: word lines, driven at their left ends.
  *  @param cols  [n] of [cols]: bit lines, driven at the bottom.
  *  @return MHO_OK; MHO_ENOMEM. */
@@ -301,11 +340,13 @@ MHO_API mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double 
 
 /* ---------------------------------------------------------------- writing through lines */
 
-typedef struct mho_disturb mho_disturb; /* crossbars whose pulses arrive through their lines */
+/** Crossbars whose pulses arrive through their lines. */
+typedef struct mho_disturb mho_disturb;
 
-/** Have the pulses of crossbars weakened by wires and felt by the other cells of their tiles, as array.write.select and
- * device say (disturb.c has the circuit and its source). Until it is freed the cells' `amplitude` and `pulsed` and the
- * crossbars' `lines` are its. Call mho_disturb_refresh before anything is pulsed.
+/** Have the pulses of crossbars weakened by wires and felt by the other cells of their tiles, as
+ *  array.write.select and device say (disturb.c has the circuit and its source). Until it is freed
+ *  the cells' `amplitude` and `pulsed` and the crossbars' `lines` are its. Call mho_disturb_refresh
+ *  before anything is pulsed.
  *  @param x       [n], of devices that answer pulses.
  *  @param params  of the device model.
  *  @param pool    nullable. */
@@ -313,22 +354,26 @@ MHO_API mho_err mho_disturb_new(int n, mho_crossbar *const *x, const mho_array_c
                                 const mho_device_model *model, const void *params,
                                 const mho_device_config *device, mho_pool *pool, mho_disturb **out,
                                 mho_errinfo *ei);
+/** Frees it and takes it out of its crossbars; NULL is allowed. */
 MHO_API void mho_disturb_free(mho_disturb *d);
 /** The voltages of writing anew, from the conductances as they are now. */
 MHO_API void mho_disturb_refresh(mho_disturb *d);
-/** What the pulses since the last call have done to the other cells of their tiles; weights are fresh then. */
+/** What the pulses since the last call have done to the other cells of their tiles; weights are
+ *  fresh then. */
 MHO_API void mho_disturb_apply(mho_disturb *d);
 
 enum { MHO_G_BINS = 20 };
+/** What is stored of a crossbar after an epoch. */
 typedef struct mho_crossbar_stats {
   double w_mean, w_std, w_absmax;
-  double g_mean,
-      g_std; /* S, of the devices that are written: both of a pair, no reference; NaN without devices */
-  int64_t g_hist
-      [MHO_G_BINS]; /* cells in equal parts of the range, those outside in the outermost; 0 without devices */
-  double saturated,
-      stuck; /* fraction of cells within 1 % of a bound; faulty; NaN without devices */
+  /** S, of the devices that are written: both of a pair, no reference; NaN without devices. */
+  double g_mean, g_std;
+  /** Cells in equal parts of the range, those outside in the outermost; 0 without devices. */
+  int64_t g_hist[MHO_G_BINS];
+  /** Fraction of cells within 1 % of a bound; faulty; NaN without devices. */
+  double saturated, stuck;
 } mho_crossbar_stats;
+/** Statistics of the programmed weights and of the conductances behind them. */
 MHO_API mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x);
 
 #endif

@@ -1,7 +1,8 @@
-/* base.h - what every layer stands on: errors, parameters with units, random numbers, threads, context.
+/* base.h - what every layer stands on: errors, parameters with units, random numbers, threads,
+ * context.
  *
- * The library never exits, never prints and keeps no global state. Functions that can fail return mho_err
- * and take a nullable mho_errinfo as their last argument.
+ * The library never exits, never prints and keeps no global state. Functions that can fail return
+ * mho_err and take a nullable mho_errinfo as their last argument.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_BASE_H
@@ -22,8 +23,8 @@
 #define MHO_PRINTF(f, a)
 #endif
 
-/* Scalar of activations, weights and gradients: float, or double in the library built with MHO_DOUBLE, which
- * the tests use to tell rounding from error. */
+/** Scalar of activations, weights and gradients: float, or double in the library built with
+ *  MHO_DOUBLE, which the tests use to tell rounding from error. */
 #ifdef MHO_DOUBLE
 typedef double mho_real;
 #else
@@ -32,7 +33,8 @@ typedef float mho_real;
 
 /* ---------------------------------------------------------------- errors */
 
-/* X(name, message, bad input?)  Bad input is what the user can mend: the command exits 2 for it, else 1. */
+/** X(name, message, bad input?) Bad input is what the user can mend: the command exits 2 for it,
+ *  else 1. */
 #define MHO_ERRORS(X)                                                                              \
   X(OK, "done", 0)                                                                                 \
   X(EINVAL, "invalid argument", 1)                                                                 \
@@ -48,6 +50,7 @@ typedef float mho_real;
   X(EUNSUPPORTED, "not in this build", 1)                                                          \
   X(EINTERRUPTED, "interrupted", 0)
 
+/** What a function that can fail returns. */
 typedef enum mho_err {
 #define X(name, message, input) MHO_##name,
   MHO_ERRORS(X)
@@ -58,12 +61,13 @@ typedef enum mho_err {
 #define MHO_MESSAGE_MAX 768
 #define MHO_TEXT_MAX    512
 
-/* Where and why: a sentence, and the place in the user's input it speaks of. */
+/** Where and why: a sentence, and the place in the user's input it speaks of. */
 typedef struct mho_errinfo {
   char message[MHO_MESSAGE_MAX];
-  char file[MHO_TEXT_MAX]; /* empty: no file */
-  int line;                /* 1-based; 0: none */
-  long row, col; /* of a cell, 0-based; with a file and a line, col is the character; -1: none */
+  char file[MHO_TEXT_MAX]; /**< empty: no file */
+  int line;                /**< 1-based; 0: none */
+  /** Of a cell, 0-based; with a file and a line, col is the character; -1: none. */
+  long row, col;
 } mho_errinfo;
 
 /** The general message of an error ("bad configuration"). */
@@ -78,36 +82,45 @@ MHO_API mho_err mho_fail_at(mho_errinfo *ei, mho_err err, const char *file, int 
 
 /* ---------------------------------------------------------------- context */
 
+/** How urgent a message is. */
 typedef enum mho_log_level { MHO_LOG_INFO, MHO_LOG_WARNING } mho_log_level;
 typedef struct mho_pool mho_pool;
 
-/* What a long call may use and whom it tells. All members nullable; a null context is a quiet serial one. */
+/** What a long call may use and whom it tells. All members nullable; a null context is a quiet
+ *  serial one. */
 typedef struct mho_context {
   mho_pool *pool;
   void (*log)(void *user, mho_log_level level, const char *message);
-  /* what is being done, how far (done of total), and a short note to show beside it ("loss 0.31") */
+  /** What is being done, how far (done of total), and a short note to show beside it ("loss
+   *  0.31"). */
   void (*progress)(void *user, const char *what, long done, long total, const char *note);
-  const volatile sig_atomic_t
-      *stop; /* becomes nonzero when the caller wants the call to end early */
+  /** Becomes nonzero when the caller wants the call to end early. */
+  const volatile sig_atomic_t *stop;
   void *user;
 } mho_context;
 
+/** Pass a message on, formatted as by printf; without a context or a `log` it is dropped. */
 MHO_API void mho_log(const mho_context *ctx, mho_log_level level, const char *format, ...)
     MHO_PRINTF(3, 4);
+/** Say how far a call is: see mho_context.progress; `note` is nullable. */
 MHO_API void mho_progress(const mho_context *ctx, const char *what, long done, long total,
                           const char *note);
+/** Whether the caller wants the call to end early. */
 MHO_API bool mho_stopped(const mho_context *ctx);
 
 /* ---------------------------------------------------------------- small arithmetic */
 
+/** The smaller of two numbers. */
 static inline int mho_min(int a, int b) {
   return a < b ? a : b;
 }
 
+/** The larger of two numbers. */
 static inline int mho_max(int a, int b) {
   return a > b ? a : b;
 }
 
+/** The smaller of two sizes. */
 static inline size_t mho_min_size(size_t a, size_t b) {
   return a < b ? a : b;
 }
@@ -116,6 +129,7 @@ static inline size_t mho_min_size(size_t a, size_t b) {
 
 /** Zeroed array of n items on a 64-byte boundary, or NULL; free with mho_free. */
 MHO_API void *mho_alloc(size_t n, size_t size);
+/** Frees what mho_alloc gave; NULL is allowed. */
 MHO_API void mho_free(void *p);
 /** Seconds of a monotonic clock. */
 MHO_API double mho_seconds(void);
@@ -126,56 +140,65 @@ MHO_API void mho_text_append(char *buf, size_t capacity, const char *format, ...
 
 /* ---------------------------------------------------------------- matrices of numbers as text */
 
+/** A dense matrix, row-major. */
 typedef struct mho_matrix {
   int rows, cols;
-  double *v; /* [rows x cols] */
+  double *v; /**< [rows x cols] */
 } mho_matrix;
 
-/** Numbers, a line a row, with commas, semicolons or blanks between them; empty lines and lines that start with #
- *  are passed over.
+/** Numbers, a line a row, with commas, semicolons or blanks between them; empty lines and lines
+ *  that start with # are passed over.
  *  @param path  "-" is standard input.
- *  @return MHO_OK; MHO_EIO; MHO_ENOMEM; MHO_EDATA for what is no finite number, a line of another length, no
- *          numbers at all: with file, line, and in ei->col the 0-based character of the line. */
+ *  @return MHO_OK; MHO_EIO; MHO_ENOMEM; MHO_EDATA for what is no finite number, a line of another
+ *          length, no numbers at all: with file, line, and in ei->col the 0-based character of the
+ *          line. */
 MHO_API mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei);
 /** The same from text, with a 0 behind its `length` bytes; name stands for the file in messages. */
 MHO_API mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_matrix *out,
                                  mho_errinfo *ei);
+/** Frees the numbers and empties the matrix. */
 MHO_API void mho_matrix_free(mho_matrix *m);
 
 /* ---------------------------------------------------------------- threads */
 
-/** Processors that this process may run on: those of taskset, a container's cpuset or a batch job; at least 1. */
+/** Processors that this process may run on: those of taskset, a container's cpuset or a batch job;
+ *  at least 1. */
 MHO_API int mho_processors(void);
 
-/** Pool of worker threads; the calling thread works too, so threads = 1 starts none. threads = 0 asks for one
- *  per processor (mho_processors). */
+/** Pool of worker threads; the calling thread works too, so threads = 1 starts none. threads = 0
+ *  asks for one per processor (mho_processors). */
 MHO_API mho_err mho_pool_new(int threads, mho_pool **out, mho_errinfo *ei);
+/** Ends the threads; NULL is allowed. */
 MHO_API void mho_pool_free(mho_pool *pool);
+/** Threads that tasks run on, the calling one among them; 1 for a null pool. */
 MHO_API int mho_pool_threads(const mho_pool *pool);
 
-/* One task of a parallel region: its index, and the number of the thread that runs it (for scratch). */
+/** One task of a parallel region: its index, and the number of the thread that runs it (for
+ *  scratch). */
 typedef void (*mho_task)(void *arg, int index, int thread);
-/** Run tasks 0..n-1, each once, in any order on any thread; returns when all are done. A null pool runs them
- *  in order on the caller. How work is cut into tasks must not depend on the number of threads: that is what
- *  keeps results the same for 1, 2 or 4. Not reentrant. */
+/** Run tasks 0..n-1, each once, in any order on any thread; returns when all are done. A null pool
+ *  runs them in order on the caller. How work is cut into tasks must not depend on the number of
+ *  threads: that is what keeps results the same for 1, 2 or 4. Not reentrant. */
 MHO_API void mho_pool_run(mho_pool *pool, int n, mho_task task, void *arg);
 
 /* ---------------------------------------------------------------- random numbers */
 
-/* Counter-based: the value for (seed, stream, step, cell) is a pure function (Philox4x32-10; Salmon et al.,
- * "Parallel random numbers: as easy as 1, 2, 3", SC11), so results do not depend on the number of threads or
- * on a resume. */
-typedef enum mho_rng_use {                  /* keeps the streams of different purposes apart */
-                           MHO_RNG_WEIGHTS, /* initial weights and fixed feedback */
-                           MHO_RNG_CHIP,    /* device-to-device spread, faults */
-                           MHO_RNG_ORDER,   /* order of batches */
-                           MHO_RNG_PULSE,   /* cycle-to-cycle noise */
-                           MHO_RNG_ROUND,   /* stochastic rounding */
-                           MHO_RNG_READ,    /* read noise */
-                           MHO_RNG_TEST,    /* free for tests */
-                           MHO_RNG_WRITE    /* errors of verified writes */
+/** Purposes of random numbers, whose streams never meet. The generator is counter-based: the value
+ *  for (seed, stream, step, cell) is a pure function (Philox4x32-10; Salmon et al., "Parallel
+ *  random numbers: as easy as 1, 2, 3", SC11), so results do not depend on the number of threads or
+ *  on a resume. */
+typedef enum mho_rng_use {
+  MHO_RNG_WEIGHTS, /**< initial weights and fixed feedback */
+  MHO_RNG_CHIP,    /**< device-to-device spread, faults */
+  MHO_RNG_ORDER,   /**< order of batches */
+  MHO_RNG_PULSE,   /**< cycle-to-cycle noise */
+  MHO_RNG_ROUND,   /**< stochastic rounding */
+  MHO_RNG_READ,    /**< read noise */
+  MHO_RNG_TEST,    /**< free for tests */
+  MHO_RNG_WRITE    /**< errors of verified writes */
 } mho_rng_use;
 
+/** A stream of random numbers: base/streams.h has one function for each that mho draws from. */
 typedef struct mho_rng {
   uint64_t seed;
   uint32_t stream;
@@ -183,8 +206,8 @@ typedef struct mho_rng {
 
 /** Stream `index` (below 2^24) of a purpose: one per connection, say. */
 MHO_API mho_rng mho_rng_make(uint64_t seed, mho_rng_use use, uint32_t index);
-/** A seed derived from another, for purpose `use`: how chip, weight, order and noise seeds follow from one.
- */
+/** A seed derived from another, for purpose `use`: how chip, weight, order and noise seeds follow
+ *  from one. */
 MHO_API uint64_t mho_rng_derive(uint64_t seed, mho_rng_use use);
 /** Words for cells cell0 .. cell0+n-1 of a step. */
 MHO_API void mho_rng_u32(mho_rng rng, uint64_t step, uint64_t cell0, size_t n, uint32_t *out);
@@ -200,37 +223,41 @@ MHO_API void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out);
 
 /* ---------------------------------------------------------------- parameters */
 
+/** Type of a parameter, and of the member that holds it. */
 typedef enum mho_param_kind {
-  MHO_PARAM_REAL,   /* double */
-  MHO_PARAM_INT,    /* int64_t */
-  MHO_PARAM_BOOL,   /* bool */
-  MHO_PARAM_CHOICE, /* int, index into choices */
-  MHO_PARAM_TEXT,   /* char[MHO_TEXT_MAX] */
-  MHO_PARAM_INTS,   /* mho_ints */
-  MHO_PARAM_REALS   /* mho_reals, plain numbers */
+  MHO_PARAM_REAL,   /**< double */
+  MHO_PARAM_INT,    /**< int64_t */
+  MHO_PARAM_BOOL,   /**< bool */
+  MHO_PARAM_CHOICE, /**< int, index into choices */
+  MHO_PARAM_TEXT,   /**< char[MHO_TEXT_MAX] */
+  MHO_PARAM_INTS,   /**< mho_ints */
+  MHO_PARAM_REALS   /**< mho_reals, plain numbers */
 } mho_param_kind;
 
 #define MHO_INTS_MAX 128
+/** A list of integers. */
 typedef struct mho_ints {
   int n;
   int v[MHO_INTS_MAX];
 } mho_ints;
+/** A list of numbers. */
 typedef struct mho_reals {
   int n;
   double v[MHO_INTS_MAX];
 } mho_reals;
 
-/* One parameter: the single source of validation, help, the printed config and the documentation. It lives at
- * `offset` of its owner's parameter struct. */
+/** One parameter: the single source of validation, help, the printed config and the documentation.
+ *  It lives at `offset` of its owner's parameter struct. */
 typedef struct mho_param {
-  const char *name; /* dots make nested keys: "noise.redraw" */
+  const char *name; /**< dots make nested keys: "noise.redraw" */
   mho_param_kind kind;
-  const char *unit; /* SI unit of a physical quantity ("S", "ohm", "s", "V"); "" for a number */
-  double initial;   /* default of a number, a bool or a choice */
-  double low, high; /* allowed range of a number or of each list entry, inclusive */
-  const char
-      *text;       /* default of a text or a list ("64 64"); for a choice: its words, "held|live" */
-  const char *doc; /* one line */
+  /** SI unit of a physical quantity ("S", "ohm", "s", "V"); "" for a number. */
+  const char *unit;
+  double initial;   /**< default of a number, a bool or a choice */
+  double low, high; /**< allowed range of a number or of each list entry, inclusive */
+  /** Default of a text or a list ("64 64"); for a choice: its words, "held|live". */
+  const char *text;
+  const char *doc; /**< one line */
   size_t offset;
 } mho_param;
 
@@ -250,10 +277,11 @@ typedef struct mho_param {
   { name, MHO_PARAM_REALS, "", 0, low, high, initial, doc, offsetof(T, field) }
 #define MHO_COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
-typedef struct mho_params { /* a table and its length */
+/** A table and its length. */
+typedef struct mho_params {
   const mho_param *p;
   int n;
-  size_t size; /* of the struct the table describes */
+  size_t size; /**< of the struct the table describes */
 } mho_params;
 #define MHO_PARAMS(T, table)                                                                       \
   { table, MHO_COUNT(table), sizeof(T) }
@@ -266,7 +294,8 @@ MHO_API void mho_params_init(mho_params table, void *out);
 MHO_API const mho_param *mho_params_find(mho_params table, const char *name);
 /** Parse one value as text: a number with its unit ("25 uS"), a word, or a list ("64 64").
  *  @param bare  numbers of physical quantities are SI without a unit (stored configs).
- *  @return MHO_OK or MHO_ECONFIG with what is wrong, the allowed range, and an example (no place). */
+ *  @return MHO_OK or MHO_ECONFIG with what is wrong, the allowed range, and an example (no
+ *  place). */
 MHO_API mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *out,
                                 mho_errinfo *ei);
 /** The value as text that mho_param_parse reads back exactly; with its unit unless bare. */
@@ -276,20 +305,20 @@ MHO_API void mho_param_format(const mho_param *p, const void *params, bool bare,
 MHO_API bool mho_param_is_default(const mho_param *p, const void *params);
 /** "0.001 to 1 S", "held|live", ...: what is allowed, for help and messages. */
 MHO_API void mho_param_range(const mho_param *p, char *buf, size_t capacity);
-/** A physical quantity: "10 kohm", "50 ns", "1d" (days for time). MHO_ECONFIG when it is not one of `unit`.
- */
+/** A physical quantity: "10 kohm", "50 ns", "1d" (days for time). MHO_ECONFIG when it is not one of
+ *  `unit`. */
 MHO_API mho_err mho_quantity_parse(const char *text, const char *unit, bool bare, double *out,
                                    mho_errinfo *ei);
 
-/* What every registered thing says of itself: device models, neurons, rules, datasets ... all start with one.
- */
+/** What every registered thing says of itself: device models, neurons, rules, datasets ... all
+ *  start with one. */
 typedef struct mho_entry {
-  int abi;
-  const char *id;       /* the word in the config */
-  const char *title;    /* one line */
-  const char *equation; /* nullable */
-  const char *source;   /* paper and equation, nullable */
-  mho_params params;    /* its own config keys */
+  int abi;              /**< MHO_ABI */
+  const char *id;       /**< the word in the config */
+  const char *title;    /**< one line */
+  const char *equation; /**< nullable */
+  const char *source;   /**< paper and equation, nullable */
+  mho_params params;    /**< its own config keys */
 } mho_entry;
 
 #endif

@@ -5,69 +5,73 @@
 
 #include "mho/base.h"
 
-/* Images of one part (train, validation or test); a view into memory that the dataset owns. */
+/** Images of one part (train, validation or test); a view into memory that the dataset owns. */
 typedef struct mho_images {
   int n;
-  const uint8_t *pixel; /* [n x features] */
-  const uint8_t *label; /* [n], below classes */
+  const uint8_t *pixel; /**< [n x features] */
+  const uint8_t *label; /**< [n], below classes */
 } mho_images;
 
+/** Images in memory, as pixels, and how they become inputs of a network. */
 typedef struct mho_dataset {
-  mho_images train, validation,
-      test; /* validation is cut from the end of the training images; n may be 0 */
+  /** Validation is cut from the end of the training images; n may be 0. */
+  mho_images train, validation, test;
   int features, classes;
-  int width, height, channels; /* features = channels * height * width, channel-major */
-  double scale;                /* a network input is pixel * scale */
-  /* of each channel's inputs: what is subtracted from them, and what they are then divided by, when
-   * normalized; spread 0: the dataset has no such figures */
+  int width, height, channels; /**< features = channels * height * width, channel-major */
+  double scale;                /**< a network input is pixel * scale */
+  /** of each channel's inputs: what is subtracted from them, and what they are then divided by,
+   *  when normalized; spread 0: the dataset has no such figures */
   double mean[3], spread[3];
   bool normalized;
-  /* SHA-256, hex: of the files' own ones (hex, unpacked) written one after the other, so that each file is
-   * hashed once; for digits of the images, then the labels */
+  /** SHA-256, hex: of the files' own ones (hex, unpacked) written one after the other, so that each
+   *  file is hashed once; for digits of the images, then the labels */
   char checksum[65];
-  void *memory; /* owned */
+  void *memory; /**< owned */
 } mho_dataset;
 
-/* What the config says of any dataset. */
+/** What the config says of any dataset. */
 typedef struct mho_dataset_config {
-  char path
-      [MHO_TEXT_MAX];  /* folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name> */
-  int64_t train, test; /* use only the first so many images; 0: all */
-  int64_t validation;  /* hold out so many from the end of the training images used */
-  int normalize;       /* none, channels */
-  int64_t crop;        /* largest shift of a training image, pixels */
-  bool flip;           /* training images may be mirrored */
+  /** Folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name>. */
+  char path[MHO_TEXT_MAX];
+  int64_t train, test; /**< use only the first so many images; 0: all */
+  int64_t validation;  /**< hold out so many from the end of the training images used */
+  int normalize;       /**< none, channels */
+  int64_t crop;        /**< largest shift of a training image, pixels */
+  bool flip;           /**< training images may be mirrored */
 } mho_dataset_config;
 enum { MHO_NORMALIZE_NONE, MHO_NORMALIZE_CHANNELS };
+/** The keys of mho_dataset_config. */
 MHO_API extern const mho_params mho_dataset_params;
 
-/* A file a dataset is made of; it may lie gzipped (name.gz) or plain. */
+/** A file a dataset is made of; it may lie gzipped (name.gz) or plain. */
 typedef struct mho_data_file {
-  const char *name;   /* "train-images-idx3-ubyte" */
-  const char *sha256; /* of the unpacked file, hex; NULL: not checked */
-  /* https address of the gzipped file, or, ending in .tar.gz, of an archive that holds it in any folder; NULL:
-   * none (then of all files) */
+  const char *name;   /**< "train-images-idx3-ubyte" */
+  const char *sha256; /**< of the unpacked file, hex; NULL: not checked */
+  /** https address of the gzipped file, or, ending in .tar.gz, of an archive that holds it in any
+   *  folder; NULL: none (then of all files) */
   const char *url;
 } mho_data_file;
 
+/** A registered dataset: its files and how they are read. */
 typedef struct mho_dataset_kind {
   mho_entry entry;
-  const mho_data_file *files; /* nullable: embedded */
+  const mho_data_file *files; /**< nullable: embedded */
   int n_files;
-  /* Fill the images (train and test whole, no validation), sizes, scale, checksum and memory; mean and spread
-   * where there are any.
-   * folder: where the files are, NULL when there are none. */
+  /** Fill the images (train and test whole, no validation), sizes, scale, checksum and memory; mean
+   *  and spread where there are any. folder: where the files are, NULL when there are none. */
   mho_err (*load)(const struct mho_dataset_kind *kind, const char *folder, mho_dataset *out,
                   mho_errinfo *ei);
 } mho_dataset_kind;
 
 /** Find the files, load, check, and cut as the config says.
- *  @return MHO_OK; MHO_ENOTFOUND when no place holds the files (the message lists the places looked at and
- *          the cure: mho data fetch); MHO_EDATA for a truncated file, a wrong magic number, a wrong checksum,
- *          counts that do not agree; MHO_EIO for a file that cannot be read; MHO_ECONFIG when more images are
- *          asked for than there are, or a normalization that it has not. On failure *out is empty. */
+ *  @return MHO_OK; MHO_ENOTFOUND when no place holds the files (the message lists the places looked
+ *          at and the cure: mho data fetch); MHO_EDATA for a truncated file, a wrong magic number,
+ *          a wrong checksum, counts that do not agree; MHO_EIO for a file that cannot be read;
+ *          MHO_ECONFIG when more images are asked for than there are, or a normalization that it
+ *          has not. On failure *out is empty. */
 MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config,
                                  mho_dataset *out, mho_errinfo *ei);
+/** Frees the images; the struct is the caller's. */
 MHO_API void mho_dataset_free(mho_dataset *d);
 
 /** Network inputs of a batch: out[i] = pixel[index[i]] * scale, normalized: (that - mean) / spread.
@@ -76,31 +80,32 @@ MHO_API void mho_dataset_free(mho_dataset *d);
 MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index,
                               int first, int n, mho_real *out, uint8_t *label_out);
 
-/** The same, each image shifted by up to `crop` pixels up or down and left or right (a random crop of the image with a
- *  black border), and with `flip` mirrored left to right half of the time. What happens to an image follows from its
- *  number in the part and the epoch alone.
+/** The same, each image shifted by up to `crop` pixels up or down and left or right (a random crop
+ *  of the image with a black border), and with `flip` mirrored left to right half of the time. What
+ *  happens to an image follows from its number in the part and the epoch alone.
  *  @param rng  stream of these draws. */
 MHO_API void mho_images_augmented(const mho_dataset *d, const mho_images *part, const int *index,
                                   int n, const mho_dataset_config *config, mho_rng rng, int epoch,
                                   mho_real *out, uint8_t *label_out);
 
-/** Where the dataset's files were found: the first of the places mho_dataset_load looks at that holds them
- *  all. "" when nowhere, and for an embedded dataset.
+/** Where the dataset's files were found: the first of the places mho_dataset_load looks at that
+ *  holds them all. "" when nowhere, and for an embedded dataset.
  *  @param path  as in the config, nullable. */
 MHO_API void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, char *folder,
                                 size_t capacity);
 
 /** Download a dataset's files into a folder, check them, keep only whole ones.
  *
- *  Files already there and right are kept; an embedded dataset is always there. An archive is unpacked and not
- *  kept; one that lies in the folder already is not downloaded and stays. Only https. The proxy and the
- *  certificates of the network are taken from https_proxy, CURL_CA_BUNDLE and SSL_CERT_FILE.
+ *  Files already there and right are kept; an embedded dataset is always there. An archive is
+ *  unpacked and not kept; one that lies in the folder already is not downloaded and stays. Only
+ *  https. The proxy and the certificates of the network are taken from https_proxy, CURL_CA_BUNDLE
+ *  and SSL_CERT_FILE.
  *
  *  @param folder  made when missing; NULL or "": ~/.cache/mho/<id>.
- *  @return MHO_OK; MHO_EIO for no connection, an HTTP error, a folder that cannot be written; MHO_EDATA for a
- *          file that is not the published one; MHO_ENOTFOUND for a dataset without addresses; MHO_EINVAL for
- *          an address that is not https; MHO_EINTERRUPTED; MHO_EUNSUPPORTED when something is to be
- *          downloaded and the build has no libcurl. */
+ *  @return MHO_OK; MHO_EIO for no connection, an HTTP error, a folder that cannot be written;
+ *          MHO_EDATA for a file that is not the published one; MHO_ENOTFOUND for a dataset without
+ *          addresses; MHO_EINVAL for an address that is not https; MHO_EINTERRUPTED;
+ *          MHO_EUNSUPPORTED when something is to be downloaded and the build has no libcurl. */
 MHO_API mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind,
                                   const char *folder, mho_errinfo *ei);
 

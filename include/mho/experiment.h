@@ -11,7 +11,7 @@
 
 /* ---------------------------------------------------------------- registry */
 
-/* X(KIND, plural word of `mho list`, type) */
+/** X(KIND, plural word of `mho list`, type) */
 #define MHO_KINDS(X)                                                                               \
   X(DATASET, "datasets", mho_dataset_kind)                                                         \
   X(TOPOLOGY, "topologies", mho_topology)                                                          \
@@ -23,6 +23,7 @@
   X(DEVICE, "devices", mho_device_model)                                                           \
   X(ARRAY, "arrays", mho_array_model)
 
+/** Kinds of registered things. */
 typedef enum mho_kind {
 #define X(kind, word, type) MHO_KIND_##kind,
   MHO_KINDS(X)
@@ -34,45 +35,52 @@ typedef struct mho_registry mho_registry;
 
 /** Registry of everything built in. */
 MHO_API mho_err mho_registry_new(mho_registry **out, mho_errinfo *ei);
+/** Frees a registry, not what was added to it; NULL is allowed. */
 MHO_API void mho_registry_free(mho_registry *r);
-/** Add a model made outside the tree: the kind's struct, whose first member is the entry; it must outlive the
- *  registry. MHO_EINVAL for another ABI, a taken id, or parameters too large. */
+/** Add a model made outside the tree: the kind's struct, whose first member is the entry; it must
+ *  outlive the registry. MHO_EINVAL for another ABI, a taken id, or parameters too large. */
 MHO_API mho_err mho_registry_add(mho_registry *r, mho_kind kind, const mho_entry *entry,
                                  mho_errinfo *ei);
+/** How many things of a kind there are. */
 MHO_API int mho_registry_count(const mho_registry *r, mho_kind kind);
+/** Thing number i of a kind, in the order of registration. */
 MHO_API const mho_entry *mho_registry_at(const mho_registry *r, mho_kind kind, int i);
+/** The thing of a kind with that id, or NULL. */
 MHO_API const mho_entry *mho_registry_find(const mho_registry *r, mho_kind kind, const char *id);
 /** "devices", ... */
 MHO_API const char *mho_kind_word(mho_kind kind);
 
 /* ---------------------------------------------------------------- config text */
 
-/* Keys and values with the places they come from; nothing is checked but the YAML. */
+/** Keys and values with the places they come from; nothing is checked but the YAML. */
 typedef struct mho_config mho_config;
 
+/** An empty config. */
 MHO_API mho_err mho_config_new(mho_config **out, mho_errinfo *ei);
+/** Frees a config; NULL is allowed. */
 MHO_API void mho_config_free(mho_config *c);
-/** Add a YAML file's keys; MHO_EIO when it cannot be read, MHO_ECONFIG with its line when it is not YAML of
- * this shape (maps of scalars and lists of scalars) or says a key twice. */
+/** Add a YAML file's keys; MHO_EIO when it cannot be read, MHO_ECONFIG with its line when it is not
+ *  YAML of this shape (maps of scalars and lists of scalars) or says a key twice. */
 MHO_API mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei);
 /** The same from text; `name` stands for the file in messages. */
 MHO_API mho_err mho_config_text(mho_config *c, const char *text, const char *name, mho_errinfo *ei);
 /** "path=value": overrides what is there. */
 MHO_API mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei);
-/** The same with a text that is taken as it is, whatever YAML would make of it: names of files and runs. */
+/** The same with a text that is taken as it is, whatever YAML would make of it: names of files and
+ *  runs. */
 MHO_API mho_err mho_config_assign(mho_config *c, const char *key, const char *text,
                                   mho_errinfo *ei);
 
 /** Text of a key ("device.levels"), as it was written; NULL when it is not set. Valid until the
- * config changes. */
+ *  config changes. */
 MHO_API const char *mho_config_get(const mho_config *c, const char *path);
 /** Take out the key of that path, or with a dot at its end ("device.") all keys below it. */
 MHO_API void mho_config_forget(mho_config *c, const char *path);
 
 /* ---------------------------------------------------------------- device cards */
 
-/** File of a device card: a path as given or beside `beside` (nullable, a file), else a name among the cards of
- * mho. MHO_ENOTFOUND. */
+/** File of a device card: a path as given or beside `beside` (nullable, a file), else a name among
+ *  the cards of mho. MHO_ENOTFOUND. */
 MHO_API mho_err mho_card_find(const char *card, const char *beside, char *path, size_t capacity,
                               mho_errinfo *ei);
 /** Read a card; unknown sections are refused with file and line. */
@@ -86,38 +94,44 @@ MHO_API char **mho_cards_list(int *n);
 
 enum { MHO_CHOICE_MAX = 1536, MHO_DEFAULTS_VERSION = 2 };
 
-typedef struct mho_choice { /* a registered thing and its parameters */
+/** A registered thing and its parameters. */
+typedef struct mho_choice {
   const mho_entry *entry;
   _Alignas(16) unsigned char params[MHO_CHOICE_MAX];
 } mho_choice;
 
+/** Section train of the config. */
 typedef struct mho_train_config {
   int64_t epochs, batch, chunk;
-  int shuffle; /* batches, samples */
+  int shuffle; /**< batches, samples */
   int64_t seed;
-  int64_t seed_chip, seed_weights, seed_order, seed_noise; /* -1: derived from seed */
-  char from[MHO_TEXT_MAX]; /* run or folder that the weights are of at the start; "": drawn */
+  int64_t seed_chip, seed_weights, seed_order, seed_noise; /**< -1: derived from seed */
+  /** Run or folder that the weights are of at the start; "": drawn. */
+  char from[MHO_TEXT_MAX];
 } mho_train_config;
 enum { MHO_SHUFFLE_BATCHES, MHO_SHUFFLE_SAMPLES };
 
-/* Circuits and pulses, as far as their energy and time go: src/train/energy.c says how they enter. */
+/** Circuits and pulses, as far as their energy and time go: src/train/energy.c says how they
+ *  enter. */
 typedef struct mho_energy_config {
   bool count;
   double read_time, cell_capacitance, dac_energy, adc_step, adc_time, amplifier;
   int64_t adc_share, write_parallel;
 } mho_energy_config;
 
-/* How the initial weights of trained connections come into their devices: src/train/initial.c. */
+/** How the initial weights of trained connections come into their devices: src/train/initial.c. */
 typedef struct mho_initial_config {
-  int how; /* exact, scheme */
+  int how; /**< exact, scheme */
   int64_t rounds;
 } mho_initial_config;
 enum { MHO_INITIAL_EXACT, MHO_INITIAL_SCHEME };
 
+/** Section checkpoint of the config. */
 typedef struct mho_checkpoint_config {
-  int64_t every; /* epochs */
+  int64_t every; /**< epochs */
 } mho_checkpoint_config;
 
+/** A validated config: what is chosen of every kind, with its parameters, and the common keys. */
 typedef struct mho_experiment {
   mho_choice dataset, topology, neuron, settler, rule, optimizer, scheme, device, array;
   mho_dataset_config dataset_config;
@@ -136,39 +150,40 @@ typedef struct mho_experiment {
   mho_observe_config observe;
 } mho_experiment;
 
-/** The keys that an experiment sets, to put others on top: its card's values are among them, so that the card is not read
- *  again. name: what stands for the file in messages. */
+/** The keys that an experiment sets, to put others on top: its card's values are among them, so
+ *  that the card is not read again. name: what stands for the file in messages. */
 MHO_API mho_err mho_config_of_experiment(const mho_experiment *e, const char *name,
                                          mho_config **out, mho_errinfo *ei);
-/** Validate a config: unknown keys (with the nearest known one), types, units, ranges, and what must fit
- * together.
+/** Validate a config: unknown keys (with the nearest known one), types, units, ranges, and what
+ *  must fit together.
  *  @param bare  physical quantities are SI numbers without units (a config from the database).
  *  @return MHO_OK or MHO_ECONFIG with file, line, key and cure. */
 MHO_API mho_err mho_experiment_new(const mho_registry *r, const mho_config *c, bool bare,
                                    mho_experiment **out, mho_errinfo *ei);
+/** Frees an experiment; NULL is allowed. */
 MHO_API void mho_experiment_free(mho_experiment *e);
 
-/** The whole config with every default filled in, as YAML with a comment a key; or only what is away from the
- * defaults. Free with free(). */
+/** The whole config with every default filled in, as YAML with a comment a key; or only what is
+ *  away from the defaults. Free with free(). */
 MHO_API char *mho_experiment_yaml(const mho_experiment *e, bool changed_only);
 /** The same as JSON, quantities in SI. Free with free(). */
 MHO_API char *mho_experiment_json(const mho_experiment *e);
-/** SHA-256 of the canonical JSON of the keys away from their default, the defaults version, the seeds and the
- *  dataset's checksum; names, paths, threads and what is
- *  observed play no part. */
+/** SHA-256 of the canonical JSON of the keys away from their default, the defaults version, the
+ *  seeds and the dataset's checksum; names, paths, threads and what is observed play no part. */
 MHO_API void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]);
-/* A key that two experiments have and set to different values, as they are written. */
+/** A key that two experiments have and set to different values, as they are written. */
 typedef struct mho_difference {
-  const char *section, *name; /* "device", "drift.law"; as long as the experiments */
-  bool is_own;                /* of a registered thing that the section chooses */
+  const char *section, *name; /**< "device", "drift.law"; as long as the experiments */
+  bool is_own;                /**< of a registered thing that the section chooses */
   char a[MHO_TEXT_MAX], b[MHO_TEXT_MAX];
 } mho_difference;
 /** Keys in which b differs from a, the choice of a registered thing before its keys; @return how
- * many, at most max. */
+ *  many, at most max. */
 MHO_API int mho_experiment_differences(const mho_experiment *a, const mho_experiment *b, int max,
                                        mho_difference *out);
-/** Whether the learning signal is settled itself rather than measured as a difference of two states: what
- *  settle.difference says, and where it says auto, whether everything is floating point and able to. */
+/** Whether the learning signal is settled itself rather than measured as a difference of two
+ *  states: what settle.difference says, and where it says auto, whether everything is floating
+ *  point and able to. */
 MHO_API bool mho_experiment_direct(const mho_experiment *e);
 /** Every seed, derived where it is not given. */
 MHO_API mho_seeds mho_experiment_seeds(const mho_experiment *e);

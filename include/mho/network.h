@@ -1,15 +1,15 @@
 /* network.h - layers, the links between them, and the crossbars that the links read.
  *
- * Layer 0 is the input, layers 1 .. n_layers-2 are hidden and have states, the last is the read-out. A
- * forward link carries alpha z W; a feedback link carries beta_i z W^T on the forward link's own crossbar
- * (symmetric) or beta_i z B on a crossbar of fixed random weights (asymmetric). The network is const while it
- * settles; only programming changes its crossbars.
+ * Layer 0 is the input, layers 1 .. n_layers-2 are hidden and have states, the last is the
+ * read-out. A forward link carries alpha z W; a feedback link carries beta_i z W^T on the forward
+ * link's own crossbar (symmetric) or beta_i z B on a crossbar of fixed random weights (asymmetric).
+ * The network is const while it settles; only programming changes its crossbars.
  *
- * A layer of images has channels x height x width units; its activity may be pooled, and then the links out of it read
- * the largest of every window and the links back into it reach those winners. A convolution is one crossbar of
- * kernel^2 channels_in rows by channels_out columns, read once for every position of its target, and transposed for
- * every position in the feedback, where the results overlap and add up. A bias is one more row of the crossbar whose
- * input is always 1.
+ * A layer of images has channels x height x width units; its activity may be pooled, and then the
+ * links out of it read the largest of every window and the links back into it reach those winners.
+ * A convolution is one crossbar of kernel^2 channels_in rows by channels_out columns, read once for
+ * every position of its target, and transposed for every position in the feedback, where the
+ * results overlap and add up. A bias is one more row of the crossbar whose input is always 1.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_NETWORK_H
 #define MHO_NETWORK_H
@@ -18,155 +18,178 @@
 #include "mho/neuron.h"
 #include "mho/num.h"
 
-/* What the amplifiers of a layer make of its neurons, drawn with the chip: the activity is
- * clip(rho(gain (a + offset)), +-limit). NULL: all 1, all 0, no limit. */
+/** What the amplifiers of a layer make of its neurons, drawn with the chip: the activity is
+ *  clip(rho(gain (a + offset)), +-limit). NULL: all 1, all 0, no limit. */
 typedef struct mho_circuit {
-  mho_real *gain, *offset, *limit; /* [n of the layer] */
-  double *tau, *slew; /* [n] relative to the nominal tau; largest |du/dt| tau, NULL: unlimited */
+  mho_real *gain, *offset, *limit; /**< [n of the layer] */
+  /** [n] relative to the nominal tau; largest |du/dt| tau, NULL: unlimited. */
+  double *tau, *slew;
 } mho_circuit;
 
+/** A layer: its size and neurons, and where its links are. */
 typedef struct mho_layer {
-  char name[16]; /* "x", "h1" ..., "out" */
-  int n; /* units: channels x height x width; position after position, the channels of one side
-                                  by side, but for the input, which is planar as the dataset is */
-  int channels, height, width; /* n, 1, 1 when they make no image */
-  mho_pool_window pool;        /* size 0: none */
-  int outputs;                 /* numbers that links out of it read: n, or the pooled ones */
-  const mho_neuron *neuron;    /* of hidden layers */
-  int forward,
-      n_forward; /* links into this layer that lead forward: link[forward .. forward+n_forward-1] */
-  int feedback, n_feedback;   /* and those that lead back; from the read-out, the nudge */
-  const mho_circuit *circuit; /* of hidden layers; NULL: ideal ones */
-  int distance; /* powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of reach */
+  char name[16]; /**< "x", "h1" ..., "out" */
+  /** Units: channels x height x width; position after position, the channels of one side by side,
+   *  but for the input, which is planar as the dataset is. */
+  int n;
+  int channels, height, width; /**< n, 1, 1 when they make no image */
+  mho_pool_window pool;        /**< size 0: none */
+  int outputs;                 /**< numbers that links out of it read: n, or the pooled ones */
+  const mho_neuron *neuron;    /**< of hidden layers */
+  /** Links into this layer that lead forward: link[forward .. forward+n_forward-1]. */
+  int forward, n_forward;
+  int feedback, n_feedback;   /**< and those that lead back; from the read-out, the nudge */
+  const mho_circuit *circuit; /**< of hidden layers; NULL: ideal ones */
+  /** Powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of
+   *  reach. */
+  int distance;
 } mho_layer;
 
-typedef struct mho_connection { /* one crossbar and where it lies */
-  char name[40];                /* "x-h1" */
-  int from, to;                 /* of its forward (or only) direction */
+/** One crossbar and where it lies. */
+typedef struct mho_connection {
+  char name[40]; /**< "x-h1" */
+  int from, to;  /**< of its forward (or only) direction */
   bool trained;
-  mho_conv conv;    /* kernel 0: dense */
-  bool bias;        /* its last row is the bias of the target */
-  int positions;    /* of the target at which it is read: 1 when dense */
-  mho_crossbar *xb; /* [outputs of from (+ 1) x n of to], or [patch (+ 1) x channels of to] */
+  mho_conv conv; /**< kernel 0: dense */
+  bool bias;     /**< its last row is the bias of the target */
+  int positions; /**< of the target at which it is read: 1 when dense */
+  /** [outputs of from (+ 1) x n of to], or [patch (+ 1) x channels of to]. */
+  mho_crossbar *xb;
 } mho_connection;
 
+/** How a layer reads another one through a crossbar, in one of its directions. */
 typedef struct mho_link {
-  int from, to; /* layers */
+  int from, to; /**< layers */
   int connection;
-  bool transposed; /* reads the connection against its direction */
-  mho_real scale;  /* alpha, beta_i^span, or 1 */
-  int span;        /* powers of beta_i, of a feedback link */
-  bool
-      plain; /* nothing but the crossbar lies between the two layers: no patches, pooling or bias */
+  bool transposed; /**< reads the connection against its direction */
+  mho_real scale;  /**< alpha, beta_i^span, or 1 */
+  int span;        /**< powers of beta_i, of a feedback link */
+  /** Nothing but the crossbar lies between the two layers: no patches, pooling or bias. */
+  bool plain;
 } mho_link;
 
+/** Layers, crossbars and links. */
 typedef struct mho_network {
   int n_layers;
-  mho_layer *layer;             /* [n_layers] */
-  int n_connections, n_trained; /* trained ones come first */
-  mho_connection *connection;   /* [n_connections] */
+  mho_layer *layer;             /**< [n_layers] */
+  int n_connections, n_trained; /**< trained ones come first */
+  mho_connection *connection;   /**< [n_connections] */
   int n_links;
-  mho_link *link;        /* [n_links], sorted by target */
-  double feedback_scale; /* beta_i */
-  double forward_scale;  /* alpha */
-  size_t n_weights;      /* trained */
-  mho_rng state_noise;   /* of the neurons in continuous time */
-  mho_wired *wired;      /* the connections' wires; NULL without resistance */
-  mho_disturb
-      *disturb; /* of the trained connections; NULL: pulses reach their cells whole and alone */
+  mho_link *link;        /**< [n_links], sorted by target */
+  double feedback_scale; /**< beta_i */
+  double forward_scale;  /**< alpha */
+  size_t n_weights;      /**< trained */
+  mho_rng state_noise;   /**< of the neurons in continuous time */
+  mho_wired *wired;      /**< the connections' wires; NULL without resistance */
+  /** Of the trained connections; NULL: pulses reach their cells whole and alone. */
+  mho_disturb *disturb;
 } mho_network;
 
-/* A topology's answer: sizes, and edges between layers. A feedback edge runs from the later to the earlier
- * layer. */
+/** A topology's answer: sizes, and edges between layers. A feedback edge runs from the later to the
+ *  earlier layer. */
 enum { MHO_LAYERS_MAX = MHO_INTS_MAX + 2, MHO_EDGES_MAX = 4096 };
+/** A connection that a topology asks for. */
 typedef struct mho_edge {
   int from, to;
-  int kernel, stride,
-      padding; /* of a convolution; a feedback edge is as its forward one. kernel 0: dense */
+  /** Of a convolution; a feedback edge is as its forward one. kernel 0: dense. */
+  int kernel, stride, padding;
 } mho_edge;
+/** What a topology builds: layers with their sizes, and edges between them. */
 typedef struct mho_graph {
   int n_layers, size[MHO_LAYERS_MAX];
-  int channels[MHO_LAYERS_MAX], height[MHO_LAYERS_MAX],
-      width[MHO_LAYERS_MAX]; /* of images; else 0 */
-  int pool[MHO_LAYERS_MAX];  /* side of the windows; 0: none */
+  /** Of images; else 0. */
+  int channels[MHO_LAYERS_MAX], height[MHO_LAYERS_MAX], width[MHO_LAYERS_MAX];
+  int pool[MHO_LAYERS_MAX]; /**< side of the windows; 0: none */
   int n_edges;
-  mho_edge edge[MHO_EDGES_MAX]; /* from < to: forward, trained; from > to: feedback */
+  mho_edge edge[MHO_EDGES_MAX]; /**< from < to: forward, trained; from > to: feedback */
 } mho_graph;
 
+/** Section network of the config, for any topology. */
 typedef struct mho_network_config {
   mho_ints hidden;
-  double forward_scale; /* alpha, of the links between hidden layers */
-  int output;           /* softmax */
+  double forward_scale; /**< alpha, of the links between hidden layers */
+  int output;           /**< softmax */
   bool biases;
-  int init; /* glorot, fan_in */
+  int init; /**< glorot, fan_in */
 } mho_network_config;
 enum { MHO_INIT_GLOROT, MHO_INIT_FAN_IN };
+/** The keys of mho_network_config. */
 MHO_API extern const mho_params mho_network_params;
 
+/** Section feedback of the config. */
 typedef struct mho_feedback_config {
-  int mode;     /* symmetric, asymmetric */
-  double scale; /* beta_i */
-  int per;      /* what beta_i is counted by: link, layer */
+  int mode;     /**< symmetric, asymmetric */
+  double scale; /**< beta_i */
+  int per;      /**< what beta_i is counted by: link, layer */
 } mho_feedback_config;
 enum { MHO_FEEDBACK_SYMMETRIC, MHO_FEEDBACK_ASYMMETRIC };
 enum { MHO_FEEDBACK_PER_LINK, MHO_FEEDBACK_PER_LAYER };
+/** The keys of mho_feedback_config. */
 MHO_API extern const mho_params mho_feedback_params;
 
-/* Neurons as circuits: limits of the amplifiers, and how their makers missed. */
+/** Neurons as circuits: limits of the amplifiers, and how their makers missed. */
 typedef struct mho_circuit_config {
   double saturation, slew;
   double tau, gain, offset, saturation_spread,
-      slew_spread; /* standard deviations between neurons */
+      slew_spread; /**< standard deviations between neurons */
 } mho_circuit_config;
+/** The keys of mho_circuit_config. */
 MHO_API extern const mho_params mho_circuit_params;
 
+/** What a topology is told. */
 typedef struct mho_topology_input {
   const mho_network_config *config;
-  const void *params; /* of the topology */
+  const void *params; /**< of the topology */
   int features, classes;
-  int channels, height, width; /* of the images; features when they make none */
-  bool symmetric;              /* a feedback edge needs its forward one */
-  uint64_t seed;               /* of the weights, for topologies drawn by chance */
+  int channels, height, width; /**< of the images; features when they make none */
+  bool symmetric;              /**< a feedback edge needs its forward one */
+  uint64_t seed;               /**< of the weights, for topologies drawn by chance */
 } mho_topology_input;
 
+/** A registered topology. */
 typedef struct mho_topology {
   mho_entry entry;
-  bool own_layers; /* its own keys say what the hidden layers are, not network.hidden */
-  /* Fill the graph, which comes empty. */
+  /** Its own keys say what the hidden layers are, not network.hidden. */
+  bool own_layers;
+  /** Fill the graph, which comes empty. */
   mho_err (*build)(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei);
 } mho_topology;
 
-/* Seeds of everything random, each derived from one unless given. */
+/** Seeds of everything random, each derived from one unless given. */
 typedef struct mho_seeds {
   uint64_t weights, chip, order, noise;
 } mho_seeds;
 
+/** What a network is made of. */
 typedef struct mho_network_options {
   const mho_topology *topology;
   const void *topology_params;
   const mho_network_config *config;
   const mho_feedback_config *feedback;
   const mho_neuron *neuron;
-  const mho_circuit_config *circuit; /* nullable: ideal */
+  const mho_circuit_config *circuit; /**< nullable: ideal */
   const mho_device_model *device;
   const void *device_params;
   const mho_device_config *device_config;
   const mho_array_model *array;
   const void *array_params;
-  const mho_array_config *array_config; /* nullable: defaults */
-  bool pulsed; /* trained devices are written by pulses, which array_config.write_select is about */
-  mho_pool *pool; /* nullable; for mho_network_refresh */
+  const mho_array_config *array_config; /**< nullable: defaults */
+  /** Trained devices are written by pulses, which array_config.write_select is about. */
+  bool pulsed;
+  mho_pool *pool; /**< nullable; for mho_network_refresh */
   mho_seeds seeds;
   int features, classes;
-  int channels, height, width; /* of the images */
+  int channels, height, width; /**< of the images */
 } mho_network_options;
 
-/** Build a network with uniform initial weights, forward and random feedback alike, written as exactly as the devices
- *  allow: +-sqrt(6/(n_in + n_out)) (glorot) or +-1/sqrt(n_in) (fan_in), with n the kernel^2 channels of a convolution;
- *  biases 0 with glorot, as the weights with fan_in. Options that are pointed to must outlive it.
- *  @return MHO_OK; MHO_ECONFIG when the topology cannot be built (a feedback edge without its forward one in
- *          symmetric mode, no hidden layer); MHO_ENOMEM. */
+/** Build a network with uniform initial weights, forward and random feedback alike, written as
+ *  exactly as the devices allow: +-sqrt(6/(n_in + n_out)) (glorot) or +-1/sqrt(n_in) (fan_in), with
+ *  n the kernel^2 channels of a convolution; biases 0 with glorot, as the weights with fan_in.
+ *  Options that are pointed to must outlive it.
+ *  @return MHO_OK; MHO_ECONFIG when the topology cannot be built (a feedback edge without its
+ *          forward one in symmetric mode, no hidden layer); MHO_ENOMEM. */
 MHO_API mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei);
+/** Frees a network with its crossbars; NULL is allowed. */
 MHO_API void mho_network_free(mho_network *net);
 /** Lines that a link drives on its crossbar, and lines that it senses. */
 static inline int mho_link_inputs(const mho_network *net, const mho_link *k) {
@@ -177,34 +200,40 @@ static inline int mho_link_outputs(const mho_network *net, const mho_link *k) {
   const mho_crossbar *x = net->connection[k->connection].xb;
   return k->transposed ? x->rows : x->cols;
 }
-/** After the pulses of an update: what they have done to other cells (mho_disturb_apply). Does nothing where they do
- * nothing. */
+/** After the pulses of an update: what they have done to other cells (mho_disturb_apply). Does
+ *  nothing where they do nothing. */
 MHO_API void mho_network_disturb(mho_network *net);
-/** The effective matrices of crossbars with wires, after weights have been programmed, see mho_wired_refresh, and the
- * voltages of the next pulses (mho_disturb_refresh). Does nothing without either. */
+/** The effective matrices of crossbars with wires, after weights have been programmed, see
+ *  mho_wired_refresh, and the voltages of the next pulses (mho_disturb_refresh). Does nothing
+ *  without either. */
 MHO_API void mho_network_refresh(mho_network *net, int64_t update, bool full);
-/** Lay matrices out for reads of many samples where their links gain from it (mho_crossbar_pack), or forget what is laid
- * out, so that what reads give to the last digit does not depend on what was read before.
+/** Lay matrices out for reads of many samples where their links gain from it (mho_crossbar_pack),
+ *  or forget what is laid out, so that what reads give to the last digit does not depend on what
+ *  was read before.
  *  @param pool  nullable. */
 MHO_API void mho_network_pack(mho_network *net, bool many, mho_pool *pool);
 /** Whether any of its crossbars reads with noise, ... */
 MHO_API bool mho_network_noisy(const mho_network *net);
 /** ... or anything else than the product. */
 MHO_API bool mho_network_lossy(const mho_network *net);
-/** How much smaller an error signal of layer l is than the nudge: beta_i^distance (l hidden; 1 for the
- * read-out). */
+/** How much smaller an error signal of layer l is than the nudge: beta_i^distance (l hidden; 1 for
+ *  the read-out). */
 MHO_API double mho_network_signal_scale(const mho_network *net, int layer);
 
-/* A layer's neurons on `rows` samples, with their circuit: see the hooks of mho_neuron. */
+/** A layer's neurons on `rows` samples, with their circuit: see the hooks of mho_neuron. */
 MHO_API void mho_layer_activate(const mho_layer *layer, int rows, const mho_real *a, mho_real *z);
+/** d *= rho'(a) of the layer, given z = rho(a), [rows x n]. */
 MHO_API void mho_layer_scale_by_slope(const mho_layer *layer, int rows, const mho_real *z,
                                       mho_real *d);
 /** Not with a limited activity (see mho_circuit_limited). */
 MHO_API void mho_layer_activate_keep(const mho_layer *layer, int rows, mho_real *a, mho_real *keep);
+/** The scaled answer to a scaled change of input, in place of e, [rows x n]. */
 MHO_API void mho_layer_difference(const mho_layer *layer, int rows, mho_real c, const mho_real *z,
                                   const mho_real *keep, mho_real *e);
+/** mho_layer_activate in double precision. */
 MHO_API void mho_layer_activate_double(const mho_layer *layer, int rows, const double *a,
                                        double *z);
+/** mho_layer_scale_by_slope in double precision. */
 MHO_API void mho_layer_scale_by_slope_double(const mho_layer *layer, int rows, const double *z,
                                              double *d);
 /** Whether amplifiers saturate, so that a difference is only known from two states. */
@@ -212,11 +241,13 @@ static inline bool mho_circuit_limited(const mho_circuit_config *c) {
   return c && c->saturation > 0;
 }
 
-/** The net that backpropagation is defined on: net's layers, its forward links, as feedback links the
- *  transposes of all of them (whatever net's own are), and the same weights, read without noise. It shares
- *  them, so it follows the training.
+/** The net that backpropagation is defined on: net's layers, its forward links, as feedback links
+ *  the transposes of all of them (whatever net's own are), and the same weights, read without
+ *  noise. It shares them, so it follows the training.
  *  @param out  free it with mho_network_feedforward_free, before net; not to be programmed. */
 MHO_API mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_errinfo *ei);
+/** Frees what mho_network_feedforward made, but for the weights, which are net's; NULL is
+ *  allowed. */
 MHO_API void mho_network_feedforward_free(mho_network *feedforward);
 
 #endif

@@ -5,29 +5,33 @@
 
 #include "mho/base.h"
 
+/** A registered neuron: its activation function rho in every form that mho needs. */
 typedef struct mho_neuron {
   mho_entry entry;
-  /* z[i] = rho(a[i]), [n]; z may be a */
+  /** z[i] = rho(a[i]), [n]; z may be a. */
   void (*activate)(int n, const mho_real *a, mho_real *z);
-  /* d[i] *= rho'(a[i]), given z = rho(a), [n] */
+  /** d[i] *= rho'(a[i]), given z = rho(a), [n]. */
   void (*scale_by_slope)(int n, const mho_real *z, mho_real *d);
-  /* z = rho(a) in place, keeping of every a what `difference` needs, [n] */
+  /** z = rho(a) in place, keeping of every a what `difference` needs, [n]. */
   void (*activate_keep)(int n, mho_real *a, mho_real *keep);
-  /* The scaled answer e' = -(rho(a - c e'_in) - rho(a))/c to a scaled change of input, in place, [n]: without
-   * cancellation, and as c goes to 0 its limit rho'(a) e'_in. c may be negative, or 0 (the limit). */
+  /** The scaled answer e' = -(rho(a - c e'_in) - rho(a))/c to a scaled change of input, in place,
+   *  [n]: without cancellation, and as c goes to 0 its limit rho'(a) e'_in. c may be negative, or 0
+   *  (the limit). */
   void (*difference)(int n, mho_real c, const mho_real *z, const mho_real *keep, mho_real *e);
-  /* activate and scale_by_slope in double precision, for circuits in continuous time; z may be a */
+  /** Activate and scale_by_slope in double precision, for circuits in continuous time; z may be
+   *  a. */
   void (*activate_double)(int n, const double *a, double *z);
   void (*scale_by_slope_double)(int n, const double *z, double *d);
-  double low, high;  /* range of z, for circuits and checks; may be infinite */
-  const char *spice; /* rho of @ as an ngspice expression, for circuits; nullable */
+  double low, high;  /**< range of z, for circuits and checks; may be infinite */
+  const char *spice; /**< rho of @ as an ngspice expression, for circuits; nullable */
 } mho_neuron;
 
 /** Softmax read-out with cross-entropy, in place of a row's logits.
  *  @param logits [n x classes], in; becomes the probabilities.
  *  @param label  [n].
- *  @param loss   summed cross-entropy of the rows, added to; correct: rows whose largest probability is the
- * label, added to. Ties go to the first class. */
+ *  @param loss   summed cross-entropy of the rows, added to; correct: rows whose largest
+ *                probability is the
+ *  label, added to. Ties go to the first class. */
 MHO_API void mho_softmax(int n, int classes, mho_real *logits, const uint8_t *label, double *loss,
                          int64_t *correct);
 

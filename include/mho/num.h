@@ -1,22 +1,22 @@
-/* num.h - thin wrappers of numerical libraries: dense products, eigenvalues, differential equations; and the kernels of
- * convolution.
+/* num.h - thin wrappers of numerical libraries: dense products, eigenvalues, differential
+ * equations; and the kernels of convolution.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_NUM_H
 #define MHO_NUM_H
 
 #include "mho/base.h"
 
-/** Put OpenBLAS on one thread a product (products are cut into tasks by mho, so that results do not depend on
- * the number of threads). Process-wide: the command calls it at start, and so should a program that uses the
- * library. */
+/** Put OpenBLAS on one thread a product (products are cut into tasks by mho, so that results do not
+ *  depend on the number of threads). Process-wide: the command calls it at start, and so should a
+ *  program that uses the library. */
 MHO_API void mho_blas_init(void);
-/** Names of the kernels that products run on ("SkylakeX, libxsmm skx"): those of OpenBLAS, and where it is built in,
- * of libxsmm, which takes narrow products, gradients and those in panels. */
+/** Names of the kernels that products run on ("SkylakeX, libxsmm skx"): those of OpenBLAS, and
+ *  where it is built in, of libxsmm, which takes narrow products, gradients and those in panels. */
 MHO_API const char *mho_blas_kernel(void);
-/** The kernels this processor could run but OpenBLAS did not recognize it for, as the value that the
- * environment variable OPENBLAS_CORETYPE must have before the library is loaded; NULL when the present ones
- * are right. (OpenBLAS 0.3.21 falls back to SSE3 kernels, five times slower, on processors newer than
- * itself.) */
+/** The kernels this processor could run but OpenBLAS did not recognize it for, as the value that
+ *  the environment variable OPENBLAS_CORETYPE must have before the library is loaded; NULL when the
+ *  present ones are right. (OpenBLAS 0.3.21 falls back to SSE3 kernels, five times slower, on
+ *  processors newer than itself.) */
 MHO_API const char *mho_blas_better_kernel(void);
 
 /** C = alpha op(A) op(B) + beta C, row-major, on the calling thread. C must not overlap A or B.
@@ -27,11 +27,11 @@ MHO_API void mho_gemm(bool ta, bool tb, int m, int n, int k, mho_real alpha, con
 MHO_API void mho_gemm_double(bool ta, bool tb, int m, int n, int k, double alpha, const double *a,
                              int lda, const double *b, int ldb, double beta, double *c, int ldc);
 
-/* A factor B [k x n] of many products in panels: groups of MHO_PANEL of its columns, the last one narrower, each
- * [k x width] in one piece, k n numbers in all. */
+/** A factor B [k x n] of many products in panels: groups of MHO_PANEL of its columns, the last one
+ *  narrower, each [k x width] in one piece, k n numbers in all. */
 enum { MHO_PANEL = 32 };
-/** Whether a product with a factor [k x n] is faster in panels than by mho_gemm: a wide one in single precision, with
- * libxsmm. They work in any case. */
+/** Whether a product with a factor [k x n] is faster in panels than by mho_gemm: a wide one in
+ *  single precision, with libxsmm. They work in any case. */
 MHO_API bool mho_panels_pay(int n, int k);
 /** Fill panels first .. first+count-1 (those there are) from op(B) [k x n]. */
 MHO_API void mho_panels_fill(bool tb, int n, int k, const mho_real *b, int ldb, int first,
@@ -42,14 +42,15 @@ MHO_API void mho_panels_gemm(int m, int n, int k, mho_real alpha, const mho_real
 
 /* ---------------------------------------------------------------- convolution and pooling */
 
-/* A convolution as a product: what it reads at one position of its target is a patch of the source, a row vector
- * that is multiplied with a matrix [kernel^2 channels x out_channels]. The target lies position after position, the
- * channels of a position side by side. So does the source, with rows of the matrix in the order (ky, kx, channel);
- * or it is planar, one channel's plane after the other, with rows in the order (channel, ky, kx). */
+/** A convolution as a product: what it reads at one position of its target is a patch of the
+ *  source, a row vector that is multiplied with a matrix [kernel^2 channels x out_channels]. The
+ *  target lies position after position, the channels of a position side by side. So does the
+ *  source, with rows of the matrix in the order (ky, kx, channel); or it is planar, one channel's
+ *  plane after the other, with rows in the order (channel, ky, kx). */
 typedef struct mho_conv {
-  int channels, height, width; /* of the source */
+  int channels, height, width; /**< of the source */
   bool planar;
-  int kernel, stride, padding; /* zeros around the source; kernel 0: there is no convolution */
+  int kernel, stride, padding; /**< zeros around the source; kernel 0: there is no convolution */
   int out_channels, out_height, out_width;
 } mho_conv;
 
@@ -62,9 +63,11 @@ static inline int mho_conv_positions(const mho_conv *g) {
 static inline size_t mho_conv_source(const mho_conv *g) { /* numbers in a sample of the source */
   return (size_t)g->channels * (size_t)g->height * (size_t)g->width;
 }
-/** Fill in the target's height and width. @return false when the kernel is larger than the padded source. */
+/** Fill in the target's height and width. @return false when the kernel is larger than the padded
+ *  source. */
 MHO_API bool mho_conv_fit(mho_conv *g);
-/** Rows row0 .. row0+rows-1 of the patches at positions first .. first+n-1, counted through all samples.
+/** Rows row0 .. row0+rows-1 of the patches at positions first .. first+n-1, counted through all
+ *  samples.
  *  @param x    [samples x source].
  *  @param out  [n x ld], the first `rows` of each line written. */
 MHO_API void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, int n, int row0,
@@ -73,8 +76,9 @@ MHO_API void mho_conv_gather(const mho_conv *g, const mho_real *x, int first, in
 MHO_API void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int first, int n,
                               mho_real *x);
 
-/* The same without patches, where mho_conv_is_direct: with channels enough, in single precision, with libxsmm. The rows of
- * the matrices are those of the patches; n samples of source x and target v. */
+/** The same without patches, where mho_conv_is_direct: with channels enough, in single precision,
+ *  with libxsmm. The rows of the matrices are those of the patches; n samples of source x and
+ *  target v. */
 MHO_API bool mho_conv_is_direct(const mho_conv *g);
 /** out += x w, out [n x target]; w [rows x out_channels]. */
 MHO_API void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_real *w,
@@ -82,15 +86,17 @@ MHO_API void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const
 /** The adjoint: x += scale v w^T. scratch: [rows x out_channels]. */
 MHO_API void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *w,
                            mho_real scale, mho_real *x, mho_real *scratch);
-/** Rows row0 .. row0+rows-1 of the gradient by w: out += x^T v, summed over positions and samples. */
+/** Rows row0 .. row0+rows-1 of the gradient by w: out += x^T v, summed over positions and
+ *  samples. */
 MHO_API void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_real *v,
                                int row0, int rows, mho_real *out);
 
-/* The largest of every size x size window, windows side by side; a border narrower than a window is left out. Of
- * equal ones the first wins, row by row. Channels of a position lie side by side. */
+/** The largest of every size x size window, windows side by side; a border narrower than a window
+ *  is left out. Of equal ones the first wins, row by row. Channels of a position lie side by
+ *  side. */
 typedef struct mho_pool_window {
   int channels, height, width;
-  int size; /* 0: there is no pooling; at most MHO_POOL_SIZE_MAX */
+  int size; /**< 0: there is no pooling; at most MHO_POOL_SIZE_MAX */
 } mho_pool_window;
 enum { MHO_POOL_SIZE_MAX = 15 };
 
@@ -104,42 +110,46 @@ MHO_API void mho_pool_winners(const mho_pool_window *p, int n, const mho_real *z
 /** out = v where z is largest, [n x outputs]; v, z: [n x channels height width]. */
 MHO_API void mho_pool_take(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z,
                            mho_real *out);
-/** Its adjoint, for the winners of z: out = v there and 0 elsewhere, or out += when `add`; v [n x outputs]. */
+/** Its adjoint, for the winners of z: out = v there and 0 elsewhere, or out += when `add`; v [n x
+ *  outputs]. */
 MHO_API void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v,
                            const uint8_t *winner, bool add, mho_real *out);
 
 /* ---------------------------------------------------------------- eigenvalues */
 
-/* GSL's error handler aborts the program: one that uses what follows should call gsl_set_error_handler_off()
- * at start, as the command does; failures are then returned. */
+/* GSL's error handler aborts the program: one that uses what follows should call
+ * gsl_set_error_handler_off() at start, as the command does; failures are then returned. */
 
-/** All eigenvalues of a dense matrix (GSL), to about 1e-15 of its norm times the eigenvalue's condition.
+/** All eigenvalues of a dense matrix (GSL), to about 1e-15 of its norm times the eigenvalue's
+ *  condition.
  *  @param a   [n x n] row-major; destroyed.
  *  @param re  im: [n], in no particular order.
- *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR when the iteration does not converge (entries that are not
- *          finite). */
+ *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR when the iteration does not converge (entries that are
+ *          not finite). */
 MHO_API mho_err mho_eigen_dense(int n, double *a, double *re, double *im, mho_errinfo *ei);
 
-/* y = A x, [n] each, no alias. */
+/** y = A x, [n] each, no alias. */
 typedef void (*mho_linear)(const void *user, const double *x, double *y);
 enum { MHO_EIGEN_KRYLOV = 400 }; /* most vectors of a Krylov space */
 /** Largest |eigenvalue| of a matrix that is only known by its products, by Arnoldi's process: up to
  *  MHO_EIGEN_KRYLOV products, and as many vectors of n numbers.
  *
- *  @param residual  nullable: |A x - lambda x| for the unit vector x that belongs to it. Up to 1e-8 of the
- *                   radius it has converged (a symmetric A's error is at most the residual; else it is that
- *                   times the eigenvalue's condition). It stays larger where eigenvalues crowd at the edge of
- *                   the spectrum: the radius then comes out a little low, by 1e-4 for the Laplacian of a line
- *                   of 2500 points.
- *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR when the projected matrix's eigenvalues do not converge;
- *          MHO_EDIVERGED when A has entries that are not finite. */
+ *  @param residual  nullable: |A x - lambda x| for the unit vector x that belongs to it. Up to 1e-8
+ *                   of the radius it has converged (a symmetric A's error is at most the residual;
+ *                   else it is that times the eigenvalue's condition). It stays larger where
+ *                   eigenvalues crowd at the edge of the spectrum: the radius then comes out a
+ *                   little low, by 1e-4 for the Laplacian of a line of 2500 points.
+ *  @return MHO_OK; MHO_ENOMEM; MHO_ESINGULAR when the projected matrix's eigenvalues do not
+ *          converge; MHO_EDIVERGED when A has entries that are not finite. */
 MHO_API mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radius,
                                  double *residual, mho_errinfo *ei);
 
-/* ---------------------------------------------------------------- differential equations (GSL's odeiv2) */
+/* ---------------------------------------------------------------- differential equations */
 
-/* The steppers, explicit ones and msadams first; those from rk1imp on are implicit and need the Jacobian. */
+/** The steppers, explicit ones and msadams first; those from rk1imp on are implicit and need the
+ *  Jacobian. */
 #define MHO_ODE_WORDS "rk2|rk4|rkf45|rkck|rk8pd|msadams|rk1imp|rk2imp|rk4imp|bsimp|msbdf"
+/** A stepper; its word is that of MHO_ODE_WORDS in the same place. */
 typedef enum mho_ode_method {
   MHO_ODE_RK2,
   MHO_ODE_RK4,
@@ -157,12 +167,12 @@ typedef enum mho_ode_method {
 /** Whether a stepper solves equations with the dense Jacobian in every step. */
 MHO_API bool mho_ode_implicit(mho_ode_method method);
 
-/* dy/dt = f(t, y), n numbers. */
+/** dy/dt = f(t, y), n numbers. */
 typedef struct mho_ode_system {
   int n;
-  /* Fill dydt, [n]; false when it cannot (numbers that are not finite): the step is given up. */
+  /** Fill dydt, [n]; false when it cannot (numbers that are not finite): the step is given up. */
   bool (*rates)(void *user, double t, const double *y, double *dydt);
-  /* dfdy [n x n] row-major, dfdt [n]; needed by implicit steppers. */
+  /** Dfdy [n x n] row-major, dfdt [n]; needed by implicit steppers. */
   void (*jacobian)(void *user, double t, const double *y, double *dfdy, double *dfdt);
 } mho_ode_system;
 
@@ -170,11 +180,13 @@ typedef struct mho_ode mho_ode;
 /** Memory for systems of that size; nothing is allocated afterwards. */
 MHO_API mho_err mho_ode_new(mho_ode_method method, const mho_ode_system *system, mho_ode **out,
                             mho_errinfo *ei);
+/** Frees the memory of a stepper; NULL is allowed. */
 MHO_API void mho_ode_free(mho_ode *o);
 /** A new trajectory: what f gets as `user`, the first step to try, and the error allowed a step,
  *  absolute + relative |y|, of the number that is worst off. */
 MHO_API void mho_ode_start(mho_ode *o, void *user, double step, double absolute, double relative);
-/** One step of adaptive length, at most to t = end, with the error under control; t and y [n] go on.
+/** One step of adaptive length, at most to t = end, with the error under control; t and y [n] go
+ *  on.
  *  @param rate  nullable: dy/dt at the end of the step, valid until the next call.
  *  @return MHO_OK; MHO_EDIVERGED when f gives up or no step is short enough. */
 MHO_API mho_err mho_ode_step(mho_ode *o, double *t, double end, double *y, const double **rate);

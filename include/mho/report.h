@@ -8,13 +8,15 @@
 #include "mho/device.h"
 #include "mho/store.h"
 
+/** A registered report: a table or an HTML page of a database. */
 typedef struct mho_report {
   mho_entry entry;
-  /* Write the report of a run.
+  /** Write the report of a run.
    *   run_id  exact (mho_store_find resolves what users type).
    *   out     the caller's; on failure it may hold a part of the report.
-   * MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_EIO when out cannot be written; errors of the store. What
-   * the report has to leave out (plots without gnuplot) it says in its text and to the context's log. */
+   *  MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_EIO when out cannot be written; errors of the
+   *  store. What the report has to leave out (plots without gnuplot) it says in its text and to the
+   *  context's log. */
   mho_err (*write)(mho_store *s, const char *run_id, FILE *out, const mho_context *ctx,
                    mho_errinfo *ei);
 } mho_report;
@@ -23,30 +25,34 @@ typedef struct mho_report {
 MHO_API const mho_report *mho_report_find(const char *id);
 /** The i-th report, or NULL past the end. */
 MHO_API const mho_report *mho_report_at(int i);
+/** How many reports there are. */
 MHO_API int mho_report_count(void);
 
-/* Heat maps of quantities over the same array, side by side. */
+/** Heat maps of quantities over the same array, side by side. */
 typedef struct mho_heat_map {
-  const char *title;   /* with its unit; plain ASCII without quotes */
-  const double *value; /* [rows x cols] */
+  const char *title;   /**< with its unit; plain ASCII without quotes */
+  const double *value; /**< [rows x cols] */
 } mho_heat_map;
 enum { MHO_HEAT_MAX = 4 };
+/** A heat map in a report. */
 typedef struct mho_heat {
-  const char *title; /* plain ASCII without quotes */
-  int rows, cols, n; /* n maps */
+  const char *title; /**< plain ASCII without quotes */
+  int rows, cols, n; /**< n maps */
   mho_heat_map map[MHO_HEAT_MAX];
 } mho_heat;
 
-/** Draw into a file, PNG or SVG by the name's ending. Arrays of more than 512 lines are drawn as means of blocks.
- *  @return MHO_OK; MHO_EINVAL for another ending; MHO_EUNSUPPORTED without gnuplot; MHO_EIO; MHO_ENOMEM. */
+/** Draw into a file, PNG or SVG by the name's ending. Arrays of more than 512 lines are drawn as
+ *  means of blocks.
+ *  @return MHO_OK; MHO_EINVAL for another ending; MHO_EUNSUPPORTED without gnuplot; MHO_EIO;
+ *          MHO_ENOMEM. */
 MHO_API mho_err mho_heat_draw(const mho_heat *h, const char *path, mho_errinfo *ei);
 
-/* The response of a population to pulses, and measured points beside it. */
+/** The response of a population to pulses, and measured points beside it. */
 typedef struct mho_pulse_plot {
-  const char *title;            /* plain ASCII without quotes */
-  const mho_curve_point *curve; /* [n], one cycle */
+  const char *title;            /**< plain ASCII without quotes */
+  const mho_curve_point *curve; /**< [n], one cycle */
   int n;
-  const mho_pulse_data *data; /* nullable */
+  const mho_pulse_data *data; /**< nullable */
 } mho_pulse_plot;
 /** Draw into a file, SVG or PNG by the name's ending.
  *  @return MHO_OK; MHO_EINVAL for another ending; MHO_EUNSUPPORTED without gnuplot; MHO_EIO. */

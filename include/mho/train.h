@@ -11,48 +11,54 @@ typedef struct mho_trainer mho_trainer;
 
 /* ---------------------------------------------------------------- a run, logged */
 
+/** How a run is recorded and shown. */
 typedef struct mho_train_options {
-  mho_store *store;         /* nullable: nothing is logged */
-  const char *name;         /* of a new run, nullable */
-  const char *code_version; /* what to record, nullable */
-  /* after every epoch; run is its id ("" without a store) */
+  mho_store *store;         /**< nullable: nothing is logged */
+  const char *name;         /**< of a new run, nullable */
+  const char *code_version; /**< what to record, nullable */
+  /** After every epoch; run is its id ("" without a store). */
   void (*epoch)(void *user, const char *run, const mho_epoch_row *row);
-  /* after epoch; true ends the run there, stored as interrupted with the sentence in why. Nullable */
+  /** After epoch; true ends the run there, stored as interrupted with the sentence in why.
+   *  Nullable. */
   bool (*stop)(void *user, const char *run, const mho_epoch_row *row, char *why, size_t capacity);
   void *user;
-  /* Nullable. mho_train counts the run to this study, and trains nothing when the database has a run of the
-   * same config already, unless again: then result->present is true, and result->run is that one */
+  /** Nullable. mho_train counts the run to this study, and trains nothing when the database has a
+   *  run of the same config already, unless again: then result->present is true, and result->run is
+   *  that one */
   const char *study;
   bool again;
 } mho_train_options;
 
+/** How a run ended. */
 typedef struct mho_train_result {
   char run[MHO_ID_MAX];
-  char status[16]; /* completed, interrupted, diverged, failed; running: present and not ended */
-  bool present;    /* nothing was trained, see mho_train_options.study */
+  /** Completed, interrupted, diverged, failed; running: present and not ended. */
+  char status[16];
+  bool present; /**< nothing was trained, see mho_train_options.study */
   int epochs, best_epoch;
   double final_test_acc, best_test_acc, train_acc, val_acc, wall_s;
 } mho_train_result;
 
-/** Train an experiment from the start. Stops early when the context says so: the run is then stored as
- * interrupted with a mid-epoch checkpoint, and the result is MHO_EINTERRUPTED.
- *  @return MHO_OK; MHO_EINTERRUPTED; MHO_EDIVERGED when the loss is no longer finite (stored as diverged);
- * errors of the data and the store. */
+/** Train an experiment from the start. Stops early when the context says so: the run is then stored
+ *  as interrupted with a mid-epoch checkpoint, and the result is MHO_EINTERRUPTED.
+ *  @return MHO_OK; MHO_EINTERRUPTED; MHO_EDIVERGED when the loss is no longer finite (stored as
+ *          diverged);
+ *  errors of the data and the store. */
 MHO_API mho_err mho_train(const mho_context *ctx, const mho_experiment *e,
                           const mho_train_options *o, mho_train_result *result, mho_errinfo *ei);
-/** Continue a stored run from its last checkpoint (from the start when it has none): the same final weights,
- * bit for bit, as an uninterrupted run. o->store must be open for writing. */
+/** Continue a stored run from its last checkpoint (from the start when it has none): the same final
+ *  weights, bit for bit, as an uninterrupted run. o->store must be open for writing. */
 MHO_API mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const char *run_id,
                                  const mho_train_options *o, mho_train_result *result,
                                  mho_errinfo *ei);
 /** Whether a checkpoint of the run's experiment says the same under another one: MHO_ECONFIG, with
- * the key and what to do instead, where the key says what the state is (device, network, seeds of
- * chip and weights) or cannot act on one that is stored; what says how it is read is free. Every
- * load under changed keys asks it, through the next function. */
+ *  the key and what to do instead, where the key says what the state is (device, network, seeds of
+ *  chip and weights) or cannot act on one that is stored; what says how it is read is free. Every
+ *  load under changed keys asks it, through the next function. */
 MHO_API mho_err mho_train_state_fits(const char *run, const mho_experiment *stored,
                                      const mho_experiment *asked, mho_errinfo *ei);
 /** The experiment of a stored run; overrides (as of --set) on top, [n], which must leave its state
- * readable (mho_train_state_fits). */
+ *  readable (mho_train_state_fits). */
 MHO_API mho_err mho_train_stored_experiment(mho_store *s, const mho_registry *r, const char *run_id,
                                             int n, const char *const *overrides,
                                             mho_experiment **out, mho_errinfo *ei);
@@ -63,90 +69,102 @@ MHO_API mho_err mho_train_stored_variant(mho_store *s, const mho_registry *r, co
 
 /* ---------------------------------------------------------------- weights onto other chips */
 
+/** How well the weights of a connection were written. */
 typedef struct mho_program_connection {
   const char *name;
   int rows, cols;
   double w_max;
-  double rms;     /* of what was written less what was to be written */
-  double clipped; /* fraction of weights that the bounds of their cells cannot hold */
+  double rms; /**< of what was written less what was to be written */
+  /** Fraction of weights that the bounds of their cells cannot hold. */
+  double clipped;
 } mho_program_connection;
 
-typedef struct mho_programmed { /* one chip */
-  char run[MHO_ID_MAX];         /* "" without a store */
-  int chip;                     /* from 1 */
-  int64_t seed;                 /* train.seeds.chip */
-  double accuracy, loss;        /* on the test images */
+/** One chip. */
+typedef struct mho_programmed {
+  char run[MHO_ID_MAX];  /**< "" without a store */
+  int chip;              /**< from 1 */
+  int64_t seed;          /**< train.seeds.chip */
+  double accuracy, loss; /**< on the test images */
   double clipped, pulses;
-  int n_connections; /* trained ones */
+  int n_connections; /**< trained ones */
   const mho_program_connection *connection;
 } mho_programmed;
 
+/** Which weights are written, and onto how many chips. */
 typedef struct mho_program_options {
-  mho_store *store;         /* open for writing; NULL: nothing is stored, and `from` is a folder */
-  const char *from;         /* id of a run, or path of a folder */
-  const char *parent;       /* id of the run that the new ones name, nullable */
-  const char *config;       /* file: the network of a folder's weights; NULL: its weights.json */
-  const char *name;         /* nullable; of several chips NAME-1, ... */
-  const char *code_version; /* what to record, nullable */
+  /** Open for writing; NULL: nothing is stored, and `from` is a folder. */
+  mho_store *store;
+  const char *from;   /**< id of a run, or path of a folder */
+  const char *parent; /**< id of the run that the new ones name, nullable */
+  /** File: the network of a folder's weights; NULL: its weights.json. */
+  const char *config;
+  /** Nullable; of several chips NAME-1, ... */
+  const char *name;
+  const char *code_version; /**< what to record, nullable */
   int n_set;
-  const char *const *set; /* [n_set] as of --set */
+  const char *const *set; /**< [n_set] as of --set */
   int chips;
-  /* of the first chip; -1: train.seeds.chip of set, or one after the source's, or 1 */
+  /** Of the first chip; -1: train.seeds.chip of set, or one after the source's, or 1. */
   int64_t seed;
-  /* after each; nullable */
+  /** After each; nullable. */
   void (*chip)(void *user, const mho_programmed *p, const mho_experiment *e);
   void *user;
 } mho_program_options;
 /** Write weights onto new chips, evaluate each on the test images and store it as a run of kind
- * programmed: program.c says with what config. Stops between two chips when the context says so.
+ *  programmed: program.c says with what config. Stops between two chips when the context says so.
  *  @return MHO_OK; MHO_EINTERRUPTED; MHO_ENOTFOUND for a folder without a config; MHO_EDATA for
- * weights of another network; errors of the config, the data and the store. */
+ *  weights of another network; errors of the config, the data and the store. */
 MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r,
                             const mho_program_options *o, mho_errinfo *ei);
 
-/* ---------------------------------------------------------------- piecewise, for programs that do their own
- */
+/* ---------------------------------------------------------------- a trainer, piece by piece */
 
-/** Dataset, network, states and optimizer of an experiment, at its initial weights. e must outlive it. */
+/** Dataset, network, states and optimizer of an experiment, at its initial weights. e must outlive
+ *  it. */
 MHO_API mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out,
                                 mho_errinfo *ei);
+/** Frees a trainer with its network and data; NULL is allowed. */
 MHO_API void mho_trainer_free(mho_trainer *t);
+/** The network that is trained; the trainer owns it. */
 MHO_API mho_network *mho_trainer_network(mho_trainer *t);
+/** The data; the trainer owns them. */
 MHO_API const mho_dataset *mho_trainer_dataset(const mho_trainer *t);
 /** The free states of the last batch that was settled. */
 MHO_API mho_state *mho_trainer_state(mho_trainer *t);
 
 /** Program the weights that the experiment's train.from names: of a run's last checkpoint, or of a
- * folder. Where both networks are on the same device (model, card, mapping, g_min, g_max, start,
- * weight_range) every conductance is taken as it is, within the bounds of the cell, and so is
- * w_max; anywhere else weights are written exactly, with a w_max that holds the largest of them:
- * max(weight_range times the largest drawn weight, largest brought weight / mho_crossbar_reach). A
- * checkpoint keeps it. What is clipped all the same is logged in one line. Nothing else of the
- * other training is taken. "" changes nothing.
+ *  folder. Where both networks are on the same device (model, card, mapping, g_min, g_max, start,
+ *  weight_range) every conductance is taken as it is, within the bounds of the cell, and so is
+ *  w_max; anywhere else weights are written exactly, with a w_max that holds the largest of them:
+ *  max(weight_range times the largest drawn weight, largest brought weight / mho_crossbar_reach). A
+ *  checkpoint keeps it. What is clipped all the same is logged in one line. Nothing else of the
+ *  other training is taken. "" changes nothing.
  *  @param store  where the run is; nullable.
  *  @return MHO_OK; MHO_ENOTFOUND for what is neither; MHO_EDATA for weights of another network;
- * errors of the store. */
+ *  errors of the store. */
 MHO_API mho_err mho_trainer_from(mho_trainer *t, mho_store *store, mho_errinfo *ei);
 /** The same for another chip: weights are always written anew. The device that they are from keeps
- * its w_max; on another one it is what holds the largest weight, with headroom also what drawn
- * weights would have. What is clipped is not logged. */
+ *  its w_max; on another one it is what holds the largest weight, with headroom also what drawn
+ *  weights would have. What is clipped is not logged. */
 MHO_API mho_err mho_trainer_write(mho_trainer *t, mho_store *store, bool headroom, mho_errinfo *ei);
 /** The config that a folder's weights.json has, as JSON; NULL where it has none. Free with free().
  *  @return MHO_OK; MHO_EDATA for a file of something else. */
 MHO_API mho_err mho_weights_config(const char *folder, char **json, mho_errinfo *ei);
 /** Every trained connection's effective weights [rows x cols], and conductances in S, as files of a
- * folder, which is made: NAME.w.npy, NAME.g_pos.npy, NAME.g_neg.npy (float64), or .csv; and
- * weights.json, which says of what device. @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
+ *  folder, which is made: NAME.w.npy, NAME.g_pos.npy, NAME.g_neg.npy (float64), or .csv; and
+ *  weights.json, which says of what device. @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
 MHO_API mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool csv,
                                           mho_errinfo *ei);
 
-/** One training pass. Fills all but the test and validation accuracy and eval_s. MHO_EINTERRUPTED after the
- * batch under way when the context says stop. */
+/** One training pass. Fills all but the test and validation accuracy and eval_s. MHO_EINTERRUPTED
+ *  after the batch under way when the context says stop. */
 MHO_API mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei);
 
+/** What an evaluation found, means over its samples. */
 typedef struct mho_evaluation {
   double accuracy, loss, settle_steps;
-  double time_s; /* mean of the samples that settle, in continuous time; else NaN */
+  /** Mean of the samples that settle, in continuous time; else NaN. */
+  double time_s;
   int64_t unsettled;
   double seconds;
 } mho_evaluation;
@@ -154,47 +172,52 @@ typedef struct mho_evaluation {
 MHO_API mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluation *out,
                                      mho_errinfo *ei);
 
-/** Let time pass (s, since programming): evaluations from here on find the conductances that the devices' law of drift
- *  leaves, and the noise of such reads; 0 brings back what was programmed. @return MHO_OK; MHO_ENOMEM. */
+/** Let time pass (s, since programming): evaluations from here on find the conductances that the
+ *  devices' law of drift leaves, and the noise of such reads; 0 brings back what was programmed.
+ *  @return MHO_OK; MHO_ENOMEM. */
 MHO_API mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei);
 
-/** Gradient of connection c (trained) by the experiment's rule on the training images first .. first+n-1 (n
- * at most the batch), unscaled by the optimizer. @param out [rows x cols]. */
+/** Gradient of connection c (trained) by the experiment's rule on the training images first ..
+ *  first+n-1 (n at most the batch), unscaled by the optimizer. @param out [rows x cols]. */
 MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out,
                                      mho_errinfo *ei);
 
-/** What the experiment's section observe asks for, at the present weights. Nothing that training uses later
- *  is touched, and what is not asked for is left as it is.
+/** What the experiment's section observe asks for, at the present weights. Nothing that training
+ *  uses later is touched, and what is not asked for is left as it is.
  *
- *  @param row     over the first observe.samples test images, see mho/settle.h: spectral_radius; lyapunov (NaN
- *                 where every perturbation dies out); of the settling steps_mean and steps_max (NaN when no
- *                 sample settles), residual_max and unsettled.
- *  @param cosine  [trained connections] cosine of the rule's gradient with backpropagation's through the same
- *                 network without its recurrence, on the first train.batch training images, biases included;
- *                 with observe.cosine_at settled, backpropagation at the settled free states, so that what the
- *                 recurrence does to the states is on both sides. NaN where one of them is 0. May be NULL
- *                 when observe.cosine is off. */
+ *  @param row     over the first observe.samples test images, see mho/settle.h: spectral_radius;
+ *                 lyapunov (NaN where every perturbation dies out); of the settling steps_mean and
+ *                 steps_max (NaN when no sample settles), residual_max and unsettled.
+ *  @param cosine  [trained connections] cosine of the rule's gradient with backpropagation's
+ *                 through the same network without its recurrence, on the first train.batch
+ *                 training images, biases included; with observe.cosine_at settled, backpropagation
+ *                 at the settled free states, so that what the recurrence does to the states is on
+ *                 both sides. NaN where one of them is 0. May be NULL when observe.cosine is
+ *                 off. */
 MHO_API mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double *cosine,
                                     mho_errinfo *ei);
 
-/** What the epoch that has just ended would have taken on hardware, [MHO_ENERGY_TERMS]: the model is in
- *  src/train/energy.c. @return MHO_OK; MHO_EINVAL without devices or with energy.count off; MHO_ENOMEM. */
+/** What the epoch that has just ended would have taken on hardware, [MHO_ENERGY_TERMS]: the model
+ *  is in src/train/energy.c. @return MHO_OK; MHO_EINVAL without devices or with energy.count off;
+ *  MHO_ENOMEM. */
 MHO_API mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errinfo *ei);
 /** Whether the experiment's settler knows physical time. */
 MHO_API bool mho_trainer_in_time(const mho_trainer *t);
-/** Settling of the first n images of a part by the experiment's settler in continuous time: of the row steps_mean
- *  (evaluations), residual_max, time_s (mean of those that settled), energy_j (mean) and unsettled; and every sample.
+/** Settling of the first n images of a part by the experiment's settler in continuous time: of the
+ *  row steps_mean (evaluations), residual_max, time_s (mean of those that settled), energy_j (mean)
+ *  and unsettled; and every sample.
  *  @param samples  [n]. */
 MHO_API mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *part, int n,
                                             mho_settle_row *row, mho_settle_sample *samples,
                                             mho_errinfo *ei);
 
+/** How a watched sample settled. */
 typedef struct mho_watched {
   int label;
-  bool correct, unsettled; /* unsettled in any phase */
-  double steps;            /* of the free phase */
-  double time_s,
-      energy_j; /* of the free phase; NaN where the settler knows no time (not settled: NaN too) */
+  bool correct, unsettled; /**< unsettled in any phase */
+  double steps;            /**< of the free phase */
+  /** Of the free phase; NaN where the settler knows no time (not settled: NaN too). */
+  double time_s, energy_j;
 } mho_watched;
 /** Settle one image, free and nudged, two states, as the experiment says; `point` gets every step.
  *  @return MHO_OK; MHO_EINVAL when there is no such sample; MHO_ENOMEM. */

@@ -14,10 +14,8 @@
 
 #include "array/crossbar_impl.h"
 #include "array/crossbar_panels.h"
+#include "base/streams.h"
 #include "device/ideal.h"
-
-/* Numbers of writes that have nothing in common: those that schemes number stay below. */
-static const uint64_t WRITE_SET = (uint64_t)1 << 63, WRITE_ADD = (uint64_t)1 << 62;
 
 /* ---------------------------------------------------------------- banks */
 
@@ -100,7 +98,7 @@ static mho_err new_reference(mho_crossbar *x, const mho_crossbar_options *o, mho
       symmetry_points(x->pos, i, mho_block_cells(n, i), (float)fixed.start, x->neg->g + i);
   if (x->mapping == MHO_MAPPING_REFERENCE)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-      mho_cells_write(x->neg, i, mho_block_cells(n, i), x->neg->g + i, true, WRITE_SET);
+      mho_cells_write(x->neg, i, mho_block_cells(n, i), x->neg->g + i, true, mho_step_set(0));
   return MHO_OK;
 }
 
@@ -111,8 +109,8 @@ static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_err
     x->w_max *= 2;
 
   for (uint32_t k = 0; k < 2; k++) {
-    mho_rng chip = mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 2 * o->index + k);
-    mho_rng noise = mho_rng_make(o->noise_seed, MHO_RNG_PULSE, 2 * o->index + k);
+    mho_rng chip = mho_stream_chip(o->chip_seed, o->index, k);
+    mho_rng noise = mho_stream_pulse(o->noise_seed, o->index, k);
     mho_err err = MHO_OK;
     if (k && mho_crossbar_has_reference(x))
       err = new_reference(x, o, chip, noise, ei);
@@ -188,7 +186,7 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
   x->read_voltage = (o->array_config ? o->array_config : &defaults)->read_voltage;
   x->model = o->array;
   x->params = o->array_params;
-  x->read_noise = mho_rng_make(o->noise_seed, MHO_RNG_READ, 2 * o->index);
+  x->read_noise = mho_stream_reads(o->noise_seed, o->index);
 
   err = attach(x, o, ei);
   if (err) {
@@ -361,13 +359,13 @@ int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w)
   if (!x->pos)
     return write_floats(x, first, n, w, false);
   x->sets++;
-  return write_cells(x, first, n, w, false, WRITE_SET + x->sets);
+  return write_cells(x, first, n, w, false, mho_step_set(x->sets));
 }
 
 int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw, uint64_t step) {
   if (!x->pos)
     return write_floats(x, first, n, dw, true);
-  return write_cells(x, first, n, dw, true, WRITE_ADD + step);
+  return write_cells(x, first, n, dw, true, mho_step_add(step));
 }
 
 /* Whether a conductance lies outside a cell's bounds by more than rounding. */

@@ -1,6 +1,7 @@
 /* crossbar_pulses.c - programming with pulses: changes of weights as pulses on both banks.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/crossbar_impl.h"
+#include "base/streams.h"
 
 void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos,
                         const int16_t *neg, uint64_t step, mho_pulse_counts *counts) {
@@ -159,7 +160,6 @@ static int choose(const mho_crossbar *x, size_t first, int n, int16_t *chosen, f
 
 void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step,
                           mho_pulse_counts *counts) {
-  enum { APART = 2048 }; /* between numbers of RESET and SET, so that no noise is drawn twice */
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
     int m = mho_block_cells(n, i0);
     size_t at = first + i0;
@@ -172,13 +172,13 @@ void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step
 
     reset_low(x->pos, at, m, chosen, step, counts);
     reset_low(x->neg, at, m, chosen, step, counts);
-    climb(x->pos, x->neg, at, m, p, step + APART, counts);
-    climb(x->neg, x->pos, at, m, q, step + APART, counts);
+    climb(x->pos, x->neg, at, m, p, mho_step_refresh_set(step), counts);
+    climb(x->neg, x->pos, at, m, q, mho_step_refresh_set(step), counts);
     for (int i = 0; i < m; i++) {
       if (p[i] > 0)
-        write_again(x->pos, at + (size_t)i, step + APART);
+        write_again(x->pos, at + (size_t)i, mho_step_refresh_set(step));
       if (q[i] > 0)
-        write_again(x->neg, at + (size_t)i, step + APART);
+        write_again(x->neg, at + (size_t)i, mho_step_refresh_set(step));
     }
     mho_crossbar_refresh(x, at, (size_t)m);
   }

@@ -20,9 +20,8 @@ static void sense(const mho_crossbar *x, const mho_measure *m, const mho_real *f
   if (!(sigma > 0))
     return;
 
-  mho_rng rng = {x->read_noise.seed, (x->read_noise.stream & 0xff000000u) | (uint32_t)m->layer};
-  rng = mho_periphery_stream(rng, false, MHO_NOISE_STATE, repeat);
-  uint64_t moment = mho_periphery_moment(own->redraw, m->update, phase, 0xffff);
+  mho_rng rng = mho_stream_measured(x->read_noise, m->layer, repeat);
+  uint64_t moment = mho_periphery_moment(own->redraw, m->update, phase, MHO_STEP_READ_OUT);
   uint64_t cell0 = (uint64_t)(m->sample0 + sample) * (uint64_t)m->width;
   for (int i0 = 0; i0 < m->width; i0 += DRAWN) {
     float xi[DRAWN];

@@ -322,7 +322,7 @@ static void sample_voltages(const chain *c, size_t s) {
 
 static void add_driver_noise(const chain *c, mho_real sigma, int repeat) {
   const mho_read *r = c->r;
-  mho_rng rng = mho_periphery_stream(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
+  mho_rng rng = mho_stream_read(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
   uint64_t moment = moment_of(c, c->own->redraw);
   size_t count = all_inputs(c);
 
@@ -424,8 +424,8 @@ static void add_noise_from(const chain *c, const noise *from, int s0, int rows, 
                            int repeat, mho_real *y) {
   const mho_read *r = c->r;
   float xi[DRAWN];
-  mho_rng rng = mho_periphery_tile(
-      mho_periphery_stream(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
+  mho_rng rng = mho_stream_tile(
+      mho_stream_read(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
   uint64_t moment = moment_of(c, from->redraw);
   size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;
 

@@ -4,6 +4,7 @@
 #define MHO_ARRAY_PERIPHERY_H
 
 #include "array/product.h"
+#include "base/streams.h"
 
 typedef struct mho_periphery {
   double read_noise;
@@ -31,7 +32,7 @@ enum { MHO_TILES_DIGITAL, MHO_TILES_ANALOG };
 enum {
   MHO_CONVERTER_BITS = 20, /* of a float's 24: codes and their steps stay exact */
   MHO_RANGING_BITS = 10,   /* a ranging amplifier's gain is a power of 2, from 1/1024 to 1024 */
-  MHO_AVERAGE_MAX = 511,
+  MHO_AVERAGE_MAX = MHO_STREAM_REPEATS,
 };
 
 /* What a crossbar of this model keeps; [2]: forward, transposed. */
@@ -63,27 +64,10 @@ static inline bool mho_periphery_ranges_outputs(const mho_periphery *p) {
   return p->ranging == MHO_RANGING_OUTPUT || p->ranging == MHO_RANGING_BOTH;
 }
 
-/* Random streams of a read: cells (and sense amplifiers, where they are redrawn alike), drivers,
- * measured states, and sense amplifiers that are redrawn apart, each repeated `average` times. A
- * crossbar's two directions have streams of their own (2 * connection, and 1 more transposed, in 13
- * bits). */
-enum { MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_STATE, MHO_NOISE_OUTPUT };
-static inline mho_rng mho_periphery_stream(mho_rng rng, bool transposed, int kind, int repeat) {
-  rng.stream += (uint32_t)transposed | (uint32_t)kind << 13 | (uint32_t)repeat << 15;
-  return rng;
-}
-
-/* Noise of tile number t of a line: a key of its own, since no bits of the stream are left. */
-static inline mho_rng mho_periphery_tile(mho_rng rng, int t) {
-  rng.seed += (uint64_t)t * 0x9e3779b97f4a7c15u;
-  return rng;
-}
-
 /* What names the deviates of a read: new ones at every product, once a phase, or once a sample. */
 static inline uint64_t mho_periphery_moment(int redraw, uint64_t update, int phase, int step) {
-  uint64_t ph = redraw == MHO_REDRAW_SAMPLE ? 0 : (uint64_t)phase;
-  uint64_t st = redraw == MHO_REDRAW_READ ? (uint64_t)step & 0xffff : 0;
-  return update << 20 | ph << 16 | st;
+  return mho_step_read(update, redraw == MHO_REDRAW_SAMPLE ? 0 : phase,
+                       redraw == MHO_REDRAW_READ ? step : 0);
 }
 
 /* Reads that are averaged: deviates that stay the same do not average out, and without noise one

@@ -38,10 +38,7 @@ static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, do
   bool ok = xi && *out;
 
   if (ok) {
-    /* apart from the streams of the cells, two a connection from 0 */
-    mho_rng_normal(
-        mho_rng_make(o->chip_seed, MHO_RNG_CHIP, 1u << 20 | o->index << 3 | (uint32_t)kind), 0, 0,
-        (size_t)n, xi);
+    mho_rng_normal(mho_stream_mismatch(o->chip_seed, o->index, kind), 0, 0, (size_t)n, xi);
     for (int i = 0; i < n; i++)
       (*out)[i] = (mho_real)(mean + sigma * (double)xi[i]);
   }

@@ -26,10 +26,12 @@ bool mho_err_is_input(mho_err err) {
 static void fill(mho_errinfo *ei, const char *file, int line, const char *format, va_list ap) {
   if (!ei)
     return;
+
   /* the arguments may lie in *ei itself (a message that is wrapped), so format aside first */
   char message[MHO_MESSAGE_MAX], place[MHO_TEXT_MAX];
   vsnprintf(message, sizeof message, format, ap);
   snprintf(place, sizeof place, "%s", file ? file : "");
+
   memcpy(ei->message, message, sizeof message);
   memcpy(ei->file, place, sizeof place);
   ei->line = line;
@@ -56,11 +58,13 @@ mho_err mho_fail_at(mho_errinfo *ei, mho_err err, const char *file, int line, co
 void mho_log(const mho_context *ctx, mho_log_level level, const char *format, ...) {
   if (!ctx || !ctx->log)
     return;
+
   char message[MHO_MESSAGE_MAX];
   va_list ap;
   va_start(ap, format);
   vsnprintf(message, sizeof message, format, ap);
   va_end(ap);
+
   ctx->log(ctx->user, level, message);
 }
 

@@ -46,6 +46,7 @@ static double unit_factor(const char *text, const char *unit) {
       return other_units[i].factor;
   if (!*unit)
     return *text ? 0 : 1;
+
   for (int i = 0; i < MHO_COUNT(prefixes); i++) {
     size_t n = strlen(prefixes[i].text);
     if (strncmp(text, prefixes[i].text, n))
@@ -63,16 +64,19 @@ mho_err mho_quantity_parse(const char *text, const char *unit, bool bare, double
   if (end == text || !isfinite(v))
     return mho_fail(ei, MHO_ECONFIG, "'%s' is not a number%s%s", text,
                     *unit ? " with the unit " : "", unit);
+
   while (*end == ' ')
     end++;
   if (*unit && !*end && !bare && v != 0)
     return mho_fail(ei, MHO_ECONFIG, "'%s' has no unit: write for example '%s %s'", text, text,
                     unit);
+
   double f = *end ? unit_factor(end, unit) : 1;
   if (f == 0)
     return mho_fail(ei, MHO_ECONFIG, "'%s' has the unit '%s': expected %s%s", text, end,
                     *unit ? unit : "a plain number",
                     *unit ? ", with a prefix f p n u m k M G if you like" : "");
+
   *out = v * f;
   return MHO_OK;
 }
@@ -93,13 +97,16 @@ static void format_quantity(double v, const char *unit, bool bare, char *buf, si
     double factor;
   } scale[] = {{"G", 1e9},  {"M", 1e6},  {"k", 1e3},   {"", 1},     {"m", 1e-3},
                {"u", 1e-6}, {"n", 1e-9}, {"p", 1e-12}, {"f", 1e-15}};
-  for (int i = 0; i < MHO_COUNT(scale) && *unit && !bare && v != 0; i++)
-    if (fabs(v) >= scale[i].factor && format_scaled(v, scale[i].factor, buf, n)) {
-      mho_text_append(buf, n, " %s%s", scale[i].text, unit);
-      return;
-    }
+  bool named = *unit && !bare;
+  if (named && v != 0)
+    for (int i = 0; i < MHO_COUNT(scale); i++)
+      if (fabs(v) >= scale[i].factor && format_scaled(v, scale[i].factor, buf, n)) {
+        mho_text_append(buf, n, " %s%s", scale[i].text, unit);
+        return;
+      }
+
   format_scaled(v, 1, buf, n);
-  if (*unit && !bare)
+  if (named)
     mho_text_append(buf, n, " %s", unit);
 }
 
@@ -107,14 +114,26 @@ static void format_quantity(double v, const char *unit, bool bare, char *buf, si
 
 /* The i-th word of "a|b|c" and its length, or NULL past the end. */
 static const char *word_at(const char *words, int i, int *length) {
-  for (; i > 0 && words; i--) {
+  for (; i > 0; i--) {
     words = strchr(words, '|');
-    if (words)
-      words++;
+    if (!words)
+      return NULL;
+    words++;
   }
-  if (words)
-    *length = (int)strcspn(words, "|");
+  *length = (int)strcspn(words, "|");
   return words;
+}
+
+/* Which of "a|b|c" a text is; -1: none. */
+static int find_word(const char *words, const char *text) {
+  for (int i = 0;; i++) {
+    int n;
+    const char *w = word_at(words, i, &n);
+    if (!w)
+      return -1;
+    if (strlen(text) == (size_t)n && !strncmp(w, text, (size_t)n))
+      return i;
+  }
 }
 
 static bool parse_bool(const char *t, bool *out) {
@@ -166,6 +185,7 @@ static mho_err parse_list(const mho_param *p, const char *text, mho_ints *ints, 
   char copy[MHO_TEXT_MAX * 4], *save = NULL;
   if (strlen(text) >= sizeof copy)
     return mho_fail(ei, MHO_ECONFIG, "the list is too long");
+
   strcpy(copy, text);
   for (char *t = strtok_r(copy, " ,[]", &save); t; t = strtok_r(NULL, " ,[]", &save), n++) {
     if (n == MHO_INTS_MAX)
@@ -174,6 +194,7 @@ static mho_err parse_list(const mho_param *p, const char *text, mho_ints *ints, 
     if (err)
       return err;
   }
+
   if (ints)
     *ints = (mho_ints){.n = n};
   else
@@ -189,6 +210,7 @@ static mho_err parse_list(const mho_param *p, const char *text, mho_ints *ints, 
 mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *params,
                         mho_errinfo *ei) {
   void *at = field(p, params);
+
   switch (p->kind) {
   case MHO_PARAM_REAL:
     return parse_real(p, text, bare, at, ei);
@@ -199,14 +221,11 @@ mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *p
       return mho_fail(ei, MHO_ECONFIG, "'%s' is neither true nor false", text);
     return MHO_OK;
   case MHO_PARAM_CHOICE: {
-    int n;
-    const char *w;
-    for (int i = 0; (w = word_at(p->text, i, &n)); i++)
-      if (strlen(text) == (size_t)n && !strncmp(w, text, (size_t)n)) {
-        *(int *)at = i;
-        return MHO_OK;
-      }
-    return mho_fail(ei, MHO_ECONFIG, "'%s' is not one of %s", text, p->text);
+    int i = find_word(p->text, text);
+    if (i < 0)
+      return mho_fail(ei, MHO_ECONFIG, "'%s' is not one of %s", text, p->text);
+    *(int *)at = i;
+    return MHO_OK;
   }
   case MHO_PARAM_TEXT:
     if (strlen(text) >= MHO_TEXT_MAX)
@@ -221,8 +240,26 @@ mho_err mho_param_parse(const mho_param *p, const char *text, bool bare, void *p
   return mho_fail(ei, MHO_EINVAL, "parameter %s has an unknown kind", p->name);
 }
 
+static void format_ints(const mho_ints *list, char *buf, size_t n) {
+  snprintf(buf, n, "[");
+  for (int i = 0; i < list->n; i++)
+    mho_text_append(buf, n, "%s%d", i ? ", " : "", list->v[i]);
+  mho_text_append(buf, n, "]");
+}
+
+static void format_reals(const mho_reals *list, char *buf, size_t n) {
+  char number[64];
+  snprintf(buf, n, "[");
+  for (int i = 0; i < list->n; i++) {
+    format_quantity(list->v[i], "", false, number, sizeof number);
+    mho_text_append(buf, n, "%s%s", i ? ", " : "", number);
+  }
+  mho_text_append(buf, n, "]");
+}
+
 void mho_param_format(const mho_param *p, const void *params, bool bare, char *buf, size_t n) {
   const void *at = cfield(p, params);
+
   switch (p->kind) {
   case MHO_PARAM_REAL:
     format_quantity(*(const double *)at, p->unit, bare, buf, n);
@@ -242,30 +279,20 @@ void mho_param_format(const mho_param *p, const void *params, bool bare, char *b
   case MHO_PARAM_TEXT:
     snprintf(buf, n, "%s", (const char *)at);
     break;
-  case MHO_PARAM_INTS: {
-    const mho_ints *list = at;
-    snprintf(buf, n, "[");
-    for (int i = 0; i < list->n; i++)
-      mho_text_append(buf, n, "%s%d", i ? ", " : "", list->v[i]);
-    mho_text_append(buf, n, "]");
+  case MHO_PARAM_INTS:
+    format_ints(at, buf, n);
     break;
-  }
-  case MHO_PARAM_REALS: {
-    const mho_reals *list = at;
-    char number[64];
-    snprintf(buf, n, "[");
-    for (int i = 0; i < list->n; i++) {
-      format_quantity(list->v[i], "", false, number, sizeof number);
-      mho_text_append(buf, n, "%s%s", i ? ", " : "", number);
-    }
-    mho_text_append(buf, n, "]");
+  case MHO_PARAM_REALS:
+    format_reals(at, buf, n);
     break;
-  }
   }
 }
 
+/* ---------------------------------------------------------------- defaults and ranges */
+
 static void set_default(const mho_param *p, void *params) {
   void *at = field(p, params);
+
   switch (p->kind) {
   case MHO_PARAM_REAL:
     *(double *)at = p->initial;
@@ -300,6 +327,7 @@ void mho_params_init(mho_params table, void *out) {
 
 bool mho_param_is_default(const mho_param *p, const void *params) {
   const void *at = cfield(p, params);
+
   switch (p->kind) {
   case MHO_PARAM_REAL:
     return *(const double *)at == p->initial;
@@ -327,24 +355,29 @@ bool mho_param_is_default(const mho_param *p, const void *params) {
   return false;
 }
 
-void mho_param_range(const mho_param *p, char *buf, size_t n) {
+static void format_range(const mho_param *p, char *buf, size_t n) {
   char low[64], high[64];
+  if (p->kind == MHO_PARAM_REAL || p->kind == MHO_PARAM_REALS) {
+    format_quantity(p->low, p->unit, false, low, sizeof low);
+    format_quantity(p->high, p->unit, false, high, sizeof high);
+  } else {
+    snprintf(low, sizeof low, "%.0f", p->low);
+    snprintf(high, sizeof high, "%.0f", p->high);
+  }
+
+  if (p->high >= 1e15)
+    snprintf(buf, n, "at least %s", low);
+  else
+    snprintf(buf, n, "%s to %s", low, high);
+}
+
+void mho_param_range(const mho_param *p, char *buf, size_t n) {
   switch (p->kind) {
   case MHO_PARAM_REAL:
   case MHO_PARAM_INT:
   case MHO_PARAM_INTS:
   case MHO_PARAM_REALS:
-    if (p->kind == MHO_PARAM_REAL || p->kind == MHO_PARAM_REALS) {
-      format_quantity(p->low, p->unit, false, low, sizeof low);
-      format_quantity(p->high, p->unit, false, high, sizeof high);
-    } else {
-      snprintf(low, sizeof low, "%.0f", p->low);
-      snprintf(high, sizeof high, "%.0f", p->high);
-    }
-    if (p->high >= 1e15)
-      snprintf(buf, n, "at least %s", low);
-    else
-      snprintf(buf, n, "%s to %s", low, high);
+    format_range(p, buf, n);
     break;
   case MHO_PARAM_BOOL:
     snprintf(buf, n, "true|false");

@@ -1,9 +1,9 @@
 /* rng.c - counter-based random numbers: Philox4x32-10.
  *
- * The counter is {cell / 4, step low, step high, stream}, the key the seed; a block of four words serves four
- * neighbouring cells. Blocks are made side by side in vectors, and every operation on the way to a deviate is
- * written out and correctly rounded (no library function), so a deviate is the same number however it is asked
- * for: in a long fill, a short one, or among scattered cells.
+ * The counter is {cell / 4, step low, step high, stream}, the key the seed; a block of four words
+ * serves four neighbouring cells. Blocks are made side by side in vectors, and every operation on
+ * the way to a deviate is written out and correctly rounded (no library function), so a deviate is
+ * the same number however it is asked for: in a long fill, a short one, or among scattered cells.
  *
  * Source: J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -18,7 +18,8 @@
 
 enum { BLOCKS = 64, GROUP = 4 * BLOCKS }; /* blocks and cells a group */
 
-/* A vector of 64-bit lanes whose low halves count; products of low halves are what Philox consists of. */
+/* A vector of 64-bit lanes whose low halves count; products of low halves are what Philox consists
+ * of. */
 #if defined(__AVX512F__)
 typedef uint64_t wide __attribute__((vector_size(64)));
 #define PRODUCT(a, b) ((wide)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
@@ -43,8 +44,8 @@ mho_rng mho_rng_make(uint64_t seed, mho_rng_use use, uint32_t index) {
   return (mho_rng){seed, (uint32_t)use << 24 | (index & 0xffffffu)};
 }
 
-/* Words of the group's first n blocks, and of some behind them. Two vectors hold the even and the odd blocks
- * of a run, so that their low halves join into words in order. */
+/* Words of the group's first n blocks, and of some behind them. Two vectors hold the even and the
+ * odd blocks of a run, so that their low halves join into words in order. */
 static void philox(mho_rng r, uint64_t step, int n, group *g) {
   const uint64_t low = 0xffffffffu;
   const wide none = {0}, m0 = none + 0xd2511f53u, m1 = none + 0xcd9e8d57u;
@@ -57,6 +58,7 @@ static void philox(mho_rng r, uint64_t step, int n, group *g) {
       c[h][2] = none + (step >> 32);
       c[h][3] = none + r.stream;
     }
+
     uint32_t k0 = (uint32_t)r.seed, k1 = (uint32_t)(r.seed >> 32);
 #pragma GCC unroll 10
     for (int round = 0; round < 10; round++) {
@@ -70,6 +72,7 @@ static void philox(mho_rng r, uint64_t step, int n, group *g) {
       k0 += 0x9e3779b9u;
       k1 += 0xbb67ae85u;
     }
+
     for (int j = 0; j < 4; j++) {
       wide words = (c[0][j] & low) | c[1][j] << 32;
       memcpy(g->word[j] + i, &words, sizeof words);
@@ -97,13 +100,14 @@ static inline float multiply_add(float a, float b, float c) {
 #endif
 }
 
-/* ln u for normal u > 0: u = m 2^e with m in [sqrt(1/2), sqrt(2)); a polynomial in m - 1, fitted by least
- * squares at Chebyshev nodes to 7e-8, summed as a tree to shorten the chain of roundings. */
+/* ln u for normal u > 0: u = m 2^e with m in [sqrt(1/2), sqrt(2)); a polynomial in m - 1, fitted by
+ * least squares at Chebyshev nodes to 7e-8, summed as a tree to shorten the chain of roundings. */
 static inline float log_of(float u) {
   int32_t bits;
   memcpy(&bits, &u, sizeof bits);
   int32_t e = (bits - 0x3f3504f3) >> 23;
   bits -= (int32_t)((uint32_t)e << 23);
+
   float m;
   memcpy(&m, &bits, sizeof m);
   float x = m - 1, z = x * x;
@@ -122,21 +126,24 @@ static inline float with_sign(float v, uint32_t sign) {
   return v;
 }
 
-/* Box-Muller: two deviates of two words. The radius takes 31 bits, which reach 6.7 standard deviations; the
- * angle is cut into quarter turns k and a rest within an eighth, where short series do: sine to 1.4e-6 of
- * itself, cosine to 3e-8. */
+/* Box-Muller: two deviates of two words. The radius takes 31 bits, which reach 6.7 standard
+ * deviations; the angle is cut into quarter turns k and a rest within an eighth, where short series
+ * do: sine to 1.4e-6 of itself, cosine to 3e-8. */
 static inline void normal_pair(uint32_t first, uint32_t second, float *a, float *b) {
   float radius =
       sqrtf(-2.0f * log_of(multiply_add((float)(int32_t)(first >> 1), 0x1p-31f, 0x1p-32f)));
   float turns = (float)(int32_t)second * 0x1p-30f, k = rintf(turns), f = (turns - k) * 1.57079633f,
         s = f * f;
+
   float sine = f * multiply_add(s, multiply_add(s, 0.00815157f, -0.16662476f), 0.99999857f);
   float cosine = multiply_add(
       s, multiply_add(s, multiply_add(s, -0.00135858f, 0.04165502f), -0.49999857f), 1.0f);
+
   uint32_t quarter = (uint32_t)(int32_t)k;
   bool odd = quarter & 1;
   sine *= radius;
   cosine *= radius;
+
   *a = with_sign(odd ? sine : cosine, (quarter + 1) << 30);
   *b = with_sign(odd ? cosine : sine, quarter << 30);
 }
@@ -204,6 +211,7 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
   group g;
   for (size_t i0 = 0; i0 < n; i0 += BLOCKS) {
     int m = n - i0 < BLOCKS ? (int)(n - i0) : BLOCKS, blocks = rounded_up(m);
+
     uint32_t first[BLOCKS], second[BLOCKS];
     float a[BLOCKS], b[BLOCKS];
     for (int i = 0; i < m; i++)
@@ -211,6 +219,7 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
     for (int i = m; i < blocks; i++)
       g.block[i] = 0;
     philox(rng, step, blocks, &g);
+
     for (int i = 0; i < m; i++) {
       bool upper = cell[i0 + (size_t)i] & 2;
       first[i] = upper ? g.word[2][i] : g.word[0][i];
@@ -218,6 +227,7 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
     }
     for (int i = m; i < blocks; i++)
       first[i] = second[i] = 0;
+
 #pragma omp simd
     for (int i = 0; i < blocks; i++)
       normal_pair(first[i], second[i], &a[i], &b[i]);
@@ -229,6 +239,7 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
 void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out) {
   for (int i = 0; i < n; i++)
     out[i] = i;
+
   uint32_t words[GROUP];
   int fetched = -1;
   for (int i = n - 1; i > 0; i--) {
@@ -236,8 +247,8 @@ void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out) {
       fetched = i / GROUP;
       mho_rng_u32(rng, step, (uint64_t)fetched * GROUP, GROUP, words);
     }
-    int j =
-        (int)((uint64_t)words[i % GROUP] * (uint64_t)(i + 1) >> 32); /* bias below 2^-32 (i + 1) */
+    /* bias below 2^-32 (i + 1) */
+    int j = (int)((uint64_t)words[i % GROUP] * (uint64_t)(i + 1) >> 32);
     int t = out[i];
     out[i] = out[j];
     out[j] = t;

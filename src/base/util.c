@@ -9,23 +9,26 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { HUGE_PAGE = 1 << 21, LARGE = 1 << 22 };
+enum { HUGE_PAGE = 1 << 21, LARGE = 1 << 22 }; /* bytes */
 
 void *mho_alloc(size_t n, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX - HUGE_PAGE)
     return NULL;
-  bytes =
-      bytes ? (bytes + 63) & ~(size_t)63 : 64; /* aligned_alloc wants a multiple of the alignment */
+
+  /* aligned_alloc wants a multiple of the alignment */
+  bytes = bytes ? (bytes + 63) & ~(size_t)63 : 64;
   bool large = bytes >= LARGE;
   if (large)
     bytes = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+
   void *p = aligned_alloc(large ? HUGE_PAGE : 64, bytes);
-  if (p &&
-      large) /* a hint: 512 times fewer page faults and address translations where the kernel has such pages */
+  if (!p)
+    return NULL;
+  /* a hint: 512 times fewer page faults and address translations where the kernel has such pages */
+  if (large)
     madvise(p, bytes, MADV_HUGEPAGE);
-  if (p)
-    memset(p, 0, bytes);
+  memset(p, 0, bytes);
   return p;
 }
 
@@ -45,6 +48,7 @@ int mho_text_distance(const char *a, const char *b) {
   int na = (int)strnlen(a, MAX), nb = (int)strnlen(b, MAX);
   for (int j = 0; j <= nb; j++)
     row[j] = j;
+
   for (int i = 1; i <= na; i++) {
     int diagonal = row[0];
     row[0] = i;
@@ -58,6 +62,7 @@ int mho_text_distance(const char *a, const char *b) {
       row[j] = best;
     }
   }
+
   return row[nb];
 }
 
@@ -65,6 +70,7 @@ void mho_text_append(char *buf, size_t capacity, const char *format, ...) {
   size_t used = strnlen(buf, capacity);
   if (used >= capacity)
     return;
+
   va_list ap;
   va_start(ap, format);
   vsnprintf(buf + used, capacity - used, format, ap);

@@ -1,8 +1,8 @@
 /* vmath.h - vector elementary functions.
  *
- * glibc ships vector variants (libmvec) but declares them only under -ffast-math. Redeclaring the functions
- * as simd and const lets gcc use them in `#pragma omp simd` loops without any value-changing flag. Worst
- * error 4 ulp by glibc's promise, about 1 ulp for tanhf as measured.
+ * glibc ships vector variants (libmvec) but declares them only under -ffast-math. Redeclaring the
+ * functions as simd and const lets gcc use them in `#pragma omp simd` loops without any
+ * value-changing flag. Worst error 4 ulp by glibc's promise, about 1 ulp for tanhf as measured.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_VMATH_H
 #define MHO_VMATH_H

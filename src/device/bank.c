@@ -28,8 +28,8 @@ static void deviates(const mho_device_config *d, mho_rng chip, uint64_t what, ui
 static void step_factors(const mho_device_config *d, mho_rng chip, uint64_t cell0, int n, float *up,
                          float *down) {
   float common[MHO_DEVICE_BLOCK], contrary[MHO_DEVICE_BLOCK];
-  deviates(d, chip, DRAW_STEP, cell0, n, common);
-  deviates(d, chip, DRAW_ASYMMETRY, cell0, n, contrary);
+  deviates(d, chip, MHO_DRAW_STEP, cell0, n, common);
+  deviates(d, chip, MHO_DRAW_ASYMMETRY, cell0, n, contrary);
 
   float s = (float)d->spread_step, a = (float)d->spread_asymmetry;
   float u = (float)fmin(d->up_down, 0), v = (float)fmax(d->up_down, 0);
@@ -55,8 +55,8 @@ static void bounds(const mho_device_config *d, mho_rng chip, uint64_t cell0, int
                    float *high) {
   float zero = zero_siemens(d->g_min, d->g_max);
   float a[MHO_DEVICE_BLOCK], b[MHO_DEVICE_BLOCK];
-  deviates(d, chip, DRAW_LOW, cell0, n, a);
-  deviates(d, chip, DRAW_HIGH, cell0, n, b);
+  deviates(d, chip, MHO_DRAW_LOW, cell0, n, a);
+  deviates(d, chip, MHO_DRAW_HIGH, cell0, n, b);
 
   for (int i = 0; i < n; i++) {
     float below = -beyond(d, d->spread_low, -a[i]);
@@ -82,7 +82,7 @@ static mho_err varied_columns(const mho_device_model *model, const void *params,
   if (!own)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the parameters of %s", model->entry.id);
   for (int k = 0; k < spread->n; k++)
-    deviates(d, chip, DRAW_PARAMETER + (uint64_t)k, cell0, n, xi[k]);
+    deviates(d, chip, MHO_DRAW_PARAMETER + (uint64_t)k, cell0, n, xi[k]);
 
   for (int i = 0; i < n; i++) {
     memcpy(own, params, model->entry.params.size);
@@ -116,7 +116,7 @@ static void faults(mho_cells *c, const mho_device_config *d, mho_rng chip) {
   float u[MHO_DEVICE_BLOCK];
   for (size_t i0 = 0; i0 < c->n; i0 += MHO_DEVICE_BLOCK) {
     int n = block_cells(c->n, i0);
-    mho_rng_uniform(chip, DRAW_FAULT, i0, (size_t)n, u);
+    mho_rng_uniform(chip, MHO_DRAW_FAULT, i0, (size_t)n, u);
     for (int i = 0; i < n; i++) {
       size_t cell = i0 + (size_t)i, k = bounds_at(c, cell);
       mho_fault fault = fault_of(d, (double)u[i]);

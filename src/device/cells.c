@@ -42,7 +42,7 @@ static void show_cell(mho_cells *c, size_t cell, int count, float xi) {
 void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step) {
   float xi[MHO_DEVICE_BLOCK] = {0};
   if (c->config.write_noise > 0)
-    mho_rng_normal(c->noise, step << ROUND_BITS | RANK_SHOW, first, (size_t)n, xi);
+    mho_rng_normal(c->noise, mho_step_show(step), first, (size_t)n, xi);
   for (int i = 0; i < n; i++)
     show_cell(c, first + (size_t)i, count[i], xi[i]);
 }
@@ -52,7 +52,7 @@ static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *co
                     uint64_t step) {
   float xi[MHO_DEVICE_BLOCK] = {0};
   if (c->config.write_noise > 0)
-    mho_rng_normal_at(c->noise, step << ROUND_BITS | RANK_SHOW, (size_t)n, cell, xi);
+    mho_rng_normal_at(c->noise, mho_step_show(step), (size_t)n, cell, xi);
   for (int i = 0; i < n; i++)
     show_cell(c, cell[i], count[i], xi[i]);
 }
@@ -126,7 +126,7 @@ static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, 
   to_levels(c, n, b.low, b.high, g);
   if (c->noisy) {
     b.quiet = false;
-    mho_rng_normal(c->noise, step << ROUND_BITS | (uint64_t)rank, first, (size_t)n, xi);
+    mho_rng_normal(c->noise, mho_step_pulse(step, rank), first, (size_t)n, xi);
     b.xi = xi;
   }
   answer(c, &b, strength(c, first, n, NULL, dir, amplitude));
@@ -223,8 +223,7 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
   for (; x->n; rank++) {
     gather_block(c, x, &b);
     if (c->noisy)
-      mho_rng_normal_at(c->noise, step << ROUND_BITS | (uint64_t)rank, (size_t)x->n, x->cell,
-                        x->xi);
+      mho_rng_normal_at(c->noise, mho_step_pulse(step, rank), (size_t)x->n, x->cell, x->xi);
     answer(c, &b, strength(c, 0, x->n, x->cell, x->dir, amplitude));
     scatter(c, x, &b);
     drop_finished(x, rank);

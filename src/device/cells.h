@@ -5,23 +5,10 @@
 
 #include <math.h>
 
+#include "base/streams.h"
 #include "mho/device.h"
 
-enum { /* steps of the chip stream: one per quantity drawn */
-       DRAW_STEP,
-       DRAW_ASYMMETRY,
-       DRAW_LOW,
-       DRAW_HIGH,
-       DRAW_FAULT,
-       DRAW_DRIFT,
-       DRAW_LEAK,
-       DRAW_PARAMETER /* and those after it, one for each of variation.of */
-};
 enum { LAW_NORMAL, LAW_LOGNORMAL, LAW_UNIFORM };
-enum { ROUND_BITS = 12 }; /* pulses a cell and step: noise is drawn at step << ROUND_BITS | rank */
-enum {
-  RANK_SHOW = (1 << ROUND_BITS) - 1
-}; /* rank of write noise: schemes give at most 4095 pulses */
 
 /* Parameters of a model that vary from cell to cell (variation.of). */
 enum { MHO_SPREAD_MAX = 8 };

@@ -49,7 +49,7 @@ void mho_cells_drifted(const mho_cells *c, double after, size_t first, int n, fl
   if (d->law == MHO_DRIFT_NONE || !(after > d->t0))
     return;
 
-  mho_rng_normal(c->chip, DRAW_DRIFT, first, (size_t)n, xi);
+  mho_rng_normal(c->chip, MHO_DRAW_DRIFT, first, (size_t)n, xi);
   for (int i = 0; i < n; i++) {
     double g = (double)out[i], x = (double)xi[i];
     if (d->law == MHO_DRIFT_EXPONENTIAL) {
@@ -97,7 +97,7 @@ void mho_cells_leak(mho_cells *c, size_t first, size_t n, double updates) {
   float xi[MHO_DEVICE_BLOCK], rest = (float)d->leak_rest, rate = (float)(updates / d->leak);
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
     int m = block_cells(n, i0);
-    mho_rng_normal(c->chip, DRAW_LEAK, first + i0, (size_t)m, xi);
+    mho_rng_normal(c->chip, MHO_DRAW_LEAK, first + i0, (size_t)m, xi);
     for (int i = 0; i < m; i++) {
       size_t cell = first + i0 + (size_t)i, k = bounds_at(c, cell);
       float life = fmaxf(1 + (float)d->leak_spread * xi[i], 0.01f); /* of the mean lifetime */

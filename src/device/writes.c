@@ -25,7 +25,7 @@ int mho_cells_write(mho_cells *c, size_t first, int n, const float *g, bool agai
   if (!mho_device_has_write_error(&c->config))
     return mho_cells_set(c, first, n, g);
 
-  mho_rng rng = mho_rng_make(c->noise.seed, MHO_RNG_WRITE, c->noise.stream);
+  mho_rng rng = mho_stream_write(c->noise);
   float xi[MHO_DEVICE_BLOCK];
   int beyond = 0;
   mho_rng_normal(rng, step, first, (size_t)n, xi);

@@ -8,6 +8,7 @@
  *
  * Source: Liu & Chen, arXiv 2508.11659, section on arbitrary graphs (P = 0.2, asymmetric).
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/streams.h"
 #include "network/chain.h"
 
 typedef struct agt {
@@ -22,7 +23,7 @@ static const mho_param table[] = {
 static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei) {
   const agt *p = in->params;
   int hidden = in->config->hidden.n;
-  mho_rng rng = mho_rng_make(in->seed, MHO_RNG_WEIGHTS, 0xfffffe); /* a stream no connection uses */
+  mho_rng rng = mho_stream_graph(in->seed);
   mho_graph_chain(in, g);
   for (int a = 1; a <= hidden; a++)
     for (int b = a + 2; b <= hidden; b++) {

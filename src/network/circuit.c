@@ -10,6 +10,8 @@
 
 #include <math.h>
 
+#include "base/streams.h"
+
 static const mho_param table[] = {
     MHO_P_REAL(mho_circuit_config, saturation, "saturation", "", 0, 0, 1e6,
                "largest |activity| the amplifiers deliver; 0: unlimited"),
@@ -29,7 +31,6 @@ const mho_params mho_circuit_params = MHO_PARAMS(mho_circuit_config, table);
 
 /* What is drawn, in the order of the streams. */
 enum { TAU, GAIN, OFFSET, LIMIT, SLEW, QUANTITIES };
-enum { STREAM = 0xf00000 }; /* beyond those of the crossbars */
 
 /* ---------------------------------------------------------------- construction */
 
@@ -79,7 +80,7 @@ static mho_real *draw_real(int n, mho_rng rng, double middle, double spread, dou
 static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t seed, int l) {
   mho_rng rng[QUANTITIES];
   for (int q = 0; q < QUANTITIES; q++)
-    rng[q] = mho_rng_make(seed, MHO_RNG_CHIP, (uint32_t)(STREAM + QUANTITIES * l + q));
+    rng[q] = mho_stream_neurons(seed, l, QUANTITIES, q);
   mho_circuit *c = mho_alloc(1, sizeof *c);
   bool ok = c != NULL;
   if (ok && k->gain > 0)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/streams.h"
+
 static const mho_param network_table[] = {
     MHO_P_INTS(mho_network_config, hidden, "hidden", "128 128", 1, 65536,
                "neurons of each hidden layer"),
@@ -49,7 +51,7 @@ static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bou
     mho_free(w);
     return mho_fail(ei, MHO_ENOMEM, "no memory for %zu initial weights", n);
   }
-  mho_rng_uniform(mho_rng_make(seed, MHO_RNG_WEIGHTS, (uint32_t)index), 0, 0, n, u);
+  mho_rng_uniform(mho_stream_weights(seed, index), 0, 0, n, u);
   for (size_t i = 0; i < n; i++)
     w[i] = i < n_weights ? (mho_real)(bound * (2 * (double)u[i] - 1)) : 0;
   mho_crossbar_set(xb, 0, n, w);
@@ -239,8 +241,7 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
     else
       snprintf(layer->name, sizeof layer->name, "%s", l ? "out" : "x");
   }
-  net->state_noise =
-      mho_rng_make(o->seeds.noise, MHO_RNG_READ, 0xffffff); /* a stream no connection uses */
+  net->state_noise = mho_stream_states(o->seeds.noise);
   mho_err err = mho_circuits_new(net, o->circuit, o->seeds.chip, ei);
   if (!err)
     err = add_connections(net, o, g, ei);

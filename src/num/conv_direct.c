@@ -1,9 +1,9 @@
 /* conv_direct.c - convolutions without patches.
  *
- * What a row of positions reads through one (ky, kx) of the kernel lies evenly spaced in the source, a position's
- * channels side by side: a small matrix that needs no copying. The products of such matrices with [channels x
- * out_channels] blocks of the weights are added up by kernels that are made for their sizes (libxsmm; batch-reduce:
- * E. Georganas et al., arXiv 1906.06440).
+ * What a row of positions reads through one (ky, kx) of the kernel lies evenly spaced in the
+ * source, a position's channels side by side: a small matrix that needs no copying. The products of
+ * such matrices with [channels x out_channels] blocks of the weights are added up by kernels that
+ * are made for their sizes (libxsmm; batch-reduce: E. Georganas et al., arXiv 1906.06440).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -33,7 +33,8 @@ bool mho_conv_is_direct(const mho_conv *g) {
                    g->out_channels, true);
 }
 
-/* Positions of a row that read within the source through column kx of the kernel: ox0 .. ox0+n-1. */
+/* Positions of a row that read within the source through column kx of the kernel: ox0 ..
+ * ox0+n-1. */
 typedef struct span {
   int ox0, n;
 } span;
@@ -60,6 +61,7 @@ static void add_row(const mho_conv *g, kernel f, const float *sample, const floa
   const float *a[KERNEL_MAX * KERNEL_MAX], *b[KERNEL_MAX * KERNEL_MAX];
   unsigned long long count = 0;
   size_t block = (size_t)g->channels * (size_t)g->out_channels;
+
   for (int ky = 0; ky < g->kernel; ky++) {
     int y = oy * g->stride - g->padding + ky;
     if (y < 0 || y >= g->height)
@@ -69,6 +71,7 @@ static void add_row(const mho_conv *g, kernel f, const float *sample, const floa
       b[count++] = sample + pixel_of(g, y, s.ox0, kx) * g->channels;
     }
   }
+
   if (count)
     f(a, b, row + (size_t)s.ox0 * (size_t)g->out_channels, &count);
 }
@@ -84,6 +87,7 @@ void mho_conv_forward(const mho_conv *g, int n, const mho_real *x, const mho_rea
     }
     if (!s.n)
       continue;
+
     kernel f = kernel_of(g->out_channels, s.n, g->channels, g->out_channels,
                          g->stride * g->channels, g->out_channels, false);
     for (int i = 0; i < n * g->out_height; i++)
@@ -98,6 +102,7 @@ static void add_source_row(const mho_conv *g, kernel f, const float *target, con
   const float *a[KERNEL_MAX], *b[KERNEL_MAX];
   unsigned long long count = 0;
   size_t block = (size_t)g->channels * (size_t)g->out_channels;
+
   for (int ky = 0; ky < g->kernel; ky++) {
     int at = y + g->padding - ky, oy = at / g->stride;
     if (at < 0 || at % g->stride || oy >= g->out_height)
@@ -106,6 +111,7 @@ static void add_source_row(const mho_conv *g, kernel f, const float *target, con
     b[count++] =
         target + ((size_t)oy * (size_t)g->out_width + (size_t)s.ox0) * (size_t)g->out_channels;
   }
+
   if (count)
     f(a, b, sample + pixel_of(g, y, s.ox0, kx) * g->channels, &count);
 }
@@ -113,15 +119,19 @@ static void add_source_row(const mho_conv *g, kernel f, const float *target, con
 void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *w, mho_real scale,
                    mho_real *x, mho_real *scratch) {
   int m = g->out_channels, c = g->channels;
-  for (int b = 0; b < g->kernel * g->kernel; b++) /* blocks transposed, [out_channels x channels] */
+
+  /* blocks of the weights transposed, [out_channels x channels] */
+  for (int b = 0; b < g->kernel * g->kernel; b++)
     for (int i = 0; i < m; i++)
       for (int j = 0; j < c; j++)
         scratch[((size_t)b * (size_t)m + (size_t)i) * (size_t)c + (size_t)j] =
             scale * w[((size_t)b * (size_t)c + (size_t)j) * (size_t)m + (size_t)i];
+
   for (int kx = 0; kx < g->kernel; kx++) {
     span s = span_of(g, kx);
     if (!s.n)
       continue;
+
     kernel f = kernel_of(c, s.n, m, c, m, g->stride * c, false);
     for (int i = 0; i < n * g->height; i++)
       add_source_row(g, f, v + (size_t)(i / g->height) * target_of(g), scratch, i % g->height, s,
@@ -129,31 +139,39 @@ void mho_conv_back(const mho_conv *g, int n, const mho_real *v, const mho_real *
   }
 }
 
+/* Rows of the gradient that belong to `end - row` channels of one (ky, kx), from one sample. */
+static void add_gradient(const mho_conv *g, const float *sample, const float *target, int row,
+                         int end, float *out) {
+  enum { AT_ONCE = 64 };
+  int m = g->out_channels, c = g->channels, ky = row / c / g->kernel, kx = row / c % g->kernel;
+  span s = span_of(g, kx);
+  if (!s.n)
+    return;
+
+  const float *a[AT_ONCE], *b[AT_ONCE];
+  unsigned long long count = 0;
+  for (int oy = 0; oy < g->out_height; oy++) {
+    int y = oy * g->stride - g->padding + ky;
+    if (y >= 0 && y < g->height) {
+      a[count] = target + ((size_t)oy * (size_t)g->out_width + (size_t)s.ox0) * (size_t)m;
+      b[count++] = sample + row % c + pixel_of(g, y, s.ox0, kx) * c;
+    }
+    if (count == AT_ONCE || (count > 0 && oy == g->out_height - 1)) {
+      kernel f = kernel_of(m, end - row, s.n, m, g->stride * c, m, true);
+      f(a, b, out, &count);
+      count = 0;
+    }
+  }
+}
+
 void mho_conv_gradient(const mho_conv *g, int n, const mho_real *x, const mho_real *v, int row0,
                        int rows, mho_real *out) {
-  int m = g->out_channels, c = g->channels;
+  int c = g->channels;
   for (int i = 0; i < n; i++)
-    for (int row = row0, end; row < row0 + rows; row = end) { /* channels of one (ky, kx) */
-      int block = row / c, ky = block / g->kernel, kx = block % g->kernel;
-      end = (block + 1) * c < row0 + rows ? (block + 1) * c : row0 + rows;
-      span s = span_of(g, kx);
-      const float *sample = x + (size_t)i * mho_conv_source(g) + row % c,
-                  *target = v + (size_t)i * target_of(g);
-      for (int oy = 0; oy < g->out_height && s.n;) {
-        enum { AT_ONCE = 64 };
-        const float *a[AT_ONCE], *b[AT_ONCE];
-        unsigned long long count = 0;
-        for (; oy < g->out_height && count < AT_ONCE; oy++) {
-          int y = oy * g->stride - g->padding + ky;
-          if (y < 0 || y >= g->height)
-            continue;
-          a[count] = target + ((size_t)oy * (size_t)g->out_width + (size_t)s.ox0) * (size_t)m;
-          b[count++] = sample + pixel_of(g, y, s.ox0, kx) * c;
-        }
-        if (count)
-          kernel_of(m, end - row, s.n, m, g->stride * c, m,
-                    true)(a, b, out + (size_t)(row - row0) * (size_t)m, &count);
-      }
+    for (int row = row0, end; row < row0 + rows; row = end) {
+      end = mho_min((row / c + 1) * c, row0 + rows);
+      add_gradient(g, x + (size_t)i * mho_conv_source(g), v + (size_t)i * target_of(g), row, end,
+                   out + (size_t)(row - row0) * (size_t)g->out_channels);
     }
 }
 

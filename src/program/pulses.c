@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
+#include "base/streams.h"
 #include "mho/program.h"
 
 typedef struct pulses {
@@ -28,8 +29,7 @@ static void count_pulses(const mho_program_job *job, int bank, size_t i0, int n,
   for (int i = 0; i < n; i++)
     dir[i] = want[i] >= 0 ? 1.0f : -1.0f;
   mho_cells_mean_step(c, job->first + i0, n, dir, mean);
-  mho_rng rng = job->rounding;
-  rng.stream += (uint32_t)bank;
+  mho_rng rng = mho_stream_round_of(job->rounding, bank);
   mho_rng_uniform(rng, job->update, job->first + i0, (size_t)n, u);
   for (int i = 0; i < n; i++) {
     float pulses_wanted = want[i] / mean[i];

@@ -20,6 +20,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "mho/program.h"
 
 typedef struct stochastic {
@@ -47,7 +48,7 @@ static double largest(const mho_real *v, int n) {
 /* Trains of the lines that have something to say; `flip` turns all signs. Returns how many pulse at all;
  * saturated: of those with a probability above 1. */
 static int draw_lines(const mho_real *v, int n, double factor, bool flip, int slots, mho_rng rng,
-                      uint64_t step, mho_pulse_train *out, int *active, int *saturated) {
+                      uint64_t sample, mho_pulse_train *out, int *active, int *saturated) {
   enum { PART = 256 };
   int pulsing = 0;
   uint64_t drawn = 0; /* lines so far: names the random words */
@@ -64,7 +65,7 @@ static int draw_lines(const mho_real *v, int n, double factor, bool flip, int sl
       line[m++] = (uint32_t)i | ((v[i] < 0) != flip ? MHO_TRAIN_NEGATIVE : 0);
     }
     for (int s = 0; s < slots; s++) {
-      mho_rng_u32(rng, step | (uint64_t)s, drawn, (size_t)m, word);
+      mho_rng_u32(rng, mho_step_slot(sample, s), drawn, (size_t)m, word);
       for (int j = 0; j < m; j++)
         mask[j] |= (uint32_t)(word[j] < below[j]) << s;
     }
@@ -101,13 +102,12 @@ static void draw(const mho_outer_job *job, int sample) {
   double most = (double)p->max_length, slots = p->management ? fmin(ceil(k), most) : most;
   double factor = sqrt(job->rate / (job->nominal_step * slots));
   double balance = p->management ? sqrt(d_max / x_max) : 1;
-  uint64_t step = (job->first_sample + (uint64_t)sample) * MHO_TRAIN_SLOTS;
-  mho_rng row_stream = job->rounding, col_stream = job->rounding;
-  col_stream.stream++;
+  uint64_t number = job->first_sample + (uint64_t)sample;
+  mho_rng row_stream = job->rounding, col_stream = mho_stream_round_of(job->rounding, 1);
   t->slots[sample] = (int)slots;
-  t->n_rows[sample] = draw_lines(x, rows, factor * balance, false, (int)slots, row_stream, step,
+  t->n_rows[sample] = draw_lines(x, rows, factor * balance, false, (int)slots, row_stream, number,
                                  t->row + (size_t)sample * (size_t)rows, &in, &high_in);
-  t->n_cols[sample] = draw_lines(e, cols, factor / balance, true, (int)slots, col_stream, step,
+  t->n_cols[sample] = draw_lines(e, cols, factor / balance, true, (int)slots, col_stream, number,
                                  t->col + (size_t)sample * (size_t)cols, &out, &high_out);
   t->reached[sample] =
       cols * line_pulses(t->row + (size_t)sample * (size_t)rows, t->n_rows[sample]) +
@@ -207,7 +207,7 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
     if (job->xb->lines)
       count_lines(job, s, row, from, to, row0 == 0);
     for (int slot = 0; slot < t->slots[s] && from < to; slot++) {
-      q.step = (job->first_sample + (uint64_t)s) * MHO_TRAIN_SLOTS + (uint64_t)slot;
+      q.step = mho_step_slot(job->first_sample + (uint64_t)s, slot);
       coincide(&q, row + from, to - from, col, t->n_cols[s], slot);
     }
   }

@@ -11,6 +11,7 @@
  * Source: F. Alibart et al., Nanotechnology 23, 075201 (2012).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
+#include "base/streams.h"
 #include "mho/program.h"
 
 typedef struct write_verify {
@@ -23,11 +24,10 @@ static const mho_param table[] = {
                "error of a weight that is let be, in its nominal steps"),
     MHO_P_REAL(write_verify, read_noise, "verify_noise", "", 0, 0, 10,
                "noise of a verifying read, standard deviation, of w_max"),
-    MHO_P_INT(write_verify, tries, "tries", 10, 1, 63,
+    MHO_P_INT(write_verify, tries, "tries", 10, 1, MHO_STREAM_ROUNDS - 1,
               "most rounds of pulses and a read in one update"),
     MHO_P_INT(write_verify, max_pulses, "max_pulses", 10, 1, 63, "most pulses of a round"),
 };
-enum { ROUNDS = 64 }; /* programming steps of an update */
 
 /* A block of weights on its way to its targets. */
 typedef struct block {
@@ -107,7 +107,7 @@ static void write_block(block *b, size_t i0, mho_pulse_counts *counts) {
 
 static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
   for (size_t i0 = 0; i0 < job->n; i0 += MHO_DEVICE_BLOCK) {
-    block b = {.job = job, .first = job->first + i0, .step = job->update * ROUNDS};
+    block b = {.job = job, .first = job->first + i0, .step = mho_step_verify(job->update)};
     b.n = job->n - i0 < MHO_DEVICE_BLOCK ? (int)(job->n - i0) : MHO_DEVICE_BLOCK;
     write_block(&b, i0, counts);
   }

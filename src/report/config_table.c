@@ -194,7 +194,7 @@ static mho_err flatten(mho_report_config *out, const char *section, const char *
                        json_t *object, mho_errinfo *ei) {
   const char *key;
   json_t *value;
-  json_object_foreach(object, key, value) {
+  json_object_foreach (object, key, value) {
     char name[256];
     snprintf(name, sizeof name, "%s%s%s", path, *path ? "." : "", key);
 

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/streams.h"
 #include "settle/links.h"
 
 int mho_backprop_states(const void *params, bool direct) {
@@ -39,7 +40,7 @@ static void forward(const mho_rule_job *job, mho_rule_stats *stats) {
 
 static void read_out(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
   mho_settle_job free = pass(job);
-  free.clock.step = 0xffff;
+  free.clock.step = MHO_STEP_READ_OUT;
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
 

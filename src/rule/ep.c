@@ -14,6 +14,7 @@
  * Source: B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11:24 (2017); centred: A. Laborieux et al., Front.
  * Neurosci. 15:633674 (2021); FRE-RNN: Liu & Chen, arXiv 2508.11659, Algorithm 1.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/streams.h"
 #include "mho/rule.h"
 
 typedef struct ep {
@@ -76,7 +77,7 @@ static mho_settle_job free_phase(const mho_rule_job *job) {
 static void predict_to(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
   mho_settle_job free = free_phase(job);
   job->settler->settle(&free, &stats->free);
-  free.clock.step = 0xffff; /* the read-out's own */
+  free.clock.step = MHO_STEP_READ_OUT; /* the read-out's own */
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
 
@@ -124,7 +125,7 @@ static void read_out_nudged(const mho_rule_job *job, mho_rule_stats *stats) {
   int64_t correct = 0;
   nudged.s = job->state[1];
   nudged.clock.phase = 1;
-  nudged.clock.step = 0xffff;
+  nudged.clock.step = MHO_STEP_READ_OUT;
   mho_read_out(&nudged, job->error[job->net->n_layers - 1], &loss, &correct, &stats->nudged);
 }
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "mho/num.h"
 #include "mho/settle.h"
 
@@ -256,7 +257,7 @@ mho_err mho_observe_settling(const mho_network *net, const mho_state *input, int
 static void perturb(const rows *r) {
   for (int l = 1; l < r->m->net->n_layers - 1; l++) {
     int width = r->m->net->layer[l].n;
-    mho_rng rng = mho_rng_make(0, MHO_RNG_TEST, (uint32_t)l);
+    mho_rng rng = mho_stream_perturbation(l);
     double *d = at(r, D, l);
     float part[64];
     for (int i = 0; i < r->n; i++)

@@ -3,13 +3,14 @@
 #ifndef MHO_SETTLE_ODE_H
 #define MHO_SETTLE_ODE_H
 
+#include "base/streams.h"
 #include "settle/ode_circuit.h"
 
 enum {
   ODE_SIZES = 9, /* 1, 2, 4 .. 256 samples */
   ODE_ROW_VALUES = 3,
-  ODE_FLICKER = 5,           /* relaxations that make 1/f noise: a decade each */
-  ODE_NOISE_STEPS = 1 << 18, /* most steps of a noisy phase */
+  ODE_FLICKER = 5,                        /* relaxations that make 1/f noise: a decade each */
+  ODE_NOISE_STEPS = MHO_STREAM_ODE_STEPS, /* most steps of a noisy phase */
 };
 
 /* What a thread settles with. */

@@ -22,8 +22,7 @@ static void draw(ode_workspace *w, int r, int step) {
   const ode_circuit *c = &w->circuit;
   size_t n = (size_t)c->n_neurons * (c->p->flicker > 0 ? 1 + ODE_FLICKER : 1);
   const mho_clock *clock = &c->job->clock;
-  uint64_t number =
-      (clock->update << 2 | (uint64_t)clock->phase) * ODE_NOISE_STEPS + (uint64_t)step;
+  uint64_t number = mho_step_states(clock->update, clock->phase, step);
   mho_rng_normal(c->net->state_noise, number, (uint64_t)(c->row0 + r) * ((n + 3) / 4 * 4), n,
                  w->normal);
 }

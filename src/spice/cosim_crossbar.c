@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/streams.h"
 #include "spice/netlist_crossbar.h"
 
 /* Of the largest difference, relative to the largest current: the rounding of a sum of floats. */
@@ -128,7 +129,7 @@ static void reads_free(reads *r) {
 /* Inputs of the core and of the circuit; laws hold for activities, which are within +-1. */
 static void draw_inputs(reads *r) {
   bool bent = mho_crossbar_law(r->x) != NULL;
-  mho_rng_normal(mho_rng_make(1, MHO_RNG_TEST, r->transposed), 0, 0, r->n_in, r->normal);
+  mho_rng_normal(mho_stream_stimulus(r->transposed), 0, 0, r->n_in, r->normal);
   for (size_t i = 0; i < r->n_in; i++) {
     float u = r->normal[i];
     if (bent)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "mho/device.h"
 #include "mho/spice.h"
 #include "spice/subckt.h"
@@ -248,7 +249,7 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
 }
 
 void mho_netlist_random_pulses(uint64_t seed, int n, int8_t *pulse) {
-  mho_rng rng = mho_rng_make(seed, MHO_RNG_TEST, 0);
+  mho_rng rng = mho_stream_directions(seed);
   int direction = 1;
   for (int k = 0; k < n; k++) {
     float u;

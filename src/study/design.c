@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/streams.h"
 #include "study/study_impl.h"
 
 enum { SOBOL_AXES = 40 }; /* of gsl_qrng_sobol */
@@ -41,11 +42,6 @@ int64_t study_points(const mho_study *s) {
 
 /* ---------------------------------------------------------------- samples */
 
-/* The random numbers of the k-th sampled axis. */
-static mho_rng axis_rng(const mho_study *s, int k) {
-  return mho_rng_make((uint64_t)s->design_seed, MHO_RNG_ORDER, (uint32_t)k);
-}
-
 static mho_err no_memory(mho_errinfo *ei) {
   return mho_fail(ei, MHO_ENOMEM, "no memory for the samples");
 }
@@ -61,9 +57,9 @@ static mho_err sample_latin(const mho_study *s, int axes, double *u, mho_errinfo
   }
 
   for (int k = 0; k < axes; k++) {
-    mho_rng rng = axis_rng(s, k);
-    mho_rng_permutation(rng, 0, n, order);
-    mho_rng_uniform(rng, 1, 0, (size_t)n, jitter);
+    mho_rng rng = mho_stream_axis((uint64_t)s->design_seed, k);
+    mho_rng_permutation(rng, MHO_DESIGN_ORDER, n, order);
+    mho_rng_uniform(rng, MHO_DESIGN_JITTER, 0, (size_t)n, jitter);
     for (int i = 0; i < n; i++)
       u[i * axes + k] = (order[i] + (double)jitter[i]) / n;
   }
@@ -78,7 +74,8 @@ static mho_err sample_random(const mho_study *s, int axes, double *u) {
   for (int i = 0; i < s->samples; i++)
     for (int k = 0; k < axes; k++) {
       float v;
-      mho_rng_uniform(axis_rng(s, k), 2, (uint64_t)i, 1, &v);
+      mho_rng_uniform(mho_stream_axis((uint64_t)s->design_seed, k), MHO_DESIGN_VALUE, (uint64_t)i,
+                      1, &v);
       u[i * axes + k] = (double)v;
     }
   return MHO_OK;

@@ -8,10 +8,8 @@
 #include <string.h>
 
 #include "array/weights.h"
+#include "base/streams.h"
 #include "train/trainer.h"
-
-/* Numbers of these programming steps, apart from those of training. */
-static const uint64_t INITIAL = (uint64_t)1 << 40;
 
 /* Weights that are still off by half a step or more; dw: what they lack. */
 static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, double step,
@@ -42,9 +40,8 @@ static void program(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
                            .dw = dw,
                            .state = chi,
                            .nominal_step = t->nominal_step[c],
-                           .update = INITIAL + (uint64_t)round,
-                           .rounding =
-                               mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)c)};
+                           .update = mho_update_initial((uint64_t)round),
+                           .rounding = mho_stream_round(t->seeds.noise, c)};
     size_t off = missing(x, n, target, t->nominal_step[c], dw);
     if (off)
       t->scheme->apply(&job, &counts);

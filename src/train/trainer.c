@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "array/weights.h"
+#include "base/streams.h"
 
 enum {
   EVAL_BATCH = 500,
@@ -21,10 +22,6 @@ enum {
   PACK_SAMPLES = 16, /* in a batch from which on it pays to lay weights out for their products */
   REPLAY_CELLS = 1 << 14, /* where every sample is applied to them: devices and all stay there */
 };
-static const uint64_t RESTORATION = (uint64_t)1
-                                    << 44; /* programming steps of a refresh, apart from the rest */
-static const uint64_t EVALUATION =
-    (uint64_t)1 << 43; /* numbers the noise of evaluations apart from training's */
 
 /* Samples a task settles: from the config alone, so that results do not depend on the threads. */
 static int chunk_rows(const mho_train_config *c) {
@@ -371,7 +368,7 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
     return err;
   }
   set_layer_factors(t);
-  mho_rng_permutation(mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 1), 0, t->data.train.n, t->cut);
+  mho_rng_permutation(mho_stream_cut(t->seeds.order), 0, t->data.train.n, t->cut);
   for (int c = 0; c < t->net->n_trained; c++)
     t->built_range[c] = mho_crossbar_w_max(t->net->connection[c].xb);
   set_nominal_steps(t);
@@ -423,8 +420,7 @@ static void settle_chunk(void *arg, int i, int thread) {
   mho_real *x = t->state[0]->z[0] + (size_t)row0 * (size_t)t->data.features;
   if (b->augment)
     mho_images_augmented(&t->data, b->part, b->index + row0, n, &t->e->dataset_config,
-                         mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 2), t->epoch, x,
-                         t->label + row0);
+                         mho_stream_augmented(t->seeds.order), t->epoch, x, t->label + row0);
   else
     mho_images_batch(&t->data, b->part, b->index ? b->index + row0 : NULL, b->first + row0, n, x,
                      t->label + row0);
@@ -568,16 +564,15 @@ static void update_slab(void *arg, int i, int thread) {
   mho_real decay = (mho_real)(rate * config->decay);
   for (size_t j = 0; j < n && decay > 0; j++)
     dw[j] -= decay * mho_crossbar_programmed(k->xb)[first + j];
-  mho_program_job job = {
-      .xb = k->xb,
-      .params = t->e->scheme.params,
-      .first = first,
-      .n = n,
-      .dw = dw,
-      .state = t->accumulator ? t->accumulator[s->connection] + first : NULL,
-      .nominal_step = t->nominal_step[s->connection],
-      .update = (uint64_t)t->update + 1,
-      .rounding = mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)s->connection)};
+  mho_program_job job = {.xb = k->xb,
+                         .params = t->e->scheme.params,
+                         .first = first,
+                         .n = n,
+                         .dw = dw,
+                         .state = t->accumulator ? t->accumulator[s->connection] + first : NULL,
+                         .nominal_step = t->nominal_step[s->connection],
+                         .update = (uint64_t)t->update + 1,
+                         .rounding = mho_stream_round(t->seeds.noise, s->connection)};
   t->slab_counts[i] = (mho_pulse_counts){0};
   t->scheme->apply(&job, &t->slab_counts[i]);
   mho_crossbar_leak(k->xb, first, n);
@@ -596,7 +591,7 @@ static mho_outer_job outer_job(const update_job *u, int c) {
                                  t->layer_factor[k->to] / u->batch,
                          .nominal_step = t->nominal_step[c],
                          .first_sample = (uint64_t)t->update * (uint64_t)t->e->train.batch,
-                         .rounding = mho_rng_make(t->seeds.noise, MHO_RNG_ROUND, 2 * (uint32_t)c),
+                         .rounding = mho_stream_round(t->seeds.noise, c),
                          .trains = t->trains[c]};
 }
 
@@ -628,7 +623,7 @@ static void restore_slab(void *arg, int i, int thread) {
   size_t first = (size_t)s->row0 * (size_t)x->cols, n = (size_t)s->rows * (size_t)x->cols;
   uint64_t update = (uint64_t)t->update + 1;
   if (update % (uint64_t)d->refresh_every == 0)
-    mho_crossbar_restore(x, first, n, RESTORATION | update << 12, &t->slab_counts[i]);
+    mho_crossbar_restore(x, first, n, mho_step_refresh(update), &t->slab_counts[i]);
 }
 
 void mho_trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c) {
@@ -700,7 +695,7 @@ static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
  * the batches shuffled; or all samples shuffled. A last, smaller batch stays last. */
 static void draw_order(mho_trainer *t, int size) {
   int n = t->data.train.n, whole = n / size;
-  mho_rng rng = mho_rng_make(t->seeds.order, MHO_RNG_ORDER, 0);
+  mho_rng rng = mho_stream_shuffle(t->seeds.order);
   if (t->e->train.shuffle == MHO_SHUFFLE_SAMPLES) {
     mho_rng_permutation(rng, (uint64_t)t->epoch, n, t->order);
     return;
@@ -788,13 +783,12 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluat
   mho_rule_stats sum = {0};
   double start = mho_seconds();
   calibrate_at_rest(t);
-  uint64_t which = part == &t->data.test ? 0 : 1;
   for (int first = 0, i = 0; first < part->n; first += t->capacity, i++) {
     batch_job b = {.t = t,
                    .part = part,
                    .first = first,
                    .n = part->n - first < t->capacity ? part->n - first : t->capacity,
-                   .update = EVALUATION | (uint64_t)t->epoch << 22 | which << 21 | (uint64_t)i};
+                   .update = mho_update_evaluation(t->epoch, part != &t->data.test, i)};
     mho_rule_stats s = run_batch(&b);
     sum.loss += s.loss;
     sum.correct += s.correct;
@@ -815,14 +809,12 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluat
 
 mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *part, int first, int n,
                                   bool learn) {
-  uint64_t number =
-      ((uint64_t)1 << 22) - 1; /* the last of its epoch's: no evaluation has so many batches */
   batch_job b = {.t = t,
                  .part = part,
                  .first = first,
                  .n = n,
                  .learn = learn,
-                 .update = EVALUATION | (uint64_t)t->epoch << 22 | number};
+                 .update = mho_update_look(t->epoch)};
   calibrate_at_rest(t);
   return run_batch(&b);
 }

@@ -37,7 +37,8 @@ struct mho_trainer {
   const mho_settler *settler;
   const mho_optimizer *optimizer;
   const mho_scheme *scheme;
-  mho_choice *ideal_reads; /* parameters of array models after mho_trainer_read_ideally; NULL before */
+  mho_choice
+      *ideal_reads; /* parameters of array models after mho_trainer_read_ideally; NULL before */
   mho_seeds seeds;
   bool direct;  /* the difference is settled itself */
   int capacity; /* samples of a state: a training or evaluation batch */

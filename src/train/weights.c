@@ -314,7 +314,7 @@ static origin read_origin(const json_t *sidecar) {
 static double read_range(const json_t *sidecar, const char *name) {
   json_t *m;
   size_t i;
-  json_array_foreach(json_object_get(sidecar, "matrices"), i, m) {
+  json_array_foreach (json_object_get(sidecar, "matrices"), i, m) {
     const char *its = json_string_value(json_object_get(m, "name"));
     if (its && !strcmp(its, name))
       return json_number_value(json_object_get(m, "w_max"));

@@ -1,7 +1,8 @@
-/* csv.c - a matrix of numbers from a text file.
+/* matrix_text.c - a matrix of numbers from a text file.
  *
- * Numbers with up to 19 digits and a small power of ten are converted by one multiplication or division, which is
- * exact to the last bit when both operands are representable (W. Clinger, PLDI 1990); the rest goes to strtod.
+ * Numbers with up to 19 digits and a small power of ten are converted by one multiplication or
+ * division, which is exact to the last bit when both operands are representable (W. Clinger, PLDI
+ * 1990); the rest goes to strtod.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/base.h"
 
@@ -38,60 +39,73 @@ static void quote(const char *at, char out[40]) {
       *p = '?';
 }
 
+/* Digits at *p are appended to *digits; returns how many there are. */
+static int take_digits(const char **p, int most, uint64_t *digits) {
+  int n = 0;
+  for (; **p >= '0' && **p <= '9' && n < most; ++*p, n++)
+    *digits = *digits * 10 + (uint64_t)(**p - '0');
+  return n;
+}
+
+/* A number that one multiplication or division converts exactly; false leaves *at where it is. */
 static bool fast_number(const char **at, double *out) {
   static const double ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   const char *p = *at;
   bool negative = *p == '-';
-  p += *p == '-' || *p == '+';
   uint64_t digits = 0;
-  int n = 0, exponent = 0;
-  for (; *p >= '0' && *p <= '9'; p++, n++)
-    digits = digits * 10 + (uint64_t)(*p - '0');
-  if (*p == '.')
-    for (p++; *p >= '0' && *p <= '9'; p++, n++, exponent--)
-      digits = digits * 10 + (uint64_t)(*p - '0');
+  p += *p == '-' || *p == '+';
+  int n = take_digits(&p, INT32_MAX, &digits), exponent = 0;
+  if (*p == '.') {
+    p++;
+    exponent = -take_digits(&p, INT32_MAX, &digits);
+    n -= exponent;
+  }
   if (n == 0 || n > 19 || digits > (uint64_t)1 << 53)
     return false;
+
   if (*p == 'e' || *p == 'E') {
     bool down = p[1] == '-';
+    uint64_t e = 0;
     p += 1 + (p[1] == '-' || p[1] == '+');
-    int e = 0, m = 0;
-    for (; *p >= '0' && *p <= '9' && m < 4; p++, m++)
-      e = e * 10 + (*p - '0');
+    int m = take_digits(&p, 4, &e);
     if (m == 0 || m == 4)
       return false;
-    exponent += down ? -e : e;
+    exponent += down ? -(int)e : (int)e;
   }
   if (exponent < -22 || exponent > 22)
     return false;
+
   double v = exponent < 0 ? (double)digits / ten[-exponent] : (double)digits * ten[exponent];
   *out = negative ? -v : v;
   *at = p;
   return true;
 }
 
+/* strtod would also take white space (and so the next line), and hexadecimal numbers. */
+static bool is_decimal(const char *start) {
+  const char *sign = start + (*start == '-' || *start == '+');
+  return (unsigned char)*sign > ' ' && !(sign[0] == '0' && (sign[1] | 32) == 'x');
+}
+
 static mho_err read_number(reader *r, double *out) {
   const char *start = r->at;
   char text[40];
-  if (!fast_number(&r->at, out)) {
-    /* strtod would also take white space (and so the next line), and hexadecimal numbers */
-    const char *sign = start + (*start == '-' || *start == '+');
-    bool other = (unsigned char)*sign <= ' ' || (sign[0] == '0' && (sign[1] | 32) == 'x');
-    char *end = (char *)start;
-    *out = other ? 0 : strtod(start, &end);
-    r->at = end;
-    if (end == start) {
-      quote(start, text);
-      return at_column(
-          r, start, strcspn(start, ",;\t\r\n") ? "%s is not a number" : "a number is missing here",
-          text);
-    }
-    if (!isfinite(*out)) {
-      quote(start, text);
-      return at_column(r, start, "%s is not a finite number", text);
-    }
+  if (fast_number(&r->at, out))
+    return MHO_OK;
+
+  char *end = (char *)start;
+  *out = is_decimal(start) ? strtod(start, &end) : 0;
+  r->at = end;
+  if (end == start) {
+    bool missing = strcspn(start, ",;\t\r\n") == 0;
+    quote(start, text);
+    return at_column(r, start, missing ? "a number is missing here" : "%s is not a number", text);
+  }
+  if (!isfinite(*out)) {
+    quote(start, text);
+    return at_column(r, start, "%s is not a finite number", text);
   }
   return MHO_OK;
 }
@@ -113,37 +127,53 @@ static const char *skip_blanks(const char *p) {
   return p + strspn(p, " \t");
 }
 
+/* One number of a line that has `cols` before it. */
+static mho_err read_entry(reader *r, int cols) {
+  char text[40];
+  const char *start = r->at;
+  double v;
+  mho_err err = read_number(r, &v);
+  if (err)
+    return err;
+
+  if (r->out->rows && cols == r->out->cols) {
+    snprintf(text, sizeof text, "%d", cols);
+    return at_column(r, start, "more than the %s numbers of the lines before", text);
+  }
+  if (cols == INT32_MAX)
+    return at_column(r, start, "too many numbers%s", "");
+  return push(r, v);
+}
+
+/* What stands behind a number, a comma, a semicolon or blanks; *last: the line ends there. */
+static mho_err read_separator(reader *r, const char *start, bool *last) {
+  char text[40];
+  const char *end = r->at;
+  r->at = skip_blanks(end);
+  *last = *r->at == '\n' || *r->at == '\r' || *r->at == 0;
+  if (*r->at == ',' || *r->at == ';') {
+    r->at++;
+  } else if (!*last && r->at == end) {
+    quote(start, text);
+    return at_column(r, start, "%s is not a number", text);
+  }
+  return MHO_OK;
+}
+
 /* One line that has something on it. */
 static mho_err read_line(reader *r) {
   char text[40];
   int cols = 0;
-  for (;;) {
-    double v;
+  for (bool last = false; !last; cols++) {
     r->at = skip_blanks(r->at);
     const char *start = r->at;
-    mho_err err = read_number(r, &v);
+    mho_err err = read_entry(r, cols);
+    if (!err)
+      err = read_separator(r, start, &last);
     if (err)
       return err;
-    if (r->out->rows && cols == r->out->cols) {
-      snprintf(text, sizeof text, "%d", cols);
-      return at_column(r, start, "more than the %s numbers of the lines before", text);
-    }
-    if (cols == INT32_MAX)
-      return at_column(r, start, "too many numbers%s", "");
-    if ((err = push(r, v)))
-      return err;
-    cols++;
-    const char *end = r->at;
-    r->at = skip_blanks(end);
-    if (*r->at == ',' || *r->at == ';') {
-      r->at++;
-    } else if (*r->at == '\n' || *r->at == '\r' || *r->at == 0) {
-      break;
-    } else if (r->at == end) {
-      quote(start, text);
-      return at_column(r, start, "%s is not a number", text);
-    } /* else blanks separate */
   }
+
   if (!r->out->rows)
     r->out->cols = cols;
   if (cols < r->out->cols) {
@@ -159,6 +189,7 @@ mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_
   reader r = {.name = name, .line = text, .at = text, .number = 1, .out = out, .ei = ei};
   *out = (mho_matrix){0};
   mho_err err = MHO_OK;
+
   const char *zero = memchr(text, 0, length);
   while (!err && *r.at) {
     const char *p = skip_blanks(r.at);
@@ -175,6 +206,7 @@ mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_
       r.number++;
     }
   }
+
   if (!err && zero)
     err = at_column(&r, r.at, "not a text file%s", "");
   if (!err && !out->rows)
@@ -184,33 +216,36 @@ mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_
   return err;
 }
 
-/* The whole file with a 0 behind it. */
+/* The whole file with a 0 behind it; NULL with errno when it cannot be read. */
 static char *read_whole(int fd, size_t *length) {
   size_t n = 0, capacity = 1 << 16;
   struct stat s;
   if (!fstat(fd, &s) && s.st_size > 0)
     capacity = (size_t)s.st_size + 2;
   char *text = malloc(capacity);
+
   while (text) {
     ssize_t got = read(fd, text + n, capacity - n - 1);
     if (got < 0 && errno == EINTR)
       continue;
-    if (got <= 0) {
-      if (got == 0) {
-        text[n] = 0;
-        *length = n;
-        return text;
-      }
+    if (got < 0)
       break;
+    if (got == 0) {
+      text[n] = 0;
+      *length = n;
+      return text;
     }
+
     n += (size_t)got;
-    if (n + 1 == capacity) {
-      char *bigger = realloc(text, capacity *= 2);
-      if (!bigger)
-        break;
-      text = bigger;
-    }
+    if (n + 1 < capacity)
+      continue;
+    capacity *= 2;
+    char *bigger = realloc(text, capacity);
+    if (!bigger)
+      break;
+    text = bigger;
   }
+
   free(text);
   return NULL;
 }
@@ -221,6 +256,7 @@ mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei) {
   int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return mho_fail_at(ei, MHO_EIO, path, 0, "%s", strerror(errno));
+
   size_t length = 0;
   errno = 0;
   char *text = read_whole(fd, &length);
@@ -230,6 +266,7 @@ mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei) {
   if (!text)
     return mho_fail_at(ei, why == ENOMEM ? MHO_ENOMEM : MHO_EIO, path, 0, "%s",
                        strerror(why ? why : ENOMEM));
+
   mho_err err = mho_matrix_parse(text, length, standard ? "standard input" : path, out, ei);
   free(text);
   return err;

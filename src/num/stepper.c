@@ -1,7 +1,8 @@
-/* ode.c - GSL's steppers with its driver, one step at a time.
+/* stepper.c - GSL's steppers with its driver, one step at a time.
  *
- * The driver (gsl_odeiv2_driver) holds stepper, control and evolution, which the multistep methods need to know of each
- * other; its own loop is not used, because a settle looks at the state after every step.
+ * The driver (gsl_odeiv2_driver) holds stepper, control and evolution, which the multistep methods
+ * need to know of each other; its own loop is not used, because a settle looks at the state after
+ * every step.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_odeiv2.h>
@@ -19,33 +20,15 @@ struct mho_ode {
 };
 
 static const gsl_odeiv2_step_type *type_of(mho_ode_method m) {
-  switch (m) {
-  case MHO_ODE_RK2:
-    return gsl_odeiv2_step_rk2;
-  case MHO_ODE_RK4:
-    return gsl_odeiv2_step_rk4;
-  case MHO_ODE_RKF45:
-    return gsl_odeiv2_step_rkf45;
-  case MHO_ODE_RKCK:
-    return gsl_odeiv2_step_rkck;
-  case MHO_ODE_RK8PD:
-    return gsl_odeiv2_step_rk8pd;
-  case MHO_ODE_MSADAMS:
-    return gsl_odeiv2_step_msadams;
-  case MHO_ODE_RK1IMP:
-    return gsl_odeiv2_step_rk1imp;
-  case MHO_ODE_RK2IMP:
-    return gsl_odeiv2_step_rk2imp;
-  case MHO_ODE_RK4IMP:
-    return gsl_odeiv2_step_rk4imp;
-  case MHO_ODE_BSIMP:
-    return gsl_odeiv2_step_bsimp;
-  case MHO_ODE_MSBDF:
-    return gsl_odeiv2_step_msbdf;
-  case MHO_ODE_METHODS:
-    break;
-  }
-  return NULL;
+  static const gsl_odeiv2_step_type *const *const type[MHO_ODE_METHODS] = {
+      [MHO_ODE_RK2] = &gsl_odeiv2_step_rk2,       [MHO_ODE_RK4] = &gsl_odeiv2_step_rk4,
+      [MHO_ODE_RKF45] = &gsl_odeiv2_step_rkf45,   [MHO_ODE_RKCK] = &gsl_odeiv2_step_rkck,
+      [MHO_ODE_RK8PD] = &gsl_odeiv2_step_rk8pd,   [MHO_ODE_MSADAMS] = &gsl_odeiv2_step_msadams,
+      [MHO_ODE_RK1IMP] = &gsl_odeiv2_step_rk1imp, [MHO_ODE_RK2IMP] = &gsl_odeiv2_step_rk2imp,
+      [MHO_ODE_RK4IMP] = &gsl_odeiv2_step_rk4imp, [MHO_ODE_BSIMP] = &gsl_odeiv2_step_bsimp,
+      [MHO_ODE_MSBDF] = &gsl_odeiv2_step_msbdf,
+  };
+  return (unsigned)m < MHO_ODE_METHODS ? *type[m] : NULL;
 }
 
 bool mho_ode_implicit(mho_ode_method method) {
@@ -71,9 +54,11 @@ mho_err mho_ode_new(mho_ode_method method, const mho_ode_system *system, mho_ode
   if (!type || system->n < 1 || !system->rates || (mho_ode_implicit(method) && !system->jacobian))
     return mho_fail(ei, MHO_EINVAL, "no system of %d differential equations for stepper %d",
                     system->n, (int)method);
+
   mho_ode *o = mho_alloc(1, sizeof *o);
   if (!o)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d differential equations", system->n);
+
   o->system = *system;
   o->gsl = (gsl_odeiv2_system){rates, system->jacobian ? jacobian : NULL, (size_t)system->n, o};
   o->driver = gsl_odeiv2_driver_alloc_y_new(&o->gsl, type, 1, 1, 0);
@@ -81,6 +66,7 @@ mho_err mho_ode_new(mho_ode_method method, const mho_ode_system *system, mho_ode
     mho_ode_free(o);
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d differential equations", system->n);
   }
+
   *out = o;
   return MHO_OK;
 }
@@ -116,8 +102,9 @@ mho_err mho_ode_step(mho_ode *o, double *t, double end, double *y, const double 
   int status = gsl_odeiv2_evolve_apply(d->e, d->c, d->s, &o->gsl, t, end, &step, y);
   if (status != GSL_SUCCESS || !isfinite(step) || !(step > 0))
     return MHO_EDIVERGED;
-  if (*t < end ||
-      step > o->step) /* the last step of a stretch is cut short: no measure of the next */
+
+  /* the last step of a stretch is cut short, and says nothing about the next */
+  if (*t < end || step > o->step)
     o->step = step;
   return rate ? find_rate(o, *t, y, rate) : MHO_OK;
 }
@@ -126,6 +113,7 @@ mho_err mho_ode_fixed_step(mho_ode *o, double *t, double step, double *y) {
   gsl_odeiv2_driver *d = o->driver;
   if (rates(*t, y, d->e->dydt_in, o) != GSL_SUCCESS)
     return MHO_EDIVERGED;
+
   const double *in = d->s->type->can_use_dydt_in ? d->e->dydt_in : NULL;
   int status = gsl_odeiv2_step_apply(d->s, *t, step, y, d->e->yerr, in, d->e->dydt_out, &o->gsl);
   *t += step;
