@@ -1,11 +1,10 @@
 /* spectrum.c - spectral radius of the hidden-to-hidden matrix.
  *
- * Only links that lie on a loop count: the others couple blocks in one direction, which changes no
- * eigenvalue, and left in they would cost digits (a nilpotent matrix of depth L has computed eigenvalues of
- * size eps^(1/L)). What is left is balanced layer by layer (E. Osborne, J. ACM 7:338, 1960): feedback of gain
- * beta_i makes M far from normal in a deep chain, and D^-1 M D with d_l = (alpha/beta_i)^(l/2) is
- * symmetric.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * Only links that lie on a loop count: the others couple blocks in one direction, which changes
+ * no eigenvalue, and left in they would cost digits (a nilpotent matrix of depth L has computed
+ * eigenvalues of size eps^(1/L)). What is left is balanced layer by layer (E. Osborne, J. ACM
+ * 7:338, 1960): feedback of gain beta_i makes M far from normal in a deep chain, and D^-1 M D
+ * with d_l = (alpha/beta_i)^(l/2) is symmetric. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
 #include "mho/num.h"

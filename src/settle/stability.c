@@ -1,10 +1,10 @@
 /* observe.c - Lyapunov exponent and settling time of the synchronous free phase.
  *
- * In double precision, whatever mho_real is: a summed input of ten rounds to 1e-6 in single precision, the
- * very change that counts as settled. In a wholly single-precision map samples settle late or, near the edge
- * of chaos, never, that do in double. What stays single are the neurons' functions, a relative 6e-8 of an
- * activity, and the input's share x W_0, which is the same in all steps.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * In double precision, whatever mho_real is: a summed input of ten rounds to 1e-6 in single
+ * precision, the very change that counts as settled. In a wholly single-precision map samples
+ * settle late or, near the edge of chaos, never, that do in double. What stays single are the
+ * neurons' functions, a relative 6e-8 of an activity, and the input's share x W_0, which is the
+ * same in all steps. SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 
@@ -170,7 +170,8 @@ static void multiply(const rows *r, int from, int l, double *to) {
   }
 }
 
-/* z_t of all layers from z_{t-1}, into quantity Z_NEXT (t odd) or Z; rho' into slope where it is wanted. */
+/* z_t of all layers from z_{t-1}, into quantity Z_NEXT (t odd) or Z; rho' into slope where it is
+ * wanted. */
 static void step(const rows *r, int t, bool slope) {
   const mho_network *net = r->m->net;
   for (int l = 1; l < net->n_layers - 1; l++) {
