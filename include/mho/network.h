@@ -168,6 +168,11 @@ typedef struct mho_network_options {
  *          symmetric mode, no hidden layer); MHO_ENOMEM. */
 MHO_API mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei);
 MHO_API void mho_network_free(mho_network *net);
+/** A crossbar that speaks for all of the network's: the array model, its parameters, the read voltage, whether there are
+ *  wires and whether full scales are taken from data are the same in every connection. */
+static inline const mho_crossbar *mho_network_array(const mho_network *net) {
+  return net->connection[0].xb;
+}
 /** Lines that a link drives on its crossbar, and lines that it senses. */
 static inline int mho_link_inputs(const mho_network *net, const mho_link *k) {
   const mho_crossbar *x = net->connection[k->connection].xb;

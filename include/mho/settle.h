@@ -183,6 +183,10 @@ typedef struct mho_settler {
       unmetered; /* it does not read crossbars itself, so that nothing counts its reads for energy */
 } mho_settler;
 
+/** The settler that others are compared with: it comes as close to the equilibrium as rounding lets it (its parameter
+ *  `tolerance` says how close) and settles the difference itself. It is `sweep` of the registry. */
+MHO_API const mho_settler *mho_settler_reference(void);
+
 /** One pass through the layers in order, along forward links only: the feed-forward net of backpropagation.
  *  Uses s->z[0] as input. */
 MHO_API void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats);

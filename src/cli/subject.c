@@ -127,7 +127,7 @@ mho_err subject_open(session *s, const common_options *o, mho_store_mode mode, b
   if (!err && !cells)
     note_mean_device(&out->e->device_config);
   if (!err && cells)
-    note_left_out(out->e, mho_trainer_network(out->t)->connection[0].xb);
+    note_left_out(out->e, mho_network_array(mho_trainer_network(out->t)));
   for (int c = 0; !err && c < mho_trainer_network(out->t)->n_connections; c++)
     err = read_plainly(s, out, mho_trainer_network(out->t)->connection[c].xb, ei);
   if (err)

@@ -1,6 +1,6 @@
-/* ode.c - the network as a circuit that relaxes, integrated by GSL's steppers.
+/* ode.c - the network in continuous time, relaxing to rest, integrated by GSL's steppers.
  *
- * tau du/dt = -u + W s(u) + b, s = rho(u): see ode_network.h
+ *   tau du/dt = -u + W s(u) + b, s = rho(u): see ode_network.h
  *
  * * Samples are integrated in groups of a fixed size; error control couples the samples of a
  *   group (they share the step), so the size is part of the config. Implicit steppers solve with
@@ -17,7 +17,8 @@
  *
  * Sources: M. Galassi et al., GNU Scientific Library, chapter on ordinary differential
  * equations; the circuit: B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11:24 (2017), with s
- * inside W as in Liu & Chen, arXiv 2508.11659. SPDX-License-Identifier: GPL-3.0-or-later */
+ * inside W as in Liu & Chen, arXiv 2508.11659.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 

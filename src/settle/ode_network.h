@@ -4,10 +4,10 @@
  * Time is counted in tau, so that all numbers are near 1. With a_l the currents into layer l, s
  * = rho(u) and p, q what its neurons put on the forward and the feedback lines,
  *
- * tau_i du/dt = -u + a,  |du/dt| <= slew_i a_l = f_in x W_0 + sum_forward alpha p W +
- * sum_feedback beta_i q B - f_err nudge (p - y) B line:      tau_line dp/dt = s - p
- * (else p = s) amplifier: tau_amp dr/dt = s - r, tau_line dq/dt = r - q   (else q = s, or one of
- * the two)
+ *   tau_i du/dt = -u + a,  |du/dt| <= slew_i
+ *   a_l = f_in x W_0 + sum_forward alpha p W + sum_feedback beta_i q B - f_err nudge (p - y) B
+ *   line:      tau_line dp/dt = s - p                 (else p = s)
+ *   amplifier: tau_amp dr/dt = s - r, tau_line dq/dt = r - q   (else q = s, or one of the two)
  *
  * f_in, f_err: how the input and the nudge come on, through their lines. A group is one system
  * for the steppers: they share the step. Everything is in double precision, but arrays that are
@@ -16,8 +16,8 @@
  *
  * The difference itself (mode `difference`), v = (u_free - u_nudged)/c_l with c_l = nudge
  * beta_i^h max|p - y|, obeys the same equations with rho replaced by (rho(a) - rho(a - c v))/c,
- * a the settled free potential, and links scaled as in sweep.c. SPDX-License-Identifier:
- * GPL-3.0-or-later */
+ * a the settled free potential, and links scaled as in sweep.c.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_SETTLE_ODE_NETWORK_H
 #define MHO_SETTLE_ODE_NETWORK_H
 

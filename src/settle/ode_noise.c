@@ -1,6 +1,6 @@
 /* ode_noise.c - state noise: Euler-Maruyama with a step of its own.
  *
- * tau_i du = (-u + a + n) dt + sigma sqrt(2 tau_i) dB
+ *   tau_i du = (-u + a + n) dt + sigma sqrt(2 tau_i) dB
  *
  * White: an isolated linear neuron has variance sigma^2 in theory, and sigma^2/(1 - h/2) with
  * steps of h tau_i: 0.5 % more at the default of 0.01. 1/f: n is the sum of ODE_FLICKER

@@ -9,8 +9,9 @@
  * the fewest powers of beta_i on a way from the read-out's neighbours, e_l = (z_free -
  * z_nudged)/c_l obeys
  *
- * e_l = -(rho(a_l - c_l in_l) - rho(a_l))/c_l in_l = sum_forward alpha beta_i^(h_f - h_l) e_f W
- * + sum_feedback beta_i^(1 + h_b - h_l) e_b B + (p - y) B
+ *   e_l = -(rho(a_l - c_l in_l) - rho(a_l))/c_l
+ *   in_l = sum_forward alpha beta_i^(h_f - h_l) e_f W
+ *        + sum_feedback beta_i^(1 + h_b - h_l) e_b B + (p - y) B
  *
  * (the 1 is the number of layers that the link leads back over with feedback.per layer)
  *
@@ -28,7 +29,8 @@
  * How many: with 0 the sweeps go on until the next change, foreseen from the ratio of the last
  * two, is below the tolerance; where it is not reached after 100 the sample counts as unsettled.
  * Reads with noise never settle, and converted ones may go round in steps of a converter: 10 and
- * 5 with both. SPDX-License-Identifier: GPL-3.0-or-later */
+ * 5 with both.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 
@@ -255,3 +257,7 @@ const mho_settler mho_settler_sweep = {
     .settle = settle,
     .difference = difference,
 };
+
+const mho_settler *mho_settler_reference(void) {
+  return &mho_settler_sweep;
+}

@@ -1,8 +1,9 @@
 /* synchronous.c - the fixed-point map as the paper runs it, and as clocked hardware does: every
  * layer at once.
  *
- * z_l[t+1] = rho( alpha sum_f z_f[t] W + beta_i sum_b z_b[t] B + drive_l ),  T steps free, K
- * nudged nudged phase: drive of a layer next to the read-out gains -beta_f (p - y) B
+ *   z_l[t+1] = rho( alpha sum_f z_f[t] W + beta_i sum_b z_b[t] B + drive_l )
+ *   T steps free, K nudged
+ *   nudged phase: drive of a layer next to the read-out gains -beta_f (p - y) B
  *
  * The input's product is read once a phase and held, and so is a held error's. Layers that are
  * still exactly 0 (the signal from the input has not come that far) are not multiplied. A layer
@@ -15,7 +16,8 @@
  * their program adds the nudge to that of the step before.
  *
  * Source: Liu & Chen, arXiv 2508.11659, Algorithm 1; the growing nudge: their published program
- * (residual and AGT). SPDX-License-Identifier: GPL-3.0-or-later */
+ * (residual and AGT).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
 #include "settle/chunk.h"

@@ -8,7 +8,6 @@
 #include "mho/settle.h"
 #include "mho/spice.h"
 
-MHO_API extern const mho_settler mho_settler_sweep;
 
 enum { CORE, OP, TRAN, NORTON, SOLVERS }; /* who settled */
 enum { FREE, NUDGED, PHASES };
@@ -74,17 +73,6 @@ static mho_err bench_new(bench *b, mho_errinfo *ei) {
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to compare %d samples", b->o->samples);
 }
 
-/* p - y of one sample's logits, in double. */
-static void softmax_error(int classes, const double *logits, int label, double *error) {
-  double most = logits[0], sum = 0;
-  for (int k = 1; k < classes; k++)
-    most = fmax(most, logits[k]);
-  for (int k = 0; k < classes; k++)
-    sum += error[k] = exp(logits[k] - most);
-  for (int k = 0; k < classes; k++)
-    error[k] = error[k] / sum - (k == label);
-}
-
 /* ---------------------------------------------------------------- the core */
 
 typedef struct core_net {
@@ -106,7 +94,7 @@ static void core_free(const bench *b, core_net *c) {
 
 static mho_err core_new(const bench *b, core_net *c, mho_errinfo *ei) {
   const mho_network *net = b->o->net;
-  mho_params table = mho_settler_sweep.entry.params;
+  mho_params table = mho_settler_reference()->entry.params;
   *c = (core_net){.e = mho_alloc((size_t)net->n_layers, sizeof *c->e)};
   mho_params_init(table, c->params);
   /* as far as rounding lets it: a state that goes on changing by a few units of the last place is unsettled */
@@ -161,7 +149,7 @@ static void settle_core(bench *b, core_net *c) {
                         .n = n,
                         .label = b->o->label,
                         .scratch = c->scratch};
-  mho_settler_sweep.settle(&job, &stats);
+  mho_settler_reference()->settle(&job, &stats);
   mho_read_out(&job, c->error, &loss, &correct, &stats);
   b->seconds[CORE][FREE] = mho_seconds() - start;
   take(b, c->state[FREE]->z, b->z[CORE][FREE]);
@@ -175,14 +163,14 @@ static void settle_core(bench *b, core_net *c) {
   nudged.nudge = b->o->nudge;
   nudged.error = c->error;
   nudged.clock.phase = 1;
-  mho_settler_sweep.settle(&nudged, &stats);
+  mho_settler_reference()->settle(&nudged, &stats);
   b->seconds[CORE][NUDGED] = mho_seconds() - start;
   take(b, c->state[NUDGED]->z, b->z[CORE][NUDGED]);
   find_logits(b, b->z[CORE][NUDGED], b->z[CORE][NUDGED][last]);
   /* the learning signal without the cancellation of a subtraction in single precision */
   nudged.s = c->state[FREE];
   mho_settle_stats slow = {.contraction = 1};
-  mho_settler_sweep.difference(&nudged, &slow, c->e, &stats);
+  mho_settler_reference()->difference(&nudged, &slow, c->e, &stats);
   take(b, c->e, b->signal);
 }
 
@@ -230,7 +218,7 @@ static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, 
       return err;
     b->seconds[solver][p] += mho_seconds() - start;
     if (p == FREE)
-      softmax_error(classes, at[last], b->o->label[s], error);
+      mho_output_error_double(classes, at[last], b->o->label[s], error);
   }
   return MHO_OK;
 }
