@@ -101,6 +101,7 @@ static weights weights_of(const mho_network *net, const mho_connection *c, mho_e
   const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
   weights w = {.inputs = a->outputs, .columns = b->n};
   int outputs = b->n;
+
   if (e.kernel) {
     w.inputs = mho_conv_rows(&c->conv);
     w.columns = b->channels;
@@ -170,6 +171,7 @@ static int find_connection(const mho_network *net, mho_edge e, bool mirror) {
 static mho_err add_trained(mho_network *net, const mho_network_options *o, const mho_graph *g,
                            mho_errinfo *ei) {
   bool biased[MHO_LAYERS_MAX] = {false};
+
   for (int i = 0; i < g->n_edges; i++) {
     mho_edge e = g->edge[i];
     if (!is_forward(e))

@@ -132,6 +132,7 @@ static void settle_nudged(const mho_rule_job *job, int phase, mho_rule_stats *st
   const mho_network *net = job->net;
   bool noisy = mho_network_noisy(net);
   mho_settle_job nudged = free_phase(job);
+
   nudged.s = job->state[phase];
   nudged.start = job->state[job->settler->in_time ? phase - 1 : 0];
   nudged.time = NULL;                          /* those are of the free phase */

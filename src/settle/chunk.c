@@ -243,6 +243,7 @@ void mho_chunk_trace(const mho_chunk *c, int step, const float *change) {
 
 void mho_chunk_start(mho_chunk *c, mho_real *const *rest) {
   const mho_settle_job *job = c->job;
+
   for (int l = 1; l < job->net->n_layers - 1; l++) {
     c->zero[l] = !job->start;
     mho_real *zeros = mho_rows(job->net, rest, l, job->row0);

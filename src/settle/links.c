@@ -55,6 +55,7 @@ static size_t link_scratch(const mho_network *net, const mho_connection *c, int 
 
 size_t mho_settle_read_scratch(const mho_network *net, int n) {
   size_t most = 0;
+
   for (int c = 0; c < net->n_connections; c++) {
     size_t need = link_scratch(net, &net->connection[c], n);
     most = need > most ? need : most;
@@ -81,6 +82,7 @@ static reading reading_of(const mho_settle_job *job, const mho_link *k, mho_real
   const mho_connection *c = &job->net->connection[k->connection];
   int m = patches_at_once(c, job->n);
   reading x = {.job = job, .k = k, .c = c, .lower = &job->net->layer[c->from]};
+
   x.slab = job->scratch + mho_crossbar_scratch(c->xb, m);
   x.pooled = x.slab + slab_size(c, m);
   x.r = (mho_read){.transposed = k->transposed,

@@ -131,6 +131,7 @@ static int size_for(int group, int n) {
 static mho_err add_steppers(ode_workspace *w, mho_errinfo *ei) {
   int group = w->network.group, sizes = size_for(group, group) + 1;
   mho_ode_method method = (mho_ode_method)w->network.p->stepper;
+
   for (int i = 0; i < sizes; i++) {
     mho_ode_system s = {w->network.n_states * size_at(group, i), ode_network_rates,
                         ode_network_jacobian};
@@ -144,6 +145,7 @@ static mho_err add_steppers(ode_workspace *w, mho_errinfo *ei) {
 static bool allocate(ode_workspace *w) {
   size_t group = (size_t)w->network.group, states = (size_t)w->network.n_states * group;
   size_t lines = (size_t)w->n_lines, normals = (size_t)w->network.n_neurons * (1 + ODE_FLICKER);
+
   w->y = mho_alloc(states, sizeof *w->y);
   w->f = mho_alloc(states, sizeof *w->f);
   w->value = mho_alloc(group * ODE_SAMPLE_VALUES, sizeof *w->value);
@@ -409,6 +411,7 @@ static double duration(const ode_workspace *w, const mho_settle_job *job, int s,
 static double count_links(const ode_workspace *w, const mho_settle_job *job, const double *dose) {
   const mho_network *net = w->network.net;
   double joule = 0;
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     int in = mho_link_inputs(net, k);
@@ -449,6 +452,7 @@ static void count_times(const ode_workspace *w, const mho_settle_job *job, doubl
                         mho_settle_stats *stats) {
   const ode_network *o = &w->network;
   bool noisy = ode_noisy(o->p);
+
   for (int s = 0; s < o->real_samples; s++) {
     double seconds = (noisy ? t : values(w, SETTLED)[s]) * o->p->tau;
     if (!noisy)
@@ -596,6 +600,7 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
 
 static mho_err check_noise(const ode_params *p, mho_errinfo *ei) {
   double steps = fmax(p->free, p->nudged) / p->noise_step, least = p->tau * p->noise_step;
+
   if (!(p->free > 0) || !(p->nudged > 0))
     return mho_fail(ei, MHO_ECONFIG,
                     "settle.noise: a noisy state never settles: give settle.read_free and "
@@ -621,6 +626,7 @@ static mho_err check(const void *params, mho_errinfo *ei) {
 
 static const char *direct_needs(const void *params) {
   const ode_params *p = params;
+
   if (ode_noisy(p))
     return "with state noise the difference is measured";
   if (p->free > 0 || p->nudged > 0)

@@ -330,6 +330,7 @@ double ode_network_onset(const ode_network *o, double tolerance) {
 static double largest_change(const ode_network *o, int l, const double *v) {
   int n = o->net->layer[l].n;
   double most = 0;
+
   for (int s = 0; s < o->samples; s++) {
     double k = fabs(o->c[l] * o->strength[s]);
 #pragma omp simd reduction(max : most)

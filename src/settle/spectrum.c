@@ -128,6 +128,7 @@ static void balance(spectrum *s, int n_layers) {
 /* y += x times a block. */
 static void multiply_block(const block *b, const double *restrict from, double *restrict to) {
   int cols = b->xb->cols;
+
   for (int r = 0; r < b->rows; r++) {
     const mho_real *w = mho_crossbar_matrix(b->xb) + (size_t)r * (size_t)cols;
     if (b->link->transposed) {

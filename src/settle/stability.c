@@ -83,6 +83,7 @@ static double *copy_matrix(const mho_crossbar *x) {
 
 static bool copy_weights(map *m) {
   const mho_network *net = m->net;
+
   for (int i = 0; i < net->n_links; i++) {
     int c = net->link[i].connection;
     if (!mho_link_among_hidden(net, &net->link[i]) || m->w[c])
@@ -183,6 +184,7 @@ static void add_input(const slice *r, const mho_link *k) {
 /* What the input and the biases add to the hidden layers in every step: x W + b. */
 static void find_drive(const slice *r) {
   const mho_network *net = r->m->net;
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (!mho_is_hidden(net, k->to) || k->transposed)
@@ -197,6 +199,7 @@ static void find_drive(const slice *r) {
 /* to[l] += from M, the block column of it that enters layer l. */
 static void multiply(const slice *r, int from, int l, double *to) {
   const mho_network *net = r->m->net;
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (k->to != l || !mho_link_among_hidden(net, k))
@@ -241,6 +244,7 @@ static void step(const slice *r, int t, bool slope) {
 /* Largest |z_t - z_{t-1}| of sample i; infinite when one is not a number. */
 static double change_of(const slice *r, int i) {
   double most = 0;
+
   for (int l = 1; l < r->m->net->n_layers - 1; l++) {
     const double *a = sample_at(r, Z, l, i), *b = sample_at(r, Z_NEXT, l, i);
     for (int k = 0; k < r->m->net->layer[l].n; k++) {
@@ -293,6 +297,7 @@ static void sum_settling(const map *m, mho_settling *out) {
 mho_err mho_observe_settling(const mho_network *net, const mho_state *input, int n, mho_pool *pool,
                              mho_settling *out, mho_errinfo *ei) {
   map m = {.net = net, .input = input, .n = n};
+
   *out = (mho_settling){.mean = NAN, .max = NAN};
   mho_err err = map_new(&m, false, ei);
   if (!err) {
@@ -390,6 +395,7 @@ mho_err mho_observe_lyapunov(const mho_network *net, const mho_state *input, int
                              mho_lyapunov *out, mho_errinfo *ei) {
   int steps = mho_min(STEPS_PER_LAYER * (net->n_layers - 2), LYAPUNOV_STEPS_MAX);
   map m = {.net = net, .input = input, .n = n, .steps = steps};
+
   *out = (mho_lyapunov){.mean = -INFINITY, .steps = steps};
   mho_err err = map_new(&m, true, ei);
   if (!err) {
