@@ -200,17 +200,19 @@ MHO_API bool mho_network_lossy(const mho_network *net);
  * read-out). */
 MHO_API double mho_network_signal_scale(const mho_network *net, int layer);
 
-/* A layer's neurons on `rows` samples, with their circuit: see the hooks of mho_neuron. */
-MHO_API void mho_layer_activate(const mho_layer *layer, int rows, const mho_real *a, mho_real *z);
-MHO_API void mho_layer_scale_by_slope(const mho_layer *layer, int rows, const mho_real *z,
+/* A layer's neurons on `samples` samples, with their circuit: see the hooks of mho_neuron. */
+MHO_API void mho_layer_activate(const mho_layer *layer, int samples, const mho_real *a,
+                                mho_real *z);
+MHO_API void mho_layer_scale_by_slope(const mho_layer *layer, int samples, const mho_real *z,
                                       mho_real *d);
 /** Not with a limited activity (see mho_circuit_limited). */
-MHO_API void mho_layer_activate_keep(const mho_layer *layer, int rows, mho_real *a, mho_real *keep);
-MHO_API void mho_layer_difference(const mho_layer *layer, int rows, mho_real c, const mho_real *z,
-                                  const mho_real *keep, mho_real *e);
-MHO_API void mho_layer_activate_double(const mho_layer *layer, int rows, const double *a,
+MHO_API void mho_layer_activate_keep(const mho_layer *layer, int samples, mho_real *a,
+                                     mho_real *keep);
+MHO_API void mho_layer_difference(const mho_layer *layer, int samples, mho_real c,
+                                  const mho_real *z, const mho_real *keep, mho_real *e);
+MHO_API void mho_layer_activate_double(const mho_layer *layer, int samples, const double *a,
                                        double *z);
-MHO_API void mho_layer_scale_by_slope_double(const mho_layer *layer, int rows, const double *z,
+MHO_API void mho_layer_scale_by_slope_double(const mho_layer *layer, int samples, const double *z,
                                              double *d);
 /** Whether amplifiers saturate, so that a difference is only known from two states. */
 static inline bool mho_circuit_limited(const mho_circuit_config *c) {

@@ -22,7 +22,7 @@ typedef struct mho_rule_job {
       [MHO_RULE_STATES]; /* as many as the rule asks for; state[0] holds the inputs and free states */
   mho_real **error;      /* [n_layers] of [capacity x n], hidden layers and the read-out */
   const uint8_t *label; /* [capacity] */
-  int row0, n;
+  int sample0, n;
   bool direct;       /* the errors are settled themselves and come divided by the signal's scale */
   uint64_t update;   /* names the noise of this batch */
   mho_real *scratch; /* [mho_settle_scratch] */

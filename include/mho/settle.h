@@ -48,8 +48,8 @@ enum {
 MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,
                               mho_errinfo *ei);
 MHO_API void mho_state_free(mho_state *s);
-/** s->pooled of rows row0 .. row0+n-1 from s->z, for gradients; s has MHO_STATE_INPUT. */
-MHO_API void mho_state_pool(const mho_network *net, mho_state *s, int row0, int n);
+/** s->pooled of samples sample0 .. sample0+n-1 from s->z, for gradients; s has MHO_STATE_INPUT. */
+MHO_API void mho_state_pool(const mho_network *net, mho_state *s, int sample0, int n);
 /** Room for what a settler carries of every sample (mho_settler.memory), in double precision. */
 MHO_API mho_err mho_state_remember(mho_state *s, size_t per_sample, mho_errinfo *ei);
 /** mho_real's of scratch that reading links needs for chunks of n samples, ... */
@@ -119,14 +119,14 @@ typedef struct mho_power {
 typedef struct mho_settle_job {
   const mho_network *net;
   const void *params;     /* of the settler */
-  mho_state *s;           /* its rows row0 .. row0+n-1 are settled */
+  mho_state *s;           /* its samples sample0 .. sample0+n-1 are settled */
   const mho_state *input; /* z[0] of these rows: the inputs */
   const mho_state *start; /* hidden activities at the start, not s itself; NULL: all 0 */
   const mho_state *
       drive; /* s->drive may be taken from this phase of the same samples; NULL: read the inputs anew */
   const mho_state
       *held; /* the free state whose sense lines a nudged phase is converted against; NULL: none */
-  int row0, n;
+  int sample0, n;
   double nudge; /* signed beta_f; 0: free phase */
   const mho_real
       *error; /* [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step */

@@ -133,18 +133,18 @@ mho_err mho_neuron_circuits_new(mho_network *net, const mho_circuit_config *c, u
 
 /* ---------------------------------------------------------------- use */
 
-/* Loops over all values of a layer for `rows` samples, in both precisions. */
+/* Loops over all values of a layer for `samples` samples, in both precisions. */
 
 /* to = gain (from + offset); to may be from. */
 #define AMPLIFY(T)                                                                                 \
-  for (int s = 0; s < rows; s++)                                                                   \
+  for (int s = 0; s < samples; s++)                                                                \
     for (int i = 0; i < n; i++) {                                                                  \
       T v = from[s * n + i] + (c->offset ? (T)c->offset[i] : 0);                                   \
       to[s * n + i] = c->gain ? v * (T)c->gain[i] : v;                                             \
     }
 /* z = z clipped to +-limit. */
 #define LIMIT_TO(T)                                                                                \
-  for (int s = 0; s < rows; s++)                                                                   \
+  for (int s = 0; s < samples; s++)                                                                \
     for (int i = 0; i < n; i++) {                                                                  \
       T most = (T)c->limit[i];                                                                     \
       if (z[s * n + i] > most)                                                                     \
@@ -154,7 +154,7 @@ mho_err mho_neuron_circuits_new(mho_network *net, const mho_circuit_config *c, u
     }
 /* d *= d(activity)/d(input) of the amplifiers around rho. */
 #define SLOPE(T)                                                                                   \
-  for (int s = 0; s < rows; s++)                                                                   \
+  for (int s = 0; s < samples; s++)                                                                \
     for (int i = 0; i < n; i++) {                                                                  \
       T v = z[s * n + i];                                                                          \
       if (c->limit && (v >= (T)c->limit[i] || v <= -(T)c->limit[i]))                               \
@@ -163,71 +163,73 @@ mho_err mho_neuron_circuits_new(mho_network *net, const mho_circuit_config *c, u
         d[s * n + i] *= (T)c->gain[i];                                                             \
     }
 
-static void amplify(const mho_circuit *c, int rows, int n, const mho_real *from, mho_real *to) {
+static void amplify(const mho_circuit *c, int samples, int n, const mho_real *from, mho_real *to) {
   AMPLIFY(mho_real)
 }
 
-static void amplify_double(const mho_circuit *c, int rows, int n, const double *from, double *to) {
+static void amplify_double(const mho_circuit *c, int samples, int n, const double *from,
+                           double *to) {
   AMPLIFY(double)
 }
 
-void mho_layer_activate(const mho_layer *layer, int rows, const mho_real *a, mho_real *z) {
+void mho_layer_activate(const mho_layer *layer, int samples, const mho_real *a, mho_real *z) {
   const mho_circuit *c = layer->circuit;
   int n = layer->n;
   if (!c) {
-    layer->neuron->activate(rows * n, a, z);
+    layer->neuron->activate(samples * n, a, z);
     return;
   }
 
-  amplify(c, rows, n, a, z);
-  layer->neuron->activate(rows * n, z, z);
+  amplify(c, samples, n, a, z);
+  layer->neuron->activate(samples * n, z, z);
   if (c->limit)
     LIMIT_TO(mho_real)
 }
 
-void mho_layer_scale_by_slope(const mho_layer *layer, int rows, const mho_real *z, mho_real *d) {
+void mho_layer_scale_by_slope(const mho_layer *layer, int samples, const mho_real *z, mho_real *d) {
   const mho_circuit *c = layer->circuit;
   int n = layer->n;
-  layer->neuron->scale_by_slope(rows * n, z, d);
+  layer->neuron->scale_by_slope(samples * n, z, d);
   if (c)
     SLOPE(mho_real)
 }
 
-void mho_layer_activate_keep(const mho_layer *layer, int rows, mho_real *a, mho_real *keep) {
+void mho_layer_activate_keep(const mho_layer *layer, int samples, mho_real *a, mho_real *keep) {
   if (layer->circuit)
-    amplify(layer->circuit, rows, layer->n, a, a);
-  layer->neuron->activate_keep(rows * layer->n, a, keep);
+    amplify(layer->circuit, samples, layer->n, a, a);
+  layer->neuron->activate_keep(samples * layer->n, a, keep);
 }
 
-void mho_layer_difference(const mho_layer *layer, int rows, mho_real c, const mho_real *z,
+void mho_layer_difference(const mho_layer *layer, int samples, mho_real c, const mho_real *z,
                           const mho_real *keep, mho_real *e) {
   const mho_real *gain = layer->circuit ? layer->circuit->gain : NULL;
   int n = layer->n;
   if (gain)
-    for (int s = 0; s < rows; s++)
+    for (int s = 0; s < samples; s++)
       for (int i = 0; i < n; i++)
         e[s * n + i] *= gain[i];
-  layer->neuron->difference(rows * n, c, z, keep, e);
+  layer->neuron->difference(samples * n, c, z, keep, e);
 }
 
-void mho_layer_activate_double(const mho_layer *layer, int rows, const double *a, double *z) {
+void mho_layer_activate_double(const mho_layer *layer, int samples, const double *a, double *z) {
   const mho_circuit *c = layer->circuit;
   int n = layer->n;
   if (!c) {
-    layer->neuron->activate_double(rows * n, a, z);
+    layer->neuron->activate_double(samples * n, a, z);
     return;
   }
 
-  amplify_double(c, rows, n, a, z);
-  layer->neuron->activate_double(rows * n, z, z);
+  amplify_double(c, samples, n, a, z);
+  layer->neuron->activate_double(samples * n, z, z);
   if (c->limit)
     LIMIT_TO(double)
 }
 
-void mho_layer_scale_by_slope_double(const mho_layer *layer, int rows, const double *z, double *d) {
+void mho_layer_scale_by_slope_double(const mho_layer *layer, int samples, const double *z,
+                                     double *d) {
   const mho_circuit *c = layer->circuit;
   int n = layer->n;
-  layer->neuron->scale_by_slope_double(rows * n, z, d);
+  layer->neuron->scale_by_slope_double(samples * n, z, d);
   if (c)
     SLOPE(double)
 }

@@ -48,7 +48,7 @@ static void sum_feedback(const mho_rule_job *job, const mho_settle_job *back, in
   for (int i = 0; i < layer->n_feedback; i++) {
     const mho_link *k = &net->link[layer->feedback + i];
     mho_real scale = k->from == net->n_layers - 1 ? 1 : (mho_real)net->forward_scale;
-    mho_link_read(back, k, mho_rows(net, job->error, k->from, job->row0), delta, scale, i > 0,
+    mho_link_read(back, k, mho_values(net, job->error, k->from, job->sample0), delta, scale, i > 0,
                   &stats->nudged);
   }
 }
@@ -59,8 +59,8 @@ void mho_backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
   back.clock.phase = 1;
 
   for (int l = net->n_layers - 2; l >= 1; l--) {
-    mho_real *delta = mho_rows(net, job->error, l, job->row0);
-    const mho_real *z = mho_rows(net, job->state[0]->z, l, job->row0);
+    mho_real *delta = mho_values(net, job->error, l, job->sample0);
+    const mho_real *z = mho_values(net, job->state[0]->z, l, job->sample0);
     back.clock.step = l;
     sum_feedback(job, &back, l, delta, stats);
     mho_layer_scale_by_slope(&net->layer[l], job->n, z, delta);

@@ -11,7 +11,7 @@ static inline mho_settle_job mho_rule_phase(const mho_rule_job *job) {
   return (mho_settle_job){.net = job->net,
                           .s = job->state[0],
                           .input = job->state[0],
-                          .row0 = job->row0,
+                          .sample0 = job->sample0,
                           .n = job->n,
                           .label = job->label,
                           .clock = {.update = job->update},

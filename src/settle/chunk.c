@@ -12,7 +12,7 @@ static void release_lines(const mho_settle_job *job) {
   for (int i = 0; i < job->s->n_hold; i++) {
     size_t n = mho_link_held(job->net, &job->net->link[i / 2]);
     if (job->s->hold[i])
-      memset(job->s->hold[i] + (size_t)job->row0 * n, 0, (size_t)job->n * n * sizeof(mho_real));
+      memset(job->s->hold[i] + (size_t)job->sample0 * n, 0, (size_t)job->n * n * sizeof(mho_real));
   }
 }
 
@@ -20,7 +20,7 @@ static void release_lines(const mho_settle_job *job) {
  * every window wins. */
 static void begin_winners(const mho_settle_job *job, int l) {
   size_t n = (size_t)job->net->layer[l].outputs;
-  size_t at = (size_t)job->row0 * n, count = (size_t)job->n * n;
+  size_t at = (size_t)job->sample0 * n, count = (size_t)job->n * n;
 
   if (job->start)
     memcpy(job->s->winner[l] + at, job->start->winner[l] + at, count);
@@ -31,7 +31,7 @@ static void begin_winners(const mho_settle_job *job, int l) {
 /* d = the input's product, where the input leads into the layer. @return whether it does. */
 static bool read_input(const mho_settle_job *job, const mho_layer *layer, mho_real *d,
                        mho_settle_stats *stats) {
-  const mho_real *x = mho_rows(job->net, job->input->z, 0, job->row0);
+  const mho_real *x = mho_values(job->net, job->input->z, 0, job->sample0);
   mho_settle_job read = *job;
   bool any = false;
   if (job->nudge != 0)
@@ -74,11 +74,11 @@ void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
     if (!job->s->drive[l])
       continue;
 
-    mho_real *d = mho_rows(net, job->s->drive, l, job->row0);
+    mho_real *d = mho_values(net, job->s->drive, l, job->sample0);
     size_t bytes = mho_chunk_count(job, l) * sizeof *d;
     bool any = true;
     if (job->drive)
-      memcpy(d, mho_rows(net, job->drive->drive, l, job->row0), bytes);
+      memcpy(d, mho_values(net, job->drive->drive, l, job->sample0), bytes);
     else
       any = read_input(job, &net->layer[l], d, stats);
 
@@ -94,7 +94,7 @@ void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
 const mho_real *mho_chunk_live_error(const mho_chunk *c, mho_settle_stats *stats) {
   mho_settle_job job = *c->job;
   const mho_network *net = job.net;
-  const uint8_t *label = job.label + job.row0;
+  const uint8_t *label = job.label + job.sample0;
   int classes = net->layer[net->n_layers - 1].n;
   mho_real *p = job.scratch + mho_settle_read_scratch(net, job.n);
   double loss = 0;
@@ -150,7 +150,7 @@ bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real 
   bool any = false;
   job.clock = c->clock;
   if (job.s->drive[l]) {
-    memcpy(a, mho_rows(net, job.s->drive, l, job.row0), mho_chunk_count(&job, l) * sizeof *a);
+    memcpy(a, mho_values(net, job.s->drive, l, job.sample0), mho_chunk_count(&job, l) * sizeof *a);
     any = true;
   }
 
@@ -172,7 +172,7 @@ bool mho_chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a) {
   if (!any)
     memset(a, 0, n * sizeof *a);
   if (job->s->keep && job->s->keep[l])
-    mho_layer_activate_keep(layer, job->n, a, mho_rows(job->net, job->s->keep, l, job->row0));
+    mho_layer_activate_keep(layer, job->n, a, mho_values(job->net, job->s->keep, l, job->sample0));
   else if (any || rest != 0)
     mho_layer_activate(layer, job->n, a, a);
 
@@ -246,9 +246,9 @@ void mho_chunk_start(mho_chunk *c, mho_real *const *rest) {
 
   for (int l = 1; l < job->net->n_layers - 1; l++) {
     c->zero[l] = !job->start;
-    mho_real *zeros = mho_rows(job->net, rest, l, job->row0);
+    mho_real *zeros = mho_values(job->net, rest, l, job->sample0);
     if (job->start)
-      c->now[l] = mho_rows(job->net, job->start->z, l, job->row0);
+      c->now[l] = mho_values(job->net, job->start->z, l, job->sample0);
     else
       c->now[l] = memset(zeros, 0, mho_chunk_count(job, l) * sizeof *zeros);
   }
@@ -257,7 +257,7 @@ void mho_chunk_start(mho_chunk *c, mho_real *const *rest) {
 void mho_chunk_finish(const mho_chunk *c) {
   const mho_settle_job *job = c->job;
   for (int l = 1; l < job->net->n_layers - 1; l++) {
-    mho_real *z = mho_rows(job->net, job->s->z, l, job->row0);
+    mho_real *z = mho_values(job->net, job->s->z, l, job->sample0);
     if (c->now[l] != z)
       memcpy(z, c->now[l], mho_chunk_count(job, l) * sizeof *z);
   }

@@ -22,8 +22,8 @@ static inline size_t mho_chunk_count(const mho_settle_job *job, int l) {
  * in. */
 static inline mho_real *mho_chunk_other(const mho_chunk *c, int l) {
   const mho_settle_job *job = c->job;
-  mho_real *z = mho_rows(job->net, job->s->z, l, job->row0);
-  return c->now[l] == z ? mho_rows(job->net, job->s->next, l, job->row0) : z;
+  mho_real *z = mho_values(job->net, job->s->z, l, job->sample0);
+  return c->now[l] == z ? mho_values(job->net, job->s->next, l, job->sample0) : z;
 }
 
 /** The smallest layer's learning signal, relative to an output error and a nudge of 1. */

@@ -95,12 +95,12 @@ static reading reading_of(const mho_settle_job *job, const mho_link *k, mho_real
 }
 
 static const uint8_t *winners_of(const reading *x) {
-  return x->job->s->winner[x->c->from] + (size_t)x->job->row0 * (size_t)x->lower->outputs;
+  return x->job->s->winner[x->c->from] + (size_t)x->job->sample0 * (size_t)x->lower->outputs;
 }
 
 /* Read the r.n patches from `first` on. */
 static void read_patches(reading *x, int first) {
-  x->r.sample0 = x->job->row0 * x->c->positions + first;
+  x->r.sample0 = x->job->sample0 * x->c->positions + first;
   mho_crossbar_read(x->c->xb, &x->r);
   if (x->job->meter)
     mho_meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x,
@@ -160,7 +160,7 @@ static const mho_real *pool(const reading *x, const mho_real *from) {
   const mho_settle_job *job = x->job;
   if (job->changes)
     mho_pool_take(&x->lower->pool, job->n, from,
-                  mho_rows(job->net, job->s->z, x->c->from, job->row0), x->pooled);
+                  mho_values(job->net, job->s->z, x->c->from, job->sample0), x->pooled);
   else
     mho_pool_max(&x->lower->pool, job->n, from, x->pooled);
   return x->pooled;

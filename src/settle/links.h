@@ -5,14 +5,14 @@
 
 #include "mho/settle.h"
 
-/* The values of layer l in a set of activities, from sample row0 on. */
-static inline mho_real *mho_rows(const mho_network *net, mho_real *const *z, int l, int row0) {
-  return z[l] + (size_t)row0 * (size_t)net->layer[l].n;
+/* The values of layer l in a set of activities, from sample sample0 on. */
+static inline mho_real *mho_values(const mho_network *net, mho_real *const *z, int l, int sample0) {
+  return z[l] + (size_t)sample0 * (size_t)net->layer[l].n;
 }
 
 /* The held p - y of the job's samples, [n x classes]; the job has one. */
 static inline const mho_real *mho_held_error(const mho_settle_job *job) {
-  return job->error + (size_t)job->row0 * (size_t)job->net->layer[job->net->n_layers - 1].n;
+  return job->error + (size_t)job->sample0 * (size_t)job->net->layer[job->net->n_layers - 1].n;
 }
 
 /* Whether a layer is hidden: such a layer has neurons and a state. */
@@ -41,7 +41,7 @@ static inline mho_hold mho_link_hold(const mho_settle_job *job, const mho_link *
   if (!s->hold || !s->hold[2 * i])
     return (mho_hold){NULL};
 
-  size_t at = (size_t)job->row0 * mho_link_held(job->net, k);
+  size_t at = (size_t)job->sample0 * mho_link_held(job->net, k);
   return (mho_hold){s->hold[2 * i] + at, s->hold[2 * i + 1] + at, job->held != NULL};
 }
 
@@ -69,7 +69,7 @@ static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, c
                 .scale = scale,
                 .keep = add,
                 .clock = job->clock,
-                .sample0 = job->row0,
+                .sample0 = job->sample0,
                 .neurons_in = job->net->layer[k->from].neuron,
                 .neurons_out = job->net->layer[k->to].neuron,
                 .hold = mho_link_hold(job, k),
@@ -86,7 +86,7 @@ static inline void mho_choose_winners(const mho_settle_job *job, int l, const mh
   const mho_layer *layer = &job->net->layer[l];
   if (layer->pool.size)
     mho_pool_winners(&layer->pool, job->n, z,
-                     job->s->winner[l] + (size_t)job->row0 * (size_t)layer->outputs);
+                     job->s->winner[l] + (size_t)job->sample0 * (size_t)layer->outputs);
 }
 
 /* Whether what a held error adds through this link is the same in every step: not where it goes
@@ -96,14 +96,14 @@ static inline bool mho_link_holds_error(const mho_network *net, const mho_link *
 }
 
 /* Logits of the read-out from hidden activities z, in which the job's first sample is number
- * row0. */
-static inline void mho_logits(const mho_settle_job *job, const mho_real *const *z, int row0,
+ * sample0. */
+static inline void mho_logits(const mho_settle_job *job, const mho_real *const *z, int sample0,
                               mho_real *out, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   const mho_layer *layer = &net->layer[net->n_layers - 1];
   for (int i = 0; i < layer->n_forward; i++) {
     const mho_link *k = &net->link[layer->forward + i];
-    const mho_real *from = z[k->from] + (size_t)row0 * (size_t)net->layer[k->from].n;
+    const mho_real *from = z[k->from] + (size_t)sample0 * (size_t)net->layer[k->from].n;
     mho_link_read(job, k, from, out, k->scale, i > 0, stats);
   }
 }

@@ -218,11 +218,11 @@ static void begin(ode_workspace *w, const mho_settle_job *job) {
  * potentials. */
 static void find_moved(const ode_network *o, const mho_settle_job *job, int l, int s,
                        mho_real *moved) {
-  int n = o->net->layer[l].n, sample = o->row0 + s;
+  int n = o->net->layer[l].n, sample = o->sample0 + s;
   const double *now = o->s[l] + (size_t)s * (size_t)n;
   double *z = o->z[l] + (size_t)s * (size_t)n;
   if (ode_noisy(o->p)) { /* what is read may be a mean */
-    const mho_real *read = mho_rows(o->net, job->free->z, l, sample);
+    const mho_real *read = mho_values(o->net, job->free->z, l, sample);
     for (int i = 0; i < n; i++)
       moved[i] = (mho_real)((double)read[i] - now[i]);
     return;
@@ -239,11 +239,11 @@ static void finish(ode_workspace *w, const mho_settle_job *job) {
   ode_network *o = &w->network;
   int end = o->net->n_layers - 1;
   for (int s = 0; s < o->real_samples; s++) {
-    move_sample(o, w->y, s, ode_memory(job->s, o->row0 + s), false);
+    move_sample(o, w->y, s, ode_memory(job->s, o->sample0 + s), false);
     for (int l = 1; l < end; l++) {
       int n = o->net->layer[l].n;
       const double *now = o->s[l] + (size_t)s * (size_t)n;
-      mho_real *z = mho_rows(o->net, job->s->z, l, o->row0 + s);
+      mho_real *z = mho_values(o->net, job->s->z, l, o->sample0 + s);
       for (int i = 0; i < n; i++)
         z[i] = (mho_real)now[i];
     }
@@ -252,7 +252,7 @@ static void finish(ode_workspace *w, const mho_settle_job *job) {
   if (job->moved)
     for (int l = 1; l < end; l++)
       for (int s = 0; s < o->real_samples; s++)
-        find_moved(o, job, l, s, mho_rows(o->net, job->moved, l, o->row0 + s));
+        find_moved(o, job, l, s, mho_values(o->net, job->moved, l, o->sample0 + s));
 }
 
 /* ---------------------------------------------------------------- what is counted on the way */
@@ -441,7 +441,7 @@ static void count_doses(const ode_workspace *w, const mho_settle_job *job, doubl
 
     double joule = count_links(w, job, dose);
     if (job->energy)
-      job->energy[o->row0 + s] = job->power->volts * job->power->volts * joule;
+      job->energy[o->sample0 + s] = job->power->volts * job->power->volts * joule;
     if (job->meter)
       job->meter->time[job->nudge != 0] += lasted * o->p->tau;
   }
@@ -465,7 +465,7 @@ static void count_times(const ode_workspace *w, const mho_settle_job *job, doubl
       stats->timed++;
     }
     if (job->time)
-      job->time[o->row0 + s] = seconds;
+      job->time[o->sample0 + s] = seconds;
   }
 }
 
@@ -515,13 +515,13 @@ static void read_input(const mho_settle_job *job, mho_settle_stats *stats) {
   mho_chunk_drives(&input, stats);
 }
 
-/* Begin the phase of the job's samples from number row0 on, as many as a group takes. */
-static void begin_group(ode_workspace *w, const mho_settle_job *job, int row0, bool difference,
+/* Begin the phase of the job's samples from number sample0 on, as many as a group takes. */
+static void begin_group(ode_workspace *w, const mho_settle_job *job, int sample0, bool difference,
                         mho_settle_stats *stats) {
   ode_network *o = &w->network;
-  int n = mho_min(job->row0 + job->n - row0, o->group);
+  int n = mho_min(job->sample0 + job->n - sample0, o->group);
   int padded = size_at(o->group, size_for(o->group, n));
-  ode_network_phase(o, job, row0, n, padded, difference, stats);
+  ode_network_phase(o, job, sample0, n, padded, difference, stats);
   clear_samples(w);
 }
 
@@ -530,13 +530,13 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   ode_workspace *w = job->workspace;
   double tolerance = tolerance_of(job), accuracy = accuracy_of(p, tolerance);
   double until = read_time(job);
-  int end = job->row0 + job->n;
+  int end = job->sample0 + job->n;
   ode_network_weights(&w->network);
   read_input(job, stats);
 
-  for (int row0 = job->row0; row0 < end; row0 += w->network.group) {
+  for (int sample0 = job->sample0; sample0 < end; sample0 += w->network.group) {
     double t;
-    begin_group(w, job, row0, false, stats);
+    begin_group(w, job, sample0, false, stats);
     begin(w, job);
     if (ode_noisy(p)) {
       t = ode_noise_integrate(w, until);
@@ -570,7 +570,7 @@ static void give_errors(const ode_network *o, mho_real *const *e) {
   for (int l = 1; l < o->net->n_layers - 1; l++)
     for (int s = 0; s < o->real_samples; s++) {
       int n = o->net->layer[l].n;
-      mho_real *to = mho_rows(o->net, e, l, o->row0 + s);
+      mho_real *to = mho_values(o->net, e, l, o->sample0 + s);
       for (int i = 0; i < n; i++)
         to[i] = (mho_real)(o->strength[s] * o->s[l][s * n + i]);
     }
@@ -582,11 +582,11 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
   ode_workspace *w = job->workspace;
   ode_network *o = &w->network;
   double tolerance = p->tolerance > 0 ? p->tolerance : 1e-4;
-  int end = job->row0 + job->n;
+  int end = job->sample0 + job->n;
   ode_network_weights(o);
 
-  for (int row0 = job->row0; row0 < end; row0 += o->group) {
-    begin_group(w, job, row0, true, stats);
+  for (int sample0 = job->sample0; sample0 < end; sample0 += o->group) {
+    begin_group(w, job, sample0, true, stats);
     take_base(o);
     begin(w, job);
     double t = integrate(w, 0, tolerance, accuracy_of(p, tolerance));

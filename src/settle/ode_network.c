@@ -257,11 +257,11 @@ static double input_since(const ode_network *o) {
   return o->p->free > 0 ? o->p->free : (double)INFINITY;
 }
 
-void ode_network_phase(ode_network *o, const mho_settle_job *job, int row0, int n, int padded,
+void ode_network_phase(ode_network *o, const mho_settle_job *job, int sample0, int n, int padded,
                        bool difference, mho_settle_stats *stats) {
   const mho_network *net = o->net;
   o->job = job;
-  o->row0 = row0;
+  o->sample0 = sample0;
   o->real_samples = n;
   o->samples = padded;
   o->difference = difference;
@@ -269,14 +269,14 @@ void ode_network_phase(ode_network *o, const mho_settle_job *job, int row0, int 
   o->live = o->nudged && !job->error;
   o->t0 = input_since(o);
   o->group_job = *job;
-  o->group_job.row0 = row0;
+  o->group_job.sample0 = sample0;
   o->group_job.n = n;
   o->group_job.clock.step = 0; /* noise of a read holds through a phase: the equations are smooth */
 
   for (int l = 1; l < net->n_layers - 1; l++) {
     o->c[l] = job->nudge * mho_network_signal_scale(net, l);
     if (o->input[l] && !difference)
-      take_samples(o, mho_rows(net, job->s->drive, l, row0), net->layer[l].n, o->input[l]);
+      take_samples(o, mho_values(net, job->s->drive, l, sample0), net->layer[l].n, o->input[l]);
   }
   if (o->live)
     for (int s = 0; s < padded; s++)
@@ -853,7 +853,7 @@ void ode_network_squares(const ode_network *o, const double *y, double t, int s,
     double scale = (double)k->scale, bias = scale * in;
 
     if (k->from == 0)
-      squares_of_real(mho_rows(net, o->job->input->z, 0, ode_sample(o, s)), n, scale * in, out);
+      squares_of_real(mho_values(net, o->job->input->z, 0, ode_sample(o, s)), n, scale * in, out);
     else if (mho_link_among_hidden(net, k))
       squares_of(link_source(o, k, y) + at, n, scale, out);
     else if (mho_is_hidden(net, k->from))

@@ -73,7 +73,7 @@ typedef struct ode_network {
   /* The phase under way. */
   const mho_settle_job *job;
   mho_settle_job group_job; /**< the job of this group alone, for reads and a live error */
-  int row0;                 /**< number in the batch of the group's first sample */
+  int sample0;              /**< number in the batch of the group's first sample */
   int real_samples;         /**< samples of the job in the group ... */
   int samples;              /**< ... and copies of the first one behind them, up to this number */
   bool difference, nudged, live;
@@ -95,14 +95,14 @@ void ode_network_free(ode_network *o);
 int ode_network_states(const mho_network *net, const ode_params *p);
 /** Take the weights as they are now. */
 void ode_network_weights(ode_network *o);
-/** Begin a phase of samples row0 .. row0+n-1 of a job, integrated as `padded` samples: inputs
+/** Begin a phase of samples sample0 .. sample0+n-1 of a job, integrated as `padded` samples: inputs
  * and error, from drives that were read. */
-void ode_network_phase(ode_network *o, const mho_settle_job *job, int row0, int n, int padded,
+void ode_network_phase(ode_network *o, const mho_settle_job *job, int sample0, int n, int padded,
                        bool difference, mho_settle_stats *stats);
 
 /* The sample of the batch that sample s of the group is, or is a copy of. */
 static inline int ode_sample(const ode_network *o, int s) {
-  return o->row0 + (s < o->real_samples ? s : 0);
+  return o->sample0 + (s < o->real_samples ? s : 0);
 }
 /* The states from `first` on in a stepper's vector y, whose blocks are [samples x n] one after
  * the other. */

@@ -25,13 +25,13 @@ static void draw(ode_workspace *w, int s, int step) {
   const mho_clock *clock = &o->job->clock;
   uint64_t number =
       (clock->update << 2 | (uint64_t)clock->phase) * ODE_NOISE_STEPS + (uint64_t)step;
-  mho_rng_normal(o->net->state_noise, number, (uint64_t)(o->row0 + s) * ((n + 3) / 4 * 4), n,
+  mho_rng_normal(o->net->state_noise, number, (uint64_t)(o->sample0 + s) * ((n + 3) / 4 * 4), n,
                  w->normal);
 }
 
 /* The relaxations of sample s in a state: behind the other states in its memory. */
 static double *relaxations(const ode_network *o, const mho_state *state, int s) {
-  return ode_memory(state, o->row0 + s) + o->n_states;
+  return ode_memory(state, o->sample0 + s) + o->n_states;
 }
 
 static void begin_flicker(ode_workspace *w) {

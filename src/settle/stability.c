@@ -169,7 +169,7 @@ static void add_bias(const slice *r, const mho_link *k) {
 
 static void add_input(const slice *r, const mho_link *k) {
   const mho_crossbar *x = r->m->net->connection[k->connection].xb;
-  const mho_real *input = mho_rows(r->m->net, r->m->input->z, 0, r->sample0);
+  const mho_real *input = mho_values(r->m->net, r->m->input->z, 0, r->sample0);
   int in = r->m->net->layer[0].n;
   size_t n = count(r, k->to);
   mho_real *sum = r->m->real[k->to] + first(r, k->to);

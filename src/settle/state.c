@@ -154,11 +154,12 @@ void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats) {
 
   for (int l = 1; l < net->n_layers - 1; l++) {
     const mho_layer *layer = &net->layer[l];
-    mho_real *a = mho_rows(net, job->s->z, l, job->row0);
+    mho_real *a = mho_values(net, job->s->z, l, job->sample0);
     step.clock.step = l;
     for (int i = 0; i < layer->n_forward; i++) {
       const mho_link *k = &net->link[layer->forward + i];
-      const mho_real *from = mho_rows(net, k->from ? job->s->z : job->input->z, k->from, job->row0);
+      const mho_real *from =
+          mho_values(net, k->from ? job->s->z : job->input->z, k->from, job->sample0);
       mho_link_read(&step, k, from, a, k->scale, i > 0, stats);
     }
     mho_layer_activate(layer, job->n, a, a);
@@ -170,19 +171,19 @@ void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int6
                   mho_settle_stats *stats) {
   const mho_network *net = job->net;
   int last = net->n_layers - 1, classes = net->layer[last].n;
-  const uint8_t *label = job->label + job->row0;
-  mho_real *e = error ? error + (size_t)job->row0 * (size_t)classes : NULL;
-  mho_real *p = job->s->z[last] ? mho_rows(net, job->s->z, last, job->row0) : e;
+  const uint8_t *label = job->label + job->sample0;
+  mho_real *e = error ? error + (size_t)job->sample0 * (size_t)classes : NULL;
+  mho_real *p = job->s->z[last] ? mho_values(net, job->s->z, last, job->sample0) : e;
 
-  mho_logits(job, (const mho_real *const *)job->s->z, job->row0, p, stats);
+  mho_logits(job, (const mho_real *const *)job->s->z, job->sample0, p, stats);
   mho_softmax(job->n, classes, p, label, loss, correct);
   if (e)
     mho_output_error(job->n, classes, p, label, e);
 }
 
-void mho_state_pool(const mho_network *net, mho_state *s, int row0, int n) {
+void mho_state_pool(const mho_network *net, mho_state *s, int sample0, int n) {
   for (int l = 1; l < net->n_layers - 1; l++)
     if (net->layer[l].pool.size)
-      mho_pool_max(&net->layer[l].pool, n, mho_rows(net, s->z, l, row0),
-                   s->pooled[l] + (size_t)row0 * (size_t)net->layer[l].outputs);
+      mho_pool_max(&net->layer[l].pool, n, mho_values(net, s->z, l, sample0),
+                   s->pooled[l] + (size_t)sample0 * (size_t)net->layer[l].outputs);
 }

@@ -168,8 +168,8 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
 static void add_link(const mho_settle_job *job, const mho_link *k, double power, bool any,
                      mho_real *const *e, mho_real *in, mho_settle_stats *stats) {
   const mho_network *net = job->net;
-  const mho_real *from =
-      k->from == net->n_layers - 1 ? mho_held_error(job) : mho_rows(net, e, k->from, job->row0);
+  const mho_real *from = k->from == net->n_layers - 1 ? mho_held_error(job)
+                                                      : mho_values(net, e, k->from, job->sample0);
   double scale = pow(net->feedback_scale, power);
   if (k->from < k->to)
     scale = (double)k->scale * scale;
@@ -182,7 +182,7 @@ static bool difference_input(const mho_settle_job *job, int l, const bool *fresh
                              mho_real *const *e, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   const mho_layer *layer = &net->layer[l];
-  mho_real *in = mho_rows(net, e, l, job->row0);
+  mho_real *in = mho_values(net, e, l, job->sample0);
   int last = net->n_layers - 1;
   bool any = false;
 
@@ -229,15 +229,15 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
     now.clock.step = t;
     for (int l = net->n_layers - 2; l >= 1; l--) {
       const mho_layer *layer = &net->layer[l];
-      mho_real *el = mho_rows(net, e, l, job->row0);
+      mho_real *el = mho_values(net, e, l, job->sample0);
       if (layer->distance < 0 || !difference_input(&now, l, fresh, e, stats)) {
         memset(el, 0, mho_chunk_count(job, l) * sizeof *el); /* out of the error's reach */
         continue;
       }
 
       double c = job->nudge * mho_network_signal_scale(net, l);
-      mho_layer_difference(layer, job->n, (mho_real)c, mho_rows(net, job->s->z, l, job->row0),
-                           mho_rows(net, job->s->keep, l, job->row0), el);
+      mho_layer_difference(layer, job->n, (mho_real)c, mho_values(net, job->s->z, l, job->sample0),
+                           mho_values(net, job->s->keep, l, job->sample0), el);
       fresh[l] = true;
     }
   }

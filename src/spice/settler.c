@@ -164,7 +164,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   bool ok = sample_new(net, &s);
   pthread_mutex_lock(&the.kept.lock);
   ok = ok && !prepare(net, job->params, &ei);
-  for (int row = job->row0; row < job->row0 + job->n; row++) {
+  for (int row = job->sample0; row < job->sample0 + job->n; row++) {
     bool settled = ok && !settle_row(job, row, &s, &stats->steps, &ei);
     stats->unsettled += !settled;
     for (int l = 1; l < net->n_layers - 1; l++) {

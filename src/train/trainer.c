@@ -433,7 +433,7 @@ static void settle_chunk(void *arg, int i, int thread) {
                       .params = t->e->rule.params,
                       .error = t->error,
                       .label = t->label,
-                      .row0 = row0,
+                      .sample0 = row0,
                       .n = n,
                       .direct = t->direct,
                       .update = b->update,
