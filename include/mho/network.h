@@ -220,21 +220,30 @@ MHO_API bool mho_network_lossy(const mho_network *net);
  *  the read-out). */
 MHO_API double mho_network_signal_scale(const mho_network *net, int layer);
 
-/** A layer's neurons on `rows` samples, with their circuit: see the hooks of mho_neuron. */
-MHO_API void mho_layer_activate(const mho_layer *layer, int rows, const mho_real *a, mho_real *z);
+/** A crossbar that speaks for all of the network's: the array model, its parameters, the read
+ *  voltage, whether there are wires and whether full scales are taken from data are the same in
+ *  every connection. */
+static inline const mho_crossbar *mho_network_array(const mho_network *net) {
+  return net->connection[0].xb;
+}
+
+/** A layer's neurons on `samples` samples, with their circuit: see the hooks of mho_neuron. */
+MHO_API void mho_layer_activate(const mho_layer *layer, int samples, const mho_real *a,
+                                mho_real *z);
 /** d *= rho'(a) of the layer, given z = rho(a), [rows x n]. */
-MHO_API void mho_layer_scale_by_slope(const mho_layer *layer, int rows, const mho_real *z,
+MHO_API void mho_layer_scale_by_slope(const mho_layer *layer, int samples, const mho_real *z,
                                       mho_real *d);
 /** Not with a limited activity (see mho_circuit_limited). */
-MHO_API void mho_layer_activate_keep(const mho_layer *layer, int rows, mho_real *a, mho_real *keep);
+MHO_API void mho_layer_activate_keep(const mho_layer *layer, int samples, mho_real *a,
+                                     mho_real *keep);
 /** The scaled answer to a scaled change of input, in place of e, [rows x n]. */
-MHO_API void mho_layer_difference(const mho_layer *layer, int rows, mho_real c, const mho_real *z,
-                                  const mho_real *keep, mho_real *e);
+MHO_API void mho_layer_difference(const mho_layer *layer, int samples, mho_real c,
+                                  const mho_real *z, const mho_real *keep, mho_real *e);
 /** mho_layer_activate in double precision. */
-MHO_API void mho_layer_activate_double(const mho_layer *layer, int rows, const double *a,
+MHO_API void mho_layer_activate_double(const mho_layer *layer, int samples, const double *a,
                                        double *z);
 /** mho_layer_scale_by_slope in double precision. */
-MHO_API void mho_layer_scale_by_slope_double(const mho_layer *layer, int rows, const double *z,
+MHO_API void mho_layer_scale_by_slope_double(const mho_layer *layer, int samples, const double *z,
                                              double *d);
 /** Whether amplifiers saturate, so that a difference is only known from two states. */
 static inline bool mho_circuit_limited(const mho_circuit_config *c) {

@@ -34,5 +34,14 @@ typedef struct mho_neuron {
  *  label, added to. Ties go to the first class. */
 MHO_API void mho_softmax(int n, int classes, mho_real *logits, const uint8_t *label, double *loss,
                          int64_t *correct);
+/** The error p - y that the cross-entropy has at the read-out, y being 1 for the label and 0 elsewhere.
+ *  @param p      [n x classes], probabilities.
+ *  @param label  [n].
+ *  @param error  [n x classes], may be p. */
+MHO_API void mho_output_error(int n, int classes, const mho_real *p, const uint8_t *label,
+                              mho_real *error);
+/** The same of one sample from its logits, in double precision.
+ *  @param error  [classes], may be logits. */
+MHO_API void mho_output_error_double(int classes, const double *logits, int label, double *error);
 
 #endif

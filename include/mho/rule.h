@@ -14,7 +14,7 @@
 
 enum { MHO_RULE_STATES = 3 };
 
-/** Samples row0 .. row0+n-1 of a batch, settled and learned from on one thread. */
+/** Samples sample0 .. sample0+n-1 of a batch, settled and learned from on one thread. */
 typedef struct mho_rule_job {
   const mho_network *net;
   const mho_settler *settler;
@@ -25,7 +25,7 @@ typedef struct mho_rule_job {
   /** [n_layers] of [capacity x n], hidden layers and the read-out. */
   mho_real **error;
   const uint8_t *label; /**< [capacity] */
-  int row0, n;
+  int sample0, n;
   /** The errors are settled themselves and come divided by the signal's scale. */
   bool direct;
   uint64_t update;       /**< names the noise of this batch */

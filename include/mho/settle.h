@@ -50,8 +50,8 @@ MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, m
                               mho_errinfo *ei);
 /** Frees a state; NULL is allowed. */
 MHO_API void mho_state_free(mho_state *s);
-/** s->pooled of rows row0 .. row0+n-1 from s->z, for gradients; s has MHO_STATE_INPUT. */
-MHO_API void mho_state_pool(const mho_network *net, mho_state *s, int row0, int n);
+/** s->pooled of samples sample0 .. sample0+n-1 from s->z, for gradients; s has MHO_STATE_INPUT. */
+MHO_API void mho_state_pool(const mho_network *net, mho_state *s, int sample0, int n);
 /** Room for what a settler carries of every sample (mho_settler.memory), in double precision. */
 MHO_API mho_err mho_state_remember(mho_state *s, size_t per_sample, mho_errinfo *ei);
 /** mho_real's of scratch that reading links needs for chunks of n samples, ... */
@@ -134,14 +134,14 @@ typedef struct mho_power {
 typedef struct mho_settle_job {
   const mho_network *net;
   const void *params;     /**< of the settler */
-  mho_state *s;           /**< its rows row0 .. row0+n-1 are settled */
+  mho_state *s;           /**< its samples sample0 .. sample0+n-1 are settled */
   const mho_state *input; /**< z[0] of these rows: the inputs */
   const mho_state *start; /**< hidden activities at the start, not s itself; NULL: all 0 */
   /** s->drive may be taken from this phase of the same samples; NULL: read the inputs anew. */
   const mho_state *drive;
   /** The free state whose sense lines a nudged phase is converted against; NULL: none. */
   const mho_state *held;
-  int row0, n;
+  int sample0, n;
   double nudge; /**< signed beta_f; 0: free phase */
   /** [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step. */
   const mho_real *error;
@@ -204,6 +204,11 @@ typedef struct mho_settler {
   /** It does not read crossbars itself, so that nothing counts its reads for energy. */
   bool unmetered;
 } mho_settler;
+
+/** The settler that others are compared with: it comes as close to the equilibrium as rounding lets
+ *  it (its parameter `tolerance` says how close) and settles the difference itself. It is `sweep`
+ *  of the registry. */
+MHO_API const mho_settler *mho_settler_reference(void);
 
 /** One pass through the layers in order, along forward links only: the feed-forward net of
  *  backpropagation. Uses s->z[0] as input. */

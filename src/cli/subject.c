@@ -138,7 +138,7 @@ mho_err subject_open(environment *s, const common_options *o, mho_store_mode mod
     return err;
 
   if (cells)
-    note_left_out(out->e, mho_trainer_network(out->t)->connection[0].xb);
+    note_left_out(out->e, mho_network_array(mho_trainer_network(out->t)));
   else
     note_mean_device(&out->e->device_config);
   err = mho_trainer_read_ideally(out->t, ei);

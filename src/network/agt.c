@@ -1,10 +1,10 @@
-/* agt.c - arbitrary graph topology: the chain, and every other ordered pair of hidden layers with a
- * probability.
+/* agt.c - arbitrary graph topology: the chain, and every other ordered pair of hidden layers
+ * with a probability.
  *
- * A link from an earlier to a later layer is trained; one that leads back is feedback. Input enters at the
- * first hidden layer, the read-out reads the last. Which pairs are linked follows from the seed of the
- * weights. With symmetric feedback a link back takes the transposed weights of the link forward, so both ways
- * are drawn together.
+ * A link from an earlier to a later layer is trained; one that leads back is feedback. Input
+ * enters at the first hidden layer, the read-out reads the last. Which pairs are linked follows
+ * from the seed of the weights. With symmetric feedback a link back takes the transposed weights
+ * of the link forward, so both ways are drawn together.
  *
  * Source: Liu & Chen, arXiv 2508.11659, section on arbitrary graphs (P = 0.2, asymmetric).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -25,6 +25,7 @@ static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei
   int hidden = in->config->hidden.n;
   mho_rng rng = mho_stream_graph(in->seed);
   mho_graph_chain(in, g);
+
   for (int a = 1; a <= hidden; a++)
     for (int b = a + 2; b <= hidden; b++) {
       float u[2];
@@ -32,6 +33,7 @@ static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei
       bool forward = (double)u[0] < p->probability, back = (double)u[1] < p->probability;
       if (in->symmetric)
         back = forward;
+
       if ((forward && !mho_graph_add(g, a, b)) || (back && !mho_graph_add(g, b, a)))
         return mho_fail(ei, MHO_ECONFIG,
                         "the graph has more than %d links: lower network.link_probability",

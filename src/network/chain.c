@@ -11,6 +11,7 @@ void mho_graph_layers(const mho_topology_input *in, mho_graph *g) {
     g->height[0] = in->height;
     g->width[0] = in->width;
   }
+
   for (int l = 0; l < hidden; l++)
     g->size[l + 1] = in->config->hidden.v[l];
   g->size[hidden + 1] = in->classes;
@@ -31,6 +32,7 @@ bool mho_graph_add(mho_graph *g, int from, int to) {
       return false;
   if (g->n_edges == MHO_EDGES_MAX)
     return false;
+
   g->edge[g->n_edges++] = (mho_edge){.from = from, .to = to};
   return true;
 }

@@ -7,9 +7,9 @@
 
 /** Sizes of all layers, no edges. */
 void mho_graph_layers(const mho_topology_input *in, mho_graph *g);
-/** The same, and edges between neighbours both ways (nothing leads back into the input). */
+/** Sizes of all layers, and edges between neighbours both ways (none leads back into the input). */
 void mho_graph_chain(const mho_topology_input *in, mho_graph *g);
-/** One edge; false when it is there already or the graph is full. */
+/** Add an edge. @return false when it is there already or the graph is full. */
 bool mho_graph_add(mho_graph *g, int from, int to);
 
 #endif

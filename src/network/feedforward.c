@@ -1,5 +1,5 @@
-/* feedforward.c - the net that backpropagation is defined on: another one's layers, forward links and
- * weights, the transposes of those links as its feedback, and reads without noise.
+/* feedforward.c - the net that backpropagation is defined on: another one's layers, forward
+ * links and weights, the transposes of those links as its feedback, and reads without noise.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -17,6 +17,7 @@ static void add_links(mho_network *f, const mho_network *net, int l) {
   layer->forward = f->n_links;
   for (int i = 0; i < layer->n_forward; i++)
     f->link[f->n_links++] = net->link[net->layer[l].forward + i];
+
   layer->feedback = f->n_links;
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
@@ -29,6 +30,20 @@ static void add_links(mho_network *f, const mho_network *net, int l) {
                                          .plain = k->plain};
   }
   layer->n_feedback = f->n_links - layer->feedback;
+}
+
+/* The crossbars of net, read exactly. */
+static void share_crossbars(mho_network *f, const mho_network *net, mho_crossbar *xb) {
+  for (int c = 0; c < net->n_connections; c++) {
+    const mho_crossbar *x = net->connection[c].xb;
+    xb[c] = (mho_crossbar){.rows = x->rows,
+                           .cols = x->cols,
+                           .weights = x->weights,
+                           .w_max = x->w_max,
+                           .panels = x->panels,
+                           .model = &exact};
+    f->connection[c].xb = &xb[c];
+  }
 }
 
 mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_errinfo *ei) {
@@ -47,21 +62,13 @@ mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_e
     mho_free(link);
     return mho_fail(ei, MHO_ENOMEM, "no memory for a network of %d layers", net->n_layers);
   }
+
   *f = *net;
   f->n_links = 0;
   f->layer = memcpy(layer, net->layer, layers * sizeof *layer);
   f->connection = memcpy(connection, net->connection, connections * sizeof *connection);
   f->link = link;
-  for (size_t c = 0; c < connections; c++) {
-    const mho_crossbar *x = net->connection[c].xb;
-    xb[c] = (mho_crossbar){.rows = x->rows,
-                           .cols = x->cols,
-                           .weights = x->weights,
-                           .w_max = x->w_max,
-                           .panels = x->panels,
-                           .model = &exact};
-    connection[c].xb = &xb[c];
-  }
+  share_crossbars(f, net, xb);
   for (int l = 1; l < net->n_layers; l++)
     add_links(f, net, l);
   *out = f;
@@ -71,7 +78,8 @@ mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_e
 void mho_network_feedforward_free(mho_network *feedforward) {
   if (!feedforward)
     return;
-  mho_free(feedforward->connection[0].xb); /* one array, of all connections */
+
+  mho_free(feedforward->connection[0].xb); /* the crossbars of all connections are one block */
   mho_free(feedforward->connection);
   mho_free(feedforward->layer);
   mho_free(feedforward->link);

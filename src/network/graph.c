@@ -1,7 +1,8 @@
 /* graph.c - any graph of layers, as text: network.links: [x>1, 1-2, 2-3, 1-3, 3>1, 3-out].
  *
- * Layers are x, 1 .. L, out. "a>b" is one link, forward (trained) where b comes after a and feedback where it
- * comes before; "a-b" is both. The read-out's error enters where a link leads back from out.
+ * Layers are x, 1 .. L, out. "a>b" is one link, forward (trained) where b comes after a and
+ * feedback where it comes before; "a-b" is both. The read-out's error enters where a link leads
+ * back from out.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static int layer_of(const char *name, size_t n, int hidden) {
     return hidden + 1;
   if (n == 0 || n >= sizeof copy || *name < '1' || *name > '9')
     return -1;
+
   memcpy(copy, name, n);
   copy[n] = 0;
   long v = strtol(copy, &end, 10);
@@ -34,13 +36,15 @@ static int layer_of(const char *name, size_t n, int hidden) {
 
 static mho_err add_link(const char *word, int hidden, mho_graph *g, mho_errinfo *ei) {
   size_t n = strcspn(word, ">-");
-  int a = layer_of(word, n, hidden),
-      b = word[n] ? layer_of(word + n + 1, strlen(word + n + 1), hidden) : -1;
+  int a = layer_of(word, n, hidden), b = -1;
+  if (word[n])
+    b = layer_of(word + n + 1, strlen(word + n + 1), hidden);
   if (a < 0 || b < 0 || a == b)
-    return mho_fail(
-        ei, MHO_ECONFIG,
-        "network.links: '%s' is not a link between two of the layers x, 1 .. %d, out (a>b, or a-b both ways)",
-        word, hidden);
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.links: '%s' is not a link between two of the layers x, 1 .. %d, out "
+                    "(a>b, or a-b both ways)",
+                    word, hidden);
+
   bool both = word[n] == '-';
   if (b == 0 || (both && a == 0))
     return mho_fail(ei, MHO_ECONFIG, "network.links: '%s' leads back into the input: write x>%d",
@@ -59,13 +63,14 @@ static mho_err check_reach(const mho_graph *g, mho_errinfo *ei) {
     for (int i = 0; i < g->n_edges; i++)
       if (reached[g->edge[i].from] && g->edge[i].from < g->edge[i].to)
         reached[g->edge[i].to] = true;
-  for (int l = 1; l < g->n_layers; l++)
-    if (!reached[l] && l == g->n_layers - 1)
-      return mho_fail(ei, MHO_ECONFIG,
-                      "network.links: no chain of forward links leads from x to out");
-    else if (!reached[l])
+
+  for (int l = 1; l < g->n_layers - 1; l++)
+    if (!reached[l])
       return mho_fail(ei, MHO_ECONFIG,
                       "network.links: no chain of forward links leads from x to layer %d", l);
+  if (!reached[g->n_layers - 1])
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.links: no chain of forward links leads from x to out");
   return MHO_OK;
 }
 
@@ -73,10 +78,13 @@ static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei
   char copy[MHO_TEXT_MAX], *save = NULL;
   mho_graph_layers(in, g);
   strcpy(copy, ((const graph *)in->params)->links);
-  mho_err err = MHO_OK;
-  for (char *w = strtok_r(copy, " ,[]", &save); w && !err; w = strtok_r(NULL, " ,[]", &save))
-    err = add_link(w, in->config->hidden.n, g, ei);
-  return err ? err : check_reach(g, ei);
+
+  for (char *w = strtok_r(copy, " ,[]", &save); w; w = strtok_r(NULL, " ,[]", &save)) {
+    mho_err err = add_link(w, in->config->hidden.n, g, ei);
+    if (err)
+      return err;
+  }
+  return check_reach(g, ei);
 }
 
 const mho_topology mho_topology_graph = {

@@ -1,12 +1,11 @@
 /* network.c - from a graph of layers to crossbars and links.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "network/circuit.h"
+#include "base/streams.h"
+#include "network/neuron_circuit.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "base/streams.h"
 
 static const mho_param network_table[] = {
     MHO_P_INTS(mho_network_config, hidden, "hidden", "128 128", 1, 65536,
@@ -15,12 +14,12 @@ static const mho_param network_table[] = {
                "alpha, the scale of forward weights between hidden layers"),
     MHO_P_CHOICE(mho_network_config, output, "output", "softmax", 0,
                  "read-out: softmax with cross-entropy"),
-    MHO_P_BOOL(
-        mho_network_config, biases, "biases", false,
-        "every layer learns biases: one more row of the crossbar that leads to it, whose input is always 1"),
-    MHO_P_CHOICE(
-        mho_network_config, init, "init", "glorot|fan_in", MHO_INIT_GLOROT,
-        "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in +-1/sqrt(n_in)"),
+    MHO_P_BOOL(mho_network_config, biases, "biases", false,
+               "every layer learns biases: one more row of the crossbar that leads to it, whose "
+               "input is always 1"),
+    MHO_P_CHOICE(mho_network_config, init, "init", "glorot|fan_in", MHO_INIT_GLOROT,
+                 "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in "
+                 "+-1/sqrt(n_in)"),
 };
 const mho_params mho_network_params = MHO_PARAMS(mho_network_config, network_table);
 
@@ -29,10 +28,9 @@ static const mho_param feedback_table[] = {
                  "the same crossbar read transposed, or a crossbar of fixed random weights"),
     MHO_P_REAL(mho_feedback_config, scale, "scale", "", 0.01, 0, 100,
                "beta_i, gain of the feedback paths"),
-    MHO_P_CHOICE(
-        mho_feedback_config, per, "per", "link|layer", MHO_FEEDBACK_PER_LINK,
-        "beta_i once a feedback link, as in the paper, or once for every layer it leads back over: then "
-        "the nudge leaves the gradient in any graph, not in chains alone"),
+    MHO_P_CHOICE(mho_feedback_config, per, "per", "link|layer", MHO_FEEDBACK_PER_LINK,
+                 "beta_i once a feedback link, as in the paper, or once for every layer it leads "
+                 "back over: then the nudge leaves the gradient in any graph, not in chains alone"),
 };
 const mho_params mho_feedback_params = MHO_PARAMS(mho_feedback_config, feedback_table);
 
@@ -40,7 +38,14 @@ static bool is_forward(mho_edge e) {
   return e.from < e.to;
 }
 
-/* Uniform weights of connection `index`, written to its crossbar; the first n_weights, the others are 0. */
+static mho_edge turned(mho_edge e) {
+  return (mho_edge){e.to, e.from, e.kernel, e.stride, e.padding};
+}
+
+/* ---------------------------------------------------------------- connections */
+
+/* Uniform weights of connection `index`, written to its crossbar; the first n_weights, the
+ * others are 0. */
 static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bound,
                           size_t n_weights, mho_errinfo *ei) {
   size_t n = (size_t)xb->rows * (size_t)xb->cols;
@@ -51,6 +56,7 @@ static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bou
     mho_free(w);
     return mho_fail(ei, MHO_ENOMEM, "no memory for %zu initial weights", n);
   }
+
   mho_rng_uniform(mho_stream_weights(seed, index), 0, 0, n, u);
   for (size_t i = 0; i < n; i++)
     w[i] = i < n_weights ? (mho_real)(bound * (2 * (double)u[i] - 1)) : 0;
@@ -64,8 +70,8 @@ static bool is_pooled(const mho_layer *l) {
   return l->pool.size > 0;
 }
 
-/* Whether a feedback edge of fixed random weights has a crossbar that lies as that of its forward edge and is read
- * transposed: always where patches or pooling are between the layers. */
+/* Whether a feedback edge of fixed random weights has a crossbar that lies as that of its
+ * forward edge and is read transposed: always where patches or pooling are between the layers. */
 static bool is_mirrored(const mho_network *net, mho_edge e) {
   return !is_forward(e) && (e.kernel || is_pooled(&net->layer[e.to]));
 }
@@ -85,118 +91,190 @@ static mho_conv conv_of(const mho_network *net, mho_edge e) {
   return g;
 }
 
+/* The weights of a connection: inputs and columns of its crossbar, and how far the initial ones
+ * may go. */
+typedef struct weights {
+  int inputs, columns;
+  double bound;
+} weights;
+
+static weights weights_of(const mho_network *net, const mho_connection *c, mho_edge e, int init) {
+  const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
+  weights w = {.inputs = a->outputs, .columns = b->n};
+  int outputs = b->n;
+
+  if (e.kernel) {
+    w.inputs = mho_conv_rows(&c->conv);
+    w.columns = b->channels;
+    outputs = e.kernel * e.kernel * b->channels;
+  }
+  w.bound = init == MHO_INIT_GLOROT ? sqrt(6.0 / (w.inputs + outputs)) : 1 / sqrt(w.inputs);
+  return w;
+}
+
 static mho_err add_connection(mho_network *net, const mho_network_options *o, mho_edge e, bool bias,
                               mho_errinfo *ei) {
   int index = net->n_connections;
   mho_connection *c = &net->connection[index];
-  bool trained = is_forward(e);
   snprintf(c->name, sizeof c->name, "%s-%s", net->layer[e.from].name, net->layer[e.to].name);
-  if (is_mirrored(net, e))
-    e = (mho_edge){e.to, e.from, e.kernel, e.stride, e.padding};
-  const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
-  c->from = e.from;
-  c->to = e.to;
-  c->trained = trained;
+  c->trained = is_forward(e);
   c->bias = bias;
   c->positions = 1;
-  int in = a->outputs, out = b->n, columns = b->n;
+  if (is_mirrored(net, e))
+    e = turned(e);
+  c->from = e.from;
+  c->to = e.to;
   if (e.kernel) {
     c->conv = conv_of(net, e);
     c->positions = mho_conv_positions(&c->conv);
-    in = mho_conv_rows(&c->conv);
-    out = e.kernel * e.kernel * b->channels;
-    columns = b->channels;
   }
-  bool glorot = o->config->init == MHO_INIT_GLOROT;
-  double bound = glorot ? sqrt(6.0 / (in + out)) : 1 / sqrt(in);
+
+  /* biases of glorot weights begin at 0 */
+  weights w = weights_of(net, c, e, o->config->init);
+  bool biases_drawn = bias && o->config->init != MHO_INIT_GLOROT;
+  size_t columns = (size_t)w.columns, drawn = (size_t)(w.inputs + biases_drawn) * columns;
   mho_crossbar_options x = {.device = o->device,
                             .device_params = o->device_params,
                             .device_config = o->device_config,
                             .array = o->array,
                             .array_params = o->array_params,
                             .array_config = o->array_config,
-                            .w_max = bound * o->device_config->weight_range,
+                            .w_max = w.bound * o->device_config->weight_range,
                             .chip_seed = o->seeds.chip,
                             .noise_seed = o->seeds.noise,
                             .index = (uint32_t)index};
-  mho_err err = mho_crossbar_new(in + bias, columns, &x, &c->xb, ei);
+  mho_err err = mho_crossbar_new(w.inputs + bias, w.columns, &x, &c->xb, ei);
   if (err)
     return err;
+
   net->n_connections++;
   if (c->trained)
-    net->n_weights += (size_t)(in + bias) * (size_t)columns;
-  return initialize(c->xb, o->seeds.weights, index, bound,
-                    (size_t)(in + (bias && !glorot)) * (size_t)columns, ei);
+    net->n_weights += (size_t)(w.inputs + bias) * columns;
+  return initialize(c->xb, o->seeds.weights, index, w.bound, drawn, ei);
 }
 
-/* The connection of an edge; mirror: of the forward edge whose crossbar a feedback edge reads transposed. */
+/* The connection of an edge; mirror: of the forward edge whose crossbar a feedback edge reads
+ * transposed. */
 static int find_connection(const mho_network *net, mho_edge e, bool mirror) {
-  bool turned = mirror || is_mirrored(net, e), trained = mirror || is_forward(e);
-  int from = turned ? e.to : e.from, to = turned ? e.from : e.to;
-  for (int c = 0; c < net->n_connections; c++)
-    if (net->connection[c].from == from && net->connection[c].to == to &&
-        net->connection[c].trained == trained)
-      return c;
+  bool trained = mirror || is_forward(e);
+  if (mirror || is_mirrored(net, e))
+    e = turned(e);
+
+  for (int i = 0; i < net->n_connections; i++) {
+    const mho_connection *c = &net->connection[i];
+    if (c->from == e.from && c->to == e.to && c->trained == trained)
+      return i;
+  }
   return -1;
+}
+
+/* Connections of all forward edges. The first one that leads to a layer carries its biases. */
+static mho_err add_trained(mho_network *net, const mho_network_options *o, const mho_graph *g,
+                           mho_errinfo *ei) {
+  bool biased[MHO_LAYERS_MAX] = {false};
+
+  for (int i = 0; i < g->n_edges; i++) {
+    mho_edge e = g->edge[i];
+    if (!is_forward(e))
+      continue;
+    bool bias = o->config->biases && !biased[e.to];
+    biased[e.to] |= bias;
+    mho_err err = add_connection(net, o, e, bias, ei);
+    if (err)
+      return err;
+  }
+  net->n_trained = net->n_connections;
+  return MHO_OK;
+}
+
+/* Connections of all feedback edges: fixed random weights. */
+static mho_err add_fixed(mho_network *net, const mho_network_options *o, const mho_graph *g,
+                         mho_errinfo *ei) {
+  for (int i = 0; i < g->n_edges; i++) {
+    if (is_forward(g->edge[i]))
+      continue;
+    mho_err err = add_connection(net, o, g->edge[i], false, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
 }
 
 static mho_err add_connections(mho_network *net, const mho_network_options *o, const mho_graph *g,
                                mho_errinfo *ei) {
-  bool symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC, biased[MHO_LAYERS_MAX] = {false};
-  for (int pass = 0; pass < 2; pass++) { /* trained ones first */
-    for (int i = 0; i < g->n_edges; i++) {
-      if (is_forward(g->edge[i]) != (pass == 0) || (pass == 1 && symmetric))
-        continue;
-      bool bias =
-          o->config->biases && pass == 0 && !biased[g->edge[i].to]; /* the first that leads there */
-      biased[g->edge[i].to] |= bias;
-      mho_err err = add_connection(net, o, g->edge[i], bias, ei);
-      if (err)
-        return err;
-    }
-    if (pass == 0)
-      net->n_trained = net->n_connections;
+  mho_err err = add_trained(net, o, g, ei);
+  if (!err && o->feedback->mode != MHO_FEEDBACK_SYMMETRIC)
+    err = add_fixed(net, o, g, ei);
+  return err;
+}
+
+/* ---------------------------------------------------------------- links */
+
+/* Powers of beta_i that a feedback edge carries. The error's own way into a neighbour carries
+ * the nudge in place of one. */
+static int span_of(const mho_network_options *o, mho_edge e, bool hidden) {
+  if (o->feedback->per == MHO_FEEDBACK_PER_LINK)
+    return hidden;
+  return e.from - e.to - !hidden;
+}
+
+static mho_err add_link(mho_network *net, const mho_network_options *o, mho_edge e,
+                        mho_errinfo *ei) {
+  int last = net->n_layers - 1;
+  bool forward = is_forward(e), hidden = e.from > 0 && e.from < last && e.to < last;
+  bool mirror = !forward && o->feedback->mode == MHO_FEEDBACK_SYMMETRIC;
+  int c = find_connection(net, e, mirror), span = forward ? 0 : span_of(o, e, hidden);
+  double scale = 1;
+  if (c < 0)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "symmetric feedback from %s to %s has no forward connection to mirror",
+                    net->layer[e.from].name, net->layer[e.to].name);
+
+  if (!forward)
+    scale = pow(o->feedback->scale, span);
+  else if (hidden)
+    scale = o->config->forward_scale;
+
+  const mho_connection *k = &net->connection[c];
+  net->link[net->n_links++] =
+      (mho_link){.from = e.from,
+                 .to = e.to,
+                 .connection = c,
+                 .transposed = mirror || is_mirrored(net, e),
+                 .scale = (mho_real)scale,
+                 .span = span,
+                 .plain = !k->conv.kernel && !k->bias && !is_pooled(&net->layer[k->from])};
+  return MHO_OK;
+}
+
+/* The links of the forward or the feedback edges into layer l. */
+static mho_err add_links_into(mho_network *net, const mho_network_options *o, const mho_graph *g,
+                              int l, bool forward, mho_errinfo *ei) {
+  for (int i = 0; i < g->n_edges; i++) {
+    if (g->edge[i].to != l || is_forward(g->edge[i]) != forward)
+      continue;
+    mho_err err = add_link(net, o, g->edge[i], ei);
+    if (err)
+      return err;
   }
   return MHO_OK;
 }
 
 static mho_err add_links(mho_network *net, const mho_network_options *o, const mho_graph *g,
                          mho_errinfo *ei) {
-  bool symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC;
-  int last = net->n_layers - 1;
-  for (int l = 1; l < net->n_layers; l++)
-    for (int forward = 1; forward >= 0; forward--) {
-      *(forward ? &net->layer[l].forward : &net->layer[l].feedback) = net->n_links;
-      for (int i = 0; i < g->n_edges; i++) {
-        mho_edge e = g->edge[i];
-        if (e.to != l || is_forward(e) != (forward == 1))
-          continue;
-        bool transposed = !forward && symmetric,
-             hidden = e.from > 0 && e.from < last && e.to < last;
-        int c = find_connection(net, e, transposed);
-        if (c < 0)
-          return mho_fail(ei, MHO_ECONFIG,
-                          "symmetric feedback from %s to %s has no forward connection to mirror",
-                          net->layer[e.from].name, net->layer[e.to].name);
-        /* the error's own way into a neighbour carries the nudge, not beta_i */
-        int span = forward                                     ? 0
-                   : o->feedback->per == MHO_FEEDBACK_PER_LINK ? hidden
-                                                               : e.from - e.to - !hidden;
-        double scale = !forward ? pow(o->feedback->scale, span)
-                       : hidden ? o->config->forward_scale
-                                : 1;
-        const mho_connection *k = &net->connection[c];
-        net->link[net->n_links++] =
-            (mho_link){.from = e.from,
-                       .to = e.to,
-                       .connection = c,
-                       .transposed = transposed || is_mirrored(net, e),
-                       .scale = (mho_real)scale,
-                       .span = span,
-                       .plain = !k->conv.kernel && !k->bias && !is_pooled(&net->layer[k->from])};
-        *(forward ? &net->layer[l].n_forward : &net->layer[l].n_feedback) += 1;
-      }
-    }
+  for (int l = 1; l < net->n_layers; l++) {
+    mho_layer *layer = &net->layer[l];
+    layer->forward = net->n_links;
+    mho_err err = add_links_into(net, o, g, l, true, ei);
+    layer->n_forward = net->n_links - layer->forward;
+
+    layer->feedback = net->n_links;
+    if (!err)
+      err = add_links_into(net, o, g, l, false, ei);
+    layer->n_feedback = net->n_links - layer->feedback;
+    if (err)
+      return err;
+  }
   return MHO_OK;
 }
 
@@ -204,6 +282,7 @@ static mho_err add_links(mho_network *net, const mho_network_options *o, const m
 static void find_distances(mho_network *net) {
   for (int l = 0; l < net->n_layers; l++)
     net->layer[l].distance = -1;
+
   for (int round = 0; round < net->n_layers; round++)
     for (int i = 0; i < net->n_links; i++) {
       const mho_link *k = &net->link[i];
@@ -213,6 +292,26 @@ static void find_distances(mho_network *net) {
       if (k->from > k->to && (read_out || from >= 0) && (*to < 0 || way < *to))
         *to = way;
     }
+}
+
+/* ---------------------------------------------------------------- construction */
+
+static void fill_layer(mho_layer *layer, const mho_graph *g, int l, const mho_neuron *neuron) {
+  bool image = g->channels[l], hidden = l > 0 && l < g->n_layers - 1;
+  layer->n = layer->outputs = g->size[l];
+  layer->channels = image ? g->channels[l] : layer->n;
+  layer->height = image ? g->height[l] : 1;
+  layer->width = image ? g->width[l] : 1;
+  if (g->pool[l]) {
+    layer->pool = (mho_pool_window){layer->channels, layer->height, layer->width, g->pool[l]};
+    layer->outputs = mho_pool_outputs(&layer->pool);
+  }
+
+  layer->neuron = hidden ? neuron : NULL;
+  if (hidden)
+    snprintf(layer->name, sizeof layer->name, "h%d", l);
+  else
+    snprintf(layer->name, sizeof layer->name, "%s", l ? "out" : "x");
 }
 
 static mho_err fill(mho_network *net, const mho_network_options *o, const mho_graph *g,
@@ -225,24 +324,12 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
   net->link = mho_alloc((size_t)g->n_edges, sizeof *net->link);
   if (!net->layer || !net->connection || !net->link)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a network of %d layers", g->n_layers);
-  for (int l = 0; l < g->n_layers; l++) {
-    mho_layer *layer = &net->layer[l];
-    layer->n = layer->outputs = g->size[l];
-    layer->channels = g->channels[l] ? g->channels[l] : layer->n;
-    layer->height = g->channels[l] ? g->height[l] : 1;
-    layer->width = g->channels[l] ? g->width[l] : 1;
-    if (g->pool[l]) {
-      layer->pool = (mho_pool_window){layer->channels, layer->height, layer->width, g->pool[l]};
-      layer->outputs = mho_pool_outputs(&layer->pool);
-    }
-    layer->neuron = l == 0 || l == g->n_layers - 1 ? NULL : o->neuron;
-    if (layer->neuron)
-      snprintf(layer->name, sizeof layer->name, "h%d", l);
-    else
-      snprintf(layer->name, sizeof layer->name, "%s", l ? "out" : "x");
-  }
+
+  for (int l = 0; l < g->n_layers; l++)
+    fill_layer(&net->layer[l], g, l, o->neuron);
   net->state_noise = mho_stream_states(o->seeds.noise);
-  mho_err err = mho_circuits_new(net, o->circuit, o->seeds.chip, ei);
+
+  mho_err err = mho_neuron_circuits_new(net, o->circuit, o->seeds.chip, ei);
   if (!err)
     err = add_connections(net, o, g, ei);
   if (!err)
@@ -251,16 +338,24 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
   return err;
 }
 
+/* The crossbars of the first n connections; free the list with mho_free. NULL without memory. */
+static mho_crossbar **crossbars_of(const mho_network *net, int n) {
+  mho_crossbar **x = mho_alloc((size_t)n, sizeof(mho_crossbar *));
+  if (x)
+    for (int c = 0; c < n; c++)
+      x[c] = net->connection[c].xb;
+  return x;
+}
+
 /* Wires of all connections together, so that small crossbars share the threads with large ones. */
 static mho_err add_wires(mho_network *net, const mho_network_options *o, mho_errinfo *ei) {
   const mho_array_config *a = o->array_config;
   if (!a || (a->r_word == 0 && a->r_bit == 0))
     return MHO_OK;
-  mho_crossbar **x = mho_alloc((size_t)net->n_connections, sizeof(mho_crossbar *));
+
+  mho_crossbar **x = crossbars_of(net, net->n_connections);
   if (!x)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the wires of a network");
-  for (int c = 0; c < net->n_connections; c++)
-    x[c] = net->connection[c].xb;
   mho_err err = mho_wired_new(net->n_connections, x, a, o->device_config, o->pool, &net->wired, ei);
   mho_free(x);
   return err;
@@ -273,16 +368,78 @@ static mho_err add_disturb(mho_network *net, const mho_network_options *o, mho_e
     return MHO_OK;
   if (a->write_select == MHO_WRITE_TRANSISTOR && a->r_word == 0 && a->r_bit == 0)
     return MHO_OK; /* all of a pulse arrives, and nothing elsewhere */
-  mho_crossbar **x = mho_alloc((size_t)net->n_trained, sizeof(mho_crossbar *));
+
+  mho_crossbar **x = crossbars_of(net, net->n_trained);
   if (!x)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the write voltages of a network");
-  for (int c = 0; c < net->n_trained; c++)
-    x[c] = net->connection[c].xb;
   mho_err err = mho_disturb_new(net->n_trained, x, a, o->device, o->device_params, o->device_config,
                                 o->pool, &net->disturb, ei);
   mho_free(x);
   return err;
 }
+
+/* Layers, connections, links and lines, from the graph that the topology answers. */
+static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo *ei) {
+  mho_topology_input in = {.config = o->config,
+                           .params = o->topology_params,
+                           .features = o->features,
+                           .classes = o->classes,
+                           .channels = o->channels,
+                           .height = o->height,
+                           .width = o->width,
+                           .symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC,
+                           .seed = o->seeds.weights};
+  mho_graph *g = mho_alloc(1, sizeof *g);
+  if (!g)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a network");
+
+  mho_err err = o->topology->build(&in, g, ei);
+  if (!err)
+    err = fill(net, o, g, ei);
+  if (!err)
+    err = add_wires(net, o, ei);
+  if (!err)
+    err = add_disturb(net, o, ei);
+  mho_free(g);
+  return err;
+}
+
+mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei) {
+  *out = NULL;
+  if (o->config->hidden.n < 1 && !o->topology->own_layers)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.hidden is empty: give at least one hidden layer, for example [128]");
+
+  mho_network *net = mho_alloc(1, sizeof *net);
+  if (!net)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a network");
+  mho_err err = build(net, o, ei);
+  if (err) {
+    mho_network_free(net);
+    return err;
+  }
+
+  mho_network_refresh(net, 0, true);
+  *out = net;
+  return MHO_OK;
+}
+
+void mho_network_free(mho_network *net) {
+  if (!net)
+    return;
+
+  mho_wired_free(net->wired);
+  mho_disturb_free(net->disturb);
+  for (int c = 0; c < net->n_connections; c++)
+    mho_crossbar_free(net->connection[c].xb);
+  mho_free(net->connection);
+  mho_neuron_circuits_free(net);
+  mho_free(net->layer);
+  mho_free(net->link);
+  mho_free(net);
+}
+
+/* ---------------------------------------------------------------- crossbars, all of them */
 
 void mho_network_disturb(mho_network *net) {
   if (net->disturb)
@@ -296,74 +453,32 @@ void mho_network_refresh(mho_network *net, int64_t update, bool full) {
     mho_disturb_refresh(net->disturb);
 }
 
-enum { PACK_PARTS = 4 }; /* tasks that fill the panels of one matrix */
+enum { PACK_TASKS = 4 }; /* tasks that fill the panels of one matrix */
 
-static void pack_part(void *arg, int i, int thread) {
+/* Matrices are counted connection after connection, each as it is and then transposed. */
+static void pack(void *arg, int task, int thread) {
   const mho_network *net = arg;
-  int part = i % PACK_PARTS, c = i / PACK_PARTS / 2;
-  mho_crossbar_pack_slab(net->connection[c].xb, i / PACK_PARTS % 2, part, PACK_PARTS);
+  int matrix = task / PACK_TASKS;
+  mho_crossbar_pack_slab(net->connection[matrix / 2].xb, matrix % 2, task % PACK_TASKS, PACK_TASKS);
 }
 
 void mho_network_pack(mho_network *net, bool many, mho_pool *pool) {
   bool any = false;
-  for (int c = 0; c < net->n_connections && !many; c++)
-    mho_crossbar_unpack(net->connection[c].xb);
-  for (int i = 0; i < net->n_links && many; i++)
-    any |= mho_crossbar_pack(net->connection[net->link[i].connection].xb, net->link[i].transposed);
+  if (!many) {
+    for (int c = 0; c < net->n_connections; c++)
+      mho_crossbar_unpack(net->connection[c].xb);
+    return;
+  }
+
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    any |= mho_crossbar_pack(net->connection[k->connection].xb, k->transposed);
+  }
   if (!any)
     return;
-  mho_pool_run(pool, 2 * PACK_PARTS * net->n_connections, pack_part, net);
+  mho_pool_run(pool, 2 * PACK_TASKS * net->n_connections, pack, net);
   for (int c = 0; c < net->n_connections; c++)
     mho_crossbar_packed(net->connection[c].xb);
-}
-
-mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei) {
-  *out = NULL;
-  if (o->config->hidden.n < 1 && !o->topology->own_layers)
-    return mho_fail(ei, MHO_ECONFIG,
-                    "network.hidden is empty: give at least one hidden layer, for example [128]");
-  mho_graph *g = mho_alloc(1, sizeof *g);
-  mho_network *net = mho_alloc(1, sizeof *net);
-  mho_topology_input in = {.config = o->config,
-                           .params = o->topology_params,
-                           .features = o->features,
-                           .classes = o->classes,
-                           .channels = o->channels,
-                           .height = o->height,
-                           .width = o->width,
-                           .symmetric = o->feedback->mode == MHO_FEEDBACK_SYMMETRIC,
-                           .seed = o->seeds.weights};
-  mho_err err = g && net ? o->topology->build(&in, g, ei)
-                         : mho_fail(ei, MHO_ENOMEM, "no memory for a network");
-  if (!err)
-    err = fill(net, o, g, ei);
-  if (!err)
-    err = add_wires(net, o, ei);
-  if (!err)
-    err = add_disturb(net, o, ei);
-  if (!err)
-    mho_network_refresh(net, 0, true);
-  mho_free(g);
-  if (err) {
-    mho_network_free(net);
-    return err;
-  }
-  *out = net;
-  return MHO_OK;
-}
-
-void mho_network_free(mho_network *net) {
-  if (!net)
-    return;
-  mho_wired_free(net->wired);
-  mho_disturb_free(net->disturb);
-  for (int c = 0; c < net->n_connections; c++)
-    mho_crossbar_free(net->connection[c].xb);
-  mho_free(net->connection);
-  mho_circuits_free(net);
-  mho_free(net->layer);
-  mho_free(net->link);
-  mho_free(net);
 }
 
 bool mho_network_noisy(const mho_network *net) {

@@ -1,4 +1,5 @@
-/* residual.c - the chain with the paper's skips: h_s to h_{s+3} for s = 1, 4, 7, ..., forward and feedback.
+/* residual.c - the chain with the paper's skips: h_s to h_{s+3} for s = 1, 4, 7, ..., forward
+ * and feedback.
  *
  * Source: Liu & Chen, arXiv 2508.11659, section on residual connections.
  * SPDX-License-Identifier: GPL-3.0-or-later */

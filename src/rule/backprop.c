@@ -1,16 +1,17 @@
-/* backprop.c - the error of the read-out carried back along the feedback links of the feed-forward net.
+/* backprop.c - the error of the read-out carried back along the feedback links of the
+ * feed-forward net.
  *
  *   delta_out = p - y,  delta_l = rho'(a_l) . sum_b delta_b B,  grad W = z_from^T delta_to / B
  *
- * B is the transposed forward weight (backpropagation) or a fixed random one (feedback alignment). The
- * feedback gain beta_i plays no part: there is no recurrence.
+ * B is the transposed forward weight (backpropagation) or a fixed random one (feedback
+ * alignment). The feedback gain beta_i plays no part: there is no recurrence.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "rule/backprop.h"
+#include "base/streams.h"
 
 #include <string.h>
 
-#include "base/streams.h"
-#include "settle/links.h"
+#include "rule/phase.h"
 
 int mho_backprop_states(const void *params, bool direct) {
   return 1;
@@ -20,26 +21,14 @@ double mho_backprop_signal_scale(const mho_network *net, const void *params, int
   return 1;
 }
 
-static mho_settle_job pass(const mho_rule_job *job) {
-  return (mho_settle_job){.net = job->net,
-                          .s = job->state[0],
-                          .input = job->state[0],
-                          .row0 = job->row0,
-                          .n = job->n,
-                          .label = job->label,
-                          .clock = {.update = job->update},
-                          .scratch = job->scratch,
-                          .meter = job->meter};
-}
-
 static void forward(const mho_rule_job *job, mho_rule_stats *stats) {
-  mho_settle_job free = pass(job);
+  mho_settle_job free = mho_rule_phase(job);
   mho_forward_pass(&free, &stats->free);
   stats->free.steps += job->n;
 }
 
 static void read_out(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
-  mho_settle_job free = pass(job);
+  mho_settle_job free = mho_rule_phase(job);
   free.clock.step = MHO_STEP_READ_OUT;
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
@@ -49,24 +38,33 @@ void mho_backprop_predict(const mho_rule_job *job, mho_rule_stats *stats) {
   read_out(job, NULL, stats);
 }
 
+/* delta = sum of the errors of the layers that feed back into layer l. */
+static void sum_feedback(const mho_rule_job *job, const mho_settle_job *back, int l,
+                         mho_real *delta, mho_rule_stats *stats) {
+  const mho_network *net = job->net;
+  const mho_layer *layer = &net->layer[l];
+  if (!layer->n_feedback)
+    memset(delta, 0, mho_rule_count(job, l) * sizeof *delta);
+
+  for (int i = 0; i < layer->n_feedback; i++) {
+    const mho_link *k = &net->link[layer->feedback + i];
+    mho_real scale = k->from == net->n_layers - 1 ? 1 : (mho_real)net->forward_scale;
+    mho_link_read(back, k, mho_values(net, job->error, k->from, job->sample0), delta, scale, i > 0,
+                  &stats->nudged);
+  }
+}
+
 void mho_backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
   const mho_network *net = job->net;
-  int last = net->n_layers - 1;
-  mho_settle_job back = pass(job);
+  mho_settle_job back = mho_rule_phase(job);
   back.clock.phase = 1;
-  for (int l = last - 1; l >= 1; l--) {
-    const mho_layer *layer = &net->layer[l];
-    mho_real *delta = mho_rows(net, job->error, l, job->row0);
+
+  for (int l = net->n_layers - 2; l >= 1; l--) {
+    mho_real *delta = mho_values(net, job->error, l, job->sample0);
+    const mho_real *z = mho_values(net, job->state[0]->z, l, job->sample0);
     back.clock.step = l;
-    for (int i = 0; i < layer->n_feedback; i++) {
-      const mho_link *k = &net->link[layer->feedback + i];
-      mho_real scale = k->from == last ? 1 : (mho_real)net->forward_scale;
-      mho_link_read(&back, k, mho_rows(net, job->error, k->from, job->row0), delta, scale, i > 0,
-                    &stats->nudged);
-    }
-    if (!layer->n_feedback)
-      memset(delta, 0, (size_t)job->n * (size_t)layer->n * sizeof *delta);
-    mho_layer_scale_by_slope(layer, job->n, mho_rows(net, job->state[0]->z, l, job->row0), delta);
+    sum_feedback(job, &back, l, delta, stats);
+    mho_layer_scale_by_slope(&net->layer[l], job->n, z, delta);
   }
 }
 

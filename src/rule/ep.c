@@ -4,18 +4,18 @@
  *   centred    e_l = (z_nudged(-beta_f) - z_nudged(+beta_f))/2
  *   read-out   e   = p - y, at the free state, or at the nudged one
  *
- * e_l is the descent direction beta_f beta_i^h dC/da_l to first order (second order for centred nudging), h
- * the fewest feedback links from the read-out's neighbours. The error is that of the free state, held, or
- * re-read at every step (live).
+ * e_l is the descent direction beta_f beta_i^h dC/da_l to first order (second order for centred
+ * nudging), h the fewest feedback links from the read-out's neighbours. The error is that of the
+ * free state, held, or re-read at every step (live).
  *
- * In floating point the difference can be settled itself (see settle/sweep.c); it then comes divided by
- * beta_f beta_i^h.
+ * In floating point the difference can be settled itself (see settle/sweep.c); it then comes
+ * divided by beta_f beta_i^h.
  *
- * Source: B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11:24 (2017); centred: A. Laborieux et al., Front.
- * Neurosci. 15:633674 (2021); FRE-RNN: Liu & Chen, arXiv 2508.11659, Algorithm 1.
+ * Source: B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11:24 (2017); centred: A. Laborieux
+ * et al., Front. Neurosci. 15:633674 (2021); FRE-RNN: Liu & Chen, arXiv 2508.11659, Algorithm 1.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
-#include "mho/rule.h"
+#include "rule/phase.h"
 
 typedef struct ep {
   double nudge;
@@ -34,8 +34,13 @@ static const mho_param table[] = {
                  "the nudge carries the error of the free state, or that of the present one"),
     MHO_P_CHOICE(
         ep, readout, "readout", "free|nudged", AT_FREE,
-        "the read-out learns from the error of the free state, or from that of the (first) nudged one"),
+        "the read-out learns from the error of the free state, or from that of the (first) "
+        "nudged one"),
 };
+
+static bool is_centred(const mho_rule_job *job) {
+  return ((const ep *)job->params)->phases == CENTRED;
+}
 
 static int n_states(const void *params, bool direct) {
   bool centred = ((const ep *)params)->phases == CENTRED;
@@ -43,35 +48,32 @@ static int n_states(const void *params, bool direct) {
 }
 
 static double signal_scale(const mho_network *net, const void *params, int layer) {
-  return layer == net->n_layers - 1
-             ? 1
-             : ((const ep *)params)->nudge * mho_network_signal_scale(net, layer);
+  const ep *p = params;
+  if (layer == net->n_layers - 1)
+    return 1;
+  return p->nudge * mho_network_signal_scale(net, layer);
 }
 
 static const char *direct_needs(const void *params) {
   const ep *p = params;
-  return p->error == LIVE ? "a live error is read from two states: use rule.error held"
-         : p->readout == AT_NUDGED
-             ? "a read-out that learns from the nudged state needs that state: use rule.readout free"
-             : NULL;
+  if (p->error == LIVE)
+    return "a live error is read from two states: use rule.error held";
+  if (p->readout == AT_NUDGED)
+    return "a read-out that learns from the nudged state needs that state: use rule.readout free";
+  return NULL;
 }
 
+/* ---------------------------------------------------------------- the free phase */
+
 static mho_settle_job free_phase(const mho_rule_job *job) {
-  return (mho_settle_job){.net = job->net,
-                          .params = job->settler_params,
-                          .s = job->state[0],
-                          .input = job->state[0],
-                          .row0 = job->row0,
-                          .n = job->n,
-                          .label = job->label,
-                          .clock = {.update = job->update},
-                          .scratch = job->scratch,
-                          .meter = job->meter,
-                          .workspace = job->workspace,
-                          .time = job->time,
-                          .energy = job->energy,
-                          .power = job->power,
-                          .trace = job->trace};
+  mho_settle_job free = mho_rule_phase(job);
+  free.params = job->settler_params;
+  free.workspace = job->workspace;
+  free.time = job->time;
+  free.energy = job->energy;
+  free.power = job->power;
+  free.trace = job->trace;
+  return free;
 }
 
 static void predict_to(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
@@ -85,37 +87,64 @@ static void predict(const mho_rule_job *job, mho_rule_stats *stats) {
   predict_to(job, NULL, stats);
 }
 
-/* e = factor (minus - plus) of a layer of analog neurons, as converters measure the states; those of the free phase,
- * which the gradient multiplies with, become the measured ones. */
-static void measure_layer(const mho_rule_job *job, int l, bool centred) {
-  const mho_crossbar *x = job->net->connection[0].xb;
-  int width = job->net->layer[l].n;
-  size_t at = (size_t)job->row0 * (size_t)width, count = (size_t)job->n * (size_t)width;
+/* ---------------------------------------------------------------- two states, subtracted */
+
+/* e = factor (minus - plus) of a layer of analog neurons, as converters measure the states;
+ * those of the free phase, which the gradient multiplies with, become the measured ones. */
+static void measure_layer(const mho_rule_job *job, int l) {
+  const mho_crossbar *x = mho_network_array(job->net);
   mho_measure m = {.n = job->n,
-                   .width = width,
+                   .width = job->net->layer[l].n,
                    .layer = l,
-                   .a = job->state[0]->z[l] + at,
-                   .b = job->state[1]->z[l] + at,
-                   .e = job->error[l] + at,
+                   .a = mho_values(job->net, job->state[0]->z, l, job->sample0),
+                   .b = mho_values(job->net, job->state[1]->z, l, job->sample0),
+                   .e = mho_values(job->net, job->error, l, job->sample0),
                    .phase_b = 1,
                    .update = job->update,
-                   .sample0 = job->row0,
+                   .sample0 = job->sample0,
                    .scratch = job->scratch};
-  if (centred) {
-    m.b = NULL;
+  if (!is_centred(job)) {
     x->model->measure(x, &m);
-    m.a = job->state[2]->z[l] + at;
-    m.b = job->state[1]->z[l] + at;
-    m.phase_a = 2;
+    return;
   }
+
+  /* the free state alone, then half the difference of the nudged ones */
+  const mho_real *plus = m.b;
+  m.b = NULL;
   x->model->measure(x, &m);
-  for (size_t i = 0; i < count && centred; i++)
+  m.a = mho_values(job->net, job->state[2]->z, l, job->sample0);
+  m.b = plus;
+  m.phase_a = 2;
+  x->model->measure(x, &m);
+
+  size_t n = mho_rule_count(job, l);
+  for (size_t i = 0; i < n; i++)
     m.e[i] *= (mho_real)0.5;
 }
 
 /* Where a settler that subtracts puts what a nudged phase moved. */
 static mho_real *const *room_for(const mho_rule_job *job, int phase) {
   return phase == 1 ? job->error : job->state[2]->next;
+}
+
+/* Nudged phase number `phase`: 1 with the positive nudge, 2 with the negative one. */
+static void settle_nudged(const mho_rule_job *job, int phase, mho_rule_stats *stats) {
+  const ep *p = job->params;
+  const mho_network *net = job->net;
+  bool noisy = mho_network_noisy(net);
+  mho_settle_job nudged = free_phase(job);
+
+  nudged.s = job->state[phase];
+  nudged.start = job->state[job->settler->in_time ? phase - 1 : 0];
+  nudged.time = NULL;                          /* those are of the free phase */
+  nudged.drive = noisy ? NULL : job->state[0]; /* exact reads of the input repeat */
+  nudged.nudge = phase == 1 ? p->nudge : -p->nudge;
+  nudged.error = p->error == HELD ? job->error[net->n_layers - 1] : NULL;
+  nudged.clock.phase = phase;
+  nudged.held = job->state[0]->hold ? job->state[0] : NULL;
+  nudged.free = job->state[0];
+  nudged.moved = job->settler->subtracts ? room_for(job, phase) : NULL;
+  job->settler->settle(&nudged, &stats->nudged);
 }
 
 /* The read-out's error at the nudged state, in place of the free one's. */
@@ -129,71 +158,69 @@ static void read_out_nudged(const mho_rule_job *job, mho_rule_stats *stats) {
   mho_read_out(&nudged, job->error[job->net->n_layers - 1], &loss, &correct, &stats->nudged);
 }
 
+/* e = the states of layer l subtracted. */
+static void subtract_states(const mho_rule_job *job, int l) {
+  bool centred = is_centred(job);
+  size_t n = mho_rule_count(job, l);
+  const mho_real *plus = mho_values(job->net, job->state[1]->z, l, job->sample0);
+  const mho_real *minus = mho_values(job->net, job->state[centred ? 2 : 0]->z, l, job->sample0);
+  mho_real *e = mho_values(job->net, job->error, l, job->sample0),
+           factor = centred ? (mho_real)0.5 : 1;
+  for (size_t i = 0; i < n; i++)
+    e[i] = factor * (minus[i] - plus[i]);
+}
+
+/* e = (e + sign other)/2 of layer l: the mean of what both nudged phases gave. */
+static void average(const mho_rule_job *job, int l, const mho_real *other, mho_real sign) {
+  mho_real *e = mho_values(job->net, job->error, l, job->sample0);
+  size_t n = mho_rule_count(job, l);
+  for (size_t i = 0; i < n; i++)
+    e[i] = (mho_real)0.5 * (e[i] + sign * other[i]);
+}
+
 /* Two states, subtracted: what hardware measures. */
 static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   const ep *p = job->params;
-  const mho_network *net = job->net;
-  int last = net->n_layers - 1;
-  bool subtracts = job->settler->subtracts, in_time = job->settler->in_time;
-  for (int phase = 1; phase <= (p->phases == CENTRED ? 2 : 1); phase++) {
-    mho_settle_job nudged = free_phase(job);
-    nudged.s = job->state[phase];
-    nudged.start = job->state[in_time ? phase - 1 : 0];
-    nudged.time = NULL; /* those are of the free phase */
-    nudged.drive =
-        mho_network_noisy(net) ? NULL : job->state[0]; /* exact reads of the input repeat */
-    nudged.nudge = phase == 1 ? p->nudge : -p->nudge;
-    nudged.error = p->error == HELD ? job->error[last] : NULL;
-    nudged.clock.phase = phase;
-    nudged.held = job->state[0]->hold ? job->state[0] : NULL;
-    nudged.free = job->state[0];
-    nudged.moved = subtracts ? room_for(job, phase) : NULL;
-    job->settler->settle(&nudged, &stats->nudged);
-  }
+  const mho_crossbar *x = mho_network_array(job->net);
+  bool measured = x->model->measures && x->model->measures(x->params), centred = is_centred(job);
+  settle_nudged(job, 1, stats);
+  if (centred)
+    settle_nudged(job, 2, stats);
   if (p->readout == AT_NUDGED)
     read_out_nudged(job, stats);
-  const mho_crossbar *x = net->connection[0].xb;
-  bool measured = x->model->measures && x->model->measures(x->params);
-  for (int l = 1; l < last; l++) {
-    if (measured) {
-      measure_layer(job, l, p->phases == CENTRED);
-      continue;
-    }
-    size_t n = (size_t)net->layer[l].n, at = (size_t)job->row0 * n, count = (size_t)job->n * n;
-    const mho_real *plus = job->state[1]->z[l] + at;
-    const mho_real *minus =
-        p->phases == CENTRED ? job->state[2]->z[l] + at : job->state[0]->z[l] + at;
-    mho_real *e = job->error[l] + at, factor = p->phases == CENTRED ? (mho_real)0.5 : 1;
-    const mho_real *other = subtracts && p->phases == CENTRED ? room_for(job, 2)[l] + at : NULL;
-    for (size_t i = 0; i < count; i++)
-      e[i] = factor * (!subtracts ? minus[i] - plus[i] : other ? e[i] - other[i] : e[i]);
+
+  for (int l = 1; l < job->net->n_layers - 1; l++) {
+    if (measured)
+      measure_layer(job, l);
+    else if (!job->settler->subtracts)
+      subtract_states(job, l);
+    else if (centred) /* the settler has put what moved into e, and of the second phase apart */
+      average(job, l, mho_values(job->net, room_for(job, 2), l, job->sample0), -1);
   }
 }
+
+/* ---------------------------------------------------------------- the difference itself */
 
 /* The difference settled itself, scaled to the size of the true gradient. */
 static void learn_directly(const mho_rule_job *job, mho_rule_stats *stats) {
   const ep *p = job->params;
   const mho_network *net = job->net;
-  int last = net->n_layers - 1;
+  mho_real *const *other = job->state[1] ? job->state[1]->z : NULL;
   mho_settle_job nudged = free_phase(job);
-  nudged.error = job->error[last];
+  nudged.error = job->error[net->n_layers - 1];
   nudged.nudge = p->nudge;
   nudged.clock.phase = 1;
   nudged.time = nudged.energy = NULL;
   nudged.trace = NULL;
   job->settler->difference(&nudged, &stats->free, job->error, &stats->nudged);
-  if (p->phases != CENTRED)
+  if (!is_centred(job))
     return;
+
   nudged.nudge = -p->nudge;
   nudged.clock.phase = 2;
-  job->settler->difference(&nudged, &stats->free, job->state[1]->z, &stats->nudged);
-  for (int l = 1; l < last; l++) {
-    size_t n = (size_t)net->layer[l].n, at = (size_t)job->row0 * n, count = (size_t)job->n * n;
-    mho_real *e = job->error[l] + at;
-    const mho_real *other = job->state[1]->z[l] + at;
-    for (size_t i = 0; i < count; i++)
-      e[i] = (mho_real)0.5 * (e[i] + other[i]);
-  }
+  job->settler->difference(&nudged, &stats->free, other, &stats->nudged);
+  for (int l = 1; l < net->n_layers - 1; l++)
+    average(job, l, mho_values(net, other, l, job->sample0), 1);
 }
 
 static void learn(const mho_rule_job *job, mho_rule_stats *stats) {
@@ -205,14 +232,13 @@ static void learn(const mho_rule_job *job, mho_rule_stats *stats) {
 }
 
 const mho_rule mho_rule_ep = {
-    .entry =
-        {.abi = MHO_ABI,
-         .id = "ep",
-         .title = "equilibrium propagation",
-         .equation = "grad W = z_free^T (z_free - z_nudged)/B",
-         .source =
-             "Scellier & Bengio, Front. Comput. Neurosci. 11:24 (2017); Liu & Chen, arXiv 2508.11659",
-         .params = MHO_PARAMS(ep, table)},
+    .entry = {.abi = MHO_ABI,
+              .id = "ep",
+              .title = "equilibrium propagation",
+              .equation = "grad W = z_free^T (z_free - z_nudged)/B",
+              .source = "Scellier & Bengio, Front. Comput. Neurosci. 11:24 (2017); Liu & Chen, "
+                        "arXiv 2508.11659",
+              .params = MHO_PARAMS(ep, table)},
     .feedback_mode = -1,
     .direct_needs = direct_needs,
     .n_states = n_states,

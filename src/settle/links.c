@@ -1,9 +1,10 @@
 /* links.c - reading a link: a crossbar, and what may lie between it and the layers.
  *
- * Forward, the source's activity is pooled, cut into patches (of a dense connection the one patch is all of it) with a
- * 1 for the bias behind them, and the crossbar reads patch after patch. Back, the crossbar is read transposed for
- * every position, the patches it gives are added up where they overlap, and the sums go to the winners of the pooling.
- * Patches are handled in tiles that stay in the second-level cache. Where the array is an exact product and the
+ * Forward, the source's activity is pooled and cut into patches (a dense connection has one
+ * patch a sample) with a 1 for the bias behind them, and the crossbar reads patch after patch.
+ * Back, the crossbar is read transposed for every position, the patches it gives are added up
+ * where they overlap, and the sums go to the winners of the pooling. Patches are handled in
+ * slabs that stay in the second-level cache. Where the array is an exact product and the
  * convolution has channels enough, it is done without patches (src/num/conv_direct.c).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settle/links.h"
@@ -11,36 +12,42 @@
 #include <string.h>
 
 enum {
-  TILE = 1 << 17 /* numbers in a tile of patches */,
-  TILE_ROWS_MIN = 64,
-  TILE_ROWS_MAX = 4096
+  SLAB = 1 << 17, /* numbers in a slab of patches */
+  SLAB_PATCHES_MIN = 64,
+  SLAB_PATCHES_MAX = 4096
 };
 
-/* Patches a tile holds. */
-static int tile_rows(const mho_connection *c) {
-  int rows = TILE / c->xb->rows;
-  return rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > TILE_ROWS_MAX ? TILE_ROWS_MAX : rows;
+/* ---------------------------------------------------------------- sizes */
+
+/* Numbers of a patch, without the bias. */
+static int patch_inputs(const mho_connection *c) {
+  return c->xb->rows - c->bias;
 }
 
-static bool is_tiled(const mho_connection *c) {
+/* Whether patches are copied into slabs; else the crossbar reads the activities where they lie. */
+static bool is_copied(const mho_connection *c) {
   return c->conv.kernel || c->bias;
+}
+
+/* Patches that a slab holds. */
+static int slab_patches(const mho_connection *c) {
+  return mho_max(SLAB_PATCHES_MIN, mho_min(SLAB / c->xb->rows, SLAB_PATCHES_MAX));
 }
 
 /* Patches read at once, for n samples. */
 static int patches_at_once(const mho_connection *c, int n) {
-  int all = n * c->positions, rows = tile_rows(c);
-  return is_tiled(c) && rows < all ? rows : all;
+  int all = n * c->positions;
+  return is_copied(c) ? mho_min(slab_patches(c), all) : all;
 }
 
-/* Numbers in a tile: of patches, or of the transposed weights of a direct convolution. */
-static size_t tile_size(const mho_connection *c, int patches) {
-  int lines = patches > c->xb->cols ? patches : c->xb->cols;
-  return is_tiled(c) ? (size_t)lines * (size_t)c->xb->rows : 0;
+/* Numbers in a slab: of patches, or of the transposed weights of a direct convolution. */
+static size_t slab_size(const mho_connection *c, int patches) {
+  return is_copied(c) ? (size_t)mho_max(patches, c->xb->cols) * (size_t)c->xb->rows : 0;
 }
 
 static size_t link_scratch(const mho_network *net, const mho_connection *c, int n) {
   int m = patches_at_once(c, n);
-  size_t need = mho_crossbar_scratch(c->xb, m) + tile_size(c, m);
+  size_t need = mho_crossbar_scratch(c->xb, m) + slab_size(c, m);
   if (net->layer[c->from].pool.size)
     need += (size_t)n * (size_t)net->layer[c->from].outputs;
   return need;
@@ -48,6 +55,7 @@ static size_t link_scratch(const mho_network *net, const mho_connection *c, int 
 
 size_t mho_settle_read_scratch(const mho_network *net, int n) {
   size_t most = 0;
+
   for (int c = 0; c < net->n_connections; c++) {
     size_t need = link_scratch(net, &net->connection[c], n);
     most = need > most ? need : most;
@@ -59,13 +67,14 @@ size_t mho_settle_read_scratch(const mho_network *net, int n) {
   return most;
 }
 
-/* A read under way: what all its parts are told. */
+/* ---------------------------------------------------------------- a read under way */
+
 typedef struct reading {
   const mho_settle_job *job;
   const mho_link *k;
   const mho_connection *c;
-  const mho_layer *lower; /* the layer whose activity may be pooled: the connection's source */
-  mho_real *tile, *pooled;
+  const mho_layer *lower; /**< the layer whose activity may be pooled: the connection's source */
+  mho_real *slab, *pooled;
   mho_read r;
 } reading;
 
@@ -73,8 +82,9 @@ static reading reading_of(const mho_settle_job *job, const mho_link *k, mho_real
   const mho_connection *c = &job->net->connection[k->connection];
   int m = patches_at_once(c, job->n);
   reading x = {.job = job, .k = k, .c = c, .lower = &job->net->layer[c->from]};
-  x.tile = job->scratch + mho_crossbar_scratch(c->xb, m);
-  x.pooled = x.tile + tile_size(c, m);
+
+  x.slab = job->scratch + mho_crossbar_scratch(c->xb, m);
+  x.pooled = x.slab + slab_size(c, m);
   x.r = (mho_read){.transposed = k->transposed,
                    .scale = scale,
                    .clock = job->clock,
@@ -85,24 +95,12 @@ static reading reading_of(const mho_settle_job *job, const mho_link *k, mho_real
 }
 
 static const uint8_t *winners_of(const reading *x) {
-  return x->job->s->winner[x->c->from] + (size_t)x->job->row0 * (size_t)x->lower->outputs;
+  return x->job->s->winner[x->c->from] + (size_t)x->job->sample0 * (size_t)x->lower->outputs;
 }
 
-/* `n` patches from `first` on, and behind each what drives the bias: 1 once it is on, 0 when changes are read. */
-static void gather(const reading *x, const mho_real *source, int first, int n) {
-  int rows = x->c->xb->rows, in = rows - x->c->bias;
-  if (x->c->conv.kernel)
-    mho_conv_gather(&x->c->conv, source, first, n, 0, in, x->tile, rows);
-  else
-    for (int i = 0; i < n; i++)
-      memcpy(x->tile + (size_t)i * (size_t)rows, source + (size_t)(first + i) * (size_t)in,
-             (size_t)in * sizeof *source);
-  mho_real bias = x->job->changes ? 0 : 1 - x->job->bias_off;
-  for (int i = 0; i < n && x->c->bias; i++)
-    x->tile[(size_t)i * (size_t)rows + (size_t)in] = bias;
-}
-
-static void read_patches(const reading *x) {
+/* Read the r.n patches from `first` on. */
+static void read_patches(reading *x, int first) {
+  x->r.sample0 = x->job->sample0 * x->c->positions + first;
   mho_crossbar_read(x->c->xb, &x->r);
   if (x->job->meter)
     mho_meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x,
@@ -114,85 +112,127 @@ static bool is_direct(const reading *x) {
   return x->c->xb->model->exact && !x->job->meter && mho_conv_is_direct(&x->c->conv);
 }
 
-static void read_direct(const reading *x, const mho_real *from, mho_real *to, bool add) {
-  int all = x->job->n * x->c->positions, cols = x->c->xb->cols, in = x->c->xb->rows - x->c->bias;
-  const mho_real *w = mho_crossbar_matrix(x->c->xb), *bias = w + (size_t)in * (size_t)cols;
-  bool biased = x->c->bias && !x->job->changes;
-  if (!add && !biased)
-    memset(to, 0, (size_t)all * (size_t)cols * sizeof *to);
-  for (int i = 0; i < all && biased; i++) {
+/* ---------------------------------------------------------------- forward */
+
+/* Copy `n` patches from `first` on into the slab, and behind each what drives the bias: 1 once
+ * it is on, 0 when changes are read. */
+static void gather(const reading *x, const mho_real *source, int first, int n) {
+  int in = patch_inputs(x->c);
+  size_t rows = (size_t)x->c->xb->rows;
+  if (x->c->conv.kernel)
+    mho_conv_gather(&x->c->conv, source, first, n, 0, in, x->slab, x->c->xb->rows);
+  else
+    for (int i = 0; i < n; i++)
+      memcpy(x->slab + (size_t)i * rows, source + (size_t)(first + i) * (size_t)in,
+             (size_t)in * sizeof *source);
+
+  if (x->c->bias) {
+    mho_real bias = x->job->changes ? 0 : 1 - x->job->bias_off;
+    for (int i = 0; i < n; i++)
+      x->slab[(size_t)i * rows + (size_t)in] = bias;
+  }
+}
+
+/* to = bias at every position, or to += when `add`. */
+static void put_bias(const reading *x, const mho_real *bias, mho_real *to, bool add) {
+  int all = x->job->n * x->c->positions, cols = x->c->xb->cols;
+  for (int i = 0; i < all; i++) {
     mho_real *at = to + (size_t)i * (size_t)cols;
     for (int j = 0; j < cols; j++)
       at[j] = (add ? at[j] : 0) + bias[j];
   }
+}
+
+static void read_direct(const reading *x, const mho_real *from, mho_real *to, bool add) {
+  size_t all = (size_t)(x->job->n * x->c->positions), cols = (size_t)x->c->xb->cols;
+  const mho_real *w = mho_crossbar_matrix(x->c->xb);
+  bool biased = x->c->bias && !x->job->changes;
+
+  if (biased)
+    put_bias(x, w + (size_t)patch_inputs(x->c) * cols, to, add);
+  else if (!add)
+    memset(to, 0, all * cols * sizeof *to);
   mho_conv_forward(&x->c->conv, x->job->n, from, w, to);
 }
 
+/* The pooled activities, or pooled changes of them. */
+static const mho_real *pool(const reading *x, const mho_real *from) {
+  const mho_settle_job *job = x->job;
+  if (job->changes)
+    mho_pool_take(&x->lower->pool, job->n, from,
+                  mho_values(job->net, job->s->z, x->c->from, job->sample0), x->pooled);
+  else
+    mho_pool_max(&x->lower->pool, job->n, from, x->pooled);
+  return x->pooled;
+}
+
 static void read_forward(reading *x, const mho_real *from, mho_real *to, bool add) {
-  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n),
-      cols = x->c->xb->cols;
-  if (x->lower->pool.size) {
-    if (x->job->changes)
-      mho_pool_take(&x->lower->pool, x->job->n, from,
-                    mho_rows(x->job->net, x->job->s->z, x->c->from, x->job->row0), x->pooled);
-    else
-      mho_pool_max(&x->lower->pool, x->job->n, from, x->pooled);
-    from = x->pooled;
-  }
+  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n);
+  bool copied = is_copied(x->c);
+  if (x->lower->pool.size)
+    from = pool(x, from);
   if (x->r.scale == 1 && is_direct(x)) {
     read_direct(x, from, to, add);
     return;
   }
+
+  /* activities that are not copied are read in one piece: at_once is all then */
   x->r.keep = add;
+  x->r.x = copied ? x->slab : from;
   for (int first = 0; first < all; first += at_once) {
-    x->r.n = all - first < at_once ? all - first : at_once;
-    x->r.sample0 = x->job->row0 * x->c->positions + first;
-    x->r.x = from; /* then it is all of them */
-    if (is_tiled(x->c)) {
+    x->r.n = mho_min(all - first, at_once);
+    x->r.y = to + (size_t)first * (size_t)x->c->xb->cols;
+    if (copied)
       gather(x, from, first, x->r.n);
-      x->r.x = x->tile;
-    }
-    x->r.y = to + (size_t)first * (size_t)cols;
-    read_patches(x);
+    read_patches(x, first);
   }
 }
 
-/* Add `n` patches from `first` on to the source of the connection. */
+/* ---------------------------------------------------------------- back */
+
+/* Add the `n` patches from `first` on, which lie in the slab, to the source of the connection. */
 static void scatter(const reading *x, int first, int n, mho_real *sum) {
-  int rows = x->c->xb->rows, in = rows - x->c->bias;
+  size_t rows = (size_t)x->c->xb->rows, in = (size_t)patch_inputs(x->c);
   if (x->c->conv.kernel) {
-    mho_conv_scatter(&x->c->conv, x->tile, rows, first, n, sum);
+    mho_conv_scatter(&x->c->conv, x->slab, x->c->xb->rows, first, n, sum);
     return;
   }
+
   for (int i = 0; i < n; i++)
-    for (int k = 0; k < in; k++)
-      sum[(size_t)(first + i) * (size_t)in + (size_t)k] +=
-          x->tile[(size_t)i * (size_t)rows + (size_t)k];
+    for (size_t k = 0; k < in; k++)
+      sum[(size_t)(first + i) * in + k] += x->slab[(size_t)i * rows + k];
+}
+
+/* sum += the patches that the crossbar gives for every position, or sum = them where they are
+ * not copied. */
+static void read_positions(reading *x, const mho_real *from, mho_real *sum) {
+  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n);
+  bool copied = is_copied(x->c);
+
+  x->r.y = copied ? x->slab : sum;
+  for (int first = 0; first < all; first += at_once) {
+    x->r.n = mho_min(all - first, at_once);
+    x->r.x = from + (size_t)first * (size_t)x->c->xb->cols;
+    read_patches(x, first);
+    if (copied)
+      scatter(x, first, x->r.n, sum);
+  }
 }
 
 static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) {
-  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n),
-      cols = x->c->xb->cols;
-  bool pooled = x->lower->pool.size, tiled = is_tiled(x->c);
+  int n = x->job->n;
+  bool pooled = x->lower->pool.size, copied = is_copied(x->c);
   mho_real *sum = pooled ? x->pooled : to;
-  x->r.keep = add && !pooled && !tiled;
-  if (tiled && (pooled || !add))
-    memset(sum, 0, (size_t)x->job->n * (size_t)x->lower->outputs * sizeof *sum);
+  x->r.keep = add && !pooled && !copied;
+  if (copied && (pooled || !add))
+    memset(sum, 0, (size_t)n * (size_t)x->lower->outputs * sizeof *sum);
+
   if (is_direct(x))
-    mho_conv_back(&x->c->conv, x->job->n, from, mho_crossbar_matrix(x->c->xb), x->r.scale, sum,
-                  x->tile);
+    mho_conv_back(&x->c->conv, n, from, mho_crossbar_matrix(x->c->xb), x->r.scale, sum, x->slab);
   else
-    for (int first = 0; first < all; first += at_once) {
-      x->r.n = all - first < at_once ? all - first : at_once;
-      x->r.sample0 = x->job->row0 * x->c->positions + first;
-      x->r.x = from + (size_t)first * (size_t)cols;
-      x->r.y = tiled ? x->tile : sum;
-      read_patches(x);
-      if (tiled)
-        scatter(x, first, x->r.n, sum);
-    }
+    read_positions(x, from, sum);
   if (pooled)
-    mho_pool_give(&x->lower->pool, x->job->n, sum, winners_of(x), add, to);
+    mho_pool_give(&x->lower->pool, n, sum, winners_of(x), add, to);
 }
 
 void mho_link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from,

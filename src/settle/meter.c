@@ -1,37 +1,52 @@
-/* meter.c - what the reads of a settle add up to, line by line: the energy of the cells follows from it and the
- * conductances at the end, without looking at conductances while it is read.
+/* meter.c - what the reads of a settle add up to, line by line: the energy of the cells follows
+ * from it and from the conductances at the end, so that no read looks at conductances.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
 #include "settle/links.h"
 
-mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out, mho_errinfo *ei) {
+/* The lines of link k. */
+static bool add_lines(mho_meter *m, int k, int inputs) {
+  m->inputs[k] = inputs;
+  m->squares[k] = mho_alloc((size_t)inputs, sizeof **m->squares);
+  m->driven[k] = mho_alloc((size_t)inputs, sizeof **m->driven);
+  return m->squares[k] && m->driven[k];
+}
+
+static bool fill(mho_meter *m, const mho_network *net, bool analog) {
   size_t links = (size_t)net->n_links;
-  mho_meter *m = *out = mho_alloc(1, sizeof *m);
-  bool ok = m && (m->reads = mho_alloc(links, sizeof *m->reads)) &&
-            (m->inputs = mho_alloc(links, sizeof *m->inputs)) &&
-            (m->squares = mho_alloc(links, sizeof *m->squares)) &&
-            (m->driven = mho_alloc(links, sizeof *m->driven));
-  if (ok) {
-    m->n_links = net->n_links;
-    m->analog = analog;
+  m->reads = mho_alloc(links, sizeof *m->reads);
+  m->inputs = mho_alloc(links, sizeof *m->inputs);
+  m->squares = mho_alloc(links, sizeof *m->squares);
+  m->driven = mho_alloc(links, sizeof *m->driven);
+  if (!m->reads || !m->inputs || !m->squares || !m->driven)
+    return false;
+
+  m->n_links = net->n_links;
+  m->analog = analog;
+  for (int k = 0; k < net->n_links; k++)
+    if (!add_lines(m, k, mho_link_inputs(net, &net->link[k])))
+      return false;
+  return true;
+}
+
+mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out, mho_errinfo *ei) {
+  mho_meter *m = mho_alloc(1, sizeof *m);
+  bool ok = m && fill(m, net, analog);
+  if (!ok) {
+    mho_meter_free(m);
+    m = NULL;
   }
-  for (int k = 0; ok && k < net->n_links; k++) {
-    m->inputs[k] = mho_link_inputs(net, &net->link[k]);
-    m->squares[k] = mho_alloc((size_t)m->inputs[k], sizeof **m->squares);
-    m->driven[k] = mho_alloc((size_t)m->inputs[k], sizeof **m->driven);
-    ok = m->squares[k] && m->driven[k];
-  }
-  if (ok)
-    return MHO_OK;
-  mho_meter_free(m);
-  *out = NULL;
-  return mho_fail(ei, MHO_ENOMEM, "no memory to count the reads of %d links", net->n_links);
+
+  *out = m;
+  return ok ? MHO_OK
+            : mho_fail(ei, MHO_ENOMEM, "no memory to count the reads of %d links", net->n_links);
 }
 
 void mho_meter_free(mho_meter *m) {
   if (!m)
     return;
+
   for (int k = 0; k < m->n_links; k++) {
     mho_free(m->squares[k]);
     mho_free(m->driven[k]);
@@ -49,6 +64,7 @@ void mho_meter_clear(mho_meter *m) {
     memset(m->squares[k], 0, (size_t)m->inputs[k] * sizeof **m->squares);
     memset(m->driven[k], 0, (size_t)m->inputs[k] * sizeof **m->driven);
   }
+
   memset(m->steps, 0, sizeof m->steps);
   memset(m->time, 0, sizeof m->time);
   m->samples = 0;
@@ -62,6 +78,7 @@ void mho_meter_add(mho_meter *a, const mho_meter *b) {
       a->driven[k][i] += b->driven[k][i];
     }
   }
+
   for (int phase = 0; phase < 2; phase++) {
     a->steps[phase] += b->steps[phase];
     a->time[phase] += b->time[phase];
@@ -72,6 +89,7 @@ void mho_meter_add(mho_meter *a, const mho_meter *b) {
 void mho_meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale) {
   int in = m->inputs[k];
   double *squares = m->squares[k], gain = m->analog ? scale * scale : 1;
+
   m->reads[k] += n;
   if (!x)
     return;

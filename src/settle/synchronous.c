@@ -1,19 +1,22 @@
-/* synchronous.c - the fixed-point map as the paper runs it, and as clocked hardware does: every layer at
- * once.
+/* synchronous.c - the fixed-point map as the paper runs it, and as clocked hardware does: every
+ * layer at once.
  *
- *   z_l[t+1] = rho( alpha sum_f z_f[t] W + beta_i sum_b z_b[t] B + drive_l ),  T steps free, K nudged
+ *   z_l[t+1] = rho( alpha sum_f z_f[t] W + beta_i sum_b z_b[t] B + drive_l )
+ *   T steps free, K nudged
  *   nudged phase: drive of a layer next to the read-out gains -beta_f (p - y) B
  *
- * The input's product is read once a phase and held, and so is a held error's. Layers that are still exactly
- * 0 (the signal from the input has not come that far) are not multiplied. A layer of which all neighbours came out of
- * the last step as they went in, to the bit, would repeat its own last step: it stays, and nothing is multiplied. So a
- * phase costs what it takes to settle in floating point, and gives what all T or K steps give.
+ * The input's product is read once a phase and held, and so is a held error's. Layers that are
+ * still exactly 0 (the signal from the input has not come that far) are not multiplied. A layer
+ * of which all neighbours came out of the last step as they went in, to the bit, would repeat
+ * its own last step: it stays, and nothing is multiplied. So a phase costs what it takes to
+ * settle in floating point, and gives what all T or K steps give.
  *
- * `nudge_course: growing` makes step t of the nudged phase carry t beta_f (p - y). So do the experiments that the
- * paper's authors published for nets with further links than a chain's: their program adds the nudge to that of
- * the step before.
+ * `nudge_course: growing` makes step t of the nudged phase carry t beta_f (p - y). So do the
+ * experiments that the paper's authors published for nets with further links than a chain's:
+ * their program adds the nudge to that of the step before.
  *
- * Source: Liu & Chen, arXiv 2508.11659, Algorithm 1; the growing nudge: their published program (residual and AGT).
+ * Source: Liu & Chen, arXiv 2508.11659, Algorithm 1; the growing nudge: their published program
+ * (residual and AGT).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -34,108 +37,153 @@ static const mho_param table[] = {
               "K, steps of the nudged phase; 0: half of T"),
     MHO_P_REAL(synchronous, tolerance, "tolerance", "", 0, 0, 1,
                "stop when no neuron changes by more; 0: always all the steps"),
-    MHO_P_CHOICE(
-        synchronous, nudge_course, "nudge_course", "constant|growing", CONSTANT,
-        "the nudge is the same in all steps, or grows by rule.nudge with every one, as in the "
-        "published residual and AGT experiments"),
+    MHO_P_CHOICE(synchronous, nudge_course, "nudge_course", "constant|growing", CONSTANT,
+                 "the nudge is the same in all steps, or grows by rule.nudge with every one, as in "
+                 "the published residual and AGT experiments"),
 };
 
 static int steps_of(const synchronous *p, const mho_network *net, bool nudged) {
-  int hidden = net->n_layers - 2;
-  int free = p->free ? (int)p->free : hidden <= 2 ? 10 : 10 * hidden;
-  return !nudged ? free : p->nudged ? (int)p->nudged : (free + 1) / 2;
+  int hidden = net->n_layers - 2, free = hidden <= 2 ? 10 : 10 * hidden;
+  if (p->free)
+    free = (int)p->free;
+
+  if (!nudged)
+    return free;
+  return p->nudged ? (int)p->nudged : (free + 1) / 2;
 }
 
-/* Whether a step of layer l would read what its last one read, given the layers that the last step moved. */
+/* ---------------------------------------------------------------- what repeats */
+
+/* Whether any of the n links from `first` on leads out of a layer that the last step moved. */
+static bool any_moved(const mho_network *net, int first, int n, const bool *moved) {
+  for (int i = first; i < first + n; i++)
+    if (moved[net->link[i].from])
+      return true;
+  return false;
+}
+
+/* Whether a step of layer l would read what its last one read, given the layers that the last
+ * step moved. */
 static bool repeats(const mho_network *net, int l, const bool *moved) {
   const mho_layer *layer = &net->layer[l];
   if (layer->pool.size && moved[l]) /* its winners say where feedback goes */
     return false;
-  for (int i = 0; i < layer->n_forward; i++)
-    if (moved[net->link[layer->forward + i].from])
-      return false;
-  for (int i = 0; i < layer->n_feedback; i++)
-    if (moved[net->link[layer->feedback + i].from])
-      return false;
-  return true;
+  return !any_moved(net, layer->forward, layer->n_forward, moved) &&
+         !any_moved(net, layer->feedback, layer->n_feedback, moved);
 }
 
 /* Whether a live error changes: the layers it is read from do. */
 static bool error_moves(const mho_network *net, const bool *moved) {
   const mho_layer *layer = &net->layer[net->n_layers - 1];
-  for (int i = 0; i < layer->n_forward; i++)
-    if (moved[net->link[layer->forward + i].from])
-      return true;
-  return false;
+  return any_moved(net, layer->forward, layer->n_forward, moved);
+}
+
+/* ---------------------------------------------------------------- a phase */
+
+typedef struct phase {
+  const synchronous *p;
+  mho_settle_job step; /**< the job, with the nudge and the error of the step under way */
+  mho_chunk c;
+  const mho_real *error; /**< p - y that is no part of the drives; NULL: there is none */
+  bool live, grows;      /**< the error is that of the present activities; the nudge grows */
+  bool exact;            /**< a step that reads the same gives the same, and need not be made */
+  bool moved[MHO_LAYERS_MAX];  /**< layers that the last step moved, and the error */
+  float change[MHO_CHUNK_MAX]; /**< [n] largest change of a sample in the step */
+} phase;
+
+static void start(phase *ph, const mho_settle_job *job, mho_settle_stats *stats) {
+  int last = job->net->n_layers - 1;
+  bool nudged = job->nudge != 0;
+  *ph = (phase){.p = job->params, .step = *job};
+  ph->c = (mho_chunk){.job = &ph->step, .clock = job->clock};
+  ph->live = nudged && !job->error;
+  ph->grows = nudged && ph->p->nudge_course == GROWING;
+  /* hardware makes and pays every read, and no noisy one repeats */
+  ph->exact = !job->meter && !mho_network_noisy(job->net);
+
+  /* an error whose nudge grows is not the same in every step: it is no part of the drive */
+  if (ph->grows && job->error) {
+    ph->error = mho_held_error(job);
+    ph->step.error = NULL;
+  }
+
+  for (int l = 1; l < last; l++)
+    ph->moved[l] = true;
+  mho_chunk_start(&ph->c, job->s->next);
+  mho_chunk_drives(&ph->step, stats);
+  mho_chunk_trace(&ph->c, 0, NULL);
+}
+
+/* The error and the nudge of step t. */
+static void choose_nudge(phase *ph, const mho_settle_job *job, int t, mho_settle_stats *stats) {
+  int last = job->net->n_layers - 1;
+  if (ph->live) {
+    ph->moved[last] = error_moves(job->net, ph->moved);
+    if (ph->moved[last] || !ph->exact)
+      ph->error = mho_chunk_live_error(&ph->c, stats);
+  }
+
+  if (ph->grows) {
+    ph->step.nudge = t * job->nudge;
+    ph->moved[last] = true;
+  }
+}
+
+/* All layers, from the activities before the step. */
+static void make_step(phase *ph, const mho_settle_job *job, int t, mho_settle_stats *stats) {
+  mho_chunk *c = &ph->c;
+  int last = job->net->n_layers - 1;
+  const mho_real *then[MHO_LAYERS_MAX];
+  bool zero[MHO_LAYERS_MAX];
+  memset(ph->change, 0, (size_t)job->n * sizeof *ph->change);
+
+  for (int l = 1; l < last; l++) {
+    then[l] = c->now[l];
+    zero[l] = c->zero[l];
+    if (t > 1 && ph->exact && repeats(job->net, l, ph->moved))
+      continue;
+
+    mho_real *a = mho_chunk_other(c, l);
+    bool any = mho_chunk_input(c, l, ph->error, a, stats);
+    zero[l] = mho_chunk_activate(c, l, any, a);
+    if (ph->p->tolerance > 0 || job->trace)
+      mho_chunk_change(c, l, a, ph->change);
+    then[l] = a;
+  }
+
+  for (int l = 1; l < last; l++) {
+    size_t bytes = mho_chunk_count(job, l) * sizeof(mho_real);
+    ph->moved[l] = then[l] != c->now[l] && memcmp(then[l], c->now[l], bytes);
+    c->now[l] = then[l];
+    c->zero[l] = zero[l];
+  }
+}
+
+static int64_t count_unsettled(const phase *ph, int n) {
+  int64_t unsettled = 0;
+  if (ph->p->tolerance > 0)
+    for (int s = 0; s < n; s++)
+      unsettled += (double)ph->change[s] > ph->p->tolerance;
+  return unsettled;
 }
 
 static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
-  const synchronous *p = job->params;
-  const mho_network *net = job->net;
-  int steps = steps_of(p, net, job->nudge != 0), hidden_end = net->n_layers - 1, t = 0;
-  float change[MHO_CHUNK_MAX];
+  phase ph;
+  start(&ph, job, stats);
+  int steps = steps_of(ph.p, job->net, job->nudge != 0), t = 0;
   int64_t unsettled = 0;
-  /* hardware makes and pays every read, and no noisy one repeats */
-  bool exact = !job->meter && !mho_network_noisy(net), moved[MHO_LAYERS_MAX] = {false};
-  const mho_real *error = NULL;
-  mho_settle_job step = *job;
-  bool grows = p->nudge_course == GROWING && job->nudge != 0;
-  mho_chunk c = {.job = &step, .clock = job->clock};
-  if (grows &&
-      job->error) { /* the same in every step is only the error: it is no part of the drive */
-    error = job->error + (size_t)job->row0 * (size_t)net->layer[hidden_end].n;
-    step.error = NULL;
-  }
-  for (int l = 1; l < hidden_end; l++) {
-    c.zero[l] = !job->start;
-    moved[l] = true;
-    mho_real *rest = mho_rows(net, job->s->next, l, job->row0);
-    c.now[l] = job->start ? mho_rows(net, job->start->z, l, job->row0)
-                          : memset(rest, 0, mho_chunk_count(job, l) * sizeof *rest);
-  }
-  mho_chunk_drives(&step, stats);
-  mho_chunk_trace(&c, 0, NULL);
+
   while (t < steps) {
-    const mho_real *then[MHO_LAYERS_MAX];
-    bool zero[MHO_LAYERS_MAX];
-    c.clock.step = ++t;
-    if (job->nudge != 0 && !job->error) {
-      moved[hidden_end] = error_moves(net, moved);
-      if (moved[hidden_end] || !exact)
-        error = mho_chunk_live_error(&c, stats);
-    }
-    if (grows) {
-      step.nudge = t * job->nudge;
-      moved[hidden_end] = true;
-    }
-    memset(change, 0, (size_t)job->n * sizeof *change);
-    for (int l = 1; l < hidden_end; l++) {
-      then[l] = c.now[l];
-      zero[l] = c.zero[l];
-      if (t > 1 && exact && repeats(net, l, moved))
-        continue;
-      mho_real *z = mho_rows(net, job->s->z, l, job->row0);
-      mho_real *a = c.now[l] == z ? mho_rows(net, job->s->next, l, job->row0) : z;
-      bool any = mho_chunk_input(&c, l, error, a, stats);
-      zero[l] = mho_chunk_activate(&c, l, any, a);
-      if (p->tolerance > 0 || job->trace)
-        mho_chunk_change(&c, l, a, change);
-      then[l] = a;
-    }
-    for (int l = 1; l < hidden_end; l++) {
-      moved[l] = then[l] != c.now[l] &&
-                 memcmp(then[l], c.now[l], mho_chunk_count(job, l) * sizeof(mho_real));
-      c.now[l] = then[l];
-      c.zero[l] = zero[l];
-    }
-    mho_chunk_trace(&c, t, change);
-    unsettled = 0;
-    for (int s = 0; s < job->n && p->tolerance > 0; s++)
-      unsettled += (double)change[s] > p->tolerance;
-    if (p->tolerance > 0 && !unsettled)
+    ph.c.clock.step = ++t;
+    choose_nudge(&ph, job, t, stats);
+    make_step(&ph, job, t, stats);
+    mho_chunk_trace(&ph.c, t, ph.change);
+    unsettled = count_unsettled(&ph, job->n);
+    if (ph.p->tolerance > 0 && !unsettled)
       break;
   }
-  mho_chunk_finish(&c);
+
+  mho_chunk_finish(&ph.c);
   stats->steps += (double)t * job->n;
   stats->unsettled += unsettled;
 }

@@ -8,8 +8,6 @@
 #include "mho/settle.h"
 #include "mho/spice.h"
 
-MHO_API extern const mho_settler mho_settler_sweep;
-
 enum { CORE, OP, TRAN, NORTON, SOLVERS }; /* who settled */
 enum { FREE, NUDGED, PHASES };
 
@@ -133,7 +131,7 @@ static bool core_arrays(const bench *b, core_net *c) {
 
 static mho_err core_new(const bench *b, core_net *c, mho_errinfo *ei) {
   const mho_network *net = b->o->net;
-  mho_params table = mho_settler_sweep.entry.params;
+  mho_params table = mho_settler_reference()->entry.params;
   *c = (core_net){0};
   if (!core_arrays(b, c))
     return mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", b->o->samples);
@@ -186,7 +184,7 @@ static void settle_free(bench *b, core_net *c, const mho_settle_job *job) {
   mho_settle_stats stats = {0};
   double loss = 0, start = mho_seconds();
   int64_t correct = 0;
-  mho_settler_sweep.settle(job, &stats);
+  mho_settler_reference()->settle(job, &stats);
   mho_read_out(job, c->error, &loss, &correct, &stats);
   b->seconds[CORE][FREE] = mho_seconds() - start;
 
@@ -199,7 +197,7 @@ static void settle_free(bench *b, core_net *c, const mho_settle_job *job) {
 static void settle_nudged(bench *b, core_net *c, const mho_settle_job *job) {
   mho_settle_stats stats = {0};
   double start = mho_seconds();
-  mho_settler_sweep.settle(job, &stats);
+  mho_settler_reference()->settle(job, &stats);
   b->seconds[CORE][NUDGED] = mho_seconds() - start;
 
   take(b, c->state[NUDGED]->z, b->z[CORE][NUDGED]);
@@ -229,7 +227,7 @@ static void settle_core(bench *b, core_net *c) {
   /* the learning signal without the cancellation of a subtraction in single precision */
   mho_settle_stats stats = {0}, slow = {.contraction = 1};
   job.s = c->state[FREE];
-  mho_settler_sweep.difference(&job, &slow, c->e, &stats);
+  mho_settler_reference()->difference(&job, &slow, c->e, &stats);
   take(b, c->e, b->signal);
 }
 
@@ -261,19 +259,6 @@ mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free,
 
 /* ---------------------------------------------------------------- ngspice */
 
-/* p - y of one sample's logits, in double. */
-static void softmax_error(int classes, const double *logits, int label, double *error) {
-  double most = logits[0], sum = 0;
-  for (int k = 1; k < classes; k++)
-    most = fmax(most, logits[k]);
-  for (int k = 0; k < classes; k++) {
-    error[k] = exp(logits[k] - most);
-    sum += error[k];
-  }
-  for (int k = 0; k < classes; k++)
-    error[k] = error[k] / sum - (k == label);
-}
-
 /* Where the states of one sample lie, [n_layers] of [n]. */
 static void point_at_sample(const bench *b, double *const *z, int s, double **at) {
   for (int l = 1; l <= last_of(b); l++)
@@ -297,7 +282,7 @@ static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, 
       return err;
     b->seconds[solver][p] += mho_seconds() - start;
     if (p == FREE)
-      softmax_error(classes, at[last], b->o->label[s], error);
+      mho_output_error_double(classes, at[last], b->o->label[s], error);
   }
   return MHO_OK;
 }

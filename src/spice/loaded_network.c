@@ -240,7 +240,7 @@ mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o,
   c->o.device = &c->device;
   c->n_connections = o->net->n_connections;
   c->n_layers = o->net->n_layers;
-  c->v_read = o->net->connection[0].xb->read_voltage;
+  c->v_read = mho_network_array(o->net)->read_voltage;
 
   mho_err err =
       allocate(c) ? load(c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");

@@ -18,7 +18,7 @@
 
 static mho_netlist_network with_defaults(const mho_netlist_network *x) {
   mho_netlist_network d = *x;
-  d.v_read = d.v_read > 0 ? d.v_read : x->net->connection[0].xb->read_voltage;
+  d.v_read = d.v_read > 0 ? d.v_read : mho_network_array(x->net)->read_voltage;
   d.v_unit = d.v_unit > 0 ? d.v_unit : d.v_read;
   d.r_mem = d.r_mem > 0 ? d.r_mem : MHO_NETLIST_R_MEM;
   d.tau = d.tau > 0 ? d.tau : MHO_NETLIST_TAU;

@@ -74,7 +74,7 @@ static uint64_t structure_of(const mho_network *net, const loop *p) {
     h = mix(h, places, sizeof places);
     h = mix(h, &scale, sizeof scale);
   }
-  return mix(h, &net->connection[0].xb->read_voltage, sizeof(double));
+  return mix(h, &mho_network_array(net)->read_voltage, sizeof(double));
 }
 
 /* The circuit of this network, with the conductances that it has now. */
@@ -127,18 +127,14 @@ static bool sample_new(const mho_network *net, sample *s) {
   return ok;
 }
 
-/* p - y of the logits; how far it is from what was there. */
-static double update_error(int classes, const double *logits, int label, double *error) {
-  double most = logits[0], sum = 0, change = 0;
-  for (int k = 1; k < classes; k++)
-    most = fmax(most, logits[k]);
-  for (int k = 0; k < classes; k++)
-    sum += exp(logits[k] - most);
+/* Turn the logits into p - y and take it as the error; how far it is from what was there. */
+static double update_error(int classes, double *logits, int label, double *error) {
+  double change = 0;
+  mho_output_error_double(classes, logits, label, logits);
 
   for (int k = 0; k < classes; k++) {
-    double e = exp(logits[k] - most) / sum - (k == label);
-    change = fmax(change, fabs(e - error[k]));
-    error[k] = e;
+    change = fmax(change, fabs(logits[k] - error[k]));
+    error[k] = logits[k];
   }
   return change;
 }
@@ -196,7 +192,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   pthread_mutex_lock(&the.lease.lock);
   if (ok)
     ok = prepare(job->net, job->params, &ei) == MHO_OK;
-  for (int i = job->row0; i < job->row0 + job->n; i++) {
+  for (int i = job->sample0; i < job->sample0 + job->n; i++) {
     bool settled = ok && settle_sample(job, i, &s, &stats->steps, &ei) == MHO_OK;
     stats->unsettled += !settled;
     take_states(job, i, settled ? &s : NULL);

@@ -77,12 +77,12 @@ static size_t scales_size(const mho_trainer *t) {
 }
 
 static bool has_scales(const mho_trainer *t) {
-  const mho_scales *s = t->net->connection[0].xb->scales;
+  const mho_scales *s = mho_network_array(t->net)->scales;
   return s && s->valid;
 }
 
 static bool takes_scales(const mho_trainer *t) {
-  return t->net->connection[0].xb->scales != NULL;
+  return mho_network_array(t->net)->scales != NULL;
 }
 
 static void copy_scales(const mho_trainer *t, char *at, bool out) {
@@ -99,7 +99,7 @@ static size_t wires_size(const mho_trainer *t) {
 }
 
 static bool has_wires(const mho_trainer *t) {
-  return t->net->connection[0].xb->weights->wired_base != NULL;
+  return mho_network_array(t->net)->weights->wired_base != NULL;
 }
 
 static void copy_wires(const mho_trainer *t, char *at, bool out) {

@@ -45,7 +45,7 @@ static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinf
                         .state = {b->s},
                         .error = b->error,
                         .label = t->label,
-                        .row0 = row0,
+                        .sample0 = row0,
                         .n = n - row0 < t->chunk ? n - row0 : t->chunk,
                         .scratch = t->scratch[0]};
     (settled ? mho_backprop_at_state : mho_backprop_learn)(&job, &unused);

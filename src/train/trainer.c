@@ -196,7 +196,7 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   for (int k = 0; k < t->rule->n_states(t->e->rule.params, t->direct) && !err; k++) {
     int parts = k ? 0 : t->direct ? MHO_STATE_INPUT | MHO_STATE_KEEP : MHO_STATE_INPUT;
-    const mho_crossbar *x = net->connection[0].xb;
+    const mho_crossbar *x = mho_network_array(net);
     if (!k && x->model->holds && x->model->holds(x->params))
       parts |= MHO_STATE_HOLD;
     err = mho_state_new(net, t->capacity, parts, &t->state[k], ei);
@@ -430,7 +430,7 @@ static void settle_chunk(void *arg, int i, int thread) {
                       .params = t->e->rule.params,
                       .error = t->error,
                       .label = t->label,
-                      .row0 = row0,
+                      .sample0 = row0,
                       .n = n,
                       .direct = t->direct,
                       .update = b->update,
@@ -490,7 +490,7 @@ static void record(mho_trainer *t, bool on) {
 
 /* Whether full scales are due before update number `update` (they are the same for all crossbars). */
 static bool calibration_due(const mho_trainer *t, int64_t update) {
-  const mho_scales *s = t->net->connection[0].xb->scales;
+  const mho_scales *s = mho_network_array(t->net)->scales;
   return s && (!s->valid || (s->every && update >= 0 && update % s->every == 0));
 }
 

@@ -127,7 +127,7 @@ static mho_real *mixed(const mho_network *f, const phases *slopes, const phases 
     mho_backprop_back(&(mho_rule_job){.net = f,
                                       .state = {slopes->t->state[0]},
                                       .error = error,
-                                      .row0 = row0,
+                                      .sample0 = row0,
                                       .n = batch - row0 < t->chunk ? batch - row0 : t->chunk,
                                       .scratch = t->scratch[0]},
                       &unused);

@@ -1,0 +1,234 @@
+/* neuron_circuit.c - neurons as circuits: gain, offset, time constant, slew and saturation of
+ * each, with mismatch.
+ *
+ *   z = clip(rho(g (a + o)), +-limit),   tau_i du/dt = -u + a, |du/dt| tau <= slew_i
+ *
+ * g = 1 + s_g x, o = s_o x, limit = saturation (1 + s x), all normal; tau_i = tau e^(s x) and
+ * the slew likewise log-normal, so that they stay positive. Drawn from the chip's seed. Gain,
+ * offset and limit move the equilibrium: every settler has them. tau and slew only say how it is
+ * reached.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "network/neuron_circuit.h"
+#include "base/streams.h"
+
+#include <math.h>
+
+static const mho_param table[] = {
+    MHO_P_REAL(mho_circuit_config, saturation, "saturation", "", 0, 0, 1e6,
+               "largest |activity| the amplifiers deliver; 0: unlimited"),
+    MHO_P_REAL(mho_circuit_config, slew, "slew", "", 0, 0, 1e9,
+               "largest change of a neuron's potential per tau (settle.method ode); 0: unlimited"),
+    MHO_P_REAL(mho_circuit_config, tau, "variation.tau", "", 0, 0, 2,
+               "spread of ln tau between neurons (settle.method ode)"),
+    MHO_P_REAL(mho_circuit_config, gain, "variation.gain", "", 0, 0, 1,
+               "spread of the gain around 1"),
+    MHO_P_REAL(mho_circuit_config, offset, "variation.offset", "", 0, 0, 10,
+               "spread of the input offset, in units of a neuron's input"),
+    MHO_P_REAL(mho_circuit_config, saturation_spread, "variation.saturation", "", 0, 0, 1,
+               "relative spread of the saturation"),
+    MHO_P_REAL(mho_circuit_config, slew_spread, "variation.slew", "", 0, 0, 2, "spread of ln slew"),
+};
+const mho_params mho_circuit_params = MHO_PARAMS(mho_circuit_config, table);
+
+/* What is drawn, in the order of the streams. */
+enum { TAU, GAIN, OFFSET, LIMIT, SLEW, QUANTITIES };
+/* ---------------------------------------------------------------- construction */
+
+static void circuit_free(mho_circuit *c) {
+  if (!c)
+    return;
+
+  mho_free(c->gain);
+  mho_free(c->offset);
+  mho_free(c->limit);
+  mho_free(c->tau);
+  mho_free(c->slew);
+  mho_free(c);
+}
+
+void mho_neuron_circuits_free(mho_network *net) {
+  if (!net->layer)
+    return;
+  for (int l = 0; l < net->n_layers; l++)
+    circuit_free((mho_circuit *)(uintptr_t)net->layer[l].circuit);
+}
+
+/* [n] of middle (1 + spread x), or middle e^(spread x); NULL without memory. */
+static double *draw(int n, mho_rng rng, double middle, double spread, bool logarithmic) {
+  float *x = mho_alloc((size_t)n, sizeof *x);
+  double *v = mho_alloc((size_t)n, sizeof *v);
+  if (!x || !v) {
+    mho_free(x);
+    mho_free(v);
+    return NULL;
+  }
+
+  mho_rng_normal(rng, 0, 0, (size_t)n, x);
+  for (int i = 0; i < n; i++)
+    v[i] = logarithmic ? middle * exp(spread * (double)x[i]) : middle + spread * (double)x[i];
+  mho_free(x);
+  return v;
+}
+
+/* [n] of middle + spread x, at least `least`; NULL without memory. */
+static mho_real *draw_real(int n, mho_rng rng, double middle, double spread, double least) {
+  double *v = draw(n, rng, middle, spread, false);
+  mho_real *r = mho_alloc((size_t)n, sizeof *r);
+  if (!v || !r) {
+    mho_free(v);
+    mho_free(r);
+    return NULL;
+  }
+
+  for (int i = 0; i < n; i++)
+    r[i] = (mho_real)fmax(v[i], least);
+  mho_free(v);
+  return r;
+}
+
+static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t seed, int l) {
+  mho_circuit *c = mho_alloc(1, sizeof *c);
+  if (!c)
+    return NULL;
+
+  mho_rng rng[QUANTITIES];
+  for (int q = 0; q < QUANTITIES; q++)
+    rng[q] = mho_stream_neurons(seed, l, QUANTITIES, q);
+
+  if (k->gain > 0)
+    c->gain = draw_real(n, rng[GAIN], 1, k->gain, 0);
+  if (k->offset > 0)
+    c->offset = draw_real(n, rng[OFFSET], 0, k->offset, -INFINITY);
+  if (k->saturation > 0)
+    c->limit = draw_real(n, rng[LIMIT], k->saturation, k->saturation * k->saturation_spread, 0);
+  if (k->tau > 0)
+    c->tau = draw(n, rng[TAU], 1, k->tau, true);
+  if (k->slew > 0)
+    c->slew = draw(n, rng[SLEW], k->slew, k->slew_spread, true);
+
+  bool lacks = (k->gain > 0 && !c->gain) || (k->offset > 0 && !c->offset) ||
+               (k->saturation > 0 && !c->limit) || (k->tau > 0 && !c->tau) ||
+               (k->slew > 0 && !c->slew);
+  if (lacks) {
+    circuit_free(c);
+    return NULL;
+  }
+  return c;
+}
+
+mho_err mho_neuron_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t chip_seed,
+                                mho_errinfo *ei) {
+  if (!c || (c->gain <= 0 && c->offset <= 0 && c->saturation <= 0 && c->tau <= 0 && c->slew <= 0))
+    return MHO_OK;
+
+  for (int l = 1; l < net->n_layers - 1; l++) {
+    mho_layer *layer = &net->layer[l];
+    layer->circuit = circuit_new(c, layer->n, chip_seed, l);
+    if (!layer->circuit)
+      return mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d neurons", layer->n);
+  }
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- use */
+
+/* Loops over all values of a layer for `samples` samples, in both precisions. */
+
+/* to = gain (from + offset); to may be from. */
+#define AMPLIFY(T)                                                                                 \
+  for (int s = 0; s < samples; s++)                                                                \
+    for (int i = 0; i < n; i++) {                                                                  \
+      T v = from[s * n + i] + (c->offset ? (T)c->offset[i] : 0);                                   \
+      to[s * n + i] = c->gain ? v * (T)c->gain[i] : v;                                             \
+    }
+/* z = z clipped to +-limit. */
+#define LIMIT_TO(T)                                                                                \
+  for (int s = 0; s < samples; s++)                                                                \
+    for (int i = 0; i < n; i++) {                                                                  \
+      T most = (T)c->limit[i];                                                                     \
+      if (z[s * n + i] > most)                                                                     \
+        z[s * n + i] = most;                                                                       \
+      else if (z[s * n + i] < -most)                                                               \
+        z[s * n + i] = -most;                                                                      \
+    }
+/* d *= d(activity)/d(input) of the amplifiers around rho. */
+#define SLOPE(T)                                                                                   \
+  for (int s = 0; s < samples; s++)                                                                \
+    for (int i = 0; i < n; i++) {                                                                  \
+      T v = z[s * n + i];                                                                          \
+      if (c->limit && (v >= (T)c->limit[i] || v <= -(T)c->limit[i]))                               \
+        d[s * n + i] = 0;                                                                          \
+      else if (c->gain)                                                                            \
+        d[s * n + i] *= (T)c->gain[i];                                                             \
+    }
+
+static void amplify(const mho_circuit *c, int samples, int n, const mho_real *from, mho_real *to) {
+  AMPLIFY(mho_real)
+}
+
+static void amplify_double(const mho_circuit *c, int samples, int n, const double *from,
+                           double *to) {
+  AMPLIFY(double)
+}
+
+void mho_layer_activate(const mho_layer *layer, int samples, const mho_real *a, mho_real *z) {
+  const mho_circuit *c = layer->circuit;
+  int n = layer->n;
+  if (!c) {
+    layer->neuron->activate(samples * n, a, z);
+    return;
+  }
+
+  amplify(c, samples, n, a, z);
+  layer->neuron->activate(samples * n, z, z);
+  if (c->limit)
+    LIMIT_TO(mho_real)
+}
+
+void mho_layer_scale_by_slope(const mho_layer *layer, int samples, const mho_real *z, mho_real *d) {
+  const mho_circuit *c = layer->circuit;
+  int n = layer->n;
+  layer->neuron->scale_by_slope(samples * n, z, d);
+  if (c)
+    SLOPE(mho_real)
+}
+
+void mho_layer_activate_keep(const mho_layer *layer, int samples, mho_real *a, mho_real *keep) {
+  if (layer->circuit)
+    amplify(layer->circuit, samples, layer->n, a, a);
+  layer->neuron->activate_keep(samples * layer->n, a, keep);
+}
+
+void mho_layer_difference(const mho_layer *layer, int samples, mho_real c, const mho_real *z,
+                          const mho_real *keep, mho_real *e) {
+  const mho_real *gain = layer->circuit ? layer->circuit->gain : NULL;
+  int n = layer->n;
+  if (gain)
+    for (int s = 0; s < samples; s++)
+      for (int i = 0; i < n; i++)
+        e[s * n + i] *= gain[i];
+  layer->neuron->difference(samples * n, c, z, keep, e);
+}
+
+void mho_layer_activate_double(const mho_layer *layer, int samples, const double *a, double *z) {
+  const mho_circuit *c = layer->circuit;
+  int n = layer->n;
+  if (!c) {
+    layer->neuron->activate_double(samples * n, a, z);
+    return;
+  }
+
+  amplify_double(c, samples, n, a, z);
+  layer->neuron->activate_double(samples * n, z, z);
+  if (c->limit)
+    LIMIT_TO(double)
+}
+
+void mho_layer_scale_by_slope_double(const mho_layer *layer, int samples, const double *z,
+                                     double *d) {
+  const mho_circuit *c = layer->circuit;
+  int n = layer->n;
+  layer->neuron->scale_by_slope_double(samples * n, z, d);
+  if (c)
+    SLOPE(double)
+}

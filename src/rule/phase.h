@@ -1,0 +1,27 @@
+/* phase.h - what the rules share: the samples of a job as a phase that settles or is read.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_RULE_PHASE_H
+#define MHO_RULE_PHASE_H
+
+#include "mho/rule.h"
+#include "settle/links.h"
+
+/* The free phase of a rule's job: state[0], from its own inputs. */
+static inline mho_settle_job mho_rule_phase(const mho_rule_job *job) {
+  return (mho_settle_job){.net = job->net,
+                          .s = job->state[0],
+                          .input = job->state[0],
+                          .sample0 = job->sample0,
+                          .n = job->n,
+                          .label = job->label,
+                          .clock = {.update = job->update},
+                          .scratch = job->scratch,
+                          .meter = job->meter};
+}
+
+/* Values of layer l for the samples of the job. */
+static inline size_t mho_rule_count(const mho_rule_job *job, int l) {
+  return (size_t)job->n * (size_t)job->net->layer[l].n;
+}
+
+#endif
