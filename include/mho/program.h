@@ -39,15 +39,16 @@ typedef struct mho_pulse_train {
   uint32_t line; /* its number, and MHO_TRAIN_NEGATIVE */
   uint32_t mask;
 } mho_pulse_train;
-typedef struct mho_trains {
+typedef struct mho_pulse_trains {
   mho_pulse_train *row, *col;   /* [samples x rows], [samples x cols]: lines that pulse, in order */
   int *slots, *n_rows, *n_cols; /* [samples] */
   double *truncated;            /* [samples] cells whose probability was cut */
   double *reached; /* [samples] cells on lines that pulsed, in all slots; coincidences twice */
-} mho_trains;
+} mho_pulse_trains;
 /** Room for the trains of `samples` samples on a connection; MHO_ENOMEM. */
-MHO_API mho_err mho_trains_new(int rows, int cols, int samples, mho_trains **out, mho_errinfo *ei);
-MHO_API void mho_trains_free(mho_trains *t);
+MHO_API mho_err mho_pulse_trains_new(int rows, int cols, int samples, mho_pulse_trains **out,
+                                     mho_errinfo *ei);
+MHO_API void mho_pulse_trains_free(mho_pulse_trains *t);
 
 /* A batch on one connection, for a scheme that applies every sample's outer product in the array itself: the
  * wanted change is -rate x^T e, sample after sample. */
@@ -61,7 +62,7 @@ typedef struct mho_outer_job {
   double nominal_step;   /* as in mho_program_job */
   uint64_t first_sample; /* number in the run of the first: names what is random */
   mho_rng rounding;      /* stream of the trains; the next one serves the columns */
-  mho_trains *trains;
+  mho_pulse_trains *trains;
 } mho_outer_job;
 
 typedef struct mho_scheme {

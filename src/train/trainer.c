@@ -69,7 +69,7 @@ void mho_trainer_free(mho_trainer *t) {
   mho_trainer_settled_in(t);
   mho_free(t->built_range);
   for (int c = 0; t->trains && c < trained; c++)
-    mho_trains_free(t->trains[c]);
+    mho_pulse_trains_free(t->trains[c]);
   mho_free(t->trains);
   free_arrays(t->gradient, trained);
   free_arrays(t->error, layers);
@@ -243,7 +243,7 @@ static mho_err make_buffers(mho_trainer *t, mho_errinfo *ei) {
   if (ok && t->scheme->draw) {
     ok = (t->trains = mho_alloc((size_t)trained, sizeof *t->trains)) != NULL;
     for (int c = 0; c < trained && ok && !err; c++)
-      err = mho_trains_new(net->connection[c].xb->rows, net->connection[c].xb->cols,
+      err = mho_pulse_trains_new(net->connection[c].xb->rows, net->connection[c].xb->cols,
                            (int)t->e->train.batch, &t->trains[c], ei);
     if (err)
       return err;

@@ -51,7 +51,7 @@ struct mho_trainer {
   double *nominal_step; /* [n_trained] mean weight change of a nominal pulse */
   mho_real **moment[MHO_PROGRAM_STATES]; /* [n_trained] of [weights]: the optimizer's */
   mho_real **accumulator;                /* [n_trained] of [weights]: the scheme's; NULL without */
-  mho_trains **trains;                   /* [n_trained] of a scheme that draws them; NULL without */
+  mho_pulse_trains **trains;                   /* [n_trained] of a scheme that draws them; NULL without */
   mho_real **gradient; /* [n_trained] of [weights]: the batch's; NULL unless clipped */
   mho_slab *slab;      /* [n_slabs] */
   int n_slabs, slab_cells, slab_rows; /* most cells and rows of a slab */
