@@ -26,4 +26,7 @@ static inline bool mho_crossbar_is_wired(const mho_crossbar *x) {
   return x->weights->wired != NULL;
 }
 
+/** Whether a normalized conductance lies outside the bounds of a bank's cell by more than rounding. */
+bool mho_cell_is_outside(const mho_cells *c, size_t cell, double g);
+
 #endif
