@@ -117,8 +117,8 @@ static inline mho_pool *pool_of(const mho_trainer *t) {
 
 /* ---------------------------------------------------------------- memory */
 
-/** Memory of a trainer whose network is there: states, buffers of a batch and of an update, meters.
- * MHO_ENOMEM; MHO_ECONFIG where the scheme cannot write one of the connections. */
+/** Memory of a trainer whose network is there: states, buffers of a batch and of an update,
+ * meters. MHO_ENOMEM; MHO_ECONFIG where the scheme cannot write one of the connections. */
 mho_err mho_trainer_buffers_new(mho_trainer *t, mho_errinfo *ei);
 void mho_trainer_buffers_free(mho_trainer *t);
 /** n arrays of sizes[i] scalars, or NULL. */
@@ -135,15 +135,15 @@ void mho_trainer_warn(const mho_trainer *t);
 
 /* ---------------------------------------------------------------- weights */
 
-/** Every trained connection's w_max (as given to mho_crossbar_new), [n_trained]; NULL: as the config
- * says. */
+/** Every trained connection's w_max (as given to mho_crossbar_new), [n_trained]; NULL: as the
+ * config says. */
 void mho_trainer_range(mho_trainer *t, const double *w_max);
 /** Update the weights from the states and errors of a batch of n samples. */
 void mho_trainer_update(mho_trainer *t, int n);
 /** Add pulses and reads of a connection to the counts of this epoch. */
 void mho_trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c);
-/** Initial weights through the scheme, where program.initial says so; once, before the first update.
- * MHO_ENOMEM. */
+/** Initial weights through the scheme, where program.initial says so; once, before the first
+ * update. MHO_ENOMEM. */
 mho_err mho_trainer_initial(mho_trainer *t, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- settles apart from training */
@@ -160,8 +160,8 @@ mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *images, int 
  * errors of the wires' solver. */
 mho_err mho_power_new(const mho_trainer *t, mho_power *out, mho_errinfo *ei);
 void mho_power_free(const mho_network *net, mho_power *p);
-/** Whether training counts energy: on devices, unless told not to, and where the settler's reads are
- * counted. */
+/** Whether training counts energy: on devices, unless told not to, and where the settler's reads
+ * are counted. */
 bool mho_energy_counts(const mho_experiment *e);
 /** Whether hidden layers are joined by wires: analog neurons, clocked or in continuous time. */
 bool mho_energy_analog(const mho_experiment *e);
