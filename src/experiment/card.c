@@ -158,6 +158,7 @@ mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei) {
   mho_err err = mho_card_find(named->text, named->file, path, sizeof path, &why);
   if (err)
     return mho_fail_at(ei, MHO_ECONFIG, named->file, named->line, "device.card: %s", why.message);
+
   err = mho_card_read(path, &card, ei);
   if (err)
     return err;
@@ -194,6 +195,7 @@ static char **list_folder(const char *folder, int *n) {
   DIR *d = opendir(folder);
   if (!d)
     return NULL;
+
   for (struct dirent *e = readdir(d); e; e = readdir(d))
     if (is_yaml(e->d_name))
       list = add_name(list, n, e->d_name);

@@ -69,6 +69,7 @@ static bool grow(mho_config *c) {
   mho_config_key *grown = realloc(c->key, (size_t)more * sizeof *grown);
   if (!grown)
     return false;
+
   c->key = grown;
   c->capacity = more;
   return true;

@@ -220,6 +220,7 @@ static mho_err assign(const builder *b, const mho_section *s, const mho_config_k
   void *at;
   if (is_selector(s, name))
     return MHO_OK; /* chosen already */
+
   const mho_param *p = parameter_of(b, s, name, &at);
   if (!p && belongs_to_replaced(b, s, key, name))
     return MHO_OK;
@@ -233,6 +234,7 @@ static mho_err assign(const builder *b, const mho_section *s, const mho_config_k
   mho_err err = mho_param_parse(p, key->text, b->bare, at, &why);
   if (err)
     return mho_fail_at(b->ei, err, key->file, key->line, "%s: %s", key->path, why.message);
+
   if (!strcmp(key->path, "device.table"))
     mho_card_beside((char *)at + p->offset, key->file);
   return MHO_OK;

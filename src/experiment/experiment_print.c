@@ -81,6 +81,7 @@ char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {
                     .card = *e->device_config.card};
   if (!y.out)
     return NULL;
+
   mho_settings_visit(e, print_yaml, &y);
   fclose(y.out);
   return text;

@@ -308,6 +308,7 @@ static mho_err bring_weights(mho_trainer *t, mho_store *store, manner how, mho_e
     return MHO_OK;
   if (!stat(from, &s) && S_ISDIR(s.st_mode))
     return take_folder(t, from, how, ei);
+
   if (!store || is_path)
     return mho_fail(ei, MHO_ENOTFOUND, "train.from: '%s' is no folder of weights%s", from,
                     is_path ? "" : ", and a run needs the run database");

@@ -50,6 +50,7 @@ static mho_err config_of_run(const programming *p, mho_config **out, mho_errinfo
   mho_err err = mho_store_run_get(p->o->store, p->o->from, &row, ei);
   if (err)
     return err;
+
   snprintf(name, sizeof name, "the config of run %s", p->o->from);
   err = config_from_json(p->registry, row.config, name, out, ei);
   mho_run_row_free(&row);
@@ -102,6 +103,7 @@ static mho_err choose_writing(mho_config *base, const mho_config *asked, mho_err
                     scheme);
   if (scheme && !how)
     return mho_config_set(base, pulses ? "program.initial=scheme" : "program.initial=exact", ei);
+
   if (!how)
     how = was ? was : "exact";
   if (!strcmp(how, "scheme"))
@@ -240,6 +242,7 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, double val
   mho_err err = mho_run_record(t, o->code_version, "programmed", &texts, &row, ei);
   if (err)
     return err;
+
   snprintf(name, sizeof name, o->chips > 1 ? "%s-%d" : "%s", o->name ? o->name : "", out->chip);
   row.name = o->name ? name : NULL;
   row.parent = (char *)(uintptr_t)o->parent;
@@ -319,6 +322,7 @@ static mho_err program_chip(const programming *p, int chip, mho_errinfo *ei) {
   mho_programmed out = {.chip = chip, .seed = p->seed + chip - 1};
   mho_experiment *e = NULL;
   mho_trainer *t = NULL;
+
   mho_progress(p->ctx, "program", chip - 1, p->o->chips, "chips");
   mho_err err = chip_experiment(p, out.seed, &e, ei);
   if (!err)

@@ -207,6 +207,7 @@ static void count_conversions(const epoch *e) {
   const mho_trainer *t = e->t;
   const mho_meter *m = t->meter;
   double r = e->circuits.average;
+
   if (e->analog && e->circuits.adc_bits)
     for (int l = 1; l < t->net->n_layers - 1; l++)
       e->row[ADC].count += r * m->samples * e->phases * t->net->layer[l].n;

@@ -23,6 +23,7 @@ static mho_err write_npy(FILE *f, int rows, int cols, const double *v) {
   char head[128];
   int n = snprintf(head, sizeof head,
                    "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }", rows, cols);
+
   while ((NPY_HEAD + n + 1) % NPY_ALIGNMENT)
     head[n++] = ' ';
   head[n++] = '\n';

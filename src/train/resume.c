@@ -28,6 +28,7 @@ static bool is_alive(pid_t pid) {
   char path[64], line[256] = "", own[64] = "", name[64] = "";
   if (kill(pid, 0) && errno != EPERM)
     return false;
+
   snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   FILE *f = fopen(path, "r");
   if (!f) /* no /proc to look at */

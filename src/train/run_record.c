@@ -19,6 +19,7 @@ mho_err mho_run_record(const mho_trainer *t, const char *code_version, const cha
   const mho_experiment *e = t->e;
   const char *code = code_version ? code_version : MHO_VERSION;
   char hashed[160];
+
   *texts = (mho_run_texts){.config = mho_experiment_json(e)};
   if (!texts->config)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the config");

@@ -11,6 +11,7 @@ static void warn_of_array(const mho_trainer *t) {
   const mho_experiment *e = t->e;
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   bool pulsed = ((const mho_device_model *)e->device.entry)->pulse != NULL;
+
   if (array->shows_cells && pulsed && e->device_config.iv.law != MHO_IV_OHMIC && t->net->wired)
     mho_log(t->ctx, MHO_LOG_WARNING,
             "device.iv.law with array.wire: reads bend what goes into the wires' effective matrix, "

@@ -185,6 +185,7 @@ static mho_err next_epoch(mho_training_run *g, bool *stopped, mho_errinfo *why) 
   mho_epoch_row row = {0};
   if (mho_stopped(g->ctx))
     return mho_fail(why, MHO_EINTERRUPTED, "interrupted after epoch %d", g->t->epoch);
+
   mho_err err = train_epoch(g->t, &row, why);
   if (!err)
     err = log_epoch(g, &row, why);
@@ -204,6 +205,7 @@ static mho_err end_writer(mho_training_run *g, mho_err err, mho_errinfo *why) {
   mho_errinfo late = {0};
   if (!g->writer)
     return err;
+
   mho_err written = writer_drain(g->writer, &late);
   writer_free(g->writer);
   g->writer = NULL;
@@ -291,6 +293,7 @@ mho_training_run mho_training_run_of(const mho_context *ctx, const mho_train_opt
                         .row = *row,
                         .by_validation = t->data.validation.n > 0,
                         .best = -1};
+
   g.row.pid = getpid();
   g.row.status = (char *)(uintptr_t) "running";
   return g;

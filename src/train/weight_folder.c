@@ -31,6 +31,7 @@ mho_origin mho_origin_of(const mho_experiment *e) {
                   .start = d->start,
                   .zero_shift = d->zero_shift,
                   .chip = (double)mho_experiment_seeds(e).chip};
+
   snprintf(o.model, sizeof o.model, "%s", e->device.entry->id);
   snprintf(o.card, sizeof o.card, "%s", d->card);
   mho_param_format(mapping, d, true, o.mapping, sizeof o.mapping);
@@ -199,6 +200,7 @@ mho_origin mho_sidecar_origin(const json_t *sidecar) {
   const char *model, *card, *mapping;
   int zero_shift;
   json_t *device = json_object_get(sidecar, "device");
+
   o.known = device && !json_unpack(device, "{ss ss ss sF sF sF sF sb sF}", "model", &model, "card",
                                    &card, "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max,
                                    "weight_range", &o.weight_range, "start", &o.start, "zero_shift",

@@ -53,6 +53,7 @@ static void find_gradient(void *arg, int i, int thread) {
   span cells = span_of(u->t, s);
   mho_real *g = u->t->gradient[s->connection] + cells.first;
   double sum = 0;
+
   slab_gradient(u, s, thread, g);
   for (size_t k = 0; k < cells.n; k++)
     sum += (double)g[k] * (double)g[k];
