@@ -287,6 +287,7 @@ mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei) {
     err = mho_fail_at(ei, MHO_ECONFIG, path, 0, "not a text file: this is not a config");
   else
     err = mho_config_text(c, text, path, ei);
+
   free(text);
   fclose(f);
   return err;

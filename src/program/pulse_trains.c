@@ -33,6 +33,7 @@ mho_err mho_pulse_trains_new(int rows, int cols, int samples, mho_pulse_trains *
 void mho_pulse_trains_free(mho_pulse_trains *t) {
   if (!t)
     return;
+
   mho_free(t->row);
   mho_free(t->col);
   mho_free(t->slots);

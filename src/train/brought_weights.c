@@ -58,11 +58,11 @@ static bool agree(const mho_matrices *m, const mho_origin *o) {
 /* w_max for weights that are brought: what holds the largest of them, and unless that is all that
  * is wanted no less than the config gives drawn weights, so that there is room to learn. */
 static double range_for(const mho_trainer *t, int c, const mho_matrices *m, bool tight) {
-  enum {
-    LEAST_REACH = 20
-  }; /* 1/reach; devices that start closer to a bound must be written otherwise */
+  /* 1/reach: devices that start closer to a bound must be written otherwise. */
+  enum { LEAST_REACH = 20 };
   double reach = mho_crossbar_reach(crossbar_of(t, c)), top = 0;
   size_t n = mho_matrices_cells(m);
+
   for (size_t i = 0; i < n; i++)
     top = fmax(top, fabs(m->w[i]));
   if (reach * LEAST_REACH > 1)
@@ -293,6 +293,7 @@ static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manne
     err = mho_trainer_load(from, &c.blob, ei);
   if (!err)
     err = take(t, &(source){.trainer = from, .origin = mho_origin_of(e)}, how, ei);
+
   mho_trainer_free(from);
   mho_experiment_free(e);
   mho_registry_free(r);

@@ -259,6 +259,7 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, double val
   if (!err)
     err = write_run(p, &row, layers, &checkpoint, out, ei);
   snprintf(out->run, sizeof out->run, "%s", row.id);
+
   mho_blob_free(&checkpoint.blob);
   mho_free(layers);
   mho_run_texts_free(&texts);
@@ -329,6 +330,7 @@ static mho_err program_chip(const programming *p, int chip, mho_errinfo *ei) {
     err = mho_trainer_new(p->ctx, e, &t, ei);
   if (!err)
     err = write_chip(p, t, &out, ei);
+
   mho_trainer_free(t);
   mho_experiment_free(e);
   return err;

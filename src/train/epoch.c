@@ -12,6 +12,7 @@
 static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
   const mho_epoch_sums *s = &t->sums;
   double n = s->samples > 0 ? (double)s->samples : 1;
+
   *row = (mho_epoch_row){.epoch = t->epoch + 1,
                          .train_acc = (double)s->correct / n,
                          .test_acc = NAN,

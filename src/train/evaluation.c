@@ -8,8 +8,8 @@
 
 #include "train/batch.h"
 
-static const uint64_t EVALUATION =
-    (uint64_t)1 << 43; /* numbers the noise of evaluations apart from training's */
+/* Numbers the noise of evaluations apart from training's. */
+static const uint64_t EVALUATION = (uint64_t)1 << 43;
 
 /* Full scales before the first update, when there are none yet. */
 static void calibrate_at_rest(mho_trainer *t) {
@@ -53,8 +53,8 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
 
 mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *images, int first, int n,
                                   bool learn) {
-  uint64_t number =
-      ((uint64_t)1 << 22) - 1; /* the last of its epoch's: no evaluation has so many batches */
+  /* The last of its epoch's: no evaluation has so many batches. */
+  uint64_t number = ((uint64_t)1 << 22) - 1;
   mho_batch b = {.t = t,
                  .images = images,
                  .first = first,

@@ -66,6 +66,7 @@ mho_err mho_matrix_file_write(const char *folder, const char *name, const char *
 static bool parse_npy(const char *head, bool *single, mho_matrix *out) {
   const char *type_at = strstr(head, "'descr':"), *shape = strstr(head, "'shape':");
   char type[8] = "";
+
   if (type_at)
     sscanf(type_at + 8, " '%7[^']'", type);
   *single = !strcmp(type, "<f4");

@@ -110,6 +110,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
     mho_rule_gradient(net, c, b.s, b.error, n, 1, 0, rows, other, scratch);
     out[c] = cosine_of(cells_of(crossbar_of(t, c)), g, other);
   }
+
   backprop_free(&b);
   mho_free(g);
   return err;
@@ -159,6 +160,7 @@ static mho_err observe_samples(const mho_trainer *t, mho_settle_row *row, mho_er
 mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double *cosine, mho_errinfo *ei) {
   const mho_observe_config *o = &t->e->observe;
   mho_err err = MHO_OK;
+
   if (o->spectral_radius)
     err = mho_observe_spectral_radius(t->net, &row->spectral_radius, NULL, ei);
   if (!err && (o->lyapunov || o->settling))

@@ -86,6 +86,7 @@ static mho_err restore(mho_trainer *t, mho_store *s, const char *run_id, mho_err
   mho_err err = mho_store_checkpoint_get(s, run_id, "last", &c, ei);
   if (!err)
     err = mho_trainer_load(t, &c.blob, ei);
+
   bool is_untrained = err == MHO_ENOTFOUND || (!err && t->update == 0);
   if (is_untrained) /* no checkpoint has what was to be written of weights that are brought */
     err = mho_trainer_from(t, s, ei);
@@ -154,6 +155,7 @@ mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const ch
     err = restore(t, o->store, run_id, ei);
   if (!err)
     err = go_on(ctx, t, o, run_id, result, ei);
+
   mho_trainer_free(t);
   mho_experiment_free(e);
   mho_run_row_free(&row);

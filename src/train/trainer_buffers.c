@@ -255,6 +255,7 @@ void mho_trainer_forget_brought(mho_trainer *t) {
 static void free_batch(mho_trainer *t, int layers, int threads) {
   for (int k = 0; k < MHO_RULE_STATES; k++)
     mho_state_free(t->state[k]);
+
   for (int i = 0; t->workspace && i < threads; i++)
     t->settler->workspace_free(t->workspace[i]);
   mho_free(t->workspace);

@@ -66,6 +66,7 @@ static mho_err count_energy(mho_training_run *g, mho_epoch_row *epoch, mho_energ
                             mho_errinfo *ei) {
   if (!mho_energy_counts(g->t->e))
     return MHO_OK;
+
   mho_err err = mho_trainer_energy(g->t, energies, ei);
   epoch->energy_j = 0;
   if (!err)
@@ -151,6 +152,7 @@ static mho_err log_epoch(mho_training_run *g, mho_epoch_row *epoch, mho_errinfo 
                         .n_energies = MHO_ENERGY_TERMS,
                         .last_is_best = best};
   err = write_epoch(g, &u, &settle, layers, ei);
+
   mho_free(layers);
   mho_free((mho_settle_sample *)(uintptr_t)u.samples);
   return err;

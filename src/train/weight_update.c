@@ -120,6 +120,7 @@ static void update_slab(void *arg, int i, int thread) {
 static mho_outer_job outer_job(const update_job *u, int c) {
   const mho_trainer *t = u->t;
   const mho_connection *k = &t->net->connection[c];
+
   return (mho_outer_job){.xb = k->xb,
                          .params = t->e->scheme.params,
                          .samples = u->batch,

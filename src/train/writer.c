@@ -154,6 +154,7 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
 void writer_free(writer *w) {
   if (!w)
     return;
+
   pthread_mutex_lock(&w->lock);
   w->quit = true;
   pthread_cond_broadcast(&w->changed);
