@@ -1,10 +1,9 @@
 /* pulses.c - every update turned into a number of identical pulses at once.
  *
- *   n = round(dG / dG_mean(G)), stochastically, so that small changes are not lost: E[n] =
- *     dG/dG_mean
+ *   n = round(dG/dG_mean(G)), rounded at random so that E[n] = dG/dG_mean(G)
  *
- * Each device is asked for its share of the change, half of it in a pair, with its own mean step at
- * its present state.
+ * Small changes are not lost. Each device is asked for its share of the change, half of it in a
+ * pair, with its own mean step at its present state.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 

@@ -6,13 +6,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/trainer.h"
 
-enum {
-  SLAB_CELLS =
-      1 << 15, /* that a task updates: gradient and moments stay in the second-level cache */
-  REPLAY_CELLS = 1 << 14, /* where every sample is applied to them: devices and all stay there */
-  SLAB_ROWS = 16,         /* the fewest */
-  CONV_SLABS = 8,         /* few weights and much to sum: more tasks */
-};
+/* Weights that a task updates: gradient and moments stay in the second-level cache; where every
+ * sample is applied to them, so do the devices. */
+enum { SLAB_CELLS = 1 << 15, REPLAY_CELLS = 1 << 14 };
+/* A slab's rows, and the slabs of a convolution, which has few weights and much to sum. */
+enum { SLAB_ROWS_LEAST = 16, CONV_SLABS = 8 };
 
 static mho_err no_memory(const mho_trainer *t, mho_errinfo *ei) {
   return mho_fail(ei, MHO_ENOMEM, "no memory to train %zu weights", t->net->n_weights);
@@ -127,7 +125,7 @@ static int slab_rows_of(const mho_trainer *t, int c) {
   const mho_connection *k = &t->net->connection[c];
   int cells = t->scheme->replay ? REPLAY_CELLS : SLAB_CELLS;
   int rows = k->conv.kernel ? ceil_div(k->xb->rows, CONV_SLABS) : cells / k->xb->cols;
-  return mho_max(rows, SLAB_ROWS);
+  return mho_max(rows, SLAB_ROWS_LEAST);
 }
 
 static mho_err new_slabs(mho_trainer *t, mho_errinfo *ei) {
