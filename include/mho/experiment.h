@@ -64,6 +64,10 @@ MHO_API void mho_config_free(mho_config *c);
 MHO_API mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei);
 /** The same from text; `name` stands for the file in messages. */
 MHO_API mho_err mho_config_text(mho_config *c, const char *text, const char *name, mho_errinfo *ei);
+/** A config from a file (nullable) with n_set assignments (as of mho_config_set) on top; NULL with
+ *  the error of the file or of the first assignment that is wrong. */
+MHO_API mho_err mho_config_load(const char *path, int n_set, const char *const *set,
+                                mho_config **out, mho_errinfo *ei);
 /** "path=value": overrides what is there. */
 MHO_API mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei);
 /** The same with a text that is taken as it is, whatever YAML would make of it: names of files and
@@ -111,7 +115,7 @@ typedef struct mho_train_config {
 } mho_train_config;
 enum { MHO_SHUFFLE_BATCHES, MHO_SHUFFLE_SAMPLES };
 
-/** Circuits and pulses, as far as their energy and time go: src/train/energy.c says how they
+/** Circuits and pulses, as far as their energy and time go: src/train/energy_of_epoch.c says how they
  *  enter. */
 typedef struct mho_energy_config {
   bool count;
@@ -119,7 +123,7 @@ typedef struct mho_energy_config {
   int64_t adc_share, write_parallel;
 } mho_energy_config;
 
-/** How the initial weights of trained connections come into their devices: src/train/initial.c. */
+/** How the initial weights of trained connections come into their devices: src/train/initial_weights.c. */
 typedef struct mho_initial_config {
   int how; /**< exact, scheme */
   int64_t rounds;
@@ -160,6 +164,10 @@ MHO_API mho_err mho_config_of_experiment(const mho_experiment *e, const char *na
  *  @return MHO_OK or MHO_ECONFIG with file, line, key and cure. */
 MHO_API mho_err mho_experiment_new(const mho_registry *r, const mho_config *c, bool bare,
                                    mho_experiment **out, mho_errinfo *ei);
+/** The experiment of a config that mho stored, as JSON; name: what stands for the file in
+ *  messages. */
+MHO_API mho_err mho_experiment_of_json(const mho_registry *r, const char *json, const char *name,
+                                       mho_experiment **out, mho_errinfo *ei);
 /** Frees an experiment; NULL is allowed. */
 MHO_API void mho_experiment_free(mho_experiment *e);
 

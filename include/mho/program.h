@@ -43,18 +43,19 @@ typedef struct mho_pulse_train {
   uint32_t mask;
 } mho_pulse_train;
 /** The pulse trains of all samples of a batch. */
-typedef struct mho_trains {
+typedef struct mho_pulse_trains {
   /** [samples x rows], [samples x cols]: lines that pulse, in order. */
   mho_pulse_train *row, *col;
   int *slots, *n_rows, *n_cols; /**< [samples] */
   double *truncated;            /**< [samples] cells whose probability was cut */
   /** [samples] cells on lines that pulsed, in all slots; coincidences twice. */
   double *reached;
-} mho_trains;
+} mho_pulse_trains;
 /** Room for the trains of `samples` samples on a connection; MHO_ENOMEM. */
-MHO_API mho_err mho_trains_new(int rows, int cols, int samples, mho_trains **out, mho_errinfo *ei);
+MHO_API mho_err mho_pulse_trains_new(int rows, int cols, int samples, mho_pulse_trains **out,
+                                     mho_errinfo *ei);
 /** Frees pulse trains; NULL is allowed. */
-MHO_API void mho_trains_free(mho_trains *t);
+MHO_API void mho_pulse_trains_free(mho_pulse_trains *t);
 
 /** A batch on one connection, for a scheme that applies every sample's outer product in the array
  *  itself: the wanted change is -rate x^T e, sample after sample. */
@@ -68,7 +69,7 @@ typedef struct mho_outer_job {
   double nominal_step;   /**< as in mho_program_job */
   uint64_t first_sample; /**< number in the run of the first: names what is random */
   mho_rng rounding;      /**< stream of the trains; the next one serves the columns */
-  mho_trains *trains;
+  mho_pulse_trains *trains;
 } mho_outer_job;
 
 /** A registered scheme: from wanted changes to pulses. */

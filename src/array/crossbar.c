@@ -368,11 +368,10 @@ int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw
   return write_cells(x, first, n, dw, true, mho_step_add(step));
 }
 
-/* Whether a conductance lies outside a cell's bounds by more than rounding. */
-static bool is_outside(const mho_cells *c, size_t cell, float g) {
+bool mho_cell_is_outside(const mho_cells *c, size_t cell, double g) {
   const float dust = 1e-5f;
   size_t k = c->varied ? cell : 0;
-  return g < c->low[k] - dust || g > c->high[k] + dust;
+  return g < (double)(c->low[k] - dust) || g > (double)(c->high[k] + dust);
 }
 
 static size_t floats_beyond(const mho_crossbar *x, size_t n, const mho_real *w) {
@@ -395,8 +394,9 @@ size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n, const 
     targets(x, first + i0, m, w + i0, false, p, q);
     for (int i = 0; i < m; i++) {
       size_t cell = first + i0 + (size_t)i;
-      bool negative = !mho_crossbar_has_reference(x) && is_outside(x->neg, cell, q[i]);
-      beyond += negative || is_outside(x->pos, cell, p[i]);
+      bool negative =
+          !mho_crossbar_has_reference(x) && mho_cell_is_outside(x->neg, cell, (double)q[i]);
+      beyond += negative || mho_cell_is_outside(x->pos, cell, (double)p[i]);
     }
   }
   return beyond;

@@ -38,4 +38,8 @@ static inline int mho_block_cells(size_t n, size_t first) {
   return (int)mho_min_size(n - first, MHO_DEVICE_BLOCK);
 }
 
+/** Whether a normalized conductance lies outside the bounds of a bank's cell by more than
+ * rounding. */
+bool mho_cell_is_outside(const mho_cells *c, size_t cell, double g);
+
 #endif

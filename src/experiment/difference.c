@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiment/config.h"
+#include "experiment/sections.h"
 
 enum { SETTINGS_MAX = 512 };
 
@@ -33,8 +33,8 @@ static const mho_setting *same_key(const listing *l, const mho_setting *of) {
   return NULL;
 }
 
-/* Whether a key is of a registered thing ("step_up" of a device model), not of the section itself.
- */
+/* Whether a key is of a registered thing ("step_up" of a device model), not of the section
+ * itself. */
 static bool is_own(const mho_setting *s, const mho_experiment *e) {
   return s->param && s->params != mho_section_common(s->section, e);
 }
@@ -58,14 +58,18 @@ int mho_experiment_differences(const mho_experiment *a, const mho_experiment *b,
   static _Thread_local listing of[2];
   char text[2][MHO_TEXT_MAX * 4];
   int n = 0;
+
   of[0].n = of[1].n = 0;
   mho_settings_visit(a, add, &of[0]);
   mho_settings_visit(b, add, &of[1]);
+
   for (int i = 0; i < of[1].n && n < max; i++) {
-    const mho_setting *s = &of[1].setting[i], *was = same_key(&of[0], s);
+    const mho_setting *s = &of[1].setting[i];
+    const mho_setting *was = same_key(&of[0], s);
     bool is_changed = was && !is_equal(was, s);
     if (!is_changed)
       continue;
+
     mho_difference *d = &out[n++];
     *d = (mho_difference){.section = s->section->name, .name = s->name, .is_own = is_own(s, b)};
     value_of(was, false, text[0], sizeof text[0]);

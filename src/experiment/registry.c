@@ -96,6 +96,7 @@ mho_err mho_registry_add(mho_registry *r, mho_kind kind, const mho_entry *e, mho
                     e->params.size, MHO_CHOICE_MAX);
   if (r->n[kind] == PER_KIND)
     return mho_fail(ei, MHO_EINVAL, "there are %d %s already", PER_KIND, mho_kind_word(kind));
+
   r->entry[kind][r->n[kind]++] = e;
   return MHO_OK;
 }

@@ -1,4 +1,5 @@
-/* accumulate.c - a digital accumulator a weight; pulses when it passes the threshold (mixed precision).
+/* accumulate.c - a digital accumulator for every weight, which gives pulses when it passes the
+ * threshold (mixed precision).
  *
  *   chi += dW,  n = trunc(chi/theta),  n pulses up or down,  chi -= n theta
  *
@@ -26,21 +27,24 @@ static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
   const accumulate *p = job->params;
   mho_real theta = (mho_real)(p->threshold * job->nominal_step), most = (mho_real)p->max_pulses;
   for (size_t i0 = 0; i0 < job->n; i0 += MHO_DEVICE_BLOCK) {
-    int n = job->n - i0 < MHO_DEVICE_BLOCK ? (int)(job->n - i0) : MHO_DEVICE_BLOCK;
+    int n = (int)mho_min_size(job->n - i0, MHO_DEVICE_BLOCK);
     int16_t count[MHO_DEVICE_BLOCK];
     bool any = false;
+
     for (int i = 0; i < n; i++) {
       mho_real *chi = &job->state[i0 + (size_t)i];
       *chi += job->dw[i0 + (size_t)i];
+
       mho_real k = *chi / theta;
       if (k > most || k < -most) {
-        counts->clipped++; /* the rest stays in the accumulator */
+        counts->clipped++; /* what is left stays in the accumulator */
         k = k > 0 ? most : -most;
       }
       count[i] = (int16_t)k;
       *chi -= (mho_real)count[i] * theta;
       any |= count[i] != 0;
     }
+
     if (any)
       mho_crossbar_change(job->xb, job->first + i0, n, count, job->update, counts);
   }

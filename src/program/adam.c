@@ -26,6 +26,7 @@ static void step(const void *params, double rate, int64_t update, size_t n,
   mho_real c1 = (mho_real)(1 - p->beta1), c2 = (mho_real)(1 - p->beta2);
   mho_real a = (mho_real)(-rate / (1 - pow(p->beta1, (double)update)));
   mho_real root = (mho_real)(1 / sqrt(1 - pow(p->beta2, (double)update)));
+
   mho_real *restrict m = state[0], *restrict v = state[1];
   for (size_t i = 0; i < n; i++) {
     m[i] = b1 * m[i] + c1 * g[i];

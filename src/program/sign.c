@@ -2,11 +2,11 @@
  *
  *   chi += dW;  |chi| >= theta: one pulse of its sign, chi = 0
  *
- * How far a change goes beyond theta is forgotten: what a circuit that only compares can do. theta is `threshold`
- * times the change of a weight by one nominal pulse.
+ * How far a change goes beyond theta is forgotten, as in a circuit that only compares. theta is
+ * `threshold` times the change of a weight by one nominal pulse.
  *
- * Source: E. Zamanidoost et al., "Manhattan rule training for memristive crossbar circuit pattern classifiers",
- * IEEE WISP 2015; M. Prezioso et al., Nature 521, 61 (2015).
+ * Source: E. Zamanidoost et al., "Manhattan rule training for memristive crossbar circuit pattern
+ * classifiers", IEEE WISP 2015; M. Prezioso et al., Nature 521, 61 (2015).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/program.h"
 
@@ -19,19 +19,28 @@ static const mho_param table[] = {
                "accumulated change that gives the pulse, in nominal steps of a weight; 0: any"),
 };
 
+/* The pulse that an accumulated change gives: 1, -1 or none. */
+static int16_t pulse_for(mho_real chi, mho_real theta) {
+  if (chi > 0 && chi >= theta)
+    return 1;
+  return chi < 0 && -chi >= theta ? -1 : 0;
+}
+
 static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
   mho_real theta = (mho_real)(((const sign_rule *)job->params)->threshold * job->nominal_step);
   for (size_t i0 = 0; i0 < job->n; i0 += MHO_DEVICE_BLOCK) {
-    int n = job->n - i0 < MHO_DEVICE_BLOCK ? (int)(job->n - i0) : MHO_DEVICE_BLOCK;
+    int n = (int)mho_min_size(job->n - i0, MHO_DEVICE_BLOCK);
     int16_t count[MHO_DEVICE_BLOCK];
     bool any = false;
+
     for (int i = 0; i < n; i++) {
       mho_real *chi = &job->state[i0 + (size_t)i];
       *chi += job->dw[i0 + (size_t)i];
-      count[i] = (int16_t)(*chi > 0 && *chi >= theta ? 1 : *chi < 0 && -*chi >= theta ? -1 : 0);
+      count[i] = pulse_for(*chi, theta);
       *chi = count[i] ? 0 : *chi;
       any |= count[i] != 0;
     }
+
     if (any)
       mho_crossbar_change(job->xb, job->first + i0, n, count, job->update, counts);
   }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "experiment/config.h"
+#include "experiment/sections.h"
 #include "report/html.h"
 
 /* ---------------------------------------------------------------- keys */

@@ -3,7 +3,8 @@
 #ifndef MHO_STUDY_IMPL_H
 #define MHO_STUDY_IMPL_H
 
-#include "experiment/config.h"
+#include "experiment/config_file.h"
+#include "experiment/sections.h"
 #include "mho/study.h"
 #include "mho/train.h"
 

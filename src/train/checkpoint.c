@@ -1,11 +1,12 @@
 /* checkpoint.c - everything that changes while training, as bytes and back.
  *
- * Layout: a header, then for every trained connection its weights (ideal device) or the conductances and other
- * state of both banks of cells, the optimizer's moments and the scheme's accumulator, in that order. What
- * follows from the seeds (device spread, faults, fixed feedback, the order of the data) is drawn again, not
- * stored. Last, and each said by a bit in the version's upper half, the parts of the table below: a checkpoint may have
- * them and the config not, or the other way round, when a network is evaluated with other circuits than it was trained
- * with, and older programs wrote fewer.
+ * Layout: a header, then for every trained connection its weights (ideal device) or the
+ * conductances and other state of both banks of cells, the optimizer's moments and the scheme's
+ * accumulator, in that order. What follows from the seeds (device spread, faults, fixed feedback,
+ * the order of the data) is drawn again, not stored. Last come the extras of the table below, each
+ * with a bit in the upper half of the version: a checkpoint may have one and the config not, or the
+ * other way round, when a network is evaluated with another periphery than it was trained with, and
+ * earlier releases wrote fewer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -17,7 +18,7 @@ enum { CHECKPOINT_VERSION = 2 };
 
 typedef struct header {
   char magic[8];            /* "mho ckpt" */
-  uint32_t version, scalar; /* bytes of an mho_real */
+  uint32_t version, scalar; /* scalar: bytes of an mho_real */
   uint64_t size;            /* of the whole, to notice a cut one */
   int64_t epoch, batch, update;
   mho_epoch_sums sums;
@@ -29,8 +30,8 @@ enum { PIECES_EACH = 2 * MHO_CELLS_PIECES + MHO_PROGRAM_STATES + 1 };
 
 /* The arrays of connection c, in order; returns how many. */
 static int pieces_of(const mho_trainer *t, int c, piece *p) {
-  const mho_crossbar *x = t->net->connection[c].xb;
-  size_t cells = (size_t)x->rows * (size_t)x->cols;
+  const mho_crossbar *x = crossbar_of(t, c);
+  size_t cells = cells_of(x);
   int n = 0;
   if (x->pos) {
     n += mho_cells_pieces(x->pos, p);
@@ -38,6 +39,7 @@ static int pieces_of(const mho_trainer *t, int c, piece *p) {
   } else {
     p[n++] = (piece){x->weights->programmed, cells * sizeof *x->weights->programmed};
   }
+
   for (int k = 0; k < t->optimizer->n_states; k++)
     p[n++] = (piece){t->moment[k][c], cells * sizeof(mho_real)};
   if (t->accumulator)
@@ -52,14 +54,17 @@ static size_t pulses_size(const mho_trainer *t) {
 static size_t total_size(const mho_trainer *t) {
   size_t size = sizeof(header) + pulses_size(t);
   piece p[PIECES_EACH];
-  for (int c = 0; c < t->net->n_trained; c++)
-    for (int i = 0, n = pieces_of(t, c, p); i < n; i++)
+  for (int c = 0; c < t->net->n_trained; c++) {
+    int n = pieces_of(t, c, p);
+    for (int i = 0; i < n; i++)
       size += p[i].size;
+  }
   return size;
 }
 
-/* ---------------------------------------------------------------- parts that not all have */
+/* ---------------------------------------------------------------- extras, which not all have */
 
+/* Bytes out to a checkpoint or in from one; *at moves on. */
 static void copy(char **at, void *data, size_t size, bool out) {
   if (out)
     memcpy(*at, data, size);
@@ -68,49 +73,55 @@ static void copy(char **at, void *data, size_t size, bool out) {
   *at += size;
 }
 
+/* Rows and columns of a crossbar. */
+static size_t lines_of(const mho_crossbar *x) {
+  return (size_t)x->rows + (size_t)x->cols;
+}
+
 /* Full scales of every connection where converters take them from data. */
 static size_t scales_size(const mho_trainer *t) {
   size_t n = 0;
   for (int c = 0; c < t->net->n_connections; c++)
-    n += (size_t)t->net->connection[c].xb->rows + (size_t)t->net->connection[c].xb->cols;
+    n += lines_of(crossbar_of(t, c));
   return n * sizeof(mho_real);
 }
 
 static bool has_scales(const mho_trainer *t) {
-  const mho_scales *s = mho_network_array(t->net)->scales;
+  const mho_scales *s = crossbar_of(t, 0)->scales;
   return s && s->valid;
 }
 
 static bool takes_scales(const mho_trainer *t) {
-  return mho_network_array(t->net)->scales != NULL;
+  return crossbar_of(t, 0)->scales != NULL;
 }
 
 static void copy_scales(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_connections; c++) {
-    const mho_crossbar *x = t->net->connection[c].xb;
-    copy(&at, x->scales->most, ((size_t)x->rows + (size_t)x->cols) * sizeof(mho_real), out);
+    const mho_crossbar *x = crossbar_of(t, c);
+    copy(&at, x->scales->most, lines_of(x) * sizeof(mho_real), out);
     x->scales->valid = true;
   }
 }
 
-/* Wires' parts of the effective matrices, where those are not solved exactly after every update (array.wire.refresh). */
+/* What wires change of the effective matrices, where those are not solved exactly after every
+ * update (array.wire.refresh). */
 static size_t wires_size(const mho_trainer *t) {
   return t->net->n_weights * sizeof(mho_real);
 }
 
 static bool has_wires(const mho_trainer *t) {
-  return mho_network_array(t->net)->weights->wired_base != NULL;
+  return crossbar_of(t, 0)->weights->wired_base != NULL;
 }
 
 static void copy_wires(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_trained; c++) {
-    const mho_crossbar *x = t->net->connection[c].xb;
-    copy(&at, x->weights->wired_base, (size_t)x->rows * (size_t)x->cols * sizeof(mho_real), out);
+    const mho_crossbar *x = crossbar_of(t, c);
+    copy(&at, x->weights->wired_base, cells_of(x) * sizeof(mho_real), out);
   }
 }
 
 /* What was done to the devices in the epoch under way, and what its meter has counted. */
-static bool in_epoch(const mho_trainer *t) {
+static bool is_in_epoch(const mho_trainer *t) {
   return t->meter && t->batch > 0;
 }
 
@@ -118,7 +129,7 @@ static bool takes_meter(const mho_trainer *t) {
   return t->meter != NULL;
 }
 
-static bool takes_writes(const mho_trainer *t) {
+static bool takes_always(const mho_trainer *t) {
   return true;
 }
 
@@ -161,15 +172,26 @@ static void copy_driven(const mho_trainer *t, char *at, bool out) {
     copy(&at, m->driven[k], (size_t)m->inputs[k] * sizeof **m->driven, out);
 }
 
-/* Rests of states, of banks that have some. */
+/* Rests of states, of banks that have some, one after another: G+ and G- of every trained
+ * connection. */
+static float *rest_of(const mho_trainer *t, int bank, size_t *n) {
+  const mho_crossbar *x = crossbar_of(t, bank / 2);
+  const mho_cells *c = bank % 2 ? x->neg : x->pos;
+  *n = c && c->rest ? c->n : 0;
+  return c ? c->rest : NULL;
+}
+
+static int banks_of(const mho_trainer *t) {
+  return 2 * t->net->n_trained;
+}
+
 static size_t rests_size(const mho_trainer *t) {
-  size_t n = 0;
-  for (int c = 0; c < t->net->n_trained; c++) {
-    const mho_crossbar *x = t->net->connection[c].xb;
-    n += x->pos && x->pos->rest ? x->pos->n : 0;
-    n += x->neg && x->neg->rest ? x->neg->n : 0;
+  size_t sum = 0, n;
+  for (int b = 0; b < banks_of(t); b++) {
+    rest_of(t, b, &n);
+    sum += n;
   }
-  return n * sizeof(float);
+  return sum * sizeof(float);
 }
 
 static bool has_rests(const mho_trainer *t) {
@@ -177,22 +199,20 @@ static bool has_rests(const mho_trainer *t) {
 }
 
 static void copy_rests(const mho_trainer *t, char *at, bool out) {
-  for (int c = 0; c < t->net->n_trained; c++) {
-    const mho_crossbar *x = t->net->connection[c].xb;
-    if (x->pos && x->pos->rest)
-      copy(&at, x->pos->rest, x->pos->n * sizeof *x->pos->rest, out);
-    if (x->neg && x->neg->rest)
-      copy(&at, x->neg->rest, x->neg->n * sizeof *x->neg->rest, out);
+  size_t n;
+  for (int b = 0; b < banks_of(t); b++) {
+    float *rest = rest_of(t, b, &n);
+    if (n)
+      copy(&at, rest, n * sizeof *rest, out);
   }
 }
 
 static void clear_rests(const mho_trainer *t) {
-  for (int c = 0; c < t->net->n_trained; c++) {
-    const mho_crossbar *x = t->net->connection[c].xb;
-    if (x->pos && x->pos->rest)
-      memset(x->pos->rest, 0, x->pos->n * sizeof *x->pos->rest);
-    if (x->neg && x->neg->rest)
-      memset(x->neg->rest, 0, x->neg->n * sizeof *x->neg->rest);
+  size_t n;
+  for (int b = 0; b < banks_of(t); b++) {
+    float *rest = rest_of(t, b, &n);
+    if (n)
+      memset(rest, 0, n * sizeof *rest);
   }
 }
 
@@ -208,7 +228,7 @@ static bool has_ranges(const mho_trainer *t) {
 static void copy_ranges(const mho_trainer *t, char *at, bool out) {
   double w_max[MHO_EDGES_MAX];
   for (int c = 0; c < t->net->n_trained; c++)
-    w_max[c] = mho_crossbar_w_max(t->net->connection[c].xb);
+    w_max[c] = mho_crossbar_w_max(crossbar_of(t, c));
   copy(&at, w_max, ranges_size(t), out);
   if (!out)
     mho_trainer_range((mho_trainer *)(uintptr_t)t, w_max);
@@ -224,37 +244,37 @@ static bool are_ranges(const mho_trainer *t, const char *at) {
   return true;
 }
 
-/* The parts in the order of their bytes, which is not that of their bits. */
-enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, PARTS };
-static const struct part {
+/* The extras in the order of their bytes, which is not that of their bits. */
+enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, EXTRAS };
+static const struct extra {
   uint32_t bit;
   size_t (*size)(const mho_trainer *t);
   bool (*has)(const mho_trainer *t);   /* whether there is one to save */
   bool (*takes)(const mho_trainer *t); /* whether there is a place for a saved one */
   void (*copy)(const mho_trainer *t, char *at, bool out);
-} parts[PARTS] = {
+} extras[EXTRAS] = {
     [SCALES] = {1u << 16, scales_size, has_scales, takes_scales, copy_scales},
     [WIRES] = {1u << 18, wires_size, has_wires, has_wires, copy_wires},
-    [WRITES] = {1u << 19, writes_size, in_epoch, takes_writes, copy_writes},
-    [METER] = {1u << 17, meter_size, in_epoch, takes_meter, copy_meter},
-    [DRIVEN] = {1u << 20, driven_size, in_epoch, takes_meter, copy_driven},
+    [WRITES] = {1u << 19, writes_size, is_in_epoch, takes_always, copy_writes},
+    [METER] = {1u << 17, meter_size, is_in_epoch, takes_meter, copy_meter},
+    [DRIVEN] = {1u << 20, driven_size, is_in_epoch, takes_meter, copy_driven},
     [RESTS] = {1u << 22, rests_size, has_rests, has_rests, copy_rests},
-    [RANGES] = {1u << 21, ranges_size, has_ranges, takes_writes, copy_ranges},
+    [RANGES] = {1u << 21, ranges_size, has_ranges, takes_always, copy_ranges},
 };
 
-/* Which parts this trainer would save. */
-static uint32_t parts_of(const mho_trainer *t) {
+/* Bits of the extras that this trainer would save. */
+static uint32_t extras_of(const mho_trainer *t) {
   uint32_t bits = 0;
-  for (int i = 0; i < PARTS; i++)
-    bits |= parts[i].has(t) ? parts[i].bit : 0;
+  for (int i = 0; i < EXTRAS; i++)
+    bits |= extras[i].has(t) ? extras[i].bit : 0;
   return bits;
 }
 
-/* Where the parts that the bits name begin, behind `first` bytes; the size of it all. */
+/* Where the extras that the bits name begin, behind `first` bytes; returns the size of it all. */
 static size_t locate(const mho_trainer *t, uint32_t bits, size_t first, size_t *at) {
-  for (int i = 0; i < PARTS; i++) {
+  for (int i = 0; i < EXTRAS; i++) {
     at[i] = first;
-    first += bits & parts[i].bit ? parts[i].size(t) : 0;
+    first += bits & extras[i].bit ? extras[i].size(t) : 0;
   }
   return first;
 }
@@ -262,8 +282,8 @@ static size_t locate(const mho_trainer *t, uint32_t bits, size_t first, size_t *
 /* ---------------------------------------------------------------- out and in */
 
 mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
-  uint32_t bits = parts_of(t);
-  size_t begin[PARTS], size = locate(t, bits, total_size(t), begin);
+  uint32_t bits = extras_of(t);
+  size_t begin[EXTRAS], size = locate(t, bits, total_size(t), begin);
   char *bytes = mho_alloc(size, 1), *at = bytes;
   if (!bytes)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
@@ -278,70 +298,85 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
               .sums = t->sums};
   copy(&at, &h, sizeof h, true);
   copy(&at, t->connection_pulses, pulses_size(t), true);
+
   piece p[PIECES_EACH];
   for (int c = 0; c < t->net->n_trained; c++) {
     int n = pieces_of(t, c, p);
     for (int i = 0; i < n; i++)
       copy(&at, p[i].data, p[i].size, true);
   }
-  for (int i = 0; i < PARTS; i++)
-    if (bits & parts[i].bit)
-      parts[i].copy(t, bytes + begin[i], true);
 
+  for (int i = 0; i < EXTRAS; i++)
+    if (bits & extras[i].bit)
+      extras[i].copy(t, bytes + begin[i], true);
   *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
   return MHO_OK;
 }
 
-/* Take a part, if the checkpoint has it and the trainer a place for it. */
+/* Take extra i, if the checkpoint has it and the trainer a place for it. */
 static bool take(const mho_trainer *t, uint32_t bits, int i, char *at) {
-  bool taken = bits & parts[i].bit && parts[i].takes(t);
+  bool taken = bits & extras[i].bit && extras[i].takes(t);
   if (taken)
-    parts[i].copy(t, at, false);
+    extras[i].copy(t, at, false);
   return taken;
+}
+
+/* Whether the bytes are a checkpoint of this trainer; its header, and where its extras begin. */
+static mho_err check(const mho_trainer *t, const mho_blob *blob, header *h, size_t *begin,
+                     mho_errinfo *ei) {
+  if (blob->size < sizeof *h)
+    return mho_fail(ei, MHO_EDATA, "the checkpoint is cut short (%zu bytes)", blob->size);
+  memcpy(h, blob->data, sizeof *h);
+  bool is_known = !memcmp(h->magic, "mho ckpt", 8) && (h->version & 0xffff) == CHECKPOINT_VERSION;
+  if (!is_known || h->scalar != sizeof(mho_real))
+    return mho_fail(ei, MHO_EDATA,
+                    "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)",
+                    h->version, h->scalar);
+
+  size_t size = locate(t, h->version, total_size(t), begin);
+  if (h->size != blob->size || blob->size != size)
+    return mho_fail(ei, MHO_EDATA,
+                    "the checkpoint has %zu bytes, this network needs %zu: it belongs to another "
+                    "config",
+                    blob->size, size);
+  if (h->version & extras[RANGES].bit && !are_ranges(t, (char *)blob->data + begin[RANGES]))
+    return mho_fail(ei, MHO_EDATA,
+                    "the checkpoint has a connection whose largest weight is no number above 0");
+  return MHO_OK;
 }
 
 mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) {
   header h;
-  if (blob->size < sizeof h)
-    return mho_fail(ei, MHO_EDATA, "the checkpoint is cut short (%zu bytes)", blob->size);
-  memcpy(&h, blob->data, sizeof h);
-  if (memcmp(h.magic, "mho ckpt", 8) || (h.version & 0xffff) != CHECKPOINT_VERSION ||
-      h.scalar != sizeof(mho_real))
-    return mho_fail(ei, MHO_EDATA,
-                    "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)",
-                    h.version, h.scalar);
+  size_t begin[EXTRAS];
+  mho_err err = check(t, blob, &h, begin, ei);
+  if (err)
+    return err;
 
-  size_t begin[PARTS], size = locate(t, h.version, total_size(t), begin);
-  if (h.size != blob->size || blob->size != size)
-    return mho_fail(
-        ei, MHO_EDATA,
-        "the checkpoint has %zu bytes, this network needs %zu: it belongs to another config",
-        blob->size, size);
+  /* Weights mean what w_max says, which comes first. */
   char *bytes = (char *)blob->data, *at = bytes + sizeof h;
-  if (h.version & parts[RANGES].bit && !are_ranges(t, bytes + begin[RANGES]))
-    return mho_fail(ei, MHO_EDATA,
-                    "the checkpoint has a connection whose largest weight is no number above 0");
-
   if (!take(t, h.version, RANGES, bytes + begin[RANGES]))
     mho_trainer_range(t, NULL);
-  mho_trainer_settled_in(t);
+  mho_trainer_forget_brought(t);
   copy(&at, t->connection_pulses, pulses_size(t), false);
   piece p[PIECES_EACH];
   for (int c = 0; c < t->net->n_trained; c++) {
-    mho_crossbar *x = t->net->connection[c].xb;
+    mho_crossbar *x = crossbar_of(t, c);
     int n = pieces_of(t, c, p);
     for (int i = 0; i < n; i++)
       copy(&at, p[i].data, p[i].size, false);
-    mho_crossbar_refresh(x, 0, (size_t)x->rows * (size_t)x->cols);
+    mho_crossbar_refresh(x, 0, cells_of(x));
   }
   if (!take(t, h.version, RESTS, bytes + begin[RESTS]))
     clear_rests(t);
 
+  /* The effective matrices follow, with what wires change of them. */
   take(t, h.version, SCALES, bytes + begin[SCALES]);
   t->update = h.update;
   mho_network_refresh(t->net, t->update, true);
   if (take(t, h.version, WIRES, bytes + begin[WIRES]))
     mho_network_refresh(t->net, t->update, false);
+
+  /* The epoch under way. */
   for (int i = WRITES; i <= DRIVEN; i++)
     take(t, h.version, i, bytes + begin[i]);
   t->epoch = (int)h.epoch;

@@ -1,8 +1,9 @@
-/* writer.c - what an epoch adds to the database, written by a thread of its own beside the training.
+/* writer.c - what an epoch adds to the database, written by a thread of its own beside the
+ * training.
  *
- * One update is under way at most: the next waits for it, so memory stays bounded and the order is kept. An
- * error of the database comes out with the next update, or at the end. Between two updates (writer_drain) the
- * store is the caller's alone.
+ * One update is under way at most: the next waits for it, so memory stays bounded and the order is
+ * kept. An error of the database comes out with the next update, or at the end. Between two updates
+ * (writer_drain) the store is the caller's alone.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <pthread.h>
 #include <string.h>
@@ -32,11 +33,11 @@ struct writer {
 static void release(writer *w) {
   mho_free(w->layers);
   mho_free(w->samples);
-  w->samples = NULL;
   mho_free(w->energies);
+  w->layers = NULL;
+  w->samples = NULL;
   w->energies = NULL;
   mho_blob_free(&w->checkpoint.blob);
-  w->layers = NULL;
 }
 
 static void *main_loop(void *arg) {
@@ -47,11 +48,13 @@ static void *main_loop(void *arg) {
       pthread_cond_wait(&w->changed, &w->lock);
     if (!w->busy)
       break;
+
     pthread_mutex_unlock(&w->lock);
     mho_errinfo ei = {0};
     mho_err err = mho_store_write(w->store, w->run, &w->u, &ei);
     release(w);
     pthread_mutex_lock(&w->lock);
+
     if (err && !w->err) {
       w->err = err;
       w->ei = ei;
@@ -68,6 +71,7 @@ mho_err writer_new(mho_store *store, writer **out, mho_errinfo *ei) {
   *out = NULL;
   if (!w)
     return mho_fail(ei, MHO_ENOMEM, "no memory to write the run");
+
   w->store = store;
   pthread_mutex_init(&w->lock, NULL);
   pthread_cond_init(&w->changed, NULL);
@@ -92,37 +96,35 @@ mho_err writer_drain(writer *w, mho_errinfo *ei) {
   return err;
 }
 
-mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_errinfo *ei) {
-  mho_err err = writer_drain(w, ei);
-  size_t n = (size_t)u->n_layers;
-  if (!err && u->layers && !(w->layers = mho_alloc(n, sizeof *w->layers)))
-    err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
-  if (!err && u->samples && !(w->samples = mho_alloc((size_t)u->n_samples, sizeof *w->samples)))
-    err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
-  if (!err && u->energies && !(w->energies = mho_alloc((size_t)u->n_energies, sizeof *w->energies)))
-    err = mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
-  if (err) {
+/* A copy of n items, NULL where there are none to copy or is no memory. */
+static void *copy_of(const void *from, int n, size_t size) {
+  void *copy = from ? mho_alloc((size_t)n, size) : NULL;
+  if (copy)
+    memcpy(copy, from, (size_t)n * size);
+  return copy;
+}
+
+/* Copies of what the update points to. */
+static mho_err take(writer *w, const mho_store_update *u, mho_errinfo *ei) {
+  w->layers = copy_of(u->layers, u->n_layers, sizeof *w->layers);
+  w->samples = copy_of(u->samples, u->n_samples, sizeof *w->samples);
+  w->energies = copy_of(u->energies, u->n_energies, sizeof *w->energies);
+  bool has_all =
+      !u->layers == !w->layers && !u->samples == !w->samples && !u->energies == !w->energies;
+  if (!has_all) {
     release(w);
-    return err;
+    return mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
   }
-  w->u = *u;
+
   if (u->epoch)
     w->epoch = *u->epoch;
-  if (u->layers)
-    memcpy(w->layers, u->layers, n * sizeof *w->layers);
-  if (u->samples)
-    memcpy(w->samples, u->samples, (size_t)u->n_samples * sizeof *w->samples);
   if (u->n_settles)
     w->settle = *u->settles;
-  if (u->energies)
-    memcpy(w->energies, u->energies, (size_t)u->n_energies * sizeof *w->energies);
-  w->checkpoint = (mho_checkpoint_row){0};
-  if (u->last) {
-    w->checkpoint = *u->last;
-    *blob = (mho_blob){0};
-  }
+  w->checkpoint = u->last ? *u->last : (mho_checkpoint_row){0};
   w->row = *u->run; /* its texts last as long as the run */
   memcpy(w->run, u->run->id, sizeof w->run);
+
+  w->u = *u;
   w->u.epoch = u->epoch ? &w->epoch : NULL;
   w->u.layers = w->layers;
   w->u.samples = w->samples;
@@ -130,6 +132,18 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
   w->u.settles = u->n_settles ? &w->settle : NULL;
   w->u.last = u->last ? &w->checkpoint : NULL;
   w->u.run = &w->row;
+  return MHO_OK;
+}
+
+mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_errinfo *ei) {
+  mho_err err = writer_drain(w, ei);
+  if (!err)
+    err = take(w, u, ei);
+  if (err)
+    return err;
+  if (u->last)
+    *blob = (mho_blob){0};
+
   pthread_mutex_lock(&w->lock);
   w->busy = true;
   pthread_cond_broadcast(&w->changed);
@@ -140,6 +154,7 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
 void writer_free(writer *w) {
   if (!w)
     return;
+
   pthread_mutex_lock(&w->lock);
   w->quit = true;
   pthread_cond_broadcast(&w->changed);

@@ -7,15 +7,16 @@
 
 typedef struct writer writer;
 
-/** The store is the thread's from a put to the next drain. */
+/** Start the thread. The store is its own from a put to the next drain. MHO_ENOMEM. */
 mho_err writer_new(mho_store *store, writer **out, mho_errinfo *ei);
-/** Hand over an update (at most one settle row; the run must be given, and its texts and the layers' names must
- *  last); waits for the one before, whose error is returned.
- *  @param blob  the checkpoint's bytes, which become the writer's (left empty); unused without one. */
+/** Hand over an update, which has at most one settle record; the run must be given, and its texts
+ * and the layers' names must last. Waits for the one before, whose error is returned.
+ * @param blob  the checkpoint's bytes, which become the writer's (left empty); unused without
+ *              one. */
 mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_errinfo *ei);
 /** Wait until all is written; the first error there was. */
 mho_err writer_drain(writer *w, mho_errinfo *ei);
-/** After a drain. */
+/** End the thread; after a drain. */
 void writer_free(writer *w);
 
 #endif

@@ -216,14 +216,14 @@ static void test_lines(void **state) {
       NULL);
   const mho_scheme *scheme = (const mho_scheme *)s.e->scheme.entry;
   mho_real x[ROWS] = {0}, e[COLS] = {0};
-  mho_trains *trains;
+  mho_pulse_trains *trains;
   mho_pulse_counts counts = {0};
   float before[CELLS];
   memcpy(before, s.x->pos->g, sizeof before);
   x[4] = 1;
   x[9] = -1;
   e[2] = -1; /* row 4 up, row 9 down */
-  OK(mho_trains_new(ROWS, COLS, 1, &trains, &ei));
+  OK(mho_pulse_trains_new(ROWS, COLS, 1, &trains, &ei));
   mho_outer_job job = {.xb = s.x,
                        .params = s.e->scheme.params,
                        .samples = 1,
@@ -255,7 +255,7 @@ static void test_lines(void **state) {
     else if (i != 9)
       NEAR(moved, (i == 4) * rows * net + (j == 2) * cols * net, 0, 1e-6);
   }
-  mho_trains_free(trains);
+  mho_pulse_trains_free(trains);
   drop(&s);
 }
 

@@ -31,7 +31,8 @@ enum { ROWS = 4, COLS = 3, CELLS = ROWS * COLS };
 static const mho_real x_of[ROWS] = {1, (mho_real)0.5, 0, (mho_real)-0.7};
 static const mho_real e_of[COLS] = {(mho_real)0.4, (mho_real)-0.8, (mho_real)0.1};
 
-static mho_outer_job outer(const mho_experiment *e, mho_crossbar *x, mho_trains *t, double rate) {
+static mho_outer_job outer(const mho_experiment *e, mho_crossbar *x, mho_pulse_trains *t,
+                           double rate) {
   return (mho_outer_job){.xb = x,
                          .params = e->scheme.params,
                          .samples = 1,
@@ -54,8 +55,8 @@ static void coincidences(const char *device, const char *keys, double noise, boo
   mho_experiment *e = experiment(yaml);
   const mho_scheme *s = (const mho_scheme *)e->scheme.entry;
   mho_crossbar *x = crossbar(e, ROWS, COLS);
-  mho_trains *t;
-  OK(mho_trains_new(ROWS, COLS, 1, &t, &ei));
+  mho_pulse_trains *t;
+  OK(mho_pulse_trains_new(ROWS, COLS, 1, &t, &ei));
   bool constant = !strcmp(device, "linear"); /* the same step in every state */
   double eps = step_of(e, x),
          k = constant                ? 3.5
@@ -111,7 +112,7 @@ static void coincidences(const char *device, const char *keys, double noise, boo
   assert_true(counts.truncated == 0);
   double pulses = REPEATS * rate / eps * 2.2 * 1.3 * (pair ? 2 : 1);
   NEAR(counts.set + counts.reset, pulses, 10 / sqrt(pulses), 0);
-  mho_trains_free(t);
+  mho_pulse_trains_free(t);
   mho_crossbar_free(x);
   mho_experiment_free(e);
 }
@@ -154,8 +155,8 @@ static void test_truncation(void **state) {
       "device: {model: linear, mapping: reference}\nupdate: {scheme: stochastic, max_length: 10}\n");
   const mho_scheme *s = (const mho_scheme *)e->scheme.entry;
   mho_crossbar *x = crossbar(e, ROWS, COLS);
-  mho_trains *t;
-  OK(mho_trains_new(ROWS, COLS, 1, &t, &ei));
+  mho_pulse_trains *t;
+  OK(mho_pulse_trains_new(ROWS, COLS, 1, &t, &ei));
   double eps = step_of(e, x);
   mho_outer_job job =
       outer(e, x, t, 20 * eps / 0.8); /* k = 20: sqrt(2) for the largest row and column */
@@ -167,7 +168,7 @@ static void test_truncation(void **state) {
        0); /* largest x, largest d: a pulse in every slot, of 20 wanted */
   assert_true(counts.truncated ==
               3 + 3 - 1); /* three active rows and columns, one of each saturated */
-  mho_trains_free(t);
+  mho_pulse_trains_free(t);
   mho_crossbar_free(x);
   mho_experiment_free(e);
 }
@@ -186,8 +187,8 @@ static void test_slabs(void **state) {
     v[i] = (mho_real)z[i];
   for (int k = 0; k < 2; k++) {
     mho_crossbar *x = crossbar(e, R, C);
-    mho_trains *t;
-    OK(mho_trains_new(R, C, SAMPLES, &t, &ei));
+    mho_pulse_trains *t;
+    OK(mho_pulse_trains_new(R, C, SAMPLES, &t, &ei));
     mho_outer_job job = outer(e, x, t, step_of(e, x));
     mho_pulse_counts counts = {0};
     job.samples = SAMPLES;
@@ -202,7 +203,7 @@ static void test_slabs(void **state) {
       s->replay(&job, 0, R, &counts);
     memcpy(w[k], mho_crossbar_programmed(x), sizeof w[k]);
     assert_true(counts.set > 1000);
-    mho_trains_free(t);
+    mho_pulse_trains_free(t);
     mho_crossbar_free(x);
   }
   assert_memory_equal(w[0], w[1], sizeof w[0]);

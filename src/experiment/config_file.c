@@ -1,12 +1,14 @@
-/* config.c - YAML to a flat list of keys, with the places they came from.
+/* config_file.c - YAML to a flat list of keys, with the places they came from.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "experiment/config.h"
+#include "experiment/config_file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
+
+#include "experiment/sections.h"
 
 enum { DEPTH_MAX = 8, PATH_LENGTH = 256 };
 
@@ -45,6 +47,34 @@ static mho_config_key *find(mho_config *c, const char *path) {
   return NULL;
 }
 
+const mho_config_key *mho_config_find(const mho_config *c, const char *path) {
+  for (int i = 0; i < c->n; i++)
+    if (!strcmp(c->key[i].path, path))
+      return &c->key[i];
+  return NULL;
+}
+
+const mho_config_key *mho_config_find_in(const mho_config *c, const char *section,
+                                         const char *name) {
+  char path[PATH_LENGTH];
+  snprintf(path, sizeof path, "%s.%s", section, name);
+  return mho_config_find(c, path);
+}
+
+/* Room for one more key. */
+static bool grow(mho_config *c) {
+  if (c->n < c->capacity)
+    return true;
+  int more = c->capacity ? 2 * c->capacity : 32;
+  mho_config_key *grown = realloc(c->key, (size_t)more * sizeof *grown);
+  if (!grown)
+    return false;
+
+  c->key = grown;
+  c->capacity = more;
+  return true;
+}
+
 static mho_err put(mho_config *c, const char *path_in, const char *text, bool is_list,
                    const char *file, int line, bool replace, mho_errinfo *ei) {
   char path[PATH_LENGTH];
@@ -53,19 +83,14 @@ static mho_err put(mho_config *c, const char *path_in, const char *text, bool is
   if (old && !replace)
     return mho_fail_at(ei, MHO_ECONFIG, file, line, "%s is given twice, first in line %d", path,
                        old->line);
+
   mho_config_key k = {strdup(path), strdup(text), is_list, strdup(file), line, replace};
-  if (!old && c->n == c->capacity) {
-    int more = c->capacity ? 2 * c->capacity : 32;
-    mho_config_key *grown = realloc(c->key, (size_t)more * sizeof *grown);
-    if (grown) {
-      c->key = grown;
-      c->capacity = more;
-    }
-  }
-  if (!k.path || !k.text || !k.file || (!old && c->n == c->capacity)) {
+  bool has_room = old || grow(c);
+  if (!k.path || !k.text || !k.file || !has_room) {
     clear(&k);
     return mho_fail(ei, MHO_ENOMEM, "no memory for the config");
   }
+
   if (old) {
     clear(old);
     *old = k;
@@ -111,16 +136,21 @@ mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei) 
   mho_err err = mho_config_new(out, ei);
   if (!err)
     (*out)->resolved = c->resolved;
-  for (int i = 0; i < c->n && !err; i++) {
+  for (int i = 0; i < c->n; i++) {
     const mho_config_key *k = &c->key[i];
+    if (err)
+      break;
     err = put(*out, k->path, k->text, k->is_list, k->file, k->line, k->is_override, ei);
   }
+
   if (err) {
     mho_config_free(*out);
     *out = NULL;
   }
   return err;
 }
+
+/* ---------------------------------------------------------------- YAML */
 
 typedef struct reader {
   mho_config *c;
@@ -136,8 +166,9 @@ static int line_of(const reader *r, const yaml_node_t *node) {
 
 static mho_err read_list(reader *r, const char *path, const yaml_node_t *node) {
   char text[MHO_TEXT_MAX * 4] = "";
-  for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
-       i++) {
+  const yaml_node_item_t *end = node->data.sequence.items.top;
+
+  for (const yaml_node_item_t *i = node->data.sequence.items.start; i < end; i++) {
     const yaml_node_t *item = yaml_document_get_node(r->doc, *i);
     if (item->type != YAML_SCALAR_NODE)
       return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, item),
@@ -145,10 +176,29 @@ static mho_err read_list(reader *r, const char *path, const yaml_node_t *node) {
     mho_text_append(text, sizeof text, "%s%s", *text ? " " : "",
                     (const char *)item->data.scalar.value);
   }
+
   if (strlen(text) >= sizeof text - 1)
     return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node), "%s: the list is too long",
                        path);
   return put(r->c, path, text, true, r->file, line_of(r, node), r->replace, r->ei);
+}
+
+static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, int depth);
+
+/* A key of a mapping, and what is below it. */
+static mho_err read_pair(reader *r, const char *path, const yaml_node_pair_t *p, int depth) {
+  const yaml_node_t *key = yaml_document_get_node(r->doc, p->key);
+  const yaml_node_t *value = yaml_document_get_node(r->doc, p->value);
+  char below[PATH_LENGTH];
+  if (key->type != YAML_SCALAR_NODE)
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key), "a key must be a plain word");
+
+  int n = snprintf(below, sizeof below, "%s%s%s", path, *path ? "." : "",
+                   (const char *)key->data.scalar.value);
+  if (n >= (int)sizeof below)
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key),
+                       "a key is longer than %d characters", PATH_LENGTH - 1);
+  return read_node(r, below, value, depth + 1);
 }
 
 static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, int depth) {
@@ -160,20 +210,10 @@ static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, i
   if (depth == DEPTH_MAX)
     return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node), "%s is nested too deeply",
                        path);
-  for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
-       p++) {
-    const yaml_node_t *key = yaml_document_get_node(r->doc, p->key),
-                      *value = yaml_document_get_node(r->doc, p->value);
-    char sub[PATH_LENGTH];
-    if (key->type != YAML_SCALAR_NODE)
-      return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key),
-                         "a key must be a plain word");
-    int n = snprintf(sub, sizeof sub, "%s%s%s", path, *path ? "." : "",
-                     (const char *)key->data.scalar.value);
-    if (n >= (int)sizeof sub)
-      return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key),
-                         "a key is longer than %d characters", PATH_LENGTH - 1);
-    mho_err err = read_node(r, sub, value, depth + 1);
+
+  const yaml_node_pair_t *end = node->data.mapping.pairs.top;
+  for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < end; p++) {
+    mho_err err = read_pair(r, path, p, depth);
     if (err)
       return err;
   }
@@ -186,34 +226,43 @@ mho_err mho_config_node(mho_config *c, const char *path, yaml_document_t *doc,
   return read_node(&r, path, node, 0);
 }
 
+/* The keys of a document that was parsed, below `path`. */
+static mho_err read_document(reader *r, const char *path) {
+  const yaml_node_t *root = yaml_document_get_root_node(r->doc);
+  if (!root && !*path)
+    return MHO_OK;
+  if (!root)
+    return put(r->c, path, "", false, r->file, 0, true, r->ei);
+  if (!*path && root->type != YAML_MAPPING_NODE)
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, root),
+                       "not a config: expected sections such as 'network:' with keys below them");
+  return read_node(r, path, root, 0);
+}
+
 /* Parse YAML text below `path`. */
 static mho_err read_yaml(mho_config *c, const char *path, const char *text, const char *file,
                          bool is_set, mho_errinfo *ei) {
   yaml_parser_t parser;
   yaml_document_t doc;
+  mho_err err;
   if (!yaml_parser_initialize(&parser))
     return mho_fail(ei, MHO_ENOMEM, "no memory to parse %s", file);
   yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
-  mho_err err = MHO_OK;
-  if (!yaml_parser_load(&parser, &doc)) {
+
+  if (yaml_parser_load(&parser, &doc)) {
+    reader r = {c, &doc, file, is_set, is_set, ei};
+    err = read_document(&r, path);
+    yaml_document_delete(&doc);
+  } else {
     err = mho_fail_at(ei, MHO_ECONFIG, file, is_set ? 0 : (int)parser.problem_mark.line + 1,
                       "not valid YAML: %s%s%s", parser.problem ? parser.problem : "unreadable",
                       parser.context ? ", " : "", parser.context ? parser.context : "");
-  } else {
-    reader r = {c, &doc, file, is_set, is_set, ei};
-    const yaml_node_t *root = yaml_document_get_root_node(&doc);
-    if (root && !*path && root->type != YAML_MAPPING_NODE)
-      err = mho_fail_at(ei, MHO_ECONFIG, file, line_of(&r, root),
-                        "not a config: expected sections such as 'network:' with keys below them");
-    else if (root)
-      err = read_node(&r, path, root, 0);
-    else if (*path)
-      err = put(c, path, "", false, file, 0, true, ei);
-    yaml_document_delete(&doc);
   }
   yaml_parser_delete(&parser);
   return err;
 }
+
+/* ---------------------------------------------------------------- files, texts and assignments */
 
 mho_err mho_config_text(mho_config *c, const char *text, const char *name, mho_errinfo *ei) {
   return read_yaml(c, "", text, name, false, ei);
@@ -224,6 +273,7 @@ mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei) {
   FILE *f = fopen(path, "rb");
   if (!f)
     return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the config: %s", strerror(errno));
+
   char *text = calloc(1, LIMIT + 1);
   size_t n = text ? fread(text, 1, LIMIT + 1, f) : 0;
   mho_err err;
@@ -237,6 +287,7 @@ mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei) {
     err = mho_fail_at(ei, MHO_ECONFIG, path, 0, "not a text file: this is not a config");
   else
     err = mho_config_text(c, text, path, ei);
+
   free(text);
   fclose(f);
   return err;
@@ -249,23 +300,41 @@ mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ECONFIG,
                     "--set %s: expected a key and a value, for example --set train.epochs=5",
                     assignment);
+
   memcpy(path, assignment, n);
   path[n] = 0;
   snprintf(origin, sizeof origin, "--set %s", assignment);
   return read_yaml(c, path, assignment + n + 1, origin, true, ei);
 }
 
+mho_err mho_config_load(const char *path, int n_set, const char *const *set, mho_config **out,
+                        mho_errinfo *ei) {
+  mho_err err = mho_config_new(out, ei);
+  if (!err && path)
+    err = mho_config_file(*out, path, ei);
+  for (int i = 0; i < n_set; i++) {
+    if (err)
+      break;
+    err = mho_config_set(*out, set[i], ei);
+  }
+
+  if (err) {
+    mho_config_free(*out);
+    *out = NULL;
+  }
+  return err;
+}
+
 const char *mho_config_get(const mho_config *c, const char *path) {
-  for (int i = 0; i < c->n; i++)
-    if (!strcmp(c->key[i].path, path))
-      return c->key[i].text;
-  return NULL;
+  const mho_config_key *key = mho_config_find(c, path);
+  return key ? key->text : NULL;
 }
 
 void mho_config_forget(mho_config *c, const char *path) {
   size_t length = strlen(path);
   bool below = length && path[length - 1] == '.';
   int kept = 0;
+
   for (int i = 0; i < c->n; i++) {
     bool goes = below ? !strncmp(c->key[i].path, path, length) : !strcmp(c->key[i].path, path);
     if (goes)

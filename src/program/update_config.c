@@ -1,4 +1,4 @@
-/* config.c - what every update is told, and the rate it has in an epoch.
+/* update_config.c - what every update is told, and the rate it has in an epoch.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
@@ -21,10 +21,12 @@ static const mho_param update_table[] = {
                "weight decay: rate * decay * W is taken off at every update (with adam: AdamW)"),
     MHO_P_REAL(
         mho_update_config, clip, "clip", "", 0, 0, 1e9,
-        "largest norm of a batch's gradient, over all connections; longer ones are shortened. 0: any"),
-    MHO_P_CHOICE(
-        mho_update_config, layer_rates, "layer_rates", "auto|plain|equal", MHO_LAYER_RATES_AUTO,
-        "one rate, or divided by beta_f beta_i^h so that every layer learns; auto: equal with pulses"),
+        "largest norm of a batch's gradient, over all connections; longer ones are shortened. "
+        "0: any"),
+    MHO_P_CHOICE(mho_update_config, layer_rates, "layer_rates", "auto|plain|equal",
+                 MHO_LAYER_RATES_AUTO,
+                 "one rate, or divided by beta_f beta_i^h so that every layer learns; "
+                 "auto: equal with pulses"),
 };
 const mho_params mho_update_params = MHO_PARAMS(mho_update_config, update_table);
 

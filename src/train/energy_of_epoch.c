@@ -1,8 +1,9 @@
-/* energy.c - what an epoch of training would take on hardware, in energy and in time, term by term: docs/energy.md has
- * every formula with its source.
+/* energy_of_epoch.c - what an epoch of training would take on hardware, in energy and in time, term
+ * by term: docs/energy.md has every formula with its source.
  *
- * Counted while training are the reads of every link with the squares of what drove its lines (mho_meter), the time that
- * phases last in continuous time, steps and pulses; conductances are those at the end of the epoch.
+ * Counted while training are the reads of every link with the squares of what drove its lines
+ * (mho_meter), the time that phases last in continuous time, steps and pulses; conductances are
+ * those at the end of the epoch.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -14,11 +15,13 @@ enum { CELLS, LINES, DAC, ADC, AMPLIFIERS, SET, RESET, HALF, VERIFY };
 static const char *const names[MHO_ENERGY_TERMS] = {
     "cells", "lines", "dac", "adc", "amplifiers", "set", "reset", "half-selected", "verify"};
 
-typedef struct epoch { /* of a training, with what follows from the config */
+/* An epoch of a training, with what follows from the config. */
+typedef struct epoch {
   const mho_trainer *t;
   const mho_energy_config *c;
-  mho_array_converters circuits;
-  bool analog, in_time; /* hidden layers joined by wires; in continuous time */
+  mho_array_converters converters;
+  bool analog;  /* hidden layers joined by wires */
+  bool in_time; /* continuous */
   double voltage, phases;
   mho_power power;
   mho_energy_row *row;
@@ -32,14 +35,19 @@ static bool is_error(const mho_network *net, const mho_link *k) {
   return k->from == net->n_layers - 1;
 }
 
-static bool is_input(const mho_link *k) {
+static bool is_input(const mho_network *net, const mho_link *k) {
   return k->from == 0;
 }
 
-/* How often what the meter saw of a link happens. Digital neurons have the input read anew in every phase, of which the
- * meter saw the free one; analog ones hold it. */
+/* The number of a link in the network. */
+static int number_of(const epoch *e, const mho_link *k) {
+  return (int)(k - e->t->net->link);
+}
+
+/* How often what the meter saw of a link happens. Digital neurons have the input read anew in every
+ * phase, of which the meter saw the free one; for analog ones it stays on the lines. */
 static double phases_of(const epoch *e, const mho_link *k) {
-  return is_input(k) && !e->analog ? e->phases : 1;
+  return is_input(e->t->net, k) && !e->analog ? e->phases : 1;
 }
 
 /* Steps, or s in continuous time, in which a link's lines are driven. */
@@ -47,11 +55,12 @@ static double driven(const epoch *e, const mho_link *k, const double *of_phases)
   return is_error(e->t->net, k) ? of_phases[1] : of_phases[0] + of_phases[1];
 }
 
-/* How often a link conducts for a vector that is read once: lines at the border of analog neurons do in all steps. */
+/* How often a link conducts for a vector that is read once: lines at the border of analog neurons
+ * do in all steps. */
 static double conducts(const epoch *e, const mho_link *k) {
   const mho_meter *m = e->t->meter;
   const mho_network *net = e->t->net;
-  double reads = m->reads[k - net->link];
+  double reads = m->reads[number_of(e, k)];
   bool hidden = net->layer[k->to].neuron && net->layer[k->from].neuron;
   if (!e->analog || hidden || !(reads > 0))
     return 1;
@@ -62,12 +71,11 @@ static double conducts(const epoch *e, const mho_link *k) {
 /* What a link's cells take of its lines, and its amplifiers while they hold the sense lines. */
 static void count_cells(const epoch *e, const mho_link *k, double sensed) {
   const mho_meter *m = e->t->meter;
-  int i = (int)(k - e->t->net->link);
-  double v2 = e->voltage * e->voltage, r = e->circuits.average,
-         reads = m->reads[i] * phases_of(e, k);
+  int i = number_of(e, k);
+  double v2 = e->voltage * e->voltage, r = e->converters.average;
+  double reads = m->reads[i] * phases_of(e, k), power = 0;
   const double *squares = e->in_time ? m->driven[i] : m->squares[i];
   const double *sums = (k->transposed ? e->power.cols : e->power.rows)[k->connection];
-  double power = 0;
   for (int j = 0; j < m->inputs[i]; j++)
     power += squares[j] * sums[j];
 
@@ -90,13 +98,14 @@ static void count_link(const epoch *e, const mho_link *k) {
   const mho_network *net = e->t->net;
   const mho_meter *m = e->t->meter;
   const mho_crossbar *x = net->connection[k->connection].xb;
-  int i = (int)(k - net->link);
-  bool converted = e->circuits.adc_bits && !(e->analog && net->layer[k->to].neuron);
-  double in = m->inputs[i], out = mho_link_outputs(net, k), r = e->circuits.average;
+  int i = number_of(e, k);
+  bool converted = e->converters.adc_bits && !(e->analog && net->layer[k->to].neuron);
+  double in = m->inputs[i], out = mho_link_outputs(net, k), r = e->converters.average;
   double sensed = converted ? out * mho_crossbar_conversions(x, k->transposed) : out;
   double reads = m->reads[i] * phases_of(e, k), squares = 0;
-
   count_cells(e, k, sensed);
+
+  /* Lines are charged. */
   for (int j = 0; j < m->inputs[i]; j++)
     squares += m->squares[i][j] * phases_of(e, k);
   double charged = e->in_time ? 1 : r;
@@ -104,7 +113,8 @@ static void count_link(const epoch *e, const mho_link *k) {
       charged * e->voltage * e->voltage * e->c->cell_capacitance * 2 * out * squares;
   e->row[LINES].count += charged * reads * in;
 
-  if (e->circuits.dac_bits && !(e->analog && net->layer[k->from].neuron))
+  /* Converters at both ends. */
+  if (e->converters.dac_bits && !(e->analog && net->layer[k->from].neuron))
     e->row[DAC].count += reads * in;
   if (converted)
     e->row[ADC].count += r * reads * sensed;
@@ -122,23 +132,31 @@ static double once(const epoch *e, const mho_link *k) {
   return 1;
 }
 
-/* What the reads of hidden layers take one after another, each `of` so much: in a step of a settler a convolution is read
- * position by position, layers side by side or in turn; a rule that makes passes goes through the layers forward, then
- * back. */
+/* What a layer's reads of its neighbours take in one step, each `of` so much, position by position
+ * where it is a convolution: [0] from layers below, [1] from layers above, each side by side. */
+static void reads_of_layer(const epoch *e, int l, double (*of)(const epoch *e, const mho_link *k),
+                           double most[2]) {
+  const mho_network *net = e->t->net;
+  most[0] = most[1] = 0;
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    double positions = net->connection[k->connection].positions;
+    if (k->to == l && net->layer[k->from].neuron)
+      most[k->from > l] = fmax(most[k->from > l], positions * of(e, k));
+  }
+}
+
+/* What the reads of hidden layers take one after another, each `of` so much: in a step of a settler
+ * a convolution is read position by position, layers side by side or in turn; a rule that makes
+ * passes goes through the layers forward, then back. */
 static double one_after_another(const epoch *e, double (*of)(const epoch *e, const mho_link *k)) {
   const mho_trainer *t = e->t;
-  const mho_network *net = t->net;
   double sum = 0, widest = 0;
-  for (int l = 1; l < net->n_layers - 1; l++) {
-    double most[2] = {0},
-           alone = of == once ? 1 : 0; /* a step passes, also in a layer that reads nothing in it */
-    for (int i = 0; i < net->n_links; i++) {
-      const mho_link *k = &net->link[i];
-      double positions = net->connection[k->connection].positions;
-      if (k->to == l && net->layer[k->from].neuron)
-        most[k->from > l] = fmax(most[k->from > l], positions * of(e, k));
-    }
-    double step = fmax(fmax(most[0], most[1]), alone);
+  double least = of == once ? 1 : 0; /* a step passes, also in a layer that reads nothing in it */
+  for (int l = 1; l < t->net->n_layers - 1; l++) {
+    double most[2];
+    reads_of_layer(e, l, of, most);
+    double step = fmax(fmax(most[0], most[1]), least);
     widest = fmax(widest, step);
     sum += e->phases > 1 ? step : most[0] + most[1];
   }
@@ -147,10 +165,6 @@ static double one_after_another(const epoch *e, double (*of)(const epoch *e, con
     return sum * t->meter->samples;
   double steps = t->meter->steps[0] + t->meter->steps[1];
   return steps * (t->settler->in_turn ? sum : widest);
-}
-
-static bool is_input_of(const mho_network *net, const mho_link *k) {
-  return is_input(k);
 }
 
 /* What the reads of a kind of link take, each `of` so much: those of one kind are side by side. */
@@ -166,11 +180,12 @@ static double side_by_side(const epoch *e, bool (*is)(const mho_network *net, co
   return most;
 }
 
-/* The read-out, and between digital neurons the input and the error, which analog ones have all the time. */
+/* The read-out, and between digital neurons the input and the error, which analog ones have all the
+ * time. */
 static double at_border(const epoch *e, double (*of)(const epoch *e, const mho_link *k)) {
   double sum = side_by_side(e, is_read_out, of);
   if (!e->analog)
-    sum += side_by_side(e, is_input_of, of) + side_by_side(e, is_error, of);
+    sum += side_by_side(e, is_input, of) + side_by_side(e, is_error, of);
   return sum;
 }
 
@@ -191,28 +206,32 @@ static double turns_of_states(const epoch *e) {
 static void count_conversions(const epoch *e) {
   const mho_trainer *t = e->t;
   const mho_meter *m = t->meter;
-  double r = e->circuits.average;
-  for (int l = 1; l < t->net->n_layers - 1 && e->analog && e->circuits.adc_bits; l++)
-    e->row[ADC].count += r * m->samples * e->phases * t->net->layer[l].n;
+  double r = e->converters.average;
+
+  if (e->analog && e->converters.adc_bits)
+    for (int l = 1; l < t->net->n_layers - 1; l++)
+      e->row[ADC].count += r * m->samples * e->phases * t->net->layer[l].n;
   e->row[DAC].joule = e->c->dac_energy * e->row[DAC].count;
-  e->row[ADC].joule = e->c->adc_step * ldexp(1, e->circuits.adc_bits) * e->row[ADC].count;
+  e->row[ADC].joule = e->c->adc_step * ldexp(1, e->converters.adc_bits) * e->row[ADC].count;
 
   double reads = at_border(e, once) + (e->in_time ? 0 : one_after_another(e, once));
   e->row[CELLS].seconds = r * e->c->read_time * reads + m->time[0] + m->time[1];
-  double converted = at_border(e, turns) + (e->analog ? m->samples * e->phases * turns_of_states(e)
-                                                      : one_after_another(e, turns));
-  if (e->circuits.adc_bits)
+  double hidden =
+      e->analog ? m->samples * e->phases * turns_of_states(e) : one_after_another(e, turns);
+  double converted = at_border(e, turns) + hidden;
+  if (e->converters.adc_bits)
     e->row[ADC].seconds = r * e->c->adc_time * converted;
 }
 
 /* ---------------------------------------------------------------- pulses */
 
-/* Other cells of a tile that see a part of the voltage while `at_once` cells of a row are written, for each of these; the
- * mean over the tiles of a matrix. */
+/* Other cells of a tile that see a fraction of the voltage while `at_once` cells of a row are
+ * written, for each of these; the mean over the tiles of a matrix. */
 static double others_selected(const epoch *e, const mho_crossbar *x, mho_place *place) {
   const mho_array_config *a = &e->t->e->array_config;
   int n = mho_places_cut(x, 0, a, place);
   double cells = 0, sum = 0;
+
   for (int i = 0; i < n; i++) {
     double rows = place[i].rows, width = place[i].width, here = rows * width;
     double at_once = fmin((double)e->c->write_parallel, width);
@@ -224,8 +243,8 @@ static double others_selected(const epoch *e, const mho_crossbar *x, mho_place *
   return sum / cells;
 }
 
-/* Part of the voltage that such cells see; 0 where none see any. */
-static double part_of_voltage(const mho_array_config *a) {
+/* Fraction of the voltage that such cells see; 0 where none see any. */
+static double fraction_of_voltage(const mho_array_config *a) {
   switch (a->write_select) {
   case MHO_WRITE_HALF:
     return 0.5;
@@ -236,39 +255,61 @@ static double part_of_voltage(const mho_array_config *a) {
   }
 }
 
-/* What the pulses of an epoch add up to. SET and RESET are counted over all connections, so a connection's share is that
- * of all. */
+/* What the pulses of an epoch add up to. SET and RESET are counted over all connections, so a
+ * connection's share is that of all. */
 typedef struct pulses {
   mho_device_pulse pulse;
   double share[2];              /* of SET, of RESET */
   double longest, slots, reads; /* of the connection that takes longest */
-  double part, converted;       /* of the voltage on other cells; J of a converter */
+  double fraction;              /* of the voltage on other cells */
+  double converted;             /* J of a conversion */
 } pulses;
 
 static void count_writes(const epoch *e, int connection, mho_place *place, pulses *p) {
   const mho_trainer *t = e->t;
   const mho_energy_config *c = e->c;
-  const mho_crossbar *x = t->net->connection[connection].xb;
+  const mho_crossbar *x = crossbar_of(t, connection);
   const mho_writes *w = &t->writes[connection];
+  int mapping = t->e->device_config.mapping;
   double count = t->connection_pulses[connection], addressed = count - w->coincided;
   double g = mho_crossbar_statistics(x).g_mean, at_once = fmin((double)c->write_parallel, x->cols);
-  double arrays = t->e->device_config.mapping == MHO_MAPPING_DIFFERENTIAL ? 2 : 1;
-  double half = p->part > 0 ? addressed * others_selected(e, x, place) + arrays * w->half : 0;
 
   p->longest = fmax(p->longest, addressed / (2 * at_once));
   p->slots = fmax(p->slots, w->slots);
   p->reads = fmax(p->reads, w->reads / at_once);
 
-  double devices = t->e->device_config.mapping == MHO_MAPPING_OFFSET ? 1 : 2;
+  /* Reads that verify. */
+  double devices = mapping == MHO_MAPPING_OFFSET ? 1 : 2;
   double cell = devices * g * e->voltage * e->voltage * c->read_time;
   e->row[VERIFY].count += w->reads;
   e->row[VERIFY].joule += w->reads * (cell + c->amplifier * c->read_time + p->converted);
+
+  /* Pulses, and what other cells see of them. */
+  double arrays = mapping == MHO_MAPPING_DIFFERENTIAL ? 2 : 1, half = 0;
+  if (p->fraction > 0)
+    half = addressed * others_selected(e, x, place) + arrays * w->half;
   for (int way = 0; way < 2; way++) {
     double one = g * p->pulse.volts[way] * p->pulse.volts[way] * p->pulse.width[way];
     e->row[way ? RESET : SET].joule += p->share[way] * count * one;
-    e->row[HALF].joule += p->share[way] * half * one * p->part * p->part;
+    e->row[HALF].joule += p->share[way] * half * one * p->fraction * p->fraction;
     e->row[HALF].count += p->share[way] * half;
   }
+}
+
+/* Writes of all connections. */
+static mho_err count_all_writes(const epoch *e, pulses *p, mho_errinfo *ei) {
+  const mho_trainer *t = e->t;
+  int most = 1;
+  for (int c = 0; c < t->net->n_trained; c++)
+    most = mho_max(most, mho_places_cut(crossbar_of(t, c), 0, &t->e->array_config, NULL));
+  mho_place *place = mho_alloc((size_t)most, sizeof *place);
+  if (!place)
+    return mho_fail(ei, MHO_ENOMEM, "no memory to count energy");
+
+  for (int c = 0; c < t->net->n_trained; c++)
+    count_writes(e, c, place, p);
+  mho_free(place);
+  return MHO_OK;
 }
 
 static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
@@ -278,29 +319,22 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
   double done[2] = {t->sums.set, t->sums.reset}, all = done[0] + done[1];
   pulses p = {.pulse = mho_device_pulse_of((const mho_device_model *)x->device.entry,
                                            x->device.params, &x->device_config),
-              .part = part_of_voltage(&x->array_config),
-              .converted = e->circuits.adc_bits ? c->adc_step * ldexp(1, e->circuits.adc_bits) : 0};
-  for (int way = 0; way < 2 && all > 0; way++)
-    p.share[way] = done[way] / all;
+              .fraction = fraction_of_voltage(&x->array_config),
+              .converted =
+                  e->converters.adc_bits ? c->adc_step * ldexp(1, e->converters.adc_bits) : 0};
+  if (all > 0)
+    for (int way = 0; way < 2; way++)
+      p.share[way] = done[way] / all;
 
-  int most = 1;
-  for (int i = 0; i < t->net->n_trained; i++) {
-    int tiles = mho_places_cut(t->net->connection[i].xb, 0, &x->array_config, NULL);
-    most = tiles > most ? tiles : most;
-  }
-  mho_place *place = mho_alloc((size_t)most, sizeof *place);
-  if (!place)
-    return mho_fail(ei, MHO_ENOMEM, "no memory to count energy");
-  for (int i = 0; i < t->net->n_trained; i++)
-    count_writes(e, i, place, &p);
-  mho_free(place);
-
+  mho_err err = count_all_writes(e, &p, ei);
+  if (err)
+    return err;
   for (int way = 0; way < 2; way++) {
     mho_energy_row *row = &e->row[way ? RESET : SET];
     row->count = done[way];
     row->seconds = p.pulse.width[way] * (p.slots + p.longest * p.share[way]);
   }
-  e->row[VERIFY].seconds = (c->read_time + (e->circuits.adc_bits ? c->adc_time : 0)) * p.reads;
+  e->row[VERIFY].seconds = (c->read_time + (e->converters.adc_bits ? c->adc_time : 0)) * p.reads;
   return MHO_OK;
 }
 
@@ -314,17 +348,17 @@ bool mho_energy_counts(const mho_experiment *e) {
 
 bool mho_energy_analog(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  mho_array_converters circuits = {.average = 1};
+  mho_array_converters converters = {.average = 1};
   if (array->converters)
-    array->converters(e->array.params, &circuits);
-  return circuits.analog || ((const mho_settler *)e->settler.entry)->in_time;
+    array->converters(e->array.params, &converters);
+  return converters.analog || ((const mho_settler *)e->settler.entry)->in_time;
 }
 
 mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errinfo *ei) {
   const mho_array_model *array = (const mho_array_model *)t->e->array.entry;
   epoch e = {.t = t,
              .c = &t->e->energy,
-             .circuits = {.average = 1},
+             .converters = {.average = 1},
              .analog = mho_energy_analog(t->e),
              .in_time = t->settler->in_time,
              .voltage = t->e->array_config.read_voltage,
@@ -340,7 +374,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   for (int i = 0; i < MHO_ENERGY_TERMS; i++)
     rows[i] = (mho_energy_row){.epoch = t->epoch, .term = names[i], .samples = t->meter->samples};
   if (array->converters)
-    array->converters(t->e->array.params, &e.circuits);
+    array->converters(t->e->array.params, &e.converters);
   count_reads(&e);
   mho_power_free(t->net, &e.power);
   count_conversions(&e);

@@ -1,9 +1,11 @@
-/* initial.c - initial weights written as any others: by the pulses of the programming scheme.
+/* initial_weights.c - initial weights written as any others: by the pulses of the programming
+ * scheme.
  *
- * Devices begin at the conductances of weight zero. Up to program.rounds times every weight is read, and the scheme is
- * asked, with nothing left over from the round before, for what is missing; less than half of a nominal step is let be.
- * Of weights that were brought, those are written, not what an exact write has made of them.
- * What the devices' noise and spread make of it is what training starts from. Pulses and reads are of the first epoch.
+ * Devices begin at the conductances of weight zero. Up to program.rounds times every weight is
+ * read, and the scheme is asked, with nothing left over from the round before, for what is missing;
+ * less than half of a nominal step is let be. Of weights that were brought, those are written, not
+ * what an exact write has made of them. What the devices' noise and spread make of it is what
+ * training starts from. Pulses and reads are of the first epoch.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -11,27 +13,30 @@
 #include "base/streams.h"
 #include "train/trainer.h"
 
-/* Weights that are still off by half a step or more; dw: what they lack. */
+/* How many weights are still off by half a step or more; dw: what they lack. */
 static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, double step,
                       mho_real *dw) {
-  size_t off = 0;
+  const mho_real *weight = mho_crossbar_programmed(x);
   mho_real near = (mho_real)(0.5 * step);
+  size_t off = 0;
   for (size_t i = 0; i < n; i++) {
-    mho_real d = target[i] - mho_crossbar_programmed(x)[i];
-    bool keep = d < near && d > -near;
-    dw[i] = keep ? 0 : d;
-    off += !keep;
+    mho_real d = target[i] - weight[i];
+    bool is_near = d < near && d > -near;
+    dw[i] = is_near ? 0 : d;
+    off += !is_near;
   }
   return off;
 }
 
-static void program(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
-  mho_crossbar *x = t->net->connection[c].xb;
-  size_t n = (size_t)x->rows * (size_t)x->cols;
+/* Write connection c; target, dw: [weights] of scratch. */
+static void write_connection(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
+  mho_crossbar *x = crossbar_of(t, c);
+  size_t n = cells_of(x);
   mho_real *chi = t->accumulator ? t->accumulator[c] : NULL;
   memcpy(target, t->brought ? t->brought[c] : mho_crossbar_programmed(x), n * sizeof *target);
   memset(dw, 0, n * sizeof *dw);
   mho_crossbar_set(x, 0, n, dw);
+
   for (int64_t round = 0; round < t->e->initial.rounds; round++) {
     mho_pulse_counts counts = {.reads = (double)n};
     mho_program_job job = {.xb = x,
@@ -52,24 +57,27 @@ static void program(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
     if (!off)
       return;
   }
-  t->sums.clipped += (double)missing(x, n, target, t->nominal_step[c], dw); /* given up */
+
+  /* What is still missing is given up. */
+  t->sums.clipped += (double)missing(x, n, target, t->nominal_step[c], dw);
 }
 
 mho_err mho_trainer_initial(mho_trainer *t, mho_errinfo *ei) {
   const mho_device_model *device = (const mho_device_model *)t->e->device.entry;
+  size_t most = 0;
   if (t->e->initial.how != MHO_INITIAL_SCHEME || !device->pulse)
     return MHO_OK;
-  size_t most = 0;
+
   for (int c = 0; c < t->net->n_trained; c++) {
-    const mho_crossbar *x = t->net->connection[c].xb;
-    size_t n = (size_t)x->rows * (size_t)x->cols;
+    size_t n = cells_of(crossbar_of(t, c));
     most = n > most ? n : most;
   }
   mho_real *room = mho_alloc(2 * most, sizeof *room);
   if (!room)
     return mho_fail(ei, MHO_ENOMEM, "no memory to program %zu initial weights", most);
+
   for (int c = 0; c < t->net->n_trained; c++)
-    program(t, c, room, room + most);
+    write_connection(t, c, room, room + most);
   mho_free(room);
   mho_network_refresh(t->net, t->update, true);
   return MHO_OK;

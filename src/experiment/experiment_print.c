@@ -1,4 +1,4 @@
-/* print.c - an experiment as YAML for people, as JSON for the database, and as a hash.
+/* experiment_print.c - an experiment as YAML for people, as JSON for the database, and as a hash.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <jansson.h>
 #include <sha2.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "experiment/config.h"
+#include "experiment/sections.h"
 
 /* ---------------------------------------------------------------- YAML */
 
@@ -22,40 +22,55 @@ static bool needs_quotes(const mho_param *p, const char *text) {
          (!*text || strpbrk(text, ":#{}[],&*!|>'\"%@`\n ") || strchr("-?", *text));
 }
 
-static void print_yaml(void *user, const mho_setting *s) {
-  yaml_printer *y = user;
-  char value[MHO_TEXT_MAX * 4], line[MHO_TEXT_MAX * 5], range[256] = "";
-  if (y->changed_only && s->is_default && !(y->card && !strcmp(s->section->name, "device")))
-    return; /* with a card, a default is a choice against it */
+/* The line of a section or of a group of keys that begins here. */
+static void print_heads(yaml_printer *y, const mho_setting *s, const char *dot) {
   if (s->section != y->section) {
     fprintf(y->out, "%s%s:\n", y->section ? "\n" : "", s->section->name);
     y->section = s->section;
     *y->group = 0;
   }
-  const char *name = s->name, *dot = strchr(s->name, '.');
-  if (dot) {
-    size_t n = (size_t)(dot - s->name);
-    if (strlen(y->group) != n || strncmp(y->group, s->name, n)) {
-      snprintf(y->group, sizeof y->group, "%.*s", (int)n, s->name);
-      fprintf(y->out, "  %s:\n", y->group);
-    }
-    name = dot + 1;
+
+  size_t n = dot ? (size_t)(dot - s->name) : 0;
+  if (dot && (strlen(y->group) != n || strncmp(y->group, s->name, n))) {
+    snprintf(y->group, sizeof y->group, "%.*s", (int)n, s->name);
+    fprintf(y->out, "  %s:\n", y->group);
   }
+}
+
+/* What follows a key: what it says and may be; of a selector, where its words are listed. */
+static void print_comment(FILE *out, const mho_setting *s) {
+  const mho_section *section = s->section;
+  char range[256] = "";
+  if (!s->param) {
+    int k = strcmp(s->name, section->selector[0].key) != 0;
+    fprintf(out, "mho list %s\n", mho_kind_word(section->selector[k].kind));
+    return;
+  }
+
+  if (s->param->kind != MHO_PARAM_TEXT)
+    mho_param_range(s->param, range, sizeof range);
+  fprintf(out, "%s%s%s%s\n", s->param->doc, *range ? " (" : "", range, *range ? ")" : "");
+}
+
+static void print_yaml(void *user, const mho_setting *s) {
+  yaml_printer *y = user;
+  char value[MHO_TEXT_MAX * 4], line[MHO_TEXT_MAX * 5];
+  bool is_choice = y->card && !strcmp(s->section->name, "device"); /* of a default against a card */
+  if (y->changed_only && s->is_default && !is_choice)
+    return;
+
+  const char *dot = strchr(s->name, '.');
+  print_heads(y, s, dot);
   if (s->param)
     mho_param_format(s->param, s->params, false, value, sizeof value);
   else
     snprintf(value, sizeof value, "%s", s->word);
+
   const char *quote = needs_quotes(s->param, value) ? "\"" : "";
-  snprintf(line, sizeof line, "%s%s: %s%s%s", dot ? "    " : "  ", name, quote, value, quote);
-  if (s->param && s->param->kind != MHO_PARAM_TEXT)
-    mho_param_range(s->param, range, sizeof range);
-  if (s->param)
-    fprintf(y->out, "%-32s # %s%s%s%s\n", line, s->param->doc, *range ? " (" : "", range,
-            *range ? ")" : "");
-  else
-    fprintf(y->out, "%-32s # mho list %s\n", line,
-            mho_kind_word(
-                s->section->selector[strcmp(s->name, s->section->selector[0].key) != 0].kind));
+  snprintf(line, sizeof line, "%s%s: %s%s%s", dot ? "    " : "  ", dot ? dot + 1 : s->name, quote,
+           value, quote);
+  fprintf(y->out, "%-32s # ", line);
+  print_comment(y->out, s);
 }
 
 char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {
@@ -66,6 +81,7 @@ char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {
                     .card = *e->device_config.card};
   if (!y.out)
     return NULL;
+
   mho_settings_visit(e, print_yaml, &y);
   fclose(y.out);
   return text;
@@ -73,9 +89,24 @@ char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {
 
 /* ---------------------------------------------------------------- JSON */
 
+static json_t *json_ints(const mho_ints *list) {
+  json_t *a = json_array();
+  for (int i = 0; i < list->n; i++)
+    json_array_append_new(a, json_integer(list->v[i]));
+  return a;
+}
+
+static json_t *json_reals(const mho_reals *list) {
+  json_t *a = json_array();
+  for (int i = 0; i < list->n; i++)
+    json_array_append_new(a, json_real(list->v[i]));
+  return a;
+}
+
 static json_t *json_value(const mho_setting *s) {
   if (!s->param)
     return json_string(s->word);
+
   const void *at = (const char *)s->params + s->param->offset;
   char text[MHO_TEXT_MAX * 4];
   switch (s->param->kind) {
@@ -85,20 +116,10 @@ static json_t *json_value(const mho_setting *s) {
     return json_integer(*(const int64_t *)at);
   case MHO_PARAM_BOOL:
     return json_boolean(*(const bool *)at);
-  case MHO_PARAM_INTS: {
-    const mho_ints *list = at;
-    json_t *a = json_array();
-    for (int i = 0; i < list->n; i++)
-      json_array_append_new(a, json_integer(list->v[i]));
-    return a;
-  }
-  case MHO_PARAM_REALS: {
-    const mho_reals *list = at;
-    json_t *a = json_array();
-    for (int i = 0; i < list->n; i++)
-      json_array_append_new(a, json_real(list->v[i]));
-    return a;
-  }
+  case MHO_PARAM_INTS:
+    return json_ints(at);
+  case MHO_PARAM_REALS:
+    return json_reals(at);
   case MHO_PARAM_TEXT:
   case MHO_PARAM_CHOICE:
     break;
@@ -111,16 +132,21 @@ static json_t *member(json_t *object, const char *name, size_t length) {
   char key[64];
   snprintf(key, sizeof key, "%.*s", (int)length, name);
   json_t *m = json_object_get(object, key);
-  if (!m)
-    json_object_set_new(object, key, m = json_object());
+  if (m)
+    return m;
+
+  m = json_object();
+  json_object_set_new(object, key, m);
   return m;
 }
 
 static void add_json(void *user, const mho_setting *s) {
   json_t *at = member(user, s->section->name, strlen(s->section->name));
   const char *name = s->name;
-  for (const char *dot; (dot = strchr(name, '.')); name = dot + 1)
+  for (const char *dot = strchr(name, '.'); dot; dot = strchr(name, '.')) {
     at = member(at, name, (size_t)(dot - name));
+    name = dot + 1;
+  }
   json_object_set_new(at, name, json_value(s));
 }
 
@@ -134,14 +160,19 @@ char *mho_experiment_json(const mho_experiment *e) {
 
 /* ---------------------------------------------------------------- hash */
 
+/* Whether a key can change a result: paths and what is observed do not, and of a card its keys
+ * do. */
+static bool changes_results(const mho_setting *s) {
+  bool is_text = s->param && s->param->kind == MHO_PARAM_TEXT;
+  if (is_text && (!strcmp(s->name, "path") || !strcmp(s->name, "card")))
+    return false;
+  return strcmp(s->section->name, "observe") != 0;
+}
+
 static void add_changed(void *user, const mho_setting *s) {
-  bool is_path = s->param && s->param->kind == MHO_PARAM_TEXT && !strcmp(s->name, "path");
-  bool is_observe = !strcmp(s->section->name, "observe"); /* changes no result */
-  bool is_card =
-      s->param && s->param->kind == MHO_PARAM_TEXT && !strcmp(s->name, "card"); /* its keys count */
-  if (s->is_default || is_path || is_observe || is_card)
-    return;
   char path[128];
+  if (s->is_default || !changes_results(s))
+    return;
   snprintf(path, sizeof path, "%s.%s", s->section->name, s->name);
   json_object_set_new(user, path, json_value(s));
 }
@@ -149,6 +180,7 @@ static void add_changed(void *user, const mho_setting *s) {
 void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]) {
   json_t *root = json_object(), *keys = json_object();
   mho_settings_visit(e, add_changed, keys);
+
   mho_seeds seeds = mho_experiment_seeds(e);
   json_object_set_new(root, "keys", keys);
   json_object_set_new(root, "defaults", json_integer(MHO_DEFAULTS_VERSION));
@@ -156,6 +188,7 @@ void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, cha
   json_object_set_new(root, "seeds",
                       json_pack("[I,I,I,I]", (json_int_t)seeds.weights, (json_int_t)seeds.chip,
                                 (json_int_t)seeds.order, (json_int_t)seeds.noise));
+
   char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
   SHA256Data((const uint8_t *)(text ? text : ""), text ? strlen(text) : 0, hex);
   free(text);

@@ -1,0 +1,335 @@
+/* compatible.c - what the sections of a config must fit together in.
+ *
+ * Every check is a function of its own; they run in the order of the table, and the first error is
+ * the one that is reported. A few of them also fill in what follows from other keys and was not
+ * set.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "experiment/compatible.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "experiment/config_file.h"
+
+/* What the checks look at. */
+typedef struct subject {
+  const mho_registry *registry;
+  const mho_config *c;
+  mho_experiment *e;
+  const mho_device_model *device;
+  const mho_array_model *array;
+  const mho_topology *topology;
+  const mho_settler *settler;
+  const mho_rule *rule;
+  const mho_scheme *scheme;
+  mho_errinfo *ei;
+} subject;
+
+/* ---------------------------------------------------------------- errors and their places */
+
+/* An error at a key of the config, or without a place where the key is not set. */
+static mho_err at_key(const subject *s, const char *section, const char *name, const char *format,
+                      ...) MHO_PRINTF(4, 5);
+static mho_err at_key(const subject *s, const char *section, const char *name, const char *format,
+                      ...) {
+  const mho_config_key *key = mho_config_find_in(s->c, section, name);
+  char message[MHO_MESSAGE_MAX];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  return mho_fail_at(s->ei, MHO_ECONFIG, key ? key->file : NULL, key ? key->line : 0, "%s",
+                     message);
+}
+
+/* What a model says of its parameters, at the first key of the sentence that was set; else at the
+ * model. */
+static mho_err at_named_key(const subject *s, const char *section, const char *model,
+                            const char *message) {
+  char prefix[64], name[128];
+  snprintf(prefix, sizeof prefix, "%s.", section);
+  for (const char *at = strstr(message, prefix); at; at = strstr(at + 1, prefix)) {
+    const char *key = at + strlen(prefix);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(key, ":;, ("), key);
+    if (mho_config_find_in(s->c, section, name))
+      return at_key(s, section, name, "%s", message);
+  }
+  return at_key(s, section, model, "%s", message);
+}
+
+/* ---------------------------------------------------------------- devices and arrays */
+
+static mho_err device_parameters(const subject *s) {
+  mho_errinfo why = {0};
+  mho_err err = mho_device_check(s->device, s->e->device.params, &s->e->device_config, &why);
+  if (!err)
+    return MHO_OK;
+  if (*why.file) /* a table of the user's */
+    return mho_fail_at(s->ei, err, why.file, why.line, "%s", why.message);
+  return at_named_key(s, "device", "model", why.message);
+}
+
+static mho_err array_parameters(const subject *s) {
+  mho_errinfo why = {0};
+  if (s->array->check && s->array->check(s->e->array.params, &why))
+    return at_named_key(s, "array", "model", why.message);
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- schemes that write */
+
+static mho_err scheme_finds_pulses(const subject *s) {
+  if (!s->scheme->needs_pulses || s->device->pulse)
+    return MHO_OK;
+  return at_key(s, "update", "scheme",
+                "update.scheme: '%s' needs a device that answers pulses, and '%s' knows none: "
+                "use scheme exact, or set device.model (mho list devices)",
+                s->scheme->entry.id, s->device->entry.id);
+}
+
+static mho_err scheme_writes_initial_weights(const subject *s) {
+  if (s->e->initial.how != MHO_INITIAL_SCHEME || s->scheme->apply)
+    return MHO_OK;
+  return at_key(s, "program", "initial",
+                "program.initial: scheme '%s' writes outer products of samples, not any matrix: "
+                "use exact, or another update.scheme",
+                s->scheme->entry.id);
+}
+
+static mho_err selection_has_pulses(const subject *s) {
+  int select = s->e->array_config.write_select;
+  bool is_shared = select == MHO_WRITE_HALF || select == MHO_WRITE_THIRD;
+  if (!is_shared || s->scheme->needs_pulses)
+    return MHO_OK;
+  return at_key(s, "array", "write.select",
+                "array.write.select: scheme '%s' writes without pulses, so other cells see none: "
+                "leave it out, or use a scheme that pulses (mho list programs)",
+                s->scheme->entry.id);
+}
+
+static mho_err selection_of_many_lines(const subject *s) {
+  if (s->e->array_config.write_select != MHO_WRITE_THIRD || !s->scheme->draw)
+    return MHO_OK;
+  return at_key(s, "array", "write.select",
+                "array.write.select: scheme '%s' pulses many lines at once, "
+                "by half of the voltage each: use half or transistor",
+                s->scheme->entry.id);
+}
+
+/* ---------------------------------------------------------------- schemes that take samples */
+
+static mho_err samples_reach_lines(const subject *s) {
+  if (!s->scheme->draw || !(s->topology->own_layers || s->e->network.biases))
+    return MHO_OK;
+  return at_key(s, "update", "scheme",
+                "update.scheme: '%s' applies samples one after another, "
+                "which is not simulated with convolutions or biases: use pulses or accumulate",
+                s->scheme->entry.id);
+}
+
+/* Samples go straight to the array, so that no optimizer stands between: sgd, unless another one
+ * was set. */
+static mho_err samples_pass_no_optimizer(const subject *s) {
+  if (!s->scheme->draw)
+    return MHO_OK;
+  const mho_entry *sgd = mho_registry_find(s->registry, MHO_KIND_OPTIMIZER, "sgd");
+  if (s->e->optimizer.entry != sgd && mho_config_find_in(s->c, "update", "optimizer"))
+    return at_key(s, "update", "optimizer",
+                  "update.optimizer: scheme '%s' applies every sample by itself: use sgd",
+                  s->scheme->entry.id);
+
+  s->e->optimizer.entry = sgd;
+  mho_params_init(sgd->params, s->e->optimizer.params);
+  return MHO_OK;
+}
+
+static mho_err samples_have_no_gradient(const subject *s) {
+  const mho_update_config *u = &s->e->update;
+  if (!s->scheme->draw || !(u->clip > 0 || u->decay > 0))
+    return MHO_OK;
+  const char *key = u->clip > 0 ? "clip" : "decay";
+  return at_key(s, "update", key,
+                "update.%s: scheme '%s' never holds a whole gradient: leave it at 0", key,
+                s->scheme->entry.id);
+}
+
+/* ---------------------------------------------------------------- rules and settlers */
+
+/* A rule that is defined with one kind of feedback brings it, unless another one was set. */
+static mho_err rule_finds_feedback(const subject *s) {
+  int needed = s->rule->feedback_mode;
+  if (needed < 0 || s->e->feedback.mode == needed)
+    return MHO_OK;
+  if (mho_config_find_in(s->c, "feedback", "mode"))
+    return at_key(s, "feedback", "mode", "feedback.mode: rule '%s' is defined with %s feedback",
+                  s->rule->entry.id, needed == MHO_FEEDBACK_SYMMETRIC ? "symmetric" : "asymmetric");
+
+  s->e->feedback.mode = needed;
+  return MHO_OK;
+}
+
+static mho_err settler_parameters(const subject *s) {
+  mho_errinfo why = {0};
+  if (s->settler->check && s->settler->check(s->e->settler.params, &why))
+    return at_named_key(s, "settle", "method", why.message);
+  return MHO_OK;
+}
+
+/* Why the difference cannot be settled itself, or NULL. */
+static const char *not_direct(const mho_experiment *e) {
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  if (!rule->direct_needs)
+    return "the rule has one phase only";
+  if (!settler->difference)
+    return "settle.method knows only two states: use sweep";
+  if (((const mho_device_model *)e->device.entry)->pulse)
+    return "on devices the difference is measured: use device.model ideal";
+
+  bool is_noisy = array->noisy && array->noisy(e->array.params);
+  bool is_lossy = array->lossy && array->lossy(e->array.params);
+  if (is_noisy || is_lossy)
+    return "through noise, converters or amplifiers the difference is measured: "
+           "use array.model ideal";
+  if (mho_circuit_limited(&e->circuit))
+    return "of amplifiers that saturate the difference is measured: use neuron.saturation 0";
+
+  const char *why = settler->direct_needs ? settler->direct_needs(e->settler.params) : NULL;
+  return why ? why : rule->direct_needs(e->rule.params);
+}
+
+bool mho_experiment_direct(const mho_experiment *e) {
+  return e->settle.difference != MHO_DIFFERENCE_SUBTRACT && !not_direct(e);
+}
+
+static mho_err difference_is_direct(const subject *s) {
+  bool is_asked = s->e->settle.difference == MHO_DIFFERENCE_DIRECT;
+  const char *why = is_asked ? not_direct(s->e) : NULL;
+  if (!why)
+    return MHO_OK;
+  return at_key(s, "settle", "difference", "settle.difference: not direct, because %s", why);
+}
+
+/* ---------------------------------------------------------------- data and layers */
+
+static mho_err batch_has_samples(const subject *s) {
+  int64_t batch = s->e->train.batch, used = s->e->dataset_config.train;
+  if (used <= 0 || batch <= used)
+    return MHO_OK;
+  return at_key(s, "train", "batch", "train.batch: %lld samples, but dataset.train uses only %lld",
+                (long long)batch, (long long)used);
+}
+
+static mho_err topology_takes_hidden(const subject *s) {
+  const mho_param *hidden = mho_params_find(mho_network_params, "hidden");
+  if (!s->topology->own_layers || mho_param_is_default(hidden, &s->e->network))
+    return MHO_OK;
+  return at_key(s, "network", "hidden",
+                "network.hidden: topology %s takes all layers from network.%s: put them there",
+                s->topology->entry.id, s->topology->entry.params.p[0].name);
+}
+
+static mho_err sense_lines_are_simulated(const subject *s) {
+  bool is_special = s->topology->own_layers || s->e->network.biases;
+  if (!is_special || !s->array->holds || !s->array->holds(s->e->array.params))
+    return MHO_OK;
+  return at_key(s, "array", "differencing",
+                "array.differencing: a held sense line is not simulated "
+                "with convolutions or biases: use digital");
+}
+
+static mho_err observables_fit_topology(const subject *s) {
+  const mho_observe_config *o = &s->e->observe;
+  const char *key = NULL;
+  if (o->spectral_radius)
+    key = "spectral_radius";
+  else if (o->lyapunov)
+    key = "lyapunov";
+  else if (o->settling)
+    key = "settling";
+
+  if (!s->topology->own_layers || !key)
+    return MHO_OK;
+  return at_key(s, "observe", key,
+                "observe.%s: not for topology %s: only the cosine is observed there", key,
+                s->topology->entry.id);
+}
+
+static mho_err tile_has_two_sides(const subject *s) {
+  int n = s->e->array_config.wire_tile.n;
+  if (n == 1 || n == 2)
+    return MHO_OK;
+  return at_key(s, "array", "wire.tile",
+                "array.wire.tile: expected rows and columns, for example [128, 128]");
+}
+
+static mho_err network_has_a_hidden_layer(const subject *s) {
+  if (s->e->network.hidden.n >= 1)
+    return MHO_OK;
+  return at_key(s, "network", "hidden",
+                "network.hidden: give at least one hidden layer, for example [128]");
+}
+
+/* Converters between hidden layers belong to a clock. */
+static mho_err converters_have_a_clock(const subject *s) {
+  mho_array_converters converters = {0};
+  if (s->array->converters)
+    s->array->converters(s->e->array.params, &converters);
+  if (!s->settler->in_time || converters.analog || !(converters.dac_bits || converters.adc_bits))
+    return MHO_OK;
+  return at_key(s, "array", converters.adc_bits ? "adc_bits" : "dac_bits",
+                "array.coupling: digital neurons behind converters are clocked, "
+                "and settle.method ode has no clock: use array.coupling analog, "
+                "or leave dac_bits and adc_bits at 0");
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+static const struct check {
+  mho_err (*check)(const subject *s);
+  bool of_new; /* only of configs that are not stored: earlier releases have stored others */
+} checks[] = {
+    {device_parameters},
+    {array_parameters},
+    {scheme_finds_pulses},
+    {scheme_writes_initial_weights},
+    {selection_has_pulses},
+    {selection_of_many_lines},
+    {samples_reach_lines},
+    {samples_pass_no_optimizer},
+    {samples_have_no_gradient},
+    {rule_finds_feedback},
+    {settler_parameters},
+    {difference_is_direct},
+    {batch_has_samples},
+    {topology_takes_hidden},
+    {sense_lines_are_simulated},
+    {observables_fit_topology},
+    {tile_has_two_sides},
+    {network_has_a_hidden_layer},
+    {converters_have_a_clock, .of_new = true},
+};
+
+mho_err mho_experiment_fit(const mho_registry *r, const mho_config *c, bool bare, mho_experiment *e,
+                           mho_errinfo *ei) {
+  subject s = {.registry = r,
+               .c = c,
+               .e = e,
+               .device = (const mho_device_model *)e->device.entry,
+               .array = (const mho_array_model *)e->array.entry,
+               .topology = (const mho_topology *)e->topology.entry,
+               .settler = (const mho_settler *)e->settler.entry,
+               .rule = (const mho_rule *)e->rule.entry,
+               .scheme = (const mho_scheme *)e->scheme.entry,
+               .ei = ei};
+  for (int i = 0; i < MHO_COUNT(checks); i++) {
+    if (bare && checks[i].of_new)
+      continue;
+    mho_err err = checks[i].check(&s);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}

@@ -1,0 +1,14 @@
+/* compatible.h - whether the sections of an experiment fit together.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_EXPERIMENT_COMPATIBLE_H
+#define MHO_EXPERIMENT_COMPATIBLE_H
+
+#include "mho/experiment.h"
+
+/** Check an experiment whose keys are all set from c, and fill in what other keys decide: a rule's
+ * kind of feedback, and sgd where a scheme takes samples one by one. bare: the config is a stored
+ * one, which is asked less, so that it opens. MHO_ECONFIG with file, line, key and cure. */
+mho_err mho_experiment_fit(const mho_registry *r, const mho_config *c, bool bare, mho_experiment *e,
+                           mho_errinfo *ei);
+
+#endif

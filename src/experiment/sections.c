@@ -1,0 +1,149 @@
+/* sections.c - the sections of a config, with the keys that are of no other folder, and every key
+ * in turn.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "experiment/sections.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const mho_param train_table[] = {
+    MHO_P_INT(mho_train_config, epochs, "epochs", 10, 1, 1e6, "passes through the training images"),
+    MHO_P_INT(mho_train_config, batch, "batch", 100, 1, 65536, "samples an update"),
+    MHO_P_INT(mho_train_config, chunk, "chunk", 0, 0, MHO_CHUNK_MAX,
+              "samples a thread settles at once; 0: a quarter of the batch. "
+              "Fewer tasks pack fewer matrices"),
+    MHO_P_CHOICE(mho_train_config, shuffle, "shuffle", "batches|samples", MHO_SHUFFLE_BATCHES,
+                 "batches are cut once and their order is shuffled, or samples are"),
+    MHO_P_INT(mho_train_config, seed, "seed", 1, 0, 9e15,
+              "of everything random that has no seed of its own"),
+    MHO_P_INT(mho_train_config, seed_chip, "seeds.chip", -1, -1, 9e15,
+              "device-to-device spread; -1: from seed"),
+    MHO_P_INT(mho_train_config, seed_weights, "seeds.weights", -1, -1, 9e15,
+              "initial weights; -1: from seed"),
+    MHO_P_INT(mho_train_config, seed_order, "seeds.order", -1, -1, 9e15,
+              "order of the data; -1: from seed"),
+    MHO_P_INT(mho_train_config, seed_noise, "seeds.noise", -1, -1, 9e15,
+              "read and pulse noise; -1: from seed"),
+    MHO_P_TEXT(mho_train_config, from, "from", "",
+               "start from the weights of a run (id or name) or of a "
+               "folder that mho export --weights wrote"),
+};
+static const mho_params train_params = MHO_PARAMS(mho_train_config, train_table);
+
+static const mho_param checkpoint_table[] = {
+    MHO_P_INT(mho_checkpoint_config, every, "every", 1, 0, 1e6,
+              "epochs between checkpoints; 0: none, so that a run cut "
+              "off starts anew and none can be evaluated"),
+};
+static const mho_params checkpoint_params = MHO_PARAMS(mho_checkpoint_config, checkpoint_table);
+
+static const mho_param program_table[] = {
+    MHO_P_CHOICE(
+        mho_initial_config, how, "initial", "exact|scheme", MHO_INITIAL_EXACT,
+        "initial weights set exactly, or written with update.scheme from devices at weight zero"),
+    MHO_P_INT(mho_initial_config, rounds, "rounds", 30, 1, 10000,
+              "initial scheme: most times that a weight is read and what it lacks is asked for"),
+};
+static const mho_params program_params = MHO_PARAMS(mho_initial_config, program_table);
+
+/* Defaults. Converters: A. Shafiee et al., "ISAAC", ISCA 2016, table 1 (8-bit ADC of 1.28 GS/s at 2
+ * mW, so 1.6 pJ a conversion and 6 fJ a code; one of them for 128 columns; DACs of 4 uW at a read
+ * of 100 ns, so 0.4 pJ). Assumptions, to be replaced by those of a process: 1 fF a cell of a line,
+ * 10 uW an amplifier. */
+static const mho_param energy_table[] = {
+    MHO_P_BOOL(mho_energy_config, count, "count", 1,
+               "count the energy and the time that training would take on hardware"),
+    MHO_P_REAL(mho_energy_config, read_time, "read_time", "s", 100e-9, 1e-12, 1,
+               "that lines are driven for a read; with analog neurons, for a step of the settle"),
+    MHO_P_REAL(mho_energy_config, cell_capacitance, "cell_capacitance", "F", 1e-15, 0, 1e-9,
+               "of a driven line, per cell on it: a read charges it once"),
+    MHO_P_REAL(mho_energy_config, dac_energy, "dac_energy", "J", 0.4e-12, 0, 1,
+               "of a conversion for a driven line"),
+    MHO_P_REAL(mho_energy_config, adc_step, "adc_step", "J", 6e-15, 0, 1,
+               "of a conversion of a sense line, per code: adc_step 2^bits"),
+    MHO_P_REAL(mho_energy_config, adc_time, "adc_time", "s", 0.78e-9, 0, 1,
+               "of a conversion of a sense line"),
+    MHO_P_INT(mho_energy_config, adc_share, "adc_share", 128, 1, 1e6,
+              "sense lines that take turns at a converter"),
+    MHO_P_REAL(mho_energy_config, amplifier, "amplifier", "W", 10e-6, 0, 1e3,
+               "power of a sense amplifier while it reads"),
+    MHO_P_INT(mho_energy_config, write_parallel, "write_parallel", 1, 1, 65536,
+              "cells of a row that are pulsed at once, where a scheme addresses cells"),
+};
+static const mho_params energy_params = MHO_PARAMS(mho_energy_config, energy_table);
+
+#define AT(member) offsetof(mho_experiment, member)
+const mho_section mho_sections[] = {
+    {"dataset",
+     &mho_dataset_params,
+     AT(dataset_config),
+     {{"name", MHO_KIND_DATASET, "digits", AT(dataset)}}},
+    {"network",
+     &mho_network_params,
+     AT(network),
+     {{"topology", MHO_KIND_TOPOLOGY, "layered", AT(topology)},
+      {"neuron", MHO_KIND_NEURON, "tanh", AT(neuron)}}},
+    {"feedback", &mho_feedback_params, AT(feedback), {{NULL}}},
+    {"neuron", &mho_circuit_params, AT(circuit), {{NULL}}},
+    {"settle",
+     &mho_settle_params,
+     AT(settle),
+     {{"method", MHO_KIND_SETTLER, "sweep", AT(settler)}}},
+    {"rule", &mho_gradient_params, AT(gradient), {{"name", MHO_KIND_RULE, "ep", AT(rule)}}},
+    {"update",
+     &mho_update_params,
+     AT(update),
+     {{"optimizer", MHO_KIND_OPTIMIZER, "adam", AT(optimizer)},
+      {"scheme", MHO_KIND_SCHEME, "exact", AT(scheme)}}},
+    {"device",
+     &mho_device_params,
+     AT(device_config),
+     {{"model", MHO_KIND_DEVICE, "ideal", AT(device)}}},
+    {"array", &mho_array_params, AT(array_config), {{"model", MHO_KIND_ARRAY, "ideal", AT(array)}}},
+    {"train", &train_params, AT(train), {{NULL}}},
+    {"checkpoint", &checkpoint_params, AT(checkpoint), {{NULL}}},
+    {"program", &program_params, AT(initial), {{NULL}}},
+    {"energy", &energy_params, AT(energy), {{NULL}}},
+    {"observe", &mho_observe_params, AT(observe), {{NULL}}},
+};
+const int mho_n_sections = MHO_COUNT(mho_sections);
+
+/* Every parameter of a table. */
+static void visit_table(const mho_section *section, mho_params table, const void *params,
+                        void (*f)(void *, const mho_setting *), void *user) {
+  for (int i = 0; i < table.n; i++) {
+    mho_setting setting = {.section = section,
+                           .name = table.p[i].name,
+                           .is_default = mho_param_is_default(&table.p[i], params),
+                           .param = &table.p[i],
+                           .params = params};
+    f(user, &setting);
+  }
+}
+
+/* The selectors of a section, its own keys, and those of what the selectors have chosen. */
+static void visit_section(const mho_experiment *e, const mho_section *s,
+                          void (*f)(void *, const mho_setting *), void *user) {
+  int selectors = mho_section_selectors(s);
+  for (int k = 0; k < selectors; k++) {
+    const char *id = mho_section_choice(s, k, e)->entry->id;
+    mho_setting setting = {.section = s,
+                           .name = s->selector[k].key,
+                           .word = id,
+                           .is_default = !strcmp(id, s->selector[k].initial)};
+    f(user, &setting);
+  }
+
+  if (s->common)
+    visit_table(s, *s->common, mho_section_common(s, e), f, user);
+  for (int k = 0; k < selectors; k++) {
+    const mho_choice *choice = mho_section_choice(s, k, e);
+    visit_table(s, choice->entry->params, choice->params, f, user);
+  }
+}
+
+void mho_settings_visit(const mho_experiment *e, void (*f)(void *, const mho_setting *),
+                        void *user) {
+  for (int i = 0; i < mho_n_sections; i++)
+    visit_section(e, &mho_sections[i], f, user);
+}

@@ -1,0 +1,60 @@
+/* sections.h - the sections that a config may have, and every key of an experiment in turn.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_EXPERIMENT_SECTIONS_H
+#define MHO_EXPERIMENT_SECTIONS_H
+
+#include "mho/experiment.h"
+
+/* A section of the config: its own keys, and the words that choose registered things (whose keys
+ * join it). */
+enum { SELECTORS = 2 };
+typedef struct mho_section {
+  const char *name;
+  const mho_params *common; /**< Nullable. */
+  size_t common_offset;     /**< In mho_experiment. */
+  struct {
+    const char *key; /**< NULL: none. */
+    mho_kind kind;
+    const char *initial;
+    size_t offset; /**< Of the mho_choice in mho_experiment. */
+  } selector[SELECTORS];
+} mho_section;
+
+extern const mho_section mho_sections[];
+extern const int mho_n_sections;
+
+/** How many selectors a section has. */
+static inline int mho_section_selectors(const mho_section *s) {
+  int n = 0;
+  while (n < SELECTORS && s->selector[n].key)
+    n++;
+  return n;
+}
+
+/** What selector k of a section has chosen. */
+static inline const mho_choice *mho_section_choice(const mho_section *s, int k,
+                                                   const mho_experiment *e) {
+  return (const mho_choice *)((const char *)e + s->selector[k].offset);
+}
+
+/** The struct that a section's own table describes. */
+static inline const void *mho_section_common(const mho_section *s, const mho_experiment *e) {
+  return (const char *)e + s->common_offset;
+}
+
+/* One key of a validated experiment: a selector (param NULL, word its value) or a parameter and its
+ * struct. */
+typedef struct mho_setting {
+  const mho_section *section;
+  const char *name;
+  const char *word; /**< Value of a selector. */
+  bool is_default;
+  const mho_param *param;
+  const void *params;
+} mho_setting;
+
+/** Calls f for every key of an experiment, section by section in printing order. */
+void mho_settings_visit(const mho_experiment *e, void (*f)(void *user, const mho_setting *s),
+                        void *user);
+
+#endif

@@ -1,0 +1,31 @@
+/* batch.h - a batch of samples settled by the rule.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_TRAIN_BATCH_H
+#define MHO_TRAIN_BATCH_H
+
+#include "train/trainer.h"
+
+typedef struct mho_batch {
+  mho_trainer *t;
+  const mho_images *images;
+  const int *index; /**< [n] of the images; NULL: first .. first+n-1. */
+  int first, n;
+  bool learn;      /**< Errors too, not only states. */
+  bool metered;    /**< Reads are counted, where the trainer counts them. */
+  bool augment;    /**< The images, which index names. */
+  uint64_t update; /**< Number of the noise. */
+} mho_batch;
+
+/** Settle a batch into the trainer's states and errors; the sum of its chunks' statistics, in a
+ * fixed order. */
+mho_rule_stats mho_batch_run(const mho_batch *b);
+/** Add one batch's or chunk's statistics to a sum; of the residuals the largest counts. */
+void mho_rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s);
+
+/** Whether the converters' full scales are due before update number `update` (-1: before no update,
+ * where they are due only when there are none yet). They are the same for all crossbars. */
+bool mho_calibration_due(const mho_trainer *t, int64_t update);
+/** Settle a batch as in learning, with the converters' full scales growing to what they see. */
+void mho_batch_calibrate(const mho_batch *b);
+
+#endif

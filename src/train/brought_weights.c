@@ -1,0 +1,325 @@
+/* brought_weights.c - a training that starts from the weights of a run or a folder.
+ *
+ * The rule for whatever comes from elsewhere is in one place (take, bring): a weight is a weight on
+ * any device, a conductance means the same weight only on a device of the same model, card,
+ * mapping, range, start and weight_range, with the w_max that it had. There conductances are taken
+ * as they are; anywhere else, and from a folder that does not say what its conductances are of,
+ * weights are written anew.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "array/weights.h"
+#include "train/weight_folder.h"
+
+/* Where weights come from: another trainer, or a folder. */
+typedef struct source {
+  const mho_trainer *trainer; /* NULL: the folder */
+  const char *folder;
+  json_t *sidecar; /* of the folder, if it has one */
+  mho_origin origin;
+} source;
+
+/* How weights that are brought are put onto a device. */
+typedef struct manner {
+  bool anew;  /* written, on the device that they are from, too */
+  bool tight; /* on another device no range is kept for learning */
+} manner;
+
+/* ---------------------------------------------------------------- what is read */
+
+static mho_err read_source(const source *s, const char *name, mho_matrices *m, mho_errinfo *ei) {
+  if (!s->trainer) {
+    mho_err err = mho_matrices_read(s->folder, name, m, ei);
+    m->w_max = mho_sidecar_range(s->sidecar, name);
+    return err;
+  }
+
+  const mho_network *net = s->trainer->net;
+  for (int c = 0; c < net->n_trained; c++)
+    if (!strcmp(net->connection[c].name, name))
+      return mho_matrices_of(net->connection[c].xb, m, ei);
+  return mho_fail(ei, MHO_EDATA, "the run to start from has no connection %s", name);
+}
+
+/* Whether conductances say the same weights as the weights beside them: a file of one may have been
+ * changed. */
+static bool agree(const mho_matrices *m, const mho_origin *o) {
+  bool single = !strcmp(o->mapping, "reference") || !strcmp(o->mapping, "offset");
+  double scale = (single ? 2 : 1) * m->w_max, range = o->g_max - o->g_min;
+  size_t n = mho_matrices_cells(m);
+  for (size_t i = 0; i < n; i++)
+    if (fabs(scale * (m->g[0][i] - m->g[1][i]) / range - m->w[i]) > 1e-4 * scale)
+      return false;
+  return true;
+}
+
+/* w_max for weights that are brought: what holds the largest of them, and unless that is all that
+ * is wanted no less than the config gives drawn weights, so that there is room to learn. */
+static double range_for(const mho_trainer *t, int c, const mho_matrices *m, bool tight) {
+  /* 1/reach: devices that start closer to a bound must be written otherwise. */
+  enum { LEAST_REACH = 20 };
+  double reach = mho_crossbar_reach(crossbar_of(t, c)), top = 0;
+  size_t n = mho_matrices_cells(m);
+
+  for (size_t i = 0; i < n; i++)
+    top = fmax(top, fabs(m->w[i]));
+  if (reach * LEAST_REACH > 1)
+    top /= reach;
+  return tight && top > 0 ? top : fmax(t->built_range[c], top);
+}
+
+/* The matrices of connection c, and the w_max that they go with. same: they are of the same
+ * device. */
+static mho_err read_connection(const mho_trainer *t, int c, const source *s, bool same, bool tight,
+                               mho_matrices *m, double *w_max, mho_errinfo *ei) {
+  const char *name = t->net->connection[c].name;
+  mho_err err = read_source(s, name, m, ei);
+  if (err)
+    return err;
+
+  bool ranged = same && m->w_max > 0;
+  *w_max = ranged ? m->w_max : range_for(t, c, m, tight);
+  if (ranged && m->g[0] && !agree(m, &s->origin))
+    return mho_fail(ei, MHO_EDATA,
+                    "the conductances of %s say other weights than %s.w does: remove the files "
+                    "g_pos and g_neg to take the weights, or export again",
+                    name, name);
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- onto the devices */
+
+/* Conductance in normalized units of a bank. */
+static double normalized(const mho_cells *c, double siemens) {
+  return (siemens - c->g_min) / (c->g_max - c->g_min);
+}
+
+/* Conductances of one bank as they are, within the bounds of every cell; what write noise has left
+ * on top of a state shows beyond them too. */
+static void set_bank(mho_cells *c, const double *siemens) {
+  float g[MHO_DEVICE_BLOCK];
+  for (size_t i0 = 0; i0 < c->n; i0 += MHO_DEVICE_BLOCK) {
+    int block = (int)mho_min_size(c->n - i0, MHO_DEVICE_BLOCK);
+    for (int i = 0; i < block; i++)
+      g[i] = (float)normalized(c, siemens[i0 + (size_t)i]);
+    mho_cells_set(c, i0, block, g);
+    if (c->config.write_noise <= 0)
+      continue;
+
+    for (int i = 0; i < block; i++) {
+      size_t cell = i0 + (size_t)i;
+      if (!c->fault || !c->fault[cell])
+        c->g[cell] = g[i];
+    }
+  }
+}
+
+/* Whether a bank's cell cannot take a conductance, which an open one and one with write noise on
+ * top always can. */
+static bool is_refused(const mho_cells *c, size_t cell, double siemens) {
+  if (siemens == 0 || c->config.write_noise > 0)
+    return false;
+  return mho_cell_is_outside(c, cell, normalized(c, siemens));
+}
+
+/* How many weights have conductances outside the bounds of the cells that are to take them. */
+static size_t beyond_bounds(const mho_crossbar *x, const mho_matrices *m) {
+  size_t n = mho_matrices_cells(m), beyond = 0;
+  for (size_t i = 0; i < n; i++)
+    beyond += is_refused(x->pos, i, m->g[0][i]) || is_refused(x->neg, i, m->g[1][i]);
+  return beyond;
+}
+
+/* One connection's weights into its crossbar. as_they_are: conductances, where there are some.
+ * clipped: how many its cells cannot hold. */
+static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_are,
+                     size_t *clipped, mho_errinfo *ei) {
+  const mho_connection *k = &t->net->connection[c];
+  mho_crossbar *x = k->xb;
+  size_t n = cells_of(x);
+  mho_real *w = t->brought[c];
+  if (m->rows != x->rows || m->cols != x->cols)
+    return mho_fail(ei, MHO_EDATA, "the weights of %s are %d x %d, the network's are %d x %d",
+                    k->name, m->rows, m->cols, x->rows, x->cols);
+  for (size_t i = 0; i < n; i++) {
+    w[i] = (mho_real)m->w[i];
+    if (!isfinite(m->w[i]))
+      return mho_fail(ei, MHO_EDATA,
+                      "a weight of %s is no finite number: the training that it is from diverged",
+                      k->name);
+  }
+
+  if (x->pos && m->g[0] && as_they_are) {
+    *clipped = beyond_bounds(x, m);
+    set_bank(x->pos, m->g[0]);
+    set_bank(x->neg, m->g[1]);
+    mho_crossbar_refresh(x, 0, n);
+    return MHO_OK;
+  }
+  *clipped = mho_crossbar_beyond(x, 0, n, w);
+  mho_crossbar_set(x, 0, n, w);
+  return MHO_OK;
+}
+
+static mho_err new_brought(mho_trainer *t, mho_errinfo *ei) {
+  size_t sizes[MHO_EDGES_MAX];
+  mho_trainer_forget_brought(t);
+  for (int c = 0; c < t->net->n_trained; c++)
+    sizes[c] = cells_of(crossbar_of(t, c));
+  t->brought = mho_trainer_arrays_new(t->net->n_trained, sizes);
+  return t->brought ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the weights to start from");
+}
+
+/* What cells could not hold, in one line. */
+static void tell_clipped(const mho_trainer *t, const size_t *clipped) {
+  char list[MHO_TEXT_MAX] = "";
+  bool off_middle = false;
+  for (int c = 0; c < t->net->n_trained; c++) {
+    const mho_connection *k = &t->net->connection[c];
+    double n = (double)k->xb->rows * k->xb->cols;
+    if (!clipped[c])
+      continue;
+    mho_text_append(list, sizeof list, "%s%.2g %% of %s (w_max %.3g)", *list ? ", " : "",
+                    100 * (double)clipped[c] / n, k->name, mho_crossbar_w_max(k->xb));
+    off_middle |= mho_crossbar_reach(k->xb) < 0.9;
+  }
+
+  const char *cure = off_middle ? "bring device.start to mid range, or raise device.weight_range"
+                                : "raise device.weight_range";
+  if (*list)
+    mho_log(t->ctx, MHO_LOG_WARNING, "weights beyond the bounds of their cells are clipped: %s; %s",
+            list, cure);
+}
+
+/* ---------------------------------------------------------------- from a source */
+
+/* What is known of the connections while their weights are taken, [n_trained]. */
+typedef struct taking {
+  mho_matrices *m;
+  double *w_max;
+  size_t *clipped;
+} taking;
+
+static mho_err taking_new(mho_trainer *t, taking *k, mho_errinfo *ei) {
+  size_t n = (size_t)t->net->n_trained;
+  k->m = mho_alloc(n, sizeof *k->m);
+  k->w_max = mho_alloc(n, sizeof *k->w_max);
+  k->clipped = mho_alloc(n, sizeof *k->clipped);
+  if (!k->m || !k->w_max || !k->clipped)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for weights");
+  return new_brought(t, ei);
+}
+
+static void taking_free(const mho_trainer *t, taking *k) {
+  for (int c = 0; k->m && c < t->net->n_trained; c++)
+    mho_matrices_free(&k->m[c]);
+  mho_free(k->m);
+  mho_free(k->w_max);
+  mho_free(k->clipped);
+}
+
+/* Read all, set every w_max, then write all. */
+static mho_err take_all(mho_trainer *t, const source *s, manner how, taking *k, mho_errinfo *ei) {
+  mho_origin here = mho_origin_of(t->e);
+  bool same = mho_origin_is_same(&here, &s->origin);
+  for (int c = 0; c < t->net->n_trained; c++) {
+    mho_err err = read_connection(t, c, s, same, how.tight, &k->m[c], &k->w_max[c], ei);
+    if (err)
+      return err;
+  }
+
+  mho_trainer_range(t, k->w_max);
+  for (int c = 0; c < t->net->n_trained; c++) {
+    bool as_they_are = same && !how.anew && k->m[c].w_max > 0;
+    mho_err err = bring(t, c, &k->m[c], as_they_are, &k->clipped[c], ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+/* The weights of a source to the connections of the same name. */
+static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei) {
+  taking k = {0};
+  mho_err err = taking_new(t, &k, ei);
+  if (!err)
+    err = take_all(t, s, how, &k, ei);
+  if (!err && !how.anew) /* whoever programs chips tells of each */
+    tell_clipped(t, k.clipped);
+  if (!err)
+    mho_network_refresh(t->net, t->update, true);
+  taking_free(t, &k);
+  return err;
+}
+
+static mho_err take_folder(mho_trainer *t, const char *folder, manner how, mho_errinfo *ei) {
+  source s = {.folder = folder};
+  mho_err err = mho_sidecar_read(folder, &s.sidecar, ei);
+  s.origin = mho_sidecar_origin(s.sidecar);
+  if (!err)
+    err = take(t, &s, how, ei);
+  json_decref(s.sidecar);
+  return err;
+}
+
+/* The id of the run that train.from names. */
+static mho_err find_run(mho_store *store, const char *ref, char *id, mho_errinfo *ei) {
+  mho_errinfo why;
+  mho_err err = mho_store_find(store, ref, id, &why);
+  if (err)
+    mho_fail(ei, err, "train.from: '%s' is no folder of weights, and %s", ref, why.message);
+  return err;
+}
+
+static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manner how,
+                        mho_errinfo *ei) {
+  char id[MHO_ID_MAX];
+  mho_registry *r = NULL;
+  mho_experiment *e = NULL;
+  mho_trainer *from = NULL;
+  mho_checkpoint_row c = {0};
+  mho_err err = mho_registry_new(&r, ei);
+  if (!err)
+    err = find_run(store, ref, id, ei);
+  if (!err)
+    err = mho_store_checkpoint_get(store, id, "last", &c, ei);
+  if (!err)
+    err = mho_train_stored_experiment(store, r, id, 0, NULL, &e, ei);
+  if (!err)
+    err = mho_trainer_new(t->ctx, e, &from, ei);
+  if (!err)
+    err = mho_trainer_load(from, &c.blob, ei);
+  if (!err)
+    err = take(t, &(source){.trainer = from, .origin = mho_origin_of(e)}, how, ei);
+
+  mho_trainer_free(from);
+  mho_experiment_free(e);
+  mho_registry_free(r);
+  mho_blob_free(&c.blob);
+  return err;
+}
+
+static mho_err bring_weights(mho_trainer *t, mho_store *store, manner how, mho_errinfo *ei) {
+  const char *from = t->e->train.from;
+  struct stat s;
+  bool is_path = strchr(from, '/') != NULL;
+  if (!*from)
+    return MHO_OK;
+  if (!stat(from, &s) && S_ISDIR(s.st_mode))
+    return take_folder(t, from, how, ei);
+
+  if (!store || is_path)
+    return mho_fail(ei, MHO_ENOTFOUND, "train.from: '%s' is no folder of weights%s", from,
+                    is_path ? "" : ", and a run needs the run database");
+  return take_run(t, store, from, how, ei);
+}
+
+mho_err mho_trainer_from(mho_trainer *t, mho_store *store, mho_errinfo *ei) {
+  return bring_weights(t, store, (manner){0}, ei);
+}
+
+mho_err mho_trainer_write(mho_trainer *t, mho_store *store, bool headroom, mho_errinfo *ei) {
+  return bring_weights(t, store, (manner){.anew = true, .tight = !headroom}, ei);
+}

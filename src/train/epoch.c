@@ -1,0 +1,133 @@
+/* epoch.c - one pass through the training images.
+ *
+ * A batch is two parallel regions: chunks of samples settle and leave states and errors (batch.c),
+ * then slabs of weights turn them into gradient, wanted change and pulses (weight_update.c).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/streams.h"
+#include "train/batch.h"
+
+static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
+  const mho_epoch_sums *s = &t->sums;
+  double n = s->samples > 0 ? (double)s->samples : 1;
+
+  *row = (mho_epoch_row){.epoch = t->epoch + 1,
+                         .train_acc = (double)s->correct / n,
+                         .test_acc = NAN,
+                         .val_acc = NAN,
+                         .loss = s->loss / n,
+                         .settle_steps = s->steps / n,
+                         .unsettled = s->unsettled,
+                         .pulses = s->set + s->reset,
+                         .set_pulses = s->set,
+                         .reset_pulses = s->reset,
+                         .clipped = s->clipped,
+                         .truncated = s->truncated,
+                         .verify_reads = s->verify_reads,
+                         .reads = s->reads,
+                         .energy_j = NAN,
+                         .wall_s = s->wall_s};
+}
+
+/* The samples in this epoch's order: cut into batches once, after a shuffle (files are sorted by
+ * writer), and the batches shuffled; or all samples shuffled. A last, smaller batch stays last. */
+static void draw_order(mho_trainer *t, int size) {
+  int n = t->data.train.n, whole = n / size;
+  mho_rng rng = mho_stream_shuffle(t->seeds.order);
+  if (t->e->train.shuffle == MHO_SHUFFLE_SAMPLES) {
+    mho_rng_permutation(rng, (uint64_t)t->epoch, n, t->order);
+    return;
+  }
+
+  mho_rng_permutation(rng, (uint64_t)t->epoch, whole, t->batches);
+  for (int i = 0; i < whole; i++)
+    memcpy(t->order + i * size, t->cut + t->batches[i] * size, (size_t)size * sizeof *t->cut);
+  memcpy(t->order + whole * size, t->cut + whole * size,
+         (size_t)(n - whole * size) * sizeof *t->cut);
+}
+
+/* Begin to sum up, and write the initial weights before the first update. */
+static mho_err begin_epoch(mho_trainer *t, mho_errinfo *ei) {
+  size_t trained = (size_t)t->net->n_trained;
+  t->sums = (mho_epoch_sums){0};
+  if (t->meter)
+    mho_meter_clear(t->meter);
+  memset(t->connection_pulses, 0, trained * sizeof *t->connection_pulses);
+  memset(t->writes, 0, trained * sizeof *t->writes);
+
+  mho_err err = t->update == 0 ? mho_trainer_initial(t, ei) : MHO_OK;
+  if (!err)
+    mho_trainer_forget_brought(t);
+  return err;
+}
+
+static void add_up(mho_trainer *t, const mho_rule_stats *s, int samples) {
+  t->sums.loss += s->loss;
+  t->sums.correct += s->correct;
+  t->sums.samples += samples;
+  t->sums.steps += s->free.steps;
+  t->sums.unsettled += s->free.unsettled;
+  t->sums.reads += s->free.reads + s->nudged.reads;
+}
+
+/* The next of `batches` batches of at most `size` samples: settle, then update. */
+static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *ei) {
+  const mho_images *images = &t->data.train;
+  int first = (int)t->batch * size;
+  mho_batch b = {.t = t,
+                 .images = images,
+                 .index = t->order + first,
+                 .augment = t->e->dataset_config.crop > 0 || t->e->dataset_config.flip,
+                 .n = mho_min(images->n - first, size),
+                 .learn = true,
+                 .metered = true,
+                 .update = (uint64_t)t->update};
+  if (mho_calibration_due(t, t->update))
+    mho_batch_calibrate(&b);
+
+  mho_rule_stats s = mho_batch_run(&b);
+  add_up(t, &s, b.n);
+  if (!isfinite(s.loss))
+    return mho_fail(ei, MHO_EDIVERGED,
+                    "the loss is no longer finite in epoch %d, batch %lld: lower update.rate, or "
+                    "settle longer",
+                    t->epoch + 1, (long long)t->batch + 1);
+
+  mho_trainer_update(t, b.n);
+  t->batch++;
+  char note[64];
+  snprintf(note, sizeof note, "loss %.4f", t->sums.loss / (double)t->sums.samples);
+  mho_progress(t->ctx, "train", (long)t->batch, batches, note);
+  if (mho_stopped(t->ctx) && t->batch < batches)
+    return mho_fail(ei, MHO_EINTERRUPTED, "interrupted in epoch %d after batch %lld of %d",
+                    t->epoch + 1, (long long)t->batch, batches);
+  return MHO_OK;
+}
+
+mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
+  int size = (int)t->e->train.batch, batches = ceil_div(t->data.train.n, size);
+  mho_err err = MHO_OK;
+  draw_order(t, size);
+  if (t->batch == 0)
+    err = begin_epoch(t, ei);
+  if (err)
+    return err;
+
+  double start = mho_seconds(), before = t->sums.wall_s;
+  while (t->batch < batches) {
+    err = train_batch(t, size, batches, ei);
+    if (err)
+      break;
+  }
+  t->sums.wall_s = before + mho_seconds() - start;
+  fill_row(t, row);
+  if (err)
+    return err;
+
+  t->epoch++;
+  t->batch = 0;
+  return MHO_OK;
+}

@@ -1,0 +1,88 @@
+/* evaluation.c - the network as it is now: accuracy on images, and states and gradients of the
+ * rule.
+ *
+ * Nothing that training uses later is touched: states and errors are written anew by every batch,
+ * and the noise has numbers of its own.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
+#include "base/streams.h"
+#include "train/batch.h"
+
+/* Full scales before the first update, when there are none yet. */
+static void calibrate_at_rest(mho_trainer *t) {
+  mho_batch b = {
+      .t = t, .images = &t->data.train, .n = (int)t->e->train.batch, .update = (uint64_t)t->update};
+  if (mho_calibration_due(t, -1))
+    mho_batch_calibrate(&b);
+}
+
+mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evaluation *out,
+                             mho_errinfo *ei) {
+  if (images->n < 1)
+    return mho_fail(ei, MHO_EINVAL, "there are no images to evaluate");
+  mho_rule_stats sum = {0};
+  double start = mho_seconds();
+  int batches = ceil_div(images->n, t->capacity);
+  calibrate_at_rest(t);
+
+  for (int i = 0; i < batches; i++) {
+    int first = i * t->capacity;
+    mho_batch b = {.t = t,
+                   .images = images,
+                   .first = first,
+                   .n = mho_min(images->n - first, t->capacity),
+                   .update = mho_update_evaluation(t->epoch, images != &t->data.test, i)};
+    mho_rule_stats s = mho_batch_run(&b);
+    mho_rule_stats_add(&sum, &s);
+  }
+
+  *out = (mho_evaluation){.accuracy = (double)sum.correct / images->n,
+                          .loss = sum.loss / images->n,
+                          .settle_steps = sum.free.steps / images->n,
+                          .time_s = NAN,
+                          .unsettled = sum.free.unsettled,
+                          .seconds = mho_seconds() - start};
+  if (sum.free.timed)
+    out->time_s = sum.free.time / (double)sum.free.timed;
+  return MHO_OK;
+}
+
+mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *images, int first, int n,
+                                  bool learn) {
+  mho_batch b = {.t = t,
+                 .images = images,
+                 .first = first,
+                 .n = n,
+                 .learn = learn,
+                 .update = mho_update_look(t->epoch)};
+  calibrate_at_rest(t);
+  return mho_batch_run(&b);
+}
+
+mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out,
+                             mho_errinfo *ei) {
+  bool has_images = first >= 0 && n >= 1 && n <= t->capacity && first + n <= t->data.train.n;
+  if (!has_images || c < 0 || c >= t->net->n_trained)
+    return mho_fail(ei, MHO_EINVAL, "no gradient of connection %d on images %d to %d", c, first,
+                    first + n - 1);
+
+  mho_batch b = {.t = t,
+                 .images = &t->data.train,
+                 .first = first,
+                 .n = n,
+                 .learn = true,
+                 .update = (uint64_t)t->update};
+  calibrate_at_rest(t);
+  mho_batch_run(&b);
+
+  const mho_connection *k = &t->net->connection[c];
+  double factor = t->layer_factor[k->to];
+  for (int row0 = 0; row0 < k->xb->rows; row0 += t->slab_rows) {
+    int rows = mho_min(k->xb->rows - row0, t->slab_rows);
+    mho_rule_gradient(t->net, c, t->state[0], t->error, n, factor, row0, rows,
+                      out + (size_t)row0 * (size_t)k->xb->cols,
+                      t->dw[0] + 2 * (size_t)t->slab_cells);
+  }
+  return MHO_OK;
+}

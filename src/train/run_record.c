@@ -1,0 +1,85 @@
+/* run_record.c - what the database says of a run and of its connections.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "train/run_record.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "mho/num.h"
+
+void mho_run_texts_free(mho_run_texts *texts) {
+  free(texts->config);
+  texts->config = NULL;
+}
+
+mho_err mho_run_record(const mho_trainer *t, const char *code_version, const char *kind,
+                       mho_run_texts *texts, mho_run_row *out, mho_errinfo *ei) {
+  const mho_experiment *e = t->e;
+  const char *code = code_version ? code_version : MHO_VERSION;
+  char hashed[160];
+
+  *texts = (mho_run_texts){.config = mho_experiment_json(e)};
+  if (!texts->config)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the config");
+
+  snprintf(hashed, sizeof hashed, "%s%s%s", t->data.checksum, kind ? " " : "", kind ? kind : "");
+  mho_experiment_hash(e, hashed, texts->hash);
+  gethostname(texts->host, sizeof texts->host - 1);
+  *out = (mho_run_row){.config = texts->config,
+                       .config_hash = texts->hash,
+                       .defaults_version = MHO_DEFAULTS_VERSION,
+                       .seed = e->train.seed,
+                       .data_checksum = (char *)(uintptr_t)t->data.checksum,
+                       .code_version = (char *)(uintptr_t)code,
+                       .blas = (char *)(uintptr_t)mho_blas_kernel(),
+                       .host = texts->host,
+                       .pid = getpid(),
+                       .final_test_acc = NAN,
+                       .best_test_acc = NAN,
+                       .train_acc = NAN,
+                       .val_acc = NAN,
+                       .energy_j = NAN,
+                       .kind = (char *)(uintptr_t)kind};
+  mho_store_new_id(out->id);
+  return MHO_OK;
+}
+
+/* The counts of conductances as a JSON list; "" without devices. */
+static void write_histogram(const mho_crossbar *x, const mho_crossbar_stats *s, char *out,
+                            size_t capacity) {
+  if (!x->pos)
+    return;
+  for (int b = 0; b < MHO_G_BINS; b++)
+    mho_text_append(out, capacity, "%c%lld", b ? ',' : '[', (long long)s->g_hist[b]);
+  mho_text_append(out, capacity, "]");
+}
+
+mho_layer_row *mho_trainer_layers(const mho_trainer *t) {
+  mho_layer_row *layers = mho_alloc((size_t)t->net->n_trained, sizeof *layers);
+  if (!layers)
+    return NULL;
+  for (int c = 0; c < t->net->n_trained; c++) {
+    const mho_connection *k = &t->net->connection[c];
+    mho_crossbar_stats s = mho_crossbar_statistics(k->xb);
+    layers[c] = (mho_layer_row){.layer = c,
+                                .name = k->name,
+                                .rows = k->xb->rows,
+                                .cols = k->xb->cols,
+                                .w_mean = s.w_mean,
+                                .w_std = s.w_std,
+                                .w_absmax = s.w_absmax,
+                                .g_mean = s.g_mean,
+                                .g_std = s.g_std,
+                                .saturated = s.saturated,
+                                .stuck = s.stuck,
+                                .pulses = t->connection_pulses[c],
+                                .cosine = NAN,
+                                .w_range = mho_crossbar_w_max(k->xb),
+                                .w_error = NAN,
+                                .clipped = NAN};
+    write_histogram(k->xb, &s, layers[c].g_hist, sizeof layers[c].g_hist);
+  }
+  return layers;
+}

@@ -1,0 +1,27 @@
+/* run_record.h - what the database says of a run and of its connections.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_TRAIN_RUN_RECORD_H
+#define MHO_TRAIN_RUN_RECORD_H
+
+#include "train/trainer.h"
+
+/* Texts that a run's record points to. */
+typedef struct mho_run_texts {
+  char *config; /**< JSON */
+  char hash[65], host[64];
+} mho_run_texts;
+
+/** The record of a new run of a trainer, with an id of its own: config, seed, data, program and
+ * machine; no status, no name, and no results yet. The texts must last as long as the record.
+ * @param code_version  nullable.
+ * @param kind  NULL for a training; else the run's kind, which enters the hash, so that it is never
+ *              that of a training of the same config.
+ * @return MHO_OK; MHO_ENOMEM. */
+mho_err mho_run_record(const mho_trainer *t, const char *code_version, const char *kind,
+                       mho_run_texts *texts, mho_run_row *out, mho_errinfo *ei);
+void mho_run_texts_free(mho_run_texts *texts);
+
+/** Records of the connections as they are now, [n_trained]; free with mho_free. NULL: no memory. */
+mho_layer_row *mho_trainer_layers(const mho_trainer *t);
+
+#endif

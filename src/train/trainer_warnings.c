@@ -1,0 +1,76 @@
+/* trainer_warnings.c - what of an experiment is not simulated, only roughly, or has no effect, as a
+ * warning.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "train/trainer.h"
+
+/* What of the devices an array shows only roughly, or not at all. */
+static void warn_of_array(const mho_trainer *t) {
+  const mho_experiment *e = t->e;
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  bool pulsed = ((const mho_device_model *)e->device.entry)->pulse != NULL;
+
+  if (array->shows_cells && pulsed && e->device_config.iv.law != MHO_IV_OHMIC && t->net->wired)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "device.iv.law with array.wire: reads bend what goes into the wires' effective matrix, "
+            "which is only close where wires take little; 'mho cosim --layer' says how close it is "
+            "here");
+  if (!strcmp(array->entry.id, "spice") && pulsed && mho_device_reads_noisy(&e->device_config))
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "array spice: its devices are resistors, and device.read_noise is not in them: "
+            "use array periphery to read with it");
+}
+
+/* A device goes from level to level: pulses of less than half of what lies between two move
+ * nothing. */
+static void warn_of_levels(const mho_trainer *t) {
+  const mho_experiment *e = t->e;
+  const mho_device_config *d = &e->device_config;
+  const mho_device_model *model = (const mho_device_model *)e->device.entry;
+  bool pulsed = t->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
+  if (!model->pulse || !pulsed || d->levels < 2)
+    return;
+
+  double step = mho_device_nominal_step(model, e->device.params, d);
+  double apart = 1 / (double)(d->levels - 1);
+  if (step < 0.5 * apart)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "device.levels: a pulse moves %s by %.2g of its range, less than half of the %.2g "
+            "between two levels, so that without noise no pulse moves anything: "
+            "fewer, larger steps, or more levels",
+            model->entry.id, step, apart);
+}
+
+/* Reads leave devices as they are here; a device that they would move deserves a word. */
+static void warn_of_reads(const mho_trainer *t) {
+  const mho_experiment *e = t->e;
+  const mho_device_model *m = (const mho_device_model *)e->device.entry;
+  const mho_neuron *neuron = (const mho_neuron *)e->neuron.entry;
+  double volts = e->array_config.read_voltage, seconds = e->energy.read_time;
+  double activity = fmax(fabs(neuron->low), fabs(neuron->high));
+  activity = isfinite(activity) ? fmax(activity, 1) : 1;
+
+  double v = volts * activity;
+  double moved = mho_device_read_disturb(m, e->device.params, &e->device_config, v, seconds);
+  double limit = mho_device_read_limit(m, e->device.params, &e->device_config, v);
+  if (moved > 0 && limit > 0)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s by up to "
+            "%.2g of its range, which is not simulated: lower array.read_voltage to %.3g V, below "
+            "its threshold",
+            v, activity, seconds, m->entry.id, moved, limit / activity);
+  else if (moved > 0)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s, which "
+            "has no threshold, by up to %.2g of its range, which is not simulated: a lower "
+            "array.read_voltage would move it less",
+            v, activity, seconds, m->entry.id, moved);
+}
+
+void mho_trainer_warn(const mho_trainer *t) {
+  warn_of_reads(t);
+  warn_of_array(t);
+  warn_of_levels(t);
+}
