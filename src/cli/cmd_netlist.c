@@ -198,6 +198,7 @@ static mho_err write_circuit(const options *o, const subject *x, char **text, mh
   snprintf(of, sizeof of, stored ? "run %.80s" : "%.80s", stored ? x->id : o->common.run);
   if (o->after > 0)
     mho_text_append(of, sizeof of, " after %.4g s", o->after);
+
   mho_trained_netlist n = {.of = of,
                            .image = (int)o->sample,
                            .transposed = o->transposed,
@@ -219,6 +220,7 @@ static mho_err netlist(const options *o, environment *s, mho_errinfo *ei) {
   mho_err err = subject_open(s, &o->common, MHO_STORE_READ, !o->device, o->after, &x, ei);
   if (err)
     return err;
+
   err = write_circuit(o, &x, &text, ei);
   if (!err)
     err = write_text(o->common.out, text, ei);
@@ -250,6 +252,7 @@ static mho_err write_device(const options *o, const mho_device_model *m, mho_err
   mho_choice c = {.entry = &m->entry};
   mho_device_config config;
   char *text;
+
   mho_params_init(mho_device_params, &config);
   mho_params_init(m->entry.params, c.params);
   if (!m->spice || mho_device_check(m, c.params, &config, NULL))
@@ -271,6 +274,7 @@ static mho_err write_models(const options *o, const mho_registry *r, mho_errinfo
     if (err)
       return err;
   }
+
   for (int i = 0; i < mho_registry_count(r, MHO_KIND_DEVICE); i++) {
     mho_err err =
         write_device(o, (const mho_device_model *)mho_registry_at(r, MHO_KIND_DEVICE, i), ei);
@@ -286,6 +290,7 @@ static mho_err write_models(const options *o, const mho_registry *r, mho_errinfo
 static char *read_all(FILE *f) {
   size_t n = 0, capacity = 1 << 16;
   char *text = malloc(capacity);
+
   while (text && !feof(f) && !ferror(f)) {
     n += fread(text + n, 1, capacity - n - 1, f);
     if (n + 1 < capacity)
@@ -296,6 +301,7 @@ static char *read_all(FILE *f) {
       free(text);
     text = more;
   }
+
   if (text)
     text[n] = 0;
   return text;
@@ -307,6 +313,7 @@ static mho_err read_file(const char *path, char **out, mho_errinfo *ei) {
   bool ok = *out && !ferror(f);
   if (f)
     fclose(f);
+
   if (ok)
     return MHO_OK;
   free(*out);
@@ -329,6 +336,7 @@ static mho_err check_file(const char *path, bool *pass, mho_errinfo *ei) {
   else
     printf("%-4s  %s: %lld values, the worst is %s with %.2g of its margin\n",
            row.pass ? "pass" : "FAIL", path, (long long)row.n, row.place, row.max_rel);
+
   *pass = *pass && !err && row.pass;
   free(text);
   mho_free(printed);

@@ -17,6 +17,7 @@ int mho_cosim_compare(int n, const double *core, const double *spice, double sca
   int worst = 0;
   row->n = n;
   row->max_abs = 0;
+
   for (int k = 0; k < n; k++) {
     double d = fabs(core[k] - spice[k]);
     scale = fmax(scale, fabs(core[k]));
@@ -41,6 +42,7 @@ int mho_cosim_compare(int n, const double *core, const double *spice, double sca
 static double largest_sensed(const mho_netlist_crossbar *x, int n, const double *v) {
   double largest = 0;
   int n_in = mho_netlist_driven(x), n_out = mho_netlist_sensed(x);
+
   for (int read = 0; read < n; read++)
     for (int k = 0; k < n_out; k++) {
       double sum = 0;
@@ -59,9 +61,11 @@ mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, c
                            char place[MHO_PLACE_MAX], mho_cosim_row *row, mho_errinfo *ei) {
   int n_out = mho_netlist_sensed(x);
   double start = mho_seconds();
+
   for (int k = 0; k < n * n_out; k++)
     if (!isfinite(core[k]))
       return mho_fail(ei, MHO_EINVAL, "the core's current %d is %g", k, core[k]);
+
   mho_err err = mho_spice_crossbar(s, x, n, v, spice, NULL, NULL, ei);
   if (err)
     return err;
@@ -74,6 +78,7 @@ mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, c
                          .core_s = (double)NAN,
                          .spice_s = mho_seconds() - start};
   int worst = mho_cosim_compare(n * n_out, core, spice, largest_sensed(x, n, v), row);
+
   row->pass = row->max_rel <= tolerance;
   snprintf(place, MHO_PLACE_MAX, "%s %d", x->transposed ? "row" : "column", worst % n_out);
   if (n > 1)
@@ -98,6 +103,7 @@ static mho_err reads_new(reads *r, mho_errinfo *ei) {
   size_t n = (size_t)r->n, rows = (size_t)r->x->rows, cols = (size_t)r->x->cols;
   r->n_in = n * (r->transposed ? cols : rows);
   r->n_out = n * (r->transposed ? rows : cols);
+
   r->normal = mho_alloc(r->n_in, sizeof *r->normal);
   r->in = mho_alloc(r->n_in, sizeof *r->in);
   r->out = mho_alloc(r->n_out, sizeof *r->out);
@@ -107,6 +113,7 @@ static mho_err reads_new(reads *r, mho_errinfo *ei) {
   r->spice = mho_alloc(r->n_out, sizeof *r->spice);
   r->g_pos = mho_alloc(rows * cols, sizeof *r->g_pos);
   r->g_neg = mho_alloc(rows * cols, sizeof *r->g_neg);
+
   if (r->normal && r->in && r->out && r->scratch && r->v && r->core && r->spice && r->g_pos &&
       r->g_neg)
     return MHO_OK;
@@ -129,6 +136,7 @@ static void reads_free(reads *r) {
 static void draw_inputs(reads *r) {
   bool bent = mho_crossbar_law(r->x) != NULL;
   mho_rng_normal(mho_rng_make(1, MHO_RNG_TEST, r->transposed), 0, 0, r->n_in, r->normal);
+
   for (size_t i = 0; i < r->n_in; i++) {
     float u = r->normal[i];
     if (bent)
@@ -146,6 +154,7 @@ static double read_core(reads *r) {
                    .y = r->out,
                    .scale = 1,
                    .scratch = r->scratch};
+
   mho_crossbar_read(r->x,
                     &read); /* the first product of a size makes its kernel: it is not timed */
   double start = mho_seconds();
@@ -167,6 +176,7 @@ static mho_err compare_reads(mho_spice *s, reads *r, const mho_device_config *de
                                   .g_pos = r->g_pos,
                                   .g_neg = r->g_neg,
                                   .transposed = r->transposed};
+
   mho_netlist_siemens(r->x, device, 0, r->g_pos, r->g_neg, &r->g_unit);
   draw_inputs(r);
   double core_s = read_core(r);
@@ -174,11 +184,13 @@ static mho_err compare_reads(mho_spice *s, reads *r, const mho_device_config *de
   mho_err err = mho_netlist_crossbar_wires(&netlist, r->x, wires, ei);
   if (err)
     return err;
+
   bool wired = netlist.r_word > 0 || netlist.r_bit > 0;
   double tolerance = netlist.iv && wired ? TOLERANCE_BENT_WIRES : TOLERANCE;
   err = mho_cosim_crossbar(s, &netlist, r->n, r->v, r->core, tolerance, r->spice, place, &row, ei);
   if (err)
     return err;
+
   row.core_s = core_s;
   result(user, &row, r->core, r->spice);
   return MHO_OK;

@@ -51,8 +51,10 @@ static void set_currents(mho_spice_network *c, const mho_link *k) {
   const mho_crossbar *xb = c->o.net->connection[k->connection].xb;
   const double *g_pos = c->g[k->connection], *g_neg = g_pos + cells_of(xb);
   double unit = 1 / (MHO_NETLIST_R_MEM * c->g_unit[k->connection]), *current = c->current[k->to];
+
   for (int col = 0; col < xb->cols; col++)
     current[col] = 0;
+
   for (int row = 0; row < xb->rows; row++)
     for (int col = 0; col < xb->cols; col++) {
       size_t cell = (size_t)row * (size_t)xb->cols + (size_t)col;
@@ -62,6 +64,7 @@ static void set_currents(mho_spice_network *c, const mho_link *k) {
 
 static void set_sources(mho_spice_network *c, const double *x, double nudge, const double *error) {
   const mho_network *net = c->o.net;
+
   for (int i = 0; i < net->layer[0].n; i++)
     c->input[i] = c->v_read * x[i];
   for (int k = 0; k < net->layer[net->n_layers - 1].n; k++)
@@ -108,6 +111,7 @@ static bool outgrown(const mho_spice_network *c) {
 
 static mho_err load(mho_spice_network *c, mho_errinfo *ei) {
   char *text;
+
   choose_ranges(c);
   for (int k = 0; k < c->o.net->n_connections; k++)
     find_conductances(c, k, c->g[k], &c->g_unit[k]);
@@ -122,6 +126,7 @@ static mho_err load(mho_spice_network *c, mho_errinfo *ei) {
                                  .inputs = c->o.inputs,
                                  .transient = c->o.transient,
                                  .external = true};
+
   mho_err err = mho_netlist_network_write(&netlist, &text, ei);
   if (!err)
     err = mho_spice_load(c->s, text, ei);
@@ -138,10 +143,12 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
   const char *from = net->layer[k->from].name, *to = net->layer[k->to].name;
   const double *then = c->g[k->connection];
   size_t n = cells_of(x);
+
   for (size_t at = 0; at < 2 * n; at++) {
     if (c->fresh[at] == then[at])
       continue;
     int row = (int)(at % n / (size_t)x->cols), col = (int)(at % n % (size_t)x->cols);
+
     char name[MHO_NETLIST_NAME];
     mho_netlist_resistor(name, at < n ? 'p' : 'n', from, to, k->transposed ? col : row,
                          k->transposed ? row : col);
@@ -156,6 +163,7 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
 static mho_err alter_connection(mho_spice_network *c, int connection, mho_errinfo *ei) {
   const mho_network *net = c->o.net;
   find_conductances(c, connection, c->fresh, &c->g_unit[connection]);
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (k->connection != connection || (k->from == 0 && c->o.inputs == MHO_NETLIST_NORTON))
@@ -173,6 +181,7 @@ static mho_err alter_connection(mho_spice_network *c, int connection, mho_errinf
 mho_err mho_spice_network_refresh(mho_spice_network *c, mho_errinfo *ei) {
   if (outgrown(c))
     return load(c, ei);
+
   for (int k = 0; k < c->o.net->n_connections; k++) {
     mho_err err = alter_connection(c, k, ei);
     if (err)
@@ -205,6 +214,7 @@ void mho_spice_network_free(mho_spice_network *c) {
 static bool allocate(mho_spice_network *c) {
   const mho_network *net = c->o.net;
   size_t connections = (size_t)net->n_connections, most = 0;
+
   c->g = mho_alloc(connections, sizeof *c->g);
   c->top = mho_alloc(connections, sizeof *c->top);
   c->g_unit = mho_alloc(connections, sizeof *c->g_unit);
@@ -224,6 +234,7 @@ static bool allocate(mho_spice_network *c) {
     c->current[l] = mho_alloc((size_t)net->layer[l].n, sizeof *c->current[l]);
     ok = ok && c->current[l];
   }
+
   c->fresh = mho_alloc(most, sizeof *c->fresh);
   return ok && c->fresh;
 }
@@ -234,6 +245,7 @@ mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o,
   mho_spice_network *c = mho_alloc(1, sizeof *c);
   if (!c)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
+
   c->s = s;
   c->o = *o;
   c->device = *o->device;

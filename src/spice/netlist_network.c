@@ -51,6 +51,7 @@ static mho_err check_neurons(const mho_network *net, mho_errinfo *ei) {
     if (!net->layer[l].neuron->spice)
       return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit",
                       net->layer[l].neuron->entry.id);
+
   for (int l = 1; l < net->n_layers - 1; l++)
     if (net->layer[l].circuit)
       return mho_fail(ei, MHO_EUNSUPPORTED,
@@ -113,6 +114,7 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
 void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top,
                          double *g_pos, double *g_neg, double *g_unit) {
   size_t n = (size_t)x->rows * (size_t)x->cols;
+
   mho_crossbar_siemens(x, device, g_pos, g_neg, g_unit);
   if (x->pos || top == 0)
     return;
@@ -188,6 +190,7 @@ static void add_source(mho_spice_text *t, const mho_netlist_network *x, double v
 static void add_inputs(mho_spice_text *t, const mho_netlist_network *x) {
   if (x->inputs != MHO_NETLIST_FULL)
     return;
+
   add(t, "\n* inputs (V)\n");
   for (int i = 0; i < x->net->layer[0].n; i++) {
     add(t, "Vx_%d x_%d 0 ", i, i);
@@ -267,6 +270,7 @@ static void add_amplifiers(mho_spice_text *t, const mho_netlist_network *x, cons
       driver == 'f' ? "feedback" : "forward", from, to);
   add_number(t, (double)k->scale);
   add(t, "\n");
+
   for (int j = 0; j < x->net->layer[k->from].n; j++) {
     add(t, "E%c_%s_%s_%d ", driver, from, to, j);
     add_driver(t, x, k, j);
@@ -312,6 +316,7 @@ static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const 
 static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link_text *l) {
   bool transposed = l->k->transposed;
   int in = mho_link_inputs(x->net, l->k), out = mho_link_outputs(x->net, l->k);
+
   add(t, "\n* crossbar %s -> %s%s (S of a weight of 1; ohm)\n.param g_%s_%s=", l->from, l->to,
       transposed ? ", the transposed one" : "", l->from, l->to);
   add_number(t, l->g_unit);
@@ -334,8 +339,10 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
 /* Of the inputs through column j, A/V of an activity of 1; 0 where they come from outside. */
 static double sum_of_inputs(const mho_netlist_network *x, const link_text *l, int j) {
   double sum = 0;
+
   if (!x->x)
     return 0;
+
   for (int i = 0; i < l->xb->rows; i++) {
     size_t cell = (size_t)i * (size_t)l->xb->cols + (size_t)j;
     sum += (l->g_pos[cell] - l->g_neg[cell]) * x->x[i];
@@ -368,6 +375,7 @@ static void add_drawn_links(mho_spice_text *t, const mho_netlist_network *x, lin
     bool drawn = is_drawn(x, k);
     if (!drawn && k->from != 0)
       continue;
+
     begin_link(x, k, l);
     if (drawn)
       add_link(t, x, l);
@@ -382,6 +390,7 @@ static mho_err add_links(mho_spice_text *t, const mho_netlist_network *x, mho_er
   l.g_pos = mho_alloc(cells, sizeof *l.g_pos);
   l.g_neg = mho_alloc(cells, sizeof *l.g_neg);
   bool ok = l.g_pos && l.g_neg;
+
   if (ok)
     add_drawn_links(t, x, &l);
 
@@ -418,6 +427,7 @@ static void add_expected(mho_spice_text *t, const mho_netlist_network *x, const 
     char name[48];
     double unit = l == last_of(x) ? x->v_unit : x->v_read;
     snprintf(name, sizeof name, "%s_%s_", phase, name_of(x, l));
+
     for (int j = 0; j < x->net->layer[l].n; j++)
       mho_netlist_expect(t, name, j, unit * z[l][j], unit * x->tolerance, "V");
   }
@@ -451,9 +461,11 @@ static void add_control(mho_spice_text *t, const mho_netlist_network *x) {
 static mho_err add_all(mho_spice_text *t, const mho_netlist_network *x, mho_errinfo *ei) {
   mho_netlist_title(t, x->title ? x->title : "settling network");
   add_head(t, x);
+
   /* ngspice's own reltol of 1e-3 leaves states wrong in the third digit */
   add(t, "\n.options reltol=%s vntol=1e-12 abstol=1e-15 itl1=1000\n",
       x->transient ? "1e-4" : "1e-9");
+
   add_subcircuits(t, x);
   add_inputs(t, x);
   add_errors(t, x);
@@ -475,6 +487,7 @@ static mho_err add_all(mho_spice_text *t, const mho_netlist_network *x, mho_erri
 mho_err mho_netlist_network_write(const mho_netlist_network *asked, char **out, mho_errinfo *ei) {
   mho_spice_text t = {0};
   *out = NULL;
+
   mho_err err = check(asked, ei);
   if (err)
     return err;

@@ -32,6 +32,7 @@ static void find_slopes(const neurons *v, const double *const *z) {
 static void add_link(const neurons *v, const mho_link *k, double *m) {
   const mho_network *net = v->net;
   const mho_crossbar *xb = net->connection[k->connection].xb;
+
   for (int a = 0; a < net->layer[k->from].n; a++)
     for (int b = 0; b < net->layer[k->to].n; b++) {
       int row = k->transposed ? b : a, col = k->transposed ? a : b;
@@ -75,6 +76,7 @@ mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z
   size_t n = (size_t)v.n;
   double *m = mho_alloc(n * n, sizeof *m);
   double *re = mho_alloc(n, sizeof *re), *im = mho_alloc(n, sizeof *im);
+
   if (m && re && im)
     err = jacobian(&v, z, m, ei);
   else

@@ -108,10 +108,12 @@ static mho_netlist_crossbar circuit_of(const crossbar *c, int transposed) {
 static mho_err add_reading(mho_spice_text *t, const crossbar *c, int transposed, mho_errinfo *ei) {
   mho_netlist_crossbar x = circuit_of(c, transposed);
   char name[32];
+
   snprintf(name, sizeof name, "a%d%c", c->number, letter_of(transposed));
   mho_spice_text_add(t, ".subckt %s ground\n", name);
   mho_err err = mho_netlist_crossbar_body(t, &x, ei);
   mho_spice_text_add(t, ".ends %s\nX%s 0 %s\n", name, name, name);
+
   for (int k = 0; k < n_out(c->x, transposed); k++)
     mho_spice_text_add(t, ".save i(v.x%s.vp%d) i(v.x%s.vn%d)\n", name, k, name, k);
   return err;
@@ -142,6 +144,7 @@ static mho_err load(mho_errinfo *ei) {
     if (err)
       break;
   }
+
   if (!err && t.failed)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the netlist of the crossbars");
   if (!err)
@@ -154,10 +157,12 @@ static mho_err load(mho_errinfo *ei) {
 static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
   size_t n = cells_of(c->x), cols = (size_t)c->x->cols;
   char sign = at < n ? 'p' : 'n';
+
   for (int transposed = 0; transposed < 2; transposed++) {
     char name[64];
     if (!c->way[transposed].wanted)
       continue;
+
     snprintf(name, sizeof name, "r.xa%d%c.r%c_%zu_%zu", c->number, letter_of(transposed), sign,
              at % n / cols, at % cols);
     mho_err err =
@@ -173,6 +178,7 @@ static mho_err alter_devices(crossbar *c, mho_errinfo *ei) {
   for (size_t at = 0; at < 2 * cells_of(c->x); at++) {
     if (c->g[at] == c->then[at])
       continue;
+
     mho_err err = alter_device(c, at, ei);
     if (err)
       return err;
@@ -192,6 +198,7 @@ static mho_err prepare(mho_errinfo *ei) {
 
   if (!the.lease.session)
     return load(ei);
+
   for (crossbar *c = the.first; c; c = c->next) {
     mho_err err = alter_devices(c, ei);
     if (err)
@@ -257,6 +264,7 @@ static mho_err take_line(int i, mho_errinfo *ei) {
     for (int transposed = 0; transposed < 2; transposed++) {
       if (!is_due(c, transposed) || i >= n_in(c->x, transposed))
         continue;
+
       size_t first = (size_t)i * (size_t)n_out(c->x, transposed);
       mho_err err = find_outputs(c, transposed, c->way[transposed].matrix + first, ei);
       if (err)
@@ -287,10 +295,12 @@ static mho_err read_each(crossbar *c, const mho_read *r, mho_errinfo *ei) {
   size_t in = (size_t)n_in(c->x, r->transposed), out = (size_t)n_out(c->x, r->transposed);
   reading *way = &c->way[r->transposed];
   mho_real *found = way->matrix; /* room for one vector of outputs */
+
   for (size_t s = 0; s < (size_t)r->n; s++) {
     const mho_real *x = r->x + s * in;
     for (size_t i = 0; i < in; i++)
       way->in[i] = c->wires.read_voltage * (double)x[i];
+
     mho_err err = mho_spice_run(the.lease.session, "op", ei);
     if (!err)
       err = find_outputs(c, r->transposed, found, ei);
@@ -308,10 +318,12 @@ static mho_err read_matrix(crossbar *c, const mho_read *r, mho_errinfo *ei) {
   int in = n_in(c->x, r->transposed), out = n_out(c->x, r->transposed);
   const reading *way = &c->way[r->transposed];
   mho_err err = MHO_OK;
+
   if (!way->fresh || c->changed)
     err = prepare(ei);
   if (!err && !way->fresh)
     err = find_matrices(ei);
+
   if (!err)
     mho_gemm(false, false, r->n, out, in, r->scale, r->x, in, way->matrix, out, r->keep, r->y, out);
   return err;
@@ -335,6 +347,7 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
     if (!err)
       err = read_each(c, r, &ei);
   }
+
   if (err) {
     mho_spice_lease_close(&the.lease);
     for (size_t i = 0; i < (size_t)r->n * (size_t)n_out(x, r->transposed); i++)
@@ -359,6 +372,7 @@ static void detach(mho_crossbar *x) {
   crossbar *c = x->own;
   if (!c)
     return;
+
   pthread_mutex_lock(&the.lease.lock);
   for (crossbar **p = &the.first; *p; p = &(*p)->next)
     if (*p == c) {
@@ -378,6 +392,7 @@ static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array spice: its devices are resistors; "
                     "use array periphery for device.iv.law");
+
   if (c->wires.wire_negative != MHO_WIRE_NEGATIVE_OWN)
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array spice: G- in the next column has no netlist; "

@@ -63,10 +63,12 @@ static uint64_t mix(uint64_t h, const void *data, size_t n) {
 /* A number of everything that is in the netlist but conductances. */
 static uint64_t structure_of(const mho_network *net, const loop *p) {
   uint64_t h = mix(0xcbf29ce484222325u, p, sizeof *p);
+
   for (int l = 0; l < net->n_layers; l++) {
     h = mix(h, &net->layer[l].n, sizeof net->layer[l].n);
     h = mix(h, &net->layer[l].neuron, sizeof net->layer[l].neuron);
   }
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     double scale = (double)k->scale;
@@ -74,6 +76,7 @@ static uint64_t structure_of(const mho_network *net, const loop *p) {
     h = mix(h, places, sizeof places);
     h = mix(h, &scale, sizeof scale);
   }
+
   return mix(h, &net->connection[0].xb->read_voltage, sizeof(double));
 }
 
@@ -82,9 +85,11 @@ static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
   mho_device_config config;
   uint64_t structure = structure_of(net, p);
   mho_params_init(mho_device_params, &config);
+
   for (int c = 0; c < net->n_connections; c++)
     if (net->connection[c].xb->pos)
       config = net->connection[c].xb->pos->config;
+
   if (the.circuit && the.structure == structure)
     return mho_spice_network_rebind(the.circuit, net, &config, ei);
 
@@ -92,6 +97,7 @@ static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
   mho_err err = mho_spice_lease_open(&the.lease, ei);
   if (err)
     return err;
+
   mho_spice_network_options o = {.net = net,
                                  .device = &config,
                                  .inputs = p->inputs,
@@ -120,6 +126,7 @@ static bool sample_new(const mho_network *net, sample *s) {
   s->x = mho_alloc((size_t)net->layer[0].n, sizeof *s->x);
   s->error = mho_alloc((size_t)net->layer[last].n, sizeof *s->error);
   bool ok = s->x && s->error;
+
   for (int l = 1; l <= last; l++) {
     s->z[l] = mho_alloc((size_t)net->layer[l].n, sizeof *s->z[l]);
     ok = ok && s->z[l];
