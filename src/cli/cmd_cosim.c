@@ -120,7 +120,7 @@ static void print_text(const results *r, const mho_cosim_row *row) {
   putchar('\n');
 }
 
-/* The values side by side, for a plot: at most POINTS of them, "core ngspice" a line. */
+/* Store the values side by side, for a plot: at most POINTS of them, "core ngspice" a line. */
 static mho_err store_points(const results *r, const mho_cosim_row *row, const double *core,
                             const double *spice) {
   enum { POINTS = 400, LINE = 52 };
@@ -134,8 +134,10 @@ static mho_err store_points(const results *r, const mho_cosim_row *row, const do
 
   for (int64_t i = 0; i < row->n; i += stride)
     used += (size_t)snprintf(text + used, LINE, "%.9g %.9g\n", core[i], spice[i]);
-  snprintf(name, sizeof name, "%s %s%s%s", row->what, r->layer ? r->layer : "", r->layer ? " " : "",
-           row->quantity);
+  if (r->layer)
+    snprintf(name, sizeof name, "%s %s %s", row->what, r->layer, row->quantity);
+  else
+    snprintf(name, sizeof name, "%s %s", row->what, row->quantity);
 
   mho_err err = mho_store_artifact(r->x.store, r->x.id, "cosim", name, text, used, r->ei);
   free(text);

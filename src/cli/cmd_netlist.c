@@ -62,7 +62,7 @@ static const struct argp_option option_table[] = {
      0},
     {0}};
 
-/* One RUN or CONFIG, or what --models and --check take instead. */
+/* Expect one RUN or CONFIG, or what --models and --check take instead. */
 static void check_words(const options *o, struct argp_state *state) {
   if (o->models) {
     if (o->n_words > 0)
@@ -195,7 +195,10 @@ static mho_err write_crossbar(const options *o, const subject *x, mho_trained_ne
 static mho_err write_circuit(const options *o, const subject *x, char **text, mho_errinfo *ei) {
   char of[128];
   bool stored = *x->id != 0;
-  snprintf(of, sizeof of, stored ? "run %.80s" : "%.80s", stored ? x->id : o->common.run);
+  if (stored)
+    snprintf(of, sizeof of, "run %.80s", x->id);
+  else
+    snprintf(of, sizeof of, "%.80s", o->common.run);
   if (o->after > 0)
     mho_text_append(of, sizeof of, " after %.4g s", o->after);
 
@@ -246,7 +249,7 @@ static mho_err write_neuron(const options *o, const mho_neuron *neuron, mho_erri
   return err ? err : write_lib(o, name, text, ei);
 }
 
-/* A device at the defaults of its keys; nothing, where it has no circuit or needs a file of the
+/* Write a device at the defaults of its keys; nothing where it has no circuit or needs a file of the
  * user's. */
 static mho_err write_device(const options *o, const mho_device_model *m, mho_errinfo *ei) {
   mho_choice c = {.entry = &m->entry};
@@ -286,7 +289,7 @@ static mho_err write_models(const options *o, const mho_registry *r, mho_errinfo
 
 /* ---------------------------------------------------------------- netlists of any origin */
 
-/* The whole file with a 0 behind it, free with free(); NULL when memory runs out. */
+/* Read the whole file, with a 0 behind it. @return free with free(); NULL when memory runs out. */
 static char *read_all(FILE *f) {
   size_t n = 0, capacity = 1 << 16;
   char *text = malloc(capacity);

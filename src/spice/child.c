@@ -27,8 +27,9 @@
 
 extern char **environ;
 
-#define DONE   "mho-child done\n"
-#define FAILED "mho-child failed " /* and the line of the netlist, 0: none, and a sentence */
+#define DONE "mho-child done\n"
+/* It is followed by the line of the netlist (0: none) and a sentence. */
+#define FAILED "mho-child failed "
 
 /* ---------------------------------------------------------------- the child */
 
@@ -55,7 +56,8 @@ static bool begins(const char *line, const char *word) {
   return !strncasecmp(line, word, strlen(word));
 }
 
-/* The commands between .control and .endc, in order; "quit" ends them. Cuts the text into lines. */
+/* Run the commands between .control and .endc, in order; "quit" ends them. The text is cut into
+ * lines. */
 static mho_err run_commands(mho_spice *s, char *text, mho_errinfo *ei) {
   bool control = false;
   char *save = NULL;
@@ -91,7 +93,7 @@ static mho_err serve(int fd, char *netlist, mho_errinfo *ei) {
   return err;
 }
 
-/* Everything that the parent sends. */
+/* Read all that the parent sends. */
 static mho_err receive(int fd, mho_spice_text *t, mho_errinfo *ei) {
   char piece[4096];
   ssize_t n;
@@ -119,7 +121,7 @@ int mho_spice_child(int fd) {
   mho_errinfo ei = {0};
   char nothing[1] = "";
 
-  prctl(PR_SET_PDEATHSIG, SIGKILL); /* an orphan's answer would reach nobody */
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* the child ends with its parent */
   setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 
   mho_err err = receive(fd, &t, &ei);
@@ -147,7 +149,7 @@ static mho_err spawn(const char *program, int fd, pid_t *child, mho_errinfo *ei)
   return rc ? mho_fail(ei, MHO_EIO, "cannot start %s: %s", program, strerror(rc)) : MHO_OK;
 }
 
-/* Everything the child says, until it ends or the time is over. @return whether it ended. */
+/* Read all that the child says, until it ends or the time is over. @return whether it ended. */
 static bool listen_until(int fd, double end, mho_spice_text *t) {
   char piece[4096];
   for (;;) {
@@ -192,7 +194,7 @@ static mho_err child_error(char *said, mho_errinfo *ei) {
   return err > 0 && err < MHO_ERR_COUNT ? (mho_err)err : MHO_ESPICE;
 }
 
-/* What became of a child that has ended; its own last line is cut off the text. */
+/* Find out how a child ended; its own last line is cut off the text. */
 static mho_err verdict(mho_spice_text *t, int status, mho_errinfo *ei) {
   char *said = last_word(t->p);
   if (said && !strcmp(said, DONE)) {
@@ -218,11 +220,11 @@ static int wait_for(pid_t child) {
   return status;
 }
 
-/* Send the netlist, and take what the child prints until it ends or is stopped. */
+/* Send the netlist, and collect what the child prints until it ends or is stopped. */
 static mho_err talk(int fd, pid_t child, const char *netlist, double timeout_s, mho_spice_text *t,
                     mho_errinfo *ei) {
   double end = mho_seconds() + timeout_s;
-  send_all(fd, netlist, strlen(netlist)); /* of a child that dies of it, verdict() says so */
+  send_all(fd, netlist, strlen(netlist)); /* verdict() reports a child that dies meanwhile */
   shutdown(fd, SHUT_WR);
   bool ended = listen_until(fd, end, t);
   if (!ended)

@@ -5,7 +5,8 @@
 
 #include "spice/netlist_crossbar.h"
 
-/* Of the largest difference, relative to the largest current: the rounding of a sum of floats. */
+/* The largest difference, relative to the largest current, that the rounding of a sum of floats
+ * accounts for. */
 static const double TOLERANCE = 1e-5;
 static const double TOLERANCE_BENT_WIRES = 0.01; /* see mho_cosim_reads */
 
@@ -132,7 +133,7 @@ static void reads_free(reads *r) {
   mho_free(r->g_neg);
 }
 
-/* Inputs of the core and of the circuit; laws hold for activities, which are within +-1. */
+/* Draw inputs of the core and of the circuit; laws hold for activities, which are within +-1. */
 static void draw_inputs(reads *r) {
   bool bent = mho_crossbar_law(r->x) != NULL;
   mho_rng_normal(mho_rng_make(1, MHO_RNG_TEST, r->transposed), 0, 0, r->n_in, r->normal);
@@ -146,7 +147,7 @@ static void draw_inputs(reads *r) {
   }
 }
 
-/* @return the seconds that it takes. */
+/* Read the crossbar in the core. @return the seconds that it takes. */
 static double read_core(reads *r) {
   mho_read read = {.transposed = r->transposed,
                    .n = r->n,
@@ -155,8 +156,8 @@ static double read_core(reads *r) {
                    .scale = 1,
                    .scratch = r->scratch};
 
-  mho_crossbar_read(r->x,
-                    &read); /* the first product of a size makes its kernel: it is not timed */
+  /* the first product of a size makes its kernel: it is not timed */
+  mho_crossbar_read(r->x, &read);
   double start = mho_seconds();
   mho_crossbar_read(r->x, &read);
   double seconds = mho_seconds() - start;

@@ -17,7 +17,10 @@ typedef struct bench {
   const mho_cosim_network_options *o;
   double **z[SOLVERS][PHASES]; /* [n_layers] of [samples x n]: activities, logits last */
   double *error[SOLVERS];      /* [samples x classes] p - y at the free state */
-  double **signal; /* [n_layers] of [samples x n]: the core's z_free - z_nudged, up to a factor */
+
+  /* [n_layers] of [samples x n]: the core's z_free - z_nudged, up to a factor */
+  double **signal;
+
   double seconds[SOLVERS][PHASES];
   mho_cosim_result result;
   void *user;
@@ -139,7 +142,7 @@ static mho_err core_new(const bench *b, core_net *c, mho_errinfo *ei) {
   if (!core_arrays(b, c))
     return mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", b->o->samples);
 
-  /* as far as rounding lets it: a state that goes on changing by a few units of the last place is
+  /* As far as rounding lets it: a state that goes on changing by a few units of the last place is
    * unsettled */
   const char *tolerance = sizeof(mho_real) == 8 ? "1e-14" : "3e-8";
   mho_params_init(table, c->params);
@@ -158,7 +161,7 @@ static void take(const bench *b, mho_real *const *from, double *const *to) {
       to[l][i] = (double)from[l][i];
 }
 
-/* logits += what a link brings, [samples x classes] */
+/* logits [samples x classes] += what a link brings */
 static void add_logits(const bench *b, const mho_link *k, const double *z, double *logits) {
   const mho_crossbar *x = b->o->net->connection[k->connection].xb;
   const mho_real *w = mho_crossbar_matrix(x);
@@ -288,7 +291,7 @@ static void point_at_sample(const bench *b, double *const *z, int s, double **at
     at[l] = z[l] + s * b->o->net->layer[l].n;
 }
 
-/* Both phases of a sample; x: room for its inputs. */
+/* Settle both phases of a sample; x: room for its inputs. */
 static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, double *x,
                              mho_errinfo *ei) {
   const mho_network *net = b->o->net;
@@ -311,7 +314,7 @@ static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, 
   return MHO_OK;
 }
 
-/* The time that sample s needs in .tran, from where .op found it at rest. */
+/* Set the time that .tran needs for sample s, by the slopes at the states that .op found. */
 static mho_err choose_stop(bench *b, mho_spice_network *c, int s, mho_errinfo *ei) {
   double *at[MHO_LAYERS_MAX] = {NULL}, stop;
   point_at_sample(b, b->z[OP][FREE], s, at);
@@ -423,7 +426,7 @@ static void report_states(bench *b, int against, int solver, int phase, const la
   b->result(b->user, &row, expected, found);
 }
 
-/* Activities of all hidden layers (first .. end - 1), or the logits, of two solvers. */
+/* Compare the activities of hidden layers (first .. end - 1), or the logits, of two solvers. */
 static mho_err compare_states(bench *b, int against, int solver, int phase, int first, int end,
                               mho_errinfo *ei) {
   layers span = {.first = first, .end = end};
@@ -528,7 +531,8 @@ static mho_err compare_change(bench *b, const mho_connection *k, const double *x
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the change of %zu weights", n);
 }
 
-/* Of all trained connections that an error reaches; x, e: room for inputs and for an error. */
+/* Compare the changes of all trained connections that an error reaches; x, e: room for inputs and
+ * for an error. */
 static mho_err compare_reached(bench *b, double *x, double *e, mho_errinfo *ei) {
   const mho_network *net = b->o->net;
   for (size_t i = 0; i < size_of(b, 0); i++)
@@ -549,7 +553,8 @@ static mho_err compare_reached(bench *b, double *x, double *e, mho_errinfo *ei) 
 static mho_err compare_changes(bench *b, mho_errinfo *ei) {
   size_t most = 0;
   for (int l = 1; l <= last_of(b); l++)
-    most = size_of(b, l) > most ? size_of(b, l) : most;
+    if (size_of(b, l) > most)
+      most = size_of(b, l);
   double *x = mho_alloc(size_of(b, 0), sizeof *x), *e = mho_alloc(most, sizeof *e);
 
   mho_err err;
@@ -565,7 +570,7 @@ static mho_err compare_changes(bench *b, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- all of it */
 
-/* The activities of hidden layers, both phases. */
+/* Compare the activities of hidden layers in both phases. */
 static mho_err compare_phases(bench *b, int against, int solver, mho_errinfo *ei) {
   for (int phase = 0; phase < PHASES; phase++) {
     mho_err err = compare_states(b, against, solver, phase, 1, last_of(b), ei);

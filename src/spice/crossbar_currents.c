@@ -9,7 +9,7 @@ typedef struct tile {
   double *cells, *line; /* [rows x cols] S, [rows or cols] A */
 } tile;
 
-/* The tile's conductances out of g. */
+/* Copy the tile's conductances out of g. */
 static void take_cells(const mho_netlist_crossbar *x, const tile *t, const double *g) {
   for (int i = 0; i < t->rows; i++)
     for (int j = 0; j < t->cols; j++)

@@ -10,12 +10,13 @@
  * one. */
 static void name_node(const mho_netlist_crossbar *x, bool word, int i, int j, char name[48]) {
   char line = word ? 'w' : 'b';
-  bool wired = (word ? x->r_word : x->r_bit) > 0, sensed = word == x->transposed;
+  char end = word == x->transposed ? 'p' : line;
+  bool wired = (word ? x->r_word : x->r_bit) > 0;
 
   if (wired)
     snprintf(name, 48, "v(%cp_%d_%d)", line, i, j);
   else
-    snprintf(name, 48, "v(%c%d)", sensed ? 'p' : line, word ? i : j);
+    snprintf(name, 48, "v(%c%d)", end, word ? i : j);
 }
 
 /* Voltages of the lines at every device of the positive array, [rows x cols]. */

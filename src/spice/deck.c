@@ -21,12 +21,15 @@
 static char comment[] = "*", untitled[] = "* untitled", end[] = ".end";
 
 typedef struct scan {
-  char
-      *card; /* the one under way: its line and the continuation lines after it, without comments */
-  size_t n;  /* its length */
-  int line;  /* 1-based, of its start; 0: no card yet */
-  int subckts;   /* .subckt without .ends so far */
-  long elements; /* outside of .subckt, files that may bring some included */
+  /* The card under way: its line and the continuation lines after it, without comments. */
+  char *card;
+  size_t n; /* its length */
+  int line; /* 1-based, of its start; 0: no card yet */
+
+  int subckts; /* .subckt without .ends so far */
+
+  /* Those outside of .subckt, and included files, which may bring some. */
+  long elements;
   mho_errinfo *ei;
 } scan;
 

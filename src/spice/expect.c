@@ -40,7 +40,7 @@ static bool find_printed(const char *printed, const char *name, double *out) {
   return found;
 }
 
-/* Takes a printed value into the row; worst: the largest difference over its margin so far. */
+/* Take a printed value into the row; worst: the largest difference over its margin so far. */
 static void compare(const expectation *e, double value, double *worst, double *squares,
                     mho_cosim_row *row, char place[MHO_PLACE_MAX]) {
   double d = fabs(value - e->value), ratio = d == 0 ? 0 : d / e->margin;

@@ -46,7 +46,7 @@ static double supply(void *user, const char *name, double t) {
   return c->current[layer][atoi((hidden ? end : name + 6) + 1)];
 }
 
-/* Norton: what a link of the inputs drives into the neurons behind it, A. */
+/* Norton: find the currents that a link of the inputs drives into the neurons behind it, A. */
 static void set_currents(mho_spice_network *c, const mho_link *k) {
   const mho_crossbar *xb = c->o.net->connection[k->connection].xb;
   const double *g_pos = c->g[k->connection], *g_neg = g_pos + cells_of(xb);
@@ -85,8 +85,8 @@ static void find_conductances(const mho_spice_network *c, int connection, double
   mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + cells_of(x), g_unit);
 }
 
-/* Room above the largest weight of the ideal device, whose conductances have no bounds of their
- * own. */
+/* Leave room above the largest weight of the ideal device, whose conductances have no bounds of
+ * their own. */
 static void choose_ranges(mho_spice_network *c) {
   for (int k = 0; k < c->o.net->n_connections; k++) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
@@ -150,8 +150,8 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
     int row = (int)(at % n / (size_t)x->cols), col = (int)(at % n % (size_t)x->cols);
 
     char name[MHO_NETLIST_NAME];
-    mho_netlist_resistor(name, at < n ? 'p' : 'n', from, to, k->transposed ? col : row,
-                         k->transposed ? row : col);
+    int in = k->transposed ? col : row, out = k->transposed ? row : col;
+    mho_netlist_resistor(name, at < n ? 'p' : 'n', from, to, in, out);
     mho_err err = mho_spice_alter(c->s, name, "resistance", mho_netlist_ohm(c->fresh[at]), ei);
     if (err)
       return err;
@@ -226,7 +226,8 @@ static bool allocate(mho_spice_network *c) {
   bool ok = true;
   for (int k = 0; k < net->n_connections; k++) {
     size_t n = 2 * cells_of(net->connection[k].xb);
-    most = n > most ? n : most;
+    if (n > most)
+      most = n;
     c->g[k] = mho_alloc(n, sizeof **c->g);
     ok = ok && c->g[k];
   }

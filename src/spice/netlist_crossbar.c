@@ -39,8 +39,9 @@ static mho_err check_inputs(const mho_netlist_crossbar *x, mho_errinfo *ei) {
   for (int k = 0; k < mho_netlist_driven(x); k++) {
     if (isfinite(x->v_in[k]))
       continue;
-    long row = x->transposed ? -1 : k, col = x->transposed ? k : -1;
-    return bad_cell(ei, row, col, "the input voltage", x->v_in[k]);
+    if (x->transposed)
+      return bad_cell(ei, -1, k, "the input voltage", x->v_in[k]);
+    return bad_cell(ei, k, -1, "the input voltage", x->v_in[k]);
   }
   return MHO_OK;
 }

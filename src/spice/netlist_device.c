@@ -184,12 +184,12 @@ mho_err mho_netlist_device_lib(const mho_netlist_device *x, char **out, mho_erri
 /* ---------------------------------------------------------------- the pulse train */
 
 /* A period is twice a pulse: a short rest at 0 V, the pulse, the rest in which g follows. The state
- * is looked at where a period ends. */
+ * is read where a period ends. */
 static double period(const circuit *c) {
   return 2 * c->width;
 }
 
-/* A model that integrates moves on the edges too: it gets steep ones. */
+/* The edges are steep for a model that integrates, because it moves on them too. */
 static void add_pulse_train(mho_spice_text *t, const circuit *c) {
   double edge = (has_rate(c) ? 1e-6 : 0.01) * c->width, delay = 0.2 * c->width, rest = 0;
 
@@ -247,7 +247,7 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
       "V(xd.g): normalized, 0 at g_min\n",
       x->n, c.width);
 
-  /* what follows its own law is as exact as the steps are small: ngspice's error control would not
+  /* What follows its own law is as exact as the steps are small: ngspice's error control would not
    * notice */
   add(&t, "\n.options %s\n\n",
       has_rate(&c) ? "method=trap reltol=1e-10 vntol=1e-13 abstol=1e-17 chgtol=1e-22"
@@ -279,7 +279,7 @@ void mho_netlist_random_pulses(uint64_t seed, int n, int8_t *pulse) {
 
 /* ---------------------------------------------------------------- in a session */
 
-/* Of a result g at the times t, [n], the last value not after the end of each period. */
+/* Take from a result g at the times t, [n], the last value before the end of each period. */
 static void pick(const circuit *c, int n, const double *t, const double *g, double *out) {
   int i = 0;
 

@@ -75,7 +75,9 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
                       "network: take one of its crossbars, for example %s, or set array.model to "
                       "ideal, whose reads do not show it",
                       example);
-  for (int i = 0; i < net->n_links; i++) /* patches, pooling and biases have no circuit here */
+
+  /* patches, pooling and biases have no circuit here */
+  for (int i = 0; i < net->n_links; i++)
     if (!net->link[i].plain)
       return mho_fail(ei, MHO_EUNSUPPORTED,
                       "a network with convolutions or biases has no netlist as a whole: take one "
@@ -84,7 +86,7 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* v: nullable. */
+/* Refuse values that are not finite; v: nullable. */
 static mho_err check_values(const char *what, const double *v, int n, mho_errinfo *ei) {
   if (!v)
     return MHO_OK;
@@ -99,6 +101,7 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   mho_err err = mho_netlist_network_check(net, ei);
   if (err)
     return err;
+
   for (int c = 0; c < net->n_connections; c++)
     if (mho_crossbar_is_wired(net->connection[c].xb))
       return mho_fail(ei, MHO_EUNSUPPORTED,
@@ -259,7 +262,7 @@ static void add_driver(mho_spice_text *t, const mho_netlist_network *x, const mh
     add(t, "%c_%s_%s_%d ", driver, name_of(x, k->from), name_of(x, k->to), i);
 }
 
-/* Amplifiers between the neurons and the lines they drive, where the gain is not 1. */
+/* Write the amplifiers between the neurons and the lines they drive, where the gain is not 1. */
 static void add_amplifiers(mho_spice_text *t, const mho_netlist_network *x, const mho_link *k) {
   char driver = driver_of(x, k);
   if (driver != 'f' && driver != 'a')
@@ -312,7 +315,7 @@ static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const 
   add(t, "\n");
 }
 
-/* A resistor for every device, and the sense amplifiers at the ends of the lines. */
+/* Write a resistor for every device, and the sense amplifiers at the ends of the lines. */
 static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link_text *l) {
   bool transposed = l->k->transposed;
   int in = mho_link_inputs(x->net, l->k), out = mho_link_outputs(x->net, l->k);
@@ -325,7 +328,8 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
 
   for (int i = 0; i < in; i++)
     for (int j = 0; j < out; j++) {
-      int row = transposed ? j : i, col = transposed ? i : j;
+      int row = transposed ? j : i;
+      int col = transposed ? i : j;
       size_t cell = (size_t)row * (size_t)l->xb->cols + (size_t)col;
       add_resistor(t, x, l, 'p', l->g_pos[cell], i, j);
       add_resistor(t, x, l, 'n', l->g_neg[cell], i, j);
@@ -336,7 +340,8 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
         l->from, l->to, j, l->from, l->to, j, l->from, l->to, j, l->to, j, l->from, l->to);
 }
 
-/* Of the inputs through column j, A/V of an activity of 1; 0 where they come from outside. */
+/* The sum of the inputs through column j, in S for activities of 1; 0 where they come from
+ * outside. */
 static double sum_of_inputs(const mho_netlist_network *x, const link_text *l, int j) {
   double sum = 0;
 
@@ -350,7 +355,7 @@ static double sum_of_inputs(const mho_netlist_network *x, const link_text *l, in
   return sum;
 }
 
-/* What the crossbar of a clamped input makes flow into the neurons. */
+/* Write the currents that the crossbar of a clamped input makes flow into the neurons. */
 static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const link_text *l) {
   add(t, "\n* what the clamped inputs drive into %s through their crossbar (A)\n", l->to);
   for (int j = 0; j < l->xb->cols; j++) {
@@ -364,7 +369,8 @@ static size_t largest_crossbar(const mho_network *net) {
   for (int c = 0; c < net->n_connections; c++) {
     const mho_crossbar *xb = net->connection[c].xb;
     size_t cells = (size_t)xb->rows * (size_t)xb->cols;
-    most = cells > most ? cells : most;
+    if (cells > most)
+      most = cells;
   }
   return most;
 }
@@ -406,7 +412,7 @@ static char state_of(const mho_netlist_network *x, int l) {
   return l == last_of(x) ? 'u' : 'z';
 }
 
-/* Eight a line. */
+/* Have all states saved, eight a line. */
 static void add_saves(mho_spice_text *t, const mho_netlist_network *x) {
   for (int l = 1; l <= last_of(x); l++) {
     int n = x->net->layer[l].n;

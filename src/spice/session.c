@@ -53,8 +53,8 @@ struct mho_spice {
 /* The library is one a process, and so is this state, the only one outside of a session. */
 static struct {
   atomic_flag taken;               /* a session is open; the rest is touched by its owner only */
-  mho_spice_lease *_Atomic keeper; /* whose session it is, who would give it up; nullable */
-  bool stuck;                      /* broken, and something else keeps it in memory */
+  mho_spice_lease *_Atomic keeper; /* the lease whose session it is; nullable */
+  bool stuck;                      /* broken, and kept in memory by something else */
   void *handle;                    /* null: not loaded */
 #define X(name) __typeof__(name) *name;
   CALLS(X)
@@ -107,7 +107,7 @@ static void begin(mho_spice *s) {
   s->log[0] = s->why[0] = 0;
 }
 
-/* Appends a line to the log; makes room by dropping the older half. */
+/* Append a line to the log; room is made by dropping the older half. */
 static void log_line(mho_spice *s, const char *text) {
   size_t used = strlen(s->log), more = strnlen(text, LOG_MAX / 4) + 1;
   if (used + more >= LOG_MAX) {
@@ -122,7 +122,7 @@ static bool starts(const char *text, const char *with) {
   return !strncasecmp(text, with, strlen(with));
 }
 
-/* Sorts out what ngspice writes to its standard error: progress, warnings (the first one may
+/* Sort out what ngspice writes to its standard error: progress, warnings (the first one may
  * explain the error that follows) and errors. Some of the latter name the trouble in a line without
  * the word "error". */
 static void judge(mho_spice *s, const char *text) {
@@ -235,7 +235,7 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
     ng.ngSpice_Init(on_message, NULL, on_exit_request, NULL, NULL, NULL, s);
   }
 
-  /* from here on s is who hears the messages */
+  /* from here on the messages go to s */
   ng.ngSpice_Init_Sync(on_source, on_source, NULL, NULL, s);
   if (!s->broken)
     return MHO_OK;
@@ -288,7 +288,8 @@ void mho_spice_close(mho_spice *s) {
     ng.stuck = still != NULL;
     if (still)
       dlclose(still);
-  } else { /* stays loaded: starting it leaks, and takes longer than a run */
+  } else {
+    /* the library stays loaded: starting it leaks memory, and takes longer than a run */
     command("destroy all");
     command("remcirc");
   }
@@ -406,7 +407,7 @@ mho_err mho_spice_any_command(mho_spice *s, const char *text, mho_errinfo *ei) {
     return err;
 
   begin(s);
-  hand_over(text); /* which may open a loop */
+  hand_over(text); /* uncleared: it may be the first of a loop */
   s->ready = has_plot();
   return s->failed || s->broken ? command_failure(s, text, ei) : MHO_OK;
 }
@@ -454,7 +455,10 @@ static bool plot_has(const char *plot, const char *name) {
   snprintf(copy, sizeof copy, "%s", plot);
 
   char **all = ng.ngSpice_AllVecs(copy);
-  for (; all && *all; all++)
+  if (!all)
+    return false;
+
+  for (; *all; all++)
     if (!strcasecmp(*all, name))
       return true;
   return false;

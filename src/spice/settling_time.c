@@ -35,7 +35,8 @@ static void add_link(const neurons *v, const mho_link *k, double *m) {
 
   for (int a = 0; a < net->layer[k->from].n; a++)
     for (int b = 0; b < net->layer[k->to].n; b++) {
-      int row = k->transposed ? b : a, col = k->transposed ? a : b;
+      int row = k->transposed ? b : a;
+      int col = k->transposed ? a : b;
       size_t cell = (size_t)row * (size_t)xb->cols + (size_t)col;
       int from = v->first[k->from] + a, to = v->first[k->to] + b;
       m[(size_t)to * (size_t)v->n + (size_t)from] +=

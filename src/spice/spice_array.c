@@ -37,7 +37,7 @@ static const mho_param table[] = {
 
 /* One direction of a crossbar. */
 typedef struct reading {
-  bool wanted;      /* it stands in the circuit, or will when it is loaded next */
+  bool wanted;      /* it is in the circuit, or will be when that is loaded next */
   bool fresh;       /* matrix is of the present conductances */
   double *in;       /* [inputs] V */
   mho_real *matrix; /* [inputs x outputs] */
@@ -60,7 +60,7 @@ static struct {
   mho_spice_lease lease;
   crossbar *first;
   int made;
-} the = {.lease.lock = PTHREAD_MUTEX_INITIALIZER};
+} shared = {.lease.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int n_in(const mho_crossbar *x, int transposed) {
   return transposed ? x->cols : x->rows;
@@ -83,7 +83,7 @@ static char letter_of(int transposed) {
 static double supply(void *user, const char *name, double t) {
   char *end;
   long number = strtol(name + 4, &end, 10);
-  for (const crossbar *c = the.first; c; c = c->next)
+  for (const crossbar *c = shared.first; c; c = c->next)
     if (c->number == number)
       return c->way[*end == 'b'].in[atoi(end + 5)];
   return NAN;
@@ -133,13 +133,13 @@ static mho_err add_crossbar(mho_spice_text *t, const crossbar *c, mho_errinfo *e
 
 static mho_err load(mho_errinfo *ei) {
   mho_spice_text t = {0};
-  mho_err err = mho_spice_lease_open(&the.lease, ei);
+  mho_err err = mho_spice_lease_open(&shared.lease, ei);
   if (err)
     return err;
 
-  mho_spice_sources(the.lease.session, supply, NULL);
+  mho_spice_sources(shared.lease.session, supply, NULL);
   mho_netlist_title(&t, "crossbars");
-  for (const crossbar *c = the.first; c; c = c->next) {
+  for (const crossbar *c = shared.first; c; c = c->next) {
     err = add_crossbar(&t, c, ei);
     if (err)
       break;
@@ -148,7 +148,7 @@ static mho_err load(mho_errinfo *ei) {
   if (!err && t.failed)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the netlist of the crossbars");
   if (!err)
-    err = mho_spice_load(the.lease.session, t.p, ei);
+    err = mho_spice_load(shared.lease.session, t.p, ei);
   mho_free(t.p);
   return err;
 }
@@ -166,14 +166,14 @@ static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
     snprintf(name, sizeof name, "r.xa%d%c.r%c_%zu_%zu", c->number, letter_of(transposed), sign,
              at % n / cols, at % cols);
     mho_err err =
-        mho_spice_alter(the.lease.session, name, "resistance", mho_netlist_ohm(c->g[at]), ei);
+        mho_spice_alter(shared.lease.session, name, "resistance", mho_netlist_ohm(c->g[at]), ei);
     if (err)
       return err;
   }
   return MHO_OK;
 }
 
-/* The circuit's devices as the crossbar's are now. */
+/* Give the circuit's devices the conductances that the crossbar has now. */
 static mho_err alter_devices(crossbar *c, mho_errinfo *ei) {
   for (size_t at = 0; at < 2 * cells_of(c->x); at++) {
     if (c->g[at] == c->then[at])
@@ -187,19 +187,19 @@ static mho_err alter_devices(crossbar *c, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* The circuit of all crossbars, with the conductances that they have now. */
+/* Bring the circuit of all crossbars up to the conductances that they have now. */
 static mho_err prepare(mho_errinfo *ei) {
-  for (crossbar *c = the.first; c; c = c->next) {
+  for (crossbar *c = shared.first; c; c = c->next) {
     if (!c->changed)
       continue;
     mho_crossbar_siemens(c->x, c->device, c->g, c->g + cells_of(c->x), &c->g_unit);
     c->changed = c->way[0].fresh = c->way[1].fresh = false;
   }
 
-  if (!the.lease.session)
+  if (!shared.lease.session)
     return load(ei);
 
-  for (crossbar *c = the.first; c; c = c->next) {
+  for (crossbar *c = shared.first; c; c = c->next) {
     mho_err err = alter_devices(c, ei);
     if (err)
       return err;
@@ -209,7 +209,7 @@ static mho_err prepare(mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- reading */
 
-/* What the circuit gives at the sense lines, as sums of the weights' unit, [outputs]. */
+/* Read the currents of the sensed lines, as sums of weights, [outputs]. */
 static mho_err find_outputs(const crossbar *c, int transposed, mho_real *out, mho_errinfo *ei) {
   static const char signs[] = "pn";
   for (int k = 0; k < n_out(c->x, transposed); k++) {
@@ -218,7 +218,7 @@ static mho_err find_outputs(const crossbar *c, int transposed, mho_real *out, mh
       char name[48];
       snprintf(name, sizeof name, "i(v.xa%d%c.v%c%d)", c->number, letter_of(transposed), signs[s],
                k);
-      mho_err err = mho_spice_last(the.lease.session, name, &current[s], ei);
+      mho_err err = mho_spice_last(shared.lease.session, name, &current[s], ei);
       if (err)
         return err;
     }
@@ -231,11 +231,11 @@ static bool is_due(const crossbar *c, int transposed) {
   return c->way[transposed].wanted && !c->way[transposed].fresh;
 }
 
-/* Every input of the circuit at 0 V. @return the most lines that one direction has to be read
+/* Set every input of the circuit to 0 V. @return the most lines that one direction has to be read
  * for. */
 static int clear_inputs(void) {
   int most = 0;
-  for (const crossbar *c = the.first; c; c = c->next)
+  for (const crossbar *c = shared.first; c; c = c->next)
     for (int transposed = 0; transposed < 2; transposed++) {
       int n = n_in(c->x, transposed);
       memset(c->way[transposed].in, 0, (size_t)n * sizeof(double));
@@ -247,7 +247,7 @@ static int clear_inputs(void) {
 
 /* Drive line i of every crossbar and direction that has one, and no other. */
 static void drive_line(int i) {
-  for (const crossbar *c = the.first; c; c = c->next)
+  for (const crossbar *c = shared.first; c; c = c->next)
     for (int transposed = 0; transposed < 2; transposed++) {
       int n = n_in(c->x, transposed);
       double *in = c->way[transposed].in;
@@ -260,7 +260,7 @@ static void drive_line(int i) {
 
 /* Row i of the matrices, from the currents that line i makes. */
 static mho_err take_line(int i, mho_errinfo *ei) {
-  for (const crossbar *c = the.first; c; c = c->next)
+  for (const crossbar *c = shared.first; c; c = c->next)
     for (int transposed = 0; transposed < 2; transposed++) {
       if (!is_due(c, transposed) || i >= n_in(c->x, transposed))
         continue;
@@ -273,19 +273,19 @@ static mho_err take_line(int i, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* Line by line, in all crossbars and directions at once. */
+/* Find the matrices line by line, in all crossbars and directions at once. */
 static mho_err find_matrices(mho_errinfo *ei) {
   int most = clear_inputs();
   for (int i = 0; i < most; i++) {
     drive_line(i);
-    mho_err err = mho_spice_run(the.lease.session, "op", ei);
+    mho_err err = mho_spice_run(shared.lease.session, "op", ei);
     if (!err)
       err = take_line(i, ei);
     if (err)
       return err;
   }
 
-  for (crossbar *c = the.first; c; c = c->next)
+  for (crossbar *c = shared.first; c; c = c->next)
     for (int transposed = 0; transposed < 2; transposed++)
       c->way[transposed].fresh = c->way[transposed].wanted;
   return MHO_OK;
@@ -301,7 +301,7 @@ static mho_err read_each(crossbar *c, const mho_read *r, mho_errinfo *ei) {
     for (size_t i = 0; i < in; i++)
       way->in[i] = c->wires.read_voltage * (double)x[i];
 
-    mho_err err = mho_spice_run(the.lease.session, "op", ei);
+    mho_err err = mho_spice_run(shared.lease.session, "op", ei);
     if (!err)
       err = find_outputs(c, r->transposed, found, ei);
     if (err)
@@ -333,10 +333,12 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
   crossbar *c = x->own;
   const spice_array *p = x->params;
   mho_errinfo ei;
-  pthread_mutex_lock(&the.lease.lock);
-  if (!c->way[r->transposed].wanted) { /* the circuit is loaded again, with it */
+  pthread_mutex_lock(&shared.lease.lock);
+
+  /* a direction that is new is in the circuit once that is loaded again */
+  if (!c->way[r->transposed].wanted) {
     c->way[r->transposed].wanted = true;
-    mho_spice_lease_close(&the.lease);
+    mho_spice_lease_close(&shared.lease);
   }
 
   mho_err err;
@@ -349,11 +351,11 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
   }
 
   if (err) {
-    mho_spice_lease_close(&the.lease);
+    mho_spice_lease_close(&shared.lease);
     for (size_t i = 0; i < (size_t)r->n * (size_t)n_out(x, r->transposed); i++)
       r->y[i] = (mho_real)NAN;
   }
-  pthread_mutex_unlock(&the.lease.lock);
+  pthread_mutex_unlock(&shared.lease.lock);
 }
 
 /* ---------------------------------------------------------------- a crossbar comes and goes */
@@ -373,20 +375,20 @@ static void detach(mho_crossbar *x) {
   if (!c)
     return;
 
-  pthread_mutex_lock(&the.lease.lock);
-  for (crossbar **p = &the.first; *p; p = &(*p)->next)
+  pthread_mutex_lock(&shared.lease.lock);
+  for (crossbar **p = &shared.first; *p; p = &(*p)->next)
     if (*p == c) {
       *p = c->next;
-      mho_spice_lease_close(&the.lease);
+      mho_spice_lease_close(&shared.lease);
       break;
     }
-  pthread_mutex_unlock(&the.lease.lock);
+  pthread_mutex_unlock(&shared.lease.lock);
 
   crossbar_free(c);
   x->own = NULL;
 }
 
-/* A missing library is said at once. */
+/* Refuse what the circuit would leave out; a missing library is reported at once too. */
 static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
   if (c->device->iv.law != MHO_IV_OHMIC)
     return mho_fail(ei, MHO_EUNSUPPORTED,
@@ -397,7 +399,7 @@ static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array spice: G- in the next column has no netlist; "
                     "set array.wire.negative to own");
-  return mho_spice_lease_check(&the.lease, ei);
+  return mho_spice_lease_check(&shared.lease, ei);
 }
 
 static bool allocate(crossbar *c, const mho_crossbar *x) {
@@ -405,6 +407,7 @@ static bool allocate(crossbar *c, const mho_crossbar *x) {
   c->g = mho_alloc(2 * n, sizeof *c->g);
   c->then = mho_alloc(2 * n, sizeof *c->then);
   bool ok = c->g && c->then;
+
   for (int transposed = 0; transposed < 2; transposed++) {
     reading *way = &c->way[transposed];
     way->in = mho_alloc(lines, sizeof *way->in);
@@ -427,15 +430,16 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
   c->x = x;
   c->device = o->device_config;
   c->changed = true;
+
   mho_err err = check_supported(c, ei);
   if (err)
     return err;
 
-  pthread_mutex_lock(&the.lease.lock);
-  c->number = the.made++;
-  c->next = the.first;
-  the.first = c;
-  pthread_mutex_unlock(&the.lease.lock);
+  pthread_mutex_lock(&shared.lease.lock);
+  c->number = shared.made++;
+  c->next = shared.first;
+  shared.first = c;
+  pthread_mutex_unlock(&shared.lease.lock);
   return MHO_OK;
 }
 

@@ -148,7 +148,7 @@ static mho_err take_rest(const mho_trainer *t, int image, free_states *s, mho_er
   return err;
 }
 
-/* settled: more than the inputs is asked for. */
+/* Find the inputs, and the activities too where `settled` asks for them. */
 static mho_err find_states(mho_trainer *t, int image, bool settled, free_states *s,
                            mho_errinfo *ei) {
   for (int l = 0; l < s->net->n_layers; l++) {
@@ -171,7 +171,7 @@ static mho_err find_states(mho_trainer *t, int image, bool settled, free_states 
 
 /* ---------------------------------------------------------------- the lines of a crossbar */
 
-/* What the rows of a connection see, from activities of its source: [rows]. */
+/* Find what the rows of a connection see, from activities of its source: [rows]. */
 static mho_err find_source(const free_states *s, const mho_connection *k, mho_real *v,
                            mho_errinfo *ei) {
   const mho_layer *from = &s->net->layer[k->from];
@@ -213,7 +213,7 @@ static mho_err add_logits(const free_states *s, const mho_connection *k, int cla
   return err;
 }
 
-/* p - y at the read-out, [classes]: its logits are summed over the connections that lead there. */
+/* Find p - y at the read-out, [classes]: its logits are summed over the connections that lead there. */
 static mho_err find_error(const free_states *s, mho_real *e, mho_errinfo *ei) {
   const mho_network *net = s->net;
   int last = net->n_layers - 1, classes = net->layer[last].n;
@@ -236,7 +236,7 @@ static mho_err find_error(const free_states *s, mho_real *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* As activities: [rows], transposed [cols]. */
+/* Find what drives the lines, as activities: [rows], transposed [cols]. */
 static mho_err find_lines(const free_states *s, const mho_connection *k, bool transposed,
                           mho_real *v, mho_errinfo *ei) {
   if (!transposed)
@@ -244,7 +244,8 @@ static mho_err find_lines(const free_states *s, const mho_connection *k, bool tr
   if (k->to == s->net->n_layers - 1)
     return find_error(s, v, ei);
 
-  int first = 0; /* channels of a position lie together, position after position */
+  /* channels of a position lie together, position after position */
+  int first = 0;
   if (k->conv.kernel)
     first = (k->conv.out_height / 2 * k->conv.out_width + k->conv.out_width / 2) * k->xb->cols;
   memcpy(v, s->z[k->to] + first, (size_t)k->xb->cols * sizeof *v);
