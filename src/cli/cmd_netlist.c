@@ -94,6 +94,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_TILE:
     o->tile = arg;
     return 0;
+
   case KEY_NETWORK:
     o->network = true;
     return 0;
@@ -103,24 +104,28 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_TRANSIENT:
     o->transient = true;
     return 0;
+
   case KEY_SAMPLE:
     o->sample = option_number(state, "sample", arg, 0, 1000000000);
     return 0;
   case KEY_AFTER:
     o->after = option_time(state, "after", arg);
     return 0;
+
   case KEY_DEVICE:
     o->device = true;
     return 0;
   case KEY_PULSES:
     o->pulses = option_number(state, "pulses", arg, 1, 100000);
     return 0;
+
   case KEY_MODELS:
     o->models = arg;
     return 0;
   case KEY_CHECK:
     o->check = true;
     return 0;
+
   case ARGP_KEY_ARG:
     if (o->n_words == MAX_WORDS)
       argp_error(state, "more than %d words", MAX_WORDS);

@@ -24,6 +24,7 @@ enum {
   PICKLE = 0x80         /* the first byte of the Python version's files */
 };
 
+/* The images read so far. */
 typedef struct images {
   uint8_t *memory; /* [capacity x PIXELS], then [capacity] labels; owned */
   int n, capacity;
@@ -33,7 +34,7 @@ static uint8_t *pixels_of(const images *x, int image) {
   return x->memory + (size_t)image * PIXELS;
 }
 
-/* They lie behind the pixels of all images that there is room for. */
+/* Labels lie behind the pixels of all images that there is room for. */
 static uint8_t *labels(const images *x) {
   return pixels_of(x, x->capacity);
 }
@@ -57,6 +58,7 @@ static mho_err make_room(images *x, const mho_data_reader *r, mho_errinfo *ei) {
     memcpy(larger.memory, x->memory, (size_t)x->n * PIXELS);
     memcpy(labels(&larger), labels(x), (size_t)x->n);
   }
+
   mho_free(x->memory);
   *x = larger;
   return MHO_OK;
@@ -94,6 +96,7 @@ static mho_err read_images(mho_data_reader *r, images *x, mho_errinfo *ei) {
     err = make_room(x, r, ei);
     if (err)
       return err;
+
     memcpy(pixels_of(x, x->n), record + 1, PIXELS);
     labels(x)[x->n] = record[0];
     x->n++;

@@ -65,6 +65,7 @@ static mho_err writing_open(writing *p, const char *folder, const char *name, mh
     return mho_fail(ei, MHO_EIO, "cannot write into %s: %s", folder, strerror(errno));
 
   fchmod(fd, 0644); /* mkstemp's 0600 would keep the data from others who share the folder */
+
   p->file = fdopen(fd, "wb");
   if (!p->file) {
     close(fd);
@@ -79,6 +80,7 @@ static mho_err writing_open(writing *p, const char *folder, const char *name, mh
  *  @param origin  of the file, in messages, and cure, what they end with */
 static mho_err writing_close(writing *p, mho_err err, const mho_data_file *file, const char *origin,
                              const char *cure, mho_errinfo *ei) {
+  /* the first error of the three is the one that is reported */
   bool written = !fflush(p->file) && !fsync(fileno(p->file));
   int why = errno;
   if (fclose(p->file) && written) {
@@ -209,8 +211,10 @@ static mho_err transfer(struct transfer *t, mho_errinfo *ei) {
   char detail[CURL_ERROR_SIZE] = "";
   long status = 0;
   set_options(curl, t, detail);
+
   CURLcode rc = curl_easy_perform(curl);
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+
   mho_err err = explain(t, rc, status, detail, ei);
   curl_easy_cleanup(curl);
   return err;

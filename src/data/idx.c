@@ -19,6 +19,7 @@ enum {
   FIRST = 1 << 20       /* the bytes allocated before any data are seen */
 };
 
+/* A file that has been read. */
 typedef struct idx {
   char path[MHO_DATA_PATH];
   char sha256[MHO_DATA_HEX];
@@ -246,6 +247,7 @@ static mho_err join(const idx loaded[FILES], mho_dataset *out, mho_errinfo *ei) 
   return MHO_OK;
 }
 
+/* All that a dataset says of its images, and the checksum of the four files' own. */
 static void describe(const idx loaded[FILES], int classes, mho_dataset *out) {
   out->height = loaded[TRAIN_IMAGES].height;
   out->width = loaded[TRAIN_IMAGES].width;

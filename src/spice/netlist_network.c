@@ -116,7 +116,7 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
 
 void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top,
                          double *g_pos, double *g_neg, double *g_unit) {
-  size_t n = (size_t)x->rows * (size_t)x->cols;
+  size_t n = mho_core_cells(x);
 
   mho_crossbar_siemens(x, device, g_pos, g_neg, g_unit);
   if (x->pos || top == 0)
@@ -330,7 +330,7 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
     for (int j = 0; j < out; j++) {
       int row = transposed ? j : i;
       int col = transposed ? i : j;
-      size_t cell = (size_t)row * (size_t)l->xb->cols + (size_t)col;
+      size_t cell = mho_core_cell(l->xb, row, col);
       add_resistor(t, x, l, 'p', l->g_pos[cell], i, j);
       add_resistor(t, x, l, 'n', l->g_neg[cell], i, j);
     }
@@ -349,7 +349,7 @@ static double sum_of_inputs(const mho_netlist_network *x, const link_text *l, in
     return 0;
 
   for (int i = 0; i < l->xb->rows; i++) {
-    size_t cell = (size_t)i * (size_t)l->xb->cols + (size_t)j;
+    size_t cell = mho_core_cell(l->xb, i, j);
     sum += (l->g_pos[cell] - l->g_neg[cell]) * x->x[i];
   }
   return sum;
@@ -367,8 +367,7 @@ static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const li
 static size_t largest_crossbar(const mho_network *net) {
   size_t most = 0;
   for (int c = 0; c < net->n_connections; c++) {
-    const mho_crossbar *xb = net->connection[c].xb;
-    size_t cells = (size_t)xb->rows * (size_t)xb->cols;
+    size_t cells = mho_core_cells(net->connection[c].xb);
     if (cells > most)
       most = cells;
   }
