@@ -75,16 +75,16 @@ MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset
 MHO_API void mho_dataset_free(mho_dataset *d);
 
 /** Network inputs of a batch: out[i] = pixel[index[i]] * scale, normalized: (that - mean) / spread.
- *  @param index  [n], images of the part; NULL: first, first + 1, ...
+ *  @param index  [n], of the images; NULL: first, first + 1, ...
  *  @param out    [n x features]; label_out [n], nullable. */
-MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index,
+MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *images, const int *index,
                               int first, int n, mho_real *out, uint8_t *label_out);
 
 /** The same, each image shifted by up to `crop` pixels up or down and left or right (a random crop
  *  of the image with a black border), and with `flip` mirrored left to right half of the time. What
  *  happens to an image follows from its number in the part and the epoch alone.
  *  @param rng  stream of these draws. */
-MHO_API void mho_images_augmented(const mho_dataset *d, const mho_images *part, const int *index,
+MHO_API void mho_images_augmented(const mho_dataset *d, const mho_images *images, const int *index,
                                   int n, const mho_dataset_config *config, mho_rng rng, int epoch,
                                   mho_real *out, uint8_t *label_out);
 

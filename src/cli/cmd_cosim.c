@@ -120,7 +120,7 @@ static void print_text(const results *r, const mho_cosim_row *row) {
   putchar('\n');
 }
 
-/* The values side by side, for a plot: at most POINTS of them, "core ngspice" a line. */
+/* Store the values side by side, for a plot: at most POINTS of them, "core ngspice" a line. */
 static mho_err store_points(const results *r, const mho_cosim_row *row, const double *core,
                             const double *spice) {
   enum { POINTS = 400, LINE = 52 };
@@ -128,12 +128,17 @@ static mho_err store_points(const results *r, const mho_cosim_row *row, const do
   int64_t stride = (row->n + POINTS - 1) / POINTS;
   char *text = malloc(POINTS * LINE + 1);
   size_t used = 0;
+
   if (!text)
     return mho_fail(r->ei, MHO_ENOMEM, "no memory for the values compared");
+
   for (int64_t i = 0; i < row->n; i += stride)
     used += (size_t)snprintf(text + used, LINE, "%.9g %.9g\n", core[i], spice[i]);
-  snprintf(name, sizeof name, "%s %s%s%s", row->what, r->layer ? r->layer : "", r->layer ? " " : "",
-           row->quantity);
+  if (r->layer)
+    snprintf(name, sizeof name, "%s %s %s", row->what, r->layer, row->quantity);
+  else
+    snprintf(name, sizeof name, "%s %s", row->what, row->quantity);
+
   mho_err err = mho_store_artifact(r->x.store, r->x.id, "cosim", name, text, used, r->ei);
   free(text);
   return err;
@@ -143,6 +148,7 @@ static void take(void *user, const mho_cosim_row *found, const double *core, con
   results *r = user;
   mho_cosim_row row = *found;
   char quantity[160], place[MHO_PLACE_MAX];
+
   if (r->layer) {
     snprintf(place, sizeof place, "%.16s %s %.30s", r->layer, r->direction, found->place);
     row.place = place;
@@ -193,6 +199,7 @@ static mho_err check(results *r) {
   mho_err err;
   if (!strcmp(o->what, "crossbar"))
     return check_crossbar(r);
+
   if (!strcmp(o->what, "device"))
     err = mho_trainer_cosim_device(r->x.t, r->spice, take, r, r->ei);
   else

@@ -62,7 +62,7 @@ static const struct argp_option option_table[] = {
      0},
     {0}};
 
-/* One RUN or CONFIG, or what --models and --check take instead. */
+/* Expect one RUN or CONFIG, or what --models and --check take instead. */
 static void check_words(const options *o, struct argp_state *state) {
   if (o->models) {
     if (o->n_words > 0)
@@ -94,6 +94,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_TILE:
     o->tile = arg;
     return 0;
+
   case KEY_NETWORK:
     o->network = true;
     return 0;
@@ -103,24 +104,28 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_TRANSIENT:
     o->transient = true;
     return 0;
+
   case KEY_SAMPLE:
     o->sample = option_number(state, "sample", arg, 0, 1000000000);
     return 0;
   case KEY_AFTER:
     o->after = option_time(state, "after", arg);
     return 0;
+
   case KEY_DEVICE:
     o->device = true;
     return 0;
   case KEY_PULSES:
     o->pulses = option_number(state, "pulses", arg, 1, 100000);
     return 0;
+
   case KEY_MODELS:
     o->models = arg;
     return 0;
   case KEY_CHECK:
     o->check = true;
     return 0;
+
   case ARGP_KEY_ARG:
     if (o->n_words == MAX_WORDS)
       argp_error(state, "more than %d words", MAX_WORDS);
@@ -195,9 +200,13 @@ static mho_err write_crossbar(const options *o, const subject *x, mho_trained_ne
 static mho_err write_circuit(const options *o, const subject *x, char **text, mho_errinfo *ei) {
   char of[128];
   bool stored = *x->id != 0;
-  snprintf(of, sizeof of, stored ? "run %.80s" : "%.80s", stored ? x->id : o->common.run);
+  if (stored)
+    snprintf(of, sizeof of, "run %.80s", x->id);
+  else
+    snprintf(of, sizeof of, "%.80s", o->common.run);
   if (o->after > 0)
     mho_text_append(of, sizeof of, " after %.4g s", o->after);
+
   mho_trained_netlist n = {.of = of,
                            .image = (int)o->sample,
                            .transposed = o->transposed,
@@ -219,6 +228,7 @@ static mho_err netlist(const options *o, environment *s, mho_errinfo *ei) {
   mho_err err = subject_open(s, &o->common, MHO_STORE_READ, !o->device, o->after, &x, ei);
   if (err)
     return err;
+
   err = write_circuit(o, &x, &text, ei);
   if (!err)
     err = write_text(o->common.out, text, ei);
@@ -244,12 +254,13 @@ static mho_err write_neuron(const options *o, const mho_neuron *neuron, mho_erri
   return err ? err : write_lib(o, name, text, ei);
 }
 
-/* A device at the defaults of its keys; nothing, where it has no circuit or needs a file of the
+/* Write a device at the defaults of its keys; nothing where it has no circuit or needs a file of the
  * user's. */
 static mho_err write_device(const options *o, const mho_device_model *m, mho_errinfo *ei) {
   mho_choice c = {.entry = &m->entry};
   mho_device_config config;
   char *text;
+
   mho_params_init(mho_device_params, &config);
   mho_params_init(m->entry.params, c.params);
   if (!m->spice || mho_device_check(m, c.params, &config, NULL))
@@ -271,6 +282,7 @@ static mho_err write_models(const options *o, const mho_registry *r, mho_errinfo
     if (err)
       return err;
   }
+
   for (int i = 0; i < mho_registry_count(r, MHO_KIND_DEVICE); i++) {
     mho_err err =
         write_device(o, (const mho_device_model *)mho_registry_at(r, MHO_KIND_DEVICE, i), ei);
@@ -282,10 +294,11 @@ static mho_err write_models(const options *o, const mho_registry *r, mho_errinfo
 
 /* ---------------------------------------------------------------- netlists of any origin */
 
-/* The whole file with a 0 behind it, free with free(); NULL when memory runs out. */
+/* Read the whole file, with a 0 behind it. @return free with free(); NULL when memory runs out. */
 static char *read_all(FILE *f) {
   size_t n = 0, capacity = 1 << 16;
   char *text = malloc(capacity);
+
   while (text && !feof(f) && !ferror(f)) {
     n += fread(text + n, 1, capacity - n - 1, f);
     if (n + 1 < capacity)
@@ -296,6 +309,7 @@ static char *read_all(FILE *f) {
       free(text);
     text = more;
   }
+
   if (text)
     text[n] = 0;
   return text;
@@ -307,6 +321,7 @@ static mho_err read_file(const char *path, char **out, mho_errinfo *ei) {
   bool ok = *out && !ferror(f);
   if (f)
     fclose(f);
+
   if (ok)
     return MHO_OK;
   free(*out);
@@ -329,6 +344,7 @@ static mho_err check_file(const char *path, bool *pass, mho_errinfo *ei) {
   else
     printf("%-4s  %s: %lld values, the worst is %s with %.2g of its margin\n",
            row.pass ? "pass" : "FAIL", path, (long long)row.n, row.place, row.max_rel);
+
   *pass = *pass && !err && row.pass;
   free(text);
   mho_free(printed);

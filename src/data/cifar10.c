@@ -1,12 +1,13 @@
-/* cifar10.c - CIFAR-10, 50000 training and 10000 test photographs of ten kinds of things, 32 x 32 pixels.
+/* cifar10.c - CIFAR-10, 50000 training and 10000 test photographs of ten kinds of things, 32 x 32
+ * pixels.
  *
- * A. Krizhevsky, "Learning multiple layers of features from tiny images", University of Toronto, 2009, in its
- * binary version: a file is images of 3073 bytes one after the other, the label and the red, the green and
- * the blue pixels, row by row. A file says nowhere how many images it holds: any whole number will do, and
- * only the checksum tells whether they are all there.
+ * A. Krizhevsky, "Learning multiple layers of features from tiny images", University of Toronto,
+ * 2009, in its binary version: a file is images of 3073 bytes one after the other, the label and
+ * the red, the green and the blue pixels, row by row. A file says nowhere how many images it holds:
+ * any whole number is accepted, and only the checksum tells whether they are all there.
  *
- * The site publishes the MD5 of the archive, c32a1d4ab5d03f1284b67883e8d87530. The SHA-256 below are of the
- * files in it; torchvision-ruby lists the same (github.com/ankane/torchvision-ruby).
+ * The site publishes the MD5 of the archive, c32a1d4ab5d03f1284b67883e8d87530. The SHA-256 below
+ * are of the files in it; torchvision-ruby lists the same (github.com/ankane/torchvision-ruby).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -18,35 +19,46 @@ enum {
   PIXELS = CHANNELS * SIDE * SIDE,
   RECORD = 1 + PIXELS,
   CLASSES = 10,
-  FIRST = 256,          /* images there is room for before any are seen */
-  IMAGES_MAX = 1 << 20, /* 3 GB; beyond it a file is not of this dataset */
-  PICKLE = 0x80         /* first byte of the Python version's files */
+  FIRST = 256,          /* the images that there is room for at first */
+  IMAGES_MAX = 1 << 20, /* 3 GB; a file that holds more is not of this dataset */
+  PICKLE = 0x80         /* the first byte of the Python version's files */
 };
 
+/* The images read so far. */
 typedef struct images {
   uint8_t *memory; /* [capacity x PIXELS], then [capacity] labels; owned */
   int n, capacity;
 } images;
 
-static uint8_t *labels(const images *x) {
-  return x->memory + (size_t)x->capacity * PIXELS;
+static uint8_t *pixels_of(const images *x, int image) {
+  return x->memory + (size_t)image * PIXELS;
 }
 
+/* Labels lie behind the pixels of all images that there is room for. */
+static uint8_t *labels(const images *x) {
+  return pixels_of(x, x->capacity);
+}
+
+/* Make room for one more image, if there is none. */
 static mho_err make_room(images *x, const mho_data_reader *r, mho_errinfo *ei) {
   if (x->n < x->capacity)
     return MHO_OK;
+
   if (x->n >= IMAGES_MAX)
     return mho_fail(ei, MHO_EDATA,
                     "%s and the files before it hold more than %d images, which cannot be; %s",
                     r->name, IMAGES_MAX, r->cure);
+
   images larger = {.n = x->n, .capacity = x->capacity ? 2 * x->capacity : FIRST};
   larger.memory = mho_alloc((size_t)larger.capacity, RECORD);
   if (!larger.memory)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d images of %s", larger.capacity, r->name);
+
   if (x->n) {
     memcpy(larger.memory, x->memory, (size_t)x->n * PIXELS);
     memcpy(labels(&larger), labels(x), (size_t)x->n);
   }
+
   mho_free(x->memory);
   *x = larger;
   return MHO_OK;
@@ -65,11 +77,13 @@ static mho_err wrong_label(const mho_data_reader *r, int label, int image, mho_e
 /* Add the images of a file to those that are there. */
 static mho_err read_images(mho_data_reader *r, images *x, mho_errinfo *ei) {
   uint8_t record[RECORD];
-  for (int first = x->n;; x->n++) {
+  int first = x->n;
+  for (;;) {
     size_t got;
     mho_err err = mho_data_read(r, record, RECORD, &got, ei);
     if (err)
       return err;
+
     if (got && record[0] >= CLASSES)
       return wrong_label(r, record[0], x->n - first, ei);
     if (!got && x->n > first)
@@ -78,11 +92,14 @@ static mho_err read_images(mho_data_reader *r, images *x, mho_errinfo *ei) {
       return mho_fail(ei, MHO_EDATA,
                       "%s is cut short: it ends %zu bytes into image %d, which are %d; %s", r->name,
                       got, x->n - first, RECORD, r->cure);
+
     err = make_room(x, r, ei);
     if (err)
       return err;
-    memcpy(x->memory + (size_t)x->n * PIXELS, record + 1, PIXELS);
+
+    memcpy(pixels_of(x, x->n), record + 1, PIXELS);
     labels(x)[x->n] = record[0];
+    x->n++;
   }
 }
 
@@ -92,22 +109,25 @@ static mho_err read_file(const mho_data_file *file, const char *folder, const ch
   if (!mho_data_find(folder, file->name, path, sizeof path))
     return mho_fail(ei, MHO_ENOTFOUND, "%s is neither in %s nor, packed as %s.gz; %s", file->name,
                     folder, file->name, cure);
+
   mho_data_reader r;
   mho_err err = mho_data_open(&r, path, path, cure, ei);
   if (err)
     return err;
+
   err = read_images(&r, x, ei);
   mho_data_close(&r, sha256);
   return err ? err : mho_data_compare(file, sha256, path, cure, ei);
 }
 
-/* The last of the kind's files is for the test, all before it train. */
+/* Read all files; the last one is for the test, those before it train. */
 static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
                     mho_errinfo *ei) {
   char cure[128], sha256[MHO_DATA_HEX];
   images x = {0};
   int train = 0;
   SHA2_CTX digests;
+
   mho_data_cure(kind, cure, sizeof cure);
   SHA256Init(&digests);
   for (int i = 0; i < kind->n_files; i++) {
@@ -119,16 +139,17 @@ static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_datase
     }
     SHA256Update(&digests, (const uint8_t *)sha256, MHO_DATA_HEX - 1);
   }
+
+  /* The mean is that of the training images. The spread is three times the mean of the standard
+   * deviations within an image, so that inputs are within -1 to 1. */
   *out = (mho_dataset){.train = {train, x.memory, labels(&x)},
-                       .test = {x.n - train, x.memory + (size_t)train * PIXELS, labels(&x) + train},
+                       .test = {x.n - train, pixels_of(&x, train), labels(&x) + train},
                        .features = PIXELS,
                        .classes = CLASSES,
                        .width = SIDE,
                        .height = SIDE,
                        .channels = CHANNELS,
                        .scale = 1.0 / 255,
-                       /* of the training images: the mean, and three times the mean of the standard
-                        * deviations within an image, so that inputs are within -1 to 1 */
                        .mean = {0.4914, 0.4822, 0.4465},
                        .spread = {3 * 0.2023, 3 * 0.1994, 3 * 0.2010},
                        .memory = x.memory};

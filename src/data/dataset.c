@@ -1,4 +1,5 @@
-/* dataset.c - datasets of every kind: finding their files, cutting them into parts, batches.
+/* dataset.c - datasets of every kind: finding their files, cutting them into training, validation
+ * and test images, batches.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "data/file.h"
 
 #define NO_LIMIT 1e15 /* how many images there are is known only when they are read */
+
 static const mho_param table[] = {
     MHO_P_TEXT(mho_dataset_config, path, "path", "",
                "folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name>"),
@@ -19,9 +21,9 @@ static const mho_param table[] = {
               "hold out so many images from the end of the training images"),
     MHO_P_CHOICE(mho_dataset_config, normalize, "normalize", "none|channels", MHO_NORMALIZE_NONE,
                  "channels: take away the mean of each colour, divide by its spread (cifar10)"),
-    MHO_P_INT(
-        mho_dataset_config, crop, "crop", 0, 0, 1024,
-        "training images are shifted at random by up to so many pixels each way, new in every epoch"),
+    MHO_P_INT(mho_dataset_config, crop, "crop", 0, 0, 1024,
+              "training images are shifted at random by up to so many pixels each way, "
+              "new in every epoch"),
     MHO_P_BOOL(mho_dataset_config, flip, "flip", false,
                "training images are mirrored left to right at random, new in every epoch"),
 };
@@ -31,18 +33,22 @@ const mho_params mho_dataset_params = MHO_PARAMS(mho_dataset_config, table);
 
 enum { PLACES = 2 };
 
-/* The places to look at, in order. */
+/* List the folders to look at, in order. */
 static int list_places(const mho_dataset_kind *kind, const char *path,
                        char place[PLACES][MHO_DATA_PATH]) {
   int n = 0;
   if (path && *path) {
-    snprintf(place[n++], MHO_DATA_PATH, "%s", path);
-    return n;
+    snprintf(place[0], MHO_DATA_PATH, "%s", path);
+    return 1;
   }
+
   const char *shared = getenv("MHO_DATA");
-  if (shared && *shared)
-    snprintf(place[n++], MHO_DATA_PATH, "%s/%s", shared, kind->entry.id);
-  n += mho_data_home(kind->entry.id, place[n], MHO_DATA_PATH);
+  if (shared && *shared) {
+    snprintf(place[0], MHO_DATA_PATH, "%s/%s", shared, kind->entry.id);
+    n = 1;
+  }
+  if (mho_data_home(kind->entry.id, place[n], MHO_DATA_PATH))
+    n++;
   return n;
 }
 
@@ -59,6 +65,7 @@ void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, char *fo
                         size_t capacity) {
   char place[PLACES][MHO_DATA_PATH];
   snprintf(folder, capacity, "%s", "");
+
   int n = kind->n_files ? list_places(kind, path, place) : 0;
   for (int i = 0; i < n; i++)
     if (!missing_file(kind, place[i]) && strlen(place[i]) < capacity) {
@@ -67,44 +74,59 @@ void mho_dataset_locate(const mho_dataset_kind *kind, const char *path, char *fo
     }
 }
 
-/* The cure comes before the places, so that long paths cannot push it out of the message. */
-static mho_err not_found(const mho_dataset_kind *kind, const char *path, mho_errinfo *ei) {
-  const char *id = kind->entry.id;
-  bool given = path && *path;
-  char place[PLACES][MHO_DATA_PATH], why[MHO_MESSAGE_MAX] = "", cure[256];
+/* Say what each folder lacks. */
+static void explain(const mho_dataset_kind *kind, const char *path, char why[MHO_MESSAGE_MAX]) {
+  char place[PLACES][MHO_DATA_PATH];
   int n = list_places(kind, path, place);
+  snprintf(why, MHO_MESSAGE_MAX, "%s", n ? "" : "HOME is not set");
+
   for (int i = 0; i < n; i++) {
     const char *lacks = missing_file(kind, place[i]);
-    mho_text_append(why, sizeof why, "%s%s ", i ? ", " : "", place[i]);
+    mho_text_append(why, MHO_MESSAGE_MAX, "%s%s ", i ? ", " : "", place[i]);
     if (access(place[i], F_OK))
-      mho_text_append(why, sizeof why, "does not exist");
+      mho_text_append(why, MHO_MESSAGE_MAX, "does not exist");
     else
-      mho_text_append(why, sizeof why, "lacks %s[.gz]", lacks ? lacks : "nothing");
+      mho_text_append(why, MHO_MESSAGE_MAX, "lacks %s[.gz]", lacks ? lacks : "nothing");
   }
+}
+
+/* The cure comes before the folders, so that long paths cannot push it out of the message. */
+static mho_err not_found(const mho_dataset_kind *kind, const char *path, mho_errinfo *ei) {
+  const char *id = kind->entry.id;
+  char why[MHO_MESSAGE_MAX], cure[256];
+
   if (!kind->files[0].url)
     snprintf(cure, sizeof cure, "set dataset.path to the folder of its files");
-  else if (given)
+  else if (path && *path)
     snprintf(cure, sizeof cure, "correct dataset.path, or leave it out and run 'mho data fetch %s'",
              id);
   else
     snprintf(cure, sizeof cure, "run 'mho data fetch %s', or set dataset.path", id);
-  return mho_fail(ei, MHO_ENOTFOUND, "dataset %s was not found: %s (%s)", id, cure,
-                  n ? why : "HOME is not set");
+
+  explain(kind, path, why);
+  return mho_fail(ei, MHO_ENOTFOUND, "dataset %s was not found: %s (%s)", id, cure, why);
 }
 
 /* ---------------------------------------------------------------- loading */
 
-static mho_err limit(const char *id, const char *key, int64_t wanted, mho_images *part,
+static const uint8_t *pixels_of(const mho_dataset *d, const mho_images *images, int image) {
+  return images->pixel + (size_t)image * (size_t)d->features;
+}
+
+/* Keep the first so many images; 0: all. */
+static mho_err limit(const char *id, const char *key, int64_t wanted, mho_images *images,
                      mho_errinfo *ei) {
-  if (wanted < 0 || wanted > part->n)
+  if (wanted < 0 || wanted > images->n)
     return mho_fail(ei, MHO_ECONFIG,
                     "dataset.%s: %lld images of %s are asked for, there are %d (0 takes all)", key,
-                    (long long)wanted, id, part->n);
+                    (long long)wanted, id, images->n);
   if (wanted)
-    part->n = (int)wanted;
+    images->n = (int)wanted;
   return MHO_OK;
 }
 
+/* Keep the images that the config asks for, and take those for validation off the training
+ * images. */
 static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset *d,
                    mho_errinfo *ei) {
   mho_err err = limit(id, "train", config->train, &d->train, ei);
@@ -112,15 +134,17 @@ static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset
     err = limit(id, "test", config->test, &d->test, ei);
   if (err)
     return err;
+
   if (config->validation < 0 || (config->validation && config->validation >= d->train.n))
-    return mho_fail(
-        ei, MHO_ECONFIG,
-        "dataset.validation: %lld of %d training images of %s cannot be held out, at least one must train",
-        (long long)config->validation, d->train.n, id);
-  int held_out = (int)config->validation;
-  d->train.n -= held_out;
-  d->validation = (mho_images){held_out, d->train.pixel + (size_t)d->train.n * (size_t)d->features,
-                               d->train.label + d->train.n};
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.validation: %lld of %d training images of %s cannot be held out, "
+                    "at least one must train",
+                    (long long)config->validation, d->train.n, id);
+
+  int n = (int)config->validation;
+  d->train.n -= n;
+  d->validation = (mho_images){
+      .n = n, .pixel = pixels_of(d, &d->train, d->train.n), .label = d->train.label + d->train.n};
   return MHO_OK;
 }
 
@@ -128,9 +152,10 @@ static mho_err normalize(const char *id, const mho_dataset_config *config, mho_d
                          mho_errinfo *ei) {
   d->normalized = config->normalize == MHO_NORMALIZE_CHANNELS;
   if (d->normalized && !(d->spread[0] > 0))
-    return mho_fail(
-        ei, MHO_ECONFIG,
-        "dataset.normalize: channels is not for %s, whose mean and spread are not published", id);
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.normalize: channels is not for %s, "
+                    "whose mean and spread are not published",
+                    id);
   return MHO_OK;
 }
 
@@ -141,6 +166,7 @@ mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config 
   mho_dataset_locate(kind, config->path, folder, sizeof folder);
   if (kind->n_files && !*folder)
     return not_found(kind, config->path, ei);
+
   mho_err err = kind->load(kind, kind->n_files ? folder : NULL, out, ei);
   if (!err)
     err = cut(kind->entry.id, config, out, ei);
@@ -170,63 +196,76 @@ static void convert(size_t n, const uint8_t *restrict pixel, mho_real scale,
 static void convert_channels(const mho_dataset *d, const uint8_t *restrict pixel,
                              mho_real *restrict out) {
   size_t plane = (size_t)(d->features / d->channels);
-  for (int c = 0; c < d->channels; c++, pixel += plane, out += plane) {
-    mho_real gain = (mho_real)(d->scale / d->spread[c]),
-             shift = (mho_real)(-d->mean[c] / d->spread[c]);
+  for (int c = 0; c < d->channels; c++) {
+    mho_real gain = (mho_real)(d->scale / d->spread[c]);
+    mho_real shift = (mho_real)(-d->mean[c] / d->spread[c]);
 #pragma omp simd
     for (size_t i = 0; i < plane; i++)
       out[i] = (mho_real)pixel[i] * gain + shift;
+
+    pixel += plane;
+    out += plane;
   }
 }
 
-void mho_images_batch(const mho_dataset *d, const mho_images *part, const int *index, int first,
+void mho_images_batch(const mho_dataset *d, const mho_images *images, const int *index, int first,
                       int n, mho_real *out, uint8_t *label_out) {
   size_t features = (size_t)d->features;
   mho_real scale = (mho_real)d->scale;
-  if (!index && !d->normalized) { /* neighbours: one run of pixels */
-    convert((size_t)n * features, part->pixel + (size_t)first * features, scale, out);
+
+  /* images that lie one after another are one run of pixels */
+  if (!index && !d->normalized) {
+    convert((size_t)n * features, pixels_of(d, images, first), scale, out);
     if (label_out)
-      memcpy(label_out, part->label + first, (size_t)n);
+      memcpy(label_out, images->label + first, (size_t)n);
     return;
   }
+
   for (int i = 0; i < n; i++) {
     int image = index ? index[i] : first + i;
-    const uint8_t *pixel = part->pixel + (size_t)image * features;
+    const uint8_t *pixel = pixels_of(d, images, image);
     if (d->normalized)
       convert_channels(d, pixel, out + (size_t)i * features);
     else
       convert(features, pixel, scale, out + (size_t)i * features);
     if (label_out)
-      label_out[i] = part->label[image];
+      label_out[i] = images->label[image];
   }
 }
 
-/* One image with source pixel (y + dy, x + dx) at (y, x), mirrored or not; black where there is none. */
+/* Convert an image with its pixel (y + dy, x + dx) at (y, x), mirrored or not; black where there is
+ * none. */
 static void convert_moved(const mho_dataset *d, const uint8_t *pixel, int dy, int dx, bool mirror,
                           mho_real *out) {
-  for (int c = 0; c < d->channels; c++, pixel += d->height * d->width) {
+  for (int c = 0; c < d->channels; c++) {
     mho_real gain = (mho_real)(d->normalized ? d->scale / d->spread[c] : d->scale);
     mho_real shift = (mho_real)(d->normalized ? -d->mean[c] / d->spread[c] : 0);
+
     for (int y = 0; y < d->height; y++)
-      for (int x = 0; x < d->width; x++, out++) {
+      for (int x = 0; x < d->width; x++) {
         int sy = y + dy, sx = (mirror ? d->width - 1 - x : x) + dx;
         bool inside = sy >= 0 && sy < d->height && sx >= 0 && sx < d->width;
         *out = (mho_real)(inside ? pixel[sy * d->width + sx] : 0) * gain + shift;
+        out++;
       }
+    pixel += d->height * d->width;
   }
 }
 
-void mho_images_augmented(const mho_dataset *d, const mho_images *part, const int *index, int n,
+void mho_images_augmented(const mho_dataset *d, const mho_images *images, const int *index, int n,
                           const mho_dataset_config *config, mho_rng rng, int epoch, mho_real *out,
                           uint8_t *label_out) {
   size_t features = (size_t)d->features;
   uint32_t span = 2 * (uint32_t)config->crop + 1;
+  int crop = (int)config->crop;
   for (int i = 0; i < n; i++) {
     uint32_t u[3];
     mho_rng_u32(rng, (uint64_t)epoch, 3 * (uint64_t)index[i], 3, u);
-    int dy = (int)(u[0] % span) - (int)config->crop, dx = (int)(u[1] % span) - (int)config->crop;
-    convert_moved(d, part->pixel + (size_t)index[i] * features, dy, dx, config->flip && (u[2] & 1),
-                  out + (size_t)i * features);
-    label_out[i] = part->label[index[i]];
+    int dy = (int)(u[0] % span) - crop;
+    int dx = (int)(u[1] % span) - crop;
+    bool mirror = config->flip && (u[2] & 1);
+
+    convert_moved(d, pixels_of(d, images, index[i]), dy, dx, mirror, out + (size_t)i * features);
+    label_out[i] = images->label[index[i]];
   }
 }

@@ -1,8 +1,9 @@
 /* digits.c - the 8 x 8 optical digits, embedded: a dataset that needs no file.
  *
- * E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository,
- * 1998, doi:10.24432/C50P49, CC BY 4.0. Here are its 1797 test images (13 writers); a pixel counts the dark
- * points, 0 to 16, of a 4 x 4 block of the 32 x 32 scan. The first 1437 train, the last 360 test.
+ * E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+ * Repository, 1998, doi:10.24432/C50P49, CC BY 4.0. Here are its 1797 test images (13 writers); a
+ * pixel counts the dark points, 0 to 16, of a 4 x 4 block of the 32 x 32 scan. The first 1437
+ * train, the last 360 test.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -22,6 +23,7 @@ static const char table[][1 + PIXELS + 1] = {
 };
 _Static_assert(MHO_COUNT(table) == IMAGES, "the table has all images");
 
+/* A digit of base 17. */
 static int value(char c) {
   return c <= '9' ? c - '0' : c - 'a' + 10;
 }
@@ -31,11 +33,13 @@ static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_datase
   uint8_t *pixel = mho_alloc(IMAGES, PIXELS + 1), *label = pixel + IMAGES * PIXELS;
   if (!pixel)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the digits");
+
   for (int i = 0; i < IMAGES; i++) {
     label[i] = (uint8_t)value(table[i][0]);
     for (int k = 0; k < PIXELS; k++)
       pixel[i * PIXELS + k] = (uint8_t)value(table[i][1 + k]);
   }
+
   *out = (mho_dataset){.train = {TRAIN, pixel, label},
                        .test = {TEST, pixel + TRAIN * PIXELS, label + TRAIN},
                        .features = PIXELS,

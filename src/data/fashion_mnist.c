@@ -1,9 +1,9 @@
 /* fashion_mnist.c - Fashion-MNIST, 60000 training and 10000 test images of clothes, 28 x 28 pixels.
  *
- * H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning
- * algorithms", arXiv:1708.07747; MIT licence, Zalando SE. Its authors publish MD5 sums of the packed files;
- * the SHA-256 below are of what those files unpack to. Their S3 site has no https, so the address is their
- * repository.
+ * H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine
+ * learning algorithms", arXiv:1708.07747; MIT licence, Zalando SE. Its authors publish MD5 sums of
+ * the packed files; the SHA-256 below are of what those files unpack to. Their S3 site has no
+ * https, so the address is their repository.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
 

@@ -1,6 +1,6 @@
-/* fetch.c - downloading datasets, as single files or in an archive. A file is written under a temporary name
- * beside its place, checked, and only then given its name, so that whatever stops a download no half file is
- * ever taken for a whole one.
+/* fetch.c - downloading datasets, as single files or in an archive. A file is written under a
+ * temporary name beside its place, checked, and only then given its name, so that whatever stops a
+ * download no half file is ever taken for a whole one.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho_config.h"
 
@@ -23,20 +23,24 @@ static bool is_archive(const char *url) {
   return n >= sizeof end && !strcmp(url + n - (sizeof end - 1), end);
 }
 
-/* The published checksum says all there is to say; without one a single file must at least be what it claims. */
+/* A file is compared with its published checksum; without one a single file must at least be sound
+ * IDX. */
 static mho_err check(const mho_data_file *file, const char *path, const char *name,
                      const char *cure, mho_errinfo *ei) {
   if (!file->sha256 && !is_archive(file->url))
     return mho_idx_check(path, name, cure, ei);
+
   mho_data_reader r;
   mho_err err = mho_data_open(&r, path, name, cure, ei);
   if (err)
     return err;
+
   uint8_t buffer[1 << 14];
   size_t got;
   do
     err = mho_data_read(&r, buffer, sizeof buffer, &got, ei);
   while (!err && got == sizeof buffer);
+
   char sha256[MHO_DATA_HEX];
   mho_data_close(&r, sha256);
   return err ? err : mho_data_compare(file, sha256, name, cure, ei);
@@ -44,20 +48,24 @@ static mho_err check(const mho_data_file *file, const char *path, const char *na
 
 /* ---------------------------------------------------------------- a file being written */
 
-typedef struct part {
-  char path[MHO_DATA_PATH], temporary[MHO_DATA_PATH]; /* where it will lie, and lies */
+typedef struct writing {
+  char path[MHO_DATA_PATH];      /* of the finished file */
+  char temporary[MHO_DATA_PATH]; /* while it is written */
   FILE *file;
-} part;
+} writing;
 
-static mho_err part_open(part *p, const char *folder, const char *name, mho_errinfo *ei) {
+static mho_err writing_open(writing *p, const char *folder, const char *name, mho_errinfo *ei) {
   int n = snprintf(p->path, sizeof p->path, "%s/%s", folder, name);
   int more = snprintf(p->temporary, sizeof p->temporary, "%s/%s.XXXXXX", folder, name);
   if (n < 0 || more < 0 || (size_t)more >= sizeof p->temporary)
     return mho_fail(ei, MHO_EIO, "the name of the folder %s is too long", folder);
+
   int fd = mkstemp(p->temporary);
   if (fd < 0)
     return mho_fail(ei, MHO_EIO, "cannot write into %s: %s", folder, strerror(errno));
+
   fchmod(fd, 0644); /* mkstemp's 0600 would keep the data from others who share the folder */
+
   p->file = fdopen(fd, "wb");
   if (!p->file) {
     close(fd);
@@ -67,16 +75,19 @@ static mho_err part_open(part *p, const char *folder, const char *name, mho_erri
   return MHO_OK;
 }
 
-/* Give it its name if all went well so far (err) and it is the file it should be (NULL: any).
- *  @param origin  of the file, in messages, and cure, what they end with. */
-static mho_err part_close(part *p, mho_err err, const mho_data_file *file, const char *origin,
-                          const char *cure, mho_errinfo *ei) {
+/* Close the file, and give it its name if all went well so far (err) and its contents are right.
+ *  @param file    what it is to be; NULL: anything
+ *  @param origin  of the file, in messages, and cure, what they end with */
+static mho_err writing_close(writing *p, mho_err err, const mho_data_file *file, const char *origin,
+                             const char *cure, mho_errinfo *ei) {
+  /* the first error of the three is the one that is reported */
   bool written = !fflush(p->file) && !fsync(fileno(p->file));
   int why = errno;
   if (fclose(p->file) && written) {
     written = false;
     why = errno;
   }
+
   if (!err && !written)
     err = mho_fail(ei, MHO_EIO, "cannot write %s: %s", p->path, strerror(why));
   if (!err && file)
@@ -95,8 +106,8 @@ enum { CONNECT_S = 30, STALL_S = 60, STALL_BYTES_PER_S = 10, REDIRECTS = 5 };
 
 struct transfer {
   const mho_context *ctx;
-  const char *url, *path; /* path: where it will lie, for messages */
-  const char *what, *note;
+  const char *url, *path;  /* path: of the finished file, for messages */
+  const char *what, *note; /* for the display of progress */
   FILE *file;
   int write_error; /* errno */
 };
@@ -120,6 +131,7 @@ static mho_err explain(const struct transfer *t, CURLcode rc, long status, const
                        mho_errinfo *ei) {
   if (!*detail)
     detail = curl_easy_strerror(rc);
+
   switch (rc) {
   case CURLE_OK:
     return MHO_OK;
@@ -136,10 +148,10 @@ static mho_err explain(const struct transfer *t, CURLcode rc, long status, const
   case CURLE_COULDNT_RESOLVE_HOST:
   case CURLE_COULDNT_CONNECT:
   case CURLE_OPERATION_TIMEDOUT:
-    return mho_fail(
-        ei, MHO_EIO,
-        "no connection for %s (%s): check the network and https_proxy, or put the file by hand at %s",
-        t->url, detail, t->path);
+    return mho_fail(ei, MHO_EIO,
+                    "no connection for %s (%s): check the network and https_proxy, "
+                    "or put the file by hand at %s",
+                    t->url, detail, t->path);
   case CURLE_UNSUPPORTED_PROTOCOL:
     return mho_fail(ei, MHO_EIO, "%s leads to an address that is not https, which is not followed",
                     t->url);
@@ -148,8 +160,9 @@ static mho_err explain(const struct transfer *t, CURLcode rc, long status, const
   }
 }
 
-static void set_options(CURL *curl, struct transfer *t, char *detail) {
-  curl_easy_setopt(curl, CURLOPT_URL, t->url);
+/* The address, and where a redirection may lead: to https only. */
+static void set_address(CURL *curl, const char *url) {
+  curl_easy_setopt(curl, CURLOPT_URL, url);
 #if LIBCURL_VERSION_NUM >= 0x075500
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
   curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
@@ -159,20 +172,11 @@ static void set_options(CURL *curl, struct transfer *t, char *detail) {
 #endif
   curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS);
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "mho/" MHO_VERSION);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL,
-                   1L); /* the library must not touch the caller's SIGALRM */
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
-  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);
-  /* certificates of a network with its own authority: the variables that the curl command obeys */
+}
+
+/* Certificates of a network with its own authority come from the variables that the curl command
+ * obeys. */
+static void set_certificates(CURL *curl) {
   const char *ca = getenv("CURL_CA_BUNDLE");
   if (!ca || !*ca)
     ca = getenv("SSL_CERT_FILE");
@@ -180,29 +184,54 @@ static void set_options(CURL *curl, struct transfer *t, char *detail) {
     curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
 }
 
+static void set_options(CURL *curl, struct transfer *t, char *detail) {
+  set_address(curl, t->url);
+  set_certificates(curl);
+
+  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, "mho/" MHO_VERSION);
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* the caller's SIGALRM is left alone */
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
+
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);
+}
+
 static mho_err transfer(struct transfer *t, mho_errinfo *ei) {
   CURL *curl = curl_easy_init();
   if (!curl)
     return mho_fail(ei, MHO_ENOMEM, "libcurl cannot start");
+
   char detail[CURL_ERROR_SIZE] = "";
   long status = 0;
   set_options(curl, t, detail);
+
   CURLcode rc = curl_easy_perform(curl);
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+
   mho_err err = explain(t, rc, status, detail, ei);
   curl_easy_cleanup(curl);
   return err;
 }
 
+/* Make a folder and those above it. */
 static mho_err make_folder(const char *folder, mho_errinfo *ei) {
   char path[MHO_DATA_PATH];
   int n = snprintf(path, sizeof path, "%s", folder);
   if (n < 0 || (size_t)n >= sizeof path)
     return mho_fail(ei, MHO_EIO, "the name of the folder %s is too long", folder);
+
   for (char *c = path + 1;; c++) {
     char end = *c;
     if (end && end != '/')
       continue;
+
     *c = 0;
     if (mkdir(path, 0777) && errno != EEXIST)
       return mho_fail(ei, MHO_EIO, "cannot make the folder %s: %s", path, strerror(errno));
@@ -212,7 +241,8 @@ static mho_err make_folder(const char *folder, mho_errinfo *ei) {
   }
 }
 
-/* Download the address of file i into folder/name; an archive's members are checked when they are unpacked. */
+/* Download the address of file i into folder/name; the members of an archive are checked when they
+ * are unpacked. */
 static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, int i,
                         const char *folder, const char *name, mho_errinfo *ei) {
   const mho_data_file *file = &kind->files[i];
@@ -220,20 +250,24 @@ static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, in
   if (strncmp(file->url, "https://", 8))
     return mho_fail(ei, MHO_EINVAL, "dataset %s: the address %s is not https", kind->entry.id,
                     file->url);
-  part p;
+
+  writing p;
   mho_err err = make_folder(folder, ei);
   if (!err)
-    err = part_open(&p, folder, name, ei);
+    err = writing_open(&p, folder, name, ei);
   if (err)
     return err;
+
   if (is_archive(file->url))
     snprintf(note, sizeof note, "archive of %d files", kind->n_files);
   else
     snprintf(note, sizeof note, "file %d of %d", i + 1, kind->n_files);
+
   struct transfer t = {
       .ctx = ctx, .url = file->url, .path = p.path, .what = name, .note = note, .file = p.file};
-  return part_close(&p, transfer(&t, ei), is_archive(file->url) ? NULL : file, file->url,
-                    "nothing of it was kept, try again later", ei);
+  err = transfer(&t, ei);
+  return writing_close(&p, err, is_archive(file->url) ? NULL : file, file->url,
+                       "nothing of it was kept, try again later", ei);
 }
 #else
 static mho_err download(const mho_context *ctx, const mho_dataset_kind *kind, int i,
@@ -256,14 +290,15 @@ static mho_err fetch_file(const mho_context *ctx, const mho_dataset_kind *kind, 
 
 /* ---------------------------------------------------------------- an archive */
 
-static mho_err write_member(const mho_context *ctx, mho_data_reader *r, mho_tar *t, const part *p,
-                            mho_errinfo *ei) {
+static mho_err write_member(const mho_context *ctx, mho_data_reader *r, mho_tar *t,
+                            const writing *p, mho_errinfo *ei) {
   uint8_t buffer[1 << 14];
   size_t got;
   while (t->left) {
     if (mho_stopped(ctx))
       return mho_fail(ei, MHO_EINTERRUPTED,
                       "stopped while unpacking %s; files that were whole are kept", t->name);
+
     mho_err err = mho_tar_read(r, t, buffer, sizeof buffer, &got, ei);
     if (err)
       return err;
@@ -276,16 +311,20 @@ static mho_err write_member(const mho_context *ctx, mho_data_reader *r, mho_tar 
 
 static mho_err unpack_member(const mho_context *ctx, mho_data_reader *r, mho_tar *t,
                              const mho_data_file *file, const char *folder, mho_errinfo *ei) {
-  part p;
+  writing p;
   char origin[MHO_TEXT_MAX];
-  mho_err err = part_open(&p, folder, file->name, ei);
+  mho_err err = writing_open(&p, folder, file->name, ei);
   if (err)
     return err;
+
   snprintf(origin, sizeof origin, "%s in %s", file->name, r->name);
-  err = part_close(&p, write_member(ctx, r, t, &p, ei), file, origin, r->cure, ei);
+  err = write_member(ctx, r, t, &p, ei);
+  err = writing_close(&p, err, file, origin, r->cure, ei);
   if (err)
     return err;
-  mho_text_append(p.path, sizeof p.path, ".gz"); /* a bad one would be read instead */
+
+  /* a packed file, which is not the published one, would be read instead */
+  mho_text_append(p.path, sizeof p.path, ".gz");
   if (unlink(p.path) && errno != ENOENT)
     return mho_fail(ei, MHO_EIO, "cannot remove %s, which is not the published file: %s", p.path,
                     strerror(errno));
@@ -301,10 +340,12 @@ static mho_err unpack(const mho_context *ctx, const mho_dataset_kind *kind, cons
     mho_err err = mho_tar_next(r, &t, ei);
     if (err || t.end)
       return err;
+
     for (int i = 0; i < kind->n_files; i++) {
       const mho_data_file *file = &kind->files[i];
       if (!missing[i] || strcmp(file->url, url) || strcmp(file->name, t.name))
         continue;
+
       err = unpack_member(ctx, r, &t, file, folder, ei);
       if (err)
         return err;
@@ -313,28 +354,35 @@ static mho_err unpack(const mho_context *ctx, const mho_dataset_kind *kind, cons
   }
 }
 
-/* All missing files that come in the same archive as file i, which is one of them. */
+/* Fetch all missing files that come in the same archive as file i, which is one of them. */
 static mho_err fetch_archive(const mho_context *ctx, const mho_dataset_kind *kind, int i,
                              const char *folder, bool *missing, mho_errinfo *ei) {
-  const char *url = kind->files[i].url, *slash = strrchr(url, '/'), *name = slash ? slash + 1 : url;
+  const char *url = kind->files[i].url, *slash = strrchr(url, '/');
+  const char *name = slash ? slash + 1 : url;
   char path[MHO_DATA_PATH];
   int n = snprintf(path, sizeof path, "%s/%s", folder, name);
   if (n < 0 || (size_t)n >= sizeof path)
     return mho_fail(ei, MHO_EIO, "the name of the folder %s is too long", folder);
+
+  const char *origin = path;
+  const char *cure = "remove the archive to have it downloaded, or put a good copy in its place";
   bool here = !access(path, F_OK);
-  mho_err err = here ? MHO_OK : download(ctx, kind, i, folder, name, ei);
+  mho_err err = MHO_OK;
+  if (!here) {
+    origin = url;
+    cure = "try again later";
+    err = download(ctx, kind, i, folder, name, ei);
+  }
   if (err)
     return err;
-  const char *origin = here ? path : url,
-             *cure =
-                 here ? "remove the archive to have it downloaded, or put a good copy in its place"
-                      : "try again later";
+
   mho_data_reader r;
   err = mho_data_open(&r, path, origin, cure, ei);
   if (!err) {
     err = unpack(ctx, kind, url, &r, folder, missing, ei);
     mho_data_close(&r, NULL);
   }
+
   if (!err && missing[i])
     err = mho_fail(ei, MHO_EDATA, "%s does not hold %s; %s", origin, kind->files[i].name, cure);
   if (!here)
@@ -349,28 +397,33 @@ static bool is_right(const mho_context *ctx, const mho_data_file *file, const ch
   mho_errinfo bad;
   if (!mho_data_find(folder, file->name, path, sizeof path))
     return false;
+
   if (check(file, path, path, "fetching it again", &bad)) {
     mho_log(ctx, MHO_LOG_WARNING, "%s", bad.message);
     return false;
   }
+
   mho_log(ctx, MHO_LOG_INFO, "%s is there and right", path);
   return true;
 }
 
 static mho_err fetch_missing(const mho_context *ctx, const mho_dataset_kind *kind,
                              const char *folder, bool *missing, mho_errinfo *ei) {
-  mho_err err = MHO_OK;
-  for (int i = 0; !err && i < kind->n_files; i++) {
+  for (int i = 0; i < kind->n_files; i++) {
     const mho_data_file *file = &kind->files[i];
     if (!missing[i])
       continue;
+
     if (mho_stopped(ctx))
       return mho_fail(ei, MHO_EINTERRUPTED, "stopped before %s; files that were whole are kept",
                       file->name);
-    err = is_archive(file->url) ? fetch_archive(ctx, kind, i, folder, missing, ei)
-                                : fetch_file(ctx, kind, i, folder, ei);
+
+    mho_err err = is_archive(file->url) ? fetch_archive(ctx, kind, i, folder, missing, ei)
+                                        : fetch_file(ctx, kind, i, folder, ei);
+    if (err)
+      return err;
   }
-  return err;
+  return MHO_OK;
 }
 
 mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, const char *folder,
@@ -380,21 +433,25 @@ mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, 
     mho_log(ctx, MHO_LOG_INFO, "%s is part of mho, there is nothing to fetch", kind->entry.id);
     return MHO_OK;
   }
+
   for (int i = 0; i < kind->n_files; i++)
     if (!kind->files[i].url)
-      return mho_fail(
-          ei, MHO_ENOTFOUND,
-          "dataset %s has no address to fetch from: set dataset.path to the folder of its files",
-          kind->entry.id);
+      return mho_fail(ei, MHO_ENOTFOUND,
+                      "dataset %s has no address to fetch from: "
+                      "set dataset.path to the folder of its files",
+                      kind->entry.id);
+
   if (!folder || !*folder) {
     if (!mho_data_home(kind->entry.id, home, sizeof home))
       return mho_fail(ei, MHO_ENOTFOUND, "HOME is not set: say which folder %s shall be put into",
                       kind->entry.id);
     folder = home;
   }
+
   bool *missing = mho_alloc((size_t)kind->n_files, sizeof *missing);
   if (!missing)
     return mho_fail(ei, MHO_ENOMEM, "no memory to fetch %s", kind->entry.id);
+
   for (int i = 0; i < kind->n_files; i++)
     missing[i] = !is_right(ctx, &kind->files[i], folder);
   mho_err err = fetch_missing(ctx, kind, folder, missing, ei);

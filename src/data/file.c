@@ -11,13 +11,14 @@
 
 enum {
   GZ_BUFFER = 1 << 17, /* zlib's own of 8 kB costs a system call too often */
-  PIECE = 1 << 18      /* read and checksum alternate on what still is in the cache */
+  CHUNK = 1 << 18      /* small enough that its bytes are still in the cache for the checksum */
 };
 
 bool mho_data_home(const char *id, char *folder, size_t capacity) {
   const char *home = getenv("HOME");
   if (!home || !*home)
     return false;
+
   int n = snprintf(folder, capacity, "%s/.cache/mho/%s", home, id);
   return n > 0 && (size_t)n < capacity;
 }
@@ -33,10 +34,11 @@ bool mho_data_find(const char *folder, const char *name, char *path, size_t capa
 }
 
 void mho_data_cure(const mho_dataset_kind *kind, char *buf, size_t capacity) {
-  bool fetchable = kind->n_files && kind->files[0].url;
-  snprintf(buf, capacity, "put a good copy in its place%s%s%s",
-           fetchable ? " ('mho data fetch " : "", fetchable ? kind->entry.id : "",
-           fetchable ? "' downloads one)" : "");
+  static const char cure[] = "put a good copy in its place";
+  if (kind->n_files && kind->files[0].url)
+    snprintf(buf, capacity, "%s ('mho data fetch %s' downloads one)", cure, kind->entry.id);
+  else
+    snprintf(buf, capacity, "%s", cure);
 }
 
 mho_err mho_data_open(mho_data_reader *r, const char *path, const char *name, const char *cure,
@@ -44,9 +46,11 @@ mho_err mho_data_open(mho_data_reader *r, const char *path, const char *name, co
   *r = (mho_data_reader){.name = name, .cure = cure};
   errno = 0;
   r->gz = gzopen(path, "rbe");
+  if (!r->gz && errno)
+    return mho_fail(ei, MHO_EIO, "cannot open %s: %s", name, strerror(errno));
   if (!r->gz)
-    return errno ? mho_fail(ei, MHO_EIO, "cannot open %s: %s", name, strerror(errno))
-                 : mho_fail(ei, MHO_ENOMEM, "no memory to open %s", name);
+    return mho_fail(ei, MHO_ENOMEM, "no memory to open %s", name);
+
   gzbuffer(r->gz, GZ_BUFFER);
   SHA256Init(&r->sha);
   return MHO_OK;
@@ -55,6 +59,7 @@ mho_err mho_data_open(mho_data_reader *r, const char *path, const char *name, co
 static mho_err read_failed(const mho_data_reader *r, mho_errinfo *ei) {
   int code = Z_OK;
   const char *text = gzerror(r->gz, &code);
+
   if (code == Z_ERRNO)
     return mho_fail(ei, MHO_EIO, "cannot read %s: %s", r->name, strerror(errno));
   if (code == Z_MEM_ERROR)
@@ -66,22 +71,26 @@ static mho_err read_failed(const mho_data_reader *r, mho_errinfo *ei) {
                   r->cure);
 }
 
+/* Tell the end of the data from that of a file that stops within its gzip stream. */
+static mho_err check_end(const mho_data_reader *r, mho_errinfo *ei) {
+  int code = Z_OK;
+  gzerror(r->gz, &code);
+  return code == Z_OK ? MHO_OK : read_failed(r, ei);
+}
+
 mho_err mho_data_read(mho_data_reader *r, void *out, size_t n, size_t *got, mho_errinfo *ei) {
   uint8_t *to = out;
   *got = 0;
   while (*got < n) {
-    size_t want = n - *got < PIECE ? n - *got : PIECE;
+    size_t want = mho_min_size(n - *got, CHUNK);
     int have = gzread(r->gz, to + *got, (unsigned)want);
     if (have < 0)
       return read_failed(r, ei);
+
     SHA256Update(&r->sha, to + *got, (size_t)have);
     *got += (size_t)have;
-    if ((size_t)have <
-        want) { /* the end: of the data, or of a file that stops within its gzip stream */
-      int code = Z_OK;
-      gzerror(r->gz, &code);
-      return code == Z_OK ? MHO_OK : read_failed(r, ei);
-    }
+    if ((size_t)have < want)
+      return check_end(r, ei);
   }
   return MHO_OK;
 }
@@ -98,8 +107,9 @@ mho_err mho_data_compare(const mho_data_file *file, const char *sha256, const ch
                          const char *cure, mho_errinfo *ei) {
   if (!file->sha256 || !strcasecmp(file->sha256, sha256))
     return MHO_OK;
-  return mho_fail(
-      ei, MHO_EDATA,
-      "%s is not the published file: its SHA-256, unpacked, is %.16s..., not %.16s...; %s", name,
-      sha256, file->sha256, cure);
+
+  return mho_fail(ei, MHO_EDATA,
+                  "%s is not the published file: "
+                  "its SHA-256, unpacked, is %.16s..., not %.16s...; %s",
+                  name, sha256, file->sha256, cure);
 }

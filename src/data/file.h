@@ -1,4 +1,4 @@
-/* file.h - one file of a dataset: where it lies, its unpacked bytes, its checksum. Private to src/data.
+/* file.h - one file of a dataset: its place, its unpacked bytes, its checksum. Private to src/data.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_DATA_FILE_H
 #define MHO_DATA_FILE_H
@@ -12,14 +12,16 @@
 
 enum { MHO_DATA_PATH = 4096, MHO_DATA_HEX = SHA256_DIGEST_STRING_LENGTH };
 
-/** The place a dataset is downloaded to, ~/.cache/mho/<id>. False when HOME is not set or too long. */
+/** The folder that a dataset is downloaded to, ~/.cache/mho/<id>. False when HOME is not set or too
+ *  long. */
 bool mho_data_home(const char *id, char *folder, size_t capacity);
 
-/** Path of folder/name.gz, else of folder/name; false when neither is there. The packed file comes first so
- * that a fetched one, which is packed unless it comes out of an archive, is the one that is read. */
+/** Path of folder/name.gz, else of folder/name; false when neither is there. The packed file comes
+ *  first so that a fetched one, which is packed unless it comes out of an archive, is the one that
+ *  is read. */
 bool mho_data_find(const char *folder, const char *name, char *path, size_t capacity);
 
-/** What a message about a bad file ends with: how to get a good one. */
+/** Write how to get a good file, with which a message about a bad one ends. */
 void mho_data_cure(const mho_dataset_kind *kind, char *buf, size_t capacity);
 
 /* A file being read, unpacked on the way when it is gzipped. */
@@ -27,9 +29,12 @@ typedef struct mho_data_reader {
   gzFile gz;
   SHA2_CTX sha;     /* of the unpacked bytes so far */
   const char *name; /* in messages: its path, or the address it came from; borrowed */
-  const char *cure; /* borrowed */
+  const char *cure; /* as of mho_data_cure; borrowed */
 } mho_data_reader;
 
+/** Open a file, to be closed with mho_data_close unless this fails.
+ *  @param name  of the file in messages, and cure, what they end with; both outlive the reader.
+ *  @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
 mho_err mho_data_open(mho_data_reader *r, const char *path, const char *name, const char *cure,
                       mho_errinfo *ei);
 /** Read n bytes, fewer only at the end of the file.

@@ -1,10 +1,10 @@
-/* idx.c - IDX, the file format of MNIST and of the many sets made after it, and the dataset of any four such
- * files.
+/* idx.c - IDX, the file format of MNIST and of the many sets made after it, and the dataset of any
+ * four such files.
  *
- * A file is big-endian: two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension
- * as a 32-bit number, the data. The format is of Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database
- * of handwritten digits", http://yann.lecun.com/exdb/mnist/. A header is not believed: memory grows with the
- * data that are there, not with the sizes announced.
+ * A file is big-endian: two zero bytes, the type (8: unsigned byte), the number of dimensions, each
+ * dimension as a 32-bit number, the data. The format is of Y. LeCun, C. Cortes and C. J. C. Burges,
+ * "The MNIST database of handwritten digits", http://yann.lecun.com/exdb/mnist/. A header is not
+ * believed: memory grows with the data that are there, not with the sizes announced.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
 
@@ -15,10 +15,11 @@
 enum {
   IMAGES = 0x00000803,
   LABELS = 0x00000801,
-  PIXELS_MAX = 1 << 24, /* of an image, 4096 x 4096; beyond it a header is damaged */
-  FIRST = 1 << 20       /* bytes allocated before any data are seen */
+  PIXELS_MAX = 1 << 24, /* of an image, 4096 x 4096; a header that announces more is damaged */
+  FIRST = 1 << 20       /* the bytes allocated before any data are seen */
 };
 
+/* A file that has been read. */
 typedef struct idx {
   char path[MHO_DATA_PATH];
   char sha256[MHO_DATA_HEX];
@@ -27,6 +28,11 @@ typedef struct idx {
 } idx;
 
 /* ---------------------------------------------------------------- one file */
+
+/* The data's bytes. */
+static size_t size_of(const idx *x) {
+  return (size_t)x->n * (size_t)x->height * (size_t)x->width;
+}
 
 static uint32_t big_endian(const uint8_t *b) {
   return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
@@ -39,9 +45,10 @@ static const char *content(uint32_t magic) {
 static mho_err wrong_magic(const mho_data_reader *r, uint32_t magic, uint32_t have,
                            mho_errinfo *ei) {
   const char *hint = "";
-  if (have == IMAGES || have == LABELS)
-    hint = have == IMAGES ? " (it holds images: are two files swapped?)"
-                          : " (it holds labels: are two files swapped?)";
+  if (have == IMAGES)
+    hint = " (it holds images: are two files swapped?)";
+  else if (have == LABELS)
+    hint = " (it holds labels: are two files swapped?)";
   else if (have >> 24 == '<')
     hint = " (it looks like a web page)";
   return mho_fail(ei, MHO_EDATA,
@@ -49,18 +56,41 @@ static mho_err wrong_magic(const mho_data_reader *r, uint32_t magic, uint32_t ha
                   r->name, content(magic), have, magic, hint, r->cure);
 }
 
-/* The sizes, each at least 1, and small enough that their product and an int hold them. magic 0: either. */
+/* Take the sizes out of a header; each is at least 1, and small enough that their product and an
+ * int hold them. */
+static mho_err take_sizes(const mho_data_reader *r, uint32_t magic, const uint8_t *b, idx *out,
+                          mho_errinfo *ei) {
+  uint32_t n = big_endian(b + 4), height = 1, width = 1;
+  if (magic == IMAGES) {
+    height = big_endian(b + 8);
+    width = big_endian(b + 12);
+  }
+
+  if (!n || n > INT_MAX || !height || !width || (uint64_t)height * width > PIXELS_MAX ||
+      (uint64_t)n * height * width > PTRDIFF_MAX)
+    return mho_fail(ei, MHO_EDATA, "%s announces %u %s of %u x %u bytes, which cannot be; %s",
+                    r->name, n, content(magic), height, width, r->cure);
+
+  out->n = (int)n;
+  out->height = (int)height;
+  out->width = (int)width;
+  return MHO_OK;
+}
+
+/* Read a header; magic: what the file is to hold, 0: images or labels. */
 static mho_err read_header(mho_data_reader *r, uint32_t magic, idx *out, mho_errinfo *ei) {
   uint8_t b[16];
   size_t got = 0, more = 0;
   mho_err err = mho_data_read(r, b, 8, &got, ei);
   if (err)
     return err;
+
   uint32_t have = got >= 4 ? big_endian(b) : 0;
   if (!magic)
     magic = have == LABELS ? LABELS : IMAGES;
   if (got >= 4 && have != magic)
     return wrong_magic(r, magic, have, ei);
+
   size_t want = magic == IMAGES ? 16 : 8;
   if (got == 8 && want > 8) {
     err = mho_data_read(r, b + 8, want - 8, &more, ei);
@@ -71,31 +101,23 @@ static mho_err read_header(mho_data_reader *r, uint32_t magic, idx *out, mho_err
     return mho_fail(ei, MHO_EDATA,
                     "%s is cut short: it ends within its header, after %zu bytes; %s", r->name,
                     got + more, r->cure);
-  uint32_t n = big_endian(b + 4);
-  uint32_t height = magic == IMAGES ? big_endian(b + 8) : 1,
-           width = magic == IMAGES ? big_endian(b + 12) : 1;
-  if (!n || n > INT_MAX || !height || !width || (uint64_t)height * width > PIXELS_MAX ||
-      (uint64_t)n * height * width > PTRDIFF_MAX)
-    return mho_fail(ei, MHO_EDATA, "%s announces %u %s of %u x %u bytes, which cannot be; %s",
-                    r->name, n, content(magic), height, width, r->cure);
-  out->n = (int)n;
-  out->height = (int)height;
-  out->width = (int)width;
-  return MHO_OK;
+  return take_sizes(r, magic, b, out, ei);
 }
 
 static mho_err read_body(mho_data_reader *r, size_t total, uint8_t **data, mho_errinfo *ei) {
-  for (size_t have = 0, capacity = 0, got; have < total; have += got) {
-    capacity = !capacity ? FIRST : 2 * capacity;
-    if (capacity > total)
-      capacity = total;
+  size_t have = 0, capacity = 0;
+  while (have < total) {
+    capacity = mho_min_size(capacity ? 2 * capacity : FIRST, total);
     uint8_t *larger = mho_alloc(capacity, 1);
     if (!larger)
       return mho_fail(ei, MHO_ENOMEM, "no memory for %zu bytes of %s", capacity, r->name);
+
     if (have)
       memcpy(larger, *data, have);
     mho_free(*data);
     *data = larger;
+
+    size_t got;
     mho_err err = mho_data_read(r, larger + have, capacity - have, &got, ei);
     if (err)
       return err;
@@ -103,32 +125,35 @@ static mho_err read_body(mho_data_reader *r, size_t total, uint8_t **data, mho_e
       return mho_fail(ei, MHO_EDATA,
                       "%s is cut short: it announces %zu bytes of data and holds %zu; %s", r->name,
                       total, have + got, r->cure);
+    have += got;
   }
   return MHO_OK;
 }
 
-/* Also reads past the end, which is where zlib compares the gzip stream's own checksum. */
+/* Read past the end, which is where zlib compares the gzip stream's own checksum. */
 static mho_err read_end(mho_data_reader *r, mho_errinfo *ei) {
   uint8_t b;
   size_t got;
   mho_err err = mho_data_read(r, &b, 1, &got, ei);
   if (err)
     return err;
-  return got ? mho_fail(ei, MHO_EDATA, "%s goes on after the data its header announces; %s",
-                        r->name, r->cure)
-             : MHO_OK;
+  if (got)
+    return mho_fail(ei, MHO_EDATA, "%s goes on after the data its header announces; %s", r->name,
+                    r->cure);
+  return MHO_OK;
 }
 
-/* Fills all of out but its path; out->data is to be freed whatever is returned. */
+/* Fill all of out but its path; out->data is to be freed whatever is returned. */
 static mho_err read_file(const char *path, const char *name, uint32_t magic, const char *cure,
                          idx *out, mho_errinfo *ei) {
   mho_data_reader r;
   mho_err err = mho_data_open(&r, path, name, cure, ei);
   if (err)
     return err;
+
   err = read_header(&r, magic, out, ei);
   if (!err)
-    err = read_body(&r, (size_t)out->n * (size_t)out->height * (size_t)out->width, &out->data, ei);
+    err = read_body(&r, size_of(out), &out->data, ei);
   if (!err)
     err = read_end(&r, ei);
   mho_data_close(&r, out->sha256);
@@ -147,15 +172,16 @@ mho_err mho_idx_check(const char *path, const char *name, const char *cure, mho_
 enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS, FILES };
 
 static mho_err read_files(const mho_dataset_kind *kind, const char *folder, const char *cure,
-                          idx part[FILES], mho_errinfo *ei) {
+                          idx loaded[FILES], mho_errinfo *ei) {
   for (int i = 0; i < FILES; i++) {
     const mho_data_file *file = &kind->files[i];
-    idx *x = &part[i];
+    idx *x = &loaded[i];
     if (!mho_data_find(folder, file->name, x->path, sizeof x->path))
       return mho_fail(ei, MHO_ENOTFOUND, "%s is neither in %s nor, packed as %s.gz; %s", file->name,
                       folder, file->name, cure);
-    mho_err err = read_file(x->path, x->path,
-                            i == TRAIN_IMAGES || i == TEST_IMAGES ? IMAGES : LABELS, cure, x, ei);
+
+    uint32_t magic = i == TRAIN_IMAGES || i == TEST_IMAGES ? IMAGES : LABELS;
+    mho_err err = read_file(x->path, x->path, magic, cure, x, ei);
     if (!err)
       err = mho_data_compare(file, x->sha256, x->path, cure, ei);
     if (err)
@@ -172,18 +198,20 @@ static mho_err check_labels(const idx *x, int classes, const char *cure, mho_err
   return MHO_OK;
 }
 
-static mho_err check_agreement(const idx part[FILES], int classes, const char *cure,
+static mho_err check_agreement(const idx loaded[FILES], int classes, const char *cure,
                                mho_errinfo *ei) {
   for (int i = 0; i < FILES; i += 2)
-    if (part[i].n != part[i + 1].n)
-      return mho_fail(ei, MHO_EDATA, "%s holds %d images, but %s holds %d labels; %s", part[i].path,
-                      part[i].n, part[i + 1].path, part[i + 1].n, cure);
-  const idx *a = &part[TRAIN_IMAGES], *b = &part[TEST_IMAGES];
+    if (loaded[i].n != loaded[i + 1].n)
+      return mho_fail(ei, MHO_EDATA, "%s holds %d images, but %s holds %d labels; %s",
+                      loaded[i].path, loaded[i].n, loaded[i + 1].path, loaded[i + 1].n, cure);
+
+  const idx *a = &loaded[TRAIN_IMAGES], *b = &loaded[TEST_IMAGES];
   if (a->height != b->height || a->width != b->width)
     return mho_fail(ei, MHO_EDATA, "%s holds images of %d x %d pixels, but %s of %d x %d; %s",
                     a->path, a->height, a->width, b->path, b->height, b->width, cure);
-  mho_err err = check_labels(&part[TRAIN_LABELS], classes, cure, ei);
-  return err ? err : check_labels(&part[TEST_LABELS], classes, cure, ei);
+
+  mho_err err = check_labels(&loaded[TRAIN_LABELS], classes, cure, ei);
+  return err ? err : check_labels(&loaded[TEST_LABELS], classes, cure, ei);
 }
 
 static int count_classes(const idx *labels) {
@@ -194,54 +222,68 @@ static int count_classes(const idx *labels) {
   return classes;
 }
 
-/* One block of memory: training images and labels, then those of the test. */
-static mho_err join(const idx part[FILES], mho_dataset *out, mho_errinfo *ei) {
-  size_t features = (size_t)out->features, bytes[FILES], total = 0;
+/* Copy the files into one block of memory: training images and labels, then those of the test. */
+static mho_err join(const idx loaded[FILES], mho_dataset *out, mho_errinfo *ei) {
+  size_t bytes[FILES], total = 0;
   for (int i = 0; i < FILES; i++) {
-    bytes[i] = (size_t)part[i].n * (i % 2 ? 1 : features);
+    bytes[i] = size_of(&loaded[i]);
     total += bytes[i];
   }
-  uint8_t *to = out->memory = mho_alloc(total, 1);
+
+  uint8_t *to = mho_alloc(total, 1);
+  out->memory = to;
   if (!to)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %zu bytes of images", total);
+
   uint8_t *at[FILES];
-  for (int i = 0; i < FILES; to += bytes[i++]) {
+  for (int i = 0; i < FILES; i++) {
     at[i] = to;
-    memcpy(to, part[i].data, bytes[i]);
+    memcpy(to, loaded[i].data, bytes[i]);
+    to += bytes[i];
   }
-  out->train = (mho_images){part[TRAIN_IMAGES].n, at[TRAIN_IMAGES], at[TRAIN_LABELS]};
-  out->test = (mho_images){part[TEST_IMAGES].n, at[TEST_IMAGES], at[TEST_LABELS]};
+
+  out->train = (mho_images){loaded[TRAIN_IMAGES].n, at[TRAIN_IMAGES], at[TRAIN_LABELS]};
+  out->test = (mho_images){loaded[TEST_IMAGES].n, at[TEST_IMAGES], at[TEST_LABELS]};
   return MHO_OK;
+}
+
+/* All that a dataset says of its images, and the checksum of the four files' own. */
+static void describe(const idx loaded[FILES], int classes, mho_dataset *out) {
+  out->height = loaded[TRAIN_IMAGES].height;
+  out->width = loaded[TRAIN_IMAGES].width;
+  out->channels = 1;
+  out->features = out->height * out->width;
+  out->classes = classes;
+  out->scale = 1.0 / 255;
+
+  char digests[FILES * (MHO_DATA_HEX - 1) + 1] = "";
+  for (int i = 0; i < FILES; i++)
+    mho_text_append(digests, sizeof digests, "%s", loaded[i].sha256);
+  SHA256Data((const uint8_t *)digests, sizeof digests - 1, out->checksum);
 }
 
 mho_err mho_idx_load(const mho_dataset_kind *kind, const char *folder, int classes,
                      mho_dataset *out, mho_errinfo *ei) {
   char cure[128];
   mho_data_cure(kind, cure, sizeof cure);
-  idx *part = mho_alloc(FILES, sizeof *part);
-  if (!part)
+
+  idx *loaded = mho_alloc(FILES, sizeof *loaded);
+  if (!loaded)
     return mho_fail(ei, MHO_ENOMEM, "no memory to read %s", kind->entry.id);
-  mho_err err = read_files(kind, folder, cure, part, ei);
+
+  mho_err err = read_files(kind, folder, cure, loaded, ei);
   if (!err && !classes)
-    classes = count_classes(&part[TRAIN_LABELS]);
+    classes = count_classes(&loaded[TRAIN_LABELS]);
   if (!err)
-    err = check_agreement(part, classes, cure, ei);
+    err = check_agreement(loaded, classes, cure, ei);
   if (!err) {
-    out->height = part[TRAIN_IMAGES].height;
-    out->width = part[TRAIN_IMAGES].width;
-    out->channels = 1;
-    out->features = out->height * out->width;
-    out->classes = classes;
-    out->scale = 1.0 / 255;
-    char digests[FILES * (MHO_DATA_HEX - 1) + 1] = "";
-    for (int i = 0; i < FILES; i++)
-      mho_text_append(digests, sizeof digests, "%s", part[i].sha256);
-    SHA256Data((const uint8_t *)digests, sizeof digests - 1, out->checksum);
-    err = join(part, out, ei);
+    describe(loaded, classes, out);
+    err = join(loaded, out, ei);
   }
+
   for (int i = 0; i < FILES; i++)
-    mho_free(part[i].data);
-  mho_free(part);
+    mho_free(loaded[i].data);
+  mho_free(loaded);
   return err;
 }
 

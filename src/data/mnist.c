@@ -1,8 +1,8 @@
 /* mnist.c - the MNIST handwritten digits, 60000 training and 10000 test images of 28 x 28 pixels.
  *
- * Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition",
- * Proc. IEEE 86 (1998) 2278, doi:10.1109/5.726791. The first address of the files, yann.lecun.com/exdb/mnist,
- * no longer serves them; the one below is the mirror that PyTorch uses.
+ * Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document
+ * recognition", Proc. IEEE 86 (1998) 2278, doi:10.1109/5.726791. The first address of the files,
+ * yann.lecun.com/exdb/mnist, no longer serves them; the one below is the mirror that PyTorch uses.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
 

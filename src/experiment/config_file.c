@@ -116,22 +116,6 @@ mho_err mho_config_assign(mho_config *c, const char *key, const char *text, mho_
   return mho_config_put(c, key, text, false, origin, 0, true, ei);
 }
 
-mho_err mho_config_of_experiment(const mho_experiment *e, const char *name, mho_config **out,
-                                 mho_errinfo *ei) {
-  *out = NULL;
-  char *yaml = mho_experiment_yaml(e, true);
-  if (!yaml)
-    return mho_fail(ei, MHO_ENOMEM, "no memory for the config");
-
-  mho_err err = mho_config_new(out, ei);
-  if (!err)
-    err = mho_config_text(*out, yaml, name, ei);
-  if (!err)
-    (*out)->resolved = true;
-  free(yaml);
-  return err;
-}
-
 mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei) {
   mho_err err = mho_config_new(out, ei);
   if (!err)

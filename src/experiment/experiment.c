@@ -1,6 +1,7 @@
 /* experiment.c - a config's keys against the sections and the registry: a validated experiment.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "experiment/compatible.h"
@@ -315,6 +316,22 @@ mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool 
   }
   *out = e;
   return MHO_OK;
+}
+
+mho_err mho_config_of_experiment(const mho_experiment *e, const char *name, mho_config **out,
+                                 mho_errinfo *ei) {
+  *out = NULL;
+  char *yaml = mho_experiment_yaml(e, true);
+  if (!yaml)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the config");
+
+  mho_err err = mho_config_new(out, ei);
+  if (!err)
+    err = mho_config_text(*out, yaml, name, ei);
+  if (!err)
+    (*out)->resolved = true;
+  free(yaml);
+  return err;
 }
 
 mho_err mho_experiment_of_json(const mho_registry *r, const char *json, const char *name,

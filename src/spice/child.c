@@ -27,8 +27,9 @@
 
 extern char **environ;
 
-#define DONE   "mho-child done\n"
-#define FAILED "mho-child failed " /* and the line of the netlist, 0: none, and a sentence */
+#define DONE "mho-child done\n"
+/* It is followed by the line of the netlist (0: none) and a sentence. */
+#define FAILED "mho-child failed "
 
 /* ---------------------------------------------------------------- the child */
 
@@ -55,10 +56,12 @@ static bool begins(const char *line, const char *word) {
   return !strncasecmp(line, word, strlen(word));
 }
 
-/* The commands between .control and .endc, in order; "quit" ends them. Cuts the text into lines. */
+/* Run the commands between .control and .endc, in order; "quit" ends them. The text is cut into
+ * lines. */
 static mho_err run_commands(mho_spice *s, char *text, mho_errinfo *ei) {
   bool control = false;
   char *save = NULL;
+
   for (char *p = strtok_r(text, "\r\n", &save); p; p = strtok_r(NULL, "\r\n", &save)) {
     const char *line = p + strspn(p, " \t");
     if (begins(line, ".control")) {
@@ -90,15 +93,17 @@ static mho_err serve(int fd, char *netlist, mho_errinfo *ei) {
   return err;
 }
 
-/* Everything that the parent sends. */
+/* Read all that the parent sends. */
 static mho_err receive(int fd, mho_spice_text *t, mho_errinfo *ei) {
   char piece[4096];
   ssize_t n;
+
   do {
     n = read(fd, piece, sizeof piece);
     if (n > 0)
       mho_spice_text_add(t, "%.*s", (int)n, piece);
   } while (n > 0);
+
   if (n < 0 || t->failed)
     return mho_fail(ei, MHO_EIO, "the child cannot read its netlist");
   return MHO_OK;
@@ -115,7 +120,8 @@ int mho_spice_child(int fd) {
   mho_spice_text t = {0};
   mho_errinfo ei = {0};
   char nothing[1] = "";
-  prctl(PR_SET_PDEATHSIG, SIGKILL); /* an orphan's answer would reach nobody */
+
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* the child ends with its parent */
   setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 
   mho_err err = receive(fd, &t, &ei);
@@ -132,16 +138,18 @@ static mho_err spawn(const char *program, int fd, pid_t *child, mho_errinfo *ei)
   char word[] = MHO_SPICE_CHILD;
   char *argv[] = {(char *)(uintptr_t)program, word, NULL};
   posix_spawn_file_actions_t actions;
+
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, fd, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", 1, 0);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
+
   int rc = posix_spawn(child, program, &actions, NULL, argv, environ);
   posix_spawn_file_actions_destroy(&actions);
   return rc ? mho_fail(ei, MHO_EIO, "cannot start %s: %s", program, strerror(rc)) : MHO_OK;
 }
 
-/* Everything the child says, until it ends or the time is over. @return whether it ended. */
+/* Read all that the child says, until it ends or the time is over. @return whether it ended. */
 static bool listen_until(int fd, double end, mho_spice_text *t) {
   char piece[4096];
   for (;;) {
@@ -152,6 +160,7 @@ static bool listen_until(int fd, double end, mho_spice_text *t) {
     struct pollfd p = {fd, POLLIN, 0};
     int ready = poll(&p, 1, left > 1 ? 1000 : (int)(1000 * left) + 1);
     if (ready < 0 && errno != EINTR)
+
       return true;
     if (ready <= 0)
       continue;
@@ -177,6 +186,7 @@ static char *last_word(char *text) {
 static mho_err child_error(char *said, mho_errinfo *ei) {
   int err = MHO_ESPICE, line = 0, at = 0;
   const char *values = said + strlen(FAILED);
+
   sscanf(values, "%d %d %n", &err, &line, &at);
   said[strcspn(said, "\n")] = 0;
   mho_fail_at(ei, (mho_err)err, NULL, line, "%s", values + at);
@@ -184,13 +194,14 @@ static mho_err child_error(char *said, mho_errinfo *ei) {
   return err > 0 && err < MHO_ERR_COUNT ? (mho_err)err : MHO_ESPICE;
 }
 
-/* What became of a child that has ended; its own last line is cut off the text. */
+/* Find out how a child ended; its own last line is cut off the text. */
 static mho_err verdict(mho_spice_text *t, int status, mho_errinfo *ei) {
   char *said = last_word(t->p);
   if (said && !strcmp(said, DONE)) {
     *said = 0;
     return MHO_OK;
   }
+
   if (said && !strncmp(said, FAILED, strlen(FAILED)))
     return child_error(said, ei);
   if (WIFSIGNALED(status))
@@ -209,16 +220,17 @@ static int wait_for(pid_t child) {
   return status;
 }
 
-/* Send the netlist, and take what the child prints until it ends or is stopped. */
+/* Send the netlist, and collect what the child prints until it ends or is stopped. */
 static mho_err talk(int fd, pid_t child, const char *netlist, double timeout_s, mho_spice_text *t,
                     mho_errinfo *ei) {
   double end = mho_seconds() + timeout_s;
-  send_all(fd, netlist, strlen(netlist)); /* of a child that dies of it, verdict() says so */
+  send_all(fd, netlist, strlen(netlist)); /* verdict() reports a child that dies meanwhile */
   shutdown(fd, SHUT_WR);
   bool ended = listen_until(fd, end, t);
   if (!ended)
     kill(child, SIGKILL);
   close(fd);
+
   int status = wait_for(child);
 
   if (t->failed)
@@ -235,8 +247,10 @@ mho_err mho_spice_isolated(const char *program, const char *netlist, double time
   pid_t child;
   mho_spice_text t = {0};
   *out = NULL;
+
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
     return mho_fail(ei, MHO_EIO, "no socket to a child process: %s", strerror(errno));
+
   mho_err err = spawn(program, pair[1], &child, ei);
   close(pair[1]);
   if (err) {

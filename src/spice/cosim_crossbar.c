@@ -6,7 +6,8 @@
 #include "base/streams.h"
 #include "spice/netlist_crossbar.h"
 
-/* Of the largest difference, relative to the largest current: the rounding of a sum of floats. */
+/* The largest difference, relative to the largest current, that the rounding of a sum of floats
+ * accounts for. */
 static const double TOLERANCE = 1e-5;
 static const double TOLERANCE_BENT_WIRES = 0.01; /* see mho_cosim_reads */
 
@@ -18,6 +19,7 @@ int mho_cosim_compare(int n, const double *core, const double *spice, double sca
   int worst = 0;
   row->n = n;
   row->max_abs = 0;
+
   for (int k = 0; k < n; k++) {
     double d = fabs(core[k] - spice[k]);
     scale = fmax(scale, fabs(core[k]));
@@ -42,6 +44,7 @@ int mho_cosim_compare(int n, const double *core, const double *spice, double sca
 static double largest_sensed(const mho_netlist_crossbar *x, int n, const double *v) {
   double largest = 0;
   int n_in = mho_netlist_driven(x), n_out = mho_netlist_sensed(x);
+
   for (int read = 0; read < n; read++)
     for (int k = 0; k < n_out; k++) {
       double sum = 0;
@@ -60,9 +63,11 @@ mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, c
                            char place[MHO_PLACE_MAX], mho_cosim_row *row, mho_errinfo *ei) {
   int n_out = mho_netlist_sensed(x);
   double start = mho_seconds();
+
   for (int k = 0; k < n * n_out; k++)
     if (!isfinite(core[k]))
       return mho_fail(ei, MHO_EINVAL, "the core's current %d is %g", k, core[k]);
+
   mho_err err = mho_spice_crossbar(s, x, n, v, spice, NULL, NULL, ei);
   if (err)
     return err;
@@ -75,6 +80,7 @@ mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, c
                          .core_s = (double)NAN,
                          .spice_s = mho_seconds() - start};
   int worst = mho_cosim_compare(n * n_out, core, spice, largest_sensed(x, n, v), row);
+
   row->pass = row->max_rel <= tolerance;
   snprintf(place, MHO_PLACE_MAX, "%s %d", x->transposed ? "row" : "column", worst % n_out);
   if (n > 1)
@@ -99,6 +105,7 @@ static mho_err reads_new(reads *r, mho_errinfo *ei) {
   size_t n = (size_t)r->n, rows = (size_t)r->x->rows, cols = (size_t)r->x->cols;
   r->n_in = n * (r->transposed ? cols : rows);
   r->n_out = n * (r->transposed ? rows : cols);
+
   r->normal = mho_alloc(r->n_in, sizeof *r->normal);
   r->in = mho_alloc(r->n_in, sizeof *r->in);
   r->out = mho_alloc(r->n_out, sizeof *r->out);
@@ -108,6 +115,7 @@ static mho_err reads_new(reads *r, mho_errinfo *ei) {
   r->spice = mho_alloc(r->n_out, sizeof *r->spice);
   r->g_pos = mho_alloc(rows * cols, sizeof *r->g_pos);
   r->g_neg = mho_alloc(rows * cols, sizeof *r->g_neg);
+
   if (r->normal && r->in && r->out && r->scratch && r->v && r->core && r->spice && r->g_pos &&
       r->g_neg)
     return MHO_OK;
@@ -126,10 +134,11 @@ static void reads_free(reads *r) {
   mho_free(r->g_neg);
 }
 
-/* Inputs of the core and of the circuit; laws hold for activities, which are within +-1. */
+/* Draw inputs of the core and of the circuit; laws hold for activities, which are within +-1. */
 static void draw_inputs(reads *r) {
   bool bent = mho_crossbar_law(r->x) != NULL;
   mho_rng_normal(mho_stream_stimulus(r->transposed), 0, 0, r->n_in, r->normal);
+
   for (size_t i = 0; i < r->n_in; i++) {
     float u = r->normal[i];
     if (bent)
@@ -139,7 +148,7 @@ static void draw_inputs(reads *r) {
   }
 }
 
-/* @return the seconds that it takes. */
+/* Read the crossbar in the core. @return the seconds that it takes. */
 static double read_core(reads *r) {
   mho_read read = {.transposed = r->transposed,
                    .n = r->n,
@@ -147,8 +156,9 @@ static double read_core(reads *r) {
                    .y = r->out,
                    .scale = 1,
                    .scratch = r->scratch};
-  mho_crossbar_read(r->x,
-                    &read); /* the first product of a size makes its kernel: it is not timed */
+
+  /* the first product of a size makes its kernel: it is not timed */
+  mho_crossbar_read(r->x, &read);
   double start = mho_seconds();
   mho_crossbar_read(r->x, &read);
   double seconds = mho_seconds() - start;
@@ -168,6 +178,7 @@ static mho_err compare_reads(mho_spice *s, reads *r, const mho_device_config *de
                                   .g_pos = r->g_pos,
                                   .g_neg = r->g_neg,
                                   .transposed = r->transposed};
+
   mho_netlist_siemens(r->x, device, 0, r->g_pos, r->g_neg, &r->g_unit);
   draw_inputs(r);
   double core_s = read_core(r);
@@ -175,11 +186,13 @@ static mho_err compare_reads(mho_spice *s, reads *r, const mho_device_config *de
   mho_err err = mho_netlist_crossbar_wires(&netlist, r->x, wires, ei);
   if (err)
     return err;
+
   bool wired = netlist.r_word > 0 || netlist.r_bit > 0;
   double tolerance = netlist.iv && wired ? TOLERANCE_BENT_WIRES : TOLERANCE;
   err = mho_cosim_crossbar(s, &netlist, r->n, r->v, r->core, tolerance, r->spice, place, &row, ei);
   if (err)
     return err;
+
   row.core_s = core_s;
   result(user, &row, r->core, r->spice);
   return MHO_OK;

@@ -32,11 +32,13 @@ mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_erri
     mho_cells_set(cells, 0, 1, &at);
     mho_cells_mean_step(cells, 0, 1, &direction, &step);
     mho_cells_mean_state(cells, 0, 1, &direction, &state);
+
     /* steps are added up in double, not rounded to the digits of the core's state; an abrupt RESET
      * is no step */
     g = fabsf(step) > state ? (double)state : fmin(fmax(g + (double)step, 0), 1);
     out[k] = config.g_min + g * (config.g_max - config.g_min);
   }
+
   mho_cells_free(cells);
   return MHO_OK;
 }
@@ -48,6 +50,7 @@ mho_err mho_cosim_device(mho_spice *s, const mho_device_model *model, const void
   int8_t pulse[PULSES];
   double core[PULSES], spice[PULSES];
   char place[MHO_PLACE_MAX];
+
   mho_netlist_random_pulses(1, PULSES, pulse);
   mho_netlist_device x = {.model = model,
                           .params = params,
@@ -66,6 +69,7 @@ mho_err mho_cosim_device(mho_spice *s, const mho_device_model *model, const void
   row.core_s = mho_seconds() - start;
   if (err)
     return err;
+
   start = mho_seconds();
   err = mho_spice_device(s, &x, spice, ei);
   row.spice_s = mho_seconds() - start;

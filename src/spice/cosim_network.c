@@ -7,6 +7,7 @@
 #include "mho/num.h"
 #include "mho/settle.h"
 #include "mho/spice.h"
+#include "spice/netlist_crossbar.h"
 
 enum { CORE, OP, TRAN, NORTON, SOLVERS }; /* who settled */
 enum { FREE, NUDGED, PHASES };
@@ -15,7 +16,10 @@ typedef struct bench {
   const mho_cosim_network_options *o;
   double **z[SOLVERS][PHASES]; /* [n_layers] of [samples x n]: activities, logits last */
   double *error[SOLVERS];      /* [samples x classes] p - y at the free state */
-  double **signal; /* [n_layers] of [samples x n]: the core's z_free - z_nudged, up to a factor */
+
+  /* [n_layers] of [samples x n]: the core's z_free - z_nudged, up to a factor */
+  double **signal;
+
   double seconds[SOLVERS][PHASES];
   mho_cosim_result result;
   void *user;
@@ -133,10 +137,11 @@ static mho_err core_new(const bench *b, core_net *c, mho_errinfo *ei) {
   const mho_network *net = b->o->net;
   mho_params table = mho_settler_reference()->entry.params;
   *c = (core_net){0};
+
   if (!core_arrays(b, c))
     return mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", b->o->samples);
 
-  /* as far as rounding lets it: a state that goes on changing by a few units of the last place is
+  /* As far as rounding lets it: a state that goes on changing by a few units of the last place is
    * unsettled */
   const char *tolerance = sizeof(mho_real) == 8 ? "1e-14" : "3e-8";
   mho_params_init(table, c->params);
@@ -155,10 +160,11 @@ static void take(const bench *b, mho_real *const *from, double *const *to) {
       to[l][i] = (double)from[l][i];
 }
 
-/* logits += what a link brings, [samples x classes] */
+/* logits [samples x classes] += what a link brings */
 static void add_logits(const bench *b, const mho_link *k, const double *z, double *logits) {
   const mho_crossbar *x = b->o->net->connection[k->connection].xb;
   const mho_real *w = mho_crossbar_matrix(x);
+
   for (int s = 0; s < b->o->samples; s++)
     for (int r = 0; r < x->rows; r++)
       for (int c = 0; c < x->cols; c++)
@@ -173,6 +179,7 @@ static void find_logits(const bench *b, double *const *z) {
   const mho_layer *out = &net->layer[last_of(b)];
   double *logits = z[last_of(b)];
   memset(logits, 0, size_of(b, last_of(b)) * sizeof *logits);
+
   for (int i = 0; i < out->n_forward; i++) {
     const mho_link *k = &net->link[out->forward + i];
     add_logits(b, k, z[k->from], logits);
@@ -184,6 +191,7 @@ static void settle_free(bench *b, core_net *c, const mho_settle_job *job) {
   mho_settle_stats stats = {0};
   double loss = 0, start = mho_seconds();
   int64_t correct = 0;
+
   mho_settler_reference()->settle(job, &stats);
   mho_read_out(job, c->error, &loss, &correct, &stats);
   b->seconds[CORE][FREE] = mho_seconds() - start;
@@ -207,6 +215,7 @@ static void settle_nudged(bench *b, core_net *c, const mho_settle_job *job) {
 static void settle_core(bench *b, core_net *c) {
   const mho_network *net = b->o->net;
   int n = b->o->samples;
+
   memcpy(c->state[FREE]->z[0], b->o->x, size_of(b, 0) * sizeof(mho_real));
   mho_settle_job job = {.net = net,
                         .params = c->params,
@@ -265,12 +274,13 @@ static void point_at_sample(const bench *b, double *const *z, int s, double **at
     at[l] = z[l] + s * b->o->net->layer[l].n;
 }
 
-/* Both phases of a sample; x: room for its inputs. */
+/* Settle both phases of a sample; x: room for its inputs. */
 static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, double *x,
                              mho_errinfo *ei) {
   const mho_network *net = b->o->net;
   int features = net->layer[0].n, last = last_of(b), classes = net->layer[last].n;
   double *at[MHO_LAYERS_MAX] = {NULL}, *error = b->error[solver] + s * classes;
+
   for (int i = 0; i < features; i++)
     x[i] = (double)b->o->x[(size_t)s * (size_t)features + (size_t)i];
 
@@ -287,14 +297,16 @@ static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, 
   return MHO_OK;
 }
 
-/* The time that sample s needs in .tran, from where .op found it at rest. */
+/* Set the time that .tran needs for sample s, by the slopes at the states that .op found. */
 static mho_err choose_stop(bench *b, mho_spice_network *c, int s, mho_errinfo *ei) {
   double *at[MHO_LAYERS_MAX] = {NULL}, stop;
   point_at_sample(b, b->z[OP][FREE], s, at);
+
   mho_err err =
       mho_netlist_settling_time(b->o->net, (const double *const *)at, MHO_NETLIST_TAU, &stop, ei);
   if (err)
     return err;
+
   mho_spice_network_stop(c, stop);
   if (!isfinite(stop))
     err =
@@ -358,6 +370,7 @@ static void name_place(const bench *b, const layers *span, size_t at, char place
     at -= size_of(b, l);
     l++;
   }
+
   const mho_layer *layer = &b->o->net->layer[l];
   snprintf(place, MHO_PLACE_MAX, "sample %d %s[%d]", (int)at / layer->n, layer->name,
            (int)at % layer->n);
@@ -373,6 +386,7 @@ static void report_states(bench *b, int against, int solver, int phase, const la
                           const double *expected, const double *found) {
   char quantity[64], place[MHO_PLACE_MAX];
   bool logits = span->first == last_of(b);
+
   snprintf(quantity, sizeof quantity, "%s %s, %s", phase_names[phase],
            logits ? "logits" : "activities", solver_names[solver]);
   if (against != CORE)
@@ -386,6 +400,7 @@ static void report_states(bench *b, int against, int solver, int phase, const la
                        .spice_s = b->seconds[solver][phase]};
 
   int worst = mho_cosim_compare((int)span->n, expected, found, 1, &row);
+
   /* of the activity itself, whose scale is 1, and of a logit of its size */
   if (!logits || row.max_rel > row.max_abs)
     row.max_rel = row.max_abs;
@@ -394,20 +409,23 @@ static void report_states(bench *b, int against, int solver, int phase, const la
   b->result(b->user, &row, expected, found);
 }
 
-/* Activities of all hidden layers (first .. end - 1), or the logits, of two solvers. */
+/* Compare the activities of hidden layers (first .. end - 1), or the logits, of two solvers. */
 static mho_err compare_states(bench *b, int against, int solver, int phase, int first, int end,
                               mho_errinfo *ei) {
   layers span = {.first = first, .end = end};
   for (int l = first; l < end; l++)
     span.n += size_of(b, l);
+
   double *expected = mho_alloc(span.n, sizeof *expected);
   double *found = mho_alloc(span.n, sizeof *found);
   bool ok = expected && found;
+
   if (ok) {
     copy_layers(b, &span, b->z[against][phase], expected);
     copy_layers(b, &span, b->z[solver][phase], found);
     report_states(b, against, solver, phase, &span, expected, found);
   }
+
   mho_free(expected);
   mho_free(found);
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to compare %zu values", span.n);
@@ -417,11 +435,13 @@ static mho_err compare_states(bench *b, int against, int solver, int phase, int 
 
 static double cosine_of(size_t n, const double *a, const double *b) {
   double ab = 0, aa = 0, bb = 0;
+
   for (size_t i = 0; i < n; i++) {
     ab += a[i] * b[i];
     aa += a[i] * a[i];
     bb += b[i] * b[i];
   }
+
   return aa == 0 && bb == 0 ? 1 : ab / sqrt(aa * bb);
 }
 
@@ -442,9 +462,10 @@ static const double *error_of(const bench *b, int solver, int l, double *e) {
 static void weight_change(const bench *b, const mho_connection *k, int solver, const double *x,
                           double *e, double *out) {
   int rows = k->xb->rows, cols = k->xb->cols;
-  size_t n = (size_t)rows * (size_t)cols;
+  size_t n = mho_core_cells(k->xb);
   const double *z = k->from ? b->z[solver][FREE][k->from] : x;
   const double *error = error_of(b, solver, k->to, e);
+
   mho_gemm_double(true, false, rows, cols, b->o->samples, 1, z, rows, error, cols, 0, out, cols);
 
   double length = 0;
@@ -459,6 +480,7 @@ static void report_change(bench *b, const mho_connection *k, const double *core,
                           const double *spice) {
   char quantity[80], place[MHO_PLACE_MAX];
   int n = k->xb->rows * k->xb->cols;
+
   snprintf(quantity, sizeof quantity, "EP weight change %s (1 - cosine)", k->name);
   mho_cosim_row row = {.what = "network",
                        .quantity = quantity,
@@ -477,20 +499,23 @@ static void report_change(bench *b, const mho_connection *k, const double *core,
 
 static mho_err compare_change(bench *b, const mho_connection *k, const double *x, double *e,
                               mho_errinfo *ei) {
-  size_t n = (size_t)k->xb->rows * (size_t)k->xb->cols;
+  size_t n = mho_core_cells(k->xb);
   double *core = mho_alloc(n, sizeof *core), *spice = mho_alloc(n, sizeof *spice);
   bool ok = core && spice;
+
   if (ok) {
     weight_change(b, k, CORE, x, e, core);
     weight_change(b, k, OP, x, e, spice);
     report_change(b, k, core, spice);
   }
+
   mho_free(core);
   mho_free(spice);
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the change of %zu weights", n);
 }
 
-/* Of all trained connections that an error reaches; x, e: room for inputs and for an error. */
+/* Compare the changes of all trained connections that an error reaches; x, e: room for inputs and
+ * for an error. */
 static mho_err compare_reached(bench *b, double *x, double *e, mho_errinfo *ei) {
   const mho_network *net = b->o->net;
   for (size_t i = 0; i < size_of(b, 0); i++)
@@ -500,6 +525,7 @@ static mho_err compare_reached(bench *b, double *x, double *e, mho_errinfo *ei) 
     const mho_connection *k = &net->connection[c];
     if (k->to != last_of(b) && net->layer[k->to].distance < 0)
       continue;
+
     mho_err err = compare_change(b, k, x, e, ei);
     if (err)
       return err;
@@ -510,7 +536,8 @@ static mho_err compare_reached(bench *b, double *x, double *e, mho_errinfo *ei) 
 static mho_err compare_changes(bench *b, mho_errinfo *ei) {
   size_t most = 0;
   for (int l = 1; l <= last_of(b); l++)
-    most = size_of(b, l) > most ? size_of(b, l) : most;
+    if (size_of(b, l) > most)
+      most = size_of(b, l);
   double *x = mho_alloc(size_of(b, 0), sizeof *x), *e = mho_alloc(most, sizeof *e);
 
   mho_err err;
@@ -518,6 +545,7 @@ static mho_err compare_changes(bench *b, mho_errinfo *ei) {
     err = compare_reached(b, x, e, ei);
   else
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the change of the weights");
+
   mho_free(x);
   mho_free(e);
   return err;
@@ -525,7 +553,7 @@ static mho_err compare_changes(bench *b, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- all of it */
 
-/* The activities of hidden layers, both phases. */
+/* Compare the activities of hidden layers in both phases. */
 static mho_err compare_phases(bench *b, int against, int solver, mho_errinfo *ei) {
   for (int phase = 0; phase < PHASES; phase++) {
     mho_err err = compare_states(b, against, solver, phase, 1, last_of(b), ei);
@@ -552,6 +580,7 @@ static mho_err compare_solver(bench *b, mho_spice *s, int solver, mho_errinfo *e
 mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options *o, mho_cosim_result result,
                           void *user, mho_errinfo *ei) {
   bench b = {.o = o, .result = result, .user = user};
+
   if (o->samples < 1 || o->samples > MHO_CHUNK_MAX)
     return mho_fail(ei, MHO_EINVAL, "%d samples to compare: 1 to %d", o->samples, MHO_CHUNK_MAX);
   mho_err err = mho_netlist_network_check(o->net, ei);
@@ -561,6 +590,7 @@ mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options *o, mho_
   err = bench_new(&b, ei);
   if (!err)
     err = run_core(&b, ei);
+
   for (int solver = OP; solver < SOLVERS; solver++) {
     if (!err && is_used(&b, solver))
       err = compare_solver(&b, s, solver, ei);

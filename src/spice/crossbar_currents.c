@@ -9,7 +9,7 @@ typedef struct tile {
   double *cells, *line; /* [rows x cols] S, [rows or cols] A */
 } tile;
 
-/* The tile's conductances out of g. */
+/* Copy the tile's conductances out of g. */
 static void take_cells(const mho_netlist_crossbar *x, const tile *t, const double *g) {
   for (int i = 0; i < t->rows; i++)
     for (int j = 0; j < t->cols; j++)
@@ -97,6 +97,7 @@ static mho_err add_bent_tile(const mho_netlist_crossbar *x, const mho_wire_optio
       back[j] = -x->v_in[t->col0 + j];
     read = (mho_wire_read){.n = 1, .v_bit = back, .i_word = t->line};
   }
+
   take_cells(x, t, g);
   err = mho_wire_newton(o, t->cells, &law, &read, NULL, ei);
   if (!err)
@@ -120,8 +121,10 @@ static void add_devices(const mho_netlist_crossbar *x, const double *g, double s
 static mho_err add_currents(const mho_netlist_crossbar *x, const tile *t, double *out,
                             mho_errinfo *ei) {
   mho_wire_options o = {.rows = t->rows, .cols = t->cols, .r_word = x->r_word, .r_bit = x->r_bit};
+
   if (!x->iv)
     return add_linear_tile(x, &o, t, out, ei);
+
   mho_err err = add_bent_tile(x, &o, t, x->g_pos, 1, out, ei);
   if (!err && x->g_neg)
     err = add_bent_tile(x, &o, t, x->g_neg, -1, out, ei);
@@ -132,6 +135,7 @@ static mho_err add_tiles(const mho_netlist_crossbar *x, double *out, mho_errinfo
   int rows = mho_netlist_tile_rows(x), cols = mho_netlist_tile_cols(x);
   double *cells = mho_alloc((size_t)rows * (size_t)cols, sizeof *cells);
   double *line = mho_alloc((size_t)mho_max(rows, cols), sizeof *line);
+
   mho_err err = MHO_OK;
   if (!cells || !line)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a tile of %d x %d", rows, cols);
@@ -157,6 +161,7 @@ static mho_err add_tiles(const mho_netlist_crossbar *x, double *out, mho_errinfo
 mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out, mho_errinfo *ei) {
   for (int k = 0; k < mho_netlist_sensed(x); k++)
     out[k] = 0;
+
   if (!x->iv || mho_netlist_has_wires(x))
     return add_tiles(x, out, ei);
 

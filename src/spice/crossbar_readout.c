@@ -10,11 +10,13 @@
  * one. */
 static void name_node(const mho_netlist_crossbar *x, bool word, int i, int j, char name[48]) {
   char line = word ? 'w' : 'b';
-  bool wired = (word ? x->r_word : x->r_bit) > 0, sensed = word == x->transposed;
+  char end = word == x->transposed ? 'p' : line;
+  bool wired = (word ? x->r_word : x->r_bit) > 0;
+
   if (wired)
     snprintf(name, 48, "v(%cp_%d_%d)", line, i, j);
   else
-    snprintf(name, 48, "v(%c%d)", sensed ? 'p' : line, word ? i : j);
+    snprintf(name, 48, "v(%c%d)", end, word ? i : j);
 }
 
 /* Voltages of the lines at every device of the positive array, [rows x cols]. */
@@ -36,6 +38,7 @@ static mho_err read_currents(mho_spice *s, const mho_netlist_crossbar *x, double
   for (int k = 0; k < mho_netlist_sensed(x); k++) {
     char name[32];
     double pos, neg = 0;
+
     snprintf(name, sizeof name, "i(vp%d)", k);
     mho_err err = mho_spice_vector(s, name, &pos, 1, ei);
     snprintf(name, sizeof name, "i(vn%d)", k);
@@ -59,6 +62,7 @@ static mho_err load(mho_spice *s, const mho_netlist_crossbar *x, const double *v
   plain.save_nodes = nodes;
   plain.expected = NULL;
   plain.control = false;
+
   mho_err err = mho_netlist_crossbar_write(&plain, &netlist, ei);
   if (!err)
     err = mho_spice_load(s, netlist, ei);
@@ -82,6 +86,7 @@ mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, c
                            double *i_out, double *v_word, double *v_bit, mho_errinfo *ei) {
   size_t n_in = (size_t)mho_netlist_driven(x), n_out = (size_t)mho_netlist_sensed(x);
   size_t cells = (size_t)x->rows * (size_t)x->cols;
+
   if (n < 1)
     return mho_fail(ei, MHO_EINVAL, "there are no input vectors");
 

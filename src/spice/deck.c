@@ -21,12 +21,15 @@
 static char comment[] = "*", untitled[] = "* untitled", end[] = ".end";
 
 typedef struct scan {
-  char
-      *card; /* the one under way: its line and the continuation lines after it, without comments */
-  size_t n;  /* its length */
-  int line;  /* 1-based, of its start; 0: no card yet */
-  int subckts;   /* .subckt without .ends so far */
-  long elements; /* outside of .subckt, files that may bring some included */
+  /* The card under way: its line and the continuation lines after it, without comments. */
+  char *card;
+  size_t n; /* its length */
+  int line; /* 1-based, of its start; 0: no card yet */
+
+  int subckts; /* .subckt without .ends so far */
+
+  /* Those outside of .subckt, and included files, which may bring some. */
+  long elements;
   mho_errinfo *ei;
 } scan;
 
@@ -68,6 +71,7 @@ static const char *imbalance(int round, int curly, int quotes) {
 static mho_err check_balance(const scan *s) {
   int round = 0, curly = 0, quotes = 0;
   bool in_name = false; /* of a file, in double quotes */
+
   for (const char *p = s->card; *p; p++) {
     if (round < 0 || curly < 0)
       break;
@@ -75,6 +79,7 @@ static mho_err check_balance(const scan *s) {
       in_name = !in_name;
     if (in_name)
       continue;
+
     round += (*p == '(') - (*p == ')');
     curly += (*p == '{') - (*p == '}');
     quotes ^= *p == '\'';
@@ -92,6 +97,7 @@ static mho_err check_external(scan *s) {
   char name[32], *save = NULL;
   int words = 0, at = 0;
   snprintf(name, sizeof name, "%.*s", (int)strcspn(s->card, " \t"), s->card);
+
   for (char *w = strtok_r(s->card, " \t,=()", &save); w; w = strtok_r(NULL, " \t,=()", &save)) {
     words++;
     if (!strcasecmp(w, "external") && words > 3)
@@ -109,6 +115,7 @@ static mho_err check_external(scan *s) {
 static mho_err finish_card(scan *s) {
   if (!s->line)
     return MHO_OK;
+
   if (!is_word(s->card, ".title")) {
     mho_err err = check_balance(s);
     if (err)
@@ -122,10 +129,12 @@ static mho_err finish_card(scan *s) {
       return mho_fail_at(s->ei, MHO_EINVAL, NULL, s->line, ".ends without .subckt");
     s->subckts--;
   }
+
   int first = tolower((unsigned char)s->card[0]);
   bool included = is_word(s->card, ".include") || is_word(s->card, ".inc");
   if ((isalpha(first) || included) && s->subckts == 0)
     s->elements++;
+
   mho_err err = first == 'v' || first == 'i' ? check_external(s) : MHO_OK;
   s->line = 0;
   return err;
@@ -145,6 +154,7 @@ static void add_to_card(scan *s, const char *p) {
 static bool is_dropped(const char *p, int number, int *control) {
   bool starts = is_word(p, ".control");
   bool dropped = *control || starts || !strncmp(p, "*#", 2) || !*p;
+
   if (starts && !*control)
     *control = number;
   else if (is_word(p, ".endc"))
@@ -160,6 +170,7 @@ static mho_err scan_line(scan *s, int number, const char *p, bool *last) {
     add_to_card(s, p + 1);
     return MHO_OK;
   }
+
   mho_err err = finish_card(s);
   if (err)
     return err;
@@ -167,6 +178,7 @@ static mho_err scan_line(scan *s, int number, const char *p, bool *last) {
   *last = is_word(p, ".end");
   if (*last)
     return MHO_OK;
+
   s->line = number;
   s->n = 0;
   add_to_card(s, p);
@@ -175,6 +187,7 @@ static mho_err scan_line(scan *s, int number, const char *p, bool *last) {
 
 static mho_err scan_lines(mho_deck *d, scan *s) {
   int control = 0;
+
   for (int k = 1; k < d->n; k++) {
     const char *p = skip_blanks(d->line[k]);
     bool dropped = is_dropped(p, k + 1, &control), last = false;
@@ -182,12 +195,14 @@ static mho_err scan_lines(mho_deck *d, scan *s) {
       d->line[k] = comment;
     if (dropped || *p == '*')
       continue;
+
     mho_err err = scan_line(s, k + 1, p, &last);
     if (err)
       return err;
     if (last)
       d->n = k;
   }
+
   if (control)
     return mho_fail_at(s->ei, MHO_EINVAL, NULL, control, ".control without .endc");
   return finish_card(s);
@@ -200,9 +215,11 @@ static mho_err check(mho_deck *d, scan *s) {
                        "this is a script of ngspice commands, not a netlist");
   if (!*title)
     d->line[0] = untitled;
+
   mho_err err = scan_lines(d, s);
   if (err)
     return err;
+
   if (s->subckts)
     return mho_fail(s->ei, MHO_EINVAL, ".subckt without .ends");
   if (!s->elements)
@@ -219,6 +236,7 @@ static void split(mho_deck *d) {
       *next = 0;
       next++;
     }
+
     p[strcspn(p, "\r")] = 0;
     d->line[d->n] = p;
     d->n++;
@@ -239,6 +257,7 @@ static mho_err make(mho_deck *d, scan *s, const char *text, size_t length) {
   memcpy(d->text, text, length + 1);
   split(d);
   mho_err err = check(d, s);
+
   d->line[d->n] = end;
   d->n++;
   d->line[d->n] = NULL;
@@ -247,8 +266,10 @@ static mho_err make(mho_deck *d, scan *s, const char *text, size_t length) {
 
 mho_err mho_deck_make(const char *text, mho_deck *out, mho_errinfo *ei) {
   size_t length = strlen(text), lines = count_lines(text);
+
   if (lines > INT32_MAX)
     return mho_fail(ei, MHO_EINVAL, "the netlist has too many lines");
+
   mho_deck d = {.text = mho_alloc(length + 1, 1), .line = mho_alloc(lines, sizeof *d.line)};
   /* a card is never longer than the text: its newlines become blanks */
   scan s = {.card = mho_alloc(length + 2, 1), .ei = ei};
@@ -258,6 +279,7 @@ mho_err mho_deck_make(const char *text, mho_deck *out, mho_errinfo *ei) {
     err = make(&d, &s, text, length);
   else
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a netlist of %zu characters", length);
+
   mho_free(s.card);
   if (err)
     mho_deck_free(&d);

@@ -28,6 +28,7 @@ static bool parse(const char *line, expectation *e) {
 static bool find_printed(const char *printed, const char *name, double *out) {
   size_t n = strlen(name);
   bool found = false;
+
   for (const char *p = printed; *p;) {
     const char *end = p + strcspn(p, "\n"), *start = p + strspn(p, " \t");
     if (!strncasecmp(start, name, n) && !strncmp(start + n, " = ", 3)) {
@@ -39,14 +40,16 @@ static bool find_printed(const char *printed, const char *name, double *out) {
   return found;
 }
 
-/* Takes a printed value into the row; worst: the largest difference over its margin so far. */
+/* Take a printed value into the row; worst: the largest difference over its margin so far. */
 static void compare(const expectation *e, double value, double *worst, double *squares,
                     mho_cosim_row *row, char place[MHO_PLACE_MAX]) {
   double d = fabs(value - e->value), ratio = d == 0 ? 0 : d / e->margin;
   row->n++;
   *squares += d * d;
+
   if (ratio <= *worst && row->n > 1)
     return;
+
   *worst = isnan(ratio) ? (double)INFINITY : ratio;
   row->max_abs = d;
   snprintf(place, MHO_PLACE_MAX, "%.60s", e->name);
@@ -56,6 +59,7 @@ mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_
                             char place[MHO_PLACE_MAX], mho_errinfo *ei) {
   double squares = 0, worst = 0, value;
   int line = 0;
+
   *row = (mho_cosim_row){.what = "netlist",
                          .quantity = "printed values",
                          .unit = "",
@@ -72,6 +76,7 @@ mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_
     snprintf(copy, sizeof copy, "%.*s", (int)(end - p), p);
     p = *end ? end + 1 : end;
     line++;
+
     if (!parse(copy, &e))
       continue;
     if (!find_printed(printed, e.name, &value))
@@ -81,6 +86,7 @@ mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_
 
   if (!row->n)
     return mho_fail(ei, MHO_EINVAL, "the netlist has no comment '* expect NAME = VALUE +- MARGIN'");
+
   row->rms = sqrt(squares / (double)row->n);
   row->max_rel = worst;
   row->pass = worst <= 1;

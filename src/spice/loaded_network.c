@@ -28,10 +28,6 @@ struct mho_spice_network {
   double *error;                   /* [classes], V */
 };
 
-static size_t cells_of(const mho_crossbar *x) {
-  return (size_t)x->rows * (size_t)x->cols;
-}
-
 /* ---------------------------------------------------------------- sources */
 
 /* Names as ngspice has them: vx_<i>, ve_<k>, ix_h<l>_<j>, ix_out_<j>. */
@@ -46,22 +42,25 @@ static double supply(void *user, const char *name, double t) {
   return c->current[layer][atoi((hidden ? end : name + 6) + 1)];
 }
 
-/* Norton: what a link of the inputs drives into the neurons behind it, A. */
+/* Norton: find the currents that a link of the inputs drives into the neurons behind it, A. */
 static void set_currents(mho_spice_network *c, const mho_link *k) {
   const mho_crossbar *xb = c->o.net->connection[k->connection].xb;
-  const double *g_pos = c->g[k->connection], *g_neg = g_pos + cells_of(xb);
+  const double *g_pos = c->g[k->connection], *g_neg = g_pos + mho_core_cells(xb);
   double unit = 1 / (MHO_NETLIST_R_MEM * c->g_unit[k->connection]), *current = c->current[k->to];
+
   for (int col = 0; col < xb->cols; col++)
     current[col] = 0;
+
   for (int row = 0; row < xb->rows; row++)
     for (int col = 0; col < xb->cols; col++) {
-      size_t cell = (size_t)row * (size_t)xb->cols + (size_t)col;
+      size_t cell = mho_core_cell(xb, row, col);
       current[col] += unit * (g_pos[cell] - g_neg[cell]) * c->input[row];
     }
 }
 
 static void set_sources(mho_spice_network *c, const double *x, double nudge, const double *error) {
   const mho_network *net = c->o.net;
+
   for (int i = 0; i < net->layer[0].n; i++)
     c->input[i] = c->v_read * x[i];
   for (int k = 0; k < net->layer[net->n_layers - 1].n; k++)
@@ -79,16 +78,16 @@ static void set_sources(mho_spice_network *c, const double *x, double nudge, con
 static void find_conductances(const mho_spice_network *c, int connection, double *g,
                               double *g_unit) {
   const mho_crossbar *x = c->o.net->connection[connection].xb;
-  mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + cells_of(x), g_unit);
+  mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + mho_core_cells(x), g_unit);
 }
 
-/* Room above the largest weight of the ideal device, whose conductances have no bounds of their
- * own. */
+/* Leave room above the largest weight of the ideal device, whose conductances have no bounds of
+ * their own. */
 static void choose_ranges(mho_spice_network *c) {
   for (int k = 0; k < c->o.net->n_connections; k++) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
     double most = x->w_max;
-    for (size_t i = 0; i < cells_of(x); i++)
+    for (size_t i = 0; i < mho_core_cells(x); i++)
       most = fmax(most, fabs((double)mho_crossbar_programmed(x)[i]));
     c->top[k] = most > x->w_max ? 2 * most : most;
   }
@@ -99,7 +98,7 @@ static bool outgrown(const mho_spice_network *c) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
     if (x->pos)
       continue;
-    for (size_t i = 0; i < cells_of(x); i++)
+    for (size_t i = 0; i < mho_core_cells(x); i++)
       if (!(fabs((double)mho_crossbar_programmed(x)[i]) <= c->top[k]))
         return true;
   }
@@ -108,6 +107,7 @@ static bool outgrown(const mho_spice_network *c) {
 
 static mho_err load(mho_spice_network *c, mho_errinfo *ei) {
   char *text;
+
   choose_ranges(c);
   for (int k = 0; k < c->o.net->n_connections; k++)
     find_conductances(c, k, c->g[k], &c->g_unit[k]);
@@ -122,6 +122,7 @@ static mho_err load(mho_spice_network *c, mho_errinfo *ei) {
                                  .inputs = c->o.inputs,
                                  .transient = c->o.transient,
                                  .external = true};
+
   mho_err err = mho_netlist_network_write(&netlist, &text, ei);
   if (!err)
     err = mho_spice_load(c->s, text, ei);
@@ -137,14 +138,16 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
   const mho_crossbar *x = net->connection[k->connection].xb;
   const char *from = net->layer[k->from].name, *to = net->layer[k->to].name;
   const double *then = c->g[k->connection];
-  size_t n = cells_of(x);
+  size_t n = mho_core_cells(x);
+
   for (size_t at = 0; at < 2 * n; at++) {
     if (c->fresh[at] == then[at])
       continue;
     int row = (int)(at % n / (size_t)x->cols), col = (int)(at % n % (size_t)x->cols);
+
     char name[MHO_NETLIST_NAME];
-    mho_netlist_resistor(name, at < n ? 'p' : 'n', from, to, k->transposed ? col : row,
-                         k->transposed ? row : col);
+    int in = k->transposed ? col : row, out = k->transposed ? row : col;
+    mho_netlist_resistor(name, at < n ? 'p' : 'n', from, to, in, out);
     mho_err err = mho_spice_alter(c->s, name, "resistance", mho_netlist_ohm(c->fresh[at]), ei);
     if (err)
       return err;
@@ -156,6 +159,7 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
 static mho_err alter_connection(mho_spice_network *c, int connection, mho_errinfo *ei) {
   const mho_network *net = c->o.net;
   find_conductances(c, connection, c->fresh, &c->g_unit[connection]);
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (k->connection != connection || (k->from == 0 && c->o.inputs == MHO_NETLIST_NORTON))
@@ -165,7 +169,7 @@ static mho_err alter_connection(mho_spice_network *c, int connection, mho_errinf
       return err;
   }
 
-  size_t n = 2 * cells_of(net->connection[connection].xb);
+  size_t n = 2 * mho_core_cells(net->connection[connection].xb);
   memcpy(c->g[connection], c->fresh, n * sizeof *c->fresh);
   return MHO_OK;
 }
@@ -173,6 +177,7 @@ static mho_err alter_connection(mho_spice_network *c, int connection, mho_errinf
 mho_err mho_spice_network_refresh(mho_spice_network *c, mho_errinfo *ei) {
   if (outgrown(c))
     return load(c, ei);
+
   for (int k = 0; k < c->o.net->n_connections; k++) {
     mho_err err = alter_connection(c, k, ei);
     if (err)
@@ -205,6 +210,7 @@ void mho_spice_network_free(mho_spice_network *c) {
 static bool allocate(mho_spice_network *c) {
   const mho_network *net = c->o.net;
   size_t connections = (size_t)net->n_connections, most = 0;
+
   c->g = mho_alloc(connections, sizeof *c->g);
   c->top = mho_alloc(connections, sizeof *c->top);
   c->g_unit = mho_alloc(connections, sizeof *c->g_unit);
@@ -215,8 +221,9 @@ static bool allocate(mho_spice_network *c) {
 
   bool ok = true;
   for (int k = 0; k < net->n_connections; k++) {
-    size_t n = 2 * cells_of(net->connection[k].xb);
-    most = n > most ? n : most;
+    size_t n = 2 * mho_core_cells(net->connection[k].xb);
+    if (n > most)
+      most = n;
     c->g[k] = mho_alloc(n, sizeof **c->g);
     ok = ok && c->g[k];
   }
@@ -224,6 +231,7 @@ static bool allocate(mho_spice_network *c) {
     c->current[l] = mho_alloc((size_t)net->layer[l].n, sizeof *c->current[l]);
     ok = ok && c->current[l];
   }
+
   c->fresh = mho_alloc(most, sizeof *c->fresh);
   return ok && c->fresh;
 }
@@ -234,6 +242,7 @@ mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o,
   mho_spice_network *c = mho_alloc(1, sizeof *c);
   if (!c)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");
+
   c->s = s;
   c->o = *o;
   c->device = *o->device;

@@ -39,8 +39,9 @@ static mho_err check_inputs(const mho_netlist_crossbar *x, mho_errinfo *ei) {
   for (int k = 0; k < mho_netlist_driven(x); k++) {
     if (isfinite(x->v_in[k]))
       continue;
-    long row = x->transposed ? -1 : k, col = x->transposed ? k : -1;
-    return bad_cell(ei, row, col, "the input voltage", x->v_in[k]);
+    if (x->transposed)
+      return bad_cell(ei, -1, k, "the input voltage", x->v_in[k]);
+    return bad_cell(ei, k, -1, "the input voltage", x->v_in[k]);
   }
   return MHO_OK;
 }
@@ -78,6 +79,7 @@ static void add_wires_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
       "word lines end at the left,\n"
       "*   bit lines at the bottom, the other ends are open%s\n",
       x->g_neg ? ", wn_, bn_ of the negative ones" : "", without);
+
   if (tile_rows < x->rows || tile_cols < x->cols)
     add(t,
         "* cut into tiles of %d x %d with wires of their own; "
@@ -111,6 +113,7 @@ static void add_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
       x->g_neg ? "a positive and a negative device at each crossing"
                : "one device at each crossing",
       wires ? "" : ", no wire resistance");
+
   add_equation(t, x);
 
   add(t, "* %cp_<i>_<j>", kind);
@@ -230,6 +233,7 @@ static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, const 
 static void add_word_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
   int tile_cols = mho_netlist_tile_cols(x);
   add(t, "\n* word lines of the %s devices\n", sign_word(sign));
+
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
       add(t, "RW%c_%d_%d ", sign, i, j);
@@ -246,6 +250,7 @@ static void add_word_wires(mho_spice_text *t, const mho_netlist_crossbar *x, cha
 static void add_bit_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
   int tile_rows = mho_netlist_tile_rows(x);
   add(t, "\n* bit lines of the %s devices\n", sign_word(sign));
+
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
       add(t, "RB%c_%d_%d ", sign, i, j);
@@ -271,6 +276,7 @@ static double largest_expected(const mho_netlist_crossbar *x) {
   double largest = 0;
   if (!x->expected)
     return 0;
+
   for (int k = 0; k < mho_netlist_sensed(x); k++)
     largest = fmax(largest, fabs(x->expected[k]));
   return largest;
@@ -279,6 +285,7 @@ static double largest_expected(const mho_netlist_crossbar *x) {
 /* 0 V sources: they hold the line at ground and ngspice gives the current through them. */
 static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
   double margin = x->tolerance * largest_expected(x);
+
   add(t, "\n* virtual grounds, 0 V sources that sense the current into them (A)%s\n",
       x->expected ? "; what mho expects of them" : "");
   if (x->save_nodes)
@@ -290,6 +297,7 @@ static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
     add(t, "Vp%d p%d 0 0\n", k, k);
     if (x->g_neg)
       add(t, "Vn%d n%d 0 0\n", k, k);
+
     if (x->external) /* the netlist around it says what is saved */
       continue;
     add(t, ".save i(Vp%d)", k);
@@ -317,6 +325,7 @@ static void add_body(mho_spice_text *t, const mho_netlist_crossbar *x) {
   add_inputs(t, x);
   add_devices(t, x, x->g_pos, 'p');
   add_wires(t, x, 'p');
+
   if (x->g_neg) {
     add_devices(t, x, x->g_neg, 'n');
     add_wires(t, x, 'n');
@@ -345,10 +354,12 @@ mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mh
   if (x->control)
     add_control(&t, x);
   add(&t, "\n.end\n");
+
   if (t.failed) {
     mho_free(t.p);
     return mho_fail(ei, MHO_ENOMEM, "no memory for a netlist of %d x %d devices", x->rows, x->cols);
   }
+
   *out = t.p;
   return MHO_OK;
 }
@@ -356,8 +367,10 @@ mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mh
 mho_err mho_netlist_crossbar_wires(mho_netlist_crossbar *netlist, const mho_crossbar *x,
                                    const mho_array_config *wires, mho_errinfo *ei) {
   netlist->iv = mho_crossbar_law(x);
+
   if (!mho_crossbar_is_wired(x))
     return MHO_OK;
+
   if (wires->wire_negative != MHO_WIRE_NEGATIVE_OWN)
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array.wire.negative: G- in the next column has no netlist; "

@@ -19,7 +19,16 @@ static inline int mho_netlist_sensed(const mho_netlist_crossbar *x) {
   return x->transposed ? x->rows : x->cols;
 }
 
+/* Where the device at a row and a column lies in [rows x cols]. */
 static inline size_t mho_netlist_cell(const mho_netlist_crossbar *x, int row, int col) {
+  return (size_t)row * (size_t)x->cols + (size_t)col;
+}
+
+/* The same of a crossbar of the core: the number of its cells, and where one lies among them. */
+static inline size_t mho_core_cells(const mho_crossbar *x) {
+  return (size_t)x->rows * (size_t)x->cols;
+}
+static inline size_t mho_core_cell(const mho_crossbar *x, int row, int col) {
   return (size_t)row * (size_t)x->cols + (size_t)col;
 }
 

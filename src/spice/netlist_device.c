@@ -30,6 +30,7 @@ typedef struct circuit {
 
 static mho_err describe(const mho_netlist_device *x, circuit *c, mho_errinfo *ei) {
   *c = (circuit){.x = x};
+
   if (!x->model->spice)
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "device '%s' takes any change: it has no response to pulses",
@@ -50,6 +51,7 @@ static void add_parameters(mho_spice_text *t, const circuit *c) {
   add(t, " g_max=");
   add_number(t, c->x->config->g_max);
   add(t, " g0=0.5\n");
+
   for (int i = 0; i < c->s.n; i++) {
     add(t, "+ %s=", c->s.param[i].name);
     add_number(t, c->s.param[i].value);
@@ -64,6 +66,7 @@ static void add_current(mho_spice_text *t, const circuit *c) {
     t->failed = true;
     return;
   }
+
   add(t,
       "* conductance in S as a voltage, and the current\n"
       "Bs gs 0 V=g_min+(g_max-g_min)*max(V(g),-g_min/(g_max-g_min))\n"
@@ -74,6 +77,7 @@ static void add_current(mho_spice_text *t, const circuit *c) {
 /* The state at the start as the model's own variable: the circuit's V(g) is the parameter g0. */
 static void add_start(mho_spice_text *t, const circuit *c) {
   const char *p = *c->s.g_of_x ? c->s.x_of_g : "V(g)";
+
   while (*p) {
     if (strncmp(p, "V(g)", 4)) {
       add(t, "%c", *p);
@@ -115,6 +119,7 @@ static bool has_rate(const circuit *c) {
 
 static void add_subcircuit(mho_spice_text *t, const circuit *c) {
   const char *id = c->x->model->entry.id;
+
   add(t, "* %s: %s\n* state V(g), normalized conductance 0..1; g0 at the start\n.subckt mem_%s p n",
       id, c->x->model->entry.title, id);
   if (has_rate(c)) {
@@ -139,12 +144,14 @@ static void add_snapshot(mho_spice_text *t, const circuit *c) {
   char current[512];
   add(t, "* a device that is only read: its conductance gs (S) stands still\n"
          ".subckt mem_snapshot p n gs=1u\n");
+
   if (c->x->config->iv.law == MHO_IV_OHMIC)
     add(t, "Rd p n {1/gs}\n");
   else if (mho_device_spice_current(c->x->config, "gs", "V(p,n)", current, sizeof current))
     add(t, "Bd p n I=%s\n", current);
   else
     t->failed = true;
+
   add(t, ".ends mem_snapshot\n");
 }
 
@@ -161,9 +168,11 @@ mho_err mho_netlist_device_lib(const mho_netlist_device *x, char **out, mho_erri
   circuit c;
   mho_spice_text t = {0};
   *out = NULL;
+
   mho_err err = describe(x, &c, ei);
   if (err)
     return err;
+
   add(&t,
       "* models/%s.lib - written by 'mho netlist --models': "
       "the device's parameters at their defaults\n",
@@ -176,20 +185,22 @@ mho_err mho_netlist_device_lib(const mho_netlist_device *x, char **out, mho_erri
 /* ---------------------------------------------------------------- the pulse train */
 
 /* A period is twice a pulse: a short rest at 0 V, the pulse, the rest in which g follows. The state
- * is looked at where a period ends. */
+ * is read where a period ends. */
 static double period(const circuit *c) {
   return 2 * c->width;
 }
 
-/* A model that integrates moves on the edges too: it gets steep ones. */
+/* The edges are steep for a model that integrates, because it moves on them too. */
 static void add_pulse_train(mho_spice_text *t, const circuit *c) {
   double edge = (has_rate(c) ? 1e-6 : 0.01) * c->width, delay = 0.2 * c->width, rest = 0;
+
   add(t, "\n* pulses (V)\nVd d 0 PWL(0 %g", rest);
   for (int k = 0; k < c->x->n; k++) {
     double at = k * period(c) + delay, v = c->x->pulse[k] > 0 ? c->v_set : c->v_reset;
     add(t, "\n+ %.12g %g %.12g %.12g %.12g %.12g %.12g %g", at, rest, at + edge, v, at + c->width,
         v, at + edge + c->width, rest);
   }
+
   add(t, ")\nXd d 0 mem_%s g0=", c->x->model->entry.id);
   add_number(t, c->x->start);
   add(t, "\n");
@@ -204,6 +215,7 @@ static void add_expected(mho_spice_text *t, const circuit *c) {
   const mho_netlist_device *x = c->x;
   if (!x->expected)
     return;
+
   add(t, "\n* what mho expects\n");
   for (int k = 0; k < x->n; k++)
     mho_netlist_expect(t, "g", k + 1, x->expected[k], x->tolerance * x->expected[k], "S");
@@ -222,8 +234,10 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
   circuit c;
   mho_spice_text t = {0};
   *out = NULL;
+
   if (x->n < 1 || !(x->start >= 0 && x->start <= 1))
     return mho_fail(ei, MHO_EINVAL, "%d pulses from a state of %g", x->n, x->start);
+
   mho_err err = describe(x, &c, ei);
   if (err)
     return err;
@@ -233,14 +247,17 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
       "*\n* %d pulses of %g s; g<k>: conductance (S) after pulse k, node xd.gs; "
       "V(xd.g): normalized, 0 at g_min\n",
       x->n, c.width);
-  /* what follows its own law is as exact as the steps are small: ngspice's error control would not
+
+  /* What follows its own law is as exact as the steps are small: ngspice's error control would not
    * notice */
   add(&t, "\n.options %s\n\n",
       has_rate(&c) ? "method=trap reltol=1e-10 vntol=1e-13 abstol=1e-17 chgtol=1e-22"
                    : "method=gear reltol=1e-7 vntol=1e-10 abstol=1e-13 chgtol=1e-18 trtol=1");
+
   add_subcircuit(&t, &c);
   add_pulse_train(&t, &c);
   add_expected(&t, &c);
+
   add(&t, "\n.save v(xd.gs)\n");
   if (x->control)
     add_control(&t, &c);
@@ -251,6 +268,7 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
 void mho_netlist_random_pulses(uint64_t seed, int n, int8_t *pulse) {
   mho_rng rng = mho_stream_directions(seed);
   int direction = 1;
+
   for (int k = 0; k < n; k++) {
     float u;
     mho_rng_uniform(rng, 0, (uint64_t)k, 1, &u);
@@ -262,9 +280,10 @@ void mho_netlist_random_pulses(uint64_t seed, int n, int8_t *pulse) {
 
 /* ---------------------------------------------------------------- in a session */
 
-/* Of a result g at the times t, [n], the last value not after the end of each period. */
+/* Take from a result g at the times t, [n], the last value before the end of each period. */
 static void pick(const circuit *c, int n, const double *t, const double *g, double *out) {
   int i = 0;
+
   for (int k = 0; k < c->x->n; k++) {
     double end = (k + 1) * period(c) * (1 + 1e-9);
     while (i + 1 < n && t[i + 1] <= end)
@@ -277,6 +296,7 @@ static mho_err read_conductances(mho_spice *s, const circuit *c, double *out, mh
   int n = 0;
   mho_err err = mho_spice_vector_length(s, "time", &n, ei);
   double *t = mho_alloc((size_t)n + 1, sizeof *t), *g = mho_alloc((size_t)n + 1, sizeof *g);
+
   if (!err && (!t || !g))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %d points", n);
   if (!err)
@@ -285,6 +305,7 @@ static mho_err read_conductances(mho_spice *s, const circuit *c, double *out, mh
     err = mho_spice_vector(s, "v(xd.gs)", g, n, ei);
   if (!err)
     pick(c, n, t, g, out);
+
   mho_free(t);
   mho_free(g);
   return err;

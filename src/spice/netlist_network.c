@@ -51,6 +51,7 @@ static mho_err check_neurons(const mho_network *net, mho_errinfo *ei) {
     if (!net->layer[l].neuron->spice)
       return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit",
                       net->layer[l].neuron->entry.id);
+
   for (int l = 1; l < net->n_layers - 1; l++)
     if (net->layer[l].circuit)
       return mho_fail(ei, MHO_EUNSUPPORTED,
@@ -74,7 +75,9 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
                       "network: take one of its crossbars, for example %s, or set array.model to "
                       "ideal, whose reads do not show it",
                       example);
-  for (int i = 0; i < net->n_links; i++) /* patches, pooling and biases have no circuit here */
+
+  /* patches, pooling and biases have no circuit here */
+  for (int i = 0; i < net->n_links; i++)
     if (!net->link[i].plain)
       return mho_fail(ei, MHO_EUNSUPPORTED,
                       "a network with convolutions or biases has no netlist as a whole: take one "
@@ -83,7 +86,7 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* v: nullable. */
+/* Refuse values that are not finite; v: nullable. */
 static mho_err check_values(const char *what, const double *v, int n, mho_errinfo *ei) {
   if (!v)
     return MHO_OK;
@@ -98,6 +101,7 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   mho_err err = mho_netlist_network_check(net, ei);
   if (err)
     return err;
+
   for (int c = 0; c < net->n_connections; c++)
     if (mho_crossbar_is_wired(net->connection[c].xb))
       return mho_fail(ei, MHO_EUNSUPPORTED,
@@ -112,7 +116,8 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
 
 void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top,
                          double *g_pos, double *g_neg, double *g_unit) {
-  size_t n = (size_t)x->rows * (size_t)x->cols;
+  size_t n = mho_core_cells(x);
+
   mho_crossbar_siemens(x, device, g_pos, g_neg, g_unit);
   if (x->pos || top == 0)
     return;
@@ -188,6 +193,7 @@ static void add_source(mho_spice_text *t, const mho_netlist_network *x, double v
 static void add_inputs(mho_spice_text *t, const mho_netlist_network *x) {
   if (x->inputs != MHO_NETLIST_FULL)
     return;
+
   add(t, "\n* inputs (V)\n");
   for (int i = 0; i < x->net->layer[0].n; i++) {
     add(t, "Vx_%d x_%d 0 ", i, i);
@@ -256,7 +262,7 @@ static void add_driver(mho_spice_text *t, const mho_netlist_network *x, const mh
     add(t, "%c_%s_%s_%d ", driver, name_of(x, k->from), name_of(x, k->to), i);
 }
 
-/* Amplifiers between the neurons and the lines they drive, where the gain is not 1. */
+/* Write the amplifiers between the neurons and the lines they drive, where the gain is not 1. */
 static void add_amplifiers(mho_spice_text *t, const mho_netlist_network *x, const mho_link *k) {
   char driver = driver_of(x, k);
   if (driver != 'f' && driver != 'a')
@@ -267,6 +273,7 @@ static void add_amplifiers(mho_spice_text *t, const mho_netlist_network *x, cons
       driver == 'f' ? "feedback" : "forward", from, to);
   add_number(t, (double)k->scale);
   add(t, "\n");
+
   for (int j = 0; j < x->net->layer[k->from].n; j++) {
     add(t, "E%c_%s_%s_%d ", driver, from, to, j);
     add_driver(t, x, k, j);
@@ -308,10 +315,11 @@ static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const 
   add(t, "\n");
 }
 
-/* A resistor for every device, and the sense amplifiers at the ends of the lines. */
+/* Write a resistor for every device, and the sense amplifiers at the ends of the lines. */
 static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link_text *l) {
   bool transposed = l->k->transposed;
   int in = mho_link_inputs(x->net, l->k), out = mho_link_outputs(x->net, l->k);
+
   add(t, "\n* crossbar %s -> %s%s (S of a weight of 1; ohm)\n.param g_%s_%s=", l->from, l->to,
       transposed ? ", the transposed one" : "", l->from, l->to);
   add_number(t, l->g_unit);
@@ -320,8 +328,9 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
 
   for (int i = 0; i < in; i++)
     for (int j = 0; j < out; j++) {
-      int row = transposed ? j : i, col = transposed ? i : j;
-      size_t cell = (size_t)row * (size_t)l->xb->cols + (size_t)col;
+      int row = transposed ? j : i;
+      int col = transposed ? i : j;
+      size_t cell = mho_core_cell(l->xb, row, col);
       add_resistor(t, x, l, 'p', l->g_pos[cell], i, j);
       add_resistor(t, x, l, 'n', l->g_neg[cell], i, j);
     }
@@ -331,19 +340,22 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
         l->from, l->to, j, l->from, l->to, j, l->from, l->to, j, l->to, j, l->from, l->to);
 }
 
-/* Of the inputs through column j, A/V of an activity of 1; 0 where they come from outside. */
+/* The sum of the inputs through column j, in S for activities of 1; 0 where they come from
+ * outside. */
 static double sum_of_inputs(const mho_netlist_network *x, const link_text *l, int j) {
   double sum = 0;
+
   if (!x->x)
     return 0;
+
   for (int i = 0; i < l->xb->rows; i++) {
-    size_t cell = (size_t)i * (size_t)l->xb->cols + (size_t)j;
+    size_t cell = mho_core_cell(l->xb, i, j);
     sum += (l->g_pos[cell] - l->g_neg[cell]) * x->x[i];
   }
   return sum;
 }
 
-/* What the crossbar of a clamped input makes flow into the neurons. */
+/* Write the currents that the crossbar of a clamped input makes flow into the neurons. */
 static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const link_text *l) {
   add(t, "\n* what the clamped inputs drive into %s through their crossbar (A)\n", l->to);
   for (int j = 0; j < l->xb->cols; j++) {
@@ -355,9 +367,9 @@ static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const li
 static size_t largest_crossbar(const mho_network *net) {
   size_t most = 0;
   for (int c = 0; c < net->n_connections; c++) {
-    const mho_crossbar *xb = net->connection[c].xb;
-    size_t cells = (size_t)xb->rows * (size_t)xb->cols;
-    most = cells > most ? cells : most;
+    size_t cells = mho_core_cells(net->connection[c].xb);
+    if (cells > most)
+      most = cells;
   }
   return most;
 }
@@ -368,6 +380,7 @@ static void add_drawn_links(mho_spice_text *t, const mho_netlist_network *x, lin
     bool drawn = is_drawn(x, k);
     if (!drawn && k->from != 0)
       continue;
+
     begin_link(x, k, l);
     if (drawn)
       add_link(t, x, l);
@@ -382,6 +395,7 @@ static mho_err add_links(mho_spice_text *t, const mho_netlist_network *x, mho_er
   l.g_pos = mho_alloc(cells, sizeof *l.g_pos);
   l.g_neg = mho_alloc(cells, sizeof *l.g_neg);
   bool ok = l.g_pos && l.g_neg;
+
   if (ok)
     add_drawn_links(t, x, &l);
 
@@ -397,7 +411,7 @@ static char state_of(const mho_netlist_network *x, int l) {
   return l == last_of(x) ? 'u' : 'z';
 }
 
-/* Eight a line. */
+/* Have all states saved, eight a line. */
 static void add_saves(mho_spice_text *t, const mho_netlist_network *x) {
   for (int l = 1; l <= last_of(x); l++) {
     int n = x->net->layer[l].n;
@@ -418,6 +432,7 @@ static void add_expected(mho_spice_text *t, const mho_netlist_network *x, const 
     char name[48];
     double unit = l == last_of(x) ? x->v_unit : x->v_read;
     snprintf(name, sizeof name, "%s_%s_", phase, name_of(x, l));
+
     for (int j = 0; j < x->net->layer[l].n; j++)
       mho_netlist_expect(t, name, j, unit * z[l][j], unit * x->tolerance, "V");
   }
@@ -451,9 +466,11 @@ static void add_control(mho_spice_text *t, const mho_netlist_network *x) {
 static mho_err add_all(mho_spice_text *t, const mho_netlist_network *x, mho_errinfo *ei) {
   mho_netlist_title(t, x->title ? x->title : "settling network");
   add_head(t, x);
+
   /* ngspice's own reltol of 1e-3 leaves states wrong in the third digit */
   add(t, "\n.options reltol=%s vntol=1e-12 abstol=1e-15 itl1=1000\n",
       x->transient ? "1e-4" : "1e-9");
+
   add_subcircuits(t, x);
   add_inputs(t, x);
   add_errors(t, x);
@@ -475,6 +492,7 @@ static mho_err add_all(mho_spice_text *t, const mho_netlist_network *x, mho_erri
 mho_err mho_netlist_network_write(const mho_netlist_network *asked, char **out, mho_errinfo *ei) {
   mho_spice_text t = {0};
   *out = NULL;
+
   mho_err err = check(asked, ei);
   if (err)
     return err;

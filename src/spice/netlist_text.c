@@ -17,9 +17,11 @@ static bool reserve(mho_spice_text *t, size_t more) {
     t->failed = true;
     return false;
   }
+
   if (t->p)
     memcpy(p, t->p, t->n);
   mho_free(t->p);
+
   t->p = p;
   t->capacity = capacity;
   return true;
@@ -31,6 +33,7 @@ void mho_spice_text_add(mho_spice_text *t, const char *format, ...) {
   va_copy(again, ap);
   int n = vsnprintf(NULL, 0, format, ap);
   va_end(ap);
+
   if (n < 0) {
     t->failed = true;
   } else if (reserve(t, (size_t)n)) {

@@ -53,8 +53,8 @@ struct mho_spice {
 /* The library is one a process, and so is this state, the only one outside of a session. */
 static struct {
   atomic_flag taken;               /* a session is open; the rest is touched by its owner only */
-  mho_spice_lease *_Atomic keeper; /* whose session it is, who would give it up; nullable */
-  bool stuck;                      /* broken, and something else keeps it in memory */
+  mho_spice_lease *_Atomic keeper; /* the lease whose session it is; nullable */
+  bool stuck;                      /* broken, and kept in memory by something else */
   void *handle;                    /* null: not loaded */
 #define X(name) __typeof__(name) *name;
   CALLS(X)
@@ -74,6 +74,7 @@ static mho_err load_library(mho_errinfo *ei) {
     if (ng.handle)
       break;
   }
+
   if (!ng.handle) {
     const char *why = dlerror();
     return mho_fail(ei, MHO_EUNSUPPORTED,
@@ -106,7 +107,7 @@ static void begin(mho_spice *s) {
   s->log[0] = s->why[0] = 0;
 }
 
-/* Appends a line to the log; makes room by dropping the older half. */
+/* Append a line to the log; room is made by dropping the older half. */
 static void log_line(mho_spice *s, const char *text) {
   size_t used = strlen(s->log), more = strnlen(text, LOG_MAX / 4) + 1;
   if (used + more >= LOG_MAX) {
@@ -121,24 +122,27 @@ static bool starts(const char *text, const char *with) {
   return !strncasecmp(text, with, strlen(with));
 }
 
-/* Sorts out what ngspice writes to its standard error: progress, warnings (the first one may
+/* Sort out what ngspice writes to its standard error: progress, warnings (the first one may
  * explain the error that follows) and errors. Some of the latter name the trouble in a line without
  * the word "error". */
 static void judge(mho_spice *s, const char *text) {
   static const char *const noise[] = {"Note:", "Trying ", "Supplies reduced",
                                       "Please check your input",
                                       "Error: ngspice.dll cannot recover"};
+
   if (!starts(text, "Warning") && (strcasestr(text, "error") || strcasestr(text, "aborted")))
     s->failed = true;
 
   for (int i = 0; i < MHO_COUNT(noise); i++)
     if (starts(text, noise[i]))
       return;
+
   if (strcasestr(text, "warning")) {
     if (s->warned)
       return;
     s->warned = true;
   }
+
   if (!strstr(s->why, text))
     mho_text_append(s->why, WHY_MAX, "%s%s", *s->why ? "; " : "", text);
 }
@@ -148,6 +152,7 @@ static int on_message(char *message, int id, void *user) {
   bool is_error = starts(message, "stderr ");
   if (is_error || starts(message, "stdout "))
     message += strlen("stderr ");
+
   if (!*message || strchr(message, '\r')) /* a progress display */
     return 0;
 
@@ -221,6 +226,7 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ESPICE,
                     "the ngspice library was left unusable by an earlier netlist and cannot be "
                     "unloaded, because the program is linked to it: start the program again");
+
   begin(s);
   if (!ng.handle) {
     mho_err err = load_library(ei);
@@ -229,10 +235,11 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
     ng.ngSpice_Init(on_message, NULL, on_exit_request, NULL, NULL, NULL, s);
   }
 
-  /* from here on s is who hears the messages */
+  /* from here on the messages go to s */
   ng.ngSpice_Init_Sync(on_source, on_source, NULL, NULL, s);
   if (!s->broken)
     return MHO_OK;
+
   mho_err err = failure(s, "ngspice does not start", ei);
   unload();
   return err;
@@ -242,6 +249,7 @@ static mho_err attach(mho_spice *s, mho_errinfo *ei) {
 static bool take_away(mho_spice_lease *k) {
   if (!k || pthread_mutex_trylock(&k->lock))
     return false;
+
   bool had = k->session != NULL;
   mho_spice_lease_close(k);
   pthread_mutex_unlock(&k->lock);
@@ -265,6 +273,7 @@ mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
     atomic_flag_clear(&ng.taken);
     return err;
   }
+
   *out = s;
   return MHO_OK;
 }
@@ -279,10 +288,12 @@ void mho_spice_close(mho_spice *s) {
     ng.stuck = still != NULL;
     if (still)
       dlclose(still);
-  } else { /* stays loaded: starting it leaks, and takes longer than a run */
+  } else {
+    /* the library stays loaded: starting it leaks memory, and takes longer than a run */
     command("destroy all");
     command("remcirc");
   }
+
   mho_free(s);
   ng.keeper = NULL;
   atomic_flag_clear(&ng.taken);
@@ -329,6 +340,7 @@ mho_err mho_spice_load(mho_spice *s, const char *netlist, mho_errinfo *ei) {
   mho_deck_free(&deck);
   if (rc || s->failed || s->broken)
     return failure(s, "ngspice refused the netlist", ei);
+
   s->loaded = true;
   return MHO_OK;
 }
@@ -346,6 +358,7 @@ static mho_err check_command(const char *text, mho_errinfo *ei) {
     if (!isalnum((unsigned char)*p) && !strchr(" .+-", *p))
       return mho_fail(ei, MHO_EINVAL, "'%.60s' has a character that is not part of an argument",
                       text);
+
   if (strlen(text) >= COMMAND_MAX)
     return mho_fail(ei, MHO_EINVAL, "the command is longer than %d characters", COMMAND_MAX - 1);
   return MHO_OK;
@@ -376,6 +389,7 @@ mho_err mho_spice_run(mho_spice *s, const char *text, mho_errinfo *ei) {
   command("destroy all");
   begin(s);
   command(text);
+
   if (s->failed || s->broken || !has_plot())
     return command_failure(s, text, ei);
   s->ready = true;
@@ -391,8 +405,9 @@ mho_err mho_spice_any_command(mho_spice *s, const char *text, mho_errinfo *ei) {
   mho_err err = check_usable(s, ei);
   if (err)
     return err;
+
   begin(s);
-  hand_over(text); /* which may open a loop */
+  hand_over(text); /* uncleared: it may be the first of a loop */
   s->ready = has_plot();
   return s->failed || s->broken ? command_failure(s, text, ei) : MHO_OK;
 }
@@ -421,12 +436,14 @@ mho_err mho_spice_alter(mho_spice *s, const char *device, const char *param, dou
 
   char text[COMMAND_MAX];
   snprintf(text, sizeof text, "alter @%s[%s] = %.17g", device, param, value);
+
   begin(s);
   command(text);
   if (s->broken)
     return failure(s, "ngspice failed in alter", ei);
   if (s->failed)
     return mho_fail(ei, MHO_ENOTFOUND, "cannot set %s of %s: %s", param, device, s->why);
+
   s->ready = false;
   return MHO_OK;
 }
@@ -436,8 +453,12 @@ mho_err mho_spice_alter(mho_spice *s, const char *device, const char *param, dou
 static bool plot_has(const char *plot, const char *name) {
   char copy[NAME_MAX_LENGTH];
   snprintf(copy, sizeof copy, "%s", plot);
+
   char **all = ng.ngSpice_AllVecs(copy);
-  for (; all && *all; all++)
+  if (!all)
+    return false;
+
+  for (; *all; all++)
     if (!strcasecmp(*all, name))
       return true;
   return false;
@@ -487,6 +508,7 @@ mho_err mho_spice_vector(mho_spice *s, const char *name, double *out, int n, mho
     return err;
   if (v->v_length != n)
     return mho_fail(ei, MHO_EINVAL, "%s has %d points, expected %d", name, v->v_length, n);
+
   memcpy(out, v->v_realdata, (size_t)n * sizeof *out);
   return MHO_OK;
 }
@@ -566,6 +588,7 @@ mho_err mho_spice_any_command(mho_spice *s, const char *command, mho_errinfo *ei
 mho_err mho_spice_lease_check(mho_spice_lease *k, mho_errinfo *ei) {
   mho_spice *s = NULL;
   mho_err err = MHO_OK;
+
   pthread_mutex_lock(&k->lock);
   if (!k->session)
     err = mho_spice_open(&s, ei);

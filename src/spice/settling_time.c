@@ -8,6 +8,7 @@
 
 #include "mho/num.h"
 #include "mho/spice.h"
+#include "spice/netlist_crossbar.h"
 
 /* The hidden neurons of a network, one layer after another. */
 typedef struct neurons {
@@ -32,10 +33,12 @@ static void find_slopes(const neurons *v, const double *const *z) {
 static void add_link(const neurons *v, const mho_link *k, double *m) {
   const mho_network *net = v->net;
   const mho_crossbar *xb = net->connection[k->connection].xb;
+
   for (int a = 0; a < net->layer[k->from].n; a++)
     for (int b = 0; b < net->layer[k->to].n; b++) {
-      int row = k->transposed ? b : a, col = k->transposed ? a : b;
-      size_t cell = (size_t)row * (size_t)xb->cols + (size_t)col;
+      int row = k->transposed ? b : a;
+      int col = k->transposed ? a : b;
+      size_t cell = mho_core_cell(xb, row, col);
       int from = v->first[k->from] + a, to = v->first[k->to] + b;
       m[(size_t)to * (size_t)v->n + (size_t)from] +=
           (double)k->scale * (double)mho_crossbar_matrix(xb)[cell] * (double)v->slope[from];
@@ -75,6 +78,7 @@ mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z
   size_t n = (size_t)v.n;
   double *m = mho_alloc(n * n, sizeof *m);
   double *re = mho_alloc(n, sizeof *re), *im = mho_alloc(n, sizeof *im);
+
   if (m && re && im)
     err = jacobian(&v, z, m, ei);
   else

@@ -37,7 +37,7 @@ static const mho_param table[] = {
 
 /* One direction of a crossbar. */
 typedef struct reading {
-  bool wanted;      /* it stands in the circuit, or will when it is loaded next */
+  bool wanted;      /* it is in the circuit, or will be when that is loaded next */
   bool fresh;       /* matrix is of the present conductances */
   double *in;       /* [inputs] V */
   mho_real *matrix; /* [inputs x outputs] */
@@ -60,16 +60,13 @@ static struct {
   mho_spice_lease lease;
   crossbar *first;
   int made;
-} the = {.lease.lock = PTHREAD_MUTEX_INITIALIZER};
+} shared = {.lease.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int n_in(const mho_crossbar *x, int transposed) {
   return transposed ? x->cols : x->rows;
 }
 static int n_out(const mho_crossbar *x, int transposed) {
   return transposed ? x->rows : x->cols;
-}
-static size_t cells_of(const mho_crossbar *x) {
-  return (size_t)x->rows * (size_t)x->cols;
 }
 
 /* Letter of a direction in the names of subcircuits: forward, back. */
@@ -83,7 +80,7 @@ static char letter_of(int transposed) {
 static double supply(void *user, const char *name, double t) {
   char *end;
   long number = strtol(name + 4, &end, 10);
-  for (const crossbar *c = the.first; c; c = c->next)
+  for (const crossbar *c = shared.first; c; c = c->next)
     if (c->number == number)
       return c->way[*end == 'b'].in[atoi(end + 5)];
   return NAN;
@@ -94,7 +91,7 @@ static mho_netlist_crossbar circuit_of(const crossbar *c, int transposed) {
       .rows = c->x->rows,
       .cols = c->x->cols,
       .g_pos = c->g,
-      .g_neg = c->g + cells_of(c->x),
+      .g_neg = c->g + mho_core_cells(c->x),
       .v_in = c->way[transposed].in,
       .transposed = transposed,
       .r_word = c->wires.r_word,
@@ -108,10 +105,12 @@ static mho_netlist_crossbar circuit_of(const crossbar *c, int transposed) {
 static mho_err add_reading(mho_spice_text *t, const crossbar *c, int transposed, mho_errinfo *ei) {
   mho_netlist_crossbar x = circuit_of(c, transposed);
   char name[32];
+
   snprintf(name, sizeof name, "a%d%c", c->number, letter_of(transposed));
   mho_spice_text_add(t, ".subckt %s ground\n", name);
   mho_err err = mho_netlist_crossbar_body(t, &x, ei);
   mho_spice_text_add(t, ".ends %s\nX%s 0 %s\n", name, name, name);
+
   for (int k = 0; k < n_out(c->x, transposed); k++)
     mho_spice_text_add(t, ".save i(v.x%s.vp%d) i(v.x%s.vn%d)\n", name, k, name, k);
   return err;
@@ -124,55 +123,59 @@ static mho_err add_crossbar(mho_spice_text *t, const crossbar *c, mho_errinfo *e
     mho_err err = add_reading(t, c, transposed, ei);
     if (err)
       return err;
-    memcpy(c->then, c->g, 2 * cells_of(c->x) * sizeof *c->g);
+    memcpy(c->then, c->g, 2 * mho_core_cells(c->x) * sizeof *c->g);
   }
   return MHO_OK;
 }
 
 static mho_err load(mho_errinfo *ei) {
   mho_spice_text t = {0};
-  mho_err err = mho_spice_lease_open(&the.lease, ei);
+  mho_err err = mho_spice_lease_open(&shared.lease, ei);
   if (err)
     return err;
 
-  mho_spice_sources(the.lease.session, supply, NULL);
+  mho_spice_sources(shared.lease.session, supply, NULL);
   mho_netlist_title(&t, "crossbars");
-  for (const crossbar *c = the.first; c; c = c->next) {
+  for (const crossbar *c = shared.first; c; c = c->next) {
     err = add_crossbar(&t, c, ei);
     if (err)
       break;
   }
+
   if (!err && t.failed)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the netlist of the crossbars");
   if (!err)
-    err = mho_spice_load(the.lease.session, t.p, ei);
+    err = mho_spice_load(shared.lease.session, t.p, ei);
   mho_free(t.p);
   return err;
 }
 
 /* The device of a cell in the circuit of every direction: cells of G+, then those of G-. */
 static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
-  size_t n = cells_of(c->x), cols = (size_t)c->x->cols;
+  size_t n = mho_core_cells(c->x), cols = (size_t)c->x->cols;
   char sign = at < n ? 'p' : 'n';
+
   for (int transposed = 0; transposed < 2; transposed++) {
     char name[64];
     if (!c->way[transposed].wanted)
       continue;
+
     snprintf(name, sizeof name, "r.xa%d%c.r%c_%zu_%zu", c->number, letter_of(transposed), sign,
              at % n / cols, at % cols);
     mho_err err =
-        mho_spice_alter(the.lease.session, name, "resistance", mho_netlist_ohm(c->g[at]), ei);
+        mho_spice_alter(shared.lease.session, name, "resistance", mho_netlist_ohm(c->g[at]), ei);
     if (err)
       return err;
   }
   return MHO_OK;
 }
 
-/* The circuit's devices as the crossbar's are now. */
+/* Give the circuit's devices the conductances that the crossbar has now. */
 static mho_err alter_devices(crossbar *c, mho_errinfo *ei) {
-  for (size_t at = 0; at < 2 * cells_of(c->x); at++) {
+  for (size_t at = 0; at < 2 * mho_core_cells(c->x); at++) {
     if (c->g[at] == c->then[at])
       continue;
+
     mho_err err = alter_device(c, at, ei);
     if (err)
       return err;
@@ -181,18 +184,19 @@ static mho_err alter_devices(crossbar *c, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* The circuit of all crossbars, with the conductances that they have now. */
+/* Bring the circuit of all crossbars up to the conductances that they have now. */
 static mho_err prepare(mho_errinfo *ei) {
-  for (crossbar *c = the.first; c; c = c->next) {
+  for (crossbar *c = shared.first; c; c = c->next) {
     if (!c->changed)
       continue;
-    mho_crossbar_siemens(c->x, c->device, c->g, c->g + cells_of(c->x), &c->g_unit);
+    mho_crossbar_siemens(c->x, c->device, c->g, c->g + mho_core_cells(c->x), &c->g_unit);
     c->changed = c->way[0].fresh = c->way[1].fresh = false;
   }
 
-  if (!the.lease.session)
+  if (!shared.lease.session)
     return load(ei);
-  for (crossbar *c = the.first; c; c = c->next) {
+
+  for (crossbar *c = shared.first; c; c = c->next) {
     mho_err err = alter_devices(c, ei);
     if (err)
       return err;
@@ -202,7 +206,7 @@ static mho_err prepare(mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- reading */
 
-/* What the circuit gives at the sense lines, as sums of the weights' unit, [outputs]. */
+/* Read the currents of the sensed lines, as sums of weights, [outputs]. */
 static mho_err find_outputs(const crossbar *c, int transposed, mho_real *out, mho_errinfo *ei) {
   static const char signs[] = "pn";
   for (int k = 0; k < n_out(c->x, transposed); k++) {
@@ -211,7 +215,7 @@ static mho_err find_outputs(const crossbar *c, int transposed, mho_real *out, mh
       char name[48];
       snprintf(name, sizeof name, "i(v.xa%d%c.v%c%d)", c->number, letter_of(transposed), signs[s],
                k);
-      mho_err err = mho_spice_last(the.lease.session, name, &current[s], ei);
+      mho_err err = mho_spice_last(shared.lease.session, name, &current[s], ei);
       if (err)
         return err;
     }
@@ -224,11 +228,11 @@ static bool is_due(const crossbar *c, int transposed) {
   return c->way[transposed].wanted && !c->way[transposed].fresh;
 }
 
-/* Every input of the circuit at 0 V. @return the most lines that one direction has to be read
+/* Set every input of the circuit to 0 V. @return the most lines that one direction has to be read
  * for. */
 static int clear_inputs(void) {
   int most = 0;
-  for (const crossbar *c = the.first; c; c = c->next)
+  for (const crossbar *c = shared.first; c; c = c->next)
     for (int transposed = 0; transposed < 2; transposed++) {
       int n = n_in(c->x, transposed);
       memset(c->way[transposed].in, 0, (size_t)n * sizeof(double));
@@ -240,7 +244,7 @@ static int clear_inputs(void) {
 
 /* Drive line i of every crossbar and direction that has one, and no other. */
 static void drive_line(int i) {
-  for (const crossbar *c = the.first; c; c = c->next)
+  for (const crossbar *c = shared.first; c; c = c->next)
     for (int transposed = 0; transposed < 2; transposed++) {
       int n = n_in(c->x, transposed);
       double *in = c->way[transposed].in;
@@ -253,10 +257,11 @@ static void drive_line(int i) {
 
 /* Row i of the matrices, from the currents that line i makes. */
 static mho_err take_line(int i, mho_errinfo *ei) {
-  for (const crossbar *c = the.first; c; c = c->next)
+  for (const crossbar *c = shared.first; c; c = c->next)
     for (int transposed = 0; transposed < 2; transposed++) {
       if (!is_due(c, transposed) || i >= n_in(c->x, transposed))
         continue;
+
       size_t first = (size_t)i * (size_t)n_out(c->x, transposed);
       mho_err err = find_outputs(c, transposed, c->way[transposed].matrix + first, ei);
       if (err)
@@ -265,19 +270,19 @@ static mho_err take_line(int i, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* Line by line, in all crossbars and directions at once. */
+/* Find the matrices line by line, in all crossbars and directions at once. */
 static mho_err find_matrices(mho_errinfo *ei) {
   int most = clear_inputs();
   for (int i = 0; i < most; i++) {
     drive_line(i);
-    mho_err err = mho_spice_run(the.lease.session, "op", ei);
+    mho_err err = mho_spice_run(shared.lease.session, "op", ei);
     if (!err)
       err = take_line(i, ei);
     if (err)
       return err;
   }
 
-  for (crossbar *c = the.first; c; c = c->next)
+  for (crossbar *c = shared.first; c; c = c->next)
     for (int transposed = 0; transposed < 2; transposed++)
       c->way[transposed].fresh = c->way[transposed].wanted;
   return MHO_OK;
@@ -287,11 +292,13 @@ static mho_err read_each(crossbar *c, const mho_read *r, mho_errinfo *ei) {
   size_t in = (size_t)n_in(c->x, r->transposed), out = (size_t)n_out(c->x, r->transposed);
   reading *way = &c->way[r->transposed];
   mho_real *found = way->matrix; /* room for one vector of outputs */
+
   for (size_t s = 0; s < (size_t)r->n; s++) {
     const mho_real *x = r->x + s * in;
     for (size_t i = 0; i < in; i++)
       way->in[i] = c->wires.read_voltage * (double)x[i];
-    mho_err err = mho_spice_run(the.lease.session, "op", ei);
+
+    mho_err err = mho_spice_run(shared.lease.session, "op", ei);
     if (!err)
       err = find_outputs(c, r->transposed, found, ei);
     if (err)
@@ -308,10 +315,12 @@ static mho_err read_matrix(crossbar *c, const mho_read *r, mho_errinfo *ei) {
   int in = n_in(c->x, r->transposed), out = n_out(c->x, r->transposed);
   const reading *way = &c->way[r->transposed];
   mho_err err = MHO_OK;
+
   if (!way->fresh || c->changed)
     err = prepare(ei);
   if (!err && !way->fresh)
     err = find_matrices(ei);
+
   if (!err)
     mho_gemm(false, false, r->n, out, in, r->scale, r->x, in, way->matrix, out, r->keep, r->y, out);
   return err;
@@ -321,10 +330,12 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
   crossbar *c = x->own;
   const spice_array *p = x->params;
   mho_errinfo ei;
-  pthread_mutex_lock(&the.lease.lock);
-  if (!c->way[r->transposed].wanted) { /* the circuit is loaded again, with it */
+  pthread_mutex_lock(&shared.lease.lock);
+
+  /* a direction that is new is in the circuit once that is loaded again */
+  if (!c->way[r->transposed].wanted) {
     c->way[r->transposed].wanted = true;
-    mho_spice_lease_close(&the.lease);
+    mho_spice_lease_close(&shared.lease);
   }
 
   mho_err err;
@@ -335,12 +346,13 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
     if (!err)
       err = read_each(c, r, &ei);
   }
+
   if (err) {
-    mho_spice_lease_close(&the.lease);
+    mho_spice_lease_close(&shared.lease);
     for (size_t i = 0; i < (size_t)r->n * (size_t)n_out(x, r->transposed); i++)
       r->y[i] = (mho_real)NAN;
   }
-  pthread_mutex_unlock(&the.lease.lock);
+  pthread_mutex_unlock(&shared.lease.lock);
 }
 
 /* ---------------------------------------------------------------- a crossbar comes and goes */
@@ -359,37 +371,40 @@ static void detach(mho_crossbar *x) {
   crossbar *c = x->own;
   if (!c)
     return;
-  pthread_mutex_lock(&the.lease.lock);
-  for (crossbar **p = &the.first; *p; p = &(*p)->next)
+
+  pthread_mutex_lock(&shared.lease.lock);
+  for (crossbar **p = &shared.first; *p; p = &(*p)->next)
     if (*p == c) {
       *p = c->next;
-      mho_spice_lease_close(&the.lease);
+      mho_spice_lease_close(&shared.lease);
       break;
     }
-  pthread_mutex_unlock(&the.lease.lock);
+  pthread_mutex_unlock(&shared.lease.lock);
 
   crossbar_free(c);
   x->own = NULL;
 }
 
-/* A missing library is said at once. */
+/* Refuse what the circuit would leave out; a missing library is reported at once too. */
 static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
   if (c->device->iv.law != MHO_IV_OHMIC)
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array spice: its devices are resistors; "
                     "use array periphery for device.iv.law");
+
   if (c->wires.wire_negative != MHO_WIRE_NEGATIVE_OWN)
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array spice: G- in the next column has no netlist; "
                     "set array.wire.negative to own");
-  return mho_spice_lease_check(&the.lease, ei);
+  return mho_spice_lease_check(&shared.lease, ei);
 }
 
 static bool allocate(crossbar *c, const mho_crossbar *x) {
-  size_t n = cells_of(x), lines = (size_t)mho_max(x->rows, x->cols);
+  size_t n = mho_core_cells(x), lines = (size_t)mho_max(x->rows, x->cols);
   c->g = mho_alloc(2 * n, sizeof *c->g);
   c->then = mho_alloc(2 * n, sizeof *c->then);
   bool ok = c->g && c->then;
+
   for (int transposed = 0; transposed < 2; transposed++) {
     reading *way = &c->way[transposed];
     way->in = mho_alloc(lines, sizeof *way->in);
@@ -412,15 +427,16 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
   c->x = x;
   c->device = o->device_config;
   c->changed = true;
+
   mho_err err = check_supported(c, ei);
   if (err)
     return err;
 
-  pthread_mutex_lock(&the.lease.lock);
-  c->number = the.made++;
-  c->next = the.first;
-  the.first = c;
-  pthread_mutex_unlock(&the.lease.lock);
+  pthread_mutex_lock(&shared.lease.lock);
+  c->number = shared.made++;
+  c->next = shared.first;
+  shared.first = c;
+  pthread_mutex_unlock(&shared.lease.lock);
   return MHO_OK;
 }
 

@@ -43,16 +43,16 @@ static struct {
   mho_spice_lease lease;
   mho_spice_network *circuit;
   uint64_t structure; /* of the network it is of */
-} the = {.lease = {.lock = PTHREAD_MUTEX_INITIALIZER, .closing = closing}};
+} shared = {.lease = {.lock = PTHREAD_MUTEX_INITIALIZER, .closing = closing}};
 
 static void closing(void) {
-  mho_spice_network_free(the.circuit);
-  the.circuit = NULL;
+  mho_spice_network_free(shared.circuit);
+  shared.circuit = NULL;
 }
 
 /* ---------------------------------------------------------------- the circuit */
 
-/* FNV-1a */
+/* FNV-1a: take n bytes into the hash h. */
 static uint64_t mix(uint64_t h, const void *data, size_t n) {
   const unsigned char *p = data;
   for (size_t i = 0; i < n; i++)
@@ -63,10 +63,12 @@ static uint64_t mix(uint64_t h, const void *data, size_t n) {
 /* A number of everything that is in the netlist but conductances. */
 static uint64_t structure_of(const mho_network *net, const loop *p) {
   uint64_t h = mix(0xcbf29ce484222325u, p, sizeof *p);
+
   for (int l = 0; l < net->n_layers; l++) {
     h = mix(h, &net->layer[l].n, sizeof net->layer[l].n);
     h = mix(h, &net->layer[l].neuron, sizeof net->layer[l].neuron);
   }
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     double scale = (double)k->scale;
@@ -74,31 +76,35 @@ static uint64_t structure_of(const mho_network *net, const loop *p) {
     h = mix(h, places, sizeof places);
     h = mix(h, &scale, sizeof scale);
   }
+
   return mix(h, &mho_network_array(net)->read_voltage, sizeof(double));
 }
 
-/* The circuit of this network, with the conductances that it has now. */
+/* Load the circuit of this network, or bring the loaded one up to its conductances. */
 static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
   mho_device_config config;
   uint64_t structure = structure_of(net, p);
   mho_params_init(mho_device_params, &config);
+
   for (int c = 0; c < net->n_connections; c++)
     if (net->connection[c].xb->pos)
       config = net->connection[c].xb->pos->config;
-  if (the.circuit && the.structure == structure)
-    return mho_spice_network_rebind(the.circuit, net, &config, ei);
 
-  mho_spice_lease_close(&the.lease);
-  mho_err err = mho_spice_lease_open(&the.lease, ei);
+  if (shared.circuit && shared.structure == structure)
+    return mho_spice_network_rebind(shared.circuit, net, &config, ei);
+
+  mho_spice_lease_close(&shared.lease);
+  mho_err err = mho_spice_lease_open(&shared.lease, ei);
   if (err)
     return err;
+
   mho_spice_network_options o = {.net = net,
                                  .device = &config,
                                  .inputs = p->inputs,
                                  .transient = p->analysis == BY_TRAN,
                                  .stop = p->stop * MHO_NETLIST_TAU};
-  the.structure = structure;
-  return mho_spice_network_new(the.lease.session, &o, &the.circuit, ei);
+  shared.structure = structure;
+  return mho_spice_network_new(shared.lease.session, &o, &shared.circuit, ei);
 }
 
 /* ---------------------------------------------------------------- samples */
@@ -120,6 +126,7 @@ static bool sample_new(const mho_network *net, sample *s) {
   s->x = mho_alloc((size_t)net->layer[0].n, sizeof *s->x);
   s->error = mho_alloc((size_t)net->layer[last].n, sizeof *s->error);
   bool ok = s->x && s->error;
+
   for (int l = 1; l <= last; l++) {
     s->z[l] = mho_alloc((size_t)net->layer[l].n, sizeof *s->z[l]);
     ok = ok && s->z[l];
@@ -127,7 +134,8 @@ static bool sample_new(const mho_network *net, sample *s) {
   return ok;
 }
 
-/* Turn the logits into p - y and take it as the error; how far it is from what was there. */
+/* Turn the logits into p - y and take it as the error. @return how far it is from the one
+ * before. */
 static double update_error(int classes, double *logits, int label, double *error) {
   double change = 0;
   mho_output_error_double(classes, logits, label, logits);
@@ -139,7 +147,7 @@ static double update_error(int classes, double *logits, int label, double *error
   return change;
 }
 
-/* Inputs, and the error that nudges: 0 in the free phase, and where a live one begins. */
+/* Take the inputs, and the error that nudges: 0 in the free phase, and where a live one begins. */
 static void set_sample(const mho_settle_job *job, int number, sample *s) {
   int features = job->net->layer[0].n, classes = job->net->layer[job->net->n_layers - 1].n;
   const mho_real *x = job->input->z[0] + (size_t)number * (size_t)features;
@@ -162,8 +170,8 @@ static mho_err settle_sample(const mho_settle_job *job, int number, sample *s, d
   set_sample(job, number, s);
 
   for (int round = 0; round < LIVE_MAX; round++) {
-    mho_err err =
-        mho_spice_network_settle(the.circuit, s->x, job->nudge, nudged ? s->error : NULL, s->z, ei);
+    mho_err err = mho_spice_network_settle(shared.circuit, s->x, job->nudge,
+                                           nudged ? s->error : NULL, s->z, ei);
     ++*steps;
     if (err || !live)
       return err;
@@ -173,7 +181,7 @@ static mho_err settle_sample(const mho_settle_job *job, int number, sample *s, d
   return mho_fail(ei, MHO_ESPICE, "the live error does not settle");
 }
 
-/* The states of hidden layers into the job's; s NULL: the sample has not settled. */
+/* Copy the states of hidden layers into the job's; s NULL: the sample has not settled. */
 static void take_states(const mho_settle_job *job, int number, const sample *s) {
   const mho_network *net = job->net;
   for (int l = 1; l < net->n_layers - 1; l++) {
@@ -189,7 +197,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   sample s = {0};
   bool ok = sample_new(job->net, &s);
 
-  pthread_mutex_lock(&the.lease.lock);
+  pthread_mutex_lock(&shared.lease.lock);
   if (ok)
     ok = prepare(job->net, job->params, &ei) == MHO_OK;
   for (int i = job->sample0; i < job->sample0 + job->n; i++) {
@@ -198,8 +206,8 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
     take_states(job, i, settled ? &s : NULL);
   }
   if (!ok)
-    mho_spice_lease_close(&the.lease);
-  pthread_mutex_unlock(&the.lease.lock);
+    mho_spice_lease_close(&shared.lease);
+  pthread_mutex_unlock(&shared.lease.lock);
 
   sample_free(&s);
 }
@@ -223,7 +231,7 @@ static mho_err check_crossbar(const mho_crossbar *x, mho_errinfo *ei) {
 }
 
 /* A thread needs no workspace. What the circuit would leave out is refused here, and a missing
- * library is said. */
+ * library is reported. */
 static mho_err check_network(const mho_network *net, const void *params, int n, void **out,
                              mho_errinfo *ei) {
   *out = NULL;
@@ -236,7 +244,7 @@ static mho_err check_network(const mho_network *net, const void *params, int n, 
     if (err)
       return err;
   }
-  return mho_spice_lease_check(&the.lease, ei);
+  return mho_spice_lease_check(&shared.lease, ei);
 }
 
 static void nothing_to_free(void *workspace) {}

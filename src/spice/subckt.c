@@ -34,6 +34,7 @@ bool mho_subckt_neuron(mho_spice_text *t, const mho_neuron *neuron) {
   const char *rho = neuron->spice;
   if (!rho)
     return false;
+
   add(t,
       "* neuron: membrane C dv/dt = -v/R + currents into u, activity V(z) = v_read rho(v/v_unit)\n"
       ".subckt neuron_%s u z r_mem=10k tau=100n v_unit=0.2 v_read=0.2\n",
@@ -60,6 +61,7 @@ void mho_subckt_readout(mho_spice_text *t) {
 mho_err mho_netlist_neuron_lib(const mho_neuron *neuron, char **out, mho_errinfo *ei) {
   mho_spice_text t = {0};
   *out = NULL;
+
   add(&t, "* models/neuron_%s.lib - written by 'mho netlist --models'\n", neuron->entry.id);
   mho_subckt_sense(&t);
   if (!mho_subckt_neuron(&t, neuron)) {

@@ -21,6 +21,7 @@ mho_err mho_trainer_test_images(const mho_trainer *t, int first, int n, mho_real
   if (first < 0 || n > test->n - first)
     return mho_fail(ei, MHO_EINVAL, "there is no test image %d: the dataset has %d", first + n - 1,
                     test->n);
+
   mho_images_batch(&t->data, test, NULL, first, n, images, label);
   return MHO_OK;
 }
@@ -29,6 +30,7 @@ double mho_trainer_nudge(const mho_trainer *t) {
   const mho_param *p = mho_params_find(t->e->rule.entry->params, "nudge");
   if (!p || p->kind != MHO_PARAM_REAL)
     return 0.1;
+
   return *(const double *)(const void *)(t->e->rule.params + p->offset);
 }
 
@@ -37,6 +39,7 @@ mho_err mho_trainer_error_held(const mho_trainer *t, mho_errinfo *ei) {
   char word[MHO_TEXT_MAX] = "";
   if (p)
     mho_param_format(p, t->e->rule.params, true, word, sizeof word);
+
   if (strcmp(word, "live"))
     return MHO_OK;
   return mho_fail(ei, MHO_EUNSUPPORTED,
@@ -94,6 +97,7 @@ mho_err mho_rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errin
   mho_err err = mho_trainer_test_images(t, image, 1, rest->image, rest->label, ei);
   if (err)
     return err;
+
   mho_cosim_network_options o = {.net = net,
                                  .device = &t->e->device_config,
                                  .samples = 1,
@@ -144,7 +148,7 @@ static mho_err take_rest(const mho_trainer *t, int image, free_states *s, mho_er
   return err;
 }
 
-/* settled: more than the inputs is asked for. */
+/* Find the inputs, and the activities too where `settled` asks for them. */
 static mho_err find_states(mho_trainer *t, int image, bool settled, free_states *s,
                            mho_errinfo *ei) {
   for (int l = 0; l < s->net->n_layers; l++) {
@@ -160,13 +164,14 @@ static mho_err find_states(mho_trainer *t, int image, bool settled, free_states 
     return take_rest(t, image, s, ei);
   if (!settled)
     return MHO_OK;
+
   mho_watched watched;
   return mho_trainer_watch(t, &t->data.test, image, take_trace, s, &watched, ei);
 }
 
 /* ---------------------------------------------------------------- the lines of a crossbar */
 
-/* What the rows of a connection see, from activities of its source: [rows]. */
+/* Find what the rows of a connection see, from activities of its source: [rows]. */
 static mho_err find_source(const free_states *s, const mho_connection *k, mho_real *v,
                            mho_errinfo *ei) {
   const mho_layer *from = &s->net->layer[k->from];
@@ -199,6 +204,7 @@ static mho_err add_logits(const free_states *s, const mho_connection *k, int cla
   mho_real *v = mho_alloc((size_t)k->xb->rows, sizeof *v);
   if (!v)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar's inputs");
+
   mho_err err = find_source(s, k, v, ei);
   if (!err)
     mho_gemm(false, false, 1, classes, k->xb->rows, 1, v, k->xb->rows, mho_crossbar_matrix(k->xb),
@@ -207,10 +213,11 @@ static mho_err add_logits(const free_states *s, const mho_connection *k, int cla
   return err;
 }
 
-/* p - y at the read-out, [classes]: its logits are summed over the connections that lead there. */
+/* Find p - y at the read-out, [classes]: its logits are summed over the connections that lead there. */
 static mho_err find_error(const free_states *s, mho_real *e, mho_errinfo *ei) {
   const mho_network *net = s->net;
   int last = net->n_layers - 1, classes = net->layer[last].n;
+
   memset(e, 0, (size_t)classes * sizeof *e);
   for (int c = 0; c < net->n_trained; c++) {
     const mho_connection *k = &net->connection[c];
@@ -229,7 +236,7 @@ static mho_err find_error(const free_states *s, mho_real *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* As activities: [rows], transposed [cols]. */
+/* Find what drives the lines, as activities: [rows], transposed [cols]. */
 static mho_err find_lines(const free_states *s, const mho_connection *k, bool transposed,
                           mho_real *v, mho_errinfo *ei) {
   if (!transposed)
@@ -237,7 +244,8 @@ static mho_err find_lines(const free_states *s, const mho_connection *k, bool tr
   if (k->to == s->net->n_layers - 1)
     return find_error(s, v, ei);
 
-  int first = 0; /* channels of a position lie together, position after position */
+  /* channels of a position lie together, position after position */
+  int first = 0;
   if (k->conv.kernel)
     first = (k->conv.out_height / 2 * k->conv.out_width + k->conv.out_width / 2) * k->xb->cols;
   memcpy(v, s->z[k->to] + first, (size_t)k->xb->cols * sizeof *v);
@@ -250,6 +258,7 @@ mho_err mho_trainer_line_voltages(mho_trainer *t, const mho_connection *k, bool 
   free_states s = {.net = t->net};
   int n = transposed ? k->xb->cols : k->xb->rows;
   patch[0] = 0;
+
   if (k->conv.kernel)
     snprintf(patch, MHO_PATCH_MAX, ", patch at row %d, column %d of %s", k->conv.out_height / 2,
              k->conv.out_width / 2, t->net->layer[k->to].name);
@@ -264,6 +273,7 @@ mho_err mho_trainer_line_voltages(mho_trainer *t, const mho_connection *k, bool 
   if (!err)
     for (int i = 0; i < n; i++)
       v[i] = (double)driven[i] * k->xb->read_voltage;
+
   free_states_free(&s);
   mho_free(driven);
   return err;

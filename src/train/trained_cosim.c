@@ -12,8 +12,10 @@ mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_conne
 mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool transient, bool norton,
                                   mho_cosim_result result, void *user, mho_errinfo *ei) {
   uint8_t label[MHO_CHUNK_MAX];
+
   if (n < 1 || n > MHO_CHUNK_MAX)
     return mho_fail(ei, MHO_EINVAL, "%d samples to compare: 1 to %d", n, MHO_CHUNK_MAX);
+
   mho_real *images = mho_alloc((size_t)n * (size_t)t->net->layer[0].n, sizeof *images);
   if (!images)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d samples", n);
@@ -32,6 +34,7 @@ mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool tran
                                    .both_inputs = norton};
     err = mho_cosim_network(s, &o, result, user, ei);
   }
+
   mho_free(images);
   return err;
 }

@@ -15,10 +15,12 @@ typedef struct crossbar_values {
 
 static mho_err values_new(const mho_crossbar *x, crossbar_values *c, mho_errinfo *ei) {
   size_t cells = (size_t)x->rows * (size_t)x->cols, lines = (size_t)mho_max(x->rows, x->cols);
+
   c->g_pos = mho_alloc(cells, sizeof *c->g_pos);
   c->g_neg = mho_alloc(cells, sizeof *c->g_neg);
   c->v = mho_alloc(lines, sizeof *c->v);
   c->expected = mho_alloc(lines, sizeof *c->expected);
+
   if (c->g_pos && c->g_neg && c->v && c->expected)
     return MHO_OK;
   return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar");
@@ -37,6 +39,7 @@ static mho_err choose_wires(const mho_trainer *t, const mho_trained_netlist *o,
   mho_err err = mho_netlist_crossbar_wires(x, o->connection->xb, &t->e->array_config, ei);
   if (err)
     return err;
+
   if (o->r_word)
     x->r_word = *o->r_word;
   if (o->r_bit)
@@ -53,9 +56,11 @@ static mho_err write_crossbar(mho_trainer *t, const mho_trained_netlist *o, cros
   const mho_connection *k = o->connection;
   char title[400], patch[MHO_PATCH_MAX];
   double g_unit;
+
   mho_err err = mho_trainer_line_voltages(t, k, o->transposed, o->image, c->v, patch, ei);
   if (err)
     return err;
+
   snprintf(title, sizeof title, "crossbar %s of %s, read of test image %d%s", k->name, o->of,
            o->image, patch);
   mho_netlist_siemens(k->xb, &t->e->device_config, 0, c->g_pos, c->g_neg, &g_unit);
@@ -70,6 +75,7 @@ static mho_err write_crossbar(mho_trainer *t, const mho_trained_netlist *o, cros
                             .expected = c->expected,
                             .tolerance = 1e-9,
                             .title = title};
+
   err = choose_wires(t, o, &x, ei);
   if (!err)
     err = mho_netlist_crossbar_currents(&x, c->expected, ei);
@@ -145,6 +151,7 @@ static mho_err write_device(const mho_trainer *t, const mho_trained_netlist *o, 
                             double *expected, char **out, mho_errinfo *ei) {
   const mho_experiment *e = t->e;
   char title[256];
+
   snprintf(title, sizeof title, "device %s of %s under %d pulses", e->device.entry->id, o->of,
            o->pulses);
   mho_netlist_random_pulses(o->seed, o->pulses, pulse);
@@ -168,10 +175,12 @@ mho_err mho_trainer_netlist_device(mho_trainer *t, const mho_trained_netlist *o,
   int8_t *pulse = mho_alloc((size_t)o->pulses, 1);
   double *expected = mho_alloc((size_t)o->pulses, sizeof *expected);
   mho_err err = MHO_OK;
+
   if (pulse && expected)
     err = write_device(t, o, pulse, expected, out, ei);
   else
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %d pulses", o->pulses);
+
   mho_free(pulse);
   mho_free(expected);
   return err;

@@ -57,26 +57,19 @@ def layer_faults(path, text):
 
 # ---------------------------------------------------------------- cycles
 
-def unit(path):
-    """A C file and the header of its name are one unit: 'array/crossbar'."""
-    return os.path.splitext(path)[0]
-
-
 def include_edges(files):
-    """{unit: units whose header it includes}."""
-    headers = {path: unit(path) for path, _ in files if path.endswith('.h')}
+    """{file: internal headers that it includes}."""
+    headers = {path for path, _ in files if path.endswith('.h')}
     edges = collections.defaultdict(set)
     for path, text in files:
-        for name in re.findall(r'#include "([\w./]+\.h)"', text):
-            if name in headers:
-                edges[unit(path)].add(headers[name])
+        edges[path] = {name for name in re.findall(r'#include "([\w./]+\.h)"', text) if name in headers}
     return edges
 
 
 def symbols():
-    """{unit: (defined, used)} of the object files."""
+    """{C file: (defined, used)} of the object files."""
     out = {}
-    for path in glob.glob(os.path.join(BUILD, 'libmho.a.p', '*.o')) + glob.glob(os.path.join(BUILD, 'mho.p', '*.o')):
+    for path in glob.glob(os.path.join(BUILD, 'libmho.*.p', '*.o')) + glob.glob(os.path.join(BUILD, 'mho.p', '*.o')):
         name = os.path.basename(path)[:-len('.c.o')]
         words = name.split('_')
         where = next(('/'.join(words[1:k]) + '/' + '_'.join(words[k:]) for k in range(len(words) - 1, 1, -1)
@@ -87,7 +80,7 @@ def symbols():
         text = subprocess.run(['nm', path], capture_output=True, text=True, check=True).stdout
         for kind, symbol in re.findall(r'^[ 0-9a-f]* ([A-Za-z]) (\w+)$', text, re.M):
             (used if kind == 'U' else defined if kind.isupper() else set()).add(symbol)
-        out[where] = defined, used
+        out[where + '.c'] = defined, used
     return out
 
 
@@ -97,7 +90,7 @@ def call_edges(table):
 
 
 def cycles(edges, longest=6):
-    """Every elementary cycle of at most so many units, each once, from its first unit in the alphabet."""
+    """Every elementary cycle of at most so many files, each once, from its first in the alphabet."""
     out = []
 
     def walk(first, path):
@@ -113,7 +106,7 @@ def cycles(edges, longest=6):
 
 
 def inside(edges):
-    """The edges between units that reach each other: only those can be on a cycle."""
+    """The edges between files that reach each other: only those can be on a cycle."""
     def reached(start):
         seen, todo = set(), [start]
         while todo:
