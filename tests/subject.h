@@ -41,7 +41,7 @@ static inline double radius_of(const subject *n) {
 static inline void outer_product(mho_crossbar *x, const double *u, const double *v) {
   for (int r = 0; r < x->rows; r++)
     for (int c = 0; c < x->cols; c++)
-      mho_crossbar_programmed(x)[r * x->cols + c] = (mho_real)(u[r] * v[c]);
+      mho__crossbar_programmed(x)[r * x->cols + c] = (mho_real)(u[r] * v[c]);
 }
 
 static inline double dot(int n, const double *a, const double *b) {

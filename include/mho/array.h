@@ -38,7 +38,8 @@ typedef struct mho_clock {
 /** What a sense line has held since the free phase, for converters that see only the change since
  *  then. */
 typedef struct mho_hold {
-  /** [n x conversions x outputs] what came to the converters, conversions as of mho_crossbar_conversions. */
+  /** [n x conversions x outputs] what came to the converters, conversions as of
+   * mho_crossbar_conversions. */
   mho_real *analog;
   mho_real *digital; /**< [n x conversions x outputs] what the converters made of it */
   /** Convert the difference from what is held; else hold this read. */

@@ -115,15 +115,16 @@ typedef struct mho_train_config {
 } mho_train_config;
 enum { MHO_SHUFFLE_BATCHES, MHO_SHUFFLE_SAMPLES };
 
-/** Circuits and pulses, as far as their energy and time go: src/train/energy_of_epoch.c says how they
- *  enter. */
+/** Circuits and pulses, as far as their energy and time go: src/train/energy_of_epoch.c says how
+ *  they enter. */
 typedef struct mho_energy_config {
   bool count;
   double read_time, cell_capacitance, dac_energy, adc_step, adc_time, amplifier;
   int64_t adc_share, write_parallel;
 } mho_energy_config;
 
-/** How the initial weights of trained connections come into their devices: src/train/initial_weights.c. */
+/** How the initial weights of trained connections come into their devices:
+ * src/train/initial_weights.c. */
 typedef struct mho_initial_config {
   int how; /**< exact, scheme */
   int64_t rounds;

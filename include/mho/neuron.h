@@ -34,7 +34,8 @@ typedef struct mho_neuron {
  *  label, added to. Ties go to the first class. */
 MHO_API void mho_softmax(int n, int classes, mho_real *logits, const uint8_t *label, double *loss,
                          int64_t *correct);
-/** The error p - y that the cross-entropy has at the read-out, y being 1 for the label and 0 elsewhere.
+/** The error p - y that the cross-entropy has at the read-out, y being 1 for the label and 0
+ *  elsewhere.
  *  @param p      [n x classes], probabilities.
  *  @param label  [n].
  *  @param error  [n x classes], may be p. */

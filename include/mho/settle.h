@@ -29,9 +29,9 @@ typedef struct mho_state {
   /** [n_layers] of [capacity x n] for hidden layers: what the difference dynamics needs of them;
    *  NULL  without MHO_STATE_KEEP. */
   mho_real **keep;
-  /** [2 n_links] of [capacity x conversions x n of to], conversions as of mho_crossbar_conversions: what the sense
-   *  lines of links into hidden layers held last, and the numbers made of it; NULL without
-   *  MHO_STATE_HOLD. */
+  /** [2 n_links] of [capacity x conversions x n of to], conversions as of
+   *  mho_crossbar_conversions: what the sense lines of links into hidden layers held last, and
+   *  the numbers made of it; NULL without MHO_STATE_HOLD. */
   mho_real **hold;
   int n_hold;
   /** [capacity x memory_size]: what a settler carries of every sample from phase to phase; NULL

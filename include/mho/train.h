@@ -111,9 +111,10 @@ typedef struct mho_program_options {
   void *user;
 } mho_program_options;
 /** Write weights onto new chips, evaluate each on the test images and store it as a run of kind
- *  programmed: chip_programming.c says with what config. Stops between two chips when the context says so.
+ *  programmed: chip_programming.c says with what config. Stops between two chips when the context
+ *  says so.
  *  @return MHO_OK; MHO_EINTERRUPTED; MHO_ENOTFOUND for a folder without a config; MHO_EDATA for
- *  weights of another network; errors of the config, the data and the store. */
+ *          weights of another network; errors of the config, the data and the store. */
 MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r,
                             const mho_program_options *o, mho_errinfo *ei);
 
@@ -197,9 +198,9 @@ MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mh
 MHO_API mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double *cosine,
                                     mho_errinfo *ei);
 
-/** What the epoch that has just ended would have taken on hardware, [MHO_ENERGY_TERMS]: the model
- *  is in src/train/energy_of_epoch.c. @return MHO_OK; MHO_EINVAL without devices or with energy.count off;
- *  MHO_ENOMEM. */
+/** What the epoch that has just ended would have taken on hardware, [MHO_ENERGY_TERMS]: the
+ *  model is in src/train/energy_of_epoch.c. @return MHO_OK; MHO_EINVAL without devices or with
+ *  energy.count off; MHO_ENOMEM. */
 MHO_API mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errinfo *ei);
 /** Whether the experiment's settler knows physical time. */
 MHO_API bool mho_trainer_in_time(const mho_trainer *t);

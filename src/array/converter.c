@@ -4,7 +4,7 @@
 #include "array/periphery.h"
 #include "base/vmath.h"
 
-void mho_convert(mho_converter c, int n, mho_real a, const mho_real *fs, int stride, mho_real *x) {
+void mho__convert(mho_converter c, int n, mho_real a, const mho_real *fs, int stride, mho_real *x) {
   mho_real most = c.most;
   if (stride == 0) { /* the usual case, without a division an entry */
     mho_real to = most * a / fs[0], from = fs[0] / (most * a);
@@ -23,7 +23,7 @@ void mho_convert(mho_converter c, int n, mho_real a, const mho_real *fs, int str
   }
 }
 
-mho_real mho_ranging_gain(int n, const mho_real *fs, int stride, const mho_real *x) {
+mho_real mho__ranging_gain(int n, const mho_real *fs, int stride, const mho_real *x) {
   mho_real most = 0;
   for (int i = 0; i < n; i++) {
     mho_real v = real_abs(x[i]) / fs[i * stride];

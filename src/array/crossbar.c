@@ -95,27 +95,27 @@ static mho_err new_reference(mho_crossbar *x, const mho_crossbar_options *o, mho
 
   if (o->device_config->zero_shift)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-      symmetry_points(x->pos, i, mho_block_cells(n, i), (float)fixed.start, x->neg->g + i);
+      symmetry_points(x->pos, i, mho__block_cells(n, i), (float)fixed.start, x->neg->g + i);
   if (x->mapping == MHO_MAPPING_REFERENCE)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-      mho_cells_write(x->neg, i, mho_block_cells(n, i), x->neg->g + i, true, mho_step_set(0));
+      mho_cells_write(x->neg, i, mho__block_cells(n, i), x->neg->g + i, true, mho__step_set(0));
   return MHO_OK;
 }
 
 static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei) {
   x->mapping = o->device_config->mapping;
   x->refresh_above = o->device_config->refresh_above;
-  if (mho_crossbar_has_reference(x))
+  if (mho__crossbar_has_reference(x))
     x->w_max *= 2;
 
   for (uint32_t k = 0; k < 2; k++) {
-    mho_rng chip = mho_stream_chip(o->chip_seed, o->index, k);
-    mho_rng noise = mho_stream_pulse(o->noise_seed, o->index, k);
+    mho_rng chip = mho__stream_chip(o->chip_seed, o->index, k);
+    mho_rng noise = mho__stream_pulse(o->noise_seed, o->index, k);
     mho_err err = MHO_OK;
-    if (k && mho_crossbar_has_reference(x))
+    if (k && mho__crossbar_has_reference(x))
       err = new_reference(x, o, chip, noise, ei);
     else
-      err = mho_cells_new(o->device, o->device_params, o->device_config, mho_crossbar_cells(x),
+      err = mho_cells_new(o->device, o->device_params, o->device_config, mho__crossbar_cells(x),
                           chip, noise, k ? &x->neg : &x->pos, ei);
     if (err)
       return err;
@@ -150,7 +150,7 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
     x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
 
   if (!err)
-    err = mho_crossbar_panels_new(x, ei);
+    err = mho__crossbar_panels_new(x, ei);
   if (!err && o->array->attach)
     err = o->array->attach(x, o, ei);
   return err;
@@ -159,10 +159,10 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
 /* All weights 0; devices of a differential pair start where new cells do. */
 static void start(mho_crossbar *x) {
   mho_real none[MHO_DEVICE_BLOCK] = {0};
-  size_t n = mho_crossbar_cells(x);
+  size_t n = mho__crossbar_cells(x);
   if (x->pos && x->mapping != MHO_MAPPING_DIFFERENTIAL)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-      mho_crossbar_set(x, i, (size_t)mho_block_cells(n, i), none);
+      mho_crossbar_set(x, i, (size_t)mho__block_cells(n, i), none);
   mho_crossbar_refresh(x, 0, n);
 }
 
@@ -186,7 +186,7 @@ mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options *o, mho_
   x->read_voltage = (o->array_config ? o->array_config : &defaults)->read_voltage;
   x->model = o->array;
   x->params = o->array_params;
-  x->read_noise = mho_stream_reads(o->noise_seed, o->index);
+  x->read_noise = mho__stream_reads(o->noise_seed, o->index);
 
   err = attach(x, o, ei);
   if (err) {
@@ -216,7 +216,7 @@ void mho_crossbar_free(mho_crossbar *x) {
   }
 
   mho_free(x->weights);
-  mho_crossbar_panels_free(x);
+  mho__crossbar_panels_free(x);
   mho_free(x);
 }
 
@@ -233,7 +233,7 @@ static mho_cells *bank_of(const mho_crossbar *x, int k) {
 /* Conductances of cells first .. first+n-1 of bank k as time has left them. */
 static void refresh_drifted(mho_crossbar *x, int k, size_t first, size_t n) {
   for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-    mho_cells_drifted(bank_of(x, k), x->after, first + i, mho_block_cells(n, i),
+    mho_cells_drifted(bank_of(x, k), x->after, first + i, mho__block_cells(n, i),
                       x->drifted[k] + first + i);
 }
 
@@ -255,7 +255,7 @@ void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
 }
 
 mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
-  size_t n = mho_crossbar_cells(x);
+  size_t n = mho__crossbar_cells(x);
   bool drifts = x->pos && x->pos->config.drift.law != MHO_DRIFT_NONE && after > 0;
 
   for (int k = 0; k < 2; k++) {
@@ -319,11 +319,11 @@ static int write_cells(mho_crossbar *x, size_t first, size_t n, const mho_real *
   int clipped = 0;
 
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
-    int m = mho_block_cells(n, i0);
+    int m = mho__block_cells(n, i0);
     float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
     targets(x, first + i0, m, v + i0, relative, p, q);
     clipped += mho_cells_write(x->pos, first + i0, m, p, !relative, step);
-    if (!mho_crossbar_has_reference(x))
+    if (!mho__crossbar_has_reference(x))
       clipped += mho_cells_write(x->neg, first + i0, m, q, !relative, step);
   }
   mho_crossbar_refresh(x, first, n);
@@ -359,16 +359,16 @@ int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w)
   if (!x->pos)
     return write_floats(x, first, n, w, false);
   x->sets++;
-  return write_cells(x, first, n, w, false, mho_step_set(x->sets));
+  return write_cells(x, first, n, w, false, mho__step_set(x->sets));
 }
 
 int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw, uint64_t step) {
   if (!x->pos)
     return write_floats(x, first, n, dw, true);
-  return write_cells(x, first, n, dw, true, mho_step_add(step));
+  return write_cells(x, first, n, dw, true, mho__step_add(step));
 }
 
-bool mho_cell_is_outside(const mho_cells *c, size_t cell, double g) {
+bool mho__cell_is_outside(const mho_cells *c, size_t cell, double g) {
   const float dust = 1e-5f;
   size_t k = c->varied ? cell : 0;
   return g < (double)(c->low[k] - dust) || g > (double)(c->high[k] + dust);
@@ -390,32 +390,32 @@ size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n, const 
   size_t beyond = 0;
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
     float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
-    int m = mho_block_cells(n, i0);
+    int m = mho__block_cells(n, i0);
     targets(x, first + i0, m, w + i0, false, p, q);
     for (int i = 0; i < m; i++) {
       size_t cell = first + i0 + (size_t)i;
       bool negative =
-          !mho_crossbar_has_reference(x) && mho_cell_is_outside(x->neg, cell, (double)q[i]);
-      beyond += negative || mho_cell_is_outside(x->pos, cell, (double)p[i]);
+          !mho__crossbar_has_reference(x) && mho__cell_is_outside(x->neg, cell, (double)q[i]);
+      beyond += negative || mho__cell_is_outside(x->pos, cell, (double)p[i]);
     }
   }
   return beyond;
 }
 
 void mho_crossbar_range(mho_crossbar *x, double w_max) {
-  x->w_max = mho_crossbar_has_reference(x) ? 2 * w_max : w_max;
-  mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
+  x->w_max = mho__crossbar_has_reference(x) ? 2 * w_max : w_max;
+  mho_crossbar_refresh(x, 0, mho__crossbar_cells(x));
 }
 
 double mho_crossbar_w_max(const mho_crossbar *x) {
-  return mho_crossbar_has_reference(x) ? x->w_max / 2 : x->w_max;
+  return mho__crossbar_has_reference(x) ? x->w_max / 2 : x->w_max;
 }
 
 double mho_crossbar_reach(const mho_crossbar *x) {
   if (!x->pos || x->mapping == MHO_MAPPING_ONE_SIDED)
     return 1;
   double room = 0, start = x->pos->config.start;
-  if (!mho_crossbar_has_reference(x))
+  if (!mho__crossbar_has_reference(x))
     return 2 * fmin(start, 1 - start);
 
   for (size_t i = 0; i < x->neg->n; i++) {

@@ -6,7 +6,7 @@
 #include "array/weights.h"
 
 /** Whether the second bank is a reference or a fixed current, which no pulse reaches. */
-static inline bool mho_crossbar_has_reference(const mho_crossbar *x) {
+static inline bool mho__crossbar_has_reference(const mho_crossbar *x) {
   return x->mapping == MHO_MAPPING_REFERENCE || x->mapping == MHO_MAPPING_OFFSET;
 }
 

@@ -21,7 +21,7 @@ static int outputs(const mho_crossbar *x, bool transposed) {
   return transposed ? x->rows : x->cols;
 }
 
-mho_err mho_crossbar_panels_new(mho_crossbar *x, mho_errinfo *ei) {
+mho_err mho__crossbar_panels_new(mho_crossbar *x, mho_errinfo *ei) {
   if (!mho_panels_pay(x->cols, x->rows) && !mho_panels_pay(x->rows, x->cols))
     return MHO_OK;
   x->panels = mho_alloc(1, sizeof *x->panels);
@@ -30,7 +30,7 @@ mho_err mho_crossbar_panels_new(mho_crossbar *x, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-void mho_crossbar_panels_free(mho_crossbar *x) {
+void mho__crossbar_panels_free(mho_crossbar *x) {
   if (!x->panels)
     return;
   mho_free(x->panels->b[0]);

@@ -6,7 +6,7 @@
 #include "mho/array.h"
 
 /** Make x->panels where they can be of use; nothing is packed yet. @return MHO_OK; MHO_ENOMEM. */
-mho_err mho_crossbar_panels_new(mho_crossbar *x, mho_errinfo *ei);
-void mho_crossbar_panels_free(mho_crossbar *x);
+mho_err mho__crossbar_panels_new(mho_crossbar *x, mho_errinfo *ei);
+void mho__crossbar_panels_free(mho_crossbar *x);
 
 #endif

@@ -6,7 +6,7 @@
 void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos,
                         const int16_t *neg, uint64_t step, mho_pulse_counts *counts) {
   mho_cells_pulse(x->pos, first, n, pos, step, counts);
-  if (!mho_crossbar_has_reference(x))
+  if (!mho__crossbar_has_reference(x))
     mho_cells_pulse(x->neg, first, n, neg, step, counts);
   mho_crossbar_refresh(x, first, (size_t)n);
 }
@@ -46,7 +46,7 @@ void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const 
   int16_t pos[MHO_DEVICE_BLOCK], neg[MHO_DEVICE_BLOCK];
   split(x->mapping, n, count, pos, neg);
   mho_cells_pulse_at(x->pos, n, cell, pos, step, counts);
-  if (!mho_crossbar_has_reference(x))
+  if (!mho__crossbar_has_reference(x))
     mho_cells_pulse_at(x->neg, n, cell, neg, step, counts);
 }
 
@@ -161,7 +161,7 @@ static int choose(const mho_crossbar *x, size_t first, int n, int16_t *chosen, f
 void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step,
                           mho_pulse_counts *counts) {
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
-    int m = mho_block_cells(n, i0);
+    int m = mho__block_cells(n, i0);
     size_t at = first + i0;
     float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
     int16_t chosen[MHO_DEVICE_BLOCK];
@@ -172,13 +172,13 @@ void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step
 
     reset_low(x->pos, at, m, chosen, step, counts);
     reset_low(x->neg, at, m, chosen, step, counts);
-    climb(x->pos, x->neg, at, m, p, mho_step_refresh_set(step), counts);
-    climb(x->neg, x->pos, at, m, q, mho_step_refresh_set(step), counts);
+    climb(x->pos, x->neg, at, m, p, mho__step_refresh_set(step), counts);
+    climb(x->neg, x->pos, at, m, q, mho__step_refresh_set(step), counts);
     for (int i = 0; i < m; i++) {
       if (p[i] > 0)
-        write_again(x->pos, at + (size_t)i, mho_step_refresh_set(step));
+        write_again(x->pos, at + (size_t)i, mho__step_refresh_set(step));
       if (q[i] > 0)
-        write_again(x->neg, at + (size_t)i, mho_step_refresh_set(step));
+        write_again(x->neg, at + (size_t)i, mho__step_refresh_set(step));
     }
     mho_crossbar_refresh(x, at, (size_t)m);
   }

@@ -33,7 +33,7 @@ void mho_crossbar_read(const mho_crossbar *x, const mho_read *r) {
 
 void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *g_pos,
                           double *g_neg, double *g_unit) {
-  size_t n = mho_crossbar_cells(x);
+  size_t n = mho__crossbar_cells(x);
   double range = config->g_max - config->g_min, top = x->w_max;
 
   if (x->pos) {
@@ -81,7 +81,7 @@ static double deviation(double squares, double n, double mean) {
 }
 
 mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x) {
-  size_t n = mho_crossbar_cells(x);
+  size_t n = mho__crossbar_cells(x);
   double sum = 0, squares = 0;
   mho_crossbar_stats s = {.g_mean = NAN, .g_std = NAN, .saturated = NAN, .stuck = NAN};
 
@@ -99,7 +99,7 @@ mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x) {
 
   bank_sums banks = {0};
   add_cells(x->pos, &banks, s.g_hist);
-  if (!mho_crossbar_has_reference(x)) /* a reference is never written */
+  if (!mho__crossbar_has_reference(x)) /* a reference is never written */
     add_cells(x->neg, &banks, s.g_hist);
   s.g_mean = banks.g / banks.cells;
   s.g_std = deviation(banks.squares, banks.cells, s.g_mean);

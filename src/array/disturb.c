@@ -80,7 +80,7 @@ static float respond(const float *table, float f) {
 
 /* The bank that column j of a tile belongs to. */
 static bank *bank_of(const mho_disturb *d, const mho_place *p, int j) {
-  return &d->bank[2 * p->crossbar + mho_place_bank(p, j)];
+  return &d->bank[2 * p->crossbar + mho__place_bank(p, j)];
 }
 
 static double *scratch_of(const mho_disturb *d, int thread) {
@@ -192,14 +192,14 @@ static bool fill_in(mho_disturb *d, mho_crossbar *const *x, int mapping) {
     return false;
   memcpy(d->x, x, (size_t)d->n * sizeof *d->x);
   for (int c = 0; c < d->n; c++)
-    d->n_places += mho_places_cut(x[c], c, d->config, NULL);
+    d->n_places += mho__places_cut(x[c], c, d->config, NULL);
   d->place = mho_alloc((size_t)d->n_places, sizeof *d->place);
   if (!d->place)
     return false;
 
   bool fixed = mapping == MHO_MAPPING_REFERENCE || mapping == MHO_MAPPING_OFFSET;
   for (int c = 0, t = 0; c < d->n; c++) {
-    t += mho_places_cut(x[c], c, d->config, d->place + t);
+    t += mho__places_cut(x[c], c, d->config, d->place + t);
     if (!new_bank(d, x[c]->pos, &d->bank[2 * c]))
       return false;
     if (!fixed && !new_bank(d, x[c]->neg, &d->bank[2 * c + 1]))
@@ -209,7 +209,7 @@ static bool fill_in(mho_disturb *d, mho_crossbar *const *x, int mapping) {
   }
 
   for (int t = 0; t < d->n_places; t++) {
-    size_t need = 5 * mho_place_cells(&d->place[t]);
+    size_t need = 5 * mho__place_cells(&d->place[t]);
     d->scratch_each = need > d->scratch_each ? need : d->scratch_each;
   }
 
@@ -310,7 +310,7 @@ static void own_lines(const mho_array_config *o, const mho_place *p, const doubl
  * wires. */
 static void all_lines(const mho_array_config *o, const mho_place *p, const double *g, double *word,
                       double *bit, double *b) {
-  size_t cells = mho_place_cells(p);
+  size_t cells = mho__place_cells(p);
   for (size_t k = 0; k < cells; k++)
     b[k] = 1; /* also of the drives, which are never more than cells */
 
@@ -362,12 +362,12 @@ static void voltages_task(void *arg, int k, int thread) {
   const mho_array_config *o = d->config;
   const mho_place *p = &d->place[k];
   const mho_crossbar *x = d->x[p->crossbar];
-  size_t cells = mho_place_cells(p);
+  size_t cells = mho__place_cells(p);
   double *g = scratch_of(d, thread), *u = g + cells, *t = u + cells, *b = t + cells;
   if (!bank_of(d, p, 0)->cells)
     return;
 
-  mho_place_gather(p, x, d->g_min, d->g_max, 1, g);
+  mho__place_gather(p, x, d->g_min, d->g_max, 1, g);
   if (o->write_select == MHO_WRITE_TRANSISTOR) {
     behind_transistors(o, p, g, u, t);
   } else if (!d->wires) {
@@ -385,7 +385,7 @@ static void voltages_task(void *arg, int k, int thread) {
       bank *a = bank_of(d, p, j);
       size_t at = (size_t)i * (size_t)p->width + (size_t)j;
       if (a->cells)
-        take_voltages(d, a, mho_place_cell(p, x->cols, i, j), u[at], t[at], b[at]);
+        take_voltages(d, a, mho__place_cell(p, x->cols, i, j), u[at], t[at], b[at]);
     }
 }
 
@@ -408,7 +408,7 @@ static void count_lines(const mho_place *p, const mho_crossbar *x, counts *c) {
     for (int i = 0; i < p->rows; i++)
       c->row[way][i] = x->lines->row[p->row0 + i];
     for (int j = 0; j < p->width; j++)
-      c->col[way][j] = x->lines->col[mho_place_column(p, j)];
+      c->col[way][j] = x->lines->col[mho__place_column(p, j)];
     c->all[way] = 1; /* something may have been pulsed */
   }
 }
@@ -424,7 +424,7 @@ static void count_cells(const mho_disturb *d, const mho_place *p, const mho_cros
       const bank *a = bank_of(d, p, j);
       if (!a->cells)
         continue;
-      size_t cell = mho_place_cell(p, x->cols, i, j);
+      size_t cell = mho__place_cell(p, x->cols, i, j);
       for (int way = 0; way < DIRECTIONS; way++) {
         double pulses = a->pulsed[way][cell];
         c->row[way][i] += pulses;
@@ -514,7 +514,7 @@ static void forget_task(void *arg, int c, int thread) {
   }
   memset(x->lines->row, 0, (size_t)(x->rows + x->cols) * sizeof *x->lines->row);
   x->lines->used = false;
-  mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
+  mho_crossbar_refresh(x, 0, mho__crossbar_cells(x));
 }
 
 void mho_disturb_apply(mho_disturb *d) {

@@ -7,7 +7,7 @@
 #include "array/periphery.h"
 #include "base/vmath.h"
 
-mho_scales *mho_scales_new(int rows, int cols, const mho_periphery *p) {
+mho_scales *mho__scales_new(int rows, int cols, const mho_periphery *p) {
   mho_scales *s = mho_alloc(1, sizeof *s);
   if (!s)
     return NULL;
@@ -24,11 +24,11 @@ mho_scales *mho_scales_new(int rows, int cols, const mho_periphery *p) {
     s->seen = mho_alloc((size_t)s->n * MHO_SCALE_BINS, sizeof *s->seen);
   if (s->most && (s->seen || !counts))
     return s;
-  mho_scales_free(s);
+  mho__scales_free(s);
   return NULL;
 }
 
-void mho_scales_free(mho_scales *s) {
+void mho__scales_free(mho_scales *s) {
   if (!s)
     return;
   mho_free(s->most);
@@ -85,7 +85,7 @@ static double percentile(const uint32_t *seen, int lines, double q) {
   return 0;
 }
 
-void mho_scales_widen(mho_scales *s, int first, int n, const mho_real *sum) {
+void mho__scales_widen(mho_scales *s, int first, int n, const mho_real *sum) {
   mho_real *most = s->most + first;
   for (int j = 0; j < n; j++) {
     mho_real v = real_abs(sum[j]);

@@ -5,5 +5,5 @@
 const mho_array_model mho_array_ideal = {
     .entry = {.abi = MHO_ABI, .id = "ideal", .title = "exact products", .equation = "I = G^T V"},
     .exact = true,
-    .read = mho_array_product,
+    .read = mho__array_product,
 };

@@ -20,8 +20,8 @@ static void sense(const mho_crossbar *x, const mho_measure *m, const mho_real *f
   if (!(sigma > 0))
     return;
 
-  mho_rng rng = mho_stream_measured(x->read_noise, m->layer, repeat);
-  uint64_t moment = mho_periphery_moment(own->redraw, m->update, phase, MHO_STEP_READ_OUT);
+  mho_rng rng = mho__stream_measured(x->read_noise, m->layer, repeat);
+  uint64_t moment = mho__periphery_moment(own->redraw, m->update, phase, MHO_STEP_READ_OUT);
   uint64_t cell0 = (uint64_t)(m->sample0 + sample) * (uint64_t)m->width;
   for (int i0 = 0; i0 < m->width; i0 += DRAWN) {
     float xi[DRAWN];
@@ -37,9 +37,9 @@ static void digitize(const mho_periphery *p, int n, mho_real least_gain, mho_rea
   mho_real full = (mho_real)p->dac_range, gain = least_gain;
   if (!p->adc_bits)
     return;
-  if (mho_periphery_ranges_outputs(p))
-    gain = mho_ranging_gain(n, &full, 0, v);
-  mho_convert(mho_converter_of(p->adc_bits), n, gain, &full, 0, v);
+  if (mho__periphery_ranges_outputs(p))
+    gain = mho__ranging_gain(n, &full, 0, v);
+  mho__convert(mho__converter_of(p->adc_bits), n, gain, &full, 0, v);
 }
 
 /* b = a - b, [n]. */
@@ -70,7 +70,7 @@ static void add_share(int n, mho_real share, const mho_real *v, mho_real *sum) {
 /* Sample s, the mean of what is averaged. */
 static void measure_sample(const mho_crossbar *x, const mho_measure *m, int s) {
   const mho_periphery *p = x->params;
-  int n = m->width, repeats = mho_periphery_repeats(x->own, p);
+  int n = m->width, repeats = mho__periphery_repeats(x->own, p);
   size_t row = (size_t)s * (size_t)n, bytes = (size_t)n * sizeof(mho_real);
   mho_real *a = m->scratch, *b = a + n, *sum_a = b + n, *sum_e = sum_a + n;
   mho_real share = 1 / (mho_real)repeats;
@@ -93,12 +93,12 @@ static void measure_sample(const mho_crossbar *x, const mho_measure *m, int s) {
     memcpy(m->e + row, sum_e, bytes);
 }
 
-bool mho_periphery_measures(const void *params) {
+bool mho__periphery_measures(const void *params) {
   const mho_periphery *p = params;
   return p->coupling == MHO_COUPLING_ANALOG && (p->adc_bits || p->output_noise > 0);
 }
 
-void mho_periphery_measure(const mho_crossbar *x, const mho_measure *m) {
+void mho__periphery_measure(const mho_crossbar *x, const mho_measure *m) {
   for (int s = 0; s < m->n; s++)
     measure_sample(x, m, s);
 }

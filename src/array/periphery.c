@@ -127,7 +127,7 @@ static mho_err check(const void *params, mho_errinfo *ei) {
                     "array.%s: one bit has no code for 0: use 2 or more, or 0 for no converter",
                     p->dac_bits == 1 ? "dac_bits" : "adc_bits");
 
-  if (p->differencing == MHO_DIFFERENCING_ANALOG && mho_periphery_ranges_inputs(p))
+  if (p->differencing == MHO_DIFFERENCING_ANALOG && mho__periphery_ranges_inputs(p))
     return mho_fail(ei, MHO_ECONFIG,
                     "array.differencing: a held value keeps the gain it was read with: use "
                     "array.ranging none or output");
@@ -267,8 +267,8 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   bool analog = p->coupling == MHO_COUPLING_ANALOG;
 
   *c = (chain){.x = x, .r = r, .p = p, .own = own};
-  c->in = mho_read_inputs(x, r);
-  c->out = mho_read_outputs(x, r);
+  c->in = mho__read_inputs(x, r);
+  c->out = mho__read_outputs(x, r);
   lay_out(c);
 
   /* what there is at the drivers and at the sense lines */
@@ -276,13 +276,13 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   c->adc = p->adc_bits && !(analog && r->neurons_out);
   c->drivers = c->dac || p->input_noise > 0 || own->input_gain[r->transposed] ||
                own->input_offset[r->transposed] || own->law != MHO_IV_OHMIC ||
-               mho_periphery_ranges_inputs(p);
+               mho__periphery_ranges_inputs(p);
   c->sense = c->adc || own->gain[r->transposed] || own->offset[r->transposed] ||
              p->saturation > 0 || p->output_noise > 0;
 
   /* reads that are averaged */
   bool linear = !c->adc && !(p->saturation > 0);
-  int reads = mho_periphery_repeats(own, p);
+  int reads = mho__periphery_repeats(own, p);
   c->repeats = linear ? 1 : reads;
   c->noise = linear ? (mho_real)(1 / sqrt(reads)) : 1;
   c->cell_noise = own->redraw_cells == MHO_REDRAW_READ ? c->noise : 1;
@@ -295,7 +295,7 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
 
 static uint64_t moment_of(const chain *c, int redraw) {
   const mho_clock *t = &c->r->clock;
-  return mho_periphery_moment(redraw, t->update, t->phase, t->step);
+  return mho__periphery_moment(redraw, t->update, t->phase, t->step);
 }
 
 /* Voltages for sample s, without noise. */
@@ -305,13 +305,13 @@ static void sample_voltages(const chain *c, size_t s) {
   const mho_real *offsets = c->own->input_offset[c->r->transposed];
   const mho_real *x = c->r->x + s * (size_t)c->in;
   mho_real *v = c->v + s * (size_t)c->in, range = (mho_real)p->dac_range;
-  mho_real a = mho_periphery_ranges_inputs(p) ? mho_ranging_gain(c->in, &range, 0, x) : 1;
+  mho_real a = mho__periphery_ranges_inputs(p) ? mho__ranging_gain(c->in, &range, 0, x) : 1;
   c->gain[s] = a;
 
   for (int i = 0; i < c->in; i++)
     v[i] = a * x[i];
   if (c->dac)
-    mho_convert(mho_converter_of(p->dac_bits), c->in, 1, &range, 0, v);
+    mho__convert(mho__converter_of(p->dac_bits), c->in, 1, &range, 0, v);
   if (gains)
     for (int i = 0; i < c->in; i++)
       v[i] *= gains[i];
@@ -322,7 +322,7 @@ static void sample_voltages(const chain *c, size_t s) {
 
 static void add_driver_noise(const chain *c, mho_real sigma, int repeat) {
   const mho_read *r = c->r;
-  mho_rng rng = mho_stream_read(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
+  mho_rng rng = mho__stream_read(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
   uint64_t moment = moment_of(c, c->own->redraw);
   size_t count = all_inputs(c);
 
@@ -343,7 +343,7 @@ static void line_voltages(const chain *c, int repeat) {
     sample_voltages(c, (size_t)s);
   if (sigma > 0)
     add_driver_noise(c, sigma, repeat);
-  mho_periphery_bend(c->own, all_inputs(c), c->v);
+  mho__periphery_bend(c->own, all_inputs(c), c->v);
 }
 
 /* ---------------------------------------------------------------- cells */
@@ -424,8 +424,8 @@ static void add_noise_from(const chain *c, const noise *from, int s0, int rows, 
                            int repeat, mho_real *y) {
   const mho_read *r = c->r;
   float xi[DRAWN];
-  mho_rng rng = mho_stream_tile(
-      mho_stream_read(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
+  mho_rng rng = mho__stream_tile(
+      mho__stream_read(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
   uint64_t moment = moment_of(c, from->redraw);
   size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;
 
@@ -483,9 +483,9 @@ static void amplify(const chain *c, mho_real *u) {
 }
 
 static void convert(const chain *c, mho_real least_gain, mho_real *u) {
-  bool ranging = mho_periphery_ranges_outputs(c->p);
-  mho_real gain = ranging ? mho_ranging_gain(c->out, c->full, c->stride, u) : least_gain;
-  mho_convert(mho_converter_of(c->p->adc_bits), c->out, gain, c->full, c->stride, u);
+  bool ranging = mho__periphery_ranges_outputs(c->p);
+  mho_real gain = ranging ? mho__ranging_gain(c->out, c->full, c->stride, u) : least_gain;
+  mho__convert(mho__converter_of(c->p->adc_bits), c->out, gain, c->full, c->stride, u);
 }
 
 /* to = (the reads before) + share u: the mean of what is averaged. */
@@ -521,7 +521,7 @@ static void sense(const chain *c, int s, int repeat, mho_real *u) {
 
   amplify(c, u);
   if (c->x->scales && c->x->scales->recording)
-    mho_scales_widen(c->x->scales, r->transposed ? c->x->cols : 0, c->out, u);
+    mho__scales_widen(c->x->scales, r->transposed ? c->x->cols : 0, c->out, u);
   else if (c->adc && r->hold.analog)
     convert_held(c, held, repeat, u);
   else if (c->adc)
@@ -577,7 +577,7 @@ static void read_through(chain *c) {
 static void read_array(const mho_crossbar *x, const mho_read *r) {
   chain c;
   if (!mho_crossbar_lossy(x)) {
-    mho_array_product(x, r);
+    mho__array_product(x, r);
     return;
   }
 
@@ -588,7 +588,7 @@ static void read_array(const mho_crossbar *x, const mho_read *r) {
   }
 
   /* only the cells are noisy: straight onto the product */
-  mho_array_product(x, r);
+  mho__array_product(x, r);
   if (c.own->noisy) {
     cell_variance(&c, r->x);
     add_noise(&c, 0, r->n, r->scale, 0, r->y);
@@ -609,12 +609,12 @@ const mho_array_model mho_array_periphery = {
     .lossy = lossy,
     .conversions = conversions,
     .holds = holds,
-    .attach = mho_periphery_attach,
-    .detach = mho_periphery_detach,
-    .refresh = mho_periphery_refresh,
+    .attach = mho__periphery_attach,
+    .detach = mho__periphery_detach,
+    .refresh = mho__periphery_refresh,
     .scratch = scratch,
     .read = read_array,
-    .measures = mho_periphery_measures,
-    .measure = mho_periphery_measure,
+    .measures = mho__periphery_measures,
+    .measure = mho__periphery_measure,
     .converters = converters,
 };

@@ -55,24 +55,24 @@ typedef struct mho_periphery_own {
 } mho_periphery_own;
 
 /** Whether amplifiers with a gain for every vector stand before the drivers' converters. */
-static inline bool mho_periphery_ranges_inputs(const mho_periphery *p) {
+static inline bool mho__periphery_ranges_inputs(const mho_periphery *p) {
   return p->ranging == MHO_RANGING_INPUT || p->ranging == MHO_RANGING_BOTH;
 }
 
 /** The same of the sense lines' converters. */
-static inline bool mho_periphery_ranges_outputs(const mho_periphery *p) {
+static inline bool mho__periphery_ranges_outputs(const mho_periphery *p) {
   return p->ranging == MHO_RANGING_OUTPUT || p->ranging == MHO_RANGING_BOTH;
 }
 
 /* What names the deviates of a read: new ones at every product, once a phase, or once a sample. */
-static inline uint64_t mho_periphery_moment(int redraw, uint64_t update, int phase, int step) {
-  return mho_step_read(update, redraw == MHO_REDRAW_SAMPLE ? 0 : phase,
-                       redraw == MHO_REDRAW_READ ? step : 0);
+static inline uint64_t mho__periphery_moment(int redraw, uint64_t update, int phase, int step) {
+  return mho__step_read(update, redraw == MHO_REDRAW_SAMPLE ? 0 : phase,
+                        redraw == MHO_REDRAW_READ ? step : 0);
 }
 
 /* Reads that are averaged: deviates that stay the same do not average out, and without noise one
  * read is enough. */
-static inline int mho_periphery_repeats(const mho_periphery_own *o, const mho_periphery *p) {
+static inline int mho__periphery_repeats(const mho_periphery_own *o, const mho_periphery *p) {
   bool cells = o->noisy && o->redraw_cells == MHO_REDRAW_READ;
   bool others = (p->input_noise > 0 || p->output_noise > 0) && o->redraw == MHO_REDRAW_READ;
   return cells || others ? (int)p->average : 1;
@@ -84,42 +84,42 @@ typedef struct mho_converter {
   mho_real most; /* largest code; 0: no converter */
 } mho_converter;
 
-static inline mho_converter mho_converter_of(int64_t bits) {
+static inline mho_converter mho__converter_of(int64_t bits) {
   return (mho_converter){bits ? (mho_real)(((int64_t)1 << (bits - 1)) - 1) : 0};
 }
 /** x[i] = the nearest code of x[i] a, over full scale fs[i] (stride 0: one for all), divided by a
  * again, [n]. */
-void mho_convert(mho_converter c, int n, mho_real a, const mho_real *fs, int stride, mho_real *x);
+void mho__convert(mho_converter c, int n, mho_real a, const mho_real *fs, int stride, mho_real *x);
 /** The largest power of 2 that keeps every |x[i]| within fs[i], within what an amplifier can do; 1
  * for zeros. */
-mho_real mho_ranging_gain(int n, const mho_real *fs, int stride, const mho_real *x);
+mho_real mho__ranging_gain(int n, const mho_real *fs, int stride, const mho_real *x);
 
 /* ---------------------------------------------------------------- a crossbar's own
  * (periphery_state.c) */
 
 /** Make x->own and x->scales, free them, refresh them for cells: see mho_array_model. */
-mho_err mho_periphery_attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
-void mho_periphery_detach(mho_crossbar *x);
-void mho_periphery_refresh(mho_crossbar *x, size_t first, size_t n);
+mho_err mho__periphery_attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei);
+void mho__periphery_detach(mho_crossbar *x);
+void mho__periphery_refresh(mho_crossbar *x, size_t first, size_t n);
 /** v, voltages of lines in units of an activity, becomes what the cells make of it, by an I-V law
  *  that is the same for all of them; [n]. */
-void mho_periphery_bend(const mho_periphery_own *o, size_t n, mho_real *v);
+void mho__periphery_bend(const mho_periphery_own *o, size_t n, mho_real *v);
 
 /* ---------------------------------------------------------------- full scales from data
  * (full_scale.c) */
 
 /** Scales as the parameters want them. @return NULL without memory. */
-mho_scales *mho_scales_new(int rows, int cols, const mho_periphery *p);
-void mho_scales_free(mho_scales *s);
+mho_scales *mho__scales_new(int rows, int cols, const mho_periphery *p);
+void mho__scales_free(mho_scales *s);
 /** Take the sums of n lines of a direction, from the line numbered `first` in most, into full
  *  scales
  * that record. */
-void mho_scales_widen(mho_scales *s, int first, int n, const mho_real *sum);
+void mho__scales_widen(mho_scales *s, int first, int n, const mho_real *sum);
 
 /* ---------------------------------------------------------------- measured states */
 
 /** Measured states of analog neurons, see mho_array_model. */
-bool mho_periphery_measures(const void *params);
-void mho_periphery_measure(const mho_crossbar *x, const mho_measure *m);
+bool mho__periphery_measures(const void *params);
+void mho__periphery_measure(const mho_crossbar *x, const mho_measure *m);
 
 #endif

@@ -9,7 +9,7 @@
 #include "array/weights.h"
 #include "base/vmath.h"
 
-void mho_periphery_detach(mho_crossbar *x) {
+void mho__periphery_detach(mho_crossbar *x) {
   mho_periphery_own *o = x->own;
   if (o) {
     for (int t = 0; t < 2; t++) {
@@ -24,7 +24,7 @@ void mho_periphery_detach(mho_crossbar *x) {
   }
 
   mho_free(o);
-  mho_scales_free(x->scales);
+  mho__scales_free(x->scales);
   x->own = x->scales = NULL;
 }
 
@@ -38,7 +38,7 @@ static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, do
   bool ok = xi && *out;
 
   if (ok) {
-    mho_rng_normal(mho_stream_mismatch(o->chip_seed, o->index, kind), 0, 0, (size_t)n, xi);
+    mho_rng_normal(mho__stream_mismatch(o->chip_seed, o->index, kind), 0, 0, (size_t)n, xi);
     for (int i = 0; i < n; i++)
       (*out)[i] = (mho_real)(mean + sigma * (double)xi[i]);
   }
@@ -82,7 +82,7 @@ static bool attach_noise(mho_crossbar *x) {
   o->constant = (mho_real)((offset ? 1 : 2) * sigma * sigma);
   if (!o->noisy || alike)
     return true;
-  o->variance = mho_alloc(mho_crossbar_cells(x), sizeof *o->variance);
+  o->variance = mho_alloc(mho__crossbar_cells(x), sizeof *o->variance);
   return o->variance != NULL;
 }
 
@@ -98,8 +98,8 @@ static bool attach_law(mho_crossbar *x) {
   memcpy(o->iv, (double[]){iv->b, iv->k2, iv->k3}, sizeof o->iv);
   if (o->law != MHO_IV_HFO2)
     return true;
-  o->square = mho_alloc(mho_crossbar_cells(x), sizeof *o->square);
-  o->cube = mho_alloc(mho_crossbar_cells(x), sizeof *o->cube);
+  o->square = mho_alloc(mho__crossbar_cells(x), sizeof *o->square);
+  o->cube = mho_alloc(mho__crossbar_cells(x), sizeof *o->cube);
   return o->square && o->cube;
 }
 
@@ -110,8 +110,8 @@ static void divide(mho_crossbar *x, const mho_crossbar_options *options) {
   mho_array_config defaults;
   mho_params_init(mho_array_params, &defaults);
   bool apart = p->adc_bits && p->tiles == MHO_TILES_DIGITAL;
-  mho_places_size(options->array_config ? options->array_config : &defaults, &o->depth[0],
-                  &o->depth[1]);
+  mho__places_size(options->array_config ? options->array_config : &defaults, &o->depth[0],
+                   &o->depth[1]);
 
   for (int t = 0; t < 2; t++) {
     int in = t ? x->cols : x->rows;
@@ -129,12 +129,12 @@ static bool attach(mho_crossbar *x, const mho_crossbar_options *options) {
     return false;
   if (!p->adc_bits || p->adc_range != MHO_ADC_CALIBRATED)
     return true;
-  x->scales = mho_scales_new(x->rows, x->cols, p);
+  x->scales = mho__scales_new(x->rows, x->cols, p);
   return x->scales != NULL;
 }
 
-mho_err mho_periphery_attach(mho_crossbar *x, const mho_crossbar_options *options,
-                             mho_errinfo *ei) {
+mho_err mho__periphery_attach(mho_crossbar *x, const mho_crossbar_options *options,
+                              mho_errinfo *ei) {
   x->own = mho_alloc(1, sizeof(mho_periphery_own));
   if (x->own && attach(x, options))
     return MHO_OK;
@@ -198,7 +198,7 @@ static void curvature(mho_crossbar *x, size_t first, size_t n) {
   }
 }
 
-void mho_periphery_refresh(mho_crossbar *x, size_t first, size_t n) {
+void mho__periphery_refresh(mho_crossbar *x, size_t first, size_t n) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
 
@@ -206,12 +206,12 @@ void mho_periphery_refresh(mho_crossbar *x, size_t first, size_t n) {
     array_variance(x, first, n);
   else if (o->variance)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-      device_variance(x, first + i, mho_block_cells(n, i));
+      device_variance(x, first + i, mho__block_cells(n, i));
   if (o->square)
     curvature(x, first, n);
 }
 
-void mho_periphery_bend(const mho_periphery_own *o, size_t n, mho_real *v) {
+void mho__periphery_bend(const mho_periphery_own *o, size_t n, mho_real *v) {
   mho_real k2 = (mho_real)(o->iv[1] * o->voltage);
   mho_real k3 = (mho_real)(o->iv[2] * o->voltage * o->voltage);
   double b = o->iv[0] * o->voltage;

@@ -7,19 +7,19 @@ static bool holds_both(const mho_array_config *o) {
   return o->wire_negative == MHO_WIRE_NEGATIVE_NEIGHBOUR;
 }
 
-void mho_places_size(const mho_array_config *o, int *rows, int *cols) {
+void mho__places_size(const mho_array_config *o, int *rows, int *cols) {
   *rows = o->wire_tile.v[0];
   *cols = o->wire_tile.v[o->wire_tile.n - 1];
   if (holds_both(o))
     *cols = mho_max(*cols / 2, 1);
 }
 
-int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out) {
+int mho__places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out) {
   bool both = holds_both(o);
   int first = both ? MHO_BANK_BOTH : MHO_BANK_POS;
   int last = both ? MHO_BANK_BOTH : MHO_BANK_NEG;
   int rows, cols, count = 0;
-  mho_places_size(o, &rows, &cols);
+  mho__places_size(o, &rows, &cols);
 
   for (int row0 = 0; row0 < x->rows; row0 += rows)
     for (int col0 = 0; col0 < x->cols; col0 += cols)
@@ -56,8 +56,8 @@ static void gather_row(const mho_place *p, const mho_crossbar *x, int bank, int 
     out[j * step] = low + range * (0.5 + half * (double)w[j]);
 }
 
-void mho_place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max,
-                      double top, double *g) {
+void mho__place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max,
+                       double top, double *g) {
   double range = g_max - g_min;
   for (int i = 0; i < p->rows; i++) {
     double *row = g + (size_t)i * (size_t)p->width;

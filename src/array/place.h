@@ -16,34 +16,34 @@ typedef struct mho_place { /* of a tile */
 } mho_place;
 
 /** Cells of the tile. */
-static inline size_t mho_place_cells(const mho_place *p) {
+static inline size_t mho__place_cells(const mho_place *p) {
   return (size_t)p->rows * (size_t)p->width;
 }
 
 /** The bank (0: G+, 1: G-) that column j of the tile belongs to. */
-static inline int mho_place_bank(const mho_place *p, int j) {
+static inline int mho__place_bank(const mho_place *p, int j) {
   return p->bank == MHO_BANK_BOTH ? j % 2 : p->bank == MHO_BANK_NEG;
 }
 
 /** The column of the matrix that column j of the tile belongs to. */
-static inline int mho_place_column(const mho_place *p, int j) {
+static inline int mho__place_column(const mho_place *p, int j) {
   return p->col0 + (p->bank == MHO_BANK_BOTH ? j / 2 : j);
 }
 
 /** The cell of the matrix, of `cols` columns, at row i and column j of the tile. */
-static inline size_t mho_place_cell(const mho_place *p, int cols, int i, int j) {
-  return (size_t)(p->row0 + i) * (size_t)cols + (size_t)mho_place_column(p, j);
+static inline size_t mho__place_cell(const mho_place *p, int cols, int i, int j) {
+  return (size_t)(p->row0 + i) * (size_t)cols + (size_t)mho__place_column(p, j);
 }
 
 /** Rows and columns of a matrix that a tile has room for: half of its columns where it holds both
  * banks. */
-void mho_places_size(const mho_array_config *o, int *rows, int *cols);
+void mho__places_size(const mho_array_config *o, int *rows, int *cols);
 /** The tiles of crossbar number c, in order: rows of tiles, in them columns, in them G+ before G-.
  *  @param out  nullable: only counted.  @return how many. */
-int mho_places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out);
+int mho__places_cut(const mho_crossbar *x, int c, const mho_array_config *o, mho_place *out);
 /** Conductances of a tile, S, [rows x width]; open cells are 0. top: weight of a pair at opposite
  * ends, for weights of the ideal device, which are laid on pairs around mid range. */
-void mho_place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max,
-                      double top, double *g);
+void mho__place_gather(const mho_place *p, const mho_crossbar *x, double g_min, double g_max,
+                       double top, double *g);
 
 #endif

@@ -7,18 +7,18 @@
 #include "mho/num.h"
 
 /** Lines that a read drives, ... */
-static inline int mho_read_inputs(const mho_crossbar *x, const mho_read *r) {
+static inline int mho__read_inputs(const mho_crossbar *x, const mho_read *r) {
   return r->transposed ? x->cols : x->rows;
 }
 
 /** ... and lines that it senses. */
-static inline int mho_read_outputs(const mho_crossbar *x, const mho_read *r) {
+static inline int mho__read_outputs(const mho_crossbar *x, const mho_read *r) {
   return r->transposed ? x->rows : x->cols;
 }
 
 /** y = keep y + scale x op(W), with the panels of the matrix where they are fresh. */
-static inline void mho_array_product(const mho_crossbar *x, const mho_read *r) {
-  int in = mho_read_inputs(x, r), out = mho_read_outputs(x, r);
+static inline void mho__array_product(const mho_crossbar *x, const mho_read *r) {
+  int in = mho__read_inputs(x, r), out = mho__read_outputs(x, r);
   const mho_real *panels = mho_crossbar_panel(x, r->transposed);
 
   if (panels)

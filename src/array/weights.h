@@ -19,27 +19,27 @@ struct mho_weights {
 };
 
 /** Weights as they are programmed, [rows x cols], before wires weaken them. */
-static inline mho_real *mho_crossbar_programmed(const mho_crossbar *x) {
+static inline mho_real *mho__crossbar_programmed(const mho_crossbar *x) {
   return x->weights->programmed;
 }
 
 /** Whether wires stand between the programmed weights and what reads multiply with. */
-static inline bool mho_crossbar_is_wired(const mho_crossbar *x) {
+static inline bool mho__crossbar_is_wired(const mho_crossbar *x) {
   return x->weights->wired != NULL;
 }
 
 /** Cells of a crossbar: rows times columns. */
-static inline size_t mho_crossbar_cells(const mho_crossbar *x) {
+static inline size_t mho__crossbar_cells(const mho_crossbar *x) {
   return (size_t)x->rows * (size_t)x->cols;
 }
 
 /** Cells of the block that begins at `first` of n cells: MHO_DEVICE_BLOCK, or fewer at the end. */
-static inline int mho_block_cells(size_t n, size_t first) {
+static inline int mho__block_cells(size_t n, size_t first) {
   return (int)mho_min_size(n - first, MHO_DEVICE_BLOCK);
 }
 
 /** Whether a normalized conductance lies outside the bounds of a bank's cell by more than
  * rounding. */
-bool mho_cell_is_outside(const mho_cells *c, size_t cell, double g);
+bool mho__cell_is_outside(const mho_cells *c, size_t cell, double g);
 
 #endif

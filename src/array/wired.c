@@ -6,7 +6,7 @@
  * always from the same start, so that it is the same for any number of threads and after a resume.
  *
  * With array.wire.refresh above 1 the updates in between move the matrix as a device read through
- * its own two lines moves (mho_tile_simple); what the paths that turn round in the array add stays
+ * its own two lines moves (mho__tile_simple); what the paths that turn round in the array add stays
  * as it was.
  *
  * With the ideal device weights are laid on pairs around mid range, with w_max or the largest
@@ -43,7 +43,7 @@ void mho_wired_free(mho_wired *w) {
 
   if (w->tile)
     for (int t = 0; t < w->n_tiles; t++)
-      mho_tile_free(&w->tile[t]);
+      mho__tile_free(&w->tile[t]);
   mho_free(w->tile);
   mho_free(w->place);
   mho_free(w->x);
@@ -57,7 +57,7 @@ void mho_wired_free(mho_wired *w) {
 /* What the matrices of a crossbar need beside the programmed ones. */
 static bool new_matrices(mho_crossbar *x, const mho_array_config *config) {
   struct mho_weights *w = x->weights;
-  size_t cells = mho_crossbar_cells(x);
+  size_t cells = mho__crossbar_cells(x);
   bool base = config->wire_refresh > 1;
   if (!w->wired)
     w->wired = mho_alloc(cells, sizeof *w->wired);
@@ -69,22 +69,22 @@ static bool new_matrices(mho_crossbar *x, const mho_array_config *config) {
 /* Cut all crossbars into tiles, and find out what solving them takes. */
 static bool new_tiles(mho_wired *w) {
   for (int c = 0; c < w->n; c++)
-    w->n_tiles += mho_places_cut(w->x[c], c, w->config, NULL);
+    w->n_tiles += mho__places_cut(w->x[c], c, w->config, NULL);
   w->place = mho_alloc((size_t)w->n_tiles, sizeof *w->place);
   w->tile = mho_alloc((size_t)w->n_tiles, sizeof *w->tile);
   if (!w->place || !w->tile)
     return false;
   for (int c = 0, t = 0; c < w->n; c++)
-    t += mho_places_cut(w->x[c], c, w->config, w->place + t);
+    t += mho__places_cut(w->x[c], c, w->config, w->place + t);
 
   int blocks = 0;
   for (int t = 0; t < w->n_tiles; t++) {
     const mho_array_config *o = w->config;
     mho_tile *tile = &w->tile[t];
-    if (!mho_tile_init(tile, w->place[t].rows, w->place[t].width, o->r_word, o->r_bit,
-                       o->wire_tolerance))
+    if (!mho__tile_init(tile, w->place[t].rows, w->place[t].width, o->r_word, o->r_bit,
+                        o->wire_tolerance))
       return false;
-    size_t need = mho_tile_scratch(tile);
+    size_t need = mho__tile_scratch(tile);
     w->scratch_each = need > w->scratch_each ? need : w->scratch_each;
     blocks += (tile->wide + MHO_RELAX_LANES_DOUBLE - 1) / MHO_RELAX_LANES_DOUBLE;
   }
@@ -136,29 +136,29 @@ static void top_task(void *arg, int c, int thread) {
   w->top[c] = x->w_max;
   if (x->pos)
     return;
-  for (size_t k = 0; k < mho_crossbar_cells(x); k++)
+  for (size_t k = 0; k < mho__crossbar_cells(x); k++)
     w->top[c] = fmax(w->top[c], fabs((double)x->weights->programmed[k]));
 }
 
 static void prepare_task(void *arg, int t, int thread) {
   mho_wired *w = arg;
   const mho_place *p = &w->place[t];
-  mho_place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
-                   w->tile[t].g);
+  mho__place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
+                    w->tile[t].g);
   if (w->full)
-    mho_tile_prepare(&w->tile[t], scratch_of(w, thread));
+    mho__tile_prepare(&w->tile[t], scratch_of(w, thread));
   else
-    mho_tile_simple(&w->tile[t], w->tile[t].out, scratch_of(w, thread));
+    mho__tile_simple(&w->tile[t], w->tile[t].out, scratch_of(w, thread));
 }
 
 static void solve_task(void *arg, int b, int thread) {
   mho_wired *w = arg;
-  mho_tile_solve(&w->tile[w->block_tile[b]], w->block[b], scratch_of(w, thread));
+  mho__tile_solve(&w->tile[w->block_tile[b]], w->block[b], scratch_of(w, thread));
 }
 
 static void simple_task(void *arg, int t, int thread) {
   mho_wired *w = arg;
-  mho_tile_simple(&w->tile[t], w->tile[t].out, scratch_of(w, thread));
+  mho__tile_simple(&w->tile[t], w->tile[t].out, scratch_of(w, thread));
 }
 
 /* The tiles' difference as weights of cell (i, j) of tile t, whose G- is in the next tile or the
@@ -222,7 +222,7 @@ void mho_wired_refresh(mho_wired *w, int64_t update, bool full) {
 
   w->n_blocks = 0;
   for (int t = 0; t < w->n_tiles; t++)
-    for (int b = 0; b < mho_tile_blocks(&w->tile[t]); b++) {
+    for (int b = 0; b < mho__tile_blocks(&w->tile[t]); b++) {
       w->block_tile[w->n_blocks] = t;
       w->block[w->n_blocks++] = b;
     }
@@ -298,7 +298,7 @@ static bool new_work(const mho_wired *w, load_work *work) {
 
   for (int t = 0; t < w->n_tiles; t++) {
     const mho_place *p = &w->place[t];
-    cells = mho_place_cells(p) > cells ? mho_place_cells(p) : cells;
+    cells = mho__place_cells(p) > cells ? mho__place_cells(p) : cells;
     longest = mho_max(longest, mho_max(p->rows, p->width));
   }
 
@@ -315,8 +315,8 @@ static void add_tile_loads(const mho_wired *w, int t, const load_work *work, dou
   lines bit = {p->width, p->rows, 1, p->width, w->config->r_bit, true};
   int columns = p->bank == MHO_BANK_BOTH ? 2 : 1; /* of the tile, for one of the matrix */
 
-  mho_place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
-                   work->g);
+  mho__place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
+                    work->g);
 
   find_behind(&bit, work->g, work->behind, work->line);
   add_loads(&word, work->g, work->behind, 1, rows + p->row0);

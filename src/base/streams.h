@@ -19,14 +19,14 @@
  *   ORDER    1                               0                       image           train
  *   ORDER    2                               epoch                   3 x image       data
  *   ORDER    axis of a study                 MHO_DESIGN_...          sample          study
- *   PULSE    2 connection + bank             mho_step_pulse          cell            device
+ *   PULSE    2 connection + bank             mho__step_pulse          cell            device
  *   ROUND    2 connection + bank             programming             cell            pulses
  *   ROUND    2 connection                    programming             cell            write_verify
  *   ROUND    2 connection + side             programming             active line     stochastic
  *   WRITE    2 connection + bank             programming, or a tag   cell            device
- *   READ     repeat << 15 | kind << 13 | n   mho_step_read           sample, line    array
+ *   READ     repeat << 15 | kind << 13 | n   mho__step_read           sample, line    array
  *            n: 2 connection + transposed; of measured states: layer
- *   READ     0xffffff                        mho_step_states         sample, neuron  settle
+ *   READ     0xffffff                        mho__step_states         sample, neuron  settle
  *   TEST     the functions at the end say what, with seeds that are no run's
  *
  * `programming` numbers what moves devices. The schemes of which a run has one:
@@ -63,7 +63,7 @@ enum {
   MHO_STREAM_STEPS = 1 << 16,       /**< Steps of a phase; the last one is MHO_STEP_READ_OUT. */
   MHO_STREAM_ODE_STEPS = 1 << 18,   /**< Steps of a noisy phase in continuous time. */
   MHO_STREAM_EPOCHS = 1 << 20,      /**< Epochs that evaluations are numbered by. */
-  MHO_STREAM_BATCHES = 1 << 21,     /**< Batches of an evaluation; the last is mho_update_look. */
+  MHO_STREAM_BATCHES = 1 << 21,     /**< Batches of an evaluation; the last is mho__update_look. */
 };
 
 /** Quantities of a cell that are drawn from the chip's seed: the step of their addresses. */
@@ -85,31 +85,31 @@ enum { MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_STATE, MHO_NOISE_OUTPUT };
 /* ---------------------------------------------------------------- seed of the weights */
 
 /** WEIGHTS, index = connection[12]: initial weights and fixed feedback. */
-static inline mho_rng mho_stream_weights(uint64_t weight_seed, int connection) {
+static inline mho_rng mho__stream_weights(uint64_t weight_seed, int connection) {
   return mho_rng_make(weight_seed, MHO_RNG_WEIGHTS, (uint32_t)connection);
 }
 
 /** WEIGHTS, index = 0xfffffe, which no connection has: pairs of layers that are linked. */
-static inline mho_rng mho_stream_graph(uint64_t weight_seed) {
+static inline mho_rng mho__stream_graph(uint64_t weight_seed) {
   return mho_rng_make(weight_seed, MHO_RNG_WEIGHTS, 0xfffffe);
 }
 
 /* ---------------------------------------------------------------- seed of the chip */
 
 /** CHIP, index = connection[12] << 1 | bank[1]; step = MHO_DRAW_...: spread and faults of cells. */
-static inline mho_rng mho_stream_chip(uint64_t chip_seed, uint32_t connection, uint32_t bank) {
+static inline mho_rng mho__stream_chip(uint64_t chip_seed, uint32_t connection, uint32_t bank) {
   return mho_rng_make(chip_seed, MHO_RNG_CHIP, 2 * connection + bank);
 }
 
 /** CHIP, index = 1 << 20 | connection[12] << 3 | kind[3]: mismatch of a crossbar's circuits; kind =
  *  transposed << 2 | (gain 0, offset 1, input gain 2, input offset 3). */
-static inline mho_rng mho_stream_mismatch(uint64_t chip_seed, uint32_t connection, int kind) {
+static inline mho_rng mho__stream_mismatch(uint64_t chip_seed, uint32_t connection, int kind) {
   return mho_rng_make(chip_seed, MHO_RNG_CHIP, 1u << 20 | connection << 3 | (uint32_t)kind);
 }
 
 /** CHIP, index = 0xf00000 + quantities layer + quantity: mismatch of neurons. */
-static inline mho_rng mho_stream_neurons(uint64_t chip_seed, int layer, int quantities,
-                                         int quantity) {
+static inline mho_rng mho__stream_neurons(uint64_t chip_seed, int layer, int quantities,
+                                          int quantity) {
   return mho_rng_make(chip_seed, MHO_RNG_CHIP,
                       (uint32_t)(0xf00000 + quantities * layer + quantity));
 }
@@ -117,171 +117,171 @@ static inline mho_rng mho_stream_neurons(uint64_t chip_seed, int layer, int quan
 /* ---------------------------------------------------------------- seed of the order */
 
 /** ORDER, index = 0; step = epoch: order of the batches, or of the samples. */
-static inline mho_rng mho_stream_shuffle(uint64_t order_seed) {
+static inline mho_rng mho__stream_shuffle(uint64_t order_seed) {
   return mho_rng_make(order_seed, MHO_RNG_ORDER, 0);
 }
 
 /** ORDER, index = 1: how samples are cut into batches. */
-static inline mho_rng mho_stream_cut(uint64_t order_seed) {
+static inline mho_rng mho__stream_cut(uint64_t order_seed) {
   return mho_rng_make(order_seed, MHO_RNG_ORDER, 1);
 }
 
 /** ORDER, index = 2; step = epoch, cell = 3 image + (dy 0, dx 1, mirrored 2): moved images. */
-static inline mho_rng mho_stream_augmented(uint64_t order_seed) {
+static inline mho_rng mho__stream_augmented(uint64_t order_seed) {
   return mho_rng_make(order_seed, MHO_RNG_ORDER, 2);
 }
 
 /** ORDER, index = axis; step = MHO_DESIGN_...: samples of a study. */
-static inline mho_rng mho_stream_axis(uint64_t design_seed, int axis) {
+static inline mho_rng mho__stream_axis(uint64_t design_seed, int axis) {
   return mho_rng_make(design_seed, MHO_RNG_ORDER, (uint32_t)axis);
 }
 enum { MHO_DESIGN_ORDER, MHO_DESIGN_JITTER, MHO_DESIGN_VALUE };
 
 /* ---------------------------------------------------------------- seed of the noise: pulses */
 
-/** PULSE, index = connection[12] << 1 | bank[1]; step = mho_step_pulse: noise of pulses. */
-static inline mho_rng mho_stream_pulse(uint64_t noise_seed, uint32_t connection, uint32_t bank) {
+/** PULSE, index = connection[12] << 1 | bank[1]; step = mho__step_pulse: noise of pulses. */
+static inline mho_rng mho__stream_pulse(uint64_t noise_seed, uint32_t connection, uint32_t bank) {
   return mho_rng_make(noise_seed, MHO_RNG_PULSE, 2 * connection + bank);
 }
 
 /** WRITE, index as of the cells' pulses: errors of verified writes. */
-static inline mho_rng mho_stream_write(mho_rng pulse) {
+static inline mho_rng mho__stream_write(mho_rng pulse) {
   return mho_rng_make(pulse.seed, MHO_RNG_WRITE, pulse.stream);
 }
 
 /** ROUND, index = connection[12] << 1: stochastic rounding of the first bank, verifying
  *  reads, pulse trains of the rows. */
-static inline mho_rng mho_stream_round(uint64_t noise_seed, int connection) {
+static inline mho_rng mho__stream_round(uint64_t noise_seed, int connection) {
   return mho_rng_make(noise_seed, MHO_RNG_ROUND, 2 * (uint32_t)connection);
 }
 
 /** ROUND, index = connection[12] << 1 | second[1]: the other bank, pulse trains of the columns. */
-static inline mho_rng mho_stream_round_of(mho_rng round, int second) {
+static inline mho_rng mho__stream_round_of(mho_rng round, int second) {
   round.stream += (uint32_t)second;
   return round;
 }
 
 /** programming[52] << 12 | rank[12]: the pulse of that rank on each cell. */
-static inline uint64_t mho_step_pulse(uint64_t programming, int rank) {
+static inline uint64_t mho__step_pulse(uint64_t programming, int rank) {
   return programming << 12 | (uint64_t)rank;
 }
 
 /** programming[52] << 12 | 4095: write noise that is left when all pulses have been given. */
-static inline uint64_t mho_step_show(uint64_t programming) {
-  return mho_step_pulse(programming, MHO_STREAM_RANKS);
+static inline uint64_t mho__step_show(uint64_t programming) {
+  return mho__step_pulse(programming, MHO_STREAM_RANKS);
 }
 
 /** update[58] << 6 | round[6], with the first round: the others follow one by one. */
-static inline uint64_t mho_step_verify(uint64_t update) {
+static inline uint64_t mho__step_verify(uint64_t update) {
   return update * MHO_STREAM_ROUNDS;
 }
 
 /** sample[59] << 5 | slot[5]: a slot of a sample's pulse trains; sample: of the run. */
-static inline uint64_t mho_step_slot(uint64_t sample, int slot) {
+static inline uint64_t mho__step_slot(uint64_t sample, int slot) {
   return sample * MHO_STREAM_SLOTS | (uint64_t)slot;
 }
 
 /** 1 << 40 | round: update by which the scheme writes initial weights. */
-static inline uint64_t mho_update_initial(uint64_t round) {
+static inline uint64_t mho__update_initial(uint64_t round) {
   return ((uint64_t)1 << 40) + round;
 }
 
 /** 1 << 44 | update[32] << 12 | turn[11]: RESET pulses of a refresh, from the first on. */
-static inline uint64_t mho_step_refresh(uint64_t update) {
+static inline uint64_t mho__step_refresh(uint64_t update) {
   return (uint64_t)1 << 44 | update << 12;
 }
 
 /** 1 << 44 | update[32] << 12 | 1 << 11 | turn[11]: its SET pulses, from the first on. */
-static inline uint64_t mho_step_refresh_set(uint64_t refresh) {
+static inline uint64_t mho__step_refresh_set(uint64_t refresh) {
   return refresh + MHO_STREAM_TURNS;
 }
 
 /** 1 << 62 + programming: changes that are written exactly. */
-static inline uint64_t mho_step_add(uint64_t programming) {
+static inline uint64_t mho__step_add(uint64_t programming) {
   return ((uint64_t)1 << 62) + programming;
 }
 
 /** 1 << 63 + sets: weights that are written exactly; the reference is written with sets = 0. */
-static inline uint64_t mho_step_set(uint64_t sets) {
+static inline uint64_t mho__step_set(uint64_t sets) {
   return ((uint64_t)1 << 63) + sets;
 }
 
 /* ---------------------------------------------------------------- seed of the noise: reads */
 
-/** READ, index = connection[12] << 1: what mho_stream_read completes. */
-static inline mho_rng mho_stream_reads(uint64_t noise_seed, uint32_t connection) {
+/** READ, index = connection[12] << 1: what mho__stream_read completes. */
+static inline mho_rng mho__stream_reads(uint64_t noise_seed, uint32_t connection) {
   return mho_rng_make(noise_seed, MHO_RNG_READ, 2 * connection);
 }
 
 /** READ, index = repeat[9] << 15 | kind[2] << 13 | connection[12] << 1 | transposed[1], kind
  *  as in MHO_NOISE_... */
-static inline mho_rng mho_stream_read(mho_rng reads, bool transposed, int kind, int repeat) {
+static inline mho_rng mho__stream_read(mho_rng reads, bool transposed, int kind, int repeat) {
   reads.stream += (uint32_t)transposed | (uint32_t)kind << 13 | (uint32_t)repeat << 15;
   return reads;
 }
 
 /** READ, index = repeat[9] << 15 | MHO_NOISE_STATE << 13 | layer[13]: measured states. */
-static inline mho_rng mho_stream_measured(mho_rng reads, int layer, int repeat) {
+static inline mho_rng mho__stream_measured(mho_rng reads, int layer, int repeat) {
   mho_rng rng = {reads.seed, (reads.stream & 0xff000000u) | (uint32_t)layer};
-  return mho_stream_read(rng, false, MHO_NOISE_STATE, repeat);
+  return mho__stream_read(rng, false, MHO_NOISE_STATE, repeat);
 }
 
 /** Another seed for each tile of a line, since no bits of the stream are left; tile 0 keeps it. */
-static inline mho_rng mho_stream_tile(mho_rng read, int tile) {
+static inline mho_rng mho__stream_tile(mho_rng read, int tile) {
   read.seed += (uint64_t)tile * 0x9e3779b97f4a7c15u;
   return read;
 }
 
 /** update[44] << 20 | phase[4] << 16 | step[16] of a read. */
-static inline uint64_t mho_step_read(uint64_t update, int phase, int step) {
+static inline uint64_t mho__step_read(uint64_t update, int phase, int step) {
   return update << 20 | (uint64_t)phase << 16 | ((uint64_t)step & 0xffff);
 }
 enum { MHO_STEP_READ_OUT = 0xffff }; /**< The step of the read-out and of measured states. */
 
 /** 1 << 43 | epoch[20] << 22 | validation[1] << 21 | batch[21]: update of an evaluated batch. */
-static inline uint64_t mho_update_evaluation(int epoch, bool validation, int batch) {
+static inline uint64_t mho__update_evaluation(int epoch, bool validation, int batch) {
   return (uint64_t)1 << 43 | (uint64_t)epoch << 22 | (uint64_t)validation << 21 | (uint64_t)batch;
 }
 
 /** The last of the epoch's evaluations: samples that are settled to be looked at. */
-static inline uint64_t mho_update_look(int epoch) {
-  return mho_update_evaluation(epoch, true, MHO_STREAM_BATCHES - 1);
+static inline uint64_t mho__update_look(int epoch) {
+  return mho__update_evaluation(epoch, true, MHO_STREAM_BATCHES - 1);
 }
 
 /** READ, index = 0xffffff: noise of neurons' states in continuous time. */
-static inline mho_rng mho_stream_states(uint64_t noise_seed) {
+static inline mho_rng mho__stream_states(uint64_t noise_seed) {
   return mho_rng_make(noise_seed, MHO_RNG_READ, 0xffffff);
 }
 
 /** update[44] << 20 | phase[2] << 18 | step[18] of an integration with state noise. */
-static inline uint64_t mho_step_states(uint64_t update, int phase, int step) {
+static inline uint64_t mho__step_states(uint64_t update, int phase, int step) {
   return (update << 2 | (uint64_t)phase) * MHO_STREAM_ODE_STEPS + (uint64_t)step;
 }
 
 /* ---------------------------------------------------------------- apart from the seeds of a run */
 
 /** TEST of seed 1, index = 0: the vector that a Krylov space begins with. */
-static inline mho_rng mho_stream_krylov(void) {
+static inline mho_rng mho__stream_krylov(void) {
   return mho_rng_make(1, MHO_RNG_TEST, 0);
 }
 
 /** TEST of seed 0, index = hidden layer, from 1; step = sample: perturbations of an orbit. */
-static inline mho_rng mho_stream_perturbation(int layer) {
+static inline mho_rng mho__stream_perturbation(int layer) {
   return mho_rng_make(0, MHO_RNG_TEST, (uint32_t)layer);
 }
 
 /** TEST of seed 0, index = 0: cells without spread and noise, which use no random number. */
-static inline mho_rng mho_stream_unused(void) {
+static inline mho_rng mho__stream_unused(void) {
   return mho_rng_make(0, MHO_RNG_TEST, 0);
 }
 
 /** TEST of seed 1, index = transposed[1]: inputs of a crossbar that ngspice checks. */
-static inline mho_rng mho_stream_stimulus(bool transposed) {
+static inline mho_rng mho__stream_stimulus(bool transposed) {
   return mho_rng_make(1, MHO_RNG_TEST, transposed);
 }
 
 /** TEST, index = 0: directions of the pulses of a device that ngspice checks. */
-static inline mho_rng mho_stream_directions(uint64_t seed) {
+static inline mho_rng mho__stream_directions(uint64_t seed) {
   return mho_rng_make(seed, MHO_RNG_TEST, 0);
 }
 

@@ -70,7 +70,7 @@ static double result_of(const compared *c, int k) {
 }
 
 static const char *value_of(const compared *c, const mho_report_key *key) {
-  return mho_report_config_value(&c->config, key->section, key->name);
+  return mho__report_config_value(&c->config, key->section, key->name);
 }
 
 /* Whether one of the first n runs has the key. */
@@ -206,7 +206,7 @@ static mho_err read_run(mho_store *s, const char *word, compared *c, mho_errinfo
   if (!err)
     err = mho_store_run_get(s, id, &c->record, ei);
   if (!err)
-    err = mho_report_config_read(&c->record, &c->config, ei);
+    err = mho__report_config_read(&c->record, &c->config, ei);
   return err;
 }
 
@@ -235,7 +235,7 @@ static int run(int argc, char **argv) {
   compared c[RUNS_MAX] = {0};
   mho_err err = compare(&o, c, &ei);
   for (int i = 0; i < o.common.n_words; i++) {
-    mho_report_config_free(&c[i].config);
+    mho__report_config_free(&c[i].config);
     mho_run_row_free(&c[i].record);
   }
   return err ? report_error(err, &ei) : EXIT_DONE;

@@ -254,8 +254,8 @@ static mho_err write_neuron(const options *o, const mho_neuron *neuron, mho_erri
   return err ? err : write_lib(o, name, text, ei);
 }
 
-/* Write a device at the defaults of its keys; nothing where it has no circuit or needs a file of the
- * user's. */
+/* Write a device at the defaults of its keys; nothing where it has no circuit or needs a file of
+ * the user's. */
 static mho_err write_device(const options *o, const mho_device_model *m, mho_errinfo *ei) {
   mho_choice c = {.entry = &m->entry};
   mho_device_config config;

@@ -338,7 +338,7 @@ static void print_series(FILE *f, const void *what) {
 
 static mho_err draw(mho_gnuplot_script print, const void *what, const char *file, mho_errinfo *ei) {
   drawing d = {print, what, file};
-  return mho_gnuplot_file(print_drawing, &d, file, ei);
+  return mho__gnuplot_file(print_drawing, &d, file, ei);
 }
 
 /* ---------------------------------------------------------------- many samples */

@@ -80,7 +80,7 @@ static mho_err read_images(mho_data_reader *r, images *x, mho_errinfo *ei) {
   int first = x->n;
   for (;;) {
     size_t got;
-    mho_err err = mho_data_read(r, record, RECORD, &got, ei);
+    mho_err err = mho__data_read(r, record, RECORD, &got, ei);
     if (err)
       return err;
 
@@ -106,18 +106,18 @@ static mho_err read_images(mho_data_reader *r, images *x, mho_errinfo *ei) {
 static mho_err read_file(const mho_data_file *file, const char *folder, const char *cure, images *x,
                          char sha256[MHO_DATA_HEX], mho_errinfo *ei) {
   char path[MHO_DATA_PATH];
-  if (!mho_data_find(folder, file->name, path, sizeof path))
+  if (!mho__data_find(folder, file->name, path, sizeof path))
     return mho_fail(ei, MHO_ENOTFOUND, "%s is neither in %s nor, packed as %s.gz; %s", file->name,
                     folder, file->name, cure);
 
   mho_data_reader r;
-  mho_err err = mho_data_open(&r, path, path, cure, ei);
+  mho_err err = mho__data_open(&r, path, path, cure, ei);
   if (err)
     return err;
 
   err = read_images(&r, x, ei);
-  mho_data_close(&r, sha256);
-  return err ? err : mho_data_compare(file, sha256, path, cure, ei);
+  mho__data_close(&r, sha256);
+  return err ? err : mho__data_compare(file, sha256, path, cure, ei);
 }
 
 /* Read all files; the last one is for the test, those before it train. */
@@ -128,7 +128,7 @@ static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_datase
   int train = 0;
   SHA2_CTX digests;
 
-  mho_data_cure(kind, cure, sizeof cure);
+  mho__data_cure(kind, cure, sizeof cure);
   SHA256Init(&digests);
   for (int i = 0; i < kind->n_files; i++) {
     train = x.n;

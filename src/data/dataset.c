@@ -47,7 +47,7 @@ static int list_places(const mho_dataset_kind *kind, const char *path,
     snprintf(place[0], MHO_DATA_PATH, "%s/%s", shared, kind->entry.id);
     n = 1;
   }
-  if (mho_data_home(kind->entry.id, place[n], MHO_DATA_PATH))
+  if (mho__data_home(kind->entry.id, place[n], MHO_DATA_PATH))
     n++;
   return n;
 }
@@ -56,7 +56,7 @@ static int list_places(const mho_dataset_kind *kind, const char *path,
 static const char *missing_file(const mho_dataset_kind *kind, const char *folder) {
   char path[MHO_DATA_PATH];
   for (int i = 0; i < kind->n_files; i++)
-    if (!mho_data_find(folder, kind->files[i].name, path, sizeof path))
+    if (!mho__data_find(folder, kind->files[i].name, path, sizeof path))
       return kind->files[i].name;
   return NULL;
 }

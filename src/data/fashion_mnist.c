@@ -9,7 +9,7 @@
 
 static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
                     mho_errinfo *ei) {
-  return mho_idx_load(kind, folder, 10, out, ei);
+  return mho__idx_load(kind, folder, 10, out, ei);
 }
 
 #define REPOSITORY                                                                                 \

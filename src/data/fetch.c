@@ -28,22 +28,22 @@ static bool is_archive(const char *url) {
 static mho_err check(const mho_data_file *file, const char *path, const char *name,
                      const char *cure, mho_errinfo *ei) {
   if (!file->sha256 && !is_archive(file->url))
-    return mho_idx_check(path, name, cure, ei);
+    return mho__idx_check(path, name, cure, ei);
 
   mho_data_reader r;
-  mho_err err = mho_data_open(&r, path, name, cure, ei);
+  mho_err err = mho__data_open(&r, path, name, cure, ei);
   if (err)
     return err;
 
   uint8_t buffer[1 << 14];
   size_t got;
   do
-    err = mho_data_read(&r, buffer, sizeof buffer, &got, ei);
+    err = mho__data_read(&r, buffer, sizeof buffer, &got, ei);
   while (!err && got == sizeof buffer);
 
   char sha256[MHO_DATA_HEX];
-  mho_data_close(&r, sha256);
-  return err ? err : mho_data_compare(file, sha256, name, cure, ei);
+  mho__data_close(&r, sha256);
+  return err ? err : mho__data_compare(file, sha256, name, cure, ei);
 }
 
 /* ---------------------------------------------------------------- a file being written */
@@ -299,7 +299,7 @@ static mho_err write_member(const mho_context *ctx, mho_data_reader *r, mho_tar 
       return mho_fail(ei, MHO_EINTERRUPTED,
                       "stopped while unpacking %s; files that were whole are kept", t->name);
 
-    mho_err err = mho_tar_read(r, t, buffer, sizeof buffer, &got, ei);
+    mho_err err = mho__tar_read(r, t, buffer, sizeof buffer, &got, ei);
     if (err)
       return err;
     if (fwrite(buffer, 1, got, p->file) < got)
@@ -337,7 +337,7 @@ static mho_err unpack(const mho_context *ctx, const mho_dataset_kind *kind, cons
                       mho_data_reader *r, const char *folder, bool *missing, mho_errinfo *ei) {
   mho_tar t = {0};
   for (;;) {
-    mho_err err = mho_tar_next(r, &t, ei);
+    mho_err err = mho__tar_next(r, &t, ei);
     if (err || t.end)
       return err;
 
@@ -377,10 +377,10 @@ static mho_err fetch_archive(const mho_context *ctx, const mho_dataset_kind *kin
     return err;
 
   mho_data_reader r;
-  err = mho_data_open(&r, path, origin, cure, ei);
+  err = mho__data_open(&r, path, origin, cure, ei);
   if (!err) {
     err = unpack(ctx, kind, url, &r, folder, missing, ei);
-    mho_data_close(&r, NULL);
+    mho__data_close(&r, NULL);
   }
 
   if (!err && missing[i])
@@ -395,7 +395,7 @@ static mho_err fetch_archive(const mho_context *ctx, const mho_dataset_kind *kin
 static bool is_right(const mho_context *ctx, const mho_data_file *file, const char *folder) {
   char path[MHO_DATA_PATH];
   mho_errinfo bad;
-  if (!mho_data_find(folder, file->name, path, sizeof path))
+  if (!mho__data_find(folder, file->name, path, sizeof path))
     return false;
 
   if (check(file, path, path, "fetching it again", &bad)) {
@@ -442,7 +442,7 @@ mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, 
                       kind->entry.id);
 
   if (!folder || !*folder) {
-    if (!mho_data_home(kind->entry.id, home, sizeof home))
+    if (!mho__data_home(kind->entry.id, home, sizeof home))
       return mho_fail(ei, MHO_ENOTFOUND, "HOME is not set: say which folder %s shall be put into",
                       kind->entry.id);
     folder = home;

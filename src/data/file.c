@@ -14,7 +14,7 @@ enum {
   CHUNK = 1 << 18      /* small enough that its bytes are still in the cache for the checksum */
 };
 
-bool mho_data_home(const char *id, char *folder, size_t capacity) {
+bool mho__data_home(const char *id, char *folder, size_t capacity) {
   const char *home = getenv("HOME");
   if (!home || !*home)
     return false;
@@ -23,7 +23,7 @@ bool mho_data_home(const char *id, char *folder, size_t capacity) {
   return n > 0 && (size_t)n < capacity;
 }
 
-bool mho_data_find(const char *folder, const char *name, char *path, size_t capacity) {
+bool mho__data_find(const char *folder, const char *name, char *path, size_t capacity) {
   static const char *const ends[] = {".gz", ""};
   for (int i = 0; i < MHO_COUNT(ends); i++) {
     int n = snprintf(path, capacity, "%s/%s%s", folder, name, ends[i]);
@@ -33,7 +33,7 @@ bool mho_data_find(const char *folder, const char *name, char *path, size_t capa
   return false;
 }
 
-void mho_data_cure(const mho_dataset_kind *kind, char *buf, size_t capacity) {
+void mho__data_cure(const mho_dataset_kind *kind, char *buf, size_t capacity) {
   static const char cure[] = "put a good copy in its place";
   if (kind->n_files && kind->files[0].url)
     snprintf(buf, capacity, "%s ('mho data fetch %s' downloads one)", cure, kind->entry.id);
@@ -41,8 +41,8 @@ void mho_data_cure(const mho_dataset_kind *kind, char *buf, size_t capacity) {
     snprintf(buf, capacity, "%s", cure);
 }
 
-mho_err mho_data_open(mho_data_reader *r, const char *path, const char *name, const char *cure,
-                      mho_errinfo *ei) {
+mho_err mho__data_open(mho_data_reader *r, const char *path, const char *name, const char *cure,
+                       mho_errinfo *ei) {
   *r = (mho_data_reader){.name = name, .cure = cure};
   errno = 0;
   r->gz = gzopen(path, "rbe");
@@ -78,7 +78,7 @@ static mho_err check_end(const mho_data_reader *r, mho_errinfo *ei) {
   return code == Z_OK ? MHO_OK : read_failed(r, ei);
 }
 
-mho_err mho_data_read(mho_data_reader *r, void *out, size_t n, size_t *got, mho_errinfo *ei) {
+mho_err mho__data_read(mho_data_reader *r, void *out, size_t n, size_t *got, mho_errinfo *ei) {
   uint8_t *to = out;
   *got = 0;
   while (*got < n) {
@@ -95,7 +95,7 @@ mho_err mho_data_read(mho_data_reader *r, void *out, size_t n, size_t *got, mho_
   return MHO_OK;
 }
 
-void mho_data_close(mho_data_reader *r, char sha256[MHO_DATA_HEX]) {
+void mho__data_close(mho_data_reader *r, char sha256[MHO_DATA_HEX]) {
   if (r->gz)
     gzclose(r->gz);
   r->gz = NULL;
@@ -103,8 +103,8 @@ void mho_data_close(mho_data_reader *r, char sha256[MHO_DATA_HEX]) {
     SHA256End(&r->sha, sha256);
 }
 
-mho_err mho_data_compare(const mho_data_file *file, const char *sha256, const char *name,
-                         const char *cure, mho_errinfo *ei) {
+mho_err mho__data_compare(const mho_data_file *file, const char *sha256, const char *name,
+                          const char *cure, mho_errinfo *ei) {
   if (!file->sha256 || !strcasecmp(file->sha256, sha256))
     return MHO_OK;
 

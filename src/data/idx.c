@@ -81,7 +81,7 @@ static mho_err take_sizes(const mho_data_reader *r, uint32_t magic, const uint8_
 static mho_err read_header(mho_data_reader *r, uint32_t magic, idx *out, mho_errinfo *ei) {
   uint8_t b[16];
   size_t got = 0, more = 0;
-  mho_err err = mho_data_read(r, b, 8, &got, ei);
+  mho_err err = mho__data_read(r, b, 8, &got, ei);
   if (err)
     return err;
 
@@ -93,7 +93,7 @@ static mho_err read_header(mho_data_reader *r, uint32_t magic, idx *out, mho_err
 
   size_t want = magic == IMAGES ? 16 : 8;
   if (got == 8 && want > 8) {
-    err = mho_data_read(r, b + 8, want - 8, &more, ei);
+    err = mho__data_read(r, b + 8, want - 8, &more, ei);
     if (err)
       return err;
   }
@@ -118,7 +118,7 @@ static mho_err read_body(mho_data_reader *r, size_t total, uint8_t **data, mho_e
     *data = larger;
 
     size_t got;
-    mho_err err = mho_data_read(r, larger + have, capacity - have, &got, ei);
+    mho_err err = mho__data_read(r, larger + have, capacity - have, &got, ei);
     if (err)
       return err;
     if (have + got < capacity)
@@ -134,7 +134,7 @@ static mho_err read_body(mho_data_reader *r, size_t total, uint8_t **data, mho_e
 static mho_err read_end(mho_data_reader *r, mho_errinfo *ei) {
   uint8_t b;
   size_t got;
-  mho_err err = mho_data_read(r, &b, 1, &got, ei);
+  mho_err err = mho__data_read(r, &b, 1, &got, ei);
   if (err)
     return err;
   if (got)
@@ -147,7 +147,7 @@ static mho_err read_end(mho_data_reader *r, mho_errinfo *ei) {
 static mho_err read_file(const char *path, const char *name, uint32_t magic, const char *cure,
                          idx *out, mho_errinfo *ei) {
   mho_data_reader r;
-  mho_err err = mho_data_open(&r, path, name, cure, ei);
+  mho_err err = mho__data_open(&r, path, name, cure, ei);
   if (err)
     return err;
 
@@ -156,11 +156,11 @@ static mho_err read_file(const char *path, const char *name, uint32_t magic, con
     err = read_body(&r, size_of(out), &out->data, ei);
   if (!err)
     err = read_end(&r, ei);
-  mho_data_close(&r, out->sha256);
+  mho__data_close(&r, out->sha256);
   return err;
 }
 
-mho_err mho_idx_check(const char *path, const char *name, const char *cure, mho_errinfo *ei) {
+mho_err mho__idx_check(const char *path, const char *name, const char *cure, mho_errinfo *ei) {
   idx file = {0};
   mho_err err = read_file(path, name, 0, cure, &file, ei);
   mho_free(file.data);
@@ -176,14 +176,14 @@ static mho_err read_files(const mho_dataset_kind *kind, const char *folder, cons
   for (int i = 0; i < FILES; i++) {
     const mho_data_file *file = &kind->files[i];
     idx *x = &loaded[i];
-    if (!mho_data_find(folder, file->name, x->path, sizeof x->path))
+    if (!mho__data_find(folder, file->name, x->path, sizeof x->path))
       return mho_fail(ei, MHO_ENOTFOUND, "%s is neither in %s nor, packed as %s.gz; %s", file->name,
                       folder, file->name, cure);
 
     uint32_t magic = i == TRAIN_IMAGES || i == TEST_IMAGES ? IMAGES : LABELS;
     mho_err err = read_file(x->path, x->path, magic, cure, x, ei);
     if (!err)
-      err = mho_data_compare(file, x->sha256, x->path, cure, ei);
+      err = mho__data_compare(file, x->sha256, x->path, cure, ei);
     if (err)
       return err;
   }
@@ -262,10 +262,10 @@ static void describe(const idx loaded[FILES], int classes, mho_dataset *out) {
   SHA256Data((const uint8_t *)digests, sizeof digests - 1, out->checksum);
 }
 
-mho_err mho_idx_load(const mho_dataset_kind *kind, const char *folder, int classes,
-                     mho_dataset *out, mho_errinfo *ei) {
+mho_err mho__idx_load(const mho_dataset_kind *kind, const char *folder, int classes,
+                      mho_dataset *out, mho_errinfo *ei) {
   char cure[128];
-  mho_data_cure(kind, cure, sizeof cure);
+  mho__data_cure(kind, cure, sizeof cure);
 
   idx *loaded = mho_alloc(FILES, sizeof *loaded);
   if (!loaded)
@@ -291,7 +291,7 @@ mho_err mho_idx_load(const mho_dataset_kind *kind, const char *folder, int class
 
 static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
                     mho_errinfo *ei) {
-  return mho_idx_load(kind, folder, 0, out, ei);
+  return mho__idx_load(kind, folder, 0, out, ei);
 }
 
 static const mho_data_file files[] = {

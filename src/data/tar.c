@@ -61,7 +61,7 @@ static mho_err skip(mho_data_reader *r, uint64_t n, mho_errinfo *ei) {
   while (n) {
     size_t want = n < sizeof buffer ? (size_t)n : sizeof buffer;
     size_t got;
-    mho_err err = mho_data_read(r, buffer, want, &got, ei);
+    mho_err err = mho__data_read(r, buffer, want, &got, ei);
     if (err)
       return err;
     if (got < want)
@@ -72,14 +72,14 @@ static mho_err skip(mho_data_reader *r, uint64_t n, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err mho_tar_next(mho_data_reader *r, mho_tar *t, mho_errinfo *ei) {
+mho_err mho__tar_next(mho_data_reader *r, mho_tar *t, mho_errinfo *ei) {
   uint8_t header[BLOCK];
   size_t got;
   uint64_t padding = (BLOCK - t->size % BLOCK) % BLOCK;
   mho_err err = skip(r, t->left + padding, ei);
   *t = (mho_tar){0};
   if (!err)
-    err = mho_data_read(r, header, BLOCK, &got, ei);
+    err = mho__data_read(r, header, BLOCK, &got, ei);
   if (err)
     return err;
 
@@ -98,12 +98,12 @@ mho_err mho_tar_next(mho_data_reader *r, mho_tar *t, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err mho_tar_read(mho_data_reader *r, mho_tar *t, void *out, size_t n, size_t *got,
-                     mho_errinfo *ei) {
+mho_err mho__tar_read(mho_data_reader *r, mho_tar *t, void *out, size_t n, size_t *got,
+                      mho_errinfo *ei) {
   if (n > t->left)
     n = (size_t)t->left;
 
-  mho_err err = mho_data_read(r, out, n, got, ei);
+  mho_err err = mho__data_read(r, out, n, got, ei);
   if (!err && *got < n)
     err = mho_fail(ei, MHO_EDATA, "%s is cut short: it ends within %s; %s", r->name, t->name,
                    r->cure);

@@ -13,11 +13,12 @@ typedef struct mho_tar {
 } mho_tar;
 
 /** Go on to the next member, past what is left of this one.
- *  @return MHO_OK; MHO_EDATA when there is neither a sound header nor the end; as mho_data_read. */
-mho_err mho_tar_next(mho_data_reader *r, mho_tar *t, mho_errinfo *ei);
+ *  @return MHO_OK; MHO_EDATA when there is neither a sound header nor the end; as
+ *          mho__data_read. */
+mho_err mho__tar_next(mho_data_reader *r, mho_tar *t, mho_errinfo *ei);
 /** Read up to n bytes of the member, fewer only at its end.
- *  @return MHO_OK; MHO_EDATA; as mho_data_read. */
-mho_err mho_tar_read(mho_data_reader *r, mho_tar *t, void *out, size_t n, size_t *got,
-                     mho_errinfo *ei);
+ *  @return MHO_OK; MHO_EDATA; as mho__data_read. */
+mho_err mho__tar_read(mho_data_reader *r, mho_tar *t, void *out, size_t n, size_t *got,
+                      mho_errinfo *ei);
 
 #endif

@@ -226,7 +226,7 @@ static void start(mho_cells *c) {
   if (c->config.levels > 0)
     for (size_t i = 0; i < c->n; i++)
       if (!is_faulty(c, i))
-        c->g[i] = mho_cells_level(c, bounds_at(c, i), c->g[i]);
+        c->g[i] = mho__cells_level(c, bounds_at(c, i), c->g[i]);
   if (c->state != c->g)
     memcpy(c->state, c->g, c->n * sizeof *c->g);
 }
@@ -243,7 +243,7 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
   mho_spread spread = {0};
   mho_err err = mho_device_check(model, params, d, ei);
   if (!err)
-    err = mho_spread_parse(model, d, &spread, ei);
+    err = mho__spread_parse(model, d, &spread, ei);
   if (err)
     return err;
 

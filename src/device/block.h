@@ -10,8 +10,8 @@ static const float mho_no_noise[MHO_DEVICE_BLOCK];
 
 /* Cells first .. first+n-1 as they lie in the bank, to be answered where they are, without noise
  * until the caller says otherwise. Columns beyond the model's n_columns are left unset. */
-static inline void mho_block_in_place(const mho_cells *c, size_t first, int n, const float *dir,
-                                      float *out, mho_device_block *b) {
+static inline void mho__block_in_place(const mho_cells *c, size_t first, int n, const float *dir,
+                                       float *out, mho_device_block *b) {
   size_t k = bounds_at(c, first);
   b->n = n;
   b->g = c->state + first;

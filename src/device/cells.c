@@ -32,7 +32,7 @@ static void show_cell(mho_cells *c, size_t cell, int count, float xi) {
   if (c->wear)
     wear_out(c, cell, (uint32_t)(count > 0 ? count : -count));
 
-  float g = mho_cells_level(c, bounds_at(c, cell), c->state[cell]);
+  float g = mho__cells_level(c, bounds_at(c, cell), c->state[cell]);
   float noise = (float)c->config.write_noise;
   c->state[cell] = g;
   /* noise lies on top: it may exceed the bounds, but not fall below 0 S */
@@ -42,7 +42,7 @@ static void show_cell(mho_cells *c, size_t cell, int count, float xi) {
 void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step) {
   float xi[MHO_DEVICE_BLOCK] = {0};
   if (c->config.write_noise > 0)
-    mho_rng_normal(c->noise, mho_step_show(step), first, (size_t)n, xi);
+    mho_rng_normal(c->noise, mho__step_show(step), first, (size_t)n, xi);
   for (int i = 0; i < n; i++)
     show_cell(c, first + (size_t)i, count[i], xi[i]);
 }
@@ -52,7 +52,7 @@ static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *co
                     uint64_t step) {
   float xi[MHO_DEVICE_BLOCK] = {0};
   if (c->config.write_noise > 0)
-    mho_rng_normal_at(c->noise, mho_step_show(step), (size_t)n, cell, xi);
+    mho_rng_normal_at(c->noise, mho__step_show(step), (size_t)n, cell, xi);
   for (int i = 0; i < n; i++)
     show_cell(c, cell[i], count[i], xi[i]);
 }
@@ -72,7 +72,7 @@ static inline void to_levels(const mho_cells *c, int n, const float *low, const 
     return;
   float steps = (float)(c->config.levels - 1);
   for (int i = 0; i < n; i++)
-    g[i] = mho_nearest_level(steps, low[i], high[i], g[i]);
+    g[i] = mho__nearest_level(steps, low[i], high[i], g[i]);
 }
 
 /* Where a change takes a state that has a rest: rounded within the bounds, and what that leaves
@@ -122,11 +122,11 @@ static void pulse_block(mho_cells *c, size_t first, int n, const int16_t *left, 
   float *g = c->state + first;
   mho_device_block b;
 
-  mho_block_in_place(c, first, n, dir, out, &b);
+  mho__block_in_place(c, first, n, dir, out, &b);
   to_levels(c, n, b.low, b.high, g);
   if (c->noisy) {
     b.quiet = false;
-    mho_rng_normal(c->noise, mho_step_pulse(step, rank), first, (size_t)n, xi);
+    mho_rng_normal(c->noise, mho__step_pulse(step, rank), first, (size_t)n, xi);
     b.xi = xi;
   }
   answer(c, &b, strength(c, first, n, NULL, dir, amplitude));
@@ -223,7 +223,7 @@ static void pulse_gathered(mho_cells *c, gathered *x, int rank, uint64_t step) {
   for (; x->n; rank++) {
     gather_block(c, x, &b);
     if (c->noisy)
-      mho_rng_normal_at(c->noise, mho_step_pulse(step, rank), (size_t)x->n, x->cell, x->xi);
+      mho_rng_normal_at(c->noise, mho__step_pulse(step, rank), (size_t)x->n, x->cell, x->xi);
     answer(c, &b, strength(c, 0, x->n, x->cell, x->dir, amplitude));
     scatter(c, x, &b);
     drop_finished(x, rank);
@@ -400,7 +400,7 @@ static void disturb_cell(mho_cells *c, size_t cell, const mho_device_block *b, i
   float before = c->state[cell], v = clipped(before + b->out[i], b->low[i], b->high[i]);
   if (c->rest)
     v = move_finely(before, b->out[i], b->low[i], b->high[i], &c->rest[cell]);
-  v = mho_cells_level(c, k, v);
+  v = mho__cells_level(c, k, v);
   c->state[cell] = v;
   if (c->state == c->g)
     return;
@@ -416,7 +416,7 @@ static void disturb_round(mho_cells *c, size_t first, int n, float dir, const fl
 
   for (int i = 0; i < n; i++)
     dirs[i] = dir;
-  mho_block_in_place(c, first, n, dirs, out, &b);
+  mho__block_in_place(c, first, n, dirs, out, &b);
   answer(c, &b, amplitude);
 
   for (int i = 0; i < n; i++) {

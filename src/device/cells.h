@@ -19,10 +19,10 @@ typedef struct mho_spread {
 } mho_spread;
 
 /* variation.of as parameters of the model; MHO_ECONFIG for what is none of them. */
-mho_err mho_spread_parse(const mho_device_model *model, const mho_device_config *d, mho_spread *out,
-                         mho_errinfo *ei);
+mho_err mho__spread_parse(const mho_device_model *model, const mho_device_config *d,
+                          mho_spread *out, mho_errinfo *ei);
 /* MHO_ECONFIG for a law that would give energy within +-v_max. */
-mho_err mho_iv_check(const mho_device_config *d, mho_errinfo *ei);
+mho_err mho__iv_check(const mho_device_config *d, mho_errinfo *ei);
 
 /* Normalized conductance of 0 S. */
 static inline float zero_siemens(double g_min, double g_max) {
@@ -49,16 +49,16 @@ static inline float within(float v, float low, float high) {
 }
 
 /* The nearest of steps + 1 levels from bound to bound. */
-static inline float mho_nearest_level(float steps, float low, float high, float v) {
+static inline float mho__nearest_level(float steps, float low, float high, float v) {
   float range = high - low;
   return range > 0 ? low + range * roundf((v - low) / range * steps) / steps : v;
 }
 
 /* The state nearest to v that a cell can have: itself, or one of its levels; k as bounds_at. */
-static inline float mho_cells_level(const mho_cells *c, size_t k, float v) {
+static inline float mho__cells_level(const mho_cells *c, size_t k, float v) {
   if (c->config.levels < 2)
     return v;
-  return mho_nearest_level((float)(c->config.levels - 1), c->low[k], c->high[k], v);
+  return mho__nearest_level((float)(c->config.levels - 1), c->low[k], c->high[k], v);
 }
 
 #endif

@@ -87,8 +87,8 @@ mho_err mho_device_curve(const mho_device_model *model, const void *params,
 
   mho_cells *c = NULL;
   mho_err err =
-      mho_cells_new(model, params, config, (size_t)o->cells, mho_stream_chip(o->seed, 0, 0),
-                    mho_stream_pulse(o->seed, 0, 0), &c, ei);
+      mho_cells_new(model, params, config, (size_t)o->cells, mho__stream_chip(o->seed, 0, 0),
+                    mho__stream_pulse(o->seed, 0, 0), &c, ei);
   if (err)
     return err;
 

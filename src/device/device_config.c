@@ -162,8 +162,8 @@ static mho_err parse_one(const mho_device_model *model, const char *name, const 
   return MHO_OK;
 }
 
-mho_err mho_spread_parse(const mho_device_model *model, const mho_device_config *d, mho_spread *out,
-                         mho_errinfo *ei) {
+mho_err mho__spread_parse(const mho_device_model *model, const mho_device_config *d,
+                          mho_spread *out, mho_errinfo *ei) {
   static const char separators[] = " ,;:=";
   char copy[MHO_TEXT_MAX], *save = NULL;
   out->n = 0;
@@ -259,11 +259,11 @@ mho_err mho_device_check(const mho_device_model *model, const void *params,
   mho_err err = check_common(model, d, ei);
 
   if (!err)
-    err = mho_spread_parse(model, d, &spread, ei);
+    err = mho__spread_parse(model, d, &spread, ei);
   if (!err)
     err = check_pulse(model, d, ei);
   if (!err)
-    err = mho_iv_check(d, ei);
+    err = mho__iv_check(d, ei);
   if (!err && model->check)
     err = model->check(params, d, ei);
 

@@ -48,7 +48,7 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
     col[K_UP][i] = (float)(2 * p->a * p->gamma_up);
     col[K_DOWN][i] = (float)(-2 * p->a * p->gamma_down);
     col[CENTER][i] = (float)p->center;
-    mho_noise_columns(&p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
+    mho__noise_columns(&p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
   }
 }
 
@@ -58,18 +58,18 @@ static void pulse(const mho_device_block *b) {
   /* e = exp(+-gamma z); beyond e^60 a cell of next to no range jumps from bound to bound anyway */
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float range = mho_cell_range(b, i), from = b->g[i] - b->col[CENTER][i];
-    e[i] = mho_least((b->dir[i] > 0 ? b->col[K_UP][i] : b->col[K_DOWN][i]) * from / range, 60);
+    float range = mho__cell_range(b, i), from = b->g[i] - b->col[CENTER][i];
+    e[i] = mho__least((b->dir[i] > 0 ? b->col[K_UP][i] : b->col[K_DOWN][i]) * from / range, 60);
   }
-  mho_vexp(b->n, e);
+  mho__vexp(b->n, e);
 
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     bool set = b->dir[i] > 0;
     float scale = set ? b->col[A_UP][i] : b->col[A_DOWN][i];
     float unit = set ? b->col[UP][i] : b->col[DOWN][i];
-    float step = unit * mho_most(1 - scale * e[i], 0);
-    b->out[i] = mho_noisy_step(b, i, step, step, NOISE_UP);
+    float step = unit * mho__most(1 - scale * e[i], 0);
+    b->out[i] = mho__noisy_step(b, i, step, step, NOISE_UP);
   }
 }
 
@@ -101,7 +101,7 @@ const mho_device_model mho_device_exp_step = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
-    .noisy = mho_noise_is_on,
+    .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down a_up a_down gamma_up gamma_down",
 };

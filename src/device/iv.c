@@ -85,7 +85,7 @@ bool mho_device_spice_current(const mho_device_config *config, const char *g, co
   return length > 0 && (size_t)length < n;
 }
 
-mho_err mho_iv_check(const mho_device_config *d, mho_errinfo *ei) {
+mho_err mho__iv_check(const mho_device_config *d, mho_errinfo *ei) {
   const mho_iv_config *p = &d->iv;
   /* sinh is odd and rises; hfo2 is passive to 0.7 V over its range */
   if (p->law != MHO_IV_POLYNOMIAL)

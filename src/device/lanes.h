@@ -13,11 +13,11 @@
 #include "mho/device.h"
 
 /* fminf and fmaxf as vector code: those must look at NaN. */
-static inline float mho_least(float a, float b) {
+static inline float mho__least(float a, float b) {
   return a < b ? a : b;
 }
 
-static inline float mho_most(float a, float b) {
+static inline float mho__most(float a, float b) {
   return a > b ? a : b;
 }
 
@@ -25,20 +25,20 @@ enum { MHO_LANES = 16 };
 #define MHO_VECTOR(name) _Alignas(64) float name[MHO_DEVICE_BLOCK]
 
 /* n rounded up to whole vectors. */
-static inline int mho_padded(int n) {
+static inline int mho__padded(int n) {
   return (n + MHO_LANES - 1) & ~(MHO_LANES - 1);
 }
 
-static inline void mho_pad(int n, float *x) {
-  for (int i = n; i < mho_padded(n); i++)
+static inline void mho__pad(int n, float *x) {
+  for (int i = n; i < mho__padded(n); i++)
     x[i] = x[n - 1];
 }
 
 /* A copy of n values into an MHO_VECTOR, padded. */
-static inline void mho_load(int n, const float *from, float *to) {
+static inline void mho__load(int n, const float *from, float *to) {
   for (int i = 0; i < n; i++)
     to[i] = from[i];
-  mho_pad(n, to);
+  mho__pad(n, to);
 }
 
 /* x <- exp(x) of MHO_LANES values on a 64-byte boundary. */
@@ -58,15 +58,15 @@ __attribute__((noinline, unused)) static void mho_log_lanes(float *at) {
 }
 
 /* x <- exp(x) of the first n values of an MHO_VECTOR. */
-static inline void mho_vexp(int n, float *x) {
-  mho_pad(n, x);
+static inline void mho__vexp(int n, float *x) {
+  mho__pad(n, x);
   for (int j = 0; j < n; j += MHO_LANES)
     mho_exp_lanes(x + j);
 }
 
 /* x <- ln(x) of the same. */
-static inline void mho_vlog(int n, float *x) {
-  mho_pad(n, x);
+static inline void mho__vlog(int n, float *x) {
+  mho__pad(n, x);
   for (int j = 0; j < n; j += MHO_LANES)
     mho_log_lanes(x + j);
 }

@@ -54,7 +54,7 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
     col[UP_G][i] = -up * slope_up;
     col[DOWN][i] = down * (1 - slope_down * c);
     col[DOWN_G][i] = down * slope_down;
-    mho_noise_columns(&p->noise, up, down, i, col + NOISE_UP);
+    mho__noise_columns(&p->noise, up, down, i, col + NOISE_UP);
   }
 }
 
@@ -79,7 +79,7 @@ static void pulse(const mho_device_block *b) {
 
 #pragma omp simd
   for (int i = 0; i < b->n; i++)
-    b->out[i] = mho_noisy_step(b, i, step_up(b, i), step_down(b, i), NOISE_UP);
+    b->out[i] = mho__noisy_step(b, i, step_up(b, i), step_down(b, i), NOISE_UP);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -105,7 +105,7 @@ const mho_device_model mho_device_linear = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
-    .noisy = mho_noise_is_on,
+    .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down slope_up slope_down",
 };

@@ -41,14 +41,14 @@ static double drive_at(const void *params, double v) {
 }
 
 static double response(const void *params, bool set, double fraction) {
-  return mho_voltage_response(params, drive_at, set, fraction);
+  return mho__voltage_response(params, drive_at, set, fraction);
 }
 
 static mho_err check(const void *params, const mho_device_config *d, mho_errinfo *ei) {
   if (!(d->g_min > 0))
     return mho_fail(ei, MHO_ECONFIG,
                     "device.g_min: linear_ion needs a conductance above 0, as R_off is 1/g_min");
-  return mho_voltage_check(params, drive_at, ei);
+  return mho__voltage_check(params, drive_at, ei);
 }
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
@@ -76,7 +76,7 @@ static inline float g_of_u(float u, float r) {
 
 static void rate(const mho_voltage *v, int first, const float *x, float *f) {
   const float *r = v->p[0] + first;
-  mho_window(v->p[1] + first, v->p[2] + first, v->drive + first, x, f);
+  mho__window(v->p[1] + first, v->p[2] + first, v->drive + first, x, f);
   for (int i = 0; i < MHO_LANES; i++)
     f[i] /= x[i] + r[i] * (1 - x[i]);
 }
@@ -85,22 +85,22 @@ static void pulse(const mho_device_block *b) {
   mho_voltage v;
   float step[MHO_DEVICE_BLOCK];
 
-  mho_voltage_load(&v, b, UP, RATIO, WINDOW, EXPONENT);
+  mho__voltage_load(&v, b, UP, RATIO, WINDOW, EXPONENT);
   for (int i = 0; i < b->n; i++)
-    v.x[i] = mho_unit((v.p[0][i] - u_of_g(b->g[i], v.p[0][i])) / (v.p[0][i] - 1));
+    v.x[i] = mho__unit((v.p[0][i] - u_of_g(b->g[i], v.p[0][i])) / (v.p[0][i] - 1));
 
   bool closed = v.p[1][0] == MHO_WINDOW_NONE; /* the same for all cells of a model */
   if (!closed)
-    mho_voltage_integrate(&v, rate);
+    mho__voltage_integrate(&v, rate);
 
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float r = v.p[0][i], u = u_of_g(b->g[i], r);
     float u2 = u * u - 2 * (r - 1) * v.drive[i];
-    float u_end = closed ? sqrtf(mho_most(u2, 1)) : u - (r - 1) * v.moved[i];
-    step[i] = g_of_u(mho_most(mho_least(u_end, r), 1), r) - b->g[i];
+    float u_end = closed ? sqrtf(mho__most(u2, 1)) : u - (r - 1) * v.moved[i];
+    step[i] = g_of_u(mho__most(mho__least(u_end, r), 1), r) - b->g[i];
   }
-  mho_voltage_answer(b, step, NOISE);
+  mho__voltage_answer(b, step, NOISE);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -111,9 +111,9 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
   mho_device_spice_param(s, "pw", p->p);
 
   snprintf(s->rate, sizeof s->rate, "sp*V(p,n)*(V(p,n)>0 ? %s : %s)/(V(x)+ro*(1-V(x)))",
-           mho_window_spice(p->window, true), mho_window_spice(p->window, false));
-  mho_voltage_spice_linear_resistance(s);
-  mho_voltage_spice_pulse(s, &p->pulse);
+           mho__window_spice(p->window, true), mho__window_spice(p->window, false));
+  mho__voltage_spice_linear_resistance(s);
+  mho__voltage_spice_pulse(s, &p->pulse);
   return MHO_OK;
 }
 

@@ -4,7 +4,7 @@
 
 void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *dir, float *out) {
   mho_device_block b;
-  mho_block_in_place(c, first, n, dir, out, &b);
+  mho__block_in_place(c, first, n, dir, out, &b);
   c->model->pulse(&b);
 
   for (int i = 0; i < n; i++) {
@@ -15,7 +15,7 @@ void mho_cells_mean_step(const mho_cells *c, size_t first, int n, const float *d
 
 void mho_cells_mean_state(const mho_cells *c, size_t first, int n, const float *dir, float *out) {
   mho_device_block b;
-  mho_block_in_place(c, first, n, dir, out, &b);
+  mho__block_in_place(c, first, n, dir, out, &b);
   c->model->pulse(&b);
 
   for (int i = 0; i < n; i++)

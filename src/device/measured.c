@@ -158,14 +158,14 @@ static mho_err prepare(const void *params, const mho_device_config *config, void
   mho_csv t;
   if (!*path)
     return mho_fail(ei, MHO_ECONFIG, "device.table: name the CSV file with the measured pulses");
-  mho_err err = mho_csv_read(path, columns, MHO_COUNT(columns), &t, ei);
+  mho_err err = mho__csv_read(path, columns, MHO_COUNT(columns), &t, ei);
   if (err)
     return err;
 
   steps *s = mho_alloc(1, sizeof *s);
   err = s ? tabulate_both(path, &t, config, s, ei)
           : mho_fail(ei, MHO_ENOMEM, "no memory for a table");
-  mho_csv_free(&t);
+  mho__csv_free(&t);
   if (err)
     mho_free(s);
   else
@@ -190,7 +190,7 @@ static void pulse(const mho_device_block *b) {
 
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float at = mho_most(mho_least(b->g[i], 1), 0) * GRID;
+    float at = mho__most(mho__least(b->g[i], 1), 0) * GRID;
     int k = (int)at;
     float part = at - (float)k;
     float rise = up[k] + part * (up[k + 1] - up[k]);
@@ -234,7 +234,7 @@ const mho_device_model mho_device_measured = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
-    .noisy = mho_noise_is_on,
+    .noisy = mho__noise_is_on,
     .spice = spice,
     .prepare = prepare,
     .fit = "",

@@ -23,7 +23,7 @@ typedef struct reader {
   mho_errinfo *ei;
 } reader;
 
-void mho_csv_free(mho_csv *t) {
+void mho__csv_free(mho_csv *t) {
   for (int k = 0; k < MHO_CSV_COLUMNS; k++)
     free(t->column[k]);
   free(t->line);
@@ -216,8 +216,8 @@ static mho_err read_lines(reader *r, FILE *f) {
   return err;
 }
 
-mho_err mho_csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
-                     mho_errinfo *ei) {
+mho_err mho__csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
+                      mho_errinfo *ei) {
   *out = (mho_csv){0};
   reader r = {.path = path, .columns = columns, .n = n, .out = out, .ei = ei};
   FILE *f = fopen(path, "r");
@@ -238,6 +238,6 @@ mho_err mho_csv_read(const char *path, const mho_csv_column *columns, int n, mho
   }
 
   if (err)
-    mho_csv_free(out);
+    mho__csv_free(out);
   return err;
 }

@@ -45,7 +45,7 @@ static double bulge(double a) {
   return -expm1(-x / a) / d - x;
 }
 
-double mho_nl_pulse_a(double label) {
+double mho__nl_pulse_a(double label) {
   double want = 0.07 * sqrt(2) * fabs(label), low = log(1e-4), high = log(1e4);
   if (want < 1e-6)
     return INFINITY;
@@ -73,7 +73,7 @@ static double first_step(double a, double pulses, int sign) {
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
   const nl_pulse *p = params;
-  double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
+  double a_up = mho__nl_pulse_a(p->nl_up), a_down = mho__nl_pulse_a(p->nl_down);
 
   for (int i = 0; i < d->n; i++) {
     /* a cell of larger steps needs fewer pulses from end to end; of step 0 it never moves */
@@ -95,7 +95,7 @@ static bool noisy(const void *params) {
 /* Whether RESET begins at 1 with steps of few digits; cells whose label varies may have any. */
 static bool fine(const void *params, const mho_device_config *config) {
   const nl_pulse *p = params;
-  double a = mho_nl_pulse_a(p->nl_down);
+  double a = mho__nl_pulse_a(p->nl_down);
   double first = fabs(first_step(a, p->pulses_down, -1)) * exp(-1 / a);
   return first < 1e-4 || strstr(config->spread_of, "nl_down");
 }
@@ -107,7 +107,7 @@ static inline float fine_step(const mho_device_block *b, int i) {
   float end = set ? b->col[END_UP][i] : b->col[END_DOWN][i];
   float above = (1 - b->g[i]) - b->rest[i];
   float step = s * (above + end * (b->g[i] + b->rest[i]));
-  return mho_least(mho_most(step, -b->g[i] - b->rest[i]), above);
+  return mho__least(mho__most(step, -b->g[i] - b->rest[i]), above);
 }
 
 /* Mean change of cell i by its pulse. */
@@ -116,8 +116,8 @@ static inline float mean_step(const mho_device_block *b, int i) {
   float d_up = b->col[CURVE_UP][i], d_down = b->col[CURVE_DOWN][i];
   float s = b->dir[i] > 0 ? up : down;
   float d = b->dir[i] > 0 ? d_up : d_down;
-  float step = mho_most(s - s * d * b->g[i], -b->g[i]); /* x is clipped to [0, P] */
-  return mho_least(step, 1 - b->g[i]);
+  float step = mho__most(s - s * d * b->g[i], -b->g[i]); /* x is clipped to [0, P] */
+  return mho__least(step, 1 - b->g[i]);
 }
 
 static void pulse(const mho_device_block *b) {
@@ -142,7 +142,7 @@ static void pulse(const mho_device_block *b) {
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
                      mho_errinfo *ei) {
   const nl_pulse *p = params;
-  double a_up = mho_nl_pulse_a(p->nl_up), a_down = mho_nl_pulse_a(p->nl_down);
+  double a_up = mho__nl_pulse_a(p->nl_up), a_down = mho__nl_pulse_a(p->nl_down);
 
   mho_device_spice_param(s, "s_up", first_step(a_up, p->pulses_up, 1));
   mho_device_spice_param(s, "d_up", curve(a_up));

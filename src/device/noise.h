@@ -32,15 +32,15 @@ typedef struct mho_cycle_noise {
                    "noise scales with the step at the state, or with the nominal step")
 
 /* mho_device_model.noisy of a model whose parameters begin with its noise. */
-static inline bool mho_noise_is_on(const void *params) {
+static inline bool mho__noise_is_on(const void *params) {
   const mho_cycle_noise *noise = params;
   return noise->sigma > 0;
 }
 
 /* Three columns of cell i: additive noise for SET and for RESET of these nominal steps, and the
  * multiplicative one. */
-static inline void mho_noise_columns(const mho_cycle_noise *noise, float s_up, float s_down, int i,
-                                     float *const *col) {
+static inline void mho__noise_columns(const mho_cycle_noise *noise, float s_up, float s_down, int i,
+                                      float *const *col) {
   float sigma = (float)noise->sigma;
   bool additive = noise->kind == MHO_NOISE_ADDITIVE;
   col[0][i] = additive ? sigma * s_up : 0;
@@ -50,8 +50,8 @@ static inline void mho_noise_columns(const mho_cycle_noise *noise, float s_up, f
 
 /* Signed change of cell i by its pulse, from the mean steps and the three columns from `first`
  * on. */
-static inline float mho_noisy_step(const mho_device_block *b, int i, float up, float down,
-                                   int first) {
+static inline float mho__noisy_step(const mho_device_block *b, int i, float up, float down,
+                                    int first) {
   float a_up = b->col[first][i], a_down = b->col[first + 1][i], dir = b->dir[i];
   float step = dir > 0 ? up : down;
   float a = dir > 0 ? a_up : a_down;
@@ -59,8 +59,8 @@ static inline float mho_noisy_step(const mho_device_block *b, int i, float up, f
 }
 
 /* Distance of the bounds of cell i; next to nothing, but not 0, of a cell whose bounds coincide. */
-static inline float mho_cell_range(const mho_device_block *b, int i) {
-  return mho_most(b->high[i] - b->low[i], 1e-6f);
+static inline float mho__cell_range(const mho_device_block *b, int i) {
+  return mho__most(b->high[i] - b->low[i], 1e-6f);
 }
 
 #endif

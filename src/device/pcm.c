@@ -63,13 +63,13 @@ static void pulse(const mho_device_block *b) {
   /* e = exp(-k (g - b-)/(b+ - b-)) */
 #pragma omp simd
   for (int i = 0; i < b->n; i++)
-    e[i] = mho_least(-b->col[K][i] * (b->g[i] - b->low[i]) / mho_cell_range(b, i), 60);
-  mho_vexp(b->n, e);
+    e[i] = mho__least(-b->col[K][i] * (b->g[i] - b->low[i]) / mho__cell_range(b, i), 60);
+  mho__vexp(b->n, e);
 
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float step = b->col[UP][i] * mho_most(1 - b->col[SCALE][i] * e[i], 0);
-    float slope = b->col[SLOPE][i] * mho_most(b->g[i], 0);
+    float step = b->col[UP][i] * mho__most(1 - b->col[SCALE][i] * e[i], 0);
+    float slope = b->col[SLOPE][i] * mho__most(b->g[i], 0);
     float sigma = b->col[MULTIPLICATIVE][i] * step + b->col[ADD][i] + slope;
     float set = step + sigma * b->xi[i];
     float reset = b->col[RESET][i] + b->col[RESET_NOISE][i] * b->xi[i] - b->g[i];

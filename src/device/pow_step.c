@@ -33,7 +33,7 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
     col[DOWN][i] = (float)p->step_down * d->down[i];
     col[GAMMA_UP][i] = (float)p->gamma_up;
     col[GAMMA_DOWN][i] = (float)p->gamma_down;
-    mho_noise_columns(&p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
+    mho__noise_columns(&p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
   }
 }
 
@@ -43,21 +43,21 @@ static void pulse(const mho_device_block *b) {
   /* x = distance to the bound, of the range */
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float range = mho_cell_range(b, i);
-    x[i] = mho_most((b->dir[i] > 0 ? b->high[i] - b->g[i] : b->g[i] - b->low[i]) / range, 1e-30f);
+    float range = mho__cell_range(b, i);
+    x[i] = mho__most((b->dir[i] > 0 ? b->high[i] - b->g[i] : b->g[i] - b->low[i]) / range, 1e-30f);
   }
 
   /* x <- x^gamma = exp(gamma ln x) */
-  mho_vlog(b->n, x);
+  mho__vlog(b->n, x);
 #pragma omp simd
   for (int i = 0; i < b->n; i++)
     x[i] *= b->dir[i] > 0 ? b->col[GAMMA_UP][i] : b->col[GAMMA_DOWN][i];
-  mho_vexp(b->n, x);
+  mho__vexp(b->n, x);
 
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float step = x[i] * (b->dir[i] > 0 ? b->col[UP][i] : b->col[DOWN][i]);
-    b->out[i] = mho_noisy_step(b, i, step, step, NOISE_UP);
+    b->out[i] = mho__noisy_step(b, i, step, step, NOISE_UP);
   }
 }
 
@@ -83,7 +83,7 @@ const mho_device_model mho_device_pow_step = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
-    .noisy = mho_noise_is_on,
+    .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down gamma_up gamma_down",
     .fit_range = true,

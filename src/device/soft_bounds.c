@@ -30,7 +30,7 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
   for (int i = 0; i < d->n; i++) {
     col[UP][i] = (float)p->step_up * d->up[i];
     col[DOWN][i] = (float)p->step_down * d->down[i];
-    mho_noise_columns(&p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
+    mho__noise_columns(&p->noise, col[UP][i], col[DOWN][i], i, col + NOISE_UP);
   }
 }
 
@@ -39,7 +39,7 @@ static void pulse(const mho_device_block *b) {
   if (b->quiet) {
 #pragma omp simd
     for (int i = 0; i < b->n; i++) {
-      float range = mho_cell_range(b, i);
+      float range = mho__cell_range(b, i);
       float up = b->col[UP][i] * (b->high[i] - b->g[i]);
       float down = b->col[DOWN][i] * (b->g[i] - b->low[i]);
       b->out[i] = (b->dir[i] > 0 ? up : -down) / range;
@@ -49,10 +49,10 @@ static void pulse(const mho_device_block *b) {
 
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    float range = mho_cell_range(b, i);
+    float range = mho__cell_range(b, i);
     float up = b->col[UP][i] * (b->high[i] - b->g[i]) / range;
     float down = b->col[DOWN][i] * (b->g[i] - b->low[i]) / range;
-    b->out[i] = mho_noisy_step(b, i, up, down, NOISE_UP);
+    b->out[i] = mho__noisy_step(b, i, up, down, NOISE_UP);
   }
 }
 
@@ -77,7 +77,7 @@ const mho_device_model mho_device_soft_bounds = {
     .n_columns = COLUMNS,
     .columns = columns,
     .pulse = pulse,
-    .noisy = mho_noise_is_on,
+    .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down",
     .fit_range = true,

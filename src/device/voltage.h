@@ -40,25 +40,25 @@ typedef struct mho_voltage_pulse {
 typedef double (*mho_voltage_drive)(const void *params, double v);
 
 /* The drive of the model's own SET or RESET pulse. */
-static inline double mho_voltage_own_drive(const void *params, mho_voltage_drive drive, bool set) {
+static inline double mho__voltage_own_drive(const void *params, mho_voltage_drive drive, bool set) {
   const mho_voltage_pulse *pulse = params;
   return drive(params, set ? pulse->set_v : pulse->reset_v);
 }
 
 /* mho_device_model.response from the drive. */
-static inline double mho_voltage_response(const void *params, mho_voltage_drive drive, bool set,
-                                          double fraction) {
+static inline double mho__voltage_response(const void *params, mho_voltage_drive drive, bool set,
+                                           double fraction) {
   const mho_voltage_pulse *pulse = params;
   double v = fraction * (set ? pulse->set_v : pulse->reset_v);
-  double whole = mho_voltage_own_drive(params, drive, v > 0);
+  double whole = mho__voltage_own_drive(params, drive, v > 0);
   return copysign(drive(params, v) / whole, fraction);
 }
 
 /* MHO_ECONFIG when the pulses leave the device alone or cross too much of the range at once. */
-static inline mho_err mho_voltage_check(const void *params, mho_voltage_drive drive,
-                                        mho_errinfo *ei) {
-  double up = mho_voltage_own_drive(params, drive, true);
-  double down = -mho_voltage_own_drive(params, drive, false);
+static inline mho_err mho__voltage_check(const void *params, mho_voltage_drive drive,
+                                         mho_errinfo *ei) {
+  double up = mho__voltage_own_drive(params, drive, true);
+  double down = -mho__voltage_own_drive(params, drive, false);
   const char *which = up > MHO_VOLTAGE_DRIVE_MAX ? "SET" : "RESET";
   double most = up > down ? up : down;
 
@@ -79,14 +79,14 @@ static inline mho_err mho_voltage_check(const void *params, mho_voltage_drive dr
  * pulses. */
 #define MHO_VOLTAGE_FUNCTIONS                                                                      \
   .n_columns = COLUMNS, .check = check, .columns = columns, .pulse = pulse, .response = response,  \
-  .noisy = mho_noise_is_on, .spice = spice
+  .noisy = mho__noise_is_on, .spice = spice
 
 /* ---------------------------------------------------------------- a pulse on a block */
 
 enum { MHO_VOLTAGE_STEPS = 8 }; /* time steps of a pulse */
 
-static inline float mho_unit(float x) {
-  return mho_most(mho_least(x, 1), 0);
+static inline float mho__unit(float x) {
+  return mho__most(mho__least(x, 1), 0);
 }
 
 /* A block as whole vectors. */
@@ -100,8 +100,8 @@ typedef struct mho_voltage {
 
 /* Drive of the columns at `up` and after it, and the columns p0, p1, p2 (-1: none). The caller
  * fills x. */
-static inline void mho_voltage_load(mho_voltage *v, const mho_device_block *b, int up, int p0,
-                                    int p1, int p2) {
+static inline void mho__voltage_load(mho_voltage *v, const mho_device_block *b, int up, int p0,
+                                     int p1, int p2) {
   const int from[3] = {p0, p1, p2};
   v->n = b->n;
   for (int i = 0; i < b->n; i++) {
@@ -113,38 +113,38 @@ static inline void mho_voltage_load(mho_voltage *v, const mho_device_block *b, i
     for (int i = 0; i < b->n; i++)
       v->drive[i] *= b->amplitude[i];
 
-  mho_pad(b->n, v->drive);
-  mho_pad(b->n, v->moved);
+  mho__pad(b->n, v->drive);
+  mho__pad(b->n, v->moved);
   for (int k = 0; k < 3; k++)
     if (from[k] >= 0)
-      mho_load(b->n, b->col[from[k]], v->p[k]);
+      mho__load(b->n, b->col[from[k]], v->p[k]);
 }
 
 /* Speeds f >= 0 of the MHO_LANES cells from `first` on at x, towards the sign of their drives. */
 typedef void (*mho_voltage_rate)(const mho_voltage *v, int first, const float *x, float *f);
 
 /* Moves the cells of the block from x: fills `moved`. */
-static inline void mho_voltage_integrate(mho_voltage *v, mho_voltage_rate rate) {
+static inline void mho__voltage_integrate(mho_voltage *v, mho_voltage_rate rate) {
   enum { L = MHO_LANES };
   _Alignas(64) float x[L], y[L], k1[L], k2[L], k3[L], k4[L];
 
-  mho_pad(v->n, v->x);
+  mho__pad(v->n, v->x);
   for (int first = 0; first < v->n; first += L) {
     float *moved = v->moved + first;
     const float *start = v->x + first, *drive = v->drive + first;
     for (int step = 0; step < MHO_VOLTAGE_STEPS; step++) {
       const float h = 1.0f / MHO_VOLTAGE_STEPS;
       for (int i = 0; i < L; i++)
-        x[i] = mho_unit(start[i] + moved[i]);
+        x[i] = mho__unit(start[i] + moved[i]);
       rate(v, first, x, k1);
       for (int i = 0; i < L; i++)
-        y[i] = mho_unit(x[i] + 0.5f * h * drive[i] * k1[i]);
+        y[i] = mho__unit(x[i] + 0.5f * h * drive[i] * k1[i]);
       rate(v, first, y, k2);
       for (int i = 0; i < L; i++)
-        y[i] = mho_unit(x[i] + 0.5f * h * drive[i] * k2[i]);
+        y[i] = mho__unit(x[i] + 0.5f * h * drive[i] * k2[i]);
       rate(v, first, y, k3);
       for (int i = 0; i < L; i++)
-        y[i] = mho_unit(x[i] + h * drive[i] * k3[i]);
+        y[i] = mho__unit(x[i] + h * drive[i] * k3[i]);
       rate(v, first, y, k4);
       for (int i = 0; i < L; i++)
         moved[i] += h * drive[i] / 6 * (k1[i] + 2 * (k2[i] + k3[i]) + k4[i]);
@@ -153,7 +153,7 @@ static inline void mho_voltage_integrate(mho_voltage *v, mho_voltage_rate rate) 
 }
 
 /* The block's answer: steps of g with the noise of its column. */
-static inline void mho_voltage_answer(const mho_device_block *b, const float *step, int noise) {
+static inline void mho__voltage_answer(const mho_device_block *b, const float *step, int noise) {
   for (int i = 0; i < b->n; i++)
     b->out[i] = step[i] * (1 + b->col[noise][i] * b->xi[i]);
 }
@@ -166,16 +166,16 @@ enum { MHO_WINDOW_NONE, MHO_WINDOW_JOGLEKAR, MHO_WINDOW_BIOLEK };
 #define MHO_WINDOWS "none|joglekar|biolek"
 
 /* Where the window of one cell falls to 0: at |distance| = 1. */
-static inline float mho_window_distance(float w, float drive, float x) {
+static inline float mho__window_distance(float w, float drive, float x) {
   float towards = drive > 0 ? x : 1 - x;
   return w == MHO_WINDOW_JOGLEKAR ? 2 * x - 1 : towards;
 }
 
-static inline void mho_window(const float *w, const float *p, const float *drive, const float *x,
-                              float *f) {
+static inline void mho__window(const float *w, const float *p, const float *drive, const float *x,
+                               float *f) {
   for (int i = 0; i < MHO_LANES; i++) {
-    float y = mho_window_distance(w[i], drive[i], x[i]);
-    f[i] = mho_most(y < 0 ? -y : y, 1e-12f);
+    float y = mho__window_distance(w[i], drive[i], x[i]);
+    f[i] = mho__most(y < 0 ? -y : y, 1e-12f);
   }
 
   /* f <- f^2p */
@@ -185,13 +185,13 @@ static inline void mho_window(const float *w, const float *p, const float *drive
   mho_exp_lanes(f);
 
   for (int i = 0; i < MHO_LANES; i++)
-    f[i] = w[i] == MHO_WINDOW_NONE ? 1 : mho_most(1 - f[i], 0);
+    f[i] = w[i] == MHO_WINDOW_NONE ? 1 : mho__most(1 - f[i], 0);
 }
 
 /* ---------------------------------------------------------------- circuit text */
 
 /* The window of V(x) in one direction; its exponent is the parameter pw. */
-static inline const char *mho_window_spice(int window, bool up) {
+static inline const char *mho__window_spice(int window, bool up) {
   if (window == MHO_WINDOW_JOGLEKAR)
     return "(1-pow(abs(2*V(x)-1),2*pw))";
   if (window == MHO_WINDOW_BIOLEK)
@@ -200,12 +200,12 @@ static inline const char *mho_window_spice(int window, bool up) {
 }
 
 /* Conductance of a resistance that is linear in x, of the parameter ro = g_max/g_min. */
-static inline void mho_voltage_spice_linear_resistance(mho_device_spice *s) {
+static inline void mho__voltage_spice_linear_resistance(mho_device_spice *s) {
   strcpy(s->g_of_x, "(ro/(V(x)+ro*(1-V(x)))-1)/(ro-1)");
   strcpy(s->x_of_g, "(ro-ro/(1+(ro-1)*V(g)))/(ro-1)");
 }
 
-static inline void mho_voltage_spice_pulse(mho_device_spice *s, const mho_voltage_pulse *pulse) {
+static inline void mho__voltage_spice_pulse(mho_device_spice *s, const mho_voltage_pulse *pulse) {
   s->v_set = pulse->set_v;
   s->v_reset = pulse->reset_v;
   s->width = pulse->width;

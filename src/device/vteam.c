@@ -61,14 +61,14 @@ static double drive_at(const void *params, double v) {
 }
 
 static double response(const void *params, bool set, double fraction) {
-  return mho_voltage_response(params, drive_at, set, fraction);
+  return mho__voltage_response(params, drive_at, set, fraction);
 }
 
 static mho_err check(const void *params, const mho_device_config *d, mho_errinfo *ei) {
   const vteam *p = params;
   if (!(d->g_min > 0) && p->resistance != G_LINEAR)
     return mho_fail(ei, MHO_ECONFIG, "device.g_min: a resistance law needs a conductance above 0");
-  return mho_voltage_check(params, drive_at, ei);
+  return mho__voltage_check(params, drive_at, ei);
 }
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
@@ -87,7 +87,7 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
 }
 
 static void rate(const mho_voltage *v, int first, const float *x, float *f) {
-  mho_window(v->p[0] + first, v->p[1] + first, v->drive + first, x, f);
+  mho__window(v->p[0] + first, v->p[1] + first, v->drive + first, x, f);
 }
 
 /* Normalized conductance of x under a resistance law, with r = g_max/g_min; in whole vectors, as
@@ -97,11 +97,11 @@ static void g_of_x(const mho_device_block *b, const float *x, float *g) {
   float law = b->col[LAW][0]; /* the same for all cells of a model */
 
   /* e = r^x */
-  mho_load(b->n, b->col[RATIO], e);
-  mho_vlog(b->n, e);
+  mho__load(b->n, b->col[RATIO], e);
+  mho__vlog(b->n, e);
   for (int i = 0; i < b->n; i++)
     e[i] *= x[i];
-  mho_vexp(b->n, e);
+  mho__vexp(b->n, e);
 
   for (int i = 0; i < b->n; i++) {
     float r = b->col[RATIO][i], linear = (r / (x[i] + r * (1 - x[i])) - 1) / (r - 1);
@@ -116,44 +116,44 @@ static void x_of_g(const mho_device_block *b, float *x) {
 
   /* q = G/g_min, x = ln q, l = ln r */
   for (int i = 0; i < b->n; i++)
-    x[i] = q[i] = mho_most(1 + (b->col[RATIO][i] - 1) * b->g[i], 1);
-  mho_vlog(b->n, x);
-  mho_load(b->n, b->col[RATIO], l);
-  mho_vlog(b->n, l);
+    x[i] = q[i] = mho__most(1 + (b->col[RATIO][i] - 1) * b->g[i], 1);
+  mho__vlog(b->n, x);
+  mho__load(b->n, b->col[RATIO], l);
+  mho__vlog(b->n, l);
 
   for (int i = 0; i < b->n; i++) {
     float r = b->col[RATIO][i];
-    x[i] = mho_unit(law == R_LINEAR ? (r - r / q[i]) / (r - 1) : x[i] / l[i]);
+    x[i] = mho__unit(law == R_LINEAR ? (r - r / q[i]) / (r - 1) : x[i] / l[i]);
   }
 }
 
 /* A pulse on cells whose conductance is linear in x. */
 static void pulse_linear(const mho_device_block *b, mho_voltage *v) {
   for (int i = 0; i < b->n; i++)
-    v->x[i] = mho_unit(b->g[i]);
-  mho_voltage_integrate(v, rate);
-  mho_voltage_answer(b, v->moved, NOISE);
+    v->x[i] = mho__unit(b->g[i]);
+  mho__voltage_integrate(v, rate);
+  mho__voltage_answer(b, v->moved, NOISE);
 }
 
 /* A pulse on cells with a resistance law: by the conductances of x before and after it. */
 static void pulse_resistance(const mho_device_block *b, mho_voltage *v) {
   float before[MHO_DEVICE_BLOCK], after[MHO_DEVICE_BLOCK];
   x_of_g(b, v->x);
-  mho_voltage_integrate(v, rate);
+  mho__voltage_integrate(v, rate);
 
   g_of_x(b, v->x, before);
   for (int i = 0; i < b->n; i++)
-    v->x[i] = mho_unit(v->x[i] + v->moved[i]);
+    v->x[i] = mho__unit(v->x[i] + v->moved[i]);
   g_of_x(b, v->x, after);
 
   for (int i = 0; i < b->n; i++)
     after[i] -= before[i];
-  mho_voltage_answer(b, after, NOISE);
+  mho__voltage_answer(b, after, NOISE);
 }
 
 static void pulse(const mho_device_block *b) {
   mho_voltage v;
-  mho_voltage_load(&v, b, UP, WINDOW, EXPONENT, -1);
+  mho__voltage_load(&v, b, UP, WINDOW, EXPONENT, -1);
   if (b->col[LAW][0] == G_LINEAR)
     pulse_linear(b, &v);
   else
@@ -174,15 +174,15 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
 
   snprintf(s->rate, sizeof s->rate,
            "k_up*pow(max(V(p,n)/v_up-1,0),al_up)*%s-k_dn*pow(max(V(p,n)/v_dn-1,0),al_dn)*%s",
-           mho_window_spice(p->window, true), mho_window_spice(p->window, false));
+           mho__window_spice(p->window, true), mho__window_spice(p->window, false));
   if (p->resistance == R_LINEAR) {
-    mho_voltage_spice_linear_resistance(s);
+    mho__voltage_spice_linear_resistance(s);
   } else if (p->resistance == R_EXPONENTIAL) {
     strcpy(s->g_of_x, "(exp(V(x)*ln(ro))-1)/(ro-1)");
     strcpy(s->x_of_g, "ln(1+(ro-1)*V(g))/ln(ro)");
   }
 
-  mho_voltage_spice_pulse(s, &p->pulse);
+  mho__voltage_spice_pulse(s, &p->pulse);
   return MHO_OK;
 }
 

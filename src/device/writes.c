@@ -4,7 +4,7 @@
 
 /* A write that ends at v, which lies within the bounds at k. */
 static void put(mho_cells *c, size_t cell, size_t k, float v) {
-  c->state[cell] = c->g[cell] = mho_cells_level(c, k, v);
+  c->state[cell] = c->g[cell] = mho__cells_level(c, k, v);
   if (c->rest)
     c->rest[cell] = 0;
 }
@@ -25,7 +25,7 @@ int mho_cells_write(mho_cells *c, size_t first, int n, const float *g, bool agai
   if (!mho_device_has_write_error(&c->config))
     return mho_cells_set(c, first, n, g);
 
-  mho_rng rng = mho_stream_write(c->noise);
+  mho_rng rng = mho__stream_write(c->noise);
   float xi[MHO_DEVICE_BLOCK];
   int beyond = 0;
   mho_rng_normal(rng, step, first, (size_t)n, xi);

@@ -45,11 +45,11 @@ static double drive_at(const void *params, double v) {
 }
 
 static double response(const void *params, bool set, double fraction) {
-  return mho_voltage_response(params, drive_at, set, fraction);
+  return mho__voltage_response(params, drive_at, set, fraction);
 }
 
 static mho_err check(const void *params, const mho_device_config *d, mho_errinfo *ei) {
-  return mho_voltage_check(params, drive_at, ei);
+  return mho__voltage_check(params, drive_at, ei);
 }
 
 static void columns(const void *params, const mho_device_draw *d, float *const *col) {
@@ -74,7 +74,7 @@ static void rate(const mho_voltage *v, int first, const float *x, float *f) {
   float rest[MHO_LANES];
 
   for (int i = 0; i < MHO_LANES; i++) {
-    float y = drive[i] > 0 ? x[i] : 1 - x[i], beyond = mho_most(y - from[i], 0);
+    float y = drive[i] > 0 ? x[i] : 1 - x[i], beyond = mho__most(y - from[i], 0);
     f[i] = -alpha[i] * beyond;
     rest[i] = 1 - beyond / (1 - from[i]);
   }
@@ -85,19 +85,19 @@ static void rate(const mho_voltage *v, int first, const float *x, float *f) {
 
 static void pulse(const mho_device_block *b) {
   mho_voltage v;
-  mho_voltage_load(&v, b, UP, ALPHA_P, X_P, -1);
+  mho__voltage_load(&v, b, UP, ALPHA_P, X_P, -1);
   for (int i = 0; i < b->n; i++) {
     bool set = b->dir[i] > 0;
-    v.x[i] = mho_unit(b->g[i]);
+    v.x[i] = mho__unit(b->g[i]);
     v.p[0][i] = set ? b->col[ALPHA_P][i] : b->col[ALPHA_N][i];
     v.p[1][i] = set ? b->col[X_P][i] : b->col[X_N][i];
   }
 
-  mho_pad(b->n, v.p[0]);
-  mho_pad(b->n, v.p[1]);
+  mho__pad(b->n, v.p[0]);
+  mho__pad(b->n, v.p[1]);
 
-  mho_voltage_integrate(&v, rate);
-  mho_voltage_answer(b, v.moved, NOISE);
+  mho__voltage_integrate(&v, rate);
+  mho__voltage_answer(b, v.moved, NOISE);
 }
 
 static mho_err spice(const void *params, const mho_device_config *config, mho_device_spice *s,
@@ -117,7 +117,7 @@ static mho_err spice(const void *params, const mho_device_config *config, mho_de
            "*exp(-al_up*max(V(x)-x_up,0))*(1-max(V(x)-x_up,0)/(1-x_up))"
            "-a_dn*max(exp(-V(p,n))-exp(v_dn),0)"
            "*exp(-al_dn*max(1-V(x)-x_dn,0))*(1-max(1-V(x)-x_dn,0)/(1-x_dn))");
-  mho_voltage_spice_pulse(s, &p->pulse);
+  mho__voltage_spice_pulse(s, &p->pulse);
   return MHO_OK;
 }
 

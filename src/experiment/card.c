@@ -62,7 +62,7 @@ mho_err mho_card_find(const char *card, const char *beside, char *path, size_t n
                   is_file ? ", neither here nor beside the config" : "");
 }
 
-void mho_card_beside(char *text, const char *file) {
+void mho__card_beside(char *text, const char *file) {
   const char *slash = strrchr(file, '/');
   char path[2 * MHO_TEXT_MAX];
   if (!slash || *text == '/' || !*text || is_readable(text))
@@ -88,7 +88,7 @@ static mho_err check_sections(const mho_config *card, mho_errinfo *ei) {
           k->path);
   }
 
-  if (!mho_config_find(card, "device.model"))
+  if (!mho__config_find(card, "device.model"))
     return mho_fail_at(ei, MHO_ECONFIG, card->n ? card->key[0].file : NULL, 0,
                        "a device card must name its device.model");
   return MHO_OK;
@@ -111,14 +111,14 @@ mho_err mho_card_read(const char *path, mho_config **out, mho_errinfo *ei) {
  * drop: the card has no say. */
 static mho_err choose_model(mho_config *c, const mho_config *card, const mho_config_key *named,
                             bool *drop, mho_errinfo *ei) {
-  const mho_config_key *own = mho_config_find(c, "device.model");
-  const mho_config_key *its = mho_config_find(card, "device.model");
+  const mho_config_key *own = mho__config_find(c, "device.model");
+  const mho_config_key *its = mho__config_find(card, "device.model");
   *drop = false;
   if (!own || !strcmp(own->text, its->text))
     return MHO_OK;
 
   if (named->is_override && !own->is_override)
-    return mho_config_put(c, "device.model", its->text, false, named->file, named->line, true, ei);
+    return mho__config_put(c, "device.model", its->text, false, named->file, named->line, true, ei);
   if (own->is_override && !named->is_override) {
     *drop = true;
     return MHO_OK;
@@ -134,20 +134,20 @@ static mho_err choose_model(mho_config *c, const mho_config *card, const mho_con
 static mho_err add_keys(mho_config *c, const mho_config *card, bool bare, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   for (int i = 0; i < card->n; i++) {
-    const mho_config_key *k = &card->key[i], *own = mho_config_find(c, k->path);
+    const mho_config_key *k = &card->key[i], *own = mho__config_find(c, k->path);
     bool wins = own && (!bare || own->is_override);
     if (err)
       break;
     if (strncmp(k->path, "device.", 7) || wins)
       continue;
-    err = mho_config_put(c, k->path, k->text, k->is_list, k->file, k->line, own && own->is_override,
-                         ei);
+    err = mho__config_put(c, k->path, k->text, k->is_list, k->file, k->line,
+                          own && own->is_override, ei);
   }
   return err;
 }
 
-mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei) {
-  const mho_config_key *named = mho_config_find(c, "device.card");
+mho_err mho__card_apply(mho_config *c, bool bare, mho_errinfo *ei) {
+  const mho_config_key *named = mho__config_find(c, "device.card");
   if (!named || !*named->text || ((bare || c->resolved) && !named->is_override))
     return MHO_OK; /* a stored config has the card's values already */
 
@@ -165,7 +165,7 @@ mho_err mho_card_apply(mho_config *c, bool bare, mho_errinfo *ei) {
 
   err = choose_model(c, card, named, &drop, ei);
   if (!err && drop)
-    err = mho_config_put(c, "device.card", "", false, "--set device.model", 0, true, ei);
+    err = mho__config_put(c, "device.card", "", false, "--set device.model", 0, true, ei);
   else if (!err)
     err = add_keys(c, card, bare, ei);
   mho_config_free(card);
@@ -219,6 +219,6 @@ char **mho_cards_list(int *n) {
 }
 
 const char *mho_card_text(const mho_config *card, const char *what) {
-  const mho_config_key *k = mho_config_find_in(card, "card", what);
+  const mho_config_key *k = mho__config_find_in(card, "card", what);
   return k ? k->text : "";
 }

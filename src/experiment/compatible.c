@@ -33,7 +33,7 @@ static mho_err at_key(const subject *s, const char *section, const char *name, c
                       ...) MHO_PRINTF(4, 5);
 static mho_err at_key(const subject *s, const char *section, const char *name, const char *format,
                       ...) {
-  const mho_config_key *key = mho_config_find_in(s->c, section, name);
+  const mho_config_key *key = mho__config_find_in(s->c, section, name);
   char message[MHO_MESSAGE_MAX];
   va_list args;
   va_start(args, format);
@@ -52,7 +52,7 @@ static mho_err at_named_key(const subject *s, const char *section, const char *m
   for (const char *at = strstr(message, prefix); at; at = strstr(at + 1, prefix)) {
     const char *key = at + strlen(prefix);
     snprintf(name, sizeof name, "%.*s", (int)strcspn(key, ":;, ("), key);
-    if (mho_config_find_in(s->c, section, name))
+    if (mho__config_find_in(s->c, section, name))
       return at_key(s, section, name, "%s", message);
   }
   return at_key(s, section, model, "%s", message);
@@ -134,7 +134,7 @@ static mho_err samples_pass_no_optimizer(const subject *s) {
   if (!s->scheme->draw)
     return MHO_OK;
   const mho_entry *sgd = mho_registry_find(s->registry, MHO_KIND_OPTIMIZER, "sgd");
-  if (s->e->optimizer.entry != sgd && mho_config_find_in(s->c, "update", "optimizer"))
+  if (s->e->optimizer.entry != sgd && mho__config_find_in(s->c, "update", "optimizer"))
     return at_key(s, "update", "optimizer",
                   "update.optimizer: scheme '%s' applies every sample by itself: use sgd",
                   s->scheme->entry.id);
@@ -161,7 +161,7 @@ static mho_err rule_finds_feedback(const subject *s) {
   int needed = s->rule->feedback_mode;
   if (needed < 0 || s->e->feedback.mode == needed)
     return MHO_OK;
-  if (mho_config_find_in(s->c, "feedback", "mode"))
+  if (mho__config_find_in(s->c, "feedback", "mode"))
     return at_key(s, "feedback", "mode", "feedback.mode: rule '%s' is defined with %s feedback",
                   s->rule->entry.id, needed == MHO_FEEDBACK_SYMMETRIC ? "symmetric" : "asymmetric");
 
@@ -312,8 +312,8 @@ static const struct check {
     {converters_have_a_clock, .of_new = true},
 };
 
-mho_err mho_experiment_fit(const mho_registry *r, const mho_config *c, bool bare, mho_experiment *e,
-                           mho_errinfo *ei) {
+mho_err mho__experiment_fit(const mho_registry *r, const mho_config *c, bool bare,
+                            mho_experiment *e, mho_errinfo *ei) {
   subject s = {.registry = r,
                .c = c,
                .e = e,

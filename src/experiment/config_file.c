@@ -35,9 +35,9 @@ void mho_config_free(mho_config *c) {
 /* "device: ideal" is short for "device: {model: ideal}": both names are one key. */
 static void canonical(const char *path, char *out, size_t n) {
   snprintf(out, n, "%s", path);
-  for (int i = 0; i < mho_n_sections; i++)
-    if (!strcmp(path, mho_sections[i].name) && mho_sections[i].selector[0].key)
-      snprintf(out, n, "%s.%s", path, mho_sections[i].selector[0].key);
+  for (int i = 0; i < mho__n_sections; i++)
+    if (!strcmp(path, mho__sections[i].name) && mho__sections[i].selector[0].key)
+      snprintf(out, n, "%s.%s", path, mho__sections[i].selector[0].key);
 }
 
 static mho_config_key *find(mho_config *c, const char *path) {
@@ -47,18 +47,18 @@ static mho_config_key *find(mho_config *c, const char *path) {
   return NULL;
 }
 
-const mho_config_key *mho_config_find(const mho_config *c, const char *path) {
+const mho_config_key *mho__config_find(const mho_config *c, const char *path) {
   for (int i = 0; i < c->n; i++)
     if (!strcmp(c->key[i].path, path))
       return &c->key[i];
   return NULL;
 }
 
-const mho_config_key *mho_config_find_in(const mho_config *c, const char *section,
-                                         const char *name) {
+const mho_config_key *mho__config_find_in(const mho_config *c, const char *section,
+                                          const char *name) {
   char path[PATH_LENGTH];
   snprintf(path, sizeof path, "%s.%s", section, name);
-  return mho_config_find(c, path);
+  return mho__config_find(c, path);
 }
 
 /* Room for one more key. */
@@ -100,8 +100,8 @@ static mho_err put(mho_config *c, const char *path_in, const char *text, bool is
   return MHO_OK;
 }
 
-mho_err mho_config_put(mho_config *c, const char *path_in, const char *text, bool is_list,
-                       const char *file, int line, bool is_override, mho_errinfo *ei) {
+mho_err mho__config_put(mho_config *c, const char *path_in, const char *text, bool is_list,
+                        const char *file, int line, bool is_override, mho_errinfo *ei) {
   char path[PATH_LENGTH];
   canonical(path_in, path, sizeof path);
   mho_err err = put(c, path, text, is_list, file, line, true, ei);
@@ -113,10 +113,10 @@ mho_err mho_config_put(mho_config *c, const char *path_in, const char *text, boo
 mho_err mho_config_assign(mho_config *c, const char *key, const char *text, mho_errinfo *ei) {
   char origin[MHO_TEXT_MAX];
   snprintf(origin, sizeof origin, "--set %.100s", key);
-  return mho_config_put(c, key, text, false, origin, 0, true, ei);
+  return mho__config_put(c, key, text, false, origin, 0, true, ei);
 }
 
-mho_err mho_config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei) {
+mho_err mho__config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei) {
   mho_err err = mho_config_new(out, ei);
   if (!err)
     (*out)->resolved = c->resolved;
@@ -204,8 +204,8 @@ static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, i
   return MHO_OK;
 }
 
-mho_err mho_config_node(mho_config *c, const char *path, yaml_document_t *doc,
-                        const yaml_node_t *node, const char *file, bool replace, mho_errinfo *ei) {
+mho_err mho__config_node(mho_config *c, const char *path, yaml_document_t *doc,
+                         const yaml_node_t *node, const char *file, bool replace, mho_errinfo *ei) {
   reader r = {c, doc, file, replace, false, ei};
   return read_node(&r, path, node, 0);
 }
@@ -310,7 +310,7 @@ mho_err mho_config_load(const char *path, int n_set, const char *const *set, mho
 }
 
 const char *mho_config_get(const mho_config *c, const char *path) {
-  const mho_config_key *key = mho_config_find(c, path);
+  const mho_config_key *key = mho__config_find(c, path);
   return key ? key->text : NULL;
 }
 

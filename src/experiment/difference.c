@@ -36,7 +36,7 @@ static const mho_setting *same_key(const listing *l, const mho_setting *of) {
 /* Whether a key is of a registered thing ("step_up" of a device model), not of the section
  * itself. */
 static bool is_own(const mho_setting *s, const mho_experiment *e) {
-  return s->param && s->params != mho_section_common(s->section, e);
+  return s->param && s->params != mho__section_common(s->section, e);
 }
 
 /* Whether two values are one; a number that was written with its unit and read again may have moved
@@ -60,8 +60,8 @@ int mho_experiment_differences(const mho_experiment *a, const mho_experiment *b,
   int n = 0;
 
   of[0].n = of[1].n = 0;
-  mho_settings_visit(a, add, &of[0]);
-  mho_settings_visit(b, add, &of[1]);
+  mho__settings_visit(a, add, &of[0]);
+  mho__settings_visit(b, add, &of[1]);
 
   for (int i = 0; i < of[1].n && n < max; i++) {
     const mho_setting *s = &of[1].setting[i];

@@ -108,7 +108,7 @@ static mho_err unknown_word(const builder *b, const mho_section *s, int k,
 }
 
 static mho_err choose(const builder *b, const mho_section *s, int k) {
-  const mho_config_key *key = mho_config_find_in(b->c, s->name, s->selector[k].key);
+  const mho_config_key *key = mho__config_find_in(b->c, s->name, s->selector[k].key);
   const mho_entry *entry =
       key ? mho_registry_find(b->registry, s->selector[k].kind, key->text) : implied(b, s, k);
   if (!entry)
@@ -122,12 +122,12 @@ static mho_err choose(const builder *b, const mho_section *s, int k) {
 
 /* Every section's defaults, and what its selectors choose. */
 static mho_err choose_all(const builder *b) {
-  for (int i = 0; i < mho_n_sections; i++) {
-    const mho_section *s = &mho_sections[i];
+  for (int i = 0; i < mho__n_sections; i++) {
+    const mho_section *s = &mho__sections[i];
     if (s->common)
       mho_params_init(*s->common, (char *)b->e + s->common_offset);
 
-    int selectors = mho_section_selectors(s);
+    int selectors = mho__section_selectors(s);
     for (int k = 0; k < selectors; k++) {
       mho_err err = choose(b, s, k);
       if (err)
@@ -152,7 +152,7 @@ static const mho_entry *owner_of(const builder *b, mho_kind kind, const char *na
 /* A key of another model is the likeliest slip, a misspelled one the next. */
 static mho_err unknown_key(const builder *b, const mho_section *s, const mho_config_key *key,
                            const char *name) {
-  int selectors = mho_section_selectors(s);
+  int selectors = mho__section_selectors(s);
   for (int k = 0; k < selectors; k++) {
     const mho_entry *other = owner_of(b, s->selector[k].kind, name);
     if (other)
@@ -178,9 +178,9 @@ static mho_err unknown_key(const builder *b, const mho_section *s, const mho_con
  * with its model, so that one word switches between models. */
 static bool belongs_to_replaced(const builder *b, const mho_section *s, const mho_config_key *key,
                                 const char *name) {
-  int selectors = key->is_override ? 0 : mho_section_selectors(s);
+  int selectors = key->is_override ? 0 : mho__section_selectors(s);
   for (int k = 0; k < selectors; k++) {
-    const mho_config_key *word = mho_config_find_in(b->c, s->name, s->selector[k].key);
+    const mho_config_key *word = mho__config_find_in(b->c, s->name, s->selector[k].key);
     if (word && word->is_override && owner_of(b, s->selector[k].kind, name))
       return true;
   }
@@ -197,7 +197,7 @@ static const mho_param *parameter_of(const builder *b, const mho_section *s, con
                                      void **at) {
   const mho_param *p = s->common ? mho_params_find(*s->common, name) : NULL;
   *at = (char *)b->e + s->common_offset;
-  int selectors = p ? 0 : mho_section_selectors(s);
+  int selectors = p ? 0 : mho__section_selectors(s);
   for (int k = 0; k < selectors; k++) {
     mho_choice *choice = choice_of(s, k, b->e);
     p = mho_params_find(choice->entry->params, name);
@@ -209,7 +209,7 @@ static const mho_param *parameter_of(const builder *b, const mho_section *s, con
 }
 
 static bool is_selector(const mho_section *s, const char *name) {
-  int selectors = mho_section_selectors(s);
+  int selectors = mho__section_selectors(s);
   for (int k = 0; k < selectors; k++)
     if (!strcmp(name, s->selector[k].key))
       return true;
@@ -237,7 +237,7 @@ static mho_err assign(const builder *b, const mho_section *s, const mho_config_k
     return mho_fail_at(b->ei, err, key->file, key->line, "%s: %s", key->path, why.message);
 
   if (!strcmp(key->path, "device.table"))
-    mho_card_beside((char *)at + p->offset, key->file);
+    mho__card_beside((char *)at + p->offset, key->file);
   return MHO_OK;
 }
 
@@ -247,10 +247,10 @@ static mho_err section_of(const builder *b, const mho_config_key *key, const mho
   nearest n = {.word = head};
   snprintf(head, sizeof head, "%.*s", (int)strcspn(key->path, "."), key->path);
   *out = NULL;
-  for (int s = 0; s < mho_n_sections; s++) {
-    consider(&n, mho_sections[s].name);
-    if (!strcmp(head, mho_sections[s].name))
-      *out = &mho_sections[s];
+  for (int s = 0; s < mho__n_sections; s++) {
+    consider(&n, mho__sections[s].name);
+    if (!strcmp(head, mho__sections[s].name))
+      *out = &mho__sections[s];
   }
 
   if (*out)
@@ -284,15 +284,15 @@ static mho_err assign_all(const builder *b) {
 static mho_err build(const mho_registry *r, mho_config *c, bool bare, mho_experiment *e,
                      mho_errinfo *ei) {
   builder b = {.registry = r, .c = c, .bare = bare, .e = e, .ei = ei};
-  mho_err err = mho_config_rename(c, bare, ei);
+  mho_err err = mho__config_rename(c, bare, ei);
   if (!err)
-    err = mho_card_apply(c, bare, ei);
+    err = mho__card_apply(c, bare, ei);
   if (!err)
     err = choose_all(&b);
   if (!err)
     err = assign_all(&b);
   if (!err)
-    err = mho_experiment_fit(r, c, bare, e, ei);
+    err = mho__experiment_fit(r, c, bare, e, ei);
   return err;
 }
 
@@ -300,7 +300,7 @@ mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool 
                            mho_experiment **out, mho_errinfo *ei) {
   *out = NULL;
   mho_config *c;
-  mho_err err = mho_config_copy(given, &c, ei);
+  mho_err err = mho__config_copy(given, &c, ei);
   if (err)
     return err;
 

@@ -82,7 +82,7 @@ char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {
   if (!y.out)
     return NULL;
 
-  mho_settings_visit(e, print_yaml, &y);
+  mho__settings_visit(e, print_yaml, &y);
   fclose(y.out);
   return text;
 }
@@ -152,7 +152,7 @@ static void add_json(void *user, const mho_setting *s) {
 
 char *mho_experiment_json(const mho_experiment *e) {
   json_t *root = json_object();
-  mho_settings_visit(e, add_json, root);
+  mho__settings_visit(e, add_json, root);
   char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
   json_decref(root);
   return text;
@@ -179,7 +179,7 @@ static void add_changed(void *user, const mho_setting *s) {
 
 void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]) {
   json_t *root = json_object(), *keys = json_object();
-  mho_settings_visit(e, add_changed, keys);
+  mho__settings_visit(e, add_changed, keys);
 
   mho_seeds seeds = mho_experiment_seeds(e);
   json_object_set_new(root, "keys", keys);

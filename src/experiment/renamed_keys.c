@@ -25,7 +25,7 @@ static const renamed keys[] = {
     {"settle.v_read", "array.read_voltage", "V", "0.2", "0.2", NULL},
 };
 
-const char *mho_config_present_name(const char *key) {
+const char *mho__config_present_name(const char *key) {
   for (int i = 0; i < MHO_COUNT(keys); i++)
     if (!strcmp(key, keys[i].before))
       return keys[i].now;
@@ -43,7 +43,7 @@ static bool says(const mho_config_key *key, const char *initial, const char *uni
 
 /* Whether pulses are what writes, as far as the config says so. */
 static bool pulses(const mho_config *c) {
-  const mho_config_key *scheme = mho_config_find(c, "update.scheme");
+  const mho_config_key *scheme = mho__config_find(c, "update.scheme");
   return scheme && strcmp(scheme->text, "exact");
 }
 
@@ -51,25 +51,25 @@ static bool pulses(const mho_config *c) {
  * nothing left for it to say. How cells are picked changes what is written, so that a stored config
  * keeps what it has under the present name. */
 static bool is_silent(const mho_config *c, const renamed *r, bool bare) {
-  const mho_config_key *before = mho_config_find(c, r->before);
-  const mho_config_key *now = mho_config_find(c, r->now);
+  const mho_config_key *before = mho__config_find(c, r->before);
+  const mho_config_key *now = mho__config_find(c, r->now);
   if ((now || bare) && !before->is_override && says(before, r->initial, r->unit))
     return true;
-  if (bare && r->own && mho_config_find(c, r->own))
+  if (bare && r->own && mho__config_find(c, r->own))
     return true;
   return !strcmp(r->now, "array.write.select") && (bare || !pulses(c));
 }
 
 /* Whether the present name says what was its default beside the earlier one. */
 static bool now_is_silent(const mho_config *c, const renamed *r) {
-  return r->other && says(mho_config_find(c, r->now), r->other, r->unit);
+  return r->other && says(mho__config_find(c, r->now), r->other, r->unit);
 }
 
 /* Whether the earlier name counts where both say something. */
 static mho_err choose(const mho_config *c, const renamed *r, bool bare, bool *earlier,
                       mho_errinfo *ei) {
-  const mho_config_key *before = mho_config_find(c, r->before);
-  const mho_config_key *now = mho_config_find(c, r->now);
+  const mho_config_key *before = mho__config_find(c, r->before);
+  const mho_config_key *now = mho__config_find(c, r->now);
   if (bare) {
     *earlier = now_is_silent(c, r);
     return MHO_OK;
@@ -109,16 +109,16 @@ static mho_err rename_key(mho_config *c, const renamed *r, bool bare, mho_errinf
     return MHO_OK;
   }
 
-  mho_err err = mho_config_find(c, r->now) ? choose(c, r, bare, &earlier, ei) : MHO_OK;
+  mho_err err = mho__config_find(c, r->now) ? choose(c, r, bare, &earlier, ei) : MHO_OK;
   if (err)
     return err;
   mho_config_forget(c, earlier ? r->now : r->before);
   return earlier ? change_path(c, r, ei) : MHO_OK;
 }
 
-mho_err mho_config_rename(mho_config *c, bool bare, mho_errinfo *ei) {
+mho_err mho__config_rename(mho_config *c, bool bare, mho_errinfo *ei) {
   for (int i = 0; i < MHO_COUNT(keys); i++) {
-    if (!mho_config_find(c, keys[i].before))
+    if (!mho__config_find(c, keys[i].before))
       continue;
     mho_err err = rename_key(c, &keys[i], bare, ei);
     if (err)

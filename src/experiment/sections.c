@@ -73,7 +73,7 @@ static const mho_param energy_table[] = {
 static const mho_params energy_params = MHO_PARAMS(mho_energy_config, energy_table);
 
 #define AT(member) offsetof(mho_experiment, member)
-const mho_section mho_sections[] = {
+const mho_section mho__sections[] = {
     {"dataset",
      &mho_dataset_params,
      AT(dataset_config),
@@ -106,7 +106,7 @@ const mho_section mho_sections[] = {
     {"energy", &energy_params, AT(energy), {{NULL}}},
     {"observe", &mho_observe_params, AT(observe), {{NULL}}},
 };
-const int mho_n_sections = MHO_COUNT(mho_sections);
+const int mho__n_sections = MHO_COUNT(mho__sections);
 
 /* Every parameter of a table. */
 static void visit_table(const mho_section *section, mho_params table, const void *params,
@@ -124,9 +124,9 @@ static void visit_table(const mho_section *section, mho_params table, const void
 /* The selectors of a section, its own keys, and those of what the selectors have chosen. */
 static void visit_section(const mho_experiment *e, const mho_section *s,
                           void (*f)(void *, const mho_setting *), void *user) {
-  int selectors = mho_section_selectors(s);
+  int selectors = mho__section_selectors(s);
   for (int k = 0; k < selectors; k++) {
-    const char *id = mho_section_choice(s, k, e)->entry->id;
+    const char *id = mho__section_choice(s, k, e)->entry->id;
     mho_setting setting = {.section = s,
                            .name = s->selector[k].key,
                            .word = id,
@@ -135,15 +135,15 @@ static void visit_section(const mho_experiment *e, const mho_section *s,
   }
 
   if (s->common)
-    visit_table(s, *s->common, mho_section_common(s, e), f, user);
+    visit_table(s, *s->common, mho__section_common(s, e), f, user);
   for (int k = 0; k < selectors; k++) {
-    const mho_choice *choice = mho_section_choice(s, k, e);
+    const mho_choice *choice = mho__section_choice(s, k, e);
     visit_table(s, choice->entry->params, choice->params, f, user);
   }
 }
 
-void mho_settings_visit(const mho_experiment *e, void (*f)(void *, const mho_setting *),
-                        void *user) {
-  for (int i = 0; i < mho_n_sections; i++)
-    visit_section(e, &mho_sections[i], f, user);
+void mho__settings_visit(const mho_experiment *e, void (*f)(void *, const mho_setting *),
+                         void *user) {
+  for (int i = 0; i < mho__n_sections; i++)
+    visit_section(e, &mho__sections[i], f, user);
 }

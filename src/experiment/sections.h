@@ -20,11 +20,11 @@ typedef struct mho_section {
   } selector[SELECTORS];
 } mho_section;
 
-extern const mho_section mho_sections[];
-extern const int mho_n_sections;
+extern const mho_section mho__sections[];
+extern const int mho__n_sections;
 
 /** How many selectors a section has. */
-static inline int mho_section_selectors(const mho_section *s) {
+static inline int mho__section_selectors(const mho_section *s) {
   int n = 0;
   while (n < SELECTORS && s->selector[n].key)
     n++;
@@ -32,13 +32,13 @@ static inline int mho_section_selectors(const mho_section *s) {
 }
 
 /** What selector k of a section has chosen. */
-static inline const mho_choice *mho_section_choice(const mho_section *s, int k,
-                                                   const mho_experiment *e) {
+static inline const mho_choice *mho__section_choice(const mho_section *s, int k,
+                                                    const mho_experiment *e) {
   return (const mho_choice *)((const char *)e + s->selector[k].offset);
 }
 
 /** The struct that a section's own table describes. */
-static inline const void *mho_section_common(const mho_section *s, const mho_experiment *e) {
+static inline const void *mho__section_common(const mho_section *s, const mho_experiment *e) {
   return (const char *)e + s->common_offset;
 }
 
@@ -54,7 +54,7 @@ typedef struct mho_setting {
 } mho_setting;
 
 /** Calls f for every key of an experiment, section by section in printing order. */
-void mho_settings_visit(const mho_experiment *e, void (*f)(void *user, const mho_setting *s),
-                        void *user);
+void mho__settings_visit(const mho_experiment *e, void (*f)(void *user, const mho_setting *s),
+                         void *user);
 
 #endif

@@ -23,8 +23,8 @@ static const mho_param table[] = {
 static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei) {
   const agt *p = in->params;
   int hidden = in->config->hidden.n;
-  mho_rng rng = mho_stream_graph(in->seed);
-  mho_graph_chain(in, g);
+  mho_rng rng = mho__stream_graph(in->seed);
+  mho__graph_chain(in, g);
 
   for (int a = 1; a <= hidden; a++)
     for (int b = a + 2; b <= hidden; b++) {
@@ -34,7 +34,7 @@ static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei
       if (in->symmetric)
         back = forward;
 
-      if ((forward && !mho_graph_add(g, a, b)) || (back && !mho_graph_add(g, b, a)))
+      if ((forward && !mho__graph_add(g, a, b)) || (back && !mho__graph_add(g, b, a)))
         return mho_fail(ei, MHO_ECONFIG,
                         "the graph has more than %d links: lower network.link_probability",
                         MHO_EDGES_MAX);

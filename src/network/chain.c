@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "network/chain.h"
 
-void mho_graph_layers(const mho_topology_input *in, mho_graph *g) {
+void mho__graph_layers(const mho_topology_input *in, mho_graph *g) {
   int hidden = in->config->hidden.n;
   g->n_layers = hidden + 2;
   g->size[0] = in->features;
@@ -17,16 +17,16 @@ void mho_graph_layers(const mho_topology_input *in, mho_graph *g) {
   g->size[hidden + 1] = in->classes;
 }
 
-void mho_graph_chain(const mho_topology_input *in, mho_graph *g) {
-  mho_graph_layers(in, g);
+void mho__graph_chain(const mho_topology_input *in, mho_graph *g) {
+  mho__graph_layers(in, g);
   for (int l = 0; l + 1 < g->n_layers; l++) {
-    mho_graph_add(g, l, l + 1);
+    mho__graph_add(g, l, l + 1);
     if (l > 0)
-      mho_graph_add(g, l + 1, l);
+      mho__graph_add(g, l + 1, l);
   }
 }
 
-bool mho_graph_add(mho_graph *g, int from, int to) {
+bool mho__graph_add(mho_graph *g, int from, int to) {
   for (int i = 0; i < g->n_edges; i++)
     if (g->edge[i].from == from && g->edge[i].to == to)
       return false;

@@ -6,10 +6,10 @@
 #include "mho/network.h"
 
 /** Sizes of all layers, no edges. */
-void mho_graph_layers(const mho_topology_input *in, mho_graph *g);
+void mho__graph_layers(const mho_topology_input *in, mho_graph *g);
 /** Sizes of all layers, and edges between neighbours both ways (none leads back into the input). */
-void mho_graph_chain(const mho_topology_input *in, mho_graph *g);
+void mho__graph_chain(const mho_topology_input *in, mho_graph *g);
 /** Add an edge. @return false when it is there already or the graph is full. */
-bool mho_graph_add(mho_graph *g, int from, int to);
+bool mho__graph_add(mho_graph *g, int from, int to);
 
 #endif

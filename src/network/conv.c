@@ -148,7 +148,7 @@ static void add_feedback(mho_graph *g) {
 static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei) {
   char copy[MHO_TEXT_MAX], *save = NULL;
   strcpy(copy, ((const conv *)in->params)->layers);
-  mho_graph_layers(in, g);
+  mho__graph_layers(in, g);
   if (!g->channels[0])
     return mho_fail(ei, MHO_ECONFIG,
                     "network.topology: conv needs images, and the dataset says no size of them");

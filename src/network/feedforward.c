@@ -9,7 +9,7 @@
 static const mho_array_model exact = {
     .entry = {.abi = MHO_ABI, .id = "exact", .title = "exact products"},
     .exact = true,
-    .read = mho_array_product};
+    .read = mho__array_product};
 
 /* Links into layer l: net's forward ones, then from wherever net leads forward out of l. */
 static void add_links(mho_network *f, const mho_network *net, int l) {

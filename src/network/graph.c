@@ -49,7 +49,7 @@ static mho_err add_link(const char *word, int hidden, mho_graph *g, mho_errinfo 
   if (b == 0 || (both && a == 0))
     return mho_fail(ei, MHO_ECONFIG, "network.links: '%s' leads back into the input: write x>%d",
                     word, a ? a : b);
-  if (!mho_graph_add(g, a, b) || (both && !mho_graph_add(g, b, a)))
+  if (!mho__graph_add(g, a, b) || (both && !mho__graph_add(g, b, a)))
     return mho_fail(ei, MHO_ECONFIG,
                     "network.links: '%s' is there already, or there are more than %d links", word,
                     MHO_EDGES_MAX);
@@ -76,7 +76,7 @@ static mho_err check_reach(const mho_graph *g, mho_errinfo *ei) {
 
 static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei) {
   char copy[MHO_TEXT_MAX], *save = NULL;
-  mho_graph_layers(in, g);
+  mho__graph_layers(in, g);
   strcpy(copy, ((const graph *)in->params)->links);
 
   for (char *w = strtok_r(copy, " ,[]", &save); w; w = strtok_r(NULL, " ,[]", &save)) {

@@ -3,7 +3,7 @@
 #include "network/chain.h"
 
 static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei) {
-  mho_graph_chain(in, g);
+  mho__graph_chain(in, g);
   return MHO_OK;
 }
 

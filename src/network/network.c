@@ -57,7 +57,7 @@ static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bou
     return mho_fail(ei, MHO_ENOMEM, "no memory for %zu initial weights", n);
   }
 
-  mho_rng_uniform(mho_stream_weights(seed, index), 0, 0, n, u);
+  mho_rng_uniform(mho__stream_weights(seed, index), 0, 0, n, u);
   for (size_t i = 0; i < n; i++)
     w[i] = i < n_weights ? (mho_real)(bound * (2 * (double)u[i] - 1)) : 0;
   mho_crossbar_set(xb, 0, n, w);
@@ -327,9 +327,9 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
 
   for (int l = 0; l < g->n_layers; l++)
     fill_layer(&net->layer[l], g, l, o->neuron);
-  net->state_noise = mho_stream_states(o->seeds.noise);
+  net->state_noise = mho__stream_states(o->seeds.noise);
 
-  mho_err err = mho_neuron_circuits_new(net, o->circuit, o->seeds.chip, ei);
+  mho_err err = mho__neuron_circuits_new(net, o->circuit, o->seeds.chip, ei);
   if (!err)
     err = add_connections(net, o, g, ei);
   if (!err)
@@ -433,7 +433,7 @@ void mho_network_free(mho_network *net) {
   for (int c = 0; c < net->n_connections; c++)
     mho_crossbar_free(net->connection[c].xb);
   mho_free(net->connection);
-  mho_neuron_circuits_free(net);
+  mho__neuron_circuits_free(net);
   mho_free(net->layer);
   mho_free(net->link);
   mho_free(net);

@@ -46,7 +46,7 @@ static void circuit_free(mho_circuit *c) {
   mho_free(c);
 }
 
-void mho_neuron_circuits_free(mho_network *net) {
+void mho__neuron_circuits_free(mho_network *net) {
   if (!net->layer)
     return;
   for (int l = 0; l < net->n_layers; l++)
@@ -93,7 +93,7 @@ static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t see
 
   mho_rng rng[QUANTITIES];
   for (int q = 0; q < QUANTITIES; q++)
-    rng[q] = mho_stream_neurons(seed, l, QUANTITIES, q);
+    rng[q] = mho__stream_neurons(seed, l, QUANTITIES, q);
 
   if (k->gain > 0)
     c->gain = draw_real(n, rng[GAIN], 1, k->gain, 0);
@@ -116,8 +116,8 @@ static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t see
   return c;
 }
 
-mho_err mho_neuron_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t chip_seed,
-                                mho_errinfo *ei) {
+mho_err mho__neuron_circuits_new(mho_network *net, const mho_circuit_config *c, uint64_t chip_seed,
+                                 mho_errinfo *ei) {
   if (!c || (c->gain <= 0 && c->offset <= 0 && c->saturation <= 0 && c->tau <= 0 && c->slew <= 0))
     return MHO_OK;
 

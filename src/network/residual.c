@@ -8,10 +8,10 @@
 enum { SKIP = 3 };
 
 static mho_err build(const mho_topology_input *in, mho_graph *g, mho_errinfo *ei) {
-  mho_graph_chain(in, g);
+  mho__graph_chain(in, g);
   for (int s = 1; s + SKIP <= in->config->hidden.n; s += SKIP) {
-    mho_graph_add(g, s, s + SKIP);
-    mho_graph_add(g, s + SKIP, s);
+    mho__graph_add(g, s, s + SKIP);
+    mho__graph_add(g, s + SKIP, s);
   }
   return MHO_OK;
 }

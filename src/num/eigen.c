@@ -119,7 +119,7 @@ static mho_err check(const krylov *k, int m, bool whole, double *radius, double 
 }
 
 static void random_start(krylov *k) {
-  mho_rng rng = mho_stream_krylov();
+  mho_rng rng = mho__stream_krylov();
   float part[256];
   for (int i = 0; i < k->n; i += MHO_COUNT(part)) {
     int m = mho_min(MHO_COUNT(part), k->n - i);

@@ -44,7 +44,7 @@ static void count_pulses(const mho_program_job *job, int bank, size_t i0, int n,
     dir[i] = want[i] >= 0 ? 1.0f : -1.0f;
   mho_cells_mean_step(c, job->first + i0, n, dir, mean);
 
-  mho_rng rng = mho_stream_round_of(job->rounding, bank);
+  mho_rng rng = mho__stream_round_of(job->rounding, bank);
   mho_rng_uniform(rng, job->update, job->first + i0, (size_t)n, u);
 
   for (int i = 0; i < n; i++)

@@ -66,7 +66,7 @@ static int draw_group(const stream *from, int m, const uint32_t *line, const uin
   int pulsing = 0;
 
   for (int s = 0; s < from->slots; s++) {
-    mho_rng_u32(from->rng, mho_step_slot(from->sample, s), first, (size_t)m, word);
+    mho_rng_u32(from->rng, mho__step_slot(from->sample, s), first, (size_t)m, word);
     for (int j = 0; j < m; j++)
       mask[j] |= (uint32_t)(word[j] < below[j]) << s;
   }
@@ -142,7 +142,7 @@ static void draw(const mho_outer_job *job, int sample) {
   stream of_rows = {
       .rng = job->rounding, .sample = job->first_sample + (uint64_t)sample, .slots = (int)slots};
   stream of_cols = of_rows;
-  of_cols.rng = mho_stream_round_of(job->rounding, 1);
+  of_cols.rng = mho__stream_round_of(job->rounding, 1);
 
   mho_pulse_train *row = row_trains(job, sample), *col = col_trains(job, sample);
   t->slots[sample] = (int)slots;
@@ -269,7 +269,7 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
       continue;
 
     for (int slot = 0; slot < t->slots[s]; slot++) {
-      q.step = mho_step_slot(job->first_sample + (uint64_t)s, slot);
+      q.step = mho__step_slot(job->first_sample + (uint64_t)s, slot);
       coincide(&q, row + from, to - from, col, t->n_cols[s], slot);
     }
   }

@@ -51,7 +51,7 @@ static mho_real tolerance_of(const mho_program_job *job) {
 /* Read the open weights; returns how many are still outside. */
 static int verify(block *b, mho_pulse_counts *counts) {
   const write_verify *p = b->job->params;
-  const mho_real *weight = mho_crossbar_programmed(b->job->xb) + b->first;
+  const mho_real *weight = mho__crossbar_programmed(b->job->xb) + b->first;
   mho_real near = tolerance_of(b->job), sigma = (mho_real)(p->read_noise * b->job->xb->w_max);
   float xi[MHO_DEVICE_BLOCK] = {0};
   int outside = 0;
@@ -143,7 +143,7 @@ static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
     block b = {.job = job,
                .first = job->first + i0,
                .n = (int)mho_min_size(job->n - i0, MHO_DEVICE_BLOCK),
-               .step = mho_step_verify(job->update)};
+               .step = mho__step_verify(job->update)};
     write_block(&b, i0, counts);
   }
 }

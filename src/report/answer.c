@@ -84,18 +84,18 @@ static bool take(void *user, int n, const char *const *names, const mho_cell *c)
   return taken;
 }
 
-mho_err mho_answer_read(mho_store *s, const char *sql, int n_args, const char *const *args,
-                        mho_answer *out, mho_errinfo *ei) {
+mho_err mho__answer_read(mho_store *s, const char *sql, int n_args, const char *const *args,
+                         mho_answer *out, mho_errinfo *ei) {
   *out = (mho_answer){0};
   mho_err err = mho_store_query(s, sql, n_args, args, SECONDS_MAX, take, out, ei);
   if (!err && out->no_memory)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the report");
   if (err)
-    mho_answer_free(out);
+    mho__answer_free(out);
   return err;
 }
 
-void mho_answer_free(mho_answer *a) {
+void mho__answer_free(mho_answer *a) {
   size_t cells = (size_t)a->n * (size_t)a->cols;
   if (a->name)
     for (int i = 0; i < a->cols; i++)
@@ -117,34 +117,34 @@ static bool parse_number(const char *text, double *v) {
   return *text && !*end;
 }
 
-const char *mho_answer_text(const mho_answer *a, int record, int col) {
+const char *mho__answer_text(const mho_answer *a, int record, int col) {
   const char *text = a->cell[(size_t)record * (size_t)a->cols + (size_t)col];
   return text ? text : "";
 }
 
-double mho_answer_number(const mho_answer *a, int record, int col) {
+double mho__answer_number(const mho_answer *a, int record, int col) {
   double v;
-  return parse_number(mho_answer_text(a, record, col), &v) ? v : (double)NAN;
+  return parse_number(mho__answer_text(a, record, col), &v) ? v : (double)NAN;
 }
 
-int mho_answer_group_end(const mho_answer *a, int start) {
-  const char *group = mho_answer_text(a, start, 0);
+int mho__answer_group_end(const mho_answer *a, int start) {
+  const char *group = mho__answer_text(a, start, 0);
   int i = start;
-  while (i < a->n && !strcmp(mho_answer_text(a, i, 0), group))
+  while (i < a->n && !strcmp(mho__answer_text(a, i, 0), group))
     i++;
   return i;
 }
 
-int mho_answer_groups(const mho_answer *a) {
+int mho__answer_groups(const mho_answer *a) {
   int groups = 0;
-  for (int i = 0; i < a->n; i = mho_answer_group_end(a, i))
+  for (int i = 0; i < a->n; i = mho__answer_group_end(a, i))
     groups++;
   return groups;
 }
 
-bool mho_answer_few_epochs(const mho_answer *a, int col) {
+bool mho__answer_few_epochs(const mho_answer *a, int col) {
   for (int i = 0; i < a->n; i++)
-    if (mho_answer_number(a, i, col) > 9)
+    if (mho__answer_number(a, i, col) > 9)
       return false;
   return true;
 }
@@ -155,7 +155,7 @@ bool mho_answer_few_epochs(const mho_answer *a, int col) {
 static bool is_numeric(const mho_answer *a, int col) {
   bool any = false;
   for (int i = 0; i < a->n; i++) {
-    bool empty = !*mho_answer_text(a, i, col), number = isfinite(mho_answer_number(a, i, col));
+    bool empty = !*mho__answer_text(a, i, col), number = isfinite(mho__answer_number(a, i, col));
     if (!empty && !number)
       return false;
     any |= number;
@@ -165,7 +165,7 @@ static bool is_numeric(const mho_answer *a, int col) {
 
 static bool is_empty(const mho_answer *a, int col) {
   for (int i = 0; i < a->n; i++)
-    if (*mho_answer_text(a, i, col))
+    if (*mho__answer_text(a, i, col))
       return false;
   return true;
 }
@@ -174,26 +174,26 @@ static bool is_empty(const mho_answer *a, int col) {
 static void number_cell(FILE *html, const char *text) {
   double v;
   if (parse_number(text, &v) && strlen(text) > 9)
-    mho_html_number(html, "%.5g", v);
+    mho__html_number(html, "%.5g", v);
   else
-    mho_html_number(html, "%s", text);
+    mho__html_number(html, "%s", text);
 }
 
 static void write_record(FILE *html, const mho_answer *a, int record) {
   fputs("<tr>", html);
   for (int c = 0; c < a->cols; c++) {
-    const char *text = mho_answer_text(a, record, c);
+    const char *text = mho__answer_text(a, record, c);
     if (is_empty(a, c))
       continue;
     if (is_numeric(a, c))
       number_cell(html, text);
     else
-      mho_html_cell(html, "%s", text);
+      mho__html_cell(html, "%s", text);
   }
   fputs("</tr>\n", html);
 }
 
-void mho_answer_table(FILE *html, const mho_answer *a, const char *label, int most) {
+void mho__answer_table(FILE *html, const mho_answer *a, const char *label, int most) {
   char heads[1024] = "";
   for (int c = 0; c < a->cols; c++) {
     if (is_empty(a, c))
@@ -202,12 +202,12 @@ void mho_answer_table(FILE *html, const mho_answer *a, const char *label, int mo
     mho_text_append(heads, sizeof heads, "%s%s", is_numeric(a, c) ? "#" : "", a->name[c]);
   }
 
-  mho_html_table_begin(html, "sortable", label, heads);
+  mho__html_table_begin(html, "sortable", label, heads);
   fputs("<tbody>\n", html);
   for (int i = 0; i < mho_min(a->n, most); i++)
     write_record(html, a, i);
   fputs("</tbody>\n", html);
-  mho_html_table_end(html);
+  mho__html_table_end(html);
   if (a->n > most)
     fprintf(html, "<p class=\"note\">%d more rows are not shown.</p>\n", a->n - most);
 }

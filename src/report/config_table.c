@@ -50,13 +50,13 @@ static mho_report_key *find_key(const mho_report_config *c, const char *section,
   return NULL;
 }
 
-const char *mho_report_config_value(const mho_report_config *c, const char *section,
-                                    const char *name) {
+const char *mho__report_config_value(const mho_report_config *c, const char *section,
+                                     const char *name) {
   const mho_report_key *k = find_key(c, section, name);
   return k ? k->value : "";
 }
 
-void mho_report_config_free(mho_report_config *c) {
+void mho__report_config_free(mho_report_config *c) {
   for (int i = 0; i < c->n; i++) {
     free(c->key[i].value);
     free(c->key[i].initial);
@@ -133,14 +133,14 @@ static void take_default(void *user, const mho_setting *s) {
 static mho_err visit_experiment(const mho_registry *registry, const mho_experiment *e,
                                 mho_config *selectors, mho_report_config *out, mho_errinfo *ei) {
   visitor v = {.c = out, .registry = registry, .selectors = selectors, .ei = ei};
-  mho_settings_visit(e, take_setting, &v);
+  mho__settings_visit(e, take_setting, &v);
   if (v.err)
     return v.err;
 
   /* where there is no such experiment, defaults stay unknown */
   mho_experiment *plain = NULL;
   if (!mho_experiment_new(registry, selectors, true, &plain, NULL))
-    mho_settings_visit(plain, take_default, &v);
+    mho__settings_visit(plain, take_default, &v);
   mho_experiment_free(plain);
   return MHO_OK;
 }
@@ -222,14 +222,14 @@ static mho_err read_json(const mho_run_row *run, mho_report_config *out, mho_err
   return err;
 }
 
-mho_err mho_report_config_read(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei) {
+mho_err mho__report_config_read(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei) {
   *out = (mho_report_config){.known = true};
   mho_errinfo why = {0};
   mho_err err = read_experiment(run, out, &why);
   if (!err)
     return MHO_OK;
 
-  mho_report_config_free(out);
+  mho__report_config_free(out);
   if (err == MHO_ENOMEM)
     return mho_fail(ei, err, "no memory for the config");
 
@@ -237,7 +237,7 @@ mho_err mho_report_config_read(const mho_run_row *run, mho_report_config *out, m
   snprintf(out->why, sizeof out->why, "%s", why.message);
   err = read_json(run, out, ei);
   if (err)
-    mho_report_config_free(out);
+    mho__report_config_free(out);
   return err;
 }
 
@@ -254,28 +254,28 @@ static const char *default_text(const mho_report_key *k) {
 
 static void write_key(FILE *out, const mho_report_key *k, bool known) {
   fprintf(out, "<tr%s><th scope=\"row\">", k->changed ? " class=\"changed\"" : "");
-  mho_html_text(out, k->name);
+  mho__html_text(out, k->name);
   fputs("</th>", out);
-  mho_html_cell(out, "%s", k->is_text && !*k->value ? "(empty)" : k->value);
+  mho__html_cell(out, "%s", k->is_text && !*k->value ? "(empty)" : k->value);
   if (known) {
-    mho_html_cell(out, "%s", default_text(k));
-    mho_html_cell(out, "%s", k->doc ? k->doc : "");
+    mho__html_cell(out, "%s", default_text(k));
+    mho__html_cell(out, "%s", k->doc ? k->doc : "");
   }
   fputs("</tr>\n", out);
 }
 
 /* Each section is a body of the table, headed by its name. */
-void mho_report_config_table(FILE *out, const mho_report_config *c) {
+void mho__report_config_table(FILE *out, const mho_report_config *c) {
   const char *section = NULL;
-  mho_html_table_begin(out, "config", "Config",
-                       c->known ? "key|value|default|meaning" : "key|value, SI units");
+  mho__html_table_begin(out, "config", "Config",
+                        c->known ? "key|value|default|meaning" : "key|value, SI units");
   for (int i = 0; i < c->n; i++) {
     const mho_report_key *k = &c->key[i];
     if (!section || strcmp(section, k->section)) {
       fputs(section ? "</tbody>\n" : "", out);
       fprintf(out, "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%d\">",
               c->known ? 4 : 2);
-      mho_html_text(out, k->section);
+      mho__html_text(out, k->section);
       fputs("</th></tr>\n", out);
     }
     section = k->section;
@@ -284,7 +284,7 @@ void mho_report_config_table(FILE *out, const mho_report_config *c) {
 
   if (section)
     fputs("</tbody>\n", out);
-  mho_html_table_end(out);
+  mho__html_table_end(out);
 }
 
 /* ---------------------------------------------------------------- the command */
@@ -377,17 +377,17 @@ static bool is_of_training(const mho_report_key *k) {
   return !is_key(k, "train", "seed");
 }
 
-mho_err mho_report_program_command(FILE *out, const mho_report_config *c, const char *parent,
-                                   mho_errinfo *ei) {
-  const char *chip = mho_report_config_value(c, "train", "seeds.chip");
+mho_err mho__report_program_command(FILE *out, const mho_report_config *c, const char *parent,
+                                    mho_errinfo *ei) {
+  const char *chip = mho__report_config_value(c, "train", "seeds.chip");
   fputs("mho program ", out);
-  print_word(out, parent ? parent : mho_report_config_value(c, "train", "from"));
+  print_word(out, parent ? parent : mho__report_config_value(c, "train", "from"));
   fprintf(out, " --seed %s", *chip ? chip : "1");
   return print_sets(out, c, is_of_chip, ei);
 }
 
-mho_err mho_report_config_command(FILE *out, const mho_report_config *c, int64_t seed,
-                                  mho_errinfo *ei) {
+mho_err mho__report_config_command(FILE *out, const mho_report_config *c, int64_t seed,
+                                   mho_errinfo *ei) {
   fprintf(out, "mho train --seed %lld", (long long)seed);
   return print_sets(out, c, is_of_training, ei);
 }

@@ -29,23 +29,23 @@ typedef struct mho_report_config {
 
 /** Read the config that a run stores.
  *  @return MHO_OK; MHO_ENOMEM; MHO_EDATA when the stored text is no JSON object. */
-mho_err mho_report_config_read(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei);
-void mho_report_config_free(mho_report_config *c);
+mho_err mho__report_config_read(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei);
+void mho__report_config_free(mho_report_config *c);
 /** The value of a key, or "". */
-const char *mho_report_config_value(const mho_report_config *c, const char *section,
-                                    const char *name);
+const char *mho__report_config_value(const mho_report_config *c, const char *section,
+                                     const char *name);
 
 /** Write the table of all keys. */
-void mho_report_config_table(FILE *html, const mho_report_config *c);
+void mho__report_config_table(FILE *html, const mho_report_config *c);
 /** Write the command that programs such a chip again.
  *  @param parent  the run whose weights it takes; NULL: those of the folder that train.from names.
  *  @return MHO_OK; MHO_ENOMEM. */
-mho_err mho_report_program_command(FILE *text, const mho_report_config *c, const char *parent,
-                                   mho_errinfo *ei);
+mho_err mho__report_program_command(FILE *text, const mho_report_config *c, const char *parent,
+                                    mho_errinfo *ei);
 /** Write the command for a shell, plain text: mho train with --seed and a --set for every changed
  *  key. Only for a known config.
  *  @return MHO_OK; MHO_ENOMEM. */
-mho_err mho_report_config_command(FILE *text, const mho_report_config *c, int64_t seed,
-                                  mho_errinfo *ei);
+mho_err mho__report_config_command(FILE *text, const mho_report_config *c, int64_t seed,
+                                   mho_errinfo *ei);
 
 #endif

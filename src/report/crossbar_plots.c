@@ -20,13 +20,13 @@ typedef struct crossbars {
 
 /* "epoch share" of saturated cells, or "epoch mean low high" of conductances. */
 static void print_point(FILE *f, const crossbars *c, int record) {
-  double epoch = mho_answer_number(c->a, record, EPOCH);
+  double epoch = mho__answer_number(c->a, record, EPOCH);
   if (c->saturation) {
-    fprintf(f, "%g %.6g\n", epoch, 100 * mho_answer_number(c->a, record, SATURATED));
+    fprintf(f, "%g %.6g\n", epoch, 100 * mho__answer_number(c->a, record, SATURATED));
     return;
   }
-  double mean = mho_answer_number(c->a, record, G_MEAN);
-  double std = mho_answer_number(c->a, record, G_STD);
+  double mean = mho__answer_number(c->a, record, G_MEAN);
+  double std = mho__answer_number(c->a, record, G_STD);
   fprintf(f, "%g %.6g %.6g %.6g\n", epoch, 1e6 * mean, 1e6 * (mean - std), 1e6 * (mean + std));
 }
 
@@ -38,7 +38,7 @@ static void print_axes(FILE *f, const crossbars *c, int n) {
           c->saturation ? "cells at a bound (%)" : "conductance (uS)", n > 3 ? 2 : 1);
   if (c->saturation)
     fputs("set yrange [0:*]\n", f);
-  if (mho_answer_few_epochs(c->a, EPOCH))
+  if (mho__answer_few_epochs(c->a, EPOCH))
     fputs("set xtics 1\n", f);
 }
 
@@ -59,11 +59,11 @@ static void print_curve(FILE *f, const crossbars *c, int n, const char *name) {
 
 static void script_crossbars(FILE *f, const void *user) {
   const crossbars *c = user;
-  int drawn = mho_min(mho_answer_groups(c->a), CROSSBARS_MAX);
+  int drawn = mho_min(mho__answer_groups(c->a), CROSSBARS_MAX);
   int at = 0;
 
   for (int n = 0; n < drawn; n++) {
-    int end = mho_answer_group_end(c->a, at);
+    int end = mho__answer_group_end(c->a, at);
     fprintf(f, "$d%d << EOD\n", n);
     for (; at < end; at++)
       print_point(f, c, at);
@@ -75,10 +75,10 @@ static void script_crossbars(FILE *f, const void *user) {
   at = 0;
   for (int n = 0; n < drawn; n++) {
     char name[32];
-    mho_gnuplot_text(mho_answer_text(c->a, at, NAME), name, sizeof name);
+    mho__gnuplot_text(mho__answer_text(c->a, at, NAME), name, sizeof name);
     fputs(n ? ", " : "", f);
     print_curve(f, c, n, name);
-    at = mho_answer_group_end(c->a, at);
+    at = mho__answer_group_end(c->a, at);
   }
   fputc('\n', f);
 }
@@ -91,7 +91,7 @@ static mho_err plot_epochs(mho_figures *figures, mho_store *store, const char *r
       "(1 + (SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) / 100) = 0 OR epoch = 1) "
       "ORDER BY layer, epoch";
   mho_answer a;
-  mho_err err = mho_answer_read(store, sql, 1, &run_id, &a, ei);
+  mho_err err = mho__answer_read(store, sql, 1, &run_id, &a, ei);
   if (err)
     return err;
 
@@ -100,13 +100,13 @@ static mho_err plot_epochs(mho_figures *figures, mho_store *store, const char *r
   if (a.n) {
     snprintf(caption, sizeof caption,
              "%sConductances of each crossbar, mean and standard deviation over its cells.", whose);
-    mho_figure(figures, script_crossbars, &conductance, PLOT_HEIGHT,
-               "Conductance of each crossbar against epoch", caption);
+    mho__figure(figures, script_crossbars, &conductance, PLOT_HEIGHT,
+                "Conductance of each crossbar against epoch", caption);
     snprintf(caption, sizeof caption, "%sCells at a bound of their conductance.", whose);
-    mho_figure(figures, script_crossbars, &saturation, PLOT_HEIGHT,
-               "Saturated cells of each crossbar against epoch", caption);
+    mho__figure(figures, script_crossbars, &saturation, PLOT_HEIGHT,
+                "Saturated cells of each crossbar against epoch", caption);
   }
-  mho_answer_free(&a);
+  mho__answer_free(&a);
   return MHO_OK;
 }
 
@@ -116,15 +116,15 @@ static mho_err plot_epochs(mho_figures *figures, mho_store *store, const char *r
  * crossbar. */
 static void script_histograms(FILE *f, const void *user) {
   const mho_answer *a = user;
-  int drawn = mho_min(mho_answer_groups(a), CROSSBARS_MAX);
+  int drawn = mho_min(mho__answer_groups(a), CROSSBARS_MAX);
   int at = 0;
 
   for (int n = 0; n < drawn; n++) {
-    int end = mho_answer_group_end(a, at);
+    int end = mho__answer_group_end(a, at);
     fprintf(f, "$d%d << EOD\n", n);
     for (; at < end; at++)
-      fprintf(f, "%.6g %.6g %.6g\n", mho_answer_number(a, at, 1), mho_answer_number(a, at, 2),
-              mho_answer_number(a, at, 3));
+      fprintf(f, "%.6g %.6g %.6g\n", mho__answer_number(a, at, 1), mho__answer_number(a, at, 2),
+              mho__answer_number(a, at, 3));
     fputs("EOD\n", f);
   }
 
@@ -136,12 +136,12 @@ static void script_histograms(FILE *f, const void *user) {
   for (int n = 0; n < drawn; n++) {
     const char *style = line_styles[n % MHO_COLORS];
     char name[32];
-    mho_gnuplot_text(mho_answer_text(a, at, 0), name, sizeof name);
+    mho__gnuplot_text(mho__answer_text(a, at, 0), name, sizeof name);
     fprintf(f,
             "%s$d%d using 1:3 with histeps %s linewidth 1 dashtype 3 notitle, "
             "$d%d using 1:2 with histeps %s linewidth 2 dashtype %d title '%s'",
             n ? ", " : "", n, style, n, style, 1 + n / MHO_COLORS, name);
-    at = mho_answer_group_end(a, at);
+    at = mho__answer_group_end(a, at);
   }
   fputc('\n', f);
 }
@@ -162,7 +162,7 @@ static mho_err plot_histograms(mho_figures *figures, mho_store *store, const cha
       "AND l.epoch = (SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) "
       "ORDER BY l.layer, j.key";
   mho_answer a;
-  mho_err err = mho_answer_read(store, sql, 1, &run_id, &a, ei);
+  mho_err err = mho__answer_read(store, sql, 1, &run_id, &a, ei);
   if (err)
     return err;
 
@@ -172,15 +172,15 @@ static mho_err plot_histograms(mho_figures *figures, mho_store *store, const cha
              "%sHistogram of the conductances of each crossbar, both devices of every pair; dotted "
              "after the first epoch, solid after the last.",
              whose);
-    mho_figure(figures, script_histograms, &a, PLOT_HEIGHT,
-               "Histogram of the conductances of each crossbar", caption);
+    mho__figure(figures, script_histograms, &a, PLOT_HEIGHT,
+                "Histogram of the conductances of each crossbar", caption);
   }
-  mho_answer_free(&a);
+  mho__answer_free(&a);
   return MHO_OK;
 }
 
-mho_err mho_crossbar_plots(mho_figures *figures, mho_store *store, const char *run_id,
-                           const char *whose, mho_errinfo *ei) {
+mho_err mho__crossbar_plots(mho_figures *figures, mho_store *store, const char *run_id,
+                            const char *whose, mho_errinfo *ei) {
   mho_err err = plot_epochs(figures, store, run_id, whose, ei);
   if (!err)
     err = plot_histograms(figures, store, run_id, whose, ei);

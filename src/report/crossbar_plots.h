@@ -10,7 +10,7 @@
  *  six.
  *  @param whose  put before each caption: "Best run: ", or "" where the page is of one run.
  *  @return MHO_OK; MHO_ENOMEM; errors of the store. */
-mho_err mho_crossbar_plots(mho_figures *figures, mho_store *store, const char *run_id,
-                           const char *whose, mho_errinfo *ei);
+mho_err mho__crossbar_plots(mho_figures *figures, mho_store *store, const char *run_id,
+                            const char *whose, mho_errinfo *ei);
 
 #endif

@@ -10,12 +10,12 @@ enum { EPOCHS_SHOWN = 100 };
 
 static void add_curve(mho_plot *plot, const mho_page *p, const char *title, size_t offset,
                       int color, bool dashed) {
-  if (mho_report_has(&p->d, offset))
+  if (mho__report_has(&p->d, offset))
     plot->curve[plot->n_curves++] = (mho_curve){title, offset, color, dashed};
 }
 
 static void write_plot(mho_page *p, const mho_plot *plot, const char *caption) {
-  mho_plot_curves(&p->figures, plot, p->d.epoch, p->d.n_epochs, caption);
+  mho__plot_curves(&p->figures, plot, p->d.epoch, p->d.n_epochs, caption);
 }
 
 /* ---------------------------------------------------------------- training */
@@ -25,7 +25,7 @@ static void extent(const mho_page *p, size_t offset, double *low, double *high) 
   *low = INFINITY;
   *high = -INFINITY;
   for (int i = 0; i < p->d.n_epochs; i++) {
-    double v = mho_epoch_value(&p->d.epoch[i], offset);
+    double v = mho__epoch_value(&p->d.epoch[i], offset);
     if (isfinite(v)) {
       *low = fmin(*low, v);
       *high = fmax(*high, v);
@@ -39,8 +39,8 @@ static void plot_accuracy(mho_page *p) {
 
   snprintf(description, sizeof description,
            "Accuracy against epoch: last training %s, last test %s, best test %s in epoch %d",
-           mho_percent(r->train_acc, train), mho_percent(r->final_test_acc, test),
-           mho_percent(r->best_test_acc, best), r->best_epoch);
+           mho__percent(r->train_acc, train), mho__percent(r->final_test_acc, test),
+           mho__percent(r->best_test_acc, best), r->best_epoch);
   mho_plot plot = {.y_label = "accuracy (%)",
                    .factor = 100,
                    .ring = r->best_epoch,
@@ -90,7 +90,7 @@ static void plot_pulses(mho_page *p) {
 
   char description[160], from[MHO_NUMBER_MAX], to[MHO_NUMBER_MAX];
   snprintf(description, sizeof description, "Programming pulses of each epoch, between %s and %s",
-           mho_count(low, from), mho_count(high, to));
+           mho__count(low, from), mho__count(high, to));
   mho_plot plot = {.y_label = scale[k].label,
                    .factor = scale[k].factor,
                    .from_zero = true,
@@ -128,7 +128,7 @@ static void plot_observable(mho_page *p, const char *y_label, const char *title,
   if (other)
     add_values(&plot, p, second, other, 2, true);
   snprintf(description, sizeof description, "%s against epoch, last %s", y_label,
-           mho_number(value[p->d.n_epochs - 1], 4, last));
+           mho__number(value[p->d.n_epochs - 1], 4, last));
   write_plot(p, &plot, caption);
 }
 
@@ -183,17 +183,17 @@ static void plot_observables(mho_page *p) {
 static void write_epoch(FILE *out, const mho_epoch_row *e, bool validation) {
   char t[MHO_NUMBER_MAX];
   fprintf(out, "<tr><th scope=\"row\" class=\"n\">%d</th>", e->epoch);
-  mho_html_number(out, "%s", mho_percent(e->train_acc, t));
+  mho__html_number(out, "%s", mho__percent(e->train_acc, t));
   if (validation)
-    mho_html_number(out, "%s", mho_percent(e->val_acc, t));
-  mho_html_number(out, "%s", mho_percent(e->test_acc, t));
-  mho_html_number(out, "%s", mho_number(e->loss, 4, t));
-  mho_html_number(out, "%s", mho_number(e->settle_steps, 3, t));
-  mho_html_number(out, "%s", mho_count((double)e->unsettled, t));
-  mho_html_number(out, "%s", mho_count(e->pulses, t));
-  mho_html_number(out, "%s", mho_count(e->clipped, t));
-  mho_html_number(out, "%s", mho_duration(e->wall_s, t));
-  mho_html_number(out, "%s", mho_duration(e->eval_s, t));
+    mho__html_number(out, "%s", mho__percent(e->val_acc, t));
+  mho__html_number(out, "%s", mho__percent(e->test_acc, t));
+  mho__html_number(out, "%s", mho__number(e->loss, 4, t));
+  mho__html_number(out, "%s", mho__number(e->settle_steps, 3, t));
+  mho__html_number(out, "%s", mho__count((double)e->unsettled, t));
+  mho__html_number(out, "%s", mho__count(e->pulses, t));
+  mho__html_number(out, "%s", mho__count(e->clipped, t));
+  mho__html_number(out, "%s", mho__duration(e->wall_s, t));
+  mho__html_number(out, "%s", mho__duration(e->eval_s, t));
   fputs("</tr>\n", out);
 }
 
@@ -201,7 +201,7 @@ static void write_epoch(FILE *out, const mho_epoch_row *e, bool validation) {
 static void write_epochs(const mho_page *p) {
   const mho_report_data *d = &p->d;
   int n = d->n_epochs, stride = (n + EPOCHS_SHOWN - 1) / EPOCHS_SHOWN;
-  bool validation = mho_report_has(d, MHO_EPOCH_AT(val_acc));
+  bool validation = mho__report_has(d, MHO_EPOCH_AT(val_acc));
   char heads[160];
 
   snprintf(heads, sizeof heads,
@@ -215,17 +215,17 @@ static void write_epochs(const mho_page *p) {
   else
     fputs("every epoch</summary>\n", p->out);
 
-  mho_html_table_begin(p->out, NULL, "Epochs", heads);
+  mho__html_table_begin(p->out, NULL, "Epochs", heads);
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < n - stride; i += stride)
     write_epoch(p->out, &d->epoch[i], validation);
   write_epoch(p->out, &d->epoch[n - 1], validation);
   fputs("</tbody>\n", p->out);
-  mho_html_table_end(p->out);
+  mho__html_table_end(p->out);
   fputs("</details>\n", p->out);
 }
 
-void mho_page_curves(mho_page *p) {
+void mho__page_curves(mho_page *p) {
   fputs("<section>\n<h2>Learning curves</h2>\n", p->out);
   if (p->d.n_epochs == 0) {
     fputs("<p>No epoch is stored yet.</p>\n</section>\n", p->out);

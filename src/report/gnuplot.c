@@ -16,14 +16,14 @@
 
 extern char **environ;
 
-void mho_gnuplot_text(const char *text, char *out, size_t n) {
+void mho__gnuplot_text(const char *text, char *out, size_t n) {
   snprintf(out, n, "%s", text);
   for (char *c = out; *c; c++)
     if (*c < ' ' || *c > '~' || strchr("'\"`\\{}$@", *c))
       *c = ' ';
 }
 
-mho_err mho_gnuplot_ending(const char *path, bool *svg, mho_errinfo *ei) {
+mho_err mho__gnuplot_ending(const char *path, bool *svg, mho_errinfo *ei) {
   const char *dot = strrchr(path, '.');
   *svg = dot && !strcmp(dot, ".svg");
   if (*svg || (dot && !strcmp(dot, ".png")))
@@ -117,8 +117,8 @@ static mho_err read_picture(int fd, char **out, size_t *length, mho_errinfo *ei)
   return MHO_OK;
 }
 
-mho_err mho_gnuplot(mho_gnuplot_script script, const void *user, char **out, size_t *length,
-                    mho_errinfo *ei) {
+mho_err mho__gnuplot(mho_gnuplot_script script, const void *user, char **out, size_t *length,
+                     mho_errinfo *ei) {
   *out = NULL;
   int in = memfd_create("script", MFD_CLOEXEC);
   int picture = memfd_create("plot", MFD_CLOEXEC);
@@ -140,11 +140,11 @@ mho_err mho_gnuplot(mho_gnuplot_script script, const void *user, char **out, siz
   return err;
 }
 
-mho_err mho_gnuplot_file(mho_gnuplot_script script, const void *user, const char *path,
-                         mho_errinfo *ei) {
+mho_err mho__gnuplot_file(mho_gnuplot_script script, const void *user, const char *path,
+                          mho_errinfo *ei) {
   char *picture;
   size_t length;
-  mho_err err = mho_gnuplot(script, user, &picture, &length, ei);
+  mho_err err = mho__gnuplot(script, user, &picture, &length, ei);
   if (err)
     return err;
 

@@ -31,10 +31,10 @@ static void network_text(const mho_page *p, char *buf, size_t capacity) {
   }
 
   /* a topology may have a key of its own name: network.conv of topology conv */
-  const char *topology = mho_report_config_value(&p->config, "network", "topology");
-  const char *hidden = mho_report_config_value(&p->config, "network", topology);
+  const char *topology = mho__report_config_value(&p->config, "network", "topology");
+  const char *hidden = mho__report_config_value(&p->config, "network", topology);
   if (!*hidden)
-    hidden = mho_report_config_value(&p->config, "network", "hidden");
+    hidden = mho__report_config_value(&p->config, "network", "hidden");
   mho_text_append(buf, capacity, "%s network, hidden layers %s", topology,
                   *hidden ? hidden : "unknown");
 }
@@ -44,8 +44,8 @@ static bool is_ideal(const char *model) {
 }
 
 static void hardware_text(const mho_page *p, char *buf, size_t capacity) {
-  const char *device = mho_report_config_value(&p->config, "device", "model");
-  const char *array = mho_report_config_value(&p->config, "array", "model");
+  const char *device = mho__report_config_value(&p->config, "device", "model");
+  const char *array = mho__report_config_value(&p->config, "array", "model");
   if (!is_ideal(device))
     snprintf(buf, capacity, "on %s crossbars", device);
   else if (!is_ideal(array))
@@ -56,7 +56,7 @@ static void hardware_text(const mho_page *p, char *buf, size_t capacity) {
 
 /* The rule's id, in capitals where it is an abbreviation. */
 static void rule_text(const mho_page *p, char *buf, size_t capacity) {
-  const char *rule = mho_report_config_value(&p->config, "rule", "name");
+  const char *rule = mho__report_config_value(&p->config, "rule", "name");
   snprintf(buf, capacity, "%s", *rule ? rule : "training");
   if (strlen(rule) > 3 || !*rule)
     return;
@@ -78,11 +78,11 @@ static void summary_text(const mho_page *p, char *buf, size_t capacity) {
   hardware_text(p, hardware, sizeof hardware);
   network_text(p, network, sizeof network);
   snprintf(buf, capacity, "%s %s, %s, %s: ", rule, hardware, network,
-           mho_report_config_value(&p->config, "dataset", "name"));
+           mho__report_config_value(&p->config, "dataset", "name"));
 
-  mho_percent(r->best_test_acc, best);
-  mho_percent(r->final_test_acc, last);
-  if (mho_report_is_programmed(&p->d))
+  mho__percent(r->best_test_acc, best);
+  mho__percent(r->final_test_acc, last);
+  if (mho__report_is_programmed(&p->d))
     mho_text_append(buf, capacity, "programmed, test accuracy %s.", last);
   else if (r->best_epoch > 0)
     mho_text_append(buf, capacity, "best test accuracy %s in epoch %d (by %s), last %s.", best,
@@ -98,9 +98,9 @@ static void write_time(const mho_page *p, const char *what, const char *iso) {
   if (!iso || strlen(iso) < 20)
     return;
   fprintf(p->out, " · %s <time datetime=\"", what);
-  mho_html_text(p->out, iso);
+  mho__html_text(p->out, iso);
   fputs("\">", p->out);
-  mho_html_printf(p->out, "%.10s %.8s UTC", iso, iso + 11);
+  mho__html_printf(p->out, "%.10s %.8s UTC", iso, iso + 11);
   fputs("</time>", p->out);
 }
 
@@ -116,11 +116,11 @@ static const char *status_class(const char *status) {
 static void write_title(const mho_page *p, const char *title) {
   const mho_run_row *r = &p->d.run;
   fputs("<p class=\"kind\">mho run report</p>\n<h1>", p->out);
-  mho_html_text(p->out, title);
+  mho__html_text(p->out, title);
   fputs("</h1>\n<p class=\"meta\">run <code>", p->out);
-  mho_html_text(p->out, r->id);
+  mho__html_text(p->out, r->id);
   fprintf(p->out, "</code> · <span class=\"%s\">", status_class(r->status));
-  mho_html_text(p->out, r->status);
+  mho__html_text(p->out, r->status);
   fputs("</span>", p->out);
   write_time(p, "started", r->started);
   write_time(p, "ended", r->ended);
@@ -128,12 +128,12 @@ static void write_title(const mho_page *p, const char *title) {
   char summary[1024];
   summary_text(p, summary, sizeof summary);
   fputs("</p>\n<p class=\"lead\">", p->out);
-  mho_html_text(p->out, summary);
+  mho__html_text(p->out, summary);
   fputs("</p>\n", p->out);
 
   if (r->error) {
     fputs("<p class=\"alert\">", p->out);
-    mho_html_text(p->out, r->error);
+    mho__html_text(p->out, r->error);
     fputs("</p>\n", p->out);
   }
 
@@ -147,7 +147,7 @@ static void write_title(const mho_page *p, const char *title) {
 static double total(const mho_report_data *d, size_t offset) {
   double sum = NAN;
   for (int i = 0; i < d->n_epochs; i++) {
-    double v = mho_epoch_value(&d->epoch[i], offset);
+    double v = mho__epoch_value(&d->epoch[i], offset);
     if (isfinite(v))
       sum = isfinite(sum) ? sum + v : v;
   }
@@ -157,7 +157,8 @@ static double total(const mho_report_data *d, size_t offset) {
 static void write_validation_tile(const mho_page *p, const char *name) {
   char a[MHO_NUMBER_MAX];
   if (isfinite(p->d.run.val_acc))
-    mho_html_tile(p->out, name, mho_percent(p->d.run.val_acc, a), "held out of the training part");
+    mho__html_tile(p->out, name, mho__percent(p->d.run.val_acc, a),
+                   "held out of the training part");
 }
 
 /* Pulses on all devices, of SET and RESET where that is known. */
@@ -165,23 +166,23 @@ static void write_pulses_tile(const mho_page *p, double set, double reset) {
   double pulses = p->d.run.pulses;
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX], c[MHO_NUMBER_MAX];
 
-  mho_count(pulses, a);
+  mho__count(pulses, a);
   if (pulses > 0 && set + reset > 0)
-    mho_html_tile(p->out, "Programming pulses", a, "%s SET, %s RESET", mho_count(set, b),
-                  mho_count(reset, c));
+    mho__html_tile(p->out, "Programming pulses", a, "%s SET, %s RESET", mho__count(set, b),
+                   mho__count(reset, c));
   else
-    mho_html_tile(p->out, "Programming pulses", a, "%s",
-                  pulses > 0 ? "on all devices" : "weights are not pulsed");
+    mho__html_tile(p->out, "Programming pulses", a, "%s",
+                   pulses > 0 ? "on all devices" : "weights are not pulsed");
 }
 
 static void write_programmed_tiles(const mho_page *p) {
   const mho_run_row *r = &p->d.run;
   char a[MHO_NUMBER_MAX];
-  mho_html_tile(p->out, "Test accuracy", mho_percent(r->final_test_acc, a),
-                "of the weights as they were written");
+  mho__html_tile(p->out, "Test accuracy", mho__percent(r->final_test_acc, a),
+                 "of the weights as they were written");
   write_validation_tile(p, "Validation accuracy");
   write_pulses_tile(p, NAN, NAN);
-  mho_html_tile(p->out, "Wall time", mho_duration(r->wall_s, a), "programming and evaluation");
+  mho__html_tile(p->out, "Wall time", mho__duration(r->wall_s, a), "programming and evaluation");
 }
 
 static void write_accuracy_tiles(const mho_page *p) {
@@ -189,13 +190,13 @@ static void write_accuracy_tiles(const mho_page *p) {
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX];
 
   if (r->best_epoch > 0)
-    mho_html_tile(p->out, "Best test accuracy", mho_percent(r->best_test_acc, a),
-                  "in epoch %d, by %s", r->best_epoch, judge_of(p));
+    mho__html_tile(p->out, "Best test accuracy", mho__percent(r->best_test_acc, a),
+                   "in epoch %d, by %s", r->best_epoch, judge_of(p));
   else
-    mho_html_tile(p->out, "Best test accuracy", mho_percent((double)NAN, a), "no epoch yet");
+    mho__html_tile(p->out, "Best test accuracy", mho__percent((double)NAN, a), "no epoch yet");
 
-  mho_html_tile(p->out, "Last test accuracy", mho_percent(r->final_test_acc, a), "training %s",
-                mho_percent(r->train_acc, b));
+  mho__html_tile(p->out, "Last test accuracy", mho__percent(r->final_test_acc, a), "training %s",
+                 mho__percent(r->train_acc, b));
   write_validation_tile(p, "Last validation accuracy");
 }
 
@@ -208,34 +209,34 @@ static void write_unsettled_tile(const mho_page *p) {
 
   for (int i = 0; i < d->n_epochs; i++)
     unsettled += (double)d->epoch[i].unsettled;
-  mho_html_tile(p->out, "Unsettled samples",
-                mho_count((double)d->epoch[d->n_epochs - 1].unsettled, a),
-                "in the last epoch, %s in all", mho_count(unsettled, b));
+  mho__html_tile(p->out, "Unsettled samples",
+                 mho__count((double)d->epoch[d->n_epochs - 1].unsettled, a),
+                 "in the last epoch, %s in all", mho__count(unsettled, b));
 }
 
 static void write_trained_tiles(const mho_page *p) {
   const mho_report_data *d = &p->d;
   const mho_run_row *r = &d->run;
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX], c[MHO_NUMBER_MAX];
-  const char *wanted = mho_report_config_value(&p->config, "train", "epochs");
+  const char *wanted = mho__report_config_value(&p->config, "train", "epochs");
 
   write_accuracy_tiles(p);
-  mho_html_tile(p->out, "Epochs", mho_count(r->epochs_done, a), "of %s",
-                *wanted ? wanted : "an unknown number");
+  mho__html_tile(p->out, "Epochs", mho__count(r->epochs_done, a), "of %s",
+                 *wanted ? wanted : "an unknown number");
   write_pulses_tile(p, total(d, MHO_EPOCH_AT(set_pulses)), total(d, MHO_EPOCH_AT(reset_pulses)));
   if (isfinite(r->energy_j))
-    mho_html_tile(p->out, "Energy", mho_si(r->energy_j, "J", a), "of the modelled hardware");
-  mho_html_tile(p->out, "Wall time", mho_duration(r->wall_s, a), "training %s, evaluation %s",
-                mho_duration(total(d, MHO_EPOCH_AT(wall_s)), b),
-                mho_duration(total(d, MHO_EPOCH_AT(eval_s)), c));
+    mho__html_tile(p->out, "Energy", mho__si(r->energy_j, "J", a), "of the modelled hardware");
+  mho__html_tile(p->out, "Wall time", mho__duration(r->wall_s, a), "training %s, evaluation %s",
+                 mho__duration(total(d, MHO_EPOCH_AT(wall_s)), b),
+                 mho__duration(total(d, MHO_EPOCH_AT(eval_s)), c));
   write_unsettled_tile(p);
 }
 
-void mho_page_head(const mho_page *p, const char *title) {
+void mho__page_head(const mho_page *p, const char *title) {
   fputs("<header>\n", p->out);
   write_title(p, title);
   fputs("<dl class=\"tiles\">\n", p->out);
-  if (mho_report_is_programmed(&p->d))
+  if (mho__report_is_programmed(&p->d))
     write_programmed_tiles(p);
   else
     write_trained_tiles(p);

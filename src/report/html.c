@@ -23,7 +23,7 @@ static bool is_control(char c) {
   return ((unsigned char)c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
 }
 
-void mho_html_text(FILE *out, const char *text) {
+void mho__html_text(FILE *out, const char *text) {
   if (!text)
     return;
 
@@ -53,11 +53,11 @@ static void print_escaped(FILE *out, const char *format, va_list ap) {
   char *text = NULL;
   if (vasprintf(&text, format, ap) < 0)
     return;
-  mho_html_text(out, text);
+  mho__html_text(out, text);
   free(text);
 }
 
-void mho_html_printf(FILE *out, const char *format, ...) {
+void mho__html_printf(FILE *out, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
   print_escaped(out, format, ap);
@@ -87,11 +87,11 @@ static void print_script_hash(FILE *out) {
   fputc('\'', out);
 }
 
-void mho_html_sortable(FILE *out) {
+void mho__html_sortable(FILE *out) {
   fprintf(out, "<script>%s</script>\n", sort_script);
 }
 
-void mho_html_begin(FILE *out, const char *name, const char *kind) {
+void mho__html_begin(FILE *out, const char *name, const char *kind) {
   /* The policy is a second lock: even text that escaped its escaping could load and run nothing.
    * The empty icon keeps browsers from asking a server for one. */
   fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -102,11 +102,11 @@ void mho_html_begin(FILE *out, const char *name, const char *kind) {
         out);
   print_script_hash(out);
   fputs("\">\n<link rel=\"icon\" href=\"data:,\">\n<title>", out);
-  mho_html_printf(out, "%s \xe2\x80\x93 %s", name, kind);
+  mho__html_printf(out, "%s \xe2\x80\x93 %s", name, kind);
   fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", style);
 }
 
-void mho_html_end(FILE *out) {
+void mho__html_end(FILE *out) {
   fputs("<footer>Written by mho " MHO_VERSION
         " from the run database alone.</footer>\n</body>\n</html>\n",
         out);
@@ -114,9 +114,9 @@ void mho_html_end(FILE *out) {
 
 /* ---------------------------------------------------------------- tables and tiles */
 
-void mho_html_table_begin(FILE *out, const char *kind, const char *label, const char *heads) {
+void mho__html_table_begin(FILE *out, const char *kind, const char *label, const char *heads) {
   fputs("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"", out);
-  mho_html_text(out, label);
+  mho__html_text(out, label);
   fputs("\">\n<table", out);
   if (kind)
     fprintf(out, " class=\"%s\"", kind);
@@ -125,7 +125,7 @@ void mho_html_table_begin(FILE *out, const char *kind, const char *label, const 
   for (const char *h = heads; h;) {
     bool number = *h == '#';
     fprintf(out, "<th scope=\"col\"%s>", number ? " class=\"n\"" : "");
-    mho_html_printf(out, "%.*s", (int)strcspn(h + number, "|"), h + number);
+    mho__html_printf(out, "%.*s", (int)strcspn(h + number, "|"), h + number);
     fputs("</th>", out);
     h = strchr(h, '|');
     if (h)
@@ -134,11 +134,11 @@ void mho_html_table_begin(FILE *out, const char *kind, const char *label, const 
   fputs("</tr></thead>\n", out);
 }
 
-void mho_html_table_end(FILE *out) {
+void mho__html_table_end(FILE *out) {
   fputs("</table>\n</div>\n", out);
 }
 
-void mho_html_row(FILE *out, const char *format, ...) {
+void mho__html_row(FILE *out, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
   fputs("<tr><th scope=\"row\">", out);
@@ -147,7 +147,7 @@ void mho_html_row(FILE *out, const char *format, ...) {
   va_end(ap);
 }
 
-void mho_html_cell(FILE *out, const char *format, ...) {
+void mho__html_cell(FILE *out, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
   fputs("<td>", out);
@@ -156,7 +156,7 @@ void mho_html_cell(FILE *out, const char *format, ...) {
   va_end(ap);
 }
 
-void mho_html_number(FILE *out, const char *format, ...) {
+void mho__html_number(FILE *out, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
   fputs("<td class=\"n\">", out);
@@ -165,11 +165,11 @@ void mho_html_number(FILE *out, const char *format, ...) {
   va_end(ap);
 }
 
-void mho_html_tile(FILE *out, const char *name, const char *value, const char *format, ...) {
+void mho__html_tile(FILE *out, const char *name, const char *value, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
   fprintf(out, "<div><dt>%s</dt><dd><strong>", name);
-  mho_html_text(out, value);
+  mho__html_text(out, value);
   fputs("</strong> ", out);
   print_escaped(out, format, ap);
   fputs("</dd></div>\n", out);
@@ -187,7 +187,7 @@ static char *dash(char buf[MHO_NUMBER_MAX]) {
   return buf;
 }
 
-char *mho_percent(double fraction, char buf[MHO_NUMBER_MAX]) {
+char *mho__percent(double fraction, char buf[MHO_NUMBER_MAX]) {
   if (!isfinite(fraction))
     return dash(buf);
 
@@ -214,7 +214,7 @@ static void print_grouped(double v, char buf[MHO_NUMBER_MAX]) {
   buf[at] = 0;
 }
 
-char *mho_count(double v, char buf[MHO_NUMBER_MAX]) {
+char *mho__count(double v, char buf[MHO_NUMBER_MAX]) {
   if (!isfinite(v))
     return dash(buf);
 
@@ -231,11 +231,11 @@ char *mho_count(double v, char buf[MHO_NUMBER_MAX]) {
   return buf;
 }
 
-char *mho_duration(double s, char buf[MHO_NUMBER_MAX]) {
+char *mho__duration(double s, char buf[MHO_NUMBER_MAX]) {
   if (!isfinite(s) || s < 0)
     return dash(buf);
   if (s < 1)
-    return mho_si(s, "s", buf);
+    return mho__si(s, "s", buf);
 
   long t = lrint(fmin(s, 1e12));
   if (s < 99.95)
@@ -250,7 +250,7 @@ char *mho_duration(double s, char buf[MHO_NUMBER_MAX]) {
   return buf;
 }
 
-char *mho_si(double v, const char *unit, char buf[MHO_NUMBER_MAX]) {
+char *mho__si(double v, const char *unit, char buf[MHO_NUMBER_MAX]) {
   static const struct {
     const char *text;
     double factor;
@@ -274,7 +274,7 @@ char *mho_si(double v, const char *unit, char buf[MHO_NUMBER_MAX]) {
   return buf;
 }
 
-char *mho_number(double v, int digits, char buf[MHO_NUMBER_MAX]) {
+char *mho__number(double v, int digits, char buf[MHO_NUMBER_MAX]) {
   if (!isfinite(v))
     return dash(buf);
   snprintf(buf, MHO_NUMBER_MAX, "%.*g", digits, v);

@@ -21,13 +21,13 @@ typedef struct mho_page {
 #define MHO_EPOCH_AT(field) offsetof(mho_epoch_row, field)
 
 /** Write what was trained and how it went: one sentence and the key figures. */
-void mho_page_head(const mho_page *p, const char *title);
+void mho__page_head(const mho_page *p, const char *title);
 /** Write what training would take on hardware, term by term. Nothing without stored terms. */
-void mho_page_energy(const mho_page *p);
+void mho__page_energy(const mho_page *p);
 /** Write values of the core against those of ngspice, of the last co-simulations.
  *  @return MHO_OK; errors of the store. */
-mho_err mho_page_scatter(const mho_page *p, mho_errinfo *ei);
+mho_err mho__page_scatter(const mho_page *p, mho_errinfo *ei);
 /** Write curves against the epoch, and their numbers. */
-void mho_page_curves(mho_page *p);
+void mho__page_curves(mho_page *p);
 
 #endif

@@ -135,7 +135,7 @@ static void print_drawing(FILE *f, const void *user) {
 static mho_err draw(const drawing *d, const char *description, FILE *out, mho_errinfo *ei) {
   char *svg = NULL, *inside = NULL;
   size_t size, length;
-  mho_err err = mho_gnuplot(print_drawing, d, &svg, &length, ei);
+  mho_err err = mho__gnuplot(print_drawing, d, &svg, &length, ei);
   if (err)
     return err;
 
@@ -154,7 +154,7 @@ static mho_err draw(const drawing *d, const char *description, FILE *out, mho_er
   if (!err) {
     fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
             d->height);
-    mho_html_text(out, description);
+    mho__html_text(out, description);
     fprintf(out, "\">\n%s</svg>\n", inside);
   }
 
@@ -163,8 +163,8 @@ static mho_err draw(const drawing *d, const char *description, FILE *out, mho_er
   return err;
 }
 
-void mho_figure(mho_figures *figures, mho_gnuplot_script script, const void *user, int height,
-                const char *description, const char *caption) {
+void mho__figure(mho_figures *figures, mho_gnuplot_script script, const void *user, int height,
+                 const char *description, const char *caption) {
   drawing d = {script, user, height};
   mho_errinfo why = {0};
   FILE *out = figures->out;
@@ -176,11 +176,11 @@ void mho_figure(mho_figures *figures, mho_gnuplot_script script, const void *use
     snprintf(figures->failure, sizeof figures->failure, "%s", why.message);
     mho_log(figures->ctx, MHO_LOG_WARNING, "the report has no plots: %s", why.message);
     fputs("<p class=\"alert\">No plots: ", out);
-    mho_html_text(out, why.message);
+    mho__html_text(out, why.message);
     fputs(". Install gnuplot and write the report again.</p>\n", out);
   }
   fputs("<figcaption>", out);
-  mho_html_text(out, caption);
+  mho__html_text(out, caption);
   fputs("</figcaption>\n</figure>\n", out);
 }
 
@@ -212,7 +212,7 @@ static long tick_distance(long span) {
 /* What curve k has in the i-th epoch, in the unit that is drawn. */
 static double value_of(const curves *c, int k, int i) {
   const mho_curve *curve = &c->p->curve[k];
-  double stored = curve->value ? curve->value[i] : mho_epoch_value(&c->e[i], curve->offset);
+  double stored = curve->value ? curve->value[i] : mho__epoch_value(&c->e[i], curve->offset);
   return stored * c->p->factor;
 }
 
@@ -304,8 +304,8 @@ static void script_curves(FILE *f, const void *user) {
   fputc('\n', f);
 }
 
-void mho_plot_curves(mho_figures *figures, const mho_plot *p, const mho_epoch_row *e, int n,
-                     const char *caption) {
+void mho__plot_curves(mho_figures *figures, const mho_plot *p, const mho_epoch_row *e, int n,
+                      const char *caption) {
   curves c = {p, e, n};
   char text[512];
   if (p->n_curves == 0)
@@ -314,5 +314,5 @@ void mho_plot_curves(mho_figures *figures, const mho_plot *p, const mho_epoch_ro
   snprintf(text, sizeof text, "%s", caption);
   if (stride_of(n) > 1)
     mho_text_append(text, sizeof text, " One of every %d epochs is drawn.", stride_of(n));
-  mho_figure(figures, script_curves, &c, HEIGHT, p->description, text);
+  mho__figure(figures, script_curves, &c, HEIGHT, p->description, text);
 }

@@ -28,8 +28,8 @@ enum { MHO_COLORS = 3 };
  *  @param script       draws it; the terminal is set.
  *  @param description  for those who do not see it; any text.
  *  @param caption      below it; any text. */
-void mho_figure(mho_figures *figures, mho_gnuplot_script script, const void *user, int height,
-                const char *description, const char *caption);
+void mho__figure(mho_figures *figures, mho_gnuplot_script script, const void *user, int height,
+                 const char *description, const char *caption);
 
 /* ---------------------------------------------------------------- curves */
 
@@ -58,7 +58,7 @@ typedef struct mho_plot {
 /** Draw curves as a figure; nothing when there is no curve. Of more than MHO_POINTS_MAX epochs
  *  every k-th is drawn, and the caption says so.
  *  @param e  [n], n at least 1. */
-void mho_plot_curves(mho_figures *figures, const mho_plot *p, const mho_epoch_row *e, int n,
-                     const char *caption);
+void mho__plot_curves(mho_figures *figures, const mho_plot *p, const mho_epoch_row *e, int n,
+                      const char *caption);
 
 #endif

@@ -98,8 +98,8 @@ static void script(FILE *f, const void *user) {
 
 mho_err mho_pulse_plot_draw(const mho_pulse_plot *p, const char *path, mho_errinfo *ei) {
   drawing d = {.p = p};
-  mho_err err = mho_gnuplot_ending(path, &d.svg, ei);
+  mho_err err = mho__gnuplot_ending(path, &d.svg, ei);
   if (err)
     return err;
-  return mho_gnuplot_file(script, &d, path, ei);
+  return mho__gnuplot_file(script, &d, path, ei);
 }

@@ -181,8 +181,8 @@ static mho_err read_list(mho_store *s, const char *run_id, const char *sql, mho_
   return err;
 }
 
-mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out,
-                             mho_errinfo *ei) {
+mho_err mho__report_data_read(mho_store *s, const char *run_id, mho_report_data *out,
+                              mho_errinfo *ei) {
   *out = (mho_report_data){0};
   mho_err err = mho_store_run_get(s, run_id, &out->run, ei);
   if (err)
@@ -214,25 +214,25 @@ mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *
   out->more_cosim = cosim.more;
 
   if (!err)
-    err = mho_report_observables_read(s, out, ei);
+    err = mho__report_observables_read(s, out, ei);
   if (err)
-    mho_report_data_free(out);
+    mho__report_data_free(out);
   return err;
 }
 
-void mho_report_data_free(mho_report_data *d) {
+void mho__report_data_free(mho_report_data *d) {
   mho_run_row_free(&d->run);
   free(d->epoch);
   free(d->layer);
   free(d->cosim);
   free(d->energy);
-  mho_report_observables_free(&d->observed);
+  mho__report_observables_free(&d->observed);
   *d = (mho_report_data){0};
 }
 
-bool mho_report_has(const mho_report_data *d, size_t offset) {
+bool mho__report_has(const mho_report_data *d, size_t offset) {
   for (int i = 0; i < d->n_epochs; i++)
-    if (isfinite(mho_epoch_value(&d->epoch[i], offset)))
+    if (isfinite(mho__epoch_value(&d->epoch[i], offset)))
       return true;
   return false;
 }

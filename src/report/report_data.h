@@ -57,23 +57,23 @@ typedef struct mho_report_data {
 /** Read a run with all that belongs to it.
  *  @return MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_ENOMEM; errors of the store. On failure
  *          *out is empty. */
-mho_err mho_report_data_read(mho_store *s, const char *run_id, mho_report_data *out,
-                             mho_errinfo *ei);
-void mho_report_data_free(mho_report_data *d);
+mho_err mho__report_data_read(mho_store *s, const char *run_id, mho_report_data *out,
+                              mho_errinfo *ei);
+void mho__report_data_free(mho_report_data *d);
 /** Whether any epoch has a finite value there (offsetof a double in mho_epoch_row). */
-bool mho_report_has(const mho_report_data *d, size_t offset);
+bool mho__report_has(const mho_report_data *d, size_t offset);
 /** Read the observables of a run whose epochs have been read.
  *  @return MHO_OK; MHO_ENOMEM; errors of the store. */
-mho_err mho_report_observables_read(mho_store *s, mho_report_data *d, mho_errinfo *ei);
-void mho_report_observables_free(mho_report_observables *o);
+mho_err mho__report_observables_read(mho_store *s, mho_report_data *d, mho_errinfo *ei);
+void mho__report_observables_free(mho_report_observables *o);
 
 /** The double at an offset of an epoch. */
-static inline double mho_epoch_value(const mho_epoch_row *e, size_t offset) {
+static inline double mho__epoch_value(const mho_epoch_row *e, size_t offset) {
   return *(const double *)((const char *)e + offset);
 }
 
 /** Whether the run was made by mho program, not by training. */
-static inline bool mho_report_is_programmed(const mho_report_data *d) {
+static inline bool mho__report_is_programmed(const mho_report_data *d) {
   return d->run.kind && !strcmp(d->run.kind, "programmed");
 }
 

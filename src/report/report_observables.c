@@ -92,7 +92,7 @@ static bool take_cosine(void *user, int n, const char *const *names, const mho_c
   return true;
 }
 
-mho_err mho_report_observables_read(mho_store *s, mho_report_data *d, mho_errinfo *ei) {
+mho_err mho__report_observables_read(mho_store *s, mho_report_data *d, mho_errinfo *ei) {
   /* without residual_max the steps are those of the training, which the epochs have already */
   static const char settle_sql[] =
       "SELECT epoch, spectral_radius, lyapunov, iif(residual_max IS NULL, NULL, steps_mean), "
@@ -122,7 +122,7 @@ mho_err mho_report_observables_read(mho_store *s, mho_report_data *d, mho_errinf
   return err;
 }
 
-void mho_report_observables_free(mho_report_observables *o) {
+void mho__report_observables_free(mho_report_observables *o) {
   free(o->spectral_radius);
   free(o->lyapunov);
   free(o->steps_mean);

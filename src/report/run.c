@@ -30,24 +30,24 @@ static layer_columns columns_of(const mho_report_data *d) {
 
 static void write_layer(const mho_page *p, const mho_report_layer *l, layer_columns c) {
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX];
-  mho_html_row(p->out, "%s", l->name);
-  mho_html_number(p->out, "%d × %d", l->rows, l->cols);
-  mho_html_number(p->out, "%s ± %s", mho_number(l->w_mean, 3, a), mho_number(l->w_std, 3, b));
-  mho_html_number(p->out, "%s", mho_number(l->w_absmax, 3, a));
+  mho__html_row(p->out, "%s", l->name);
+  mho__html_number(p->out, "%d × %d", l->rows, l->cols);
+  mho__html_number(p->out, "%s ± %s", mho__number(l->w_mean, 3, a), mho__number(l->w_std, 3, b));
+  mho__html_number(p->out, "%s", mho__number(l->w_absmax, 3, a));
   if (c.devices) {
-    mho_html_number(p->out, "%s ± %s", mho_number(1e6 * l->g_mean, 4, a),
-                    mho_number(1e6 * l->g_std, 3, b));
-    mho_html_number(p->out, "%s", mho_percent(l->saturated, a));
-    mho_html_number(p->out, "%s", mho_percent(l->stuck, a));
+    mho__html_number(p->out, "%s ± %s", mho__number(1e6 * l->g_mean, 4, a),
+                     mho__number(1e6 * l->g_std, 3, b));
+    mho__html_number(p->out, "%s", mho__percent(l->saturated, a));
+    mho__html_number(p->out, "%s", mho__percent(l->stuck, a));
   }
 
   if (c.pulses) {
-    mho_html_number(p->out, "%s", mho_count(l->pulses, a));
-    mho_html_number(p->out, "%s", mho_count(l->pulses_total, a));
+    mho__html_number(p->out, "%s", mho__count(l->pulses, a));
+    mho__html_number(p->out, "%s", mho__count(l->pulses_total, a));
   }
 
   if (c.cosine)
-    mho_html_number(p->out, "%s", mho_number(l->cosine, 3, a));
+    mho__html_number(p->out, "%s", mho__number(l->cosine, 3, a));
   fputs("</tr>\n", p->out);
 }
 
@@ -64,10 +64,10 @@ static void write_layers_note(const mho_page *p, layer_columns c) {
   if (d->layers_epoch > 0)
     fprintf(p->out, "After epoch %d", d->layers_epoch);
   else
-    fputs(mho_report_is_programmed(d) ? "As programmed" : "Before training", p->out);
+    fputs(mho__report_is_programmed(d) ? "As programmed" : "Before training", p->out);
 
   fprintf(p->out, ": %d connection%s, %s weights. Mean ± standard deviation%s.</p>\n", d->n_layers,
-          d->n_layers == 1 ? "" : "s", mho_count(weights, count),
+          d->n_layers == 1 ? "" : "s", mho__count(weights, count),
           c.devices ? "; saturated: cells at a bound; stuck: cells that do not move" : "");
 }
 
@@ -88,19 +88,19 @@ static mho_err write_layers(mho_page *p, mho_errinfo *ei) {
 
   fprintf(p->out, "<section>\n<h2>%s</h2>\n", c.devices ? "Conductances and weights" : "Weights");
   write_layers_note(p, c);
-  mho_html_table_begin(p->out, NULL, "Connections", heads);
+  mho__html_table_begin(p->out, NULL, "Connections", heads);
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < d->n_layers; i++)
     write_layer(p, &d->layer[i], c);
   fputs("</tbody>\n", p->out);
-  mho_html_table_end(p->out);
+  mho__html_table_end(p->out);
   if (d->more_layers > 0)
     fprintf(p->out, "<p class=\"note\">%d more connections are not shown.</p>\n", d->more_layers);
 
   mho_err err = MHO_OK;
   if (c.devices && !*p->figures.failure) {
     fputs("<div class=\"plots\">\n", p->out);
-    err = mho_crossbar_plots(&p->figures, p->store, d->run.id, "", ei);
+    err = mho__crossbar_plots(&p->figures, p->store, d->run.id, "", ei);
     fputs("</div>\n", p->out);
   }
 
@@ -112,16 +112,16 @@ static mho_err write_layers(mho_page *p, mho_errinfo *ei) {
 
 static void write_quantity(const mho_page *p, const mho_report_cosim *c) {
   char t[MHO_NUMBER_MAX];
-  mho_html_row(p->out, "%s, %s", c->what, c->quantity);
-  mho_html_number(p->out, "%s", mho_count((double)c->n, t));
-  mho_html_number(p->out, "%s", mho_si(c->max_abs, c->unit, t));
-  mho_html_cell(p->out, "%s", c->place);
-  mho_html_number(p->out, "%s", mho_number(c->max_rel, 2, t));
-  mho_html_number(p->out, "%s", mho_number(c->tolerance, 2, t));
+  mho__html_row(p->out, "%s, %s", c->what, c->quantity);
+  mho__html_number(p->out, "%s", mho__count((double)c->n, t));
+  mho__html_number(p->out, "%s", mho__si(c->max_abs, c->unit, t));
+  mho__html_cell(p->out, "%s", c->place);
+  mho__html_number(p->out, "%s", mho__number(c->max_rel, 2, t));
+  mho__html_number(p->out, "%s", mho__number(c->tolerance, 2, t));
   fputs(c->pass ? "<td class=\"good\">pass</td>" : "<td class=\"bad\">FAIL</td>", p->out);
-  mho_html_number(p->out, "%s", mho_si(c->core_s, "s", t));
-  mho_html_number(p->out, "%s", mho_si(c->spice_s, "s", t));
-  mho_html_cell(p->out, "%.10s", c->created);
+  mho__html_number(p->out, "%s", mho__si(c->core_s, "s", t));
+  mho__html_number(p->out, "%s", mho__si(c->spice_s, "s", t));
+  mho__html_cell(p->out, "%.10s", c->created);
   fputs("</tr>\n", p->out);
 }
 
@@ -129,7 +129,7 @@ static void write_no_cosim(const mho_page *p) {
   fputs("<p>Not run. This builds the trained circuit, runs it in ngspice, and stores the "
         "result:</p>\n<pre tabindex=\"0\"><code>",
         p->out);
-  mho_html_printf(p->out, "mho cosim %s", p->d.run.id);
+  mho__html_printf(p->out, "mho cosim %s", p->d.run.id);
   fputs("</code></pre>\n", p->out);
 }
 
@@ -145,14 +145,14 @@ static void write_cosim_table(const mho_page *p) {
           "<span class=\"note\">Difference and tolerance are relative to the largest value; newest "
           "first.</span></p>\n",
           d->n_cosim - failed, d->n_cosim);
-  mho_html_table_begin(
+  mho__html_table_begin(
       p->out, "cosim", "Differences between the core and ngspice",
       "quantity|#values|#largest difference|at|#relative|#tolerance|result|#core|#ngspice|date");
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < d->n_cosim; i++)
     write_quantity(p, &d->cosim[i]);
   fputs("</tbody>\n", p->out);
-  mho_html_table_end(p->out);
+  mho__html_table_end(p->out);
   if (d->more_cosim > 0)
     fprintf(p->out, "<p class=\"note\">%d older rows are not shown.</p>\n", d->more_cosim);
 }
@@ -164,7 +164,7 @@ static mho_err write_cosim(const mho_page *p, mho_errinfo *ei) {
     write_no_cosim(p);
   } else {
     write_cosim_table(p);
-    err = mho_page_scatter(p, ei);
+    err = mho__page_scatter(p, ei);
   }
 
   fputs("</section>\n", p->out);
@@ -175,7 +175,7 @@ static mho_err write_cosim(const mho_page *p, mho_errinfo *ei) {
 
 static void write_fact(const mho_page *p, const char *name, const char *value) {
   fprintf(p->out, "<dt>%s</dt><dd>", name);
-  mho_html_text(p->out, value && *value ? value : "unknown");
+  mho__html_text(p->out, value && *value ? value : "unknown");
   fputs("</dd>\n", p->out);
 }
 
@@ -185,7 +185,7 @@ static mho_err write_command(const mho_page *p, mho_errinfo *ei) {
   size_t size;
   if (!p->config.known) {
     fputs("<p class=\"alert\">This version of mho does not know the run's config (", p->out);
-    mho_html_text(p->out, p->config.why);
+    mho__html_text(p->out, p->config.why);
     fputs("), so there is no command for it. Use the version named below.</p>\n", p->out);
     return MHO_OK;
   }
@@ -195,14 +195,14 @@ static mho_err write_command(const mho_page *p, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ENOMEM, "no memory for the report");
 
   mho_err err;
-  if (mho_report_is_programmed(&p->d))
-    err = mho_report_program_command(f, &p->config, r->parent, ei);
+  if (mho__report_is_programmed(&p->d))
+    err = mho__report_program_command(f, &p->config, r->parent, ei);
   else
-    err = mho_report_config_command(f, &p->config, r->seed, ei);
+    err = mho__report_config_command(f, &p->config, r->seed, ei);
   fclose(f);
 
   fputs("<pre tabindex=\"0\"><code>", p->out);
-  mho_html_text(p->out, command);
+  mho__html_text(p->out, command);
   fputs("</code></pre>\n", p->out);
   free(command);
   return err;
@@ -239,7 +239,7 @@ static void write_config(const mho_page *p) {
             "show it.</p>\n",
             p->config.n, changed);
 
-  mho_report_config_table(p->out, &p->config);
+  mho__report_config_table(p->out, &p->config);
   fputs("</section>\n", p->out);
 }
 
@@ -250,12 +250,12 @@ static void write_origin(const mho_page *p) {
   const mho_run_row *r = &p->d.run;
   fputs("<section>\n<h2>Programmed</h2>\n<p>Nothing was trained here: the weights of ", p->out);
   if (r->parent)
-    mho_html_printf(p->out, "run %s", r->parent);
+    mho__html_printf(p->out, "run %s", r->parent);
   else
-    mho_html_text(p->out, mho_report_config_value(&p->config, "train", "from"));
+    mho__html_text(p->out, mho__report_config_value(&p->config, "train", "from"));
 
-  mho_html_printf(p->out, " were written onto chip %s (train.seeds.chip) and evaluated.",
-                  mho_report_config_value(&p->config, "train", "seeds.chip"));
+  mho__html_printf(p->out, " were written onto chip %s (train.seeds.chip) and evaluated.",
+                   mho__report_config_value(&p->config, "train", "seeds.chip"));
   fputs("</p>\n</section>\n", p->out);
 }
 
@@ -264,44 +264,44 @@ static void write_origin(const mho_page *p) {
 static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   const mho_run_row *r = &p->d.run;
   const char *name = r->name && *r->name ? r->name : r->id;
-  const char *validation = mho_report_config_value(&p->config, "dataset", "validation");
+  const char *validation = mho__report_config_value(&p->config, "dataset", "validation");
 
   p->by_validation =
-      mho_report_has(&p->d, MHO_EPOCH_AT(val_acc)) || (*validation && strcmp(validation, "0"));
+      mho__report_has(&p->d, MHO_EPOCH_AT(val_acc)) || (*validation && strcmp(validation, "0"));
 
-  mho_html_begin(p->out, name, "mho run report");
-  mho_page_head(p, name);
+  mho__html_begin(p->out, name, "mho run report");
+  mho__page_head(p, name);
   fputs("<main>\n", p->out);
-  if (mho_report_is_programmed(&p->d))
+  if (mho__report_is_programmed(&p->d))
     write_origin(p);
   else
-    mho_page_curves(p);
+    mho__page_curves(p);
 
   mho_err err = write_layers(p, ei);
-  mho_page_energy(p);
+  mho__page_energy(p);
   if (!err)
     err = write_cosim(p, ei);
   if (!err)
     err = write_again(p, ei);
   write_config(p);
   fputs("</main>\n", p->out);
-  mho_html_end(p->out);
+  mho__html_end(p->out);
   return err;
 }
 
 static mho_err write_run(mho_store *s, const char *run_id, FILE *out, const mho_context *ctx,
                          mho_errinfo *ei) {
   mho_page p = {.out = out, .store = s, .figures = {.out = out, .ctx = ctx}};
-  mho_err err = mho_report_data_read(s, run_id, &p.d, ei);
+  mho_err err = mho__report_data_read(s, run_id, &p.d, ei);
   if (err)
     return err;
-  err = mho_report_config_read(&p.d.run, &p.config, ei);
+  err = mho__report_config_read(&p.d.run, &p.config, ei);
   if (!err)
     err = write_page(&p, ei);
   if (!err && (fflush(out) || ferror(out)))
     err = mho_fail(ei, MHO_EIO, "the report cannot be written");
-  mho_report_config_free(&p.config);
-  mho_report_data_free(&p.d);
+  mho__report_config_free(&p.config);
+  mho__report_data_free(&p.d);
   return err;
 }
 

@@ -106,9 +106,9 @@ static void write_figure(FILE *f, const char *name, const points *v) {
 
   fprintf(f, "<figure><svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"",
           2 * SIDE + GAP + 2 * LEFT, BOTTOM + 30);
-  mho_html_printf(f,
-                  "%s: ngspice against the core, %d values from %s to %s, largest difference %.2g",
-                  name, v->n, mho_number(e.low, 3, low), mho_number(e.high, 3, high), e.difference);
+  mho__html_printf(
+      f, "%s: ngspice against the core, %d values from %s to %s, largest difference %.2g", name,
+      v->n, mho__number(e.low, 3, low), mho__number(e.high, 3, high), e.difference);
   fputs("\">\n", f);
 
   write_axes(f);
@@ -117,12 +117,12 @@ static void write_figure(FILE *f, const char *name, const points *v) {
   fputs("</g>\n", f);
 
   fprintf(f, "<text x=\"%d\" y=\"%d\" font-size=\"10\">across: core, %s to %s</text>", LEFT,
-          BOTTOM + 14, mho_number(e.low, 2, low), mho_number(e.high, 2, high));
+          BOTTOM + 14, mho__number(e.low, 2, low), mho__number(e.high, 2, high));
   fprintf(f, "<text x=\"%d\" y=\"%d\" font-size=\"10\">up: ngspice</text>\n", LEFT, BOTTOM + 26);
   fprintf(f, "<text x=\"%d\" y=\"%d\" font-size=\"10\">difference, up to %.2g</text>\n", RIGHT,
           BOTTOM + 14, e.difference);
   fputs("</svg>\n<figcaption>", f);
-  mho_html_text(f, name);
+  mho__html_text(f, name);
   fputs("</figcaption></figure>\n", f);
 }
 
@@ -147,7 +147,7 @@ static bool take(void *user, int n, const char *const *names, const mho_cell *c)
   return true;
 }
 
-mho_err mho_page_scatter(const mho_page *p, mho_errinfo *ei) {
+mho_err mho__page_scatter(const mho_page *p, mho_errinfo *ei) {
   static const char sql[] =
       "SELECT name, CAST(data AS TEXT) FROM artifact WHERE run_id = ?1 AND kind = 'cosim' "
       "ORDER BY id DESC LIMIT 12";

@@ -9,17 +9,17 @@
 #include "report/html.h"
 #include "report/study_page.h"
 
-mho_err study_answer(const study_page *p, const char *sql, const char *arg2, const char *arg3,
-                     mho_answer *out, mho_errinfo *ei) {
+mho_err mho__study_answer(const study_page *p, const char *sql, const char *arg2, const char *arg3,
+                          mho_answer *out, mho_errinfo *ei) {
   const char *args[] = {p->name, arg2, arg3};
   int n_args = 1 + (arg2 != NULL) + (arg3 != NULL);
-  return mho_answer_read(p->store, sql, n_args, args, out, ei);
+  return mho__answer_read(p->store, sql, n_args, args, out, ei);
 }
 
 /* The answer to one of the store's own queries. */
 static mho_err named_answer(const study_page *p, const char *name, mho_answer *out,
                             mho_errinfo *ei) {
-  return study_answer(p, mho_store_named_find(name)->sql, NULL, NULL, out, ei);
+  return mho__study_answer(p, mho_store_named_find(name)->sql, NULL, NULL, out, ei);
 }
 
 static void section_begin(FILE *out, const char *heading) {
@@ -54,30 +54,30 @@ static void write_best(const study_page *p, const char *dataset) {
     return;
   }
 
-  const char *sets = mho_answer_text(&p->points, 0, SETS);
-  const char *deviation = mho_answer_text(&p->points, 0, DEVIATION);
-  mho_html_printf(p->out, "Best of %d grid points on %s: %s %% test accuracy", p->points.n, dataset,
-                  mho_answer_text(&p->points, 0, ACCURACY));
+  const char *sets = mho__answer_text(&p->points, 0, SETS);
+  const char *deviation = mho__answer_text(&p->points, 0, DEVIATION);
+  mho__html_printf(p->out, "Best of %d grid points on %s: %s %% test accuracy", p->points.n,
+                   dataset, mho__answer_text(&p->points, 0, ACCURACY));
   if (*deviation)
-    mho_html_printf(p->out, " (\xc2\xb1 %s)", deviation);
-  mho_html_printf(p->out, " after the last epoch, with %s.", *sets ? sets : "the base config");
+    mho__html_printf(p->out, " (\xc2\xb1 %s)", deviation);
+  mho__html_printf(p->out, " after the last epoch, with %s.", *sets ? sets : "the base config");
 }
 
 static void write_tiles(const study_page *p, const mho_answer *a) {
   char t[MHO_NUMBER_MAX];
   fputs("<dl class=\"tiles\">\n", p->out);
-  mho_html_tile(p->out, "Completed runs", mho_count(mho_answer_number(a, 0, COMPLETED), t),
-                "%s diverged, %s failed, %s unfinished", mho_answer_text(a, 0, DIVERGED),
-                mho_answer_text(a, 0, FAILED), mho_answer_text(a, 0, UNFINISHED));
-  mho_html_tile(p->out, "Grid points", mho_count(mho_answer_number(a, 0, POINTS), t), "%s seeds",
-                mho_answer_text(a, 0, SEEDS));
+  mho__html_tile(p->out, "Completed runs", mho__count(mho__answer_number(a, 0, COMPLETED), t),
+                 "%s diverged, %s failed, %s unfinished", mho__answer_text(a, 0, DIVERGED),
+                 mho__answer_text(a, 0, FAILED), mho__answer_text(a, 0, UNFINISHED));
+  mho__html_tile(p->out, "Grid points", mho__count(mho__answer_number(a, 0, POINTS), t), "%s seeds",
+                 mho__answer_text(a, 0, SEEDS));
   if (p->points.n)
-    mho_html_tile(p->out, "Best test accuracy",
-                  mho_percent(mho_answer_number(&p->points, 0, ACCURACY) / 100, t), "worst %s %%",
-                  mho_answer_text(&p->points, p->points.n - 1, ACCURACY));
+    mho__html_tile(p->out, "Best test accuracy",
+                   mho__percent(mho__answer_number(&p->points, 0, ACCURACY) / 100, t),
+                   "worst %s %%", mho__answer_text(&p->points, p->points.n - 1, ACCURACY));
 
-  mho_html_tile(p->out, "Computing time", mho_duration(mho_answer_number(a, 0, WALL_S), t),
-                "of all runs");
+  mho__html_tile(p->out, "Computing time", mho__duration(mho__answer_number(a, 0, WALL_S), t),
+                 "of all runs");
   fputs("</dl>\n", p->out);
 }
 
@@ -90,28 +90,28 @@ static mho_err write_head(study_page *p, mho_errinfo *ei) {
       "min(dataset), count(DISTINCT code_version), max(code_version) "
       "FROM study_run AS s JOIN run ON run.id = s.run_id WHERE s.study = ?1";
   mho_answer a;
-  mho_err err = study_answer(p, sql, NULL, NULL, &a, ei);
+  mho_err err = mho__study_answer(p, sql, NULL, NULL, &a, ei);
   if (err)
     return err;
 
   fputs("<header>\n<p class=\"kind\">mho study report</p>\n<h1>", p->out);
-  mho_html_text(p->out, p->name);
+  mho__html_text(p->out, p->name);
   fputs("</h1>\n<p class=\"meta\">", p->out);
-  mho_html_printf(p->out, "%s runs \xc2\xb7 %.10s to %.10s \xc2\xb7 mho %s%s",
-                  mho_answer_text(&a, 0, RUNS), mho_answer_text(&a, 0, STARTED),
-                  mho_answer_text(&a, 0, ENDED), mho_answer_text(&a, 0, VERSION),
-                  mho_answer_number(&a, 0, VERSIONS) > 1 ? " and others" : "");
+  mho__html_printf(p->out, "%s runs \xc2\xb7 %.10s to %.10s \xc2\xb7 mho %s%s",
+                   mho__answer_text(&a, 0, RUNS), mho__answer_text(&a, 0, STARTED),
+                   mho__answer_text(&a, 0, ENDED), mho__answer_text(&a, 0, VERSION),
+                   mho__answer_number(&a, 0, VERSIONS) > 1 ? " and others" : "");
 
   fputs("</p>\n<p class=\"lead\">", p->out);
-  write_best(p, mho_answer_text(&a, 0, DATASET));
+  write_best(p, mho__answer_text(&a, 0, DATASET));
   if (p->sensitivity.n)
-    mho_html_printf(p->out, " What matters most: %s.", mho_answer_text(&p->sensitivity, 0, 0));
+    mho__html_printf(p->out, " What matters most: %s.", mho__answer_text(&p->sensitivity, 0, 0));
   fputs("</p>\n<p class=\"note\">Best means best by test accuracy, which no run was trained or "
         "stopped by.</p>\n",
         p->out);
   write_tiles(p, &a);
   fputs("</header>\n", p->out);
-  mho_answer_free(&a);
+  mho__answer_free(&a);
   return MHO_OK;
 }
 
@@ -140,7 +140,7 @@ static int levels_of(const mho_answer *a, int col, char list[][LEVEL_MAX]) {
   int n = 0;
   for (int i = 0; i < a->n; i++) {
     char text[LEVEL_MAX];
-    snprintf(text, sizeof text, "%s", mho_answer_text(a, i, col));
+    snprintf(text, sizeof text, "%s", mho__answer_text(a, i, col));
     if (find_text(list, n, text) >= 0)
       continue;
     if (n == STUDY_LEVELS)
@@ -164,15 +164,15 @@ static int by_number(const void *a, const void *b) {
 /* The record of a cell, the last one that fits; -1 when no run has both values. */
 static int find_record(const heat *h, const char *row, const char *col) {
   for (int i = h->a.n - 1; i >= 0; i--)
-    if (!strncmp(mho_answer_text(&h->a, i, 0), row, LEVEL_MAX - 1) &&
-        !strncmp(mho_answer_text(&h->a, i, 1), col, LEVEL_MAX - 1))
+    if (!strncmp(mho__answer_text(&h->a, i, 0), row, LEVEL_MAX - 1) &&
+        !strncmp(mho__answer_text(&h->a, i, 1), col, LEVEL_MAX - 1))
       return i;
   return -1;
 }
 
 static void write_cell(FILE *out, const heat *h, int record) {
-  double v = 100 * mho_answer_number(&h->a, record, 2);
-  double std = 100 * mho_answer_number(&h->a, record, 4);
+  double v = 100 * mho__answer_number(&h->a, record, 2);
+  double std = 100 * mho__answer_number(&h->a, record, 4);
   double share = h->high > h->low ? (v - h->low) / (h->high - h->low) : 0.5;
   fprintf(out, "<td style=\"--v:%.3f\">%.2f<small>", share, v);
   if (isfinite(std))
@@ -181,7 +181,7 @@ static void write_cell(FILE *out, const heat *h, int record) {
 }
 
 static void write_row(FILE *out, const heat *h, const char *row) {
-  mho_html_row(out, "%s", row);
+  mho__html_row(out, "%s", row);
   for (int c = 0; c < h->n_cols; c++) {
     int record = find_record(h, row, h->cols[c]);
     if (record >= 0)
@@ -194,22 +194,22 @@ static void write_row(FILE *out, const heat *h, const char *row) {
 
 static void write_heat_table(FILE *out, const heat *h) {
   section_begin(out, "Two keys at a time");
-  mho_html_printf(out,
-                  "Test accuracy in %%: %s down, %s across; mean \xc2\xb1 standard deviation over "
-                  "seeds and all other keys. The stronger the color, the better.",
-                  h->first, h->second);
+  mho__html_printf(out,
+                   "Test accuracy in %%: %s down, %s across; mean \xc2\xb1 standard deviation over "
+                   "seeds and all other keys. The stronger the color, the better.",
+                   h->first, h->second);
   fputs("</p>\n", out);
 
   char heads[STUDY_LEVELS * (LEVEL_MAX + 2) + 160];
   snprintf(heads, sizeof heads, "%s \\ %s", h->first, h->second);
   for (int c = 0; c < h->n_cols; c++)
     mho_text_append(heads, sizeof heads, "|%s", h->cols[c]);
-  mho_html_table_begin(out, "heat", "Heat map of two keys", heads);
+  mho__html_table_begin(out, "heat", "Heat map of two keys", heads);
   fputs("<tbody>\n", out);
   for (int i = 0; i < h->n_rows; i++)
     write_row(out, h, h->rows[i]);
   fputs("</tbody>\n", out);
-  mho_html_table_end(out);
+  mho__html_table_end(out);
   fputs("</section>\n", out);
 }
 
@@ -224,11 +224,11 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
   if (p->sensitivity.n < 2)
     return MHO_OK;
 
-  heat h = {.first = mho_answer_text(&p->sensitivity, 0, 0),
-            .second = mho_answer_text(&p->sensitivity, 1, 0),
+  heat h = {.first = mho__answer_text(&p->sensitivity, 0, 0),
+            .second = mho__answer_text(&p->sensitivity, 1, 0),
             .low = INFINITY,
             .high = -INFINITY};
-  mho_err err = study_answer(p, sql, h.first, h.second, &h.a, ei);
+  mho_err err = mho__study_answer(p, sql, h.first, h.second, &h.a, ei);
   if (err)
     return err;
 
@@ -238,14 +238,14 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
     qsort(h.rows, (size_t)h.n_rows, sizeof *h.rows, by_number);
     qsort(h.cols, (size_t)h.n_cols, sizeof *h.cols, by_number);
     for (int i = 0; i < h.a.n; i++) {
-      double accuracy = 100 * mho_answer_number(&h.a, i, 2);
+      double accuracy = 100 * mho__answer_number(&h.a, i, 2);
       h.low = fmin(h.low, accuracy);
       h.high = fmax(h.high, accuracy);
     }
     write_heat_table(p->out, &h);
   }
 
-  mho_answer_free(&h.a);
+  mho__answer_free(&h.a);
   return MHO_OK;
 }
 
@@ -253,14 +253,14 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
 
 static mho_err write_figures(study_page *p, mho_errinfo *ei) {
   fputs("<section>\n<h2>What matters</h2>\n<div class=\"plots\">\n", p->out);
-  study_plot_sensitivity(p);
-  mho_err err = study_plot_pareto(p, ei);
+  mho__study_plot_sensitivity(p);
+  mho_err err = mho__study_plot_pareto(p, ei);
   if (!err)
-    err = study_plot_boxes(p, ei);
+    err = mho__study_plot_boxes(p, ei);
   if (!err)
-    err = study_plot_curves(p, ei);
+    err = mho__study_plot_curves(p, ei);
   if (!err)
-    err = mho_crossbar_plots(&p->figures, p->store, p->best, "Best run: ", ei);
+    err = mho__crossbar_plots(&p->figures, p->store, p->best, "Best run: ", ei);
   fputs("</div>\n</section>\n", p->out);
   return err;
 }
@@ -272,7 +272,7 @@ static void write_table(study_page *p, const mho_answer *a, const char *heading,
     return;
   section_begin(p->out, heading);
   fprintf(p->out, "%s</p>\n", note);
-  mho_answer_table(p->out, a, heading, most);
+  mho__answer_table(p->out, a, heading, most);
   fputs("</section>\n", p->out);
 }
 
@@ -284,7 +284,7 @@ static mho_err write_named(study_page *p, const char *name, const char *heading,
   if (err)
     return err;
   write_table(p, &a, heading, note, most);
-  mho_answer_free(&a);
+  mho__answer_free(&a);
   return MHO_OK;
 }
 
@@ -298,24 +298,24 @@ static mho_err write_cosim(study_page *p, mho_errinfo *ei) {
   if (a.n) {
     section_begin(p->out, heading);
     fputs("Circuits of this study's runs.</p>\n<div class=\"plots\">\n", p->out);
-    study_plot_cosim(p, &a);
+    mho__study_plot_cosim(p, &a);
     fputs("</div>\n", p->out);
-    mho_answer_table(p->out, &a, heading, 60);
+    mho__answer_table(p->out, &a, heading, 60);
     fputs("</section>\n", p->out);
   }
 
-  mho_answer_free(&a);
+  mho__answer_free(&a);
   return MHO_OK;
 }
 
 static mho_err write_again(study_page *p, mho_errinfo *ei) {
   static const char sql[] = "SELECT json_extract(config, '$.yaml') FROM study WHERE name = ?1";
   mho_answer a;
-  mho_err err = study_answer(p, sql, NULL, NULL, &a, ei);
+  mho_err err = mho__study_answer(p, sql, NULL, NULL, &a, ei);
   if (err)
     return err;
 
-  const char *yaml = a.n ? mho_answer_text(&a, 0, 0) : "";
+  const char *yaml = a.n ? mho__answer_text(&a, 0, 0) : "";
   if (*yaml) {
     section_begin(p->out, "Reproduce");
     fputs("The whole study as one file, and the command that trains it (or what is missing of "
@@ -323,11 +323,11 @@ static mho_err write_again(study_page *p, mho_errinfo *ei) {
           "<pre tabindex=\"0\"><code>mho sweep study.yaml</code></pre>\n"
           "<pre tabindex=\"0\"><code>",
           p->out);
-    mho_html_text(p->out, yaml);
+    mho__html_text(p->out, yaml);
     fputs("</code></pre>\n</section>\n", p->out);
   }
 
-  mho_answer_free(&a);
+  mho__answer_free(&a);
   return MHO_OK;
 }
 
@@ -341,18 +341,18 @@ static mho_err write_config(study_page *p, mho_errinfo *ei) {
   if (err)
     return err;
 
-  err = mho_report_config_read(&row, &config, ei);
+  err = mho__report_config_read(&row, &config, ei);
   mho_run_row_free(&row);
   if (err)
     return err;
 
   section_begin(p->out, "Config of the best run");
-  mho_html_printf(p->out, "Run %s. Keys that differ from the default are marked and show it.",
-                  p->best);
+  mho__html_printf(p->out, "Run %s. Keys that differ from the default are marked and show it.",
+                   p->best);
   fputs("</p>\n<details><summary>All keys</summary>\n", p->out);
-  mho_report_config_table(p->out, &config);
+  mho__report_config_table(p->out, &config);
   fputs("</details>\n</section>\n", p->out);
-  mho_report_config_free(&config);
+  mho__report_config_free(&config);
   return MHO_OK;
 }
 
@@ -396,14 +396,14 @@ static mho_err write_sections(study_page *p, mho_errinfo *ei) {
 }
 
 static mho_err write_page(study_page *p, mho_errinfo *ei) {
-  mho_html_begin(p->out, p->name, "mho study report");
+  mho__html_begin(p->out, p->name, "mho study report");
   mho_err err = write_head(p, ei);
   fputs("<main>\n", p->out);
   if (!err)
     err = write_sections(p, ei);
   fputs("</main>\n", p->out);
-  mho_html_sortable(p->out);
-  mho_html_end(p->out);
+  mho__html_sortable(p->out);
+  mho__html_end(p->out);
   return err;
 }
 
@@ -417,14 +417,14 @@ static mho_err write_study(mho_store *s, const char *name, FILE *out, const mho_
   if (!err)
     err = named_answer(&p, "sensitivity", &p.sensitivity, ei);
   if (!err && p.points.n)
-    snprintf(p.best, sizeof p.best, "%s", mho_answer_text(&p.points, 0, p.points.cols - 1));
+    snprintf(p.best, sizeof p.best, "%s", mho__answer_text(&p.points, 0, p.points.cols - 1));
 
   if (!err)
     err = write_page(&p, ei);
   if (!err && (fflush(out) || ferror(out)))
     err = mho_fail(ei, MHO_EIO, "the report cannot be written");
-  mho_answer_free(&p.sensitivity);
-  mho_answer_free(&p.points);
+  mho__answer_free(&p.sensitivity);
+  mho__answer_free(&p.points);
   return err;
 }
 

@@ -22,22 +22,22 @@ typedef struct study_page {
 } study_page;
 
 /** A query about the study, whose name is ?1; arg2 and arg3 (nullable) are ?2 and ?3. As
- *  mho_answer_read. */
-mho_err study_answer(const study_page *p, const char *sql, const char *arg2, const char *arg3,
-                     mho_answer *out, mho_errinfo *ei);
+ *  mho__answer_read. */
+mho_err mho__study_answer(const study_page *p, const char *sql, const char *arg2, const char *arg3,
+                          mho_answer *out, mho_errinfo *ei);
 
 /* Each writes figures where there is something to draw: MHO_OK; MHO_ENOMEM; errors of the store. */
 
 /** Mean test accuracy after each epoch, by the key that matters most where it has few values. */
-mho_err study_plot_curves(study_page *p, mho_errinfo *ei);
+mho_err mho__study_plot_curves(study_page *p, mho_errinfo *ei);
 /** Share of the variance of accuracy that each key explains. */
-void study_plot_sensitivity(study_page *p);
+void mho__study_plot_sensitivity(study_page *p);
 /** Quartiles of accuracy by the values of each of the four keys that matter most. */
-mho_err study_plot_boxes(study_page *p, mho_errinfo *ei);
+mho_err mho__study_plot_boxes(study_page *p, mho_errinfo *ei);
 /** Accuracy against energy, or else against pulses, and the Pareto front. */
-mho_err study_plot_pareto(study_page *p, mho_errinfo *ei);
+mho_err mho__study_plot_pareto(study_page *p, mho_errinfo *ei);
 /** Differences between ngspice and the core against their tolerance.
  *  @param cosim  the answer to the query "cosim". */
-void study_plot_cosim(study_page *p, const mho_answer *cosim);
+void mho__study_plot_cosim(study_page *p, const mho_answer *cosim);
 
 #endif

@@ -14,13 +14,13 @@ static const char *const line_styles[] = {MHO_PLOT_COLOR_1, MHO_PLOT_COLOR_3, MH
 /* The answer has level, epoch, mean, least, greatest; level by level. */
 static void script_curves(FILE *f, const void *user) {
   const mho_answer *a = user;
-  int levels = mho_answer_groups(a), at = 0;
+  int levels = mho__answer_groups(a), at = 0;
 
   for (int n = 0; n < levels; n++) {
-    int end = mho_answer_group_end(a, at);
+    int end = mho__answer_group_end(a, at);
     fprintf(f, "$d%d << EOD\n", n);
     for (; at < end; at++)
-      fprintf(f, "%g %.7g\n", mho_answer_number(a, at, 1), 100 * mho_answer_number(a, at, 2));
+      fprintf(f, "%g %.7g\n", mho__answer_number(a, at, 1), 100 * mho__answer_number(a, at, 2));
     fputs("EOD\n", f);
   }
 
@@ -28,19 +28,19 @@ static void script_curves(FILE *f, const void *user) {
           "set grid y\nset xlabel 'epoch'\nset ylabel 'test accuracy (%%)'\n"
           "set key outside top center horizontal maxrows %d samplen 2\nset format x '%%.0f'\n"
           "%splot ",
-          levels > 3 ? 2 : 1, mho_answer_few_epochs(a, 1) ? "set xtics 1\n" : "");
+          levels > 3 ? 2 : 1, mho__answer_few_epochs(a, 1) ? "set xtics 1\n" : "");
   at = 0;
   for (int n = 0; n < levels; n++) {
     char level[32];
-    mho_gnuplot_text(mho_answer_text(a, at, 0), level, sizeof level);
+    mho__gnuplot_text(mho__answer_text(a, at, 0), level, sizeof level);
     fprintf(f, "%s$d%d using 1:2 with lines %s linewidth 2 dashtype %d title '%s'", n ? ", " : "",
             n, line_styles[n % MHO_COLORS], 1 + n / MHO_COLORS, level);
-    at = mho_answer_group_end(a, at);
+    at = mho__answer_group_end(a, at);
   }
   fputc('\n', f);
 }
 
-mho_err study_plot_curves(study_page *p, mho_errinfo *ei) {
+mho_err mho__study_plot_curves(study_page *p, mho_errinfo *ei) {
   static const char by_key[] =
       "SELECT json_extract(config, '$.' || ?2) AS level, epoch, avg(test_acc), min(test_acc), "
       "max(test_acc) FROM study_run AS s JOIN run ON run.id = s.run_id "
@@ -53,10 +53,10 @@ mho_err study_plot_curves(study_page *p, mho_errinfo *ei) {
       "GROUP BY epoch";
 
   /* a key of many levels would fill the plot with lines: then it is one, of all runs */
-  bool few = p->sensitivity.n > 0 && mho_answer_number(&p->sensitivity, 0, 1) <= 6;
-  const char *key = p->sensitivity.n > 0 ? mho_answer_text(&p->sensitivity, 0, 0) : "";
+  bool few = p->sensitivity.n > 0 && mho__answer_number(&p->sensitivity, 0, 1) <= 6;
+  const char *key = p->sensitivity.n > 0 ? mho__answer_text(&p->sensitivity, 0, 0) : "";
   mho_answer a;
-  mho_err err = study_answer(p, few ? by_key : all, key, NULL, &a, ei);
+  mho_err err = mho__study_answer(p, few ? by_key : all, key, NULL, &a, ei);
   if (err)
     return err;
 
@@ -69,8 +69,8 @@ mho_err study_plot_curves(study_page *p, mho_errinfo *ei) {
              "Learning curve: mean test accuracy of all completed runs after each epoch.");
 
   if (a.n)
-    mho_figure(&p->figures, script_curves, &a, PLOT_HEIGHT, caption, caption);
-  mho_answer_free(&a);
+    mho__figure(&p->figures, script_curves, &a, PLOT_HEIGHT, caption, caption);
+  mho__answer_free(&a);
   return MHO_OK;
 }
 
@@ -83,7 +83,7 @@ static void script_sensitivity(FILE *f, const void *user) {
 
   fputs("$d << EOD\n", f);
   for (int i = 0; i < n; i++) {
-    double share = mho_answer_number(a, i, 2);
+    double share = mho__answer_number(a, i, 2);
     fprintf(f, "0 %d %.5g\n", n - i, isfinite(share) ? share : 0);
   }
 
@@ -92,7 +92,7 @@ static void script_sensitivity(FILE *f, const void *user) {
         f);
   for (int i = 0; i < n; i++) {
     char key[64];
-    mho_gnuplot_text(mho_answer_text(a, i, 0), key, sizeof key);
+    mho__gnuplot_text(mho__answer_text(a, i, 0), key, sizeof key);
     fprintf(f, "%s'%s' %d", i ? ", " : "", key, n - i);
   }
 
@@ -102,14 +102,14 @@ static void script_sensitivity(FILE *f, const void *user) {
           n);
 }
 
-void study_plot_sensitivity(study_page *p) {
+void mho__study_plot_sensitivity(study_page *p) {
   int n = mho_min(p->sensitivity.n, KEYS_DRAWN);
   if (n > 0)
-    mho_figure(&p->figures, script_sensitivity, &p->sensitivity, 110 + 34 * n,
-               "Share of the variance of accuracy that each key explains",
-               "Sensitivity: the share of the variance of accuracy over the study that each key "
-               "explains alone (omega^2, corrected for chance). What is missing to 100 % are "
-               "interactions and the seeds; the table has intervals.");
+    mho__figure(&p->figures, script_sensitivity, &p->sensitivity, 110 + 34 * n,
+                "Share of the variance of accuracy that each key explains",
+                "Sensitivity: the share of the variance of accuracy over the study that each key "
+                "explains alone (omega^2, corrected for chance). What is missing to 100 % are "
+                "interactions and the seeds; the table has intervals.");
 }
 
 /* ---------------------------------------------------------------- boxes */
@@ -146,7 +146,7 @@ static mho_err make_box(const mho_answer *a, int first, int end, box *out, mho_e
 
   int n = 0;
   for (int i = first; i < end; i++) {
-    double accuracy = mho_answer_number(a, i, 1);
+    double accuracy = mho__answer_number(a, i, 1);
     if (isfinite(accuracy))
       v[n++] = 100 * accuracy;
   }
@@ -166,8 +166,8 @@ static mho_err make_box(const mho_answer *a, int first, int end, box *out, mho_e
 static mho_err box_levels(const mho_answer *a, int levels, boxes *b, mho_errinfo *ei) {
   int at = 0;
   for (int k = 0; k < levels; k++) {
-    int end = mho_answer_group_end(a, at);
-    mho_gnuplot_text(mho_answer_text(a, at, 0), b->at[k].label, 24);
+    int end = mho__answer_group_end(a, at);
+    mho__gnuplot_text(mho__answer_text(a, at, 0), b->at[k].label, 24);
     mho_err err = make_box(a, at, end, &b->at[k], ei);
     if (err)
       return err;
@@ -182,7 +182,7 @@ static mho_err box_levels(const mho_answer *a, int levels, boxes *b, mho_errinfo
 static mho_err box_slices(const mho_answer *a, boxes *b, mho_errinfo *ei) {
   for (int k = 0; k < SLICES; k++) {
     int first = a->n * k / SLICES, end = a->n * (k + 1) / SLICES;
-    double low = mho_answer_number(a, first, 0), high = mho_answer_number(a, end - 1, 0);
+    double low = mho__answer_number(a, first, 0), high = mho__answer_number(a, end - 1, 0);
     if (isfinite(low))
       snprintf(b->at[k].label, sizeof b->at[k].label, "%.2g..%.2g", low, high);
     else
@@ -222,13 +222,13 @@ static mho_err plot_boxes_of(study_page *p, const char *key, mho_errinfo *ei) {
                             "FROM study_run AS s JOIN run ON run.id = s.run_id "
                             "WHERE s.study = ?1 AND status = 'completed' ORDER BY level";
   mho_answer a;
-  mho_err err = study_answer(p, sql, key, NULL, &a, ei);
+  mho_err err = mho__study_answer(p, sql, key, NULL, &a, ei);
   if (err)
     return err;
 
   boxes b = {.n = 0};
-  int levels = mho_answer_groups(&a);
-  mho_gnuplot_text(key, b.key, sizeof b.key);
+  int levels = mho__answer_groups(&a);
+  mho__gnuplot_text(key, b.key, sizeof b.key);
   if (levels > STUDY_LEVELS)
     err = box_slices(&a, &b, ei);
   else if (levels >= 2)
@@ -240,16 +240,16 @@ static mho_err plot_boxes_of(study_page *p, const char *key, mho_errinfo *ei) {
              "Test accuracy by %.100s, over seeds and all other keys: box of the quartiles with "
              "the median, whiskers to the least and the greatest.",
              key);
-    mho_figure(&p->figures, script_boxes, &b, PLOT_HEIGHT + 30, caption, caption);
+    mho__figure(&p->figures, script_boxes, &b, PLOT_HEIGHT + 30, caption, caption);
   }
 
-  mho_answer_free(&a);
+  mho__answer_free(&a);
   return err;
 }
 
-mho_err study_plot_boxes(study_page *p, mho_errinfo *ei) {
+mho_err mho__study_plot_boxes(study_page *p, mho_errinfo *ei) {
   for (int i = 0; i < mho_min(p->sensitivity.n, BOXED_KEYS); i++) {
-    mho_err err = plot_boxes_of(p, mho_answer_text(&p->sensitivity, i, 0), ei);
+    mho_err err = plot_boxes_of(p, mho__answer_text(&p->sensitivity, i, 0), ei);
     if (err)
       return err;
   }
@@ -289,14 +289,14 @@ static void script_pareto(FILE *f, const void *user) {
 
   fputs("$d << EOD\n", f);
   for (int i = 0; i < mho_min(a->n, POINTS_DRAWN); i++)
-    fprintf(f, "%.7g %.6g\n", mho_answer_number(a, i, 0), 100 * mho_answer_number(a, i, 1));
+    fprintf(f, "%.7g %.6g\n", mho__answer_number(a, i, 0), 100 * mho__answer_number(a, i, 1));
 
   fputs("EOD\n$front << EOD\n", f);
   double best = -1;
   for (int i = 0; i < a->n; i++) {
-    double acc = mho_answer_number(a, i, 1);
+    double acc = mho__answer_number(a, i, 1);
     if (acc > best)
-      fprintf(f, "%.7g %.6g\n", mho_answer_number(a, i, 0), 100 * acc);
+      fprintf(f, "%.7g %.6g\n", mho__answer_number(a, i, 0), 100 * acc);
     best = fmax(best, acc);
   }
 
@@ -309,19 +309,19 @@ static void script_pareto(FILE *f, const void *user) {
           p->label);
 }
 
-mho_err study_plot_pareto(study_page *p, mho_errinfo *ei) {
+mho_err mho__study_plot_pareto(study_page *p, mho_errinfo *ei) {
   for (int i = 0; i < MHO_COUNT(costs); i++) {
     mho_answer a;
-    mho_err err = study_answer(p, costs[i].sql, NULL, NULL, &a, ei);
+    mho_err err = mho__study_answer(p, costs[i].sql, NULL, NULL, &a, ei);
     if (err)
       return err;
 
     pareto d = {&a, costs[i].label};
     bool drawn = a.n > 1;
     if (drawn)
-      mho_figure(&p->figures, script_pareto, &d, PLOT_HEIGHT,
-                 "Test accuracy against cost of every grid point", costs[i].caption);
-    mho_answer_free(&a);
+      mho__figure(&p->figures, script_pareto, &d, PLOT_HEIGHT,
+                  "Test accuracy against cost of every grid point", costs[i].caption);
+    mho__answer_free(&a);
     if (drawn)
       return MHO_OK;
   }
@@ -341,8 +341,8 @@ static void script_cosim(FILE *f, const void *user) {
   const mho_answer *a = user;
   fputs("$d << EOD\n", f);
   for (int i = 0; i < mho_min(a->n, POINTS_DRAWN); i++)
-    fprintf(f, "%.5g %.5g\n", above_zero(mho_answer_number(a, i, 6), 1e-6),
-            above_zero(mho_answer_number(a, i, 4), 1e-16));
+    fprintf(f, "%.5g %.5g\n", above_zero(mho__answer_number(a, i, 6), 1e-6),
+            above_zero(mho__answer_number(a, i, 4), 1e-16));
 
   fputs("EOD\nset grid\nset logscale xy\nset format '%.0e'\nset xlabel 'tolerance'\n"
         "set ylabel 'largest relative difference'\n"
@@ -352,10 +352,10 @@ static void script_cosim(FILE *f, const void *user) {
         f);
 }
 
-void study_plot_cosim(study_page *p, const mho_answer *cosim) {
+void mho__study_plot_cosim(study_page *p, const mho_answer *cosim) {
   if (cosim->n)
-    mho_figure(&p->figures, script_cosim, cosim, PLOT_HEIGHT,
-               "Differences between ngspice and the core, against their tolerance",
-               "Every co-simulated quantity of the study: the largest difference between ngspice "
-               "and the core, and what was allowed. Points below the line pass.");
+    mho__figure(&p->figures, script_cosim, cosim, PLOT_HEIGHT,
+                "Differences between ngspice and the core, against their tolerance",
+                "Every co-simulated quantity of the study: the largest difference between ngspice "
+                "and the core, and what was allowed. Points below the line pass.");
 }

@@ -13,27 +13,27 @@
 
 #include "rule/phase.h"
 
-int mho_backprop_states(const void *params, bool direct) {
+int mho__backprop_states(const void *params, bool direct) {
   return 1;
 }
 
-double mho_backprop_signal_scale(const mho_network *net, const void *params, int layer) {
+double mho__backprop_signal_scale(const mho_network *net, const void *params, int layer) {
   return 1;
 }
 
 static void forward(const mho_rule_job *job, mho_rule_stats *stats) {
-  mho_settle_job free = mho_rule_phase(job);
+  mho_settle_job free = mho__rule_phase(job);
   mho_forward_pass(&free, &stats->free);
   stats->free.steps += job->n;
 }
 
 static void read_out(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
-  mho_settle_job free = mho_rule_phase(job);
+  mho_settle_job free = mho__rule_phase(job);
   free.clock.step = MHO_STEP_READ_OUT;
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
 
-void mho_backprop_predict(const mho_rule_job *job, mho_rule_stats *stats) {
+void mho__backprop_predict(const mho_rule_job *job, mho_rule_stats *stats) {
   forward(job, stats);
   read_out(job, NULL, stats);
 }
@@ -44,36 +44,36 @@ static void sum_feedback(const mho_rule_job *job, const mho_settle_job *back, in
   const mho_network *net = job->net;
   const mho_layer *layer = &net->layer[l];
   if (!layer->n_feedback)
-    memset(delta, 0, mho_rule_count(job, l) * sizeof *delta);
+    memset(delta, 0, mho__rule_count(job, l) * sizeof *delta);
 
   for (int i = 0; i < layer->n_feedback; i++) {
     const mho_link *k = &net->link[layer->feedback + i];
     mho_real scale = k->from == net->n_layers - 1 ? 1 : (mho_real)net->forward_scale;
-    mho_link_read(back, k, mho_values(net, job->error, k->from, job->sample0), delta, scale, i > 0,
-                  &stats->nudged);
+    mho__link_read(back, k, mho__values(net, job->error, k->from, job->sample0), delta, scale,
+                   i > 0, &stats->nudged);
   }
 }
 
-void mho_backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
+void mho__backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
   const mho_network *net = job->net;
-  mho_settle_job back = mho_rule_phase(job);
+  mho_settle_job back = mho__rule_phase(job);
   back.clock.phase = 1;
 
   for (int l = net->n_layers - 2; l >= 1; l--) {
-    mho_real *delta = mho_values(net, job->error, l, job->sample0);
-    const mho_real *z = mho_values(net, job->state[0]->z, l, job->sample0);
+    mho_real *delta = mho__values(net, job->error, l, job->sample0);
+    const mho_real *z = mho__values(net, job->state[0]->z, l, job->sample0);
     back.clock.step = l;
     sum_feedback(job, &back, l, delta, stats);
     mho_layer_scale_by_slope(&net->layer[l], job->n, z, delta);
   }
 }
 
-void mho_backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats) {
+void mho__backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats) {
   read_out(job, job->error[job->net->n_layers - 1], stats);
-  mho_backprop_back(job, stats);
+  mho__backprop_back(job, stats);
 }
 
-void mho_backprop_learn(const mho_rule_job *job, mho_rule_stats *stats) {
+void mho__backprop_learn(const mho_rule_job *job, mho_rule_stats *stats) {
   forward(job, stats);
-  mho_backprop_at_state(job, stats);
+  mho__backprop_at_state(job, stats);
 }

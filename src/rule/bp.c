@@ -11,8 +11,8 @@ const mho_rule mho_rule_bp = {
               .equation = "delta_l = rho'(a_l) . (delta_{l+1} W^T)",
               .source = "Rumelhart, Hinton & Williams, Nature 323:533 (1986)"},
     .feedback_mode = MHO_FEEDBACK_SYMMETRIC,
-    .n_states = mho_backprop_states,
-    .signal_scale = mho_backprop_signal_scale,
-    .predict = mho_backprop_predict,
-    .learn = mho_backprop_learn,
+    .n_states = mho__backprop_states,
+    .signal_scale = mho__backprop_signal_scale,
+    .predict = mho__backprop_predict,
+    .learn = mho__backprop_learn,
 };

@@ -66,7 +66,7 @@ static const char *direct_needs(const void *params) {
 /* ---------------------------------------------------------------- the free phase */
 
 static mho_settle_job free_phase(const mho_rule_job *job) {
-  mho_settle_job free = mho_rule_phase(job);
+  mho_settle_job free = mho__rule_phase(job);
   free.params = job->settler_params;
   free.workspace = job->workspace;
   free.time = job->time;
@@ -96,9 +96,9 @@ static void measure_layer(const mho_rule_job *job, int l) {
   mho_measure m = {.n = job->n,
                    .width = job->net->layer[l].n,
                    .layer = l,
-                   .a = mho_values(job->net, job->state[0]->z, l, job->sample0),
-                   .b = mho_values(job->net, job->state[1]->z, l, job->sample0),
-                   .e = mho_values(job->net, job->error, l, job->sample0),
+                   .a = mho__values(job->net, job->state[0]->z, l, job->sample0),
+                   .b = mho__values(job->net, job->state[1]->z, l, job->sample0),
+                   .e = mho__values(job->net, job->error, l, job->sample0),
                    .phase_b = 1,
                    .update = job->update,
                    .sample0 = job->sample0,
@@ -112,12 +112,12 @@ static void measure_layer(const mho_rule_job *job, int l) {
   const mho_real *plus = m.b;
   m.b = NULL;
   x->model->measure(x, &m);
-  m.a = mho_values(job->net, job->state[2]->z, l, job->sample0);
+  m.a = mho__values(job->net, job->state[2]->z, l, job->sample0);
   m.b = plus;
   m.phase_a = 2;
   x->model->measure(x, &m);
 
-  size_t n = mho_rule_count(job, l);
+  size_t n = mho__rule_count(job, l);
   for (size_t i = 0; i < n; i++)
     m.e[i] *= (mho_real)0.5;
 }
@@ -161,10 +161,10 @@ static void read_out_nudged(const mho_rule_job *job, mho_rule_stats *stats) {
 /* e = the states of layer l subtracted. */
 static void subtract_states(const mho_rule_job *job, int l) {
   bool centred = is_centred(job);
-  size_t n = mho_rule_count(job, l);
-  const mho_real *plus = mho_values(job->net, job->state[1]->z, l, job->sample0);
-  const mho_real *minus = mho_values(job->net, job->state[centred ? 2 : 0]->z, l, job->sample0);
-  mho_real *e = mho_values(job->net, job->error, l, job->sample0),
+  size_t n = mho__rule_count(job, l);
+  const mho_real *plus = mho__values(job->net, job->state[1]->z, l, job->sample0);
+  const mho_real *minus = mho__values(job->net, job->state[centred ? 2 : 0]->z, l, job->sample0);
+  mho_real *e = mho__values(job->net, job->error, l, job->sample0),
            factor = centred ? (mho_real)0.5 : 1;
   for (size_t i = 0; i < n; i++)
     e[i] = factor * (minus[i] - plus[i]);
@@ -172,8 +172,8 @@ static void subtract_states(const mho_rule_job *job, int l) {
 
 /* e = (e + sign other)/2 of layer l: the mean of what both nudged phases gave. */
 static void average(const mho_rule_job *job, int l, const mho_real *other, mho_real sign) {
-  mho_real *e = mho_values(job->net, job->error, l, job->sample0);
-  size_t n = mho_rule_count(job, l);
+  mho_real *e = mho__values(job->net, job->error, l, job->sample0);
+  size_t n = mho__rule_count(job, l);
   for (size_t i = 0; i < n; i++)
     e[i] = (mho_real)0.5 * (e[i] + sign * other[i]);
 }
@@ -195,7 +195,7 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
     else if (!job->settler->subtracts)
       subtract_states(job, l);
     else if (centred) /* the settler has put what moved into e, and of the second phase apart */
-      average(job, l, mho_values(job->net, room_for(job, 2), l, job->sample0), -1);
+      average(job, l, mho__values(job->net, room_for(job, 2), l, job->sample0), -1);
   }
 }
 
@@ -220,7 +220,7 @@ static void learn_directly(const mho_rule_job *job, mho_rule_stats *stats) {
   nudged.clock.phase = 2;
   job->settler->difference(&nudged, &stats->free, other, &stats->nudged);
   for (int l = 1; l < net->n_layers - 1; l++)
-    average(job, l, mho_values(net, other, l, job->sample0), 1);
+    average(job, l, mho__values(net, other, l, job->sample0), 1);
 }
 
 static void learn(const mho_rule_job *job, mho_rule_stats *stats) {

@@ -11,8 +11,8 @@ const mho_rule mho_rule_fa = {
               .equation = "delta_l = rho'(a_l) . (delta_{l+1} B)",
               .source = "Lillicrap et al., Nat. Commun. 7:13276 (2016)"},
     .feedback_mode = MHO_FEEDBACK_ASYMMETRIC,
-    .n_states = mho_backprop_states,
-    .signal_scale = mho_backprop_signal_scale,
-    .predict = mho_backprop_predict,
-    .learn = mho_backprop_learn,
+    .n_states = mho__backprop_states,
+    .signal_scale = mho__backprop_signal_scale,
+    .predict = mho__backprop_predict,
+    .learn = mho__backprop_learn,
 };

@@ -7,7 +7,7 @@
 #include "settle/links.h"
 
 /* The free phase of a rule's job: state[0], from its own inputs. */
-static inline mho_settle_job mho_rule_phase(const mho_rule_job *job) {
+static inline mho_settle_job mho__rule_phase(const mho_rule_job *job) {
   return (mho_settle_job){.net = job->net,
                           .s = job->state[0],
                           .input = job->state[0],
@@ -20,7 +20,7 @@ static inline mho_settle_job mho_rule_phase(const mho_rule_job *job) {
 }
 
 /* Values of layer l for the samples of the job. */
-static inline size_t mho_rule_count(const mho_rule_job *job, int l) {
+static inline size_t mho__rule_count(const mho_rule_job *job, int l) {
   return (size_t)job->n * (size_t)job->net->layer[l].n;
 }
 

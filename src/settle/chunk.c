@@ -10,7 +10,7 @@
 /* Lines that the free phase does not read hold 0. */
 static void release_lines(const mho_settle_job *job) {
   for (int i = 0; i < job->s->n_hold; i++) {
-    size_t n = mho_link_held(job->net, &job->net->link[i / 2]);
+    size_t n = mho__link_held(job->net, &job->net->link[i / 2]);
     if (job->s->hold[i])
       memset(job->s->hold[i] + (size_t)job->sample0 * n, 0, (size_t)job->n * n * sizeof(mho_real));
   }
@@ -31,7 +31,7 @@ static void begin_winners(const mho_settle_job *job, int l) {
 /* d = the input's product, where the input leads into the layer. @return whether it does. */
 static bool read_input(const mho_settle_job *job, const mho_layer *layer, mho_real *d,
                        mho_settle_stats *stats) {
-  const mho_real *x = mho_values(job->net, job->input->z, 0, job->sample0);
+  const mho_real *x = mho__values(job->net, job->input->z, 0, job->sample0);
   mho_settle_job read = *job;
   bool any = false;
   if (job->nudge != 0)
@@ -40,7 +40,7 @@ static bool read_input(const mho_settle_job *job, const mho_layer *layer, mho_re
   for (int i = 0; i < layer->n_forward; i++) {
     const mho_link *k = &job->net->link[layer->forward + i];
     if (k->from == 0) {
-      mho_link_read(&read, k, x, d, k->scale, any, stats);
+      mho__link_read(&read, k, x, d, k->scale, any, stats);
       any = true;
     }
   }
@@ -50,19 +50,19 @@ static bool read_input(const mho_settle_job *job, const mho_layer *layer, mho_re
 /* d -= nudge times what a held error brings, or d = that unless `any`. @return whether d is set. */
 static bool read_held_error(const mho_settle_job *job, const mho_layer *layer, bool any,
                             mho_real *d, mho_settle_stats *stats) {
-  const mho_real *e = mho_held_error(job);
+  const mho_real *e = mho__held_error(job);
 
   for (int i = 0; i < layer->n_feedback; i++) {
     const mho_link *k = &job->net->link[layer->feedback + i];
-    if (mho_link_holds_error(job->net, k)) {
-      mho_link_read(job, k, e, d, (mho_real)-job->nudge * k->scale, any, stats);
+    if (mho__link_holds_error(job->net, k)) {
+      mho__link_read(job, k, e, d, (mho_real)-job->nudge * k->scale, any, stats);
       any = true;
     }
   }
   return any;
 }
 
-void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
+void mho__chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   int last = net->n_layers - 1;
   release_lines(job);
@@ -74,11 +74,11 @@ void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
     if (!job->s->drive[l])
       continue;
 
-    mho_real *d = mho_values(net, job->s->drive, l, job->sample0);
-    size_t bytes = mho_chunk_count(job, l) * sizeof *d;
+    mho_real *d = mho__values(net, job->s->drive, l, job->sample0);
+    size_t bytes = mho__chunk_count(job, l) * sizeof *d;
     bool any = true;
     if (job->drive)
-      memcpy(d, mho_values(net, job->drive->drive, l, job->sample0), bytes);
+      memcpy(d, mho__values(net, job->drive->drive, l, job->sample0), bytes);
     else
       any = read_input(job, &net->layer[l], d, stats);
 
@@ -91,7 +91,7 @@ void mho_chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
 
 /* ---------------------------------------------------------------- a step */
 
-const mho_real *mho_chunk_live_error(const mho_chunk *c, mho_settle_stats *stats) {
+const mho_real *mho__chunk_live_error(const mho_chunk *c, mho_settle_stats *stats) {
   mho_settle_job job = *c->job;
   const mho_network *net = job.net;
   const uint8_t *label = job.label + job.sample0;
@@ -101,7 +101,7 @@ const mho_real *mho_chunk_live_error(const mho_chunk *c, mho_settle_stats *stats
   int64_t correct = 0;
 
   job.clock = c->clock;
-  mho_logits(&job, c->now, 0, p, stats);
+  mho__logits(&job, c->now, 0, p, stats);
   mho_softmax(job.n, classes, p, label, &loss, &correct);
   mho_output_error(job.n, classes, p, label, p);
   return p;
@@ -118,8 +118,8 @@ static const mho_real *link_source(const mho_chunk *c, const mho_link *k, const 
   if (error)
     return error;
 
-  bool driven = !job->error || job->nudge == 0 || mho_link_holds_error(job->net, k);
-  return driven ? NULL : mho_held_error(job);
+  bool driven = !job->error || job->nudge == 0 || mho__link_holds_error(job->net, k);
+  return driven ? NULL : mho__held_error(job);
 }
 
 /* a += what link k brings in this step, or a = that unless `any`. @return whether a is set. */
@@ -132,25 +132,26 @@ static bool add_link(const mho_chunk *c, const mho_settle_job *job, const mho_li
     return any;
   if (hidden && c->zero[k->from] && !biased) {
     if (job->meter) /* hardware does not know that they are zeros */
-      mho_meter_read(job->meter, (int)(k - job->net->link), job->n * connection->positions, NULL,
-                     1);
+      mho__meter_read(job->meter, (int)(k - job->net->link), job->n * connection->positions, NULL,
+                      1);
     return any;
   }
 
   mho_real scale = hidden ? k->scale : (mho_real)-job->nudge * k->scale;
-  mho_link_read(job, k, from, a, scale, any, stats);
+  mho__link_read(job, k, from, a, scale, any, stats);
   return true;
 }
 
-bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
-                     mho_settle_stats *stats) {
+bool mho__chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
+                      mho_settle_stats *stats) {
   mho_settle_job job = *c->job;
   const mho_network *net = job.net;
   const mho_layer *layer = &net->layer[l];
   bool any = false;
   job.clock = c->clock;
   if (job.s->drive[l]) {
-    memcpy(a, mho_values(net, job.s->drive, l, job.sample0), mho_chunk_count(&job, l) * sizeof *a);
+    memcpy(a, mho__values(net, job.s->drive, l, job.sample0),
+           mho__chunk_count(&job, l) * sizeof *a);
     any = true;
   }
 
@@ -161,10 +162,10 @@ bool mho_chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real 
   return any;
 }
 
-bool mho_chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a) {
+bool mho__chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a) {
   const mho_settle_job *job = c->job;
   const mho_layer *layer = &job->net->layer[l];
-  size_t n = mho_chunk_count(job, l);
+  size_t n = mho__chunk_count(job, l);
   mho_real zero = 0, rest = 1;
   if (!layer->circuit) /* offsets move a neuron that nothing comes into */
     layer->neuron->activate(1, &zero, &rest);
@@ -172,18 +173,18 @@ bool mho_chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a) {
   if (!any)
     memset(a, 0, n * sizeof *a);
   if (job->s->keep && job->s->keep[l])
-    mho_layer_activate_keep(layer, job->n, a, mho_values(job->net, job->s->keep, l, job->sample0));
+    mho_layer_activate_keep(layer, job->n, a, mho__values(job->net, job->s->keep, l, job->sample0));
   else if (any || rest != 0)
     mho_layer_activate(layer, job->n, a, a);
 
   if (!c->hold_winners)
-    mho_choose_winners(job, l, a);
+    mho__choose_winners(job, l, a);
   return !any && rest == 0;
 }
 
 /* ---------------------------------------------------------------- what a step changed */
 
-void mho_chunk_change(const mho_chunk *c, int l, const mho_real *then, float *change) {
+void mho__chunk_change(const mho_chunk *c, int l, const mho_real *then, float *change) {
   const mho_real *now = c->now[l];
   int width = c->job->net->layer[l].n;
 
@@ -202,7 +203,7 @@ void mho_chunk_change(const mho_chunk *c, int l, const mho_real *then, float *ch
   }
 }
 
-void mho_chunk_squares(const mho_chunk *c, int l, const mho_real *then, float *sum) {
+void mho__chunk_squares(const mho_chunk *c, int l, const mho_real *then, float *sum) {
   const mho_real *now = c->now[l];
   int width = c->job->net->layer[l].n;
 
@@ -217,14 +218,14 @@ void mho_chunk_squares(const mho_chunk *c, int l, const mho_real *then, float *s
   }
 }
 
-double mho_smallest_signal(const mho_network *net) {
+double mho__smallest_signal(const mho_network *net) {
   double least = 1;
   for (int l = 1; l < net->n_layers - 1; l++)
     least = fmin(least, mho_network_signal_scale(net, l));
   return least;
 }
 
-void mho_chunk_trace(const mho_chunk *c, int step, const float *change) {
+void mho__chunk_trace(const mho_chunk *c, int step, const float *change) {
   mho_trace *trace = c->job->trace;
   if (!trace)
     return;
@@ -241,24 +242,24 @@ void mho_chunk_trace(const mho_chunk *c, int step, const float *change) {
 
 /* ---------------------------------------------------------------- start and end */
 
-void mho_chunk_start(mho_chunk *c, mho_real *const *rest) {
+void mho__chunk_start(mho_chunk *c, mho_real *const *rest) {
   const mho_settle_job *job = c->job;
 
   for (int l = 1; l < job->net->n_layers - 1; l++) {
     c->zero[l] = !job->start;
-    mho_real *zeros = mho_values(job->net, rest, l, job->sample0);
+    mho_real *zeros = mho__values(job->net, rest, l, job->sample0);
     if (job->start)
-      c->now[l] = mho_values(job->net, job->start->z, l, job->sample0);
+      c->now[l] = mho__values(job->net, job->start->z, l, job->sample0);
     else
-      c->now[l] = memset(zeros, 0, mho_chunk_count(job, l) * sizeof *zeros);
+      c->now[l] = memset(zeros, 0, mho__chunk_count(job, l) * sizeof *zeros);
   }
 }
 
-void mho_chunk_finish(const mho_chunk *c) {
+void mho__chunk_finish(const mho_chunk *c) {
   const mho_settle_job *job = c->job;
   for (int l = 1; l < job->net->n_layers - 1; l++) {
-    mho_real *z = mho_values(job->net, job->s->z, l, job->sample0);
+    mho_real *z = mho__values(job->net, job->s->z, l, job->sample0);
     if (c->now[l] != z)
-      memcpy(z, c->now[l], mho_chunk_count(job, l) * sizeof *z);
+      memcpy(z, c->now[l], mho__chunk_count(job, l) * sizeof *z);
   }
 }

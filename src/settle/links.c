@@ -103,8 +103,8 @@ static void read_patches(reading *x, int first) {
   x->r.sample0 = x->job->sample0 * x->c->positions + first;
   mho_crossbar_read(x->c->xb, &x->r);
   if (x->job->meter)
-    mho_meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x,
-                   (double)x->r.scale);
+    mho__meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x,
+                    (double)x->r.scale);
 }
 
 /* Whether nothing but a product happens to patches, so that none need be made. */
@@ -160,7 +160,7 @@ static const mho_real *pool(const reading *x, const mho_real *from) {
   const mho_settle_job *job = x->job;
   if (job->changes)
     mho_pool_take(&x->lower->pool, job->n, from,
-                  mho_values(job->net, job->s->z, x->c->from, job->sample0), x->pooled);
+                  mho__values(job->net, job->s->z, x->c->from, job->sample0), x->pooled);
   else
     mho_pool_max(&x->lower->pool, job->n, from, x->pooled);
   return x->pooled;
@@ -235,8 +235,8 @@ static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) 
     mho_pool_give(&x->lower->pool, n, sum, winners_of(x), add, to);
 }
 
-void mho_link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from,
-                          mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
+void mho__link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from,
+                           mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
   reading x = reading_of(job, k, scale);
   if (k->transposed)
     read_back(&x, from, to, add);

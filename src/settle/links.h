@@ -6,59 +6,61 @@
 #include "mho/settle.h"
 
 /* The values of layer l in a set of activities, from sample sample0 on. */
-static inline mho_real *mho_values(const mho_network *net, mho_real *const *z, int l, int sample0) {
+static inline mho_real *mho__values(const mho_network *net, mho_real *const *z, int l,
+                                    int sample0) {
   return z[l] + (size_t)sample0 * (size_t)net->layer[l].n;
 }
 
 /* The held p - y of the job's samples, [n x classes]; the job has one. */
-static inline const mho_real *mho_held_error(const mho_settle_job *job) {
+static inline const mho_real *mho__held_error(const mho_settle_job *job) {
   return job->error + (size_t)job->sample0 * (size_t)job->net->layer[job->net->n_layers - 1].n;
 }
 
 /* Whether a layer is hidden: such a layer has neurons and a state. */
-static inline bool mho_is_hidden(const mho_network *net, int l) {
+static inline bool mho__is_hidden(const mho_network *net, int l) {
   return net->layer[l].neuron != NULL;
 }
 
-static inline bool mho_link_among_hidden(const mho_network *net, const mho_link *k) {
-  return mho_is_hidden(net, k->from) && mho_is_hidden(net, k->to);
+static inline bool mho__link_among_hidden(const mho_network *net, const mho_link *k) {
+  return mho__is_hidden(net, k->from) && mho__is_hidden(net, k->to);
 }
 
 /** Count n vectors read through link k, whose sums are to be scaled by `scale`.
  *  @param x  [n x inputs of the link] what drives the lines; NULL: zeros. */
-void mho_meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale);
+void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale);
 
 /* Values that the sense lines of a link hold for a sample. */
-static inline size_t mho_link_held(const mho_network *net, const mho_link *k) {
+static inline size_t mho__link_held(const mho_network *net, const mho_link *k) {
   return (size_t)mho_crossbar_conversions(net->connection[k->connection].xb, k->transposed) *
          (size_t)net->layer[k->to].n;
 }
 
 /* What the sense lines of a link hold, or held in the free phase. */
-static inline mho_hold mho_link_hold(const mho_settle_job *job, const mho_link *k) {
+static inline mho_hold mho__link_hold(const mho_settle_job *job, const mho_link *k) {
   const mho_state *s = job->held ? job->held : job->s;
   size_t i = (size_t)(k - job->net->link);
   if (!s->hold || !s->hold[2 * i])
     return (mho_hold){NULL};
 
-  size_t at = (size_t)job->sample0 * mho_link_held(job->net, k);
+  size_t at = (size_t)job->sample0 * mho__link_held(job->net, k);
   return (mho_hold){s->hold[2 * i] + at, s->hold[2 * i + 1] + at, job->held != NULL};
 }
 
-/** mho_link_read where more than the crossbar lies between the layers. */
-void mho_link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from,
-                          mho_real *to, mho_real scale, bool add, mho_settle_stats *stats);
+/** mho__link_read where more than the crossbar lies between the layers. */
+void mho__link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from,
+                           mho_real *to, mho_real scale, bool add, mho_settle_stats *stats);
 
 /** to = scale from op(W), or to += when `add`, for the samples of the job: the one way in which
  * settlers read a link. Where a layer is pooled, a link out of it carries its largest activities
  * (of changes, those where job->s->z is largest), and a link back into it reaches the winners in
- * job->s, see mho_choose_winners.
+ * job->s, see mho__choose_winners.
  *  @param from  [n x units of k->from].
  *  @param to    [n x units of k->to]. */
-static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, const mho_real *from,
-                                 mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
+static inline void mho__link_read(const mho_settle_job *job, const mho_link *k,
+                                  const mho_real *from, mho_real *to, mho_real scale, bool add,
+                                  mho_settle_stats *stats) {
   if (!k->plain) {
-    mho_link_read_shaped(job, k, from, to, scale, add, stats);
+    mho__link_read_shaped(job, k, from, to, scale, add, stats);
     return;
   }
 
@@ -72,17 +74,17 @@ static inline void mho_link_read(const mho_settle_job *job, const mho_link *k, c
                 .sample0 = job->sample0,
                 .neurons_in = job->net->layer[k->from].neuron,
                 .neurons_out = job->net->layer[k->to].neuron,
-                .hold = mho_link_hold(job, k),
+                .hold = mho__link_hold(job, k),
                 .scratch = job->scratch};
   mho_crossbar_read(job->net->connection[k->connection].xb, &r);
   if (job->meter)
-    mho_meter_read(job->meter, (int)(k - job->net->link), job->n, from, (double)scale);
+    mho__meter_read(job->meter, (int)(k - job->net->link), job->n, from, (double)scale);
   stats->reads += job->n;
 }
 
 /* The winners of layer l, if it is pooled, from activities z that begin with the job's first
- * sample. A settler calls it with every new activity (mho_chunk_activate does). */
-static inline void mho_choose_winners(const mho_settle_job *job, int l, const mho_real *z) {
+ * sample. A settler calls it with every new activity (mho__chunk_activate does). */
+static inline void mho__choose_winners(const mho_settle_job *job, int l, const mho_real *z) {
   const mho_layer *layer = &job->net->layer[l];
   if (layer->pool.size)
     mho_pool_winners(&layer->pool, job->n, z,
@@ -91,20 +93,20 @@ static inline void mho_choose_winners(const mho_settle_job *job, int l, const mh
 
 /* Whether what a held error adds through this link is the same in every step: not where it goes
  * to the winners of a pooling, which change. */
-static inline bool mho_link_holds_error(const mho_network *net, const mho_link *k) {
+static inline bool mho__link_holds_error(const mho_network *net, const mho_link *k) {
   return k->from == net->n_layers - 1 && !net->layer[k->to].pool.size;
 }
 
 /* Logits of the read-out from hidden activities z, in which the job's first sample is number
  * sample0. */
-static inline void mho_logits(const mho_settle_job *job, const mho_real *const *z, int sample0,
-                              mho_real *out, mho_settle_stats *stats) {
+static inline void mho__logits(const mho_settle_job *job, const mho_real *const *z, int sample0,
+                               mho_real *out, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   const mho_layer *layer = &net->layer[net->n_layers - 1];
   for (int i = 0; i < layer->n_forward; i++) {
     const mho_link *k = &net->link[layer->forward + i];
     const mho_real *from = z[k->from] + (size_t)sample0 * (size_t)net->layer[k->from].n;
-    mho_link_read(job, k, from, out, k->scale, i > 0, stats);
+    mho__link_read(job, k, from, out, k->scale, i > 0, stats);
   }
 }
 

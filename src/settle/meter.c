@@ -86,7 +86,7 @@ void mho_meter_add(mho_meter *a, const mho_meter *b) {
   a->samples += b->samples;
 }
 
-void mho_meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale) {
+void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale) {
   int in = m->inputs[k];
   double *squares = m->squares[k], gain = m->analog ? scale * scale : 1;
 

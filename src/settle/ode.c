@@ -66,7 +66,7 @@ static double tolerance_of(const mho_settle_job *job) {
   if (job->s->keep) /* direct: a drift of the free state is no part of the difference */
     return 1e-4;
   /* 0.1: an output error times a usual nudge */
-  return fmax(1e-5 * 0.1 * mho_smallest_signal(job->net), 1e-13);
+  return fmax(1e-5 * 0.1 * mho__smallest_signal(job->net), 1e-13);
 }
 
 /* Multistep methods hover at the error they are allowed. */
@@ -83,13 +83,13 @@ static double read_time(const mho_settle_job *job) {
   return job->nudge != 0 ? p->nudged : p->free;
 }
 
-bool ode_noisy(const ode_params *p) {
+bool mho__ode_noisy(const ode_params *p) {
   return p->white > 0 || p->flicker > 0;
 }
 
 static int group_of(const ode_params *p) {
   bool implicit = mho_ode_implicit((mho_ode_method)p->stepper);
-  return implicit && !ode_noisy(p) ? 1 : (int)p->group;
+  return implicit && !mho__ode_noisy(p) ? 1 : (int)p->group;
 }
 
 /* ---------------------------------------------------------------- workspace */
@@ -101,7 +101,7 @@ static void workspace_free(void *workspace) {
 
   for (int i = 0; i < ODE_SIZES; i++)
     mho_ode_free(w->ode[i]);
-  ode_network_free(&w->network);
+  mho__ode_network_free(&w->network);
   mho_free(w->y);
   mho_free(w->f);
   mho_free(w->value);
@@ -133,8 +133,8 @@ static mho_err add_steppers(ode_workspace *w, mho_errinfo *ei) {
   mho_ode_method method = (mho_ode_method)w->network.p->stepper;
 
   for (int i = 0; i < sizes; i++) {
-    mho_ode_system s = {w->network.n_states * size_at(group, i), ode_network_rates,
-                        ode_network_jacobian};
+    mho_ode_system s = {w->network.n_states * size_at(group, i), mho__ode_network_rates,
+                        mho__ode_network_jacobian};
     mho_err err = mho_ode_new(method, &s, &w->ode[i], ei);
     if (err)
       return err;
@@ -162,8 +162,8 @@ static bool allocate(ode_workspace *w) {
 
 static mho_err workspace_fill(ode_workspace *w, const mho_network *net, const ode_params *p,
                               int group, mho_errinfo *ei) {
-  mho_err err = ode_network_new(net, p, group, &w->network, ei);
-  if (!err && !ode_noisy(p))
+  mho_err err = mho__ode_network_new(net, p, group, &w->network, ei);
+  if (!err && !mho__ode_noisy(p))
     err = add_steppers(w, ei);
   return err;
 }
@@ -176,7 +176,7 @@ static mho_err workspace_new(const mho_network *net, const void *params, int n, 
   if (!w)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d samples", n);
 
-  w->n_lines = ode_network_lines(net);
+  w->n_lines = mho__ode_network_lines(net);
   mho_err err = workspace_fill(w, net, p, mho_min(group_of(p), n), ei);
   if (!err && !allocate(w))
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d samples", n);
@@ -221,8 +221,8 @@ static void find_moved(const ode_network *o, const mho_settle_job *job, int l, i
   int n = o->net->layer[l].n, sample = o->sample0 + s;
   const double *now = o->s[l] + (size_t)s * (size_t)n;
   double *z = o->z[l] + (size_t)s * (size_t)n;
-  if (ode_noisy(o->p)) { /* what is read may be a mean */
-    const mho_real *read = mho_values(o->net, job->free->z, l, sample);
+  if (mho__ode_noisy(o->p)) { /* what is read may be a mean */
+    const mho_real *read = mho__values(o->net, job->free->z, l, sample);
     for (int i = 0; i < n; i++)
       moved[i] = (mho_real)((double)read[i] - now[i]);
     return;
@@ -243,7 +243,7 @@ static void finish(ode_workspace *w, const mho_settle_job *job) {
     for (int l = 1; l < end; l++) {
       int n = o->net->layer[l].n;
       const double *now = o->s[l] + (size_t)s * (size_t)n;
-      mho_real *z = mho_values(o->net, job->s->z, l, o->sample0 + s);
+      mho_real *z = mho__values(o->net, job->s->z, l, o->sample0 + s);
       for (int i = 0; i < n; i++)
         z[i] = (mho_real)now[i];
     }
@@ -252,18 +252,18 @@ static void finish(ode_workspace *w, const mho_settle_job *job) {
   if (job->moved)
     for (int l = 1; l < end; l++)
       for (int s = 0; s < o->real_samples; s++)
-        find_moved(o, job, l, s, mho_values(o->net, job->moved, l, o->sample0 + s));
+        find_moved(o, job, l, s, mho__values(o->net, job->moved, l, o->sample0 + s));
 }
 
 /* ---------------------------------------------------------------- what is counted on the way */
 
-void ode_watch(ode_workspace *w, int step, double t, double residual) {
+void mho__ode_watch(ode_workspace *w, int step, double t, double residual) {
   ode_network *o = &w->network;
   mho_trace *trace = o->job->trace;
   if (!trace)
     return;
 
-  ode_network_activities(o, w->y);
+  mho__ode_network_activities(o, w->y);
   for (int l = 1; l < o->net->n_layers - 1; l++)
     memcpy(trace->z[l], o->s[l], (size_t)o->net->layer[l].n * sizeof(double));
   trace->point(trace->user, &(mho_trace_point){.phase = o->job->clock.phase,
@@ -305,7 +305,7 @@ static void add_dose(ode_workspace *w, double seconds) {
     w->dose[i] += seconds * w->squares[i];
 }
 
-void ode_dose(ode_workspace *w, const double *f, double t0, double t) {
+void mho__ode_dose(ode_workspace *w, const double *f, double t0, double t) {
   ode_network *o = &w->network;
   size_t lines = (size_t)w->n_lines, bytes = ode_numbers(o) * sizeof *w->y;
   if (!is_dosed(o->job))
@@ -317,17 +317,17 @@ void ode_dose(ode_workspace *w, const double *f, double t0, double t) {
 
   if (f && h > 0) {
     find_half_way(w, f, t - t0);
-    ode_network_activities(o, w->y_half);
+    mho__ode_network_activities(o, w->y_half);
     for (int s = 0; s < o->real_samples; s++) {
-      ode_network_squares(o, w->y_half, 0.5 * (t0 + t), s, w->half_way);
+      mho__ode_network_squares(o, w->y_half, 0.5 * (t0 + t), s, w->half_way);
       for (size_t i = 0; i < lines; i++)
         w->dose[(size_t)s * lines + i] += 4 * end * w->half_way[i];
     }
   }
 
-  ode_network_activities(o, w->y);
+  mho__ode_network_activities(o, w->y);
   for (int s = 0; s < o->real_samples; s++)
-    ode_network_squares(o, w->y, t, s, w->squares + (size_t)s * lines);
+    mho__ode_network_squares(o, w->y, t, s, w->squares + (size_t)s * lines);
   if (h > 0)
     add_dose(w, end);
   if (f) {
@@ -341,9 +341,9 @@ static bool note_step(ode_workspace *w, const double *f, double t0, double t, do
   ode_network *o = &w->network;
   double *residual = values(w, RESIDUAL), *before = values(w, BEFORE);
   double *settled = values(w, SETTLED);
-  bool all = t >= ode_network_onset(o, tolerance);
+  bool all = t >= mho__ode_network_onset(o, tolerance);
   memcpy(before, residual, (size_t)o->samples * sizeof *before);
-  ode_network_residual(o, f, residual);
+  mho__ode_network_residual(o, f, residual);
 
   for (int s = 0; s < o->real_samples; s++) {
     if (!(residual[s] < tolerance))
@@ -352,7 +352,7 @@ static bool note_step(ode_workspace *w, const double *f, double t0, double t, do
       settled[s] = crossing(before[s], residual[s], t0, t, tolerance);
     all &= !isnan(settled[s]);
   }
-  ode_dose(w, f, t0, t);
+  mho__ode_dose(w, f, t0, t);
   return all;
 }
 
@@ -368,7 +368,7 @@ static double step_on(ode_workspace *w, mho_ode *ode, double until, double toler
   double t = 0, end = until > 0 ? until : w->network.p->limit;
   int step = 0;
   bool done = note_step(w, w->f, 0, 0, tolerance);
-  ode_watch(w, 0, 0, *values(w, RESIDUAL));
+  mho__ode_watch(w, 0, 0, *values(w, RESIDUAL));
 
   while (t < end && (until > 0 || !done)) {
     double t0 = t;
@@ -377,7 +377,7 @@ static double step_on(ode_workspace *w, mho_ode *ode, double until, double toler
     if (err) /* the state ran away: nothing has settled */
       break;
     done = note_step(w, f, t0, t, tolerance);
-    ode_watch(w, ++step, t, *values(w, RESIDUAL));
+    mho__ode_watch(w, ++step, t, *values(w, RESIDUAL));
   }
   return t;
 }
@@ -393,7 +393,7 @@ static double integrate(ode_workspace *w, double until, double tolerance, double
 
   o->coarse = accuracy >= COARSE && tolerance >= 0.1 * COARSE && !implicit;
   mho_ode_start(ode, o, fmin(first, end), accuracy, 0);
-  if (ode_network_rates(o, 0, w->y, w->f)) {
+  if (mho__ode_network_rates(o, 0, w->y, w->f)) {
     t = step_on(w, ode, until, tolerance);
     w->evaluations = mho_ode_evaluations(ode) + 1;
   }
@@ -451,7 +451,7 @@ static void count_doses(const ode_workspace *w, const mho_settle_job *job, doubl
 static void count_times(const ode_workspace *w, const mho_settle_job *job, double t,
                         mho_settle_stats *stats) {
   const ode_network *o = &w->network;
-  bool noisy = ode_noisy(o->p);
+  bool noisy = mho__ode_noisy(o->p);
 
   for (int s = 0; s < o->real_samples; s++) {
     double seconds = (noisy ? t : values(w, SETTLED)[s]) * o->p->tau;
@@ -477,7 +477,7 @@ static void meter_link(ode_network *o, mho_meter *meter, int i) {
   for (int s = 0; s < o->real_samples; s++)
     for (int j = 0; j < in; j++)
       o->x[s * in + j] = j < n ? (mho_real)o->s[k->from][s * n + j] : 1;
-  mho_meter_read(meter, i, o->real_samples, o->x, (double)k->scale);
+  mho__meter_read(meter, i, o->real_samples, o->x, (double)k->scale);
 }
 
 /* Count the samples of a phase that ended at time t. */
@@ -490,7 +490,7 @@ static void count_samples(ode_workspace *w, const mho_settle_job *job, double t,
 
   stats->steps += (double)w->evaluations * o->real_samples;
   for (int i = 0; i < o->net->n_links; i++)
-    if (mho_link_among_hidden(o->net, &o->net->link[i])) {
+    if (mho__link_among_hidden(o->net, &o->net->link[i])) {
       stats->reads += o->real_samples;
       if (job->meter)
         meter_link(o, job->meter, i);
@@ -512,7 +512,7 @@ static void read_input(const mho_settle_job *job, mho_settle_stats *stats) {
   mho_settle_job input = *job;
   input.nudge = 0;
   input.meter = job->nudge == 0 ? job->meter : NULL;
-  mho_chunk_drives(&input, stats);
+  mho__chunk_drives(&input, stats);
 }
 
 /* Begin the phase of the job's samples from number sample0 on, as many as a group takes. */
@@ -521,7 +521,7 @@ static void begin_group(ode_workspace *w, const mho_settle_job *job, int sample0
   ode_network *o = &w->network;
   int n = mho_min(job->sample0 + job->n - sample0, o->group);
   int padded = size_at(o->group, size_for(o->group, n));
-  ode_network_phase(o, job, sample0, n, padded, difference, stats);
+  mho__ode_network_phase(o, job, sample0, n, padded, difference, stats);
   clear_samples(w);
 }
 
@@ -531,18 +531,18 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   double tolerance = tolerance_of(job), accuracy = accuracy_of(p, tolerance);
   double until = read_time(job);
   int end = job->sample0 + job->n;
-  ode_network_weights(&w->network);
+  mho__ode_network_weights(&w->network);
   read_input(job, stats);
 
   for (int sample0 = job->sample0; sample0 < end; sample0 += w->network.group) {
     double t;
     begin_group(w, job, sample0, false, stats);
     begin(w, job);
-    if (ode_noisy(p)) {
-      t = ode_noise_integrate(w, until);
+    if (mho__ode_noisy(p)) {
+      t = mho__ode_noise_integrate(w, until);
     } else {
       t = integrate(w, until, tolerance, accuracy);
-      ode_network_activities(&w->network, w->y);
+      mho__ode_network_activities(&w->network, w->y);
     }
 
     finish(w, job);
@@ -570,7 +570,7 @@ static void give_errors(const ode_network *o, mho_real *const *e) {
   for (int l = 1; l < o->net->n_layers - 1; l++)
     for (int s = 0; s < o->real_samples; s++) {
       int n = o->net->layer[l].n;
-      mho_real *to = mho_values(o->net, e, l, o->sample0 + s);
+      mho_real *to = mho__values(o->net, e, l, o->sample0 + s);
       for (int i = 0; i < n; i++)
         to[i] = (mho_real)(o->strength[s] * o->s[l][s * n + i]);
     }
@@ -583,14 +583,14 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
   ode_network *o = &w->network;
   double tolerance = p->tolerance > 0 ? p->tolerance : 1e-4;
   int end = job->sample0 + job->n;
-  ode_network_weights(o);
+  mho__ode_network_weights(o);
 
   for (int sample0 = job->sample0; sample0 < end; sample0 += o->group) {
     begin_group(w, job, sample0, true, stats);
     take_base(o);
     begin(w, job);
     double t = integrate(w, 0, tolerance, accuracy_of(p, tolerance));
-    ode_network_activities(o, w->y);
+    mho__ode_network_activities(o, w->y);
     give_errors(o, e);
     count_samples(w, job, t, stats);
   }
@@ -621,13 +621,13 @@ static mho_err check(const void *params, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ECONFIG,
                     "settle.nudge_shape: after a pulse the network settles back: give "
                     "settle.read_nudged, the time at which it is read");
-  return ode_noisy(p) ? check_noise(p, ei) : MHO_OK;
+  return mho__ode_noisy(p) ? check_noise(p, ei) : MHO_OK;
 }
 
 static const char *direct_needs(const void *params) {
   const ode_params *p = params;
 
-  if (ode_noisy(p))
+  if (mho__ode_noisy(p))
     return "with state noise the difference is measured";
   if (p->free > 0 || p->nudged > 0)
     return "at a read time of its own the difference is measured: leave out settle.read_free "
@@ -639,7 +639,7 @@ static const char *direct_needs(const void *params) {
 
 static size_t memory(const mho_network *net, const void *params) {
   const ode_params *p = params;
-  size_t states = (size_t)ode_network_states(net, p), neurons = 0;
+  size_t states = (size_t)mho__ode_network_states(net, p), neurons = 0;
   for (int l = 1; l < net->n_layers - 1; l++)
     neurons += (size_t)net->layer[l].n;
   return states + (p->flicker > 0 ? ODE_FLICKER * neurons : 0);

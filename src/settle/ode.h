@@ -30,7 +30,7 @@ typedef struct ode_workspace {
 } ode_workspace;
 
 /** Whether the neurons have state noise. */
-bool ode_noisy(const ode_params *p);
+bool mho__ode_noisy(const ode_params *p);
 /** Doubles that a sample carries from phase to phase in a state: its states, then its
  * relaxations of 1/f noise. */
 static inline double *ode_memory(const mho_state *s, int sample) {
@@ -40,11 +40,11 @@ static inline double *ode_memory(const mho_state *s, int sample) {
  * neither energy nor a meter is asked for. Leaves the activities of w->y in network.s.
  *  @param f  rates at t: Simpson's rule, with the state half way from a cubic through both ends;
  *          NULL: trapezoidal rule. */
-void ode_dose(ode_workspace *w, const double *f, double t0, double t);
+void mho__ode_dose(ode_workspace *w, const double *f, double t0, double t);
 /** Show the one sample's state at time t of the phase to the job's trace, if it has one. */
-void ode_watch(ode_workspace *w, int step, double t, double residual);
+void mho__ode_watch(ode_workspace *w, int step, double t, double residual);
 /** Euler-Maruyama to time `until` from state w->y; the activities to be read are left in
  * network.s. @return until. */
-double ode_noise_integrate(ode_workspace *w, double until);
+double mho__ode_noise_integrate(ode_workspace *w, double until);
 
 #endif

@@ -18,7 +18,7 @@ static bool leads_back(const mho_link *k) {
 
 /* Whether a link leads the error from the read-out into a hidden layer. */
 static bool carries_error(const mho_network *net, const mho_link *k) {
-  return k->from == net->n_layers - 1 && mho_is_hidden(net, k->to);
+  return k->from == net->n_layers - 1 && mho__is_hidden(net, k->to);
 }
 
 /* Add a lag behind *end, which becomes the new end. */
@@ -34,7 +34,7 @@ static void number_states(ode_network *o) {
   double line = o->p->line / o->p->tau, amplifier = o->p->amplifier / o->p->tau;
   bool out[2][MHO_LAYERS_MAX] = {{false}}; /* a forward, a feedback link reads the layer */
   for (int i = 0; i < net->n_links; i++)
-    if (mho_link_among_hidden(net, &net->link[i]))
+    if (mho__link_among_hidden(net, &net->link[i]))
       out[leads_back(&net->link[i])][net->link[i].from] = true;
 
   for (int l = 1; l < net->n_layers - 1; l++) {
@@ -54,7 +54,7 @@ static void number_states(ode_network *o) {
   }
 }
 
-int ode_network_states(const mho_network *net, const ode_params *p) {
+int mho__ode_network_states(const mho_network *net, const ode_params *p) {
   ode_network o = {.net = net, .p = p};
   number_states(&o);
   return o.n_states;
@@ -99,9 +99,9 @@ static bool add_layer(ode_network *o, int l) {
 static bool add_link_room(ode_network *o, const mho_link *k) {
   const mho_network *net = o->net;
   const mho_crossbar *x = net->connection[k->connection].xb;
-  if (!mho_is_hidden(net, k->to))
+  if (!mho__is_hidden(net, k->to))
     return true;
-  if (mho_link_among_hidden(net, k))
+  if (mho__link_among_hidden(net, k))
     return !is_plain(x) || add_doubles((size_t)x->rows * (size_t)x->cols, &o->w[k->connection]);
 
   double **drive = k->from == 0 ? o->input : o->error;
@@ -134,8 +134,8 @@ static bool allocate(ode_network *o) {
   return true;
 }
 
-mho_err ode_network_new(const mho_network *net, const ode_params *p, int group, ode_network *o,
-                        mho_errinfo *ei) {
+mho_err mho__ode_network_new(const mho_network *net, const ode_params *p, int group, ode_network *o,
+                             mho_errinfo *ei) {
   *o = (ode_network){.net = net, .p = p, .group = group};
   mho_err err = check_links(net, ei);
   if (err)
@@ -144,11 +144,11 @@ mho_err ode_network_new(const mho_network *net, const ode_params *p, int group, 
   number_states(o);
   if (allocate(o))
     return MHO_OK;
-  ode_network_free(o);
+  mho__ode_network_free(o);
   return mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d samples", group);
 }
 
-void ode_network_free(ode_network *o) {
+void mho__ode_network_free(ode_network *o) {
   if (!o->net)
     return;
 
@@ -173,7 +173,7 @@ void ode_network_free(ode_network *o) {
   *o = (ode_network){0};
 }
 
-void ode_network_weights(ode_network *o) {
+void mho__ode_network_weights(ode_network *o) {
   for (int i = 0; i < o->net->n_connections; i++) {
     if (!o->w[i])
       continue;
@@ -221,7 +221,7 @@ static void take_error_link(ode_network *o, const mho_link *k, const mho_real *h
   int n = net->layer[k->to].n;
   double scale = o->difference ? pow(net->feedback_scale, k->span - net->layer[k->to].distance)
                                : (double)k->scale;
-  mho_link_read(&o->group_job, k, held, o->y, (mho_real)scale, false, stats);
+  mho__link_read(&o->group_job, k, held, o->y, (mho_real)scale, false, stats);
   pad_real(o, n, o->y);
 
   for (int s = 0; s < o->samples; s++) {
@@ -235,7 +235,7 @@ static void take_error_link(ode_network *o, const mho_link *k, const mho_real *h
  * the difference, (p - y) B divided by the sample's largest |p - y|. */
 static void take_error(ode_network *o, mho_settle_stats *stats) {
   const mho_network *net = o->net;
-  const mho_real *held = mho_held_error(&o->group_job);
+  const mho_real *held = mho__held_error(&o->group_job);
   int last = net->n_layers - 1, classes = net->layer[last].n;
   take_samples(o, held, classes, o->present_error);
   if (o->difference)
@@ -257,8 +257,8 @@ static double input_since(const ode_network *o) {
   return o->p->free > 0 ? o->p->free : (double)INFINITY;
 }
 
-void ode_network_phase(ode_network *o, const mho_settle_job *job, int sample0, int n, int padded,
-                       bool difference, mho_settle_stats *stats) {
+void mho__ode_network_phase(ode_network *o, const mho_settle_job *job, int sample0, int n,
+                            int padded, bool difference, mho_settle_stats *stats) {
   const mho_network *net = o->net;
   o->job = job;
   o->sample0 = sample0;
@@ -276,7 +276,7 @@ void ode_network_phase(ode_network *o, const mho_settle_job *job, int sample0, i
   for (int l = 1; l < net->n_layers - 1; l++) {
     o->c[l] = job->nudge * mho_network_signal_scale(net, l);
     if (o->input[l] && !difference)
-      take_samples(o, mho_values(net, job->s->drive, l, sample0), net->layer[l].n, o->input[l]);
+      take_samples(o, mho__values(net, job->s->drive, l, sample0), net->layer[l].n, o->input[l]);
   }
   if (o->live)
     for (int s = 0; s < padded; s++)
@@ -305,17 +305,17 @@ static double through_lag(int shape, double duration, double T, double t) {
   return T > 0 ? end * exp(-after / T) : 0;
 }
 
-double ode_network_input_on(const ode_network *o, double t) {
+double mho__ode_network_input_on(const ode_network *o, double t) {
   return through_lag(SHAPE_STEP, 0, o->p->line / o->p->tau, o->t0 + t);
 }
 
-double ode_network_nudge_on(const ode_network *o, double t) {
+double mho__ode_network_nudge_on(const ode_network *o, double t) {
   if (o->difference)
     return 1;
   return through_lag(o->p->shape, o->p->shape_time, o->p->line / o->p->tau, t);
 }
 
-double ode_network_onset(const ode_network *o, double tolerance) {
+double mho__ode_network_onset(const ode_network *o, double tolerance) {
   if (o->difference)
     return 0;
 
@@ -383,7 +383,7 @@ static void coarse_activities(ode_network *o, int l, const double *u, double *s)
     s[i] = (double)o->x[i];
 }
 
-void ode_network_activities(ode_network *o, const double *y) {
+void mho__ode_network_activities(ode_network *o, const double *y) {
   for (int l = 1; l < o->net->n_layers - 1; l++) {
     const double *u = ode_const_block(o, y, o->first[l]);
     if (o->difference)
@@ -412,7 +412,7 @@ static const double *link_source(const ode_network *o, const mho_link *k, const 
  * divided by nudge beta_i^h, see sweep.c. */
 static double link_scale(const ode_network *o, const mho_link *k) {
   const mho_network *net = o->net;
-  if (!mho_link_among_hidden(net, k))
+  if (!mho__link_among_hidden(net, k))
     return 0;
   if (!o->difference)
     return (double)k->scale;
@@ -445,7 +445,7 @@ static void add_read(ode_network *o, const mho_link *k, double scale, double bia
   int out = o->net->layer[k->to].n;
   mho_settle_stats unused = {0};
   o->group_job.bias_off = (mho_real)(1 - biased);
-  mho_link_read(&o->group_job, k, o->x, o->y, (mho_real)scale, false, &unused);
+  mho__link_read(&o->group_job, k, o->x, o->y, (mho_real)scale, false, &unused);
   o->group_job.bias_off = 0;
 
   pad_real(o, out, o->y);
@@ -497,7 +497,7 @@ static mho_real *read_live_error(ode_network *o) {
       continue;
     for (int j = 0; j < n * net->layer[k->from].n; j++)
       o->x[j] = (mho_real)o->s[k->from][j];
-    mho_link_read(&o->group_job, k, o->x, p, k->scale, any, &unused);
+    mho__link_read(&o->group_job, k, o->x, p, k->scale, any, &unused);
     any = true;
   }
 
@@ -519,7 +519,7 @@ static void add_live_read_error(ode_network *o, double on, double *f) {
     if (!carries_error(net, k))
       continue;
 
-    mho_link_read(&o->group_job, k, error, o->y, k->scale, false, &unused);
+    mho__link_read(&o->group_job, k, error, o->y, k->scale, false, &unused);
     pad_real(o, n, o->y);
     double *a = ode_block(o, f, o->first[k->to]);
     for (int j = 0; j < o->samples * n; j++)
@@ -669,12 +669,12 @@ static void put_lag(const ode_network *o, const ode_lag *lag, const double *y, d
     rate[i] = lag->rate * (from[i] - state[i]);
 }
 
-bool ode_network_rates(void *user, double t, const double *y, double *f) {
+bool mho__ode_network_rates(void *user, double t, const double *y, double *f) {
   ode_network *o = user;
   const mho_network *net = o->net;
-  double in = ode_network_input_on(o, t), on = ode_network_nudge_on(o, t);
+  double in = mho__ode_network_input_on(o, t), on = mho__ode_network_nudge_on(o, t);
   bool fine = true;
-  ode_network_activities(o, y);
+  mho__ode_network_activities(o, y);
 
   /* the currents into every layer */
   put_drives(o, in, on, f);
@@ -695,7 +695,7 @@ bool ode_network_rates(void *user, double t, const double *y, double *f) {
   return fine;
 }
 
-void ode_network_residual(const ode_network *o, const double *f, double *residual) {
+void mho__ode_network_residual(const ode_network *o, const double *f, double *residual) {
   const mho_network *net = o->net;
   memset(residual, 0, (size_t)o->samples * sizeof *residual);
 
@@ -799,13 +799,13 @@ static void add_lag_slopes(const ode_network *o, const ode_lag *lag, jacobian *j
   }
 }
 
-void ode_network_jacobian(void *user, double t, const double *y, double *dfdy, double *dfdt) {
+void mho__ode_network_jacobian(void *user, double t, const double *y, double *dfdy, double *dfdt) {
   ode_network *o = user;
   const mho_network *net = o->net;
   const double step = 1e-6;
   jacobian j = {.n = (size_t)o->n_states, .dfdy = dfdy, .dfdt = dfdt};
-  j.in = (ode_network_input_on(o, t + step) - ode_network_input_on(o, t)) / step;
-  j.on = (ode_network_nudge_on(o, t + step) - ode_network_nudge_on(o, t)) / step;
+  j.in = (mho__ode_network_input_on(o, t + step) - mho__ode_network_input_on(o, t)) / step;
+  j.on = (mho__ode_network_nudge_on(o, t + step) - mho__ode_network_nudge_on(o, t)) / step;
   memset(dfdy, 0, j.n * j.n * sizeof *dfdy);
   memset(dfdt, 0, j.n * sizeof *dfdt);
 
@@ -824,7 +824,7 @@ void ode_network_jacobian(void *user, double t, const double *y, double *dfdy, d
 
 /* ---------------------------------------------------------------- what drives the lines */
 
-int ode_network_lines(const mho_network *net) {
+int mho__ode_network_lines(const mho_network *net) {
   int lines = 0;
   for (int i = 0; i < net->n_links; i++)
     lines += mho_link_inputs(net, &net->link[i]);
@@ -842,9 +842,9 @@ static void squares_of_real(const mho_real *v, int n, double gain, double *out) 
     out[i] = gain * gain * (double)v[i] * (double)v[i];
 }
 
-void ode_network_squares(const ode_network *o, const double *y, double t, int s, double *out) {
+void mho__ode_network_squares(const ode_network *o, const double *y, double t, int s, double *out) {
   const mho_network *net = o->net;
-  double in = ode_network_input_on(o, t), on = o->nudged ? ode_network_nudge_on(o, t) : 0;
+  double in = mho__ode_network_input_on(o, t), on = o->nudged ? mho__ode_network_nudge_on(o, t) : 0;
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
@@ -853,10 +853,10 @@ void ode_network_squares(const ode_network *o, const double *y, double t, int s,
     double scale = (double)k->scale, bias = scale * in;
 
     if (k->from == 0)
-      squares_of_real(mho_values(net, o->job->input->z, 0, ode_sample(o, s)), n, scale * in, out);
-    else if (mho_link_among_hidden(net, k))
+      squares_of_real(mho__values(net, o->job->input->z, 0, ode_sample(o, s)), n, scale * in, out);
+    else if (mho__link_among_hidden(net, k))
       squares_of(link_source(o, k, y) + at, n, scale, out);
-    else if (mho_is_hidden(net, k->from))
+    else if (mho__is_hidden(net, k->from))
       squares_of(o->s[k->from] + at, n, scale, out);
     else
       squares_of(o->present_error + at, n, scale * on * o->job->nudge, out);

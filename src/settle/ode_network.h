@@ -87,18 +87,18 @@ typedef struct ode_network {
 /** Number the states and make room for groups of up to `group` samples.
  *  @return MHO_OK; MHO_ECONFIG for convolutions and pooling, which have no equations here;
  *          MHO_ENOMEM. */
-mho_err ode_network_new(const mho_network *net, const ode_params *p, int group, ode_network *out,
-                        mho_errinfo *ei);
-void ode_network_free(ode_network *o);
+mho_err mho__ode_network_new(const mho_network *net, const ode_params *p, int group,
+                             ode_network *out, mho_errinfo *ei);
+void mho__ode_network_free(ode_network *o);
 
 /** States of a sample. */
-int ode_network_states(const mho_network *net, const ode_params *p);
+int mho__ode_network_states(const mho_network *net, const ode_params *p);
 /** Take the weights as they are now. */
-void ode_network_weights(ode_network *o);
+void mho__ode_network_weights(ode_network *o);
 /** Begin a phase of samples sample0 .. sample0+n-1 of a job, integrated as `padded` samples: inputs
  * and error, from drives that were read. */
-void ode_network_phase(ode_network *o, const mho_settle_job *job, int sample0, int n, int padded,
-                       bool difference, mho_settle_stats *stats);
+void mho__ode_network_phase(ode_network *o, const mho_settle_job *job, int sample0, int n,
+                            int padded, bool difference, mho_settle_stats *stats);
 
 /* The sample of the batch that sample s of the group is, or is a copy of. */
 static inline int ode_sample(const ode_network *o, int s) {
@@ -122,24 +122,24 @@ static inline size_t ode_values(const ode_network *o, int l) {
 }
 
 /** The rates, for mho_ode_system; user: an ode_network. */
-bool ode_network_rates(void *user, double t, const double *y, double *f);
+bool mho__ode_network_rates(void *user, double t, const double *y, double *f);
 /** The Jacobian of one sample (a group of 1). */
-void ode_network_jacobian(void *user, double t, const double *y, double *dfdy, double *dfdt);
+void mho__ode_network_jacobian(void *user, double t, const double *y, double *dfdy, double *dfdt);
 /** Activities of state y into o->s (the scaled differences in mode difference). */
-void ode_network_activities(ode_network *o, const double *y);
+void mho__ode_network_activities(ode_network *o, const double *y);
 /** residual[s] = largest |dx/dt| times its time constant, of sample s. */
-void ode_network_residual(const ode_network *o, const double *f, double *residual);
+void mho__ode_network_residual(const ode_network *o, const double *f, double *residual);
 /** How much of the input is on at time t of the phase. */
-double ode_network_input_on(const ode_network *o, double t);
+double mho__ode_network_input_on(const ode_network *o, double t);
 /** How much of the nudge is on at time t of the phase. */
-double ode_network_nudge_on(const ode_network *o, double t);
+double mho__ode_network_nudge_on(const ode_network *o, double t);
 /** tau until input and nudge are on to within the tolerance. */
-double ode_network_onset(const ode_network *o, double tolerance);
+double mho__ode_network_onset(const ode_network *o, double tolerance);
 /** Lines that all links drive. */
-int ode_network_lines(const mho_network *net);
+int mho__ode_network_lines(const mho_network *net);
 /** Squares of what drives the lines at time t for sample s, link after link,
- * [ode_network_lines], in units of an activity: activities o->s and lags in y, times the gain of
- * the link's amplifiers. */
-void ode_network_squares(const ode_network *o, const double *y, double t, int s, double *out);
+ * [mho__ode_network_lines], in units of an activity: activities o->s and lags in y, times the
+ * gain of the link's amplifiers. */
+void mho__ode_network_squares(const ode_network *o, const double *y, double t, int s, double *out);
 
 #endif

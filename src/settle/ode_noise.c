@@ -23,7 +23,7 @@ static void draw(ode_workspace *w, int s, int step) {
   const ode_network *o = &w->network;
   size_t n = (size_t)o->n_neurons * (o->p->flicker > 0 ? 1 + ODE_FLICKER : 1);
   const mho_clock *clock = &o->job->clock;
-  uint64_t number = mho_step_states(clock->update, clock->phase, step);
+  uint64_t number = mho__step_states(clock->update, clock->phase, step);
   mho_rng_normal(o->net->state_noise, number, (uint64_t)(o->sample0 + s) * ((n + 3) / 4 * 4), n,
                  w->normal);
 }
@@ -87,10 +87,10 @@ static void add_noise(ode_workspace *w, int s, double h, const double *keep) {
 static void take_step(ode_workspace *w, int step, double t, double h, const double *keep) {
   ode_network *o = &w->network;
   size_t n = ode_numbers(o);
-  bool fine = ode_network_rates(o, t, w->y, w->f);
+  bool fine = mho__ode_network_rates(o, t, w->y, w->f);
   if (step == 1) {
-    ode_dose(w, NULL, 0, 0);
-    ode_watch(w, 0, 0, NAN);
+    mho__ode_dose(w, NULL, 0, 0);
+    mho__ode_watch(w, 0, 0, NAN);
   }
   if (!fine)
     return;
@@ -106,7 +106,7 @@ static void take_step(ode_workspace *w, int step, double t, double h, const doub
 /* o->z += the activities of the state. */
 static void add_to_mean(ode_workspace *w) {
   ode_network *o = &w->network;
-  ode_network_activities(o, w->y);
+  mho__ode_network_activities(o, w->y);
   for (int l = 1; l < o->net->n_layers - 1; l++) {
     size_t n = ode_values(o, l);
     for (size_t i = 0; i < n; i++)
@@ -123,7 +123,7 @@ static void read_mean(ode_network *o, int averaged) {
   }
 }
 
-double ode_noise_integrate(ode_workspace *w, double until) {
+double mho__ode_noise_integrate(ode_workspace *w, double until) {
   ode_network *o = &w->network;
   int steps = (int)ceil(until / o->p->noise_step - 1e-9), averaged = 0;
   double h = until / steps, keep[ODE_FLICKER], average = o->p->average;
@@ -137,8 +137,8 @@ double ode_noise_integrate(ode_workspace *w, double until) {
   for (int step = 1; step <= steps; step++) {
     double t = h * (step - 1);
     take_step(w, step, t, h, keep);
-    ode_dose(w, NULL, t, h * step);
-    ode_watch(w, step, h * step, NAN);
+    mho__ode_dose(w, NULL, t, h * step);
+    mho__ode_watch(w, step, h * step, NAN);
     if (average > 0 && h * step > until - average + 1e-9 * until) {
       add_to_mean(w);
       averaged++;
@@ -146,7 +146,7 @@ double ode_noise_integrate(ode_workspace *w, double until) {
   }
 
   w->evaluations = steps;
-  ode_network_activities(o, w->y);
+  mho__ode_network_activities(o, w->y);
   if (averaged)
     read_mean(o, averaged);
   return until;

@@ -87,7 +87,7 @@ static bool copy_weights(map *m) {
 
   for (int i = 0; i < net->n_links; i++) {
     int c = net->link[i].connection;
-    if (!mho_link_among_hidden(net, &net->link[i]) || m->w[c])
+    if (!mho__link_among_hidden(net, &net->link[i]) || m->w[c])
       continue;
     m->w[c] = copy_matrix(net->connection[c].xb);
     if (!m->w[c])
@@ -170,7 +170,7 @@ static void add_bias(const slice *r, const mho_link *k) {
 
 static void add_input(const slice *r, const mho_link *k) {
   const mho_crossbar *x = r->m->net->connection[k->connection].xb;
-  const mho_real *input = mho_values(r->m->net, r->m->input->z, 0, r->sample0);
+  const mho_real *input = mho__values(r->m->net, r->m->input->z, 0, r->sample0);
   int in = r->m->net->layer[0].n;
   size_t n = count(r, k->to);
   mho_real *sum = r->m->real[k->to] + first(r, k->to);
@@ -188,7 +188,7 @@ static void find_drive(const slice *r) {
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    if (!mho_is_hidden(net, k->to) || k->transposed)
+    if (!mho__is_hidden(net, k->to) || k->transposed)
       continue;
     if (net->connection[k->connection].bias)
       add_bias(r, k);
@@ -203,7 +203,7 @@ static void multiply(const slice *r, int from, int l, double *to) {
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    if (k->to != l || !mho_link_among_hidden(net, k))
+    if (k->to != l || !mho__link_among_hidden(net, k))
       continue;
     int in = net->layer[k->from].n, out = net->layer[l].n;
     int cols = net->connection[k->connection].xb->cols;
@@ -324,7 +324,7 @@ static void draw_perturbation(mho_rng rng, int sample, int width, double *d) {
 
 static void perturb(const slice *r) {
   for (int l = 1; l < r->m->net->n_layers - 1; l++) {
-    mho_rng rng = mho_stream_perturbation(l);
+    mho_rng rng = mho__stream_perturbation(l);
     for (int i = 0; i < r->n; i++)
       draw_perturbation(rng, r->sample0 + i, r->m->net->layer[l].n, sample_at(r, D, l, i));
   }

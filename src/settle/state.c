@@ -19,8 +19,8 @@ const mho_params mho_settle_params = MHO_PARAMS(mho_settle_config, settle_table)
 static bool has_drive(const mho_network *net, int l) {
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    if (k->to == l && (k->from == 0 || mho_link_holds_error(net, k)))
-      return mho_is_hidden(net, l);
+    if (k->to == l && (k->from == 0 || mho__link_holds_error(net, k)))
+      return mho__is_hidden(net, l);
   }
   return false;
 }
@@ -58,7 +58,7 @@ static bool add_layer(mho_state *s, const mho_network *net, int l, bool input) {
   const mho_layer *layer = &net->layer[l];
   size_t n = (size_t)s->capacity * (size_t)layer->n;
   size_t outputs = (size_t)s->capacity * (size_t)layer->outputs;
-  bool hidden = mho_is_hidden(net, l), pooled = layer->pool.size;
+  bool hidden = mho__is_hidden(net, l), pooled = layer->pool.size;
 
   if (pooled) {
     s->winner[l] = mho_alloc(outputs, sizeof *s->winner[l]);
@@ -77,8 +77,8 @@ static bool fill(mho_state *s, const mho_network *net, int parts) {
 
   for (int i = 0; i < s->n_hold; i++) {
     const mho_link *k = &net->link[i / 2];
-    size_t n = (size_t)s->capacity * mho_link_held(net, k);
-    if (!add_values(mho_is_hidden(net, k->to), n, &s->hold[i]))
+    size_t n = (size_t)s->capacity * mho__link_held(net, k);
+    if (!add_values(mho__is_hidden(net, k->to), n, &s->hold[i]))
       return false;
   }
   for (int l = 0; l < net->n_layers; l++)
@@ -154,16 +154,16 @@ void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats) {
 
   for (int l = 1; l < net->n_layers - 1; l++) {
     const mho_layer *layer = &net->layer[l];
-    mho_real *a = mho_values(net, job->s->z, l, job->sample0);
+    mho_real *a = mho__values(net, job->s->z, l, job->sample0);
     step.clock.step = l;
     for (int i = 0; i < layer->n_forward; i++) {
       const mho_link *k = &net->link[layer->forward + i];
       const mho_real *from =
-          mho_values(net, k->from ? job->s->z : job->input->z, k->from, job->sample0);
-      mho_link_read(&step, k, from, a, k->scale, i > 0, stats);
+          mho__values(net, k->from ? job->s->z : job->input->z, k->from, job->sample0);
+      mho__link_read(&step, k, from, a, k->scale, i > 0, stats);
     }
     mho_layer_activate(layer, job->n, a, a);
-    mho_choose_winners(job, l, a);
+    mho__choose_winners(job, l, a);
   }
 }
 
@@ -173,9 +173,9 @@ void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int6
   int last = net->n_layers - 1, classes = net->layer[last].n;
   const uint8_t *label = job->label + job->sample0;
   mho_real *e = error ? error + (size_t)job->sample0 * (size_t)classes : NULL;
-  mho_real *p = job->s->z[last] ? mho_values(net, job->s->z, last, job->sample0) : e;
+  mho_real *p = job->s->z[last] ? mho__values(net, job->s->z, last, job->sample0) : e;
 
-  mho_logits(job, (const mho_real *const *)job->s->z, job->sample0, p, stats);
+  mho__logits(job, (const mho_real *const *)job->s->z, job->sample0, p, stats);
   mho_softmax(job->n, classes, p, label, loss, correct);
   if (e)
     mho_output_error(job->n, classes, p, label, e);
@@ -184,6 +184,6 @@ void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int6
 void mho_state_pool(const mho_network *net, mho_state *s, int sample0, int n) {
   for (int l = 1; l < net->n_layers - 1; l++)
     if (net->layer[l].pool.size)
-      mho_pool_max(&net->layer[l].pool, n, mho_values(net, s->z, l, sample0),
+      mho_pool_max(&net->layer[l].pool, n, mho__values(net, s->z, l, sample0),
                    s->pooled[l] + (size_t)sample0 * (size_t)net->layer[l].outputs);
 }

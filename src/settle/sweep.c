@@ -72,7 +72,7 @@ static double tolerance_of(const mho_settle_job *job) {
    * it would be more than all of it in the mean over units. */
   double part = is_pooled(job->net) ? 0.0005 : 0.005;
   double eps = sizeof(mho_real) == 8 ? 1e-13 : 2e-7; /* what rounding lets through */
-  return fmax(part * 0.1 * mho_smallest_signal(job->net), eps);
+  return fmax(part * 0.1 * mho__smallest_signal(job->net), eps);
 }
 
 /* ---------------------------------------------------------------- a phase */
@@ -90,20 +90,20 @@ static int fixed_sweeps(const mho_settle_job *job) {
 }
 
 /* One sweep: from the input to the read-out, nudged the other way round. sum: [n], see
- * mho_chunk_squares. */
+ * mho__chunk_squares. */
 static void sweep_layers(mho_chunk *c, float *sum, mho_settle_stats *stats) {
   const mho_settle_job *job = c->job;
   int hidden = job->net->n_layers - 2;
   bool down = job->nudge != 0;
-  const mho_real *error = down && !job->error ? mho_chunk_live_error(c, stats) : NULL;
+  const mho_real *error = down && !job->error ? mho__chunk_live_error(c, stats) : NULL;
   memset(sum, 0, (size_t)job->n * sizeof *sum);
 
   for (int i = 1; i <= hidden; i++) {
     int l = down ? hidden + 1 - i : i;
-    mho_real *then = mho_chunk_other(c, l);
-    bool any = mho_chunk_input(c, l, error, then, stats);
-    c->zero[l] = mho_chunk_activate(c, l, any, then);
-    mho_chunk_squares(c, l, then, sum);
+    mho_real *then = mho__chunk_other(c, l);
+    bool any = mho__chunk_input(c, l, error, then, stats);
+    c->zero[l] = mho__chunk_activate(c, l, any, then);
+    mho__chunk_squares(c, l, then, sum);
     c->now[l] = then;
   }
 }
@@ -143,20 +143,20 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
   for (int s = 0; s < job->n; s++)
     g.before[s] = 1;
 
-  mho_chunk_start(&c, job->s->z);
-  mho_chunk_drives(job, stats);
-  mho_chunk_trace(&c, 0, NULL);
+  mho__chunk_start(&c, job->s->z);
+  mho__chunk_drives(job, stats);
+  mho__chunk_trace(&c, 0, NULL);
   while (t < most) {
     c.clock.step = ++t;
     c.hold_winners = nudged || t > 1;
     sweep_layers(&c, g.change, stats);
-    mho_chunk_trace(&c, t, g.change);
+    mho__chunk_trace(&c, t, g.change);
     look_ahead(&g, job, tolerance);
     if (!fixed && !g.unsettled)
       break;
   }
 
-  mho_chunk_finish(&c);
+  mho__chunk_finish(&c);
   stats->steps += (double)t * job->n;
   stats->unsettled += lossy ? 0 : g.unsettled;
   stats->contraction = fmax(stats->contraction, g.ratio);
@@ -168,12 +168,12 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
 static void add_link(const mho_settle_job *job, const mho_link *k, double power, bool any,
                      mho_real *const *e, mho_real *in, mho_settle_stats *stats) {
   const mho_network *net = job->net;
-  const mho_real *from = k->from == net->n_layers - 1 ? mho_held_error(job)
-                                                      : mho_values(net, e, k->from, job->sample0);
+  const mho_real *from = k->from == net->n_layers - 1 ? mho__held_error(job)
+                                                      : mho__values(net, e, k->from, job->sample0);
   double scale = pow(net->feedback_scale, power);
   if (k->from < k->to)
     scale = (double)k->scale * scale;
-  mho_link_read(job, k, from, in, (mho_real)scale, any, stats);
+  mho__link_read(job, k, from, in, (mho_real)scale, any, stats);
 }
 
 /* Links into layer l that carry e, summed into e[l]; false when none does yet. fresh[l]: e[l]
@@ -182,7 +182,7 @@ static bool difference_input(const mho_settle_job *job, int l, const bool *fresh
                              mho_real *const *e, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   const mho_layer *layer = &net->layer[l];
-  mho_real *in = mho_values(net, e, l, job->sample0);
+  mho_real *in = mho__values(net, e, l, job->sample0);
   int last = net->n_layers - 1;
   bool any = false;
 
@@ -229,15 +229,15 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
     now.clock.step = t;
     for (int l = net->n_layers - 2; l >= 1; l--) {
       const mho_layer *layer = &net->layer[l];
-      mho_real *el = mho_values(net, e, l, job->sample0);
+      mho_real *el = mho__values(net, e, l, job->sample0);
       if (layer->distance < 0 || !difference_input(&now, l, fresh, e, stats)) {
-        memset(el, 0, mho_chunk_count(job, l) * sizeof *el); /* out of the error's reach */
+        memset(el, 0, mho__chunk_count(job, l) * sizeof *el); /* out of the error's reach */
         continue;
       }
 
       double c = job->nudge * mho_network_signal_scale(net, l);
-      mho_layer_difference(layer, job->n, (mho_real)c, mho_values(net, job->s->z, l, job->sample0),
-                           mho_values(net, job->s->keep, l, job->sample0), el);
+      mho_layer_difference(layer, job->n, (mho_real)c, mho__values(net, job->s->z, l, job->sample0),
+                           mho__values(net, job->s->keep, l, job->sample0), el);
       fresh[l] = true;
     }
   }

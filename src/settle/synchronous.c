@@ -103,15 +103,15 @@ static void start(phase *ph, const mho_settle_job *job, mho_settle_stats *stats)
 
   /* an error whose nudge grows is not the same in every step: it is no part of the drive */
   if (ph->grows && job->error) {
-    ph->error = mho_held_error(job);
+    ph->error = mho__held_error(job);
     ph->step.error = NULL;
   }
 
   for (int l = 1; l < last; l++)
     ph->moved[l] = true;
-  mho_chunk_start(&ph->c, job->s->next);
-  mho_chunk_drives(&ph->step, stats);
-  mho_chunk_trace(&ph->c, 0, NULL);
+  mho__chunk_start(&ph->c, job->s->next);
+  mho__chunk_drives(&ph->step, stats);
+  mho__chunk_trace(&ph->c, 0, NULL);
 }
 
 /* The error and the nudge of step t. */
@@ -120,7 +120,7 @@ static void choose_nudge(phase *ph, const mho_settle_job *job, int t, mho_settle
   if (ph->live) {
     ph->moved[last] = error_moves(job->net, ph->moved);
     if (ph->moved[last] || !ph->exact)
-      ph->error = mho_chunk_live_error(&ph->c, stats);
+      ph->error = mho__chunk_live_error(&ph->c, stats);
   }
 
   if (ph->grows) {
@@ -143,16 +143,16 @@ static void make_step(phase *ph, const mho_settle_job *job, int t, mho_settle_st
     if (t > 1 && ph->exact && repeats(job->net, l, ph->moved))
       continue;
 
-    mho_real *a = mho_chunk_other(c, l);
-    bool any = mho_chunk_input(c, l, ph->error, a, stats);
-    zero[l] = mho_chunk_activate(c, l, any, a);
+    mho_real *a = mho__chunk_other(c, l);
+    bool any = mho__chunk_input(c, l, ph->error, a, stats);
+    zero[l] = mho__chunk_activate(c, l, any, a);
     if (ph->p->tolerance > 0 || job->trace)
-      mho_chunk_change(c, l, a, ph->change);
+      mho__chunk_change(c, l, a, ph->change);
     then[l] = a;
   }
 
   for (int l = 1; l < last; l++) {
-    size_t bytes = mho_chunk_count(job, l) * sizeof(mho_real);
+    size_t bytes = mho__chunk_count(job, l) * sizeof(mho_real);
     ph->moved[l] = then[l] != c->now[l] && memcmp(then[l], c->now[l], bytes);
     c->now[l] = then[l];
     c->zero[l] = zero[l];
@@ -177,13 +177,13 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
     ph.c.clock.step = ++t;
     choose_nudge(&ph, job, t, stats);
     make_step(&ph, job, t, stats);
-    mho_chunk_trace(&ph.c, t, ph.change);
+    mho__chunk_trace(&ph.c, t, ph.change);
     unsettled = count_unsettled(&ph, job->n);
     if (ph.p->tolerance > 0 && !unsettled)
       break;
   }
 
-  mho_chunk_finish(&ph.c);
+  mho__chunk_finish(&ph.c);
   stats->steps += (double)t * job->n;
   stats->unsettled += unsettled;
 }

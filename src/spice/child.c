@@ -71,7 +71,7 @@ static mho_err run_commands(mho_spice *s, char *text, mho_errinfo *ei) {
     } else if (control && *line && *line != '*') {
       if (begins(line, "quit") || begins(line, "exit"))
         break;
-      mho_err err = mho_spice_any_command(s, line, ei);
+      mho_err err = mho__spice_any_command(s, line, ei);
       if (err)
         return err;
     }
@@ -86,7 +86,7 @@ static mho_err serve(int fd, char *netlist, mho_errinfo *ei) {
     return err;
 
   err = mho_spice_load(s, netlist, ei);
-  mho_spice_listen(s, pass_on, &fd);
+  mho__spice_listen(s, pass_on, &fd);
   if (!err)
     err = run_commands(s, netlist, ei);
   mho_spice_close(s);
@@ -101,7 +101,7 @@ static mho_err receive(int fd, mho_spice_text *t, mho_errinfo *ei) {
   do {
     n = read(fd, piece, sizeof piece);
     if (n > 0)
-      mho_spice_text_add(t, "%.*s", (int)n, piece);
+      mho__spice_text_add(t, "%.*s", (int)n, piece);
   } while (n > 0);
 
   if (n < 0 || t->failed)
@@ -168,7 +168,7 @@ static bool listen_until(int fd, double end, mho_spice_text *t) {
     ssize_t n = read(fd, piece, sizeof piece);
     if (n <= 0)
       return true;
-    mho_spice_text_add(t, "%.*s", (int)n, piece);
+    mho__spice_text_add(t, "%.*s", (int)n, piece);
   }
 }
 
@@ -264,7 +264,7 @@ mho_err mho_spice_isolated(const char *program, const char *netlist, double time
     return err;
   }
   if (!t.p)
-    mho_spice_text_add(&t, "%s", "");
+    mho__spice_text_add(&t, "%s", "");
   *out = t.p;
   return t.p ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for what ngspice printed");
 }

@@ -43,13 +43,13 @@ int mho_cosim_compare(int n, const double *core, const double *spice, double sca
  * the scale where all outputs are 0, because positive and negative devices cancel. */
 static double largest_sensed(const mho_netlist_crossbar *x, int n, const double *v) {
   double largest = 0;
-  int n_in = mho_netlist_driven(x), n_out = mho_netlist_sensed(x);
+  int n_in = mho__netlist_driven(x), n_out = mho__netlist_sensed(x);
 
   for (int read = 0; read < n; read++)
     for (int k = 0; k < n_out; k++) {
       double sum = 0;
       for (int i = 0; i < n_in; i++) {
-        size_t cell = x->transposed ? mho_netlist_cell(x, k, i) : mho_netlist_cell(x, i, k);
+        size_t cell = x->transposed ? mho__netlist_cell(x, k, i) : mho__netlist_cell(x, i, k);
         sum += fabs(v[(size_t)read * (size_t)n_in + (size_t)i]) *
                (x->g_pos[cell] + (x->g_neg ? x->g_neg[cell] : 0));
       }
@@ -61,7 +61,7 @@ static double largest_sensed(const mho_netlist_crossbar *x, int n, const double 
 mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, const double *v,
                            const double *core, double tolerance, double *spice,
                            char place[MHO_PLACE_MAX], mho_cosim_row *row, mho_errinfo *ei) {
-  int n_out = mho_netlist_sensed(x);
+  int n_out = mho__netlist_sensed(x);
   double start = mho_seconds();
 
   for (int k = 0; k < n * n_out; k++)
@@ -137,7 +137,7 @@ static void reads_free(reads *r) {
 /* Draw inputs of the core and of the circuit; laws hold for activities, which are within +-1. */
 static void draw_inputs(reads *r) {
   bool bent = mho_crossbar_law(r->x) != NULL;
-  mho_rng_normal(mho_stream_stimulus(r->transposed), 0, 0, r->n_in, r->normal);
+  mho_rng_normal(mho__stream_stimulus(r->transposed), 0, 0, r->n_in, r->normal);
 
   for (size_t i = 0; i < r->n_in; i++) {
     float u = r->normal[i];

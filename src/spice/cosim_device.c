@@ -21,7 +21,7 @@ static mho_device_config mean_device(const mho_device_config *config) {
 mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_errinfo *ei) {
   mho_device_config config = mean_device(x->config);
   mho_cells *cells = NULL;
-  mho_rng rng = mho_stream_unused();
+  mho_rng rng = mho__stream_unused();
   mho_err err = mho_cells_new(x->model, x->params, &config, 1, rng, rng, &cells, ei);
   if (err)
     return err;

@@ -13,7 +13,7 @@ typedef struct tile {
 static void take_cells(const mho_netlist_crossbar *x, const tile *t, const double *g) {
   for (int i = 0; i < t->rows; i++)
     for (int j = 0; j < t->cols; j++)
-      t->cells[i * t->cols + j] = g[mho_netlist_cell(x, t->row0 + i, t->col0 + j)];
+      t->cells[i * t->cols + j] = g[mho__netlist_cell(x, t->row0 + i, t->col0 + j)];
 }
 
 /* Add sign times the currents of the tile's sensed lines. */
@@ -111,7 +111,7 @@ static void add_devices(const mho_netlist_crossbar *x, const double *g, double s
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
       double v = x->v_in[x->transposed ? j : i];
-      double cell = g[mho_netlist_cell(x, i, j)];
+      double cell = g[mho__netlist_cell(x, i, j)];
       out[x->transposed ? i : j] += sign * mho_device_current(x->iv, cell, v, NULL);
     }
 }
@@ -132,7 +132,7 @@ static mho_err add_currents(const mho_netlist_crossbar *x, const tile *t, double
 }
 
 static mho_err add_tiles(const mho_netlist_crossbar *x, double *out, mho_errinfo *ei) {
-  int rows = mho_netlist_tile_rows(x), cols = mho_netlist_tile_cols(x);
+  int rows = mho__netlist_tile_rows(x), cols = mho__netlist_tile_cols(x);
   double *cells = mho_alloc((size_t)rows * (size_t)cols, sizeof *cells);
   double *line = mho_alloc((size_t)mho_max(rows, cols), sizeof *line);
 
@@ -159,10 +159,10 @@ static mho_err add_tiles(const mho_netlist_crossbar *x, double *out, mho_errinfo
 }
 
 mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out, mho_errinfo *ei) {
-  for (int k = 0; k < mho_netlist_sensed(x); k++)
+  for (int k = 0; k < mho__netlist_sensed(x); k++)
     out[k] = 0;
 
-  if (!x->iv || mho_netlist_has_wires(x))
+  if (!x->iv || mho__netlist_has_wires(x))
     return add_tiles(x, out, ei);
 
   add_devices(x, x->g_pos, 1, out);

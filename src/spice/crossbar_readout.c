@@ -26,7 +26,7 @@ static mho_err read_nodes(mho_spice *s, const mho_netlist_crossbar *x, double *v
     for (int j = 0; j < x->cols; j++) {
       char name[48];
       name_node(x, word, i, j, name);
-      mho_err err = mho_spice_vector(s, name, &v[mho_netlist_cell(x, i, j)], 1, ei);
+      mho_err err = mho_spice_vector(s, name, &v[mho__netlist_cell(x, i, j)], 1, ei);
       if (err)
         return err;
     }
@@ -35,7 +35,7 @@ static mho_err read_nodes(mho_spice *s, const mho_netlist_crossbar *x, double *v
 
 static mho_err read_currents(mho_spice *s, const mho_netlist_crossbar *x, double *out,
                              mho_errinfo *ei) {
-  for (int k = 0; k < mho_netlist_sensed(x); k++) {
+  for (int k = 0; k < mho__netlist_sensed(x); k++) {
     char name[32];
     double pos, neg = 0;
 
@@ -72,7 +72,7 @@ static mho_err load(mho_spice *s, const mho_netlist_crossbar *x, const double *v
 
 static mho_err alter_inputs(mho_spice *s, const mho_netlist_crossbar *x, const double *v,
                             mho_errinfo *ei) {
-  for (int i = 0; i < mho_netlist_driven(x); i++) {
+  for (int i = 0; i < mho__netlist_driven(x); i++) {
     char name[24];
     snprintf(name, sizeof name, "vin%d", i);
     mho_err err = mho_spice_alter(s, name, "dc", v[i], ei);
@@ -84,7 +84,7 @@ static mho_err alter_inputs(mho_spice *s, const mho_netlist_crossbar *x, const d
 
 mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, const double *v,
                            double *i_out, double *v_word, double *v_bit, mho_errinfo *ei) {
-  size_t n_in = (size_t)mho_netlist_driven(x), n_out = (size_t)mho_netlist_sensed(x);
+  size_t n_in = (size_t)mho__netlist_driven(x), n_out = (size_t)mho__netlist_sensed(x);
   size_t cells = (size_t)x->rows * (size_t)x->cols;
 
   if (n < 1)

@@ -264,7 +264,7 @@ static mho_err make(mho_deck *d, scan *s, const char *text, size_t length) {
   return err;
 }
 
-mho_err mho_deck_make(const char *text, mho_deck *out, mho_errinfo *ei) {
+mho_err mho__deck_make(const char *text, mho_deck *out, mho_errinfo *ei) {
   size_t length = strlen(text), lines = count_lines(text);
 
   if (lines > INT32_MAX)
@@ -282,12 +282,12 @@ mho_err mho_deck_make(const char *text, mho_deck *out, mho_errinfo *ei) {
 
   mho_free(s.card);
   if (err)
-    mho_deck_free(&d);
+    mho__deck_free(&d);
   *out = d;
   return err;
 }
 
-void mho_deck_free(mho_deck *d) {
+void mho__deck_free(mho_deck *d) {
   mho_free(d->line);
   mho_free(d->text);
   *d = (mho_deck){0};

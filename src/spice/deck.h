@@ -16,7 +16,7 @@ typedef struct mho_deck {
 
 /* MHO_EINVAL with the line in ei for text that would crash or spoil the library, see deck.c;
  * MHO_ENOMEM. */
-mho_err mho_deck_make(const char *text, mho_deck *out, mho_errinfo *ei);
-void mho_deck_free(mho_deck *d);
+mho_err mho__deck_make(const char *text, mho_deck *out, mho_errinfo *ei);
+void mho__deck_free(mho_deck *d);
 
 #endif

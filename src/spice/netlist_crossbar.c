@@ -10,8 +10,8 @@
 
 #include "array/weights.h"
 
-#define add        mho_spice_text_add
-#define add_number mho_spice_text_add_number
+#define add        mho__spice_text_add
+#define add_number mho__spice_text_add_number
 
 /* ---------------------------------------------------------------- what is asked for */
 
@@ -28,7 +28,7 @@ static mho_err check_conductances(const mho_netlist_crossbar *x, const double *g
                                   mho_errinfo *ei) {
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
-      double v = g[mho_netlist_cell(x, i, j)];
+      double v = g[mho__netlist_cell(x, i, j)];
       if (!(v >= 0) || !isfinite(v) || (v > 0 && !isfinite(1 / v)))
         return bad_cell(ei, i, j, what, v);
     }
@@ -36,7 +36,7 @@ static mho_err check_conductances(const mho_netlist_crossbar *x, const double *g
 }
 
 static mho_err check_inputs(const mho_netlist_crossbar *x, mho_errinfo *ei) {
-  for (int k = 0; k < mho_netlist_driven(x); k++) {
+  for (int k = 0; k < mho__netlist_driven(x); k++) {
     if (isfinite(x->v_in[k]))
       continue;
     if (x->transposed)
@@ -103,11 +103,11 @@ static void add_equation(mho_spice_text *t, const mho_netlist_crossbar *x) {
       "*   I[%c] = sum over %c of %s V[%c]%s%s\n",
       direction, driven, sensed, to, from, x->g_neg ? "(G+[i][j] - G-[i][j])" : "G+[i][j]", from,
       x->iv ? ", were devices not bent by the I-V law of cell" : "",
-      mho_netlist_has_wires(x) ? ", were it not for the wires" : "");
+      mho__netlist_has_wires(x) ? ", were it not for the wires" : "");
 }
 
 static void add_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
-  bool wires = mho_netlist_has_wires(x);
+  bool wires = mho__netlist_has_wires(x);
   char kind = x->iv ? 'X' : 'R';
   add(t, "*\n* %d word lines (rows) x %d bit lines (columns), %s%s\n", x->rows, x->cols,
       x->g_neg ? "a positive and a negative device at each crossing"
@@ -133,13 +133,13 @@ static void add_resistance(mho_spice_text *t, const char *name, double ohm) {
 }
 
 static void add_inputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
-  if (mho_netlist_has_wires(x))
+  if (mho__netlist_has_wires(x))
     add(t, "\n* parameters: a segment of wire (ohm)\n");
   add_resistance(t, "r_word", x->r_word);
   add_resistance(t, "r_bit", x->r_bit);
 
   add(t, "\n* parameters: input voltages of the %s lines (V)\n", x->transposed ? "bit" : "word");
-  for (int k = 0; k < mho_netlist_driven(x); k++) {
+  for (int k = 0; k < mho__netlist_driven(x); k++) {
     add(t, "Vin%d %c%d 0 ", k, x->transposed ? 'b' : 'w', k);
     if (x->external)
       add(t, "external");
@@ -195,7 +195,7 @@ static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double 
     add(t, "cell gs=");
     add_number(t, g);
   } else {
-    add_number(t, x->external ? mho_netlist_ohm(g) : 1 / g);
+    add_number(t, x->external ? mho__netlist_ohm(g) : 1 / g);
   }
   add(t, "\n");
 }
@@ -225,13 +225,13 @@ static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, const 
   add(t, "\n* %s devices (%s)\n", sign_word(sign), x->iv ? "S at 0 V" : "ohm");
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++)
-      add_device(t, x, g[mho_netlist_cell(x, i, j)], sign, i, j);
+      add_device(t, x, g[mho__netlist_cell(x, i, j)], sign, i, j);
 }
 
 /* RW<sign>_<i>_<j>: the segment to the left of device (i, j), from its neighbour or the end of the
  * line in its tile. */
 static void add_word_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
-  int tile_cols = mho_netlist_tile_cols(x);
+  int tile_cols = mho__netlist_tile_cols(x);
   add(t, "\n* word lines of the %s devices\n", sign_word(sign));
 
   for (int i = 0; i < x->rows; i++)
@@ -248,7 +248,7 @@ static void add_word_wires(mho_spice_text *t, const mho_netlist_crossbar *x, cha
 
 /* RB<sign>_<i>_<j>: the segment below device (i, j). */
 static void add_bit_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
-  int tile_rows = mho_netlist_tile_rows(x);
+  int tile_rows = mho__netlist_tile_rows(x);
   add(t, "\n* bit lines of the %s devices\n", sign_word(sign));
 
   for (int i = 0; i < x->rows; i++)
@@ -277,7 +277,7 @@ static double largest_expected(const mho_netlist_crossbar *x) {
   if (!x->expected)
     return 0;
 
-  for (int k = 0; k < mho_netlist_sensed(x); k++)
+  for (int k = 0; k < mho__netlist_sensed(x); k++)
     largest = fmax(largest, fabs(x->expected[k]));
   return largest;
 }
@@ -291,9 +291,9 @@ static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
   if (x->save_nodes)
     add(t, ".save all\n");
 
-  for (int k = 0; k < mho_netlist_sensed(x); k++) {
+  for (int k = 0; k < mho__netlist_sensed(x); k++) {
     if (x->expected)
-      mho_netlist_expect(t, "out", k, x->expected[k], margin, "A");
+      mho__netlist_expect(t, "out", k, x->expected[k], margin, "A");
     add(t, "Vp%d p%d 0 0\n", k, k);
     if (x->g_neg)
       add(t, "Vn%d n%d 0 0\n", k, k);
@@ -310,7 +310,7 @@ static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
 /* With "quit", because `ngspice -b` otherwise ends in exit code 1 for want of a .print line. */
 static void add_control(mho_spice_text *t, const mho_netlist_crossbar *x) {
   add(t, "\n.control\nset numdgt=15\nop\n");
-  for (int k = 0; k < mho_netlist_sensed(x); k++) {
+  for (int k = 0; k < mho__netlist_sensed(x); k++) {
     add(t, "let out%d = i(Vp%d)", k, k);
     if (x->g_neg)
       add(t, " - i(Vn%d)", k);
@@ -333,8 +333,8 @@ static void add_body(mho_spice_text *t, const mho_netlist_crossbar *x) {
   add_outputs(t, x);
 }
 
-mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x,
-                                  mho_errinfo *ei) {
+mho_err mho__netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x,
+                                   mho_errinfo *ei) {
   mho_err err = check(x, ei);
   if (!err)
     add_body(t, x);
@@ -348,7 +348,7 @@ mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out, mh
   if (err)
     return err;
 
-  mho_netlist_title(&t, x->title ? x->title : "crossbar read");
+  mho__netlist_title(&t, x->title ? x->title : "crossbar read");
   add_head(&t, x);
   add_body(&t, x);
   if (x->control)
@@ -368,7 +368,7 @@ mho_err mho_netlist_crossbar_wires(mho_netlist_crossbar *netlist, const mho_cros
                                    const mho_array_config *wires, mho_errinfo *ei) {
   netlist->iv = mho_crossbar_law(x);
 
-  if (!mho_crossbar_is_wired(x))
+  if (!mho__crossbar_is_wired(x))
     return MHO_OK;
 
   if (wires->wire_negative != MHO_WIRE_NEGATIVE_OWN)

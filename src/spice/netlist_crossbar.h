@@ -8,44 +8,44 @@
 
 /* Sources, devices, wires and virtual grounds, without title and results. As
  * mho_netlist_crossbar_write. */
-mho_err mho_netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x,
-                                  mho_errinfo *ei);
+mho_err mho__netlist_crossbar_body(mho_spice_text *t, const mho_netlist_crossbar *x,
+                                   mho_errinfo *ei);
 
 /* Lines that are driven and lines that are sensed. */
-static inline int mho_netlist_driven(const mho_netlist_crossbar *x) {
+static inline int mho__netlist_driven(const mho_netlist_crossbar *x) {
   return x->transposed ? x->cols : x->rows;
 }
-static inline int mho_netlist_sensed(const mho_netlist_crossbar *x) {
+static inline int mho__netlist_sensed(const mho_netlist_crossbar *x) {
   return x->transposed ? x->rows : x->cols;
 }
 
 /* Where the device at a row and a column lies in [rows x cols]. */
-static inline size_t mho_netlist_cell(const mho_netlist_crossbar *x, int row, int col) {
+static inline size_t mho__netlist_cell(const mho_netlist_crossbar *x, int row, int col) {
   return (size_t)row * (size_t)x->cols + (size_t)col;
 }
 
 /* The same of a crossbar of the core: the number of its cells, and where one lies among them. */
-static inline size_t mho_core_cells(const mho_crossbar *x) {
+static inline size_t mho__core_cells(const mho_crossbar *x) {
   return (size_t)x->rows * (size_t)x->cols;
 }
-static inline size_t mho_core_cell(const mho_crossbar *x, int row, int col) {
+static inline size_t mho__core_cell(const mho_crossbar *x, int row, int col) {
   return (size_t)row * (size_t)x->cols + (size_t)col;
 }
 
-static inline bool mho_netlist_has_wires(const mho_netlist_crossbar *x) {
+static inline bool mho__netlist_has_wires(const mho_netlist_crossbar *x) {
   return x->r_word > 0 || x->r_bit > 0;
 }
 
 /* Rows and columns of a physical tile: those of the array where it is not cut, or is smaller. */
-static inline int mho_netlist_tile_rows(const mho_netlist_crossbar *x) {
+static inline int mho__netlist_tile_rows(const mho_netlist_crossbar *x) {
   return x->tile[0] > 0 ? mho_min(x->tile[0], x->rows) : x->rows;
 }
-static inline int mho_netlist_tile_cols(const mho_netlist_crossbar *x) {
+static inline int mho__netlist_tile_cols(const mho_netlist_crossbar *x) {
   return x->tile[1] > 0 ? mho_min(x->tile[1], x->cols) : x->cols;
 }
 
 /* Resistance of a device that is there even when it does not conduct, because it may later. */
-static inline double mho_netlist_ohm(double g) {
+static inline double mho__netlist_ohm(double g) {
   return 1 / (g > 1e-21 ? g : 1e-21);
 }
 

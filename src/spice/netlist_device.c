@@ -16,8 +16,8 @@
 #include "mho/spice.h"
 #include "spice/subckt.h"
 
-#define add        mho_spice_text_add
-#define add_number mho_spice_text_add_number
+#define add        mho__spice_text_add
+#define add_number mho__spice_text_add_number
 
 enum { STEPS = 60 }; /* time constants of a move in a pulse's width: e^-60 is below rounding */
 static const double WIDTH = 100e-9, V_PULSE = 1;
@@ -218,7 +218,7 @@ static void add_expected(mho_spice_text *t, const circuit *c) {
 
   add(t, "\n* what mho expects\n");
   for (int k = 0; k < x->n; k++)
-    mho_netlist_expect(t, "g", k + 1, x->expected[k], x->tolerance * x->expected[k], "S");
+    mho__netlist_expect(t, "g", k + 1, x->expected[k], x->tolerance * x->expected[k], "S");
 }
 
 static void add_control(mho_spice_text *t, const circuit *c) {
@@ -242,7 +242,7 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
   if (err)
     return err;
 
-  mho_netlist_title(&t, x->title ? x->title : "device under a train of pulses");
+  mho__netlist_title(&t, x->title ? x->title : "device under a train of pulses");
   add(&t,
       "*\n* %d pulses of %g s; g<k>: conductance (S) after pulse k, node xd.gs; "
       "V(xd.g): normalized, 0 at g_min\n",
@@ -266,7 +266,7 @@ mho_err mho_netlist_device_write(const mho_netlist_device *x, char **out, mho_er
 }
 
 void mho_netlist_random_pulses(uint64_t seed, int n, int8_t *pulse) {
-  mho_rng rng = mho_stream_directions(seed);
+  mho_rng rng = mho__stream_directions(seed);
   int direction = 1;
 
   for (int k = 0; k < n; k++) {

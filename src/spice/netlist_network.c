@@ -11,8 +11,8 @@
 #include "mho/spice.h"
 #include "spice/subckt.h"
 
-#define add        mho_spice_text_add
-#define add_number mho_spice_text_add_number
+#define add        mho__spice_text_add
+#define add_number mho__spice_text_add_number
 
 /* ---------------------------------------------------------------- what is asked for */
 
@@ -103,7 +103,7 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
     return err;
 
   for (int c = 0; c < net->n_connections; c++)
-    if (mho_crossbar_is_wired(net->connection[c].xb))
+    if (mho__crossbar_is_wired(net->connection[c].xb))
       return mho_fail(ei, MHO_EUNSUPPORTED,
                       "wires are in the netlist of a crossbar, not in that of a whole network: "
                       "take one of its crossbars, for example %s, or set array.wire.r_word and "
@@ -116,7 +116,7 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
 
 void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top,
                          double *g_pos, double *g_neg, double *g_unit) {
-  size_t n = mho_core_cells(x);
+  size_t n = mho__core_cells(x);
 
   mho_crossbar_siemens(x, device, g_pos, g_neg, g_unit);
   if (x->pos || top == 0)
@@ -124,7 +124,7 @@ void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device,
 
   double range = device->g_max - device->g_min;
   for (size_t i = 0; i < n; i++) {
-    double half = 0.5 * (double)mho_crossbar_programmed(x)[i] / top;
+    double half = 0.5 * (double)mho__crossbar_programmed(x)[i] / top;
     g_pos[i] = device->g_min + range * (0.5 + half);
     g_neg[i] = device->g_min + range * (0.5 - half);
   }
@@ -175,11 +175,11 @@ static bool neuron_is_below(const mho_netlist_network *x, int l) {
 static void add_subcircuits(mho_spice_text *t, const mho_netlist_network *x) {
   const mho_network *net = x->net;
   add(t, "\n* subcircuits, those of models/neuron_%s.lib\n", net->layer[1].neuron->entry.id);
-  mho_subckt_sense(t);
+  mho__subckt_sense(t);
   for (int l = 1; l < last_of(x); l++)
     if (!neuron_is_below(x, l))
-      mho_subckt_neuron(t, net->layer[l].neuron);
-  mho_subckt_readout(t);
+      mho__subckt_neuron(t, net->layer[l].neuron);
+  mho__subckt_readout(t);
 }
 
 static void add_source(mho_spice_text *t, const mho_netlist_network *x, double v) {
@@ -307,11 +307,11 @@ static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const 
   if (!(g > 0) && !x->external)
     return;
 
-  mho_netlist_resistor(name, sign, l->from, l->to, i, j);
+  mho__netlist_resistor(name, sign, l->from, l->to, i, j);
   add(t, "R%s ", name + 1);
   add_driver(t, x, l->k, i);
   add(t, "%c_%s_%s_%d ", sign, l->from, l->to, j);
-  add_number(t, mho_netlist_ohm(g));
+  add_number(t, mho__netlist_ohm(g));
   add(t, "\n");
 }
 
@@ -330,7 +330,7 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
     for (int j = 0; j < out; j++) {
       int row = transposed ? j : i;
       int col = transposed ? i : j;
-      size_t cell = mho_core_cell(l->xb, row, col);
+      size_t cell = mho__core_cell(l->xb, row, col);
       add_resistor(t, x, l, 'p', l->g_pos[cell], i, j);
       add_resistor(t, x, l, 'n', l->g_neg[cell], i, j);
     }
@@ -349,7 +349,7 @@ static double sum_of_inputs(const mho_netlist_network *x, const link_text *l, in
     return 0;
 
   for (int i = 0; i < l->xb->rows; i++) {
-    size_t cell = mho_core_cell(l->xb, i, j);
+    size_t cell = mho__core_cell(l->xb, i, j);
     sum += (l->g_pos[cell] - l->g_neg[cell]) * x->x[i];
   }
   return sum;
@@ -367,7 +367,7 @@ static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const li
 static size_t largest_crossbar(const mho_network *net) {
   size_t most = 0;
   for (int c = 0; c < net->n_connections; c++) {
-    size_t cells = mho_core_cells(net->connection[c].xb);
+    size_t cells = mho__core_cells(net->connection[c].xb);
     if (cells > most)
       most = cells;
   }
@@ -434,7 +434,7 @@ static void add_expected(mho_spice_text *t, const mho_netlist_network *x, const 
     snprintf(name, sizeof name, "%s_%s_", phase, name_of(x, l));
 
     for (int j = 0; j < x->net->layer[l].n; j++)
-      mho_netlist_expect(t, name, j, unit * z[l][j], unit * x->tolerance, "V");
+      mho__netlist_expect(t, name, j, unit * z[l][j], unit * x->tolerance, "V");
   }
 }
 
@@ -464,7 +464,7 @@ static void add_control(mho_spice_text *t, const mho_netlist_network *x) {
 }
 
 static mho_err add_all(mho_spice_text *t, const mho_netlist_network *x, mho_errinfo *ei) {
-  mho_netlist_title(t, x->title ? x->title : "settling network");
+  mho__netlist_title(t, x->title ? x->title : "settling network");
   add_head(t, x);
 
   /* ngspice's own reltol of 1e-3 leaves states wrong in the third digit */

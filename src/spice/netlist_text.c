@@ -27,7 +27,7 @@ static bool reserve(mho_spice_text *t, size_t more) {
   return true;
 }
 
-void mho_spice_text_add(mho_spice_text *t, const char *format, ...) {
+void mho__spice_text_add(mho_spice_text *t, const char *format, ...) {
   va_list ap, again;
   va_start(ap, format);
   va_copy(again, ap);
@@ -43,29 +43,29 @@ void mho_spice_text_add(mho_spice_text *t, const char *format, ...) {
   va_end(again);
 }
 
-void mho_spice_text_add_number(mho_spice_text *t, double v) {
+void mho__spice_text_add_number(mho_spice_text *t, double v) {
   char number[32];
   for (int digits = 15; digits <= 17; digits++) {
     snprintf(number, sizeof number, "%.*g", digits, v);
     if (strtod(number, NULL) == v)
       break;
   }
-  mho_spice_text_add(t, "%s", number);
+  mho__spice_text_add(t, "%s", number);
 }
 
-void mho_netlist_title(mho_spice_text *t, const char *title) {
-  mho_spice_text_add(t, "* ");
+void mho__netlist_title(mho_spice_text *t, const char *title) {
+  mho__spice_text_add(t, "* ");
   for (const char *p = title; *p; p++)
-    mho_spice_text_add(t, "%c", (unsigned char)*p < ' ' ? ' ' : *p);
-  mho_spice_text_add(t, "\n");
+    mho__spice_text_add(t, "%c", (unsigned char)*p < ' ' ? ' ' : *p);
+  mho__spice_text_add(t, "\n");
 }
 
-void mho_netlist_expect(mho_spice_text *t, const char *name, int index, double value, double margin,
-                        const char *unit) {
-  mho_spice_text_add(t, "* expect %s", name);
+void mho__netlist_expect(mho_spice_text *t, const char *name, int index, double value,
+                         double margin, const char *unit) {
+  mho__spice_text_add(t, "* expect %s", name);
   if (index >= 0)
-    mho_spice_text_add(t, "%d", index);
-  mho_spice_text_add(t, " = ");
-  mho_spice_text_add_number(t, value);
-  mho_spice_text_add(t, " +- %.2g %s\n", margin, unit);
+    mho__spice_text_add(t, "%d", index);
+  mho__spice_text_add(t, " = ");
+  mho__spice_text_add_number(t, value);
+  mho__spice_text_add(t, " +- %.2g %s\n", margin, unit);
 }

@@ -13,14 +13,14 @@ typedef struct mho_spice_text {
   bool failed;
 } mho_spice_text;
 
-void mho_spice_text_add(mho_spice_text *t, const char *format, ...) MHO_PRINTF(2, 3);
+void mho__spice_text_add(mho_spice_text *t, const char *format, ...) MHO_PRINTF(2, 3);
 /* The shortest decimal that reads back as the same double: exact, and 1e5 stays 1e5. */
-void mho_spice_text_add_number(mho_spice_text *t, double v);
+void mho__spice_text_add_number(mho_spice_text *t, double v);
 /* "* title" as the first line of a netlist, on one line whatever it holds. */
-void mho_netlist_title(mho_spice_text *t, const char *title);
+void mho__netlist_title(mho_spice_text *t, const char *title);
 /* "* expect NAME<index> = VALUE +- MARGIN UNIT": what mho computed for a quantity that the .control
  * block prints as "NAME<index> = ...", and how far ngspice may be from it. index < 0: none. */
-void mho_netlist_expect(mho_spice_text *t, const char *name, int index, double value, double margin,
-                        const char *unit);
+void mho__netlist_expect(mho_spice_text *t, const char *name, int index, double value,
+                         double margin, const char *unit);
 
 #endif

@@ -251,7 +251,7 @@ static bool take_away(mho_spice_lease *k) {
     return false;
 
   bool had = k->session != NULL;
-  mho_spice_lease_close(k);
+  mho__spice_lease_close(k);
   pthread_mutex_unlock(&k->lock);
   return had;
 }
@@ -299,14 +299,14 @@ void mho_spice_close(mho_spice *s) {
   atomic_flag_clear(&ng.taken);
 }
 
-mho_err mho_spice_lease_open(mho_spice_lease *k, mho_errinfo *ei) {
+mho_err mho__spice_lease_open(mho_spice_lease *k, mho_errinfo *ei) {
   mho_err err = mho_spice_open(&k->session, ei);
   if (!err)
     ng.keeper = k;
   return err;
 }
 
-void mho_spice_lease_close(mho_spice_lease *k) {
+void mho__spice_lease_close(mho_spice_lease *k) {
   if (k->closing)
     k->closing();
   mho_spice_close(k->session);
@@ -328,7 +328,7 @@ mho_err mho_spice_load(mho_spice *s, const char *netlist, mho_errinfo *ei) {
   mho_deck deck;
   mho_err err = check_usable(s, ei);
   if (!err)
-    err = mho_deck_make(netlist, &deck, ei);
+    err = mho__deck_make(netlist, &deck, ei);
   if (err)
     return err;
 
@@ -337,7 +337,7 @@ mho_err mho_spice_load(mho_spice *s, const char *netlist, mho_errinfo *ei) {
   command("remcirc"); /* complains when there is none */
   begin(s);
   int rc = ng.ngSpice_Circ(deck.line);
-  mho_deck_free(&deck);
+  mho__deck_free(&deck);
   if (rc || s->failed || s->broken)
     return failure(s, "ngspice refused the netlist", ei);
 
@@ -396,12 +396,12 @@ mho_err mho_spice_run(mho_spice *s, const char *text, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-void mho_spice_listen(mho_spice *s, void (*line)(void *user, const char *line), void *user) {
+void mho__spice_listen(mho_spice *s, void (*line)(void *user, const char *line), void *user) {
   s->listener = line;
   s->listener_user = user;
 }
 
-mho_err mho_spice_any_command(mho_spice *s, const char *text, mho_errinfo *ei) {
+mho_err mho__spice_any_command(mho_spice *s, const char *text, mho_errinfo *ei) {
   mho_err err = check_usable(s, ei);
   if (err)
     return err;
@@ -539,11 +539,11 @@ mho_err mho_spice_open(mho_spice **out, mho_errinfo *ei) {
 
 void mho_spice_close(mho_spice *s) {}
 
-mho_err mho_spice_lease_open(mho_spice_lease *k, mho_errinfo *ei) {
+mho_err mho__spice_lease_open(mho_spice_lease *k, mho_errinfo *ei) {
   return none(ei);
 }
 
-void mho_spice_lease_close(mho_spice_lease *k) {}
+void mho__spice_lease_close(mho_spice_lease *k) {}
 
 const char *mho_spice_messages(const mho_spice *s) {
   return "";
@@ -577,15 +577,15 @@ mho_err mho_spice_last(mho_spice *s, const char *name, double *out, mho_errinfo 
   return none(ei);
 }
 
-void mho_spice_listen(mho_spice *s, void (*line)(void *user, const char *line), void *user) {}
+void mho__spice_listen(mho_spice *s, void (*line)(void *user, const char *line), void *user) {}
 
-mho_err mho_spice_any_command(mho_spice *s, const char *command, mho_errinfo *ei) {
+mho_err mho__spice_any_command(mho_spice *s, const char *command, mho_errinfo *ei) {
   return none(ei);
 }
 
 #endif
 
-mho_err mho_spice_lease_check(mho_spice_lease *k, mho_errinfo *ei) {
+mho_err mho__spice_lease_check(mho_spice_lease *k, mho_errinfo *ei) {
   mho_spice *s = NULL;
   mho_err err = MHO_OK;
 

@@ -38,7 +38,7 @@ static void add_link(const neurons *v, const mho_link *k, double *m) {
     for (int b = 0; b < net->layer[k->to].n; b++) {
       int row = k->transposed ? b : a;
       int col = k->transposed ? a : b;
-      size_t cell = mho_core_cell(xb, row, col);
+      size_t cell = mho__core_cell(xb, row, col);
       int from = v->first[k->from] + a, to = v->first[k->to] + b;
       m[(size_t)to * (size_t)v->n + (size_t)from] +=
           (double)k->scale * (double)mho_crossbar_matrix(xb)[cell] * (double)v->slope[from];

@@ -91,7 +91,7 @@ static mho_netlist_crossbar circuit_of(const crossbar *c, int transposed) {
       .rows = c->x->rows,
       .cols = c->x->cols,
       .g_pos = c->g,
-      .g_neg = c->g + mho_core_cells(c->x),
+      .g_neg = c->g + mho__core_cells(c->x),
       .v_in = c->way[transposed].in,
       .transposed = transposed,
       .r_word = c->wires.r_word,
@@ -107,12 +107,12 @@ static mho_err add_reading(mho_spice_text *t, const crossbar *c, int transposed,
   char name[32];
 
   snprintf(name, sizeof name, "a%d%c", c->number, letter_of(transposed));
-  mho_spice_text_add(t, ".subckt %s ground\n", name);
-  mho_err err = mho_netlist_crossbar_body(t, &x, ei);
-  mho_spice_text_add(t, ".ends %s\nX%s 0 %s\n", name, name, name);
+  mho__spice_text_add(t, ".subckt %s ground\n", name);
+  mho_err err = mho__netlist_crossbar_body(t, &x, ei);
+  mho__spice_text_add(t, ".ends %s\nX%s 0 %s\n", name, name, name);
 
   for (int k = 0; k < n_out(c->x, transposed); k++)
-    mho_spice_text_add(t, ".save i(v.x%s.vp%d) i(v.x%s.vn%d)\n", name, k, name, k);
+    mho__spice_text_add(t, ".save i(v.x%s.vp%d) i(v.x%s.vn%d)\n", name, k, name, k);
   return err;
 }
 
@@ -123,19 +123,19 @@ static mho_err add_crossbar(mho_spice_text *t, const crossbar *c, mho_errinfo *e
     mho_err err = add_reading(t, c, transposed, ei);
     if (err)
       return err;
-    memcpy(c->then, c->g, 2 * mho_core_cells(c->x) * sizeof *c->g);
+    memcpy(c->then, c->g, 2 * mho__core_cells(c->x) * sizeof *c->g);
   }
   return MHO_OK;
 }
 
 static mho_err load(mho_errinfo *ei) {
   mho_spice_text t = {0};
-  mho_err err = mho_spice_lease_open(&shared.lease, ei);
+  mho_err err = mho__spice_lease_open(&shared.lease, ei);
   if (err)
     return err;
 
   mho_spice_sources(shared.lease.session, supply, NULL);
-  mho_netlist_title(&t, "crossbars");
+  mho__netlist_title(&t, "crossbars");
   for (const crossbar *c = shared.first; c; c = c->next) {
     err = add_crossbar(&t, c, ei);
     if (err)
@@ -152,7 +152,7 @@ static mho_err load(mho_errinfo *ei) {
 
 /* The device of a cell in the circuit of every direction: cells of G+, then those of G-. */
 static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
-  size_t n = mho_core_cells(c->x), cols = (size_t)c->x->cols;
+  size_t n = mho__core_cells(c->x), cols = (size_t)c->x->cols;
   char sign = at < n ? 'p' : 'n';
 
   for (int transposed = 0; transposed < 2; transposed++) {
@@ -163,7 +163,7 @@ static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
     snprintf(name, sizeof name, "r.xa%d%c.r%c_%zu_%zu", c->number, letter_of(transposed), sign,
              at % n / cols, at % cols);
     mho_err err =
-        mho_spice_alter(shared.lease.session, name, "resistance", mho_netlist_ohm(c->g[at]), ei);
+        mho_spice_alter(shared.lease.session, name, "resistance", mho__netlist_ohm(c->g[at]), ei);
     if (err)
       return err;
   }
@@ -172,7 +172,7 @@ static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
 
 /* Give the circuit's devices the conductances that the crossbar has now. */
 static mho_err alter_devices(crossbar *c, mho_errinfo *ei) {
-  for (size_t at = 0; at < 2 * mho_core_cells(c->x); at++) {
+  for (size_t at = 0; at < 2 * mho__core_cells(c->x); at++) {
     if (c->g[at] == c->then[at])
       continue;
 
@@ -189,7 +189,7 @@ static mho_err prepare(mho_errinfo *ei) {
   for (crossbar *c = shared.first; c; c = c->next) {
     if (!c->changed)
       continue;
-    mho_crossbar_siemens(c->x, c->device, c->g, c->g + mho_core_cells(c->x), &c->g_unit);
+    mho_crossbar_siemens(c->x, c->device, c->g, c->g + mho__core_cells(c->x), &c->g_unit);
     c->changed = c->way[0].fresh = c->way[1].fresh = false;
   }
 
@@ -335,7 +335,7 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
   /* a direction that is new is in the circuit once that is loaded again */
   if (!c->way[r->transposed].wanted) {
     c->way[r->transposed].wanted = true;
-    mho_spice_lease_close(&shared.lease);
+    mho__spice_lease_close(&shared.lease);
   }
 
   mho_err err;
@@ -348,7 +348,7 @@ static void read_lines(const mho_crossbar *x, const mho_read *r) {
   }
 
   if (err) {
-    mho_spice_lease_close(&shared.lease);
+    mho__spice_lease_close(&shared.lease);
     for (size_t i = 0; i < (size_t)r->n * (size_t)n_out(x, r->transposed); i++)
       r->y[i] = (mho_real)NAN;
   }
@@ -376,7 +376,7 @@ static void detach(mho_crossbar *x) {
   for (crossbar **p = &shared.first; *p; p = &(*p)->next)
     if (*p == c) {
       *p = c->next;
-      mho_spice_lease_close(&shared.lease);
+      mho__spice_lease_close(&shared.lease);
       break;
     }
   pthread_mutex_unlock(&shared.lease.lock);
@@ -396,11 +396,11 @@ static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "array spice: G- in the next column has no netlist; "
                     "set array.wire.negative to own");
-  return mho_spice_lease_check(&shared.lease, ei);
+  return mho__spice_lease_check(&shared.lease, ei);
 }
 
 static bool allocate(crossbar *c, const mho_crossbar *x) {
-  size_t n = mho_core_cells(x), lines = (size_t)mho_max(x->rows, x->cols);
+  size_t n = mho__core_cells(x), lines = (size_t)mho_max(x->rows, x->cols);
   c->g = mho_alloc(2 * n, sizeof *c->g);
   c->then = mho_alloc(2 * n, sizeof *c->then);
   bool ok = c->g && c->then;

@@ -93,8 +93,8 @@ static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
   if (shared.circuit && shared.structure == structure)
     return mho_spice_network_rebind(shared.circuit, net, &config, ei);
 
-  mho_spice_lease_close(&shared.lease);
-  mho_err err = mho_spice_lease_open(&shared.lease, ei);
+  mho__spice_lease_close(&shared.lease);
+  mho_err err = mho__spice_lease_open(&shared.lease, ei);
   if (err)
     return err;
 
@@ -206,7 +206,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
     take_states(job, i, settled ? &s : NULL);
   }
   if (!ok)
-    mho_spice_lease_close(&shared.lease);
+    mho__spice_lease_close(&shared.lease);
   pthread_mutex_unlock(&shared.lease.lock);
 
   sample_free(&s);
@@ -215,7 +215,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
 /* ---------------------------------------------------------------- what has no circuit */
 
 static mho_err check_crossbar(const mho_crossbar *x, mho_errinfo *ei) {
-  if (mho_crossbar_is_wired(x))
+  if (mho__crossbar_is_wired(x))
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "settle.method: spice settles a circuit without wires: set array.wire.r_word "
                     "and r_bit to 0, or another settle.method");
@@ -244,7 +244,7 @@ static mho_err check_network(const mho_network *net, const void *params, int n, 
     if (err)
       return err;
   }
-  return mho_spice_lease_check(&shared.lease, ei);
+  return mho__spice_lease_check(&shared.lease, ei);
 }
 
 static void nothing_to_free(void *workspace) {}

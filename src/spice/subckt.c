@@ -10,9 +10,9 @@
 
 #include "mho/spice.h"
 
-#define add mho_spice_text_add
+#define add mho__spice_text_add
 
-void mho_subckt_sense(mho_spice_text *t) {
+void mho__subckt_sense(mho_spice_text *t) {
   add(t, "* sense amplifiers of a column: the lines p (positive devices) and n (negative ones) "
          "end in virtual\n"
          "* grounds; gain times the difference of their currents flows into u\n"
@@ -30,7 +30,7 @@ static void add_membrane(mho_spice_text *t) {
          "Cm u 0 {tau/r_mem}\n");
 }
 
-bool mho_subckt_neuron(mho_spice_text *t, const mho_neuron *neuron) {
+bool mho__subckt_neuron(mho_spice_text *t, const mho_neuron *neuron) {
   const char *rho = neuron->spice;
   if (!rho)
     return false;
@@ -51,7 +51,7 @@ bool mho_subckt_neuron(mho_spice_text *t, const mho_neuron *neuron) {
   return true;
 }
 
-void mho_subckt_readout(mho_spice_text *t) {
+void mho__subckt_readout(mho_spice_text *t) {
   add(t, "* read-out: a membrane whose voltage is v_unit times the logit\n"
          ".subckt readout u r_mem=10k tau=100n\n");
   add_membrane(t);
@@ -63,13 +63,13 @@ mho_err mho_netlist_neuron_lib(const mho_neuron *neuron, char **out, mho_errinfo
   *out = NULL;
 
   add(&t, "* models/neuron_%s.lib - written by 'mho netlist --models'\n", neuron->entry.id);
-  mho_subckt_sense(&t);
-  if (!mho_subckt_neuron(&t, neuron)) {
+  mho__subckt_sense(&t);
+  if (!mho__subckt_neuron(&t, neuron)) {
     mho_free(t.p);
     return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit", neuron->entry.id);
   }
 
-  mho_subckt_readout(&t);
+  mho__subckt_readout(&t);
   if (t.failed) {
     mho_free(t.p);
     return mho_fail(ei, MHO_ENOMEM, "no memory for a subcircuit");
@@ -78,7 +78,7 @@ mho_err mho_netlist_neuron_lib(const mho_neuron *neuron, char **out, mho_errinfo
   return MHO_OK;
 }
 
-void mho_netlist_resistor(char name[MHO_NETLIST_NAME], char sign, const char *from, const char *to,
-                          int i, int j) {
+void mho__netlist_resistor(char name[MHO_NETLIST_NAME], char sign, const char *from, const char *to,
+                           int i, int j) {
   snprintf(name, MHO_NETLIST_NAME, "r%c_%s_%s_%d_%d", sign, from, to, i, j);
 }

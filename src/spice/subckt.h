@@ -8,16 +8,16 @@
 #include "spice/netlist_text.h"
 
 /* Virtual grounds of a positive and a negative line, and their difference as a current. */
-void mho_subckt_sense(mho_spice_text *t);
+void mho__subckt_sense(mho_spice_text *t);
 /* Membrane and activity of a neuron; one that has no expression gives nothing and false. */
-bool mho_subckt_neuron(mho_spice_text *t, const mho_neuron *neuron);
+bool mho__subckt_neuron(mho_spice_text *t, const mho_neuron *neuron);
 /* Membrane of a read-out unit. */
-void mho_subckt_readout(mho_spice_text *t);
+void mho__subckt_readout(mho_spice_text *t);
 
 /* "rp_x_h1_3_4": the resistor from line i to line j of a link's positive (sign 'p') or negative
  * ('n') devices. */
 enum { MHO_NETLIST_NAME = 96 };
-void mho_netlist_resistor(char name[MHO_NETLIST_NAME], char sign, const char *from, const char *to,
-                          int i, int j);
+void mho__netlist_resistor(char name[MHO_NETLIST_NAME], char sign, const char *from, const char *to,
+                           int i, int j);
 
 #endif

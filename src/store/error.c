@@ -52,7 +52,7 @@ static mho_err fail_io(const mho_store *s, const char *what, mho_errinfo *ei) {
   }
 }
 
-mho_err mho_store_fail(const mho_store *s, int rc, const char *what, mho_errinfo *ei) {
+mho_err mho__store_fail(const mho_store *s, int rc, const char *what, mho_errinfo *ei) {
   switch (rc & 0xff) {
   case SQLITE_BUSY:
   case SQLITE_LOCKED:
@@ -110,34 +110,34 @@ mho_err mho_store_fail(const mho_store *s, int rc, const char *what, mho_errinfo
   }
 }
 
-mho_err mho_store_exec(mho_store *s, const char *sql, const char *what, mho_errinfo *ei) {
+mho_err mho__store_exec(mho_store *s, const char *sql, const char *what, mho_errinfo *ei) {
   int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
-  return rc ? mho_store_fail(s, rc, what, ei) : MHO_OK;
+  return rc ? mho__store_fail(s, rc, what, ei) : MHO_OK;
 }
 
-mho_err mho_store_prepare(mho_store *s, const char *sql, const char *what, sqlite3_stmt **out,
-                          mho_errinfo *ei) {
+mho_err mho__store_prepare(mho_store *s, const char *sql, const char *what, sqlite3_stmt **out,
+                           mho_errinfo *ei) {
   int rc = sqlite3_prepare_v2(s->db, sql, -1, out, NULL);
-  return rc ? mho_store_fail(s, rc, what, ei) : MHO_OK;
+  return rc ? mho__store_fail(s, rc, what, ei) : MHO_OK;
 }
 
-mho_err mho_store_run(mho_store *s, sqlite3_stmt *st, const char *what, mho_errinfo *ei) {
+mho_err mho__store_run(mho_store *s, sqlite3_stmt *st, const char *what, mho_errinfo *ei) {
   int rc = sqlite3_step(st);
   bool done = rc == SQLITE_DONE || rc == SQLITE_ROW;
-  mho_err err = done ? MHO_OK : mho_store_fail(s, rc, what, ei);
+  mho_err err = done ? MHO_OK : mho__store_fail(s, rc, what, ei);
   sqlite3_reset(st);
   return err;
 }
 
-mho_err mho_store_run_texts(mho_store *s, const char *sql, int n, const char *const *texts,
-                            const char *what, mho_errinfo *ei) {
-  return mho_store_run_blob(s, sql, n, texts, NULL, 0, what, ei);
+mho_err mho__store_run_texts(mho_store *s, const char *sql, int n, const char *const *texts,
+                             const char *what, mho_errinfo *ei) {
+  return mho__store_run_blob(s, sql, n, texts, NULL, 0, what, ei);
 }
 
-mho_err mho_store_run_blob(mho_store *s, const char *sql, int n, const char *const *texts,
-                           const void *data, size_t size, const char *what, mho_errinfo *ei) {
+mho_err mho__store_run_blob(mho_store *s, const char *sql, int n, const char *const *texts,
+                            const void *data, size_t size, const char *what, mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s, sql, what, &st, ei);
+  mho_err err = mho__store_prepare(s, sql, what, &st, ei);
   if (err)
     return err;
 
@@ -149,16 +149,16 @@ mho_err mho_store_run_blob(mho_store *s, const char *sql, int n, const char *con
   }
   if (!rc && data)
     rc = sqlite3_bind_blob64(st, n + 1, data, size, SQLITE_STATIC);
-  err = rc ? mho_store_fail(s, rc, what, ei) : mho_store_run(s, st, what, ei);
+  err = rc ? mho__store_fail(s, rc, what, ei) : mho__store_run(s, st, what, ei);
 
   sqlite3_finalize(st);
   return err;
 }
 
-mho_err mho_store_int(mho_store *s, const char *sql, const char *text, int64_t none, int64_t *out,
-                      mho_errinfo *ei) {
+mho_err mho__store_int(mho_store *s, const char *sql, const char *text, int64_t none, int64_t *out,
+                       mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s, sql, "read the database", &st, ei);
+  mho_err err = mho__store_prepare(s, sql, "read the database", &st, ei);
   if (err)
     return err;
 
@@ -167,31 +167,31 @@ mho_err mho_store_int(mho_store *s, const char *sql, const char *text, int64_t n
   int rc = sqlite3_step(st);
   *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : none;
   if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-    err = mho_store_fail(s, rc, "read the database", ei);
+    err = mho__store_fail(s, rc, "read the database", ei);
   sqlite3_finalize(st);
   return err;
 }
 
-mho_err mho_store_begin(mho_store *s, mho_errinfo *ei) {
+mho_err mho__store_begin(mho_store *s, mho_errinfo *ei) {
   if (s->mode != MHO_STORE_WRITE)
     return mho_fail(ei, MHO_EINVAL, "'%s' was opened for reading only", s->path);
 
   /* IMMEDIATE takes the write lock now, where waiting for it is possible: a reader that turns
    * writer halfway is refused at once when another wrote in between. */
-  return mho_store_exec(s, "BEGIN IMMEDIATE", "write", ei);
+  return mho__store_exec(s, "BEGIN IMMEDIATE", "write", ei);
 }
 
-mho_err mho_store_end(mho_store *s, mho_err err, mho_errinfo *ei) {
+mho_err mho__store_end(mho_store *s, mho_err err, mho_errinfo *ei) {
   if (!err)
-    err = mho_store_exec(s, "COMMIT", "write", ei);
+    err = mho__store_exec(s, "COMMIT", "write", ei);
   if (err && !sqlite3_get_autocommit(s->db))
     sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
   return err;
 }
 
-mho_err mho_store_need_run(mho_store *s, const char *id, mho_errinfo *ei) {
+mho_err mho__store_need_run(mho_store *s, const char *id, mho_errinfo *ei) {
   int64_t there;
-  mho_err err = mho_store_int(s, "SELECT 1 FROM run WHERE id = ?1", id, 0, &there, ei);
+  mho_err err = mho__store_int(s, "SELECT 1 FROM run WHERE id = ?1", id, 0, &there, ei);
   if (!err && !there)
     return mho_fail(ei, MHO_ENOTFOUND, "there is no run '%s' in '%s'", id, s->path);
   return err;

@@ -107,16 +107,16 @@ static mho_err rows_json(exporter *x, const char *sql, const char *arg, json_t *
                          mho_errinfo *ei) {
   sqlite3_stmt *st;
   *out = json_array();
-  mho_err err = mho_store_prepare(x->s, sql, "read the runs", &st, ei);
+  mho_err err = mho__store_prepare(x->s, sql, "read the runs", &st, ei);
   if (err)
     return err;
 
   sqlite3_bind_text(st, 1, arg, -1, SQLITE_STATIC);
   int rc;
-  while (mho_store_next(st, &rc))
+  while (mho__store_next(st, &rc))
     json_array_append_new(*out, row_json(st));
   if (rc != SQLITE_DONE)
-    err = mho_store_fail(x->s, rc, "read the runs", ei);
+    err = mho__store_fail(x->s, rc, "read the runs", ei);
   sqlite3_finalize(st);
   return err;
 }
@@ -146,7 +146,7 @@ static void add_config(const exporter *x, json_t *line, const char *config) {
   json_t *base = json_loads(x->base, 0, NULL), *own = json_loads(config, 0, NULL);
   json_t *patch = base && own ? difference(base, own) : NULL;
   if (patch)
-    mho_store_patch(base, patch);
+    mho__store_patch(base, patch);
 
   /* The text itself is written where the patch would give another order of keys. */
   char *again = patch ? json_dumps(base, DUMP) : NULL;
@@ -161,7 +161,7 @@ static void add_config(const exporter *x, json_t *line, const char *config) {
   json_decref(patch);
 }
 
-void mho_store_patch(json_t *at, const json_t *patch) {
+void mho__store_patch(json_t *at, const json_t *patch) {
   json_t *value;
   const char *key;
   json_object_foreach ((json_t *)(uintptr_t)patch, key, value) {
@@ -169,7 +169,7 @@ void mho_store_patch(json_t *at, const json_t *patch) {
     if (json_is_null(value))
       json_object_del(at, key);
     else if (json_is_object(value) && json_is_object(old))
-      mho_store_patch(old, value);
+      mho__store_patch(old, value);
     else
       json_object_set(at, key, value);
   }
@@ -286,7 +286,7 @@ static mho_err put_runs(exporter *x, mho_errinfo *ei) {
   snprintf(sql, sizeof sql,
            "SELECT id, config, %s FROM run WHERE id IN (SELECT id FROM temp.chosen) ORDER BY id",
            x->run_columns);
-  mho_err err = mho_store_prepare(x->s, sql, "read the runs", &st, ei);
+  mho_err err = mho__store_prepare(x->s, sql, "read the runs", &st, ei);
   if (err)
     return err;
 
@@ -294,7 +294,7 @@ static mho_err put_runs(exporter *x, mho_errinfo *ei) {
   while (!err && (rc = sqlite3_step(st)) == SQLITE_ROW)
     err = put_run(x, st, ei);
   if (!err && rc != SQLITE_DONE)
-    err = mho_store_fail(x->s, rc, "read the runs", ei);
+    err = mho__store_fail(x->s, rc, "read the runs", ei);
   sqlite3_finalize(st);
   return err ? err : put(x, json_pack("{s:i}", "end", x->out->runs), ei);
 }
@@ -331,7 +331,7 @@ static mho_err check_tables(const exporter *x, const char *all, mho_errinfo *ei)
 /* One more table with all its columns but run_id and its own numbers. */
 static mho_err add_table(exporter *x, const char *table, mho_errinfo *ei) {
   char columns[COLUMNS], *walk = NULL;
-  mho_err err = mho_store_columns_of(x->s, table, columns, sizeof columns, ei);
+  mho_err err = mho__store_columns_of(x->s, table, columns, sizeof columns, ei);
   if (err)
     return err;
 
@@ -345,9 +345,9 @@ static mho_err add_table(exporter *x, const char *table, mho_errinfo *ei) {
 
 static mho_err read_tables(exporter *x, mho_errinfo *ei) {
   char all[1024], *save = NULL;
-  mho_err err = mho_store_columns_of(x->s, "run", x->run_columns, sizeof x->run_columns, ei);
+  mho_err err = mho__store_columns_of(x->s, "run", x->run_columns, sizeof x->run_columns, ei);
   if (!err)
-    err = mho_store_tables_of_runs(x->s, all, sizeof all, ei);
+    err = mho__store_tables_of_runs(x->s, all, sizeof all, ei);
   if (!err)
     err = check_tables(x, all, ei);
   if (err)
@@ -371,22 +371,23 @@ static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *e
   int64_t left = 0;
 
   /* query_only is lifted for the temporary table, which is no content of the database. */
-  mho_err err =
-      mho_store_exec(x->s,
-                     "PRAGMA query_only = OFF; DROP TABLE IF EXISTS temp.chosen; CREATE TEMP TABLE "
-                     "chosen(id TEXT PRIMARY KEY)",
-                     "choose the runs", ei);
+  mho_err err = mho__store_exec(
+      x->s,
+      "PRAGMA query_only = OFF; DROP TABLE IF EXISTS temp.chosen; CREATE TEMP TABLE "
+      "chosen(id TEXT PRIMARY KEY)",
+      "choose the runs", ei);
   if (!err && x->o->all)
-    err = mho_store_exec(x->s, "INSERT INTO temp.chosen SELECT id FROM run", "choose the runs", ei);
+    err =
+        mho__store_exec(x->s, "INSERT INTO temp.chosen SELECT id FROM run", "choose the runs", ei);
   for (int i = 0; i < n; i++) {
     if (!err)
-      err = mho_store_need_run(x->s, ids[i], ei);
+      err = mho__store_need_run(x->s, ids[i], ei);
     if (!err)
-      err = mho_store_run_texts(x->s, "INSERT OR IGNORE INTO temp.chosen VALUES(?1)", 1, &ids[i],
-                                "choose the runs", ei);
+      err = mho__store_run_texts(x->s, "INSERT OR IGNORE INTO temp.chosen VALUES(?1)", 1, &ids[i],
+                                 "choose the runs", ei);
   }
   if (!err && x->o->study)
-    err = mho_store_run_texts(
+    err = mho__store_run_texts(
         x->s, "INSERT OR IGNORE INTO temp.chosen SELECT run_id FROM study_run WHERE study = ?1", 1,
         &x->o->study, "choose the runs", ei);
   if (err || x->o->checkpoints)
@@ -394,26 +395,26 @@ static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *e
 
   snprintf(sql, sizeof sql,
            "SELECT count(*) FROM run WHERE id IN (SELECT id FROM temp.chosen) AND %s", unfinished);
-  err = mho_store_int(x->s, sql, NULL, 0, &left, ei);
+  err = mho__store_int(x->s, sql, NULL, 0, &left, ei);
   x->out->unfinished = (int)left;
   snprintf(sql, sizeof sql, "DELETE FROM temp.chosen WHERE id IN (SELECT id FROM run WHERE %s)",
            unfinished);
-  return err ? err : mho_store_exec(x->s, sql, "choose the runs", ei);
+  return err ? err : mho__store_exec(x->s, sql, "choose the runs", ei);
 }
 
 /* The config that the others are told as changes of: of the oldest run. */
 static mho_err read_base(exporter *x, mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err =
-      mho_store_prepare(x->s, "SELECT config FROM run WHERE id = (SELECT min(id) FROM temp.chosen)",
-                        "read the runs", &st, ei);
+  mho_err err = mho__store_prepare(
+      x->s, "SELECT config FROM run WHERE id = (SELECT min(id) FROM temp.chosen)", "read the runs",
+      &st, ei);
   if (err)
     return err;
 
   int rc = sqlite3_step(st);
   x->base = strdup(rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : "{}");
   if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-    err = mho_store_fail(x->s, rc, "read the runs", ei);
+    err = mho__store_fail(x->s, rc, "read the runs", ei);
   else if (!x->base)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write the runs");
   sqlite3_finalize(st);
@@ -460,7 +461,7 @@ mho_err mho_store_export(mho_store *s, int n, const char *const *ids, const mho_
   if (!err)
     err = choose(x, n, ids, ei);
   if (!err)
-    err = mho_store_exec(s, "BEGIN", "read the runs", ei);
+    err = mho__store_exec(s, "BEGIN", "read the runs", ei);
   if (!err)
     err = read_base(x, ei);
   if (!err)

@@ -94,14 +94,14 @@ static mho_err read_head(importer *x, mho_errinfo *ei) {
 static mho_err make_table(importer *x, const char *table, mho_errinfo *ei) {
   char sql[256];
   snprintf(sql, sizeof sql, "CREATE TABLE other.%s AS SELECT * FROM main.%s WHERE 0", table, table);
-  return mho_store_exec(x->s, sql, "import runs", ei);
+  return mho__store_exec(x->s, sql, "import runs", ei);
 }
 
 static mho_err make_tables(importer *x, mho_errinfo *ei) {
   char all[1024], *save = NULL;
-  mho_err err = mho_store_exec(x->s, "ATTACH ':memory:' AS other", "import runs", ei);
+  mho_err err = mho__store_exec(x->s, "ATTACH ':memory:' AS other", "import runs", ei);
   if (!err)
-    err = mho_store_tables_of_runs(x->s, all, sizeof all, ei);
+    err = mho__store_tables_of_runs(x->s, all, sizeof all, ei);
   if (err)
     return err;
 
@@ -125,7 +125,7 @@ static mho_err prepare_insert(importer *x, const char *table, const char *lead, 
 
   *out = NULL;
   *n = (int)json_array_size(names);
-  mho_err err = mho_store_columns_of(x->s, table, known, sizeof known, ei);
+  mho_err err = mho__store_columns_of(x->s, table, known, sizeof known, ei);
   if (err || !*n)
     return err ? err : BAD(x, "the first line names no columns of table '%.40s'", table);
 
@@ -142,7 +142,7 @@ static mho_err prepare_insert(importer *x, const char *table, const char *lead, 
   for (int k = 0; k < *n + (lead != NULL); k++)
     mho_text_append(sql, sizeof sql, "%s?", k ? "," : "");
   mho_text_append(sql, sizeof sql, ")");
-  return mho_store_prepare(x->s, sql, "import runs", out, ei);
+  return mho__store_prepare(x->s, sql, "import runs", out, ei);
 }
 
 /* The value of a hexadecimal digit, or -1. */
@@ -206,9 +206,9 @@ static mho_err insert_row(importer *x, sqlite3_stmt *st, int lead, int n, const 
     if (rc == SQLITE_MISMATCH)
       return BAD(x, "value %d of a row is none that a file of runs may have", i + 1);
     if (rc)
-      return mho_store_fail(x->s, rc, "import runs", ei);
+      return mho__store_fail(x->s, rc, "import runs", ei);
   }
-  return mho_store_run(x->s, st, "import runs", ei);
+  return mho__store_run(x->s, st, "import runs", ei);
 }
 
 /* ---------------------------------------------------------------- a run */
@@ -221,7 +221,7 @@ static char *config_of(const importer *x, const json_t *line) {
 
   json_t *config = json_deep_copy(json_object_get(x->head, "config"));
   if (json_is_object(change))
-    mho_store_patch(config, change);
+    mho__store_patch(config, change);
   char *text = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17));
   json_decref(config);
   return text;
@@ -269,7 +269,7 @@ static mho_err import_studies(importer *x, const json_t *names, const json_t *po
   size_t i;
   json_array_foreach (names, i, name) {
     sqlite3_stmt *st;
-    mho_err err = mho_store_prepare(
+    mho_err err = mho__store_prepare(
         x->s, "INSERT INTO other.study_run(study, point_hash, run_id) VALUES(?1, ?2, ?3)",
         "import runs", &st, ei);
     if (err)
@@ -278,7 +278,7 @@ static mho_err import_studies(importer *x, const json_t *names, const json_t *po
     bind_value(st, 1, name);
     bind_value(st, 2, point);
     bind_value(st, 3, id);
-    err = mho_store_run(x->s, st, "import runs", ei);
+    err = mho__store_run(x->s, st, "import runs", ei);
     sqlite3_finalize(st);
     if (err)
       return err;
@@ -318,8 +318,8 @@ static mho_err import_run(importer *x, const json_t *line, mho_errinfo *ei) {
 static mho_err import_study(importer *x, const json_t *line, mho_errinfo *ei) {
   sqlite3_stmt *st;
   mho_err err =
-      mho_store_prepare(x->s, "INSERT INTO other.study(name, created, config) VALUES(?1, ?2, ?3)",
-                        "import runs", &st, ei);
+      mho__store_prepare(x->s, "INSERT INTO other.study(name, created, config) VALUES(?1, ?2, ?3)",
+                         "import runs", &st, ei);
   if (err)
     return err;
 
@@ -330,7 +330,7 @@ static mho_err import_study(importer *x, const json_t *line, mho_errinfo *ei) {
   if (created)
     bind_value(st, 2, created);
   sqlite3_bind_text(st, 3, config ? config : "{}", -1, SQLITE_STATIC);
-  err = mho_store_run(x->s, st, "import runs", ei);
+  err = mho__store_run(x->s, st, "import runs", ei);
   sqlite3_finalize(st);
   free(config);
   return err;
@@ -373,10 +373,10 @@ static mho_err read_file(importer *x, mho_errinfo *ei) {
     return err;
 
   /* Older files do not have these columns. */
-  return mho_store_exec(x->s,
-                        "UPDATE other.run SET kind = 'trained' WHERE kind IS NULL;"
-                        "UPDATE other.checkpoint SET is_best = 0 WHERE is_best IS NULL",
-                        "import runs", ei);
+  return mho__store_exec(x->s,
+                         "UPDATE other.run SET kind = 'trained' WHERE kind IS NULL;"
+                         "UPDATE other.checkpoint SET is_best = 0 WHERE is_best IS NULL",
+                         "import runs", ei);
 }
 
 mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei) {
@@ -390,7 +390,7 @@ mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out, 
 
   mho_err err = read_file(&x, ei);
   if (!err)
-    err = mho_store_merge_attached(s, out, ei); /* detaches */
+    err = mho__store_merge_attached(s, out, ei); /* detaches */
   else
     sqlite3_exec(s->db, "DETACH other", NULL, NULL, NULL);
 

@@ -62,7 +62,7 @@ static mho_err check_header(const mho_store *s, mho_errinfo *ei) {
       rc = file->pMethods->xRead(file, h, sizeof h, 0);
   }
   if (rc)
-    return mho_store_fail(s, rc, "open the run database", ei);
+    return mho__store_fail(s, rc, "open the run database", ei);
 
   if (size == 0) {
     if (s->mode == MHO_STORE_WRITE)
@@ -80,8 +80,8 @@ static mho_err check_header(const mho_store *s, mho_errinfo *ei) {
     return MHO_OK;
 
   /* A database without a single table (its first page is a leaf with no cell) may become ours. */
-  bool empty = h[100] == 13 && !h[103] && !h[104] && mho_store_path_size(s->file, "-wal") <= 0 &&
-               mho_store_path_size(s->file, "-journal") <= 0;
+  bool empty = h[100] == 13 && !h[103] && !h[104] && mho__store_path_size(s->file, "-wal") <= 0 &&
+               mho__store_path_size(s->file, "-journal") <= 0;
   if (empty && application == 0 && s->mode == MHO_STORE_WRITE)
     return MHO_OK;
   return fail_foreign(s, application, ei);
@@ -91,7 +91,7 @@ static mho_err check_header(const mho_store *s, mho_errinfo *ei) {
 
 static mho_err read_version(mho_store *s, const mho_store_options *o, int64_t *version,
                             mho_errinfo *ei) {
-  mho_err err = mho_store_int(s, "PRAGMA user_version", NULL, 0, version, ei);
+  mho_err err = mho__store_int(s, "PRAGMA user_version", NULL, 0, version, ei);
   if (!err && *version > o->version)
     return mho_fail(ei, MHO_ESTORE,
                     "'%s' was written by a newer mho (schema %lld, this one knows %d): update mho",
@@ -107,30 +107,30 @@ static mho_err renew_views(mho_store *s, mho_errinfo *ei) {
   for (const char *at = first; at; at = strstr(at + 1, "CREATE VIEW ")) {
     sscanf(at, "CREATE VIEW %63s", name);
     snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %s", name);
-    mho_err err = mho_store_exec(s, drop, "migrate the database", ei);
+    mho_err err = mho__store_exec(s, drop, "migrate the database", ei);
     if (err)
       return err;
   }
-  return mho_store_exec(s, first, "migrate the database", ei);
+  return mho__store_exec(s, first, "migrate the database", ei);
 }
 
 /* One step of the migration, and the version that it makes. */
 static mho_err migrate_one(mho_store *s, const char *sql, int64_t version, mho_errinfo *ei) {
   char stamp[64];
   snprintf(stamp, sizeof stamp, "PRAGMA user_version = %lld", (long long)version);
-  mho_err err = mho_store_exec(s, sql, "migrate the database", ei);
-  return err ? err : mho_store_exec(s, stamp, "migrate the database", ei);
+  mho_err err = mho__store_exec(s, sql, "migrate the database", ei);
+  return err ? err : mho__store_exec(s, stamp, "migrate the database", ei);
 }
 
 /* Within the transaction that locks out other processes that open the same new or old file. */
 static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_errinfo *ei) {
   int64_t application, tables, version, bad;
-  mho_err err = mho_store_int(s, "PRAGMA application_id", NULL, 0, &application, ei);
+  mho_err err = mho__store_int(s, "PRAGMA application_id", NULL, 0, &application, ei);
   if (!err)
-    err = mho_store_int(s, "SELECT count(*) FROM sqlite_schema", NULL, 0, &tables, ei);
+    err = mho__store_int(s, "SELECT count(*) FROM sqlite_schema", NULL, 0, &tables, ei);
   if (!err && application != MHO_STORE_APPLICATION)
     err = tables ? fail_foreign(s, application, ei)
-                 : mho_store_exec(s, schema_sql, "make a new database", ei);
+                 : mho__store_exec(s, schema_sql, "make a new database", ei);
   if (!err)
     err = read_version(s, o, &version, ei);
   if (err)
@@ -148,7 +148,7 @@ static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_erri
   if (changed)
     err = renew_views(s, ei);
   if (!err)
-    err = mho_store_int(s, "SELECT count(*) FROM pragma_foreign_key_check", NULL, 0, &bad, ei);
+    err = mho__store_int(s, "SELECT count(*) FROM pragma_foreign_key_check", NULL, 0, &bad, ei);
   if (!err && bad)
     err = mho_fail(ei, MHO_ESTORE, "cannot migrate '%s': %lld rows would belong to no run", s->path,
                    (long long)bad);
@@ -166,8 +166,8 @@ static mho_err migrate(mho_store *s, const mho_store_options *o, mho_errinfo *ei
         "'%s' was written by an older mho (schema %lld, this one reads %d): bring it up to date "
         "with mho db migrate",
         s->path, (long long)version, o->version);
-  err = mho_store_begin(s, ei);
-  return err ? err : mho_store_end(s, migrate_locked(s, o, ei), ei);
+  err = mho__store_begin(s, ei);
+  return err ? err : mho__store_end(s, migrate_locked(s, o, ei), ei);
 }
 
 /* ---------------------------------------------------------------- journal */
@@ -182,16 +182,16 @@ static mho_err use_wal(mho_store *s, mho_errinfo *ei) {
     rc = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
   }
   if (rc)
-    return mho_store_fail(s, rc, "open the run database", ei);
+    return mho__store_fail(s, rc, "open the run database", ei);
 
   /* A file system without shared memory keeps the rollback journal, which is safe only with
    * FULL. */
   int64_t wal;
   mho_err err =
-      mho_store_int(s, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", NULL, 0, &wal, ei);
+      mho__store_int(s, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", NULL, 0, &wal, ei);
   if (!err)
-    err = mho_store_exec(s, wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL",
-                         "open the run database", ei);
+    err = mho__store_exec(s, wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL",
+                          "open the run database", ei);
   return err;
 }
 
@@ -213,7 +213,7 @@ static int busy(void *user, int count) {
 }
 
 static mho_err connect_file(mho_store *s, int flags, const char *options, mho_errinfo *ei) {
-  char *uri = mho_store_path_uri(s->file, options);
+  char *uri = mho__store_path_uri(s->file, options);
   if (!uri)
     return mho_fail(ei, MHO_ENOMEM, "no memory to open '%s'", s->path);
 
@@ -224,10 +224,10 @@ static mho_err connect_file(mho_store *s, int flags, const char *options, mho_er
 
   sqlite3_extended_result_codes(s->db, 1);
   if (rc)
-    return mho_store_fail(s, rc, "open the run database", ei);
-  rc = mho_store_share_function(s->db);
+    return mho__store_fail(s, rc, "open the run database", ei);
+  rc = mho__store_share_function(s->db);
   if (rc)
-    return mho_store_fail(s, rc, "open the run database", ei);
+    return mho__store_fail(s, rc, "open the run database", ei);
 
   sqlite3_busy_handler(s->db, busy, s);
   sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -239,11 +239,11 @@ static mho_err open_write(mho_store *s, const mho_store_options *o, bool exists,
   int64_t probe;
   mho_err err = connect_file(s, SQLITE_OPEN_READWRITE | (exists ? 0 : SQLITE_OPEN_CREATE), "", ei);
   if (!err && sqlite3_db_readonly(s->db, "main"))
-    err = mho_store_fail(s, SQLITE_READONLY, "open the run database for writing", ei);
+    err = mho__store_fail(s, SQLITE_READONLY, "open the run database for writing", ei);
 
   /* Foreign keys are off until all tables are as they should be. */
   if (!err)
-    err = mho_store_exec(s, "PRAGMA foreign_keys = OFF", "open the run database", ei);
+    err = mho__store_exec(s, "PRAGMA foreign_keys = OFF", "open the run database", ei);
   if (!err)
     err = migrate(s, o, ei);
   if (!err)
@@ -251,14 +251,14 @@ static mho_err open_write(mho_store *s, const mho_store_options *o, bool exists,
 
   /* Some distributions zero freed pages (secure_delete), which doubles what a checkpoint writes. */
   if (!err)
-    err = mho_store_exec(s,
-                         "PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;"
-                         "PRAGMA secure_delete = OFF; PRAGMA cache_size = -16000",
-                         "open the run database", ei);
+    err = mho__store_exec(s,
+                          "PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;"
+                          "PRAGMA secure_delete = OFF; PRAGMA cache_size = -16000",
+                          "open the run database", ei);
 
   /* This makes the log, by which a reader knows that somebody writes. */
   if (!err)
-    err = mho_store_int(s, "PRAGMA user_version", NULL, 0, &probe, ei);
+    err = mho__store_int(s, "PRAGMA user_version", NULL, 0, &probe, ei);
   return err;
 }
 
@@ -270,17 +270,17 @@ static mho_err open_write(mho_store *s, const mho_store_options *o, bool exists,
  * write it at that moment, a query may fail, and do when repeated. */
 static mho_err open_read(mho_store *s, const mho_store_options *o, bool writable, mho_errinfo *ei) {
   bool log =
-      mho_store_path_size(s->file, "-wal") >= 0 || mho_store_path_size(s->file, "-journal") > 0;
+      mho__store_path_size(s->file, "-wal") >= 0 || mho__store_path_size(s->file, "-journal") > 0;
   mho_err err = writable ? connect_file(s, SQLITE_OPEN_READWRITE, "", ei)
                          : connect_file(s, SQLITE_OPEN_READONLY, log ? "" : "?immutable=1", ei);
   if (err)
     return err;
 
   int64_t probe;
-  err = mho_store_int(s, "PRAGMA user_version", NULL, 0, &probe, ei);
+  err = mho__store_int(s, "PRAGMA user_version", NULL, 0, &probe, ei);
   int why = err ? sqlite3_errcode(s->db) & 0xff : SQLITE_OK;
   if (why == SQLITE_CANTOPEN || why == SQLITE_READONLY) {
-    if (mho_store_path_size(s->file, "-wal") > 0 || mho_store_path_size(s->file, "-journal") > 0)
+    if (mho__store_path_size(s->file, "-wal") > 0 || mho__store_path_size(s->file, "-journal") > 0)
       return mho_fail(
           ei, MHO_ESTORE,
           "'%s' has a journal (-wal or -journal) beside it that cannot be taken in here, because "
@@ -293,18 +293,18 @@ static mho_err open_read(mho_store *s, const mho_store_options *o, bool writable
   if (!err)
     err = migrate(s, o, ei);
   if (!err)
-    err = mho_store_exec(s, "PRAGMA query_only = ON; PRAGMA cache_size = -16000",
-                         "open the run database", ei);
+    err = mho__store_exec(s, "PRAGMA query_only = ON; PRAGMA cache_size = -16000",
+                          "open the run database", ei);
   return err;
 }
 
-mho_err mho_store_open_with(const char *path, mho_store_mode mode, const mho_store_options *options,
-                            mho_store **out, mho_errinfo *ei) {
+mho_err mho__store_open_with(const char *path, mho_store_mode mode,
+                             const mho_store_options *options, mho_store **out, mho_errinfo *ei) {
   *out = NULL;
   bool exists, writable;
   char *file, *copy = path ? mho_alloc(strlen(path) + 1, 1) : NULL;
   mho_store *s = mho_alloc(1, sizeof *s);
-  mho_err err = mho_store_path_check(path, mode, &file, &exists, &writable, ei);
+  mho_err err = mho__store_path_check(path, mode, &file, &exists, &writable, ei);
   if (!err && (!s || !copy))
     err = mho_fail(ei, MHO_ENOMEM, "no memory to open '%s'", path);
   if (err) {
@@ -330,7 +330,7 @@ mho_err mho_store_open_with(const char *path, mho_store_mode mode, const mho_sto
 mho_err mho_store_open(const char *path, mho_store_mode mode, mho_store **out, mho_errinfo *ei) {
   mho_store_options o = {mode == MHO_STORE_WRITE ? BUSY_WRITE_MS : BUSY_READ_MS, MHO_STORE_VERSION,
                          migration};
-  return mho_store_open_with(path, mode, &o, out, ei);
+  return mho__store_open_with(path, mode, &o, out, ei);
 }
 
 void mho_store_close(mho_store *s) {

@@ -94,8 +94,8 @@ static mho_err check(const char *path, mho_store_mode mode, char *folder, bool *
       folder, strerror(folder_why), path);
 }
 
-mho_err mho_store_path_check(const char *path, mho_store_mode mode, char **file, bool *exists,
-                             bool *writable, mho_errinfo *ei) {
+mho_err mho__store_path_check(const char *path, mho_store_mode mode, char **file, bool *exists,
+                              bool *writable, mho_errinfo *ei) {
   *exists = *writable = false;
   *file = NULL;
   if (!path || !*path)
@@ -120,7 +120,7 @@ mho_err mho_store_path_check(const char *path, mho_store_mode mode, char **file,
   return err;
 }
 
-int64_t mho_store_path_size(const char *path, const char *suffix) {
+int64_t mho__store_path_size(const char *path, const char *suffix) {
   struct stat st;
   char *name = mho_alloc(strlen(path) + strlen(suffix) + 1, 1);
   int64_t size = -1;
@@ -133,7 +133,7 @@ int64_t mho_store_path_size(const char *path, const char *suffix) {
   return size;
 }
 
-char *mho_store_path_uri(const char *path, const char *options) {
+char *mho__store_path_uri(const char *path, const char *options) {
   static const char hex[] = "0123456789abcdef";
   char *uri = mho_alloc(3 * strlen(path) + strlen(options) + 16, 1);
   if (!uri)

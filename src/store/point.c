@@ -27,18 +27,18 @@ static void add(SHA2_CTX *hash, const char *line) {
   SHA256Update(hash, (const uint8_t *)"\n", 1);
 }
 
-mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_checksum,
-                             const char *kind, char hash[65], mho_errinfo *ei) {
+mho_err mho__store_point_hash(mho_store *s, const char *config, const char *data_checksum,
+                              const char *kind, char hash[65], mho_errinfo *ei) {
   sqlite3_stmt *st;
   SHA2_CTX context;
   int64_t object;
   mho_err err =
-      mho_store_int(s, "SELECT CASE WHEN json_valid(?1) THEN json_type(?1) = 'object' ELSE 0 END",
-                    config, 0, &object, ei);
+      mho__store_int(s, "SELECT CASE WHEN json_valid(?1) THEN json_type(?1) = 'object' ELSE 0 END",
+                     config, 0, &object, ei);
   if (!err && !object)
     err = mho_fail(ei, MHO_EINVAL, "the run's config is not a JSON object: '%.60s'", config);
   if (!err)
-    err = mho_store_prepare(s, leaves, "read the run's config", &st, ei);
+    err = mho__store_prepare(s, leaves, "read the run's config", &st, ei);
   if (err)
     return err;
 
@@ -49,10 +49,10 @@ mho_err mho_store_point_hash(mho_store *s, const char *config, const char *data_
 
   sqlite3_bind_text(st, 1, config, -1, SQLITE_STATIC);
   int rc;
-  while (mho_store_next(st, &rc))
+  while (mho__store_next(st, &rc))
     add(&context, (const char *)sqlite3_column_text(st, 0));
   if (rc != SQLITE_DONE)
-    err = mho_store_fail(s, rc, "read the run's config", ei);
+    err = mho__store_fail(s, rc, "read the run's config", ei);
   sqlite3_finalize(st);
   SHA256End(&context, hash);
   return err;

@@ -103,7 +103,7 @@ static mho_err prepare(mho_store *s, const char *sql, sqlite3_stmt **out, mho_er
   else if ((rc & 0xff) == SQLITE_ERROR)
     err = fail_sql(s, start, ei);
   else if (rc)
-    err = mho_store_fail(s, rc, "run the query", ei);
+    err = mho__store_fail(s, rc, "run the query", ei);
   else if (!*out)
     err = mho_fail(ei, MHO_EINVAL, "the query is empty");
   else if (!sqlite3_stmt_readonly(*out))
@@ -155,7 +155,7 @@ static mho_err fail_query(mho_store *s, int rc, const char *sql, double timeout_
         timeout_s);
   if ((rc & 0xff) == SQLITE_ERROR)
     return fail_sql(s, sql, ei);
-  return mho_store_fail(s, rc, "run the query", ei);
+  return mho__store_fail(s, rc, "run the query", ei);
 }
 
 static mho_err fetch(mho_store *s, sqlite3_stmt *st, const char *sql, double timeout_s,
@@ -203,7 +203,7 @@ mho_err mho_store_query(mho_store *s, const char *sql, int n_args, const char *c
       break;
     int rc = sqlite3_bind_text(st, i + 1, args[i], -1, SQLITE_TRANSIENT);
     if (rc)
-      err = mho_store_fail(s, rc, "run the query", ei);
+      err = mho__store_fail(s, rc, "run the query", ei);
   }
 
   if (!err) {

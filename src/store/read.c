@@ -14,7 +14,7 @@ enum { SHOWN = 5, NEAREST = 3 };
 static mho_err find_one(mho_store *s, const char *sql, const char *ref, char id[MHO_ID_MAX],
                         bool *found, mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s, sql, "look for a run", &st, ei);
+  mho_err err = mho__store_prepare(s, sql, "look for a run", &st, ei);
   if (err)
     return err;
 
@@ -24,7 +24,7 @@ static mho_err find_one(mho_store *s, const char *sql, const char *ref, char id[
   if (*found)
     snprintf(id, MHO_ID_MAX, "%s", (const char *)sqlite3_column_text(st, 0));
   else if (rc != SQLITE_DONE)
-    err = mho_store_fail(s, rc, "look for a run", ei);
+    err = mho__store_fail(s, rc, "look for a run", ei);
   sqlite3_finalize(st);
   return err;
 }
@@ -32,10 +32,10 @@ static mho_err find_one(mho_store *s, const char *sql, const char *ref, char id[
 static mho_err find_prefix(mho_store *s, const char *ref, char id[MHO_ID_MAX], bool *found,
                            mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s,
-                                  "SELECT id, name, count(*) OVER () FROM run "
-                                  "WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id DESC LIMIT ?2",
-                                  "look for a run", &st, ei);
+  mho_err err = mho__store_prepare(s,
+                                   "SELECT id, name, count(*) OVER () FROM run "
+                                   "WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id DESC LIMIT ?2",
+                                   "look for a run", &st, ei);
   if (err)
     return err;
 
@@ -44,7 +44,7 @@ static mho_err find_prefix(mho_store *s, const char *ref, char id[MHO_ID_MAX], b
 
   char list[512] = "";
   int n = 0, rc;
-  while (mho_store_next(st, &rc)) {
+  while (mho__store_next(st, &rc)) {
     const char *name = (const char *)sqlite3_column_text(st, 1);
     n = sqlite3_column_int(st, 2);
     snprintf(id, MHO_ID_MAX, "%s", (const char *)sqlite3_column_text(st, 0));
@@ -54,7 +54,7 @@ static mho_err find_prefix(mho_store *s, const char *ref, char id[MHO_ID_MAX], b
   }
 
   if (rc != SQLITE_DONE)
-    err = mho_store_fail(s, rc, "look for a run", ei);
+    err = mho__store_fail(s, rc, "look for a run", ei);
   else if (n > 1)
     err = mho_fail(ei, MHO_EINVAL, "'%s' fits %d runs: %s%s; give more characters", ref, n, list,
                    n > SHOWN ? ", ..." : "");
@@ -73,13 +73,13 @@ static mho_err near_names(mho_store *s, const char *ref, char *list, size_t capa
   int n = 0, limit = (int)strlen(ref) / 2 + 1;
   sqlite3_stmt *st;
   mho_err err =
-      mho_store_prepare(s, "SELECT DISTINCT name FROM run WHERE name IS NOT NULL LIMIT 20000",
-                        "look for a run", &st, ei);
+      mho__store_prepare(s, "SELECT DISTINCT name FROM run WHERE name IS NOT NULL LIMIT 20000",
+                         "look for a run", &st, ei);
   if (err)
     return err;
 
   int rc;
-  while (mho_store_next(st, &rc)) {
+  while (mho__store_next(st, &rc)) {
     const char *name = (const char *)sqlite3_column_text(st, 0);
     int d = mho_text_distance(ref, name), at = n;
     if (d > limit || strlen(name) >= sizeof best->name)
@@ -95,7 +95,7 @@ static mho_err near_names(mho_store *s, const char *ref, char *list, size_t capa
     strcpy(best[at].name, name);
   }
   if (rc != SQLITE_DONE)
-    err = mho_store_fail(s, rc, "look for a run", ei);
+    err = mho__store_fail(s, rc, "look for a run", ei);
   sqlite3_finalize(st);
 
   *list = 0;
@@ -107,7 +107,7 @@ static mho_err near_names(mho_store *s, const char *ref, char *list, size_t capa
 static mho_err fail_unknown(mho_store *s, const char *ref, mho_errinfo *ei) {
   int64_t any;
   char near[256];
-  mho_err err = mho_store_int(s, "SELECT 1 FROM run LIMIT 1", NULL, 0, &any, ei);
+  mho_err err = mho__store_int(s, "SELECT 1 FROM run LIMIT 1", NULL, 0, &any, ei);
   if (err)
     return err;
   if (!any)
@@ -152,8 +152,8 @@ mho_err mho_store_find(mho_store *s, const char *ref, char id[MHO_ID_MAX], mho_e
 /* ---------------------------------------------------------------- get */
 
 void mho_run_row_free(mho_run_row *r) {
-  for (int i = 0; i < mho_store_run_columns_n; i++) {
-    const mho_store_column *c = &mho_store_run_columns[i];
+  for (int i = 0; i < mho__store_run_columns_n; i++) {
+    const mho_store_column *c = &mho__store_run_columns[i];
     if (c->kind != MHO_STORE_TEXT && c->kind != MHO_STORE_WORD)
       continue;
     char **text = (char **)(void *)((char *)r + c->offset);
@@ -170,12 +170,12 @@ void mho_blob_free(mho_blob *b) {
 mho_err mho_store_run_get(mho_store *s, const char *id, mho_run_row *out, mho_errinfo *ei) {
   char sql[1024] = "SELECT ";
   *out = (mho_run_row){0};
-  for (int i = 0; i < mho_store_run_columns_n; i++)
-    mho_text_append(sql, sizeof sql, "%s%s", i ? "," : "", mho_store_run_columns[i].name);
+  for (int i = 0; i < mho__store_run_columns_n; i++)
+    mho_text_append(sql, sizeof sql, "%s%s", i ? "," : "", mho__store_run_columns[i].name);
   mho_text_append(sql, sizeof sql, " FROM run WHERE id = ?1");
 
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s, sql, "read a run", &st, ei);
+  mho_err err = mho__store_prepare(s, sql, "read a run", &st, ei);
   if (err)
     return err;
 
@@ -184,14 +184,14 @@ mho_err mho_store_run_get(mho_store *s, const char *id, mho_run_row *out, mho_er
   if (rc == SQLITE_DONE)
     err = mho_fail(ei, MHO_ENOTFOUND, "there is no run '%s' in '%s'", id, s->path);
   else if (rc != SQLITE_ROW)
-    err = mho_store_fail(s, rc, "read a run", ei);
+    err = mho__store_fail(s, rc, "read a run", ei);
 
-  for (int i = 0; i < mho_store_run_columns_n; i++) {
+  for (int i = 0; i < mho__store_run_columns_n; i++) {
     if (err)
       break;
-    rc = mho_store_take(st, i, &mho_store_run_columns[i], out);
+    rc = mho__store_take(st, i, &mho__store_run_columns[i], out);
     if (rc)
-      err = mho_store_fail(s, rc, "read a run", ei);
+      err = mho__store_fail(s, rc, "read a run", ei);
   }
 
   sqlite3_finalize(st);
@@ -207,7 +207,7 @@ static mho_err take_checkpoint(mho_store *s, sqlite3_stmt *st, mho_checkpoint_ro
   out->epoch = sqlite3_column_int(st, 0);
   out->batch = sqlite3_column_int64(st, 1);
   if (size && !data)
-    return mho_store_fail(s, sqlite3_errcode(s->db), "read a checkpoint", ei);
+    return mho__store_fail(s, sqlite3_errcode(s->db), "read a checkpoint", ei);
 
   out->blob.data = mho_alloc(size, 1);
   if (!out->blob.data)
@@ -220,7 +220,7 @@ static mho_err take_checkpoint(mho_store *s, sqlite3_stmt *st, mho_checkpoint_ro
 }
 
 static mho_err fail_no_checkpoint(mho_store *s, const char *id, const char *kind, mho_errinfo *ei) {
-  mho_err err = mho_store_need_run(s, id, ei);
+  mho_err err = mho__store_need_run(s, id, ei);
   if (err)
     return err;
   return mho_fail(ei, MHO_ENOTFOUND, "run '%s' in '%s' has no checkpoint '%s'", id, s->path, kind);
@@ -230,10 +230,11 @@ mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
                                  mho_checkpoint_row *out, mho_errinfo *ei) {
   *out = (mho_checkpoint_row){0};
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s,
-                                  "SELECT epoch, batch, data FROM checkpoint WHERE run_id = ?1 AND "
-                                  "(kind = ?2 OR (?2 = 'best' AND is_best))",
-                                  "read a checkpoint", &st, ei);
+  mho_err err =
+      mho__store_prepare(s,
+                         "SELECT epoch, batch, data FROM checkpoint WHERE run_id = ?1 AND "
+                         "(kind = ?2 OR (?2 = 'best' AND is_best))",
+                         "read a checkpoint", &st, ei);
   if (err)
     return err;
 
@@ -243,7 +244,7 @@ mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
   if (rc == SQLITE_ROW)
     err = take_checkpoint(s, st, out, ei);
   else if (rc != SQLITE_DONE)
-    err = mho_store_fail(s, rc, "read a checkpoint", ei);
+    err = mho__store_fail(s, rc, "read a checkpoint", ei);
   else
     err = fail_no_checkpoint(s, id, kind, ei);
   sqlite3_finalize(st);
@@ -260,20 +261,20 @@ mho_err mho_store_check(mho_store *s, mho_errinfo *ei) {
   };
   for (int i = 0; i < MHO_COUNT(checks); i++) {
     sqlite3_stmt *st;
-    mho_err err = mho_store_prepare(s, checks[i], "check the database", &st, ei);
+    mho_err err = mho__store_prepare(s, checks[i], "check the database", &st, ei);
     if (err)
       return err;
 
     char first[256] = "";
     int n = 0, rc;
-    while (mho_store_next(st, &rc)) {
+    while (mho__store_next(st, &rc)) {
       if (!n)
         snprintf(first, sizeof first, "%s", (const char *)sqlite3_column_text(st, 0));
       n++;
     }
 
     if (rc != SQLITE_DONE)
-      err = mho_store_fail(s, rc, "check the database", ei);
+      err = mho__store_fail(s, rc, "check the database", ei);
     else if (n)
       err = mho_fail(
           ei, MHO_ESTORE,

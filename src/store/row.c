@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define RUN(field, kind) MHO_STORE_COLUMN(mho_run_row, field, kind)
-const mho_store_column mho_store_run_columns[] = {
+const mho_store_column mho__store_run_columns[] = {
     RUN(id, ID),           RUN(name, TEXT),           RUN(status, WORD),
     RUN(config, WORD),     RUN(config_hash, WORD),    RUN(defaults_version, INT),
     RUN(seed, INT64),      RUN(data_checksum, WORD),  RUN(code_version, WORD),
@@ -19,9 +19,9 @@ const mho_store_column mho_store_run_columns[] = {
     RUN(pulses, REAL),     RUN(energy_j, REAL),       RUN(error, TEXT),
     RUN(kind, WORD),       RUN(parent, TEXT),
 };
-const int mho_store_run_columns_n = MHO_COUNT(mho_store_run_columns);
+const int mho__store_run_columns_n = MHO_COUNT(mho__store_run_columns);
 
-int mho_store_bind(sqlite3_stmt *st, int parameter, const mho_store_column *c, const void *row) {
+int mho__store_bind(sqlite3_stmt *st, int parameter, const mho_store_column *c, const void *row) {
   const void *at = (const char *)row + c->offset;
 
   switch (c->kind) {
@@ -49,7 +49,7 @@ int mho_store_bind(sqlite3_stmt *st, int parameter, const mho_store_column *c, c
   return SQLITE_MISUSE;
 }
 
-int mho_store_take(sqlite3_stmt *st, int i, const mho_store_column *c, void *row) {
+int mho__store_take(sqlite3_stmt *st, int i, const mho_store_column *c, void *row) {
   void *at = (char *)row + c->offset;
   bool null = sqlite3_column_type(st, i) == SQLITE_NULL;
 
@@ -88,9 +88,9 @@ int mho_store_take(sqlite3_stmt *st, int i, const mho_store_column *c, void *row
   return SQLITE_OK;
 }
 
-mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const char *lead_value,
-                         const mho_store_column *columns, int n_columns, const void *rows,
-                         int n_rows, size_t stride, mho_errinfo *ei) {
+mho_err mho__store_insert(mho_store *s, const char *into, const char *lead, const char *lead_value,
+                          const mho_store_column *columns, int n_columns, const void *rows,
+                          int n_rows, size_t stride, mho_errinfo *ei) {
   char sql[1024];
 
   snprintf(sql, sizeof sql, "%s(%s", into, lead);
@@ -102,7 +102,7 @@ mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const
   mho_text_append(sql, sizeof sql, ")");
 
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(s, sql, "write", &st, ei);
+  mho_err err = mho__store_prepare(s, sql, "write", &st, ei);
   for (int i = 0; i < n_rows; i++) {
     if (err)
       break;
@@ -111,16 +111,16 @@ mho_err mho_store_insert(mho_store *s, const char *into, const char *lead, const
     for (int j = 0; j < n_columns; j++) {
       if (rc)
         break;
-      rc = mho_store_bind(st, j + 2, &columns[j], row);
+      rc = mho__store_bind(st, j + 2, &columns[j], row);
     }
-    err = rc ? mho_store_fail(s, rc, "write", ei) : mho_store_run(s, st, "write", ei);
+    err = rc ? mho__store_fail(s, rc, "write", ei) : mho__store_run(s, st, "write", ei);
   }
 
   sqlite3_finalize(st);
   return err;
 }
 
-void mho_store_now(char text[32]) {
+void mho__store_now(char text[32]) {
   struct timespec t;
   struct tm tm;
 

@@ -60,7 +60,7 @@ static void variance_share(sqlite3_context *context, int n_args, sqlite3_value *
   sqlite3_result_double(context, x > 1 - 1e-12 ? 1 : bound(x, k, n, q));
 }
 
-int mho_store_share_function(sqlite3 *db) {
+int mho__store_share_function(sqlite3 *db) {
   return sqlite3_create_function_v2(db, "variance_share", 5, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
                                     NULL, variance_share, NULL, NULL, NULL);
 }

@@ -42,13 +42,13 @@ void mho_store_new_id(char id[MHO_ID_MAX]) {
 static mho_err begin_locked(mho_store *s, const mho_run_row *run, const char *point,
                             mho_errinfo *ei) {
   int64_t there;
-  mho_err err = mho_store_int(s, "SELECT 1 FROM run WHERE id = ?1", run->id, 0, &there, ei);
+  mho_err err = mho__store_int(s, "SELECT 1 FROM run WHERE id = ?1", run->id, 0, &there, ei);
   if (err)
     return err;
   if (there)
     return mho_fail(ei, MHO_EINVAL, "there is already a run '%s' in '%s'", run->id, s->path);
-  return mho_store_insert(s, "INSERT INTO run", "point_hash", point, mho_store_run_columns,
-                          mho_store_run_columns_n, run, 1, sizeof *run, ei);
+  return mho__store_insert(s, "INSERT INTO run", "point_hash", point, mho__store_run_columns,
+                           mho__store_run_columns_n, run, 1, sizeof *run, ei);
 }
 
 static const char add_to_study[] = "INSERT OR IGNORE INTO study_run(study, point_hash, run_id) "
@@ -58,7 +58,7 @@ static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *po
                             const char *study, bool again, char there[MHO_ID_MAX],
                             mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(
+  mho_err err = mho__store_prepare(
       s,
       "SELECT id FROM run WHERE config_hash = ?1 ORDER BY CASE status WHEN 'completed' "
       "THEN 0 WHEN 'diverged' THEN 1 WHEN 'running' THEN 2 ELSE 3 END, id DESC LIMIT 1",
@@ -71,7 +71,7 @@ static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *po
   if (rc == SQLITE_ROW)
     snprintf(there, MHO_ID_MAX, "%s", (const char *)sqlite3_column_text(st, 0));
   else if (rc != SQLITE_DONE)
-    err = mho_store_fail(s, rc, "look for a run", ei);
+    err = mho__store_fail(s, rc, "look for a run", ei);
   sqlite3_finalize(st);
   if (!err && !*there)
     err = begin_locked(s, run, point, ei);
@@ -79,7 +79,7 @@ static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *po
     return err;
 
   const char *texts[] = {study, *there ? there : run->id};
-  return mho_store_run_texts(s, add_to_study, 2, texts, "write", ei);
+  return mho__store_run_texts(s, add_to_study, 2, texts, "write", ei);
 }
 
 /* With study NULL the run belongs to none, and is inserted whatever is there. */
@@ -96,24 +96,24 @@ static mho_err begin_run(mho_store *s, const mho_run_row *run, const char *study
   if (!row.kind)
     row.kind = (char *)trained; /* only read */
 
-  mho_err err = mho_store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "",
-                                     row.kind, point, ei);
+  mho_err err = mho__store_point_hash(s, run->config, run->data_checksum ? run->data_checksum : "",
+                                      row.kind, point, ei);
   if (err)
     return err;
 
   row.status = (char *)running; /* only read */
   if (!row.started) {
-    mho_store_now(now);
+    mho__store_now(now);
     row.started = now;
   }
 
-  err = mho_store_begin(s, ei);
+  err = mho__store_begin(s, ei);
   if (err)
     return err;
 
   err = study ? claim_locked(s, &row, point, study, again, there, ei)
               : begin_locked(s, &row, point, ei);
-  return mho_store_end(s, err, ei);
+  return mho__store_end(s, err, ei);
 }
 
 mho_err mho_store_run_begin(mho_store *s, const mho_run_row *run, mho_errinfo *ei) {
@@ -129,11 +129,11 @@ mho_err mho_store_run_claim(mho_store *s, const mho_run_row *run, const char *st
 mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid, const char *host,
                            mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_begin(s, ei);
+  mho_err err = mho__store_begin(s, ei);
   if (err)
     return err;
 
-  err = mho_store_prepare(
+  err = mho__store_prepare(
       s,
       "UPDATE run SET status = 'running', pid = ?1, host = ?2, ended = NULL, error = NULL "
       "WHERE id = ?3 AND pid = ?4 AND status = ?5",
@@ -144,12 +144,12 @@ mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid, co
     sqlite3_bind_text(st, 3, row->id, -1, SQLITE_STATIC);
     sqlite3_bind_int64(st, 4, row->pid);
     sqlite3_bind_text(st, 5, row->status, -1, SQLITE_STATIC);
-    err = mho_store_run(s, st, "take a run", ei);
+    err = mho__store_run(s, st, "take a run", ei);
     if (!err && !sqlite3_changes(s->db))
       err = mho_fail(ei, MHO_EINVAL, "run %s was taken by another process just now", row->id);
     sqlite3_finalize(st);
   }
-  return mho_store_end(s, err, ei);
+  return mho__store_end(s, err, ei);
 }
 
 #define RUN(field, kind) MHO_STORE_COLUMN(mho_run_row, field, kind)
@@ -165,12 +165,12 @@ static mho_err update_run(mho_store *s, const char *id, const mho_run_row *run, 
   char now[32];
   mho_run_row row = *run;
   if (row.status && strcmp(row.status, "running") && !row.ended) {
-    mho_store_now(now);
+    mho__store_now(now);
     row.ended = now;
   }
 
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(
+  mho_err err = mho__store_prepare(
       s,
       "UPDATE run SET status = coalesce(?1, status), ended = ?2, wall_s = ?3, epochs_done = ?4, "
       "final_test_acc = ?5, train_acc = ?6, val_acc = ?7, best_test_acc = ?8, best_epoch = ?9, "
@@ -181,13 +181,14 @@ static mho_err update_run(mho_store *s, const char *id, const mho_run_row *run, 
 
   int rc = SQLITE_OK;
   for (int i = 0; i < MHO_COUNT(changing); i++) {
-    rc = mho_store_bind(st, i + 1, &changing[i], &row);
+    rc = mho__store_bind(st, i + 1, &changing[i], &row);
     if (rc)
       break;
   }
   if (!rc)
     rc = sqlite3_bind_text(st, MHO_COUNT(changing) + 1, id, -1, SQLITE_STATIC);
-  err = rc ? mho_store_fail(s, rc, "write the run", ei) : mho_store_run(s, st, "write the run", ei);
+  err =
+      rc ? mho__store_fail(s, rc, "write the run", ei) : mho__store_run(s, st, "write the run", ei);
   sqlite3_finalize(st);
   return err;
 }
@@ -252,8 +253,8 @@ static mho_err write_layers(mho_store *s, const char *id, const mho_store_update
 
   for (int i = 0; i < u->n_layers; i++)
     rows[i] = (layer_at){u->layers_epoch, u->layers[i]};
-  mho_err err = mho_store_insert(s, "INSERT OR REPLACE INTO layer_epoch", "run_id", id, columns,
-                                 MHO_COUNT(columns), rows, u->n_layers, sizeof *rows, ei);
+  mho_err err = mho__store_insert(s, "INSERT OR REPLACE INTO layer_epoch", "run_id", id, columns,
+                                  MHO_COUNT(columns), rows, u->n_layers, sizeof *rows, ei);
   mho_free(rows);
   return err;
 }
@@ -261,7 +262,7 @@ static mho_err write_layers(mho_store *s, const char *id, const mho_store_update
 static mho_err write_last(mho_store *s, const char *id, const mho_checkpoint_row *c, bool is_best,
                           mho_errinfo *ei) {
   sqlite3_stmt *st;
-  mho_err err = mho_store_prepare(
+  mho_err err = mho__store_prepare(
       s,
       "INSERT OR REPLACE INTO checkpoint(run_id, kind, epoch, batch, data, is_best) "
       "VALUES(?1, 'last', ?2, ?3, ?4, ?5)",
@@ -275,8 +276,8 @@ static mho_err write_last(mho_store *s, const char *id, const mho_checkpoint_row
   sqlite3_bind_int(st, 5, is_best);
   const void *data = c->blob.size ? c->blob.data : "";
   int rc = sqlite3_bind_blob64(st, 4, data, c->blob.size, SQLITE_STATIC);
-  err = rc ? mho_store_fail(s, rc, "write a checkpoint", ei)
-           : mho_store_run(s, st, "write a checkpoint", ei);
+  err = rc ? mho__store_fail(s, rc, "write a checkpoint", ei)
+           : mho__store_run(s, st, "write a checkpoint", ei);
   sqlite3_finalize(st);
   return err;
 }
@@ -290,31 +291,31 @@ static mho_err set_best_aside(mho_store *s, const char *id, bool last_is_best, m
                     "is_best";
   if (last_is_best)
     sql = "DELETE FROM checkpoint WHERE run_id = ?1 AND kind = 'best'";
-  return mho_store_run_texts(s, sql, 1, &id, "write a checkpoint", ei);
+  return mho__store_run_texts(s, sql, 1, &id, "write a checkpoint", ei);
 }
 
 /* A run resumed from a checkpoint of a few epochs ago trains those again: their rows are
  * replaced. */
 static mho_err write_locked(mho_store *s, const char *id, const mho_store_update *u,
                             mho_errinfo *ei) {
-  mho_err err = mho_store_need_run(s, id, ei);
+  mho_err err = mho__store_need_run(s, id, ei);
   if (!err && u->epoch)
-    err = mho_store_insert(s, "INSERT OR REPLACE INTO epoch", "run_id", id, epoch_columns,
-                           MHO_COUNT(epoch_columns), u->epoch, 1, sizeof *u->epoch, ei);
+    err = mho__store_insert(s, "INSERT OR REPLACE INTO epoch", "run_id", id, epoch_columns,
+                            MHO_COUNT(epoch_columns), u->epoch, 1, sizeof *u->epoch, ei);
   if (!err && u->layers)
     err = write_layers(s, id, u, ei);
   if (!err && u->settles)
-    err = mho_store_insert(s, "INSERT OR REPLACE INTO settle", "run_id", id, settle_columns,
-                           MHO_COUNT(settle_columns), u->settles, u->n_settles, sizeof *u->settles,
-                           ei);
+    err = mho__store_insert(s, "INSERT OR REPLACE INTO settle", "run_id", id, settle_columns,
+                            MHO_COUNT(settle_columns), u->settles, u->n_settles, sizeof *u->settles,
+                            ei);
   if (!err && u->energies)
-    err = mho_store_insert(s, "INSERT OR REPLACE INTO energy_epoch", "run_id", id, energy_columns,
-                           MHO_COUNT(energy_columns), u->energies, u->n_energies,
-                           sizeof *u->energies, ei);
+    err = mho__store_insert(s, "INSERT OR REPLACE INTO energy_epoch", "run_id", id, energy_columns,
+                            MHO_COUNT(energy_columns), u->energies, u->n_energies,
+                            sizeof *u->energies, ei);
   if (!err && u->samples)
-    err = mho_store_insert(s, "INSERT OR REPLACE INTO settle_sample", "run_id", id, sample_columns,
-                           MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples,
-                           ei);
+    err = mho__store_insert(s, "INSERT OR REPLACE INTO settle_sample", "run_id", id, sample_columns,
+                            MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples,
+                            ei);
   if (!err && u->last)
     err = set_best_aside(s, id, u->last_is_best, ei);
   if (!err && u->last)
@@ -326,8 +327,8 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
 
 mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update *u,
                         mho_errinfo *ei) {
-  mho_err err = mho_store_begin(s, ei);
-  return err ? err : mho_store_end(s, write_locked(s, run_id, u, ei), ei);
+  mho_err err = mho__store_begin(s, ei);
+  return err ? err : mho__store_end(s, write_locked(s, run_id, u, ei), ei);
 }
 
 /* What a run row says of its epochs, from those that are left; best by validation where there is
@@ -354,17 +355,17 @@ mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinf
   char number[16];
   snprintf(number, sizeof number, "%d", epoch);
   const char *texts[] = {run_id, number};
-  mho_err err = mho_store_begin(s, ei);
+  mho_err err = mho__store_begin(s, ei);
   if (err)
     return err;
 
-  err = mho_store_need_run(s, run_id, ei);
+  err = mho__store_need_run(s, run_id, ei);
   for (int i = 0; i < MHO_COUNT(deletes); i++)
     if (!err)
-      err = mho_store_run_texts(s, deletes[i], 2, texts, "write", ei);
+      err = mho__store_run_texts(s, deletes[i], 2, texts, "write", ei);
   if (!err)
-    err = mho_store_run_texts(s, rewind_run, 2, texts, "write", ei);
-  return mho_store_end(s, err, ei);
+    err = mho__store_run_texts(s, rewind_run, 2, texts, "write", ei);
+  return mho__store_end(s, err, ei);
 }
 
 /* --------------------------------------------------------------- co-simulations, files, studies */
@@ -378,30 +379,30 @@ static const mho_store_column cosim_columns[] = {
 
 mho_err mho_store_cosim(mho_store *s, const char *run_id, const mho_cosim_row *row,
                         mho_errinfo *ei) {
-  mho_err err = mho_store_begin(s, ei);
+  mho_err err = mho__store_begin(s, ei);
   if (err)
     return err;
 
-  err = mho_store_need_run(s, run_id, ei);
+  err = mho__store_need_run(s, run_id, ei);
   if (!err)
-    err = mho_store_insert(s, "INSERT INTO cosim", "run_id", run_id, cosim_columns,
-                           MHO_COUNT(cosim_columns), row, 1, sizeof *row, ei);
-  return mho_store_end(s, err, ei);
+    err = mho__store_insert(s, "INSERT INTO cosim", "run_id", run_id, cosim_columns,
+                            MHO_COUNT(cosim_columns), row, 1, sizeof *row, ei);
+  return mho__store_end(s, err, ei);
 }
 
 mho_err mho_store_artifact(mho_store *s, const char *run_id, const char *kind, const char *name,
                            const void *data, size_t size, mho_errinfo *ei) {
   const char *texts[] = {run_id, kind, name};
-  mho_err err = mho_store_begin(s, ei);
+  mho_err err = mho__store_begin(s, ei);
   if (err)
     return err;
 
-  err = mho_store_need_run(s, run_id, ei);
+  err = mho__store_need_run(s, run_id, ei);
   if (!err)
-    err = mho_store_run_blob(
+    err = mho__store_run_blob(
         s, "INSERT OR REPLACE INTO artifact(run_id, kind, name, data) VALUES(?1, ?2, ?3, ?4)", 3,
         texts, size ? data : "", size, "write", ei);
-  return mho_store_end(s, err, ei);
+  return mho__store_end(s, err, ei);
 }
 
 mho_err mho_store_study(mho_store *s, const char *name, const char *config, mho_errinfo *ei) {
@@ -410,34 +411,34 @@ mho_err mho_store_study(mho_store *s, const char *name, const char *config, mho_
   if (!name || !*name)
     return mho_fail(ei, MHO_EINVAL, "a study needs a name");
 
-  mho_err err = mho_store_int(s, "SELECT json_valid(?1)", config, 0, &valid, ei);
+  mho_err err = mho__store_int(s, "SELECT json_valid(?1)", config, 0, &valid, ei);
   if (!err && !valid)
     err = mho_fail(ei, MHO_EINVAL, "the study's config is not JSON: '%.60s'", config ? config : "");
   if (!err)
-    err = mho_store_begin(s, ei);
+    err = mho__store_begin(s, ei);
   if (err)
     return err;
 
-  err = mho_store_run_texts(s,
-                            "INSERT INTO study(name, config) VALUES(?1, ?2) "
-                            "ON CONFLICT(name) DO UPDATE SET config = excluded.config",
-                            2, texts, "write", ei);
-  return mho_store_end(s, err, ei);
+  err = mho__store_run_texts(s,
+                             "INSERT INTO study(name, config) VALUES(?1, ?2) "
+                             "ON CONFLICT(name) DO UPDATE SET config = excluded.config",
+                             2, texts, "write", ei);
+  return mho__store_end(s, err, ei);
 }
 
 mho_err mho_store_study_add(mho_store *s, const char *name, const char *run_id, mho_errinfo *ei) {
   const char *texts[] = {name, run_id};
   int64_t there;
-  mho_err err = mho_store_begin(s, ei);
+  mho_err err = mho__store_begin(s, ei);
   if (err)
     return err;
 
-  err = mho_store_need_run(s, run_id, ei);
+  err = mho__store_need_run(s, run_id, ei);
   if (!err)
-    err = mho_store_int(s, "SELECT 1 FROM study WHERE name = ?1", name, 0, &there, ei);
+    err = mho__store_int(s, "SELECT 1 FROM study WHERE name = ?1", name, 0, &there, ei);
   if (!err && !there)
     err = mho_fail(ei, MHO_ENOTFOUND, "there is no study '%s' in '%s'", name, s->path);
   if (!err)
-    err = mho_store_run_texts(s, add_to_study, 2, texts, "write", ei);
-  return mho_store_end(s, err, ei);
+    err = mho__store_run_texts(s, add_to_study, 2, texts, "write", ei);
+  return mho__store_end(s, err, ei);
 }

@@ -29,7 +29,7 @@ static int sampled_axes(const mho_study *s) {
   return n;
 }
 
-int64_t study_points(const mho_study *s) {
+int64_t mho__study_points(const mho_study *s) {
   int64_t n = s->design == STUDY_GRID ? 1 : s->samples;
   for (int i = 0; i < s->n_axes; i++) {
     if (n > STUDY_RUNS_MAX)
@@ -57,7 +57,7 @@ static mho_err sample_latin(const mho_study *s, int axes, double *u, mho_errinfo
   }
 
   for (int k = 0; k < axes; k++) {
-    mho_rng rng = mho_stream_axis((uint64_t)s->design_seed, k);
+    mho_rng rng = mho__stream_axis((uint64_t)s->design_seed, k);
     mho_rng_permutation(rng, MHO_DESIGN_ORDER, n, order);
     mho_rng_uniform(rng, MHO_DESIGN_JITTER, 0, (size_t)n, jitter);
     for (int i = 0; i < n; i++)
@@ -74,7 +74,7 @@ static mho_err sample_random(const mho_study *s, int axes, double *u) {
   for (int i = 0; i < s->samples; i++)
     for (int k = 0; k < axes; k++) {
       float v;
-      mho_rng_uniform(mho_stream_axis((uint64_t)s->design_seed, k), MHO_DESIGN_VALUE, (uint64_t)i,
+      mho_rng_uniform(mho__stream_axis((uint64_t)s->design_seed, k), MHO_DESIGN_VALUE, (uint64_t)i,
                       1, &v);
       u[i * axes + k] = (double)v;
     }
@@ -109,7 +109,7 @@ static mho_err sample(const mho_study *s, int axes, double *u, mho_errinfo *ei) 
   }
 }
 
-mho_err study_samples(const mho_study *s, double **out, mho_errinfo *ei) {
+mho_err mho__study_samples(const mho_study *s, double **out, mho_errinfo *ei) {
   int axes = sampled_axes(s);
   size_t n = (size_t)mho_max(s->samples, 1) * (size_t)mho_max(axes, 1);
 
@@ -140,7 +140,7 @@ static double range_value(const study_axis *a, double u) {
   return a->from + (a->to - a->from) * u;
 }
 
-void study_range_text(const study_axis *a, double u, char *buf, size_t n) {
+void mho__study_range_text(const study_axis *a, double u, char *buf, size_t n) {
   double v = range_value(a, u);
   if (a->range->kind == MHO_PARAM_INT) {
     snprintf(buf, n, "%.0f", v);
@@ -157,8 +157,8 @@ void study_range_text(const study_axis *a, double u, char *buf, size_t n) {
   mho_param_format(&param, &rounded, false, buf, n);
 }
 
-void study_step_text(const study_axis *a, int64_t i, char *buf, size_t n) {
-  study_range_text(a, a->n > 1 ? (double)i / (a->n - 1) : 0, buf, n);
+void mho__study_step_text(const study_axis *a, int64_t i, char *buf, size_t n) {
+  mho__study_range_text(a, a->n > 1 ? (double)i / (a->n - 1) : 0, buf, n);
 }
 
 /* ---------------------------------------------------------------- one point */
@@ -200,7 +200,7 @@ static void add_label(point *p, const char *key, const char *text) {
 static mho_err set_range(point *p, const study_axis *a, const char *text) {
   for (int k = 0; k < a->n_keys; k++) {
     mho_err err =
-        mho_config_put(p->config, a->key[k], text, false, p->s->file, a->line, true, p->ei);
+        mho__config_put(p->config, a->key[k], text, false, p->s->file, a->line, true, p->ei);
     if (err)
       return err;
   }
@@ -213,7 +213,7 @@ static mho_err set_value(point *p, const study_axis *a, const study_value *v) {
   for (int i = 0; i < v->n; i++) {
     const study_set *k = &v->set[i];
     mho_err err =
-        mho_config_put(p->config, k->key, k->text, k->is_list, p->s->file, k->line, true, p->ei);
+        mho__config_put(p->config, k->key, k->text, k->is_list, p->s->file, k->line, true, p->ei);
     if (err)
       return err;
     if (i == 0 || !a->n_keys)
@@ -227,7 +227,7 @@ static mho_err set_value(point *p, const study_axis *a, const study_value *v) {
 static mho_err set_sample(point *p, const study_axis *a, double u) {
   if (a->range) {
     char text[96];
-    study_range_text(a, u, text, sizeof text);
+    mho__study_range_text(a, u, text, sizeof text);
     return set_range(p, a, text);
   }
   return set_value(p, a, &a->value[(int)fmin(floor(u * a->n), a->n - 1)]);
@@ -237,7 +237,7 @@ static mho_err set_sample(point *p, const study_axis *a, double u) {
 static mho_err set_step(point *p, const study_axis *a, int64_t i) {
   if (a->range) {
     char text[96];
-    study_step_text(a, i, text, sizeof text);
+    mho__study_step_text(a, i, text, sizeof text);
     return set_range(p, a, text);
   }
   return set_value(p, a, &a->value[i]);
@@ -280,12 +280,13 @@ static mho_err set_axes(point *p, const double *samples, int64_t number) {
 static mho_err set_seed(point *p, int64_t seed) {
   char text[32];
   snprintf(text, sizeof text, "%lld", (long long)seed);
-  return mho_config_put(p->config, "train.seed", text, false, p->s->file, 0, true, p->ei);
+  return mho__config_put(p->config, "train.seed", text, false, p->s->file, 0, true, p->ei);
 }
 
-mho_err study_point_config(const mho_study *s, const double *samples, int64_t number, int64_t seed,
-                           mho_config **out, char *label, size_t capacity, mho_errinfo *ei) {
-  mho_err err = mho_config_copy(s->base, out, ei);
+mho_err mho__study_point_config(const mho_study *s, const double *samples, int64_t number,
+                                int64_t seed, mho_config **out, char *label, size_t capacity,
+                                mho_errinfo *ei) {
+  mho_err err = mho__config_copy(s->base, out, ei);
   if (err)
     return err;
   if (label)

@@ -107,7 +107,7 @@ static void name_of(const dispatcher *d, const mho_plan_run *run, size_t capacit
 static mho_err config_of(const dispatcher *d, const mho_plan_run *run, mho_config **out,
                          mho_errinfo *ei) {
   int64_t seed = d->s->n_seeds ? run->seed : -1;
-  return study_point_config(d->s, d->samples, run->point, seed, out, NULL, 0, ei);
+  return mho__study_point_config(d->s, d->samples, run->point, seed, out, NULL, 0, ei);
 }
 
 /* The JSON of a run's config; free with free(). */
@@ -299,7 +299,7 @@ static _Noreturn void work(const dispatcher *d, const study_job *job, int parent
   for (int i = 0; i < d->jobs; i++)
     if (d->slot[i].pid)
       close(d->slot[i].pipe);
-  study_worker(job, parent, ends[1]);
+  mho__study_worker(job, parent, ends[1]);
 }
 
 /* A worker for a run, in a free slot. */
@@ -614,7 +614,7 @@ static mho_err train_all(dispatcher *d, mho_errinfo *ei) {
 static mho_err prepare(dispatcher *d, mho_errinfo *ei) {
   mho_err err = adopt(d, ei);
   if (!err)
-    err = study_samples(d->s, &d->samples, ei);
+    err = mho__study_samples(d->s, &d->samples, ei);
   if (err)
     return err;
 

@@ -254,7 +254,7 @@ static mho_err add_run(planner *p, int point, int64_t seed, mho_errinfo *ei) {
   mho_config *c = NULL;
   mho_experiment *e = NULL;
   char label[512];
-  mho_err err = study_point_config(p->s, p->samples, point, seed, &c, label, sizeof label, ei);
+  mho_err err = mho__study_point_config(p->s, p->samples, point, seed, &c, label, sizeof label, ei);
   if (!err)
     err = mho_experiment_new(p->r, c, false, &e, ei);
   if (!err)
@@ -350,10 +350,10 @@ static mho_err fill(planner *p, mho_errinfo *ei) {
 
 mho_err mho_study_plan(const mho_study *s, const mho_registry *r, mho_store *store, mho_plan *out,
                        mho_errinfo *ei) {
-  *out = (mho_plan){.n_points = (int)study_points(s)};
+  *out = (mho_plan){.n_points = (int)mho__study_points(s)};
   size_t points = (size_t)out->n_points, most = points * (size_t)mho_max(s->n_seeds, 1);
   planner p = {.s = s, .r = r, .store = store, .out = out};
-  mho_err err = study_samples(s, &p.samples, ei);
+  mho_err err = mho__study_samples(s, &p.samples, ei);
   if (err)
     return err;
 

@@ -12,12 +12,12 @@
 static mho_err add_set(const study_reader *r, study_value *v, const mho_config_key *k) {
   study_set *grown = realloc(v->set, (size_t)(v->n + 1) * sizeof *grown);
   if (!grown)
-    return study_no_memory(r);
+    return mho__study_no_memory(r);
   v->set = grown;
 
   study_set *added = &v->set[v->n++];
   *added = (study_set){strdup(k->path), strdup(k->text), k->is_list, k->line};
-  return added->key && added->text ? MHO_OK : study_no_memory(r);
+  return added->key && added->text ? MHO_OK : mho__study_no_memory(r);
 }
 
 /* What a node sets below `key` ("": a map of keys), read as config. */
@@ -28,7 +28,7 @@ static mho_err read_value(const study_reader *r, const char *key, const yaml_nod
   if (err)
     return err;
 
-  err = mho_config_node(c, key, r->doc, node, r->s->file, true, r->ei);
+  err = mho__config_node(c, key, r->doc, node, r->s->file, true, r->ei);
   for (int i = 0; i < c->n; i++) {
     if (err)
       break;
@@ -55,12 +55,12 @@ static study_axis *add_axis(const study_reader *r, const yaml_node_t *node, int 
     return NULL;
 
   study_axis *added = &s->axis[s->n_axes++];
-  *added = (study_axis){.line = study_line(node), .n = n_values, .value = values};
+  *added = (study_axis){.line = mho__study_line(node), .n = n_values, .value = values};
   return added;
 }
 
-mho_err study_read_points(const study_reader *r, const yaml_node_t *node) {
-  int n = study_list_length(node);
+mho_err mho__study_read_points(const study_reader *r, const yaml_node_t *node) {
+  int n = mho__study_list_length(node);
   if (!n)
     return STUDY_FAIL(r, node,
                       "points: expected a list of what each sets, for example "
@@ -68,10 +68,10 @@ mho_err study_read_points(const study_reader *r, const yaml_node_t *node) {
 
   study_axis *a = add_axis(r, node, n);
   if (!a)
-    return study_no_memory(r);
+    return mho__study_no_memory(r);
 
   for (int i = 0; i < n; i++) {
-    const yaml_node_t *item = study_list_at(r, node, i);
+    const yaml_node_t *item = mho__study_list_at(r, node, i);
     if (item->type != YAML_MAPPING_NODE)
       return STUDY_FAIL(r, item, "points: each is a map of keys, for example {device: linear}");
     mho_err err = read_value(r, "", item, &a->value[i]);
@@ -86,9 +86,9 @@ mho_err study_read_points(const study_reader *r, const yaml_node_t *node) {
 
 static const mho_section *section_of(const char *key) {
   size_t n = strcspn(key, ".");
-  for (int i = 0; i < mho_n_sections; i++)
-    if (strlen(mho_sections[i].name) == n && !strncmp(mho_sections[i].name, key, n))
-      return &mho_sections[i];
+  for (int i = 0; i < mho__n_sections; i++)
+    if (strlen(mho__sections[i].name) == n && !strncmp(mho__sections[i].name, key, n))
+      return &mho__sections[i];
   return NULL;
 }
 
@@ -128,9 +128,9 @@ static mho_err add_key(const study_reader *r, const yaml_node_t *node, study_axi
   if (a->n_keys == STUDY_KEYS_MAX)
     return STUDY_FAIL(r, node, "vary: more than %d keys are set together", STUDY_KEYS_MAX);
 
-  char *key = strdup(mho_config_present_name(word));
+  char *key = strdup(mho__config_present_name(word));
   if (!key)
-    return study_no_memory(r);
+    return mho__study_no_memory(r);
   a->key[a->n_keys++] = key;
   return MHO_OK;
 }
@@ -139,7 +139,7 @@ static mho_err add_key(const study_reader *r, const yaml_node_t *node, study_axi
 static mho_err split_keys(const study_reader *r, const yaml_node_t *node, study_axis *a) {
   static const char between[] = ", \t\n";
   char text[MHO_TEXT_MAX], *save = NULL;
-  const char *keys = study_scalar(node);
+  const char *keys = mho__study_scalar(node);
   snprintf(text, sizeof text, "%s", keys ? keys : "");
 
   char *word = strtok_r(text, between, &save);
@@ -161,7 +161,7 @@ static mho_err split_keys(const study_reader *r, const yaml_node_t *node, study_
 static mho_err range_end(const study_reader *r, const study_axis *a, const yaml_node_t *n,
                          double *out) {
   mho_errinfo why = {0};
-  const char *text = study_scalar(n);
+  const char *text = mho__study_scalar(n);
   if (!text)
     return STUDY_FAIL(r, n, "%s: expected a number with its unit", a->key[0]);
   mho_err err = mho_quantity_parse(text, a->range->unit, false, out, &why);
@@ -177,15 +177,15 @@ static mho_err range_end(const study_reader *r, const study_axis *a, const yaml_
 }
 
 static mho_err read_scale(const study_reader *r, study_axis *a, const yaml_node_t *value) {
-  a->logarithmic = study_is_word(value, "log");
-  if (!a->logarithmic && !study_is_word(value, "linear"))
+  a->logarithmic = mho__study_is_word(value, "log");
+  if (!a->logarithmic && !mho__study_is_word(value, "linear"))
     return STUDY_FAIL(r, value, "scale: expected linear or log");
   return MHO_OK;
 }
 
 static mho_err read_steps(const study_reader *r, study_axis *a, const yaml_node_t *value) {
   int64_t steps = 0;
-  mho_err err = study_whole(r, value, "steps", 2, 10000, &steps);
+  mho_err err = mho__study_whole(r, value, "steps", 2, 10000, &steps);
   if (!err)
     a->n = (int)steps;
   return err;
@@ -211,7 +211,7 @@ static mho_err read_range(const study_reader *r, const yaml_node_t *node, study_
     return STUDY_FAIL(r, node, "%s: only a number has a range; give a list of values", a->key[0]);
 
   a->from = a->to = NAN;
-  mho_err err = study_each(r, node, read_range_entry, a);
+  mho_err err = mho__study_each(r, node, read_range_entry, a);
   if (err)
     return err;
 
@@ -236,10 +236,10 @@ static mho_err read_keys(const study_reader *r, study_axis *a, const yaml_node_t
 
 static mho_err read_axis(const study_reader *r, void *user, const char *word,
                          const yaml_node_t *key, const yaml_node_t *node) {
-  int n = study_list_length(node);
+  int n = mho__study_list_length(node);
   study_axis *a = add_axis(r, key, n);
   if (!a)
-    return study_no_memory(r);
+    return mho__study_no_memory(r);
   mho_err err = split_keys(r, key, a);
   if (err)
     return err;
@@ -251,19 +251,19 @@ static mho_err read_axis(const study_reader *r, void *user, const char *word,
                       "%s: expected a list of values, or {from: .., to: .., steps: .., scale: log}",
                       a->key[0]);
   for (int i = 0; i < n; i++) {
-    err = read_keys(r, a, study_list_at(r, node, i), i);
+    err = read_keys(r, a, mho__study_list_at(r, node, i), i);
     if (err)
       return err;
   }
   return MHO_OK;
 }
 
-mho_err study_read_vary(const study_reader *r, const yaml_node_t *node) {
+mho_err mho__study_read_vary(const study_reader *r, const yaml_node_t *node) {
   if (node->type != YAML_MAPPING_NODE)
     return STUDY_FAIL(r, node,
                       "vary: expected keys and their values, for example "
                       "vary: {array.read_noise: [0, 0.01]}");
-  return study_each(r, node, read_axis, NULL);
+  return mho__study_each(r, node, read_axis, NULL);
 }
 
 /* ---------------------------------------------------------------- the end */
@@ -276,7 +276,7 @@ static void free_value(study_value *v) {
   free(v->set);
 }
 
-void study_axis_free(study_axis *a) {
+void mho__study_axis_free(study_axis *a) {
   for (int k = 0; k < a->n_keys; k++)
     free(a->key[k]);
   if (!a->range) /* the steps of a range have no values */

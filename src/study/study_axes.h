@@ -7,10 +7,10 @@
 
 /** Read the entry `points`: a list of what each point sets.
  *  @return MHO_OK; MHO_ECONFIG with the place; MHO_ENOMEM. */
-mho_err study_read_points(const study_reader *r, const yaml_node_t *node);
-/** Read the entry `vary`: keys and their values or ranges. As study_read_points. */
-mho_err study_read_vary(const study_reader *r, const yaml_node_t *node);
+mho_err mho__study_read_points(const study_reader *r, const yaml_node_t *node);
+/** Read the entry `vary`: keys and their values or ranges. As mho__study_read_points. */
+mho_err mho__study_read_vary(const study_reader *r, const yaml_node_t *node);
 /** Free what an axis owns. */
-void study_axis_free(study_axis *a);
+void mho__study_axis_free(study_axis *a);
 
 #endif

@@ -20,7 +20,7 @@
 
 #include "study/study_axes.h"
 
-const char *const study_design_words[STUDY_DESIGNS] = {"grid", "random", "latin", "sobol"};
+const char *const mho__study_design_words[STUDY_DESIGNS] = {"grid", "random", "latin", "sobol"};
 
 /* ---------------------------------------------------------------- the base */
 
@@ -35,9 +35,9 @@ static void beside(const char *file, const char *path, char *out, size_t n) {
 
 static mho_err read_base(const study_reader *r, const yaml_node_t *node) {
   if (node->type == YAML_MAPPING_NODE)
-    return mho_config_node(r->s->base, "", r->doc, node, r->s->file, false, r->ei);
+    return mho__config_node(r->s->base, "", r->doc, node, r->s->file, false, r->ei);
 
-  const char *name = study_scalar(node);
+  const char *name = mho__study_scalar(node);
   if (!name || !*name)
     return STUDY_FAIL(r, node, "base: expected a config's file, or its sections");
 
@@ -63,7 +63,7 @@ static mho_err read_if_base(const study_reader *r, void *user, const char *word,
 
 static mho_err read_name(const study_reader *r, const yaml_node_t *node) {
   mho_study *s = r->s;
-  const char *name = study_scalar(node);
+  const char *name = mho__study_scalar(node);
   if (!name || !*name || strlen(name) >= sizeof s->name || strchr(name, '/'))
     return STUDY_FAIL(r, node, "study: expected a name of up to %zu characters, without /",
                       sizeof s->name - 1);
@@ -74,12 +74,12 @@ static mho_err read_name(const study_reader *r, const yaml_node_t *node) {
 static mho_err read_set(const study_reader *r, const yaml_node_t *node) {
   if (node->type != YAML_MAPPING_NODE)
     return STUDY_FAIL(r, node, "set: expected keys and values, for example set: {train.epochs: 5}");
-  return mho_config_node(r->s->base, "", r->doc, node, r->s->file, true, r->ei);
+  return mho__config_node(r->s->base, "", r->doc, node, r->s->file, true, r->ei);
 }
 
 static mho_err read_design(const study_reader *r, const yaml_node_t *node) {
   for (int i = 0; i < STUDY_DESIGNS; i++)
-    if (study_is_word(node, study_design_words[i])) {
+    if (mho__study_is_word(node, mho__study_design_words[i])) {
       r->s->design = (study_design)i;
       return MHO_OK;
     }
@@ -88,7 +88,7 @@ static mho_err read_design(const study_reader *r, const yaml_node_t *node) {
 
 static mho_err read_samples(const study_reader *r, const yaml_node_t *node) {
   int64_t samples = 0;
-  mho_err err = study_whole(r, node, "samples", 1, STUDY_RUNS_MAX, &samples);
+  mho_err err = mho__study_whole(r, node, "samples", 1, STUDY_RUNS_MAX, &samples);
   r->s->samples = (int)samples;
   return err;
 }
@@ -97,13 +97,13 @@ static mho_err read_samples(const study_reader *r, const yaml_node_t *node) {
 static mho_err count_seeds(const study_reader *r, const yaml_node_t *node, int *n) {
   int64_t given = 0;
   if (node->type == YAML_SEQUENCE_NODE) {
-    *n = study_list_length(node);
+    *n = mho__study_list_length(node);
     if (*n < 1)
       return STUDY_FAIL(r, node, "seeds: how many, or a list of them: [1, 2, 3]");
     return MHO_OK;
   }
 
-  mho_err err = study_whole(r, node, "seeds", 1, 100000, &given);
+  mho_err err = mho__study_whole(r, node, "seeds", 1, 100000, &given);
   *n = (int)given;
   return err;
 }
@@ -119,13 +119,13 @@ static mho_err read_seeds(const study_reader *r, const yaml_node_t *node) {
   s->n_seeds = n;
   s->seed = calloc((size_t)n, sizeof *s->seed);
   if (!s->seed)
-    return study_no_memory(r);
+    return mho__study_no_memory(r);
 
   for (int i = 0; i < n; i++)
     s->seed[i] = i + 1;
 
-  for (int i = 0; i < study_list_length(node); i++) {
-    err = study_whole(r, study_list_at(r, node, i), "seeds", 0, 9e15, &s->seed[i]);
+  for (int i = 0; i < mho__study_list_length(node); i++) {
+    err = mho__study_whole(r, mho__study_list_at(r, node, i), "seeds", 0, 9e15, &s->seed[i]);
     if (err)
       return err;
   }
@@ -138,34 +138,34 @@ static mho_err read_stop_entry(const study_reader *r, void *user, const char *wo
   study_stop *stop = user;
   int64_t n = 0;
   if (!strcmp(word, "rule")) {
-    if (!study_is_word(value, "median"))
+    if (!mho__study_is_word(value, "median"))
       return STUDY_FAIL(r, value, "stop.rule: the only rule is median");
     return MHO_OK;
   }
   if (!strcmp(word, "after")) {
-    mho_err err = study_whole(r, value, "stop.after", 1, 1e6, &n);
+    mho_err err = mho__study_whole(r, value, "stop.after", 1, 1e6, &n);
     stop->after = (int)n;
     return err;
   }
   if (!strcmp(word, "runs")) {
-    mho_err err = study_whole(r, value, "stop.runs", 1, 1e6, &n);
+    mho_err err = mho__study_whole(r, value, "stop.runs", 1, 1e6, &n);
     stop->runs = (int)n;
     return err;
   }
   if (!strcmp(word, "margin"))
-    return study_number(r, value, "stop.margin", 0, 1, &stop->margin);
+    return mho__study_number(r, value, "stop.margin", 0, 1, &stop->margin);
   return STUDY_FAIL(r, key, "stop: '%s' is unknown (known: rule, after, runs, margin)", word);
 }
 
 static mho_err read_stop(const study_reader *r, const yaml_node_t *node) {
   study_stop *stop = &r->s->stop;
   stop->median = true;
-  if (study_is_word(node, "median"))
+  if (mho__study_is_word(node, "median"))
     return MHO_OK;
   if (node->type != YAML_MAPPING_NODE)
     return STUDY_FAIL(r, node,
                       "stop: expected median, or {rule: median, after: 5, runs: 5, margin: 0}");
-  return study_each(r, node, read_stop_entry, stop);
+  return mho__study_each(r, node, read_stop_entry, stop);
 }
 
 static mho_err read_entry(const study_reader *r, void *user, const char *word,
@@ -177,15 +177,15 @@ static mho_err read_entry(const study_reader *r, void *user, const char *word,
   if (!strcmp(word, "set"))
     return read_set(r, value);
   if (!strcmp(word, "points"))
-    return study_read_points(r, value);
+    return mho__study_read_points(r, value);
   if (!strcmp(word, "vary"))
-    return study_read_vary(r, value);
+    return mho__study_read_vary(r, value);
   if (!strcmp(word, "design"))
     return read_design(r, value);
   if (!strcmp(word, "samples"))
     return read_samples(r, value);
   if (!strcmp(word, "design_seed"))
-    return study_whole(r, value, "design_seed", 0, 9e15, &r->s->design_seed);
+    return mho__study_whole(r, value, "design_seed", 0, 9e15, &r->s->design_seed);
   if (!strcmp(word, "seeds"))
     return read_seeds(r, value);
   if (!strcmp(word, "stop"))
@@ -203,7 +203,8 @@ static mho_err check_whole(const study_reader *r, const yaml_node_t *root) {
   if (s->design == STUDY_GRID && s->samples)
     return STUDY_FAIL(r, root, "samples: a grid has none; add design: random, latin or sobol");
   if (s->design != STUDY_GRID && !s->samples)
-    return STUDY_FAIL(r, root, "design %s needs samples: how many", study_design_words[s->design]);
+    return STUDY_FAIL(r, root, "design %s needs samples: how many",
+                      mho__study_design_words[s->design]);
 
   for (int i = 0; i < s->n_axes; i++) {
     const study_axis *a = &s->axis[i];
@@ -212,7 +213,7 @@ static mho_err check_whole(const study_reader *r, const yaml_node_t *root) {
                          "%s: in a grid a range needs steps: how many values", a->key[0]);
   }
 
-  if (study_points(s) * s->n_seeds > STUDY_RUNS_MAX)
+  if (mho__study_points(s) * s->n_seeds > STUDY_RUNS_MAX)
     return STUDY_FAIL(r, root, "the study has more than %d runs", STUDY_RUNS_MAX);
   return MHO_OK;
 }
@@ -222,9 +223,9 @@ static mho_err read_root(const study_reader *r, const yaml_node_t *root) {
     return mho_fail_at(r->ei, MHO_ECONFIG, r->s->file, 1,
                        "not a study: expected base, vary, seeds, ...");
 
-  mho_err err = study_each(r, root, read_if_base, NULL);
+  mho_err err = mho__study_each(r, root, read_if_base, NULL);
   if (!err)
-    err = study_each(r, root, read_entry, NULL);
+    err = mho__study_each(r, root, read_entry, NULL);
   if (!err)
     err = check_whole(r, root);
   return err;
@@ -333,7 +334,7 @@ void mho_study_free(mho_study *s) {
     return;
 
   for (int i = 0; i < s->n_axes; i++)
-    study_axis_free(&s->axis[i]);
+    mho__study_axis_free(&s->axis[i]);
   free(s->axis);
   free(s->seed);
   mho_config_free(s->base);

@@ -41,7 +41,7 @@ typedef enum study_design {
   STUDY_SOBOL,
   STUDY_DESIGNS
 } study_design;
-extern const char *const study_design_words[STUDY_DESIGNS];
+extern const char *const mho__study_design_words[STUDY_DESIGNS];
 
 /* The median rule, by which runs are ended early. */
 typedef struct study_stop {
@@ -68,21 +68,22 @@ enum { STUDY_RUNS_MAX = 1000000 };
 /* design.c */
 
 /** Number of points. */
-int64_t study_points(const mho_study *s);
+int64_t mho__study_points(const mho_study *s);
 /** What all points share: the samples of the design, [samples x sampled axes] in 0..1; free with
  *  free().
  *  @return MHO_OK; MHO_ECONFIG when too many keys are varied for the design; MHO_ENOMEM. */
-mho_err study_samples(const mho_study *s, double **out, mho_errinfo *ei);
+mho_err mho__study_samples(const mho_study *s, double **out, mho_errinfo *ei);
 /** The config of a point: the base with what the point sets.
  *  @param seed   below 0: the base's.
  *  @param label  what is set, in short, for people; nullable, [capacity].
  *  @return MHO_OK; MHO_ECONFIG with the place for a value that does not fit; MHO_ENOMEM. */
-mho_err study_point_config(const mho_study *s, const double *samples, int64_t point, int64_t seed,
-                           mho_config **out, char *label, size_t capacity, mho_errinfo *ei);
+mho_err mho__study_point_config(const mho_study *s, const double *samples, int64_t point,
+                                int64_t seed, mho_config **out, char *label, size_t capacity,
+                                mho_errinfo *ei);
 /** The value of a range at u in 0..1, as config text. */
-void study_range_text(const study_axis *a, double u, char *buf, size_t n);
+void mho__study_range_text(const study_axis *a, double u, char *buf, size_t n);
 /** The value of a range at the i-th of its steps in a grid, as config text. */
-void study_step_text(const study_axis *a, int64_t i, char *buf, size_t n);
+void mho__study_step_text(const study_axis *a, int64_t i, char *buf, size_t n);
 
 /* worker.c */
 
@@ -109,6 +110,6 @@ typedef struct study_job {
 } study_job;
 
 /** Train one run and exit; in a child process. */
-_Noreturn void study_worker(const study_job *job, int parent, int pipe);
+_Noreturn void mho__study_worker(const study_job *job, int parent, int pipe);
 
 #endif

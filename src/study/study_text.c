@@ -50,8 +50,8 @@ static void print_value(FILE *f, const char *text, bool is_list) {
 
 static void print_range(FILE *f, const study_axis *a) {
   char from[96], to[96];
-  study_range_text(a, 0, from, sizeof from);
-  study_range_text(a, 1, to, sizeof to);
+  mho__study_range_text(a, 0, from, sizeof from);
+  mho__study_range_text(a, 1, to, sizeof to);
   fputs("{from: ", f);
   print_scalar(f, from);
   fputs(", to: ", f);
@@ -134,7 +134,7 @@ char *mho_study_yaml(const mho_study *s) {
   print_base(f, s->base);
   print_axes(f, s);
   if (s->design != STUDY_GRID)
-    fprintf(f, "design: %s\nsamples: %d\ndesign_seed: %lld\n", study_design_words[s->design],
+    fprintf(f, "design: %s\nsamples: %d\ndesign_seed: %lld\n", mho__study_design_words[s->design],
             s->samples, (long long)s->design_seed);
 
   for (int i = 0; i < s->n_seeds; i++)
@@ -158,7 +158,7 @@ static json_t *json_of_values(const study_axis *a) {
     char step[96];
     const char *text = step;
     if (a->range)
-      study_step_text(a, v, step, sizeof step);
+      mho__study_step_text(a, v, step, sizeof step);
     else
       text = a->value[v].set[0].text;
     json_array_append_new(values, json_string(text));
@@ -209,7 +209,7 @@ char *mho_study_json(const mho_study *s) {
     json_array_append_new(seeds, json_integer(s->seed[i]));
 
   char *yaml = mho_study_yaml(s);
-  json_object_set_new(o, "design", json_string(study_design_words[s->design]));
+  json_object_set_new(o, "design", json_string(mho__study_design_words[s->design]));
   json_object_set_new(o, "vary", axes);
   json_object_set_new(o, "points", points);
   json_object_set_new(o, "seeds", seeds);

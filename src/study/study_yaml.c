@@ -6,30 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-int study_line(const yaml_node_t *n) {
+int mho__study_line(const yaml_node_t *n) {
   return (int)n->start_mark.line + 1;
 }
 
-const char *study_scalar(const yaml_node_t *n) {
+const char *mho__study_scalar(const yaml_node_t *n) {
   return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
 }
 
-bool study_is_word(const yaml_node_t *n, const char *word) {
-  const char *text = study_scalar(n);
+bool mho__study_is_word(const yaml_node_t *n, const char *word) {
+  const char *text = mho__study_scalar(n);
   return text && !strcmp(text, word);
 }
 
-int study_list_length(const yaml_node_t *n) {
+int mho__study_list_length(const yaml_node_t *n) {
   if (n->type != YAML_SEQUENCE_NODE)
     return 0;
   return (int)(n->data.sequence.items.top - n->data.sequence.items.start);
 }
 
-yaml_node_t *study_list_at(const study_reader *r, const yaml_node_t *list, int i) {
+yaml_node_t *mho__study_list_at(const study_reader *r, const yaml_node_t *list, int i) {
   return yaml_document_get_node(r->doc, list->data.sequence.items.start[i]);
 }
 
-mho_err study_no_memory(const study_reader *r) {
+mho_err mho__study_no_memory(const study_reader *r) {
   return mho_fail(r->ei, MHO_ENOMEM, "no memory for the study");
 }
 
@@ -44,19 +44,19 @@ static bool parse_number(const char *text, double low, double high, double *out)
   return end != text && !*end && *out >= low && *out <= high;
 }
 
-mho_err study_number(const study_reader *r, const yaml_node_t *n, const char *what, double low,
-                     double high, double *out) {
+mho_err mho__study_number(const study_reader *r, const yaml_node_t *n, const char *what, double low,
+                          double high, double *out) {
   double v;
-  if (!parse_number(study_scalar(n), low, high, &v))
+  if (!parse_number(mho__study_scalar(n), low, high, &v))
     return STUDY_FAIL(r, n, "%s: expected a number from %g to %g", what, low, high);
   *out = v;
   return MHO_OK;
 }
 
-mho_err study_whole(const study_reader *r, const yaml_node_t *n, const char *what, double low,
-                    double high, int64_t *out) {
+mho_err mho__study_whole(const study_reader *r, const yaml_node_t *n, const char *what, double low,
+                         double high, int64_t *out) {
   double v;
-  if (!parse_number(study_scalar(n), low, high, &v) || v != nearbyint(v))
+  if (!parse_number(mho__study_scalar(n), low, high, &v) || v != nearbyint(v))
     return STUDY_FAIL(r, n, "%s: expected a whole number from %g to %g", what, low, high);
   *out = (int64_t)v;
   return MHO_OK;
@@ -64,12 +64,13 @@ mho_err study_whole(const study_reader *r, const yaml_node_t *n, const char *wha
 
 /* ---------------------------------------------------------------- maps */
 
-mho_err study_each(const study_reader *r, const yaml_node_t *map, study_entry entry, void *user) {
+mho_err mho__study_each(const study_reader *r, const yaml_node_t *map, study_entry entry,
+                        void *user) {
   const yaml_node_pair_t *end = map->data.mapping.pairs.top;
   for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < end; p++) {
     const yaml_node_t *key = yaml_document_get_node(r->doc, p->key);
     const yaml_node_t *value = yaml_document_get_node(r->doc, p->value);
-    const char *word = study_scalar(key);
+    const char *word = mho__study_scalar(key);
     mho_err err = entry(r, user, word ? word : "", key, value);
     if (err)
       return err;

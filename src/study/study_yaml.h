@@ -17,32 +17,33 @@ typedef struct study_reader {
 
 /* MHO_ECONFIG with a sentence and the line of a node. */
 #define STUDY_FAIL(r, node, ...)                                                                   \
-  mho_fail_at((r)->ei, MHO_ECONFIG, (r)->s->file, study_line(node), __VA_ARGS__)
+  mho_fail_at((r)->ei, MHO_ECONFIG, (r)->s->file, mho__study_line(node), __VA_ARGS__)
 
 /** The 1-based line of a node. */
-int study_line(const yaml_node_t *n);
+int mho__study_line(const yaml_node_t *n);
 /** The text of a scalar; NULL for a list or a map. */
-const char *study_scalar(const yaml_node_t *n);
+const char *mho__study_scalar(const yaml_node_t *n);
 /** Whether a node is this word. */
-bool study_is_word(const yaml_node_t *n, const char *word);
+bool mho__study_is_word(const yaml_node_t *n, const char *word);
 /** Entries of a list; 0 for what is none. */
-int study_list_length(const yaml_node_t *n);
-yaml_node_t *study_list_at(const study_reader *r, const yaml_node_t *list, int i);
+int mho__study_list_length(const yaml_node_t *n);
+yaml_node_t *mho__study_list_at(const study_reader *r, const yaml_node_t *list, int i);
 /** MHO_ENOMEM with a sentence. */
-mho_err study_no_memory(const study_reader *r);
+mho_err mho__study_no_memory(const study_reader *r);
 
 /** A number of an entry, which `what` names in messages.
  *  @return MHO_OK; MHO_ECONFIG when it is none, or not from low to high: *out stays as it is. */
-mho_err study_number(const study_reader *r, const yaml_node_t *n, const char *what, double low,
-                     double high, double *out);
+mho_err mho__study_number(const study_reader *r, const yaml_node_t *n, const char *what, double low,
+                          double high, double *out);
 /** The same of a whole number. */
-mho_err study_whole(const study_reader *r, const yaml_node_t *n, const char *what, double low,
-                    double high, int64_t *out);
+mho_err mho__study_whole(const study_reader *r, const yaml_node_t *n, const char *what, double low,
+                         double high, int64_t *out);
 
 /** What is done with an entry of a map; `word` is the key, "" where it is no scalar. */
 typedef mho_err (*study_entry)(const study_reader *r, void *user, const char *word,
                                const yaml_node_t *key, const yaml_node_t *value);
 /** Go through the entries of a map, in their order, up to the first error. */
-mho_err study_each(const study_reader *r, const yaml_node_t *map, study_entry entry, void *user);
+mho_err mho__study_each(const study_reader *r, const yaml_node_t *map, study_entry entry,
+                        void *user);
 
 #endif

@@ -190,7 +190,7 @@ static mho_err train(worker *w, const mho_context *ctx, study_message *end, mho_
   return err;
 }
 
-void study_worker(const study_job *job, int parent, int pipe) {
+void mho__study_worker(const study_job *job, int parent, int pipe) {
   worker w = {.job = job, .pipe = pipe};
   struct sigaction act = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
 

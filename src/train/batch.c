@@ -16,7 +16,7 @@ static void load_images(const mho_batch *b, int sample0, int n) {
   mho_real *x = t->state[0]->z[0] + (size_t)sample0 * (size_t)t->data.features;
   uint8_t *label = t->label + sample0;
   if (b->augment) {
-    mho_rng rng = mho_stream_augmented(t->seeds.order);
+    mho_rng rng = mho__stream_augmented(t->seeds.order);
     mho_images_augmented(&t->data, b->images, b->index + sample0, n, &t->e->dataset_config, rng,
                          t->epoch, x, label);
     return;
@@ -78,14 +78,14 @@ static void add_phase(mho_settle_stats *sum, const mho_settle_stats *s) {
   sum->residual = fmax(sum->residual, s->residual);
 }
 
-void mho_rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s) {
+void mho__rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s) {
   sum->loss += s->loss;
   sum->correct += s->correct;
   add_phase(&sum->free, &s->free);
   add_phase(&sum->nudged, &s->nudged);
 }
 
-mho_rule_stats mho_batch_run(const mho_batch *b) {
+mho_rule_stats mho__batch_run(const mho_batch *b) {
   mho_trainer *t = b->t;
   mho_pool *pool = pool_of(t);
   mho_rule_stats sum = {0};
@@ -95,7 +95,7 @@ mho_rule_stats mho_batch_run(const mho_batch *b) {
   mho_pool_run(pool, chunks, settle_chunk, &job);
 
   for (int i = 0; i < chunks; i++) {
-    mho_rule_stats_add(&sum, &t->chunk_stats[i]);
+    mho__rule_stats_add(&sum, &t->chunk_stats[i]);
     if (b->metered && t->meter)
       mho_meter_add(t->meter, t->chunk_meter[i]);
   }
@@ -109,14 +109,14 @@ static void record(mho_trainer *t, bool on) {
     mho_crossbar_record(crossbar_of(t, c), on);
 }
 
-bool mho_calibration_due(const mho_trainer *t, int64_t update) {
+bool mho__calibration_due(const mho_trainer *t, int64_t update) {
   const mho_scales *s = crossbar_of(t, 0)->scales;
   if (!s)
     return false;
   return !s->valid || (s->every && update >= 0 && update % s->every == 0);
 }
 
-void mho_batch_calibrate(const mho_batch *b) {
+void mho__batch_calibrate(const mho_batch *b) {
   mho_trainer *t = b->t;
   int chunks = ceil_div(b->n, t->chunk);
   mho_batch learn = *b;

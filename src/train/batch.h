@@ -18,14 +18,14 @@ typedef struct mho_batch {
 
 /** Settle a batch into the trainer's states and errors; the sum of its chunks' statistics, in a
  * fixed order. */
-mho_rule_stats mho_batch_run(const mho_batch *b);
+mho_rule_stats mho__batch_run(const mho_batch *b);
 /** Add one batch's or chunk's statistics to a sum; of the residuals the largest counts. */
-void mho_rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s);
+void mho__rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s);
 
 /** Whether the converters' full scales are due before update number `update` (-1: before no update,
  * where they are due only when there are none yet). They are the same for all crossbars. */
-bool mho_calibration_due(const mho_trainer *t, int64_t update);
+bool mho__calibration_due(const mho_trainer *t, int64_t update);
 /** Settle a batch as in learning, with the converters' full scales growing to what they see. */
-void mho_batch_calibrate(const mho_batch *b);
+void mho__batch_calibrate(const mho_batch *b);
 
 #endif

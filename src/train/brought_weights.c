@@ -31,15 +31,15 @@ typedef struct manner {
 
 static mho_err read_source(const source *s, const char *name, mho_matrices *m, mho_errinfo *ei) {
   if (!s->trainer) {
-    mho_err err = mho_matrices_read(s->folder, name, m, ei);
-    m->w_max = mho_sidecar_range(s->sidecar, name);
+    mho_err err = mho__matrices_read(s->folder, name, m, ei);
+    m->w_max = mho__sidecar_range(s->sidecar, name);
     return err;
   }
 
   const mho_network *net = s->trainer->net;
   for (int c = 0; c < net->n_trained; c++)
     if (!strcmp(net->connection[c].name, name))
-      return mho_matrices_of(net->connection[c].xb, m, ei);
+      return mho__matrices_of(net->connection[c].xb, m, ei);
   return mho_fail(ei, MHO_EDATA, "the run to start from has no connection %s", name);
 }
 
@@ -48,7 +48,7 @@ static mho_err read_source(const source *s, const char *name, mho_matrices *m, m
 static bool agree(const mho_matrices *m, const mho_origin *o) {
   bool single = !strcmp(o->mapping, "reference") || !strcmp(o->mapping, "offset");
   double scale = (single ? 2 : 1) * m->w_max, range = o->g_max - o->g_min;
-  size_t n = mho_matrices_cells(m);
+  size_t n = mho__matrices_cells(m);
   for (size_t i = 0; i < n; i++)
     if (fabs(scale * (m->g[0][i] - m->g[1][i]) / range - m->w[i]) > 1e-4 * scale)
       return false;
@@ -61,7 +61,7 @@ static double range_for(const mho_trainer *t, int c, const mho_matrices *m, bool
   /* 1/reach: devices that start closer to a bound must be written otherwise. */
   enum { LEAST_REACH = 20 };
   double reach = mho_crossbar_reach(crossbar_of(t, c)), top = 0;
-  size_t n = mho_matrices_cells(m);
+  size_t n = mho__matrices_cells(m);
 
   for (size_t i = 0; i < n; i++)
     top = fmax(top, fabs(m->w[i]));
@@ -121,12 +121,12 @@ static void set_bank(mho_cells *c, const double *siemens) {
 static bool is_refused(const mho_cells *c, size_t cell, double siemens) {
   if (siemens == 0 || c->config.write_noise > 0)
     return false;
-  return mho_cell_is_outside(c, cell, normalized(c, siemens));
+  return mho__cell_is_outside(c, cell, normalized(c, siemens));
 }
 
 /* How many weights have conductances outside the bounds of the cells that are to take them. */
 static size_t beyond_bounds(const mho_crossbar *x, const mho_matrices *m) {
-  size_t n = mho_matrices_cells(m), beyond = 0;
+  size_t n = mho__matrices_cells(m), beyond = 0;
   for (size_t i = 0; i < n; i++)
     beyond += is_refused(x->pos, i, m->g[0][i]) || is_refused(x->neg, i, m->g[1][i]);
   return beyond;
@@ -165,10 +165,10 @@ static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_
 
 static mho_err new_brought(mho_trainer *t, mho_errinfo *ei) {
   size_t sizes[MHO_EDGES_MAX];
-  mho_trainer_forget_brought(t);
+  mho__trainer_forget_brought(t);
   for (int c = 0; c < t->net->n_trained; c++)
     sizes[c] = cells_of(crossbar_of(t, c));
-  t->brought = mho_trainer_arrays_new(t->net->n_trained, sizes);
+  t->brought = mho__trainer_arrays_new(t->net->n_trained, sizes);
   return t->brought ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the weights to start from");
 }
 
@@ -214,7 +214,7 @@ static mho_err taking_new(mho_trainer *t, taking *k, mho_errinfo *ei) {
 
 static void taking_free(const mho_trainer *t, taking *k) {
   for (int c = 0; k->m && c < t->net->n_trained; c++)
-    mho_matrices_free(&k->m[c]);
+    mho__matrices_free(&k->m[c]);
   mho_free(k->m);
   mho_free(k->w_max);
   mho_free(k->clipped);
@@ -222,15 +222,15 @@ static void taking_free(const mho_trainer *t, taking *k) {
 
 /* Read all, set every w_max, then write all. */
 static mho_err take_all(mho_trainer *t, const source *s, manner how, taking *k, mho_errinfo *ei) {
-  mho_origin here = mho_origin_of(t->e);
-  bool same = mho_origin_is_same(&here, &s->origin);
+  mho_origin here = mho__origin_of(t->e);
+  bool same = mho__origin_is_same(&here, &s->origin);
   for (int c = 0; c < t->net->n_trained; c++) {
     mho_err err = read_connection(t, c, s, same, how.tight, &k->m[c], &k->w_max[c], ei);
     if (err)
       return err;
   }
 
-  mho_trainer_range(t, k->w_max);
+  mho__trainer_range(t, k->w_max);
   for (int c = 0; c < t->net->n_trained; c++) {
     bool as_they_are = same && !how.anew && k->m[c].w_max > 0;
     mho_err err = bring(t, c, &k->m[c], as_they_are, &k->clipped[c], ei);
@@ -256,8 +256,8 @@ static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei
 
 static mho_err take_folder(mho_trainer *t, const char *folder, manner how, mho_errinfo *ei) {
   source s = {.folder = folder};
-  mho_err err = mho_sidecar_read(folder, &s.sidecar, ei);
-  s.origin = mho_sidecar_origin(s.sidecar);
+  mho_err err = mho__sidecar_read(folder, &s.sidecar, ei);
+  s.origin = mho__sidecar_origin(s.sidecar);
   if (!err)
     err = take(t, &s, how, ei);
   json_decref(s.sidecar);
@@ -292,7 +292,7 @@ static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manne
   if (!err)
     err = mho_trainer_load(from, &c.blob, ei);
   if (!err)
-    err = take(t, &(source){.trainer = from, .origin = mho_origin_of(e)}, how, ei);
+    err = take(t, &(source){.trainer = from, .origin = mho__origin_of(e)}, how, ei);
 
   mho_trainer_free(from);
   mho_experiment_free(e);

@@ -231,7 +231,7 @@ static void copy_ranges(const mho_trainer *t, char *at, bool out) {
     w_max[c] = mho_crossbar_w_max(crossbar_of(t, c));
   copy(&at, w_max, ranges_size(t), out);
   if (!out)
-    mho_trainer_range((mho_trainer *)(uintptr_t)t, w_max);
+    mho__trainer_range((mho_trainer *)(uintptr_t)t, w_max);
 }
 
 /* Whether the numbers are ranges at all. */
@@ -355,8 +355,8 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   /* Weights mean what w_max says, which comes first. */
   char *bytes = (char *)blob->data, *at = bytes + sizeof h;
   if (!take(t, h.version, RANGES, bytes + begin[RANGES]))
-    mho_trainer_range(t, NULL);
-  mho_trainer_forget_brought(t);
+    mho__trainer_range(t, NULL);
+  mho__trainer_forget_brought(t);
   copy(&at, t->connection_pulses, pulses_size(t), false);
   piece p[PIECES_EACH];
   for (int c = 0; c < t->net->n_trained; c++) {

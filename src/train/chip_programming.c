@@ -195,13 +195,13 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     size_t n = cells_of(k->xb), clipped = mho_crossbar_beyond(k->xb, 0, n, t->brought[c]);
-    each[c] =
-        (mho_program_connection){.name = k->name,
-                                 .rows = k->xb->rows,
-                                 .cols = k->xb->cols,
-                                 .w_max = mho_crossbar_w_max(k->xb),
-                                 .rms = rms_error(n, mho_crossbar_programmed(k->xb), t->brought[c]),
-                                 .clipped = (double)clipped / (double)n};
+    each[c] = (mho_program_connection){
+        .name = k->name,
+        .rows = k->xb->rows,
+        .cols = k->xb->cols,
+        .w_max = mho_crossbar_w_max(k->xb),
+        .rms = rms_error(n, mho__crossbar_programmed(k->xb), t->brought[c]),
+        .clipped = (double)clipped / (double)n};
     beyond += (double)clipped;
     weights += (double)n;
   }
@@ -239,7 +239,7 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, double val
   mho_run_row row;
   char name[MHO_TEXT_MAX];
   mho_checkpoint_row checkpoint = {0};
-  mho_err err = mho_run_record(t, o->code_version, "programmed", &texts, &row, ei);
+  mho_err err = mho__run_record(t, o->code_version, "programmed", &texts, &row, ei);
   if (err)
     return err;
 
@@ -251,7 +251,7 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, double val
   row.wall_s = seconds;
   row.pulses = out->pulses;
 
-  mho_layer_row *layers = mho_trainer_layers(t);
+  mho_layer_row *layers = mho__trainer_layers(t);
   if (layers)
     err = mho_trainer_save(t, &checkpoint, ei);
   else
@@ -262,7 +262,7 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, double val
 
   mho_blob_free(&checkpoint.blob);
   mho_free(layers);
-  mho_run_texts_free(&texts);
+  mho__run_texts_free(&texts);
   return err;
 }
 
@@ -289,7 +289,7 @@ static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, double *valida
 static mho_err write_weights(const programming *p, mho_trainer *t, mho_errinfo *ei) {
   mho_err err = mho_trainer_write(t, p->o->store, p->headroom, ei);
   if (!err)
-    err = mho_trainer_initial(t, ei);
+    err = mho__trainer_initial(t, ei);
   if (!err && t->sums.clipped > 0)
     mho_log(p->ctx, MHO_LOG_WARNING,
             "%.3g %% of the weights were still off by half a step or more after program.rounds "

@@ -229,7 +229,7 @@ static void count_conversions(const epoch *e) {
  * written, for each of these; the mean over the tiles of a matrix. */
 static double others_selected(const epoch *e, const mho_crossbar *x, mho_place *place) {
   const mho_array_config *a = &e->t->e->array_config;
-  int n = mho_places_cut(x, 0, a, place);
+  int n = mho__places_cut(x, 0, a, place);
   double cells = 0, sum = 0;
 
   for (int i = 0; i < n; i++) {
@@ -301,7 +301,7 @@ static mho_err count_all_writes(const epoch *e, pulses *p, mho_errinfo *ei) {
   const mho_trainer *t = e->t;
   int most = 1;
   for (int c = 0; c < t->net->n_trained; c++)
-    most = mho_max(most, mho_places_cut(crossbar_of(t, c), 0, &t->e->array_config, NULL));
+    most = mho_max(most, mho__places_cut(crossbar_of(t, c), 0, &t->e->array_config, NULL));
   mho_place *place = mho_alloc((size_t)most, sizeof *place);
   if (!place)
     return mho_fail(ei, MHO_ENOMEM, "no memory to count energy");
@@ -340,13 +340,13 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- an epoch */
 
-bool mho_energy_counts(const mho_experiment *e) {
+bool mho__energy_counts(const mho_experiment *e) {
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
   return e->energy.count && ((const mho_device_model *)e->device.entry)->pulse &&
          !settler->unmetered;
 }
 
-bool mho_energy_analog(const mho_experiment *e) {
+bool mho__energy_analog(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   mho_array_converters converters = {.average = 1};
   if (array->converters)
@@ -359,7 +359,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   epoch e = {.t = t,
              .c = &t->e->energy,
              .converters = {.average = 1},
-             .analog = mho_energy_analog(t->e),
+             .analog = mho__energy_analog(t->e),
              .in_time = t->settler->in_time,
              .voltage = t->e->array_config.read_voltage,
              .phases = t->rule->n_states(t->e->rule.params, t->direct),
@@ -367,7 +367,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   if (!t->meter)
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
 
-  mho_err err = mho_power_new(t, &e.power, ei);
+  mho_err err = mho__power_new(t, &e.power, ei);
   if (err)
     return err;
 
@@ -376,7 +376,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   if (array->converters)
     array->converters(t->e->array.params, &e.converters);
   count_reads(&e);
-  mho_power_free(t->net, &e.power);
+  mho__power_free(t->net, &e.power);
   count_conversions(&e);
   return count_pulses(&e, ei);
 }

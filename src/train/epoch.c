@@ -36,7 +36,7 @@ static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
  * writer), and the batches shuffled; or all samples shuffled. A last, smaller batch stays last. */
 static void draw_order(mho_trainer *t, int size) {
   int n = t->data.train.n, whole = n / size;
-  mho_rng rng = mho_stream_shuffle(t->seeds.order);
+  mho_rng rng = mho__stream_shuffle(t->seeds.order);
   if (t->e->train.shuffle == MHO_SHUFFLE_SAMPLES) {
     mho_rng_permutation(rng, (uint64_t)t->epoch, n, t->order);
     return;
@@ -58,9 +58,9 @@ static mho_err begin_epoch(mho_trainer *t, mho_errinfo *ei) {
   memset(t->connection_pulses, 0, trained * sizeof *t->connection_pulses);
   memset(t->writes, 0, trained * sizeof *t->writes);
 
-  mho_err err = t->update == 0 ? mho_trainer_initial(t, ei) : MHO_OK;
+  mho_err err = t->update == 0 ? mho__trainer_initial(t, ei) : MHO_OK;
   if (!err)
-    mho_trainer_forget_brought(t);
+    mho__trainer_forget_brought(t);
   return err;
 }
 
@@ -85,10 +85,10 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
                  .learn = true,
                  .metered = true,
                  .update = (uint64_t)t->update};
-  if (mho_calibration_due(t, t->update))
-    mho_batch_calibrate(&b);
+  if (mho__calibration_due(t, t->update))
+    mho__batch_calibrate(&b);
 
-  mho_rule_stats s = mho_batch_run(&b);
+  mho_rule_stats s = mho__batch_run(&b);
   add_up(t, &s, b.n);
   if (!isfinite(s.loss))
     return mho_fail(ei, MHO_EDIVERGED,
@@ -96,7 +96,7 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
                     "settle longer",
                     t->epoch + 1, (long long)t->batch + 1);
 
-  mho_trainer_update(t, b.n);
+  mho__trainer_update(t, b.n);
   t->batch++;
   char note[64];
   snprintf(note, sizeof note, "loss %.4f", t->sums.loss / (double)t->sums.samples);

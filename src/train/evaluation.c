@@ -13,8 +13,8 @@
 static void calibrate_at_rest(mho_trainer *t) {
   mho_batch b = {
       .t = t, .images = &t->data.train, .n = (int)t->e->train.batch, .update = (uint64_t)t->update};
-  if (mho_calibration_due(t, -1))
-    mho_batch_calibrate(&b);
+  if (mho__calibration_due(t, -1))
+    mho__batch_calibrate(&b);
 }
 
 mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evaluation *out,
@@ -32,9 +32,9 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
                    .images = images,
                    .first = first,
                    .n = mho_min(images->n - first, t->capacity),
-                   .update = mho_update_evaluation(t->epoch, images != &t->data.test, i)};
-    mho_rule_stats s = mho_batch_run(&b);
-    mho_rule_stats_add(&sum, &s);
+                   .update = mho__update_evaluation(t->epoch, images != &t->data.test, i)};
+    mho_rule_stats s = mho__batch_run(&b);
+    mho__rule_stats_add(&sum, &s);
   }
 
   *out = (mho_evaluation){.accuracy = (double)sum.correct / images->n,
@@ -48,16 +48,16 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
   return MHO_OK;
 }
 
-mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *images, int first, int n,
-                                  bool learn) {
+mho_rule_stats mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n,
+                                   bool learn) {
   mho_batch b = {.t = t,
                  .images = images,
                  .first = first,
                  .n = n,
                  .learn = learn,
-                 .update = mho_update_look(t->epoch)};
+                 .update = mho__update_look(t->epoch)};
   calibrate_at_rest(t);
-  return mho_batch_run(&b);
+  return mho__batch_run(&b);
 }
 
 mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out,
@@ -74,7 +74,7 @@ mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *
                  .learn = true,
                  .update = (uint64_t)t->update};
   calibrate_at_rest(t);
-  mho_batch_run(&b);
+  mho__batch_run(&b);
 
   const mho_connection *k = &t->net->connection[c];
   double factor = t->layer_factor[k->to];

@@ -16,7 +16,7 @@
 /* How many weights are still off by half a step or more; dw: what they lack. */
 static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, double step,
                       mho_real *dw) {
-  const mho_real *weight = mho_crossbar_programmed(x);
+  const mho_real *weight = mho__crossbar_programmed(x);
   mho_real near = (mho_real)(0.5 * step);
   size_t off = 0;
   for (size_t i = 0; i < n; i++) {
@@ -33,7 +33,7 @@ static void write_connection(mho_trainer *t, int c, mho_real *target, mho_real *
   mho_crossbar *x = crossbar_of(t, c);
   size_t n = cells_of(x);
   mho_real *chi = t->accumulator ? t->accumulator[c] : NULL;
-  memcpy(target, t->brought ? t->brought[c] : mho_crossbar_programmed(x), n * sizeof *target);
+  memcpy(target, t->brought ? t->brought[c] : mho__crossbar_programmed(x), n * sizeof *target);
   memset(dw, 0, n * sizeof *dw);
   mho_crossbar_set(x, 0, n, dw);
 
@@ -45,15 +45,15 @@ static void write_connection(mho_trainer *t, int c, mho_real *target, mho_real *
                            .dw = dw,
                            .state = chi,
                            .nominal_step = t->nominal_step[c],
-                           .update = mho_update_initial((uint64_t)round),
-                           .rounding = mho_stream_round(t->seeds.noise, c)};
+                           .update = mho__update_initial((uint64_t)round),
+                           .rounding = mho__stream_round(t->seeds.noise, c)};
     size_t off = missing(x, n, target, t->nominal_step[c], dw);
     if (off)
       t->scheme->apply(&job, &counts);
     if (chi)
       memset(chi, 0, n * sizeof *chi);
     counts.clipped = 0; /* asked for again in the next round */
-    mho_trainer_count(t, c, &counts);
+    mho__trainer_count(t, c, &counts);
     if (!off)
       return;
   }
@@ -62,7 +62,7 @@ static void write_connection(mho_trainer *t, int c, mho_real *target, mho_real *
   t->sums.clipped += (double)missing(x, n, target, t->nominal_step[c], dw);
 }
 
-mho_err mho_trainer_initial(mho_trainer *t, mho_errinfo *ei) {
+mho_err mho__trainer_initial(mho_trainer *t, mho_errinfo *ei) {
   const mho_device_model *device = (const mho_device_model *)t->e->device.entry;
   size_t most = 0;
   if (t->e->initial.how != MHO_INITIAL_SCHEME || !device->pulse)

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/trainer.h"
 
-void mho_power_free(const mho_network *net, mho_power *p) {
+void mho__power_free(const mho_network *net, mho_power *p) {
   for (int c = 0; c < net->n_connections; c++) {
     mho_free(p->rows ? p->rows[c] : NULL);
     mho_free(p->cols ? p->cols[c] : NULL);
@@ -57,7 +57,7 @@ static mho_err fill(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err mho_power_new(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
+mho_err mho__power_new(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
   mho_err err;
   *p = (mho_power){.volts = t->e->array_config.read_voltage};
   if (make_room(t, p))
@@ -66,6 +66,6 @@ mho_err mho_power_new(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
     err =
         mho_fail(ei, MHO_ENOMEM, "no memory for the energy of %d crossbars", t->net->n_connections);
   if (err)
-    mho_power_free(t->net, p);
+    mho__power_free(t->net, p);
   return err;
 }

@@ -15,8 +15,8 @@
 
 /* ---------------------------------------------------------------- what the experiment says */
 
-mho_err mho_trainer_test_images(const mho_trainer *t, int first, int n, mho_real *images,
-                                uint8_t *label, mho_errinfo *ei) {
+mho_err mho__trainer_test_images(const mho_trainer *t, int first, int n, mho_real *images,
+                                 uint8_t *label, mho_errinfo *ei) {
   const mho_images *test = &t->data.test;
   if (first < 0 || n > test->n - first)
     return mho_fail(ei, MHO_EINVAL, "there is no test image %d: the dataset has %d", first + n - 1,
@@ -26,7 +26,7 @@ mho_err mho_trainer_test_images(const mho_trainer *t, int first, int n, mho_real
   return MHO_OK;
 }
 
-double mho_trainer_nudge(const mho_trainer *t) {
+double mho__trainer_nudge(const mho_trainer *t) {
   const mho_param *p = mho_params_find(t->e->rule.entry->params, "nudge");
   if (!p || p->kind != MHO_PARAM_REAL)
     return 0.1;
@@ -34,7 +34,7 @@ double mho_trainer_nudge(const mho_trainer *t) {
   return *(const double *)(const void *)(t->e->rule.params + p->offset);
 }
 
-mho_err mho_trainer_error_held(const mho_trainer *t, mho_errinfo *ei) {
+mho_err mho__trainer_error_held(const mho_trainer *t, mho_errinfo *ei) {
   const mho_param *p = mho_params_find(t->e->rule.entry->params, "error");
   char word[MHO_TEXT_MAX] = "";
   if (p)
@@ -64,7 +64,7 @@ mho_err mho_trainer_read_ideally(mho_trainer *t, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- states at rest */
 
-void mho_rest_free(mho_rest *rest) {
+void mho__rest_free(mho_rest *rest) {
   for (int l = 0; l < MHO_LAYERS_MAX; l++) {
     mho_free(rest->free[l]);
     mho_free(rest->nudged[l]);
@@ -89,12 +89,12 @@ static bool rest_new(const mho_network *net, mho_rest *rest) {
   return true;
 }
 
-mho_err mho_rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errinfo *ei) {
+mho_err mho__rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errinfo *ei) {
   const mho_network *net = t->net;
   if (!rest_new(net, rest))
     return mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
 
-  mho_err err = mho_trainer_test_images(t, image, 1, rest->image, rest->label, ei);
+  mho_err err = mho__trainer_test_images(t, image, 1, rest->image, rest->label, ei);
   if (err)
     return err;
 
@@ -103,7 +103,7 @@ mho_err mho_rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errin
                                  .samples = 1,
                                  .x = rest->image,
                                  .label = rest->label,
-                                 .nudge = mho_trainer_nudge(t)};
+                                 .nudge = mho__trainer_nudge(t)};
   err = mho_cosim_core(&o, rest->free, rest->nudged, rest->error, ei);
   if (err)
     return err;
@@ -139,12 +139,12 @@ static void take_trace(void *user, const mho_trace_point *p) {
 
 static mho_err take_rest(const mho_trainer *t, int image, free_states *s, mho_errinfo *ei) {
   mho_rest rest;
-  mho_err err = mho_rest_find(t, image, &rest, ei);
+  mho_err err = mho__rest_find(t, image, &rest, ei);
   if (!err)
     for (int l = 1; l < s->net->n_layers - 1; l++)
       for (int i = 0; i < s->net->layer[l].n; i++)
         s->z[l][i] = (mho_real)rest.free[l][i];
-  mho_rest_free(&rest);
+  mho__rest_free(&rest);
   return err;
 }
 
@@ -157,7 +157,7 @@ static mho_err find_states(mho_trainer *t, int image, bool settled, free_states 
       return mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
   }
 
-  mho_err err = mho_trainer_test_images(t, image, 1, s->z[0], s->label, ei);
+  mho_err err = mho__trainer_test_images(t, image, 1, s->z[0], s->label, ei);
   if (err)
     return err;
   if (mho_netlist_network_check(s->net, NULL) == MHO_OK)
@@ -213,7 +213,8 @@ static mho_err add_logits(const free_states *s, const mho_connection *k, int cla
   return err;
 }
 
-/* Find p - y at the read-out, [classes]: its logits are summed over the connections that lead there. */
+/* Find p - y at the read-out, [classes]: its logits are summed over the connections that lead
+ * there. */
 static mho_err find_error(const free_states *s, mho_real *e, mho_errinfo *ei) {
   const mho_network *net = s->net;
   int last = net->n_layers - 1, classes = net->layer[last].n;

@@ -16,17 +16,17 @@ typedef struct mho_rest {
 
 /* Settle a test image of a network that has a circuit, both phases, as far as precision goes
  * (mho_cosim_core). Free it after an error too. */
-mho_err mho_rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errinfo *ei);
-void mho_rest_free(mho_rest *rest);
+mho_err mho__rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errinfo *ei);
+void mho__rest_free(mho_rest *rest);
 
 /* Test images first .. first+n-1: [n x features] and labels, [n]. MHO_EINVAL when there are not so
  * many. */
-mho_err mho_trainer_test_images(const mho_trainer *t, int first, int n, mho_real *images,
-                                uint8_t *label, mho_errinfo *ei);
+mho_err mho__trainer_test_images(const mho_trainer *t, int first, int n, mho_real *images,
+                                 uint8_t *label, mho_errinfo *ei);
 /* beta_f of the experiment's rule; 0.1, the usual one, where the rule has none. */
-double mho_trainer_nudge(const mho_trainer *t);
+double mho__trainer_nudge(const mho_trainer *t);
 /* MHO_EUNSUPPORTED when the rule reads the error anew at every step, which the circuit of a network
  * does not. */
-mho_err mho_trainer_error_held(const mho_trainer *t, mho_errinfo *ei);
+mho_err mho__trainer_error_held(const mho_trainer *t, mho_errinfo *ei);
 
 #endif

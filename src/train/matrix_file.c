@@ -45,8 +45,8 @@ static mho_err write_csv(FILE *f, int rows, int cols, const double *v) {
   return MHO_OK;
 }
 
-mho_err mho_matrix_file_write(const char *folder, const char *name, const char *what, bool csv,
-                              int rows, int cols, const double *v, mho_errinfo *ei) {
+mho_err mho__matrix_file_write(const char *folder, const char *name, const char *what, bool csv,
+                               int rows, int cols, const double *v, mho_errinfo *ei) {
   char path[MHO_PATH_MAX];
   mho_err err = MHO_EIO;
   snprintf(path, sizeof path, "%s/%s.%s.%s", folder, name, what, csv ? "csv" : "npy");
@@ -124,8 +124,8 @@ static mho_err check_finite(const char *path, const mho_matrix *m, mho_errinfo *
   return MHO_OK;
 }
 
-mho_err mho_matrix_file_read(const char *folder, const char *name, const char *what,
-                             mho_matrix *out, char *path, mho_errinfo *ei) {
+mho_err mho__matrix_file_read(const char *folder, const char *name, const char *what,
+                              mho_matrix *out, char *path, mho_errinfo *ei) {
   mho_err err;
   *out = (mho_matrix){0};
   snprintf(path, MHO_PATH_MAX, "%s/%s.%s.npy", folder, name, what);

@@ -65,9 +65,9 @@ static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinf
                         .n = mho_min(n - sample0, t->chunk),
                         .scratch = t->scratch[0]};
     if (settled) {
-      mho_backprop_at_state(&job, &unused);
+      mho__backprop_at_state(&job, &unused);
     } else {
-      mho_backprop_learn(&job, &unused);
+      mho__backprop_learn(&job, &unused);
       mho_state_pool(b->net, b->s, sample0, job.n);
     }
   }
@@ -96,7 +96,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
     most_rows = mho_max(most_rows, crossbar_of(t, c)->rows);
   }
 
-  mho_trainer_settle(t, &t->data.train, 0, n, true);
+  mho__trainer_settle(t, &t->data.train, 0, n, true);
   mho_real *g = mho_alloc(2 * most + mho_rule_gradient_scratch(net, most_rows), sizeof *g);
   if (!g)
     return mho_fail(ei, MHO_ENOMEM, "no memory for two gradients");

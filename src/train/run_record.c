@@ -9,13 +9,13 @@
 
 #include "mho/num.h"
 
-void mho_run_texts_free(mho_run_texts *texts) {
+void mho__run_texts_free(mho_run_texts *texts) {
   free(texts->config);
   texts->config = NULL;
 }
 
-mho_err mho_run_record(const mho_trainer *t, const char *code_version, const char *kind,
-                       mho_run_texts *texts, mho_run_row *out, mho_errinfo *ei) {
+mho_err mho__run_record(const mho_trainer *t, const char *code_version, const char *kind,
+                        mho_run_texts *texts, mho_run_row *out, mho_errinfo *ei) {
   const mho_experiment *e = t->e;
   const char *code = code_version ? code_version : MHO_VERSION;
   char hashed[160];
@@ -56,7 +56,7 @@ static void write_histogram(const mho_crossbar *x, const mho_crossbar_stats *s, 
   mho_text_append(out, capacity, "]");
 }
 
-mho_layer_row *mho_trainer_layers(const mho_trainer *t) {
+mho_layer_row *mho__trainer_layers(const mho_trainer *t) {
   mho_layer_row *layers = mho_alloc((size_t)t->net->n_trained, sizeof *layers);
   if (!layers)
     return NULL;

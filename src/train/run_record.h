@@ -17,11 +17,11 @@ typedef struct mho_run_texts {
  * @param kind  NULL for a training; else the run's kind, which enters the hash, so that it is never
  *              that of a training of the same config.
  * @return MHO_OK; MHO_ENOMEM. */
-mho_err mho_run_record(const mho_trainer *t, const char *code_version, const char *kind,
-                       mho_run_texts *texts, mho_run_row *out, mho_errinfo *ei);
-void mho_run_texts_free(mho_run_texts *texts);
+mho_err mho__run_record(const mho_trainer *t, const char *code_version, const char *kind,
+                        mho_run_texts *texts, mho_run_row *out, mho_errinfo *ei);
+void mho__run_texts_free(mho_run_texts *texts);
 
 /** Records of the connections as they are now, [n_trained]; free with mho_free. NULL: no memory. */
-mho_layer_row *mho_trainer_layers(const mho_trainer *t);
+mho_layer_row *mho__trainer_layers(const mho_trainer *t);
 
 #endif

@@ -20,16 +20,16 @@ mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool tran
   if (!images)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d samples", n);
 
-  mho_err err = mho_trainer_test_images(t, 0, n, images, label, ei);
+  mho_err err = mho__trainer_test_images(t, 0, n, images, label, ei);
   if (!err)
-    err = mho_trainer_error_held(t, ei);
+    err = mho__trainer_error_held(t, ei);
   if (!err) {
     mho_cosim_network_options o = {.net = t->net,
                                    .device = &t->e->device_config,
                                    .samples = n,
                                    .x = images,
                                    .label = label,
-                                   .nudge = mho_trainer_nudge(t),
+                                   .nudge = mho__trainer_nudge(t),
                                    .transient = transient,
                                    .both_inputs = norton};
     err = mho_cosim_network(s, &o, result, user, ei);

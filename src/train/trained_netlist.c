@@ -110,7 +110,7 @@ static mho_err write_network(const mho_trainer *t, const mho_trained_netlist *o,
                              const mho_rest *rest, char **out, mho_errinfo *ei) {
   char title[256];
   double stop = 0;
-  mho_err err = mho_trainer_error_held(t, ei);
+  mho_err err = mho__trainer_error_held(t, ei);
   if (!err && o->transient)
     err = find_stop(t, o, rest, &stop, ei);
   if (err)
@@ -122,7 +122,7 @@ static mho_err write_network(const mho_trainer *t, const mho_trained_netlist *o,
                            .device = &t->e->device_config,
                            .x = rest->free[0],
                            .error = rest->error,
-                           .nudge = mho_trainer_nudge(t),
+                           .nudge = mho__trainer_nudge(t),
                            .inputs = o->norton ? MHO_NETLIST_NORTON : MHO_NETLIST_FULL,
                            .transient = o->transient,
                            .stop = stop,
@@ -138,10 +138,10 @@ mho_err mho_trainer_netlist_network(mho_trainer *t, const mho_trained_netlist *o
                                     mho_errinfo *ei) {
   mho_rest rest;
   *out = NULL;
-  mho_err err = mho_rest_find(t, o->image, &rest, ei);
+  mho_err err = mho__rest_find(t, o->image, &rest, ei);
   if (!err)
     err = write_network(t, o, &rest, out, ei);
-  mho_rest_free(&rest);
+  mho__rest_free(&rest);
   return err;
 }
 

@@ -132,19 +132,19 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   mho_err err = make_subject(t, ei);
   if (!err) {
     t->capacity = capacity_of(t);
-    err = mho_trainer_buffers_new(t, ei);
+    err = mho__trainer_buffers_new(t, ei);
   }
   if (err) {
     mho_trainer_free(t);
     return err;
   }
 
-  mho_rng_permutation(mho_stream_cut(t->seeds.order), 0, t->data.train.n, t->cut);
+  mho_rng_permutation(mho__stream_cut(t->seeds.order), 0, t->data.train.n, t->cut);
   for (int c = 0; c < t->net->n_trained; c++)
     t->built_range[c] = mho_crossbar_w_max(crossbar_of(t, c));
   set_layer_factors(t);
   set_nominal_steps(t);
-  mho_trainer_warn(t);
+  mho__trainer_warn(t);
   *out = t;
   return MHO_OK;
 }
@@ -152,14 +152,14 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
 void mho_trainer_free(mho_trainer *t) {
   if (!t)
     return;
-  mho_trainer_buffers_free(t);
+  mho__trainer_buffers_free(t);
   mho_network_free(t->net);
   mho_free(t->ideal_reads);
   mho_dataset_free(&t->data);
   mho_free(t);
 }
 
-void mho_trainer_range(mho_trainer *t, const double *w_max) {
+void mho__trainer_range(mho_trainer *t, const double *w_max) {
   t->ranged = w_max != NULL;
   for (int c = 0; c < t->net->n_trained; c++)
     mho_crossbar_range(crossbar_of(t, c), w_max ? w_max[c] : t->built_range[c]);

@@ -121,51 +121,51 @@ static inline mho_pool *pool_of(const mho_trainer *t) {
 
 /** Memory of a trainer whose network is there: states, buffers of a batch and of an update,
  * meters. MHO_ENOMEM; MHO_ECONFIG where the scheme cannot write one of the connections. */
-mho_err mho_trainer_buffers_new(mho_trainer *t, mho_errinfo *ei);
-void mho_trainer_buffers_free(mho_trainer *t);
+mho_err mho__trainer_buffers_new(mho_trainer *t, mho_errinfo *ei);
+void mho__trainer_buffers_free(mho_trainer *t);
 /** n arrays of sizes[i] scalars, or NULL. */
-mho_real **mho_trainer_arrays_new(int n, const size_t *sizes);
-void mho_trainer_arrays_free(mho_real **a, int n);
+mho_real **mho__trainer_arrays_new(int n, const size_t *sizes);
+void mho__trainer_arrays_free(mho_real **a, int n);
 /** Forget the weights that were to be written. */
-void mho_trainer_forget_brought(mho_trainer *t);
+void mho__trainer_forget_brought(mho_trainer *t);
 
 /* ---------------------------------------------------------------- an experiment at odds with
  * itself */
 
 /** Log what of the experiment is not simulated, only roughly, or to no effect. */
-void mho_trainer_warn(const mho_trainer *t);
+void mho__trainer_warn(const mho_trainer *t);
 
 /* ---------------------------------------------------------------- weights */
 
 /** Every trained connection's w_max (as given to mho_crossbar_new), [n_trained]; NULL: as the
  * config says. */
-void mho_trainer_range(mho_trainer *t, const double *w_max);
+void mho__trainer_range(mho_trainer *t, const double *w_max);
 /** Update the weights from the states and errors of a batch of n samples. */
-void mho_trainer_update(mho_trainer *t, int n);
+void mho__trainer_update(mho_trainer *t, int n);
 /** Add pulses and reads of a connection to the counts of this epoch. */
-void mho_trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c);
+void mho__trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c);
 /** Initial weights through the scheme, where program.initial says so; once, before the first
  * update. MHO_ENOMEM. */
-mho_err mho_trainer_initial(mho_trainer *t, mho_errinfo *ei);
+mho_err mho__trainer_initial(mho_trainer *t, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- settles apart from training */
 
 /** The rule's states (and errors, to learn) on images first .. first+n-1 (n at most the capacity),
  * into state[0] and error; with noise of its own, apart from training's and evaluation's. What the
  * watch asks for is filled in. */
-mho_rule_stats mho_trainer_settle(mho_trainer *t, const mho_images *images, int first, int n,
-                                  bool learn);
+mho_rule_stats mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n,
+                                   bool learn);
 
 /* ---------------------------------------------------------------- energy */
 
 /** What the lines of every crossbar load their drivers with now, wires and all. MHO_ENOMEM, and
  * errors of the wires' solver. */
-mho_err mho_power_new(const mho_trainer *t, mho_power *out, mho_errinfo *ei);
-void mho_power_free(const mho_network *net, mho_power *p);
+mho_err mho__power_new(const mho_trainer *t, mho_power *out, mho_errinfo *ei);
+void mho__power_free(const mho_network *net, mho_power *p);
 /** Whether training counts energy: on devices, unless told not to, and where the settler's reads
  * are counted. */
-bool mho_energy_counts(const mho_experiment *e);
+bool mho__energy_counts(const mho_experiment *e);
 /** Whether hidden layers are joined by wires: analog neurons, clocked or in continuous time. */
-bool mho_energy_analog(const mho_experiment *e);
+bool mho__energy_analog(const mho_experiment *e);
 
 #endif

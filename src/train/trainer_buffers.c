@@ -16,20 +16,20 @@ static mho_err no_memory(const mho_trainer *t, mho_errinfo *ei) {
   return mho_fail(ei, MHO_ENOMEM, "no memory to train %zu weights", t->net->n_weights);
 }
 
-void mho_trainer_arrays_free(mho_real **a, int n) {
+void mho__trainer_arrays_free(mho_real **a, int n) {
   for (int i = 0; a && i < n; i++)
     mho_free(a[i]);
   mho_free(a);
 }
 
-mho_real **mho_trainer_arrays_new(int n, const size_t *sizes) {
+mho_real **mho__trainer_arrays_new(int n, const size_t *sizes) {
   mho_real **a = mho_alloc((size_t)n, sizeof *a);
   if (!a)
     return NULL;
   for (int i = 0; i < n; i++) {
     a[i] = mho_alloc(sizes[i], sizeof **a);
     if (!a[i]) {
-      mho_trainer_arrays_free(a, n);
+      mho__trainer_arrays_free(a, n);
       return NULL;
     }
   }
@@ -85,7 +85,7 @@ static mho_err new_batch(mho_trainer *t, mho_errinfo *ei) {
   for (int l = 1; l < net->n_layers; l++)
     sizes[l] = (size_t)t->capacity * (size_t)net->layer[l].n;
 
-  t->error = mho_trainer_arrays_new(net->n_layers, sizes);
+  t->error = mho__trainer_arrays_new(net->n_layers, sizes);
   t->label = mho_alloc((size_t)t->capacity, sizeof *t->label);
   t->layer_factor = mho_alloc((size_t)net->n_layers, sizeof *t->layer_factor);
   t->chunk_stats = mho_alloc((size_t)ceil_div(t->capacity, t->chunk), sizeof *t->chunk_stats);
@@ -100,8 +100,8 @@ static mho_err new_batch(mho_trainer *t, mho_errinfo *ei) {
 /* Meters of an epoch and of the chunks of a batch, where energy is counted. */
 static mho_err new_meters(mho_trainer *t, mho_errinfo *ei) {
   int chunks = ceil_div(t->capacity, t->chunk);
-  bool is_analog = mho_energy_analog(t->e);
-  if (!mho_energy_counts(t->e))
+  bool is_analog = mho__energy_analog(t->e);
+  if (!mho__energy_counts(t->e))
     return MHO_OK;
 
   mho_err err = mho_meter_new(t->net, is_analog, &t->meter, ei);
@@ -161,15 +161,15 @@ static mho_err new_weight_arrays(mho_trainer *t, mho_errinfo *ei) {
     sizes[c] = cells_of(crossbar_of(t, c));
 
   for (int k = 0; k < t->optimizer->n_states; k++) {
-    t->moment[k] = mho_trainer_arrays_new(trained, sizes);
+    t->moment[k] = mho__trainer_arrays_new(trained, sizes);
     has_all &= t->moment[k] != NULL;
   }
   if (t->scheme->has_state) {
-    t->accumulator = mho_trainer_arrays_new(trained, sizes);
+    t->accumulator = mho__trainer_arrays_new(trained, sizes);
     has_all &= t->accumulator != NULL;
   }
   if (t->e->update.clip > 0) {
-    t->gradient = mho_trainer_arrays_new(trained, sizes);
+    t->gradient = mho__trainer_arrays_new(trained, sizes);
     has_all &= t->gradient != NULL;
   }
   return has_all ? MHO_OK : no_memory(t, ei);
@@ -221,19 +221,19 @@ static mho_err new_scratch(mho_trainer *t, mho_errinfo *ei) {
 
   for (int i = 0; i < threads; i++)
     sizes[i] = mho_settle_scratch(t->net, t->chunk);
-  t->scratch = mho_trainer_arrays_new(threads, sizes);
+  t->scratch = mho__trainer_arrays_new(threads, sizes);
 
   size_t of_gradient = mho_rule_gradient_scratch(t->net, t->slab_rows);
   for (int i = 0; i < threads; i++)
     sizes[i] = 2 * (size_t)t->slab_cells /* gradient and wanted change */ + of_gradient;
-  t->dw = mho_trainer_arrays_new(threads, sizes);
+  t->dw = mho__trainer_arrays_new(threads, sizes);
   mho_free(sizes);
   return t->scratch && t->dw ? MHO_OK : no_memory(t, ei);
 }
 
 /* ---------------------------------------------------------------- all of them */
 
-mho_err mho_trainer_buffers_new(mho_trainer *t, mho_errinfo *ei) {
+mho_err mho__trainer_buffers_new(mho_trainer *t, mho_errinfo *ei) {
   static mho_err (*const make[])(mho_trainer * t, mho_errinfo * ei) = {
       new_states,        new_workspaces, new_slabs,   new_batch, new_connection_arrays,
       new_weight_arrays, new_trains,     new_scratch, new_meters};
@@ -245,8 +245,8 @@ mho_err mho_trainer_buffers_new(mho_trainer *t, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-void mho_trainer_forget_brought(mho_trainer *t) {
-  mho_trainer_arrays_free(t->brought, t->net ? t->net->n_trained : 0);
+void mho__trainer_forget_brought(mho_trainer *t) {
+  mho__trainer_arrays_free(t->brought, t->net ? t->net->n_trained : 0);
   t->brought = NULL;
 }
 
@@ -257,8 +257,8 @@ static void free_batch(mho_trainer *t, int layers, int threads) {
   for (int i = 0; t->workspace && i < threads; i++)
     t->settler->workspace_free(t->workspace[i]);
   mho_free(t->workspace);
-  mho_trainer_arrays_free(t->error, layers);
-  mho_trainer_arrays_free(t->scratch, threads);
+  mho__trainer_arrays_free(t->error, layers);
+  mho__trainer_arrays_free(t->scratch, threads);
   mho_free(t->label);
   mho_free(t->layer_factor);
   mho_free(t->chunk_stats);
@@ -277,10 +277,10 @@ static void free_meters(mho_trainer *t) {
 
 static void free_update(mho_trainer *t, int trained, int threads) {
   for (int k = 0; k < MHO_PROGRAM_STATES; k++)
-    mho_trainer_arrays_free(t->moment[k], trained);
-  mho_trainer_arrays_free(t->accumulator, trained);
-  mho_trainer_arrays_free(t->gradient, trained);
-  mho_trainer_arrays_free(t->dw, threads);
+    mho__trainer_arrays_free(t->moment[k], trained);
+  mho__trainer_arrays_free(t->accumulator, trained);
+  mho__trainer_arrays_free(t->gradient, trained);
+  mho__trainer_arrays_free(t->dw, threads);
   for (int c = 0; t->trains && c < trained; c++)
     mho_pulse_trains_free(t->trains[c]);
   mho_free(t->trains);
@@ -294,11 +294,11 @@ static void free_update(mho_trainer *t, int trained, int threads) {
   mho_free(t->writes);
 }
 
-void mho_trainer_buffers_free(mho_trainer *t) {
+void mho__trainer_buffers_free(mho_trainer *t) {
   int trained = t->net ? t->net->n_trained : 0, layers = t->net ? t->net->n_layers : 0;
   int threads = mho_pool_threads(pool_of(t));
   free_batch(t, layers, threads);
   free_meters(t);
   free_update(t, trained, threads);
-  mho_trainer_forget_brought(t);
+  mho__trainer_forget_brought(t);
 }

@@ -69,7 +69,7 @@ static void warn_of_reads(const mho_trainer *t) {
             v, activity, seconds, m->entry.id, moved);
 }
 
-void mho_trainer_warn(const mho_trainer *t) {
+void mho__trainer_warn(const mho_trainer *t) {
   warn_of_reads(t);
   warn_of_array(t);
   warn_of_levels(t);

@@ -64,7 +64,7 @@ static mho_err observe(mho_training_run *g, mho_store_update *u, mho_settle_row 
 /* What the epoch would have taken on hardware; the sum goes into its record and into the run's. */
 static mho_err count_energy(mho_training_run *g, mho_epoch_row *epoch, mho_energy_row *energies,
                             mho_errinfo *ei) {
-  if (!mho_energy_counts(g->t->e))
+  if (!mho__energy_counts(g->t->e))
     return MHO_OK;
 
   mho_err err = mho_trainer_energy(g->t, energies, ei);
@@ -117,7 +117,7 @@ static mho_err write_epoch(mho_training_run *g, mho_store_update *u, mho_settle_
 
   u->run = &g->row;
   if (!err && g->writer)
-    err = writer_put(g->writer, u, &checkpoint.blob, ei);
+    err = mho__writer_put(g->writer, u, &checkpoint.blob, ei);
   else if (!err)
     err = write_update(g, u, ei);
   mho_blob_free(&checkpoint.blob);
@@ -141,7 +141,7 @@ static mho_err log_epoch(mho_training_run *g, mho_epoch_row *epoch, mho_errinfo 
                            .spectral_radius = NAN,
                            .lyapunov = NAN,
                            .unsettled = epoch->unsettled};
-  mho_layer_row *layers = mho_trainer_layers(g->t);
+  mho_layer_row *layers = mho__trainer_layers(g->t);
   mho_store_update u = {.epoch = epoch,
                         .layers = layers,
                         .n_layers = g->t->net->n_trained,
@@ -208,8 +208,8 @@ static mho_err end_writer(mho_training_run *g, mho_err err, mho_errinfo *why) {
   if (!g->writer)
     return err;
 
-  mho_err written = writer_drain(g->writer, &late);
-  writer_free(g->writer);
+  mho_err written = mho__writer_drain(g->writer, &late);
+  mho__writer_free(g->writer);
   g->writer = NULL;
   if (written)
     *why = late;
@@ -262,12 +262,12 @@ static void take_result(const mho_run_row *row, const char *status, mho_train_re
   snprintf(result->status, sizeof result->status, "%s", status);
 }
 
-mho_err mho_training_run_to_end(mho_training_run *g, mho_train_result *result, mho_errinfo *ei) {
+mho_err mho__training_run_to_end(mho_training_run *g, mho_train_result *result, mho_errinfo *ei) {
   mho_err err = MHO_OK, ended = MHO_OK;
   mho_errinfo why = {0};
   bool stopped = false;
   if (g->o->store)
-    err = writer_new(g->o->store, &g->writer, &why);
+    err = mho__writer_new(g->o->store, &g->writer, &why);
   while (!err && g->t->epoch < g->t->e->train.epochs)
     err = next_epoch(g, &stopped, &why);
   err = end_writer(g, err, &why);
@@ -287,8 +287,8 @@ mho_err mho_training_run_to_end(mho_training_run *g, mho_train_result *result, m
 
 /* ---------------------------------------------------------------- a new run */
 
-mho_training_run mho_training_run_of(const mho_context *ctx, const mho_train_options *o,
-                                     mho_trainer *t, const mho_run_row *row) {
+mho_training_run mho__training_run_of(const mho_context *ctx, const mho_train_options *o,
+                                      mho_trainer *t, const mho_run_row *row) {
   mho_training_run g = {.ctx = ctx,
                         .o = o,
                         .t = t,
@@ -332,11 +332,11 @@ static mho_err train_new(const mho_context *ctx, mho_trainer *t, const mho_train
   mho_run_texts texts;
   mho_run_row row;
   char there[MHO_ID_MAX];
-  mho_err err = mho_run_record(t, o->code_version, NULL, &texts, &row, ei);
+  mho_err err = mho__run_record(t, o->code_version, NULL, &texts, &row, ei);
   if (err)
     return err;
 
-  mho_training_run g = mho_training_run_of(ctx, o, t, &row);
+  mho_training_run g = mho__training_run_of(ctx, o, t, &row);
   utc(g.started, sizeof g.started);
   g.row.started = g.started;
   g.row.name = (char *)(uintptr_t)o->name;
@@ -344,8 +344,8 @@ static mho_err train_new(const mho_context *ctx, mho_trainer *t, const mho_train
   if (!err && *there)
     err = present(o->store, there, result, ei);
   else if (!err)
-    err = mho_training_run_to_end(&g, result, ei);
-  mho_run_texts_free(&texts);
+    err = mho__training_run_to_end(&g, result, ei);
+  mho__run_texts_free(&texts);
   return err;
 }
 

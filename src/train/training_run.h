@@ -20,9 +20,9 @@ typedef struct mho_training_run {
 
 /** A run of this trainer, of which `row` says what is known, running in this process from now
  * on. */
-mho_training_run mho_training_run_of(const mho_context *ctx, const mho_train_options *o,
-                                     mho_trainer *t, const mho_run_row *row);
+mho_training_run mho__training_run_of(const mho_context *ctx, const mho_train_options *o,
+                                      mho_trainer *t, const mho_run_row *row);
 /** Train from where the trainer stands to the last epoch, and store how it ended. */
-mho_err mho_training_run_to_end(mho_training_run *g, mho_train_result *result, mho_errinfo *ei);
+mho_err mho__training_run_to_end(mho_training_run *g, mho_train_result *result, mho_errinfo *ei);
 
 #endif

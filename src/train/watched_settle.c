@@ -30,8 +30,8 @@ static void settle_samples(mho_trainer *t, const mho_images *images, int n, mho_
   double joules = 0;
   for (int first = 0; first < n; first += t->capacity) {
     int m = mho_min(n - first, t->capacity);
-    mho_rule_stats s = mho_trainer_settle(t, images, first, m, false);
-    mho_rule_stats_add(&sum, &s);
+    mho_rule_stats s = mho__trainer_settle(t, images, first, m, false);
+    mho__rule_stats_add(&sum, &s);
     joules = record_samples(row->epoch, first, m, t->watch.time, t->watch.energy, samples, joules);
   }
 
@@ -51,7 +51,7 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *images, in
   double *energy = mho_alloc((size_t)t->capacity, sizeof *energy);
   mho_err err;
   if (time && energy)
-    err = mho_power_new(t, &power, ei);
+    err = mho__power_new(t, &power, ei);
   else
     err = mho_fail(ei, MHO_ENOMEM, "no memory for settling times");
 
@@ -59,7 +59,7 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *images, in
     t->watch = (mho_watch){.time = time, .energy = energy, .power = &power};
     settle_samples(t, images, n, row, samples);
     t->watch = (mho_watch){0};
-    mho_power_free(t->net, &power);
+    mho__power_free(t->net, &power);
   }
   mho_free(time);
   mho_free(energy);
@@ -94,7 +94,7 @@ static void watch_sample(mho_trainer *t, const mho_images *images, int sample,
   bool direct = t->direct;
   t->direct = direct && !t->state[1];
   t->watch = (mho_watch){.time = &time, .energy = &energy, .power = power, .trace = trace};
-  mho_rule_stats s = mho_trainer_settle(t, images, sample, 1, true);
+  mho_rule_stats s = mho__trainer_settle(t, images, sample, 1, true);
   t->watch = (mho_watch){0};
   t->direct = direct;
 
@@ -116,10 +116,10 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *images, int sample,
   mho_power power = {0};
   mho_err err = trace_new(t->net, &trace, ei);
   if (!err)
-    err = mho_power_new(t, &power, ei);
+    err = mho__power_new(t, &power, ei);
   if (!err) {
     watch_sample(t, images, sample, &power, &trace, out);
-    mho_power_free(t->net, &power);
+    mho__power_free(t->net, &power);
   }
   trace_free(t->net, &trace);
   return err;

@@ -21,7 +21,7 @@
 
 /* ---------------------------------------------------------------- what device */
 
-mho_origin mho_origin_of(const mho_experiment *e) {
+mho_origin mho__origin_of(const mho_experiment *e) {
   const mho_device_config *d = &e->device_config;
   const mho_param *mapping = mho_params_find(mho_device_params, "mapping");
   mho_origin o = {.known = true,
@@ -38,7 +38,7 @@ mho_origin mho_origin_of(const mho_experiment *e) {
   return o;
 }
 
-bool mho_origin_is_same(const mho_origin *a, const mho_origin *b) {
+bool mho__origin_is_same(const mho_origin *a, const mho_origin *b) {
   if (!a->known || !b->known)
     return false;
   if (strcmp(a->model, b->model) || strcmp(a->card, b->card) || strcmp(a->mapping, b->mapping))
@@ -51,7 +51,7 @@ bool mho_origin_is_same(const mho_origin *a, const mho_origin *b) {
 
 /* ---------------------------------------------------------------- matrices */
 
-void mho_matrices_free(mho_matrices *m) {
+void mho__matrices_free(mho_matrices *m) {
   mho_free(m->w);
   mho_free(m->g[0]);
   mho_free(m->g[1]);
@@ -63,7 +63,7 @@ static void fill_siemens(const mho_cells *c, size_t n, double *g) {
     g[i] = mho_cells_siemens(c, i);
 }
 
-mho_err mho_matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei) {
+mho_err mho__matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei) {
   size_t n = cells_of(x);
   bool has_devices = x->pos != NULL;
   *m = (mho_matrices){.rows = x->rows, .cols = x->cols, .w_max = mho_crossbar_w_max(x)};
@@ -73,12 +73,12 @@ mho_err mho_matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei)
     m->g[1] = mho_alloc(n, sizeof *m->g[1]);
   }
   if (!m->w || (has_devices && (!m->g[0] || !m->g[1]))) {
-    mho_matrices_free(m);
+    mho__matrices_free(m);
     return mho_fail(ei, MHO_ENOMEM, "no memory for the weights of %d x %d cells", x->rows, x->cols);
   }
 
   for (size_t i = 0; i < n; i++)
-    m->w[i] = (double)mho_crossbar_programmed(x)[i];
+    m->w[i] = (double)mho__crossbar_programmed(x)[i];
   if (has_devices) {
     fill_siemens(x->pos, n, m->g[0]);
     fill_siemens(x->neg, n, m->g[1]);
@@ -92,7 +92,7 @@ static mho_err read_matrix(const char *folder, const char *name, const char *wha
                            double **v, mho_errinfo *ei) {
   mho_matrix got;
   char path[MHO_PATH_MAX];
-  mho_err err = mho_matrix_file_read(folder, name, what, &got, path, ei);
+  mho_err err = mho__matrix_file_read(folder, name, what, &got, path, ei);
   if (err || !got.v)
     return err;
   if (m->rows && (got.rows != m->rows || got.cols != m->cols)) {
@@ -117,7 +117,7 @@ static const char *missing(const mho_matrices *m) {
   return m->g[0] ? "g_neg" : "g_pos";
 }
 
-mho_err mho_matrices_read(const char *folder, const char *name, mho_matrices *m, mho_errinfo *ei) {
+mho_err mho__matrices_read(const char *folder, const char *name, mho_matrices *m, mho_errinfo *ei) {
   *m = (mho_matrices){0};
   mho_err err = read_matrix(folder, name, "w", m, &m->w, ei);
   if (!err)
@@ -133,11 +133,11 @@ mho_err mho_matrices_read(const char *folder, const char *name, mho_matrices *m,
 
 static mho_err write_matrices(const char *folder, const char *name, bool csv, const mho_matrices *m,
                               mho_errinfo *ei) {
-  mho_err err = mho_matrix_file_write(folder, name, "w", csv, m->rows, m->cols, m->w, ei);
+  mho_err err = mho__matrix_file_write(folder, name, "w", csv, m->rows, m->cols, m->w, ei);
   if (!err && m->g[0])
-    err = mho_matrix_file_write(folder, name, "g_pos", csv, m->rows, m->cols, m->g[0], ei);
+    err = mho__matrix_file_write(folder, name, "g_pos", csv, m->rows, m->cols, m->g[0], ei);
   if (!err && m->g[1])
-    err = mho_matrix_file_write(folder, name, "g_neg", csv, m->rows, m->cols, m->g[1], ei);
+    err = mho__matrix_file_write(folder, name, "g_neg", csv, m->rows, m->cols, m->g[1], ei);
   return err;
 }
 
@@ -156,7 +156,7 @@ static json_t *pack_connections(const mho_trainer *t) {
 
 static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errinfo *ei) {
   char path[MHO_PATH_MAX], *config = mho_experiment_json(t->e);
-  mho_origin o = mho_origin_of(t->e);
+  mho_origin o = mho__origin_of(t->e);
   json_t *device =
       json_pack("{ss ss ss sf sf sf sf sb sf}", "model", o.model, "card", o.card, "mapping",
                 o.mapping, "g_min", o.g_min, "g_max", o.g_max, "weight_range", o.weight_range,
@@ -174,7 +174,7 @@ static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errin
   return err;
 }
 
-mho_err mho_sidecar_read(const char *folder, json_t **out, mho_errinfo *ei) {
+mho_err mho__sidecar_read(const char *folder, json_t **out, mho_errinfo *ei) {
   char path[MHO_PATH_MAX];
   json_error_t why;
   *out = NULL;
@@ -195,7 +195,7 @@ mho_err mho_sidecar_read(const char *folder, json_t **out, mho_errinfo *ei) {
                      "weights alone");
 }
 
-mho_origin mho_sidecar_origin(const json_t *sidecar) {
+mho_origin mho__sidecar_origin(const json_t *sidecar) {
   mho_origin o = {0};
   const char *model, *card, *mapping;
   int zero_shift;
@@ -215,7 +215,7 @@ mho_origin mho_sidecar_origin(const json_t *sidecar) {
   return o;
 }
 
-double mho_sidecar_range(const json_t *sidecar, const char *name) {
+double mho__sidecar_range(const json_t *sidecar, const char *name) {
   const json_t *m;
   size_t i;
   json_array_foreach (json_object_get(sidecar, "matrices"), i, m) {
@@ -231,7 +231,7 @@ double mho_sidecar_range(const json_t *sidecar, const char *name) {
 mho_err mho_weights_config(const char *folder, char **json, mho_errinfo *ei) {
   json_t *sidecar;
   *json = NULL;
-  mho_err err = mho_sidecar_read(folder, &sidecar, ei);
+  mho_err err = mho__sidecar_read(folder, &sidecar, ei);
   json_t *config = json_object_get(sidecar, "config");
   if (config)
     *json = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17));
@@ -246,10 +246,10 @@ mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     mho_matrices m;
-    mho_err err = mho_matrices_of(k->xb, &m, ei);
+    mho_err err = mho__matrices_of(k->xb, &m, ei);
     if (!err)
       err = write_matrices(folder, k->name, csv, &m, ei);
-    mho_matrices_free(&m);
+    mho__matrices_free(&m);
     if (err)
       return err;
   }

@@ -25,25 +25,25 @@ typedef struct mho_origin {
 } mho_origin;
 
 /** A crossbar's weights, and on devices its conductances; MHO_ENOMEM. */
-mho_err mho_matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei);
+mho_err mho__matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei);
 /** Those of a connection in a folder, without w_max. @return MHO_OK; MHO_ENOTFOUND where a file is
  * missing; MHO_EDATA. */
-mho_err mho_matrices_read(const char *folder, const char *name, mho_matrices *m, mho_errinfo *ei);
-void mho_matrices_free(mho_matrices *m);
-static inline size_t mho_matrices_cells(const mho_matrices *m) {
+mho_err mho__matrices_read(const char *folder, const char *name, mho_matrices *m, mho_errinfo *ei);
+void mho__matrices_free(mho_matrices *m);
+static inline size_t mho__matrices_cells(const mho_matrices *m) {
   return (size_t)m->rows * (size_t)m->cols;
 }
 
-mho_origin mho_origin_of(const mho_experiment *e);
+mho_origin mho__origin_of(const mho_experiment *e);
 /** Whether a conductance means the same weight in both, with one w_max. */
-bool mho_origin_is_same(const mho_origin *a, const mho_origin *b);
+bool mho__origin_is_same(const mho_origin *a, const mho_origin *b);
 
 /** A folder's weights.json, NULL where it has none; MHO_EDATA for a file of something else. */
-mho_err mho_sidecar_read(const char *folder, json_t **out, mho_errinfo *ei);
+mho_err mho__sidecar_read(const char *folder, json_t **out, mho_errinfo *ei);
 /** The device that a folder's conductances are of, not known where the sidecar (nullable) does not
  * say. */
-mho_origin mho_sidecar_origin(const json_t *sidecar);
+mho_origin mho__sidecar_origin(const json_t *sidecar);
 /** w_max of a connection, 0 where the sidecar (nullable) does not say. */
-double mho_sidecar_range(const json_t *sidecar, const char *name);
+double mho__sidecar_range(const json_t *sidecar, const char *name);
 
 #endif

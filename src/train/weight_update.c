@@ -32,7 +32,7 @@ static double rate_of(const mho_trainer *t, int connection) {
 
 /* Stream of what is rounded at random in a connection. */
 static mho_rng rounding_of(const mho_trainer *t, int connection) {
-  return mho_stream_round(t->seeds.noise, connection);
+  return mho__stream_round(t->seeds.noise, connection);
 }
 
 /* ---------------------------------------------------------------- gradient */
@@ -96,7 +96,7 @@ static void update_slab(void *arg, int i, int thread) {
   mho_real decay = (mho_real)(rate * t->e->update.decay);
   if (decay > 0)
     for (size_t j = 0; j < cells.n; j++)
-      dw[j] -= decay * mho_crossbar_programmed(cells.x)[cells.first + j];
+      dw[j] -= decay * mho__crossbar_programmed(cells.x)[cells.first + j];
 
   /* The scheme brings it onto the devices. */
   mho_program_job job = {.xb = cells.x,
@@ -156,7 +156,7 @@ static void restore_slab(void *arg, int i, int thread) {
   span cells = span_of(t, &t->slab[i]);
   uint64_t update = (uint64_t)t->update + 1;
   if (update % (uint64_t)t->e->device_config.refresh_every == 0)
-    mho_crossbar_restore(cells.x, cells.first, cells.n, mho_step_refresh(update),
+    mho_crossbar_restore(cells.x, cells.first, cells.n, mho__step_refresh(update),
                          &t->slab_counts[i]);
 }
 
@@ -167,7 +167,7 @@ static bool fills_up(const mho_trainer *t) {
 
 /* ---------------------------------------------------------------- an update */
 
-void mho_trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c) {
+void mho__trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c) {
   mho_writes *w = &t->writes[connection];
   t->sums.set += c->set;
   t->sums.reset += c->reset;
@@ -181,7 +181,7 @@ void mho_trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c
   w->half += c->half;
 }
 
-void mho_trainer_update(mho_trainer *t, int n) {
+void mho__trainer_update(mho_trainer *t, int n) {
   update_job u = {.t = t, .batch = n, .shrink = 1};
   mho_pool *pool = pool_of(t);
   if (t->gradient) {
@@ -202,7 +202,7 @@ void mho_trainer_update(mho_trainer *t, int n) {
   }
 
   for (int i = 0; i < t->n_slabs; i++)
-    mho_trainer_count(t, t->slab[i].connection, &t->slab_counts[i]);
+    mho__trainer_count(t, t->slab[i].connection, &t->slab_counts[i]);
   t->update++;
   mho_network_refresh(t->net, t->update, false);
 }

@@ -3,7 +3,7 @@
  *
  * One update is under way at most: the next waits for it, so memory stays bounded and the order is
  * kept. An error of the database comes out with the next update, or at the end. Between two updates
- * (writer_drain) the store is the caller's alone.
+ * (mho__writer_drain) the store is the caller's alone.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <pthread.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static void *main_loop(void *arg) {
   return NULL;
 }
 
-mho_err writer_new(mho_store *store, writer **out, mho_errinfo *ei) {
+mho_err mho__writer_new(mho_store *store, writer **out, mho_errinfo *ei) {
   writer *w = mho_alloc(1, sizeof *w);
   *out = NULL;
   if (!w)
@@ -85,7 +85,7 @@ mho_err writer_new(mho_store *store, writer **out, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err writer_drain(writer *w, mho_errinfo *ei) {
+mho_err mho__writer_drain(writer *w, mho_errinfo *ei) {
   pthread_mutex_lock(&w->lock);
   while (w->busy)
     pthread_cond_wait(&w->changed, &w->lock);
@@ -135,8 +135,8 @@ static mho_err take(writer *w, const mho_store_update *u, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_errinfo *ei) {
-  mho_err err = writer_drain(w, ei);
+mho_err mho__writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_errinfo *ei) {
+  mho_err err = mho__writer_drain(w, ei);
   if (!err)
     err = take(w, u, ei);
   if (err)
@@ -151,7 +151,7 @@ mho_err writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mho_err
   return MHO_OK;
 }
 
-void writer_free(writer *w) {
+void mho__writer_free(writer *w) {
   if (!w)
     return;
 

@@ -132,8 +132,8 @@ static void columns_1(const mho_wire *w, const mho_wire_fields *f, int j0, int j
   }
 }
 
-void mho_wire_columns(const mho_wire *w, const mho_wire_fields *f, int j0, int j1, bool first,
-                      const double *alpha, double *gamma) {
+void mho__wire_columns(const mho_wire *w, const mho_wire_fields *f, int j0, int j1, bool first,
+                       const double *alpha, double *gamma) {
   (f->lanes == 1 ? columns_1 : columns_8)(w, f, j0, j1, first, alpha, gamma);
 }
 
@@ -263,7 +263,7 @@ static void rows_1(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, 
   *delta = sum;
 }
 
-void mho_wire_rows(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, const double *beta,
-                   double *scratch, double *delta) {
+void mho__wire_rows(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, const double *beta,
+                    double *scratch, double *delta) {
   (f->lanes == 1 ? rows_1 : rows_8)(w, f, i0, i1, beta, scratch, delta);
 }

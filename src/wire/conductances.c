@@ -49,7 +49,7 @@ void mho_wire_free(mho_wire *w) {
   if (!w)
     return;
 
-  mho_wire_direct_free(w->direct);
+  mho__wire_direct_free(w->direct);
   mho_free(w->g);
   if (w->ab != w->aw)
     mho_free(w->ab);
@@ -87,7 +87,7 @@ static void word_task(void *arg, int t, int thread) {
         w->ab[k] = w->g[k] * w->o.r_bit;
     }
     if (w->aw) {
-      mho_wire_chain(w->o.cols, -1, w->aw + row + cols - 1, w->cw + row + cols - 1);
+      mho__wire_chain(w->o.cols, -1, w->aw + row + cols - 1, w->cw + row + cols - 1);
       for (size_t k = row; k < row + cols; k++)
         far *= w->cw[k];
     }

@@ -55,13 +55,13 @@ static double *task_sums(const iteration *it, int task) {
 static void columns_task(void *arg, int t, int thread) {
   iteration *it = arg;
   int j0 = t * it->band, j1 = mho_min(j0 + it->band, it->w->o.cols);
-  mho_wire_columns(it->w, it->f, j0, j1, it->first, it->alpha, task_sums(it, t));
+  mho__wire_columns(it->w, it->f, j0, j1, it->first, it->alpha, task_sums(it, t));
 }
 
 static void rows_task(void *arg, int t, int thread) {
   iteration *it = arg;
   int i0 = t * ROWS_A_TASK, i1 = mho_min(i0 + ROWS_A_TASK, it->w->o.rows);
-  mho_wire_rows(it->w, it->f, i0, i1, it->beta, thread_scratch(it, thread), task_sums(it, t));
+  mho__wire_rows(it->w, it->f, i0, i1, it->beta, thread_scratch(it, thread), task_sums(it, t));
 }
 
 /* r = what the nodes of row i still lack, from the voltages x, for lane l; v: [cols] work. */
@@ -71,15 +71,15 @@ static void row_residual(const iteration *it, int i, int l, double *v) {
   size_t row = (size_t)i * cols;
   const double *x = it->f->x + row * lanes + (size_t)l;
   double *r = it->f->r + row * lanes + (size_t)l;
-  const double *sources = mho_wire_sources(w, it->read, it->v0 + l);
+  const double *sources = mho__wire_sources(w, it->read, it->v0 + l);
   const double *source = sources ? sources + row : NULL;
-  const double *ends = mho_wire_bit_voltages(w, it->read, it->v0 + l);
-  double v_word = mho_wire_input(mho_wire_word_voltages(w, it->read, it->v0 + l), (size_t)i);
+  const double *ends = mho__wire_bit_voltages(w, it->read, it->v0 + l);
+  double v_word = mho__wire_input(mho__wire_word_voltages(w, it->read, it->v0 + l), (size_t)i);
 
-  mho_wire_word_line(w, i, v_word, x, it->f->lanes, source, v);
+  mho__wire_word_line(w, i, v_word, x, it->f->lanes, source, v);
   for (size_t j = 0; j < cols; j++) {
     size_t k = j * lanes;
-    double below = i + 1 < w->o.rows ? x[k + step] : mho_wire_input(ends, j);
+    double below = i + 1 < w->o.rows ? x[k + step] : mho__wire_input(ends, j);
     double sum = w->ab[row + j] * (v[j] - x[k]) + (below - x[k]);
     if (i)
       sum += *(x + k - step) - x[k];
@@ -110,24 +110,24 @@ static void add_sums(const iteration *it, int tasks, double *total) {
 static double largest_drop(const iteration *it, int l) {
   size_t cols = (size_t)it->w->o.cols, lanes = (size_t)it->f->lanes;
   const double *x = it->f->x + (size_t)(it->w->o.rows - 1) * cols * lanes + (size_t)l;
-  const double *ends = mho_wire_bit_voltages(it->w, it->read, it->v0 + l);
+  const double *ends = mho__wire_bit_voltages(it->w, it->read, it->v0 + l);
   double most = 0;
   for (size_t j = 0; j < cols; j++)
-    most = fmax(most, fabs(x[j * lanes] - mho_wire_input(ends, j)));
+    most = fmax(most, fabs(x[j * lanes] - mho__wire_input(ends, j)));
   return most;
 }
 
 static double largest_of(const double *inputs, int n) {
   double most = 0;
   for (int i = 0; i < n; i++)
-    most = fmax(most, fabs(mho_wire_input(inputs, (size_t)i)));
+    most = fmax(most, fabs(mho__wire_input(inputs, (size_t)i)));
   return most;
 }
 
 static double largest_voltage(const iteration *it, int l) {
   const mho_wire *w = it->w;
-  return fmax(largest_of(mho_wire_word_voltages(w, it->read, it->v0 + l), w->o.rows),
-              largest_of(mho_wire_bit_voltages(w, it->read, it->v0 + l), w->o.cols));
+  return fmax(largest_of(mho__wire_word_voltages(w, it->read, it->v0 + l), w->o.rows),
+              largest_of(mho__wire_bit_voltages(w, it->read, it->v0 + l), w->o.cols));
 }
 
 /* Whether vector l is done, with its error estimate. */
@@ -210,8 +210,8 @@ static int columns_a_task(const mho_wire *w, size_t lanes) {
   return (int)mho_min_size(band, (size_t)w->o.cols);
 }
 
-int mho_wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n,
-                     const mho_wire_fields *f, mho_pool *pool, double *error) {
+int mho__wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n,
+                      const mho_wire_fields *f, mho_pool *pool, double *error) {
   size_t lanes = (size_t)f->lanes, cols = (size_t)w->o.cols;
   iteration it = {.w = w, .read = read, .f = f, .pool = pool, .v0 = v0, .n = n};
 

@@ -51,12 +51,12 @@ static void report_row(const report *r, int v, int i, const row_nodes *at, doubl
                        mho_wire_check *c) {
   const mho_wire *w = r->w;
   size_t cols = (size_t)w->o.cols, row = (size_t)i * cols;
-  const double *a = at->word, *x = at->bit, *sources = mho_wire_sources(w, r->read, v);
+  const double *a = at->word, *x = at->bit, *sources = mho__wire_sources(w, r->read, v);
   const double *source = sources ? sources + row : NULL;
   bool word = w->o.r_word > 0, bit = w->o.r_bit > 0;
   double gw = word ? 1 / w->o.r_word : 0;
   double gb = bit ? 1 / w->o.r_bit : 0;
-  double v_word = mho_wire_input(mho_wire_word_voltages(w, r->read, v), (size_t)i);
+  double v_word = mho__wire_input(mho__wire_word_voltages(w, r->read, v), (size_t)i);
   double sum = 0, size = 0, lost = 0, left = v_word, *sizes = devices + cols;
 
   for (size_t j = 0; j < cols; j++) {
@@ -102,10 +102,10 @@ static void gather(const report *r, int i, double *out) {
   bool inside = i < r->w->o.rows;
 
   for (int l = 0; l < r->n; l++) {
-    const double *ends = mho_wire_bit_voltages(r->w, r->read, r->v0 + l);
+    const double *ends = mho__wire_bit_voltages(r->w, r->read, r->v0 + l);
     double *to = out + (size_t)l * cols;
     for (size_t j = 0; j < cols; j++)
-      to[j] = inside ? x[j * r->lanes + (size_t)l] : mho_wire_input(ends, j);
+      to[j] = inside ? x[j * r->lanes + (size_t)l] : mho__wire_input(ends, j);
   }
 }
 
@@ -118,9 +118,9 @@ static void word_nodes(const report *r, int v, int i, const double *x, double *a
     memcpy(a, r->node_word + row, cols * sizeof *a);
     return;
   }
-  double v_word = mho_wire_input(mho_wire_word_voltages(w, r->read, v), (size_t)i);
-  const double *sources = mho_wire_sources(w, r->read, v);
-  mho_wire_word_line(w, i, v_word, x, 1, sources ? sources + row : NULL, a);
+  double v_word = mho__wire_input(mho__wire_word_voltages(w, r->read, v), (size_t)i);
+  const double *sources = mho__wire_sources(w, r->read, v);
+  mho__wire_word_line(w, i, v_word, x, 1, sources ? sources + row : NULL, a);
 }
 
 static void report_task(void *arg, int t, int thread) {
@@ -179,9 +179,9 @@ static void collect(const report *r, size_t l, int tasks, mho_wire_check *check)
   }
 
   const double *bottom = r->x + (size_t)(w->o.rows - 1) * cols * r->lanes + l;
-  const double *ends = mho_wire_bit_voltages(w, r->read, (int)v);
+  const double *ends = mho__wire_bit_voltages(w, r->read, (int)v);
   for (size_t j = 0; j < cols; j++) {
-    double end = mho_wire_input(ends, j), current = sums[j];
+    double end = mho__wire_input(ends, j), current = sums[j];
     if (w->o.r_bit > 0)
       current = end_current(1 / w->o.r_bit, end, bottom[j * r->lanes], current, sums[cols + j]);
     check->largest = larger(check->largest, fabs(current));
@@ -191,9 +191,9 @@ static void collect(const report *r, size_t l, int tasks, mho_wire_check *check)
   }
 }
 
-mho_err mho_wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n,
-                        const double *node_word, const double *x, int lanes, mho_pool *pool,
-                        mho_wire_check *check) {
+mho_err mho__wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n,
+                         const double *node_word, const double *x, int lanes, mho_pool *pool,
+                         mho_wire_check *check) {
   size_t cols = (size_t)w->o.cols, vectors = (size_t)n, threads = (size_t)mho_pool_threads(pool);
   int tasks = (w->o.rows + ROWS_A_TASK - 1) / ROWS_A_TASK;
   report r = {.w = w, .read = read, .v0 = v0, .n = n, .node_word = node_word, .x = x};

@@ -19,7 +19,7 @@ struct mho_wire_direct {
   cholmod_dense *b, *x, *y, *e; /* work of the solves */
 };
 
-void mho_wire_direct_free(mho_wire_direct *d) {
+void mho__wire_direct_free(mho_wire_direct *d) {
   if (!d)
     return;
 
@@ -76,7 +76,7 @@ static mho_err failed(const mho_wire *w, const cholmod_common *c, mho_errinfo *e
                   w->o.rows, w->o.cols, c->status);
 }
 
-mho_err mho_wire_direct_factor(mho_wire *w, mho_errinfo *ei) {
+mho_err mho__wire_direct_factor(mho_wire *w, mho_errinfo *ei) {
   mho_wire_direct *d = w->direct;
   if (!d) {
     d = w->direct = mho_alloc(1, sizeof *d);
@@ -107,17 +107,17 @@ static double residual(const mho_wire *w, const mho_wire_read *read, int v, cons
                        const double *vb, double *out, double *scale) {
   size_t rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
   double gw = 1 / w->o.r_word, gb = 1 / w->o.r_bit, most = 0;
-  const double *v_word = mho_wire_word_voltages(w, read, v);
-  const double *end = mho_wire_bit_voltages(w, read, v);
-  const double *source = mho_wire_sources(w, read, v);
+  const double *v_word = mho__wire_word_voltages(w, read, v);
+  const double *end = mho__wire_bit_voltages(w, read, v);
+  const double *source = mho__wire_sources(w, read, v);
   *scale = 0;
 
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < cols; j++) {
       size_t u = i * cols + j;
-      double device = w->g[u] * (vw[u] - vb[u]) + mho_wire_input(source, u);
-      double left = j ? vw[u - 1] : mho_wire_input(v_word, i);
-      double below = i + 1 < rows ? vb[u + cols] : mho_wire_input(end, j);
+      double device = w->g[u] * (vw[u] - vb[u]) + mho__wire_input(source, u);
+      double left = j ? vw[u - 1] : mho__wire_input(v_word, i);
+      double below = i + 1 < rows ? vb[u + cols] : mho__wire_input(end, j);
 
       double a = gw * (left - vw[u]) - device, b = device - gb * (vb[u] - below);
       if (j + 1 < cols)
@@ -142,8 +142,8 @@ static bool is_small(double residual, double before, double scale, int refined) 
   return residual <= 1e-16 * scale || (refined >= 1 && residual > 0.3 * before);
 }
 
-mho_err mho_wire_direct_solve(mho_wire *w, const mho_wire_read *read, int v, double *node_word,
-                              double *node_bit, int *refined, mho_errinfo *ei) {
+mho_err mho__wire_direct_solve(mho_wire *w, const mho_wire_read *read, int v, double *node_word,
+                               double *node_bit, int *refined, mho_errinfo *ei) {
   mho_wire_direct *d = w->direct;
   double scale, before = INFINITY;
 

@@ -14,7 +14,7 @@ typedef struct job {
 
 static void task(void *arg, int block, int thread) {
   job *j = arg;
-  mho_tile_solve(j->t, block, j->scratch + (size_t)thread * j->each);
+  mho__tile_solve(j->t, block, j->scratch + (size_t)thread * j->each);
 }
 
 /* The options and conductances are checked as the solver checks them. */
@@ -37,14 +37,14 @@ mho_err mho_wire_effective(const mho_wire_options *o, const double *g, double *g
   job j = {.t = &t};
   size_t bytes = (size_t)o->rows * (size_t)o->cols * sizeof *g;
   double tolerance = o->tolerance > 0 ? o->tolerance : 1e-9;
-  bool made = mho_tile_init(&t, o->rows, o->cols, o->r_word, o->r_bit, tolerance);
-  j.each = mho_tile_scratch(&t);
+  bool made = mho__tile_init(&t, o->rows, o->cols, o->r_word, o->r_bit, tolerance);
+  j.each = mho__tile_scratch(&t);
   j.scratch = mho_alloc((size_t)mho_pool_threads(o->pool), j.each);
 
   if (made && j.scratch) {
     memcpy(t.g, g, bytes);
-    mho_tile_prepare(&t, j.scratch);
-    mho_pool_run(o->pool, mho_tile_blocks(&t), task, &j);
+    mho__tile_prepare(&t, j.scratch);
+    mho_pool_run(o->pool, mho__tile_blocks(&t), task, &j);
     memcpy(g_eff, t.out, bytes);
   } else {
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the effective matrix of an array of %d x %d",
@@ -52,6 +52,6 @@ mho_err mho_wire_effective(const mho_wire_options *o, const double *g, double *g
   }
 
   mho_free(j.scratch);
-  mho_tile_free(&t);
+  mho__tile_free(&t);
   return err;
 }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/wire_impl.h"
 
-void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c) {
+void mho__wire_chain(int n, ptrdiff_t stride, const double *a, double *c) {
   double s = 0; /* load behind the segment to the node before */
   for (int k = 0; k < n; k++, a += stride, c += stride) {
     s = *a + s / (1 + s);
@@ -10,8 +10,8 @@ void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c) {
   }
 }
 
-void mho_wire_word_line(const mho_wire *w, int i, double v_word, const double *x, int lanes,
-                        const double *source, double *v) {
+void mho__wire_word_line(const mho_wire *w, int i, double v_word, const double *x, int lanes,
+                         const double *source, double *v) {
   int cols = w->o.cols;
   size_t row = (size_t)i * (size_t)cols;
   const double *a = w->aw + row, *c = w->cw + row;

@@ -15,7 +15,7 @@ enum { RELAX_VECTOR_BYTES = 64 };
 enum { RELAX_VECTOR_BYTES = 32 };
 #endif
 
-mho_relax_plan mho_relax_plan_make(double rho, double tolerance, bool may_be_plain) {
+mho_relax_plan mho__relax_plan_make(double rho, double tolerance, bool may_be_plain) {
   rho = fmin(fmax(rho, 1e-12), 1 - 1e-12);
   double mu = rho / (2 - rho), xi = mu / (1 + sqrt(1 - mu * mu)), want = tolerance * (1 - rho);
   double plain = log(want) / log(rho), combined = log(0.5 * want) / log(xi);
@@ -49,7 +49,7 @@ static void couple(int rows, int cols, const double *const co[], const double *u
       v[i * n + j] += co[MHO_RELAX_TOP][i * n + j] * v[(i + 1) * n + j];
 }
 
-double mho_relax_bound(int rows, int cols, const double *coefficients, double rho) {
+double mho__relax_bound(int rows, int cols, const double *coefficients, double rho) {
   enum { POWERS = 8 };
   size_t cells = (size_t)rows * (size_t)cols;
   const double *co[MHO_RELAX_COEFFICIENTS];
@@ -84,7 +84,7 @@ double mho_relax_bound(int rows, int cols, const double *coefficients, double rh
   return rho;
 }
 
-size_t mho_relax_work(int rows, int cols, int lanes, bool plain) {
+size_t mho__relax_work(int rows, int cols, int lanes, bool plain) {
   size_t line = (size_t)cols * (size_t)lanes;
   return line * (3 + MHO_RELAX_ROWS) + line * (size_t)rows * (plain ? 1 : 3);
 }

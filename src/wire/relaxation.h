@@ -45,34 +45,34 @@ typedef struct mho_relax_plan { /* how many relaxations with which coefficients 
  *  from r_bit.
  *  @param out   double: [MHO_RELAX_COEFFICIENTS][cells]; float the same.
  *  @param rho   an upper bound of rho. */
-void mho_relax_prepare_double(int rows, int cols, const double *aw, const double *ab, double *out,
+void mho__relax_prepare_double(int rows, int cols, const double *aw, const double *ab, double *out,
+                               double *rho);
+void mho__relax_prepare_float(int rows, int cols, const double *aw, const double *ab, float *out,
                               double *rho);
-void mho_relax_prepare_float(int rows, int cols, const double *aw, const double *ab, float *out,
-                             double *rho);
 
 /** A sharper upper bound of rho, by Collatz' quotients of a few powers; coefficients as prepared in
  * double. */
-double mho_relax_bound(int rows, int cols, const double *coefficients, double rho);
+double mho__relax_bound(int rows, int cols, const double *coefficients, double rho);
 
 /** As many relaxations as bring the error below tolerance of the largest voltage.
  *  @param may_be_plain  whether to leave out Chebyshev's combination where it gains little. */
-mho_relax_plan mho_relax_plan_make(double rho, double tolerance, bool may_be_plain);
+mho_relax_plan mho__relax_plan_make(double rho, double tolerance, bool may_be_plain);
 
 /** Numbers (of the scalar type) of work that a block needs. */
-size_t mho_relax_work(int rows, int cols, int lanes, bool plain);
+size_t mho__relax_work(int rows, int cols, int lanes, bool plain);
 
 /** Run a plan for one block.
  *  @param v_word  [rows][lanes] of word lines, V; nullable: 0.
  *  @param end    [cols][lanes] of bit lines, V; nullable: 0.
- *  @param work   [mho_relax_work], on a 64-byte boundary.
+ *  @param work   [mho__relax_work], on a 64-byte boundary.
  *  @param first  [rows][lanes] voltage of each word line's first node at the end; nullable.
  *  @param x      nullable; the bit lines' voltages [rows][cols][lanes], inside work (plans that are
  *                not plain). */
-void mho_relax_run_double(int rows, int cols, const double *coefficients,
-                          const mho_relax_plan *plan, const double *v_word, const double *end,
-                          double *work, double *first, const double **x);
-void mho_relax_run_float(int rows, int cols, const float *coefficients, const mho_relax_plan *plan,
-                         const float *v_word, const float *end, float *work, float *first,
-                         const float **x);
+void mho__relax_run_double(int rows, int cols, const double *coefficients,
+                           const mho_relax_plan *plan, const double *v_word, const double *end,
+                           double *work, double *first, const double **x);
+void mho__relax_run_float(int rows, int cols, const float *coefficients, const mho_relax_plan *plan,
+                          const float *v_word, const float *end, float *work, float *first,
+                          const float **x);
 
 #endif

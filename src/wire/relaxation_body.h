@@ -84,9 +84,9 @@ static void NAME(relax_rows)(const RELAXATION *s, int step, const bool plain) {
     NAME(group)(s, i, step, 1, plain);
 }
 
-void NAME(mho_relax_run)(int rows, int cols, const REAL *coefficients, const mho_relax_plan *plan,
-                         const REAL *v_word, const REAL *end, REAL *work, REAL *first,
-                         const REAL **x) {
+void NAME(mho__relax_run)(int rows, int cols, const REAL *coefficients, const mho_relax_plan *plan,
+                          const REAL *v_word, const REAL *end, REAL *work, REAL *first,
+                          const REAL **x) {
   size_t cells = (size_t)rows * (size_t)cols, line = (size_t)cols * LANES, block = cells * LANES;
   const REAL *co[MHO_RELAX_COEFFICIENTS];
 
@@ -198,8 +198,8 @@ static double NAME(eliminate_bits)(size_t rows, size_t n, size_t j0, size_t m, c
   return least;
 }
 
-void NAME(mho_relax_prepare)(int rows, int cols, const double *aw, const double *ab, REAL *out,
-                             double *rho) {
+void NAME(mho__relax_prepare)(int rows, int cols, const double *aw, const double *ab, REAL *out,
+                              double *rho) {
   size_t n = (size_t)cols, cells = (size_t)rows * n;
   double word = NAME(eliminate_words)((size_t)rows, n, aw, out + MHO_RELAX_CW * cells,
                                       out + MHO_RELAX_CAW * cells);

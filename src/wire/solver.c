@@ -80,9 +80,9 @@ static void iterate_block(const solve_job *s, int block, int thread, mho_pool *p
   double error[MHO_WIRE_LANES];
   const mho_wire_fields *f = &s->fields[thread];
 
-  int k = mho_wire_iterate(s->w, s->read, v0, n, f, pool, error);
+  int k = mho__wire_iterate(s->w, s->read, v0, n, f, pool, error);
   s->no_memory[v0] =
-      k < 0 || mho_wire_report(s->w, s->read, v0, n, NULL, f->x, f->lanes, pool, &s->check[v0]);
+      k < 0 || mho__wire_report(s->w, s->read, v0, n, NULL, f->x, f->lanes, pool, &s->check[v0]);
   for (int l = 0; l < n; l++) {
     s->error[v0 + l] = error[l];
     s->iterations[v0 + l] = k;
@@ -92,7 +92,7 @@ static void iterate_block(const solve_job *s, int block, int thread, mho_pool *p
 /* The voltages of lines' ends, vector after vector, into lane l of lines side by side. */
 static void into_lane(const double *inputs, size_t n, size_t l, double *out) {
   for (size_t i = 0; i < n; i++)
-    out[i * MHO_WIRE_LANES + l] = mho_wire_input(inputs, i);
+    out[i * MHO_WIRE_LANES + l] = mho__wire_input(inputs, i);
 }
 
 /* A block by relaxation, whose number is known beforehand, with less traffic to memory. */
@@ -106,14 +106,15 @@ static void relax_block(const solve_job *s, int block, int thread) {
 
   memset(v_word, 0, (rows + cols) * MHO_WIRE_LANES * sizeof *v_word);
   for (int l = 0; l < n; l++) {
-    into_lane(mho_wire_word_voltages(w, s->read, v0 + l), rows, (size_t)l, v_word);
-    into_lane(mho_wire_bit_voltages(w, s->read, v0 + l), cols, (size_t)l, end);
+    into_lane(mho__wire_word_voltages(w, s->read, v0 + l), rows, (size_t)l, v_word);
+    into_lane(mho__wire_bit_voltages(w, s->read, v0 + l), cols, (size_t)l, end);
   }
 
-  mho_relax_run_double(w->o.rows, w->o.cols, s->coefficients, &s->plan, v_word, end, own, NULL, &x);
+  mho__relax_run_double(w->o.rows, w->o.cols, s->coefficients, &s->plan, v_word, end, own, NULL,
+                        &x);
 
   s->no_memory[v0] =
-      mho_wire_report(w, s->read, v0, n, NULL, x, MHO_WIRE_LANES, NULL, &s->check[v0]);
+      mho__wire_report(w, s->read, v0, n, NULL, x, MHO_WIRE_LANES, NULL, &s->check[v0]);
   for (int l = 0; l < n; l++) {
     s->error[v0 + l] = w->o.tolerance; /* what the plan was made for */
     s->iterations[v0 + l] = s->plan.n;
@@ -140,11 +141,11 @@ static bool plan_relaxation(solve_job *s) {
     return false;
 
   double rho;
-  mho_relax_prepare_double(w->o.rows, w->o.cols, w->aw, w->ab, s->coefficients, &rho);
+  mho__relax_prepare_double(w->o.rows, w->o.cols, w->aw, w->ab, s->coefficients, &rho);
   if (rho > 0.5)
-    rho = mho_relax_bound(w->o.rows, w->o.cols, s->coefficients, rho);
-  s->plan = mho_relax_plan_make(rho, w->o.tolerance * (1 - rho), false);
-  s->work_each = mho_relax_work(w->o.rows, w->o.cols, MHO_WIRE_LANES, false) +
+    rho = mho__relax_bound(w->o.rows, w->o.cols, s->coefficients, rho);
+  s->plan = mho__relax_plan_make(rho, w->o.tolerance * (1 - rho), false);
+  s->work_each = mho__relax_work(w->o.rows, w->o.cols, MHO_WIRE_LANES, false) +
                  (size_t)(w->o.rows + w->o.cols) * MHO_WIRE_LANES;
   if (s->plan.n < 60)
     s->work = mho_alloc((size_t)mho_pool_threads(w->o.pool) * s->work_each, sizeof *s->work);
@@ -207,19 +208,19 @@ static mho_err iterative(solve_job *s, mho_errinfo *ei) {
  * chain of its own. */
 static void bit_chains(const mho_wire *w, const mho_wire_read *read, int v, double *x) {
   size_t rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
-  const double *v_word = mho_wire_word_voltages(w, read, v);
-  const double *ends = mho_wire_bit_voltages(w, read, v);
-  const double *source = mho_wire_sources(w, read, v);
+  const double *v_word = mho__wire_word_voltages(w, read, v);
+  const double *ends = mho__wire_bit_voltages(w, read, v);
+  const double *source = mho__wire_sources(w, read, v);
 
   if (w->o.r_bit == 0) {
     for (size_t k = 0; k < w->cells; k++)
-      x[k] = mho_wire_input(ends, k % cols);
+      x[k] = mho__wire_input(ends, k % cols);
     return;
   }
 
   /* from the open ends at the top to the bottom, and back */
   for (size_t i = 0; i < rows; i++) {
-    double word = mho_wire_input(v_word, i);
+    double word = mho__wire_input(v_word, i);
     for (size_t j = 0; j < cols; j++) {
       size_t k = i * cols + j;
       double f = w->ab[k] * word + (source ? w->o.r_bit * source[k] : 0);
@@ -230,7 +231,7 @@ static void bit_chains(const mho_wire *w, const mho_wire_read *read, int v, doub
   for (size_t i = rows; i-- > 0;)
     for (size_t j = 0; j < cols; j++) {
       size_t k = i * cols + j;
-      double below = i + 1 < rows ? x[k + cols] : mho_wire_input(ends, j);
+      double below = i + 1 < rows ? x[k + cols] : mho__wire_input(ends, j);
       x[k] += w->cb[k] * below;
     }
 }
@@ -246,7 +247,7 @@ static mho_err ladder(solve_job *s, mho_errinfo *ei) {
 
   for (int v = 0; v < s->read->n; v++) {
     bit_chains(s->w, s->read, v, x);
-    s->no_memory[v] = mho_wire_report(s->w, s->read, v, 1, NULL, x, 1, s->w->o.pool, &s->check[v]);
+    s->no_memory[v] = mho__wire_report(s->w, s->read, v, 1, NULL, x, 1, s->w->o.pool, &s->check[v]);
     s->error[v] = relative(s->check[v].total, s->check[v].largest);
   }
   mho_free(x);
@@ -259,10 +260,10 @@ static mho_err with_factors(solve_job *s, double *nodes, mho_errinfo *ei) {
   double *bits = nodes + w->cells;
 
   for (int v = 0; v < s->read->n; v++) {
-    mho_err err = mho_wire_direct_solve(w, s->read, v, nodes, bits, &s->iterations[v], ei);
+    mho_err err = mho__wire_direct_solve(w, s->read, v, nodes, bits, &s->iterations[v], ei);
     if (err)
       return err;
-    s->no_memory[v] = mho_wire_report(w, s->read, v, 1, nodes, bits, 1, w->o.pool, &s->check[v]);
+    s->no_memory[v] = mho__wire_report(w, s->read, v, 1, nodes, bits, 1, w->o.pool, &s->check[v]);
     s->error[v] = relative(s->check[v].residual, s->check[v].largest);
   }
   return MHO_OK;
@@ -274,7 +275,7 @@ static mho_err direct(solve_job *s, mho_errinfo *ei) {
   if (!nodes)
     return mho_fail(ei, MHO_ENOMEM, "no memory to solve an array");
 
-  mho_err err = w->factored ? MHO_OK : mho_wire_direct_factor(w, ei);
+  mho_err err = w->factored ? MHO_OK : mho__wire_direct_factor(w, ei);
   if (!err) {
     w->factored = true;
     err = with_factors(s, nodes, ei);

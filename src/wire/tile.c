@@ -18,7 +18,8 @@ static bool is_chain(const mho_tile *t) {
   return t->r_word == 0 || t->r_bit == 0;
 }
 
-bool mho_tile_init(mho_tile *t, int rows, int cols, double r_word, double r_bit, double tolerance) {
+bool mho__tile_init(mho_tile *t, int rows, int cols, double r_word, double r_bit,
+                    double tolerance) {
   *t = (mho_tile){
       .rows = rows, .cols = cols, .r_word = r_word, .r_bit = r_bit, .tolerance = tolerance};
   t->turned = rows < cols;
@@ -31,7 +32,7 @@ bool mho_tile_init(mho_tile *t, int rows, int cols, double r_word, double r_bit,
   return t->g && t->out && (t->coefficients || is_chain(t));
 }
 
-void mho_tile_free(mho_tile *t) {
+void mho__tile_free(mho_tile *t) {
   mho_free(t->g);
   mho_free(t->out);
   mho_free(t->coefficients);
@@ -42,11 +43,11 @@ static int lanes(const mho_tile *t) {
   return t->single ? MHO_RELAX_LANES_FLOAT : MHO_RELAX_LANES_DOUBLE;
 }
 
-size_t mho_tile_scratch(const mho_tile *t) {
+size_t mho__tile_scratch(const mho_tile *t) {
   int lane = MHO_RELAX_LANES_DOUBLE; /* as many bytes as the lanes in single precision */
   size_t ends = (size_t)(t->rows + t->cols);
   size_t prepare = 2 * cells(t);
-  size_t solve = mho_relax_work(t->tall, t->wide, lane, false) + ends * (size_t)lane;
+  size_t solve = mho__relax_work(t->tall, t->wide, lane, false) + ends * (size_t)lane;
   size_t most = prepare > solve ? prepare : solve;
   return ((most + ends) * sizeof(double) + 63) & ~(size_t)63;
 }
@@ -72,24 +73,24 @@ static double eliminate(mho_tile *t, const double *aw, const double *ab) {
   double rho = 1, same;
 
   if (may_be_single) {
-    mho_relax_prepare_float(t->tall, t->wide, aw, ab, t->coefficients, &rho);
+    mho__relax_prepare_float(t->tall, t->wide, aw, ab, t->coefficients, &rho);
     t->single = rho <= STRONG;
     if (t->single)
       return rho;
   }
 
-  mho_relax_prepare_double(t->tall, t->wide, aw, ab, t->coefficients, &rho);
+  mho__relax_prepare_double(t->tall, t->wide, aw, ab, t->coefficients, &rho);
   if (rho > STRONG)
-    rho = mho_relax_bound(t->tall, t->wide, t->coefficients, rho);
+    rho = mho__relax_bound(t->tall, t->wide, t->coefficients, rho);
   t->single = may_be_single && rho < 0.9; /* rounding piles up with every relaxation */
   if (t->single)
-    mho_relax_prepare_float(t->tall, t->wide, aw, ab, t->coefficients, &same);
+    mho__relax_prepare_float(t->tall, t->wide, aw, ab, t->coefficients, &same);
   return rho;
 }
 
-void mho_tile_prepare(mho_tile *t, void *scratch) {
+void mho__tile_prepare(mho_tile *t, void *scratch) {
   if (is_chain(t)) {
-    mho_tile_simple(t, t->out, scratch);
+    mho__tile_simple(t, t->out, scratch);
     return;
   }
 
@@ -99,10 +100,10 @@ void mho_tile_prepare(mho_tile *t, void *scratch) {
     ab = aw + cells(t);
     orient(t, t->turned ? t->r_word : t->r_bit, ab);
   }
-  t->plan = mho_relax_plan_make(eliminate(t, aw, ab), t->tolerance, true);
+  t->plan = mho__relax_plan_make(eliminate(t, aw, ab), t->tolerance, true);
 }
 
-int mho_tile_blocks(const mho_tile *t) {
+int mho__tile_blocks(const mho_tile *t) {
   return is_chain(t) ? 0 : (t->wide + lanes(t) - 1) / lanes(t);
 }
 
@@ -122,8 +123,8 @@ static void put(mho_tile *t, int i, int j, double current) {
     for (int l = 0; l < m; l++)                                                                    \
       end[(size_t)(j0 + l) * (size_t)n + (size_t)l] = 1;                                           \
                                                                                                    \
-    mho_relax_run_##REAL(t->tall, t->wide, t->coefficients, &t->plan, NULL, end, work, first,      \
-                         NULL);                                                                    \
+    mho__relax_run_##REAL(t->tall, t->wide, t->coefficients, &t->plan, NULL, end, work, first,     \
+                          NULL);                                                                   \
                                                                                                    \
     double g = 1 / (t->turned ? t->r_bit : t->r_word);                                             \
     for (int i = 0; i < t->tall; i++)                                                              \
@@ -133,7 +134,7 @@ static void put(mho_tile *t, int i, int j, double current) {
 SOLVE(double)
 SOLVE(float)
 
-void mho_tile_solve(mho_tile *t, int block, void *scratch) {
+void mho__tile_solve(mho_tile *t, int block, void *scratch) {
   if (t->single)
     solve_float(t, block, scratch);
   else
@@ -176,7 +177,7 @@ static void weaken_by_bits(const mho_tile *t, double *out, double *s, double *sh
   }
 }
 
-void mho_tile_simple(const mho_tile *t, double *out, void *scratch) {
+void mho__tile_simple(const mho_tile *t, double *out, void *scratch) {
   double *line = scratch;
   memcpy(out, t->g, cells(t) * sizeof *out);
   if (t->r_word > 0)

@@ -23,18 +23,18 @@ typedef struct mho_tile {
 } mho_tile;
 
 /** Allocate; the conductances go into t->g. @return whether there was memory. */
-bool mho_tile_init(mho_tile *t, int rows, int cols, double r_word, double r_bit, double tolerance);
-void mho_tile_free(mho_tile *t);
+bool mho__tile_init(mho_tile *t, int rows, int cols, double r_word, double r_bit, double tolerance);
+void mho__tile_free(mho_tile *t);
 /** Bytes of scratch for any of the following, a multiple of 64. */
-size_t mho_tile_scratch(const mho_tile *t);
+size_t mho__tile_scratch(const mho_tile *t);
 /** Eliminate lines from t->g; scratch as above, on a 64-byte boundary. */
-void mho_tile_prepare(mho_tile *t, void *scratch);
+void mho__tile_prepare(mho_tile *t, void *scratch);
 /** Blocks of right-hand sides to solve after that: 0 when the matrix is complete. */
-int mho_tile_blocks(const mho_tile *t);
+int mho__tile_blocks(const mho_tile *t);
 /** Solve a block, into the columns of t->out (rows of a turned tile) that are its own. */
-void mho_tile_solve(mho_tile *t, int block, void *scratch);
+void mho__tile_solve(mho_tile *t, int block, void *scratch);
 /** The effective matrix without the paths that turn round: a device's own word and bit line loaded
  * by all of their devices, Geff_ij ~ W_i(j) G_ij B_j(i). It costs as much as a product. */
-void mho_tile_simple(const mho_tile *t, double *out, void *scratch);
+void mho__tile_simple(const mho_tile *t, double *out, void *scratch);
 
 #endif

@@ -41,42 +41,42 @@ struct mho_wire {
 
 /** The inputs of vector v, n numbers each, in one of the arrays of a read; NULL when there are
  * none. */
-static inline const double *mho_wire_vector(const double *inputs, int v, size_t n) {
+static inline const double *mho__wire_vector(const double *inputs, int v, size_t n) {
   return inputs ? inputs + (size_t)v * n : NULL;
 }
 
 /** Number k of the inputs of a vector; 0 when there are none. */
-static inline double mho_wire_input(const double *inputs, size_t k) {
+static inline double mho__wire_input(const double *inputs, size_t k) {
   return inputs ? inputs[k] : 0;
 }
 
 /** V at the left ends of the word lines, [rows]; nullable. */
-static inline const double *mho_wire_word_voltages(const mho_wire *w, const mho_wire_read *r,
-                                                   int v) {
-  return mho_wire_vector(r->v_word, v, (size_t)w->o.rows);
+static inline const double *mho__wire_word_voltages(const mho_wire *w, const mho_wire_read *r,
+                                                    int v) {
+  return mho__wire_vector(r->v_word, v, (size_t)w->o.rows);
 }
 
 /** V at the bottom ends of the bit lines, [cols]; nullable. */
-static inline const double *mho_wire_bit_voltages(const mho_wire *w, const mho_wire_read *r,
-                                                  int v) {
-  return mho_wire_vector(r->v_bit, v, (size_t)w->o.cols);
+static inline const double *mho__wire_bit_voltages(const mho_wire *w, const mho_wire_read *r,
+                                                   int v) {
+  return mho__wire_vector(r->v_bit, v, (size_t)w->o.cols);
 }
 
 /** A beside the devices, [rows x cols]; nullable. */
-static inline const double *mho_wire_sources(const mho_wire *w, const mho_wire_read *r, int v) {
-  return mho_wire_vector(r->source, v, w->cells);
+static inline const double *mho__wire_sources(const mho_wire *w, const mho_wire_read *r, int v) {
+  return mho__wire_vector(r->source, v, w->cells);
 }
 
 /* ---------------------------------------------------------------- lines (lines.c) */
 
 /** c of one line from its scaled conductances a, from the open end: stride in both; n of them. */
-void mho_wire_chain(int n, ptrdiff_t stride, const double *a, double *c);
+void mho__wire_chain(int n, ptrdiff_t stride, const double *a, double *c);
 /** The node voltages v [cols] of word line i.
  *  @param v_word  V at its left end.
  *  @param x       bit-line voltages, every `lanes`-th; nullable: 0 V.
  *  @param source  [cols] A, out of the word line; nullable. */
-void mho_wire_word_line(const mho_wire *w, int i, double v_word, const double *x, int lanes,
-                        const double *source, double *v);
+void mho__wire_word_line(const mho_wire *w, int i, double v_word, const double *x, int lanes,
+                         const double *source, double *v);
 
 /* ---------------------------------------------------------------- conjugate gradients */
 
@@ -90,28 +90,28 @@ typedef struct mho_wire_fields {
  * is the bit lines' voltage. pool may be NULL.
  *  @param error  [lanes] estimate of the largest error of a current over the largest current.
  *  @return iterations, or -1 without memory. */
-int mho_wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n,
-                     const mho_wire_fields *f, mho_pool *pool, double *error);
+int mho__wire_iterate(const mho_wire *w, const mho_wire_read *read, int v0, int n,
+                      const mho_wire_fields *f, mho_pool *pool, double *error);
 
 /* The kernels (cg_kernel.c); lanes 1 or MHO_WIRE_LANES; sums are per lane. */
 /** Columns j0 .. j1-1: r -= alpha z, x += alpha p (unless first), z = T^-1 r, gamma = r z. */
-void mho_wire_columns(const mho_wire *w, const mho_wire_fields *f, int j0, int j1, bool first,
-                      const double *alpha, double *gamma);
+void mho__wire_columns(const mho_wire *w, const mho_wire_fields *f, int j0, int j1, bool first,
+                       const double *alpha, double *gamma);
 /** Rows i0 .. i1-1: p = z + beta p, s = r + beta s = T p, z = S p, delta = p S p.
  *  scratch: [MHO_WIRE_ROWS * cols * lanes]. */
-void mho_wire_rows(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, const double *beta,
-                   double *scratch, double *delta);
+void mho__wire_rows(const mho_wire *w, const mho_wire_fields *f, int i0, int i1, const double *beta,
+                    double *scratch, double *delta);
 enum { MHO_WIRE_ROWS = 4 };
 
 /* ---------------------------------------------------------------- factorization (direct.c) */
 
 /** Factor the matrix of all nodes for the conductances as they are. @return MHO_OK; MHO_ENOMEM;
  * MHO_ESINGULAR. */
-mho_err mho_wire_direct_factor(mho_wire *w, mho_errinfo *ei);
+mho_err mho__wire_direct_factor(mho_wire *w, mho_errinfo *ei);
 /** Vector v of a read: the node voltages [cells] each. @return refinements made in *refined. */
-mho_err mho_wire_direct_solve(mho_wire *w, const mho_wire_read *read, int v, double *node_word,
-                              double *node_bit, int *refined, mho_errinfo *ei);
-void mho_wire_direct_free(mho_wire_direct *d);
+mho_err mho__wire_direct_solve(mho_wire *w, const mho_wire_read *read, int v, double *node_word,
+                               double *node_bit, int *refined, mho_errinfo *ei);
+void mho__wire_direct_free(mho_wire_direct *d);
 
 /* ---------------------------------------------------------------- results (currents.c) */
 
@@ -129,8 +129,8 @@ typedef struct mho_wire_check {
  *  @param node_word  [cells] V, of n = 1; NULL: the word lines are solved from x.
  *  @param x          bit lines' nodes, [cells][lanes], V.
  *  @param check      [n].  @return MHO_OK; MHO_ENOMEM. */
-mho_err mho_wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n,
-                        const double *node_word, const double *x, int lanes, mho_pool *pool,
-                        mho_wire_check *check);
+mho_err mho__wire_report(const mho_wire *w, const mho_wire_read *read, int v0, int n,
+                         const double *node_word, const double *x, int lanes, mho_pool *pool,
+                         mho_wire_check *check);
 
 #endif

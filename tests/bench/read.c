@@ -48,7 +48,7 @@ static void time_read(const mho_registry *r, const char *name, const char *array
     int in = transposed ? COLS : ROWS, out = transposed ? ROWS : COLS;
     for (int i = 0; i < ROUNDS; i++) {
       double start = mho_seconds();
-      mho_gemm(false, transposed, SAMPLES, out, in, 1, v, in, mho_crossbar_programmed(x), COLS, 0,
+      mho_gemm(false, transposed, SAMPLES, out, in, 1, v, in, mho__crossbar_programmed(x), COLS, 0,
                y, out);
       double middle = mho_seconds();
       mho_crossbar_read(x, &(mho_read){.transposed = transposed,

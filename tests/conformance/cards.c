@@ -305,7 +305,7 @@ static void test_ag_si(void **state) {
   NEAR(e->device_config.g_max / e->device_config.g_min, 12.5, 1e-4, 0);
   put_all(c, 0);
   mho_cells_pulse(c, 0, 1, &(int16_t){48}, 0, &counts);
-  double a = mho_nl_pulse_a(2.4);
+  double a = mho__nl_pulse_a(2.4);
   NEAR(c->g[0], expm1(-48 / (97 * a)) / expm1(-1 / a), 1e-5, 0);
   mho_cells_pulse(c, 0, 1, &(int16_t){49}, 1, &counts);
   NEAR(c->g[0], 1, 0, 1e-5);
@@ -343,7 +343,7 @@ static void test_labels(void **state) {
     NEAR(e->device_config.g_max / e->device_config.g_min, row[k].ratio, 1e-4, 0);
     for (int dir = 1; dir >= -1;
          dir -= 2) { /* half way the curve is where its label says, then at the end */
-      double a = mho_nl_pulse_a(dir > 0 ? row[k].up : row[k].down), half = row[k].states / 2;
+      double a = mho__nl_pulse_a(dir > 0 ? row[k].up : row[k].down), half = row[k].states / 2;
       put_all(c, dir > 0 ? 0 : 1);
       mho_cells_pulse(c, 0, 1, &(int16_t){(int16_t)(dir * half)}, 0, &counts);
       NEAR(c->g[0], expm1(-0.5 / a) / expm1(-1 / a), 1e-3, 1e-4);

@@ -413,7 +413,7 @@ static void test_every_label(void **state) {
         mho_experiment *e = with("nl_pulse", keys);
         mho_cells *c = cells(e, CELLS);
         mho_pulse_counts counts = {0};
-        double a = mho_nl_pulse_a(label / 2.0);
+        double a = mho__nl_pulse_a(label / 2.0);
         static float start[MHO_DEVICE_BLOCK];
         for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
           start[i] = dir > 0 ? 0 : 1;
@@ -600,7 +600,7 @@ static void test_nonlinearity_labels(void **state) {
   } known[] = {{0.5, 2.51988}, {1, 1.25165}, {2.4, 0.49918}, {4.88, 0.20030}, {6, 0.13562}};
   for (int i = 0; i < MHO_COUNT(known); i++)
     for (int sign = 1; sign >= -1; sign -= 2) {
-      double a = mho_nl_pulse_a(sign * known[i].label), farthest = 0;
+      double a = mho__nl_pulse_a(sign * known[i].label), farthest = 0;
       NEAR(a, sign * known[i].a, 1e-4, 0);
       for (int k = 0; k <= 200000; k++) {
         double x = k / 200000.0, y = expm1(-x / a) / expm1(-1 / a);
@@ -608,19 +608,19 @@ static void test_nonlinearity_labels(void **state) {
       }
       NEAR(farthest, 0.07 * known[i].label, 0, 1e-6);
     }
-  assert_true(isinf(mho_nl_pulse_a(0)));
+  assert_true(isinf(mho__nl_pulse_a(0)));
   /* and pulse by pulse, from end to end in P pulses */
   mho_experiment *e =
       with("nl_pulse", "nl_up: 2.4, nl_down: -4.88, pulses_up: 97, pulses_down: 100");
   mho_cells *c = cells(e, 1);
   mho_pulse_counts counts = {0};
-  double a = mho_nl_pulse_a(2.4);
+  double a = mho__nl_pulse_a(2.4);
   c->g[0] = 0;
   for (int p = 1; p <= 97; p++) {
     mho_cells_pulse(c, 0, 1, &(int16_t){1}, (uint64_t)p, &counts);
     NEAR(c->g[0], expm1(-p / (97 * a)) / expm1(-1 / a), 0, 1e-5);
   }
-  a = mho_nl_pulse_a(-4.88);
+  a = mho__nl_pulse_a(-4.88);
   c->g[0] = 1;
   for (int p = 99; p >= 0; p--) {
     mho_cells_pulse(c, 0, 1, &(int16_t){-1}, (uint64_t)(200 - p), &counts);

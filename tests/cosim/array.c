@@ -33,8 +33,8 @@ static void check_reads(const char *device, const char *wire, const char *reads)
     double most = 0, plain = 0;
     for (size_t k = 0; k < n; k++) {
       most = fmax(most, fabs((double)w[k]));
-      plain = fmax(plain,
-                   fabs((double)w[k] - (double)mho_crossbar_programmed(core->connection[c].xb)[k]));
+      plain = fmax(
+          plain, fabs((double)w[k] - (double)mho__crossbar_programmed(core->connection[c].xb)[k]));
     }
     assert_true(!*wire || plain > 1e-4 * most); /* the wires matter */
     for (int back = 0; back < 2; back++) {
@@ -52,7 +52,7 @@ static void check_reads(const char *device, const char *wire, const char *reads)
     mho_crossbar_set(x, 2, 1, &v);
     mho_crossbar_read(x, &(mho_read){.n = 1, .x = one, .y = y, .scale = 1});
     if (!*wire)
-      NEAR(y[2], mho_crossbar_programmed(x)[2], 0, 3e-7 * most);
+      NEAR(y[2], mho__crossbar_programmed(x)[2], 0, 3e-7 * most);
   }
   for (int spice = 0; spice < 2; spice++) {
     mho_trainer_free(t[spice]);
@@ -99,7 +99,7 @@ static void test_training(void **state) {
       const mho_crossbar *a = mho_trainer_network(t[0])->connection[c].xb,
                          *b = mho_trainer_network(t[k])->connection[c].xb;
       for (int i = 0; i < a->rows * a->cols; i++)
-        NEAR(mho_crossbar_programmed(a)[i], mho_crossbar_programmed(b)[i], 0, 1e-5);
+        NEAR(mho__crossbar_programmed(a)[i], mho__crossbar_programmed(b)[i], 0, 1e-5);
     }
   }
   for (int k = 0; k < 3; k++) {
@@ -117,14 +117,14 @@ static void test_lent(void **state) {
   mho_crossbar_set(x, 0, 1, &w);
   mho_read r = {.n = 1, .x = in, .y = y, .scale = 1};
   mho_crossbar_read(x, &r);
-  NEAR(y[0], mho_crossbar_programmed(x)[0], 1e-6, 0);
+  NEAR(y[0], mho__crossbar_programmed(x)[0], 1e-6, 0);
   OK(mho_spice_open(&s, &ei));
   mho_crossbar_set(x, 0, 1, &(mho_real){(mho_real)0.1});
   mho_crossbar_read(x, &r);
   assert_true(isnan((double)y[0])); /* no library: nobody takes that for a current */
   mho_spice_close(s);
   mho_crossbar_read(x, &r);
-  NEAR(y[0], mho_crossbar_programmed(x)[0], 1e-6, 0);
+  NEAR(y[0], mho__crossbar_programmed(x)[0], 1e-6, 0);
   mho_crossbar_free(x);
   mho_experiment_free(e);
 }

@@ -43,9 +43,9 @@ static double apart(const training *a, const training *b, const training *start)
   double d = 0, way = 0;
   for (int c = 0; c < a->net->n_trained; c++)
     for (size_t i = 0; i < count(&a->net->connection[c]); i++) {
-      double w = (double)mho_crossbar_programmed(a->net->connection[c].xb)[i];
-      d += pow((double)mho_crossbar_programmed(b->net->connection[c].xb)[i] - w, 2);
-      way += pow((double)mho_crossbar_programmed(start->net->connection[c].xb)[i] - w, 2);
+      double w = (double)mho__crossbar_programmed(a->net->connection[c].xb)[i];
+      d += pow((double)mho__crossbar_programmed(b->net->connection[c].xb)[i] - w, 2);
+      way += pow((double)mho__crossbar_programmed(start->net->connection[c].xb)[i] - w, 2);
     }
   assert_true(way > 0);
   return sqrt(d / way);

@@ -129,7 +129,7 @@ static void test_refresh(void **state) {
     OK(mho_spice_network_settle(c, x, 0, NULL, z, &ei));
     double sum = (double)w;
     for (int j = 0; j < 5; j++)
-      sum += .1 * z2[j] * (double)mho_crossbar_programmed(net->connection[1].xb)[2 * 5 + j];
+      sum += .1 * z2[j] * (double)mho__crossbar_programmed(net->connection[1].xb)[2 * 5 + j];
     NEAR(z1[2], tanh(sum), 0, 1e-8);
     assert_true(fabs(z1[2] - before) > .01);
   }

@@ -52,7 +52,7 @@ static void test_backpropagation(void **state) {
       for (size_t i = 0; i < n;
            i += i + n / 15 + 1 < n || i == n - 1 ? n / 15 + 1 : n - 1 - i) { /* and the last bias */
         const double h = 1e-6;
-        double w = mho_crossbar_programmed(x)[i], plus = w + h, minus = w - h;
+        double w = mho__crossbar_programmed(x)[i], plus = w + h, minus = w - h;
         mho_crossbar_set(x, i, 1, &plus);
         double up = loss_at(t);
         mho_crossbar_set(x, i, 1, &minus);

@@ -80,7 +80,7 @@ static mho_trainer *mirrored(const mho_experiment *e) {
       double *w = malloc((size_t)rows * (size_t)cols * sizeof *w);
       for (int i = 0; i < rows; i++)
         for (int j = 0; j < cols; j++)
-          w[j * rows + i] = mho_crossbar_programmed(forward->xb)[i * cols + j];
+          w[j * rows + i] = mho__crossbar_programmed(forward->xb)[i * cols + j];
       mho_crossbar_set(back->xb, 0, (size_t)rows * (size_t)cols, w);
       free(w);
     }
@@ -117,7 +117,7 @@ static double gradient_error(const char *graph, const char *per, double beta, do
     for (size_t i = 0; i < n; i += n / 12 + 1) {
       const double h =
           1e-4; /* the difference quotient errs by h^2 times the third derivative: about 1e-9 */
-      double w = mho_crossbar_programmed(x)[i], plus = w + h, minus = w - h;
+      double w = mho__crossbar_programmed(x)[i], plus = w + h, minus = w - h;
       mho_crossbar_set(x, i, 1, &plus);
       double up = loss_at(t);
       mho_crossbar_set(x, i, 1, &minus);
@@ -173,7 +173,7 @@ static double product(const double *v, const mho_real *w, int rows, int cols, in
 static void readout_error(const double *z, const mho_crossbar *x, int label, double *e) {
   double sum = 0;
   for (int j = 0; j < x->cols; j++)
-    sum += e[j] = exp(product(z, mho_crossbar_programmed(x), x->rows, x->cols, j));
+    sum += e[j] = exp(product(z, mho__crossbar_programmed(x), x->rows, x->cols, j));
   for (int j = 0; j < x->cols; j++)
     e[j] = e[j] / sum - (j == label);
 }
@@ -206,13 +206,13 @@ static void test_nudged_readout(void **state) {
       for (int p = 0; p < pixels; p++)
         x[p] = (double)image[i * pixels + p];
       for (int j = 0; j < HIDDEN; j++)
-        z[j] = tanh(product(x, mho_crossbar_programmed(in), pixels, HIDDEN, j));
+        z[j] = tanh(product(x, mho__crossbar_programmed(in), pixels, HIDDEN, j));
       readout_error(z, out, label[i], error);
       for (int j = 0; j < HIDDEN; j++) {
         double back = 0;
         for (int c = 0; c < CLASSES; c++)
-          back += error[c] * (double)mho_crossbar_programmed(out)[j * CLASSES + c];
-        nudged[j] = tanh(product(x, mho_crossbar_programmed(in), pixels, HIDDEN, j) -
+          back += error[c] * (double)mho__crossbar_programmed(out)[j * CLASSES + c];
+        nudged[j] = tanh(product(x, mho__crossbar_programmed(in), pixels, HIDDEN, j) -
                          0.7 * (k / 2 ? STEPS : 1) * back);
       }
       if (k % 2)

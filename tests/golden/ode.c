@@ -173,7 +173,7 @@ static int linear_system(mho_trainer *t, double *m, double *b) {
            q < net->layer[k->to].n && net->layer[k->to].neuron && k->from < net->n_layers - 1;
            q++) {
         double w = k->scale *
-                   mho_crossbar_programmed(x)[k->transposed ? q * x->cols + p : p * x->cols + q];
+                   mho__crossbar_programmed(x)[k->transposed ? q * x->cols + p : p * x->cols + q];
         if (k->from == 0)
           b[first[k->to] + q] += w * mho_trainer_state(t)->z[0][p];
         else

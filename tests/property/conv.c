@@ -75,7 +75,7 @@ static mho_err make_net(random_net *r, bool asymmetric) {
                        .scratch = calloc(mho_settle_scratch(r->net, r->n) + 1, sizeof(mho_real))};
   for (int l = 0; l < r->net->n_layers; l++) {
     fill(r->s->z[l], (size_t)r->n * (size_t)r->net->layer[l].n, l % 2);
-    mho_choose_winners(&r->job, l, r->s->z[l]);
+    mho__choose_winners(&r->job, l, r->s->z[l]);
   }
   return MHO_OK;
 }
@@ -175,7 +175,7 @@ typedef struct plain { /* a plain computation of one sample */
 
 static void add_plain(void *user, int i, int row, int j, int col) {
   plain *p = user;
-  double w = (double)mho_crossbar_programmed(p->xb)[row * p->xb->cols + col];
+  double w = (double)mho__crossbar_programmed(p->xb)[row * p->xb->cols + col];
   p->forward[j] += w * p->in[i];
   p->back[i] += w * (double)p->error[j];
   p->gradient[row * p->xb->cols + col] += p->in[i] * (double)p->error[j];
@@ -213,7 +213,7 @@ static void check_connection(const random_net *r, const mho_connection *k) {
       back[s * na + winner[i]] += sums[i];
     for (size_t j = 0; k->bias && j < nb; j++) {
       size_t cell = cells - (size_t)k->xb->cols + j % (size_t)k->xb->cols;
-      forward[s * nb + j] += (double)mho_crossbar_programmed(k->xb)[cell];
+      forward[s * nb + j] += (double)mho__crossbar_programmed(k->xb)[cell];
       gradient[cell] += (double)p.error[j];
     }
     free(sums);
@@ -223,8 +223,8 @@ static void check_connection(const random_net *r, const mho_connection *k) {
     if (&net->connection[link->connection] != k)
       continue;
     mho_settle_stats stats = {0};
-    mho_link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, 1, false,
-                  &stats);
+    mho__link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, 1, false,
+                   &stats);
     assert_true(stats.reads == (double)r->n * k->positions);
     compare(link->transposed ? "feedback" : "forward read", r,
             samples * (link->transposed ? na : nb), have, link->transposed ? back : forward);
@@ -233,8 +233,8 @@ static void check_connection(const random_net *r, const mho_connection *k) {
     size_t count = samples * (link->transposed ? na : nb);
     memcpy(before, have, count * sizeof *before);
     mho_real scale = draw(2) ? (mho_real)0.5 : 1;
-    mho_link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, scale, true,
-                  &stats);
+    mho__link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, scale, true,
+                   &stats);
     for (size_t j = 0; j < count; j++)
       have[j] = (have[j] - before[j]) / scale;
     compare("adding", r, count, have, link->transposed ? back : forward);
@@ -296,8 +296,8 @@ static void test_feedback_is_the_adjoint(void **state) {
         mho_settle_stats stats = {0};
         fill(v, nv, false);
         fill(u, nu, false);
-        mho_link_read(&r.job, f, v, fv, 1, false, &stats);
-        mho_link_read(&r.job, b, u, bu, 1, false, &stats);
+        mho__link_read(&r.job, f, v, fv, 1, false, &stats);
+        mho__link_read(&r.job, b, u, bu, 1, false, &stats);
         double left = 0, right = 0, size = 0;
         for (size_t k = 0; k < nu; k++) {
           left += (double)fv[k] * (double)u[k];

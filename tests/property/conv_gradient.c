@@ -87,7 +87,7 @@ static phases settle(const char *yaml, double nudge, const char *more,
   p.t = trainer(p.e);
   if (weights)
     OK(mho_trainer_load(p.t, &weights->blob, &ei));
-  mho_trainer_settle(p.t, &p.t->data.train, 0, (int)p.e->train.batch, true);
+  mho__trainer_settle(p.t, &p.t->data.train, 0, (int)p.e->train.batch, true);
   return p;
 }
 
@@ -124,13 +124,13 @@ static mho_real *mixed(const mho_network *f, const phases *slopes, const phases 
     error[l] = mho_alloc((size_t)batch * (size_t)f->layer[l].n, sizeof(mho_real));
   memcpy(error[last], t->error[last], (size_t)batch * (size_t)f->layer[last].n * sizeof(mho_real));
   for (int row0 = 0; row0 < batch; row0 += t->chunk)
-    mho_backprop_back(&(mho_rule_job){.net = f,
-                                      .state = {slopes->t->state[0]},
-                                      .error = error,
-                                      .sample0 = row0,
-                                      .n = batch - row0 < t->chunk ? batch - row0 : t->chunk,
-                                      .scratch = t->scratch[0]},
-                      &unused);
+    mho__backprop_back(&(mho_rule_job){.net = f,
+                                       .state = {slopes->t->state[0]},
+                                       .error = error,
+                                       .sample0 = row0,
+                                       .n = batch - row0 < t->chunk ? batch - row0 : t->chunk,
+                                       .scratch = t->scratch[0]},
+                       &unused);
   size_t n = (size_t)rows * (size_t)f->connection[c].xb->cols;
   mho_real *g = mho_alloc(n + mho_rule_gradient_scratch(f, rows), sizeof *g);
   mho_rule_gradient(f, c, t->state[0], error, batch, 1, 0, rows, g, g + n);

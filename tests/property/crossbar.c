@@ -20,7 +20,7 @@ static void test_read(void **state) {
   int clipped = mho_crossbar_set(x, 0, ROWS * COLS, w);
   assert_int_equal(clipped, 0);
   for (int i = 0; i < ROWS * COLS; i++) {
-    NEAR(mho_crossbar_programmed(x)[i], w[i], 0, 1e-6);
+    NEAR(mho__crossbar_programmed(x)[i], w[i], 0, 1e-6);
     /* W = (G+ - G-)/g_unit in siemens too */
     double unit = (e->device_config.g_max - e->device_config.g_min) / x->w_max;
     NEAR((mho_cells_siemens(x->pos, (size_t)i) - mho_cells_siemens(x->neg, (size_t)i)) / unit, w[i],
@@ -220,7 +220,7 @@ static void scheme_mean(const char *scheme, const char *device) {
              &counts);
   double moved = 0;
   for (int i = 0; i < N; i++)
-    moved += (double)(mho_crossbar_programmed(x)[i] + chi[i]) * (i % 2 ? 1 : -1) /
+    moved += (double)(mho__crossbar_programmed(x)[i] + chi[i]) * (i % 2 ? 1 : -1) /
              N; /* what waits in an accumulator is not lost */
   /* noise of the mean: STEPS * 0.3 pulses of 30 % on N pairs, and rounding; small steps around mid range are
    * even */

@@ -151,7 +151,7 @@ static void check_one_pulse(const char *yaml, bool set, double within) {
   assert_true(most > 10 * within);
   assert_true(counts.set + counts.reset == 1);
   for (int k = 0; k < CELLS; k++) /* weights are fresh, counts forgotten */
-    NEAR(mho_crossbar_programmed(s.x)[k], 2 * ((double)s.x->pos->g[k] - (double)s.x->neg->g[k]), 0,
+    NEAR(mho__crossbar_programmed(s.x)[k], 2 * ((double)s.x->pos->g[k] - (double)s.x->neg->g[k]), 0,
          1e-6);
   memcpy(before[0], s.x->pos->g, sizeof before[0]);
   mho_disturb_apply(s.d);
@@ -383,8 +383,8 @@ static mho_trainer *trained(const char *yaml, mho_experiment **e, const mho_cont
 static bool same_weights(mho_trainer *a, mho_trainer *b) {
   const mho_crossbar *x = mho_trainer_network(a)->connection[0].xb,
                      *y = mho_trainer_network(b)->connection[0].xb;
-  return !memcmp(mho_crossbar_programmed(x), mho_crossbar_programmed(y),
-                 (size_t)x->rows * (size_t)x->cols * sizeof *mho_crossbar_programmed(x));
+  return !memcmp(mho__crossbar_programmed(x), mho__crossbar_programmed(y),
+                 (size_t)x->rows * (size_t)x->cols * sizeof *mho__crossbar_programmed(x));
 }
 
 /* Thresholds above V/2 keep cells from harm, to the last bit; lower ones do not. */

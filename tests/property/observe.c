@@ -52,7 +52,7 @@ static double plain_exponent(const subject *n, const mho_real *input, int steps)
           const mho_link *k = &net->link[i];
           const mho_crossbar *x = net->connection[k->connection].xb;
           for (int m = 0; k->to == l && k->from < last && m < net->layer[k->from].n; m++) {
-            double w = (double)k->scale * (double)mho_crossbar_programmed(
+            double w = (double)k->scale * (double)mho__crossbar_programmed(
                                               x)[k->transposed ? j * x->cols + m : m * x->cols + j];
             next[l][j] += w * z[k->from][m];
             grown[l][j] += k->from ? w * d[k->from][m] : 0;
@@ -106,8 +106,8 @@ static void test_exponent_of_linear_nets(void **state) {
   n = net_new("network: {neuron: linear, hidden: [6, 6, 6]}\nfeedback: {scale: 1}\n");
   mho_crossbar *x[] = {crossbar(&n, 1, 2), crossbar(&n, 2, 3)};
   for (int i = 0; i < 36; i++) {
-    mho_crossbar_programmed(x[0])[i] = (mho_real)(i % 7 == 0 ? 0.5 : 0);
-    mho_crossbar_programmed(x[1])[i] = mho_crossbar_programmed(x[0])[i];
+    mho__crossbar_programmed(x[0])[i] = (mho_real)(i % 7 == 0 ? 0.5 : 0);
+    mho__crossbar_programmed(x[1])[i] = mho__crossbar_programmed(x[0])[i];
   }
   NEAR(lyapunov_of(&n).mean, log(radius_of(&n)), 0, 0.03);
   net_free(&n);
@@ -165,7 +165,7 @@ static void test_settling_of_a_contraction(void **state) {
     for (int k = 0; k < SAMPLES; k++) {
       double c[3] = {0};
       for (int i = 0; i < in->rows * 3; i++)
-        c[i % 3] += (double)s->z[0][k * in->rows + i / 3] * (double)mho_crossbar_programmed(in)[i];
+        c[i % 3] += (double)s->z[0][k * in->rows + i / 3] * (double)mho__crossbar_programmed(in)[i];
       early += contraction_steps(c, u, v, g, 1.2e-6); /* 1e-6 and some rounding of z */
       late += contraction_steps(c, u, v, g, 0.8e-6);
       longest = fmax(longest, contraction_steps(c, u, v, g, 0.8e-6));
@@ -189,7 +189,7 @@ static void test_unsettled(void **state) {
   assert_true(v.residual > 0.01);
   assert_true(v.unsettled < SAMPLES ? v.mean <= v.max && v.max <= MHO_OBSERVE_STEPS
                                     : isnan(v.mean) && isnan(v.max));
-  mho_crossbar_programmed(crossbar(&n, 1, 2))[7] = NAN;
+  mho__crossbar_programmed(crossbar(&n, 1, 2))[7] = NAN;
   v = settling_of(&n);
   assert_int_equal(v.unsettled, SAMPLES);
   assert_true(isnan(v.mean) && isnan(v.max) && isinf(v.residual));

@@ -21,7 +21,7 @@ static int unsettled(const char *yaml, double factor) {
     if (n.net->layer[n.net->connection[c].from].neuron &&
         n.net->layer[n.net->connection[c].to].neuron)
       for (int i = 0; i < n.net->connection[c].xb->rows * n.net->connection[c].xb->cols; i++)
-        mho_crossbar_programmed(n.net->connection[c].xb)[i] *= (mho_real)factor;
+        mho__crossbar_programmed(n.net->connection[c].xb)[i] *= (mho_real)factor;
   int count = (int)evaluate(&n).unsettled;
   net_free(&n);
   return count;
@@ -40,9 +40,9 @@ static int ring(const char *method, double w, const double *tau) {
       "{method: %s}\n",
       method);
   subject n = net_new(yaml);
-  mho_crossbar_programmed(crossbar(&n, 1, 2))[0] = (mho_real)w;
-  mho_crossbar_programmed(crossbar(&n, 2, 3))[0] = (mho_real)w;
-  mho_crossbar_programmed(crossbar(&n, 3, 1))[0] = (mho_real)w;
+  mho__crossbar_programmed(crossbar(&n, 1, 2))[0] = (mho_real)w;
+  mho__crossbar_programmed(crossbar(&n, 2, 3))[0] = (mho_real)w;
+  mho__crossbar_programmed(crossbar(&n, 3, 1))[0] = (mho_real)w;
   for (int l = 1; l <= 3; l++)
     n.net->layer[l].circuit->tau[0] = tau[l - 1];
   int count = (int)evaluate(&n).unsettled;
@@ -306,7 +306,7 @@ static void test_biases(void **state) {
       mho_crossbar *x = n.net->connection[c].xb;
       assert_int_equal(n.net->connection[c].bias, 1);
       for (int j = 0; j < x->cols; j++)
-        mho_crossbar_programmed(x)[(x->rows - 1) * x->cols + j] =
+        mho__crossbar_programmed(x)[(x->rows - 1) * x->cols + j] =
             (mho_real)(0.3 * sin(7.0 * c + 3.0 * j));
     }
     assert_int_equal(evaluate(&n).unsettled, 0);
@@ -351,7 +351,7 @@ static void test_precision_of_rates(void **state) {
         for (int c = 0; c < n.net->n_connections; c++) {
           mho_crossbar *x = n.net->connection[c].xb;
           for (int j = 0; j < x->cols; j++)
-            mho_crossbar_programmed(x)[(x->rows - 1) * x->cols + j] =
+            mho__crossbar_programmed(x)[(x->rows - 1) * x->cols + j] =
                 (mho_real)(0.3 * sin(7.0 * c + 3.0 * j));
         }
         assert_int_equal(n.net->connection[1].xb->rows * n.net->connection[1].xb->cols, N);
@@ -386,7 +386,7 @@ static void test_read_time(void **state) {
         for (int j = 0; j < 4; j++) {
           double b = 0, on = lag ? 1 - 2 * exp(-t) + exp(-2 * t) : 1 - exp(-t);
           for (int i = 0; i < x->rows; i++)
-            b += (double)mho_crossbar_programmed(x)[i * 4 + j] *
+            b += (double)mho__crossbar_programmed(x)[i * 4 + j] *
                  (double)mho_trainer_state(n.t)->z[0][s * x->rows + i];
           NEAR(mho_trainer_state(n.t)->z[1][s * 4 + j], b * on, 0, 1e-6);
         }
@@ -414,7 +414,7 @@ static void test_biases_through_lines(void **state) {
     subject n = net_new(yaml);
     for (int c = 0; c < n.net->n_connections; c++) {
       const mho_crossbar *x = n.net->connection[c].xb;
-      mho_real *w = mho_crossbar_programmed(x);
+      mho_real *w = mho__crossbar_programmed(x);
       for (int i = 0; i < x->rows * x->cols; i++)
         w[i] = i / x->cols == x->rows - 1 ? (mho_real)(0.3 + 0.1 * (i % x->cols)) : 0;
     }
@@ -525,7 +525,7 @@ static void trained_weights(const char *yaml, int threads, mho_real *w, int n) {
   OK(mho_pool_new(threads, &ctx.pool, &ei));
   OK(mho_trainer_new(&ctx, e, &t, &ei));
   OK(mho_trainer_epoch(t, &row, &ei));
-  memcpy(w, mho_crossbar_programmed(mho_trainer_network(t)->connection[1].xb),
+  memcpy(w, mho__crossbar_programmed(mho_trainer_network(t)->connection[1].xb),
          (size_t)n * sizeof *w);
   mho_trainer_free(t);
   mho_pool_free(ctx.pool);

@@ -36,7 +36,7 @@ static void read_at(const bench *b, const mho_real *v, mho_clock clock, mho_real
 static double product(const bench *b, const mho_real *v, int j) {
   double sum = 0;
   for (int i = 0; i < ROWS; i++)
-    sum += (double)v[i] * (double)mho_crossbar_programmed(b->x)[i * COLS + j];
+    sum += (double)v[i] * (double)mho__crossbar_programmed(b->x)[i * COLS + j];
   return sum;
 }
 
@@ -83,7 +83,7 @@ static void test_dac(void **state) {
     v[3] = (mho_real)x;
     read_at(&b, v, (mho_clock){0}, y);
     if (fabs(fabs(x * 30 - floor(x * 30)) - 0.5) > 1e-3) /* not half way between two codes */
-      NEAR(y[2], code / 15 * 0.5 * (double)mho_crossbar_programmed(b.x)[3 * COLS + 2], 1e-5, 1e-6);
+      NEAR(y[2], code / 15 * 0.5 * (double)mho__crossbar_programmed(b.x)[3 * COLS + 2], 1e-5, 1e-6);
   }
   bench_free(&b);
 }
@@ -107,7 +107,7 @@ static void variance(const char *keys, double average, bool cells, double input,
   for (int j = 0; j < COLS; j++) {
     double mean = sum[j] / READS, have = squares[j] / READS - mean * mean, gain = 0;
     for (int i = 0; i < ROWS; i++)
-      gain += pow((double)mho_crossbar_programmed(b.x)[i * COLS + j], 2);
+      gain += pow((double)mho__crossbar_programmed(b.x)[i * COLS + j], 2);
     double want = (output * output + input * input * gain +
                    (cells ? 2 * pow(0.02 * b.x->w_max, 2) * length : 0)) /
                   average;
@@ -183,7 +183,7 @@ static void test_mismatch(void **state) {
     read_at(&b, u, (mho_clock){1, 1}, z);
     double spread = 0, off = 0;
     for (int j = 0; j < COLS; j++) {
-      double want = 0.25 * (double)mho_crossbar_programmed(b.x)[4 * COLS + j],
+      double want = 0.25 * (double)mho__crossbar_programmed(b.x)[4 * COLS + j],
              have = (double)(z[j] - y[j]);
       off += pow((double)y[j] - product(&b, v, j), 2) / COLS;
       spread += pow(have / want - 1, 2) / COLS;
@@ -337,7 +337,7 @@ static void test_held_lines(void **state) {
   for (int j = 0; j < COLS; j++) {
     NEAR(analog[j], product(&b, v, j), 0, 1e-5);
     NEAR(y[j], product(&b, v, j), 0, step / 2 + 1e-5);
-    NEAR(z[j] - y[j], 0.02 * (double)mho_crossbar_programmed(b.x)[7 * COLS + j], 0,
+    NEAR(z[j] - y[j], 0.02 * (double)mho__crossbar_programmed(b.x)[7 * COLS + j], 0,
          step / 64 / 2 + 1e-5);
   }
   bench_free(&b);
@@ -350,7 +350,7 @@ static double part_of(const bench *b, bool transposed, const mho_real *v, int j,
   double sum = 0;
   for (int i = first; i < first + n; i++)
     sum += (double)v[i] *
-           (double)mho_crossbar_programmed(b->x)[transposed ? j * COLS + i : i * COLS + j];
+           (double)mho__crossbar_programmed(b->x)[transposed ? j * COLS + i : i * COLS + j];
   return sum;
 }
 static double code_of(double u, double step, double full) {
@@ -374,7 +374,9 @@ static void test_tiles(void **state) {
       for (int transposed = 0; transposed < 2; transposed++) {
         int in = transposed ? COLS : ROWS, out = transposed ? ROWS : COLS,
             tile = transposed ? 8 : 16;
-        assert_int_equal(mho_crossbar_conversions(b.x, transposed), analog ? 1 : transposed ? 3 : 2);
+        assert_int_equal(mho_crossbar_conversions(b.x, transposed), analog       ? 1
+                                                                    : transposed ? 3
+                                                                                 : 2);
         for (uint32_t k = 0; k < 50; k++) {
           mho_real v[ROWS], y[ROWS];
           fill(v, (size_t)in, 10 + k, 0.6);
@@ -462,8 +464,8 @@ static void test_held_tiles(void **state) {
     for (int j = 0; j < COLS; j++) {
       NEAR(analog[2 * s * COLS + j], part_of(&b, false, v + s * ROWS, j, 0, 16), 0, 1e-5);
       NEAR(analog[(2 * s + 1) * COLS + j], part_of(&b, false, v + s * ROWS, j, 16, 15), 0, 1e-5);
-      double change = 0.02 * (double)(mho_crossbar_programmed(b.x)[7 * COLS + j] +
-                                      mho_crossbar_programmed(b.x)[20 * COLS + j]);
+      double change = 0.02 * (double)(mho__crossbar_programmed(b.x)[7 * COLS + j] +
+                                      mho__crossbar_programmed(b.x)[20 * COLS + j]);
       NEAR(z[s * COLS + j] - y[s * COLS + j], change, 0, 2 * (8.0 / 127 / 64 / 2) + 1e-5);
     }
   bench_free(&b);
@@ -670,13 +672,13 @@ static void test_time(void **state) {
   bench b = devices_new("drift: {law: power, nu: 0.05, t0: 1 s}", "");
   size_t n = ROWS * COLS;
   mho_real before[ROWS * COLS];
-  memcpy(before, mho_crossbar_programmed(b.x), sizeof before);
+  memcpy(before, mho__crossbar_programmed(b.x), sizeof before);
   OK(mho_crossbar_age(b.x, 1000, &ei));
   for (size_t i = 0; i < n; i++)
-    NEAR(mho_crossbar_programmed(b.x)[i], (double)before[i] * pow(1000, -0.05), 1e-4,
+    NEAR(mho__crossbar_programmed(b.x)[i], (double)before[i] * pow(1000, -0.05), 1e-4,
          1e-5); /* both devices fall alike */
   OK(mho_crossbar_age(b.x, 0, &ei));
-  assert_memory_equal(before, mho_crossbar_programmed(b.x), sizeof before);
+  assert_memory_equal(before, mho__crossbar_programmed(b.x), sizeof before);
   bench_free(&b);
 }
 
@@ -688,11 +690,11 @@ static void test_leak(void **state) {
   mho_trainer *t = trainer(e);
   const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
   float before = x->pos->g[5];
-  mho_real w = mho_crossbar_programmed(x)[5];
+  mho_real w = mho__crossbar_programmed(x)[5];
   mho_epoch_row row;
   OK(mho_trainer_epoch(t, &row, &ei));
   NEAR(x->pos->g[5] - 0.5f, (double)(before - 0.5f) * exp(-10 / 50.0), 1e-4, 1e-6);
-  NEAR(mho_crossbar_programmed(x)[5], (double)w * exp(-10 / 50.0), 1e-4, 1e-6);
+  NEAR(mho__crossbar_programmed(x)[5], (double)w * exp(-10 / 50.0), 1e-4, 1e-6);
   mho_trainer_free(t);
   mho_experiment_free(e);
 }
@@ -747,9 +749,9 @@ static void train(const char *more) {
   const mho_crossbar *x = mho_trainer_network(a)->connection[0].xb,
                      *y = mho_trainer_network(b)->connection[0].xb,
                      *z = mho_trainer_network(c)->connection[0].xb;
-  size_t size = (size_t)x->rows * (size_t)x->cols * sizeof *mho_crossbar_programmed(x);
-  assert_memory_equal(mho_crossbar_programmed(x), mho_crossbar_programmed(y), size);
-  assert_memory_equal(mho_crossbar_programmed(x), mho_crossbar_programmed(z), size);
+  size_t size = (size_t)x->rows * (size_t)x->cols * sizeof *mho__crossbar_programmed(x);
+  assert_memory_equal(mho__crossbar_programmed(x), mho__crossbar_programmed(y), size);
+  assert_memory_equal(mho__crossbar_programmed(x), mho__crossbar_programmed(z), size);
   mho_blob_free(&saved.blob);
   mho_trainer_free(a);
   mho_trainer_free(b);

@@ -67,13 +67,13 @@ static void coincidences(const char *device, const char *keys, double noise, boo
   mho_pulse_counts counts = {0};
   mho_real zero[CELLS] = {0}, start[CELLS];
   mho_crossbar_set(x, 0, CELLS, zero);
-  memcpy(start, mho_crossbar_programmed(x), sizeof start);
+  memcpy(start, mho__crossbar_programmed(x), sizeof start);
   for (int r = 0; r < REPEATS; r++) {
     job.first_sample = (uint64_t)r;
     s->draw(&job, 0);
     s->replay(&job, 0, ROWS, &counts);
     for (int i = 0; i < CELLS; i++) {
-      double dw = (double)(mho_crossbar_programmed(x)[i] - start[i]);
+      double dw = (double)(mho__crossbar_programmed(x)[i] - start[i]);
       sum[i] += dw;
       squares[i] += dw * dw;
     }
@@ -164,7 +164,7 @@ static void test_truncation(void **state) {
   s->draw(&job, 0);
   assert_int_equal(t->slots[0], 10);
   s->replay(&job, 0, ROWS, &counts);
-  NEAR(mho_crossbar_programmed(x)[1], 10 * eps, 1e-4,
+  NEAR(mho__crossbar_programmed(x)[1], 10 * eps, 1e-4,
        0); /* largest x, largest d: a pulse in every slot, of 20 wanted */
   assert_true(counts.truncated ==
               3 + 3 - 1); /* three active rows and columns, one of each saturated */
@@ -201,7 +201,7 @@ static void test_slabs(void **state) {
         s->replay(&job, row0 < 0 ? 0 : row0, row0 < 0 ? row0 + 7 : 7, &counts);
     else
       s->replay(&job, 0, R, &counts);
-    memcpy(w[k], mho_crossbar_programmed(x), sizeof w[k]);
+    memcpy(w[k], mho__crossbar_programmed(x), sizeof w[k]);
     assert_true(counts.set > 1000);
     mho_pulse_trains_free(t);
     mho_crossbar_free(x);
@@ -244,7 +244,7 @@ static void test_sign(void **state) {
       apply(e, x, 0.3 * step, 40, chi); /* a pulse in every fourth update, the rest forgotten */
   assert_true(c.set == 10 * N / 2 && c.reset == 10 * N / 2);
   for (int i = 0; i < N; i++)
-    NEAR(mho_crossbar_programmed(x)[i], (i % 2 ? 10 : -10) * step, 1e-4, 0);
+    NEAR(mho__crossbar_programmed(x)[i], (i % 2 ? 10 : -10) * step, 1e-4, 0);
   mho_crossbar_free(x);
   mho_experiment_free(e);
 }
@@ -265,7 +265,7 @@ static void test_write_verify(void **state) {
     double step = step_of(e, x), squares = 0;
     mho_pulse_counts c = apply(e, x, 30 * step, 1, chi);
     for (int i = 0; i < N; i++) {
-      double error = (double)mho_crossbar_programmed(x)[i] - (i % 2 ? 30 : -30) * step;
+      double error = (double)mho__crossbar_programmed(x)[i] - (i % 2 ? 30 : -30) * step;
       squares += error * error / N;
       if (!k && c.clipped == 0)
         assert_true(fabs(error) <= 5.001 * step);
@@ -425,10 +425,10 @@ static void test_verified_writes(void **state) {
   static mho_real old[MANY];
   double squares = 0, want = pow(milo(50 + 0.85 * 175), 2) + pow(1.75, 2) / 12;
   set_all(x, 0.85 * 2);
-  memcpy(old, mho_crossbar_programmed(x), sizeof old);
+  memcpy(old, mho__crossbar_programmed(x), sizeof old);
   mho_crossbar_restore(x, 0, MANY, 4096, &counts);
   for (int i = 0; i < MANY; i++)
-    squares += pow((double)(mho_crossbar_programmed(x)[i] - old[i]) / 2 * 175, 2) / MANY;
+    squares += pow((double)(mho__crossbar_programmed(x)[i] - old[i]) / 2 * 175, 2) / MANY;
   NEAR(squares, want, 0.08, 0);
   mho_crossbar_free(x);
   mho_experiment_free(e);
@@ -485,7 +485,7 @@ static void mapping(const char *name, double rest) {
   mho_pulse_counts counts = {0};
   double gp[N], gn[N], unit;
   for (int i = 0; i < N; i++) {
-    NEAR(mho_crossbar_programmed(x)[i], 0, 0, 1e-6);
+    NEAR(mho__crossbar_programmed(x)[i], 0, 0, 1e-6);
     NEAR(x->pos->g[i], rest, 0, 1e-6);
     w[i] = (mho_real)(3.0 * (i - N / 2) / N); /* within +-1.5 of +-2 */
   }
@@ -493,7 +493,7 @@ static void mapping(const char *name, double rest) {
   assert_int_equal(clipped, 0);
   mho_crossbar_siemens(x, &e->device_config, gp, gn, &unit);
   for (int i = 0; i < N; i++) {
-    NEAR(mho_crossbar_programmed(x)[i], w[i], 0, 1e-5);
+    NEAR(mho__crossbar_programmed(x)[i], w[i], 0, 1e-5);
     NEAR((gp[i] - gn[i]) / unit, w[i], 0, 1e-5);
     assert_true(gp[i] >= 0 && gn[i] >= 0);
   }
@@ -501,15 +501,15 @@ static void mapping(const char *name, double rest) {
     w[i] = (mho_real)0.1;
   mho_crossbar_add(x, 0, N, w, 1);
   for (int i = 0; i < N; i++)
-    NEAR(mho_crossbar_programmed(x)[i], 3.0 * (i - N / 2) / N + 0.1, 0, 1e-5);
+    NEAR(mho__crossbar_programmed(x)[i], 3.0 * (i - N / 2) / N + 0.1, 0, 1e-5);
   /* pulses move a weight by the step they are said to, scattered or not */
   double step = step_of(e, x);
-  memcpy(w, mho_crossbar_programmed(x), sizeof w);
+  memcpy(w, mho__crossbar_programmed(x), sizeof w);
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
     count[i] = (int16_t)(i % 7 - 3);
   mho_crossbar_change(x, 0, MHO_DEVICE_BLOCK, count, 1, &counts);
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
-    NEAR(mho_crossbar_programmed(x)[i] - w[i], count[i] * step, 1e-3, 1e-6);
+    NEAR(mho__crossbar_programmed(x)[i] - w[i], count[i] * step, 1e-3, 1e-6);
   uint32_t cell[MHO_DEVICE_BLOCK];
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++) {
     cell[i] = (uint32_t)(i * 5 % MHO_DEVICE_BLOCK);
@@ -518,7 +518,7 @@ static void mapping(const char *name, double rest) {
   mho_crossbar_change_at(x, MHO_DEVICE_BLOCK, cell, count, 2, &counts);
   mho_crossbar_refresh(x, 0, N);
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
-    NEAR(mho_crossbar_programmed(x)[i], w[i], 0, 1e-6);
+    NEAR(mho__crossbar_programmed(x)[i], w[i], 0, 1e-6);
   mho_crossbar_stats s = mho_crossbar_statistics(x);
   assert_true(s.g_mean > 0 && s.w_absmax < 2);
   mho_crossbar_free(x);
@@ -585,11 +585,11 @@ static void test_refresh(void **state) {
     mho_crossbar_change(x, i0, MHO_DEVICE_BLOCK, down, 2, &counts);
   }
   assert_true(counts.reset == 0 && counts.reads == 0);
-  memcpy(w, mho_crossbar_programmed(x), sizeof w);
+  memcpy(w, mho__crossbar_programmed(x), sizeof w);
   mho_crossbar_restore(x, 0, N, 1000, &counts);
   int high = 0;
   for (int i = 0; i < N; i++) {
-    NEAR(mho_crossbar_programmed(x)[i], w[i], 0, 0.03 * x->w_max);
+    NEAR(mho__crossbar_programmed(x)[i], w[i], 0, 0.03 * x->w_max);
     high += x->pos->g[i] > 0.6f || x->neg->g[i] > 0.6f;
   }
   assert_int_equal(high, 0);
@@ -621,7 +621,7 @@ static void test_zero_shift(void **state) {
     }
     mean[k] = 0;
     for (int i = 0; i < N; i++)
-      mean[k] += fabs((double)mho_crossbar_programmed(x)[i]) / (N * x->w_max);
+      mean[k] += fabs((double)mho__crossbar_programmed(x)[i]) / (N * x->w_max);
     mho_crossbar_free(x);
     mho_experiment_free(e);
   }

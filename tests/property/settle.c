@@ -59,8 +59,9 @@ static void reference(const char *neuron, const char *mode, int steps, bool nudg
                              : link->from     ? 0.8
                                               : 1;
               for (int m = 0; m < net->layer[link->from].n; m++) {
-                double w = (double)(link->transposed ? mho_crossbar_programmed(x)[j * x->cols + m]
-                                                     : mho_crossbar_programmed(x)[m * x->cols + j]);
+                double w =
+                    (double)(link->transposed ? mho__crossbar_programmed(x)[j * x->cols + m]
+                                              : mho__crossbar_programmed(x)[m * x->cols + j]);
                 a += scale * w * (link->from == 4 ? (double)error[k * 10 + m] : z[link->from][m]);
               }
             }

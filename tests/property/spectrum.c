@@ -91,7 +91,7 @@ static double dense_radius(const subject *n) {
       for (int c = 0; c < net->layer[k->to].n; c++)
         m[(first[k->from] + r) * size + first[k->to] + c] +=
             (double)k->scale *
-            (double)mho_crossbar_programmed(x)[k->transposed ? c * x->cols + r : r * x->cols + c];
+            (double)mho__crossbar_programmed(x)[k->transposed ? c * x->cols + r : r * x->cols + c];
   }
   double radius = largest(size, m);
   free(m);
@@ -109,7 +109,7 @@ static void test_rank_one(void **state) {
   outer_product(crossbar(&n, 1, 2), u, v);
   outer_product(crossbar(&n, 2, 1), p, q);
   NEAR(radius_of(&n), sqrt(0.02 * fabs(dot(3, q, u) * dot(4, v, p))), 1e-6, 0);
-  mho_crossbar_programmed(crossbar(&n, 1, 2))[5] = NAN;
+  mho__crossbar_programmed(crossbar(&n, 1, 2))[5] = NAN;
   double radius;
   assert_int_equal(mho_observe_spectral_radius(n.net, &radius, NULL, &ei), MHO_EDIVERGED);
   net_free(&n);
@@ -144,7 +144,7 @@ static void test_unit_chain(void **state) {
       for (int l = 1; l < 10; l++) {
         mho_crossbar *x = crossbar(&n, l, l + 1);
         for (int i = 0; i < width * width; i++)
-          mho_crossbar_programmed(x)[i] = (mho_real)(i % (width + 1) == 0);
+          mho__crossbar_programmed(x)[i] = (mho_real)(i % (width + 1) == 0);
       }
       NEAR(radius_of(&n), 2 * sqrt(0.7 * beta) * cos(acos(-1) / 11), 1e-6, 0);
       net_free(&n);

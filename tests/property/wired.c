@@ -98,7 +98,7 @@ static void check_reads(const char *yaml, double tolerance) {
     for (int i = 0; i < ROWS; i++)
       for (int j = 0; j < COLS; j++)
         without[transposed ? i : j] +=
-            x[transposed ? j : i] * mho_crossbar_programmed(s.x)[i * COLS + j];
+            x[transposed ? j : i] * mho__crossbar_programmed(s.x)[i * COLS + j];
     for (int k = 0; k < n_out; k++)
       most = fmax(most, fabs(out[k]));
     for (int k = 0; k < n_out; k++) {
@@ -280,9 +280,9 @@ static void test_resume(void **state) {
     const mho_crossbar *x = mho_trainer_network(a)->connection[k].xb,
                        *y = mho_trainer_network(b)->connection[k].xb;
     size_t size = (size_t)x->rows * (size_t)x->cols * sizeof(mho_real);
-    assert_memory_equal(mho_crossbar_programmed(x), mho_crossbar_programmed(y), size);
+    assert_memory_equal(mho__crossbar_programmed(x), mho__crossbar_programmed(y), size);
     assert_memory_equal(x->weights->wired, y->weights->wired, size);
-    assert_memory_not_equal(mho_crossbar_programmed(x), x->weights->wired, size);
+    assert_memory_not_equal(mho__crossbar_programmed(x), x->weights->wired, size);
   }
   mho_blob_free(&c.blob);
   mho_trainer_free(a);

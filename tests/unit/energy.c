@@ -484,11 +484,11 @@ static void test_initial(void **state) {
       const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
       size_t n = (size_t)x->rows * (size_t)x->cols;
       mho_real *exact = mho_alloc(n, sizeof *exact);
-      memcpy(exact, mho_crossbar_programmed(x), n * sizeof *exact);
+      memcpy(exact, mho__crossbar_programmed(x), n * sizeof *exact);
       OK(mho_trainer_epoch(t, &row, &ei));
       double step = mho_crossbar_step(x, 0.01), farthest = 0;
       for (size_t k = 0; k < n; k++)
-        farthest = fmax(farthest, fabs((double)(exact[k] - mho_crossbar_programmed(x)[k])));
+        farthest = fmax(farthest, fabs((double)(exact[k] - mho__crossbar_programmed(x)[k])));
       assert_true(farthest > 0.1 * step && farthest < 1.001 * step);
       assert_true(row.pulses > 100 && row.verify_reads >= (double)n && row.clipped >= 0);
       mho_free(exact);

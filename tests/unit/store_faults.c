@@ -8,7 +8,7 @@
 
 static const mho_store_options hasty = {.busy_ms = 50, .version = MHO_STORE_VERSION};
 static mho_err open_hasty(mho_store_mode mode, mho_store **s, mho_errinfo *ei) {
-  return mho_store_open_with(path, mode, &hasty, s, ei);
+  return mho__store_open_with(path, mode, &hasty, s, ei);
 }
 
 static void spit(const void *data, size_t n, off_t at) {
@@ -136,20 +136,20 @@ static void test_versions(void **state) {
   static const char *const broken[] = {[NOW] = "ALTER TABLE run ADD COLUMN x INTEGER",
                                        [NOW + 1] = "CREATE NONSENSE"};
   mho_store_options later = {50, LATER, steps}, bad = {50, LATER, broken};
-  FAILS(mho_store_open_with(path, MHO_STORE_READ, &later, &s, &ei), MHO_ESTORE, older);
-  FAILS(mho_store_open_with(path, MHO_STORE_WRITE, &bad, &s, &ei), MHO_ESTORE, "migrate");
+  FAILS(mho__store_open_with(path, MHO_STORE_READ, &later, &s, &ei), MHO_ESTORE, older);
+  FAILS(mho__store_open_with(path, MHO_STORE_WRITE, &bad, &s, &ei), MHO_ESTORE, "migrate");
   s = open_ok(MHO_STORE_READ);
   IS("SELECT count(*) FROM pragma_table_info('run') WHERE name = 'x'",
      "0"); /* all or nothing here, too */
   mho_store_close(s);
-  OK(mho_store_open_with(path, MHO_STORE_WRITE, &later, &s, &ei));
+  OK(mho__store_open_with(path, MHO_STORE_WRITE, &later, &s, &ei));
   IS("SELECT a FROM y", "6");
   IS("PRAGMA user_version", number);
   mho_store_close(s);
   for (int mode = MHO_STORE_READ; mode <= MHO_STORE_WRITE; mode++)
     FAILS(open_hasty((mho_store_mode)mode, &s, &ei), MHO_ESTORE, newer);
   files(true); /* a new database goes all the way */
-  OK(mho_store_open_with(path, MHO_STORE_WRITE, &later, &s, &ei));
+  OK(mho__store_open_with(path, MHO_STORE_WRITE, &later, &s, &ei));
   IS("PRAGMA user_version", number);
   mho_store_close(s);
 }

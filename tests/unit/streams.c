@@ -227,63 +227,63 @@ static const int ode_steps[] = {0, 1, MHO_STREAM_ODE_STEPS - 2, MHO_STREAM_ODE_S
 
 static void add_chip_and_order(void) {
   EACH(c) {
-    add(WEIGHTS, mho_stream_weights(SEED, connections[c]), 0);
+    add(WEIGHTS, mho__stream_weights(SEED, connections[c]), 0);
     for (uint32_t bank = 0; bank < 2; bank++)
       for (int draw = 0; draw < MHO_DRAW_PARAMETER + MHO_SPREAD_MAX; draw++)
-        add(CHIP, mho_stream_chip(SEED, (uint32_t)connections[c], bank), (uint64_t)draw);
+        add(CHIP, mho__stream_chip(SEED, (uint32_t)connections[c], bank), (uint64_t)draw);
     for (int kind = 0; kind < 8; kind++)
-      add(MISMATCH, mho_stream_mismatch(SEED, (uint32_t)connections[c], kind), 0);
+      add(MISMATCH, mho__stream_mismatch(SEED, (uint32_t)connections[c], kind), 0);
   }
-  add(GRAPH, mho_stream_graph(SEED), 0);
+  add(GRAPH, mho__stream_graph(SEED), 0);
   EACH(l)
   for (int quantity = 0; quantity < 5; quantity++)
-    add(NEURONS, mho_stream_neurons(SEED, layers[l], 5, quantity), 0);
+    add(NEURONS, mho__stream_neurons(SEED, layers[l], 5, quantity), 0);
 
   EACH(e) {
-    add(SHUFFLE, mho_stream_shuffle(SEED), (uint64_t)epochs[e]);
-    add(AUGMENTED, mho_stream_augmented(SEED), (uint64_t)epochs[e]);
+    add(SHUFFLE, mho__stream_shuffle(SEED), (uint64_t)epochs[e]);
+    add(AUGMENTED, mho__stream_augmented(SEED), (uint64_t)epochs[e]);
   }
-  add(CUT, mho_stream_cut(SEED), 0);
+  add(CUT, mho__stream_cut(SEED), 0);
 }
 
 /* One step of programming: the pulses of all ranks and what is left when they have been given. */
 static void add_pulses(int which, mho_rng rng, uint64_t programming) {
   for (int r = 0; r < 3; r++)
-    add(which, rng, mho_step_pulse(programming, ranks[r]));
-  add(which, rng, mho_step_show(programming));
+    add(which, rng, mho__step_pulse(programming, ranks[r]));
+  add(which, rng, mho__step_show(programming));
 }
 
 static void add_plain(mho_rng pulse, mho_rng round) {
   EACH(u) {
     add_pulses(PULSE_PLAIN, pulse, updates[u]);
     add(ROUND_PLAIN, round, updates[u]);
-    uint64_t first = mho_update_initial((uint64_t)initial[u]);
+    uint64_t first = mho__update_initial((uint64_t)initial[u]);
     add_pulses(PULSE_INITIAL, pulse, first);
     add(ROUND_INITIAL, round, first);
-    add(WRITE_ADD, mho_stream_write(pulse), mho_step_add(updates[u]));
-    add(WRITE_ADD, mho_stream_write(pulse), mho_step_add(first));
+    add(WRITE_ADD, mho__stream_write(pulse), mho__step_add(updates[u]));
+    add(WRITE_ADD, mho__stream_write(pulse), mho__step_add(first));
   }
 }
 
 static void add_verified(mho_rng pulse, mho_rng round) {
   EACH(u)
   EACH(r) {
-    uint64_t step = mho_step_verify(updates[u]) + (uint64_t)rounds[r];
+    uint64_t step = mho__step_verify(updates[u]) + (uint64_t)rounds[r];
     uint64_t first =
-        mho_step_verify(mho_update_initial((uint64_t)initial[u])) + (uint64_t)rounds[r];
+        mho__step_verify(mho__update_initial((uint64_t)initial[u])) + (uint64_t)rounds[r];
     add_pulses(PULSE_VERIFY, pulse, step);
     add(ROUND_VERIFY, round, step);
-    add(WRITE_VERIFY, mho_stream_write(pulse), step);
+    add(WRITE_VERIFY, mho__stream_write(pulse), step);
     add_pulses(PULSE_VERIFY_INITIAL, pulse, first);
     add(ROUND_VERIFY_INITIAL, round, first);
-    add(WRITE_VERIFY_INITIAL, mho_stream_write(pulse), first);
+    add(WRITE_VERIFY_INITIAL, mho__stream_write(pulse), first);
   }
 }
 
 static void add_coincidences(mho_rng pulse, mho_rng round) {
   EACH(s)
   EACH(k) {
-    uint64_t step = mho_step_slot(samples[s], slots[k]);
+    uint64_t step = mho__step_slot(samples[s], slots[k]);
     add_pulses(PULSE_SLOT, pulse, step);
     add(ROUND_SLOT, round, step);
   }
@@ -294,21 +294,21 @@ static void add_writes(mho_rng pulse) {
   static const uint64_t sets[] = {0, 1, BITS(62) - 1, BITS(62)};
   EACH(u)
   EACH(t) {
-    uint64_t refresh = mho_step_refresh(updates[u]), set = mho_step_refresh_set(refresh);
+    uint64_t refresh = mho__step_refresh(updates[u]), set = mho__step_refresh_set(refresh);
     add_pulses(PULSE_REFRESH, pulse, refresh + (uint64_t)turns[t]);
     add_pulses(PULSE_REFRESH, pulse, set + (uint64_t)turns[t]);
     if (t == 0)
-      add(WRITE_REFRESH, mho_stream_write(pulse), set);
+      add(WRITE_REFRESH, mho__stream_write(pulse), set);
   }
   EACH(s)
-  add(WRITE_SET, mho_stream_write(pulse), mho_step_set(sets[s]));
+  add(WRITE_SET, mho__stream_write(pulse), mho__step_set(sets[s]));
 }
 
 static void add_programming(int scheme) {
   EACH(c)
   for (int second = 0; second < 2; second++) {
-    mho_rng pulse = mho_stream_pulse(SEED, (uint32_t)connections[c], (uint32_t)second);
-    mho_rng round = mho_stream_round_of(mho_stream_round(SEED, connections[c]), second);
+    mho_rng pulse = mho__stream_pulse(SEED, (uint32_t)connections[c], (uint32_t)second);
+    mho_rng round = mho__stream_round_of(mho__stream_round(SEED, connections[c]), second);
     add_writes(pulse);
     if (scheme == PLAIN)
       add_plain(pulse, round);
@@ -326,20 +326,20 @@ static void add_reads(uint64_t update, int offset) {
   static const int of_kind[] = {READ_CELLS, READ_INPUT, READ_OUTPUT};
   for (int phase = 0; phase < 3; phase++)
     EACH(s) {
-      uint64_t step = mho_step_read(update, phase, steps[s]);
+      uint64_t step = mho__step_read(update, phase, steps[s]);
       EACH(c)
       EACH(r) {
-        mho_rng reads = mho_stream_reads(SEED, (uint32_t)connections[c]);
+        mho_rng reads = mho__stream_reads(SEED, (uint32_t)connections[c]);
         for (int k = 0; k < 3; k++)
           for (int transposed = 0; transposed < 2; transposed++)
-            add(of_kind[k] + offset, mho_stream_read(reads, transposed, kinds[k], repeats[r]),
+            add(of_kind[k] + offset, mho__stream_read(reads, transposed, kinds[k], repeats[r]),
                 step);
         if (c == 0 && steps[s] == MHO_STEP_READ_OUT)
           EACH(l)
-        add(READ_STATE + offset, mho_stream_measured(reads, layers[l], repeats[r]), step);
+        add(READ_STATE + offset, mho__stream_measured(reads, layers[l], repeats[r]), step);
       }
-      add(offset ? EVALUATE_STATES : STATES, mho_stream_states(SEED),
-          mho_step_states(update, phase, ode_steps[s]));
+      add(offset ? EVALUATE_STATES : STATES, mho__stream_states(SEED),
+          mho__step_states(update, phase, ode_steps[s]));
     }
 }
 
@@ -351,9 +351,9 @@ static void add_all_reads(void) {
   EACH(e) {
     for (int validation = 0; validation < 2; validation++)
       EACH(b)
-    add_reads(mho_update_evaluation(epochs[e], validation, batches[b]),
+    add_reads(mho__update_evaluation(epochs[e], validation, batches[b]),
               EVALUATE_CELLS - READ_CELLS);
-    add_reads(mho_update_look(epochs[e]), EVALUATE_CELLS - READ_CELLS);
+    add_reads(mho__update_look(epochs[e]), EVALUATE_CELLS - READ_CELLS);
   }
 }
 
@@ -405,16 +405,16 @@ static void test_extremes_are_apart(void **state) {
 
 /* Purposes with seeds of their own: their place in the table. */
 static void test_seeds_of_their_own(void **state) {
-  mho_rng krylov = mho_stream_krylov(), unused = mho_stream_unused();
+  mho_rng krylov = mho__stream_krylov(), unused = mho__stream_unused();
   check_field("krylov", table[KRYLOV].stream, krylov.stream);
   check_field("unused", table[UNUSED].stream, unused.stream);
-  check_field("directions", table[DIRECTIONS].stream, mho_stream_directions(5).stream);
+  check_field("directions", table[DIRECTIONS].stream, mho__stream_directions(5).stream);
   for (int l = 1; l < MHO_LAYERS_MAX - 1; l++)
-    check_field("perturbation", table[PERTURBATION].stream, mho_stream_perturbation(l).stream);
+    check_field("perturbation", table[PERTURBATION].stream, mho__stream_perturbation(l).stream);
   for (int axis = 0; axis < 64; axis++)
-    check_field("axis", table[AXIS].stream, mho_stream_axis(1, axis).stream);
+    check_field("axis", table[AXIS].stream, mho__stream_axis(1, axis).stream);
   for (int t = 0; t < 2; t++)
-    check_field("stimulus", table[STIMULUS].stream, mho_stream_stimulus(t).stream);
+    check_field("stimulus", table[STIMULUS].stream, mho__stream_stimulus(t).stream);
   assert_int_equal(krylov.seed, 1);
   assert_int_equal(unused.seed, 0);
 }
@@ -422,12 +422,12 @@ static void test_seeds_of_their_own(void **state) {
 /* Tiles have seeds of their own: no two of a line that a crossbar can have, and the first keeps the
  * run's. */
 static void test_tiles(void **state) {
-  mho_rng read = mho_stream_reads(SEED, 3);
+  mho_rng read = mho__stream_reads(SEED, 3);
   uint64_t least = UINT64_MAX;
-  assert_int_equal(mho_stream_tile(read, 0).seed, SEED);
+  assert_int_equal(mho__stream_tile(read, 0).seed, SEED);
   for (int t = 1; t < 1 << 24;
        t++) { /* two tiles differ as the first and the one of their distance do */
-    uint64_t distance = mho_stream_tile(read, t).seed - SEED;
+    uint64_t distance = mho__stream_tile(read, t).seed - SEED;
     least = distance < least ? distance : least;
   }
   assert_true(least > 0);

@@ -29,14 +29,16 @@ static updated update_once(const char *update) {
   for (int c = 0; c < 2; c++, at += u.of[c - 1]) {
     const mho_crossbar *x = net->connection[c].xb;
     u.of[c] = (size_t)x->rows * (size_t)x->cols;
-    memcpy(u.before + at, mho_crossbar_programmed(x), u.of[c] * sizeof *mho_crossbar_programmed(x));
+    memcpy(u.before + at, mho__crossbar_programmed(x),
+           u.of[c] * sizeof *mho__crossbar_programmed(x));
     OK(mho_trainer_gradient(t, 0, N, c, u.g + at, &ei));
   }
   mho_epoch_row row;
   OK(mho_trainer_epoch(t, &row, &ei));
   at = 0;
   for (int c = 0; c < 2; c++, at += u.of[c - 1])
-    memcpy(u.after + at, mho_crossbar_programmed(net->connection[c].xb), u.of[c] * sizeof *u.after);
+    memcpy(u.after + at, mho__crossbar_programmed(net->connection[c].xb),
+           u.of[c] * sizeof *u.after);
   mho_trainer_free(t);
   mho_experiment_free(e);
   return u;

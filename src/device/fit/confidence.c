@@ -17,7 +17,7 @@ enum { CLUSTERS_MIN = 5 };
 
 /* ---------------------------------------------------------------- covariance */
 
-int mho_fit_next_device(const mho_pulse_data *d, int t0) {
+int mho__fit_next_device(const mho_pulse_data *d, int t0) {
   int t = t0;
   while (t < d->tracks && d->device[t] == d->device[t0])
     t++;
@@ -63,7 +63,7 @@ static void add_scores(const mho_fit_job *j, const gsl_matrix *jac, gsl_vector *
   int next;
 
   for (int t0 = 0; t0 < d->tracks; t0 = next) {
-    next = mho_fit_next_device(d, t0);
+    next = mho__fit_next_device(d, t0);
     gsl_vector_set_zero(score);
     for (int i = d->first[t0]; i < d->first[next]; i++)
       for (size_t k = 0; k < m; k++) {
@@ -91,8 +91,8 @@ static void widen_by_clusters(const mho_fit_job *j, const gsl_matrix *jac, const
       gsl_matrix_set(cov, k, k, gsl_matrix_get(b, k, k));
 }
 
-bool mho_fit_covariance(const mho_fit_job *j, const gsl_matrix *jac, int used, gsl_matrix *cov,
-                        double *quantile) {
+bool mho__fit_covariance(const mho_fit_job *j, const gsl_matrix *jac, int used, gsl_matrix *cov,
+                         double *quantile) {
   size_t m = (size_t)j->n;
   gsl_matrix *a = gsl_matrix_calloc(m, m), *b = gsl_matrix_calloc(m, m);
   gsl_matrix *t = gsl_matrix_calloc(m, m);
@@ -122,16 +122,16 @@ bool mho_fit_covariance(const mho_fit_job *j, const gsl_matrix *jac, int used, g
 
 /* ---------------------------------------------------------------- intervals */
 
-void mho_fit_intervals(mho_fit_job *j, const gsl_matrix *cov, double quantile) {
+void mho__fit_intervals(mho_fit_job *j, const gsl_matrix *cov, double quantile) {
   for (int k = 0; k < j->n; k++) {
     mho_fit_value *v = &j->f->value[k];
-    double x = mho_fit_coordinate(j, k, mho_fit_get(j, k));
+    double x = mho__fit_coordinate(j, k, mho__fit_get(j, k));
     double error = sqrt(gsl_matrix_get(cov, (size_t)k, (size_t)k));
-    v->value = mho_fit_get(j, k);
+    v->value = mho__fit_get(j, k);
     v->error = j->is_log[k] ? v->value * error : error * j->scale[k];
 
-    double a = mho_fit_value_at(j, k, x - quantile * error);
-    double b = mho_fit_value_at(j, k, x + quantile * error);
+    double a = mho__fit_value_at(j, k, x - quantile * error);
+    double b = mho__fit_value_at(j, k, x + quantile * error);
     v->low = fmin(a, b);
     v->high = fmax(a, b);
   }
@@ -148,11 +148,11 @@ typedef struct place_sums {
 /* Adds track t, over which the model runs free from the first reading. */
 static void add_track(const mho_fit_job *j, int t, place_sums *sum) {
   const mho_pulse_data *d = j->d;
-  double g = (double)NAN, g_min = j->f->config.g_min, range = mho_fit_range(&j->f->config);
+  double g = (double)NAN, g_min = j->f->config.g_min, range = mho__fit_range(&j->f->config);
 
   for (int i = d->first[t]; i < d->first[t + 1]; i++) {
     double y = (d->g[i] - g_min) / range;
-    g = isfinite(g) ? mho_fit_cell_step(&j->cell, d->direction[i], d->count[i], g, NULL) : y;
+    g = isfinite(g) ? mho__fit_cell_step(&j->cell, d->direction[i], d->count[i], g, NULL) : y;
     if (!isfinite(y) || !isfinite(g) || y < -0.5 || y > 1.5)
       continue;
     place_sums *s = &sum[i - d->first[t]];
@@ -181,7 +181,7 @@ static double explained(const place_sums *sum, int n) {
   return squares > 0 ? 1 - rest / squares : 0;
 }
 
-double mho_fit_explained(mho_fit_job *j) {
+double mho__fit_explained(mho_fit_job *j) {
   const mho_pulse_data *d = j->d;
   int longest = 0;
 

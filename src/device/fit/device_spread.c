@@ -24,15 +24,15 @@ typedef struct responses {
 } responses;
 
 static void respond(mho_fit_job *j, const responses *r) {
-  mho_fit_update_cell(j);
-  mho_fit_filter(&j->cell, j->d, &j->gains, r->base, NULL, NULL);
+  mho__fit_update_cell(j);
+  mho__fit_filter(&j->cell, j->d, &j->gains, r->base, NULL, NULL);
   for (int side = 0; side < 2; side++) {
     double down = side == 0 ? 1 + r->step : 1;
     double up = side == 1 ? 1 + r->step : 1;
-    mho_fit_cell_set(&j->cell, j->f->params, up, down);
-    mho_fit_filter(&j->cell, j->d, &j->gains, r->enlarged[side], NULL, NULL);
+    mho__fit_cell_set(&j->cell, j->f->params, up, down);
+    mho__fit_filter(&j->cell, j->d, &j->gains, r->enlarged[side], NULL, NULL);
   }
-  mho_fit_update_cell(j);
+  mho__fit_update_cell(j);
 }
 
 /* Normal equations of readings first .. end-1. */
@@ -81,7 +81,7 @@ static bool device_factors(mho_fit_job *j, factors *out) {
     respond(j, &r);
     int next;
     for (int t0 = 0; t0 < d->tracks; t0 = next) {
-      next = mho_fit_next_device(d, t0);
+      next = mho__fit_next_device(d, t0);
       normal_equations q = sum_up(&r, d->first[t0], d->first[next]);
       out[d->device[t0]] = solve(&q);
     }
@@ -123,7 +123,7 @@ static void spread_of(const factors *device, int devices, int sign, double *out,
   *error = total * sqrt(2.0 / (n - 1)) / (2 * fmax(sqrt(between), 0.5 * sqrt(total) + 1e-12));
 }
 
-void mho_fit_spread(mho_fit_job *j) {
+void mho__fit_spread(mho_fit_job *j) {
   mho_fit *f = j->f;
   int devices = j->d->devices;
   f->spread_step = f->spread_step_error = (double)NAN;

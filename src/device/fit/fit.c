@@ -92,17 +92,17 @@ static void drop_parameter(mho_fit_job *j, int k) {
 /* The largest change of a residual when parameter k moves either way; `before` is scratch
  * [readings]. */
 static double effect_of(mho_fit_job *j, int k, double *before) {
-  double v = mho_fit_get(j, k), x = mho_fit_coordinate(j, k, v), effect = 0;
-  mho_fit_update_cell(j);
-  mho_fit_filter(&j->cell, j->d, &j->gains, before, NULL, NULL);
+  double v = mho__fit_get(j, k), x = mho__fit_coordinate(j, k, v), effect = 0;
+  mho__fit_update_cell(j);
+  mho__fit_filter(&j->cell, j->d, &j->gains, before, NULL, NULL);
   for (int side = -1; side <= 1; side += 2) {
-    mho_fit_set(j, k, mho_fit_value_at(j, k, x + side * 0.2));
-    mho_fit_update_cell(j);
-    mho_fit_filter(&j->cell, j->d, &j->gains, j->residual, NULL, NULL);
+    mho__fit_set(j, k, mho__fit_value_at(j, k, x + side * 0.2));
+    mho__fit_update_cell(j);
+    mho__fit_filter(&j->cell, j->d, &j->gains, j->residual, NULL, NULL);
     for (int i = 0; i < j->d->n; i++)
       effect = fmax(effect, fabs(j->residual[i] - before[i]));
   }
-  mho_fit_set(j, k, v);
+  mho__fit_set(j, k, v);
   return effect;
 }
 
@@ -116,7 +116,7 @@ static void drop_untold(mho_fit_job *j) {
 
   int k = 0;
   while (k < j->n) {
-    if (effect_of(j, k, before) > 1e-9 || mho_fit_is_range(j, k)) {
+    if (effect_of(j, k, before) > 1e-9 || mho__fit_is_range(j, k)) {
       k++;
       continue;
     }
@@ -124,7 +124,7 @@ static void drop_untold(mho_fit_job *j) {
     drop_parameter(j, k);
   }
 
-  mho_fit_update_cell(j);
+  mho__fit_update_cell(j);
   free(before);
 }
 
@@ -170,12 +170,12 @@ static mho_err weigh(mho_fit_job *j, mho_fit_noise *noise) {
   mho_fit *f = j->f;
   bool additive_only = mho_params_find(f->model->entry.params, "pulse_noise") != NULL;
   int kind = additive_only ? MHO_FIT_NOISE_ADD : MHO_FIT_NOISE_BOTH;
-  mho_err err = mho_fit_noise_estimate(&j->cell, j->d, kind, noise, j->ei);
+  mho_err err = mho__fit_noise_estimate(&j->cell, j->d, kind, noise, j->ei);
   if (err)
     return err;
 
   f->likelihood =
-      mho_fit_gains_set(&j->cell, j->d, noise, GATE, !j->range, &j->gains, &f->used, &f->outliers);
+      mho__fit_gains_set(&j->cell, j->d, noise, GATE, !j->range, &j->gains, &f->used, &f->outliers);
   if (f->used < j->n + 3)
     return mho_fail(j->ei, MHO_EDATA,
                     "only %d of %d readings can be used for %d parameters: the noise of a pulse "
@@ -190,21 +190,21 @@ static mho_err iterate(mho_fit_job *j, mho_fit_noise *noise, gsl_matrix **jacobi
   for (int round = 0; round < ROUNDS; round++) {
     double before[MHO_FIT_MAX], moved = 0;
     for (int k = 0; k < j->n; k++)
-      before[k] = mho_fit_coordinate(j, k, mho_fit_get(j, k));
+      before[k] = mho__fit_coordinate(j, k, mho__fit_get(j, k));
 
-    mho_fit_update_cell(j);
+    mho__fit_update_cell(j);
     mho_err err = weigh(j, noise);
     if (!err)
-      err = mho_fit_minimize(j, 60, &cost, NULL);
+      err = mho__fit_minimize(j, 60, &cost, NULL);
     if (err)
       return err;
 
     for (int k = 0; k < j->n; k++)
-      moved = fmax(moved, fabs(mho_fit_coordinate(j, k, mho_fit_get(j, k)) - before[k]));
+      moved = fmax(moved, fabs(mho__fit_coordinate(j, k, mho__fit_get(j, k)) - before[k]));
     if (round > 1 && moved < 1e-4)
       break;
   }
-  return mho_fit_minimize(j, 20, &cost, jacobian);
+  return mho__fit_minimize(j, 20, &cost, jacobian);
 }
 
 /* ---------------------------------------------------------------- the result */
@@ -227,7 +227,7 @@ static void store_noise(mho_fit_job *j, const mho_fit_noise *noise) {
   const mho_param *kind = mho_params_find(params, "noise");
   f->pulse_relative = noise->relative;
   f->pulse_add = noise->add;
-  f->read = noise->read * mho_fit_range(&f->config);
+  f->read = noise->read * mho__fit_range(&f->config);
 
   store(f, relative, noise->relative);
   store(f, mho_params_find(params, "noise_add"), noise->add);
@@ -260,13 +260,13 @@ static mho_err find_intervals(mho_fit_job *j, const gsl_matrix *jacobian) {
     mho_text_append(names, sizeof names, "%s%s", k ? ", " : "", f->value[k].name);
   if (!cov || !jacobian)
     err = mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
-  else if (!mho_fit_covariance(j, jacobian, f->used, cov, &quantile))
+  else if (!mho__fit_covariance(j, jacobian, f->used, cov, &quantile))
     err = mho_fail(j->ei, MHO_EDATA,
                    "these data do not determine all of %s: fix one of them, or measure more of "
                    "the range",
                    names);
   else
-    mho_fit_intervals(j, cov, quantile);
+    mho__fit_intervals(j, cov, quantile);
   gsl_matrix_free(cov);
   return err;
 }
@@ -277,9 +277,9 @@ static mho_err finish(mho_fit_job *j, const mho_fit_noise *noise, const gsl_matr
   if (err)
     return err;
 
-  mho_fit_spread(j);
+  mho__fit_spread(j);
   store_noise(j, noise);
-  f->explained = mho_fit_explained(j);
+  f->explained = mho__fit_explained(j);
   if (f->explained < 0.5)
     return mho_fail(j->ei, MHO_EDATA,
                     "'%s' explains only %.0f %% of the mean response: these data are of another "
@@ -310,7 +310,7 @@ static mho_err find_parameters(mho_fit_job *j) {
 
   for (int i = 0; i < j->d->n; i++) {
     j->gains.gain[i] = 1;
-    j->gains.weight[i] = 1 / mho_fit_range(&j->f->config);
+    j->gains.weight[i] = 1 / mho__fit_range(&j->f->config);
   }
 
   for (int k = 0; k < j->d->tracks; k++)
@@ -345,7 +345,7 @@ mho_err mho_device_fit(const mho_device_model *model, const void *params,
   if (!err)
     err = find_parameters(&j);
   if (!err)
-    err = mho_fit_best_start(&j);
+    err = mho__fit_best_start(&j);
   if (!err && model->fit_range && !o->keep_range)
     add_range(&j);
   if (!err)

@@ -18,13 +18,13 @@ typedef struct mho_fit_cell {
 } mho_fit_cell;
 
 /* Parameters and the factors of a cell's SET and RESET steps. */
-void mho_fit_cell_set(mho_fit_cell *c, const void *params, double up, double down);
+void mho__fit_cell_set(mho_fit_cell *c, const void *params, double up, double down);
 /* g after `count` pulses in direction dir, and its slope d g'/d g (nullable). */
-double mho_fit_cell_step(const mho_fit_cell *c, int dir, int count, double g, double *slope);
+double mho__fit_cell_step(const mho_fit_cell *c, int dir, int count, double g, double *slope);
 /* The same for n states at once (at most MHO_DEVICE_BLOCK), without slopes: g[i] in place. */
-void mho_fit_cell_steps(const mho_fit_cell *c, int n, const int *dir, const int *count, double *g);
+void mho__fit_cell_steps(const mho_fit_cell *c, int n, const int *dir, const int *count, double *g);
 
-static inline double mho_fit_range(const mho_device_config *d) {
+static inline double mho__fit_range(const mho_device_config *d) {
   return d->g_max - d->g_min;
 }
 
@@ -47,22 +47,23 @@ typedef struct mho_fit_gains {
 /* Innovations over the data with the given gains: what each reading says beyond its prediction.
  *  @param residual [n] innovation in S times weight; innovation, step: nullable, [n],
  *           normalized. */
-void mho_fit_filter(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_gains *gains,
-                    double *residual, double *innovation, double *step);
+void mho__fit_filter(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_gains *gains,
+                     double *residual, double *innovation, double *step);
 /* New gains from the noise: an extended Kalman filter over each track. Readings more than `gate`
  * standard deviations off are passed over; two of them in succession start the track over. With
  * `edges`, readings whose prediction lies within 3 standard deviations of a bound are passed over
  * too, as the clipping would bias them.
  *  @return log likelihood of the readings that count. */
-double mho_fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_noise *noise,
-                         double gate, bool edges, mho_fit_gains *gains, int *used, int *outliers);
+double mho__fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d,
+                          const mho_fit_noise *noise, double gate, bool edges, mho_fit_gains *gains,
+                          int *used, int *outliers);
 
 /* What the noise of a pulse may be. */
 enum { MHO_FIT_NOISE_BOTH, MHO_FIT_NOISE_ADD };
 /* Noise from the increments of the data at the present parameters. MHO_EDATA for fewer than 3 of
  * them. */
-mho_err mho_fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind,
-                               mho_fit_noise *out, mho_errinfo *ei);
+mho_err mho__fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind,
+                                mho_fit_noise *out, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- the search */
 
@@ -82,41 +83,41 @@ typedef struct mho_fit_job {
 } mho_fit_job;
 
 /* Value of parameter k. */
-double mho_fit_get(const mho_fit_job *j, int k);
+double mho__fit_get(const mho_fit_job *j, int k);
 /* The same set, cut off at its limits. */
-void mho_fit_set(mho_fit_job *j, int k, double v);
+void mho__fit_set(mho_fit_job *j, int k, double v);
 /* All parameters into the cell. */
-void mho_fit_update_cell(mho_fit_job *j);
+void mho__fit_update_cell(mho_fit_job *j);
 /* Coordinate of a value in the search: the logarithm of a rate, the others over their scale. */
-double mho_fit_coordinate(const mho_fit_job *j, int k, double v);
+double mho__fit_coordinate(const mho_fit_job *j, int k, double v);
 /* The value at a coordinate. */
-double mho_fit_value_at(const mho_fit_job *j, int k, double x);
+double mho__fit_value_at(const mho_fit_job *j, int k, double x);
 /* Whether parameter k is an end of the range. */
-bool mho_fit_is_range(const mho_fit_job *j, int k);
+bool mho__fit_is_range(const mho_fit_job *j, int k);
 
 /* One minimization from the present parameters.
  *  @param jacobian  nullable; [readings x parameters] in coordinates, freed by the caller. */
-mho_err mho_fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matrix **jacobian);
+mho_err mho__fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matrix **jacobian);
 /* Parameters to start from. MHO_EDATA when there are too few data, or no parameters come near
  * them. */
-mho_err mho_fit_best_start(mho_fit_job *j);
+mho_err mho__fit_best_start(mho_fit_job *j);
 
 /* ---------------------------------------------------------------- the result */
 
 /* Covariance of the coordinates [parameters x parameters] from the Jacobian at the minimum and the
  * scatter of its scores between devices, and the quantile of Student's t for 95 %. @return false
  * when the data do not determine all. */
-bool mho_fit_covariance(const mho_fit_job *j, const gsl_matrix *jac, int used, gsl_matrix *cov,
-                        double *quantile);
+bool mho__fit_covariance(const mho_fit_job *j, const gsl_matrix *jac, int used, gsl_matrix *cov,
+                         double *quantile);
 /* Values, errors and confidence intervals into the fit. */
-void mho_fit_intervals(mho_fit_job *j, const gsl_matrix *cov, double quantile);
+void mho__fit_intervals(mho_fit_job *j, const gsl_matrix *cov, double quantile);
 /* Devices get factors of their own for SET and RESET: their spread, less the uncertainty of each,
  * is the device-to-device spread. */
-void mho_fit_spread(mho_fit_job *j);
+void mho__fit_spread(mho_fit_job *j);
 /* Fraction of the variance of the mean response, pulse by pulse over all tracks, that the model
  * explains when it runs free from where each track starts. */
-double mho_fit_explained(mho_fit_job *j);
+double mho__fit_explained(mho_fit_job *j);
 /* First track after those of the device of track t0. */
-int mho_fit_next_device(const mho_pulse_data *d, int t0);
+int mho__fit_next_device(const mho_pulse_data *d, int t0);
 
 #endif

@@ -93,7 +93,7 @@ static mho_err find_increments(const mho_fit_cell *c, const mho_pulse_data *d, d
     return mho_fail(ei, MHO_ENOMEM, "no memory for a fit");
   for (int i = 0; i < d->n; i++)
     one[i] = 1;
-  mho_fit_filter(c, d, &(mho_fit_gains){one, one}, NULL, e, step);
+  mho__fit_filter(c, d, &(mho_fit_gains){one, one}, NULL, e, step);
   free(one);
   return MHO_OK;
 }
@@ -162,8 +162,8 @@ static mho_fit_noise choose_noise(const increments *s, int kind, double r2) {
   return (mho_fit_noise){sqrt(add2), sqrt(relative2), sqrt(r2)};
 }
 
-mho_err mho_fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind,
-                               mho_fit_noise *out, mho_errinfo *ei) {
+mho_err mho__fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind,
+                                mho_fit_noise *out, mho_errinfo *ei) {
   size_t n = (size_t)d->n;
   double most = 0;
   increments s = {.e = malloc(n * sizeof(double)), .step = malloc(n * sizeof(double))};

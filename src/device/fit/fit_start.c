@@ -40,7 +40,7 @@ static int place_in_reservoir(increments *s, long candidates, uint32_t *w) {
 
 static void sample_increments(const mho_fit_job *j, increments *s) {
   const mho_pulse_data *d = j->d;
-  double g_min = j->f->config.g_min, range = mho_fit_range(&j->f->config), size[SAMPLE];
+  double g_min = j->f->config.g_min, range = mho__fit_range(&j->f->config), size[SAMPLE];
   long candidates = 0;
   uint32_t w = 1;
   s->n = 0;
@@ -73,8 +73,8 @@ static double compare(const mho_fit_job *j, const increments *s, double model[2]
   int n[2] = {0, 0};
   memcpy(to, s->from, (size_t)s->n * sizeof *to);
   for (int i = 0; i < s->n; i += MHO_DEVICE_BLOCK)
-    mho_fit_cell_steps(&j->cell, mho_min(s->n - i, MHO_DEVICE_BLOCK), s->direction + i,
-                       s->count + i, to + i);
+    mho__fit_cell_steps(&j->cell, mho_min(s->n - i, MHO_DEVICE_BLOCK), s->direction + i,
+                        s->count + i, to + i);
 
   model[0] = model[1] = data[0] = data[1] = 0;
   for (int i = 0; i < s->n; i++) {
@@ -98,20 +98,20 @@ static double compare(const mho_fit_job *j, const increments *s, double model[2]
 
 /* Scale one rate until the mean step of its direction is about the observed one. */
 static void match_rate(mho_fit_job *j, const increments *s, int k) {
-  double v = mho_fit_get(j, k), model[2], data[2], more[2];
-  mho_fit_update_cell(j);
+  double v = mho__fit_get(j, k), model[2], data[2], more[2];
+  mho__fit_update_cell(j);
   compare(j, s, model, data);
-  mho_fit_set(j, k, v * 1.2);
-  mho_fit_update_cell(j);
+  mho__fit_set(j, k, v * 1.2);
+  mho__fit_update_cell(j);
   compare(j, s, more, data);
 
   double up = fabs(more[1] - model[1]), down = fabs(more[0] - model[0]);
   int side = up > down;
   double elasticity = log(fabs(more[side] / model[side])) / log(1.2);
   double wanted = data[side] / model[side];
-  mho_fit_set(j, k, v);
+  mho__fit_set(j, k, v);
   if (isfinite(elasticity) && fabs(elasticity) > 0.05 && wanted > 0)
-    mho_fit_set(j, k, v * exp(fmin(fmax(log(wanted) / elasticity, -5), 5)));
+    mho__fit_set(j, k, v * exp(fmin(fmax(log(wanted) / elasticity, -5), 5)));
 }
 
 /* All rates in turn, three times; the cost after that. */
@@ -121,7 +121,7 @@ static double match_rates(mho_fit_job *j, const increments *s) {
     for (int k = 0; k < j->n; k++)
       if (j->is_log[k])
         match_rate(j, s, k);
-  mho_fit_update_cell(j);
+  mho__fit_update_cell(j);
   return compare(j, s, model, data);
 }
 
@@ -133,21 +133,21 @@ typedef struct start {
 
 static void get_values(const mho_fit_job *j, start *s) {
   for (int k = 0; k < j->n; k++)
-    s->value[k] = mho_fit_get(j, k);
+    s->value[k] = mho__fit_get(j, k);
 }
 
 static void set_values(mho_fit_job *j, const start *s) {
   for (int k = 0; k < j->n; k++)
-    mho_fit_set(j, k, s->value[k]);
+    mho__fit_set(j, k, s->value[k]);
 }
 
 /* The initial values, but random ones of the parameters that are neither rates nor the range. */
 static void draw_start(mho_fit_job *j, const start *initial, uint32_t *w) {
   for (int k = 0; k < j->n; k++) {
     double low = fmax(j->low[k], -30), high = fmin(j->high[k], 30), v = initial->value[k];
-    if (!j->is_log[k] && !mho_fit_is_range(j, k))
+    if (!j->is_log[k] && !mho__fit_is_range(j, k))
       v = low + (high - low) * pow(uniform(w), low < 0 ? 1 : 2);
-    mho_fit_set(j, k, v);
+    mho__fit_set(j, k, v);
   }
 }
 
@@ -190,13 +190,13 @@ static mho_err refine(mho_fit_job *j, const increments *s, const start *best) {
     if (err || !isfinite(best[i].cost))
       break;
     set_values(j, &best[i]);
-    mho_fit_update_cell(j);
+    mho__fit_update_cell(j);
     int used, outliers;
     mho_fit_noise flat = {.add = s->spread};
-    mho_fit_gains_set(&j->cell, j->d, &flat, 8, false, &j->gains, &used, &outliers);
+    mho__fit_gains_set(&j->cell, j->d, &flat, 8, false, &j->gains, &used, &outliers);
 
     double cost;
-    err = mho_fit_minimize(j, 30, &cost, NULL);
+    err = mho__fit_minimize(j, 30, &cost, NULL);
     if (!err && cost < lowest) {
       lowest = cost;
       get_values(j, &winner);
@@ -204,7 +204,7 @@ static mho_err refine(mho_fit_job *j, const increments *s, const start *best) {
   }
 
   set_values(j, &winner);
-  mho_fit_update_cell(j);
+  mho__fit_update_cell(j);
 
   if (isfinite(lowest))
     return MHO_OK;
@@ -214,7 +214,7 @@ static mho_err refine(mho_fit_job *j, const increments *s, const start *best) {
                   j->f->model->entry.id);
 }
 
-mho_err mho_fit_best_start(mho_fit_job *j) {
+mho_err mho__fit_best_start(mho_fit_job *j) {
   start best[REFINED + 1] = {0};
   increments *s = malloc(sizeof *s);
   if (!s)

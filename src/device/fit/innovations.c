@@ -17,7 +17,7 @@
 
 /* ---------------------------------------------------------------- a model on one cell */
 
-void mho_fit_cell_set(mho_fit_cell *c, const void *params, double up, double down) {
+void mho__fit_cell_set(mho_fit_cell *c, const void *params, double up, double down) {
   enum { N = MHO_DEVICE_BLOCK };
   float u[N], d[N], zero[N], one[N], *col[MHO_DEVICE_COLUMNS];
   for (int k = 0; k < MHO_DEVICE_COLUMNS; k++)
@@ -91,7 +91,8 @@ static double with_excess(double after, double before, int dir) {
   return after + (over * dir > 0 ? 0 : over);
 }
 
-void mho_fit_cell_steps(const mho_fit_cell *c, int n, const int *dir, const int *count, double *g) {
+void mho__fit_cell_steps(const mho_fit_cell *c, int n, const int *dir, const int *count,
+                         double *g) {
   float at[MHO_DEVICE_BLOCK], direction[MHO_DEVICE_BLOCK] = {0};
   for (int i = 0; i < n; i++) {
     at[i] = within((float)g[i], 0, 1);
@@ -102,7 +103,7 @@ void mho_fit_cell_steps(const mho_fit_cell *c, int n, const int *dir, const int 
     g[i] = with_excess((double)at[i], g[i], dir[i]);
 }
 
-double mho_fit_cell_step(const mho_fit_cell *c, int dir, int count, double g, double *slope) {
+double mho__fit_cell_step(const mho_fit_cell *c, int dir, int count, double g, double *slope) {
   /* the second state is for the slope, by a difference towards the middle of the range */
   const float h = g > 0.5 ? -1e-3f : 1e-3f;
   float at[2] = {within((float)g, 0, 1)}, direction[2] = {(float)dir, (float)dir};
@@ -119,7 +120,7 @@ double mho_fit_cell_step(const mho_fit_cell *c, int dir, int count, double g, do
 /* ---------------------------------------------------------------- the filter with given gains */
 
 static double normalized(const mho_fit_cell *c, double siemens) {
-  return (siemens - c->config->g_min) / mho_fit_range(c->config);
+  return (siemens - c->config->g_min) / mho__fit_range(c->config);
 }
 
 /* Tracks side by side, at most MHO_DEVICE_BLOCK: where each of them is, NaN before its first
@@ -153,7 +154,7 @@ static void predict(const mho_fit_cell *c, const mho_pulse_data *d, bundle *b, i
   }
 
   if (m)
-    mho_fit_cell_steps(c, m, dir, count, g);
+    mho__fit_cell_steps(c, m, dir, count, g);
   for (int i = 0; i < m; i++)
     b->predicted[track[i]] = g[i];
 }
@@ -172,7 +173,7 @@ static double correct(double predicted, double y, double gain, bool running, dou
 static void filter_bundle(const mho_fit_cell *c, const mho_pulse_data *d,
                           const mho_fit_gains *gains, bundle *b, double *residual,
                           double *innovation, double *step) {
-  double range = mho_fit_range(c->config);
+  double range = mho__fit_range(c->config);
   int longest = 0;
   for (int t = 0; t < b->n; t++) {
     longest = mho_max(longest, d->first[b->t0 + t + 1] - d->first[b->t0 + t]);
@@ -198,8 +199,8 @@ static void filter_bundle(const mho_fit_cell *c, const mho_pulse_data *d,
   }
 }
 
-void mho_fit_filter(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_gains *gains,
-                    double *residual, double *innovation, double *step) {
+void mho__fit_filter(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_gains *gains,
+                     double *residual, double *innovation, double *step) {
   for (int t0 = 0; t0 < d->tracks; t0 += MHO_DEVICE_BLOCK) {
     bundle b = {.t0 = t0, .n = mho_min(d->tracks - t0, MHO_DEVICE_BLOCK)};
     filter_bundle(c, d, gains, &b, residual, innovation, step);
@@ -231,7 +232,7 @@ static void start_at(track_filter *f, double y, double *gain) {
 static double predict_one(track_filter *f, const mho_pulse_data *d, int i, bool abrupt) {
   double slope, before = f->g;
   int count = d->count[i];
-  f->g = mho_fit_cell_step(f->c, d->direction[i], count, f->g, &slope);
+  f->g = mho__fit_cell_step(f->c, d->direction[i], count, f->g, &slope);
 
   /* of n pulses each has its own noise; that of an abrupt RESET does not grow with the way down */
   double step = count > 0 ? fabs(f->g - before) / sqrt(count) : 0;
@@ -271,7 +272,7 @@ static void filter_reading(track_filter *f, const mho_pulse_data *d, int i, mho_
   gains->gain[i] = k;
   bool clipped = f->edges && !abrupt && (f->g - margin < 0 || f->g + margin > 1);
   if (d->count[i] > 0 && !clipped) {
-    gains->weight[i] = 1 / (mho_fit_range(f->c->config) * sqrt(s));
+    gains->weight[i] = 1 / (mho__fit_range(f->c->config) * sqrt(s));
     f->likelihood -= 0.5 * (e * e / s + log(s) + 1.8378770664093453); /* ln 2 pi */
     f->used++;
   }
@@ -280,8 +281,9 @@ static void filter_reading(track_filter *f, const mho_pulse_data *d, int i, mho_
   f->p *= 1 - k;
 }
 
-double mho_fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_noise *noise,
-                         double gate, bool edges, mho_fit_gains *gains, int *used, int *outliers) {
+double mho__fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d,
+                          const mho_fit_noise *noise, double gate, bool edges, mho_fit_gains *gains,
+                          int *used, int *outliers) {
   track_filter f = {
       .c = c, .noise = noise, .gate = gate, .r2 = noise->read * noise->read, .edges = edges};
   for (int t = 0; t < d->tracks; t++) {
@@ -293,5 +295,5 @@ double mho_fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d, const m
   }
   *used = f.used;
   *outliers = f.outliers;
-  return f.likelihood - f.used * log(mho_fit_range(c->config));
+  return f.likelihood - f.used * log(mho__fit_range(c->config));
 }

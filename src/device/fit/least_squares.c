@@ -17,19 +17,19 @@ static double *place(const mho_fit_job *j, int k) {
   return (double *)(void *)((char *)j->f->params + j->f->value[k].param->offset);
 }
 
-bool mho_fit_is_range(const mho_fit_job *j, int k) {
+bool mho__fit_is_range(const mho_fit_job *j, int k) {
   return j->range && k >= j->n - 2;
 }
 
-double mho_fit_get(const mho_fit_job *j, int k) {
-  if (mho_fit_is_range(j, k))
+double mho__fit_get(const mho_fit_job *j, int k) {
+  if (mho__fit_is_range(j, k))
     return k == j->n - 2 ? j->f->config.g_min : j->f->config.g_max;
   return *place(j, k);
 }
 
-void mho_fit_set(mho_fit_job *j, int k, double v) {
+void mho__fit_set(mho_fit_job *j, int k, double v) {
   v = fmin(fmax(v, j->low[k]), j->high[k]);
-  if (!mho_fit_is_range(j, k))
+  if (!mho__fit_is_range(j, k))
     *place(j, k) = v;
   else if (k == j->n - 2)
     j->f->config.g_min = fmin(v, j->f->config.g_max - 1e-15);
@@ -37,16 +37,16 @@ void mho_fit_set(mho_fit_job *j, int k, double v) {
     j->f->config.g_max = fmax(v, j->f->config.g_min + 1e-15);
 }
 
-double mho_fit_coordinate(const mho_fit_job *j, int k, double v) {
+double mho__fit_coordinate(const mho_fit_job *j, int k, double v) {
   return j->is_log[k] ? log(v) : v / j->scale[k];
 }
 
-double mho_fit_value_at(const mho_fit_job *j, int k, double x) {
+double mho__fit_value_at(const mho_fit_job *j, int k, double x) {
   return j->is_log[k] ? exp(x) : x * j->scale[k];
 }
 
-void mho_fit_update_cell(mho_fit_job *j) {
-  mho_fit_cell_set(&j->cell, j->f->params, 1, 1);
+void mho__fit_update_cell(mho_fit_job *j) {
+  mho__fit_cell_set(&j->cell, j->f->params, 1, 1);
 }
 
 /* ---------------------------------------------------------------- minimization */
@@ -54,9 +54,9 @@ void mho_fit_update_cell(mho_fit_job *j) {
 static int residuals(const gsl_vector *x, void *user, gsl_vector *f) {
   mho_fit_job *j = user;
   for (int k = 0; k < j->n; k++)
-    mho_fit_set(j, k, mho_fit_value_at(j, k, gsl_vector_get(x, (size_t)k)));
-  mho_fit_update_cell(j);
-  mho_fit_filter(&j->cell, j->d, &j->gains, j->residual, NULL, NULL);
+    mho__fit_set(j, k, mho__fit_value_at(j, k, gsl_vector_get(x, (size_t)k)));
+  mho__fit_update_cell(j);
+  mho__fit_filter(&j->cell, j->d, &j->gains, j->residual, NULL, NULL);
   for (int i = 0; i < j->d->n; i++) {
     double r = j->residual[i];
     gsl_vector_set(f, (size_t)i, isfinite(r) ? r : 1e3);
@@ -72,7 +72,7 @@ static gsl_matrix *copy_jacobian(gsl_multifit_nlinear_workspace *w, size_t n, si
   return copy;
 }
 
-mho_err mho_fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matrix **jacobian) {
+mho_err mho__fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matrix **jacobian) {
   size_t n = (size_t)j->d->n, m = (size_t)j->n;
   gsl_multifit_nlinear_parameters p = gsl_multifit_nlinear_default_parameters();
   p.fdtype = GSL_MULTIFIT_NLINEAR_CTRDIFF;
@@ -85,7 +85,7 @@ mho_err mho_fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matri
     return mho_fail(j->ei, MHO_ENOMEM, "no memory to fit %zu rows", n);
 
   for (int k = 0; k < j->n; k++)
-    gsl_vector_set(x, (size_t)k, mho_fit_coordinate(j, k, mho_fit_get(j, k)));
+    gsl_vector_set(x, (size_t)k, mho__fit_coordinate(j, k, mho__fit_get(j, k)));
   int info, status = gsl_multifit_nlinear_init(x, &fdf, w);
   if (!status)
     status =

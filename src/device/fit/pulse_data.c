@@ -170,12 +170,12 @@ static mho_err to_tracks(const mho_csv *t, const char *path, double unit, mho_pu
 mho_err mho_pulse_data_read(const char *path, double unit, mho_pulse_data *out, mho_errinfo *ei) {
   mho_csv t;
   *out = (mho_pulse_data){0};
-  mho_err err = mho_csv_read(path, columns, COLUMNS, &t, ei);
+  mho_err err = mho__csv_read(path, columns, COLUMNS, &t, ei);
   if (err)
     return err;
 
   err = to_tracks(&t, path, unit, out, ei);
-  mho_csv_free(&t);
+  mho__csv_free(&t);
   int read = out->n - out->missing;
   if (!err && read < 3)
     err = mho_fail_at(ei, MHO_EDATA, path, 0, "only %d rows have a conductance", read);
