@@ -66,8 +66,9 @@ static inline bool mho__periphery_ranges_outputs(const mho_periphery *p) {
 
 /* What names the deviates of a read: new ones at every product, once a phase, or once a sample. */
 static inline uint64_t mho__periphery_moment(int redraw, uint64_t update, int phase, int step) {
-  return mho__step_read(update, redraw == MHO_REDRAW_SAMPLE ? 0 : phase,
-                        redraw == MHO_REDRAW_READ ? step : 0);
+  int drawn_phase = redraw == MHO_REDRAW_SAMPLE ? 0 : phase;
+  int drawn_step = redraw == MHO_REDRAW_READ ? step : 0;
+  return mho__step_read(update, drawn_phase, drawn_step);
 }
 
 /* Reads that are averaged: deviates that stay the same do not average out, and without noise one

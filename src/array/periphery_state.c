@@ -51,7 +51,8 @@ static bool draw(const mho_crossbar_options *o, int kind, int n, double mean, do
 static bool draw_mismatch(mho_crossbar *x, const mho_crossbar_options *options, int t) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
-  int in = t ? x->cols : x->rows, out = t ? x->rows : x->cols;
+  int in = t ? x->cols : x->rows;
+  int out = t ? x->rows : x->cols;
   int sensed = o->conversions[t] * out;
   return draw(options, 4 * t, sensed, 1, p->gain, &o->gain[t]) &&
          draw(options, 4 * t + 1, sensed, 0, p->offset, &o->offset[t]) &&

@@ -26,7 +26,10 @@ static double largest_step(mho_cells *c, bool set, double part) {
     before[i] = c->g[i] = (float)i / (float)(c->n - 1);
     weak[i] = (float)part;
   }
-  mho_cells_disturb(c, 0, (int)c->n, set ? weak : none, set ? none : weak);
+  if (set)
+    mho_cells_disturb(c, 0, (int)c->n, weak, none);
+  else
+    mho_cells_disturb(c, 0, (int)c->n, none, weak);
 
   double largest = 0;
   for (size_t i = 0; i < c->n; i++)

@@ -31,11 +31,12 @@ static void print_point(FILE *f, const crossbars *c, int record) {
 }
 
 static void print_axes(FILE *f, const crossbars *c, int n) {
+  const char *quantity = c->saturation ? "cells at a bound (%)" : "conductance (uS)";
   fprintf(f,
           "set grid y\nset xlabel 'epoch'\nset format x '%%.0f'\nset ylabel '%s'\n"
           "set key outside top center horizontal maxrows %d samplen 2\n"
           "set offsets 0.3, 0.3, 0, 0\n",
-          c->saturation ? "cells at a bound (%)" : "conductance (uS)", n > 3 ? 2 : 1);
+          quantity, n > 3 ? 2 : 1);
   if (c->saturation)
     fputs("set yrange [0:*]\n", f);
   if (mho__answer_few_epochs(c->a, EPOCH))

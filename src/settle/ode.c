@@ -194,7 +194,10 @@ static mho_err workspace_new(const mho_network *net, const void *params, int n, 
 static void move_block(const ode_network *o, double *y, int s, int first, int n, double *memory,
                        bool in) {
   double *a = ode_block(o, y, first) + (size_t)s * (size_t)n, *m = memory + first;
-  memcpy(in ? a : m, in ? m : a, (size_t)n * sizeof *a);
+  if (in)
+    memcpy(a, m, (size_t)n * sizeof *a);
+  else
+    memcpy(m, a, (size_t)n * sizeof *a);
 }
 
 /* A sample's states from its memory, or back; its slow noise lies behind them there. */

@@ -607,7 +607,8 @@ static void add_live_error(ode_network *o, double on, double *f) {
 /* f = (a - u)/tau_i, limited to the slew rate; false when it is not finite. */
 static bool leak(const ode_network *o, int l, const double *restrict u, double *restrict f) {
   const mho_circuit *k = o->net->layer[l].circuit;
-  const double *tau = k ? k->tau : NULL, *slew = k ? k->slew : NULL;
+  const double *tau = k ? k->tau : NULL;
+  const double *slew = k ? k->slew : NULL;
   int n = o->net->layer[l].n;
   double sum = 0;
   for (int i = 0; i < o->samples * n; i++)

@@ -216,7 +216,8 @@ static void multiply(const slice *r, int from, int l, double *to) {
  * wanted. */
 static void step(const slice *r, int t, bool slope) {
   const mho_network *net = r->m->net;
-  int from = t % 2 ? Z : Z_NEXT, to = t % 2 ? Z_NEXT : Z;
+  int from = t % 2 ? Z : Z_NEXT;
+  int to = t % 2 ? Z_NEXT : Z;
 
   for (int l = 1; l < net->n_layers - 1; l++) {
     const mho_layer *layer = &net->layer[l];
@@ -374,7 +375,8 @@ static void lyapunov_samples(void *arg, int task, int thread) {
   renormalize(&r, D, unused);
 
   for (int t = 1; t <= r.m->steps; t++) {
-    int from = t % 2 ? D : D_NEXT, to = t % 2 ? D_NEXT : D;
+    int from = t % 2 ? D : D_NEXT;
+    int to = t % 2 ? D_NEXT : D;
     step(&r, t, true);
     carry(&r, from, to);
     renormalize(&r, to, r.m->result + r.sample0);

@@ -146,7 +146,8 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
     int row = (int)(at % n / (size_t)x->cols), col = (int)(at % n % (size_t)x->cols);
 
     char name[MHO_NETLIST_NAME];
-    int in = k->transposed ? col : row, out = k->transposed ? row : col;
+    int in = k->transposed ? col : row;
+    int out = k->transposed ? row : col;
     mho__netlist_resistor(name, at < n ? 'p' : 'n', from, to, in, out);
     mho_err err = mho_spice_alter(c->s, name, "resistance", mho__netlist_ohm(c->fresh[at]), ei);
     if (err)
