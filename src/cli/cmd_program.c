@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 #include "mho/train.h"
-#include "version.h"
+#include "cli/version.h"
 
 enum { CHIPS_MAX = 100000 };
 

@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "mho/num.h"
 #include "mho/study.h"
-#include "version.h"
+#include "cli/version.h"
 
 typedef struct options {
   common_options common;

@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "mho/num.h"
 #include "mho/train.h"
-#include "version.h"
+#include "cli/version.h"
 
 typedef struct options {
   common_options common;

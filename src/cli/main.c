@@ -11,7 +11,7 @@
 #include "mho/num.h"
 #include "mho/spice.h"
 #include "mho_config.h"
-#include "version.h"
+#include "cli/version.h"
 
 #define X(id) extern const verb verb_##id;
 #include "verb_list.inc"

@@ -8,13 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char style[] =
-#include "report_style.inc"
-    ;
-
-static const char sort_script[] =
-#include "report_sort.inc"
-    ;
+#include "report/text.inc" /* style.css and sort.js, as strings */
 
 /* ---------------------------------------------------------------- text */
 
@@ -73,7 +67,7 @@ static void print_script_hash(FILE *out) {
   SHA2_CTX c;
 
   SHA256Init(&c);
-  SHA256Update(&c, (const uint8_t *)sort_script, sizeof sort_script - 1);
+  SHA256Update(&c, (const uint8_t *)sort_js, sizeof sort_js - 1);
   SHA256Final(d, &c);
 
   /* In base64 three bytes are four digits; of the 32 bytes two are left over. */
@@ -88,7 +82,7 @@ static void print_script_hash(FILE *out) {
 }
 
 void mho__html_sortable(FILE *out) {
-  fprintf(out, "<script>%s</script>\n", sort_script);
+  fprintf(out, "<script>%s</script>\n", sort_js);
 }
 
 void mho__html_begin(FILE *out, const char *name, const char *kind) {
@@ -103,7 +97,7 @@ void mho__html_begin(FILE *out, const char *name, const char *kind) {
   print_script_hash(out);
   fputs("\">\n<link rel=\"icon\" href=\"data:,\">\n<title>", out);
   mho__html_printf(out, "%s \xe2\x80\x93 %s", name, kind);
-  fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", style);
+  fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", style_css);
 }
 
 void mho__html_end(FILE *out) {
