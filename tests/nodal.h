@@ -5,8 +5,9 @@
 
 #include <gsl/gsl_linalg.h>
 
-/* Kirchhoff's current law at every node of an array whose word lines are driven at the left and whose bit lines end in
- * ground at the bottom: node 2 k lies on the word line at device k, node 2 k + 1 on the bit line. */
+/* Kirchhoff's current law at every node of an array whose word lines are driven at the left and
+ * whose bit lines end in ground at the bottom: node 2 k lies on the word line at device k, node
+ * 2 k + 1 on the bit line. */
 static inline void join(gsl_matrix *a, size_t p, size_t q, double g) {
   gsl_matrix_set(a, p, p, gsl_matrix_get(a, p, p) + g);
   gsl_matrix_set(a, q, q, gsl_matrix_get(a, q, q) + g);
@@ -18,8 +19,8 @@ static inline void ground(gsl_matrix *a, size_t p, double g) {
   gsl_matrix_set(a, p, p, gsl_matrix_get(a, p, p) + g);
 }
 
-/* Currents into ground for 1 V on every word line by itself, [rows x cols], of devices g in S: dense, by LU.
- * load: nullable, [rows] the current of that word line's source. */
+/* Currents into ground for 1 V on every word line by itself, [rows x cols], of devices g in S:
+ * dense, by LU. load: nullable, [rows] the current of that word line's source. */
 static inline void nodal(int rows, int cols, const double *g, double r_word, double r_bit,
                          double *out, double *load) {
   size_t n = 2 * (size_t)rows * (size_t)cols;

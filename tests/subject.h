@@ -1,4 +1,5 @@
-/* subject.h - for tests of observables: a network with its trainer, crossbars with weights to choose.
+/* subject.h - for tests of observables: a network with its trainer, crossbars with weights to
+ * choose.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_TEST_SUBJECT_H
 #define MHO_TEST_SUBJECT_H

@@ -1,4 +1,5 @@
-/* test.h - what every C test includes: cmocka, and comparisons in double (cmocka's own are in float).
+/* test.h - what every C test includes: cmocka, and comparisons in double (cmocka's own are in
+ * float).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_TEST_H
 #define MHO_TEST_H

@@ -1,9 +1,11 @@
-# setup.sh - for ./quickstart and ./check: install what is missing from Debian, and build into ./build.
+# setup.sh - for ./quickstart and ./check: install what is missing from Debian, and build into ./build. check_packages
+# are what the tests use beside.
 # Sourced with the working directory at the top of the tree.
 
 packages="gcc libc6-dev pkg-config meson ninja-build python3 python3-numpy python3-scipy
   libgsl-dev libopenblas-dev libsuitesparse-dev libsqlite3-dev libyaml-dev libjansson-dev libsmartcols-dev
   libmd-dev zlib1g-dev libcurl4-openssl-dev libngspice0-dev ngspice libcmocka-dev gnuplot-nox"
+check_packages="clang-format"
 [ "$(uname -m)" != x86_64 ] || packages="$packages libxsmm-dev"
 
 die() {
@@ -11,9 +13,10 @@ die() {
   exit 1
 }
 
+# install_missing [PACKAGE...] installs these, too.
 install_missing() {
   missing=""
-  for p in $packages; do
+  for p in $packages "$@"; do
     dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
   done
   [ -z "$missing" ] && return

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "mho/train.h"
 #include "cli/version.h"
+#include "mho/train.h"
 
 enum { CHIPS_MAX = 100000 };
 

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/version.h"
 #include "mho/num.h"
 #include "mho/study.h"
-#include "cli/version.h"
 
 typedef struct options {
   common_options common;

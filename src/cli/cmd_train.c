@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/version.h"
 #include "mho/num.h"
 #include "mho/train.h"
-#include "cli/version.h"
 
 typedef struct options {
   common_options common;

@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/version.h"
 #include "mho/num.h"
 #include "mho/spice.h"
 #include "mho_config.h"
-#include "cli/version.h"
 
 #define X(id) extern const verb verb_##id;
 #include "verb_list.inc"

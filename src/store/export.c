@@ -80,7 +80,9 @@ static json_t *value_json(sqlite3_stmt *st, int i) {
     return json_integer(sqlite3_column_int64(st, i));
   case SQLITE_FLOAT: {
     double v = sqlite3_column_double(st, i);
-    return isfinite(v) ? json_real(v) : json_pack("{s:s}", "real", v > 0 ? "inf" : "-inf");
+    if (isfinite(v))
+      return json_real(v);
+    return json_pack("{s:s}", "real", v > 0 ? "inf" : "-inf");
   }
   case SQLITE_TEXT: {
     const char *text = (const char *)sqlite3_column_text(st, i);
@@ -291,7 +293,7 @@ static mho_err put_runs(exporter *x, mho_errinfo *ei) {
     return err;
 
   int rc = SQLITE_DONE;
-  while (!err && (rc = sqlite3_step(st)) == SQLITE_ROW)
+  while (!err && mho__store_next(st, &rc))
     err = put_run(x, st, ei);
   if (!err && rc != SQLITE_DONE)
     err = mho__store_fail(x->s, rc, "read the runs", ei);

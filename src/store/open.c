@@ -271,8 +271,8 @@ static mho_err open_write(mho_store *s, const mho_store_options *o, bool exists,
 static mho_err open_read(mho_store *s, const mho_store_options *o, bool writable, mho_errinfo *ei) {
   bool log =
       mho__store_path_size(s->file, "-wal") >= 0 || mho__store_path_size(s->file, "-journal") > 0;
-  mho_err err = writable ? connect_file(s, SQLITE_OPEN_READWRITE, "", ei)
-                         : connect_file(s, SQLITE_OPEN_READONLY, log ? "" : "?immutable=1", ei);
+  int flags = writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+  mho_err err = connect_file(s, flags, writable || log ? "" : "?immutable=1", ei);
   if (err)
     return err;
 

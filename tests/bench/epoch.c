@@ -1,13 +1,15 @@
-/* Seconds an epoch, the floor that the matrix products set, and the ratio; run by `meson test --benchmark`.
+/* Seconds an epoch, the floor that the matrix products set, and the ratio; run by `meson test
+ * --benchmark`.
  *
- * The data are random bytes of MNIST's size: the time does not depend on what they show. The floor is the
- * number of multiply-adds the method needs divided by the rate of one product of the same shape on as many
- * threads.
+ * The data are random bytes of MNIST's size: the time does not depend on what they show. The floor
+ * is the number of multiply-adds the method needs divided by the rate of one product of the same
+ * shape on as many threads.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bench.h"
 
-/* Multiply-adds a sample: input, read-out and its feedback and the gradient once; a hidden link `sweeps` times less the
- * times that the signal has not come that far, and `nudged` times in the nudged phase. */
+/* Multiply-adds a sample: input, read-out and its feedback and the gradient once; a hidden link
+ * `sweeps` times less the times that the signal has not come that far, and `nudged` times in the
+ * nudged phase. */
 static double multiply_adds(const mho_network *net, bool synchronous, double sweeps,
                             double nudged) {
   double sum = (double)net->n_weights;

@@ -1,5 +1,6 @@
-/* What storing costs a training: the epoch's rows, the copy of a checkpoint that the training waits for, and the
- * writing beside it, each as a share of an epoch. 2x512 on images of MNIST's size, and the digits of the quickstart.
+/* What storing costs a training: the epoch's rows, the copy of a checkpoint that the training waits
+ * for, and the writing beside it, each as a share of an epoch. 2x512 on images of MNIST's size, and
+ * the digits of the quickstart.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <unistd.h>
@@ -78,12 +79,10 @@ static void measure(const mho_registry *r, const mho_context *ctx, const char *l
   begin(s, "rows");
   begin(s, "both");
   double rows = time_write(s, "rows", NULL, false), both = time_write(s, "both", &checkpoint, true);
-  printf(
-      "%-28s epoch %9.2f ms | rows %7.3f ms = %5.2f %% | copy of %5.2f MB %7.3f ms = %5.2f %% | writing "
-      "last and best "
-      "beside it %7.2f ms = %5.2f %%\n",
-      label, 1e3 * epoch, 1e3 * rows, 100 * rows / epoch, 1e-6 * (double)checkpoint.blob.size,
-      1e3 * copy, 100 * copy / epoch, 1e3 * both, 100 * both / epoch);
+  printf("%-28s epoch %9.2f ms | rows %7.3f ms = %5.2f %% | copy of %5.2f MB %7.3f ms = %5.2f %% | "
+         "writing last and best beside it %7.2f ms = %5.2f %%\n",
+         label, 1e3 * epoch, 1e3 * rows, 100 * rows / epoch, 1e-6 * (double)checkpoint.blob.size,
+         1e3 * copy, 100 * copy / epoch, 1e3 * both, 100 * both / epoch);
   mho_blob_free(&checkpoint.blob);
   mho_trainer_free(t);
   mho_experiment_free(e);
@@ -97,13 +96,11 @@ int main(void) {
   mho_registry *r = open_bench(&ctx);
   measure(r, &ctx, "2x512, sweeps",
           "{dataset: random, network: {hidden: [512, 512]}, train: {batch: 500}}");
-  measure(
-      r, &ctx, "digits, the quickstart's",
-      "{network: {hidden: [64, 16]}, feedback: {scale: 0.01}, settle: {method: synchronous, free: 10, "
-      "nudged: 5}, "
-      "update: {rate: 2e-3, scheme: pulses}, device: {model: soft_bounds, cycle_to_cycle: 0.3, "
-      "variation: {step: 0.2}}, "
-      "array: {read_noise: 0.001}, train: {batch: 20}}");
+  measure(r, &ctx, "digits, the quickstart's",
+          "{network: {hidden: [64, 16]}, feedback: {scale: 0.01}, settle: {method: synchronous, "
+          "free: 10, nudged: 5}, update: {rate: 2e-3, scheme: pulses}, device: {model: "
+          "soft_bounds, cycle_to_cycle: 0.3, variation: {step: 0.2}}, array: {read_noise: 0.001}, "
+          "train: {batch: 20}}");
   mho_registry_free(r);
   return 0;
 }

@@ -1,8 +1,9 @@
-/* Nanoseconds a pulse on one thread, a 512x784 array: every cell pulsed once, and one cell in twenty, with and
- * without cycle-to-cycle noise, of equal cells and of cells with device-to-device spread of step and bounds.
+/* Nanoseconds a pulse on one thread, a 512x784 array: every cell pulsed once, and one cell in
+ * twenty, with and without cycle-to-cycle noise, of equal cells and of cells with device-to-device
+ * spread of step and bounds.
  *
- * "bank" is one device a cell; "pair" is a crossbar whose G+ is pulsed one way and G- the other, with the
- * effective weights refreshed. The ratio is to the same without noise.
+ * "bank" is one device a cell; "pair" is a crossbar whose G+ is pulsed one way and G- the other,
+ * with the effective weights refreshed. The ratio is to the same without noise.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* What a noisy read costs over the plain product, on one core: 500 samples through a crossbar of 784 x 512. The goal is
- * at most 2.5 with noise of the cells.
+/* What a noisy read costs over the plain product, on one core: 500 samples through a crossbar of
+ * 784 x 512. The goal is at most 2.5 with noise of the cells.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "bench.h"
@@ -89,8 +89,7 @@ int main(void) {
   time_read(
       r, "converters, all noise, mismatch",
       "dac_bits: 8, adc_bits: 8, read_noise: 0.01, noise: {law: proportional}, input_noise: 0.01, "
-      "output_noise: "
-      "0.01, mismatch: {gain: 0.01, offset: 0.01}");
+      "output_noise: 0.01, mismatch: {gain: 0.01, offset: 0.01}");
   mho_registry_free(r);
   return 0;
 }

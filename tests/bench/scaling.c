@@ -1,5 +1,5 @@
-/* Cost against depth and width: seconds an epoch, and the memory of a training, for chains of 2 to 50 layers of 64 and
- * for two layers of 64 to 2048; run by `meson test --benchmark`.
+/* Cost against depth and width: seconds an epoch, and the memory of a training, for chains of 2 to
+ * 50 layers of 64 and for two layers of 64 to 2048; run by `meson test --benchmark`.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bench.h"
 
@@ -12,8 +12,8 @@ static double megabytes(const mho_network *net) {
 }
 
 static void measure(const mho_registry *r, const mho_context *ctx, int depth, int width) {
-  char yaml[1024] =
-      "train: {batch: 500}\nfeedback: {scale: 0.01}\nsettle: {free: 2, nudged: 1}\nnetwork: {hidden: [";
+  char yaml[1024] = "train: {batch: 500}\nfeedback: {scale: 0.01}\nsettle: {free: 2, nudged: "
+                    "1}\nnetwork: {hidden: [";
   for (int l = 0; l < depth; l++)
     mho_text_append(yaml, sizeof yaml, "%s%d", l ? "," : "", width);
   mho_text_append(yaml, sizeof yaml, "]}\n");

@@ -1,7 +1,8 @@
 /* The same network settled by the core and by ngspice, in one run: how much faster the core is.
  *
- * Networks at their initial weights on the embedded digits, free and nudged phase; the core settles to rounding, on
- * one thread, all samples at once, ngspice one after another by .op, loading the netlist not counted.
+ * Networks at their initial weights on the embedded digits, free and nudged phase; the core settles
+ * to rounding, on one thread, all samples at once, ngspice one after another by .op, loading the
+ * netlist not counted.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 

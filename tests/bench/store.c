@@ -1,7 +1,8 @@
 /* How a large run database answers: 100 000 runs in 100 studies with 5 000 000 epoch rows, made up.
  *
- * Usage: bench_store [RUNS [FILE]]. The file is made once and kept when it is named; prints the size a run and
- * the time of every named query, of the views and of `mho runs` with a filter, best and worst of five.
+ * Usage: bench_store [RUNS [FILE]]. The file is made once and kept when it is named; prints the
+ * size a run and the time of every named query, of the views and of `mho runs` with a filter, best
+ * and worst of five.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <sqlite3.h>
@@ -48,10 +49,10 @@ static char *config_text(void) {
   mho_config *c;
   mho_experiment *e;
   if (mho_registry_new(&r, &ei) || mho_config_new(&c, &ei) ||
-      mho_config_text(
-          c,
-          "device: soft_bounds\narray: {read_noise: 0.123}\nupdate: {scheme: pulses, rate: 0.456}\n",
-          "b", &ei) ||
+      mho_config_text(c,
+                      "device: soft_bounds\narray: {read_noise: 0.123}\nupdate: {scheme: pulses, "
+                      "rate: 0.456}\n",
+                      "b", &ei) ||
       mho_experiment_new(r, c, false, &e, &ei))
     die("config");
   return mho_experiment_json(e);
@@ -89,23 +90,20 @@ static void fill(const char *path, int runs) {
   sqlite3_stmt *run = prepare(
       db,
       "INSERT INTO run(id, name, status, config, config_hash, point_hash, defaults_version, seed, "
-      "data_checksum, "
-      "code_version, blas, host, pid, started, ended, wall_s, epochs_done, final_test_acc, "
-      "best_test_acc, best_epoch, "
-      "train_acc, pulses, energy_j) VALUES(?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, 'd', 'bench', 'k', 'h', 1, "
-      "strftime('%Y-%m-%dT%H:%M:%SZ', 1700000000 + ?8, 'unixepoch'), '2026-01-01T00:00:00Z', ?9, 50, "
-      "?10, ?11, 40, "
-      "?12, ?13, ?14)");
-  sqlite3_stmt *epoch = prepare(
-      db,
-      "INSERT INTO epoch(run_id, epoch, train_acc, test_acc, loss, settle_steps, unsettled, pulses, "
-      "set_pulses, reset_pulses, clipped, reads, energy_j, wall_s, eval_s) VALUES(?1, ?2, ?3, ?4, ?5, "
-      "10, 0, ?6, ?6, ?6, 0, 1e6, 1e-6, 0.1, 0.01)");
+      "data_checksum, code_version, blas, host, pid, started, ended, wall_s, epochs_done, "
+      "final_test_acc, best_test_acc, best_epoch, train_acc, pulses, energy_j) VALUES(?1, ?2, ?3, "
+      "?4, ?5, ?6, 1, ?7, 'd', 'bench', 'k', 'h', 1, strftime('%Y-%m-%dT%H:%M:%SZ', 1700000000 + "
+      "?8, 'unixepoch'), '2026-01-01T00:00:00Z', ?9, 50, ?10, ?11, 40, ?12, ?13, ?14)");
+  sqlite3_stmt *epoch = prepare(db, "INSERT INTO epoch(run_id, epoch, train_acc, test_acc, loss, "
+                                    "settle_steps, unsettled, pulses, "
+                                    "set_pulses, reset_pulses, clipped, reads, energy_j, wall_s, "
+                                    "eval_s) VALUES(?1, ?2, ?3, ?4, ?5, "
+                                    "10, 0, ?6, ?6, ?6, 0, 1e6, 1e-6, 0.1, 0.01)");
   sqlite3_stmt *layer = prepare(
       db,
       "INSERT INTO layer_epoch(run_id, epoch, layer, name, rows, cols, w_mean, w_std, w_absmax, "
-      "g_mean, g_std, saturated, stuck, pulses) VALUES(?1, 50, ?2, 'x-h1', 64, 64, 0, 0.1, 1, 2e-5, "
-      "1e-5, ?3, 0, 1e5)");
+      "g_mean, g_std, saturated, stuck, pulses) VALUES(?1, 50, ?2, 'x-h1', 64, 64, 0, 0.1, 1, "
+      "2e-5, 1e-5, ?3, 0, 1e5)");
   sqlite3_stmt *study = prepare(
       db, "INSERT OR IGNORE INTO study(name, config) VALUES(?1, '{\"vary\":[{\"keys\":"
           "[\"array.read_noise\"]},{\"keys\":[\"update.rate\"]}],\"points\":[\"device.model\"]}')");
@@ -235,11 +233,10 @@ int main(int argc, char **argv) {
              MHO_RUNS_SQL("WHERE (test_acc > 0.97)", "test_acc DESC", "50"), 0, NULL);
   time_query(s, "runs --where status = 'failed'",
              MHO_RUNS_SQL("WHERE (status = 'failed')", "started DESC", "50"), 0, NULL);
-  time_query(
-      s, "runs --json --where nothing matches",
-      "SELECT * FROM v_run WHERE id IN (SELECT id FROM v_run WHERE (test_acc > 2) ORDER BY started DESC, id "
-      "DESC LIMIT 50) ORDER BY started DESC, id DESC LIMIT 50",
-      0, NULL);
+  time_query(s, "runs --json --where nothing matches",
+             "SELECT * FROM v_run WHERE id IN (SELECT id FROM v_run WHERE (test_acc > 2) ORDER BY "
+             "started DESC, id DESC LIMIT 50) ORDER BY started DESC, id DESC LIMIT 50",
+             0, NULL);
   time_query(s, "runs --study --where (config key)",
              MHO_RUNS_SQL("WHERE id IN (SELECT run_id FROM study_run WHERE study = 'study50') AND "
                           "(json_extract(config, '$.device.step_up') > 2)",

@@ -1,6 +1,7 @@
-/* Arrays with wire resistance: seconds of a solve, of 32 inputs and of the direct method on the same system, and
- * the memory of a solve. Devices log-uniform 1e4 to 1e6 ohm, wires of 1 ohm, all processors.
- * `wires N...` takes sizes (default 128 256 512 1024), `wires direct N...` adds the direct method at any size.
+/* Arrays with wire resistance: seconds of a solve, of 32 inputs and of the direct method on the
+ * same system, and the memory of a solve. Devices log-uniform 1e4 to 1e6 ohm, wires of 1 ohm, all
+ * processors. `wires N...` takes sizes (default 128 256 512 1024), `wires direct N...` adds the
+ * direct method at any size.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 #include "mho/num.h"
 #include "mho/wire.h"
 
-/* Seconds of badcrossbar 1.1 for one input, measured on two cores of another machine (README.md). */
+/* Seconds of badcrossbar 1.1 for one input, measured on two cores of another machine
+ * (README.md). */
 static const struct {
   int n;
   double one;
@@ -135,9 +137,8 @@ int main(int argc, char **argv) {
     mho_free(i1);
     mho_free(i2);
   }
-  printf(
-      "\neffective matrix of a tile, ms, and its largest error against the one at 1e-12, of the largest "
-      "entry\n");
+  printf("\neffective matrix of a tile, ms, and its largest error against the one at 1e-12, of the "
+         "largest entry\n");
   for (int n = 64; n <= 256; n *= 2)
     for (int r = 1; r <= 10; r *= 10)
       time_effective(n, r, pool);

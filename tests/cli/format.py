@@ -54,7 +54,7 @@ def wide(path, text):
             yield f'{path}:{i} has {len(line)} columns: {WIDTH} are allowed'
 
 
-def nested(path, text, code):
+def nested(path, code):
     """Statements in which one `?:` is within another."""
     for m in re.finditer(r'[^;{}]*', code):
         depth = most = 0
@@ -70,7 +70,7 @@ def nested(path, text, code):
             elif c == ',':
                 depth = open_at[-1] if open_at else 0
         if most > 1:
-            line = text.count('\n', 0, m.start()) + 1
+            line = code.count('\n', 0, m.end()) + 1
             yield f'{path}:{line} nests ?: within ?:; give the choice a function or an if'
 
 
@@ -119,7 +119,7 @@ def main():
         bad += wide(path, text)
     for path, text in code:
         bare = code_of(text)
-        bad += [*nested(path, text, bare), *assignments(path, bare), *long_functions(path, text)]
+        bad += [*nested(path, bare), *assignments(path, bare), *long_functions(path, text)]
     bad += shared_names([path for path, _ in code if path.startswith('src')])
     print('\n'.join(bad) or f'{len(code)} files are laid out as they should')
     return bool(bad) or len(code) < 100

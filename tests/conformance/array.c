@@ -1,5 +1,6 @@
-/* Every array model through the same checks: without errors it is the product with the effective matrix, its transposed
- * read is the adjoint, and a read depends on nothing but its own sample, whatever it is read together with.
+/* Every array model through the same checks: without errors it is the product with the effective
+ * matrix, its transposed read is the adjoint, and a read depends on nothing but its own sample,
+ * whatever it is read together with.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "crossbar.h"
 #include "mho/spice.h"
@@ -68,7 +69,8 @@ static void read_some(const mho_crossbar *x, bool transposed, int first, int n, 
   mho_free(scratch);
 }
 
-/* Defaults only: the exact product, bit for bit what the ideal model gives (ngspice: to rounding), and its adjoint. */
+/* Defaults only: the exact product, bit for bit what the ideal model gives (ngspice: to
+ * rounding), and its adjoint. */
 static void exact(const char *model, const char *keys) {
   if (*keys)
     return;
@@ -99,8 +101,9 @@ static void exact(const char *model, const char *keys) {
   mho_experiment_free(ideal);
 }
 
-/* A batch may be cut in any way: results do not depend on the number of threads. (A product of other shape may round
- * otherwise, which can move a number to the next code of a converter: then by no more than a step.) */
+/* A batch may be cut in any way: results do not depend on the number of threads. (A product of
+ * other shape may round otherwise, which can move a number to the next code of a converter: then
+ * by no more than a step.) */
 static void independence(const char *model, const char *keys) {
   mho_experiment *e = with(model, keys);
   mho_crossbar *x = weighted(e);

@@ -1,5 +1,5 @@
-/* Every device card against what was published: mean step, asymmetry, spread, noise and bounds of a simulated
- * population, in the units of the publication (weights).
+/* Every device card against what was published: mean step, asymmetry, spread, noise and bounds of a
+ * simulated population, in the units of the publication (weights).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/nl_pulse.h"
 #include "experiment.h"
@@ -117,7 +117,8 @@ static void test_mean_step(void **state) {
   }
 }
 
-/* Noise of one pulse at three weights: standard deviation, and the whole distribution (Kolmogorov-Smirnov). */
+/* Noise of one pulse at three weights: standard deviation, and the whole distribution
+ * (Kolmogorov-Smirnov). */
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -175,7 +176,8 @@ static void test_spread(void **state) {
                       s_down = p->dw_min * (1 - fmax(p->up_down, 0));
     double both = hypot(p->dtod, p->up_down_dtod), shape_up = step_of(p, 0, 1) / s_up,
            shape_down = step_of(p, 0, -1) / s_down;
-    /* steps at weight 0, where no bound and no slope enters; cells whose range does not hold it count not */
+    /* steps at weight 0, where no bound and no slope enters; cells whose range does not hold it
+     * count not */
     put_all(c, g_of(p, 0));
     mean_steps(c, 1, up);
     mean_steps(c, -1, down);
@@ -355,7 +357,8 @@ static void test_labels(void **state) {
   }
 }
 
-/* The PCM card: 14 % of the range in the first step, 95 % after 64 pulses, noise and RESET as published. */
+/* The PCM card: 14 % of the range in the first step, 95 % after 64 pulses, noise and RESET as
+ * published. */
 static void test_pcm(void **state) {
   static double x[N];
   mho_experiment *quiet =

@@ -1,5 +1,6 @@
-/* Every device model through the same checks: bounds under a million pulses, monotone mean response, noise and
- * spread as its config says, faults, passivity, checkpoints, and the published laws.
+/* Every device model through the same checks: bounds under a million pulses, monotone mean
+ * response, noise and spread as its config says, faults, passivity, checkpoints, and the published
+ * laws.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/nl_pulse.h"
 #include "mho/experiment.h"
@@ -53,7 +54,8 @@ static mho_cells *cells(const mho_experiment *e, size_t n) {
   return c;
 }
 
-/* The same with noise of a pulse: relative to the step, or, where a model has it so, of the range. */
+/* The same with noise of a pulse: relative to the step, or, where a model has it so, of the
+ * range. */
 static bool noise_of_range(const char *id) {
   return mho_params_find(mho_registry_find(registry, MHO_KIND_DEVICE, id)->params, "pulse_noise") !=
          NULL;
@@ -171,7 +173,8 @@ static void statistics(const char *id) {
   mho_experiment_free(spread);
 }
 
-/* Noise belongs to (step, cell, pulse): the same whether cells are pulsed together or one by one. */
+/* Noise belongs to (step, cell, pulse): the same whether cells are pulsed together or one by
+ * one. */
 static void independence_of(const char *id, const char *keys) {
   enum { N = 200 };
   mho_experiment *e = with_noise(id, *keys ? 0.1 : 0, keys);
@@ -211,7 +214,8 @@ static void independence_of(const char *id, const char *keys) {
   mho_experiment_free(e);
 }
 
-/* No cell gives energy, its current is 0 at 0 V, and di/dv is the slope of i, whatever the I-V law. */
+/* No cell gives energy, its current is 0 at 0 V, and di/dv is the slope of i, whatever the I-V
+ * law. */
 static void passive(const char *id) {
   static const char *const laws[] = {"ohmic", "sinh, b: 4", "polynomial, k2: 0.5, k3: 2", "hfo2"};
   for (int k = 0; k < MHO_COUNT(laws); k++) {
@@ -239,12 +243,12 @@ static void passive(const char *id) {
   }
 }
 
-/* What a checkpoint keeps is all that pulses change: restored into a new bank, the rest is bit-identical. */
+/* What a checkpoint keeps is all that pulses change: restored into a new bank, the rest is
+ * bit-identical. */
 static void checkpoint(const char *id) {
   enum { N = 300 };
-  mho_experiment *e = with(
-      id,
-      "write_noise: 0.01, levels: 200, endurance: {pulses: 100, range: 0.5}, variation: {step: 0.2}");
+  mho_experiment *e = with(id, "write_noise: 0.01, levels: 200, endurance: {pulses: 100, range: "
+                               "0.5}, variation: {step: 0.2}");
   mho_cells *a = cells(e, N), *b = cells(e, N);
   mho_pulse_counts counts = {0};
   mho_cells_piece from[MHO_CELLS_PIECES], to[MHO_CELLS_PIECES];
@@ -300,8 +304,8 @@ static void pulse_all(mho_cells *c, int count, uint64_t step, mho_pulse_counts *
                     counts);
 }
 
-/* Levels hold: a pulse of less than half of one never moves a cell, be it one of many in a train, one of larger steps
- * moves it by whole ones, and weak pulses are lost as whole ones are. */
+/* Levels hold: a pulse of less than half of one never moves a cell, be it one of many in a
+ * train, one of larger steps moves it by whole ones, and weak pulses are lost as whole ones are. */
 static void test_levels(void **state) {
   static const struct {
     double step;
@@ -334,8 +338,9 @@ static void test_levels(void **state) {
   }
 }
 
-/* With noise a pulse of s (1 + sigma xi) moves a cell by m levels of width l as often as the normal distribution says:
- * P(xi > ((m - 1/2) l/s - 1)/sigma) by m or more; so small pulses move some cells. */
+/* With noise a pulse of s (1 + sigma xi) moves a cell by m levels of width l as often as the
+ * normal distribution says: P(xi > ((m - 1/2) l/s - 1)/sigma) by m or more; so small pulses move
+ * some cells. */
 static void test_noisy_levels(void **state) {
   enum { N = 100000 };
   mho_experiment *e = with("linear", "levels: 11, step_up: 0.03, cycle_to_cycle: 1.5");
@@ -400,8 +405,9 @@ static void test_parameter_spread(void **state) {
   }
 }
 
-/* Every label from both ends in both directions against the published curves in double precision: pulse k of P is at
- * G(k/P), whatever the slope there is, and the other way round from the far end. */
+/* Every label from both ends in both directions against the published curves in double
+ * precision: pulse k of P is at G(k/P), whatever the slope there is, and the other way round
+ * from the far end. */
 static void test_every_label(void **state) {
   enum { P = 200, CELLS = 300 };
   for (int label = -18; label <= 18; label++)
@@ -438,7 +444,8 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Quantiles of the bounds against the closed forms of the three laws; log-normal is the distance from the other end. */
+/* Quantiles of the bounds against the closed forms of the three laws; log-normal is the distance
+ * from the other end. */
 static void test_bounds_spread(void **state) {
   enum { N = 40000 };
   static const double q[] = {0.05, 0.5, 0.95}, normal[] = {-1.6448536, 0, 1.6448536};
@@ -467,8 +474,8 @@ static void test_bounds_spread(void **state) {
   }
 }
 
-/* Drift of phase change memory: the published mean exponent, its spread, and 1/f noise, at both ends of the
- * range; the general laws in closed form. */
+/* Drift of phase change memory: the published mean exponent, its spread, and 1/f noise, at both
+ * ends of the range; the general laws in closed form. */
 static void test_drift(void **state) {
   enum { N = 20000 };
   mho_experiment *e =
@@ -592,8 +599,8 @@ static void test_soft_bounds_closed_form(void **state) {
   mho_experiment_free(e);
 }
 
-/* The published law of NeuroSim's labels: the normalized curve lies at most 0.07 NL from the diagonal, and a
- * = A/P has the values that follow from it. */
+/* The published law of NeuroSim's labels: the normalized curve lies at most 0.07 NL from the
+ * diagonal, and a = A/P has the values that follow from it. */
 static void test_nonlinearity_labels(void **state) {
   static const struct {
     double label, a;

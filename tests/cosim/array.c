@@ -1,4 +1,5 @@
-/* Crossbars that ngspice reads: the same weights, inputs and training as with the core's array models.
+/* Crossbars that ngspice reads: the same weights, inputs and training as with the core's array
+ * models.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "crossbar.h"
@@ -11,17 +12,18 @@ const char *__lsan_default_suppressions(void) {
 
 enum { SKIPPED = 77 };
 
-/* Layers of two networks with the same weights, read by ngspice and by the core: the effective matrices, both ways. */
+/* Layers of two networks with the same weights, read by ngspice and by the core: the effective
+ * matrices, both ways. */
 static void check_reads(const char *device, const char *wire, const char *reads) {
   char yaml[512];
   mho_experiment *e[2];
   mho_trainer *t[2];
   for (int spice = 0; spice < 2; spice++) {
-    snprintf(
-        yaml, sizeof yaml,
-        "dataset: {name: digits, train: 20, test: 10}\nnetwork: {hidden: [7, 5]}\nfeedback: {scale: 0.1}\n"
-        "device: %s\narray: {model: %s%s%s}\ntrain: {batch: 10, seed: 3}\n",
-        device, spice ? "spice" : "ideal", spice ? reads : "", wire);
+    snprintf(yaml, sizeof yaml,
+             "dataset: {name: digits, train: 20, test: 10}\nnetwork: {hidden: [7, 5]}\nfeedback: "
+             "{scale: 0.1}\n"
+             "device: %s\narray: {model: %s%s%s}\ntrain: {batch: 10, seed: 3}\n",
+             device, spice ? "spice" : "ideal", spice ? reads : "", wire);
     e[spice] = experiment(yaml);
     t[spice] = trainer(e[spice]);
   }
@@ -71,7 +73,8 @@ static void test_reads(void **state) {
       check_reads(devices[d], wires[w], (d + w) % 2 ? ", reads: each" : "");
 }
 
-/* An epoch on devices: the same weights as where the core reads, and the circuit follows the pulses. */
+/* An epoch on devices: the same weights as where the core reads, and the circuit follows the
+ * pulses. */
 static void test_training(void **state) {
   static const char *const models[] = {"ideal", "spice", "{model: spice, reads: each}"};
   mho_trainer *t[3];
@@ -80,13 +83,13 @@ static void test_training(void **state) {
   mho_epoch_row row;
   for (int k = 0; k < 3; k++) {
     char yaml[512];
-    snprintf(
-        yaml, sizeof yaml,
-        "dataset: {name: digits, train: 30, test: 20}\nnetwork: {hidden: [6]}\nfeedback: {scale: 0.1}\n"
-        "rule: {name: ep, nudge: 0.5}\nupdate: {optimizer: sgd, rate: 0.5, scheme: exact}\n"
-        "settle: {method: sweep, difference: subtract, tolerance: 1e-7}\n"
-        "device: {model: linear}\narray: %s\ntrain: {batch: 10}\n",
-        models[k]);
+    snprintf(yaml, sizeof yaml,
+             "dataset: {name: digits, train: 30, test: 20}\nnetwork: {hidden: [6]}\nfeedback: "
+             "{scale: 0.1}\n"
+             "rule: {name: ep, nudge: 0.5}\nupdate: {optimizer: sgd, rate: 0.5, scheme: exact}\n"
+             "settle: {method: sweep, difference: subtract, tolerance: 1e-7}\n"
+             "device: {model: linear}\narray: %s\ntrain: {batch: 10}\n",
+             models[k]);
     e[k] = experiment(yaml);
     t[k] = trainer(e[k]);
     OK(mho_trainer_epoch(t[k], &row, &ei));

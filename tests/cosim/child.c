@@ -1,4 +1,5 @@
-/* Netlists of unknown origin in a process of their own: what kills or stops ngspice there harms nobody.
+/* Netlists of unknown origin in a process of their own: what kills or stops ngspice there harms
+ * nobody.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/spice.h"
 #include "test.h"
@@ -15,12 +16,12 @@ enum { SKIPPED = 77 };
 static const char self[] = "/proc/self/exe";
 static mho_errinfo ei;
 
-static const char divider[] =
-    "divider\n"
-    "* expect half = 1.5 +- 1e-9 V\n"
-    "* expect v(a) = 2 +- 1e-9 V\n"
-    "V1 a 0 2\nR1 a b 1k\nR2 b 0 3k\n"
-    ".control\nset numdgt=15\nop\nlet half = v(b)\nprint half v(a)\nprint half\nquit\nquit\n.endc\n";
+static const char divider[] = "divider\n"
+                              "* expect half = 1.5 +- 1e-9 V\n"
+                              "* expect v(a) = 2 +- 1e-9 V\n"
+                              "V1 a 0 2\nR1 a b 1k\nR2 b 0 3k\n"
+                              ".control\nset numdgt=15\nop\nlet half = v(b)\nprint half "
+                              "v(a)\nprint half\nquit\nquit\n.endc\n";
 
 static void test_good(void **state) {
   char *out, place[MHO_PLACE_MAX];

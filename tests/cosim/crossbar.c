@@ -27,7 +27,8 @@ typedef struct fixture {
   mho_netlist_crossbar x;
 } fixture;
 
-/* Conductances from 1 to 100 uS, voltages of either sign to 0.2 V; every third device 0 when asked for. */
+/* Conductances from 1 to 100 uS, voltages of either sign to 0.2 V; every third device 0 when
+ * asked for. */
 static void fill(fixture *f, bool transposed, bool zeros, bool pair) {
   float u[3][ROWS * COLS];
   for (int k = 0; k < 3; k++)
@@ -301,8 +302,10 @@ static void test_no_traps(void **state) {
       "(title {it's\nV1 a 0 2 ; (\nR1 a b 1k $ (\nR2 b 0 3k // (\n",
       "\nV1 a 0 2\nR1 a b 1k\nR2 b 0 3k",
       "t\r\nV1 a 0 2\r\n\r\n*#quit\r\nR1 a b\r\n* (\r\n+ 1k\r\nR2 b 0 3k\r\n.end\r\nquit\r\n",
-      "t\n.title it's (fine\nV1 a 0 2\nR1 a b {1k}\nR2 b 0 r='3*1k'\n.control\nquit\n(\n.endc\n.END\n",
-      "t\n.param half=0.5\n.subckt s in out\nR1 in out {2k*half}\n.ends s\nV1 a 0 2\nX1 a b s\nR2 b 0 3k\n",
+      "t\n.title it's (fine\nV1 a 0 2\nR1 a b {1k}\nR2 b 0 "
+      "r='3*1k'\n.control\nquit\n(\n.endc\n.END\n",
+      "t\n.param half=0.5\n.subckt s in out\nR1 in out {2k*half}\n.ends s\nV1 a 0 2\nX1 a b s\nR2 "
+      "b 0 3k\n",
   };
   mho_errinfo ei;
   for (int i = 0; i < MHO_COUNT(texts); i++) {
@@ -386,7 +389,8 @@ static int break_and_mend(void) {
     mho_spice_close(s);
     mho_err err = mho_spice_open(&s, &ei);
     if (err == MHO_ESPICE && strstr(ei.message, "start the program again"))
-      return 0; /* linked to the library after all, with --no-as-needed: it cannot be unloaded, and says so */
+      /* It was linked to the library after all (--no-as-needed): it cannot be unloaded then. */
+      return 0;
     STEP(!err);
     STEP(!mho_spice_load(s, good, &ei) && !mho_spice_run(s, "op", &ei) &&
          !mho_spice_vector(s, "v(b)", &v, 1, &ei));
@@ -396,7 +400,8 @@ static int break_and_mend(void) {
   return 0;
 }
 
-/* In a child: the library that is unloaded leaves its memory behind, which is a leak of an unknown module. */
+/* In a child: the library that is unloaded leaves its memory behind, which is a leak of an
+ * unknown module. */
 static void test_broken_session(void **state) {
   mho_errinfo ei;
   mho_spice_close(*state);
@@ -415,7 +420,8 @@ static void test_broken_session(void **state) {
   check_good(s);
 }
 
-/* Bytes in use: of the heap under the sanitizer, which never returns memory, else of the process. */
+/* Bytes in use: of the heap under the sanitizer, which never returns memory, else of the
+ * process. */
 static double memory(void) {
 #if defined(__SANITIZE_ADDRESS__)
   return (double)__sanitizer_get_current_allocated_bytes();

@@ -53,7 +53,8 @@ static void check(mho_spice *s, const mho_device_model *model, const void *param
   OK(mho_spice_device(s, &x, spice, &ei));
   for (int k = 0; k < pulses; k++) {
     double d = fabs(spice[k] - core[k]) / core[k];
-    /* a bank's state is in single precision: half a unit of its last place a pulse, which may add up */
+    /* a bank's state is in single precision: half a unit of its last place a pulse, which may
+     * add up */
     double rounding = (k + 1) * 0x1p-25 * (config->g_max - config->g_min);
     NEAR(bank[k], core[k], 1e-6, rounding);
     if (!(d <= 1e-6))

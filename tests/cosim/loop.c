@@ -38,7 +38,8 @@ static size_t count(const mho_connection *k) {
   return (size_t)k->xb->rows * (size_t)k->xb->cols;
 }
 
-/* How far apart the weights of two trainings are, relative to how far they have come from the start. */
+/* How far apart the weights of two trainings are, relative to how far they have come from the
+ * start. */
 static double apart(const training *a, const training *b, const training *start) {
   double d = 0, way = 0;
   for (int c = 0; c < a->net->n_trained; c++)
@@ -57,7 +58,8 @@ static void test_trajectory(void **state) {
                                         "{method: spice, analysis: tran, inputs: norton}"};
   for (int k = 0; k < MHO_COUNT(settles); k++) {
     const char *yaml =
-        "dataset: {name: digits, train: 10, test: 20}\nnetwork: {hidden: [8, 6]}\nfeedback: {scale: 0.1}\n"
+        "dataset: {name: digits, train: 10, test: 20}\nnetwork: {hidden: [8, 6]}\nfeedback: "
+        "{scale: 0.1}\n"
         "rule: {name: ep, nudge: 0.5}\nupdate: {optimizer: sgd, rate: 0.5, scheme: exact}\n"
         "train: {batch: 10}\n";
     training core = begin(yaml, "{method: sweep, difference: subtract, tolerance: 1e-7}"),
@@ -92,8 +94,7 @@ static void check_epoch(const char *yaml, double tolerance) {
   if (getenv("MHO_TEST_SHOW"))
     print_message(
         "%d images: train %.2f %% and %.2f %%, test %.2f %% and %.2f %%, weights %.2e apart; %.4g "
-        "s a sample in "
-        "training (two phases), %.4g s in the core\n",
+        "s a sample in training (two phases), %.4g s in the core\n",
         d->train.n, 100 * a.train_acc, 100 * b.train_acc, 100 * ea.accuracy, 100 * eb.accuracy, w,
         b.wall_s / d->train.n, a.wall_s / d->train.n);
   NEAR(b.train_acc, a.train_acc, 0, 0.01);
@@ -106,34 +107,33 @@ static void check_epoch(const char *yaml, double tolerance) {
 }
 
 static void test_epoch(void **state) {
-  check_epoch(
-      slow
-          ? "dataset: {name: digits, train: 300, test: 100}\nnetwork: {hidden: [16]}\nfeedback: {scale: "
-            "0.1}\n"
-            "rule: {name: ep, nudge: 0.5, gradient: normalized}\nupdate: {optimizer: sgd, rate: 0.5, "
-            "scheme: exact}\n"
-            "train: {batch: 10}\n"
-          : "dataset: {name: digits, train: 40, test: 20}\nnetwork: {hidden: [8]}\nfeedback: {scale: 0.1}\n"
-            "rule: {name: ep, nudge: 0.5, gradient: normalized}\nupdate: {optimizer: sgd, rate: 0.5, "
-            "scheme: exact}\n"
-            "train: {batch: 10}\n",
-      1e-4);
+  check_epoch(slow ? "dataset: {name: digits, train: 300, test: 100}\nnetwork: {hidden: "
+                     "[16]}\nfeedback: {scale: 0.1}\nrule: {name: ep, nudge: 0.5, gradient: "
+                     "normalized}\nupdate: {optimizer: sgd, rate: 0.5, scheme: exact}\ntrain: "
+                     "{batch: 10}\n"
+                   : "dataset: {name: digits, train: 40, test: 20}\nnetwork: {hidden: "
+                     "[8]}\nfeedback: {scale: 0.1}\nrule: {name: ep, nudge: 0.5, gradient: "
+                     "normalized}\nupdate: {optimizer: sgd, rate: 0.5, scheme: exact}\ntrain: "
+                     "{batch: 10}\n",
+              1e-4);
 }
 
-/* On devices the update is in pulses, and the resistors follow. A pulse more or less is a rounding's matter. */
+/* On devices the update is in pulses, and the resistors follow. A pulse more or less is a
+ * rounding's matter. */
 static void test_devices(void **state) {
-  check_epoch(
-      "dataset: {name: digits, train: 40, test: 20}\nnetwork: {hidden: [8]}\nfeedback: {scale: 0.1}\n"
-      "rule: {name: ep, nudge: 0.5}\nupdate: {optimizer: sgd, rate: 0.3, scheme: pulses}\n"
-      "device: {model: soft_bounds, step_up: 0.01, step_down: 0.01, stuck_off: 0.01}\ntrain: {batch: 10}\n",
-      0.05);
+  check_epoch("dataset: {name: digits, train: 40, test: 20}\nnetwork: {hidden: [8]}\nfeedback: "
+              "{scale: 0.1}\n"
+              "rule: {name: ep, nudge: 0.5}\nupdate: {optimizer: sgd, rate: 0.3, scheme: pulses}\n"
+              "device: {model: soft_bounds, step_up: 0.01, step_down: 0.01, stuck_off: "
+              "0.01}\ntrain: {batch: 10}\n",
+              0.05);
 }
 
 /* Another session takes the library away; the training takes it back. */
 static void test_lent(void **state) {
-  const char *yaml =
-      "dataset: {name: digits, train: 10, test: 10}\nnetwork: {hidden: [4]}\nfeedback: {scale: 0.1}\n"
-      "train: {batch: 10}\n";
+  const char *yaml = "dataset: {name: digits, train: 10, test: 10}\nnetwork: {hidden: "
+                     "[4]}\nfeedback: {scale: 0.1}\n"
+                     "train: {batch: 10}\n";
   training x = begin(yaml, "{method: spice, inputs: norton}");
   mho_epoch_row row;
   mho_spice *s;

@@ -1,5 +1,5 @@
-/* Whole settling networks in ngspice against the core: free and nudged, .op and .tran, and what equilibrium
- * propagation makes of them.
+/* Whole settling networks in ngspice against the core: free and nudged, .op and .tran, and what
+ * equilibrium propagation makes of them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "mho/spice.h"
@@ -68,8 +68,9 @@ static void check(mho_spice *s, const char *yaml, int samples, bool transient, b
   mho_experiment_free(e);
 }
 
-#define COMMON                                                                                         \
-  "dataset: {name: digits}\nfeedback: {scale: 0.1}\nrule: {name: ep, nudge: 0.1}\ntrain: {epochs: 1, " \
+#define COMMON                                                                                     \
+  "dataset: {name: digits}\nfeedback: {scale: 0.1}\nrule: {name: ep, nudge: 0.1}\ntrain: "         \
+  "{epochs: 1, "                                                                                   \
   "batch: 50}\n"
 
 static void test_layered(void **state) {
@@ -90,11 +91,11 @@ static void test_asymmetric_devices(void **state) {
         "network: {hidden: [12, 10], neuron: hard_sigmoid, forward_scale: 0.8}\n"
         "device: {model: soft_bounds, stuck_off: 0.02, open: 0.02}\nupdate: {scheme: accumulate}\n",
         3, false, true, &r);
-  check(
-      *state,
-      "dataset: {name: digits}\nfeedback: {scale: 0.1, mode: asymmetric}\ntrain: {epochs: 1, batch: 50}\n"
-      "network: {hidden: [12, 10]}\ndevice: linear\nupdate: {scheme: pulses}\n",
-      3, true, false, &r);
+  check(*state,
+        "dataset: {name: digits}\nfeedback: {scale: 0.1, mode: asymmetric}\ntrain: {epochs: 1, "
+        "batch: 50}\n"
+        "network: {hidden: [12, 10]}\ndevice: linear\nupdate: {scheme: pulses}\n",
+        3, true, false, &r);
 }
 
 static void test_mnist(void **state) {
@@ -103,14 +104,15 @@ static void test_mnist(void **state) {
     skip();
   }
   results r;
-  check(
-      *state,
-      "dataset: {name: mnist, train: 2000, test: 100}\nnetwork: {hidden: [64, 64]}\nfeedback: {scale: 0.1}\n"
-      "rule: {name: ep, nudge: 0.1}\ntrain: {epochs: 1, batch: 50}\n",
-      3, true, true, &r);
+  check(*state,
+        "dataset: {name: mnist, train: 2000, test: 100}\nnetwork: {hidden: [64, 64]}\nfeedback: "
+        "{scale: 0.1}\n"
+        "rule: {name: ep, nudge: 0.1}\ntrain: {epochs: 1, batch: 50}\n",
+        3, true, true, &r);
 }
 
-/* A weight changed after loading is changed in the circuit, and one that outgrows its range loads it anew. */
+/* A weight changed after loading is changed in the circuit, and one that outgrows its range
+ * loads it anew. */
 static void test_refresh(void **state) {
   mho_experiment *e = experiment(COMMON "network: {hidden: [6, 5]}\n");
   mho_trainer *t = trainer(e);

@@ -1,4 +1,5 @@
-/* Crossbars with wire resistance in ngspice against Kirchhoff's law solved directly in double precision.
+/* Crossbars with wire resistance in ngspice against Kirchhoff's law solved directly in double
+ * precision.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/spice.h"
 #include "test.h"
@@ -17,7 +18,8 @@ typedef struct array { /* one array, its inputs, and what is to be found */
 
 /* ---------------------------------------------------------------- the reference */
 
-/* Solve A x = b for a symmetric positive definite band matrix, row k holding A[k][k - w .. k]; b becomes x. */
+/* Solve A x = b for a symmetric positive definite band matrix, row k holding A[k][k - w .. k]; b
+ * becomes x. */
 static void band_solve(int n, int w, double *a, double *b) {
 #define A(i, j) a[(size_t)(i) * (size_t)(w + 1) + (size_t)((j) - (i) + w)]
   for (int i = 0; i < n; i++) {
@@ -64,8 +66,8 @@ static void between(grid *m, int p, int q, double g) {
   m->a[(size_t)high * (size_t)(m->w + 1) + (size_t)(low - high + m->w)] -= g;
 }
 
-/* hardware.md's grid: word lines end at the left, bit lines at the bottom. A line without resistance has the
- * voltage of its end. */
+/* hardware.md's grid: word lines end at the left, bit lines at the bottom. A line without
+ * resistance has the voltage of its end. */
 static void reference(const array *a, int vector, double *i_out, double *v_word, double *v_bit) {
   const mho_netlist_crossbar *x = &a->x;
   int rows = x->rows, cols = x->cols, n = 2 * rows * cols;
@@ -116,7 +118,8 @@ static void reference(const array *a, int vector, double *i_out, double *v_word,
 
 /* ---------------------------------------------------------------- arrays */
 
-/* Resistances log-uniform from 10 kohm to 1 Mohm, every ninth device missing; inputs from -0.2 to 0.2 V. */
+/* Resistances log-uniform from 10 kohm to 1 Mohm, every ninth device missing; inputs from -0.2
+ * to 0.2 V. */
 static void make(array *a, int rows, int cols, bool transposed, int vectors) {
   size_t n = (size_t)rows * (size_t)cols, in = (size_t)vectors * (size_t)(transposed ? cols : rows);
   float *u = malloc((n > in ? n : in) * sizeof *u);
@@ -218,7 +221,8 @@ static void test_tiles(void **state) {
   }
 }
 
-/* Wires keep the feedback symmetric: what the transposed read gives is the transposed effective matrix. */
+/* Wires keep the feedback symmetric: what the transposed read gives is the transposed effective
+ * matrix. */
 static void test_reciprocity(void **state) {
   enum { N = 5, M = 4 };
   array a;

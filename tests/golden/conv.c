@@ -1,5 +1,6 @@
-/* Convolutional networks in double precision: the gradient of backpropagation against finite differences of the loss,
- * of equilibrium propagation against backpropagation, and the difference settled itself against two states.
+/* Convolutional networks in double precision: the gradient of backpropagation against finite
+ * differences of the loss, of equilibrium propagation against backpropagation, and the difference
+ * settled itself against two states.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"

@@ -1,5 +1,6 @@
-/* The difference settled itself, in double precision, against two states subtracted: every neuron, topology
- * and kind of feedback, finite nudges and small ones; and sweeps against the synchronous map.
+/* The difference settled itself, in double precision, against two states subtracted: every neuron,
+ * topology and kind of feedback, finite nudges and small ones; and sweeps against the synchronous
+ * map.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "experiment.h"
 
@@ -7,7 +8,8 @@ _Static_assert(sizeof(mho_real) == 8, "subtraction needs the double build");
 
 enum { IMAGES = 8 };
 
-/* Largest difference of the gradients of two configs, relative to the largest entry of each connection. */
+/* Largest difference of the gradients of two configs, relative to the largest entry of each
+ * connection. */
 static double disagreement(const char *a, const char *b) {
   mho_experiment *e[2] = {experiment(a), experiment(b)};
   mho_trainer *t[2] = {trainer(e[0]), trainer(e[1])};

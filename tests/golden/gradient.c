@@ -1,5 +1,5 @@
-/* The gradient of equilibrium propagation, in double precision: against backpropagation, and against finite
- * differences of the loss at the free equilibrium.
+/* The gradient of equilibrium propagation, in double precision: against backpropagation, and
+ * against finite differences of the loss at the free equilibrium.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
@@ -7,7 +7,8 @@
 _Static_assert(sizeof(mho_real) == 8,
                "this test tells rounding from error: it needs the double build");
 
-/* Smallest cosine over the connections between the gradients of two rules on the first 100 images. */
+/* Smallest cosine over the connections between the gradients of two rules on the first 100
+ * images. */
 static double worst_cosine(const char *common, const char *ep) {
   char yaml[1024];
   double worst = 1;
@@ -66,8 +67,8 @@ static void test_backpropagation_limit(void **state) {
 
 enum { IMAGES = 20 };
 
-/* A net whose feedback matrices are crossbars of their own, equal to the transposed weights: so a weight can
- * be perturbed with its feedback held. */
+/* A net whose feedback matrices are crossbars of their own, equal to the transposed weights: so
+ * a weight can be perturbed with its feedback held. */
 static mho_trainer *mirrored(const mho_experiment *e) {
   mho_trainer *t = trainer(e);
   mho_network *net = mho_trainer_network(t);
@@ -95,8 +96,8 @@ static double loss_at(mho_trainer *t) {
   return v.loss;
 }
 
-/* Largest error of the EP gradient relative to the largest derivative, over a sample of every connection's
- * weights; graph: what the config says of the network and the feedback beside. */
+/* Largest error of the EP gradient relative to the largest derivative, over a sample of every
+ * connection's weights; graph: what the config says of the network and the feedback beside. */
 static double gradient_error(const char *graph, const char *per, double beta, double nudge,
                              bool centred) {
   char yaml[512];
@@ -143,7 +144,8 @@ static void test_finite_differences(void **state) {
       {"neuron: tanh", "link", 0.01},
       {"neuron: linear", "link", 0.01},
       {"neuron: tanh", "link", 0.3},
-      /* a skip and an error that enters two layers: only with beta_i once for every layer that is led back over */
+      /* a skip and an error that enters two layers: only with beta_i once for every layer that
+       * is led back over */
       {"topology: graph, links: 'x>1 1-2 2-3 1-3 3-out 2-out'", "layer", 0.3},
   };
   for (int k = 0; k < MHO_COUNT(nets); k++)
@@ -178,18 +180,19 @@ static void readout_error(const double *z, const mho_crossbar *x, int label, dou
     e[j] = e[j] / sum - (j == label);
 }
 
-/* The read-out's gradient with plain loops: one hidden layer, nudged by t beta_f in step t when the nudge grows. */
+/* The read-out's gradient with plain loops: one hidden layer, nudged by t beta_f in step t when
+ * the nudge grows. */
 static void test_nudged_readout(void **state) {
   enum { HIDDEN = 7, CLASSES = 10, STEPS = 3 };
   static const char *const course[] = {"constant", "growing"}, *const readout[] = {"free",
                                                                                    "nudged"};
   for (int k = 0; k < 4; k++) {
     char yaml[512];
-    snprintf(
-        yaml, sizeof yaml,
-        "network: {hidden: [%d]}\nsettle: {method: synchronous, free: 1, nudged: %d, nudge_course: %s}\n"
-        "rule: {name: ep, nudge: 0.7, readout: %s}\ntrain: {batch: %d}\n",
-        HIDDEN, STEPS, course[k / 2], readout[k % 2], IMAGES);
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [%d]}\nsettle: {method: synchronous, free: 1, nudged: %d, "
+             "nudge_course: %s}\n"
+             "rule: {name: ep, nudge: 0.7, readout: %s}\ntrain: {batch: %d}\n",
+             HIDDEN, STEPS, course[k / 2], readout[k % 2], IMAGES);
     mho_experiment *e = experiment(yaml);
     mho_trainer *t = trainer(e);
     const mho_network *net = mho_trainer_network(t);

@@ -1,5 +1,6 @@
-/* Continuous time in double precision: its equilibria are the fixed points, for every stepper; the gradient of
- * equilibrium propagation is the fixed point's; linear neurons against the matrix exponential.
+/* Continuous time in double precision: its equilibria are the fixed points, for every stepper; the
+ * gradient of equilibrium propagation is the fixed point's; linear neurons against the matrix
+ * exponential.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_linalg.h>
@@ -31,7 +32,8 @@ static void net_yaml(int i, char *yaml, size_t n) {
            0.05 + 0.03 * (i % 5), i + 1);
 }
 
-/* Hidden activities of the first test images under a settle section; false when a sample did not settle. */
+/* Hidden activities of the first test images under a settle section; false when a sample did not
+ * settle. */
 static bool states(const char *net, const char *settle, int n, double *z, int *count) {
   char yaml[2048];
   snprintf(yaml, sizeof yaml, "%sdataset: {test: %d}\nsettle: %s\n", net, n, settle);
@@ -53,7 +55,8 @@ static bool states(const char *net, const char *settle, int n, double *z, int *c
 }
 
 static void test_equilibrium_is_the_fixed_point(void **state) {
-  /* near rest the multistep methods hover at the error allowed; the low orders would take minutes for 1e-8 */
+  /* near rest the multistep methods hover at the error allowed; the low orders would take
+   * minutes for 1e-8 */
   static const double accuracy[MHO_ODE_METHODS] = {1e-8, 1e-8, 1e-8, 1e-8, 1e-8, 1e-9,
                                                    1e-4, 1e-7, 1e-8, 1e-8, 1e-9};
   static double z[1000], fixed[1000];
@@ -143,7 +146,8 @@ static void test_gradient(void **state) {
   assert_true(two > 0.9999 && direct > 0.9999 && held > 0.9999);
 }
 
-/* A difference that underflows when it is measured: 1e-2^9 of the nudge in the first of ten layers. */
+/* A difference that underflows when it is measured: 1e-2^9 of the nudge in the first of ten
+ * layers. */
 static void test_deep_chain(void **state) {
   static const char net[] =
       "network: {hidden: [8, 8, 8, 8, 8, 8, 8, 8, 8, 8]}\nfeedback: {scale: 0.01}\n"
@@ -210,12 +214,11 @@ static void test_matrix_exponential(void **state) {
                           : method == MHO_ODE_RK2IMP || method == MHO_ODE_RK2 ? 1e-7
                                                                               : 1e-9;
         char yaml[512];
-        snprintf(
-            yaml, sizeof yaml,
-            "dataset: {test: 1}\nnetwork: {hidden: [6, 5, 4], neuron: linear}\nfeedback: {mode: asymmetric, "
-            "scale: 0.4}\nneuron: {variation: {tau: %g}}\n"
-            "settle: {method: ode, stepper: %s, accuracy: %g, read_free: %g}\n",
-            0.5 * spread, words[method], accuracy, time);
+        snprintf(yaml, sizeof yaml,
+                 "dataset: {test: 1}\nnetwork: {hidden: [6, 5, 4], neuron: linear}\nfeedback: "
+                 "{mode: asymmetric, scale: 0.4}\nneuron: {variation: {tau: %g}}\nsettle: "
+                 "{method: ode, stepper: %s, accuracy: %g, read_free: %g}\n",
+                 0.5 * spread, words[method], accuracy, time);
         mho_experiment *e = experiment(yaml);
         mho_trainer *t = trainer(e);
         const mho_network *net = mho_trainer_network(t);

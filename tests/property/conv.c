@@ -1,5 +1,5 @@
-/* Convolution, pooling and biases, as settlers read them, against plain loops in double on random shapes; the feedback
- * as the adjoint of what leads forward; and what network.conv accepts.
+/* Convolution, pooling and biases, as settlers read them, against plain loops in double on random
+ * shapes; the feedback as the adjoint of what leads forward; and what network.conv accepts.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
@@ -86,8 +86,8 @@ static void free_net(random_net *r) {
   mho_network_free(r->net);
 }
 
-/* Two convolutions of random shape, with or without pooling, and a dense layer, on random images; with channels for
- * patches and for convolutions without them. */
+/* Two convolutions of random shape, with or without pooling, and a dense layer, on random
+ * images; with channels for patches and for convolutions without them. */
 static random_net draw_net(bool asymmetric) {
   random_net r = {0};
   do {
@@ -116,7 +116,8 @@ static size_t unit(const mho_layer *l, bool planar, int c, int y, int x) {
                 : ((size_t)y * (size_t)l->width + (size_t)x) * (size_t)l->channels + (size_t)c;
 }
 
-/* What links read of a layer: pooled activity of sample z as [c][y][x], and the unit that each came from. */
+/* What links read of a layer: pooled activity of sample z as [c][y][x], and the unit that each
+ * came from. */
 static int pool(const mho_layer *l, bool planar, const mho_real *z, double *out, size_t *from) {
   int side = l->pool.size ? l->pool.size : 1, n = 0;
   for (int c = 0; c < l->channels; c++)
@@ -145,7 +146,8 @@ static void each_weight(const mho_network *net, const mho_connection *k, visit f
   const mho_layer *a = &net->layer[k->from], *b = &net->layer[k->to];
   const mho_conv *g = &k->conv;
   int side = a->pool.size ? a->pool.size : 1, high = a->height / side, wide = a->width / side;
-  if (!g->kernel) { /* rows lie as the source does, position by position: outputs count channel by channel */
+  /* Rows lie as the source does, position by position; outputs count channel by channel. */
+  if (!g->kernel) {
     for (int c = 0; c < a->channels; c++)
       for (int q = 0; q < high * wide; q++)
         for (int j = 0; j < b->n; j++)

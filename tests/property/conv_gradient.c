@@ -1,8 +1,9 @@
-/* The gradient of equilibrium propagation in a convolutional net, in single precision: its cosine with
- * backpropagation's in every layer at beta_i = .01, at the initial weights and after training, for nudges from small to
- * the published one, with the net's states and with those of the net without recurrence; and how many units a nudge or
- * the recurrence carries over an edge of the hard sigmoid, how many windows they give another winner. On digits, and with
- * MHO_TEST_SLOW on MNIST with the published net after an epoch of either published optimizer.
+/* The gradient of equilibrium propagation in a convolutional net, in single precision: its cosine
+ * with backpropagation's in every layer at beta_i = .01, at the initial weights and after training,
+ * for nudges from small to the published one, with the net's states and with those of the net
+ * without recurrence; and how many units a nudge or the recurrence carries over an edge of the hard
+ * sigmoid, how many windows they give another winner. On digits, and with MHO_TEST_SLOW on MNIST
+ * with the published net after an epoch of either published optimizer.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "rule/backprop.h"
 #include "subject.h"
@@ -57,7 +58,8 @@ static mho_real *gradient(const char *yaml, const char *rule, const mho_checkpoi
   return g;
 }
 
-/* Weights and biases apart: of the three connections, the cosine of either with backpropagation's. */
+/* Weights and biases apart: of the three connections, the cosine of either with
+ * backpropagation's. */
 static void parts(const char *yaml, double nudge, const mho_checkpoint_row *weights, double *kernel,
                   double *bias) {
   char ep[64];
@@ -96,7 +98,8 @@ static void phases_free(phases *p) {
   mho_experiment_free(p->e);
 }
 
-/* The share (%) of layer l's windows whose largest unit is another one in state b of batch B than in a of A. */
+/* The share (%) of layer l's windows whose largest unit is another one in state b of batch B
+ * than in a of A. */
 static double moved(const phases *A, int a, const phases *B, int b, int l) {
   const mho_layer *layer = &mho_trainer_network(A->t)->layer[l];
   int n = (int)A->e->train.batch;
@@ -113,8 +116,8 @@ static double moved(const phases *A, int a, const phases *B, int b, int l) {
   return 100.0 * (double)differ / (double)(windows ? windows : 1);
 }
 
-/* Backpropagation's gradient of connection c in net f with the slopes and winners of one net's states, the read-out's
- * error and inputs of another's. */
+/* Backpropagation's gradient of connection c in net f with the slopes and winners of one net's
+ * states, the read-out's error and inputs of another's. */
 static mho_real *mixed(const mho_network *f, const phases *slopes, const phases *states, int c) {
   const mho_trainer *t = states->t;
   mho_rule_stats unused = {0};
@@ -139,8 +142,8 @@ static mho_real *mixed(const mho_network *f, const phases *slopes, const phases 
   return g;
 }
 
-/* How far backpropagation turns when only its slopes and winners are the settled state's, and when all but them are: the
- * smallest cosine of that. */
+/* How far backpropagation turns when only its slopes and winners are the settled state's, and
+ * when all but them are: the smallest cosine of that. */
 static double turned(const phases *settled, const phases *forward) {
   mho_network *f;
   double only[MHO_LAYERS_MAX], rest[MHO_LAYERS_MAX], least = 1;
@@ -163,9 +166,9 @@ static double turned(const phases *settled, const phases *forward) {
   return least;
 }
 
-/* What the recurrence does to the slopes: the share of the units with an error that have one in only one of the settled
- * state and the net without recurrence, and the share of windows whose winner differs; and the
- * smallest cosine of the gradients that differ in everything else. */
+/* What the recurrence does to the slopes: the share of the units with an error that have one in
+ * only one of the settled state and the net without recurrence, and the share of windows whose
+ * winner differs; and the smallest cosine of the gradients that differ in everything else. */
 static double clipped(const char *yaml, const char *bare, const mho_checkpoint_row *weights) {
   static const char direct[] = "settle: {difference: direct}\n";
   phases settled = settle(yaml, 1e-6, direct, weights),
@@ -178,11 +181,10 @@ static double clipped(const char *yaml, const char *bare, const mho_checkpoint_r
       any += a || b;
       one += a != b;
     }
-    print_message(
-        "  recurrence, %s: %.2f %% of the units with an error have it with or without recurrence only, "
-        "%.3f %% of the windows another winner\n",
-        net->layer[l].name, 100.0 * (double)one / (double)(any ? any : 1),
-        moved(&settled, 0, &forward, 0, l));
+    print_message("  recurrence, %s: %.2f %% of the units with an error have it with or without "
+                  "recurrence only, %.3f %% of the windows another winner\n",
+                  net->layer[l].name, 100.0 * (double)one / (double)(any ? any : 1),
+                  moved(&settled, 0, &forward, 0, l));
   }
   double rest = turned(&settled, &forward);
   phases_free(&settled);
@@ -190,8 +192,8 @@ static double clipped(const char *yaml, const char *bare, const mho_checkpoint_r
   return rest;
 }
 
-/* Of the units of layer l with an error: the share whose answer to the nudge is not that to a small one; and the share of
- * windows whose largest unit is another one in the nudged state. */
+/* Of the units of layer l with an error: the share whose answer to the nudge is not that to a
+ * small one; and the share of windows whose largest unit is another one in the nudged state. */
 static void shares(const char *yaml, double nudge, const mho_checkpoint_row *weights) {
   static const char direct[] = "settle: {difference: direct}\n",
                     subtract[] = "settle: {difference: subtract}\n";
@@ -217,8 +219,9 @@ static void shares(const char *yaml, double nudge, const mho_checkpoint_row *wei
   phases_free(&two);
 }
 
-/* The smallest cosines at the smallest nudge: with backpropagation in the net without its recurrence of everything, and of
- * weights alone; and with backpropagation at the settled states. */
+/* The smallest cosines at the smallest nudge: with backpropagation in the net without its
+ * recurrence of everything, and of weights alone; and with backpropagation at the settled
+ * states. */
 typedef struct least {
   double forward, weights, settled;
 } least;
@@ -250,9 +253,10 @@ static least look(const char *yaml, const mho_checkpoint_row *weights) {
   return smallest;
 }
 
-/* Initially a unit without input and bias is exactly at the edge of the hard sigmoid, where backpropagation's slope is a
- * convention: only biases feel those. Trained weights feed so much back that at beta_i .01 the states are not those of
- * the net without recurrence, and its backpropagation is EP's limit at a smaller `scale` only. */
+/* Initially a unit without input and bias is exactly at the edge of the hard sigmoid, where
+ * backpropagation's slope is a convention: only biases feel those. Trained weights feed so much
+ * back that at beta_i .01 the states are not those of the net without recurrence, and its
+ * backpropagation is EP's limit at a smaller `scale` only. */
 static void study(const char *net, double scale) {
   enum { TEXT = 512 };
   char yaml[TEXT], smaller[TEXT], bare[TEXT];
@@ -296,11 +300,11 @@ static void mnist(const char *lines) {
   mho_dataset_locate(kind, "", folder, sizeof folder);
   if (!*folder || !getenv("MHO_TEST_SLOW"))
     skip();
-  snprintf(
-      yaml, sizeof yaml,
-      "dataset: mnist\ntrain: {batch: 128}\n"
-      "network: {topology: conv, conv: [32x5, pool2, 64x5, pool2], neuron: hard_sigmoid, biases: true%s\n",
-      lines);
+  snprintf(yaml, sizeof yaml,
+           "dataset: mnist\ntrain: {batch: 128}\n"
+           "network: {topology: conv, conv: [32x5, pool2, 64x5, pool2], neuron: hard_sigmoid, "
+           "biases: true%s\n",
+           lines);
   study(yaml, 0.003);
 }
 

@@ -1,5 +1,5 @@
-/* Crossbars: reads are linear and reciprocal, writes reach their targets, read noise has the exact variance
- * of the column sum, and schemes move weights by what was asked, on average.
+/* Crossbars: reads are linear and reciprocal, writes reach their targets, read noise has the exact
+ * variance of the column sum, and schemes move weights by what was asked, on average.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "crossbar.h"
 #include "array/weights.h"
@@ -109,8 +109,8 @@ static void test_panels(void **state) {
   }
 }
 
-/* Sample variance of reads against sum_i x_i^2 (sigma+^2 + sigma-^2)/g_unit^2, from the conductances in
- * siemens. */
+/* Sample variance of reads against sum_i x_i^2 (sigma+^2 + sigma-^2)/g_unit^2, from the
+ * conductances in siemens. */
 static void read_noise(const char *law, bool transposed) {
   enum { READS = 20000 };
   char yaml[256];
@@ -222,8 +222,8 @@ static void scheme_mean(const char *scheme, const char *device) {
   for (int i = 0; i < N; i++)
     moved += (double)(mho__crossbar_programmed(x)[i] + chi[i]) * (i % 2 ? 1 : -1) /
              N; /* what waits in an accumulator is not lost */
-  /* noise of the mean: STEPS * 0.3 pulses of 30 % on N pairs, and rounding; small steps around mid range are
-   * even */
+  /* noise of the mean: STEPS * 0.3 pulses of 30 % on N pairs, and rounding; small steps around
+   * mid range are even */
   NEAR(moved, STEPS * 0.3 * step, 0.02, 0);
   if (strcmp(scheme, "exact"))
     assert_true(counts.set > 0 && counts.reset > 0);

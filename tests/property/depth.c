@@ -1,10 +1,10 @@
-/* In single precision, at depths where subtraction fails: the directly settled difference keeps the direction
- * of backpropagation, and neither underflows nor overflows.
+/* In single precision, at depths where subtraction fails: the directly settled difference keeps the
+ * direction of backpropagation, and neither underflows nor overflows.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "experiment.h"
 
-/* Smallest cosine over the connections of EP's gradient with backpropagation's, on 200 images at the start.
- */
+/* Smallest cosine over the connections of EP's gradient with backpropagation's, on 200 images at
+ * the start. */
 static double worst_cosine(int depth, const char *topology, const char *feedback,
                            const char *settle) {
   char yaml[2][1536];
@@ -12,10 +12,10 @@ static double worst_cosine(int depth, const char *topology, const char *feedback
   mho_trainer *t[2];
   double worst = 1;
   for (int k = 0; k < 2; k++) {
-    snprintf(
-        yaml[k], sizeof yaml[k],
-        "feedback: %s\ntrain: {batch: 200}\nrule: %s\nsettle: %s\nnetwork: {topology: %s, hidden: [",
-        feedback, k ? "bp" : "ep", settle, topology);
+    snprintf(yaml[k], sizeof yaml[k],
+             "feedback: %s\ntrain: {batch: 200}\nrule: %s\nsettle: %s\nnetwork: {topology: %s, "
+             "hidden: [",
+             feedback, k ? "bp" : "ep", settle, topology);
     for (int l = 0; l < depth; l++)
       mho_text_append(yaml[k], sizeof yaml[k], "%s64", l ? "," : "");
     mho_text_append(yaml[k], sizeof yaml[k], "]}\n");
@@ -47,9 +47,9 @@ static void test_depth(void **state) {
   double fifty = worst_cosine(50, "layered", "{scale: 0.001}", "sweep");
   double subtracted =
       worst_cosine(10, "layered", "{scale: 0.01}", "{method: synchronous, free: 100, nudged: 50}");
-  print_message(
-      "  worst cosine with backpropagation: 10 layers %.5f, 50 layers %.5f, 10 layers subtracted %.3f\n",
-      ten, fifty, subtracted);
+  print_message("  worst cosine with backpropagation: 10 layers %.5f, 50 layers %.5f, 10 layers "
+                "subtracted %.3f\n",
+                ten, fifty, subtracted);
   assert_true(ten > 0.99);
   assert_true(fifty > 0.99);
   assert_true(!(subtracted > 0.5)); /* what the direct difference is for */
@@ -64,8 +64,8 @@ static void test_skips(void **state) {
   assert_true(!(link > 0.95)); /* only the shortest ways back are left of the gradient */
 }
 
-/* Every neuron's difference against the same expression in long double, over activities, scales and changes.
- */
+/* Every neuron's difference against the same expression in long double, over activities, scales
+ * and changes. */
 static void test_neuron_differences(void **state) {
   static const double scales[] = {0.1, -0.1, 1e-3, 1e-6, 2, 1e-30, 0};
   for (int i = 0; i < mho_registry_count(registry, MHO_KIND_NEURON); i++) {

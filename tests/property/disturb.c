@@ -1,5 +1,5 @@
-/* Writing through the lines of an array: pulses arrive weakened as the whole circuit says, and other cells of the tile feel
- * what the circuit puts on them.
+/* Writing through the lines of an array: pulses arrive weakened as the whole circuit says, and
+ * other cells of the tile feel what the circuit puts on them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
@@ -45,7 +45,8 @@ static void drop(subject *s) {
   mho_experiment_free(s->e);
 }
 
-/* Voltages across all devices of the tile at row0, col0 while its cell (row, col) is written with 1 V: the whole circuit. */
+/* Voltages across all devices of the tile at row0, col0 while its cell (row, col) is written
+ * with 1 V: the whole circuit. */
 static void circuit(const subject *s, int bank, int row0, int col0, int m, int n, int row, int col,
                     double *v) {
   double g[TILE_R * TILE_C], word[TILE_R], bit[TILE_C], a[TILE_R * TILE_C], b[TILE_R * TILE_C],
@@ -73,7 +74,8 @@ static void circuit(const subject *s, int bank, int row0, int col0, int m, int n
     v[k] = a[k] - b[k];
 }
 
-/* Linear ion drift answers a part of the voltage by that part of its drive, so amplitudes are voltages. */
+/* Linear ion drift answers a part of the voltage by that part of its drive, so amplitudes are
+ * voltages. */
 #define ION              "device: {model: linear_ion, g_max: 100 uS, window: none, width: 1 us}\n"
 #define LINES(select, r) ION "array: {write: {select: " select "}, wire: {" r ", tile: [18, 12]}}\n"
 
@@ -194,9 +196,9 @@ static void test_neighbour(void **state) {
 
 /* A reference is never pulsed and feels nothing. */
 static void test_reference(void **state) {
-  subject s = make(
-      "device: {model: linear, mapping: reference, weak_pulse: {slope: 1}}\narray: {write: {select: half}}\n",
-      NULL);
+  subject s = make("device: {model: linear, mapping: reference, weak_pulse: {slope: 1}}\narray: "
+                   "{write: {select: half}}\n",
+                   NULL);
   float before[CELLS];
   mho_pulse_counts counts = {0};
   int16_t one[2] = {3, -3};
@@ -210,10 +212,10 @@ static void test_reference(void **state) {
 
 /* Coincidences: lines pulse at V/2 in both directions in every slot, whether they meet or not. */
 static void test_lines(void **state) {
-  subject s = make(
-      "#stochastic\ndevice: {model: linear, step_up: 0.01, step_down: 0.004, weak_pulse: {slope: 3}}\n"
-      "array: {write: {select: half}, wire: {tile: 64}}\n",
-      NULL);
+  subject s = make("#stochastic\ndevice: {model: linear, step_up: 0.01, step_down: 0.004, "
+                   "weak_pulse: {slope: 3}}\n"
+                   "array: {write: {select: half}, wire: {tile: 64}}\n",
+                   NULL);
   const mho_scheme *scheme = (const mho_scheme *)s.e->scheme.entry;
   mho_real x[ROWS] = {0}, e[COLS] = {0};
   mho_pulse_trains *trains;
@@ -309,7 +311,8 @@ static void test_weak_is_lower_voltage(void **state) {
     }
 }
 
-/* Of every model: nothing at 0, a whole pulse at 1, rising between, and of the other sign beyond 0. */
+/* Of every model: nothing at 0, a whole pulse at 1, rising between, and of the other sign beyond
+ * 0. */
 static void test_response(void **state) {
   static const char *const models[] = {
       "linear",   "soft_bounds", "vteam",
@@ -377,8 +380,9 @@ static mho_trainer *trained(const char *yaml, mho_experiment **e, const mho_cont
   return t;
 }
 
-#define TRAIN                                                                                        \
-  "network: {hidden: [24]}\ndataset: {train: 400}\ntrain: {batch: 50, epochs: 3}\nupdate: {scheme: " \
+#define TRAIN                                                                                      \
+  "network: {hidden: [24]}\ndataset: {train: 400}\ntrain: {batch: 50, epochs: 3}\nupdate: "        \
+  "{scheme: "                                                                                      \
   "accumulate}\n"
 static bool same_weights(mho_trainer *a, mho_trainer *b) {
   const mho_crossbar *x = mho_trainer_network(a)->connection[0].xb,
@@ -422,13 +426,12 @@ static void test_threads_and_resume(void **state) {
   static const char *const schemes[] = {"accumulate", "pulses", "stochastic", "write_verify"};
   for (int k = 0; k < MHO_COUNT(schemes); k++) {
     char yaml[512];
-    snprintf(
-        yaml, sizeof yaml,
-        "network: {hidden: [24]}\ndataset: {train: 400}\ntrain: {batch: 50, epochs: 3}\nupdate: {scheme: "
-        "%s}\n"
-        "device: {model: soft_bounds, cycle_to_cycle: 0.2, weak_pulse: {slope: 8}}\n"
-        "array: {write: {select: half}, wire: {r_word: 5 ohm, r_bit: 2 ohm, tile: [40, 16], refresh: 3}}\n",
-        schemes[k]);
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [24]}\ndataset: {train: 400}\ntrain: {batch: 50, epochs: 3}\n"
+             "update: {scheme: %s}\ndevice: {model: soft_bounds, cycle_to_cycle: 0.2, weak_pulse: "
+             "{slope: 8}}\narray: {write: {select: half}, wire: {r_word: 5 ohm, r_bit: 2 ohm, "
+             "tile: [40, 16], refresh: 3}}\n",
+             schemes[k]);
     mho_pool *pool;
     OK(mho_pool_new(3, &pool, &ei));
     mho_experiment *e, *f;

@@ -1,5 +1,5 @@
-/* Lyapunov exponent, settling time and the cosine with backpropagation: closed forms and plain loops; and
- * that observing changes nothing.
+/* Lyapunov exponent, settling time and the cosine with backpropagation: closed forms and plain
+ * loops; and that observing changes nothing.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <unistd.h>
 
@@ -101,7 +101,8 @@ static void test_exponent_of_linear_nets(void **state) {
       net_new("network: {neuron: linear, hidden: [12, 12, 12, 12, 12, 12, 12, 12, 12, 12]}\n"
               "feedback: {scale: 1}\n");
   NEAR(lyapunov_of(&n).mean, log(radius_of(&n)), 0, 0.05);
-  /* a single direction, no way to go: equal growth from the second step on, one random first step of 30 */
+  /* a single direction, no way to go: equal growth from the second step on, one random first
+   * step of 30 */
   net_free(&n);
   n = net_new("network: {neuron: linear, hidden: [6, 6, 6]}\nfeedback: {scale: 1}\n");
   mho_crossbar *x[] = {crossbar(&n, 1, 2), crossbar(&n, 2, 3)};
@@ -131,8 +132,9 @@ static void test_extinct(void **state) {
   }
 }
 
-/* Linear neurons, W = u v^T: from the fourth step on a change is g = alpha beta_i |u|^2 |v|^2 times the one two
- * steps before. @return the step at which a sample settles, for that threshold. */
+/* Linear neurons, W = u v^T: from the fourth step on a change is g = alpha beta_i |u|^2 |v|^2
+ * times the one two steps before. @return the step at which a sample settles, for that
+ * threshold. */
 static int contraction_steps(const double *c, const double *u, const double *v, double g,
                              double threshold) {
   double change[200] = {0}, most[3] = {0};
@@ -232,9 +234,10 @@ static void observed_cosines(const subject *n, int at, double *out) {
 static void test_cosine_of_backpropagation(void **state) {
   static const char *nets[] = {
       "network: {hidden: [20, 16]}\nrule: bp\ntrain: {batch: 50}\n",
-      "network: {topology: residual, forward_scale: 0.8, hidden: [9, 8, 7, 9, 8, 7, 6]}\nrule: bp\n",
-      "network: {topology: agt, link_probability: 1, hidden: [9, 8, 7]}\nfeedback: {mode: asymmetric, scale: "
-      "1e-4}\nrule: fa\n",
+      "network: {topology: residual, forward_scale: 0.8, hidden: [9, 8, 7, 9, 8, 7, 6]}\nrule: "
+      "bp\n",
+      "network: {topology: agt, link_probability: 1, hidden: [9, 8, 7]}\nfeedback: {mode: "
+      "asymmetric, scale: 1e-4}\nrule: fa\n",
   };
   for (int i = 0; i < 2 * MHO_COUNT(nets);
        i++) { /* the settled states are those of the forward pass here */
@@ -251,8 +254,8 @@ static void test_cosine_of_backpropagation(void **state) {
   }
 }
 
-/* Feedback alignment on asymmetric feedback, and EP, against a trainer that backpropagates in a symmetric net
- * with the same forward weights. */
+/* Feedback alignment on asymmetric feedback, and EP, against a trainer that backpropagates in a
+ * symmetric net with the same forward weights. */
 static void test_cosine_of_other_rules(void **state) {
   static const char *rules[] = {"rule: fa\n",
                                 "rule: ep\nfeedback: {mode: asymmetric, scale: 0.3}\n",
@@ -278,8 +281,8 @@ static void test_cosine_of_other_rules(void **state) {
   net_free(&bp);
 }
 
-/* The recurrence moves the states and the errors. With backpropagation at the settled states only the errors differ, and the
- * read-out's, which is where they begin, does not. */
+/* The recurrence moves the states and the errors. With backpropagation at the settled states
+ * only the errors differ, and the read-out's, which is where they begin, does not. */
 static void test_cosine_at_settled_states(void **state) {
   subject n =
       net_new("network: {hidden: [20, 16, 12]}\ntrain: {batch: 64}\nfeedback: {scale: 0.05}\n"
@@ -299,14 +302,15 @@ static void test_cosine_at_settled_states(void **state) {
 
 static const char *hardware[] = {
     "network: {hidden: [20, 16]}\ntrain: {batch: 100}\n",
-    "network: {hidden: [20, 16]}\nsettle: {method: synchronous, free: 8, nudged: 4}\nfeedback: {scale: "
-    "0.1}\n",
-    "network: {hidden: [20, 16]}\ndevice: {model: soft_bounds, cycle_to_cycle: 0.3}\nupdate: {scheme: "
-    "pulses, "
-    "optimizer: momentum}\narray: {read_noise: 0.01}\n",
-    "network: {hidden: [20]}\ndevice: {model: nl_pulse, pulse_noise: 0.001}\nupdate: {scheme: accumulate}\n"
+    "network: {hidden: [20, 16]}\nsettle: {method: synchronous, free: 8, nudged: 4}\nfeedback: "
+    "{scale: 0.1}\n",
+    "network: {hidden: [20, 16]}\ndevice: {model: soft_bounds, cycle_to_cycle: 0.3}\nupdate: "
+    "{scheme: pulses, optimizer: momentum}\narray: {read_noise: 0.01}\n",
+    "network: {hidden: [20]}\ndevice: {model: nl_pulse, pulse_noise: 0.001}\nupdate: {scheme: "
+    "accumulate}\n"
     "rule: {phases: centred, error: live}\narray: {read_noise: 0.02, noise: {redraw: phase}}\n",
-    "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {batch: 77}\n",
+    "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {batch: "
+    "77}\n",
 };
 
 static void observe_all(mho_experiment *e) {

@@ -1,5 +1,5 @@
-/* Continuous time in single precision, as it trains: what settles and what does not, mismatch, lags, the nudge in time,
- * noise, and independence of threads and groups.
+/* Continuous time in single precision, as it trains: what settles and what does not, mismatch,
+ * lags, the nudge in time, noise, and independence of threads and groups.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_errno.h>
 
@@ -29,15 +29,15 @@ static int unsettled(const char *yaml, double factor) {
 
 /* ---------------------------------------------------------------- stability */
 
-/* Linear neurons in a ring 1 > 2 > 3 > 1 of the weights w; taus relative to tau. @return unsettled of 1 sample */
+/* Linear neurons in a ring 1 > 2 > 3 > 1 of the weights w; taus relative to tau. @return
+ * unsettled of 1 sample */
 static int ring(const char *method, double w, const double *tau) {
   char yaml[512];
   snprintf(
       yaml, sizeof yaml,
-      "dataset: {test: 1}\nnetwork: {topology: graph, links: [x>1, 1>2, 2>3, 3>1, 3-out], hidden: [1, "
-      "1, 1], neuron: "
-      "linear}\nfeedback: {mode: asymmetric, scale: 1}\nneuron: {variation: {tau: 0.1}}\nsettle: "
-      "{method: %s}\n",
+      "dataset: {test: 1}\nnetwork: {topology: graph, links: [x>1, 1>2, 2>3, 3>1, 3-out], hidden: "
+      "[1, 1, 1], neuron: linear}\nfeedback: {mode: asymmetric, scale: 1}\nneuron: {variation: "
+      "{tau: 0.1}}\nsettle: {method: %s}\n",
       method);
   subject n = net_new(yaml);
   mho__crossbar_programmed(crossbar(&n, 1, 2))[0] = (mho_real)w;
@@ -50,8 +50,9 @@ static int ring(const char *method, double w, const double *tau) {
   return count;
 }
 
-/* M's eigenvalues are the cube roots of w^3: largest real part |w|/2 for w < 0, w for w > 0; radius |w|. With taus of
- * their own the loop turns unstable where |w|^3 = (sum tau)(sum 1/tau) - 1: 8 when they are equal, which is the same. */
+/* M's eigenvalues are the cube roots of w^3: largest real part |w|/2 for w < 0, w for w > 0;
+ * radius |w|. With taus of their own the loop turns unstable where |w|^3 = (sum tau)(sum 1/tau)
+ * - 1: 8 when they are equal, which is the same. */
 static void test_linear_neurons(void **state) {
   static const double equal[] = {1, 1, 1}, apart[] = {0.3, 1, 3};
   const double edge = cbrt(4.3 * (1 / 0.3 + 1 + 1 / 3.0) - 1);
@@ -84,11 +85,12 @@ static int unsettled_chain(const char *mode, double beta, double offset, int see
   return unsettled(yaml, 1);
 }
 
-/* Symmetric feedback has an energy that only falls in continuous time: a chain settles at any gain. In the map odd and
- * even layers take turns, as if there were two chains that know nothing of each other, each with an energy. From rest,
- * without a drive of its own into the even layers, one is the other a step later: the map gets there too, if late.
- * With offsets (or biases) they may end in different equilibria: then the map goes round in a cycle of two for good. Where
- * layers lie on a triangle it does so anyhow. */
+/* Symmetric feedback has an energy that only falls in continuous time: a chain settles at any
+ * gain. In the map odd and even layers take turns, as if there were two chains that know nothing
+ * of each other, each with an energy. From rest, without a drive of its own into the even
+ * layers, one is the other a step later: the map gets there too, if late. With offsets (or
+ * biases) they may end in different equilibria: then the map goes round in a cycle of two for
+ * good. Where layers lie on a triangle it does so anyhow. */
 static void test_symmetric_nets_settle(void **state) {
   int late = 0, split = 0;
   for (double beta = 1; beta <= 4; beta *= 2) {
@@ -96,9 +98,9 @@ static void test_symmetric_nets_settle(void **state) {
         steps = unsettled_chain("symmetric", beta, 0, 1, map_1000),
         offset_circuit = unsettled_chain("symmetric", beta, 0.1, 1, circuit_3000),
         offset_steps = unsettled_chain("symmetric", beta, 0.1, 1, map_1000);
-    print_message(
-        "  beta_i %g: of 60 unsettled in the circuit %d, in 1000 steps %d; with offsets of 0.1: %d, %d\n",
-        beta, circuit, steps, offset_circuit, offset_steps);
+    print_message("  beta_i %g: of 60 unsettled in the circuit %d, in 1000 steps %d; with offsets "
+                  "of 0.1: %d, %d\n",
+                  beta, circuit, steps, offset_circuit, offset_steps);
     assert_int_equal(circuit, 0);
     assert_int_equal(offset_circuit, 0);
     assert_true(offset_steps > 40);
@@ -122,17 +124,18 @@ static void test_symmetric_nets_settle(void **state) {
   assert_true(steps > 30);
 }
 
-/* Random feedback has no energy. At beta_i 4 the map never settles; of the circuit's images all, most or some have not by
- * the limit: it depends on the matrices drawn (here seeds), and where some do it is a matter of the limit too. */
+/* Random feedback has no energy. At beta_i 4 the map never settles; of the circuit's images all,
+ * most or some have not by the limit: it depends on the matrices drawn (here seeds), and where
+ * some do it is a matter of the limit too. */
 static void test_asymmetric_nets(void **state) {
   static const int seeds[] = {2, 4};
   int circuit[2];
   for (int i = 0; i < 2; i++) {
     int steps = unsettled_chain("asymmetric", 4, 0, seeds[i], map_1000);
     circuit[i] = unsettled_chain("asymmetric", 4, 0, seeds[i], circuit_200);
-    print_message(
-        "  random feedback at beta_i 4, seed %d: of 60 unsettled in the circuit %d, in 1000 steps %d\n",
-        seeds[i], circuit[i], steps);
+    print_message("  random feedback at beta_i 4, seed %d: of 60 unsettled in the circuit %d, in "
+                  "1000 steps %d\n",
+                  seeds[i], circuit[i], steps);
     assert_int_equal(steps, 60);
   }
   assert_int_equal(circuit[0], 60);
@@ -142,7 +145,8 @@ static void test_asymmetric_nets(void **state) {
   assert_true(later < circuit[1]);
 }
 
-/* Nets that do not settle are counted sample by sample, and what did not settle lends nothing to the means. */
+/* Nets that do not settle are counted sample by sample, and what did not settle lends nothing to
+ * the means. */
 static void test_counts(void **state) {
   enum { N = 60 };
   mho_settle_sample sample[N];
@@ -166,8 +170,8 @@ static void test_counts(void **state) {
 
 /* ---------------------------------------------------------------- mismatch and lags */
 
-/* Gain, offset and saturation move the equilibrium, and all settlers find the same one; tau, slew, lines and amplifiers
- * do not. */
+/* Gain, offset and saturation move the equilibrium, and all settlers find the same one; tau,
+ * slew, lines and amplifiers do not. */
 static void test_equilibrium_of_circuits(void **state) {
   static const char *const circuits[] = {
       "{variation: {gain: 0.2}}", "{variation: {offset: 0.2}}",
@@ -178,7 +182,8 @@ static void test_equilibrium_of_circuits(void **state) {
       "{method: ode, tolerance: 1e-9, limit: 2000}",
       "{method: ode, tolerance: 1e-9, stepper: msbdf, limit: 2000}",
       "{method: ode, tolerance: 1e-9, limit: 2000, amplifier: 200 ns, line: 30 ns}",
-      "{method: ode, tolerance: 1e-9, limit: 2000, amplifier: 30 ns, line: 200 ns, stepper: rk8pd, group: 5}",
+      "{method: ode, tolerance: 1e-9, limit: 2000, amplifier: 30 ns, line: 200 ns, stepper: rk8pd, "
+      "group: 5}",
       "{method: ode, tolerance: 1e-9, limit: 2000, amplifier: 30 ns, line: 200 ns, stepper: bsimp}",
   };
   for (int i = 0; i < MHO_COUNT(circuits); i++) {
@@ -225,8 +230,8 @@ static void inner_weights(const subject *n, double r_word, double r_bit, double 
     w[i] = (current[0][i] - current[1][i]) / unit;
 }
 
-/* What is left of tau du/dt = -u + a in the second hidden layer, and in the first of what its feedback from the second
- * adds to a: with the inner matrix w the states are at rest. */
+/* What is left of tau du/dt = -u + a in the second hidden layer, and in the first of what its
+ * feedback from the second adds to a: with the inner matrix w the states are at rest. */
 static double unrest(const subject *n, const double *w, double beta) {
   const mho_state *s = mho_trainer_state(n->t);
   const mho_crossbar *x = crossbar(n, 0, 1);
@@ -252,8 +257,8 @@ static double unrest(const subject *n, const double *w, double beta) {
   return most;
 }
 
-/* Hidden layers are joined through the wires' matrix, whatever settles them and whichever precision or Jacobian is used
- * on the way. */
+/* Hidden layers are joined through the wires' matrix, whatever settles them and whichever
+ * precision or Jacobian is used on the way. */
 static void test_wires(void **state) {
   static const char *const settles[] = {
       "{method: ode, tolerance: 1e-9, limit: 2000}",
@@ -266,8 +271,7 @@ static void test_wires(void **state) {
     snprintf(
         yaml, sizeof yaml,
         "dataset: {test: 2}\nnetwork: {hidden: [14, 11]}\nfeedback: {scale: %g}\ndevice: {model: "
-        "linear, g_max: "
-        "1 mS}\narray: {wire: {r_word: 30 ohm, r_bit: 8 ohm}}\nsettle: %s\n",
+        "linear, g_max: 1 mS}\narray: {wire: {r_word: 30 ohm, r_bit: 8 ohm}}\nsettle: %s\n",
         beta, settles[k]);
     subject n = net_new(yaml);
     assert_int_equal(evaluate(&n).unsettled, 0);
@@ -282,25 +286,27 @@ static void test_wires(void **state) {
   }
 }
 
-/* Biases: one more row of every crossbar that leads forward, whose input is always 1. They move the equilibrium, every
- * stepper and lag finds the same one as sweeps do, and the gradient, that of the biases with it, is the fixed point's. */
+/* Biases: one more row of every crossbar that leads forward, whose input is always 1. They move
+ * the equilibrium, every stepper and lag finds the same one as sweeps do, and the gradient, that
+ * of the biases with it, is the fixed point's. */
 static void test_biases(void **state) {
   static const char *const settles[] = {
-      /* two units in the last place of single precision: rounding can keep a map going round below that */
+      /* two units in the last place of single precision: rounding can keep a map going round
+       * below that */
       "{method: synchronous, free: 400, nudged: 400, tolerance: 1.2e-7}",
       "{method: ode, tolerance: 1e-9, difference: subtract, stepper: rk8pd}",
       "{method: ode, tolerance: 1e-7, difference: direct}",
-      "{method: ode, tolerance: 1e-9, difference: subtract, stepper: msbdf, line: 50 ns, amplifier: 20 ns}",
+      "{method: ode, tolerance: 1e-9, difference: subtract, stepper: msbdf, line: 50 ns, "
+      "amplifier: 20 ns}",
   };
   enum { N = 3 * 24, CELLS = 13 * 8 };
   mho_real reference[N], g[MHO_COUNT(settles)][CELLS];
   for (int k = 0; k < MHO_COUNT(settles); k++) {
     char yaml[512];
-    snprintf(
-        yaml, sizeof yaml,
-        "dataset: {test: 3}\nnetwork: {hidden: [12, 8, 4], biases: true}\nfeedback: {scale: 0.3}\nrule: "
-        "{nudge: 1}\ntrain: {batch: 3}\nsettle: %s\n",
-        settles[k]);
+    snprintf(yaml, sizeof yaml,
+             "dataset: {test: 3}\nnetwork: {hidden: [12, 8, 4], biases: true}\nfeedback: {scale: "
+             "0.3}\nrule: {nudge: 1}\ntrain: {batch: 3}\nsettle: %s\n",
+             settles[k]);
     subject n = net_new(yaml);
     for (int c = 0; c < n.net->n_connections; c++) {
       mho_crossbar *x = n.net->connection[c].xb;
@@ -326,8 +332,9 @@ static void test_biases(void **state) {
   }
 }
 
-/* From an error allowed of 1e-4 on, rates are computed in single precision. Just below it they are in double: both settle
- * within the tolerance to the same states, and so to the same gradients. */
+/* From an error allowed of 1e-4 on, rates are computed in single precision. Just below it they
+ * are in double: both settle within the tolerance to the same states, and so to the same
+ * gradients. */
 static void test_precision_of_rates(void **state) {
   enum { N = 13 * 10 };
   static const char *const nets[] = {
@@ -344,8 +351,7 @@ static void test_precision_of_rates(void **state) {
         snprintf(
             yaml, sizeof yaml,
             "network: {%s\nfeedback: {scale: 0.3}\nrule: {nudge: 1}\ntrain: {batch: 8}\nsettle: "
-            "{method: ode, tolerance: "
-            "1e-5, accuracy: %s, %s}\n",
+            "{method: ode, tolerance: 1e-5, accuracy: %s, %s}\n",
             nets[i], fine ? "0.99999e-4" : "1e-4", ways[way]);
         subject n = net_new(yaml);
         for (int c = 0; c < n.net->n_connections; c++) {
@@ -368,17 +374,16 @@ static void test_precision_of_rates(void **state) {
     }
 }
 
-/* A single linear neuron behind its line: u(t) in closed form, with and without lags, at a read time. */
+/* A single linear neuron behind its line: u(t) in closed form, with and without lags, at a read
+ * time. */
 static void test_read_time(void **state) {
   for (int lag = 0; lag < 2; lag++)
     for (double t = 0.25; t < 5; t *= 2) {
       char yaml[512];
-      snprintf(
-          yaml, sizeof yaml,
-          "dataset: {test: 2}\nnetwork: {hidden: [4], neuron: linear}\nsettle: {method: ode, read_free: %g, "
-          "accuracy: "
-          "1e-9, line: %d ns}\n",
-          t, 50 * lag);
+      snprintf(yaml, sizeof yaml,
+               "dataset: {test: 2}\nnetwork: {hidden: [4], neuron: linear}\nsettle: {method: ode, "
+               "read_free: %g, accuracy: 1e-9, line: %d ns}\n",
+               t, 50 * lag);
       subject n = net_new(yaml);
       int64_t late = evaluate(&n).unsettled;
       const mho_crossbar *x = crossbar(&n, 0, 1);
@@ -395,9 +400,9 @@ static void test_read_time(void **state) {
     }
 }
 
-/* Biases come on with the input, through the lines, in every layer alike: two layers of linear neurons without weights
- * but those of the biases, read early, with lines of .8 tau; as a plain product, through an array that is asked at every
- * step, and by an implicit stepper. */
+/* Biases come on with the input, through the lines, in every layer alike: two layers of linear
+ * neurons without weights but those of the biases, read early, with lines of .8 tau; as a plain
+ * product, through an array that is asked at every step, and by an implicit stepper. */
 static void test_biases_through_lines(void **state) {
   static const char *const how[] = {"stepper: rk8pd", "stepper: bsimp", "stepper: rkf45"};
   static const char *const array[] = {"ideal", "ideal",
@@ -406,11 +411,11 @@ static void test_biases_through_lines(void **state) {
   const double on = 1 - exp(-t) + (exp(-t) - exp(-t / T)) / lag;
   for (int k = 0; k < MHO_COUNT(how); k++) {
     char yaml[512];
-    snprintf(
-        yaml, sizeof yaml,
-        "dataset: {test: 1}\nnetwork: {hidden: [3, 2], neuron: linear, biases: true}\narray: %s\nsettle: "
-        "{method: ode, tau: 100 ns, line: 80 ns, read_free: 1.5, read_nudged: 1, accuracy: 1e-9, %s}\n",
-        array[k], how[k]);
+    snprintf(yaml, sizeof yaml,
+             "dataset: {test: 1}\nnetwork: {hidden: [3, 2], neuron: linear, biases: true}\narray: "
+             "%s\nsettle: {method: ode, tau: 100 ns, line: 80 ns, read_free: 1.5, read_nudged: 1, "
+             "accuracy: 1e-9, %s}\n",
+             array[k], how[k]);
     subject n = net_new(yaml);
     for (int c = 0; c < n.net->n_connections; c++) {
       const mho_crossbar *x = n.net->connection[c].xb;
@@ -441,7 +446,8 @@ static void gradient(const char *settle, const char *rule, int c, mho_real *g, s
   net_free(&s);
 }
 
-/* Step and ramp end in the same state; read too early, less has moved; after a pulse it comes back. */
+/* Step and ramp end in the same state; read too early, less has moved; after a pulse it comes
+ * back. */
 static void test_nudge_in_time(void **state) {
   enum { N = 10 * 8 };
   mho_real step[N], other[N];
@@ -473,18 +479,18 @@ static void test_nudge_in_time(void **state) {
 
 /* ---------------------------------------------------------------- noise */
 
-/* 125 isolated linear neurons, 360 images: 45000 independent samples. @return their variance around the noiseless state */
+/* 125 isolated linear neurons, 360 images: 45000 independent samples. @return their variance
+ * around the noiseless state */
 static double variance(const char *noise) {
   enum { N = 125, SAMPLES = 360 };
   static mho_real rest[N * SAMPLES];
   double sum = 0;
   for (int k = 0; k < 2; k++) {
     char yaml[512];
-    snprintf(
-        yaml, sizeof yaml,
-        "network: {hidden: [125], neuron: linear}\nsettle: {method: ode, read_free: 12, read_nudged: "
-        "1%s%s}\n",
-        k ? ", noise: " : "", k ? noise : "");
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [125], neuron: linear}\nsettle: {method: ode, read_free: 12, "
+             "read_nudged: 1%s%s}\n",
+             k ? ", noise: " : "", k ? noise : "");
     subject n = net_new(yaml);
     evaluate(&n);
     for (int i = 0; i < N * SAMPLES; i++) {
@@ -502,9 +508,9 @@ static double variance(const char *noise) {
 static void test_noise(void **state) {
   double fine = variance("{white: 0.01, step: 0.01}") / 1e-4,
          coarse = variance("{white: 0.01, step: 0.2}") / 1e-4;
-  print_message(
-      "  white noise: variance %.4f of theory with steps of 0.01 tau, %.4f of the discrete one with 0.2\n",
-      fine, coarse * 0.9);
+  print_message("  white noise: variance %.4f of theory with steps of 0.01 tau, %.4f of the "
+                "discrete one with 0.2\n",
+                fine, coarse * 0.9);
   NEAR(fine, 1, 0, 0.02);
   NEAR(coarse, 1 / (1 - 0.2 / 2), 0.02, 0);
   double slow = 0;
@@ -537,35 +543,34 @@ static void test_threads(void **state) {
   static const char *const settles[] = {
       "{method: ode, group: 6}",
       "{method: ode, read_free: 8, read_nudged: 4, difference: subtract, group: 20}",
-      "{method: ode, read_free: 5, read_nudged: 3, noise: {white: 0.01, flicker: 0.01, step: 0.1, average: "
-      "1}}",
+      "{method: ode, read_free: 5, read_nudged: 3, noise: {white: 0.01, flicker: 0.01, step: 0.1, "
+      "average: 1}}",
   };
   for (int i = 0; i < MHO_COUNT(settles); i++) {
     char yaml[512];
     mho_real one[N], three[N];
-    snprintf(
-        yaml, sizeof yaml,
-        "dataset: {train: 150}\nnetwork: {hidden: [12, 9]}\nfeedback: {scale: 0.1}\nsettle: %s\ntrain: "
-        "{batch: "
-        "50, chunk: 9}\n",
-        settles[i]);
+    snprintf(yaml, sizeof yaml,
+             "dataset: {train: 150}\nnetwork: {hidden: [12, 9]}\nfeedback: {scale: 0.1}\nsettle: "
+             "%s\ntrain: {batch: 50, chunk: 9}\n",
+             settles[i]);
     trained_weights(yaml, 1, one, N);
     trained_weights(yaml, 3, three, N);
     assert_memory_equal(one, three, sizeof one);
   }
 }
 
-/* Times and energies of samples: positive, in the order of tau, and a longer tau takes them with it. */
+/* Times and energies of samples: positive, in the order of tau, and a longer tau takes them with
+ * it. */
 static void test_times(void **state) {
   enum { N = 40 };
   mho_settle_sample fast[N], slow[N];
   mho_settle_row row[2] = {{0}};
   for (int k = 0; k < 2; k++) {
     char yaml[256];
-    snprintf(
-        yaml, sizeof yaml,
-        "network: {hidden: [16, 12]}\nsettle: {method: ode, tau: %d ns, tolerance: 1e-6, group: 1}\n",
-        k ? 1000 : 100);
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [16, 12]}\nsettle: {method: ode, tau: %d ns, tolerance: 1e-6, "
+             "group: 1}\n",
+             k ? 1000 : 100);
     subject n = net_new(yaml);
     OK(mho_trainer_observe_circuit(n.t, &mho_trainer_dataset(n.t)->test, N, &row[k],
                                    k ? slow : fast, &ei));
@@ -616,12 +621,13 @@ static void keep_bent(void *user, const mho_trace_point *p) {
   }
 }
 
-/* The second layer of a chain hears the first one alone: z2 = tanh(sum_i W_ij sinh(b V z1_i)/(b V)), by hand, for an
- * activity of 1 at V = array.read_voltage. */
+/* The second layer of a chain hears the first one alone: z2 = tanh(sum_i W_ij sinh(b V z1_i)/(b
+ * V)), by hand, for an activity of 1 at V = array.read_voltage. */
 static void test_iv_law(void **state) {
   subject n = net_new(
       "dataset: {test: 5}\nnetwork: {hidden: [12, 5], neuron: tanh}\n"
-      "device: {model: linear, iv: {law: sinh, b: 8}}\narray: {model: periphery, read_voltage: 0.3 V}\n"
+      "device: {model: linear, iv: {law: sinh, b: 8}}\narray: {model: periphery, read_voltage: 0.3 "
+      "V}\n"
       "feedback: {scale: 0.2}\nsettle: {method: ode, tolerance: 1e-7, difference: subtract}\n");
   bent_states s;
   mho_watched w;
@@ -656,12 +662,13 @@ static void keep_phase(void *user, const mho_trace_point *p) {
   memcpy(s->z[p->phase], p->z[1], sizeof s->z[0]);
 }
 
-/* Linear neurons of one layer move by what the error of the nudged state itself brings, and by nothing else: z_nudged =
- * z_free - nudge (softmax(z_nudged W) - y) W^T, here summed up in double. An error in single precision leaves 1e-8. */
+/* Linear neurons of one layer move by what the error of the nudged state itself brings, and by
+ * nothing else: z_nudged = z_free - nudge (softmax(z_nudged W) - y) W^T, here summed up in
+ * double. An error in single precision leaves 1e-8. */
 static void test_live_error(void **state) {
-  subject n = net_new(
-      "dataset: {test: 5}\nnetwork: {hidden: [12], neuron: linear}\nrule: {error: live, nudge: 0.4}\n"
-      "settle: {method: ode, tolerance: 1e-12, difference: subtract}\n");
+  subject n = net_new("dataset: {test: 5}\nnetwork: {hidden: [12], neuron: linear}\nrule: {error: "
+                      "live, nudge: 0.4}\n"
+                      "settle: {method: ode, tolerance: 1e-12, difference: subtract}\n");
   phases s;
   mho_watched w;
   OK(mho_trainer_watch(n.t, &mho_trainer_dataset(n.t)->test, 3, keep_phase, &s, &w, &ei));

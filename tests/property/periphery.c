@@ -1,5 +1,5 @@
-/* The circuits around a crossbar, one by one, against closed forms: converters, noise, averaging, mismatch, ranging,
- * calibration, held lines, measured states.
+/* The circuits around a crossbar, one by one, against closed forms: converters, noise, averaging,
+ * mismatch, ranging, calibration, held lines, measured states.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "crossbar.h"
@@ -40,8 +40,8 @@ static double product(const bench *b, const mho_real *v, int j) {
   return sum;
 }
 
-/* Rounding to codes of step full/(2^(bits-1) - 1): all numbers are codes, the error is uniform with variance step^2/12,
- * and beyond full scale the last code stays. */
+/* Rounding to codes of step full/(2^(bits-1) - 1): all numbers are codes, the error is uniform
+ * with variance step^2/12, and beyond full scale the last code stays. */
 static void test_converters(void **state) {
   for (int bits = 4; bits <= 10; bits += 3) {
     char keys[128];
@@ -115,7 +115,8 @@ static void variance(const char *keys, double average, bool cells, double input,
     NEAR(have, want, 5 * sqrt(2.0 / READS), 0);
     chi += have / want;
   }
-  /* lines share the drivers' noise, so they are not independent: as few degrees of freedom as one line has */
+  /* lines share the drivers' noise, so they are not independent: as few degrees of freedom as
+   * one line has */
   NEAR(chi / COLS, 1, 5 * sqrt(2.0 / READS / (input > 0 ? 1 : COLS)), 0);
   bench_free(&b);
 }
@@ -128,10 +129,11 @@ static void test_variance(void **state) {
   variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4", 4, true, 0.03,
            0.08);
   /* through converters so fine that they do not matter, every read of an average is made */
-  variance(
-      "read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4, adc_bits: 20, adc_range: fixed",
-      4, true, 0.03, 0.08);
-  /* tiles: cells have the variance of their own rows, every tile an amplifier of its own, all independent */
+  variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4, adc_bits: 20, "
+           "adc_range: fixed",
+           4, true, 0.03, 0.08);
+  /* tiles: cells have the variance of their own rows, every tile an amplifier of its own, all
+   * independent */
   variance("read_noise: 0.02, adc_bits: 20, adc_range: fixed, wire: {tile: [10, 8]}", 1, true, 0,
            0);
   variance("read_noise: 0.02, input_noise: 0.03, output_noise: 0.01, average: 4, adc_bits: 20, "
@@ -152,7 +154,8 @@ static void test_held_noise(void **state) {
   bench_free(&nine);
 }
 
-/* An average of coarse conversions resolves less than a step only when noise spreads it over codes. */
+/* An average of coarse conversions resolves less than a step only when noise spreads it over
+ * codes. */
 static void test_dither(void **state) {
   double worst[2] = {0};
   for (int noisy = 0; noisy < 2; noisy++) {
@@ -227,7 +230,8 @@ static void test_saturation(void **state) {
   bench_free(&b);
 }
 
-/* With ranging, a vector a thousand times smaller is read as precisely, relatively; without, it is lost. */
+/* With ranging, a vector a thousand times smaller is read as precisely, relatively; without, it
+ * is lost. */
 static void test_ranging(void **state) {
   double error[2];
   for (int ranging = 0; ranging < 2; ranging++) {
@@ -248,7 +252,8 @@ static void test_ranging(void **state) {
   assert_true(error[1] < 0.05);
 }
 
-/* Full scales from data: the largest sum that was seen, of the direction or of the line, times the margin. */
+/* Full scales from data: the largest sum that was seen, of the direction or of the line, times
+ * the margin. */
 static void test_calibration(void **state) {
   for (int own = 0; own < 2; own++) {
     bench b = bench_new(own ? "adc_bits: 8, adc_columns: own, calibration: {margin: 1.5}"
@@ -288,7 +293,8 @@ static double percentile(double *x, int n, double q) {
   return k + 1 < n ? x[k] + (at - k) * (x[k + 1] - x[k]) : x[n - 1];
 }
 
-/* A percentile of the sums' magnitudes in place of the largest, of all lines or of each, to within a bin (1/64). */
+/* A percentile of the sums' magnitudes in place of the largest, of all lines or of each, to
+ * within a bin (1/64). */
 static void test_percentile(void **state) {
   enum { READS = 400 };
   static double all[COLS * READS], line[COLS][READS];
@@ -319,7 +325,8 @@ static void test_percentile(void **state) {
     }
 }
 
-/* A change far below a step: lost between two conversions, resolved to step/gain against the held free value. */
+/* A change far below a step: lost between two conversions, resolved to step/gain against the
+ * held free value. */
 static void test_held_lines(void **state) {
   bench b = bench_new("adc_bits: 8, adc_range: fixed, differencing: analog, difference_gain: 64");
   mho_real v[ROWS], u[ROWS], y[COLS], z[COLS], analog[COLS], digital[COLS];
@@ -357,8 +364,8 @@ static double code_of(double u, double step, double full) {
   return step * nearbyint(fmax(fmin(u, full), -full) / step);
 }
 
-/* Tiles of 16 x 8: two halves forward, three parts back, each through an amplifier and a converter of its own; in analog
- * one conversion of the whole. Both are clear of each other. */
+/* Tiles of 16 x 8: two halves forward, three parts back, each through an amplifier and a
+ * converter of its own; in analog one conversion of the whole. Both are clear of each other. */
 static void test_tiles(void **state) {
   for (int analog = 0; analog < 2; analog++)
     for (int saturates = 0; saturates < 2; saturates++) {
@@ -471,8 +478,8 @@ static void test_held_tiles(void **state) {
   bench_free(&b);
 }
 
-/* States of analog neurons: converted one by one they lose a small difference, held and amplified they do not; noise of the
- * sense amplifiers is in both, and averages out. */
+/* States of analog neurons: converted one by one they lose a small difference, held and
+ * amplified they do not; noise of the sense amplifiers is in both, and averages out. */
 static void test_measured_states(void **state) {
   enum { N = 40, WIDTH = 25 };
   static const char *const keys[] = {
@@ -531,7 +538,8 @@ static bench devices_new(const char *device, const char *array) {
   return b;
 }
 
-/* The lines' currents are the sums of the cells' currents by the law of the device, in either direction. */
+/* The lines' currents are the sums of the cells' currents by the law of the device, in either
+ * direction. */
 static void test_voltage_law(void **state) {
   static const char *const laws[] = {"iv: {law: sinh, b: 3}",
                                      "iv: {law: polynomial, k2: 0.1, k3: 0.8}", "iv: {law: hfo2}"};
@@ -573,14 +581,15 @@ static void test_voltage_law(void **state) {
   }
 }
 
-/* Joshi 2020, of the range of 20 to 200 uS: the relative noise is that of the programmed conductance (uS), and multiplies what
- * drift has left of it. */
+/* Joshi 2020, of the range of 20 to 200 uS: the relative noise is that of the programmed
+ * conductance (uS), and multiplies what drift has left of it. */
 static double joshi_read_sigma(double programmed, double drifted, double t) {
   double relative = fmin(0.0088 / pow(programmed / 200, 0.65), 0.2);
   return drifted * relative * sqrt(log((t + 250e-9) / (2 * 250e-9))) / 180;
 }
 
-/* Noise that the device's card gives, cell by cell, a time after programming; array.read_noise goes before it. */
+/* Noise that the device's card gives, cell by cell, a time after programming; array.read_noise
+ * goes before it. */
 static void test_device_noise(void **state) {
   static const char *const laws[] = {"read_noise: {law: constant, sigma: 0.02}",
                                      "read_noise: {law: proportional, sigma: 0.05}",
@@ -633,8 +642,8 @@ static void test_device_noise(void **state) {
   }
 }
 
-/* 1/f noise is held through a sample: phases share it and averages take nothing off it, whatever the circuits, whose
- * own noise is new at every read, do. */
+/* 1/f noise is held through a sample: phases share it and averages take nothing off it, whatever
+ * the circuits, whose own noise is new at every read, do. */
 static void test_slow_noise(void **state) {
   static const char *const arrays[] = {"average: 1", "average: 16",
                                        "average: 16, adc_bits: 20, adc_range: fixed"};
@@ -667,7 +676,8 @@ static void test_slow_noise(void **state) {
     }
 }
 
-/* Time moves the effective weights by the devices' law and takes nothing away from what was programmed. */
+/* Time moves the effective weights by the devices' law and takes nothing away from what was
+ * programmed. */
 static void test_time(void **state) {
   bench b = devices_new("drift: {law: power, nu: 0.05, t0: 1 s}", "");
   size_t n = ROWS * COLS;
@@ -716,15 +726,13 @@ static void test_refused(void **state) {
   }
 }
 
-/* Training through all of it: learns, the same on one thread and on three, and goes on from a checkpoint with the full
- * scales it had. */
+/* Training through all of it: learns, the same on one thread and on three, and goes on from a
+ * checkpoint with the full scales it had. */
 static const char everything[] =
-    "network: {hidden: [16]}\ntrain: {batch: 30, epochs: 2}\nupdate: {rate: 0.02}\ndataset: {train: "
-    "300}\nrule: {nudge: 0.5, "
-    "phases: centred}\n"
-    "array: {dac_bits: 8, adc_bits: 9, adc_columns: own, read_noise: 0.001, input_noise: 0.001, "
-    "output_noise: 0.001, "
-    "average: 2, mismatch: {gain: 0.05, offset: 0.01}, calibration: {every: 3}, %s}\n";
+    "network: {hidden: [16]}\ntrain: {batch: 30, epochs: 2}\nupdate: {rate: 0.02}\ndataset: "
+    "{train: 300}\nrule: {nudge: 0.5, phases: centred}\narray: {dac_bits: 8, adc_bits: 9, "
+    "adc_columns: own, read_noise: 0.001, input_noise: 0.001, output_noise: 0.001, average: 2, "
+    "mismatch: {gain: 0.05, offset: 0.01}, calibration: {every: 3}, %s}\n";
 
 static void train(const char *more) {
   char yaml[1024];

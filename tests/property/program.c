@@ -1,6 +1,7 @@
-/* Programming schemes and mappings: stochastic coincidences have the mean and variance of the closed form, what
- * is cut is counted, slabs replay alike; sign and write_verify do what they say; every mapping writes, moves and
- * shows its weights; one-sided pairs are refreshed; a zero shift stops the walk to the symmetry point.
+/* Programming schemes and mappings: stochastic coincidences have the mean and variance of the
+ * closed form, what is cut is counted, slabs replay alike; sign and write_verify do what they say;
+ * every mapping writes, moves and shows its weights; one-sided pairs are refreshed; a zero shift
+ * stops the walk to the symmetry point.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
@@ -44,8 +45,8 @@ static mho_outer_job outer(const mho_experiment *e, mho_crossbar *x, mho_pulse_t
                          .trains = t};
 }
 
-/* Mean over repeats from weight 0 of every cell's change against rate x d, d = -e, corrected by what a pulse does
- * at that state; with a constant step the variance too. */
+/* Mean over repeats from weight 0 of every cell's change against rate x d, d = -e, corrected by
+ * what a pulse does at that state; with a constant step the variance too. */
 static void coincidences(const char *device, const char *keys, double noise, bool management) {
   enum { REPEATS = 100000 };
   char yaml[512];
@@ -99,14 +100,15 @@ static void coincidences(const char *device, const char *keys, double noise, boo
     double got = sum[i] / REPEATS, var = squares[i] / REPEATS - got * got;
     double expected = one * one * slots * pq * (1 - pq + noise * noise);
 
-    /* steps that bend change a little within the few pulses of a sample: of large ones there is hardly ever more
-     * than one */
+    /* steps that bend change a little within the few pulses of a sample: of large ones there is
+     * hardly ever more than one */
     NEAR(got, mean,
          constant  ? 1e-5
          : k > 0.1 ? 0.01
                    : 0.03,
          5 * sqrt(expected * (constant ? 1 : 1.1) / REPEATS) + 1e-9);
-    if (constant) /* the fourth moment of a sum of few pulses: at most that of one, 1/pq above the normal's */
+    /* The fourth moment of a sum of few pulses is at most that of one, 1/pq above the normal's. */
+    if (constant)
       NEAR(var, expected, 5 * sqrt((2 + 3 / fmax(slots * pq, 0.1)) / REPEATS), 1e-12);
   }
   assert_true(counts.truncated == 0);
@@ -151,8 +153,8 @@ static void test_coincidences(void **state) {
 
 /* Where a probability saturates the mean falls short, and the cells are counted. */
 static void test_truncation(void **state) {
-  mho_experiment *e = experiment(
-      "device: {model: linear, mapping: reference}\nupdate: {scheme: stochastic, max_length: 10}\n");
+  mho_experiment *e = experiment("device: {model: linear, mapping: reference}\nupdate: {scheme: "
+                                 "stochastic, max_length: 10}\n");
   const mho_scheme *s = (const mho_scheme *)e->scheme.entry;
   mho_crossbar *x = crossbar(e, ROWS, COLS);
   mho_pulse_trains *t;
@@ -254,11 +256,11 @@ static void test_write_verify(void **state) {
   double spread[2];
   for (int k = 0; k < 2; k++) {
     char yaml[256];
-    snprintf(
-        yaml, sizeof yaml,
-        "device: {model: linear, mapping: reference, write_noise: 0.02, step_up: 1e-3, step_down: 1e-3}\n"
-        "update: {scheme: %s}\n",
-        k ? "accumulate" : "write_verify, tries: 60, tolerance: 5");
+    snprintf(yaml, sizeof yaml,
+             "device: {model: linear, mapping: reference, write_noise: 0.02, step_up: 1e-3, "
+             "step_down: 1e-3}\n"
+             "update: {scheme: %s}\n",
+             k ? "accumulate" : "write_verify, tries: 60, tolerance: 5");
     mho_experiment *e = experiment(yaml);
     mho_crossbar *x = crossbar(e, N / 16, 16);
     mho_real chi[N] = {0};
@@ -305,7 +307,8 @@ static const struct {
      25,
      {4, 10, 20}},
     {MILO, milo, 50, 225, {80, 137, 200}},
-    {"g_min: 0 S, g_max: 39.26 uS, write_error: {c0: 1.053 uS, c1: 0.2374, c2: -1.167e4, c3: 1.536e8}",
+    {"g_min: 0 S, g_max: 39.26 uS, write_error: {c0: 1.053 uS, c1: 0.2374, c2: -1.167e4, c3: "
+     "1.536e8}",
      wan,
      0,
      39.26,
@@ -342,8 +345,9 @@ static void set_all(mho_crossbar *x, double w) {
   mho_crossbar_set(x, 0, MANY, v);
 }
 
-/* A population written to a conductance has the published mean and deviation; a second write is another draw, the same
- * write on the same seeds is the same; what stays is not written; what is added is written anew around the sum. */
+/* A population written to a conductance has the published mean and deviation; a second write is
+ * another draw, the same write on the same seeds is the same; what stays is not written; what is
+ * added is written anew around the sum. */
 static void test_write_error(void **state) {
   static mho_real dw[MANY];
   static float before[MANY];
@@ -392,8 +396,8 @@ static void test_write_error(void **state) {
     }
 }
 
-/* The other writes that somebody verifies: references, refreshes, write_verify; pulses alone have no such error, and no
- * conductance is below 0. */
+/* The other writes that somebody verifies: references, refreshes, write_verify; pulses alone
+ * have no such error, and no conductance is below 0. */
 static void test_verified_writes(void **state) {
   mho_experiment *e;
   double mean, deviation;
@@ -474,10 +478,10 @@ static void test_verified_writes(void **state) {
 
 static void mapping(const char *name, double rest) {
   char yaml[256];
-  snprintf(
-      yaml, sizeof yaml,
-      "device: {model: linear, mapping: %s, step_up: 1e-3, step_down: 1e-3}\narray: {read_noise: 0.01}\n",
-      name);
+  snprintf(yaml, sizeof yaml,
+           "device: {model: linear, mapping: %s, step_up: 1e-3, step_down: 1e-3}\narray: "
+           "{read_noise: 0.01}\n",
+           name);
   mho_experiment *e = experiment(yaml);
   mho_crossbar *x = crossbar(e, N / 16, 16);
   mho_real w[N];
@@ -567,7 +571,8 @@ static void test_reference_noise(void **state) {
     NEAR(read_variance("reference", laws[k]) / read_variance("offset", laws[k]), 2, 0.05, 0);
 }
 
-/* Pairs that were only SET fill up; a refresh brings them down and keeps the weights to a step or so. */
+/* Pairs that were only SET fill up; a refresh brings them down and keeps the weights to a step
+ * or so. */
 static void test_refresh(void **state) {
   mho_experiment *e =
       experiment("device: {model: soft_bounds, mapping: one_sided, step_up: 0.02, step_down: 0.5, "
@@ -598,17 +603,16 @@ static void test_refresh(void **state) {
   mho_experiment_free(e);
 }
 
-/* Up and down in turn, a device of unequal steps walks to its symmetry point; where that is weight zero, the
- * weight stays. */
+/* Up and down in turn, a device of unequal steps walks to its symmetry point; where that is
+ * weight zero, the weight stays. */
 static void test_zero_shift(void **state) {
   double mean[2];
   for (int k = 0; k < 2; k++) {
     char yaml[256];
-    snprintf(
-        yaml, sizeof yaml,
-        "device: {model: soft_bounds, mapping: reference, step_up: 0.02, step_down: 0.01, zero_shift: %s, "
-        "variation: {step: 0.1, asymmetry: 0.1}}\n",
-        k ? "true" : "false");
+    snprintf(yaml, sizeof yaml,
+             "device: {model: soft_bounds, mapping: reference, step_up: 0.02, step_down: 0.01, "
+             "zero_shift: %s, variation: {step: 0.1, asymmetry: 0.1}}\n",
+             k ? "true" : "false");
     mho_experiment *e = experiment(yaml);
     mho_crossbar *x = crossbar(e, N / 16, 16);
     mho_pulse_counts counts = {0};

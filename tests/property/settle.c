@@ -1,5 +1,5 @@
-/* Settling and training: the map's fixed point, the wavefront from rest, resume, and independence of the
- * threads.
+/* Settling and training: the map's fixed point, the wavefront from rest, resume, and independence
+ * of the threads.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
@@ -8,12 +8,11 @@
 static void reference(const char *neuron, const char *mode, int steps, bool nudge, bool grows) {
   enum { N = 5 };
   char yaml[512];
-  snprintf(
-      yaml, sizeof yaml,
-      "network: {hidden: [9, 7, 6], neuron: %s, forward_scale: 0.8}\nfeedback: {mode: %s, scale: 0.2}\n"
-      "settle: {method: synchronous, free: %d, nudged: %d, nudge_course: %s}\nrule: {nudge: 0.5}\ntrain: "
-      "{batch: %d}\n",
-      neuron, mode, steps, steps, grows ? "growing" : "constant", N);
+  snprintf(yaml, sizeof yaml,
+           "network: {hidden: [9, 7, 6], neuron: %s, forward_scale: 0.8}\nfeedback: {mode: %s, "
+           "scale: 0.2}\nsettle: {method: synchronous, free: %d, nudged: %d, nudge_course: %s}\n"
+           "rule: {nudge: 0.5}\ntrain: {batch: %d}\n",
+           neuron, mode, steps, steps, grows ? "growing" : "constant", N);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t;
   OK(mho_trainer_new(NULL, e, &t, &ei));
@@ -94,7 +93,8 @@ static void test_synchronous_map(void **state) {
       }
 }
 
-/* Free and nudged phase of the synchronous map; with a meter every step is read, as hardware does. Returns the reads. */
+/* Free and nudged phase of the synchronous map; with a meter every step is read, as hardware
+ * does. Returns the reads. */
 static double synchronous_states(mho_trainer *t, const mho_experiment *e, mho_meter *meter,
                                  bool live, mho_state *const *s) {
   enum { N = 20 };
@@ -133,11 +133,11 @@ static double synchronous_states(mho_trainer *t, const mho_experiment *e, mho_me
 static void test_repeated_steps(void **state) {
   static const char *nets[] = {
       "network: {hidden: [16, 12, 12, 8]}\nfeedback: {scale: 0.1}\n",
-      "network: {hidden: [16, 12, 12, 8], neuron: hard_sigmoid, biases: true}\nfeedback: {scale: 0.1, mode: "
-      "asymmetric}\n",
+      "network: {hidden: [16, 12, 12, 8], neuron: hard_sigmoid, biases: true}\nfeedback: {scale: "
+      "0.1, mode: asymmetric}\n",
       "network: {hidden: [12, 12, 12, 12], topology: residual}\nfeedback: {scale: 0.1}\n",
-      "network: {topology: conv, conv: [4x3, pool2, 6x2], neuron: hard_sigmoid, biases: true}\nfeedback: "
-      "{scale: 0.01}\n",
+      "network: {topology: conv, conv: [4x3, pool2, 6x2], neuron: hard_sigmoid, biases: true}\n"
+      "feedback: {scale: 0.01}\n",
       "network: {hidden: [20]}\n",
   };
   for (int i = 0; i < 2 * MHO_COUNT(nets); i++) {
@@ -177,8 +177,7 @@ static void test_repeated_steps(void **state) {
 static void test_tolerance(void **state) {
   mho_experiment *e =
       experiment("network: {hidden: [32, 32]}\nfeedback: {scale: 0.1}\nsettle: {method: "
-                 "synchronous, free: 500, nudged: 5, "
-                 "tolerance: 1e-6}\n");
+                 "synchronous, free: 500, nudged: 5, tolerance: 1e-6}\n");
   mho_trainer *t;
   mho_evaluation v;
   OK(mho_trainer_new(NULL, e, &t, &ei));
@@ -189,8 +188,7 @@ static void test_tolerance(void **state) {
   mho_experiment_free(e);
   e = experiment(
       "network: {hidden: [64, 64, 64]}\nfeedback: {mode: asymmetric, scale: 4}\nsettle: {free: "
-      "60, tolerance: "
-      "1e-6}\n");
+      "60, tolerance: 1e-6}\n");
   OK(mho_trainer_new(NULL, e, &t, &ei));
   OK(mho_trainer_evaluate(t, &mho_trainer_dataset(t)->test, &v, &ei));
   assert_true(v.unsettled > 300); /* of 360: the synchronous map oscillates at this feedback */
@@ -224,21 +222,21 @@ static void same_weights(const mho_blob *a, const mho_blob *b) {
 
 static const char *hardware[] = {
     "network: {hidden: [20, 16]}\ntrain: {batch: 100}\n",
-    "network: {hidden: [20, 16]}\ndevice: {model: soft_bounds, cycle_to_cycle: 0.3, variation: {step: 0.2}, "
-    "stuck_on: "
-    "0.01}\nupdate: {scheme: pulses, optimizer: momentum}\narray: {read_noise: 0.01}\n",
+    "network: {hidden: [20, 16]}\ndevice: {model: soft_bounds, cycle_to_cycle: 0.3, variation: "
+    "{step: 0.2}, stuck_on: 0.01}\nupdate: {scheme: pulses, optimizer: momentum}\narray: "
+    "{read_noise: 0.01}\n",
     "network: {hidden: [20]}\ndevice: {model: nl_pulse, pulse_noise: 0.001}\nupdate: {scheme: "
-    "accumulate}\nrule: "
-    "{phases: centred, error: live}\narray: {read_noise: 0.02, noise: {law: proportional, redraw: phase}}\n",
-    "network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_up: 9, nl_down: 9, start: 0.9}\nupdate: {scheme: "
-    "pulses}\n",
-    "network: {hidden: [20]}\ndevice: {model: linear, mapping: reference, write_error: {c0: 1 uS}}\nupdate: "
-    "{scheme: "
-    "exact}\n",
-    "network: {hidden: [20]}\ndevice: {model: linear, levels: 64, write_error: {c0: 1 uS}}\nupdate: {scheme: "
-    "write_verify}\narray: {adc_bits: 8, calibration: {percentile: 95, every: 2}}\n",
-    "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {shuffle: samples, "
-    "batch: 77}\n",
+    "accumulate}\nrule: {phases: centred, error: live}\narray: {read_noise: 0.02, noise: {law: "
+    "proportional, redraw: phase}}\n",
+    "network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_up: 9, nl_down: 9, start: 0.9}\n"
+    "update: {scheme: pulses}\n",
+    "network: {hidden: [20]}\ndevice: {model: linear, mapping: reference, write_error: {c0: 1 "
+    "uS}}\nupdate: {scheme: exact}\n",
+    "network: {hidden: [20]}\ndevice: {model: linear, levels: 64, write_error: {c0: 1 uS}}\n"
+    "update: {scheme: write_verify}\narray: {adc_bits: 8, calibration: {percentile: 95, every: "
+    "2}}\n",
+    "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {shuffle: "
+    "samples, batch: 77}\n",
 };
 
 static void test_threads_and_resume(void **state) {

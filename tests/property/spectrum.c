@@ -31,7 +31,8 @@ static void test_dense_eigenvalues(void **state) {
   NEAR(largest(3, triangle), 4, 1e-14, 0);
 }
 
-/* An operator of n states: a rotation by `angle` and stretch by `top` of the first two, all others shrunk. */
+/* An operator of n states: a rotation by `angle` and stretch by `top` of the first two, all
+ * others shrunk. */
 typedef struct turn {
   int n;
   double top, angle;
@@ -120,7 +121,8 @@ static void test_no_loop(void **state) {
       "network: {hidden: [20]}\n",
       "network: {topology: graph, hidden: [9, 8, 7], links: [x>1, 1>2, 2>3, 1>3, 3-out]}\n",
       "network: {hidden: [30, 30, 30, 30]}\nfeedback: {scale: 0}\n",
-      "network: {hidden: [30, 30, 30, 30], forward_scale: 0}\nfeedback: {mode: asymmetric, scale: 1}\n",
+      "network: {hidden: [30, 30, 30, 30], forward_scale: 0}\nfeedback: {mode: asymmetric, scale: "
+      "1}\n",
   };
   for (int i = 0; i < MHO_COUNT(nets); i++) {
     subject n = net_new(nets[i]);
@@ -129,8 +131,9 @@ static void test_no_loop(void **state) {
   }
 }
 
-/* Unit matrices between L layers: eigenvalues 2 sqrt(alpha beta_i) cos(k pi/(L + 1)), however weak the
- * feedback, which makes M itself all but nilpotent. 10 layers of 65 are beyond the dense matrix. */
+/* Unit matrices between L layers: eigenvalues 2 sqrt(alpha beta_i) cos(k pi/(L + 1)), however
+ * weak the feedback, which makes M itself all but nilpotent. 10 layers of 65 are beyond the
+ * dense matrix. */
 static void test_unit_chain(void **state) {
   for (int width = 5; width <= 65; width += 30)
     for (double beta = 1e-6; beta < 2; beta *= 100) {
@@ -158,13 +161,15 @@ static void test_random_nets(void **state) {
     double tolerance;
   } nets[] = {
       {"network: {hidden: [40, 30, 20]}\nfeedback: {mode: asymmetric, scale: 0.3}\n", 1e-9},
-      {"network: {topology: residual, hidden: [20, 20, 20, 20, 20, 20, 20]}\nfeedback: {scale: 0.1}\n",
+      {"network: {topology: residual, hidden: [20, 20, 20, 20, 20, 20, 20]}\nfeedback: {scale: "
+       "0.1}\n",
        1e-9},
       {"network: {topology: agt, link_probability: 0.5, hidden: [20, 20, 20, 20, 20]}\n"
        "feedback: {mode: asymmetric, scale: 0.5}\n",
        1e-9},
       {"network: {hidden: [150, 160, 150]}\nfeedback: {scale: 0.1}\n", 1e-8},
-      {"network: {topology: residual, hidden: [60, 60, 60, 60, 60, 60, 60]}\nfeedback: {scale: 0.1}\n",
+      {"network: {topology: residual, hidden: [60, 60, 60, 60, 60, 60, 60]}\nfeedback: {scale: "
+       "0.1}\n",
        1e-8},
       {"network: {hidden: [150, 160, 150]}\nfeedback: {mode: asymmetric, scale: 0.1}\n", 1e-8},
   };

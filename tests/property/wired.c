@@ -1,4 +1,5 @@
-/* Crossbars with wires: what they read is what single solves of their tiles give, in both directions.
+/* Crossbars with wires: what they read is what single solves of their tiles give, in both
+ * directions.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
@@ -41,7 +42,8 @@ static void drop(subject *s) {
   mho_experiment_free(s->e);
 }
 
-/* What reading tile by tile gives, with every tile solved as a circuit: out += sign (sense currents)/g_unit. */
+/* What reading tile by tile gives, with every tile solved as a circuit: out += sign (sense
+ * currents)/g_unit. */
 static void read_tile(const subject *s, const double *g, int row0, int col0, int m, int n,
                       bool transposed, const double *in, double sign, double *out) {
   double tile[TILE_R * TILE_C], current[TILE_R + TILE_C];
@@ -120,10 +122,9 @@ static void test_reads(void **state) {
       "}}\n",
       1e-5);
   check_reads("device: ideal\narray: {wire: {r_word: 5 ohm, r_bit: 3 ohm, " TILES "}}\n", 1e-5);
-  check_reads(
-      "device: {model: linear, g_max: 1 mS, open: 0.1}\narray: {wire: {r_word: 50 ohm, r_bit: 0 ohm, " TILES
-      "}}\n",
-      1e-5);
+  check_reads("device: {model: linear, g_max: 1 mS, open: 0.1}\narray: {wire: {r_word: 50 ohm, "
+              "r_bit: 0 ohm, " TILES "}}\n",
+              1e-5);
   check_reads(
       "device: {model: linear, g_max: 1 mS}\narray: {wire: {r_word: 0 ohm, r_bit: 50 ohm, " TILES
       "}}\n",
@@ -160,8 +161,8 @@ static void test_neighbour(void **state) {
   drop(&s);
 }
 
-/* What a line draws from its driver while all others are at 0 V: against the whole circuit, of which the way around through
- * a third line is left out here. */
+/* What a line draws from its driver while all others are at 0 V: against the whole circuit, of
+ * which the way around through a third line is left out here. */
 static void check_loads(const char *array, double r_word, double r_bit, int tile_rows,
                         double tolerance) {
   char yaml[256];
@@ -211,8 +212,8 @@ static void test_loads(void **state) {
 static void test_threads(void **state) {
   static const char *const yaml[] = {
       "device: linear\narray: {wire: {r_word: 5 ohm, r_bit: 5 ohm, " TILES "}}\n",
-      "device: linear\narray: {wire: {r_word: 5 ohm, r_bit: 5 ohm, tolerance: 1e-4, refresh: 2, " TILES
-      "}}\n"};
+      "device: linear\narray: {wire: {r_word: 5 ohm, r_bit: 5 ohm, tolerance: 1e-4, refresh: "
+      "2, " TILES "}}\n"};
   for (int k = 0; k < 2; k++) {
     mho_pool *pool;
     OK(mho_pool_new(3, &pool, &ei));
@@ -229,12 +230,12 @@ static void test_threads(void **state) {
   }
 }
 
-/* Between two exact solutions the matrix follows the weights: much closer than it would by staying as it was. */
+/* Between two exact solutions the matrix follows the weights: much closer than it would by
+ * staying as it was. */
 static void test_refresh(void **state) {
-  subject s = make(
-      "device: {model: linear, g_max: 1 mS}\narray: {wire: {r_word: 5 ohm, r_bit: 5 ohm, refresh: 10, " TILES
-      "}}\n",
-      NULL);
+  subject s = make("device: {model: linear, g_max: 1 mS}\narray: {wire: {r_word: 5 ohm, r_bit: 5 "
+                   "ohm, refresh: 10, " TILES "}}\n",
+                   NULL);
   mho_real dw[ROWS * COLS];
   float z[ROWS * COLS];
   double most = 0, behind = 0, change = 0;

@@ -1,5 +1,5 @@
-/* Arrays with wire resistance: the iterative method against the direct one and closed forms, superposition,
- * reciprocity, power balance, and hostile arrays: a right answer or a refusal.
+/* Arrays with wire resistance: the iterative method against the direct one and closed forms,
+ * superposition, reciprocity, power balance, and hostile arrays: a right answer or a refusal.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wires.h"
 
@@ -31,7 +31,8 @@ static double *devices(const sample *s, uint32_t stream) {
                      s->open);
 }
 
-/* One vector (conjugate gradients), eleven (blocks of eight, sweeps or gradients), driven from either side. */
+/* One vector (conjugate gradients), eleven (blocks of eight, sweeps or gradients), driven from
+ * either side. */
 static void test_against_direct(void **state) {
   for (int k = 0; k < MHO_COUNT(samples); k++)
     for (int n = 1; n <= 11; n += 10) {
@@ -77,8 +78,8 @@ static void against_direct(const sample *s, uint32_t stream, int n, mho_pool *po
   mho_free(e);
 }
 
-/* The largest arrays and the ends of what wires and devices are asked for. Factors of 1024 x 1024 take 2 GB and half a
- * minute: in suite slow. */
+/* The largest arrays and the ends of what wires and devices are asked for. Factors of 1024 x
+ * 1024 take 2 GB and half a minute: in suite slow. */
 static void test_large_against_direct(void **state) {
   static const sample shapes[] = {
       {1, 1024, 100, 100, 1e3, 1e7, 0},   {1024, 1, 100, 100, 1e3, 1e7, 0},
@@ -100,12 +101,14 @@ static void test_large_against_direct(void **state) {
   mho_pool_free(pool);
 }
 
-/* A ladder by the continued fraction of its resistances, from the far end: what a person does on paper. */
+/* A ladder by the continued fraction of its resistances, from the far end: what a person does on
+ * paper. */
 static void test_ladders(void **state) {
   enum { N = 50 };
   double *g = log_uniform(N, 1, 1e-7, 1e-3, 0), v = 0.7;
   for (int word = 0; word < 2; word++) {
-    /* 1 x N: the word line is a ladder to bit lines with one segment each; N x 1: the other way round */
+    /* 1 x N: the word line is a ladder to bit lines with one segment each; N x 1: the other way
+     * round */
     double r_line = 3, r_end = 5, load[N], input = 0, node[N], before = v;
     for (int k = 0; k < N; k++)
       load[k] = 1 / (1 / g[k] + r_end);
@@ -205,8 +208,8 @@ static void test_superposition_reciprocity_power(void **state) {
   }
 }
 
-/* Every column and row of the effective matrix against single solves, at several tolerances; the transposed
- * array's is the transpose, as the drivers swap sides. */
+/* Every column and row of the effective matrix against single solves, at several tolerances; the
+ * transposed array's is the transpose, as the drivers swap sides. */
 static void test_effective(void **state) {
   static const sample shapes[] = {
       {1, 1, 1, 1, 1e3, 1e4, 0},   {40, 24, 1, 1, 1e4, 1e6, .1}, {24, 40, 100, 10, 1e3, 1e5, 0},
@@ -258,7 +261,8 @@ static void test_threads(void **state) {
 
 /* ---------------------------------------------------------------- hostile arrays */
 
-/* Devices of 100 ohm behind wires of 1 kohm: every method that answers gives the direct method's answer. */
+/* Devices of 100 ohm behind wires of 1 kohm: every method that answers gives the direct method's
+ * answer. */
 static void test_strong_wires(void **state) {
   for (int n = 8; n <= 64; n *= 8) {
     sample s = {n, n, 1e3, 1e3, 100, 100, 0};
@@ -411,7 +415,8 @@ static void test_nonlinear(void **state) {
                    MHO_EINVAL);
 }
 
-/* Without wires a half-selected device sees exactly V/2 or V/3; wires take from the selected one. */
+/* Without wires a half-selected device sees exactly V/2 or V/3; wires take from the selected
+ * one. */
 static void test_half_selected(void **state) {
   enum { N = 16 };
   sample s = {N, N, 0, 0, 1e4, 1e5, 0};

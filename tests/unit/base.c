@@ -146,8 +146,8 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Normals against the whole law (Kolmogorov-Smirnov), their tails, and one another: neighbours share a radius,
- * so their squares too are compared. */
+/* Normals against the whole law (Kolmogorov-Smirnov), their tails, and one another: neighbours
+ * share a radius, so their squares too are compared. */
 static void test_normal_law(void **state) {
   enum { N = 1 << 20 };
   float *z = malloc(N * sizeof *z);

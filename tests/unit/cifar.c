@@ -1,4 +1,5 @@
-/* CIFAR-10: files good and bad, normalized batches, unpacking the archive, and the real data where they lie.
+/* CIFAR-10: files good and bad, normalized batches, unpacking the archive, and the real data where
+ * they lie.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/data.h"
 #include "mho_config.h"
@@ -229,7 +230,8 @@ static void test_many_images(void **state) {
   mho_dataset_free(&d);
 }
 
-/* Load with file i spoilt: MHO_EDATA, the file's name, the reason and the cure are in the message. */
+/* Load with file i spoilt: MHO_EDATA, the file's name, the reason and the cure are in the
+ * message. */
 static void expect_bad(int i, const struct bytes *x, const char *reason) {
   for (int gz = 0; gz < 2; gz++) {
     mho_dataset d;
@@ -298,7 +300,8 @@ static void test_other_failures(void **state) {
   assert_non_null(strstr(ei.message, path));
 }
 
-/* Every byte of a packed file changed, every length: sound data or MHO_EDATA, never anything else. */
+/* Every byte of a packed file changed, every length: sound data or MHO_EDATA, never anything
+ * else. */
 static void test_fuzz(void **state) {
   char path[PATH];
   write_good(true);
@@ -387,17 +390,15 @@ static uint8_t *put_member(struct bytes *x, const char *name, char type, const v
   text((char *)header + 100, 8, "0000644");
   text((char *)header + 124, 12, "%011zo", n);
   header[156] = (uint8_t)type;
-  memcpy(header + 257,
-         "ustar\0"
-         "00",
-         8);
+  memcpy(header + 257, "ustar\000", 8);
   seal(header);
   memcpy(header + 512, data, n);
   x->n += 512 + (n + 511) / 512 * 512;
   return header;
 }
 
-/* The archive as it is published: everything in a folder, the files in no order, others beside them. */
+/* The archive as it is published: everything in a folder, the files in no order, others beside
+ * them. */
 static struct bytes make_archive(int without) {
   static const int order[FILES] = {3, 0, 5, 4, 1, 2};
   struct bytes x = {0};
@@ -513,7 +514,8 @@ static void test_unpack_tar(void **state) {
   }
 }
 
-/* Fetch from this archive, plain, which is read as well as packed: MHO_EDATA, nothing left behind. */
+/* Fetch from this archive, plain, which is read as well as packed: MHO_EDATA, nothing left
+ * behind. */
 static void expect_bad_archive(const struct bytes *x, const char *reason, const char *cure) {
   mho_errinfo ei;
   write_bytes(in_folder(archive), x->b, x->n);
@@ -574,17 +576,16 @@ static void test_bad_archives(void **state) {
 }
 
 #ifdef MHO_HAVE_CURL
-/* An https server on this machine: openssl's, which sends a file as the whole answer, status line and all.
- * Returns its port, or 0 when there is no openssl command. */
+/* An https server on this machine: openssl's, which sends a file as the whole answer, status
+ * line and all. Returns its port, or 0 when there is no openssl command. */
 static int start_server(void) {
   char command[2 * PATH], line[256];
   int p[2], port = 0;
-  text(
-      command, sizeof command,
-      "cd '%s' && mkdir web && cd web && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
-      "-nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem "
-      ">log 2>&1",
-      folder);
+  text(command, sizeof command,
+       "cd '%s' && mkdir web && cd web && openssl req -x509 -newkey ec -pkeyopt "
+       "ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -addext "
+       "subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem >log 2>&1",
+       folder);
   if (system(command))
     return 0;
   assert_int_equal(pipe(p), 0);

@@ -284,7 +284,8 @@ static void test_plain_and_packed(void **state) {
   mho_dataset_free(&d);
 }
 
-/* Load with file i spoilt: MHO_EDATA, the file's name, the reason and the cure are in the message. */
+/* Load with file i spoilt: MHO_EDATA, the file's name, the reason and the cure are in the
+ * message. */
 static void expect_bad(int i, const struct bytes *x, const char *reason) {
   for (int gz = 0; gz < 2; gz++) {
     mho_dataset d;
@@ -546,8 +547,8 @@ static void test_batch(void **state) {
   mho_dataset_free(&d);
 }
 
-/* Augmented images: every one is a shifted and perhaps mirrored original, the draws follow from epoch and number, and
- * all shifts and both orientations come. */
+/* Augmented images: every one is a shifted and perhaps mirrored original, the draws follow from
+ * epoch and number, and all shifts and both orientations come. */
 static void test_augmented(void **state) {
   enum { SIDE = 5, N = 200 };
   uint8_t pixel[SIDE * SIDE], label[1] = {3}, got;
@@ -620,15 +621,15 @@ static int free_port(void) {
   return ntohs(a.sin_port);
 }
 
-/* An https server on this machine: openssl's, which sends a file as the whole answer, status line and all.
- * Returns its port, or 0 when there is no openssl command. */
+/* An https server on this machine: openssl's, which sends a file as the whole answer, status
+ * line and all. Returns its port, or 0 when there is no openssl command. */
 static int start_server(void) {
   char command[2 * PATH], address[32];
-  text(
-      command, sizeof command,
-      "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-      "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out ca.pem >log 2>&1",
-      folder);
+  text(command, sizeof command,
+       "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+       "-days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out "
+       "ca.pem >log 2>&1",
+       folder);
   if (system(command))
     return 0;
   int p[2], port = free_port();
@@ -652,8 +653,8 @@ static int start_server(void) {
   return port;
 }
 
-/* What the server answers for names[i]: status and header lines, then the bytes, of which it promises `extra`
- * more than there are. */
+/* What the server answers for names[i]: status and header lines, then the bytes, of which it
+ * promises `extra` more than there are. */
 static void answer(int i, const char *head, const struct bytes *x, size_t extra) {
   struct bytes out = {0};
   out.n = (size_t)snprintf((char *)out.b, BYTES, "HTTP/1.0 %s\r\nContent-Length: %zu\r\n\r\n", head,

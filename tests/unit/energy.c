@@ -3,16 +3,16 @@
 #include "array/weights.h"
 #include "experiment.h"
 
-/* 64-6-10 on 40 samples in batches of 20, 4 free and 2 nudged steps at once, nothing random: the input is read in both
- * phases, the read-out once, the error once, and one hidden layer has no neighbours. */
+/* 64-6-10 on 40 samples in batches of 20, 4 free and 2 nudged steps at once, nothing random: the
+ * input is read in both phases, the read-out once, the error once, and one hidden layer has no
+ * neighbours. */
 enum { X = 64, H = 6, C = 10, N = 40, FREE = 4, NUDGED = 2 };
 static const char net[] =
-    "network: {hidden: [6]}\nsettle: {method: synchronous, free: 4, nudged: 2}\n"
-    "dataset: {train: 40}\ntrain: {batch: 20, chunk: 7, epochs: 2}\n"
-    "device: {model: linear, g_min: 10 uS, g_max: 50 uS, pulse: {set_voltage: 3 V, reset_voltage: 2.5 V, "
-    "width: 1 us}}\n"
-    "energy: {read_time: 50 ns, cell_capacitance: 2 fF, dac_energy: 1 pJ, adc_step: 10 fJ, "
-    "adc_time: 2 ns, adc_share: 4, amplifier: 5 uW, write_parallel: 2}\n";
+    "network: {hidden: [6]}\nsettle: {method: synchronous, free: 4, nudged: 2}\ndataset: {train: "
+    "40}\ntrain: {batch: 20, chunk: 7, epochs: 2}\ndevice: {model: linear, g_min: 10 uS, g_max: "
+    "50 uS, pulse: {set_voltage: 3 V, reset_voltage: 2.5 V, width: 1 us}}\nenergy: {read_time: 50 "
+    "ns, cell_capacitance: 2 fF, dac_energy: 1 pJ, adc_step: 10 fJ, adc_time: 2 ns, adc_share: 4, "
+    "amplifier: 5 uW, write_parallel: 2}\n";
 
 typedef struct counted {
   mho_experiment *e;
@@ -57,7 +57,8 @@ static void test_reads(void **state) {
       squares += v * v;
       power += v * v * g;
     }
-  /* the cells of the input are most; hidden states and errors are at most 1 on the read-out's, read three ways */
+  /* the cells of the input are most; hidden states and errors are at most 1 on the read-out's,
+   * read three ways */
   double least = 0.09 * 50e-9 * 2 * power, reads = 4 * N;
   assert_true(term(&c, "cells")->joule > least);
   assert_true(term(&c, "cells")->joule < least + 0.09 * 50e-9 * N * 2 * (H * C) * 100e-6);
@@ -89,7 +90,8 @@ static void test_converters(void **state) {
   counted_free(&c);
 }
 
-/* A tile of 40 x 8 takes part of the 64 inputs and, transposed, of the 10 errors: two conversions each, or one of the sum. */
+/* A tile of 40 x 8 takes part of the 64 inputs and, transposed, of the 10 errors: two
+ * conversions each, or one of the sum. */
 static void test_tiles(void **state) {
   for (int analog = 0; analog < 2; analog++) {
     char more[200];
@@ -105,8 +107,8 @@ static void test_tiles(void **state) {
   }
 }
 
-/* Joined by wires: converters for the input, the error, the read-out and the states of two phases; input, read-out and
- * error conduct for all steps. */
+/* Joined by wires: converters for the input, the error, the read-out and the states of two
+ * phases; input, read-out and error conduct for all steps. */
 static void test_analog(void **state) {
   counted c = count("update: {rate: 0}\narray: {dac_bits: 6, adc_bits: 7, coupling: analog}\n"),
           digital = count("update: {rate: 0}\narray: {dac_bits: 6, adc_bits: 7}\n");
@@ -136,7 +138,8 @@ static void test_pulses(void **state) {
   assert_true(term(&c, "set")->joule >= set * low * 9e-6 * (1 - 1e-9) &&
               term(&c, "set")->joule <= set * high * 9e-6 * (1 + 1e-9));
   NEAR(term(&c, "set")->joule / term(&c, "reset")->joule, set * 9 / (reset * 6.25), 1e-9, 0);
-  /* two cells of a row at once: rows - 1 and (cols - 2)/2 others see half of the voltage, a quarter of the energy */
+  /* two cells of a row at once: rows - 1 and (cols - 2)/2 others see half of the voltage, a
+   * quarter of the energy */
   double half = term(&c, "half-selected")->count;
   assert_true(half >= (set + reset) * (H - 1 + (C - 2) / 2.0) &&
               half <= (set + reset) * (X - 1 + (H - 2) / 2.0));
@@ -148,8 +151,9 @@ static void test_pulses(void **state) {
   counted_free(&c);
 }
 
-/* Trains of fixed length whose probabilities all saturate, by steps too small to change what follows: every line that
- * has anything to say pulses in every slot, so all is known without a draw. */
+/* Trains of fixed length whose probabilities all saturate, by steps too small to change what
+ * follows: every line that has anything to say pulses in every slot, so all is known without a
+ * draw. */
 static void test_trains(void **state) {
   enum { LENGTH = 7 };
   mho_experiment *e = experiment(
@@ -184,7 +188,8 @@ static void test_trains(void **state) {
   mho_experiment_free(e);
 }
 
-/* Pulses that all fall on the first connection, 64 x 6, by a rate of its own; cells of one row at once. */
+/* Pulses that all fall on the first connection, 64 x 6, by a rate of its own; cells of one row
+ * at once. */
 static counted count_first(const char *more) {
   char yaml[1024];
   snprintf(yaml, sizeof yaml, "update: {scheme: pulses, optimizer: sgd, rates: [0.5, 0]}\n%s",
@@ -192,7 +197,8 @@ static counted count_first(const char *more) {
   return count(yaml);
 }
 
-/* The cells that see a part of the voltage are those of the physical tile, by whatever selects a cell. */
+/* The cells that see a part of the voltage are those of the physical tile, by whatever selects a
+ * cell. */
 static void test_selection(void **state) {
   static const struct {
     const char *array;
@@ -203,7 +209,8 @@ static void test_selection(void **state) {
       {"{write: {select: half}}", 63 + 4 / 2.0, 0.5},
       {"{write: {select: half}, wire: {tile: [16, 6]}}", 15 + 4 / 2.0, 0.5},
       {"{write: {select: half}, wire: {tile: [16, 3]}}", 15 + 1 / 2.0, 0.5},
-      /* 16 rows three times and 16 once more; columns 4 and 2 wide, and 1 cell at once where there is no room for 2 */
+      /* 16 rows three times and 16 once more; columns 4 and 2 wide, and 1 cell at once where
+       * there is no room for 2 */
       {"{write: {select: half}, wire: {tile: [16, 4]}}", 15 + (4 * 2 / 2.0 + 2 * 0) / 6, 0.5},
       /* G- in the next column: 12 columns in one tile of 16 rows */
       {"{write: {select: half}, wire: {tile: [16, 12], negative: neighbour}}", 15 + 10 / 2.0, 0.5},
@@ -224,8 +231,8 @@ static void test_selection(void **state) {
   }
 }
 
-/* A card's own pulse: Ag:a-Si is written by 3.2 V and -2.8 V for 300 us, TaOx/TiO2 by 3 V for 40 and -3 V for 10 ms; a
- * voltage-driven model by what it is integrated with. */
+/* A card's own pulse: Ag:a-Si is written by 3.2 V and -2.8 V for 300 us, TaOx/TiO2 by 3 V for 40
+ * and -3 V for 10 ms; a voltage-driven model by what it is integrated with. */
 static void test_pulse_of_cards(void **state) {
   static const struct {
     const char *device;
@@ -285,8 +292,8 @@ static void test_noise_is_free(void **state) {
   }
 }
 
-/* Two hidden layers from rest: the array between them is read in every step, both ways, also while its inputs are still
- * zeros. */
+/* Two hidden layers from rest: the array between them is read in every step, both ways, also
+ * while its inputs are still zeros. */
 static void test_zeros(void **state) {
   enum { H2 = 5 };
   mho_experiment *e =
@@ -312,7 +319,8 @@ static void test_zeros(void **state) {
   mho_experiment_free(e);
 }
 
-/* Backpropagation makes two passes through the layers: in time, one read of every array each way. */
+/* Backpropagation makes two passes through the layers: in time, one read of every array each
+ * way. */
 static void test_passes(void **state) {
   mho_experiment *e = experiment("network: {hidden: [6, 5]}\nrule: bp\ndataset: {train: 40}\n"
                                  "train: {batch: 20}\ndevice: linear\nupdate: {rate: 0}\n"
@@ -338,8 +346,9 @@ static double decaying(double a, double b, double end) {
   return b * b * end - 2 * b * d * expm1(-end) - 0.5 * d * d * expm1(-2 * end);
 }
 
-/* J that the cells of a linear hidden layer's arrays take in both phases of all samples, in closed form: u relaxes to a in
- * the free phase and from there to a - nudge (p - y) W^T in the nudged one; every line is driven all the time. */
+/* J that the cells of a linear hidden layer's arrays take in both phases of all samples, in
+ * closed form: u relaxes to a in the free phase and from there to a - nudge (p - y) W^T in the
+ * nudged one; every line is driven all the time. */
 static double closed_form(const mho_trainer *t, const mho_network *n, double volts) {
   const mho_crossbar *in = n->connection[0].xb, *out = n->connection[1].xb;
   const mho_real *w0 = mho_crossbar_matrix(in), *w1 = mho_crossbar_matrix(out);
@@ -388,14 +397,13 @@ static void test_in_time(void **state) {
   static const char *const steppers[] = {"rk2", "rkf45", "rk8pd", "msadams", "bsimp"};
   for (int i = 0; i < MHO_COUNT(steppers); i++) {
     char yaml[1024];
-    snprintf(
-        yaml, sizeof yaml,
-        "network: {hidden: [6], neuron: linear}\nrule: {nudge: %g}\nsettle: {method: ode, stepper: %s, tau: "
-        "%d "
-        "ns, read_free: %g, read_nudged: %g, accuracy: 1e-7}\ndataset: {train: 40}\ntrain: {batch: 20}\n"
-        "update: {rate: 0}\ndevice: {model: linear, g_min: 10 uS, g_max: 50 uS}\narray: {read_voltage: 0.3 "
-        "V}\nenergy: {amplifier: 5 uW, read_time: 50 ns}\n",
-        NUDGE, steppers[i], TAU_NS, READ_FREE, READ_NUDGED);
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [6], neuron: linear}\nrule: {nudge: %g}\nsettle: {method: ode, "
+             "stepper: %s, tau: %d ns, read_free: %g, read_nudged: %g, accuracy: 1e-7}\ndataset: "
+             "{train: 40}\ntrain: {batch: 20}\nupdate: {rate: 0}\ndevice: {model: linear, g_min: "
+             "10 uS, g_max: 50 uS}\narray: {read_voltage: 0.3 V}\nenergy: {amplifier: 5 uW, "
+             "read_time: 50 ns}\n",
+             NUDGE, steppers[i], TAU_NS, READ_FREE, READ_NUDGED);
     mho_experiment *e = experiment(yaml);
     mho_trainer *t = trainer(e);
     mho_epoch_row row;
@@ -416,20 +424,19 @@ static void test_in_time(void **state) {
   }
 }
 
-/* The error that is read anew all the time drives its lines, whichever precision follows it: through plain products, and
- * through an array that is asked at every step. */
+/* The error that is read anew all the time drives its lines, whichever precision follows it:
+ * through plain products, and through an array that is asked at every step. */
 static void test_live_error(void **state) {
   static const char *const array[] = {
       "ideal", "{model: periphery, coupling: analog, mismatch: {gain: 1e-9}}"};
   double cells[3];
   for (int i = 0; i < 3; i++) {
     char yaml[512];
-    snprintf(
-        yaml, sizeof yaml,
-        "network: {hidden: [6]}\nrule: {nudge: %g, error: live}\nsettle: {method: ode, read_free: 6, "
-        "read_nudged: 3, accuracy: 1e-7}\ndataset: {train: 40}\ntrain: {batch: 20}\nupdate: {rate: 0}\n"
-        "device: linear\narray: %s\n",
-        i < 2 ? 1.0 : 1e-6, array[i % 2]);
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [6]}\nrule: {nudge: %g, error: live}\nsettle: {method: ode, "
+             "read_free: 6, read_nudged: 3, accuracy: 1e-7}\ndataset: {train: 40}\ntrain: {batch: "
+             "20}\nupdate: {rate: 0}\ndevice: linear\narray: %s\n",
+             i < 2 ? 1.0 : 1e-6, array[i % 2]);
     mho_experiment *e = experiment(yaml);
     mho_trainer *t = trainer(e);
     mho_epoch_row row;
@@ -462,7 +469,8 @@ static void test_verify(void **state) {
   counted_free(&c);
 }
 
-/* Initial weights through a scheme: within half a step of the exact ones where devices are, and counted. */
+/* Initial weights through a scheme: within half a step of the exact ones where devices are, and
+ * counted. */
 static void test_initial(void **state) {
   static const char *const how[] = {"{scheme: pulses, rate: 0}", "{scheme: accumulate, rate: 0}",
                                     "{scheme: sign, rate: 0}",
@@ -474,11 +482,11 @@ static void test_initial(void **state) {
     for (int i = 0; i < MHO_COUNT(how); i++) {
       char yaml[512];
       mho_epoch_row row;
-      snprintf(
-          yaml, sizeof yaml,
-          "network: {hidden: [6]}\ndataset: {train: 20}\ntrain: {batch: 20}\ndevice: %s\nupdate: %s\n"
-          "program: {initial: scheme, rounds: 60}\n",
-          device[d], how[i]);
+      snprintf(yaml, sizeof yaml,
+               "network: {hidden: [6]}\ndataset: {train: 20}\ntrain: {batch: 20}\ndevice: "
+               "%s\nupdate: %s\n"
+               "program: {initial: scheme, rounds: 60}\n",
+               device[d], how[i]);
       mho_experiment *e = experiment(yaml);
       mho_trainer *t = trainer(e);
       const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
@@ -497,7 +505,8 @@ static void test_initial(void **state) {
     }
 }
 
-/* The same for any number of threads and after a resume in mid-epoch; nothing without devices or when not asked for. */
+/* The same for any number of threads and after a resume in mid-epoch; nothing without devices or
+ * when not asked for. */
 static void test_resume(void **state) {
   char yaml[2048]; /* with all that is counted in mid-epoch */
   snprintf(yaml, sizeof yaml, "%supdate: {scheme: stochastic, rate: 0.5}\n", net);

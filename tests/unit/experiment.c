@@ -1,4 +1,5 @@
-/* Configs: what is accepted, what is refused and how it is said; printing, hashing, storing and reading back.
+/* Configs: what is accepted, what is refused and how it is said; printing, hashing, storing and
+ * reading back.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/experiment.h"
 #include "test.h"
@@ -157,8 +158,8 @@ static void test_hash(void **state) {
   assert_string_not_equal(a, b);
 }
 
-/* Every prefix of a config and every single-byte change is accepted or refused, and leaks nothing (ASan
- * looks). */
+/* Every prefix of a config and every single-byte change is accepted or refused, and leaks
+ * nothing (ASan looks). */
 static void test_mangled(void **state) {
   char text[1024];
   size_t n = strlen(full);
@@ -210,9 +211,9 @@ static void test_renamed_keys(void **state) {
       {PULSED "energy: {select: half}\n", "array.write.select=third", false, MHO_WRITE_THIRD, 0.2,
        0, 0},
       /* a config that an earlier release printed has all keys, and one that it stored */
-      {PULSED
-       "array: {read_voltage: 200 mV, write: {select: ideal}}\nenergy: {select: half, set_voltage: 0 V}\n"
-       "settle: {v_read: 0.2 V}\n",
+      {PULSED "array: {read_voltage: 200 mV, write: {select: ideal}}\nenergy: {select: half, "
+              "set_voltage: 0 V}\n"
+              "settle: {v_read: 0.2 V}\n",
        NULL, false, MHO_WRITE_IDEAL, 0.2, 0, 0},
       {PULSED "array: {read_voltage: 0.2, write: {select: ideal}}\nenergy: {select: transistor}\n"
               "settle: {v_read: 0.3}\n",

@@ -1,4 +1,5 @@
-/* Fits recover what synthetic pulse data were made with, and stand noise, outliers, gaps and nonsense.
+/* Fits recover what synthetic pulse data were made with, and stand noise, outliers, gaps and
+ * nonsense.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <unistd.h>
 
@@ -32,7 +33,8 @@ static double real_of(const mho_experiment *e, const char *name) {
   return *(const double *)(const void *)((const char *)&e->device_config + p->offset);
 }
 
-/* Pulse data as an instrument would write them; spoiled: NaN, outliers, tracks of unequal lengths. */
+/* Pulse data as an instrument would write them; spoiled: NaN, outliers, tracks of unequal
+ * lengths. */
 static void measure(const mho_experiment *e, const recipe *r, uint64_t seed, bool spoiled) {
   FILE *f = fopen(path, "w");
   mho_cells *c;
@@ -101,28 +103,27 @@ static mho_err fit(const mho_experiment *e, const recipe *r, mho_fit *out) {
 
 static const recipe recipes[] = {
     {"device: {model: linear, step_up: 0.01, step_down: 0.008, slope_up: 0.4, slope_down: 0.6, "
-     "cycle_to_cycle: 0.5, "
-     "variation: {step: 0.1}}",
+     "cycle_to_cycle: 0.5, variation: {step: 0.1}}",
      "step_up step_down slope_up slope_down", 8, 2, 70, 70, 0, true},
-    {"device: {model: soft_bounds, step_up: 0.03, step_down: 0.04, cycle_to_cycle: 0.3, variation: {step: "
-     "0.1, "
-     "asymmetry: 0.05}}",
+    {"device: {model: soft_bounds, step_up: 0.03, step_down: 0.04, cycle_to_cycle: 0.3, variation: "
+     "{step: 0.1, asymmetry: 0.05}}",
      "step_up step_down g_min g_max", 8, 2, 120, 120, 0.002, false},
-    {"device: {model: exp_step, step_up: 0.004, step_down: 0.003, a_up: -2, a_down: -1, gamma_up: 3, "
-     "gamma_down: 4, "
-     "cycle_to_cycle: 0.5}",
+    {"device: {model: exp_step, step_up: 0.004, step_down: 0.003, a_up: -2, a_down: -1, gamma_up: "
+     "3, gamma_down: 4, cycle_to_cycle: 0.5}",
      "step_up step_down a_up a_down gamma_up gamma_down", 8, 3, 100, 120, 0, true},
-    {"device: {model: nl_pulse, nl_up: 2.4, nl_down: -3, pulses_up: 97, pulses_down: 100, pulse_noise: "
-     "0.005}",
+    {"device: {model: nl_pulse, nl_up: 2.4, nl_down: -3, pulses_up: 97, pulses_down: 100, "
+     "pulse_noise: 0.005}",
      "nl_up nl_down pulses_up pulses_down", 8, 2, 90, 90, 0, true},
     {"device: {model: nl_pulse, nl_up: 1.5, nl_down: -1, pulses_up: 97, pulses_down: 100}",
      "nl_up nl_down pulses_up pulses_down", 6, 2, 90, 90, 0.01, true},
     {"device: {model: pow_step, step_up: 0.03, step_down: 0.02, gamma_up: 1.6, gamma_down: 1.3, "
      "cycle_to_cycle: 0.3}",
      "step_up step_down gamma_up gamma_down", 8, 2, 100, 120, 0.001, true},
-    {"device: {model: pcm, cycle_to_cycle: 0.2, noise_add: 0.002, variation: {step: 0.1}, reset: 0.01}",
+    {"device: {model: pcm, cycle_to_cycle: 0.2, noise_add: 0.002, variation: {step: 0.1}, reset: "
+     "0.01}",
      "step_up a_up k", 12, 6, 40, 1, 0, true},
-    {"device: {model: linear_ion, p: 2, cycle_to_cycle: 0.3, g_min: 10 uS, g_max: 100 uS, width: 1 ms}",
+    {"device: {model: linear_ion, p: 2, cycle_to_cycle: 0.3, g_min: 10 uS, g_max: 100 uS, width: 1 "
+     "ms}",
      "speed p", 6, 2, 50, 50, 0.001, true},
     {"device: {model: vteam, k_set: 20, k_reset: 15, p: 1.5, cycle_to_cycle: 0.3}",
      "k_set k_reset p", 6, 2, 50, 50, 0.001, true},
@@ -166,11 +167,11 @@ static void test_recovery(void **state) {
       assert_int_equal(found, words);
       assert_true(f.explained > 0.9);
       if (getenv("MHO_FIT_SHOW"))
-        printf(
-            "   noise: relative %g add %g read %g; spread %g +- %g, asymmetry %g +- %g; explained %g\n",
-            f.pulse_relative, f.pulse_add, f.read / (f.config.g_max - f.config.g_min),
-            f.spread_step, f.spread_step_error, f.spread_asymmetry, f.spread_asymmetry_error,
-            f.explained);
+        printf("   noise: relative %g add %g read %g; spread %g +- %g, asymmetry %g +- %g; "
+               "explained %g\n",
+               f.pulse_relative, f.pulse_add, f.read / (f.config.g_max - f.config.g_min),
+               f.spread_step, f.spread_step_error, f.spread_asymmetry, f.spread_asymmetry_error,
+               f.explained);
       mho_fit_free(&f);
       mho_experiment_free(e);
     }
@@ -181,16 +182,15 @@ static void test_recovery(void **state) {
 
 /* Noise, NaN, outliers, tracks of unequal lengths: close to the truth all the same. */
 static void test_spoiled(void **state) {
-  const recipe r = {
-      "device: {model: soft_bounds, step_up: 0.03, step_down: 0.04, cycle_to_cycle: 0.3, variation: "
-      "{step: 0.15}}",
-      "",
-      8,
-      2,
-      100,
-      100,
-      0.005,
-      true};
+  const recipe r = {"device: {model: soft_bounds, step_up: 0.03, step_down: 0.04, cycle_to_cycle: "
+                    "0.3, variation: {step: 0.15}}",
+                    "",
+                    8,
+                    2,
+                    100,
+                    100,
+                    0.005,
+                    true};
   mho_experiment *e = experiment(r.yaml);
   mho_fit f;
   measure(e, &r, 3, true);
@@ -221,15 +221,15 @@ static void test_spoiled(void **state) {
 
 /* The table model: the curve of the data within their noise, rising and falling strictly. */
 static void test_table(void **state) {
-  const recipe r = {
-      "device: {model: nl_pulse, nl_up: 2, nl_down: -2, pulses_up: 60, pulses_down: 60, pulse_noise: 0.004}",
-      "",
-      9,
-      3,
-      60,
-      60,
-      0.005,
-      true};
+  const recipe r = {"device: {model: nl_pulse, nl_up: 2, nl_down: -2, pulses_up: 60, pulses_down: "
+                    "60, pulse_noise: 0.004}",
+                    "",
+                    9,
+                    3,
+                    60,
+                    60,
+                    0.005,
+                    true};
   mho_experiment *e = experiment(r.yaml);
   measure(e, &r, 4, false);
   mho_pulse_data d;

@@ -9,8 +9,8 @@ static mho_errinfo ei;
 static const char *const names[] = {"rk2",    "rk4",    "rkf45",  "rkck",  "rk8pd", "msadams",
                                     "rk1imp", "rk2imp", "rk4imp", "bsimp", "msbdf"};
 
-/* A damped oscillator driven by time: y0' = y1, y1' = -y0 - 0.4 y1 + cos t, and a nonlinear one beside it,
- * y2' = -y2^2, so that no method is exact. */
+/* A damped oscillator driven by time: y0' = y1, y1' = -y0 - 0.4 y1 + cos t, and a nonlinear one
+ * beside it, y2' = -y2^2, so that no method is exact. */
 static bool rates(void *user, double t, const double *y, double *f) {
   f[0] = y[1];
   f[1] = -y[0] - 0.4 * y[1] + cos(t);
@@ -79,8 +79,9 @@ static double fixed_error(int m, int n) {
   return error_at(2, y);
 }
 
-/* The order with which steps of a fixed length converge. GSL goes on with the third-order result of its
- * (2,3) pair; bsimp extrapolates and the multistep methods choose their order, so they have no fixed one. */
+/* The order with which steps of a fixed length converge. GSL goes on with the third-order result
+ * of its (2,3) pair; bsimp extrapolates and the multistep methods choose their order, so they
+ * have no fixed one. */
 static void test_order(void **state) {
   static const struct {
     int method;

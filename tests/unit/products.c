@@ -1,5 +1,5 @@
-/* Products of every shape and orientation against plain loops in double: narrow ones take another way than wide ones,
- * and wide ones in panels a third.
+/* Products of every shape and orientation against plain loops in double: narrow ones take another
+ * way than wide ones, and wide ones in panels a third.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/num.h"
 #include "test.h"

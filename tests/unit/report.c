@@ -1,4 +1,5 @@
-/* The report of a run: what it says, that it is one safe file, and that its command makes the run again.
+/* The report of a run: what it says, that it is one safe file, and that its command makes the run
+ * again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/report.h"
 
@@ -256,10 +257,8 @@ static void test_says_it_all(void **state) {
   static const char *const expected[] = {
       "<html lang=\"en\">", "<title>&lt;b&gt;&amp;&quot;x&quot; – mho run report</title>",
       "name=\"viewport\"", "<h1>&lt;b&gt;&amp;&quot;x&quot;</h1>",
-      "EP on soft_bounds crossbars, 64-32-16-10, digits: best test accuracy 95.56\u00a0% in epoch 4 (by "
-      "test), "
-      "last "
-      "95.28\u00a0%.",
+      "EP on soft_bounds crossbars, 64-32-16-10, digits: best test accuracy 95.56\u00a0% in epoch "
+      "4 (by test), last 95.28\u00a0%.",
       "<strong>95.56\u00a0%</strong>", "training 91.00\u00a0%", "<strong>12.5\u00a0s</strong>",
       "<strong>3.21\u00a0µJ</strong>", "6\u202f170", "5\u202f000 SET, 1\u202f170 RESET",
       /* the last epoch's, and all epochs' unsettled samples */
@@ -511,10 +510,10 @@ static void test_bad_gnuplot(void **state) {
 
 /* A run of another version of mho, with a key that this one lacks. */
 static void test_unknown_config(void **state) {
-  begin(
-      "r1", "other",
-      "{\"dataset\":{\"name\":\"digits\"},\"network\":{\"hidden\":[7,8],\"<deep>\":{\"a\":{\"b\":0.1}}},"
-      "\"future\":{\"warp\":1e-06,\"on\":true,\"none\":null},\"top\":3}");
+  begin("r1", "other",
+        "{\"dataset\":{\"name\":\"digits\"},\"network\":{\"hidden\":[7,8],\"<deep>\":{\"a\":{\"b\":"
+        "0.1}}},"
+        "\"future\":{\"warp\":1e-06,\"on\":true,\"none\":null},\"top\":3}");
   char *html = write_report("r1");
   check_html(html);
   HAS(html, "does not know the run's config");

@@ -107,17 +107,14 @@ static void test_epoch_round_trip(void **state) {
   OK(mho_store_checkpoint_get(s, "r1", "best", &got, &ei));
   assert_true(got.epoch == 1 && got.blob.size == SIZE);
   mho_blob_free(&got.blob);
-  IS("SELECT concat FROM (SELECT epoch || ' ' || train_acc || ' ' || test_acc || ' ' || (val_acc IS NULL) || "
-     "' ' || "
-     "loss || ' ' || settle_steps || ' ' || unsettled || ' ' || pulses || ' ' || set_pulses || ' ' || "
-     "reset_pulses "
-     "|| ' ' || clipped || ' ' || reads || ' ' || (energy_j IS NULL) || ' ' || wall_s || ' ' || eval_s AS "
-     "concat "
-     "FROM epoch)",
+  IS("SELECT concat FROM (SELECT epoch || ' ' || train_acc || ' ' || test_acc || ' ' || (val_acc "
+     "IS NULL) || ' ' || loss || ' ' || settle_steps || ' ' || unsettled || ' ' || pulses || ' ' "
+     "|| set_pulses || ' ' || reset_pulses || ' ' || clipped || ' ' || reads || ' ' || (energy_j "
+     "IS NULL) || ' ' || wall_s || ' ' || eval_s AS concat FROM epoch)",
      "1 0.1 0.2 1 0.3 6.2 4 5000000000.0 6.0 7.0 8.0 9.0 1 10.0 11.0");
-  IS("SELECT name || rows || ' ' || cols || ' ' || w_mean || ' ' || w_std || ' ' || w_absmax || ' ' || "
-     "g_mean || ' ' "
-     "|| g_std || ' ' || saturated || ' ' || stuck || ' ' || pulses || (cosine IS NULL) FROM layer_epoch",
+  IS("SELECT name || rows || ' ' || cols || ' ' || w_mean || ' ' || w_std || ' ' || w_absmax || ' "
+     "' || g_mean || ' ' || g_std || ' ' || saturated || ' ' || stuck || ' ' || pulses || (cosine "
+     "IS NULL) FROM layer_epoch",
      "x-h164 32 0.1 0.2 0.3 1.0e-06 2.0e-06 0.4 0.5 6.01");
   IS("SELECT group_concat(phase || steps_mean || unsettled || coalesce(lyapunov, '?')) FROM settle",
      "free5.02-0.4,nudged4.00?");
@@ -156,9 +153,9 @@ static void test_epoch_round_trip(void **state) {
   mho_store_close(s);
   sqlite3_close(other("PRAGMA foreign_keys = ON; DELETE FROM run"));
   s = open_ok(MHO_STORE_READ); /* everything goes with its run */
-  IS("SELECT (SELECT count(*) FROM epoch) + (SELECT count(*) FROM layer_epoch) + (SELECT count(*) FROM "
-     "settle) + "
-     "(SELECT count(*) FROM checkpoint) + (SELECT count(*) FROM cosim) + (SELECT count(*) FROM artifact)",
+  IS("SELECT (SELECT count(*) FROM epoch) + (SELECT count(*) FROM layer_epoch) + (SELECT count(*) "
+     "FROM settle) + (SELECT count(*) FROM checkpoint) + (SELECT count(*) FROM cosim) + (SELECT "
+     "count(*) FROM artifact)",
      "0");
   mho_store_close(s);
   free(blob);
@@ -231,18 +228,16 @@ static void test_views(void **state) {
   begin(s, "b1", NULL, 9, .1);
   finish(s, "b1", "diverged", .1);
   begin(s, "c0", NULL, 0, .2);
-  IS("SELECT group_concat(dataset || hidden || feedback_scale || settle_method || settle_free || device || "
-     "array || "
-     "batch || rate || (neuron IS NULL)) FROM v_run WHERE seed = 2",
+  IS("SELECT group_concat(dataset || hidden || feedback_scale || settle_method || settle_free || "
+     "device || array || batch || rate || (neuron IS NULL)) FROM v_run WHERE seed = 2",
      "digits[64,32]0.1sweep10soft_boundsideal5000.0011");
   IS("SELECT count(*) FROM v_run WHERE test_acc > 0.965 AND device = 'soft_bounds'", "3");
-  IS("SELECT n || ' ' || diverged || ' ' || unfinished || ' ' || round(test_acc_mean, 9) FROM v_study WHERE "
-     "feedback_scale = 0.1 AND study IS NULL",
+  IS("SELECT n || ' ' || diverged || ' ' || unfinished || ' ' || round(test_acc_mean, 9) FROM "
+     "v_study WHERE feedback_scale = 0.1 AND study IS NULL",
      "3 1 0 0.98");
   IS("SELECT round(best_test_acc_std, 9) FROM v_study WHERE feedback_scale = 0.1", "0.01");
-  IS("SELECT n || unfinished || coalesce(test_acc_mean, '?') || coalesce(test_acc_std, '?') FROM v_study "
-     "WHERE "
-     "feedback_scale = 0.2",
+  IS("SELECT n || unfinished || coalesce(test_acc_mean, '?') || coalesce(test_acc_std, '?') FROM "
+     "v_study WHERE feedback_scale = 0.2",
      "01??");
   OK(mho_store_study(s, "sweep", "{}", &ei));
   OK(mho_store_study(s, "sweep", "{\"grid\": 1}", &ei));
@@ -253,9 +248,8 @@ static void test_views(void **state) {
     OK(mho_store_study_add(s, "sweep", "a1", &ei));
   }
   OK(mho_store_study_add(s, "other", "a1", &ei));
-  IS("SELECT group_concat(coalesce(study, '-') || n || round(test_acc_mean, 9), ' ') FROM (SELECT * FROM "
-     "v_study "
-     "WHERE feedback_scale = 0.1 ORDER BY study)",
+  IS("SELECT group_concat(coalesce(study, '-') || n || round(test_acc_mean, 9), ' ') FROM (SELECT "
+     "* FROM v_study WHERE feedback_scale = 0.1 ORDER BY study)",
      "-20.985 other10.97 sweep20.965");
   IS("SELECT config FROM study WHERE name = 'sweep'", "{\"grid\": 1}");
   FAILS(mho_store_study_add(s, "sweep", "zz", &ei), MHO_ENOTFOUND, "no run 'zz'");
@@ -341,12 +335,11 @@ static void test_query(void **state) {
     IS("SELECT count(*) > 9 FROM pragma_table_info('run')", "1");
     IS("SELECT value FROM run, json_each(config, '$.network.hidden')", "64");
     double t = mho_seconds();
-    FAILS(
-        mho_store_query(
-            s,
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
-            0, NULL, .1, keep_first, text, &ei),
-        MHO_ESTORE, "stopped after 0.1 s");
+    FAILS(mho_store_query(s,
+                          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT "
+                          "count(*) FROM n",
+                          0, NULL, .1, keep_first, text, &ei),
+          MHO_ESTORE, "stopped after 0.1 s");
     assert_true(mho_seconds() - t < 5);
     const char *args[] = {"r1", "0.4"};
     OK(mho_store_query(s, "SELECT name FROM run WHERE id = ?1 AND final_test_acc > ?2", 2, args, 0,

@@ -157,11 +157,10 @@ static void test_versions(void **state) {
 /* Takes out what a database of version 1 lacks. */
 static const char first_version[] =
     "DROP TABLE energy_epoch; DROP TABLE settle_sample; ALTER TABLE settle DROP COLUMN energy_j; "
-    "ALTER TABLE checkpoint DROP COLUMN is_best; "
-    "ALTER TABLE layer_epoch DROP COLUMN w_range; ALTER TABLE layer_epoch DROP COLUMN w_error; "
-    "ALTER TABLE layer_epoch DROP COLUMN clipped; "
-    "ALTER TABLE layer_epoch DROP COLUMN g_hist; ALTER TABLE epoch DROP COLUMN truncated; ALTER TABLE epoch "
-    "DROP COLUMN verify_reads; PRAGMA user_version = 1";
+    "ALTER TABLE checkpoint DROP COLUMN is_best; ALTER TABLE layer_epoch DROP COLUMN w_range; "
+    "ALTER TABLE layer_epoch DROP COLUMN w_error; ALTER TABLE layer_epoch DROP COLUMN clipped; "
+    "ALTER TABLE layer_epoch DROP COLUMN g_hist; ALTER TABLE epoch DROP COLUMN truncated; ALTER "
+    "TABLE epoch DROP COLUMN verify_reads; PRAGMA user_version = 1";
 
 /* A database of the time before energy was counted gets its table, as a new one has it. */
 static void test_energy_table(void **state) {
@@ -184,20 +183,18 @@ static void test_energy_table(void **state) {
   mho_store_close(s);
 }
 
-/* Every column of every table and index, with its place, type, whether it may be NULL; triggers and views. */
+/* Every column of every table and index, with its place, type, whether it may be NULL; triggers
+ * and views. */
 static void all_columns(char *text, size_t n) {
   static const char sql[] =
-      "SELECT group_concat(line, char(10)) FROM (SELECT m.name || '.' || c.cid || "
-      "c.name || c.type || c.\"notnull\" || c.pk "
-      "|| c.hidden AS line FROM sqlite_schema AS m, pragma_table_xinfo(m.name) AS c "
-      "WHERE m.type = 'table' UNION SELECT "
-      "m.name || ':' || c.seqno || coalesce(c.name, '') || c.\"desc\" FROM "
-      "sqlite_schema AS m, pragma_index_xinfo(m.name) AS "
-      "c WHERE m.type = 'index' UNION SELECT type || ' ' || name || ' ' || sql FROM "
-      "sqlite_schema WHERE type IN ('trigger', "
-      "'view') AND name <> 'run_keys' UNION SELECT type || ' ' || name FROM "
-      "sqlite_schema WHERE name NOT LIKE 'sqlite%' "
-      "ORDER BY 1)";
+      "SELECT group_concat(line, char(10)) FROM (SELECT m.name || '.' || c.cid || c.name || "
+      "c.type || c.\"notnull\" || c.pk || c.hidden AS line FROM sqlite_schema AS m, "
+      "pragma_table_xinfo(m.name) AS c WHERE m.type = 'table' UNION SELECT m.name || ':' || "
+      "c.seqno || coalesce(c.name, '') || c.\"desc\" FROM sqlite_schema AS m, "
+      "pragma_index_xinfo(m.name) AS c WHERE m.type = 'index' UNION SELECT type || ' ' || name || "
+      "' ' || sql FROM sqlite_schema WHERE type IN ('trigger', 'view') AND name <> 'run_keys' "
+      "UNION SELECT type || ' ' || name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%' ORDER BY "
+      "1)";
   sqlite3 *db;
   sqlite3_stmt *st;
   assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -222,13 +219,15 @@ static void test_first_version(void **state) {
   s = open_ok(MHO_STORE_WRITE);
   all_columns(migrated, sizeof migrated);
   assert_string_equal(migrated, fresh);
-  IS("SELECT count(*) FROM run WHERE id = 'r1' AND dataset IS json_extract(config, '$.dataset.name')",
+  IS("SELECT count(*) FROM run WHERE id = 'r1' AND dataset IS json_extract(config, "
+     "'$.dataset.name')",
      "1");
   IS("SELECT steps_mean || coalesce(energy_j, ' none') FROM settle", "7.0 none");
   mho_settle_sample sample = {
       .epoch = 1, .phase = "free", .sample = 3, .settled = true, .time_s = 1e-6, .energy_j = NAN};
   OK(mho_store_write(s, "r1", &(mho_store_update){.samples = &sample, .n_samples = 1}, &ei));
-  IS("SELECT sample || ' ' || settled || ' ' || time_s || coalesce(energy_j, ' none') FROM settle_sample",
+  IS("SELECT sample || ' ' || settled || ' ' || time_s || coalesce(energy_j, ' none') FROM "
+     "settle_sample",
      "3 1 1.0e-06 none");
   mho_store_close(s);
 }
@@ -241,8 +240,8 @@ static void test_schema(void **state) {
   char version[16];
   snprintf(version, sizeof version, "%d", mho_store_schema_version());
   IS("PRAGMA user_version", version);
-  IS("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE '%STRICT%' AND name NOT LIKE "
-     "'sqlite%'",
+  IS("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE '%STRICT%' AND name "
+     "NOT LIKE 'sqlite%'",
      "0");
   mho_store_close(s);
   s = open_ok(MHO_STORE_WRITE);
@@ -463,7 +462,7 @@ static void test_reading_leaves_nothing(void **state) {
   assert_int_equal(files(false), 2);
 }
 
-/* ---------------------------------------------------------------- several processes, and kill -9 */
+/* --------------------------------------------------------------- several processes, and kill -9 */
 
 /* Epochs of run `id` from `first` on, each with four layers, a settle and a checkpoint. */
 static void train(const char *id, int first, int n) {
@@ -526,9 +525,9 @@ static void test_kill(void **state) {
     s = open_ok(round % 2 ? MHO_STORE_READ : MHO_STORE_WRITE);
     OK(mho_store_check(s, &ei));
     IS("SELECT count(*) FROM run WHERE epochs_done <> (SELECT count(*) FROM epoch) "
-       "OR 4 * epochs_done <> (SELECT count(*) FROM layer_epoch) OR epochs_done <> (SELECT count(*) FROM "
-       "settle) "
-       "OR epochs_done <> coalesce((SELECT epoch FROM checkpoint WHERE kind = 'last'), 0)",
+       "OR 4 * epochs_done <> (SELECT count(*) FROM layer_epoch) OR epochs_done <> (SELECT "
+       "count(*) FROM settle) OR epochs_done <> coalesce((SELECT epoch FROM checkpoint WHERE kind "
+       "= 'last'), 0)",
        "0"); /* whole epochs only */
     mho_run_row run;
     OK(mho_store_run_get(s, "r1", &run, &ei));

@@ -1,4 +1,5 @@
-/* store_test.h - a folder for each test of the run database, and short words for what they do in it.
+/* store_test.h - a folder for each test of the run database, and short words for what they do in
+ * it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_STORE_TEST_H
 #define MHO_STORE_TEST_H
@@ -75,10 +76,10 @@ static char *config_of(int seed, double scale) {
   static char text[512];
   snprintf(
       text, sizeof text,
-      "{\"dataset\": {\"name\": \"digits\", \"path\": \"/d%d\"}, \"network\": {\"hidden\": [64, 32]},"
-      "\"feedback\": {\"scale\": %g}, \"settle\": {\"method\": \"sweep\", \"free\": 10},"
-      "\"update\": {\"rate\": 1e-3}, \"device\": {\"model\": \"soft_bounds\", \"chip_seed\": %d},"
-      "\"array\": {\"model\": \"ideal\"}, \"train\": {\"batch\": 500, \"seed\": %d}}",
+      "{\"dataset\": {\"name\": \"digits\", \"path\": \"/d%d\"}, \"network\": {\"hidden\": [64, "
+      "32]},\"feedback\": {\"scale\": %g}, \"settle\": {\"method\": \"sweep\", \"free\": "
+      "10},\"update\": {\"rate\": 1e-3}, \"device\": {\"model\": \"soft_bounds\", \"chip_seed\": "
+      "%d},\"array\": {\"model\": \"ideal\"}, \"train\": {\"batch\": 500, \"seed\": %d}}",
       seed, scale, seed, seed);
   return text;
 }

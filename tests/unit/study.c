@@ -1,4 +1,5 @@
-/* Studies: what a file varies becomes the points it should, and the study that is printed is the study again.
+/* Studies: what a file varies becomes the points it should, and the study that is printed is the
+ * study again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/study.h"
 #include "test.h"
@@ -42,7 +43,8 @@ static void test_grid(void **state) {
   mho_plan_free(&p);
 }
 
-/* Values that come out the same (whole numbers of a fine range, a value written twice) are trained once. */
+/* Values that come out the same (whole numbers of a fine range, a value written twice) are
+ * trained once. */
 static void test_repeated(void **state) {
   mho_plan p =
       plan_of("vary: {train.epochs: {from: 1, to: 3, steps: 9}, update.rate: [0.01, 1e-2]}\n");
@@ -66,8 +68,8 @@ static double value_in(const char *label, const char *key) {
   return strtod(at + strlen(key), NULL);
 }
 
-/* Latin hypercube: each of n equal parts of each range is used once. The others stay in their ranges, and the
- * first samples of a longer random or Sobol study are those of a shorter one. */
+/* Latin hypercube: each of n equal parts of each range is used once. The others stay in their
+ * ranges, and the first samples of a longer random or Sobol study are those of a shorter one. */
 static void test_samples(void **state) {
   enum { N = 16 };
   mho_plan p =
@@ -109,11 +111,12 @@ static void test_samples(void **state) {
 /* The printed study needs no other file and is the same study. */
 static void test_round_trip(void **state) {
   static const char *const texts[] = {
-      "study: \"it's \\\"so\\\"\"\nbase: {network.hidden: [8, 4], dataset.path: 'a b', device.model: "
-      "soft_bounds}\n"
-      "set: {train: {epochs: 2}}\nvary:\n  device.g_max: {from: 20 uS, to: 80 uS, steps: 3}\n"
-      "  device.step_up, device.step_down: [0.001, 1e-2]\n  network.hidden: [[8], [4, 4]]\nseeds: 2\n",
-      "design: sobol\nsamples: 8\ndesign_seed: 4\nstop: {rule: median, after: 2, runs: 3, margin: 0.1}\n"
+      "study: \"it's \\\"so\\\"\"\nbase: {network.hidden: [8, 4], dataset.path: 'a b', "
+      "device.model: soft_bounds}\nset: {train: {epochs: 2}}\nvary:\n  device.g_max: {from: 20 "
+      "uS, to: 80 uS, steps: 3}\n  device.step_up, device.step_down: [0.001, 1e-2]\n  "
+      "network.hidden: [[8], [4, 4]]\nseeds: 2\n",
+      "design: sobol\nsamples: 8\ndesign_seed: 4\nstop: {rule: median, after: 2, runs: 3, margin: "
+      "0.1}\n"
       "points: [{device: linear, update.scheme: pulses}, {device: ideal}]\n"
       "vary: {array.read_noise: {from: 1e-3, to: 1e-1, scale: log}}\n"};
   for (int i = 0; i < MHO_COUNT(texts); i++) {
@@ -140,11 +143,12 @@ static void test_round_trip(void **state) {
 
 /* Whatever is in a file, the answer is a study or a sentence. */
 static void test_mutations(void **state) {
-  static const char seed_text[] =
-      "study: x\nbase: {train: {epochs: 2}}\nset: {network.hidden: [8]}\npoints: [{device: linear}, {device: "
-      "ideal}]\n"
-      "vary:\n  array.read_noise: {from: 1e-3, to: 1e-1, steps: 3, scale: log}\n  update.rate: [0.1, 0.2]\n"
-      "seeds: [1, 2]\nstop: {rule: median, after: 2}\n";
+  static const char seed_text[] = "study: x\nbase: {train: {epochs: 2}}\nset: {network.hidden: "
+                                  "[8]}\npoints: [{device: linear}, {device: "
+                                  "ideal}]\n"
+                                  "vary:\n  array.read_noise: {from: 1e-3, to: 1e-1, steps: 3, "
+                                  "scale: log}\n  update.rate: [0.1, 0.2]\n"
+                                  "seeds: [1, 2]\nstop: {rule: median, after: 2}\n";
   char text[sizeof seed_text];
   int good = 0;
   for (int i = 0; i < 3000; i++) {

@@ -1,12 +1,13 @@
-/* What happens between a gradient and the wanted change: schedules, rates of connections, decay, clipping.
+/* What happens between a gradient and the wanted change: schedules, rates of connections, decay,
+ * clipping.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
 
 enum { N = 100 };
 
-/* Weights of all connections side by side, before and after one update on the first N digits, and the
- * gradient it was made from. */
+/* Weights of all connections side by side, before and after one update on the first N digits,
+ * and the gradient it was made from. */
 typedef struct updated {
   size_t n, of[2]; /* in all, and of the two connections */
   mho_real *before, *after, *g;
@@ -63,7 +64,8 @@ static void test_decay(void **state) {
     NEAR(u.after[i], (double)u.before[i] - 0.5 * ((double)u.g[i] + 0.1 * (double)u.before[i]), 1e-5,
          1e-6);
   forget(&u);
-  /* AdamW: the decay does not pass through the moments. The first step of Adam is rate * sign(g). */
+  /* AdamW: the decay does not pass through the moments. The first step of Adam is rate *
+   * sign(g). */
   u = update_once("{optimizer: adam, rate: 0.01, decay: 2, epsilon: 0}");
   for (size_t i = 0; i < u.n; i++)
     if (fabs((double)u.g[i]) > 1e-6)

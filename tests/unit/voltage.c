@@ -1,4 +1,5 @@
-/* Voltage-driven models against GSL's integrator, and the circuit text of every model against its kernel.
+/* Voltage-driven models against GSL's integrator, and the circuit text of every model against its
+ * kernel.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_odeiv2.h>
 
@@ -121,8 +122,9 @@ static void test_against_gsl(void **state) {
   }
 }
 
-/* What a read would move, against the laws: Yakopcic's and VTEAM's fastest state has F = 1; linear ion drift in closed
- * form, u' = sqrt(u^2 - 2 (r - 1) mu V t/D^2), g = (r/u - 1)/(r - 1), r = 100. */
+/* What a read would move, against the laws: Yakopcic's and VTEAM's fastest state has F = 1;
+ * linear ion drift in closed form, u' = sqrt(u^2 - 2 (r - 1) mu V t/D^2), g = (r/u - 1)/(r - 1),
+ * r = 100. */
 static double moved_by(const char *yaml, double v, double seconds, double *limit) {
   mho_experiment *e = experiment(yaml);
   const mho_device_model *m = (const mho_device_model *)e->device.entry;
