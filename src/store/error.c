@@ -10,6 +10,7 @@
  * itself, which it does not when a COMMIT fails. */
 static int system_error(const mho_store *s) {
   static const int pointers[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+
   for (int i = 0; i < MHO_COUNT(pointers); i++) {
     sqlite3_file *file = NULL;
     int why = 0;
@@ -18,6 +19,7 @@ static int system_error(const mho_store *s) {
     if (!file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &why) && why)
       return why;
   }
+
   return sqlite3_system_errno(s->db);
 }
 
@@ -147,6 +149,7 @@ mho_err mho__store_run_blob(mho_store *s, const char *sql, int n, const char *co
     if (rc)
       break;
   }
+
   if (!rc && data)
     rc = sqlite3_bind_blob64(st, n + 1, data, size, SQLITE_STATIC);
   err = rc ? mho__store_fail(s, rc, what, ei) : mho__store_run(s, st, what, ei);
@@ -168,6 +171,7 @@ mho_err mho__store_int(mho_store *s, const char *sql, const char *text, int64_t 
   *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : none;
   if (rc != SQLITE_ROW && rc != SQLITE_DONE)
     err = mho__store_fail(s, rc, "read the database", ei);
+
   sqlite3_finalize(st);
   return err;
 }
