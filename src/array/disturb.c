@@ -258,12 +258,16 @@ typedef struct ladders {
 static void ladder(const ladders *a, const double *g, const double *behind, double *v) {
   for (int l = 0; l < a->n; l++) {
     double s = 0, node = 1;
+
+    /* From the far end: the voltage of each node as a fraction of that of the node before it. */
     for (int k = a->length; k-- > 0;) {
       ptrdiff_t at = l * a->along + k * a->across;
       double load = g[at] / (1 + g[at] * (behind ? behind[at] : 0));
       s = a->r * load + s / (1 + s);
       v[at] = 1 / (1 + s);
     }
+
+    /* From the driven end: the voltages themselves. */
     for (int k = 0; k < a->length; k++) {
       ptrdiff_t at = l * a->along + k * a->across;
       node *= v[at];
@@ -283,6 +287,7 @@ static void thevenin(const ladders *a, const double *g, double *out) {
       out[at] = open;
       open = (open + g[at]) / (1 + r * (open + g[at]));
     }
+
     for (int k = 0; k < a->length; k++) {
       ptrdiff_t at = l * a->along + k * a->across;
       out[at] = 1 / (out[at] + end);

@@ -55,6 +55,7 @@ static bool fast_number(const char **at, double *out) {
   const char *p = *at;
   bool negative = *p == '-';
   uint64_t digits = 0;
+
   p += *p == '-' || *p == '+';
   int n = take_digits(&p, INT32_MAX, &digits), exponent = 0;
   if (*p == '.') {
@@ -103,6 +104,7 @@ static mho_err read_number(reader *r, double *out) {
     quote(start, text);
     return at_column(r, start, missing ? "a number is missing here" : "%s is not a number", text);
   }
+
   if (!isfinite(*out)) {
     quote(start, text);
     return at_column(r, start, "%s is not a finite number", text);
@@ -119,6 +121,7 @@ static mho_err push(reader *r, double v) {
     r->out->v = bigger;
     r->capacity = more;
   }
+
   r->out->v[r->n++] = v;
   return MHO_OK;
 }
@@ -132,6 +135,7 @@ static mho_err read_entry(reader *r, int cols) {
   char text[40];
   const char *start = r->at;
   double v;
+
   mho_err err = read_number(r, &v);
   if (err)
     return err;
@@ -140,6 +144,7 @@ static mho_err read_entry(reader *r, int cols) {
     snprintf(text, sizeof text, "%d", cols);
     return at_column(r, start, "more than the %s numbers of the lines before", text);
   }
+
   if (cols == INT32_MAX)
     return at_column(r, start, "too many numbers%s", "");
   return push(r, v);
@@ -149,8 +154,10 @@ static mho_err read_entry(reader *r, int cols) {
 static mho_err read_separator(reader *r, const char *start, bool *last) {
   char text[40];
   const char *end = r->at;
+
   r->at = skip_blanks(end);
   *last = *r->at == '\n' || *r->at == '\r' || *r->at == 0;
+
   if (*r->at == ',' || *r->at == ';') {
     r->at++;
   } else if (!*last && r->at == end) {
@@ -164,6 +171,7 @@ static mho_err read_separator(reader *r, const char *start, bool *last) {
 static mho_err read_line(reader *r) {
   char text[40];
   int cols = 0;
+
   for (bool last = false; !last; cols++) {
     r->at = skip_blanks(r->at);
     const char *start = r->at;
@@ -199,6 +207,7 @@ mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_
       err = read_line(&r);
     else
       r.at = p;
+
     if (!err && *r.at == '\r')
       r.at++;
     if (!err && *r.at == '\n') {
@@ -220,6 +229,7 @@ mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_
 static char *read_whole(int fd, size_t *length) {
   size_t n = 0, capacity = 1 << 16;
   struct stat s;
+
   if (!fstat(fd, &s) && s.st_size > 0)
     capacity = (size_t)s.st_size + 2;
   char *text = malloc(capacity);
@@ -263,6 +273,7 @@ mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei) {
   int why = errno;
   if (!standard)
     close(fd);
+
   if (!text)
     return mho_fail_at(ei, why == ENOMEM ? MHO_ENOMEM : MHO_EIO, path, 0, "%s",
                        strerror(why ? why : ENOMEM));

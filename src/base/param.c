@@ -44,6 +44,7 @@ static double unit_factor(const char *text, const char *unit) {
   for (int i = 0; i < MHO_COUNT(other_units); i++)
     if (!strcmp(other_units[i].unit, unit) && !strcmp(other_units[i].text, text))
       return other_units[i].factor;
+
   if (!*unit)
     return *text ? 0 : 1;
 
@@ -98,6 +99,7 @@ static void format_quantity(double v, const char *unit, bool bare, char *buf, si
   } scale[] = {{"G", 1e9},  {"M", 1e6},  {"k", 1e3},   {"", 1},     {"m", 1e-3},
                {"u", 1e-6}, {"n", 1e-9}, {"p", 1e-12}, {"f", 1e-15}};
   bool named = *unit && !bare;
+
   if (named && v != 0)
     for (int i = 0; i < MHO_COUNT(scale); i++)
       if (fabs(v) >= scale[i].factor && format_scaled(v, scale[i].factor, buf, n)) {
@@ -120,6 +122,7 @@ static const char *word_at(const char *words, int i, int *length) {
       return NULL;
     words++;
   }
+
   *length = (int)strcspn(words, "|");
   return words;
 }
@@ -138,6 +141,7 @@ static int find_word(const char *words, const char *text) {
 
 static bool parse_bool(const char *t, bool *out) {
   static const char *yes[] = {"true", "yes", "on", "1"}, *no[] = {"false", "no", "off", "0"};
+
   for (int i = 0; i < 4; i++) {
     if (!strcasecmp(t, yes[i]) || !strcasecmp(t, no[i])) {
       *out = !strcasecmp(t, yes[i]);
@@ -160,6 +164,7 @@ static mho_err parse_int(const mho_param *p, const char *text, int64_t *out, mho
     return mho_fail(ei, MHO_ECONFIG, "'%s' is not a whole number", text);
   if (v < p->low || v > p->high)
     return out_of_range(p, text, ei);
+
   *out = (int64_t)v;
   return MHO_OK;
 }
@@ -170,6 +175,7 @@ static mho_err parse_real(const mho_param *p, const char *text, bool bare, doubl
   mho_err err = mho_quantity_parse(text, p->unit, bare, &v, ei);
   if (err)
     return err;
+
   if (v < p->low || v > p->high)
     return out_of_range(p, text, ei);
   *out = v;
@@ -183,6 +189,7 @@ static mho_err parse_list(const mho_param *p, const char *text, mho_ints *ints, 
   double real[MHO_INTS_MAX];
   int n = 0;
   char copy[MHO_TEXT_MAX * 4], *save = NULL;
+
   if (strlen(text) >= sizeof copy)
     return mho_fail(ei, MHO_ECONFIG, "the list is too long");
 
@@ -199,6 +206,7 @@ static mho_err parse_list(const mho_param *p, const char *text, mho_ints *ints, 
     *ints = (mho_ints){.n = n};
   else
     *reals = (mho_reals){.n = n};
+
   for (int i = 0; i < n; i++)
     if (ints)
       ints->v[i] = (int)v[i];

@@ -53,6 +53,7 @@ static void philox(mho_rng r, uint64_t step, int n, group *g) {
     wide c[2][4];
     memcpy(&c[0][0], g->block + i, sizeof(wide));
     c[1][0] = c[0][0] >> 32;
+
     for (int h = 0; h < 2; h++) {
       c[h][1] = none + (step & low);
       c[h][2] = none + (step >> 32);
@@ -169,6 +170,7 @@ static void to_normal(const group *g, int n, float *out) {
     float z[4];
     normal_pair(g->word[0][i], g->word[1][i], &z[0], &z[1]);
     normal_pair(g->word[2][i], g->word[3][i], &z[2], &z[3]);
+
     out[4 * i] = z[0];
     out[4 * i + 1] = z[1];
     out[4 * i + 2] = z[2];
@@ -231,6 +233,7 @@ void mho_rng_normal_at(mho_rng rng, uint64_t step, size_t n, const uint32_t *cel
 #pragma omp simd
     for (int i = 0; i < blocks; i++)
       normal_pair(first[i], second[i], &a[i], &b[i]);
+
     for (int i = 0; i < m; i++)
       out[i0 + (size_t)i] = cell[i0 + (size_t)i] & 1 ? b[i] : a[i];
   }
@@ -247,6 +250,7 @@ void mho_rng_permutation(mho_rng rng, uint64_t step, int n, int *out) {
       fetched = i / GROUP;
       mho_rng_u32(rng, step, (uint64_t)fetched * GROUP, GROUP, words);
     }
+
     /* bias below 2^-32 (i + 1) */
     int j = (int)((uint64_t)words[i % GROUP] * (uint64_t)(i + 1) >> 32);
     int t = out[i];

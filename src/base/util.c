@@ -25,9 +25,11 @@ void *mho_alloc(size_t n, size_t size) {
   void *p = aligned_alloc(large ? HUGE_PAGE : 64, bytes);
   if (!p)
     return NULL;
+
   /* a hint: 512 times fewer page faults and address translations where the kernel has such pages */
   if (large)
     madvise(p, bytes, MADV_HUGEPAGE);
+
   memset(p, 0, bytes);
   return p;
 }
@@ -46,6 +48,7 @@ int mho_text_distance(const char *a, const char *b) {
   enum { MAX = 64 };
   int row[MAX + 1];
   int na = (int)strnlen(a, MAX), nb = (int)strnlen(b, MAX);
+
   for (int j = 0; j <= nb; j++)
     row[j] = j;
 

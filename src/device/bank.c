@@ -121,6 +121,7 @@ static void faults(mho_cells *c, const mho_device_config *d, mho_rng chip) {
       size_t cell = i0 + (size_t)i, k = bounds_at(c, cell);
       mho_fault fault = fault_of(d, (double)u[i]);
       c->fault[cell] = (uint8_t)fault;
+
       if (fault == MHO_FAULT_ON)
         c->g[cell] = c->high[k];
       else if (fault == MHO_FAULT_OFF)
@@ -281,6 +282,7 @@ mho_err mho_cells_new(const mho_device_model *model, const void *params, const m
 void mho_cells_free(mho_cells *c) {
   if (!c)
     return;
+
   if (c->state != c->g)
     mho_free(c->state);
   mho_free(c->g);

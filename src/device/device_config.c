@@ -222,6 +222,7 @@ static mho_err check_pulse(const mho_device_model *model, const mho_device_confi
               {"reset_voltage", "v_reset", d->pulse_volts[1]},
               {"width", "width", d->pulse_width[0]},
               {"reset_width", "reset_width", d->pulse_width[1]}};
+
   for (int k = 0; k < MHO_COUNT(keys); k++)
     if (keys[k].given > 0 && mho_params_find(model->entry.params, keys[k].own))
       return mho_fail(ei, MHO_ECONFIG,

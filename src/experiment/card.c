@@ -100,6 +100,7 @@ mho_err mho_card_read(const char *path, mho_config **out, mho_errinfo *ei) {
     err = mho_config_file(*out, path, ei);
   if (!err)
     err = check_sections(*out, ei);
+
   if (err) {
     mho_config_free(*out);
     *out = NULL;
@@ -133,6 +134,7 @@ static mho_err choose_model(mho_config *c, const mho_config *card, const mho_con
  * one. */
 static mho_err add_keys(mho_config *c, const mho_config *card, bool bare, mho_errinfo *ei) {
   mho_err err = MHO_OK;
+
   for (int i = 0; i < card->n; i++) {
     const mho_config_key *k = &card->key[i], *own = mho__config_find(c, k->path);
     bool wins = own && (!bare || own->is_override);
@@ -140,6 +142,7 @@ static mho_err add_keys(mho_config *c, const mho_config *card, bool bare, mho_er
       break;
     if (strncmp(k->path, "device.", 7) || wins)
       continue;
+
     err = mho__config_put(c, k->path, k->text, k->is_list, k->file, k->line,
                           own && own->is_override, ei);
   }
@@ -199,6 +202,7 @@ static char **list_folder(const char *folder, int *n) {
   for (struct dirent *e = readdir(d); e; e = readdir(d))
     if (is_yaml(e->d_name))
       list = add_name(list, n, e->d_name);
+
   closedir(d);
   return list;
 }
@@ -213,6 +217,7 @@ char **mho_cards_list(int *n) {
     free(list);
     list = NULL;
   }
+
   if (*n)
     qsort(list, (size_t)*n, sizeof *list, by_name);
   return list;

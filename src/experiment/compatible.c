@@ -36,9 +36,11 @@ static mho_err at_key(const subject *s, const char *section, const char *name, c
   const mho_config_key *key = mho__config_find_in(s->c, section, name);
   char message[MHO_MESSAGE_MAX];
   va_list args;
+
   va_start(args, format);
   vsnprintf(message, sizeof message, format, args);
   va_end(args);
+
   return mho_fail_at(s->ei, MHO_ECONFIG, key ? key->file : NULL, key ? key->line : 0, "%s",
                      message);
 }
@@ -49,6 +51,7 @@ static mho_err at_named_key(const subject *s, const char *section, const char *m
                             const char *message) {
   char prefix[64], name[128];
   snprintf(prefix, sizeof prefix, "%s.", section);
+
   for (const char *at = strstr(message, prefix); at; at = strstr(at + 1, prefix)) {
     const char *key = at + strlen(prefix);
     snprintf(name, sizeof name, "%.*s", (int)strcspn(key, ":;, ("), key);
@@ -102,6 +105,7 @@ static mho_err selection_has_pulses(const subject *s) {
   bool is_shared = select == MHO_WRITE_HALF || select == MHO_WRITE_THIRD;
   if (!is_shared || s->scheme->needs_pulses)
     return MHO_OK;
+
   return at_key(s, "array", "write.select",
                 "array.write.select: scheme '%s' writes without pulses, so other cells see none: "
                 "leave it out, or use a scheme that pulses (mho list programs)",
@@ -133,6 +137,7 @@ static mho_err samples_reach_lines(const subject *s) {
 static mho_err samples_pass_no_optimizer(const subject *s) {
   if (!s->scheme->draw)
     return MHO_OK;
+
   const mho_entry *sgd = mho_registry_find(s->registry, MHO_KIND_OPTIMIZER, "sgd");
   if (s->e->optimizer.entry != sgd && mho__config_find_in(s->c, "update", "optimizer"))
     return at_key(s, "update", "optimizer",
@@ -161,6 +166,7 @@ static mho_err rule_finds_feedback(const subject *s) {
   int needed = s->rule->feedback_mode;
   if (needed < 0 || s->e->feedback.mode == needed)
     return MHO_OK;
+
   if (mho__config_find_in(s->c, "feedback", "mode"))
     return at_key(s, "feedback", "mode", "feedback.mode: rule '%s' is defined with %s feedback",
                   s->rule->entry.id, needed == MHO_FEEDBACK_SYMMETRIC ? "symmetric" : "asymmetric");
@@ -181,6 +187,7 @@ static const char *not_direct(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   const mho_rule *rule = (const mho_rule *)e->rule.entry;
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
+
   if (!rule->direct_needs)
     return "the rule has one phase only";
   if (!settler->difference)
@@ -193,6 +200,7 @@ static const char *not_direct(const mho_experiment *e) {
   if (is_noisy || is_lossy)
     return "through noise, converters or amplifiers the difference is measured: "
            "use array.model ideal";
+
   if (mho_circuit_limited(&e->circuit))
     return "of amplifiers that saturate the difference is measured: use neuron.saturation 0";
 
@@ -243,6 +251,7 @@ static mho_err sense_lines_are_simulated(const subject *s) {
 static mho_err observables_fit_topology(const subject *s) {
   const mho_observe_config *o = &s->e->observe;
   const char *key = NULL;
+
   if (o->spectral_radius)
     key = "spectral_radius";
   else if (o->lyapunov)
@@ -277,8 +286,10 @@ static mho_err converters_have_a_clock(const subject *s) {
   mho_array_converters converters = {0};
   if (s->array->converters)
     s->array->converters(s->e->array.params, &converters);
+
   if (!s->settler->in_time || converters.analog || !(converters.dac_bits || converters.adc_bits))
     return MHO_OK;
+
   return at_key(s, "array", converters.adc_bits ? "adc_bits" : "dac_bits",
                 "array.coupling: digital neurons behind converters are clocked, "
                 "and settle.method ode has no clock: use array.coupling analog, "
@@ -324,6 +335,7 @@ mho_err mho__experiment_fit(const mho_registry *r, const mho_config *c, bool bar
                .rule = (const mho_rule *)e->rule.entry,
                .scheme = (const mho_scheme *)e->scheme.entry,
                .ei = ei};
+
   for (int i = 0; i < MHO_COUNT(checks); i++) {
     if (bare && checks[i].of_new)
       continue;

@@ -65,6 +65,7 @@ const mho_config_key *mho__config_find_in(const mho_config *c, const char *secti
 static bool grow(mho_config *c) {
   if (c->n < c->capacity)
     return true;
+
   int more = c->capacity ? 2 * c->capacity : 32;
   mho_config_key *grown = realloc(c->key, (size_t)more * sizeof *grown);
   if (!grown)
@@ -120,6 +121,7 @@ mho_err mho__config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei)
   mho_err err = mho_config_new(out, ei);
   if (!err)
     (*out)->resolved = c->resolved;
+
   for (int i = 0; i < c->n; i++) {
     const mho_config_key *k = &c->key[i];
     if (err)
@@ -174,6 +176,7 @@ static mho_err read_pair(reader *r, const char *path, const yaml_node_pair_t *p,
   const yaml_node_t *key = yaml_document_get_node(r->doc, p->key);
   const yaml_node_t *value = yaml_document_get_node(r->doc, p->value);
   char below[PATH_LENGTH];
+
   if (key->type != YAML_SCALAR_NODE)
     return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, key), "a key must be a plain word");
 
@@ -191,6 +194,7 @@ static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, i
                r->replace, r->ei);
   if (node->type == YAML_SEQUENCE_NODE)
     return read_list(r, path, node);
+
   if (depth == DEPTH_MAX)
     return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node), "%s is nested too deeply",
                        path);
@@ -229,6 +233,7 @@ static mho_err read_yaml(mho_config *c, const char *path, const char *text, cons
   yaml_parser_t parser;
   yaml_document_t doc;
   mho_err err;
+
   if (!yaml_parser_initialize(&parser))
     return mho_fail(ei, MHO_ENOMEM, "no memory to parse %s", file);
   yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
@@ -242,6 +247,7 @@ static mho_err read_yaml(mho_config *c, const char *path, const char *text, cons
                       "not valid YAML: %s%s%s", parser.problem ? parser.problem : "unreadable",
                       parser.context ? ", " : "", parser.context ? parser.context : "");
   }
+
   yaml_parser_delete(&parser);
   return err;
 }
@@ -261,6 +267,7 @@ mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei) {
   char *text = calloc(1, LIMIT + 1);
   size_t n = text ? fread(text, 1, LIMIT + 1, f) : 0;
   mho_err err;
+
   if (!text)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to read %s", path);
   else if (ferror(f))
@@ -296,6 +303,7 @@ mho_err mho_config_load(const char *path, int n_set, const char *const *set, mho
   mho_err err = mho_config_new(out, ei);
   if (!err && path)
     err = mho_config_file(*out, path, ei);
+
   for (int i = 0; i < n_set; i++) {
     if (err)
       break;
@@ -326,5 +334,6 @@ void mho_config_forget(mho_config *c, const char *path) {
     else
       c->key[kept++] = c->key[i];
   }
+
   c->n = kept;
 }

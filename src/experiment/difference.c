@@ -48,6 +48,7 @@ static bool is_equal(const mho_setting *a, const mho_setting *b) {
     double y = *(const double *)(const void *)((const char *)b->params + b->param->offset);
     return fabs(x - y) <= 1e-12 * fmax(fabs(x), fabs(y));
   }
+
   value_of(a, true, text[0], sizeof text[0]);
   value_of(b, true, text[1], sizeof text[1]);
   return !strcmp(text[0], text[1]);

@@ -52,10 +52,12 @@ static bool is_near(const nearest *n) {
 /* Whether every key of the section that the common table lacks is one of this entry's. */
 static bool fits_keys(const mho_config *c, const mho_section *s, const mho_entry *e) {
   size_t n = strlen(s->name);
+
   for (int i = 0; i < c->n; i++) {
     const char *path = c->key[i].path;
     if (strncmp(path, s->name, n) || path[n] != '.')
       continue;
+
     const char *name = path + n + 1;
     if (!strcmp(name, s->selector[0].key))
       continue;
@@ -73,6 +75,7 @@ static const mho_entry *implied(const builder *b, const mho_section *s, int k) {
   mho_kind kind = s->selector[k].kind;
   const mho_entry *initial = mho_registry_find(b->registry, kind, s->selector[k].initial);
   const mho_entry *other = NULL;
+
   if (s->selector[1].key || fits_keys(b->c, s, initial))
     return initial;
 
@@ -93,6 +96,7 @@ static mho_err unknown_word(const builder *b, const mho_section *s, int k,
   const char *selector = s->selector[k].key;
   nearest n = {.word = key->text};
   char all[MHO_TEXT_MAX] = "";
+
   for (int i = 0; i < mho_registry_count(b->registry, kind); i++) {
     const char *id = mho_registry_at(b->registry, kind, i)->id;
     consider(&n, id);
@@ -167,6 +171,7 @@ static mho_err unknown_key(const builder *b, const mho_section *s, const mho_con
     consider(&n, s->selector[k].key);
     consider_table(&n, &choice_of(s, k, b->e)->entry->params);
   }
+
   if (is_near(&n))
     return mho_fail_at(b->ei, MHO_ECONFIG, key->file, key->line,
                        "unknown key %s; did you mean %s.%s?", key->path, s->name, n.best);
@@ -197,6 +202,7 @@ static const mho_param *parameter_of(const builder *b, const mho_section *s, con
                                      void **at) {
   const mho_param *p = s->common ? mho_params_find(*s->common, name) : NULL;
   *at = (char *)b->e + s->common_offset;
+
   int selectors = p ? 0 : mho__section_selectors(s);
   for (int k = 0; k < selectors; k++) {
     mho_choice *choice = choice_of(s, k, b->e);
@@ -247,6 +253,7 @@ static mho_err section_of(const builder *b, const mho_config_key *key, const mho
   nearest n = {.word = head};
   snprintf(head, sizeof head, "%.*s", (int)strcspn(key->path, "."), key->path);
   *out = NULL;
+
   for (int s = 0; s < mho__n_sections; s++) {
     consider(&n, mho__sections[s].name);
     if (!strcmp(head, mho__sections[s].name))
@@ -266,6 +273,7 @@ static mho_err assign_all(const builder *b) {
   for (int i = 0; i < b->c->n; i++) {
     const mho_config_key *key = &b->c->key[i];
     const mho_section *section;
+
     mho_err err = section_of(b, key, &section);
     if (!err && !strchr(key->path, '.'))
       err = mho_fail_at(b->ei, MHO_ECONFIG, key->file, key->line, "%s: expected keys below it",
@@ -285,6 +293,7 @@ static mho_err build(const mho_registry *r, mho_config *c, bool bare, mho_experi
                      mho_errinfo *ei) {
   builder b = {.registry = r, .c = c, .bare = bare, .e = e, .ei = ei};
   mho_err err = mho__config_rename(c, bare, ei);
+
   if (!err)
     err = mho__card_apply(c, bare, ei);
   if (!err)
@@ -309,6 +318,7 @@ mho_err mho_experiment_new(const mho_registry *r, const mho_config *given, bool 
     err = build(r, c, bare, e, ei);
   else
     err = mho_fail(ei, MHO_ENOMEM, "no memory for an experiment");
+
   mho_config_free(c);
   if (err) {
     mho_free(e);
@@ -330,6 +340,7 @@ mho_err mho_config_of_experiment(const mho_experiment *e, const char *name, mho_
     err = mho_config_text(*out, yaml, name, ei);
   if (!err)
     (*out)->resolved = true;
+
   free(yaml);
   return err;
 }
@@ -338,11 +349,13 @@ mho_err mho_experiment_of_json(const mho_registry *r, const char *json, const ch
                                mho_experiment **out, mho_errinfo *ei) {
   mho_config *c = NULL;
   *out = NULL;
+
   mho_err err = mho_config_new(&c, ei);
   if (!err)
     err = mho_config_text(c, json, name, ei); /* JSON is YAML, too */
   if (!err)
     err = mho_experiment_new(r, c, true, out, ei);
+
   mho_config_free(c);
   return err;
 }

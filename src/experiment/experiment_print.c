@@ -41,6 +41,7 @@ static void print_heads(yaml_printer *y, const mho_setting *s, const char *dot) 
 static void print_comment(FILE *out, const mho_setting *s) {
   const mho_section *section = s->section;
   char range[256] = "";
+
   if (!s->param) {
     int k = strcmp(s->name, section->selector[0].key) != 0;
     fprintf(out, "mho list %s\n", mho_kind_word(section->selector[k].kind));
@@ -56,6 +57,7 @@ static void print_yaml(void *user, const mho_setting *s) {
   yaml_printer *y = user;
   char value[MHO_TEXT_MAX * 4], line[MHO_TEXT_MAX * 5];
   bool is_choice = y->card && !strcmp(s->section->name, "device"); /* of a default against a card */
+
   if (y->changed_only && s->is_default && !is_choice)
     return;
 
@@ -124,6 +126,7 @@ static json_t *json_value(const mho_setting *s) {
   case MHO_PARAM_CHOICE:
     break;
   }
+
   mho_param_format(s->param, s->params, true, text, sizeof text);
   return json_string(text);
 }

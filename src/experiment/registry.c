@@ -106,6 +106,7 @@ mho_err mho_registry_new(mho_registry **out, mho_errinfo *ei) {
   mho_registry *r = mho_alloc(1, sizeof *r);
   if (!r)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the registry");
+
   for (int i = 0; i < MHO_COUNT(built_in); i++) {
     mho_err err = mho_registry_add(r, built_in[i].kind, built_in[i].entry, ei);
     if (err) {
@@ -113,6 +114,7 @@ mho_err mho_registry_new(mho_registry **out, mho_errinfo *ei) {
       return err;
     }
   }
+
   *out = r;
   return MHO_OK;
 }

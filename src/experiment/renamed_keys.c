@@ -70,6 +70,7 @@ static mho_err choose(const mho_config *c, const renamed *r, bool bare, bool *ea
                       mho_errinfo *ei) {
   const mho_config_key *before = mho__config_find(c, r->before);
   const mho_config_key *now = mho__config_find(c, r->now);
+
   if (bare) {
     *earlier = now_is_silent(c, r);
     return MHO_OK;
@@ -78,6 +79,7 @@ static mho_err choose(const mho_config *c, const renamed *r, bool bare, bool *ea
   *earlier = before->is_override && !now->is_override;
   if (before->is_override != now->is_override || !strcmp(before->text, now->text))
     return MHO_OK;
+
   if (now_is_silent(c, r)) {
     *earlier = true;
     return MHO_OK;
@@ -92,12 +94,14 @@ static mho_err change_path(mho_config *c, const renamed *r, mho_errinfo *ei) {
   char *path = strdup(r->now);
   if (!path)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a config");
+
   for (int i = 0; i < c->n; i++)
     if (!strcmp(c->key[i].path, r->before)) {
       free(c->key[i].path);
       c->key[i].path = path;
       return MHO_OK;
     }
+
   free(path);
   return MHO_OK;
 }
@@ -112,6 +116,7 @@ static mho_err rename_key(mho_config *c, const renamed *r, bool bare, mho_errinf
   mho_err err = mho__config_find(c, r->now) ? choose(c, r, bare, &earlier, ei) : MHO_OK;
   if (err)
     return err;
+
   mho_config_forget(c, earlier ? r->now : r->before);
   return earlier ? change_path(c, r, ei) : MHO_OK;
 }
@@ -120,6 +125,7 @@ mho_err mho__config_rename(mho_config *c, bool bare, mho_errinfo *ei) {
   for (int i = 0; i < MHO_COUNT(keys); i++) {
     if (!mho__config_find(c, keys[i].before))
       continue;
+
     mho_err err = rename_key(c, &keys[i], bare, ei);
     if (err)
       return err;

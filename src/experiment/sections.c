@@ -125,6 +125,7 @@ static void visit_table(const mho_section *section, mho_params table, const void
 static void visit_section(const mho_experiment *e, const mho_section *s,
                           void (*f)(void *, const mho_setting *), void *user) {
   int selectors = mho__section_selectors(s);
+
   for (int k = 0; k < selectors; k++) {
     const char *id = mho__section_choice(s, k, e)->entry->id;
     mho_setting setting = {.section = s,

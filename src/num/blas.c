@@ -37,12 +37,14 @@ const char *mho_blas_kernel(void) {
 static int kernel_rank(const char *name) {
   static const char *avx512[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
   static const char *avx2[] = {"Haswell", "Zen", "Excavator"};
+
   for (int i = 0; i < MHO_COUNT(avx512); i++)
     if (!strcasecmp(name, avx512[i]))
       return 2;
   for (int i = 0; i < MHO_COUNT(avx2); i++)
     if (!strcasecmp(name, avx2[i]))
       return 1;
+
   return 0;
 }
 

@@ -156,6 +156,7 @@ static void add_gradient(const mho_conv *g, const float *sample, const float *ta
       a[count] = target + ((size_t)oy * (size_t)g->out_width + (size_t)s.ox0) * (size_t)m;
       b[count++] = sample + row % c + pixel_of(g, y, s.ox0, kx) * c;
     }
+
     if (count == AT_ONCE || (count > 0 && oy == g->out_height - 1)) {
       kernel f = kernel_of(m, end - row, s.n, m, g->stride * c, m, true);
       f(a, b, out, &count);

@@ -91,6 +91,7 @@ static mho_err check(const krylov *k, int m, bool whole, double *radius, double 
   gsl_matrix_complex *vectors = gsl_matrix_complex_alloc(size, size);
   gsl_eigen_nonsymmv_workspace *w = gsl_eigen_nonsymmv_alloc(size);
   mho_err err = MHO_OK;
+
   if (h)
     for (size_t i = 0; i < size; i++)
       memcpy(gsl_matrix_ptr(h, i, 0), k->h + (int)i * k->most, size * sizeof(double));
@@ -155,6 +156,7 @@ mho_err mho_eigen_radius(int n, mho_linear apply, const void *user, double *radi
   double left = 0;
   mho_err err = MHO_OK;
   *radius = 0;
+
   k.basis = mho_alloc((size_t)(k.most + 1) * (size_t)n, sizeof *k.basis);
   k.h = mho_alloc((size_t)(k.most + 1) * (size_t)k.most, sizeof *k.h);
   if (!k.basis || !k.h)

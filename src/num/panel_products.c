@@ -27,12 +27,13 @@ static int panel_width(int n, int j) {
 static void transpose(int width, int k, const mho_real *b, int ldb, mho_real *panel) {
   enum { SQUARE = 16 };
   mho_real square[MHO_PANEL][SQUARE];
+
   for (int i0 = 0; i0 < k; i0 += SQUARE) {
     int m = mho_min(SQUARE, k - i0);
     for (int j = 0; j < width; j++)
-
       for (int i = 0; i < m; i++)
         square[j][i] = b[(size_t)j * (size_t)ldb + (size_t)(i0 + i)];
+
     for (int i = 0; i < m; i++)
       for (int j = 0; j < width; j++)
         panel[(i0 + i) * width + j] = square[j][i];

@@ -137,6 +137,7 @@ void mho_conv_scatter(const mho_conv *g, const mho_real *patches, int ld, int fi
       for (int k = s.low; k < s.high; k++)
         to[k] += from[k];
     }
+
     if (++q == positions) {
       q = 0;
       sample += source;

@@ -35,9 +35,11 @@ static inline void largest(const windows *w, int m, const mho_real *z, mho_real 
   mho_real best[LANES];
   for (int c = 0; c < m; c++)
     best[c] = z[c];
+
   for (int k = 1; k < w->units; k++)
     for (int c = 0; c < m; c++)
       best[c] = z[w->unit[k] + (size_t)c] > best[c] ? z[w->unit[k] + (size_t)c] : best[c];
+
   for (int c = 0; c < m; c++)
     out[c] = best[c];
 }
@@ -54,6 +56,7 @@ static inline void winner_of(const windows *w, int m, const mho_real *z, uint8_t
       which[c] = a > best[c] ? k : which[c];
       best[c] = a > best[c] ? a : best[c];
     }
+
   for (int c = 0; c < m; c++)
     out[c] = (uint8_t)which[c];
 }
@@ -72,6 +75,7 @@ static inline void at_largest(const windows *w, int m, const mho_real *v, const 
       there[c] = a > best[c] ? v[w->unit[k] + (size_t)c] : there[c];
       best[c] = a > best[c] ? a : best[c];
     }
+
   for (int c = 0; c < m; c++)
     out[c] = there[c];
 }

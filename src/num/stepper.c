@@ -28,6 +28,7 @@ static const gsl_odeiv2_step_type *type_of(mho_ode_method m) {
       [MHO_ODE_RK4IMP] = &gsl_odeiv2_step_rk4imp, [MHO_ODE_BSIMP] = &gsl_odeiv2_step_bsimp,
       [MHO_ODE_MSBDF] = &gsl_odeiv2_step_msbdf,
   };
+
   return (unsigned)m < MHO_ODE_METHODS ? *type[m] : NULL;
 }
 

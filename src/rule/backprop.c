@@ -63,6 +63,7 @@ void mho__backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
     mho_real *delta = mho__values(net, job->error, l, job->sample0);
     const mho_real *z = mho__values(net, job->state[0]->z, l, job->sample0);
     back.clock.step = l;
+
     sum_feedback(job, &back, l, delta, stats);
     mho_layer_scale_by_slope(&net->layer[l], job->n, z, delta);
   }

@@ -103,6 +103,7 @@ static void measure_layer(const mho_rule_job *job, int l) {
                    .update = job->update,
                    .sample0 = job->sample0,
                    .scratch = job->scratch};
+
   if (!is_centred(job)) {
     x->model->measure(x, &m);
     return;
@@ -112,6 +113,7 @@ static void measure_layer(const mho_rule_job *job, int l) {
   const mho_real *plus = m.b;
   m.b = NULL;
   x->model->measure(x, &m);
+
   m.a = mho__values(job->net, job->state[2]->z, l, job->sample0);
   m.b = plus;
   m.phase_a = 2;
@@ -144,6 +146,7 @@ static void settle_nudged(const mho_rule_job *job, int phase, mho_rule_stats *st
   nudged.held = job->state[0]->hold ? job->state[0] : NULL;
   nudged.free = job->state[0];
   nudged.moved = job->settler->subtracts ? room_for(job, phase) : NULL;
+
   job->settler->settle(&nudged, &stats->nudged);
 }
 
@@ -166,6 +169,7 @@ static void subtract_states(const mho_rule_job *job, int l) {
   const mho_real *minus = mho__values(job->net, job->state[centred ? 2 : 0]->z, l, job->sample0);
   mho_real *e = mho__values(job->net, job->error, l, job->sample0),
            factor = centred ? (mho_real)0.5 : 1;
+
   for (size_t i = 0; i < n; i++)
     e[i] = factor * (minus[i] - plus[i]);
 }
@@ -183,9 +187,11 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   const ep *p = job->params;
   const mho_crossbar *x = mho_network_array(job->net);
   bool measured = x->model->measures && x->model->measures(x->params), centred = is_centred(job);
+
   settle_nudged(job, 1, stats);
   if (centred)
     settle_nudged(job, 2, stats);
+
   if (p->readout == AT_NUDGED)
     read_out_nudged(job, stats);
 
@@ -207,11 +213,13 @@ static void learn_directly(const mho_rule_job *job, mho_rule_stats *stats) {
   const mho_network *net = job->net;
   mho_real *const *other = job->state[1] ? job->state[1]->z : NULL;
   mho_settle_job nudged = free_phase(job);
+
   nudged.error = job->error[net->n_layers - 1];
   nudged.nudge = p->nudge;
   nudged.clock.phase = 1;
   nudged.time = nudged.energy = NULL;
   nudged.trace = NULL;
+
   job->settler->difference(&nudged, &stats->free, job->error, &stats->nudged);
   if (!is_centred(job))
     return;

@@ -33,6 +33,7 @@ size_t mho_rule_gradient_scratch(const mho_network *net, int rows) {
 static void add_positions(const mho_connection *k, const mho_real *source, const mho_real *error,
                           int batch, int row0, int n, mho_real *out, mho_real *scratch) {
   int cols = k->xb->cols, all = batch * k->positions, at_once = patches_at_once(n);
+
   if (mho_conv_is_direct(&k->conv)) {
     memset(out, 0, (size_t)n * (size_t)cols * sizeof *out);
     mho_conv_gradient(&k->conv, batch, source, error, row0, n, out);

@@ -219,6 +219,7 @@ static mho_err find_outputs(const crossbar *c, int transposed, mho_real *out, mh
       if (err)
         return err;
     }
+
     out[k] = (mho_real)((current[0] - current[1]) / (c->g_unit * c->wires.read_voltage));
   }
   return MHO_OK;

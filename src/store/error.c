@@ -10,6 +10,7 @@
  * itself, which it does not when a COMMIT fails. */
 static int system_error(const mho_store *s) {
   static const int pointers[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+
   for (int i = 0; i < MHO_COUNT(pointers); i++) {
     sqlite3_file *file = NULL;
     int why = 0;
@@ -18,6 +19,7 @@ static int system_error(const mho_store *s) {
     if (!file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &why) && why)
       return why;
   }
+
   return sqlite3_system_errno(s->db);
 }
 
@@ -26,9 +28,10 @@ static const char *reason(const mho_store *s, int system) {
   return system ? strerror(system) : sqlite3_errmsg(s->db);
 }
 
-/* The reasons that have a cure of their own. */
+/* The system failed, for a reason that may have a cure of its own. */
 static mho_err fail_io(const mho_store *s, const char *what, mho_errinfo *ei) {
   int system = system_error(s);
+
   switch (system) {
   case EDQUOT:
     return mho_fail(
@@ -36,75 +39,103 @@ static mho_err fail_io(const mho_store *s, const char *what, mho_errinfo *ei) {
         "cannot %s: your disk quota is used up at '%s'; nothing already stored is harmed: free "
         "some space and go on",
         what, s->path);
+
   case EFBIG:
     return mho_fail(
         ei, MHO_ESTORE,
         "cannot %s: '%s' has reached the largest file size allowed here (ulimit -f); nothing "
         "already stored is harmed: raise the limit or start a new database",
         what, s->path);
+
   case EROFS:
     return mho_fail(ei, MHO_ESTORE,
                     "cannot %s: the file system of '%s' is read-only: work on a copy elsewhere",
                     what, s->path);
+
   default:
     return mho_fail(ei, MHO_ESTORE, "cannot %s: input/output error at '%s' (%s): check the disk",
                     what, s->path, reason(s, system));
   }
 }
 
-mho_err mho__store_fail(const mho_store *s, int rc, const char *what, mho_errinfo *ei) {
-  switch (rc & 0xff) {
-  case SQLITE_BUSY:
-  case SQLITE_LOCKED:
-    return mho_fail(
-        ei, MHO_ESTORE,
-        "cannot %s: '%s' is locked by another process (waited %.3g s): try again when that one "
-        "is done",
-        what, s->path, 1e-3 * s->busy_ms);
-  case SQLITE_FULL:
-    return mho_fail(
-        ei, MHO_ESTORE,
-        "cannot %s: the disk that holds '%s' is full; nothing already stored is harmed: free "
-        "some space and go on",
-        what, s->path);
-  case SQLITE_READONLY:
-    if (rc == SQLITE_READONLY_DBMOVED)
-      return mho_fail(ei, MHO_ESTORE,
-                      "cannot %s: '%s' was moved or replaced while in use: put it back", what,
-                      s->path);
+/* The files are there, but may not be opened or written as they are. */
+static mho_err fail_access(const mho_store *s, int rc, const char *what, mho_errinfo *ei) {
+  if (rc == SQLITE_READONLY_DBMOVED)
+    return mho_fail(ei, MHO_ESTORE,
+                    "cannot %s: '%s' was moved or replaced while in use: put it back", what,
+                    s->path);
+
+  if ((rc & 0xff) == SQLITE_READONLY)
     return mho_fail(
         ei, MHO_ESTORE,
         "cannot %s: '%s' is read-only: make the file and its folder writable (chmod u+w), or "
         "work on a copy",
         what, s->path);
-  case SQLITE_CANTOPEN:
-  case SQLITE_PERM:
-  case SQLITE_AUTH:
-    return mho_fail(
-        ei, MHO_ESTORE,
-        "cannot %s: '%s' or the -wal and -shm files beside it cannot be opened (%s): check the "
-        "permissions of the files and of their folder",
-        what, s->path, reason(s, sqlite3_system_errno(s->db)));
-  case SQLITE_CORRUPT:
-    return mho_fail(
-        ei, MHO_ESTORE,
-        "cannot %s: '%s' is damaged (%s): restore a copy, or save what can be read with: "
-        "sqlite3 OLD .recover | sqlite3 NEW",
-        what, s->path, sqlite3_errmsg(s->db));
-  case SQLITE_NOTADB:
+
+  return mho_fail(
+      ei, MHO_ESTORE,
+      "cannot %s: '%s' or the -wal and -shm files beside it cannot be opened (%s): check the "
+      "permissions of the files and of their folder",
+      what, s->path, reason(s, sqlite3_system_errno(s->db)));
+}
+
+/* The content of the file is not, or no longer, that of a database. */
+static mho_err fail_damaged(const mho_store *s, int rc, const char *what, mho_errinfo *ei) {
+  if ((rc & 0xff) == SQLITE_NOTADB)
     return mho_fail(
         ei, MHO_ESTORE,
         "'%s' is not an SQLite database, or its first page is damaged: name another file", s->path);
-  case SQLITE_IOERR:
-    if (rc != SQLITE_IOERR_NOMEM)
-      return fail_io(s, what, ei);
+
+  return mho_fail(ei, MHO_ESTORE,
+                  "cannot %s: '%s' is damaged (%s): restore a copy, or save what can be read with: "
+                  "sqlite3 OLD .recover | sqlite3 NEW",
+                  what, s->path, sqlite3_errmsg(s->db));
+}
+
+/* Something has no room: on the disk, or in one value. */
+static mho_err fail_room(const mho_store *s, int rc, const char *what, mho_errinfo *ei) {
+  if ((rc & 0xff) == SQLITE_FULL)
+    return mho_fail(
+        ei, MHO_ESTORE,
+        "cannot %s: the disk that holds '%s' is full; nothing already stored is harmed: free "
+        "some space and go on",
+        what, s->path);
+
+  return mho_fail(ei, MHO_ESTORE, "cannot %s: larger than the 1 GB that one value in '%s' may have",
+                  what, s->path);
+}
+
+/* Another process holds the database for longer than was waited. */
+static mho_err fail_locked(const mho_store *s, const char *what, mho_errinfo *ei) {
+  return mho_fail(
+      ei, MHO_ESTORE,
+      "cannot %s: '%s' is locked by another process (waited %.3g s): try again when that one "
+      "is done",
+      what, s->path, 1e-3 * s->busy_ms);
+}
+
+mho_err mho__store_fail(const mho_store *s, int rc, const char *what, mho_errinfo *ei) {
+  int primary = rc & 0xff;
+  if (primary == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM)
     return mho_fail(ei, MHO_ENOMEM, "cannot %s: out of memory", what);
-  case SQLITE_NOMEM:
-    return mho_fail(ei, MHO_ENOMEM, "cannot %s: out of memory", what);
+
+  switch (primary) {
+  case SQLITE_BUSY:
+  case SQLITE_LOCKED:
+    return fail_locked(s, what, ei);
+  case SQLITE_FULL:
   case SQLITE_TOOBIG:
-    return mho_fail(ei, MHO_ESTORE,
-                    "cannot %s: larger than the 1 GB that one value in '%s' may have", what,
-                    s->path);
+    return fail_room(s, rc, what, ei);
+  case SQLITE_READONLY:
+  case SQLITE_CANTOPEN:
+  case SQLITE_PERM:
+  case SQLITE_AUTH:
+    return fail_access(s, rc, what, ei);
+  case SQLITE_CORRUPT:
+  case SQLITE_NOTADB:
+    return fail_damaged(s, rc, what, ei);
+  case SQLITE_IOERR:
+    return fail_io(s, what, ei);
   default:
     return mho_fail(ei, MHO_ESTORE, "cannot %s in '%s': %s", what, s->path, sqlite3_errmsg(s->db));
   }
@@ -147,6 +178,7 @@ mho_err mho__store_run_blob(mho_store *s, const char *sql, int n, const char *co
     if (rc)
       break;
   }
+
   if (!rc && data)
     rc = sqlite3_bind_blob64(st, n + 1, data, size, SQLITE_STATIC);
   err = rc ? mho__store_fail(s, rc, what, ei) : mho__store_run(s, st, what, ei);
@@ -168,6 +200,7 @@ mho_err mho__store_int(mho_store *s, const char *sql, const char *text, int64_t 
   *out = rc == SQLITE_ROW ? sqlite3_column_int64(st, 0) : none;
   if (rc != SQLITE_ROW && rc != SQLITE_DONE)
     err = mho__store_fail(s, rc, "read the database", ei);
+
   sqlite3_finalize(st);
   return err;
 }

@@ -69,6 +69,7 @@ static json_t *bytes_json(const unsigned char *data, size_t n) {
     hex[2 * i + 1] = digit[data[i] & 15];
   }
   hex[2 * n] = 0;
+
   json_t *j = json_pack("{s:o}", "hex", json_stringn_nocheck(hex, 2 * n));
   free(hex);
   return j;
@@ -119,6 +120,7 @@ static mho_err rows_json(exporter *x, const char *sql, const char *arg, json_t *
     json_array_append_new(*out, row_json(st));
   if (rc != SQLITE_DONE)
     err = mho__store_fail(x->s, rc, "read the runs", ei);
+
   sqlite3_finalize(st);
   return err;
 }
@@ -129,9 +131,11 @@ static mho_err rows_json(exporter *x, const char *sql, const char *arg, json_t *
 static json_t *difference(const json_t *from, const json_t *to) {
   json_t *patch = json_object(), *value;
   const char *key;
+
   json_object_foreach ((json_t *)(uintptr_t)from, key, value)
     if (!json_object_get(to, key))
       json_object_set_new(patch, key, json_null());
+
   json_object_foreach ((json_t *)(uintptr_t)to, key, value) {
     const json_t *old = json_object_get(from, key);
     if (old && json_equal(old, value))
@@ -166,6 +170,7 @@ static void add_config(const exporter *x, json_t *line, const char *config) {
 void mho__store_patch(json_t *at, const json_t *patch) {
   json_t *value;
   const char *key;
+
   json_object_foreach ((json_t *)(uintptr_t)patch, key, value) {
     json_t *old = json_object_get(at, key);
     if (json_is_null(value))
@@ -193,6 +198,7 @@ static mho_err put_head(exporter *x, mho_errinfo *ei) {
   json_object_set_new(tables, "run", names_json(x->run_columns));
   for (int i = 0; i < x->n_tables; i++)
     json_object_set_new(tables, x->table[i], names_json(x->columns[i]));
+
   json_t *config = json_loads(x->base, 0, NULL);
   return put(x,
              json_pack("{s:s, s:i, s:o, s:o}", "mho", MHO_STORE_FILE_KIND, "schema",
@@ -208,6 +214,7 @@ static mho_err put_studies(exporter *x, mho_errinfo *ei) {
       "SELECT name, created, config FROM study WHERE name IN (SELECT study FROM study_run "
       "WHERE run_id IN (SELECT id FROM temp.chosen)) OR name = ?1 ORDER BY name",
       x->o->study, &rows, ei);
+
   json_t *row;
   size_t i;
   json_array_foreach (rows, i, row) {
@@ -219,6 +226,7 @@ static mho_err put_studies(exporter *x, mho_errinfo *ei) {
                         json_array_get(row, 1), "config", config ? config : json_object()),
               ei);
   }
+
   json_decref(rows);
   return err;
 }
@@ -227,6 +235,7 @@ static mho_err put_studies(exporter *x, mho_errinfo *ei) {
 static mho_err add_rows(exporter *x, const char *id, json_t *line, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   json_t *tables = json_object(), *rows;
+
   for (int i = 0; i < x->n_tables; i++) {
     if (err)
       break;
@@ -238,6 +247,7 @@ static mho_err add_rows(exporter *x, const char *id, json_t *line, mho_errinfo *
       json_object_set(tables, x->table[i], rows);
     json_decref(rows);
   }
+
   json_object_set_new(line, "rows", tables);
   return err;
 }
@@ -247,6 +257,7 @@ static mho_err add_studies(exporter *x, const char *id, json_t *line, mho_errinf
   size_t i;
   mho_err err =
       rows_json(x, "SELECT study FROM study_run WHERE run_id = ?1 ORDER BY study", id, &rows, ei);
+
   json_array_foreach (rows, i, row)
     json_array_append(names, json_array_get(row, 0));
   json_decref(rows);
@@ -259,6 +270,7 @@ static mho_err put_run(exporter *x, sqlite3_stmt *st, mho_errinfo *ei) {
   char id[MHO_ID_MAX];
   json_t *line = json_object(), *row = json_array();
   snprintf(id, sizeof id, "%s", (const char *)sqlite3_column_text(st, 0));
+
   for (int i = 2; i < sqlite3_column_count(st); i++) {
     const char *name = sqlite3_column_name(st, i);
     const char *text = (const char *)sqlite3_column_text(st, i);
@@ -274,6 +286,7 @@ static mho_err put_run(exporter *x, sqlite3_stmt *st, mho_errinfo *ei) {
   mho_err err = add_studies(x, id, line, ei);
   if (!err)
     err = add_rows(x, id, line, ei);
+
   if (err)
     json_decref(line);
   else
@@ -285,6 +298,7 @@ static mho_err put_run(exporter *x, sqlite3_stmt *st, mho_errinfo *ei) {
 static mho_err put_runs(exporter *x, mho_errinfo *ei) {
   char sql[COLUMNS + 128];
   sqlite3_stmt *st;
+
   snprintf(sql, sizeof sql,
            "SELECT id, config, %s FROM run WHERE id IN (SELECT id FROM temp.chosen) ORDER BY id",
            x->run_columns);
@@ -297,6 +311,7 @@ static mho_err put_runs(exporter *x, mho_errinfo *ei) {
     err = put_run(x, st, ei);
   if (!err && rc != SQLITE_DONE)
     err = mho__store_fail(x->s, rc, "read the runs", ei);
+
   sqlite3_finalize(st);
   return err ? err : put(x, json_pack("{s:i}", "end", x->out->runs), ei);
 }
@@ -307,6 +322,7 @@ static bool wanted(const exporter *x, const char *table) {
   bool state = !strcmp(table, "checkpoint") || !strcmp(table, "artifact");
   if (state)
     return x->o->checkpoints;
+
   if (!x->o->tables)
     return strcmp(table, "settle_sample") != 0;
 
@@ -321,6 +337,7 @@ static mho_err check_tables(const exporter *x, const char *all, mho_errinfo *ei)
   char words[1024], known[1100], one[80], *save = NULL;
   snprintf(words, sizeof words, "%s", x->o->tables ? x->o->tables : "");
   snprintf(known, sizeof known, " %s ", all);
+
   for (char *w = strtok_r(words, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
     snprintf(one, sizeof one, " %s ", w);
     if (strcmp(w, "none") && !strstr(known, one))
@@ -341,12 +358,14 @@ static mho_err add_table(exporter *x, const char *table, mho_errinfo *ei) {
   for (char *c = strtok_r(columns, ", ", &walk); c; c = strtok_r(NULL, ", ", &walk))
     if (strcmp(c, "run_id") && strcmp(c, "id"))
       mho_text_append(taken, COLUMNS, "%s%s", *taken ? ", " : "", c);
+
   snprintf(x->table[x->n_tables++], sizeof x->table[0], "%s", table);
   return MHO_OK;
 }
 
 static mho_err read_tables(exporter *x, mho_errinfo *ei) {
   char all[1024], *save = NULL;
+
   mho_err err = mho__store_columns_of(x->s, "run", x->run_columns, sizeof x->run_columns, ei);
   if (!err)
     err = mho__store_tables_of_runs(x->s, all, sizeof all, ei);
@@ -381,6 +400,7 @@ static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *e
   if (!err && x->o->all)
     err =
         mho__store_exec(x->s, "INSERT INTO temp.chosen SELECT id FROM run", "choose the runs", ei);
+
   for (int i = 0; i < n; i++) {
     if (!err)
       err = mho__store_need_run(x->s, ids[i], ei);
@@ -388,6 +408,7 @@ static mho_err choose(exporter *x, int n, const char *const *ids, mho_errinfo *e
       err = mho__store_run_texts(x->s, "INSERT OR IGNORE INTO temp.chosen VALUES(?1)", 1, &ids[i],
                                  "choose the runs", ei);
   }
+
   if (!err && x->o->study)
     err = mho__store_run_texts(
         x->s, "INSERT OR IGNORE INTO temp.chosen SELECT run_id FROM study_run WHERE study = ?1", 1,
@@ -419,6 +440,7 @@ static mho_err read_base(exporter *x, mho_errinfo *ei) {
     err = mho__store_fail(x->s, rc, "read the runs", ei);
   else if (!x->base)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write the runs");
+
   sqlite3_finalize(st);
   return err;
 }
@@ -474,6 +496,7 @@ mho_err mho_store_export(mho_store *s, int n, const char *const *ids, const mho_
   sqlite3_exec(s->db, "DROP TABLE IF EXISTS temp.chosen", NULL, NULL, NULL);
   if (s->mode == MHO_STORE_READ)
     sqlite3_exec(s->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
+
   free(x->base);
   mho_free(x);
   return err;

@@ -42,6 +42,7 @@ static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
       x->text = more;
       x->capacity = x->capacity ? 2 * x->capacity : 65536;
     }
+
     size_t room = mho_min_size(x->capacity - n, 1 << 30);
     if (!gzgets(x->file, x->text + n, (int)room))
       break;
@@ -55,6 +56,7 @@ static mho_err next_line(importer *x, json_t **out, mho_errinfo *ei) {
   if (why != Z_OK && why != Z_STREAM_END && why != Z_BUF_ERROR)
     return mho_fail_at(ei, why == Z_ERRNO ? MHO_EIO : MHO_EDATA, x->path, x->line,
                        "cannot read the runs: %s", why == Z_ERRNO ? strerror(errno) : message);
+
   if (!n)
     return MHO_OK;
 
@@ -79,6 +81,7 @@ static mho_err read_head(importer *x, mho_errinfo *ei) {
   json_int_t schema = json_integer_value(json_object_get(x->head, "schema"));
   if (!kind || strcmp(kind, MHO_STORE_FILE_KIND))
     return BAD(x, "this is no file of runs that mho export wrote");
+
   if (schema < 1 || !json_is_object(json_object_get(x->head, "tables")) ||
       !json_is_object(json_object_get(x->head, "config")))
     return BAD(x,
@@ -99,6 +102,7 @@ static mho_err make_table(importer *x, const char *table, mho_errinfo *ei) {
 
 static mho_err make_tables(importer *x, mho_errinfo *ei) {
   char all[1024], *save = NULL;
+
   mho_err err = mho__store_exec(x->s, "ATTACH ':memory:' AS other", "import runs", ei);
   if (!err)
     err = mho__store_tables_of_runs(x->s, all, sizeof all, ei);
@@ -138,10 +142,12 @@ static mho_err prepare_insert(importer *x, const char *table, const char *lead, 
       return BAD(x, "table '%s' has no column '%.60s' here", table, c ? c : "");
     mho_text_append(sql, sizeof sql, "%s%s", lead || i ? ", " : "", c);
   }
+
   mho_text_append(sql, sizeof sql, ") VALUES(");
   for (int k = 0; k < *n + (lead != NULL); k++)
     mho_text_append(sql, sizeof sql, "%s?", k ? "," : "");
   mho_text_append(sql, sizeof sql, ")");
+
   return mho__store_prepare(x->s, sql, "import runs", out, ei);
 }
 
@@ -201,6 +207,7 @@ static mho_err insert_row(importer *x, sqlite3_stmt *st, int lead, int n, const 
   if ((int)json_array_size(row) != n)
     return BAD(x, "a row has %d values, the first line names %d columns", (int)json_array_size(row),
                n);
+
   for (int i = 0; i < n; i++) {
     int rc = bind_value(st, lead + i + 1, json_array_get(row, (size_t)i));
     if (rc == SQLITE_MISMATCH)
@@ -222,6 +229,7 @@ static char *config_of(const importer *x, const json_t *line) {
   json_t *config = json_deep_copy(json_object_get(x->head, "config"));
   if (json_is_object(change))
     mho__store_patch(config, change);
+
   char *text = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17));
   json_decref(config);
   return text;
@@ -267,6 +275,7 @@ static mho_err import_studies(importer *x, const json_t *names, const json_t *po
                               const json_t *id, mho_errinfo *ei) {
   const json_t *name;
   size_t i;
+
   json_array_foreach (names, i, name) {
     sqlite3_stmt *st;
     mho_err err = mho__store_prepare(
@@ -325,11 +334,13 @@ static mho_err import_study(importer *x, const json_t *line, mho_errinfo *ei) {
 
   char *config =
       json_dumps(json_object_get(line, "config"), JSON_COMPACT | JSON_REAL_PRECISION(17));
+
   bind_value(st, 1, json_object_get(line, "study"));
   const json_t *created = json_object_get(line, "created");
   if (created)
     bind_value(st, 2, created);
   sqlite3_bind_text(st, 3, config ? config : "{}", -1, SQLITE_STATIC);
+
   err = mho__store_run(x->s, st, "import runs", ei);
   sqlite3_finalize(st);
   free(config);
@@ -340,6 +351,7 @@ static mho_err import_study(importer *x, const json_t *line, mho_errinfo *ei) {
 static mho_err read_line(importer *x, json_t *line, bool *ended, mho_errinfo *ei) {
   const json_t *end = json_object_get(line, "end");
   mho_err err = MHO_OK;
+
   if (json_object_get(line, "run"))
     err = import_run(x, line, ei);
   else if (json_is_string(json_object_get(line, "study")))
@@ -360,6 +372,7 @@ static mho_err read_file(importer *x, mho_errinfo *ei) {
   mho_err err = read_head(x, ei);
   if (!err)
     err = make_tables(x, ei);
+
   while (!err && !ended) {
     err = next_line(x, &line, ei);
     if (err || !line)
@@ -367,6 +380,7 @@ static mho_err read_file(importer *x, mho_errinfo *ei) {
     err = read_line(x, line, &ended, ei);
     json_decref(line);
   }
+
   if (!err && !ended)
     err = BAD(x, "the file ends too early: it was cut short");
   if (err)
@@ -382,6 +396,7 @@ static mho_err read_file(importer *x, mho_errinfo *ei) {
 mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out, mho_errinfo *ei) {
   *out = (mho_merge_result){0};
   importer x = {.s = s, .path = path};
+
   errno = 0;
   x.file = gzopen(path, "rb"); /* reads what is not compressed as well */
   if (!x.file)

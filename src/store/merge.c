@@ -24,6 +24,7 @@ mho_err mho__store_columns_of(mho_store *s, const char *table, char *out, size_t
     snprintf(out, n, "%s", (const char *)sqlite3_column_text(st, 0));
   else
     err = mho__store_fail(s, rc, "read the schema", ei);
+
   sqlite3_finalize(st);
   return err;
 }
@@ -44,6 +45,7 @@ mho_err mho__store_tables_of_runs(mho_store *s, char *out, size_t n, mho_errinfo
     snprintf(out, n, "%s", (const char *)sqlite3_column_text(st, 0));
   else
     err = mho__store_fail(s, rc, "read the schema", ei);
+
   sqlite3_finalize(st);
   return err;
 }
@@ -57,6 +59,7 @@ static mho_err copy_table(mho_store *s, const char *table, const char *leave_out
   for (char *c = strtok_r(columns, ", ", &save); c; c = strtok_r(NULL, ", ", &save))
     if (!leave_out || strcmp(c, leave_out))
       mho_text_append(chosen, sizeof chosen, "%s%s", *chosen ? ", " : "", c);
+
   snprintf(
       sql, sizeof sql,
       "INSERT INTO main.%s(%s) SELECT %s FROM other.%s WHERE run_id IN (SELECT id FROM temp.taken)",
@@ -99,6 +102,7 @@ static mho_err copy_locked(mho_store *s, mho_merge_result *out, mho_errinfo *ei)
         columns, columns);
     err = mho__store_exec(s, sql, "merge", ei);
   }
+
   if (!err)
     err = mho__store_tables_of_runs(s, tables, sizeof tables, ei);
   if (err)
@@ -152,6 +156,7 @@ mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out, m
 
   if (!strcmp(other->file, s->file))
     err = mho_fail(ei, MHO_EINVAL, "'%s' is the database to merge into: name others", path);
+
   char *uri = err ? NULL : mho__store_path_uri(other->file, "?mode=ro");
   if (!err && !uri)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to open '%s'", path);
@@ -161,6 +166,7 @@ mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result *out, m
   mho_free(uri);
   if (!err)
     err = mho__store_merge_attached(s, out, ei);
+
   mho_store_close(other);
   return err;
 }

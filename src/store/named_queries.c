@@ -249,6 +249,7 @@ mho_err mho_store_study_find(mho_store *s, const char *ref, char name[MHO_STUDY_
                              mho_errinfo *ei) {
   char all[MHO_STUDY_NAME_MAX] = "";
   *name = 0;
+
   mho_err err = ref ? mho_store_query(s, "SELECT name FROM study WHERE name = ?1", 1, &ref, 0,
                                       take_name, name, ei)
                     : mho_store_query(s, "SELECT name FROM study ORDER BY created DESC LIMIT 1", 0,
@@ -260,6 +261,7 @@ mho_err mho_store_study_find(mho_store *s, const char *ref, char name[MHO_STUDY_
                         take_name, all, ei);
   if (err)
     return err;
+
   if (!*all)
     return mho_fail(ei, MHO_ENOTFOUND, "there are no studies yet in '%s': mho sweep makes one",
                     s->path);

@@ -74,6 +74,7 @@ static mho_err check_header(const mho_store *s, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ESTORE,
                     "'%s' is not an SQLite database; it is left as it is: name another file",
                     s->path);
+
   uint32_t application =
       (uint32_t)h[68] << 24 | (uint32_t)h[69] << 16 | (uint32_t)h[70] << 8 | (uint32_t)h[71];
   if (application == MHO_STORE_APPLICATION)
@@ -104,6 +105,7 @@ static mho_err read_version(mho_store *s, const mho_store_options *o, int64_t *v
 static mho_err renew_views(mho_store *s, mho_errinfo *ei) {
   char drop[256], name[64];
   const char *first = strstr(schema_sql, "CREATE VIEW ");
+
   for (const char *at = first; at; at = strstr(at + 1, "CREATE VIEW ")) {
     sscanf(at, "CREATE VIEW %63s", name);
     snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %s", name);
@@ -135,6 +137,7 @@ static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_erri
     err = read_version(s, o, &version, ei);
   if (err)
     return err;
+
   if (version < 1)
     return mho_fail(ei, MHO_ESTORE, "'%s' has no schema version: its first page is damaged",
                     s->path);
@@ -145,8 +148,10 @@ static mho_err migrate_locked(mho_store *s, const mho_store_options *o, mho_erri
     if (err)
       return err;
   }
+
   if (changed)
     err = renew_views(s, ei);
+
   if (!err)
     err = mho__store_int(s, "SELECT count(*) FROM pragma_foreign_key_check", NULL, 0, &bad, ei);
   if (!err && bad)
@@ -160,12 +165,14 @@ static mho_err migrate(mho_store *s, const mho_store_options *o, mho_errinfo *ei
   mho_err err = read_version(s, o, &version, ei);
   if (err || version == o->version)
     return err;
+
   if (s->mode == MHO_STORE_READ)
     return mho_fail(
         ei, MHO_ESTORE,
         "'%s' was written by an older mho (schema %lld, this one reads %d): bring it up to date "
         "with mho db migrate",
         s->path, (long long)version, o->version);
+
   err = mho__store_begin(s, ei);
   return err ? err : mho__store_end(s, migrate_locked(s, o, ei), ei);
 }
@@ -177,6 +184,7 @@ static mho_err migrate(mho_store *s, const mho_store_options *o, mho_errinfo *ei
 static mho_err use_wal(mho_store *s, mho_errinfo *ei) {
   double end = mho_seconds() + 1e-3 * s->busy_ms;
   int rc = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+
   while (rc == SQLITE_BUSY && mho_seconds() < end) {
     nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     rc = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
@@ -201,10 +209,12 @@ static int busy(void *user, int count) {
   mho_store *s = user;
   static const int ms[] = {1, 2, 5, 10, 20, 50};
   int waited = 0, n = MHO_COUNT(ms);
+
   for (int i = 0; i < mho_min(count, n); i++)
     waited += ms[i];
   if (count > n)
     waited += (count - n) * ms[n - 1];
+
   if (waited >= s->busy_ms || (s->deadline > 0 && mho_seconds() > s->deadline))
     return 0;
 
@@ -290,6 +300,7 @@ static mho_err open_read(mho_store *s, const mho_store_options *o, bool writable
     s->db = NULL;
     err = connect_file(s, SQLITE_OPEN_READONLY, "?immutable=1", ei);
   }
+
   if (!err)
     err = migrate(s, o, ei);
   if (!err)
@@ -304,6 +315,7 @@ mho_err mho__store_open_with(const char *path, mho_store_mode mode,
   bool exists, writable;
   char *file, *copy = path ? mho_alloc(strlen(path) + 1, 1) : NULL;
   mho_store *s = mho_alloc(1, sizeof *s);
+
   mho_err err = mho__store_path_check(path, mode, &file, &exists, &writable, ei);
   if (!err && (!s || !copy))
     err = mho_fail(ei, MHO_ENOMEM, "no memory to open '%s'", path);
@@ -313,12 +325,14 @@ mho_err mho__store_open_with(const char *path, mho_store_mode mode,
     mho_free(s);
     return err;
   }
+
   s->path = strcpy(copy, path);
   s->file = file;
   s->mode = mode;
   s->busy_ms = options->busy_ms;
   err = mode == MHO_STORE_WRITE ? open_write(s, options, exists, ei)
                                 : open_read(s, options, writable, ei);
+
   if (err) {
     mho_store_close(s);
     return err;

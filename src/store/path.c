@@ -29,6 +29,7 @@ static mho_err make_folder(char *folder, const char *path, mho_errinfo *ei) {
     char here = *c;
     if (here && here != '/')
       continue;
+
     *c = 0;
     if (mkdir(folder, 0777) && errno != EEXIST && errno != EISDIR) {
       struct stat st; /* "/" and the like may answer EROFS or EACCES although they are there */
@@ -51,6 +52,7 @@ static mho_err check_missing(const char *path, mho_store_mode mode, int why, cha
   if (why != ENOENT && why != ENOTDIR)
     return mho_fail(ei, MHO_ESTORE, "cannot look at the run database '%s' (%s): check the path",
                     path, strerror(why));
+
   if (mode == MHO_STORE_READ)
     return mho_fail(
         ei, MHO_ESTORE,
@@ -73,15 +75,18 @@ static mho_err check(const char *path, mho_store_mode mode, char *folder, bool *
     if (err)
       return err;
   }
+
   if (*exists && access(path, R_OK))
     return mho_fail(ei, MHO_ESTORE,
                     "cannot read '%s' (%s): ask its owner for permission, or work on a copy", path,
                     strerror(errno));
+
   int file_why = *exists && access(path, W_OK) ? errno : 0;
   int folder_why = access(folder, W_OK | X_OK) ? errno : 0;
   *writable = !file_why && !folder_why;
   if (mode == MHO_STORE_READ || *writable)
     return MHO_OK;
+
   if (file_why)
     return mho_fail(
         ei, MHO_ESTORE,
@@ -106,15 +111,18 @@ mho_err mho__store_path_check(const char *path, mho_store_mode mode, char **file
   *file = mho_alloc(strlen(real ? real : path) + 1, 1);
   char *folder = folder_of(real ? real : path);
   mho_err err = MHO_OK;
+
   if (*file && folder) {
     strcpy(*file, real ? real : path);
     err = check(path, mode, folder, exists, writable, ei);
   } else
     err = mho_fail(ei, MHO_ENOMEM, "no memory to open '%s'", path);
+
   if (err) {
     mho_free(*file);
     *file = NULL;
   }
+
   mho_free(folder);
   free(real);
   return err;
@@ -124,11 +132,13 @@ int64_t mho__store_path_size(const char *path, const char *suffix) {
   struct stat st;
   char *name = mho_alloc(strlen(path) + strlen(suffix) + 1, 1);
   int64_t size = -1;
+
   if (name) {
     sprintf(name, "%s%s", path, suffix);
     if (!stat(name, &st))
       size = st.st_size;
   }
+
   mho_free(name);
   return size;
 }
@@ -148,6 +158,7 @@ char *mho__store_path_uri(const char *path, const char *options) {
       *to++ = hex[*c & 15];
     } else
       *to++ = *c;
+
   strcpy(to, options);
   return uri;
 }

@@ -32,6 +32,7 @@ mho_err mho__store_point_hash(mho_store *s, const char *config, const char *data
   sqlite3_stmt *st;
   SHA2_CTX context;
   int64_t object;
+
   mho_err err =
       mho__store_int(s, "SELECT CASE WHEN json_valid(?1) THEN json_type(?1) = 'object' ELSE 0 END",
                      config, 0, &object, ei);
@@ -53,6 +54,7 @@ mho_err mho__store_point_hash(mho_store *s, const char *config, const char *data
     add(&context, (const char *)sqlite3_column_text(st, 0));
   if (rc != SQLITE_DONE)
     err = mho__store_fail(s, rc, "read the run's config", ei);
+
   sqlite3_finalize(st);
   SHA256End(&context, hash);
   return err;

@@ -89,6 +89,7 @@ static mho_err prepare(mho_store *s, const char *sql, sqlite3_stmt **out, mho_er
     start = rest;
     rc = sqlite3_prepare_v2(s->db, start, -1, out, &rest);
   }
+
   bool first = rc == SQLITE_OK;
   while (!rc && !second && *rest)
     rc = sqlite3_prepare_v2(s->db, rest, -1, &second, &rest);
@@ -122,6 +123,7 @@ static int late(void *user) {
 
 static void read_cell(sqlite3_stmt *st, int i, mho_cell *c) {
   *c = (mho_cell){0};
+
   switch (sqlite3_column_type(st, i)) {
   case SQLITE_INTEGER:
     c->type = MHO_CELL_INT;
@@ -153,6 +155,7 @@ static mho_err fail_query(mho_store *s, int rc, const char *sql, double timeout_
         ei, MHO_ESTORE,
         "the query was stopped after %.3g s: narrow it (WHERE, LIMIT) or allow it more time",
         timeout_s);
+
   if ((rc & 0xff) == SQLITE_ERROR)
     return fail_sql(s, sql, ei);
   return mho__store_fail(s, rc, "run the query", ei);
@@ -164,6 +167,7 @@ static mho_err fetch(mho_store *s, sqlite3_stmt *st, const char *sql, double tim
   const char **names = mho_alloc((size_t)n, sizeof *names);
   mho_cell *cells = mho_alloc((size_t)n, sizeof *cells);
   mho_err err = MHO_OK;
+
   if (!names || !cells)
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a row of %d columns", n);
   else
@@ -179,6 +183,7 @@ static mho_err fetch(mho_store *s, sqlite3_stmt *st, const char *sql, double tim
       err = fail_query(s, rc, sql, timeout_s, ei);
       break;
     }
+
     for (int i = 0; i < n; i++)
       read_cell(st, i, &cells[i]);
     more = row(user, n, names, cells);

@@ -25,6 +25,7 @@ static mho_err find_one(mho_store *s, const char *sql, const char *ref, char id[
     snprintf(id, MHO_ID_MAX, "%s", (const char *)sqlite3_column_text(st, 0));
   else if (rc != SQLITE_DONE)
     err = mho__store_fail(s, rc, "look for a run", ei);
+
   sqlite3_finalize(st);
   return err;
 }
@@ -94,6 +95,7 @@ static mho_err near_names(mho_store *s, const char *ref, char *list, size_t capa
     best[at].distance = d;
     strcpy(best[at].name, name);
   }
+
   if (rc != SQLITE_DONE)
     err = mho__store_fail(s, rc, "look for a run", ei);
   sqlite3_finalize(st);
@@ -144,6 +146,7 @@ mho_err mho_store_find(mho_store *s, const char *ref, char id[MHO_ID_MAX], mho_e
     err = find_prefix(s, ref, id, &found, ei);
   if (!err && !found)
     err = fail_unknown(s, ref, ei);
+
   if (err)
     *id = 0;
   return err;
@@ -156,6 +159,7 @@ void mho_run_row_free(mho_run_row *r) {
     const mho_store_column *c = &mho__store_run_columns[i];
     if (c->kind != MHO_STORE_TEXT && c->kind != MHO_STORE_WORD)
       continue;
+
     char **text = (char **)(void *)((char *)r + c->offset);
     mho_free(*text);
     *text = NULL;
@@ -247,6 +251,7 @@ mho_err mho_store_checkpoint_get(mho_store *s, const char *id, const char *kind,
     err = mho__store_fail(s, rc, "read a checkpoint", ei);
   else
     err = fail_no_checkpoint(s, id, kind, ei);
+
   sqlite3_finalize(st);
   return err;
 }
@@ -281,6 +286,7 @@ mho_err mho_store_check(mho_store *s, mho_errinfo *ei) {
           "'%s' is damaged (%s; %d problem%s): restore a copy, or save what can be read with: "
           "sqlite3 OLD .recover | sqlite3 NEW",
           s->path, first, n, n == 1 ? "" : "s");
+
     sqlite3_finalize(st);
     if (err)
       return err;

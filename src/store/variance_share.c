@@ -38,6 +38,7 @@ static double bound(double x, double k, double n, double q) {
     low = high;
     high *= 2;
   }
+
   for (int i = 0; i < 60; i++) {
     double l = 0.5 * (low + high);
     if (probability(l, x, k, n) > q)

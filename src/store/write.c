@@ -73,6 +73,7 @@ static mho_err claim_locked(mho_store *s, const mho_run_row *run, const char *po
   else if (rc != SQLITE_DONE)
     err = mho__store_fail(s, rc, "look for a run", ei);
   sqlite3_finalize(st);
+
   if (!err && !*there)
     err = begin_locked(s, run, point, ei);
   if (err)
@@ -247,6 +248,7 @@ static mho_err write_layers(mho_store *s, const char *id, const mho_store_update
     columns[i + 1] = layer_columns[i];
     columns[i + 1].offset += offsetof(layer_at, row);
   }
+
   layer_at *rows = mho_alloc((size_t)u->n_layers, sizeof *rows);
   if (!rows)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d layers", u->n_layers);
@@ -274,10 +276,12 @@ static mho_err write_last(mho_store *s, const char *id, const mho_checkpoint_row
   sqlite3_bind_int(st, 2, c->epoch);
   sqlite3_bind_int64(st, 3, c->batch);
   sqlite3_bind_int(st, 5, is_best);
+
   const void *data = c->blob.size ? c->blob.data : "";
   int rc = sqlite3_bind_blob64(st, 4, data, c->blob.size, SQLITE_STATIC);
   err = rc ? mho__store_fail(s, rc, "write a checkpoint", ei)
            : mho__store_run(s, st, "write a checkpoint", ei);
+
   sqlite3_finalize(st);
   return err;
 }
@@ -316,10 +320,12 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
     err = mho__store_insert(s, "INSERT OR REPLACE INTO settle_sample", "run_id", id, sample_columns,
                             MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples,
                             ei);
+
   if (!err && u->last)
     err = set_best_aside(s, id, u->last_is_best, ei);
   if (!err && u->last)
     err = write_last(s, id, u->last, u->last_is_best, ei);
+
   if (!err && u->run)
     err = update_run(s, id, u->run, ei);
   return err;
@@ -352,6 +358,7 @@ mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinf
       "DELETE FROM settle WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM energy_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM settle_sample WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)"};
+
   char number[16];
   snprintf(number, sizeof number, "%d", epoch);
   const char *texts[] = {run_id, number};

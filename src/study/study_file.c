@@ -137,6 +137,7 @@ static mho_err read_stop_entry(const study_reader *r, void *user, const char *wo
                                const yaml_node_t *key, const yaml_node_t *value) {
   study_stop *stop = user;
   int64_t n = 0;
+
   if (!strcmp(word, "rule")) {
     if (!mho__study_is_word(value, "median"))
       return STUDY_FAIL(r, value, "stop.rule: the only rule is median");

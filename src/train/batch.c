@@ -15,12 +15,14 @@ static void load_images(const mho_batch *b, int sample0, int n) {
   mho_trainer *t = b->t;
   mho_real *x = t->state[0]->z[0] + (size_t)sample0 * (size_t)t->data.features;
   uint8_t *label = t->label + sample0;
+
   if (b->augment) {
     mho_rng rng = mho__stream_augmented(t->seeds.order);
     mho_images_augmented(&t->data, b->images, b->index + sample0, n, &t->e->dataset_config, rng,
                          t->epoch, x, label);
     return;
   }
+
   const int *index = b->index ? b->index + sample0 : NULL;
   mho_images_batch(&t->data, b->images, index, b->first + sample0, n, x, label);
 }
@@ -91,6 +93,7 @@ mho_rule_stats mho__batch_run(const mho_batch *b) {
   mho_rule_stats sum = {0};
   int chunks = ceil_div(b->n, t->chunk);
   mho_batch job = *b;
+
   mho_network_pack(t->net, b->n >= PACK_SAMPLES, pool);
   mho_pool_run(pool, chunks, settle_chunk, &job);
 

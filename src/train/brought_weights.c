@@ -100,6 +100,7 @@ static double normalized(const mho_cells *c, double siemens) {
  * on top of a state shows beyond them too. */
 static void set_bank(mho_cells *c, const double *siemens) {
   float g[MHO_DEVICE_BLOCK];
+
   for (size_t i0 = 0; i0 < c->n; i0 += MHO_DEVICE_BLOCK) {
     int block = (int)mho_min_size(c->n - i0, MHO_DEVICE_BLOCK);
     for (int i = 0; i < block; i++)
@@ -140,9 +141,11 @@ static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_
   mho_crossbar *x = k->xb;
   size_t n = cells_of(x);
   mho_real *w = t->brought[c];
+
   if (m->rows != x->rows || m->cols != x->cols)
     return mho_fail(ei, MHO_EDATA, "the weights of %s are %d x %d, the network's are %d x %d",
                     k->name, m->rows, m->cols, x->rows, x->cols);
+
   for (size_t i = 0; i < n; i++) {
     w[i] = (mho_real)m->w[i];
     if (!isfinite(m->w[i]))
@@ -158,6 +161,7 @@ static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_
     mho_crossbar_refresh(x, 0, n);
     return MHO_OK;
   }
+
   *clipped = mho_crossbar_beyond(x, 0, n, w);
   mho_crossbar_set(x, 0, n, w);
   return MHO_OK;
@@ -176,11 +180,13 @@ static mho_err new_brought(mho_trainer *t, mho_errinfo *ei) {
 static void tell_clipped(const mho_trainer *t, const size_t *clipped) {
   char list[MHO_TEXT_MAX] = "";
   bool off_middle = false;
+
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     double n = (double)k->xb->rows * k->xb->cols;
     if (!clipped[c])
       continue;
+
     mho_text_append(list, sizeof list, "%s%.2g %% of %s (w_max %.3g)", *list ? ", " : "",
                     100 * (double)clipped[c] / n, k->name, mho_crossbar_w_max(k->xb));
     off_middle |= mho_crossbar_reach(k->xb) < 0.9;
@@ -224,6 +230,7 @@ static void taking_free(const mho_trainer *t, taking *k) {
 static mho_err take_all(mho_trainer *t, const source *s, manner how, taking *k, mho_errinfo *ei) {
   mho_origin here = mho__origin_of(t->e);
   bool same = mho__origin_is_same(&here, &s->origin);
+
   for (int c = 0; c < t->net->n_trained; c++) {
     mho_err err = read_connection(t, c, s, same, how.tight, &k->m[c], &k->w_max[c], ei);
     if (err)
@@ -250,6 +257,7 @@ static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei
     tell_clipped(t, k.clipped);
   if (!err)
     mho_network_refresh(t->net, t->update, true);
+
   taking_free(t, &k);
   return err;
 }
@@ -280,6 +288,7 @@ static mho_err take_run(mho_trainer *t, mho_store *store, const char *ref, manne
   mho_experiment *e = NULL;
   mho_trainer *from = NULL;
   mho_checkpoint_row c = {0};
+
   mho_err err = mho_registry_new(&r, ei);
   if (!err)
     err = find_run(store, ref, id, ei);
@@ -305,6 +314,7 @@ static mho_err bring_weights(mho_trainer *t, mho_store *store, manner how, mho_e
   const char *from = t->e->train.from;
   struct stat s;
   bool is_path = strchr(from, '/') != NULL;
+
   if (!*from)
     return MHO_OK;
   if (!stat(from, &s) && S_ISDIR(s.st_mode))

@@ -33,6 +33,7 @@ static int pieces_of(const mho_trainer *t, int c, piece *p) {
   const mho_crossbar *x = crossbar_of(t, c);
   size_t cells = cells_of(x);
   int n = 0;
+
   if (x->pos) {
     n += mho_cells_pieces(x->pos, p);
     n += mho_cells_pieces(x->neg, p + n);
@@ -54,6 +55,7 @@ static size_t pulses_size(const mho_trainer *t) {
 static size_t total_size(const mho_trainer *t) {
   size_t size = sizeof(header) + pulses_size(t);
   piece p[PIECES_EACH];
+
   for (int c = 0; c < t->net->n_trained; c++) {
     int n = pieces_of(t, c, p);
     for (int i = 0; i < n; i++)
@@ -309,6 +311,7 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
   for (int i = 0; i < EXTRAS; i++)
     if (bits & extras[i].bit)
       extras[i].copy(t, bytes + begin[i], true);
+
   *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
   return MHO_OK;
 }
@@ -326,6 +329,7 @@ static mho_err check(const mho_trainer *t, const mho_blob *blob, header *h, size
                      mho_errinfo *ei) {
   if (blob->size < sizeof *h)
     return mho_fail(ei, MHO_EDATA, "the checkpoint is cut short (%zu bytes)", blob->size);
+
   memcpy(h, blob->data, sizeof *h);
   bool is_known = !memcmp(h->magic, "mho ckpt", 8) && (h->version & 0xffff) == CHECKPOINT_VERSION;
   if (!is_known || h->scalar != sizeof(mho_real))
@@ -339,6 +343,7 @@ static mho_err check(const mho_trainer *t, const mho_blob *blob, header *h, size
                     "the checkpoint has %zu bytes, this network needs %zu: it belongs to another "
                     "config",
                     blob->size, size);
+
   if (h->version & extras[RANGES].bit && !are_ranges(t, (char *)blob->data + begin[RANGES]))
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has a connection whose largest weight is no number above 0");
@@ -358,6 +363,7 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
     mho__trainer_range(t, NULL);
   mho__trainer_forget_brought(t);
   copy(&at, t->connection_pulses, pulses_size(t), false);
+
   piece p[PIECES_EACH];
   for (int c = 0; c < t->net->n_trained; c++) {
     mho_crossbar *x = crossbar_of(t, c);

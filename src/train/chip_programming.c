@@ -60,6 +60,7 @@ static mho_err config_of_run(const programming *p, mho_config **out, mho_errinfo
 static mho_err config_of_folder(const programming *p, mho_config **out, mho_errinfo *ei) {
   char *json = NULL, name[MHO_TEXT_MAX + 32];
   snprintf(name, sizeof name, "%s/weights.json", p->o->from);
+
   mho_err err = mho_weights_config(p->o->from, &json, ei);
   if (!err && !json)
     err = mho_fail(ei, MHO_ENOTFOUND,
@@ -68,6 +69,7 @@ static mho_err config_of_folder(const programming *p, mho_config **out, mho_erri
                    p->o->from);
   if (!err)
     err = config_from_json(p->registry, json, name, out, ei);
+
   free(json);
   return err;
 }
@@ -96,11 +98,13 @@ static mho_err choose_writing(mho_config *base, const mho_config *asked, mho_err
   const char *how = mho_config_get(asked, "program.initial");
   const char *was = mho_config_get(base, "program.initial");
   bool pulses = scheme && strcmp(scheme, "exact");
+
   if (pulses && how && !strcmp(how, "exact"))
     return mho_fail(ei, MHO_ECONFIG,
                     "update.scheme: '%s' has nothing to write with program.initial exact: leave "
                     "one of them out",
                     scheme);
+
   if (scheme && !how)
     return mho_config_set(base, pulses ? "program.initial=scheme" : "program.initial=exact", ei);
 
@@ -130,6 +134,7 @@ static mho_err first_seed(programming *p, const mho_config *asked, const char *s
     p->seed = strtoll(said, NULL, 10);
   if (p->seed < 0)
     p->seed = source ? strtoll(source, NULL, 10) + 1 : 1;
+
   if (p->seed > SEED_MAX - p->o->chips + 1)
     return mho_fail(ei, MHO_ECONFIG, "--seed: the seeds of %d chips from %lld on go beyond %lld",
                     p->o->chips, (long long)p->seed, (long long)SEED_MAX);
@@ -141,6 +146,7 @@ static mho_err prepare_base(programming *p, const mho_config *asked, mho_errinfo
   mho_err err = first_seed(p, asked, mho_config_get(p->base, "train.seeds.chip"), ei);
   if (err)
     return err;
+
   leave_behind(p->base, asked);
   err = choose_writing(p->base, asked, ei);
   for (int i = 0; i < p->o->n_set; i++) {
@@ -150,6 +156,7 @@ static mho_err prepare_base(programming *p, const mho_config *asked, mho_errinfo
   }
   if (!err)
     err = mho_config_assign(p->base, "train.from", p->o->from, ei);
+
   p->own_noise = mho_config_get(asked, "train.seeds.noise") != NULL;
   p->headroom = mho_config_get(asked, "device.weight_range") != NULL;
   return err;
@@ -162,6 +169,7 @@ static mho_err prepare(programming *p, mho_errinfo *ei) {
     err = mho_config_load(NULL, p->o->n_set, p->o->set, &asked, ei);
   if (!err)
     err = prepare_base(p, asked, ei);
+
   mho_config_free(asked);
   return err;
 }
@@ -192,6 +200,7 @@ static double rms_error(size_t n, const mho_real *written, const mho_real *wante
 /* What came onto the chip instead of what was to be written. */
 static void compare(const mho_trainer *t, mho_programmed *out, mho_program_connection *each) {
   double beyond = 0, weights = 0;
+
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     size_t n = cells_of(k->xb), clipped = mho_crossbar_beyond(k->xb, 0, n, t->brought[c]);
@@ -205,6 +214,7 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
     beyond += (double)clipped;
     weights += (double)n;
   }
+
   out->clipped = beyond / weights;
   out->connection = each;
   out->n_connections = t->net->n_trained;
@@ -218,6 +228,7 @@ static mho_err write_run(const programming *p, mho_run_row *row, mho_layer_row *
     layers[c].w_error = out->connection[c].rms;
     layers[c].clipped = out->connection[c].clipped;
   }
+
   mho_err err = mho_store_run_begin(p->o->store, row, ei);
   if (err)
     return err;
@@ -239,6 +250,7 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, double val
   mho_run_row row;
   char name[MHO_TEXT_MAX];
   mho_checkpoint_row checkpoint = {0};
+
   mho_err err = mho__run_record(t, o->code_version, "programmed", &texts, &row, ei);
   if (err)
     return err;
@@ -271,9 +283,11 @@ static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, double *valida
                              mho_errinfo *ei) {
   mho_evaluation v;
   *validation = NAN;
+
   mho_err err = mho_trainer_evaluate(t, &t->data.test, &v, ei);
   if (err)
     return err;
+
   out->accuracy = v.accuracy;
   out->loss = v.loss;
   out->pulses = t->sums.set + t->sums.reset;
@@ -314,6 +328,7 @@ static mho_err write_chip(const programming *p, mho_trainer *t, mho_programmed *
     err = store_chip(p, t, validation, out, mho_seconds() - start, ei);
   if (!err && p->o->chip)
     p->o->chip(p->o->user, out, t->e);
+
   mho_free(each);
   return err;
 }
@@ -340,6 +355,7 @@ mho_err mho_program(const mho_context *ctx, const mho_registry *r, const mho_pro
                     mho_errinfo *ei) {
   programming p = {.ctx = ctx, .registry = r, .o = o};
   mho_err err = prepare(&p, ei);
+
   for (int chip = 1; chip <= o->chips; chip++) {
     if (!err && chip > 1 && mho_stopped(ctx))
       err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after chip %d of %d: those are kept",
@@ -348,6 +364,7 @@ mho_err mho_program(const mho_context *ctx, const mho_registry *r, const mho_pro
       break;
     err = program_chip(&p, chip, ei);
   }
+
   mho_progress(ctx, "program", o->chips, o->chips, NULL);
   mho_config_free(p.base);
   return err;

@@ -76,6 +76,7 @@ static void count_cells(const epoch *e, const mho_link *k, double sensed) {
   double reads = m->reads[i] * phases_of(e, k), power = 0;
   const double *squares = e->in_time ? m->driven[i] : m->squares[i];
   const double *sums = (k->transposed ? e->power.cols : e->power.rows)[k->connection];
+
   for (int j = 0; j < m->inputs[i]; j++)
     power += squares[j] * sums[j];
 
@@ -103,6 +104,7 @@ static void count_link(const epoch *e, const mho_link *k) {
   double in = m->inputs[i], out = mho_link_outputs(net, k), r = e->converters.average;
   double sensed = converted ? out * mho_crossbar_conversions(x, k->transposed) : out;
   double reads = m->reads[i] * phases_of(e, k), squares = 0;
+
   count_cells(e, k, sensed);
 
   /* Lines are charged. */
@@ -138,6 +140,7 @@ static void reads_of_layer(const epoch *e, int l, double (*of)(const epoch *e, c
                            double most[2]) {
   const mho_network *net = e->t->net;
   most[0] = most[1] = 0;
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     double positions = net->connection[k->connection].positions;
@@ -153,6 +156,7 @@ static double one_after_another(const epoch *e, double (*of)(const epoch *e, con
   const mho_trainer *t = e->t;
   double sum = 0, widest = 0;
   double least = of == once ? 1 : 0; /* a step passes, also in a layer that reads nothing in it */
+
   for (int l = 1; l < t->net->n_layers - 1; l++) {
     double most[2];
     reads_of_layer(e, l, of, most);
@@ -163,6 +167,7 @@ static double one_after_another(const epoch *e, double (*of)(const epoch *e, con
 
   if (e->phases == 1)
     return sum * t->meter->samples;
+
   double steps = t->meter->steps[0] + t->meter->steps[1];
   return steps * (t->settler->in_turn ? sum : widest);
 }
@@ -172,6 +177,7 @@ static double side_by_side(const epoch *e, bool (*is)(const mho_network *net, co
                            double (*of)(const epoch *e, const mho_link *k)) {
   const mho_network *net = e->t->net;
   double most = 0;
+
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (is(net, k))
@@ -211,11 +217,13 @@ static void count_conversions(const epoch *e) {
   if (e->analog && e->converters.adc_bits)
     for (int l = 1; l < t->net->n_layers - 1; l++)
       e->row[ADC].count += r * m->samples * e->phases * t->net->layer[l].n;
+
   e->row[DAC].joule = e->c->dac_energy * e->row[DAC].count;
   e->row[ADC].joule = e->c->adc_step * ldexp(1, e->converters.adc_bits) * e->row[ADC].count;
 
   double reads = at_border(e, once) + (e->in_time ? 0 : one_after_another(e, once));
   e->row[CELLS].seconds = r * e->c->read_time * reads + m->time[0] + m->time[1];
+
   double hidden =
       e->analog ? m->samples * e->phases * turns_of_states(e) : one_after_another(e, turns);
   double converted = at_border(e, turns) + hidden;
@@ -288,6 +296,8 @@ static void count_writes(const epoch *e, int connection, mho_place *place, pulse
   double arrays = mapping == MHO_MAPPING_DIFFERENTIAL ? 2 : 1, half = 0;
   if (p->fraction > 0)
     half = addressed * others_selected(e, x, place) + arrays * w->half;
+
+  /* Set and reset pulses weigh by their share of all. */
   for (int way = 0; way < 2; way++) {
     double one = g * p->pulse.volts[way] * p->pulse.volts[way] * p->pulse.width[way];
     e->row[way ? RESET : SET].joule += p->share[way] * count * one;
@@ -302,6 +312,7 @@ static mho_err count_all_writes(const epoch *e, pulses *p, mho_errinfo *ei) {
   int most = 1;
   for (int c = 0; c < t->net->n_trained; c++)
     most = mho_max(most, mho__places_cut(crossbar_of(t, c), 0, &t->e->array_config, NULL));
+
   mho_place *place = mho_alloc((size_t)most, sizeof *place);
   if (!place)
     return mho_fail(ei, MHO_ENOMEM, "no memory to count energy");
@@ -322,6 +333,7 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
               .fraction = fraction_of_voltage(&x->array_config),
               .converted =
                   e->converters.adc_bits ? c->adc_step * ldexp(1, e->converters.adc_bits) : 0};
+
   if (all > 0)
     for (int way = 0; way < 2; way++)
       p.share[way] = done[way] / all;
@@ -329,6 +341,7 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
   mho_err err = count_all_writes(e, &p, ei);
   if (err)
     return err;
+
   for (int way = 0; way < 2; way++) {
     mho_energy_row *row = &e->row[way ? RESET : SET];
     row->count = done[way];
@@ -364,6 +377,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
              .voltage = t->e->array_config.read_voltage,
              .phases = t->rule->n_states(t->e->rule.params, t->direct),
              .row = rows};
+
   if (!t->meter)
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
 
@@ -375,6 +389,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
     rows[i] = (mho_energy_row){.epoch = t->epoch, .term = names[i], .samples = t->meter->samples};
   if (array->converters)
     array->converters(t->e->array.params, &e.converters);
+
   count_reads(&e);
   mho__power_free(t->net, &e.power);
   count_conversions(&e);

@@ -37,6 +37,7 @@ static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
 static void draw_order(mho_trainer *t, int size) {
   int n = t->data.train.n, whole = n / size;
   mho_rng rng = mho__stream_shuffle(t->seeds.order);
+
   if (t->e->train.shuffle == MHO_SHUFFLE_SAMPLES) {
     mho_rng_permutation(rng, (uint64_t)t->epoch, n, t->order);
     return;
@@ -85,6 +86,7 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
                  .learn = true,
                  .metered = true,
                  .update = (uint64_t)t->update};
+
   if (mho__calibration_due(t, t->update))
     mho__batch_calibrate(&b);
 
@@ -98,9 +100,11 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
 
   mho__trainer_update(t, b.n);
   t->batch++;
+
   char note[64];
   snprintf(note, sizeof note, "loss %.4f", t->sums.loss / (double)t->sums.samples);
   mho_progress(t->ctx, "train", (long)t->batch, batches, note);
+
   if (mho_stopped(t->ctx) && t->batch < batches)
     return mho_fail(ei, MHO_EINTERRUPTED, "interrupted in epoch %d after batch %lld of %d",
                     t->epoch + 1, (long long)t->batch, batches);
@@ -110,6 +114,7 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
 mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
   int size = (int)t->e->train.batch, batches = ceil_div(t->data.train.n, size);
   mho_err err = MHO_OK;
+
   draw_order(t, size);
   if (t->batch == 0)
     err = begin_epoch(t, ei);
@@ -122,6 +127,7 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
     if (err)
       break;
   }
+
   t->sums.wall_s = before + mho_seconds() - start;
   fill_row(t, row);
   if (err)

@@ -21,6 +21,7 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
                              mho_errinfo *ei) {
   if (images->n < 1)
     return mho_fail(ei, MHO_EINVAL, "there are no images to evaluate");
+
   mho_rule_stats sum = {0};
   double start = mho_seconds();
   int batches = ceil_div(images->n, t->capacity);
@@ -56,6 +57,7 @@ mho_rule_stats mho__trainer_settle(mho_trainer *t, const mho_images *images, int
                  .n = n,
                  .learn = learn,
                  .update = mho__update_look(t->epoch)};
+
   calibrate_at_rest(t);
   return mho__batch_run(&b);
 }
@@ -73,6 +75,7 @@ mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *
                  .n = n,
                  .learn = true,
                  .update = (uint64_t)t->update};
+
   calibrate_at_rest(t);
   mho__batch_run(&b);
 

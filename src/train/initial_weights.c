@@ -19,6 +19,7 @@ static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, d
   const mho_real *weight = mho__crossbar_programmed(x);
   mho_real near = (mho_real)(0.5 * step);
   size_t off = 0;
+
   for (size_t i = 0; i < n; i++) {
     mho_real d = target[i] - weight[i];
     bool is_near = d < near && d > -near;
@@ -33,6 +34,7 @@ static void write_connection(mho_trainer *t, int c, mho_real *target, mho_real *
   mho_crossbar *x = crossbar_of(t, c);
   size_t n = cells_of(x);
   mho_real *chi = t->accumulator ? t->accumulator[c] : NULL;
+
   memcpy(target, t->brought ? t->brought[c] : mho__crossbar_programmed(x), n * sizeof *target);
   memset(dw, 0, n * sizeof *dw);
   mho_crossbar_set(x, 0, n, dw);
@@ -47,11 +49,13 @@ static void write_connection(mho_trainer *t, int c, mho_real *target, mho_real *
                            .nominal_step = t->nominal_step[c],
                            .update = mho__update_initial((uint64_t)round),
                            .rounding = mho__stream_round(t->seeds.noise, c)};
+
     size_t off = missing(x, n, target, t->nominal_step[c], dw);
     if (off)
       t->scheme->apply(&job, &counts);
     if (chi)
       memset(chi, 0, n * sizeof *chi);
+
     counts.clipped = 0; /* asked for again in the next round */
     mho__trainer_count(t, c, &counts);
     if (!off)
@@ -65,6 +69,7 @@ static void write_connection(mho_trainer *t, int c, mho_real *target, mho_real *
 mho_err mho__trainer_initial(mho_trainer *t, mho_errinfo *ei) {
   const mho_device_model *device = (const mho_device_model *)t->e->device.entry;
   size_t most = 0;
+
   if (t->e->initial.how != MHO_INITIAL_SCHEME || !device->pulse)
     return MHO_OK;
 
@@ -72,6 +77,7 @@ mho_err mho__trainer_initial(mho_trainer *t, mho_errinfo *ei) {
     size_t n = cells_of(crossbar_of(t, c));
     most = n > most ? n : most;
   }
+
   mho_real *room = mho_alloc(2 * most, sizeof *room);
   if (!room)
     return mho_fail(ei, MHO_ENOMEM, "no memory to program %zu initial weights", most);

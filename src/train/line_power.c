@@ -25,6 +25,7 @@ static mho_err sum_lines(const mho_trainer *t, int c, mho_power *p, mho_errinfo 
     p->rows[c][i / cols] += g[i] + g[cells + i];
     p->cols[c][i % cols] += g[i] + g[cells + i];
   }
+
   mho_free(g);
   return MHO_OK;
 }
@@ -35,6 +36,7 @@ static bool make_room(const mho_trainer *t, mho_power *p) {
   p->cols = mho_alloc(n, sizeof *p->cols);
   if (!p->rows || !p->cols)
     return false;
+
   for (int c = 0; c < t->net->n_connections; c++) {
     p->rows[c] = mho_alloc((size_t)crossbar_of(t, c)->rows, sizeof *p->rows[c]);
     p->cols[c] = mho_alloc((size_t)crossbar_of(t, c)->cols, sizeof *p->cols[c]);
@@ -49,6 +51,7 @@ static mho_err fill(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
   const mho_network *net = t->net;
   if (net->wired)
     return mho_wired_loads(net->wired, p->rows, p->cols, ei);
+
   for (int c = 0; c < net->n_connections; c++) {
     mho_err err = sum_lines(t, c, p, ei);
     if (err)
@@ -60,11 +63,13 @@ static mho_err fill(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
 mho_err mho__power_new(const mho_trainer *t, mho_power *p, mho_errinfo *ei) {
   mho_err err;
   *p = (mho_power){.volts = t->e->array_config.read_voltage};
+
   if (make_room(t, p))
     err = fill(t, p, ei);
   else
     err =
         mho_fail(ei, MHO_ENOMEM, "no memory for the energy of %d crossbars", t->net->n_connections);
+
   if (err)
     mho__power_free(t->net, p);
   return err;

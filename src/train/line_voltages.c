@@ -37,6 +37,7 @@ double mho__trainer_nudge(const mho_trainer *t) {
 mho_err mho__trainer_error_held(const mho_trainer *t, mho_errinfo *ei) {
   const mho_param *p = mho_params_find(t->e->rule.entry->params, "error");
   char word[MHO_TEXT_MAX] = "";
+
   if (p)
     mho_param_format(p, t->e->rule.params, true, word, sizeof word);
 
@@ -144,6 +145,7 @@ static mho_err take_rest(const mho_trainer *t, int image, free_states *s, mho_er
     for (int l = 1; l < s->net->n_layers - 1; l++)
       for (int i = 0; i < s->net->layer[l].n; i++)
         s->z[l][i] = (mho_real)rest.free[l][i];
+
   mho__rest_free(&rest);
   return err;
 }
@@ -209,6 +211,7 @@ static mho_err add_logits(const free_states *s, const mho_connection *k, int cla
   if (!err)
     mho_gemm(false, false, 1, classes, k->xb->rows, 1, v, k->xb->rows, mho_crossbar_matrix(k->xb),
              classes, 1, logits, classes);
+
   mho_free(v);
   return err;
 }
@@ -249,6 +252,7 @@ static mho_err find_lines(const free_states *s, const mho_connection *k, bool tr
   int first = 0;
   if (k->conv.kernel)
     first = (k->conv.out_height / 2 * k->conv.out_width + k->conv.out_width / 2) * k->xb->cols;
+
   memcpy(v, s->z[k->to] + first, (size_t)k->xb->cols * sizeof *v);
   return MHO_OK;
 }

@@ -50,12 +50,14 @@ mho_err mho__matrix_file_write(const char *folder, const char *name, const char 
   char path[MHO_PATH_MAX];
   mho_err err = MHO_EIO;
   snprintf(path, sizeof path, "%s/%s.%s.%s", folder, name, what, csv ? "csv" : "npy");
+
   FILE *f = fopen(path, "wb");
   if (f) {
     err = csv ? write_csv(f, rows, cols, v) : write_npy(f, rows, cols, v);
     if (fclose(f))
       err = MHO_EIO;
   }
+
   return err ? mho_fail_at(ei, err, path, 0, "cannot be written: %s", strerror(errno)) : MHO_OK;
 }
 
@@ -73,6 +75,7 @@ static bool parse_npy(const char *head, bool *single, mho_matrix *out) {
   bool is_known = *single || !strcmp(type, "<f8");
   if (!is_known || !strstr(head, "'fortran_order': False") || !shape)
     return false;
+
   return sscanf(shape + 8, " (%d, %d)", &out->rows, &out->cols) == 2 && out->rows >= 1 &&
          out->cols >= 1;
 }
@@ -90,12 +93,15 @@ static mho_err read_npy(FILE *f, const char *path, mho_matrix *out, mho_errinfo 
   unsigned char start[NPY_HEAD];
   char head[1024];
   bool single;
+
   if (fread(start, 1, sizeof start, f) != sizeof start || memcmp(start, npy_magic, 7))
     return mho_fail_at(ei, MHO_EDATA, path, 0,
                        "not a NumPy file of version 1.0: save it with numpy.save");
+
   size_t n = start[8] | (size_t)start[9] << 8;
   if (n >= sizeof head || fread(head, 1, n, f) != n)
     return mho_fail_at(ei, MHO_EDATA, path, 0, "a NumPy file that was cut short");
+
   head[n] = 0;
   if (!parse_npy(head, &single, out))
     return mho_fail_at(ei, MHO_EDATA, path, 0,
@@ -106,6 +112,7 @@ static mho_err read_npy(FILE *f, const char *path, mho_matrix *out, mho_errinfo 
   out->v = mho_alloc(cells, sizeof *out->v);
   if (!out->v)
     return mho_fail(ei, MHO_ENOMEM, "no memory for '%s'", path);
+
   if (fread(out->v, single ? sizeof(float) : sizeof(double), cells, f) != cells ||
       fgetc(f) != EOF) {
     mho_matrix_free(out);
@@ -128,6 +135,7 @@ mho_err mho__matrix_file_read(const char *folder, const char *name, const char *
                               mho_matrix *out, char *path, mho_errinfo *ei) {
   mho_err err;
   *out = (mho_matrix){0};
+
   snprintf(path, MHO_PATH_MAX, "%s/%s.%s.npy", folder, name, what);
   FILE *f = fopen(path, "rb");
   if (f) {
@@ -144,6 +152,7 @@ mho_err mho__matrix_file_read(const char *folder, const char *name, const char *
 
   if (err)
     return err;
+
   err = check_finite(path, out, ei);
   if (err)
     mho_matrix_free(out);

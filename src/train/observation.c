@@ -43,6 +43,7 @@ static mho_err backprop_new(const mho_trainer *t, int n, bool settled, backprop 
     if (!b->error[l])
       return mho_fail(ei, MHO_ENOMEM, "no memory for backpropagation on %d samples", n);
   }
+
   b->s = settled ? t->state[0] : b->own;
   return MHO_OK;
 }
@@ -53,6 +54,7 @@ static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinf
   mho_err err = backprop_new(t, n, settled, b, ei);
   if (err)
     return err;
+
   if (!settled)
     memcpy(b->s->z[0], t->state[0]->z[0], (size_t)n * (size_t)t->data.features * sizeof(mho_real));
 
@@ -90,6 +92,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
   int n = (int)t->e->train.batch, most_rows = 0;
   size_t most = 0;
   backprop b = {0};
+
   for (int c = 0; c < net->n_trained; c++) {
     size_t cells = cells_of(crossbar_of(t, c));
     most = cells > most ? cells : most;
@@ -100,8 +103,10 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
   mho_real *g = mho_alloc(2 * most + mho_rule_gradient_scratch(net, most_rows), sizeof *g);
   if (!g)
     return mho_fail(ei, MHO_ENOMEM, "no memory for two gradients");
+
   mho_real *other = g + most, *scratch = g + 2 * most;
   mho_err err = backprop_run(t, n, &b, ei);
+
   for (int c = 0; c < net->n_trained; c++) {
     int rows = crossbar_of(t, c)->rows;
     if (err)
@@ -153,6 +158,7 @@ static mho_err observe_samples(const mho_trainer *t, mho_settle_row *row, mho_er
     err = observe_lyapunov(t, input, n, row, ei);
   if (!err && o->settling && !mho_trainer_in_time(t))
     err = observe_settling(t, input, n, row, ei);
+
   mho_state_free(input);
   return err;
 }

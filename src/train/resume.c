@@ -70,6 +70,7 @@ static void warn(const mho_context *ctx, const mho_run_row *row, const char *run
             "run %s was begun by an earlier mho, which counted energy otherwise (docs/energy.md): "
             "its sum will add both kinds",
             run_id);
+
   if (strcmp(row->blas, mho_blas_kernel()))
     mho_log(ctx, MHO_LOG_WARNING,
             "run %s was trained with the %s kernels, this machine runs %s: results will agree to "
@@ -115,6 +116,7 @@ static mho_err go_on(const mho_context *ctx, mho_trainer *t, const mho_train_opt
                         &run_id, 0, take_score, &g.best, ei);
   if (!err)
     err = mho__training_run_to_end(&g, result, ei);
+
   mho_run_row_free(&row);
   return err;
 }
@@ -138,6 +140,7 @@ mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const ch
   char host[64] = "";
   *result = (mho_train_result){.status = "failed"};
   gethostname(host, sizeof host - 1);
+
   mho_err err = mho_store_run_get(o->store, run_id, &row, ei);
   if (err)
     return err;

@@ -27,6 +27,7 @@ mho_err mho__run_record(const mho_trainer *t, const char *code_version, const ch
   snprintf(hashed, sizeof hashed, "%s%s%s", t->data.checksum, kind ? " " : "", kind ? kind : "");
   mho_experiment_hash(e, hashed, texts->hash);
   gethostname(texts->host, sizeof texts->host - 1);
+
   *out = (mho_run_row){.config = texts->config,
                        .config_hash = texts->hash,
                        .defaults_version = MHO_DEFAULTS_VERSION,
@@ -60,6 +61,7 @@ mho_layer_row *mho__trainer_layers(const mho_trainer *t) {
   mho_layer_row *layers = mho_alloc((size_t)t->net->n_trained, sizeof *layers);
   if (!layers)
     return NULL;
+
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     mho_crossbar_stats s = mho_crossbar_statistics(k->xb);

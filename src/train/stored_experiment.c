@@ -97,29 +97,34 @@ static mho_err check(const mho_difference *d, const char *run, const char *sets,
   switch (effect_of(d)) {
   case READS:
     break;
+
   case MEANS:
     return mho_fail(ei, MHO_ECONFIG,
                     "device.%s: what is stored of run %s is the state of its own device (%s), no "
                     "other reads the same weights from it; mho program %s%s writes them onto that "
                     "one and evaluates it",
                     d->name, run, *d->a ? d->a : "none", run, sets);
+
   case WRITES:
     return mho_fail(ei, MHO_ECONFIG,
                     "device.%s: acts while cells are made or written, and those of run %s are "
                     "stored as they are; mho program %s%s writes its weights onto such a chip and "
                     "evaluates it",
                     d->name, run, run, sets);
+
   case LEARNS:
     return mho_fail(ei, MHO_ECONFIG,
                     "update.%s: acts while weights are learned ('%s' in run %s) and changes "
                     "nothing of a stored network: leave it out, or mho train --from %s --set "
                     "update.%s=%s",
                     d->name, d->a, run, run, d->name, d->b);
+
   case NETWORK:
     return mho_fail(ei, MHO_ECONFIG,
                     "network.%s: run %s is of another network (%s): leave it out, or train one "
                     "with mho train --set 'network.%s=%s'",
                     d->name, run, d->a, d->name, d->b);
+
   case CHIP:
     return mho_fail(ei, MHO_ECONFIG,
                     "train.%s: run %s is on its own chip: mho program %s puts its weights onto "
@@ -144,6 +149,7 @@ mho_err mho_train_state_fits(const char *run, const mho_experiment *stored,
     if (err)
       break;
   }
+
   mho_free(d);
   return err;
 }
@@ -162,6 +168,7 @@ static mho_err with_overrides(const mho_registry *r, const mho_experiment *store
   }
   if (!err)
     err = mho_experiment_new(r, c, false, out, ei);
+
   mho_config_free(c);
   return err;
 }
@@ -173,6 +180,7 @@ static mho_err read_stored(mho_store *s, const mho_registry *r, const char *run_
   mho_err err = mho_store_run_get(s, run_id, &row, ei);
   if (err)
     return err;
+
   snprintf(origin, 64, "the config of run %s", run_id);
   err = mho_experiment_of_json(r, row.config, origin, out, ei);
   mho_run_row_free(&row);
@@ -186,6 +194,7 @@ static mho_err stored_experiment(mho_store *s, const mho_registry *r, const char
   mho_experiment *stored = NULL;
   char origin[64];
   *out = NULL;
+
   mho_err err = read_stored(s, r, run_id, origin, &stored, ei);
   if (err || n == 0) {
     *out = stored;
@@ -199,6 +208,7 @@ static mho_err stored_experiment(mho_store *s, const mho_registry *r, const char
     mho_experiment_free(*out);
     *out = NULL;
   }
+
   mho_experiment_free(stored);
   return err;
 }

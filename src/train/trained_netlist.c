@@ -165,6 +165,7 @@ static mho_err write_device(const mho_trainer *t, const mho_trained_netlist *o, 
                           .tolerance = 1e-6,
                           .control = true,
                           .title = title};
+
   mho_err err = mho_cosim_device_core(&x, expected, ei);
   return err ? err : mho_netlist_device_write(&x, out, ei);
 }

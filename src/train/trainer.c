@@ -33,6 +33,7 @@ static int capacity_of(const mho_trainer *t) {
 static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
   const mho_experiment *e = t->e;
   bool is_pulsed = t->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
+
   mho_network_options o = {.topology = (const mho_topology *)e->topology.entry,
                            .topology_params = e->topology.params,
                            .config = &e->network,
@@ -53,6 +54,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .channels = t->data.channels,
                            .height = t->data.height,
                            .width = t->data.width};
+
   return mho_network_new(&o, &t->net, ei);
 }
 
@@ -63,6 +65,7 @@ static mho_err make_subject(mho_trainer *t, mho_errinfo *ei) {
                                  &t->data, ei);
   if (err)
     return err;
+
   if (e->train.batch > t->data.train.n)
     return mho_fail(ei, MHO_ECONFIG,
                     "train.batch: %lld samples, but there are only %d training images",
@@ -71,6 +74,7 @@ static mho_err make_subject(mho_trainer *t, mho_errinfo *ei) {
   err = make_network(t, ei);
   if (err)
     return err;
+
   if (e->update.rates.n && e->update.rates.n != t->net->n_trained)
     return mho_fail(ei, MHO_ECONFIG,
                     "update.rates: %d rates, but the network has %d trained connections",
@@ -98,6 +102,7 @@ static void set_layer_factors(mho_trainer *t) {
                (e->update.layer_rates == MHO_LAYER_RATES_AUTO && t->scheme->needs_pulses);
   bool normalize = equal || e->gradient.scale == MHO_GRADIENT_NORMALIZED ||
                    (e->gradient.scale == MHO_GRADIENT_AUTO && t->direct);
+
   for (int l = 0; l < t->net->n_layers; l++) {
     double signal = t->rule->signal_scale(t->net, e->rule.params, l);
     t->layer_factor[l] = factor_for(signal, t->direct, normalize);
@@ -119,6 +124,7 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   mho_trainer *t = mho_alloc(1, sizeof *t);
   if (!t)
     return mho_fail(ei, MHO_ENOMEM, "no memory to train");
+
   t->ctx = ctx;
   t->e = e;
   t->rule = (const mho_rule *)e->rule.entry;
@@ -189,6 +195,7 @@ mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei) {
     if (err)
       break;
   }
+
   mho_network_refresh(t->net, t->update, true);
   return err;
 }

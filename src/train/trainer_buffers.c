@@ -26,6 +26,7 @@ mho_real **mho__trainer_arrays_new(int n, const size_t *sizes) {
   mho_real **a = mho_alloc((size_t)n, sizeof *a);
   if (!a)
     return NULL;
+
   for (int i = 0; i < n; i++) {
     a[i] = mho_alloc(sizes[i], sizeof **a);
     if (!a[i]) {
@@ -51,6 +52,7 @@ static mho_err new_states(mho_trainer *t, mho_errinfo *ei) {
       has |= MHO_STATE_KEEP;
     if (k == 0 && holds)
       has |= MHO_STATE_HOLD;
+
     mho_err err = mho_state_new(net, t->capacity, has, &t->state[k], ei);
     if (!err && t->settler->memory)
       err = mho_state_remember(t->state[k], t->settler->memory(net, t->e->settler.params), ei);
@@ -65,6 +67,7 @@ static mho_err new_workspaces(mho_trainer *t, mho_errinfo *ei) {
   int threads = mho_pool_threads(pool_of(t));
   if (!t->settler->workspace_new)
     return MHO_OK;
+
   t->workspace = mho_alloc((size_t)threads, sizeof *t->workspace);
   if (!t->workspace)
     return mho_fail(ei, MHO_ENOMEM, "no memory to settle on %d threads", threads);
@@ -92,6 +95,7 @@ static mho_err new_batch(mho_trainer *t, mho_errinfo *ei) {
   t->order = mho_alloc(images, sizeof *t->order);
   t->cut = mho_alloc(images, sizeof *t->cut);
   t->batches = mho_alloc(images, sizeof *t->batches);
+
   bool has_all =
       t->error && t->label && t->layer_factor && t->chunk_stats && t->order && t->cut && t->batches;
   return has_all ? MHO_OK : no_memory(t, ei);
@@ -107,9 +111,11 @@ static mho_err new_meters(mho_trainer *t, mho_errinfo *ei) {
   mho_err err = mho_meter_new(t->net, is_analog, &t->meter, ei);
   if (err)
     return err;
+
   t->chunk_meter = mho_alloc((size_t)chunks, sizeof *t->chunk_meter);
   if (!t->chunk_meter)
     return mho_fail(ei, MHO_ENOMEM, "no memory to count reads");
+
   for (int i = 0; i < chunks; i++) {
     err = mho_meter_new(t->net, is_analog, &t->chunk_meter[i], ei);
     if (err)
@@ -132,6 +138,7 @@ static mho_err new_slabs(mho_trainer *t, mho_errinfo *ei) {
   int n = 0;
   for (int c = 0; c < t->net->n_trained; c++)
     t->n_slabs += ceil_div(crossbar_of(t, c)->rows, slab_rows_of(t, c));
+
   t->slab = mho_alloc((size_t)t->n_slabs, sizeof *t->slab);
   t->slab_counts = mho_alloc((size_t)t->n_slabs, sizeof *t->slab_counts);
   t->slab_norm = mho_alloc((size_t)t->n_slabs, sizeof *t->slab_norm);
@@ -172,6 +179,7 @@ static mho_err new_weight_arrays(mho_trainer *t, mho_errinfo *ei) {
     t->gradient = mho__trainer_arrays_new(trained, sizes);
     has_all &= t->gradient != NULL;
   }
+
   return has_all ? MHO_OK : no_memory(t, ei);
 }
 
@@ -191,6 +199,7 @@ static mho_err new_trains(mho_trainer *t, mho_errinfo *ei) {
   int trained = t->net->n_trained;
   if (!t->scheme->draw)
     return MHO_OK;
+
   for (int c = 0; c < trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     if (k->conv.kernel || k->bias)
@@ -237,6 +246,7 @@ mho_err mho__trainer_buffers_new(mho_trainer *t, mho_errinfo *ei) {
   static mho_err (*const make[])(mho_trainer * t, mho_errinfo * ei) = {
       new_states,        new_workspaces, new_slabs,   new_batch, new_connection_arrays,
       new_weight_arrays, new_trains,     new_scratch, new_meters};
+
   for (int i = 0; i < MHO_COUNT(make); i++) {
     mho_err err = make[i](t, ei);
     if (err)
@@ -257,6 +267,7 @@ static void free_batch(mho_trainer *t, int layers, int threads) {
   for (int i = 0; t->workspace && i < threads; i++)
     t->settler->workspace_free(t->workspace[i]);
   mho_free(t->workspace);
+
   mho__trainer_arrays_free(t->error, layers);
   mho__trainer_arrays_free(t->scratch, threads);
   mho_free(t->label);
@@ -281,6 +292,7 @@ static void free_update(mho_trainer *t, int trained, int threads) {
   mho__trainer_arrays_free(t->accumulator, trained);
   mho__trainer_arrays_free(t->gradient, trained);
   mho__trainer_arrays_free(t->dw, threads);
+
   for (int c = 0; t->trains && c < trained; c++)
     mho_pulse_trains_free(t->trains[c]);
   mho_free(t->trains);

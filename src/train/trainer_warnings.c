@@ -17,6 +17,7 @@ static void warn_of_array(const mho_trainer *t) {
             "device.iv.law with array.wire: reads bend what goes into the wires' effective matrix, "
             "which is only close where wires take little; 'mho cosim --layer' says how close it is "
             "here");
+
   if (!strcmp(array->entry.id, "spice") && pulsed && mho_device_reads_noisy(&e->device_config))
     mho_log(t->ctx, MHO_LOG_WARNING,
             "array spice: its devices are resistors, and device.read_noise is not in them: "
@@ -30,11 +31,13 @@ static void warn_of_levels(const mho_trainer *t) {
   const mho_device_config *d = &e->device_config;
   const mho_device_model *model = (const mho_device_model *)e->device.entry;
   bool pulsed = t->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
+
   if (!model->pulse || !pulsed || d->levels < 2)
     return;
 
   double step = mho_device_nominal_step(model, e->device.params, d);
   double apart = 1 / (double)(d->levels - 1);
+
   if (step < 0.5 * apart)
     mho_log(t->ctx, MHO_LOG_WARNING,
             "device.levels: a pulse moves %s by %.2g of its range, less than half of the %.2g "
@@ -55,6 +58,7 @@ static void warn_of_reads(const mho_trainer *t) {
   double v = volts * activity;
   double moved = mho_device_read_disturb(m, e->device.params, &e->device_config, v, seconds);
   double limit = mho_device_read_limit(m, e->device.params, &e->device_config, v);
+
   if (moved > 0 && limit > 0)
     mho_log(t->ctx, MHO_LOG_WARNING,
             "a read of %.3g V (activity %.3g) for %.3g s (energy.read_time) would move %s by up to "

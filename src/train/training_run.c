@@ -34,6 +34,7 @@ static mho_err observe_circuit(mho_trainer *t, mho_store_update *u, mho_settle_r
   mho_settle_sample *samples = mho_alloc((size_t)n, sizeof *samples);
   if (!samples)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the settling of %d samples", n);
+
   u->samples = samples;
   u->n_samples = n;
   return mho_trainer_observe_circuit(t, &t->data.test, n, settle, samples, ei);
@@ -56,6 +57,7 @@ static mho_err observe(mho_training_run *g, mho_store_update *u, mho_settle_row 
   if (!err && t->e->observe.cosine)
     for (int c = 0; c < t->net->n_trained; c++)
       layers[c].cosine = cosine[c];
+
   mho_free(cosine);
   g->row.wall_s += mho_seconds() - start;
   return err;
@@ -72,6 +74,7 @@ static mho_err count_energy(mho_training_run *g, mho_epoch_row *epoch, mho_energ
   if (!err)
     for (int i = 0; i < MHO_ENERGY_TERMS; i++)
       epoch->energy_j += energies[i].joule;
+
   if (isfinite(epoch->energy_j))
     g->row.energy_j = epoch->energy_j + (isfinite(g->row.energy_j) ? g->row.energy_j : 0);
   return err;
@@ -110,6 +113,7 @@ static mho_err write_epoch(mho_training_run *g, mho_store_update *u, mho_settle_
                            mho_layer_row *layers, mho_errinfo *ei) {
   mho_checkpoint_row checkpoint = {0};
   mho_err err = observe(g, u, settle, layers, ei);
+
   if (!err && checkpoint_due(g->t, u->last_is_best)) {
     err = mho_trainer_save(g->t, &checkpoint, ei);
     u->last = &checkpoint;
@@ -120,6 +124,7 @@ static mho_err write_epoch(mho_training_run *g, mho_store_update *u, mho_settle_
     err = mho__writer_put(g->writer, u, &checkpoint.blob, ei);
   else if (!err)
     err = write_update(g, u, ei);
+
   mho_blob_free(&checkpoint.blob);
   return err;
 }
@@ -141,6 +146,7 @@ static mho_err log_epoch(mho_training_run *g, mho_epoch_row *epoch, mho_errinfo 
                            .spectral_radius = NAN,
                            .lyapunov = NAN,
                            .unsettled = epoch->unsettled};
+
   mho_layer_row *layers = mho__trainer_layers(g->t);
   mho_store_update u = {.epoch = epoch,
                         .layers = layers,
@@ -211,6 +217,7 @@ static mho_err end_writer(mho_training_run *g, mho_err err, mho_errinfo *why) {
   mho_err written = mho__writer_drain(g->writer, &late);
   mho__writer_free(g->writer);
   g->writer = NULL;
+
   if (written)
     *why = late;
   return written ? written : err;
@@ -235,6 +242,7 @@ static mho_err log_end(mho_training_run *g, const char *status, const char *erro
   mho_checkpoint_row saved = {0};
   mho_store_update u = {0};
   mho_err err = MHO_OK;
+
   utc(g->ended, sizeof g->ended);
   g->row.ended = g->ended;
   g->row.status = (char *)(uintptr_t)status;
@@ -246,6 +254,7 @@ static mho_err log_end(mho_training_run *g, const char *status, const char *erro
   }
   if (!err)
     err = write_update(g, &u, ei);
+
   mho_blob_free(&saved.blob);
   return err;
 }
@@ -258,6 +267,7 @@ static void take_result(const mho_run_row *row, const char *status, mho_train_re
                                .train_acc = row->train_acc,
                                .val_acc = row->val_acc,
                                .wall_s = row->wall_s};
+
   snprintf(result->run, sizeof result->run, "%s", row->id);
   snprintf(result->status, sizeof result->status, "%s", status);
 }
@@ -266,6 +276,7 @@ mho_err mho__training_run_to_end(mho_training_run *g, mho_train_result *result, 
   mho_err err = MHO_OK, ended = MHO_OK;
   mho_errinfo why = {0};
   bool stopped = false;
+
   if (g->o->store)
     err = mho__writer_new(g->o->store, &g->writer, &why);
   while (!err && g->t->epoch < g->t->e->train.epochs)
@@ -279,6 +290,7 @@ mho_err mho__training_run_to_end(mho_training_run *g, mho_train_result *result, 
     ended = log_end(g, status, has_reason ? why.message : NULL, err == MHO_EINTERRUPTED,
                     err ? NULL : &why);
   }
+
   take_result(&g->row, status, result);
   if ((err || ended) && ei)
     *ei = why;
@@ -308,6 +320,7 @@ static mho_err present(mho_store *s, const char *run_id, mho_train_result *resul
   mho_err err = mho_store_run_get(s, run_id, &row, ei);
   if (err)
     return err;
+
   take_result(&row, row.status, result);
   result->present = true;
   mho_run_row_free(&row);
@@ -340,11 +353,13 @@ static mho_err train_new(const mho_context *ctx, mho_trainer *t, const mho_train
   utc(g.started, sizeof g.started);
   g.row.started = g.started;
   g.row.name = (char *)(uintptr_t)o->name;
+
   err = begin(&g, there, ei);
   if (!err && *there)
     err = present(o->store, there, result, ei);
   else if (!err)
     err = mho__training_run_to_end(&g, result, ei);
+
   mho__run_texts_free(&texts);
   return err;
 }
@@ -353,11 +368,13 @@ mho_err mho_train(const mho_context *ctx, const mho_experiment *e, const mho_tra
                   mho_train_result *result, mho_errinfo *ei) {
   mho_trainer *t = NULL;
   *result = (mho_train_result){.status = "failed"};
+
   mho_err err = mho_trainer_new(ctx, e, &t, ei);
   if (!err)
     err = mho_trainer_from(t, o->store, ei);
   if (!err)
     err = train_new(ctx, t, o, result, ei);
+
   mho_trainer_free(t);
   return err;
 }

@@ -28,6 +28,7 @@ static void settle_samples(mho_trainer *t, const mho_images *images, int n, mho_
                            mho_settle_sample *samples) {
   mho_rule_stats sum = {0};
   double joules = 0;
+
   for (int first = 0; first < n; first += t->capacity) {
     int m = mho_min(n - first, t->capacity);
     mho_rule_stats s = mho__trainer_settle(t, images, first, m, false);
@@ -50,6 +51,7 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *images, in
   double *time = mho_alloc((size_t)t->capacity, sizeof *time);
   double *energy = mho_alloc((size_t)t->capacity, sizeof *energy);
   mho_err err;
+
   if (time && energy)
     err = mho__power_new(t, &power, ei);
   else
@@ -61,6 +63,7 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *images, in
     t->watch = (mho_watch){0};
     mho__power_free(t->net, &power);
   }
+
   mho_free(time);
   mho_free(energy);
   return err;
@@ -79,6 +82,7 @@ static mho_err trace_new(const mho_network *net, mho_trace *trace, mho_errinfo *
   trace->z = mho_alloc((size_t)net->n_layers, sizeof *trace->z);
   bool has_all = trace->z != NULL;
   int hidden_end = has_all ? net->n_layers - 1 : 1;
+
   for (int l = 1; l < hidden_end; l++) {
     trace->z[l] = mho_alloc((size_t)net->layer[l].n, sizeof *trace->z[l]);
     has_all &= trace->z[l] != NULL;
@@ -92,6 +96,7 @@ static void watch_sample(mho_trainer *t, const mho_images *images, int sample,
                          const mho_power *power, mho_trace *trace, mho_watched *out) {
   double time = NAN, energy = NAN;
   bool direct = t->direct;
+
   t->direct = direct && !t->state[1];
   t->watch = (mho_watch){.time = &time, .energy = &energy, .power = power, .trace = trace};
   mho_rule_stats s = mho__trainer_settle(t, images, sample, 1, true);
@@ -112,6 +117,7 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *images, int sample,
   if (sample < 0 || sample >= images->n)
     return mho_fail(ei, MHO_EINVAL, "there is no sample %d: there are %d, from 0", sample,
                     images->n);
+
   mho_trace trace = {.point = point, .user = user};
   mho_power power = {0};
   mho_err err = trace_new(t->net, &trace, ei);
@@ -121,6 +127,7 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *images, int sample,
     watch_sample(t, images, sample, &power, &trace, out);
     mho__power_free(t->net, &power);
   }
+
   trace_free(t->net, &trace);
   return err;
 }

@@ -41,6 +41,7 @@ mho_origin mho__origin_of(const mho_experiment *e) {
 bool mho__origin_is_same(const mho_origin *a, const mho_origin *b) {
   if (!a->known || !b->known)
     return false;
+
   if (strcmp(a->model, b->model) || strcmp(a->card, b->card) || strcmp(a->mapping, b->mapping))
     return false;
   if (a->g_min != b->g_min || a->g_max != b->g_max || a->weight_range != b->weight_range ||
@@ -67,6 +68,7 @@ mho_err mho__matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei
   size_t n = cells_of(x);
   bool has_devices = x->pos != NULL;
   *m = (mho_matrices){.rows = x->rows, .cols = x->cols, .w_max = mho_crossbar_w_max(x)};
+
   m->w = mho_alloc(n, sizeof *m->w);
   if (has_devices) {
     m->g[0] = mho_alloc(n, sizeof *m->g[0]);
@@ -95,6 +97,7 @@ static mho_err read_matrix(const char *folder, const char *name, const char *wha
   mho_err err = mho__matrix_file_read(folder, name, what, &got, path, ei);
   if (err || !got.v)
     return err;
+
   if (m->rows && (got.rows != m->rows || got.cols != m->cols)) {
     err = mho_fail_at(ei, MHO_EDATA, path, 0, "%d x %d, the other matrices of %s are %d x %d",
                       got.rows, got.cols, name, m->rows, m->cols);
@@ -124,6 +127,7 @@ mho_err mho__matrices_read(const char *folder, const char *name, mho_matrices *m
     err = read_matrix(folder, name, "g_pos", m, &m->g[0], ei);
   if (!err)
     err = read_matrix(folder, name, "g_neg", m, &m->g[1], ei);
+
   if (!err && missing(m))
     err = mho_fail(ei, MHO_ENOTFOUND,
                    "'%s' has no %s.%s.npy (or .csv): mho export --weights writes such a folder",
@@ -145,6 +149,7 @@ static mho_err write_matrices(const char *folder, const char *name, bool csv, co
 
 static json_t *pack_connections(const mho_trainer *t) {
   json_t *list = json_array();
+
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     json_t *one = json_pack("{ss si si sf}", "name", k->name, "rows", k->xb->rows, "cols",
@@ -157,6 +162,7 @@ static json_t *pack_connections(const mho_trainer *t) {
 static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errinfo *ei) {
   char path[MHO_PATH_MAX], *config = mho_experiment_json(t->e);
   mho_origin o = mho__origin_of(t->e);
+
   json_t *device =
       json_pack("{ss ss ss sf sf sf sf sb sf}", "model", o.model, "card", o.card, "mapping",
                 o.mapping, "g_min", o.g_min, "g_max", o.g_max, "weight_range", o.weight_range,
@@ -170,6 +176,7 @@ static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errin
   mho_err err = all ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for '%s'", path);
   if (!err && json_dump_file(all, path, JSON_INDENT(1) | JSON_REAL_PRECISION(17)))
     err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot be written: %s", strerror(errno));
+
   json_decref(all);
   return err;
 }
@@ -182,12 +189,14 @@ mho_err mho__sidecar_read(const char *folder, json_t **out, mho_errinfo *ei) {
   FILE *f = fopen(path, "rb");
   if (!f)
     return MHO_OK;
+
   *out = json_loadf(f, JSON_REJECT_DUPLICATES, &why);
   fclose(f);
 
   const char *kind = json_string_value(json_object_get(*out, "mho"));
   if (kind && !strcmp(kind, "weights") && json_is_array(json_object_get(*out, "matrices")))
     return MHO_OK;
+
   json_decref(*out);
   *out = NULL;
   return mho_fail_at(ei, MHO_EDATA, path, 0,
@@ -218,6 +227,7 @@ mho_origin mho__sidecar_origin(const json_t *sidecar) {
 double mho__sidecar_range(const json_t *sidecar, const char *name) {
   const json_t *m;
   size_t i;
+
   json_array_foreach (json_object_get(sidecar, "matrices"), i, m) {
     const char *its = json_string_value(json_object_get(m, "name"));
     if (its && !strcmp(its, name))
@@ -235,6 +245,7 @@ mho_err mho_weights_config(const char *folder, char **json, mho_errinfo *ei) {
   json_t *config = json_object_get(sidecar, "config");
   if (config)
     *json = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17));
+
   json_decref(sidecar);
   return err;
 }
@@ -243,6 +254,7 @@ mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool
                                   mho_errinfo *ei) {
   if (mkdir(folder, 0777) && errno != EEXIST)
     return mho_fail_at(ei, MHO_EIO, folder, 0, "cannot make the folder: %s", strerror(errno));
+
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
     mho_matrices m;

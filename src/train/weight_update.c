@@ -65,6 +65,7 @@ static void take_gradient(const update_job *u, const mho_slab *s, int thread, sp
     slab_gradient(u, s, thread, g);
     return;
   }
+
   const mho_real *whole = u->t->gradient[s->connection] + cells.first;
   for (size_t k = 0; k < cells.n; k++)
     g[k] = u->shrink * whole[k];
@@ -93,6 +94,8 @@ static void update_slab(void *arg, int i, int thread) {
   for (int m = 0; m < t->optimizer->n_states; m++)
     moment[m] = t->moment[m][s->connection] + cells.first;
   t->optimizer->step(t->e->optimizer.params, rate, t->update + 1, cells.n, g, moment, dw);
+
+  /* Decay takes a share of each weight. */
   mho_real decay = (mho_real)(rate * t->e->update.decay);
   if (decay > 0)
     for (size_t j = 0; j < cells.n; j++)
@@ -109,6 +112,7 @@ static void update_slab(void *arg, int i, int thread) {
                          .nominal_step = t->nominal_step[s->connection],
                          .update = (uint64_t)t->update + 1,
                          .rounding = rounding_of(t, s->connection)};
+
   t->slab_counts[i] = (mho_pulse_counts){0};
   t->scheme->apply(&job, &t->slab_counts[i]);
   mho_crossbar_leak(cells.x, cells.first, cells.n);
@@ -144,6 +148,7 @@ static void replay_slab(void *arg, int i, int thread) {
   const mho_slab *s = &u->t->slab[i];
   span cells = span_of(u->t, s);
   mho_outer_job job = outer_job(u, s->connection);
+
   u->t->slab_counts[i] = (mho_pulse_counts){0};
   u->t->scheme->replay(&job, s->row0, s->rows, &u->t->slab_counts[i]);
   mho_crossbar_leak(cells.x, cells.first, cells.n);
@@ -155,6 +160,7 @@ static void restore_slab(void *arg, int i, int thread) {
   mho_trainer *t = u->t;
   span cells = span_of(t, &t->slab[i]);
   uint64_t update = (uint64_t)t->update + 1;
+
   if (update % (uint64_t)t->e->device_config.refresh_every == 0)
     mho_crossbar_restore(cells.x, cells.first, cells.n, mho__step_refresh(update),
                          &t->slab_counts[i]);
@@ -169,12 +175,14 @@ static bool fills_up(const mho_trainer *t) {
 
 void mho__trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c) {
   mho_writes *w = &t->writes[connection];
+
   t->sums.set += c->set;
   t->sums.reset += c->reset;
   t->sums.clipped += c->clipped;
   t->sums.truncated += c->truncated;
   t->sums.verify_reads += c->reads;
   t->connection_pulses[connection] += c->set + c->reset;
+
   w->reads += c->reads;
   w->slots += c->slots;
   w->coincided += c->coincided;
@@ -184,6 +192,7 @@ void mho__trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *
 void mho__trainer_update(mho_trainer *t, int n) {
   update_job u = {.t = t, .batch = n, .shrink = 1};
   mho_pool *pool = pool_of(t);
+
   if (t->gradient) {
     mho_pool_run(pool, t->n_slabs, find_gradient, &u);
     u.shrink = shrink_of(t);
@@ -195,6 +204,7 @@ void mho__trainer_update(mho_trainer *t, int n) {
   } else {
     mho_pool_run(pool, t->n_slabs, update_slab, &u);
   }
+
   mho_network_disturb(t->net);
   if (fills_up(t)) {
     mho_pool_run(pool, t->n_slabs, restore_slab, &u);

@@ -43,6 +43,7 @@ static void release(writer *w) {
 static void *main_loop(void *arg) {
   writer *w = arg;
   pthread_mutex_lock(&w->lock);
+
   for (;;) {
     while (!w->busy && !w->quit)
       pthread_cond_wait(&w->changed, &w->lock);
@@ -81,6 +82,7 @@ mho_err mho__writer_new(mho_store *store, writer **out, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ENOMEM, "cannot start the thread that writes the run: %s",
                     strerror(rc));
   }
+
   *out = w;
   return MHO_OK;
 }
@@ -89,6 +91,7 @@ mho_err mho__writer_drain(writer *w, mho_errinfo *ei) {
   pthread_mutex_lock(&w->lock);
   while (w->busy)
     pthread_cond_wait(&w->changed, &w->lock);
+
   mho_err err = w->err;
   if (err && ei)
     *ei = w->ei;
@@ -141,6 +144,7 @@ mho_err mho__writer_put(writer *w, const mho_store_update *u, mho_blob *blob, mh
     err = take(w, u, ei);
   if (err)
     return err;
+
   if (u->last)
     *blob = (mho_blob){0};
 

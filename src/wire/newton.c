@@ -110,6 +110,7 @@ static double misfit(const newton *s, const point *p, double *largest, double *c
                      double *slope) {
   double most = 0;
   *largest = 0;
+
   for (size_t k = 0; k < s->n; k++) {
     double i, d;
     if (!cell_current(s->law, s->g[k], p->word[k] - p->bit[k], &i, &d))
