@@ -390,7 +390,10 @@ static uint8_t *put_member(struct bytes *x, const char *name, char type, const v
   text((char *)header + 100, 8, "0000644");
   text((char *)header + 124, 12, "%011zo", n);
   header[156] = (uint8_t)type;
-  memcpy(header + 257, "ustar\000", 8);
+  memcpy(header + 257,
+         "ustar\0"
+         "00",
+         8);
   seal(header);
   memcpy(header + 512, data, n);
   x->n += 512 + (n + 511) / 512 * 512;
@@ -541,8 +544,8 @@ static void test_bad_archives(void **state) {
   expect_bad_archive(&x, "does not hold data_batch_1.bin", replace);
   x = (struct bytes){.n = 15, .b = "<!DOCTYPE html>"};
   expect_bad_archive(&x, "web page", replace);
-  for (int at = 0; at < 512;
-       at++) { /* a header's every byte counts, but the one behind the end of its sum */
+  /* Every byte of a header counts, but the one behind the end of its sum. */
+  for (int at = 0; at < 512; at++) {
     if (at == 155)
       continue;
     x = make_archive(-1);
