@@ -66,22 +66,28 @@ def include_edges(files):
     return edges
 
 
+def source_of(name):
+    """The C file of an object's name: src_device_fit_fit.c.o is device/fit/fit.c. None: it is no longer there."""
+    words = name[:-len('.c.o')].split('_')
+    for k in range(len(words) - 1, 1, -1):
+        path = '/'.join(words[1:k]) + '/' + '_'.join(words[k:]) + '.c'
+        if os.path.exists(os.path.join(SOURCE, path)):
+            return path
+    return None
+
+
 def symbols():
     """{C file: (defined, used)} of the object files."""
-    out = {}
-    for path in glob.glob(os.path.join(BUILD, 'libmho.*.p', '*.o')) + glob.glob(os.path.join(BUILD, 'mho.p', '*.o')):
-        name = os.path.basename(path)[:-len('.c.o')]
-        words = name.split('_')
-        where = next(('/'.join(words[1:k]) + '/' + '_'.join(words[k:]) for k in range(len(words) - 1, 1, -1)
-                      if os.path.exists(os.path.join(SOURCE, *words[1:k], '_'.join(words[k:]) + '.c'))), None)
-        if where is None:
-            continue  # of a file that is no longer there
-        defined, used = set(), set()
-        text = subprocess.run(['nm', path], capture_output=True, text=True, check=True).stdout
-        for kind, symbol in re.findall(r'^[ 0-9a-f]* ([A-Za-z]) (\w+)$', text, re.M):
-            (used if kind == 'U' else defined if kind.isupper() else set()).add(symbol)
-        out[where + '.c'] = defined, used
-    return out
+    objects = glob.glob(os.path.join(BUILD, 'libmho.*.p', '*.o')) + glob.glob(os.path.join(BUILD, 'mho.p', '*.o'))
+    text = subprocess.run(['nm', '-A', *objects], capture_output=True, text=True, check=True).stdout
+    out = collections.defaultdict(lambda: (set(), set()))
+    for name, kind, symbol in re.findall(r'^(?:.*/)?([^/:]+):[ 0-9a-f]* ([A-Za-z]) (\w+)$', text, re.M):
+        defined, used = out[name]
+        if kind == 'U':
+            used.add(symbol)
+        elif kind.isupper():
+            defined.add(symbol)
+    return {path: found for name, found in out.items() for path in [source_of(name)] if path}
 
 
 def call_edges(table):
