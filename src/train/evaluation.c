@@ -1,8 +1,8 @@
 /* evaluation.c - the network as it is now: accuracy on images, and states and gradients of the
  * rule.
  *
- * Nothing that training uses later is touched: states and errors are written anew by every batch,
- * and the noise has numbers of its own.
+ * Nothing that training uses later is touched: states and errors are written anew by every batch.
+ * Noise of evaluations has numbers of its own; a gradient is shown with that of the next update.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
