@@ -215,11 +215,10 @@ typedef struct mho_netlist_network {
   double stop;    /**< s, of .tran (see mho_netlist_settling_time); 0: 50 tau */
   /** Add the .control block that makes `ngspice -b` run and print it. */
   bool control;
-  const double *const *free,
-      *const *nudged; /* [n_layers] of [n], nullable: expected activities, logits last;
-                                                written as comments */
-  double tolerance;   /**< of them, of the activity's unit */
-  const char *title;  /**< nullable */
+  /** [n_layers] of [n], nullable: expected activities, logits last; written as comments. */
+  const double *const *free, *const *nudged;
+  double tolerance;  /**< of them, of the activity's unit */
+  const char *title; /**< nullable */
 } mho_netlist_network;
 
 /** Whether a network has a circuit. MHO_EUNSUPPORTED for a neuron without one or with circuits of

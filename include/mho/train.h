@@ -247,22 +247,25 @@ MHO_API mho_err mho_trainer_line_voltages(mho_trainer *t, const mho_connection *
                                           int image, double *v, char patch[MHO_PATCH_MAX],
                                           mho_errinfo *ei);
 
-/* What a netlist of the network is written of. Set the members by name: the rest is zero, and a
+/** What a netlist of the network is written of. Set the members by name: the rest is zero, and a
  * default. */
 typedef struct mho_trained_netlist {
-  const char *of; /* whose network it is, for the title: "run 01JX...", a config's name */
-  int image;      /* number of the test image that is settled */
-  /* of a crossbar's netlist */
+  const char *of; /**< whose network it is, for the title: "run 01JX...", a config's name */
+  int image;      /**< number of the test image that is settled */
+
+  /** The connection of a crossbar's netlist, as `transposed`, `r_word`, `r_bit` and `tile` are. */
   const mho_connection *connection;
   bool transposed;
-  const double *r_word, *r_bit; /* ohm a wire segment; NULL: as the connection was trained */
-  const int *tile;              /* rows and columns of a physical tile; NULL: the same */
-  /* of a whole network's netlist */
-  bool norton;    /* clamped inputs reduced to currents, MHO_NETLIST_NORTON */
-  bool transient; /* settled by .tran, until mho_netlist_settling_time, instead of .op */
-  /* of a device's netlist */
-  int pulses;    /* at random */
-  uint64_t seed; /* of the pulses */
+  const double *r_word, *r_bit; /**< ohm a wire segment; NULL: as the connection was trained */
+  const int *tile;              /**< rows and columns of a physical tile; NULL: the same */
+
+  /** Of a whole network's netlist: clamped inputs reduced to currents, MHO_NETLIST_NORTON. */
+  bool norton;
+  bool transient; /**< settled by .tran, until mho_netlist_settling_time, instead of .op */
+
+  /** Of a device's netlist: how many pulses, at random. */
+  int pulses;
+  uint64_t seed; /**< of the pulses */
 } mho_trained_netlist;
 
 /** One read of a crossbar with the line voltages of mho_trainer_line_voltages, and the currents

@@ -79,7 +79,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_DRAWS:
     o->draws = (int)option_number(state, "draws", arg, 1, DRAWS);
     return 0;
-
   default:
     return common_option(&o->common, key, arg, state);
   }

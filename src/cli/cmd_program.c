@@ -49,7 +49,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_CONFIG:
     o->config = arg;
     return 0;
-
   default:
     return common_option(&o->common, key, arg, state);
   }

@@ -77,7 +77,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_CHECKPOINT:
     o->checkpoint = option_choice(state, "checkpoint", arg, MHO_COUNT(checkpoints), checkpoints);
     return 0;
-
   default:
     return common_option(&o->common, key, arg, state);
   }

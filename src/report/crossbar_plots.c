@@ -147,7 +147,7 @@ static void script_histograms(FILE *f, const void *user) {
   fputc('\n', f);
 }
 
-/* Shares in percent of the devices, two a cell. */
+/* The histograms are shares in percent of all devices: a pair has two, hence 50 and not 100. */
 static mho_err plot_histograms(mho_figures *figures, mho_store *store, const char *run_id,
                                const char *whose, mho_errinfo *ei) {
   static const char sql[] =
@@ -162,6 +162,7 @@ static mho_err plot_histograms(mho_figures *figures, mho_store *store, const cha
       "json_each(l.g_hist) AS j WHERE run.id = ?1 "
       "AND l.epoch = (SELECT max(epoch) FROM layer_epoch WHERE run_id = ?1) "
       "ORDER BY l.layer, j.key";
+
   mho_answer a;
   mho_err err = mho__answer_read(store, sql, 1, &run_id, &a, ei);
   if (err)

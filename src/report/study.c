@@ -65,6 +65,7 @@ static void write_best(const study_page *p, const char *dataset) {
 
 static void write_tiles(const study_page *p, const mho_answer *a) {
   char t[MHO_NUMBER_MAX];
+
   fputs("<dl class=\"tiles\">\n", p->out);
   mho__html_tile(p->out, "Completed runs", mho__count(mho__answer_number(a, 0, COMPLETED), t),
                  "%s diverged, %s failed, %s unfinished", mho__answer_text(a, 0, DIVERGED),
@@ -75,7 +76,6 @@ static void write_tiles(const study_page *p, const mho_answer *a) {
     mho__html_tile(p->out, "Best test accuracy",
                    mho__percent(mho__answer_number(&p->points, 0, ACCURACY) / 100, t),
                    "worst %s %%", mho__answer_text(&p->points, p->points.n - 1, ACCURACY));
-
   mho__html_tile(p->out, "Computing time", mho__duration(mho__answer_number(a, 0, WALL_S), t),
                  "of all runs");
   fputs("</dl>\n", p->out);

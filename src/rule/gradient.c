@@ -13,10 +13,10 @@ static const mho_param gradient_table[] = {
 };
 const mho_params mho_gradient_params = MHO_PARAMS(mho_gradient_config, gradient_table);
 
-/* Numbers of a slab of patches, which stays in the second-level cache. */
+/* Numbers of the patches that are copied at a time, which stay in the second-level cache. */
 enum { SLAB = 1 << 17, PATCHES_MIN = 64, PATCHES_MAX = 4096 };
 
-/* Patches of so many rows that a slab holds. */
+/* Patches of so many rows that are copied at a time. */
 static int patches_at_once(int rows) {
   return mho_max(PATCHES_MIN, mho_min(SLAB / rows, PATCHES_MAX));
 }
@@ -29,7 +29,7 @@ size_t mho_rule_gradient_scratch(const mho_network *net, int rows) {
 }
 
 /* Rows row0 .. row0+n-1 of a convolution's gradient: over all positions of all samples, without
- * patches or slab by slab. */
+ * patches, or with the patches of some positions at a time. */
 static void add_positions(const mho_connection *k, const mho_real *source, const mho_real *error,
                           int batch, int row0, int n, mho_real *out, mho_real *scratch) {
   int cols = k->xb->cols, all = batch * k->positions, at_once = patches_at_once(n);

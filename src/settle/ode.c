@@ -314,6 +314,7 @@ void mho__ode_dose(ode_workspace *w, const double *f, double t0, double t) {
   if (!is_dosed(o->job))
     return;
 
+  /* Simpson's rule where f gives the state half way, which weighs four ends; else the trapezoid */
   double h = (t - t0) * o->p->tau, end = f ? h / 6 : h / 2;
   if (h > 0)
     add_dose(w, end);
@@ -328,11 +329,13 @@ void mho__ode_dose(ode_workspace *w, const double *f, double t0, double t) {
     }
   }
 
+  /* the squares of this end begin the next interval too */
   mho__ode_network_activities(o, w->y);
   for (int s = 0; s < o->real_samples; s++)
     mho__ode_network_squares(o, w->y, t, s, w->squares + (size_t)s * lines);
   if (h > 0)
     add_dose(w, end);
+
   if (f) {
     memcpy(w->y_before, w->y, bytes);
     memcpy(w->f_before, f, bytes);

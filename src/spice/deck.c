@@ -190,12 +190,13 @@ static mho_err scan_lines(mho_deck *d, scan *s) {
 
   for (int k = 1; k < d->n; k++) {
     const char *p = skip_blanks(d->line[k]);
-    bool dropped = is_dropped(p, k + 1, &control), last = false;
+    bool dropped = is_dropped(p, k + 1, &control);
     if (dropped)
       d->line[k] = comment;
     if (dropped || *p == '*')
       continue;
 
+    bool last = false;
     mho_err err = scan_line(s, k + 1, p, &last);
     if (err)
       return err;

@@ -175,8 +175,8 @@ static void add_bit_node(mho_spice_text *t, const mho_netlist_crossbar *x, char 
     add_bit_end(t, x, sign, j);
 }
 
-/* From the driven line to the sensed one; a device that does not conduct is left out, unless it may
- * be altered later. */
+/* A device lies from the driven line to the sensed one. One that does not conduct is left out,
+ * unless it may be altered later. */
 static void add_device(mho_spice_text *t, const mho_netlist_crossbar *x, double g, char sign, int i,
                        int j) {
   if (g == 0 && !x->external)

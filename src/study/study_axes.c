@@ -240,6 +240,7 @@ static mho_err read_axis(const study_reader *r, void *user, const char *word,
   study_axis *a = add_axis(r, key, n);
   if (!a)
     return mho__study_no_memory(r);
+
   mho_err err = split_keys(r, key, a);
   if (err)
     return err;
@@ -250,6 +251,7 @@ static mho_err read_axis(const study_reader *r, void *user, const char *word,
     return STUDY_FAIL(r, node,
                       "%s: expected a list of values, or {from: .., to: .., steps: .., scale: log}",
                       a->key[0]);
+
   for (int i = 0; i < n; i++) {
     err = read_keys(r, a, mho__study_list_at(r, node, i), i);
     if (err)

@@ -319,6 +319,7 @@ static mho_err count_all_writes(const epoch *e, pulses *p, mho_errinfo *ei) {
 
   for (int c = 0; c < t->net->n_trained; c++)
     count_writes(e, c, place, p);
+
   mho_free(place);
   return MHO_OK;
 }

@@ -66,7 +66,7 @@ static void between(grid *m, int p, int q, double g) {
   m->a[(size_t)high * (size_t)(m->w + 1) + (size_t)(low - high + m->w)] -= g;
 }
 
-/* hardware.md's grid: word lines end at the left, bit lines at the bottom. A line without
+/* The grid of wires: word lines end at the left, bit lines at the bottom. A line without
  * resistance has the voltage of its end. */
 static void reference(const array *a, int vector, double *i_out, double *v_word, double *v_bit) {
   const mho_netlist_crossbar *x = &a->x;

@@ -184,15 +184,16 @@ static double explained(const place_sums *sum, int n) {
 double mho__fit_explained(mho_fit_job *j) {
   const mho_pulse_data *d = j->d;
   int longest = 0;
-
   for (int t = 0; t < d->tracks; t++)
     longest = mho_max(longest, d->first[t + 1] - d->first[t]);
+
   place_sums *sum = calloc((size_t)longest, sizeof *sum);
   if (!sum)
     return 0;
 
   for (int t = 0; t < d->tracks; t++)
     add_track(j, t, sum);
+
   double r2 = explained(sum, longest);
   free(sum);
   return r2;
