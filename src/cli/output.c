@@ -42,7 +42,7 @@ void end_command(const common_options *o) {
 }
 
 void print_json_line(json_t *o, int digits) {
-  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(digits));
+  json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION((size_t)digits));
   putchar('\n');
   fflush(stdout);
   json_decref(o);

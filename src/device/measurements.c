@@ -188,7 +188,7 @@ static mho_err read_line(reader *r, char *line, size_t length, bool *header) {
   if (memchr(line, 0, length))
     return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "not a text file");
   if (r->line == 1 && !strncmp(line, "\xef\xbb\xbf", 3))
-    memmove(line, line + 3, strlen(line + 3) + 1);
+    memmove(line, line + 3, length - 3 + 1);
   if (!*trim(line) || *trim(line) == '#')
     return MHO_OK;
 

@@ -118,8 +118,9 @@ void mho__html_table_begin(FILE *out, const char *kind, const char *label, const
 
   for (const char *h = heads; h;) {
     bool number = *h == '#';
+    const char *word = number ? h + 1 : h;
     fprintf(out, "<th scope=\"col\"%s>", number ? " class=\"n\"" : "");
-    mho__html_printf(out, "%.*s", (int)strcspn(h + number, "|"), h + number);
+    mho__html_printf(out, "%.*s", (int)strcspn(word, "|"), word);
     fputs("</th>", out);
     h = strchr(h, '|');
     if (h)
