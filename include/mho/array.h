@@ -263,6 +263,10 @@ static inline const float *mho_crossbar_shown(const mho_crossbar *x, int k) {
     return x->drifted[k];
   return k ? x->neg->g : x->pos->g;
 }
+/** Cells of each of its banks, or weights: rows x cols. */
+static inline size_t mho_crossbar_cells(const mho_crossbar *x) {
+  return (size_t)x->rows * (size_t)x->cols;
+}
 /** Begin to lay the effective matrix or its transpose out in panels, which makes reads of many
  *  samples faster until it changes: all slabs must be filled (mho_crossbar_pack_slab, by any
  *  threads), and mho_crossbar_packed ends it.

@@ -115,7 +115,7 @@ static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_err
     if (k && mho__crossbar_has_reference(x))
       err = new_reference(x, o, chip, noise, ei);
     else
-      err = mho_cells_new(o->device, o->device_params, o->device_config, mho__crossbar_cells(x),
+      err = mho_cells_new(o->device, o->device_params, o->device_config, mho_crossbar_cells(x),
                           chip, noise, k ? &x->neg : &x->pos, ei);
     if (err)
       return err;
@@ -159,7 +159,7 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
 /* All weights 0; devices of a differential pair start where new cells do. */
 static void start(mho_crossbar *x) {
   mho_real none[MHO_DEVICE_BLOCK] = {0};
-  size_t n = mho__crossbar_cells(x);
+  size_t n = mho_crossbar_cells(x);
   if (x->pos && x->mapping != MHO_MAPPING_DIFFERENTIAL)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
       mho_crossbar_set(x, i, (size_t)mho__block_cells(n, i), none);
@@ -255,7 +255,7 @@ void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
 }
 
 mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
-  size_t n = mho__crossbar_cells(x);
+  size_t n = mho_crossbar_cells(x);
   bool drifts = x->pos && x->pos->config.drift.law != MHO_DRIFT_NONE && after > 0;
 
   for (int k = 0; k < 2; k++) {
@@ -404,7 +404,7 @@ size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n, const 
 
 void mho_crossbar_range(mho_crossbar *x, double w_max) {
   x->w_max = mho__crossbar_has_reference(x) ? 2 * w_max : w_max;
-  mho_crossbar_refresh(x, 0, mho__crossbar_cells(x));
+  mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
 }
 
 double mho_crossbar_w_max(const mho_crossbar *x) {

@@ -33,7 +33,7 @@ void mho_crossbar_read(const mho_crossbar *x, const mho_read *r) {
 
 void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *g_pos,
                           double *g_neg, double *g_unit) {
-  size_t n = mho__crossbar_cells(x);
+  size_t n = mho_crossbar_cells(x);
   double range = config->g_max - config->g_min, top = x->w_max;
 
   if (x->pos) {
@@ -81,7 +81,7 @@ static double deviation(double squares, double n, double mean) {
 }
 
 mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x) {
-  size_t n = mho__crossbar_cells(x);
+  size_t n = mho_crossbar_cells(x);
   double sum = 0, squares = 0;
   mho_crossbar_stats s = {.g_mean = NAN, .g_std = NAN, .saturated = NAN, .stuck = NAN};
 

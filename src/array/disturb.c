@@ -519,7 +519,7 @@ static void forget_task(void *arg, int c, int thread) {
   }
   memset(x->lines->row, 0, (size_t)(x->rows + x->cols) * sizeof *x->lines->row);
   x->lines->used = false;
-  mho_crossbar_refresh(x, 0, mho__crossbar_cells(x));
+  mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
 }
 
 void mho_disturb_apply(mho_disturb *d) {

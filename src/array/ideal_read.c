@@ -26,6 +26,6 @@ mho_err mho_crossbar_read_ideally(mho_crossbar *x, const mho_array_config *confi
       return err;
   }
 
-  mho_crossbar_refresh(x, 0, (size_t)x->rows * (size_t)x->cols);
+  mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
   return MHO_OK;
 }

@@ -83,7 +83,7 @@ static bool attach_noise(mho_crossbar *x) {
   o->constant = (mho_real)((offset ? 1 : 2) * sigma * sigma);
   if (!o->noisy || alike)
     return true;
-  o->variance = mho_alloc(mho__crossbar_cells(x), sizeof *o->variance);
+  o->variance = mho_alloc(mho_crossbar_cells(x), sizeof *o->variance);
   return o->variance != NULL;
 }
 
@@ -99,8 +99,8 @@ static bool attach_law(mho_crossbar *x) {
   memcpy(o->iv, (double[]){iv->b, iv->k2, iv->k3}, sizeof o->iv);
   if (o->law != MHO_IV_HFO2)
     return true;
-  o->square = mho_alloc(mho__crossbar_cells(x), sizeof *o->square);
-  o->cube = mho_alloc(mho__crossbar_cells(x), sizeof *o->cube);
+  o->square = mho_alloc(mho_crossbar_cells(x), sizeof *o->square);
+  o->cube = mho_alloc(mho_crossbar_cells(x), sizeof *o->cube);
   return o->square && o->cube;
 }
 

@@ -28,11 +28,6 @@ static inline bool mho__crossbar_is_wired(const mho_crossbar *x) {
   return x->weights->wired != NULL;
 }
 
-/** Cells of a crossbar: rows times columns. */
-static inline size_t mho__crossbar_cells(const mho_crossbar *x) {
-  return (size_t)x->rows * (size_t)x->cols;
-}
-
 /** Cells of the block that begins at `first` of n cells: MHO_DEVICE_BLOCK, or fewer at the end. */
 static inline int mho__block_cells(size_t n, size_t first) {
   return (int)mho_min_size(n - first, MHO_DEVICE_BLOCK);

@@ -57,7 +57,7 @@ void mho_wired_free(mho_wired *w) {
 /* What the matrices of a crossbar need beside the programmed ones. */
 static bool new_matrices(mho_crossbar *x, const mho_array_config *config) {
   struct mho_weights *w = x->weights;
-  size_t cells = mho__crossbar_cells(x);
+  size_t cells = mho_crossbar_cells(x);
   bool base = config->wire_refresh > 1;
   if (!w->wired)
     w->wired = mho_alloc(cells, sizeof *w->wired);
@@ -136,7 +136,7 @@ static void top_task(void *arg, int c, int thread) {
   w->top[c] = x->w_max;
   if (x->pos)
     return;
-  for (size_t k = 0; k < mho__crossbar_cells(x); k++)
+  for (size_t k = 0; k < mho_crossbar_cells(x); k++)
     w->top[c] = fmax(w->top[c], fabs((double)x->weights->programmed[k]));
 }
 

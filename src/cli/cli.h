@@ -95,10 +95,7 @@ const char *database_path(const common_options *o);
 /** Open the database of --db, or the default one. */
 mho_err open_database(const common_options *o, mho_store_mode mode, mho_store **out,
                       mho_errinfo *ei);
-/** A config: the keys of a file (nullable), with n assignments ("key=value") on top, in order. */
-mho_err read_config(const char *file, int n, const char *const *set, mho_config **out,
-                    mho_errinfo *ei);
-/** The experiment of such a config, with defaults for every key that it does not set. */
+/** The experiment of mho_config_load with n assignments, with defaults for every other key. */
 mho_err read_experiment(const mho_registry *r, const char *file, int n, const char *const *set,
                         mho_experiment **out, mho_errinfo *ei);
 

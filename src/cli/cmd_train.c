@@ -189,7 +189,7 @@ static mho_err new_experiment(const options *o, const mho_registry *r, mho_exper
   mho_config *c;
   char seed[64];
 
-  mho_err err = read_config(o->config, o->common.n_set, o->common.set, &c, ei);
+  mho_err err = mho_config_load(o->config, o->common.n_set, o->common.set, &c, ei);
   if (!err && o->seed) {
     snprintf(seed, sizeof seed, "train.seed=%s", o->seed);
     err = mho_config_set(c, seed, ei);

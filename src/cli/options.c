@@ -149,24 +149,11 @@ mho_err open_database(const common_options *o, mho_store_mode mode, mho_store **
   return mho_store_open(database_path(o), mode, out, ei);
 }
 
-mho_err read_config(const char *file, int n, const char *const *set, mho_config **out,
-                    mho_errinfo *ei) {
-  mho_err err = mho_config_new(out, ei);
-  if (!err && file)
-    err = mho_config_file(*out, file, ei);
-  for (int i = 0; i < n; i++) {
-    if (err)
-      break;
-    err = mho_config_set(*out, set[i], ei);
-  }
-  return err;
-}
-
 mho_err read_experiment(const mho_registry *r, const char *file, int n, const char *const *set,
                         mho_experiment **out, mho_errinfo *ei) {
   mho_config *c = NULL;
   *out = NULL;
-  mho_err err = read_config(file, n, set, &c, ei);
+  mho_err err = mho_config_load(file, n, set, &c, ei);
   if (!err)
     err = mho_experiment_new(r, c, false, out, ei);
   mho_config_free(c);

@@ -48,7 +48,7 @@ static mho_edge turned(mho_edge e) {
  * others are 0. */
 static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bound,
                           size_t n_weights, mho_errinfo *ei) {
-  size_t n = (size_t)xb->rows * (size_t)xb->cols;
+  size_t n = mho_crossbar_cells(xb);
   float *u = mho_alloc(n, sizeof *u);
   mho_real *w = mho_alloc(n, sizeof *w);
   if (!u || !w) {

@@ -147,23 +147,18 @@ static mho_err visit_experiment(const mho_registry *registry, const mho_experime
 
 static mho_err read_experiment(const mho_run_row *run, mho_report_config *out, mho_errinfo *ei) {
   mho_registry *registry = NULL;
-  mho_config *config = NULL, *selectors = NULL;
+  mho_config *selectors = NULL;
   mho_experiment *e = NULL;
   mho_err err = mho_registry_new(&registry, ei);
   if (!err)
-    err = mho_config_new(&config, ei);
-  if (!err)
     err = mho_config_new(&selectors, ei);
   if (!err)
-    err = mho_config_text(config, run->config, "the stored config", ei); /* JSON is YAML, too */
-  if (!err)
-    err = mho_experiment_new(registry, config, true, &e, ei);
+    err = mho_experiment_of_json(registry, run->config, "the stored config", &e, ei);
   if (!err)
     err = visit_experiment(registry, e, selectors, out, ei);
 
   mho_experiment_free(e);
   mho_config_free(selectors);
-  mho_config_free(config);
   mho_registry_free(registry);
   return err;
 }

@@ -102,7 +102,7 @@ static bool add_link_room(ode_network *o, const mho_link *k) {
   if (!mho__is_hidden(net, k->to))
     return true;
   if (mho__link_among_hidden(net, k))
-    return !is_plain(x) || add_doubles((size_t)x->rows * (size_t)x->cols, &o->w[k->connection]);
+    return !is_plain(x) || add_doubles(mho_crossbar_cells(x), &o->w[k->connection]);
 
   double **drive = k->from == 0 ? o->input : o->error;
   return add_doubles((size_t)o->group * (size_t)net->layer[k->to].n, &drive[k->to]);
@@ -180,7 +180,7 @@ void mho__ode_network_weights(ode_network *o) {
 
     const mho_crossbar *x = o->net->connection[i].xb;
     const mho_real *matrix = mho_crossbar_matrix(x);
-    size_t n = (size_t)x->rows * (size_t)x->cols;
+    size_t n = mho_crossbar_cells(x);
     for (size_t k = 0; k < n; k++)
       o->w[i][k] = (double)matrix[k];
   }

@@ -74,7 +74,7 @@ static void map_free(map *m) {
 
 /* The effective matrix in double; NULL without memory. */
 static double *copy_matrix(const mho_crossbar *x) {
-  size_t n = (size_t)x->rows * (size_t)x->cols;
+  size_t n = mho_crossbar_cells(x);
   double *w = mho_alloc(n, sizeof *w);
   if (w)
     for (size_t k = 0; k < n; k++)

@@ -462,7 +462,7 @@ static const double *error_of(const bench *b, int solver, int l, double *e) {
 static void weight_change(const bench *b, const mho_connection *k, int solver, const double *x,
                           double *e, double *out) {
   int rows = k->xb->rows, cols = k->xb->cols;
-  size_t n = mho__core_cells(k->xb);
+  size_t n = mho_crossbar_cells(k->xb);
   const double *z = k->from ? b->z[solver][FREE][k->from] : x;
   const double *error = error_of(b, solver, k->to, e);
 
@@ -499,7 +499,7 @@ static void report_change(bench *b, const mho_connection *k, const double *core,
 
 static mho_err compare_change(bench *b, const mho_connection *k, const double *x, double *e,
                               mho_errinfo *ei) {
-  size_t n = mho__core_cells(k->xb);
+  size_t n = mho_crossbar_cells(k->xb);
   double *core = mho_alloc(n, sizeof *core), *spice = mho_alloc(n, sizeof *spice);
   bool ok = core && spice;
 

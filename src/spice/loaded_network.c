@@ -45,7 +45,7 @@ static double supply(void *user, const char *name, double t) {
 /* Norton: find the currents that a link of the inputs drives into the neurons behind it, A. */
 static void set_currents(mho_spice_network *c, const mho_link *k) {
   const mho_crossbar *xb = c->o.net->connection[k->connection].xb;
-  const double *g_pos = c->g[k->connection], *g_neg = g_pos + mho__core_cells(xb);
+  const double *g_pos = c->g[k->connection], *g_neg = g_pos + mho_crossbar_cells(xb);
   double unit = 1 / (MHO_NETLIST_R_MEM * c->g_unit[k->connection]), *current = c->current[k->to];
 
   for (int col = 0; col < xb->cols; col++)
@@ -78,7 +78,7 @@ static void set_sources(mho_spice_network *c, const double *x, double nudge, con
 static void find_conductances(const mho_spice_network *c, int connection, double *g,
                               double *g_unit) {
   const mho_crossbar *x = c->o.net->connection[connection].xb;
-  mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + mho__core_cells(x), g_unit);
+  mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + mho_crossbar_cells(x), g_unit);
 }
 
 /* Leave room above the largest weight of the ideal device, whose conductances have no bounds of
@@ -87,7 +87,7 @@ static void choose_ranges(mho_spice_network *c) {
   for (int k = 0; k < c->o.net->n_connections; k++) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
     double most = x->w_max;
-    for (size_t i = 0; i < mho__core_cells(x); i++)
+    for (size_t i = 0; i < mho_crossbar_cells(x); i++)
       most = fmax(most, fabs((double)mho__crossbar_programmed(x)[i]));
     c->top[k] = most > x->w_max ? 2 * most : most;
   }
@@ -98,7 +98,7 @@ static bool outgrown(const mho_spice_network *c) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
     if (x->pos)
       continue;
-    for (size_t i = 0; i < mho__core_cells(x); i++)
+    for (size_t i = 0; i < mho_crossbar_cells(x); i++)
       if (!(fabs((double)mho__crossbar_programmed(x)[i]) <= c->top[k]))
         return true;
   }
@@ -138,7 +138,7 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
   const mho_crossbar *x = net->connection[k->connection].xb;
   const char *from = net->layer[k->from].name, *to = net->layer[k->to].name;
   const double *then = c->g[k->connection];
-  size_t n = mho__core_cells(x);
+  size_t n = mho_crossbar_cells(x);
 
   for (size_t at = 0; at < 2 * n; at++) {
     if (c->fresh[at] == then[at])
@@ -170,7 +170,7 @@ static mho_err alter_connection(mho_spice_network *c, int connection, mho_errinf
       return err;
   }
 
-  size_t n = 2 * mho__core_cells(net->connection[connection].xb);
+  size_t n = 2 * mho_crossbar_cells(net->connection[connection].xb);
   memcpy(c->g[connection], c->fresh, n * sizeof *c->fresh);
   return MHO_OK;
 }
@@ -222,7 +222,7 @@ static bool allocate(mho_spice_network *c) {
 
   bool ok = true;
   for (int k = 0; k < net->n_connections; k++) {
-    size_t n = 2 * mho__core_cells(net->connection[k].xb);
+    size_t n = 2 * mho_crossbar_cells(net->connection[k].xb);
     if (n > most)
       most = n;
     c->g[k] = mho_alloc(n, sizeof **c->g);

@@ -25,9 +25,6 @@ static inline size_t mho__netlist_cell(const mho_netlist_crossbar *x, int row, i
 }
 
 /* The same of a crossbar of the core: the number of its cells, and where one lies among them. */
-static inline size_t mho__core_cells(const mho_crossbar *x) {
-  return (size_t)x->rows * (size_t)x->cols;
-}
 static inline size_t mho__core_cell(const mho_crossbar *x, int row, int col) {
   return (size_t)row * (size_t)x->cols + (size_t)col;
 }

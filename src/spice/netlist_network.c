@@ -116,7 +116,7 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
 
 void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top,
                          double *g_pos, double *g_neg, double *g_unit) {
-  size_t n = mho__core_cells(x);
+  size_t n = mho_crossbar_cells(x);
 
   mho_crossbar_siemens(x, device, g_pos, g_neg, g_unit);
   if (x->pos || top == 0)
@@ -367,7 +367,7 @@ static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const li
 static size_t largest_crossbar(const mho_network *net) {
   size_t most = 0;
   for (int c = 0; c < net->n_connections; c++) {
-    size_t cells = mho__core_cells(net->connection[c].xb);
+    size_t cells = mho_crossbar_cells(net->connection[c].xb);
     if (cells > most)
       most = cells;
   }

@@ -91,7 +91,7 @@ static mho_netlist_crossbar circuit_of(const crossbar *c, int transposed) {
       .rows = c->x->rows,
       .cols = c->x->cols,
       .g_pos = c->g,
-      .g_neg = c->g + mho__core_cells(c->x),
+      .g_neg = c->g + mho_crossbar_cells(c->x),
       .v_in = c->way[transposed].in,
       .transposed = transposed,
       .r_word = c->wires.r_word,
@@ -123,7 +123,7 @@ static mho_err add_crossbar(mho_spice_text *t, const crossbar *c, mho_errinfo *e
     mho_err err = add_reading(t, c, transposed, ei);
     if (err)
       return err;
-    memcpy(c->then, c->g, 2 * mho__core_cells(c->x) * sizeof *c->g);
+    memcpy(c->then, c->g, 2 * mho_crossbar_cells(c->x) * sizeof *c->g);
   }
   return MHO_OK;
 }
@@ -152,7 +152,7 @@ static mho_err load(mho_errinfo *ei) {
 
 /* The device of a cell in the circuit of every direction: cells of G+, then those of G-. */
 static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
-  size_t n = mho__core_cells(c->x), cols = (size_t)c->x->cols;
+  size_t n = mho_crossbar_cells(c->x), cols = (size_t)c->x->cols;
   char sign = at < n ? 'p' : 'n';
 
   for (int transposed = 0; transposed < 2; transposed++) {
@@ -172,7 +172,7 @@ static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
 
 /* Give the circuit's devices the conductances that the crossbar has now. */
 static mho_err alter_devices(crossbar *c, mho_errinfo *ei) {
-  for (size_t at = 0; at < 2 * mho__core_cells(c->x); at++) {
+  for (size_t at = 0; at < 2 * mho_crossbar_cells(c->x); at++) {
     if (c->g[at] == c->then[at])
       continue;
 
@@ -189,7 +189,7 @@ static mho_err prepare(mho_errinfo *ei) {
   for (crossbar *c = shared.first; c; c = c->next) {
     if (!c->changed)
       continue;
-    mho_crossbar_siemens(c->x, c->device, c->g, c->g + mho__core_cells(c->x), &c->g_unit);
+    mho_crossbar_siemens(c->x, c->device, c->g, c->g + mho_crossbar_cells(c->x), &c->g_unit);
     c->changed = c->way[0].fresh = c->way[1].fresh = false;
   }
 
@@ -401,7 +401,7 @@ static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
 }
 
 static bool allocate(crossbar *c, const mho_crossbar *x) {
-  size_t n = mho__core_cells(x), lines = (size_t)mho_max(x->rows, x->cols);
+  size_t n = mho_crossbar_cells(x), lines = (size_t)mho_max(x->rows, x->cols);
   c->g = mho_alloc(2 * n, sizeof *c->g);
   c->then = mho_alloc(2 * n, sizeof *c->then);
   bool ok = c->g && c->then;

@@ -139,7 +139,7 @@ static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_
                      size_t *clipped, mho_errinfo *ei) {
   const mho_connection *k = &t->net->connection[c];
   mho_crossbar *x = k->xb;
-  size_t n = cells_of(x);
+  size_t n = mho_crossbar_cells(x);
   mho_real *w = t->brought[c];
 
   if (m->rows != x->rows || m->cols != x->cols)
@@ -171,7 +171,7 @@ static mho_err new_brought(mho_trainer *t, mho_errinfo *ei) {
   size_t sizes[MHO_EDGES_MAX];
   mho__trainer_forget_brought(t);
   for (int c = 0; c < t->net->n_trained; c++)
-    sizes[c] = cells_of(crossbar_of(t, c));
+    sizes[c] = mho_crossbar_cells(crossbar_of(t, c));
   t->brought = mho__trainer_arrays_new(t->net->n_trained, sizes);
   return t->brought ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the weights to start from");
 }

@@ -31,7 +31,7 @@ enum { PIECES_EACH = 2 * MHO_CELLS_PIECES + MHO_PROGRAM_STATES + 1 };
 /* The arrays of connection c, in order; returns how many. */
 static int pieces_of(const mho_trainer *t, int c, piece *p) {
   const mho_crossbar *x = crossbar_of(t, c);
-  size_t cells = cells_of(x);
+  size_t cells = mho_crossbar_cells(x);
   int n = 0;
 
   if (x->pos) {
@@ -118,7 +118,7 @@ static bool has_wires(const mho_trainer *t) {
 static void copy_wires(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_crossbar *x = crossbar_of(t, c);
-    copy(&at, x->weights->wired_base, cells_of(x) * sizeof(mho_real), out);
+    copy(&at, x->weights->wired_base, mho_crossbar_cells(x) * sizeof(mho_real), out);
   }
 }
 
@@ -370,7 +370,7 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
     int n = pieces_of(t, c, p);
     for (int i = 0; i < n; i++)
       copy(&at, p[i].data, p[i].size, false);
-    mho_crossbar_refresh(x, 0, cells_of(x));
+    mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
   }
   if (!take(t, h.version, RESTS, bytes + begin[RESTS]))
     clear_rests(t);

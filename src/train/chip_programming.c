@@ -203,7 +203,7 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
 
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
-    size_t n = cells_of(k->xb), clipped = mho_crossbar_beyond(k->xb, 0, n, t->brought[c]);
+    size_t n = mho_crossbar_cells(k->xb), clipped = mho_crossbar_beyond(k->xb, 0, n, t->brought[c]);
     each[c] = (mho_program_connection){
         .name = k->name,
         .rows = k->xb->rows,

@@ -32,7 +32,7 @@ static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, d
 /* Write connection c; target, dw: [weights] of scratch. */
 static void write_connection(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
   mho_crossbar *x = crossbar_of(t, c);
-  size_t n = cells_of(x);
+  size_t n = mho_crossbar_cells(x);
   mho_real *chi = t->accumulator ? t->accumulator[c] : NULL;
 
   memcpy(target, t->brought ? t->brought[c] : mho__crossbar_programmed(x), n * sizeof *target);
@@ -74,7 +74,7 @@ mho_err mho__trainer_initial(mho_trainer *t, mho_errinfo *ei) {
     return MHO_OK;
 
   for (int c = 0; c < t->net->n_trained; c++) {
-    size_t n = cells_of(crossbar_of(t, c));
+    size_t n = mho_crossbar_cells(crossbar_of(t, c));
     most = n > most ? n : most;
   }
 

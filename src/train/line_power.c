@@ -14,7 +14,7 @@ void mho__power_free(const mho_network *net, mho_power *p) {
 /* Sums along the rows and columns of a crossbar without wires. */
 static mho_err sum_lines(const mho_trainer *t, int c, mho_power *p, mho_errinfo *ei) {
   const mho_crossbar *x = crossbar_of(t, c);
-  size_t cells = cells_of(x), cols = (size_t)x->cols;
+  size_t cells = mho_crossbar_cells(x), cols = (size_t)x->cols;
   double *g = mho_alloc(2 * cells, sizeof *g), unit;
   if (!g)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the conductances of %d x %d cells", x->rows,

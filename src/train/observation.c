@@ -94,7 +94,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
   backprop b = {0};
 
   for (int c = 0; c < net->n_trained; c++) {
-    size_t cells = cells_of(crossbar_of(t, c));
+    size_t cells = mho_crossbar_cells(crossbar_of(t, c));
     most = cells > most ? cells : most;
     most_rows = mho_max(most_rows, crossbar_of(t, c)->rows);
   }
@@ -113,7 +113,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
       break;
     mho_rule_gradient(net, c, t->state[0], t->error, n, 1, 0, rows, g, scratch);
     mho_rule_gradient(net, c, b.s, b.error, n, 1, 0, rows, other, scratch);
-    out[c] = cosine_of(cells_of(crossbar_of(t, c)), g, other);
+    out[c] = cosine_of(mho_crossbar_cells(crossbar_of(t, c)), g, other);
   }
 
   backprop_free(&b);

@@ -14,7 +14,7 @@ typedef struct crossbar_values {
 } crossbar_values;
 
 static mho_err values_new(const mho_crossbar *x, crossbar_values *c, mho_errinfo *ei) {
-  size_t cells = (size_t)x->rows * (size_t)x->cols, lines = (size_t)mho_max(x->rows, x->cols);
+  size_t cells = mho_crossbar_cells(x), lines = (size_t)mho_max(x->rows, x->cols);
 
   c->g_pos = mho_alloc(cells, sizeof *c->g_pos);
   c->g_neg = mho_alloc(cells, sizeof *c->g_neg);

@@ -103,11 +103,6 @@ static inline int ceil_div(int n, int each) {
   return (n + each - 1) / each;
 }
 
-/** Cells of a crossbar, or weights of its connection. */
-static inline size_t cells_of(const mho_crossbar *x) {
-  return (size_t)x->rows * (size_t)x->cols;
-}
-
 /** The crossbar of a connection. */
 static inline mho_crossbar *crossbar_of(const mho_trainer *t, int connection) {
   return t->net->connection[connection].xb;

@@ -165,7 +165,7 @@ static mho_err new_weight_arrays(mho_trainer *t, mho_errinfo *ei) {
   size_t sizes[MHO_EDGES_MAX];
   bool has_all = true;
   for (int c = 0; c < trained; c++)
-    sizes[c] = cells_of(crossbar_of(t, c));
+    sizes[c] = mho_crossbar_cells(crossbar_of(t, c));
 
   for (int k = 0; k < t->optimizer->n_states; k++) {
     t->moment[k] = mho__trainer_arrays_new(trained, sizes);

@@ -65,7 +65,7 @@ static void fill_siemens(const mho_cells *c, size_t n, double *g) {
 }
 
 mho_err mho__matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei) {
-  size_t n = cells_of(x);
+  size_t n = mho_crossbar_cells(x);
   bool has_devices = x->pos != NULL;
   *m = (mho_matrices){.rows = x->rows, .cols = x->cols, .w_max = mho_crossbar_w_max(x)};
 
