@@ -57,12 +57,13 @@ def workers(p):
         return []
 
 
-def is_gone(pid):
+def state(pid):
+    """The letter of its state: T if it stands still, Z or X if it is gone."""
     try:
         with open(f'/proc/{pid}/stat') as f:
-            return f.read().rsplit(')', 1)[1].split()[0] in 'ZX'
+            return f.read().rsplit(')', 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return True
+        return 'X'
 
 
 def start(*more):
@@ -114,7 +115,7 @@ def test_killed_three_times():
                 pass
         p.communicate()
         end = time.time() + 10
-        while not all(is_gone(pid) for pid in children):
+        while not all(state(pid) in 'ZX' for pid in children):
             assert time.time() < end, 'a worker outlived its parent'
             time.sleep(0.01)
         results('k.db')
@@ -123,11 +124,33 @@ def test_killed_three_times():
     assert results('k.db') == results('a.db')
 
 
+def kill_in_a_run(p, name):
+    """Kills a worker of the sweep p that is within a run: one that stands still cannot end it meanwhile."""
+    end = time.time() + 200
+    while time.time() < end and p.poll() is None:
+        for pid in workers(p):
+            try:
+                os.kill(pid, signal.SIGSTOP)
+            except ProcessLookupError:
+                continue
+            while state(pid) not in 'TZX':
+                time.sleep(0.001)
+            with sqlite3.connect(f'file:{db(name)}?mode=ro', uri=True) as c:
+                runs = c.execute("SELECT count(*) FROM run WHERE pid = ? AND status = 'running'", (pid,)).fetchone()[0]
+            if state(pid) != 'T':
+                continue
+            os.kill(pid, signal.SIGKILL if runs else signal.SIGCONT)
+            if runs:
+                return
+        time.sleep(0.01)
+    raise AssertionError('no worker was found within a run')
+
+
 def test_worker_killed():
     """A run whose process dies is recorded as failed, the rest goes on, and --retry mends it."""
     p = start('--db', 'w.db')
     wait_for_rows('w.db', 3)
-    os.kill(workers(p)[0], signal.SIGKILL)
+    kill_in_a_run(p, 'w.db')
     assert p.wait(timeout=300) == 1, p.stderr.read()
     with sqlite3.connect(db('w.db')) as c:
         failed = c.execute("SELECT error FROM run WHERE status = 'failed'").fetchall()
