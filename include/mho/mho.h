@@ -23,6 +23,7 @@
 #include "mho/store.h"
 #include "mho/study.h"
 #include "mho/train.h"
+#include "mho/variables.h"
 #include "mho/wire.h"
 
 #endif
