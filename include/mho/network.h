@@ -1,8 +1,10 @@
 /* network.h - layers, the links between them, and the crossbars that the links read.
  *
- * Layer 0 is the input, layers 1 .. n_layers-2 are hidden and have states, the last is the
- * read-out. A forward link carries alpha z W; a feedback link carries beta_i z W^T on the forward
- * link's own crossbar (symmetric) or beta_i z B on a crossbar of fixed random weights (asymmetric).
+ * Layer 0 is the input, the last one the read-out, and those between are hidden and hold states. A
+ * forward link carries alpha z W; a feedback link carries beta_i z W^T on the forward link's own
+ * crossbar (symmetric) or beta_i z B on a crossbar of its own, of fixed random weights (asymmetric)
+ * or trained. Lateral, control and context links carry z W on crossbars of their own: a dynamics
+ * reads the lateral ones, the others belong to the rule that has planned them.
  * The network is const while it settles; only programming changes its crossbars.
  *
  * A layer of images has channels x height x width units; its activity may be pooled, and then the
@@ -26,9 +28,23 @@ typedef struct mho_circuit {
   double *tau, *slew;
 } mho_circuit;
 
+/** What a layer is for. */
+typedef enum mho_layer_kind { MHO_LAYER_INPUT, MHO_LAYER_HIDDEN, MHO_LAYER_OUTPUT } mho_layer_kind;
+
+/** What a connection, and each link through it, is for. */
+typedef enum mho_role {
+  MHO_FORWARD,  /**< from the input towards the read-out */
+  MHO_FEEDBACK, /**< from a layer back to an earlier one; from the read-out, the error's way in */
+  MHO_CONTROL,  /**< from a controller at the read-out into a layer */
+  MHO_LATERAL,  /**< between neurons of a layer, or of layers side by side */
+  MHO_CONTEXT,  /**< from the label into a layer */
+} mho_role;
+
 /** A layer: its size and neurons, and where its links are. */
 typedef struct mho_layer {
   char name[16]; /**< "x", "h1" ..., "out" */
+  mho_layer_kind kind;
+  bool has_state; /**< its activities are a state that settles */
   /** Units: channels x height x width; position after position, the channels of one side by side,
    *  but for the input, which is planar as the dataset is. */
   int n;
@@ -38,7 +54,8 @@ typedef struct mho_layer {
   const mho_neuron *neuron;    /**< of hidden layers */
   /** Links into this layer that lead forward: link[forward .. forward+n_forward-1]. */
   int forward, n_forward;
-  int feedback, n_feedback;   /**< and those that lead back; from the read-out, the nudge */
+  int feedback, n_feedback;   /**< those that lead back; from the read-out, the nudge, */
+  int other, n_other;         /**< and those of the other roles */
   const mho_circuit *circuit; /**< of hidden layers; NULL: ideal ones */
   /** Powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of
    *  reach. */
@@ -49,7 +66,9 @@ typedef struct mho_layer {
 typedef struct mho_connection {
   char name[40]; /**< "x-h1" */
   int from, to;  /**< of its forward (or only) direction */
+  mho_role role;
   bool trained;
+  int sign;      /**< 1; -1: what it brings is subtracted */
   mho_conv conv; /**< kernel 0: dense */
   bool bias;     /**< its last row is the bias of the target */
   int positions; /**< of the target at which it is read: 1 when dense */
@@ -60,20 +79,31 @@ typedef struct mho_connection {
 /** How a layer reads another one through a crossbar, in one of its directions. */
 typedef struct mho_link {
   int from, to; /**< layers */
+  mho_role role;
   int connection;
   bool transposed; /**< reads the connection against its direction */
-  mho_real scale;  /**< alpha, beta_i^span, or 1 */
+  mho_real scale;  /**< alpha, beta_i^span, or 1, times the connection's sign */
   int span;        /**< powers of beta_i, of a feedback link */
   /** Nothing but the crossbar lies between the two layers: no patches, pooling or bias. */
   bool plain;
 } mho_link;
 
+/** What the crossbars of a network have in common. */
+typedef struct mho_network_array {
+  const mho_array_model *model;
+  const void *params;  /**< of the model */
+  double read_voltage; /**< V of a line that is driven by an activity of 1 */
+  /** One of the crossbars: what can only be asked of a crossbar, but is the same in all. */
+  const mho_crossbar *crossbar;
+} mho_network_array;
+
 /** Layers, crossbars and links. */
 typedef struct mho_network {
   int n_layers;
   mho_layer *layer;             /**< [n_layers] */
-  int n_connections, n_trained; /**< trained ones come first */
+  int n_connections, n_trained; /**< the builder puts those that are trained first */
   mho_connection *connection;   /**< [n_connections] */
+  mho_network_array array;
   int n_links;
   mho_link *link;        /**< [n_links], sorted by target */
   double feedback_scale; /**< beta_i */
@@ -85,12 +115,15 @@ typedef struct mho_network {
   mho_disturb *disturb;
 } mho_network;
 
-/** A topology's answer: sizes, and edges between layers. A feedback edge runs from the later to the
- *  earlier layer. */
+/** A topology's answer: sizes, and edges between layers. */
 enum { MHO_LAYERS_MAX = MHO_INTS_MAX + 2, MHO_EDGES_MAX = 4096 };
 /** A connection that a topology asks for. */
 typedef struct mho_edge {
   int from, to;
+  mho_role role;
+  /** Forward edges always are; a feedback edge that is has a crossbar of its own, in any mode. */
+  bool trained;
+  int sign; /**< -1: what it brings is subtracted; else it is added */
   /** Of a convolution; a feedback edge is as its forward one. kernel 0: dense. */
   int kernel, stride, padding;
 } mho_edge;
@@ -101,7 +134,7 @@ typedef struct mho_graph {
   int channels[MHO_LAYERS_MAX], height[MHO_LAYERS_MAX], width[MHO_LAYERS_MAX];
   int pool[MHO_LAYERS_MAX]; /**< side of the windows; 0: none */
   int n_edges;
-  mho_edge edge[MHO_EDGES_MAX]; /**< from < to: forward, trained; from > to: feedback */
+  mho_edge edge[MHO_EDGES_MAX];
 } mho_graph;
 
 /** Section network of the config, for any topology. */
@@ -191,6 +224,39 @@ typedef struct mho_network_options {
 MHO_API mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei);
 /** Frees a network with its crossbars; NULL is allowed. */
 MHO_API void mho_network_free(mho_network *net);
+/** Whether a layer is hidden: it has neurons. */
+static inline bool mho_layer_is_hidden(const mho_layer *layer) {
+  return layer->kind == MHO_LAYER_HIDDEN;
+}
+/** Number of the read-out. */
+static inline int mho_network_output(const mho_network *net) {
+  return net->n_layers - 1;
+}
+/** Numbers that the read-out gives: classes. */
+static inline int mho_network_classes(const mho_network *net) {
+  return net->layer[mho_network_output(net)].n;
+}
+/** Hidden layers are 1 .. mho_hidden_end(net) - 1, ... */
+static inline int mho_hidden_end(const mho_network *net) {
+  return mho_network_output(net);
+}
+/** ... that is so many. */
+static inline int mho_network_hidden(const mho_network *net) {
+  return mho_hidden_end(net) - 1;
+}
+/** Whether a link is one that a dynamics reads: links of control and context are their rule's. */
+static inline bool mho_link_settles(const mho_link *k) {
+  return k->role != MHO_CONTROL && k->role != MHO_CONTEXT;
+}
+/** Whether a link couples the states of hidden layers. */
+static inline bool mho_link_is_hidden(const mho_network *net, const mho_link *k) {
+  return mho_link_settles(k) && mho_layer_is_hidden(&net->layer[k->from]) &&
+         mho_layer_is_hidden(&net->layer[k->to]);
+}
+/** Whether a link leads the read-out's error into a hidden layer. */
+static inline bool mho_link_has_error(const mho_network *net, const mho_link *k) {
+  return k->role == MHO_FEEDBACK && k->from == mho_network_output(net);
+}
 /** Lines that a link drives on its crossbar, and lines that it senses. */
 static inline int mho_link_inputs(const mho_network *net, const mho_link *k) {
   const mho_crossbar *x = net->connection[k->connection].xb;
@@ -212,6 +278,10 @@ MHO_API void mho_network_refresh(mho_network *net, int64_t update, bool full);
  *  was read before.
  *  @param pool  nullable. */
 MHO_API void mho_network_pack(mho_network *net, bool many, mho_pool *pool);
+/** From here on every crossbar is read through ideal circuits, see mho_crossbar_read_ideally.
+ *  @param params  room for the parameters of the array model, which outlives the network. */
+MHO_API mho_err mho_network_read_ideally(mho_network *net, const mho_array_config *config,
+                                         void *params, mho_errinfo *ei);
 /** Whether any of its crossbars reads with noise, ... */
 MHO_API bool mho_network_noisy(const mho_network *net);
 /** ... or anything else than the product. */
@@ -219,13 +289,6 @@ MHO_API bool mho_network_lossy(const mho_network *net);
 /** How much smaller an error signal of layer l is than the nudge: beta_i^distance (l hidden; 1 for
  *  the read-out). */
 MHO_API double mho_network_signal_scale(const mho_network *net, int layer);
-
-/** A crossbar that speaks for all of the network's: the array model, its parameters, the read
- *  voltage, whether there are wires and whether full scales are taken from data are the same in
- *  every connection. */
-static inline const mho_crossbar *mho_network_array(const mho_network *net) {
-  return net->connection[0].xb;
-}
 
 /** A layer's neurons on `samples` samples, with their circuit: see the hooks of mho_neuron. */
 MHO_API void mho_layer_activate(const mho_layer *layer, int samples, const mho_real *a,

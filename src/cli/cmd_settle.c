@@ -118,7 +118,7 @@ static mho_err add_range(chosen *c, int layer, long from, long to, mho_errinfo *
 
 /* The layer of a word's first `length` characters; -1. */
 static int find_layer(const mho_network *net, const char *word, size_t length) {
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     if (strlen(net->layer[l].name) == length && !strncmp(net->layer[l].name, word, length))
       return l;
   return -1;
@@ -150,7 +150,7 @@ static mho_err add_word(const mho_network *net, const char *word, chosen *c, mho
     return mho_fail(ei, MHO_EINVAL,
                     "--neurons: '%s' names no neurons: write h1, h1.3 or h1.3-7, with layers h1 to "
                     "h%d and neurons from 0",
-                    word, net->n_layers - 2);
+                    word, mho_network_hidden(net));
   return add_range(c, layer, from, to, ei);
 }
 
@@ -175,7 +175,7 @@ static mho_err choose(const mho_network *net, const char *list, chosen *c, mho_e
 
   if (!err && copy)
     err = add_words(net, copy, c, ei);
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     if (!err && !copy)
       add_range(c, l, 0, net->layer[l].n - 1, NULL);
   if (!err && !c->n)

@@ -138,7 +138,7 @@ mho_err subject_open(environment *s, const common_options *o, mho_store_mode mod
     return err;
 
   if (cells)
-    note_left_out(out->e, mho_network_array(mho_trainer_network(out->t)));
+    note_left_out(out->e, mho_trainer_network(out->t)->array.crossbar);
   else
     note_mean_device(&out->e->device_config);
   err = mho_trainer_read_ideally(out->t, ei);
@@ -155,7 +155,7 @@ const mho_connection *subject_connection(const subject *x, const char *name, mho
 
   for (int c = 0; c < net->n_connections; c++) {
     const mho_connection *k = &net->connection[c];
-    bool found = name ? !strcmp(k->name, name) : k->to == net->n_layers - 1;
+    bool found = name ? !strcmp(k->name, name) : k->to == mho_network_output(net);
     if (found)
       return k;
     mho_text_append(all, sizeof all, "%s%s", c ? ", " : "", k->name);

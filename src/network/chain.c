@@ -33,6 +33,8 @@ bool mho__graph_add(mho_graph *g, int from, int to) {
   if (g->n_edges == MHO_EDGES_MAX)
     return false;
 
-  g->edge[g->n_edges++] = (mho_edge){.from = from, .to = to};
+  bool forward = from < to;
+  g->edge[g->n_edges++] = (mho_edge){
+      .from = from, .to = to, .role = forward ? MHO_FORWARD : MHO_FEEDBACK, .trained = forward};
   return true;
 }

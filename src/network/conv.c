@@ -61,7 +61,7 @@ static bool parse_convolution(const char *word, int *channels, mho_edge *e) {
 static mho_err add_convolution(const char *word, mho_graph *g, mho_errinfo *ei) {
   int from = g->n_layers - 1, to = g->n_layers, n;
   int side = g->pool[from] ? g->pool[from] : 1;
-  mho_edge e = {.from = from, .to = to, .stride = 1};
+  mho_edge e = {.from = from, .to = to, .role = MHO_FORWARD, .trained = true, .stride = 1};
   if (!parse_convolution(word, &n, &e))
     return not_a_layer(word, ei);
   if (!g->channels[from])
@@ -112,7 +112,7 @@ static mho_err add_pool(const char *word, mho_graph *g, mho_errinfo *ei) {
 /* The next layer, dense. */
 static void add_units(int n, mho_graph *g) {
   g->size[g->n_layers] = n;
-  g->edge[g->n_edges++] = (mho_edge){.from = g->n_layers - 1, .to = g->n_layers};
+  mho__graph_add(g, g->n_layers - 1, g->n_layers);
   g->n_layers++;
 }
 
@@ -141,6 +141,8 @@ static void add_feedback(mho_graph *g) {
     mho_edge back = g->edge[i];
     back.from = g->edge[i].to;
     back.to = g->edge[i].from;
+    back.role = MHO_FEEDBACK;
+    back.trained = false;
     g->edge[g->n_edges++] = back;
   }
 }

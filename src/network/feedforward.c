@@ -21,15 +21,17 @@ static void add_links(mho_network *f, const mho_network *net, int l) {
   layer->feedback = f->n_links;
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    if (k->from == l && k->from < k->to)
+    if (k->from == l && k->role == MHO_FORWARD)
       f->link[f->n_links++] = (mho_link){.from = k->to,
                                          .to = l,
+                                         .role = MHO_FEEDBACK,
                                          .connection = k->connection,
                                          .transposed = !k->transposed,
                                          .scale = k->scale,
                                          .plain = k->plain};
   }
   layer->n_feedback = f->n_links - layer->feedback;
+  layer->n_other = 0;
 }
 
 /* The crossbars of net, read exactly. */
@@ -44,6 +46,9 @@ static void share_crossbars(mho_network *f, const mho_network *net, mho_crossbar
                            .model = &exact};
     f->connection[c].xb = &xb[c];
   }
+  f->array.model = &exact;
+  f->array.params = NULL;
+  f->array.crossbar = xb;
 }
 
 mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_errinfo *ei) {
@@ -79,7 +84,7 @@ void mho_network_feedforward_free(mho_network *feedforward) {
   if (!feedforward)
     return;
 
-  mho_free(feedforward->connection[0].xb); /* the crossbars of all connections are one block */
+  mho_free(feedforward->connection->xb); /* the crossbars of all connections are one block */
   mho_free(feedforward->connection);
   mho_free(feedforward->layer);
   mho_free(feedforward->link);

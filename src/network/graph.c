@@ -61,7 +61,7 @@ static mho_err check_reach(const mho_graph *g, mho_errinfo *ei) {
   bool reached[MHO_LAYERS_MAX] = {true};
   for (int round = 0; round < g->n_layers; round++)
     for (int i = 0; i < g->n_edges; i++)
-      if (reached[g->edge[i].from] && g->edge[i].from < g->edge[i].to)
+      if (reached[g->edge[i].from] && g->edge[i].role == MHO_FORWARD)
         reached[g->edge[i].to] = true;
 
   for (int l = 1; l < g->n_layers - 1; l++)

@@ -35,11 +35,23 @@ static const mho_param feedback_table[] = {
 const mho_params mho_feedback_params = MHO_PARAMS(mho_feedback_config, feedback_table);
 
 static bool is_forward(mho_edge e) {
-  return e.from < e.to;
+  return e.role == MHO_FORWARD;
 }
 
 static mho_edge turned(mho_edge e) {
-  return (mho_edge){e.to, e.from, e.kernel, e.stride, e.padding};
+  int from = e.from;
+  e.from = e.to;
+  e.to = from;
+  return e;
+}
+
+static int sign_of(mho_edge e) {
+  return e.sign < 0 ? -1 : 1;
+}
+
+/* Whether an edge has no crossbar of its own: it reads the forward edge's, transposed. */
+static bool is_shared(const mho_network_options *o, mho_edge e) {
+  return e.role == MHO_FEEDBACK && !e.trained && o->feedback->mode == MHO_FEEDBACK_SYMMETRIC;
 }
 
 /* ---------------------------------------------------------------- connections */
@@ -70,10 +82,10 @@ static bool is_pooled(const mho_layer *l) {
   return l->pool.size > 0;
 }
 
-/* Whether a feedback edge of fixed random weights has a crossbar that lies as that of its
- * forward edge and is read transposed: always where patches or pooling are between the layers. */
+/* Whether a feedback edge with weights of its own has a crossbar that lies as that of its forward
+ * edge and is read transposed: always where patches or pooling are between the layers. */
 static bool is_mirrored(const mho_network *net, mho_edge e) {
-  return !is_forward(e) && (e.kernel || is_pooled(&net->layer[e.to]));
+  return e.role == MHO_FEEDBACK && (e.kernel || is_pooled(&net->layer[e.to]));
 }
 
 static mho_conv conv_of(const mho_network *net, mho_edge e) {
@@ -117,7 +129,9 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
   int index = net->n_connections;
   mho_connection *c = &net->connection[index];
   snprintf(c->name, sizeof c->name, "%s-%s", net->layer[e.from].name, net->layer[e.to].name);
-  c->trained = is_forward(e);
+  c->role = e.role;
+  c->trained = is_forward(e) || e.trained;
+  c->sign = sign_of(e);
   c->bias = bias;
   c->positions = 1;
   if (is_mirrored(net, e))
@@ -147,29 +161,34 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
   if (err)
     return err;
 
+  if (index == 0)
+    net->array = (mho_network_array){.model = o->array,
+                                     .params = o->array_params,
+                                     .read_voltage = c->xb->read_voltage,
+                                     .crossbar = c->xb};
   net->n_connections++;
   if (c->trained)
     net->n_weights += (size_t)(w.inputs + bias) * columns;
   return initialize(c->xb, o->seeds.weights, index, w.bound, drawn, ei);
 }
 
-/* The connection of an edge; mirror: of the forward edge whose crossbar a feedback edge reads
+/* The connection of an edge; shared: of the forward edge whose crossbar a feedback edge reads
  * transposed. */
-static int find_connection(const mho_network *net, mho_edge e, bool mirror) {
-  bool trained = mirror || is_forward(e);
-  if (mirror || is_mirrored(net, e))
+static int find_connection(const mho_network *net, mho_edge e, bool shared) {
+  mho_role role = shared ? MHO_FORWARD : e.role;
+  if (shared || is_mirrored(net, e))
     e = turned(e);
 
   for (int i = 0; i < net->n_connections; i++) {
     const mho_connection *c = &net->connection[i];
-    if (c->from == e.from && c->to == e.to && c->trained == trained)
+    if (c->from == e.from && c->to == e.to && c->role == role)
       return i;
   }
   return -1;
 }
 
 /* Connections of all forward edges. The first one that leads to a layer carries its biases. */
-static mho_err add_trained(mho_network *net, const mho_network_options *o, const mho_graph *g,
+static mho_err add_forward(mho_network *net, const mho_network_options *o, const mho_graph *g,
                            mho_errinfo *ei) {
   bool biased[MHO_LAYERS_MAX] = {false};
 
@@ -183,28 +202,32 @@ static mho_err add_trained(mho_network *net, const mho_network_options *o, const
     if (err)
       return err;
   }
-  net->n_trained = net->n_connections;
   return MHO_OK;
 }
 
-/* Connections of all feedback edges: fixed random weights. */
-static mho_err add_fixed(mho_network *net, const mho_network_options *o, const mho_graph *g,
-                         mho_errinfo *ei) {
+/* Connections of the other edges, of those that are trained or of those with fixed random weights. */
+static mho_err add_others(mho_network *net, const mho_network_options *o, const mho_graph *g,
+                          bool trained, mho_errinfo *ei) {
   for (int i = 0; i < g->n_edges; i++) {
-    if (is_forward(g->edge[i]))
+    mho_edge e = g->edge[i];
+    if (is_forward(e) || is_shared(o, e) || e.trained != trained)
       continue;
-    mho_err err = add_connection(net, o, g->edge[i], false, ei);
+    mho_err err = add_connection(net, o, e, false, ei);
     if (err)
       return err;
   }
   return MHO_OK;
 }
 
+/* Those that are trained come first. */
 static mho_err add_connections(mho_network *net, const mho_network_options *o, const mho_graph *g,
                                mho_errinfo *ei) {
-  mho_err err = add_trained(net, o, g, ei);
-  if (!err && o->feedback->mode != MHO_FEEDBACK_SYMMETRIC)
-    err = add_fixed(net, o, g, ei);
+  mho_err err = add_forward(net, o, g, ei);
+  if (!err)
+    err = add_others(net, o, g, true, ei);
+  net->n_trained = net->n_connections;
+  if (!err)
+    err = add_others(net, o, g, false, ei);
   return err;
 }
 
@@ -220,58 +243,62 @@ static int span_of(const mho_network_options *o, mho_edge e, bool hidden) {
 
 static mho_err add_link(mho_network *net, const mho_network_options *o, mho_edge e,
                         mho_errinfo *ei) {
-  int last = net->n_layers - 1;
-  bool forward = is_forward(e), hidden = e.from > 0 && e.from < last && e.to < last;
-  bool mirror = !forward && o->feedback->mode == MHO_FEEDBACK_SYMMETRIC;
-  int c = find_connection(net, e, mirror), span = forward ? 0 : span_of(o, e, hidden);
+  bool hidden = mho_layer_is_hidden(&net->layer[e.from]) && mho_layer_is_hidden(&net->layer[e.to]);
+  bool shared = is_shared(o, e), back = e.role == MHO_FEEDBACK;
+  int c = find_connection(net, e, shared), span = back ? span_of(o, e, hidden) : 0;
   double scale = 1;
   if (c < 0)
     return mho_fail(ei, MHO_ECONFIG,
                     "symmetric feedback from %s to %s has no forward connection to mirror",
                     net->layer[e.from].name, net->layer[e.to].name);
 
-  if (!forward)
+  if (back)
     scale = pow(o->feedback->scale, span);
-  else if (hidden)
+  else if (is_forward(e) && hidden)
     scale = o->config->forward_scale;
 
   const mho_connection *k = &net->connection[c];
   net->link[net->n_links++] =
       (mho_link){.from = e.from,
                  .to = e.to,
+                 .role = e.role,
                  .connection = c,
-                 .transposed = mirror || is_mirrored(net, e),
-                 .scale = (mho_real)scale,
+                 .transposed = shared || is_mirrored(net, e),
+                 .scale = (mho_real)(sign_of(e) * scale),
                  .span = span,
                  .plain = !k->conv.kernel && !k->bias && !is_pooled(&net->layer[k->from])};
   return MHO_OK;
 }
 
-/* The links of the forward or the feedback edges into layer l. */
+/* The links of the edges into layer l with roles from `first` to `last`; number of the first link
+ * and how many there are. */
 static mho_err add_links_into(mho_network *net, const mho_network_options *o, const mho_graph *g,
-                              int l, bool forward, mho_errinfo *ei) {
+                              int l, mho_role first, mho_role last, int *link, int *n,
+                              mho_errinfo *ei) {
+  *link = net->n_links;
   for (int i = 0; i < g->n_edges; i++) {
-    if (g->edge[i].to != l || is_forward(g->edge[i]) != forward)
+    mho_edge e = g->edge[i];
+    if (e.to != l || e.role < first || e.role > last)
       continue;
-    mho_err err = add_link(net, o, g->edge[i], ei);
+    mho_err err = add_link(net, o, e, ei);
     if (err)
       return err;
   }
+  *n = net->n_links - *link;
   return MHO_OK;
 }
 
 static mho_err add_links(mho_network *net, const mho_network_options *o, const mho_graph *g,
                          mho_errinfo *ei) {
   for (int l = 1; l < net->n_layers; l++) {
-    mho_layer *layer = &net->layer[l];
-    layer->forward = net->n_links;
-    mho_err err = add_links_into(net, o, g, l, true, ei);
-    layer->n_forward = net->n_links - layer->forward;
-
-    layer->feedback = net->n_links;
+    mho_layer *to = &net->layer[l];
+    mho_err err =
+        add_links_into(net, o, g, l, MHO_FORWARD, MHO_FORWARD, &to->forward, &to->n_forward, ei);
     if (!err)
-      err = add_links_into(net, o, g, l, false, ei);
-    layer->n_feedback = net->n_links - layer->feedback;
+      err = add_links_into(net, o, g, l, MHO_FEEDBACK, MHO_FEEDBACK, &to->feedback, &to->n_feedback,
+                           ei);
+    if (!err)
+      err = add_links_into(net, o, g, l, MHO_CONTROL, MHO_CONTEXT, &to->other, &to->n_other, ei);
     if (err)
       return err;
   }
@@ -287,17 +314,25 @@ static void find_distances(mho_network *net) {
     for (int i = 0; i < net->n_links; i++) {
       const mho_link *k = &net->link[i];
       int *to = &net->layer[k->to].distance, from = net->layer[k->from].distance;
-      bool read_out = k->from == net->n_layers - 1;
+      bool read_out = k->from == mho_network_output(net);
       int way = k->span + (read_out ? 0 : from);
-      if (k->from > k->to && (read_out || from >= 0) && (*to < 0 || way < *to))
+      if (k->role == MHO_FEEDBACK && (read_out || from >= 0) && (*to < 0 || way < *to))
         *to = way;
     }
 }
 
 /* ---------------------------------------------------------------- construction */
 
+static mho_layer_kind kind_of(const mho_graph *g, int l) {
+  if (l == 0)
+    return MHO_LAYER_INPUT;
+  return l == g->n_layers - 1 ? MHO_LAYER_OUTPUT : MHO_LAYER_HIDDEN;
+}
+
 static void fill_layer(mho_layer *layer, const mho_graph *g, int l, const mho_neuron *neuron) {
-  bool image = g->channels[l], hidden = l > 0 && l < g->n_layers - 1;
+  bool image = g->channels[l], hidden = kind_of(g, l) == MHO_LAYER_HIDDEN;
+  layer->kind = kind_of(g, l);
+  layer->has_state = hidden;
   layer->n = layer->outputs = g->size[l];
   layer->channels = image ? g->channels[l] : layer->n;
   layer->height = image ? g->height[l] : 1;
@@ -479,6 +514,19 @@ void mho_network_pack(mho_network *net, bool many, mho_pool *pool) {
   mho_pool_run(pool, 2 * PACK_TASKS * net->n_connections, pack, net);
   for (int c = 0; c < net->n_connections; c++)
     mho_crossbar_packed(net->connection[c].xb);
+}
+
+mho_err mho_network_read_ideally(mho_network *net, const mho_array_config *config, void *params,
+                                 mho_errinfo *ei) {
+  for (int c = 0; c < net->n_connections; c++) {
+    mho_err err = mho_crossbar_read_ideally(net->connection[c].xb, config, params, ei);
+    if (err)
+      return err;
+  }
+
+  net->array.model = net->array.crossbar->model;
+  net->array.params = net->array.crossbar->params;
+  return MHO_OK;
 }
 
 bool mho_network_noisy(const mho_network *net) {

@@ -121,7 +121,7 @@ mho_err mho__neuron_circuits_new(mho_network *net, const mho_circuit_config *c, 
   if (!c || (c->gain <= 0 && c->offset <= 0 && c->saturation <= 0 && c->tau <= 0 && c->slew <= 0))
     return MHO_OK;
 
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     mho_layer *layer = &net->layer[l];
     layer->circuit = circuit_new(c, layer->n, chip_seed, l);
     if (!layer->circuit)

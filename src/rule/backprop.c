@@ -48,7 +48,8 @@ static void sum_feedback(const mho_rule_job *job, const mho_settle_job *back, in
 
   for (int i = 0; i < layer->n_feedback; i++) {
     const mho_link *k = &net->link[layer->feedback + i];
-    mho_real scale = k->from == net->n_layers - 1 ? 1 : (mho_real)net->forward_scale;
+    mho_real alpha = mho_link_has_error(net, k) ? 1 : (mho_real)net->forward_scale;
+    mho_real scale = (mho_real)net->connection[k->connection].sign * alpha;
     mho__link_read(back, k, mho__values(net, job->error, k->from, job->sample0), delta, scale,
                    i > 0, &stats->nudged);
   }
@@ -59,7 +60,7 @@ void mho__backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
   mho_settle_job back = mho__rule_phase(job);
   back.clock.phase = 1;
 
-  for (int l = net->n_layers - 2; l >= 1; l--) {
+  for (int l = mho_hidden_end(net) - 1; l >= 1; l--) {
     mho_real *delta = mho__values(net, job->error, l, job->sample0);
     const mho_real *z = mho__values(net, job->state[0]->z, l, job->sample0);
     back.clock.step = l;
@@ -70,7 +71,7 @@ void mho__backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
 }
 
 void mho__backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats) {
-  read_out(job, job->error[job->net->n_layers - 1], stats);
+  read_out(job, job->error[mho_network_output(job->net)], stats);
   mho__backprop_back(job, stats);
 }
 

@@ -49,7 +49,7 @@ static int n_states(const void *params, bool direct) {
 
 static double signal_scale(const mho_network *net, const void *params, int layer) {
   const ep *p = params;
-  if (layer == net->n_layers - 1)
+  if (layer == mho_network_output(net))
     return 1;
   return p->nudge * mho_network_signal_scale(net, layer);
 }
@@ -92,7 +92,7 @@ static void predict(const mho_rule_job *job, mho_rule_stats *stats) {
 /* e = factor (minus - plus) of a layer of analog neurons, as converters measure the states;
  * those of the free phase, which the gradient multiplies with, become the measured ones. */
 static void measure_layer(const mho_rule_job *job, int l) {
-  const mho_crossbar *x = mho_network_array(job->net);
+  const mho_network_array *array = &job->net->array;
   mho_measure m = {.n = job->n,
                    .width = job->net->layer[l].n,
                    .layer = l,
@@ -105,19 +105,19 @@ static void measure_layer(const mho_rule_job *job, int l) {
                    .scratch = job->scratch};
 
   if (!is_centred(job)) {
-    x->model->measure(x, &m);
+    array->model->measure(array->crossbar, &m);
     return;
   }
 
   /* the free state alone, then half the difference of the nudged ones */
   const mho_real *plus = m.b;
   m.b = NULL;
-  x->model->measure(x, &m);
+  array->model->measure(array->crossbar, &m);
 
   m.a = mho__values(job->net, job->state[2]->z, l, job->sample0);
   m.b = plus;
   m.phase_a = 2;
-  x->model->measure(x, &m);
+  array->model->measure(array->crossbar, &m);
 
   size_t n = mho__rule_count(job, l);
   for (size_t i = 0; i < n; i++)
@@ -141,7 +141,7 @@ static void settle_nudged(const mho_rule_job *job, int phase, mho_rule_stats *st
   nudged.time = NULL;                          /* those are of the free phase */
   nudged.drive = noisy ? NULL : job->state[0]; /* exact reads of the input repeat */
   nudged.nudge = phase == 1 ? p->nudge : -p->nudge;
-  nudged.error = p->error == HELD ? job->error[net->n_layers - 1] : NULL;
+  nudged.error = p->error == HELD ? job->error[mho_network_output(net)] : NULL;
   nudged.clock.phase = phase;
   nudged.held = job->state[0]->hold ? job->state[0] : NULL;
   nudged.free = job->state[0];
@@ -158,7 +158,7 @@ static void read_out_nudged(const mho_rule_job *job, mho_rule_stats *stats) {
   nudged.s = job->state[1];
   nudged.clock.phase = 1;
   nudged.clock.step = MHO_STEP_READ_OUT;
-  mho_read_out(&nudged, job->error[job->net->n_layers - 1], &loss, &correct, &stats->nudged);
+  mho_read_out(&nudged, job->error[mho_network_output(job->net)], &loss, &correct, &stats->nudged);
 }
 
 /* e = the states of layer l subtracted. */
@@ -185,8 +185,9 @@ static void average(const mho_rule_job *job, int l, const mho_real *other, mho_r
 /* Two states, subtracted: what hardware measures. */
 static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   const ep *p = job->params;
-  const mho_crossbar *x = mho_network_array(job->net);
-  bool measured = x->model->measures && x->model->measures(x->params), centred = is_centred(job);
+  const mho_network_array *array = &job->net->array;
+  bool measured = array->model->measures && array->model->measures(array->params);
+  bool centred = is_centred(job);
 
   settle_nudged(job, 1, stats);
   if (centred)
@@ -195,7 +196,7 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   if (p->readout == AT_NUDGED)
     read_out_nudged(job, stats);
 
-  for (int l = 1; l < job->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(job->net); l++) {
     if (measured)
       measure_layer(job, l);
     else if (!job->settler->subtracts)
@@ -214,7 +215,7 @@ static void learn_directly(const mho_rule_job *job, mho_rule_stats *stats) {
   mho_real *const *other = job->state[1] ? job->state[1]->z : NULL;
   mho_settle_job nudged = free_phase(job);
 
-  nudged.error = job->error[net->n_layers - 1];
+  nudged.error = job->error[mho_network_output(net)];
   nudged.nudge = p->nudge;
   nudged.clock.phase = 1;
   nudged.time = nudged.energy = NULL;
@@ -227,12 +228,12 @@ static void learn_directly(const mho_rule_job *job, mho_rule_stats *stats) {
   nudged.nudge = -p->nudge;
   nudged.clock.phase = 2;
   job->settler->difference(&nudged, &stats->free, other, &stats->nudged);
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     average(job, l, mho__values(net, other, l, job->sample0), 1);
 }
 
 static void learn(const mho_rule_job *job, mho_rule_stats *stats) {
-  predict_to(job, job->error[job->net->n_layers - 1], stats);
+  predict_to(job, job->error[mho_network_output(job->net)], stats);
   if (job->direct)
     learn_directly(job, stats);
   else

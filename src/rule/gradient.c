@@ -65,7 +65,7 @@ void mho_rule_gradient(const mho_network *net, int c, const mho_state *state,
   int cols = k->xb->cols, inputs = k->xb->rows - k->bias, m = mho_min(n, inputs - row0);
   bool pooled = net->layer[k->from].pool.size;
   const mho_real *source = pooled ? state->pooled[k->from] : state->z[k->from];
-  mho_real factor = (mho_real)(scale / batch);
+  mho_real factor = (mho_real)(k->sign * scale / batch);
 
   if (k->conv.kernel && m > 0)
     add_positions(k, source, error[k->to], batch, row0, m, out, scratch);

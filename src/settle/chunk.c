@@ -64,7 +64,7 @@ static bool read_held_error(const mho_settle_job *job, const mho_layer *layer, b
 
 void mho__chunk_drives(const mho_settle_job *job, mho_settle_stats *stats) {
   const mho_network *net = job->net;
-  int last = net->n_layers - 1;
+  int last = mho_network_output(net);
   release_lines(job);
   for (int l = 1; l < last; l++)
     if (job->s->winner[l])
@@ -95,7 +95,7 @@ const mho_real *mho__chunk_live_error(const mho_chunk *c, mho_settle_stats *stat
   mho_settle_job job = *c->job;
   const mho_network *net = job.net;
   const uint8_t *label = job.label + job.sample0;
-  int classes = net->layer[net->n_layers - 1].n;
+  int classes = mho_network_classes(net);
   mho_real *p = job.scratch + mho_settle_read_scratch(net, job.n);
   double loss = 0;
   int64_t correct = 0;
@@ -113,7 +113,7 @@ static const mho_real *link_source(const mho_chunk *c, const mho_link *k, const 
   const mho_settle_job *job = c->job;
   if (k->from == 0) /* the input's product is in the drive */
     return NULL;
-  if (k->from < job->net->n_layers - 1)
+  if (mho_layer_is_hidden(&job->net->layer[k->from]))
     return c->now[k->from];
   if (error)
     return error;
@@ -127,7 +127,8 @@ static bool add_link(const mho_chunk *c, const mho_settle_job *job, const mho_li
                      const mho_real *error, mho_real *a, mho_settle_stats *stats) {
   const mho_connection *connection = &job->net->connection[k->connection];
   const mho_real *from = link_source(c, k, error);
-  bool hidden = k->from < job->net->n_layers - 1, biased = connection->bias && !k->transposed;
+  bool hidden = mho_layer_is_hidden(&job->net->layer[k->from]),
+       biased = connection->bias && !k->transposed;
   if (!from)
     return any;
   if (hidden && c->zero[k->from] && !biased) {
@@ -140,6 +141,17 @@ static bool add_link(const mho_chunk *c, const mho_settle_job *job, const mho_li
   mho_real scale = hidden ? k->scale : (mho_real)-job->nudge * k->scale;
   mho__link_read(job, k, from, a, scale, any, stats);
   return true;
+}
+
+/* a += what links first .. first+n-1 bring, or a = that unless `any`. @return whether a is set. */
+static bool add_links(const mho_chunk *c, const mho_settle_job *job, int first, int n, bool any,
+                      const mho_real *error, mho_real *a, mho_settle_stats *stats) {
+  for (int i = first; i < first + n; i++) {
+    const mho_link *k = &job->net->link[i];
+    if (mho_link_settles(k))
+      any = add_link(c, job, k, any, error, a, stats);
+  }
+  return any;
 }
 
 bool mho__chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
@@ -155,11 +167,9 @@ bool mho__chunk_input(const mho_chunk *c, int l, const mho_real *error, mho_real
     any = true;
   }
 
-  for (int i = 0; i < layer->n_forward; i++)
-    any = add_link(c, &job, &net->link[layer->forward + i], any, error, a, stats);
-  for (int i = 0; i < layer->n_feedback; i++)
-    any = add_link(c, &job, &net->link[layer->feedback + i], any, error, a, stats);
-  return any;
+  any = add_links(c, &job, layer->forward, layer->n_forward, any, error, a, stats);
+  any = add_links(c, &job, layer->feedback, layer->n_feedback, any, error, a, stats);
+  return add_links(c, &job, layer->other, layer->n_other, any, error, a, stats);
 }
 
 bool mho__chunk_activate(const mho_chunk *c, int l, bool any, mho_real *a) {
@@ -220,7 +230,7 @@ void mho__chunk_squares(const mho_chunk *c, int l, const mho_real *then, float *
 
 double mho__smallest_signal(const mho_network *net) {
   double least = 1;
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     least = fmin(least, mho_network_signal_scale(net, l));
   return least;
 }
@@ -230,7 +240,7 @@ void mho__chunk_trace(const mho_chunk *c, int step, const float *change) {
   if (!trace)
     return;
 
-  for (int l = 1; l < c->job->net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(c->job->net); l++)
     for (int i = 0; i < c->job->net->layer[l].n; i++)
       trace->z[l][i] = (double)c->now[l][i];
   trace->point(trace->user, &(mho_trace_point){.phase = c->clock.phase,
@@ -245,7 +255,7 @@ void mho__chunk_trace(const mho_chunk *c, int step, const float *change) {
 void mho__chunk_start(mho_chunk *c, mho_real *const *rest) {
   const mho_settle_job *job = c->job;
 
-  for (int l = 1; l < job->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(job->net); l++) {
     c->zero[l] = !job->start;
     mho_real *zeros = mho__values(job->net, rest, l, job->sample0);
     if (job->start)
@@ -257,7 +267,7 @@ void mho__chunk_start(mho_chunk *c, mho_real *const *rest) {
 
 void mho__chunk_finish(const mho_chunk *c) {
   const mho_settle_job *job = c->job;
-  for (int l = 1; l < job->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(job->net); l++) {
     mho_real *z = mho__values(job->net, job->s->z, l, job->sample0);
     if (c->now[l] != z)
       memcpy(z, c->now[l], mho__chunk_count(job, l) * sizeof *z);

@@ -13,16 +13,7 @@ static inline mho_real *mho__values(const mho_network *net, mho_real *const *z, 
 
 /* The held p - y of the job's samples, [n x classes]; the job has one. */
 static inline const mho_real *mho__held_error(const mho_settle_job *job) {
-  return job->error + (size_t)job->sample0 * (size_t)job->net->layer[job->net->n_layers - 1].n;
-}
-
-/* Whether a layer is hidden: such a layer has neurons and a state. */
-static inline bool mho__is_hidden(const mho_network *net, int l) {
-  return net->layer[l].neuron != NULL;
-}
-
-static inline bool mho__link_among_hidden(const mho_network *net, const mho_link *k) {
-  return mho__is_hidden(net, k->from) && mho__is_hidden(net, k->to);
+  return job->error + (size_t)job->sample0 * (size_t)mho_network_classes(job->net);
 }
 
 /** Count n vectors read through link k, whose sums are to be scaled by `scale`.
@@ -94,7 +85,7 @@ static inline void mho__choose_winners(const mho_settle_job *job, int l, const m
 /* Whether what a held error adds through this link is the same in every step: not where it goes
  * to the winners of a pooling, which change. */
 static inline bool mho__link_holds_error(const mho_network *net, const mho_link *k) {
-  return k->from == net->n_layers - 1 && !net->layer[k->to].pool.size;
+  return mho_link_has_error(net, k) && !net->layer[k->to].pool.size;
 }
 
 /* Logits of the read-out from hidden activities z, in which the job's first sample is number
@@ -102,7 +93,7 @@ static inline bool mho__link_holds_error(const mho_network *net, const mho_link 
 static inline void mho__logits(const mho_settle_job *job, const mho_real *const *z, int sample0,
                                mho_real *out, mho_settle_stats *stats) {
   const mho_network *net = job->net;
-  const mho_layer *layer = &net->layer[net->n_layers - 1];
+  const mho_layer *layer = &net->layer[mho_network_output(net)];
   for (int i = 0; i < layer->n_forward; i++) {
     const mho_link *k = &net->link[layer->forward + i];
     const mho_real *from = z[k->from] + (size_t)sample0 * (size_t)net->layer[k->from].n;

@@ -202,7 +202,7 @@ static void move_block(const ode_network *o, double *y, int s, int first, int n,
 
 /* A sample's states from its memory, or back; its slow noise lies behind them there. */
 static void move_sample(const ode_network *o, double *y, int s, double *memory, bool in) {
-  for (int l = 1; l < o->net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(o->net); l++)
     move_block(o, y, s, o->first[l], o->net->layer[l].n, memory, in);
   for (int b = 0; b < o->n_lags; b++)
     move_block(o, y, s, o->lag[b].first, o->net->layer[o->lag[b].layer].n, memory, in);
@@ -240,7 +240,7 @@ static void find_moved(const ode_network *o, const mho_settle_job *job, int l, i
 /* Activities o->s into z, states into memory, and what moved since the free phase. */
 static void finish(ode_workspace *w, const mho_settle_job *job) {
   ode_network *o = &w->network;
-  int end = o->net->n_layers - 1;
+  int end = mho_network_output(o->net);
   for (int s = 0; s < o->real_samples; s++) {
     move_sample(o, w->y, s, ode_memory(job->s, o->sample0 + s), false);
     for (int l = 1; l < end; l++) {
@@ -267,7 +267,7 @@ void mho__ode_watch(ode_workspace *w, int step, double t, double residual) {
     return;
 
   mho__ode_network_activities(o, w->y);
-  for (int l = 1; l < o->net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(o->net); l++)
     memcpy(trace->z[l], o->s[l], (size_t)o->net->layer[l].n * sizeof(double));
   trace->point(trace->user, &(mho_trace_point){.phase = o->job->clock.phase,
                                                .step = step,
@@ -496,7 +496,7 @@ static void count_samples(ode_workspace *w, const mho_settle_job *job, double t,
 
   stats->steps += (double)w->evaluations * o->real_samples;
   for (int i = 0; i < o->net->n_links; i++)
-    if (mho__link_among_hidden(o->net, &o->net->link[i])) {
+    if (mho_link_is_hidden(o->net, &o->net->link[i])) {
       stats->reads += o->real_samples;
       if (job->meter)
         meter_link(o, job->meter, i);
@@ -562,7 +562,7 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
 
 /* Free potentials and activities of the group's samples. */
 static void take_base(ode_network *o) {
-  for (int l = 1; l < o->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
     size_t n = (size_t)o->net->layer[l].n;
     for (int s = 0; s < o->samples; s++)
       memcpy(o->base[l] + (size_t)s * n, ode_memory(o->job->s, ode_sample(o, s)) + o->first[l],
@@ -573,7 +573,7 @@ static void take_base(ode_network *o) {
 
 /* e = the scaled differences o->s at their true size. */
 static void give_errors(const ode_network *o, mho_real *const *e) {
-  for (int l = 1; l < o->net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(o->net); l++)
     for (int s = 0; s < o->real_samples; s++) {
       int n = o->net->layer[l].n;
       mho_real *to = mho__values(o->net, e, l, o->sample0 + s);
@@ -646,7 +646,7 @@ static const char *direct_needs(const void *params) {
 static size_t memory(const mho_network *net, const void *params) {
   const ode_params *p = params;
   size_t states = (size_t)mho__ode_network_states(net, p), neurons = 0;
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     neurons += (size_t)net->layer[l].n;
   return states + (p->flicker > 0 ? ODE_FLICKER * neurons : 0);
 }

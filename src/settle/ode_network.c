@@ -13,12 +13,7 @@ static const double SMALL = 1e-5;
 /* ---------------------------------------------------------------- construction */
 
 static bool leads_back(const mho_link *k) {
-  return k->from > k->to;
-}
-
-/* Whether a link leads the error from the read-out into a hidden layer. */
-static bool carries_error(const mho_network *net, const mho_link *k) {
-  return k->from == net->n_layers - 1 && mho__is_hidden(net, k->to);
+  return k->role == MHO_FEEDBACK;
 }
 
 /* Add a lag behind *end, which becomes the new end. */
@@ -34,17 +29,17 @@ static void number_states(ode_network *o) {
   double line = o->p->line / o->p->tau, amplifier = o->p->amplifier / o->p->tau;
   bool out[2][MHO_LAYERS_MAX] = {{false}}; /* a forward, a feedback link reads the layer */
   for (int i = 0; i < net->n_links; i++)
-    if (mho__link_among_hidden(net, &net->link[i]))
+    if (mho_link_is_hidden(net, &net->link[i]))
       out[leads_back(&net->link[i])][net->link[i].from] = true;
 
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     o->first[l] = o->n_states;
     o->n_states += net->layer[l].n;
     o->forward[l] = o->feedback[l] = -1;
   }
   o->n_neurons = o->n_states;
 
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     if (line > 0 && out[0][l])
       add_lag(o, l, line, &o->forward[l]);
     if (amplifier > 0 && out[1][l])
@@ -99,9 +94,9 @@ static bool add_layer(ode_network *o, int l) {
 static bool add_link_room(ode_network *o, const mho_link *k) {
   const mho_network *net = o->net;
   const mho_crossbar *x = net->connection[k->connection].xb;
-  if (!mho__is_hidden(net, k->to))
+  if (!mho_layer_is_hidden(&net->layer[k->to]))
     return true;
-  if (mho__link_among_hidden(net, k))
+  if (mho_link_is_hidden(net, k))
     return !is_plain(x) || add_doubles(mho_crossbar_cells(x), &o->w[k->connection]);
 
   double **drive = k->from == 0 ? o->input : o->error;
@@ -110,7 +105,7 @@ static bool add_link_room(ode_network *o, const mho_link *k) {
 
 static bool allocate(ode_network *o) {
   const mho_network *net = o->net;
-  size_t samples = (size_t)o->group, classes = (size_t)net->layer[net->n_layers - 1].n, widest = 0;
+  size_t samples = (size_t)o->group, classes = (size_t)mho_network_classes(net), widest = 0;
   for (int l = 1; l < net->n_layers; l++) {
     size_t n = (size_t)net->layer[l].n;
     widest = n > widest ? n : widest;
@@ -125,7 +120,7 @@ static bool allocate(ode_network *o) {
   if (!o->w || !o->label || !o->strength || !o->present_error || !o->x || !o->y)
     return false;
 
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     if (!add_layer(o, l))
       return false;
   for (int i = 0; i < net->n_links; i++)
@@ -219,8 +214,8 @@ static void take_error_link(ode_network *o, const mho_link *k, const mho_real *h
                             mho_settle_stats *stats) {
   const mho_network *net = o->net;
   int n = net->layer[k->to].n;
-  double scale = o->difference ? pow(net->feedback_scale, k->span - net->layer[k->to].distance)
-                               : (double)k->scale;
+  int power = k->span - net->layer[k->to].distance, sign = net->connection[k->connection].sign;
+  double scale = o->difference ? sign * pow(net->feedback_scale, power) : (double)k->scale;
   mho__link_read(&o->group_job, k, held, o->y, (mho_real)scale, false, stats);
   pad_real(o, n, o->y);
 
@@ -236,7 +231,7 @@ static void take_error_link(ode_network *o, const mho_link *k, const mho_real *h
 static void take_error(ode_network *o, mho_settle_stats *stats) {
   const mho_network *net = o->net;
   const mho_real *held = mho__held_error(&o->group_job);
-  int last = net->n_layers - 1, classes = net->layer[last].n;
+  int last = mho_network_output(net), classes = net->layer[last].n;
   take_samples(o, held, classes, o->present_error);
   if (o->difference)
     find_strengths(o, held, classes);
@@ -245,7 +240,7 @@ static void take_error(ode_network *o, mho_settle_stats *stats) {
     if (o->error[l])
       memset(o->error[l], 0, ode_values(o, l) * sizeof *o->error[l]);
   for (int i = 0; i < net->n_links; i++)
-    if (carries_error(net, &net->link[i]))
+    if (mho_link_has_error(net, &net->link[i]))
       take_error_link(o, &net->link[i], held, stats);
 }
 
@@ -273,7 +268,7 @@ void mho__ode_network_phase(ode_network *o, const mho_settle_job *job, int sampl
   o->group_job.n = n;
   o->group_job.clock.step = 0; /* noise of a read holds through a phase: the equations are smooth */
 
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     o->c[l] = job->nudge * mho_network_signal_scale(net, l);
     if (o->input[l] && !difference)
       take_samples(o, mho__values(net, job->s->drive, l, sample0), net->layer[l].n, o->input[l]);
@@ -384,7 +379,7 @@ static void coarse_activities(ode_network *o, int l, const double *u, double *s)
 }
 
 void mho__ode_network_activities(ode_network *o, const double *y) {
-  for (int l = 1; l < o->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
     const double *u = ode_const_block(o, y, o->first[l]);
     if (o->difference)
       difference_activities(o, l, u, o->s[l]);
@@ -412,7 +407,7 @@ static const double *link_source(const ode_network *o, const mho_link *k, const 
  * divided by nudge beta_i^h, see sweep.c. */
 static double link_scale(const ode_network *o, const mho_link *k) {
   const mho_network *net = o->net;
-  if (!mho__link_among_hidden(net, k))
+  if (!mho_link_is_hidden(net, k))
     return 0;
   if (!o->difference)
     return (double)k->scale;
@@ -420,8 +415,9 @@ static double link_scale(const ode_network *o, const mho_link *k) {
   int from = net->layer[k->from].distance, to = net->layer[k->to].distance;
   if (from < 0 || to < 0)
     return 0;
-  return leads_back(k) ? pow(net->feedback_scale, k->span + from - to)
-                       : (double)k->scale * pow(net->feedback_scale, from - to);
+  if (leads_back(k))
+    return net->connection[k->connection].sign * pow(net->feedback_scale, k->span + from - to);
+  return (double)k->scale * pow(net->feedback_scale, from - to);
 }
 
 /* Whether a link carries a bias: its matrix has one more row, of a line that comes on with the
@@ -484,7 +480,7 @@ static void add_link(ode_network *o, const mho_link *k, double scale, double bia
  * are read. */
 static mho_real *read_live_error(ode_network *o) {
   const mho_network *net = o->net;
-  int last = net->n_layers - 1, n = o->real_samples, classes = net->layer[last].n;
+  int last = mho_network_output(net), n = o->real_samples, classes = net->layer[last].n;
   mho_real *p = o->group_job.scratch + mho_settle_read_scratch(net, o->group_job.n);
   mho_settle_stats unused = {0};
   double loss = 0;
@@ -511,12 +507,12 @@ static void add_live_read_error(ode_network *o, double on, double *f) {
   const mho_network *net = o->net;
   const mho_real *error = read_live_error(o);
   mho_settle_stats unused = {0};
-  take_samples(o, error, net->layer[net->n_layers - 1].n, o->present_error);
+  take_samples(o, error, mho_network_classes(net), o->present_error);
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     int n = net->layer[k->to].n;
-    if (!carries_error(net, k))
+    if (!mho_link_has_error(net, k))
       continue;
 
     mho__link_read(&o->group_job, k, error, o->y, k->scale, false, &unused);
@@ -530,7 +526,7 @@ static void add_live_read_error(ode_network *o, double on, double *f) {
 /* Whether the error is read by plain products, so that doubles can follow it. */
 static bool live_is_plain(const ode_network *o) {
   const mho_network *net = o->net;
-  int last = net->n_layers - 1;
+  int last = mho_network_output(net);
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
@@ -544,7 +540,7 @@ static bool live_is_plain(const ode_network *o) {
 /* p - y of the activities of sample s, [classes]. */
 static void live_error_of(const ode_network *o, int s, double *error) {
   const mho_network *net = o->net;
-  int last = net->n_layers - 1, classes = net->layer[last].n;
+  int last = mho_network_output(net), classes = net->layer[last].n;
   memset(error, 0, (size_t)classes * sizeof *error);
 
   for (int i = 0; i < net->n_links; i++) {
@@ -584,7 +580,7 @@ static void add_error(const ode_network *o, const mho_link *k, int s, double fac
 /* -nudge (p - y) B of the present activities. */
 static void add_live_error(ode_network *o, double on, double *f) {
   const mho_network *net = o->net;
-  int classes = net->layer[net->n_layers - 1].n;
+  int classes = mho_network_classes(net);
   if (o->coarse || !live_is_plain(o)) {
     add_live_read_error(o, on, f);
     return;
@@ -595,7 +591,7 @@ static void add_live_error(ode_network *o, double on, double *f) {
     live_error_of(o, s, error);
     for (int i = 0; i < net->n_links; i++) {
       const mho_link *k = &net->link[i];
-      if (carries_error(net, k))
+      if (mho_link_has_error(net, k))
         add_error(o, k, s, on * o->job->nudge * (double)k->scale, error,
                   ode_block(o, f, o->first[k->to]));
     }
@@ -645,7 +641,7 @@ static void add_drive(int n, double factor, const double *restrict from, double 
 
 /* f = what the input and a held error bring, with the part of each that is on. */
 static void put_drives(const ode_network *o, double in, double on, double *f) {
-  for (int l = 1; l < o->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
     const double *input = o->difference ? NULL : o->input[l];
     const double *error = o->nudged && !o->live ? o->error[l] : NULL;
     double *a = ode_block(o, f, o->first[l]);
@@ -689,7 +685,7 @@ bool mho__ode_network_rates(void *user, double t, const double *y, double *f) {
     add_live_error(o, on, f);
 
   /* what neurons and lags make of them */
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     fine &= leak(o, l, ode_const_block(o, y, o->first[l]), ode_block(o, f, o->first[l]));
   for (int b = 0; b < o->n_lags; b++)
     put_lag(o, &o->lag[b], y, f);
@@ -700,7 +696,7 @@ void mho__ode_network_residual(const ode_network *o, const double *f, double *re
   const mho_network *net = o->net;
   memset(residual, 0, (size_t)o->samples * sizeof *residual);
 
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     const mho_circuit *k = net->layer[l].circuit;
     const double *tau = k ? k->tau : NULL, *block = ode_const_block(o, f, o->first[l]);
     int n = net->layer[l].n;
@@ -810,14 +806,14 @@ void mho__ode_network_jacobian(void *user, double t, const double *y, double *df
   memset(dfdy, 0, j.n * j.n * sizeof *dfdy);
   memset(dfdt, 0, j.n * sizeof *dfdt);
 
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     slopes(o, l, y + o->first[l], o->s[l]);
   for (int i = 0; i < net->n_links; i++) {
     double scale = link_scale(o, &net->link[i]);
     if (scale != 0)
       add_link_slopes(o, &net->link[i], scale, &j);
   }
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     add_leak_slopes(o, l, &j);
   for (int b = 0; b < o->n_lags; b++)
     add_lag_slopes(o, &o->lag[b], &j);
@@ -855,9 +851,9 @@ void mho__ode_network_squares(const ode_network *o, const double *y, double t, i
 
     if (k->from == 0)
       squares_of_real(mho__values(net, o->job->input->z, 0, ode_sample(o, s)), n, scale * in, out);
-    else if (mho__link_among_hidden(net, k))
+    else if (mho_link_is_hidden(net, k))
       squares_of(link_source(o, k, y) + at, n, scale, out);
-    else if (mho__is_hidden(net, k->from))
+    else if (mho_layer_is_hidden(&net->layer[k->from]))
       squares_of(o->s[k->from] + at, n, scale, out);
     else
       squares_of(o->present_error + at, n, scale * on * o->job->nudge, out);

@@ -69,7 +69,7 @@ static void add_noise(ode_workspace *w, int s, double h, const double *keep) {
   ode_network *o = &w->network;
   double each = o->p->flicker / sqrt(ODE_FLICKER);
 
-  for (int l = 1; l < o->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
     const mho_circuit *k = o->net->layer[l].circuit;
     int n = o->net->layer[l].n, first = o->first[l];
     double *u = ode_block(o, w->y, first) + (size_t)s * (size_t)n;
@@ -107,7 +107,7 @@ static void take_step(ode_workspace *w, int step, double t, double h, const doub
 static void add_to_mean(ode_workspace *w) {
   ode_network *o = &w->network;
   mho__ode_network_activities(o, w->y);
-  for (int l = 1; l < o->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
     size_t n = ode_values(o, l);
     for (size_t i = 0; i < n; i++)
       o->z[l][i] += o->s[l][i];
@@ -116,7 +116,7 @@ static void add_to_mean(ode_workspace *w) {
 
 /* o->s = the mean over so many states. */
 static void read_mean(ode_network *o, int averaged) {
-  for (int l = 1; l < o->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
     size_t n = ode_values(o, l);
     for (size_t i = 0; i < n; i++)
       o->s[l][i] = o->z[l][i] / averaged;
@@ -131,7 +131,7 @@ double mho__ode_noise_integrate(ode_workspace *w, double until) {
     keep[k] = exp(-h / pow(10, k));
   if (o->p->flicker > 0)
     begin_flicker(w);
-  for (int l = 1; l < o->net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(o->net); l++)
     memset(o->z[l], 0, ode_values(o, l) * sizeof *o->z[l]);
 
   for (int step = 1; step <= steps; step++) {

@@ -44,7 +44,7 @@ static void find_reach(const mho_network *net, bool reach[MHO_LAYERS_MAX][MHO_LA
   int n = net->n_layers;
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    if (mho__link_among_hidden(net, k) && k->scale != 0)
+    if (mho_link_is_hidden(net, k) && k->scale != 0)
       reach[k->from][k->to] = true;
   }
 
@@ -75,7 +75,7 @@ static mho_err collect(const mho_network *net, spectrum *s, mho_errinfo *ei) {
     const mho_connection *c = &net->connection[k->connection];
     const mho_crossbar *xb = c->xb;
     int rows = xb->rows - c->bias;
-    if (!mho__link_among_hidden(net, k) || k->scale == 0 || !reach[k->to][k->from])
+    if (!mho_link_is_hidden(net, k) || k->scale == 0 || !reach[k->to][k->from])
       continue;
 
     double norm = fabs((double)k->scale) * frobenius(xb, rows);

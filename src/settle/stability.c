@@ -57,7 +57,7 @@ typedef struct map {
 /* ---------------------------------------------------------------- memory */
 
 static void map_free(map *m) {
-  for (int l = 1; l < m->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(m->net); l++) {
     for (int q = 0; q < QUANTITIES; q++)
       mho_free(m->quantity[q][l]);
     mho_free(m->real[l]);
@@ -87,7 +87,7 @@ static bool copy_weights(map *m) {
 
   for (int i = 0; i < net->n_links; i++) {
     int c = net->link[i].connection;
-    if (!mho__link_among_hidden(net, &net->link[i]) || m->w[c])
+    if (!mho_link_is_hidden(net, &net->link[i]) || m->w[c])
       continue;
     m->w[c] = copy_matrix(net->connection[c].xb);
     if (!m->w[c])
@@ -116,7 +116,7 @@ static bool allocate(map *m, bool perturbed) {
   if (!m->w || !m->result || !m->residual || !copy_weights(m))
     return false;
 
-  for (int l = 1; l < m->net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(m->net); l++)
     if (!allocate_layer(m, l, perturbed ? QUANTITIES : D))
       return false;
   return true;
@@ -188,7 +188,7 @@ static void find_drive(const slice *r) {
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    if (!mho__is_hidden(net, k->to) || k->transposed)
+    if (!mho_layer_is_hidden(&net->layer[k->to]) || k->transposed)
       continue;
     if (net->connection[k->connection].bias)
       add_bias(r, k);
@@ -203,7 +203,7 @@ static void multiply(const slice *r, int from, int l, double *to) {
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    if (k->to != l || !mho__link_among_hidden(net, k))
+    if (k->to != l || !mho_link_is_hidden(net, k))
       continue;
     int in = net->layer[k->from].n, out = net->layer[l].n;
     int cols = net->connection[k->connection].xb->cols;
@@ -219,7 +219,7 @@ static void step(const slice *r, int t, bool slope) {
   int from = t % 2 ? Z : Z_NEXT;
   int to = t % 2 ? Z_NEXT : Z;
 
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     const mho_layer *layer = &net->layer[l];
     size_t n = count(r, l);
     double *then = at(r, to, l);
@@ -247,7 +247,7 @@ static void step(const slice *r, int t, bool slope) {
 static double change_of(const slice *r, int i) {
   double most = 0;
 
-  for (int l = 1; l < r->m->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(r->m->net); l++) {
     const double *a = sample_at(r, Z, l, i), *b = sample_at(r, Z_NEXT, l, i);
     for (int k = 0; k < r->m->net->layer[l].n; k++) {
       double change = fabs(a[k] - b[k]);
@@ -324,7 +324,7 @@ static void draw_perturbation(mho_rng rng, int sample, int width, double *d) {
 }
 
 static void perturb(const slice *r) {
-  for (int l = 1; l < r->m->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(r->m->net); l++) {
     mho_rng rng = mho__stream_perturbation(l);
     for (int i = 0; i < r->n; i++)
       draw_perturbation(rng, r->sample0 + i, r->m->net->layer[l].n, sample_at(r, D, l, i));
@@ -334,7 +334,7 @@ static void perturb(const slice *r) {
 /* Bring every sample's perturbation to length 1; growth[i] += ln of what its length was, [n]. */
 static void renormalize(const slice *r, int quantity, double *growth) {
   const mho_network *net = r->m->net;
-  int end = net->n_layers - 1;
+  int end = mho_network_output(net);
 
   for (int i = 0; i < r->n; i++) {
     double sum = 0;
@@ -356,7 +356,7 @@ static void renormalize(const slice *r, int quantity, double *growth) {
 
 /* d_t of all layers, quantity `to`, from d_{t-1} and the slopes of step t. */
 static void carry(const slice *r, int from, int to) {
-  for (int l = 1; l < r->m->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(r->m->net); l++) {
     const mho_real *slope = r->m->slope[l] + first(r, l);
     double *d = at(r, to, l);
     size_t n = count(r, l);
@@ -396,7 +396,7 @@ static void mean_exponent(const map *m, mho_lyapunov *out) {
 
 mho_err mho_observe_lyapunov(const mho_network *net, const mho_state *input, int n, mho_pool *pool,
                              mho_lyapunov *out, mho_errinfo *ei) {
-  int steps = mho_min(STEPS_PER_LAYER * (net->n_layers - 2), LYAPUNOV_STEPS_MAX);
+  int steps = mho_min(STEPS_PER_LAYER * mho_network_hidden(net), LYAPUNOV_STEPS_MAX);
   map m = {.net = net, .input = input, .n = n, .steps = steps};
 
   *out = (mho_lyapunov){.mean = -INFINITY, .steps = steps};

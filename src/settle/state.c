@@ -20,7 +20,7 @@ static bool has_drive(const mho_network *net, int l) {
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (k->to == l && (k->from == 0 || mho__link_holds_error(net, k)))
-      return mho__is_hidden(net, l);
+      return mho_layer_is_hidden(&net->layer[l]);
   }
   return false;
 }
@@ -58,7 +58,7 @@ static bool add_layer(mho_state *s, const mho_network *net, int l, bool input) {
   const mho_layer *layer = &net->layer[l];
   size_t n = (size_t)s->capacity * (size_t)layer->n;
   size_t outputs = (size_t)s->capacity * (size_t)layer->outputs;
-  bool hidden = mho__is_hidden(net, l), pooled = layer->pool.size;
+  bool hidden = mho_layer_is_hidden(&net->layer[l]), pooled = layer->pool.size;
 
   if (pooled) {
     s->winner[l] = mho_alloc(outputs, sizeof *s->winner[l]);
@@ -78,7 +78,7 @@ static bool fill(mho_state *s, const mho_network *net, int parts) {
   for (int i = 0; i < s->n_hold; i++) {
     const mho_link *k = &net->link[i / 2];
     size_t n = (size_t)s->capacity * mho__link_held(net, k);
-    if (!add_values(mho__is_hidden(net, k->to), n, &s->hold[i]))
+    if (!add_values(mho_layer_is_hidden(&net->layer[k->to]), n, &s->hold[i]))
       return false;
   }
   for (int l = 0; l < net->n_layers; l++)
@@ -142,7 +142,7 @@ mho_err mho_state_remember(mho_state *s, size_t per_sample, mho_errinfo *ei) {
 }
 
 size_t mho_settle_scratch(const mho_network *net, int n) {
-  size_t live_error = (size_t)n * (size_t)net->layer[net->n_layers - 1].n;
+  size_t live_error = (size_t)n * (size_t)mho_network_classes(net);
   return mho_settle_read_scratch(net, n) + live_error;
 }
 
@@ -152,7 +152,7 @@ void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats) {
   const mho_network *net = job->net;
   mho_settle_job step = *job;
 
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     const mho_layer *layer = &net->layer[l];
     mho_real *a = mho__values(net, job->s->z, l, job->sample0);
     step.clock.step = l;
@@ -170,7 +170,7 @@ void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats) {
 void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int64_t *correct,
                   mho_settle_stats *stats) {
   const mho_network *net = job->net;
-  int last = net->n_layers - 1, classes = net->layer[last].n;
+  int last = mho_network_output(net), classes = net->layer[last].n;
   const uint8_t *label = job->label + job->sample0;
   mho_real *e = error ? error + (size_t)job->sample0 * (size_t)classes : NULL;
   mho_real *p = job->s->z[last] ? mho__values(net, job->s->z, last, job->sample0) : e;
@@ -182,7 +182,7 @@ void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int6
 }
 
 void mho_state_pool(const mho_network *net, mho_state *s, int sample0, int n) {
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     if (net->layer[l].pool.size)
       mho_pool_max(&net->layer[l].pool, n, mho__values(net, s->z, l, sample0),
                    s->pooled[l] + (size_t)sample0 * (size_t)net->layer[l].outputs);

@@ -55,7 +55,7 @@ static const mho_param table[] = {
 enum { SWEEPS_MAX = 100, NOISY_FREE = 10, NOISY_NUDGED = 5 };
 
 static bool is_pooled(const mho_network *net) {
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     if (net->layer[l].pool.size)
       return true;
   return false;
@@ -93,7 +93,7 @@ static int fixed_sweeps(const mho_settle_job *job) {
  * mho__chunk_squares. */
 static void sweep_layers(mho_chunk *c, float *sum, mho_settle_stats *stats) {
   const mho_settle_job *job = c->job;
-  int hidden = job->net->n_layers - 2;
+  int hidden = mho_network_hidden(job->net);
   bool down = job->nudge != 0;
   const mho_real *error = down && !job->error ? mho__chunk_live_error(c, stats) : NULL;
   memset(sum, 0, (size_t)job->n * sizeof *sum);
@@ -119,7 +119,7 @@ typedef struct progress {
  * like that. */
 static void look_ahead(progress *g, const mho_settle_job *job, double tolerance) {
   double neurons = 0;
-  for (int l = 1; l < job->net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(job->net); l++)
     neurons += job->net->layer[l].n;
   g->unsettled = 0;
   g->ratio = 0;
@@ -168,42 +168,44 @@ static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
 static void add_link(const mho_settle_job *job, const mho_link *k, double power, bool any,
                      mho_real *const *e, mho_real *in, mho_settle_stats *stats) {
   const mho_network *net = job->net;
-  const mho_real *from = k->from == net->n_layers - 1 ? mho__held_error(job)
-                                                      : mho__values(net, e, k->from, job->sample0);
-  double scale = pow(net->feedback_scale, power);
-  if (k->from < k->to)
-    scale = (double)k->scale * scale;
+  bool of_error = mho_link_has_error(net, k), back = k->role == MHO_FEEDBACK;
+  const mho_real *from =
+      of_error ? mho__held_error(job) : mho__values(net, e, k->from, job->sample0);
+  double gain = back ? net->connection[k->connection].sign : (double)k->scale;
+  double scale = gain * pow(net->feedback_scale, power);
   mho__link_read(job, k, from, in, (mho_real)scale, any, stats);
 }
 
-/* Links into layer l that carry e, summed into e[l]; false when none does yet. fresh[l]: e[l]
- * has been computed. */
-static bool difference_input(const mho_settle_job *job, int l, const bool *fresh,
-                             mho_real *const *e, mho_settle_stats *stats) {
+/* Add what links first .. first+n-1 bring into a layer at that distance. fresh[l]: e[l] has been
+ * computed. @return whether `in` is set. */
+static bool add_links(const mho_settle_job *job, int first, int n, int distance, const bool *fresh,
+                      bool any, mho_real *const *e, mho_real *in, mho_settle_stats *stats) {
   const mho_network *net = job->net;
-  const mho_layer *layer = &net->layer[l];
-  mho_real *in = mho__values(net, e, l, job->sample0);
-  int last = net->n_layers - 1;
-  bool any = false;
 
-  for (int i = 0; i < layer->n_feedback; i++) {
-    const mho_link *k = &net->link[layer->feedback + i];
-    bool read_out = k->from == last;
-    if (!read_out && !fresh[k->from])
+  for (int i = first; i < first + n; i++) {
+    const mho_link *k = &net->link[i];
+    bool of_error = mho_link_has_error(net, k);
+    if (!of_error && (!mho_link_is_hidden(net, k) || !fresh[k->from]))
       continue;
-    int power = k->span - layer->distance + (read_out ? 0 : net->layer[k->from].distance);
+
+    int power = k->span - distance + (of_error ? 0 : net->layer[k->from].distance);
     add_link(job, k, power, any, e, in, stats);
     any = true;
   }
-
-  for (int i = 0; i < layer->n_forward; i++) {
-    const mho_link *k = &net->link[layer->forward + i];
-    if (k->from == 0 || !fresh[k->from])
-      continue;
-    add_link(job, k, net->layer[k->from].distance - layer->distance, any, e, in, stats);
-    any = true;
-  }
   return any;
+}
+
+/* Links into layer l that carry e, summed into e[l]; false when none does yet. */
+static bool difference_input(const mho_settle_job *job, int l, const bool *fresh,
+                             mho_real *const *e, mho_settle_stats *stats) {
+  const mho_layer *layer = &job->net->layer[l];
+  mho_real *in = mho__values(job->net, e, l, job->sample0);
+  int distance = layer->distance;
+  bool any =
+      add_links(job, layer->feedback, layer->n_feedback, distance, fresh, false, e, in, stats);
+
+  any = add_links(job, layer->forward, layer->n_forward, distance, fresh, any, e, in, stats);
+  return add_links(job, layer->other, layer->n_other, distance, fresh, any, e, in, stats);
 }
 
 /* Sweeps that bring what is left of a contraction below a tenth: the contraction is that of the
@@ -227,7 +229,7 @@ static void difference(const mho_settle_job *job, const mho_settle_stats *free, 
 
   for (int t = 1; t <= sweeps; t++) {
     now.clock.step = t;
-    for (int l = net->n_layers - 2; l >= 1; l--) {
+    for (int l = mho_hidden_end(net) - 1; l >= 1; l--) {
       const mho_layer *layer = &net->layer[l];
       mho_real *el = mho__values(net, e, l, job->sample0);
       if (layer->distance < 0 || !difference_input(&now, l, fresh, e, stats)) {

@@ -43,7 +43,7 @@ static const mho_param table[] = {
 };
 
 static int steps_of(const synchronous *p, const mho_network *net, bool nudged) {
-  int hidden = net->n_layers - 2, free = hidden <= 2 ? 10 : 10 * hidden;
+  int hidden = mho_network_hidden(net), free = hidden <= 2 ? 10 : 10 * hidden;
   if (p->free)
     free = (int)p->free;
 
@@ -69,12 +69,13 @@ static bool repeats(const mho_network *net, int l, const bool *moved) {
   if (layer->pool.size && moved[l]) /* its winners say where feedback goes */
     return false;
   return !any_moved(net, layer->forward, layer->n_forward, moved) &&
-         !any_moved(net, layer->feedback, layer->n_feedback, moved);
+         !any_moved(net, layer->feedback, layer->n_feedback, moved) &&
+         !any_moved(net, layer->other, layer->n_other, moved);
 }
 
 /* Whether a live error changes: the layers it is read from do. */
 static bool error_moves(const mho_network *net, const bool *moved) {
-  const mho_layer *layer = &net->layer[net->n_layers - 1];
+  const mho_layer *layer = &net->layer[mho_network_output(net)];
   return any_moved(net, layer->forward, layer->n_forward, moved);
 }
 
@@ -92,7 +93,7 @@ typedef struct phase {
 } phase;
 
 static void start(phase *ph, const mho_settle_job *job, mho_settle_stats *stats) {
-  int last = job->net->n_layers - 1;
+  int last = mho_network_output(job->net);
   bool nudged = job->nudge != 0;
   *ph = (phase){.p = job->params, .step = *job};
   ph->c = (mho_chunk){.job = &ph->step, .clock = job->clock};
@@ -116,7 +117,7 @@ static void start(phase *ph, const mho_settle_job *job, mho_settle_stats *stats)
 
 /* The error and the nudge of step t. */
 static void choose_nudge(phase *ph, const mho_settle_job *job, int t, mho_settle_stats *stats) {
-  int last = job->net->n_layers - 1;
+  int last = mho_network_output(job->net);
   if (ph->live) {
     ph->moved[last] = error_moves(job->net, ph->moved);
     if (ph->moved[last] || !ph->exact)
@@ -132,7 +133,7 @@ static void choose_nudge(phase *ph, const mho_settle_job *job, int t, mho_settle
 /* All layers, from the activities before the step. */
 static void make_step(phase *ph, const mho_settle_job *job, int t, mho_settle_stats *stats) {
   mho_chunk *c = &ph->c;
-  int last = job->net->n_layers - 1;
+  int last = mho_network_output(job->net);
   const mho_real *then[MHO_LAYERS_MAX];
   bool zero[MHO_LAYERS_MAX];
   memset(ph->change, 0, (size_t)job->n * sizeof *ph->change);

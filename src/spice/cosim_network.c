@@ -26,7 +26,7 @@ typedef struct bench {
 } bench;
 
 static int last_of(const bench *b) {
-  return b->o->net->n_layers - 1;
+  return mho_network_output(b->o->net);
 }
 
 /* Values of a layer over all samples. */

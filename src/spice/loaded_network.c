@@ -38,7 +38,7 @@ static double supply(void *user, const char *name, double t) {
 
   bool hidden = name[3] == 'h';
   char *end;
-  long layer = hidden ? strtol(name + 4, &end, 10) : c->o.net->n_layers - 1;
+  long layer = hidden ? strtol(name + 4, &end, 10) : mho_network_output(c->o.net);
   return c->current[layer][atoi((hidden ? end : name + 6) + 1)];
 }
 
@@ -63,7 +63,7 @@ static void set_sources(mho_spice_network *c, const double *x, double nudge, con
 
   for (int i = 0; i < net->layer[0].n; i++)
     c->input[i] = c->v_read * x[i];
-  for (int k = 0; k < net->layer[net->n_layers - 1].n; k++)
+  for (int k = 0; k < mho_network_classes(net); k++)
     c->error[k] = error ? -nudge * c->v_read * error[k] : 0;
 
   if (c->o.inputs != MHO_NETLIST_NORTON)
@@ -216,7 +216,7 @@ static bool allocate(mho_spice_network *c) {
   c->top = mho_alloc(connections, sizeof *c->top);
   c->g_unit = mho_alloc(connections, sizeof *c->g_unit);
   c->input = mho_alloc((size_t)net->layer[0].n, sizeof *c->input);
-  c->error = mho_alloc((size_t)net->layer[net->n_layers - 1].n, sizeof *c->error);
+  c->error = mho_alloc((size_t)mho_network_classes(net), sizeof *c->error);
   if (!c->g || !c->top || !c->g_unit || !c->input || !c->error)
     return false;
 
@@ -250,7 +250,7 @@ mho_err mho_spice_network_new(mho_spice *s, const mho_spice_network_options *o,
   c->o.device = &c->device;
   c->n_connections = o->net->n_connections;
   c->n_layers = o->net->n_layers;
-  c->v_read = mho_network_array(o->net)->read_voltage;
+  c->v_read = o->net->array.read_voltage;
 
   mho_err err =
       allocate(c) ? load(c, ei) : mho_fail(ei, MHO_ENOMEM, "no memory for the network's circuit");

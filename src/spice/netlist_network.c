@@ -18,7 +18,7 @@
 
 static mho_netlist_network with_defaults(const mho_netlist_network *x) {
   mho_netlist_network d = *x;
-  d.v_read = d.v_read > 0 ? d.v_read : mho_network_array(x->net)->read_voltage;
+  d.v_read = d.v_read > 0 ? d.v_read : x->net->array.read_voltage;
   d.v_unit = d.v_unit > 0 ? d.v_unit : d.v_read;
   d.r_mem = d.r_mem > 0 ? d.r_mem : MHO_NETLIST_R_MEM;
   d.tau = d.tau > 0 ? d.tau : MHO_NETLIST_TAU;
@@ -26,7 +26,7 @@ static mho_netlist_network with_defaults(const mho_netlist_network *x) {
 }
 
 static int last_of(const mho_netlist_network *x) {
-  return x->net->n_layers - 1;
+  return mho_network_output(x->net);
 }
 
 static const char *name_of(const mho_netlist_network *x, int layer) {
@@ -47,12 +47,12 @@ static bool is_drawn(const mho_netlist_network *x, const mho_link *k) {
 }
 
 static mho_err check_neurons(const mho_network *net, mho_errinfo *ei) {
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     if (!net->layer[l].neuron->spice)
       return mho_fail(ei, MHO_EUNSUPPORTED, "the neuron '%s' has no circuit",
                       net->layer[l].neuron->entry.id);
 
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     if (net->layer[l].circuit)
       return mho_fail(ei, MHO_EUNSUPPORTED,
                       "neurons are ideal in the netlist of a whole network: set neuron.saturation, "
@@ -75,6 +75,15 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
                       "network: take one of its crossbars, for example %s, or set array.model to "
                       "ideal, whose reads do not show it",
                       example);
+
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    if (k->role != MHO_FORWARD && k->role != MHO_FEEDBACK)
+      return mho_fail(ei, MHO_EUNSUPPORTED,
+                      "a network with lateral, control or context links (connection %s) has no "
+                      "netlist as a whole: take one of its crossbars, for example %s",
+                      net->connection[k->connection].name, example);
+  }
 
   /* patches, pooling and biases have no circuit here */
   for (int i = 0; i < net->n_links; i++)
@@ -249,7 +258,7 @@ static char driver_of(const mho_netlist_network *x, const mho_link *k) {
     return 'e';
   if (k->scale == 1)
     return 'z';
-  return k->from > k->to ? 'f' : 'a';
+  return k->role == MHO_FEEDBACK ? 'f' : 'a';
 }
 
 static void add_driver(mho_spice_text *t, const mho_netlist_network *x, const mho_link *k, int i) {

@@ -19,7 +19,7 @@ typedef struct neurons {
 
 static void find_slopes(const neurons *v, const double *const *z) {
   const mho_network *net = v->net;
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     const mho_layer *layer = &net->layer[l];
     mho_real *at = v->activity + v->first[l], *slope = v->slope + v->first[l];
     for (int j = 0; j < layer->n; j++) {
@@ -70,7 +70,7 @@ mho_err mho_netlist_settling_time(const mho_network *net, const double *const *z
   if (err)
     return err;
 
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     v.first[l] = v.n;
     v.n += net->layer[l].n;
   }

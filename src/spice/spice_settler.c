@@ -77,7 +77,7 @@ static uint64_t structure_of(const mho_network *net, const loop *p) {
     h = mix(h, &scale, sizeof scale);
   }
 
-  return mix(h, &mho_network_array(net)->read_voltage, sizeof(double));
+  return mix(h, &net->array.read_voltage, sizeof(double));
 }
 
 /* Load the circuit of this network, or bring the loaded one up to its conductances. */
@@ -122,7 +122,7 @@ static void sample_free(sample *s) {
 }
 
 static bool sample_new(const mho_network *net, sample *s) {
-  int last = net->n_layers - 1;
+  int last = mho_network_output(net);
   s->x = mho_alloc((size_t)net->layer[0].n, sizeof *s->x);
   s->error = mho_alloc((size_t)net->layer[last].n, sizeof *s->error);
   bool ok = s->x && s->error;
@@ -149,7 +149,7 @@ static double update_error(int classes, double *logits, int label, double *error
 
 /* Take the inputs, and the error that nudges: 0 in the free phase, and where a live one begins. */
 static void set_sample(const mho_settle_job *job, int number, sample *s) {
-  int features = job->net->layer[0].n, classes = job->net->layer[job->net->n_layers - 1].n;
+  int features = job->net->layer[0].n, classes = mho_network_classes(job->net);
   const mho_real *x = job->input->z[0] + (size_t)number * (size_t)features;
   const mho_real *error = NULL;
   if (job->nudge != 0 && job->error)
@@ -165,7 +165,7 @@ static void set_sample(const mho_settle_job *job, int number, sample *s) {
  * stays. */
 static mho_err settle_sample(const mho_settle_job *job, int number, sample *s, double *steps,
                              mho_errinfo *ei) {
-  int last = job->net->n_layers - 1, classes = job->net->layer[last].n;
+  int last = mho_network_output(job->net), classes = job->net->layer[last].n;
   bool nudged = job->nudge != 0, live = nudged && !job->error;
   set_sample(job, number, s);
 
@@ -184,7 +184,7 @@ static mho_err settle_sample(const mho_settle_job *job, int number, sample *s, d
 /* Copy the states of hidden layers into the job's; s NULL: the sample has not settled. */
 static void take_states(const mho_settle_job *job, int number, const sample *s) {
   const mho_network *net = job->net;
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     int n = net->layer[l].n;
     mho_real *z = job->s->z[l] + (size_t)number * (size_t)n;
     for (int j = 0; j < n; j++)

@@ -113,7 +113,7 @@ static void record(mho_trainer *t, bool on) {
 }
 
 bool mho__calibration_due(const mho_trainer *t, int64_t update) {
-  const mho_scales *s = crossbar_of(t, 0)->scales;
+  const mho_scales *s = t->net->array.crossbar->scales;
   if (!s)
     return false;
   return !s->valid || (s->every && update >= 0 && update % s->every == 0);

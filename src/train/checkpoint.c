@@ -89,12 +89,12 @@ static size_t scales_size(const mho_trainer *t) {
 }
 
 static bool has_scales(const mho_trainer *t) {
-  const mho_scales *s = crossbar_of(t, 0)->scales;
+  const mho_scales *s = t->net->array.crossbar->scales;
   return s && s->valid;
 }
 
 static bool takes_scales(const mho_trainer *t) {
-  return crossbar_of(t, 0)->scales != NULL;
+  return t->net->array.crossbar->scales != NULL;
 }
 
 static void copy_scales(const mho_trainer *t, char *at, bool out) {
@@ -112,7 +112,7 @@ static size_t wires_size(const mho_trainer *t) {
 }
 
 static bool has_wires(const mho_trainer *t) {
-  return crossbar_of(t, 0)->weights->wired_base != NULL;
+  return t->net->array.crossbar->weights->wired_base != NULL;
 }
 
 static void copy_wires(const mho_trainer *t, char *at, bool out) {

@@ -28,11 +28,11 @@ typedef struct epoch {
 } epoch;
 
 static bool is_read_out(const mho_network *net, const mho_link *k) {
-  return k->to == net->n_layers - 1;
+  return k->to == mho_network_output(net);
 }
 
 static bool is_error(const mho_network *net, const mho_link *k) {
-  return k->from == net->n_layers - 1;
+  return k->from == mho_network_output(net);
 }
 
 static bool is_input(const mho_network *net, const mho_link *k) {
@@ -157,7 +157,7 @@ static double one_after_another(const epoch *e, double (*of)(const epoch *e, con
   double sum = 0, widest = 0;
   double least = of == once ? 1 : 0; /* a step passes, also in a layer that reads nothing in it */
 
-  for (int l = 1; l < t->net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(t->net); l++) {
     double most[2];
     reads_of_layer(e, l, of, most);
     double step = fmax(fmax(most[0], most[1]), least);
@@ -204,7 +204,7 @@ static double turns(const epoch *e, const mho_link *k) {
 static double turns_of_states(const epoch *e) {
   const mho_network *net = e->t->net;
   double widest = 0;
-  for (int l = 1; l < net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(net); l++)
     widest = fmax(widest, fmin((double)e->c->adc_share, net->layer[l].n));
   return widest;
 }
@@ -215,7 +215,7 @@ static void count_conversions(const epoch *e) {
   double r = e->converters.average;
 
   if (e->analog && e->converters.adc_bits)
-    for (int l = 1; l < t->net->n_layers - 1; l++)
+    for (int l = 1; l < mho_hidden_end(t->net); l++)
       e->row[ADC].count += r * m->samples * e->phases * t->net->layer[l].n;
 
   e->row[DAC].joule = e->c->dac_energy * e->row[DAC].count;

@@ -54,13 +54,7 @@ mho_err mho_trainer_read_ideally(mho_trainer *t, mho_errinfo *ei) {
   if (!t->ideal_reads)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the parameters of an array model");
 
-  for (int c = 0; c < t->net->n_connections; c++) {
-    mho_err err = mho_crossbar_read_ideally(t->net->connection[c].xb, &t->e->array_config,
-                                            t->ideal_reads->params, ei);
-    if (err)
-      return err;
-  }
-  return MHO_OK;
+  return mho_network_read_ideally(t->net, &t->e->array_config, t->ideal_reads->params, ei);
 }
 
 /* ---------------------------------------------------------------- states at rest */
@@ -77,7 +71,7 @@ void mho__rest_free(mho_rest *rest) {
 static bool rest_new(const mho_network *net, mho_rest *rest) {
   *rest = (mho_rest){0};
   rest->image = mho_alloc((size_t)net->layer[0].n, sizeof *rest->image);
-  rest->error = mho_alloc((size_t)net->layer[net->n_layers - 1].n, sizeof *rest->error);
+  rest->error = mho_alloc((size_t)mho_network_classes(net), sizeof *rest->error);
   if (!rest->image || !rest->error)
     return false;
 
@@ -133,7 +127,7 @@ static void take_trace(void *user, const mho_trace_point *p) {
   free_states *s = user;
   if (p->phase != 0)
     return;
-  for (int l = 1; l < s->net->n_layers - 1; l++)
+  for (int l = 1; l < mho_hidden_end(s->net); l++)
     for (int i = 0; i < s->net->layer[l].n; i++)
       s->z[l][i] = (mho_real)p->z[l][i];
 }
@@ -142,7 +136,7 @@ static mho_err take_rest(const mho_trainer *t, int image, free_states *s, mho_er
   mho_rest rest;
   mho_err err = mho__rest_find(t, image, &rest, ei);
   if (!err)
-    for (int l = 1; l < s->net->n_layers - 1; l++)
+    for (int l = 1; l < mho_hidden_end(s->net); l++)
       for (int i = 0; i < s->net->layer[l].n; i++)
         s->z[l][i] = (mho_real)rest.free[l][i];
 
@@ -220,7 +214,7 @@ static mho_err add_logits(const free_states *s, const mho_connection *k, int cla
  * there. */
 static mho_err find_error(const free_states *s, mho_real *e, mho_errinfo *ei) {
   const mho_network *net = s->net;
-  int last = net->n_layers - 1, classes = net->layer[last].n;
+  int last = mho_network_output(net), classes = net->layer[last].n;
 
   memset(e, 0, (size_t)classes * sizeof *e);
   for (int c = 0; c < net->n_trained; c++) {
@@ -245,7 +239,7 @@ static mho_err find_lines(const free_states *s, const mho_connection *k, bool tr
                           mho_real *v, mho_errinfo *ei) {
   if (!transposed)
     return find_source(s, k, v, ei);
-  if (k->to == s->net->n_layers - 1)
+  if (k->to == mho_network_output(s->net))
     return find_error(s, v, ei);
 
   /* channels of a position lie together, position after position */

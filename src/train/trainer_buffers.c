@@ -42,8 +42,8 @@ mho_real **mho__trainer_arrays_new(int n, const size_t *sizes) {
 /* The rule's states, of which the first has the input, and what the settler remembers of each. */
 static mho_err new_states(mho_trainer *t, mho_errinfo *ei) {
   const mho_network *net = t->net;
-  const mho_crossbar *x = crossbar_of(t, 0);
-  bool holds = x->model->holds && x->model->holds(x->params);
+  const mho_network_array *array = &net->array;
+  bool holds = array->model->holds && array->model->holds(array->params);
   int n = t->rule->n_states(t->e->rule.params, t->direct);
 
   for (int k = 0; k < n; k++) {

@@ -81,7 +81,7 @@ static void trace_free(const mho_network *net, mho_trace *trace) {
 static mho_err trace_new(const mho_network *net, mho_trace *trace, mho_errinfo *ei) {
   trace->z = mho_alloc((size_t)net->n_layers, sizeof *trace->z);
   bool has_all = trace->z != NULL;
-  int hidden_end = has_all ? net->n_layers - 1 : 1;
+  int hidden_end = has_all ? mho_hidden_end(net) : 1;
 
   for (int l = 1; l < hidden_end; l++) {
     trace->z[l] = mho_alloc((size_t)net->layer[l].n, sizeof *trace->z[l]);

@@ -12,7 +12,7 @@
  * once), every link back once in all later sweeps and in the nudged one, every gradient once. */
 static double multiply_adds(const mho_network *net, double sweeps, bool bp) {
   double sum = 0;
-  int last = net->n_layers - 1;
+  int last = mho_network_output(net);
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     const mho_connection *c = &net->connection[k->connection];

@@ -13,7 +13,7 @@
 static double multiply_adds(const mho_network *net, bool synchronous, double sweeps,
                             double nudged) {
   double sum = (double)net->n_weights;
-  int last = net->n_layers - 1;
+  int last = mho_network_output(net);
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     double size = (double)net->layer[k->from].n * net->layer[k->to].n;

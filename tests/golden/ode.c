@@ -44,7 +44,7 @@ static bool states(const char *net, const char *settle, int n, double *z, int *c
   OK(mho_trainer_evaluate(t, &mho_trainer_dataset(t)->test, &v, &ei));
   s = mho_trainer_state(t);
   *count = 0;
-  for (int l = 1; l < s->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(s); l++) {
     int width = n * mho_trainer_network(t)->layer[l].n;
     memcpy(z + *count, s->z[l], (size_t)width * sizeof *z);
     *count += width;
@@ -163,7 +163,7 @@ static void test_deep_chain(void **state) {
 static int linear_system(mho_trainer *t, double *m, double *b) {
   const mho_network *net = mho_trainer_network(t);
   int first[16], n = 0;
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     first[l] = n;
     n += net->layer[l].n;
   }
@@ -174,7 +174,7 @@ static int linear_system(mho_trainer *t, double *m, double *b) {
     const mho_crossbar *x = net->connection[k->connection].xb;
     for (int p = 0; p < net->layer[k->from].n; p++)
       for (int q = 0;
-           q < net->layer[k->to].n && net->layer[k->to].neuron && k->from < net->n_layers - 1;
+           q < net->layer[k->to].n && net->layer[k->to].neuron && k->from < mho_network_output(net);
            q++) {
         double w = k->scale *
                    mho__crossbar_programmed(x)[k->transposed ? q * x->cols + p : p * x->cols + q];

@@ -122,7 +122,8 @@ static mho_real *mixed(const mho_network *f, const phases *slopes, const phases 
   const mho_trainer *t = states->t;
   mho_rule_stats unused = {0};
   mho_real *error[MHO_LAYERS_MAX] = {NULL};
-  int batch = (int)states->e->train.batch, last = f->n_layers - 1, rows = f->connection[c].xb->rows;
+  int batch = (int)states->e->train.batch, last = mho_network_output(f),
+      rows = f->connection[c].xb->rows;
   for (int l = 1; l <= last; l++)
     error[l] = mho_alloc((size_t)batch * (size_t)f->layer[l].n, sizeof(mho_real));
   memcpy(error[last], t->error[last], (size_t)batch * (size_t)f->layer[last].n * sizeof(mho_real));
@@ -174,7 +175,7 @@ static double clipped(const char *yaml, const char *bare, const mho_checkpoint_r
   phases settled = settle(yaml, 1e-6, direct, weights),
          forward = settle(bare, 1e-6, direct, weights);
   const mho_network *net = mho_trainer_network(settled.t);
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     size_t units = (size_t)settled.e->train.batch * (size_t)net->layer[l].n, any = 0, one = 0;
     for (size_t i = 0; i < units; i++) {
       bool a = settled.t->error[l][i] != 0, b = forward.t->error[l][i] != 0;
@@ -201,7 +202,7 @@ static void shares(const char *yaml, double nudge, const mho_checkpoint_row *wei
   phases two = settle(yaml, nudge, subtract, weights);
   const mho_network *net = mho_trainer_network(two.t);
   int n = (int)two.e->train.batch;
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     const mho_layer *layer = &net->layer[l];
     size_t units = (size_t)n * (size_t)layer->n, any = 0, cut = 0;
     for (size_t i = 0; i < units; i++) {

@@ -37,7 +37,7 @@ static mho_settling settling_of(const subject *n) {
 /* One sample's exponent in plain loops, from another perturbation. */
 static double plain_exponent(const subject *n, const mho_real *input, int steps) {
   const mho_network *net = n->net;
-  int last = net->n_layers - 1;
+  int last = mho_network_output(net);
   double z[16][64] = {{0}}, d[16][64], sum = 0;
   for (int i = 0; i < net->layer[0].n; i++)
     z[0][i] = (double)input[i];
@@ -246,7 +246,7 @@ static void test_cosine_of_backpropagation(void **state) {
     observed_cosines(&n, i % 2 ? MHO_COSINE_SETTLED : MHO_COSINE_FORWARD, c);
     for (int k = 0; k < n.net->n_trained; k++)
       if (i / 2 < 2 ||
-          n.net->connection[k].to == n.net->n_layers - 1) /* fa's read-out learns as bp's */
+          n.net->connection[k].to == mho_network_output(n.net)) /* fa's read-out learns as bp's */
         NEAR(c[k], 1, 0, 1e-6);
       else
         assert_true(fabs(c[k]) < 0.9);

@@ -101,7 +101,7 @@ static double synchronous_states(mho_trainer *t, const mho_experiment *e, mho_me
   const mho_network *net = mho_trainer_network(t);
   const mho_dataset *d = mho_trainer_dataset(t);
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
-  int last = net->n_layers - 1;
+  int last = mho_network_output(net);
   uint8_t label[N];
   mho_images_batch(d, &d->train, NULL, 0, N, s[0]->z[0], label);
   mho_real *scratch = calloc(mho_settle_scratch(net, N), sizeof *scratch), error[N * 10];
@@ -160,7 +160,7 @@ static void test_repeated_steps(void **state) {
     /* winners of a pooling may pass on for ever, and one layer has no neighbours */
     assert_true(reads < 0.8 * all || net->layer[1].pool.size || net->n_layers == 3);
     for (int k = 0; k < 2; k++)
-      for (int l = 1; l < net->n_layers - 1; l++)
+      for (int l = 1; l < mho_hidden_end(net); l++)
         assert_memory_equal(s[k]->z[l], full[k]->z[l],
                             20 * (size_t)net->layer[l].n * sizeof(mho_real));
     for (int k = 0; k < 2; k++) {

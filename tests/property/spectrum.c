@@ -78,7 +78,7 @@ static void test_large_eigenvalues(void **state) {
 static double dense_radius(const subject *n) {
   const mho_network *net = n->net;
   int first[32], size = 0;
-  for (int l = 1; l < net->n_layers - 1; l++) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
     first[l] = size;
     size += net->layer[l].n;
   }
@@ -86,7 +86,7 @@ static double dense_radius(const subject *n) {
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     const mho_crossbar *x = net->connection[k->connection].xb;
-    if (k->from == 0 || k->from == net->n_layers - 1 || k->to == net->n_layers - 1)
+    if (k->from == 0 || k->from == mho_network_output(net) || k->to == mho_network_output(net))
       continue;
     for (int r = 0; r < net->layer[k->from].n; r++)
       for (int c = 0; c < net->layer[k->to].n; c++)
