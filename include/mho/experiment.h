@@ -16,6 +16,7 @@
   X(DATASET, "datasets", mho_dataset_kind)                                                         \
   X(TOPOLOGY, "topologies", mho_topology)                                                          \
   X(NEURON, "neurons", mho_neuron)                                                                 \
+  X(DYNAMICS, "dynamics", mho_dynamics)                                                            \
   X(SETTLER, "settlers", mho_settler)                                                              \
   X(RULE, "rules", mho_rule)                                                                       \
   X(OPTIMIZER, "optimizers", mho_optimizer)                                                        \
@@ -138,7 +139,7 @@ typedef struct mho_checkpoint_config {
 
 /** A validated config: what is chosen of every kind, with its parameters, and the common keys. */
 typedef struct mho_experiment {
-  mho_choice dataset, topology, neuron, settler, rule, optimizer, scheme, device, array;
+  mho_choice dataset, topology, neuron, dynamics, settler, rule, optimizer, scheme, device, array;
   mho_dataset_config dataset_config;
   mho_network_config network;
   mho_feedback_config feedback;

@@ -17,8 +17,7 @@ enum { MHO_RULE_STATES = 3 };
 /** Samples sample0 .. sample0+n-1 of a batch, settled and learned from on one thread. */
 typedef struct mho_rule_job {
   const mho_network *net;
-  const mho_settler *settler;
-  const void *settler_params;
+  const mho_dynamics *dynamics;
   const void *params; /**< of the rule */
   /** As many as the rule asks for; state[0] holds the inputs and free states. */
   mho_state *state[MHO_RULE_STATES];
@@ -28,13 +27,10 @@ typedef struct mho_rule_job {
   int sample0, n;
   /** The errors are settled themselves and come divided by the signal's scale. */
   bool direct;
-  uint64_t update;       /**< names the noise of this batch */
-  mho_real *scratch;     /**< [mho_settle_scratch] */
-  mho_meter *meter;      /**< nullable */
-  void *workspace;       /**< the settler's, for this thread */
-  double *time, *energy; /**< see mho_settle_job; energy is of the last phase settled */
-  const mho_power *power;
-  mho_trace *trace;
+  mho_thread *thread; /**< what it settles with */
+  /** Nullable: what is to be known of its phases: the time of the free one, the energy of the last
+   *  that is settled. */
+  const mho_probe *probe;
 } mho_rule_job;
 
 /** What a rule adds up over samples. */
@@ -48,6 +44,8 @@ typedef struct mho_rule_stats {
 typedef struct mho_rule {
   mho_entry entry;
   int feedback_mode; /**< the mode of feedback it is defined with, or -1: any */
+  bool feed_forward; /**< it passes activities forward, as neurons have them at rest, and settles
+                      * nothing */
   /** Why mho_rule_job.direct cannot be, with these parameters; NULL: it can. Nullable: it never
    *  can. */
   const char *(*direct_needs)(const void *params);

@@ -1,14 +1,20 @@
 /* settle.h - states of a network and how they come to rest.
  *
- * A settle works on a few rows (samples) of a state, on the calling thread: samples do not depend
- * on each other, so a batch is cut into fixed chunks of rows and the chunks run in parallel.
+ * What neurons make of what comes in is a dynamics; a settler brings it to rest, or runs it in time,
+ * and knows nothing of it but hooks. Both work on a phase: a few rows (samples) of a state and what
+ * drives them, on the calling thread. Samples do not depend on each other, so a batch is cut into
+ * fixed chunks of rows and the chunks run in parallel.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_SETTLE_H
 #define MHO_SETTLE_H
 
 #include "mho/network.h"
+#include "mho/variables.h"
 
 enum { MHO_CHUNK_MAX = 256 }; /* most samples of one settle: beyond that a product gains nothing */
+
+typedef struct mho_dynamics mho_dynamics;
+typedef struct mho_settler mho_settler;
 
 /** Everything that a settle changes, for a batch of samples. */
 typedef struct mho_state {
@@ -38,6 +44,7 @@ typedef struct mho_state {
    *  where it carries nothing but z. */
   double *memory;
   size_t memory_size;
+  mho_vars *vars; /**< the variables of the dynamics; NULL where it has none */
 } mho_state;
 
 enum {
@@ -48,6 +55,9 @@ enum {
 /** State for up to `capacity` samples; parts: MHO_STATE_... */
 MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,
                               mho_errinfo *ei);
+/** Room for the variables of a dynamics, which a state needs that settles with it. */
+MHO_API mho_err mho_state_add_variables(mho_state *s, const mho_network *net,
+                                        const mho_dynamics *dyn, mho_errinfo *ei);
 /** Frees a state; NULL is allowed. */
 MHO_API void mho_state_free(mho_state *s);
 /** s->pooled of samples sample0 .. sample0+n-1 from s->z, for gradients; s has MHO_STATE_INPUT. */
@@ -109,8 +119,9 @@ typedef struct mho_trace_point {
   int step;  /**< step or sweep of the phase; 0: its start */
   /** s since the start of the free phase; NaN where a settler knows no time. */
   double time;
-  double residual;  /**< largest change of the step, or largest |du/dt| tau */
-  double *const *z; /**< [n_layers] of [n of the layer]: hidden activities */
+  double residual;      /**< largest change of the step, or largest |du/dt| tau */
+  double *const *z;     /**< [n_layers] of [n of the layer]: hidden activities */
+  const mho_vars *vars; /**< of the dynamics, all samples; NULL where it has none */
 } mho_trace_point;
 
 /** Watches a settle of one sample. */
@@ -130,40 +141,123 @@ typedef struct mho_power {
   double **cols; /**< [n_connections] of [cols] */
 } mho_power;
 
-/** One phase of some samples. */
-typedef struct mho_settle_job {
-  const mho_network *net;
-  const void *params;     /**< of the settler */
-  mho_state *s;           /**< its samples sample0 .. sample0+n-1 are settled */
-  const mho_state *input; /**< z[0] of these rows: the inputs */
-  const mho_state *start; /**< hidden activities at the start, not s itself; NULL: all 0 */
-  /** s->drive may be taken from this phase of the same samples; NULL: read the inputs anew. */
-  const mho_state *drive;
-  /** The free state whose sense lines a nudged phase is converted against; NULL: none. */
-  const mho_state *held;
-  int sample0, n;
-  double nudge; /**< signed beta_f; 0: free phase */
-  /** [capacity x classes] held p - y; NULL with a nudge: live, re-read at every step. */
-  const mho_real *error;
-  const uint8_t *label; /**< [capacity], for a live error */
-  bool changes;         /**< what is read are changes of activities: they meet no bias */
+/** What drives a phase beside its inputs. */
+typedef enum mho_drive_kind {
+  MHO_DRIVE_NONE, /**< the free phase */
+  MHO_DRIVE_HELD, /**< an error that is the same through the phase */
+  MHO_DRIVE_LIVE, /**< the error of the present states, read at every step */
+} mho_drive_kind;
+typedef struct mho_drive {
+  mho_drive_kind kind;
+  double strength;       /**< signed beta_f */
+  const mho_real *error; /**< [capacity x classes] held p - y */
+  const uint8_t *label;  /**< [capacity], for a live error and the read-out */
+  /** The state of the free phase of the same samples, whose inputs, reads of them and held sense
+   *  lines this phase goes on with; NULL: this is the free phase. */
+  const mho_state *free;
+} mho_drive;
+
+/** What a thread settles with, phase after phase. */
+typedef struct mho_thread {
+  const mho_settler *settler;
+  const void *params;          /**< of the settler */
+  const void *dynamics_params; /**< of the dynamics */
+  void *workspace;             /**< the settler's, for this thread; NULL where it has none */
+  mho_real *scratch;           /**< [mho_settle_scratch] */
+  uint64_t update;             /**< names the noise of this batch */
+  int step;                    /**< of the settle under way, see mho_clock */
+  bool changes;                /**< what is read are changes of activities: they meet no bias */
   /** Part of the biases that has not come on yet, 0 once they are. */
   mho_real bias_off;
-  mho_clock clock;
-  mho_real *scratch;
-  mho_meter *meter; /**< nullable: reads are counted there, on one thread */
-  void *workspace;  /**< of the settler, for this thread; NULL where it has none */
-  /** For a settler that `subtracts`, both nullable: z_free - z goes into moved, [n_layers] of
-   *  [capacity x n], and free is the state of the free phase. */
-  const mho_state *free;
+} mho_thread;
+
+/** What is to be known of a phase beside the states it ends in; everything is nullable. */
+typedef struct mho_probe {
+  mho_meter *meter; /**< reads are counted there, on one thread */
+  mho_trace *trace; /**< of a phase with n = 1 */
+  /** For a settler that `subtracts`: z_free - z goes there, [n_layers] of [capacity x n]. */
   mho_real *const *moved;
-  /** Nullable, for settlers in continuous time: */
+  /** For settlers in continuous time: */
   double *time; /**< [capacity] s a sample took to settle; NaN when it did not */
   /** [capacity] J that the cells took of the lines in this phase. */
   double *energy;
   const mho_power *power; /**< with energy */
-  mho_trace *trace;       /**< of a job with n = 1 */
-} mho_settle_job;
+} mho_probe;
+
+/** One phase of some samples. */
+typedef struct mho_phase {
+  const mho_network *net;
+  const mho_dynamics *dyn;
+  mho_state *s;           /**< its samples row0 .. row0+n-1 are settled */
+  const mho_state *start; /**< the state that they start from, not s itself; NULL: rest */
+  int row0, n;            /**< n at most MHO_CHUNK_MAX */
+  /** 0 free, 1 nudged (or nudged the positive way), 2 nudged the negative way. */
+  int number;
+  mho_drive drive;
+  mho_thread *thread;
+  const mho_probe *probe; /**< nullable */
+} mho_phase;
+
+/** Whether an error drives a phase. */
+static inline bool mho_phase_is_nudged(const mho_phase *p) {
+  return p->drive.kind != MHO_DRIVE_NONE;
+}
+/** The state that has a phase's inputs. */
+static inline const mho_state *mho_phase_input(const mho_phase *p) {
+  return p->drive.free ? p->drive.free : p->s;
+}
+
+/** A phase under way: what settlers and dynamics hand each other. */
+typedef struct mho_chunk {
+  const mho_phase *phase;
+  /** Hidden activities at present, the phase's first sample first. */
+  const mho_real *now[MHO_LAYERS_MAX];
+  bool zero[MHO_LAYERS_MAX]; /**< now[l] is all 0: it need not be multiplied */
+  bool hold_winners;         /**< of pooled layers: feedback goes where it went */
+} mho_chunk;
+
+/** A registered dynamics: the physics of the neurons. Its state is mho_state's activities z and the
+ *  variables of its table, mho_state.vars. Which hooks it has says which settlers can run it; those
+ *  that are there work on the samples of a phase, on the calling thread. */
+struct mho_dynamics {
+  mho_entry entry;
+  const mho_var *vars; /**< [n_vars], nullable */
+  int n_vars;
+  /** Nullable. Parameters that do not go together: MHO_ECONFIG with a sentence. */
+  mho_err (*check)(const void *params, mho_errinfo *ei);
+  /** A phase begins: read what stays the same through it. Without p->start the variables are 0;
+   *  else they are those of p->start already. */
+  void (*begin)(const mho_phase *p, mho_settle_stats *stats);
+
+  /* At rest, layer by layer. All of them, or none. */
+
+  /** What comes into layer l from the present activities, into a, [n x layer].
+   *  @param error  live p - y, [n x classes]; nullable.
+   *  @return false, with a untouched, when nothing comes in. */
+  bool (*input)(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
+                mho_settle_stats *stats);
+  /** The activities of layer l at rest under what comes in, in place (`any`: something does).
+   *  @return whether they are all 0. */
+  bool (*relax)(const mho_chunk *c, int l, bool any, mho_real *a);
+  /** Nullable: the exact difference of two states at rest, see mho_settler.difference: e[l] of a
+   *  layer from those of the layers around it that are `fresh`.
+   *  @return whether an error reaches it. */
+  bool (*difference)(const mho_phase *p, int l, const bool *fresh, mho_real *const *e,
+                     mho_settle_stats *stats);
+
+  /* In time. */
+
+  /** Its neurons are circuits, tau du/dt = -u + a with z = rho(u), which is what ode integrates and
+   *  ngspice solves. */
+  bool is_circuit;
+  /** Nullable: all samples take a step of dt seconds, and leave their activities in s->z. */
+  void (*step)(const mho_phase *p, double dt, mho_settle_stats *stats);
+  /** Nullable, with event: seconds from the start of the phase to the next event of a sample;
+   *  INFINITY: none. */
+  double (*next)(const mho_phase *p, int sample);
+  /** Bring a sample to time t, no later than its next event, which happens if it is due then. */
+  void (*event)(const mho_phase *p, int sample, double t, mho_settle_stats *stats);
+};
 
 /** What the config says of any settler. */
 typedef struct mho_settle_config {
@@ -173,18 +267,20 @@ enum { MHO_DIFFERENCE_AUTO, MHO_DIFFERENCE_SUBTRACT, MHO_DIFFERENCE_DIRECT };
 /** The keys of mho_settle_config. */
 MHO_API extern const mho_params mho_settle_params;
 
-/** A registered settler: how equilibrium is reached. */
-typedef struct mho_settler {
+/** A registered settler: how a phase runs. Of the neurons it knows the hooks of the dynamics. */
+struct mho_settler {
   mho_entry entry;
   bool in_turn; /**< a step reads one layer after another, not all at once */
-  /** Settle the rows of a job (n at most MHO_CHUNK_MAX); adds to the stats. */
-  void (*settle)(const mho_settle_job *job, mho_settle_stats *stats);
+  /** Settle the rows of a phase; adds to the stats. */
+  void (*settle)(const mho_phase *p, mho_settle_stats *stats);
   /** Settle the difference itself, without subtracting two states: e[l] = (z_free -
-   *  z_nudged)/(nudge beta_i^h) on the rows of a job whose s is the free state (with
+   *  z_nudged)/(nudge beta_i^h) on the rows of a phase whose s is the free state (with
    *  MHO_STATE_KEEP) and whose error is held. free: the stats of its free phase. e: [n_layers] of
    *  [capacity x n], hidden layers written. Nullable: the settler knows only two states. */
-  void (*difference)(const mho_settle_job *job, const mho_settle_stats *free, mho_real *const *e,
+  void (*difference)(const mho_phase *p, const mho_settle_stats *free, mho_real *const *e,
                      mho_settle_stats *stats);
+  /** Why it cannot run a dynamics, as the end of a sentence ("needs ..."); NULL: it can. */
+  const char *(*misses)(const mho_dynamics *dyn, const void *params);
   /** All that follows is nullable. Parameters that do not go together: MHO_ECONFIG with a
    *  sentence. */
   mho_err (*check)(const void *params, mho_errinfo *ei);
@@ -193,30 +289,32 @@ typedef struct mho_settler {
   /** Doubles that it carries of every sample: mho_state.memory must have that room in every
    *  state. */
   size_t (*memory)(const mho_network *net, const void *params);
-  /** What it needs on every thread for jobs of up to n samples, so that settling allocates
+  /** What it needs on every thread for phases of up to n samples, so that settling allocates
    *  nothing. */
   mho_err (*workspace_new)(const mho_network *net, const void *params, int n, void **out,
                            mho_errinfo *ei);
   void (*workspace_free)(void *workspace);
-  bool subtracts; /**< it fills job->moved, more precisely than z tells */
+  bool subtracts; /**< it fills mho_probe.moved, more precisely than z tells */
   /** It knows seconds; the second nudged phase goes on from where the first one ended. */
   bool in_time;
   /** It does not read crossbars itself, so that nothing counts its reads for energy. */
   bool unmetered;
-} mho_settler;
+};
 
-/** The settler that others are compared with: it comes as close to the equilibrium as rounding lets
- *  it (its parameter `tolerance` says how close) and settles the difference itself. It is `sweep`
- *  of the registry. */
-MHO_API const mho_settler *mho_settler_reference(void);
+/** Settle a phase with the thread's settler: s->z of its rows, and the variables of its dynamics.
+ *  Adds to the stats. */
+MHO_API void mho_settle(const mho_phase *p, mho_settle_stats *stats);
+/** Settle the difference itself, see mho_settler.difference. */
+MHO_API void mho_settle_difference(const mho_phase *p, const mho_settle_stats *free,
+                                   mho_real *const *e, mho_settle_stats *stats);
 
 /** One pass through the layers in order, along forward links only: the feed-forward net of
- *  backpropagation. Uses s->z[0] as input. */
-MHO_API void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats);
+ *  backpropagation. */
+MHO_API void mho_forward_pass(const mho_phase *p, mho_settle_stats *stats);
 /** The read-out: z[last] = softmax of the summed links into it; error = p - y where given.
  *  @param error  [capacity x classes]; nullable with a state that has z[last]. */
-MHO_API void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss,
-                          int64_t *correct, mho_settle_stats *stats);
+MHO_API void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int64_t *correct,
+                          mho_settle_stats *stats);
 
 /* ---------------------------------------------------------------- observables */
 

@@ -9,7 +9,7 @@
 
 #include "mho/base.h"
 #include "mho/device.h"
-#include "mho/network.h"
+#include "mho/settle.h"
 #include "mho/store.h"
 
 /* ---------------------------------------------------------------- session */
@@ -387,6 +387,10 @@ MHO_API mho_err mho_cosim_device(mho_spice *s, const mho_device_model *model, co
 /** What a network's circuit is compared in. */
 typedef struct mho_cosim_network_options {
   const mho_network *net; /**< its crossbars read without noise; must come to rest */
+  /** How the core settles: a settler with a parameter `tolerance` that settles the difference
+   *  itself, such as sweep, and the dynamics, whose neurons are circuits. */
+  const mho_settler *settler;
+  const mho_dynamics *dynamics;
   const mho_device_config *device;
   int samples;          /**< at most MHO_CHUNK_MAX */
   const mho_real *x;    /**< [samples x features] */

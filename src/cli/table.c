@@ -220,11 +220,11 @@ mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const
 
 const char *kind_section(mho_kind kind) {
   static const char *sections[] = {
-      [MHO_KIND_DATASET] = "dataset", [MHO_KIND_TOPOLOGY] = "network",
-      [MHO_KIND_NEURON] = "network",  [MHO_KIND_SETTLER] = "settle",
-      [MHO_KIND_RULE] = "rule",       [MHO_KIND_OPTIMIZER] = "update",
-      [MHO_KIND_SCHEME] = "update",   [MHO_KIND_DEVICE] = "device",
-      [MHO_KIND_ARRAY] = "array",
+      [MHO_KIND_DATASET] = "dataset",  [MHO_KIND_TOPOLOGY] = "network",
+      [MHO_KIND_NEURON] = "network",   [MHO_KIND_DYNAMICS] = "dynamics",
+      [MHO_KIND_SETTLER] = "settle",   [MHO_KIND_RULE] = "rule",
+      [MHO_KIND_OPTIMIZER] = "update", [MHO_KIND_SCHEME] = "update",
+      [MHO_KIND_DEVICE] = "device",    [MHO_KIND_ARRAY] = "array",
   };
   return sections[kind];
 }

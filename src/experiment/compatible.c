@@ -20,6 +20,7 @@ typedef struct subject {
   const mho_device_model *device;
   const mho_array_model *array;
   const mho_topology *topology;
+  const mho_dynamics *dynamics;
   const mho_settler *settler;
   const mho_rule *rule;
   const mho_scheme *scheme;
@@ -175,6 +176,34 @@ static mho_err rule_finds_feedback(const subject *s) {
   return MHO_OK;
 }
 
+static mho_err dynamics_parameters(const subject *s) {
+  mho_errinfo why = {0};
+  if (s->dynamics->check && s->dynamics->check(s->e->dynamics.params, &why))
+    return at_named_key(s, "dynamics", "name", why.message);
+  return MHO_OK;
+}
+
+/* A rule that settles nothing passes activities forward as they are at rest. */
+static mho_err rule_finds_rest(const subject *s) {
+  if (!s->rule->feed_forward || s->dynamics->relax)
+    return MHO_OK;
+  return at_key(s, "rule", "name",
+                "rule.name: '%s' passes activities forward as they are at rest, and the neurons of "
+                "dynamics.name '%s' do not rest: use dynamics rate, or another rule",
+                s->rule->entry.id, s->dynamics->entry.id);
+}
+
+static mho_err settler_finds_dynamics(const subject *s) {
+  const char *what =
+      s->rule->feed_forward ? NULL : s->settler->misses(s->dynamics, s->e->settler.params);
+  if (!what)
+    return MHO_OK;
+  return at_key(s, "settle", "method",
+                "settle.method: '%s' %s, which dynamics.name '%s' has not: set one of them to "
+                "another (mho list settlers, mho list dynamics)",
+                s->settler->entry.id, what, s->dynamics->entry.id);
+}
+
 static mho_err settler_parameters(const subject *s) {
   mho_errinfo why = {0};
   if (s->settler->check && s->settler->check(s->e->settler.params, &why))
@@ -187,9 +216,12 @@ static const char *not_direct(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   const mho_rule *rule = (const mho_rule *)e->rule.entry;
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
 
   if (!rule->direct_needs)
     return "the rule has one phase only";
+  if (!dynamics->difference)
+    return "dynamics.name has no equations of it: use rate";
   if (!settler->difference)
     return "settle.method knows only two states: use sweep";
   if (((const mho_device_model *)e->device.entry)->pulse)
@@ -266,6 +298,18 @@ static mho_err observables_fit_topology(const subject *s) {
                 s->topology->entry.id);
 }
 
+/* Observables are those of the map of neurons at rest. */
+static mho_err observables_fit_dynamics(const subject *s) {
+  const mho_observe_config *o = &s->e->observe;
+  bool any = o->spectral_radius || o->lyapunov || o->settling || o->cosine;
+  if (!any || s->dynamics->relax)
+    return MHO_OK;
+  return at_key(s, "dynamics", "name",
+                "dynamics.name: the neurons of '%s' do not rest, and what section observe asks "
+                "for is of neurons that do: leave observe out, or use dynamics rate",
+                s->dynamics->entry.id);
+}
+
 static mho_err tile_has_two_sides(const subject *s) {
   int n = s->e->array_config.wire_tile.n;
   if (n == 1 || n == 2)
@@ -312,12 +356,16 @@ static const struct check {
     {samples_pass_no_optimizer},
     {samples_have_no_gradient},
     {rule_finds_feedback},
+    {dynamics_parameters},
+    {rule_finds_rest},
+    {settler_finds_dynamics},
     {settler_parameters},
     {difference_is_direct},
     {batch_has_samples},
     {topology_takes_hidden},
     {sense_lines_are_simulated},
     {observables_fit_topology},
+    {observables_fit_dynamics},
     {tile_has_two_sides},
     {network_has_a_hidden_layer},
     {converters_have_a_clock, .of_new = true},
@@ -331,6 +379,7 @@ mho_err mho__experiment_fit(const mho_registry *r, const mho_config *c, bool bar
                .device = (const mho_device_model *)e->device.entry,
                .array = (const mho_array_model *)e->array.entry,
                .topology = (const mho_topology *)e->topology.entry,
+               .dynamics = (const mho_dynamics *)e->dynamics.entry,
                .settler = (const mho_settler *)e->settler.entry,
                .rule = (const mho_rule *)e->rule.entry,
                .scheme = (const mho_scheme *)e->scheme.entry,

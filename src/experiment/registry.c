@@ -13,6 +13,9 @@
 #define X(id) extern const mho_neuron mho_neuron_##id;
 #include "neuron_list.inc"
 #undef X
+#define X(id) extern const mho_dynamics mho_dynamics_##id;
+#include "dynamics_list.inc"
+#undef X
 #define X(id) extern const mho_settler mho_settler_##id;
 #include "settler_list.inc"
 #include "spice_settler_list.inc"
@@ -46,6 +49,9 @@ static const struct {
 #undef X
 #define X(id) {MHO_KIND_NEURON, &mho_neuron_##id.entry},
 #include "neuron_list.inc"
+#undef X
+#define X(id) {MHO_KIND_DYNAMICS, &mho_dynamics_##id.entry},
+#include "dynamics_list.inc"
 #undef X
 #define X(id) {MHO_KIND_SETTLER, &mho_settler_##id.entry},
 #include "settler_list.inc"

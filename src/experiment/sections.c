@@ -85,6 +85,7 @@ const mho_section mho__sections[] = {
       {"neuron", MHO_KIND_NEURON, "tanh", AT(neuron)}}},
     {"feedback", &mho_feedback_params, AT(feedback), {{NULL}}},
     {"neuron", &mho_circuit_params, AT(circuit), {{NULL}}},
+    {"dynamics", NULL, 0, {{"name", MHO_KIND_DYNAMICS, "rate", AT(dynamics)}}},
     {"settle",
      &mho_settle_params,
      AT(settle),

@@ -205,7 +205,8 @@ static mho_err add_forward(mho_network *net, const mho_network_options *o, const
   return MHO_OK;
 }
 
-/* Connections of the other edges, of those that are trained or of those with fixed random weights. */
+/* Connections of the other edges: of those that are trained, or of those with fixed random
+ * weights. */
 static mho_err add_others(mho_network *net, const mho_network_options *o, const mho_graph *g,
                           bool trained, mho_errinfo *ei) {
   for (int i = 0; i < g->n_edges; i++) {

@@ -22,14 +22,14 @@ double mho__backprop_signal_scale(const mho_network *net, const void *params, in
 }
 
 static void forward(const mho_rule_job *job, mho_rule_stats *stats) {
-  mho_settle_job free = mho__rule_phase(job);
+  mho_phase free = mho__rule_phase(job);
   mho_forward_pass(&free, &stats->free);
   stats->free.steps += job->n;
 }
 
 static void read_out(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
-  mho_settle_job free = mho__rule_phase(job);
-  free.clock.step = MHO_STEP_READ_OUT;
+  mho_phase free = mho__rule_phase(job);
+  free.thread->step = MHO_STEP_READ_OUT;
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
 
@@ -39,8 +39,8 @@ void mho__backprop_predict(const mho_rule_job *job, mho_rule_stats *stats) {
 }
 
 /* delta = sum of the errors of the layers that feed back into layer l. */
-static void sum_feedback(const mho_rule_job *job, const mho_settle_job *back, int l,
-                         mho_real *delta, mho_rule_stats *stats) {
+static void sum_feedback(const mho_rule_job *job, const mho_phase *back, int l, mho_real *delta,
+                         mho_rule_stats *stats) {
   const mho_network *net = job->net;
   const mho_layer *layer = &net->layer[l];
   if (!layer->n_feedback)
@@ -57,13 +57,13 @@ static void sum_feedback(const mho_rule_job *job, const mho_settle_job *back, in
 
 void mho__backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
   const mho_network *net = job->net;
-  mho_settle_job back = mho__rule_phase(job);
-  back.clock.phase = 1;
+  mho_phase back = mho__rule_phase(job);
+  back.number = 1;
 
   for (int l = mho_hidden_end(net) - 1; l >= 1; l--) {
     mho_real *delta = mho__values(net, job->error, l, job->sample0);
     const mho_real *z = mho__values(net, job->state[0]->z, l, job->sample0);
-    back.clock.step = l;
+    back.thread->step = l;
 
     sum_feedback(job, &back, l, delta, stats);
     mho_layer_scale_by_slope(&net->layer[l], job->n, z, delta);

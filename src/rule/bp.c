@@ -11,6 +11,7 @@ const mho_rule mho_rule_bp = {
               .equation = "delta_l = rho'(a_l) . (delta_{l+1} W^T)",
               .source = "Rumelhart, Hinton & Williams, Nature 323:533 (1986)"},
     .feedback_mode = MHO_FEEDBACK_SYMMETRIC,
+    .feed_forward = true,
     .n_states = mho__backprop_states,
     .signal_scale = mho__backprop_signal_scale,
     .predict = mho__backprop_predict,

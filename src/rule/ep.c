@@ -65,21 +65,10 @@ static const char *direct_needs(const void *params) {
 
 /* ---------------------------------------------------------------- the free phase */
 
-static mho_settle_job free_phase(const mho_rule_job *job) {
-  mho_settle_job free = mho__rule_phase(job);
-  free.params = job->settler_params;
-  free.workspace = job->workspace;
-  free.time = job->time;
-  free.energy = job->energy;
-  free.power = job->power;
-  free.trace = job->trace;
-  return free;
-}
-
 static void predict_to(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
-  mho_settle_job free = free_phase(job);
-  job->settler->settle(&free, &stats->free);
-  free.clock.step = MHO_STEP_READ_OUT; /* the read-out's own */
+  mho_phase free = mho__rule_phase(job);
+  mho_settle(&free, &stats->free);
+  free.thread->step = MHO_STEP_READ_OUT; /* the read-out's own */
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
 
@@ -100,9 +89,9 @@ static void measure_layer(const mho_rule_job *job, int l) {
                    .b = mho__values(job->net, job->state[1]->z, l, job->sample0),
                    .e = mho__values(job->net, job->error, l, job->sample0),
                    .phase_b = 1,
-                   .update = job->update,
+                   .update = job->thread->update,
                    .sample0 = job->sample0,
-                   .scratch = job->scratch};
+                   .scratch = job->thread->scratch};
 
   if (!is_centred(job)) {
     array->model->measure(array->crossbar, &m);
@@ -129,35 +118,41 @@ static mho_real *const *room_for(const mho_rule_job *job, int phase) {
   return phase == 1 ? job->error : job->state[2]->next;
 }
 
+/* The drive of a nudged phase. */
+static mho_drive nudge_of(const mho_rule_job *job, int phase) {
+  const ep *p = job->params;
+  return (mho_drive){.kind = p->error == HELD ? MHO_DRIVE_HELD : MHO_DRIVE_LIVE,
+                     .strength = phase == 1 ? p->nudge : -p->nudge,
+                     .error = job->error[mho_network_output(job->net)],
+                     .label = job->label,
+                     .free = job->state[0]};
+}
+
 /* Nudged phase number `phase`: 1 with the positive nudge, 2 with the negative one. */
 static void settle_nudged(const mho_rule_job *job, int phase, mho_rule_stats *stats) {
-  const ep *p = job->params;
-  const mho_network *net = job->net;
-  bool noisy = mho_network_noisy(net);
-  mho_settle_job nudged = free_phase(job);
+  const mho_settler *settler = job->thread->settler;
+  mho_phase nudged = mho__rule_phase(job);
+  mho_probe probe = mho__probe_of(&nudged);
+  probe.time = NULL; /* those are of the free phase */
+  probe.moved = settler->subtracts ? room_for(job, phase) : NULL;
 
   nudged.s = job->state[phase];
-  nudged.start = job->state[job->settler->in_time ? phase - 1 : 0];
-  nudged.time = NULL;                          /* those are of the free phase */
-  nudged.drive = noisy ? NULL : job->state[0]; /* exact reads of the input repeat */
-  nudged.nudge = phase == 1 ? p->nudge : -p->nudge;
-  nudged.error = p->error == HELD ? job->error[mho_network_output(net)] : NULL;
-  nudged.clock.phase = phase;
-  nudged.held = job->state[0]->hold ? job->state[0] : NULL;
-  nudged.free = job->state[0];
-  nudged.moved = job->settler->subtracts ? room_for(job, phase) : NULL;
-
-  job->settler->settle(&nudged, &stats->nudged);
+  nudged.start = job->state[settler->in_time ? phase - 1 : 0];
+  nudged.number = phase;
+  nudged.drive = nudge_of(job, phase);
+  nudged.probe = &probe;
+  mho_settle(&nudged, &stats->nudged);
 }
 
 /* The read-out's error at the nudged state, in place of the free one's. */
 static void read_out_nudged(const mho_rule_job *job, mho_rule_stats *stats) {
-  mho_settle_job nudged = free_phase(job);
+  mho_phase nudged = mho__rule_phase(job);
   double loss = 0;
   int64_t correct = 0;
   nudged.s = job->state[1];
-  nudged.clock.phase = 1;
-  nudged.clock.step = MHO_STEP_READ_OUT;
+  nudged.number = 1;
+  nudged.drive.free = job->state[0];
+  nudged.thread->step = MHO_STEP_READ_OUT;
   mho_read_out(&nudged, job->error[mho_network_output(job->net)], &loss, &correct, &stats->nudged);
 }
 
@@ -199,7 +194,7 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
   for (int l = 1; l < mho_hidden_end(job->net); l++) {
     if (measured)
       measure_layer(job, l);
-    else if (!job->settler->subtracts)
+    else if (!job->thread->settler->subtracts)
       subtract_states(job, l);
     else if (centred) /* the settler has put what moved into e, and of the second phase apart */
       average(job, l, mho__values(job->net, room_for(job, 2), l, job->sample0), -1);
@@ -210,24 +205,22 @@ static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
 
 /* The difference settled itself, scaled to the size of the true gradient. */
 static void learn_directly(const mho_rule_job *job, mho_rule_stats *stats) {
-  const ep *p = job->params;
   const mho_network *net = job->net;
   mho_real *const *other = job->state[1] ? job->state[1]->z : NULL;
-  mho_settle_job nudged = free_phase(job);
+  mho_phase nudged = mho__rule_phase(job);
+  mho_probe probe = {.meter = mho__probe_of(&nudged).meter};
 
-  nudged.error = job->error[mho_network_output(net)];
-  nudged.nudge = p->nudge;
-  nudged.clock.phase = 1;
-  nudged.time = nudged.energy = NULL;
-  nudged.trace = NULL;
-
-  job->settler->difference(&nudged, &stats->free, job->error, &stats->nudged);
+  nudged.number = 1;
+  nudged.drive = nudge_of(job, 1);
+  nudged.drive.free = NULL; /* what is settled is a change of the free state itself */
+  nudged.probe = &probe;
+  mho_settle_difference(&nudged, &stats->free, job->error, &stats->nudged);
   if (!is_centred(job))
     return;
 
-  nudged.nudge = -p->nudge;
-  nudged.clock.phase = 2;
-  job->settler->difference(&nudged, &stats->free, other, &stats->nudged);
+  nudged.number = 2;
+  nudged.drive.strength = -nudged.drive.strength;
+  mho_settle_difference(&nudged, &stats->free, other, &stats->nudged);
   for (int l = 1; l < mho_hidden_end(net); l++)
     average(job, l, mho__values(net, other, l, job->sample0), 1);
 }

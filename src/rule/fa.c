@@ -11,6 +11,7 @@ const mho_rule mho_rule_fa = {
               .equation = "delta_l = rho'(a_l) . (delta_{l+1} B)",
               .source = "Lillicrap et al., Nat. Commun. 7:13276 (2016)"},
     .feedback_mode = MHO_FEEDBACK_ASYMMETRIC,
+    .feed_forward = true,
     .n_states = mho__backprop_states,
     .signal_scale = mho__backprop_signal_scale,
     .predict = mho__backprop_predict,

@@ -7,16 +7,15 @@
 #include "settle/links.h"
 
 /* The free phase of a rule's job: state[0], from its own inputs. */
-static inline mho_settle_job mho__rule_phase(const mho_rule_job *job) {
-  return (mho_settle_job){.net = job->net,
-                          .s = job->state[0],
-                          .input = job->state[0],
-                          .sample0 = job->sample0,
-                          .n = job->n,
-                          .label = job->label,
-                          .clock = {.update = job->update},
-                          .scratch = job->scratch,
-                          .meter = job->meter};
+static inline mho_phase mho__rule_phase(const mho_rule_job *job) {
+  return (mho_phase){.net = job->net,
+                     .dyn = job->dynamics,
+                     .s = job->state[0],
+                     .row0 = job->sample0,
+                     .n = job->n,
+                     .drive = {.label = job->label},
+                     .thread = job->thread,
+                     .probe = job->probe};
 }
 
 /* Values of layer l for the samples of the job. */

@@ -70,7 +70,7 @@ size_t mho_settle_read_scratch(const mho_network *net, int n) {
 /* ---------------------------------------------------------------- a read under way */
 
 typedef struct reading {
-  const mho_settle_job *job;
+  const mho_phase *p;
   const mho_link *k;
   const mho_connection *c;
   const mho_layer *lower; /**< the layer whose activity may be pooled: the connection's source */
@@ -78,38 +78,38 @@ typedef struct reading {
   mho_read r;
 } reading;
 
-static reading reading_of(const mho_settle_job *job, const mho_link *k, mho_real scale) {
-  const mho_connection *c = &job->net->connection[k->connection];
-  int m = patches_at_once(c, job->n);
-  reading x = {.job = job, .k = k, .c = c, .lower = &job->net->layer[c->from]};
+static reading reading_of(const mho_phase *p, const mho_link *k, mho_real scale) {
+  const mho_connection *c = &p->net->connection[k->connection];
+  int m = patches_at_once(c, p->n);
+  reading x = {.p = p, .k = k, .c = c, .lower = &p->net->layer[c->from]};
 
-  x.slab = job->scratch + mho_crossbar_scratch(c->xb, m);
+  x.slab = p->thread->scratch + mho_crossbar_scratch(c->xb, m);
   x.pooled = x.slab + slab_size(c, m);
   x.r = (mho_read){.transposed = k->transposed,
                    .scale = scale,
-                   .clock = job->clock,
-                   .neurons_in = job->net->layer[k->from].neuron,
-                   .neurons_out = job->net->layer[k->to].neuron,
-                   .scratch = job->scratch};
+                   .clock = mho__clock_of(p),
+                   .neurons_in = p->net->layer[k->from].neuron,
+                   .neurons_out = p->net->layer[k->to].neuron,
+                   .scratch = p->thread->scratch};
   return x;
 }
 
 static const uint8_t *winners_of(const reading *x) {
-  return x->job->s->winner[x->c->from] + (size_t)x->job->sample0 * (size_t)x->lower->outputs;
+  return x->p->s->winner[x->c->from] + (size_t)x->p->row0 * (size_t)x->lower->outputs;
 }
 
 /* Read the r.n patches from `first` on. */
 static void read_patches(reading *x, int first) {
-  x->r.sample0 = x->job->sample0 * x->c->positions + first;
+  x->r.sample0 = x->p->row0 * x->c->positions + first;
   mho_crossbar_read(x->c->xb, &x->r);
-  if (x->job->meter)
-    mho__meter_read(x->job->meter, (int)(x->k - x->job->net->link), x->r.n, x->r.x,
+  if (mho__meter_of(x->p))
+    mho__meter_read(mho__meter_of(x->p), (int)(x->k - x->p->net->link), x->r.n, x->r.x,
                     (double)x->r.scale);
 }
 
 /* Whether nothing but a product happens to patches, so that none need be made. */
 static bool is_direct(const reading *x) {
-  return x->c->xb->model->exact && !x->job->meter && mho_conv_is_direct(&x->c->conv);
+  return x->c->xb->model->exact && !mho__meter_of(x->p) && mho_conv_is_direct(&x->c->conv);
 }
 
 /* ---------------------------------------------------------------- forward */
@@ -127,7 +127,7 @@ static void gather(const reading *x, const mho_real *source, int first, int n) {
              (size_t)in * sizeof *source);
 
   if (x->c->bias) {
-    mho_real bias = x->job->changes ? 0 : 1 - x->job->bias_off;
+    mho_real bias = x->p->thread->changes ? 0 : 1 - x->p->thread->bias_off;
     for (int i = 0; i < n; i++)
       x->slab[(size_t)i * rows + (size_t)in] = bias;
   }
@@ -135,7 +135,7 @@ static void gather(const reading *x, const mho_real *source, int first, int n) {
 
 /* to = bias at every position, or to += when `add`. */
 static void put_bias(const reading *x, const mho_real *bias, mho_real *to, bool add) {
-  int all = x->job->n * x->c->positions, cols = x->c->xb->cols;
+  int all = x->p->n * x->c->positions, cols = x->c->xb->cols;
   for (int i = 0; i < all; i++) {
     mho_real *at = to + (size_t)i * (size_t)cols;
     for (int j = 0; j < cols; j++)
@@ -144,30 +144,30 @@ static void put_bias(const reading *x, const mho_real *bias, mho_real *to, bool 
 }
 
 static void read_direct(const reading *x, const mho_real *from, mho_real *to, bool add) {
-  size_t all = (size_t)(x->job->n * x->c->positions), cols = (size_t)x->c->xb->cols;
+  size_t all = (size_t)(x->p->n * x->c->positions), cols = (size_t)x->c->xb->cols;
   const mho_real *w = mho_crossbar_matrix(x->c->xb);
-  bool biased = x->c->bias && !x->job->changes;
+  bool biased = x->c->bias && !x->p->thread->changes;
 
   if (biased)
     put_bias(x, w + (size_t)patch_inputs(x->c) * cols, to, add);
   else if (!add)
     memset(to, 0, all * cols * sizeof *to);
-  mho_conv_forward(&x->c->conv, x->job->n, from, w, to);
+  mho_conv_forward(&x->c->conv, x->p->n, from, w, to);
 }
 
 /* The pooled activities, or pooled changes of them. */
 static const mho_real *pool(const reading *x, const mho_real *from) {
-  const mho_settle_job *job = x->job;
-  if (job->changes)
-    mho_pool_take(&x->lower->pool, job->n, from,
-                  mho__values(job->net, job->s->z, x->c->from, job->sample0), x->pooled);
+  const mho_phase *p = x->p;
+  if (p->thread->changes)
+    mho_pool_take(&x->lower->pool, p->n, from, mho__values(p->net, p->s->z, x->c->from, p->row0),
+                  x->pooled);
   else
-    mho_pool_max(&x->lower->pool, job->n, from, x->pooled);
+    mho_pool_max(&x->lower->pool, p->n, from, x->pooled);
   return x->pooled;
 }
 
 static void read_forward(reading *x, const mho_real *from, mho_real *to, bool add) {
-  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n);
+  int all = x->p->n * x->c->positions, at_once = patches_at_once(x->c, x->p->n);
   bool copied = is_copied(x->c);
   if (x->lower->pool.size)
     from = pool(x, from);
@@ -206,7 +206,7 @@ static void scatter(const reading *x, int first, int n, mho_real *sum) {
 /* sum += the patches that the crossbar gives for every position, or sum = them where they are
  * not copied. */
 static void read_positions(reading *x, const mho_real *from, mho_real *sum) {
-  int all = x->job->n * x->c->positions, at_once = patches_at_once(x->c, x->job->n);
+  int all = x->p->n * x->c->positions, at_once = patches_at_once(x->c, x->p->n);
   bool copied = is_copied(x->c);
 
   x->r.y = copied ? x->slab : sum;
@@ -220,7 +220,7 @@ static void read_positions(reading *x, const mho_real *from, mho_real *sum) {
 }
 
 static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) {
-  int n = x->job->n;
+  int n = x->p->n;
   bool pooled = x->lower->pool.size, copied = is_copied(x->c);
   mho_real *sum = pooled ? x->pooled : to;
   x->r.keep = add && !pooled && !copied;
@@ -235,12 +235,12 @@ static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) 
     mho_pool_give(&x->lower->pool, n, sum, winners_of(x), add, to);
 }
 
-void mho__link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from,
+void mho__link_read_shaped(const mho_phase *p, const mho_link *k, const mho_real *from,
                            mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
-  reading x = reading_of(job, k, scale);
+  reading x = reading_of(p, k, scale);
   if (k->transposed)
     read_back(&x, from, to, add);
   else
     read_forward(&x, from, to, add);
-  stats->reads += (double)job->n * x.c->positions;
+  stats->reads += (double)p->n * x.c->positions;
 }

@@ -11,9 +11,30 @@ static inline mho_real *mho__values(const mho_network *net, mho_real *const *z, 
   return z[l] + (size_t)sample0 * (size_t)net->layer[l].n;
 }
 
-/* The held p - y of the job's samples, [n x classes]; the job has one. */
-static inline const mho_real *mho__held_error(const mho_settle_job *job) {
-  return job->error + (size_t)job->sample0 * (size_t)mho_network_classes(job->net);
+/* Values of layer l for the samples of a phase. */
+static inline size_t mho__phase_count(const mho_phase *p, int l) {
+  return (size_t)p->n * (size_t)p->net->layer[l].n;
+}
+
+/* What is to be known of a phase. */
+static inline mho_probe mho__probe_of(const mho_phase *p) {
+  return p->probe ? *p->probe : (mho_probe){NULL};
+}
+static inline mho_meter *mho__meter_of(const mho_phase *p) {
+  return p->probe ? p->probe->meter : NULL;
+}
+static inline mho_trace *mho__trace_of(const mho_phase *p) {
+  return p->probe ? p->probe->trace : NULL;
+}
+
+/* When a read of a phase is, for its noise. */
+static inline mho_clock mho__clock_of(const mho_phase *p) {
+  return (mho_clock){.update = p->thread->update, .phase = p->number, .step = p->thread->step};
+}
+
+/* The held p - y of the phase's samples, [n x classes]; the phase has one. */
+static inline const mho_real *mho__held_error(const mho_phase *p) {
+  return p->drive.error + (size_t)p->row0 * (size_t)mho_network_classes(p->net);
 }
 
 /** Count n vectors read through link k, whose sums are to be scaled by `scale`.
@@ -27,59 +48,58 @@ static inline size_t mho__link_held(const mho_network *net, const mho_link *k) {
 }
 
 /* What the sense lines of a link hold, or held in the free phase. */
-static inline mho_hold mho__link_hold(const mho_settle_job *job, const mho_link *k) {
-  const mho_state *s = job->held ? job->held : job->s;
-  size_t i = (size_t)(k - job->net->link);
+static inline mho_hold mho__link_hold(const mho_phase *p, const mho_link *k) {
+  const mho_state *s = mho_phase_input(p);
+  size_t i = (size_t)(k - p->net->link);
   if (!s->hold || !s->hold[2 * i])
     return (mho_hold){NULL};
 
-  size_t at = (size_t)job->sample0 * mho__link_held(job->net, k);
-  return (mho_hold){s->hold[2 * i] + at, s->hold[2 * i + 1] + at, job->held != NULL};
+  size_t at = (size_t)p->row0 * mho__link_held(p->net, k);
+  return (mho_hold){s->hold[2 * i] + at, s->hold[2 * i + 1] + at, p->drive.free != NULL};
 }
 
 /** mho__link_read where more than the crossbar lies between the layers. */
-void mho__link_read_shaped(const mho_settle_job *job, const mho_link *k, const mho_real *from,
+void mho__link_read_shaped(const mho_phase *p, const mho_link *k, const mho_real *from,
                            mho_real *to, mho_real scale, bool add, mho_settle_stats *stats);
 
-/** to = scale from op(W), or to += when `add`, for the samples of the job: the one way in which
+/** to = scale from op(W), or to += when `add`, for the samples of the phase: the one way in which
  * settlers read a link. Where a layer is pooled, a link out of it carries its largest activities
- * (of changes, those where job->s->z is largest), and a link back into it reaches the winners in
- * job->s, see mho__choose_winners.
+ * (of changes, those where p->s->z is largest), and a link back into it reaches the winners in
+ * p->s, see mho__choose_winners.
  *  @param from  [n x units of k->from].
  *  @param to    [n x units of k->to]. */
-static inline void mho__link_read(const mho_settle_job *job, const mho_link *k,
-                                  const mho_real *from, mho_real *to, mho_real scale, bool add,
-                                  mho_settle_stats *stats) {
+static inline void mho__link_read(const mho_phase *p, const mho_link *k, const mho_real *from,
+                                  mho_real *to, mho_real scale, bool add, mho_settle_stats *stats) {
   if (!k->plain) {
-    mho__link_read_shaped(job, k, from, to, scale, add, stats);
+    mho__link_read_shaped(p, k, from, to, scale, add, stats);
     return;
   }
 
   mho_read r = {.transposed = k->transposed,
-                .n = job->n,
+                .n = p->n,
                 .x = from,
                 .y = to,
                 .scale = scale,
                 .keep = add,
-                .clock = job->clock,
-                .sample0 = job->sample0,
-                .neurons_in = job->net->layer[k->from].neuron,
-                .neurons_out = job->net->layer[k->to].neuron,
-                .hold = mho__link_hold(job, k),
-                .scratch = job->scratch};
-  mho_crossbar_read(job->net->connection[k->connection].xb, &r);
-  if (job->meter)
-    mho__meter_read(job->meter, (int)(k - job->net->link), job->n, from, (double)scale);
-  stats->reads += job->n;
+                .clock = mho__clock_of(p),
+                .sample0 = p->row0,
+                .neurons_in = p->net->layer[k->from].neuron,
+                .neurons_out = p->net->layer[k->to].neuron,
+                .hold = mho__link_hold(p, k),
+                .scratch = p->thread->scratch};
+  mho_crossbar_read(p->net->connection[k->connection].xb, &r);
+  if (mho__meter_of(p))
+    mho__meter_read(mho__meter_of(p), (int)(k - p->net->link), p->n, from, (double)scale);
+  stats->reads += p->n;
 }
 
-/* The winners of layer l, if it is pooled, from activities z that begin with the job's first
- * sample. A settler calls it with every new activity (mho__chunk_activate does). */
-static inline void mho__choose_winners(const mho_settle_job *job, int l, const mho_real *z) {
-  const mho_layer *layer = &job->net->layer[l];
+/* The winners of layer l, if it is pooled, from activities z that begin with the phase's first
+ * sample. A settler calls it with every new activity (relax of the dynamics rate does). */
+static inline void mho__choose_winners(const mho_phase *p, int l, const mho_real *z) {
+  const mho_layer *layer = &p->net->layer[l];
   if (layer->pool.size)
-    mho_pool_winners(&layer->pool, job->n, z,
-                     job->s->winner[l] + (size_t)job->sample0 * (size_t)layer->outputs);
+    mho_pool_winners(&layer->pool, p->n, z,
+                     p->s->winner[l] + (size_t)p->row0 * (size_t)layer->outputs);
 }
 
 /* Whether what a held error adds through this link is the same in every step: not where it goes
@@ -88,16 +108,16 @@ static inline bool mho__link_holds_error(const mho_network *net, const mho_link 
   return mho_link_has_error(net, k) && !net->layer[k->to].pool.size;
 }
 
-/* Logits of the read-out from hidden activities z, in which the job's first sample is number
+/* Logits of the read-out from hidden activities z, in which the phase's first sample is number
  * sample0. */
-static inline void mho__logits(const mho_settle_job *job, const mho_real *const *z, int sample0,
+static inline void mho__logits(const mho_phase *p, const mho_real *const *z, int sample0,
                                mho_real *out, mho_settle_stats *stats) {
-  const mho_network *net = job->net;
+  const mho_network *net = p->net;
   const mho_layer *layer = &net->layer[mho_network_output(net)];
   for (int i = 0; i < layer->n_forward; i++) {
     const mho_link *k = &net->link[layer->forward + i];
     const mho_real *from = z[k->from] + (size_t)sample0 * (size_t)net->layer[k->from].n;
-    mho__link_read(job, k, from, out, k->scale, i > 0, stats);
+    mho__link_read(p, k, from, out, k->scale, i > 0, stats);
   }
 }
 

@@ -59,14 +59,14 @@ static const mho_param table[] = {
 };
 
 /* What a phase is told before it begins. */
-static double tolerance_of(const mho_settle_job *job) {
-  const ode_params *p = job->params;
-  if (p->tolerance > 0)
-    return p->tolerance;
-  if (job->s->keep) /* direct: a drift of the free state is no part of the difference */
+static double tolerance_of(const mho_phase *p) {
+  const ode_params *own = p->thread->params;
+  if (own->tolerance > 0)
+    return own->tolerance;
+  if (p->s->keep) /* direct: a drift of the free state is no part of the difference */
     return 1e-4;
   /* 0.1: an output error times a usual nudge */
-  return fmax(1e-5 * 0.1 * mho__smallest_signal(job->net), 1e-13);
+  return fmax(1e-5 * 0.1 * mho__smallest_signal(p->net), 1e-13);
 }
 
 /* Multistep methods hover at the error they are allowed. */
@@ -78,9 +78,9 @@ static double accuracy_of(const ode_params *p, double tolerance) {
 }
 
 /* When the state of a phase is read, tau; 0: when settled. */
-static double read_time(const mho_settle_job *job) {
-  const ode_params *p = job->params;
-  return job->nudge != 0 ? p->nudged : p->free;
+static double read_time(const mho_phase *p) {
+  const ode_params *own = p->thread->params;
+  return mho_phase_is_nudged(p) ? own->nudged : own->free;
 }
 
 bool mho__ode_noisy(const ode_params *p) {
@@ -209,67 +209,67 @@ static void move_sample(const ode_network *o, double *y, int s, double *memory, 
 }
 
 /* The state a phase begins with: another's end, or rest. */
-static void begin(ode_workspace *w, const mho_settle_job *job) {
+static void begin(ode_workspace *w, const mho_phase *p) {
   ode_network *o = &w->network;
   memset(w->y, 0, ode_numbers(o) * sizeof *w->y);
-  if (job->start)
+  if (p->start)
     for (int s = 0; s < o->samples; s++)
-      move_sample(o, w->y, s, ode_memory(job->start, ode_sample(o, s)), true);
+      move_sample(o, w->y, s, ode_memory(p->start, ode_sample(o, s)), true);
 }
 
 /* What moved of sample s in layer l since the free phase, whose activities are known from its
  * potentials. */
-static void find_moved(const ode_network *o, const mho_settle_job *job, int l, int s,
-                       mho_real *moved) {
+static void find_moved(const ode_network *o, const mho_phase *p, int l, int s, mho_real *moved) {
   int n = o->net->layer[l].n, sample = o->sample0 + s;
   const double *now = o->s[l] + (size_t)s * (size_t)n;
   double *z = o->z[l] + (size_t)s * (size_t)n;
   if (mho__ode_noisy(o->p)) { /* what is read may be a mean */
-    const mho_real *read = mho__values(o->net, job->free->z, l, sample);
+    const mho_real *read = mho__values(o->net, p->drive.free->z, l, sample);
     for (int i = 0; i < n; i++)
       moved[i] = (mho_real)((double)read[i] - now[i]);
     return;
   }
 
-  memcpy(z, ode_memory(job->free, sample) + o->first[l], (size_t)n * sizeof *z);
+  memcpy(z, ode_memory(p->drive.free, sample) + o->first[l], (size_t)n * sizeof *z);
   mho_layer_activate_double(&o->net->layer[l], 1, z, z);
   for (int i = 0; i < n; i++)
     moved[i] = (mho_real)(z[i] - now[i]);
 }
 
 /* Activities o->s into z, states into memory, and what moved since the free phase. */
-static void finish(ode_workspace *w, const mho_settle_job *job) {
+static void finish(ode_workspace *w, const mho_phase *p) {
   ode_network *o = &w->network;
-  int end = mho_network_output(o->net);
+  mho_real *const *moved = mho__probe_of(p).moved;
+  int end = mho_hidden_end(o->net);
   for (int s = 0; s < o->real_samples; s++) {
-    move_sample(o, w->y, s, ode_memory(job->s, o->sample0 + s), false);
+    move_sample(o, w->y, s, ode_memory(p->s, o->sample0 + s), false);
     for (int l = 1; l < end; l++) {
       int n = o->net->layer[l].n;
       const double *now = o->s[l] + (size_t)s * (size_t)n;
-      mho_real *z = mho__values(o->net, job->s->z, l, o->sample0 + s);
+      mho_real *z = mho__values(o->net, p->s->z, l, o->sample0 + s);
       for (int i = 0; i < n; i++)
         z[i] = (mho_real)now[i];
     }
   }
 
-  if (job->moved)
+  if (moved)
     for (int l = 1; l < end; l++)
       for (int s = 0; s < o->real_samples; s++)
-        find_moved(o, job, l, s, mho__values(o->net, job->moved, l, o->sample0 + s));
+        find_moved(o, p, l, s, mho__values(o->net, moved, l, o->sample0 + s));
 }
 
 /* ---------------------------------------------------------------- what is counted on the way */
 
 void mho__ode_watch(ode_workspace *w, int step, double t, double residual) {
   ode_network *o = &w->network;
-  mho_trace *trace = o->job->trace;
+  mho_trace *trace = mho__trace_of(o->phase);
   if (!trace)
     return;
 
   mho__ode_network_activities(o, w->y);
   for (int l = 1; l < mho_hidden_end(o->net); l++)
     memcpy(trace->z[l], o->s[l], (size_t)o->net->layer[l].n * sizeof(double));
-  trace->point(trace->user, &(mho_trace_point){.phase = o->job->clock.phase,
+  trace->point(trace->user, &(mho_trace_point){.phase = o->phase->number,
                                                .step = step,
                                                .time = trace->time_0 + t * o->p->tau,
                                                .residual = residual,
@@ -290,8 +290,9 @@ static double crossing(double before, double now, double t0, double t1, double t
   return t0 + (t1 - t0) * (fraction < 1 ? fraction : 1);
 }
 
-static bool is_dosed(const mho_settle_job *job) {
-  return job->meter || (job->energy && job->power);
+static bool is_dosed(const mho_phase *p) {
+  mho_probe probe = mho__probe_of(p);
+  return probe.meter || (probe.energy && probe.power);
 }
 
 /* The state in the middle of a step of length h, from both ends and the rates there. */
@@ -311,7 +312,7 @@ static void add_dose(ode_workspace *w, double seconds) {
 void mho__ode_dose(ode_workspace *w, const double *f, double t0, double t) {
   ode_network *o = &w->network;
   size_t lines = (size_t)w->n_lines, bytes = ode_numbers(o) * sizeof *w->y;
-  if (!is_dosed(o->job))
+  if (!is_dosed(o->phase))
     return;
 
   /* Simpson's rule where f gives the state half way, which weighs four ends; else the trapezoid */
@@ -408,24 +409,26 @@ static double integrate(ode_workspace *w, double until, double tolerance, double
 }
 
 /* tau that a sample's phase lasted: until it is read, has settled, or was given up. */
-static double duration(const ode_workspace *w, const mho_settle_job *job, int s, double t) {
+static double duration(const ode_workspace *w, const mho_phase *p, int s, double t) {
   double settled = values(w, SETTLED)[s];
-  return read_time(job) > 0 || isnan(settled) ? t : settled;
+  return read_time(p) > 0 || isnan(settled) ? t : settled;
 }
 
 /* Count the doses of sample s, link after link. @return what they make the cells take, J/V^2. */
-static double count_links(const ode_workspace *w, const mho_settle_job *job, const double *dose) {
+static double count_links(const ode_workspace *w, const mho_phase *p, const double *dose) {
   const mho_network *net = w->network.net;
+  mho_probe probe = mho__probe_of(p);
   double joule = 0;
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     int in = mho_link_inputs(net, k);
-    if (job->meter)
+    if (probe.meter)
       for (int j = 0; j < in; j++)
-        job->meter->driven[i][j] += dose[j];
-    if (job->energy) {
-      const double *siemens = (k->transposed ? job->power->cols : job->power->rows)[k->connection];
+        probe.meter->driven[i][j] += dose[j];
+    if (probe.energy) {
+      const mho_power *power = probe.power;
+      const double *siemens = (k->transposed ? power->cols : power->rows)[k->connection];
       for (int j = 0; j < in; j++)
         joule += dose[j] * siemens[j];
     }
@@ -436,28 +439,30 @@ static double count_links(const ode_workspace *w, const mho_settle_job *job, con
 
 /* Energy and lines' doses of a phase that ended at time t. Samples that had settled before were
  * at rest since. */
-static void count_doses(const ode_workspace *w, const mho_settle_job *job, double t) {
+static void count_doses(const ode_workspace *w, const mho_phase *p, double t) {
   const ode_network *o = &w->network;
+  mho_probe probe = mho__probe_of(p);
   for (int s = 0; s < o->real_samples; s++) {
     double *dose = w->dose + (size_t)s * (size_t)w->n_lines;
     const double *squares = w->squares + (size_t)s * (size_t)w->n_lines;
-    double lasted = duration(w, job, s, t), rest = (t - lasted) * o->p->tau;
+    double lasted = duration(w, p, s, t), rest = (t - lasted) * o->p->tau;
     for (int i = 0; i < w->n_lines; i++)
       dose[i] = fmax(dose[i] - rest * squares[i], 0);
 
-    double joule = count_links(w, job, dose);
-    if (job->energy)
-      job->energy[o->sample0 + s] = job->power->volts * job->power->volts * joule;
-    if (job->meter)
-      job->meter->time[job->nudge != 0] += lasted * o->p->tau;
+    double joule = count_links(w, p, dose);
+    if (probe.energy)
+      probe.energy[o->sample0 + s] = probe.power->volts * probe.power->volts * joule;
+    if (probe.meter)
+      probe.meter->time[mho_phase_is_nudged(p)] += lasted * o->p->tau;
   }
 }
 
 /* Residuals and settling times of a phase that ended at time t. */
-static void count_times(const ode_workspace *w, const mho_settle_job *job, double t,
+static void count_times(const ode_workspace *w, const mho_phase *p, double t,
                         mho_settle_stats *stats) {
   const ode_network *o = &w->network;
   bool noisy = mho__ode_noisy(o->p);
+  mho_probe probe = mho__probe_of(p);
 
   for (int s = 0; s < o->real_samples; s++) {
     double seconds = (noisy ? t : values(w, SETTLED)[s]) * o->p->tau;
@@ -470,8 +475,8 @@ static void count_times(const ode_workspace *w, const mho_settle_job *job, doubl
       stats->time_max = fmax(stats->time_max, seconds);
       stats->timed++;
     }
-    if (job->time)
-      job->time[o->sample0 + s] = seconds;
+    if (probe.time)
+      probe.time[o->sample0 + s] = seconds;
   }
 }
 
@@ -487,19 +492,18 @@ static void meter_link(ode_network *o, mho_meter *meter, int i) {
 }
 
 /* Count the samples of a phase that ended at time t. */
-static void count_samples(ode_workspace *w, const mho_settle_job *job, double t,
-                          mho_settle_stats *stats) {
+static void count_samples(ode_workspace *w, const mho_phase *p, double t, mho_settle_stats *stats) {
   ode_network *o = &w->network;
-  if (is_dosed(job))
-    count_doses(w, job, t);
-  count_times(w, job, t, stats);
+  if (is_dosed(p))
+    count_doses(w, p, t);
+  count_times(w, p, t, stats);
 
   stats->steps += (double)w->evaluations * o->real_samples;
   for (int i = 0; i < o->net->n_links; i++)
     if (mho_link_is_hidden(o->net, &o->net->link[i])) {
       stats->reads += o->real_samples;
-      if (job->meter)
-        meter_link(o, job->meter, i);
+      if (mho__meter_of(p))
+        meter_link(o, mho__meter_of(p), i);
     }
 }
 
@@ -514,47 +518,47 @@ static void clear_samples(ode_workspace *w) {
 }
 
 /* The input's drive alone: the error's is kept apart, because it has a shape in time. */
-static void read_input(const mho_settle_job *job, mho_settle_stats *stats) {
-  mho_settle_job input = *job;
-  input.nudge = 0;
-  input.meter = job->nudge == 0 ? job->meter : NULL;
-  mho__chunk_drives(&input, stats);
+static void read_input(const mho_phase *p, mho_settle_stats *stats) {
+  mho_phase input = *p;
+  input.drive.kind = MHO_DRIVE_NONE;
+  input.probe = mho_phase_is_nudged(p) ? NULL : p->probe;
+  p->dyn->begin(&input, stats);
 }
 
-/* Begin the phase of the job's samples from number sample0 on, as many as a group takes. */
-static void begin_group(ode_workspace *w, const mho_settle_job *job, int sample0, bool difference,
+/* Begin a group of the phase's samples, from number sample0 on, as many as a group takes. */
+static void begin_group(ode_workspace *w, const mho_phase *p, int sample0, bool difference,
                         mho_settle_stats *stats) {
   ode_network *o = &w->network;
-  int n = mho_min(job->sample0 + job->n - sample0, o->group);
+  int n = mho_min(p->row0 + p->n - sample0, o->group);
   int padded = size_at(o->group, size_for(o->group, n));
-  mho__ode_network_phase(o, job, sample0, n, padded, difference, stats);
+  mho__ode_network_phase(o, p, sample0, n, padded, difference, stats);
   clear_samples(w);
 }
 
-static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
-  const ode_params *p = job->params;
-  ode_workspace *w = job->workspace;
-  double tolerance = tolerance_of(job), accuracy = accuracy_of(p, tolerance);
-  double until = read_time(job);
-  int end = job->sample0 + job->n;
+static void settle(const mho_phase *p, mho_settle_stats *stats) {
+  const ode_params *own = p->thread->params;
+  ode_workspace *w = p->thread->workspace;
+  double tolerance = tolerance_of(p), accuracy = accuracy_of(own, tolerance);
+  double until = read_time(p);
+  int end = p->row0 + p->n;
   mho__ode_network_weights(&w->network);
-  read_input(job, stats);
+  read_input(p, stats);
 
-  for (int sample0 = job->sample0; sample0 < end; sample0 += w->network.group) {
+  for (int sample0 = p->row0; sample0 < end; sample0 += w->network.group) {
     double t;
-    begin_group(w, job, sample0, false, stats);
-    begin(w, job);
-    if (mho__ode_noisy(p)) {
+    begin_group(w, p, sample0, false, stats);
+    begin(w, p);
+    if (mho__ode_noisy(own)) {
       t = mho__ode_noise_integrate(w, until);
     } else {
       t = integrate(w, until, tolerance, accuracy);
       mho__ode_network_activities(&w->network, w->y);
     }
 
-    finish(w, job);
-    count_samples(w, job, t, stats);
-    if (job->trace)
-      job->trace->time_0 += t * p->tau;
+    finish(w, p);
+    count_samples(w, p, t, stats);
+    if (mho__trace_of(p))
+      mho__trace_of(p)->time_0 += t * own->tau;
   }
 }
 
@@ -565,7 +569,7 @@ static void take_base(ode_network *o) {
   for (int l = 1; l < mho_hidden_end(o->net); l++) {
     size_t n = (size_t)o->net->layer[l].n;
     for (int s = 0; s < o->samples; s++)
-      memcpy(o->base[l] + (size_t)s * n, ode_memory(o->job->s, ode_sample(o, s)) + o->first[l],
+      memcpy(o->base[l] + (size_t)s * n, ode_memory(o->phase->s, ode_sample(o, s)) + o->first[l],
              n * sizeof(double));
     mho_layer_activate_double(&o->net->layer[l], o->samples, o->base[l], o->settled[l]);
   }
@@ -582,23 +586,23 @@ static void give_errors(const ode_network *o, mho_real *const *e) {
     }
 }
 
-static void difference(const mho_settle_job *job, const mho_settle_stats *free, mho_real *const *e,
+static void difference(const mho_phase *p, const mho_settle_stats *free, mho_real *const *e,
                        mho_settle_stats *stats) {
-  const ode_params *p = job->params;
-  ode_workspace *w = job->workspace;
+  const ode_params *own = p->thread->params;
+  ode_workspace *w = p->thread->workspace;
   ode_network *o = &w->network;
-  double tolerance = p->tolerance > 0 ? p->tolerance : 1e-4;
-  int end = job->sample0 + job->n;
+  double tolerance = own->tolerance > 0 ? own->tolerance : 1e-4;
+  int end = p->row0 + p->n;
   mho__ode_network_weights(o);
 
-  for (int sample0 = job->sample0; sample0 < end; sample0 += o->group) {
-    begin_group(w, job, sample0, true, stats);
+  for (int sample0 = p->row0; sample0 < end; sample0 += o->group) {
+    begin_group(w, p, sample0, true, stats);
     take_base(o);
-    begin(w, job);
-    double t = integrate(w, 0, tolerance, accuracy_of(p, tolerance));
+    begin(w, p);
+    double t = integrate(w, 0, tolerance, accuracy_of(own, tolerance));
     mho__ode_network_activities(o, w->y);
     give_errors(o, e);
-    count_samples(w, job, t, stats);
+    count_samples(w, p, t, stats);
   }
 }
 
@@ -651,6 +655,10 @@ static size_t memory(const mho_network *net, const void *params) {
   return states + (p->flicker > 0 ? ODE_FLICKER * neurons : 0);
 }
 
+static const char *misses(const mho_dynamics *dyn, const void *params) {
+  return dyn->is_circuit ? NULL : "needs neurons that are circuits, tau du/dt = -u + a";
+}
+
 const mho_settler mho_settler_ode = {
     .entry = {.abi = MHO_ABI,
               .id = "ode",
@@ -660,6 +668,7 @@ const mho_settler mho_settler_ode = {
               .params = MHO_PARAMS(ode_params, table)},
     .settle = settle,
     .difference = difference,
+    .misses = misses,
     .check = check,
     .direct_needs = direct_needs,
     .memory = memory,

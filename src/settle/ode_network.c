@@ -192,7 +192,7 @@ static void take_samples(const ode_network *o, const mho_real *from, int n, doub
   }
 }
 
-/* The copies of the first sample behind those of the job, [samples x n]. */
+/* The copies of the first sample behind those of the phase, [samples x n]. */
 static void pad_real(const ode_network *o, int n, mho_real *v) {
   for (int s = o->real_samples; s < o->samples; s++)
     memcpy(v + (size_t)s * (size_t)n, v, (size_t)n * sizeof *v);
@@ -216,11 +216,11 @@ static void take_error_link(ode_network *o, const mho_link *k, const mho_real *h
   int n = net->layer[k->to].n;
   int power = k->span - net->layer[k->to].distance, sign = net->connection[k->connection].sign;
   double scale = o->difference ? sign * pow(net->feedback_scale, power) : (double)k->scale;
-  mho__link_read(&o->group_job, k, held, o->y, (mho_real)scale, false, stats);
+  mho__link_read(&o->group_phase, k, held, o->y, (mho_real)scale, false, stats);
   pad_real(o, n, o->y);
 
   for (int s = 0; s < o->samples; s++) {
-    double factor = o->difference ? 1 / o->strength[s] : -o->job->nudge;
+    double factor = o->difference ? 1 / o->strength[s] : -o->phase->drive.strength;
     for (int j = 0; j < n; j++)
       o->error[k->to][s * n + j] += factor * (double)o->y[s * n + j];
   }
@@ -230,7 +230,7 @@ static void take_error_link(ode_network *o, const mho_link *k, const mho_real *h
  * the difference, (p - y) B divided by the sample's largest |p - y|. */
 static void take_error(ode_network *o, mho_settle_stats *stats) {
   const mho_network *net = o->net;
-  const mho_real *held = mho__held_error(&o->group_job);
+  const mho_real *held = mho__held_error(&o->group_phase);
   int last = mho_network_output(net), classes = net->layer[last].n;
   take_samples(o, held, classes, o->present_error);
   if (o->difference)
@@ -252,33 +252,32 @@ static double input_since(const ode_network *o) {
   return o->p->free > 0 ? o->p->free : (double)INFINITY;
 }
 
-void mho__ode_network_phase(ode_network *o, const mho_settle_job *job, int sample0, int n,
-                            int padded, bool difference, mho_settle_stats *stats) {
+void mho__ode_network_phase(ode_network *o, const mho_phase *phase, int sample0, int n, int padded,
+                            bool difference, mho_settle_stats *stats) {
   const mho_network *net = o->net;
-  o->job = job;
+  o->phase = phase;
   o->sample0 = sample0;
   o->real_samples = n;
   o->samples = padded;
   o->difference = difference;
-  o->nudged = job->nudge != 0;
-  o->live = o->nudged && !job->error;
+  o->nudged = mho_phase_is_nudged(phase);
+  o->live = phase->drive.kind == MHO_DRIVE_LIVE;
   o->t0 = input_since(o);
-  o->group_job = *job;
-  o->group_job.sample0 = sample0;
-  o->group_job.n = n;
-  o->group_job.clock.step = 0; /* noise of a read holds through a phase: the equations are smooth */
+  o->group_phase = *phase;
+  o->group_phase.row0 = sample0;
+  o->group_phase.n = n;
 
   for (int l = 1; l < mho_hidden_end(net); l++) {
-    o->c[l] = job->nudge * mho_network_signal_scale(net, l);
+    o->c[l] = phase->drive.strength * mho_network_signal_scale(net, l);
     if (o->input[l] && !difference)
-      take_samples(o, mho__values(net, job->s->drive, l, sample0), net->layer[l].n, o->input[l]);
+      take_samples(o, mho__values(net, phase->s->drive, l, sample0), net->layer[l].n, o->input[l]);
   }
   if (o->live)
     for (int s = 0; s < padded; s++)
-      o->label[s] = job->label[ode_sample(o, s)];
+      o->label[s] = phase->drive.label[ode_sample(o, s)];
   if (o->nudged && !o->live)
     take_error(o, stats);
-  o->group_job.meter = NULL; /* a phase is one read, however often the stepper looks */
+  o->group_phase.probe = NULL; /* a phase is one read, however often the stepper looks */
 }
 
 /* A step, ramp or pulse of that duration through a lag of time constant T, t after its start. */
@@ -440,9 +439,9 @@ static void add_coarse_product(ode_network *o, const mho_link *k, double scale, 
 static void add_read(ode_network *o, const mho_link *k, double scale, double biased, double *a) {
   int out = o->net->layer[k->to].n;
   mho_settle_stats unused = {0};
-  o->group_job.bias_off = (mho_real)(1 - biased);
-  mho__link_read(&o->group_job, k, o->x, o->y, (mho_real)scale, false, &unused);
-  o->group_job.bias_off = 0;
+  o->phase->thread->bias_off = (mho_real)(1 - biased);
+  mho__link_read(&o->group_phase, k, o->x, o->y, (mho_real)scale, false, &unused);
+  o->phase->thread->bias_off = 0;
 
   pad_real(o, out, o->y);
   for (int i = 0; i < o->samples * out; i++)
@@ -481,7 +480,7 @@ static void add_link(ode_network *o, const mho_link *k, double scale, double bia
 static mho_real *read_live_error(ode_network *o) {
   const mho_network *net = o->net;
   int last = mho_network_output(net), n = o->real_samples, classes = net->layer[last].n;
-  mho_real *p = o->group_job.scratch + mho_settle_read_scratch(net, o->group_job.n);
+  mho_real *p = o->phase->thread->scratch + mho_settle_read_scratch(net, o->group_phase.n);
   mho_settle_stats unused = {0};
   double loss = 0;
   int64_t correct = 0;
@@ -493,7 +492,7 @@ static mho_real *read_live_error(ode_network *o) {
       continue;
     for (int j = 0; j < n * net->layer[k->from].n; j++)
       o->x[j] = (mho_real)o->s[k->from][j];
-    mho__link_read(&o->group_job, k, o->x, p, k->scale, any, &unused);
+    mho__link_read(&o->group_phase, k, o->x, p, k->scale, any, &unused);
     any = true;
   }
 
@@ -515,11 +514,11 @@ static void add_live_read_error(ode_network *o, double on, double *f) {
     if (!mho_link_has_error(net, k))
       continue;
 
-    mho__link_read(&o->group_job, k, error, o->y, k->scale, false, &unused);
+    mho__link_read(&o->group_phase, k, error, o->y, k->scale, false, &unused);
     pad_real(o, n, o->y);
     double *a = ode_block(o, f, o->first[k->to]);
     for (int j = 0; j < o->samples * n; j++)
-      a[j] -= on * o->job->nudge * (double)o->y[j];
+      a[j] -= on * o->phase->drive.strength * (double)o->y[j];
   }
 }
 
@@ -592,7 +591,7 @@ static void add_live_error(ode_network *o, double on, double *f) {
     for (int i = 0; i < net->n_links; i++) {
       const mho_link *k = &net->link[i];
       if (mho_link_has_error(net, k))
-        add_error(o, k, s, on * o->job->nudge * (double)k->scale, error,
+        add_error(o, k, s, on * o->phase->drive.strength * (double)k->scale, error,
                   ode_block(o, f, o->first[k->to]));
     }
   }
@@ -850,13 +849,14 @@ void mho__ode_network_squares(const ode_network *o, const double *y, double t, i
     double scale = (double)k->scale, bias = scale * in;
 
     if (k->from == 0)
-      squares_of_real(mho__values(net, o->job->input->z, 0, ode_sample(o, s)), n, scale * in, out);
+      squares_of_real(mho__values(net, mho_phase_input(o->phase)->z, 0, ode_sample(o, s)), n,
+                      scale * in, out);
     else if (mho_link_is_hidden(net, k))
       squares_of(link_source(o, k, y) + at, n, scale, out);
     else if (mho_layer_is_hidden(&net->layer[k->from]))
       squares_of(o->s[k->from] + at, n, scale, out);
     else
-      squares_of(o->present_error + at, n, scale * on * o->job->nudge, out);
+      squares_of(o->present_error + at, n, scale * on * o->phase->drive.strength, out);
 
     if (has_bias(net, k)) /* its line lies behind the others */
       out[n] = bias * bias;

@@ -71,11 +71,11 @@ typedef struct ode_network {
   double *present_error;
 
   /* The phase under way. */
-  const mho_settle_job *job;
-  mho_settle_job group_job; /**< the job of this group alone, for reads and a live error */
-  int sample0;              /**< number in the batch of the group's first sample */
-  int real_samples;         /**< samples of the job in the group ... */
-  int samples;              /**< ... and copies of the first one behind them, up to this number */
+  const mho_phase *phase;
+  mho_phase group_phase; /**< the phase of this group alone, for reads and a live error */
+  int sample0;           /**< number in the batch of the group's first sample */
+  int real_samples;      /**< samples of the phase in the group ... */
+  int samples;           /**< ... and copies of the first one behind them, up to this number */
   bool difference, nudged, live;
   /** mho_real serves for products and activities: the error allowed is far above its rounding. */
   bool coarse;
@@ -95,10 +95,10 @@ void mho__ode_network_free(ode_network *o);
 int mho__ode_network_states(const mho_network *net, const ode_params *p);
 /** Take the weights as they are now. */
 void mho__ode_network_weights(ode_network *o);
-/** Begin a phase of samples sample0 .. sample0+n-1 of a job, integrated as `padded` samples: inputs
- * and error, from drives that were read. */
-void mho__ode_network_phase(ode_network *o, const mho_settle_job *job, int sample0, int n,
-                            int padded, bool difference, mho_settle_stats *stats);
+/** Begin samples sample0 .. sample0+n-1 of a phase, integrated as `padded` samples: inputs and
+ * error, from drives that were read. */
+void mho__ode_network_phase(ode_network *o, const mho_phase *phase, int sample0, int n, int padded,
+                            bool difference, mho_settle_stats *stats);
 
 /* The sample of the batch that sample s of the group is, or is a copy of. */
 static inline int ode_sample(const ode_network *o, int s) {

@@ -22,8 +22,8 @@
 static void draw(ode_workspace *w, int s, int step) {
   const ode_network *o = &w->network;
   size_t n = (size_t)o->n_neurons * (o->p->flicker > 0 ? 1 + ODE_FLICKER : 1);
-  const mho_clock *clock = &o->job->clock;
-  uint64_t number = mho__step_states(clock->update, clock->phase, step);
+  const mho_phase *p = o->phase;
+  uint64_t number = mho__step_states(p->thread->update, p->number, step);
   mho_rng_normal(o->net->state_noise, number, (uint64_t)(o->sample0 + s) * ((n + 3) / 4 * 4), n,
                  w->normal);
 }
@@ -35,12 +35,12 @@ static double *relaxations(const ode_network *o, const mho_state *state, int s) 
 
 static void begin_flicker(ode_workspace *w) {
   ode_network *o = &w->network;
-  const mho_state *start = o->job->start;
+  const mho_state *start = o->phase->start;
   size_t n = (size_t)o->n_neurons * ODE_FLICKER;
   double each = o->p->flicker / sqrt(ODE_FLICKER);
 
   for (int s = 0; s < o->real_samples; s++) {
-    double *x = relaxations(o, o->job->s, s);
+    double *x = relaxations(o, o->phase->s, s);
     if (start) {
       memcpy(x, relaxations(o, start, s), n * sizeof *x);
       continue;
@@ -77,7 +77,8 @@ static void add_noise(ode_workspace *w, int s, double h, const double *keep) {
       double share = h / (k && k->tau ? k->tau[i] : 1); /* of the neuron's time constant */
       u[i] += o->p->white * sqrt(2 * share) * (double)w->normal[first + i];
       if (o->p->flicker > 0)
-        u[i] += share * flicker(o, w->normal, relaxations(o, o->job->s, s), first + i, keep, each);
+        u[i] +=
+            share * flicker(o, w->normal, relaxations(o, o->phase->s, s), first + i, keep, each);
     }
   }
 }

@@ -58,15 +58,15 @@ static bool add_layer(mho_state *s, const mho_network *net, int l, bool input) {
   const mho_layer *layer = &net->layer[l];
   size_t n = (size_t)s->capacity * (size_t)layer->n;
   size_t outputs = (size_t)s->capacity * (size_t)layer->outputs;
-  bool hidden = mho_layer_is_hidden(&net->layer[l]), pooled = layer->pool.size;
+  bool has_state = layer->has_state, pooled = layer->pool.size;
 
   if (pooled) {
     s->winner[l] = mho_alloc(outputs, sizeof *s->winner[l]);
     if (!s->winner[l])
       return false;
   }
-  return add_values(hidden || input, n, &s->z[l]) && add_values(hidden, n, &s->next[l]) &&
-         (!s->keep || add_values(hidden, n, &s->keep[l])) &&
+  return add_values(has_state || input, n, &s->z[l]) && add_values(has_state, n, &s->next[l]) &&
+         (!s->keep || add_values(has_state, n, &s->keep[l])) &&
          add_values(pooled && input, outputs, &s->pooled[l]) &&
          add_values(has_drive(net, l), n, &s->drive[l]);
 }
@@ -117,6 +117,7 @@ void mho_state_free(mho_state *s) {
   for (int i = 0; i < s->n_hold; i++)
     mho_free(s->hold[i]);
 
+  mho_vars_free(s->vars);
   mho_free(s->hold);
   mho_free(s->memory);
   mho_free(s->keep);
@@ -141,44 +142,74 @@ mho_err mho_state_remember(mho_state *s, size_t per_sample, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+mho_err mho_state_add_variables(mho_state *s, const mho_network *net, const mho_dynamics *dyn,
+                                mho_errinfo *ei) {
+  if (dyn->n_vars == 0)
+    return MHO_OK;
+  return mho_vars_new(net, dyn->vars, dyn->n_vars, s->capacity, &s->vars, ei);
+}
+
 size_t mho_settle_scratch(const mho_network *net, int n) {
   size_t live_error = (size_t)n * (size_t)mho_network_classes(net);
   return mho_settle_read_scratch(net, n) + live_error;
 }
 
+/* ---------------------------------------------------------------- a phase */
+
+/* What the dynamics carries of the samples begins with the phase, or goes on. */
+static void begin_variables(const mho_phase *p) {
+  if (!p->s->vars)
+    return;
+  if (p->start)
+    mho_vars_copy(p->s->vars, p->start->vars, p->row0, p->n);
+  else
+    mho_vars_clear(p->s->vars, p->row0, p->n);
+}
+
+void mho_settle(const mho_phase *p, mho_settle_stats *stats) {
+  p->thread->step = 0;
+  begin_variables(p);
+  p->thread->settler->settle(p, stats);
+}
+
+void mho_settle_difference(const mho_phase *p, const mho_settle_stats *free, mho_real *const *e,
+                           mho_settle_stats *stats) {
+  p->thread->step = 0;
+  p->thread->settler->difference(p, free, e, stats);
+}
+
 /* ---------------------------------------------------------------- one pass, and what it ends in */
 
-void mho_forward_pass(const mho_settle_job *job, mho_settle_stats *stats) {
-  const mho_network *net = job->net;
-  mho_settle_job step = *job;
+void mho_forward_pass(const mho_phase *p, mho_settle_stats *stats) {
+  const mho_network *net = p->net;
 
   for (int l = 1; l < mho_hidden_end(net); l++) {
     const mho_layer *layer = &net->layer[l];
-    mho_real *a = mho__values(net, job->s->z, l, job->sample0);
-    step.clock.step = l;
+    mho_real *a = mho__values(net, p->s->z, l, p->row0);
+    p->thread->step = l;
     for (int i = 0; i < layer->n_forward; i++) {
       const mho_link *k = &net->link[layer->forward + i];
       const mho_real *from =
-          mho__values(net, k->from ? job->s->z : job->input->z, k->from, job->sample0);
-      mho__link_read(&step, k, from, a, k->scale, i > 0, stats);
+          mho__values(net, k->from ? p->s->z : mho_phase_input(p)->z, k->from, p->row0);
+      mho__link_read(p, k, from, a, k->scale, i > 0, stats);
     }
-    mho_layer_activate(layer, job->n, a, a);
-    mho__choose_winners(job, l, a);
+    mho_layer_activate(layer, p->n, a, a);
+    mho__choose_winners(p, l, a);
   }
 }
 
-void mho_read_out(const mho_settle_job *job, mho_real *error, double *loss, int64_t *correct,
+void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int64_t *correct,
                   mho_settle_stats *stats) {
-  const mho_network *net = job->net;
+  const mho_network *net = p->net;
   int last = mho_network_output(net), classes = net->layer[last].n;
-  const uint8_t *label = job->label + job->sample0;
-  mho_real *e = error ? error + (size_t)job->sample0 * (size_t)classes : NULL;
-  mho_real *p = job->s->z[last] ? mho__values(net, job->s->z, last, job->sample0) : e;
+  const uint8_t *label = p->drive.label + p->row0;
+  mho_real *e = error ? error + (size_t)p->row0 * (size_t)classes : NULL;
+  mho_real *y = p->s->z[last] ? mho__values(net, p->s->z, last, p->row0) : e;
 
-  mho__logits(job, (const mho_real *const *)job->s->z, job->sample0, p, stats);
-  mho_softmax(job->n, classes, p, label, loss, correct);
+  mho__logits(p, (const mho_real *const *)p->s->z, p->row0, y, stats);
+  mho_softmax(p->n, classes, y, label, loss, correct);
   if (e)
-    mho_output_error(job->n, classes, p, label, e);
+    mho_output_error(p->n, classes, y, label, e);
 }
 
 void mho_state_pool(const mho_network *net, mho_state *s, int sample0, int n) {

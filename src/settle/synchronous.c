@@ -42,14 +42,14 @@ static const mho_param table[] = {
                  "the published residual and AGT experiments"),
 };
 
-static int steps_of(const synchronous *p, const mho_network *net, bool nudged) {
+static int steps_of(const synchronous *own, const mho_network *net, bool nudged) {
   int hidden = mho_network_hidden(net), free = hidden <= 2 ? 10 : 10 * hidden;
-  if (p->free)
-    free = (int)p->free;
+  if (own->free)
+    free = (int)own->free;
 
   if (!nudged)
     return free;
-  return p->nudged ? (int)p->nudged : (free + 1) / 2;
+  return own->nudged ? (int)own->nudged : (free + 1) / 2;
 }
 
 /* ---------------------------------------------------------------- what repeats */
@@ -82,8 +82,8 @@ static bool error_moves(const mho_network *net, const bool *moved) {
 /* ---------------------------------------------------------------- a phase */
 
 typedef struct phase {
-  const synchronous *p;
-  mho_settle_job step; /**< the job, with the nudge and the error of the step under way */
+  const synchronous *own;
+  mho_phase step; /**< the phase, with the nudge and the error of the step under way */
   mho_chunk c;
   const mho_real *error; /**< p - y that is no part of the drives; NULL: there is none */
   bool live, grows;      /**< the error is that of the present activities; the nudge grows */
@@ -92,68 +92,68 @@ typedef struct phase {
   float change[MHO_CHUNK_MAX]; /**< [n] largest change of a sample in the step */
 } phase;
 
-static void start(phase *ph, const mho_settle_job *job, mho_settle_stats *stats) {
-  int last = mho_network_output(job->net);
-  bool nudged = job->nudge != 0;
-  *ph = (phase){.p = job->params, .step = *job};
-  ph->c = (mho_chunk){.job = &ph->step, .clock = job->clock};
-  ph->live = nudged && !job->error;
-  ph->grows = nudged && ph->p->nudge_course == GROWING;
+static void start(phase *ph, const mho_phase *p, mho_settle_stats *stats) {
+  int last = mho_network_output(p->net);
+  bool nudged = mho_phase_is_nudged(p);
+  *ph = (phase){.own = p->thread->params, .step = *p};
+  ph->c = (mho_chunk){.phase = &ph->step};
+  ph->live = p->drive.kind == MHO_DRIVE_LIVE;
+  ph->grows = nudged && ph->own->nudge_course == GROWING;
   /* hardware makes and pays every read, and no noisy one repeats */
-  ph->exact = !job->meter && !mho_network_noisy(job->net);
+  ph->exact = !mho__meter_of(p) && !mho_network_noisy(p->net);
 
   /* an error whose nudge grows is not the same in every step: it is no part of the drive */
-  if (ph->grows && job->error) {
-    ph->error = mho__held_error(job);
-    ph->step.error = NULL;
+  if (ph->grows && !ph->live) {
+    ph->error = mho__held_error(p);
+    ph->step.drive.kind = MHO_DRIVE_LIVE;
   }
 
   for (int l = 1; l < last; l++)
     ph->moved[l] = true;
-  mho__chunk_start(&ph->c, job->s->next);
-  mho__chunk_drives(&ph->step, stats);
+  mho__chunk_start(&ph->c, p->s->next);
+  p->dyn->begin(&ph->step, stats);
   mho__chunk_trace(&ph->c, 0, NULL);
 }
 
 /* The error and the nudge of step t. */
-static void choose_nudge(phase *ph, const mho_settle_job *job, int t, mho_settle_stats *stats) {
-  int last = mho_network_output(job->net);
+static void choose_nudge(phase *ph, const mho_phase *p, int t, mho_settle_stats *stats) {
+  int last = mho_network_output(p->net);
   if (ph->live) {
-    ph->moved[last] = error_moves(job->net, ph->moved);
+    ph->moved[last] = error_moves(p->net, ph->moved);
     if (ph->moved[last] || !ph->exact)
       ph->error = mho__chunk_live_error(&ph->c, stats);
   }
 
   if (ph->grows) {
-    ph->step.nudge = t * job->nudge;
+    ph->step.drive.strength = t * p->drive.strength;
     ph->moved[last] = true;
   }
 }
 
 /* All layers, from the activities before the step. */
-static void make_step(phase *ph, const mho_settle_job *job, int t, mho_settle_stats *stats) {
+static void make_step(phase *ph, const mho_phase *p, int t, mho_settle_stats *stats) {
   mho_chunk *c = &ph->c;
-  int last = mho_network_output(job->net);
+  int last = mho_network_output(p->net);
   const mho_real *then[MHO_LAYERS_MAX];
   bool zero[MHO_LAYERS_MAX];
-  memset(ph->change, 0, (size_t)job->n * sizeof *ph->change);
+  memset(ph->change, 0, (size_t)p->n * sizeof *ph->change);
 
   for (int l = 1; l < last; l++) {
     then[l] = c->now[l];
     zero[l] = c->zero[l];
-    if (t > 1 && ph->exact && repeats(job->net, l, ph->moved))
+    if (t > 1 && ph->exact && repeats(p->net, l, ph->moved))
       continue;
 
     mho_real *a = mho__chunk_other(c, l);
-    bool any = mho__chunk_input(c, l, ph->error, a, stats);
-    zero[l] = mho__chunk_activate(c, l, any, a);
-    if (ph->p->tolerance > 0 || job->trace)
+    bool any = p->dyn->input(c, l, ph->error, a, stats);
+    zero[l] = p->dyn->relax(c, l, any, a);
+    if (ph->own->tolerance > 0 || mho__trace_of(p))
       mho__chunk_change(c, l, a, ph->change);
     then[l] = a;
   }
 
   for (int l = 1; l < last; l++) {
-    size_t bytes = mho__chunk_count(job, l) * sizeof(mho_real);
+    size_t bytes = mho__phase_count(p, l) * sizeof(mho_real);
     ph->moved[l] = then[l] != c->now[l] && memcmp(then[l], c->now[l], bytes);
     c->now[l] = then[l];
     c->zero[l] = zero[l];
@@ -162,31 +162,35 @@ static void make_step(phase *ph, const mho_settle_job *job, int t, mho_settle_st
 
 static int64_t count_unsettled(const phase *ph, int n) {
   int64_t unsettled = 0;
-  if (ph->p->tolerance > 0)
+  if (ph->own->tolerance > 0)
     for (int s = 0; s < n; s++)
-      unsettled += (double)ph->change[s] > ph->p->tolerance;
+      unsettled += (double)ph->change[s] > ph->own->tolerance;
   return unsettled;
 }
 
-static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
+static void settle(const mho_phase *p, mho_settle_stats *stats) {
   phase ph;
-  start(&ph, job, stats);
-  int steps = steps_of(ph.p, job->net, job->nudge != 0), t = 0;
+  start(&ph, p, stats);
+  int steps = steps_of(ph.own, p->net, mho_phase_is_nudged(p)), t = 0;
   int64_t unsettled = 0;
 
   while (t < steps) {
-    ph.c.clock.step = ++t;
-    choose_nudge(&ph, job, t, stats);
-    make_step(&ph, job, t, stats);
+    p->thread->step = ++t;
+    choose_nudge(&ph, p, t, stats);
+    make_step(&ph, p, t, stats);
     mho__chunk_trace(&ph.c, t, ph.change);
-    unsettled = count_unsettled(&ph, job->n);
-    if (ph.p->tolerance > 0 && !unsettled)
+    unsettled = count_unsettled(&ph, p->n);
+    if (ph.own->tolerance > 0 && !unsettled)
       break;
   }
 
   mho__chunk_finish(&ph.c);
-  stats->steps += (double)t * job->n;
+  stats->steps += (double)t * p->n;
   stats->unsettled += unsettled;
+}
+
+static const char *misses(const mho_dynamics *dyn, const void *params) {
+  return dyn->relax ? NULL : "needs neurons that come to rest";
 }
 
 const mho_settler mho_settler_synchronous = {
@@ -197,4 +201,5 @@ const mho_settler mho_settler_synchronous = {
               .source = "Liu & Chen, arXiv 2508.11659, Algorithm 1",
               .params = MHO_PARAMS(synchronous, table)},
     .settle = settle,
+    .misses = misses,
 };

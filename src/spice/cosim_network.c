@@ -135,7 +135,7 @@ static bool core_arrays(const bench *b, core_net *c) {
 
 static mho_err core_new(const bench *b, core_net *c, mho_errinfo *ei) {
   const mho_network *net = b->o->net;
-  mho_params table = mho_settler_reference()->entry.params;
+  mho_params table = b->o->settler->entry.params;
   *c = (core_net){0};
 
   if (!core_arrays(b, c))
@@ -186,14 +186,14 @@ static void find_logits(const bench *b, double *const *z) {
   }
 }
 
-static void settle_free(bench *b, core_net *c, const mho_settle_job *job) {
+static void settle_free(bench *b, core_net *c, const mho_phase *p) {
   int last = last_of(b);
   mho_settle_stats stats = {0};
   double loss = 0, start = mho_seconds();
   int64_t correct = 0;
 
-  mho_settler_reference()->settle(job, &stats);
-  mho_read_out(job, c->error, &loss, &correct, &stats);
+  mho_settle(p, &stats);
+  mho_read_out(p, c->error, &loss, &correct, &stats);
   b->seconds[CORE][FREE] = mho_seconds() - start;
 
   take(b, c->state[FREE]->z, b->z[CORE][FREE]);
@@ -202,10 +202,10 @@ static void settle_free(bench *b, core_net *c, const mho_settle_job *job) {
     b->error[CORE][i] = (double)c->error[i];
 }
 
-static void settle_nudged(bench *b, core_net *c, const mho_settle_job *job) {
+static void settle_nudged(bench *b, core_net *c, const mho_phase *p) {
   mho_settle_stats stats = {0};
   double start = mho_seconds();
-  mho_settler_reference()->settle(job, &stats);
+  mho_settle(p, &stats);
   b->seconds[CORE][NUDGED] = mho_seconds() - start;
 
   take(b, c->state[NUDGED]->z, b->z[CORE][NUDGED]);
@@ -217,26 +217,30 @@ static void settle_core(bench *b, core_net *c) {
   int n = b->o->samples;
 
   memcpy(c->state[FREE]->z[0], b->o->x, size_of(b, 0) * sizeof(mho_real));
-  mho_settle_job job = {.net = net,
-                        .params = c->params,
-                        .s = c->state[FREE],
-                        .input = c->state[FREE],
-                        .n = n,
-                        .label = b->o->label,
-                        .scratch = c->scratch};
-  settle_free(b, c, &job);
+  mho_thread thread = {.settler = b->o->settler, .params = c->params, .scratch = c->scratch};
+  mho_phase p = {.net = net,
+                 .dyn = b->o->dynamics,
+                 .s = c->state[FREE],
+                 .n = n,
+                 .drive = {.label = b->o->label},
+                 .thread = &thread};
+  settle_free(b, c, &p);
 
-  job.s = c->state[NUDGED];
-  job.start = c->state[FREE];
-  job.nudge = b->o->nudge;
-  job.error = c->error;
-  job.clock.phase = 1;
-  settle_nudged(b, c, &job);
+  p.s = c->state[NUDGED];
+  p.start = c->state[FREE];
+  p.number = 1;
+  p.drive = (mho_drive){.kind = MHO_DRIVE_HELD,
+                        .strength = b->o->nudge,
+                        .error = c->error,
+                        .label = b->o->label,
+                        .free = c->state[FREE]};
+  settle_nudged(b, c, &p);
 
   /* the learning signal without the cancellation of a subtraction in single precision */
   mho_settle_stats stats = {0}, slow = {.contraction = 1};
-  job.s = c->state[FREE];
-  mho_settler_reference()->difference(&job, &slow, c->e, &stats);
+  p.s = c->state[FREE];
+  p.drive.free = NULL;
+  mho_settle_difference(&p, &slow, c->e, &stats);
   take(b, c->e, b->signal);
 }
 
@@ -249,10 +253,19 @@ static mho_err run_core(bench *b, mho_errinfo *ei) {
   return err;
 }
 
+static mho_err check(const mho_cosim_network_options *o, mho_errinfo *ei) {
+  if (!o->dynamics->is_circuit)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "dynamics.name: the neurons of '%s' have no netlist as a whole network: take "
+                    "one of its crossbars, for example %s",
+                    o->dynamics->entry.id, o->net->connection->name);
+  return mho_netlist_network_check(o->net, ei);
+}
+
 mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free,
                        double *const *nudged, double *error, mho_errinfo *ei) {
   bench b = {.o = o};
-  mho_err err = mho_netlist_network_check(o->net, ei);
+  mho_err err = check(o, ei);
   if (err)
     return err;
 
@@ -583,7 +596,7 @@ mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options *o, mho_
 
   if (o->samples < 1 || o->samples > MHO_CHUNK_MAX)
     return mho_fail(ei, MHO_EINVAL, "%d samples to compare: 1 to %d", o->samples, MHO_CHUNK_MAX);
-  mho_err err = mho_netlist_network_check(o->net, ei);
+  mho_err err = check(o, ei);
   if (err)
     return err;
 

@@ -148,12 +148,12 @@ static double update_error(int classes, double *logits, int label, double *error
 }
 
 /* Take the inputs, and the error that nudges: 0 in the free phase, and where a live one begins. */
-static void set_sample(const mho_settle_job *job, int number, sample *s) {
-  int features = job->net->layer[0].n, classes = mho_network_classes(job->net);
-  const mho_real *x = job->input->z[0] + (size_t)number * (size_t)features;
+static void set_sample(const mho_phase *p, int number, sample *s) {
+  int features = p->net->layer[0].n, classes = mho_network_classes(p->net);
+  const mho_real *x = mho_phase_input(p)->z[0] + (size_t)number * (size_t)features;
   const mho_real *error = NULL;
-  if (job->nudge != 0 && job->error)
-    error = job->error + (size_t)number * (size_t)classes;
+  if (p->drive.kind == MHO_DRIVE_HELD)
+    error = p->drive.error + (size_t)number * (size_t)classes;
 
   for (int i = 0; i < features; i++)
     s->x[i] = (double)x[i];
@@ -163,47 +163,47 @@ static void set_sample(const mho_settle_job *job, int number, sample *s) {
 
 /* A live error is that of the present states: the sample is settled and its error read, until that
  * stays. */
-static mho_err settle_sample(const mho_settle_job *job, int number, sample *s, double *steps,
+static mho_err settle_sample(const mho_phase *p, int number, sample *s, double *steps,
                              mho_errinfo *ei) {
-  int last = mho_network_output(job->net), classes = job->net->layer[last].n;
-  bool nudged = job->nudge != 0, live = nudged && !job->error;
-  set_sample(job, number, s);
+  int last = mho_network_output(p->net), classes = p->net->layer[last].n;
+  bool nudged = mho_phase_is_nudged(p), live = p->drive.kind == MHO_DRIVE_LIVE;
+  set_sample(p, number, s);
 
   for (int round = 0; round < LIVE_MAX; round++) {
-    mho_err err = mho_spice_network_settle(shared.circuit, s->x, job->nudge,
+    mho_err err = mho_spice_network_settle(shared.circuit, s->x, p->drive.strength,
                                            nudged ? s->error : NULL, s->z, ei);
     ++*steps;
     if (err || !live)
       return err;
-    if (update_error(classes, s->z[last], job->label[number], s->error) < 1e-9)
+    if (update_error(classes, s->z[last], p->drive.label[number], s->error) < 1e-9)
       return MHO_OK;
   }
   return mho_fail(ei, MHO_ESPICE, "the live error does not settle");
 }
 
-/* Copy the states of hidden layers into the job's; s NULL: the sample has not settled. */
-static void take_states(const mho_settle_job *job, int number, const sample *s) {
-  const mho_network *net = job->net;
+/* Copy the states of hidden layers into the phase's; s NULL: the sample has not settled. */
+static void take_states(const mho_phase *p, int number, const sample *s) {
+  const mho_network *net = p->net;
   for (int l = 1; l < mho_hidden_end(net); l++) {
     int n = net->layer[l].n;
-    mho_real *z = job->s->z[l] + (size_t)number * (size_t)n;
+    mho_real *z = p->s->z[l] + (size_t)number * (size_t)n;
     for (int j = 0; j < n; j++)
       z[j] = s ? (mho_real)s->z[l][j] : (mho_real)NAN;
   }
 }
 
-static void settle(const mho_settle_job *job, mho_settle_stats *stats) {
+static void settle(const mho_phase *p, mho_settle_stats *stats) {
   mho_errinfo ei;
   sample s = {0};
-  bool ok = sample_new(job->net, &s);
+  bool ok = sample_new(p->net, &s);
 
   pthread_mutex_lock(&shared.lease.lock);
   if (ok)
-    ok = prepare(job->net, job->params, &ei) == MHO_OK;
-  for (int i = job->sample0; i < job->sample0 + job->n; i++) {
-    bool settled = ok && settle_sample(job, i, &s, &stats->steps, &ei) == MHO_OK;
+    ok = prepare(p->net, p->thread->params, &ei) == MHO_OK;
+  for (int i = p->row0; i < p->row0 + p->n; i++) {
+    bool settled = ok && settle_sample(p, i, &s, &stats->steps, &ei) == MHO_OK;
     stats->unsettled += !settled;
-    take_states(job, i, settled ? &s : NULL);
+    take_states(p, i, settled ? &s : NULL);
   }
   if (!ok)
     mho__spice_lease_close(&shared.lease);
@@ -249,6 +249,10 @@ static mho_err check_network(const mho_network *net, const void *params, int n, 
 
 static void nothing_to_free(void *workspace) {}
 
+static const char *misses(const mho_dynamics *dyn, const void *params) {
+  return dyn->is_circuit ? NULL : "needs neurons that are circuits, tau du/dt = -u + a";
+}
+
 const mho_settler mho_settler_spice = {
     .entry =
         {.abi = MHO_ABI,
@@ -259,6 +263,7 @@ const mho_settler mho_settler_spice = {
              "C dv/dt = -v/R + sum of currents, to rest by .op or .tran; see mho netlist --network",
          .params = MHO_PARAMS(loop, table)},
     .settle = settle,
+    .misses = misses,
     .unmetered = true,
     .workspace_new = check_network,
     .workspace_free = nothing_to_free,

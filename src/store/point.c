@@ -4,7 +4,8 @@
  * spacing of the JSON do not matter, and the checksum of the data. Left out are
  *  - seeds: a key named "seed", ending in "_seed", or anywhere below "seeds";
  *  - what cannot change a result: "path" and "threads" anywhere, all below "checkpoint" and
- *    "observe", the run's own name.
+ *    "observe", the run's own name;
+ *  - keys that earlier releases had not, where they say what was meant before.
  * A run that was programmed, not trained, is of another point whatever its config. A key too many
  * in the hash splits a group, which shows; one too few would mix different experiments.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -20,7 +21,8 @@ static const char leaves[] =
     "AND coalesce(key, '') NOT LIKE '%\\_seed' ESCAPE '\\' "
     "AND fullkey NOT LIKE '%.seeds.%' AND fullkey NOT LIKE '%.seeds[%' "
     "AND fullkey NOT LIKE '$.checkpoint.%' AND fullkey NOT LIKE '$.observe.%' "
-    "AND fullkey NOT IN ('$.name', '$.train.name') ORDER BY fullkey";
+    "AND fullkey NOT IN ('$.name', '$.train.name') "
+    "AND (fullkey, atom) NOT IN (VALUES ('$.dynamics.name', 'rate')) ORDER BY fullkey";
 
 static void add(SHA2_CTX *hash, const char *line) {
   SHA256Update(hash, (const uint8_t *)line, strlen(line));

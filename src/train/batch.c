@@ -35,23 +35,27 @@ static void settle_chunk(void *arg, int i, int thread) {
   mho_rule_stats *stats = &t->chunk_stats[i];
   load_images(b, sample0, n);
 
+  mho_thread settling = {.settler = t->settler,
+                         .params = t->e->settler.params,
+                         .dynamics_params = t->e->dynamics.params,
+                         .workspace = t->workspace ? t->workspace[thread] : NULL,
+                         .scratch = t->scratch[thread],
+                         .update = b->update};
+  mho_probe probe = {.meter = meter,
+                     .trace = t->watch.trace,
+                     .time = t->watch.time,
+                     .energy = t->watch.energy,
+                     .power = t->watch.power};
   mho_rule_job job = {.net = t->net,
-                      .settler = t->settler,
-                      .settler_params = t->e->settler.params,
+                      .dynamics = (const mho_dynamics *)t->e->dynamics.entry,
                       .params = t->e->rule.params,
                       .error = t->error,
                       .label = t->label,
                       .sample0 = sample0,
                       .n = n,
                       .direct = t->direct,
-                      .update = b->update,
-                      .scratch = t->scratch[thread],
-                      .meter = meter,
-                      .workspace = t->workspace ? t->workspace[thread] : NULL,
-                      .time = t->watch.time,
-                      .energy = t->watch.energy,
-                      .power = t->watch.power,
-                      .trace = t->watch.trace};
+                      .thread = &settling,
+                      .probe = &probe};
   memcpy(job.state, t->state, sizeof job.state);
   if (meter)
     mho_meter_clear(meter);

@@ -84,6 +84,23 @@ static bool rest_new(const mho_network *net, mho_rest *rest) {
   return true;
 }
 
+mho_err mho__trainer_comparison(const mho_trainer *t, mho_cosim_network_options *out,
+                                mho_errinfo *ei) {
+  mho_registry *r;
+  mho_err err = mho_registry_new(&r, ei);
+  if (err)
+    return err;
+
+  const mho_entry *sweep = mho_registry_find(r, MHO_KIND_SETTLER, "sweep");
+  *out = (mho_cosim_network_options){.net = t->net,
+                                     .settler = (const mho_settler *)sweep,
+                                     .dynamics = (const mho_dynamics *)t->e->dynamics.entry,
+                                     .device = &t->e->device_config,
+                                     .nudge = mho__trainer_nudge(t)};
+  mho_registry_free(r); /* what it lists is built in */
+  return MHO_OK;
+}
+
 mho_err mho__rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errinfo *ei) {
   const mho_network *net = t->net;
   if (!rest_new(net, rest))
@@ -93,13 +110,13 @@ mho_err mho__rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_erri
   if (err)
     return err;
 
-  mho_cosim_network_options o = {.net = net,
-                                 .device = &t->e->device_config,
-                                 .samples = 1,
-                                 .x = rest->image,
-                                 .label = rest->label,
-                                 .nudge = mho__trainer_nudge(t)};
-  err = mho_cosim_core(&o, rest->free, rest->nudged, rest->error, ei);
+  mho_cosim_network_options o;
+  err = mho__trainer_comparison(t, &o, ei);
+  o.samples = 1;
+  o.x = rest->image;
+  o.label = rest->label;
+  if (!err)
+    err = mho_cosim_core(&o, rest->free, rest->nudged, rest->error, ei);
   if (err)
     return err;
 

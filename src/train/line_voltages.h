@@ -14,6 +14,10 @@ typedef struct mho_rest {
   uint8_t label[1];
 } mho_rest;
 
+/* The options of a comparison with ngspice, but for the samples: the core settles by sweep. */
+mho_err mho__trainer_comparison(const mho_trainer *t, mho_cosim_network_options *out,
+                                mho_errinfo *ei);
+
 /* Settle a test image of a network that has a circuit, both phases, as far as precision goes
  * (mho_cosim_core). Free it after an error too. */
 mho_err mho__rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errinfo *ei);

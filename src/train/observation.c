@@ -59,13 +59,15 @@ static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinf
     memcpy(b->s->z[0], t->state[0]->z[0], (size_t)n * (size_t)t->data.features * sizeof(mho_real));
 
   for (int sample0 = 0; sample0 < n; sample0 += t->chunk) {
+    mho_thread thread = {.scratch = t->scratch[0]};
     mho_rule_job job = {.net = b->net,
+                        .dynamics = (const mho_dynamics *)t->e->dynamics.entry,
                         .state = {b->s},
                         .error = b->error,
                         .label = t->label,
                         .sample0 = sample0,
                         .n = mho_min(n - sample0, t->chunk),
-                        .scratch = t->scratch[0]};
+                        .thread = &thread};
     if (settled) {
       mho__backprop_at_state(&job, &unused);
     } else {

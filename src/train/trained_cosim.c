@@ -23,15 +23,16 @@ mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool tran
   mho_err err = mho__trainer_test_images(t, 0, n, images, label, ei);
   if (!err)
     err = mho__trainer_error_held(t, ei);
+
+  mho_cosim_network_options o;
+  if (!err)
+    err = mho__trainer_comparison(t, &o, ei);
   if (!err) {
-    mho_cosim_network_options o = {.net = t->net,
-                                   .device = &t->e->device_config,
-                                   .samples = n,
-                                   .x = images,
-                                   .label = label,
-                                   .nudge = mho__trainer_nudge(t),
-                                   .transient = transient,
-                                   .both_inputs = norton};
+    o.samples = n;
+    o.x = images;
+    o.label = label;
+    o.transient = transient;
+    o.both_inputs = norton;
     err = mho_cosim_network(s, &o, result, user, ei);
   }
 

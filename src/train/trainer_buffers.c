@@ -42,6 +42,7 @@ mho_real **mho__trainer_arrays_new(int n, const size_t *sizes) {
 /* The rule's states, of which the first has the input, and what the settler remembers of each. */
 static mho_err new_states(mho_trainer *t, mho_errinfo *ei) {
   const mho_network *net = t->net;
+  const mho_dynamics *dynamics = (const mho_dynamics *)t->e->dynamics.entry;
   const mho_network_array *array = &net->array;
   bool holds = array->model->holds && array->model->holds(array->params);
   int n = t->rule->n_states(t->e->rule.params, t->direct);
@@ -56,6 +57,8 @@ static mho_err new_states(mho_trainer *t, mho_errinfo *ei) {
     mho_err err = mho_state_new(net, t->capacity, has, &t->state[k], ei);
     if (!err && t->settler->memory)
       err = mho_state_remember(t->state[k], t->settler->memory(net, t->e->settler.params), ei);
+    if (!err)
+      err = mho_state_add_variables(t->state[k], net, dynamics, ei);
     if (err)
       return err;
   }

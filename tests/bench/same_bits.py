@@ -234,7 +234,7 @@ def mnist_cases(kinds):
     return out
 
 
-def verb_cases():
+def verb_cases(kinds):
     """{name: [commands]} of verbs beside training: a device's curves, arrays, studies, programming."""
     out = {}
     base = train(merged(DIGITS, SOFT, {'update.scheme': 'pulses'}))
@@ -244,7 +244,7 @@ def verb_cases():
     for model in ('soft_bounds', 'pcm', 'vteam', 'yakopcic', 'linear_ion', 'nl_pulse'):
         out[f'verb device curve {model}'] = [['device', 'curve', model, '--cells', '20']]
     for kind in ('devices', 'rules', 'settlers', 'arrays', 'programs', 'topologies', 'datasets'):
-        out[f'verb list {kind}'] = [['list', kind]]
+        out[f'verb list {kind}'] = [['list', kind, word] for word in kinds[kind]]
     return out
 
 
@@ -290,6 +290,7 @@ def without_times(text, ids):
     """What is printed or written, without identifiers of runs, times and versions."""
     for i in ids:
         text = text.replace(i, 'RUN')
+    text = re.sub(r',?"dynamics":\{"name":"rate"\}', '', text)  # a section that release 0.1 had not
     text = re.sub(r'mho [0-9a-f.]+[0-9a-z.-]*', 'MHO', text)
     text = re.sub(r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?Z?', 'DATE', text)
     return re.sub(r'"?(wall_s|eval_s|core_s|spice_s|seconds)"?[:=] ?[0-9.e+-]+', 'TIME', text)
@@ -349,7 +350,7 @@ def main():
 
     programs = [os.path.abspath(p) for p in (given.before, given.after)]
     kinds = registered(programs[0])
-    cases = {**digits_cases(kinds), **verb_cases(), **random_image_cases()}
+    cases = {**digits_cases(kinds), **verb_cases(kinds), **random_image_cases()}
     if given.mnist:
         cases.update(mnist_cases(kinds))
     cases = {k: v for k, v in cases.items() if given.only in k}

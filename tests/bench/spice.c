@@ -42,13 +42,16 @@ static mho_err bench(const mho_registry *r, const char *yaml, mho_errinfo *ei) {
   if (!err) {
     const mho_dataset *d = mho_trainer_dataset(t);
     mho_images_batch(d, &d->test, NULL, 0, SAMPLES, x, label);
-    mho_cosim_network_options o = {.net = mho_trainer_network(t),
-                                   .device = &e->device_config,
-                                   .samples = SAMPLES,
-                                   .x = x,
-                                   .label = label,
-                                   .nudge = 0.1,
-                                   .both_inputs = true};
+    mho_cosim_network_options o = {
+        .net = mho_trainer_network(t),
+        .settler = (const mho_settler *)mho_registry_find(r, MHO_KIND_SETTLER, "sweep"),
+        .dynamics = (const mho_dynamics *)e->dynamics.entry,
+        .device = &e->device_config,
+        .samples = SAMPLES,
+        .x = x,
+        .label = label,
+        .nudge = 0.1,
+        .both_inputs = true};
     for (int turn = 0; turn < 2 && !err;
          turn++) { /* in the first one kernels for these sizes are made */
       counts = turn;

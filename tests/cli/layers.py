@@ -12,10 +12,10 @@ import re
 import subprocess
 import sys
 
-ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store', 'wire'], ['array'], ['network'], ['settle'],
+ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store', 'wire'], ['array'], ['network'], ['settle'], ['dynamics'],
          ['rule', 'program'], ['spice'], ['experiment'], ['train'], ['study', 'report'], ['cli']]
 # What settles sees mho_crossbar_matrix() alone: programmed weights are for those who program, save and export.
-BLIND = ['neuron', 'network', 'settle', 'rule']
+BLIND = ['neuron', 'network', 'settle', 'dynamics', 'rule']
 LEVEL = {folder: i for i, folders in enumerate(ORDER) for folder in folders}
 SOURCE = os.path.join(os.environ['MHO_SOURCE'], 'src')
 BUILD = os.path.dirname(os.path.abspath(os.environ['MHO']))

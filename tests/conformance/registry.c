@@ -78,8 +78,35 @@ static void test_neurons(void **state) {
   mho_registry_free(r);
 }
 
+/* Every dynamics: hooks that belong together are there together, some settler runs it, and its
+ * variables have names of their own. */
+static void test_dynamics(void **state) {
+  mho_registry *r;
+  mho_errinfo ei;
+  OK(mho_registry_new(&r, &ei));
+  for (int i = 0; i < mho_registry_count(r, MHO_KIND_DYNAMICS); i++) {
+    const mho_dynamics *d = (const mho_dynamics *)mho_registry_at(r, MHO_KIND_DYNAMICS, i);
+    int settlers = 0;
+    assert_non_null(d->begin);
+    assert_int_equal(d->input != NULL, d->relax != NULL);
+    assert_int_equal(d->next != NULL, d->event != NULL);
+    assert_true(d->relax || !(d->difference || d->is_circuit));
+    for (int k = 0; k < mho_registry_count(r, MHO_KIND_SETTLER); k++) {
+      const mho_entry *e = mho_registry_at(r, MHO_KIND_SETTLER, k);
+      _Alignas(16) unsigned char params[MHO_CHOICE_MAX];
+      mho_params_init(e->params, params);
+      settlers += !((const mho_settler *)e)->misses(d, params);
+    }
+    assert_true(settlers > 0);
+    for (int a = 0; a < d->n_vars; a++)
+      for (int b = 0; b < a; b++)
+        assert_string_not_equal(d->vars[a].name, d->vars[b].name);
+  }
+  mho_registry_free(r);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_entries),
-                                     cmocka_unit_test(test_neurons)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_entries), cmocka_unit_test(test_neurons),
+                                     cmocka_unit_test(test_dynamics)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,14 +49,17 @@ static void check(mho_spice *s, const char *yaml, int samples, bool transient, b
   mho_real *x = malloc((size_t)samples * (size_t)d->features * sizeof *x);
   uint8_t label[SAMPLES_MAX];
   mho_images_batch(d, &d->train, NULL, 0, samples, x, label);
-  mho_cosim_network_options o = {.net = net,
-                                 .device = &e->device_config,
-                                 .samples = samples,
-                                 .x = x,
-                                 .label = label,
-                                 .nudge = 0.1,
-                                 .transient = transient,
-                                 .both_inputs = both};
+  mho_cosim_network_options o = {
+      .net = net,
+      .settler = (const mho_settler *)mho_registry_find(registry, MHO_KIND_SETTLER, "sweep"),
+      .dynamics = (const mho_dynamics *)e->dynamics.entry,
+      .device = &e->device_config,
+      .samples = samples,
+      .x = x,
+      .label = label,
+      .nudge = 0.1,
+      .transient = transient,
+      .both_inputs = both};
   r->n = 0;
   OK(mho_cosim_network(s, &o, take, r, &ei));
   for (int i = 0; i < r->n; i++)

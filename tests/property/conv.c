@@ -28,8 +28,15 @@ typedef struct random_net {
   bool biases;
   mho_network *net;
   mho_state *s;
-  mho_settle_job job;
+  mho_thread thread;
+  mho_phase p;
 } random_net;
+
+/* The samples of the net, for reads. */
+static const mho_phase *phase_of(random_net *r) {
+  r->p.thread = &r->thread;
+  return &r->p;
+}
 
 static mho_err make_net(random_net *r, bool asymmetric) {
   static mho_network_config config;
@@ -68,20 +75,17 @@ static mho_err make_net(random_net *r, bool asymmetric) {
   if (err)
     return err;
   OK(mho_state_new(r->net, r->n, MHO_STATE_INPUT, &r->s, &ei));
-  r->job =
-      (mho_settle_job){.net = r->net,
-                       .s = r->s,
-                       .n = r->n,
-                       .scratch = calloc(mho_settle_scratch(r->net, r->n) + 1, sizeof(mho_real))};
+  r->thread.scratch = calloc(mho_settle_scratch(r->net, r->n) + 1, sizeof(mho_real));
+  r->p = (mho_phase){.net = r->net, .s = r->s, .n = r->n};
   for (int l = 0; l < r->net->n_layers; l++) {
     fill(r->s->z[l], (size_t)r->n * (size_t)r->net->layer[l].n, l % 2);
-    mho__choose_winners(&r->job, l, r->s->z[l]);
+    mho__choose_winners(phase_of(r), l, r->s->z[l]);
   }
   return MHO_OK;
 }
 
 static void free_net(random_net *r) {
-  free(r->job.scratch);
+  free(r->thread.scratch);
   mho_state_free(r->s);
   mho_network_free(r->net);
 }
@@ -183,7 +187,7 @@ static void add_plain(void *user, int i, int row, int j, int col) {
   p->gradient[row * p->xb->cols + col] += p->in[i] * (double)p->error[j];
 }
 
-static void compare(const char *what, const random_net *r, size_t n, const mho_real *have,
+static void compare(const char *what, random_net *r, size_t n, const mho_real *have,
                     const double *want) {
   double most = 1e-30, worst = 0;
   for (size_t i = 0; i < n; i++) {
@@ -196,7 +200,7 @@ static void compare(const char *what, const random_net *r, size_t n, const mho_r
 }
 
 /* Forward read, transposed read and gradient of one connection. */
-static void check_connection(const random_net *r, const mho_connection *k) {
+static void check_connection(random_net *r, const mho_connection *k) {
   const mho_network *net = r->net;
   const mho_layer *a = &net->layer[k->from], *b = &net->layer[k->to];
   size_t na = (size_t)a->n, nb = (size_t)b->n, cells = (size_t)k->xb->rows * (size_t)k->xb->cols;
@@ -225,7 +229,7 @@ static void check_connection(const random_net *r, const mho_connection *k) {
     if (&net->connection[link->connection] != k)
       continue;
     mho_settle_stats stats = {0};
-    mho__link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, 1, false,
+    mho__link_read(phase_of(r), link, link->transposed ? error : r->s->z[k->from], have, 1, false,
                    &stats);
     assert_true(stats.reads == (double)r->n * k->positions);
     compare(link->transposed ? "feedback" : "forward read", r,
@@ -235,8 +239,8 @@ static void check_connection(const random_net *r, const mho_connection *k) {
     size_t count = samples * (link->transposed ? na : nb);
     memcpy(before, have, count * sizeof *before);
     mho_real scale = draw(2) ? (mho_real)0.5 : 1;
-    mho__link_read(&r->job, link, link->transposed ? error : r->s->z[k->from], have, scale, true,
-                   &stats);
+    mho__link_read(phase_of(r), link, link->transposed ? error : r->s->z[k->from], have, scale,
+                   true, &stats);
     for (size_t j = 0; j < count; j++)
       have[j] = (have[j] - before[j]) / scale;
     compare("adding", r, count, have, link->transposed ? back : forward);
@@ -285,7 +289,7 @@ static void test_plain_loops(void **state) {
 static void test_feedback_is_the_adjoint(void **state) {
   for (int i = 0; i < CASES; i++) {
     random_net r = draw_net(false);
-    r.job.changes = true;
+    r.thread.changes = true;
     for (int back = 0; back < r.net->n_links; back++)
       for (int ahead = 0; ahead < r.net->n_links; ahead++) {
         const mho_link *f = &r.net->link[ahead], *b = &r.net->link[back];
@@ -298,8 +302,8 @@ static void test_feedback_is_the_adjoint(void **state) {
         mho_settle_stats stats = {0};
         fill(v, nv, false);
         fill(u, nu, false);
-        mho__link_read(&r.job, f, v, fv, 1, false, &stats);
-        mho__link_read(&r.job, b, u, bu, 1, false, &stats);
+        mho__link_read(phase_of(&r), f, v, fv, 1, false, &stats);
+        mho__link_read(phase_of(&r), b, u, bu, 1, false, &stats);
         double left = 0, right = 0, size = 0;
         for (size_t k = 0; k < nu; k++) {
           left += (double)fv[k] * (double)u[k];

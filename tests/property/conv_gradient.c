@@ -133,7 +133,7 @@ static mho_real *mixed(const mho_network *f, const phases *slopes, const phases 
                                        .error = error,
                                        .sample0 = row0,
                                        .n = batch - row0 < t->chunk ? batch - row0 : t->chunk,
-                                       .scratch = t->scratch[0]},
+                                       .thread = &(mho_thread){.scratch = t->scratch[0]}},
                        &unused);
   size_t n = (size_t)rows * (size_t)f->connection[c].xb->cols;
   mho_real *g = mho_alloc(n + mho_rule_gradient_scratch(f, rows), sizeof *g);

@@ -28,16 +28,19 @@ static void reference(const char *neuron, const char *mode, int steps, bool nudg
   for (int i = 0; i < N * 10; i++)
     error[i] = (mho_real)((i * 37 % 19) / 19.0 - 0.5);
   mho_settle_stats stats = {0};
-  mho_settle_job job = {
-      .net = net, .params = e->settler.params, .s = s, .input = s, .n = N, .scratch = scratch};
-  settler->settle(&job, &stats);
+  mho_thread thread = {.settler = settler, .params = e->settler.params, .scratch = scratch};
+  mho_phase p = {.net = net,
+                 .dyn = (const mho_dynamics *)e->dynamics.entry,
+                 .s = s,
+                 .n = N,
+                 .thread = &thread};
+  mho_settle(&p, &stats);
   NEAR(stats.steps, steps * N, 0, 0);
   if (nudge) {
-    job.s = s2;
-    job.start = s;
-    job.nudge = 0.5;
-    job.error = error;
-    settler->settle(&job, &stats);
+    p.s = s2;
+    p.start = s;
+    p.drive = (mho_drive){.kind = MHO_DRIVE_HELD, .strength = 0.5, .error = error, .free = s};
+    mho_settle(&p, &stats);
   }
   for (int k = 0; k < N; k++) {
     double z[5][64] = {{0}}, next[5][64];
@@ -106,24 +109,27 @@ static double synchronous_states(mho_trainer *t, const mho_experiment *e, mho_me
   mho_images_batch(d, &d->train, NULL, 0, N, s[0]->z[0], label);
   mho_real *scratch = calloc(mho_settle_scratch(net, N), sizeof *scratch), error[N * 10];
   mho_settle_stats stats = {0};
-  mho_settle_job job = {.net = net,
-                        .params = e->settler.params,
-                        .s = s[0],
-                        .input = s[0],
-                        .n = N,
-                        .label = label,
-                        .scratch = scratch,
-                        .meter = meter};
+  mho_thread thread = {.settler = settler, .params = e->settler.params, .scratch = scratch};
+  mho_probe probe = {.meter = meter};
+  mho_phase p = {.net = net,
+                 .dyn = (const mho_dynamics *)e->dynamics.entry,
+                 .s = s[0],
+                 .n = N,
+                 .drive = {.label = label},
+                 .thread = &thread,
+                 .probe = &probe};
   double loss = 0;
   int64_t correct = 0;
-  settler->settle(&job, &stats);
-  mho_read_out(&job, error, &loss, &correct, &stats);
+  mho_settle(&p, &stats);
+  mho_read_out(&p, error, &loss, &correct, &stats);
   assert_int_equal(net->layer[last].n, 10);
-  job.s = s[1];
-  job.start = s[0];
-  job.nudge = 0.5;
-  job.error = live ? NULL : error;
-  settler->settle(&job, &stats);
+  p.s = s[1];
+  p.start = s[0];
+  p.drive.kind = live ? MHO_DRIVE_LIVE : MHO_DRIVE_HELD;
+  p.drive.strength = 0.5;
+  p.drive.error = error;
+  p.drive.free = s[0];
+  mho_settle(&p, &stats);
   NEAR(stats.steps, 150 * N, 0, 0);
   free(scratch);
   return stats.reads;

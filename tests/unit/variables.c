@@ -3,7 +3,7 @@
 #include "mho/variables.h"
 #include "experiment.h"
 
-enum { MEMBRANE, TRACE, THRESHOLD, CONTROL, LINE, CLOCK };
+enum { MEMBRANE, TRACE, THRESHOLD, CONTROL, LINE, CLOCK, MEAN };
 
 static const mho_var table[] = {
     {"membrane", MHO_PER_HIDDEN, .exact = true},
@@ -12,6 +12,7 @@ static const mho_var table[] = {
     {"control", MHO_PER_SAMPLE, .exact = true},
     {"line", MHO_PER_LINK},
     {"clock", MHO_PER_NETWORK, .exact = true, .kept = true},
+    {"mean", MHO_PER_HIDDEN, .kept = true},
 };
 
 enum { CAPACITY = 5 };
@@ -74,9 +75,9 @@ static void test_sizes(void **state) {
   mho_vars_free(v);
 }
 
-/* Whether the numbers of samples 1 and 2 are `inside`, those of the others `outside`, and what
- * samples share `shared`. */
-static void expect(const mho_vars *v, double inside, double outside, double shared) {
+/* Whether the numbers of samples 1 and 2 are `inside`, those of the others `outside`, what samples
+ * share `shared`, and what samples 1 and 2 keep `kept`. */
+static void expect(const mho_vars *v, double inside, double outside, double shared, double kept) {
   for (int s = 0; s < CAPACITY; s++) {
     double want = s == 1 || s == 2 ? inside : outside;
     NEAR(mho_vars_exact(v, MEMBRANE, 1, s)[0], want, 0, 0);
@@ -85,6 +86,7 @@ static void expect(const mho_vars *v, double inside, double outside, double shar
     NEAR(mho_vars_exact(v, CONTROL, 0, s)[0], want, 0, 0);
     NEAR(mho_vars_real(v, LINE, 0, s)[6], want, 0, 0);
   }
+  NEAR(mho_vars_real(v, MEAN, 1, 2)[6], kept, 0, 0);
   NEAR(mho_vars_real(v, THRESHOLD, 2, 1)[2], shared, 0, 0);
   NEAR(mho_vars_exact(v, CLOCK, 0, 2)[0], shared, 0, 0);
 }
@@ -92,16 +94,16 @@ static void expect(const mho_vars *v, double inside, double outside, double shar
 /* Samples are cleared and copied alone; what all share stays. */
 static void test_samples_apart(void **state) {
   mho_vars *v = variables(), *other = variables();
-  expect(v, 0, 0, 0);
+  expect(v, 0, 0, 0, 0);
 
   fill(v, 3);
   mho_vars_clear(v, 1, 2);
-  expect(v, 0, 3, 3);
+  expect(v, 0, 3, 3, 3);
 
   fill(v, 3);
   fill(other, 4);
   mho_vars_copy(v, other, 1, 2);
-  expect(v, 4, 3, 3);
+  expect(v, 4, 3, 3, 4);
   mho_vars_free(v);
   mho_vars_free(other);
 }
