@@ -290,7 +290,7 @@ def without_times(text, ids):
     """What is printed or written, without identifiers of runs, times and versions."""
     for i in ids:
         text = text.replace(i, 'RUN')
-    text = re.sub(r',?"dynamics":\{"name":"rate"\}', '', text)  # a section that release 0.1 had not
+    text = re.sub(r',?\s*"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', '', text)  # release 0.1 had no such section
     text = re.sub(r'mho [0-9a-f.]+[0-9a-z.-]*', 'MHO', text)
     text = re.sub(r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?Z?', 'DATE', text)
     return re.sub(r'"?(wall_s|eval_s|core_s|spice_s|seconds)"?[:=] ?[0-9.e+-]+', 'TIME', text)
