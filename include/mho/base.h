@@ -23,6 +23,12 @@
 #define MHO_PRINTF(f, a)
 #endif
 
+#ifdef __cplusplus
+#define MHO_ALIGNAS alignas
+#else
+#define MHO_ALIGNAS _Alignas
+#endif
+
 /** Scalar of activations, weights and gradients: float, or double in the library built with
  *  MHO_DOUBLE, which the tests use to tell rounding from error. */
 #ifdef MHO_DOUBLE
@@ -30,6 +36,10 @@ typedef double mho_real;
 #else
 typedef float mho_real;
 #endif
+
+/** Version of the library that the program runs with, "0.1.0"; MHO_VERSION is that of the headers
+ *  it was compiled with. */
+MHO_API const char *mho_version(void);
 
 /* ---------------------------------------------------------------- errors */
 

@@ -102,7 +102,7 @@ enum { MHO_CHOICE_MAX = 1536, MHO_DEFAULTS_VERSION = 2 };
 /** A registered thing and its parameters. */
 typedef struct mho_choice {
   const mho_entry *entry;
-  _Alignas(16) unsigned char params[MHO_CHOICE_MAX];
+  MHO_ALIGNAS(16) unsigned char params[MHO_CHOICE_MAX];
 } mho_choice;
 
 /** Section train of the config. */
@@ -166,6 +166,13 @@ MHO_API mho_err mho_config_of_experiment(const mho_experiment *e, const char *na
  *  @return MHO_OK or MHO_ECONFIG with file, line, key and cure. */
 MHO_API mho_err mho_experiment_new(const mho_registry *r, const mho_config *c, bool bare,
                                    mho_experiment **out, mho_errinfo *ei);
+/** The experiment of a config as text, with n_set assignments (as of mho_config_set) on top.
+ *  @param r     nullable: of everything built in.
+ *  @param yaml  nullable: every key at its default. "config" stands for its file in messages.
+ *  @return MHO_OK or MHO_ECONFIG with line, key and cure. */
+MHO_API mho_err mho_experiment_of_yaml(const mho_registry *r, const char *yaml, int n_set,
+                                       const char *const *set, mho_experiment **out,
+                                       mho_errinfo *ei);
 /** The experiment of a config that mho stored, as JSON; name: what stands for the file in
  *  messages. */
 MHO_API mho_err mho_experiment_of_json(const mho_registry *r, const char *json, const char *name,

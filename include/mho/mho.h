@@ -1,8 +1,8 @@
 /* mho.h - the whole public interface.
  *
- * A program starts with mho_blas_init() and gsl_set_error_handler_off(), makes a registry, and
- * reads a config into an experiment; then mho_train() runs and logs it, or a trainer does it piece
- * by piece. Functions that can fail return mho_err and say why in an mho_errinfo.
+ * A program makes an experiment of a config (mho_experiment_of_yaml); then mho_train() runs and
+ * logs it, or a trainer does it piece by piece on the program's own arrays: examples/train.c is
+ * such a program. Functions that can fail return mho_err and say why in an mho_errinfo.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_H
 #define MHO_H

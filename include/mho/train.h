@@ -120,11 +120,19 @@ MHO_API mho_err mho_program(const mho_context *ctx, const mho_registry *r,
 
 /* ---------------------------------------------------------------- a trainer, piece by piece */
 
-/** Dataset, network, states and optimizer of an experiment, at its initial weights. e must outlive
- *  it. */
+/** Dataset, network, states and optimizer of an experiment, at its initial weights. e and the pool
+ *  of ctx must outlive it. The first trainer of a process puts OpenBLAS on one thread and turns off
+ *  GSL's error handler, which would end the process. Several trainers may work at the same time,
+ *  each on one thread and with a pool of its own; of those on ngspice a process has one.
+ *  @return MHO_OK; MHO_ECONFIG for what does not fit the data; MHO_ENOMEM; errors of the data. */
 MHO_API mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out,
                                 mho_errinfo *ei);
-/** Frees a trainer with its network and data; NULL is allowed. */
+/** The same on data that the program has, whatever dataset.name says; the keys that find and cut
+ *  data (dataset.path, train, test, validation, normalize) are refused.
+ *  @param data  must outlive it; NULL: as mho_trainer_new. */
+MHO_API mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e,
+                                   const mho_dataset *data, mho_trainer **out, mho_errinfo *ei);
+/** Frees a trainer with its network and the data that it loaded; NULL is allowed. */
 MHO_API void mho_trainer_free(mho_trainer *t);
 /** The network that is trained; the trainer owns it. */
 MHO_API mho_network *mho_trainer_network(mho_trainer *t);
@@ -225,6 +233,80 @@ typedef struct mho_watched {
 MHO_API mho_err mho_trainer_watch(mho_trainer *t, const mho_images *part, int sample,
                                   void (*point)(void *user, const mho_trace_point *p), void *user,
                                   mho_watched *out, mho_errinfo *ei);
+
+/* ---------------------------------------------------------------- the caller's arrays */
+
+/** Called after an epoch with what it was (energy_j NaN: mho_trainer_energy tells); true ends the
+ *  training. */
+typedef bool (*mho_epoch_done)(void *user, const mho_epoch_row *row);
+/** Train from where the trainer stands to the last epoch of the experiment, each evaluated as in
+ *  mho_train, with the same weights bit for bit; nothing is logged.
+ *  @param done  nullable.
+ *  @return MHO_OK, also when done ended it; MHO_EINVAL for weights of train.from that have not been
+ *          taken; MHO_EINTERRUPTED; MHO_EDIVERGED; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_train(mho_trainer *t, mho_epoch_done done, void *user, mho_errinfo *ei);
+
+/** How many layers there are: the input, hidden ones, the read-out. */
+MHO_API int mho_trainer_layers(const mho_trainer *t);
+/** Name of layer l ("x", "h1", ..., "out") and how many units it has; NULL where there is none. */
+MHO_API const char *mho_trainer_layer(const mho_trainer *t, int l, int *units);
+/** Settle samples without an error, as in an evaluation. Noise of reads is that of test images of
+ *  the same numbers in the present epoch.
+ *  @param x          [n x features] what the input layer is driven with: of images pixel * scale.
+ *  @param z          out, [layers] of [n x units]: activities of hidden layers, probabilities (or
+ *                    values) of the read-out; NULL where they are not wanted, and of the input.
+ *  @param unsettled  nullable: samples that missed the settler's tolerance.
+ *  @return MHO_OK; MHO_EINVAL for no samples, or an input that is not finite, with sample and input
+ *          in ei->row and ei->col. */
+MHO_API mho_err mho_trainer_settle(mho_trainer *t, int n, const mho_real *x, mho_real *const *z,
+                                   int64_t *unsettled, mho_errinfo *ei);
+/** The read-out alone.
+ *  @param y  [n x classes]. */
+MHO_API mho_err mho_trainer_predict(mho_trainer *t, int n, const mho_real *x, mho_real *y,
+                                    mho_errinfo *ei);
+
+/** A connection, and the crossbar that it lies on. */
+typedef struct mho_connection_info {
+  const char *name;      /**< "x-h1"; this and the next two live as long as the trainer */
+  const char *from, *to; /**< its layers */
+  int rows, cols;        /**< of its matrix: inputs (with the bias as the last), outputs */
+  int banks;             /**< of devices, [rows x cols] each; 0: ideal ones, weights are kept */
+  bool trained;          /**< else fixed feedback */
+  bool bias;             /**< the last row is the bias of the target */
+  double w_max;          /**< weight of a pair at opposite ends */
+} mho_connection_info;
+/** How many connections there are. */
+MHO_API int mho_trainer_connections(const mho_trainer *t);
+/** Connection i, trained ones first. @return MHO_OK; MHO_EINVAL where there is none. */
+MHO_API mho_err mho_trainer_connection(const mho_trainer *t, int i, mho_connection_info *out,
+                                       mho_errinfo *ei);
+
+/** Weights of a connection as they are programmed: w [rows x cols]. @return MHO_OK; MHO_ENOTFOUND
+ *  with the names that there are. */
+MHO_API mho_err mho_trainer_weights(const mho_trainer *t, const char *connection, mho_real *w,
+                                    mho_errinfo *ei);
+/** What reads multiply with, wires, drift and all: w [rows x cols]. */
+MHO_API mho_err mho_trainer_effective(const mho_trainer *t, const char *connection, mho_real *w,
+                                      mho_errinfo *ei);
+/** Write weights, w [rows x cols], as exactly as the devices allow; w_max stays. What training has
+ *  stored beside the weights (moments of the optimizer, sums of the scheme) stays, too.
+ *  @param clipped  nullable: how many the bounds of their cells cannot hold.
+ *  @return MHO_OK; MHO_ENOTFOUND; MHO_EINVAL for a fixed connection, or a weight that is not
+ *          finite, with its place in ei->row and ei->col. */
+MHO_API mho_err mho_trainer_set_weights(mho_trainer *t, const char *connection, const mho_real *w,
+                                        size_t *clipped, mho_errinfo *ei);
+/** Conductances of a bank of a connection's devices, as programmed: g [rows x cols], S; 0 of an
+ *  open cell. Of a pair, bank 0 adds to the weight and bank 1 takes away.
+ *  @return MHO_OK; MHO_ENOTFOUND; MHO_EINVAL for ideal devices, or a bank that there is not. */
+MHO_API mho_err mho_trainer_conductances(const mho_trainer *t, const char *connection, int bank,
+                                         double *g, mho_errinfo *ei);
+/** Set conductances, g [rows x cols], S, within the bounds of each cell; faulty cells stay as they
+ *  are, and for an open one 0 is right.
+ *  @param clipped  nullable: how many cells could not take theirs.
+ *  @return MHO_OK; MHO_ENOTFOUND; MHO_EINVAL as above, and for a fixed connection or a number that
+ *          is negative or not finite, with its place in ei->row and ei->col. */
+MHO_API mho_err mho_trainer_set_conductances(mho_trainer *t, const char *connection, int bank,
+                                             const double *g, size_t *clipped, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- its network in ngspice */
 

@@ -1,4 +1,4 @@
-/* util.c - aligned memory, clock, small text helpers.
+/* util.c - version, aligned memory, clock, small text helpers.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/base.h"
 
@@ -10,6 +10,10 @@
 #include <time.h>
 
 enum { HUGE_PAGE = 1 << 21, LARGE = 1 << 22 }; /* bytes */
+
+const char *mho_version(void) {
+  return MHO_VERSION;
+}
 
 void *mho_alloc(size_t n, size_t size) {
   size_t bytes;

@@ -298,17 +298,23 @@ mho_err mho_config_set(mho_config *c, const char *assignment, mho_errinfo *ei) {
   return read_yaml(c, path, assignment + n + 1, origin, true, ei);
 }
 
+mho_err mho__config_set_all(mho_config *c, int n, const char *const *set, mho_errinfo *ei) {
+  for (int i = 0; i < n; i++) {
+    mho_err err = mho_config_set(c, set[i], ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
 mho_err mho_config_load(const char *path, int n_set, const char *const *set, mho_config **out,
                         mho_errinfo *ei) {
   mho_err err = mho_config_new(out, ei);
   if (!err && path)
     err = mho_config_file(*out, path, ei);
 
-  for (int i = 0; i < n_set; i++) {
-    if (err)
-      break;
-    err = mho_config_set(*out, set[i], ei);
-  }
+  if (!err)
+    err = mho__config_set_all(*out, n_set, set, ei);
 
   if (err) {
     mho_config_free(*out);

@@ -29,6 +29,8 @@ const mho_config_key *mho__config_find_in(const mho_config *c, const char *secti
 /** Set a key, whatever was there. MHO_ENOMEM. */
 mho_err mho__config_put(mho_config *c, const char *path, const char *text, bool is_list,
                         const char *file, int line, bool is_override, mho_errinfo *ei);
+/** n assignments, as of mho_config_set, in order. */
+mho_err mho__config_set_all(mho_config *c, int n, const char *const *set, mho_errinfo *ei);
 /** A config with the same keys; MHO_ENOMEM. */
 mho_err mho__config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei);
 struct yaml_document_s;

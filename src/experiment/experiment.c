@@ -360,6 +360,27 @@ mho_err mho_experiment_of_json(const mho_registry *r, const char *json, const ch
   return err;
 }
 
+mho_err mho_experiment_of_yaml(const mho_registry *r, const char *yaml, int n_set,
+                               const char *const *set, mho_experiment **out, mho_errinfo *ei) {
+  mho_registry *own = NULL;
+  mho_config *c = NULL;
+  *out = NULL;
+
+  mho_err err = r ? MHO_OK : mho_registry_new(&own, ei);
+  if (!err)
+    err = mho_config_new(&c, ei);
+  if (!err)
+    err = yaml ? mho_config_text(c, yaml, "config", ei) : MHO_OK;
+  if (!err)
+    err = mho__config_set_all(c, n_set, set, ei);
+  if (!err)
+    err = mho_experiment_new(r ? r : own, c, false, out, ei);
+
+  mho_config_free(c);
+  mho_registry_free(own);
+  return err;
+}
+
 void mho_experiment_free(mho_experiment *e) {
   mho_free(e);
 }

@@ -16,6 +16,12 @@ static void load_images(const mho_batch *b, int sample0, int n) {
   mho_real *x = t->state[0]->z[0] + (size_t)sample0 * (size_t)t->data.features;
   uint8_t *label = t->label + sample0;
 
+  if (b->x) {
+    size_t features = (size_t)t->data.features;
+    memcpy(x, b->x + (size_t)sample0 * features, (size_t)n * features * sizeof *x);
+    memset(label, 0, (size_t)n);
+    return;
+  }
   if (b->augment) {
     mho_rng rng = mho__stream_augmented(t->seeds.order);
     mho_images_augmented(&t->data, b->images, b->index + sample0, n, &t->e->dataset_config, rng,

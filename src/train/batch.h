@@ -9,6 +9,8 @@ typedef struct mho_batch {
   mho_trainer *t;
   const mho_images *images;
   const int *index; /**< [n] of the images; NULL: first .. first+n-1. */
+  /** [n x features] inputs in place of images, to be predicted; NULL: images. */
+  const mho_real *x;
   int first, n;
   bool learn;      /**< Errors too, not only states. */
   bool metered;    /**< Reads are counted, where the trainer counts them. */
@@ -25,6 +27,8 @@ void mho__rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s);
 /** Whether the converters' full scales are due before update number `update` (-1: before no update,
  * where they are due only when there are none yet). They are the same for all crossbars. */
 bool mho__calibration_due(const mho_trainer *t, int64_t update);
+/** Full scales before the first update, when there are none yet. */
+void mho__calibrate_at_rest(mho_trainer *t);
 /** Settle a batch as in learning, with the converters' full scales growing to what they see. */
 void mho__batch_calibrate(const mho_batch *b);
 

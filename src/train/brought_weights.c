@@ -96,9 +96,7 @@ static double normalized(const mho_cells *c, double siemens) {
   return (siemens - c->g_min) / (c->g_max - c->g_min);
 }
 
-/* Conductances of one bank as they are, within the bounds of every cell; what write noise has left
- * on top of a state shows beyond them too. */
-static void set_bank(mho_cells *c, const double *siemens) {
+void mho__bank_set(mho_cells *c, const double *siemens) {
   float g[MHO_DEVICE_BLOCK];
 
   for (size_t i0 = 0; i0 < c->n; i0 += MHO_DEVICE_BLOCK) {
@@ -117,9 +115,7 @@ static void set_bank(mho_cells *c, const double *siemens) {
   }
 }
 
-/* Whether a bank's cell cannot take a conductance, which an open one and one with write noise on
- * top always can. */
-static bool is_refused(const mho_cells *c, size_t cell, double siemens) {
+bool mho__bank_refuses(const mho_cells *c, size_t cell, double siemens) {
   if (siemens == 0 || c->config.write_noise > 0)
     return false;
   return mho__cell_is_outside(c, cell, normalized(c, siemens));
@@ -129,7 +125,7 @@ static bool is_refused(const mho_cells *c, size_t cell, double siemens) {
 static size_t beyond_bounds(const mho_crossbar *x, const mho_matrices *m) {
   size_t n = mho__matrices_cells(m), beyond = 0;
   for (size_t i = 0; i < n; i++)
-    beyond += is_refused(x->pos, i, m->g[0][i]) || is_refused(x->neg, i, m->g[1][i]);
+    beyond += mho__bank_refuses(x->pos, i, m->g[0][i]) || mho__bank_refuses(x->neg, i, m->g[1][i]);
   return beyond;
 }
 
@@ -156,8 +152,8 @@ static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_
 
   if (x->pos && m->g[0] && as_they_are) {
     *clipped = beyond_bounds(x, m);
-    set_bank(x->pos, m->g[0]);
-    set_bank(x->neg, m->g[1]);
+    mho__bank_set(x->pos, m->g[0]);
+    mho__bank_set(x->neg, m->g[1]);
     mho_crossbar_refresh(x, 0, n);
     return MHO_OK;
   }

@@ -9,8 +9,7 @@
 #include "base/streams.h"
 #include "train/batch.h"
 
-/* Full scales before the first update, when there are none yet. */
-static void calibrate_at_rest(mho_trainer *t) {
+void mho__calibrate_at_rest(mho_trainer *t) {
   mho_batch b = {
       .t = t, .images = &t->data.train, .n = (int)t->e->train.batch, .update = (uint64_t)t->update};
   if (mho__calibration_due(t, -1))
@@ -25,7 +24,7 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
   mho_rule_stats sum = {0};
   double start = mho_seconds();
   int batches = ceil_div(images->n, t->capacity);
-  calibrate_at_rest(t);
+  mho__calibrate_at_rest(t);
 
   for (int i = 0; i < batches; i++) {
     int first = i * t->capacity;
@@ -58,7 +57,7 @@ mho_rule_stats mho__trainer_settle(mho_trainer *t, const mho_images *images, int
                  .learn = learn,
                  .update = mho__update_look(t->epoch)};
 
-  calibrate_at_rest(t);
+  mho__calibrate_at_rest(t);
   return mho__batch_run(&b);
 }
 
@@ -76,7 +75,7 @@ mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *
                  .learn = true,
                  .update = (uint64_t)t->update};
 
-  calibrate_at_rest(t);
+  mho__calibrate_at_rest(t);
   mho__batch_run(&b);
 
   const mho_connection *k = &t->net->connection[c];

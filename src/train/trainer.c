@@ -2,7 +2,12 @@
  * both.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/trainer.h"
+
+#include <gsl/gsl_errno.h>
+#include <pthread.h>
+
 #include "base/streams.h"
+#include "mho/num.h"
 
 enum {
   EVALUATION_BATCH = 500,
@@ -58,11 +63,33 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
   return mho_network_new(&o, &t->net, ei);
 }
 
-/* Data and network, with what of the config depends on their sizes. */
-static mho_err make_subject(mho_trainer *t, mho_errinfo *ei) {
+/* Data that the program has made: what the config says of finding and cutting some has no
+ * meaning. */
+static mho_err borrow_data(mho_trainer *t, const mho_dataset *data, mho_errinfo *ei) {
+  static const char *const of_files[] = {"path", "train", "test", "validation", "normalize"};
+  for (int i = 0; i < MHO_COUNT(of_files); i++) {
+    const mho_param *p = mho_params_find(mho_dataset_params, of_files[i]);
+    if (!mho_param_is_default(p, &t->e->dataset_config))
+      return mho_fail(ei, MHO_ECONFIG,
+                      "dataset.%s: the data are the program's own, and cut already: leave the key "
+                      "out",
+                      of_files[i]);
+  }
+
+  t->data = *data;
+  t->data.memory = NULL; /* which the program frees */
+  return MHO_OK;
+}
+
+/* Data (NULL: those of the config) and network, with what of the config depends on their sizes. */
+static mho_err make_subject(mho_trainer *t, const mho_dataset *data, mho_errinfo *ei) {
   const mho_experiment *e = t->e;
-  mho_err err = mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config,
-                                 &t->data, ei);
+  mho_err err = MHO_OK;
+  if (data)
+    err = borrow_data(t, data, ei);
+  else
+    err = mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &t->data,
+                           ei);
   if (err)
     return err;
 
@@ -118,8 +145,21 @@ static void set_nominal_steps(mho_trainer *t) {
     t->nominal_step[c] = mho_crossbar_step(crossbar_of(t, c), step);
 }
 
+/* What a process has one of, for programs that do not set it up themselves. */
+static void set_up_process(void) {
+  mho_blas_init();
+  gsl_set_error_handler_off();
+}
+
 mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out,
                         mho_errinfo *ei) {
+  return mho_trainer_new_on(ctx, e, NULL, out, ei);
+}
+
+mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e, const mho_dataset *data,
+                           mho_trainer **out, mho_errinfo *ei) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, set_up_process);
   *out = NULL;
   mho_trainer *t = mho_alloc(1, sizeof *t);
   if (!t)
@@ -135,7 +175,7 @@ mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_tra
   t->direct = mho_experiment_direct(e);
   t->chunk = chunk_samples(&e->train);
 
-  mho_err err = make_subject(t, ei);
+  mho_err err = make_subject(t, data, ei);
   if (!err) {
     t->capacity = capacity_of(t);
     err = mho__trainer_buffers_new(t, ei);

@@ -135,6 +135,12 @@ void mho__trainer_warn(const mho_trainer *t);
 /** Every trained connection's w_max (as given to mho_crossbar_new), [n_trained]; NULL: as the
  * config says. */
 void mho__trainer_range(mho_trainer *t, const double *w_max);
+/** Conductances of one bank as they are (S, [cells]), within the bounds of every cell; what write
+ * noise has left on top of a state shows beyond them too. The crossbar is not refreshed. */
+void mho__bank_set(mho_cells *c, const double *siemens);
+/** Whether a bank's cell cannot take a conductance, which an open one and one with write noise on
+ * top always can. */
+bool mho__bank_refuses(const mho_cells *c, size_t cell, double siemens);
 /** Update the weights from the states and errors of a batch of n samples. */
 void mho__trainer_update(mho_trainer *t, int n);
 /** Add pulses and reads of a connection to the counts of this epoch. */

@@ -175,7 +175,7 @@ static mho_err evaluate(mho_trainer *t, const mho_images *images, mho_epoch_row 
   return MHO_OK;
 }
 
-static mho_err train_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
+mho_err mho__training_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
   mho_err err = mho_trainer_epoch(t, row, ei);
   if (!err && t->data.validation.n)
     err = evaluate(t, &t->data.validation, row, &row->val_acc, ei);
@@ -194,7 +194,7 @@ static mho_err next_epoch(mho_training_run *g, bool *stopped, mho_errinfo *why) 
   if (mho_stopped(g->ctx))
     return mho_fail(why, MHO_EINTERRUPTED, "interrupted after epoch %d", g->t->epoch);
 
-  mho_err err = train_epoch(g->t, &row, why);
+  mho_err err = mho__training_epoch(g->t, &row, why);
   if (!err)
     err = log_epoch(g, &row, why);
   if (err)

@@ -22,6 +22,8 @@ typedef struct mho_training_run {
  * on. */
 mho_training_run mho__training_run_of(const mho_context *ctx, const mho_train_options *o,
                                       mho_trainer *t, const mho_run_row *row);
+/** Train one more epoch and evaluate; energy_j stays NaN. As mho_trainer_epoch. */
+mho_err mho__training_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei);
 /** Train from where the trainer stands to the last epoch, and store how it ended. */
 mho_err mho__training_run_to_end(mho_training_run *g, mho_train_result *result, mho_errinfo *ei);
 
