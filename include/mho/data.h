@@ -88,6 +88,15 @@ MHO_API void mho_images_augmented(const mho_dataset *d, const mho_images *images
                                   int n, const mho_dataset_config *config, mho_rng rng, int epoch,
                                   mho_real *out, uint8_t *label_out);
 
+/** The parts that a dataset is cut into. */
+typedef enum mho_part { MHO_PART_TRAIN, MHO_PART_VALIDATION, MHO_PART_TEST } mho_part;
+/** A part of a dataset, which lives as long as the dataset; it may be empty. */
+MHO_API const mho_images *mho_dataset_part(const mho_dataset *d, mho_part part);
+/** How many samples a part has. */
+MHO_API int mho_images_count(const mho_images *images);
+/** How many numbers a sample is made of, and how many the network answers. */
+MHO_API void mho_dataset_sizes(const mho_dataset *d, int *features, int *outputs);
+
 /** Where the dataset's files were found: the first of the places mho_dataset_load looks at that
  *  holds them all. "" when nowhere, and for an embedded dataset.
  *  @param path  as in the config, nullable. */

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/array.h"
 
-MHO_API extern const mho_array_model mho_array_ideal;
+extern const mho_array_model mho_array_ideal;
 
 mho_err mho_crossbar_read_ideally(mho_crossbar *x, const mho_array_config *config, void *params,
                                   mho_errinfo *ei) {

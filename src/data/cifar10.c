@@ -171,7 +171,7 @@ static const mho_data_file files[] = {
     FILE_OF("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
 };
 
-MHO_API const mho_dataset_kind mho_dataset_cifar10 = {
+const mho_dataset_kind mho_dataset_cifar10 = {
     .entry =
         {.abi = MHO_ABI,
          .id = "cifar10",

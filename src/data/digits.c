@@ -53,7 +53,7 @@ static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_datase
   return MHO_OK;
 }
 
-MHO_API const mho_dataset_kind mho_dataset_digits = {
+const mho_dataset_kind mho_dataset_digits = {
     .entry = {.abi = MHO_ABI,
               .id = "digits",
               .title = "optical digits, 1437 + 360 images of 8 x 8, embedded",

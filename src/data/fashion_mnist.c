@@ -29,7 +29,7 @@ static const mho_data_file files[] = {
      .url = REPOSITORY "t10k-labels-idx1-ubyte.gz"},
 };
 
-MHO_API const mho_dataset_kind mho_dataset_fashion_mnist = {
+const mho_dataset_kind mho_dataset_fashion_mnist = {
     .entry = {.abi = MHO_ABI,
               .id = "fashion_mnist",
               .title = "Fashion-MNIST, clothes, 60000 + 10000 images of 28 x 28",

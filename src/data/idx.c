@@ -301,7 +301,7 @@ static const mho_data_file files[] = {
     {.name = "t10k-labels-idx1-ubyte"},
 };
 
-MHO_API const mho_dataset_kind mho_dataset_idx = {
+const mho_dataset_kind mho_dataset_idx = {
     .entry = {.abi = MHO_ABI,
               .id = "idx",
               .title = "any images in four IDX files named as those of MNIST are, in dataset.path",

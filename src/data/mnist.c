@@ -27,7 +27,7 @@ static const mho_data_file files[] = {
      .url = MIRROR "t10k-labels-idx1-ubyte.gz"},
 };
 
-MHO_API const mho_dataset_kind mho_dataset_mnist = {
+const mho_dataset_kind mho_dataset_mnist = {
     .entry = {.abi = MHO_ABI,
               .id = "mnist",
               .title = "MNIST handwritten digits, 60000 + 10000 images of 28 x 28",

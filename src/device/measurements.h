@@ -33,9 +33,9 @@ typedef struct mho_csv {
  *  @param columns [n], n at most MHO_CSV_COLUMNS.
  *  @return MHO_OK; MHO_EIO when it cannot be read; MHO_EDATA with the line when it is no such
  *           table. */
-MHO_API mho_err mho__csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
-                              mho_errinfo *ei);
+mho_err mho__csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
+                      mho_errinfo *ei);
 /** Frees what a table holds, and empties it. */
-MHO_API void mho__csv_free(mho_csv *t);
+void mho__csv_free(mho_csv *t);
 
 #endif

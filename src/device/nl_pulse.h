@@ -6,6 +6,6 @@
 #include "mho/device.h"
 
 /** a = A/P of a nonlinearity label (signed); infinite for label 0, the straight line. */
-MHO_API double mho__nl_pulse_a(double label);
+double mho__nl_pulse_a(double label);
 
 #endif

@@ -15,8 +15,8 @@ void mho__backprop_learn(const mho_rule_job *job, mho_rule_stats *stats);
 
 /** Errors at the hidden states that are in job->state[0], without a forward pass: job->error of
  * the read-out and then of the hidden layers, for the job's samples. */
-MHO_API void mho__backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats);
+void mho__backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats);
 /** The same from an error of the read-out that is in job->error already. */
-MHO_API void mho__backprop_back(const mho_rule_job *job, mho_rule_stats *stats);
+void mho__backprop_back(const mho_rule_job *job, mho_rule_stats *stats);
 
 #endif

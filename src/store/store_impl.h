@@ -29,9 +29,8 @@ typedef struct mho_store_options {
   const char *const *migration;
 } mho_store_options;
 /** mho_store_open with other options. Exported for the tests only. */
-MHO_API mho_err mho__store_open_with(const char *path, mho_store_mode mode,
-                                     const mho_store_options *options, mho_store **out,
-                                     mho_errinfo *ei);
+mho_err mho__store_open_with(const char *path, mho_store_mode mode,
+                             const mho_store_options *options, mho_store **out, mho_errinfo *ei);
 
 /* error.c */
 

@@ -88,7 +88,7 @@ def long_functions(path, text):
     lines = text.split('\n')
     start = None
     for i, line in enumerate(lines):
-        if re.match(r'^[A-Za-z_ ].*\)? \{$|^\{$', line) and not re.match(r'^(struct|enum|union|typedef|static const)', line):
+        if re.match(r'^[A-Za-z_ ].*\)? \{$|^\{$', line) and not re.match(r'^(struct|enum|union|typedef|static const|extern)', line):
             start = i
         elif line.startswith('}') and start is not None:
             if i - start - 1 > LENGTH:

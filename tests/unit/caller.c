@@ -164,6 +164,20 @@ static void test_answers_are_those_of_evaluations(void **state) {
   unmade(&undisturbed);
 }
 
+/* Parts and sizes, as programs that know no struct ask for them. */
+static void test_parts_of_a_dataset(void **state) {
+  subject s = made(SMALL "dataset: {train: 300, test: 50, validation: 40}\n");
+  const mho_dataset *d = mho_trainer_dataset(s.t);
+  int features, outputs;
+  mho_dataset_sizes(d, &features, &outputs);
+  assert_int_equal(features, 64);
+  assert_int_equal(outputs, 10);
+  assert_int_equal(mho_images_count(mho_dataset_part(d, MHO_PART_TRAIN)), 260);
+  assert_int_equal(mho_images_count(mho_dataset_part(d, MHO_PART_VALIDATION)), 40);
+  assert_int_equal(mho_images_count(mho_dataset_part(d, MHO_PART_TEST)), 50);
+  unmade(&s);
+}
+
 static void test_bad_inputs_are_refused(void **state) {
   subject s = made(SMALL);
   mho_real x[3 * 64] = {0}, y[3 * 10];
@@ -428,6 +442,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_experiments_are_made_of_text),
                                      cmocka_unit_test(test_answers_follow_from_the_weights),
                                      cmocka_unit_test(test_answers_are_those_of_evaluations),
+                                     cmocka_unit_test(test_parts_of_a_dataset),
                                      cmocka_unit_test(test_bad_inputs_are_refused),
                                      cmocka_unit_test(test_training_stops_and_goes_on),
                                      cmocka_unit_test(test_weights_to_start_from_are_not_forgotten),

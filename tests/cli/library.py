@@ -1,0 +1,140 @@
+"""The shared library as a program meets it: installed, found by pkg-config, with the results of the command.
+
+A program on include/mho/ alone trains every config here to the bytes that 'mho train' leaves in its database. What
+'meson install' leaves in a folder compiles examples/train.c, as C and as C++, and that learns.
+"""
+import os
+import re
+import sqlite3
+import struct
+import subprocess
+
+import mho
+from mho import folder, run, write
+
+SOURCE, SHARED = os.environ['MHO_SOURCE'], os.environ['SHARED']
+BUILD = os.path.dirname(os.path.abspath(mho.MHO))
+CLOCK = slice(112, 120)  # of a checkpoint: how long its epochs took
+
+CONFIGS = {
+    'floating': 'network: {hidden: [24]}\ntrain: {epochs: 2, batch: 20}\n',
+    'crossbars': '''network: {hidden: [24, 16]}
+device: {model: soft_bounds, cycle_to_cycle: 0.3, variation: {step: 0.2}, stuck_on: 0.01}
+array: {read_noise: 0.01, wire: {r_word: 2 ohm, r_bit: 2 ohm}}
+update: {scheme: accumulate}
+train: {epochs: 2, batch: 20, seed: 3}
+''',
+    'pulsed': '''network: {hidden: [24]}
+settle: {method: sweep}
+device: {model: soft_bounds, mapping: reference}
+update: {scheme: stochastic}
+train: {epochs: 2, batch: 20}
+''',
+    'asymmetric': '''network: {hidden: [24, 16], biases: true}
+feedback: {mode: asymmetric}
+rule: {name: fa}
+update: {optimizer: adam, rate: 1e-3}
+train: {epochs: 2, batch: 20}
+''',
+}
+
+
+def compiled(name, *words):
+    """Compile and link a program; its path."""
+    path = os.path.join(folder, name)
+    p = subprocess.run([*words, '-o', path], capture_output=True, text=True)
+    assert p.returncode == 0, f'{" ".join(words)}\n{p.stderr}'
+    return path
+
+
+# ---------------------------------------------------------------- the command's results
+
+def same_as_command(name, threads):
+    config = write(f'{name}.yaml', CONFIGS[name])
+    left = os.path.join(folder, f'{name}-{threads}')
+    os.makedirs(left)
+    subprocess.run([SHARED, config, left, str(threads)], check=True)
+    if not os.path.exists(os.path.join(folder, f'{name}.db')):
+        run('train', config, '--db', f'{name}.db', '--threads', '1')
+        run('export', 'last', '--weights', f'{name}.weights', '--db', f'{name}.db')
+
+    db = sqlite3.connect(os.path.join(folder, f'{name}.db'))
+    epochs = db.execute('SELECT epoch, loss, train_acc, test_acc, pulses FROM epoch ORDER BY epoch').fetchall()
+    with open(os.path.join(left, 'epochs'), encoding='ascii') as f:
+        assert [tuple(map(float, line.split())) for line in f] == epochs, f'{name}: epochs differ'
+
+    stored = bytearray(db.execute("SELECT data FROM checkpoint WHERE kind = 'last'").fetchone()[0])
+    with open(os.path.join(left, 'checkpoint'), 'rb') as f:
+        saved = bytearray(f.read())
+    stored[CLOCK] = saved[CLOCK] = bytes(8)
+    assert stored == saved, f'{name}: checkpoints differ'
+
+    weights = os.path.join(folder, f'{name}.weights')
+    for file in os.listdir(weights):
+        if file.endswith('.w.npy'):
+            same_weights(os.path.join(weights, file), os.path.join(left, file[:-4]))
+
+
+def same_weights(npy, raw):
+    """NumPy's file of doubles has the floats of the other one."""
+    with open(npy, 'rb') as f:
+        data = f.read()
+    start = 10 + struct.unpack('<H', data[8:10])[0]
+    doubles = struct.unpack(f'<{(len(data) - start) // 8}d', data[start:])
+    with open(raw, 'rb') as f:
+        floats = struct.unpack(f'={len(doubles)}f', f.read())
+    assert doubles == floats, f'{npy} and {raw} differ'
+
+
+def test_results_are_the_commands():
+    for name in CONFIGS:
+        same_as_command(name, 1)
+
+
+def test_threads_play_no_part():
+    same_as_command('crossbars', 3)
+
+
+# ---------------------------------------------------------------- installed
+
+def installed():
+    """'meson install' into a folder: its flags for a compiler, and the folder of the library."""
+    root = os.path.join(folder, 'root')
+    if not os.path.exists(root):
+        subprocess.run(['meson', 'install', '-C', BUILD, '--no-rebuild', '--destdir', root],
+                       check=True, capture_output=True)
+    place = {name: home for home, _, names in os.walk(root) for name in names}
+    env = {**os.environ, 'PKG_CONFIG_PATH': place['mho.pc'], 'PKG_CONFIG_SYSROOT_DIR': root}
+    flags = subprocess.run(['pkg-config', '--cflags', '--libs', 'mho'], env=env, check=True, capture_output=True,
+                           text=True).stdout.split()
+    return flags, place['libmho.so.0']
+
+
+def learns(program, home):
+    """Run the example; the last epoch's test accuracy and the answers show that it has learned."""
+    p = subprocess.run([program], env={**os.environ, 'LD_LIBRARY_PATH': home}, capture_output=True, text=True)
+    assert p.returncode == 0, p.stderr
+    return p.stdout
+
+
+def test_the_example_is_built_on_what_is_installed():
+    flags, home = installed()
+    source = os.path.join(SOURCE, 'examples', 'train.c')
+    strict = ['-std=c17', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wpedantic', '-Werror']
+    said = learns(compiled('train', 'cc', *strict, source, *flags), home)
+    assert float(re.findall(r'test accuracy ([.\d]+)', said)[-1]) > .7, said
+    assert 'x-h1: 64 x 32' in said, said
+
+
+def test_the_version_is_one():
+    flags, home = installed()
+    with open(os.path.join(SOURCE, 'meson.build'), encoding='utf-8') as f:
+        version = re.search(r"version: '([\d.]+)'", f.read()).group(1)
+    source = write('version.c', '#include <mho/base.h>\n#include <stdio.h>\nint main(void) '
+                   '{ printf("%s %s", MHO_VERSION, mho_version()); return 0; }\n')
+    assert learns(compiled('version', 'cc', source, *flags), home) == f'{version} {version}'
+    assert os.path.exists(os.path.join(home, f'libmho.so.{version}'))
+
+
+mho.main([test_results_are_the_commands, test_threads_play_no_part, test_the_example_is_built_on_what_is_installed,
+          test_the_version_is_one])
