@@ -11,6 +11,8 @@ static inline mho_crossbar *crossbar(const mho_experiment *e, int rows, int cols
   mho_crossbar_options o = {.device = (const mho_device_model *)e->device.entry,
                             .device_params = e->device.params,
                             .device_config = &e->device_config,
+                            .mapping = (const mho_mapping *)e->mapping.entry,
+                            .mapping_params = e->mapping.params,
                             .array = (const mho_array_model *)e->array.entry,
                             .array_params = e->array.params,
                             .array_config = &e->array_config,

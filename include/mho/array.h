@@ -84,6 +84,66 @@ typedef struct mho_array_converters {
   bool analog;
 } mho_array_converters;
 
+/* ---------------------------------------------------------------- mappings */
+
+enum { MHO_BANKS_MAX = 4 };
+
+/** What a bank holds. */
+typedef enum mho_bank_kind {
+  MHO_BANK_DEVICES,   /**< devices that weights are written to */
+  MHO_BANK_REFERENCE, /**< devices of their kind that are written once: no pulse reaches them */
+  /** Currents of a circuit: nothing of them is random, and they neither drift nor draw noise. */
+  MHO_BANK_CURRENTS
+} mho_bank_kind;
+
+/** A bank of a mapping, one cell for every weight. */
+typedef struct mho_bank {
+  const char *name;  /**< of its conductances in exported files: g_<name> */
+  const char *title; /**< what netlists call its devices: "positive" */
+  /** Of its elements and nodes in netlists: 'p', 'n', or another of c d g h j k l m o q r s t y. */
+  char letter;
+  double gain; /**< of its conductance in a weight, see mho_mapping */
+  mho_bank_kind kind;
+  /** Of what is written once: at g_min, rather than at device.start or the symmetry point. */
+  bool lowest;
+} mho_bank;
+
+/** A registered way to lay a signed weight on the cells of up to MHO_BANKS_MAX banks:
+ *
+ *    W = w_max sum_k gain_k g_k
+ *
+ *  with normalized conductances g. Reads add the currents of the banks with these gains, so wires,
+ *  drift, noise, circuits and files follow from the table of banks; what a mapping decides is how a
+ *  wanted weight is divided. The gains add up to 0, so that equal conductances are weight 0
+ *  whatever g_min is, and the first bank is one of devices. None of the functions is called for the
+ *  ideal device, which has no cells. */
+typedef struct mho_mapping {
+  mho_entry entry;
+  int n_banks;
+  mho_bank bank[MHO_BANKS_MAX];
+  /** The crossbar's w_max over that of mho_crossbar_options: 2 where one device, which has half of
+   *  a pair's range, is to hold the same weights. */
+  double span;
+  bool rests;    /**< new cells are at weight 0: nothing is written to them at the start */
+  bool positive; /**< no weight is below 0: those that are drawn are not, others are clipped */
+  /** Conductances that weights ask of n neighbouring cells (at most MHO_DEVICE_BLOCK), from cell
+   *  `first` on. d: [n] weights over w_max, or changes of them (relative). g[k]: [n] of bank k,
+   *  what it has, in place of which comes what it is to have. Only banks of devices are written. */
+  void (*targets)(const mho_crossbar *x, size_t first, int n, const float *d, bool relative,
+                  float *const *g);
+  /** What small changes d ask of the conductances of each bank of devices, dg[k], [n]. */
+  void (*shares)(const mho_crossbar *x, int n, const float *d, float *const *dg);
+  /** What pulses that raise (count[i] > 0) or lower weights are to each bank of devices, [n]: SET
+   *  where positive. A pulse up gives every bank at most one. */
+  void (*pulses)(const mho_crossbar *x, int n, const int16_t *count, int16_t *const *bank);
+  /** See mho_crossbar_reach. Nullable: 1. */
+  double (*reach)(const mho_crossbar *x);
+  /** See mho_crossbar_tend. Nullable: cells need no care. */
+  void (*tend)(mho_crossbar *x, size_t first, size_t n, uint64_t update, mho_pulse_counts *counts);
+} mho_mapping;
+
+/* ---------------------------------------------------------------- array models */
+
 typedef struct mho_crossbar_options mho_crossbar_options;
 /** A registered way to read a crossbar: what is between the digital numbers and the devices. */
 typedef struct mho_array_model {
@@ -154,17 +214,18 @@ struct mho_crossbar {
   /** Programmed ones, and what wires make of them: src/array/weights.h. */
   struct mho_weights *weights;
   double read_voltage; /**< V of a line that is driven by an activity of 1 */
-  /** Weight of a pair at opposite ends; g_unit = (g_max - g_min)/w_max. */
+  /** Weight of a sum of 1, see mho_mapping; g_unit = (g_max - g_min)/w_max. */
   double w_max;
-  /** G+ and G-, [rows x cols] each; NULL with the ideal device. G- is the other device of a pair,
-   *  or a reference that is never pulsed. */
-  mho_cells *pos, *neg;
-  int mapping; /**< MHO_MAPPING_... */
-  /** one_sided: pairs with a device above it are written anew, of the range. */
-  double refresh_above;
-  double after; /**< time since programming, s */
-  /** Conductances of pos and neg at that time; NULL: as programmed, see mho_crossbar_shown. */
-  float *drifted[2];
+  const mho_mapping *mapping; /**< NULL with the ideal device */
+  const void *mapping_params; /**< outlives the crossbar */
+  /** [n_banks] of the mapping; of the ideal device those of the pairs that its weights are laid on
+   *  in circuits and between wires. */
+  const mho_bank *role;
+  int n_banks;
+  mho_cells *bank[MHO_BANKS_MAX]; /**< [rows x cols] each; NULL with the ideal device */
+  double after;                   /**< time since programming, s */
+  /** Conductances of the banks at that time; NULL: as programmed, see mho_crossbar_shown. */
+  float *drifted[MHO_BANKS_MAX];
   bool bounded; /**< ideal device: clip to +-w_max */
   const mho_array_model *model;
   const void *params;          /**< of the array model; outlives the crossbar */
@@ -182,6 +243,8 @@ struct mho_crossbar_options {
   const mho_device_model *device;
   const void *device_params;
   const mho_device_config *device_config;
+  const mho_mapping *mapping; /**< nullable with the ideal device */
+  const void *mapping_params; /**< nullable where the mapping has no parameters */
   const mho_array_model *array;
   const void *array_params;
   const mho_array_config *array_config; /**< nullable: defaults */
@@ -199,22 +262,20 @@ MHO_API mho_err mho_crossbar_new(int rows, int cols, const mho_crossbar_options 
 /** Frees a crossbar with its devices; NULL is allowed. */
 MHO_API void mho_crossbar_free(mho_crossbar *x);
 /** Write weights as exactly as bounds, faults and the error of a verified write
- *  (device.write_error) allow. A differential pair takes half each around its start, a single
- *  device all around its reference, of a one-sided pair one device all and the other rests.
+ *  (device.write_error) allow, divided between the banks as the mapping says.
  *  @param w  [n], weights of cells first .. first+n-1. @return how many were clipped. */
 MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w);
 /** Add to the weights as exactly as possible (scheme exact); a device whose conductance stays is
  *  not written. `step` numbers the programming step. @return how many were clipped. */
 MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw,
                              uint64_t step);
-/** Pulses on at most MHO_DEVICE_BLOCK neighbouring cells, pos[i] on G+ and neg[i] on G- (SET when
- *  positive; none reach a reference). `step` numbers the programming step. The effective matrix is
- *  refreshed. */
-MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, const int16_t *pos,
-                                const int16_t *neg, uint64_t step, mho_pulse_counts *counts);
-/** Pulses that raise (count[i] > 0) or lower the weights of at most MHO_DEVICE_BLOCK cells: SET of
- *  G+ and RESET of G- of a differential pair, SET and RESET of a single device, SET of G+ or SET of
- *  G- of a one-sided pair. */
+/** Pulses on at most MHO_DEVICE_BLOCK neighbouring cells, bank[k][i] on those of bank k (SET when
+ *  positive; only banks of devices are looked at). `step` numbers the programming step. The
+ *  effective matrix is refreshed. */
+MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, int16_t *const *bank,
+                                uint64_t step, mho_pulse_counts *counts);
+/** Pulses that raise (count[i] > 0) or lower the weights of at most MHO_DEVICE_BLOCK cells, on the
+ *  banks that the mapping pulses for it. */
 MHO_API void mho_crossbar_change(mho_crossbar *x, size_t first, int n, const int16_t *count,
                                  uint64_t step, mho_pulse_counts *counts);
 /** The same on scattered cells, each at most once. The effective matrix is not refreshed. */
@@ -225,18 +286,20 @@ MHO_API void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell
  *  `step` numbers the programming step. */
 MHO_API void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real *dw,
                                    uint64_t step);
-/** What a wanted change of weights asks of a bank (0: G+, 1: G-), normalized, [n] (at most
- *  MHO_DEVICE_BLOCK). */
-MHO_API void mho_crossbar_shares(const mho_crossbar *x, int bank, int n, const mho_real *dw,
-                                 float *dg);
+/** What wanted changes of weights ask of the banks of devices, dg[k] of bank k, normalized, [n] (at
+ *  most MHO_DEVICE_BLOCK). */
+MHO_API void mho_crossbar_shares(const mho_crossbar *x, int n, const mho_real *dw,
+                                 float *const *dg);
 /** Change of a weight by one pulse up on every device that takes part, for devices of mean step
- *  `step` (of the range). */
+ *  `step` (of the range); 0 for the ideal device. */
 MHO_API double mho_crossbar_step(const mho_crossbar *x, double step);
+/** How many devices of a weight take part in a pulse that raises it; 0 for the ideal device. */
+MHO_API int mho_crossbar_pulsed(const mho_crossbar *x);
 /** How many of the weights w, [n], the bounds of cells first .. first+n-1 cannot hold: what
  *  mho_crossbar_set clips by more than rounding. Faulty cells play no part. */
 MHO_API size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n,
                                    const mho_real *w);
-/** Another w_max (of mho_crossbar_options: a single device's span is taken care of). Conductances
+/** Another w_max (of mho_crossbar_options: the mapping's span is taken care of). Conductances
  *  stay, so all weights scale with it; whoever brings weights calls it before they are written. */
 MHO_API void mho_crossbar_range(mho_crossbar *x, double w_max);
 /** The w_max that it has, as given in mho_crossbar_options. */
@@ -244,11 +307,10 @@ MHO_API double mho_crossbar_w_max(const mho_crossbar *x);
 /** Largest |weight| that can be written exactly, over w_max: 1, or less where devices start off mid
  *  range (2 min(start, 1 - start) of a differential pair, the same of the mean reference). */
 MHO_API double mho_crossbar_reach(const mho_crossbar *x);
-/** One-sided pairs only: RESET both devices of every pair that has one above refresh_above, and
- *  bring the difference back by SET pulses, read after each. Counts pulses and reads. `step`
- *  numbers the programming step. */
-MHO_API void mho_crossbar_restore(mho_crossbar *x, size_t first, size_t n, uint64_t step,
-                                  mho_pulse_counts *counts);
+/** The care that cells first .. first+n-1 need after update number `update`, where their mapping
+ *  has any: pairs that are only SET are written anew. Counts pulses and reads. */
+MHO_API void mho_crossbar_tend(mho_crossbar *x, size_t first, size_t n, uint64_t update,
+                               mho_pulse_counts *counts);
 /** Recompute the effective weights of cells first .. first+n-1 from the conductances. */
 MHO_API void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n);
 /** Let time pass: reads are those of the cells a time after programming (s, by their law of drift),
@@ -257,11 +319,17 @@ MHO_API void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n);
 MHO_API mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei);
 /** Charge leaks from cells first .. first+n-1 for one update (device.leak). */
 MHO_API void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n);
-/** Normalized conductances as reads find them, [rows x cols]; k: 0 of pos, 1 of neg. */
+/** Whether there are cells; the ideal device keeps the weights themselves. */
+static inline bool mho_crossbar_has_cells(const mho_crossbar *x) {
+  return x->bank[0] != NULL;
+}
+/** Whether bank k has cells that weights are written to. */
+static inline bool mho_crossbar_writes(const mho_crossbar *x, int k) {
+  return x->bank[k] && x->role[k].kind == MHO_BANK_DEVICES;
+}
+/** Normalized conductances of bank k as reads find them, [rows x cols]. */
 static inline const float *mho_crossbar_shown(const mho_crossbar *x, int k) {
-  if (x->drifted[k])
-    return x->drifted[k];
-  return k ? x->neg->g : x->pos->g;
+  return x->drifted[k] ? x->drifted[k] : x->bank[k]->g;
 }
 /** Cells of each of its banks, or weights: rows x cols. */
 static inline size_t mho_crossbar_cells(const mho_crossbar *x) {
@@ -306,11 +374,11 @@ MHO_API bool mho_crossbar_lossy(const mho_crossbar *x);
 MHO_API int mho_crossbar_conversions(const mho_crossbar *x, bool transposed);
 /** mho_real's of scratch that a read of n samples needs. */
 MHO_API size_t mho_crossbar_scratch(const mho_crossbar *x, int n);
-/** Conductances of the pair in siemens as reads find them (see mho_crossbar_age), [rows x cols]
- *  each; for the ideal device those of a pair with mid-range rest state and w_max, or the largest
- *  |weight|, at their ends (g_min, g_max of `config`). */
+/** Conductances of the banks in siemens as reads find them (see mho_crossbar_age), [n_banks] of
+ *  [rows x cols]; for the ideal device those of a pair with mid-range rest state and w_max, or the
+ *  largest |weight|, at their ends (g_min, g_max of `config`). */
 MHO_API void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config,
-                                  double *g_pos, double *g_neg, double *g_unit);
+                                  double *const *g, double *g_unit);
 
 /* ---------------------------------------------------------------- wires */
 
@@ -334,7 +402,7 @@ MHO_API void mho_wired_free(mho_wired *w);
  *  @param full    ... or when this is set. */
 MHO_API void mho_wired_refresh(mho_wired *w, int64_t update, bool full);
 /** What every line loads its driver with through the wires when all other lines are at 0 V, S,
- *  summed over tiles and both devices of the pairs: the power of lines whose voltages are not
+ *  summed over tiles and banks: the power of lines whose voltages are not
  *  correlated is the sum of V^2 times it. A line's way through its own devices and their other
  *  lines is followed, ways that go around through a third line are not.
  *  @param rows  [n] of [rows]: word lines, driven at their left ends.
@@ -371,7 +439,7 @@ enum { MHO_G_BINS = 20 };
 /** What is stored of a crossbar after an epoch. */
 typedef struct mho_crossbar_stats {
   double w_mean, w_std, w_absmax;
-  /** S, of the devices that are written: both of a pair, no reference; NaN without devices. */
+  /** S, of the devices that are written, no reference; NaN without devices. */
   double g_mean, g_std;
   /** Cells in equal parts of the range, those outside in the outermost; 0 without devices. */
   int64_t g_hist[MHO_G_BINS];

@@ -1,9 +1,9 @@
 /* device.h - memristive devices: how a conductance answers pulses.
  *
  * Inside mho a cell's conductance is carried normalized, g = (G - g_min) / (g_max - g_min), 0..1 on
- * the nominal range; siemens appear where the user sees them. A bank of cells (one device of each
- * pair of a crossbar) shares one model; what varies from cell to cell lies in columns, one float a
- * cell.
+ * the nominal range; siemens appear where the user sees them. A bank of cells (one device of every
+ * weight of a crossbar) shares one model; what varies from cell to cell lies in columns, one float
+ * a cell.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_DEVICE_H
 #define MHO_DEVICE_H
@@ -146,7 +146,6 @@ enum { MHO_IV_OHMIC, MHO_IV_SINH, MHO_IV_POLYNOMIAL, MHO_IV_HFO2 };
 struct mho_device_config {
   char card[MHO_TEXT_MAX]; /**< the card whose keys are the defaults; "" for none */
   double g_min, g_max;     /**< S */
-  int mapping;             /**< MHO_MAPPING_... */
   bool zero_shift;         /**< reference: at the symmetry point of each cell's device */
   int64_t refresh_every;   /**< one_sided: updates from refresh to refresh */
   double refresh_above;    /**< one_sided: conductance that asks for it, of the range */
@@ -176,7 +175,6 @@ struct mho_device_config {
   mho_read_noise_config read_noise;
   mho_iv_config iv;
 };
-enum { MHO_MAPPING_DIFFERENTIAL, MHO_MAPPING_REFERENCE, MHO_MAPPING_ONE_SIDED, MHO_MAPPING_OFFSET };
 /** The keys of mho_device_config. */
 MHO_API extern const mho_params mho_device_params;
 

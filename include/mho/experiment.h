@@ -20,8 +20,9 @@
   X(SETTLER, "settlers", mho_settler)                                                              \
   X(RULE, "rules", mho_rule)                                                                       \
   X(OPTIMIZER, "optimizers", mho_optimizer)                                                        \
-  X(SCHEME, "programs", mho_scheme)                                                                \
+  X(SCHEME, "schemes", mho_scheme)                                                                 \
   X(DEVICE, "devices", mho_device_model)                                                           \
+  X(MAPPING, "mappings", mho_mapping)                                                              \
   X(ARRAY, "arrays", mho_array_model)
 
 /** Kinds of registered things. */
@@ -139,7 +140,8 @@ typedef struct mho_checkpoint_config {
 
 /** A validated config: what is chosen of every kind, with its parameters, and the common keys. */
 typedef struct mho_experiment {
-  mho_choice dataset, topology, neuron, dynamics, settler, rule, optimizer, scheme, device, array;
+  mho_choice dataset, topology, neuron, dynamics, settler, rule, optimizer, scheme, device, mapping;
+  mho_choice array;
   mho_dataset_config dataset_config;
   mho_network_config network;
   mho_feedback_config feedback;

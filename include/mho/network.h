@@ -204,6 +204,8 @@ typedef struct mho_network_options {
   const mho_device_model *device;
   const void *device_params;
   const mho_device_config *device_config;
+  const mho_mapping *mapping; /**< as of mho_crossbar_options */
+  const void *mapping_params;
   const mho_array_model *array;
   const void *array_params;
   const mho_array_config *array_config; /**< nullable: defaults */

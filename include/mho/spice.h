@@ -88,12 +88,14 @@ MHO_API const char *mho_spice_messages(const mho_spice *s);
 
 /* ---------------------------------------------------------------- netlists */
 
-/** One read of a crossbar. Word line i and bit line j are joined by G+[i][j] and G-[i][j],
- *  the positive and the negative ones in arrays of their own.
+/** One read of a crossbar. Word line i and bit line j are joined by a device of every bank,
+ *  G+[i][j] and G-[i][j] of a pair, each bank in an array of its own.
  *   forward      word lines w<i> driven by Vin<i>, bit lines p<j> and n<j> sensed at 0 V:
  *                I[j] = sum_i (G+[i][j] - G-[i][j]) V[i]
  *   transposed   bit lines b<j> driven by Vin<j>, word lines p<i> and n<i> sensed at 0 V:
  *                I[i] = sum_j (G+[i][j] - G-[i][j]) V[j]
+ *  Other banks than those of a pair have other letters than p and n and gains of their own
+ *  (mho_bank), with which their currents are added.
  *  Devices are resistors Rp_<i>_<j>, Rn_<i>_<j>, or with an I-V law subcircuits Xp_<i>_<j>,
  *  Xn_<i>_<j>, whose voltage is that of the driven line against the sensed one, forward and
  *  transposed; sensed currents are i(Vp<k>), i(Vn<k>), into ground, positive for positive V.
@@ -108,9 +110,12 @@ MHO_API const char *mho_spice_messages(const mho_spice *s);
  *  Set the members by name: the rest is zero, and zero is a sensible default. */
 typedef struct mho_netlist_crossbar {
   int rows, cols;
-  const double *g_pos; /**< [rows x cols], S; a 0 is left out of the circuit */
-  const double *g_neg; /**< the same; nullable: no negative devices */
-  const double *v_in;  /**< V: [rows], transposed [cols] */
+  int n_banks;
+  /** [n_banks] of [rows x cols], S; a 0 is left out of the circuit. */
+  const double *g[MHO_BANKS_MAX];
+  /** [n_banks], as of mho_crossbar.role; nullable: positive devices, then negative ones. */
+  const mho_bank *role;
+  const double *v_in; /**< V: [rows], transposed [cols] */
   /** Whose I-V law the devices have, g the slope at 0 V; nullable: resistors. */
   const mho_device_config *iv;
   bool transposed;      /**< drive bit lines, sense word lines */
@@ -233,11 +238,11 @@ MHO_API mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *e
 MHO_API mho_err mho_netlist_network_write(const mho_netlist_network *x, char **out,
                                           mho_errinfo *ei);
 
-/** Conductances of a connection as netlists have them, [rows x cols] each. With the ideal device
- *  weights of +-top lie at the ends of g_min .. g_max.
+/** Conductances of a connection as netlists have them, [n_banks] of [rows x cols]. With the ideal
+ *  device weights of +-top lie at the ends of g_min .. g_max.
  *  @param top  0: the largest |weight|. */
 MHO_API void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top,
-                                 double *g_pos, double *g_neg, double *g_unit);
+                                 double *const *g, double *g_unit);
 
 /** Subcircuits of a network of such neurons, the text of models/neuron_<id>.lib. Free it with
  *  mho_free. */

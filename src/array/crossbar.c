@@ -1,19 +1,18 @@
-/* crossbar.c - signed weights on two banks of devices, and the effective matrix.
+/* crossbar.c - signed weights on banks of devices, and the effective matrix.
  *
- *   W = (G+ - G-)/g_unit, g_unit = (g_max - g_min)/w_max, so W = w_max (g+ - g-) in normalized
- *   conductance
+ *   W = sum_k gain_k G_k/g_unit, g_unit = (g_max - g_min)/w_max, so W = w_max sum_k gain_k g_k in
+ *   normalized conductance
  *
- * What the banks are is the mapping: the two devices of a differential pair; one device and a fixed
- * reference of its kind (reference: at device.start, or at the device's symmetry point) or a fixed
- * current (offset: the same without anything random); two devices that are only ever SET and now
- * and then written anew (one_sided). A single device spans half of what a pair does, so its w_max
- * is twice what the pair's would be.
+ * What the banks are and how a weight is divided between them is the mapping (array/mapping/).
+ * Banks that are written once hold device.start or, with device.zero_shift, the symmetry point of
+ * the device that they are read against.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <string.h>
 
-#include "array/crossbar_impl.h"
 #include "array/crossbar_panels.h"
+#include "array/weights.h"
 #include "base/streams.h"
 #include "device/ideal.h"
 
@@ -71,56 +70,97 @@ static void symmetry_points(mho_cells *c, size_t first, int n, float start, floa
   }
 }
 
-/* The device config of a reference: of its kind, but with nothing that varies or fails. */
-static mho_device_config reference_config(const mho_crossbar *x, const mho_device_config *device) {
+/* The device config of a bank that is written once: of its kind, but with nothing that varies or
+ * fails. */
+static mho_device_config fixed_config(const mho_bank *role, const mho_device_config *device) {
   mho_device_config c = *device;
   c.spread_step = c.spread_asymmetry = c.spread_low = c.spread_high = c.spread_of[0] = 0;
   c.stuck_on = c.stuck_off = c.open = c.write_noise = c.endurance = c.leak = 0;
   c.levels = -1;
-  if (x->mapping == MHO_MAPPING_OFFSET) {
+  if (role->lowest)
+    c.start = 0;
+  if (role->kind == MHO_BANK_CURRENTS) {
     c.read_noise.law = MHO_READ_NOISE_NONE;
     c.drift.law = MHO_DRIFT_NONE;
   }
   return c;
 }
 
-/* The second bank of a single device, which is written once and for all. */
-static mho_err new_reference(mho_crossbar *x, const mho_crossbar_options *o, mho_rng chip,
-                             mho_rng noise, mho_errinfo *ei) {
-  mho_device_config fixed = reference_config(x, o->device_config);
-  size_t n = x->pos->n;
-  mho_err err = mho_cells_new(o->device, o->device_params, &fixed, n, chip, noise, &x->neg, ei);
-  if (err)
-    return err;
+/* Write a bank once and for all. */
+static void fix(mho_crossbar *x, int k, bool zero_shift) {
+  const mho_bank *role = &x->role[k];
+  mho_cells *c = x->bank[k];
 
-  if (o->device_config->zero_shift)
-    for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-      symmetry_points(x->pos, i, mho__block_cells(n, i), (float)fixed.start, x->neg->g + i);
-  if (x->mapping == MHO_MAPPING_REFERENCE)
-    for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-      mho_cells_write(x->neg, i, mho__block_cells(n, i), x->neg->g + i, true, mho__step_set(0));
+  if (zero_shift && !role->lowest)
+    for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
+      symmetry_points(x->bank[0], i, mho__block_cells(c->n, i), (float)c->config.start, c->g + i);
+  if (role->kind == MHO_BANK_REFERENCE)
+    for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
+      mho_cells_write(c, i, mho__block_cells(c->n, i), c->g + i, true, mho__step_set(0));
+}
+
+static mho_err new_bank(mho_crossbar *x, const mho_crossbar_options *o, int k, mho_errinfo *ei) {
+  mho_rng chip = mho__stream_chip(o->chip_seed, o->index, (uint32_t)k);
+  mho_rng noise = mho__stream_pulse(o->noise_seed, o->index, (uint32_t)k);
+  bool is_fixed = x->role[k].kind != MHO_BANK_DEVICES;
+  mho_device_config fixed = fixed_config(&x->role[k], o->device_config);
+
+  mho_err err = mho_cells_new(o->device, o->device_params, is_fixed ? &fixed : o->device_config,
+                              mho_crossbar_cells(x), chip, noise, &x->bank[k], ei);
+  if (!err && is_fixed)
+    fix(x, k, o->device_config->zero_shift);
+  return err;
+}
+
+/* Whether a table of banks is one that reads can follow. */
+static mho_err check_mapping(const mho_mapping *m, mho_errinfo *ei) {
+  double sum = 0;
+  if (m->n_banks < 1 || m->n_banks > MHO_BANKS_MAX || m->bank[0].kind != MHO_BANK_DEVICES)
+    return mho_fail(ei, MHO_EINVAL,
+                    "the mapping '%s' has %d banks: expected 1 to %d, the first one of devices",
+                    m->entry.id, m->n_banks, MHO_BANKS_MAX);
+
+  for (int k = 0; k < m->n_banks; k++)
+    sum += m->bank[k].gain;
+  if (fabs(sum) > 1e-12)
+    return mho_fail(ei, MHO_EINVAL,
+                    "the gains of the banks of mapping '%s' add up to %g: they must cancel, as the "
+                    "currents of equal devices do in a weight of 0",
+                    m->entry.id, sum);
   return MHO_OK;
 }
 
 static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei) {
-  x->mapping = o->device_config->mapping;
-  x->refresh_above = o->device_config->refresh_above;
-  if (mho__crossbar_has_reference(x))
-    x->w_max *= 2;
+  const mho_mapping *m = o->mapping;
+  if (!m)
+    return mho_fail(ei, MHO_EINVAL, "a crossbar of '%s' without a mapping", o->device->entry.id);
+  mho_err wrong = check_mapping(m, ei);
+  if (wrong)
+    return wrong;
 
-  for (uint32_t k = 0; k < 2; k++) {
-    mho_rng chip = mho__stream_chip(o->chip_seed, o->index, k);
-    mho_rng noise = mho__stream_pulse(o->noise_seed, o->index, k);
-    mho_err err = MHO_OK;
-    if (k && mho__crossbar_has_reference(x))
-      err = new_reference(x, o, chip, noise, ei);
-    else
-      err = mho_cells_new(o->device, o->device_params, o->device_config, mho_crossbar_cells(x),
-                          chip, noise, k ? &x->neg : &x->pos, ei);
+  x->mapping = m;
+  x->mapping_params = o->mapping_params;
+  x->role = m->bank;
+  x->n_banks = m->n_banks;
+  x->w_max *= m->span;
+
+  for (int k = 0; k < m->n_banks; k++) {
+    mho_err err = new_bank(x, o, k, ei);
     if (err)
       return err;
   }
   return MHO_OK;
+}
+
+/* The ideal device has no cells: in circuits and between wires its weights are laid on pairs. */
+static const mho_bank ideal_pair[] = {
+    {.name = "pos", .title = "positive", .letter = 'p', .gain = 1},
+    {.name = "neg", .title = "negative", .letter = 'n', .gain = -1}};
+
+static void new_floats(mho_crossbar *x, const mho_crossbar_options *o) {
+  x->role = ideal_pair;
+  x->n_banks = MHO_COUNT(ideal_pair);
+  x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
 }
 
 /* ---------------------------------------------------------------- construction */
@@ -147,7 +187,7 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
   if (o->device->pulse)
     err = new_banks(x, o, ei);
   else
-    x->bounded = ((const mho_ideal_params *)o->device_params)->bounded;
+    new_floats(x, o);
 
   if (!err)
     err = mho__crossbar_panels_new(x, ei);
@@ -156,11 +196,11 @@ static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinf
   return err;
 }
 
-/* All weights 0; devices of a differential pair start where new cells do. */
+/* All weights 0, as new cells give them or as they are written. */
 static void start(mho_crossbar *x) {
   mho_real none[MHO_DEVICE_BLOCK] = {0};
   size_t n = mho_crossbar_cells(x);
-  if (x->pos && x->mapping != MHO_MAPPING_DIFFERENTIAL)
+  if (x->mapping && !x->mapping->rests)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
       mho_crossbar_set(x, i, (size_t)mho__block_cells(n, i), none);
   mho_crossbar_refresh(x, 0, n);
@@ -205,10 +245,10 @@ void mho_crossbar_free(mho_crossbar *x) {
 
   if (x->model && x->model->detach)
     x->model->detach(x);
-  mho_cells_free(x->pos);
-  mho_cells_free(x->neg);
-  mho_free(x->drifted[0]);
-  mho_free(x->drifted[1]);
+  for (int k = 0; k < MHO_BANKS_MAX; k++) {
+    mho_cells_free(x->bank[k]);
+    mho_free(x->drifted[k]);
+  }
   if (x->weights) {
     mho_free(x->weights->programmed);
     mho_free(x->weights->wired);
@@ -226,44 +266,57 @@ const mho_real *mho_crossbar_matrix(const mho_crossbar *x) {
 
 /* ---------------------------------------------------------------- the matrix */
 
-static mho_cells *bank_of(const mho_crossbar *x, int k) {
-  return k ? x->neg : x->pos;
-}
-
 /* Conductances of cells first .. first+n-1 of bank k as time has left them. */
 static void refresh_drifted(mho_crossbar *x, int k, size_t first, size_t n) {
   for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-    mho_cells_drifted(bank_of(x, k), x->after, first + i, mho__block_cells(n, i),
+    mho_cells_drifted(x->bank[k], x->after, first + i, mho__block_cells(n, i),
                       x->drifted[k] + first + i);
+}
+
+/* The weights of cells first .. first+n-1: two banks, which nearly all mappings have, in one pass,
+ * and others on top. */
+static void sum_banks(mho_crossbar *x, size_t first, size_t n) {
+  int second = x->n_banks > 1;
+  const float *p = mho_crossbar_shown(x, 0) + first, *q = mho_crossbar_shown(x, second) + first;
+  mho_real scale = (mho_real)x->w_max, *w = x->weights->programmed + first;
+  mho_real a = (mho_real)x->role[0].gain, b = second ? (mho_real)x->role[1].gain : 0;
+
+  for (size_t i = 0; i < n; i++)
+    w[i] = scale * (a * (mho_real)p[i] + b * (mho_real)q[i]);
+
+  for (int k = 2; k < x->n_banks; k++) {
+    const float *g = mho_crossbar_shown(x, k) + first;
+    mho_real more = scale * (mho_real)x->role[k].gain;
+    for (size_t i = 0; i < n; i++)
+      w[i] += more * (mho_real)g[i];
+  }
 }
 
 void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
   mho_crossbar_unpack(x);
-  if (x->drifted[0]) {
-    refresh_drifted(x, 0, first, n);
-    refresh_drifted(x, 1, first, n);
-  }
 
-  if (x->pos) {
-    const float *p = mho_crossbar_shown(x, 0) + first, *q = mho_crossbar_shown(x, 1) + first;
-    mho_real scale = (mho_real)x->w_max, *w = x->weights->programmed + first;
-    for (size_t i = 0; i < n; i++)
-      w[i] = scale * ((mho_real)p[i] - (mho_real)q[i]);
-  }
+  for (int k = 0; k < x->n_banks; k++)
+    if (x->drifted[k])
+      refresh_drifted(x, k, first, n);
+
+  if (mho_crossbar_has_cells(x))
+    sum_banks(x, first, n);
   if (x->model->refresh)
     x->model->refresh(x, first, n);
 }
 
 mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
   size_t n = mho_crossbar_cells(x);
-  bool drifts = x->pos && x->pos->config.drift.law != MHO_DRIFT_NONE && after > 0;
+  bool has_cells = mho_crossbar_has_cells(x), ok = true;
+  bool drifts = has_cells && x->bank[0]->config.drift.law != MHO_DRIFT_NONE && after > 0;
 
-  for (int k = 0; k < 2; k++) {
+  for (int k = 0; k < x->n_banks; k++) {
     mho_free(x->drifted[k]);
     x->drifted[k] = drifts ? mho_alloc(n, sizeof(float)) : NULL;
+    ok = ok && (x->drifted[k] || !drifts);
   }
 
-  if (drifts && !(x->drifted[0] && x->drifted[1]))
+  if (!ok)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the drift of a crossbar of %d x %d", x->rows,
                     x->cols);
 
@@ -273,43 +326,43 @@ mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
 }
 
 void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n) {
-  if (!x->pos || !(x->pos->config.leak > 0))
+  if (!mho_crossbar_has_cells(x) || !(x->bank[0]->config.leak > 0))
     return;
-  mho_cells_leak(x->pos, first, n, 1);
-  mho_cells_leak(x->neg, first, n, 1);
+  for (int k = 0; k < x->n_banks; k++)
+    mho_cells_leak(x->bank[k], first, n, 1);
   mho_crossbar_refresh(x, first, n);
 }
 
 /* ---------------------------------------------------------------- exact writes */
 
+/* Conductances of a block, one array a bank. */
+typedef struct block {
+  float of[MHO_BANKS_MAX][MHO_DEVICE_BLOCK];
+  float *g[MHO_BANKS_MAX];
+} block;
+
 /* Conductances that weights v ask of m cells (relative: that changes v of what is there ask). */
 static void targets(const mho_crossbar *x, size_t first, int m, const mho_real *v, bool relative,
-                    float *p, float *q) {
-  const float *g_pos = x->pos->g + first, *g_neg = x->neg->g + first;
+                    block *b) {
+  float d[MHO_DEVICE_BLOCK];
   mho_real unit = (mho_real)(1 / x->w_max);
 
-  for (int i = 0; i < m; i++) {
-    float d = (float)(unit * v[i]);
-    if (relative && v[i] == 0) { /* nothing is asked of it: no pair is written anew */
-      p[i] = g_pos[i];
-      q[i] = g_neg[i];
-      continue;
-    }
+  for (int i = 0; i < m; i++)
+    d[i] = (float)(unit * v[i]);
+  for (int k = 0; k < x->n_banks; k++) {
+    b->g[k] = b->of[k];
+    memcpy(b->g[k], x->bank[k]->g + first, (size_t)m * sizeof **b->g);
+  }
 
-    switch (x->mapping) {
-    case MHO_MAPPING_DIFFERENTIAL:
-      p[i] = (relative ? g_pos[i] : (float)x->pos->config.start) + 0.5f * d;
-      q[i] = (relative ? g_neg[i] : (float)x->neg->config.start) - 0.5f * d;
-      break;
-    case MHO_MAPPING_ONE_SIDED: /* on one device, the other at its low end */
-      d += relative ? g_pos[i] - g_neg[i] : 0;
-      p[i] = d > 0 ? d : 0;
-      q[i] = d < 0 ? -d : 0;
-      break;
-    default:
-      p[i] = (relative ? g_pos[i] : g_neg[i]) + d;
-      q[i] = g_neg[i];
-    }
+  x->mapping->targets(x, first, m, d, relative, b->g);
+}
+
+/* Where no change is asked for nothing is: no pair is divided anew. */
+static void keep_unasked(const mho_crossbar *x, size_t first, int m, const mho_real *v, block *b) {
+  for (int k = 0; k < x->n_banks; k++) {
+    const float *now = x->bank[k]->g + first;
+    for (int i = 0; i < m; i++)
+      b->g[k][i] = v[i] == 0 ? now[i] : b->g[k][i];
   }
 }
 
@@ -320,11 +373,14 @@ static int write_cells(mho_crossbar *x, size_t first, size_t n, const mho_real *
 
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
     int m = mho__block_cells(n, i0);
-    float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
-    targets(x, first + i0, m, v + i0, relative, p, q);
-    clipped += mho_cells_write(x->pos, first + i0, m, p, !relative, step);
-    if (!mho__crossbar_has_reference(x))
-      clipped += mho_cells_write(x->neg, first + i0, m, q, !relative, step);
+    block b;
+    targets(x, first + i0, m, v + i0, relative, &b);
+    if (relative)
+      keep_unasked(x, first + i0, m, v + i0, &b);
+
+    for (int k = 0; k < x->n_banks; k++)
+      if (mho_crossbar_writes(x, k))
+        clipped += mho_cells_write(x->bank[k], first + i0, m, b.g[k], !relative, step);
   }
   mho_crossbar_refresh(x, first, n);
   return clipped;
@@ -356,14 +412,14 @@ static int write_floats(mho_crossbar *x, size_t first, size_t n, const mho_real 
 }
 
 int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_real *w) {
-  if (!x->pos)
+  if (!mho_crossbar_has_cells(x))
     return write_floats(x, first, n, w, false);
   x->sets++;
   return write_cells(x, first, n, w, false, mho__step_set(x->sets));
 }
 
 int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw, uint64_t step) {
-  if (!x->pos)
+  if (!mho_crossbar_has_cells(x))
     return write_floats(x, first, n, dw, true);
   return write_cells(x, first, n, dw, true, mho__step_add(step));
 }
@@ -383,44 +439,43 @@ static size_t floats_beyond(const mho_crossbar *x, size_t n, const mho_real *w) 
   return beyond;
 }
 
+/* Whether what block b asks of a cell, at i in it, is beyond its bounds in any bank. */
+static bool is_beyond(const mho_crossbar *x, const block *b, size_t cell, int i) {
+  for (int k = 0; k < x->n_banks; k++)
+    if (mho_crossbar_writes(x, k) && mho__cell_is_outside(x->bank[k], cell, (double)b->g[k][i]))
+      return true;
+  return false;
+}
+
 size_t mho_crossbar_beyond(const mho_crossbar *x, size_t first, size_t n, const mho_real *w) {
-  if (!x->pos)
+  if (!mho_crossbar_has_cells(x))
     return floats_beyond(x, n, w);
 
   size_t beyond = 0;
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
-    float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
     int m = mho__block_cells(n, i0);
-    targets(x, first + i0, m, w + i0, false, p, q);
-    for (int i = 0; i < m; i++) {
-      size_t cell = first + i0 + (size_t)i;
-      bool negative =
-          !mho__crossbar_has_reference(x) && mho__cell_is_outside(x->neg, cell, (double)q[i]);
-      beyond += negative || mho__cell_is_outside(x->pos, cell, (double)p[i]);
-    }
+    block b;
+    targets(x, first + i0, m, w + i0, false, &b);
+    for (int i = 0; i < m; i++)
+      beyond += is_beyond(x, &b, first + i0 + (size_t)i, i);
   }
   return beyond;
 }
 
+/* The crossbar's w_max over that of its options. */
+static double span_of(const mho_crossbar *x) {
+  return x->mapping ? x->mapping->span : 1;
+}
+
 void mho_crossbar_range(mho_crossbar *x, double w_max) {
-  x->w_max = mho__crossbar_has_reference(x) ? 2 * w_max : w_max;
+  x->w_max = span_of(x) * w_max;
   mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
 }
 
 double mho_crossbar_w_max(const mho_crossbar *x) {
-  return mho__crossbar_has_reference(x) ? x->w_max / 2 : x->w_max;
+  return x->w_max / span_of(x);
 }
 
 double mho_crossbar_reach(const mho_crossbar *x) {
-  if (!x->pos || x->mapping == MHO_MAPPING_ONE_SIDED)
-    return 1;
-  double room = 0, start = x->pos->config.start;
-  if (!mho__crossbar_has_reference(x))
-    return 2 * fmin(start, 1 - start);
-
-  for (size_t i = 0; i < x->neg->n; i++) {
-    double g = (double)x->neg->g[i];
-    room += fmax(fmin(g, 1 - g), 0);
-  }
-  return 2 * room / (double)x->neg->n;
+  return x->mapping && x->mapping->reach ? x->mapping->reach(x) : 1;
 }

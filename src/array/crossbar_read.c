@@ -2,16 +2,18 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "array/crossbar_impl.h"
+#include "array/weights.h"
 
 bool mho_crossbar_noisy(const mho_crossbar *x) {
-  bool cells = x->model->shows_cells && x->pos && mho_device_reads_noisy(&x->pos->config);
+  bool shown = x->model->shows_cells && mho_crossbar_has_cells(x);
+  bool cells = shown && mho_device_reads_noisy(&x->bank[0]->config);
   return cells || (x->model->noisy && x->model->noisy(x->params));
 }
 
 const mho_device_config *mho_crossbar_law(const mho_crossbar *x) {
-  bool bent = x->model->shows_cells && x->pos && x->pos->config.iv.law != MHO_IV_OHMIC;
-  return bent ? &x->pos->config : NULL;
+  bool shown = x->model->shows_cells && mho_crossbar_has_cells(x);
+  bool bent = shown && x->bank[0]->config.iv.law != MHO_IV_OHMIC;
+  return bent ? &x->bank[0]->config : NULL;
 }
 
 bool mho_crossbar_lossy(const mho_crossbar *x) {
@@ -31,29 +33,34 @@ void mho_crossbar_read(const mho_crossbar *x, const mho_read *r) {
   x->model->read(x, r);
 }
 
-void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *g_pos,
-                          double *g_neg, double *g_unit) {
+void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *const *g,
+                          double *g_unit) {
   size_t n = mho_crossbar_cells(x);
   double range = config->g_max - config->g_min, top = x->w_max;
 
-  if (x->pos) {
-    for (size_t i = 0; i < n; i++) {
-      g_pos[i] = mho_cells_siemens_at(x->pos, i, mho_crossbar_shown(x, 0)[i]);
-      g_neg[i] = mho_cells_siemens_at(x->neg, i, mho_crossbar_shown(x, 1)[i]);
-    }
+  if (mho_crossbar_has_cells(x)) {
+    for (int k = 0; k < x->n_banks; k++)
+      for (size_t i = 0; i < n; i++)
+        g[k][i] = mho_cells_siemens_at(x->bank[k], i, mho_crossbar_shown(x, k)[i]);
     *g_unit = range / top;
     return;
   }
 
-  const mho_real *w = x->weights->programmed;
   for (size_t i = 0; i < n; i++)
-    top = fmax(top, fabs((double)w[i]));
-  for (size_t i = 0; i < n; i++) {
-    double half = 0.5 * (double)w[i] / top;
-    g_pos[i] = config->g_min + range * (0.5 + half);
-    g_neg[i] = config->g_min + range * (0.5 - half);
-  }
+    top = fmax(top, fabs((double)x->weights->programmed[i]));
+  mho__crossbar_lay_on_pairs(x, config, top, g);
   *g_unit = range / top;
+}
+
+void mho__crossbar_lay_on_pairs(const mho_crossbar *x, const mho_device_config *config, double top,
+                                double *const *g) {
+  const mho_real *w = x->weights->programmed;
+  double range = config->g_max - config->g_min;
+  for (int k = 0; k < x->n_banks; k++)
+    for (size_t i = 0; i < mho_crossbar_cells(x); i++) {
+      double half = 0.5 * (double)w[i] / top;
+      g[k][i] = config->g_min + range * (0.5 + x->role[k].gain * half);
+    }
 }
 
 /* Sums over the cells of banks. */
@@ -94,13 +101,13 @@ mho_crossbar_stats mho_crossbar_statistics(const mho_crossbar *x) {
 
   s.w_mean = sum / (double)n;
   s.w_std = deviation(squares, (double)n, s.w_mean);
-  if (!x->pos)
+  if (!mho_crossbar_has_cells(x))
     return s;
 
   bank_sums banks = {0};
-  add_cells(x->pos, &banks, s.g_hist);
-  if (!mho__crossbar_has_reference(x)) /* a reference is never written */
-    add_cells(x->neg, &banks, s.g_hist);
+  for (int k = 0; k < x->n_banks; k++)
+    if (mho_crossbar_writes(x, k))
+      add_cells(x->bank[k], &banks, s.g_hist);
   s.g_mean = banks.g / banks.cells;
   s.g_std = deviation(banks.squares, banks.cells, s.g_mean);
   s.saturated = banks.saturated / banks.cells;

@@ -61,7 +61,8 @@ struct mho_disturb {
   mho_pool *pool;
   int n, n_places;
   mho_crossbar **x;
-  bank *bank; /* [2 n] G+ and G- of every crossbar; without cells where they are never pulsed */
+  /** [MHO_BANKS_MAX n] those of every crossbar; without cells where they are never pulsed. */
+  bank *bank;
   mho_place *place;
   double *scratch; /* [threads][scratch_each] */
   size_t scratch_each;
@@ -80,7 +81,7 @@ static float respond(const float *table, float f) {
 
 /* The bank that column j of a tile belongs to. */
 static bank *bank_of(const mho_disturb *d, const mho_place *p, int j) {
-  return &d->bank[2 * p->crossbar + mho__place_bank(p, j)];
+  return &d->bank[MHO_BANKS_MAX * p->crossbar + mho__place_bank(p, j)];
 }
 
 static double *scratch_of(const mho_disturb *d, int thread) {
@@ -115,7 +116,7 @@ void mho_disturb_free(mho_disturb *d) {
     return;
 
   if (d->bank)
-    for (int k = 0; k < 2 * d->n; k++)
+    for (int k = 0; k < MHO_BANKS_MAX * d->n; k++)
       free_bank(&d->bank[k]);
   if (d->x)
     for (int c = 0; c < d->n; c++)
@@ -147,6 +148,13 @@ static bool new_bank(const mho_disturb *d, mho_cells *cells, bank *a) {
     cells->amplitude[way] = a->amplitude[way];
   }
   return ok && a->u && a->t && (a->b || !third);
+}
+
+static bool new_banks(const mho_disturb *d, const mho_crossbar *x, bank *out) {
+  for (int k = 0; k < x->n_banks; k++)
+    if (mho_crossbar_writes(x, k) && !new_bank(d, x->bank[k], &out[k]))
+      return false;
+  return true;
 }
 
 static bool new_lines(mho_crossbar *x) {
@@ -185,9 +193,9 @@ static void tabulate(mho_disturb *d, const mho_device_model *model, const void *
 }
 
 /* Places, banks and lines of all crossbars; the table of responses is there. */
-static bool fill_in(mho_disturb *d, mho_crossbar *const *x, int mapping) {
+static bool fill_in(mho_disturb *d, mho_crossbar *const *x) {
   d->x = mho_alloc((size_t)d->n, sizeof *d->x);
-  d->bank = mho_alloc(2 * (size_t)d->n, sizeof *d->bank);
+  d->bank = mho_alloc(MHO_BANKS_MAX * (size_t)d->n, sizeof *d->bank);
   if (!d->x || !d->bank)
     return false;
   memcpy(d->x, x, (size_t)d->n * sizeof *d->x);
@@ -197,12 +205,9 @@ static bool fill_in(mho_disturb *d, mho_crossbar *const *x, int mapping) {
   if (!d->place)
     return false;
 
-  bool fixed = mapping == MHO_MAPPING_REFERENCE || mapping == MHO_MAPPING_OFFSET;
   for (int c = 0, t = 0; c < d->n; c++) {
     t += mho__places_cut(x[c], c, d->config, d->place + t);
-    if (!new_bank(d, x[c]->pos, &d->bank[2 * c]))
-      return false;
-    if (!fixed && !new_bank(d, x[c]->neg, &d->bank[2 * c + 1]))
+    if (!new_banks(d, x[c], &d->bank[MHO_BANKS_MAX * c]))
       return false;
     if (!d->harmless && !new_lines(x[c]))
       return false;
@@ -233,7 +238,7 @@ mho_err mho_disturb_new(int n, mho_crossbar *const *x, const mho_array_config *c
     tabulate(d, model, params, device);
   }
 
-  if (!d || !fill_in(d, x, device->mapping)) {
+  if (!d || !fill_in(d, x)) {
     mho_disturb_free(d);
     return mho_fail(ei, MHO_ENOMEM, "no memory for the write voltages of %d crossbars", n);
   }
@@ -362,6 +367,14 @@ static void take_voltages(const mho_disturb *d, bank *a, size_t cell, double u, 
   }
 }
 
+/* Whether pulses reach any of the tile's cells. */
+static bool is_pulsed(const mho_disturb *d, const mho_place *p) {
+  for (int k = 0; k < p->n_banks; k++)
+    if (bank_of(d, p, k)->cells)
+      return true;
+  return false;
+}
+
 static void voltages_task(void *arg, int k, int thread) {
   mho_disturb *d = arg;
   const mho_array_config *o = d->config;
@@ -369,7 +382,7 @@ static void voltages_task(void *arg, int k, int thread) {
   const mho_crossbar *x = d->x[p->crossbar];
   size_t cells = mho__place_cells(p);
   double *g = scratch_of(d, thread), *u = g + cells, *t = u + cells, *b = t + cells;
-  if (!bank_of(d, p, 0)->cells)
+  if (!is_pulsed(d, p))
     return;
 
   mho__place_gather(p, x, d->g_min, d->g_max, 1, g);
@@ -489,7 +502,6 @@ static void disturb_task(void *arg, int k, int thread) {
   mho_disturb *d = arg;
   const mho_place *p = &d->place[k];
   const mho_crossbar *x = d->x[p->crossbar];
-  int banks = p->bank == MHO_BANK_BOTH ? 2 : 1;
   double *at = scratch_of(d, thread);
   counts c = {.row = {at, at + p->rows}, .col = {at + 2 * p->rows, at + 2 * p->rows + p->width}};
 
@@ -501,10 +513,10 @@ static void disturb_task(void *arg, int k, int thread) {
     return;
 
   for (int i = 0; i < p->rows; i++)
-    for (int q = 0; q < banks; q++) {
+    for (int q = 0; q < p->n_banks; q++) {
       const bank *a = bank_of(d, p, q);
       if (a->cells)
-        disturb_row(d, p, &c, a, i, q, banks);
+        disturb_row(d, p, &c, a, i, q, p->n_banks);
     }
 }
 
@@ -512,10 +524,10 @@ static void forget_task(void *arg, int c, int thread) {
   mho_disturb *d = arg;
   mho_crossbar *x = d->x[c];
 
-  for (int k = 0; k < 2 * DIRECTIONS; k++) {
-    bank *a = &d->bank[2 * c + k / 2];
+  for (int k = 0; k < MHO_BANKS_MAX * DIRECTIONS; k++) {
+    bank *a = &d->bank[MHO_BANKS_MAX * c + k / DIRECTIONS];
     if (a->cells)
-      memset(a->pulsed[k % 2], 0, a->cells->n * sizeof *a->pulsed[0]);
+      memset(a->pulsed[k % DIRECTIONS], 0, a->cells->n * sizeof *a->pulsed[0]);
   }
   memset(x->lines->row, 0, (size_t)(x->rows + x->cols) * sizeof *x->lines->row);
   x->lines->used = false;

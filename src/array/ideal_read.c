@@ -15,8 +15,8 @@ mho_err mho_crossbar_read_ideally(mho_crossbar *x, const mho_array_config *confi
   }
 
   /* a model that shows the law of the cells has ideal circuits at the defaults of its keys */
-  x->pos->config.read_noise.law = MHO_READ_NOISE_NONE;
-  x->neg->config.read_noise.law = MHO_READ_NOISE_NONE;
+  for (int k = 0; k < x->n_banks; k++)
+    x->bank[k]->config.read_noise.law = MHO_READ_NOISE_NONE;
   mho_params_init(x->model->entry.params, params);
   x->params = params;
   if (x->model->attach) {

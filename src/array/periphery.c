@@ -9,15 +9,15 @@
  * exact variance, not cell by cell (a sum of independent Gaussian cells is Gaussian, so nothing is
  * approximated):
  *
- *   var_j = sum_i v_i^2 (sigma+_ij^2 + sigma-_ij^2)/g_unit^2
+ *   var_j = sum_i v_i^2 sum_k (gain_k sigma_ijk)^2/g_unit^2, over the banks k
  *
- * constant noise: sigma = n (g_max - g_min), so var_j = 2 (n w_max)^2 |v|^2; proportional noise:
- * sigma = n G, so G+^2 + G-^2 enters, not W^2. The deviate of a line is named by (update, phase,
- * step) as far as noise.redraw says; it is scaled by each phase's deviation, which is what noise
- * correlated between the phases means here. 1/f noise of phase change memory (device.read_noise.law
- * pcm) is integrated from a read's duration to the time since programming: nearly all of it stays
- * the same through a sample, so redraw auto holds it that long and averaged reads take nothing off
- * it.
+ * Constant noise, sigma = n (g_max - g_min), gives var_j = 2 (n w_max)^2 |v|^2 of pairs; of
+ * proportional noise, sigma = n G, it is G+^2 + G-^2 that enters, not W^2. The deviate of a line is
+ * named by (update, phase, step) as far as noise.redraw says; it is scaled by each phase's
+ * deviation, which is what noise correlated between the phases means here. 1/f noise of phase
+ * change memory (device.read_noise.law pcm) is integrated from a read's duration to the time since
+ * programming: nearly all of it stays the same through a sample, so redraw auto holds it that long
+ * and averaged reads take nothing off it.
  *
  * A cell's current may bend with its voltage, by the I-V law of the device; a law whose shape is
  * the same for all cells bends the voltages v, one that depends on the conductance adds W2^T v^2 +

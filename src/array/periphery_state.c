@@ -63,7 +63,7 @@ static bool draw_mismatch(mho_crossbar *x, const mho_crossbar_options *options, 
 /* Read noise of the cells: the array's, or else that of the devices. */
 static bool attach_noise(mho_crossbar *x) {
   const mho_periphery *p = x->params;
-  const mho_device_config *cells = x->pos ? &x->pos->config : NULL;
+  const mho_device_config *cells = mho_crossbar_has_cells(x) ? &x->bank[0]->config : NULL;
   mho_periphery_own *o = x->own;
   bool devices = !(p->read_noise > 0) && cells && mho_device_reads_noisy(cells);
   bool alike =
@@ -77,10 +77,10 @@ static bool attach_noise(mho_crossbar *x) {
   if (devices && p->redraw == MHO_REDRAW_AUTO && cells->read_noise.law == MHO_READ_NOISE_PCM)
     o->redraw_cells = MHO_REDRAW_SAMPLE;
 
-  /* G- of the mapping `offset` is no device, but a fixed current */
-  double sigma = (devices ? cells->read_noise.sigma : p->read_noise) * x->w_max;
-  bool offset = cells && x->mapping == MHO_MAPPING_OFFSET;
-  o->constant = (mho_real)((offset ? 1 : 2) * sigma * sigma);
+  double sigma = (devices ? cells->read_noise.sigma : p->read_noise) * x->w_max, devices_of = 0;
+  for (int k = 0; k < x->n_banks; k++)
+    devices_of += x->role[k].kind == MHO_BANK_CURRENTS ? 0 : x->role[k].gain * x->role[k].gain;
+  o->constant = (mho_real)(devices_of * sigma * sigma);
   if (!o->noisy || alike)
     return true;
   o->variance = mho_alloc(mho_crossbar_cells(x), sizeof *o->variance);
@@ -91,11 +91,11 @@ static bool attach_noise(mho_crossbar *x) {
 static bool attach_law(mho_crossbar *x) {
   mho_periphery_own *o = x->own;
   o->voltage = x->read_voltage;
-  o->law = x->pos ? x->pos->config.iv.law : MHO_IV_OHMIC;
+  o->law = mho_crossbar_has_cells(x) ? x->bank[0]->config.iv.law : MHO_IV_OHMIC;
   if (o->law == MHO_IV_OHMIC)
     return true;
 
-  const mho_iv_config *iv = &x->pos->config.iv;
+  const mho_iv_config *iv = &x->bank[0]->config.iv;
   memcpy(o->iv, (double[]){iv->b, iv->k2, iv->k3}, sizeof o->iv);
   if (o->law != MHO_IV_HFO2)
     return true;
@@ -111,7 +111,7 @@ static void divide(mho_crossbar *x, const mho_crossbar_options *options) {
   mho_array_config defaults;
   mho_params_init(mho_array_params, &defaults);
   bool apart = p->adc_bits && p->tiles == MHO_TILES_DIGITAL;
-  mho__places_size(options->array_config ? options->array_config : &defaults, &o->depth[0],
+  mho__places_size(x, options->array_config ? options->array_config : &defaults, &o->depth[0],
                    &o->depth[1]);
 
   for (int t = 0; t < 2; t++) {
@@ -147,52 +147,66 @@ mho_err mho__periphery_attach(mho_crossbar *x, const mho_crossbar_options *optio
 
 /* The array's read_noise, for all devices alike; without devices the noise is proportional to the
  * weight, 2 n^2 w^2 as of an even pair. */
-static void array_variance(mho_crossbar *x, size_t first, size_t n) {
+static void array_variance(mho_crossbar *x, size_t first, int n) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
-  double unit = p->read_noise * x->w_max;
+  mho_real *variance = o->variance + first;
+  double unit = p->read_noise * x->w_max, sum[MHO_DEVICE_BLOCK] = {0};
 
-  if (!x->pos) {
-    const mho_real *w = x->weights->programmed;
-    for (size_t i = first; i < first + n; i++)
-      o->variance[i] = (mho_real)(2 * p->read_noise * p->read_noise) * w[i] * w[i];
+  if (!mho_crossbar_has_cells(x)) {
+    const mho_real *w = x->weights->programmed + first;
+    for (int i = 0; i < n; i++)
+      variance[i] = (mho_real)(2 * p->read_noise * p->read_noise) * w[i] * w[i];
     return;
   }
 
-  const float *pos = mho_crossbar_shown(x, 0), *neg = mho_crossbar_shown(x, 1);
-  bool one = x->mapping == MHO_MAPPING_OFFSET;
-  double offset = x->pos->g_min / (x->pos->g_max - x->pos->g_min);
-  for (size_t i = first; i < first + n; i++) { /* G = (g + offset)(g_max - g_min) */
-    double a = (double)pos[i] + offset, b = one ? 0 : (double)neg[i] + offset;
-    o->variance[i] = (mho_real)(unit * unit * (a * a + b * b));
+  const mho_cells *c = x->bank[0];
+  double offset = c->g_min / (c->g_max - c->g_min); /* G = (g + offset)(g_max - g_min) */
+  for (int k = 0; k < x->n_banks; k++) {
+    const float *g = mho_crossbar_shown(x, k) + first;
+    double gain = x->role[k].kind == MHO_BANK_CURRENTS ? 0 : x->role[k].gain;
+    for (int i = 0; i < n; i++) {
+      double part = gain * ((double)g[i] + offset);
+      sum[i] += part * part;
+    }
   }
+
+  for (int i = 0; i < n; i++)
+    variance[i] = (mho_real)(unit * unit * sum[i]);
 }
 
-/* The devices' own law: W = w_max (g+ - g-), so the variances of both add up, times w_max^2. */
+/* The devices' own law: W = w_max sum_k gain_k g_k, so variances add up, times gain_k^2 w_max^2. */
 static void device_variance(mho_crossbar *x, size_t first, int n) {
   mho_periphery_own *o = x->own;
-  float a[MHO_DEVICE_BLOCK], b[MHO_DEVICE_BLOCK], unit = (float)(x->w_max * x->w_max);
+  float sigma[MHO_DEVICE_BLOCK], sum[MHO_DEVICE_BLOCK] = {0};
+  float unit = (float)(x->w_max * x->w_max);
 
-  mho_cells_read_sigma(x->pos, x->after, first, n, mho_crossbar_shown(x, 0) + first, a);
-  mho_cells_read_sigma(x->neg, x->after, first, n, mho_crossbar_shown(x, 1) + first, b);
+  for (int k = 0; k < x->n_banks; k++) {
+    float gain = (float)x->role[k].gain;
+    mho_cells_read_sigma(x->bank[k], x->after, first, n, mho_crossbar_shown(x, k) + first, sigma);
+    for (int i = 0; i < n; i++)
+      sum[i] += gain * sigma[i] * (gain * sigma[i]);
+  }
+
   for (int i = 0; i < n; i++)
-    o->variance[first + (size_t)i] = (mho_real)(unit * (a[i] * a[i] + b[i] * b[i]));
+    o->variance[first + (size_t)i] = (mho_real)(unit * sum[i]);
 }
 
 /* What goes with v^2 and v^3 in the sums, v = V/voltage: the law is a cubic in V, I = G V + a V^2 +
  * c V^3, so its currents at +-1 V are all of it. */
 static void curvature(mho_crossbar *x, size_t first, size_t n) {
   mho_periphery_own *o = x->own;
-  const mho_device_config *d = &x->pos->config;
+  const mho_device_config *d = &x->bank[0]->config;
   double range = d->g_max - d->g_min, unit = x->w_max / range;
 
   for (size_t i = first; i < first + n; i++) {
     double even = 0, odd = 0;
-    for (int k = 0; k < 2; k++) {
-      double g = fmax(d->g_min + (double)mho_crossbar_shown(x, k)[i] * range, 0), sign = k ? -1 : 1;
+    for (int k = 0; k < x->n_banks; k++) {
+      double g = fmax(d->g_min + (double)mho_crossbar_shown(x, k)[i] * range, 0);
+      double gain = x->role[k].gain;
       double up = mho_device_current(d, g, 1, NULL), down = mho_device_current(d, g, -1, NULL);
-      even += sign * 0.5 * (up + down);
-      odd += sign * (0.5 * (up - down) - g);
+      even += gain * 0.5 * (up + down);
+      odd += gain * (0.5 * (up - down) - g);
     }
     o->square[i] = (mho_real)(unit * even * o->voltage);
     o->cube[i] = (mho_real)(unit * odd * o->voltage * o->voltage);
@@ -203,11 +217,11 @@ void mho__periphery_refresh(mho_crossbar *x, size_t first, size_t n) {
   const mho_periphery *p = x->params;
   mho_periphery_own *o = x->own;
 
-  if (o->variance && p->read_noise > 0)
-    array_variance(x, first, n);
-  else if (o->variance)
+  void (*find_variance)(mho_crossbar *, size_t, int) =
+      p->read_noise > 0 ? array_variance : device_variance;
+  if (o->variance)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
-      device_variance(x, first + i, mho__block_cells(n, i));
+      find_variance(x, first + i, mho__block_cells(n, i));
   if (o->square)
     curvature(x, first, n);
 }

@@ -33,8 +33,21 @@ static inline int mho__block_cells(size_t n, size_t first) {
   return (int)mho_min_size(n - first, MHO_DEVICE_BLOCK);
 }
 
+/** Conductances of the pairs that weights of the ideal device are laid on, S, [n_banks] of
+ * [rows x cols]: around the middle of the config's range, weights of +-top at its ends. */
+void mho__crossbar_lay_on_pairs(const mho_crossbar *x, const mho_device_config *config, double top,
+                                double *const *g);
+
 /** Whether a normalized conductance lies outside the bounds of a bank's cell by more than
  * rounding. */
 bool mho__cell_is_outside(const mho_cells *c, size_t cell, double g);
+
+/** A loop of pulses and reads ends at what a cell has: it gets the error of a verified write around
+ * that. `step` numbers the programming step. */
+static inline void mho__cell_accept(mho_cells *c, size_t cell, uint64_t step) {
+  float accepted = c->g[cell];
+  if (mho_device_has_write_error(&c->config))
+    mho_cells_write(c, cell, 1, &accepted, true, step);
+}
 
 #endif

@@ -1,8 +1,8 @@
 /* wired.c - wires in training: the effective matrices of crossbars whose lines have resistance.
  *
  * A logical matrix is cut into physical tiles of at most array.wire.tile lines; each has wires of
- * its own, and the tiles' currents are added. G+ and G- lie in tiles of their own, or side by side
- * in neighbouring columns. The effective matrix of every tile follows from its conductances alone,
+ * its own, and the tiles' currents are added. Banks lie in tiles of their own, or side by side in
+ * neighbouring columns. The effective matrix of every tile follows from its conductances alone,
  * always from the same start, so that it is the same for any number of threads and after a resume.
  *
  * With array.wire.refresh above 1 the updates in between move the matrix as a device read through
@@ -134,7 +134,7 @@ static void top_task(void *arg, int c, int thread) {
   mho_wired *w = arg;
   const mho_crossbar *x = w->x[c];
   w->top[c] = x->w_max;
-  if (x->pos)
+  if (mho_crossbar_has_cells(x))
     return;
   for (size_t k = 0; k < mho_crossbar_cells(x); k++)
     w->top[c] = fmax(w->top[c], fabs((double)x->weights->programmed[k]));
@@ -161,16 +161,20 @@ static void simple_task(void *arg, int t, int thread) {
   mho__tile_simple(&w->tile[t], w->tile[t].out, scratch_of(w, thread));
 }
 
-/* The tiles' difference as weights of cell (i, j) of tile t, whose G- is in the next tile or the
- * next column. */
+/* The sum of the tiles' currents as weight of cell (i, j) of tile t, whose other banks are in the
+ * next tiles or the next columns. */
 static double weight(const mho_wired *w, int t, int i, int j) {
   const mho_place *p = &w->place[t];
-  const double *out = w->tile[t].out;
-  size_t row = (size_t)i * (size_t)p->width;
+  const mho_crossbar *x = w->x[p->crossbar];
+  size_t at = (size_t)i * (size_t)p->width + (size_t)p->n_banks * (size_t)j;
   double unit = w->top[p->crossbar] / (w->device->g_max - w->device->g_min);
-  if (p->bank == MHO_BANK_BOTH)
-    return unit * (out[row + 2 * (size_t)j] - out[row + 2 * (size_t)j + 1]);
-  return unit * (out[row + (size_t)j] - w->tile[t + 1].out[row + (size_t)j]);
+
+  double sum = x->role[0].gain * w->tile[t].out[at];
+  for (int k = 1; k < x->n_banks; k++) {
+    const mho_tile *tile = &w->tile[t + k / p->n_banks];
+    sum += x->role[k].gain * tile->out[at + (size_t)(k % p->n_banks)];
+  }
+  return unit * sum;
 }
 
 typedef enum result {
@@ -187,7 +191,7 @@ typedef struct collect_job {
 static void collect_task(void *arg, int t, int thread) {
   const collect_job *job = arg;
   const mho_place *p = &job->w->place[t];
-  if (p->bank == MHO_BANK_NEG)
+  if (p->bank > 0)
     return;
   const mho_crossbar *x = job->w->x[p->crossbar];
   mho_real *wired = x->weights->wired, *base = x->weights->wired_base;
@@ -313,7 +317,6 @@ static void add_tile_loads(const mho_wired *w, int t, const load_work *work, dou
   const mho_place *p = &w->place[t];
   lines word = {p->rows, p->width, p->width, 1, w->config->r_word, false};
   lines bit = {p->width, p->rows, 1, p->width, w->config->r_bit, true};
-  int columns = p->bank == MHO_BANK_BOTH ? 2 : 1; /* of the tile, for one of the matrix */
 
   mho__place_gather(p, w->x[p->crossbar], w->device->g_min, w->device->g_max, w->top[p->crossbar],
                     work->g);
@@ -321,7 +324,7 @@ static void add_tile_loads(const mho_wired *w, int t, const load_work *work, dou
   find_behind(&bit, work->g, work->behind, work->line);
   add_loads(&word, work->g, work->behind, 1, rows + p->row0);
   find_behind(&word, work->g, work->behind, work->line);
-  add_loads(&bit, work->g, work->behind, columns, cols + p->col0);
+  add_loads(&bit, work->g, work->behind, p->n_banks, cols + p->col0);
 }
 
 mho_err mho_wired_loads(const mho_wired *w, double *const *rows, double *const *cols,

@@ -11,7 +11,7 @@
  *   --------------------------------------------------------------------------------------------
  *   WEIGHTS  connection                      0                       weight          network
  *   WEIGHTS  0xfffffe                        0                       2 x layer pair  agt
- *   CHIP     2 connection + bank             MHO_DRAW_...            cell            device
+ *   CHIP     bank n                          MHO_DRAW_...            cell            device
  *   CHIP     1 << 20 | connection << 3 | kind
  *                                            0                       line            array
  *   CHIP     0xf00000 + 5 layer + quantity   0                       neuron          network
@@ -19,13 +19,14 @@
  *   ORDER    1                               0                       image           train
  *   ORDER    2                               epoch                   3 x image       data
  *   ORDER    axis of a study                 MHO_DESIGN_...          sample          study
- *   PULSE    2 connection + bank             mho__step_pulse          cell            device
- *   ROUND    2 connection + bank             programming             cell            pulses
+ *   PULSE    bank n                          mho__step_pulse          cell            device
+ *   ROUND    bank n                          programming             cell            pulses
  *   ROUND    2 connection                    programming             cell            write_verify
  *   ROUND    2 connection + side             programming             active line     stochastic
- *   WRITE    2 connection + bank             programming, or a tag   cell            device
+ *   WRITE    bank n                          programming, or a tag   cell            device
  *   READ     repeat << 15 | kind << 13 | n   mho__step_read           sample, line    array
  *            n: 2 connection + transposed; of measured states: layer
+ *   bank n: 2 connection + n of the first two banks of a crossbar, 1 << 21 above them of others
  *   READ     0xffffff                        mho__step_states         sample, neuron  settle
  *   TEST     the functions at the end say what, with seeds that are no run's
  *
@@ -96,9 +97,15 @@ static inline mho_rng mho__stream_graph(uint64_t weight_seed) {
 
 /* ---------------------------------------------------------------- seed of the chip */
 
-/** CHIP, index = connection[12] << 1 | bank[1]; step = MHO_DRAW_...: spread and faults of cells. */
+/** high(bank)[1] << 21 | connection[12] << 1 | low(bank)[1]: the cells of a bank, of at most four
+ *  banks. */
+static inline uint32_t mho__stream_of_bank(uint32_t connection, uint32_t bank) {
+  return (bank >> 1) << 21 | connection << 1 | (bank & 1);
+}
+
+/** CHIP, index = mho__stream_of_bank; step = MHO_DRAW_...: spread and faults of cells. */
 static inline mho_rng mho__stream_chip(uint64_t chip_seed, uint32_t connection, uint32_t bank) {
-  return mho_rng_make(chip_seed, MHO_RNG_CHIP, 2 * connection + bank);
+  return mho_rng_make(chip_seed, MHO_RNG_CHIP, mho__stream_of_bank(connection, bank));
 }
 
 /** CHIP, index = 1 << 20 | connection[12] << 3 | kind[3]: mismatch of a crossbar's circuits; kind =
@@ -139,9 +146,9 @@ enum { MHO_DESIGN_ORDER, MHO_DESIGN_JITTER, MHO_DESIGN_VALUE };
 
 /* ---------------------------------------------------------------- seed of the noise: pulses */
 
-/** PULSE, index = connection[12] << 1 | bank[1]; step = mho__step_pulse: noise of pulses. */
+/** PULSE, index = mho__stream_of_bank; step = mho__step_pulse: noise of pulses. */
 static inline mho_rng mho__stream_pulse(uint64_t noise_seed, uint32_t connection, uint32_t bank) {
-  return mho_rng_make(noise_seed, MHO_RNG_PULSE, 2 * connection + bank);
+  return mho_rng_make(noise_seed, MHO_RNG_PULSE, mho__stream_of_bank(connection, bank));
 }
 
 /** WRITE, index as of the cells' pulses: errors of verified writes. */
@@ -155,9 +162,10 @@ static inline mho_rng mho__stream_round(uint64_t noise_seed, int connection) {
   return mho_rng_make(noise_seed, MHO_RNG_ROUND, 2 * (uint32_t)connection);
 }
 
-/** ROUND, index = connection[12] << 1 | second[1]: the other bank, pulse trains of the columns. */
-static inline mho_rng mho__stream_round_of(mho_rng round, int second) {
-  round.stream += (uint32_t)second;
+/** ROUND, index = mho__stream_of_bank: stochastic rounding of another bank; of the second: pulse
+ *  trains of the columns. */
+static inline mho_rng mho__stream_round_of(mho_rng round, int bank) {
+  round.stream += mho__stream_of_bank(0, (uint32_t)bank);
   return round;
 }
 

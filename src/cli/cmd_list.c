@@ -14,7 +14,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 VERB_ARGP("[KIND [ID]]", "List what is registered, with parameters, units, ranges and sources.\v"
                          "KIND: datasets, topologies, neurons, settlers, rules, optimizers, "
-                         "programs, devices, arrays or reports.\n\n"
+                         "schemes (or programs), devices, mappings, arrays or reports.\n\n"
                          "Examples:\n  mho list devices\n  mho list rules ep");
 
 /* What of a kind is registered, under the word that the user knows it by. Reports are not in the
@@ -80,8 +80,13 @@ static int print_entries(const mho_registry *r, int kind, const char *id, bool j
   return printed;
 }
 
+/* The word of a kind (nullable): schemes have an older one. */
+static const char *kind_word(const char *word) {
+  return word && !strcmp(word, "programs") ? mho_kind_word(MHO_KIND_SCHEME) : word;
+}
+
 static mho_err list(const common_options *o, const mho_registry *r, mho_errinfo *ei) {
-  const char *word = option_word(o, 0), *id = option_word(o, 1);
+  const char *word = kind_word(option_word(o, 0)), *id = option_word(o, 1);
   int printed = 0;
 
   for (int kind = 0; kind <= MHO_KIND_COUNT; kind++) {

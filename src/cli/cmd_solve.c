@@ -163,7 +163,8 @@ static mho_err by_ngspice(const options *o, const double *g, const double *v, in
 
   mho_netlist_crossbar x = {.rows = s->rows,
                             .cols = s->cols,
-                            .g_pos = g,
+                            .n_banks = 1,
+                            .g = {g},
                             .transposed = o->transposed,
                             .r_word = o->r_word,
                             .r_bit = o->r_bit,

@@ -90,7 +90,8 @@ static void note_left_out(const mho_experiment *e, const mho_crossbar *x) {
   for (int i = 0; i < keys_of.n; i++)
     if (!in_circuit && !mho_param_is_default(&keys_of.p[i], e->array.params))
       mho_text_append(keys, sizeof keys, "%sarray.%s", *keys ? ", " : "", keys_of.p[i].name);
-  if (model->shows_cells && x->pos && mho_device_reads_noisy(&x->pos->config))
+  if (model->shows_cells && mho_crossbar_has_cells(x) &&
+      mho_device_reads_noisy(&x->bank[0]->config))
     mho_text_append(keys, sizeof keys, "%sdevice.read_noise", *keys ? ", " : "");
 
   if (*keys)

@@ -224,7 +224,8 @@ const char *kind_section(mho_kind kind) {
       [MHO_KIND_NEURON] = "network",   [MHO_KIND_DYNAMICS] = "dynamics",
       [MHO_KIND_SETTLER] = "settle",   [MHO_KIND_RULE] = "rule",
       [MHO_KIND_OPTIMIZER] = "update", [MHO_KIND_SCHEME] = "update",
-      [MHO_KIND_DEVICE] = "device",    [MHO_KIND_ARRAY] = "array",
+      [MHO_KIND_DEVICE] = "device",    [MHO_KIND_MAPPING] = "device",
+      [MHO_KIND_ARRAY] = "array",
   };
   return sections[kind];
 }

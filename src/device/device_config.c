@@ -14,10 +14,6 @@ static const mho_param device_table[] = {
                "('mho device list')"),
     MHO_P_REAL(mho_device_config, g_min, "g_min", "S", 1e-6, 0, 1, "lowest conductance"),
     MHO_P_REAL(mho_device_config, g_max, "g_max", "S", 100e-6, 1e-12, 1, "highest conductance"),
-    MHO_P_CHOICE(mho_device_config, mapping, "mapping", "differential|reference|one_sided|offset",
-                 MHO_MAPPING_DIFFERENTIAL,
-                 "signed weights: a pair of devices, one against a fixed device, a pair that is "
-                 "only SET, one against a fixed current"),
     MHO_P_BOOL(mho_device_config, zero_shift, "zero_shift", 0,
                "mapping reference: weight zero where a device's SET and RESET steps are equal"),
     MHO_P_INT(mho_device_config, refresh_every, "refresh.every", 1, 1, 1e9,

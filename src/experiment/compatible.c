@@ -109,7 +109,7 @@ static mho_err selection_has_pulses(const subject *s) {
 
   return at_key(s, "array", "write.select",
                 "array.write.select: scheme '%s' writes without pulses, so other cells see none: "
-                "leave it out, or use a scheme that pulses (mho list programs)",
+                "leave it out, or use a scheme that pulses (mho list schemes)",
                 s->scheme->entry.id);
 }
 

@@ -49,8 +49,38 @@ static bool is_near(const nearest *n) {
 
 /* ---------------------------------------------------------------- selectors */
 
-/* Whether every key of the section that the common table lacks is one of this entry's. */
-static bool fits_keys(const mho_config *c, const mho_section *s, const mho_entry *e) {
+/* The registered thing of kind `kind` that has a key of that name, or NULL. */
+static const mho_entry *owner_of(const builder *b, mho_kind kind, const char *name) {
+  for (int i = 0; i < mho_registry_count(b->registry, kind); i++) {
+    const mho_entry *entry = mho_registry_at(b->registry, kind, i);
+    if (mho_params_find(entry->params, name))
+      return entry;
+  }
+  return NULL;
+}
+
+static bool is_selector(const mho_section *s, const char *name) {
+  int selectors = mho__section_selectors(s);
+  for (int k = 0; k < selectors; k++)
+    if (!strcmp(name, s->selector[k].key))
+      return true;
+  return false;
+}
+
+/* Whether a key of the section is of what selector number k chooses from, and of nothing else. */
+static bool is_left_to(const builder *b, const mho_section *s, int k, const char *name) {
+  int selectors = mho__section_selectors(s);
+  if (is_selector(s, name) || (s->common && mho_params_find(*s->common, name)))
+    return false;
+  for (int other = 0; other < selectors; other++)
+    if (other != k && owner_of(b, s->selector[other].kind, name))
+      return false;
+  return true;
+}
+
+/* Whether every key of the section that is left to selector number k is one of this entry's. */
+static bool fits_keys(const builder *b, const mho_section *s, int k, const mho_entry *e) {
+  const mho_config *c = b->c;
   size_t n = strlen(s->name);
 
   for (int i = 0; i < c->n; i++) {
@@ -59,10 +89,7 @@ static bool fits_keys(const mho_config *c, const mho_section *s, const mho_entry
       continue;
 
     const char *name = path + n + 1;
-    if (!strcmp(name, s->selector[0].key))
-      continue;
-    bool is_common = s->common && mho_params_find(*s->common, name);
-    if (!is_common && !mho_params_find(e->params, name))
+    if (is_left_to(b, s, k, name) && !mho_params_find(e->params, name))
       return false;
   }
   return true;
@@ -76,12 +103,12 @@ static const mho_entry *implied(const builder *b, const mho_section *s, int k) {
   const mho_entry *initial = mho_registry_find(b->registry, kind, s->selector[k].initial);
   const mho_entry *other = NULL;
 
-  if (s->selector[1].key || fits_keys(b->c, s, initial))
+  if (!s->selector[k].implied || fits_keys(b, s, k, initial))
     return initial;
 
   for (int i = 0; i < mho_registry_count(b->registry, kind); i++) {
     const mho_entry *e = mho_registry_at(b->registry, kind, i);
-    if (!fits_keys(b->c, s, e))
+    if (!fits_keys(b, s, k, e))
       continue;
     if (other)
       return initial; /* more than one: leave the unknown key to be reported */
@@ -143,16 +170,6 @@ static mho_err choose_all(const builder *b) {
 
 /* ---------------------------------------------------------------- keys */
 
-/* The registered thing of kind `kind` that has a key of that name, or NULL. */
-static const mho_entry *owner_of(const builder *b, mho_kind kind, const char *name) {
-  for (int i = 0; i < mho_registry_count(b->registry, kind); i++) {
-    const mho_entry *entry = mho_registry_at(b->registry, kind, i);
-    if (mho_params_find(entry->params, name))
-      return entry;
-  }
-  return NULL;
-}
-
 /* A key of another model is the likeliest slip, a misspelled one the next. */
 static mho_err unknown_key(const builder *b, const mho_section *s, const mho_config_key *key,
                            const char *name) {
@@ -212,14 +229,6 @@ static const mho_param *parameter_of(const builder *b, const mho_section *s, con
       return p;
   }
   return p;
-}
-
-static bool is_selector(const mho_section *s, const char *name) {
-  int selectors = mho__section_selectors(s);
-  for (int k = 0; k < selectors; k++)
-    if (!strcmp(name, s->selector[k].key))
-      return true;
-  return false;
 }
 
 static mho_err assign(const builder *b, const mho_section *s, const mho_config_key *key) {

@@ -32,6 +32,9 @@
 #define X(id) extern const mho_device_model mho_device_##id;
 #include "device_list.inc"
 #undef X
+#define X(id) extern const mho_mapping mho_mapping_##id;
+#include "mapping_list.inc"
+#undef X
 #define X(id) extern const mho_array_model mho_array_##id;
 #include "array_list.inc"
 #include "spice_array_list.inc"
@@ -68,6 +71,9 @@ static const struct {
 #undef X
 #define X(id) {MHO_KIND_DEVICE, &mho_device_##id.entry},
 #include "device_list.inc"
+#undef X
+#define X(id) {MHO_KIND_MAPPING, &mho_mapping_##id.entry},
+#include "mapping_list.inc"
 #undef X
 #define X(id) {MHO_KIND_ARRAY, &mho_array_##id.entry},
 #include "array_list.inc"

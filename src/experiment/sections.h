@@ -17,6 +17,8 @@ typedef struct mho_section {
     mho_kind kind;
     const char *initial;
     size_t offset; /**< Of the mho_choice in mho_experiment. */
+    /** The keys of a thing imply it where the word is left out. */
+    bool implied;
   } selector[SELECTORS];
 } mho_section;
 

@@ -19,7 +19,7 @@ static const mho_param network_table[] = {
                "input is always 1"),
     MHO_P_CHOICE(mho_network_config, init, "init", "glorot|fan_in", MHO_INIT_GLOROT,
                  "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in "
-                 "+-1/sqrt(n_in)"),
+                 "+-1/sqrt(n_in); with device.mapping single from 0 on"),
 };
 const mho_params mho_network_params = MHO_PARAMS(mho_network_config, network_table);
 
@@ -57,7 +57,7 @@ static bool is_shared(const mho_network_options *o, mho_edge e) {
 /* ---------------------------------------------------------------- connections */
 
 /* Uniform weights of connection `index`, written to its crossbar; the first n_weights, the
- * others are 0. */
+ * others are 0. Where the mapping holds positive weights alone, the upper half of the range. */
 static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bound,
                           size_t n_weights, mho_errinfo *ei) {
   size_t n = mho_crossbar_cells(xb);
@@ -70,8 +70,11 @@ static mho_err initialize(mho_crossbar *xb, uint64_t seed, int index, double bou
   }
 
   mho_rng_uniform(mho__stream_weights(seed, index), 0, 0, n, u);
-  for (size_t i = 0; i < n; i++)
-    w[i] = i < n_weights ? (mho_real)(bound * (2 * (double)u[i] - 1)) : 0;
+  bool is_positive = xb->mapping && xb->mapping->positive;
+  for (size_t i = 0; i < n; i++) {
+    double drawn = is_positive ? (double)u[i] : 2 * (double)u[i] - 1;
+    w[i] = i < n_weights ? (mho_real)(bound * drawn) : 0;
+  }
   mho_crossbar_set(xb, 0, n, w);
   mho_free(u);
   mho_free(w);
@@ -150,6 +153,8 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
   mho_crossbar_options x = {.device = o->device,
                             .device_params = o->device_params,
                             .device_config = o->device_config,
+                            .mapping = o->mapping,
+                            .mapping_params = o->mapping_params,
                             .array = o->array,
                             .array_params = o->array_params,
                             .array_config = o->array_config,

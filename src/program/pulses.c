@@ -31,15 +31,14 @@ static int16_t pulses_for(float want, float mean, float dir, float most, float u
   return (int16_t)(dir * floorf(wanted + (wanted < most ? u : 0)));
 }
 
-/* Pulse counts of a bank, 0 for G+, 1 for G-, for n cells. */
-static void count_pulses(const mho_program_job *job, int bank, size_t i0, int n, int16_t *count,
-                         mho_pulse_counts *counts) {
-  const mho_cells *c = bank ? job->xb->neg : job->xb->pos;
-  float want[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK] = {0};
+/* Pulse counts of a bank for n cells, of whose conductances changes are wanted. */
+static void count_pulses(const mho_program_job *job, int bank, size_t i0, int n, const float *want,
+                         int16_t *count, mho_pulse_counts *counts) {
+  const mho_cells *c = job->xb->bank[bank];
+  float dir[MHO_DEVICE_BLOCK] = {0};
   float mean[MHO_DEVICE_BLOCK], u[MHO_DEVICE_BLOCK];
   float most = (float)((const pulses *)job->params)->max_pulses;
 
-  mho_crossbar_shares(job->xb, bank, n, job->dw + i0, want);
   for (int i = 0; i < n; i++)
     dir[i] = want[i] >= 0 ? 1.0f : -1.0f;
   mho_cells_mean_step(c, job->first + i0, n, dir, mean);
@@ -54,10 +53,18 @@ static void count_pulses(const mho_program_job *job, int bank, size_t i0, int n,
 static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
   for (size_t i0 = 0; i0 < job->n; i0 += MHO_DEVICE_BLOCK) {
     int n = (int)mho_min_size(job->n - i0, MHO_DEVICE_BLOCK);
-    int16_t pos[MHO_DEVICE_BLOCK], neg[MHO_DEVICE_BLOCK];
-    count_pulses(job, 0, i0, n, pos, counts);
-    count_pulses(job, 1, i0, n, neg, counts);
-    mho_crossbar_pulse(job->xb, job->first + i0, n, pos, neg, job->update, counts);
+    float share[MHO_BANKS_MAX][MHO_DEVICE_BLOCK], *want[MHO_BANKS_MAX];
+    int16_t number[MHO_BANKS_MAX][MHO_DEVICE_BLOCK], *count[MHO_BANKS_MAX];
+    for (int k = 0; k < MHO_BANKS_MAX; k++) {
+      want[k] = share[k];
+      count[k] = number[k];
+    }
+
+    mho_crossbar_shares(job->xb, n, job->dw + i0, want);
+    for (int k = 0; k < job->xb->n_banks; k++)
+      if (mho_crossbar_writes(job->xb, k))
+        count_pulses(job, k, i0, n, want[k], count[k], counts);
+    mho_crossbar_pulse(job->xb, job->first + i0, n, count, job->update, counts);
   }
 }
 

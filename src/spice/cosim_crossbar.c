@@ -40,7 +40,7 @@ int mho_cosim_compare(int n, const double *core, const double *spice, double sca
 /* ---------------------------------------------------------------- a netlist's currents */
 
 /* The largest current that could be sensed: every device of an output pulling the same way. It is
- * the scale where all outputs are 0, because positive and negative devices cancel. */
+ * the scale where all outputs are 0, because the banks cancel. */
 static double largest_sensed(const mho_netlist_crossbar *x, int n, const double *v) {
   double largest = 0;
   int n_in = mho__netlist_driven(x), n_out = mho__netlist_sensed(x);
@@ -50,8 +50,10 @@ static double largest_sensed(const mho_netlist_crossbar *x, int n, const double 
       double sum = 0;
       for (int i = 0; i < n_in; i++) {
         size_t cell = x->transposed ? mho__netlist_cell(x, k, i) : mho__netlist_cell(x, i, k);
-        sum += fabs(v[(size_t)read * (size_t)n_in + (size_t)i]) *
-               (x->g_pos[cell] + (x->g_neg ? x->g_neg[cell] : 0));
+        double g = 0;
+        for (int b = 0; b < x->n_banks; b++)
+          g += fabs(mho__netlist_role(x, b)->gain) * x->g[b][cell];
+        sum += fabs(v[(size_t)read * (size_t)n_in + (size_t)i]) * g;
       }
       largest = fmax(largest, sum);
     }
@@ -93,12 +95,12 @@ mho_err mho_cosim_crossbar(mho_spice *s, const mho_netlist_crossbar *x, int n, c
 typedef struct reads {
   const mho_crossbar *x;
   bool transposed;
-  int n;                         /* vectors */
-  size_t n_in, n_out;            /* values of all of them */
-  float *normal;                 /* [n_in] */
-  mho_real *in, *out, *scratch;  /* [n_in] activities, [n_out] sums of weights */
-  double *v, *core, *spice;      /* [n_in] V, [n_out] A, [n_out] A */
-  double *g_pos, *g_neg, g_unit; /* [rows x cols] S */
+  int n;                            /* vectors */
+  size_t n_in, n_out;               /* values of all of them */
+  float *normal;                    /* [n_in] */
+  mho_real *in, *out, *scratch;     /* [n_in] activities, [n_out] sums of weights */
+  double *v, *core, *spice;         /* [n_in] V, [n_out] A, [n_out] A */
+  double *g[MHO_BANKS_MAX], g_unit; /* [rows x cols] S */
 } reads;
 
 static mho_err reads_new(reads *r, mho_errinfo *ei) {
@@ -113,11 +115,13 @@ static mho_err reads_new(reads *r, mho_errinfo *ei) {
   r->v = mho_alloc(r->n_in, sizeof *r->v);
   r->core = mho_alloc(r->n_out, sizeof *r->core);
   r->spice = mho_alloc(r->n_out, sizeof *r->spice);
-  r->g_pos = mho_alloc(rows * cols, sizeof *r->g_pos);
-  r->g_neg = mho_alloc(rows * cols, sizeof *r->g_neg);
+  bool ok = r->normal && r->in && r->out && r->scratch && r->v && r->core && r->spice;
+  for (int k = 0; k < r->x->n_banks; k++) {
+    r->g[k] = mho_alloc(rows * cols, sizeof *r->g[k]);
+    ok = ok && r->g[k];
+  }
 
-  if (r->normal && r->in && r->out && r->scratch && r->v && r->core && r->spice && r->g_pos &&
-      r->g_neg)
+  if (ok)
     return MHO_OK;
   return mho_fail(ei, MHO_ENOMEM, "no memory for the check");
 }
@@ -130,8 +134,8 @@ static void reads_free(reads *r) {
   mho_free(r->v);
   mho_free(r->core);
   mho_free(r->spice);
-  mho_free(r->g_pos);
-  mho_free(r->g_neg);
+  for (int k = 0; k < MHO_BANKS_MAX; k++)
+    mho_free(r->g[k]);
 }
 
 /* Draw inputs of the core and of the circuit; laws hold for activities, which are within +-1. */
@@ -175,11 +179,13 @@ static mho_err compare_reads(mho_spice *s, reads *r, const mho_device_config *de
   mho_cosim_row row;
   mho_netlist_crossbar netlist = {.rows = r->x->rows,
                                   .cols = r->x->cols,
-                                  .g_pos = r->g_pos,
-                                  .g_neg = r->g_neg,
+                                  .n_banks = r->x->n_banks,
+                                  .role = r->x->role,
                                   .transposed = r->transposed};
 
-  mho_netlist_siemens(r->x, device, 0, r->g_pos, r->g_neg, &r->g_unit);
+  for (int k = 0; k < r->x->n_banks; k++)
+    netlist.g[k] = r->g[k];
+  mho_netlist_siemens(r->x, device, 0, r->g, &r->g_unit);
   draw_inputs(r);
   double core_s = read_core(r);
 

@@ -16,20 +16,20 @@ static void take_cells(const mho_netlist_crossbar *x, const tile *t, const doubl
       t->cells[i * t->cols + j] = g[mho__netlist_cell(x, t->row0 + i, t->col0 + j)];
 }
 
-/* Add sign times the currents of the tile's sensed lines. */
-static void add_lines(const mho_netlist_crossbar *x, const tile *t, double sign, double *out) {
+/* Add gain times the currents of the tile's sensed lines. */
+static void add_lines(const mho_netlist_crossbar *x, const tile *t, double gain, double *out) {
   int n = x->transposed ? t->rows : t->cols;
   int first = x->transposed ? t->row0 : t->col0;
   for (int k = 0; k < n; k++)
-    out[first + k] += sign * t->line[k];
+    out[first + k] += gain * t->line[k];
 }
 
 /* ---------------------------------------------------------------- resistors */
 
-/* Add sign times the currents of one tile's devices, whose conductances are in g. The solver counts
+/* Add gain times the currents of one tile's devices, whose conductances are in g. The solver counts
  * a word line's current into its left end, so that of a transposed read has the other sign. */
 static mho_err add_tile(const mho_netlist_crossbar *x, mho_wire *w, const tile *t, const double *g,
-                        double sign, double *out, mho_errinfo *ei) {
+                        double gain, double *out, mho_errinfo *ei) {
   mho_wire_read read = {.n = 1, .v_word = x->v_in + t->row0, .i_bit = t->line};
   if (x->transposed)
     read = (mho_wire_read){.n = 1, .v_bit = x->v_in + t->col0, .i_word = t->line};
@@ -39,7 +39,7 @@ static mho_err add_tile(const mho_netlist_crossbar *x, mho_wire *w, const tile *
   if (!err)
     err = mho_wire_solve(w, &read, NULL, ei);
   if (!err)
-    add_lines(x, t, x->transposed ? -sign : sign, out);
+    add_lines(x, t, x->transposed ? -gain : gain, out);
   return err;
 }
 
@@ -47,10 +47,9 @@ static mho_err add_linear_tile(const mho_netlist_crossbar *x, const mho_wire_opt
                                const tile *t, double *out, mho_errinfo *ei) {
   mho_wire *w = NULL;
   mho_err err = mho_wire_new(o, &w, ei);
-  if (!err)
-    err = add_tile(x, w, t, x->g_pos, 1, out, ei);
-  if (!err && x->g_neg)
-    err = add_tile(x, w, t, x->g_neg, -1, out, ei);
+  for (int k = 0; k < x->n_banks; k++)
+    if (!err)
+      err = add_tile(x, w, t, x->g[k], mho__netlist_role(x, k)->gain, out, ei);
   mho_wire_free(w);
   return err;
 }
@@ -80,7 +79,7 @@ static mho_err find_law(const mho_device_config *d, mho_wire_law *out, mho_errin
 /* As add_tile. A transposed read drives the bit lines the other way round, so that the voltage of a
  * device is that of the driven line against the sensed one. */
 static mho_err add_bent_tile(const mho_netlist_crossbar *x, const mho_wire_options *o,
-                             const tile *t, const double *g, double sign, double *out,
+                             const tile *t, const double *g, double gain, double *out,
                              mho_errinfo *ei) {
   mho_wire_law law;
   mho_wire_read read = {.n = 1, .v_word = x->v_in + t->row0, .i_bit = t->line};
@@ -101,18 +100,18 @@ static mho_err add_bent_tile(const mho_netlist_crossbar *x, const mho_wire_optio
   take_cells(x, t, g);
   err = mho_wire_newton(o, t->cells, &law, &read, NULL, ei);
   if (!err)
-    add_lines(x, t, sign, out);
+    add_lines(x, t, gain, out);
   mho_free(back);
   return err;
 }
 
 /* Lines without resistance: every device has the voltage of its driven line. */
-static void add_devices(const mho_netlist_crossbar *x, const double *g, double sign, double *out) {
+static void add_devices(const mho_netlist_crossbar *x, const double *g, double gain, double *out) {
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
       double v = x->v_in[x->transposed ? j : i];
       double cell = g[mho__netlist_cell(x, i, j)];
-      out[x->transposed ? i : j] += sign * mho_device_current(x->iv, cell, v, NULL);
+      out[x->transposed ? i : j] += gain * mho_device_current(x->iv, cell, v, NULL);
     }
 }
 
@@ -125,9 +124,10 @@ static mho_err add_currents(const mho_netlist_crossbar *x, const tile *t, double
   if (!x->iv)
     return add_linear_tile(x, &o, t, out, ei);
 
-  mho_err err = add_bent_tile(x, &o, t, x->g_pos, 1, out, ei);
-  if (!err && x->g_neg)
-    err = add_bent_tile(x, &o, t, x->g_neg, -1, out, ei);
+  mho_err err = MHO_OK;
+  for (int k = 0; k < x->n_banks; k++)
+    if (!err)
+      err = add_bent_tile(x, &o, t, x->g[k], mho__netlist_role(x, k)->gain, out, ei);
   return err;
 }
 
@@ -165,8 +165,7 @@ mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out
   if (!x->iv || mho__netlist_has_wires(x))
     return add_tiles(x, out, ei);
 
-  add_devices(x, x->g_pos, 1, out);
-  if (x->g_neg)
-    add_devices(x, x->g_neg, -1, out);
+  for (int k = 0; k < x->n_banks; k++)
+    add_devices(x, x->g[k], mho__netlist_role(x, k)->gain, out);
   return MHO_OK;
 }

@@ -5,21 +5,21 @@
 
 #include "spice/netlist_crossbar.h"
 
-/* Name of the voltage of the word or bit line at device (i, j) of the positive array: a node of its
+/* Name of the voltage of the word or bit line at device (i, j) of the first array: a node of its
  * own where the line has resistance, else the whole line, which is the sensed one or the driven
  * one. */
 static void name_node(const mho_netlist_crossbar *x, bool word, int i, int j, char name[48]) {
   char line = word ? 'w' : 'b';
-  char end = word == x->transposed ? 'p' : line;
+  char sign = mho__netlist_role(x, 0)->letter, end = word == x->transposed ? sign : line;
   bool wired = (word ? x->r_word : x->r_bit) > 0;
 
   if (wired)
-    snprintf(name, 48, "v(%cp_%d_%d)", line, i, j);
+    snprintf(name, 48, "v(%c%c_%d_%d)", line, sign, i, j);
   else
     snprintf(name, 48, "v(%c%d)", end, word ? i : j);
 }
 
-/* Voltages of the lines at every device of the positive array, [rows x cols]. */
+/* Voltages of the lines at every device of the first array, [rows x cols]. */
 static mho_err read_nodes(mho_spice *s, const mho_netlist_crossbar *x, double *v, bool word,
                           mho_errinfo *ei) {
   for (int i = 0; i < x->rows; i++)
@@ -36,18 +36,18 @@ static mho_err read_nodes(mho_spice *s, const mho_netlist_crossbar *x, double *v
 static mho_err read_currents(mho_spice *s, const mho_netlist_crossbar *x, double *out,
                              mho_errinfo *ei) {
   for (int k = 0; k < mho__netlist_sensed(x); k++) {
-    char name[32];
-    double pos, neg = 0;
+    out[k] = 0;
+    for (int b = 0; b < x->n_banks; b++) {
+      const mho_bank *role = mho__netlist_role(x, b);
+      char name[32];
+      double current;
+      snprintf(name, sizeof name, "i(v%c%d)", role->letter, k);
+      mho_err err = mho_spice_vector(s, name, &current, 1, ei);
+      if (err)
+        return err;
+      out[k] += role->gain * current;
+    }
 
-    snprintf(name, sizeof name, "i(vp%d)", k);
-    mho_err err = mho_spice_vector(s, name, &pos, 1, ei);
-    snprintf(name, sizeof name, "i(vn%d)", k);
-    if (!err && x->g_neg)
-      err = mho_spice_vector(s, name, &neg, 1, ei);
-    if (err)
-      return err;
-
-    out[k] = pos - neg;
     if (!isfinite(out[k]))
       return mho_fail(ei, MHO_ESPICE, "ngspice found a current of %g A at output %d", out[k], k);
   }

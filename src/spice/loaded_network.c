@@ -20,8 +20,8 @@ struct mho_spice_network {
   int n_connections, n_layers;
   double v_read;  /* V of an activity of 1, and of a summed input of 1 */
   double *top;    /* [connections] weight at the ends of the range; ideal device only */
-  double **g;     /* [connections] of [2 x cells]: conductances in the circuit, G+ then G- */
-  double *fresh;  /* [2 x most cells] */
+  double **g;     /* [connections] of [banks x cells]: conductances in the circuit */
+  double *fresh;  /* [banks x most cells] */
   double *g_unit; /* [connections] */
   double *input;  /* [features], V */
   double *current[MHO_LAYERS_MAX]; /* Norton: [n], A, into the layers that inputs reach */
@@ -45,7 +45,7 @@ static double supply(void *user, const char *name, double t) {
 /* Norton: find the currents that a link of the inputs drives into the neurons behind it, A. */
 static void set_currents(mho_spice_network *c, const mho_link *k) {
   const mho_crossbar *xb = c->o.net->connection[k->connection].xb;
-  const double *g_pos = c->g[k->connection], *g_neg = g_pos + mho_crossbar_cells(xb);
+  const double *g = c->g[k->connection];
   double unit = 1 / (MHO_NETLIST_R_MEM * c->g_unit[k->connection]), *current = c->current[k->to];
 
   for (int col = 0; col < xb->cols; col++)
@@ -54,7 +54,10 @@ static void set_currents(mho_spice_network *c, const mho_link *k) {
   for (int row = 0; row < xb->rows; row++)
     for (int col = 0; col < xb->cols; col++) {
       size_t cell = mho__core_cell(xb, row, col);
-      current[col] += unit * (g_pos[cell] - g_neg[cell]) * c->input[row];
+      double sum = 0;
+      for (int b = 0; b < xb->n_banks; b++)
+        sum += xb->role[b].gain * g[(size_t)b * mho_crossbar_cells(xb) + cell];
+      current[col] += unit * sum * c->input[row];
     }
 }
 
@@ -75,10 +78,18 @@ static void set_sources(mho_spice_network *c, const double *x, double nudge, con
 
 /* ---------------------------------------------------------------- conductances */
 
+/* Devices of all banks of a crossbar. */
+static size_t devices_of(const mho_crossbar *x) {
+  return (size_t)x->n_banks * mho_crossbar_cells(x);
+}
+
 static void find_conductances(const mho_spice_network *c, int connection, double *g,
                               double *g_unit) {
   const mho_crossbar *x = c->o.net->connection[connection].xb;
-  mho_netlist_siemens(x, c->o.device, c->top[connection], g, g + mho_crossbar_cells(x), g_unit);
+  double *bank[MHO_BANKS_MAX];
+  for (int k = 0; k < x->n_banks; k++)
+    bank[k] = g + (size_t)k * mho_crossbar_cells(x);
+  mho_netlist_siemens(x, c->o.device, c->top[connection], bank, g_unit);
 }
 
 /* Leave room above the largest weight of the ideal device, whose conductances have no bounds of
@@ -96,7 +107,7 @@ static void choose_ranges(mho_spice_network *c) {
 static bool outgrown(const mho_spice_network *c) {
   for (int k = 0; k < c->o.net->n_connections; k++) {
     const mho_crossbar *x = c->o.net->connection[k].xb;
-    if (x->pos)
+    if (mho_crossbar_has_cells(x))
       continue;
     for (size_t i = 0; i < mho_crossbar_cells(x); i++)
       if (!(fabs((double)mho__crossbar_programmed(x)[i]) <= c->top[k]))
@@ -140,7 +151,7 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
   const double *then = c->g[k->connection];
   size_t n = mho_crossbar_cells(x);
 
-  for (size_t at = 0; at < 2 * n; at++) {
+  for (size_t at = 0; at < devices_of(x); at++) {
     if (c->fresh[at] == then[at])
       continue;
     int row = (int)(at % n / (size_t)x->cols), col = (int)(at % n % (size_t)x->cols);
@@ -148,7 +159,7 @@ static mho_err alter_link(mho_spice_network *c, const mho_link *k, mho_errinfo *
     char name[MHO_NETLIST_NAME];
     int in = k->transposed ? col : row;
     int out = k->transposed ? row : col;
-    mho__netlist_resistor(name, at < n ? 'p' : 'n', from, to, in, out);
+    mho__netlist_resistor(name, x->role[at / n].letter, from, to, in, out);
     mho_err err = mho_spice_alter(c->s, name, "resistance", mho__netlist_ohm(c->fresh[at]), ei);
     if (err)
       return err;
@@ -170,7 +181,7 @@ static mho_err alter_connection(mho_spice_network *c, int connection, mho_errinf
       return err;
   }
 
-  size_t n = 2 * mho_crossbar_cells(net->connection[connection].xb);
+  size_t n = devices_of(net->connection[connection].xb);
   memcpy(c->g[connection], c->fresh, n * sizeof *c->fresh);
   return MHO_OK;
 }
@@ -222,7 +233,7 @@ static bool allocate(mho_spice_network *c) {
 
   bool ok = true;
   for (int k = 0; k < net->n_connections; k++) {
-    size_t n = 2 * mho_crossbar_cells(net->connection[k].xb);
+    size_t n = devices_of(net->connection[k].xb);
     if (n > most)
       most = n;
     c->g[k] = mho_alloc(n, sizeof **c->g);

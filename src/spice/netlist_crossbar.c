@@ -7,11 +7,54 @@
 #include "spice/netlist_crossbar.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "array/weights.h"
 
 #define add        mho__spice_text_add
 #define add_number mho__spice_text_add_number
+
+/* ---------------------------------------------------------------- banks */
+
+const mho_bank *mho__netlist_role(const mho_netlist_crossbar *x, int bank) {
+  static const mho_bank pair[] = {{.title = "positive", .letter = 'p', .gain = 1},
+                                  {.title = "negative", .letter = 'n', .gain = -1}};
+  return x->role ? &x->role[bank] : &pair[bank];
+}
+
+/* The sign, and where it is not 1 the size, of a bank's gain in a sum whose first term it may
+ * be. */
+static void add_gain(mho_spice_text *t, const mho_bank *role, bool first) {
+  if (role->gain < 0)
+    add(t, first ? "-" : " - ");
+  else if (!first)
+    add(t, " + ");
+  if (fabs(role->gain) != 1) {
+    add_number(t, fabs(role->gain));
+    add(t, "*");
+  }
+}
+
+/* "i(Vp0) - i(Vn0)": the currents of the banks on a sensed line, with their gains. */
+static void add_currents(mho_spice_text *t, const mho_netlist_crossbar *x, int line) {
+  for (int k = 0; k < x->n_banks; k++) {
+    const mho_bank *role = mho__netlist_role(x, k);
+    add_gain(t, role, k == 0);
+    add(t, "i(V%c%d)", role->letter, line);
+  }
+}
+
+/* "G+[i][j] - G-[i][j]"; of other banks than a pair's "Gc[i][j]". */
+static void add_conductances(mho_spice_text *t, const mho_netlist_crossbar *x) {
+  add(t, x->n_banks > 1 ? "(" : "");
+  for (int k = 0; k < x->n_banks; k++) {
+    const mho_bank *role = mho__netlist_role(x, k);
+    char name = role->letter == 'p' ? '+' : role->letter;
+    add_gain(t, role, k == 0);
+    add(t, "G%c[i][j]", name == 'n' ? '-' : name);
+  }
+  add(t, x->n_banks > 1 ? ")" : "");
+}
 
 /* ---------------------------------------------------------------- what is asked for */
 
@@ -47,7 +90,7 @@ static mho_err check_inputs(const mho_netlist_crossbar *x, mho_errinfo *ei) {
 }
 
 static mho_err check(const mho_netlist_crossbar *x, mho_errinfo *ei) {
-  if (x->rows < 1 || x->cols < 1 || !x->g_pos || !x->v_in)
+  if (x->rows < 1 || x->cols < 1 || x->n_banks < 1 || !x->v_in)
     return mho_fail(ei, MHO_EINVAL,
                     "a crossbar of %d x %d: expected at least 1 x 1, conductances and inputs",
                     x->rows, x->cols);
@@ -57,10 +100,14 @@ static mho_err check(const mho_netlist_crossbar *x, mho_errinfo *ei) {
   if (x->tile[0] < 0 || x->tile[1] < 0)
     return mho_fail(ei, MHO_EINVAL, "tiles of %d x %d", x->tile[0], x->tile[1]);
 
-  mho_err err = check_conductances(x, x->g_pos, "the positive conductance (S)", ei);
-  if (!err && x->g_neg)
-    err = check_conductances(x, x->g_neg, "the negative conductance (S)", ei);
-  return err ? err : check_inputs(x, ei);
+  for (int k = 0; k < x->n_banks; k++) {
+    char what[80];
+    snprintf(what, sizeof what, "the %s conductance (S)", mho__netlist_role(x, k)->title);
+    mho_err err = check_conductances(x, x->g[k], what, ei);
+    if (err)
+      return err;
+  }
+  return check_inputs(x, ei);
 }
 
 /* ---------------------------------------------------------------- head, inputs, devices */
@@ -74,11 +121,18 @@ static void add_wires_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
   else if (!(x->r_word > 0))
     without = "; word lines have none";
 
+  for (int k = 0; k < x->n_banks; k++) {
+    const mho_bank *role = mho__netlist_role(x, k);
+    if (k == 0)
+      add(t, "* wires: nodes w%c_<i>_<j> (word line) and b%c_<i>_<j> (bit line) at each device",
+          role->letter, role->letter);
+    else
+      add(t, ", w%c_, b%c_ of the %s ones", role->letter, role->letter, role->title);
+  }
   add(t,
-      "* wires: nodes wp_<i>_<j> (word line) and bp_<i>_<j> (bit line) at each device%s; "
-      "word lines end at the left,\n"
+      "; word lines end at the left,\n"
       "*   bit lines at the bottom, the other ends are open%s\n",
-      x->g_neg ? ", wn_, bn_ of the negative ones" : "", without);
+      without);
 
   if (tile_rows < x->rows || tile_cols < x->cols)
     add(t,
@@ -100,25 +154,34 @@ static void add_equation(mho_spice_text *t, const mho_netlist_crossbar *x) {
 
   add(t,
       "* %s read: %s are driven, %s are sensed at virtual ground\n"
-      "*   I[%c] = sum over %c of %s V[%c]%s%s\n",
-      direction, driven, sensed, to, from, x->g_neg ? "(G+[i][j] - G-[i][j])" : "G+[i][j]", from,
-      x->iv ? ", were devices not bent by the I-V law of cell" : "",
+      "*   I[%c] = sum over %c of ",
+      direction, driven, sensed, to, from);
+  add_conductances(t, x);
+  add(t, " V[%c]%s%s\n", from, x->iv ? ", were devices not bent by the I-V law of cell" : "",
       mho__netlist_has_wires(x) ? ", were it not for the wires" : "");
+}
+
+/* What goes before a bank's title in "a positive, a coarse and a fine device". */
+static const char *joint_of(const mho_netlist_crossbar *x, int bank) {
+  if (x->n_banks == 1)
+    return "";
+  if (bank == 0)
+    return "a ";
+  return bank == x->n_banks - 1 ? " and a " : ", a ";
 }
 
 static void add_head(mho_spice_text *t, const mho_netlist_crossbar *x) {
   bool wires = mho__netlist_has_wires(x);
   char kind = x->iv ? 'X' : 'R';
-  add(t, "*\n* %d word lines (rows) x %d bit lines (columns), %s%s\n", x->rows, x->cols,
-      x->g_neg ? "a positive and a negative device at each crossing"
-               : "one device at each crossing",
-      wires ? "" : ", no wire resistance");
+  add(t, "*\n* %d word lines (rows) x %d bit lines (columns), ", x->rows, x->cols);
+  for (int k = 0; k < x->n_banks; k++)
+    add(t, "%s%s", joint_of(x, k), x->n_banks > 1 ? mho__netlist_role(x, k)->title : "one");
+  add(t, " device at each crossing%s\n", wires ? "" : ", no wire resistance");
 
   add_equation(t, x);
 
-  add(t, "* %cp_<i>_<j>", kind);
-  if (x->g_neg)
-    add(t, ", %cn_<i>_<j>", kind);
+  for (int k = 0; k < x->n_banks; k++)
+    add(t, "%s%c%c_<i>_<j>", k ? ", " : "* ", kind, mho__netlist_role(x, k)->letter);
   add(t, ": device at word line i, bit line j; devices of conductance 0 are left out\n");
   if (wires)
     add_wires_head(t, x);
@@ -216,23 +279,20 @@ static void add_cell(mho_spice_text *t, const mho_netlist_crossbar *x) {
       current);
 }
 
-static const char *sign_word(char sign) {
-  return sign == 'p' ? "positive" : "negative";
-}
-
-static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, const double *g,
-                        char sign) {
-  add(t, "\n* %s devices (%s)\n", sign_word(sign), x->iv ? "S at 0 V" : "ohm");
+static void add_devices(mho_spice_text *t, const mho_netlist_crossbar *x, int bank) {
+  const mho_bank *role = mho__netlist_role(x, bank);
+  add(t, "\n* %s devices (%s)\n", role->title, x->iv ? "S at 0 V" : "ohm");
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++)
-      add_device(t, x, g[mho__netlist_cell(x, i, j)], sign, i, j);
+      add_device(t, x, x->g[bank][mho__netlist_cell(x, i, j)], role->letter, i, j);
 }
 
 /* RW<sign>_<i>_<j>: the segment to the left of device (i, j), from its neighbour or the end of the
  * line in its tile. */
-static void add_word_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
+static void add_word_wires(mho_spice_text *t, const mho_netlist_crossbar *x, const mho_bank *role) {
   int tile_cols = mho__netlist_tile_cols(x);
-  add(t, "\n* word lines of the %s devices\n", sign_word(sign));
+  char sign = role->letter;
+  add(t, "\n* word lines of the %s devices\n", role->title);
 
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
@@ -247,9 +307,10 @@ static void add_word_wires(mho_spice_text *t, const mho_netlist_crossbar *x, cha
 }
 
 /* RB<sign>_<i>_<j>: the segment below device (i, j). */
-static void add_bit_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
+static void add_bit_wires(mho_spice_text *t, const mho_netlist_crossbar *x, const mho_bank *role) {
   int tile_rows = mho__netlist_tile_rows(x);
-  add(t, "\n* bit lines of the %s devices\n", sign_word(sign));
+  char sign = role->letter;
+  add(t, "\n* bit lines of the %s devices\n", role->title);
 
   for (int i = 0; i < x->rows; i++)
     for (int j = 0; j < x->cols; j++) {
@@ -263,11 +324,11 @@ static void add_bit_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char
     }
 }
 
-static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, char sign) {
+static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, int bank) {
   if (x->r_word > 0)
-    add_word_wires(t, x, sign);
+    add_word_wires(t, x, mho__netlist_role(x, bank));
   if (x->r_bit > 0)
-    add_bit_wires(t, x, sign);
+    add_bit_wires(t, x, mho__netlist_role(x, bank));
 }
 
 /* ---------------------------------------------------------------- outputs, and all of it */
@@ -294,15 +355,16 @@ static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
   for (int k = 0; k < mho__netlist_sensed(x); k++) {
     if (x->expected)
       mho__netlist_expect(t, "out", k, x->expected[k], margin, "A");
-    add(t, "Vp%d p%d 0 0\n", k, k);
-    if (x->g_neg)
-      add(t, "Vn%d n%d 0 0\n", k, k);
+    for (int b = 0; b < x->n_banks; b++) {
+      char sign = mho__netlist_role(x, b)->letter;
+      add(t, "V%c%d %c%d 0 0\n", sign, k, sign, k);
+    }
 
     if (x->external) /* the netlist around it says what is saved */
       continue;
-    add(t, ".save i(Vp%d)", k);
-    if (x->g_neg)
-      add(t, " i(Vn%d)", k);
+    add(t, ".save");
+    for (int b = 0; b < x->n_banks; b++)
+      add(t, " i(V%c%d)", mho__netlist_role(x, b)->letter, k);
     add(t, "\n");
   }
 }
@@ -311,9 +373,8 @@ static void add_outputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
 static void add_control(mho_spice_text *t, const mho_netlist_crossbar *x) {
   add(t, "\n.control\nset numdgt=15\nop\n");
   for (int k = 0; k < mho__netlist_sensed(x); k++) {
-    add(t, "let out%d = i(Vp%d)", k, k);
-    if (x->g_neg)
-      add(t, " - i(Vn%d)", k);
+    add(t, "let out%d = ", k);
+    add_currents(t, x, k);
     add(t, "\nprint out%d\n", k);
   }
   add(t, "quit\n.endc\n");
@@ -323,12 +384,9 @@ static void add_body(mho_spice_text *t, const mho_netlist_crossbar *x) {
   if (x->iv)
     add_cell(t, x);
   add_inputs(t, x);
-  add_devices(t, x, x->g_pos, 'p');
-  add_wires(t, x, 'p');
-
-  if (x->g_neg) {
-    add_devices(t, x, x->g_neg, 'n');
-    add_wires(t, x, 'n');
+  for (int k = 0; k < x->n_banks; k++) {
+    add_devices(t, x, k);
+    add_wires(t, x, k);
   }
   add_outputs(t, x);
 }

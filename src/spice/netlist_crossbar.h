@@ -29,6 +29,9 @@ static inline size_t mho__core_cell(const mho_crossbar *x, int row, int col) {
   return (size_t)row * (size_t)x->cols + (size_t)col;
 }
 
+/* What a bank of the netlist is. */
+const mho_bank *mho__netlist_role(const mho_netlist_crossbar *x, int bank);
+
 static inline bool mho__netlist_has_wires(const mho_netlist_crossbar *x) {
   return x->r_word > 0 || x->r_bit > 0;
 }

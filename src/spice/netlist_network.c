@@ -124,20 +124,13 @@ static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
 }
 
 void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device, double top,
-                         double *g_pos, double *g_neg, double *g_unit) {
-  size_t n = mho_crossbar_cells(x);
-
-  mho_crossbar_siemens(x, device, g_pos, g_neg, g_unit);
-  if (x->pos || top == 0)
+                         double *const *g, double *g_unit) {
+  mho_crossbar_siemens(x, device, g, g_unit);
+  if (mho_crossbar_has_cells(x) || top == 0)
     return;
 
-  double range = device->g_max - device->g_min;
-  for (size_t i = 0; i < n; i++) {
-    double half = 0.5 * (double)mho__crossbar_programmed(x)[i] / top;
-    g_pos[i] = device->g_min + range * (0.5 + half);
-    g_neg[i] = device->g_min + range * (0.5 - half);
-  }
-  *g_unit = range / top;
+  mho__crossbar_lay_on_pairs(x, device, top, g);
+  *g_unit = (device->g_max - device->g_min) / top;
 }
 
 /* ---------------------------------------------------------------- layers and sources */
@@ -146,6 +139,34 @@ static void add_parameter(mho_spice_text *t, const char *name, double v, const c
   add(t, ".param %s=", name);
   add_number(t, v);
   add(t, " ; %s\n", what);
+}
+
+/* Whether the first two banks of a crossbar are a pair, whose currents one amplifier subtracts. */
+static bool begins_with_pair(const mho_crossbar *x) {
+  if (x->n_banks < 2 || x->role[0].letter != 'p' || x->role[1].letter != 'n')
+    return false;
+  return x->role[0].gain == 1 && x->role[1].gain == -1;
+}
+
+/* The first bank of a crossbar whose current has an amplifier of its own. */
+static int first_alone(const mho_crossbar *x) {
+  return begins_with_pair(x) ? 2 : 0;
+}
+
+/* Whether a crossbar of the network has such a bank: all are of one mapping. */
+static bool has_banks_alone(const mho_network *net) {
+  const mho_crossbar *x = net->array.crossbar;
+  return first_alone(x) < x->n_banks;
+}
+
+static void add_other_banks_head(mho_spice_text *t, const mho_network *net) {
+  const mho_crossbar *x = net->array.crossbar;
+  for (int k = first_alone(x); k < x->n_banks; k++) {
+    add(t, "* %c_<link>_<j> ends the lines of the %s devices, whose currents count ",
+        x->role[k].letter, x->role[k].title);
+    add_number(t, x->role[k].gain);
+    add(t, " times\n");
+  }
 }
 
 static void add_head(mho_spice_text *t, const mho_netlist_network *x) {
@@ -157,8 +178,9 @@ static void add_head(mho_spice_text *t, const mho_netlist_network *x) {
          "V(z_<layer>_<j>) = v_read rho(a_j)\n"
          "* <link> is <from>_<to>: p_<link>_<j>, n_<link>_<j> end the lines of its positive and "
          "negative devices\n"
-         "* in virtual grounds, W = (G+ - G-)/g_<link>\n"
-         "* feedback that reads a crossbar transposed has a copy of its devices here: a line "
+         "* in virtual grounds, W = (G+ - G-)/g_<link>\n");
+  add_other_banks_head(t, net);
+  add(t, "* feedback that reads a crossbar transposed has a copy of its devices here: a line "
          "cannot be driven and\n"
          "* sensed at once\n");
   if (has_error(x))
@@ -185,6 +207,8 @@ static void add_subcircuits(mho_spice_text *t, const mho_netlist_network *x) {
   const mho_network *net = x->net;
   add(t, "\n* subcircuits, those of models/neuron_%s.lib\n", net->layer[1].neuron->entry.id);
   mho__subckt_sense(t);
+  if (has_banks_alone(net))
+    mho__subckt_sense_alone(t);
   for (int l = 1; l < last_of(x); l++)
     if (!neuron_is_below(x, l))
       mho__subckt_neuron(t, net->layer[l].neuron);
@@ -295,7 +319,7 @@ typedef struct link_text {
   const mho_link *k;
   const mho_crossbar *xb;
   const char *from, *to;
-  double *g_pos, *g_neg; /* [rows x cols], S: room for the largest crossbar */
+  double *g[MHO_BANKS_MAX]; /* [rows x cols], S: room for the largest crossbar */
   double g_unit;
 } link_text;
 
@@ -305,11 +329,11 @@ static void begin_link(const mho_netlist_network *x, const mho_link *k, link_tex
   l->from = name_of(x, k->from);
   l->to = name_of(x, k->to);
   double top = x->top ? x->top[k->connection] : 0;
-  mho_netlist_siemens(l->xb, x->device, top, l->g_pos, l->g_neg, &l->g_unit);
+  mho_netlist_siemens(l->xb, x->device, top, l->g, &l->g_unit);
 }
 
-/* The positive (sign 'p') or negative ('n') device from line i to line j; one that does not conduct
- * is left out, unless it may be altered later. */
+/* The device of the bank with letter `sign` from line i to line j; one that does not conduct is
+ * left out, unless it may be altered later. */
 static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const link_text *l,
                          char sign, double g, int i, int j) {
   char name[MHO_NETLIST_NAME];
@@ -322,6 +346,22 @@ static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const 
   add(t, "%c_%s_%s_%d ", sign, l->from, l->to, j);
   add_number(t, mho__netlist_ohm(g));
   add(t, "\n");
+}
+
+/* The sense amplifiers at the ends of line j: of the pair, and of every other bank. */
+static void add_amplifier(mho_spice_text *t, const link_text *l, int j) {
+  int alone = first_alone(l->xb);
+  if (alone)
+    add(t, "X%s_%s_%d p_%s_%s_%d n_%s_%s_%d u_%s_%d sense gain={v_unit/(v_read*r_mem*g_%s_%s)}\n",
+        l->from, l->to, j, l->from, l->to, j, l->from, l->to, j, l->to, j, l->from, l->to);
+
+  for (int k = alone; k < l->xb->n_banks; k++) {
+    char sign = l->xb->role[k].letter;
+    add(t, "X%c_%s_%s_%d %c_%s_%s_%d u_%s_%d sense_alone gain={", sign, l->from, l->to, j, sign,
+        l->from, l->to, j, l->to, j);
+    add_number(t, l->xb->role[k].gain);
+    add(t, "*v_unit/(v_read*r_mem*g_%s_%s)}\n", l->from, l->to);
+  }
 }
 
 /* Write a resistor for every device, and the sense amplifiers at the ends of the lines. */
@@ -340,13 +380,12 @@ static void add_link(mho_spice_text *t, const mho_netlist_network *x, const link
       int row = transposed ? j : i;
       int col = transposed ? i : j;
       size_t cell = mho__core_cell(l->xb, row, col);
-      add_resistor(t, x, l, 'p', l->g_pos[cell], i, j);
-      add_resistor(t, x, l, 'n', l->g_neg[cell], i, j);
+      for (int k = 0; k < l->xb->n_banks; k++)
+        add_resistor(t, x, l, l->xb->role[k].letter, l->g[k][cell], i, j);
     }
 
   for (int j = 0; j < out; j++)
-    add(t, "X%s_%s_%d p_%s_%s_%d n_%s_%s_%d u_%s_%d sense gain={v_unit/(v_read*r_mem*g_%s_%s)}\n",
-        l->from, l->to, j, l->from, l->to, j, l->from, l->to, j, l->to, j, l->from, l->to);
+    add_amplifier(t, l, j);
 }
 
 /* The sum of the inputs through column j, in S for activities of 1; 0 where they come from
@@ -359,7 +398,10 @@ static double sum_of_inputs(const mho_netlist_network *x, const link_text *l, in
 
   for (int i = 0; i < l->xb->rows; i++) {
     size_t cell = mho__core_cell(l->xb, i, j);
-    sum += (l->g_pos[cell] - l->g_neg[cell]) * x->x[i];
+    double g = 0;
+    for (int k = 0; k < l->xb->n_banks; k++)
+      g += l->xb->role[k].gain * l->g[k][cell];
+    sum += g * x->x[i];
   }
   return sum;
 }
@@ -401,15 +443,17 @@ static void add_drawn_links(mho_spice_text *t, const mho_netlist_network *x, lin
 static mho_err add_links(mho_spice_text *t, const mho_netlist_network *x, mho_errinfo *ei) {
   size_t cells = largest_crossbar(x->net);
   link_text l = {0};
-  l.g_pos = mho_alloc(cells, sizeof *l.g_pos);
-  l.g_neg = mho_alloc(cells, sizeof *l.g_neg);
-  bool ok = l.g_pos && l.g_neg;
+  bool ok = true;
+  for (int k = 0; k < MHO_BANKS_MAX; k++) {
+    l.g[k] = mho_alloc(cells, sizeof *l.g[k]);
+    ok = ok && l.g[k];
+  }
 
   if (ok)
     add_drawn_links(t, x, &l);
 
-  mho_free(l.g_pos);
-  mho_free(l.g_neg);
+  for (int k = 0; k < MHO_BANKS_MAX; k++)
+    mho_free(l.g[k]);
   return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for conductances");
 }
 

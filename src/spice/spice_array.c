@@ -5,8 +5,8 @@
  * devices as resistors, wires as segments, outputs at virtual ground. Inputs are external sources,
  * and conductances are altered where they have changed, so that the netlist is loaded once.
  *
- *   y = keep y + scale I/(g_unit V), I = sum over the lines of (G+ - G-) times V x, as far as wires
- *   let it
+ *   y = keep y + scale I/(g_unit V), I = sum over the lines of (G+ - G-) times V x, or of whatever
+ *   banks the mapping has, as far as wires let it
  *
  * `reads: each` solves the circuit for every vector that is read. `reads: matrix` solves it once
  * for every line after each programming, in all crossbars at once, and multiplies: the devices are
@@ -47,7 +47,7 @@ typedef struct crossbar {
   const mho_crossbar *x;
   const mho_device_config *device;
   mho_array_config wires;
-  double *g, *then, g_unit; /* [2 x cells] S, G+ then G-: as they are, and in the circuit */
+  double *g, *then, g_unit; /* [banks x cells] S: as they are, and in the circuit */
   bool changed;             /* since g was found */
   reading way[2];           /* forward, transposed */
   int number;               /* of its subcircuits */
@@ -86,18 +86,27 @@ static double supply(void *user, const char *name, double t) {
   return NAN;
 }
 
+/* Devices of all banks. */
+static size_t devices_of(const crossbar *c) {
+  return (size_t)c->x->n_banks * mho_crossbar_cells(c->x);
+}
+
 static mho_netlist_crossbar circuit_of(const crossbar *c, int transposed) {
-  return (mho_netlist_crossbar){
+  mho_netlist_crossbar x = {
       .rows = c->x->rows,
       .cols = c->x->cols,
-      .g_pos = c->g,
-      .g_neg = c->g + mho_crossbar_cells(c->x),
+      .n_banks = c->x->n_banks,
+      .role = c->x->role,
       .v_in = c->way[transposed].in,
       .transposed = transposed,
       .r_word = c->wires.r_word,
       .r_bit = c->wires.r_bit,
       .tile = {c->wires.wire_tile.v[0], c->wires.wire_tile.v[c->wires.wire_tile.n - 1]},
       .external = true};
+
+  for (int k = 0; k < c->x->n_banks; k++)
+    x.g[k] = c->g + (size_t)k * mho_crossbar_cells(c->x);
+  return x;
 }
 
 /* One direction of a crossbar: its subcircuit a<number>f or a<number>b, an instance of it, and the
@@ -111,8 +120,12 @@ static mho_err add_reading(mho_spice_text *t, const crossbar *c, int transposed,
   mho_err err = mho__netlist_crossbar_body(t, &x, ei);
   mho__spice_text_add(t, ".ends %s\nX%s 0 %s\n", name, name, name);
 
-  for (int k = 0; k < n_out(c->x, transposed); k++)
-    mho__spice_text_add(t, ".save i(v.x%s.vp%d) i(v.x%s.vn%d)\n", name, k, name, k);
+  for (int k = 0; k < n_out(c->x, transposed); k++) {
+    mho__spice_text_add(t, ".save");
+    for (int b = 0; b < x.n_banks; b++)
+      mho__spice_text_add(t, " i(v.x%s.v%c%d)", name, x.role[b].letter, k);
+    mho__spice_text_add(t, "\n");
+  }
   return err;
 }
 
@@ -123,7 +136,7 @@ static mho_err add_crossbar(mho_spice_text *t, const crossbar *c, mho_errinfo *e
     mho_err err = add_reading(t, c, transposed, ei);
     if (err)
       return err;
-    memcpy(c->then, c->g, 2 * mho_crossbar_cells(c->x) * sizeof *c->g);
+    memcpy(c->then, c->g, devices_of(c) * sizeof *c->g);
   }
   return MHO_OK;
 }
@@ -150,10 +163,10 @@ static mho_err load(mho_errinfo *ei) {
   return err;
 }
 
-/* The device of a cell in the circuit of every direction: cells of G+, then those of G-. */
+/* The device of a cell in the circuit of every direction: those of one bank after another. */
 static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
   size_t n = mho_crossbar_cells(c->x), cols = (size_t)c->x->cols;
-  char sign = at < n ? 'p' : 'n';
+  char sign = c->x->role[at / n].letter;
 
   for (int transposed = 0; transposed < 2; transposed++) {
     char name[64];
@@ -172,7 +185,7 @@ static mho_err alter_device(const crossbar *c, size_t at, mho_errinfo *ei) {
 
 /* Give the circuit's devices the conductances that the crossbar has now. */
 static mho_err alter_devices(crossbar *c, mho_errinfo *ei) {
-  for (size_t at = 0; at < 2 * mho_crossbar_cells(c->x); at++) {
+  for (size_t at = 0; at < devices_of(c); at++) {
     if (c->g[at] == c->then[at])
       continue;
 
@@ -189,7 +202,10 @@ static mho_err prepare(mho_errinfo *ei) {
   for (crossbar *c = shared.first; c; c = c->next) {
     if (!c->changed)
       continue;
-    mho_crossbar_siemens(c->x, c->device, c->g, c->g + mho_crossbar_cells(c->x), &c->g_unit);
+    double *g[MHO_BANKS_MAX];
+    for (int k = 0; k < c->x->n_banks; k++)
+      g[k] = c->g + (size_t)k * mho_crossbar_cells(c->x);
+    mho_crossbar_siemens(c->x, c->device, g, &c->g_unit);
     c->changed = c->way[0].fresh = c->way[1].fresh = false;
   }
 
@@ -208,19 +224,21 @@ static mho_err prepare(mho_errinfo *ei) {
 
 /* Read the currents of the sensed lines, as sums of weights, [outputs]. */
 static mho_err find_outputs(const crossbar *c, int transposed, mho_real *out, mho_errinfo *ei) {
-  static const char signs[] = "pn";
   for (int k = 0; k < n_out(c->x, transposed); k++) {
-    double current[2];
-    for (int s = 0; s < 2; s++) {
+    double sum = 0;
+    for (int b = 0; b < c->x->n_banks; b++) {
+      const mho_bank *role = &c->x->role[b];
       char name[48];
-      snprintf(name, sizeof name, "i(v.xa%d%c.v%c%d)", c->number, letter_of(transposed), signs[s],
-               k);
-      mho_err err = mho_spice_last(shared.lease.session, name, &current[s], ei);
+      double current;
+      snprintf(name, sizeof name, "i(v.xa%d%c.v%c%d)", c->number, letter_of(transposed),
+               role->letter, k);
+      mho_err err = mho_spice_last(shared.lease.session, name, &current, ei);
       if (err)
         return err;
+      sum += role->gain * current;
     }
 
-    out[k] = (mho_real)((current[0] - current[1]) / (c->g_unit * c->wires.read_voltage));
+    out[k] = (mho_real)(sum / (c->g_unit * c->wires.read_voltage));
   }
   return MHO_OK;
 }
@@ -400,10 +418,11 @@ static mho_err check_supported(const crossbar *c, mho_errinfo *ei) {
   return mho__spice_lease_check(&shared.lease, ei);
 }
 
-static bool allocate(crossbar *c, const mho_crossbar *x) {
+static bool allocate(crossbar *c) {
+  const mho_crossbar *x = c->x;
   size_t n = mho_crossbar_cells(x), lines = (size_t)mho_max(x->rows, x->cols);
-  c->g = mho_alloc(2 * n, sizeof *c->g);
-  c->then = mho_alloc(2 * n, sizeof *c->then);
+  c->g = mho_alloc(devices_of(c), sizeof *c->g);
+  c->then = mho_alloc(devices_of(c), sizeof *c->then);
   bool ok = c->g && c->then;
 
   for (int transposed = 0; transposed < 2; transposed++) {
@@ -418,14 +437,15 @@ static bool allocate(crossbar *c, const mho_crossbar *x) {
 static mho_err attach(mho_crossbar *x, const mho_crossbar_options *o, mho_errinfo *ei) {
   crossbar *c = mho_alloc(1, sizeof *c);
   x->own = c;
-  if (!c || !allocate(c, x))
+  if (c)
+    c->x = x;
+  if (!c || !allocate(c))
     return mho_fail(ei, MHO_ENOMEM, "no memory for the circuit of a crossbar of %d x %d", x->rows,
                     x->cols);
 
   mho_params_init(mho_array_params, &c->wires);
   if (o->array_config)
     c->wires = *o->array_config;
-  c->x = x;
   c->device = o->device_config;
   c->changed = true;
 

@@ -77,6 +77,11 @@ static uint64_t structure_of(const mho_network *net, const loop *p) {
     h = mix(h, &scale, sizeof scale);
   }
 
+  const mho_crossbar *x = net->array.crossbar;
+  for (int k = 0; k < x->n_banks; k++) {
+    h = mix(h, &x->role[k].letter, 1);
+    h = mix(h, &x->role[k].gain, sizeof(double));
+  }
   return mix(h, &net->array.read_voltage, sizeof(double));
 }
 
@@ -87,8 +92,8 @@ static mho_err prepare(const mho_network *net, const loop *p, mho_errinfo *ei) {
   mho_params_init(mho_device_params, &config);
 
   for (int c = 0; c < net->n_connections; c++)
-    if (net->connection[c].xb->pos)
-      config = net->connection[c].xb->pos->config;
+    if (mho_crossbar_has_cells(net->connection[c].xb))
+      config = net->connection[c].xb->bank[0]->config;
 
   if (shared.circuit && shared.structure == structure)
     return mho_spice_network_rebind(shared.circuit, net, &config, ei);

@@ -24,6 +24,14 @@ void mho__subckt_sense(mho_spice_text *t) {
          ".ends sense\n");
 }
 
+void mho__subckt_sense_alone(mho_spice_text *t) {
+  add(t, "* sense amplifiers of a line of its own, whose current is not that of a pair\n"
+         ".subckt sense_alone p u gain=1\n"
+         "Vp p 0 0\n"
+         "Fp 0 u Vp {gain}\n"
+         ".ends sense_alone\n");
+}
+
 /* The membrane: u = v_unit times the neuron's summed input at rest. */
 static void add_membrane(mho_spice_text *t) {
   add(t, "Rm u 0 {r_mem}\n"

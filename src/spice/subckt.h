@@ -9,13 +9,15 @@
 
 /* Virtual grounds of a positive and a negative line, and their difference as a current. */
 void mho__subckt_sense(mho_spice_text *t);
+/* Virtual ground of a line of another bank than those of a pair. */
+void mho__subckt_sense_alone(mho_spice_text *t);
 /* Membrane and activity of a neuron; one that has no expression gives nothing and false. */
 bool mho__subckt_neuron(mho_spice_text *t, const mho_neuron *neuron);
 /* Membrane of a read-out unit. */
 void mho__subckt_readout(mho_spice_text *t);
 
 /* "rp_x_h1_3_4": the resistor from line i to line j of a link's positive (sign 'p') or negative
- * ('n') devices. */
+ * ('n') devices, or those of another bank's letter. */
 enum { MHO_NETLIST_NAME = 96 };
 void mho__netlist_resistor(char name[MHO_NETLIST_NAME], char sign, const char *from, const char *to,
                            int i, int j);

@@ -29,9 +29,12 @@ typedef struct manner {
 
 /* ---------------------------------------------------------------- what is read */
 
-static mho_err read_source(const source *s, const char *name, mho_matrices *m, mho_errinfo *ei) {
+/* here: the mapping onto which they come; conductances of another one are of no use. */
+static mho_err read_source(const source *s, const char *name, const mho_mapping *here,
+                           mho_matrices *m, mho_errinfo *ei) {
   if (!s->trainer) {
-    mho_err err = mho__matrices_read(s->folder, name, m, ei);
+    bool alike = !s->origin.known || !strcmp(s->origin.mapping, here->entry.id);
+    mho_err err = mho__matrices_read(s->folder, name, alike ? here : NULL, m, ei);
     m->w_max = mho__sidecar_range(s->sidecar, name);
     return err;
   }
@@ -45,13 +48,17 @@ static mho_err read_source(const source *s, const char *name, mho_matrices *m, m
 
 /* Whether conductances say the same weights as the weights beside them: a file of one may have been
  * changed. */
-static bool agree(const mho_matrices *m, const mho_origin *o) {
-  bool single = !strcmp(o->mapping, "reference") || !strcmp(o->mapping, "offset");
-  double scale = (single ? 2 : 1) * m->w_max, range = o->g_max - o->g_min;
+static bool agree(const mho_matrices *m, const mho_mapping *mapping, const mho_origin *o) {
+  double scale = mapping->span * m->w_max, range = o->g_max - o->g_min;
   size_t n = mho__matrices_cells(m);
-  for (size_t i = 0; i < n; i++)
-    if (fabs(scale * (m->g[0][i] - m->g[1][i]) / range - m->w[i]) > 1e-4 * scale)
+
+  for (size_t i = 0; i < n; i++) {
+    double sum = 0;
+    for (int k = 0; k < m->n_banks; k++)
+      sum += mapping->bank[k].gain * m->g[k][i];
+    if (fabs(scale * sum / range - m->w[i]) > 1e-4 * scale)
       return false;
+  }
   return true;
 }
 
@@ -74,14 +81,15 @@ static double range_for(const mho_trainer *t, int c, const mho_matrices *m, bool
  * device. */
 static mho_err read_connection(const mho_trainer *t, int c, const source *s, bool same, bool tight,
                                mho_matrices *m, double *w_max, mho_errinfo *ei) {
+  const mho_mapping *mapping = (const mho_mapping *)t->e->mapping.entry;
   const char *name = t->net->connection[c].name;
-  mho_err err = read_source(s, name, m, ei);
+  mho_err err = read_source(s, name, mapping, m, ei);
   if (err)
     return err;
 
   bool ranged = same && m->w_max > 0;
   *w_max = ranged ? m->w_max : range_for(t, c, m, tight);
-  if (ranged && m->g[0] && !agree(m, &s->origin))
+  if (ranged && m->g[0] && !agree(m, mapping, &s->origin))
     return mho_fail(ei, MHO_EDATA,
                     "the conductances of %s say other weights than %s.w does: remove the files "
                     "g_pos and g_neg to take the weights, or export again",
@@ -124,8 +132,12 @@ bool mho__bank_refuses(const mho_cells *c, size_t cell, double siemens) {
 /* How many weights have conductances outside the bounds of the cells that are to take them. */
 static size_t beyond_bounds(const mho_crossbar *x, const mho_matrices *m) {
   size_t n = mho__matrices_cells(m), beyond = 0;
-  for (size_t i = 0; i < n; i++)
-    beyond += mho__bank_refuses(x->pos, i, m->g[0][i]) || mho__bank_refuses(x->neg, i, m->g[1][i]);
+  for (size_t i = 0; i < n; i++) {
+    bool refused = false;
+    for (int k = 0; k < m->n_banks; k++)
+      refused = refused || mho__bank_refuses(x->bank[k], i, m->g[k][i]);
+    beyond += refused;
+  }
   return beyond;
 }
 
@@ -150,10 +162,10 @@ static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_
                       k->name);
   }
 
-  if (x->pos && m->g[0] && as_they_are) {
+  if (mho_crossbar_has_cells(x) && m->g[0] && as_they_are) {
     *clipped = beyond_bounds(x, m);
-    mho__bank_set(x->pos, m->g[0]);
-    mho__bank_set(x->neg, m->g[1]);
+    for (int b = 0; b < m->n_banks; b++)
+      mho__bank_set(x->bank[b], m->g[b]);
     mho_crossbar_refresh(x, 0, n);
     return MHO_OK;
   }

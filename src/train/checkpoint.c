@@ -1,7 +1,7 @@
 /* checkpoint.c - everything that changes while training, as bytes and back.
  *
  * Layout: a header, then for every trained connection its weights (ideal device) or the
- * conductances and other state of both banks of cells, the optimizer's moments and the scheme's
+ * conductances and other state of its banks of cells, the optimizer's moments and the scheme's
  * accumulator, in that order. What follows from the seeds (device spread, faults, fixed feedback,
  * the order of the data) is drawn again, not stored. Last come the extras of the table below, each
  * with a bit in the upper half of the version: a checkpoint may have one and the config not, or the
@@ -26,7 +26,7 @@ typedef struct header {
 
 typedef mho_cells_piece piece; /* one array of the state */
 
-enum { PIECES_EACH = 2 * MHO_CELLS_PIECES + MHO_PROGRAM_STATES + 1 };
+enum { PIECES_EACH = MHO_BANKS_MAX * MHO_CELLS_PIECES + MHO_PROGRAM_STATES + 1 };
 
 /* The arrays of connection c, in order; returns how many. */
 static int pieces_of(const mho_trainer *t, int c, piece *p) {
@@ -34,12 +34,10 @@ static int pieces_of(const mho_trainer *t, int c, piece *p) {
   size_t cells = mho_crossbar_cells(x);
   int n = 0;
 
-  if (x->pos) {
-    n += mho_cells_pieces(x->pos, p);
-    n += mho_cells_pieces(x->neg, p + n);
-  } else {
+  for (int k = 0; k < x->n_banks; k++)
+    n += x->bank[k] ? mho_cells_pieces(x->bank[k], p + n) : 0;
+  if (!mho_crossbar_has_cells(x))
     p[n++] = (piece){x->weights->programmed, cells * sizeof *x->weights->programmed};
-  }
 
   for (int k = 0; k < t->optimizer->n_states; k++)
     p[n++] = (piece){t->moment[k][c], cells * sizeof(mho_real)};
@@ -174,17 +172,16 @@ static void copy_driven(const mho_trainer *t, char *at, bool out) {
     copy(&at, m->driven[k], (size_t)m->inputs[k] * sizeof **m->driven, out);
 }
 
-/* Rests of states, of banks that have some, one after another: G+ and G- of every trained
- * connection. */
+/* Rests of states, of banks that have some, one after another: all of every trained connection. */
 static float *rest_of(const mho_trainer *t, int bank, size_t *n) {
-  const mho_crossbar *x = crossbar_of(t, bank / 2);
-  const mho_cells *c = bank % 2 ? x->neg : x->pos;
+  const mho_crossbar *x = crossbar_of(t, bank / MHO_BANKS_MAX);
+  const mho_cells *c = x->bank[bank % MHO_BANKS_MAX];
   *n = c && c->rest ? c->n : 0;
   return c ? c->rest : NULL;
 }
 
 static int banks_of(const mho_trainer *t) {
-  return 2 * t->net->n_trained;
+  return MHO_BANKS_MAX * t->net->n_trained;
 }
 
 static size_t rests_size(const mho_trainer *t) {

@@ -9,11 +9,7 @@
 
 /* Arrays of devices of a connection, one a bank. */
 static int banks_of(const mho_crossbar *x) {
-  return x->pos ? 2 : 0;
-}
-
-static mho_cells *bank_of(const mho_crossbar *x, int bank) {
-  return bank ? x->neg : x->pos;
+  return mho_crossbar_has_cells(x) ? x->n_banks : 0;
 }
 
 /* ---------------------------------------------------------------- by name */
@@ -149,7 +145,7 @@ mho_err mho_trainer_conductances(const mho_trainer *t, const char *connection, i
   if (err)
     return err;
 
-  const mho_cells *cells = bank_of(crossbar_of(t, c), bank);
+  const mho_cells *cells = crossbar_of(t, c)->bank[bank];
   for (size_t i = 0; i < cells->n; i++)
     g[i] = mho_cells_siemens(cells, i);
   return MHO_OK;
@@ -166,7 +162,7 @@ mho_err mho_trainer_set_conductances(mho_trainer *t, const char *connection, int
     return err;
 
   mho_crossbar *x = crossbar_of(t, c);
-  mho_cells *cells = bank_of(x, bank);
+  mho_cells *cells = x->bank[bank];
   for (size_t i = 0; i < cells->n; i++) {
     if (!(g[i] >= 0 && isfinite(g[i])))
       return bad_cell(&t->net->connection[c], i, "the conductance is no number from 0 S up", ei);

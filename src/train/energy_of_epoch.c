@@ -278,7 +278,6 @@ static void count_writes(const epoch *e, int connection, mho_place *place, pulse
   const mho_energy_config *c = e->c;
   const mho_crossbar *x = crossbar_of(t, connection);
   const mho_writes *w = &t->writes[connection];
-  int mapping = t->e->device_config.mapping;
   double count = t->connection_pulses[connection], addressed = count - w->coincided;
   double g = mho_crossbar_statistics(x).g_mean, at_once = fmin((double)c->write_parallel, x->cols);
 
@@ -287,15 +286,17 @@ static void count_writes(const epoch *e, int connection, mho_place *place, pulse
   p->reads = fmax(p->reads, w->reads / at_once);
 
   /* Reads that verify. */
-  double devices = mapping == MHO_MAPPING_OFFSET ? 1 : 2;
+  int devices = 0;
+  for (int k = 0; k < x->n_banks; k++)
+    devices += x->role[k].kind != MHO_BANK_CURRENTS;
   double cell = devices * g * e->voltage * e->voltage * c->read_time;
   e->row[VERIFY].count += w->reads;
   e->row[VERIFY].joule += w->reads * (cell + c->amplifier * c->read_time + p->converted);
 
   /* Pulses, and what other cells see of them. */
-  double arrays = mapping == MHO_MAPPING_DIFFERENTIAL ? 2 : 1, half = 0;
+  double half = 0;
   if (p->fraction > 0)
-    half = addressed * others_selected(e, x, place) + arrays * w->half;
+    half = addressed * others_selected(e, x, place) + mho_crossbar_pulsed(x) * w->half;
 
   /* Set and reset pulses weigh by their share of all. */
   for (int way = 0; way < 2; way++) {

@@ -15,18 +15,24 @@ void mho__power_free(const mho_network *net, mho_power *p) {
 static mho_err sum_lines(const mho_trainer *t, int c, mho_power *p, mho_errinfo *ei) {
   const mho_crossbar *x = crossbar_of(t, c);
   size_t cells = mho_crossbar_cells(x), cols = (size_t)x->cols;
-  double *g = mho_alloc(2 * cells, sizeof *g), unit;
-  if (!g)
+  double *all = mho_alloc((size_t)x->n_banks * cells, sizeof *all), *g[MHO_BANKS_MAX], unit;
+  if (!all)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the conductances of %d x %d cells", x->rows,
                     x->cols);
 
-  mho_crossbar_siemens(x, &t->e->device_config, g, g + cells, &unit);
+  for (int k = 0; k < x->n_banks; k++)
+    g[k] = all + (size_t)k * cells;
+  mho_crossbar_siemens(x, &t->e->device_config, g, &unit);
+
   for (size_t i = 0; i < cells; i++) {
-    p->rows[c][i / cols] += g[i] + g[cells + i];
-    p->cols[c][i % cols] += g[i] + g[cells + i];
+    double sum = g[0][i];
+    for (int k = 1; k < x->n_banks; k++)
+      sum += g[k][i];
+    p->rows[c][i / cols] += sum;
+    p->cols[c][i % cols] += sum;
   }
 
-  mho_free(g);
+  mho_free(all);
   return MHO_OK;
 }
 

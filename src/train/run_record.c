@@ -50,7 +50,7 @@ mho_err mho__run_record(const mho_trainer *t, const char *code_version, const ch
 /* The counts of conductances as a JSON list; "" without devices. */
 static void write_histogram(const mho_crossbar *x, const mho_crossbar_stats *s, char *out,
                             size_t capacity) {
-  if (!x->pos)
+  if (!mho_crossbar_has_cells(x))
     return;
   for (int b = 0; b < MHO_G_BINS; b++)
     mho_text_append(out, capacity, "%c%lld", b ? ',' : '[', (long long)s->g_hist[b]);

@@ -8,27 +8,30 @@
 /* ---------------------------------------------------------------- one read of a crossbar */
 
 typedef struct crossbar_values {
-  double *g_pos, *g_neg; /* [rows x cols], S */
-  double *v;             /* [driven lines], V */
-  double *expected;      /* [sensed lines], A */
+  double *g[MHO_BANKS_MAX]; /* [rows x cols], S */
+  double *v;                /* [driven lines], V */
+  double *expected;         /* [sensed lines], A */
 } crossbar_values;
 
 static mho_err values_new(const mho_crossbar *x, crossbar_values *c, mho_errinfo *ei) {
   size_t cells = mho_crossbar_cells(x), lines = (size_t)mho_max(x->rows, x->cols);
 
-  c->g_pos = mho_alloc(cells, sizeof *c->g_pos);
-  c->g_neg = mho_alloc(cells, sizeof *c->g_neg);
   c->v = mho_alloc(lines, sizeof *c->v);
   c->expected = mho_alloc(lines, sizeof *c->expected);
+  bool ok = c->v && c->expected;
+  for (int k = 0; k < x->n_banks; k++) {
+    c->g[k] = mho_alloc(cells, sizeof *c->g[k]);
+    ok = ok && c->g[k];
+  }
 
-  if (c->g_pos && c->g_neg && c->v && c->expected)
+  if (ok)
     return MHO_OK;
   return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar");
 }
 
 static void values_free(crossbar_values *c) {
-  mho_free(c->g_pos);
-  mho_free(c->g_neg);
+  for (int k = 0; k < MHO_BANKS_MAX; k++)
+    mho_free(c->g[k]);
   mho_free(c->v);
   mho_free(c->expected);
 }
@@ -63,12 +66,12 @@ static mho_err write_crossbar(mho_trainer *t, const mho_trained_netlist *o, cros
 
   snprintf(title, sizeof title, "crossbar %s of %s, read of test image %d%s", k->name, o->of,
            o->image, patch);
-  mho_netlist_siemens(k->xb, &t->e->device_config, 0, c->g_pos, c->g_neg, &g_unit);
+  mho_netlist_siemens(k->xb, &t->e->device_config, 0, c->g, &g_unit);
 
   mho_netlist_crossbar x = {.rows = k->xb->rows,
                             .cols = k->xb->cols,
-                            .g_pos = c->g_pos,
-                            .g_neg = c->g_neg,
+                            .n_banks = k->xb->n_banks,
+                            .role = k->xb->role,
                             .v_in = c->v,
                             .transposed = o->transposed,
                             .control = true,
@@ -76,6 +79,8 @@ static mho_err write_crossbar(mho_trainer *t, const mho_trained_netlist *o, cros
                             .tolerance = 1e-9,
                             .title = title};
 
+  for (int b = 0; b < x.n_banks; b++)
+    x.g[b] = c->g[b];
   err = choose_wires(t, o, &x, ei);
   if (!err)
     err = mho_netlist_crossbar_currents(&x, c->expected, ei);

@@ -48,6 +48,8 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .device = (const mho_device_model *)e->device.entry,
                            .device_params = e->device.params,
                            .device_config = &e->device_config,
+                           .mapping = (const mho_mapping *)e->mapping.entry,
+                           .mapping_params = e->mapping.params,
                            .array = (const mho_array_model *)e->array.entry,
                            .array_params = e->array.params,
                            .array_config = &e->array_config,

@@ -2,9 +2,9 @@
  * of.
  *
  * A folder has for every trained connection NAME.w.npy, its effective weights, [rows x cols], rows
- * are inputs; and on devices NAME.g_pos.npy and NAME.g_neg.npy, the conductances of both devices of
- * every pair in siemens, 0 when open. weights.json beside them, the sidecar, says what device the
- * conductances are of, w_max of every connection and the whole config.
+ * are inputs; and on devices NAME.g_pos.npy, NAME.g_neg.npy, or whatever banks the mapping has, the
+ * conductances of every device in siemens, 0 when open. weights.json beside them, the sidecar, says
+ * what device the conductances are of, w_max of every connection and the whole config.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/weight_folder.h"
 
@@ -19,11 +19,12 @@
 
 #define SIDECAR "weights.json"
 
+enum { BANK_NAME = 32 }; /* bytes of "g_pos" and the like */
+
 /* ---------------------------------------------------------------- what device */
 
 mho_origin mho__origin_of(const mho_experiment *e) {
   const mho_device_config *d = &e->device_config;
-  const mho_param *mapping = mho_params_find(mho_device_params, "mapping");
   mho_origin o = {.known = true,
                   .g_min = d->g_min,
                   .g_max = d->g_max,
@@ -34,7 +35,7 @@ mho_origin mho__origin_of(const mho_experiment *e) {
 
   snprintf(o.model, sizeof o.model, "%s", e->device.entry->id);
   snprintf(o.card, sizeof o.card, "%s", d->card);
-  mho_param_format(mapping, d, true, o.mapping, sizeof o.mapping);
+  snprintf(o.mapping, sizeof o.mapping, "%s", e->mapping.entry->id);
   return o;
 }
 
@@ -54,37 +55,39 @@ bool mho__origin_is_same(const mho_origin *a, const mho_origin *b) {
 
 void mho__matrices_free(mho_matrices *m) {
   mho_free(m->w);
-  mho_free(m->g[0]);
-  mho_free(m->g[1]);
+  for (int k = 0; k < MHO_BANKS_MAX; k++)
+    mho_free(m->g[k]);
   *m = (mho_matrices){0};
 }
 
-static void fill_siemens(const mho_cells *c, size_t n, double *g) {
-  for (size_t i = 0; i < n; i++)
-    g[i] = mho_cells_siemens(c, i);
+static bool new_matrices(mho_matrices *m) {
+  size_t n = mho__matrices_cells(m);
+  m->w = mho_alloc(n, sizeof *m->w);
+  bool ok = m->w != NULL;
+
+  for (int k = 0; k < m->n_banks; k++) {
+    m->g[k] = mho_alloc(n, sizeof *m->g[k]);
+    ok = ok && m->g[k];
+  }
+  return ok;
 }
 
 mho_err mho__matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei) {
   size_t n = mho_crossbar_cells(x);
-  bool has_devices = x->pos != NULL;
   *m = (mho_matrices){.rows = x->rows, .cols = x->cols, .w_max = mho_crossbar_w_max(x)};
+  if (mho_crossbar_has_cells(x))
+    m->n_banks = x->n_banks;
 
-  m->w = mho_alloc(n, sizeof *m->w);
-  if (has_devices) {
-    m->g[0] = mho_alloc(n, sizeof *m->g[0]);
-    m->g[1] = mho_alloc(n, sizeof *m->g[1]);
-  }
-  if (!m->w || (has_devices && (!m->g[0] || !m->g[1]))) {
+  if (!new_matrices(m)) {
     mho__matrices_free(m);
     return mho_fail(ei, MHO_ENOMEM, "no memory for the weights of %d x %d cells", x->rows, x->cols);
   }
 
   for (size_t i = 0; i < n; i++)
     m->w[i] = (double)mho__crossbar_programmed(x)[i];
-  if (has_devices) {
-    fill_siemens(x->pos, n, m->g[0]);
-    fill_siemens(x->neg, n, m->g[1]);
-  }
+  for (int k = 0; k < m->n_banks; k++)
+    for (size_t i = 0; i < n; i++)
+      m->g[k][i] = mho_cells_siemens(x->bank[k], i);
   return MHO_OK;
 }
 
@@ -111,37 +114,67 @@ static mho_err read_matrix(const char *folder, const char *name, const char *wha
   return MHO_OK;
 }
 
-/* The matrix that is missing, or NULL. */
-static const char *missing(const mho_matrices *m) {
-  if (!m->w)
-    return "w";
-  if (!m->g[0] == !m->g[1])
-    return NULL;
-  return m->g[0] ? "g_neg" : "g_pos";
+/* "g_pos": what the files of a bank's conductances are called. */
+static void name_bank(const mho_bank *bank, char out[BANK_NAME]) {
+  snprintf(out, BANK_NAME, "g_%s", bank->name);
 }
 
-mho_err mho__matrices_read(const char *folder, const char *name, mho_matrices *m, mho_errinfo *ei) {
-  *m = (mho_matrices){0};
-  mho_err err = read_matrix(folder, name, "w", m, &m->w, ei);
-  if (!err)
-    err = read_matrix(folder, name, "g_pos", m, &m->g[0], ei);
-  if (!err)
-    err = read_matrix(folder, name, "g_neg", m, &m->g[1], ei);
+/* The bank whose conductances are missing beside those of others, or NULL. */
+static const mho_bank *missing(const mho_matrices *m, const mho_mapping *mapping) {
+  const mho_bank *first = NULL;
+  int there = 0;
 
-  if (!err && missing(m))
-    err = mho_fail(ei, MHO_ENOTFOUND,
-                   "'%s' has no %s.%s.npy (or .csv): mho export --weights writes such a folder",
-                   folder, name, missing(m));
-  return err;
+  for (int k = 0; k < m->n_banks; k++) {
+    there += m->g[k] != NULL;
+    if (!first && !m->g[k])
+      first = &mapping->bank[k];
+  }
+  return there ? first : NULL;
 }
 
-static mho_err write_matrices(const char *folder, const char *name, bool csv, const mho_matrices *m,
-                              mho_errinfo *ei) {
-  mho_err err = mho__matrix_file_write(folder, name, "w", csv, m->rows, m->cols, m->w, ei);
-  if (!err && m->g[0])
-    err = mho__matrix_file_write(folder, name, "g_pos", csv, m->rows, m->cols, m->g[0], ei);
-  if (!err && m->g[1])
-    err = mho__matrix_file_write(folder, name, "g_neg", csv, m->rows, m->cols, m->g[1], ei);
+static mho_err read_banks(const char *folder, const char *name, const mho_mapping *mapping,
+                          mho_matrices *m, mho_errinfo *ei) {
+  char what[BANK_NAME];
+  for (int k = 0; k < m->n_banks; k++) {
+    name_bank(&mapping->bank[k], what);
+    mho_err err = read_matrix(folder, name, what, m, &m->g[k], ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+mho_err mho__matrices_read(const char *folder, const char *name, const mho_mapping *mapping,
+                           mho_matrices *m, mho_errinfo *ei) {
+  char what[BANK_NAME] = "w";
+  *m = (mho_matrices){.n_banks = mapping ? mapping->n_banks : 0};
+  mho_err err = read_matrix(folder, name, what, m, &m->w, ei);
+  if (!err)
+    err = read_banks(folder, name, mapping, m, ei);
+  if (err)
+    return err;
+
+  const mho_bank *bank = missing(m, mapping);
+  if (m->w && !bank)
+    return MHO_OK;
+  if (m->w)
+    name_bank(bank, what);
+  return mho_fail(ei, MHO_ENOTFOUND,
+                  "'%s' has no %s.%s.npy (or .csv): mho export --weights writes such a folder",
+                  folder, name, what);
+}
+
+static mho_err write_matrices(const char *folder, const mho_connection *k, bool csv,
+                              const mho_matrices *m, mho_errinfo *ei) {
+  char what[BANK_NAME];
+  mho_err err = mho__matrix_file_write(folder, k->name, "w", csv, m->rows, m->cols, m->w, ei);
+
+  for (int b = 0; b < m->n_banks; b++) {
+    if (err)
+      break;
+    name_bank(&k->xb->role[b], what);
+    err = mho__matrix_file_write(folder, k->name, what, csv, m->rows, m->cols, m->g[b], ei);
+  }
   return err;
 }
 
@@ -260,7 +293,7 @@ mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool
     mho_matrices m;
     mho_err err = mho__matrices_of(k->xb, &m, ei);
     if (!err)
-      err = write_matrices(folder, k->name, csv, &m, ei);
+      err = write_matrices(folder, k, csv, &m, ei);
     mho__matrices_free(&m);
     if (err)
       return err;

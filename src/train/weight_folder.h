@@ -8,17 +8,17 @@
 
 #include "train/trainer.h"
 
-/* One connection's matrices, [rows x cols]; g (S) of neither or both devices of its pairs. */
+/* One connection's matrices, [rows x cols]; g (S) of no bank or of all n_banks. */
 typedef struct mho_matrices {
-  int rows, cols;
-  double *w, *g[2];
+  int rows, cols, n_banks;
+  double *w, *g[MHO_BANKS_MAX];
   double w_max; /**< That g goes with; 0: not known. */
 } mho_matrices;
 
 /* What a conductance means depends on all of these. */
 typedef struct mho_origin {
   bool known;
-  char model[64], card[MHO_TEXT_MAX], mapping[32];
+  char model[64], card[MHO_TEXT_MAX], mapping[64];
   double g_min, g_max, weight_range, start;
   bool zero_shift; /**< Then the references are the chip's own. */
   double chip;     /**< Seed. */
@@ -26,9 +26,11 @@ typedef struct mho_origin {
 
 /** A crossbar's weights, and on devices its conductances; MHO_ENOMEM. */
 mho_err mho__matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei);
-/** Those of a connection in a folder, without w_max. @return MHO_OK; MHO_ENOTFOUND where a file is
- * missing; MHO_EDATA. */
-mho_err mho__matrices_read(const char *folder, const char *name, mho_matrices *m, mho_errinfo *ei);
+/** Those of a connection in a folder, without w_max.
+ *  @param mapping  whose banks are looked for; NULL: weights alone are.
+ *  @return MHO_OK; MHO_ENOTFOUND where a file is missing; MHO_EDATA. */
+mho_err mho__matrices_read(const char *folder, const char *name, const mho_mapping *mapping,
+                           mho_matrices *m, mho_errinfo *ei);
 void mho__matrices_free(mho_matrices *m);
 static inline size_t mho__matrices_cells(const mho_matrices *m) {
   return (size_t)m->rows * (size_t)m->cols;

@@ -154,21 +154,17 @@ static void replay_slab(void *arg, int i, int thread) {
   mho_crossbar_leak(cells.x, cells.first, cells.n);
 }
 
-/* One-sided pairs fill up, and are written anew every so many updates. */
-static void restore_slab(void *arg, int i, int thread) {
+/* The care that the cells of a mapping need after an update. */
+static void tend_slab(void *arg, int i, int thread) {
   const update_job *u = arg;
   mho_trainer *t = u->t;
   span cells = span_of(t, &t->slab[i]);
-  uint64_t update = (uint64_t)t->update + 1;
-
-  if (update % (uint64_t)t->e->device_config.refresh_every == 0)
-    mho_crossbar_restore(cells.x, cells.first, cells.n, mho__step_refresh(update),
-                         &t->slab_counts[i]);
+  mho_crossbar_tend(cells.x, cells.first, cells.n, (uint64_t)t->update + 1, &t->slab_counts[i]);
 }
 
-static bool fills_up(const mho_trainer *t) {
-  const mho_device_model *device = (const mho_device_model *)t->e->device.entry;
-  return device->pulse && t->e->device_config.mapping == MHO_MAPPING_ONE_SIDED;
+static bool needs_care(const mho_trainer *t) {
+  const mho_mapping *mapping = crossbar_of(t, 0)->mapping;
+  return mapping && mapping->tend;
 }
 
 /* ---------------------------------------------------------------- an update */
@@ -206,8 +202,8 @@ void mho__trainer_update(mho_trainer *t, int n) {
   }
 
   mho_network_disturb(t->net);
-  if (fills_up(t)) {
-    mho_pool_run(pool, t->n_slabs, restore_slab, &u);
+  if (needs_care(t)) {
+    mho_pool_run(pool, t->n_slabs, tend_slab, &u);
     mho_network_disturb(t->net);
   }
 

@@ -63,7 +63,7 @@ static double pulse_pair(mho_crossbar *x, int pulses) {
   for (uint64_t k = 0; k < REPEATS; k++) {
     double start = mho_seconds();
     for (size_t i = 0; i < CELLS; i += MHO_DEVICE_BLOCK)
-      mho_crossbar_pulse(x, i, MHO_DEVICE_BLOCK, count + i, inverse + i, k, &counts);
+      mho_crossbar_pulse(x, i, MHO_DEVICE_BLOCK, (int16_t *[]){count + i, inverse + i}, k, &counts);
     double took = mho_seconds() - start;
     best = took < best ? took : best;
   }
@@ -83,6 +83,8 @@ static void bench(const mho_registry *r, const char *model, const char *noise, c
     mho_crossbar_options o = {.device = m,
                               .device_params = e->device.params,
                               .device_config = &e->device_config,
+                              .mapping = (const mho_mapping *)e->mapping.entry,
+                              .mapping_params = e->mapping.params,
                               .array = (const mho_array_model *)e->array.entry,
                               .array_params = e->array.params,
                               .w_max = 1,

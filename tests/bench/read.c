@@ -29,6 +29,8 @@ static void time_read(const mho_registry *r, const char *name, const char *array
   mho_crossbar_options o = {.device = (const mho_device_model *)e->device.entry,
                             .device_params = e->device.params,
                             .device_config = &e->device_config,
+                            .mapping = (const mho_mapping *)e->mapping.entry,
+                            .mapping_params = e->mapping.params,
                             .array = (const mho_array_model *)e->array.entry,
                             .array_params = e->array.params,
                             .w_max = 1,

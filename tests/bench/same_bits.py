@@ -283,7 +283,15 @@ def plain(value):
         if value.startswith(b'mho ckpt'):
             value = value[:CLOCK.start] + value[CLOCK.stop:]
         return hashlib.sha256(value).hexdigest()
-    return repr(value)
+    return repr(in_order(value)) if isinstance(value, str) else repr(value)
+
+
+def in_order(text):
+    """A JSON object with its keys sorted, since their order says nothing; any other text as it is."""
+    try:
+        return json.dumps(json.loads(text), sort_keys=True) if text.startswith('{') else text
+    except ValueError:
+        return text
 
 
 def without_times(text, ids):
@@ -291,6 +299,7 @@ def without_times(text, ids):
     for i in ids:
         text = text.replace(i, 'RUN')
     text = re.sub(r',?\s*"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', '', text)  # release 0.1 had no such section
+    text = text.replace('mho list programs', 'mho list schemes')
     text = re.sub(r'mho [0-9a-f.]+[0-9a-z.-]*', 'MHO', text)
     text = re.sub(r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?Z?', 'DATE', text)
     return re.sub(r'"?(wall_s|eval_s|core_s|spice_s|seconds)"?[:=] ?[0-9.e+-]+', 'TIME', text)
@@ -321,7 +330,8 @@ def outcome(program, commands, folder):
             if name == 'runs.db':
                 out += records(path, ids)
             elif not name.startswith('runs.db') and os.path.basename(home) != 'images':
-                data = without_times(open(path, encoding='latin-1').read(), ids).encode('latin-1')
+                text = in_order(open(path, encoding='latin-1').read())
+                data = without_times(text, ids).encode('latin-1', 'replace')
                 out.append(f'{os.path.relpath(path, folder)}: {hashlib.sha256(data).hexdigest()}')
     return out
 

@@ -49,8 +49,8 @@ static void fill(fixture *f, bool transposed, bool zeros, bool pair) {
   }
   f->x = (mho_netlist_crossbar){.rows = ROWS,
                                 .cols = COLS,
-                                .g_pos = f->g_pos,
-                                .g_neg = pair ? f->g_neg : NULL,
+                                .n_banks = pair ? 2 : 1,
+                                .g = {f->g_pos, f->g_neg},
                                 .v_in = f->v,
                                 .transposed = transposed};
 }
@@ -113,8 +113,8 @@ static void test_netlist_text(void **state) {
   const double expected[] = {1e-5, -2.5e-6};
   mho_netlist_crossbar x = {.rows = 2,
                             .cols = 2,
-                            .g_pos = g_pos,
-                            .g_neg = g_neg,
+                            .n_banks = 2,
+                            .g = {g_pos, g_neg},
                             .v_in = v,
                             .title = "two\nby two",
                             .expected = expected,

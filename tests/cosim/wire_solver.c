@@ -18,7 +18,8 @@ static void against_ngspice(int rows, int cols, double r_word, double r_bit, dou
   OK(mho_spice_open(&s, &ei));
   mho_netlist_crossbar x = {.rows = rows,
                             .cols = cols,
-                            .g_pos = g,
+                            .n_banks = 1,
+                            .g = {g},
                             .transposed = transposed,
                             .r_word = r_word,
                             .r_bit = r_bit,

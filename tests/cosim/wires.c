@@ -135,8 +135,12 @@ static void make(array *a, int rows, int cols, bool transposed, int vectors) {
   for (size_t k = 0; k < in; k++)
     a->v[k] = .4 * (double)u[k] - .2;
   free(u);
-  a->x = (mho_netlist_crossbar){
-      .rows = rows, .cols = cols, .g_pos = a->g, .v_in = a->v, .transposed = transposed};
+  a->x = (mho_netlist_crossbar){.rows = rows,
+                                .cols = cols,
+                                .n_banks = 1,
+                                .g = {a->g},
+                                .v_in = a->v,
+                                .transposed = transposed};
 }
 
 static void unmake(array *a) {

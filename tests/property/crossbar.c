@@ -23,8 +23,9 @@ static void test_read(void **state) {
     NEAR(mho__crossbar_programmed(x)[i], w[i], 0, 1e-6);
     /* W = (G+ - G-)/g_unit in siemens too */
     double unit = (e->device_config.g_max - e->device_config.g_min) / x->w_max;
-    NEAR((mho_cells_siemens(x->pos, (size_t)i) - mho_cells_siemens(x->neg, (size_t)i)) / unit, w[i],
-         0, 1e-6);
+    NEAR((mho_cells_siemens(x->bank[0], (size_t)i) - mho_cells_siemens(x->bank[1], (size_t)i)) /
+             unit,
+         w[i], 0, 1e-6);
   }
   fill(a, ROWS, 2, 1);
   fill(b, ROWS, 3, 1);
@@ -82,9 +83,9 @@ static void test_panels(void **state) {
         mho_crossbar_set(x, 0, CELLS, w);
       else if (change == 1)
         mho_crossbar_add(x, 3 * OTHER, OTHER, w, 1);
-      else if (x->pos && change == 2)
+      else if (x->bank[0] && change == 2)
         mho_crossbar_change(x, 40, 100, one, 1, &counts);
-      else if (x->pos)
+      else if (x->bank[0])
         mho_crossbar_leak(x, 0, CELLS);
       else
         continue;
@@ -149,8 +150,8 @@ static void read_noise(const char *law, bool transposed) {
     for (int i = 0; i < in; i++) {
       size_t cell = transposed ? (size_t)(j * COLS + i) : (size_t)(i * COLS + j);
       double range = e->device_config.g_max - e->device_config.g_min;
-      double sp = 0.03 * (*law == 'c' ? range : mho_cells_siemens(x->pos, cell));
-      double sn = 0.03 * (*law == 'c' ? range : mho_cells_siemens(x->neg, cell));
+      double sp = 0.03 * (*law == 'c' ? range : mho_cells_siemens(x->bank[0], cell));
+      double sn = 0.03 * (*law == 'c' ? range : mho_cells_siemens(x->bank[1], cell));
       var += (double)v[i] * (double)v[i] * (sp * sp + sn * sn) / (unit * unit);
     }
     NEAR(m, mean[j], 0, 5 * sqrt(var / READS));

@@ -21,6 +21,8 @@ static subject make(const char *yaml, mho_pool *pool) {
   mho_crossbar_options o = {.device = (const mho_device_model *)s.e->device.entry,
                             .device_params = s.e->device.params,
                             .device_config = &s.e->device_config,
+                            .mapping = (const mho_mapping *)s.e->mapping.entry,
+                            .mapping_params = s.e->mapping.params,
                             .array = (const mho_array_model *)s.e->array.entry,
                             .array_params = s.e->array.params,
                             .w_max = 2,
@@ -52,7 +54,7 @@ static void circuit(const subject *s, int bank, int row0, int col0, int m, int n
   double g[TILE_R * TILE_C], word[TILE_R], bit[TILE_C], a[TILE_R * TILE_C], b[TILE_R * TILE_C],
       pos[CELLS], neg[CELLS], unit;
   mho_wire *w;
-  mho_crossbar_siemens(s->x, &s->e->device_config, pos, neg, &unit);
+  mho_crossbar_siemens(s->x, &s->e->device_config, (double *[]){pos, neg}, &unit);
   for (int i = 0; i < m; i++)
     for (int j = 0; j < n; j++)
       g[i * n + j] = (bank ? neg : pos)[(row0 + i) * COLS + col0 + j];
@@ -98,7 +100,7 @@ static void test_written_cells(void **state) {
       int m = ROWS - row0 < TILE_R ? ROWS - row0 : TILE_R,
           n = COLS - col0 < TILE_C ? COLS - col0 : TILE_C;
       circuit(&s, q % 2, row0, col0, m, n, row - row0, col - col0, v);
-      const mho_cells *c = q % 2 ? s.x->neg : s.x->pos;
+      const mho_cells *c = s.x->bank[q % 2];
       double expected = v[(row - row0) * n + col - col0];
       for (int way = 0; way < 2; way++)
         worst = fmax(worst, fabs((double)c->amplitude[way][row * COLS + col] - expected));
@@ -114,14 +116,14 @@ static void test_written_cells(void **state) {
 static void test_transistors(void **state) {
   subject s = make(LINES("transistor", "r_word: 20 ohm, r_bit: 50 ohm"), NULL);
   double pos[CELLS], neg[CELLS], unit;
-  mho_crossbar_siemens(s.x, &s.e->device_config, pos, neg, &unit);
+  mho_crossbar_siemens(s.x, &s.e->device_config, (double *[]){pos, neg}, &unit);
   for (int i = 0; i < ROWS; i++)
     for (int j = 0; j < COLS; j++) {
       int below = (i < TILE_R ? TILE_R : ROWS) - i, segments = j % TILE_C + 1;
-      NEAR(s.x->pos->amplitude[0][i * COLS + j],
+      NEAR(s.x->bank[0]->amplitude[0][i * COLS + j],
            1 / (1 + pos[i * COLS + j] * (20 * segments + 50 * below)), 1e-6, 0);
     }
-  assert_null(s.x->pos->pulsed[0]); /* and nobody else feels it */
+  assert_null(s.x->bank[0]->pulsed[0]); /* and nobody else feels it */
   drop(&s);
 }
 
@@ -134,30 +136,30 @@ static void check_one_pulse(const char *yaml, bool set, double within) {
   mho_pulse_counts counts = {0};
   int16_t pos = set ? 1 : -1, none = 0;
   circuit(&s, 0, TILE_R, 0, M, N, ROW - TILE_R, COL, v);
-  memcpy(before[0], s.x->pos->g, sizeof before[0]);
-  memcpy(before[1], s.x->neg->g, sizeof before[1]);
-  mho_crossbar_pulse(s.x, ROW * COLS + COL, 1, &pos, &none, 1, &counts);
+  memcpy(before[0], s.x->bank[0]->g, sizeof before[0]);
+  memcpy(before[1], s.x->bank[1]->g, sizeof before[1]);
+  mho_crossbar_pulse(s.x, ROW * COLS + COL, 1, (int16_t *[]){&pos, &none}, 1, &counts);
   mho_disturb_apply(s.d);
   const mho_device_model *model = (const mho_device_model *)s.e->device.entry;
   double step = mho_device_nominal_step(model, s.e->device.params, &s.e->device_config), most = 0;
   for (int i = 0; i < ROWS; i++)
     for (int j = 0; j < COLS; j++) {
-      double moved = (double)s.x->pos->g[i * COLS + j] - (double)before[0][i * COLS + j];
+      double moved = (double)s.x->bank[0]->g[i * COLS + j] - (double)before[0][i * COLS + j];
       bool tile = i >= TILE_R && j < TILE_C;
       double f = tile ? v[(i - TILE_R) * N + j] : 0;
       double factor = mho_device_response(model, s.e->device.params, &s.e->device_config, set, f);
       NEAR(moved, (set ? 1 : -1) * factor * step, 0, within * step);
       most = fmax(most, i == ROW && j == COL ? 0 : fabs(factor));
     }
-  assert_memory_equal(before[1], s.x->neg->g, sizeof before[1]); /* an array of its own */
+  assert_memory_equal(before[1], s.x->bank[1]->g, sizeof before[1]); /* an array of its own */
   assert_true(most > 10 * within);
   assert_true(counts.set + counts.reset == 1);
   for (int k = 0; k < CELLS; k++) /* weights are fresh, counts forgotten */
-    NEAR(mho__crossbar_programmed(s.x)[k], 2 * ((double)s.x->pos->g[k] - (double)s.x->neg->g[k]), 0,
-         1e-6);
-  memcpy(before[0], s.x->pos->g, sizeof before[0]);
+    NEAR(mho__crossbar_programmed(s.x)[k],
+         2 * ((double)s.x->bank[0]->g[k] - (double)s.x->bank[1]->g[k]), 0, 1e-6);
+  memcpy(before[0], s.x->bank[0]->g, sizeof before[0]);
   mho_disturb_apply(s.d);
-  assert_memory_equal(before[0], s.x->pos->g, sizeof before[0]);
+  assert_memory_equal(before[0], s.x->bank[0]->g, sizeof before[0]);
   drop(&s);
 }
 
@@ -184,12 +186,13 @@ static void test_neighbour(void **state) {
   float before[CELLS];
   mho_pulse_counts counts = {0};
   int16_t one = 1, none = 0;
-  memcpy(before, s.x->neg->g, sizeof before);
-  mho_crossbar_pulse(s.x, 3 * COLS + 2, 1, &one, &none, 1, &counts);
+  memcpy(before, s.x->bank[1]->g, sizeof before);
+  mho_crossbar_pulse(s.x, 3 * COLS + 2, 1, (int16_t *[]){&one, &none}, 1, &counts);
   mho_disturb_apply(s.d);
   for (int k = 0; k < CELLS; k++) {
     bool row = k / COLS == 3 && k % COLS < 6;
-    NEAR((double)s.x->neg->g[k] - (double)before[k], row ? 0.01 * sinh(1.5) / sinh(3) : 0, 0, 1e-6);
+    NEAR((double)s.x->bank[1]->g[k] - (double)before[k], row ? 0.01 * sinh(1.5) / sinh(3) : 0, 0,
+         1e-6);
   }
   drop(&s);
 }
@@ -202,11 +205,11 @@ static void test_reference(void **state) {
   float before[CELLS];
   mho_pulse_counts counts = {0};
   int16_t one[2] = {3, -3};
-  memcpy(before, s.x->neg->g, sizeof before);
+  memcpy(before, s.x->bank[1]->g, sizeof before);
   mho_crossbar_change(s.x, 5, 2, one, 1, &counts);
   mho_disturb_apply(s.d);
-  assert_memory_equal(before, s.x->neg->g, sizeof before);
-  assert_true(s.x->pos->g[8] != 0.5f);
+  assert_memory_equal(before, s.x->bank[1]->g, sizeof before);
+  assert_true(s.x->bank[0]->g[8] != 0.5f);
   drop(&s);
 }
 
@@ -221,7 +224,7 @@ static void test_lines(void **state) {
   mho_pulse_trains *trains;
   mho_pulse_counts counts = {0};
   float before[CELLS];
-  memcpy(before, s.x->pos->g, sizeof before);
+  memcpy(before, s.x->bank[0]->g, sizeof before);
   x[4] = 1;
   x[9] = -1;
   e[2] = -1; /* row 4 up, row 9 down */
@@ -251,7 +254,7 @@ static void test_lines(void **state) {
   assert_true(rows > 0 && cols > 0);
   for (int k = 0; k < CELLS; k++) {
     int i = k / COLS, j = k % COLS;
-    double moved = (double)s.x->pos->g[k] - (double)before[k];
+    double moved = (double)s.x->bank[0]->g[k] - (double)before[k];
     if (i == 4 && j == 2) /* those that met are whole pulses, and no half ones */
       NEAR(moved, up * 0.01 + (rows + cols) * net - 2 * up * half * 0.01, 0, 2e-3 * 0.01);
     else if (i != 9)

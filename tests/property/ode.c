@@ -223,7 +223,7 @@ enum { H1 = 14, H2 = 11 };
 static void inner_weights(const subject *n, double r_word, double r_bit, double *w) {
   const mho_crossbar *x = crossbar(n, 1, 2);
   double g[2][H1 * H2], current[2][H1 * H2], unit;
-  mho_crossbar_siemens(x, &n->e->device_config, g[0], g[1], &unit);
+  mho_crossbar_siemens(x, &n->e->device_config, (double *[]){g[0], g[1]}, &unit);
   for (int k = 0; k < 2; k++)
     nodal(H1, H2, g[k], r_word, r_bit, current[k], NULL);
   for (int i = 0; i < H1 * H2; i++)

@@ -545,7 +545,7 @@ static void test_voltage_law(void **state) {
                                      "iv: {law: polynomial, k2: 0.1, k3: 0.8}", "iv: {law: hfo2}"};
   for (int k = 0; k < MHO_COUNT(laws); k++) {
     bench b = devices_new(laws[k], "");
-    const mho_device_config *d = &b.x->pos->config;
+    const mho_device_config *d = &b.x->bank[0]->config;
     double unit = (d->g_max - d->g_min) / b.x->w_max, bent = 0;
     mho_real v[ROWS], y[COLS], back[ROWS], u[COLS];
     fill(v, ROWS, 2, 0.5);
@@ -560,8 +560,8 @@ static void test_voltage_law(void **state) {
       for (int i = 0; i < ROWS; i++) {
         size_t cell = (size_t)(i * COLS + j);
         current +=
-            mho_device_current(d, mho_cells_siemens(b.x->pos, cell), 0.3 * (double)v[i], NULL) -
-            mho_device_current(d, mho_cells_siemens(b.x->neg, cell), 0.3 * (double)v[i], NULL);
+            mho_device_current(d, mho_cells_siemens(b.x->bank[0], cell), 0.3 * (double)v[i], NULL) -
+            mho_device_current(d, mho_cells_siemens(b.x->bank[1], cell), 0.3 * (double)v[i], NULL);
       }
       NEAR(y[j], current / unit / 0.3, 1e-4, 1e-5);
       bent = fmax(bent, fabs((double)y[j] - product(&b, v, j)));
@@ -572,8 +572,8 @@ static void test_voltage_law(void **state) {
       for (int j = 0; j < COLS; j++) {
         size_t cell = (size_t)(i * COLS + j);
         current +=
-            mho_device_current(d, mho_cells_siemens(b.x->pos, cell), 0.3 * (double)u[j], NULL) -
-            mho_device_current(d, mho_cells_siemens(b.x->neg, cell), 0.3 * (double)u[j], NULL);
+            mho_device_current(d, mho_cells_siemens(b.x->bank[0], cell), 0.3 * (double)u[j], NULL) -
+            mho_device_current(d, mho_cells_siemens(b.x->bank[1], cell), 0.3 * (double)u[j], NULL);
       }
       NEAR(back[i], current / unit / 0.3, 1e-4, 1e-5);
     }
@@ -614,15 +614,15 @@ static void test_device_noise(void **state) {
       for (int i = 0; i < ROWS; i++) {
         size_t cell = (size_t)(i * COLS + j);
         float sp, sn;
-        mho_cells_read_sigma(b.x->pos, 1e5, cell, 1, mho_crossbar_shown(b.x, 0) + cell, &sp);
-        mho_cells_read_sigma(b.x->neg, 1e5, cell, 1, mho_crossbar_shown(b.x, 1) + cell, &sn);
+        mho_cells_read_sigma(b.x->bank[0], 1e5, cell, 1, mho_crossbar_shown(b.x, 0) + cell, &sp);
+        mho_cells_read_sigma(b.x->bank[1], 1e5, cell, 1, mho_crossbar_shown(b.x, 1) + cell, &sn);
         if (k == 2) {
           NEAR(sp,
-               joshi_read_sigma(20 + 180 * (double)b.x->pos->g[cell],
+               joshi_read_sigma(20 + 180 * (double)b.x->bank[0]->g[cell],
                                 20 + 180 * (double)mho_crossbar_shown(b.x, 0)[cell], 1e5),
                1e-4, 0);
           NEAR(sn,
-               joshi_read_sigma(20 + 180 * (double)b.x->neg->g[cell],
+               joshi_read_sigma(20 + 180 * (double)b.x->bank[1]->g[cell],
                                 20 + 180 * (double)mho_crossbar_shown(b.x, 1)[cell], 1e5),
                1e-4, 0);
         }
@@ -660,7 +660,8 @@ static void test_slow_noise(void **state) {
       fill(v, ROWS, 2, 0.5);
       for (int i = 0; i < ROWS; i++) {
         size_t cell = (size_t)i * COLS;
-        double p = 20 + 180 * (double)b.x->pos->g[cell], n = 20 + 180 * (double)b.x->neg->g[cell];
+        double p = 20 + 180 * (double)b.x->bank[0]->g[cell],
+               n = 20 + 180 * (double)b.x->bank[1]->g[cell];
         want += pow((double)v[i] * b.x->w_max, 2) *
                 (pow(joshi_read_sigma(p, p, 20), 2) + pow(joshi_read_sigma(n, n, 20), 2));
       }
@@ -699,11 +700,11 @@ static void test_leak(void **state) {
                  "update: {rate: 0}\ndataset: {train: 200}\ntrain: {batch: 20}\n");
   mho_trainer *t = trainer(e);
   const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
-  float before = x->pos->g[5];
+  float before = x->bank[0]->g[5];
   mho_real w = mho__crossbar_programmed(x)[5];
   mho_epoch_row row;
   OK(mho_trainer_epoch(t, &row, &ei));
-  NEAR(x->pos->g[5] - 0.5f, (double)(before - 0.5f) * exp(-10 / 50.0), 1e-4, 1e-6);
+  NEAR(x->bank[0]->g[5] - 0.5f, (double)(before - 0.5f) * exp(-10 / 50.0), 1e-4, 1e-6);
   NEAR(mho__crossbar_programmed(x)[5], (double)w * exp(-10 / 50.0), 1e-4, 1e-6);
   mho_trainer_free(t);
   mho_experiment_free(e);

@@ -11,6 +11,8 @@ static mho_crossbar *crossbar(const mho_experiment *e, int rows, int cols) {
   mho_crossbar_options o = {.device = (const mho_device_model *)e->device.entry,
                             .device_params = e->device.params,
                             .device_config = &e->device_config,
+                            .mapping = (const mho_mapping *)e->mapping.entry,
+                            .mapping_params = e->mapping.params,
                             .array = (const mho_array_model *)e->array.entry,
                             .array_params = e->array.params,
                             .w_max = 2,
@@ -86,12 +88,12 @@ static void coincidences(const char *device, const char *keys, double noise, boo
     less[i] = -1;
   }
   double slots = management ? ceil(k) : 31, change[2]; /* of a weight by one pulse up and down */
-  mho_cells_mean_step(x->pos, 0, CELLS, ones, up);
-  mho_cells_mean_step(x->neg, 0, CELLS, less, down);
-  bool pair = x->mapping == MHO_MAPPING_DIFFERENTIAL;
+  mho_cells_mean_step(x->bank[0], 0, CELLS, ones, up);
+  mho_cells_mean_step(x->bank[1], 0, CELLS, less, down);
+  bool pair = mho_crossbar_pulsed(x) == 2;
   change[0] = x->w_max * ((double)up[0] - (pair ? (double)down[0] : 0));
-  mho_cells_mean_step(x->pos, 0, CELLS, less, down);
-  mho_cells_mean_step(x->neg, 0, CELLS, ones, up);
+  mho_cells_mean_step(x->bank[0], 0, CELLS, less, down);
+  mho_cells_mean_step(x->bank[1], 0, CELLS, ones, up);
   change[1] = pair ? x->w_max * ((double)down[0] - (double)up[0]) : -x->w_max * (double)up[0];
   for (int i = 0; i < CELLS; i++) {
     double wanted = -rate * (double)x_of[i / COLS] * (double)e_of[i % COLS];
@@ -327,10 +329,10 @@ static void spread_of(const mho_crossbar *x, double (*v)(const mho_crossbar *x, 
   *deviation = sqrt(squares);
 }
 static double first_of(const mho_crossbar *x, size_t i) {
-  return 1e6 * mho_cells_siemens(x->pos, i);
+  return 1e6 * mho_cells_siemens(x->bank[0], i);
 }
 static double second_of(const mho_crossbar *x, size_t i) {
-  return 1e6 * mho_cells_siemens(x->neg, i);
+  return 1e6 * mho_cells_siemens(x->bank[1], i);
 }
 static mho_crossbar *written(const char *keys, mho_experiment **e) {
   char yaml[320];
@@ -361,26 +363,27 @@ static void test_write_error(void **state) {
       double w = 4 * ((at - published[k].low) / range - 0.5); /* a single device: w_max is 4 */
       set_all(x, w);
       set_all(same, w);
-      assert_memory_equal(x->pos->g, same->pos->g, sizeof before);
+      assert_memory_equal(x->bank[0]->g, same->bank[0]->g, sizeof before);
       spread_of(x, first_of, &mean, &deviation);
       double sigma = published[k].sigma(at);
       NEAR(mean, at, 0, 5 * sigma / sqrt(MANY));
       NEAR(deviation, sigma, 5 / sqrt(2.0 * MANY), 0);
 
       double product = 0;
-      memcpy(before, x->pos->g, sizeof before);
+      memcpy(before, x->bank[0]->g, sizeof before);
       set_all(x, w);
       for (int i = 0; i < MANY; i++)
-        product += ((double)before[i] - w / 4 - 0.5) * ((double)x->pos->g[i] - w / 4 - 0.5) / MANY;
+        product +=
+            ((double)before[i] - w / 4 - 0.5) * ((double)x->bank[0]->g[i] - w / 4 - 0.5) / MANY;
       NEAR(product / pow(sigma / range, 2), 0, 0, 5 / sqrt(MANY));
 
       double squares = 0;
-      memcpy(before, x->pos->g, sizeof before);
+      memcpy(before, x->bank[0]->g, sizeof before);
       for (int i = 0; i < MANY; i++)
         dw[i] = i % 2 ? (mho_real)(4 * 0.02) : 0;
       mho_crossbar_add(x, 0, MANY, dw, 1);
       for (int i = 0; i < MANY; i++) {
-        double moved = (double)(x->pos->g[i] - before[i]);
+        double moved = (double)(x->bank[0]->g[i] - before[i]);
         assert_true(i % 2 || moved == 0);
         if (i % 2)
           squares +=
@@ -419,7 +422,7 @@ static void test_verified_writes(void **state) {
   spread_of(x, second_of, &mean, &deviation);
   NEAR(mean, 1 / sqrt(2 * acos(-1)), 5 * sqrt((0.5 - 0.5 / acos(-1)) / MANY), 0.02);
   for (size_t i = 0; i < MANY; i++)
-    assert_true(x->pos->g[i] >= 0 && x->neg->g[i] >= 0);
+    assert_true(x->bank[0]->g[i] >= 0 && x->bank[1]->g[i] >= 0);
   mho_crossbar_free(x);
   mho_experiment_free(e);
 
@@ -430,7 +433,7 @@ static void test_verified_writes(void **state) {
   double squares = 0, want = pow(milo(50 + 0.85 * 175), 2) + pow(1.75, 2) / 12;
   set_all(x, 0.85 * 2);
   memcpy(old, mho__crossbar_programmed(x), sizeof old);
-  mho_crossbar_restore(x, 0, MANY, 4096, &counts);
+  mho_crossbar_tend(x, 0, MANY, 4096, &counts);
   for (int i = 0; i < MANY; i++)
     squares += pow((double)(mho__crossbar_programmed(x)[i] - old[i]) / 2 * 175, 2) / MANY;
   NEAR(squares, want, 0.08, 0);
@@ -449,7 +452,7 @@ static void test_verified_writes(void **state) {
     static mho_real dw[MANY], chi[MANY];
     memset(chi, 0, sizeof chi);
     for (int i = 0; i < MANY; i++) {
-      x->pos->g[i] = 0.5f;
+      x->bank[0]->g[i] = 0.5f;
       dw[i] = i % 2 ? (mho_real)(4 * 0.05) : 0;
     }
     mho_crossbar_refresh(x, 0, MANY);
@@ -463,10 +466,10 @@ static void test_verified_writes(void **state) {
                            .rounding = mho_rng_make(4, MHO_RNG_ROUND, 0)};
     ((const mho_scheme *)e->scheme.entry)->apply(&job, &counts);
     for (int i = 0; i < MANY; i++)
-      assert_true(i % 2 || x->pos->g[i] == 0.5f);
+      assert_true(i % 2 || x->bank[0]->g[i] == 0.5f);
     squares = 0;
     for (int i = 1; i < MANY; i += 2)
-      squares += pow(175 * ((double)x->pos->g[i] - 0.55), 2) / (MANY / 2);
+      squares += pow(175 * ((double)x->bank[0]->g[i] - 0.55), 2) / (MANY / 2);
     if (k)
       assert_true(sqrt(squares) < 0.2); /* a step */
     else
@@ -490,12 +493,12 @@ static void mapping(const char *name, double rest) {
   double gp[N], gn[N], unit;
   for (int i = 0; i < N; i++) {
     NEAR(mho__crossbar_programmed(x)[i], 0, 0, 1e-6);
-    NEAR(x->pos->g[i], rest, 0, 1e-6);
+    NEAR(x->bank[0]->g[i], rest, 0, 1e-6);
     w[i] = (mho_real)(3.0 * (i - N / 2) / N); /* within +-1.5 of +-2 */
   }
   int clipped = mho_crossbar_set(x, 0, N, w);
   assert_int_equal(clipped, 0);
-  mho_crossbar_siemens(x, &e->device_config, gp, gn, &unit);
+  mho_crossbar_siemens(x, &e->device_config, (double *[]){gp, gn}, &unit);
   for (int i = 0; i < N; i++) {
     NEAR(mho__crossbar_programmed(x)[i], w[i], 0, 1e-5);
     NEAR((gp[i] - gn[i]) / unit, w[i], 0, 1e-5);
@@ -591,11 +594,11 @@ static void test_refresh(void **state) {
   }
   assert_true(counts.reset == 0 && counts.reads == 0);
   memcpy(w, mho__crossbar_programmed(x), sizeof w);
-  mho_crossbar_restore(x, 0, N, 1000, &counts);
+  mho_crossbar_tend(x, 0, N, 1000, &counts);
   int high = 0;
   for (int i = 0; i < N; i++) {
     NEAR(mho__crossbar_programmed(x)[i], w[i], 0, 0.03 * x->w_max);
-    high += x->pos->g[i] > 0.6f || x->neg->g[i] > 0.6f;
+    high += x->bank[0]->g[i] > 0.6f || x->bank[1]->g[i] > 0.6f;
   }
   assert_int_equal(high, 0);
   assert_true(counts.reset > N && counts.reads > N);

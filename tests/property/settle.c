@@ -272,14 +272,14 @@ static void test_checkpoint_without_rests(void **state) {
   const mho_network *net = mho_trainer_network(t);
   uint64_t size = b.size;
   for (int c = 0; c < net->n_trained; c++)
-    size -= 2 * net->connection[c].xb->pos->n * sizeof(float);
+    size -= 2 * net->connection[c].xb->bank[0]->n * sizeof(float);
   memcpy(&version, (char *)b.data + VERSION, sizeof version);
   assert_true(version & WITH_RESTS);
   version &= ~(uint32_t)WITH_RESTS;
   memcpy((char *)b.data + VERSION, &version, sizeof version);
   memcpy((char *)b.data + SIZE, &size, sizeof size);
   OK(mho_trainer_load(t, &(mho_blob){b.data, size}, &ei));
-  assert_true(net->connection[0].xb->pos->rest[0] == 0);
+  assert_true(net->connection[0].xb->bank[0]->rest[0] == 0);
   mho_trainer_free(t);
   mho_experiment_free(e);
   mho_blob_free(&b);

@@ -19,6 +19,8 @@ static subject make(const char *yaml, mho_pool *pool) {
   mho_crossbar_options o = {.device = (const mho_device_model *)s.e->device.entry,
                             .device_params = s.e->device.params,
                             .device_config = &s.e->device_config,
+                            .mapping = (const mho_mapping *)s.e->mapping.entry,
+                            .mapping_params = s.e->mapping.params,
                             .array = (const mho_array_model *)s.e->array.entry,
                             .array_params = s.e->array.params,
                             .w_max = 2,
@@ -76,7 +78,7 @@ static void check_reads(const char *yaml, double tolerance) {
   subject s = make(yaml, NULL);
   double *g_pos = mho_alloc(ROWS * COLS, sizeof(double)),
          *g_neg = mho_alloc(ROWS * COLS, sizeof(double)), unit;
-  mho_crossbar_siemens(s.x, &s.e->device_config, g_pos, g_neg, &unit);
+  mho_crossbar_siemens(s.x, &s.e->device_config, (double *[]){g_pos, g_neg}, &unit);
   double plain = 0, far = 0;
   for (int transposed = 0; transposed < 2; transposed++) {
     int n_in = transposed ? COLS : ROWS, n_out = transposed ? ROWS : COLS;
@@ -145,7 +147,7 @@ static void test_neighbour(void **state) {
          *g_neg = mho_alloc(ROWS * COLS, sizeof(double)), unit;
   double *g = mho_alloc(2 * ROWS * COLS, sizeof(double)),
          *eff = mho_alloc(2 * ROWS * COLS, sizeof(double));
-  mho_crossbar_siemens(s.x, &s.e->device_config, g_pos, g_neg, &unit);
+  mho_crossbar_siemens(s.x, &s.e->device_config, (double *[]){g_pos, g_neg}, &unit);
   for (int k = 0; k < ROWS * COLS; k++) {
     g[2 * k] = g_pos[k];
     g[2 * k + 1] = g_neg[k];
@@ -179,8 +181,7 @@ static void check_loads(const char *array, double r_word, double r_bit, int tile
       double *current = calloc((size_t)high * COLS, sizeof *g), load[ROWS > COLS ? ROWS : COLS];
       for (int i = 0; i < high; i++)
         for (int j = 0; j < COLS; j++) {
-          g[i * COLS + j] =
-              mho_cells_siemens(bank ? s.x->neg : s.x->pos, (size_t)((row0 + i) * COLS + j));
+          g[i * COLS + j] = mho_cells_siemens(s.x->bank[bank], (size_t)((row0 + i) * COLS + j));
           turned[(COLS - 1 - j) * high + high - 1 - i] = g[i * COLS + j];
         }
       nodal(high, COLS, g, r_word, r_bit, current, load);

@@ -52,8 +52,8 @@ static void test_reads(void **state) {
     for (int i = 0; i < X; i++) {
       double v = scale * (double)d->train.pixel[s * X + i], g = 0;
       for (int j = 0; j < H; j++)
-        g += mho_cells_siemens(in->pos, (size_t)(i * H + j)) +
-             mho_cells_siemens(in->neg, (size_t)(i * H + j));
+        g += mho_cells_siemens(in->bank[0], (size_t)(i * H + j)) +
+             mho_cells_siemens(in->bank[1], (size_t)(i * H + j));
       squares += v * v;
       power += v * v * g;
     }
@@ -355,9 +355,11 @@ static double closed_form(const mho_trainer *t, const mho_network *n, double vol
   const mho_dataset *d = mho_trainer_dataset((mho_trainer *)(uintptr_t)t);
   double sum = 0, g0[X] = {0}, g1[H] = {0}, back[C] = {0};
   for (int i = 0; i < X * H; i++)
-    g0[i / H] += mho_cells_siemens(in->pos, (size_t)i) + mho_cells_siemens(in->neg, (size_t)i);
+    g0[i / H] +=
+        mho_cells_siemens(in->bank[0], (size_t)i) + mho_cells_siemens(in->bank[1], (size_t)i);
   for (int i = 0; i < H * C; i++) {
-    double g = mho_cells_siemens(out->pos, (size_t)i) + mho_cells_siemens(out->neg, (size_t)i);
+    double g =
+        mho_cells_siemens(out->bank[0], (size_t)i) + mho_cells_siemens(out->bank[1], (size_t)i);
     g1[i / C] += g;
     back[i % C] += g;
   }

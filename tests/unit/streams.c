@@ -35,8 +35,8 @@ typedef struct purpose {
   { tag, f, tag, (tag) | (last) }
 #define FIXED(tag)                                                                                 \
   { tag, 0, tag, tag }
-/* Streams of crossbars: connection[12] << 1 | bank[1]. */
-#define CROSSBARS(use) COUNTS(USE(use), 13)
+/* Streams of crossbars: high(bank)[1] << 21 | connection[12] << 1 | low(bank)[1]. */
+#define CROSSBARS(use) COUNTS_IN(USE(use), BIT(21) | BITS(13), BIT(21) | BITS(13))
 
 enum {
   WEIGHTS,
@@ -228,7 +228,7 @@ static const int ode_steps[] = {0, 1, MHO_STREAM_ODE_STEPS - 2, MHO_STREAM_ODE_S
 static void add_chip_and_order(void) {
   EACH(c) {
     add(WEIGHTS, mho__stream_weights(SEED, connections[c]), 0);
-    for (uint32_t bank = 0; bank < 2; bank++)
+    for (uint32_t bank = 0; bank < MHO_BANKS_MAX; bank++)
       for (int draw = 0; draw < MHO_DRAW_PARAMETER + MHO_SPREAD_MAX; draw++)
         add(CHIP, mho__stream_chip(SEED, (uint32_t)connections[c], bank), (uint64_t)draw);
     for (int kind = 0; kind < 8; kind++)
@@ -306,9 +306,9 @@ static void add_writes(mho_rng pulse) {
 
 static void add_programming(int scheme) {
   EACH(c)
-  for (int second = 0; second < 2; second++) {
-    mho_rng pulse = mho__stream_pulse(SEED, (uint32_t)connections[c], (uint32_t)second);
-    mho_rng round = mho__stream_round_of(mho__stream_round(SEED, connections[c]), second);
+  for (int bank = 0; bank < MHO_BANKS_MAX; bank++) {
+    mho_rng pulse = mho__stream_pulse(SEED, (uint32_t)connections[c], (uint32_t)bank);
+    mho_rng round = mho__stream_round_of(mho__stream_round(SEED, connections[c]), bank);
     add_writes(pulse);
     if (scheme == PLAIN)
       add_plain(pulse, round);

@@ -1,0 +1,156 @@
+/* one_sided.c - a pair of devices that are only SET: one raises the weight, the other lowers it.
+ *
+ *   W = w_max (g+ - g-)
+ *
+ * A written weight lies on one device of the pair and the other is at its low end. Pulses go to G+
+ * to raise a weight and to G- to lower it, which devices need whose RESET is abrupt, such as phase
+ * change memory. Pairs fill up: every device.refresh.every updates those that have a device above
+ * device.refresh.above are RESET, both, and their difference is brought back by SET pulses, with a
+ * read after each.
+ *
+ * Source: M. Suri et al., IEDM 2011, 4.4.1; G. Burr et al., IEEE T-ED 62, 3498 (2015).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/weights.h"
+#include "base/streams.h"
+
+static void targets(const mho_crossbar *x, size_t first, int n, const float *d, bool relative,
+                    float *const *g) {
+  for (int i = 0; i < n; i++) {
+    float v = d[i] + (relative ? g[0][i] - g[1][i] : 0);
+    g[0][i] = v > 0 ? v : 0;
+    g[1][i] = v < 0 ? -v : 0;
+  }
+}
+
+static void shares(const mho_crossbar *x, int n, const float *d, float *const *dg) {
+  for (int i = 0; i < n; i++) {
+    dg[0][i] = d[i] > 0 ? d[i] : 0;
+    dg[1][i] = d[i] < 0 ? -d[i] : 0;
+  }
+}
+
+static void pulses(const mho_crossbar *x, int n, const int16_t *count, int16_t *const *bank) {
+  for (int i = 0; i < n; i++) {
+    int16_t v = count[i];
+    bank[0][i] = v > 0 ? v : 0;
+    bank[1][i] = (int16_t)(v < 0 ? -v : 0);
+  }
+}
+
+/* ---------------------------------------------------------------- refresh */
+
+static bool is_faulty(const mho_cells *c, size_t cell) {
+  return c->fault && c->fault[cell];
+}
+
+/* SET pulses on one bank, one at a time, until its cells are above those of the other by what is
+ * wanted (0: leave them low). */
+static void climb(mho_cells *c, const mho_cells *other, size_t first, int n, const float *want,
+                  uint64_t step, mho_pulse_counts *counts) {
+  enum { TRIES = 200 };
+  float up[MHO_DEVICE_BLOCK], ones[MHO_DEVICE_BLOCK];
+
+  for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
+    ones[i] = 1;
+
+  for (int turn = 0; turn < TRIES; turn++) {
+    int16_t one[MHO_DEVICE_BLOCK];
+    int some = 0;
+    mho_cells_mean_step(c, first, n, ones, up);
+    for (int i = 0; i < n; i++) {
+      size_t cell = first + (size_t)i;
+      float lack = want[i] - (c->g[cell] - other->g[cell]);
+      counts->reads += want[i] > 0;
+      /* the next pulse must bring it closer, on average */
+      one[i] = want[i] > 0 && up[i] > 0 && lack > 0.5f * up[i] && !is_faulty(c, cell);
+      some += one[i];
+    }
+    if (!some)
+      return;
+    mho_cells_pulse(c, first, n, one, step + (uint64_t)turn, counts);
+  }
+}
+
+/* RESET pulses on the chosen cells of one bank, one at least, until all are near their low ends. */
+static void reset_low(mho_cells *c, size_t first, int n, const int16_t *chosen, uint64_t step,
+                      mho_pulse_counts *counts) {
+  enum { TRIES = 1000 }; /* one abrupt pulse, or as many as a gradual device needs */
+  int16_t one[MHO_DEVICE_BLOCK];
+
+  for (int turn = 0; turn < TRIES; turn++) {
+    int some = 0;
+    for (int i = 0; i < n; i++) {
+      size_t cell = first + (size_t)i, k = c->varied ? cell : 0;
+      bool down = c->state[cell] <= c->low[k] + 0.02f * (c->high[k] - c->low[k]);
+      bool pulse = chosen[i] && !(turn && down) && !is_faulty(c, cell);
+      one[i] = pulse ? -1 : 0;
+      some += pulse;
+    }
+    if (!some)
+      return;
+    mho_cells_pulse(c, first, n, one, step + (uint64_t)turn, counts);
+  }
+}
+
+/* The pairs of a block that have a device above refresh_above, and how far one device of each must
+ * be above the other: p of G+ over G-, q of G- over G+. @return how many pairs. */
+static int choose(const mho_crossbar *x, size_t first, int n, int16_t *chosen, float *p, float *q) {
+  float above = (float)x->bank[0]->config.refresh_above;
+  int some = 0;
+
+  for (int i = 0; i < n; i++) {
+    float a = x->bank[0]->g[first + (size_t)i], b = x->bank[1]->g[first + (size_t)i];
+    chosen[i] = a > above || b > above;
+    p[i] = chosen[i] && a > b ? a - b : 0;
+    q[i] = chosen[i] && b > a ? b - a : 0;
+    some += chosen[i];
+  }
+  return some;
+}
+
+/* After every refresh.every updates the pairs that ask for it are written anew. */
+static void tend(mho_crossbar *x, size_t first, size_t n, uint64_t update,
+                 mho_pulse_counts *counts) {
+  uint64_t step = mho__step_refresh(update);
+  if (update % (uint64_t)x->bank[0]->config.refresh_every)
+    return;
+
+  for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
+    int m = mho__block_cells(n, i0);
+    size_t at = first + i0;
+    float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
+    int16_t chosen[MHO_DEVICE_BLOCK];
+    int some = choose(x, at, m, chosen, p, q);
+    counts->reads += 2 * some;
+    if (!some)
+      continue;
+
+    reset_low(x->bank[0], at, m, chosen, step, counts);
+    reset_low(x->bank[1], at, m, chosen, step, counts);
+    climb(x->bank[0], x->bank[1], at, m, p, mho__step_refresh_set(step), counts);
+    climb(x->bank[1], x->bank[0], at, m, q, mho__step_refresh_set(step), counts);
+    for (int i = 0; i < m; i++) {
+      if (p[i] > 0)
+        mho__cell_accept(x->bank[0], at + (size_t)i, mho__step_refresh_set(step));
+      if (q[i] > 0)
+        mho__cell_accept(x->bank[1], at + (size_t)i, mho__step_refresh_set(step));
+    }
+    mho_crossbar_refresh(x, at, (size_t)m);
+  }
+}
+
+const mho_mapping mho_mapping_one_sided = {
+    .entry = {.abi = MHO_ABI,
+              .id = "one_sided",
+              .title = "a pair of devices that are only SET, and written anew when they are full",
+              .equation = "W = w_max (g+ - g-); up: SET of G+, down: SET of G-",
+              .source = "Suri et al., IEDM 2011, 4.4.1; Burr et al., IEEE T-ED 62:3498 (2015)"},
+    .n_banks = 2,
+    .bank = {{.name = "pos", .title = "positive", .letter = 'p', .gain = 1},
+             {.name = "neg", .title = "negative", .letter = 'n', .gain = -1}},
+    .span = 1,
+    .targets = targets,
+    .shares = shares,
+    .pulses = pulses,
+    .tend = tend,
+};
