@@ -288,7 +288,7 @@ def test_lists():
     text = run('list').stdout
     for word in ['devices: ideal linear soft_bounds', 'rules: ep bp fa', 'settlers: synchronous', 'reports: run']:
         assert word in text, text
-    for kind in ['devices', 'rules', 'settlers', 'arrays', 'programs', 'neurons', 'datasets', 'reports']:
+    for kind in ['devices', 'rules', 'settlers', 'arrays', 'schemes', 'programs', 'mappings', 'neurons', 'datasets', 'reports']:
         run('list', kind)
         lines('list', kind, '--json')
     assert 'device.nl_up' in run('list', 'devices', 'nl_pulse').stdout
