@@ -200,8 +200,11 @@ static void tell_clipped(const mho_trainer *t, const size_t *clipped) {
     off_middle |= mho_crossbar_reach(k->xb) < 0.9;
   }
 
-  const char *cure = off_middle ? "bring device.start to mid range, or raise device.weight_range"
-                                : "raise device.weight_range";
+  const char *cure = "raise device.weight_range";
+  if (off_middle)
+    cure = "bring device.start to mid range, or raise device.weight_range";
+  if (((const mho_mapping *)t->e->mapping.entry)->positive)
+    cure = "another device.mapping holds negative ones, and more device.weight_range larger ones";
   if (*list)
     mho_log(t->ctx, MHO_LOG_WARNING, "weights beyond the bounds of their cells are clipped: %s; %s",
             list, cure);
