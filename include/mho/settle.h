@@ -1,9 +1,9 @@
 /* settle.h - states of a network and how they come to rest.
  *
- * What neurons make of what comes in is a dynamics; a settler brings it to rest, or runs it in time,
- * and knows nothing of it but hooks. Both work on a phase: a few rows (samples) of a state and what
- * drives them, on the calling thread. Samples do not depend on each other, so a batch is cut into
- * fixed chunks of rows and the chunks run in parallel.
+ * What neurons make of what comes in is a dynamics; a settler brings it to rest, or runs it in
+ * time, and knows nothing of it but hooks. Both work on a phase: a few rows (samples) of a state
+ * and what drives them, on the calling thread. Samples do not depend on each other, so a batch is
+ * cut into fixed chunks of rows and the chunks run in parallel.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_SETTLE_H
 #define MHO_SETTLE_H
