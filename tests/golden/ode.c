@@ -44,7 +44,7 @@ static bool states(const char *net, const char *settle, int n, double *z, int *c
   OK(mho_trainer_evaluate(t, &mho_trainer_dataset(t)->test, &v, &ei));
   s = mho_trainer_state(t);
   *count = 0;
-  for (int l = 1; l < mho_hidden_end(s); l++) {
+  for (int l = 1; l < s->n_layers - 1; l++) {
     int width = n * mho_trainer_network(t)->layer[l].n;
     memcpy(z + *count, s->z[l], (size_t)width * sizeof *z);
     *count += width;
