@@ -41,8 +41,9 @@ CLOCK = slice(112, 120)
 # ---------------------------------------------------------------- cases
 
 def registered(program):
-    """{kind: [ids]} as 'mho list' shows them."""
+    """{kind: [ids]} as 'mho list' shows them; schemes were once called programs."""
     text = subprocess.run([program, 'list'], capture_output=True, text=True, check=True).stdout
+    text = text.replace('programs: ', 'schemes: ')
     return {k: v.split() for k, v in (line.split(': ') for line in text.splitlines() if ': ' in line)}
 
 
@@ -158,7 +159,7 @@ def digits_cases(kinds):
     for rule in kinds['rules']:
         for settle, keys in SETTLE.items():
             add(f'rule {rule}, settle {settle}', {'rule.name': rule}, keys)
-    for scheme in kinds['programs']:
+    for scheme in kinds['schemes']:
         for mapping in ('differential', 'reference', 'offset', 'one_sided'):
             add(f'scheme {scheme}, mapping {mapping}', SOFT,
                 {'update.scheme': scheme, 'device.mapping': mapping}, shown=('eval', 'layer', 'netlist'))
@@ -222,7 +223,7 @@ def mnist_cases(kinds):
     for rule in kinds['rules']:
         for settle in ('sweep', 'sweep_steps', 'synchronous', 'direct'):
             add(f'rule {rule}, settle {settle}', {'rule.name': rule}, SETTLE[settle])
-    for scheme in kinds['programs']:
+    for scheme in kinds['schemes']:
         add(f'scheme {scheme}', SOFT, {'update.scheme': scheme})
     for mapping in ('reference', 'offset', 'one_sided'):
         add(f'mapping {mapping}', SOFT, {'update.scheme': 'pulses', 'device.mapping': mapping})
