@@ -320,6 +320,14 @@ MHO_API void mho_param_range(const mho_param *p, char *buf, size_t capacity);
 MHO_API mho_err mho_quantity_parse(const char *text, const char *unit, bool bare, double *out,
                                    mho_errinfo *ei);
 
+/** A key of the config that a registered thing brings a default for. */
+typedef struct mho_default {
+  const char *key;  /**< "update.rate" */
+  const char *text; /**< its value, as a config has it */
+} mho_default;
+
+struct mho_experiment;
+
 /** What every registered thing says of itself: device models, neurons, rules, datasets ... all
  *  start with one. */
 typedef struct mho_entry {
@@ -329,6 +337,15 @@ typedef struct mho_entry {
   const char *equation; /**< nullable */
   const char *source;   /**< paper and equation, nullable */
   mho_params params;    /**< its own config keys */
+  /** Keys of other sections that have other defaults where this thing is chosen, such as the rate
+   *  that a rule learns with; what the config sets goes first. [n_defaults]; nullable. */
+  const mho_default *defaults;
+  int n_defaults;
+  /** Whether it fits the others that an experiment has chosen (mho/check.h); nullable.
+   *  @return MHO_OK; MHO_ECONFIG with a sentence that names both keys, "update.optimizer: ...": the
+   *          first of them that is set is the place that is reported. */
+  mho_err (*check)(const struct mho_experiment *e, mho_errinfo *ei);
 } mho_entry;
+#define MHO_DEFAULTS(table) .defaults = table, .n_defaults = MHO_COUNT(table)
 
 #endif

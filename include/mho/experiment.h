@@ -3,11 +3,7 @@
 #ifndef MHO_EXPERIMENT_H
 #define MHO_EXPERIMENT_H
 
-#include "mho/data.h"
-#include "mho/network.h"
-#include "mho/program.h"
-#include "mho/rule.h"
-#include "mho/settle.h"
+#include "mho/check.h"
 
 /* ---------------------------------------------------------------- registry */
 
@@ -98,65 +94,7 @@ MHO_API char **mho_cards_list(int *n);
 
 /* ---------------------------------------------------------------- experiment */
 
-enum { MHO_CHOICE_MAX = 1536, MHO_DEFAULTS_VERSION = 2 };
-
-/** A registered thing and its parameters. */
-typedef struct mho_choice {
-  const mho_entry *entry;
-  MHO_ALIGNAS(16) unsigned char params[MHO_CHOICE_MAX];
-} mho_choice;
-
-/** Section train of the config. */
-typedef struct mho_train_config {
-  int64_t epochs, batch, chunk;
-  int shuffle; /**< batches, samples */
-  int64_t seed;
-  int64_t seed_chip, seed_weights, seed_order, seed_noise; /**< -1: derived from seed */
-  /** Run or folder that the weights are of at the start; "": drawn. */
-  char from[MHO_TEXT_MAX];
-} mho_train_config;
-enum { MHO_SHUFFLE_BATCHES, MHO_SHUFFLE_SAMPLES };
-
-/** Circuits and pulses, as far as their energy and time go: src/train/energy_of_epoch.c says how
- *  they enter. */
-typedef struct mho_energy_config {
-  bool count;
-  double read_time, cell_capacitance, dac_energy, adc_step, adc_time, amplifier;
-  int64_t adc_share, write_parallel;
-} mho_energy_config;
-
-/** How the initial weights of trained connections come into their devices:
- * src/train/initial_weights.c. */
-typedef struct mho_initial_config {
-  int how; /**< exact, scheme */
-  int64_t rounds;
-} mho_initial_config;
-enum { MHO_INITIAL_EXACT, MHO_INITIAL_SCHEME };
-
-/** Section checkpoint of the config. */
-typedef struct mho_checkpoint_config {
-  int64_t every; /**< epochs */
-} mho_checkpoint_config;
-
-/** A validated config: what is chosen of every kind, with its parameters, and the common keys. */
-typedef struct mho_experiment {
-  mho_choice dataset, topology, neuron, dynamics, settler, rule, optimizer, scheme, device, mapping;
-  mho_choice array;
-  mho_dataset_config dataset_config;
-  mho_network_config network;
-  mho_feedback_config feedback;
-  mho_circuit_config circuit;
-  mho_settle_config settle;
-  mho_gradient_config gradient;
-  mho_update_config update;
-  mho_device_config device_config;
-  mho_array_config array_config;
-  mho_train_config train;
-  mho_checkpoint_config checkpoint;
-  mho_energy_config energy;
-  mho_initial_config initial;
-  mho_observe_config observe;
-} mho_experiment;
+enum { MHO_DEFAULTS_VERSION = 2 };
 
 /** The keys that an experiment sets, to put others on top: its card's values are among them, so
  *  that the card is not read again. name: what stands for the file in messages. */
@@ -204,6 +142,9 @@ MHO_API int mho_experiment_differences(const mho_experiment *a, const mho_experi
  *  states: what settle.difference says, and where it says auto, whether everything is floating
  *  point and able to. */
 MHO_API bool mho_experiment_direct(const mho_experiment *e);
+/** When changes are applied: what update.apply says, and where it says auto, as the rule is
+ *  defined. */
+MHO_API mho_apply mho_experiment_applies(const mho_experiment *e);
 /** Every seed, derived where it is not given. */
 MHO_API mho_seeds mho_experiment_seeds(const mho_experiment *e);
 

@@ -9,6 +9,7 @@
 
 #include "mho/array.h"
 #include "mho/base.h"
+#include "mho/check.h"
 #include "mho/data.h"
 #include "mho/device.h"
 #include "mho/experiment.h"

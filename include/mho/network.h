@@ -197,6 +197,9 @@ typedef struct mho_seeds {
 typedef struct mho_network_options {
   const mho_topology *topology;
   const void *topology_params;
+  /** Links on top of the topology's, which a learning rule adds; nullable. */
+  mho_err (*plan)(const void *params, mho_graph *g, mho_errinfo *ei);
+  const void *plan_params;
   const mho_network_config *config;
   const mho_feedback_config *feedback;
   const mho_neuron *neuron;

@@ -57,15 +57,16 @@ MHO_API mho_err mho_pulse_trains_new(int rows, int cols, int samples, mho_pulse_
 /** Frees pulse trains; NULL is allowed. */
 MHO_API void mho_pulse_trains_free(mho_pulse_trains *t);
 
-/** A batch on one connection, for a scheme that applies every sample's outer product in the array
- *  itself: the wanted change is -rate x^T e, sample after sample. */
+/** A term of a change on one connection, for a scheme that applies every sample's outer product in
+ *  the array itself: the wanted change is -rate x^T e, sample after sample. */
 typedef struct mho_outer_job {
   mho_crossbar *xb;
   const void *params; /**< of the scheme */
   int samples;
-  const mho_real *x;     /**< [samples x rows] presynaptic states of the free phase */
-  const mho_real *e;     /**< [samples x cols] errors */
-  double rate;           /**< of one sample */
+  const mho_real *x;     /**< [samples x rows] what rows do; NULL: ones */
+  const mho_real *e;     /**< [samples x cols] what columns do; NULL: ones */
+  const mho_real *ones;  /**< [rows or cols, the larger] */
+  double rate;           /**< of one sample, signed */
   double nominal_step;   /**< as in mho_program_job */
   uint64_t first_sample; /**< number in the run of the first: names what is random */
   mho_rng rounding;      /**< stream of the trains; the next one serves the columns */
@@ -95,7 +96,9 @@ typedef struct mho_update_config {
   double decay;    /**< of the weights, decoupled from the gradient */
   double clip;     /**< largest norm of a gradient, 0: any */
   int layer_rates; /**< auto, plain, equal */
+  int apply;       /**< auto, batch, sample, step, spike */
 } mho_update_config;
+enum { MHO_APPLIES_AUTO }; /**< the words after it are bit by bit those of mho_apply */
 enum { MHO_SCHEDULE_CONSTANT, MHO_SCHEDULE_COSINE, MHO_SCHEDULE_STEP };
 enum { MHO_LAYER_RATES_AUTO, MHO_LAYER_RATES_PLAIN, MHO_LAYER_RATES_EQUAL };
 /** The keys of mho_update_config. */

@@ -1,37 +1,73 @@
-/* rule.h - learning rules: from a batch of samples to an error signal for every layer.
+/* rule.h - learning rules: from samples to the outer products that weights are to change by.
  *
- * A rule fills error[l], so that the gradient of every trained connection is local,
+ * Everything local is a short sum of outer products of what the two layers of a connection do. A
+ * rule hands on that sum for every trained connection,
  *
- *   grad W = z_from^T error_to / B      (minimized)
+ *   G = sum over terms of scale pre^T post    (minimized: the gradient, or what stands for it)
  *
- * with z the states of the first (free) phase; of a convolution summed over its positions, with z
- * the patch read there.
+ * summed over samples, of a convolution over its positions too. Optimizers and schemes
+ * (mho/program.h) make of it what is written.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_RULE_H
 #define MHO_RULE_H
 
 #include "mho/settle.h"
+#include "mho/variables.h"
 
-enum { MHO_RULE_STATES = 3 };
+enum { MHO_RULE_STATES = 3, MHO_TERMS_MAX = 8 };
 
-/** Samples sample0 .. sample0+n-1 of a batch, settled and learned from on one thread. */
-typedef struct mho_rule_job {
-  const mho_network *net;
-  const mho_dynamics *dynamics;
-  const void *params; /**< of the rule */
-  /** As many as the rule asks for; state[0] holds the inputs and free states. */
-  mho_state *state[MHO_RULE_STATES];
-  /** [n_layers] of [capacity x n], hidden layers and the read-out. */
-  mho_real **error;
-  const uint8_t *label; /**< [capacity] */
-  int sample0, n;
-  /** The errors are settled themselves and come divided by the signal's scale. */
-  bool direct;
-  mho_thread *thread; /**< what it settles with */
-  /** Nullable: what is to be known of its phases: the time of the free one, the energy of the last
-   *  that is settled. */
-  const mho_probe *probe;
-} mho_rule_job;
+/* ---------------------------------------------------------------- what a rule hands on */
+
+/** One outer product, of n samples. */
+typedef struct mho_outer {
+  /** [n x outputs of the connection's source] and [n x units of its target]: a convolution reads
+   *  patches of pre, a bias is the product with 1. With `lines` [n x rows] and [n x cols] of the
+   *  crossbar itself. NULL: ones. */
+  const mho_real *pre, *post;
+  int n;
+  double scale; /**< such as 1/samples */
+  bool lines;   /**< of the crossbar's lines, bias row included, not of units */
+  /** Past the optimizer: -rate times this is added to what the optimizer wants, as a decay is. */
+  bool plain;
+} mho_outer;
+
+/** What a connection's weights are to change by: the sum of the terms, and of `dense`. */
+typedef struct mho_change {
+  int n;
+  mho_outer term[MHO_TERMS_MAX];
+  /** Nullable, for what is no short sum: adds rows row0 .. row0+rows-1 of a [rows x cols] matrix to
+   *  out [rows x cols]; called for slabs side by side. */
+  void (*dense)(const void *of, int connection, int row0, int rows, mho_real *out);
+  const void *of;
+} mho_change;
+
+/** One term more, which is returned to be filled; all of it is 0. */
+static inline mho_outer *mho_change_add(mho_change *c) {
+  mho_outer *o = &c->term[c->n++];
+  *o = (mho_outer){0};
+  return o;
+}
+
+/** Which terms of a change are summed. */
+typedef enum mho_change_part {
+  MHO_CHANGE_GRADIENT, /**< what passes the optimizer, and `dense` */
+  MHO_CHANGE_PLAIN,    /**< what goes past it */
+} mho_change_part;
+
+/** Rows row0 .. row0+n-1 of the sum of a part of a change of connection c.
+ *  @param out      [n x cols of the connection]; 0 where the part has no term.
+ *  @param scratch  [mho_change_scratch]. */
+MHO_API void mho_change_sum(const mho_network *net, int c, const mho_change *change,
+                            mho_change_part part, int row0, int n, mho_real *out,
+                            mho_real *scratch);
+/** mho_real's of scratch that sums of up to `rows` rows and `cells` weights need. */
+MHO_API size_t mho_change_scratch(const mho_network *net, int rows, int cells);
+/** Whether a change has anything past the optimizer. */
+MHO_API bool mho_change_is_plain(const mho_change *c);
+
+/* ---------------------------------------------------------------- a lesson */
+
+typedef struct mho_lesson mho_lesson;
 
 /** What a rule adds up over samples. */
 typedef struct mho_rule_stats {
@@ -40,25 +76,115 @@ typedef struct mho_rule_stats {
   mho_settle_stats free, nudged;
 } mho_rule_stats;
 
-/** A registered learning rule. */
+/** When a rule's changes are applied. */
+typedef enum mho_apply {
+  MHO_APPLY_BATCH = 1,  /**< after the batch */
+  MHO_APPLY_SAMPLE = 2, /**< after every sample: those of a batch learn one after another */
+  MHO_APPLY_STEP = 4,   /**< when the rule says so in the middle of learning, mho_lesson_apply */
+  MHO_APPLY_SPIKE = 8,  /**< the same, at events */
+} mho_apply;
+
+/** A repetition of a batch, which a trial asks for. */
+typedef struct mho_repetition {
+  /** 0: the noise of the batch itself, so that repetitions differ by what the trial has changed
+   *  alone; 1 .. MHO_REPETITIONS-1: noise of its own. */
+  int number;
+  double *loss; /**< [batch] of every sample; nullable */
+} mho_repetition;
+enum { MHO_REPETITIONS = 1 << 10 };
+
+/** What a lesson can ask of the training that it is part of. */
+typedef struct mho_host {
+  void (*predict)(const mho_lesson *l, const mho_repetition *r, mho_rule_stats *stats);
+  void (*apply)(const mho_lesson *l);
+  mho_crossbar *(*crossbar)(const mho_lesson *l, int connection);
+} mho_host;
+
+/** Samples sample0 .. sample0+n-1 of a batch, settled and learned from on one thread. */
+struct mho_lesson {
+  const mho_network *net;
+  const mho_dynamics *dynamics;
+  const void *params; /**< of the rule */
+  /** As many as the rule asks for; state[0] holds the inputs and free states. */
+  mho_state *state[MHO_RULE_STATES];
+  /** [n_layers] of [capacity x n], hidden layers and the read-out. */
+  mho_real **error;
+  mho_vars *vars;       /**< of the rule's table; NULL when that is empty */
+  const uint8_t *label; /**< [capacity] */
+  int sample0, n;
+  int batch; /**< samples that are learned from before the next change, these among them */
+  /** The errors are settled themselves and come divided by the signal's size. */
+  bool direct;
+  /** [n_layers] what brings a layer's error to the size that the config asks for. */
+  const double *factor;
+  mho_apply applies;  /**< when changes are applied in this run */
+  mho_thread *thread; /**< what it settles with */
+  /** Nullable: what is to be known of its phases: the time of the free one, the energy of the last
+   *  that is settled. */
+  const mho_probe *probe;
+  const mho_host *host;
+  void *owner; /**< the host's */
+};
+
+/** Apply what rule.change says of the lesson's samples now, in the middle of learning: `when` says
+ *  what has just passed. Nothing happens unless changes are applied then in this run, so that a
+ *  rule may say it at every step and every event. Chunks then learn one after another. */
+static inline void mho_lesson_apply(const mho_lesson *l, mho_apply when) {
+  if (l->applies == when)
+    l->host->apply(l);
+}
+/** In a trial: settle and read out the whole batch again. The samples and their inputs are those of
+ *  the batch, states start as in any batch, and what they come to is in l->state[0]: the last
+ *  repetition's states are those that stay. Adds to the stats. */
+static inline void mho_lesson_predict(const mho_lesson *l, const mho_repetition *r,
+                                      mho_rule_stats *stats) {
+  l->host->predict(l, r, stats);
+}
+/** In a trial: a connection's crossbar, to be perturbed. What it was must be back before the trial
+ *  ends. */
+static inline mho_crossbar *mho_lesson_crossbar(const mho_lesson *l, int connection) {
+  return l->host->crossbar(l, connection);
+}
+
+/* ---------------------------------------------------------------- rules */
+
+/** A registered learning rule. What is nullable may be left out. */
 typedef struct mho_rule {
   mho_entry entry;
-  int feedback_mode; /**< the mode of feedback it is defined with, or -1: any */
-  bool feed_forward; /**< it passes activities forward, as neurons have them at rest, and settles
-                      * nothing */
-  /** Why mho_rule_job.direct cannot be, with these parameters; NULL: it can. Nullable: it never
+  /** Links that it adds to a topology's, and which of them are trained; nullable. */
+  mho_err (*plan)(const void *params, mho_graph *g, mho_errinfo *ei);
+  const mho_var *var; /**< [n_vars] its own state; kept ones are part of a checkpoint */
+  int n_vars;
+  /** It passes activities forward, as neurons have them at rest, and settles nothing. */
+  bool feed_forward;
+  /** Why mho_lesson.direct cannot be, with these parameters; NULL: it can. Nullable: it never
    *  can. */
   const char *(*direct_needs)(const void *params);
-  /** How many states it needs, at most MHO_RULE_STATES. */
+  /** How many states it needs, at most MHO_RULE_STATES; nullable: 1. */
   int (*n_states)(const void *params, bool direct);
   /** Size of layer l's error relative to the true gradient (beta_f beta_i^h for EP; 1 for the
-   *  read-out). */
-  double (*signal_scale)(const mho_network *net, const void *params, int layer);
-  /** Rows of a job: prediction only (state[0] and the read-out), or prediction and error. Adds to
-   *  the stats. */
-  void (*predict)(const mho_rule_job *job, mho_rule_stats *stats);
-  void (*learn)(const mho_rule_job *job, mho_rule_stats *stats);
+   *  read-out), of a lesson that has a network and parameters; nullable: 1. */
+  double (*size)(const mho_lesson *l, int layer);
+  /** Rows of a lesson: prediction only (state[0] and the read-out), or prediction and what `change`
+   *  takes. Adds to the stats. learn is nullable with a trial. */
+  void (*predict)(const mho_lesson *l, mho_rule_stats *stats);
+  void (*learn)(const mho_lesson *l, mho_rule_stats *stats);
+  /** Nullable: after learn, once for a whole batch (sample0 0, n all of it) and on one thread, with
+   *  repetitions of it (mho_lesson_predict) under crossbars that it perturbs. */
+  mho_err (*trial)(const mho_lesson *l, mho_rule_stats *stats, mho_errinfo *ei);
+  /** What connection c (trained) is to change by, of samples that have been learned from: sample0
+   *  .. sample0+n-1 of the lesson, usually all of a batch. `out` comes empty, and what it points at
+   *  must last until the next lesson. Called often, side by side: it only points. A scheme that
+   *  pulses samples takes terms of at most train.batch samples. */
+  void (*change)(const mho_lesson *l, int connection, mho_change *out);
+  bool lines;        /**< all its terms are of lines, so that no patch and no bias is in the way */
+  mho_apply applies; /**< when changes are applied, unless the config says otherwise; 0: batch */
+  int also_applies;  /**< what else the config may say: MHO_APPLY_... */
 } mho_rule;
+
+/** The change of every rule that leaves errors of layers: one term (z of the free phase, error),
+ *  with factor/n. */
+MHO_API void mho_change_by_error(const mho_lesson *l, int connection, mho_change *out);
 
 /** What the config says of the gradient of any rule. */
 typedef struct mho_gradient_config {
@@ -67,16 +193,5 @@ typedef struct mho_gradient_config {
 enum { MHO_GRADIENT_AUTO, MHO_GRADIENT_PHYSICAL, MHO_GRADIENT_NORMALIZED };
 /** The keys of mho_gradient_config. */
 MHO_API extern const mho_params mho_gradient_params;
-
-/** Gradient of connection c from the states and errors of a batch, rows row0 .. row0+n-1 of the
- *  weight matrix.
- *  @param state    of the free phase: z, and what is left of pooled layers.
- *  @param out      [n x cols of the connection].
- *  @param scratch  [mho_rule_gradient_scratch]. */
-MHO_API void mho_rule_gradient(const mho_network *net, int c, const mho_state *state,
-                               mho_real *const *error, int batch, double scale, int row0, int n,
-                               mho_real *out, mho_real *scratch);
-/** mho_real's of scratch that gradients of up to `rows` rows need. */
-MHO_API size_t mho_rule_gradient_scratch(const mho_network *net, int rows);
 
 #endif

@@ -182,6 +182,7 @@ typedef struct mho_probe {
   /** [capacity] J that the cells took of the lines in this phase. */
   double *energy;
   const mho_power *power; /**< with energy */
+  double *loss;           /**< [capacity] of the read-out, of every sample */
 } mho_probe;
 
 /** One phase of some samples. */

@@ -34,7 +34,7 @@
  *
  *   pulses, sign, accumulate, exact           update
  *   write_verify                              update << 6 | round
- *   stochastic                                sample of the run << 5 | slot
+ *   stochastic                                term << 40 | sample of the run << 5 | slot
  *
  * and beside them, in every run:
  *
@@ -184,6 +184,11 @@ static inline uint64_t mho__step_verify(uint64_t update) {
   return update * MHO_STREAM_ROUNDS;
 }
 
+/** term[3] << 35 | sample[35]: a sample of the run in one of the outer products of its change. */
+static inline uint64_t mho__sample_of_term(uint64_t sample, int term) {
+  return (uint64_t)term << 35 | sample;
+}
+
 /** sample[59] << 5 | slot[5]: a slot of a sample's pulse trains; sample: of the run. */
 static inline uint64_t mho__step_slot(uint64_t sample, int slot) {
   return sample * MHO_STREAM_SLOTS | (uint64_t)slot;
@@ -254,6 +259,15 @@ static inline uint64_t mho__update_evaluation(int epoch, bool validation, int ba
 /** The last of the epoch's evaluations: samples that are settled to be looked at. */
 static inline uint64_t mho__update_look(int epoch) {
   return mho__update_evaluation(epoch, true, MHO_STREAM_BATCHES - 1);
+}
+
+/** 1 << 42 | number[10] << 32 | update[32]: the update that a repetition of a batch reads with; of
+ *  samples that are looked at, theirs + 1 << 42 - number. */
+static inline uint64_t mho__update_repeated(uint64_t update, int number) {
+  uint64_t tag = (uint64_t)1 << 42;
+  if (update >> 43)
+    return (update | tag) - (uint64_t)number;
+  return tag | (uint64_t)number << 32 | update;
 }
 
 /** READ, index = 0xffffff: noise of neurons' states in continuous time. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "experiment/config_file.h"
+#include "experiment/sections.h"
 
 /* What the checks look at. */
 typedef struct subject {
@@ -46,20 +47,33 @@ static mho_err at_key(const subject *s, const char *section, const char *name, c
                      message);
 }
 
-/* What a model says of its parameters, at the first key of the sentence that was set; else at the
- * model. */
-static mho_err at_named_key(const subject *s, const char *section, const char *model,
-                            const char *message) {
+/* The first key of a section that a sentence names and that is set; NULL: none. */
+static const mho_config_key *key_in(const subject *s, const char *section, const char *message) {
   char prefix[64], name[128];
   snprintf(prefix, sizeof prefix, "%s.", section);
 
   for (const char *at = strstr(message, prefix); at; at = strstr(at + 1, prefix)) {
-    const char *key = at + strlen(prefix);
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(key, ":;, ("), key);
-    if (mho__config_find_in(s->c, section, name))
-      return at_key(s, section, name, "%s", message);
+    const char *name_at = at + strlen(prefix);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(name_at, ":;, ("), name_at);
+    const mho_config_key *key = mho__config_find_in(s->c, section, name);
+    if (key)
+      return key;
   }
-  return at_key(s, section, model, "%s", message);
+  return NULL;
+}
+
+/* What a registered thing says, at the first key of its section, else of any, that the sentence
+ * names and that is set; else at the word that chose it. */
+static mho_err at_named_key(const subject *s, const char *section, const char *word,
+                            const char *message) {
+  const mho_config_key *key = key_in(s, section, message);
+  for (int i = 0; i < mho__n_sections; i++)
+    if (!key)
+      key = key_in(s, mho__sections[i].name, message);
+  if (!key)
+    key = mho__config_find_in(s->c, section, word);
+  return mho_fail_at(s->ei, MHO_ECONFIG, key ? key->file : NULL, key ? key->line : 0, "%s",
+                     message);
 }
 
 /* ---------------------------------------------------------------- devices and arrays */
@@ -133,23 +147,6 @@ static mho_err samples_reach_lines(const subject *s) {
                 s->scheme->entry.id);
 }
 
-/* Samples go straight to the array, so that no optimizer stands between: sgd, unless another one
- * was set. */
-static mho_err samples_pass_no_optimizer(const subject *s) {
-  if (!s->scheme->draw)
-    return MHO_OK;
-
-  const mho_entry *sgd = mho_registry_find(s->registry, MHO_KIND_OPTIMIZER, "sgd");
-  if (s->e->optimizer.entry != sgd && mho__config_find_in(s->c, "update", "optimizer"))
-    return at_key(s, "update", "optimizer",
-                  "update.optimizer: scheme '%s' applies every sample by itself: use sgd",
-                  s->scheme->entry.id);
-
-  s->e->optimizer.entry = sgd;
-  mho_params_init(sgd->params, s->e->optimizer.params);
-  return MHO_OK;
-}
-
 static mho_err samples_have_no_gradient(const subject *s) {
   const mho_update_config *u = &s->e->update;
   if (!s->scheme->draw || !(u->clip > 0 || u->decay > 0))
@@ -162,18 +159,22 @@ static mho_err samples_have_no_gradient(const subject *s) {
 
 /* ---------------------------------------------------------------- rules and settlers */
 
-/* A rule that is defined with one kind of feedback brings it, unless another one was set. */
-static mho_err rule_finds_feedback(const subject *s) {
-  int needed = s->rule->feedback_mode;
-  if (needed < 0 || s->e->feedback.mode == needed)
+/* When changes are applied is up to the rule, as far as the config may say. */
+static mho_err rule_applies(const subject *s) {
+  static const char *const words[] = {"batch", "sample", "step", "spike"};
+  int applies = (int)mho_experiment_applies(s->e);
+  int own = s->rule->applies ? (int)s->rule->applies : MHO_APPLY_BATCH;
+  int can = own | s->rule->also_applies;
+  char list[64] = "";
+  if (applies & can)
     return MHO_OK;
 
-  if (mho__config_find_in(s->c, "feedback", "mode"))
-    return at_key(s, "feedback", "mode", "feedback.mode: rule '%s' is defined with %s feedback",
-                  s->rule->entry.id, needed == MHO_FEEDBACK_SYMMETRIC ? "symmetric" : "asymmetric");
-
-  s->e->feedback.mode = needed;
-  return MHO_OK;
+  for (int i = 0; i < MHO_COUNT(words); i++)
+    if (can & 1 << i)
+      mho_text_append(list, sizeof list, "%s%s", *list ? " or " : "", words[i]);
+  return at_key(s, "update", "apply",
+                "update.apply: rule.name '%s' cannot apply changes then: use %s", s->rule->entry.id,
+                list);
 }
 
 static mho_err dynamics_parameters(const subject *s) {
@@ -340,6 +341,26 @@ static mho_err converters_have_a_clock(const subject *s) {
                 "or leave dac_bits and adc_bits at 0");
 }
 
+/* ---------------------------------------------------------------- what registered things say */
+
+/* Every registered thing that is chosen, from the hardware up to the data. */
+static mho_err chosen_things_fit(const subject *s) {
+  for (int kind = MHO_KIND_COUNT - 1; kind >= 0; kind--)
+    for (int i = 0; i < mho__n_sections; i++) {
+      const mho_section *section = &mho__sections[i];
+      int selectors = mho__section_selectors(section);
+      for (int k = 0; k < selectors; k++) {
+        const mho_entry *entry = mho__section_choice(section, k, s->e)->entry;
+        mho_errinfo why = {0};
+        if ((int)section->selector[k].kind != kind || !entry->check)
+          continue;
+        if (entry->check(s->e, &why))
+          return at_named_key(s, section->name, section->selector[k].key, why.message);
+      }
+    }
+  return MHO_OK;
+}
+
 /* ---------------------------------------------------------------- all of them */
 
 static const struct check {
@@ -353,13 +374,13 @@ static const struct check {
     {selection_has_pulses},
     {selection_of_many_lines},
     {samples_reach_lines},
-    {samples_pass_no_optimizer},
     {samples_have_no_gradient},
-    {rule_finds_feedback},
+    {chosen_things_fit},
     {dynamics_parameters},
     {rule_finds_rest},
     {settler_finds_dynamics},
     {settler_parameters},
+    {rule_applies},
     {difference_is_direct},
     {batch_has_samples},
     {topology_takes_hidden},

@@ -85,7 +85,7 @@ static mho_err put(mho_config *c, const char *path_in, const char *text, bool is
     return mho_fail_at(ei, MHO_ECONFIG, file, line, "%s is given twice, first in line %d", path,
                        old->line);
 
-  mho_config_key k = {strdup(path), strdup(text), is_list, strdup(file), line, replace};
+  mho_config_key k = {strdup(path), strdup(text), is_list, strdup(file), line, replace, false};
   bool has_room = old || grow(c);
   if (!k.path || !k.text || !k.file || !has_room) {
     clear(&k);
@@ -108,6 +108,18 @@ mho_err mho__config_put(mho_config *c, const char *path_in, const char *text, bo
   mho_err err = put(c, path, text, is_list, file, line, true, ei);
   if (!err)
     find(c, path)->is_override = is_override;
+  return err;
+}
+
+mho_err mho__config_bring(mho_config *c, const char *path, const char *text, const char *origin,
+                          mho_errinfo *ei) {
+  const mho_config_key *old = mho__config_find(c, path);
+  if (old && !old->is_brought)
+    return MHO_OK;
+
+  mho_err err = mho__config_put(c, path, text, false, origin, 0, false, ei);
+  if (!err)
+    find(c, path)->is_brought = true;
   return err;
 }
 

@@ -13,6 +13,7 @@ typedef struct mho_config_key {
   char *file;
   int line;
   bool is_override; /**< From --set. */
+  bool is_brought;  /**< A default that something chosen has brought. */
 } mho_config_key;
 
 struct mho_config {
@@ -31,6 +32,10 @@ mho_err mho__config_put(mho_config *c, const char *path, const char *text, bool 
                         const char *file, int line, bool is_override, mho_errinfo *ei);
 /** n assignments, as of mho_config_set, in order. */
 mho_err mho__config_set_all(mho_config *c, int n, const char *const *set, mho_errinfo *ei);
+/** Set a key to a default that a registered thing brings, unless the config sets it; what was
+ * brought before makes way. MHO_ENOMEM. */
+mho_err mho__config_bring(mho_config *c, const char *path, const char *text, const char *origin,
+                          mho_errinfo *ei);
 /** A config with the same keys; MHO_ENOMEM. */
 mho_err mho__config_copy(const mho_config *c, mho_config **out, mho_errinfo *ei);
 struct yaml_document_s;

@@ -11,7 +11,7 @@
 /* What is filled in. */
 typedef struct builder {
   const mho_registry *registry;
-  const mho_config *c;
+  mho_config *c;
   bool bare;
   mho_experiment *e;
   mho_errinfo *ei;
@@ -148,6 +148,43 @@ static mho_err choose(const builder *b, const mho_section *s, int k) {
   mho_choice *choice = choice_of(s, k, b->e);
   choice->entry = entry;
   mho_params_init(entry->params, choice->params);
+  return MHO_OK;
+}
+
+/* The keys that something brings defaults for, as far as the config does not set them. */
+static mho_err bring_defaults(const builder *b, const mho_entry *entry) {
+  char origin[128];
+  snprintf(origin, sizeof origin, "the defaults of '%s'", entry->id);
+
+  for (int i = 0; i < entry->n_defaults; i++) {
+    const mho_default *d = &entry->defaults[i];
+    mho_err err = mho__config_bring(b->c, d->key, d->text, origin, b->ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+/* The learning rule's defaults: they may choose all others, and make way for those of the others,
+ * which are what hardware needs. */
+static mho_err bring_rule(const builder *b) {
+  const mho_config_key *key = mho__config_find(b->c, "rule.name");
+  const mho_entry *rule = key ? mho_registry_find(b->registry, MHO_KIND_RULE, key->text) : NULL;
+  return rule ? bring_defaults(b, rule) : MHO_OK;
+}
+
+/* Those of everything else that is chosen. */
+static mho_err bring_all(const builder *b) {
+  for (int i = 0; i < mho__n_sections; i++) {
+    const mho_section *s = &mho__sections[i];
+    int selectors = mho__section_selectors(s);
+    for (int k = 0; k < selectors; k++) {
+      bool is_rule = s->selector[k].kind == MHO_KIND_RULE;
+      mho_err err = is_rule ? MHO_OK : bring_defaults(b, choice_of(s, k, b->e)->entry);
+      if (err)
+        return err;
+    }
+  }
   return MHO_OK;
 }
 
@@ -306,6 +343,12 @@ static mho_err build(const mho_registry *r, mho_config *c, bool bare, mho_experi
   if (!err)
     err = mho__card_apply(c, bare, ei);
   if (!err)
+    err = bring_rule(&b);
+  if (!err)
+    err = choose_all(&b);
+  if (!err)
+    err = bring_all(&b);
+  if (!err) /* again, since some bring what others are */
     err = choose_all(&b);
   if (!err)
     err = assign_all(&b);
@@ -392,6 +435,13 @@ mho_err mho_experiment_of_yaml(const mho_registry *r, const char *yaml, int n_se
 
 void mho_experiment_free(mho_experiment *e) {
   mho_free(e);
+}
+
+mho_apply mho_experiment_applies(const mho_experiment *e) {
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  if (e->update.apply != MHO_APPLIES_AUTO)
+    return (mho_apply)(1 << (e->update.apply - 1));
+  return rule->applies ? rule->applies : MHO_APPLY_BATCH;
 }
 
 static uint64_t seed_of(const mho_train_config *t, int64_t own, mho_rng_use use) {

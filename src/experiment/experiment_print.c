@@ -58,7 +58,7 @@ static void print_yaml(void *user, const mho_setting *s) {
   char value[MHO_TEXT_MAX * 4], line[MHO_TEXT_MAX * 5];
   bool is_choice = y->card && !strcmp(s->section->name, "device"); /* of a default against a card */
 
-  if (y->changed_only && s->is_default && !is_choice)
+  if (y->changed_only && s->is_default && !s->is_brought && !is_choice)
     return;
 
   const char *dot = strchr(s->name, '.');

@@ -116,12 +116,36 @@ const mho_section mho__sections[] = {
 };
 const int mho__n_sections = MHO_COUNT(mho__sections);
 
+/* Whether an entry brings a default for a key. */
+static bool brings(const mho_entry *e, const char *section, const char *name) {
+  size_t n = strlen(section);
+  for (int i = 0; i < e->n_defaults; i++) {
+    const char *key = e->defaults[i].key;
+    if (!strncmp(key, section, n) && key[n] == '.' && !strcmp(key + n + 1, name))
+      return true;
+  }
+  return false;
+}
+
+/* Whether anything that an experiment has chosen does. */
+static bool is_brought(const mho_experiment *e, const mho_section *section, const char *name) {
+  for (int i = 0; i < mho__n_sections; i++) {
+    const mho_section *s = &mho__sections[i];
+    int selectors = mho__section_selectors(s);
+    for (int k = 0; k < selectors; k++)
+      if (brings(mho__section_choice(s, k, e)->entry, section->name, name))
+        return true;
+  }
+  return false;
+}
+
 /* Every parameter of a table. */
-static void visit_table(const mho_section *section, mho_params table, const void *params,
-                        void (*f)(void *, const mho_setting *), void *user) {
+static void visit_table(const mho_experiment *e, const mho_section *section, mho_params table,
+                        const void *params, void (*f)(void *, const mho_setting *), void *user) {
   for (int i = 0; i < table.n; i++) {
     mho_setting setting = {.section = section,
                            .name = table.p[i].name,
+                           .is_brought = is_brought(e, section, table.p[i].name),
                            .is_default = mho_param_is_default(&table.p[i], params),
                            .param = &table.p[i],
                            .params = params};
@@ -139,15 +163,16 @@ static void visit_section(const mho_experiment *e, const mho_section *s,
     mho_setting setting = {.section = s,
                            .name = s->selector[k].key,
                            .word = id,
+                           .is_brought = is_brought(e, s, s->selector[k].key),
                            .is_default = !strcmp(id, s->selector[k].initial)};
     f(user, &setting);
   }
 
   if (s->common)
-    visit_table(s, *s->common, mho__section_common(s, e), f, user);
+    visit_table(e, s, *s->common, mho__section_common(s, e), f, user);
   for (int k = 0; k < selectors; k++) {
     const mho_choice *choice = mho__section_choice(s, k, e);
-    visit_table(s, choice->entry->params, choice->params, f, user);
+    visit_table(e, s, choice->entry->params, choice->params, f, user);
   }
 }
 

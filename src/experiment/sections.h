@@ -51,6 +51,7 @@ typedef struct mho_setting {
   const char *name;
   const char *word; /**< Value of a selector. */
   bool is_default;
+  bool is_brought; /**< What is chosen brings a default for it, so that it is to be said. */
   const mho_param *param;
   const void *params;
 } mho_setting;

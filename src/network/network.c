@@ -435,6 +435,8 @@ static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo
     return mho_fail(ei, MHO_ENOMEM, "no memory for a network");
 
   mho_err err = o->topology->build(&in, g, ei);
+  if (!err && o->plan)
+    err = o->plan(o->plan_params, g, ei);
   if (!err)
     err = fill(net, o, g, ei);
   if (!err)

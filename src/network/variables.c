@@ -148,9 +148,14 @@ static size_t bytes_of(const mho_vars *v, int i, int place, int n) {
 }
 
 void mho_vars_clear(mho_vars *v, int sample0, int n) {
+  mho_vars_begin(v, sample0, n, true);
+}
+
+void mho_vars_begin(mho_vars *v, int sample0, int n, bool all) {
   for (int i = 0; i < v->n; i++) {
     int places = mho_vars_places(v, i);
-    if (!is_of_samples(v->var[i].per) || v->var[i].kept)
+    bool stays = v->var[i].kept && !all;
+    if (stays || !is_of_samples(v->var[i].per))
       continue;
     for (int place = 0; place < places; place++)
       if (v->block[i][place])

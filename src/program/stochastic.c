@@ -24,7 +24,7 @@
 #include <string.h>
 
 #include "base/streams.h"
-#include "mho/program.h"
+#include "mho/check.h"
 
 typedef struct stochastic {
   int64_t max_length;
@@ -126,18 +126,20 @@ static void draw(const mho_outer_job *job, int sample) {
   const stochastic *p = job->params;
   mho_pulse_trains *t = job->trains;
   int rows = job->xb->rows, cols = job->xb->cols, in = 0, out = 0, high_in = 0, high_out = 0;
-  const mho_real *x = job->x + (size_t)sample * (size_t)rows;
-  const mho_real *e = job->e + (size_t)sample * (size_t)cols;
+  const mho_real *x = job->x ? job->x + (size_t)sample * (size_t)rows : job->ones;
+  const mho_real *e = job->e ? job->e + (size_t)sample * (size_t)cols : job->ones;
+  double rate = fabs(job->rate);
+  bool falls = job->rate > 0; /* against the product, as a gradient is followed */
 
   t->slots[sample] = t->n_rows[sample] = t->n_cols[sample] = 0;
   t->truncated[sample] = t->reached[sample] = 0;
   double x_max = largest(x, rows), d_max = largest(e, cols);
-  double k = job->rate * x_max * d_max / job->nominal_step;
+  double k = rate * x_max * d_max / job->nominal_step;
   if (!(k > 0))
     return;
 
   double most = (double)p->max_length, slots = p->management ? fmin(ceil(k), most) : most;
-  double factor = sqrt(job->rate / (job->nominal_step * slots));
+  double factor = sqrt(rate / (job->nominal_step * slots));
   double balance = p->management ? sqrt(d_max / x_max) : 1;
   stream of_rows = {
       .rng = job->rounding, .sample = job->first_sample + (uint64_t)sample, .slots = (int)slots};
@@ -147,7 +149,7 @@ static void draw(const mho_outer_job *job, int sample) {
   mho_pulse_train *row = row_trains(job, sample), *col = col_trains(job, sample);
   t->slots[sample] = (int)slots;
   t->n_rows[sample] = draw_lines(x, rows, factor * balance, false, &of_rows, row, &in, &high_in);
-  t->n_cols[sample] = draw_lines(e, cols, factor / balance, true, &of_cols, col, &out, &high_out);
+  t->n_cols[sample] = draw_lines(e, cols, factor / balance, falls, &of_cols, col, &out, &high_out);
 
   t->reached[sample] =
       cols * line_pulses(row, t->n_rows[sample]) + rows * line_pulses(col, t->n_cols[sample]);
@@ -277,6 +279,18 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
   mho_crossbar_refresh(job->xb, (size_t)row0 * cols, (size_t)rows * cols);
 }
 
+/* Samples go straight to the array, so that no optimizer stands between. */
+static const mho_default defaults[] = {{"update.optimizer", "sgd"}};
+extern const mho_optimizer mho_optimizer_sgd;
+
+static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
+  if (e->optimizer.entry == &mho_optimizer_sgd.entry)
+    return MHO_OK;
+  return mho_fail(ei, MHO_ECONFIG,
+                  "update.optimizer: scheme '%s' applies every sample by itself: use sgd",
+                  e->scheme.entry->id);
+}
+
 const mho_scheme mho_scheme_stochastic = {
     .entry = {.abi = MHO_ABI,
               .id = "stochastic",
@@ -284,7 +298,9 @@ const mho_scheme mho_scheme_stochastic = {
               .equation = "P(pulse) = min(A |x_i|, 1) min(B |d_j|, 1) a slot, E[dW] = rate x d",
               .source = "Gokmen & Vlasov, Front. Neurosci. 10:333 (2016); "
                         "Gokmen, Onen & Haensch, Front. Neurosci. 11:538 (2017)",
-              .params = MHO_PARAMS(stochastic, table)},
+              .params = MHO_PARAMS(stochastic, table),
+              MHO_DEFAULTS(defaults),
+              .check = check},
     .needs_pulses = true,
     .draw = draw,
     .replay = replay,

@@ -27,6 +27,10 @@ static const mho_param update_table[] = {
                  MHO_LAYER_RATES_AUTO,
                  "one rate, or divided by beta_f beta_i^h so that every layer learns; "
                  "auto: equal with pulses"),
+    MHO_P_CHOICE(
+        mho_update_config, apply, "apply", "auto|batch|sample|step|spike", MHO_APPLIES_AUTO,
+        "when changes are applied: after a batch, after every sample of it, or after every "
+        "step or spike, where the rule allows it; auto: as the rule is defined"),
 };
 const mho_params mho_update_params = MHO_PARAMS(mho_update_config, update_table);
 

@@ -13,69 +13,61 @@
 
 #include "rule/phase.h"
 
-int mho__backprop_states(const void *params, bool direct) {
-  return 1;
-}
-
-double mho__backprop_signal_scale(const mho_network *net, const void *params, int layer) {
-  return 1;
-}
-
-static void forward(const mho_rule_job *job, mho_rule_stats *stats) {
-  mho_phase free = mho__rule_phase(job);
+static void forward(const mho_lesson *lesson, mho_rule_stats *stats) {
+  mho_phase free = mho__rule_phase(lesson);
   mho_forward_pass(&free, &stats->free);
-  stats->free.steps += job->n;
+  stats->free.steps += lesson->n;
 }
 
-static void read_out(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
-  mho_phase free = mho__rule_phase(job);
+static void read_out(const mho_lesson *lesson, mho_real *error, mho_rule_stats *stats) {
+  mho_phase free = mho__rule_phase(lesson);
   free.thread->step = MHO_STEP_READ_OUT;
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
 
-void mho__backprop_predict(const mho_rule_job *job, mho_rule_stats *stats) {
-  forward(job, stats);
-  read_out(job, NULL, stats);
+void mho__backprop_predict(const mho_lesson *lesson, mho_rule_stats *stats) {
+  forward(lesson, stats);
+  read_out(lesson, NULL, stats);
 }
 
 /* delta = sum of the errors of the layers that feed back into layer l. */
-static void sum_feedback(const mho_rule_job *job, const mho_phase *back, int l, mho_real *delta,
+static void sum_feedback(const mho_lesson *lesson, const mho_phase *back, int l, mho_real *delta,
                          mho_rule_stats *stats) {
-  const mho_network *net = job->net;
+  const mho_network *net = lesson->net;
   const mho_layer *layer = &net->layer[l];
   if (!layer->n_feedback)
-    memset(delta, 0, mho__rule_count(job, l) * sizeof *delta);
+    memset(delta, 0, mho__rule_count(lesson, l) * sizeof *delta);
 
   for (int i = 0; i < layer->n_feedback; i++) {
     const mho_link *k = &net->link[layer->feedback + i];
     mho_real alpha = mho_link_has_error(net, k) ? 1 : (mho_real)net->forward_scale;
     mho_real scale = (mho_real)net->connection[k->connection].sign * alpha;
-    mho__link_read(back, k, mho__values(net, job->error, k->from, job->sample0), delta, scale,
+    mho__link_read(back, k, mho__values(net, lesson->error, k->from, lesson->sample0), delta, scale,
                    i > 0, &stats->nudged);
   }
 }
 
-void mho__backprop_back(const mho_rule_job *job, mho_rule_stats *stats) {
-  const mho_network *net = job->net;
-  mho_phase back = mho__rule_phase(job);
+void mho__backprop_back(const mho_lesson *lesson, mho_rule_stats *stats) {
+  const mho_network *net = lesson->net;
+  mho_phase back = mho__rule_phase(lesson);
   back.number = 1;
 
   for (int l = mho_hidden_end(net) - 1; l >= 1; l--) {
-    mho_real *delta = mho__values(net, job->error, l, job->sample0);
-    const mho_real *z = mho__values(net, job->state[0]->z, l, job->sample0);
+    mho_real *delta = mho__values(net, lesson->error, l, lesson->sample0);
+    const mho_real *z = mho__values(net, lesson->state[0]->z, l, lesson->sample0);
     back.thread->step = l;
 
-    sum_feedback(job, &back, l, delta, stats);
-    mho_layer_scale_by_slope(&net->layer[l], job->n, z, delta);
+    sum_feedback(lesson, &back, l, delta, stats);
+    mho_layer_scale_by_slope(&net->layer[l], lesson->n, z, delta);
   }
 }
 
-void mho__backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats) {
-  read_out(job, job->error[mho_network_output(job->net)], stats);
-  mho__backprop_back(job, stats);
+void mho__backprop_at_state(const mho_lesson *lesson, mho_rule_stats *stats) {
+  read_out(lesson, lesson->error[mho_network_output(lesson->net)], stats);
+  mho__backprop_back(lesson, stats);
 }
 
-void mho__backprop_learn(const mho_rule_job *job, mho_rule_stats *stats) {
-  forward(job, stats);
-  mho__backprop_at_state(job, stats);
+void mho__backprop_learn(const mho_lesson *lesson, mho_rule_stats *stats) {
+  forward(lesson, stats);
+  mho__backprop_at_state(lesson, stats);
 }

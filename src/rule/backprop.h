@@ -8,15 +8,13 @@
 
 /** The members of mho_rule of these names: see there. One state, an error of the true gradient's
  * size. */
-int mho__backprop_states(const void *params, bool direct);
-double mho__backprop_signal_scale(const mho_network *net, const void *params, int layer);
-void mho__backprop_predict(const mho_rule_job *job, mho_rule_stats *stats);
-void mho__backprop_learn(const mho_rule_job *job, mho_rule_stats *stats);
+void mho__backprop_predict(const mho_lesson *lesson, mho_rule_stats *stats);
+void mho__backprop_learn(const mho_lesson *lesson, mho_rule_stats *stats);
 
-/** Errors at the hidden states that are in job->state[0], without a forward pass: job->error of
- * the read-out and then of the hidden layers, for the job's samples. */
-void mho__backprop_at_state(const mho_rule_job *job, mho_rule_stats *stats);
-/** The same from an error of the read-out that is in job->error already. */
-void mho__backprop_back(const mho_rule_job *job, mho_rule_stats *stats);
+/** Errors at the hidden states that are in lesson->state[0], without a forward pass: lesson->error
+ * of the read-out and then of the hidden layers, for the lesson's samples. */
+void mho__backprop_at_state(const mho_lesson *lesson, mho_rule_stats *stats);
+/** The same from an error of the read-out that is in lesson->error already. */
+void mho__backprop_back(const mho_lesson *lesson, mho_rule_stats *stats);
 
 #endif

@@ -38,8 +38,8 @@ static const mho_param table[] = {
         "nudged one"),
 };
 
-static bool is_centred(const mho_rule_job *job) {
-  return ((const ep *)job->params)->phases == CENTRED;
+static bool is_centred(const mho_lesson *lesson) {
+  return ((const ep *)lesson->params)->phases == CENTRED;
 }
 
 static int n_states(const void *params, bool direct) {
@@ -47,11 +47,11 @@ static int n_states(const void *params, bool direct) {
   return 1 + (direct ? centred : 1 + centred);
 }
 
-static double signal_scale(const mho_network *net, const void *params, int layer) {
-  const ep *p = params;
-  if (layer == mho_network_output(net))
+static double size(const mho_lesson *lesson, int layer) {
+  const ep *p = lesson->params;
+  if (layer == mho_network_output(lesson->net))
     return 1;
-  return p->nudge * mho_network_signal_scale(net, layer);
+  return p->nudge * mho_network_signal_scale(lesson->net, layer);
 }
 
 static const char *direct_needs(const void *params) {
@@ -65,35 +65,35 @@ static const char *direct_needs(const void *params) {
 
 /* ---------------------------------------------------------------- the free phase */
 
-static void predict_to(const mho_rule_job *job, mho_real *error, mho_rule_stats *stats) {
-  mho_phase free = mho__rule_phase(job);
+static void predict_to(const mho_lesson *lesson, mho_real *error, mho_rule_stats *stats) {
+  mho_phase free = mho__rule_phase(lesson);
   mho_settle(&free, &stats->free);
   free.thread->step = MHO_STEP_READ_OUT; /* the read-out's own */
   mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
 }
 
-static void predict(const mho_rule_job *job, mho_rule_stats *stats) {
-  predict_to(job, NULL, stats);
+static void predict(const mho_lesson *lesson, mho_rule_stats *stats) {
+  predict_to(lesson, NULL, stats);
 }
 
 /* ---------------------------------------------------------------- two states, subtracted */
 
 /* e = factor (minus - plus) of a layer of analog neurons, as converters measure the states;
  * those of the free phase, which the gradient multiplies with, become the measured ones. */
-static void measure_layer(const mho_rule_job *job, int l) {
-  const mho_network_array *array = &job->net->array;
-  mho_measure m = {.n = job->n,
-                   .width = job->net->layer[l].n,
+static void measure_layer(const mho_lesson *lesson, int l) {
+  const mho_network_array *array = &lesson->net->array;
+  mho_measure m = {.n = lesson->n,
+                   .width = lesson->net->layer[l].n,
                    .layer = l,
-                   .a = mho__values(job->net, job->state[0]->z, l, job->sample0),
-                   .b = mho__values(job->net, job->state[1]->z, l, job->sample0),
-                   .e = mho__values(job->net, job->error, l, job->sample0),
+                   .a = mho__values(lesson->net, lesson->state[0]->z, l, lesson->sample0),
+                   .b = mho__values(lesson->net, lesson->state[1]->z, l, lesson->sample0),
+                   .e = mho__values(lesson->net, lesson->error, l, lesson->sample0),
                    .phase_b = 1,
-                   .update = job->thread->update,
-                   .sample0 = job->sample0,
-                   .scratch = job->thread->scratch};
+                   .update = lesson->thread->update,
+                   .sample0 = lesson->sample0,
+                   .scratch = lesson->thread->scratch};
 
-  if (!is_centred(job)) {
+  if (!is_centred(lesson)) {
     array->model->measure(array->crossbar, &m);
     return;
   }
@@ -103,66 +103,68 @@ static void measure_layer(const mho_rule_job *job, int l) {
   m.b = NULL;
   array->model->measure(array->crossbar, &m);
 
-  m.a = mho__values(job->net, job->state[2]->z, l, job->sample0);
+  m.a = mho__values(lesson->net, lesson->state[2]->z, l, lesson->sample0);
   m.b = plus;
   m.phase_a = 2;
   array->model->measure(array->crossbar, &m);
 
-  size_t n = mho__rule_count(job, l);
+  size_t n = mho__rule_count(lesson, l);
   for (size_t i = 0; i < n; i++)
     m.e[i] *= (mho_real)0.5;
 }
 
 /* Where a settler that subtracts puts what a nudged phase moved. */
-static mho_real *const *room_for(const mho_rule_job *job, int phase) {
-  return phase == 1 ? job->error : job->state[2]->next;
+static mho_real *const *room_for(const mho_lesson *lesson, int phase) {
+  return phase == 1 ? lesson->error : lesson->state[2]->next;
 }
 
 /* The drive of a nudged phase. */
-static mho_drive nudge_of(const mho_rule_job *job, int phase) {
-  const ep *p = job->params;
+static mho_drive nudge_of(const mho_lesson *lesson, int phase) {
+  const ep *p = lesson->params;
   return (mho_drive){.kind = p->error == HELD ? MHO_DRIVE_HELD : MHO_DRIVE_LIVE,
                      .strength = phase == 1 ? p->nudge : -p->nudge,
-                     .error = job->error[mho_network_output(job->net)],
-                     .label = job->label,
-                     .free = job->state[0]};
+                     .error = lesson->error[mho_network_output(lesson->net)],
+                     .label = lesson->label,
+                     .free = lesson->state[0]};
 }
 
 /* Nudged phase number `phase`: 1 with the positive nudge, 2 with the negative one. */
-static void settle_nudged(const mho_rule_job *job, int phase, mho_rule_stats *stats) {
-  const mho_settler *settler = job->thread->settler;
-  mho_phase nudged = mho__rule_phase(job);
+static void settle_nudged(const mho_lesson *lesson, int phase, mho_rule_stats *stats) {
+  const mho_settler *settler = lesson->thread->settler;
+  mho_phase nudged = mho__rule_phase(lesson);
   mho_probe probe = mho__probe_of(&nudged);
   probe.time = NULL; /* those are of the free phase */
-  probe.moved = settler->subtracts ? room_for(job, phase) : NULL;
+  probe.moved = settler->subtracts ? room_for(lesson, phase) : NULL;
 
-  nudged.s = job->state[phase];
-  nudged.start = job->state[settler->in_time ? phase - 1 : 0];
+  nudged.s = lesson->state[phase];
+  nudged.start = lesson->state[settler->in_time ? phase - 1 : 0];
   nudged.number = phase;
-  nudged.drive = nudge_of(job, phase);
+  nudged.drive = nudge_of(lesson, phase);
   nudged.probe = &probe;
   mho_settle(&nudged, &stats->nudged);
 }
 
 /* The read-out's error at the nudged state, in place of the free one's. */
-static void read_out_nudged(const mho_rule_job *job, mho_rule_stats *stats) {
-  mho_phase nudged = mho__rule_phase(job);
+static void read_out_nudged(const mho_lesson *lesson, mho_rule_stats *stats) {
+  mho_phase nudged = mho__rule_phase(lesson);
   double loss = 0;
   int64_t correct = 0;
-  nudged.s = job->state[1];
+  nudged.s = lesson->state[1];
   nudged.number = 1;
-  nudged.drive.free = job->state[0];
+  nudged.drive.free = lesson->state[0];
   nudged.thread->step = MHO_STEP_READ_OUT;
-  mho_read_out(&nudged, job->error[mho_network_output(job->net)], &loss, &correct, &stats->nudged);
+  mho_read_out(&nudged, lesson->error[mho_network_output(lesson->net)], &loss, &correct,
+               &stats->nudged);
 }
 
 /* e = the states of layer l subtracted. */
-static void subtract_states(const mho_rule_job *job, int l) {
-  bool centred = is_centred(job);
-  size_t n = mho__rule_count(job, l);
-  const mho_real *plus = mho__values(job->net, job->state[1]->z, l, job->sample0);
-  const mho_real *minus = mho__values(job->net, job->state[centred ? 2 : 0]->z, l, job->sample0);
-  mho_real *e = mho__values(job->net, job->error, l, job->sample0),
+static void subtract_states(const mho_lesson *lesson, int l) {
+  bool centred = is_centred(lesson);
+  size_t n = mho__rule_count(lesson, l);
+  const mho_real *plus = mho__values(lesson->net, lesson->state[1]->z, l, lesson->sample0);
+  const mho_real *minus =
+      mho__values(lesson->net, lesson->state[centred ? 2 : 0]->z, l, lesson->sample0);
+  mho_real *e = mho__values(lesson->net, lesson->error, l, lesson->sample0),
            factor = centred ? (mho_real)0.5 : 1;
 
   for (size_t i = 0; i < n; i++)
@@ -170,67 +172,67 @@ static void subtract_states(const mho_rule_job *job, int l) {
 }
 
 /* e = (e + sign other)/2 of layer l: the mean of what both nudged phases gave. */
-static void average(const mho_rule_job *job, int l, const mho_real *other, mho_real sign) {
-  mho_real *e = mho__values(job->net, job->error, l, job->sample0);
-  size_t n = mho__rule_count(job, l);
+static void average(const mho_lesson *lesson, int l, const mho_real *other, mho_real sign) {
+  mho_real *e = mho__values(lesson->net, lesson->error, l, lesson->sample0);
+  size_t n = mho__rule_count(lesson, l);
   for (size_t i = 0; i < n; i++)
     e[i] = (mho_real)0.5 * (e[i] + sign * other[i]);
 }
 
 /* Two states, subtracted: what hardware measures. */
-static void learn_by_states(const mho_rule_job *job, mho_rule_stats *stats) {
-  const ep *p = job->params;
-  const mho_network_array *array = &job->net->array;
+static void learn_by_states(const mho_lesson *lesson, mho_rule_stats *stats) {
+  const ep *p = lesson->params;
+  const mho_network_array *array = &lesson->net->array;
   bool measured = array->model->measures && array->model->measures(array->params);
-  bool centred = is_centred(job);
+  bool centred = is_centred(lesson);
 
-  settle_nudged(job, 1, stats);
+  settle_nudged(lesson, 1, stats);
   if (centred)
-    settle_nudged(job, 2, stats);
+    settle_nudged(lesson, 2, stats);
 
   if (p->readout == AT_NUDGED)
-    read_out_nudged(job, stats);
+    read_out_nudged(lesson, stats);
 
-  for (int l = 1; l < mho_hidden_end(job->net); l++) {
+  for (int l = 1; l < mho_hidden_end(lesson->net); l++) {
     if (measured)
-      measure_layer(job, l);
-    else if (!job->thread->settler->subtracts)
-      subtract_states(job, l);
+      measure_layer(lesson, l);
+    else if (!lesson->thread->settler->subtracts)
+      subtract_states(lesson, l);
     else if (centred) /* the settler has put what moved into e, and of the second phase apart */
-      average(job, l, mho__values(job->net, room_for(job, 2), l, job->sample0), -1);
+      average(lesson, l, mho__values(lesson->net, room_for(lesson, 2), l, lesson->sample0), -1);
   }
 }
 
 /* ---------------------------------------------------------------- the difference itself */
 
 /* The difference settled itself, scaled to the size of the true gradient. */
-static void learn_directly(const mho_rule_job *job, mho_rule_stats *stats) {
-  const mho_network *net = job->net;
-  mho_real *const *other = job->state[1] ? job->state[1]->z : NULL;
-  mho_phase nudged = mho__rule_phase(job);
+static void learn_directly(const mho_lesson *lesson, mho_rule_stats *stats) {
+  const mho_network *net = lesson->net;
+  mho_real *const *other = lesson->state[1] ? lesson->state[1]->z : NULL;
+  mho_phase nudged = mho__rule_phase(lesson);
   mho_probe probe = {.meter = mho__probe_of(&nudged).meter};
 
   nudged.number = 1;
-  nudged.drive = nudge_of(job, 1);
+  nudged.drive = nudge_of(lesson, 1);
   nudged.drive.free = NULL; /* what is settled is a change of the free state itself */
   nudged.probe = &probe;
-  mho_settle_difference(&nudged, &stats->free, job->error, &stats->nudged);
-  if (!is_centred(job))
+  mho_settle_difference(&nudged, &stats->free, lesson->error, &stats->nudged);
+  if (!is_centred(lesson))
     return;
 
   nudged.number = 2;
   nudged.drive.strength = -nudged.drive.strength;
   mho_settle_difference(&nudged, &stats->free, other, &stats->nudged);
   for (int l = 1; l < mho_hidden_end(net); l++)
-    average(job, l, mho__values(net, other, l, job->sample0), 1);
+    average(lesson, l, mho__values(net, other, l, lesson->sample0), 1);
 }
 
-static void learn(const mho_rule_job *job, mho_rule_stats *stats) {
-  predict_to(job, job->error[mho_network_output(job->net)], stats);
-  if (job->direct)
-    learn_directly(job, stats);
+static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
+  predict_to(lesson, lesson->error[mho_network_output(lesson->net)], stats);
+  if (lesson->direct)
+    learn_directly(lesson, stats);
   else
-    learn_by_states(job, stats);
+    learn_by_states(lesson, stats);
 }
 
 const mho_rule mho_rule_ep = {
@@ -241,10 +243,11 @@ const mho_rule mho_rule_ep = {
               .source = "Scellier & Bengio, Front. Comput. Neurosci. 11:24 (2017); Liu & Chen, "
                         "arXiv 2508.11659",
               .params = MHO_PARAMS(ep, table)},
-    .feedback_mode = -1,
     .direct_needs = direct_needs,
     .n_states = n_states,
-    .signal_scale = signal_scale,
+    .size = size,
     .predict = predict,
     .learn = learn,
+    .change = mho_change_by_error,
+    .also_applies = MHO_APPLY_SAMPLE,
 };

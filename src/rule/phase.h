@@ -1,4 +1,4 @@
-/* phase.h - what the rules share: the samples of a job as a phase that settles or is read.
+/* phase.h - what the rules share: the samples of a lesson as a phase that settles or is read.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_RULE_PHASE_H
 #define MHO_RULE_PHASE_H
@@ -6,21 +6,21 @@
 #include "mho/rule.h"
 #include "settle/links.h"
 
-/* The free phase of a rule's job: state[0], from its own inputs. */
-static inline mho_phase mho__rule_phase(const mho_rule_job *job) {
-  return (mho_phase){.net = job->net,
-                     .dyn = job->dynamics,
-                     .s = job->state[0],
-                     .row0 = job->sample0,
-                     .n = job->n,
-                     .drive = {.label = job->label},
-                     .thread = job->thread,
-                     .probe = job->probe};
+/* The free phase of a rule's lesson: state[0], from its own inputs. */
+static inline mho_phase mho__rule_phase(const mho_lesson *lesson) {
+  return (mho_phase){.net = lesson->net,
+                     .dyn = lesson->dynamics,
+                     .s = lesson->state[0],
+                     .row0 = lesson->sample0,
+                     .n = lesson->n,
+                     .drive = {.label = lesson->label},
+                     .thread = lesson->thread,
+                     .probe = lesson->probe};
 }
 
-/* Values of layer l for the samples of the job. */
-static inline size_t mho__rule_count(const mho_rule_job *job, int l) {
-  return (size_t)job->n * (size_t)job->net->layer[l].n;
+/* Values of layer l for the samples of the lesson. */
+static inline size_t mho__rule_count(const mho_lesson *lesson, int l) {
+  return (size_t)lesson->n * (size_t)lesson->net->layer[l].n;
 }
 
 #endif

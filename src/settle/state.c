@@ -198,6 +198,22 @@ void mho_forward_pass(const mho_phase *p, mho_settle_stats *stats) {
   }
 }
 
+/* Probabilities and loss of the phase's samples, one by one where each loss is asked for. */
+static void judge(const mho_phase *p, int classes, mho_real *y, const uint8_t *label, double *loss,
+                  int64_t *correct) {
+  if (!p->probe || !p->probe->loss) {
+    mho_softmax(p->n, classes, y, label, loss, correct);
+    return;
+  }
+
+  for (int s = 0; s < p->n; s++) {
+    double *own = &p->probe->loss[p->row0 + s];
+    *own = 0;
+    mho_softmax(1, classes, y + (size_t)s * (size_t)classes, &label[s], own, correct);
+    *loss += *own;
+  }
+}
+
 void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int64_t *correct,
                   mho_settle_stats *stats) {
   const mho_network *net = p->net;
@@ -207,7 +223,7 @@ void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int64_t *co
   mho_real *y = p->s->z[last] ? mho__values(net, p->s->z, last, p->row0) : e;
 
   mho__logits(p, (const mho_real *const *)p->s->z, p->row0, y, stats);
-  mho_softmax(p->n, classes, y, label, loss, correct);
+  judge(p, classes, y, label, loss, correct);
   if (e)
     mho_output_error(p->n, classes, y, label, e);
 }

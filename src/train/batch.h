@@ -15,12 +15,14 @@ typedef struct mho_batch {
   bool learn;      /**< Errors too, not only states. */
   bool metered;    /**< Reads are counted, where the trainer counts them. */
   bool augment;    /**< The images, which index names. */
+  bool trains;     /**< It is part of a training: kept variables go on, changes may be applied. */
   uint64_t update; /**< Number of the noise. */
 } mho_batch;
 
-/** Settle a batch into the trainer's states and errors; the sum of its chunks' statistics, in a
- * fixed order. */
-mho_rule_stats mho__batch_run(const mho_batch *b);
+/** Settle a batch into the trainer's states and errors.
+ *  @param sum  its chunks' statistics, added in a fixed order.
+ *  @return MHO_OK; errors of the rule's trial. */
+mho_err mho__batch_run(const mho_batch *b, mho_rule_stats *sum, mho_errinfo *ei);
 /** Add one batch's or chunk's statistics to a sum; of the residuals the largest counts. */
 void mho__rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s);
 

@@ -377,7 +377,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
              .analog = mho__energy_analog(t->e),
              .in_time = t->settler->in_time,
              .voltage = t->e->array_config.read_voltage,
-             .phases = t->rule->n_states(t->e->rule.params, t->direct),
+             .phases = mho__rule_states(t),
              .row = rows};
 
   if (!t->meter)

@@ -74,6 +74,42 @@ static void add_up(mho_trainer *t, const mho_rule_stats *s, int samples) {
   t->sums.reads += s->free.reads + s->nudged.reads;
 }
 
+/* Learn from the samples of a batch, or from one of them; then change the weights, unless the rule
+ * has done so on the way. */
+static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
+  mho_rule_stats s;
+  b->update = (uint64_t)t->update;
+  mho_err err = mho__batch_run(b, &s, ei);
+  if (err)
+    return err;
+
+  add_up(t, &s, b->n);
+  if (!isfinite(s.loss))
+    return mho_fail(ei, MHO_EDIVERGED,
+                    "the loss is no longer finite in epoch %d, batch %lld: lower update.rate, or "
+                    "settle longer",
+                    t->epoch + 1, (long long)t->batch + 1);
+
+  mho_lesson lesson = mho__trainer_lesson(t, b->n);
+  if (t->applies & (MHO_APPLY_BATCH | MHO_APPLY_SAMPLE))
+    mho__trainer_update(t, &lesson);
+  return MHO_OK;
+}
+
+/* Samples of a batch one after another, each with its own update. */
+static mho_err learn_one_by_one(mho_trainer *t, const mho_batch *batch, mho_errinfo *ei) {
+  mho_batch one = *batch;
+  one.n = 1;
+
+  for (int i = 0; i < batch->n; i++) {
+    one.index = batch->index + i;
+    mho_err err = learn_from(t, &one, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
 /* The next of `batches` batches of at most `size` samples: settle, then update. */
 static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *ei) {
   const mho_images *images = &t->data.train;
@@ -85,20 +121,16 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
                  .n = mho_min(images->n - first, size),
                  .learn = true,
                  .metered = true,
+                 .trains = true,
                  .update = (uint64_t)t->update};
 
   if (mho__calibration_due(t, t->update))
     mho__batch_calibrate(&b);
 
-  mho_rule_stats s = mho__batch_run(&b);
-  add_up(t, &s, b.n);
-  if (!isfinite(s.loss))
-    return mho_fail(ei, MHO_EDIVERGED,
-                    "the loss is no longer finite in epoch %d, batch %lld: lower update.rate, or "
-                    "settle longer",
-                    t->epoch + 1, (long long)t->batch + 1);
-
-  mho__trainer_update(t, b.n);
+  mho_err err =
+      t->applies == MHO_APPLY_SAMPLE ? learn_one_by_one(t, &b, ei) : learn_from(t, &b, ei);
+  if (err)
+    return err;
   t->batch++;
 
   char note[64];

@@ -33,7 +33,10 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
                    .first = first,
                    .n = mho_min(images->n - first, t->capacity),
                    .update = mho__update_evaluation(t->epoch, images != &t->data.test, i)};
-    mho_rule_stats s = mho__batch_run(&b);
+    mho_rule_stats s;
+    mho_err err = mho__batch_run(&b, &s, ei);
+    if (err)
+      return err;
     mho__rule_stats_add(&sum, &s);
   }
 
@@ -48,8 +51,8 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
   return MHO_OK;
 }
 
-mho_rule_stats mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n,
-                                   bool learn) {
+mho_err mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n, bool learn,
+                            mho_rule_stats *stats, mho_errinfo *ei) {
   mho_batch b = {.t = t,
                  .images = images,
                  .first = first,
@@ -58,7 +61,7 @@ mho_rule_stats mho__trainer_settle(mho_trainer *t, const mho_images *images, int
                  .update = mho__update_look(t->epoch)};
 
   mho__calibrate_at_rest(t);
-  return mho__batch_run(&b);
+  return mho__batch_run(&b, stats, ei);
 }
 
 mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out,
@@ -76,15 +79,20 @@ mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *
                  .update = (uint64_t)t->update};
 
   mho__calibrate_at_rest(t);
-  mho__batch_run(&b);
+  mho_rule_stats unused;
+  mho_err err = mho__batch_run(&b, &unused, ei);
+  if (err)
+    return err;
 
   const mho_connection *k = &t->net->connection[c];
-  double factor = t->layer_factor[k->to];
+  mho_lesson lesson = mho__trainer_lesson(t, n);
+  mho_change change = {0};
+  lesson.vars = t->other_vars;
+  t->rule->change(&lesson, c, &change);
   for (int row0 = 0; row0 < k->xb->rows; row0 += t->slab_rows) {
     int rows = mho_min(k->xb->rows - row0, t->slab_rows);
-    mho_rule_gradient(t->net, c, t->state[0], t->error, n, factor, row0, rows,
-                      out + (size_t)row0 * (size_t)k->xb->cols,
-                      t->dw[0] + 2 * (size_t)t->slab_cells);
+    mho_change_sum(t->net, c, &change, MHO_CHANGE_GRADIENT, row0, rows,
+                   out + (size_t)row0 * (size_t)k->xb->cols, t->dw[0] + 2 * (size_t)t->slab_cells);
   }
   return MHO_OK;
 }

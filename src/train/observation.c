@@ -20,6 +20,7 @@ typedef struct backprop {
   mho_state *own;                  /* of a forward pass */
   mho_state *s;                    /* own, or the settled ones */
   mho_real *error[MHO_LAYERS_MAX]; /* [n x layer] */
+  double factor[MHO_LAYERS_MAX];   /* 1 */
 } backprop;
 
 static void backprop_free(backprop *b) {
@@ -44,8 +45,24 @@ static mho_err backprop_new(const mho_trainer *t, int n, bool settled, backprop 
       return mho_fail(ei, MHO_ENOMEM, "no memory for backpropagation on %d samples", n);
   }
 
+  for (int l = 0; l < b->net->n_layers; l++)
+    b->factor[l] = 1;
   b->s = settled ? t->state[0] : b->own;
   return MHO_OK;
+}
+
+/* Some of its samples. */
+static mho_lesson lesson_of(const mho_trainer *t, backprop *b, int sample0, int n,
+                            mho_thread *thread) {
+  return (mho_lesson){.net = b->net,
+                      .dynamics = (const mho_dynamics *)t->e->dynamics.entry,
+                      .state = {b->s},
+                      .error = b->error,
+                      .label = t->label,
+                      .sample0 = sample0,
+                      .n = n,
+                      .factor = b->factor,
+                      .thread = thread};
 }
 
 static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinfo *ei) {
@@ -60,19 +77,12 @@ static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinf
 
   for (int sample0 = 0; sample0 < n; sample0 += t->chunk) {
     mho_thread thread = {.scratch = t->scratch[0]};
-    mho_rule_job job = {.net = b->net,
-                        .dynamics = (const mho_dynamics *)t->e->dynamics.entry,
-                        .state = {b->s},
-                        .error = b->error,
-                        .label = t->label,
-                        .sample0 = sample0,
-                        .n = mho_min(n - sample0, t->chunk),
-                        .thread = &thread};
+    mho_lesson lesson = lesson_of(t, b, sample0, mho_min(n - sample0, t->chunk), &thread);
     if (settled) {
-      mho__backprop_at_state(&job, &unused);
+      mho__backprop_at_state(&lesson, &unused);
     } else {
-      mho__backprop_learn(&job, &unused);
-      mho_state_pool(b->net, b->s, sample0, job.n);
+      mho__backprop_learn(&lesson, &unused);
+      mho_state_pool(b->net, b->s, sample0, lesson.n);
     }
   }
   return MHO_OK;
@@ -88,7 +98,8 @@ static double cosine_of(size_t n, const mho_real *a, const mho_real *b) {
   return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : (double)NAN;
 }
 
-/* Of every trained connection, [n_trained]. */
+/* Of every trained connection, [n_trained]. The rule's errors are compared as they come: a factor
+ * turns no gradient. */
 static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
   const mho_network *net = t->net;
   int n = (int)t->e->train.batch, most_rows = 0;
@@ -101,20 +112,31 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
     most_rows = mho_max(most_rows, crossbar_of(t, c)->rows);
   }
 
-  mho__trainer_settle(t, &t->data.train, 0, n, true);
-  mho_real *g = mho_alloc(2 * most + mho_rule_gradient_scratch(net, most_rows), sizeof *g);
+  mho_rule_stats unused;
+  mho_err err = mho__trainer_settle(t, &t->data.train, 0, n, true, &unused, ei);
+  if (err)
+    return err;
+
+  size_t scratch_size = mho_change_scratch(net, most_rows, (int)most);
+  mho_real *g = mho_alloc(2 * most + scratch_size, sizeof *g);
   if (!g)
     return mho_fail(ei, MHO_ENOMEM, "no memory for two gradients");
 
   mho_real *other = g + most, *scratch = g + 2 * most;
-  mho_err err = backprop_run(t, n, &b, ei);
+  err = backprop_run(t, n, &b, ei);
+  mho_lesson rule = mho__trainer_lesson(t, n), reference = lesson_of(t, &b, 0, n, NULL);
+  rule.factor = b.factor;
+  rule.vars = t->other_vars;
 
   for (int c = 0; c < net->n_trained; c++) {
     int rows = crossbar_of(t, c)->rows;
     if (err)
       break;
-    mho_rule_gradient(net, c, t->state[0], t->error, n, 1, 0, rows, g, scratch);
-    mho_rule_gradient(net, c, b.s, b.error, n, 1, 0, rows, other, scratch);
+    mho_change of_rule = {0}, of_reference = {0};
+    t->rule->change(&rule, c, &of_rule);
+    mho_change_by_error(&reference, c, &of_reference);
+    mho_change_sum(net, c, &of_rule, MHO_CHANGE_GRADIENT, 0, rows, g, scratch);
+    mho_change_sum(net, c, &of_reference, MHO_CHANGE_GRADIENT, 0, rows, other, scratch);
     out[c] = cosine_of(mho_crossbar_cells(crossbar_of(t, c)), g, other);
   }
 

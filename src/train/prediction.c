@@ -65,7 +65,10 @@ mho_err mho_trainer_settle(mho_trainer *t, int n, const mho_real *x, mho_real *c
                    .x = x + (size_t)first * (size_t)t->data.features,
                    .n = mho_min(n - first, t->capacity),
                    .update = mho__update_evaluation(t->epoch, false, i)};
-    mho_rule_stats s = mho__batch_run(&b);
+    mho_rule_stats s;
+    err = mho__batch_run(&b, &s, ei);
+    if (err)
+      return err;
     missed += s.free.unsettled;
     copy_states(t, first, b.n, z);
   }
@@ -78,6 +81,6 @@ mho_err mho_trainer_settle(mho_trainer *t, int n, const mho_real *x, mho_real *c
 mho_err mho_trainer_predict(mho_trainer *t, int n, const mho_real *x, mho_real *y,
                             mho_errinfo *ei) {
   mho_real *z[MHO_LAYERS_MAX] = {NULL};
-  z[t->net->n_layers - 1] = y;
+  z[mho_network_output(t->net)] = y;
   return mho_trainer_settle(t, n, x, z, NULL, ei);
 }

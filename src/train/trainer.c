@@ -41,6 +41,8 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
 
   mho_network_options o = {.topology = (const mho_topology *)e->topology.entry,
                            .topology_params = e->topology.params,
+                           .plan = t->rule->plan,
+                           .plan_params = e->rule.params,
                            .config = &e->network,
                            .feedback = &e->feedback,
                            .neuron = (const mho_neuron *)e->neuron.entry,
@@ -132,8 +134,9 @@ static void set_layer_factors(mho_trainer *t) {
   bool normalize = equal || e->gradient.scale == MHO_GRADIENT_NORMALIZED ||
                    (e->gradient.scale == MHO_GRADIENT_AUTO && t->direct);
 
+  mho_lesson lesson = {.net = t->net, .params = e->rule.params};
   for (int l = 0; l < t->net->n_layers; l++) {
-    double signal = t->rule->signal_scale(t->net, e->rule.params, l);
+    double signal = t->rule->size ? t->rule->size(&lesson, l) : 1;
     t->layer_factor[l] = factor_for(signal, t->direct, normalize);
   }
 }
@@ -175,6 +178,7 @@ mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e, cons
   t->scheme = (const mho_scheme *)e->scheme.entry;
   t->seeds = mho_experiment_seeds(e);
   t->direct = mho_experiment_direct(e);
+  t->applies = mho_experiment_applies(e);
   t->chunk = chunk_samples(&e->train);
 
   mho_err err = make_subject(t, data, ei);

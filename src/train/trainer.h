@@ -53,6 +53,9 @@ struct mho_trainer {
   mho_state *state[MHO_RULE_STATES];
   mho_real **error;            /**< [n_layers] of [capacity x n] */
   uint8_t *label;              /**< [capacity] */
+  mho_vars *vars;              /**< The rule's, in training; NULL where it has none. */
+  mho_vars *other_vars;        /**< The same when other images are settled than those trained on. */
+  mho_apply applies;           /**< When changes are applied. */
   double *layer_factor;        /**< [n_layers] on the gradient. */
   mho_real **scratch;          /**< [threads] */
   void **workspace;            /**< [threads] of the settler; NULL where it needs none. */
@@ -67,6 +70,7 @@ struct mho_trainer {
   mho_real **moment[MHO_PROGRAM_STATES]; /**< [n_trained] of [weights]: the optimizer's. */
   mho_real **accumulator;    /**< [n_trained] of [weights]: the scheme's; NULL without. */
   mho_pulse_trains **trains; /**< [n_trained] of a scheme that draws them; NULL without. */
+  mho_real *ones;            /**< [lines of the largest crossbar] with them. */
   mho_real **gradient;       /**< [n_trained] of [weights]: the batch's; NULL unless clipped. */
   mho_slab *slab;            /**< [n_slabs] */
   int n_slabs;
@@ -108,6 +112,11 @@ static inline mho_crossbar *crossbar_of(const mho_trainer *t, int connection) {
   return t->net->connection[connection].xb;
 }
 
+/** How many states the rule settles. */
+static inline int mho__rule_states(const mho_trainer *t) {
+  return t->rule->n_states ? t->rule->n_states(t->e->rule.params, t->direct) : 1;
+}
+
 static inline mho_pool *pool_of(const mho_trainer *t) {
   return t->ctx ? t->ctx->pool : NULL;
 }
@@ -141,8 +150,8 @@ void mho__bank_set(mho_cells *c, const double *siemens);
 /** Whether a bank's cell cannot take a conductance, which an open one and one with write noise on
  * top always can. */
 bool mho__bank_refuses(const mho_cells *c, size_t cell, double siemens);
-/** Update the weights from the states and errors of a batch of n samples. */
-void mho__trainer_update(mho_trainer *t, int n);
+/** Update the weights by what the rule makes of a lesson's samples. */
+void mho__trainer_update(mho_trainer *t, const mho_lesson *l);
 /** Add pulses and reads of a connection to the counts of this epoch. */
 void mho__trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c);
 /** Initial weights through the scheme, where program.initial says so; once, before the first
@@ -153,9 +162,12 @@ mho_err mho__trainer_initial(mho_trainer *t, mho_errinfo *ei);
 
 /** The rule's states (and errors, to learn) on images first .. first+n-1 (n at most the capacity),
  * into state[0] and error; with noise of its own, apart from training's and evaluation's. What the
- * watch asks for is filled in. */
-mho_rule_stats mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n,
-                                   bool learn);
+ * watch asks for is filled in. Errors of the rule's trial. */
+mho_err mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n, bool learn,
+                            mho_rule_stats *stats, mho_errinfo *ei);
+
+/** The lesson that a whole batch of n samples was, for mho_rule.change. */
+mho_lesson mho__trainer_lesson(const mho_trainer *t, int n);
 
 /* ---------------------------------------------------------------- energy */
 

@@ -45,7 +45,7 @@ static mho_err new_states(mho_trainer *t, mho_errinfo *ei) {
   const mho_dynamics *dynamics = (const mho_dynamics *)t->e->dynamics.entry;
   const mho_network_array *array = &net->array;
   bool holds = array->model->holds && array->model->holds(array->params);
-  int n = t->rule->n_states(t->e->rule.params, t->direct);
+  int n = mho__rule_states(t);
 
   for (int k = 0; k < n; k++) {
     int has = k ? 0 : MHO_STATE_INPUT;
@@ -63,6 +63,18 @@ static mho_err new_states(mho_trainer *t, mho_errinfo *ei) {
       return err;
   }
   return MHO_OK;
+}
+
+/* The rule's own variables; a second set where other images must leave the first one alone. */
+static mho_err new_variables(mho_trainer *t, mho_errinfo *ei) {
+  const mho_rule *rule = t->rule;
+  if (!rule->n_vars)
+    return MHO_OK;
+
+  mho_err err = mho_vars_new(t->net, rule->var, rule->n_vars, t->capacity, &t->vars, ei);
+  if (err)
+    return err;
+  return mho_vars_new(t->net, rule->var, rule->n_vars, t->capacity, &t->other_vars, ei);
 }
 
 /* What the settler needs on every thread. */
@@ -205,16 +217,23 @@ static mho_err new_trains(mho_trainer *t, mho_errinfo *ei) {
 
   for (int c = 0; c < trained; c++) {
     const mho_connection *k = &t->net->connection[c];
-    if (k->conv.kernel || k->bias)
+    if ((k->conv.kernel || k->bias) && !t->rule->lines)
       return mho_fail(ei, MHO_ECONFIG,
                       "update.scheme: '%s' pulses rows by the states of a layer, and %s has %s: "
                       "use another scheme",
                       t->scheme->entry.id, k->name, k->bias ? "a bias" : "patches of an image");
   }
 
+  int lines = 0;
+  for (int c = 0; c < trained; c++)
+    lines = mho_max(lines, mho_max(crossbar_of(t, c)->rows, crossbar_of(t, c)->cols));
+  t->ones = mho_alloc((size_t)lines, sizeof *t->ones);
   t->trains = mho_alloc((size_t)trained, sizeof *t->trains);
-  if (!t->trains)
+  if (!t->trains || !t->ones)
     return no_memory(t, ei);
+  for (int i = 0; i < lines; i++)
+    t->ones[i] = 1;
+
   for (int c = 0; c < trained; c++) {
     const mho_crossbar *x = crossbar_of(t, c);
     mho_err err = mho_pulse_trains_new(x->rows, x->cols, (int)t->e->train.batch, &t->trains[c], ei);
@@ -235,9 +254,9 @@ static mho_err new_scratch(mho_trainer *t, mho_errinfo *ei) {
     sizes[i] = mho_settle_scratch(t->net, t->chunk);
   t->scratch = mho__trainer_arrays_new(threads, sizes);
 
-  size_t of_gradient = mho_rule_gradient_scratch(t->net, t->slab_rows);
+  size_t of_change = mho_change_scratch(t->net, t->slab_rows, t->slab_cells);
   for (int i = 0; i < threads; i++)
-    sizes[i] = 2 * (size_t)t->slab_cells /* gradient and wanted change */ + of_gradient;
+    sizes[i] = 2 * (size_t)t->slab_cells /* gradient and wanted change */ + of_change;
   t->dw = mho__trainer_arrays_new(threads, sizes);
   mho_free(sizes);
   return t->scratch && t->dw ? MHO_OK : no_memory(t, ei);
@@ -247,8 +266,8 @@ static mho_err new_scratch(mho_trainer *t, mho_errinfo *ei) {
 
 mho_err mho__trainer_buffers_new(mho_trainer *t, mho_errinfo *ei) {
   static mho_err (*const make[])(mho_trainer * t, mho_errinfo * ei) = {
-      new_states,        new_workspaces, new_slabs,   new_batch, new_connection_arrays,
-      new_weight_arrays, new_trains,     new_scratch, new_meters};
+      new_states,        new_variables, new_workspaces, new_slabs, new_batch, new_connection_arrays,
+      new_weight_arrays, new_trains,    new_scratch,    new_meters};
 
   for (int i = 0; i < MHO_COUNT(make); i++) {
     mho_err err = make[i](t, ei);
@@ -266,6 +285,8 @@ void mho__trainer_forget_brought(mho_trainer *t) {
 static void free_batch(mho_trainer *t, int layers, int threads) {
   for (int k = 0; k < MHO_RULE_STATES; k++)
     mho_state_free(t->state[k]);
+  mho_vars_free(t->vars);
+  mho_vars_free(t->other_vars);
 
   for (int i = 0; t->workspace && i < threads; i++)
     t->settler->workspace_free(t->workspace[i]);
@@ -299,6 +320,7 @@ static void free_update(mho_trainer *t, int trained, int threads) {
   for (int c = 0; t->trains && c < trained; c++)
     mho_pulse_trains_free(t->trains[c]);
   mho_free(t->trains);
+  mho_free(t->ones);
 
   mho_free(t->slab);
   mho_free(t->slab_counts);

@@ -24,14 +24,17 @@ static double record_samples(int epoch, int first, int n, const double *time, co
 }
 
 /* Settle the first n images with the watch that the trainer has. */
-static void settle_samples(mho_trainer *t, const mho_images *images, int n, mho_settle_row *row,
-                           mho_settle_sample *samples) {
+static mho_err settle_samples(mho_trainer *t, const mho_images *images, int n, mho_settle_row *row,
+                              mho_settle_sample *samples, mho_errinfo *ei) {
   mho_rule_stats sum = {0};
   double joules = 0;
 
   for (int first = 0; first < n; first += t->capacity) {
     int m = mho_min(n - first, t->capacity);
-    mho_rule_stats s = mho__trainer_settle(t, images, first, m, false);
+    mho_rule_stats s;
+    mho_err err = mho__trainer_settle(t, images, first, m, false, &s, ei);
+    if (err)
+      return err;
     mho__rule_stats_add(&sum, &s);
     joules = record_samples(row->epoch, first, m, t->watch.time, t->watch.energy, samples, joules);
   }
@@ -42,6 +45,7 @@ static void settle_samples(mho_trainer *t, const mho_images *images, int n, mho_
   row->time_s = sum.free.timed ? sum.free.time / (double)sum.free.timed : (double)NAN;
   row->energy_j = joules / n;
   row->unsettled = sum.free.unsettled;
+  return MHO_OK;
 }
 
 mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *images, int n,
@@ -59,7 +63,7 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *images, in
 
   if (!err) {
     t->watch = (mho_watch){.time = time, .energy = energy, .power = &power};
-    settle_samples(t, images, n, row, samples);
+    err = settle_samples(t, images, n, row, samples, ei);
     t->watch = (mho_watch){0};
     mho__power_free(t->net, &power);
   }
@@ -92,14 +96,16 @@ static mho_err trace_new(const mho_network *net, mho_trace *trace, mho_errinfo *
 
 /* Settle one sample with its trace. Two states are watched, not their difference; where there is no
  * room for two, the nudged one stays unseen. */
-static void watch_sample(mho_trainer *t, const mho_images *images, int sample,
-                         const mho_power *power, mho_trace *trace, mho_watched *out) {
+static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample,
+                            const mho_power *power, mho_trace *trace, mho_watched *out,
+                            mho_errinfo *ei) {
   double time = NAN, energy = NAN;
   bool direct = t->direct;
 
   t->direct = direct && !t->state[1];
   t->watch = (mho_watch){.time = &time, .energy = &energy, .power = power, .trace = trace};
-  mho_rule_stats s = mho__trainer_settle(t, images, sample, 1, true);
+  mho_rule_stats s;
+  mho_err err = mho__trainer_settle(t, images, sample, 1, true, &s, ei);
   t->watch = (mho_watch){0};
   t->direct = direct;
 
@@ -109,6 +115,7 @@ static void watch_sample(mho_trainer *t, const mho_images *images, int sample,
                        .unsettled = s.free.unsettled > 0 || s.nudged.unsettled > 0,
                        .time_s = time,
                        .energy_j = energy};
+  return err;
 }
 
 mho_err mho_trainer_watch(mho_trainer *t, const mho_images *images, int sample,
@@ -124,7 +131,7 @@ mho_err mho_trainer_watch(mho_trainer *t, const mho_images *images, int sample,
   if (!err)
     err = mho__power_new(t, &power, ei);
   if (!err) {
-    watch_sample(t, images, sample, &power, &trace, out);
+    err = watch_sample(t, images, sample, &power, &trace, out, ei);
     mho__power_free(t->net, &power);
   }
 

@@ -1,4 +1,4 @@
-/* weight_update.c - states and errors of a batch turned into gradient, wanted change and pulses,
+/* weight_update.c - what a rule wants to change, turned into gradient, wanted change and pulses,
  * slab by slab.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -9,8 +9,9 @@
 
 typedef struct update_job {
   mho_trainer *t;
-  int batch;       /* samples */
-  mho_real shrink; /* of the gradient, when it is clipped */
+  const mho_lesson *lesson; /* whose samples are learned from */
+  mho_real shrink;          /* of the gradient, when it is clipped */
+  int term;                 /* of the changes, for schemes that apply samples one after another */
 } update_job;
 
 /* The cells of a slab. */
@@ -37,11 +38,19 @@ static mho_rng rounding_of(const mho_trainer *t, int connection) {
 
 /* ---------------------------------------------------------------- gradient */
 
-static void slab_gradient(const update_job *u, const mho_slab *s, int thread, mho_real *g) {
+/* What the rule wants of a connection. */
+static mho_change change_of(const update_job *u, int connection) {
+  mho_change change = {0};
+  u->t->rule->change(u->lesson, connection, &change);
+  return change;
+}
+
+/* A part of the change of a slab. */
+static void sum_slab(const update_job *u, const mho_slab *s, const mho_change *change,
+                     mho_change_part part, int thread, mho_real *out) {
   const mho_trainer *t = u->t;
-  double factor = t->layer_factor[t->net->connection[s->connection].to];
-  mho_rule_gradient(t->net, s->connection, t->state[0], t->error, u->batch, factor, s->row0,
-                    s->rows, g, t->dw[thread] + 2 * (size_t)t->slab_cells);
+  mho_real *scratch = t->dw[thread] + 2 * (size_t)t->slab_cells;
+  mho_change_sum(t->net, s->connection, change, part, s->row0, s->rows, out, scratch);
 }
 
 /* A slab of the whole gradient, and its norm, which must be known before anything is clipped. */
@@ -50,19 +59,20 @@ static void find_gradient(void *arg, int i, int thread) {
   const mho_slab *s = &u->t->slab[i];
   span cells = span_of(u->t, s);
   mho_real *g = u->t->gradient[s->connection] + cells.first;
+  mho_change change = change_of(u, s->connection);
   double sum = 0;
 
-  slab_gradient(u, s, thread, g);
+  sum_slab(u, s, &change, MHO_CHANGE_GRADIENT, thread, g);
   for (size_t k = 0; k < cells.n; k++)
     sum += (double)g[k] * (double)g[k];
   u->t->slab_norm[i] = sum;
 }
 
 /* The gradient of a slab, computed here or taken from the clipped whole. */
-static void take_gradient(const update_job *u, const mho_slab *s, int thread, span cells,
-                          mho_real *g) {
+static void take_gradient(const update_job *u, const mho_slab *s, const mho_change *change,
+                          int thread, span cells, mho_real *g) {
   if (!u->t->gradient) {
-    slab_gradient(u, s, thread, g);
+    sum_slab(u, s, change, MHO_CHANGE_GRADIENT, thread, g);
     return;
   }
 
@@ -87,13 +97,21 @@ static void update_slab(void *arg, int i, int thread) {
   const mho_slab *s = &t->slab[i];
   span cells = span_of(t, s);
   mho_real *g = t->dw[thread], *dw = g + t->slab_cells, *moment[MHO_PROGRAM_STATES] = {NULL};
-  take_gradient(u, s, thread, cells, g);
+  mho_change change = change_of(u, s->connection);
+  take_gradient(u, s, &change, thread, cells, g);
 
   /* The optimizer says what change is wanted. */
   double rate = rate_of(t, s->connection);
   for (int m = 0; m < t->optimizer->n_states; m++)
     moment[m] = t->moment[m][s->connection] + cells.first;
   t->optimizer->step(t->e->optimizer.params, rate, t->update + 1, cells.n, g, moment, dw);
+
+  /* What goes past it. */
+  if (mho_change_is_plain(&change)) {
+    sum_slab(u, s, &change, MHO_CHANGE_PLAIN, thread, g);
+    for (size_t j = 0; j < cells.n; j++)
+      dw[j] -= (mho_real)rate * g[j];
+  }
 
   /* Decay takes a share of each weight. */
   mho_real decay = (mho_real)(rate * t->e->update.decay);
@@ -118,19 +136,24 @@ static void update_slab(void *arg, int i, int thread) {
   mho_crossbar_leak(cells.x, cells.first, cells.n);
 }
 
-/* A batch on connection c, for schemes that apply samples one after another. */
+/* ---------------------------------------------------------------- samples one after another */
+
+/* The present term of connection c; without samples where the connection has fewer. */
 static mho_outer_job outer_job(const update_job *u, int c) {
   const mho_trainer *t = u->t;
-  const mho_connection *k = &t->net->connection[c];
+  mho_change change = change_of(u, c);
+  mho_outer none = {0}, *term = u->term < change.n ? &change.term[u->term] : &none;
+  uint64_t first = (uint64_t)t->update * (uint64_t)t->e->train.batch;
 
-  return (mho_outer_job){.xb = k->xb,
+  return (mho_outer_job){.xb = crossbar_of(t, c),
                          .params = t->e->scheme.params,
-                         .samples = u->batch,
-                         .x = t->state[0]->z[k->from],
-                         .e = t->error[k->to],
-                         .rate = rate_of(t, c) * t->layer_factor[k->to] / u->batch,
+                         .samples = term->n,
+                         .x = term->pre,
+                         .e = term->post,
+                         .ones = t->ones,
+                         .rate = rate_of(t, c) * term->scale,
                          .nominal_step = t->nominal_step[c],
-                         .first_sample = (uint64_t)t->update * (uint64_t)t->e->train.batch,
+                         .first_sample = mho__sample_of_term(first, u->term),
                          .rounding = rounding_of(t, c),
                          .trains = t->trains[c]};
 }
@@ -139,19 +162,43 @@ static void draw_sample(void *arg, int sample, int thread) {
   const update_job *u = arg;
   for (int c = 0; c < u->t->net->n_trained; c++) {
     mho_outer_job job = outer_job(u, c);
-    u->t->scheme->draw(&job, sample);
+    if (sample < job.samples)
+      u->t->scheme->draw(&job, sample);
   }
 }
 
 static void replay_slab(void *arg, int i, int thread) {
   const update_job *u = arg;
   const mho_slab *s = &u->t->slab[i];
-  span cells = span_of(u->t, s);
   mho_outer_job job = outer_job(u, s->connection);
-
-  u->t->slab_counts[i] = (mho_pulse_counts){0};
   u->t->scheme->replay(&job, s->row0, s->rows, &u->t->slab_counts[i]);
+}
+
+static void leak_slab(void *arg, int i, int thread) {
+  const update_job *u = arg;
+  span cells = span_of(u->t, &u->t->slab[i]);
   mho_crossbar_leak(cells.x, cells.first, cells.n);
+}
+
+/* Term after term: the trains of all its samples, then their pulses. */
+static void pulse_terms(update_job *u) {
+  mho_trainer *t = u->t;
+  int terms = 0, samples = 0;
+
+  for (int c = 0; c < t->net->n_trained; c++) {
+    mho_change change = change_of(u, c);
+    terms = mho_max(terms, change.n);
+    for (int k = 0; k < change.n; k++)
+      samples = mho_max(samples, change.term[k].n);
+  }
+  for (int i = 0; i < t->n_slabs; i++)
+    t->slab_counts[i] = (mho_pulse_counts){0};
+
+  for (u->term = 0; u->term < terms; u->term++) {
+    mho_pool_run(pool_of(t), samples, draw_sample, u);
+    mho_pool_run(pool_of(t), t->n_slabs, replay_slab, u);
+  }
+  mho_pool_run(pool_of(t), t->n_slabs, leak_slab, u);
 }
 
 /* The care that the cells of a mapping need after an update. */
@@ -185,8 +232,8 @@ void mho__trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *
   w->half += c->half;
 }
 
-void mho__trainer_update(mho_trainer *t, int n) {
-  update_job u = {.t = t, .batch = n, .shrink = 1};
+void mho__trainer_update(mho_trainer *t, const mho_lesson *l) {
+  update_job u = {.t = t, .lesson = l, .shrink = 1};
   mho_pool *pool = pool_of(t);
 
   if (t->gradient) {
@@ -194,12 +241,10 @@ void mho__trainer_update(mho_trainer *t, int n) {
     u.shrink = shrink_of(t);
   }
 
-  if (t->scheme->replay) {
-    mho_pool_run(pool, n, draw_sample, &u);
-    mho_pool_run(pool, t->n_slabs, replay_slab, &u);
-  } else {
+  if (t->scheme->replay)
+    pulse_terms(&u);
+  else
     mho_pool_run(pool, t->n_slabs, update_slab, &u);
-  }
 
   mho_network_disturb(t->net);
   if (needs_care(t)) {

@@ -247,15 +247,18 @@ static void check_connection(random_net *r, const mho_connection *k) {
     free(before);
   }
   if (k->trained && k->to < net->n_layers) {
-    mho_real *errors[MHO_LAYERS_MAX] = {NULL}, *scratch = calloc(1 << 20, sizeof *scratch);
-    errors[k->to] = error;
+    mho_real *scratch = calloc(mho_change_scratch(net, k->xb->rows, (int)cells), sizeof *scratch);
+    mho_outer term = {.pre = a->pool.size ? r->s->pooled[k->from] : r->s->z[k->from],
+                      .post = error,
+                      .n = r->n,
+                      .scale = 1};
+    mho_change change = {.n = 1, .term = {term}};
     if (a->pool.size)
       mho_pool_max(&a->pool, r->n, r->s->z[k->from], r->s->pooled[k->from]);
-    assert_true(mho_rule_gradient_scratch(net, k->xb->rows) <= 1 << 20);
     for (int row = 0, step = 1 + draw(k->xb->rows); row < k->xb->rows; row += step) { /* in parts */
       int rows = k->xb->rows - row < step ? k->xb->rows - row : step;
-      mho_rule_gradient(net, (int)(k - net->connection), r->s, errors, r->n, r->n, row, rows,
-                        have + (size_t)row * (size_t)k->xb->cols, scratch);
+      mho_change_sum(net, (int)(k - net->connection), &change, MHO_CHANGE_GRADIENT, row, rows,
+                     have + (size_t)row * (size_t)k->xb->cols, scratch);
     }
     compare("gradient", r, cells, have, gradient);
     free(scratch);

@@ -89,7 +89,8 @@ static phases settle(const char *yaml, double nudge, const char *more,
   p.t = trainer(p.e);
   if (weights)
     OK(mho_trainer_load(p.t, &weights->blob, &ei));
-  mho__trainer_settle(p.t, &p.t->data.train, 0, (int)p.e->train.batch, true);
+  mho_rule_stats unused;
+  OK(mho__trainer_settle(p.t, &p.t->data.train, 0, (int)p.e->train.batch, true, &unused, &ei));
   return p;
 }
 
@@ -116,6 +117,12 @@ static double moved(const phases *A, int a, const phases *B, int b, int l) {
   return 100.0 * (double)differ / (double)(windows ? windows : 1);
 }
 
+/* What a connection reads of the free states. */
+static const mho_real *source_of(const mho_trainer *t, const mho_network *f, int c) {
+  int from = f->connection[c].from;
+  return f->layer[from].pool.size ? t->state[0]->pooled[from] : t->state[0]->z[from];
+}
+
 /* Backpropagation's gradient of connection c in net f with the slopes and winners of one net's
  * states, the read-out's error and inputs of another's. */
 static mho_real *mixed(const mho_network *f, const phases *slopes, const phases *states, int c) {
@@ -128,16 +135,21 @@ static mho_real *mixed(const mho_network *f, const phases *slopes, const phases 
     error[l] = mho_alloc((size_t)batch * (size_t)f->layer[l].n, sizeof(mho_real));
   memcpy(error[last], t->error[last], (size_t)batch * (size_t)f->layer[last].n * sizeof(mho_real));
   for (int row0 = 0; row0 < batch; row0 += t->chunk)
-    mho__backprop_back(&(mho_rule_job){.net = f,
-                                       .state = {slopes->t->state[0]},
-                                       .error = error,
-                                       .sample0 = row0,
-                                       .n = batch - row0 < t->chunk ? batch - row0 : t->chunk,
-                                       .thread = &(mho_thread){.scratch = t->scratch[0]}},
+    mho__backprop_back(&(mho_lesson){.net = f,
+                                     .state = {slopes->t->state[0]},
+                                     .error = error,
+                                     .sample0 = row0,
+                                     .n = batch - row0 < t->chunk ? batch - row0 : t->chunk,
+                                     .thread = &(mho_thread){.scratch = t->scratch[0]}},
                        &unused);
-  size_t n = (size_t)rows * (size_t)f->connection[c].xb->cols;
-  mho_real *g = mho_alloc(n + mho_rule_gradient_scratch(f, rows), sizeof *g);
-  mho_rule_gradient(f, c, t->state[0], error, batch, 1, 0, rows, g, g + n);
+  int cells = rows * f->connection[c].xb->cols;
+  mho_outer term = {.pre = source_of(t, f, c),
+                    .post = error[f->connection[c].to],
+                    .n = batch,
+                    .scale = 1.0 / batch};
+  mho_change change = {.n = 1, .term = {term}};
+  mho_real *g = mho_alloc((size_t)cells + mho_change_scratch(f, rows, cells), sizeof *g);
+  mho_change_sum(f, c, &change, MHO_CHANGE_GRADIENT, 0, rows, g, g + cells);
   for (int l = 1; l <= last; l++)
     mho_free(error[l]);
   return g;

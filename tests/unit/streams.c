@@ -211,7 +211,8 @@ enum { SEED = 7 };
 /* Updates of a run, from 1; they and its samples are the largest that keep a refresh and
  * coincidences apart. */
 static const uint64_t updates[] = {1, 2, BITS(32) - 1, BITS(32)};
-static const uint64_t samples[] = {0, 1, BITS(39) - 1, BITS(39)};
+static const uint64_t samples[] = {0, 1, BITS(35) - 1, BITS(35)};
+static const int terms[] = {0, 1, MHO_TERMS_MAX - 2, MHO_TERMS_MAX - 1};
 static const int connections[] = {0, 1, MHO_STREAM_CONNECTIONS - 2, MHO_STREAM_CONNECTIONS - 1};
 static const int layers[] = {0, 1, MHO_LAYERS_MAX - 2, MHO_LAYERS_MAX - 1};
 static const int epochs[] = {0, 1, 999999, 1000000};
@@ -282,8 +283,9 @@ static void add_verified(mho_rng pulse, mho_rng round) {
 
 static void add_coincidences(mho_rng pulse, mho_rng round) {
   EACH(s)
+  EACH(t)
   EACH(k) {
-    uint64_t step = mho__step_slot(samples[s], slots[k]);
+    uint64_t step = mho__step_slot(mho__sample_of_term(samples[s], terms[t]), slots[k]);
     add_pulses(PULSE_SLOT, pulse, step);
     add(ROUND_SLOT, round, step);
   }
@@ -345,15 +347,22 @@ static void add_reads(uint64_t update, int offset) {
 
 static void add_all_reads(void) {
   static const int batches[] = {0, 1, MHO_STREAM_BATCHES - 3, MHO_STREAM_BATCHES - 2};
-  EACH(u)
-  add_reads(updates[u], READ_CELLS - READ_CELLS);
-  add_reads(BITS(43), 0);
+  static const int numbers[] = {1, 2, MHO_REPETITIONS - 2, MHO_REPETITIONS - 1};
+  EACH(u) {
+    add_reads(updates[u], 0);
+    EACH(k)
+    add_reads(mho__update_repeated(updates[u], numbers[k]), 0);
+  }
+  add_reads(BITS(42), 0);
   EACH(e) {
     for (int validation = 0; validation < 2; validation++)
       EACH(b)
     add_reads(mho__update_evaluation(epochs[e], validation, batches[b]),
               EVALUATE_CELLS - READ_CELLS);
     add_reads(mho__update_look(epochs[e]), EVALUATE_CELLS - READ_CELLS);
+    EACH(k)
+    add_reads(mho__update_repeated(mho__update_look(epochs[e]), numbers[k]),
+              EVALUATE_CELLS - READ_CELLS);
   }
 }
 

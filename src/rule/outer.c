@@ -1,0 +1,199 @@
+/* outer.c - sums of outer products: the local product that every rule ends in.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "mho/num.h"
+#include "rule/phase.h"
+
+static const mho_param gradient_table[] = {
+    MHO_P_CHOICE(mho_gradient_config, scale, "gradient", "auto|physical|normalized",
+                 MHO_GRADIENT_AUTO,
+                 "the error signal as measured, or divided by beta_f beta_i^h; auto: normalized "
+                 "where the difference is settled directly"),
+};
+const mho_params mho_gradient_params = MHO_PARAMS(mho_gradient_config, gradient_table);
+
+/* Numbers of the patches that are copied at a time, which stay in the second-level cache. */
+enum { SLAB = 1 << 17, PATCHES_MIN = 64, PATCHES_MAX = 4096 };
+
+/* ---------------------------------------------------------------- scratch */
+
+/* Patches of so many rows that are copied at a time. */
+static int patches_at_once(int rows) {
+  return mho_max(PATCHES_MIN, mho_min(SLAB / rows, PATCHES_MAX));
+}
+
+static size_t patches_scratch(const mho_network *net, int rows) {
+  for (int c = 0; c < net->n_connections; c++)
+    if (net->connection[c].conv.kernel)
+      return (size_t)mho_max(SLAB, PATCHES_MIN * rows);
+  return 0;
+}
+
+/* Ones of a sample, for the units of the largest layer. */
+static size_t ones_scratch(const mho_network *net) {
+  int most = 0;
+  for (int c = 0; c < net->n_connections; c++) {
+    const mho_connection *k = &net->connection[c];
+    most = mho_max(most, mho_max(net->layer[k->from].outputs, net->layer[k->to].n));
+    most = mho_max(most, mho_max(k->xb->rows, k->xb->cols));
+  }
+  return (size_t)most;
+}
+
+/* Behind each other: a term's product, ones, patches. */
+size_t mho_change_scratch(const mho_network *net, int rows, int cells) {
+  return (size_t)cells + ones_scratch(net) + patches_scratch(net, rows);
+}
+
+/* ---------------------------------------------------------------- products of one term */
+
+/* One term of a connection, and where its product goes. */
+typedef struct product {
+  const mho_connection *k;
+  const mho_outer *term;
+  const mho_real *ones; /* of a sample, where the term has some */
+  mho_real *patches;
+  int row0, n; /* rows */
+} product;
+
+/* out = pre^T post of m of the `width` lines of a crossbar without patches. */
+static void multiply(const product *p, int width, int m, mho_real *out) {
+  const mho_outer *t = p->term;
+  int cols = p->k->xb->cols;
+
+  if (t->pre && t->post) {
+    mho_gemm(true, false, m, cols, t->n, 1, t->pre + p->row0, width, t->post, cols, 0, out, cols);
+    return;
+  }
+
+  /* Ones of one sample stand for those of all of them. */
+  for (int s = 0; s < t->n; s++) {
+    const mho_real *x = t->pre ? t->pre + (size_t)s * (size_t)width : p->ones;
+    const mho_real *e = t->post ? t->post + (size_t)s * (size_t)cols : p->ones;
+    mho_gemm(true, false, m, cols, 1, 1, x + p->row0, width, e, cols, s > 0, out, cols);
+  }
+}
+
+/* The rows of a convolution: over all positions of `samples` samples, without patches, or with the
+ * patches of some positions at a time; added to what is there when `add`. */
+static void add_positions(const product *p, const mho_real *source, const mho_real *error,
+                          int samples, int m, bool add, mho_real *out) {
+  const mho_connection *k = p->k;
+  int cols = k->xb->cols, all = samples * k->positions, at_once = patches_at_once(m);
+
+  if (mho_conv_is_direct(&k->conv)) {
+    if (!add)
+      memset(out, 0, (size_t)m * (size_t)cols * sizeof *out);
+    mho_conv_gradient(&k->conv, samples, source, error, p->row0, m, out);
+    return;
+  }
+
+  for (int first = 0; first < all; first += at_once) {
+    int some = mho_min(all - first, at_once);
+    mho_conv_gather(&k->conv, source, first, some, p->row0, m, p->patches, m);
+    mho_gemm(true, false, m, cols, some, 1, p->patches, m, error + (size_t)first * (size_t)cols,
+             cols, add || first > 0, out, cols);
+  }
+}
+
+static void convolve(const product *p, const mho_network *net, int m, mho_real *out) {
+  const mho_outer *t = p->term;
+  if (t->pre && t->post) {
+    add_positions(p, t->pre, t->post, t->n, m, false, out);
+    return;
+  }
+
+  size_t in = (size_t)net->layer[p->k->from].outputs, units = (size_t)net->layer[p->k->to].n;
+  for (int s = 0; s < t->n; s++) {
+    const mho_real *x = t->pre ? t->pre + (size_t)s * in : p->ones;
+    const mho_real *e = t->post ? t->post + (size_t)s * units : p->ones;
+    add_positions(p, x, e, 1, m, s > 0, out);
+  }
+}
+
+/* The row of the bias, whose input is always 1: post itself, summed. */
+static void sum_post(const product *p, mho_real *out) {
+  int cols = p->k->xb->cols, positions = p->k->positions;
+  for (int j = 0; j < cols; j++)
+    out[j] = 0;
+
+  for (int i = 0; i < p->term->n * positions; i++) {
+    const mho_real *e = p->term->post ? p->term->post + (size_t)i * (size_t)cols : p->ones;
+    for (int j = 0; j < cols; j++)
+      out[j] += e[j];
+  }
+}
+
+/* out = scale pre^T post, rows of the crossbar. */
+static void find_product(const product *p, const mho_network *net, mho_real *out) {
+  const mho_connection *k = p->k;
+  int cols = k->xb->cols;
+  int inputs = p->term->lines ? k->xb->rows : k->xb->rows - k->bias;
+  int m = mho_min(p->n, inputs - p->row0);
+
+  if (m > 0 && k->conv.kernel && !p->term->lines)
+    convolve(p, net, m, out);
+  else if (m > 0)
+    multiply(p, inputs, m, out);
+  if (m < p->n)
+    sum_post(p, out + (size_t)m * (size_t)cols);
+
+  mho_real factor = (mho_real)p->term->scale;
+  for (int i = 0; i < p->n * cols; i++)
+    out[i] *= factor;
+}
+
+/* ---------------------------------------------------------------- sums of terms */
+
+static bool needs_ones(const mho_outer *t) {
+  return !t->pre || !t->post;
+}
+
+void mho_change_sum(const mho_network *net, int c, const mho_change *change, mho_change_part part,
+                    int row0, int n, mho_real *out, mho_real *scratch) {
+  const mho_connection *k = &net->connection[c];
+  size_t cells = (size_t)n * (size_t)k->xb->cols, all_ones = ones_scratch(net);
+  mho_real *ones = scratch + cells;
+  bool any = false;
+
+  for (int i = 0; i < change->n; i++) {
+    const mho_outer *t = &change->term[i];
+    if (t->plain != (part == MHO_CHANGE_PLAIN) || t->n == 0)
+      continue;
+
+    product p = {.k = k, .term = t, .ones = ones, .patches = ones + all_ones, row0, n};
+    for (size_t j = 0; needs_ones(t) && j < all_ones; j++)
+      ones[j] = 1;
+    find_product(&p, net, any ? scratch : out);
+    for (size_t j = 0; any && j < cells; j++)
+      out[j] += scratch[j];
+    any = true;
+  }
+
+  if (!any)
+    memset(out, 0, cells * sizeof *out);
+  if (change->dense && part == MHO_CHANGE_GRADIENT)
+    change->dense(change->of, c, row0, n, out);
+}
+
+bool mho_change_is_plain(const mho_change *c) {
+  for (int i = 0; i < c->n; i++)
+    if (c->term[i].plain)
+      return true;
+  return false;
+}
+
+/* ---------------------------------------------------------------- errors of layers */
+
+void mho_change_by_error(const mho_lesson *l, int connection, mho_change *out) {
+  const mho_connection *k = &l->net->connection[connection];
+  const mho_layer *from = &l->net->layer[k->from];
+  mho_real *const *z = from->pool.size ? l->state[0]->pooled : l->state[0]->z;
+  mho_outer *o = mho_change_add(out);
+
+  o->pre = z[k->from] + (size_t)l->sample0 * (size_t)from->outputs;
+  o->post = mho__values(l->net, l->error, k->to, l->sample0);
+  o->n = l->n;
+  o->scale = k->sign * l->factor[k->to] / l->n;
+}
