@@ -24,7 +24,6 @@ typedef struct subject {
   const mho_dynamics *dynamics;
   const mho_settler *settler;
   const mho_rule *rule;
-  const mho_scheme *scheme;
   mho_errinfo *ei;
 } subject;
 
@@ -62,11 +61,20 @@ static const mho_config_key *key_in(const subject *s, const char *section, const
   return NULL;
 }
 
-/* What a registered thing says, at the first key of its section, else of any, that the sentence
- * names and that is set; else at the word that chose it. */
+/* The key that a sentence begins with; NULL: it is not set. */
+static const mho_config_key *key_of(const subject *s, const char *message) {
+  char path[128];
+  snprintf(path, sizeof path, "%.*s", (int)strcspn(message, ":"), message);
+  return mho__config_find(s->c, path);
+}
+
+/* What a registered thing says: at the key that the sentence begins with, else at the first one of
+ * its section or of any that it names, whichever is set; else at the word that chose the thing. */
 static mho_err at_named_key(const subject *s, const char *section, const char *word,
                             const char *message) {
-  const mho_config_key *key = key_in(s, section, message);
+  const mho_config_key *key = key_of(s, message);
+  if (!key)
+    key = key_in(s, section, message);
   for (int i = 0; i < mho__n_sections; i++)
     if (!key)
       key = key_in(s, mho__sections[i].name, message);
@@ -93,68 +101,6 @@ static mho_err array_parameters(const subject *s) {
   if (s->array->check && s->array->check(s->e->array.params, &why))
     return at_named_key(s, "array", "model", why.message);
   return MHO_OK;
-}
-
-/* ---------------------------------------------------------------- schemes that write */
-
-static mho_err scheme_finds_pulses(const subject *s) {
-  if (!s->scheme->needs_pulses || s->device->pulse)
-    return MHO_OK;
-  return at_key(s, "update", "scheme",
-                "update.scheme: '%s' needs a device that answers pulses, and '%s' knows none: "
-                "use scheme exact, or set device.model (mho list devices)",
-                s->scheme->entry.id, s->device->entry.id);
-}
-
-static mho_err scheme_writes_initial_weights(const subject *s) {
-  if (s->e->initial.how != MHO_INITIAL_SCHEME || s->scheme->apply)
-    return MHO_OK;
-  return at_key(s, "program", "initial",
-                "program.initial: scheme '%s' writes outer products of samples, not any matrix: "
-                "use exact, or another update.scheme",
-                s->scheme->entry.id);
-}
-
-static mho_err selection_has_pulses(const subject *s) {
-  int select = s->e->array_config.write_select;
-  bool is_shared = select == MHO_WRITE_HALF || select == MHO_WRITE_THIRD;
-  if (!is_shared || s->scheme->needs_pulses)
-    return MHO_OK;
-
-  return at_key(s, "array", "write.select",
-                "array.write.select: scheme '%s' writes without pulses, so other cells see none: "
-                "leave it out, or use a scheme that pulses (mho list schemes)",
-                s->scheme->entry.id);
-}
-
-static mho_err selection_of_many_lines(const subject *s) {
-  if (s->e->array_config.write_select != MHO_WRITE_THIRD || !s->scheme->draw)
-    return MHO_OK;
-  return at_key(s, "array", "write.select",
-                "array.write.select: scheme '%s' pulses many lines at once, "
-                "by half of the voltage each: use half or transistor",
-                s->scheme->entry.id);
-}
-
-/* ---------------------------------------------------------------- schemes that take samples */
-
-static mho_err samples_reach_lines(const subject *s) {
-  if (!s->scheme->draw || !(s->topology->own_layers || s->e->network.biases))
-    return MHO_OK;
-  return at_key(s, "update", "scheme",
-                "update.scheme: '%s' applies samples one after another, "
-                "which is not simulated with convolutions or biases: use pulses or accumulate",
-                s->scheme->entry.id);
-}
-
-static mho_err samples_have_no_gradient(const subject *s) {
-  const mho_update_config *u = &s->e->update;
-  if (!s->scheme->draw || !(u->clip > 0 || u->decay > 0))
-    return MHO_OK;
-  const char *key = u->clip > 0 ? "clip" : "decay";
-  return at_key(s, "update", key,
-                "update.%s: scheme '%s' never holds a whole gradient: leave it at 0", key,
-                s->scheme->entry.id);
 }
 
 /* ---------------------------------------------------------------- rules and settlers */
@@ -369,12 +315,6 @@ static const struct check {
 } checks[] = {
     {device_parameters},
     {array_parameters},
-    {scheme_finds_pulses},
-    {scheme_writes_initial_weights},
-    {selection_has_pulses},
-    {selection_of_many_lines},
-    {samples_reach_lines},
-    {samples_have_no_gradient},
     {chosen_things_fit},
     {dynamics_parameters},
     {rule_finds_rest},
@@ -403,7 +343,6 @@ mho_err mho__experiment_fit(const mho_registry *r, const mho_config *c, bool bar
                .dynamics = (const mho_dynamics *)e->dynamics.entry,
                .settler = (const mho_settler *)e->settler.entry,
                .rule = (const mho_rule *)e->rule.entry,
-               .scheme = (const mho_scheme *)e->scheme.entry,
                .ei = ei};
 
   for (int i = 0; i < MHO_COUNT(checks); i++) {

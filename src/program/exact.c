@@ -10,6 +10,7 @@ const mho_scheme mho_scheme_exact = {
     .entry = {.abi = MHO_ABI,
               .id = "exact",
               .title = "conductances set as wanted",
-              .equation = "W += dW"},
+              .equation = "W += dW",
+              .check = mho_scheme_check},
     .apply = apply,
 };

@@ -73,7 +73,8 @@ const mho_scheme mho_scheme_pulses = {
               .id = "pulses",
               .title = "a number of identical pulses for every update",
               .equation = "n = round(dG/dG_mean(G)), stochastic",
-              .params = MHO_PARAMS(pulses, table)},
+              .params = MHO_PARAMS(pulses, table),
+              .check = mho_scheme_check},
     .needs_pulses = true,
     .apply = apply,
 };

@@ -1,0 +1,87 @@
+/* scheme_check.c - what a scheme of any kind needs of the others that an experiment has chosen.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/check.h"
+
+static const mho_scheme *scheme_of(const mho_experiment *e) {
+  return (const mho_scheme *)e->scheme.entry;
+}
+
+/* ---------------------------------------------------------------- schemes that write */
+
+static mho_err scheme_finds_pulses(const mho_experiment *e, mho_errinfo *ei) {
+  if (!scheme_of(e)->needs_pulses || ((const mho_device_model *)e->device.entry)->pulse)
+    return MHO_OK;
+  return mho_fail(ei, MHO_ECONFIG,
+                  "update.scheme: '%s' needs a device that answers pulses, and '%s' knows none: "
+                  "use scheme exact, or set device.model (mho list devices)",
+                  e->scheme.entry->id, e->device.entry->id);
+}
+
+static mho_err scheme_writes_initial_weights(const mho_experiment *e, mho_errinfo *ei) {
+  if (e->initial.how != MHO_INITIAL_SCHEME || scheme_of(e)->apply)
+    return MHO_OK;
+  return mho_fail(ei, MHO_ECONFIG,
+                  "program.initial: scheme '%s' writes outer products of samples, not any matrix: "
+                  "use exact, or another update.scheme",
+                  e->scheme.entry->id);
+}
+
+static mho_err selection_has_pulses(const mho_experiment *e, mho_errinfo *ei) {
+  int select = e->array_config.write_select;
+  bool is_shared = select == MHO_WRITE_HALF || select == MHO_WRITE_THIRD;
+  if (!is_shared || scheme_of(e)->needs_pulses)
+    return MHO_OK;
+
+  return mho_fail(ei, MHO_ECONFIG,
+                  "array.write.select: scheme '%s' writes without pulses, so other cells see none: "
+                  "leave it out, or use a scheme that pulses (mho list schemes)",
+                  e->scheme.entry->id);
+}
+
+static mho_err selection_of_many_lines(const mho_experiment *e, mho_errinfo *ei) {
+  if (e->array_config.write_select != MHO_WRITE_THIRD || !scheme_of(e)->draw)
+    return MHO_OK;
+  return mho_fail(ei, MHO_ECONFIG,
+                  "array.write.select: scheme '%s' pulses many lines at once, "
+                  "by half of the voltage each: use half or transistor",
+                  e->scheme.entry->id);
+}
+
+/* ---------------------------------------------------------------- schemes that take samples */
+
+/* Rows are pulsed by the states of a layer, unless the rule knows what lines do. */
+static mho_err samples_reach_lines(const mho_experiment *e, mho_errinfo *ei) {
+  bool is_plain = !((const mho_topology *)e->topology.entry)->own_layers && !e->network.biases;
+  bool knows_lines = ((const mho_rule *)e->rule.entry)->lines;
+  if (!scheme_of(e)->draw || is_plain || knows_lines)
+    return MHO_OK;
+  return mho_fail(ei, MHO_ECONFIG,
+                  "update.scheme: '%s' applies samples one after another, "
+                  "which is not simulated with convolutions or biases: use pulses or accumulate",
+                  e->scheme.entry->id);
+}
+
+static mho_err samples_have_no_gradient(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_update_config *u = &e->update;
+  if (!scheme_of(e)->draw || !(u->clip > 0 || u->decay > 0))
+    return MHO_OK;
+  const char *key = u->clip > 0 ? "clip" : "decay";
+  return mho_fail(ei, MHO_ECONFIG,
+                  "update.%s: scheme '%s' never holds a whole gradient: leave it at 0", key,
+                  e->scheme.entry->id);
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+mho_err mho_scheme_check(const mho_experiment *e, mho_errinfo *ei) {
+  static mho_err (*const checks[])(const mho_experiment *e, mho_errinfo *ei) = {
+      scheme_finds_pulses,     scheme_writes_initial_weights, selection_has_pulses,
+      selection_of_many_lines, samples_reach_lines,           samples_have_no_gradient};
+
+  for (int i = 0; i < MHO_COUNT(checks); i++) {
+    mho_err err = checks[i](e, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
