@@ -247,8 +247,9 @@ def verb_cases(kinds):
     out['verb show'] = [base, ['show', 'run', '--db', 'runs.db']]
     for model in ('soft_bounds', 'pcm', 'vteam', 'yakopcic', 'linear_ion', 'nl_pulse'):
         out[f'verb device curve {model}'] = [['device', 'curve', model, '--cells', '20']]
-    for kind in ('devices', 'rules', 'settlers', 'arrays', 'programs', 'topologies', 'datasets'):
-        out[f'verb list {kind}'] = [['list', kind, word] for word in kinds[kind]]
+    for kind in ('devices', 'rules', 'settlers', 'arrays', 'schemes', 'topologies', 'datasets'):
+        shown = 'programs' if kind == 'schemes' else kind  # their name in release 0.1
+        out[f'verb list {kind}'] = [['list', shown, word] for word in kinds[kind]]
     return out
 
 
