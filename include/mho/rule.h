@@ -11,6 +11,8 @@
 #ifndef MHO_RULE_H
 #define MHO_RULE_H
 
+#include <string.h>
+
 #include "mho/settle.h"
 #include "mho/variables.h"
 
@@ -44,7 +46,7 @@ typedef struct mho_change {
 /** One term more, which is returned to be filled; all of it is 0. */
 static inline mho_outer *mho_change_add(mho_change *c) {
   mho_outer *o = &c->term[c->n++];
-  *o = (mho_outer){0};
+  memset(o, 0, sizeof *o);
   return o;
 }
 

@@ -58,10 +58,9 @@ MHO_API mho_real *mho_vars_real(const mho_vars *v, int i, int place, int sample0
 /** ... and of one that is. */
 MHO_API double *mho_vars_exact(const mho_vars *v, int i, int place, int sample0);
 /** Samples sample0 .. sample0+n-1 of every variable that samples have of their own become 0; what
- *  they share, or what is kept, stays. */
-MHO_API void mho_vars_clear(mho_vars *v, int sample0, int n);
-/** The same before samples are settled: those that are not kept, or all of them, become 0. */
-MHO_API void mho_vars_begin(mho_vars *v, int sample0, int n, bool all);
+ *  they share stays.
+ *  @param all  those that are kept, too. */
+MHO_API void mho_vars_clear(mho_vars *v, int sample0, int n, bool all);
 /** The same samples of the same table's variables from another set, of the same network. */
 MHO_API void mho_vars_copy(mho_vars *to, const mho_vars *from, int sample0, int n);
 

@@ -147,11 +147,7 @@ static size_t bytes_of(const mho_vars *v, int i, int place, int n) {
   return (size_t)n * width_of(v->net, v->var[i].per, place) * number_size(&v->var[i]);
 }
 
-void mho_vars_clear(mho_vars *v, int sample0, int n) {
-  mho_vars_begin(v, sample0, n, true);
-}
-
-void mho_vars_begin(mho_vars *v, int sample0, int n, bool all) {
+void mho_vars_clear(mho_vars *v, int sample0, int n, bool all) {
   for (int i = 0; i < v->n; i++) {
     int places = mho_vars_places(v, i);
     bool stays = v->var[i].kept && !all;

@@ -163,7 +163,7 @@ static void begin_variables(const mho_phase *p) {
   if (p->start)
     mho_vars_copy(p->s->vars, p->start->vars, p->row0, p->n);
   else
-    mho_vars_clear(p->s->vars, p->row0, p->n);
+    mho_vars_clear(p->s->vars, p->row0, p->n, false);
 }
 
 void mho_settle(const mho_phase *p, mho_settle_stats *stats) {

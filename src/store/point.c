@@ -22,7 +22,8 @@ static const char leaves[] =
     "AND fullkey NOT LIKE '%.seeds.%' AND fullkey NOT LIKE '%.seeds[%' "
     "AND fullkey NOT LIKE '$.checkpoint.%' AND fullkey NOT LIKE '$.observe.%' "
     "AND fullkey NOT IN ('$.name', '$.train.name') "
-    "AND (fullkey, atom) NOT IN (VALUES ('$.dynamics.name', 'rate')) ORDER BY fullkey";
+    "AND (fullkey, atom) NOT IN (VALUES ('$.dynamics.name', 'rate'), ('$.update.apply', 'auto')) "
+    "ORDER BY fullkey";
 
 static void add(SHA2_CTX *hash, const char *line) {
   SHA256Update(hash, (const uint8_t *)line, strlen(line));

@@ -113,7 +113,7 @@ typedef struct pass {
 static void begin_samples(const mho_batch *b, const mho_lesson *l) {
   load_images(b, l->sample0, l->n);
   if (l->vars)
-    mho_vars_begin(l->vars, l->sample0, l->n, !b->trains || b->n < (int)b->t->e->train.batch);
+    mho_vars_clear(l->vars, l->sample0, l->n, !b->trains || b->n < (int)b->t->e->train.batch);
 }
 
 static void settle_chunk(void *arg, int i, int thread) {

@@ -551,14 +551,17 @@ static void test_network_circuits(void **state) {
     uint8_t label[2];
     assert_int_equal(d->features, 64);
     mho_images_batch(d, &d->train, NULL, 0, 2, x, label);
-    mho_cosim_network_options o = {.net = mho_trainer_network(t),
-                                   .device = &e->device_config,
-                                   .samples = 2,
-                                   .x = x,
-                                   .label = label,
-                                   .nudge = 0.1,
-                                   .tolerance = 5e-6, /* floats of several banks add up */
-                                   .both_inputs = true};
+    mho_cosim_network_options o = {
+        .net = mho_trainer_network(t),
+        .settler = (const mho_settler *)mho_registry_find(registry, MHO_KIND_SETTLER, "sweep"),
+        .dynamics = (const mho_dynamics *)e->dynamics.entry,
+        .device = &e->device_config,
+        .samples = 2,
+        .x = x,
+        .label = label,
+        .nudge = 0.1,
+        .tolerance = 5e-6, /* floats of several banks add up */
+        .both_inputs = true};
     OK(mho_cosim_network(s, &o, take, &done, &ei));
     assert_true(done > 5);
     mho_trainer_free(t);

@@ -97,8 +97,10 @@ static void test_samples_apart(void **state) {
   expect(v, 0, 0, 0, 0);
 
   fill(v, 3);
-  mho_vars_clear(v, 1, 2);
+  mho_vars_clear(v, 1, 2, false);
   expect(v, 0, 3, 3, 3);
+  mho_vars_clear(v, 1, 2, true);
+  expect(v, 0, 3, 3, 0);
 
   fill(v, 3);
   fill(other, 4);
