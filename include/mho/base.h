@@ -145,10 +145,18 @@ MHO_API void mho_free(void *p);
 MHO_API double mho_seconds(void);
 /** Edit distance of two words, for "did you mean". */
 MHO_API int mho_text_distance(const char *a, const char *b);
+/** Whether a text is UTF-8 without control characters, as names must be. */
+MHO_API bool mho_text_is_plain(const char *text);
+/** A copy of n bytes in which what is no UTF-8 is written as \xNN, byte by byte.
+ *  @param controls  write control characters so, too.
+ *  @return free it with free(); NULL without memory. */
+MHO_API char *mho_text_escape(const char *text, size_t n, bool controls);
+/** MHO_EINVAL with a sentence unless a name is plain; `what` is what it names, "--name:". */
+MHO_API mho_err mho_name_check(const char *what, const char *name, mho_errinfo *ei);
 /** snprintf onto the end of a string of the given capacity; truncates. */
 MHO_API void mho_text_append(char *buf, size_t capacity, const char *format, ...) MHO_PRINTF(3, 4);
 
-/* ---------------------------------------------------------------- matrices of numbers as text */
+/* ---------------------------------------------------------------- matrices of numbers as files */
 
 /** A dense matrix, row-major. */
 typedef struct mho_matrix {
@@ -156,16 +164,31 @@ typedef struct mho_matrix {
   double *v; /**< [rows x cols] */
 } mho_matrix;
 
-/** Numbers, a line a row, with commas, semicolons or blanks between them; empty lines and lines
- *  that start with # are passed over.
+/** A matrix from a file, whatever its name: text (mho_matrix_parse) or NumPy's format
+ *  (mho_npy_parse).
  *  @param path  "-" is standard input.
- *  @return MHO_OK; MHO_EIO; MHO_ENOMEM; MHO_EDATA for what is no finite number, a line of another
- *          length, no numbers at all: with file, line, and in ei->col the 0-based character of the
- *          line. */
+ *  @return as the two; MHO_EIO. */
 MHO_API mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei);
-/** The same from text, with a 0 behind its `length` bytes; name stands for the file in messages. */
+/** A matrix from text: a line a row, with commas, semicolons or blanks between the numbers, one
+ *  kind of them in a line. Empty lines and lines that start with # are passed over, so is a
+ *  byte-order mark.
+ *  @param text  has a 0 behind its `length` bytes.
+ *  @param name  stands for the file in messages.
+ *  @return MHO_OK; MHO_ENOMEM; MHO_EDATA for what is no finite number, a line of another length or
+ *          with two kinds of separators (decimal commas), no numbers at all: with file, line, and
+ *          in ei->col the 0-based character of the line. */
 MHO_API mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_matrix *out,
                                  mho_errinfo *ei);
+/** Whether bytes begin as a NumPy file does. */
+MHO_API bool mho_npy_is(const void *bytes, size_t length);
+/** A matrix from the bytes of a NumPy file: float32, float64, integers and booleans of any byte
+ *  order, rows or columns first (Fortran order); one dimension is one row. Integers beyond 2^53 are
+ *  rounded. Takes no more memory than 8 bytes for each byte there is.
+ *  @param name  stands for the file in messages.
+ *  @return MHO_OK; MHO_ENOMEM; MHO_EDATA for other types and shapes, a file of another length than
+ *          its header says, a number that is not finite. */
+MHO_API mho_err mho_npy_parse(const void *bytes, size_t length, const char *name, mho_matrix *out,
+                              mho_errinfo *ei);
 /** Frees the numbers and empties the matrix. */
 MHO_API void mho_matrix_free(mho_matrix *m);
 

@@ -18,6 +18,7 @@
 typedef struct reader {
   const char *name, *line, *at; /* start of the line, next character */
   int number;                   /* of the line, 1-based */
+  char separator;               /* of the line: ',', ';' or ' ' for blanks; 0: none yet */
   mho_matrix *out;
   size_t n, capacity;
   mho_errinfo *ei;
@@ -157,13 +158,23 @@ static mho_err read_separator(reader *r, const char *start, bool *last) {
 
   r->at = skip_blanks(end);
   *last = *r->at == '\n' || *r->at == '\r' || *r->at == 0;
+  if (*last)
+    return MHO_OK;
 
+  char separator = ' ';
   if (*r->at == ',' || *r->at == ';') {
-    r->at++;
-  } else if (!*last && r->at == end) {
+    separator = *r->at++;
+  } else if (r->at == end) {
     quote(start, text);
     return at_column(r, start, "%s is not a number", text);
   }
+
+  if (r->separator && separator != r->separator)
+    return at_column(r, end,
+                     "two kinds of separators in a line%s: write decimals with a point (1.5), and "
+                     "commas, semicolons or blanks between all numbers",
+                     "");
+  r->separator = separator;
   return MHO_OK;
 }
 
@@ -171,6 +182,7 @@ static mho_err read_separator(reader *r, const char *start, bool *last) {
 static mho_err read_line(reader *r) {
   char text[40];
   int cols = 0;
+  r->separator = 0;
 
   for (bool last = false; !last; cols++) {
     r->at = skip_blanks(r->at);
@@ -197,6 +209,11 @@ mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_
   reader r = {.name = name, .line = text, .at = text, .number = 1, .out = out, .ei = ei};
   *out = (mho_matrix){0};
   mho_err err = MHO_OK;
+
+  if (!strncmp(text, "\xef\xbb\xbf", 3))
+    r.line = r.at = text + 3;
+  else if (!strncmp(text, "\xff\xfe", 2) || !strncmp(text, "\xfe\xff", 2))
+    return mho_fail_at(ei, MHO_EDATA, name, 1, "a text in UTF-16: save it as UTF-8");
 
   const char *zero = memchr(text, 0, length);
   while (!err && *r.at) {
@@ -278,7 +295,9 @@ mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei) {
     return mho_fail_at(ei, why == ENOMEM ? MHO_ENOMEM : MHO_EIO, path, 0, "%s",
                        strerror(why ? why : ENOMEM));
 
-  mho_err err = mho_matrix_parse(text, length, standard ? "standard input" : path, out, ei);
+  const char *name = standard ? "standard input" : path;
+  mho_err err = mho_npy_is(text, length) ? mho_npy_parse(text, length, name, out, ei)
+                                         : mho_matrix_parse(text, length, name, out, ei);
   free(text);
   return err;
 }

@@ -82,9 +82,9 @@ mho_err mho_quantity_parse(const char *text, const char *unit, bool bare, double
   return MHO_OK;
 }
 
-/* The shortest decimal whose product with factor is v again, exactly. */
-static bool format_scaled(double v, double factor, char *buf, size_t n) {
-  for (int digits = 6; digits <= 17; digits++) {
+/* The shortest decimal, of at most so many digits, whose product with factor is v exactly. */
+static bool format_scaled(double v, double factor, int most, char *buf, size_t n) {
+  for (int digits = 6; digits <= most; digits++) {
     snprintf(buf, n, "%.*g", digits, v / factor);
     if (strtod(buf, NULL) * factor == v)
       return true;
@@ -92,22 +92,39 @@ static bool format_scaled(double v, double factor, char *buf, size_t n) {
   return false;
 }
 
-static void format_quantity(double v, const char *unit, bool bare, char *buf, size_t n) {
+/* With the prefix that suits the size; with a larger one where only that gives the number without a
+ * rounding tail: 1e-4 S is 0.1 mS, since 100 times 1e-6 is not quite 1e-4. */
+static bool format_prefixed(double v, const char *unit, int most, char *buf, size_t n) {
   static const struct {
     const char *text;
     double factor;
-  } scale[] = {{"G", 1e9},  {"M", 1e6},  {"k", 1e3},   {"", 1},     {"m", 1e-3},
-               {"u", 1e-6}, {"n", 1e-9}, {"p", 1e-12}, {"f", 1e-15}};
+  } scale[] = {{"f", 1e-15}, {"p", 1e-12}, {"n", 1e-9}, {"u", 1e-6}, {"m", 1e-3},
+               {"", 1},      {"k", 1e3},   {"M", 1e6},  {"G", 1e9}};
+
+  int first = MHO_COUNT(scale) - 1;
+  while (first > 0 && fabs(v) < scale[first].factor)
+    first--;
+
+  for (int i = first; i < MHO_COUNT(scale); i++) {
+    if (!format_scaled(v, scale[i].factor, most, buf, n))
+      continue;
+    mho_text_append(buf, n, " %s%s", scale[i].text, unit);
+    return true;
+  }
+  return false;
+}
+
+static void format_quantity(double v, const char *unit, bool bare, char *buf, size_t n) {
+  enum { NO_TAIL = 12, ALL = 17 }; /* digits */
   bool named = *unit && !bare;
 
-  if (named && v != 0)
-    for (int i = 0; i < MHO_COUNT(scale); i++)
-      if (fabs(v) >= scale[i].factor && format_scaled(v, scale[i].factor, buf, n)) {
-        mho_text_append(buf, n, " %s%s", scale[i].text, unit);
-        return;
-      }
+  if (named && v != 0) {
+    bool done = format_prefixed(v, unit, NO_TAIL, buf, n) || format_prefixed(v, unit, ALL, buf, n);
+    if (done)
+      return;
+  }
 
-  format_scaled(v, 1, buf, n);
+  format_scaled(v, 1, ALL, buf, n);
   if (named)
     mho_text_append(buf, n, " %s", unit);
 }

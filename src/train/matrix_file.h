@@ -10,10 +10,9 @@ enum { MHO_PATH_MAX = 4096 };
 /** Write v [rows x cols] to FOLDER/NAME.WHAT.npy (float64), or .csv. MHO_EIO. */
 mho_err mho__matrix_file_write(const char *folder, const char *name, const char *what, bool csv,
                                int rows, int cols, const double *v, mho_errinfo *ei);
-/** Read FOLDER/NAME.WHAT.npy (float32 or float64), or .csv; out->v is NULL where the folder has
- * neither.
+/** Read FOLDER/NAME.WHAT.npy or .csv; out->v is NULL where the folder has neither.
  *  @param path  [MHO_PATH_MAX] becomes that of the file.
- *  @return MHO_OK; MHO_EDATA for another format or a number that is not finite; MHO_ENOMEM. */
+ *  @return as mho_matrix_read. */
 mho_err mho__matrix_file_read(const char *folder, const char *name, const char *what,
                               mho_matrix *out, char *path, mho_errinfo *ei);
 
