@@ -5,7 +5,8 @@
  * driver and the first device and between neighbouring devices. Bit line j ends at the bottom: a
  * segment r_bit lies between neighbouring devices and between the last one and the end. The far
  * ends are open; either resistance may be 0. A read holds the bottom ends at 0 V; a transposed read
- * drives them and holds the left ends at 0 V.
+ * drives them and holds the left ends at 0 V. What drives or senses may have a resistance of its
+ * own, in series with the first segment: word_end at the left, bit_end at the bottom.
  *
  * Everything here is double precision.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -21,11 +22,12 @@ typedef struct mho_wire mho_wire;
 typedef enum mho_wire_method {
   /** The faster of the two, from the array's size and conductances. */
   MHO_WIRE_AUTO,
-  /** Supernodal Cholesky factors of all nodes (SuiteSparse CHOLMOD), with refinement. */
+  /** Supernodal Cholesky factors of all nodes (SuiteSparse CHOLMOD), with refinement; iterative
+   *  where the lines of a side are single nodes behind their ends' resistance. */
   MHO_WIRE_DIRECT,
   /** Conjugate gradients on the bit lines, the word lines eliminated exactly. */
   MHO_WIRE_ITERATIVE,
-  /** Reported where a side has no resistance: every line is a chain of its own. */
+  /** Reported where a side has no resistance at all: every line is a chain of its own. */
   MHO_WIRE_LADDER
 } mho_wire_method;
 /** "auto", "direct", ... */
@@ -34,15 +36,16 @@ MHO_API const char *mho_wire_method_name(mho_wire_method method);
 /** An array and how exactly it is solved. */
 typedef struct mho_wire_options {
   int rows, cols;
-  double r_word, r_bit; /**< ohm a segment */
+  double r_word, r_bit;     /**< ohm a segment */
+  double word_end, bit_end; /**< ohm in series with every line's end */
   mho_wire_method method;
   double tolerance; /**< of currents, relative to the largest; 0: 1e-11 */
   mho_pool *pool;   /**< nullable */
 } mho_wire_options;
 
 /** Solver of arrays of one size. Options' pool must outlive it.
- *  @return MHO_OK; MHO_EINVAL for an empty array or a resistance that is negative or not finite;
- *          MHO_ENOMEM. */
+ *  @return MHO_OK; MHO_EINVAL for an empty array or a resistance that is negative or above 1e12
+ *          ohm; MHO_ENOMEM. */
 MHO_API mho_err mho_wire_new(const mho_wire_options *o, mho_wire **out, mho_errinfo *ei);
 /** Frees a solver; NULL is allowed. */
 MHO_API void mho_wire_free(mho_wire *w);
@@ -87,7 +90,7 @@ MHO_API mho_err mho_wire_solve(mho_wire *w, const mho_wire_read *r, mho_wire_sta
 
 /** The matrix that all reads multiply with: i_bit = Geff^T v_word, and -i_word = Geff v_bit.
  *  @param o      tolerance: of an entry, relative to the largest (0: 1e-9; from 1e-5 on in single
- *                precision); method plays no part.
+ *                precision); method plays no part; word_end and bit_end must be 0.
  *  @param g      [rows x cols] S.
  *  @param g_eff  [rows x cols] S.
  *  @return MHO_OK; as mho_wire_new and mho_wire_set. */

@@ -8,22 +8,49 @@
 
 static const double DEFAULT_TOLERANCE = 1e-9, G_MAX = 1e6;
 
+static bool is_resistance(double r) {
+  return r >= 0 && r <= 1e12;
+}
+
+/* One side's segments, with its ends.
+ *  @param r     ohm a segment; becomes MHO_WIRE_NODE where the line is a single node.
+ *  @param end   ohm of the end.
+ *  @param share, first  k and the conductance of the segment with the end. */
+static bool set_side(double *r, double end, double *share, double *first) {
+  bool is_node = *r == 0 && end > 0;
+  if (is_node)
+    *r = MHO_WIRE_NODE;
+
+  *share = *r > 0 ? *r / (*r + end) : 1;
+  *first = *r > 0 ? 1 / (*r + end) : 0;
+  return is_node;
+}
+
+static void set_resistances(mho_wire *w, const mho_wire_options *o) {
+  w->o = *o;
+  w->word_node = set_side(&w->o.r_word, o->word_end, &w->word_share, &w->word_in);
+  w->bit_node = set_side(&w->o.r_bit, o->bit_end, &w->bit_share, &w->bit_out);
+}
+
 mho_err mho_wire_new(const mho_wire_options *o, mho_wire **out, mho_errinfo *ei) {
   *out = NULL;
   if (o->rows < 1 || o->cols < 1)
     return mho_fail(ei, MHO_EINVAL, "an array of %d x %d: expected at least 1 x 1", o->rows,
                     o->cols);
-  if (!(o->r_word >= 0 && o->r_word <= 1e12) || !(o->r_bit >= 0 && o->r_bit <= 1e12))
+  if (!is_resistance(o->r_word) || !is_resistance(o->r_bit))
     return mho_fail(ei, MHO_EINVAL, "wire segments of %g and %g ohm: expected 0 to 1e12 ohm",
                     o->r_word, o->r_bit);
+  if (!is_resistance(o->word_end) || !is_resistance(o->bit_end))
+    return mho_fail(ei, MHO_EINVAL, "ends of lines with %g and %g ohm: expected 0 to 1e12 ohm",
+                    o->word_end, o->bit_end);
   mho_wire *w = mho_alloc(1, sizeof *w);
   if (!w)
     return mho_fail(ei, MHO_ENOMEM, "no memory for an array");
 
-  w->o = *o;
+  set_resistances(w, o);
   w->o.tolerance = o->tolerance > 0 ? o->tolerance : DEFAULT_TOLERANCE;
   w->cells = (size_t)o->rows * (size_t)o->cols;
-  bool word = o->r_word > 0, bit = o->r_bit > 0, same = o->r_word == o->r_bit;
+  bool word = w->o.r_word > 0, bit = w->o.r_bit > 0, same = w->o.r_word == w->o.r_bit;
   w->g = mho_alloc(w->cells, sizeof *w->g);
   if (word) {
     w->aw = mho_alloc(w->cells, sizeof *w->aw);
@@ -87,9 +114,10 @@ static void word_task(void *arg, int t, int thread) {
         w->ab[k] = w->g[k] * w->o.r_bit;
     }
     if (w->aw) {
-      mho__wire_chain(w->o.cols, -1, w->aw + row + cols - 1, w->cw + row + cols - 1);
+      mho__wire_chain(w->o.cols, -1, w->aw + row + cols - 1, w->word_share, w->cw + row + cols - 1);
       for (size_t k = row; k < row + cols; k++)
         far *= w->cw[k];
+      far *= w->word_share;
     }
     l->far[t] = fmin(l->far[t], far);
     l->sum[t] = fmax(l->sum[t], sum);
@@ -100,27 +128,29 @@ static void word_task(void *arg, int t, int thread) {
 static void bit_task(void *arg, int t, int thread) {
   const lines *l = arg;
   mho_wire *w = l->w;
-  size_t cols = (size_t)w->o.cols;
+  size_t rows = (size_t)w->o.rows, cols = (size_t)w->o.cols;
   int j0 = t * COLUMNS_A_TASK, n = mho_min(w->o.cols - j0, COLUMNS_A_TASK);
   double s[COLUMNS_A_TASK] = {0}, far[COLUMNS_A_TASK], sum[COLUMNS_A_TASK] = {0};
 
   for (int j = 0; j < n; j++)
     far[j] = 1;
 
-  for (size_t i = 0; i < (size_t)w->o.rows; i++)
+  for (size_t i = 0; i < rows; i++) {
+    double below = i + 1 < rows ? 1 : w->bit_share;
     for (int j = 0; j < n; j++) {
       size_t k = i * cols + (size_t)(j0 + j);
       sum[j] += w->g[k];
       if (w->ab) {
         s[j] = w->ab[k] + s[j] / (1 + s[j]);
-        w->cb[k] = 1 / (1 + s[j]);
+        w->cb[k] = 1 / (below + s[j]);
         far[j] *= w->cb[k];
       }
     }
+  }
 
   l->far[t] = 1;
   for (int j = 0; j < n; j++) {
-    l->far[t] = fmin(l->far[t], far[j]);
+    l->far[t] = fmin(l->far[t], w->bit_share * far[j]);
     l->sum[t] = fmax(l->sum[t], sum[j]);
   }
 }
@@ -131,18 +161,27 @@ static void bit_task(void *arg, int t, int thread) {
  * densest line's mean takes over,
  *   rho = 1/((1 + g_b mu_b/G)(1 + g_w mu_w/G)),  mu the lowest eigenvalue of a chain, (pi/2n)^2
  * (half of it is left for unevenness). */
+
+/* mu of a chain of n segments of which that at the end has the share k of a conductance: every
+ * entry of the inverse matrix becomes larger by 1/k - 1, its norm by at most n times that. */
+static double lowest_eigenvalue(int n, double share) {
+  double q = 1.5707963267948966 / (n + 0.5), mu = q * q;
+  return share < 1 ? 1 / (1 / mu + n * (1 / share - 1)) : mu;
+}
+
 static void find_gap(mho_wire *w, double far_word, double far_bit, double mean_word,
                      double mean_bit) {
   double bound = 1 - (1 - far_word) * (1 - far_bit);
-  double qw = 1.5707963267948966 / (w->o.cols + 0.5), qb = 1.5707963267948966 / (w->o.rows + 0.5);
-  double lw = qw * qw / (w->o.r_word * mean_word), lb = qb * qb / (w->o.r_bit * mean_bit);
+  double lw = lowest_eigenvalue(w->o.cols, w->word_share) / (w->o.r_word * mean_word);
+  double lb = lowest_eigenvalue(w->o.rows, w->bit_share) / (w->o.r_bit * mean_bit);
   double even = isfinite(lw) && isfinite(lb) ? (lw + lb + lw * lb) / ((1 + lw) * (1 + lb)) : 1;
 
   w->gap = fmin(1, fmax(bound, 0.5 * even));
 
   /* the current of an end is the drop over its segment, or, where that loses less, the sum over the
    * devices */
-  w->end_factor = fmin(1, 2 * sqrt((double)w->o.rows) * w->o.r_bit * mean_bit * w->o.rows);
+  double far = 1 / w->bit_share, most = w->o.rows - 1 + far;
+  w->end_factor = fmin(sqrt(far), 2 * sqrt(most) * (w->o.r_bit * far) * mean_bit * w->o.rows);
 }
 
 static double least(const double *x, int n) {

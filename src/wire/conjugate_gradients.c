@@ -8,10 +8,10 @@
  *
  *   |e|_T = |S^-1 r|_T <= sqrt(r T^-1 r)/(1 - rho),  and of a node |e_k| <= sqrt(T^-1_kk) |e|_T,
  *
- * T^-1_kk, the resistance from a node down its bit line, at most rows r_bit, and r_bit at the last
- * one, from which the currents follow. Iteration ends when that is below the tolerance of the
- * largest current; then the residual is computed anew from the voltages, and what rounding has left
- * over is iterated away.
+ * T^-1_kk, the resistance from a node down its bit line in segments, at most rows - 1 + 1/k, and
+ * 1/k (1 where the end has no resistance) at the last one, from which the currents follow.
+ * Iteration ends when that is below the tolerance of the largest current; then the residual is
+ * computed anew from the voltages, and what rounding has left over is iterated away.
  *
  * Source: M. Hestenes, E. Stiefel, J. Res. Nat. Bur. Stand. 49, 409 (1952).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -79,8 +79,9 @@ static void row_residual(const iteration *it, int i, int l, double *v) {
   mho__wire_word_line(w, i, v_word, x, it->f->lanes, source, v);
   for (size_t j = 0; j < cols; j++) {
     size_t k = j * lanes;
-    double below = i + 1 < w->o.rows ? x[k + step] : mho__wire_input(ends, j);
-    double sum = w->ab[row + j] * (v[j] - x[k]) + (below - x[k]);
+    double below =
+        i + 1 < w->o.rows ? x[k + step] - x[k] : w->bit_share * (mho__wire_input(ends, j) - x[k]);
+    double sum = w->ab[row + j] * (v[j] - x[k]) + below;
     if (i)
       sum += *(x + k - step) - x[k];
     if (source)
@@ -133,14 +134,15 @@ static double largest_voltage(const iteration *it, int l) {
 /* Whether vector l is done, with its error estimate. */
 static bool is_done(const iteration *it, int l, double gamma, const limits *to, double tolerance,
                     double *error) {
-  double bound = sqrt(fmax(gamma, 0)) / it->w->gap, drop = largest_drop(it, l);
-  *error = bound == 0 ? 0 : bound * it->w->end_factor / drop;
+  const mho_wire *w = it->w;
+  double bound = sqrt(fmax(gamma, 0)) / w->gap, drop = largest_drop(it, l);
+  double far = 1 / w->bit_share;
+  *error = bound == 0 ? 0 : bound * w->end_factor / drop;
   if (gamma <= 1e-30 * to->start[l])
     return true; /* as small as rounding lets it become */
-  if (!(bound <= tolerance * drop))
+  if (!(bound * sqrt(far) <= tolerance * drop))
     return false;
-  return to->v_most[l] == 0 ||
-         bound * sqrt((double)it->w->o.rows) <= NODE_TOLERANCE * to->v_most[l];
+  return to->v_most[l] == 0 || bound * sqrt(w->o.rows - 1 + far) <= NODE_TOLERANCE * to->v_most[l];
 }
 
 /* One round of conjugate gradients from the present residual; returns the iterations. */

@@ -53,9 +53,9 @@ static void report_row(const report *r, int v, int i, const row_nodes *at, doubl
   size_t cols = (size_t)w->o.cols, row = (size_t)i * cols;
   const double *a = at->word, *x = at->bit, *sources = mho__wire_sources(w, r->read, v);
   const double *source = sources ? sources + row : NULL;
-  bool word = w->o.r_word > 0, bit = w->o.r_bit > 0;
-  double gw = word ? 1 / w->o.r_word : 0;
-  double gb = bit ? 1 / w->o.r_bit : 0;
+  bool word = w->o.r_word > 0 && !w->word_node, bit = w->o.r_bit > 0 && !w->bit_node;
+  double gw = word ? 1 / w->o.r_word : 0, g_left = w->word_in;
+  double gb = bit ? 1 / w->o.r_bit : 0, g_down = i + 1 < w->o.rows ? gb : w->bit_out;
   double v_word = mho__wire_input(mho__wire_word_voltages(w, r->read, v), (size_t)i);
   double sum = 0, size = 0, lost = 0, left = v_word, *sizes = devices + cols;
 
@@ -76,18 +76,25 @@ static void report_row(const report *r, int v, int i, const row_nodes *at, doubl
 
     if (word) {
       double in = left - a[j], out = j + 1 < cols ? a[j + 1] - a[j] : 0;
-      lost += gw * in * in;
-      count_node(c, gw * in + gw * out - device, most + gw * (fabs(a[j]) + fabs(left)));
+      lost += g_left * in * in;
+      count_node(c, g_left * in + gw * out - device, most + gw * (fabs(a[j]) + fabs(left)));
       left = a[j];
+      g_left = gw;
     }
     if (bit) {
       double out = at->down[j] - x[j], in = at->up ? at->up[j] - x[j] : 0;
-      lost += gb * out * out;
-      count_node(c, device + gb * out + gb * in, most + gb * (fabs(x[j]) + fabs(at->down[j])));
+      lost += g_down * out * out;
+      count_node(c, device + g_down * out + gb * in, most + gb * (fabs(x[j]) + fabs(at->down[j])));
     }
   }
 
-  double current = word ? -end_current(gw, v_word, a[0], -sum, size) : sum;
+  if (w->word_node) {
+    double in = v_word - a[0];
+    lost += w->word_in * in * in;
+    count_node(c, w->word_in * in - sum, size + w->word_in * (fabs(a[0]) + fabs(v_word)));
+  }
+
+  double current = w->word_in > 0 ? -end_current(w->word_in, v_word, a[0], -sum, size) : sum;
   c->lost += lost;
   c->largest = larger(c->largest, fabs(current));
   c->in += v_word * current;
@@ -181,9 +188,14 @@ static void collect(const report *r, size_t l, int tasks, mho_wire_check *check)
   const double *bottom = r->x + (size_t)(w->o.rows - 1) * cols * r->lanes + l;
   const double *ends = mho__wire_bit_voltages(w, r->read, (int)v);
   for (size_t j = 0; j < cols; j++) {
-    double end = mho__wire_input(ends, j), current = sums[j];
-    if (w->o.r_bit > 0)
-      current = end_current(1 / w->o.r_bit, end, bottom[j * r->lanes], current, sums[cols + j]);
+    double end = mho__wire_input(ends, j), current = sums[j], v_node = bottom[j * r->lanes];
+    if (w->bit_node) {
+      double out = v_node - end, g = w->bit_out;
+      check->lost += g * out * out;
+      count_node(check, sums[j] - g * out, sums[cols + j] + g * (fabs(v_node) + fabs(end)));
+    }
+    if (w->bit_out > 0)
+      current = end_current(w->bit_out, end, v_node, current, sums[cols + j]);
     check->largest = larger(check->largest, fabs(current));
     check->in -= end * current;
     if (r->read->i_bit)

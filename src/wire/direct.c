@@ -48,9 +48,9 @@ static cholmod_sparse *matrix(const mho_wire *w, cholmod_common *c) {
   SuiteSparse_long *start = a->p, k = 0;
 
   for (size_t u = 0; u < n; u++) {
-    bool last = u % cols + 1 == cols;
+    bool first = u % cols == 0, last = u % cols + 1 == cols;
     start[u] = k;
-    put(a, k++, u, (last ? 1 : 2) * gw + w->g[u]);
+    put(a, k++, u, (first ? w->word_in : gw) + (last ? 0 : gw) + w->g[u]);
     if (!last)
       put(a, k++, u + 1, -gw);
     put(a, k++, n + u, -w->g[u]);
@@ -58,8 +58,9 @@ static cholmod_sparse *matrix(const mho_wire *w, cholmod_common *c) {
 
   for (size_t u = 0; u < n; u++) {
     start[n + u] = k;
-    put(a, k++, n + u, (u < cols ? 1 : 2) * gb + w->g[u]);
-    if (u + cols < n)
+    bool top = u < cols, bottom = u + cols >= n;
+    put(a, k++, n + u, (bottom ? w->bit_out : gb) + (top ? 0 : gb) + w->g[u]);
+    if (!bottom)
       put(a, k++, n + u + cols, -gb);
   }
 
@@ -118,8 +119,9 @@ static double residual(const mho_wire *w, const mho_wire_read *read, int v, cons
       double device = w->g[u] * (vw[u] - vb[u]) + mho__wire_input(source, u);
       double left = j ? vw[u - 1] : mho__wire_input(v_word, i);
       double below = i + 1 < rows ? vb[u + cols] : mho__wire_input(end, j);
+      double g_left = j ? gw : w->word_in, g_below = i + 1 < rows ? gb : w->bit_out;
 
-      double a = gw * (left - vw[u]) - device, b = device - gb * (vb[u] - below);
+      double a = g_left * (left - vw[u]) - device, b = device - g_below * (vb[u] - below);
       if (j + 1 < cols)
         a += gw * (vw[u + 1] - vw[u]);
       if (i)

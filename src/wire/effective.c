@@ -20,6 +20,10 @@ static void task(void *arg, int block, int thread) {
 /* The options and conductances are checked as the solver checks them. */
 static mho_err check(const mho_wire_options *o, const double *g, mho_errinfo *ei) {
   mho_wire *w;
+  if (o->word_end != 0 || o->bit_end != 0)
+    return mho_fail(ei, MHO_EINVAL,
+                    "an effective matrix of lines whose ends have a resistance: "
+                    "solve for the currents instead");
   mho_err err = mho_wire_new(o, &w, ei);
   if (!err)
     err = mho_wire_set(w, g, ei);

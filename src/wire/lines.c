@@ -2,11 +2,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "wire/wire_impl.h"
 
-void mho__wire_chain(int n, ptrdiff_t stride, const double *a, double *c) {
+void mho__wire_chain(int n, ptrdiff_t stride, const double *a, double share, double *c) {
   double s = 0; /* load behind the segment to the node before */
   for (int k = 0; k < n; k++, a += stride, c += stride) {
     s = *a + s / (1 + s);
-    *c = 1 / (1 + s);
+    *c = 1 / ((k + 1 < n ? 1 : share) + s);
   }
 }
 
@@ -31,7 +31,7 @@ void mho__wire_word_line(const mho_wire *w, int i, double v_word, const double *
     v[j] = y = c[j] * (f + y);
   }
 
-  y = v_word;
+  y = w->word_share * v_word;
   for (int j = 0; j < cols; j++)
     v[j] = y = v[j] + c[j] * y;
 }

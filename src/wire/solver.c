@@ -22,6 +22,8 @@ const char *mho_wire_method_name(mho_wire_method m) {
 static mho_wire_method choose(const mho_wire *w, int n) {
   if (w->o.r_word == 0 || w->o.r_bit == 0)
     return MHO_WIRE_LADDER;
+  if (w->word_node || w->bit_node)
+    return MHO_WIRE_ITERATIVE;
   if (w->o.method != MHO_WIRE_AUTO)
     return w->o.method;
 
@@ -129,11 +131,13 @@ static void block_task(void *arg, int block, int thread) {
     iterate_block(s, block, thread, NULL);
 }
 
-/* Whether a few relaxations do, which several inputs share: an iteration of conjugate gradients
- * moves three times the memory, but finds outlying eigenvalues by itself. */
+/* Whether a few relaxations do, which several inputs share, and which know no resistance of the
+ * ends: an iteration of conjugate gradients moves three times the memory, but finds outlying
+ * eigenvalues by itself. */
 static bool plan_relaxation(solve_job *s) {
   const mho_wire *w = s->w;
-  if (s->read->source || s->lanes == 1)
+  bool ends = w->word_share < 1 || w->bit_share < 1;
+  if (s->read->source || s->lanes == 1 || ends)
     return false;
 
   s->coefficients = mho_alloc(MHO_RELAX_COEFFICIENTS * w->cells, sizeof *s->coefficients);
@@ -231,7 +235,7 @@ static void bit_chains(const mho_wire *w, const mho_wire_read *read, int v, doub
   for (size_t i = rows; i-- > 0;)
     for (size_t j = 0; j < cols; j++) {
       size_t k = i * cols + j;
-      double below = i + 1 < rows ? x[k + cols] : mho__wire_input(ends, j);
+      double below = i + 1 < rows ? x[k + cols] : w->bit_share * mho__wire_input(ends, j);
       x[k] += w->cb[k] * below;
     }
 }
@@ -365,12 +369,14 @@ static bool lacks_memory(const solve_job *s) {
 
 static mho_err unbalanced(const solve_job *s, int worst, mho_errinfo *ei) {
   const mho_wire_check *c = &s->check[worst];
+  const char *cure = s->method == MHO_WIRE_ITERATIVE ? ": use the direct method" : "";
+  if (s->w->word_node || s->w->bit_node)
+    cure = ": the ends of the lines have too much resistance";
   return mho_fail(ei, MHO_ESINGULAR,
                   "vector %d: the currents balance only to %.2g of the largest one (estimated "
                   "error %.2g) after %d iterations%s",
                   worst, c->residual / fmax(c->largest, 1e-300), s->error[worst],
-                  s->iterations[worst],
-                  s->method == MHO_WIRE_ITERATIVE ? ": use the direct method" : "");
+                  s->iterations[worst], cure);
 }
 
 /* By the method chosen, and by the direct one where the iterations are not exact enough. */
@@ -382,8 +388,8 @@ static mho_err solve(solve_job *s, mho_wire_stats *stats, mho_errinfo *ei) {
     return err;
 
   bool good = balanced(s, stats, &worst);
-  bool again =
-      s->method == MHO_WIRE_ITERATIVE && w->o.method == MHO_WIRE_AUTO && w->cells < CELLS_TO_FACTOR;
+  bool can_factor = !w->word_node && !w->bit_node && w->cells < CELLS_TO_FACTOR;
+  bool again = s->method == MHO_WIRE_ITERATIVE && w->o.method == MHO_WIRE_AUTO && can_factor;
   if (!good && again) {
     s->method = MHO_WIRE_DIRECT;
     err = run(s, ei);

@@ -12,6 +12,11 @@
  *   y_j = f_j + c_{j+1} y_{j+1} from the right,  v_j = c_j (y_j + v_{j-1}) from the left, v_{-1}
  *   = V,
  * and a bit line the same from the top and from the bottom.
+ *
+ * Where the end of a line has a resistance in series, the segment to it is longer: its conductance
+ * is k = r/(r + r_end) of the others'. The pivot beside it becomes k + s, and the voltage of the
+ * end acts as k V. A line without wire resistance behind such an end is a single node; it is solved
+ * as a line whose segments are too short to show in double precision (MHO_WIRE_NODE).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_WIRE_IMPL_H
 #define MHO_WIRE_IMPL_H
@@ -22,8 +27,15 @@ enum { MHO_WIRE_LANES = 8 }; /* right-hand sides of a block: one 64-byte line */
 
 typedef struct mho_wire_direct mho_wire_direct;
 
+/* ohm a segment of a line that is a single node: with the largest conductances the load of a
+ * segment stays below the rounding of 1. */
+#define MHO_WIRE_NODE 1e-30
+
 struct mho_wire {
-  mho_wire_options o;
+  mho_wire_options o; /* r_word, r_bit: MHO_WIRE_NODE of lines that are nodes */
+  bool word_node, bit_node;
+  double word_share, bit_share; /* k: of a full segment's conductance, at a line's end */
+  double word_in, bit_out;      /* S, of the segment with the line's end; 0 without resistance */
   size_t cells;
   bool set;        /* conductances are there */
   double *g;       /* [cells] S */
@@ -69,8 +81,9 @@ static inline const double *mho__wire_sources(const mho_wire *w, const mho_wire_
 
 /* ---------------------------------------------------------------- lines (lines.c) */
 
-/** c of one line from its scaled conductances a, from the open end: stride in both; n of them. */
-void mho__wire_chain(int n, ptrdiff_t stride, const double *a, double *c);
+/** c of one line from its scaled conductances a, from the open end: stride in both; n of them.
+ *  @param share  k of its end. */
+void mho__wire_chain(int n, ptrdiff_t stride, const double *a, double share, double *c);
 /** The node voltages v [cols] of word line i.
  *  @param v_word  V at its left end.
  *  @param x       bit-line voltages, every `lanes`-th; nullable: 0 V.
