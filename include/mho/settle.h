@@ -300,6 +300,8 @@ struct mho_settler {
   bool in_time;
   /** It does not read crossbars itself, so that nothing counts its reads for energy. */
   bool unmetered;
+  /** What went wrong since this was last asked: states that a settle could not find are NaN. */
+  mho_err (*failure)(mho_errinfo *ei);
 };
 
 /** Settle a phase with the thread's settler: s->z of its rows, and the variables of its dynamics.

@@ -105,7 +105,9 @@ MHO_API const char *mho_spice_messages(const mho_spice *s);
  *  and between neighbouring devices; a segment r_bit between neighbouring devices of a bit line and
  *  between the last one and its bottom end; the other ends are open. Either resistance may be 0:
  *  those lines are single nodes then. Tiles cut the lines: each has wires of its own from the
- *  driver and to the virtual ground, where the tiles' currents add up.
+ *  driver and to the virtual ground, where the tiles' currents add up. What drives or senses a line
+ *  may have a resistance, word_end at the left and bit_end at the bottom, each array its own; the
+ *  nodes behind it are wep_<i> and bep_<j> (wen_, ben_).
  *
  *  Set the members by name: the rest is zero, and zero is a sensible default. */
 typedef struct mho_netlist_crossbar {
@@ -120,6 +122,8 @@ typedef struct mho_netlist_crossbar {
   const mho_device_config *iv;
   bool transposed;      /**< drive bit lines, sense word lines */
   double r_word, r_bit; /**< ohm a wire segment; 0: no wires */
+  /** ohm in series with every line's end, of arrays that are one tile; 0: none. */
+  double word_end, bit_end;
   /** Rows and columns of a physical tile; 0: as large as the array. */
   int tile[2];
   /** Inputs by external sources, and devices of conductance 0 too, for a session. */
@@ -145,7 +149,7 @@ MHO_API mho_err mho_netlist_crossbar_wires(mho_netlist_crossbar *netlist, const 
  *  @param out  the text; free it with mho_free.
  *  @return MHO_OK; MHO_EINVAL for an empty array, a conductance that is negative, not finite or too
  *          small to have a resistance, a voltage that is not finite (with row and column in ei), a
- *          negative or infinite wire resistance; MHO_ENOMEM. */
+ *          negative or infinite resistance, tiles behind ends with a resistance; MHO_ENOMEM. */
 MHO_API mho_err mho_netlist_crossbar_write(const mho_netlist_crossbar *x, char **out,
                                            mho_errinfo *ei);
 
@@ -436,27 +440,46 @@ MHO_API mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options 
 #define MHO_SPICE_CHILD                                                                            \
   "spice-child" /* the argument with which a program is to call mho_spice_child */
 
+/** How a netlist runs in a process of its own. */
+typedef struct mho_spice_isolation {
+  /** Of this library: called with MHO_SPICE_CHILD and perhaps one more argument it must return what
+   *  mho_spice_child does; "/proc/self/exe" where it is this program. */
+  const char *program;
+  double timeout_s; /**< after which it is stopped */
+  /** Commands may start programs and write files, memory is not limited. */
+  bool trusted;
+  const mho_context *ctx; /**< nullable: whether to stop earlier */
+} mho_spice_isolation;
+
 /** Run a netlist and the commands of its .control block (up to "quit") in a process of its own,
- *  which may crash or be stopped without harm to this one.
+ *  which may crash or be stopped without harm to this one. Unless it is trusted it only calculates
+ *  and prints, in at most 2 GiB of memory.
  *
- *  @param program    of this library: called with the one argument MHO_SPICE_CHILD it must return
- *                    mho_spice_child(0); "/proc/self/exe" where it is this program.
- *  @param timeout_s  after which it is stopped.
- *  @param out        everything that ngspice printed, as text; free it with mho_free.
- *  @return MHO_OK; errors of mho_spice_load; MHO_ESPICE when ngspice complained, crashed or was
- *          stopped. */
-MHO_API mho_err mho_spice_isolated(const char *program, const char *netlist, double timeout_s,
-                                   char **out, mho_errinfo *ei);
-/** The other end: what the child's main returns. fd: 0. */
-MHO_API int mho_spice_child(int fd);
+ *  @param out  everything that ngspice printed, as text; free it with mho_free.
+ *  @return MHO_OK; errors of mho_spice_load; MHO_EINVAL for a command that only a trusted netlist
+ *          may give; MHO_ESPICE when ngspice complained, crashed or was stopped;
+ *          MHO_EINTERRUPTED. */
+MHO_API mho_err mho_spice_isolated(const mho_spice_isolation *how, const char *netlist, char **out,
+                                   mho_errinfo *ei);
+/** The other end: what the child's main returns.
+ *  @param fd     0.
+ *  @param trust  the argument behind MHO_SPICE_CHILD; nullable. */
+MHO_API int mho_spice_child(int fd, const char *trust);
+
+/** What a value should be, and what was printed. */
+typedef struct mho_netlist_values {
+  double expected, margin, printed;
+} mho_netlist_values;
 
 /** Compare what a netlist printed with its comments "* expect NAME = VALUE +- MARGIN UNIT".
  *  @param place  storage of row->place: the name of the worst value.
  *  @param row    n values; max_abs of the worst; max_rel = its difference over its margin, pass up
  *                to 1.
+ *  @param values nullable; of the worst value.
  *  @return MHO_OK, whether or not it passed; MHO_ESPICE with the line of a value that was not
  *          printed; MHO_EINVAL without such comments. */
 MHO_API mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_row *row,
-                                    char place[MHO_PLACE_MAX], mho_errinfo *ei);
+                                    char place[MHO_PLACE_MAX], mho_netlist_values *values,
+                                    mho_errinfo *ei);
 
 #endif

@@ -293,6 +293,7 @@ typedef struct mho_export_options {
 /** What an export wrote. */
 typedef struct mho_export_result {
   int runs, unfinished; /**< written; left out */
+  int escaped;          /**< texts that are no UTF-8: their bytes are written as \xNN */
 } mho_export_result;
 /** Write runs with what belongs to them, and the studies they belong to, into a file that
  *  mho_store_import reads: JSON Lines, for version control and for a database elsewhere (export.c

@@ -64,6 +64,9 @@ enum {
   static const struct argp argp = {                                                                \
       .options = option_table, .parser = parse, .args_doc = args, .doc = text}
 
+/** Take a verb's words and options into its own struct; ends the process, with a message, where
+ * that is not possible. */
+void parse_options(const struct argp *argp, int argc, char **argv, void *options);
 /** Handle a shared option, and the RUN or the words of a verb that takes some; ARGP_ERR_UNKNOWN for
  * the rest. */
 error_t common_option(common_options *o, int key, char *arg, struct argp_state *state);
@@ -130,11 +133,15 @@ mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei);
 /** Write a text to a file, or to standard output when path is NULL. */
 mho_err write_text(const char *path, const char *text, mho_errinfo *ei);
 
+/** Print a text that others may have written, control characters and what is no UTF-8 as \xNN. */
+void print_plain(FILE *f, const char *text);
 /** End the line of a suggested command, with the --db that was given, if any. */
 void end_command(const common_options *o);
 /** Print an object on a line of its own, at once, and free it.
  *  @param digits  of its real numbers. */
 void print_json_line(json_t *o, int digits);
+/** A text that others may have written, its bytes that are no UTF-8 as \xNN; NULL for NULL. */
+json_t *text_json(const char *text);
 /** A JSON number, or null where v is not finite. */
 json_t *number_or_null(double v);
 enum { JSON_DIGITS = 10 }; /* of results; 17 where a number must come back as it was */

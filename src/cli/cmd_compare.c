@@ -185,8 +185,8 @@ static void print_json(const options *o, const compared *c) {
 
   for (int i = 0; i < n; i++) {
     const mho_run_row *r = &c[i].record;
-    json_t *run = json_pack("{ss ss ss* sI}", "id", r->id, "status", r->status, "name", r->name,
-                            "seed", (json_int_t)r->seed);
+    json_t *run = json_pack("{ss ss so* sI}", "id", r->id, "status", r->status, "name",
+                            text_json(r->name), "seed", (json_int_t)r->seed);
     for (int k = 0; k < MHO_COUNT(results); k++)
       json_object_set_new(run, results[k].json, number_or_null(result_of(&c[i], k)));
     json_array_append_new(runs, run);
@@ -229,7 +229,7 @@ static mho_err compare(const options *o, compared *c, mho_errinfo *ei) {
 
 static int run(int argc, char **argv) {
   options o = {.common.max_words = INT_MAX};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   mho_errinfo ei = {0};
   compared c[RUNS_MAX] = {0};

@@ -224,7 +224,7 @@ static mho_err cosim(const options *o, environment *s, bool *pass, mho_errinfo *
 
 static int run(int argc, char **argv) {
   options o = {.common.verb = "check", .what = "crossbar"};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};

@@ -74,7 +74,7 @@ static mho_err fetch(const options *o, const environment *s, const char *name, m
 
 static int run(int argc, char **argv) {
   options o = {.common.max_words = 2};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};

@@ -112,7 +112,7 @@ static mho_err care(const common_options *o, mho_errinfo *ei) {
 
 static int run(int argc, char **argv) {
   common_options o = {.max_words = INT_MAX};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
   mho_errinfo ei = {0};
   mho_err err = care(&o, &ei);
   return err ? report_error(err, &ei) : EXIT_DONE;

@@ -696,7 +696,7 @@ static int run(int argc, char **argv) {
                .seed = 1,
                .model = "all",
                .unit = "S"};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};

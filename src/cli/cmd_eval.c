@@ -261,7 +261,7 @@ static int run(int argc, char **argv) {
                .n_times = 1,
                .draws = 1,
                .name = {"0"}};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};

@@ -237,6 +237,9 @@ static mho_err export_lines(options *o, mho_store *s, const chosen *c, mho_errin
     fprintf(stderr,
             "note: %d unfinished run%s left out; --checkpoints takes them with their state\n",
             r.unfinished, r.unfinished == 1 ? " was" : "s were");
+  if (r.escaped)
+    fprintf(stderr, "note: %d text%s no UTF-8; those bytes are written as \\xNN\n", r.escaped,
+            r.escaped == 1 ? " is" : "s are");
   if (out)
     printf("wrote %d run%s into %s\n", r.runs, r.runs == 1 ? "" : "s", out);
   return MHO_OK;
@@ -262,7 +265,7 @@ static mho_err export_runs(options *o, mho_errinfo *ei) {
 
 static int run(int argc, char **argv) {
   options o = {.common.max_words = INT_MAX};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
   mho_errinfo ei = {0};
   mho_err err = o.weights ? export_weights(&o, &ei) : export_runs(&o, &ei);
   return err ? report_error(err, &ei) : EXIT_DONE;

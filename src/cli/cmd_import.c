@@ -25,7 +25,7 @@ VERB_ARGP("FILE...",
 
 static int run(int argc, char **argv) {
   common_options o = {.max_words = INT_MAX};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
   mho_errinfo ei = {0};
   mho_err err = take_runs(database_path(&o), mho_store_import, o.n_words, o.word, &ei);
   return err ? report_error(err, &ei) : EXIT_DONE;

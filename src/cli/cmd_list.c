@@ -110,7 +110,7 @@ static mho_err list(const common_options *o, const mho_registry *r, mho_errinfo 
 
 static int run(int argc, char **argv) {
   common_options o = {.max_words = 2};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};

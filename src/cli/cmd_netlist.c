@@ -10,7 +10,7 @@ enum { MAX_WORDS = 1024 };
 typedef struct options {
   common_options common;
   const char *layer, *r_word, *r_bit, *tile, *models;
-  bool network, device, check, transposed, norton, transient;
+  bool network, device, check, trust, transposed, norton, transient;
   long sample, pulses;
   double after;                /* s since programming */
   const char *word[MAX_WORDS]; /* RUN or CONFIG; files to check */
@@ -31,6 +31,7 @@ enum {
   KEY_PULSES,
   KEY_MODELS,
   KEY_CHECK,
+  KEY_TRUST,
   KEY_AFTER
 };
 static const struct argp_option option_table[] = {
@@ -57,8 +58,13 @@ static const struct argp_option option_table[] = {
      "prints the devices' names",
      0},
     {"check", KEY_CHECK, NULL, 0,
-     "instead: run these netlists, each in a process of its own, "
-     "and compare what they print with their comments",
+     "instead: run these netlists, each in a process of its own that only calculates and prints, "
+     "in 2 GiB of memory, and compare what 'print' commands of their .control block print with "
+     "their comments '* expect NAME = VALUE +- MARGIN'",
+     0},
+    {"trust", KEY_TRUST, NULL, 0,
+     "with --check: carry out commands that start programs and write files, without a limit of "
+     "memory",
      0},
     {0}};
 
@@ -70,6 +76,8 @@ static void check_words(const options *o, struct argp_state *state) {
   } else if (o->check) {
     if (o->n_words < 1)
       argp_error(state, "%s", "check which netlists?");
+  } else if (o->trust) {
+    argp_error(state, "%s", "--trust is of netlists that --check runs");
   } else if (o->n_words != 1) {
     argp_error(state, "%s",
                "write the netlist of what? a RUN ('mho runs' lists them), last, or a CONFIG");
@@ -124,6 +132,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_CHECK:
     o->check = true;
+    return 0;
+  case KEY_TRUST:
+    o->trust = true;
     return 0;
 
   case ARGP_KEY_ARG:
@@ -329,21 +340,32 @@ static mho_err read_file(const char *path, char **out, mho_errinfo *ei) {
   return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the netlist");
 }
 
-static mho_err check_file(const char *path, bool *pass, mho_errinfo *ei) {
-  enum { TIMEOUT_S = 300 };
+static void print_result(const char *path, const mho_cosim_row *row,
+                         const mho_netlist_values *worst) {
+  printf("%-4s  %s: %lld values, the worst is %s with %.2g of its margin",
+         row->pass ? "pass" : "FAIL", path, (long long)row->n, row->place, row->max_rel);
+  if (!row->pass)
+    printf(" (expected %.9g +- %.2g, ngspice has %.9g)", worst->expected, worst->margin,
+           worst->printed);
+  putchar('\n');
+}
+
+static mho_err check_file(const options *o, const environment *s, const char *path, bool *pass,
+                          mho_errinfo *ei) {
   char *text = NULL, *printed = NULL, place[MHO_PLACE_MAX];
+  mho_spice_isolation how = {"/proc/self/exe", .timeout_s = 300, o->trust, &s->ctx};
   mho_cosim_row row;
+  mho_netlist_values worst;
   mho_err err = read_file(path, &text, ei);
   if (!err)
-    err = mho_spice_isolated("/proc/self/exe", text, TIMEOUT_S, &printed, ei);
+    err = mho_spice_isolated(&how, text, &printed, ei);
   if (!err)
-    err = mho_netlist_compare(text, printed, &row, place, ei);
+    err = mho_netlist_compare(text, printed, &row, place, &worst, ei);
 
   if (err)
     snprintf(ei->file, sizeof ei->file, "%s", path);
   else
-    printf("%-4s  %s: %lld values, the worst is %s with %.2g of its margin\n",
-           row.pass ? "pass" : "FAIL", path, (long long)row.n, row.place, row.max_rel);
+    print_result(path, &row, &worst);
 
   *pass = *pass && !err && row.pass;
   free(text);
@@ -351,9 +373,9 @@ static mho_err check_file(const char *path, bool *pass, mho_errinfo *ei) {
   return err;
 }
 
-static mho_err check_files(const options *o, bool *pass, mho_errinfo *ei) {
+static mho_err check_files(const options *o, const environment *s, bool *pass, mho_errinfo *ei) {
   for (int i = 0; i < o->n_words; i++) {
-    mho_err err = check_file(o->word[i], pass, ei);
+    mho_err err = check_file(o, s, o->word[i], pass, ei);
     if (err)
       return err;
   }
@@ -362,7 +384,7 @@ static mho_err check_files(const options *o, bool *pass, mho_errinfo *ei) {
 
 static int run(int argc, char **argv) {
   options o = {0};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};
@@ -371,7 +393,7 @@ static int run(int argc, char **argv) {
   if (!err && o.models)
     err = write_models(&o, s.registry, &ei);
   else if (!err && o.check)
-    err = check_files(&o, &pass, &ei);
+    err = check_files(&o, &s, &pass, &ei);
   else if (!err)
     err = netlist(&o, &s, &ei);
   environment_close(&s);

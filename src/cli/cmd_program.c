@@ -278,7 +278,7 @@ static mho_err program(const options *o, environment *s, summary *sum, mho_errin
 
 static int run(int argc, char **argv) {
   options o = {.common.verb = "program", .seed = -1, .chips = 1};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};

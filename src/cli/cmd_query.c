@@ -111,7 +111,7 @@ static mho_err ask(const options *o, mho_store *s, mho_errinfo *ei) {
 
 static int run(int argc, char **argv) {
   options o = {.timeout = 60};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
   if (o.list)
     return list_named();
 

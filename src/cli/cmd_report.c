@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -61,10 +62,12 @@ static mho_err report(const common_options *o, const environment *s, mho_errinfo
 
   const char *name = is_study ? study : id;
   if (!err) {
-    if (o->out)
+    if (o->out) {
       snprintf(path, sizeof path, "%s", o->out);
-    else
+    } else {
+      mkdir("results", 0777); /* fopen says where that fails */
       snprintf(path, sizeof path, "results/%s.html", name);
+    }
     err = write_page(s, store, is_study ? "study" : "run", name, path, ei);
   }
   if (!err)
@@ -76,7 +79,7 @@ static mho_err report(const common_options *o, const environment *s, mho_errinfo
 
 static int run(int argc, char **argv) {
   common_options o = {.verb = "report"};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};

@@ -220,7 +220,7 @@ static mho_err list_runs(const options *o, mho_errinfo *ei) {
 
 static int run(int argc, char **argv) {
   options o = {.limit = 50};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
   mho_errinfo ei = {0};
   mho_err err = list_runs(&o, &ei);
   return err ? report_error(err, &ei) : EXIT_DONE;

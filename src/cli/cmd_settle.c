@@ -499,7 +499,7 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
 
 static int run(int argc, char **argv) {
   options o = {.common.verb = "settle", .part = "test", .checkpoint = "last"};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
   if (o.common.n_set < MAX_SET) /* two states are watched: there must be room for both */
     o.common.set[o.common.n_set++] = "settle.difference=subtract";
 

@@ -40,17 +40,28 @@ static bool is_programmed(const mho_run_row *r) {
 
 /* A line of the head: "started    A, ended B", the second text where there is one. */
 static void print_line(const char *label, const char *text, const char *before, const char *more) {
-  printf("%-10s %s", label, text);
-  if (more)
-    printf("%s%s", before, more);
+  printf("%-10s ", label);
+  print_plain(stdout, text);
+  if (more) {
+    fputs(before, stdout);
+    print_plain(stdout, more);
+  }
   putchar('\n');
+}
+
+static void print_made_by(const mho_run_row *r) {
+  char text[3 * MHO_TEXT_MAX];
+  snprintf(text, sizeof text, "mho %s, %s kernels, on %s", r->code_version, r->blas, r->host);
+  print_line("made by", text, "", NULL);
+  snprintf(text, sizeof text, "%.16s... (hash)", r->config_hash);
+  print_line("config", text, "", NULL);
 }
 
 static void print_head(const mho_run_row *r) {
   print_line("run", r->id, ", ", r->name);
   print_line("status", r->status, ": ", r->error);
   if (r->parent || is_programmed(r))
-    printf("programmed weights of %s\n", r->parent ? r->parent : "a folder (train.from)");
+    print_line("programmed", "weights of", " ", r->parent ? r->parent : "a folder (train.from)");
 
   if (is_programmed(r))
     printf("accuracy   %.2f %% (test), as programmed in %.1f s, %.4g pulses\n",
@@ -62,8 +73,7 @@ static void print_head(const mho_run_row *r) {
     printf("epochs     %d in %.1f s, %.4g pulses\n", r->epochs_done, r->wall_s, r->pulses);
   printf("seed       %lld\n", (long long)r->seed);
   print_line("started", r->started, ", ended ", r->ended);
-  printf("made by    mho %s, %s kernels, on %s\n", r->code_version, r->blas, r->host);
-  printf("config     %.16s... (hash)\n", r->config_hash);
+  print_made_by(r);
 }
 
 static bool take_count(void *user, int n, const char *const *names, const mho_cell *cells) {
@@ -186,13 +196,13 @@ static void print_json(mho_store *s, const mho_run_row *r) {
                  {"pulses", r->pulses},
                  {"energy_j", r->energy_j}};
   json_t *config = json_loads(r->config, 0, NULL);
-  json_t *o =
-      json_pack("{ss ss* ss ss* ss ss si sI ss ss ss ss ss* sf si ss* so}", "id", r->id, "name",
-                r->name, "kind", r->kind, "parent", r->parent, "status", r->status, "config_hash",
-                r->config_hash, "epochs_done", r->epochs_done, "seed", (json_int_t)r->seed,
-                "code_version", r->code_version, "blas", r->blas, "host", r->host, "started",
-                r->started, "ended", r->ended, "wall_s", r->wall_s, "best_epoch", r->best_epoch,
-                "error", r->error, "config", config ? config : json_null());
+  json_t *o = json_pack("{ss so* ss ss* ss ss si sI ss ss ss ss ss* sf si so* so}", "id", r->id,
+                        "name", text_json(r->name), "kind", r->kind, "parent", r->parent, "status",
+                        r->status, "config_hash", r->config_hash, "epochs_done", r->epochs_done,
+                        "seed", (json_int_t)r->seed, "code_version", r->code_version, "blas",
+                        r->blas, "host", r->host, "started", r->started, "ended", r->ended,
+                        "wall_s", r->wall_s, "best_epoch", r->best_epoch, "error",
+                        text_json(r->error), "config", config ? config : json_null());
 
   for (int i = 0; i < MHO_COUNT(numbers); i++)
     json_object_set_new(o, numbers[i].name, number_or_null(numbers[i].v));
@@ -235,7 +245,7 @@ static mho_err print_run(const options *o, mho_store *s, const char *id, mho_err
 
 static int run(int argc, char **argv) {
   options o = {.common.verb = "show"};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   mho_errinfo ei = {0};
   mho_store *s = NULL;

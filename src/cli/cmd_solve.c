@@ -1,4 +1,4 @@
-/* cmd_solve.c - mho solve: one array with wire resistance, from CSV to CSV.
+/* cmd_solve.c - mho solve: one array with wire resistance, from CSV or NumPy files to CSV.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <math.h>
@@ -16,17 +16,26 @@ enum { METHOD_NGSPICE = MHO_WIRE_LADDER + 1 }; /* beside those of mho_wire_metho
 
 typedef struct options {
   common_options common;
-  const char *g, *v, *nodes, *devices, *plot;
-  double r_word, r_bit;
+  const char *g, *r, *w; /**< conductances, resistances or weights: one of them is given */
+  const char *v, *nodes, *devices, *plot;
+  double r_word, r_bit, r_source, r_load;
+  double w_max, g_min, g_max; /**< of --w; w_max 0, the others below 0: not given */
   int method;
   bool transposed;
 } options;
 
 enum {
   KEY_G = OPTION_VERB,
+  KEY_R,
+  KEY_W,
+  KEY_W_MAX,
+  KEY_G_MIN,
+  KEY_G_MAX,
   KEY_V,
   KEY_R_WORD,
   KEY_R_BIT,
+  KEY_R_SOURCE,
+  KEY_R_LOAD,
   KEY_METHOD,
   KEY_TRANSPOSED,
   KEY_NODES,
@@ -35,12 +44,26 @@ enum {
 };
 static const struct argp_option option_table[] = {
     {"g", KEY_G, "FILE", 0,
-     "conductances in siemens, a line for each word line (- is standard input)", 0},
+     "conductances in siemens, a line for each word line; like every FILE here, text or NumPy's "
+     ".npy (- is standard input)",
+     0},
+    {"r", KEY_R, "FILE", 0, "resistances in ohm in place of conductances", 0},
+    {"w", KEY_W, "FILE", 0,
+     "weights of either sign in their place: two arrays, G+ - G- = w/w_max (g_max - g_min), and "
+     "the difference of their currents",
+     0},
+    {"w-max", KEY_W_MAX, "X", 0, "w_max of --w (default: the largest weight)", 0},
+    {"g-min", KEY_G_MIN, "S", 0, "lowest conductance of --w (default 1 uS)", 0},
+    {"g-max", KEY_G_MAX, "S", 0, "highest conductance of --w (default 100 uS)", 0},
     {"v", KEY_V, "FILE", 0,
      "input voltages, a line of as many numbers as word lines for each vector", 0},
     {"r-word", KEY_R_WORD, "OHM", 0,
      "resistance of a segment of the word lines (\"2.5\", \"10 mohm\"; default 0)", 0},
     {"r-bit", KEY_R_BIT, "OHM", 0, "the same of the bit lines", 0},
+    {"r-source", KEY_R_SOURCE, "OHM", 0,
+     "output resistance of the drivers, in series with the first segment (default 0)", 0},
+    {"r-load", KEY_R_LOAD, "OHM", 0,
+     "resistance between the last segment of a sensed line and virtual ground (default 0)", 0},
     {"method", KEY_METHOD, "NAME", 0,
      "auto (default), direct (sparse Cholesky), iterative, or ngspice (up to about 64 x 64)", 0},
     {"transposed", KEY_TRANSPOSED, NULL, 0,
@@ -56,14 +79,33 @@ static const struct argp_option option_table[] = {
     OPT_JSON,
     {0}};
 
-static double ohm(struct argp_state *state, const char *name, const char *text) {
-  double r;
+static const double CONDUCTANCE_MAX = 1; /* S, as of device.g_max */
+
+static double quantity(struct argp_state *state, const char *name, const char *text,
+                       const char *unit, double most, const char *range) {
+  double v = 0;
   mho_errinfo ei;
-  if (mho_quantity_parse(text, "ohm", true, &r, &ei))
+  if (mho_quantity_parse(text, unit, true, &v, &ei))
     argp_error(state, "--%s: %s", name, ei.message);
-  if (!(r >= 0 && r <= 1e12))
-    argp_error(state, "--%s: '%s' is out of range: expected 0 to 1e12 ohm", name, text);
-  return r;
+  if (!(v >= 0 && v <= most))
+    argp_error(state, "--%s: '%s' is out of range: expected %s", name, text, range);
+  return v;
+}
+
+static double ohm(struct argp_state *state, const char *name, const char *text) {
+  return quantity(state, name, text, "ohm", 1e12, "0 to 1e12 ohm");
+}
+
+static double siemens(struct argp_state *state, const char *name, const char *text) {
+  return quantity(state, name, text, "S", CONDUCTANCE_MAX, "0 to 1 S");
+}
+
+static double positive(struct argp_state *state, const char *name, const char *text) {
+  char *end;
+  double v = strtod(text, &end);
+  if (end == text || *end || !(v > 0) || !isfinite(v))
+    argp_error(state, "--%s: '%s' is not a positive number", name, text);
+  return v;
 }
 
 static int method_of(struct argp_state *state, const char *word) {
@@ -82,11 +124,41 @@ static int method_of(struct argp_state *state, const char *word) {
   return 0;
 }
 
+/* What must be given, and what does not go together. */
+static void check_options(const options *o, struct argp_state *state) {
+  int arrays = (o->g != NULL) + (o->r != NULL) + (o->w != NULL);
+  bool ranged = o->w_max > 0 || o->g_min >= 0 || o->g_max >= 0;
+
+  if (arrays != 1 || !o->v)
+    argp_error(state, "give the array with one of --g FILE, --r FILE and --w FILE, and the inputs "
+                      "with --v FILE");
+  if (ranged && !o->w)
+    argp_error(state, "--w-max, --g-min and --g-max are of weights: give them with --w FILE");
+  if (o->w && (o->nodes || o->devices || o->plot))
+    argp_error(state, "--nodes, --devices and --plot are of one array, --w makes two of them: give "
+                      "one with --g FILE");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   switch (key) {
   case KEY_G:
     o->g = arg;
+    return 0;
+  case KEY_R:
+    o->r = arg;
+    return 0;
+  case KEY_W:
+    o->w = arg;
+    return 0;
+  case KEY_W_MAX:
+    o->w_max = positive(state, "w-max", arg);
+    return 0;
+  case KEY_G_MIN:
+    o->g_min = siemens(state, "g-min", arg);
+    return 0;
+  case KEY_G_MAX:
+    o->g_max = siemens(state, "g-max", arg);
     return 0;
   case KEY_V:
     o->v = arg;
@@ -96,6 +168,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_R_BIT:
     o->r_bit = ohm(state, "r-bit", arg);
+    return 0;
+  case KEY_R_SOURCE:
+    o->r_source = ohm(state, "r-source", arg);
+    return 0;
+  case KEY_R_LOAD:
+    o->r_load = ohm(state, "r-load", arg);
     return 0;
   case KEY_METHOD:
     o->method = method_of(state, arg);
@@ -114,8 +192,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
 
   case ARGP_KEY_END:
-    if (!o->g || !o->v)
-      argp_error(state, "give the conductances with --g FILE and the inputs with --v FILE");
+    check_options(o, state);
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
@@ -129,6 +206,8 @@ VERB_ARGP(
     "devices, between driver and first device, and between last device and ground. Prints a "
     "line of currents (A, into ground) for each input vector.\v"
     "Examples:\n  mho solve --g G.csv --v V.csv --r-word 1 --r-bit 1\n"
+    "  mho solve --r R.npy --v V.npy --r-source 500 --r-load 50\n"
+    "  mho solve --w W.npy --v V.npy --g-max '50 uS' --r-word 2\n"
     "  mho solve --g G.csv --v V.csv --r-word 2.5 --r-bit 2.5 --out I.csv --json "
     "--plot drop.png");
 
@@ -154,6 +233,15 @@ static double *currents_of(const solution *s, int first) {
   return s->current + (size_t)first * (size_t)s->out;
 }
 
+/* Resistances at the ends of the word lines and of the bit lines. */
+static double word_end(const options *o) {
+  return o->transposed ? o->r_load : o->r_source;
+}
+
+static double bit_end(const options *o) {
+  return o->transposed ? o->r_source : o->r_load;
+}
+
 static mho_err by_ngspice(const options *o, const double *g, const double *v, int n, solution *s,
                           double *current, mho_errinfo *ei) {
   mho_spice *spice;
@@ -168,6 +256,8 @@ static mho_err by_ngspice(const options *o, const double *g, const double *v, in
                             .transposed = o->transposed,
                             .r_word = o->r_word,
                             .r_bit = o->r_bit,
+                            .word_end = word_end(o),
+                            .bit_end = bit_end(o),
                             .save_nodes = s->node_word != NULL};
   s->method = "ngspice";
   s->stats.residual = s->stats.error = s->stats.power_in = s->stats.power_lost = NAN;
@@ -315,6 +405,8 @@ static mho_err open_solver(const options *o, environment *env, const mho_matrix 
                                                  .cols = g->cols,
                                                  .r_word = o->r_word,
                                                  .r_bit = o->r_bit,
+                                                 .word_end = word_end(o),
+                                                 .bit_end = bit_end(o),
                                                  .method = (mho_wire_method)o->method,
                                                  .pool = env->ctx.pool},
                              w, ei);
@@ -371,25 +463,89 @@ static mho_err solve_all(const options *o, environment *env, const mho_matrix *g
   return err;
 }
 
-/* ---------------------------------------------------------------- the verb */
+/* ---------------------------------------------------------------- the array */
+
+/* The file of the array, whichever option gave it. */
+static const char *array_file(const options *o) {
+  if (o->g)
+    return o->g;
+  return o->r ? o->r : o->w;
+}
+
+static mho_err bad_cell(const options *o, const mho_matrix *m, size_t k, const char *what,
+                        const char *unit, const char *cure, mho_errinfo *ei) {
+  return mho_fail_at(ei, MHO_EDATA, array_file(o), 0, "the %s is %g%s at row %zu, column %zu: %s",
+                     what, m->v[k], unit, k / (size_t)m->cols, k % (size_t)m->cols, cure);
+}
+
+static size_t cells_in(const mho_matrix *m) {
+  return (size_t)m->rows * (size_t)m->cols;
+}
 
 /* The same range for every method. */
 static mho_err check_conductances(const options *o, const mho_matrix *g, mho_errinfo *ei) {
-  static const double G_MAX = 1; /* S, as of device.g_max */
-
-  for (int i = 0; i < g->rows; i++)
-    for (int j = 0; j < g->cols; j++) {
-      double v = g->v[(size_t)i * (size_t)g->cols + (size_t)j];
-      if (v >= 0 && v <= G_MAX)
-        continue;
-      const char *question =
-          v > G_MAX ? ": are these resistances? Give their inverses, in siemens" : "";
-      return mho_fail_at(ei, MHO_EDATA, o->g, 0,
-                         "the conductance is %g S at row %d, column %d: expected 0 to %g S%s", v, i,
-                         j, G_MAX, question);
-    }
+  for (size_t k = 0; k < cells_in(g); k++) {
+    if (g->v[k] < 0)
+      return bad_cell(o, g, k, "conductance", " S",
+                      "expected 0 to 1 S; weights of either sign go into --w FILE", ei);
+    if (g->v[k] > CONDUCTANCE_MAX)
+      return bad_cell(o, g, k, "conductance", " S",
+                      "expected 0 to 1 S; resistances go into --r FILE, in ohm", ei);
+  }
   return MHO_OK;
 }
+
+static mho_err invert(const options *o, mho_matrix *r, mho_errinfo *ei) {
+  for (size_t k = 0; k < cells_in(r); k++) {
+    if (!(r->v[k] * CONDUCTANCE_MAX >= 1))
+      return bad_cell(o, r, k, "resistance", " ohm",
+                      "expected at least 1 ohm (1e30 for an open device)", ei);
+    r->v[k] = 1 / r->v[k];
+  }
+  return MHO_OK;
+}
+
+/* Weights into two arrays: the differential pair G+ = g_min + max(w, 0)/w_max (g_max - g_min), G-
+ * with -w. */
+static mho_err split(const options *o, mho_matrix *w, mho_matrix *negative, mho_errinfo *ei) {
+  static const double DEFAULT_MIN = 1e-6, DEFAULT_MAX = 100e-6; /* S, as of device.g_min, g_max */
+  double low = o->g_min >= 0 ? o->g_min : DEFAULT_MIN;
+  double high = o->g_max >= 0 ? o->g_max : DEFAULT_MAX, largest = 0;
+  if (!(low < high))
+    return mho_fail(ei, MHO_EINVAL, "--g-min is %g S, not below --g-max, %g S", low, high);
+
+  for (size_t k = 0; k < cells_in(w); k++) {
+    largest = fmax(largest, fabs(w->v[k]));
+    if (o->w_max > 0 && fabs(w->v[k]) > o->w_max)
+      return bad_cell(o, w, k, "weight", "", "beyond --w-max", ei);
+  }
+  double most = o->w_max > 0 ? o->w_max : fmax(largest, 1e-300);
+
+  *negative = (mho_matrix){w->rows, w->cols, malloc(cells_in(w) * sizeof *w->v)};
+  if (!negative->v)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for %d x %d conductances", w->rows, w->cols);
+
+  for (size_t k = 0; k < cells_in(w); k++) {
+    double share = w->v[k] / most;
+    w->v[k] = low + fmax(share, 0) * (high - low);
+    negative->v[k] = low + fmax(-share, 0) * (high - low);
+  }
+  return MHO_OK;
+}
+
+/* The conductances; negative->v is NULL where there is one array. */
+static mho_err read_array(const options *o, mho_matrix *g, mho_matrix *negative, mho_errinfo *ei) {
+  *negative = (mho_matrix){0};
+  mho_err err = mho_matrix_read(array_file(o), g, ei);
+  if (err)
+    return err;
+
+  if (o->g)
+    return check_conductances(o, g, ei);
+  return o->r ? invert(o, g, ei) : split(o, g, negative, ei);
+}
+
+/* ---------------------------------------------------------------- the verb */
 
 static mho_err check_inputs(const options *o, const mho_matrix *g, const mho_matrix *v,
                             mho_errinfo *ei) {
@@ -398,7 +554,7 @@ static mho_err check_inputs(const options *o, const mho_matrix *g, const mho_mat
     return MHO_OK;
   return mho_fail_at(ei, MHO_EDATA, o->v, 0,
                      "its lines have %d numbers, but the array in %s has %d %s lines", v->cols,
-                     o->g, lines, o->transposed ? "bit" : "word");
+                     array_file(o), lines, o->transposed ? "bit" : "word");
 }
 
 static mho_err write_results(const options *o, const solution *s, mho_errinfo *ei) {
@@ -417,12 +573,32 @@ static mho_err write_results(const options *o, const solution *s, mho_errinfo *e
   return err;
 }
 
+/* The currents of a second array, less from those of the first. */
+static mho_err subtract(const options *o, environment *env, const mho_matrix *g,
+                        const mho_matrix *v, solution *s, mho_errinfo *ei) {
+  size_t n = (size_t)s->n * (size_t)s->out;
+  double *first = s->current, solve_s = s->solve_s;
+  s->current = mho_alloc(n, sizeof *s->current);
+
+  mho_err err = MHO_ENOMEM;
+  if (s->current)
+    err = solve_all(o, env, g, v, s, ei);
+  else
+    mho_fail(ei, err, "no memory for the results of %d vectors", v->rows);
+  for (size_t k = 0; k < n; k++)
+    if (!err)
+      first[k] -= s->current[k];
+
+  mho_free(s->current);
+  s->current = first;
+  s->solve_s += solve_s;
+  return err;
+}
+
 static mho_err solve(const options *o, environment *env, mho_errinfo *ei) {
-  mho_matrix g, v = {0};
+  mho_matrix g, negative, v = {0};
   solution s = {0};
-  mho_err err = mho_matrix_read(o->g, &g, ei);
-  if (!err)
-    err = check_conductances(o, &g, ei);
+  mho_err err = read_array(o, &g, &negative, ei);
   if (!err)
     err = mho_matrix_read(o->v, &v, ei);
   if (!err)
@@ -432,21 +608,24 @@ static mho_err solve(const options *o, environment *env, mho_errinfo *ei) {
     err = mho_fail(ei, MHO_ENOMEM, "no memory for the results of %d vectors", v.rows);
   if (!err)
     err = solve_all(o, env, &g, &v, &s, ei);
+  if (!err && negative.v)
+    err = subtract(o, env, &negative, &v, &s, ei);
   /* an error at a cell that no circuit can have is one of the file */
   if (err == MHO_EINVAL && ei->row >= 0 && !*ei->file)
-    snprintf(ei->file, sizeof ei->file, "%s", o->g);
+    snprintf(ei->file, sizeof ei->file, "%s", array_file(o));
   if (!err)
     err = write_results(o, &s, ei);
 
   mho_matrix_free(&g);
+  mho_matrix_free(&negative);
   mho_matrix_free(&v);
   solution_free(&s);
   return err;
 }
 
 static int run(int argc, char **argv) {
-  options o = {.method = MHO_WIRE_AUTO};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  options o = {.method = MHO_WIRE_AUTO, .g_min = -1, .g_max = -1};
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};

@@ -475,7 +475,7 @@ static mho_err sweep(options *o, const environment *s, mho_study_result *result,
 
 static int run(int argc, char **argv) {
   options o = {.sweep = {.threads = 1, .code_version = MHO_CODE_VERSION}};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
   o.sweep.db = database_path(&o.common);
   if (o.common.threads)
     o.sweep.threads = o.common.threads;

@@ -267,7 +267,7 @@ static void print_done(const options *o, const mho_train_result *r, bool validat
 
 static int run(int argc, char **argv) {
   options o = {0};
-  argp_parse(&argp, argc, argv, 0, NULL, &o);
+  parse_options(&argp, argc, argv, &o);
 
   environment s;
   mho_errinfo ei = {0};

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -22,12 +23,25 @@ static const verb *const verbs[] = {
 #undef X
 };
 
+/* A variable that OpenBLAS reads while it is loaded. @return whether it was not there before. */
+static bool set_for_blas(const char *name, const char *value) {
+  return value && !getenv(name) && !setenv(name, value, 1);
+}
+
+static bool is_memory_limited(void) {
+  struct rlimit limit;
+  return !getrlimit(RLIMIT_AS, &limit) && limit.rlim_cur != RLIM_INFINITY;
+}
+
 /* OpenBLAS picks its kernels while it is loaded, and takes slow ones on a processor newer than
- * itself. The right ones must be in the environment before that: start over with them (7 ms, once).
- * execv returns only when it fails: then the slow kernels do. */
+ * itself; and it starts threads, which mho does not use and which try for ever to get a buffer each
+ * where memory is limited. What is right must be in the environment before that: start over with
+ * it (7 ms, once). execv returns only when it fails: then what is there does. */
 static void choose_blas_kernel(char **argv) {
-  const char *better = getenv("OPENBLAS_CORETYPE") ? NULL : mho_blas_better_kernel();
-  if (better && !setenv("OPENBLAS_CORETYPE", better, 1))
+  bool changed = set_for_blas("OPENBLAS_CORETYPE", mho_blas_better_kernel());
+  if (is_memory_limited())
+    changed = set_for_blas("OPENBLAS_NUM_THREADS", "1") || changed;
+  if (changed)
     execv("/proc/self/exe", argv);
 }
 
@@ -117,7 +131,7 @@ int main(int argc, char **argv) {
     return EXIT_BAD_INPUT;
   }
   if (!strcmp(argv[1], MHO_SPICE_CHILD)) /* started by mho itself: see mho_spice_isolated */
-    return mho_spice_child(0);
+    return mho_spice_child(0, argc > 2 ? argv[2] : NULL);
 
   choose_blas_kernel(argv);
   /* also after starting over: by this name a run knows that it is being trained */

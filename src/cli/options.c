@@ -47,6 +47,14 @@ const char *option_choice(struct argp_state *state, const char *name, const char
 
 /* ---------------------------------------------------------------- shared options */
 
+void parse_options(const struct argp *argp, int argc, char **argv, void *options) {
+  error_t why = argp_parse(argp, argc, argv, 0, NULL, options);
+  if (!why)
+    return;
+  fprintf(stderr, "%s: cannot take the options: %s\n", argv[0], strerror(why));
+  exit(EXIT_FAILED);
+}
+
 /* argp gives all words at once, behind the options. */
 static error_t take_words(common_options *o, struct argp_state *state) {
   o->word = state->argv + state->next;

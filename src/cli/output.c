@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -35,6 +36,12 @@ mho_err write_text(const char *path, const char *text, mho_errinfo *ei) {
   return close_out(f, path, err, ei);
 }
 
+void print_plain(FILE *f, const char *text) {
+  char *plain = mho_text_escape(text, strlen(text), true);
+  fputs(plain ? plain : "(no memory to show it)", f);
+  free(plain);
+}
+
 void end_command(const common_options *o) {
   if (o->db)
     printf(" --db %s", o->db);
@@ -46,6 +53,13 @@ void print_json_line(json_t *o, int digits) {
   putchar('\n');
   fflush(stdout);
   json_decref(o);
+}
+
+json_t *text_json(const char *text) {
+  char *plain = text ? mho_text_escape(text, strlen(text), false) : NULL;
+  json_t *j = plain ? json_string(plain) : NULL;
+  free(plain);
+  return j;
 }
 
 json_t *number_or_null(double v) {

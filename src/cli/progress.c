@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -58,6 +60,26 @@ static void show_log(void *user, mho_log_level level, const char *message) {
 
 /* ---------------------------------------------------------------- the context of a verb */
 
+/* OpenBLAS takes a buffer a thread when it first multiplies there, and tries for ever where it does
+ * not get it: memory that is limited is asked for room before. */
+static mho_err check_memory(int threads, mho_errinfo *ei) {
+  const size_t buffer = (size_t)128 << 20, all = (size_t)threads * buffer;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+    return MHO_OK;
+
+  void *room = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room != MAP_FAILED) {
+    munmap(room, all);
+    return MHO_OK;
+  }
+  return mho_fail(ei, MHO_ENOMEM,
+                  "memory is limited to %zu MB (ulimit -v); matrix products alone take %zu MB on "
+                  "%d thread%s: raise the limit%s",
+                  (size_t)limit.rlim_cur >> 20, all >> 20, threads, threads == 1 ? "" : "s",
+                  threads == 1 ? "" : ", or use fewer --threads");
+}
+
 mho_err environment_open(environment *s, int threads, mho_errinfo *ei) {
   *s = (environment){.ctx = {.log = show_log, .stop = &stop_requested}};
   if (isatty(STDERR_FILENO))
@@ -66,6 +88,8 @@ mho_err environment_open(environment *s, int threads, mho_errinfo *ei) {
   mho_err err = mho_registry_new(&s->registry, ei);
   if (!err && threads >= 0)
     err = mho_pool_new(threads, &s->ctx.pool, ei);
+  if (!err && threads >= 0)
+    err = check_memory(mho_pool_threads(s->ctx.pool), ei);
   if (err) {
     environment_close(s);
     return err;
@@ -87,14 +111,17 @@ void environment_close(environment *s) {
 
 int report_error(mho_err err, const mho_errinfo *ei) {
   const char *sentence = *ei->message ? ei->message : mho_err_text(err);
+  fputs("mho: ", stderr);
+  if (*ei->file) /* its name and what it quotes may be of others */
+    print_plain(stderr, ei->file);
+  if (*ei->file && ei->line > 0)
+    fprintf(stderr, ":%d", ei->line);
   if (*ei->file && ei->line > 0 && ei->col >= 0)
-    fprintf(stderr, "mho: %s:%d:%ld: %s\n", ei->file, ei->line, ei->col + 1, sentence);
-  else if (*ei->file && ei->line > 0)
-    fprintf(stderr, "mho: %s:%d: %s\n", ei->file, ei->line, sentence);
-  else if (*ei->file)
-    fprintf(stderr, "mho: %s: %s\n", ei->file, sentence);
-  else
-    fprintf(stderr, "mho: %s\n", sentence);
+    fprintf(stderr, ":%ld", ei->col + 1);
+  if (*ei->file)
+    fputs(": ", stderr);
+  print_plain(stderr, sentence);
+  fputc('\n', stderr);
 
   if (err == MHO_EINTERRUPTED)
     return EXIT_INTERRUPTED;

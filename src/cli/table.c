@@ -85,7 +85,7 @@ static json_t *json_cell(const mho_cell *c) {
   case MHO_CELL_REAL:
     return number_or_null(c->d);
   case MHO_CELL_TEXT:
-    return json_stringn_nocheck(c->text, c->size);
+    return text_json(c->text);
   case MHO_CELL_BLOB:
     return json_pack("{s:I}", "bytes", (json_int_t)c->size);
   case MHO_CELL_NULL:

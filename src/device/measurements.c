@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { FIELDS_MAX = 256, ROWS_MAX = 50000000, LABELS_MAX = 1 << 20 };
+enum { FIELDS_MAX = 256, ROWS_MAX = 50000000, LABELS_MAX = 1 << 20, PLACES = 2 * LABELS_MAX };
 
 typedef struct reader {
   const char *path;
@@ -19,6 +19,7 @@ typedef struct reader {
   int field_of[MHO_CSV_COLUMNS]; /* of the file, -1: none */
   char **label[MHO_CSV_COLUMNS];
   int n_labels[MHO_CSV_COLUMNS];
+  int *place[MHO_CSV_COLUMNS]; /* [PLACES], hashed: number of a label + 1, 0: free */
   mho_csv *out;
   mho_errinfo *ei;
 } reader;
@@ -30,34 +31,65 @@ void mho__csv_free(mho_csv *t) {
   *t = (mho_csv){0};
 }
 
-/* s without the blanks and the quotes around it; writes into it. */
+/* s without the blanks around it; writes into it. */
 static char *trim(char *s) {
   while (isspace((unsigned char)*s))
     s++;
   size_t n = strlen(s);
   while (n > 0 && isspace((unsigned char)s[n - 1]))
     s[--n] = 0;
+  return s;
+}
 
-  if (n > 1 && s[0] == '"' && s[n - 1] == '"') {
-    s[n - 1] = 0;
-    s++;
+/* Where a field ends: at a separator that is not between quotes, or at the end of the line. */
+static char *end_of_field(char *s, char separator) {
+  bool quoted = false;
+  for (; *s; s++) {
+    if (*s == '"')
+      quoted = !quoted;
+    if (*s == separator && !quoted)
+      break;
   }
   return s;
 }
 
+/* A field without blanks and quotes around it, two quotes inside as one (RFC 4180); writes into
+ * it. */
+static char *unquote(char *s) {
+  s = trim(s);
+  size_t n = strlen(s);
+  if (n < 2 || s[0] != '"' || s[n - 1] != '"')
+    return s;
+
+  s[n - 1] = 0;
+  char *to = ++s;
+  for (const char *from = s; *from; from++) {
+    if (from[0] == '"' && from[1] == '"')
+      from++;
+    *to++ = *from;
+  }
+  *to = 0;
+  return s;
+}
+
+static bool has_outside_quotes(char *line, char c) {
+  return *end_of_field(line, c) == c;
+}
+
 /* Cut a line at its separators, whichever of them it has; how many fields. */
 static int split(char *line, char **field) {
-  const char *separator = ",";
-  if (strchr(line, '\t'))
-    separator = "\t";
-  else if (strchr(line, ';'))
-    separator = ";";
+  char separator = ',';
+  if (has_outside_quotes(line, '\t'))
+    separator = '\t';
+  else if (has_outside_quotes(line, ';'))
+    separator = ';';
 
   int n = 0;
-  char *rest = line;
-  while (rest && n < FIELDS_MAX) {
-    char *one = strsep(&rest, separator);
-    field[n++] = trim(one);
+  for (char *rest = line; rest && n < FIELDS_MAX;) {
+    char *end = end_of_field(rest, separator), *next = *end ? end + 1 : NULL;
+    *end = 0;
+    field[n++] = unquote(rest);
+    rest = next;
   }
   return n;
 }
@@ -96,15 +128,36 @@ static bool direction(const char *t, double *out) {
   return rises || is_one_of(t, down, MHO_COUNT(down));
 }
 
-/* Number of a label; the last one is tried first, as rows of a device stand together. */
-static mho_err label(reader *r, int k, const char *t, double *out) {
-  for (int i = r->n_labels[k] - 1; i >= 0; i--)
-    if (!strcmp(r->label[k][i], t)) {
-      *out = i;
-      return MHO_OK;
-    }
+/* FNV-1a of a text. */
+static uint32_t hash_of(const char *t) {
+  uint32_t h = 0x811c9dc5u;
+  for (; *t; t++)
+    h = (h ^ (unsigned char)*t) * 0x01000193u;
+  return h;
+}
 
-  int n = r->n_labels[k];
+/* Where a label is in the table of column k, or the empty place where it belongs. */
+static int *place_of(const reader *r, int k, const char *t) {
+  uint32_t mask = PLACES - 1, at = hash_of(t) & mask;
+  int *place = r->place[k];
+  while (place[at] && strcmp(r->label[k][place[at] - 1], t))
+    at = (at + 1) & mask;
+  return &place[at];
+}
+
+/* Number of a label. */
+static mho_err label(reader *r, int k, const char *t, double *out) {
+  if (!r->place[k])
+    r->place[k] = calloc(PLACES, sizeof *r->place[k]);
+  if (!r->place[k])
+    return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
+
+  int *place = place_of(r, k, t), n = r->n_labels[k];
+  if (*place) {
+    *out = *place - 1;
+    return MHO_OK;
+  }
+
   char **grown = n < LABELS_MAX ? realloc(r->label[k], (size_t)(n + 1) * sizeof *grown) : NULL;
   if (!grown)
     return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "too many different values of '%s'",
@@ -114,6 +167,7 @@ static mho_err label(reader *r, int k, const char *t, double *out) {
   if (!grown[n])
     return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
   r->n_labels[k]++;
+  *place = n + 1;
   *out = n;
   return MHO_OK;
 }
@@ -213,6 +267,8 @@ static mho_err read_lines(reader *r, FILE *f) {
   }
 
   free(line);
+  if (!err && !feof(f) && !ferror(f))
+    err = mho_fail_at(r->ei, MHO_ENOMEM, r->path, r->line + 1, "no memory for this line");
   return err;
 }
 
@@ -235,6 +291,7 @@ mho_err mho__csv_read(const char *path, const mho_csv_column *columns, int n, mh
     for (int i = 0; i < r.n_labels[k]; i++)
       free(r.label[k][i]);
     free(r.label[k]);
+    free(r.place[k]);
   }
 
   if (err)

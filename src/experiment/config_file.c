@@ -9,8 +9,9 @@
 #include <yaml.h>
 
 #include "experiment/sections.h"
+#include "experiment/yaml_text.h"
 
-enum { DEPTH_MAX = 8, PATH_LENGTH = 256 };
+enum { DEPTH_MAX = 8, PATH_LENGTH = 256, NODES_MAX = 10000 };
 
 mho_err mho_config_new(mho_config **out, mho_errinfo *ei) {
   *out = mho_alloc(1, sizeof **out);
@@ -155,6 +156,7 @@ typedef struct reader {
   yaml_document_t *doc;
   const char *file;
   bool replace, one_line; /* --set: there is no line to name */
+  int nodes;              /* read so far, those of aliases each time */
   mho_errinfo *ei;
 } reader;
 
@@ -201,6 +203,11 @@ static mho_err read_pair(reader *r, const char *path, const yaml_node_pair_t *p,
 }
 
 static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, int depth) {
+  r->nodes++;
+  if (r->nodes > NODES_MAX)
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node),
+                       "more than %d keys: this is not a config", NODES_MAX);
+
   if (node->type == YAML_SCALAR_NODE)
     return put(r->c, path, (const char *)node->data.scalar.value, false, r->file, line_of(r, node),
                r->replace, r->ei);
@@ -222,7 +229,7 @@ static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, i
 
 mho_err mho__config_node(mho_config *c, const char *path, yaml_document_t *doc,
                          const yaml_node_t *node, const char *file, bool replace, mho_errinfo *ei) {
-  reader r = {c, doc, file, replace, false, ei};
+  reader r = {c, doc, file, replace, false, 0, ei};
   return read_node(&r, path, node, 0);
 }
 
@@ -242,25 +249,14 @@ static mho_err read_document(reader *r, const char *path) {
 /* Parse YAML text below `path`. */
 static mho_err read_yaml(mho_config *c, const char *path, const char *text, const char *file,
                          bool is_set, mho_errinfo *ei) {
-  yaml_parser_t parser;
   yaml_document_t doc;
-  mho_err err;
+  mho_err err = mho__yaml_load(text, file, is_set, &doc, ei);
+  if (err)
+    return err;
 
-  if (!yaml_parser_initialize(&parser))
-    return mho_fail(ei, MHO_ENOMEM, "no memory to parse %s", file);
-  yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
-
-  if (yaml_parser_load(&parser, &doc)) {
-    reader r = {c, &doc, file, is_set, is_set, ei};
-    err = read_document(&r, path);
-    yaml_document_delete(&doc);
-  } else {
-    err = mho_fail_at(ei, MHO_ECONFIG, file, is_set ? 0 : (int)parser.problem_mark.line + 1,
-                      "not valid YAML: %s%s%s", parser.problem ? parser.problem : "unreadable",
-                      parser.context ? ", " : "", parser.context ? parser.context : "");
-  }
-
-  yaml_parser_delete(&parser);
+  reader r = {c, &doc, file, is_set, is_set, 0, ei};
+  err = read_document(&r, path);
+  yaml_document_delete(&doc);
   return err;
 }
 

@@ -23,6 +23,7 @@
 #include "mho/spice.h"
 #include "spice/deck.h"
 #include "spice/netlist_text.h"
+#include "spice/sandbox.h"
 #include "spice/session.h"
 
 extern char **environ;
@@ -30,6 +31,8 @@ extern char **environ;
 #define DONE "mho-child done\n"
 /* It is followed by the line of the netlist (0: none) and a sentence. */
 #define FAILED "mho-child failed "
+
+static const char TRUSTED[] = "trusted"; /* argument of a child without a sandbox */
 
 /* ---------------------------------------------------------------- the child */
 
@@ -58,7 +61,7 @@ static bool begins(const char *line, const char *word) {
 
 /* Run the commands between .control and .endc, in order; "quit" ends them. The text is cut into
  * lines. */
-static mho_err run_commands(mho_spice *s, char *text, mho_errinfo *ei) {
+static mho_err run_commands(mho_spice *s, char *text, bool trusted, mho_errinfo *ei) {
   bool control = false;
   char *save = NULL;
 
@@ -71,7 +74,9 @@ static mho_err run_commands(mho_spice *s, char *text, mho_errinfo *ei) {
     } else if (control && *line && *line != '*') {
       if (begins(line, "quit") || begins(line, "exit"))
         break;
-      mho_err err = mho__spice_any_command(s, line, ei);
+      mho_err err = trusted ? MHO_OK : mho__sandbox_check(line, ei);
+      if (!err)
+        err = mho__spice_any_command(s, line, ei);
       if (err)
         return err;
     }
@@ -79,8 +84,10 @@ static mho_err run_commands(mho_spice *s, char *text, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-static mho_err serve(int fd, char *netlist, mho_errinfo *ei) {
+static mho_err serve(int fd, char *netlist, bool trusted, mho_errinfo *ei) {
   mho_spice *s;
+  if (!trusted) /* before the library, which runs what its start-up files say */
+    mho__sandbox_enter();
   mho_err err = mho_spice_open(&s, ei);
   if (err)
     return err;
@@ -88,7 +95,7 @@ static mho_err serve(int fd, char *netlist, mho_errinfo *ei) {
   err = mho_spice_load(s, netlist, ei);
   mho__spice_listen(s, pass_on, &fd);
   if (!err)
-    err = run_commands(s, netlist, ei);
+    err = run_commands(s, netlist, trusted, ei);
   mho_spice_close(s);
   return err;
 }
@@ -116,7 +123,8 @@ static void answer(int fd, mho_err err, const mho_errinfo *ei) {
   send_all(fd, line, strlen(line));
 }
 
-int mho_spice_child(int fd) {
+int mho_spice_child(int fd, const char *trust) {
+  bool trusted = trust && !strcmp(trust, TRUSTED);
   mho_spice_text t = {0};
   mho_errinfo ei = {0};
   char nothing[1] = "";
@@ -126,7 +134,7 @@ int mho_spice_child(int fd) {
 
   mho_err err = receive(fd, &t, &ei);
   if (!err)
-    err = serve(fd, t.p ? t.p : nothing, &ei);
+    err = serve(fd, t.p ? t.p : nothing, trusted, &ei);
   answer(fd, err, &ei);
   mho_free(t.p);
   return err ? 1 : 0;
@@ -134,9 +142,9 @@ int mho_spice_child(int fd) {
 
 /* ---------------------------------------------------------------- the parent */
 
-static mho_err spawn(const char *program, int fd, pid_t *child, mho_errinfo *ei) {
-  char word[] = MHO_SPICE_CHILD;
-  char *argv[] = {(char *)(uintptr_t)program, word, NULL};
+static mho_err spawn(const mho_spice_isolation *how, int fd, pid_t *child, mho_errinfo *ei) {
+  char *program = (char *)(uintptr_t)how->program, word[] = MHO_SPICE_CHILD;
+  char *argv[] = {program, word, how->trusted ? (char *)(uintptr_t)TRUSTED : NULL, NULL};
   posix_spawn_file_actions_t actions;
 
   posix_spawn_file_actions_init(&actions);
@@ -149,18 +157,18 @@ static mho_err spawn(const char *program, int fd, pid_t *child, mho_errinfo *ei)
   return rc ? mho_fail(ei, MHO_EIO, "cannot start %s: %s", program, strerror(rc)) : MHO_OK;
 }
 
-/* Read all that the child says, until it ends or the time is over. @return whether it ended. */
-static bool listen_until(int fd, double end, mho_spice_text *t) {
+/* Read all that the child says, until it ends, the time is over or the caller wants to stop.
+ * @return whether it ended. */
+static bool listen_until(int fd, double end, const mho_context *ctx, mho_spice_text *t) {
   char piece[4096];
   for (;;) {
     double left = end - mho_seconds();
-    if (left <= 0)
+    if (left <= 0 || mho_stopped(ctx))
       return false;
 
     struct pollfd p = {fd, POLLIN, 0};
-    int ready = poll(&p, 1, left > 1 ? 1000 : (int)(1000 * left) + 1);
+    int ready = poll(&p, 1, left > 0.2 ? 200 : (int)(1000 * left) + 1);
     if (ready < 0 && errno != EINTR)
-
       return true;
     if (ready <= 0)
       continue;
@@ -195,7 +203,8 @@ static mho_err child_error(char *said, mho_errinfo *ei) {
 }
 
 /* Find out how a child ended; its own last line is cut off the text. */
-static mho_err verdict(mho_spice_text *t, int status, mho_errinfo *ei) {
+static mho_err verdict(mho_spice_text *t, int status, bool trusted, mho_errinfo *ei) {
+  const char *limit = trusted ? "" : "; it has 2 GiB of memory, and more with --trust";
   char *said = last_word(t->p);
   if (said && !strcmp(said, DONE)) {
     *said = 0;
@@ -205,10 +214,10 @@ static mho_err verdict(mho_spice_text *t, int status, mho_errinfo *ei) {
   if (said && !strncmp(said, FAILED, strlen(FAILED)))
     return child_error(said, ei);
   if (WIFSIGNALED(status))
-    return mho_fail(ei, MHO_ESPICE, "ngspice crashed on this netlist (%s)",
-                    strsignal(WTERMSIG(status)));
-  return mho_fail(ei, MHO_ESPICE, "ngspice ended in the middle of this netlist (exit code %d)",
-                  WEXITSTATUS(status));
+    return mho_fail(ei, MHO_ESPICE, "ngspice crashed on this netlist (%s)%s",
+                    strsignal(WTERMSIG(status)), limit);
+  return mho_fail(ei, MHO_ESPICE, "ngspice ended in the middle of this netlist (exit code %d)%s",
+                  WEXITSTATUS(status), limit);
 }
 
 static int wait_for(pid_t child) {
@@ -221,12 +230,12 @@ static int wait_for(pid_t child) {
 }
 
 /* Send the netlist, and collect what the child prints until it ends or is stopped. */
-static mho_err talk(int fd, pid_t child, const char *netlist, double timeout_s, mho_spice_text *t,
-                    mho_errinfo *ei) {
-  double end = mho_seconds() + timeout_s;
+static mho_err talk(const mho_spice_isolation *how, int fd, pid_t child, const char *netlist,
+                    mho_spice_text *t, mho_errinfo *ei) {
+  double end = mho_seconds() + how->timeout_s;
   send_all(fd, netlist, strlen(netlist)); /* verdict() reports a child that dies meanwhile */
   shutdown(fd, SHUT_WR);
-  bool ended = listen_until(fd, end, t);
+  bool ended = listen_until(fd, end, how->ctx, t);
   if (!ended)
     kill(child, SIGKILL);
   close(fd);
@@ -235,13 +244,15 @@ static mho_err talk(int fd, pid_t child, const char *netlist, double timeout_s, 
 
   if (t->failed)
     return mho_fail(ei, MHO_ENOMEM, "no memory for what ngspice printed");
+  if (!ended && mho_stopped(how->ctx))
+    return mho_fail(ei, MHO_EINTERRUPTED, "interrupted while ngspice ran this netlist");
   if (!ended)
     return mho_fail(ei, MHO_ESPICE, "ngspice did not finish this netlist in %g s and was stopped",
-                    timeout_s);
-  return verdict(t, status, ei);
+                    how->timeout_s);
+  return verdict(t, status, how->trusted, ei);
 }
 
-mho_err mho_spice_isolated(const char *program, const char *netlist, double timeout_s, char **out,
+mho_err mho_spice_isolated(const mho_spice_isolation *how, const char *netlist, char **out,
                            mho_errinfo *ei) {
   int pair[2];
   pid_t child;
@@ -251,14 +262,14 @@ mho_err mho_spice_isolated(const char *program, const char *netlist, double time
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
     return mho_fail(ei, MHO_EIO, "no socket to a child process: %s", strerror(errno));
 
-  mho_err err = spawn(program, pair[1], &child, ei);
+  mho_err err = spawn(how, pair[1], &child, ei);
   close(pair[1]);
   if (err) {
     close(pair[0]);
     return err;
   }
 
-  err = talk(pair[0], child, netlist, timeout_s, &t, ei);
+  err = talk(how, pair[0], child, netlist, &t, ei);
   if (err) {
     mho_free(t.p);
     return err;

@@ -119,7 +119,12 @@ static void add_devices(const mho_netlist_crossbar *x, const double *g, double g
 
 static mho_err add_currents(const mho_netlist_crossbar *x, const tile *t, double *out,
                             mho_errinfo *ei) {
-  mho_wire_options o = {.rows = t->rows, .cols = t->cols, .r_word = x->r_word, .r_bit = x->r_bit};
+  mho_wire_options o = {.rows = t->rows,
+                        .cols = t->cols,
+                        .r_word = x->r_word,
+                        .r_bit = x->r_bit,
+                        .word_end = x->word_end,
+                        .bit_end = x->bit_end};
 
   if (!x->iv)
     return add_linear_tile(x, &o, t, out, ei);
@@ -162,7 +167,8 @@ mho_err mho_netlist_crossbar_currents(const mho_netlist_crossbar *x, double *out
   for (int k = 0; k < mho__netlist_sensed(x); k++)
     out[k] = 0;
 
-  if (!x->iv || mho__netlist_has_wires(x))
+  bool has_ends = x->word_end > 0 || x->bit_end > 0;
+  if (!x->iv || mho__netlist_has_wires(x) || has_ends)
     return add_tiles(x, out, ei);
 
   for (int k = 0; k < x->n_banks; k++)

@@ -7,14 +7,16 @@
 
 /* Name of the voltage of the word or bit line at device (i, j) of the first array: a node of its
  * own where the line has resistance, else the whole line, which is the sensed one or the driven
- * one. */
+ * one, or the node behind the resistance of its end. */
 static void name_node(const mho_netlist_crossbar *x, bool word, int i, int j, char name[48]) {
   char line = word ? 'w' : 'b';
   char sign = mho__netlist_role(x, 0)->letter, end = word == x->transposed ? sign : line;
-  bool wired = (word ? x->r_word : x->r_bit) > 0;
+  bool wired = (word ? x->r_word : x->r_bit) > 0, behind = (word ? x->word_end : x->bit_end) > 0;
 
   if (wired)
     snprintf(name, 48, "v(%c%c_%d_%d)", line, sign, i, j);
+  else if (behind)
+    snprintf(name, 48, "v(%ce%c_%d)", line, sign, word ? i : j);
   else
     snprintf(name, 48, "v(%c%d)", end, word ? i : j);
 }

@@ -42,7 +42,7 @@ static bool find_printed(const char *printed, const char *name, double *out) {
 
 /* Take a printed value into the row; worst: the largest difference over its margin so far. */
 static void compare(const expectation *e, double value, double *worst, double *squares,
-                    mho_cosim_row *row, char place[MHO_PLACE_MAX]) {
+                    mho_cosim_row *row, char place[MHO_PLACE_MAX], mho_netlist_values *values) {
   double d = fabs(value - e->value), ratio = d == 0 ? 0 : d / e->margin;
   row->n++;
   *squares += d * d;
@@ -53,10 +53,13 @@ static void compare(const expectation *e, double value, double *worst, double *s
   *worst = isnan(ratio) ? (double)INFINITY : ratio;
   row->max_abs = d;
   snprintf(place, MHO_PLACE_MAX, "%.60s", e->name);
+  if (values)
+    *values = (mho_netlist_values){.expected = e->value, .margin = e->margin, .printed = value};
 }
 
 mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_row *row,
-                            char place[MHO_PLACE_MAX], mho_errinfo *ei) {
+                            char place[MHO_PLACE_MAX], mho_netlist_values *values,
+                            mho_errinfo *ei) {
   double squares = 0, worst = 0, value;
   int line = 0;
 
@@ -80,12 +83,16 @@ mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_
     if (!parse(copy, &e))
       continue;
     if (!find_printed(printed, e.name, &value))
-      return mho_fail_at(ei, MHO_ESPICE, NULL, line, "ngspice printed no %s", e.name);
-    compare(&e, value, &worst, &squares, row, place);
+      return mho_fail_at(ei, MHO_ESPICE, NULL, line,
+                         "ngspice printed no %s: the .control block needs 'print %s'", e.name,
+                         e.name);
+    compare(&e, value, &worst, &squares, row, place, values);
   }
 
   if (!row->n)
-    return mho_fail(ei, MHO_EINVAL, "the netlist has no comment '* expect NAME = VALUE +- MARGIN'");
+    return mho_fail(ei, MHO_EINVAL,
+                    "the netlist has no comment '* expect NAME = VALUE +- MARGIN', beside a "
+                    "'print NAME' in a .control block");
 
   row->rms = sqrt(squares / (double)row->n);
   row->max_rel = worst;

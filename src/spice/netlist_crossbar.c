@@ -89,16 +89,26 @@ static mho_err check_inputs(const mho_netlist_crossbar *x, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+static bool is_resistance(double ohm) {
+  return ohm >= 0 && isfinite(ohm);
+}
+
 static mho_err check(const mho_netlist_crossbar *x, mho_errinfo *ei) {
   if (x->rows < 1 || x->cols < 1 || x->n_banks < 1 || !x->v_in)
     return mho_fail(ei, MHO_EINVAL,
                     "a crossbar of %d x %d: expected at least 1 x 1, conductances and inputs",
                     x->rows, x->cols);
-  if (!(x->r_word >= 0) || !(x->r_bit >= 0) || isinf(x->r_word) || isinf(x->r_bit))
+  if (!is_resistance(x->r_word) || !is_resistance(x->r_bit))
     return mho_fail(ei, MHO_EINVAL, "wire segments of %g ohm (word lines) and %g ohm (bit lines)",
                     x->r_word, x->r_bit);
+  if (!is_resistance(x->word_end) || !is_resistance(x->bit_end))
+    return mho_fail(ei, MHO_EINVAL, "ends of %g ohm (word lines) and %g ohm (bit lines)",
+                    x->word_end, x->bit_end);
   if (x->tile[0] < 0 || x->tile[1] < 0)
     return mho_fail(ei, MHO_EINVAL, "tiles of %d x %d", x->tile[0], x->tile[1]);
+  bool has_ends = x->word_end > 0 || x->bit_end > 0;
+  if (has_ends && (mho__netlist_tile_rows(x) < x->rows || mho__netlist_tile_cols(x) < x->cols))
+    return mho_fail(ei, MHO_EINVAL, "ends with a resistance are of arrays that are one tile");
 
   for (int k = 0; k < x->n_banks; k++) {
     char what[80];
@@ -200,6 +210,10 @@ static void add_inputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
     add(t, "\n* parameters: a segment of wire (ohm)\n");
   add_resistance(t, "r_word", x->r_word);
   add_resistance(t, "r_bit", x->r_bit);
+  if (x->word_end > 0 || x->bit_end > 0)
+    add(t, "\n* parameters: what drives or senses a line (ohm)\n");
+  add_resistance(t, "word_end", x->word_end);
+  add_resistance(t, "bit_end", x->bit_end);
 
   add(t, "\n* parameters: input voltages of the %s lines (V)\n", x->transposed ? "bit" : "word");
   for (int k = 0; k < mho__netlist_driven(x); k++) {
@@ -212,13 +226,28 @@ static void add_inputs(mho_spice_text *t, const mho_netlist_crossbar *x) {
   }
 }
 
-/* Terminal of word line i: its driver, or the virtual ground of the array. */
-static void add_word_end(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i) {
+/* What word line i ends in: its driver, or the virtual ground of the array. */
+static void add_word_source(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i) {
   add(t, "%c%d ", x->transposed ? sign : 'w', i);
 }
 
-static void add_bit_end(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int j) {
+static void add_bit_source(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int j) {
   add(t, "%c%d ", x->transposed ? 'b' : sign, j);
+}
+
+/* Terminal of word line i: what it ends in, or the node behind the resistance of that. */
+static void add_word_end(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int i) {
+  if (x->word_end > 0)
+    add(t, "we%c_%d ", sign, i);
+  else
+    add_word_source(t, x, sign, i);
+}
+
+static void add_bit_end(mho_spice_text *t, const mho_netlist_crossbar *x, char sign, int j) {
+  if (x->bit_end > 0)
+    add(t, "be%c_%d ", sign, j);
+  else
+    add_bit_source(t, x, sign, j);
 }
 
 /* The word line at device (i, j): a node of its own, or the whole line. */
@@ -324,7 +353,29 @@ static void add_bit_wires(mho_spice_text *t, const mho_netlist_crossbar *x, cons
     }
 }
 
+/* RWE<sign>_<i>, RBE<sign>_<j>: what drives or senses a line. */
+static void add_ends(mho_spice_text *t, const mho_netlist_crossbar *x, const mho_bank *role) {
+  char sign = role->letter;
+
+  if (x->word_end > 0)
+    for (int i = 0; i < x->rows; i++) {
+      add(t, "RWE%c_%d ", sign, i);
+      add_word_source(t, x, sign, i);
+      add_word_end(t, x, sign, i);
+      add(t, "{word_end}\n");
+    }
+
+  if (x->bit_end > 0)
+    for (int j = 0; j < x->cols; j++) {
+      add(t, "RBE%c_%d ", sign, j);
+      add_bit_end(t, x, sign, j);
+      add_bit_source(t, x, sign, j);
+      add(t, "{bit_end}\n");
+    }
+}
+
 static void add_wires(mho_spice_text *t, const mho_netlist_crossbar *x, int bank) {
+  add_ends(t, x, mho__netlist_role(x, bank));
   if (x->r_word > 0)
     add_word_wires(t, x, mho__netlist_role(x, bank));
   if (x->r_bit > 0)

@@ -6,8 +6,8 @@
  * the devices that have been programmed since are altered. Another network replaces it, and so does
  * whoever else opens a session: it is loaded again when it is needed.
  *
- * A sample that does not settle is counted as unsettled and its states become NaN: never silently
- * used, they make the loss infinite and end the training.
+ * A sample that does not settle is counted as unsettled and its states become NaN: they are never
+ * used, since whoever runs a batch asks for the failure after it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <pthread.h>
@@ -43,6 +43,8 @@ static struct {
   mho_spice_lease lease;
   mho_spice_network *circuit;
   uint64_t structure; /* of the network it is of */
+  mho_err err;        /* the first since failure() was asked */
+  mho_errinfo why;
 } shared = {.lease = {.lock = PTHREAD_MUTEX_INITIALIZER, .closing = closing}};
 
 static void closing(void) {
@@ -186,6 +188,25 @@ static mho_err settle_sample(const mho_phase *p, int number, sample *s, double *
   return mho_fail(ei, MHO_ESPICE, "the live error does not settle");
 }
 
+/* Keep the first thing that goes wrong, with the lock. @return whether all is well. */
+static bool is_well(mho_err err, const mho_errinfo *ei) {
+  if (err && !shared.err) {
+    shared.err = err;
+    shared.why = *ei;
+  }
+  return !err;
+}
+
+static mho_err failure(mho_errinfo *ei) {
+  pthread_mutex_lock(&shared.lease.lock);
+  mho_err err = shared.err;
+  if (err && ei)
+    *ei = shared.why;
+  shared.err = MHO_OK;
+  pthread_mutex_unlock(&shared.lease.lock);
+  return err;
+}
+
 /* Copy the states of hidden layers into the phase's; s NULL: the sample has not settled. */
 static void take_states(const mho_phase *p, int number, const sample *s) {
   const mho_network *net = p->net;
@@ -200,13 +221,16 @@ static void take_states(const mho_phase *p, int number, const sample *s) {
 static void settle(const mho_phase *p, mho_settle_stats *stats) {
   mho_errinfo ei;
   sample s = {0};
-  bool ok = sample_new(p->net, &s);
+  mho_err err = MHO_OK;
+  if (!sample_new(p->net, &s))
+    err = mho_fail(&ei, MHO_ENOMEM, "no memory for a sample of ngspice");
 
   pthread_mutex_lock(&shared.lease.lock);
-  if (ok)
-    ok = prepare(p->net, p->thread->params, &ei) == MHO_OK;
+  if (!err)
+    err = prepare(p->net, p->thread->params, &ei);
+  bool ok = is_well(err, &ei);
   for (int i = p->row0; i < p->row0 + p->n; i++) {
-    bool settled = ok && settle_sample(p, i, &s, &stats->steps, &ei) == MHO_OK;
+    bool settled = ok && is_well(settle_sample(p, i, &s, &stats->steps, &ei), &ei);
     stats->unsettled += !settled;
     take_states(p, i, settled ? &s : NULL);
   }
@@ -272,4 +296,5 @@ const mho_settler mho_settler_spice = {
     .unmetered = true,
     .workspace_new = check_network,
     .workspace_free = nothing_to_free,
+    .failure = failure,
 };

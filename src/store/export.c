@@ -9,7 +9,7 @@
  *   {"end":12}
  * A run's config is the first line's with `change` merged into it (RFC 7396), or "config" in full
  * where that would not give the same text. Numbers have 17 digits: they come back bit for bit.
- * Bytes are hexadecimal.
+ * Bytes are hexadecimal, and so are those of a text that are no UTF-8: \xNN.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -33,7 +33,10 @@ typedef struct exporter {
   int n_tables;
   char table[TABLES_MAX][64];
   char columns[TABLES_MAX][COLUMNS]; /* without run_id */
+  sqlite3_stmt *rows[TABLES_MAX];    /* of a table's rows of a run; NULL before the first */
+  sqlite3_stmt *studies;             /* of a run's studies; the same */
   char *base;                        /* config of the first line, as stored */
+  json_t *base_json;                 /* the same; NULL where it is no JSON */
   mho_export_result *out;
 } exporter;
 
@@ -75,7 +78,20 @@ static json_t *bytes_json(const unsigned char *data, size_t n) {
   return j;
 }
 
-static json_t *value_json(sqlite3_stmt *st, int i) {
+/* A text of the database as JSON, which has UTF-8 only. */
+static json_t *text_json(exporter *x, const char *text, size_t n) {
+  json_t *plain = json_stringn(text, n);
+  if (plain)
+    return plain;
+
+  char *escaped = mho_text_escape(text, n, false);
+  x->out->escaped++;
+  plain = escaped ? json_string(escaped) : NULL;
+  free(escaped);
+  return plain;
+}
+
+static json_t *value_json(exporter *x, sqlite3_stmt *st, int i) {
   switch (sqlite3_column_type(st, i)) {
   case SQLITE_INTEGER:
     return json_integer(sqlite3_column_int64(st, i));
@@ -87,7 +103,7 @@ static json_t *value_json(sqlite3_stmt *st, int i) {
   }
   case SQLITE_TEXT: {
     const char *text = (const char *)sqlite3_column_text(st, i);
-    return json_stringn_nocheck(text, (size_t)sqlite3_column_bytes(st, i));
+    return text_json(x, text, (size_t)sqlite3_column_bytes(st, i));
   }
   case SQLITE_BLOB: {
     const void *data = sqlite3_column_blob(st, i);
@@ -98,30 +114,31 @@ static json_t *value_json(sqlite3_stmt *st, int i) {
   }
 }
 
-static json_t *row_json(sqlite3_stmt *st) {
+static json_t *row_json(exporter *x, sqlite3_stmt *st) {
   json_t *row = json_array();
   for (int i = 0; i < sqlite3_column_count(st); i++)
-    json_array_append_new(row, value_json(st, i));
+    json_array_append_new(row, value_json(x, st, i));
   return row;
 }
 
-/* All rows of a statement about ?1 as a list of lists. */
-static mho_err rows_json(exporter *x, const char *sql, const char *arg, json_t **out,
-                         mho_errinfo *ei) {
-  sqlite3_stmt *st;
+/* All rows of a statement about ?1 as a list of lists. The statement is made of sql when it is
+ * first wanted: making it anew for each of 100,000 runs would take most of the time. */
+static mho_err rows_json(exporter *x, sqlite3_stmt **statement, const char *sql, const char *arg,
+                         json_t **out, mho_errinfo *ei) {
   *out = json_array();
-  mho_err err = mho__store_prepare(x->s, sql, "read the runs", &st, ei);
+  mho_err err = *statement ? MHO_OK : mho__store_prepare(x->s, sql, "read the runs", statement, ei);
   if (err)
     return err;
 
+  sqlite3_stmt *st = *statement;
   sqlite3_bind_text(st, 1, arg, -1, SQLITE_STATIC);
   int rc;
   while (mho__store_next(st, &rc))
-    json_array_append_new(*out, row_json(st));
+    json_array_append_new(*out, row_json(x, st));
   if (rc != SQLITE_DONE)
     err = mho__store_fail(x->s, rc, "read the runs", ei);
 
-  sqlite3_finalize(st);
+  sqlite3_reset(st);
   return err;
 }
 
@@ -148,8 +165,8 @@ static json_t *difference(const json_t *from, const json_t *to) {
   return patch;
 }
 
-static void add_config(const exporter *x, json_t *line, const char *config) {
-  json_t *base = json_loads(x->base, 0, NULL), *own = json_loads(config, 0, NULL);
+static void add_config(exporter *x, json_t *line, const char *config) {
+  json_t *base = json_deep_copy(x->base_json), *own = json_loads(config, 0, NULL);
   json_t *patch = base && own ? difference(base, own) : NULL;
   if (patch)
     mho__store_patch(base, patch);
@@ -159,7 +176,7 @@ static void add_config(const exporter *x, json_t *line, const char *config) {
   if (again && !strcmp(again, config))
     json_object_set(line, "change", patch);
   else
-    json_object_set_new(line, "config", json_string(config));
+    json_object_set_new(line, "config", text_json(x, config, strlen(config)));
 
   free(again);
   json_decref(base);
@@ -199,21 +216,22 @@ static mho_err put_head(exporter *x, mho_errinfo *ei) {
   for (int i = 0; i < x->n_tables; i++)
     json_object_set_new(tables, x->table[i], names_json(x->columns[i]));
 
-  json_t *config = json_loads(x->base, 0, NULL);
+  json_t *config = x->base_json ? json_incref(x->base_json) : json_object();
   return put(x,
              json_pack("{s:s, s:i, s:o, s:o}", "mho", MHO_STORE_FILE_KIND, "schema",
-                       MHO_STORE_VERSION, "tables", tables, "config",
-                       config ? config : json_object()),
+                       MHO_STORE_VERSION, "tables", tables, "config", config),
              ei);
 }
 
 static mho_err put_studies(exporter *x, mho_errinfo *ei) {
   json_t *rows;
+  sqlite3_stmt *statement = NULL;
   mho_err err = rows_json(
-      x,
+      x, &statement,
       "SELECT name, created, config FROM study WHERE name IN (SELECT study FROM study_run "
       "WHERE run_id IN (SELECT id FROM temp.chosen)) OR name = ?1 ORDER BY name",
       x->o->study, &rows, ei);
+  sqlite3_finalize(statement);
 
   json_t *row;
   size_t i;
@@ -242,7 +260,7 @@ static mho_err add_rows(exporter *x, const char *id, json_t *line, mho_errinfo *
     char sql[COLUMNS + 128];
     snprintf(sql, sizeof sql, "SELECT %s FROM %s WHERE run_id = ?1 ORDER BY 1, 2", x->columns[i],
              x->table[i]);
-    err = rows_json(x, sql, id, &rows, ei);
+    err = rows_json(x, &x->rows[i], sql, id, &rows, ei);
     if (!err && json_array_size(rows))
       json_object_set(tables, x->table[i], rows);
     json_decref(rows);
@@ -256,7 +274,8 @@ static mho_err add_studies(exporter *x, const char *id, json_t *line, mho_errinf
   json_t *rows, *row, *names = json_array();
   size_t i;
   mho_err err =
-      rows_json(x, "SELECT study FROM study_run WHERE run_id = ?1 ORDER BY study", id, &rows, ei);
+      rows_json(x, &x->studies, "SELECT study FROM study_run WHERE run_id = ?1 ORDER BY study", id,
+                &rows, ei);
 
   json_array_foreach (rows, i, row)
     json_array_append(names, json_array_get(row, 0));
@@ -278,7 +297,7 @@ static mho_err put_run(exporter *x, sqlite3_stmt *st, mho_errinfo *ei) {
     if (!strcmp(name, "config"))
       json_array_append_new(row, json_null());
     else
-      json_array_append_new(row, running ? json_string("interrupted") : value_json(st, i));
+      json_array_append_new(row, running ? json_string("interrupted") : value_json(x, st, i));
   }
 
   json_object_set_new(line, "run", row);
@@ -440,6 +459,8 @@ static mho_err read_base(exporter *x, mho_errinfo *ei) {
     err = mho__store_fail(x->s, rc, "read the runs", ei);
   else if (!x->base)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to write the runs");
+  else
+    x->base_json = json_loads(x->base, 0, NULL);
 
   sqlite3_finalize(st);
   return err;
@@ -491,6 +512,9 @@ mho_err mho_store_export(mho_store *s, int n, const char *const *ids, const mho_
   if (!err)
     err = write_file(x, ei);
 
+  for (int i = 0; i < x->n_tables; i++)
+    sqlite3_finalize(x->rows[i]);
+  sqlite3_finalize(x->studies);
   if (!sqlite3_get_autocommit(s->db))
     sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
   sqlite3_exec(s->db, "DROP TABLE IF EXISTS temp.chosen", NULL, NULL, NULL);
@@ -498,6 +522,7 @@ mho_err mho_store_export(mho_store *s, int n, const char *const *ids, const mho_
     sqlite3_exec(s->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
 
   free(x->base);
+  json_decref(x->base_json);
   mho_free(x);
   return err;
 }

@@ -124,10 +124,11 @@ static mho_err fail_unknown(mho_store *s, const char *ref, mho_errinfo *ei) {
 }
 
 mho_err mho_store_find(mho_store *s, const char *ref, char id[MHO_ID_MAX], mho_errinfo *ei) {
-  static const char *const newest = "SELECT id FROM run ORDER BY started DESC, id DESC LIMIT 1";
+  /* by the order in which they came into this database: a clock may have been wrong */
+  static const char *const newest = "SELECT id FROM run ORDER BY rowid DESC LIMIT 1";
   static const char *const exact[] = {
       "SELECT id FROM run WHERE id = ?1",
-      "SELECT id FROM run WHERE name = ?1 ORDER BY started DESC, id DESC LIMIT 1",
+      "SELECT id FROM run WHERE name = ?1 ORDER BY rowid DESC LIMIT 1",
   };
 
   *id = 0;

@@ -41,8 +41,10 @@ void mho_store_new_id(char id[MHO_ID_MAX]) {
 
 static mho_err begin_locked(mho_store *s, const mho_run_row *run, const char *point,
                             mho_errinfo *ei) {
-  int64_t there;
-  mho_err err = mho__store_int(s, "SELECT 1 FROM run WHERE id = ?1", run->id, 0, &there, ei);
+  int64_t there = 0;
+  mho_err err = run->name ? mho_name_check("the run's name", run->name, ei) : MHO_OK;
+  if (!err)
+    err = mho__store_int(s, "SELECT 1 FROM run WHERE id = ?1", run->id, 0, &there, ei);
   if (err)
     return err;
   if (there)

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiment/yaml_text.h"
 #include "study/study_axes.h"
 
 const char *const mho__study_design_words[STUDY_DESIGNS] = {"grid", "random", "latin", "sobol"};
@@ -67,6 +68,10 @@ static mho_err read_name(const study_reader *r, const yaml_node_t *node) {
   if (!name || !*name || strlen(name) >= sizeof s->name || strchr(name, '/'))
     return STUDY_FAIL(r, node, "study: expected a name of up to %zu characters, without /",
                       sizeof s->name - 1);
+  if (!mho_text_is_plain(name))
+    return STUDY_FAIL(r, node,
+                      "study: a name is UTF-8 without line feeds and other control "
+                      "characters");
   strcpy(s->name, name);
   return MHO_OK;
 }
@@ -243,22 +248,14 @@ static void default_name(mho_study *s) {
 
 static mho_err parse(const mho_registry *registry, mho_study *s, const char *text,
                      mho_errinfo *ei) {
-  yaml_parser_t parser;
   yaml_document_t doc;
-  if (!yaml_parser_initialize(&parser))
-    return mho_fail(ei, MHO_ENOMEM, "no memory to parse %s", s->file);
-  yaml_parser_set_input_string(&parser, (const unsigned char *)text, strlen(text));
+  mho_err err = mho__yaml_load(text, s->file, false, &doc, ei);
+  if (err)
+    return err;
 
-  mho_err err;
-  if (!yaml_parser_load(&parser, &doc)) {
-    err = mho_fail_at(ei, MHO_ECONFIG, s->file, (int)parser.problem_mark.line + 1,
-                      "not valid YAML: %s", parser.problem ? parser.problem : "unreadable");
-  } else {
-    study_reader r = {.s = s, .r = registry, .doc = &doc, .ei = ei};
-    err = read_root(&r, yaml_document_get_root_node(&doc));
-    yaml_document_delete(&doc);
-  }
-  yaml_parser_delete(&parser);
+  study_reader r = {.s = s, .r = registry, .doc = &doc, .ei = ei};
+  err = read_root(&r, yaml_document_get_root_node(&doc));
+  yaml_document_delete(&doc);
   return err;
 }
 
@@ -294,6 +291,8 @@ mho_err mho_study_text(const mho_registry *r, const char *text, const char *name
       break;
     err = mho_config_set(s->base, set[i], ei);
   }
+  if (!err)
+    err = mho_name_check("the study's name, after its file:", s->name, ei);
   if (!err && !*s->name)
     err = mho_fail_at(ei, MHO_ECONFIG, name, 0, "the study has no name: add study: NAME");
 

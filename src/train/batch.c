@@ -200,6 +200,11 @@ static bool has_only_trials(const mho_batch *b) {
   return b->learn && b->t->rule->trial && !b->t->rule->learn;
 }
 
+/* What the settler could not do since this was last asked. */
+static mho_err failure(const mho_trainer *t, mho_errinfo *ei) {
+  return t->settler->failure ? t->settler->failure(ei) : MHO_OK;
+}
+
 mho_err mho__batch_run(const mho_batch *b, mho_rule_stats *sum, mho_errinfo *ei) {
   mho_trainer *t = b->t;
   mho_batch batch = *b;
@@ -215,7 +220,8 @@ mho_err mho__batch_run(const mho_batch *b, mho_rule_stats *sum, mho_errinfo *ei)
   else
     run_chunks(&p, sum);
 
-  return b->learn && t->rule->trial ? t->rule->trial(&all, sum, ei) : MHO_OK;
+  mho_err err = b->learn && t->rule->trial ? t->rule->trial(&all, sum, ei) : MHO_OK;
+  return err ? err : failure(t, ei);
 }
 
 /* ---------------------------------------------------------------- full scales from data */

@@ -21,7 +21,7 @@ typedef struct mho_batch {
 
 /** Settle a batch into the trainer's states and errors.
  *  @param sum  its chunks' statistics, added in a fixed order.
- *  @return MHO_OK; errors of the rule's trial. */
+ *  @return MHO_OK; errors of the rule's trial, and what the settler could not do. */
 mho_err mho__batch_run(const mho_batch *b, mho_rule_stats *sum, mho_errinfo *ei);
 /** Add one batch's or chunk's statistics to a sum; of the residuals the largest counts. */
 void mho__rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s);

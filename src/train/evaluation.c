@@ -39,6 +39,10 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
       return err;
     mho__rule_stats_add(&sum, &s);
   }
+  if (isnan(sum.loss))
+    return mho_fail(ei, MHO_EDIVERGED,
+                    "the network cannot be evaluated: its weights or states are not finite "
+                    "numbers, as after a training that diverged");
 
   *out = (mho_evaluation){.accuracy = (double)sum.correct / images->n,
                           .loss = sum.loss / images->n,

@@ -26,9 +26,9 @@ static const char divider[] = "divider\n"
 static void test_good(void **state) {
   char *out, place[MHO_PLACE_MAX];
   mho_cosim_row row;
-  OK(mho_spice_isolated(self, divider, 30, &out, &ei));
+  OK(mho_spice_isolated(&(mho_spice_isolation){self, 30, false, NULL}, divider, &out, &ei));
   assert_non_null(strstr(out, "half = 1.500000000000000e+00"));
-  OK(mho_netlist_compare(divider, out, &row, place, &ei));
+  OK(mho_netlist_compare(divider, out, &row, place, NULL, &ei));
   assert_true(row.pass && row.n == 2 && row.max_rel < 1);
   mho_free(out);
 }
@@ -36,24 +36,27 @@ static void test_good(void **state) {
 static void test_what_is_compared(void **state) {
   char place[MHO_PLACE_MAX];
   mho_cosim_row row;
-  OK(mho_netlist_compare(divider, "half = 1.5\nv(a) = 2.1\n", &row, place, &ei));
+  OK(mho_netlist_compare(divider, "half = 1.5\nv(a) = 2.1\n", &row, place, NULL, &ei));
   assert_true(!row.pass && row.max_rel > 1e7);
   assert_string_equal(place, "v(a)");
-  OK(mho_netlist_compare(divider, "HALF = 1.5\n  v(a) = 2.0000000005\n", &row, place, &ei));
+  OK(mho_netlist_compare(divider, "HALF = 1.5\n  v(a) = 2.0000000005\n", &row, place, NULL, &ei));
   assert_true(row.pass);
   NEAR(row.max_rel, .5, 1e-3, 0);
-  OK(mho_netlist_compare(divider, "half = nan\nv(a) = 2\n", &row, place, &ei));
+  OK(mho_netlist_compare(divider, "half = nan\nv(a) = 2\n", &row, place, NULL, &ei));
   assert_false(row.pass);
-  assert_int_equal(mho_netlist_compare(divider, "half = 1.5\n", &row, place, &ei), MHO_ESPICE);
+  assert_int_equal(mho_netlist_compare(divider, "half = 1.5\n", &row, place, NULL, &ei),
+                   MHO_ESPICE);
   assert_int_equal(ei.line, 3);
-  assert_int_equal(mho_netlist_compare("title\nR1 a 0 1\n", "", &row, place, &ei), MHO_EINVAL);
+  assert_int_equal(mho_netlist_compare("title\nR1 a 0 1\n", "", &row, place, NULL, &ei),
+                   MHO_EINVAL);
 }
 
 /* Runs `netlist`, which must fail with these words, within the time; then the good one runs. */
 static void must_fail(const char *netlist, double timeout_s, const char *says) {
   char *out;
   double start = mho_seconds();
-  mho_err err = mho_spice_isolated(self, netlist, timeout_s, &out, &ei);
+  mho_err err =
+      mho_spice_isolated(&(mho_spice_isolation){self, timeout_s, false, NULL}, netlist, &out, &ei);
   if (!err || !strstr(ei.message, says))
     fail_msg("error %d, '%s', expected '%s'", (int)err, err ? ei.message : "", says);
   assert_null(out);
@@ -90,15 +93,19 @@ static void test_crashes(void **state) {
 
 static void test_no_program(void **state) {
   char *out;
-  assert_int_equal(mho_spice_isolated("/nonexistent/mho", divider, 5, &out, &ei), MHO_EIO);
+  assert_int_equal(mho_spice_isolated(&(mho_spice_isolation){"/nonexistent/mho", 5, false, NULL},
+                                      divider, &out, &ei),
+                   MHO_EIO);
   assert_non_null(strstr(ei.message, "/nonexistent/mho"));
   /* a program that answers nothing */
-  assert_int_equal(mho_spice_isolated("/bin/true", divider, 5, &out, &ei), MHO_ESPICE);
+  assert_int_equal(
+      mho_spice_isolated(&(mho_spice_isolation){"/bin/true", 5, false, NULL}, divider, &out, &ei),
+      MHO_ESPICE);
 }
 
 int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], MHO_SPICE_CHILD))
-    return mho_spice_child(0);
+    return mho_spice_child(0, argc > 2 ? argv[2] : NULL);
   mho_spice *s;
   if (mho_spice_open(&s, &ei) == MHO_EUNSUPPORTED) {
     printf("skipped: %s\n", ei.message);

@@ -69,6 +69,21 @@ static mho_err count_pulses(const mho_csv *t, const char *path, int at, int befo
   return MHO_OK;
 }
 
+/* A fit steps through every pulse, whether or not it was read. */
+static mho_err check_pulses(const mho_pulse_data *d, const char *path, mho_errinfo *ei) {
+  static const double ALWAYS = 1e6, A_READING = 10;
+  double all = 0;
+  for (int i = 0; i < d->n; i++)
+    all += d->count[i];
+
+  if (all <= ALWAYS + A_READING * d->n)
+    return MHO_OK;
+  return mho_fail_at(ei, MHO_EDATA, path, 0,
+                     "%.3g pulses for %d readings, each of which a fit steps through: give "
+                     "readings with at most %.3g pulses in all",
+                     all, d->n, ALWAYS + A_READING * d->n);
+}
+
 /* The sorted rows into d; `order` says where they stand in the file. */
 static mho_err fill(const mho_csv *t, const char *path, double unit, const row *order,
                     mho_pulse_data *d, mho_errinfo *ei) {
@@ -159,6 +174,8 @@ static mho_err to_tracks(const mho_csv *t, const char *path, double unit, mho_pu
   if (order && d->device && d->first && d->count && d->pulse && d->direction && d->g) {
     sort_rows(t, order);
     err = fill(t, path, unit, order, d, ei);
+    if (!err)
+      err = check_pulses(d, path, ei);
   } else {
     err = mho_fail(ei, MHO_ENOMEM, "no memory for %zu rows", n);
   }
