@@ -2,9 +2,11 @@
  * four such files.
  *
  * A file is big-endian: two zero bytes, the type (8: unsigned byte), the number of dimensions, each
- * dimension as a 32-bit number, the data. The format is of Y. LeCun, C. Cortes and C. J. C. Burges,
- * "The MNIST database of handwritten digits", http://yann.lecun.com/exdb/mnist/. A header is not
- * believed: memory grows with the data that are there, not with the sizes announced.
+ * dimension as a 32-bit number, the data. Images have two dimensions (vectors, one row of pixels
+ * each), three (height and width), or four (channels before them). The format is of Y. LeCun,
+ * C. Cortes and C. J. C. Burges, "The MNIST database of handwritten digits",
+ * http://yann.lecun.com/exdb/mnist/. A header is not believed: memory grows with the data that are
+ * there, not with the sizes announced.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
 
@@ -15,6 +17,8 @@
 enum {
   IMAGES = 0x00000803,
   LABELS = 0x00000801,
+  DIMENSIONS_MAX = 4,
+  CHANNELS_MAX = 3,
   PIXELS_MAX = 1 << 24, /* of an image, 4096 x 4096; a header that announces more is damaged */
   FIRST = 1 << 20       /* the bytes allocated before any data are seen */
 };
@@ -23,15 +27,15 @@ enum {
 typedef struct idx {
   char path[MHO_DATA_PATH];
   char sha256[MHO_DATA_HEX];
-  int n, height, width; /* labels: 1 x 1 */
-  uint8_t *data;        /* [n x height * width], owned */
+  int n, channels, height, width; /* labels: 1 x 1 x 1 */
+  uint8_t *data;                  /* [n x channels * height * width], owned */
 } idx;
 
 /* ---------------------------------------------------------------- one file */
 
 /* The data's bytes. */
 static size_t size_of(const idx *x) {
-  return (size_t)x->n * (size_t)x->height * (size_t)x->width;
+  return (size_t)x->n * (size_t)x->channels * (size_t)x->height * (size_t)x->width;
 }
 
 static uint32_t big_endian(const uint8_t *b) {
@@ -42,10 +46,38 @@ static const char *content(uint32_t magic) {
   return magic == IMAGES ? "images" : "labels";
 }
 
+/* The numbers of a file of another type; NULL where it is no IDX file of a known one. */
+static const char *other_type(uint32_t magic) {
+  switch (magic >> 8) {
+  case 0x09:
+    return "signed bytes";
+  case 0x0b:
+    return "16-bit integers";
+  case 0x0c:
+    return "32-bit integers";
+  case 0x0d:
+    return "float32 numbers";
+  case 0x0e:
+    return "float64 numbers";
+  default:
+    return NULL;
+  }
+}
+
+/* Whether a file of images begins so: unsigned bytes with 2 to 4 dimensions. */
+static bool is_images(uint32_t magic) {
+  return magic >= IMAGES - 1 && magic <= IMAGES + 1;
+}
+
 static mho_err wrong_magic(const mho_data_reader *r, uint32_t magic, uint32_t have,
                            mho_errinfo *ei) {
-  const char *hint = "";
-  if (have == IMAGES)
+  const char *hint = "", *type = other_type(have);
+  if (type)
+    return mho_fail(ei, MHO_EDATA,
+                    "%s holds %s: of IDX files only unsigned bytes are read; save them as bytes "
+                    "from 0 to 255, or %s",
+                    r->name, type, r->cure);
+  if (is_images(have))
     hint = " (it holds images: are two files swapped?)";
   else if (have == LABELS)
     hint = " (it holds labels: are two files swapped?)";
@@ -60,26 +92,29 @@ static mho_err wrong_magic(const mho_data_reader *r, uint32_t magic, uint32_t ha
  * int hold them. */
 static mho_err take_sizes(const mho_data_reader *r, uint32_t magic, const uint8_t *b, idx *out,
                           mho_errinfo *ei) {
-  uint32_t n = big_endian(b + 4), height = 1, width = 1;
-  if (magic == IMAGES) {
-    height = big_endian(b + 8);
-    width = big_endian(b + 12);
-  }
+  int dimensions = (int)(magic & 0xff);
+  uint32_t n = big_endian(b + 4), size[3] = {1, 1, 1}; /* channels, height, width */
+  for (int k = 1; k < dimensions; k++)
+    size[4 - dimensions + k - 1] = big_endian(b + 4 + 4 * k);
 
-  if (!n || n > INT_MAX || !height || !width || (uint64_t)height * width > PIXELS_MAX ||
-      (uint64_t)n * height * width > PTRDIFF_MAX)
-    return mho_fail(ei, MHO_EDATA, "%s announces %u %s of %u x %u bytes, which cannot be; %s",
-                    r->name, n, content(magic), height, width, r->cure);
+  uint64_t pixels = (uint64_t)size[1] * size[2];
+  bool fits = n && n <= INT_MAX && size[0] && size[0] <= CHANNELS_MAX && pixels &&
+              pixels <= PIXELS_MAX && n * (pixels * size[0]) <= PTRDIFF_MAX;
+  if (!fits)
+    return mho_fail(ei, MHO_EDATA, "%s announces %u %s of %u x %u x %u bytes, which cannot be; %s",
+                    r->name, n, content(dimensions > 1 ? IMAGES : LABELS), size[0], size[1],
+                    size[2], r->cure);
 
   out->n = (int)n;
-  out->height = (int)height;
-  out->width = (int)width;
+  out->channels = (int)size[0];
+  out->height = (int)size[1];
+  out->width = (int)size[2];
   return MHO_OK;
 }
 
 /* Read a header; magic: what the file is to hold, 0: images or labels. */
 static mho_err read_header(mho_data_reader *r, uint32_t magic, idx *out, mho_errinfo *ei) {
-  uint8_t b[16];
+  uint8_t b[4 * (1 + DIMENSIONS_MAX)];
   size_t got = 0, more = 0;
   mho_err err = mho__data_read(r, b, 8, &got, ei);
   if (err)
@@ -88,10 +123,11 @@ static mho_err read_header(mho_data_reader *r, uint32_t magic, idx *out, mho_err
   uint32_t have = got >= 4 ? big_endian(b) : 0;
   if (!magic)
     magic = have == LABELS ? LABELS : IMAGES;
-  if (got >= 4 && have != magic)
+  bool fits = magic == IMAGES ? is_images(have) : have == magic;
+  if (got >= 4 && !fits)
     return wrong_magic(r, magic, have, ei);
 
-  size_t want = magic == IMAGES ? 16 : 8;
+  size_t want = got >= 4 ? 4 * (1 + (have & 0xff)) : 8;
   if (got == 8 && want > 8) {
     err = mho__data_read(r, b + 8, want - 8, &more, ei);
     if (err)
@@ -101,7 +137,7 @@ static mho_err read_header(mho_data_reader *r, uint32_t magic, idx *out, mho_err
     return mho_fail(ei, MHO_EDATA,
                     "%s is cut short: it ends within its header, after %zu bytes; %s", r->name,
                     got + more, r->cure);
-  return take_sizes(r, magic, b, out, ei);
+  return take_sizes(r, have, b, out, ei);
 }
 
 static mho_err read_body(mho_data_reader *r, size_t total, uint8_t **data, mho_errinfo *ei) {
@@ -206,6 +242,9 @@ static mho_err check_agreement(const idx loaded[FILES], int classes, const char 
                       loaded[i].path, loaded[i].n, loaded[i + 1].path, loaded[i + 1].n, cure);
 
   const idx *a = &loaded[TRAIN_IMAGES], *b = &loaded[TEST_IMAGES];
+  if (a->channels != b->channels)
+    return mho_fail(ei, MHO_EDATA, "%s holds images with %d channels, but %s with %d; %s", a->path,
+                    a->channels, b->path, b->channels, cure);
   if (a->height != b->height || a->width != b->width)
     return mho_fail(ei, MHO_EDATA, "%s holds images of %d x %d pixels, but %s of %d x %d; %s",
                     a->path, a->height, a->width, b->path, b->height, b->width, cure);
@@ -251,8 +290,8 @@ static mho_err join(const idx loaded[FILES], mho_dataset *out, mho_errinfo *ei) 
 static void describe(const idx loaded[FILES], int classes, mho_dataset *out) {
   out->height = loaded[TRAIN_IMAGES].height;
   out->width = loaded[TRAIN_IMAGES].width;
-  out->channels = 1;
-  out->features = out->height * out->width;
+  out->channels = loaded[TRAIN_IMAGES].channels;
+  out->features = out->channels * out->height * out->width;
   out->classes = classes;
   out->scale = 1.0 / 255;
 

@@ -307,6 +307,49 @@ static struct bytes with_size(int i, int at, uint32_t v) {
   return x;
 }
 
+/* Images with these dimensions behind their number, as zeros. */
+static struct bytes shaped(uint32_t n, int dimensions, const uint32_t *size) {
+  struct bytes x = {0};
+  size_t bytes = n;
+  put(&x, 0x0801 + (uint32_t)dimensions);
+  put(&x, n);
+  for (int k = 0; k < dimensions; k++) {
+    put(&x, size[k]);
+    bytes *= size[k];
+  }
+  memset(x.b + x.n, 0, bytes);
+  x.n += bytes;
+  return x;
+}
+
+/* Vectors, and images with channels. */
+static void test_ranks(void **state) {
+  static const struct {
+    int dimensions;
+    uint32_t size[3];
+    int channels, height, width;
+  } all[] = {{1, {5}, 1, 1, 5}, {2, {H, W}, 1, H, W}, {3, {2, H, W}, 2, H, W}};
+
+  for (int k = 0; k < MHO_COUNT(all); k++) {
+    mho_dataset d;
+    mho_errinfo ei;
+    write_good(folder, false);
+    for (int i = 0; i < 4; i += 2) {
+      struct bytes x = shaped(i ? TEST : TRAIN, all[k].dimensions, all[k].size);
+      write_idx(folder, i, &x, false);
+    }
+    OK(load_from(folder, &d, &ei));
+    assert_int_equal(d.channels, all[k].channels);
+    assert_int_equal(d.height, all[k].height);
+    assert_int_equal(d.width, all[k].width);
+    assert_int_equal(d.features, d.channels * d.height * d.width);
+    mho_dataset_free(&d);
+  }
+
+  struct bytes x = shaped(TRAIN, 3, (uint32_t[]){4, 1, 1});
+  expect_bad(0, &x, "cannot be");
+}
+
 static void test_bad_files(void **state) {
   struct bytes x = with_size(0, 0, 0x801);
   expect_bad(0, &x, "swapped");
@@ -314,6 +357,10 @@ static void test_bad_files(void **state) {
   expect_bad(1, &x, "swapped");
   x = with_size(2, 0, 0x08080808);
   expect_bad(2, &x, "begins with 0x08080808 instead of 0x00000803");
+  x = with_size(0, 0, 0x0d03);
+  expect_bad(0, &x, "holds float32 numbers");
+  x = with_size(0, 0, 0x0805);
+  expect_bad(0, &x, "begins with 0x00000805");
   x = (struct bytes){.n = 15, .b = "<!DOCTYPE html>"};
   expect_bad(3, &x, "web page");
   x = (struct bytes){0};
@@ -771,13 +818,13 @@ static void test_fetch(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(test_kinds),          TEST(test_digits),
-      TEST(test_mnist),          TEST(test_plain_and_packed),
-      TEST(test_bad_files),      TEST(test_damaged_gzip),
-      TEST(test_checksum),       TEST(test_fuzz),
-      TEST(test_places),         TEST(test_cut),
-      TEST(test_augmented),      TEST(test_batch),
-      TEST(test_fetch_refusals),
+      TEST(test_kinds),        TEST(test_digits),
+      TEST(test_mnist),        TEST(test_plain_and_packed),
+      TEST(test_ranks),        TEST(test_bad_files),
+      TEST(test_damaged_gzip), TEST(test_checksum),
+      TEST(test_fuzz),         TEST(test_places),
+      TEST(test_cut),          TEST(test_augmented),
+      TEST(test_batch),        TEST(test_fetch_refusals),
 #ifdef MHO_HAVE_CURL
       TEST(test_fetch),
 #endif
