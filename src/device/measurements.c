@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { FIELDS_MAX = 256, ROWS_MAX = 50000000, LABELS_MAX = 1 << 20, PLACES = 2 * LABELS_MAX };
+enum { FIELDS_MAX = 256, ROWS_MAX = 50000000, LABELS_MAX = 1 << 20 };
 
 typedef struct reader {
   const char *path;
@@ -19,7 +19,8 @@ typedef struct reader {
   int field_of[MHO_CSV_COLUMNS]; /* of the file, -1: none */
   char **label[MHO_CSV_COLUMNS];
   int n_labels[MHO_CSV_COLUMNS];
-  int *place[MHO_CSV_COLUMNS]; /* [PLACES], hashed: number of a label + 1, 0: free */
+  int *place[MHO_CSV_COLUMNS]; /* [places], hashed: number of a label + 1, 0: free */
+  int places[MHO_CSV_COLUMNS]; /* a power of 2 */
   mho_csv *out;
   mho_errinfo *ei;
 } reader;
@@ -138,18 +139,33 @@ static uint32_t hash_of(const char *t) {
 
 /* Where a label is in the table of column k, or the empty place where it belongs. */
 static int *place_of(const reader *r, int k, const char *t) {
-  uint32_t mask = PLACES - 1, at = hash_of(t) & mask;
+  uint32_t mask = (uint32_t)r->places[k] - 1, at = hash_of(t) & mask;
   int *place = r->place[k];
   while (place[at] && strcmp(r->label[k][place[at] - 1], t))
     at = (at + 1) & mask;
   return &place[at];
 }
 
+/* A table of column k that is at most half full with one label more. */
+static bool make_places(reader *r, int k) {
+  if (2 * (r->n_labels[k] + 1) <= r->places[k])
+    return true;
+
+  int more = mho_max(2 * r->places[k], 64);
+  int *place = calloc((size_t)more, sizeof *place);
+  if (!place)
+    return false;
+  free(r->place[k]);
+  r->place[k] = place;
+  r->places[k] = more;
+  for (int i = 0; i < r->n_labels[k]; i++)
+    *place_of(r, k, r->label[k][i]) = i + 1;
+  return true;
+}
+
 /* Number of a label. */
 static mho_err label(reader *r, int k, const char *t, double *out) {
-  if (!r->place[k])
-    r->place[k] = calloc(PLACES, sizeof *r->place[k]);
-  if (!r->place[k])
+  if (!make_places(r, k))
     return mho_fail(r->ei, MHO_ENOMEM, "no memory to read %s", r->path);
 
   int *place = place_of(r, k, t), n = r->n_labels[k];
