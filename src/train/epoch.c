@@ -80,10 +80,9 @@ static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
   mho_rule_stats s;
   b->update = (uint64_t)t->update;
   mho_err err = mho__batch_run(b, &s, ei);
+  add_up(t, &s, b->n);
   if (err)
     return err;
-
-  add_up(t, &s, b->n);
   if (!isfinite(s.loss))
     return mho_fail(ei, MHO_EDIVERGED,
                     "the loss is no longer finite in epoch %d, batch %lld: lower update.rate, or "

@@ -140,8 +140,9 @@ static void test_lent(void **state) {
   OK(mho_trainer_epoch(x.t, &row, &ei));
   OK(mho_spice_open(&s, &ei));
   OK(mho_spice_load(s, "t\nR1 a 0 1\nV1 a 0 1\n", &ei));
-  /* no library for the training: it does not settle, and says so */
-  assert_int_equal(mho_trainer_epoch(x.t, &row, &ei), MHO_EDIVERGED);
+  /* no library for the training: it does not settle, and says why */
+  assert_int_equal(mho_trainer_epoch(x.t, &row, &ei), MHO_ESPICE);
+  assert_non_null(strstr(ei.message, "session"));
   assert_int_equal(row.unsettled, 10);
   mho_spice_close(s);
   end(&x);
