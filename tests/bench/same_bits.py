@@ -311,6 +311,14 @@ def without_times(text, ids):
     return re.sub(r'"?(wall_s|eval_s|core_s|spice_s|seconds)"?[:=] ?[0-9.e+-]+', 'TIME', text)
 
 
+def in_si(text):
+    """Quantities without prefixes, and single blanks: a listed default may be written '0.1 mS' or '100 uS'."""
+    power = {'f': -15, 'p': -12, 'n': -9, 'u': -6, 'm': -3, '': 0, 'k': 3, 'M': 6, 'G': 9}
+    text = re.sub(r'(\d[\d.e+-]*) ([fpnumkMG]?)(S|s|V|ohm|J|W|F|A|Hz)\b',
+                  lambda m: f'{float(m[1]) * 10.0 ** power[m[2]]:.12g} {m[3]}', text)
+    return re.sub(r'[ -]+', ' ', text)
+
+
 def timed(words):
     """Whether a command prints how long it took: then only its other effects are compared."""
     return words[0] in ('train', 'program', 'cosim', 'show')
@@ -325,6 +333,7 @@ def outcome(program, commands, folder):
         p = subprocess.run([program, *words], cwd=folder, capture_output=True, text=True, errors='replace',
                            timeout=900)
         text = '' if timed(words) and p.returncode == 0 else p.stdout + p.stderr
+        text = in_si(text) if words[0] == 'list' else text
         printed.append(f'{words[0]}: exit code {p.returncode}: {text}')
         if p.returncode and words is commands[0]:
             break
