@@ -190,14 +190,16 @@ static char *last_word(char *text) {
   return last;
 }
 
-/* "mho-child failed ERR LINE SENTENCE", cut off the text. */
-static mho_err child_error(char *said, mho_errinfo *ei) {
+/* "mho-child failed ERR LINE SENTENCE", cut off the text. limit: what is said where memory
+ * ended. */
+static mho_err child_error(char *said, const char *limit, mho_errinfo *ei) {
   int err = MHO_ESPICE, line = 0, at = 0;
   const char *values = said + strlen(FAILED);
 
   sscanf(values, "%d %d %n", &err, &line, &at);
   said[strcspn(said, "\n")] = 0;
-  mho_fail_at(ei, (mho_err)err, NULL, line, "%s", values + at);
+  const char *why = values + at;
+  mho_fail_at(ei, (mho_err)err, NULL, line, "%s%s", why, strstr(why, "allocate") ? limit : "");
   *said = 0;
   return err > 0 && err < MHO_ERR_COUNT ? (mho_err)err : MHO_ESPICE;
 }
@@ -212,7 +214,7 @@ static mho_err verdict(mho_spice_text *t, int status, bool trusted, mho_errinfo 
   }
 
   if (said && !strncmp(said, FAILED, strlen(FAILED)))
-    return child_error(said, ei);
+    return child_error(said, limit, ei);
   if (WIFSIGNALED(status))
     return mho_fail(ei, MHO_ESPICE, "ngspice crashed on this netlist (%s)%s",
                     strsignal(WTERMSIG(status)), limit);
