@@ -269,11 +269,12 @@ MHO_API mho_err mho_trainer_predict(mho_trainer *t, int n, const mho_real *x, mh
 typedef struct mho_connection_info {
   const char *name;      /**< "x-h1"; this and the next two live as long as the trainer */
   const char *from, *to; /**< its layers */
+  const char *role;      /**< "forward", "feedback", "control", "lateral", "context" */
   int rows, cols;        /**< of its matrix: inputs (with the bias as the last), outputs */
   int banks;             /**< of devices, [rows x cols] each; 0: ideal ones, weights are kept */
-  bool trained;          /**< else fixed feedback */
+  bool trained;          /**< else its weights follow from train.seeds.weights */
   bool bias;             /**< the last row is the bias of the target */
-  double w_max;          /**< weight of a pair at opposite ends */
+  double w_max;          /**< weight of a sum of 1, see mho_trainer_bank */
 } mho_connection_info;
 /** How many connections there are. */
 MHO_API int mho_trainer_connections(const mho_trainer *t);
@@ -281,6 +282,10 @@ MHO_API int mho_trainer_connections(const mho_trainer *t);
 MHO_API mho_err mho_trainer_connection(const mho_trainer *t, int i, mho_connection_info *out,
                                        mho_errinfo *ei);
 
+/** Name of a bank of connection i's devices ("pos"), and the gain of its conductance in a weight,
+ *  w = w_max sum over banks of gain g, with g normalized to the device's range; NULL where there is
+ *  none. */
+MHO_API const char *mho_trainer_bank(const mho_trainer *t, int i, int bank, double *gain);
 /** Weights of a connection as they are programmed: w [rows x cols]. @return MHO_OK; MHO_ENOTFOUND
  *  with the names that there are. */
 MHO_API mho_err mho_trainer_weights(const mho_trainer *t, const char *connection, mho_real *w,
@@ -296,7 +301,7 @@ MHO_API mho_err mho_trainer_effective(const mho_trainer *t, const char *connecti
 MHO_API mho_err mho_trainer_set_weights(mho_trainer *t, const char *connection, const mho_real *w,
                                         size_t *clipped, mho_errinfo *ei);
 /** Conductances of a bank of a connection's devices, as programmed: g [rows x cols], S; 0 of an
- *  open cell. Of a pair, bank 0 adds to the weight and bank 1 takes away.
+ *  open cell. mho_trainer_bank names the banks.
  *  @return MHO_OK; MHO_ENOTFOUND; MHO_EINVAL for ideal devices, or a bank that there is not. */
 MHO_API mho_err mho_trainer_conductances(const mho_trainer *t, const char *connection, int bank,
                                          double *g, mho_errinfo *ei);

@@ -7,7 +7,7 @@
 #include "array/weights.h"
 #include "train/trainer.h"
 
-/* Arrays of devices of a connection, one a bank. */
+/* Banks of devices that a crossbar has; the ideal device has none. */
 static int banks_of(const mho_crossbar *x) {
   return mho_crossbar_has_cells(x) ? x->n_banks : 0;
 }
@@ -24,10 +24,16 @@ mho_err mho_trainer_connection(const mho_trainer *t, int i, mho_connection_info 
     return mho_fail(ei, MHO_EINVAL, "there is no connection %d: the network has %d", i,
                     t->net->n_connections);
 
+  static const char *const roles[] = {[MHO_FORWARD] = "forward",
+                                      [MHO_FEEDBACK] = "feedback",
+                                      [MHO_CONTROL] = "control",
+                                      [MHO_LATERAL] = "lateral",
+                                      [MHO_CONTEXT] = "context"};
   const mho_connection *k = &t->net->connection[i];
   *out = (mho_connection_info){.name = k->name,
                                .from = t->net->layer[k->from].name,
                                .to = t->net->layer[k->to].name,
+                               .role = roles[k->role],
                                .rows = k->xb->rows,
                                .cols = k->xb->cols,
                                .banks = banks_of(k->xb),
@@ -35,6 +41,17 @@ mho_err mho_trainer_connection(const mho_trainer *t, int i, mho_connection_info 
                                .bias = k->bias,
                                .w_max = mho_crossbar_w_max(k->xb)};
   return MHO_OK;
+}
+
+const char *mho_trainer_bank(const mho_trainer *t, int i, int bank, double *gain) {
+  if (i < 0 || i >= t->net->n_connections)
+    return NULL;
+
+  const mho_crossbar *x = crossbar_of(t, i);
+  if (bank < 0 || bank >= banks_of(x))
+    return NULL;
+  *gain = x->role[bank].gain;
+  return x->role[bank].name;
 }
 
 /* The number of the connection of that name. */

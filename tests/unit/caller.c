@@ -275,6 +275,7 @@ static void test_connections_are_listed(void **state) {
     assert_string_equal(k.name, expected[i].name);
     assert_string_equal(k.from, expected[i].from);
     assert_string_equal(k.to, expected[i].to);
+    assert_string_equal(k.role, expected[i].trained ? "forward" : "feedback");
     assert_int_equal(k.rows, expected[i].rows);
     assert_int_equal(k.cols, expected[i].cols);
     assert_int_equal(k.trained, expected[i].trained);
@@ -325,6 +326,10 @@ static void test_conductances_are_read_and_written(void **state) {
   mho_connection_info k;
   OK(mho_trainer_connection(s.t, 0, &k, &ei));
   assert_int_equal(k.banks, 2);
+  double gain[2] = {0};
+  assert_string_equal(mho_trainer_bank(s.t, 0, 0, &gain[0]), "pos");
+  assert_string_equal(mho_trainer_bank(s.t, 0, 1, &gain[1]), "neg");
+  assert_null(mho_trainer_bank(s.t, 0, 2, &gain[0]));
 
   for (int i = 0; i < CELLS; i++) {
     g[0][i] = 2e-6 + 5e-5 * (i % 11) / 10.0;
@@ -340,7 +345,7 @@ static void test_conductances_are_read_and_written(void **state) {
   OK(mho_trainer_weights(s.t, "x-h1", w, &ei));
   OK(mho_trainer_effective(s.t, "x-h1", effective, &ei));
   for (int i = 0; i < CELLS; i++)
-    NEAR(w[i], k.w_max * (g[0][i] - g[1][i]) / 5e-5, 1e-5, 1e-6 * k.w_max);
+    NEAR(w[i], k.w_max * (gain[0] * g[0][i] + gain[1] * g[1][i]) / 5e-5, 1e-5, 1e-6 * k.w_max);
   assert_memory_equal(w, effective, sizeof w);
 
   g[0][3] = 9e-5;
