@@ -5,6 +5,7 @@
 #include "array/weights.h"
 #include "experiment.h"
 #include "settle/chunk.h"
+#include "train/trainer.h"
 
 /* ---------------------------------------------------------------- a neuron that fires */
 
@@ -434,8 +435,18 @@ static void test_connections_of_roles(void **state) {
   bench_free(b);
 }
 
-/* The difference settled itself is that of two states, with inhibition as without, and the gradient
- * of an inhibiting connection has its sign. */
+/* The gradient of the inhibiting connection, number 5, is -z^T e of its layer. */
+static void check_sign(const mho_trainer *t, const mho_real *gradient) {
+  enum { UNITS = 9, BATCH = 20 };
+  mho_real want[UNITS * UNITS] = {0};
+  for (int s = 0; s < BATCH; s++)
+    for (int i = 0; i < UNITS; i++)
+      for (int j = 0; j < UNITS; j++)
+        want[i * UNITS + j] -= t->state[0]->z[2][s * UNITS + i] * t->error[2][s * UNITS + j];
+  assert_true(cosine(UNITS * UNITS, want, gradient) > 0.9999);
+}
+
+/* The difference settled itself is that of two states, with inhibition as without. */
 static void test_difference_of_roles(void **state) {
   static const char *how[] = {"settle: {difference: direct, free: 60, nudged: 60}\n"
                               "rule: {nudge: 0.02, phases: centred}\n",
@@ -452,6 +463,7 @@ static void test_difference_of_roles(void **state) {
     gradient[i] = calloc(7 * CELLS, sizeof(mho_real));
     for (int c = 0; c < 7; c++)
       OK(mho_trainer_gradient(t, 0, 20, c, gradient[i] + c * CELLS, &ei));
+    check_sign(t, gradient[i] + 5 * CELLS);
     mho_trainer_free(t);
     mho_experiment_free(e);
   }
