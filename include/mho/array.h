@@ -84,6 +84,25 @@ typedef struct mho_array_converters {
   bool analog;
 } mho_array_converters;
 
+/** What a trial adds to the weights where a crossbar is read: see src/array/perturbation.c. Its
+ *  arrays are the caller's. */
+typedef struct mho_perturbation {
+  int shape;   /**< MHO_SHAPE_... */
+  double size; /**< of a weight; negative: the other way round */
+  bool ideal;  /**< no hardware does it: what it takes is not counted */
+  int rows, cols;
+  int samples;   /**< of the batch with a perturbation of their own; 1: one for all */
+  int positions; /**< reads of a sample: many of a convolution */
+  /** Of rank one: [samples x rows], [samples x cols] signs. */
+  mho_real *row, *col;
+  /** Of full rank and one for all samples: [rows x cols]. NULL: drawn as it is read. */
+  mho_real *cell;
+  uint64_t seed, step; /**< the address of its numbers, ... */
+  int connection;      /**< ... see src/base/streams.h */
+} mho_perturbation;
+/** Signs of rows times signs of columns; a sign, or a normal deviate, for every cell. */
+enum { MHO_SHAPE_RANK1, MHO_SHAPE_SIGNS, MHO_SHAPE_NORMAL };
+
 /* ---------------------------------------------------------------- mappings */
 
 enum { MHO_BANKS_MAX = 4 };
@@ -153,6 +172,8 @@ typedef struct mho_array_model {
   bool exact;
   /** Reads show the noise and the I-V law that the devices themselves have. */
   bool shows_cells;
+  /** Its read adds mho_crossbar.perturbation where it belongs; else it is added to its numbers. */
+  bool perturbs;
   /** Whether reads are random, whatever the devices. Nullable: they are not. */
   bool (*noisy)(const void *params);
   /** Whether a read is anything but the product with the matrix: noisy, converted, distorted.
@@ -234,6 +255,8 @@ struct mho_crossbar {
   mho_crossbar_panels *panels; /**< NULL where they are of no use; see mho_crossbar_pack */
   /** Schemes that pulse lines count here; NULL: nowhere. See mho_disturb_new. */
   mho_line_pulses *lines;
+  /** Added to the weights where they are read; NULL: nothing is. */
+  const mho_perturbation *perturbation;
   mho_rng read_noise;
   uint64_t sets; /**< calls of mho_crossbar_set so far */
 };
@@ -356,6 +379,27 @@ MHO_API const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transpose
 MHO_API void mho_crossbar_record(mho_crossbar *x, bool on);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
+/** A perturbation for a crossbar, the same for all samples and of size 0. Room for its numbers is
+ *  the caller's to give, before they are drawn. */
+MHO_API mho_perturbation mho_crossbar_perturbation(const mho_crossbar *x, int shape);
+/** Draw it anew, as number `trial` (below 1024) of an update. */
+MHO_API void mho_perturbation_draw(mho_perturbation *p, uint64_t update, int trial);
+/** Of full rank: the numbers, without the size, of cells first .. first+n-1 in a sample's matrix,
+ *  [n]. */
+MHO_API void mho_perturbation_cells(const mho_perturbation *p, int sample, size_t first, size_t n,
+                                    mho_real *out);
+/** What it adds to one weight of a sample, size and all. */
+MHO_API double mho_perturbation_weight(const mho_perturbation *p, int sample, int row, int col);
+/** Add a perturbation to all reads from now on: W + size a b^T, or W + size xi; in both directions.
+ *  No device notices. It must not change while anything is read.
+ *  @param p  outlives its use; NULL: reads are unperturbed again. */
+MHO_API void mho_crossbar_perturb(mho_crossbar *x, const mho_perturbation *p);
+/** u += v op(P), P the perturbation of a crossbar that has one, for the samples of a read: for
+ *  those who multiply with mho_crossbar_matrix themselves. Of r counts which way and which samples.
+ *  @param v  [samples x inputs].
+ *  @param u  [samples x outputs]. */
+MHO_API void mho_crossbar_add_perturbation(const mho_crossbar *x, const mho_read *r,
+                                           const mho_real *v, mho_real *u);
 /** The device's config where reads show its I-V law and that is no straight line; else NULL. */
 MHO_API const mho_device_config *mho_crossbar_law(const mho_crossbar *x);
 /** Read without noise, converters and amplifiers from here on, as a circuit of the crossbar does,

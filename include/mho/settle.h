@@ -86,6 +86,13 @@ typedef struct mho_settle_stats {
   double residual;
 } mho_settle_stats;
 
+/** Reads of a link to which a trial added a perturbation of rank one. */
+typedef struct mho_edge_reads {
+  double reads;
+  double squares; /**< of what drove all lines */
+  double driven;  /**< s: the same integrated over time, in continuous time; else 0 */
+} mho_edge_reads;
+
 /** What the reads of every link add up to, for energy. Lines are driven by activities of digital
  *  neurons as they are, whose sums are scaled as numbers; analog neurons drive them through their
  *  amplifiers, so that a feedback line carries beta_i times the activity and an error line the
@@ -98,11 +105,13 @@ typedef struct mho_meter {
   double **squares;
   /** [n_links] of [inputs] s: the same integrated over time, in continuous time; else 0. */
   double **driven;
-  double steps[2]; /**< of free and nudged phases, summed over samples */
+  mho_edge_reads *edge; /**< [n_links] */
+  double steps[2];      /**< of free and nudged phases, summed over samples */
   /** s of free and nudged phases, summed over samples, in continuous time; else 0. */
   double time[2];
   double samples;
   int *inputs; /**< [n_links] */
+  const mho_network *net;
 } mho_meter;
 /** @param analog  see mho_meter. @return MHO_OK; MHO_ENOMEM. */
 MHO_API mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out,

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
+#include "array/perturbation.h"
 #include "array/weights.h"
 
 bool mho_crossbar_noisy(const mho_crossbar *x) {
@@ -31,6 +32,8 @@ size_t mho_crossbar_scratch(const mho_crossbar *x, int n) {
 
 void mho_crossbar_read(const mho_crossbar *x, const mho_read *r) {
   x->model->read(x, r);
+  if (x->perturbation && !x->model->perturbs)
+    mho__perturbation_add(x, r, r->x, 0, r->transposed ? x->cols : x->rows, r->scale, r->y);
 }
 
 void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *const *g,

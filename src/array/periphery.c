@@ -49,6 +49,7 @@
  * Without a converter, also between analog neurons, currents are added.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/periphery.h"
+#include "array/perturbation.h"
 
 #include <string.h>
 
@@ -566,6 +567,8 @@ static void read_through(chain *c) {
       multiply(c, v, mho_crossbar_matrix(c->x), 0, c->sum);
       if (c->own->square)
         add_curvature(c);
+      if (c->x->perturbation)
+        mho__perturbation_add(c->x, c->r, v, c->first, c->n, 1, c->sum);
       if (c->own->noisy)
         cell_variance(c, v);
       for (int i = 0; i < sensed; i++)
@@ -574,10 +577,17 @@ static void read_through(chain *c) {
   }
 }
 
+/* The product, with what a trial adds. */
+static void read_plainly(const mho_crossbar *x, const mho_read *r) {
+  mho__array_product(x, r);
+  if (x->perturbation)
+    mho__perturbation_add(x, r, r->x, 0, mho__read_inputs(x, r), r->scale, r->y);
+}
+
 static void read_array(const mho_crossbar *x, const mho_read *r) {
   chain c;
   if (!mho_crossbar_lossy(x)) {
-    mho__array_product(x, r);
+    read_plainly(x, r);
     return;
   }
 
@@ -588,7 +598,7 @@ static void read_array(const mho_crossbar *x, const mho_read *r) {
   }
 
   /* only the cells are noisy: straight onto the product */
-  mho__array_product(x, r);
+  read_plainly(x, r);
   if (c.own->noisy) {
     cell_variance(&c, r->x);
     add_noise(&c, 0, r->n, r->scale, 0, r->y);
@@ -604,6 +614,7 @@ const mho_array_model mho_array_periphery = {
               .source = "exact column sum of independent Gaussian cells",
               .params = MHO_PARAMS(mho_periphery, table)},
     .shows_cells = true,
+    .perturbs = true,
     .check = check,
     .noisy = noisy,
     .lossy = lossy,

@@ -28,6 +28,9 @@
  *            n: 2 connection + transposed; of measured states: layer
  *   bank n: 2 connection + n of the first two banks of a crossbar, 1 << 21 above them of others
  *   READ     0xffffff                        mho__step_states         sample, neuron  settle
+ *   PERTURB  connection << 2 | kind          mho__step_perturb        sample, line    array
+ *   PERTURB  connection << 2 | cells         mho__step_perturb        sample, weight  array
+ *   PERTURB  layer << 2 | neurons            mho__step_perturb        sample, neuron  rule
  *   TEST     the functions at the end say what, with seeds that are no run's
  *
  * `programming` numbers what moves devices. The schemes of which a run has one:
@@ -40,6 +43,7 @@
  *
  *   initial weights by the scheme             update = 1 << 40 | round
  *   refresh of one-sided pairs                1 << 44 | update << 12 | turn
+ *   pulses of a trial                         1 << 50 | update << 12 | trial << 2 | stage
  *   exact changes, use WRITE                  1 << 62 + programming
  *   exact weights, use WRITE                  1 << 63 + how many before
  *
@@ -65,6 +69,7 @@ enum {
   MHO_STREAM_ODE_STEPS = 1 << 18,   /**< Steps of a noisy phase in continuous time. */
   MHO_STREAM_EPOCHS = 1 << 20,      /**< Epochs that evaluations are numbered by. */
   MHO_STREAM_BATCHES = 1 << 21,     /**< Batches of an evaluation; the last is mho__update_look. */
+  MHO_STREAM_TRIALS = 1 << 10,      /**< Trials of an update; number 0 is what they compare with. */
 };
 
 /** Quantities of a cell that are drawn from the chip's seed: the step of their addresses. */
@@ -209,6 +214,12 @@ static inline uint64_t mho__step_refresh_set(uint64_t refresh) {
   return refresh + MHO_STREAM_TURNS;
 }
 
+/** 1 << 50 | update[32] << 12 | trial[10] << 2 | stage[2]: pulses that perturb one way (stage 0) and
+ *  undo it (1), or the other way (2, 3). */
+static inline uint64_t mho__step_trial(uint64_t update, int trial, int stage) {
+  return (uint64_t)1 << 50 | update << 12 | (uint64_t)trial << 2 | (uint64_t)stage;
+}
+
 /** 1 << 62 + programming: changes that are written exactly. */
 static inline uint64_t mho__step_add(uint64_t programming) {
   return ((uint64_t)1 << 62) + programming;
@@ -278,6 +289,26 @@ static inline mho_rng mho__stream_states(uint64_t noise_seed) {
 /** update[44] << 20 | phase[2] << 18 | step[18] of an integration with state noise. */
 static inline uint64_t mho__step_states(uint64_t update, int phase, int step) {
   return (update << 2 | (uint64_t)phase) * MHO_STREAM_ODE_STEPS + (uint64_t)step;
+}
+
+/* ---------------------------------------------------------------- seed of the noise: trials */
+
+/** What a trial perturbs: lines of a crossbar, its cells, or the neurons of a layer. */
+enum { MHO_PERTURB_ROWS, MHO_PERTURB_COLS, MHO_PERTURB_CELLS, MHO_PERTURB_NEURONS };
+
+/** PERTURB, index = connection[12] << 2 | kind[2], kind one of rows, columns, cells. */
+static inline mho_rng mho__stream_perturbed(uint64_t noise_seed, int connection, int kind) {
+  return mho_rng_make(noise_seed, MHO_RNG_PERTURB, (uint32_t)connection << 2 | (uint32_t)kind);
+}
+
+/** PERTURB, index = layer[8] << 2 | MHO_PERTURB_NEURONS: summed inputs of neurons. */
+static inline mho_rng mho__stream_perturbed_neurons(uint64_t noise_seed, int layer) {
+  return mho__stream_perturbed(noise_seed, layer, MHO_PERTURB_NEURONS);
+}
+
+/** update[44] << 10 | trial[10]: perturbations of a trial. */
+static inline uint64_t mho__step_perturb(uint64_t update, int trial) {
+  return update * MHO_STREAM_TRIALS | (uint64_t)trial;
 }
 
 /* ---------------------------------------------------------------- apart from the seeds of a run */

@@ -109,7 +109,9 @@ static void read_patches(reading *x, int first) {
 
 /* Whether nothing but a product happens to patches, so that none need be made. */
 static bool is_direct(const reading *x) {
-  return x->c->xb->model->exact && !mho__meter_of(x->p) && mho_conv_is_direct(&x->c->conv);
+  const mho_crossbar *xb = x->c->xb;
+  bool plain = xb->model->exact && !xb->perturbation;
+  return plain && !mho__meter_of(x->p) && mho_conv_is_direct(&x->c->conv);
 }
 
 /* ---------------------------------------------------------------- forward */

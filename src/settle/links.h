@@ -40,6 +40,8 @@ static inline const mho_real *mho__held_error(const mho_phase *p) {
 /** Count n vectors read through link k, whose sums are to be scaled by `scale`.
  *  @param x  [n x inputs of the link] what drives the lines; NULL: zeros. */
 void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale);
+/** Whether reads of link k meet a perturbation at the edge of the array, which takes circuits. */
+bool mho__meter_has_edge(const mho_meter *m, int k);
 
 /* Values that the sense lines of a link hold for a sample. */
 static inline size_t mho__link_held(const mho_network *net, const mho_link *k) {

@@ -19,9 +19,11 @@ static bool fill(mho_meter *m, const mho_network *net, bool analog) {
   m->inputs = mho_alloc(links, sizeof *m->inputs);
   m->squares = mho_alloc(links, sizeof *m->squares);
   m->driven = mho_alloc(links, sizeof *m->driven);
-  if (!m->reads || !m->inputs || !m->squares || !m->driven)
+  m->edge = mho_alloc(links, sizeof *m->edge);
+  if (!m->reads || !m->inputs || !m->squares || !m->driven || !m->edge)
     return false;
 
+  m->net = net;
   m->n_links = net->n_links;
   m->analog = analog;
   for (int k = 0; k < net->n_links; k++)
@@ -53,6 +55,7 @@ void mho_meter_free(mho_meter *m) {
   }
   mho_free(m->squares);
   mho_free(m->driven);
+  mho_free(m->edge);
   mho_free(m->reads);
   mho_free(m->inputs);
   mho_free(m);
@@ -65,6 +68,7 @@ void mho_meter_clear(mho_meter *m) {
     memset(m->driven[k], 0, (size_t)m->inputs[k] * sizeof **m->driven);
   }
 
+  memset(m->edge, 0, (size_t)m->n_links * sizeof *m->edge);
   memset(m->steps, 0, sizeof m->steps);
   memset(m->time, 0, sizeof m->time);
   m->samples = 0;
@@ -73,6 +77,9 @@ void mho_meter_clear(mho_meter *m) {
 void mho_meter_add(mho_meter *a, const mho_meter *b) {
   for (int k = 0; k < a->n_links; k++) {
     a->reads[k] += b->reads[k];
+    a->edge[k].reads += b->edge[k].reads;
+    a->edge[k].squares += b->edge[k].squares;
+    a->edge[k].driven += b->edge[k].driven;
     for (int i = 0; i < a->inputs[k]; i++) {
       a->squares[k][i] += b->squares[k][i];
       a->driven[k][i] += b->driven[k][i];
@@ -86,11 +93,30 @@ void mho_meter_add(mho_meter *a, const mho_meter *b) {
   a->samples += b->samples;
 }
 
+bool mho__meter_has_edge(const mho_meter *m, int k) {
+  const mho_network *net = m->net;
+  const mho_perturbation *p = net->connection[net->link[k].connection].xb->perturbation;
+  return p && p->shape == MHO_SHAPE_RANK1 && !p->ideal;
+}
+
+/* n vectors x of link k, read with a perturbation at the edge of its array. */
+static void count_edge(mho_meter *m, int k, int n, const mho_real *x, double gain) {
+  size_t values = (size_t)n * (size_t)m->inputs[k];
+  double squares = 0;
+  for (size_t i = 0; x && i < values; i++)
+    squares += (double)x[i] * (double)x[i];
+
+  m->edge[k].reads += n;
+  m->edge[k].squares += gain * squares;
+}
+
 void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale) {
   int in = m->inputs[k];
   double *squares = m->squares[k], gain = m->analog ? scale * scale : 1;
 
   m->reads[k] += n;
+  if (mho__meter_has_edge(m, k))
+    count_edge(m, k, n, x, gain);
   if (!x)
     return;
 

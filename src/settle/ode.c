@@ -414,6 +414,17 @@ static double duration(const ode_workspace *w, const mho_phase *p, int s, double
   return read_time(p) > 0 || isnan(settled) ? t : settled;
 }
 
+/* Meter the doses of link i's lines, [in]. */
+static void meter_dose(mho_meter *m, int i, int in, const double *dose) {
+  double sum = 0;
+  for (int j = 0; j < in; j++) {
+    m->driven[i][j] += dose[j];
+    sum += dose[j];
+  }
+  if (mho__meter_has_edge(m, i))
+    m->edge[i].driven += sum;
+}
+
 /* Count the doses of sample s, link after link. @return what they make the cells take, J/V^2. */
 static double count_links(const ode_workspace *w, const mho_phase *p, const double *dose) {
   const mho_network *net = w->network.net;
@@ -424,8 +435,7 @@ static double count_links(const ode_workspace *w, const mho_phase *p, const doub
     const mho_link *k = &net->link[i];
     int in = mho_link_inputs(net, k);
     if (probe.meter)
-      for (int j = 0; j < in; j++)
-        probe.meter->driven[i][j] += dose[j];
+      meter_dose(probe.meter, i, in, dose);
     if (probe.energy) {
       const mho_power *power = probe.power;
       const double *siemens = (k->transposed ? power->cols : power->rows)[k->connection];

@@ -116,7 +116,7 @@ static bool allocate(ode_network *o) {
   o->strength = mho_alloc(samples, sizeof *o->strength);
   o->present_error = mho_alloc(samples * classes, sizeof *o->present_error);
   o->x = mho_alloc(samples * (widest + 1), sizeof *o->x);
-  o->y = mho_alloc(samples * widest, sizeof *o->y);
+  o->y = mho_alloc(samples * (widest + 1), sizeof *o->y);
   if (!o->w || !o->label || !o->strength || !o->present_error || !o->x || !o->y)
     return false;
 
@@ -448,12 +448,37 @@ static void add_read(ode_network *o, const mho_link *k, double scale, double bia
     a[i] += (double)o->y[i];
 }
 
+/* a += scale x op(P), P what a trial adds to the weights, with `biased` of the bias. */
+static void add_perturbation(ode_network *o, const mho_link *k, double scale, double biased,
+                             const double *from, double *a) {
+  const mho_crossbar *x = o->net->connection[k->connection].xb;
+  int in = o->net->layer[k->from].n, out = o->net->layer[k->to].n, n = o->real_samples;
+  int lines = mho_link_inputs(o->net, k), sensed = mho_link_outputs(o->net, k); /* and the bias's */
+  mho_read r = {.transposed = k->transposed, .n = n, .sample0 = o->group_phase.row0};
+
+  for (int s = 0; s < n; s++) {
+    for (int i = 0; i < in; i++)
+      o->x[s * lines + i] = (mho_real)from[s * in + i];
+    if (lines > in)
+      o->x[s * lines + in] = (mho_real)biased;
+  }
+  memset(o->y, 0, (size_t)n * (size_t)sensed * sizeof *o->y);
+  mho_crossbar_add_perturbation(x, &r, o->x, o->y);
+
+  pad_real(o, sensed, o->y);
+  for (int s = 0; s < o->samples; s++)
+    for (int i = 0; i < out; i++)
+      a[s * out + i] += scale * (double)o->y[s * sensed + i];
+}
+
 /* a += scale from op(W), with `biased` of the bias. */
 static void add_link(ode_network *o, const mho_link *k, double scale, double biased,
                      const double *from, double *a) {
   const mho_crossbar *x = o->net->connection[k->connection].xb;
   const double *w = o->w[k->connection];
   int in = o->net->layer[k->from].n, out = o->net->layer[k->to].n;
+  if (w && x->perturbation)
+    add_perturbation(o, k, scale, o->difference ? 0 : biased, from, a);
   if (w && has_bias(o->net, k) && !o->difference) {
     const double *bias = w + (size_t)in * (size_t)x->cols;
     for (int i = 0; i < o->samples * out; i++)
@@ -741,11 +766,18 @@ static void slopes(ode_network *o, int l, const double *u, double *d) {
   mho_layer_scale_by_slope_double(layer, 1, z, d);
 }
 
+/* The weight between two lines as the one sample meets it. */
+static double weight_met(const ode_network *o, const mho_crossbar *x, int row, int col) {
+  double w = (double)mho_crossbar_matrix(x)[row * x->cols + col];
+  if (!x->perturbation)
+    return w;
+  return w + mho_perturbation_weight(x->perturbation, o->group_phase.row0, row, col);
+}
+
 /* What a link adds, with the slopes of the activities in o->s. */
 static void add_link_slopes(const ode_network *o, const mho_link *k, double scale, jacobian *j) {
   const mho_network *net = o->net;
   const mho_crossbar *x = net->connection[k->connection].xb;
-  const mho_real *matrix = mho_crossbar_matrix(x);
   int inputs = net->layer[k->from].n, outputs = net->layer[k->to].n, lag = link_lag(o, k);
   size_t from = (size_t)(lag < 0 ? o->first[k->from] : o->lag[lag].first);
   size_t to = (size_t)o->first[k->to];
@@ -753,14 +785,14 @@ static void add_link_slopes(const ode_network *o, const mho_link *k, double scal
   for (int a = 0; a < inputs; a++) {
     double slope = lag < 0 ? o->s[k->from][a] : 1;
     for (int b = 0; b < outputs; b++) {
-      double w = (double)matrix[k->transposed ? b * x->cols + a : a * x->cols + b];
+      double w = k->transposed ? weight_met(o, x, b, a) : weight_met(o, x, a, b);
       j->dfdy[(to + (size_t)b) * j->n + from + (size_t)a] += scale * w * slope;
     }
   }
 
   if (has_bias(net, k) && !o->difference)
     for (int b = 0; b < outputs; b++)
-      j->dfdt[to + (size_t)b] += scale * j->in * (double)matrix[inputs * x->cols + b];
+      j->dfdt[to + (size_t)b] += scale * j->in * weight_met(o, x, inputs, b);
 }
 
 /* What the neurons of a layer add, and what they make of all that comes in. */

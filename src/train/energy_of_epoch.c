@@ -68,6 +68,29 @@ static double conducts(const epoch *e, const mho_link *k) {
   return fmax(driven(e, k, m->steps) * net->connection[k->connection].positions / reads, 1);
 }
 
+/* What a perturbation of rank one takes, see src/array/perturbation.c: a pair at opposite ends on
+ * every line, an amplifier that holds what they read, and a driver at every sense line; all of it
+ * again in every tile that converts for itself. */
+static void count_edge(const epoch *e, const mho_link *k, double sensed) {
+  const mho_meter *m = e->t->meter;
+  const mho_device_config *d = &e->t->e->device_config;
+  const mho_edge_reads *edge = &m->edge[number_of(e, k)];
+  double v2 = e->voltage * e->voltage, pair = d->g_min + d->g_max, r = e->converters.average;
+  double tiles = sensed / mho_link_outputs(e->t->net, k), circuits = tiles + sensed;
+  if (!(edge->reads > 0))
+    return;
+
+  double share = edge->reads / m->reads[number_of(e, k)], times = r * conducts(e, k);
+  double held = e->in_time ? share * driven(e, k, m->time) : times * e->c->read_time * edge->reads;
+  double squares = e->in_time ? edge->driven : times * e->c->read_time * edge->squares;
+  double charged = e->in_time ? 1 : r;
+
+  e->row[CELLS].joule += v2 * squares * pair;
+  e->row[AMPLIFIERS].joule += e->c->amplifier * held * circuits;
+  e->row[AMPLIFIERS].count += (e->in_time ? 1 : times) * edge->reads * circuits;
+  e->row[LINES].joule += charged * v2 * e->c->cell_capacitance * 2 * edge->squares;
+}
+
 /* What a link's cells take of its lines, and its amplifiers while they hold the sense lines. */
 static void count_cells(const epoch *e, const mho_link *k, double sensed) {
   const mho_meter *m = e->t->meter;
@@ -106,6 +129,7 @@ static void count_link(const epoch *e, const mho_link *k) {
   double reads = m->reads[i] * phases_of(e, k), squares = 0;
 
   count_cells(e, k, sensed);
+  count_edge(e, k, sensed);
 
   /* Lines are charged. */
   for (int j = 0; j < m->inputs[i]; j++)

@@ -149,6 +149,42 @@ static void accumulation(const char *model, const char *keys) {
   mho_experiment_free(e);
 }
 
+/* What a trial adds is in every model's reads, both ways: defaults give size (v a) b exactly. */
+static void perturbed(const char *model, const char *keys) {
+  if (*keys)
+    return;
+  mho_experiment *e = with(model, keys);
+  mho_crossbar *x = weighted(e);
+  mho_real row[SAMPLES * ROWS], col[SAMPLES * COLS], v[SAMPLES * ROWS], plain[SAMPLES * ROWS],
+      y[SAMPLES * ROWS];
+  mho_perturbation p = mho_crossbar_perturbation(x, MHO_SHAPE_RANK1);
+  p.size = 0.1;
+  p.samples = SAMPLES;
+  p.row = row;
+  p.col = col;
+  mho_perturbation_draw(&p, 1, 1);
+  fill(v, SAMPLES * ROWS, 6, 0.4);
+
+  for (int transposed = 0; transposed < 2; transposed++) {
+    int in = transposed ? COLS : ROWS, out = transposed ? ROWS : COLS;
+    const mho_real *a = transposed ? col : row, *b = transposed ? row : col;
+    mho_crossbar_perturb(x, NULL);
+    read_some(x, transposed, 0, SAMPLES, (mho_clock){1}, v, plain);
+    mho_crossbar_perturb(x, &p);
+    read_some(x, transposed, 0, SAMPLES, (mho_clock){1}, v, y);
+    for (int s = 0; s < SAMPLES; s++) {
+      double q = 0;
+      for (int i = 0; i < in; i++)
+        q += (double)v[s * in + i] * (double)a[s * in + i];
+      for (int j = 0; j < out; j++)
+        NEAR((double)y[s * out + j] - (double)plain[s * out + j],
+             0.7 * 0.1 * q * (double)b[s * out + j], 1e-5, 1e-6);
+    }
+  }
+  mho_crossbar_free(x);
+  mho_experiment_free(e);
+}
+
 static void test_exact(void **state) {
   each(exact);
 }
@@ -159,11 +195,16 @@ static void test_accumulation(void **state) {
   each(accumulation);
 }
 
+static void test_perturbed(void **state) {
+  each(perturbed);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_exact),
       cmocka_unit_test(test_independence),
       cmocka_unit_test(test_accumulation),
+      cmocka_unit_test(test_perturbed),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

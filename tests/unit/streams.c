@@ -54,6 +54,7 @@ enum {
   PULSE_VERIFY_INITIAL,
   PULSE_SLOT,
   PULSE_REFRESH,
+  PULSE_TRIAL,
   ROUND_PLAIN,
   ROUND_INITIAL,
   ROUND_VERIFY,
@@ -74,6 +75,9 @@ enum {
   EVALUATE_OUTPUT,
   STATES,
   EVALUATE_STATES,
+  PERTURB_LINES,
+  PERTURB_CELLS,
+  PERTURB_NEURONS,
   KRYLOV,
   PERTURBATION,
   UNUSED,
@@ -106,6 +110,7 @@ static const purpose table[PURPOSES] = {
                               COUNTS(BIT(58), 32)},
     [PULSE_SLOT] = {"coincidences", SEED_RUN, STOCHASTIC, CROSSBARS(PULSE), COUNTS(0, 56)},
     [PULSE_REFRESH] = {"refresh", SEED_RUN, ANY, CROSSBARS(PULSE), COUNTS(BIT(56), 56)},
+    [PULSE_TRIAL] = {"pulses of a trial", SEED_RUN, ANY, CROSSBARS(PULSE), COUNTS(BIT(62), 56)},
 
     [ROUND_PLAIN] = {"rounding", SEED_RUN, PLAIN, CROSSBARS(ROUND), COUNTS(0, 40)},
     [ROUND_INITIAL] = {"initial rounding", SEED_RUN, PLAIN, CROSSBARS(ROUND), COUNTS(BIT(40), 14)},
@@ -136,6 +141,17 @@ static const purpose table[PURPOSES] = {
     [STATES] = {"noise of states", SEED_RUN, ANY, FIXED(USE(READ) | 0xffffff), COUNTS(0, 63)},
     [EVALUATE_STATES] = {"noise of states, evaluated", SEED_RUN, ANY, FIXED(USE(READ) | 0xffffff),
                          COUNTS(BIT(63), 63)},
+
+    [PERTURB_LINES] = {"perturbed lines", SEED_RUN, ANY,
+                       COUNTS_IN(USE(PERTURB), BITS(12) << 2 | MHO_PERTURB_COLS,
+                                 BITS(12) << 2 | MHO_PERTURB_COLS),
+                       COUNTS(0, 54)},
+    [PERTURB_CELLS] = {"perturbed cells", SEED_RUN, ANY,
+                       COUNTS_IN(USE(PERTURB) | MHO_PERTURB_CELLS, BITS(12) << 2, BITS(12) << 2),
+                       COUNTS(0, 54)},
+    [PERTURB_NEURONS] = {"perturbed neurons", SEED_RUN, ANY,
+                         COUNTS_IN(USE(PERTURB) | MHO_PERTURB_NEURONS, BITS(8) << 2, BITS(8) << 2),
+                         COUNTS(0, 54)},
 
     [KRYLOV] = {"start of a Krylov space", SEED_ONE, ANY, FIXED(USE(TEST)), FIXED(0)},
     [PERTURBATION] = {"perturbed orbits",
@@ -223,6 +239,7 @@ static const int turns[] = {0, 1, MHO_STREAM_TURNS - 2, MHO_STREAM_TURNS - 1};
 static const int initial[] = {0, 1, 9998, 9999};
 static const int repeats[] = {0, 1, MHO_STREAM_REPEATS - 2, MHO_STREAM_REPEATS - 1};
 static const int steps[] = {0, 1, 65534, MHO_STEP_READ_OUT};
+static const int trials[] = {0, 1, MHO_STREAM_TRIALS - 2, MHO_STREAM_TRIALS - 1};
 static const int ode_steps[] = {0, 1, MHO_STREAM_ODE_STEPS - 2, MHO_STREAM_ODE_STEPS - 1};
 #define EACH(i) for (int i = 0; i < 4; i++)
 
@@ -304,6 +321,10 @@ static void add_writes(mho_rng pulse) {
   }
   EACH(s)
   add(WRITE_SET, mho__stream_write(pulse), mho__step_set(sets[s]));
+  EACH(u)
+  EACH(t)
+  for (int stage = 0; stage < 4; stage++)
+    add_pulses(PULSE_TRIAL, pulse, mho__step_trial(updates[u], trials[t], stage));
 }
 
 static void add_programming(int scheme) {
@@ -366,6 +387,20 @@ static void add_all_reads(void) {
   }
 }
 
+/* What trials perturb: lines and cells of crossbars, neurons of layers. */
+static void add_perturbations(void) {
+  static const int of_kind[] = {PERTURB_LINES, PERTURB_LINES, PERTURB_CELLS};
+  EACH(u)
+  EACH(t) {
+    uint64_t step = mho__step_perturb(updates[u], trials[t]);
+    for (int kind = 0; kind < MHO_COUNT(of_kind); kind++)
+      EACH(c)
+    add(of_kind[kind], mho__stream_perturbed(SEED, connections[c], kind), step);
+    EACH(l)
+    add(PERTURB_NEURONS, mho__stream_perturbed_neurons(SEED, layers[l]), step);
+  }
+}
+
 static int compare(const void *a, const void *b) {
   const address *x = a, *y = b;
   if (x->seed != y->seed)
@@ -402,8 +437,10 @@ static void test_extremes_are_apart(void **state) {
     listed = 0;
     add_chip_and_order();
     add_programming(scheme);
-    if (scheme == PLAIN)
+    if (scheme == PLAIN) {
       add_all_reads();
+      add_perturbations();
+    }
     check_list();
     for (int i = 0; i < listed; i++)
       assert_true(table[list[i].purpose].scheme == ANY || table[list[i].purpose].scheme == scheme ||
