@@ -76,16 +76,19 @@ static void draw_normal(mho_rng rng, uint64_t step, uint64_t first, size_t n, mh
   }
 }
 
+void mho__perturbation_numbers(int shape, mho_rng rng, uint64_t step, uint64_t first, size_t n,
+                               mho_real *out) {
+  if (shape == MHO_SHAPE_NORMAL)
+    draw_normal(rng, step, first, n, out);
+  else
+    draw_signs(rng, step, first, n, out);
+}
+
 void mho_perturbation_cells(const mho_perturbation *p, int sample, size_t first, size_t n,
                             mho_real *out) {
   uint64_t cells = (uint64_t)p->rows * (uint64_t)p->cols;
-  uint64_t from = (uint64_t)sample * cells + first;
-  mho_rng rng = stream_of(p, MHO_PERTURB_CELLS);
-
-  if (p->shape == MHO_SHAPE_NORMAL)
-    draw_normal(rng, p->step, from, n, out);
-  else
-    draw_signs(rng, p->step, from, n, out);
+  mho__perturbation_numbers(p->shape, stream_of(p, MHO_PERTURB_CELLS), p->step,
+                            (uint64_t)sample * cells + first, n, out);
 }
 
 double mho_perturbation_weight(const mho_perturbation *p, int sample, int row, int col) {
