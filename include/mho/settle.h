@@ -40,6 +40,9 @@ typedef struct mho_state {
    *  the numbers made of it; NULL without MHO_STATE_HOLD. */
   mho_real **hold;
   int n_hold;
+  /** [n_layers] of [capacity x n]: what a trial adds to the summed inputs of neurons and of the
+   *  read-out, from when a phase begins; NULL without MHO_STATE_PUSH, and for the input. */
+  mho_real **push;
   /** [capacity x memory_size]: what a settler carries of every sample from phase to phase; NULL
    *  where it carries nothing but z. */
   double *memory;
@@ -51,6 +54,7 @@ enum {
   MHO_STATE_INPUT = 1, /**< own z[0] and z[n_layers-1]; a nudged state borrows both */
   MHO_STATE_KEEP = 2,  /**< room for what the difference dynamics needs */
   MHO_STATE_HOLD = 4,  /**< room for what analog differencing holds */
+  MHO_STATE_PUSH = 8,  /**< room for what a trial adds to summed inputs */
 };
 /** State for up to `capacity` samples; parts: MHO_STATE_... */
 MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,

@@ -106,6 +106,8 @@ static void begin(const mho_phase *p, mho_settle_stats *stats) {
       any = read_held_error(p, &net->layer[l], any, d, stats);
     if (!any)
       memset(d, 0, bytes);
+    if (!repeats) /* else it has it already */
+      mho__add_push(p, l, d);
   }
 }
 

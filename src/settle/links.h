@@ -110,6 +110,17 @@ static inline bool mho__link_holds_error(const mho_network *net, const mho_link 
   return mho_link_has_error(net, k) && !net->layer[k->to].pool.size;
 }
 
+/* a += what a trial adds to the summed inputs of layer l, [n x layer]. */
+static inline void mho__add_push(const mho_phase *p, int l, mho_real *a) {
+  if (!p->s->push)
+    return;
+
+  const mho_real *push = mho__values(p->net, p->s->push, l, p->row0);
+  size_t n = mho__phase_count(p, l);
+  for (size_t i = 0; i < n; i++)
+    a[i] += push[i];
+}
+
 /* Logits of the read-out from hidden activities z, in which the phase's first sample is number
  * sample0. */
 static inline void mho__logits(const mho_phase *p, const mho_real *const *z, int sample0,

@@ -28,7 +28,7 @@ static bool has_drive(const mho_network *net, int l) {
 /* The lists of pointers, which say nothing yet. */
 static bool add_lists(mho_state *s, const mho_network *net, int parts) {
   size_t layers = (size_t)net->n_layers;
-  bool keep = parts & MHO_STATE_KEEP, hold = parts & MHO_STATE_HOLD;
+  bool keep = parts & MHO_STATE_KEEP, hold = parts & MHO_STATE_HOLD, push = parts & MHO_STATE_PUSH;
   s->z = mho_alloc(layers, sizeof *s->z);
   s->next = mho_alloc(layers, sizeof *s->next);
   s->drive = mho_alloc(layers, sizeof *s->drive);
@@ -38,8 +38,10 @@ static bool add_lists(mho_state *s, const mho_network *net, int parts) {
     s->keep = mho_alloc(layers, sizeof *s->keep);
   if (hold)
     s->hold = mho_alloc(2 * (size_t)net->n_links, sizeof *s->hold);
+  if (push)
+    s->push = mho_alloc(layers, sizeof *s->push);
   if (!s->z || !s->next || !s->drive || !s->pooled || !s->winner || (keep && !s->keep) ||
-      (hold && !s->hold))
+      (hold && !s->hold) || (push && !s->push))
     return false;
 
   s->n_layers = net->n_layers;
@@ -68,7 +70,8 @@ static bool add_layer(mho_state *s, const mho_network *net, int l, bool input) {
   return add_values(has_state || input, n, &s->z[l]) && add_values(has_state, n, &s->next[l]) &&
          (!s->keep || add_values(has_state, n, &s->keep[l])) &&
          add_values(pooled && input, outputs, &s->pooled[l]) &&
-         add_values(has_drive(net, l), n, &s->drive[l]);
+         add_values(has_drive(net, l) || (s->push && has_state), n, &s->drive[l]) &&
+         (!s->push || add_values(l > 0, n, &s->push[l]));
 }
 
 static bool fill(mho_state *s, const mho_network *net, int parts) {
@@ -113,6 +116,7 @@ void mho_state_free(mho_state *s) {
     mho_free(s->pooled[l]);
     mho_free(s->winner[l]);
     mho_free(s->keep ? s->keep[l] : NULL);
+    mho_free(s->push ? s->push[l] : NULL);
   }
   for (int i = 0; i < s->n_hold; i++)
     mho_free(s->hold[i]);
@@ -121,6 +125,7 @@ void mho_state_free(mho_state *s) {
   mho_free(s->hold);
   mho_free(s->memory);
   mho_free(s->keep);
+  mho_free(s->push);
   mho_free(s->pooled);
   mho_free(s->winner);
   mho_free(s->z);
@@ -223,6 +228,7 @@ void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int64_t *co
   mho_real *y = p->s->z[last] ? mho__values(net, p->s->z, last, p->row0) : e;
 
   mho__logits(p, (const mho_real *const *)p->s->z, p->row0, y, stats);
+  mho__add_push(p, last, y);
   judge(p, classes, y, label, loss, correct);
   if (e)
     mho_output_error(p->n, classes, y, label, e);
