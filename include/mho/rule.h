@@ -100,6 +100,7 @@ typedef struct mho_host {
   void (*predict)(const mho_lesson *l, const mho_repetition *r, mho_rule_stats *stats);
   void (*apply)(const mho_lesson *l);
   mho_crossbar *(*crossbar)(const mho_lesson *l, int connection);
+  void (*wrote)(const mho_lesson *l, const mho_pulse_counts *counts);
 } mho_host;
 
 /** Samples sample0 .. sample0+n-1 of a batch, settled and learned from on one thread. */
@@ -112,11 +113,13 @@ struct mho_lesson {
   /** [n_layers] of [capacity x n], hidden layers and the read-out. */
   mho_real **error;
   mho_vars *vars;       /**< of the rule's table; NULL when that is empty */
+  void *own;            /**< what the rule works in, one for all lessons: see mho_rule.own_new */
   const uint8_t *label; /**< [capacity] */
   int sample0, n;
   int batch; /**< samples that are learned from before the next change, these among them */
   /** The errors are settled themselves and come divided by the signal's size. */
   bool direct;
+  const double *nominal_step; /**< [n_trained] of a weight by a pulse, see mho_program_job */
   /** [n_layers] what brings a layer's error to the size that the config asks for. */
   const double *factor;
   mho_apply applies;  /**< when changes are applied in this run */
@@ -148,6 +151,12 @@ static inline mho_crossbar *mho_lesson_crossbar(const mho_lesson *l, int connect
   return l->host->crossbar(l, connection);
 }
 
+/** In a trial: devices of trained connections have been pulsed, which is counted, [n_trained], and
+ *  felt by other cells and by reads from here on. */
+static inline void mho_lesson_wrote(const mho_lesson *l, const mho_pulse_counts *counts) {
+  l->host->wrote(l, counts);
+}
+
 /* ---------------------------------------------------------------- rules */
 
 /** A registered learning rule. What is nullable may be left out. */
@@ -159,6 +168,13 @@ typedef struct mho_rule {
   int n_vars;
   /** It passes activities forward, as neurons have them at rest, and settles nothing. */
   bool feed_forward;
+  /** Memory that it works in, of no consequence for results: for batches of up to `batch` samples;
+   *  nullable, both. */
+  mho_err (*own_new)(const mho_network *net, const void *params, int batch, void **own,
+                     mho_errinfo *ei);
+  void (*own_free)(void *own);
+  /** What state[0] must have room for beside what any rule needs, MHO_STATE_...; nullable: 0. */
+  int (*parts)(const void *params);
   /** Why mho_lesson.direct cannot be, with these parameters; NULL: it can. Nullable: it never
    *  can. */
   const char *(*direct_needs)(const void *params);

@@ -214,8 +214,8 @@ static inline uint64_t mho__step_refresh_set(uint64_t refresh) {
   return refresh + MHO_STREAM_TURNS;
 }
 
-/** 1 << 50 | update[32] << 12 | trial[10] << 2 | stage[2]: pulses that perturb one way (stage 0) and
- *  undo it (1), or the other way (2, 3). */
+/** 1 << 50 | update[32] << 12 | trial[10] << 2 | stage[2]: pulses that perturb one way (stage 0)
+ *  and undo it (1), or the other way (2, 3). */
 static inline uint64_t mho__step_trial(uint64_t update, int trial, int stage) {
   return (uint64_t)1 << 50 | update << 12 | (uint64_t)trial << 2 | (uint64_t)stage;
 }

@@ -47,7 +47,15 @@ static void apply(const mho_lesson *l) {
 static mho_crossbar *crossbar(const mho_lesson *l, int connection) {
   return l->net->connection[connection].xb;
 }
-static const mho_host host = {.predict = repeat, .apply = apply, .crossbar = crossbar};
+static void wrote(const mho_lesson *l, const mho_pulse_counts *counts) {
+  mho_trainer *t = ((const mho_batch *)l->owner)->t;
+  for (int c = 0; c < t->net->n_trained; c++)
+    mho__trainer_count(t, c, &counts[c]);
+  mho_network_disturb(t->net);
+  mho_network_refresh(t->net, t->update, false);
+}
+static const mho_host host = {
+    .predict = repeat, .apply = apply, .crossbar = crossbar, .wrote = wrote};
 
 mho_lesson mho__trainer_lesson(const mho_trainer *t, int n) {
   mho_lesson l = {.net = t->net,
@@ -55,6 +63,8 @@ mho_lesson mho__trainer_lesson(const mho_trainer *t, int n) {
                   .params = t->e->rule.params,
                   .error = t->error,
                   .vars = t->vars,
+                  .own = t->own,
+                  .nominal_step = t->nominal_step,
                   .label = t->label,
                   .n = n,
                   .batch = n,
@@ -215,10 +225,13 @@ mho_err mho__batch_run(const mho_batch *b, mho_rule_stats *sum, mho_errinfo *ei)
 
   *sum = (mho_rule_stats){0};
   mho_network_pack(t->net, b->n >= PACK_SAMPLES, pool_of(t));
-  if (has_only_trials(b))
+  if (has_only_trials(b)) {
     begin_samples(&batch, &all);
-  else
+    if (b->metered && t->meter)
+      t->meter->samples += b->n;
+  } else {
     run_chunks(&p, sum);
+  }
 
   mho_err err = b->learn && t->rule->trial ? t->rule->trial(&all, sum, ei) : MHO_OK;
   return err ? err : failure(t, ei);

@@ -55,6 +55,7 @@ struct mho_trainer {
   uint8_t *label;              /**< [capacity] */
   mho_vars *vars;              /**< The rule's, in training; NULL where it has none. */
   mho_vars *other_vars;        /**< The same when other images are settled than those trained on. */
+  void *own;                   /**< What the rule works in. */
   mho_apply applies;           /**< When changes are applied. */
   double *layer_factor;        /**< [n_layers] on the gradient. */
   mho_real **scratch;          /**< [threads] */

@@ -53,6 +53,8 @@ static mho_err new_states(mho_trainer *t, mho_errinfo *ei) {
       has |= MHO_STATE_KEEP;
     if (k == 0 && holds)
       has |= MHO_STATE_HOLD;
+    if (k == 0 && t->rule->parts)
+      has |= t->rule->parts(t->e->rule.params);
 
     mho_err err = mho_state_new(net, t->capacity, has, &t->state[k], ei);
     if (!err && t->settler->memory)
@@ -65,13 +67,17 @@ static mho_err new_states(mho_trainer *t, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* The rule's own variables; a second set where other images must leave the first one alone. */
+/* What the rule works in, and its own variables; a second set of them where other images must leave
+ * the first one alone. */
 static mho_err new_variables(mho_trainer *t, mho_errinfo *ei) {
   const mho_rule *rule = t->rule;
-  if (!rule->n_vars)
-    return MHO_OK;
+  mho_err err = MHO_OK;
+  if (rule->own_new)
+    err = rule->own_new(t->net, t->e->rule.params, t->capacity, &t->own, ei);
+  if (err || !rule->n_vars)
+    return err;
 
-  mho_err err = mho_vars_new(t->net, rule->var, rule->n_vars, t->capacity, &t->vars, ei);
+  err = mho_vars_new(t->net, rule->var, rule->n_vars, t->capacity, &t->vars, ei);
   if (err)
     return err;
   return mho_vars_new(t->net, rule->var, rule->n_vars, t->capacity, &t->other_vars, ei);
@@ -285,6 +291,8 @@ void mho__trainer_forget_brought(mho_trainer *t) {
 static void free_batch(mho_trainer *t, int layers, int threads) {
   for (int k = 0; k < MHO_RULE_STATES; k++)
     mho_state_free(t->state[k]);
+  if (t->rule->own_free)
+    t->rule->own_free(t->own);
   mho_vars_free(t->vars);
   mho_vars_free(t->other_vars);
 
