@@ -22,7 +22,9 @@ typedef struct epoch {
   mho_array_converters converters;
   bool analog;  /* hidden layers joined by wires */
   bool in_time; /* continuous */
+  bool settles; /* phases settle; else the rule makes passes */
   double voltage, phases;
+  double measured; /* phases whose states are converted, of analog neurons */
   mho_power power;
   mho_energy_row *row;
 } epoch;
@@ -186,10 +188,10 @@ static double one_after_another(const epoch *e, double (*of)(const epoch *e, con
     reads_of_layer(e, l, of, most);
     double step = fmax(fmax(most[0], most[1]), least);
     widest = fmax(widest, step);
-    sum += e->phases > 1 ? step : most[0] + most[1];
+    sum += e->settles ? step : most[0] + most[1];
   }
 
-  if (e->phases == 1)
+  if (!e->settles)
     return sum * t->meter->samples;
 
   double steps = t->meter->steps[0] + t->meter->steps[1];
@@ -240,7 +242,7 @@ static void count_conversions(const epoch *e) {
 
   if (e->analog && e->converters.adc_bits)
     for (int l = 1; l < mho_hidden_end(t->net); l++)
-      e->row[ADC].count += r * m->samples * e->phases * t->net->layer[l].n;
+      e->row[ADC].count += r * m->samples * e->measured * t->net->layer[l].n;
 
   e->row[DAC].joule = e->c->dac_energy * e->row[DAC].count;
   e->row[ADC].joule = e->c->adc_step * ldexp(1, e->converters.adc_bits) * e->row[ADC].count;
@@ -249,7 +251,7 @@ static void count_conversions(const epoch *e) {
   e->row[CELLS].seconds = r * e->c->read_time * reads + m->time[0] + m->time[1];
 
   double hidden =
-      e->analog ? m->samples * e->phases * turns_of_states(e) : one_after_another(e, turns);
+      e->analog ? m->samples * e->measured * turns_of_states(e) : one_after_another(e, turns);
   double converted = at_border(e, turns) + hidden;
   if (e->converters.adc_bits)
     e->row[ADC].seconds = r * e->c->adc_time * converted;
@@ -393,6 +395,13 @@ bool mho__energy_analog(const mho_experiment *e) {
   return converters.analog || ((const mho_settler *)e->settler.entry)->in_time;
 }
 
+/* Whether learning takes the states of hidden neurons: a rule of lines does not, unless it perturbs
+ * the neurons themselves. */
+static bool measures_states(const mho_trainer *t) {
+  const mho_rule *rule = t->rule;
+  return !rule->lines || (rule->parts && rule->parts(t->e->rule.params) & MHO_STATE_PUSH);
+}
+
 mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errinfo *ei) {
   const mho_array_model *array = (const mho_array_model *)t->e->array.entry;
   epoch e = {.t = t,
@@ -404,6 +413,8 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
              .phases = mho__rule_states(t),
              .row = rows};
 
+  e.settles = e.phases > 1 || t->rule->trial;
+  e.measured = measures_states(t) ? e.phases : 0;
   if (!t->meter)
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
 

@@ -241,6 +241,11 @@ static const char *hardware[] = {
     "network: {hidden: [20]}\ndevice: {model: linear, levels: 64, write_error: {c0: 1 uS}}\n"
     "update: {scheme: write_verify}\narray: {adc_bits: 8, calibration: {percentile: 95, every: "
     "2}}\n",
+    "network: {hidden: [20, 16]}\ndevice: {model: linear, cycle_to_cycle: 0.1}\nupdate: {scheme: "
+    "accumulate}\nrule: {name: perturb}\narray: {read_noise: 0.01, dac_bits: 6}\n",
+    "network: {hidden: [20]}\nrule: {name: perturb, of: nodes}\ntrain: {batch: 77}\n",
+    "network: {hidden: [20]}\ndevice: linear\nupdate: {scheme: accumulate}\n"
+    "rule: {name: perturb, by: pulse, trials: 3, sides: both}\narray: {wire: {r_word: 1 ohm}}\n",
     "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {shuffle: "
     "samples, batch: 77}\n",
 };

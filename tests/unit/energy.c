@@ -547,6 +547,47 @@ static void test_resume(void **state) {
   mho_experiment_free(off);
 }
 
+/* A trial reads every batch twice, once of these with a perturbation at the edge: for that every
+ * line has a pair, every array an amplifier and every sense line a driver more. In software it
+ * takes nothing but the reads. */
+static void test_perturbed(void **state) {
+  counted c = count("update: {rate: 0}\nrule: {name: perturb}\narray: {read_voltage: 0.3 V}\n"),
+          ideal = count("update: {rate: 0}\nrule: {name: perturb, by: ideal, shape: rank1}\n"
+                        "array: {read_voltage: 0.3 V}\n");
+  const mho_dataset *d = mho_trainer_dataset(c.t);
+  double squares = 0, pair = 60e-6, unit = 0.09 * 50e-9 * pair;
+  for (int i = 0; i < N * X; i++)
+    squares += pow((double)d->scale * (double)d->train.pixel[i], 2);
+
+  NEAR(term(&c, "cells")->count, 4 * N, 0, 0);
+  NEAR(term(&ideal, "cells")->count, 4 * N, 0, 0);
+  NEAR(term(&ideal, "amplifiers")->count, 2 * N * (H + C), 0, 0);
+  NEAR(term(&c, "amplifiers")->count, 2 * N * (H + C) + N * (1 + H) + N * (1 + C), 0, 0);
+  NEAR(term(&c, "amplifiers")->joule, 5e-6 * 50e-9 * term(&c, "amplifiers")->count, 1e-12, 0);
+
+  double more = term(&c, "cells")->joule - term(&ideal, "cells")->joule;
+  assert_true(more > unit * squares && more < unit * (squares + N * H));
+  more = term(&c, "lines")->joule - term(&ideal, "lines")->joule;
+  assert_true(more > 0.09 * 2e-15 * 2 * squares && more < 0.09 * 2e-15 * 2 * (squares + N * H));
+
+  /* both predictions: all steps, the input and the read-out */
+  NEAR(term(&c, "cells")->seconds, 50e-9 * N * (2 * FREE + 4), 1e-12, 0);
+  NEAR(c.term[0].samples, N, 0, 0);
+  counted_free(&ideal);
+  counted_free(&c);
+}
+
+/* The pulses of a trial by devices are written and counted like any other. */
+static void test_perturbed_by_pulses(void **state) {
+  counted c = count("update: {rate: 0, scheme: accumulate}\nrule: {name: perturb, by: pulse}\n");
+  double cells = X * H + H * C, pulses = 2 * 2 * cells; /* two batches, both devices of a pair */
+  NEAR(c.row.set_pulses, pulses, 0, 0);
+  NEAR(c.row.reset_pulses, pulses, 0, 0);
+  NEAR(term(&c, "set")->count, pulses, 0, 0);
+  NEAR(term(&c, "cells")->count, 4 * N, 0, 0);
+  counted_free(&c);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_reads),          cmocka_unit_test(test_converters),
@@ -557,6 +598,7 @@ int main(void) {
       cmocka_unit_test(test_pulse_of_cards), cmocka_unit_test(test_noise_is_free),
       cmocka_unit_test(test_zeros),          cmocka_unit_test(test_passes),
       cmocka_unit_test(test_in_time),        cmocka_unit_test(test_live_error),
+      cmocka_unit_test(test_perturbed),      cmocka_unit_test(test_perturbed_by_pulses),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

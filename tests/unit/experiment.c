@@ -67,6 +67,22 @@ static void test_refusals(void **state) {
       {"device: vteam\ndevice:\n  pulse: {width: 1 us}\n", NULL,
        "device.width, which moves the state", 3},
       {"device: linear\narray:\n  write: {select: half}\n", NULL, "writes without pulses", 3},
+      {"rule:\n  name: perturb\n  of: nodes\n  by: line\n", NULL, "rule.of is nodes", 4},
+      {"rule:\n  name: perturb\n  of: nodes\n  shape: rank1\n", NULL, "rule.of is nodes", 4},
+      {"rule:\n  name: perturb\n  of: nodes\n  samples: batch\n", NULL, "with rule.of nodes", 4},
+      {"rule: {name: perturb, of: nodes}\nsettle: {method: ode}\n", NULL, "settle.method ode", 1},
+      {"rule:\n  name: perturb\n  shape: signs\n", NULL, "lines cannot add another number", 3},
+      {"rule: {name: perturb, shape: rank1, by: cell}\n", NULL, "needs no element", 1},
+      {"rule:\n  name: perturb\n  by: pulse\n", NULL, "'ideal' knows none", 3},
+      {"device: linear\nrule: {name: perturb, by: pulse, shape: normal}\n", NULL, "up or down", 2},
+      {"device: linear\nrule: {name: perturb, by: pair, samples: each}\n", NULL, "once for all", 2},
+      {"device: {model: linear, mapping: reference}\nrule:\n  name: perturb\n  by: pair\n", NULL,
+       "device.mapping gives a weight no two", 4},
+      {"device: linear\nupdate: {scheme: stochastic}\nrule:\n  name: perturb\n  trials: 2\n", NULL,
+       "one perturbation a sample", 5},
+      {"device: linear\nupdate: {scheme: stochastic}\nrule: {name: perturb, by: cell}\n", NULL,
+       "writes outer products", 2},
+      {"rule: perturb\nsettle:\n  method: spice\n", NULL, "settle.method spice reads none", 1},
   };
   for (int i = 0; i < MHO_COUNT(bad); i++) {
     mho_errinfo ei = {0};
