@@ -97,7 +97,7 @@ static const mho_param table[] = {
 };
 
 /* A gradient this noisy wants a larger rate than the general one. */
-static const mho_default defaults[] = {{"update.optimizer", "adam"}, {"update.rate", "0.003"}};
+static const mho_default defaults[] = {{"update.optimizer", "adam"}, {"update.rate", "0.005"}};
 
 /* What the law keeps: a running mean, the share of it that has been seen, and ln gain. */
 enum { MEAN, SEEN, GAIN };
