@@ -298,8 +298,8 @@ static void test_pulses(void **state) {
 
 static double accuracy(const char *more, int epochs) {
   char yaml[768];
-  snprintf(yaml, sizeof yaml,
-           "network: {hidden: [8]}\ntrain: {batch: 50, epochs: %d, seed: 3}\n%s\n", epochs, more);
+  snprintf(yaml, sizeof yaml, "%strain: {batch: 50, epochs: %d, seed: 3}\n%s\n",
+           strstr(more, "network:") ? "" : "network: {hidden: [8]}\n", epochs, more);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t = trainer(e);
   mho_epoch_row row;
@@ -331,6 +331,13 @@ static void test_learns(void **state) {
       "rule: {name: perturb, noise: same}\narray: {model: periphery, read_noise: 0.01}" PULSED(
           "accumulate"),
       "rule: {name: perturb, by: pair, trials: 50}" PULSED("accumulate"),
+      "rule: perturb\nsettle: {method: ode}" ADAM,
+      /* lines are those of kernels and biases too */
+      "rule: perturb\nnetwork: {hidden: [8], biases: true}\ndevice: linear\n"
+      "update: {scheme: stochastic, rate: 0.03}",
+      "rule: perturb\nnetwork: {topology: conv, conv: [4x3 pool2 6x3]}\ndevice: linear\n"
+      "update: {scheme: stochastic, rate: 0.02}",
+      "rule: {name: perturb, of: nodes}\nnetwork: {topology: conv, conv: [4x3 pool2 6x3]}" ADAM,
   };
   for (int k = 0; k < MHO_COUNT(each); k++) {
     double have = accuracy(each[k], 30);
