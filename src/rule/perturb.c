@@ -585,6 +585,9 @@ static mho_err check_nodes(const mho_experiment *e, const perturb *p, mho_errinf
   const mho_scheme *scheme = (const mho_scheme *)e->scheme.entry;
   const mho_topology *topology = (const mho_topology *)e->topology.entry;
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  if (strcmp(e->dynamics.entry->id, "rate") != 0)
+    REFUSE("rule.of: dynamics %s takes no currents into its neurons: use weights, or dynamics rate",
+           e->dynamics.entry->id);
   if (p->by != BY_AUTO)
     REFUSE("rule.by: it says how weights are perturbed, and rule.of is nodes: leave it out");
   if (p->shape == SHAPE_RANK1)

@@ -172,6 +172,22 @@ static void copy_driven(const mho_trainer *t, char *at, bool out) {
     copy(&at, m->driven[k], (size_t)m->inputs[k] * sizeof **m->driven, out);
 }
 
+/* The same of reads with a perturbation, where there have been any. */
+static size_t edges_size(const mho_trainer *t) {
+  return (size_t)t->net->n_links * sizeof(mho_edge_reads);
+}
+
+static bool has_edges(const mho_trainer *t) {
+  double reads = 0;
+  for (int k = 0; t->meter && k < t->net->n_links; k++)
+    reads += t->meter->edge[k].reads;
+  return is_in_epoch(t) && reads > 0;
+}
+
+static void copy_edges(const mho_trainer *t, char *at, bool out) {
+  copy(&at, t->meter->edge, edges_size(t), out);
+}
+
 /* Rests of states, of banks that have some, one after another: all of every trained connection. */
 static float *rest_of(const mho_trainer *t, int bank, size_t *n) {
   const mho_crossbar *x = crossbar_of(t, bank / MHO_BANKS_MAX);
@@ -243,8 +259,39 @@ static bool are_ranges(const mho_trainer *t, const char *at) {
   return true;
 }
 
+/* What the rule keeps from batch to batch. Bytes of variable i at a place; 0: it is not kept. */
+static size_t kept_bytes(const mho_trainer *t, int i, int place) {
+  return t->vars->var[i].kept ? mho_vars_bytes(t->vars, i, place) : 0;
+}
+
+static size_t kept_size(const mho_trainer *t) {
+  size_t size = 0;
+  for (int i = 0; t->vars && i < t->vars->n; i++)
+    for (int place = 0; place < mho_vars_places(t->vars, i); place++)
+      size += kept_bytes(t, i, place);
+  return size;
+}
+
+static bool has_kept(const mho_trainer *t) {
+  return kept_size(t) > 0;
+}
+
+static void copy_kept(const mho_trainer *t, char *at, bool out) {
+  for (int i = 0; i < t->vars->n; i++)
+    for (int place = 0; place < mho_vars_places(t->vars, i); place++)
+      if (kept_bytes(t, i, place))
+        copy(&at, mho_vars_pointer(t->vars, i, place), kept_bytes(t, i, place), out);
+}
+
+static void clear_kept(const mho_trainer *t) {
+  for (int i = 0; t->vars && i < t->vars->n; i++)
+    for (int place = 0; place < mho_vars_places(t->vars, i); place++)
+      if (kept_bytes(t, i, place))
+        memset(mho_vars_pointer(t->vars, i, place), 0, kept_bytes(t, i, place));
+}
+
 /* The extras in the order of their bytes, which is not that of their bits. */
-enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, EXTRAS };
+enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, EDGES, KEPT, EXTRAS };
 static const struct extra {
   uint32_t bit;
   size_t (*size)(const mho_trainer *t);
@@ -259,6 +306,8 @@ static const struct extra {
     [DRIVEN] = {1u << 20, driven_size, is_in_epoch, takes_meter, copy_driven},
     [RESTS] = {1u << 22, rests_size, has_rests, has_rests, copy_rests},
     [RANGES] = {1u << 21, ranges_size, has_ranges, takes_always, copy_ranges},
+    [EDGES] = {1u << 23, edges_size, has_edges, takes_meter, copy_edges},
+    [KEPT] = {1u << 24, kept_size, has_kept, has_kept, copy_kept},
 };
 
 /* Bits of the extras that this trainer would save. */
@@ -382,6 +431,9 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   /* The epoch under way. */
   for (int i = WRITES; i <= DRIVEN; i++)
     take(t, h.version, i, bytes + begin[i]);
+  take(t, h.version, EDGES, bytes + begin[EDGES]);
+  if (!take(t, h.version, KEPT, bytes + begin[KEPT]))
+    clear_kept(t);
   t->epoch = (int)h.epoch;
   t->batch = h.batch;
   t->sums = h.sums;

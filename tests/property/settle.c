@@ -244,6 +244,8 @@ static const char *hardware[] = {
     "network: {hidden: [20, 16]}\ndevice: {model: linear, cycle_to_cycle: 0.1}\nupdate: {scheme: "
     "accumulate}\nrule: {name: perturb}\narray: {read_noise: 0.01, dac_bits: 6}\n",
     "network: {hidden: [20]}\nrule: {name: perturb, of: nodes}\ntrain: {batch: 77}\n",
+    "network: {hidden: [20]}\nrule: {name: perturb, law: rms}\n",
+    "network: {hidden: [20]}\nrule: {name: perturb, law: gain}\ntrain: {batch: 77}\n",
     "network: {hidden: [20]}\ndevice: linear\nupdate: {scheme: accumulate}\n"
     "rule: {name: perturb, by: pulse, trials: 3, sides: both}\narray: {wire: {r_word: 1 ohm}}\n",
     "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {shuffle: "
@@ -290,14 +292,49 @@ static void test_checkpoint_without_rests(void **state) {
   mho_blob_free(&b);
 }
 
-/* A damaged checkpoint is refused, not loaded. */
-static void test_damaged_checkpoint(void **state) {
-  mho_experiment *e = experiment(hardware[0]);
+/* What a rule keeps is in a checkpoint; one without it opens, and the rule begins anew. */
+static void test_checkpoint_with_kept(void **state) {
+  enum { VERSION = 8, SIZE = 16, WITH_KEPT = 1 << 24 }; /* places in the header */
+  mho_experiment *e = experiment("network: {hidden: [20]}\nrule: {name: perturb, law: gain}\n");
+  mho_blob b = train(e, 1, 1, NULL);
+  uint64_t size = b.size - 3 * sizeof(double);
+  uint32_t version;
+  mho_trainer *t;
+  mho_checkpoint_row again;
+  double kept[3], zeros[3] = {0};
+  OK(mho_trainer_new(NULL, e, &t, &ei));
+  memcpy(kept, (char *)b.data + size, sizeof kept);
+  memcpy(&version, (char *)b.data + VERSION, sizeof version);
+  assert_true(version & WITH_KEPT);
+  assert_true(kept[0] > 0 && kept[1] > 0);
+
+  OK(mho_trainer_load(t, &b, &ei));
+  OK(mho_trainer_save(t, &again, &ei));
+  assert_memory_equal((char *)again.blob.data + size, kept, sizeof kept);
+  mho_blob_free(&again.blob);
+
+  version &= ~(uint32_t)WITH_KEPT;
+  memcpy((char *)b.data + VERSION, &version, sizeof version);
+  assert_int_equal(mho_trainer_load(t, &b, &ei), MHO_EDATA);
+  memcpy((char *)b.data + SIZE, &size, sizeof size);
+  OK(mho_trainer_load(t, &(mho_blob){b.data, size}, &ei));
+  OK(mho_trainer_save(t, &again, &ei));
+  assert_memory_equal((char *)again.blob.data + size, zeros, sizeof zeros);
+
+  mho_blob_free(&again.blob);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+  mho_blob_free(&b);
+}
+
+static void damage(const char *yaml) {
+  mho_experiment *e = experiment(yaml);
   mho_blob b = train(e, 1, 1, NULL);
   mho_trainer *t;
   OK(mho_trainer_new(NULL, e, &t, &ei));
   for (size_t n = 0; n < b.size; n += b.size / 50 + 1)
     assert_int_equal(mho_trainer_load(t, &(mho_blob){b.data, n}, &ei), MHO_EDATA);
+  assert_int_equal(mho_trainer_load(t, &(mho_blob){b.data, b.size - 1}, &ei), MHO_EDATA);
   ((char *)b.data)[0] ^= 1;
   assert_int_equal(mho_trainer_load(t, &b, &ei), MHO_EDATA);
   mho_trainer_free(t);
@@ -305,11 +342,21 @@ static void test_damaged_checkpoint(void **state) {
   mho_blob_free(&b);
 }
 
+/* A damaged checkpoint is refused, not loaded. */
+static void test_damaged_checkpoint(void **state) {
+  damage(hardware[0]);
+  damage("network: {hidden: [20]}\nrule: {name: perturb, law: rms}\n");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_checkpoint_without_rests), cmocka_unit_test(test_synchronous_map),
-      cmocka_unit_test(test_repeated_steps),           cmocka_unit_test(test_tolerance),
-      cmocka_unit_test(test_threads_and_resume),       cmocka_unit_test(test_damaged_checkpoint),
+      cmocka_unit_test(test_checkpoint_with_kept),
+      cmocka_unit_test(test_checkpoint_without_rests),
+      cmocka_unit_test(test_synchronous_map),
+      cmocka_unit_test(test_repeated_steps),
+      cmocka_unit_test(test_tolerance),
+      cmocka_unit_test(test_threads_and_resume),
+      cmocka_unit_test(test_damaged_checkpoint),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -507,13 +507,11 @@ static void test_initial(void **state) {
     }
 }
 
-/* The same for any number of threads and after a resume in mid-epoch; nothing without devices or
- * when not asked for. */
-static void test_resume(void **state) {
-  char yaml[2048]; /* with all that is counted in mid-epoch */
-  snprintf(yaml, sizeof yaml, "%supdate: {scheme: stochastic, rate: 0.5}\n", net);
-  mho_experiment *e = experiment(yaml), *ideal = experiment("device: ideal\n"),
-                 *off = experiment("device: linear\nenergy: {count: false}\n");
+/* Energy of an epoch on three threads, and of one that is resumed in its middle on one. */
+static void resume(const char *more) {
+  char yaml[2048];
+  snprintf(yaml, sizeof yaml, "%s%s", net, more);
+  mho_experiment *e = experiment(yaml);
   mho_context one = {0}, three = {0};
   volatile sig_atomic_t stop = 1;
   OK(mho_pool_new(3, &three.pool, &ei));
@@ -524,6 +522,7 @@ static void test_resume(void **state) {
   mho_energy_row a[MHO_ENERGY_TERMS], b[MHO_ENERGY_TERMS];
   OK(mho_trainer_new(&three, e, &whole, &ei));
   OK(mho_trainer_new(&one, e, &cut, &ei));
+
   OK(mho_trainer_epoch(whole, &row, &ei));
   OK(mho_trainer_energy(whole, a, &ei));
   assert_int_equal(mho_trainer_epoch(cut, &row, &ei), MHO_EINTERRUPTED);
@@ -534,15 +533,29 @@ static void test_resume(void **state) {
   for (int i = 0; i < MHO_ENERGY_TERMS; i++)
     assert_true(a[i].joule == b[i].joule && a[i].seconds == b[i].seconds &&
                 a[i].count == b[i].count);
-  mho_trainer *none = trainer(ideal), *silent = trainer(off);
-  assert_int_equal(mho_trainer_energy(none, a, &ei), MHO_EINVAL);
-  assert_int_equal(mho_trainer_energy(silent, a, &ei), MHO_EINVAL);
+
   mho_blob_free(&saved.blob);
-  mho_trainer *all[] = {whole, cut, rest, none, silent};
-  for (int i = 0; i < MHO_COUNT(all); i++)
-    mho_trainer_free(all[i]);
+  mho_trainer_free(whole);
+  mho_trainer_free(cut);
+  mho_trainer_free(rest);
   mho_pool_free(three.pool);
   mho_experiment_free(e);
+}
+
+/* The same for any number of threads and after a resume in mid-epoch, with all that is counted in
+ * one; nothing without devices or when not asked for. */
+static void test_resume(void **state) {
+  resume("update: {scheme: stochastic, rate: 0.5}\n");
+  resume("update: {scheme: accumulate}\nrule: {name: perturb}\n");
+
+  mho_experiment *ideal = experiment("device: ideal\n"),
+                 *off = experiment("device: linear\nenergy: {count: false}\n");
+  mho_trainer *none = trainer(ideal), *silent = trainer(off);
+  mho_energy_row a[MHO_ENERGY_TERMS];
+  assert_int_equal(mho_trainer_energy(none, a, &ei), MHO_EINVAL);
+  assert_int_equal(mho_trainer_energy(silent, a, &ei), MHO_EINVAL);
+  mho_trainer_free(none);
+  mho_trainer_free(silent);
   mho_experiment_free(ideal);
   mho_experiment_free(off);
 }
