@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define MHO_VERSION "0.1.0"
-#define MHO_ABI     7 /* of every registered struct; raised when one of them changes */
+#define MHO_ABI     8 /* of every registered struct; raised when one of them changes */
 #if defined(__GNUC__)
 #define MHO_API          __attribute__((visibility("default")))
 #define MHO_PRINTF(f, a) __attribute__((format(printf, f, a)))

@@ -1,33 +1,50 @@
-/* data.h - datasets of labelled images.
+/* data.h - datasets: images with labels, and tables of numbers.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_DATA_H
 #define MHO_DATA_H
 
 #include "mho/base.h"
 
-/** Images of one part (train, validation or test); a view into memory that the dataset owns. */
+/** Samples of one part (train, validation or test); a view into memory that the dataset owns. They
+ *  are images, or rows of a table, and have a class or values as their target. */
 typedef struct mho_images {
   int n;
-  const uint8_t *pixel; /**< [n x features] */
-  const uint8_t *label; /**< [n], below classes */
+  const uint8_t *pixel; /**< [n x features]; NULL: x */
+  const uint8_t *label; /**< [n], below classes; NULL: target */
+  const double *x;      /**< [n x features], in their own units */
+  const double *target; /**< [n x values], in their own units */
 } mho_images;
 
-/** Images in memory, as pixels, and how they become inputs of a network. */
+/** Samples in memory, and how they become inputs of a network and its targets. Set the members by
+ *  name: the rest is zero, and not there. */
 typedef struct mho_dataset {
   /** Validation is cut from the end of the training images; n may be 0. */
   mho_images train, validation, test;
-  int features, classes;
+  /** Targets are one of `classes`, or so many `values`: the other is 0. */
+  int features, classes, values;
   int width, height, channels; /**< features = channels * height * width, channel-major */
   double scale;                /**< a network input is pixel * scale */
   /** of each channel's inputs: what is subtracted from them, and what they are then divided by,
    *  when normalized; spread 0: the dataset has no such figures */
   double mean[3], spread[3];
   bool normalized;
+  /** Of a table: what is subtracted from a feature or a value, and what it is then divided by, to
+   *  become an input or a target of the network, [features] and [values]; NULL: as they are. */
+  const double *feature_mean, *feature_spread, *value_mean, *value_spread;
   /** SHA-256, hex: of the files' own ones (hex, unpacked) written one after the other, so that each
    *  file is hashed once; for digits of the images, then the labels */
   char checksum[65];
   void *memory; /**< owned */
+  void *scales; /**< owned: means and spreads */
 } mho_dataset;
+/** Numbers that a network answers to it: one a class, or a value. */
+static inline int mho_dataset_outputs(const mho_dataset *d) {
+  return d->values ? d->values : d->classes;
+}
+/** Value j in its own unit of what the network answers. */
+static inline double mho_dataset_value(const mho_dataset *d, int j, double output) {
+  return d->value_mean ? output * d->value_spread[j] + d->value_mean[j] : output;
+}
 
 /** What the config says of any dataset. */
 typedef struct mho_dataset_config {
@@ -61,6 +78,8 @@ typedef struct mho_dataset_kind {
    *  and spread where there are any. folder: where the files are, NULL when there are none. */
   mho_err (*load)(const struct mho_dataset_kind *kind, const char *folder, mho_dataset *out,
                   mho_errinfo *ei);
+  /** Whether targets are values, with these parameters of the kind; nullable: classes. */
+  bool (*has_values)(const void *params);
 } mho_dataset_kind;
 
 /** Find the files, load, check, and cut as the config says.
@@ -74,15 +93,22 @@ MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset
 /** Frees the images; the struct is the caller's. */
 MHO_API void mho_dataset_free(mho_dataset *d);
 
-/** Network inputs of a batch: out[i] = pixel[index[i]] * scale, normalized: (that - mean) / spread.
+/** Network inputs of a batch: out[i] = pixel[index[i]] * scale, normalized: (that - mean) / spread;
+ *  of a table (x - feature_mean)/feature_spread.
  *  @param index  [n], of the images; NULL: first, first + 1, ...
- *  @param out    [n x features]; label_out [n], nullable. */
+ *  @param out    [n x features]; label_out [n], nullable, and of classes alone. */
 MHO_API void mho_images_batch(const mho_dataset *d, const mho_images *images, const int *index,
                               int first, int n, mho_real *out, uint8_t *label_out);
 
-/** The same, each image shifted by up to `crop` pixels up or down and left or right (a random crop
- *  of the image with a black border), and with `flip` mirrored left to right half of the time. What
- *  happens to an image follows from its number in the part and the epoch alone.
+/** Network targets of the same samples of a dataset of values: (target - value_mean)/value_spread.
+ *  @param out  [n x values]. */
+MHO_API void mho_images_values(const mho_dataset *d, const mho_images *images, const int *index,
+                               int first, int n, mho_real *out);
+
+/** The inputs of mho_images_batch, each image shifted by up to `crop` pixels up or down and left or
+ *  right (a random crop of the image with a black border), and with `flip` mirrored left to right
+ *  half of the time. What happens to an image follows from its number in the part and the epoch
+ *  alone. Samples with x have no pixels to shift.
  *  @param rng  stream of these draws. */
 MHO_API void mho_images_augmented(const mho_dataset *d, const mho_images *images, const int *index,
                                   int n, const mho_dataset_config *config, mho_rng rng, int epoch,

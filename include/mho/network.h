@@ -106,6 +106,7 @@ typedef struct mho_network {
   mho_network_array array;
   int n_links;
   mho_link *link;        /**< [n_links], sorted by target */
+  mho_output output;     /**< what the read-out answers */
   double feedback_scale; /**< beta_i */
   double forward_scale;  /**< alpha */
   size_t n_weights;      /**< trained */
@@ -141,7 +142,8 @@ typedef struct mho_graph {
 typedef struct mho_network_config {
   mho_ints hidden;
   double forward_scale; /**< alpha, of the links between hidden layers */
-  int output;           /**< softmax */
+  int output;           /**< mho_output */
+  int loss;             /**< mho_loss */
   bool biases;
   int init; /**< glorot, fan_in */
 } mho_network_config;
@@ -237,7 +239,7 @@ static inline bool mho_layer_is_hidden(const mho_layer *layer) {
 static inline int mho_network_output(const mho_network *net) {
   return net->n_layers - 1;
 }
-/** Numbers that the read-out gives: classes. */
+/** Numbers that the read-out gives: one a class, or a value. */
 static inline int mho_network_classes(const mho_network *net) {
   return net->layer[mho_network_output(net)].n;
 }

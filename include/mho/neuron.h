@@ -26,23 +26,54 @@ typedef struct mho_neuron {
   const char *spice; /**< rho of @ as an ngspice expression, for circuits; nullable */
 } mho_neuron;
 
-/** Softmax read-out with cross-entropy, in place of a row's logits.
- *  @param logits [n x classes], in; becomes the probabilities.
- *  @param label  [n].
- *  @param loss   summed cross-entropy of the rows, added to; correct: rows whose largest
- *                probability is the
- *  label, added to. Ties go to the first class. */
-MHO_API void mho_softmax(int n, int classes, mho_real *logits, const uint8_t *label, double *loss,
-                         int64_t *correct);
-/** The error p - y that the cross-entropy has at the read-out, y being 1 for the label and 0
- *  elsewhere.
- *  @param p      [n x classes], probabilities.
- *  @param label  [n].
- *  @param error  [n x classes], may be p. */
-MHO_API void mho_output_error(int n, int classes, const mho_real *p, const uint8_t *label,
+/** What the read-out answers. */
+typedef enum mho_output {
+  MHO_OUTPUT_SOFTMAX, /**< probabilities of classes */
+  MHO_OUTPUT_LINEAR,  /**< its summed inputs as they are */
+} mho_output;
+/** What training minimizes. */
+typedef enum mho_loss {
+  MHO_LOSS_CROSS_ENTROPY, /**< -ln of the probability of the label */
+  MHO_LOSS_SQUARED,       /**< half the sum of squares of the error */
+} mho_loss;
+
+/** What samples should be answered with: one of the two is set. */
+typedef struct mho_targets {
+  const uint8_t *label;  /**< [n] classes */
+  const mho_real *value; /**< [n x outputs] values */
+} mho_targets;
+
+/** The targets from sample `first` on. */
+static inline mho_targets mho_targets_from(const mho_targets *t, int outputs, int first) {
+  return (mho_targets){.label = t->label ? t->label + first : NULL,
+                       .value = t->value ? t->value + (size_t)first * (size_t)outputs : NULL};
+}
+/** What output j of a sample should be: of a class 1 for the label and 0 elsewhere. */
+static inline mho_real mho_target(const mho_targets *t, int outputs, int sample, int j) {
+  if (t->value)
+    return t->value[(size_t)sample * (size_t)outputs + (size_t)j];
+  return (mho_real)(j == t->label[sample]);
+}
+
+/** What a read-out answers, in place of its summed inputs, and how far that is from the targets.
+ *  @param y        [n x outputs], in: summed inputs; out: probabilities (softmax), or as they were.
+ *  @param targets  [n], of softmax classes.
+ *  @param loss     summed over samples, added to: cross-entropy of softmax, half the squared error
+ *                  of linear.
+ *  @param correct  added to: samples whose largest output is the label's, with ties for the first;
+ *                  none where targets are values. */
+MHO_API void mho_output_judge(mho_output output, int n, int outputs, mho_real *y,
+                              const mho_targets *targets, double *loss, int64_t *correct);
+/** The error o - t, which is the slope of a read-out's loss in its summed inputs.
+ *  @param y        [n x outputs], what the read-out answers.
+ *  @param targets  [n].
+ *  @param error    [n x outputs], may be y. */
+MHO_API void mho_output_error(int n, int outputs, const mho_real *y, const mho_targets *targets,
                               mho_real *error);
-/** The same of one sample from its logits, in double precision.
- *  @param error  [classes], may be logits. */
-MHO_API void mho_output_error_double(int classes, const double *logits, int label, double *error);
+/** The same of one sample of the targets from its summed inputs, in double precision.
+ *  @param sums   [outputs].
+ *  @param error  [outputs], may be sums. */
+MHO_API void mho_output_error_double(mho_output output, int outputs, const double *sums,
+                                     const mho_targets *targets, int sample, double *error);
 
 #endif

@@ -112,9 +112,9 @@ struct mho_lesson {
   mho_state *state[MHO_RULE_STATES];
   /** [n_layers] of [capacity x n], hidden layers and the read-out. */
   mho_real **error;
-  mho_vars *vars;       /**< of the rule's table; NULL when that is empty */
-  void *own;            /**< what the rule works in, one for all lessons: see mho_rule.own_new */
-  const uint8_t *label; /**< [capacity] */
+  mho_vars *vars;      /**< of the rule's table; NULL when that is empty */
+  void *own;           /**< what the rule works in, one for all lessons: see mho_rule.own_new */
+  mho_targets targets; /**< [capacity] */
   int sample0, n;
   int batch; /**< samples that are learned from before the next change, these among them */
   /** The errors are settled themselves and come divided by the signal's size. */

@@ -163,8 +163,8 @@ typedef enum mho_drive_kind {
 typedef struct mho_drive {
   mho_drive_kind kind;
   double strength;       /**< signed beta_f */
-  const mho_real *error; /**< [capacity x classes] held p - y */
-  const uint8_t *label;  /**< [capacity], for a live error and the read-out */
+  const mho_real *error; /**< [capacity x classes] held o - t */
+  mho_targets targets;   /**< [capacity], for a live error and the read-out */
   /** The state of the free phase of the same samples, whose inputs, reads of them and held sense
    *  lines this phase goes on with; NULL: this is the free phase. */
   const mho_state *free;
@@ -246,7 +246,7 @@ struct mho_dynamics {
   /* At rest, layer by layer. All of them, or none. */
 
   /** What comes into layer l from the present activities, into a, [n x layer].
-   *  @param error  live p - y, [n x classes]; nullable.
+   *  @param error  live o - t, [n x classes]; nullable.
    *  @return false, with a untouched, when nothing comes in. */
   bool (*input)(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
                 mho_settle_stats *stats);
@@ -327,7 +327,7 @@ MHO_API void mho_settle_difference(const mho_phase *p, const mho_settle_stats *f
 /** One pass through the layers in order, along forward links only: the feed-forward net of
  *  backpropagation. */
 MHO_API void mho_forward_pass(const mho_phase *p, mho_settle_stats *stats);
-/** The read-out: z[last] = softmax of the summed links into it; error = p - y where given.
+/** The read-out: z[last] = what it answers to the summed links into it; error = o - t where given.
  *  @param error  [capacity x classes]; nullable with a state that has z[last]. */
 MHO_API void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int64_t *correct,
                           mho_settle_stats *stats);

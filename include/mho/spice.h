@@ -204,7 +204,7 @@ enum {
  *   neuron      C dv/dt = -v/R + sum of currents at node u_<layer>_<j>,
  *               V(z_<layer>_<j>) = v_read rho(v/v_unit)
  *   feedback    amplifiers of gain beta_i drive f_<link>_<j>
- *   read-out    u_out_<k> = v_unit logit; its softmax error is computed outside and drives e_<k>,
+ *   read-out    u_out_<k> = v_unit logit; its error is computed outside and drives e_<k>,
  *               times the voltage at node nudge (0 in the free phase, 1 in the nudged one)
  *
  *  One <link> is <from>_<to>, as in p_x_h1_3. Set the members by name: the rest is zero, and a
@@ -214,7 +214,7 @@ typedef struct mho_netlist_network {
   const mho_device_config *device; /**< conductances of the ideal device */
   const double *top;               /**< [connections], nullable: see mho_netlist_siemens */
   const double *x;                 /**< [features] */
-  const double *error;             /**< [classes] p - y that nudges; nullable: free phase only */
+  const double *error;             /**< [classes] o - t that nudges; nullable: free phase only */
   double nudge;                    /**< beta_f */
   /** V, V, ohm, s; 0: the crossbars' read voltage, the same, MHO_NETLIST_R_MEM, MHO_NETLIST_TAU. */
   double v_read, v_unit, r_mem, tau;
@@ -287,7 +287,7 @@ MHO_API mho_err mho_spice_network_rebind(mho_spice_network *c, const mho_network
 /** Settle one sample.
  *  @param x      [features].
  *  @param nudge  beta_f; 0: free phase.
- *  @param error  [classes] p - y; null in the free phase.
+ *  @param error  [classes] o - t; null in the free phase.
  *  @param z      [n_layers] of [n], out: activities of the hidden layers, logits of the last; the
  *                first is not used.
  *  @return MHO_OK; MHO_ESPICE when it did not settle. */
@@ -401,11 +401,11 @@ typedef struct mho_cosim_network_options {
   const mho_settler *settler;
   const mho_dynamics *dynamics;
   const mho_device_config *device;
-  int samples;          /**< at most MHO_CHUNK_MAX */
-  const mho_real *x;    /**< [samples x features] */
-  const uint8_t *label; /**< [samples] */
-  double nudge;         /**< beta_f */
-  bool transient;       /**< also by .tran, until mho_netlist_settling_time */
+  int samples;         /**< at most MHO_CHUNK_MAX */
+  const mho_real *x;   /**< [samples x features] */
+  mho_targets targets; /**< [samples] */
+  double nudge;        /**< beta_f */
+  bool transient;      /**< also by .tran, until mho_netlist_settling_time */
   /** Also with the inputs' Norton equivalent, see MHO_NETLIST_NORTON. */
   bool both_inputs;
   /** Of activities and logits, on the largest difference; 0: 1e-6. */
@@ -417,14 +417,14 @@ typedef struct mho_cosim_network_options {
 /** What the core settles to, as far as its precision goes.
  *  @param free    nudged: [n_layers] of [samples x n], out: activities of hidden layers, logits of
  *                 the last.
- *  @param error   [samples x classes], out: p - y of the free phase, which nudges. */
+ *  @param error   [samples x classes], out: o - t of the free phase, which nudges. */
 MHO_API mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free,
                                double *const *nudged, double *error, mho_errinfo *ei);
 
 /** Settle samples in the core and in ngspice, free and nudged, and compare.
  *
  *  The core sweeps until single precision lets nothing change any more. ngspice settles the circuit
- *  of mho_netlist_network by .op, with the softmax error of its own read-out in the nudged phase.
+ *  of mho_netlist_network by .op, with the error of its own read-out in the nudged phase.
  *  Rows: activities and logits of the free phase, activities of the nudged one (max_abs and
  *  tolerance of the activity); .tran's activities against .op's, to 1e-9; for every trained
  *  connection the weight change of equilibrium propagation, z_free^T (z_free - z_nudged) summed

@@ -171,7 +171,9 @@ MHO_API mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinf
 
 /** What an evaluation found, means over its samples. */
 typedef struct mho_evaluation {
-  double accuracy, loss, settle_steps;
+  double accuracy, loss, settle_steps; /**< accuracy NaN where targets are values */
+  /** Root of the mean squared error of all values, in their own units; NaN of classes. */
+  double rms;
   /** Mean of the samples that settle, in continuous time; else NaN. */
   double time_s;
   int64_t unsettled;
@@ -222,7 +224,7 @@ MHO_API mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *pa
 
 /** How a watched sample settled. */
 typedef struct mho_watched {
-  int label;
+  int label;               /**< -1 where targets are values */
   bool correct, unsettled; /**< unsettled in any phase */
   double steps;            /**< of the free phase */
   /** Of the free phase; NaN where the settler knows no time (not settled: NaN too). */
@@ -324,7 +326,7 @@ enum { MHO_PATCH_MAX = 96 };
 /** What drives the lines of a connection's crossbar in the free phase while a test image is
  *  settled: of its source the activities (pooled; the patch that a convolution reads at the middle
  *  of its target; 1 for the bias); transposed those of its target at that place, of the read-out
- *  its error p - y. A network that has a circuit (mho_netlist_network_check) is settled as far as
+ *  its error o - t. A network that has a circuit (mho_netlist_network_check) is settled as far as
  *  precision goes, another one as the experiment says.
  *  @param v      [rows], transposed [cols]: V, with the crossbar's read voltage for an activity of
  *                1.

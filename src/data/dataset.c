@@ -113,6 +113,16 @@ static const uint8_t *pixels_of(const mho_dataset *d, const mho_images *images, 
   return images->pixel + (size_t)image * (size_t)d->features;
 }
 
+/* Samples first .. first+n-1 of a part. */
+static mho_images part_from(const mho_dataset *d, const mho_images *of, int first, int n) {
+  size_t row = (size_t)first, features = (size_t)d->features, values = (size_t)d->values;
+  return (mho_images){.n = n,
+                      .pixel = of->pixel ? of->pixel + row * features : NULL,
+                      .label = of->label ? of->label + row : NULL,
+                      .x = of->x ? of->x + row * features : NULL,
+                      .target = of->target ? of->target + row * values : NULL};
+}
+
 /* Keep the first so many images; 0: all. */
 static mho_err limit(const char *id, const char *key, int64_t wanted, mho_images *images,
                      mho_errinfo *ei) {
@@ -143,8 +153,7 @@ static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset
 
   int n = (int)config->validation;
   d->train.n -= n;
-  d->validation = (mho_images){
-      .n = n, .pixel = pixels_of(d, &d->train, d->train.n), .label = d->train.label + d->train.n};
+  d->validation = part_from(d, &d->train, d->train.n, n);
   return MHO_OK;
 }
 
@@ -181,6 +190,7 @@ void mho_dataset_free(mho_dataset *d) {
   if (!d)
     return;
   mho_free(d->memory);
+  mho_free(d->scales);
   *d = (mho_dataset){0};
 }
 
@@ -208,13 +218,43 @@ static void convert_channels(const mho_dataset *d, const uint8_t *restrict pixel
   }
 }
 
+/* out = (v - mean)/spread of n numbers, or v as they are. */
+static void standardize(int n, const double *v, const double *mean, const double *spread,
+                        mho_real *out) {
+  for (int i = 0; i < n; i++)
+    out[i] = (mho_real)(mean ? (v[i] - mean[i]) / spread[i] : v[i]);
+}
+
+void mho_images_values(const mho_dataset *d, const mho_images *images, const int *index, int first,
+                       int n, mho_real *out) {
+  size_t values = (size_t)d->values;
+  for (int i = 0; i < n; i++) {
+    size_t row = (size_t)(index ? index[i] : first + i);
+    standardize(d->values, images->target + row * values, d->value_mean, d->value_spread,
+                out + (size_t)i * values);
+  }
+}
+
+/* Inputs of one sample of a part. */
+static void convert_sample(const mho_dataset *d, const mho_images *images, int sample,
+                           mho_real *out) {
+  size_t features = (size_t)d->features;
+  if (images->x)
+    standardize(d->features, images->x + (size_t)sample * features, d->feature_mean,
+                d->feature_spread, out);
+  else if (d->normalized)
+    convert_channels(d, pixels_of(d, images, sample), out);
+  else
+    convert(features, pixels_of(d, images, sample), (mho_real)d->scale, out);
+}
+
 void mho_images_batch(const mho_dataset *d, const mho_images *images, const int *index, int first,
                       int n, mho_real *out, uint8_t *label_out) {
   size_t features = (size_t)d->features;
   mho_real scale = (mho_real)d->scale;
 
   /* images that lie one after another are one run of pixels */
-  if (!index && !d->normalized) {
+  if (!index && !d->normalized && !images->x) {
     convert((size_t)n * features, pixels_of(d, images, first), scale, out);
     if (label_out)
       memcpy(label_out, images->label + first, (size_t)n);
@@ -223,11 +263,7 @@ void mho_images_batch(const mho_dataset *d, const mho_images *images, const int 
 
   for (int i = 0; i < n; i++) {
     int image = index ? index[i] : first + i;
-    const uint8_t *pixel = pixels_of(d, images, image);
-    if (d->normalized)
-      convert_channels(d, pixel, out + (size_t)i * features);
-    else
-      convert(features, pixel, scale, out + (size_t)i * features);
+    convert_sample(d, images, image, out + (size_t)i * features);
     if (label_out)
       label_out[i] = images->label[image];
   }
@@ -266,6 +302,7 @@ void mho_images_augmented(const mho_dataset *d, const mho_images *images, const 
     bool mirror = config->flip && (u[2] & 1);
 
     convert_moved(d, pixels_of(d, images, index[i]), dy, dx, mirror, out + (size_t)i * features);
-    label_out[i] = images->label[index[i]];
+    if (label_out)
+      label_out[i] = images->label[index[i]];
   }
 }

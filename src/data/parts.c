@@ -19,5 +19,5 @@ int mho_images_count(const mho_images *images) {
 
 void mho_dataset_sizes(const mho_dataset *d, int *features, int *outputs) {
   *features = d->features;
-  *outputs = d->classes;
+  *outputs = mho_dataset_outputs(d);
 }

@@ -1,6 +1,6 @@
 /* rate.c - neurons whose activity is a function of what comes in: z = rho(a).
  *
- *   a_l = alpha sum_f z_f W + beta_i sum_b z_b B + lateral z_k W + x W_0 - nudge (p - y) B
+ *   a_l = alpha sum_f z_f W + beta_i sum_b z_b B + lateral z_k W + x W_0 - nudge (o - t) B
  *
  * The input's product is read once a phase and held, and so is what a held error brings. A layer
  * whose activity is still exactly 0 is not multiplied.
@@ -10,7 +10,7 @@
  *
  *   e_l = -(rho(a_l - c_l in_l) - rho(a_l))/c_l
  *   in_l = sum_forward alpha beta_i^(h_f - h_l) e_f W
- *        + sum_feedback beta_i^(1 + h_b - h_l) e_b B + (p - y) B
+ *        + sum_feedback beta_i^(1 + h_b - h_l) e_b B + (o - t) B
  *
  * (the 1 is the number of layers that the link leads back over with feedback.per layer)
  *

@@ -199,6 +199,40 @@ static mho_err difference_is_direct(const subject *s) {
   return at_key(s, "settle", "difference", "settle.difference: not direct, because %s", why);
 }
 
+/* ---------------------------------------------------------------- the read-out */
+
+static bool is_set(const subject *s, const char *section, const char *name) {
+  return mho__config_find_in(s->c, section, name) != NULL;
+}
+
+/* Where output and loss are not set they follow: linear from values and from the squared error, and
+ * the loss from the output. */
+static mho_err read_out_follows(const subject *s) {
+  const mho_dataset_kind *data = (const mho_dataset_kind *)s->e->dataset.entry;
+  bool has_values = data->has_values && data->has_values(s->e->dataset.params);
+  mho_network_config *c = &s->e->network;
+
+  if (!is_set(s, "network", "output") && (has_values || c->loss == MHO_LOSS_SQUARED))
+    c->output = MHO_OUTPUT_LINEAR;
+  if (!is_set(s, "network", "loss"))
+    c->loss = c->output == MHO_OUTPUT_LINEAR ? MHO_LOSS_SQUARED : MHO_LOSS_CROSS_ENTROPY;
+  return MHO_OK;
+}
+
+static mho_err loss_fits_output(const subject *s) {
+  const mho_network_config *c = &s->e->network;
+  bool is_linear = c->output == MHO_OUTPUT_LINEAR, is_squared = c->loss == MHO_LOSS_SQUARED;
+  if (is_linear == is_squared)
+    return MHO_OK;
+  if (is_linear)
+    return at_key(s, "network", "loss",
+                  "network.loss: cross_entropy is of probabilities, which network.output linear "
+                  "does not answer: use squared, or network.output softmax");
+  return at_key(s, "network", "loss",
+                "network.loss: squared is of numbers, and network.output softmax answers "
+                "probabilities: use cross_entropy, or network.output linear");
+}
+
 /* ---------------------------------------------------------------- data and layers */
 
 static mho_err batch_has_samples(const subject *s) {
@@ -313,6 +347,7 @@ static const struct check {
   mho_err (*check)(const subject *s);
   bool of_new; /* only of configs that are not stored: earlier releases have stored others */
 } checks[] = {
+    {read_out_follows},
     {device_parameters},
     {array_parameters},
     {chosen_things_fit},
@@ -322,6 +357,7 @@ static const struct check {
     {settler_parameters},
     {rule_applies},
     {difference_is_direct},
+    {loss_fits_output},
     {batch_has_samples},
     {topology_takes_hidden},
     {sense_lines_are_simulated},

@@ -12,8 +12,11 @@ static const mho_param network_table[] = {
                "neurons of each hidden layer"),
     MHO_P_REAL(mho_network_config, forward_scale, "forward_scale", "", 1, 0, 100,
                "alpha, the scale of forward weights between hidden layers"),
-    MHO_P_CHOICE(mho_network_config, output, "output", "softmax", 0,
-                 "read-out: softmax with cross-entropy"),
+    MHO_P_CHOICE(mho_network_config, output, "output", "softmax|linear", MHO_OUTPUT_SOFTMAX,
+                 "read-out: probabilities of classes, or the summed inputs as they are"),
+    MHO_P_CHOICE(mho_network_config, loss, "loss", "cross_entropy|squared", MHO_LOSS_CROSS_ENTROPY,
+                 "of the read-out: cross-entropy of softmax, or half the squared error of linear, "
+                 "against values or 1 for the label and 0 elsewhere"),
     MHO_P_BOOL(mho_network_config, biases, "biases", false,
                "every layer learns biases: one more row of the crossbar that leads to it, whose "
                "input is always 1"),
@@ -358,6 +361,7 @@ static void fill_layer(mho_layer *layer, const mho_graph *g, int l, const mho_ne
 static mho_err fill(mho_network *net, const mho_network_options *o, const mho_graph *g,
                     mho_errinfo *ei) {
   net->n_layers = g->n_layers;
+  net->output = (mho_output)o->config->output;
   net->feedback_scale = o->feedback->scale;
   net->forward_scale = o->config->forward_scale;
   net->layer = mho_alloc((size_t)g->n_layers, sizeof *net->layer);

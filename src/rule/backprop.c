@@ -1,7 +1,7 @@
 /* backprop.c - the error of the read-out carried back along the feedback links of the
  * feed-forward net.
  *
- *   delta_out = p - y,  delta_l = rho'(a_l) . sum_b delta_b B,  grad W = z_from^T delta_to / B
+ *   delta_out = o - t,  delta_l = rho'(a_l) . sum_b delta_b B,  grad W = z_from^T delta_to / B
  *
  * B is the transposed forward weight (backpropagation) or a fixed random one (feedback
  * alignment). The feedback gain beta_i plays no part: there is no recurrence.

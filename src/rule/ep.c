@@ -2,7 +2,7 @@
  *
  *   one-sided  e_l = z_free - z_nudged(+beta_f)
  *   centred    e_l = (z_nudged(-beta_f) - z_nudged(+beta_f))/2
- *   read-out   e   = p - y, at the free state, or at the nudged one
+ *   read-out   e   = o - t, at the free state, or at the nudged one
  *
  * e_l is the descent direction beta_f beta_i^h dC/da_l to first order (second order for centred
  * nudging), h the fewest feedback links from the read-out's neighbours. The error is that of the
@@ -124,7 +124,7 @@ static mho_drive nudge_of(const mho_lesson *lesson, int phase) {
   return (mho_drive){.kind = p->error == HELD ? MHO_DRIVE_HELD : MHO_DRIVE_LIVE,
                      .strength = phase == 1 ? p->nudge : -p->nudge,
                      .error = lesson->error[mho_network_output(lesson->net)],
-                     .label = lesson->label,
+                     .targets = lesson->targets,
                      .free = lesson->state[0]};
 }
 

@@ -13,7 +13,7 @@ static inline mho_phase mho__rule_phase(const mho_lesson *lesson) {
                      .s = lesson->state[0],
                      .row0 = lesson->sample0,
                      .n = lesson->n,
-                     .drive = {.label = lesson->label},
+                     .drive = {.targets = lesson->targets},
                      .thread = lesson->thread,
                      .probe = lesson->probe};
 }

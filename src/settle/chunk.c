@@ -9,15 +9,15 @@
 
 const mho_real *mho__chunk_live_error(const mho_chunk *c, mho_settle_stats *stats) {
   const mho_phase *p = c->phase;
-  const uint8_t *label = p->drive.label + p->row0;
   int classes = mho_network_classes(p->net);
+  mho_targets targets = mho_targets_from(&p->drive.targets, classes, p->row0);
   mho_real *y = p->thread->scratch + mho_settle_read_scratch(p->net, p->n);
   double loss = 0;
   int64_t correct = 0;
 
   mho__logits(p, c->now, 0, y, stats);
-  mho_softmax(p->n, classes, y, label, &loss, &correct);
-  mho_output_error(p->n, classes, y, label, y);
+  mho_output_judge(p->net->output, p->n, classes, y, &targets, &loss, &correct);
+  mho_output_error(p->n, classes, y, &targets, y);
   return y;
 }
 

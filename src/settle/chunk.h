@@ -21,8 +21,8 @@ void mho__chunk_start(mho_chunk *c, mho_real *const *rest);
 /** Show the present activities to the phase's trace, if it has one.
  *  @param change  of the one sample in this step; NULL: none is known. */
 void mho__chunk_trace(const mho_chunk *c, int step, const float *change);
-/** p - y of the present activities, [n x classes], for a live nudge; it lies in the scratch
- * behind what reads use. */
+/** o - t of the present activities, [n x outputs], for a live nudge; it lies in the scratch behind
+ * what reads use. */
 const mho_real *mho__chunk_live_error(const mho_chunk *c, mho_settle_stats *stats);
 /** change[s] = max(change[s], largest |then - now| of sample s in layer l), [n]; infinite where
  * one is not a number. */

@@ -32,7 +32,7 @@ static inline mho_clock mho__clock_of(const mho_phase *p) {
   return (mho_clock){.update = p->thread->update, .phase = p->number, .step = p->thread->step};
 }
 
-/* The held p - y of the phase's samples, [n x classes]; the phase has one. */
+/* The held o - t of the phase's samples, [n x classes]; the phase has one. */
 static inline const mho_real *mho__held_error(const mho_phase *p) {
   return p->drive.error + (size_t)p->row0 * (size_t)mho_network_classes(p->net);
 }

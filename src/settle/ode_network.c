@@ -112,12 +112,11 @@ static bool allocate(ode_network *o) {
   }
 
   o->w = mho_alloc((size_t)net->n_connections, sizeof *o->w);
-  o->label = mho_alloc(samples, sizeof *o->label);
   o->strength = mho_alloc(samples, sizeof *o->strength);
   o->present_error = mho_alloc(samples * classes, sizeof *o->present_error);
   o->x = mho_alloc(samples * (widest + 1), sizeof *o->x);
   o->y = mho_alloc(samples * (widest + 1), sizeof *o->y);
-  if (!o->w || !o->label || !o->strength || !o->present_error || !o->x || !o->y)
+  if (!o->w || !o->strength || !o->present_error || !o->x || !o->y)
     return false;
 
   for (int l = 1; l < mho_hidden_end(net); l++)
@@ -160,7 +159,6 @@ void mho__ode_network_free(ode_network *o) {
       mho_free(o->w[i]);
 
   mho_free(o->w);
-  mho_free(o->label);
   mho_free(o->strength);
   mho_free(o->present_error);
   mho_free(o->x);
@@ -198,7 +196,7 @@ static void pad_real(const ode_network *o, int n, mho_real *v) {
     memcpy(v + (size_t)s * (size_t)n, v, (size_t)n * sizeof *v);
 }
 
-/* strength = largest |p - y| of every sample. */
+/* strength = largest |o - t| of every sample. */
 static void find_strengths(ode_network *o, const mho_real *error, int classes) {
   for (int s = 0; s < o->samples; s++) {
     int source = s < o->real_samples ? s : 0;
@@ -226,8 +224,8 @@ static void take_error_link(ode_network *o, const mho_link *k, const mho_real *h
   }
 }
 
-/* What the output error brings into the layers next to the read-out: nudge (p - y) B, or, for
- * the difference, (p - y) B divided by the sample's largest |p - y|. */
+/* What the output error brings into the layers next to the read-out: nudge (o - t) B, or, for
+ * the difference, (o - t) B divided by the sample's largest |o - t|. */
 static void take_error(ode_network *o, mho_settle_stats *stats) {
   const mho_network *net = o->net;
   const mho_real *held = mho__held_error(&o->group_phase);
@@ -272,9 +270,6 @@ void mho__ode_network_phase(ode_network *o, const mho_phase *phase, int sample0,
     if (o->input[l] && !difference)
       take_samples(o, mho__values(net, phase->s->drive, l, sample0), net->layer[l].n, o->input[l]);
   }
-  if (o->live)
-    for (int s = 0; s < padded; s++)
-      o->label[s] = phase->drive.label[ode_sample(o, s)];
   if (o->nudged && !o->live)
     take_error(o, stats);
   o->group_phase.probe = NULL; /* a phase is one read, however often the stepper looks */
@@ -500,7 +495,7 @@ static void add_link(ode_network *o, const mho_link *k, double scale, double bia
 
 /* ---------------------------------------------------------------- rates: a live error */
 
-/* p - y of the present activities in mho_real, [real_samples x classes], through arrays as they
+/* o - t of the present activities in mho_real, [real_samples x classes], through arrays as they
  * are read. */
 static mho_real *read_live_error(ode_network *o) {
   const mho_network *net = o->net;
@@ -521,12 +516,13 @@ static mho_real *read_live_error(ode_network *o) {
     any = true;
   }
 
-  mho_softmax(n, classes, p, o->label, &loss, &correct);
-  mho_output_error(n, classes, p, o->label, p);
+  mho_targets targets = mho_targets_from(&o->phase->drive.targets, classes, o->sample0);
+  mho_output_judge(net->output, n, classes, p, &targets, &loss, &correct);
+  mho_output_error(n, classes, p, &targets, p);
   return p;
 }
 
-/* -nudge (p - y) B through arrays that are no plain product, in mho_real as their reads are. */
+/* -nudge (o - t) B through arrays that are no plain product, in mho_real as their reads are. */
 static void add_live_read_error(ode_network *o, double on, double *f) {
   const mho_network *net = o->net;
   const mho_real *error = read_live_error(o);
@@ -561,7 +557,7 @@ static bool live_is_plain(const ode_network *o) {
   return true;
 }
 
-/* p - y of the activities of sample s, [classes]. */
+/* o - t of the activities of sample s, [classes]. */
 static void live_error_of(const ode_network *o, int s, double *error) {
   const mho_network *net = o->net;
   int last = mho_network_output(net), classes = net->layer[last].n;
@@ -582,7 +578,8 @@ static void live_error_of(const ode_network *o, int s, double *error) {
         error[j] += v * (double)w[(size_t)a * (size_t)classes + (size_t)j];
     }
   }
-  mho_output_error_double(classes, error, o->label[s], error);
+  mho_output_error_double(net->output, classes, error, &o->phase->drive.targets, ode_sample(o, s),
+                          error);
 }
 
 /* a -= factor e op(B) of sample s, for a link from the read-out back. */
@@ -601,7 +598,7 @@ static void add_error(const ode_network *o, const mho_link *k, int s, double fac
   }
 }
 
-/* -nudge (p - y) B of the present activities. */
+/* -nudge (o - t) B of the present activities. */
 static void add_live_error(ode_network *o, double on, double *f) {
   const mho_network *net = o->net;
   int classes = mho_network_classes(net);

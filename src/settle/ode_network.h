@@ -5,7 +5,7 @@
  * = rho(u) and p, q what its neurons put on the forward and the feedback lines,
  *
  *   tau_i du/dt = -u + a,  |du/dt| <= slew_i
- *   a_l = f_in x W_0 + sum_forward alpha p W + sum_feedback beta_i q B - f_err nudge (p - y) B
+ *   a_l = f_in x W_0 + sum_forward alpha p W + sum_feedback beta_i q B - f_err nudge (o - t) B
  *   line:      tau_line dp/dt = s - p                 (else p = s)
  *   amplifier: tau_amp dr/dt = s - r, tau_line dq/dt = r - q   (else q = s, or one of the two)
  *
@@ -15,7 +15,7 @@
  * and activities on the way are in mho_real too.
  *
  * The difference itself (mode `difference`), v = (u_free - u_nudged)/c_l with c_l = nudge
- * beta_i^h max|p - y|, obeys the same equations with rho replaced by (rho(a) - rho(a - c v))/c,
+ * beta_i^h max|o - t|, obeys the same equations with rho replaced by (rho(a) - rho(a - c v))/c,
  * a the settled free potential, and links scaled as in sweep.c.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_SETTLE_ODE_NETWORK_H
@@ -66,8 +66,7 @@ typedef struct ode_network {
   double *z[MHO_LAYERS_MAX];       /**< [group x n] for the moment */
   double **w;      /**< [connections] weights of plain products among hidden layers, else NULL */
   mho_real *x, *y; /**< [group x widest layer] */
-  uint8_t *label;  /**< [group] */
-  /** [group x classes] p - y that drives the error's lines, held or live. */
+  /** [group x classes] o - t that drives the error's lines, held or live. */
   double *present_error;
 
   /* The phase under way. */
@@ -79,7 +78,7 @@ typedef struct ode_network {
   bool difference, nudged, live;
   /** mho_real serves for products and activities: the error allowed is far above its rounding. */
   bool coarse;
-  double *strength;         /**< [group] difference: max|p - y| of a sample */
+  double *strength;         /**< [group] difference: max|o - t| of a sample */
   double c[MHO_LAYERS_MAX]; /**< difference: nudge beta_i^h */
   double t0;                /**< tau since the input came on, when the phase begins */
 } ode_network;

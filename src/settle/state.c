@@ -203,18 +203,20 @@ void mho_forward_pass(const mho_phase *p, mho_settle_stats *stats) {
   }
 }
 
-/* Probabilities and loss of the phase's samples, one by one where each loss is asked for. */
-static void judge(const mho_phase *p, int classes, mho_real *y, const uint8_t *label, double *loss,
-                  int64_t *correct) {
+/* Answers and loss of the phase's samples, one by one where each loss is asked for. */
+static void judge(const mho_phase *p, int outputs, mho_real *y, const mho_targets *targets,
+                  double *loss, int64_t *correct) {
+  mho_output output = p->net->output;
   if (!p->probe || !p->probe->loss) {
-    mho_softmax(p->n, classes, y, label, loss, correct);
+    mho_output_judge(output, p->n, outputs, y, targets, loss, correct);
     return;
   }
 
   for (int s = 0; s < p->n; s++) {
     double *own = &p->probe->loss[p->row0 + s];
     *own = 0;
-    mho_softmax(1, classes, y + (size_t)s * (size_t)classes, &label[s], own, correct);
+    mho_targets one = mho_targets_from(targets, outputs, s);
+    mho_output_judge(output, 1, outputs, y + (size_t)s * (size_t)outputs, &one, own, correct);
     *loss += *own;
   }
 }
@@ -223,15 +225,15 @@ void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int64_t *co
                   mho_settle_stats *stats) {
   const mho_network *net = p->net;
   int last = mho_network_output(net), classes = net->layer[last].n;
-  const uint8_t *label = p->drive.label + p->row0;
+  mho_targets targets = mho_targets_from(&p->drive.targets, classes, p->row0);
   mho_real *e = error ? error + (size_t)p->row0 * (size_t)classes : NULL;
   mho_real *y = p->s->z[last] ? mho__values(net, p->s->z, last, p->row0) : e;
 
   mho__logits(p, (const mho_real *const *)p->s->z, p->row0, y, stats);
   mho__add_push(p, last, y);
-  judge(p, classes, y, label, loss, correct);
+  judge(p, classes, y, &targets, loss, correct);
   if (e)
-    mho_output_error(p->n, classes, y, label, e);
+    mho_output_error(p->n, classes, y, &targets, e);
 }
 
 void mho_state_pool(const mho_network *net, mho_state *s, int sample0, int n) {

@@ -3,7 +3,7 @@
  *
  *   z_l[t+1] = rho( alpha sum_f z_f[t] W + beta_i sum_b z_b[t] B + drive_l )
  *   T steps free, K nudged
- *   nudged phase: drive of a layer next to the read-out gains -beta_f (p - y) B
+ *   nudged phase: drive of a layer next to the read-out gains -beta_f (o - t) B
  *
  * The input's product is read once a phase and held, and so is a held error's. Layers that are
  * still exactly 0 (the signal from the input has not come that far) are not multiplied. A layer
@@ -11,7 +11,7 @@
  * its own last step: it stays, and nothing is multiplied. So a phase costs what it takes to
  * settle in floating point, and gives what all T or K steps give.
  *
- * `nudge_course: growing` makes step t of the nudged phase carry t beta_f (p - y). So do the
+ * `nudge_course: growing` makes step t of the nudged phase carry t beta_f (o - t). So do the
  * experiments that the paper's authors published for nets with further links than a chain's:
  * their program adds the nudge to that of the step before.
  *
@@ -85,7 +85,7 @@ typedef struct phase {
   const synchronous *own;
   mho_phase step; /**< the phase, with the nudge and the error of the step under way */
   mho_chunk c;
-  const mho_real *error; /**< p - y that is no part of the drives; NULL: there is none */
+  const mho_real *error; /**< o - t that is no part of the drives; NULL: there is none */
   bool live, grows;      /**< the error is that of the present activities; the nudge grows */
   bool exact;            /**< a step that reads the same gives the same, and need not be made */
   bool moved[MHO_LAYERS_MAX];  /**< layers that the last step moved, and the error */

@@ -15,7 +15,7 @@ enum { FREE, NUDGED, PHASES };
 typedef struct bench {
   const mho_cosim_network_options *o;
   double **z[SOLVERS][PHASES]; /* [n_layers] of [samples x n]: activities, logits last */
-  double *error[SOLVERS];      /* [samples x classes] p - y at the free state */
+  double *error[SOLVERS];      /* [samples x classes] o - t at the free state */
 
   /* [n_layers] of [samples x n]: the core's z_free - z_nudged, up to a factor */
   double **signal;
@@ -222,7 +222,7 @@ static void settle_core(bench *b, core_net *c) {
                  .dyn = b->o->dynamics,
                  .s = c->state[FREE],
                  .n = n,
-                 .drive = {.label = b->o->label},
+                 .drive = {.targets = b->o->targets},
                  .thread = &thread};
   settle_free(b, c, &p);
 
@@ -232,7 +232,7 @@ static void settle_core(bench *b, core_net *c) {
   p.drive = (mho_drive){.kind = MHO_DRIVE_HELD,
                         .strength = b->o->nudge,
                         .error = c->error,
-                        .label = b->o->label,
+                        .targets = b->o->targets,
                         .free = c->state[FREE]};
   settle_nudged(b, c, &p);
 
@@ -305,7 +305,7 @@ static mho_err settle_sample(bench *b, mho_spice_network *c, int solver, int s, 
       return err;
     b->seconds[solver][p] += mho_seconds() - start;
     if (p == FREE)
-      mho_output_error_double(classes, at[last], b->o->label[s], error);
+      mho_output_error_double(net->output, classes, at[last], &b->o->targets, s, error);
   }
   return MHO_OK;
 }

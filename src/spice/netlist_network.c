@@ -238,7 +238,7 @@ static void add_errors(mho_spice_text *t, const mho_netlist_network *x) {
   if (!has_error(x))
     return;
 
-  add(t, "\n* softmax error of the free phase (V), times the voltage at nudge\n%s",
+  add(t, "\n* error of the free phase (V), times the voltage at nudge\n%s",
       x->external ? "" : "Vnudge nudge 0 0\n");
   for (int k = 0; k < x->net->layer[last_of(x)].n; k++) {
     if (x->external) {

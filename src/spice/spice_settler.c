@@ -141,15 +141,16 @@ static bool sample_new(const mho_network *net, sample *s) {
   return ok;
 }
 
-/* Turn the logits into p - y and take it as the error. @return how far it is from the one
- * before. */
-static double update_error(int classes, double *logits, int label, double *error) {
+/* Turn the summed inputs of the read-out into the error and take it. @return how far it is from the
+ * one before. */
+static double update_error(const mho_phase *p, int number, double *sums, double *error) {
+  int outputs = mho_network_classes(p->net);
   double change = 0;
-  mho_output_error_double(classes, logits, label, logits);
+  mho_output_error_double(p->net->output, outputs, sums, &p->drive.targets, number, sums);
 
-  for (int k = 0; k < classes; k++) {
-    change = fmax(change, fabs(logits[k] - error[k]));
-    error[k] = logits[k];
+  for (int k = 0; k < outputs; k++) {
+    change = fmax(change, fabs(sums[k] - error[k]));
+    error[k] = sums[k];
   }
   return change;
 }
@@ -172,7 +173,7 @@ static void set_sample(const mho_phase *p, int number, sample *s) {
  * stays. */
 static mho_err settle_sample(const mho_phase *p, int number, sample *s, double *steps,
                              mho_errinfo *ei) {
-  int last = mho_network_output(p->net), classes = p->net->layer[last].n;
+  int last = mho_network_output(p->net);
   bool nudged = mho_phase_is_nudged(p), live = p->drive.kind == MHO_DRIVE_LIVE;
   set_sample(p, number, s);
 
@@ -182,7 +183,7 @@ static mho_err settle_sample(const mho_phase *p, int number, sample *s, double *
     ++*steps;
     if (err || !live)
       return err;
-    if (update_error(classes, s->z[last], p->drive.label[number], s->error) < 1e-9)
+    if (update_error(p, number, s->z[last], s->error) < 1e-9)
       return MHO_OK;
   }
   return mho_fail(ei, MHO_ESPICE, "the live error does not settle");

@@ -12,28 +12,31 @@ enum {
 
 /* ---------------------------------------------------------------- samples */
 
-/* Inputs and labels of samples sample0 .. sample0+n-1 of the batch. */
+/* Inputs and targets of samples sample0 .. sample0+n-1 of the batch. */
 static void load_images(const mho_batch *b, int sample0, int n) {
   mho_trainer *t = b->t;
   mho_real *x = t->state[0]->z[0] + (size_t)sample0 * (size_t)t->data.features;
   uint8_t *label = t->label + sample0;
+  mho_real *value = t->value ? t->value + (size_t)sample0 * (size_t)t->data.values : NULL;
 
   if (b->x) {
     size_t features = (size_t)t->data.features;
     memcpy(x, b->x + (size_t)sample0 * features, (size_t)n * features * sizeof *x);
     memset(label, 0, (size_t)n);
-    return;
-  }
-
-  if (b->augment) {
-    mho_rng rng = mho__stream_augmented(t->seeds.order);
-    mho_images_augmented(&t->data, b->images, b->index + sample0, n, &t->e->dataset_config, rng,
-                         t->epoch, x, label);
+    if (value)
+      memset(value, 0, (size_t)n * (size_t)t->data.values * sizeof *value);
     return;
   }
 
   const int *index = b->index ? b->index + sample0 : NULL;
-  mho_images_batch(&t->data, b->images, index, b->first + sample0, n, x, label);
+  uint8_t *label_out = value ? NULL : label;
+  if (b->augment)
+    mho_images_augmented(&t->data, b->images, index, n, &t->e->dataset_config,
+                         mho__stream_augmented(t->seeds.order), t->epoch, x, label_out);
+  else
+    mho_images_batch(&t->data, b->images, index, b->first + sample0, n, x, label_out);
+  if (value)
+    mho_images_values(&t->data, b->images, index, b->first + sample0, n, value);
 }
 
 /* ---------------------------------------------------------------- lessons */
@@ -65,7 +68,7 @@ mho_lesson mho__trainer_lesson(const mho_trainer *t, int n) {
                   .vars = t->vars,
                   .own = t->own,
                   .nominal_step = t->nominal_step,
-                  .label = t->label,
+                  .targets = mho__trainer_targets(t),
                   .n = n,
                   .batch = n,
                   .direct = t->direct,

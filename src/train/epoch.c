@@ -15,7 +15,7 @@ static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
   double n = s->samples > 0 ? (double)s->samples : 1;
 
   *row = (mho_epoch_row){.epoch = t->epoch + 1,
-                         .train_acc = (double)s->correct / n,
+                         .train_acc = t->data.values ? (double)NAN : (double)s->correct / n,
                          .test_acc = NAN,
                          .val_acc = NAN,
                          .loss = s->loss / n,

@@ -16,13 +16,28 @@ void mho__calibrate_at_rest(mho_trainer *t) {
     mho__batch_calibrate(&b);
 }
 
+/* Sum of the squared errors of the batch that has settled, in the values' own units; 0 where
+ * targets are classes. */
+static double sum_squares(const mho_trainer *t, int n) {
+  const mho_real *y = t->state[0]->z[mho_network_output(t->net)];
+  int values = t->data.values;
+  double sum = 0;
+
+  for (int i = 0; i < n * values; i++) {
+    double spread = t->data.value_spread ? t->data.value_spread[i % values] : 1;
+    double e = (double)(y[i] - t->value[i]) * spread;
+    sum += e * e;
+  }
+  return sum;
+}
+
 mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evaluation *out,
                              mho_errinfo *ei) {
   if (images->n < 1)
     return mho_fail(ei, MHO_EINVAL, "there are no images to evaluate");
 
   mho_rule_stats sum = {0};
-  double start = mho_seconds();
+  double start = mho_seconds(), squares = 0;
   int batches = ceil_div(images->n, t->capacity);
   mho__calibrate_at_rest(t);
 
@@ -38,13 +53,16 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
     if (err)
       return err;
     mho__rule_stats_add(&sum, &s);
+    squares += sum_squares(t, b.n);
   }
   if (isnan(sum.loss))
     return mho_fail(ei, MHO_EDIVERGED,
                     "the network cannot be evaluated: its weights or states are not finite "
                     "numbers, as after a training that diverged");
 
-  *out = (mho_evaluation){.accuracy = (double)sum.correct / images->n,
+  int values = t->data.values;
+  *out = (mho_evaluation){.accuracy = values ? (double)NAN : (double)sum.correct / images->n,
+                          .rms = values ? sqrt(squares / values / images->n) : (double)NAN,
                           .loss = sum.loss / images->n,
                           .settle_steps = sum.free.steps / images->n,
                           .time_s = NAN,

@@ -7,7 +7,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/line_voltages.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,13 +15,19 @@
 /* ---------------------------------------------------------------- what the experiment says */
 
 mho_err mho__trainer_test_images(const mho_trainer *t, int first, int n, mho_real *images,
-                                 uint8_t *label, mho_errinfo *ei) {
+                                 mho_targets *targets, mho_errinfo *ei) {
   const mho_images *test = &t->data.test;
   if (first < 0 || n > test->n - first)
     return mho_fail(ei, MHO_EINVAL, "there is no test image %d: the dataset has %d", first + n - 1,
                     test->n);
 
-  mho_images_batch(&t->data, test, NULL, first, n, images, label);
+  if (n > t->capacity)
+    return mho_fail(ei, MHO_EINVAL, "%d samples at once: at most %d", n, t->capacity);
+
+  *targets = mho__trainer_targets(t);
+  mho_images_batch(&t->data, test, NULL, first, n, images, t->value ? NULL : t->label);
+  if (t->value)
+    mho_images_values(&t->data, test, NULL, first, n, t->value);
   return MHO_OK;
 }
 
@@ -106,7 +111,7 @@ mho_err mho__rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_erri
   if (!rest_new(net, rest))
     return mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
 
-  mho_err err = mho__trainer_test_images(t, image, 1, rest->image, rest->label, ei);
+  mho_err err = mho__trainer_test_images(t, image, 1, rest->image, &rest->targets, ei);
   if (err)
     return err;
 
@@ -114,7 +119,7 @@ mho_err mho__rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_erri
   err = mho__trainer_comparison(t, &o, ei);
   o.samples = 1;
   o.x = rest->image;
-  o.label = rest->label;
+  o.targets = rest->targets;
   if (!err)
     err = mho_cosim_core(&o, rest->free, rest->nudged, rest->error, ei);
   if (err)
@@ -132,7 +137,7 @@ mho_err mho__rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_erri
 typedef struct free_states {
   const mho_network *net;
   mho_real *z[MHO_LAYERS_MAX];
-  uint8_t label[1];
+  mho_targets targets; /* of the one sample, in the trainer's memory */
 } free_states;
 
 static void free_states_free(free_states *s) {
@@ -170,7 +175,7 @@ static mho_err find_states(mho_trainer *t, int image, bool settled, free_states 
       return mho_fail(ei, MHO_ENOMEM, "no memory for a sample");
   }
 
-  mho_err err = mho__trainer_test_images(t, image, 1, s->z[0], s->label, ei);
+  mho_err err = mho__trainer_test_images(t, image, 1, s->z[0], &s->targets, ei);
   if (err)
     return err;
   if (mho_netlist_network_check(s->net, NULL) == MHO_OK)
@@ -211,44 +216,47 @@ static mho_err find_source(const free_states *s, const mho_connection *k, mho_re
   return MHO_OK;
 }
 
-/* logits += the connection's output */
-static mho_err add_logits(const free_states *s, const mho_connection *k, int classes,
-                          mho_real *logits, mho_errinfo *ei) {
+/* sums += the connection's output */
+static mho_err add_sums(const free_states *s, const mho_connection *k, int outputs, mho_real *sums,
+                        mho_errinfo *ei) {
   mho_real *v = mho_alloc((size_t)k->xb->rows, sizeof *v);
   if (!v)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a crossbar's inputs");
 
   mho_err err = find_source(s, k, v, ei);
   if (!err)
-    mho_gemm(false, false, 1, classes, k->xb->rows, 1, v, k->xb->rows, mho_crossbar_matrix(k->xb),
-             classes, 1, logits, classes);
+    mho_gemm(false, false, 1, outputs, k->xb->rows, 1, v, k->xb->rows, mho_crossbar_matrix(k->xb),
+             outputs, 1, sums, outputs);
 
   mho_free(v);
   return err;
 }
 
-/* Find p - y at the read-out, [classes]: its logits are summed over the connections that lead
+/* Find o - t at the read-out, [outputs]: what comes in is summed over the connections that lead
  * there. */
 static mho_err find_error(const free_states *s, mho_real *e, mho_errinfo *ei) {
   const mho_network *net = s->net;
-  int last = mho_network_output(net), classes = net->layer[last].n;
+  int last = mho_network_output(net), outputs = net->layer[last].n;
+  double *error = mho_alloc((size_t)outputs, sizeof *error);
+  if (!error)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a read-out of %d", outputs);
 
-  memset(e, 0, (size_t)classes * sizeof *e);
+  mho_err err = MHO_OK;
+  memset(e, 0, (size_t)outputs * sizeof *e);
   for (int c = 0; c < net->n_trained; c++) {
     const mho_connection *k = &net->connection[c];
-    mho_err err = k->to == last ? add_logits(s, k, classes, e, ei) : MHO_OK;
-    if (err)
-      return err;
+    if (!err && k->to == last)
+      err = add_sums(s, k, outputs, e, ei);
   }
 
-  double most = -INFINITY, sum = 0;
-  for (int k = 0; k < classes; k++)
-    most = fmax(most, (double)e[k]);
-  for (int k = 0; k < classes; k++)
-    sum += exp((double)e[k] - most);
-  for (int k = 0; k < classes; k++)
-    e[k] = (mho_real)(exp((double)e[k] - most) / sum - (k == s->label[0]));
-  return MHO_OK;
+  for (int k = 0; k < outputs; k++)
+    error[k] = (double)e[k];
+  mho_output_error_double(net->output, outputs, error, &s->targets, 0, error);
+  for (int k = 0; k < outputs; k++)
+    e[k] = (mho_real)error[k];
+
+  mho_free(error);
+  return err;
 }
 
 /* Find what drives the lines, as activities: [rows], transposed [cols]. */

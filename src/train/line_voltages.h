@@ -10,8 +10,8 @@
 typedef struct mho_rest {
   mho_real *image;
   double *free[MHO_LAYERS_MAX], *nudged[MHO_LAYERS_MAX];
-  double *error; /* [classes] p - y */
-  uint8_t label[1];
+  double *error;       /* [classes] o - t */
+  mho_targets targets; /* of the image, in the trainer's memory, until a batch is settled */
 } mho_rest;
 
 /* The options of a comparison with ngspice, but for the samples: the core settles by sweep. */
@@ -23,10 +23,10 @@ mho_err mho__trainer_comparison(const mho_trainer *t, mho_cosim_network_options 
 mho_err mho__rest_find(const mho_trainer *t, int image, mho_rest *rest, mho_errinfo *ei);
 void mho__rest_free(mho_rest *rest);
 
-/* Test images first .. first+n-1: [n x features] and labels, [n]. MHO_EINVAL when there are not so
- * many. */
+/* Test images first .. first+n-1: [n x features] and targets, which lie in the trainer's memory
+ * until another batch is settled. MHO_EINVAL when there are not so many. */
 mho_err mho__trainer_test_images(const mho_trainer *t, int first, int n, mho_real *images,
-                                 uint8_t *label, mho_errinfo *ei);
+                                 mho_targets *targets, mho_errinfo *ei);
 /* beta_f of the experiment's rule; 0.1, the usual one, where the rule has none. */
 double mho__trainer_nudge(const mho_trainer *t);
 /* MHO_EUNSUPPORTED when the rule reads the error anew at every step, which the circuit of a network

@@ -14,7 +14,7 @@
 
 /* ---------------------------------------------------------------- cosine with backpropagation */
 
-/* States and errors of backpropagation on the batch whose inputs and labels the trainer has. */
+/* States and errors of backpropagation on the batch whose inputs and targets the trainer has. */
 typedef struct backprop {
   mho_network *net;                /* feed-forward, exact */
   mho_state *own;                  /* of a forward pass */
@@ -58,7 +58,7 @@ static mho_lesson lesson_of(const mho_trainer *t, backprop *b, int sample0, int 
                       .dynamics = (const mho_dynamics *)t->e->dynamics.entry,
                       .state = {b->s},
                       .error = b->error,
-                      .label = t->label,
+                      .targets = mho__trainer_targets(t),
                       .sample0 = sample0,
                       .n = n,
                       .factor = b->factor,

@@ -11,8 +11,7 @@ mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_conne
 
 mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool transient, bool norton,
                                   mho_cosim_result result, void *user, mho_errinfo *ei) {
-  uint8_t label[MHO_CHUNK_MAX];
-
+  mho_targets targets;
   if (n < 1 || n > MHO_CHUNK_MAX)
     return mho_fail(ei, MHO_EINVAL, "%d samples to compare: 1 to %d", n, MHO_CHUNK_MAX);
 
@@ -20,7 +19,7 @@ mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool tran
   if (!images)
     return mho_fail(ei, MHO_ENOMEM, "no memory for %d samples", n);
 
-  mho_err err = mho__trainer_test_images(t, 0, n, images, label, ei);
+  mho_err err = mho__trainer_test_images(t, 0, n, images, &targets, ei);
   if (!err)
     err = mho__trainer_error_held(t, ei);
 
@@ -30,7 +29,7 @@ mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool tran
   if (!err) {
     o.samples = n;
     o.x = images;
-    o.label = label;
+    o.targets = targets;
     o.transient = transient;
     o.both_inputs = norton;
     err = mho_cosim_network(s, &o, result, user, ei);

@@ -121,8 +121,9 @@ static mho_err write_network(const mho_trainer *t, const mho_trained_netlist *o,
   if (err)
     return err;
 
-  snprintf(title, sizeof title, "network of %s, test image %d (class %d)", o->of, o->image,
-           rest->label[0]);
+  snprintf(title, sizeof title, "network of %s, test image %d", o->of, o->image);
+  if (rest->targets.label)
+    mho_text_append(title, sizeof title, " (class %d)", rest->targets.label[0]);
   mho_netlist_network x = {.net = t->net,
                            .device = &t->e->device_config,
                            .x = rest->free[0],

@@ -59,7 +59,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .pool = pool_of(t),
                            .seeds = t->seeds,
                            .features = t->data.features,
-                           .classes = t->data.classes,
+                           .classes = mho_dataset_outputs(&t->data),
                            .channels = t->data.channels,
                            .height = t->data.height,
                            .width = t->data.width};
@@ -81,7 +81,7 @@ static mho_err borrow_data(mho_trainer *t, const mho_dataset *data, mho_errinfo 
   }
 
   t->data = *data;
-  t->data.memory = NULL; /* which the program frees */
+  t->data.memory = t->data.scales = NULL; /* which the program frees */
   return MHO_OK;
 }
 
@@ -101,6 +101,14 @@ static mho_err make_subject(mho_trainer *t, const mho_dataset *data, mho_errinfo
     return mho_fail(ei, MHO_ECONFIG,
                     "train.batch: %lld samples, but there are only %d training images",
                     (long long)e->train.batch, t->data.train.n);
+
+  if (t->data.values && e->network.output == MHO_OUTPUT_SOFTMAX)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.output: softmax answers classes, and the targets are values: use "
+                    "linear");
+  if (t->data.values ? !t->data.train.target : !t->data.train.label)
+    return mho_fail(ei, MHO_EINVAL, "the samples have no targets: %s",
+                    t->data.values ? "mho_images.target is NULL" : "mho_images.label is NULL");
 
   err = make_network(t, ei);
   if (err)

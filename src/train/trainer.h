@@ -52,7 +52,8 @@ struct mho_trainer {
   int chunk;    /**< Samples that a task settles. */
   mho_state *state[MHO_RULE_STATES];
   mho_real **error;            /**< [n_layers] of [capacity x n] */
-  uint8_t *label;              /**< [capacity] */
+  uint8_t *label;              /**< [capacity] of classes. */
+  mho_real *value;             /**< [capacity x values]; NULL where targets are classes. */
   mho_vars *vars;              /**< The rule's, in training; NULL where it has none. */
   mho_vars *other_vars;        /**< The same when other images are settled than those trained on. */
   void *own;                   /**< What the rule works in. */
@@ -116,6 +117,11 @@ static inline mho_crossbar *crossbar_of(const mho_trainer *t, int connection) {
 /** How many states the rule settles. */
 static inline int mho__rule_states(const mho_trainer *t) {
   return t->rule->n_states ? t->rule->n_states(t->e->rule.params, t->direct) : 1;
+}
+
+/** What the batch's samples should be answered with. */
+static inline mho_targets mho__trainer_targets(const mho_trainer *t) {
+  return (mho_targets){.label = t->value ? NULL : t->label, .value = t->value};
 }
 
 static inline mho_pool *pool_of(const mho_trainer *t) {

@@ -111,14 +111,17 @@ static mho_err new_batch(mho_trainer *t, mho_errinfo *ei) {
 
   t->error = mho__trainer_arrays_new(net->n_layers, sizes);
   t->label = mho_alloc((size_t)t->capacity, sizeof *t->label);
+  if (t->data.values)
+    t->value = mho_alloc((size_t)t->capacity * (size_t)t->data.values, sizeof *t->value);
   t->layer_factor = mho_alloc((size_t)net->n_layers, sizeof *t->layer_factor);
   t->chunk_stats = mho_alloc((size_t)ceil_div(t->capacity, t->chunk), sizeof *t->chunk_stats);
   t->order = mho_alloc(images, sizeof *t->order);
   t->cut = mho_alloc(images, sizeof *t->cut);
   t->batches = mho_alloc(images, sizeof *t->batches);
 
-  bool has_all =
-      t->error && t->label && t->layer_factor && t->chunk_stats && t->order && t->cut && t->batches;
+  bool has_targets = t->label && (t->value || !t->data.values);
+  bool has_all = t->error && has_targets && t->layer_factor && t->chunk_stats && t->order &&
+                 t->cut && t->batches;
   return has_all ? MHO_OK : no_memory(t, ei);
 }
 
@@ -303,6 +306,7 @@ static void free_batch(mho_trainer *t, int layers, int threads) {
   mho__trainer_arrays_free(t->error, layers);
   mho__trainer_arrays_free(t->scratch, threads);
   mho_free(t->label);
+  mho_free(t->value);
   mho_free(t->layer_factor);
   mho_free(t->chunk_stats);
   mho_free(t->order);

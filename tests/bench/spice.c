@@ -49,7 +49,7 @@ static mho_err bench(const mho_registry *r, const char *yaml, mho_errinfo *ei) {
         .device = &e->device_config,
         .samples = SAMPLES,
         .x = x,
-        .label = label,
+        .targets = {.label = label},
         .nudge = 0.1,
         .both_inputs = true};
     for (int turn = 0; turn < 2 && !err;

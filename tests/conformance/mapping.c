@@ -558,7 +558,7 @@ static void test_network_circuits(void **state) {
         .device = &e->device_config,
         .samples = 2,
         .x = x,
-        .label = label,
+        .targets = {.label = label},
         .nudge = 0.1,
         .tolerance = 5e-6, /* floats of several banks add up */
         .both_inputs = true};

@@ -56,7 +56,7 @@ static void check(mho_spice *s, const char *yaml, int samples, bool transient, b
       .device = &e->device_config,
       .samples = samples,
       .x = x,
-      .label = label,
+      .targets = {.label = label},
       .nudge = 0.1,
       .transient = transient,
       .both_inputs = both};

@@ -115,7 +115,7 @@ static double synchronous_states(mho_trainer *t, const mho_experiment *e, mho_me
                  .dyn = (const mho_dynamics *)e->dynamics.entry,
                  .s = s[0],
                  .n = N,
-                 .drive = {.label = label},
+                 .drive = {.targets = {.label = label}},
                  .thread = &thread,
                  .probe = &probe};
   double loss = 0;
