@@ -161,7 +161,8 @@ MHO_API void mho_text_append(char *buf, size_t capacity, const char *format, ...
 /** A dense matrix, row-major. */
 typedef struct mho_matrix {
   int rows, cols;
-  double *v; /**< [rows x cols] */
+  double *v;      /**< [rows x cols] */
+  bool is_vector; /**< it is a NumPy file's one dimension, as a row */
 } mho_matrix;
 
 /** A matrix from a file, whatever its name: text (mho_matrix_parse) or NumPy's format

@@ -48,15 +48,18 @@ static inline double mho_dataset_value(const mho_dataset *d, int j, double outpu
 
 /** What the config says of any dataset. */
 typedef struct mho_dataset_config {
-  /** Folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name>. */
+  /** Folder of the files, of a table its file or folder; empty: $MHO_DATA/<name>, then
+   *  ~/.cache/mho/<name>. */
   char path[MHO_TEXT_MAX];
-  int64_t train, test; /**< use only the first so many images; 0: all */
-  int64_t validation;  /**< hold out so many from the end of the training images used */
-  int normalize;       /**< none, channels */
-  int64_t crop;        /**< largest shift of a training image, pixels */
-  bool flip;           /**< training images may be mirrored */
+  /** Use only the first so many samples; 0: all. Of a table without a test part test is how many of
+   *  the last rows are one; 0: a fifth. */
+  int64_t train, test;
+  int64_t validation; /**< hold out so many from the end of the training images used */
+  int normalize;      /**< none, channels, columns */
+  int64_t crop;       /**< largest shift of a training image, pixels */
+  bool flip;          /**< training images may be mirrored */
 } mho_dataset_config;
-enum { MHO_NORMALIZE_NONE, MHO_NORMALIZE_CHANNELS };
+enum { MHO_NORMALIZE_NONE, MHO_NORMALIZE_CHANNELS, MHO_NORMALIZE_COLUMNS };
 /** The keys of mho_dataset_config. */
 MHO_API extern const mho_params mho_dataset_params;
 
@@ -74,23 +77,36 @@ typedef struct mho_dataset_kind {
   mho_entry entry;
   const mho_data_file *files; /**< nullable: embedded */
   int n_files;
-  /** Fill the images (train and test whole, no validation), sizes, scale, checksum and memory; mean
-   *  and spread where there are any. folder: where the files are, NULL when there are none. */
-  mho_err (*load)(const struct mho_dataset_kind *kind, const char *folder, mho_dataset *out,
-                  mho_errinfo *ei);
+  /** It reads what dataset.path names, a file or a folder, whatever that holds. */
+  bool takes_path;
+  /** Fill the samples (train and test whole, no validation; test empty: it is cut from train),
+   *  sizes, scale, checksum and memory; mean and spread where there are any.
+   *  @param params  of the kind.
+   *  @param folder  where the files are, NULL when there are none; dataset.path as it is, perhaps
+   *                 "", with takes_path. */
+  mho_err (*load)(const struct mho_dataset_kind *kind, const void *params, const char *folder,
+                  mho_dataset *out, mho_errinfo *ei);
   /** Whether targets are values, with these parameters of the kind; nullable: classes. */
   bool (*has_values)(const void *params);
 } mho_dataset_kind;
 
-/** Find the files, load, check, and cut as the config says.
+/** Find the files, load, check, and cut and normalize as the config says.
+ *  @param params  of the kind; NULL where it has none.
  *  @return MHO_OK; MHO_ENOTFOUND when no place holds the files (the message lists the places looked
  *          at and the cure: mho data fetch); MHO_EDATA for a truncated file, a wrong magic number,
  *          a wrong checksum, counts that do not agree; MHO_EIO for a file that cannot be read;
  *          MHO_ECONFIG when more images are asked for than there are, or a normalization that it
  *          has not. On failure *out is empty. */
-MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config,
-                                 mho_dataset *out, mho_errinfo *ei);
-/** Frees the images; the struct is the caller's. */
+MHO_API mho_err mho_dataset_load(const mho_dataset_kind *kind, const void *params,
+                                 const mho_dataset_config *config, mho_dataset *out,
+                                 mho_errinfo *ei);
+/** Set the means and spreads of a table's columns (dataset.normalize columns), of features and
+ *  values, from its training rows alone: population ones; of a column that does not vary the spread
+ *  is 1. They are the dataset's.
+ *  @return MHO_OK; MHO_ENOMEM; MHO_ECONFIG for images, and where there are some already; MHO_EDATA
+ *          for numbers that are too large. */
+MHO_API mho_err mho_dataset_normalize_columns(mho_dataset *d, mho_errinfo *ei);
+/** Frees the samples; the struct is the caller's. */
 MHO_API void mho_dataset_free(mho_dataset *d);
 
 /** Network inputs of a batch: out[i] = pixel[index[i]] * scale, normalized: (that - mean) / spread;

@@ -53,6 +53,8 @@ typedef struct mho_run_row {
   int epochs_done;
   /** NaN: not known (yet). */
   double final_test_acc, best_test_acc, train_acc, val_acc;
+  /** In place of accuracies where targets are values. */
+  double final_test_loss, best_test_loss, val_loss, final_test_rms, best_test_rms;
   int best_epoch; /**< 0: none */
   double pulses, energy_j;
   char *error; /**< nullable: why it failed */
@@ -78,6 +80,9 @@ typedef struct mho_epoch_row {
   /** Cells whose probability of a coincidence was cut, in all samples. */
   double truncated;
   double verify_reads; /**< of single cells, to verify what was written */
+  /** Of targets that are values, in place of accuracies. */
+  double test_loss, val_loss;
+  double test_rms; /**< in the targets' own unit */
 } mho_epoch_row;
 
 /** One connection after an epoch. */

@@ -91,6 +91,7 @@ typedef struct mho_study_event {
   int index;               /**< of the run in the plan */
   int epoch, epochs;       /**< had and wanted */
   double train_acc, test_acc, val_acc, wall_s; /**< NaN: not known */
+  double test_loss, test_rms;                  /**< where targets are values, else NaN */
   const char *error;                           /**< of a failed or stopped run, else NULL */
   /** Of the whole: */
   int total, ended, running, failed;

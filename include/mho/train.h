@@ -37,6 +37,8 @@ typedef struct mho_train_result {
   bool present; /**< nothing was trained, see mho_train_options.study */
   int epochs, best_epoch;
   double final_test_acc, best_test_acc, train_acc, val_acc, wall_s;
+  /** In place of accuracies where targets are values, else NaN: see mho_run_row. */
+  double final_test_loss, best_test_loss, val_loss, final_test_rms, best_test_rms;
 } mho_train_result;
 
 /** Train an experiment from the start. Stops early when the context says so: the run is then stored
@@ -84,7 +86,8 @@ typedef struct mho_programmed {
   char run[MHO_ID_MAX];  /**< "" without a store */
   int chip;              /**< from 1 */
   int64_t seed;          /**< train.seeds.chip */
-  double accuracy, loss; /**< on the test images */
+  double accuracy, loss; /**< on the test images; accuracy NaN where targets are values */
+  double rms;            /**< of values, in their own unit, else NaN */
   double clipped, pulses;
   int n_connections; /**< trained ones */
   const mho_program_connection *connection;
@@ -165,7 +168,7 @@ MHO_API mho_err mho_weights_config(const char *folder, char **json, mho_errinfo 
 MHO_API mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool csv,
                                           mho_errinfo *ei);
 
-/** One training pass. Fills all but the test and validation accuracy and eval_s. MHO_EINTERRUPTED
+/** One training pass. Fills all but what evaluations find and eval_s. MHO_EINTERRUPTED
  *  after the batch under way when the context says stop. */
 MHO_API mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei);
 
@@ -225,6 +228,7 @@ MHO_API mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *pa
 /** How a watched sample settled. */
 typedef struct mho_watched {
   int label;               /**< -1 where targets are values */
+  double loss;             /**< of the free phase */
   bool correct, unsettled; /**< unsettled in any phase */
   double steps;            /**< of the free phase */
   /** Of the free phase; NaN where the settler knows no time (not settled: NaN too). */

@@ -22,6 +22,7 @@ typedef struct header {
   int size;   /* bytes of a number */
   bool fortran;
   int rows, cols;
+  bool is_vector; /* of one dimension */
 } header;
 
 bool mho_npy_is(const void *bytes, size_t length) {
@@ -106,6 +107,7 @@ static bool take_shape(const char *at, header *h) {
     return false;
   if (*at == ')') {
     h->rows = 1;
+    h->is_vector = true;
     h->cols = first;
     return true;
   }
@@ -182,6 +184,7 @@ static mho_err take_numbers(const header *h, const unsigned char *at, const char
     return mho_fail_at(ei, MHO_ENOMEM, name, 0, "no memory for %d x %d numbers", h->rows, h->cols);
   out->rows = h->rows;
   out->cols = h->cols;
+  out->is_vector = h->is_vector;
 
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < cols; j++) {

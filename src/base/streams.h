@@ -18,6 +18,7 @@
  *   ORDER    0                               epoch                   batch, image    train
  *   ORDER    1                               0                       image           train
  *   ORDER    2                               epoch                   3 x image       data
+ *   ORDER    3, of seed 0                    0                       row             data
  *   ORDER    axis of a study                 MHO_DESIGN_...          sample          study
  *   PULSE    bank n                          mho__step_pulse          cell            device
  *   ROUND    bank n                          programming             cell            pulses
@@ -141,6 +142,12 @@ static inline mho_rng mho__stream_cut(uint64_t order_seed) {
 /** ORDER, index = 2; step = epoch, cell = 3 image + (dy 0, dx 1, mirrored 2): moved images. */
 static inline mho_rng mho__stream_augmented(uint64_t order_seed) {
   return mho_rng_make(order_seed, MHO_RNG_ORDER, 2);
+}
+
+/** ORDER, index = 3: how a table is cut into training and test rows, which are the same in every
+ *  run. */
+static inline mho_rng mho__stream_split(void) {
+  return mho_rng_make(0, MHO_RNG_ORDER, 3);
 }
 
 /** ORDER, index = axis; step = MHO_DESIGN_...: samples of a study. */

@@ -148,7 +148,7 @@ enum { JSON_DIGITS = 10 }; /* of results; 17 where a number must come back as it
 /** Standard deviation of n samples from their sum and the sum of their squares; NaN below two. */
 double deviation_of(int n, double sum, double squares);
 
-/* ---------------------------------------------------------------- tables (table.c) */
+/* ---------------------------------------------------------------- tables (text_table.c) */
 
 /* A table for people, columns by name. */
 typedef struct table table;

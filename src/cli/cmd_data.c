@@ -44,6 +44,8 @@ VERB_ARGP("list\nfetch NAME",
 
 /* The folder that a dataset is in, or why there is none. */
 static const char *place_of(const mho_dataset_kind *k, char *folder, size_t capacity) {
+  if (k->takes_path)
+    return "dataset.path";
   if (!k->files)
     return "embedded";
   mho_dataset_locate(k, "", folder, capacity);

@@ -1,4 +1,5 @@
-/* cmd_eval.c - mho eval: accuracy of a stored network, as it was or under other conditions.
+/* cmd_eval.c - mho eval: accuracy or rms of a stored network, as it was or under other
+ * conditions.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
@@ -104,9 +105,14 @@ static const mho_images *images_of(const mho_dataset *d, const char *part) {
 /* What is evaluated at a time: sums over the draws. */
 typedef struct result {
   mho_evaluation last;
-  double sum, squares; /**< of the accuracy */
+  double sum, squares; /**< of the accuracy, or of the rms of values */
   double loss;
 } result;
+
+/* Whether targets are values, which have an rms and no accuracy. */
+static bool has_values(const result *r) {
+  return isfinite(r->last.rms);
+}
 
 /* The network of the checkpoint, under the seeds of a draw: 0 has those of the run. */
 static mho_err load_draw(const options *o, environment *s, mho_store *store, const char *id,
@@ -146,8 +152,9 @@ static mho_err evaluate_draw(const options *o, mho_trainer *t, const char *id, r
     if (err)
       return err;
 
-    r[i].sum += r[i].last.accuracy;
-    r[i].squares += r[i].last.accuracy * r[i].last.accuracy;
+    double score = has_values(&r[i]) ? r[i].last.rms : r[i].last.accuracy;
+    r[i].sum += score;
+    r[i].squares += score * score;
     r[i].loss += r[i].last.loss;
   }
   return MHO_OK;
@@ -183,9 +190,17 @@ static mho_err evaluate(const options *o, environment *s, result *r, char *id, i
 
 /* ---------------------------------------------------------------- output */
 
-/* Of the accuracy over the draws. */
+/* Of the accuracy or the rms over the draws. */
 static double deviation(const options *o, const result *r) {
   return deviation_of(o->draws, r->sum, r->squares);
+}
+
+/* The mean accuracy, or rms and no accuracy. */
+static void add_score(json_t *j, const options *o, const result *r) {
+  double mean = r->sum / o->draws;
+  json_object_set_new(j, "accuracy", has_values(r) ? json_null() : json_real(mean));
+  if (has_values(r))
+    json_object_set_new(j, "rms", json_real(mean));
 }
 
 /* What the results at the times after programming are; NULL where none were asked for. */
@@ -195,8 +210,9 @@ static json_t *times_json(const options *o, const result *r) {
 
   json_t *after = json_array();
   for (int i = 1; i < o->n_times; i++) {
-    json_t *t = json_pack("{ss sf sf sf}", "after", o->name[i], "after_s", o->time[i], "accuracy",
-                          r[i].sum / o->draws, "loss", r[i].loss / o->draws);
+    json_t *t = json_pack("{ss sf sf}", "after", o->name[i], "after_s", o->time[i], "loss",
+                          r[i].loss / o->draws);
+    add_score(t, o, &r[i]);
     if (o->draws > 1)
       json_object_set_new(t, "std", json_real(deviation(o, &r[i])));
     json_array_append_new(after, t);
@@ -206,10 +222,10 @@ static json_t *times_json(const options *o, const result *r) {
 
 static void print_json(const options *o, const result *r, const char *id, int epoch) {
   const mho_evaluation *v = &r->last;
-  json_t *j = json_pack("{ss ss ss si sf sf sf sI sf}", "event", "eval", "run", id, "part", o->part,
-                        "epoch", epoch, "accuracy", r->sum / o->draws, "loss", r->loss / o->draws,
-                        "settle_steps", v->settle_steps, "unsettled", (json_int_t)v->unsettled,
-                        "seconds", v->seconds);
+  json_t *j = json_pack("{ss ss ss si sf sf sI sf}", "event", "eval", "run", id, "part", o->part,
+                        "epoch", epoch, "loss", r->loss / o->draws, "settle_steps", v->settle_steps,
+                        "unsettled", (json_int_t)v->unsettled, "seconds", v->seconds);
+  add_score(j, o, r);
 
   if (isfinite(v->time_s))
     json_object_set_new(j, "time_s", json_real(v->time_s));
@@ -227,8 +243,13 @@ static void print_json(const options *o, const result *r, const char *id, int ep
 /* One evaluation, in a sentence. */
 static void print_sentence(const options *o, const mho_evaluation *v, const char *id,
                            const char *when) {
-  printf("run %s %s: %s accuracy %.2f %%, loss %.4f, %.1f steps, %lld unsettled", id, when, o->part,
-         100 * v->accuracy, v->loss, v->settle_steps, (long long)v->unsettled);
+  char score[48];
+  if (isfinite(v->rms))
+    snprintf(score, sizeof score, "rms %.4g", v->rms);
+  else
+    snprintf(score, sizeof score, "accuracy %.2f %%", 100 * v->accuracy);
+  printf("run %s %s: %s %s, loss %.4f, %.1f steps, %lld unsettled", id, when, o->part, score,
+         v->loss, v->settle_steps, (long long)v->unsettled);
   if (isfinite(v->time_s))
     printf(", settled in %.3g s", v->time_s);
   putchar('\n');
@@ -243,14 +264,17 @@ static void print_text(const options *o, const result *r, const char *id, int ep
     return;
   }
 
-  printf("run %s %s, %s accuracy, %d draw%s of the noise\n%10s %8s %8s %8s\n", id, when, o->part,
-         o->draws, o->draws > 1 ? "s" : "", "after", "%", "std %", "loss");
+  bool values = has_values(r);
+  printf("run %s %s, %s %s, %d draw%s of the noise\n%10s %8s %8s %8s\n", id, when, o->part,
+         values ? "rms" : "accuracy", o->draws, o->draws > 1 ? "s" : "", "after",
+         values ? "rms" : "%", values ? "std" : "std %", "loss");
   for (int i = 0; i < o->n_times; i++) {
-    char std[16] = "-";
+    char score[16], std[16] = "-";
+    snprintf(score, sizeof score, values ? "%.4g" : "%.2f",
+             (values ? 1 : 100) * r[i].sum / o->draws);
     if (o->draws > 1)
-      snprintf(std, sizeof std, "%.2f", 100 * deviation(o, &r[i]));
-    printf("%10s %8.2f %8s %8.4f\n", o->name[i], 100 * r[i].sum / o->draws, std,
-           r[i].loss / o->draws);
+      snprintf(std, sizeof std, values ? "%.2g" : "%.2f", (values ? 1 : 100) * deviation(o, &r[i]));
+    printf("%10s %8s %8s %8.4f\n", o->name[i], score, std, r[i].loss / o->draws);
   }
 }
 

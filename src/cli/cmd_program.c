@@ -79,9 +79,10 @@ VERB_ARGP(
 typedef struct summary {
   const options *o;
   char from[MHO_TEXT_MAX]; /**< id of the run, or path of the folder */
-  double source;           /**< accuracy of the run; NaN for a folder */
+  double source;           /**< accuracy of the run, or rms; NaN for a folder */
+  bool has_values;         /**< there is an rms, and no accuracy */
   int chips;
-  double sum, squares; /**< of the accuracy */
+  double sum, squares; /**< of the accuracy, or of the rms */
   double clipped;
   int n;
   mho_program_connection *each; /**< [n] sums; rms: of the squares; names are copies */
@@ -108,8 +109,10 @@ static void add_connections(summary *s, const mho_programmed *p) {
 
 static void add(summary *s, const mho_programmed *p) {
   s->chips++;
-  s->sum += p->accuracy;
-  s->squares += p->accuracy * p->accuracy;
+  double score = isfinite(p->rms) ? p->rms : p->accuracy;
+  s->has_values = isfinite(p->rms);
+  s->sum += score;
+  s->squares += score * score;
   s->clipped += p->clipped;
   add_connections(s, p);
 }
@@ -125,11 +128,18 @@ static void chip_json(const mho_programmed *p) {
     const mho_program_connection *k = &p->connection[c];
     json_array_append_new(all, connection_json(k, k->rms, k->clipped));
   }
-  print_json_line(json_pack("{ss si sI ss sf sf sf sf so}", "event", "chip", "chip", p->chip,
-                            "seed", (json_int_t)p->seed, "run", p->run, "accuracy", p->accuracy,
-                            "loss", p->loss, "clipped", p->clipped, "pulses", p->pulses,
-                            "connections", all),
-                  JSON_DIGITS);
+  json_t *o =
+      json_pack("{ss si sI ss so sf sf sf so}", "event", "chip", "chip", p->chip, "seed",
+                (json_int_t)p->seed, "run", p->run, "accuracy", number_or_null(p->accuracy), "loss",
+                p->loss, "clipped", p->clipped, "pulses", p->pulses, "connections", all);
+  if (isfinite(p->rms))
+    json_object_set_new(o, "rms", json_real(p->rms));
+  print_json_line(o, JSON_DIGITS);
+}
+
+/* An accuracy in percent, or an rms. */
+static void score_text(const summary *s, double score, char *buf, size_t n) {
+  snprintf(buf, n, s->has_values ? "%.4g" : "%.2f", s->has_values ? score : 100 * score);
 }
 
 /* The head of the table of chips: what is written onto what. */
@@ -145,14 +155,17 @@ static void print_head(const summary *s, const mho_experiment *e) {
     printf("by %s\n", e->scheme.entry->id);
   else
     printf("exactly\n");
-  printf("%6s %12s %8s %8s %10s %10s\n", "seed", "run", "test %", "loss", "clipped %", "pulses");
+  printf("%6s %12s %8s %8s %10s %10s\n", "seed", "run", s->has_values ? "test rms" : "test %",
+         "loss", "clipped %", "pulses");
 }
 
 static void chip_text(const summary *s, const mho_programmed *p, const mho_experiment *e) {
   if (s->chips == 1)
     print_head(s, e);
-  printf("%6lld %12s %8.2f %8.4f %10.2f %10.4g\n", (long long)p->seed, p->run, 100 * p->accuracy,
-         p->loss, 100 * p->clipped, p->pulses);
+  char score[16];
+  score_text(s, isfinite(p->rms) ? p->rms : p->accuracy, score, sizeof score);
+  printf("%6lld %12s %8s %8.4f %10.2f %10.4g\n", (long long)p->seed, p->run, score, p->loss,
+         100 * p->clipped, p->pulses);
   fflush(stdout);
 }
 
@@ -202,15 +215,20 @@ static void print_connections(const summary *s) {
 }
 
 static void summary_text(const summary *s) {
-  char spread[48] = " %", source[48] = "";
-  if (s->chips > 1)
-    snprintf(spread, sizeof spread, " +- %.2f %% over %d chips",
-             100 * deviation_of(s->chips, s->sum, s->squares), s->chips);
-  if (isfinite(s->source))
-    snprintf(source, sizeof source, " (%.2f %% where it was trained)", 100 * s->source);
+  const char *unit = s->has_values ? "" : " %";
+  char mean[16], std[16], trained[16], spread[64], source[64] = "";
+  score_text(s, s->sum / s->chips, mean, sizeof mean);
+  score_text(s, deviation_of(s->chips, s->sum, s->squares), std, sizeof std);
+  score_text(s, s->source, trained, sizeof trained);
 
-  printf("test accuracy %.2f%s%s, clipped %.2f %% of the weights%s\n\n", 100 * s->sum / s->chips,
-         spread, source, 100 * s->clipped / s->chips,
+  snprintf(spread, sizeof spread, "%s", unit);
+  if (s->chips > 1)
+    snprintf(spread, sizeof spread, " +- %s%s over %d chips", std, unit, s->chips);
+  if (isfinite(s->source))
+    snprintf(source, sizeof source, " (%s%s where it was trained)", trained, unit);
+
+  printf("test %s %s%s%s, clipped %.2f %% of the weights%s\n\n", s->has_values ? "rms" : "accuracy",
+         mean, spread, source, 100 * s->clipped / s->chips,
          s->clipped > 0 ? ": raise device.weight_range" : "");
   print_connections(s);
 }
@@ -223,7 +241,7 @@ static void summary_free(summary *s) {
 
 /* ---------------------------------------------------------------- the verb */
 
-/* RUN as its id, FOLDER as its whole path; and the accuracy of the run. */
+/* RUN as its id, FOLDER as its whole path; and the accuracy or rms of the run. */
 static mho_err find_source(const options *o, mho_store *store, summary *s, bool *folder,
                            mho_errinfo *ei) {
   char id[MHO_ID_MAX];
@@ -241,7 +259,7 @@ static mho_err find_source(const options *o, mho_store *store, summary *s, bool 
   if (!err)
     err = mho_store_run_get(store, id, &record, ei);
   if (!err) {
-    s->source = record.final_test_acc;
+    s->source = isfinite(record.final_test_rms) ? record.final_test_rms : record.final_test_acc;
     snprintf(s->from, sizeof s->from, "%s", id);
   }
 

@@ -66,8 +66,10 @@ VERB_ARGP(NULL, "List runs.\v"
 #define COLUMNS_FOR_PEOPLE                                                                         \
   "id, coalesce(name, '') AS name, status, dataset, hidden, rule, device, scheme, seed, "          \
   "iif(kind = 'programmed', kind, epochs_done || '/' || epochs) AS epochs, "                       \
-  "printf('%.2f', 100*final_test_acc) AS \"last %\", "                                             \
-  "printf('%.2f', 100*best_test_acc) AS \"best %\", printf('%.1f', wall_s) AS \"time s\", started"
+  "iif(final_test_rms IS NULL, printf('%.2f', 100*final_test_acc), "                               \
+  "printf('rms %.4g', final_test_rms)) AS \"last %\", "                                            \
+  "iif(best_test_rms IS NULL, printf('%.2f', 100*best_test_acc), "                                 \
+  "printf('rms %.4g', best_test_rms)) AS \"best %\", printf('%.1f', wall_s) AS \"time s\", started"
 
 /* ---------------------------------------------------------------- config keys in SQL */
 
@@ -118,16 +120,21 @@ static void expand_keys(const char *text, char *out, size_t n) {
 #define STD(c)                                                                                     \
   "sqrt(max(0, avg(" c " * " c ") " DONE                                                           \
   " - " MEAN(c) " * " MEAN(c) ") * count(*) " DONE " / nullif(count(*) " DONE " - 1, 0))"
-#define AS(x, name)      x " AS " name ", "
-#define PERCENT(x, name) "printf('%.2f', 100*" x ") AS \"" name "\", "
+#define AS(x, name) x " AS " name ", "
+/* A percentage, or where targets are values an rms. */
+#define SCORE(x, rms, name)                                                                        \
+  "iif(" MEAN("test_rms") " IS NULL, printf('%.2f', 100*" x "), printf('rms %.4g', " rms           \
+                          ")) AS \"" name "\", "
 static const char group_columns[] = COUNTS AS(MEAN("test_acc"), "test_acc_mean")
     AS(STD("test_acc"), "test_acc_std") AS(MEAN("best_test_acc"), "best_test_acc_mean")
         AS(STD("best_test_acc"), "best_test_acc_std") AS(MEAN("pulses"), "pulses_mean")
-            AS(MEAN("energy_j"), "energy_j_mean") MEAN("wall_s") " AS wall_s_mean";
-static const char group_columns_for_people[] =
-    COUNTS PERCENT(MEAN("test_acc"), "last %") PERCENT(STD("test_acc"), "std %")
-        PERCENT(MEAN("best_test_acc"), "best %") AS(MEAN("pulses"), "pulses")
-            AS(MEAN("energy_j"), "\"energy J\"") "printf('%.1f', " MEAN("wall_s") ") AS \"time s\"";
+            AS(MEAN("energy_j"), "energy_j_mean")
+                MEAN("wall_s") " AS wall_s_mean, " AS(MEAN("test_loss"), "test_loss_mean")
+                    AS(MEAN("test_rms"), "test_rms_mean") STD("test_rms") " AS test_rms_std";
+static const char group_columns_for_people[] = COUNTS SCORE(
+    MEAN("test_acc"), MEAN("test_rms"), "last %") SCORE(STD("test_acc"), STD("test_rms"), "std %")
+    SCORE(MEAN("best_test_acc"), MEAN("best_test_rms"), "best %") AS(MEAN("pulses"), "pulses")
+        AS(MEAN("energy_j"), "\"energy J\"") "printf('%.1f', " MEAN("wall_s") ") AS \"time s\"";
 
 /* One line a group. */
 static void group_sql(const options *o, bool people, const char *from, char *sql, size_t n) {
@@ -170,7 +177,8 @@ static void order_sql(const options *o, char *sql, size_t n) {
   if (*sort)
     snprintf(sql, n, " ORDER BY %s %s", sort, ascending ? "ASC" : "DESC");
   else
-    snprintf(sql, n, " ORDER BY %s DESC", o->group ? MEAN("test_acc") : "started");
+    snprintf(sql, n, " ORDER BY %s DESC",
+             o->group ? "coalesce(" MEAN("test_acc") ", -" MEAN("test_rms") ")" : "started");
   if (!o->group)
     mho_text_append(sql, n, ", id DESC");
 }

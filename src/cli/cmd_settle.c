@@ -447,8 +447,11 @@ static void print_summary(const options *o, const mho_watched *w, bool in_time) 
   const char *found = w->correct ? "recognized" : "not recognized";
   const char *unit = in_time ? "evaluations" : "steps";
 
-  fprintf(stderr, "%s image %ld, label %d, %s; free phase: %g %s", o->part, o->sample, w->label,
-          found, w->steps, unit);
+  if (w->label < 0)
+    fprintf(stderr, "%s sample %ld, loss %.4g", o->part, o->sample, w->loss);
+  else
+    fprintf(stderr, "%s image %ld, label %d, %s", o->part, o->sample, w->label, found);
+  fprintf(stderr, "; free phase: %g %s", w->steps, unit);
   if (in_time && isfinite(w->time_s))
     fprintf(stderr, ", settled in %.4g s", w->time_s);
   if (in_time && isfinite(w->energy_j))

@@ -63,7 +63,13 @@ static void print_head(const mho_run_row *r) {
   if (r->parent || is_programmed(r))
     print_line("programmed", "weights of", " ", r->parent ? r->parent : "a folder (train.from)");
 
-  if (is_programmed(r))
+  if (isfinite(r->final_test_rms) && is_programmed(r))
+    printf("rms        %.4g (test), as programmed in %.1f s, %.4g pulses\n", r->final_test_rms,
+           r->wall_s, r->pulses);
+  else if (isfinite(r->final_test_rms))
+    printf("rms        best %.4g in epoch %d, last %.4g (test); test loss %.4g\n", r->best_test_rms,
+           r->best_epoch, r->final_test_rms, r->final_test_loss);
+  else if (is_programmed(r))
     printf("accuracy   %.2f %% (test), as programmed in %.1f s, %.4g pulses\n",
            100 * r->final_test_acc, r->wall_s, r->pulses);
   else if (r->best_epoch)
@@ -98,7 +104,13 @@ static const struct {
   const char *heading, *count, *sql;
   bool of_programmed; /* only of runs of that kind */
 } sections[] = {
-    {"epochs", "SELECT count(*) FROM epoch WHERE run_id = ?1",
+    {"epochs", "SELECT count(*) FROM epoch WHERE run_id = ?1 AND test_loss IS NOT NULL",
+     "SELECT epoch, printf('%.4g', loss) AS loss, printf('%.4g', test_loss) AS \"test loss\", "
+     "printf('%.4g', test_rms) AS \"test rms\", printf('%.1f', settle_steps) AS steps, unsettled, "
+     "pulses, clipped, printf('%.2f', wall_s) AS \"time s\" FROM epoch WHERE run_id = ?1 "
+     "ORDER BY 1",
+     false},
+    {"epochs", "SELECT count(*) FROM epoch WHERE run_id = ?1 AND test_loss IS NULL",
      "SELECT epoch, printf('%.2f', 100*train_acc) AS \"train %\", "
      "printf('%.2f', 100*test_acc) AS \"test %\", printf('%.4f', loss) AS loss, "
      "printf('%.1f', settle_steps) AS steps, unsettled, pulses, clipped, "
@@ -204,8 +216,20 @@ static void print_json(mho_store *s, const mho_run_row *r) {
                         "wall_s", r->wall_s, "best_epoch", r->best_epoch, "error",
                         text_json(r->error), "config", config ? config : json_null());
 
+  const struct {
+    const char *name;
+    double v;
+  } of_values[] = {{"final_test_loss", r->final_test_loss},
+                   {"best_test_loss", r->best_test_loss},
+                   {"val_loss", r->val_loss},
+                   {"final_test_rms", r->final_test_rms},
+                   {"best_test_rms", r->best_test_rms}};
+
   for (int i = 0; i < MHO_COUNT(numbers); i++)
     json_object_set_new(o, numbers[i].name, number_or_null(numbers[i].v));
+  for (int i = 0; i < MHO_COUNT(of_values); i++)
+    if (isfinite(of_values[i].v))
+      json_object_set_new(o, of_values[i].name, json_real(of_values[i].v));
   if (isfinite(r->energy_j))
     json_object_set_new(o, "energy", energy_terms(s, r->id));
   print_json_line(o, JSON_DIGITS);

@@ -139,7 +139,7 @@ VERB_ARGP(
     "  seeds: 3                          # 1, 2, 3; or a list\n"
     "  stop: {rule: median, after: 5, runs: 5, margin: 0}    "
     "# end runs early that are below the median of the others by validation (else training) "
-    "accuracy\n\n"
+    "accuracy, or loss where targets are values\n\n"
     "Examples:\n"
     "  mho sweep noise.yaml --plan\n"
     "  mho sweep noise.yaml --jobs 2\n\n"
@@ -264,6 +264,8 @@ static void event_json(void *user, const mho_study_event *e) {
     json_object_set_new(o, "epoch", json_integer(e->epoch));
     json_object_set_new(o, "train_acc", number_or_null(e->train_acc));
     json_object_set_new(o, "test_acc", number_or_null(e->test_acc));
+    if (isfinite(e->test_loss))
+      json_object_set_new(o, "test_loss", json_real(e->test_loss));
     json_object_set_new(o, "wall_s", number_or_null(e->wall_s));
   }
   if (e->what == MHO_STUDY_ENDED)
@@ -290,6 +292,8 @@ static void print_ended(const mho_study_event *e) {
   char accuracy[32] = "", time[32] = "";
   if (isfinite(e->test_acc))
     snprintf(accuracy, sizeof accuracy, "%6.2f %%", 100 * e->test_acc);
+  else if (isfinite(e->test_rms))
+    snprintf(accuracy, sizeof accuracy, "rms %.4g", e->test_rms);
   if (isfinite(e->wall_s))
     duration(e->wall_s, time, sizeof time);
 

@@ -100,6 +100,12 @@ VERB_ARGP(
 
 /* ---------------------------------------------------------------- output */
 
+/* The number under a name, where there is one. */
+static void add_known(json_t *o, const char *name, double v) {
+  if (isfinite(v))
+    json_object_set_new(o, name, json_real(v));
+}
+
 static void epoch_json(void *user, const char *run, const mho_epoch_row *r) {
   json_t *o = json_pack("{ss ss si so so so so sI so so so}", "event", "epoch", "run", run, "epoch",
                         r->epoch, "train_acc", number_or_null(r->train_acc), "test_acc",
@@ -108,17 +114,38 @@ static void epoch_json(void *user, const char *run, const mho_epoch_row *r) {
                         (json_int_t)r->unsettled, "pulses", json_integer((json_int_t)r->pulses),
                         "wall_s", number_or_null(r->wall_s), "eval_s", number_or_null(r->eval_s));
 
-  if (isfinite(r->val_acc))
-    json_object_set_new(o, "val_acc", json_real(r->val_acc));
-  if (isfinite(r->energy_j))
-    json_object_set_new(o, "energy_j", json_real(r->energy_j));
+  add_known(o, "val_acc", r->val_acc);
+  add_known(o, "test_loss", r->test_loss);
+  add_known(o, "test_rms", r->test_rms);
+  add_known(o, "val_loss", r->val_loss);
+  add_known(o, "energy_j", r->energy_j);
   print_json_line(o, JSON_DIGITS);
+}
+
+/* An epoch of targets that are values. */
+static void values_text(bool *header, const mho_epoch_row *r) {
+  bool validation = isfinite(r->val_loss);
+  char val[16] = "";
+  if (!*header)
+    printf("%6s %9s %9s %s%9s %7s %10s %8s %8s\n", "epoch", "loss", "test loss",
+           validation ? " val loss " : "", "test rms", "steps", "unsettled", "pulses", "time s");
+  *header = true;
+
+  if (validation)
+    snprintf(val, sizeof val, "%9.4g ", r->val_loss);
+  printf("%6d %9.4g %9.4g %s%9.4g %7.1f %10lld %8.3g %8.2f\n", r->epoch, r->loss, r->test_loss, val,
+         r->test_rms, r->settle_steps, (long long)r->unsettled, r->pulses, r->wall_s);
+  fflush(stdout);
 }
 
 /* user: whether the head of the table has been printed. */
 static void epoch_text(void *user, const char *run, const mho_epoch_row *r) {
   bool *header = user, validation = isfinite(r->val_acc);
   char val[16] = "";
+  if (isfinite(r->test_loss)) {
+    values_text(header, r);
+    return;
+  }
 
   if (!*header)
     printf("%6s %8s %8s %s%8s %7s %10s %8s %8s\n", "epoch", "train %", "test %",
@@ -134,17 +161,28 @@ static void epoch_text(void *user, const char *run, const mho_epoch_row *r) {
 }
 
 static void done_json(const mho_train_result *r, const char *best_by) {
-  print_json_line(json_pack("{ss ss ss so so so so si ss}", "event", "done", "run", r->run,
-                            "status", r->status, "best_test_acc", number_or_null(r->best_test_acc),
-                            "final_test_acc", number_or_null(r->final_test_acc), "train_acc",
-                            number_or_null(r->train_acc), "wall_s", number_or_null(r->wall_s),
-                            "best_epoch", r->best_epoch, "best_by", best_by),
-                  JSON_DIGITS);
+  json_t *o = json_pack("{ss ss ss so so so so si ss}", "event", "done", "run", r->run, "status",
+                        r->status, "best_test_acc", number_or_null(r->best_test_acc),
+                        "final_test_acc", number_or_null(r->final_test_acc), "train_acc",
+                        number_or_null(r->train_acc), "wall_s", number_or_null(r->wall_s),
+                        "best_epoch", r->best_epoch, "best_by", best_by);
+
+  /* of targets that are values */
+  if (r->epochs > 0) {
+    add_known(o, "best_test_loss", r->best_test_loss);
+    add_known(o, "final_test_loss", r->final_test_loss);
+    add_known(o, "best_test_rms", r->best_test_rms);
+    add_known(o, "final_test_rms", r->final_test_rms);
+  }
+  print_json_line(o, JSON_DIGITS);
 }
 
 static void done_text(const options *o, const mho_train_result *r, const char *best_by) {
-
-  if (r->epochs > 0)
+  bool has_values = r->epochs > 0 && isfinite(r->final_test_rms);
+  if (has_values)
+    printf("%s: best test rms %.4g in epoch %d (best by %s loss), last %.4g, %.1f s\n", r->status,
+           r->best_test_rms, r->best_epoch, best_by, r->final_test_rms, r->wall_s);
+  else if (r->epochs > 0)
     printf(
         "%s: best test accuracy %.2f %% in epoch %d (best by %s accuracy), last %.2f %%, %.1f s\n",
         r->status, 100 * r->best_test_acc, r->best_epoch, best_by, 100 * r->final_test_acc,

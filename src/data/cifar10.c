@@ -121,8 +121,8 @@ static mho_err read_file(const mho_data_file *file, const char *folder, const ch
 }
 
 /* Read all files; the last one is for the test, those before it train. */
-static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
-                    mho_errinfo *ei) {
+static mho_err load(const mho_dataset_kind *kind, const void *params, const char *folder,
+                    mho_dataset *out, mho_errinfo *ei) {
   char cure[128], sha256[MHO_DATA_HEX];
   images x = {0};
   int train = 0;

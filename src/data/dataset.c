@@ -1,6 +1,7 @@
 /* dataset.c - datasets of every kind: finding their files, cutting them into training, validation
  * and test images, batches.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +13,19 @@
 
 static const mho_param table[] = {
     MHO_P_TEXT(mho_dataset_config, path, "path", "",
-               "folder of the files; empty: $MHO_DATA/<name>, then ~/.cache/mho/<name>"),
+               "folder of the files, of a table its file or folder; empty: $MHO_DATA/<name>, then "
+               "~/.cache/mho/<name>"),
     MHO_P_INT(mho_dataset_config, train, "train", 0, 0, NO_LIMIT,
               "train on the first so many images; 0: all"),
     MHO_P_INT(mho_dataset_config, test, "test", 0, 0, NO_LIMIT,
-              "test on the first so many images; 0: all"),
+              "test on the first so many images; 0: all. Of one table: on the last so many rows; "
+              "0: a fifth"),
     MHO_P_INT(mho_dataset_config, validation, "validation", 0, 0, NO_LIMIT,
               "hold out so many images from the end of the training images"),
-    MHO_P_CHOICE(mho_dataset_config, normalize, "normalize", "none|channels", MHO_NORMALIZE_NONE,
-                 "channels: take away the mean of each colour, divide by its spread (cifar10)"),
+    MHO_P_CHOICE(mho_dataset_config, normalize, "normalize", "none|channels|columns",
+                 MHO_NORMALIZE_NONE,
+                 "channels: take away the mean of each colour, divide by its spread (cifar10); "
+                 "columns: the same of each column of a table, values too, by its training rows"),
     MHO_P_INT(mho_dataset_config, crop, "crop", 0, 0, 1024,
               "training images are shifted at random by up to so many pixels each way, "
               "new in every epoch"),
@@ -135,11 +140,31 @@ static mho_err limit(const char *id, const char *key, int64_t wanted, mho_images
   return MHO_OK;
 }
 
+/* The test part of samples that have none: the last so many, 0: a fifth. */
+static mho_err split(const char *id, int64_t wanted, mho_dataset *d, mho_errinfo *ei) {
+  int all = d->train.n, n = (int)wanted;
+  if (d->test.n)
+    return MHO_OK;
+  if (wanted == 0)
+    n = (all + 4) / 5;
+  if (wanted < 0 || wanted >= all || n >= all)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.test: %lld of %d samples of %s cannot be kept for testing, at least "
+                    "one must train",
+                    (long long)wanted, all, id);
+
+  d->train.n -= n;
+  d->test = part_from(d, &d->train, d->train.n, n);
+  return MHO_OK;
+}
+
 /* Keep the images that the config asks for, and take those for validation off the training
  * images. */
 static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset *d,
                    mho_errinfo *ei) {
-  mho_err err = limit(id, "train", config->train, &d->train, ei);
+  mho_err err = split(id, config->test, d, ei);
+  if (!err)
+    err = limit(id, "train", config->train, &d->train, ei);
   if (!err)
     err = limit(id, "test", config->test, &d->test, ei);
   if (err)
@@ -157,8 +182,60 @@ static mho_err cut(const char *id, const mho_dataset_config *config, mho_dataset
   return MHO_OK;
 }
 
+/* Mean and spread of each of n columns of a part. */
+static mho_err find_moments(const char *what, const double *v, int rows, int n, double *mean,
+                            double *spread, mho_errinfo *ei) {
+  for (int j = 0; j < n; j++) {
+    double sum = 0, squares = 0;
+    for (int i = 0; i < rows; i++)
+      sum += v[(size_t)i * (size_t)n + (size_t)j];
+    mean[j] = sum / rows;
+
+    for (int i = 0; i < rows; i++) {
+      double from_mean = v[(size_t)i * (size_t)n + (size_t)j] - mean[j];
+      squares += from_mean * from_mean;
+    }
+    spread[j] = squares == 0 ? 1 : sqrt(squares / rows);
+    if (!isfinite(spread[j]))
+      return mho_fail(ei, MHO_EDATA,
+                      "dataset.normalize: %s %d has numbers too large for a mean and a spread: use "
+                      "none",
+                      what, j + 1);
+  }
+  return MHO_OK;
+}
+
+mho_err mho_dataset_normalize_columns(mho_dataset *d, mho_errinfo *ei) {
+  if (!d->train.x)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.normalize: columns is for tables of numbers, and these are images");
+  if (d->feature_mean || d->value_mean)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.normalize: columns: the data have means and spreads already");
+
+  size_t features = (size_t)d->features, values = (size_t)d->values;
+  double *at = mho_alloc(2 * (features + values), sizeof *at);
+  if (!at)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the scales of a table");
+
+  d->scales = at;
+  mho_err err = find_moments("feature", d->train.x, d->train.n, d->features, at, at + features, ei);
+  d->feature_mean = at;
+  d->feature_spread = at + features;
+  if (!err && d->values) {
+    at += 2 * features;
+    d->value_mean = at;
+    d->value_spread = at + values;
+    err = find_moments("target", d->train.target, d->train.n, d->values, at, at + values, ei);
+  }
+  return err;
+}
+
 static mho_err normalize(const char *id, const mho_dataset_config *config, mho_dataset *d,
                          mho_errinfo *ei) {
+  if (config->normalize == MHO_NORMALIZE_COLUMNS)
+    return mho_dataset_normalize_columns(d, ei);
+
   d->normalized = config->normalize == MHO_NORMALIZE_CHANNELS;
   if (d->normalized && !(d->spread[0] > 0))
     return mho_fail(ei, MHO_ECONFIG,
@@ -168,15 +245,18 @@ static mho_err normalize(const char *id, const mho_dataset_config *config, mho_d
   return MHO_OK;
 }
 
-mho_err mho_dataset_load(const mho_dataset_kind *kind, const mho_dataset_config *config,
-                         mho_dataset *out, mho_errinfo *ei) {
+mho_err mho_dataset_load(const mho_dataset_kind *kind, const void *params,
+                         const mho_dataset_config *config, mho_dataset *out, mho_errinfo *ei) {
   char folder[MHO_DATA_PATH];
   *out = (mho_dataset){0};
   mho_dataset_locate(kind, config->path, folder, sizeof folder);
   if (kind->n_files && !*folder)
     return not_found(kind, config->path, ei);
 
-  mho_err err = kind->load(kind, kind->n_files ? folder : NULL, out, ei);
+  const char *place = kind->n_files ? folder : NULL;
+  if (kind->takes_path)
+    place = config->path;
+  mho_err err = kind->load(kind, params, place, out, ei);
   if (!err)
     err = cut(kind->entry.id, config, out, ei);
   if (!err)

@@ -28,8 +28,8 @@ static int value(char c) {
   return c <= '9' ? c - '0' : c - 'a' + 10;
 }
 
-static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
-                    mho_errinfo *ei) {
+static mho_err load(const mho_dataset_kind *kind, const void *params, const char *folder,
+                    mho_dataset *out, mho_errinfo *ei) {
   uint8_t *pixel = mho_alloc(IMAGES, PIXELS + 1), *label = pixel + IMAGES * PIXELS;
   if (!pixel)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the digits");

@@ -7,8 +7,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
 
-static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
-                    mho_errinfo *ei) {
+static mho_err load(const mho_dataset_kind *kind, const void *params, const char *folder,
+                    mho_dataset *out, mho_errinfo *ei) {
   return mho__idx_load(kind, folder, 10, out, ei);
 }
 

@@ -328,8 +328,8 @@ mho_err mho__idx_load(const mho_dataset_kind *kind, const char *folder, int clas
 
 /* ---------------------------------------------------------------- the dataset of any four files */
 
-static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
-                    mho_errinfo *ei) {
+static mho_err load(const mho_dataset_kind *kind, const void *params, const char *folder,
+                    mho_dataset *out, mho_errinfo *ei) {
   return mho__idx_load(kind, folder, 0, out, ei);
 }
 

@@ -1,16 +1,14 @@
 /* measurements.c - reading tables of measurements.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/measurements.h"
+#include "base/csv_lines.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { FIELDS_MAX = 256, ROWS_MAX = 50000000, LABELS_MAX = 1 << 20 };
+enum { ROWS_MAX = 50000000, LABELS_MAX = 1 << 20 };
 
 typedef struct reader {
   const char *path;
@@ -32,70 +30,9 @@ void mho__csv_free(mho_csv *t) {
   *t = (mho_csv){0};
 }
 
-/* s without the blanks around it; writes into it. */
-static char *trim(char *s) {
-  while (isspace((unsigned char)*s))
-    s++;
-  size_t n = strlen(s);
-  while (n > 0 && isspace((unsigned char)s[n - 1]))
-    s[--n] = 0;
-  return s;
-}
-
-/* Where a field ends: at a separator that is not between quotes, or at the end of the line. */
-static char *end_of_field(char *s, char separator) {
-  bool quoted = false;
-  for (; *s; s++) {
-    if (*s == '"')
-      quoted = !quoted;
-    if (*s == separator && !quoted)
-      break;
-  }
-  return s;
-}
-
-/* A field without blanks and quotes around it, two quotes inside as one (RFC 4180); writes into
- * it. */
-static char *unquote(char *s) {
-  s = trim(s);
-  size_t n = strlen(s);
-  if (n < 2 || s[0] != '"' || s[n - 1] != '"')
-    return s;
-
-  s[n - 1] = 0;
-  char *to = ++s;
-  for (const char *from = s; *from; from++) {
-    if (from[0] == '"' && from[1] == '"')
-      from++;
-    *to++ = *from;
-  }
-  *to = 0;
-  return s;
-}
-
-static bool has_outside_quotes(char *line, char c) {
-  return *end_of_field(line, c) == c;
-}
-
-/* Cut a line at its separators, whichever of them it has; how many fields. */
-static int split(char *line, char **field) {
-  char separator = ',';
-  if (has_outside_quotes(line, '\t'))
-    separator = '\t';
-  else if (has_outside_quotes(line, ';'))
-    separator = ';';
-
-  int n = 0;
-  for (char *rest = line; rest && n < FIELDS_MAX;) {
-    char *end = end_of_field(rest, separator), *next = *end ? end + 1 : NULL;
-    *end = 0;
-    field[n++] = unquote(rest);
-    rest = next;
-  }
-  return n;
-}
-
-static mho_err read_header(reader *r, char **field, int n) {
+static mho_err read_header(reader *r, const mho_csv_line *line) {
+  char *const *field = line->field;
+  int n = line->n;
   char have[MHO_TEXT_MAX] = "";
   for (int i = 0; i < n; i++)
     mho_text_append(have, sizeof have, "%s%.40s", i ? ", " : "", field[i]);
@@ -234,7 +171,7 @@ static mho_err read_field(reader *r, int k, const char *t, double *out) {
   return MHO_OK;
 }
 
-static mho_err read_row(reader *r, char **field, int n) {
+static mho_err read_row(reader *r, char *const *field, int n) {
   mho_csv *t = r->out;
   mho_err err = grow(r);
   if (err)
@@ -252,56 +189,21 @@ static mho_err read_row(reader *r, char **field, int n) {
   return MHO_OK;
 }
 
-/* A line of the file, which it writes into: the header, a row, or nothing. */
-static mho_err read_line(reader *r, char *line, size_t length, bool *header) {
-  char *field[FIELDS_MAX];
-  if (memchr(line, 0, length))
-    return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "not a text file");
-  if (r->line == 1 && !strncmp(line, "\xef\xbb\xbf", 3))
-    memmove(line, line + 3, length - 3 + 1);
-  if (!*trim(line) || *trim(line) == '#')
-    return MHO_OK;
-
-  int n = split(line, field);
-  mho_err err = *header ? read_row(r, field, n) : read_header(r, field, n);
-  *header = true;
-  return err;
-}
-
-static mho_err read_lines(reader *r, FILE *f) {
-  mho_err err = MHO_OK;
-  char *line = NULL;
-  size_t size = 0;
-  bool header = false;
-
-  while (!err) {
-    ssize_t length = getline(&line, &size, f);
-    if (length < 0)
-      break;
-    r->line++;
-    err = read_line(r, line, (size_t)length, &header);
-  }
-
-  free(line);
-  if (!err && !feof(f) && !ferror(f))
-    err = mho_fail_at(r->ei, MHO_ENOMEM, r->path, r->line + 1, "no memory for this line");
-  return err;
+/* The header, which comes first, or a row. */
+static mho_err take_line(void *user, const mho_csv_line *line, mho_errinfo *ei) {
+  reader *r = user;
+  bool is_header = r->line == 0;
+  r->line = line->number;
+  return is_header ? read_header(r, line) : read_row(r, line->field, line->n);
 }
 
 mho_err mho__csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
                       mho_errinfo *ei) {
   *out = (mho_csv){0};
   reader r = {.path = path, .columns = columns, .n = n, .out = out, .ei = ei};
-  FILE *f = fopen(path, "r");
-  if (!f)
-    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the table: %s", strerror(errno));
-
-  mho_err err = read_lines(&r, f);
-  if (!err && ferror(f))
-    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the table: %s", strerror(errno));
+  mho_err err = mho__csv_lines(path, take_line, &r, ei);
   if (!err && !out->rows)
     err = mho_fail_at(ei, MHO_EDATA, path, 0, "the table has no rows");
-  fclose(f);
 
   for (int k = 0; k < n; k++) {
     for (int i = 0; i < r.n_labels[k]; i++)

@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 7;
+PRAGMA user_version = 8;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -61,7 +61,13 @@ CREATE TABLE run (
   config           TEXT NOT NULL CHECK (json_valid(config)),                  -- JSON, every key resolved
   kind             TEXT NOT NULL DEFAULT 'trained'
                    CHECK (kind IN ('trained', 'programmed')), -- programmed: by mho program
-  parent           TEXT                      -- run that a programmed one has its weights from
+  parent           TEXT,                     -- run that a programmed one has its weights from
+  -- in place of accuracies where targets are values:
+  final_test_loss  REAL,                     -- half the squared error of a test sample after the last epoch
+  best_test_loss   REAL,                     -- after best_epoch
+  val_loss         REAL,                     -- of the validation samples after the last epoch
+  final_test_rms   REAL,                     -- root of the mean squared error of the test, in the targets' own unit
+  best_test_rms    REAL                      -- after best_epoch
 ) STRICT;
 CREATE TRIGGER run_keys AFTER INSERT ON run BEGIN
   UPDATE run SET
@@ -97,12 +103,14 @@ CREATE INDEX run_list ON run(started, id, name, status, seed, epochs_done, wall_
                              best_epoch, train_acc, val_acc, pulses, energy_j, ended, code_version,
                              dataset, topology, hidden, neuron, feedback_mode, feedback_scale,
                              settle_method, settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient,
-                             optimizer, rate, scheme, device, array, read_noise, epochs, batch, kind, parent);
+                             optimizer, rate, scheme, device, array, read_noise, epochs, batch, kind, parent,
+                             final_test_loss, best_test_loss, val_loss, final_test_rms, best_test_rms);
 CREATE INDEX run_point ON run(point_hash, id, config_hash, status, final_test_acc, best_test_acc, val_acc,
                               pulses, energy_j, wall_s,
                               dataset, topology, hidden, neuron, feedback_mode, feedback_scale,
                               settle_method, settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient,
-                              optimizer, rate, scheme, device, array, read_noise, epochs, batch, kind);
+                              optimizer, rate, scheme, device, array, read_noise, epochs, batch, kind,
+                              final_test_loss, final_test_rms);
 
 CREATE TABLE epoch (
   run_id       TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
@@ -110,7 +118,7 @@ CREATE TABLE epoch (
   train_acc    REAL,
   test_acc     REAL,
   val_acc      REAL,                         -- NULL without a validation part
-  loss         REAL,                         -- mean of the training samples, nat
+  loss         REAL,                         -- mean of the training samples: nat, or half the squared error
   settle_steps REAL,                         -- mean steps (or sweeps) of a free phase
   unsettled    INTEGER NOT NULL,             -- samples that missed the tolerance
   pulses       REAL,                         -- of this epoch, as all that follows
@@ -123,6 +131,9 @@ CREATE TABLE epoch (
   eval_s       REAL,                         -- s, evaluation
   truncated    REAL,                         -- cells whose probability of a coincidence was cut, in all samples
   verify_reads REAL,                         -- of single cells, to verify what was written
+  test_loss    REAL,                         -- half the squared error where targets are values, else NULL
+  val_loss     REAL,                         -- the same of the validation samples
+  test_rms     REAL,                         -- root of the mean squared error, in the targets' own unit
   PRIMARY KEY (run_id, epoch)
 ) STRICT, WITHOUT ROWID;
 
@@ -248,6 +259,8 @@ SELECT id, name, status, started, ended, wall_s, epochs_done,
        dataset, topology, hidden, neuron, feedback_mode, feedback_scale, settle_method, settle_free,
        settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate, scheme, device, array,
        read_noise, epochs, batch, seed, kind, parent,
+       final_test_loss AS test_loss, final_test_rms AS test_rms, -- short, too
+       final_test_loss, best_test_loss, val_loss, final_test_rms, best_test_rms,
        config_hash, point_hash, data_checksum, code_version, blas, host, pid, error, config
 FROM run;
 
@@ -272,7 +285,9 @@ SELECT g.study AS study, n, diverged, unfinished,
        read_noise, epochs, batch,
        k.id AS run_id, -- the newest, which the keys are from
        k.point_hash AS point_hash,
-       k.kind AS kind
+       k.kind AS kind,
+       loss_mean AS test_loss_mean, rms_mean AS test_rms_mean,
+       sqrt(max(sq_rms - n_rms * rms_mean * rms_mean, 0) / nullif(n_rms - 1, 0)) AS test_rms_std
 FROM (
   SELECT s.study AS study, s.point_hash AS point,
          count(*) FILTER (WHERE r.status = 'completed') AS n,
@@ -288,6 +303,10 @@ FROM (
          avg(r.pulses) FILTER (WHERE r.status = 'completed') AS pulses_mean,
          avg(r.energy_j) FILTER (WHERE r.status = 'completed') AS energy_j_mean,
          avg(r.wall_s) FILTER (WHERE r.status = 'completed') AS wall_s_mean,
+         avg(r.final_test_loss) FILTER (WHERE r.status = 'completed') AS loss_mean,
+         count(r.final_test_rms) FILTER (WHERE r.status = 'completed') AS n_rms,
+         avg(r.final_test_rms) FILTER (WHERE r.status = 'completed') AS rms_mean,
+         total(r.final_test_rms * r.final_test_rms) FILTER (WHERE r.status = 'completed') AS sq_rms,
          max(r.id) AS newest
   FROM study_run AS s JOIN run AS r ON r.point_hash = s.point_hash AND r.id = s.run_id
   WHERE NOT EXISTS (SELECT 1 FROM run AS d
@@ -311,6 +330,10 @@ FROM (
          avg(r.pulses) FILTER (WHERE r.status = 'completed'),
          avg(r.energy_j) FILTER (WHERE r.status = 'completed'),
          avg(r.wall_s) FILTER (WHERE r.status = 'completed'),
+         avg(r.final_test_loss) FILTER (WHERE r.status = 'completed'),
+         count(r.final_test_rms) FILTER (WHERE r.status = 'completed'),
+         avg(r.final_test_rms) FILTER (WHERE r.status = 'completed'),
+         total(r.final_test_rms * r.final_test_rms) FILTER (WHERE r.status = 'completed'),
          max(r.id)
   FROM run AS r
   WHERE r.id NOT IN (SELECT run_id FROM study_run)

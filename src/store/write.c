@@ -158,11 +158,12 @@ mho_err mho_store_run_take(mho_store *s, const mho_run_row *row, int64_t pid, co
 #define RUN(field, kind) MHO_STORE_COLUMN(mho_run_row, field, kind)
 static mho_err update_run(mho_store *s, const char *id, const mho_run_row *run, mho_errinfo *ei) {
   static const mho_store_column changing[] = {
-      RUN(status, TEXT),     RUN(ended, TEXT),          RUN(wall_s, REAL),
-      RUN(epochs_done, INT), RUN(final_test_acc, REAL), RUN(train_acc, REAL),
-      RUN(val_acc, REAL),    RUN(best_test_acc, REAL),  RUN(best_epoch, INT),
-      RUN(pulses, REAL),     RUN(energy_j, REAL),       RUN(error, TEXT),
-      RUN(pid, INT64),
+      RUN(status, TEXT),     RUN(ended, TEXT),           RUN(wall_s, REAL),
+      RUN(epochs_done, INT), RUN(final_test_acc, REAL),  RUN(train_acc, REAL),
+      RUN(val_acc, REAL),    RUN(best_test_acc, REAL),   RUN(best_epoch, INT),
+      RUN(pulses, REAL),     RUN(energy_j, REAL),        RUN(error, TEXT),
+      RUN(pid, INT64),       RUN(final_test_loss, REAL), RUN(best_test_loss, REAL),
+      RUN(val_loss, REAL),   RUN(final_test_rms, REAL),  RUN(best_test_rms, REAL),
   };
 
   char now[32];
@@ -177,7 +178,9 @@ static mho_err update_run(mho_store *s, const char *id, const mho_run_row *run, 
       s,
       "UPDATE run SET status = coalesce(?1, status), ended = ?2, wall_s = ?3, epochs_done = ?4, "
       "final_test_acc = ?5, train_acc = ?6, val_acc = ?7, best_test_acc = ?8, best_epoch = ?9, "
-      "pulses = ?10, energy_j = ?11, error = ?12, pid = ?13 WHERE id = ?14",
+      "pulses = ?10, energy_j = ?11, error = ?12, pid = ?13, final_test_loss = ?14, "
+      "best_test_loss = ?15, val_loss = ?16, final_test_rms = ?17, best_test_rms = ?18 "
+      "WHERE id = ?19",
       "write the run", &st, ei);
   if (err)
     return err;
@@ -205,7 +208,8 @@ static const mho_store_column epoch_columns[] = {
     EPOCH(unsettled, INT64),   EPOCH(pulses, REAL),       EPOCH(set_pulses, REAL),
     EPOCH(reset_pulses, REAL), EPOCH(clipped, REAL),      EPOCH(reads, REAL),
     EPOCH(energy_j, REAL),     EPOCH(wall_s, REAL),       EPOCH(eval_s, REAL),
-    EPOCH(truncated, REAL),    EPOCH(verify_reads, REAL),
+    EPOCH(truncated, REAL),    EPOCH(verify_reads, REAL), EPOCH(test_loss, REAL),
+    EPOCH(val_loss, REAL),     EPOCH(test_rms, REAL),
 };
 
 #define LAYER(field, kind) MHO_STORE_COLUMN(mho_layer_row, field, kind)
@@ -340,17 +344,21 @@ mho_err mho_store_write(mho_store *s, const char *run_id, const mho_store_update
 }
 
 /* What a run row says of its epochs, from those that are left; best by validation where there is
- * one. */
+ * one, by the loss where targets are values. */
 static const char rewind_run[] =
     "WITH e AS (SELECT * FROM epoch WHERE run_id = ?1), "
     "last AS (SELECT * FROM e ORDER BY epoch DESC LIMIT 1), "
-    "best AS (SELECT * FROM e ORDER BY coalesce(val_acc, test_acc) DESC, epoch LIMIT 1) "
+    "best AS (SELECT * FROM e ORDER BY coalesce(val_acc, test_acc, -val_loss, -test_loss) DESC, "
+    "epoch LIMIT 1) "
     "UPDATE run SET epochs_done = (SELECT count(*) FROM e), "
     "pulses = (SELECT total(pulses) FROM e), "
     "wall_s = (SELECT total(wall_s) + total(eval_s) FROM e), "
     "energy_j = (SELECT sum(energy_j) FROM e), "
     "final_test_acc = (SELECT test_acc FROM last), train_acc = (SELECT train_acc FROM last), "
     "val_acc = (SELECT val_acc FROM last), best_test_acc = (SELECT test_acc FROM best), "
+    "final_test_loss = (SELECT test_loss FROM last), val_loss = (SELECT val_loss FROM last), "
+    "final_test_rms = (SELECT test_rms FROM last), "
+    "best_test_loss = (SELECT test_loss FROM best), best_test_rms = (SELECT test_rms FROM best), "
     "best_epoch = coalesce((SELECT epoch FROM best), 0) WHERE id = ?1 AND ?2 IS NOT NULL";
 
 mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinfo *ei) {

@@ -162,6 +162,11 @@ static mho_err record_unborn(const dispatcher *d, mho_store *store, mho_plan_run
                      .best_test_acc = NAN,
                      .train_acc = NAN,
                      .val_acc = NAN,
+                     .final_test_loss = NAN,
+                     .best_test_loss = NAN,
+                     .val_loss = NAN,
+                     .final_test_rms = NAN,
+                     .best_test_rms = NAN,
                      .energy_j = NAN};
   mho_store_new_id(row.id);
   err = mho_store_run_claim(store, &row, d->s->name, d->o->again, there, ei);
@@ -265,6 +270,8 @@ static void emit(const dispatcher *d, mho_study_what what, int index, const stud
                        .train_acc = NAN,
                        .test_acc = NAN,
                        .val_acc = NAN,
+                       .test_loss = NAN,
+                       .test_rms = NAN,
                        .wall_s = NAN,
                        .error = error,
                        .total = d->mine,
@@ -280,12 +287,16 @@ static void emit(const dispatcher *d, mho_study_what what, int index, const stud
     e.train_acc = m->epoch.train_acc;
     e.test_acc = m->epoch.test_acc;
     e.val_acc = m->epoch.val_acc;
+    e.test_loss = m->epoch.test_loss;
+    e.test_rms = m->epoch.test_rms;
     e.wall_s = m->epoch.wall_s;
   } else if (m) {
     e.epoch = m->result.epochs;
     e.train_acc = m->result.train_acc;
     e.test_acc = m->result.final_test_acc;
     e.val_acc = m->result.val_acc;
+    e.test_loss = m->result.final_test_loss;
+    e.test_rms = m->result.final_test_rms;
     e.wall_s = m->result.wall_s;
   }
   d->o->event(d->o->user, &e);

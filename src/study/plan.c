@@ -74,8 +74,8 @@ static mho_err checksum_of(planner *p, const mho_experiment *e, const char **hex
                        DATASETS_MAX);
 
   mho_dataset d;
-  mho_err err =
-      mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &d, ei);
+  mho_err err = mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, e->dataset.params,
+                                 &e->dataset_config, &d, ei);
   if (err)
     return err;
 

@@ -50,8 +50,9 @@ static void send_log(void *user, mho_log_level level, const char *message) {
 /* ---------------------------------------------------------------- the median rule */
 
 /* Golovin et al., "Google Vizier", KDD 2017, 3.2.2, in short: a run that is worse than the median
- * of the others after as many epochs will hardly win. Compared is what may choose: validation
- * accuracy, or else training accuracy; never the test set. */
+ * of the others after as many epochs will hardly win. Compared is what may choose: accuracy, or the
+ * negative loss where targets are values, on validation samples, or else in training; never the
+ * test set. */
 enum { MORE_ACCURACIES = 256 };
 
 typedef struct accuracies {
@@ -98,7 +99,9 @@ static void read_others(const worker *w, const char *run, int epoch, accuracies 
 
   snprintf(text, sizeof text, "%d", epoch);
   const char *args[] = {w->job->s->name, text, run};
-  const char *sql = w->by_validation ? ACCURACIES_OF("val_acc") : ACCURACIES_OF("train_acc");
+  const char *sql = ACCURACIES_OF("coalesce(train_acc, -loss)");
+  if (w->by_validation)
+    sql = ACCURACIES_OF("coalesce(val_acc, -val_loss)");
 
   if (mho_store_open(w->job->o->db, MHO_STORE_READ, &store, NULL))
     return; /* whatever is wrong, the training itself will say */
@@ -111,7 +114,10 @@ static bool is_hopeless(void *user, const char *run, const mho_epoch_row *row, c
                         size_t capacity) {
   worker *w = user;
   const study_stop *stop = &w->job->s->stop;
+  bool has_values = isnan(row->train_acc);
   double own = w->by_validation ? row->val_acc : row->train_acc;
+  if (has_values)
+    own = -(w->by_validation ? row->val_loss : row->loss);
   if (row->epoch < stop->after)
     return false;
 
@@ -123,9 +129,11 @@ static bool is_hopeless(void *user, const char *run, const mho_epoch_row *row, c
   w->stopped = own < middle - stop->margin;
   if (w->stopped)
     snprintf(why, capacity,
-             "stopped early: after epoch %d its %s accuracy %.4f is below the median %.4f of %d "
-             "other runs of the study",
-             row->epoch, w->by_validation ? "validation" : "training", own, middle, others.n);
+             "stopped early: after epoch %d its %s %s %.4f is %s the median %.4f of %d other runs "
+             "of the study",
+             row->epoch, w->by_validation ? "validation" : "training",
+             has_values ? "loss" : "accuracy", fabs(own), has_values ? "above" : "below",
+             fabs(middle), others.n);
   return w->stopped;
 }
 
@@ -144,6 +152,8 @@ static mho_err report_present(mho_store *store, const char *id, mho_train_result
                                .final_test_acc = row.final_test_acc,
                                .train_acc = row.train_acc,
                                .val_acc = row.val_acc,
+                               .final_test_loss = row.final_test_loss,
+                               .final_test_rms = row.final_test_rms,
                                .wall_s = row.wall_s};
   snprintf(result->run, sizeof result->run, "%s", row.id);
   snprintf(result->status, sizeof result->status, "%s", row.status);

@@ -242,9 +242,10 @@ static mho_err write_run(const programming *p, mho_run_row *row, mho_layer_row *
   return mho_store_write(p->o->store, row->id, &u, ei);
 }
 
-/* Store a chip as a run; accuracy: on the validation images, NaN without. */
-static mho_err store_chip(const programming *p, const mho_trainer *t, double validation,
-                          mho_programmed *out, double seconds, mho_errinfo *ei) {
+/* Store a chip as a run; validation: what was found on those images, NaN without. */
+static mho_err store_chip(const programming *p, const mho_trainer *t,
+                          const mho_evaluation *validation, mho_programmed *out, double seconds,
+                          mho_errinfo *ei) {
   const mho_program_options *o = p->o;
   mho_run_texts texts;
   mho_run_row row;
@@ -259,7 +260,12 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, double val
   row.name = o->name ? name : NULL;
   row.parent = (char *)(uintptr_t)o->parent;
   row.final_test_acc = row.best_test_acc = out->accuracy;
-  row.val_acc = validation;
+  row.val_acc = validation->accuracy;
+  if (t->data.values) {
+    row.final_test_loss = row.best_test_loss = out->loss;
+    row.final_test_rms = row.best_test_rms = out->rms;
+    row.val_loss = validation->loss;
+  }
   row.wall_s = seconds;
   row.pulses = out->pulses;
 
@@ -278,11 +284,11 @@ static mho_err store_chip(const programming *p, const mho_trainer *t, double val
   return err;
 }
 
-/* Accuracy on the test images, and on the validation images, NaN without. */
-static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, double *validation,
+/* On the test images, and on the validation images, NaN without. */
+static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, mho_evaluation *validation,
                              mho_errinfo *ei) {
   mho_evaluation v;
-  *validation = NAN;
+  *validation = (mho_evaluation){.accuracy = NAN, .loss = NAN, .rms = NAN};
 
   mho_err err = mho_trainer_evaluate(t, &t->data.test, &v, ei);
   if (err)
@@ -290,12 +296,11 @@ static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, double *valida
 
   out->accuracy = v.accuracy;
   out->loss = v.loss;
+  out->rms = v.rms;
   out->pulses = t->sums.set + t->sums.reset;
 
-  if (t->data.validation.n > 0) {
-    err = mho_trainer_evaluate(t, &t->data.validation, &v, ei);
-    *validation = v.accuracy;
-  }
+  if (t->data.validation.n > 0)
+    err = mho_trainer_evaluate(t, &t->data.validation, validation, ei);
   return err;
 }
 
@@ -314,7 +319,8 @@ static mho_err write_weights(const programming *p, mho_trainer *t, mho_errinfo *
 
 static mho_err write_chip(const programming *p, mho_trainer *t, mho_programmed *out,
                           mho_errinfo *ei) {
-  double start = mho_seconds(), validation;
+  double start = mho_seconds();
+  mho_evaluation validation;
   mho_program_connection *each = mho_alloc((size_t)t->net->n_trained, sizeof *each);
   if (!each)
     return mho_fail(ei, MHO_ENOMEM, "no memory to program a chip");
@@ -325,7 +331,7 @@ static mho_err write_chip(const programming *p, mho_trainer *t, mho_programmed *
   if (!err)
     compare(t, out, each);
   if (!err && p->o->store)
-    err = store_chip(p, t, validation, out, mho_seconds() - start, ei);
+    err = store_chip(p, t, &validation, out, mho_seconds() - start, ei);
   if (!err && p->o->chip)
     p->o->chip(p->o->user, out, t->e);
 

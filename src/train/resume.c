@@ -112,8 +112,9 @@ static mho_err go_on(const mho_context *ctx, mho_trainer *t, const mho_train_opt
   mho_training_run g = mho__training_run_of(ctx, o, t, &row);
   g.row.ended = g.row.error = NULL;
   err = mho_store_query(o->store,
-                        "SELECT max(coalesce(val_acc, test_acc)) FROM epoch WHERE run_id = ?1", 1,
-                        &run_id, 0, take_score, &g.best, ei);
+                        "SELECT max(coalesce(val_acc, test_acc, -val_loss, -test_loss)) FROM epoch "
+                        "WHERE run_id = ?1",
+                        1, &run_id, 0, take_score, &g.best, ei);
   if (!err)
     err = mho__training_run_to_end(&g, result, ei);
 

@@ -41,6 +41,11 @@ mho_err mho__run_record(const mho_trainer *t, const char *code_version, const ch
                        .best_test_acc = NAN,
                        .train_acc = NAN,
                        .val_acc = NAN,
+                       .final_test_loss = NAN,
+                       .best_test_loss = NAN,
+                       .val_loss = NAN,
+                       .final_test_rms = NAN,
+                       .best_test_rms = NAN,
                        .energy_j = NAN,
                        .kind = (char *)(uintptr_t)kind};
   mho_store_new_id(out->id);

@@ -70,7 +70,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
 /* Data that the program has made: what the config says of finding and cutting some has no
  * meaning. */
 static mho_err borrow_data(mho_trainer *t, const mho_dataset *data, mho_errinfo *ei) {
-  static const char *const of_files[] = {"path", "train", "test", "validation", "normalize"};
+  static const char *const of_files[] = {"path", "train", "test", "validation"};
   for (int i = 0; i < MHO_COUNT(of_files); i++) {
     const mho_param *p = mho_params_find(mho_dataset_params, of_files[i]);
     if (!mho_param_is_default(p, &t->e->dataset_config))
@@ -82,6 +82,12 @@ static mho_err borrow_data(mho_trainer *t, const mho_dataset *data, mho_errinfo 
 
   t->data = *data;
   t->data.memory = t->data.scales = NULL; /* which the program frees */
+  if (t->e->dataset_config.normalize == MHO_NORMALIZE_COLUMNS)
+    return mho_dataset_normalize_columns(&t->data, ei);
+  if (t->e->dataset_config.normalize == MHO_NORMALIZE_CHANNELS)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.normalize: the data are the program's own: say in the dataset whether "
+                    "they are normalized, and leave the key out");
   return MHO_OK;
 }
 
@@ -92,8 +98,8 @@ static mho_err make_subject(mho_trainer *t, const mho_dataset *data, mho_errinfo
   if (data)
     err = borrow_data(t, data, ei);
   else
-    err = mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, &e->dataset_config, &t->data,
-                           ei);
+    err = mho_dataset_load((const mho_dataset_kind *)e->dataset.entry, e->dataset.params,
+                           &e->dataset_config, &t->data, ei);
   if (err)
     return err;
 

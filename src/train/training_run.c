@@ -85,16 +85,23 @@ static mho_err count_energy(mho_training_run *g, mho_epoch_row *epoch, mho_energ
 /* Add an epoch to the run's record; whether it is the best so far. */
 static bool add_epoch(mho_training_run *g, const mho_epoch_row *epoch) {
   double score = g->by_validation ? epoch->val_acc : epoch->test_acc;
+  if (g->t->data.values)
+    score = -(g->by_validation ? epoch->val_loss : epoch->test_loss);
   bool best = !(score <= g->best);
   if (best) {
     g->best = score;
     g->row.best_test_acc = epoch->test_acc;
+    g->row.best_test_loss = epoch->test_loss;
+    g->row.best_test_rms = epoch->test_rms;
     g->row.best_epoch = epoch->epoch;
   }
 
   g->row.epochs_done = epoch->epoch;
   g->row.final_test_acc = epoch->test_acc;
   g->row.val_acc = epoch->val_acc;
+  g->row.final_test_loss = epoch->test_loss;
+  g->row.val_loss = epoch->val_loss;
+  g->row.final_test_rms = epoch->test_rms;
   g->row.train_acc = epoch->train_acc;
   g->row.wall_s += epoch->wall_s + epoch->eval_s;
   g->row.pulses += epoch->pulses;
@@ -165,22 +172,28 @@ static mho_err log_epoch(mho_training_run *g, mho_epoch_row *epoch, mho_errinfo 
 }
 
 static mho_err evaluate(mho_trainer *t, const mho_images *images, mho_epoch_row *row,
-                        double *accuracy, mho_errinfo *ei) {
+                        mho_errinfo *ei) {
+  bool is_test = images == &t->data.test;
   mho_evaluation v;
   mho_err err = mho_trainer_evaluate(t, images, &v, ei);
   if (err)
     return err;
-  *accuracy = v.accuracy;
+
   row->eval_s += v.seconds;
+  *(is_test ? &row->test_acc : &row->val_acc) = v.accuracy;
+  if (t->data.values)
+    *(is_test ? &row->test_loss : &row->val_loss) = v.loss;
+  if (is_test)
+    row->test_rms = v.rms;
   return MHO_OK;
 }
 
 mho_err mho__training_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
   mho_err err = mho_trainer_epoch(t, row, ei);
   if (!err && t->data.validation.n)
-    err = evaluate(t, &t->data.validation, row, &row->val_acc, ei);
+    err = evaluate(t, &t->data.validation, row, ei);
   if (!err)
-    err = evaluate(t, &t->data.test, row, &row->test_acc, ei);
+    err = evaluate(t, &t->data.test, row, ei);
   return err;
 }
 
@@ -266,6 +279,11 @@ static void take_result(const mho_run_row *row, const char *status, mho_train_re
                                .best_test_acc = row->best_test_acc,
                                .train_acc = row->train_acc,
                                .val_acc = row->val_acc,
+                               .final_test_loss = row->final_test_loss,
+                               .best_test_loss = row->best_test_loss,
+                               .val_loss = row->val_loss,
+                               .final_test_rms = row->final_test_rms,
+                               .best_test_rms = row->best_test_rms,
                                .wall_s = row->wall_s};
 
   snprintf(result->run, sizeof result->run, "%s", row->id);
@@ -306,7 +324,7 @@ mho_training_run mho__training_run_of(const mho_context *ctx, const mho_train_op
                         .t = t,
                         .row = *row,
                         .by_validation = t->data.validation.n > 0,
-                        .best = -1};
+                        .best = -INFINITY};
 
   g.row.pid = getpid();
   g.row.status = (char *)(uintptr_t) "running";

@@ -110,6 +110,7 @@ static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample
   t->direct = direct;
 
   *out = (mho_watched){.label = t->value ? -1 : t->label[0],
+                       .loss = s.loss,
                        .correct = s.correct > 0,
                        .steps = s.free.steps,
                        .unsettled = s.free.unsettled > 0 || s.nudged.unsettled > 0,

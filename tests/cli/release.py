@@ -3,7 +3,7 @@ import json
 import os
 import shutil
 
-from mho import folder, lines, main, run
+from mho import folder, lines, main, refused, run
 
 HOME = os.path.join(os.environ['MHO_SOURCE'], 'tests', 'fixtures', 'release_0.1')
 SLACK = 0.03  # of an accuracy: sums are rounded differently from one processor to another
@@ -19,8 +19,16 @@ def query(db, sql):
     return lines('query', '--db', db, '--json', sql)
 
 
+def migrated(name):
+    """A database that reading alone refuses, with the cure, which is taken."""
+    db = copied(name)
+    refused('runs', '--db', db, says=['written by an older mho', 'mho db migrate'])
+    run('db', 'migrate', '--db', db)
+    return db
+
+
 def test_lists():
-    db = copied('runs.db')
+    db = migrated('runs.db')
     names = [r['name'] for r in query(db, 'SELECT name FROM run ORDER BY id')]
     assert names[:2] == ['complete', 'interrupted'] and len(names) == 4, names
     shown = run('show', 'complete', '--db', db).stdout
@@ -30,7 +38,7 @@ def test_lists():
 
 
 def test_checkpoint_evaluates():
-    db = copied('runs.db')
+    db = migrated('runs.db')
     for best, stored in (([], 0.73), (['--checkpoint', 'best'], 0.76)):
         out = json.loads(run('eval', 'complete', '--db', db, '--json', *best).stdout.splitlines()[-1])
         assert abs(out['accuracy'] - stored) <= SLACK, (out, stored)

@@ -123,7 +123,7 @@ static void test_one_hot(void **state) {
   mho_dataset_config config;
   mho_dataset digits;
   mho_params_init(mho_dataset_params, &config);
-  OK(mho_dataset_load((const mho_dataset_kind *)kind, &config, &digits, &ei));
+  OK(mho_dataset_load((const mho_dataset_kind *)kind, NULL, &config, &digits, &ei));
 
   for (int k = 0; k < MHO_COUNT(ways); k++)
     compare(&digits, ways[k]);

@@ -5,8 +5,8 @@
 
 /* ---------------------------------------------------------------- the four patterns */
 
-static mho_err load(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
-                    mho_errinfo *e) {
+static mho_err load(const mho_dataset_kind *kind, const void *params, const char *folder,
+                    mho_dataset *out, mho_errinfo *e) {
   static const uint8_t table[] = {0, 0, 0, 1, 1, 0, 1, 1, /* labels */ 0, 1, 1, 0};
   uint8_t *memory = mho_alloc(sizeof table, 1);
   if (!memory)

@@ -122,7 +122,7 @@ static mho_err load(const mho_dataset_kind *kind, mho_dataset *d, mho_errinfo *e
   mho_dataset_config config = {0};
   text(config.path, sizeof config.path, "%s", folder);
   *ei = (mho_errinfo){0};
-  return mho_dataset_load(kind, &config, d, ei);
+  return mho_dataset_load(kind, NULL, &config, d, ei);
 }
 
 static int setup(void **state) {
@@ -292,7 +292,7 @@ static void test_other_failures(void **state) {
   unlink(path);
   assert_int_equal(load(&small, &d, &ei), MHO_ENOTFOUND);
   assert_non_null(strstr(ei.message, "lacks data_batch_4.bin[.gz]"));
-  assert_int_equal(small.load(&small, folder, &d, &ei),
+  assert_int_equal(small.load(&small, NULL, folder, &d, &ei),
                    MHO_ENOTFOUND); /* gone since it was looked for */
   assert_non_null(strstr(ei.message, "data_batch_4.bin is neither in"));
   assert_int_equal(mkdir(path, 0777), 0);
@@ -346,7 +346,7 @@ static void test_normalize(void **state) {
   write_good(false);
   for (int normalize = 0; normalize < 2; normalize++) {
     config.normalize = normalize;
-    OK(mho_dataset_load(&small, &config, &d, &ei));
+    OK(mho_dataset_load(&small, NULL, &config, &d, &ei));
     for (int listed = 0; listed < 2; listed++) {
       mho_images_batch(&d, &d.train, listed ? index : NULL, 6, N, out, label);
       for (int i = 0; i < N; i++) {
@@ -363,7 +363,7 @@ static void test_normalize(void **state) {
     mho_images_batch(&d, &d.test, index + 1, 0, 0, out, NULL);
     mho_dataset_free(&d);
   }
-  assert_int_equal(mho_dataset_load(&mho_dataset_digits, &config, &d, &ei), MHO_ECONFIG);
+  assert_int_equal(mho_dataset_load(&mho_dataset_digits, NULL, &config, &d, &ei), MHO_ECONFIG);
   assert_non_null(strstr(ei.message, "dataset.normalize"));
   assert_non_null(strstr(ei.message, "digits"));
   assert_null(d.memory);
@@ -675,7 +675,7 @@ static void test_real(void **state) {
   }
   mho_dataset d;
   mho_errinfo ei;
-  OK(mho_dataset_load(&mho_dataset_cifar10, &config, &d, &ei));
+  OK(mho_dataset_load(&mho_dataset_cifar10, NULL, &config, &d, &ei));
   assert_int_equal(d.train.n, 50000);
   assert_int_equal(d.test.n, 10000);
   int n[2][10] = {0};

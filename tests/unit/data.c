@@ -158,7 +158,7 @@ static mho_err load_from(const char *where, mho_dataset *d, mho_errinfo *ei) {
   mho_dataset_config config = {0};
   text(config.path, sizeof config.path, "%s", where);
   *ei = (mho_errinfo){0};
-  return mho_dataset_load(&mho_dataset_idx, &config, d, ei);
+  return mho_dataset_load(&mho_dataset_idx, NULL, &config, d, ei);
 }
 
 /* ---------------------------------------------------------------- kinds */
@@ -190,7 +190,7 @@ static void test_digits(void **state) {
   mho_dataset_config config = {0};
   mho_dataset d;
   mho_errinfo ei;
-  OK(mho_dataset_load(&mho_dataset_digits, &config, &d, &ei));
+  OK(mho_dataset_load(&mho_dataset_digits, NULL, &config, &d, &ei));
   assert_int_equal(d.train.n, 1437);
   assert_int_equal(d.test.n, 360);
   assert_int_equal(d.validation.n, 0);
@@ -236,7 +236,7 @@ static void test_mnist(void **state) {
   }
   mho_dataset d;
   mho_errinfo ei;
-  OK(mho_dataset_load(&mho_dataset_mnist, &config, &d, &ei));
+  OK(mho_dataset_load(&mho_dataset_mnist, NULL, &config, &d, &ei));
   assert_int_equal(d.train.n, 55000);
   assert_int_equal(d.validation.n, 5000);
   assert_int_equal(d.test.n, 1000);
@@ -427,7 +427,7 @@ static void test_checksum(void **state) {
   mho_errinfo ei;
   write_good(folder, true);
   text(config.path, sizeof config.path, "%s", folder);
-  assert_int_equal(mho_dataset_load(&mho_dataset_mnist, &config, &d, &ei), MHO_EDATA);
+  assert_int_equal(mho_dataset_load(&mho_dataset_mnist, NULL, &config, &d, &ei), MHO_EDATA);
   assert_non_null(strstr(ei.message, "SHA-256"));
   assert_non_null(strstr(ei.message, "mho data fetch mnist"));
 }
@@ -498,7 +498,7 @@ static void test_places(void **state) {
   }
   mkdir(data, 0777);
 
-  assert_int_equal(mho_dataset_load(&mho_dataset_mnist, &config, &d, &ei), MHO_ENOTFOUND);
+  assert_int_equal(mho_dataset_load(&mho_dataset_mnist, NULL, &config, &d, &ei), MHO_ENOTFOUND);
   assert_non_null(strstr(ei.message, "mho data fetch mnist"));
   assert_non_null(strstr(ei.message, "/shared/mnist does not exist"));
   assert_non_null(strstr(ei.message, "/.cache/mho/mnist does not exist"));
@@ -509,7 +509,7 @@ static void test_places(void **state) {
   write_good(expected, false); /* the environment goes before the home */
   mho_dataset_locate(&mho_dataset_idx, NULL, found, sizeof found);
   assert_string_equal(found, expected);
-  OK(mho_dataset_load(&mho_dataset_idx, &config, &d, &ei));
+  OK(mho_dataset_load(&mho_dataset_idx, NULL, &config, &d, &ei));
   mho_dataset_free(&d);
   mho_dataset_locate(&mho_dataset_idx, home, found, sizeof found); /* the config before both */
   assert_string_equal(found, home);
@@ -520,13 +520,13 @@ static void test_places(void **state) {
   mho_dataset_locate(&mho_dataset_idx, NULL, found, sizeof found);
   assert_string_equal(found, home);
   text(config.path, sizeof config.path, "%s", expected);
-  assert_int_equal(mho_dataset_load(&mho_dataset_idx, &config, &d, &ei), MHO_ENOTFOUND);
+  assert_int_equal(mho_dataset_load(&mho_dataset_idx, NULL, &config, &d, &ei), MHO_ENOTFOUND);
   assert_non_null(strstr(ei.message, "lacks t10k-labels-idx1-ubyte"));
   assert_non_null(strstr(ei.message, "dataset.path"));
   assert_null(strstr(ei.message, "fetch")); /* idx has no address */
   unsetenv("MHO_DATA");
   unsetenv("HOME");
-  assert_int_equal(mho_dataset_load(&mho_dataset_mnist, &(mho_dataset_config){0}, &d, &ei),
+  assert_int_equal(mho_dataset_load(&mho_dataset_mnist, NULL, &(mho_dataset_config){0}, &d, &ei),
                    MHO_ENOTFOUND);
   assert_int_equal(mho_dataset_fetch(NULL, &mho_dataset_mnist, "", &ei), MHO_ENOTFOUND);
 
@@ -541,8 +541,8 @@ static void test_places(void **state) {
 static void test_cut(void **state) {
   mho_dataset whole, d;
   mho_errinfo ei;
-  OK(mho_dataset_load(&mho_dataset_digits, &(mho_dataset_config){0}, &whole, &ei));
-  OK(mho_dataset_load(&mho_dataset_digits,
+  OK(mho_dataset_load(&mho_dataset_digits, NULL, &(mho_dataset_config){0}, &whole, &ei));
+  OK(mho_dataset_load(&mho_dataset_digits, NULL,
                       &(mho_dataset_config){.train = 500, .test = 100, .validation = 37}, &d, &ei));
   assert_int_equal(d.train.n, 463);
   assert_int_equal(d.validation.n, 37);
@@ -565,7 +565,8 @@ static void test_cut(void **state) {
              {{.train = 10, .validation = 10}, "dataset.validation"},
              {{.validation = -1}, "dataset.validation"}};
   for (int i = 0; i < MHO_COUNT(bad); i++) {
-    assert_int_equal(mho_dataset_load(&mho_dataset_digits, &bad[i].config, &d, &ei), MHO_ECONFIG);
+    assert_int_equal(mho_dataset_load(&mho_dataset_digits, NULL, &bad[i].config, &d, &ei),
+                     MHO_ECONFIG);
     assert_non_null(strstr(ei.message, bad[i].key));
     assert_null(d.memory);
   }
@@ -578,7 +579,7 @@ static void test_batch(void **state) {
   mho_errinfo ei;
   mho_real out[N * F];
   uint8_t label[N];
-  OK(mho_dataset_load(&mho_dataset_digits, &(mho_dataset_config){.train = 1300}, &d, &ei));
+  OK(mho_dataset_load(&mho_dataset_digits, NULL, &(mho_dataset_config){.train = 1300}, &d, &ei));
   for (int listed = 0; listed < 2; listed++) {
     mho_images_batch(&d, &d.train, listed ? index : NULL, 1297, N, out, label);
     for (int i = 0; i < N; i++) {

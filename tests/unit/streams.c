@@ -47,6 +47,7 @@ enum {
   SHUFFLE,
   CUT,
   AUGMENTED,
+  SPLIT,
   AXIS,
   PULSE_PLAIN,
   PULSE_INITIAL,
@@ -101,6 +102,7 @@ static const purpose table[PURPOSES] = {
     [SHUFFLE] = {"shuffle", SEED_RUN, ANY, FIXED(USE(ORDER)), COUNTS(0, 20)},
     [CUT] = {"cut", SEED_RUN, ANY, FIXED(USE(ORDER) | 1), FIXED(0)},
     [AUGMENTED] = {"augmented", SEED_RUN, ANY, FIXED(USE(ORDER) | 2), COUNTS(0, 20)},
+    [SPLIT] = {"split of a table", SEED_ZERO, ANY, FIXED(USE(ORDER) | 3), FIXED(0)},
     [AXIS] = {"axis of a study", SEED_DESIGN, ANY, COUNTS(USE(ORDER), 6), COUNTS(0, 2)},
 
     [PULSE_PLAIN] = {"pulses", SEED_RUN, PLAIN, CROSSBARS(PULSE), COUNTS(0, 52)},
@@ -167,9 +169,9 @@ static const purpose table[PURPOSES] = {
 /* Pairs that do share addresses, of numbers that never meet in one result: a study's samples where
  * design_seed is also a run's seeds.order, and what commands that compare with ngspice or look at
  * an orbit draw. */
-static const int known[][2] = {{SHUFFLE, AXIS},     {CUT, AXIS},          {AUGMENTED, AXIS},
-                               {KRYLOV, STIMULUS},  {KRYLOV, DIRECTIONS}, {STIMULUS, DIRECTIONS},
-                               {UNUSED, DIRECTIONS}};
+static const int known[][2] = {{SHUFFLE, AXIS},        {CUT, AXIS},         {AUGMENTED, AXIS},
+                               {SPLIT, AXIS},          {KRYLOV, STIMULUS},  {KRYLOV, DIRECTIONS},
+                               {STIMULUS, DIRECTIONS}, {UNUSED, DIRECTIONS}};
 
 static bool is_known(int a, int b) {
   for (int i = 0; i < MHO_COUNT(known); i++)
@@ -262,6 +264,7 @@ static void add_chip_and_order(void) {
     add(AUGMENTED, mho__stream_augmented(SEED), (uint64_t)epochs[e]);
   }
   add(CUT, mho__stream_cut(SEED), 0);
+  add(SPLIT, mho__stream_split(), 0);
 }
 
 /* One step of programming: the pulses of all ranks and what is left when they have been given. */

@@ -1,4 +1,4 @@
-/* table.c - tables for people: of texts, of a query's answer, of what is registered.
+/* text_table.c - tables for people: of texts, of a query's answer, of what is registered.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <libsmartcols.h>
 #include <math.h>

@@ -1,0 +1,115 @@
+"""A table whose targets are values, through the command: train, JSON, resume, eval, runs, show, compare, program, settle, sweep
+and queries; the rms and the loss are compared with those of a forward pass in Python."""
+import csv
+import math
+import os
+import random
+import sqlite3
+
+from mho import folder, lines, main, refused, run, write
+
+random.seed(3)
+ROWS = [(x, x * x, 300 + 40 * math.sin(2 * x) + random.gauss(0, 1)) for x in (random.uniform(-2, 2) for _ in range(60))]
+write('table.csv', 'x,"x, squared",y\n' + ''.join(f'{a!r},{b!r},{c!r}\n' for a, b, c in ROWS))
+write('c.yaml', '''
+dataset: {name: table, path: table.csv, features: 1-2}
+network: {hidden: [8]}
+rule: bp
+update: {rate: 0.03}
+train: {epochs: 6, batch: 10}
+''')
+
+
+def test_train_and_eval():
+    """JSON as outside scripts read it, and the numbers of the last epoch by a forward pass of the exported weights."""
+    events = lines('train', 'c.yaml', '--name', 'first', '--json')
+    epochs, done = events[:-1], events[-1]
+    assert len(epochs) == 6 and all(e['test_acc'] is None and e['train_acc'] is None for e in epochs), events
+    assert done['final_test_acc'] is None and done['best_test_acc'] is None
+    best = min(epochs, key=lambda e: e['test_loss'])
+    assert done['best_epoch'] == best['epoch'] and done['best_test_loss'] == best['test_loss']
+    assert done['final_test_loss'] == epochs[-1]['test_loss'] and done['final_test_rms'] == epochs[-1]['test_rms']
+
+    run('export', 'first', '--weights', 'w', '--format', 'csv')
+    weight = {}
+    for name in ('x-h1', 'h1-out'):
+        with open(os.path.join(folder, 'w', name + '.w.csv')) as f:
+            weight[name] = [[float(x) for x in row] for row in csv.reader(f)]
+    train, test = ROWS[:48], ROWS[48:]
+    mean = [sum(r[k] for r in train) / 48 for k in range(3)]
+    spread = [math.sqrt(sum((r[k] - mean[k]) ** 2 for r in train) / 48) for k in range(3)]
+    loss = 0
+    for row in test:
+        x = [(row[k] - mean[k]) / spread[k] for k in range(2)]
+        h = [math.tanh(sum(x[i] * weight['x-h1'][i][j] for i in range(2))) for j in range(8)]
+        o = sum(h[j] * weight['h1-out'][j][0] for j in range(8))
+        loss += 0.5 * (o - (row[2] - mean[2]) / spread[2]) ** 2 / 12
+    assert abs(loss - done['final_test_loss']) < 1e-5 * loss, (loss, done)
+    assert abs(spread[2] * math.sqrt(2 * loss) - done['final_test_rms']) < 1e-5 * done['final_test_rms']
+
+    (e,) = lines('eval', 'first', '--json')
+    assert e['accuracy'] is None and e['loss'] == done['final_test_loss'] and e['rms'] == done['final_test_rms']
+    assert f"rms {done['final_test_rms']:.4g}" in run('eval', 'first').stdout
+    (e,) = lines('eval', 'first', '--checkpoint', 'best', '--json')
+    assert e['rms'] == done['best_test_rms']
+    assert 'loss' in run('settle', 'first', '--sample', '2', '--set', 'rule=ep').stderr
+
+
+def test_resume():
+    """From the checkpoint of its best epoch a run goes on as the whole one, and its best epoch stays best by the loss."""
+    more = ['--db', 'whole.db', '--set', 'dataset.validation=8', '--set', 'update.rate=0.3', '--set', 'train.epochs=12']
+    whole = lines('train', 'c.yaml', *more, '--json')
+    best = min(whole[:-1], key=lambda e: e['val_loss'])
+    assert whole[-1]['best_by'] == 'validation' and whole[-1]['best_epoch'] == best['epoch'] < 12, whole
+    with sqlite3.connect(os.path.join(folder, 'whole.db')) as c:
+        c.execute("DELETE FROM checkpoint WHERE kind = 'last'")
+        c.execute("UPDATE checkpoint SET kind = 'last'")
+        c.execute("UPDATE run SET status = 'interrupted'")
+    again = lines('train', '--resume', 'last', '--db', 'whole.db', '--json')
+    assert len(again) == 13 - best['epoch']
+    for key in ('best_epoch', 'best_test_loss', 'best_test_rms', 'final_test_loss', 'final_test_rms'):
+        assert again[-1][key] == whole[-1][key], (key, again, whole)
+
+
+def test_lists():
+    run('train', 'c.yaml', '--name', 'second', '--seed', '2', '--set', 'device=linear', '--set', 'update.scheme=accumulate')
+    (shown,) = lines('show', 'first', '--json')
+    assert shown['final_test_acc'] is None and shown['final_test_rms'] > 0
+    assert 'test rms' in run('show', 'first').stdout
+    assert 'rms' in run('runs').stdout and 'last test rms' in run('compare', 'first', 'second').stdout
+    rows = lines('query', '--json', 'SELECT test_rms, best_test_rms, test_loss, test_acc FROM v_run WHERE name = \'first\'')
+    assert abs(rows[0]['test_rms'] - shown['final_test_rms']) < 1e-7 and rows[0]['test_acc'] is None
+    chips = lines('program', 'first', '--set', 'device.model=soft_bounds', '--chips', '2', '--json')
+    assert chips[0]['accuracy'] is None and chips[0]['rms'] > 0 and chips[-1]['source'] == shown['final_test_rms']
+
+
+def test_sweep():
+    write('s.yaml', 'base: c.yaml\nvary: {update.rate: [0.001, 0.03]}\nseeds: 2\n')
+    run('sweep', 's.yaml')
+    points = lines('query', '--json', "SELECT test_rms_mean, test_rms_std, n FROM v_study WHERE study = 's' ORDER BY rate")
+    runs = lines('query', '--json', "SELECT rate, test_rms FROM v_run WHERE id IN (SELECT run_id FROM study_run) ORDER BY 1")
+    for p, pair in zip(points, (runs[:2], runs[2:])):
+        a, b = (r['test_rms'] for r in pair)
+        assert p['n'] == 2 and abs(p['test_rms_mean'] - (a + b) / 2) < 1e-9 * a
+        assert abs(p['test_rms_std'] - abs(a - b) / math.sqrt(2)) < 1e-6 * a
+
+
+def test_classes():
+    """The same table with classes is trained as images are."""
+    write('kinds.csv', 'x,y,kind\n' + ''.join(f'{a},{b},{"high" if c > 300 else "low"}\n' for a, b, c in ROWS))
+    events = lines('train', 'c.yaml', '--no-db', '--set', 'dataset.path=kinds.csv', '--set', 'dataset.kind=classes', '--json',
+                   '--set', 'train.epochs=60')
+    assert events[-1]['best_test_acc'] > 0.8 and 'test_loss' not in events[0], events[-1]
+
+
+def test_refusals():
+    refused('train', 'c.yaml', '--set', 'network.output=softmax', says=['dataset.kind', 'network.output'])
+    refused('train', 'c.yaml', '--set', 'network.loss=cross_entropy', says=['network.loss', 'network.output'])
+    write('bad.csv', 'a,b,c\n1,2,3\n4,five,6\n')
+    refused('train', 'c.yaml', '--set', 'dataset.path=bad.csv', '--set', 'train.batch=1', says="bad.csv:3:3: 'five' is no finite")
+    refused('train', 'c.yaml', '--set', 'dataset.path=', says='dataset.path')
+    refused('train', 'c.yaml', '--set', 'dataset.targets=z', says=['dataset.targets', "no column 'z'"])
+
+
+if __name__ == '__main__':
+    main([f for name, f in list(globals().items()) if name.startswith('test_')])
