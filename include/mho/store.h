@@ -140,6 +140,15 @@ typedef struct mho_blob {
   size_t size;
 } mho_blob;
 
+/** An answer to a test sample whose targets are values, in the value's own unit. */
+typedef struct mho_prediction_row {
+  int sample; /**< of the test samples */
+  int value;  /**< of the sample's targets */
+  double target, answer;
+} mho_prediction_row;
+/** Most of them that a run keeps. */
+enum { MHO_PREDICTIONS_MAX = 1000 };
+
 /** A stored checkpoint. */
 typedef struct mho_checkpoint_row {
   int epoch;     /**< epochs completed */
@@ -165,6 +174,8 @@ typedef struct mho_store_update {
   const mho_run_row *run;
   const mho_energy_row *energies;
   int n_energies;
+  const mho_prediction_row *predictions; /**< replace those that there are */
+  int n_predictions;
 } mho_store_update;
 
 /** A new run id: 12 letters and digits, sortable by time of creation. */
@@ -266,6 +277,12 @@ MHO_API int mho_store_named_count(void);
 MHO_API const mho_named_query *mho_store_named_at(int i);
 /** The named query of that name, or NULL. */
 MHO_API const mho_named_query *mho_store_named_find(const char *name);
+/** Whether a study's runs have values as targets, so that it is judged by the rms. */
+MHO_API mho_err mho_store_study_has_values(mho_store *s, const char *study, bool *out,
+                                           mho_errinfo *ei);
+/** What a question is about a study: sql of the named query, or the same by the rms of values. */
+MHO_API mho_err mho_store_named_sql(mho_store *s, const mho_named_query *q, const char *study,
+                                    const char **sql, mho_errinfo *ei);
 
 enum { MHO_STUDY_NAME_MAX = 512 };
 /** The study of that name; NULL: the newest. MHO_ENOTFOUND with those that there are. */
@@ -289,7 +306,8 @@ MHO_API mho_err mho_store_merge(mho_store *s, const char *path, mho_merge_result
 typedef struct mho_export_options {
   /** Nullable: with it, and its runs beside those that are named. */
   const char *study;
-  /** Of what belongs to a run, words; NULL: all but checkpoint, artifact, settle_sample. */
+  /** Of what belongs to a run, words; NULL: all but checkpoint, artifact, settle_sample,
+   *  prediction. */
   const char *tables;
   /** These two as well, and runs that are not finished; else such runs are left out. */
   bool checkpoints;

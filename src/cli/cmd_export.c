@@ -30,7 +30,9 @@ static const struct argp_option option_table[] = {
     {"checkpoints", KEY_CHECKPOINTS, NULL, 0,
      "checkpoints and kept files, too, and runs that are not finished: they go on elsewhere", 0},
     {"tables", KEY_TABLES, "NAME,...", 0,
-     "of what belongs to a run only these tables, or none (default: all but settle_sample)", 0},
+     "of what belongs to a run only these tables, or none (default: all but settle_sample "
+     "and prediction)",
+     0},
     {"csv", KEY_CSV, "TABLE", 0,
      "a table of these runs as CSV instead: run, epoch, layer_epoch, ...", 0},
     {"weights", KEY_WEIGHTS, "FOLDER", 0,
@@ -150,7 +152,7 @@ static mho_err choose_all(const options *o, mho_store *s, chosen *c, mho_errinfo
 
 static mho_err check_table(const char *name, mho_errinfo *ei) {
   static const char *const tables[] = {"run",          "epoch",         "layer_epoch", "settle",
-                                       "energy_epoch", "settle_sample", "cosim"};
+                                       "energy_epoch", "settle_sample", "prediction",  "cosim"};
   char known[256] = "";
 
   for (int i = 0; i < MHO_COUNT(tables); i++) {

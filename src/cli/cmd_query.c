@@ -90,9 +90,12 @@ static mho_err ask_named(const options *o, const mho_named_query *named, mho_sto
   output_format format = format_of(&o->common);
   int rows = 0;
 
+  const char *sql = NULL;
   mho_err err = mho_store_study_find(s, o->study, study, ei);
   if (!err)
-    err = print_query(s, named->sql, 1, &arg, o->timeout, format, &rows, ei);
+    err = mho_store_named_sql(s, named, study, &sql, ei);
+  if (!err)
+    err = print_query(s, sql, 1, &arg, o->timeout, format, &rows, ei);
   if (!err && !rows && format == FORMAT_TABLE)
     printf("study %s has no rows for this: none of its runs has completed? "
            "(mho query failures %s)\n",

@@ -1,4 +1,4 @@
-/* curves.c - accuracy, loss, pulses and observables against the epoch, drawn and as a table.
+/* curves.c - accuracy or rms, loss, pulses and observables against the epoch, drawn and as a table.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -53,21 +53,52 @@ static void plot_accuracy(mho_page *p) {
              "Accuracy after each epoch; training accuracy is taken while the weights change.");
 }
 
+/* In place of the accuracy where targets are values. */
+static void plot_rms(mho_page *p) {
+  const mho_run_row *r = &p->d.run;
+  char description[160], last[MHO_NUMBER_MAX], best[MHO_NUMBER_MAX];
+  double low, high;
+  extent(p, MHO_EPOCH_AT(test_rms), &low, &high);
+
+  snprintf(description, sizeof description, "Test rms against epoch: last %s, best %s in epoch %d",
+           mho__number(r->final_test_rms, 4, last), mho__number(r->best_test_rms, 4, best),
+           r->best_epoch);
+  mho_plot plot = {.y_label = "rms",
+                   .factor = 1,
+                   .logarithmic = low > 0 && high / low > 30,
+                   .ring = r->best_epoch,
+                   .ring_title = "best",
+                   .description = description};
+  add_curve(&plot, p, "test", MHO_EPOCH_AT(test_rms), 1, false);
+  write_plot(p, &plot,
+             "Root of the mean squared error of the test samples after each epoch, in the targets' "
+             "own unit.");
+}
+
 static void plot_loss(mho_page *p) {
+  bool values = mho__report_has_values(&p->d);
+  const char *unit = values ? "" : " nat", *label = values ? "loss" : "loss (nat)";
   double low, high;
   extent(p, MHO_EPOCH_AT(loss), &low, &high);
   bool logarithmic = low > 0 && high / low > 30;
+  if (logarithmic)
+    label = values ? "loss (log scale)" : "loss (nat, log scale)";
 
   char description[128];
-  snprintf(description, sizeof description,
-           "Training loss against epoch, between %.4g and %.4g nat", low, high);
-  mho_plot plot = {.y_label = logarithmic ? "loss (nat, log scale)" : "loss (nat)",
+  snprintf(description, sizeof description, "Training loss against epoch, between %.4g and %.4g%s",
+           low, high, unit);
+  mho_plot plot = {.y_label = label,
                    .factor = 1,
                    .logarithmic = logarithmic,
                    .from_zero = true,
                    .description = description};
   add_curve(&plot, p, "training loss", MHO_EPOCH_AT(loss), 2, false);
-  write_plot(p, &plot, "Mean loss of the training samples in each epoch.");
+  add_curve(&plot, p, "validation loss", MHO_EPOCH_AT(val_loss), 3, false);
+  add_curve(&plot, p, "test loss", MHO_EPOCH_AT(test_loss), 1, false);
+  write_plot(p, &plot,
+             values ? "Mean loss of the samples in each epoch, half the squared error of a sample; "
+                      "that of training is taken while the weights change."
+                    : "Mean loss of the training samples in each epoch.");
 }
 
 static void plot_pulses(mho_page *p) {
@@ -180,14 +211,33 @@ static void plot_observables(mho_page *p) {
 
 /* ---------------------------------------------------------------- the table */
 
-static void write_epoch(FILE *out, const mho_epoch_row *e, bool validation) {
+/* Accuracies and loss. */
+static void write_accuracies(FILE *out, const mho_epoch_row *e, bool validation) {
   char t[MHO_NUMBER_MAX];
-  fprintf(out, "<tr><th scope=\"row\" class=\"n\">%d</th>", e->epoch);
   mho__html_number(out, "%s", mho__percent(e->train_acc, t));
   if (validation)
     mho__html_number(out, "%s", mho__percent(e->val_acc, t));
   mho__html_number(out, "%s", mho__percent(e->test_acc, t));
   mho__html_number(out, "%s", mho__number(e->loss, 4, t));
+}
+
+/* Losses and rms. */
+static void write_losses(FILE *out, const mho_epoch_row *e, bool validation) {
+  char t[MHO_NUMBER_MAX];
+  mho__html_number(out, "%s", mho__number(e->loss, 4, t));
+  if (validation)
+    mho__html_number(out, "%s", mho__number(e->val_loss, 4, t));
+  mho__html_number(out, "%s", mho__number(e->test_loss, 4, t));
+  mho__html_number(out, "%s", mho__number(e->test_rms, 4, t));
+}
+
+static void write_epoch(FILE *out, const mho_epoch_row *e, bool values, bool validation) {
+  char t[MHO_NUMBER_MAX];
+  fprintf(out, "<tr><th scope=\"row\" class=\"n\">%d</th>", e->epoch);
+  if (values)
+    write_losses(out, e, validation);
+  else
+    write_accuracies(out, e, validation);
   mho__html_number(out, "%s", mho__number(e->settle_steps, 3, t));
   mho__html_number(out, "%s", mho__count((double)e->unsettled, t));
   mho__html_number(out, "%s", mho__count(e->pulses, t));
@@ -201,13 +251,14 @@ static void write_epoch(FILE *out, const mho_epoch_row *e, bool validation) {
 static void write_epochs(const mho_page *p) {
   const mho_report_data *d = &p->d;
   int n = d->n_epochs, stride = (n + EPOCHS_SHOWN - 1) / EPOCHS_SHOWN;
-  bool validation = mho__report_has(d, MHO_EPOCH_AT(val_acc));
-  char heads[160];
+  bool values = mho__report_has_values(d);
+  bool validation = mho__report_has(d, values ? MHO_EPOCH_AT(val_loss) : MHO_EPOCH_AT(val_acc));
+  char heads[192];
 
   snprintf(heads, sizeof heads,
-           "#epoch|#training|%s#test|#loss (nat)|#steps|#unsettled|#pulses|#clipped|#train time|"
-           "#eval time",
-           validation ? "#validation|" : "");
+           "#epoch|%s|%s%s|#steps|#unsettled|#pulses|#clipped|#train time|#eval time",
+           values ? "#training loss" : "#training", validation ? "#validation|" : "",
+           values ? "#test loss|#test rms" : "#test|#loss (nat)");
 
   fputs("<details>\n<summary>The numbers of ", p->out);
   if (stride > 1)
@@ -218,8 +269,8 @@ static void write_epochs(const mho_page *p) {
   mho__html_table_begin(p->out, NULL, "Epochs", heads);
   fputs("<tbody>\n", p->out);
   for (int i = 0; i < n - stride; i += stride)
-    write_epoch(p->out, &d->epoch[i], validation);
-  write_epoch(p->out, &d->epoch[n - 1], validation);
+    write_epoch(p->out, &d->epoch[i], values, validation);
+  write_epoch(p->out, &d->epoch[n - 1], values, validation);
   fputs("</tbody>\n", p->out);
   mho__html_table_end(p->out);
   fputs("</details>\n", p->out);
@@ -233,7 +284,10 @@ void mho__page_curves(mho_page *p) {
   }
 
   fputs("<div class=\"plots\">\n", p->out);
-  plot_accuracy(p);
+  if (mho__report_has_values(&p->d))
+    plot_rms(p);
+  else
+    plot_accuracy(p);
   plot_loss(p);
   plot_pulses(p);
   plot_observables(p);

@@ -69,6 +69,11 @@ static const char *judge_of(const mho_page *p) {
   return p->by_validation ? "validation" : "test";
 }
 
+/* An accuracy, or the rms where targets are values. */
+static char *score_text(const mho_page *p, double accuracy, double rms, char buf[MHO_NUMBER_MAX]) {
+  return mho__report_has_values(&p->d) ? mho__number(rms, 4, buf) : mho__percent(accuracy, buf);
+}
+
 static void summary_text(const mho_page *p, char *buf, size_t capacity) {
   const mho_run_row *r = &p->d.run;
   char rule[MHO_NUMBER_MAX], hardware[160], network[256];
@@ -80,12 +85,13 @@ static void summary_text(const mho_page *p, char *buf, size_t capacity) {
   snprintf(buf, capacity, "%s %s, %s, %s: ", rule, hardware, network,
            mho__report_config_value(&p->config, "dataset", "name"));
 
-  mho__percent(r->best_test_acc, best);
-  mho__percent(r->final_test_acc, last);
+  const char *what = mho__report_has_values(&p->d) ? "rms" : "accuracy";
+  score_text(p, r->best_test_acc, r->best_test_rms, best);
+  score_text(p, r->final_test_acc, r->final_test_rms, last);
   if (mho__report_is_programmed(&p->d))
-    mho_text_append(buf, capacity, "programmed, test accuracy %s.", last);
+    mho_text_append(buf, capacity, "programmed, test %s %s.", what, last);
   else if (r->best_epoch > 0)
-    mho_text_append(buf, capacity, "best test accuracy %s in epoch %d (by %s), last %s.", best,
+    mho_text_append(buf, capacity, "best test %s %s in epoch %d (by %s), last %s.", what, best,
                     r->best_epoch, judge_of(p), last);
   else
     mho_text_append(buf, capacity, "no epoch is complete.");
@@ -156,8 +162,9 @@ static double total(const mho_report_data *d, size_t offset) {
 
 static void write_validation_tile(const mho_page *p, const char *name) {
   char a[MHO_NUMBER_MAX];
-  if (isfinite(p->d.run.val_acc))
-    mho__html_tile(p->out, name, mho__percent(p->d.run.val_acc, a),
+  const mho_run_row *r = &p->d.run;
+  if (isfinite(r->val_acc) || isfinite(r->val_loss))
+    mho__html_tile(p->out, name, score_text(p, r->val_acc, r->val_loss, a),
                    "held out of the training part");
 }
 
@@ -178,11 +185,24 @@ static void write_pulses_tile(const mho_page *p, double set, double reset) {
 static void write_programmed_tiles(const mho_page *p) {
   const mho_run_row *r = &p->d.run;
   char a[MHO_NUMBER_MAX];
-  mho__html_tile(p->out, "Test accuracy", mho__percent(r->final_test_acc, a),
+  bool values = mho__report_has_values(&p->d);
+  mho__html_tile(p->out, values ? "Test rms" : "Test accuracy",
+                 score_text(p, r->final_test_acc, r->final_test_rms, a),
                  "of the weights as they were written");
-  write_validation_tile(p, "Validation accuracy");
+  write_validation_tile(p, values ? "Validation loss" : "Validation accuracy");
   write_pulses_tile(p, NAN, NAN);
   mho__html_tile(p->out, "Wall time", mho__duration(r->wall_s, a), "programming and evaluation");
+}
+
+/* In place of accuracies where targets are values. */
+static void write_rms_tiles(const mho_page *p) {
+  const mho_run_row *r = &p->d.run;
+  char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX];
+  mho__html_tile(p->out, "Best test rms", mho__number(r->best_test_rms, 4, a),
+                 "in epoch %d, by %s loss", r->best_epoch, judge_of(p));
+  mho__html_tile(p->out, "Last test rms", mho__number(r->final_test_rms, 4, a), "test loss %s",
+                 mho__number(r->final_test_loss, 4, b));
+  write_validation_tile(p, "Last validation loss");
 }
 
 static void write_accuracy_tiles(const mho_page *p) {
@@ -220,7 +240,10 @@ static void write_trained_tiles(const mho_page *p) {
   char a[MHO_NUMBER_MAX], b[MHO_NUMBER_MAX], c[MHO_NUMBER_MAX];
   const char *wanted = mho__report_config_value(&p->config, "train", "epochs");
 
-  write_accuracy_tiles(p);
+  if (mho__report_has_values(d))
+    write_rms_tiles(p);
+  else
+    write_accuracy_tiles(p);
   mho__html_tile(p->out, "Epochs", mho__count(r->epochs_done, a), "of %s",
                  *wanted ? wanted : "an unknown number");
   write_pulses_tile(p, total(d, MHO_EPOCH_AT(set_pulses)), total(d, MHO_EPOCH_AT(reset_pulses)));

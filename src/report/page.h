@@ -14,7 +14,7 @@ typedef struct mho_page {
   mho_store *store;
   mho_report_data d;
   mho_report_config config;
-  bool by_validation; /* the best epoch is best by validation accuracy, else by test accuracy */
+  bool by_validation; /* the best epoch is best by validation samples, else by those of the test */
   mho_figures figures;
 } mho_page;
 
@@ -27,6 +27,9 @@ void mho__page_energy(const mho_page *p);
 /** Write values of the core against those of ngspice, of the last co-simulations.
  *  @return MHO_OK; errors of the store. */
 mho_err mho__page_scatter(const mho_page *p, mho_errinfo *ei);
+/** Write answers against targets, where those are values.
+ *  @return MHO_OK; MHO_ENOMEM; errors of the store. */
+mho_err mho__page_predictions(mho_page *p, mho_errinfo *ei);
 /** Write curves against the epoch, and their numbers. */
 void mho__page_curves(mho_page *p);
 

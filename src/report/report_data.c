@@ -87,7 +87,10 @@ static bool take_epoch(void *user, int n, const char *const *names, const mho_ce
                        .reads = real(&c[11]),
                        .energy_j = real(&c[12]),
                        .wall_s = real(&c[13]),
-                       .eval_s = real(&c[14])};
+                       .eval_s = real(&c[14]),
+                       .test_loss = real(&c[15]),
+                       .val_loss = real(&c[16]),
+                       .test_rms = real(&c[17])};
   return true;
 }
 
@@ -155,8 +158,8 @@ static bool take_energy(void *user, int n, const char *const *names, const mho_c
 
 static const char epochs_sql[] =
     "SELECT epoch, train_acc, test_acc, val_acc, loss, settle_steps, unsettled, pulses, "
-    "set_pulses, reset_pulses, clipped, reads, energy_j, wall_s, eval_s "
-    "FROM epoch WHERE run_id = ?1 ORDER BY epoch";
+    "set_pulses, reset_pulses, clipped, reads, energy_j, wall_s, eval_s, "
+    "test_loss, val_loss, test_rms FROM epoch WHERE run_id = ?1 ORDER BY epoch";
 
 static const char layers_sql[] =
     "SELECT name, rows, cols, w_mean, w_std, w_absmax, g_mean, g_std, saturated, stuck, pulses, "

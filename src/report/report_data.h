@@ -3,6 +3,7 @@
 #ifndef MHO_REPORT_REPORT_DATA_H
 #define MHO_REPORT_REPORT_DATA_H
 
+#include <math.h>
 #include <string.h>
 
 #include "mho/store.h"
@@ -70,6 +71,11 @@ void mho__report_observables_free(mho_report_observables *o);
 /** The double at an offset of an epoch. */
 static inline double mho__epoch_value(const mho_epoch_row *e, size_t offset) {
   return *(const double *)((const char *)e + offset);
+}
+
+/** Whether the run's targets are values: then it has losses and an rms, and no accuracies. */
+static inline bool mho__report_has_values(const mho_report_data *d) {
+  return isfinite(d->run.final_test_rms) && !isfinite(d->run.final_test_acc);
 }
 
 /** Whether the run was made by mho program, not by training. */

@@ -266,8 +266,8 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   const char *name = r->name && *r->name ? r->name : r->id;
   const char *validation = mho__report_config_value(&p->config, "dataset", "validation");
 
-  p->by_validation =
-      mho__report_has(&p->d, MHO_EPOCH_AT(val_acc)) || (*validation && strcmp(validation, "0"));
+  size_t held_out = mho__report_has_values(&p->d) ? MHO_EPOCH_AT(val_loss) : MHO_EPOCH_AT(val_acc);
+  p->by_validation = mho__report_has(&p->d, held_out) || (*validation && strcmp(validation, "0"));
 
   mho__html_begin(p->out, name, "mho run report");
   mho__page_head(p, name);
@@ -277,7 +277,9 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
   else
     mho__page_curves(p);
 
-  mho_err err = write_layers(p, ei);
+  mho_err err = mho__page_predictions(p, ei);
+  if (!err)
+    err = write_layers(p, ei);
   mho__page_energy(p);
   if (!err)
     err = write_cosim(p, ei);

@@ -19,7 +19,42 @@ mho_err mho__study_answer(const study_page *p, const char *sql, const char *arg2
 /* The answer to one of the store's own queries. */
 static mho_err named_answer(const study_page *p, const char *name, mho_answer *out,
                             mho_errinfo *ei) {
-  return mho__study_answer(p, mho_store_named_find(name)->sql, NULL, NULL, out, ei);
+  const char *sql;
+  *out = (mho_answer){0};
+  mho_err err = mho_store_named_sql(p->store, mho_store_named_find(name), p->name, &sql, ei);
+  return err ? err : mho__study_answer(p, sql, NULL, NULL, out, ei);
+}
+
+/* ---------------------------------------------------------------- the score */
+
+static const study_score accuracy = {.name = "test accuracy",
+                                     .word = "accuracy",
+                                     .title = "Test accuracy",
+                                     .more = "more accuracy",
+                                     .unit = " %",
+                                     .axis = "test accuracy (%)",
+                                     .run = "final_test_acc",
+                                     .epoch = "test_acc",
+                                     .factor = 100,
+                                     .format = "%.2f",
+                                     .sign = 1};
+static const study_score rms = {.name = "test rms",
+                                .word = "rms",
+                                .title = "Test rms",
+                                .more = "a smaller rms",
+                                .unit = "",
+                                .axis = "test rms",
+                                .run = "final_test_rms",
+                                .epoch = "test_rms",
+                                .factor = 1,
+                                .format = "%.4g",
+                                .sign = -1};
+
+static mho_err choose_score(study_page *p, mho_errinfo *ei) {
+  bool has_values;
+  mho_err err = mho_store_study_has_values(p->store, p->name, &has_values, ei);
+  p->score = has_values ? &rms : &accuracy;
+  return err;
 }
 
 static void section_begin(FILE *out, const char *heading) {
@@ -46,7 +81,7 @@ enum {
 };
 
 /* Columns of the query "spread". */
-enum { SETS, ACCURACY = 2, DEVIATION };
+enum { SETS, SCORE = 2, DEVIATION };
 
 static void write_best(const study_page *p, const char *dataset) {
   if (!p->points.n) {
@@ -56,8 +91,8 @@ static void write_best(const study_page *p, const char *dataset) {
 
   const char *sets = mho__answer_text(&p->points, 0, SETS);
   const char *deviation = mho__answer_text(&p->points, 0, DEVIATION);
-  mho__html_printf(p->out, "Best of %d grid points on %s: %s %% test accuracy", p->points.n,
-                   dataset, mho__answer_text(&p->points, 0, ACCURACY));
+  mho__html_printf(p->out, "Best of %d grid points on %s: %s%s %s", p->points.n, dataset,
+                   mho__answer_text(&p->points, 0, SCORE), p->score->unit, p->score->name);
   if (*deviation)
     mho__html_printf(p->out, " (\xc2\xb1 %s)", deviation);
   mho__html_printf(p->out, " after the last epoch, with %s.", *sets ? sets : "the base config");
@@ -72,10 +107,14 @@ static void write_tiles(const study_page *p, const mho_answer *a) {
                  mho__answer_text(a, 0, FAILED), mho__answer_text(a, 0, UNFINISHED));
   mho__html_tile(p->out, "Grid points", mho__count(mho__answer_number(a, 0, POINTS), t), "%s seeds",
                  mho__answer_text(a, 0, SEEDS));
-  if (p->points.n)
-    mho__html_tile(p->out, "Best test accuracy",
-                   mho__percent(mho__answer_number(&p->points, 0, ACCURACY) / 100, t),
-                   "worst %s %%", mho__answer_text(&p->points, p->points.n - 1, ACCURACY));
+  if (p->points.n) {
+    char title[32];
+    double best = mho__answer_number(&p->points, 0, SCORE);
+    snprintf(title, sizeof title, "Best %s", p->score->name);
+    mho__html_tile(
+        p->out, title, p->score->sign > 0 ? mho__percent(best / 100, t) : mho__number(best, 4, t),
+        "worst %s%s", mho__answer_text(&p->points, p->points.n - 1, SCORE), p->score->unit);
+  }
   mho__html_tile(p->out, "Computing time", mho__duration(mho__answer_number(a, 0, WALL_S), t),
                  "of all runs");
   fputs("</dl>\n", p->out);
@@ -106,9 +145,10 @@ static mho_err write_head(study_page *p, mho_errinfo *ei) {
   write_best(p, mho__answer_text(&a, 0, DATASET));
   if (p->sensitivity.n)
     mho__html_printf(p->out, " What matters most: %s.", mho__answer_text(&p->sensitivity, 0, 0));
-  fputs("</p>\n<p class=\"note\">Best means best by test accuracy, which no run was trained or "
-        "stopped by.</p>\n",
-        p->out);
+  fprintf(p->out,
+          "</p>\n<p class=\"note\">Best means best by %s, which no run was trained or stopped "
+          "by.</p>\n",
+          p->score->name);
   write_tiles(p, &a);
   fputs("</header>\n", p->out);
   mho__answer_free(&a);
@@ -119,13 +159,14 @@ static mho_err write_head(study_page *p, mho_errinfo *ei) {
 
 enum { LEVEL_MAX = 64 };
 
-/* Mean accuracy over two keys, one down and one across. */
+/* Mean score over two keys, one down and one across. */
 typedef struct heat {
-  mho_answer a; /* value of the first key, of the second, mean accuracy, runs, deviation */
+  mho_answer a; /* value of the first key, of the second, mean score, runs, deviation */
   const char *first, *second; /* the keys */
   int n_rows, n_cols;
   char rows[STUDY_LEVELS][LEVEL_MAX], cols[STUDY_LEVELS][LEVEL_MAX];
-  double low, high; /* of the accuracies, in percent */
+  double low, high; /* of the scores as they are shown */
+  const study_score *score;
 } heat;
 
 static int find_text(char list[][LEVEL_MAX], int n, const char *text) {
@@ -171,12 +212,18 @@ static int find_record(const heat *h, const char *row, const char *col) {
 }
 
 static void write_cell(FILE *out, const heat *h, int record) {
-  double v = 100 * mho__answer_number(&h->a, record, 2);
-  double std = 100 * mho__answer_number(&h->a, record, 4);
+  double v = h->score->factor * mho__answer_number(&h->a, record, 2);
+  double std = h->score->factor * mho__answer_number(&h->a, record, 4);
   double share = h->high > h->low ? (v - h->low) / (h->high - h->low) : 0.5;
-  fprintf(out, "<td style=\"--v:%.3f\">%.2f<small>", share, v);
+  if (h->score->sign < 0)
+    share = 1 - share;
+
+  char mean[32], deviation[32];
+  snprintf(mean, sizeof mean, h->score->format, v);
+  snprintf(deviation, sizeof deviation, h->score->format, std);
+  fprintf(out, "<td style=\"--v:%.3f\">%s<small>", share, mean);
   if (isfinite(std))
-    fprintf(out, "\xc2\xb1 %.2f", std);
+    fprintf(out, "\xc2\xb1 %s", deviation);
   fputs("</small></td>", out);
 }
 
@@ -195,9 +242,9 @@ static void write_row(FILE *out, const heat *h, const char *row) {
 static void write_heat_table(FILE *out, const heat *h) {
   section_begin(out, "Two keys at a time");
   mho__html_printf(out,
-                   "Test accuracy in %%: %s down, %s across; mean \xc2\xb1 standard deviation over "
-                   "seeds and all other keys. The stronger the color, the better.",
-                   h->first, h->second);
+                   "%s: %s down, %s across; mean \xc2\xb1 standard deviation over seeds and all "
+                   "other keys. The stronger the color, the better.",
+                   h->score->sign > 0 ? "Test accuracy in %" : "Test rms", h->first, h->second);
   fputs("</p>\n", out);
 
   char heads[STUDY_LEVELS * (LEVEL_MAX + 2) + 160];
@@ -215,17 +262,20 @@ static void write_heat_table(FILE *out, const heat *h) {
 
 /* The two keys that matter most, where each has a few values. */
 static mho_err write_heat(study_page *p, mho_errinfo *ei) {
-  static const char sql[] =
+  static const char format[] =
       "SELECT json_extract(config, '$.' || ?2) AS a, json_extract(config, '$.' || ?3) AS b, "
-      "avg(final_test_acc), count(*), sqrt(max(0, avg(final_test_acc * final_test_acc) - "
-      "avg(final_test_acc) * avg(final_test_acc)) * count(*) / nullif(count(*) - 1, 0)) "
-      "FROM study_run AS s JOIN run ON run.id = s.run_id "
+      "avg(%s), count(*), sqrt(max(0, avg(%s * %s) - avg(%s) * avg(%s)) * count(*) / "
+      "nullif(count(*) - 1, 0)) FROM study_run AS s JOIN run ON run.id = s.run_id "
       "WHERE s.study = ?1 AND status = 'completed' GROUP BY a, b";
+  const char *column = p->score->run;
+  char sql[sizeof format + 160];
+  snprintf(sql, sizeof sql, format, column, column, column, column, column);
   if (p->sensitivity.n < 2)
     return MHO_OK;
 
   heat h = {.first = mho__answer_text(&p->sensitivity, 0, 0),
             .second = mho__answer_text(&p->sensitivity, 1, 0),
+            .score = p->score,
             .low = INFINITY,
             .high = -INFINITY};
   mho_err err = mho__study_answer(p, sql, h.first, h.second, &h.a, ei);
@@ -238,9 +288,9 @@ static mho_err write_heat(study_page *p, mho_errinfo *ei) {
     qsort(h.rows, (size_t)h.n_rows, sizeof *h.rows, by_number);
     qsort(h.cols, (size_t)h.n_cols, sizeof *h.cols, by_number);
     for (int i = 0; i < h.a.n; i++) {
-      double accuracy = 100 * mho__answer_number(&h.a, i, 2);
-      h.low = fmin(h.low, accuracy);
-      h.high = fmax(h.high, accuracy);
+      double v = p->score->factor * mho__answer_number(&h.a, i, 2);
+      h.low = fmin(h.low, v);
+      h.high = fmax(h.high, v);
     }
     write_heat_table(p->out, &h);
   }
@@ -364,12 +414,15 @@ static void write_main_tables(study_page *p) {
               "Mean and standard deviation over seeds of the completed runs. A head sorts its "
               "column.",
               300);
-  write_table(p, &p->sensitivity, "Keys",
-              "What each varied key explains alone of the variance of accuracy (omega^2, corrected "
-              "for chance, and its 95 % interval: a key whose interval begins at 0 may have no "
-              "effect), and the mean accuracy at its worst and best value. Not counted: runs that "
-              "diverged or failed.",
-              50);
+
+  char note[400];
+  snprintf(note, sizeof note,
+           "What each varied key explains alone of the variance of %s (omega^2, corrected for "
+           "chance, and its 95 %% interval: a key whose interval begins at 0 may have no effect), "
+           "and the mean %s at its worst and best value. Not counted: runs that diverged or "
+           "failed.",
+           p->score->word, p->score->word);
+  write_table(p, &p->sensitivity, "Keys", note, 50);
 }
 
 static mho_err write_sections(study_page *p, mho_errinfo *ei) {
@@ -412,6 +465,8 @@ static mho_err write_study(mho_store *s, const char *name, FILE *out, const mho_
   char found[MHO_STUDY_NAME_MAX];
   study_page p = {.out = out, .store = s, .name = found, .figures = {.out = out, .ctx = ctx}};
   mho_err err = mho_store_study_find(s, name, found, ei);
+  if (!err)
+    err = choose_score(&p, ei);
   if (!err)
     err = named_answer(&p, "spread", &p.points, ei);
   if (!err)

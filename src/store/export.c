@@ -343,7 +343,7 @@ static bool wanted(const exporter *x, const char *table) {
     return x->o->checkpoints;
 
   if (!x->o->tables)
-    return strcmp(table, "settle_sample") != 0;
+    return strcmp(table, "settle_sample") != 0 && strcmp(table, "prediction") != 0;
 
   char word[68], words[1024];
   snprintf(word, sizeof word, ",%s,", table);

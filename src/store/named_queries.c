@@ -2,7 +2,8 @@
  *
  * A grid point is the runs that differ in nothing but seeds. What the study varies is in its
  * config: vary (keys with their values) and points (keys only). test % is the test accuracy after
- * the last epoch, mean over seeds.
+ * the last epoch, mean over seeds; of a study whose targets are values it is the test rms, and what
+ * is called a score here is -rms, so that more is better.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store_impl.h"
 
@@ -23,7 +24,7 @@
 
 /* the completed runs, the newest of each config, by point */
 #define RUNS \
-  "r AS (SELECT run.id AS id, run.point_hash AS point, final_test_acc AS acc, pulses, " \
+  "r AS (SELECT run.id AS id, run.point_hash AS point, " RUN_SCORE " AS acc, pulses, " \
   "energy_j, wall_s, device, scheme, seed " \
   "FROM study_run AS s JOIN run ON run.id = s.run_id " \
   "WHERE s.study = ?1 AND status = 'completed' " \
@@ -66,161 +67,65 @@
   "FROM run AS y " \
   "WHERE y.config_hash = z.config_hash AND y.status = 'completed'))"
 
+/* A study is judged by its accuracies ... */
+#define RUN_SCORE "final_test_acc"
+#define EPOCH_SCORE "test_acc"
+#define NEAR_LAST "acc - 0.01"
+#define SCORE(x, name) PERCENT(x, name " %")
+#define SPREAD(x, name) PERCENT(x, name " %")
+#define LEAST(x) PERCENT("min(" x ")", "least %")
+#define GREATEST(x) PERCENT("max(" x ")", "greatest %")
+#define OVERFIT \
+  { \
+    "overfit", \
+    "training minus test accuracy of every grid point, the largest first", \
+    "WITH " KEYS ", " RUNS \
+    ", q AS (SELECT max(r.id) AS id, count(*) AS n, avg(train_acc) AS train, avg(acc) AS acc " \
+    "FROM r JOIN run ON run.id = r.id " \
+    "GROUP BY point) " \
+    "SELECT " LABEL ", n, " PERCENT("train", "train %") ", " PERCENT("acc", "test %") ", " \
+    PERCENT("train - acc", "gap %") " " \
+    "FROM q JOIN run ON run.id = q.id " \
+    "ORDER BY train - acc DESC", \
+  }
 static const mho_named_query named[] = {
-    {
-        "spread",
-        "mean and standard deviation over seeds of every grid point, the best first",
-        "WITH " KEYS ", " RUNS ", " POINTS " "
-        "SELECT " LABEL ", n, " PERCENT("acc", "test %") ", " PERCENT("std", "std %")
-        ", p.pulses AS pulses, energy AS \"energy J\", format('%.2f', wall) AS \"time s\", p.id "
-        "AS run "
-        "FROM p JOIN run ON run.id = p.id "
-        "ORDER BY acc DESC",
-    },
-    {
-        "pareto",
-        "grid points that no other beats in both accuracy and energy (pulses where no energy "
-        "is modelled)",
-        "WITH " KEYS ", " RUNS ", " POINTS ", c AS (SELECT *, coalesce(energy, pulses) AS cost "
-        "FROM p), o AS (SELECT *, max(acc) OVER (ORDER BY cost, acc DESC ROWS BETWEEN "
-        "UNBOUNDED PRECEDING AND 1 PRECEDING) AS before "
-        "FROM c) "
-        "SELECT " LABEL ", n, " PERCENT("acc", "test %")
-        ", o.energy AS \"energy J\", o.pulses AS pulses, o.id AS run "
-        "FROM o JOIN run ON run.id = o.id "
-        "WHERE before IS NULL OR acc > before "
-        "ORDER BY cost",
-    },
-    {
-        "sensitivity",
-        "which key matters most: the share of the variance of accuracy that each explains "
-        "alone (omega^2: 0 where chance would do), with its 95 % interval",
-        "WITH " KEYS ", " RUNS
-        ", v AS (SELECT key, acc, json_extract(run.config, '$.' || key) AS value "
-        "FROM r "
-        "JOIN run ON run.id = r.id, k), d AS (SELECT key, count(DISTINCT value) AS n_values "
-        "FROM v "
-        "GROUP BY key), b AS (SELECT v.key AS key, acc, value, n_values, CASE WHEN n_values > "
-        "12 THEN ntile(6) OVER (PARTITION BY v.key "
-        "ORDER BY value) ELSE value END AS level "
-        "FROM v "
-        "JOIN d USING (key)), g AS (SELECT key, level, count(*) AS n, avg(acc) AS mean, n_values, "
-        BIN " AS label "
-        "FROM b "
-        "GROUP BY key, level), t AS (SELECT mean, sum((acc - mean) * (acc - mean)) AS ss, "
-        "count(*) AS n "
-        "FROM r, (SELECT avg(acc) AS mean "
-        "FROM r)), s AS (SELECT key, n_values, count(*) AS k, sum(g.n * (g.mean - t.mean) * "
-        "(g.mean - t.mean)) AS apart, t.ss AS ss, t.n AS n, min(g.mean) AS worst, max(g.mean) "
-        "AS best "
-        "FROM g, t "
-        "GROUP BY key), m AS (SELECT *, CASE WHEN n > k THEN max(ss - apart, 0) / (n - k) END "
-        "AS within "
-        "FROM s), o AS (SELECT *, CASE WHEN ss > 0 THEN max((apart - (k - 1) * within) / (ss "
-        "+ within), 0) END AS share "
-        "FROM m) "
-        "SELECT key, n_values AS \"values\", " SHARE("share", "explains %") ", "
-        SHARE("variance_share(apart, ss, k, n, 0.975)", "from %") ", "
-        SHARE("variance_share(apart, ss, k, n, 0.025)", "to %") ", " PERCENT("worst", "worst %")
-        ", " PERCENT("best", "best %") ", (SELECT label "
-        "FROM g AS h "
-        "WHERE h.key = o.key "
-        "ORDER BY h.mean DESC LIMIT 1) AS \"best at\", n AS runs, " NOT_COUNTED
-        " AS \"not counted\" "
-        "FROM o "
-        "ORDER BY share DESC, apart DESC",
-    },
-    {
-        "best-per-device",
-        "the best grid point of each device and programming scheme",
-        "WITH " KEYS ", " RUNS ", " POINTS " "
-        "SELECT p.device AS device, p.scheme AS scheme, " LABEL ", n, "
-        PERCENT("max(acc)", "test %") ", " PERCENT("std", "std %")
-        ", p.pulses AS pulses, energy AS \"energy J\", p.id AS run "
-        "FROM p JOIN run ON run.id = p.id "
-        "GROUP BY p.device, p.scheme "
-        "ORDER BY max(acc) DESC",
-    },
-    {
-        "curve",
-        "learning curve: mean, least and greatest test accuracy after each epoch",
-        "WITH " RUNS " "
-        "SELECT epoch, count(*) AS runs, " PERCENT("avg(test_acc)", "test %") ", "
-        PERCENT("min(test_acc)", "least %") ", " PERCENT("max(test_acc)", "greatest %")
-        ", round(avg(loss), 4) AS loss "
-        "FROM r JOIN epoch ON run_id = r.id "
-        "GROUP BY epoch",
-    },
-    {
-        "speed",
-        "epochs to come within one point of the last accuracy, mean over seeds, the fastest first",
-        "WITH " KEYS ", " RUNS ", f AS (SELECT r.id AS id, point, acc, (SELECT min(epoch) "
-        "FROM epoch "
-        "WHERE run_id = r.id AND test_acc >= acc - 0.01) AS first "
-        "FROM r) "
-        "SELECT " LABEL ", n, format('%.1f', first) AS epochs, " PERCENT("acc", "test %") " "
-        "FROM (SELECT max(id) AS id, count(*) AS n, avg(first) AS first, avg(acc) AS acc "
-        "FROM f "
-        "GROUP BY f.point) AS q JOIN run ON run.id = q.id "
-        "ORDER BY q.first, q.acc DESC",
-    },
-    {
-        "saturation",
-        "crossbars after the last epoch: cells at a bound and stuck ones, by device, the "
-        "fullest first",
-        "WITH " RUNS " "
-        "SELECT r.device AS device, r.scheme AS scheme, l.name AS layer, count(*) AS runs, "
-        PERCENT("avg(saturated)", "at bound %") ", " PERCENT("max(saturated)", "most %") ", "
-        PERCENT("avg(stuck)", "stuck %") ", format('%.2f', 1e6 * avg(g_mean)) AS \"G uS\" "
-        "FROM r JOIN layer_epoch AS l ON l.run_id = r.id AND l.epoch = (SELECT max(epoch) "
-        "FROM epoch "
-        "WHERE run_id = r.id) "
-        "WHERE saturated IS NOT NULL "
-        "GROUP BY 1, 2, 3 "
-        "ORDER BY avg(saturated) DESC",
-    },
-    {
-        "overfit",
-        "training minus test accuracy of every grid point, the largest first",
-        "WITH " KEYS ", " RUNS
-        ", q AS (SELECT max(r.id) AS id, count(*) AS n, avg(train_acc) AS train, avg(acc) AS acc "
-        "FROM r JOIN run ON run.id = r.id "
-        "GROUP BY point) "
-        "SELECT " LABEL ", n, " PERCENT("train", "train %") ", " PERCENT("acc", "test %") ", "
-        PERCENT("train - acc", "gap %") " "
-        "FROM q JOIN run ON run.id = q.id "
-        "ORDER BY train - acc DESC",
-    },
-    {
-        "failures",
-        "runs that did not complete, and why",
-        "SELECT run.id AS run, run.name AS name, status, epochs_done AS epochs, "
-        "coalesce(error, '') AS why "
-        "FROM study_run AS s JOIN run ON run.id = s.run_id "
-        "WHERE s.study = ?1 AND status <> 'completed' "
-        "ORDER BY status, run.id",
-    },
-    {
-        "time",
-        "where the computing time went, by device and scheme",
-        "WITH " RUNS " "
-        "SELECT device, scheme, count(*) AS runs, format('%.2f', avg(wall_s)) AS \"mean s\", "
-        "format('%.2f', max(wall_s)) AS \"longest s\", format('%.1f', sum(wall_s)) AS \"all s\" "
-        "FROM r "
-        "GROUP BY 1, 2 "
-        "ORDER BY sum(wall_s) DESC",
-    },
-    {
-        "cosim",
-        "circuit checks of the study's runs, the largest difference first",
-        "SELECT run.name AS name, what, quantity, n, format('%.3g', max_rel) AS \"largest "
-        "difference\", place, format('%.3g', tolerance) AS tolerance, CASE pass WHEN 1 THEN "
-        "'pass' ELSE 'FAIL' END AS result "
-        "FROM study_run AS s JOIN cosim USING (run_id) JOIN run ON run.id = s.run_id "
-        "WHERE s.study = ?1 "
-        "ORDER BY max_rel DESC",
-    },
+#include "store/named_queries.inc"
 };
+
+/* ... or by the rms of its values. */
+#undef RUN_SCORE
+#undef EPOCH_SCORE
+#undef NEAR_LAST
+#undef SCORE
+#undef SPREAD
+#undef LEAST
+#undef GREATEST
+#undef OVERFIT
+#define RUN_SCORE "-final_test_rms"
+#define EPOCH_SCORE "-test_rms"
+#define NEAR_LAST "1.05 * acc"
+#define SCORE(x, name) "format('%.4g', -(" x ")) AS \"" name " rms\""
+#define SPREAD(x, name) "format('%.2g', " x ") AS \"" name "\""
+#define LEAST(x) SCORE("max(" x ")", "least")
+#define GREATEST(x) SCORE("min(" x ")", "greatest")
+#define OVERFIT \
+  { \
+    "overfit", \
+    "test minus training loss of every grid point, the largest first", \
+    "WITH " KEYS ", " RUNS \
+    ", q AS (SELECT max(r.id) AS id, count(*) AS n, avg((SELECT loss FROM epoch " \
+    "WHERE run_id = r.id ORDER BY epoch DESC LIMIT 1)) AS train, avg(final_test_loss) AS test " \
+    "FROM r JOIN run ON run.id = r.id " \
+    "GROUP BY point) " \
+    "SELECT " LABEL ", n, format('%.4g', train) AS \"train loss\", " \
+    "format('%.4g', test) AS \"test loss\", format('%.4g', test - train) AS gap " \
+    "FROM q JOIN run ON run.id = q.id " \
+    "ORDER BY test - train DESC", \
+  }
+static const mho_named_query of_values[] = {
+#include "store/named_queries.inc"
+};
+_Static_assert(MHO_COUNT(named) == MHO_COUNT(of_values), "the questions are the same");
 /* clang-format on */
 
 int mho_store_named_count(void) {
@@ -236,6 +141,31 @@ const mho_named_query *mho_store_named_find(const char *name) {
     if (!strcmp(named[i].name, name))
       return &named[i];
   return NULL;
+}
+
+static bool take_count(void *user, int n, const char *const *names, const mho_cell *c) {
+  if (c)
+    *(bool *)user = c[0].i > 0;
+  return true;
+}
+
+mho_err mho_store_study_has_values(mho_store *s, const char *study, bool *out, mho_errinfo *ei) {
+  *out = false;
+  return mho_store_query(
+      s,
+      "SELECT count(*) FROM study_run AS s JOIN run ON run.id = s.run_id "
+      "WHERE s.study = ?1 AND final_test_rms IS NOT NULL AND final_test_acc IS NULL",
+      1, &study, 0, take_count, out, ei);
+}
+
+mho_err mho_store_named_sql(mho_store *s, const mho_named_query *q, const char *study,
+                            const char **sql, mho_errinfo *ei) {
+  bool has_values;
+  *sql = q->sql;
+  mho_err err = mho_store_study_has_values(s, study, &has_values, ei);
+  if (!err && has_values)
+    *sql = of_values[q - named].sql;
+  return err;
 }
 
 static bool take_name(void *user, int n, const char *const *names, const mho_cell *c) {

@@ -197,6 +197,15 @@ CREATE TABLE settle_sample ( -- in continuous time (settle.method ode), with obs
   PRIMARY KEY (run_id, epoch, phase, sample)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE prediction ( -- of a run whose targets are values: its answers to the first test samples in the end
+  run_id TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  sample INTEGER NOT NULL,                   -- of the test, from 0; up to 1000 rows in all
+  value  INTEGER NOT NULL,                   -- which of the targets, from 0
+  target REAL,                               -- in its own unit
+  answer REAL,                               -- in the same unit
+  PRIMARY KEY (run_id, sample, value)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE checkpoint (
   run_id  TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
   kind    TEXT NOT NULL CHECK (kind IN ('last', 'best')),  -- no row 'best' while the last one is it

@@ -241,6 +241,14 @@ static const mho_store_column sample_columns[] = {
     SAMPLE(settled, BOOL), SAMPLE(time_s, REAL), SAMPLE(energy_j, REAL),
 };
 
+#define PREDICTION(field, kind) MHO_STORE_COLUMN(mho_prediction_row, field, kind)
+static const mho_store_column prediction_columns[] = {
+    PREDICTION(sample, INT),
+    PREDICTION(value, INT),
+    PREDICTION(target, REAL),
+    PREDICTION(answer, REAL),
+};
+
 /* A layer and its epoch, which its public struct does not have. */
 typedef struct layer_at {
   int epoch;
@@ -327,6 +335,11 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
                             MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples,
                             ei);
 
+  if (!err && u->predictions)
+    err = mho__store_insert(s, "INSERT OR REPLACE INTO prediction", "run_id", id,
+                            prediction_columns, MHO_COUNT(prediction_columns), u->predictions,
+                            u->n_predictions, sizeof *u->predictions, ei);
+
   if (!err && u->last)
     err = set_best_aside(s, id, u->last_is_best, ei);
   if (!err && u->last)
@@ -367,7 +380,8 @@ mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinf
       "DELETE FROM layer_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM settle WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM energy_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
-      "DELETE FROM settle_sample WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)"};
+      "DELETE FROM settle_sample WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
+      "DELETE FROM prediction WHERE run_id = ?1 AND ?2 IS NOT NULL"};
 
   char number[16];
   snprintf(number, sizeof number, "%d", epoch);

@@ -220,10 +220,9 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
   out->n_connections = t->net->n_trained;
 }
 
-/* Insert the run and write what it came to. layers, checkpoint: of the chip. */
+/* Insert the run and write what it came to. layers and all that `u` has: of the chip. */
 static mho_err write_run(const programming *p, mho_run_row *row, mho_layer_row *layers,
-                         const mho_checkpoint_row *checkpoint, const mho_programmed *out,
-                         mho_errinfo *ei) {
+                         mho_store_update *u, const mho_programmed *out, mho_errinfo *ei) {
   for (int c = 0; c < out->n_connections; c++) {
     layers[c].w_error = out->connection[c].rms;
     layers[c].clipped = out->connection[c].clipped;
@@ -234,23 +233,23 @@ static mho_err write_run(const programming *p, mho_run_row *row, mho_layer_row *
     return err;
 
   row->status = (char *)(uintptr_t) "completed";
-  mho_store_update u = {.layers = layers,
-                        .n_layers = out->n_connections,
-                        .last = checkpoint,
-                        .last_is_best = true,
-                        .run = row};
-  return mho_store_write(p->o->store, row->id, &u, ei);
+  u->layers = layers;
+  u->n_layers = out->n_connections;
+  u->last_is_best = true;
+  u->run = row;
+  return mho_store_write(p->o->store, row->id, u, ei);
 }
 
 /* Store a chip as a run; validation: what was found on those images, NaN without. */
-static mho_err store_chip(const programming *p, const mho_trainer *t,
-                          const mho_evaluation *validation, mho_programmed *out, double seconds,
-                          mho_errinfo *ei) {
+static mho_err store_chip(const programming *p, mho_trainer *t, const mho_evaluation *validation,
+                          mho_programmed *out, double seconds, mho_errinfo *ei) {
   const mho_program_options *o = p->o;
   mho_run_texts texts;
   mho_run_row row;
   char name[MHO_TEXT_MAX];
   mho_checkpoint_row checkpoint = {0};
+  mho_prediction_row *predictions = NULL;
+  mho_store_update u = {.last = &checkpoint};
 
   mho_err err = mho__run_record(t, o->code_version, "programmed", &texts, &row, ei);
   if (err)
@@ -275,10 +274,14 @@ static mho_err store_chip(const programming *p, const mho_trainer *t,
   else
     err = mho_fail(ei, MHO_ENOMEM, "no memory to store a programmed chip");
   if (!err)
-    err = write_run(p, &row, layers, &checkpoint, out, ei);
+    err = mho__trainer_predictions(t, &predictions, &u.n_predictions, ei);
+  u.predictions = predictions;
+  if (!err)
+    err = write_run(p, &row, layers, &u, out, ei);
   snprintf(out->run, sizeof out->run, "%s", row.id);
 
   mho_blob_free(&checkpoint.blob);
+  mho_free(predictions);
   mho_free(layers);
   mho__run_texts_free(&texts);
   return err;

@@ -90,3 +90,44 @@ mho_layer_row *mho__trainer_layers(const mho_trainer *t) {
   }
   return layers;
 }
+
+/* Rows of the answers y, [samples x values]. */
+static mho_prediction_row *rows_of(const mho_trainer *t, int samples, const mho_real *y) {
+  int values = t->data.values, n = samples * values;
+  mho_prediction_row *rows = mho_alloc((size_t)n, sizeof *rows);
+  if (!rows)
+    return NULL;
+
+  for (int i = 0; i < n; i++)
+    rows[i] = (mho_prediction_row){.sample = i / values,
+                                   .value = i % values,
+                                   .target = t->data.test.target[i],
+                                   .answer = mho_dataset_value(&t->data, i % values, (double)y[i])};
+  return rows;
+}
+
+mho_err mho__trainer_predictions(mho_trainer *t, mho_prediction_row **out, int *n,
+                                 mho_errinfo *ei) {
+  int values = t->data.values;
+  *out = NULL;
+  *n = 0;
+  if (!values)
+    return MHO_OK;
+
+  int samples = mho_min(t->data.test.n, mho_max(MHO_PREDICTIONS_MAX / values, 1));
+  mho_real *x = mho_alloc((size_t)samples * (size_t)t->data.features, sizeof *x);
+  mho_real *y = mho_alloc((size_t)samples * (size_t)values, sizeof *y);
+  mho_err err = MHO_OK;
+  if (x && y) {
+    mho_images_batch(&t->data, &t->data.test, NULL, 0, samples, x, NULL);
+    err = mho_trainer_predict(t, samples, x, y, ei);
+    *out = err ? NULL : rows_of(t, samples, y);
+  }
+  if (!err && !*out)
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for the answers to %d samples", samples);
+  *n = samples * values;
+
+  mho_free(x);
+  mho_free(y);
+  return err;
+}

@@ -24,4 +24,9 @@ void mho__run_texts_free(mho_run_texts *texts);
 /** Records of the connections as they are now, [n_trained]; free with mho_free. NULL: no memory. */
 mho_layer_row *mho__trainer_layers(const mho_trainer *t);
 
+/** What the network answers to the first test samples, where targets are values; *out NULL where
+ * they are classes. Free it with mho_free.
+ *  @return MHO_OK; MHO_ENOMEM; errors of the settler. */
+mho_err mho__trainer_predictions(mho_trainer *t, mho_prediction_row **out, int *n, mho_errinfo *ei);
+
 #endif

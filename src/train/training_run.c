@@ -265,9 +265,14 @@ static mho_err log_end(mho_training_run *g, const char *status, const char *erro
     err = mho_trainer_save(g->t, &saved, ei);
     u.last = &saved;
   }
+  mho_prediction_row *predictions = NULL;
+  if (!err && g->o->store && !strcmp(status, "completed"))
+    err = mho__trainer_predictions(g->t, &predictions, &u.n_predictions, ei);
+  u.predictions = predictions;
   if (!err)
     err = write_update(g, &u, ei);
 
+  mho_free(predictions);
   mho_blob_free(&saved.blob);
   return err;
 }

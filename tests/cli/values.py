@@ -94,6 +94,35 @@ def test_sweep():
         assert abs(p['test_rms_std'] - abs(a - b) / math.sqrt(2)) < 1e-6 * a
 
 
+def test_questions_and_reports():
+    """The answers that a run keeps give its rms; questions about a study go by it, the smallest first."""
+    rows = lines('query', '--json', "SELECT sample, target, answer, test_rms FROM prediction JOIN v_run ON run_id = v_run.id "
+                 "WHERE name = 'first' ORDER BY sample")
+    assert [r['target'] for r in rows] == [r[2] for r in ROWS[48:]]
+    rms = math.sqrt(sum((r['target'] - r['answer']) ** 2 for r in rows) / 12)
+    assert abs(rms - rows[0]['test_rms']) < 1e-5 * rms
+    chip = lines('query', '--json', "SELECT count(*) AS n FROM prediction JOIN run ON run_id = id WHERE kind = 'programmed'")
+    assert chip[0]['n'] == 24
+
+    means = [r['m'] for r in lines('query', '--json', "SELECT test_rms_mean AS m FROM v_study WHERE study = 's' ORDER BY m")]
+    spread = [r for r in lines('query', 'spread', 's', '--json')]
+    assert [float(r['test rms']) for r in spread] == [float(f'{m:.4g}') for m in means], spread
+    curve = lines('query', 'curve', 's', '--json')
+    runs = lines('query', '--json', 'SELECT epoch, test_rms FROM epoch JOIN study_run USING (run_id)')
+    for c in curve:
+        of = [r['test_rms'] for r in runs if r['epoch'] == c['epoch']]
+        assert float(c['least rms']) == float(f'{min(of):.4g}') and float(c['greatest rms']) == float(f'{max(of):.4g}')
+    for question in ('pareto', 'sensitivity', 'best-per-device', 'speed', 'overfit'):
+        run('query', question, 's')
+
+    run('report', 'first', '-o', 'first.html')
+    run('report', 's', '-o', 's.html')
+    for page, words in (('first.html', ['Best test rms', 'Answers', 'test loss']), ('s.html', ['Best test rms', 'Test rms by'])):
+        text = open(os.path.join(folder, page), encoding='utf-8').read()
+        assert 'accuracy' not in text.split('<details')[0], page
+        assert all(w in text for w in words), page
+
+
 def test_classes():
     """The same table with classes is trained as images are."""
     write('kinds.csv', 'x,y,kind\n' + ''.join(f'{a},{b},{"high" if c > 300 else "low"}\n' for a, b, c in ROWS))

@@ -1,5 +1,5 @@
 -- 0008_values.sql - version 8 of the schema from version 7.
--- Runs whose targets are values have losses and an rms in place of accuracies.
+-- Runs whose targets are values have losses and an rms in place of accuracies, and answers.
 -- SPDX-License-Identifier: GPL-3.0-or-later
 
 ALTER TABLE run ADD COLUMN final_test_loss REAL;
@@ -28,3 +28,12 @@ CREATE INDEX run_point ON run(
   settle_free, settle_nudged, rule, nudge, phases, nudge_error, gradient, optimizer, rate,
   scheme, device, array, read_noise, epochs, batch, kind, final_test_loss, final_test_rms
 );
+
+CREATE TABLE prediction (
+  run_id TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  sample INTEGER NOT NULL,
+  value INTEGER NOT NULL,
+  target REAL,
+  answer REAL,
+  PRIMARY KEY (run_id, sample, value)
+) STRICT, WITHOUT ROWID;
