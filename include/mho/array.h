@@ -82,6 +82,7 @@ typedef struct mho_array_converters {
   int average;            /**< reads for one */
   /** Hidden layers are joined by wires: converters at the border only, and for the states. */
   bool analog;
+  double dac_range; /**< activity at a driver's full scale */
 } mho_array_converters;
 
 /** What a trial adds to the weights where a crossbar is read: see src/array/perturbation.c. Its

@@ -19,7 +19,7 @@ rows() {
   cat <<END
 float ep|
 float bp|rule=bp
-float perturb|rule=perturb rule.trials=16 update.rate=0.01
+float perturb|rule=perturb rule.trials=4 update.rate=0.01
 devices ep|$devices
 devices ep centred|$devices rule.phases=centred
 devices bp|$devices rule=bp

@@ -153,7 +153,7 @@ static bool lossy(const void *params) {
 static void converters(const void *params, mho_array_converters *out) {
   const mho_periphery *p = params;
   *out = (mho_array_converters){(int)p->dac_bits, (int)p->adc_bits, (int)p->average,
-                                p->coupling == MHO_COUPLING_ANALOG};
+                                p->coupling == MHO_COUPLING_ANALOG, p->dac_range};
 }
 
 static int conversions(const mho_crossbar *x, bool transposed) {

@@ -6,6 +6,38 @@
 
 #include "train/trainer.h"
 
+/* The largest input of the training samples where they are numbers of a table; pixels are 0 to 1,
+ * unless their spread is taken. */
+static double largest_input(const mho_trainer *t) {
+  const mho_dataset *d = &t->data;
+  double largest = 0;
+  if (!d->train.x)
+    return 1;
+
+  for (int i = 0; i < d->train.n; i++)
+    for (int k = 0; k < d->features; k++) {
+      double v = d->train.x[(size_t)i * (size_t)d->features + (size_t)k];
+      if (d->feature_mean)
+        v = (v - d->feature_mean[k]) / d->feature_spread[k];
+      largest = fmax(largest, fabs(v));
+    }
+  return largest;
+}
+
+static void warn_of_inputs(const mho_trainer *t) {
+  const mho_array_model *array = (const mho_array_model *)t->e->array.entry;
+  mho_array_converters c = {0};
+  double largest = largest_input(t);
+  if (array->converters)
+    array->converters(t->e->array.params, &c);
+
+  if (c.dac_bits && t->data.train.x && largest > c.dac_range)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "inputs of the training samples reach %.3g, and converters cut them at array.dac_range "
+            "(%.3g): raise it, or scale the inputs",
+            largest, c.dac_range);
+}
+
 /* What of the devices an array shows only roughly, or not at all. */
 static void warn_of_array(const mho_trainer *t) {
   const mho_experiment *e = t->e;
@@ -53,7 +85,7 @@ static void warn_of_reads(const mho_trainer *t) {
   const mho_neuron *neuron = (const mho_neuron *)e->neuron.entry;
   double volts = e->array_config.read_voltage, seconds = e->energy.read_time;
   double activity = fmax(fabs(neuron->low), fabs(neuron->high));
-  activity = isfinite(activity) ? fmax(activity, 1) : 1;
+  activity = fmax(isfinite(activity) ? activity : 1, largest_input(t));
 
   double v = volts * activity;
   double moved = mho_device_read_disturb(m, e->device.params, &e->device_config, v, seconds);
@@ -77,4 +109,5 @@ void mho__trainer_warn(const mho_trainer *t) {
   warn_of_reads(t);
   warn_of_array(t);
   warn_of_levels(t);
+  warn_of_inputs(t);
 }

@@ -131,6 +131,13 @@ def test_classes():
     assert events[-1]['best_test_acc'] > 0.8 and 'test_loss' not in events[0], events[-1]
 
 
+def test_inputs_beyond_converters():
+    """Standardized inputs that drivers cut are named with the key that holds them."""
+    more = ['--no-db', '--set', 'train.epochs=1', '--set', 'array={model: periphery, dac_bits: 8, adc_bits: 9}']
+    assert 'array.dac_range (1)' in run('train', 'c.yaml', *more).stderr
+    assert 'dac_range' not in run('train', 'c.yaml', *more, '--set', 'array.dac_range=4').stderr
+
+
 def test_refusals():
     refused('train', 'c.yaml', '--set', 'network.output=softmax', says=['dataset.kind', 'network.output'])
     refused('train', 'c.yaml', '--set', 'network.loss=cross_entropy', says=['network.loss', 'network.output'])

@@ -219,7 +219,26 @@ static void moments(int k, double *mean, double *spread) {
   *spread = sqrt(squares);
 }
 
+/* The coefficients that a linear network has found, from its answers to 0 and to each unit of an
+ * input. */
+static void check_coefficients(mho_trainer *t, const mho_dataset *d) {
+  mho_real in[(1 + TERMS) * TERMS] = {0}, out[1 + TERMS];
+  for (int k = 0; k < TERMS; k++)
+    in[(1 + k) * TERMS + k] = 1;
+  OK(mho_trainer_predict(t, 1 + TERMS, in, out, &ei));
+
+  double constant = mho_dataset_value(d, 0, (double)out[0]);
+  for (int k = 0; k < TERMS; k++) {
+    double b = (double)(out[1 + k] - out[0]) * d->value_spread[0] / d->feature_spread[k];
+    print_message("  x%d %12.6g, certified %12.6g\n", k + 1, b, certified[1 + k]);
+    NEAR(b, certified[1 + k], 0.01, 0);
+    constant -= b * d->feature_mean[k];
+  }
+  NEAR(constant, certified[0], 0.01, 0);
+}
+
 static void test_longley(void **state) {
+  static const char *const rules[] = {"bp", "ep", "{name: ep, phases: centred}"};
   static double x[ROWS * TERMS], y[ROWS];
   double mean[TERMS], spread[TERMS], y_mean, y_spread;
   moments(0, &y_mean, &y_spread);
@@ -239,30 +258,73 @@ static void test_longley(void **state) {
                    .feature_spread = spread,
                    .value_mean = &y_mean,
                    .value_spread = &y_spread};
-  mho_experiment *e =
-      experiment("network: {hidden: [6], neuron: linear, output: linear}\nrule: bp\n"
-                 "update: {optimizer: momentum, momentum: 0.99, rate: 0.03}\ntrain: {batch: 16}");
-  mho_trainer *t;
-  mho_epoch_row row;
-  OK(mho_trainer_new_on(NULL, e, &d, &t, &ei));
-  for (int k = 0; k < 40000; k++)
-    OK(mho_trainer_epoch(t, &row, &ei));
-
-  /* what 0 and each unit of an input give are the coefficients */
-  mho_real in[(1 + TERMS) * TERMS] = {0}, out[1 + TERMS];
-  for (int k = 0; k < TERMS; k++)
-    in[(1 + k) * TERMS + k] = 1;
-  OK(mho_trainer_predict(t, 1 + TERMS, in, out, &ei));
-  double constant = mho_dataset_value(&d, 0, (double)out[0]);
-  for (int k = 0; k < TERMS; k++) {
-    double b = (double)(out[1 + k] - out[0]) * y_spread / spread[k];
-    print_message("  x%d %12.6g, certified %12.6g\n", k + 1, b, certified[1 + k]);
-    NEAR(b, certified[1 + k], 0.01, 0);
-    constant -= b * mean[k];
+  for (int r = 0; r < MHO_COUNT(rules); r++) {
+    char yaml[256];
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [6], neuron: linear, output: linear}\nrule: %s\n"
+             "update: {optimizer: momentum, momentum: 0.99, rate: 0.03}\ntrain: {batch: 16}",
+             rules[r]);
+    mho_experiment *e = experiment(yaml);
+    mho_trainer *t;
+    mho_epoch_row row;
+    OK(mho_trainer_new_on(NULL, e, &d, &t, &ei));
+    for (int k = 0; k < 20000; k++)
+      OK(mho_trainer_epoch(t, &row, &ei));
+    check_coefficients(t, &d);
+    mho_trainer_free(t);
+    mho_experiment_free(e);
   }
-  NEAR(constant, certified[0], 0.01, 0);
+}
+
+/* ---------------------------------------------------------------- a noisy sine */
+
+enum { LEARNED = 400, TESTED = 2000 };
+static const double noise = 0.1;
+
+/* The rms on the test samples after training as the config says. */
+static double rms_after(const mho_dataset *d, const char *how, int epochs) {
+  char yaml[512];
+  snprintf(yaml, sizeof yaml,
+           "dataset: {normalize: columns}\nnetwork: {hidden: [32], biases: true, output: linear}\n"
+           "train: {epochs: %d, batch: 20}\n%s\n",
+           epochs, how);
+  mho_experiment *e = experiment(yaml);
+  mho_trainer *t;
+  mho_evaluation v;
+  OK(mho_trainer_new_on(NULL, e, d, &t, &ei));
+  OK(mho_trainer_train(t, NULL, NULL, &ei));
+  OK(mho_trainer_evaluate(t, &mho_trainer_dataset(t)->test, &v, &ei));
   mho_trainer_free(t);
   mho_experiment_free(e);
+  return v.rms;
+}
+
+/* results/regression has five seeds of it; here is one. */
+static void test_sine(void **state) {
+  static double x[LEARNED + TESTED], y[LEARNED + TESTED];
+  float normal[LEARNED + TESTED], u[LEARNED + TESTED];
+  mho_rng rng = mho_rng_make(7, MHO_RNG_TEST, 0);
+  mho_rng_normal(rng, 0, 0, LEARNED + TESTED, normal);
+  mho_rng_uniform(rng, 1, 0, LEARNED + TESTED, u);
+  for (int i = 0; i < LEARNED + TESTED; i++) {
+    x[i] = M_PI * (2 * (double)u[i] - 1);
+    y[i] = sin(x[i]) + noise * (double)normal[i];
+  }
+  mho_dataset d = {.train = {.n = LEARNED, .x = x, .target = y},
+                   .test = {.n = TESTED, .x = x + LEARNED, .target = y + LEARNED},
+                   .features = 1,
+                   .values = 1};
+
+  double bp = rms_after(&d, "update: {rate: 0.03, schedule: cosine}\nrule: bp", 300);
+  double ep = rms_after(&d, "update: {rate: 0.03, schedule: cosine}", 300);
+  double crossbars = rms_after(&d,
+                               "device: {model: soft_bounds, cycle_to_cycle: 0.3}\n"
+                               "update: {scheme: pulses, rate: 0.003, schedule: cosine}",
+                               300);
+  print_message("  rms: bp %.4f, ep %.4f, on crossbars %.4f\n", bp, ep, crossbars);
+  assert_true(ep <= 1.1 * bp && ep <= 1.2 * noise);
+  assert_true(crossbars <= 1.1 * bp && crossbars <= 1.2 * noise);
+  assert_true(bp > 0.95 * noise); /* no test is better than its noise */
 }
 
 int main(void) {
@@ -270,6 +332,7 @@ int main(void) {
       cmocka_unit_test(test_one_hot),
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_longley),
+      cmocka_unit_test(test_sine),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
