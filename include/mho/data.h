@@ -35,7 +35,7 @@ typedef struct mho_dataset {
    *  file is hashed once; for digits of the images, then the labels */
   char checksum[65];
   void *memory; /**< owned */
-  void *scales; /**< owned: means and spreads */
+  void *scales; /**< owned: feature_mean, feature_spread, value_mean, value_spread; nullable */
 } mho_dataset;
 /** Numbers that a network answers to it: one a class, or a value. */
 static inline int mho_dataset_outputs(const mho_dataset *d) {

@@ -429,6 +429,9 @@ static mho_err fetch_missing(const mho_context *ctx, const mho_dataset_kind *kin
 mho_err mho_dataset_fetch(const mho_context *ctx, const mho_dataset_kind *kind, const char *folder,
                           mho_errinfo *ei) {
   char home[MHO_DATA_PATH];
+  if (kind->takes_path)
+    return mho_fail(ei, MHO_ENOTFOUND, "dataset %s is a file of your own, named by dataset.path",
+                    kind->entry.id);
   if (!kind->n_files) {
     mho_log(ctx, MHO_LOG_INFO, "%s is part of mho, there is nothing to fetch", kind->entry.id);
     return MHO_OK;

@@ -290,8 +290,37 @@ static void clear_kept(const mho_trainer *t) {
         memset(mho_vars_pointer(t->vars, i, place), 0, kept_bytes(t, i, place));
 }
 
+/* Means and spreads of a table's columns: the network has learned from what they make of its rows,
+ * whatever other rows it is shown. */
+static size_t columns_size(const mho_trainer *t) {
+  return 2 * (size_t)(t->data.features + t->data.values) * sizeof(double);
+}
+
+static bool has_columns(const mho_trainer *t) {
+  return t->data.scales != NULL;
+}
+
+static void copy_columns(const mho_trainer *t, char *at, bool out) {
+  copy(&at, t->data.scales, columns_size(t), out);
+}
+
+/* Whether the numbers are means and spreads at all. */
+static bool are_columns(const mho_trainer *t, const char *at) {
+  int n[] = {t->data.features, t->data.values};
+  for (int kind = 0; kind < 2; kind++) {
+    for (int i = 0; i < 2 * n[kind]; i++) {
+      double v;
+      memcpy(&v, at, sizeof v);
+      at += sizeof v;
+      if (!isfinite(v) || (i >= n[kind] && v <= 0))
+        return false;
+    }
+  }
+  return true;
+}
+
 /* The extras in the order of their bytes, which is not that of their bits. */
-enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, EDGES, KEPT, EXTRAS };
+enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, EDGES, KEPT, COLUMNS, EXTRAS };
 static const struct extra {
   uint32_t bit;
   size_t (*size)(const mho_trainer *t);
@@ -308,6 +337,7 @@ static const struct extra {
     [RANGES] = {1u << 21, ranges_size, has_ranges, takes_always, copy_ranges},
     [EDGES] = {1u << 23, edges_size, has_edges, takes_meter, copy_edges},
     [KEPT] = {1u << 24, kept_size, has_kept, has_kept, copy_kept},
+    [COLUMNS] = {1u << 25, columns_size, has_columns, has_columns, copy_columns},
 };
 
 /* Bits of the extras that this trainer would save. */
@@ -393,6 +423,10 @@ static mho_err check(const mho_trainer *t, const mho_blob *blob, header *h, size
   if (h->version & extras[RANGES].bit && !are_ranges(t, (char *)blob->data + begin[RANGES]))
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has a connection whose largest weight is no number above 0");
+  if (h->version & extras[COLUMNS].bit && !are_columns(t, (char *)blob->data + begin[COLUMNS]))
+    return mho_fail(ei, MHO_EDATA,
+                    "the checkpoint has a column whose mean is no number, or its spread none above "
+                    "0");
   return MHO_OK;
 }
 
@@ -432,6 +466,7 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   for (int i = WRITES; i <= DRIVEN; i++)
     take(t, h.version, i, bytes + begin[i]);
   take(t, h.version, EDGES, bytes + begin[EDGES]);
+  take(t, h.version, COLUMNS, bytes + begin[COLUMNS]);
   if (!take(t, h.version, KEPT, bytes + begin[KEPT]))
     clear_kept(t);
   t->epoch = (int)h.epoch;

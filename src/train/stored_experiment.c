@@ -45,7 +45,7 @@ static effect effect_in_device(const mho_difference *d) {
 }
 
 static effect effect_of(const mho_difference *d) {
-  static const char *const reading[] = {"neuron", "output", "forward_scale"};
+  static const char *const reading[] = {"neuron", "output", "loss", "forward_scale"};
   static const char *const seeds[] = {"seed", "seeds.weights", "seeds.chip"};
   static const char *const learning[] = {"optimizer", "scheme"};
 

@@ -131,6 +131,37 @@ def test_classes():
     assert events[-1]['best_test_acc'] > 0.8 and 'test_loss' not in events[0], events[-1]
 
 
+def test_other_rows():
+    """A network reads other rows by the scales of those that it was trained on."""
+    (before,) = lines('eval', 'first', '--json')
+    other = [(5 * a, b - 9, c / 2) for a, b, c in ROWS[:48]] + ROWS[48:]
+    write('other.csv', 'x,"x, squared",y\n' + ''.join(f'{a!r},{b!r},{c!r}\n' for a, b, c in other))
+    (after,) = lines('eval', 'first', '--set', 'dataset.path=other.csv', '--json')
+    assert after['rms'] == before['rms'] and after['loss'] == before['loss'], (before, after)
+    (fewer,) = lines('eval', 'first', '--set', 'dataset.test=6', '--json')
+    answers = lines('query', '--json', "SELECT sample, target - answer AS e FROM prediction JOIN run ON run_id = id WHERE name = 'first'")
+    rms = math.sqrt(sum(r['e'] ** 2 for r in answers if r['sample'] >= 6) / 6)
+    assert abs(fewer['rms'] - rms) < 1e-5 * rms, (fewer, rms)
+
+
+def test_circuits():
+    """The network's circuit, its netlist and training with ngspice in the loop, against the core."""
+    if 'ngspice          yes' not in run('--version', '-v').stdout:
+        return
+    write('net.cir', run('netlist', 'second', '--network', '--sample', '3', '--set', 'rule=ep').stdout)
+    assert run('netlist', '--check', 'net.cir').stdout.startswith('pass')
+    assert 'class' not in open(os.path.join(folder, 'net.cir')).read().splitlines()[0]
+    write('line.cir', run('netlist', 'second', '--layer', 'h1-out', '--transposed', '--sample', '3').stdout)
+    assert run('netlist', '--check', 'line.cir').stdout.startswith('pass')
+    assert all(r['pass'] for r in lines('cosim', 'second', '--what', 'network', '--samples', '2', '--set', 'rule=ep', '--json'))
+
+    small = ['--no-db', '--set', 'rule=ep', '--set', 'train.epochs=1', '--set', 'dataset.train=20', '--json']
+    for error in ('held', 'live'):
+        core, circuit = (lines('train', 'c.yaml', *small, '--set', f'rule.error={error}', '--set', f'settle.method={method}')
+                         for method in ('sweep', 'spice'))
+        assert abs(circuit[0]['test_loss'] - core[0]['test_loss']) < 1e-3 * core[0]['test_loss'], (error, core, circuit)
+
+
 def test_inputs_beyond_converters():
     """Standardized inputs that drivers cut are named with the key that holds them."""
     more = ['--no-db', '--set', 'train.epochs=1', '--set', 'array={model: periphery, dac_bits: 8, adc_bits: 9}']
@@ -144,6 +175,7 @@ def test_refusals():
     write('bad.csv', 'a,b,c\n1,2,3\n4,five,6\n')
     refused('train', 'c.yaml', '--set', 'dataset.path=bad.csv', '--set', 'train.batch=1', says="bad.csv:3:3: 'five' is no finite")
     refused('train', 'c.yaml', '--set', 'dataset.path=', says='dataset.path')
+    refused('data', 'fetch', 'table', says='dataset.path')
     refused('train', 'c.yaml', '--set', 'dataset.targets=z', says=['dataset.targets', "no column 'z'"])
 
 
