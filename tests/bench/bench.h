@@ -12,8 +12,8 @@
 
 enum { TRAIN = 60000, TEST = 1000, FEATURES = 784, CLASSES = 10 };
 
-static mho_err load_random(const mho_dataset_kind *kind, const char *folder, mho_dataset *out,
-                           mho_errinfo *ei) {
+static mho_err load_random(const mho_dataset_kind *kind, const void *params, const char *folder,
+                           mho_dataset *out, mho_errinfo *ei) {
   size_t n = TRAIN + TEST;
   uint8_t *bytes = mho_alloc(n * FEATURES + n, 1);
   if (!bytes)
