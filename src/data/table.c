@@ -297,6 +297,7 @@ const mho_dataset_kind mho_dataset_table = {
     .entry = {.abi = MHO_ABI,
               .id = "table",
               .title = "rows of numbers, CSV or .npy, in dataset.path: values or classes",
+              .source = "CSV: RFC 4180; .npy: the format of NumPy",
               .params = MHO_PARAMS(table, params),
               MHO_DEFAULTS(defaults),
               .check = check},
