@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/batch.h"
 #include "base/streams.h"
+#include "train/arrays.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static void load_images(const mho_batch *b, int sample0, int n) {
   uint8_t *label_out = value ? NULL : label;
   if (b->augment)
     mho_images_augmented(&t->data, b->images, index, n, &t->e->dataset_config,
-                         mho__stream_augmented(t->seeds.order), t->epoch, x, label_out);
+                         mho__stream_augmented(t->seeds.order), t->at.epoch, x, label_out);
   else
     mho_images_batch(&t->data, b->images, index, b->first + sample0, n, x, label_out);
   if (value)
@@ -45,17 +46,14 @@ static void load_images(const mho_batch *b, int sample0, int n) {
 static void repeat(const mho_lesson *l, const mho_repetition *r, mho_rule_stats *stats);
 static void apply(const mho_lesson *l) {
   const mho_batch *b = l->owner;
-  mho__trainer_update(b->t, l);
+  mho__updater_apply(b->t->updater, l);
 }
 static mho_crossbar *crossbar(const mho_lesson *l, int connection) {
   return l->net->connection[connection].xb;
 }
 static void wrote(const mho_lesson *l, const mho_pulse_counts *counts) {
-  mho_trainer *t = ((const mho_batch *)l->owner)->t;
-  for (int c = 0; c < t->net->n_trained; c++)
-    mho__trainer_count(t, c, &counts[c]);
-  mho_network_disturb(t->net);
-  mho_network_refresh(t->net, t->update, false);
+  const mho_batch *b = l->owner;
+  mho__updater_wrote(b->t->updater, counts);
 }
 static const mho_host host = {
     .predict = repeat, .apply = apply, .crossbar = crossbar, .wrote = wrote};
@@ -67,7 +65,7 @@ mho_lesson mho__trainer_lesson(const mho_trainer *t, int n) {
                   .error = t->error,
                   .vars = t->vars,
                   .own = t->own,
-                  .nominal_step = t->nominal_step,
+                  .nominal_step = t->updater->nominal_step,
                   .targets = mho__trainer_targets(t),
                   .n = n,
                   .batch = n,
@@ -139,7 +137,7 @@ static void settle_chunk(void *arg, int i, int thread) {
   mho_probe probe = probe_of(t);
   mho_lesson lesson = lesson_of(b, sample0, mho_min(b->n - sample0, t->chunk), &settling, &probe);
 
-  probe.meter = b->metered && t->meter ? t->chunk_meter[i] : NULL;
+  probe.meter = b->metered && t->at.meter ? t->chunk_meter[i] : NULL;
   if (probe.meter)
     mho_meter_clear(probe.meter);
 
@@ -198,8 +196,8 @@ static void run_chunks(pass *p, mho_rule_stats *sum) {
 
   for (int i = 0; i < chunks; i++) {
     mho__rule_stats_add(sum, &t->chunk_stats[i]);
-    if (b->metered && t->meter)
-      mho_meter_add(t->meter, t->chunk_meter[i]);
+    if (b->metered && t->at.meter)
+      mho_meter_add(t->at.meter, t->chunk_meter[i]);
   }
 }
 
@@ -230,8 +228,8 @@ mho_err mho__batch_run(const mho_batch *b, mho_rule_stats *sum, mho_errinfo *ei)
   mho_network_pack(t->net, b->n >= PACK_SAMPLES, pool_of(t));
   if (has_only_trials(b)) {
     begin_samples(&batch, &all);
-    if (b->metered && t->meter)
-      t->meter->samples += b->n;
+    if (b->metered && t->at.meter)
+      t->at.meter->samples += b->n;
   } else {
     run_chunks(&p, sum);
   }
@@ -244,7 +242,7 @@ mho_err mho__batch_run(const mho_batch *b, mho_rule_stats *sum, mho_errinfo *ei)
 
 static void record(mho_trainer *t, bool on) {
   for (int c = 0; c < t->net->n_connections; c++)
-    mho_crossbar_record(crossbar_of(t, c), on);
+    mho_crossbar_record(crossbar_of(t->net, c), on);
 }
 
 bool mho__calibration_due(const mho_trainer *t, int64_t update) {

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "array/weights.h"
+#include "train/arrays.h"
 #include "train/weight_folder.h"
 
 /* Where weights come from: another trainer, or a folder. */
@@ -67,7 +68,7 @@ static bool agree(const mho_matrices *m, const mho_mapping *mapping, const mho_o
 static double range_for(const mho_trainer *t, int c, const mho_matrices *m, bool tight) {
   /* 1/reach: devices that start closer to a bound must be written otherwise. */
   enum { LEAST_REACH = 20 };
-  double reach = mho_crossbar_reach(crossbar_of(t, c)), top = 0;
+  double reach = mho_crossbar_reach(crossbar_of(t->net, c)), top = 0;
   size_t n = mho__matrices_cells(m);
 
   for (size_t i = 0; i < n; i++)
@@ -179,8 +180,8 @@ static mho_err new_brought(mho_trainer *t, mho_errinfo *ei) {
   size_t sizes[MHO_EDGES_MAX];
   mho__trainer_forget_brought(t);
   for (int c = 0; c < t->net->n_trained; c++)
-    sizes[c] = mho_crossbar_cells(crossbar_of(t, c));
-  t->brought = mho__trainer_arrays_new(t->net->n_trained, sizes);
+    sizes[c] = mho_crossbar_cells(crossbar_of(t->net, c));
+  t->brought = mho__arrays_new(t->net->n_trained, sizes);
   return t->brought ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the weights to start from");
 }
 
@@ -267,7 +268,7 @@ static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei
   if (!err && !how.anew) /* whoever programs chips tells of each */
     tell_clipped(t, k.clipped);
   if (!err)
-    mho_network_refresh(t->net, t->update, true);
+    mho_network_refresh(t->net, t->at.update, true);
 
   taking_free(t, &k);
   return err;

@@ -30,7 +30,7 @@ enum { PIECES_EACH = MHO_BANKS_MAX * MHO_CELLS_PIECES + MHO_PROGRAM_STATES + 1 }
 
 /* The arrays of connection c, in order; returns how many. */
 static int pieces_of(const mho_trainer *t, int c, piece *p) {
-  const mho_crossbar *x = crossbar_of(t, c);
+  const mho_crossbar *x = crossbar_of(t->net, c);
   size_t cells = mho_crossbar_cells(x);
   int n = 0;
 
@@ -39,15 +39,15 @@ static int pieces_of(const mho_trainer *t, int c, piece *p) {
   if (!mho_crossbar_has_cells(x))
     p[n++] = (piece){x->weights->programmed, cells * sizeof *x->weights->programmed};
 
-  for (int k = 0; k < t->optimizer->n_states; k++)
-    p[n++] = (piece){t->moment[k][c], cells * sizeof(mho_real)};
-  if (t->accumulator)
-    p[n++] = (piece){t->accumulator[c], cells * sizeof(mho_real)};
+  for (int k = 0; k < t->updater->optimizer->n_states; k++)
+    p[n++] = (piece){t->updater->moment[k][c], cells * sizeof(mho_real)};
+  if (t->updater->accumulator)
+    p[n++] = (piece){t->updater->accumulator[c], cells * sizeof(mho_real)};
   return n;
 }
 
 static size_t pulses_size(const mho_trainer *t) {
-  return (size_t)t->net->n_trained * sizeof *t->connection_pulses;
+  return (size_t)t->net->n_trained * sizeof *t->at.pulses;
 }
 
 static size_t total_size(const mho_trainer *t) {
@@ -82,7 +82,7 @@ static size_t lines_of(const mho_crossbar *x) {
 static size_t scales_size(const mho_trainer *t) {
   size_t n = 0;
   for (int c = 0; c < t->net->n_connections; c++)
-    n += lines_of(crossbar_of(t, c));
+    n += lines_of(crossbar_of(t->net, c));
   return n * sizeof(mho_real);
 }
 
@@ -97,7 +97,7 @@ static bool takes_scales(const mho_trainer *t) {
 
 static void copy_scales(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_connections; c++) {
-    const mho_crossbar *x = crossbar_of(t, c);
+    const mho_crossbar *x = crossbar_of(t->net, c);
     copy(&at, x->scales->most, lines_of(x) * sizeof(mho_real), out);
     x->scales->valid = true;
   }
@@ -115,18 +115,18 @@ static bool has_wires(const mho_trainer *t) {
 
 static void copy_wires(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_trained; c++) {
-    const mho_crossbar *x = crossbar_of(t, c);
+    const mho_crossbar *x = crossbar_of(t->net, c);
     copy(&at, x->weights->wired_base, mho_crossbar_cells(x) * sizeof(mho_real), out);
   }
 }
 
 /* What was done to the devices in the epoch under way, and what its meter has counted. */
 static bool is_in_epoch(const mho_trainer *t) {
-  return t->meter && t->batch > 0;
+  return t->at.meter && t->at.batch > 0;
 }
 
 static bool takes_meter(const mho_trainer *t) {
-  return t->meter != NULL;
+  return t->at.meter != NULL;
 }
 
 static bool takes_always(const mho_trainer *t) {
@@ -134,11 +134,11 @@ static bool takes_always(const mho_trainer *t) {
 }
 
 static size_t writes_size(const mho_trainer *t) {
-  return (size_t)t->net->n_trained * sizeof *t->writes;
+  return (size_t)t->net->n_trained * sizeof *t->at.writes;
 }
 
 static void copy_writes(const mho_trainer *t, char *at, bool out) {
-  copy(&at, t->writes, writes_size(t), out);
+  copy(&at, t->at.writes, writes_size(t), out);
 }
 
 static size_t meter_size(const mho_trainer *t) {
@@ -149,7 +149,7 @@ static size_t meter_size(const mho_trainer *t) {
 }
 
 static void copy_meter(const mho_trainer *t, char *at, bool out) {
-  mho_meter *m = t->meter;
+  mho_meter *m = t->at.meter;
   copy(&at, m->steps, sizeof m->steps, out);
   copy(&at, &m->samples, sizeof m->samples, out);
   copy(&at, m->reads, (size_t)m->n_links * sizeof *m->reads, out);
@@ -166,7 +166,7 @@ static size_t driven_size(const mho_trainer *t) {
 }
 
 static void copy_driven(const mho_trainer *t, char *at, bool out) {
-  mho_meter *m = t->meter;
+  mho_meter *m = t->at.meter;
   copy(&at, m->time, sizeof m->time, out);
   for (int k = 0; k < m->n_links; k++)
     copy(&at, m->driven[k], (size_t)m->inputs[k] * sizeof **m->driven, out);
@@ -179,18 +179,18 @@ static size_t edges_size(const mho_trainer *t) {
 
 static bool has_edges(const mho_trainer *t) {
   double reads = 0;
-  for (int k = 0; t->meter && k < t->net->n_links; k++)
-    reads += t->meter->edge[k].reads;
+  for (int k = 0; t->at.meter && k < t->net->n_links; k++)
+    reads += t->at.meter->edge[k].reads;
   return is_in_epoch(t) && reads > 0;
 }
 
 static void copy_edges(const mho_trainer *t, char *at, bool out) {
-  copy(&at, t->meter->edge, edges_size(t), out);
+  copy(&at, t->at.meter->edge, edges_size(t), out);
 }
 
 /* Rests of states, of banks that have some, one after another: all of every trained connection. */
 static float *rest_of(const mho_trainer *t, int bank, size_t *n) {
-  const mho_crossbar *x = crossbar_of(t, bank / MHO_BANKS_MAX);
+  const mho_crossbar *x = crossbar_of(t->net, bank / MHO_BANKS_MAX);
   const mho_cells *c = x->bank[bank % MHO_BANKS_MAX];
   *n = c && c->rest ? c->n : 0;
   return c ? c->rest : NULL;
@@ -243,7 +243,7 @@ static bool has_ranges(const mho_trainer *t) {
 static void copy_ranges(const mho_trainer *t, char *at, bool out) {
   double w_max[MHO_EDGES_MAX];
   for (int c = 0; c < t->net->n_trained; c++)
-    w_max[c] = mho_crossbar_w_max(crossbar_of(t, c));
+    w_max[c] = mho_crossbar_w_max(crossbar_of(t->net, c));
   copy(&at, w_max, ranges_size(t), out);
   if (!out)
     mho__trainer_range((mho_trainer *)(uintptr_t)t, w_max);
@@ -370,12 +370,12 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
               .version = CHECKPOINT_VERSION | bits,
               .scalar = sizeof(mho_real),
               .size = size,
-              .epoch = t->epoch,
-              .batch = t->batch,
-              .update = t->update,
-              .sums = t->sums};
+              .epoch = t->at.epoch,
+              .batch = t->at.batch,
+              .update = t->at.update,
+              .sums = t->at.sums};
   copy(&at, &h, sizeof h, true);
-  copy(&at, t->connection_pulses, pulses_size(t), true);
+  copy(&at, t->at.pulses, pulses_size(t), true);
 
   piece p[PIECES_EACH];
   for (int c = 0; c < t->net->n_trained; c++) {
@@ -388,7 +388,7 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
     if (bits & extras[i].bit)
       extras[i].copy(t, bytes + begin[i], true);
 
-  *out = (mho_checkpoint_row){.epoch = t->epoch, .batch = t->batch, .blob = {bytes, size}};
+  *out = (mho_checkpoint_row){.epoch = t->at.epoch, .batch = t->at.batch, .blob = {bytes, size}};
   return MHO_OK;
 }
 
@@ -442,11 +442,11 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   if (!take(t, h.version, RANGES, bytes + begin[RANGES]))
     mho__trainer_range(t, NULL);
   mho__trainer_forget_brought(t);
-  copy(&at, t->connection_pulses, pulses_size(t), false);
+  copy(&at, t->at.pulses, pulses_size(t), false);
 
   piece p[PIECES_EACH];
   for (int c = 0; c < t->net->n_trained; c++) {
-    mho_crossbar *x = crossbar_of(t, c);
+    mho_crossbar *x = crossbar_of(t->net, c);
     int n = pieces_of(t, c, p);
     for (int i = 0; i < n; i++)
       copy(&at, p[i].data, p[i].size, false);
@@ -457,10 +457,10 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
 
   /* The effective matrices follow, with what wires change of them. */
   take(t, h.version, SCALES, bytes + begin[SCALES]);
-  t->update = h.update;
-  mho_network_refresh(t->net, t->update, true);
+  t->at.update = h.update;
+  mho_network_refresh(t->net, t->at.update, true);
   if (take(t, h.version, WIRES, bytes + begin[WIRES]))
-    mho_network_refresh(t->net, t->update, false);
+    mho_network_refresh(t->net, t->at.update, false);
 
   /* The epoch under way. */
   for (int i = WRITES; i <= DRIVEN; i++)
@@ -469,8 +469,8 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   take(t, h.version, COLUMNS, bytes + begin[COLUMNS]);
   if (!take(t, h.version, KEPT, bytes + begin[KEPT]))
     clear_kept(t);
-  t->epoch = (int)h.epoch;
-  t->batch = h.batch;
-  t->sums = h.sums;
+  t->at.epoch = (int)h.epoch;
+  t->at.batch = h.batch;
+  t->at.sums = h.sums;
   return MHO_OK;
 }

@@ -300,7 +300,7 @@ static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, mho_evaluation
   out->accuracy = v.accuracy;
   out->loss = v.loss;
   out->rms = v.rms;
-  out->pulses = t->sums.set + t->sums.reset;
+  out->pulses = t->at.sums.set + t->at.sums.reset;
 
   if (t->data.validation.n > 0)
     err = mho_trainer_evaluate(t, &t->data.validation, validation, ei);
@@ -311,12 +311,12 @@ static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, mho_evaluation
 static mho_err write_weights(const programming *p, mho_trainer *t, mho_errinfo *ei) {
   mho_err err = mho_trainer_write(t, p->o->store, p->headroom, ei);
   if (!err)
-    err = mho__trainer_initial(t, ei);
-  if (!err && t->sums.clipped > 0)
+    err = mho__updater_initial(t->updater, t->brought, ei);
+  if (!err && t->at.sums.clipped > 0)
     mho_log(p->ctx, MHO_LOG_WARNING,
             "%.3g %% of the weights were still off by half a step or more after program.rounds "
             "(%lld)",
-            100 * t->sums.clipped / (double)t->net->n_weights, (long long)t->e->initial.rounds);
+            100 * t->at.sums.clipped / (double)t->net->n_weights, (long long)t->e->initial.rounds);
   return err;
 }
 

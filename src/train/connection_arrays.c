@@ -47,7 +47,7 @@ const char *mho_trainer_bank(const mho_trainer *t, int i, int bank, double *gain
   if (i < 0 || i >= t->net->n_connections)
     return NULL;
 
-  const mho_crossbar *x = crossbar_of(t, i);
+  const mho_crossbar *x = crossbar_of(t->net, i);
   if (bank < 0 || bank >= banks_of(x))
     return NULL;
   *gain = x->role[bank].gain;
@@ -112,7 +112,7 @@ mho_err mho_trainer_weights(const mho_trainer *t, const char *connection, mho_re
   if (err)
     return err;
 
-  const mho_crossbar *x = crossbar_of(t, c);
+  const mho_crossbar *x = crossbar_of(t->net, c);
   memcpy(w, mho__crossbar_programmed(x), mho_crossbar_cells(x) * sizeof *w);
   return MHO_OK;
 }
@@ -124,7 +124,7 @@ mho_err mho_trainer_effective(const mho_trainer *t, const char *connection, mho_
   if (err)
     return err;
 
-  const mho_crossbar *x = crossbar_of(t, c);
+  const mho_crossbar *x = crossbar_of(t->net, c);
   memcpy(w, mho_crossbar_matrix(x), mho_crossbar_cells(x) * sizeof *w);
   return MHO_OK;
 }
@@ -136,7 +136,7 @@ mho_err mho_trainer_set_weights(mho_trainer *t, const char *connection, const mh
   if (err)
     return err;
 
-  mho_crossbar *x = crossbar_of(t, c);
+  mho_crossbar *x = crossbar_of(t->net, c);
   size_t n = mho_crossbar_cells(x);
   for (size_t i = 0; i < n; i++)
     if (!isfinite(w[i]))
@@ -147,7 +147,7 @@ mho_err mho_trainer_set_weights(mho_trainer *t, const char *connection, const mh
   if (t->brought) /* program.initial would write what was brought */
     memcpy(t->brought[c], w, n * sizeof *w);
   mho_crossbar_set(x, 0, n, w);
-  mho_network_refresh(t->net, t->update, true);
+  mho_network_refresh(t->net, t->at.update, true);
   return MHO_OK;
 }
 
@@ -162,7 +162,7 @@ mho_err mho_trainer_conductances(const mho_trainer *t, const char *connection, i
   if (err)
     return err;
 
-  const mho_cells *cells = crossbar_of(t, c)->bank[bank];
+  const mho_cells *cells = crossbar_of(t->net, c)->bank[bank];
   for (size_t i = 0; i < cells->n; i++)
     g[i] = mho_cells_siemens(cells, i);
   return MHO_OK;
@@ -178,7 +178,7 @@ mho_err mho_trainer_set_conductances(mho_trainer *t, const char *connection, int
   if (err)
     return err;
 
-  mho_crossbar *x = crossbar_of(t, c);
+  mho_crossbar *x = crossbar_of(t->net, c);
   mho_cells *cells = x->bank[bank];
   for (size_t i = 0; i < cells->n; i++) {
     if (!(g[i] >= 0 && isfinite(g[i])))
@@ -190,6 +190,6 @@ mho_err mho_trainer_set_conductances(mho_trainer *t, const char *connection, int
     *clipped = beyond;
   mho__bank_set(cells, g);
   mho_crossbar_refresh(x, 0, cells->n);
-  mho_network_refresh(t->net, t->update, true);
+  mho_network_refresh(t->net, t->at.update, true);
   return MHO_OK;
 }

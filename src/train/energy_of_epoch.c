@@ -60,7 +60,7 @@ static double driven(const epoch *e, const mho_link *k, const double *of_phases)
 /* How often a link conducts for a vector that is read once: lines at the border of analog neurons
  * do in all steps. */
 static double conducts(const epoch *e, const mho_link *k) {
-  const mho_meter *m = e->t->meter;
+  const mho_meter *m = e->t->at.meter;
   const mho_network *net = e->t->net;
   double reads = m->reads[number_of(e, k)];
   bool hidden = net->layer[k->to].neuron && net->layer[k->from].neuron;
@@ -74,7 +74,7 @@ static double conducts(const epoch *e, const mho_link *k) {
  * every line, an amplifier that holds what they read, and a driver at every sense line; all of it
  * again in every tile that converts for itself. */
 static void count_edge(const epoch *e, const mho_link *k, double sensed) {
-  const mho_meter *m = e->t->meter;
+  const mho_meter *m = e->t->at.meter;
   const mho_device_config *d = &e->t->e->device_config;
   const mho_edge_reads *edge = &m->edge[number_of(e, k)];
   double v2 = e->voltage * e->voltage, pair = d->g_min + d->g_max, r = e->converters.average;
@@ -95,7 +95,7 @@ static void count_edge(const epoch *e, const mho_link *k, double sensed) {
 
 /* What a link's cells take of its lines, and its amplifiers while they hold the sense lines. */
 static void count_cells(const epoch *e, const mho_link *k, double sensed) {
-  const mho_meter *m = e->t->meter;
+  const mho_meter *m = e->t->at.meter;
   int i = number_of(e, k);
   double v2 = e->voltage * e->voltage, r = e->converters.average;
   double reads = m->reads[i] * phases_of(e, k), power = 0;
@@ -122,7 +122,7 @@ static void count_cells(const epoch *e, const mho_link *k, double sensed) {
 
 static void count_link(const epoch *e, const mho_link *k) {
   const mho_network *net = e->t->net;
-  const mho_meter *m = e->t->meter;
+  const mho_meter *m = e->t->at.meter;
   const mho_crossbar *x = net->connection[k->connection].xb;
   int i = number_of(e, k);
   bool converted = e->converters.adc_bits && !(e->analog && net->layer[k->to].neuron);
@@ -192,9 +192,9 @@ static double one_after_another(const epoch *e, double (*of)(const epoch *e, con
   }
 
   if (!e->settles)
-    return sum * t->meter->samples;
+    return sum * t->at.meter->samples;
 
-  double steps = t->meter->steps[0] + t->meter->steps[1];
+  double steps = t->at.meter->steps[0] + t->at.meter->steps[1];
   return steps * (t->settler->in_turn ? sum : widest);
 }
 
@@ -207,7 +207,7 @@ static double side_by_side(const epoch *e, bool (*is)(const mho_network *net, co
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (is(net, k))
-      most = fmax(most, e->t->meter->reads[i] * phases_of(e, k) * of(e, k));
+      most = fmax(most, e->t->at.meter->reads[i] * phases_of(e, k) * of(e, k));
   }
   return most;
 }
@@ -237,7 +237,7 @@ static double turns_of_states(const epoch *e) {
 
 static void count_conversions(const epoch *e) {
   const mho_trainer *t = e->t;
-  const mho_meter *m = t->meter;
+  const mho_meter *m = t->at.meter;
   double r = e->converters.average;
 
   if (e->analog && e->converters.adc_bits)
@@ -302,9 +302,9 @@ typedef struct pulses {
 static void count_writes(const epoch *e, int connection, mho_place *place, pulses *p) {
   const mho_trainer *t = e->t;
   const mho_energy_config *c = e->c;
-  const mho_crossbar *x = crossbar_of(t, connection);
-  const mho_writes *w = &t->writes[connection];
-  double count = t->connection_pulses[connection], addressed = count - w->coincided;
+  const mho_crossbar *x = crossbar_of(t->net, connection);
+  const mho_writes *w = &t->at.writes[connection];
+  double count = t->at.pulses[connection], addressed = count - w->coincided;
   double g = mho_crossbar_statistics(x).g_mean, at_once = fmin((double)c->write_parallel, x->cols);
 
   p->longest = fmax(p->longest, addressed / (2 * at_once));
@@ -338,7 +338,7 @@ static mho_err count_all_writes(const epoch *e, pulses *p, mho_errinfo *ei) {
   const mho_trainer *t = e->t;
   int most = 1;
   for (int c = 0; c < t->net->n_trained; c++)
-    most = mho_max(most, mho__places_cut(crossbar_of(t, c), 0, &t->e->array_config, NULL));
+    most = mho_max(most, mho__places_cut(crossbar_of(t->net, c), 0, &t->e->array_config, NULL));
 
   mho_place *place = mho_alloc((size_t)most, sizeof *place);
   if (!place)
@@ -355,7 +355,7 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
   const mho_trainer *t = e->t;
   const mho_energy_config *c = e->c;
   const mho_experiment *x = t->e;
-  double done[2] = {t->sums.set, t->sums.reset}, all = done[0] + done[1];
+  double done[2] = {t->at.sums.set, t->at.sums.reset}, all = done[0] + done[1];
   pulses p = {.pulse = mho_device_pulse_of((const mho_device_model *)x->device.entry,
                                            x->device.params, &x->device_config),
               .fraction = fraction_of_voltage(&x->array_config),
@@ -381,20 +381,6 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- an epoch */
 
-bool mho__energy_counts(const mho_experiment *e) {
-  const mho_settler *settler = (const mho_settler *)e->settler.entry;
-  return e->energy.count && ((const mho_device_model *)e->device.entry)->pulse &&
-         !settler->unmetered;
-}
-
-bool mho__energy_analog(const mho_experiment *e) {
-  const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  mho_array_converters converters = {.average = 1};
-  if (array->converters)
-    array->converters(e->array.params, &converters);
-  return converters.analog || ((const mho_settler *)e->settler.entry)->in_time;
-}
-
 /* Whether learning takes the states of hidden neurons: a rule of lines does not, unless it perturbs
  * the neurons themselves. */
 static bool measures_states(const mho_trainer *t) {
@@ -407,23 +393,24 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   epoch e = {.t = t,
              .c = &t->e->energy,
              .converters = {.average = 1},
-             .analog = mho__energy_analog(t->e),
              .in_time = t->settler->in_time,
              .voltage = t->e->array_config.read_voltage,
              .phases = mho__rule_states(t),
              .row = rows};
 
-  e.settles = e.phases > 1 || t->rule->trial;
-  e.measured = measures_states(t) ? e.phases : 0;
-  if (!t->meter)
+  if (!t->at.meter)
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
 
+  e.analog = t->at.meter->analog;
+  e.settles = e.phases > 1 || t->rule->trial;
+  e.measured = measures_states(t) ? e.phases : 0;
   mho_err err = mho__power_new(t, &e.power, ei);
   if (err)
     return err;
 
   for (int i = 0; i < MHO_ENERGY_TERMS; i++)
-    rows[i] = (mho_energy_row){.epoch = t->epoch, .term = names[i], .samples = t->meter->samples};
+    rows[i] =
+        (mho_energy_row){.epoch = t->at.epoch, .term = names[i], .samples = t->at.meter->samples};
   if (array->converters)
     array->converters(t->e->array.params, &e.converters);
 

@@ -1,20 +1,21 @@
 /* epoch.c - one pass through the training images.
  *
  * A batch is two parallel regions: chunks of samples settle and leave states and errors (batch.c),
- * then slabs of weights turn them into gradient, wanted change and pulses (weight_update.c).
+ * then slabs of weights turn them into gradient, wanted change and pulses (updater.c).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/streams.h"
+#include "train/arrays.h"
 #include "train/batch.h"
 
 static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
-  const mho_epoch_sums *s = &t->sums;
+  const mho_epoch_sums *s = &t->at.sums;
   double n = s->samples > 0 ? (double)s->samples : 1;
 
-  *row = (mho_epoch_row){.epoch = t->epoch + 1,
+  *row = (mho_epoch_row){.epoch = t->at.epoch + 1,
                          .train_acc = t->data.values ? (double)NAN : (double)s->correct / n,
                          .test_acc = NAN,
                          .val_acc = NAN,
@@ -42,11 +43,11 @@ static void draw_order(mho_trainer *t, int size) {
   mho_rng rng = mho__stream_shuffle(t->seeds.order);
 
   if (t->e->train.shuffle == MHO_SHUFFLE_SAMPLES) {
-    mho_rng_permutation(rng, (uint64_t)t->epoch, n, t->order);
+    mho_rng_permutation(rng, (uint64_t)t->at.epoch, n, t->order);
     return;
   }
 
-  mho_rng_permutation(rng, (uint64_t)t->epoch, whole, t->batches);
+  mho_rng_permutation(rng, (uint64_t)t->at.epoch, whole, t->batches);
   for (int i = 0; i < whole; i++)
     memcpy(t->order + i * size, t->cut + t->batches[i] * size, (size_t)size * sizeof *t->cut);
   memcpy(t->order + whole * size, t->cut + whole * size,
@@ -55,33 +56,29 @@ static void draw_order(mho_trainer *t, int size) {
 
 /* Begin to sum up, and write the initial weights before the first update. */
 static mho_err begin_epoch(mho_trainer *t, mho_errinfo *ei) {
-  size_t trained = (size_t)t->net->n_trained;
-  t->sums = (mho_epoch_sums){0};
-  if (t->meter)
-    mho_meter_clear(t->meter);
-  memset(t->connection_pulses, 0, trained * sizeof *t->connection_pulses);
-  memset(t->writes, 0, trained * sizeof *t->writes);
-
-  mho_err err = t->update == 0 ? mho__trainer_initial(t, ei) : MHO_OK;
+  mho_err err = MHO_OK;
+  mho__standing_begin_epoch(&t->at);
+  if (t->at.update == 0)
+    err = mho__updater_initial(t->updater, t->brought, ei);
   if (!err)
     mho__trainer_forget_brought(t);
   return err;
 }
 
 static void add_up(mho_trainer *t, const mho_rule_stats *s, int samples) {
-  t->sums.loss += s->loss;
-  t->sums.correct += s->correct;
-  t->sums.samples += samples;
-  t->sums.steps += s->free.steps;
-  t->sums.unsettled += s->free.unsettled;
-  t->sums.reads += s->free.reads + s->nudged.reads;
+  t->at.sums.loss += s->loss;
+  t->at.sums.correct += s->correct;
+  t->at.sums.samples += samples;
+  t->at.sums.steps += s->free.steps;
+  t->at.sums.unsettled += s->free.unsettled;
+  t->at.sums.reads += s->free.reads + s->nudged.reads;
 }
 
 /* Learn from the samples of a batch, or from one of them; then change the weights, unless the rule
  * has done so on the way. */
 static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
   mho_rule_stats s;
-  b->update = (uint64_t)t->update;
+  b->update = (uint64_t)t->at.update;
   mho_err err = mho__batch_run(b, &s, ei);
   add_up(t, &s, b->n);
   if (err)
@@ -90,11 +87,11 @@ static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
     return mho_fail(ei, MHO_EDIVERGED,
                     "the loss is no longer finite in epoch %d, batch %lld: lower update.rate, or "
                     "settle longer",
-                    t->epoch + 1, (long long)t->batch + 1);
+                    t->at.epoch + 1, (long long)t->at.batch + 1);
 
   mho_lesson lesson = mho__trainer_lesson(t, b->n);
   if (t->applies & (MHO_APPLY_BATCH | MHO_APPLY_SAMPLE))
-    mho__trainer_update(t, &lesson);
+    mho__updater_apply(t->updater, &lesson);
   return MHO_OK;
 }
 
@@ -115,7 +112,7 @@ static mho_err learn_one_by_one(mho_trainer *t, const mho_batch *batch, mho_erri
 /* The next of `batches` batches of at most `size` samples: settle, then update. */
 static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *ei) {
   const mho_images *images = &t->data.train;
-  int first = (int)t->batch * size;
+  int first = (int)t->at.batch * size;
   mho_batch b = {.t = t,
                  .images = images,
                  .index = t->order + first,
@@ -124,24 +121,24 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
                  .learn = true,
                  .metered = true,
                  .trains = true,
-                 .update = (uint64_t)t->update};
+                 .update = (uint64_t)t->at.update};
 
-  if (mho__calibration_due(t, t->update))
+  if (mho__calibration_due(t, t->at.update))
     mho__batch_calibrate(&b);
 
   mho_err err =
       t->applies == MHO_APPLY_SAMPLE ? learn_one_by_one(t, &b, ei) : learn_from(t, &b, ei);
   if (err)
     return err;
-  t->batch++;
+  t->at.batch++;
 
   char note[64];
-  snprintf(note, sizeof note, "loss %.4f", t->sums.loss / (double)t->sums.samples);
-  mho_progress(t->ctx, "train", (long)t->batch, batches, note);
+  snprintf(note, sizeof note, "loss %.4f", t->at.sums.loss / (double)t->at.sums.samples);
+  mho_progress(t->ctx, "train", (long)t->at.batch, batches, note);
 
-  if (mho_stopped(t->ctx) && t->batch < batches)
+  if (mho_stopped(t->ctx) && t->at.batch < batches)
     return mho_fail(ei, MHO_EINTERRUPTED, "interrupted in epoch %d after batch %lld of %d",
-                    t->epoch + 1, (long long)t->batch, batches);
+                    t->at.epoch + 1, (long long)t->at.batch, batches);
   return MHO_OK;
 }
 
@@ -150,24 +147,24 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
   mho_err err = MHO_OK;
 
   draw_order(t, size);
-  if (t->batch == 0)
+  if (t->at.batch == 0)
     err = begin_epoch(t, ei);
   if (err)
     return err;
 
-  double start = mho_seconds(), before = t->sums.wall_s;
-  while (t->batch < batches) {
+  double start = mho_seconds(), before = t->at.sums.wall_s;
+  while (t->at.batch < batches) {
     err = train_batch(t, size, batches, ei);
     if (err)
       break;
   }
 
-  t->sums.wall_s = before + mho_seconds() - start;
+  t->at.sums.wall_s = before + mho_seconds() - start;
   fill_row(t, row);
   if (err)
     return err;
 
-  t->epoch++;
-  t->batch = 0;
+  t->at.epoch++;
+  t->at.batch = 0;
   return MHO_OK;
 }

@@ -7,11 +7,14 @@
 #include <math.h>
 
 #include "base/streams.h"
+#include "train/arrays.h"
 #include "train/batch.h"
 
 void mho__calibrate_at_rest(mho_trainer *t) {
-  mho_batch b = {
-      .t = t, .images = &t->data.train, .n = (int)t->e->train.batch, .update = (uint64_t)t->update};
+  mho_batch b = {.t = t,
+                 .images = &t->data.train,
+                 .n = (int)t->e->train.batch,
+                 .update = (uint64_t)t->at.update};
   if (mho__calibration_due(t, -1))
     mho__batch_calibrate(&b);
 }
@@ -47,7 +50,7 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
                    .images = images,
                    .first = first,
                    .n = mho_min(images->n - first, t->capacity),
-                   .update = mho__update_evaluation(t->epoch, images != &t->data.test, i)};
+                   .update = mho__update_evaluation(t->at.epoch, images != &t->data.test, i)};
     mho_rule_stats s;
     mho_err err = mho__batch_run(&b, &s, ei);
     if (err)
@@ -80,7 +83,7 @@ mho_err mho__trainer_settle(mho_trainer *t, const mho_images *images, int first,
                  .first = first,
                  .n = n,
                  .learn = learn,
-                 .update = mho__update_look(t->epoch)};
+                 .update = mho__update_look(t->at.epoch)};
 
   mho__calibrate_at_rest(t);
   return mho__batch_run(&b, stats, ei);
@@ -98,7 +101,7 @@ mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *
                  .first = first,
                  .n = n,
                  .learn = true,
-                 .update = (uint64_t)t->update};
+                 .update = (uint64_t)t->at.update};
 
   mho__calibrate_at_rest(t);
   mho_rule_stats unused;
@@ -106,15 +109,8 @@ mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *
   if (err)
     return err;
 
-  const mho_connection *k = &t->net->connection[c];
   mho_lesson lesson = mho__trainer_lesson(t, n);
-  mho_change change = {0};
   lesson.vars = t->other_vars;
-  t->rule->change(&lesson, c, &change);
-  for (int row0 = 0; row0 < k->xb->rows; row0 += t->slab_rows) {
-    int rows = mho_min(k->xb->rows - row0, t->slab_rows);
-    mho_change_sum(t->net, c, &change, MHO_CHANGE_GRADIENT, row0, rows,
-                   out + (size_t)row0 * (size_t)k->xb->cols, t->dw[0] + 2 * (size_t)t->slab_cells);
-  }
+  mho__updater_gradient(t->updater, &lesson, c, out);
   return MHO_OK;
 }

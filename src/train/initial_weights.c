@@ -11,7 +11,7 @@
 
 #include "array/weights.h"
 #include "base/streams.h"
-#include "train/trainer.h"
+#include "train/updater.h"
 
 /* How many weights are still off by half a step or more; dw: what they lack. */
 static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, double step,
@@ -29,52 +29,53 @@ static size_t missing(const mho_crossbar *x, size_t n, const mho_real *target, d
   return off;
 }
 
-/* Write connection c; target, dw: [weights] of scratch. */
-static void write_connection(mho_trainer *t, int c, mho_real *target, mho_real *dw) {
-  mho_crossbar *x = crossbar_of(t, c);
+/* Write connection c; wanted: its weights; target, dw: [weights] of scratch. */
+static void write_connection(mho_updater *u, int c, const mho_real *wanted, mho_real *target,
+                             mho_real *dw) {
+  mho_crossbar *x = crossbar_of(u->net, c);
   size_t n = mho_crossbar_cells(x);
-  mho_real *chi = t->accumulator ? t->accumulator[c] : NULL;
+  mho_real *chi = u->accumulator ? u->accumulator[c] : NULL;
 
-  memcpy(target, t->brought ? t->brought[c] : mho__crossbar_programmed(x), n * sizeof *target);
+  memcpy(target, wanted, n * sizeof *target);
   memset(dw, 0, n * sizeof *dw);
   mho_crossbar_set(x, 0, n, dw);
 
-  for (int64_t round = 0; round < t->e->initial.rounds; round++) {
+  for (int64_t round = 0; round < u->e->initial.rounds; round++) {
     mho_pulse_counts counts = {.reads = (double)n};
     mho_program_job job = {.xb = x,
-                           .params = t->e->scheme.params,
+                           .params = u->e->scheme.params,
                            .n = n,
                            .dw = dw,
                            .state = chi,
-                           .nominal_step = t->nominal_step[c],
+                           .nominal_step = u->nominal_step[c],
                            .update = mho__update_initial((uint64_t)round),
-                           .rounding = mho__stream_round(t->seeds.noise, c)};
+                           .rounding = mho__stream_round(u->seeds.noise, c)};
 
-    size_t off = missing(x, n, target, t->nominal_step[c], dw);
+    size_t off = missing(x, n, target, u->nominal_step[c], dw);
     if (off)
-      t->scheme->apply(&job, &counts);
+      u->scheme->apply(&job, &counts);
     if (chi)
       memset(chi, 0, n * sizeof *chi);
 
     counts.clipped = 0; /* asked for again in the next round */
-    mho__trainer_count(t, c, &counts);
+    mho__standing_count(u->at, c, &counts);
     if (!off)
       return;
   }
 
   /* What is still missing is given up. */
-  t->sums.clipped += (double)missing(x, n, target, t->nominal_step[c], dw);
+  u->at->sums.clipped += (double)missing(x, n, target, u->nominal_step[c], dw);
 }
 
-mho_err mho__trainer_initial(mho_trainer *t, mho_errinfo *ei) {
-  const mho_device_model *device = (const mho_device_model *)t->e->device.entry;
+mho_err mho__updater_initial(mho_updater *u, mho_real *const *weights, mho_errinfo *ei) {
+  const mho_device_model *device = (const mho_device_model *)u->e->device.entry;
   size_t most = 0;
 
-  if (t->e->initial.how != MHO_INITIAL_SCHEME || !device->pulse)
+  if (u->e->initial.how != MHO_INITIAL_SCHEME || !device->pulse)
     return MHO_OK;
 
-  for (int c = 0; c < t->net->n_trained; c++) {
-    size_t n = mho_crossbar_cells(crossbar_of(t, c));
+  for (int c = 0; c < u->net->n_trained; c++) {
+    size_t n = mho_crossbar_cells(crossbar_of(u->net, c));
     most = n > most ? n : most;
   }
 
@@ -82,9 +83,11 @@ mho_err mho__trainer_initial(mho_trainer *t, mho_errinfo *ei) {
   if (!room)
     return mho_fail(ei, MHO_ENOMEM, "no memory to program %zu initial weights", most);
 
-  for (int c = 0; c < t->net->n_trained; c++)
-    write_connection(t, c, room, room + most);
+  for (int c = 0; c < u->net->n_trained; c++) {
+    const mho_real *drawn = mho__crossbar_programmed(crossbar_of(u->net, c));
+    write_connection(u, c, weights ? weights[c] : drawn, room, room + most);
+  }
   mho_free(room);
-  mho_network_refresh(t->net, t->update, true);
+  mho_network_refresh(u->net, u->at->update, true);
   return MHO_OK;
 }

@@ -13,7 +13,7 @@ void mho__power_free(const mho_network *net, mho_power *p) {
 
 /* Sums along the rows and columns of a crossbar without wires. */
 static mho_err sum_lines(const mho_trainer *t, int c, mho_power *p, mho_errinfo *ei) {
-  const mho_crossbar *x = crossbar_of(t, c);
+  const mho_crossbar *x = crossbar_of(t->net, c);
   size_t cells = mho_crossbar_cells(x), cols = (size_t)x->cols;
   double *all = mho_alloc((size_t)x->n_banks * cells, sizeof *all), *g[MHO_BANKS_MAX], unit;
   if (!all)
@@ -44,8 +44,8 @@ static bool make_room(const mho_trainer *t, mho_power *p) {
     return false;
 
   for (int c = 0; c < t->net->n_connections; c++) {
-    p->rows[c] = mho_alloc((size_t)crossbar_of(t, c)->rows, sizeof *p->rows[c]);
-    p->cols[c] = mho_alloc((size_t)crossbar_of(t, c)->cols, sizeof *p->cols[c]);
+    p->rows[c] = mho_alloc((size_t)crossbar_of(t->net, c)->rows, sizeof *p->rows[c]);
+    p->cols[c] = mho_alloc((size_t)crossbar_of(t->net, c)->cols, sizeof *p->cols[c]);
     if (!p->rows[c] || !p->cols[c])
       return false;
   }

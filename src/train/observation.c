@@ -107,9 +107,9 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
   backprop b = {0};
 
   for (int c = 0; c < net->n_trained; c++) {
-    size_t cells = mho_crossbar_cells(crossbar_of(t, c));
+    size_t cells = mho_crossbar_cells(crossbar_of(t->net, c));
     most = cells > most ? cells : most;
-    most_rows = mho_max(most_rows, crossbar_of(t, c)->rows);
+    most_rows = mho_max(most_rows, crossbar_of(t->net, c)->rows);
   }
 
   mho_rule_stats unused;
@@ -129,7 +129,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
   rule.vars = t->other_vars;
 
   for (int c = 0; c < net->n_trained; c++) {
-    int rows = crossbar_of(t, c)->rows;
+    int rows = crossbar_of(t->net, c)->rows;
     if (err)
       break;
     mho_change of_rule = {0}, of_reference = {0};
@@ -137,7 +137,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
     mho_change_by_error(&reference, c, &of_reference);
     mho_change_sum(net, c, &of_rule, MHO_CHANGE_GRADIENT, 0, rows, g, scratch);
     mho_change_sum(net, c, &of_reference, MHO_CHANGE_GRADIENT, 0, rows, other, scratch);
-    out[c] = cosine_of(mho_crossbar_cells(crossbar_of(t, c)), g, other);
+    out[c] = cosine_of(mho_crossbar_cells(crossbar_of(t->net, c)), g, other);
   }
 
   backprop_free(&b);

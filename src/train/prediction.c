@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/streams.h"
+#include "train/arrays.h"
 #include "train/batch.h"
 
 int mho_trainer_layers(const mho_trainer *t) {
@@ -64,7 +65,7 @@ mho_err mho_trainer_settle(mho_trainer *t, int n, const mho_real *x, mho_real *c
     mho_batch b = {.t = t,
                    .x = x + (size_t)first * (size_t)t->data.features,
                    .n = mho_min(n - first, t->capacity),
-                   .update = mho__update_evaluation(t->epoch, false, i)};
+                   .update = mho__update_evaluation(t->at.epoch, false, i)};
     mho_rule_stats s;
     err = mho__batch_run(&b, &s, ei);
     if (err)

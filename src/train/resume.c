@@ -88,11 +88,11 @@ static mho_err restore(mho_trainer *t, mho_store *s, const char *run_id, mho_err
   if (!err)
     err = mho_trainer_load(t, &c.blob, ei);
 
-  bool is_untrained = err == MHO_ENOTFOUND || (!err && t->update == 0);
+  bool is_untrained = err == MHO_ENOTFOUND || (!err && t->at.update == 0);
   if (is_untrained) /* no checkpoint has what was to be written of weights that are brought */
     err = mho_trainer_from(t, s, ei);
   mho_blob_free(&c.blob);
-  return err ? err : mho_store_rewind(s, run_id, t->epoch, ei);
+  return err ? err : mho_store_rewind(s, run_id, t->at.epoch, ei);
 }
 
 static bool take_score(void *user, int n, const char *const *names, const mho_cell *cells) {

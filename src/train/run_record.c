@@ -81,7 +81,7 @@ mho_layer_row *mho__trainer_layers(const mho_trainer *t) {
                                 .g_std = s.g_std,
                                 .saturated = s.saturated,
                                 .stuck = s.stuck,
-                                .pulses = t->connection_pulses[c],
+                                .pulses = t->at.pulses[c],
                                 .cosine = NAN,
                                 .w_range = mho_crossbar_w_max(k->xb),
                                 .w_error = NAN,

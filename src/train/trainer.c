@@ -37,7 +37,8 @@ static int capacity_of(const mho_trainer *t) {
 
 static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
   const mho_experiment *e = t->e;
-  bool is_pulsed = t->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
+  const mho_scheme *scheme = (const mho_scheme *)e->scheme.entry;
+  bool is_pulsed = scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
 
   mho_network_options o = {.topology = (const mho_topology *)e->topology.entry,
                            .topology_params = e->topology.params,
@@ -143,8 +144,9 @@ static double factor_for(double signal, bool is_direct, bool wants_true) {
  * gradient already. */
 static void set_layer_factors(mho_trainer *t) {
   const mho_experiment *e = t->e;
+  bool pulsed = ((const mho_scheme *)e->scheme.entry)->needs_pulses;
   bool equal = e->update.layer_rates == MHO_LAYER_RATES_EQUAL ||
-               (e->update.layer_rates == MHO_LAYER_RATES_AUTO && t->scheme->needs_pulses);
+               (e->update.layer_rates == MHO_LAYER_RATES_AUTO && pulsed);
   bool normalize = equal || e->gradient.scale == MHO_GRADIENT_NORMALIZED ||
                    (e->gradient.scale == MHO_GRADIENT_AUTO && t->direct);
 
@@ -153,15 +155,6 @@ static void set_layer_factors(mho_trainer *t) {
     double signal = t->rule->size ? t->rule->size(&lesson, l) : 1;
     t->layer_factor[l] = factor_for(signal, t->direct, normalize);
   }
-}
-
-/* What a pulse changes a weight by, which w_max enters. */
-static void set_nominal_steps(mho_trainer *t) {
-  const mho_experiment *e = t->e;
-  const mho_device_model *model = (const mho_device_model *)e->device.entry;
-  double step = mho_device_nominal_step(model, e->device.params, &e->device_config);
-  for (int c = 0; c < t->net->n_trained; c++)
-    t->nominal_step[c] = mho_crossbar_step(crossbar_of(t, c), step);
 }
 
 /* What a process has one of, for programs that do not set it up themselves. */
@@ -188,8 +181,6 @@ mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e, cons
   t->e = e;
   t->rule = (const mho_rule *)e->rule.entry;
   t->settler = (const mho_settler *)e->settler.entry;
-  t->optimizer = (const mho_optimizer *)e->optimizer.entry;
-  t->scheme = (const mho_scheme *)e->scheme.entry;
   t->seeds = mho_experiment_seeds(e);
   t->direct = mho_experiment_direct(e);
   t->applies = mho_experiment_applies(e);
@@ -198,8 +189,12 @@ mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e, cons
   mho_err err = make_subject(t, data, ei);
   if (!err) {
     t->capacity = capacity_of(t);
-    err = mho__trainer_buffers_new(t, ei);
+    err = mho__standing_new(e, t->net, &t->at, ei);
   }
+  if (!err)
+    err = mho__updater_new(e, t->net, pool_of(t), &t->at, &t->updater, ei);
+  if (!err)
+    err = mho__trainer_buffers_new(t, ei);
   if (err) {
     mho_trainer_free(t);
     return err;
@@ -207,9 +202,8 @@ mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e, cons
 
   mho_rng_permutation(mho__stream_cut(t->seeds.order), 0, t->data.train.n, t->cut);
   for (int c = 0; c < t->net->n_trained; c++)
-    t->built_range[c] = mho_crossbar_w_max(crossbar_of(t, c));
+    t->built_range[c] = mho_crossbar_w_max(crossbar_of(t->net, c));
   set_layer_factors(t);
-  set_nominal_steps(t);
   mho__trainer_warn(t);
   *out = t;
   return MHO_OK;
@@ -219,6 +213,8 @@ void mho_trainer_free(mho_trainer *t) {
   if (!t)
     return;
   mho__trainer_buffers_free(t);
+  mho__updater_free(t->updater);
+  mho__standing_free(&t->at);
   mho_network_free(t->net);
   mho_free(t->ideal_reads);
   mho_dataset_free(&t->data);
@@ -228,8 +224,8 @@ void mho_trainer_free(mho_trainer *t) {
 void mho__trainer_range(mho_trainer *t, const double *w_max) {
   t->ranged = w_max != NULL;
   for (int c = 0; c < t->net->n_trained; c++)
-    mho_crossbar_range(crossbar_of(t, c), w_max ? w_max[c] : t->built_range[c]);
-  set_nominal_steps(t);
+    mho_crossbar_range(crossbar_of(t->net, c), w_max ? w_max[c] : t->built_range[c]);
+  mho__updater_rescale(t->updater);
 }
 
 mho_network *mho_trainer_network(mho_trainer *t) {
@@ -251,11 +247,11 @@ bool mho_trainer_in_time(const mho_trainer *t) {
 mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   for (int c = 0; c < t->net->n_connections; c++) {
-    err = mho_crossbar_age(crossbar_of(t, c), after, ei);
+    err = mho_crossbar_age(crossbar_of(t->net, c), after, ei);
     if (err)
       break;
   }
 
-  mho_network_refresh(t->net, t->update, true);
+  mho_network_refresh(t->net, t->at.update, true);
   return err;
 }

@@ -1,31 +1,14 @@
 /* trainer.h - the state of a training, and what its files ask of each other.
  *
- * trainer.c makes one, trainer_buffers.c its memory; batch.c settles a batch of samples,
- * weight_update.c turns its states into new weights, epoch.c goes through the training images with
- * both, evaluation.c goes through others.
+ * trainer.c makes one, trainer_buffers.c its memory; batch.c settles a batch of samples, the
+ * updater turns its states into new weights, epoch.c goes through the training images with both,
+ * evaluation.c goes through others.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_TRAIN_TRAINER_H
 #define MHO_TRAIN_TRAINER_H
 
 #include "mho/train.h"
-
-/* What an epoch has summed up so far; stored in a checkpoint within an epoch. */
-typedef struct mho_epoch_sums {
-  double loss, steps, reads, set, reset, clipped, truncated, verify_reads, wall_s;
-  int64_t samples, correct, unsettled;
-} mho_epoch_sums;
-
-/* A few rows of one connection's weights: gradient, optimizer and scheme pass over them in one
- * task. */
-typedef struct mho_slab {
-  int connection, row0, rows;
-} mho_slab;
-
-/* What was done to one connection's devices in this epoch, for its energy and time; see
- * mho_pulse_counts. */
-typedef struct mho_writes {
-  double reads, slots, coincided, half;
-} mho_writes;
+#include "train/updater.h"
 
 /* What a settle shows besides its states, to those who ask; all nullable. */
 typedef struct mho_watch {
@@ -65,21 +48,8 @@ struct mho_trainer {
   mho_rule_stats *chunk_stats; /**< [chunks] of the batch under way. */
   mho_meter **chunk_meter;     /**< [chunks] of the batch under way. */
 
-  /* The updater: from a gradient to weights. */
-  const mho_optimizer *optimizer;
-  const mho_scheme *scheme;
-  double *nominal_step;                  /**< [n_trained] mean weight change of a nominal pulse. */
-  mho_real **moment[MHO_PROGRAM_STATES]; /**< [n_trained] of [weights]: the optimizer's. */
-  mho_real **accumulator;    /**< [n_trained] of [weights]: the scheme's; NULL without. */
-  mho_pulse_trains **trains; /**< [n_trained] of a scheme that draws them; NULL without. */
-  mho_real *ones;            /**< [lines of the largest crossbar] with them. */
-  mho_real **gradient;       /**< [n_trained] of [weights]: the batch's; NULL unless clipped. */
-  mho_slab *slab;            /**< [n_slabs] */
-  int n_slabs;
-  int slab_cells, slab_rows;     /**< Most cells and rows of a slab. */
-  mho_pulse_counts *slab_counts; /**< [n_slabs] of the update under way. */
-  double *slab_norm;             /**< [n_slabs] squared norm of the gradient, when it is clipped. */
-  mho_real **dw;                 /**< [threads] a slab's gradient, its wanted change, scratch. */
+  mho_updater *updater;
+  mho_standing at;
 
   /* Weights that were brought from elsewhere, and w_max. */
   double *built_range; /**< [n_trained] w_max as the config says, of drawn weights. */
@@ -91,28 +61,9 @@ struct mho_trainer {
   /** [training images] order of the batches in this epoch; only the first are used. */
   int *batches;
   int *order; /**< [training images] in the order of this epoch. */
-
-  /* Where the training stands. */
-  int epoch;                 /**< Completed. */
-  int64_t batch;             /**< Done of the epoch under way. */
-  int64_t update;            /**< Done in all. */
-  mho_epoch_sums sums;       /**< Of the epoch under way. */
-  double *connection_pulses; /**< [n_trained] of this epoch. */
-  mho_writes *writes;        /**< [n_trained] of this epoch. */
-  mho_meter *meter;          /**< Reads of this epoch; NULL when energy is not counted. */
 };
 
 /* ---------------------------------------------------------------- sizes */
-
-/** n/each, rounded up. */
-static inline int ceil_div(int n, int each) {
-  return (n + each - 1) / each;
-}
-
-/** The crossbar of a connection. */
-static inline mho_crossbar *crossbar_of(const mho_trainer *t, int connection) {
-  return t->net->connection[connection].xb;
-}
 
 /** How many states the rule settles. */
 static inline int mho__rule_states(const mho_trainer *t) {
@@ -130,13 +81,9 @@ static inline mho_pool *pool_of(const mho_trainer *t) {
 
 /* ---------------------------------------------------------------- memory */
 
-/** Memory of a trainer whose network is there: states, buffers of a batch and of an update,
- * meters. MHO_ENOMEM; MHO_ECONFIG where the scheme cannot write one of the connections. */
+/** Memory of a trainer whose network is there: states, buffers of a batch, meters. MHO_ENOMEM. */
 mho_err mho__trainer_buffers_new(mho_trainer *t, mho_errinfo *ei);
 void mho__trainer_buffers_free(mho_trainer *t);
-/** n arrays of sizes[i] scalars, or NULL. */
-mho_real **mho__trainer_arrays_new(int n, const size_t *sizes);
-void mho__trainer_arrays_free(mho_real **a, int n);
 /** Forget the weights that were to be written. */
 void mho__trainer_forget_brought(mho_trainer *t);
 
@@ -157,13 +104,6 @@ void mho__bank_set(mho_cells *c, const double *siemens);
 /** Whether a bank's cell cannot take a conductance, which an open one and one with write noise on
  * top always can. */
 bool mho__bank_refuses(const mho_cells *c, size_t cell, double siemens);
-/** Update the weights by what the rule makes of a lesson's samples. */
-void mho__trainer_update(mho_trainer *t, const mho_lesson *l);
-/** Add pulses and reads of a connection to the counts of this epoch. */
-void mho__trainer_count(mho_trainer *t, int connection, const mho_pulse_counts *c);
-/** Initial weights through the scheme, where program.initial says so; once, before the first
- * update. MHO_ENOMEM. */
-mho_err mho__trainer_initial(mho_trainer *t, mho_errinfo *ei);
 
 /* ---------------------------------------------------------------- settles apart from training */
 
@@ -182,10 +122,5 @@ mho_lesson mho__trainer_lesson(const mho_trainer *t, int n);
  * errors of the wires' solver. */
 mho_err mho__power_new(const mho_trainer *t, mho_power *out, mho_errinfo *ei);
 void mho__power_free(const mho_network *net, mho_power *p);
-/** Whether training counts energy: on devices, unless told not to, and where the settler's reads
- * are counted. */
-bool mho__energy_counts(const mho_experiment *e);
-/** Whether hidden layers are joined by wires: analog neurons, clocked or in continuous time. */
-bool mho__energy_analog(const mho_experiment *e);
 
 #endif

@@ -62,7 +62,7 @@ static void warn_of_levels(const mho_trainer *t) {
   const mho_experiment *e = t->e;
   const mho_device_config *d = &e->device_config;
   const mho_device_model *model = (const mho_device_model *)e->device.entry;
-  bool pulsed = t->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
+  bool pulsed = t->updater->scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
 
   if (!model->pulse || !pulsed || d->levels < 2)
     return;

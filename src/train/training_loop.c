@@ -5,7 +5,7 @@
 
 /* Whether weights that the config names have not been taken. */
 static bool lacks_weights(const mho_trainer *t) {
-  return *t->e->train.from && !t->ranged && t->update == 0;
+  return *t->e->train.from && !t->ranged && t->at.update == 0;
 }
 
 mho_err mho_trainer_train(mho_trainer *t, mho_epoch_done done, void *user, mho_errinfo *ei) {
@@ -15,10 +15,10 @@ mho_err mho_trainer_train(mho_trainer *t, mho_epoch_done done, void *user, mho_e
                     "before mho_trainer_train",
                     t->e->train.from);
 
-  while (t->epoch < t->e->train.epochs) {
+  while (t->at.epoch < t->e->train.epochs) {
     mho_epoch_row row;
     if (mho_stopped(t->ctx))
-      return mho_fail(ei, MHO_EINTERRUPTED, "interrupted after epoch %d", t->epoch);
+      return mho_fail(ei, MHO_EINTERRUPTED, "interrupted after epoch %d", t->at.epoch);
 
     mho_err err = mho__training_epoch(t, &row, ei);
     if (err)

@@ -66,7 +66,7 @@ static mho_err observe(mho_training_run *g, mho_store_update *u, mho_settle_row 
 /* What the epoch would have taken on hardware; the sum goes into its record and into the run's. */
 static mho_err count_energy(mho_training_run *g, mho_epoch_row *epoch, mho_energy_row *energies,
                             mho_errinfo *ei) {
-  if (!mho__energy_counts(g->t->e))
+  if (!g->t->at.meter)
     return MHO_OK;
 
   mho_err err = mho_trainer_energy(g->t, energies, ei);
@@ -111,8 +111,8 @@ static bool add_epoch(mho_training_run *g, const mho_epoch_row *epoch) {
 /* Whether a checkpoint is due; the best epoch is kept too, so it is due whenever it comes. */
 static bool checkpoint_due(const mho_trainer *t, bool best) {
   int64_t every = t->e->checkpoint.every;
-  bool last = t->epoch == t->e->train.epochs;
-  return every && (best || last || t->epoch % every == 0);
+  bool last = t->at.epoch == t->e->train.epochs;
+  return every && (best || last || t->at.epoch % every == 0);
 }
 
 /* Write what the update has, with what is observed and a checkpoint where one is due. */
@@ -205,7 +205,7 @@ static mho_err next_epoch(mho_training_run *g, bool *stopped, mho_errinfo *why) 
   const mho_train_options *o = g->o;
   mho_epoch_row row = {0};
   if (mho_stopped(g->ctx))
-    return mho_fail(why, MHO_EINTERRUPTED, "interrupted after epoch %d", g->t->epoch);
+    return mho_fail(why, MHO_EINTERRUPTED, "interrupted after epoch %d", g->t->at.epoch);
 
   mho_err err = mho__training_epoch(g->t, &row, why);
   if (!err)
@@ -215,7 +215,7 @@ static mho_err next_epoch(mho_training_run *g, bool *stopped, mho_errinfo *why) 
 
   if (o->epoch)
     o->epoch(o->user, g->row.id, &row);
-  if (o->stop && g->t->epoch < g->t->e->train.epochs)
+  if (o->stop && g->t->at.epoch < g->t->e->train.epochs)
     *stopped = o->stop(o->user, g->row.id, &row, why->message, sizeof why->message);
   return *stopped ? MHO_EINTERRUPTED : MHO_OK;
 }
@@ -302,7 +302,7 @@ mho_err mho__training_run_to_end(mho_training_run *g, mho_train_result *result, 
 
   if (g->o->store)
     err = mho__writer_new(g->o->store, &g->writer, &why);
-  while (!err && g->t->epoch < g->t->e->train.epochs)
+  while (!err && g->t->at.epoch < g->t->e->train.epochs)
     err = next_epoch(g, &stopped, &why);
   err = end_writer(g, err, &why);
 

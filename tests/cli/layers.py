@@ -1,7 +1,7 @@
 """The structure of src/: what may use what, and that nothing uses itself by way of others.
 
-An include goes to the same folder or a lower layer, sqlite3.h stays in store, and only cli prints
-or exits. By includes of internal headers and by calls (the symbols of the object files) there is no
+An include goes to the same folder or a lower layer, inside some folders to the same floor or a
+lower one, sqlite3.h stays in store, and only cli prints or exits. By includes of internal headers and by calls (the symbols of the object files) there is no
 cycle between files of different folders, and inside a folder none of more than two files. Run by
 hand it prints the cycles that it finds: MHO=build/mho MHO_SOURCE=. tests/cli/layers.py
 """
@@ -16,6 +16,9 @@ ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store', 'wire'], ['arr
          ['rule', 'program'], ['spice'], ['experiment'], ['train'], ['study', 'report'], ['cli']]
 # What settles sees mho_crossbar_matrix() alone: programmed weights are for those who program, save and export.
 BLIND = ['neuron', 'network', 'settle', 'dynamics', 'rule']
+# Floors inside a folder, lowest first, by the start of a file's name: none includes or calls a higher one. All other
+# files of the folder are above them.
+FLOORS = {'train': [['arrays', 'standing'], ['updater', 'initial_weights'], ['learner']]}
 LEVEL = {folder: i for i, folders in enumerate(ORDER) for folder in folders}
 SOURCE = os.path.join(os.environ['MHO_SOURCE'], 'src')
 BUILD = os.path.dirname(os.path.abspath(os.environ['MHO']))
@@ -53,6 +56,23 @@ def layer_faults(path, text):
         yield f'src/{path} includes sqlite3.h: only store may'
     if folder != 'cli' and re.search(r'(?<![\w.>])(printf|puts|putchar|exit|abort)\(', text):
         yield f'src/{path} prints to stdout or exits: only cli may'
+
+
+def floor_of(path):
+    """The floor of a file inside its folder; None: the folder has none."""
+    floors = FLOORS.get(folder_of(path))
+    if not floors:
+        return None
+    name = os.path.basename(path)
+    return next((i for i, starts in enumerate(floors) if name.startswith(tuple(starts))), len(floors))
+
+
+def floor_faults(edges):
+    for path, others in edges.items():
+        for other in sorted(others):
+            inside = folder_of(path) == folder_of(other) and floor_of(path) is not None
+            if inside and floor_of(other) > floor_of(path):
+                yield f'src/{path} uses {other}, which is above it'
 
 
 # ---------------------------------------------------------------- cycles
@@ -140,6 +160,7 @@ def main():
     edges = include_edges(files)
     for name, others in call_edges(table).items():
         edges[name] |= others
+    bad += floor_faults(edges)
     bad += cycle_faults(edges)
 
     print('\n'.join(bad) or f'{len(files)} files keep to the layers, {len(table)} objects have no long cycle')
