@@ -75,7 +75,7 @@ static double range_for(const mho_trainer *t, int c, const mho_matrices *m, bool
     top = fmax(top, fabs(m->w[i]));
   if (reach * LEAST_REACH > 1)
     top /= reach;
-  return tight && top > 0 ? top : fmax(t->built_range[c], top);
+  return tight && top > 0 ? top : fmax(t->brought.drawn_range[c], top);
 }
 
 /* The matrices of connection c, and the w_max that they go with. same: they are of the same
@@ -100,36 +100,6 @@ static mho_err read_connection(const mho_trainer *t, int c, const source *s, boo
 
 /* ---------------------------------------------------------------- onto the devices */
 
-/* Conductance in normalized units of a bank. */
-static double normalized(const mho_cells *c, double siemens) {
-  return (siemens - c->g_min) / (c->g_max - c->g_min);
-}
-
-void mho__bank_set(mho_cells *c, const double *siemens) {
-  float g[MHO_DEVICE_BLOCK];
-
-  for (size_t i0 = 0; i0 < c->n; i0 += MHO_DEVICE_BLOCK) {
-    int block = (int)mho_min_size(c->n - i0, MHO_DEVICE_BLOCK);
-    for (int i = 0; i < block; i++)
-      g[i] = (float)normalized(c, siemens[i0 + (size_t)i]);
-    mho_cells_set(c, i0, block, g);
-    if (c->config.write_noise <= 0)
-      continue;
-
-    for (int i = 0; i < block; i++) {
-      size_t cell = i0 + (size_t)i;
-      if (!c->fault || !c->fault[cell])
-        c->g[cell] = g[i];
-    }
-  }
-}
-
-bool mho__bank_refuses(const mho_cells *c, size_t cell, double siemens) {
-  if (siemens == 0 || c->config.write_noise > 0)
-    return false;
-  return mho__cell_is_outside(c, cell, normalized(c, siemens));
-}
-
 /* How many weights have conductances outside the bounds of the cells that are to take them. */
 static size_t beyond_bounds(const mho_crossbar *x, const mho_matrices *m) {
   size_t n = mho__matrices_cells(m), beyond = 0;
@@ -149,7 +119,7 @@ static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_
   const mho_connection *k = &t->net->connection[c];
   mho_crossbar *x = k->xb;
   size_t n = mho_crossbar_cells(x);
-  mho_real *w = t->brought[c];
+  mho_real *w = t->brought.weights[c];
 
   if (m->rows != x->rows || m->cols != x->cols)
     return mho_fail(ei, MHO_EDATA, "the weights of %s are %d x %d, the network's are %d x %d",
@@ -178,11 +148,12 @@ static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_
 
 static mho_err new_brought(mho_trainer *t, mho_errinfo *ei) {
   size_t sizes[MHO_EDGES_MAX];
-  mho__trainer_forget_brought(t);
+  mho__brought_forget(&t->brought);
   for (int c = 0; c < t->net->n_trained; c++)
     sizes[c] = mho_crossbar_cells(crossbar_of(t->net, c));
-  t->brought = mho__arrays_new(t->net->n_trained, sizes);
-  return t->brought ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the weights to start from");
+  t->brought.weights = mho__arrays_new(t->net->n_trained, sizes);
+  return t->brought.weights ? MHO_OK
+                            : mho_fail(ei, MHO_ENOMEM, "no memory for the weights to start from");
 }
 
 /* What cells could not hold, in one line. */

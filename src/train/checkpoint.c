@@ -237,7 +237,7 @@ static size_t ranges_size(const mho_trainer *t) {
 }
 
 static bool has_ranges(const mho_trainer *t) {
-  return t->ranged;
+  return t->brought.ranged;
 }
 
 static void copy_ranges(const mho_trainer *t, char *at, bool out) {
@@ -261,13 +261,13 @@ static bool are_ranges(const mho_trainer *t, const char *at) {
 
 /* What the rule keeps from batch to batch. Bytes of variable i at a place; 0: it is not kept. */
 static size_t kept_bytes(const mho_trainer *t, int i, int place) {
-  return t->vars->var[i].kept ? mho_vars_bytes(t->vars, i, place) : 0;
+  return t->learner->vars->var[i].kept ? mho_vars_bytes(t->learner->vars, i, place) : 0;
 }
 
 static size_t kept_size(const mho_trainer *t) {
   size_t size = 0;
-  for (int i = 0; t->vars && i < t->vars->n; i++)
-    for (int place = 0; place < mho_vars_places(t->vars, i); place++)
+  for (int i = 0; t->learner->vars && i < t->learner->vars->n; i++)
+    for (int place = 0; place < mho_vars_places(t->learner->vars, i); place++)
       size += kept_bytes(t, i, place);
   return size;
 }
@@ -277,17 +277,17 @@ static bool has_kept(const mho_trainer *t) {
 }
 
 static void copy_kept(const mho_trainer *t, char *at, bool out) {
-  for (int i = 0; i < t->vars->n; i++)
-    for (int place = 0; place < mho_vars_places(t->vars, i); place++)
+  for (int i = 0; i < t->learner->vars->n; i++)
+    for (int place = 0; place < mho_vars_places(t->learner->vars, i); place++)
       if (kept_bytes(t, i, place))
-        copy(&at, mho_vars_pointer(t->vars, i, place), kept_bytes(t, i, place), out);
+        copy(&at, mho_vars_pointer(t->learner->vars, i, place), kept_bytes(t, i, place), out);
 }
 
 static void clear_kept(const mho_trainer *t) {
-  for (int i = 0; t->vars && i < t->vars->n; i++)
-    for (int place = 0; place < mho_vars_places(t->vars, i); place++)
+  for (int i = 0; t->learner->vars && i < t->learner->vars->n; i++)
+    for (int place = 0; place < mho_vars_places(t->learner->vars, i); place++)
       if (kept_bytes(t, i, place))
-        memset(mho_vars_pointer(t->vars, i, place), 0, kept_bytes(t, i, place));
+        memset(mho_vars_pointer(t->learner->vars, i, place), 0, kept_bytes(t, i, place));
 }
 
 /* Means and spreads of a table's columns: the network has learned from what they make of its rows,
@@ -441,7 +441,7 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   char *bytes = (char *)blob->data, *at = bytes + sizeof h;
   if (!take(t, h.version, RANGES, bytes + begin[RANGES]))
     mho__trainer_range(t, NULL);
-  mho__trainer_forget_brought(t);
+  mho__brought_forget(&t->brought);
   copy(&at, t->at.pulses, pulses_size(t), false);
 
   piece p[PIECES_EACH];

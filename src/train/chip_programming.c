@@ -203,13 +203,14 @@ static void compare(const mho_trainer *t, mho_programmed *out, mho_program_conne
 
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_connection *k = &t->net->connection[c];
-    size_t n = mho_crossbar_cells(k->xb), clipped = mho_crossbar_beyond(k->xb, 0, n, t->brought[c]);
+    size_t n = mho_crossbar_cells(k->xb),
+           clipped = mho_crossbar_beyond(k->xb, 0, n, t->brought.weights[c]);
     each[c] = (mho_program_connection){
         .name = k->name,
         .rows = k->xb->rows,
         .cols = k->xb->cols,
         .w_max = mho_crossbar_w_max(k->xb),
-        .rms = rms_error(n, mho__crossbar_programmed(k->xb), t->brought[c]),
+        .rms = rms_error(n, mho__crossbar_programmed(k->xb), t->brought.weights[c]),
         .clipped = (double)clipped / (double)n};
     beyond += (double)clipped;
     weights += (double)n;
@@ -311,7 +312,7 @@ static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, mho_evaluation
 static mho_err write_weights(const programming *p, mho_trainer *t, mho_errinfo *ei) {
   mho_err err = mho_trainer_write(t, p->o->store, p->headroom, ei);
   if (!err)
-    err = mho__updater_initial(t->updater, t->brought, ei);
+    err = mho__updater_initial(t->updater, t->brought.weights, ei);
   if (!err && t->at.sums.clipped > 0)
     mho_log(p->ctx, MHO_LOG_WARNING,
             "%.3g %% of the weights were still off by half a step or more after program.rounds "

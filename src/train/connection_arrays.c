@@ -144,8 +144,8 @@ mho_err mho_trainer_set_weights(mho_trainer *t, const char *connection, const mh
 
   if (clipped)
     *clipped = mho_crossbar_beyond(x, 0, n, w);
-  if (t->brought) /* program.initial would write what was brought */
-    memcpy(t->brought[c], w, n * sizeof *w);
+  if (t->brought.weights) /* program.initial would write what was brought */
+    memcpy(t->brought.weights[c], w, n * sizeof *w);
   mho_crossbar_set(x, 0, n, w);
   mho_network_refresh(t->net, t->at.update, true);
   return MHO_OK;

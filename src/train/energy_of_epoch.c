@@ -195,7 +195,7 @@ static double one_after_another(const epoch *e, double (*of)(const epoch *e, con
     return sum * t->at.meter->samples;
 
   double steps = t->at.meter->steps[0] + t->at.meter->steps[1];
-  return steps * (t->settler->in_turn ? sum : widest);
+  return steps * (t->learner->settler->in_turn ? sum : widest);
 }
 
 /* What the reads of a kind of link take, each `of` so much: those of one kind are side by side. */
@@ -384,7 +384,7 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
 /* Whether learning takes the states of hidden neurons: a rule of lines does not, unless it perturbs
  * the neurons themselves. */
 static bool measures_states(const mho_trainer *t) {
-  const mho_rule *rule = t->rule;
+  const mho_rule *rule = t->learner->rule;
   return !rule->lines || (rule->parts && rule->parts(t->e->rule.params) & MHO_STATE_PUSH);
 }
 
@@ -393,16 +393,16 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   epoch e = {.t = t,
              .c = &t->e->energy,
              .converters = {.average = 1},
-             .in_time = t->settler->in_time,
+             .in_time = t->learner->settler->in_time,
              .voltage = t->e->array_config.read_voltage,
-             .phases = mho__rule_states(t),
+             .phases = mho__learner_states(t->learner),
              .row = rows};
 
   if (!t->at.meter)
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
 
   e.analog = t->at.meter->analog;
-  e.settles = e.phases > 1 || t->rule->trial;
+  e.settles = e.phases > 1 || t->learner->rule->trial;
   e.measured = measures_states(t) ? e.phases : 0;
   mho_err err = mho__power_new(t, &e.power, ei);
   if (err)

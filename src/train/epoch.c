@@ -1,15 +1,15 @@
 /* epoch.c - one pass through the training images.
  *
- * A batch is two parallel regions: chunks of samples settle and leave states and errors (batch.c),
- * then slabs of weights turn them into gradient, wanted change and pulses (updater.c).
+ * A batch is two parallel regions: chunks of samples settle and leave states and errors
+ * (learner.c), then slabs of weights turn them into gradient, wanted change and pulses
+ * (updater.c).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/streams.h"
 #include "train/arrays.h"
-#include "train/batch.h"
+#include "train/trainer.h"
 
 static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
   const mho_epoch_sums *s = &t->at.sums;
@@ -36,32 +36,14 @@ static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
                          .wall_s = s->wall_s};
 }
 
-/* The samples in this epoch's order: cut into batches once, after a shuffle (files are sorted by
- * writer), and the batches shuffled; or all samples shuffled. A last, smaller batch stays last. */
-static void draw_order(mho_trainer *t, int size) {
-  int n = t->data.train.n, whole = n / size;
-  mho_rng rng = mho__stream_shuffle(t->seeds.order);
-
-  if (t->e->train.shuffle == MHO_SHUFFLE_SAMPLES) {
-    mho_rng_permutation(rng, (uint64_t)t->at.epoch, n, t->order);
-    return;
-  }
-
-  mho_rng_permutation(rng, (uint64_t)t->at.epoch, whole, t->batches);
-  for (int i = 0; i < whole; i++)
-    memcpy(t->order + i * size, t->cut + t->batches[i] * size, (size_t)size * sizeof *t->cut);
-  memcpy(t->order + whole * size, t->cut + whole * size,
-         (size_t)(n - whole * size) * sizeof *t->cut);
-}
-
 /* Begin to sum up, and write the initial weights before the first update. */
 static mho_err begin_epoch(mho_trainer *t, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   mho__standing_begin_epoch(&t->at);
   if (t->at.update == 0)
-    err = mho__updater_initial(t->updater, t->brought, ei);
+    err = mho__updater_initial(t->updater, t->brought.weights, ei);
   if (!err)
-    mho__trainer_forget_brought(t);
+    mho__brought_forget(&t->brought);
   return err;
 }
 
@@ -79,7 +61,7 @@ static void add_up(mho_trainer *t, const mho_rule_stats *s, int samples) {
 static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
   mho_rule_stats s;
   b->update = (uint64_t)t->at.update;
-  mho_err err = mho__batch_run(b, &s, ei);
+  mho_err err = mho__learner_run(t->learner, b, &s, ei);
   add_up(t, &s, b->n);
   if (err)
     return err;
@@ -89,8 +71,8 @@ static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
                     "settle longer",
                     t->at.epoch + 1, (long long)t->at.batch + 1);
 
-  mho_lesson lesson = mho__trainer_lesson(t, b->n);
-  if (t->applies & (MHO_APPLY_BATCH | MHO_APPLY_SAMPLE))
+  mho_lesson lesson = mho__learner_lesson(t->learner, b->n);
+  if (t->learner->applies & (MHO_APPLY_BATCH | MHO_APPLY_SAMPLE))
     mho__updater_apply(t->updater, &lesson);
   return MHO_OK;
 }
@@ -112,22 +94,23 @@ static mho_err learn_one_by_one(mho_trainer *t, const mho_batch *batch, mho_erri
 /* The next of `batches` batches of at most `size` samples: settle, then update. */
 static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *ei) {
   const mho_images *images = &t->data.train;
+  const mho_dataset_config *data = &t->e->dataset_config;
+  mho_rng rng = mho__stream_augmented(t->order.seed);
   int first = (int)t->at.batch * size;
-  mho_batch b = {.t = t,
-                 .images = images,
-                 .index = t->order + first,
-                 .augment = t->e->dataset_config.crop > 0 || t->e->dataset_config.flip,
+  mho_batch b = {.images = images,
+                 .index = t->order.sample + first,
+                 .augment = data->crop > 0 || data->flip ? &rng : NULL,
                  .n = mho_min(images->n - first, size),
                  .learn = true,
                  .metered = true,
                  .trains = true,
                  .update = (uint64_t)t->at.update};
 
-  if (mho__calibration_due(t, t->at.update))
-    mho__batch_calibrate(&b);
+  if (mho__learner_calibration_due(t->learner, t->at.update))
+    mho__learner_calibrate(t->learner, &b);
 
   mho_err err =
-      t->applies == MHO_APPLY_SAMPLE ? learn_one_by_one(t, &b, ei) : learn_from(t, &b, ei);
+      t->learner->applies == MHO_APPLY_SAMPLE ? learn_one_by_one(t, &b, ei) : learn_from(t, &b, ei);
   if (err)
     return err;
   t->at.batch++;
@@ -146,7 +129,7 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
   int size = (int)t->e->train.batch, batches = ceil_div(t->data.train.n, size);
   mho_err err = MHO_OK;
 
-  draw_order(t, size);
+  mho__order_draw(&t->order, t->at.epoch);
   if (t->at.batch == 0)
     err = begin_epoch(t, ei);
   if (err)

@@ -8,27 +8,26 @@
 
 #include "base/streams.h"
 #include "train/arrays.h"
-#include "train/batch.h"
+#include "train/trainer.h"
 
 void mho__calibrate_at_rest(mho_trainer *t) {
-  mho_batch b = {.t = t,
-                 .images = &t->data.train,
-                 .n = (int)t->e->train.batch,
-                 .update = (uint64_t)t->at.update};
-  if (mho__calibration_due(t, -1))
-    mho__batch_calibrate(&b);
+  mho_batch b = {
+      .images = &t->data.train, .n = (int)t->e->train.batch, .update = (uint64_t)t->at.update};
+  if (mho__learner_calibration_due(t->learner, -1))
+    mho__learner_calibrate(t->learner, &b);
 }
 
 /* Sum of the squared errors of the batch that has settled, in the values' own units; 0 where
  * targets are classes. */
 static double sum_squares(const mho_trainer *t, int n) {
-  const mho_real *y = t->state[0]->z[mho_network_output(t->net)];
+  const mho_learner *learner = t->learner;
+  const mho_real *y = learner->state[0]->z[mho_network_output(t->net)];
   int values = t->data.values;
   double sum = 0;
 
   for (int i = 0; i < n * values; i++) {
     double spread = t->data.value_spread ? t->data.value_spread[i % values] : 1;
-    double e = (double)(y[i] - t->value[i]) * spread;
+    double e = (double)(y[i] - learner->value[i]) * spread;
     sum += e * e;
   }
   return sum;
@@ -41,18 +40,17 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
 
   mho_rule_stats sum = {0};
   double start = mho_seconds(), squares = 0;
-  int batches = ceil_div(images->n, t->capacity);
+  int capacity = t->learner->capacity, batches = ceil_div(images->n, capacity);
   mho__calibrate_at_rest(t);
 
   for (int i = 0; i < batches; i++) {
-    int first = i * t->capacity;
-    mho_batch b = {.t = t,
-                   .images = images,
+    int first = i * capacity;
+    mho_batch b = {.images = images,
                    .first = first,
-                   .n = mho_min(images->n - first, t->capacity),
+                   .n = mho_min(images->n - first, capacity),
                    .update = mho__update_evaluation(t->at.epoch, images != &t->data.test, i)};
     mho_rule_stats s;
-    mho_err err = mho__batch_run(&b, &s, ei);
+    mho_err err = mho__learner_run(t->learner, &b, &s, ei);
     if (err)
       return err;
     mho__rule_stats_add(&sum, &s);
@@ -78,26 +76,25 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
 
 mho_err mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n, bool learn,
                             mho_rule_stats *stats, mho_errinfo *ei) {
-  mho_batch b = {.t = t,
-                 .images = images,
+  mho_batch b = {.images = images,
                  .first = first,
                  .n = n,
                  .learn = learn,
                  .update = mho__update_look(t->at.epoch)};
 
   mho__calibrate_at_rest(t);
-  return mho__batch_run(&b, stats, ei);
+  return mho__learner_run(t->learner, &b, stats, ei);
 }
 
 mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *out,
                              mho_errinfo *ei) {
-  bool has_images = first >= 0 && n >= 1 && n <= t->capacity && first + n <= t->data.train.n;
+  bool fits = n >= 1 && n <= t->learner->capacity;
+  bool has_images = fits && first >= 0 && first + n <= t->data.train.n;
   if (!has_images || c < 0 || c >= t->net->n_trained)
     return mho_fail(ei, MHO_EINVAL, "no gradient of connection %d on images %d to %d", c, first,
                     first + n - 1);
 
-  mho_batch b = {.t = t,
-                 .images = &t->data.train,
+  mho_batch b = {.images = &t->data.train,
                  .first = first,
                  .n = n,
                  .learn = true,
@@ -105,12 +102,12 @@ mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mho_real *
 
   mho__calibrate_at_rest(t);
   mho_rule_stats unused;
-  mho_err err = mho__batch_run(&b, &unused, ei);
+  mho_err err = mho__learner_run(t->learner, &b, &unused, ei);
   if (err)
     return err;
 
-  mho_lesson lesson = mho__trainer_lesson(t, n);
-  lesson.vars = t->other_vars;
+  mho_lesson lesson = mho__learner_lesson(t->learner, n);
+  lesson.vars = t->learner->other_vars;
   mho__updater_gradient(t->updater, &lesson, c, out);
   return MHO_OK;
 }

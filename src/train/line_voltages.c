@@ -21,13 +21,15 @@ mho_err mho__trainer_test_images(const mho_trainer *t, int first, int n, mho_rea
     return mho_fail(ei, MHO_EINVAL, "there is no test image %d: the dataset has %d", first + n - 1,
                     test->n);
 
-  if (n > t->capacity)
-    return mho_fail(ei, MHO_EINVAL, "%d samples at once: at most %d", n, t->capacity);
+  const mho_learner *learner = t->learner;
+  if (n > learner->capacity)
+    return mho_fail(ei, MHO_EINVAL, "%d samples at once: at most %d", n, learner->capacity);
 
-  *targets = mho__trainer_targets(t);
-  mho_images_batch(&t->data, test, NULL, first, n, images, t->value ? NULL : t->label);
-  if (t->value)
-    mho_images_values(&t->data, test, NULL, first, n, t->value);
+  uint8_t *label = learner->value ? NULL : learner->label;
+  *targets = mho__learner_targets(learner);
+  mho_images_batch(&t->data, test, NULL, first, n, images, label);
+  if (learner->value)
+    mho_images_values(&t->data, test, NULL, first, n, learner->value);
   return MHO_OK;
 }
 

@@ -47,7 +47,7 @@ static mho_err backprop_new(const mho_trainer *t, int n, bool settled, backprop 
 
   for (int l = 0; l < b->net->n_layers; l++)
     b->factor[l] = 1;
-  b->s = settled ? t->state[0] : b->own;
+  b->s = settled ? t->learner->state[0] : b->own;
   return MHO_OK;
 }
 
@@ -55,10 +55,10 @@ static mho_err backprop_new(const mho_trainer *t, int n, bool settled, backprop 
 static mho_lesson lesson_of(const mho_trainer *t, backprop *b, int sample0, int n,
                             mho_thread *thread) {
   return (mho_lesson){.net = b->net,
-                      .dynamics = (const mho_dynamics *)t->e->dynamics.entry,
+                      .dynamics = t->learner->dynamics,
                       .state = {b->s},
                       .error = b->error,
-                      .targets = mho__trainer_targets(t),
+                      .targets = mho__learner_targets(t->learner),
                       .sample0 = sample0,
                       .n = n,
                       .factor = b->factor,
@@ -66,6 +66,9 @@ static mho_lesson lesson_of(const mho_trainer *t, backprop *b, int sample0, int 
 }
 
 static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinfo *ei) {
+  const mho_learner *learner = t->learner;
+  size_t inputs = (size_t)n * (size_t)t->data.features;
+  int chunk = learner->chunk_samples;
   bool settled = t->e->observe.cosine_at == MHO_COSINE_SETTLED;
   mho_rule_stats unused = {0};
   mho_err err = backprop_new(t, n, settled, b, ei);
@@ -73,11 +76,11 @@ static mho_err backprop_run(const mho_trainer *t, int n, backprop *b, mho_errinf
     return err;
 
   if (!settled)
-    memcpy(b->s->z[0], t->state[0]->z[0], (size_t)n * (size_t)t->data.features * sizeof(mho_real));
+    memcpy(b->s->z[0], learner->state[0]->z[0], inputs * sizeof(mho_real));
 
-  for (int sample0 = 0; sample0 < n; sample0 += t->chunk) {
-    mho_thread thread = {.scratch = t->scratch[0]};
-    mho_lesson lesson = lesson_of(t, b, sample0, mho_min(n - sample0, t->chunk), &thread);
+  for (int sample0 = 0; sample0 < n; sample0 += chunk) {
+    mho_thread thread = {.scratch = learner->thread[0].scratch};
+    mho_lesson lesson = lesson_of(t, b, sample0, mho_min(n - sample0, chunk), &thread);
     if (settled) {
       mho__backprop_at_state(&lesson, &unused);
     } else {
@@ -124,16 +127,16 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
 
   mho_real *other = g + most, *scratch = g + 2 * most;
   err = backprop_run(t, n, &b, ei);
-  mho_lesson rule = mho__trainer_lesson(t, n), reference = lesson_of(t, &b, 0, n, NULL);
+  mho_lesson rule = mho__learner_lesson(t->learner, n), reference = lesson_of(t, &b, 0, n, NULL);
   rule.factor = b.factor;
-  rule.vars = t->other_vars;
+  rule.vars = t->learner->other_vars;
 
   for (int c = 0; c < net->n_trained; c++) {
     int rows = crossbar_of(t->net, c)->rows;
     if (err)
       break;
     mho_change of_rule = {0}, of_reference = {0};
-    t->rule->change(&rule, c, &of_rule);
+    t->learner->rule->change(&rule, c, &of_rule);
     mho_change_by_error(&reference, c, &of_reference);
     mho_change_sum(net, c, &of_rule, MHO_CHANGE_GRADIENT, 0, rows, g, scratch);
     mho_change_sum(net, c, &of_reference, MHO_CHANGE_GRADIENT, 0, rows, other, scratch);
@@ -151,7 +154,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
 static mho_err observe_lyapunov(const mho_trainer *t, const mho_state *input, int n,
                                 mho_settle_row *row, mho_errinfo *ei) {
   mho_lyapunov v;
-  mho_err err = mho_observe_lyapunov(t->net, input, n, pool_of(t), &v, ei);
+  mho_err err = mho_observe_lyapunov(t->net, input, n, t->learner->pool, &v, ei);
   row->lyapunov = err || !isfinite(v.mean) ? (double)NAN : v.mean;
   return err;
 }
@@ -159,7 +162,7 @@ static mho_err observe_lyapunov(const mho_trainer *t, const mho_state *input, in
 static mho_err observe_settling(const mho_trainer *t, const mho_state *input, int n,
                                 mho_settle_row *row, mho_errinfo *ei) {
   mho_settling v;
-  mho_err err = mho_observe_settling(t->net, input, n, pool_of(t), &v, ei);
+  mho_err err = mho_observe_settling(t->net, input, n, t->learner->pool, &v, ei);
   row->steps_mean = v.mean;
   row->steps_max = v.max;
   row->residual_max = v.residual;

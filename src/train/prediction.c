@@ -8,7 +8,7 @@
 
 #include "base/streams.h"
 #include "train/arrays.h"
-#include "train/batch.h"
+#include "train/trainer.h"
 
 int mho_trainer_layers(const mho_trainer *t) {
   return t->net->n_layers;
@@ -43,10 +43,11 @@ static mho_err check(const mho_trainer *t, int n, const mho_real *x, mho_errinfo
 
 /* The states of a batch that has settled into the caller's, from sample `first` on. */
 static void copy_states(const mho_trainer *t, int first, int n, mho_real *const *z) {
+  const mho_state *s = t->learner->state[0];
   for (int l = 1; l < t->net->n_layers; l++) {
     size_t units = (size_t)t->net->layer[l].n;
     if (z[l])
-      memcpy(z[l] + (size_t)first * units, t->state[0]->z[l], (size_t)n * units * sizeof **z);
+      memcpy(z[l] + (size_t)first * units, s->z[l], (size_t)n * units * sizeof **z);
   }
 }
 
@@ -56,18 +57,17 @@ mho_err mho_trainer_settle(mho_trainer *t, int n, const mho_real *x, mho_real *c
   if (err)
     return err;
 
-  int batches = ceil_div(n, t->capacity);
+  int capacity = t->learner->capacity, batches = ceil_div(n, capacity);
   int64_t missed = 0;
   mho__calibrate_at_rest(t);
 
   for (int i = 0; i < batches; i++) {
-    int first = i * t->capacity;
-    mho_batch b = {.t = t,
-                   .x = x + (size_t)first * (size_t)t->data.features,
-                   .n = mho_min(n - first, t->capacity),
+    int first = i * capacity;
+    mho_batch b = {.x = x + (size_t)first * (size_t)t->data.features,
+                   .n = mho_min(n - first, capacity),
                    .update = mho__update_evaluation(t->at.epoch, false, i)};
     mho_rule_stats s;
-    err = mho__batch_run(&b, &s, ei);
+    err = mho__learner_run(t->learner, &b, &s, ei);
     if (err)
       return err;
     missed += s.free.unsettled;

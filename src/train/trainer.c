@@ -6,43 +6,21 @@
 #include <gsl/gsl_errno.h>
 #include <pthread.h>
 
-#include "base/streams.h"
 #include "mho/num.h"
 
-enum {
-  EVALUATION_BATCH = 500,
-  EVALUATION_UNITS = 1 << 22, /* most units of all samples of an evaluation batch */
-};
-
-/* Samples that a task settles: from the config alone, so that results do not depend on the
- * threads. */
-static int chunk_samples(const mho_train_config *c) {
-  if (c->chunk)
-    return (int)c->chunk;
-  int samples = (((int)c->batch + 3) / 4 + 7) / 8 * 8;
-  return mho_min(samples, MHO_CHUNK_MAX);
-}
-
-/* Samples of a state: a training batch, or one of evaluation, which is smaller where a sample has
- * very many units. */
-static int capacity_of(const mho_trainer *t) {
-  int units = 0, evaluation = EVALUATION_BATCH;
-  for (int l = 1; l < t->net->n_layers; l++)
-    units += t->net->layer[l].n;
-
-  if (units > EVALUATION_UNITS / EVALUATION_BATCH)
-    evaluation = mho_max(EVALUATION_UNITS / units, 1);
-  return mho_max((int)t->e->train.batch, evaluation);
+static mho_pool *pool_of(const mho_trainer *t) {
+  return t->ctx ? t->ctx->pool : NULL;
 }
 
 static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
   const mho_experiment *e = t->e;
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
   const mho_scheme *scheme = (const mho_scheme *)e->scheme.entry;
   bool is_pulsed = scheme->needs_pulses || e->initial.how == MHO_INITIAL_SCHEME;
 
   mho_network_options o = {.topology = (const mho_topology *)e->topology.entry,
                            .topology_params = e->topology.params,
-                           .plan = t->rule->plan,
+                           .plan = rule->plan,
                            .plan_params = e->rule.params,
                            .config = &e->network,
                            .feedback = &e->feedback,
@@ -58,7 +36,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .array_config = &e->array_config,
                            .pulsed = is_pulsed,
                            .pool = pool_of(t),
-                           .seeds = t->seeds,
+                           .seeds = mho_experiment_seeds(e),
                            .features = t->data.features,
                            .classes = mho_dataset_outputs(&t->data),
                            .channels = t->data.channels,
@@ -128,35 +106,6 @@ static mho_err make_subject(mho_trainer *t, const mho_dataset *data, mho_errinfo
   return MHO_OK;
 }
 
-/* Factor on a layer's error, whose scale is `signal` times that of the true gradient unless it is
- * direct, for the scale that is asked for: the true gradient's, or as measured. */
-static double factor_for(double signal, bool is_direct, bool wants_true) {
-  if (wants_true == is_direct)
-    return 1;
-  if (is_direct)
-    return signal;
-  return signal > 0 ? 1 / signal : 1;
-}
-
-/* Factors that bring a layer's error to the scale that is asked for: as measured, or of the true
- * gradient. rule.gradient and update.layer_rates ask for the same thing in two places, what a rule
- * hands on and what hardware learns with. Settled directly, an error comes at the scale of the true
- * gradient already. */
-static void set_layer_factors(mho_trainer *t) {
-  const mho_experiment *e = t->e;
-  bool pulsed = ((const mho_scheme *)e->scheme.entry)->needs_pulses;
-  bool equal = e->update.layer_rates == MHO_LAYER_RATES_EQUAL ||
-               (e->update.layer_rates == MHO_LAYER_RATES_AUTO && pulsed);
-  bool normalize = equal || e->gradient.scale == MHO_GRADIENT_NORMALIZED ||
-                   (e->gradient.scale == MHO_GRADIENT_AUTO && t->direct);
-
-  mho_lesson lesson = {.net = t->net, .params = e->rule.params};
-  for (int l = 0; l < t->net->n_layers; l++) {
-    double signal = t->rule->size ? t->rule->size(&lesson, l) : 1;
-    t->layer_factor[l] = factor_for(signal, t->direct, normalize);
-  }
-}
-
 /* What a process has one of, for programs that do not set it up themselves. */
 static void set_up_process(void) {
   mho_blas_init();
@@ -166,6 +115,23 @@ static void set_up_process(void) {
 mho_err mho_trainer_new(const mho_context *ctx, const mho_experiment *e, mho_trainer **out,
                         mho_errinfo *ei) {
   return mho_trainer_new_on(ctx, e, NULL, out, ei);
+}
+
+/* What works on the data and the network. */
+static mho_err make_parts(mho_trainer *t, mho_errinfo *ei) {
+  const mho_experiment *e = t->e;
+  uint64_t order = mho_experiment_seeds(e).order;
+
+  mho_err err = mho__standing_new(e, t->net, &t->at, ei);
+  if (!err)
+    err = mho__updater_new(e, t->net, pool_of(t), &t->at, &t->updater, ei);
+  if (!err)
+    err = mho__learner_new(e, &t->data, t->updater, &t->learner, ei);
+  if (!err)
+    err = mho__order_new(&e->train, t->data.train.n, order, &t->order, ei);
+  if (!err)
+    err = mho__brought_new(t->net, &t->brought, ei);
+  return err;
 }
 
 mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e, const mho_dataset *data,
@@ -179,31 +145,14 @@ mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e, cons
 
   t->ctx = ctx;
   t->e = e;
-  t->rule = (const mho_rule *)e->rule.entry;
-  t->settler = (const mho_settler *)e->settler.entry;
-  t->seeds = mho_experiment_seeds(e);
-  t->direct = mho_experiment_direct(e);
-  t->applies = mho_experiment_applies(e);
-  t->chunk = chunk_samples(&e->train);
-
   mho_err err = make_subject(t, data, ei);
-  if (!err) {
-    t->capacity = capacity_of(t);
-    err = mho__standing_new(e, t->net, &t->at, ei);
-  }
   if (!err)
-    err = mho__updater_new(e, t->net, pool_of(t), &t->at, &t->updater, ei);
-  if (!err)
-    err = mho__trainer_buffers_new(t, ei);
+    err = make_parts(t, ei);
   if (err) {
     mho_trainer_free(t);
     return err;
   }
 
-  mho_rng_permutation(mho__stream_cut(t->seeds.order), 0, t->data.train.n, t->cut);
-  for (int c = 0; c < t->net->n_trained; c++)
-    t->built_range[c] = mho_crossbar_w_max(crossbar_of(t->net, c));
-  set_layer_factors(t);
   mho__trainer_warn(t);
   *out = t;
   return MHO_OK;
@@ -212,7 +161,9 @@ mho_err mho_trainer_new_on(const mho_context *ctx, const mho_experiment *e, cons
 void mho_trainer_free(mho_trainer *t) {
   if (!t)
     return;
-  mho__trainer_buffers_free(t);
+  mho__brought_free(&t->brought);
+  mho__order_free(&t->order);
+  mho__learner_free(t->learner);
   mho__updater_free(t->updater);
   mho__standing_free(&t->at);
   mho_network_free(t->net);
@@ -222,9 +173,9 @@ void mho_trainer_free(mho_trainer *t) {
 }
 
 void mho__trainer_range(mho_trainer *t, const double *w_max) {
-  t->ranged = w_max != NULL;
+  t->brought.ranged = w_max != NULL;
   for (int c = 0; c < t->net->n_trained; c++)
-    mho_crossbar_range(crossbar_of(t->net, c), w_max ? w_max[c] : t->built_range[c]);
+    mho_crossbar_range(crossbar_of(t->net, c), w_max ? w_max[c] : t->brought.drawn_range[c]);
   mho__updater_rescale(t->updater);
 }
 
@@ -233,7 +184,7 @@ mho_network *mho_trainer_network(mho_trainer *t) {
 }
 
 mho_state *mho_trainer_state(mho_trainer *t) {
-  return t->state[0];
+  return t->learner->state[0];
 }
 
 const mho_dataset *mho_trainer_dataset(const mho_trainer *t) {
@@ -241,7 +192,7 @@ const mho_dataset *mho_trainer_dataset(const mho_trainer *t) {
 }
 
 bool mho_trainer_in_time(const mho_trainer *t) {
-  return t->settler->in_time;
+  return t->learner->settler->in_time;
 }
 
 mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei) {

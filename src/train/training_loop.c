@@ -5,7 +5,7 @@
 
 /* Whether weights that the config names have not been taken. */
 static bool lacks_weights(const mho_trainer *t) {
-  return *t->e->train.from && !t->ranged && t->at.update == 0;
+  return *t->e->train.from && !t->brought.ranged && t->at.update == 0;
 }
 
 mho_err mho_trainer_train(mho_trainer *t, mho_epoch_done done, void *user, mho_errinfo *ei) {

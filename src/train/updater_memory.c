@@ -140,7 +140,7 @@ mho_err mho__updater_new(const mho_experiment *e, mho_network *net, mho_pool *po
   static mho_err (*const make[])(mho_updater * u, mho_errinfo * ei) = {new_slabs, new_weight_arrays,
                                                                        new_trains, new_scratch};
   mho_updater *u = mho_alloc(1, sizeof *u);
-  *out = u;
+  *out = NULL;
   if (!u)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the update");
 
@@ -157,11 +157,11 @@ mho_err mho__updater_new(const mho_experiment *e, mho_network *net, mho_pool *po
     mho_err err = make[i](u, ei);
     if (err) {
       mho__updater_free(u);
-      *out = NULL;
       return err;
     }
   }
   mho__updater_rescale(u);
+  *out = u;
   return MHO_OK;
 }
 

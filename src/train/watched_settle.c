@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "train/batch.h"
+#include "train/trainer.h"
 
 /* ---------------------------------------------------------------- samples in continuous time */
 
@@ -26,17 +26,19 @@ static double record_samples(int epoch, int first, int n, const double *time, co
 /* Settle the first n images with the watch that the trainer has. */
 static mho_err settle_samples(mho_trainer *t, const mho_images *images, int n, mho_settle_row *row,
                               mho_settle_sample *samples, mho_errinfo *ei) {
+  const mho_learner *learner = t->learner;
   mho_rule_stats sum = {0};
   double joules = 0;
 
-  for (int first = 0; first < n; first += t->capacity) {
-    int m = mho_min(n - first, t->capacity);
+  for (int first = 0; first < n; first += learner->capacity) {
+    int m = mho_min(n - first, learner->capacity);
     mho_rule_stats s;
     mho_err err = mho__trainer_settle(t, images, first, m, false, &s, ei);
     if (err)
       return err;
     mho__rule_stats_add(&sum, &s);
-    joules = record_samples(row->epoch, first, m, t->watch.time, t->watch.energy, samples, joules);
+    joules = record_samples(row->epoch, first, m, learner->watch.time, learner->watch.energy,
+                            samples, joules);
   }
 
   row->steps_mean = sum.free.steps / n;
@@ -52,8 +54,8 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *images, in
                                     mho_settle_row *row, mho_settle_sample *samples,
                                     mho_errinfo *ei) {
   mho_power power = {0};
-  double *time = mho_alloc((size_t)t->capacity, sizeof *time);
-  double *energy = mho_alloc((size_t)t->capacity, sizeof *energy);
+  size_t capacity = (size_t)t->learner->capacity;
+  double *time = mho_alloc(capacity, sizeof *time), *energy = mho_alloc(capacity, sizeof *energy);
   mho_err err;
 
   if (time && energy)
@@ -62,9 +64,9 @@ mho_err mho_trainer_observe_circuit(mho_trainer *t, const mho_images *images, in
     err = mho_fail(ei, MHO_ENOMEM, "no memory for settling times");
 
   if (!err) {
-    t->watch = (mho_watch){.time = time, .energy = energy, .power = &power};
+    t->learner->watch = (mho_probe){.time = time, .energy = energy, .power = &power};
     err = settle_samples(t, images, n, row, samples, ei);
-    t->watch = (mho_watch){0};
+    t->learner->watch = (mho_probe){0};
     mho__power_free(t->net, &power);
   }
 
@@ -100,16 +102,17 @@ static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample
                             const mho_power *power, mho_trace *trace, mho_watched *out,
                             mho_errinfo *ei) {
   double time = NAN, energy = NAN;
-  bool direct = t->direct;
+  mho_learner *learner = t->learner;
+  bool direct = learner->direct;
 
-  t->direct = direct && !t->state[1];
-  t->watch = (mho_watch){.time = &time, .energy = &energy, .power = power, .trace = trace};
+  learner->direct = direct && !learner->state[1];
+  learner->watch = (mho_probe){.time = &time, .energy = &energy, .power = power, .trace = trace};
   mho_rule_stats s;
   mho_err err = mho__trainer_settle(t, images, sample, 1, true, &s, ei);
-  t->watch = (mho_watch){0};
-  t->direct = direct;
+  learner->watch = (mho_probe){0};
+  learner->direct = direct;
 
-  *out = (mho_watched){.label = t->value ? -1 : t->label[0],
+  *out = (mho_watched){.label = learner->value ? -1 : learner->label[0],
                        .loss = s.loss,
                        .correct = s.correct > 0,
                        .steps = s.free.steps,

@@ -107,8 +107,8 @@ static double moved(const phases *A, int a, const phases *B, int b, int l) {
   size_t windows = layer->pool.size ? (size_t)n * (size_t)layer->outputs : 0, differ = 0;
   uint8_t *w[2] = {malloc(windows + 1), malloc(windows + 1)};
   if (windows) {
-    mho_pool_winners(&layer->pool, n, A->t->state[a]->z[l], w[0]);
-    mho_pool_winners(&layer->pool, n, B->t->state[b]->z[l], w[1]);
+    mho_pool_winners(&layer->pool, n, A->t->learner->state[a]->z[l], w[0]);
+    mho_pool_winners(&layer->pool, n, B->t->learner->state[b]->z[l], w[1]);
   }
   for (size_t i = 0; i < windows; i++)
     differ += w[0][i] != w[1][i];
@@ -120,7 +120,8 @@ static double moved(const phases *A, int a, const phases *B, int b, int l) {
 /* What a connection reads of the free states. */
 static const mho_real *source_of(const mho_trainer *t, const mho_network *f, int c) {
   int from = f->connection[c].from;
-  return f->layer[from].pool.size ? t->state[0]->pooled[from] : t->state[0]->z[from];
+  return f->layer[from].pool.size ? t->learner->state[0]->pooled[from]
+                                  : t->learner->state[0]->z[from];
 }
 
 /* Backpropagation's gradient of connection c in net f with the slopes and winners of one net's
@@ -133,15 +134,18 @@ static mho_real *mixed(const mho_network *f, const phases *slopes, const phases 
       rows = f->connection[c].xb->rows;
   for (int l = 1; l <= last; l++)
     error[l] = mho_alloc((size_t)batch * (size_t)f->layer[l].n, sizeof(mho_real));
-  memcpy(error[last], t->error[last], (size_t)batch * (size_t)f->layer[last].n * sizeof(mho_real));
-  for (int row0 = 0; row0 < batch; row0 += t->chunk)
-    mho__backprop_back(&(mho_lesson){.net = f,
-                                     .state = {slopes->t->state[0]},
-                                     .error = error,
-                                     .sample0 = row0,
-                                     .n = batch - row0 < t->chunk ? batch - row0 : t->chunk,
-                                     .thread = &(mho_thread){.scratch = t->scratch[0]}},
-                       &unused);
+  memcpy(error[last], t->learner->error[last],
+         (size_t)batch * (size_t)f->layer[last].n * sizeof(mho_real));
+  for (int row0 = 0; row0 < batch; row0 += t->learner->chunk_samples)
+    mho__backprop_back(
+        &(mho_lesson){.net = f,
+                      .state = {slopes->t->learner->state[0]},
+                      .error = error,
+                      .sample0 = row0,
+                      .n = batch - row0 < t->learner->chunk_samples ? batch - row0
+                                                                    : t->learner->chunk_samples,
+                      .thread = &(mho_thread){.scratch = t->learner->thread[0].scratch}},
+        &unused);
   int cells = rows * f->connection[c].xb->cols;
   mho_outer term = {.pre = source_of(t, f, c),
                     .post = error[f->connection[c].to],
@@ -190,7 +194,7 @@ static double clipped(const char *yaml, const char *bare, const mho_checkpoint_r
   for (int l = 1; l < mho_hidden_end(net); l++) {
     size_t units = (size_t)settled.e->train.batch * (size_t)net->layer[l].n, any = 0, one = 0;
     for (size_t i = 0; i < units; i++) {
-      bool a = settled.t->error[l][i] != 0, b = forward.t->error[l][i] != 0;
+      bool a = settled.t->learner->error[l][i] != 0, b = forward.t->learner->error[l][i] != 0;
       any += a || b;
       one += a != b;
     }
@@ -218,7 +222,7 @@ static void shares(const char *yaml, double nudge, const mho_checkpoint_row *wei
     const mho_layer *layer = &net->layer[l];
     size_t units = (size_t)n * (size_t)layer->n, any = 0, cut = 0;
     for (size_t i = 0; i < units; i++) {
-      double a = (double)finite.t->error[l][i], b = (double)small.t->error[l][i];
+      double a = (double)finite.t->learner->error[l][i], b = (double)small.t->learner->error[l][i];
       any += a != 0 || b != 0;
       cut += fabs(a - b) > 0.01 * fmax(fabs(a), fabs(b));
     }

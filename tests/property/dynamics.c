@@ -442,7 +442,8 @@ static void check_sign(const mho_trainer *t, const mho_real *gradient) {
   for (int s = 0; s < BATCH; s++)
     for (int i = 0; i < UNITS; i++)
       for (int j = 0; j < UNITS; j++)
-        want[i * UNITS + j] -= t->state[0]->z[2][s * UNITS + i] * t->error[2][s * UNITS + j];
+        want[i * UNITS + j] -=
+            t->learner->state[0]->z[2][s * UNITS + i] * t->learner->error[2][s * UNITS + j];
   assert_true(cosine(UNITS * UNITS, want, gradient) > 0.9999);
 }
 

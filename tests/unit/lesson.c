@@ -331,8 +331,8 @@ static void test_kept_variables(void **state) {
   trained a = train("rule: counts\ntrain: {batch: 30}\n");
   mho_evaluation unused;
   OK(mho_trainer_evaluate(a.t, &mho_trainer_dataset(a.t)->test, &unused, &ei));
-  const double *count = mho_vars_exact(a.t->vars, COUNT, 0, 0);
-  const double *seen = mho_vars_exact(a.t->vars, SEEN, 0, 0);
+  const double *count = mho_vars_exact(a.t->learner->vars, COUNT, 0, 0);
+  const double *seen = mho_vars_exact(a.t->learner->vars, SEEN, 0, 0);
   for (int i = 0; i < 30; i++) {
     NEAR(count[i], i < 10 ? 1 : 3, 0, 0);
     NEAR(seen[i], 1, 0, 0);
