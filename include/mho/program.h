@@ -85,8 +85,8 @@ typedef struct mho_scheme {
   void (*replay)(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts);
 } mho_scheme;
 
-/** The check of every scheme (mho_entry.check): that there are pulses where it gives some, and
- *  lines and samples where it pulses those. A scheme of its own kind calls it first. */
+/** What every scheme is checked for, before its own mho_entry.check: that there are pulses where it
+ *  gives some, and lines and samples where it pulses those. */
 MHO_API mho_err mho_scheme_check(const struct mho_experiment *e, mho_errinfo *ei);
 
 /** What the config says of any update. */

@@ -1,8 +1,9 @@
 /* compatible.c - what the sections of a config must fit together in.
  *
- * Every check is a function of its own; they run in the order of the table, and the first error is
- * the one that is reported. A few of them also fill in what follows from other keys and was not
- * set.
+ * Every registered thing that is chosen is asked: its kind for what all of the kind need of the
+ * others (rule_check.c, settler_check.c, ..., in the kind's folder), then its own mho_entry.check.
+ * Here is what no kind can say. The first error is the one that is reported, with its place in the
+ * config.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "experiment/compatible.h"
 
@@ -10,20 +11,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array/array_check.h"
+#include "dynamics/dynamics_check.h"
 #include "experiment/config_file.h"
 #include "experiment/sections.h"
+#include "network/topology_check.h"
+#include "rule/rule_check.h"
+#include "settle/settler_check.h"
 
 /* What the checks look at. */
 typedef struct subject {
-  const mho_registry *registry;
   const mho_config *c;
   mho_experiment *e;
-  const mho_device_model *device;
-  const mho_array_model *array;
-  const mho_topology *topology;
-  const mho_dynamics *dynamics;
-  const mho_settler *settler;
-  const mho_rule *rule;
   mho_errinfo *ei;
 } subject;
 
@@ -68,10 +67,15 @@ static const mho_config_key *key_of(const subject *s, const char *message) {
   return mho__config_find(s->c, path);
 }
 
-/* What a registered thing says: at the key that the sentence begins with, else at the first one of
- * its section or of any that it names, whichever is set; else at the word that chose the thing. */
-static mho_err at_named_key(const subject *s, const char *section, const char *word,
-                            const char *message) {
+/* What a registered thing says: where it says itself, else at the key that the sentence begins
+ * with, else at the first one of its section or of any that it names, whichever is set; else at the
+ * word that chose the thing. */
+static mho_err at_named_key(const subject *s, const char *section, const char *word, mho_err err,
+                            const mho_errinfo *why) {
+  const char *message = why->message;
+  if (*why->file) /* a table of the user's */
+    return mho_fail_at(s->ei, err, why->file, why->line, "%s", message);
+
   const mho_config_key *key = key_of(s, message);
   if (!key)
     key = key_in(s, section, message);
@@ -82,121 +86,6 @@ static mho_err at_named_key(const subject *s, const char *section, const char *w
     key = mho__config_find_in(s->c, section, word);
   return mho_fail_at(s->ei, MHO_ECONFIG, key ? key->file : NULL, key ? key->line : 0, "%s",
                      message);
-}
-
-/* ---------------------------------------------------------------- devices and arrays */
-
-static mho_err device_parameters(const subject *s) {
-  mho_errinfo why = {0};
-  mho_err err = mho_device_check(s->device, s->e->device.params, &s->e->device_config, &why);
-  if (!err)
-    return MHO_OK;
-  if (*why.file) /* a table of the user's */
-    return mho_fail_at(s->ei, err, why.file, why.line, "%s", why.message);
-  return at_named_key(s, "device", "model", why.message);
-}
-
-static mho_err array_parameters(const subject *s) {
-  mho_errinfo why = {0};
-  if (s->array->check && s->array->check(s->e->array.params, &why))
-    return at_named_key(s, "array", "model", why.message);
-  return MHO_OK;
-}
-
-/* ---------------------------------------------------------------- rules and settlers */
-
-/* When changes are applied is up to the rule, as far as the config may say. */
-static mho_err rule_applies(const subject *s) {
-  static const char *const words[] = {"batch", "sample", "step", "spike"};
-  int applies = (int)mho_experiment_applies(s->e);
-  int own = s->rule->applies ? (int)s->rule->applies : MHO_APPLY_BATCH;
-  int can = own | s->rule->also_applies;
-  char list[64] = "";
-  if (applies & can)
-    return MHO_OK;
-
-  for (int i = 0; i < MHO_COUNT(words); i++)
-    if (can & 1 << i)
-      mho_text_append(list, sizeof list, "%s%s", *list ? " or " : "", words[i]);
-  return at_key(s, "update", "apply",
-                "update.apply: rule.name '%s' cannot apply changes then: use %s", s->rule->entry.id,
-                list);
-}
-
-static mho_err dynamics_parameters(const subject *s) {
-  mho_errinfo why = {0};
-  if (s->dynamics->check && s->dynamics->check(s->e->dynamics.params, &why))
-    return at_named_key(s, "dynamics", "name", why.message);
-  return MHO_OK;
-}
-
-/* A rule that settles nothing passes activities forward as they are at rest. */
-static mho_err rule_finds_rest(const subject *s) {
-  if (!s->rule->feed_forward || s->dynamics->relax)
-    return MHO_OK;
-  return at_key(s, "rule", "name",
-                "rule.name: '%s' passes activities forward as they are at rest, and the neurons of "
-                "dynamics.name '%s' do not rest: use dynamics rate, or another rule",
-                s->rule->entry.id, s->dynamics->entry.id);
-}
-
-static mho_err settler_finds_dynamics(const subject *s) {
-  const char *what =
-      s->rule->feed_forward ? NULL : s->settler->misses(s->dynamics, s->e->settler.params);
-  if (!what)
-    return MHO_OK;
-  return at_key(s, "settle", "method",
-                "settle.method: '%s' %s, which dynamics.name '%s' has not: set one of them to "
-                "another (mho list settlers, mho list dynamics)",
-                s->settler->entry.id, what, s->dynamics->entry.id);
-}
-
-static mho_err settler_parameters(const subject *s) {
-  mho_errinfo why = {0};
-  if (s->settler->check && s->settler->check(s->e->settler.params, &why))
-    return at_named_key(s, "settle", "method", why.message);
-  return MHO_OK;
-}
-
-/* Why the difference cannot be settled itself, or NULL. */
-static const char *not_direct(const mho_experiment *e) {
-  const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  const mho_rule *rule = (const mho_rule *)e->rule.entry;
-  const mho_settler *settler = (const mho_settler *)e->settler.entry;
-  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
-
-  if (!rule->direct_needs)
-    return "the rule has one phase only";
-  if (!dynamics->difference)
-    return "dynamics.name has no equations of it: use rate";
-  if (!settler->difference)
-    return "settle.method knows only two states: use sweep";
-  if (((const mho_device_model *)e->device.entry)->pulse)
-    return "on devices the difference is measured: use device.model ideal";
-
-  bool is_noisy = array->noisy && array->noisy(e->array.params);
-  bool is_lossy = array->lossy && array->lossy(e->array.params);
-  if (is_noisy || is_lossy)
-    return "through noise, converters or amplifiers the difference is measured: "
-           "use array.model ideal";
-
-  if (mho_circuit_limited(&e->circuit))
-    return "of amplifiers that saturate the difference is measured: use neuron.saturation 0";
-
-  const char *why = settler->direct_needs ? settler->direct_needs(e->settler.params) : NULL;
-  return why ? why : rule->direct_needs(e->rule.params);
-}
-
-bool mho_experiment_direct(const mho_experiment *e) {
-  return e->settle.difference != MHO_DIFFERENCE_SUBTRACT && !not_direct(e);
-}
-
-static mho_err difference_is_direct(const subject *s) {
-  bool is_asked = s->e->settle.difference == MHO_DIFFERENCE_DIRECT;
-  const char *why = is_asked ? not_direct(s->e) : NULL;
-  if (!why)
-    return MHO_OK;
-  return at_key(s, "settle", "difference", "settle.difference: not direct, because %s", why);
 }
 
 /* ---------------------------------------------------------------- the read-out */
@@ -233,7 +122,7 @@ static mho_err loss_fits_output(const subject *s) {
                 "probabilities: use cross_entropy, or network.output linear");
 }
 
-/* ---------------------------------------------------------------- data and layers */
+/* ---------------------------------------------------------------- what no kind says */
 
 static mho_err batch_has_samples(const subject *s) {
   int64_t batch = s->e->train.batch, used = s->e->dataset_config.train;
@@ -241,54 +130,6 @@ static mho_err batch_has_samples(const subject *s) {
     return MHO_OK;
   return at_key(s, "train", "batch", "train.batch: %lld samples, but dataset.train uses only %lld",
                 (long long)batch, (long long)used);
-}
-
-static mho_err topology_takes_hidden(const subject *s) {
-  const mho_param *hidden = mho_params_find(mho_network_params, "hidden");
-  if (!s->topology->own_layers || mho_param_is_default(hidden, &s->e->network))
-    return MHO_OK;
-  return at_key(s, "network", "hidden",
-                "network.hidden: topology %s takes all layers from network.%s: put them there",
-                s->topology->entry.id, s->topology->entry.params.p[0].name);
-}
-
-static mho_err sense_lines_are_simulated(const subject *s) {
-  bool is_special = s->topology->own_layers || s->e->network.biases;
-  if (!is_special || !s->array->holds || !s->array->holds(s->e->array.params))
-    return MHO_OK;
-  return at_key(s, "array", "differencing",
-                "array.differencing: a held sense line is not simulated "
-                "with convolutions or biases: use digital");
-}
-
-static mho_err observables_fit_topology(const subject *s) {
-  const mho_observe_config *o = &s->e->observe;
-  const char *key = NULL;
-
-  if (o->spectral_radius)
-    key = "spectral_radius";
-  else if (o->lyapunov)
-    key = "lyapunov";
-  else if (o->settling)
-    key = "settling";
-
-  if (!s->topology->own_layers || !key)
-    return MHO_OK;
-  return at_key(s, "observe", key,
-                "observe.%s: not for topology %s: only the cosine is observed there", key,
-                s->topology->entry.id);
-}
-
-/* Observables are those of the map of neurons at rest. */
-static mho_err observables_fit_dynamics(const subject *s) {
-  const mho_observe_config *o = &s->e->observe;
-  bool any = o->spectral_radius || o->lyapunov || o->settling || o->cosine;
-  if (!any || s->dynamics->relax)
-    return MHO_OK;
-  return at_key(s, "dynamics", "name",
-                "dynamics.name: the neurons of '%s' do not rest, and what section observe asks "
-                "for is of neurons that do: leave observe out, or use dynamics rate",
-                s->dynamics->entry.id);
 }
 
 static mho_err tile_has_two_sides(const subject *s) {
@@ -306,13 +147,16 @@ static mho_err network_has_a_hidden_layer(const subject *s) {
                 "network.hidden: give at least one hidden layer, for example [128]");
 }
 
-/* Converters between hidden layers belong to a clock. */
+/* Converters between hidden layers belong to a clock. Earlier releases have stored configs without,
+ * which must open: so no settler says this. */
 static mho_err converters_have_a_clock(const subject *s) {
+  const mho_array_model *array = (const mho_array_model *)s->e->array.entry;
+  const mho_settler *settler = (const mho_settler *)s->e->settler.entry;
   mho_array_converters converters = {0};
-  if (s->array->converters)
-    s->array->converters(s->e->array.params, &converters);
+  if (array->converters)
+    array->converters(s->e->array.params, &converters);
 
-  if (!s->settler->in_time || converters.analog || !(converters.dac_bits || converters.adc_bits))
+  if (!settler->in_time || converters.analog || !(converters.dac_bits || converters.adc_bits))
     return MHO_OK;
 
   return at_key(s, "array", converters.adc_bits ? "adc_bits" : "dac_bits",
@@ -323,6 +167,31 @@ static mho_err converters_have_a_clock(const subject *s) {
 
 /* ---------------------------------------------------------------- what registered things say */
 
+static mho_err check_device(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_device_model *model = (const mho_device_model *)e->device.entry;
+  return mho_device_check(model, e->device.params, &e->device_config, ei);
+}
+
+/* What every thing of a kind is checked for, before its own mho_entry.check. */
+static mho_err (*const of_kind[MHO_KIND_COUNT])(const mho_experiment *e, mho_errinfo *ei) = {
+    [MHO_KIND_ARRAY] = mho__array_check,       [MHO_KIND_DEVICE] = check_device,
+    [MHO_KIND_SCHEME] = mho_scheme_check,      [MHO_KIND_RULE] = mho__rule_check,
+    [MHO_KIND_SETTLER] = mho__settler_check,   [MHO_KIND_DYNAMICS] = mho__dynamics_check,
+    [MHO_KIND_TOPOLOGY] = mho__topology_check,
+};
+
+/* What a thing that a section chooses is checked for. */
+static mho_err check_chosen(const subject *s, const mho_section *section, int selector) {
+  mho_kind kind = section->selector[selector].kind;
+  const mho_entry *entry = mho__section_choice(section, selector, s->e)->entry;
+  mho_errinfo why = {0};
+
+  mho_err err = of_kind[kind] ? of_kind[kind](s->e, &why) : MHO_OK;
+  if (!err && entry->check)
+    err = entry->check(s->e, &why);
+  return err ? at_named_key(s, section->name, section->selector[selector].key, err, &why) : MHO_OK;
+}
+
 /* Every registered thing that is chosen, from the hardware up to the data. */
 static mho_err chosen_things_fit(const subject *s) {
   for (int kind = MHO_KIND_COUNT - 1; kind >= 0; kind--)
@@ -330,12 +199,10 @@ static mho_err chosen_things_fit(const subject *s) {
       const mho_section *section = &mho__sections[i];
       int selectors = mho__section_selectors(section);
       for (int k = 0; k < selectors; k++) {
-        const mho_entry *entry = mho__section_choice(section, k, s->e)->entry;
-        mho_errinfo why = {0};
-        if ((int)section->selector[k].kind != kind || !entry->check)
-          continue;
-        if (entry->check(s->e, &why))
-          return at_named_key(s, section->name, section->selector[k].key, why.message);
+        bool is_its = (int)section->selector[k].kind == kind;
+        mho_err err = is_its ? check_chosen(s, section, k) : MHO_OK;
+        if (err)
+          return err;
       }
     }
   return MHO_OK;
@@ -348,38 +215,16 @@ static const struct check {
   bool of_new; /* only of configs that are not stored: earlier releases have stored others */
 } checks[] = {
     {read_out_follows},
-    {device_parameters},
-    {array_parameters},
     {chosen_things_fit},
-    {dynamics_parameters},
-    {rule_finds_rest},
-    {settler_finds_dynamics},
-    {settler_parameters},
-    {rule_applies},
-    {difference_is_direct},
     {loss_fits_output},
     {batch_has_samples},
-    {topology_takes_hidden},
-    {sense_lines_are_simulated},
-    {observables_fit_topology},
-    {observables_fit_dynamics},
     {tile_has_two_sides},
     {network_has_a_hidden_layer},
     {converters_have_a_clock, .of_new = true},
 };
 
-mho_err mho__experiment_fit(const mho_registry *r, const mho_config *c, bool bare,
-                            mho_experiment *e, mho_errinfo *ei) {
-  subject s = {.registry = r,
-               .c = c,
-               .e = e,
-               .device = (const mho_device_model *)e->device.entry,
-               .array = (const mho_array_model *)e->array.entry,
-               .topology = (const mho_topology *)e->topology.entry,
-               .dynamics = (const mho_dynamics *)e->dynamics.entry,
-               .settler = (const mho_settler *)e->settler.entry,
-               .rule = (const mho_rule *)e->rule.entry,
-               .ei = ei};
+mho_err mho__experiment_fit(const mho_config *c, bool bare, mho_experiment *e, mho_errinfo *ei) {
+  subject s = {.c = c, .e = e, .ei = ei};
 
   for (int i = 0; i < MHO_COUNT(checks); i++) {
     if (bare && checks[i].of_new)

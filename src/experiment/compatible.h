@@ -5,10 +5,8 @@
 
 #include "mho/experiment.h"
 
-/** Check an experiment whose keys are all set from c, and fill in what other keys decide: a rule's
- * kind of feedback, and sgd where a scheme takes samples one by one. bare: the config is a stored
- * one, which is asked less, so that it opens. MHO_ECONFIG with file, line, key and cure. */
-mho_err mho__experiment_fit(const mho_registry *r, const mho_config *c, bool bare,
-                            mho_experiment *e, mho_errinfo *ei);
+/** Check an experiment whose keys are all set from c. bare: the config is a stored one, which is
+ * asked less, so that it opens. MHO_ECONFIG with file, line, key and cure. */
+mho_err mho__experiment_fit(const mho_config *c, bool bare, mho_experiment *e, mho_errinfo *ei);
 
 #endif

@@ -7,6 +7,8 @@
 #include "experiment/compatible.h"
 #include "experiment/config_file.h"
 #include "experiment/sections.h"
+#include "rule/rule_check.h"
+#include "settle/settler_check.h"
 
 /* What is filled in. */
 typedef struct builder {
@@ -353,7 +355,7 @@ static mho_err build(const mho_registry *r, mho_config *c, bool bare, mho_experi
   if (!err)
     err = assign_all(&b);
   if (!err)
-    err = mho__experiment_fit(r, c, bare, e, ei);
+    err = mho__experiment_fit(c, bare, e, ei);
   return err;
 }
 
@@ -437,11 +439,12 @@ void mho_experiment_free(mho_experiment *e) {
   mho_free(e);
 }
 
+bool mho_experiment_direct(const mho_experiment *e) {
+  return e->settle.difference != MHO_DIFFERENCE_SUBTRACT && !mho__settler_subtracts(e);
+}
+
 mho_apply mho_experiment_applies(const mho_experiment *e) {
-  const mho_rule *rule = (const mho_rule *)e->rule.entry;
-  if (e->update.apply != MHO_APPLIES_AUTO)
-    return (mho_apply)(1 << (e->update.apply - 1));
-  return rule->applies ? rule->applies : MHO_APPLY_BATCH;
+  return mho__rule_applies(e);
 }
 
 static uint64_t seed_of(const mho_train_config *t, int64_t own, mho_rng_use use) {

@@ -10,7 +10,6 @@ const mho_scheme mho_scheme_exact = {
     .entry = {.abi = MHO_ABI,
               .id = "exact",
               .title = "conductances set as wanted",
-              .equation = "W += dW",
-              .check = mho_scheme_check},
+              .equation = "W += dW"},
     .apply = apply,
 };

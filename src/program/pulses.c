@@ -73,8 +73,7 @@ const mho_scheme mho_scheme_pulses = {
               .id = "pulses",
               .title = "a number of identical pulses for every update",
               .equation = "n = round(dG/dG_mean(G)), stochastic",
-              .params = MHO_PARAMS(pulses, table),
-              .check = mho_scheme_check},
+              .params = MHO_PARAMS(pulses, table)},
     .needs_pulses = true,
     .apply = apply,
 };

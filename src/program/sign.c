@@ -53,8 +53,7 @@ const mho_scheme mho_scheme_sign = {
               .equation = "chi += dW; |chi| >= theta: pulse sign(chi), chi = 0",
               .source =
                   "Zamanidoost et al., IEEE WISP (2015); Prezioso et al., Nature 521:61 (2015)",
-              .params = MHO_PARAMS(sign_rule, table),
-              .check = mho_scheme_check},
+              .params = MHO_PARAMS(sign_rule, table)},
     .needs_pulses = true,
     .has_state = true,
     .apply = apply,

@@ -284,9 +284,8 @@ static const mho_default defaults[] = {{"update.optimizer", "sgd"}};
 extern const mho_optimizer mho_optimizer_sgd;
 
 static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
-  mho_err err = mho_scheme_check(e, ei);
-  if (err || e->optimizer.entry == &mho_optimizer_sgd.entry)
-    return err;
+  if (e->optimizer.entry == &mho_optimizer_sgd.entry)
+    return MHO_OK;
   return mho_fail(ei, MHO_ECONFIG,
                   "update.optimizer: scheme '%s' applies every sample by itself: use sgd",
                   e->scheme.entry->id);

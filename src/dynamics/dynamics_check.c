@@ -1,0 +1,22 @@
+/* dynamics_check.c - what a dynamics of any kind needs of the others that are chosen.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "dynamics/dynamics_check.h"
+
+/* Observables are those of the map of neurons at rest. */
+static mho_err can_be_observed(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
+  const mho_observe_config *o = &e->observe;
+  bool any = o->spectral_radius || o->lyapunov || o->settling || o->cosine;
+  if (!any || dynamics->relax)
+    return MHO_OK;
+  return mho_fail(ei, MHO_ECONFIG,
+                  "dynamics.name: the neurons of '%s' do not rest, and what section observe asks "
+                  "for is of neurons that do: leave observe out, or use dynamics rate",
+                  dynamics->entry.id);
+}
+
+mho_err mho__dynamics_check(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
+  mho_err err = dynamics->check ? dynamics->check(e->dynamics.params, ei) : MHO_OK;
+  return err ? err : can_be_observed(e, ei);
+}
