@@ -8,6 +8,7 @@
 
 #include "cli/subject.h"
 #include "report/gnuplot.h"
+#include "settle/trace.h"
 
 enum { NEURONS_MAX = 65536, PLOTTED_A_LAYER = 8 };
 
@@ -85,9 +86,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 VERB_ARGP(
     "CONFIG|RUN",
     "One sample's free and nudged phase, step by step: CSV on stdout, with the activity of "
-    "every hidden neuron. A CONFIG is settled at its initial weights, a RUN at its stored "
-    "ones. Two states are settled, whatever settle.difference says. With --samples: when "
-    "each of many images had settled, and how that is distributed.\v"
+    "every hidden neuron and the variables of its dynamics. A CONFIG is settled at its "
+    "initial weights, a RUN at its stored ones. Two states are settled, whatever "
+    "settle.difference says. With --samples: when each of many images had settled, and how "
+    "that is distributed.\v"
     "Examples:\n"
     "  mho settle last --sample 3 --set settle.method=ode --plot settling.svg > settling.csv\n"
     "  mho settle examples/mnist.yaml --neurons h1.0-9,h2\n"
@@ -96,12 +98,8 @@ VERB_ARGP(
 
 /* ---------------------------------------------------------------- which neurons */
 
-typedef struct neuron {
-  int layer, index;
-} neuron;
-
 typedef struct chosen {
-  neuron *v; /**< [n] */
+  mho_trace_neuron *v; /**< [n] */
   int n;
 } chosen;
 
@@ -109,7 +107,7 @@ static mho_err add_range(chosen *c, int layer, long from, long to, mho_errinfo *
   for (long i = from; i <= to; i++) {
     if (c->n == NEURONS_MAX)
       break;
-    c->v[c->n++] = (neuron){layer, (int)i};
+    c->v[c->n++] = (mho_trace_neuron){layer, (int)i};
   }
   if (c->n == NEURONS_MAX)
     return mho_fail(ei, MHO_EINVAL, "--neurons: more than %d", NEURONS_MAX);
@@ -191,7 +189,8 @@ static mho_err choose(const mho_network *net, const char *list, chosen *c, mho_e
 typedef struct series {
   const mho_network *net;
   chosen c;
-  double *v; /**< [points x (2 + n)]: time or step, phase, activities */
+  mho_trace_columns columns; /**< that are printed: activities of the chosen, then variables */
+  double *v;                 /**< [points x (2 + n)]: time or step, phase, activities */
   int seen, points, capacity;
   double step; /**< of all phases together */
   bool in_time, full;
@@ -225,13 +224,16 @@ static void store_point(series *s, const mho_trace_point *p) {
   point[0] = s->in_time ? p->time : s->step;
   point[1] = p->phase;
   for (int i = 0; i < s->c.n; i++)
-    point[2 + i] = p->z[s->c.v[i].layer][s->c.v[i].index];
+    point[2 + i] = mho__trace_value(&s->columns, i, p);
 }
 
 static void print_header(const series *s) {
   fputs("phase,step,time_s,residual", stdout);
-  for (int i = 0; i < s->c.n; i++)
-    printf(",%s.%d", s->net->layer[s->c.v[i].layer].name, s->c.v[i].index);
+  for (int i = 0; i < s->columns.n; i++) {
+    char name[128];
+    mho__trace_name(&s->columns, i, name, sizeof name);
+    printf(",%s", name);
+  }
   putchar('\n');
 }
 
@@ -249,8 +251,8 @@ static void take_point(void *user, const mho_trace_point *p) {
   putchar(',');
   if (isfinite(p->residual))
     printf("%.6g", p->residual);
-  for (int i = 0; i < s->c.n; i++)
-    printf(",%.10g", p->z[s->c.v[i].layer][s->c.v[i].index]);
+  for (int i = 0; i < s->columns.n; i++)
+    printf(",%.10g", mho__trace_value(&s->columns, i, p));
   putchar('\n');
   store_point(s, p);
 }
@@ -462,7 +464,7 @@ static void print_summary(const options *o, const mho_watched *w, bool in_time) 
 /* No states came: the rule has none, or the settler gives only the last ones. */
 static mho_err nothing_seen(const mho_experiment *e, mho_errinfo *ei) {
   const char *method = e->settler.entry->id;
-  if (!strcmp(e->rule.entry->id, "ep") && !strcmp(method, "spice"))
+  if (!((const mho_rule *)e->rule.entry)->feed_forward)
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "settle.method: %s shows no states on the way to rest: --set settle.method=ode "
                     "for the way in time, or 'mho netlist --network --transient' for the circuit",
@@ -481,6 +483,9 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
     err = mho_fail(ei, MHO_EINVAL, "--sample %ld: there are %d %s images, from 0", o->sample,
                    images->n, o->part);
 
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
+  if (!err)
+    err = mho__trace_columns_new(s.net, dynamics, s.c.n, s.c.v, &s.columns, ei);
   if (!err)
     err = mho_trainer_watch(t, images, (int)o->sample, take_point, &s, &w, ei);
   if (!err && !s.seen)
@@ -493,6 +498,7 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
   if (!err && o->plot)
     err = draw(print_series, &s, o->plot, ei);
 
+  mho__trace_columns_free(&s.columns);
   free(s.c.v);
   free(s.v);
   return err;

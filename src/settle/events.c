@@ -5,6 +5,7 @@
  * One with more than `most` events is given up and counts as unsettled.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settle/links.h"
+#include "settle/trace.h"
 
 typedef struct events {
   double time;
@@ -25,18 +26,21 @@ static int64_t run_sample(const mho_phase *p, const events *own, int sample,
 
   while (t <= own->time && n < own->most) {
     p->dyn->event(p, sample, t, stats);
-    t = p->dyn->next(p, sample);
     n++;
+    mho__trace_state(p, (int)n, t);
+    t = p->dyn->next(p, sample);
   }
   if (t <= own->time)
     return own->most + 1;
 
   p->dyn->event(p, sample, own->time, stats);
+  mho__trace_state(p, (int)n, own->time);
   return n;
 }
 
 static void settle(const mho_phase *p, mho_settle_stats *stats) {
   const events *own = p->thread->params;
+  mho_trace *trace = mho__trace_of(p);
   p->dyn->begin(p, stats);
 
   for (int sample = p->row0; sample < p->row0 + p->n; sample++) {
@@ -44,6 +48,8 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
     stats->steps += (double)n;
     stats->unsettled += n > own->most;
   }
+  if (trace)
+    trace->time_0 += own->time;
 }
 
 static const char *misses(const mho_dynamics *dyn, const void *params) {

@@ -273,7 +273,8 @@ void mho__ode_watch(ode_workspace *w, int step, double t, double residual) {
                                                .step = step,
                                                .time = trace->time_0 + t * o->p->tau,
                                                .residual = residual,
-                                               .z = trace->z});
+                                               .z = trace->z,
+                                               .vars = o->phase->s->vars});
 }
 
 /* Of every sample: its residual now and before, and when it settled (NaN: it has not). */

@@ -4,8 +4,7 @@
  * `steps` of them, whatever happens in it; the last one's activities are read.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "settle/links.h"
-
-#include <math.h>
+#include "settle/trace.h"
 
 typedef struct steps {
   int64_t steps;
@@ -17,25 +16,6 @@ static const mho_param table[] = {
     MHO_P_REAL(steps, dt, "dt", "s", 1e-3, 1e-15, 1e3, "length of a step"),
 };
 
-/* Show the state after `step` steps to the phase's trace, if it has one. */
-static void watch(const mho_phase *p, int step, double time) {
-  mho_trace *trace = mho__trace_of(p);
-  if (!trace)
-    return;
-
-  for (int l = 1; l < mho_hidden_end(p->net); l++) {
-    const mho_real *z = mho__values(p->net, p->s->z, l, p->row0);
-    for (int i = 0; i < p->net->layer[l].n; i++)
-      trace->z[l][i] = (double)z[i];
-  }
-  trace->point(trace->user, &(mho_trace_point){.phase = p->number,
-                                               .step = step,
-                                               .time = trace->time_0 + time,
-                                               .residual = NAN,
-                                               .z = trace->z,
-                                               .vars = p->s->vars});
-}
-
 static void settle(const mho_phase *p, mho_settle_stats *stats) {
   const steps *own = p->thread->params;
   mho_trace *trace = mho__trace_of(p);
@@ -44,7 +24,7 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
   for (int t = 1; t <= own->steps; t++) {
     p->thread->step = t;
     p->dyn->step(p, own->dt, stats);
-    watch(p, t, t * own->dt);
+    mho__trace_state(p, t, t * own->dt);
   }
   stats->steps += (double)own->steps * p->n;
   if (trace)

@@ -5,6 +5,7 @@
 #include "array/weights.h"
 #include "experiment.h"
 #include "settle/chunk.h"
+#include "settle/trace.h"
 #include "train/trainer.h"
 
 /* ---------------------------------------------------------------- a neuron that fires */
@@ -299,6 +300,131 @@ static void test_phases_go_on(void **state) {
   bench_free(b);
 }
 
+/* ---------------------------------------------------------------- traces */
+
+/* A free phase as a table. */
+enum { TABLE_ROWS = 1000, TABLE_COLUMNS = 9 };
+typedef struct table {
+  mho_trace_columns columns;
+  double time[TABLE_ROWS], v[TABLE_ROWS][TABLE_COLUMNS];
+  int rows;
+} table;
+
+static void take_row(void *user, const mho_trace_point *p) {
+  table *t = user;
+  if (p->phase || t->rows == TABLE_ROWS)
+    return;
+  t->time[t->rows] = p->time;
+  for (int i = 0; i < t->columns.n; i++)
+    t->v[t->rows][i] = mho__trace_value(&t->columns, i, p);
+  t->rows++;
+}
+
+/* Neurons of a sample that fire; @return the next one after i. */
+static int next_firing(const bench *b, int s, int i) {
+  do
+    i++;
+  while (i < 30 && current_of(b, s, i) <= 0.1);
+  assert_true(i < 30);
+  return i;
+}
+
+/* A row of the table against the closed form: all spikes up to its time, and the membrane since. */
+static double check_row(const table *t, int row, int k, double I, double interval) {
+  const double tau = 20e-3, *v = t->v[row], time = t->time[row];
+  double spikes = floor(time / interval + 1e-5), since = fmax(time - spikes * interval, 0);
+  NEAR(v[k], tau * spikes / time, 1e-6, 0);
+  NEAR(v[2 + k], I, 1e-5, 0);
+  NEAR(v[4 + k], I * (1 - exp(-since / tau)), 1e-4, 1e-6);
+  NEAR(v[6 + k], spikes, 0, 0);
+  NEAR(v[8], time, 1e-9, 0);
+  return spikes;
+}
+
+/* Who watches a sample sees the variables of the table, each under its name. */
+static void trace(bool clocked) {
+  enum { SAMPLE = 2 };
+  const double tau = 20e-3, threshold = 0.1, dt = 1e-3;
+  static const char *const names[] = {"",         "",         "current", "current",
+                                      "membrane", "membrane", "spikes",  "spikes"};
+  static table t;
+  bench *b = bench_new(clocked ? "network: {hidden: [30]}\ndynamics: {name: lif}\n"
+                                 "settle: {method: steps, steps: 100, dt: 1 ms}\n"
+                               : "network: {hidden: [30]}\ndynamics: {name: lif}\n"
+                                 "settle: {method: events, time: 100 ms}\n");
+  mho_trace_neuron neuron[2] = {{1, next_firing(b, SAMPLE, -1)}};
+  neuron[1] = (mho_trace_neuron){1, next_firing(b, SAMPLE, neuron[0].index)};
+
+  t.rows = 0;
+  OK(mho__trace_columns_new(b->net, &dynamics_lif, 2, neuron, &t.columns, &ei));
+  assert_int_equal(t.columns.n, TABLE_COLUMNS);
+  for (int i = 0; i < TABLE_COLUMNS; i++) {
+    char name[64], want[64] = "time";
+    mho__trace_name(&t.columns, i, name, sizeof name);
+    if (i < 8)
+      snprintf(want, sizeof want, "h1.%d%s%s", neuron[i % 2].index, *names[i] ? "." : "", names[i]);
+    assert_string_equal(name, want);
+  }
+
+  mho_watched unused;
+  const mho_dataset *d = mho_trainer_dataset(b->t);
+  OK(mho_trainer_watch(b->t, &d->train, SAMPLE, take_row, &t, &unused, &ei));
+  double fired = 0;
+  for (int k = 0; k < 2; k++) {
+    double I = current_of(b, SAMPLE, neuron[k].index), period = tau * log(I / (I - threshold));
+    double interval = clocked ? dt * ceil(period / dt - 1e-9) : period;
+    for (int row = 0; row < t.rows; row++)
+      fired = fmax(fired, check_row(&t, row, k, I, interval));
+  }
+  assert_true(clocked ? t.rows == 100 : t.rows > 10);
+  assert_true(fired > 1);
+  NEAR(t.time[t.rows - 1], 0.1, 1e-9, 0);
+  mho__trace_columns_free(&t.columns);
+  bench_free(b);
+}
+
+static void test_trace_by_clock(void **state) {
+  trace(true);
+}
+static void test_trace_by_events(void **state) {
+  trace(false);
+}
+
+/* Variables of links come once for each that leads to a neuron, those of all neurons once. */
+static void test_trace_of_links(void **state) {
+  static const mho_var vars[] = {
+      {"charge", MHO_PER_LINK, .exact = true}, {"level", MHO_PER_NETWORK}, {"gain", MHO_PER_UNIT}};
+  static const char *const names[] = {"h1.4", "x-h1.4.charge", "h2-h1.4.charge", "level",
+                                      "h1.4.gain"};
+  const mho_dynamics dynamics = {.vars = vars, .n_vars = MHO_COUNT(vars)};
+  const mho_trace_neuron neuron = {1, 4};
+  bench *b = bench_new("network: {hidden: [12, 9]}\n");
+  mho_trace_columns c;
+  mho_vars *v;
+  OK(mho__trace_columns_new(b->net, &dynamics, 1, &neuron, &c, &ei));
+  OK(mho_vars_new(b->net, vars, MHO_COUNT(vars), 1, &v, &ei));
+
+  for (int k = 0; k < b->net->n_links; k++)
+    for (int i = 0; i < b->net->layer[b->net->link[k].to].n; i++)
+      mho_vars_exact(v, 0, k, 0)[i] = 100 * b->net->link[k].from + i;
+  *mho_vars_real(v, 1, 0, 0) = 7;
+  mho_vars_real(v, 2, 1, 0)[4] = 8;
+  double activity[12] = {[4] = 0.5}, *z[] = {NULL, activity};
+  const double want[] = {0.5, 4, 204, 7, 8};
+  const mho_trace_point point = {.z = z, .vars = v};
+
+  assert_int_equal(c.n, MHO_COUNT(want));
+  for (int i = 0; i < c.n; i++) {
+    char name[64];
+    mho__trace_name(&c, i, name, sizeof name);
+    assert_string_equal(name, names[i]);
+    NEAR(mho__trace_value(&c, i, &point), want[i], 0, 0);
+  }
+  mho_vars_free(v);
+  mho__trace_columns_free(&c);
+  bench_free(b);
+}
+
 /* The read-out learns from spikes: all that a trainer does goes by the hooks. */
 static void test_training_with_spikes(void **state) {
   mho_experiment *e = experiment(
@@ -488,8 +614,10 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_closed_form_by_events), cmocka_unit_test(test_closed_form_by_clock),
       cmocka_unit_test(test_phases_go_on),          cmocka_unit_test(test_training_with_spikes),
-      cmocka_unit_test(test_what_does_not_fit),     cmocka_unit_test(test_links_of_every_role),
-      cmocka_unit_test(test_connections_of_roles),  cmocka_unit_test(test_difference_of_roles),
+      cmocka_unit_test(test_trace_by_clock),        cmocka_unit_test(test_trace_by_events),
+      cmocka_unit_test(test_trace_of_links),        cmocka_unit_test(test_what_does_not_fit),
+      cmocka_unit_test(test_links_of_every_role),   cmocka_unit_test(test_connections_of_roles),
+      cmocka_unit_test(test_difference_of_roles),
   };
   return cmocka_run_group_tests(tests, setup, teardown_registry);
 }
