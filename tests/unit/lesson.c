@@ -53,6 +53,14 @@ static void learn_counting(const mho_lesson *l, mho_rule_stats *stats) {
   }
 }
 
+/* One outer product of two samples for the read-out's connection, 8 x 10; nothing for the other. */
+enum { SAMPLES = 2, FROM = 8, TO = 10 };
+static mho_real pre[SAMPLES * FROM], post[SAMPLES * TO];
+static void change_as_given(const mho_lesson *l, int c, mho_change *out) {
+  if (c == 1)
+    *mho_change_add(out) = (mho_outer){.pre = pre, .post = post, .n = SAMPLES, .scale = 0.5};
+}
+
 /* A trial: the slope of the loss in one weight, by central differences. */
 enum { CELL = 77, SAMPLES_MAX = 100 };
 static const mho_real nudge = (mho_real)0.02;
@@ -123,6 +131,7 @@ static const mho_rule rules[] = {
     {RULE("twice"), LEARNS, .change = change_twice},
     {RULE("nothing"), LEARNS, .change = change_nothing},
     {RULE("plain"), LEARNS, .change = change_plainly},
+    {RULE("given"), LEARNS, .change = change_as_given},
     {RULE("steps"), .predict = mho__backprop_predict, .learn = learn_in_steps,
      .change = mho_change_by_error, .applies = MHO_APPLY_STEP, .also_applies = MHO_APPLY_BATCH},
     {RULE("counts"), .predict = mho__backprop_predict, .learn = learn_counting,
@@ -252,6 +261,56 @@ static void test_pulsed_terms(void **state) {
   print_message("  squared sum of changes, one term %g, two that cancel %g\n", moved[0], moved[1]);
   assert_true(pulses > 0);
   assert_true(moved[1] < 0.02 * moved[0]);
+}
+
+/* An updater of its own on a network: no batch, no learner and no trainer has a part in it. Twice
+ * W -= rate scale pre^T post on floats, and as many pulses as steps go into that on devices. */
+static void test_updater_alone(void **state) {
+  static const char *const devices[] = {
+      "", "device: {model: linear, step_up: 1e-4, step_down: 1e-4}\n"};
+  mho_real was[FROM * TO];
+  for (int i = 0; i < SAMPLES * FROM; i++)
+    pre[i] = (mho_real)(i % 5 - 2) / 4;
+  for (int i = 0; i < SAMPLES * TO; i++)
+    post[i] = (mho_real)(i % 7 - 3) / 4;
+
+  for (int k = 0; k < 2; k++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             BASE "rule: given\n%supdate: {optimizer: sgd, rate: 0.1, scheme: %s}\n", devices[k],
+             k ? "pulses" : "exact");
+    mho_experiment *e = experiment(yaml);
+    mho_trainer *t = trainer(e);
+    mho_network *net = mho_trainer_network(t);
+    const mho_crossbar *x = net->connection[1].xb;
+    mho_standing at;
+    mho_updater *u;
+    OK(mho__standing_new(e, net, &at, &ei));
+    OK(mho__updater_new(e, net, NULL, &at, &u, &ei));
+    memcpy(was, mho__crossbar_programmed(x), sizeof was);
+
+    const mho_lesson lesson = {.net = net, .n = SAMPLES, .batch = SAMPLES};
+    mho__updater_apply(u, &lesson);
+    mho__updater_apply(u, &lesson);
+    double steps = 0, size = k ? u->nominal_step[1] : 1e-6;
+    for (int i = 0; i < FROM; i++)
+      for (int j = 0; j < TO; j++) {
+        double wanted = 0;
+        for (int s = 0; s < SAMPLES; s++)
+          wanted -= 2 * 0.1 * 0.5 * (double)pre[s * FROM + i] * (double)post[s * TO + j];
+        double moved = (double)mho__crossbar_programmed(x)[i * TO + j] - (double)was[i * TO + j];
+        NEAR(moved, wanted, 0, 1.01 * size);
+        steps += fabs(moved) / size;
+      }
+    assert_int_equal(at.update, 2);
+    NEAR(at.pulses[0], 0, 0, 0);
+    NEAR(at.pulses[1], k ? 2 * steps : 0, 1e-3, 0); /* a step is one pulse on each of a pair */
+
+    mho__updater_free(u);
+    mho__standing_free(&at);
+    mho_trainer_free(t);
+    mho_experiment_free(e);
+  }
 }
 
 /* ---------------------------------------------------------------- when it is applied */
@@ -388,6 +447,7 @@ int main(void) {
       cmocka_unit_test(test_terms_are_summed),
       cmocka_unit_test(test_plain_terms_pass_the_optimizer),
       cmocka_unit_test(test_pulsed_terms),
+      cmocka_unit_test(test_updater_alone),
       cmocka_unit_test(test_every_sample),
       cmocka_unit_test(test_in_the_middle_of_learning),
       cmocka_unit_test(test_a_trial),
