@@ -144,7 +144,10 @@ typedef struct mho_mapping {
   /** The crossbar's w_max over that of mho_crossbar_options: 2 where one device, which has half of
    *  a pair's range, is to hold the same weights. */
   double span;
-  bool rests;    /**< new cells are at weight 0: nothing is written to them at the start */
+  bool rests; /**< new cells are at weight 0: nothing is written to them at the start */
+  /** Every weight is laid on cells at the bottom of their range, so that device.start is of no
+   *  consequence. */
+  bool from_bottom;
   bool positive; /**< no weight is below 0: those that are drawn are not, others are clipped */
   /** Conductances that weights ask of n neighbouring cells (at most MHO_DEVICE_BLOCK), from cell
    *  `first` on. d: [n] weights over w_max, or changes of them (relative). g[k]: [n] of bank k,
@@ -177,6 +180,9 @@ typedef struct mho_array_model {
   bool perturbs;
   /** Whether reads are random, whatever the devices. Nullable: they are not. */
   bool (*noisy)(const void *params);
+  /** Whether reads have noise of the array's in place of that of the devices. Nullable: they have
+   *  not. */
+  bool (*replaces_noise)(const void *params);
   /** Whether a read is anything but the product with the matrix: noisy, converted, distorted.
    *  Nullable: it is not. */
   bool (*lossy)(const void *params);

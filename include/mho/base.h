@@ -281,6 +281,12 @@ typedef struct mho_reals {
   double v[MHO_INTS_MAX];
 } mho_reals;
 
+struct mho_experiment;
+
+/** Why a key has no effect in an experiment, as what follows "because": "device.model ideal has no
+ *  cells". NULL: it acts. */
+typedef const char *(*mho_idle)(const struct mho_experiment *e);
+
 /** One parameter: the single source of validation, help, the printed config and the documentation.
  *  It lives at `offset` of its owner's parameter struct. */
 typedef struct mho_param {
@@ -292,24 +298,27 @@ typedef struct mho_param {
   double low, high; /**< allowed range of a number or of each list entry, inclusive */
   /** Default of a text or a list ("64 64"); for a choice: its words, "held|live". */
   const char *text;
-  const char *doc; /**< one line */
   size_t offset;
+  const char *doc; /**< one line */
+  mho_idle idle;   /**< where it has no effect; nullable: it acts wherever it is a key */
 } mho_param;
 
-#define MHO_P_REAL(T, field, name, unit, initial, low, high, doc)                                  \
-  { name, MHO_PARAM_REAL, unit, initial, low, high, NULL, doc, offsetof(T, field) }
-#define MHO_P_INT(T, field, name, initial, low, high, doc)                                         \
-  { name, MHO_PARAM_INT, "", initial, low, high, NULL, doc, offsetof(T, field) }
-#define MHO_P_BOOL(T, field, name, initial, doc)                                                   \
-  { name, MHO_PARAM_BOOL, "", initial, 0, 1, NULL, doc, offsetof(T, field) }
-#define MHO_P_CHOICE(T, field, name, words, initial, doc)                                          \
-  { name, MHO_PARAM_CHOICE, "", initial, 0, 0, words, doc, offsetof(T, field) }
-#define MHO_P_TEXT(T, field, name, initial, doc)                                                   \
-  { name, MHO_PARAM_TEXT, "", 0, 0, 0, initial, doc, offsetof(T, field) }
-#define MHO_P_INTS(T, field, name, initial, low, high, doc)                                        \
-  { name, MHO_PARAM_INTS, "", 0, low, high, initial, doc, offsetof(T, field) }
-#define MHO_P_REALS(T, field, name, initial, low, high, doc)                                       \
-  { name, MHO_PARAM_REALS, "", 0, low, high, initial, doc, offsetof(T, field) }
+/* What follows a parameter's kind and range: its line of documentation, and `.idle = ...` where it
+ * has one. */
+#define MHO_P_REAL(T, field, name, unit, initial, low, high, ...)                                  \
+  { name, MHO_PARAM_REAL, unit, initial, low, high, NULL, offsetof(T, field), __VA_ARGS__ }
+#define MHO_P_INT(T, field, name, initial, low, high, ...)                                         \
+  { name, MHO_PARAM_INT, "", initial, low, high, NULL, offsetof(T, field), __VA_ARGS__ }
+#define MHO_P_BOOL(T, field, name, initial, ...)                                                   \
+  { name, MHO_PARAM_BOOL, "", initial, 0, 1, NULL, offsetof(T, field), __VA_ARGS__ }
+#define MHO_P_CHOICE(T, field, name, words, initial, ...)                                          \
+  { name, MHO_PARAM_CHOICE, "", initial, 0, 0, words, offsetof(T, field), __VA_ARGS__ }
+#define MHO_P_TEXT(T, field, name, initial, ...)                                                   \
+  { name, MHO_PARAM_TEXT, "", 0, 0, 0, initial, offsetof(T, field), __VA_ARGS__ }
+#define MHO_P_INTS(T, field, name, initial, low, high, ...)                                        \
+  { name, MHO_PARAM_INTS, "", 0, low, high, initial, offsetof(T, field), __VA_ARGS__ }
+#define MHO_P_REALS(T, field, name, initial, low, high, ...)                                       \
+  { name, MHO_PARAM_REALS, "", 0, low, high, initial, offsetof(T, field), __VA_ARGS__ }
 #define MHO_COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
 /** A table and its length. */
@@ -350,8 +359,6 @@ typedef struct mho_default {
   const char *key;  /**< "update.rate" */
   const char *text; /**< its value, as a config has it */
 } mho_default;
-
-struct mho_experiment;
 
 /** What every registered thing says of itself: device models, neurons, rules, datasets ... all
  *  start with one. */

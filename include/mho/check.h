@@ -72,4 +72,40 @@ typedef struct mho_experiment {
   mho_observe_config observe;
 } mho_experiment;
 
+/* ---------------------------------------------------------------- what follows from the choices */
+
+/** Whether weights lie on devices: any but ideal ones. */
+MHO_API bool mho_experiment_has_cells(const mho_experiment *e);
+/** Whether training pulses them. */
+MHO_API bool mho_experiment_has_pulses(const mho_experiment *e);
+/** Whether training counts energy: on devices, unless told not to, and where the settler's reads
+ *  are counted. */
+MHO_API bool mho_experiment_counts_energy(const mho_experiment *e);
+/** Whether phases run in seconds: a rule that settles, by a settler in continuous time. */
+MHO_API bool mho_experiment_in_time(const mho_experiment *e);
+/** Whether reads are products with the effective matrices: no noise, no converters, no I-V law. */
+MHO_API bool mho_experiment_reads_exactly(const mho_experiment *e);
+/** Whether the learning signal is settled itself rather than measured as a difference of two
+ *  states: what settle.difference says, and where it says auto, whether everything is floating
+ *  point and able to. */
+MHO_API bool mho_experiment_direct(const mho_experiment *e);
+/** Whether every layer's error comes divided by the signal's size, so that all layers learn alike:
+ *  what rule.gradient and update.layer_rates say. */
+MHO_API bool mho_experiment_normalizes(const mho_experiment *e);
+
+/* Why keys of several tables have no effect, see mho_idle. */
+
+/** Nothing is in the way: of a key that acts where those around it do not. */
+MHO_API const char *mho_idle_never(const mho_experiment *e);
+/** What is of devices, where there are none. */
+MHO_API const char *mho_idle_without_cells(const mho_experiment *e);
+/** What is of pulses, where none are given. */
+MHO_API const char *mho_idle_without_pulses(const mho_experiment *e);
+/** What is of settling, where the rule settles nothing. */
+MHO_API const char *mho_idle_without_settling(const mho_experiment *e);
+/** What is of a nudged phase, where the rule has none. */
+MHO_API const char *mho_idle_without_nudge(const mho_experiment *e);
+/** What is of neurons in continuous time. */
+MHO_API const char *mho_idle_without_time(const mho_experiment *e);
+
 #endif

@@ -138,13 +138,24 @@ typedef struct mho_difference {
  *  many, at most max. */
 MHO_API int mho_experiment_differences(const mho_experiment *a, const mho_experiment *b, int max,
                                        mho_difference *out);
-/** Whether the learning signal is settled itself rather than measured as a difference of two
- *  states: what settle.difference says, and where it says auto, whether everything is floating
- *  point and able to. */
-MHO_API bool mho_experiment_direct(const mho_experiment *e);
 /** When changes are applied: what update.apply says, and where it says auto, as the rule is
  *  defined. */
 MHO_API mho_apply mho_experiment_applies(const mho_experiment *e);
+/** A key of a config that has no effect in the experiment which the config describes. */
+typedef struct mho_idle_key {
+  char key[128];    /**< "device.stuck_on" */
+  const char *why;  /**< as what follows a colon: "there are no devices (device.model: ideal)" */
+  const char *file; /**< where it is set; nullable, and as long as the call */
+  int line;
+} mho_idle_key;
+/** Calls f for every key that a config sets to other than its default and that has no effect in its
+ *  experiment, in the order of sections. @return MHO_OK; MHO_ENOMEM. */
+MHO_API mho_err mho_experiment_idle(const mho_experiment *e, const mho_config *c,
+                                    void (*f)(void *user, const mho_idle_key *k), void *user,
+                                    mho_errinfo *ei);
+/** MHO_ECONFIG with the place of the first such key; MHO_OK where there is none; MHO_ENOMEM. */
+MHO_API mho_err mho_experiment_strict(const mho_experiment *e, const mho_config *c,
+                                      mho_errinfo *ei);
 /** Every seed, derived where it is not given. */
 MHO_API mho_seeds mho_experiment_seeds(const mho_experiment *e);
 

@@ -54,20 +54,92 @@
 #include <string.h>
 
 #include "base/vmath.h"
+#include "mho/check.h"
 
-#define P_REAL(field, name, initial, low, high, doc)                                               \
-  MHO_P_REAL(mho_periphery, field, name, "", initial, low, high, doc)
-#define P_CHOICE(field, name, words, doc) MHO_P_CHOICE(mho_periphery, field, name, words, 0, doc)
+static const mho_periphery *params_of(const mho_experiment *e) {
+  return (const mho_periphery *)(const void *)e->array.params;
+}
+
+/* Whether the cells that reads show have noise of their own. */
+static bool cells_have_noise(const mho_experiment *e) {
+  return mho_experiment_has_cells(e) && mho_device_reads_noisy(&e->device_config);
+}
+
+static const char *without_read_noise(const mho_experiment *e) {
+  return params_of(e)->read_noise > 0 ? NULL : "array.read_noise is 0";
+}
+
+static const char *without_device_noise(const mho_experiment *e) {
+  if (params_of(e)->read_noise > 0 || cells_have_noise(e))
+    return NULL;
+  return "devices have no noise at a read (array.read_noise, device.read_noise)";
+}
+
+/* What is of a full scale that nothing refers to. */
+static const char *without_input_scale(const mho_experiment *e) {
+  const mho_periphery *p = params_of(e);
+  bool is_measured = p->adc_bits || p->output_noise > 0;
+  if (p->dac_bits || p->input_noise > 0 || p->input_offset > 0 || is_measured)
+    return NULL;
+  return "drivers have no converters, noise or offset (array.dac_bits)";
+}
+
+static const char *without_output_scale(const mho_experiment *e) {
+  const mho_periphery *p = params_of(e);
+  if (p->adc_bits || p->output_noise > 0 || p->offset > 0)
+    return NULL;
+  return "sense lines have no converters, noise or offset (array.adc_bits)";
+}
+
+static const char *without_calibration(const mho_experiment *e) {
+  const char *why = without_output_scale(e);
+  if (why || params_of(e)->adc_range == MHO_ADC_CALIBRATED)
+    return why;
+  return "the full scale is fixed (array.adc_range)";
+}
+
+static const char *with_calibration(const mho_experiment *e) {
+  const char *why = without_output_scale(e);
+  if (why || params_of(e)->adc_range != MHO_ADC_CALIBRATED)
+    return why;
+  return "the full scale is calibrated before the first update (array.adc_range)";
+}
+
+static const char *without_adc(const mho_experiment *e) {
+  return params_of(e)->adc_bits ? NULL : "sense lines have no converters (array.adc_bits)";
+}
+
+static const char *without_holding(const mho_experiment *e) {
+  const char *why = without_adc(e);
+  if (why || params_of(e)->differencing == MHO_DIFFERENCING_ANALOG)
+    return why;
+  return "differences are taken of numbers (array.differencing)";
+}
+
+/* What is converted at the border alone, or everywhere; its energy, too. */
+static const char *without_border(const mho_experiment *e) {
+  const mho_periphery *p = params_of(e);
+  if (mho_experiment_has_cells(e) || p->dac_bits)
+    return NULL;
+  return without_output_scale(e);
+}
+
+#define P_REAL(field, name, initial, low, high, ...)                                               \
+  MHO_P_REAL(mho_periphery, field, name, "", initial, low, high, __VA_ARGS__)
+#define P_CHOICE(field, name, words, ...)                                                          \
+  MHO_P_CHOICE(mho_periphery, field, name, words, 0, __VA_ARGS__)
 static const mho_param table[] = {
     P_REAL(read_noise, "read_noise", 0, 0, 10,
            "standard deviation of a device's conductance at a read, of the range or of itself; "
            "0: the device's own"),
     P_CHOICE(law, "noise.law", "constant|proportional",
-             "read_noise is a fraction of the range, or of the conductance"),
+             "read_noise is a fraction of the range, or of the conductance",
+             .idle = without_read_noise),
     P_CHOICE(redraw, "noise.redraw", "auto|read|phase|sample",
              "noise is new at every product, once a phase, or once a sample (the same in both "
              "phases); auto: read, but sample for cells of device.read_noise.law pcm, whose 1/f "
-             "noise is that slow"),
+             "noise is that slow",
+             .idle = without_device_noise),
     P_REAL(input_noise, "input_noise", 0, 0, 10,
            "standard deviation of a driver's voltage, of its full scale"),
     P_REAL(output_noise, "output_noise", 0, 0, 10,
@@ -75,26 +147,32 @@ static const mho_param table[] = {
     MHO_P_INT(mho_periphery, dac_bits, "dac_bits", 0, 0, MHO_CONVERTER_BITS,
               "of a driver's converter; 0: exact"),
     P_REAL(dac_range, "dac_range", 1, 1e-6, 1e6,
-           "activity at the full scale of drivers and of measured states"),
+           "activity at the full scale of drivers and of measured states",
+           .idle = without_input_scale),
     MHO_P_INT(mho_periphery, adc_bits, "adc_bits", 0, 0, MHO_CONVERTER_BITS,
               "of a sense line's converter; 0: exact"),
     P_CHOICE(adc_range, "adc_range", "calibrated|fixed",
              "full scale from the largest sum (of a tile) that training images give, or "
-             "adc_full_scale"),
+             "adc_full_scale",
+             .idle = without_output_scale),
     P_REAL(adc_full_scale, "adc_full_scale", 8, 1e-6, 1e6,
-           "sum that a converter sees (of a tile) at full scale, fixed or before it is calibrated"),
+           "sum that a converter sees (of a tile) at full scale, fixed or before it is calibrated",
+           .idle = with_calibration),
     P_CHOICE(adc_columns, "adc_columns", "shared|own",
              "calibrated: one full scale for the sense lines of a direction, or one for each "
-             "(a gain a column)"),
+             "(a gain a column)",
+             .idle = without_calibration),
     MHO_P_INT(mho_periphery, calibration_every, "calibration.every", 50, 0, 1e9,
               "updates from one calibration to the next: sums grow as weights learn; 0: once, "
-              "before the first"),
+              "before the first",
+              .idle = without_calibration),
     P_REAL(calibration_margin, "calibration.margin", 1, 0.01, 100,
-           "full scale over the largest sum seen, or its percentile"),
+           "full scale over the largest sum seen, or its percentile", .idle = without_calibration),
     P_REAL(
         calibration_percentile, "calibration.percentile", 100, 1, 100,
         "the full scale is this percentile of the sums' magnitudes (those of 0 left out), of all "
-        "lines or of each (adc_columns); 100: the largest"),
+        "lines or of each (adc_columns); 100: the largest",
+        .idle = without_calibration),
     P_CHOICE(ranging, "ranging", "none|input|output|both",
              "amplifiers with a gain of a power of 2 for every vector: before the DAC's range, the "
              "ADC's, or both"),
@@ -106,19 +184,23 @@ static const mho_param table[] = {
     P_REAL(input_offset, "mismatch.input_offset", 0, 0, 1,
            "spread of their offsets, of full scale"),
     MHO_P_INT(mho_periphery, average, "average", 1, 1, MHO_AVERAGE_MAX,
-              "reads that are averaged; only noise that is new at every read averages out"),
+              "reads that are averaged; only noise that is new at every read averages out", ),
     P_CHOICE(coupling, "coupling", "digital|analog",
              "clocked digital neurons, every product converted, or analog ones, converted at the "
-             "border only"),
+             "border only",
+             .idle = without_border),
     P_CHOICE(differencing, "differencing", "digital|analog",
              "phases are converted each on its own, or the free one is held and the amplified "
-             "change converted"),
+             "change converted",
+             .idle = without_adc),
     P_REAL(difference_gain, "difference_gain", 32, 1, 1e6,
            "amplification of the change with analog differencing (with ranging of the output, as "
-           "it comes)"),
+           "it comes)",
+           .idle = without_holding),
     P_CHOICE(tiles, "tiles", "digital|analog",
              "sums of more inputs than array.wire.tile has: each tile's converted and the numbers "
-             "added, or the currents added before one ADC"),
+             "added, or the currents added before one ADC",
+             .idle = without_adc),
 };
 
 static mho_err check(const void *params, mho_errinfo *ei) {
@@ -159,6 +241,10 @@ static void converters(const void *params, mho_array_converters *out) {
 static int conversions(const mho_crossbar *x, bool transposed) {
   const mho_periphery_own *o = x->own;
   return o->conversions[transposed];
+}
+
+static bool replaces_noise(const void *params) {
+  return ((const mho_periphery *)params)->read_noise > 0;
 }
 
 static bool holds(const void *params) {
@@ -619,6 +705,7 @@ const mho_array_model mho_array_periphery = {
     .noisy = noisy,
     .lossy = lossy,
     .conversions = conversions,
+    .replaces_noise = replaces_noise,
     .holds = holds,
     .attach = mho__periphery_attach,
     .detach = mho__periphery_detach,

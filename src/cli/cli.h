@@ -26,6 +26,7 @@ typedef struct common_options {
   const char *db;  /**< NULL: not given */
   const char *out; /**< NULL: not given */
   bool json, csv;
+  bool strict; /**< keys without effect are refused */
   int threads;
   const char *set[MAX_SET];
   int n_set;
@@ -43,6 +44,7 @@ enum {
   OPTION_CSV,
   OPTION_THREADS,
   OPTION_SET,
+  OPTION_STRICT,
   OPTION_VERB
 };
 #define OPT_DB                                                                                     \
@@ -55,6 +57,8 @@ enum {
   { "threads", OPTION_THREADS, "N", 0, "threads (default: one per processor)", 0 }
 #define OPT_SET                                                                                    \
   { "set", OPTION_SET, "KEY=VALUE", 0, "override a config key; repeatable", 0 }
+#define OPT_STRICT                                                                                 \
+  { "strict", OPTION_STRICT, NULL, 0, "refuse keys that have no effect", 0 }
 #define OPT_OUT(what)                                                                              \
   {"out", OPTION_OUT, "FILE", 0, what, 0}, {                                                       \
     "output", OPTION_OUT, "FILE", OPTION_HIDDEN, NULL, 0                                           \
@@ -115,6 +119,12 @@ void environment_close(environment *s);
 
 /** Print "mho: file:line: sentence" to stderr; the exit code that goes with the error. */
 int report_error(mho_err err, const mho_errinfo *ei);
+/** Say on stderr, in one line, which keys of a config have no effect in its experiment; or,
+ * strictly, refuse the first of them. */
+mho_err name_idle(const mho_experiment *e, const mho_config *c, bool strict, mho_errinfo *ei);
+/** The same of what --set changes in the evaluation of a stored network. */
+mho_err name_idle_sets(const mho_experiment *e, int n, const char *const *set, bool strict,
+                       mho_errinfo *ei);
 /** Say on stderr that time changes no conductance, where the device has no law of drift. */
 void note_no_drift(const mho_experiment *e);
 /** Warn where OpenBLAS runs slower kernels than this processor could. */

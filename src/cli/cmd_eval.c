@@ -24,6 +24,7 @@ enum { KEY_PART = OPTION_VERB, KEY_CHECKPOINT, KEY_AFTER, KEY_DRAWS };
 static const struct argp_option option_table[] = {
     OPT_DB,
     OPT_SET,
+    OPT_STRICT,
     {"part", KEY_PART, "PART", 0, "test (default), train or validation", 0},
     {"checkpoint", KEY_CHECKPOINT, "KIND", 0, "last (default) or best", 0},
     {"after", KEY_AFTER, "TIMES", 0, "also a time after programming, or several: 1h,1d,1mo", 0},
@@ -127,6 +128,8 @@ static mho_err load_draw(const options *o, environment *s, mho_store *store, con
     set[n++] = seed;
 
   mho_err err = mho_train_stored_experiment(store, s->registry, id, n, set, e, ei);
+  if (!err && k == 0)
+    err = name_idle_sets(*e, n, set, o->common.strict, ei);
   if (!err && k == 0 && o->n_times > 1)
     note_no_drift(*e);
   if (!err)

@@ -20,6 +20,7 @@ enum { KEY_NAME = OPTION_VERB, KEY_SEED, KEY_RESUME, KEY_PRINT, KEY_NO_DB, KEY_F
 
 static const struct argp_option option_table[] = {
     OPT_SET,
+    OPT_STRICT,
     OPT_DB,
     {"no-db", KEY_NO_DB, NULL, 0, "log nothing", 0},
     {"name", KEY_NAME, "NAME", 0, "name of the run", 0},
@@ -33,15 +34,16 @@ static const struct argp_option option_table[] = {
     {"resume", KEY_RESUME, "RUN", 0,
      "continue a stored run (id, name, id prefix, or last); takes no CONFIG", 0},
     {"print-config", KEY_PRINT, NULL, 0,
-     "print the config with every default filled in, and train nothing", 0},
+     "print the config with every default filled in, keys without effect marked, and train nothing",
+     0},
     {0}};
 
 static void check_options(const options *o, struct argp_state *state) {
   if (!o->resume)
     return;
-  if (o->config || o->common.n_set || o->seed || o->from)
-    argp_error(state, "--resume goes on with the stored config: it takes no CONFIG, --set, --seed "
-                      "or --from");
+  if (o->config || o->common.n_set || o->common.strict || o->seed || o->from)
+    argp_error(state, "--resume goes on with the stored config: it takes no CONFIG, --set, "
+                      "--strict, --seed or --from");
   if (o->no_db)
     argp_error(state, "--resume needs the run database: leave out --no-db");
   if (o->print_config)
@@ -236,6 +238,8 @@ static mho_err new_experiment(const options *o, const mho_registry *r, mho_exper
     err = set_from(o, c, ei);
   if (!err)
     err = mho_experiment_new(r, c, false, out, ei);
+  if (!err)
+    err = name_idle(*out, c, o->common.strict, ei);
 
   mho_config_free(c);
   return err;

@@ -85,6 +85,9 @@ error_t common_option(common_options *o, int key, char *arg, struct argp_state *
   case OPTION_CSV:
     o->csv = true;
     return 0;
+  case OPTION_STRICT:
+    o->strict = true;
+    return 0;
   case OPTION_THREADS:
     o->threads = (int)option_number(state, "threads", arg, 1, 1024);
     return 0;

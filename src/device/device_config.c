@@ -4,8 +4,161 @@
 #include <string.h>
 
 #include "device/cells.h"
+#include "device/ideal.h"
+#include "mho/check.h"
 
 #define SPREAD "device-to-device"
+
+/* ---------------------------------------------------------------- without effect */
+
+/* Whether an experiment has cells, and a mapping of that word. */
+static const char *without_mapping(const mho_experiment *e, const char *word, const char *why_not) {
+  const char *why = mho_idle_without_cells(e);
+  if (why || !strcmp(e->mapping.entry->id, word))
+    return why;
+  return why_not;
+}
+
+static const char *not_reference(const mho_experiment *e) {
+  return without_mapping(e, "reference", "no reference is written (device.mapping)");
+}
+
+static const char *not_one_sided(const mho_experiment *e) {
+  return without_mapping(e, "one_sided", "nothing is refreshed (device.mapping)");
+}
+
+/* The largest weight: of devices, and of what refers to it without any. */
+static const char *without_range(const mho_experiment *e) {
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  bool has_limits = strcmp(array->entry.id, "ideal") != 0;
+  bool is_perturbed = ((const mho_rule *)e->rule.entry)->trial != NULL;
+  const mho_ideal_params *ideal = (const mho_ideal_params *)(const void *)e->device.params;
+  if (mho_experiment_has_cells(e) || ideal->bounded || has_limits || is_perturbed)
+    return NULL;
+  return "nothing limits weights (device.model: ideal, device.bounded: false)";
+}
+
+static bool has_spread(const mho_device_config *d) {
+  bool of_bounds = d->spread_low > 0 || d->spread_high > 0;
+  return of_bounds || d->spread_step > 0 || d->spread_asymmetry > 0 || *d->spread_of;
+}
+
+static const char *without_spread(const mho_experiment *e) {
+  const char *why = mho_idle_without_cells(e);
+  if (why || has_spread(&e->device_config))
+    return why;
+  return "devices are alike (device.variation)";
+}
+
+static const char *without_wear(const mho_experiment *e) {
+  const char *why = mho_idle_without_pulses(e);
+  if (why || e->device_config.endurance > 0)
+    return why;
+  return "nothing wears (device.endurance.pulses)";
+}
+
+static const char *without_leak(const mho_experiment *e) {
+  const char *why = mho_idle_without_cells(e);
+  if (why || e->device_config.leak > 0)
+    return why;
+  return "nothing leaks (device.leak.lifetime)";
+}
+
+/* A law of what a model without voltages does under a part of its pulse. */
+static const char *without_weak_pulses(const mho_experiment *e) {
+  const char *why = mho_idle_without_pulses(e);
+  int select = e->array_config.write_select;
+  bool is_shared = select == MHO_WRITE_HALF || select == MHO_WRITE_THIRD;
+  bool has_wires = e->array_config.r_word > 0 || e->array_config.r_bit > 0;
+  if (why)
+    return why;
+  if (((const mho_device_model *)e->device.entry)->response)
+    return "device.model knows voltages itself";
+  if (has_wires || is_shared)
+    return NULL;
+  return "every pulse arrives whole (array.wire.r_word, array.write.select)";
+}
+
+static const char *without_drift(const mho_experiment *e, bool has_law) {
+  const char *why = mho_idle_without_cells(e);
+  return why || has_law ? why : "device.drift.law is another";
+}
+
+static const char *without_power(const mho_experiment *e) {
+  return without_drift(e, e->device_config.drift.law == MHO_DRIFT_POWER);
+}
+
+static const char *without_any_drift(const mho_experiment *e) {
+  return without_drift(e, e->device_config.drift.law != MHO_DRIFT_NONE);
+}
+
+static const char *without_exponential(const mho_experiment *e) {
+  return without_drift(e, e->device_config.drift.law == MHO_DRIFT_EXPONENTIAL);
+}
+
+/* Weights are written where a mapping lays them, whatever cells start from. */
+static const char *without_start(const mho_experiment *e) {
+  const char *why = mho_idle_without_cells(e);
+  const mho_mapping *mapping = (const mho_mapping *)e->mapping.entry;
+  if (why || !mapping->from_bottom)
+    return why;
+  return "weights are laid from g_min on (device.mapping)";
+}
+
+/* Voltage and width of a pulse are of its energy. */
+static const char *without_pulse_energy(const mho_experiment *e) {
+  const char *why = mho_idle_without_pulses(e);
+  if (why || mho_experiment_counts_energy(e))
+    return why;
+  return "no energy is counted (energy.count)";
+}
+
+/* What of cells only the periphery's reads show. */
+static const char *not_shown(const mho_experiment *e) {
+  const char *why = mho_idle_without_cells(e);
+  if (why || ((const mho_array_model *)e->array.entry)->shows_cells)
+    return why;
+  return "reads do not show it (array.model: periphery does)";
+}
+
+static const char *without_own_noise(const mho_experiment *e) {
+  const char *why = not_shown(e);
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  if (why || !array->replaces_noise || !array->replaces_noise(e->array.params))
+    return why;
+  return "array.read_noise takes its place";
+}
+
+static const char *without_sigma(const mho_experiment *e) {
+  const char *why = without_own_noise(e);
+  int law = e->device_config.read_noise.law;
+  if (why || law == MHO_READ_NOISE_CONSTANT || law == MHO_READ_NOISE_PROPORTIONAL)
+    return why;
+  return "device.read_noise.law is another";
+}
+
+static const char *without_t_read(const mho_experiment *e) {
+  const char *why = without_own_noise(e);
+  if (why || e->device_config.read_noise.law == MHO_READ_NOISE_PCM)
+    return why;
+  return "device.read_noise.law is another";
+}
+
+static const char *without_sinh(const mho_experiment *e) {
+  const char *why = not_shown(e);
+  if (why || e->device_config.iv.law == MHO_IV_SINH)
+    return why;
+  return "device.iv.law is another";
+}
+
+static const char *without_polynomial(const mho_experiment *e) {
+  const char *why = not_shown(e);
+  if (why || e->device_config.iv.law == MHO_IV_POLYNOMIAL)
+    return why;
+  return "device.iv.law is another";
+}
+
+/* ---------------------------------------------------------------- keys */
 
 static const mho_param device_table[] = {
     /* the device and its conductances */
@@ -15,26 +168,31 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, g_min, "g_min", "S", 1e-6, 0, 1, "lowest conductance"),
     MHO_P_REAL(mho_device_config, g_max, "g_max", "S", 100e-6, 1e-12, 1, "highest conductance"),
     MHO_P_BOOL(mho_device_config, zero_shift, "zero_shift", 0,
-               "mapping reference: weight zero where a device's SET and RESET steps are equal"),
+               "mapping reference: weight zero where a device's SET and RESET steps are equal",
+               .idle = not_reference),
     MHO_P_INT(mho_device_config, refresh_every, "refresh.every", 1, 1, 1e9,
-              "mapping one_sided: updates from refresh to refresh"),
+              "mapping one_sided: updates from refresh to refresh", .idle = not_one_sided),
     MHO_P_REAL(mho_device_config, refresh_above, "refresh.above", "", 0.75, 0.01, 1,
-               "mapping one_sided: a device above it has its pair written anew, of the range"),
+               "mapping one_sided: a device above it has its pair written anew, of the range",
+               .idle = not_one_sided),
     MHO_P_REAL(mho_device_config, weight_range, "weight_range", "", 3, 0.01, 1000,
                "w_max of a connection over its largest drawn weight, and no less than holds "
-               "weights that are brought (train.from); g_unit = (g_max - g_min)/w_max"),
+               "weights that are brought (train.from); g_unit = (g_max - g_min)/w_max",
+               .idle = without_range),
     MHO_P_REAL(mho_device_config, start, "start", "", 0.5, 0, 1,
-               "conductance of a new cell, of the range"),
+               "conductance of a new cell, of the range", .idle = without_start),
     MHO_P_INT(mho_device_config, levels, "levels", -1, -1, 1e6,
               "conductances a cell can hold, from bound to bound: every pulse ends at the nearest; "
               "-1: any"),
 
     /* pulses and writes */
     MHO_P_REAL(mho_device_config, up_down, "up_down", "", 0, -1, 1,
-               "asymmetry u: SET steps times 1 + min(u, 0), RESET steps times 1 - max(u, 0)"),
+               "asymmetry u: SET steps times 1 + min(u, 0), RESET steps times 1 - max(u, 0)",
+               .idle = mho_idle_without_pulses),
     MHO_P_REAL(mho_device_config, write_noise, "write_noise", "", 0, 0, 10,
                "what every pulse leaves on the visible conductance, standard deviation, of the "
-               "range"),
+               "range",
+               .idle = mho_idle_without_pulses),
     MHO_P_REAL(mho_device_config, error[0], "write_error.c0", "S", 0, -1, 1,
                "standard deviation of a verified write, c0 + c1 G + c2 G^2 + c3 G^3, never below "
                "0: of weights set at the start or by scheme exact, of what write_verify and a "
@@ -54,11 +212,13 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, open, "open", "", 0, 0, 1,
                "fraction of dead cells, which conduct nothing"),
     MHO_P_CHOICE(mho_device_config, law, "variation.law", "normal|lognormal|uniform", 0,
-                 "law of the " SPREAD " spread"),
+                 "law of the " SPREAD " spread", .idle = without_spread),
     MHO_P_REAL(mho_device_config, spread_step, "variation.step", "", 0, 0, 5,
-               SPREAD " spread of the step, SET and RESET alike, relative"),
+               SPREAD " spread of the step, SET and RESET alike, relative",
+               .idle = mho_idle_without_pulses),
     MHO_P_REAL(mho_device_config, spread_asymmetry, "variation.asymmetry", "", 0, 0, 5,
-               SPREAD " spread of SET against RESET step, relative"),
+               SPREAD " spread of SET against RESET step, relative",
+               .idle = mho_idle_without_pulses),
     MHO_P_REAL(mho_device_config, spread_low, "variation.g_low", "", 0, 0, 1,
                SPREAD " spread of the lower bound, of the range; lognormal: its distance from "
                       "g_max is the range times exp(spread xi)"),
@@ -71,62 +231,76 @@ static const mho_param device_table[] = {
 
     /* wear and leak */
     MHO_P_REAL(mho_device_config, endurance, "endurance.pulses", "", 0, 0, 4e9,
-               "pulses after which the range has closed to endurance.range; 0: no wear"),
+               "pulses after which the range has closed to endurance.range; 0: no wear",
+               .idle = mho_idle_without_pulses),
     MHO_P_REAL(mho_device_config, endurance_range, "endurance.range", "", 0.5, 0, 1,
-               "part of the range that is left then, around its middle"),
+               "part of the range that is left then, around its middle", .idle = without_wear),
     MHO_P_REAL(mho_device_config, leak, "leak.lifetime", "", 0, 0, 1e15,
                "updates in which a stored charge falls by 1/e; 0: no leak"),
     MHO_P_REAL(mho_device_config, leak_spread, "leak.spread", "", 0, 0, 5,
-               SPREAD " spread of the lifetime, relative (normal, whatever variation.law is)"),
+               SPREAD " spread of the lifetime, relative (normal, whatever variation.law is)",
+               .idle = without_leak),
     MHO_P_REAL(mho_device_config, leak_rest, "leak.rest", "", 0.5, 0, 1,
-               "conductance it leads to, of the range"),
+               "conductance it leads to, of the range", .idle = without_leak),
 
     /* voltage and width of pulses */
     MHO_P_REAL(mho_device_config, pulse_volts[0], "pulse.set_voltage", "V", 0, 0, 1e3,
-               "of a SET pulse, for its energy; 0: the model's own, else 2 V"),
+               "of a SET pulse, for its energy; 0: the model's own, else 2 V",
+               .idle = without_pulse_energy),
     MHO_P_REAL(mho_device_config, pulse_volts[1], "pulse.reset_voltage", "V", 0, 0, 1e3,
-               "of a RESET pulse, its magnitude; 0: as above"),
+               "of a RESET pulse, its magnitude; 0: as above", .idle = without_pulse_energy),
     MHO_P_REAL(mho_device_config, pulse_width[0], "pulse.width", "s", 0, 0, 1e3,
-               "how long a pulse lasts, for energy and time; 0: the model's own, else 100 ns"),
+               "how long a pulse lasts, for energy and time; 0: the model's own, else 100 ns",
+               .idle = without_pulse_energy),
     MHO_P_REAL(mho_device_config, pulse_width[1], "pulse.reset_width", "s", 0, 0, 1e3,
-               "the same of RESET, where it differs; 0: as SET"),
+               "the same of RESET, where it differs; 0: as SET", .idle = without_pulse_energy),
     MHO_P_REAL(mho_device_config, weak_threshold, "weak_pulse.threshold", "", 0, 0, 0.99,
-               "of models without voltages: part of a pulse's voltage below which nothing moves"),
+               "of models without voltages: part of a pulse's voltage below which nothing moves",
+               .idle = without_weak_pulses),
     MHO_P_REAL(mho_device_config, weak_slope, "weak_pulse.slope", "", 20, 0.01, 200,
                "of models without voltages: a pulse of a part f of the voltage moves as "
-               "sinh(slope f)"),
+               "sinh(slope f)",
+               .idle = without_weak_pulses),
 
     /* between pulses, and at reads */
     MHO_P_CHOICE(mho_device_config, drift.law, "drift.law", "none|exponential|power|pcm", 0,
                  "after programming: towards drift.rest, G (t/t0)^-nu, or that with nu of phase "
                  "change memory"),
     MHO_P_REAL(mho_device_config, drift.t0, "drift.t0", "s", 20, 1e-9, 1e9,
-               "time after programming at which the programmed conductance holds"),
-    MHO_P_REAL(mho_device_config, drift.nu, "drift.nu", "", 0.05, -1, 1, "exponent of law power"),
+               "time after programming at which the programmed conductance holds",
+               .idle = without_any_drift),
+    MHO_P_REAL(mho_device_config, drift.nu, "drift.nu", "", 0.05, -1, 1, "exponent of law power",
+               .idle = without_power),
     MHO_P_REAL(mho_device_config, drift.nu_spread, "drift.nu_spread", "", 0, 0, 1,
-               SPREAD " standard deviation of the exponent"),
+               SPREAD " standard deviation of the exponent", .idle = without_power),
     MHO_P_REAL(mho_device_config, drift.tau, "drift.tau", "s", 1e6, 1e-9, 1e15,
-               "time constant of law exponential"),
+               "time constant of law exponential", .idle = without_exponential),
     MHO_P_REAL(mho_device_config, drift.tau_spread, "drift.tau_spread", "", 0, 0, 5,
-               SPREAD " spread of tau, relative (log-normal)"),
+               SPREAD " spread of tau, relative (log-normal)", .idle = without_exponential),
     MHO_P_REAL(mho_device_config, drift.rest, "drift.rest", "", 0, 0, 1,
-               "conductance that law exponential leads to, of the range"),
+               "conductance that law exponential leads to, of the range",
+               .idle = without_exponential),
     MHO_P_CHOICE(mho_device_config, read_noise.law, "read_noise.law",
                  "none|constant|proportional|pcm", 0,
                  "of the device at every read: of the range, of its conductance, or 1/f of phase "
-                 "change memory"),
+                 "change memory",
+                 .idle = without_own_noise),
     MHO_P_REAL(mho_device_config, read_noise.sigma, "read_noise.sigma", "", 0, 0, 10,
-               "standard deviation of laws constant and proportional"),
+               "standard deviation of laws constant and proportional", .idle = without_sigma),
     MHO_P_REAL(mho_device_config, read_noise.t_read, "read_noise.t_read", "s", 250e-9, 1e-15, 1e6,
-               "duration of a read, from which 1/f noise is counted"),
+               "duration of a read, from which 1/f noise is counted", .idle = without_t_read),
     MHO_P_CHOICE(mho_device_config, iv.law, "iv.law", "ohmic|sinh|polynomial|hfo2", 0,
                  "current of a read: G V, G sinh(b V)/b, G (V + k2 V^2 + k3 V^3), or the fit of "
-                 "HfO2 cells"),
-    MHO_P_REAL(mho_device_config, iv.b, "iv.b", "", 1, 1e-6, 100, "of law sinh, per V"),
-    MHO_P_REAL(mho_device_config, iv.k2, "iv.k2", "", 0, -1e3, 1e3, "of law polynomial, per V"),
-    MHO_P_REAL(mho_device_config, iv.k3, "iv.k3", "", 0, -1e4, 1e4, "of law polynomial, per V^2"),
+                 "HfO2 cells",
+                 .idle = not_shown),
+    MHO_P_REAL(mho_device_config, iv.b, "iv.b", "", 1, 1e-6, 100, "of law sinh, per V",
+               .idle = without_sinh),
+    MHO_P_REAL(mho_device_config, iv.k2, "iv.k2", "", 0, -1e3, 1e3, "of law polynomial, per V",
+               .idle = without_polynomial),
+    MHO_P_REAL(mho_device_config, iv.k3, "iv.k3", "", 0, -1e4, 1e4, "of law polynomial, per V^2",
+               .idle = without_polynomial),
     MHO_P_REAL(mho_device_config, iv.v_max, "iv.v_max", "V", 0.5, 1e-6, 100,
-               "largest read voltage for which the law was fitted"),
+               "largest read voltage for which the law was fitted", .idle = without_polynomial),
 };
 const mho_params mho_device_params = MHO_PARAMS(mho_device_config, device_table);
 

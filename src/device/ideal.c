@@ -7,8 +7,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/ideal.h"
 
+#include "mho/check.h"
+
 static const mho_param table[] = {
-    MHO_P_BOOL(mho_ideal_params, bounded, "bounded", 0, "keep weights within +-w_max"),
+    MHO_P_BOOL(mho_ideal_params, bounded, "bounded", 0, "keep weights within +-w_max",
+               .idle = mho_idle_never),
 };
 
 const mho_device_model mho_device_ideal = {

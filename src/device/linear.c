@@ -18,6 +18,18 @@ typedef struct linear {
   int bounds;
 } linear;
 
+static const linear *params_of(const mho_experiment *e) {
+  return (const linear *)(const void *)e->device.params;
+}
+
+/* What is of the slopes, where steps are the same everywhere. */
+static const char *without_slope(const mho_experiment *e) {
+  const char *why = mho_idle_without_pulses(e);
+  if (why || params_of(e)->slope_up > 0 || params_of(e)->slope_down > 0)
+    return why;
+  return "steps are the same everywhere (device.slope_up, device.slope_down)";
+}
+
 static const mho_param table[] = {
     MHO_P_REAL(linear, step_up, "step_up", "", 1e-3, 1e-7, 1, "SET step, of the range: 1/levels"),
     MHO_P_REAL(linear, step_down, "step_down", "", 1e-3, 1e-7, 1, "RESET step, of the range"),
@@ -26,9 +38,10 @@ static const mho_param table[] = {
     MHO_P_REAL(linear, slope_down, "slope_down", "", 0, 0, 1,
                "fall of the RESET step from center to low bound"),
     MHO_P_REAL(linear, center, "center", "", 0.5, 0.01, 0.99,
-               "where the steps are step_up and step_down, of the range"),
+               "where the steps are step_up and step_down, of the range", .idle = without_slope),
     MHO_P_CHOICE(linear, bounds, "bounds", "nominal|own", 0,
-                 "the slopes fall towards the nominal bounds, or towards the cell's own"),
+                 "the slopes fall towards the nominal bounds, or towards the cell's own",
+                 .idle = without_slope),
     MHO_P_CYCLE_NOISE(linear),
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "device/lanes.h"
+#include "mho/check.h"
 
 enum { MHO_NOISE_MULTIPLICATIVE, MHO_NOISE_ADDITIVE };
 
@@ -29,7 +30,18 @@ typedef struct mho_cycle_noise {
 #define MHO_P_CYCLE_NOISE(T)                                                                       \
   MHO_P_STEP_NOISE(T),                                                                             \
       MHO_P_CHOICE(T, noise.kind, "noise", "multiplicative|additive", 0,                           \
-                   "noise scales with the step at the state, or with the nominal step")
+                   "noise scales with the step at the state, or with the nominal step",            \
+                   .idle = mho__noise_is_idle)
+
+/* Why the kind of noise has no effect, see mho_idle, of a model whose parameters begin with its
+ * noise. */
+static inline const char *mho__noise_is_idle(const mho_experiment *e) {
+  const char *why = mho_idle_without_pulses(e);
+  const mho_cycle_noise *noise = (const mho_cycle_noise *)(const void *)e->device.params;
+  if (why || noise->sigma > 0)
+    return why;
+  return "pulses have no noise (device.cycle_to_cycle)";
+}
 
 /* mho_device_model.noisy of a model whose parameters begin with its noise. */
 static inline bool mho__noise_is_on(const void *params) {

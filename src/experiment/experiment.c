@@ -8,7 +8,6 @@
 #include "experiment/config_file.h"
 #include "experiment/sections.h"
 #include "rule/rule_check.h"
-#include "settle/settler_check.h"
 
 /* What is filled in. */
 typedef struct builder {
@@ -437,10 +436,6 @@ mho_err mho_experiment_of_yaml(const mho_registry *r, const char *yaml, int n_se
 
 void mho_experiment_free(mho_experiment *e) {
   mho_free(e);
-}
-
-bool mho_experiment_direct(const mho_experiment *e) {
-  return e->settle.difference != MHO_DIFFERENCE_SUBTRACT && !mho__settler_subtracts(e);
 }
 
 mho_apply mho_experiment_applies(const mho_experiment *e) {

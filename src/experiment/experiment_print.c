@@ -44,13 +44,13 @@ static void print_comment(FILE *out, const mho_setting *s) {
 
   if (!s->param) {
     int k = strcmp(s->name, section->selector[0].key) != 0;
-    fprintf(out, "mho list %s\n", mho_kind_word(section->selector[k].kind));
+    fprintf(out, "mho list %s", mho_kind_word(section->selector[k].kind));
     return;
   }
 
   if (s->param->kind != MHO_PARAM_TEXT)
     mho_param_range(s->param, range, sizeof range);
-  fprintf(out, "%s%s%s%s\n", s->param->doc, *range ? " (" : "", range, *range ? ")" : "");
+  fprintf(out, "%s%s%s%s", s->param->doc, *range ? " (" : "", range, *range ? ")" : "");
 }
 
 static void print_yaml(void *user, const mho_setting *s) {
@@ -73,6 +73,9 @@ static void print_yaml(void *user, const mho_setting *s) {
            value, quote);
   fprintf(y->out, "%-32s # ", line);
   print_comment(y->out, s);
+  if (s->idle)
+    fprintf(y->out, " [no effect: %s]", s->idle);
+  fputc('\n', y->out);
 }
 
 char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {

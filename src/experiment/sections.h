@@ -19,7 +19,10 @@ typedef struct mho_section {
     size_t offset; /**< Of the mho_choice in mho_experiment. */
     /** The keys of a thing imply it where the word is left out. */
     bool implied;
+    mho_idle idle;      /**< Where the choice has no effect; nullable. */
+    mho_idle keys_idle; /**< Where those keys of it have none that do not say it themselves. */
   } selector[SELECTORS];
+  mho_idle idle; /**< Where those of its own keys have none that do not say it themselves. */
 } mho_section;
 
 extern const mho_section mho__sections[];
@@ -51,7 +54,8 @@ typedef struct mho_setting {
   const char *name;
   const char *word; /**< Value of a selector. */
   bool is_default;
-  bool is_brought; /**< What is chosen brings a default for it, so that it is to be said. */
+  bool is_brought;  /**< What is chosen brings a default for it, so that it is to be said. */
+  const char *idle; /**< Why it has no effect, see mho_idle; NULL: it acts. */
   const mho_param *param;
   const void *params;
 } mho_setting;

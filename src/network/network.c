@@ -1,11 +1,13 @@
 /* network.c - from a graph of layers to crossbars and links.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
+#include "mho/check.h"
 #include "network/neuron_circuit.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const mho_param network_table[] = {
     MHO_P_INTS(mho_network_config, hidden, "hidden", "128 128", 1, 65536,
@@ -26,6 +28,15 @@ static const mho_param network_table[] = {
 };
 const mho_params mho_network_params = MHO_PARAMS(mho_network_config, network_table);
 
+/* Links of a chain lead back over one layer each. */
+static const char *one_layer_each(const mho_experiment *e) {
+  const char *why = mho_idle_without_settling(e), *topology = e->topology.entry->id;
+  bool is_chain = !strcmp(topology, "layered") || !strcmp(topology, "conv");
+  if (why || !is_chain)
+    return why;
+  return "every feedback link leads back over one layer (network.topology)";
+}
+
 static const mho_param feedback_table[] = {
     MHO_P_CHOICE(mho_feedback_config, mode, "mode", "symmetric|asymmetric", 0,
                  "the same crossbar read transposed, or a crossbar of fixed random weights"),
@@ -33,7 +44,8 @@ static const mho_param feedback_table[] = {
                "beta_i, gain of the feedback paths"),
     MHO_P_CHOICE(mho_feedback_config, per, "per", "link|layer", MHO_FEEDBACK_PER_LINK,
                  "beta_i once a feedback link, as in the paper, or once for every layer it leads "
-                 "back over: then the nudge leaves the gradient in any graph, not in chains alone"),
+                 "back over: then the nudge leaves the gradient in any graph, not in chains alone",
+                 .idle = one_layer_each),
 };
 const mho_params mho_feedback_params = MHO_PARAMS(mho_feedback_config, feedback_table);
 

@@ -10,23 +10,39 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "network/neuron_circuit.h"
 #include "base/streams.h"
+#include "mho/check.h"
 
 #include <math.h>
+
+/* What is of a limit that there is not. */
+static const char *without_saturation(const mho_experiment *e) {
+  return e->circuit.saturation > 0 ? NULL : "activities have no limit (neuron.saturation)";
+}
+
+static const char *without_slew(const mho_experiment *e) {
+  const char *why = mho_idle_without_time(e);
+  if (why || e->circuit.slew > 0)
+    return why;
+  return "potentials have no limit (neuron.slew)";
+}
 
 static const mho_param table[] = {
     MHO_P_REAL(mho_circuit_config, saturation, "saturation", "", 0, 0, 1e6,
                "largest |activity| the amplifiers deliver; 0: unlimited"),
     MHO_P_REAL(mho_circuit_config, slew, "slew", "", 0, 0, 1e9,
-               "largest change of a neuron's potential per tau (settle.method ode); 0: unlimited"),
+               "largest change of a neuron's potential per tau (settle.method ode); 0: unlimited",
+               .idle = mho_idle_without_time),
     MHO_P_REAL(mho_circuit_config, tau, "variation.tau", "", 0, 0, 2,
-               "spread of ln tau between neurons (settle.method ode)"),
+               "spread of ln tau between neurons (settle.method ode)",
+               .idle = mho_idle_without_time),
     MHO_P_REAL(mho_circuit_config, gain, "variation.gain", "", 0, 0, 1,
                "spread of the gain around 1"),
     MHO_P_REAL(mho_circuit_config, offset, "variation.offset", "", 0, 0, 10,
                "spread of the input offset, in units of a neuron's input"),
     MHO_P_REAL(mho_circuit_config, saturation_spread, "variation.saturation", "", 0, 0, 1,
-               "relative spread of the saturation"),
-    MHO_P_REAL(mho_circuit_config, slew_spread, "variation.slew", "", 0, 0, 2, "spread of ln slew"),
+               "relative spread of the saturation", .idle = without_saturation),
+    MHO_P_REAL(mho_circuit_config, slew_spread, "variation.slew", "", 0, 0, 2, "spread of ln slew",
+               .idle = without_slew),
 };
 const mho_params mho_circuit_params = MHO_PARAMS(mho_circuit_config, table);
 

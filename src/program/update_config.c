@@ -2,7 +2,25 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "mho/program.h"
+#include "mho/check.h"
+
+static const char *not_cosine(const mho_experiment *e) {
+  return e->update.schedule == MHO_SCHEDULE_COSINE ? NULL : "update.schedule is not cosine";
+}
+
+static const char *not_step(const mho_experiment *e) {
+  return e->update.schedule == MHO_SCHEDULE_STEP ? NULL : "update.schedule is not step";
+}
+
+/* Layers learn alike already, or the rule's errors have the size of the gradient. */
+static const char *same_rates(const mho_experiment *e) {
+  int scale = e->gradient.scale;
+  bool is_normalized =
+      scale == MHO_GRADIENT_NORMALIZED || (scale == MHO_GRADIENT_AUTO && mho_experiment_direct(e));
+  if (!((const mho_rule *)e->rule.entry)->size)
+    return "errors of all layers have one size (rule.name)";
+  return is_normalized ? "the gradient is normalized already (rule.gradient)" : NULL;
+}
 
 static const mho_param update_table[] = {
     MHO_P_REAL(mho_update_config, rate, "rate", "", 1e-3, 0, 1000, "learning rate"),
@@ -12,11 +30,11 @@ static const mho_param update_table[] = {
     MHO_P_CHOICE(mho_update_config, schedule, "schedule", "constant|cosine|step",
                  MHO_SCHEDULE_CONSTANT, "how the rate changes from epoch to epoch"),
     MHO_P_REAL(mho_update_config, rate_end, "rate_end", "", 0, 0, 1000,
-               "schedule cosine: the rate that is approached at the end"),
+               "schedule cosine: the rate that is approached at the end", .idle = not_cosine),
     MHO_P_INT(mho_update_config, step_every, "step_every", 10, 1, 1e6,
-              "schedule step: epochs between two steps"),
+              "schedule step: epochs between two steps", .idle = not_step),
     MHO_P_REAL(mho_update_config, step_factor, "step_factor", "", 0.5, 0, 1,
-               "schedule step: what the rate is multiplied with"),
+               "schedule step: what the rate is multiplied with", .idle = not_step),
     MHO_P_REAL(mho_update_config, decay, "decay", "", 0, 0, 1000,
                "weight decay: rate * decay * W is taken off at every update (with adam: AdamW)"),
     MHO_P_REAL(
@@ -26,7 +44,8 @@ static const mho_param update_table[] = {
     MHO_P_CHOICE(mho_update_config, layer_rates, "layer_rates", "auto|plain|equal",
                  MHO_LAYER_RATES_AUTO,
                  "one rate, or divided by beta_f beta_i^h so that every layer learns; "
-                 "auto: equal with pulses"),
+                 "auto: equal with pulses",
+                 .idle = same_rates),
     MHO_P_CHOICE(
         mho_update_config, apply, "apply", "auto|batch|sample|step|spike", MHO_APPLIES_AUTO,
         "when changes are applied: after a batch, after every sample of it, or after every "

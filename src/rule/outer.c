@@ -2,14 +2,27 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "mho/check.h"
 #include "mho/num.h"
 #include "rule/phase.h"
+
+/* What rates or the rule do to the size of errors already. */
+static const char *same_gradient(const mho_experiment *e) {
+  bool has_pulses = ((const mho_scheme *)e->scheme.entry)->needs_pulses;
+  int rates = e->update.layer_rates;
+  if (!((const mho_rule *)e->rule.entry)->size)
+    return "errors of all layers have one size (rule.name)";
+  if (rates == MHO_LAYER_RATES_EQUAL || (rates == MHO_LAYER_RATES_AUTO && has_pulses))
+    return "rates of layers make them learn alike already (update.layer_rates)";
+  return NULL;
+}
 
 static const mho_param gradient_table[] = {
     MHO_P_CHOICE(mho_gradient_config, scale, "gradient", "auto|physical|normalized",
                  MHO_GRADIENT_AUTO,
                  "the error signal as measured, or divided by beta_f beta_i^h; auto: normalized "
-                 "where the difference is settled directly"),
+                 "where the difference is settled directly",
+                 .idle = same_gradient),
 };
 const mho_params mho_gradient_params = MHO_PARAMS(mho_gradient_config, gradient_table);
 

@@ -62,9 +62,42 @@ enum { NOISE_FRESH, NOISE_SAME };
 enum { TRIALS_MAX = MHO_STREAM_TRIALS / 2 - 1 };
 enum { DRAWN = 1024 }; /* numbers drawn at a time */
 
-#define P_CHOICE(field, name, words, doc) MHO_P_CHOICE(perturb, field, name, words, 0, doc)
-#define P_REAL(field, name, initial, low, high, doc)                                               \
-  MHO_P_REAL(perturb, field, name, "", initial, low, high, doc)
+static const perturb *params_of(const mho_experiment *e) {
+  return (const perturb *)(const void *)e->rule.params;
+}
+
+static const char *of_nodes(const mho_experiment *e) {
+  return params_of(e)->of == OF_NODES ? "neurons are perturbed (rule.of: nodes)" : NULL;
+}
+
+/* Pulses have sizes of their own. */
+static const char *of_own_size(const mho_experiment *e) {
+  const perturb *p = params_of(e);
+  bool is_pulsed = p->of == OF_WEIGHTS && (p->by == BY_PULSE || p->by == BY_PAIR);
+  return is_pulsed ? "the pulses of the devices have a size of their own (rule.by)" : NULL;
+}
+
+static const char *without_means(const mho_experiment *e) {
+  int law = params_of(e)->law;
+  return law == LAW_RMS || law == LAW_GAIN ? NULL : "rule.law has no running mean";
+}
+
+static const char *without_gain(const mho_experiment *e) {
+  return params_of(e)->law == LAW_GAIN ? NULL : "rule.law is not gain";
+}
+
+static const char *without_random_reads(const mho_experiment *e) {
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  bool is_noisy = array->noisy && array->noisy(e->array.params);
+  bool shows_noise = array->shows_cells && mho_device_reads_noisy(&e->device_config);
+  if (is_noisy || (shows_noise && mho_experiment_has_cells(e)))
+    return NULL;
+  return "reads have no noise (array, device.read_noise)";
+}
+
+#define P_CHOICE(field, name, words, ...) MHO_P_CHOICE(perturb, field, name, words, 0, __VA_ARGS__)
+#define P_REAL(field, name, initial, low, high, ...)                                               \
+  MHO_P_REAL(perturb, field, name, "", initial, low, high, __VA_ARGS__)
 static const mho_param table[] = {
     P_CHOICE(of, "of", "weights|nodes", "what is perturbed: weights, or summed inputs of neurons"),
     P_CHOICE(shape, "shape", "auto|rank1|signs|normal",
@@ -73,9 +106,11 @@ static const mho_param table[] = {
     P_CHOICE(by, "by", "auto|line|pulse|pair|cell|ideal",
              "how weights are perturbed: at the edge of the array, by a pulse up or down on every "
              "cell, by one on one device of every pair, by a volatile element in every cell, or in "
-             "software; auto: line"),
+             "software; auto: line",
+             .idle = of_nodes),
     P_REAL(size, "size", 0.01, 1e-6, 10,
-           "of a perturbation, over w_max; of nodes, in summed input; pulses have their own"),
+           "of a perturbation, over w_max; of nodes, in summed input; pulses have their own",
+           .idle = of_own_size),
     P_CHOICE(sides, "sides", "one|both",
              "regret against the unperturbed loss, or between both signs of a perturbation"),
     P_CHOICE(samples, "samples", "auto|batch|each",
@@ -85,15 +120,18 @@ static const mho_param table[] = {
               "perturbations an update, each on all samples of the batch"),
     P_CHOICE(noise, "noise", "fresh|same",
              "reads of a trial have noise of their own, as in hardware, or that of the reads which "
-             "they are compared with"),
+             "they are compared with",
+             .idle = without_random_reads),
     P_CHOICE(law, "law", "plain|rms|gain|keep",
              "of the rate: as it is, over the rms of the regret, with a gain that grows where "
              "perturbations help, or none: what helps is kept (the published dopamine rule's law "
              "is not known; none of these is said to be it)"),
-    P_REAL(memory, "memory", 0.99, 0, 0.999999, "of the running means of laws rms and gain"),
-    P_REAL(step, "step", 0.01, 0, 10, "law gain: change of ln gain by a trial, at most"),
-    P_REAL(least, "least", 0.1, 1e-6, 1, "law gain: smallest gain"),
-    P_REAL(most, "most", 10, 1, 1e6, "law gain: largest gain"),
+    P_REAL(memory, "memory", 0.99, 0, 0.999999, "of the running means of laws rms and gain",
+           .idle = without_means),
+    P_REAL(step, "step", 0.01, 0, 10, "law gain: change of ln gain by a trial, at most",
+           .idle = without_gain),
+    P_REAL(least, "least", 0.1, 1e-6, 1, "law gain: smallest gain", .idle = without_gain),
+    P_REAL(most, "most", 10, 1, 1e6, "law gain: largest gain", .idle = without_gain),
 };
 
 /* A gradient this noisy wants a larger rate than the general one, and more epochs, which are cheap:

@@ -22,29 +22,71 @@
 #include <math.h>
 #include <string.h>
 
+#include "mho/check.h"
 #include "settle/ode.h"
+
+static const ode_params *params_of(const mho_experiment *e) {
+  return (const ode_params *)(const void *)e->settler.params;
+}
+
+static bool has_noise(const ode_params *o) {
+  return o->white > 0 || o->flicker > 0;
+}
+
+static const char *without_shape(const mho_experiment *e) {
+  const char *why = mho_idle_without_nudge(e);
+  if (why || params_of(e)->shape != SHAPE_STEP)
+    return why;
+  return "the nudge is a step (settle.nudge_shape)";
+}
+
+static const char *without_noise(const mho_experiment *e) {
+  const char *why = mho_idle_without_settling(e);
+  if (why || has_noise(params_of(e)))
+    return why;
+  return "neurons have no noise (settle.noise.white, settle.noise.flicker)";
+}
+
+static const char *with_noise(const mho_experiment *e) {
+  const char *why = mho_idle_without_settling(e);
+  if (why || !has_noise(params_of(e)))
+    return why;
+  return "noise is stepped by Euler-Maruyama (settle.noise)";
+}
+
+/* What is of rest, to which a noisy state never comes. */
+static const char *without_rest(const mho_experiment *e) {
+  const char *why = mho_idle_without_settling(e);
+  if (why || !has_noise(params_of(e)))
+    return why;
+  return "a noisy state is read at set times (settle.read_free, settle.read_nudged)";
+}
 
 static const mho_param table[] = {
     MHO_P_CHOICE(ode_params, stepper, "stepper", MHO_ODE_WORDS, MHO_ODE_RKF45,
-                 "GSL's; from rk1imp on implicit, one sample a system"),
+                 "GSL's; from rk1imp on implicit, one sample a system", .idle = with_noise),
     MHO_P_REAL(ode_params, tau, "tau", "s", 100e-9, 1e-15, 1e3, "time constant of the neurons, RC"),
     MHO_P_REAL(ode_params, tolerance, "tolerance", "", 0, 0, 1,
                "settled when max |du/dt| tau is below; 0: 1e-4 with the difference settled "
-               "directly, else 1e-5 of the smallest layer's signal"),
+               "directly, else 1e-5 of the smallest layer's signal",
+               .idle = without_rest),
     MHO_P_REAL(ode_params, accuracy, "accuracy", "", 0, 0, 1,
-               "error allowed a step; 0: the tolerance, or a tenth of it for multistep methods"),
+               "error allowed a step; 0: the tolerance, or a tenth of it for multistep methods",
+               .idle = with_noise),
     MHO_P_INT(ode_params, group, "group", 32, 1, MHO_CHUNK_MAX,
-              "samples integrated as one system, a power of 2 at best; they share the step"),
+              "samples integrated as one system, a power of 2 at best; they share the step",
+              .idle = with_noise),
     MHO_P_REAL(ode_params, free, "read_free", "", 0, 0, 1e6,
                "read the free state after so many tau; 0: when settled"),
     MHO_P_REAL(ode_params, nudged, "read_nudged", "", 0, 0, 1e6,
-               "read the nudged state so many tau after the nudge; 0: when settled"),
+               "read the nudged state so many tau after the nudge; 0: when settled",
+               .idle = mho_idle_without_nudge),
     MHO_P_REAL(ode_params, limit, "limit", "", 200, 0.1, 1e6,
-               "tau after which a sample counts as unsettled"),
+               "tau after which a sample counts as unsettled", .idle = without_rest),
     MHO_P_CHOICE(ode_params, shape, "nudge_shape", "step|ramp|pulse", SHAPE_STEP,
-                 "the nudge in time"),
+                 "the nudge in time", .idle = mho_idle_without_nudge),
     MHO_P_REAL(ode_params, shape_time, "nudge_time", "", 5, 0, 1e6,
-               "tau that a ramp rises or a pulse lasts"),
+               "tau that a ramp rises or a pulse lasts", .idle = without_shape),
     MHO_P_REAL(ode_params, amplifier, "amplifier", "s", 0, 0, 1e3,
                "time constant of the feedback amplifiers; 0: no lag"),
     MHO_P_REAL(ode_params, line, "line", "s", 0, 0, 1e3, "RC of a crossbar's line; 0: no lag"),
@@ -53,9 +95,11 @@ static const mho_param table[] = {
     MHO_P_REAL(ode_params, flicker, "noise.flicker", "", 0, 0, 100,
                "1/f noise of a neuron's input, from 1 to 1e4 tau: its standard deviation"),
     MHO_P_REAL(ode_params, noise_step, "noise.step", "", 0.01, 1e-5, 0.5,
-               "step of Euler-Maruyama in tau, which replaces the stepper when there is noise"),
+               "step of Euler-Maruyama in tau, which replaces the stepper when there is noise",
+               .idle = without_noise),
     MHO_P_REAL(ode_params, average, "noise.average", "", 0, 0, 1e6,
-               "with noise: the mean activity of so many tau is read; 0: the last one"),
+               "with noise: the mean activity of so many tau is read; 0: the last one",
+               .idle = without_noise),
 };
 
 /* What a phase is told before it begins. */

@@ -10,8 +10,18 @@
 #include <string.h>
 
 #include "base/streams.h"
+#include "mho/check.h"
 #include "mho/num.h"
 #include "settle/links.h"
+
+static const char *without_cosine(const mho_experiment *e) {
+  return e->observe.cosine ? NULL : "no cosine is observed (observe.cosine)";
+}
+
+static const char *without_samples(const mho_experiment *e) {
+  bool any = e->observe.lyapunov || e->observe.settling;
+  return any ? NULL : "nothing is observed of samples (observe.lyapunov, observe.settling)";
+}
 
 static const mho_param table[] = {
     MHO_P_BOOL(mho_observe_config, spectral_radius, "spectral_radius", false,
@@ -26,9 +36,10 @@ static const mho_param table[] = {
                "training batch"),
     MHO_P_CHOICE(mho_observe_config, cosine_at, "cosine_at", "forward|settled", MHO_COSINE_FORWARD,
                  "states backpropagation has in the cosine: those of a forward pass, without the "
-                 "recurrence; or those that the free phase settled to"),
+                 "recurrence; or those that the free phase settled to",
+                 .idle = without_cosine),
     MHO_P_INT(mho_observe_config, samples, "samples", 200, 1, 1e6,
-              "test images that lyapunov and settling are taken over"),
+              "test images that lyapunov and settling are taken over", .idle = without_samples),
 };
 const mho_params mho_observe_params = MHO_PARAMS(mho_observe_config, table);
 

@@ -2,13 +2,15 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "mho/check.h"
 #include "settle/links.h"
 
 static const mho_param settle_table[] = {
     MHO_P_CHOICE(mho_settle_config, difference, "difference", "auto|subtract|direct",
                  MHO_DIFFERENCE_AUTO,
                  "the learning signal: two states subtracted, as hardware and the paper do, or the "
-                 "difference settled itself; auto: direct in floating point with sweeps"),
+                 "difference settled itself; auto: direct in floating point with sweeps",
+                 .idle = mho_idle_without_nudge),
 };
 const mho_params mho_settle_params = MHO_PARAMS(mho_settle_config, settle_table);
 

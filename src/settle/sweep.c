@@ -24,6 +24,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "mho/check.h"
 #include "settle/chunk.h"
 
 typedef struct sweep {
@@ -31,15 +32,25 @@ typedef struct sweep {
   double tolerance;
 } sweep;
 
+/* Through reads that are not exact a fixed number of sweeps is made. */
+static const char *without_rest(const mho_experiment *e) {
+  const char *why = mho_idle_without_settling(e);
+  if (why || mho_experiment_reads_exactly(e))
+    return why;
+  return "sweeps are counted where reads are noisy or converted (settle.free, settle.nudged)";
+}
+
 static const mho_param table[] = {
     MHO_P_INT(sweep, free, "free", 0, 0, 65535,
               "sweeps of the free phase; 0: until the tolerance is met"),
     MHO_P_INT(sweep, nudged, "nudged", 0, 0, 65535,
-              "sweeps of the nudged phase; 0: until the tolerance is met"),
+              "sweeps of the nudged phase; 0: until the tolerance is met",
+              .idle = mho_idle_without_nudge),
     MHO_P_REAL(sweep, tolerance, "tolerance", "", 0, 0, 1,
                "change that another sweep would make, rms over the hidden neurons of a sample; "
                "0: 0.01 with the difference settled directly, else 0.5 % of the smallest layer's "
-               "signal (0.05 % with pooling)"),
+               "signal (0.05 % with pooling)",
+               .idle = without_rest),
 };
 
 enum { SWEEPS_MAX = 100, NOISY_FREE = 10, NOISY_NUDGED = 5 };

@@ -20,6 +20,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
+#include "mho/check.h"
 #include "settle/chunk.h"
 
 typedef struct synchronous {
@@ -34,12 +35,13 @@ static const mho_param table[] = {
     MHO_P_INT(synchronous, free, "free", 0, 0, 65535,
               "T, steps of the free phase; 0: 10 for up to 2 hidden layers, else 10 a layer"),
     MHO_P_INT(synchronous, nudged, "nudged", 0, 0, 65535,
-              "K, steps of the nudged phase; 0: half of T"),
+              "K, steps of the nudged phase; 0: half of T", .idle = mho_idle_without_nudge),
     MHO_P_REAL(synchronous, tolerance, "tolerance", "", 0, 0, 1,
                "stop when no neuron changes by more; 0: always all the steps"),
     MHO_P_CHOICE(synchronous, nudge_course, "nudge_course", "constant|growing", CONSTANT,
                  "the nudge is the same in all steps, or grows by rule.nudge with every one, as in "
-                 "the published residual and AGT experiments"),
+                 "the published residual and AGT experiments",
+                 .idle = mho_idle_without_nudge),
 };
 
 static int steps_of(const synchronous *own, const mho_network *net, bool nudged) {

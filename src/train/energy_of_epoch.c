@@ -393,7 +393,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   epoch e = {.t = t,
              .c = &t->e->energy,
              .converters = {.average = 1},
-             .in_time = t->learner->settler->in_time,
+             .in_time = mho_experiment_in_time(t->e),
              .voltage = t->e->array_config.read_voltage,
              .phases = mho__learner_states(t->learner),
              .row = rows};

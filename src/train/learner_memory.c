@@ -172,11 +172,7 @@ static double factor_for(double signal, bool is_direct, bool wants_true) {
 static void set_factors(mho_learner *learner) {
   const mho_experiment *e = learner->e;
   const mho_rule *rule = learner->rule;
-  bool pulsed = ((const mho_scheme *)e->scheme.entry)->needs_pulses;
-  bool equal = e->update.layer_rates == MHO_LAYER_RATES_EQUAL ||
-               (e->update.layer_rates == MHO_LAYER_RATES_AUTO && pulsed);
-  bool normalize = equal || e->gradient.scale == MHO_GRADIENT_NORMALIZED ||
-                   (e->gradient.scale == MHO_GRADIENT_AUTO && learner->direct);
+  bool normalize = mho_experiment_normalizes(e);
 
   mho_lesson lesson = {.net = learner->net, .params = e->rule.params};
   for (int l = 0; l < learner->net->n_layers; l++) {

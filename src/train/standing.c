@@ -4,21 +4,13 @@
 
 #include "train/standing.h"
 
-/* ---------------------------------------------------------------- whether energy is counted */
-
-static bool counts_energy(const mho_experiment *e) {
-  const mho_settler *settler = (const mho_settler *)e->settler.entry;
-  return e->energy.count && ((const mho_device_model *)e->device.entry)->pulse &&
-         !settler->unmetered;
-}
-
 /* Whether hidden layers are joined by wires: analog neurons, clocked or in continuous time. */
 static bool is_analog(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   mho_array_converters converters = {.average = 1};
   if (array->converters)
     array->converters(e->array.params, &converters);
-  return converters.analog || ((const mho_settler *)e->settler.entry)->in_time;
+  return converters.analog || mho_experiment_in_time(e);
 }
 
 /* ---------------------------------------------------------------- memory */
@@ -31,7 +23,7 @@ mho_err mho__standing_new(const mho_experiment *e, const mho_network *net, mho_s
   s->writes = mho_alloc(trained, sizeof *s->writes);
   if (!s->pulses || !s->writes)
     return mho_fail(ei, MHO_ENOMEM, "no memory to count pulses");
-  return counts_energy(e) ? mho_meter_new(net, is_analog(e), &s->meter, ei) : MHO_OK;
+  return mho_experiment_counts_energy(e) ? mho_meter_new(net, is_analog(e), &s->meter, ei) : MHO_OK;
 }
 
 void mho__standing_free(mho_standing *s) {

@@ -192,7 +192,7 @@ const mho_dataset *mho_trainer_dataset(const mho_trainer *t) {
 }
 
 bool mho_trainer_in_time(const mho_trainer *t) {
-  return t->learner->settler->in_time;
+  return mho_experiment_in_time(t->e);
 }
 
 mho_err mho_trainer_age(mho_trainer *t, double after, mho_errinfo *ei) {

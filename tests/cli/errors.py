@@ -38,6 +38,30 @@ def test_config():
     assert not os.path.exists(os.path.join(folder, 'results')), 'a refused config made a database'
 
 
+def test_idle():
+    """Keys without effect are named in one line, marked in the printed config, and refused where that is asked for."""
+    text = 'device:\n  stuck_on: 0.9\nupdate:\n  rate_end: 0.1\n'
+    config = write('idle.yaml', text)
+    said = run('train', config, '--no-db', *SMALL).stderr
+    assert said.count('no effect') == 1 and 'device.stuck_on: there are no devices' in said, said
+    assert 'update.rate_end: update.schedule is not cosine' in said, said
+    refused('train', config, '--strict', says=['idle.yaml:4', 'update.rate_end', 'no effect'])
+    refused('train', '--strict', '--set', 'device.levels=8', says=['--set device.levels=8', 'no effect', 'device.model: ideal'])
+
+    acting = ['--set', 'device=linear', '--set', 'device.stuck_on=0.1', '--set', 'update.schedule=cosine', '--set',
+              'update.rate_end=0.1']
+    assert 'no effect' not in run('train', '--strict', '--db', 'i.db', *acting, *SMALL).stderr
+    shown = [line for line in run('train', config, '--print-config').stdout.splitlines() if 'stuck_on' in line]
+    assert len(shown) == 1 and shown[0].endswith('[no effect: there are no devices (device.model: ideal)]'), shown
+
+    said = run('eval', 'last', '--db', 'i.db', '--set', 'update.rate=0.5', '--set', 'device.read_noise.sigma=0.1').stderr
+    assert 'update.rate: it acts while a network learns' in said and 'device.read_noise.sigma: reads do not show it' in said, said
+    assert 'no effect' not in run('eval', 'last', '--db', 'i.db', '--set', 'array.read_noise=0.1').stderr
+    refused('eval', 'last', '--db', 'i.db', '--strict', '--set', 'update.rate=0.5', says=['--set update.rate=0.5', 'no effect'])
+    refused('eval', 'last', '--db', 'i.db', '--strict', '--set', 'device.iv.b=3', says=['device.iv.b', 'no effect'])
+    refused('train', '--resume', 'last', '--db', 'i.db', '--strict', says='--strict')
+
+
 def test_words():
     refused('trian', says="'mho train'")
     refused('train', '--threads', '0', says='1 to 1024')
@@ -159,4 +183,4 @@ def test_diverged():
     assert lines('runs', '--db', 'd.db', '--json')[0]['status'] == 'diverged'
 
 
-main([test_config, test_words, test_dataset, test_database, test_disk_full, test_queries, test_diverged])
+main([test_config, test_idle, test_words, test_dataset, test_database, test_disk_full, test_queries, test_diverged])

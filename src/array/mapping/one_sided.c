@@ -149,6 +149,7 @@ const mho_mapping mho_mapping_one_sided = {
     .bank = {{.name = "pos", .title = "positive", .letter = 'p', .gain = 1},
              {.name = "neg", .title = "negative", .letter = 'n', .gain = -1}},
     .span = 1,
+    .from_bottom = true,
     .targets = targets,
     .shares = shares,
     .pulses = pulses,

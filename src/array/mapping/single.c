@@ -21,6 +21,7 @@ const mho_mapping mho_mapping_single = {
               .kind = MHO_BANK_CURRENTS,
               .lowest = true}},
     .span = 1,
+    .from_bottom = true,
     .positive = true,
     .targets = one_device_targets,
     .shares = one_device_shares,
