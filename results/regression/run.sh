@@ -4,7 +4,7 @@
 # Settings were chosen on seeds 101 to 103. Stopped at any time, it goes on where it was; half a minute on two cores.
 set -eu
 cd "$(dirname "$0")/../.."
-mho=build/mho
+mho=${MHO:-build/mho}
 seeds=${1:-1 2 3 4 5}
 db=${2:-results/regression.db}
 . results/run_once.sh
