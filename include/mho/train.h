@@ -258,7 +258,8 @@ MHO_API int mho_trainer_layers(const mho_trainer *t);
 MHO_API const char *mho_trainer_layer(const mho_trainer *t, int l, int *units);
 /** Settle samples without an error, as in an evaluation. Noise of reads is that of test images of
  *  the same numbers in the present epoch.
- *  @param x          [n x features] what the input layer is driven with: of images pixel * scale.
+ *  @param x          [n x features] what the input layer is driven with: of images pixel * scale,
+ *                    of a table (number - feature_mean)/feature_spread.
  *  @param z          out, [layers] of [n x units]: activities of hidden layers, probabilities (or
  *                    values) of the read-out; NULL where they are not wanted, and of the input.
  *  @param unsettled  nullable: samples that missed the settler's tolerance.
@@ -267,7 +268,7 @@ MHO_API const char *mho_trainer_layer(const mho_trainer *t, int l, int *units);
 MHO_API mho_err mho_trainer_settle(mho_trainer *t, int n, const mho_real *x, mho_real *const *z,
                                    int64_t *unsettled, mho_errinfo *ei);
 /** The read-out alone.
- *  @param y  [n x classes]. */
+ *  @param y  [n x classes], or [n x values]: mho_dataset_value gives one in its own unit. */
 MHO_API mho_err mho_trainer_predict(mho_trainer *t, int n, const mho_real *x, mho_real *y,
                                     mho_errinfo *ei);
 

@@ -94,6 +94,29 @@ def test_sweep():
         assert abs(p['test_rms_std'] - abs(a - b) / math.sqrt(2)) < 1e-6 * a
 
 
+def test_early_stop():
+    """The median rule goes by the training loss, and ends those above it."""
+    write('m.yaml', 'base: c.yaml\nset: {train.epochs: 4}\nvary: {update.rate: [0.03, 1e-6]}\nseeds: 3\n'
+          'stop: {rule: median, after: 2, runs: 2}\n')
+    run('sweep', 'm.yaml', '--jobs', '1', '--db', 'm.db')
+    rows = lines('query', '--db', 'm.db', '--json', 'SELECT rate, status, coalesce(error, \'\') AS error FROM run')
+    slow = [r for r in rows if r['rate'] < 1e-3]
+    assert all(r['status'] == 'interrupted' and 'training loss' in r['error'] and 'above the median' in r['error'] for r in slow)
+    assert sum(r['status'] == 'completed' for r in rows) >= 2, rows
+
+
+def test_elsewhere():
+    """Export and import keep losses and rms; answers go where they are asked for."""
+    run('export', 'first', '-o', 'first.jsonl')
+    run('export', 'first', '--tables', 'epoch,prediction', '-o', 'answers.jsonl')
+    for name, answers in ('first', 0), ('answers', 12):
+        run('import', f'{name}.jsonl', '--db', f'{name}.db')
+        (a,), (b,) = lines('show', 'first', '--json'), lines('show', 'first', '--json', '--db', f'{name}.db')
+        assert a['final_test_rms'] == b['final_test_rms'] and a['best_test_loss'] == b['best_test_loss']
+        assert lines('query', '--db', f'{name}.db', '--json', 'SELECT count(*) AS n FROM prediction')[0]['n'] == answers
+    assert 'rms' in run('runs', '--group-by', 'device').stdout
+
+
 def test_questions_and_reports():
     """The answers that a run keeps give its rms; questions about a study go by it, the smallest first."""
     rows = lines('query', '--json', "SELECT sample, target, answer, test_rms FROM prediction JOIN v_run ON run_id = v_run.id "
