@@ -22,7 +22,8 @@ static const char leaves[] =
     "AND fullkey NOT LIKE '%.seeds.%' AND fullkey NOT LIKE '%.seeds[%' "
     "AND fullkey NOT LIKE '$.checkpoint.%' AND fullkey NOT LIKE '$.observe.%' "
     "AND fullkey NOT IN ('$.name', '$.train.name') "
-    "AND (fullkey, atom) NOT IN (VALUES ('$.dynamics.name', 'rate'), ('$.update.apply', 'auto')) "
+    "AND (fullkey, atom) NOT IN (VALUES ('$.dynamics.name', 'rate'), ('$.update.apply', 'auto'), "
+    "('$.network.loss', 'cross_entropy')) "
     "ORDER BY fullkey";
 
 static void add(SHA2_CTX *hash, const char *line) {

@@ -35,7 +35,7 @@ FREE = {'id', 'run_id', 'started', 'ended', 'wall_s', 'eval_s', 'host', 'pid', '
         'core_s', 'spice_s', 'parent'}
 
 # Keys at their defaults that the later program alone has.
-NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}']
+NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', r'"loss":\s*"cross_entropy"']
 
 # Bytes of a checkpoint that hold the time the epoch took (sums.seconds in its header).
 CLOCK = slice(112, 120)
