@@ -341,6 +341,7 @@ enum { MHO_CELLS_PIECES = 5 };
 typedef struct mho_cells_piece {
   void *data;
   size_t size;
+  size_t scalar; /**< bytes of one of its numbers, all finite; 0: they are counts */
 } mho_cells_piece;
 MHO_API int mho_cells_pieces(const mho_cells *c, mho_cells_piece *pieces);
 /** Conductance of a cell, S; 0 when open. */

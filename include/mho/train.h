@@ -401,7 +401,9 @@ MHO_API mho_err mho_trainer_cosim_device(mho_trainer *t, mho_spice *s, mho_cosim
 
 /** Everything that changes while training, as bytes. Free with mho_blob_free. */
 MHO_API mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei);
-/** MHO_EDATA when the bytes are not a checkpoint of this experiment. */
+/** Take a checkpoint, all of it or nothing. MHO_EDATA when the bytes are none of this experiment,
+ * their checksum says that they were changed (release 0.1 wrote none), or one of their numbers
+ * cannot be: not finite, or beyond what a training reaches. */
 MHO_API mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei);
 
 #endif

@@ -297,15 +297,19 @@ void mho_cells_free(mho_cells *c) {
   mho_free(c);
 }
 
+static mho_cells_piece floats(float *data, size_t n) {
+  return (mho_cells_piece){data, n * sizeof *data, sizeof *data};
+}
+
 int mho_cells_pieces(const mho_cells *c, mho_cells_piece *p) {
   int n = 0;
-  p[n++] = (mho_cells_piece){c->g, c->n * sizeof *c->g};
+  p[n++] = floats(c->g, c->n);
   if (c->state != c->g)
-    p[n++] = (mho_cells_piece){c->state, c->n * sizeof *c->state};
+    p[n++] = floats(c->state, c->n);
   if (c->wear) {
-    p[n++] = (mho_cells_piece){c->wear, c->n * sizeof *c->wear};
-    p[n++] = (mho_cells_piece){c->low, c->n * sizeof *c->low};
-    p[n++] = (mho_cells_piece){c->high, c->n * sizeof *c->high};
+    p[n++] = (mho_cells_piece){c->wear, c->n * sizeof *c->wear, 0};
+    p[n++] = floats(c->low, c->n);
+    p[n++] = floats(c->high, c->n);
   }
   return n;
 }

@@ -6,15 +6,24 @@
  * the order of the data) is drawn again, not stored. Last come the extras of the table below, each
  * with a bit in the upper half of the version: a checkpoint may have one and the config not, or the
  * other way round, when a network is evaluated with another periphery than it was trained with, and
- * earlier releases wrote fewer.
+ * earlier releases wrote fewer. The end is a checksum of all that stands before it but the time the
+ * epoch took, in which equal trainings differ; it has a bit of its own, which those of earlier
+ * releases have not.
+ *
+ * A checkpoint may come from someone else: each of its numbers is looked at before any is taken.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <float.h>
 #include <math.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "array/weights.h"
+#include "base/streams.h"
 #include "train/trainer.h"
 
 enum { CHECKPOINT_VERSION = 2 };
+static const uint32_t CHECKSUM = 1u << 25; /* the bit of the version */
+#define ANY (-HUGE_VAL)                    /* a least value that excludes none */
 
 typedef struct header {
   char magic[8];            /* "mho ckpt" */
@@ -28,6 +37,10 @@ typedef mho_cells_piece piece; /* one array of the state */
 
 enum { PIECES_EACH = MHO_BANKS_MAX * MHO_CELLS_PIECES + MHO_PROGRAM_STATES + 1 };
 
+static piece reals(mho_real *data, size_t n) {
+  return (piece){data, n * sizeof *data, sizeof *data};
+}
+
 /* The arrays of connection c, in order; returns how many. */
 static int pieces_of(const mho_trainer *t, int c, piece *p) {
   const mho_crossbar *x = crossbar_of(t->net, c);
@@ -37,12 +50,12 @@ static int pieces_of(const mho_trainer *t, int c, piece *p) {
   for (int k = 0; k < x->n_banks; k++)
     n += x->bank[k] ? mho_cells_pieces(x->bank[k], p + n) : 0;
   if (!mho_crossbar_has_cells(x))
-    p[n++] = (piece){x->weights->programmed, cells * sizeof *x->weights->programmed};
+    p[n++] = reals(x->weights->programmed, cells);
 
   for (int k = 0; k < t->updater->optimizer->n_states; k++)
-    p[n++] = (piece){t->updater->moment[k][c], cells * sizeof(mho_real)};
+    p[n++] = reals(t->updater->moment[k][c], cells);
   if (t->updater->accumulator)
-    p[n++] = (piece){t->updater->accumulator[c], cells * sizeof(mho_real)};
+    p[n++] = reals(t->updater->accumulator[c], cells);
   return n;
 }
 
@@ -60,6 +73,21 @@ static size_t total_size(const mho_trainer *t) {
       size += p[i].size;
   }
   return size;
+}
+
+/* Whether `size` bytes are finite numbers of `scalar` bytes each, none of them below `least`. */
+static bool are_numbers(const char *at, size_t size, size_t scalar, double least) {
+  for (size_t i = 0; i < size; i += scalar) {
+    float single;
+    double v;
+    memcpy(&single, at + i, sizeof single);
+    v = (double)single;
+    if (scalar == sizeof v)
+      memcpy(&v, at + i, sizeof v);
+    if (!isfinite(v) || v < least)
+      return false;
+  }
+  return true;
 }
 
 /* ---------------------------------------------------------------- extras, which not all have */
@@ -249,16 +277,6 @@ static void copy_ranges(const mho_trainer *t, char *at, bool out) {
     mho__trainer_range((mho_trainer *)(uintptr_t)t, w_max);
 }
 
-/* Whether the numbers are ranges at all. */
-static bool are_ranges(const mho_trainer *t, const char *at) {
-  double w_max[MHO_EDGES_MAX];
-  memcpy(w_max, at, ranges_size(t));
-  for (int c = 0; c < t->net->n_trained; c++)
-    if (!(w_max[c] > 0 && isfinite(w_max[c])))
-      return false;
-  return true;
-}
-
 /* What the rule keeps from batch to batch. Bytes of variable i at a place; 0: it is not kept. */
 static size_t kept_bytes(const mho_trainer *t, int i, int place) {
   return t->learner->vars->var[i].kept ? mho_vars_bytes(t->learner->vars, i, place) : 0;
@@ -319,45 +337,80 @@ static bool are_columns(const mho_trainer *t, const char *at) {
   return true;
 }
 
+/* Whether what the rule keeps are finite numbers. */
+static bool is_kept_finite(const mho_trainer *t, const char *at) {
+  for (int i = 0; i < t->learner->vars->n; i++)
+    for (int place = 0; place < mho_vars_places(t->learner->vars, i); place++) {
+      size_t bytes = kept_bytes(t, i, place);
+      size_t scalar = t->learner->vars->var[i].exact ? sizeof(double) : sizeof(mho_real);
+      if (!are_numbers(at, bytes, scalar, ANY))
+        return false;
+      at += bytes;
+    }
+  return true;
+}
+
 /* The extras in the order of their bytes, which is not that of their bits. */
 enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, EDGES, KEPT, COLUMNS, EXTRAS };
 static const struct extra {
   uint32_t bit;
+  const char *what;
+  size_t scalar; /* bytes of its numbers; 0: they are of several kinds */
+  double least;  /* none of them is below it */
   size_t (*size)(const mho_trainer *t);
   bool (*has)(const mho_trainer *t);   /* whether there is one to save */
   bool (*takes)(const mho_trainer *t); /* whether there is a place for a saved one */
   void (*copy)(const mho_trainer *t, char *at, bool out);
 } extras[EXTRAS] = {
-    [SCALES] = {1u << 16, scales_size, has_scales, takes_scales, copy_scales},
-    [WIRES] = {1u << 18, wires_size, has_wires, has_wires, copy_wires},
-    [WRITES] = {1u << 19, writes_size, is_in_epoch, takes_always, copy_writes},
-    [METER] = {1u << 17, meter_size, is_in_epoch, takes_meter, copy_meter},
-    [DRIVEN] = {1u << 20, driven_size, is_in_epoch, takes_meter, copy_driven},
-    [RESTS] = {1u << 22, rests_size, has_rests, has_rests, copy_rests},
-    [RANGES] = {1u << 21, ranges_size, has_ranges, takes_always, copy_ranges},
-    [EDGES] = {1u << 23, edges_size, has_edges, takes_meter, copy_edges},
-    [KEPT] = {1u << 24, kept_size, has_kept, has_kept, copy_kept},
-    [COLUMNS] = {1u << 25, columns_size, has_columns, has_columns, copy_columns},
+    [SCALES] = {1u << 16, "full scales", sizeof(mho_real), 0, scales_size, has_scales, takes_scales,
+                copy_scales},
+    [WIRES] = {1u << 18, "effective weights", sizeof(mho_real), ANY, wires_size, has_wires,
+               has_wires, copy_wires},
+    [WRITES] = {1u << 19, "writes", sizeof(double), 0, writes_size, is_in_epoch, takes_always,
+                copy_writes},
+    [METER] = {1u << 17, "reads", sizeof(double), 0, meter_size, is_in_epoch, takes_meter,
+               copy_meter},
+    [DRIVEN] = {1u << 20, "times of reads", sizeof(double), 0, driven_size, is_in_epoch,
+                takes_meter, copy_driven},
+    [RESTS] = {1u << 22, "rests of states", sizeof(float), ANY, rests_size, has_rests, has_rests,
+               copy_rests},
+    [RANGES] = {1u << 21, "largest weights", sizeof(double), DBL_MIN, ranges_size, has_ranges,
+                takes_always, copy_ranges},
+    [EDGES] = {1u << 23, "perturbed reads", sizeof(double), 0, edges_size, has_edges, takes_meter,
+               copy_edges},
+    [KEPT] = {1u << 24, "variables of the rule", 0, ANY, kept_size, has_kept, has_kept, copy_kept},
+    [COLUMNS] = {1u << 25, "means and spreads of columns", 0, ANY, columns_size, has_columns,
+                 has_columns, copy_columns},
 };
 
-/* Bits of the extras that this trainer would save. */
+/* Bits of what this trainer would save besides the arrays. */
 static uint32_t extras_of(const mho_trainer *t) {
-  uint32_t bits = 0;
+  uint32_t bits = CHECKSUM;
   for (int i = 0; i < EXTRAS; i++)
     bits |= extras[i].has(t) ? extras[i].bit : 0;
   return bits;
 }
 
-/* Where the extras that the bits name begin, behind `first` bytes; returns the size of it all. */
+/* Where the extras that the bits name begin, behind `first` bytes; returns the size of it all, with
+ * a checksum. */
 static size_t locate(const mho_trainer *t, uint32_t bits, size_t first, size_t *at) {
   for (int i = 0; i < EXTRAS; i++) {
     at[i] = first;
     first += bits & extras[i].bit ? extras[i].size(t) : 0;
   }
-  return first;
+  return first + (bits & CHECKSUM ? sizeof(uint64_t) : 0);
 }
 
-/* ---------------------------------------------------------------- out and in */
+/* The checksum of a checkpoint of `size` bytes, the last of which are its place. */
+static uint64_t checksum_of(const char *bytes, size_t size) {
+  header h;
+  memcpy(&h, bytes, sizeof h);
+  h.sums.wall_s = 0;
+  uLong sum = crc32_z(0, (const unsigned char *)&h, sizeof h);
+  return crc32_z(sum, (const unsigned char *)bytes + sizeof h, size - sizeof h - sizeof(uint64_t));
+}
+
+/* ---------------------------------------------------------------- out */
 
 mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_errinfo *ei) {
   uint32_t bits = extras_of(t);
@@ -388,27 +441,33 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
     if (bits & extras[i].bit)
       extras[i].copy(t, bytes + begin[i], true);
 
+  uint64_t checksum = checksum_of(bytes, size);
+  memcpy(bytes + size - sizeof checksum, &checksum, sizeof checksum);
   *out = (mho_checkpoint_row){.epoch = t->at.epoch, .batch = t->at.batch, .blob = {bytes, size}};
   return MHO_OK;
 }
 
-/* Take extra i, if the checkpoint has it and the trainer a place for it. */
-static bool take(const mho_trainer *t, uint32_t bits, int i, char *at) {
-  bool taken = bits & extras[i].bit && extras[i].takes(t);
-  if (taken)
-    extras[i].copy(t, at, false);
-  return taken;
+/* ---------------------------------------------------------------- whether it may come in */
+
+static mho_err refuse(mho_errinfo *ei, const char *what) {
+  return mho_fail(ei, MHO_EDATA,
+                  "the checkpoint is damaged: its %s cannot be; take it from a copy of the "
+                  "database, or train anew",
+                  what);
 }
 
-/* Whether the bytes are a checkpoint of this trainer; its header, and where its extras begin. */
-static mho_err check(const mho_trainer *t, const mho_blob *blob, header *h, size_t *begin,
-                     mho_errinfo *ei) {
+/* Whether it is of this trainer and whole; its header, and where its extras begin. */
+static mho_err check_whole(const mho_trainer *t, const mho_blob *blob, header *h, size_t *begin,
+                           mho_errinfo *ei) {
   if (blob->size < sizeof *h)
     return mho_fail(ei, MHO_EDATA, "the checkpoint is cut short (%zu bytes)", blob->size);
 
   memcpy(h, blob->data, sizeof *h);
+  uint32_t known = 0xffff | CHECKSUM;
+  for (int i = 0; i < EXTRAS; i++)
+    known |= extras[i].bit;
   bool is_known = !memcmp(h->magic, "mho ckpt", 8) && (h->version & 0xffff) == CHECKPOINT_VERSION;
-  if (!is_known || h->scalar != sizeof(mho_real))
+  if (!is_known || h->version & ~known || h->scalar != sizeof(mho_real))
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)",
                     h->version, h->scalar);
@@ -420,20 +479,85 @@ static mho_err check(const mho_trainer *t, const mho_blob *blob, header *h, size
                     "config",
                     blob->size, size);
 
-  if (h->version & extras[RANGES].bit && !are_ranges(t, (char *)blob->data + begin[RANGES]))
-    return mho_fail(ei, MHO_EDATA,
-                    "the checkpoint has a connection whose largest weight is no number above 0");
-  if (h->version & extras[COLUMNS].bit && !are_columns(t, (char *)blob->data + begin[COLUMNS]))
-    return mho_fail(ei, MHO_EDATA,
-                    "the checkpoint has a column whose mean is no number, or its spread none above "
-                    "0");
+  uint64_t said;
+  memcpy(&said, (char *)blob->data + size - sizeof said, sizeof said);
+  if (h->version & CHECKSUM && said != checksum_of(blob->data, size))
+    return refuse(ei, "checksum");
   return MHO_OK;
+}
+
+/* The header's numbers. A place beyond the end of an epoch is for the epoch to see, as networks are
+ * evaluated on fewer images than they were trained on. */
+static mho_err check_header(const header *h, mho_errinfo *ei) {
+  const mho_epoch_sums *s = &h->sums;
+  if (h->epoch < 0 || h->epoch > MHO_STREAM_EPOCHS)
+    return refuse(ei, "epoch");
+  if (h->batch < 0 || h->batch > INT_MAX)
+    return refuse(ei, "batch");
+  if (h->update < 0 || h->update >= INT64_C(1) << 40)
+    return refuse(ei, "number of updates");
+
+  bool sums_hold =
+      are_numbers((const char *)s, offsetof(mho_epoch_sums, samples), sizeof(double), 0);
+  if (!sums_hold || s->samples < 0 || s->unsettled < 0)
+    return refuse(ei, "sums over the epoch");
+  if (s->correct < 0 || s->correct > s->samples)
+    return refuse(ei, "number of correct samples");
+  return MHO_OK;
+}
+
+/* The numbers behind the header. */
+static mho_err check_numbers(const mho_trainer *t, const char *bytes, uint32_t version,
+                             const size_t *begin, mho_errinfo *ei) {
+  const char *at = bytes + sizeof(header);
+  if (!are_numbers(at, pulses_size(t), sizeof(double), 0))
+    return refuse(ei, "number of pulses");
+  at += pulses_size(t);
+
+  piece p[PIECES_EACH];
+  for (int c = 0; c < t->net->n_trained; c++) {
+    int n = pieces_of(t, c, p);
+    for (int i = 0; i < n; i++) {
+      if (p[i].scalar && !are_numbers(at, p[i].size, p[i].scalar, ANY))
+        return mho_fail(ei, MHO_EDATA,
+                        "the checkpoint's numbers of connection %d are not finite, as after a "
+                        "training that diverged, or damaged",
+                        c + 1);
+      at += p[i].size;
+    }
+  }
+
+  for (int i = 0; i < EXTRAS; i++) {
+    const struct extra *x = &extras[i];
+    if (version & x->bit && x->scalar &&
+        !are_numbers(bytes + begin[i], x->size(t), x->scalar, x->least))
+      return refuse(ei, x->what);
+  }
+  if (version & extras[KEPT].bit && !is_kept_finite(t, bytes + begin[KEPT]))
+    return refuse(ei, extras[KEPT].what);
+  if (version & extras[COLUMNS].bit && !are_columns(t, bytes + begin[COLUMNS]))
+    return refuse(ei, extras[COLUMNS].what);
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- in */
+
+/* Take extra i, if the checkpoint has it and the trainer a place for it. */
+static bool take(const mho_trainer *t, uint32_t bits, int i, char *at) {
+  bool taken = bits & extras[i].bit && extras[i].takes(t);
+  if (taken)
+    extras[i].copy(t, at, false);
+  return taken;
 }
 
 mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) {
   header h;
   size_t begin[EXTRAS];
-  mho_err err = check(t, blob, &h, begin, ei);
+  mho_err err = check_whole(t, blob, &h, begin, ei);
+  if (!err)
+    err = check_header(&h, ei);
+  if (!err)
+    err = check_numbers(t, blob->data, h.version, begin, ei);
   if (err)
     return err;
 

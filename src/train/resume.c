@@ -82,11 +82,17 @@ static void warn(const mho_context *ctx, const mho_run_row *row, const char *run
 
 /* Load the last checkpoint (none: killed before the first one, so from the start) and bring the
  * database back to it: epochs logged since are trained again. */
-static mho_err restore(mho_trainer *t, mho_store *s, const char *run_id, mho_errinfo *ei) {
+static mho_err restore(mho_trainer *t, mho_store *s, const mho_run_row *row, const char *run_id,
+                       mho_errinfo *ei) {
   mho_checkpoint_row c = {0};
   mho_err err = mho_store_checkpoint_get(s, run_id, "last", &c, ei);
   if (!err)
     err = mho_trainer_load(t, &c.blob, ei);
+  if (!err && t->epoch > row->epochs_done)
+    err = mho_fail(ei, MHO_EDATA,
+                   "the last checkpoint of run %s stands after epoch %d, the run after epoch %d: "
+                   "one of them is damaged",
+                   run_id, t->epoch, row->epochs_done);
 
   bool is_untrained = err == MHO_ENOTFOUND || (!err && t->at.update == 0);
   if (is_untrained) /* no checkpoint has what was to be written of weights that are brought */
@@ -156,7 +162,7 @@ mho_err mho_train_resume(const mho_context *ctx, const mho_registry *r, const ch
   if (!err) /* the process that trains it, for whoever else would resume it */
     err = mho_store_run_take(o->store, &row, getpid(), host, ei);
   if (!err)
-    err = restore(t, o->store, run_id, ei);
+    err = restore(t, o->store, &row, run_id, ei);
   if (!err)
     err = go_on(ctx, t, o, run_id, result, ei);
 

@@ -1,4 +1,4 @@
-/* checkpoint.c - the bytes of a checkpoint. Their first byte says for which of two networks they
+/* checkpoint.c - the bytes of a checkpoint. Their first byte says for which of the networks they
  * are meant; what is taken must be saved as bytes that are taken again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fuzz.h"
@@ -7,7 +7,11 @@
 static const char *const configs[] = {
     "dataset: {train: 20, test: 10}\nnetwork: {hidden: [3]}\ntrain: {batch: 10, chunk: 10}\n",
     "dataset: {train: 20, test: 10}\nnetwork: {hidden: [3]}\ntrain: {batch: 10, chunk: 10}\n"
-    "device: soft_bounds\nupdate: {scheme: accumulate}\n"};
+    "device: soft_bounds\nupdate: {scheme: accumulate}\n",
+    "dataset: {train: 20, test: 10}\nnetwork: {hidden: [3]}\ntrain: {batch: 10, chunk: 10}\n"
+    "device: {model: nl_pulse, nl_down: 9, endurance: {pulses: 50}, write_noise: 0.01}\n"
+    "update: {scheme: accumulate, optimizer: momentum}\nrule: {name: perturb, law: gain}\n"
+    "array: {model: periphery, adc_bits: 8, wire: {r_word: 1 ohm, refresh: 5}}\n"};
 
 static mho_trainer *trainer_of(int which) {
   static mho_trainer *trainer[MHO_COUNT(configs)];
@@ -34,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (!size)
     return 0;
 
-  mho_trainer *t = trainer_of(data[0] & 1);
+  mho_trainer *t = trainer_of(data[0] % MHO_COUNT(configs));
   mho_blob blob = {.data = text_of(data + 1, size - 1), .size = size - 1};
   mho_err err = mho_trainer_load(t, &blob, &ei);
   check_error(err, &ei);
