@@ -358,21 +358,43 @@ typedef struct mho_pulse_data {
   int n, devices, tracks, missing; /**< rows; of them without a number */
   int *device;                     /**< [tracks] */
   int *first;                      /**< [tracks + 1] first row of each track */
-  /** [n] pulses since the row before in the track; 0 in its first. */
+  /** [n] pulses since the row before in the track; 0 in its first, and where a state is read again;
+   *  -1: nobody knows what came between. */
   int *count;
   int *pulse;             /**< [n] as in the file, or counted */
   signed char *direction; /**< [n] +1 SET, -1 RESET */
   double *g;              /**< [n] S, NaN where missing */
+  double volts[2];        /**< of a SET and a RESET pulse; 0: not in the file */
 } mho_pulse_data;
 
-/** Read a CSV with the columns g and direction (up, down, set, reset, ltp, ltd, 1, -1), and, where
- *  there are several, device, cycle (any words) and pulse: the number of the pulse in its
- *  direction, counted from 1 anew at every change of direction; a row of pulse 0 is the state
- *  before. Without pulse every row is one pulse after the last. Other columns are passed over.
- *  @param unit  S of one unit of g.
- *  @return MHO_OK; MHO_EIO; MHO_EDATA with the line. */
-MHO_API mho_err mho_pulse_data_read(const char *path, double unit, mho_pulse_data *out,
-                                    mho_errinfo *ei);
+/** How a table of pulses is laid out. Names of columns are words between blanks, in which * and ?
+ *  stand for any characters. */
+typedef struct mho_pulse_format {
+  /** Of the readings: of conductance, resistance or current ("uS", "kohm", "nA"); NULL: S, ohm or
+   *  A, as the column's name says. */
+  const char *unit;
+  double read_voltage; /**< V at which currents were read; 0: in a column, or no currents */
+  /** The I-V law by which a current is a conductance; NULL: ohmic. */
+  const mho_device_config *config;
+  const char *g;         /**< columns with readings, one a device; NULL: one, by its name */
+  const char *up, *down; /**< columns with the readings of SET, of RESET pulses; nullable */
+} mho_pulse_format;
+
+/** Read a table (CSV) of measured pulses. Its columns:
+ *   - g or conductance, r or resistance, i or current: the reading; or those that the format names.
+ *   - direction: up, down, set, reset, ltp, ltd, 1, -1; or voltage or v: that of the pulse, whose
+ *     sign is the direction, 0 for a reading without a pulse. All SET pulses have one voltage, and
+ *     so have all RESET pulses. Neither where format.up or format.down is given.
+ *   - device, cycle, where there are several: any words. No device where each has its own column.
+ *   - pulse: the number of the pulse in its direction, counted from 1 anew at every change of
+ *     direction; a row of pulse 0 is the state before; rows of one number are readings of one
+ *     state. Without it every row is one pulse after the last.
+ *   - read_voltage or v_read, of currents.
+ *  Other columns are passed over.
+ *  @param format  nullable.
+ *  @return MHO_OK; MHO_EIO; MHO_EINVAL for a unit that is none; MHO_EDATA with the line. */
+MHO_API mho_err mho_pulse_data_read(const char *path, const mho_pulse_format *format,
+                                    mho_pulse_data *out, mho_errinfo *ei);
 /** Frees the measurements and empties the struct. */
 MHO_API void mho_pulse_data_free(mho_pulse_data *d);
 

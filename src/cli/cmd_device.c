@@ -9,12 +9,13 @@
 #include "cli/cli.h"
 #include "mho/report.h"
 
-enum { OPTIONS_MAX = 20 };
+enum { OPTIONS_MAX = 24 };
 typedef struct options {
   common_options common;
   bool given[OPTIONS_MAX]; /**< by place in option_table */
   long cells, set, reset, cycles, seed;
-  const char *plot, *model, *unit, *fixed;
+  const char *plot, *model, *fixed;
+  mho_pulse_format format; /**< of the table to fit */
 } options;
 
 enum {
@@ -26,7 +27,11 @@ enum {
   KEY_PLOT,
   KEY_MODEL,
   KEY_UNIT,
-  KEY_FIX
+  KEY_FIX,
+  KEY_READ_VOLTAGE,
+  KEY_G,
+  KEY_UP,
+  KEY_DOWN
 };
 static const struct argp_option option_table[] = {
     OPT_SET,
@@ -38,7 +43,14 @@ static const struct argp_option option_table[] = {
     {"cycles", KEY_CYCLES, "N", 0, "curve: cycles (default 1)", 0},
     {"seed", KEY_SEED, "N", 0, "curve: of spread and noise (default 1)", 0},
     {"model", KEY_MODEL, "NAME", 0, "fit: the model, or 'all' to compare them (default)", 0},
-    {"unit", KEY_UNIT, "UNIT", 0, "fit: unit of g in the file (default S)", 0},
+    {"unit", KEY_UNIT, "UNIT", 0,
+     "fit: unit of the readings: of conductance, resistance or current (default S, ohm or A, as "
+     "the column's name says)",
+     0},
+    {"read-voltage", KEY_READ_VOLTAGE, "V", 0, "fit: at which currents were read ('0.1 V')", 0},
+    {"g", KEY_G, "COLUMNS", 0, "fit: columns with readings, one a device ('cell*')", 0},
+    {"up", KEY_UP, "COLUMNS", 0, "fit: columns with the readings of SET pulses, one a device", 0},
+    {"down", KEY_DOWN, "COLUMNS", 0, "fit: columns with the readings of RESET pulses", 0},
     {"fix", KEY_FIX, "NAMES", 0, "fit: parameters that keep their values ('slope_up slope_down')",
      0},
     OPT_OUT("curve, fit: write the CSV, or the device card, there instead of to standard output"),
@@ -71,6 +83,16 @@ static void check_words(struct argp_state *state, const options *o) {
   refuse_strange_options(state, o, what);
 }
 
+static double option_volts(struct argp_state *state, const char *arg) {
+  double v;
+  mho_errinfo ei = {0};
+  if (mho_quantity_parse(arg, "V", true, &v, &ei))
+    argp_error(state, "--read-voltage: %s", ei.message);
+  if (v == 0)
+    argp_error(state, "--read-voltage: nothing is read at 0 V");
+  return v;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
   options *o = state->input;
   for (int i = 0; i < MHO_COUNT(option_table); i++)
@@ -99,7 +121,19 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     o->model = arg;
     return 0;
   case KEY_UNIT:
-    o->unit = arg;
+    o->format.unit = arg;
+    return 0;
+  case KEY_READ_VOLTAGE:
+    o->format.read_voltage = option_volts(state, arg);
+    return 0;
+  case KEY_G:
+    o->format.g = arg;
+    return 0;
+  case KEY_UP:
+    o->format.up = arg;
+    return 0;
+  case KEY_DOWN:
+    o->format.down = arg;
     return 0;
   case KEY_FIX:
     o->fixed = arg;
@@ -119,10 +153,13 @@ VERB_ARGP(
     "NAME is a model or a card (a name, or a file); where both have it, it is the card: "
     "'model:NAME' is the model. curve prints the conductance of a population after every "
     "pulse as CSV: mean, standard deviation, quantiles (S).\n\n"
-    "fit takes a CSV whose first line names its columns: g (conductance) and direction (up or "
-    "down; set, reset, ltp, ltd, 1, -1), and, where there are several, device, cycle and "
-    "pulse (counted from 1 anew at every change of direction; 0 is the state before). It "
-    "gives each parameter with its 95 % confidence interval, the noise of a pulse and of a "
+    "fit takes a CSV whose first line names its columns: the reading, g (conductance), r "
+    "(resistance) or i (current, with --read-voltage or a column read_voltage); and direction (up "
+    "or down; set, reset, ltp, ltd, 1, -1), or voltage, of the pulse, whose sign is the direction "
+    "(0: a reading without a pulse). Where there are several, device, cycle and pulse (counted "
+    "from 1 anew at every change of direction; 0 is the state before; rows of one number are "
+    "readings of one state). Wide tables, which have a column a device or columns of SET and "
+    "RESET pulses, are taken with --g, or --up and --down. It gives each parameter with its 95 % confidence interval, the noise of a pulse and of a "
     "reading, and the device-to-device spread. The range is that of the data unless "
     "--set device.g_min and device.g_max say otherwise.\n\n"
     "Examples:\n  mho device list\n  mho device show ecram\n"
@@ -392,11 +429,32 @@ static bool sets_range(const options *o) {
   return low && high;
 }
 
+/* The voltages of the table's pulses, for a model that knows them; the user's own come later and so
+ * hold. */
+static void add_volts(const environment *s, const char *model, const mho_pulse_data *d, options *o,
+                      char text[2][64]) {
+  static const char *const keys[] = {"v_set", "v_reset"};
+  const mho_entry *e = mho_registry_find(s->registry, MHO_KIND_DEVICE, model);
+  for (int side = 0; side < 2; side++) {
+    bool known = e && mho_params_find(e->params, keys[side]) && d->volts[side] != 0;
+    if (!known || o->common.n_set >= MAX_SET)
+      continue;
+    snprintf(text[side], sizeof text[side], "device.%s=%.9g V", keys[side], d->volts[side]);
+    memmove(o->common.set + 1, o->common.set, (size_t)o->common.n_set * sizeof *o->common.set);
+    o->common.set[0] = text[side];
+    o->common.n_set++;
+  }
+}
+
 static mho_err fit_model(const options *o, const environment *s, const char *model,
                          const mho_pulse_data *d, mho_fit *out, mho_errinfo *ei) {
   mho_fit_options how = {.keep_range = sets_range(o), .fixed = o->fixed};
+  options with_volts = *o;
+  char volts[2][64];
+  add_volts(s, model, d, &with_volts, volts);
+
   mho_experiment *e;
-  mho_err err = device_of(o, s, model, MODEL, &e, ei);
+  mho_err err = device_of(&with_volts, s, model, MODEL, &e, ei);
   if (!err)
     err = mho_device_fit(model_of(e), e->device.params, &e->device_config, d, &how, out, ei);
   mho_experiment_free(e);
@@ -646,23 +704,37 @@ static mho_err fit_formula(const options *o, const environment *s, const mho_pul
   return err;
 }
 
-/* How many siemens one of --unit is. */
-static mho_err conductance_unit(const char *unit, double *out, mho_errinfo *ei) {
-  char text[64];
-  snprintf(text, sizeof text, "1 %s", unit);
-  if (mho_quantity_parse(text, "S", false, out, ei))
-    return mho_fail(ei, MHO_EINVAL, "--unit %s is no unit of conductance: S, mS, uS, nS", unit);
-  return MHO_OK;
+/* Whether a key of the I-V law is set, by which a current is a conductance. */
+static bool sets_iv(const options *o) {
+  for (int i = 0; i < o->common.n_set; i++)
+    if (!strncmp(o->common.set[i], "device.iv", 9))
+      return true;
+  return false;
+}
+
+/* The table, whose currents are read under the law of the --set options. */
+static mho_err read_pulses(const options *o, const environment *s, mho_pulse_data *d,
+                           mho_errinfo *ei) {
+  mho_pulse_format format = o->format;
+  mho_experiment *e = NULL;
+  mho_err err = MHO_OK;
+
+  if (sets_iv(o)) {
+    const char *model = strcmp(o->model, "all") ? o->model : "linear";
+    err = device_of(o, s, model, MODEL, &e, ei);
+  }
+  if (!err && e)
+    format.config = &e->device_config;
+  if (!err)
+    err = mho_pulse_data_read(o->common.word[1], &format, d, ei);
+  mho_experiment_free(e);
+  return err;
 }
 
 static mho_err fit(const options *o, const environment *s, mho_errinfo *ei) {
   mho_pulse_data d;
-  double unit = 1;
   char model[64] = "";
-
-  mho_err err = conductance_unit(o->unit, &unit, ei);
-  if (!err)
-    err = mho_pulse_data_read(o->common.word[1], unit, &d, ei);
+  mho_err err = read_pulses(o, s, &d, ei);
   if (err)
     return err;
 
@@ -689,13 +761,8 @@ static mho_err device(const options *o, const environment *s, mho_errinfo *ei) {
 }
 
 static int run(int argc, char **argv) {
-  options o = {.common.max_words = 2,
-               .cells = 1000,
-               .reset = -1,
-               .cycles = 1,
-               .seed = 1,
-               .model = "all",
-               .unit = "S"};
+  options o = {
+      .common.max_words = 2, .cells = 1000, .reset = -1, .cycles = 1, .seed = 1, .model = "all"};
   parse_options(&argp, argc, argv, &o);
 
   environment s;

@@ -12,7 +12,9 @@ enum { ROWS_MAX = 50000000, LABELS_MAX = 1 << 20 };
 
 typedef struct reader {
   const char *path;
-  const mho_csv_column *columns;
+  mho_csv_choose choose;
+  void *user;
+  mho_csv_column columns[MHO_CSV_COLUMNS];
   int n, line, capacity;
   int field_of[MHO_CSV_COLUMNS]; /* of the file, -1: none */
   char **label[MHO_CSV_COLUMNS];
@@ -30,25 +32,17 @@ void mho__csv_free(mho_csv *t) {
   *t = (mho_csv){0};
 }
 
+/* The columns that the first line has, as the reader's caller chooses among them. */
 static mho_err read_header(reader *r, const mho_csv_line *line) {
-  char *const *field = line->field;
-  int n = line->n;
-  char have[MHO_TEXT_MAX] = "";
-  for (int i = 0; i < n; i++)
-    mho_text_append(have, sizeof have, "%s%.40s", i ? ", " : "", field[i]);
+  if (line->n > MHO_CSV_FIELDS)
+    return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "%d columns: at most %d are read",
+                       line->n, MHO_CSV_FIELDS);
 
-  for (int k = 0; k < r->n; k++) {
-    r->field_of[k] = -1;
-    for (int i = 0; i < n; i++)
-      if (!strcasecmp(field[i], r->columns[k].name))
-        r->field_of[k] = i;
+  mho_errinfo why = {0};
+  mho_err err = r->choose(r->user, line->n, line->field, r->columns, r->field_of, &r->n, &why);
+  for (int k = 0; k < r->n; k++)
     r->out->has[k] = r->field_of[k] >= 0;
-    if (r->columns[k].required && !r->out->has[k])
-      return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line,
-                         "no column '%s': the first line must name it (it has: %.300s)",
-                         r->columns[k].name, have);
-  }
-  return MHO_OK;
+  return err ? mho_fail_at(r->ei, err, r->path, r->line, "%s", why.message) : MHO_OK;
 }
 
 static bool is_one_of(const char *t, const char *const *words, int n) {
@@ -197,22 +191,64 @@ static mho_err take_line(void *user, const mho_csv_line *line, mho_errinfo *ei) 
   return is_header ? read_header(r, line) : read_row(r, line->field, line->n);
 }
 
-mho_err mho__csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
-                      mho_errinfo *ei) {
+static void free_reader(reader *r) {
+  for (int k = 0; k < r->n; k++) {
+    for (int i = 0; i < r->n_labels[k]; i++)
+      free(r->label[k][i]);
+    free(r->label[k]);
+    free(r->place[k]);
+  }
+  free(r);
+}
+
+mho_err mho__csv_read_chosen(const char *path, mho_csv_choose choose, void *user, mho_csv *out,
+                             mho_errinfo *ei) {
   *out = (mho_csv){0};
-  reader r = {.path = path, .columns = columns, .n = n, .out = out, .ei = ei};
-  mho_err err = mho__csv_lines(path, take_line, &r, ei);
+  reader *r = calloc(1, sizeof *r);
+  if (!r)
+    return mho_fail(ei, MHO_ENOMEM, "no memory to read %s", path);
+  *r = (reader){.path = path, .choose = choose, .user = user, .out = out, .ei = ei};
+
+  mho_err err = mho__csv_lines(path, take_line, r, ei);
   if (!err && !out->rows)
     err = mho_fail_at(ei, MHO_EDATA, path, 0, "the table has no rows");
 
-  for (int k = 0; k < n; k++) {
-    for (int i = 0; i < r.n_labels[k]; i++)
-      free(r.label[k][i]);
-    free(r.label[k]);
-    free(r.place[k]);
-  }
-
+  free_reader(r);
   if (err)
     mho__csv_free(out);
   return err;
+}
+
+/* ---------------------------------------------------------------- columns by their names */
+
+typedef struct wanted {
+  const mho_csv_column *columns;
+  int n;
+} wanted;
+
+/* Where the columns that are wanted are; MHO_EDATA without one that must be there. */
+static mho_err find_columns(void *user, int n, char *const *field, mho_csv_column *column, int *at,
+                            int *columns, mho_errinfo *ei) {
+  const wanted *w = user;
+  char have[MHO_TEXT_MAX] = "";
+  for (int i = 0; i < n; i++)
+    mho_text_append(have, sizeof have, "%s%.40s", i ? ", " : "", field[i]);
+
+  *columns = w->n;
+  for (int k = 0; k < w->n; k++) {
+    column[k] = w->columns[k];
+    at[k] = -1;
+    for (int i = 0; i < n; i++)
+      if (!strcasecmp(field[i], column[k].name))
+        at[k] = i;
+    if (column[k].required && at[k] < 0)
+      return mho_fail(ei, MHO_EDATA, "no column '%s': the first line must name it (it has: %.300s)",
+                      column[k].name, have);
+  }
+  return MHO_OK;
+}
+
+mho_err mho__csv_read(const char *path, const mho_csv_column *columns, int n, mho_csv *out,
+                      mho_errinfo *ei) {
+  return mho__csv_read_chosen(path, find_columns, &(wanted){columns, n}, out, ei);
 }

@@ -22,7 +22,7 @@
 #include "train/trainer.h"
 
 enum { CHECKPOINT_VERSION = 2 };
-static const uint32_t CHECKSUM = 1u << 25; /* the bit of the version */
+static const uint32_t CHECKSUM = 1u << 26; /* the bit of the version */
 #define ANY (-HUGE_VAL)                    /* a least value that excludes none */
 
 typedef struct header {

@@ -78,7 +78,7 @@ def test_words():
     # values that no device has are a question to the user, and no card is left that mho would refuse
     rise = [10 + 40 * (1 - 0.96 ** k) for k in range(60)]
     for name, rows, says in (('uS', rise, ['46.4', '--unit uS']), ('weights', [(g - 30) / 20 for g in rise], ['-1', 'weights']),
-                             ('flat', [2e-5] * 60, 'g_min')):
+                             ('flat', [2e-5] * 60, 'do not raise')):
         table = 'direction,g\n' + ''.join(f'up,{g}\n' for g in rows) + ''.join(f'down,{g}\n' for g in rows[::-1])
         refused('device', 'fit', write(f'{name}.csv', table), '-o', 'p.yaml', *(['--model', 'measured'] if name == 'flat' else []),
                 says=says)

@@ -81,7 +81,7 @@ static void measure(const mho_experiment *e, const recipe *r, uint64_t seed, boo
 
 static mho_err fit(const mho_experiment *e, const recipe *r, mho_fit *out) {
   mho_pulse_data d;
-  OK(mho_pulse_data_read(path, 1, &d, &ei));
+  OK(mho_pulse_data_read(path, NULL, &d, &ei));
   const mho_device_model *model = (const mho_device_model *)e->device.entry;
   /* what is fitted starts from the model's defaults, the rest is known */
   unsigned char params[MHO_CHOICE_MAX];
@@ -235,7 +235,7 @@ static void test_table(void **state) {
   mho_pulse_data d;
   double g_min, g_max;
   char *csv, *line, *save = NULL;
-  OK(mho_pulse_data_read(path, 1, &d, &ei));
+  OK(mho_pulse_data_read(path, NULL, &d, &ei));
   OK(mho_pulse_table(&d, &g_min, &g_max, &csv, &ei));
   mho_cells *c;
   OK(mho_cells_new((const mho_device_model *)e->device.entry, e->device.params, &e->device_config,
@@ -270,7 +270,7 @@ static void refused(const char *text, const char *says) {
   mho_pulse_data d;
   mho_fit out = {0};
   ei = (mho_errinfo){0};
-  mho_err err = mho_pulse_data_read(path, 1e-6, &d, &ei);
+  mho_err err = mho_pulse_data_read(path, &(mho_pulse_format){.unit = "uS"}, &d, &ei);
   if (!err) {
     mho_experiment *e = experiment("device: {model: linear}");
     err = mho_device_fit((const mho_device_model *)e->device.entry, e->device.params,
@@ -305,7 +305,7 @@ static void test_refused(void **state) {
   fclose(f);
   mho_pulse_data d;
   mho_fit out;
-  OK(mho_pulse_data_read(path, 1e-6, &d, &ei));
+  OK(mho_pulse_data_read(path, &(mho_pulse_format){.unit = "uS"}, &d, &ei));
   mho_experiment *e = experiment("device: {model: soft_bounds}");
   mho_err err = mho_device_fit((const mho_device_model *)e->device.entry, e->device.params,
                                &e->device_config, &d, &(mho_fit_options){0}, &out, &ei);
@@ -331,7 +331,7 @@ static void test_fuzz(void **state) {
     fwrite(text, 1, N - (trial % 5 ? 0 : w[7] % N), f);
     fclose(f);
     mho_pulse_data d;
-    if (mho_pulse_data_read(path, 1e-6, &d, &ei))
+    if (mho_pulse_data_read(path, &(mho_pulse_format){.unit = "uS"}, &d, &ei))
       continue;
     for (int i = 0; i < d.n; i++)
       assert_true(d.count[i] >= 0 && (d.direction[i] == 1 || d.direction[i] == -1));

@@ -152,7 +152,8 @@ static void add_track(const mho_fit_job *j, int t, place_sums *sum) {
 
   for (int i = d->first[t]; i < d->first[t + 1]; i++) {
     double y = (d->g[i] - g_min) / range;
-    g = isfinite(g) ? mho__fit_cell_step(&j->cell, d->direction[i], d->count[i], g, NULL) : y;
+    bool goes_on = isfinite(g) && d->count[i] >= 0;
+    g = goes_on ? mho__fit_cell_step(&j->cell, d->direction[i], d->count[i], g, NULL) : y;
     if (!isfinite(y) || !isfinite(g) || y < -0.5 || y > 1.5)
       continue;
     place_sums *s = &sum[i - d->first[t]];

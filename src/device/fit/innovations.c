@@ -137,7 +137,7 @@ static int reading(const mho_pulse_data *d, const bundle *b, int t, int k) {
 }
 
 /* What the model predicts for the k-th reading of all tracks; NaN for those that are not under
- * way. */
+ * way, or of which nobody knows what came before. */
 static void predict(const mho_fit_cell *c, const mho_pulse_data *d, bundle *b, int k) {
   enum { N = MHO_DEVICE_BLOCK };
   double g[N];
@@ -145,7 +145,7 @@ static void predict(const mho_fit_cell *c, const mho_pulse_data *d, bundle *b, i
   for (int t = 0; t < b->n; t++) {
     int i = reading(d, b, t, k);
     b->predicted[t] = (double)NAN;
-    if (i < 0 || !isfinite(b->state[t]))
+    if (i < 0 || !isfinite(b->state[t]) || d->count[i] < 0)
       continue;
     track[m] = t;
     dir[m] = d->direction[i];
@@ -186,7 +186,7 @@ static void filter_bundle(const mho_fit_cell *c, const mho_pulse_data *d,
       int i = reading(d, b, t, k);
       if (i < 0)
         continue;
-      bool running = isfinite(b->state[t]);
+      bool running = isfinite(b->predicted[t]);
       double before = b->state[t], e;
       b->state[t] = correct(b->predicted[t], normalized(c, d->g[i]), gains->gain[i], running, &e);
       if (step)
@@ -246,6 +246,8 @@ static double predict_one(track_filter *f, const mho_pulse_data *d, int i, bool 
 static void filter_reading(track_filter *f, const mho_pulse_data *d, int i, mho_fit_gains *gains) {
   double y = normalized(f->c, d->g[i]);
   gains->gain[i] = gains->weight[i] = 0;
+  if (d->count[i] < 0)
+    f->g = (double)NAN;
   if (!isfinite(f->g)) {
     if (isfinite(y))
       start_at(f, y, &gains->gain[i]);
@@ -271,7 +273,7 @@ static void filter_reading(track_filter *f, const mho_pulse_data *d, int i, mho_
   double k = f->p > 0 ? f->p / s : 0, margin = 3 * sqrt(q);
   gains->gain[i] = k;
   bool clipped = f->edges && !abrupt && (f->g - margin < 0 || f->g + margin > 1);
-  if (d->count[i] > 0 && !clipped) {
+  if (!clipped) {
     gains->weight[i] = 1 / (mho__fit_range(f->c->config) * sqrt(s));
     f->likelihood -= 0.5 * (e * e / s + log(s) + 1.8378770664093453); /* ln 2 pi */
     f->used++;

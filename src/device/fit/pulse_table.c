@@ -21,22 +21,36 @@ static double median_after(const mho_pulse_data *d, int direction, int p, double
   return 0.5 * (values[(k - 1) / 2] + values[k / 2]);
 }
 
-/* Medians after each pulse number of a direction into out, from the first that was read to the last
- * without a gap; how many. */
-static int medians(const mho_pulse_data *d, int direction, double *values, double *out) {
-  int most = 0, n = 0;
-  for (int i = 0; i < d->n; i++)
-    if (d->direction[i] == direction)
-      most = mho_max(most, d->pulse[i]);
+/* One direction: medians after those pulses that were read. */
+typedef struct branch {
+  int n, *pulse;
+  double *g;
+} branch;
 
-  for (int p = 0; p <= most; p++) {
-    double median = median_after(d, direction, p, values);
-    if (isfinite(median))
-      out[n++] = median;
-    else if (n > 0)
-      break;
-  }
-  return n;
+static int compare(const void *a, const void *b) {
+  const int *x = a, *y = b;
+  return (*x > *y) - (*x < *y);
+}
+
+/* The pulse numbers of a direction that were read, each once, sorted. */
+static void find_pulses(const mho_pulse_data *d, int direction, branch *b) {
+  int n = 0, *p = b->pulse;
+  for (int i = 0; i < d->n; i++)
+    if (d->direction[i] == direction && isfinite(d->g[i]))
+      p[n++] = d->pulse[i];
+  qsort(p, (size_t)n, sizeof *p, compare);
+
+  b->n = 0;
+  for (int i = 0; i < n; i++)
+    if (!b->n || p[i] != p[b->n - 1])
+      p[b->n++] = p[i];
+}
+
+/* A noisy reading may lie below 0 S, a state does not. */
+static void medians(const mho_pulse_data *d, int direction, double *values, branch *b) {
+  find_pulses(d, direction, b);
+  for (int k = 0; k < b->n; k++)
+    b->g[k] = fmax(median_after(d, direction, b->pulse[k], values), 0);
 }
 
 /* Runs of equal level: the least-squares rising sequence to y [n] (pool adjacent violators); how
@@ -88,8 +102,17 @@ static void turn(double *y, int n) {
     y[i] = -y[i];
 }
 
-/* The table as CSV text, NULL without memory. */
-static char *print_table(const double *up, int n_up, const double *down, int n_down) {
+/* A number of the table, nothing where the branch has none after pulse p; *k moves on. */
+static void print_state(FILE *f, const branch *b, int p, int *k) {
+  fputc(',', f);
+  if (*k >= b->n || b->pulse[*k] != p)
+    return;
+  fprintf(f, "%.12g", b->g[*k]);
+  (*k)++;
+}
+
+/* The table as CSV text, NULL without memory: a row for each pulse that one of the branches has. */
+static char *print_table(const branch *up, const branch *down) {
   char *text = NULL;
   size_t size;
   FILE *f = open_memstream(&text, &size);
@@ -97,13 +120,14 @@ static char *print_table(const double *up, int n_up, const double *down, int n_d
     return NULL;
 
   fputs("# conductance (S) after so many pulses: medians, made monotone\npulse,ltp,ltd\n", f);
-  for (int i = 0; i < mho_max(n_up, n_down); i++) {
-    fprintf(f, "%d,", i);
-    if (i < n_up)
-      fprintf(f, "%.9g", up[i]);
-    fputc(',', f);
-    if (i < n_down)
-      fprintf(f, "%.9g", down[i]);
+  int i = 0, j = 0;
+  while (i < up->n || j < down->n) {
+    int p = i < up->n ? up->pulse[i] : down->pulse[j];
+    if (j < down->n)
+      p = mho_min(p, down->pulse[j]);
+    fprintf(f, "%d", p);
+    print_state(f, up, p, &i);
+    print_state(f, down, p, &j);
     fputc('\n', f);
   }
 
@@ -111,39 +135,55 @@ static char *print_table(const double *up, int n_up, const double *down, int n_d
   return text;
 }
 
+/* The medians of both directions, the first rising, the second falling. */
+static mho_err find_branches(const mho_pulse_data *d, double *values, branch *up, branch *down,
+                             mho_errinfo *ei) {
+  medians(d, 1, values, up);
+  medians(d, -1, values, down);
+  if (up->n < 3 || down->n < 3)
+    return mho_fail(ei, MHO_EDATA,
+                    "a table needs the states after at least 3 different pulses in each direction: "
+                    "there are %d up, %d down",
+                    up->n, down->n);
+
+  make_rising(up->g, up->n);
+  turn(down->g, down->n);
+  make_rising(down->g, down->n);
+  turn(down->g, down->n);
+  if (!(up->g[up->n - 1] > up->g[0]) || !(down->g[0] > down->g[down->n - 1]))
+    return mho_fail(ei, MHO_EDATA,
+                    "SET pulses do not raise the conductance, or RESET pulses do not lower it (up "
+                    "%g to %g S, down %g to %g S): there is no table of that",
+                    up->g[0], up->g[up->n - 1], down->g[0], down->g[down->n - 1]);
+  return MHO_OK;
+}
+
 mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, char **csv,
                         mho_errinfo *ei) {
-  size_t size = (size_t)d->n * sizeof(double);
-  double *values = malloc(size), *up = malloc(size), *down = malloc(size);
-  int n_up = 0, n_down = 0;
+  size_t n = (size_t)d->n, size = n * sizeof(double);
+  double *values = malloc(size);
+  branch up = {.pulse = malloc(n * sizeof(int)), .g = malloc(size)};
+  branch down = {.pulse = malloc(n * sizeof(int)), .g = malloc(size)};
   mho_err err = MHO_OK;
   *csv = NULL;
-  if (values && up && down) {
-    n_up = medians(d, 1, values, up);
-    n_down = medians(d, -1, values, down);
-    if (n_up < 3 || n_down < 3)
-      err = mho_fail(ei, MHO_EDATA,
-                     "a table needs at least 3 pulses read in each direction: there are %d up, %d "
-                     "down",
-                     n_up, n_down);
-  } else {
+
+  if (values && up.pulse && up.g && down.pulse && down.g)
+    err = find_branches(d, values, &up, &down, ei);
+  else
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a table");
-  }
 
   if (!err) {
-    make_rising(up, n_up);
-    turn(down, n_down);
-    make_rising(down, n_down);
-    turn(down, n_down);
-    *g_min = fmin(up[0], down[n_down - 1]);
-    *g_max = fmax(up[n_up - 1], down[0]);
-    *csv = print_table(up, n_up, down, n_down);
+    *g_min = fmin(up.g[0], down.g[down.n - 1]);
+    *g_max = fmax(up.g[up.n - 1], down.g[0]);
+    *csv = print_table(&up, &down);
     if (!*csv)
       err = mho_fail(ei, MHO_ENOMEM, "no memory for a table");
   }
 
   free(values);
-  free(up);
-  free(down);
+  free(up.pulse);
+  free(up.g);
+  free(down.pulse);
+  free(down.g);
   return err;
 }

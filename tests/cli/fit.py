@@ -1,0 +1,151 @@
+"""mho device fit: the same pulses in every layout give the same fit; what a table leaves open is asked, and what it says
+is not passed over in silence."""
+import json
+import os
+import random
+
+from mho import folder, main, refused, run, write
+
+
+def pulses(seed, n=40, noise=0.003, step=0.05):
+    """Conductances from 10 to 50 uS of soft bounds: n SET pulses, and n RESET pulses after them."""
+    r = random.Random(seed)
+    g, up, down = 0.1, [0.1], []
+    for _ in range(n):
+        g += step * (1 - g)
+        up.append(g)
+    for _ in range(n):
+        g -= step * g
+        down.append(g)
+    return [[10e-6 + 40e-6 * (x + noise * r.gauss(0, 1)) for x in side] for side in (up, down)]
+
+
+CELLS = {'a': pulses(1), 'b': pulses(2)}
+
+
+def rows():
+    """device, direction, pulse, siemens"""
+    for name, (up, down) in CELLS.items():
+        yield from ((name, 'up', k, g) for k, g in enumerate(up))
+        yield from ((name, 'down', k + 1, g) for k, g in enumerate(down))
+
+
+def table(name, header, text):
+    return write(name, header + '\n' + ''.join(text(*r) + '\n' for r in rows()))
+
+
+def fit(path, *words, model='soft_bounds'):
+    return json.loads(run('device', 'fit', path, '--model', model, '--json', *words).stdout.splitlines()[-1])
+
+
+def values(f):
+    return {k: v['value'] for k, v in f['parameters'].items()}
+
+
+def same(a, b, rel=2e-4):
+    assert a.keys() == b.keys() and all(abs(a[k] - b[k]) <= rel * abs(b[k]) for k in a), (a, b)
+
+
+def side_by_side(of):
+    (u1, d1), (u2, d2) = CELLS['a'], CELLS['b']
+    return [of(k, u1[k], d1[k] if k < len(d1) else None, u2[k], d2[k] if k < len(d2) else None) for k in range(len(u1))]
+
+
+def test_layouts():
+    plain = fit(table('g.csv', 'device,direction,pulse,g', lambda d, s, k, g: f'{d},{s},{k},{1e6 * g:.9g}'), '--unit', 'uS')
+    want = values(plain)
+    assert abs(want['step_up'] / 0.05 - 1) < 0.05 and abs(want['g_max'] / 50e-6 - 1) < 0.02, want
+    ohm = table('r.csv', 'device;direction;pulse;Resistance', lambda d, s, k, g: f'{d};{s};{k};{1e-3 / g:.9g}')
+    current = table('i.csv', 'device,direction,pulse,current', lambda d, s, k, g: f'{d},{s},{k},{-0.2e9 * g:.9g}')
+    column = table('v.csv', 'device\tv\ti\tv_read', lambda d, s, k, g: f'{d}\t{0 if s == "up" and k == 0 else 1.2 if s == "up" else -1.1}'
+                   f'\t{(0.1 + 0.1 * (k % 2)) * g:.9g}\t{0.1 + 0.1 * (k % 2):.1f}')
+    (u1, d1), (u2, d2) = CELLS['a'], CELLS['b']
+    wide = write('wide.csv', 'direction,pulse,cell 1,cell 2\n' + ''.join(
+        f'{s},{k},{1e6 * a:.9g},{1e6 * b:.9g}\n' for s, first, x, y in (('up', 0, u1, u2), ('down', 1, d1, d2))
+        for k, (a, b) in enumerate(zip(x, y), first)))
+    for f in (fit(ohm, '--unit', 'kohm'), fit(current, '--unit', 'nA', '--read-voltage', '-0.2 V'), fit(column),
+              fit(wide, '--unit', 'uS', '--g', 'cell*')):
+        same(values(f), want)
+        assert (f['rows'], f['devices'], f['used']) == (plain['rows'], 2, plain['used']), f
+
+    # a nonlinear read: the same current is that of a smaller conductance, by V / (sinh(b V)/b)
+    bent = fit(current, '--unit', 'nA', '--read-voltage', '-0.2', '--set', 'device.iv.law=sinh', '--set', 'device.iv.b=4')
+    assert abs(values(bent)['g_max'] / want['g_max'] * 0.888106 / 0.8 - 1) < 1e-3, values(bent)
+
+    # SET and RESET columns: what was between them is not known, so one change of each device less
+    def text(x):
+        return '' if x is None else f'{1e6 * x:.9g}'
+    for header in ('n,up1,down1,up2,down2', 'pulse,up1,down1,up2,down2'):
+        both = write('both.csv', header + '\n' + ''.join(f'{k},{text(a)},{text(b)},{text(c)},{text(d)}\n'
+                                                         for k, a, b, c, d in side_by_side(lambda *x: x)))
+        f = fit(both, '--unit', 'uS', '--up', 'up*', '--down', 'down*')
+        same(values(f), want, 0.02)
+        assert f['used'] == plain['used'] - 2 and f['missing'] == 0, f
+
+
+def test_refusals():
+    g, i, v = 'g.csv', 'i.csv', 'v.csv'
+    refused('device', 'fit', 'r.csv', '--unit', 'uS', says=["'Resistance'", 'ohm'])
+    refused('device', 'fit', i, '--unit', 'nA', says='--read-voltage')
+    refused('device', 'fit', g, '--unit', 'uS', '--read-voltage', '0.1', says=['--read-voltage', 'conductances'])
+    refused('device', 'fit', i, '--unit', 'nA', '--read-voltage', '0', says='0 V')
+    refused('device', 'fit', g, '--unit', 'kg', says='--unit kg')
+    refused('device', 'fit', 'wide.csv', '--unit', 'uS', says="'g'")
+    refused('device', 'fit', 'wide.csv', '--unit', 'uS', '--g', 'nothing*', says="'nothing*' (--g)")
+    refused('device', 'fit', 'both.csv', '--unit', 'uS', '--up', 'up*', '--down', 'down1', says=['--up', '--down', 'one a device'])
+    refused('device', 'fit', g, '--unit', 'uS', '--up', 'g', says=['--up', "'direction'"])
+    refused('device', 'fit', g, '--unit', 'uS', '--g', 'g pulse', says=["'device'", '--g'])
+    refused('device', 'fit', 'both.csv', '--unit', 'uS', '--up', 'up1', '--g', 'up2', says=['--up', '--g'])
+    refused('device', 'fit', i, '--unit', 'nA', '--read-voltage', '0.2', '--set', 'device.iv.law=hfo2', says='hfo2')
+    refused('device', 'curve', 'ecram', '--up', 'a', says='--up')
+    two = write('two.csv', 'voltage,g\n' + ''.join(f'{1 + 0.1 * (k > 5)},{10 + k}e-6\n' for k in range(12)))
+    refused('device', 'fit', two, says=['1.1 V', 'others have 1 V'])
+    both = write('gg.csv', 'g,conductance,direction\n1e-6,2e-6,up\n')
+    refused('device', 'fit', both, says=['g and conductance'])
+    nought = write('nought.csv', 'r,direction\n0,up\n5,up\n6,down\n')
+    refused('device', 'fit', nought, says='0 ohm')
+    read = write('read.csv', 'v,pulse,g\n1,1,1e-6\n0,2,2e-6\n1,2,3e-6\n')
+    refused('device', 'fit', read, says='reading without a pulse')
+    assert v
+
+
+def test_gaps():
+    """A table from readings after every 5th pulse is that curve, and the model that follows it agrees with the device."""
+    up = [(k, 10e-6 + 40e-6 * (1 - 0.975 ** k)) for k in range(0, 101, 5)]
+    top = up[-1][1]
+    down = [(k, 10e-6 + (top - 10e-6) * 0.975 ** k) for k in range(0, 101, 5)]
+    path = write('every5.csv', 'pulse,direction,g\n' + ''.join(f'{k},up,{g:.9g}\n' for k, g in up) +
+                 ''.join(f'{k},down,{g:.9g}\n' for k, g in down))
+    run('device', 'fit', path, '--model', 'measured', '-o', 'm.yaml')
+    with open(os.path.join(folder, 'm.csv')) as f:
+        got = [line.strip().split(',') for line in f if line[0].isdigit()]
+    assert [(int(p), float(a), float(b)) for p, a, b in got] == [
+        (k, float(f'{a:.9g}'), float(f'{b:.9g}')) for (k, a), (_, b) in zip(up, down)], got
+    out = run('device', 'curve', './m.yaml', '--pulses', '100', '--cells', '1').stdout.splitlines()[1:]
+    means = {(r.split(',')[1], int(r.split(',')[2])): float(r.split(',')[3]) for r in out}
+    for k in range(1, 101):
+        assert abs(means['up', k] - 10e-6 - 40e-6 * (1 - 0.975 ** k)) < 0.05e-6, (k, means['up', k])
+
+    # noise below 0 S is no state; a table of nothing is refused
+    low = write('low.csv', 'direction,pulse,g\n' + ''.join(f'up,{k},{max(k - 4, 0) * 1e-6 - (1e-7 if k < 4 else 0):.3g}\n' for k in range(30)) +
+                ''.join(f'down,{k},{(29 - k) * 1e-6 - 1e-7:.3g}\n' for k in range(30)))
+    run('device', 'fit', low, '--model', 'measured', '-o', 'low.yaml')
+    run('device', 'curve', './low.yaml', '--cells', '1')
+    still = write('still.csv', 'direction,g\n' + 'up,5e-6\n' * 20 + 'down,5e-6\n' * 20)
+    refused('device', 'fit', still, '--model', 'measured', '-o', 'still.yaml', says='do not raise')
+    assert not os.path.exists(os.path.join(folder, 'still.yaml'))
+
+
+def test_pulse_voltages():
+    """The voltages of a table are those of the model's pulses, unless the user says others."""
+    text = 'v,g\n' + ''.join(f'1.5,{10e-6 + 1e-6 * k:.6g}\n' for k in range(20)) + ''.join(f'-1.25,{28e-6 - 1e-6 * k:.6g}\n' for k in range(18))
+    path = write('volts.csv', text)
+    card = os.path.join(folder, 'volts.yaml')
+    for words, volts in (([], '1.5 V'), (['--set', 'device.v_set=1.2 V'], '1.2 V')):
+        run('device', 'fit', path, '--model', 'vteam', '-o', card, *words, '--set', 'device.window=none')
+        with open(card) as f:
+            lines = f.read().splitlines()
+        assert any(line.strip() == f'v_set: {volts}' for line in lines) and any(line.strip() == 'v_reset: -1.25 V' for line in lines), lines
+
+
+main([test_layouts, test_refusals, test_gaps, test_pulse_voltages])
