@@ -108,6 +108,9 @@ typedef struct mho_device_model {
   /** Names of the parameters that a fit to pulse data can tell, blanks between; the others keep
    *  their values. */
   const char *fit;
+  /** The same law seen from its other side, as a fit may need it: parameters that are not fitted,
+   *  "a=0.5 b=0", tried in place of their defaults. Nullable. */
+  const char *fit_form;
   /** Steps shrink towards the bounds: data that stop short of them tell where they are. */
   bool fit_range;
 } mho_device_model;
@@ -404,12 +407,13 @@ typedef struct mho_fit_value {
   const char *name; /**< of the config key, without "device." */
   const mho_param *param;
   double value, error, low, high; /**< estimate, standard error, 95 % confidence interval; SI */
+  bool determined; /**< false: the data fit next to any value, and the interval says nothing */
 } mho_fit_value;
 
 /** A device model fitted to pulse data. */
 typedef struct mho_fit {
   const mho_device_model *model;
-  void *params;             /**< of the model, fitted; freed by mho_fit_free */
+  void *params;             /**< of the model, fitted; it and residual freed by mho_fit_free */
   mho_device_config config; /**< g_min, g_max, variation, read_noise fitted */
   int n;
   mho_fit_value value[MHO_FIT_MAX];
@@ -420,8 +424,18 @@ typedef struct mho_fit {
   double spread_asymmetry, spread_asymmetry_error;
   int rows, used, missing, outliers, devices, tracks;
   double explained;  /**< of the variance of the mean response, 0..1 */
-  double likelihood; /**< logarithm */
+  double likelihood; /**< logarithm, of `compared` readings, in what the data span */
+  double *residual;  /**< [rows] S beyond the prediction from the readings before; NaN: none */
+  int compared;      /**< readings behind the first of each track: the same for every model */
+  int noises;        /**< kinds of noise that were fitted */
+  const char *form;  /**< the model's fit_form when it fitted better; NULL: as it was given */
 } mho_fit;
+
+/** Schwarz's criterion, (parameters and noises) ln(compared) - 2 likelihood: of models fitted to
+ *  the same data the best has the least. It does not change when all data are multiplied by a
+ *  constant.
+ *  Source: G. Schwarz, The Annals of Statistics 6, 461 (1978). */
+MHO_API double mho_fit_criterion(const mho_fit *f);
 
 /** What is fitted, to what, and how. */
 typedef struct mho_fit_options {
@@ -440,6 +454,8 @@ typedef struct mho_fit_options {
 MHO_API mho_err mho_device_fit(const mho_device_model *model, const void *params,
                                const mho_device_config *config, const mho_pulse_data *d,
                                const mho_fit_options *o, mho_fit *out, mho_errinfo *ei);
+/** Names of the fitted parameters that the data do not determine, ", " between; "" for none. */
+MHO_API void mho_fit_undetermined(const mho_fit *f, char *out, size_t capacity);
 /** Frees the result and empties the struct. */
 MHO_API void mho_fit_free(mho_fit *f);
 /** The fit as a device card. source: what it was fitted to. Free with free(). */

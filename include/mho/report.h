@@ -53,9 +53,13 @@ typedef struct mho_pulse_plot {
   const mho_curve_point *curve; /**< [n], one cycle */
   int n;
   const mho_pulse_data *data; /**< nullable */
+  const double *residual;     /**< [rows of the data] S, NaN where there is none; nullable */
 } mho_pulse_plot;
-/** Draw into a file, SVG or PNG by the name's ending.
+enum { MHO_PULSE_PLOTS_MAX = 32 };
+/** Draw n pictures (at most MHO_PULSE_PLOTS_MAX), one below another, into a file, SVG or PNG by the
+ *  name's ending; residuals beside the curve.
  *  @return MHO_OK; MHO_EINVAL for another ending; MHO_EUNSUPPORTED without gnuplot; MHO_EIO. */
-MHO_API mho_err mho_pulse_plot_draw(const mho_pulse_plot *p, const char *path, mho_errinfo *ei);
+MHO_API mho_err mho_pulse_plot_draw(const mho_pulse_plot *p, int n, const char *path,
+                                    mho_errinfo *ei);
 
 #endif

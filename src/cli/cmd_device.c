@@ -159,8 +159,10 @@ VERB_ARGP(
     "(0: a reading without a pulse). Where there are several, device, cycle and pulse (counted "
     "from 1 anew at every change of direction; 0 is the state before; rows of one number are "
     "readings of one state). Wide tables, which have a column a device or columns of SET and "
-    "RESET pulses, are taken with --g, or --up and --down. It gives each parameter with its 95 % confidence interval, the noise of a pulse and of a "
-    "reading, and the device-to-device spread. The range is that of the data unless "
+    "RESET pulses, are taken with --g, or --up and --down. It gives each parameter with its 95 % "
+    "confidence interval, the noise of a pulse and of a reading, and the device-to-device spread. "
+    "Without --model all models are compared by Schwarz's criterion, on the same readings and in "
+    "units of what they span. The range is that of the data unless "
     "--set device.g_min and device.g_max say otherwise.\n\n"
     "Examples:\n  mho device list\n  mho device show ecram\n"
     "  mho device curve ecram --plot ecram.svg > ecram.csv\n"
@@ -377,7 +379,7 @@ static mho_err plot_curve(const options *o, const char *name, kind k, const mho_
   for (char *t = title; *t; t++)
     if (strchr("\"\\`$", *t))
       *t = ' ';
-  return mho_pulse_plot_draw(&(mho_pulse_plot){.title = title, .curve = p, .n = n}, o->plot, ei);
+  return mho_pulse_plot_draw(&(mho_pulse_plot){.title = title, .curve = p, .n = n}, 1, o->plot, ei);
 }
 
 static void write_curve(FILE *f, const mho_curve_point *p, int n) {
@@ -466,53 +468,98 @@ static bool is_compared(const mho_device_model *m) {
   return m->pulse && m->fit && *m->fit && !mho_params_find(m->entry.params, "v_set");
 }
 
-/* A line of the comparison; @return Akaike's criterion, infinite and why where the model does not
- * fit. */
-static double compare_model(const options *o, const environment *s, const mho_device_model *m,
-                            const mho_pulse_data *d, table *t, mho_errinfo *why) {
-  mho_fit f = {0};
-  const char *id = m->entry.id;
+/* Models that were fitted, and of those that were compared a table and JSON, and which is the
+ * best. */
+typedef struct comparison {
+  table *t;       /* printed when all are there */
+  json_t *models; /* nullable */
+  int n, best;
+  mho_fit fit[MHO_PULSE_PLOTS_MAX];
+  mho_errinfo why; /* of the last that does not fit */
+} comparison;
 
-  if (fit_model(o, s, id, d, &f, why)) {
-    table_row(t, (const char *[]){id, "", "", "", why->message});
-    return HUGE_VAL;
-  }
-
-  char parameters[16], explained[16], aic[32];
-  double criterion = 2 * f.n - 2 * f.likelihood;
-  snprintf(parameters, sizeof parameters, "%d", f.n);
-  snprintf(explained, sizeof explained, "%.2f", 100 * f.explained);
-  snprintf(aic, sizeof aic, "%.1f", criterion);
-  table_row(t, (const char *[]){id, parameters, explained, aic, ""});
-  mho_fit_free(&f);
-  return criterion;
+static void free_comparison(comparison *c) {
+  for (int i = 0; i < c->n; i++)
+    mho_fit_free(&c->fit[i]);
+  json_decref(c->models);
 }
 
-/* Every model that needs no voltages, one line each; the likeliest by Akaike's criterion. */
-static mho_err compare_models(const options *o, const environment *s, const mho_pulse_data *d,
-                              char *best, size_t n, mho_errinfo *ei) {
-  table *t = table_new(5, (const char *[]){"MODEL", "PARAMETERS", "EXPLAINED %", "AIC", "REMARK"});
-  double lowest = HUGE_VAL;
-  mho_errinfo last = {0};
+/* A line of the comparison. */
+static void add_line(comparison *c, const mho_device_model *m, const mho_fit *f) {
+  char parameters[16], used[16], outliers[16], explained[16], criterion[32];
+  char undetermined[256], remark[300] = "";
+  const char *id = m->entry.id;
+  if (!f) {
+    table_row(c->t, (const char *[]){id, "", "", "", "", "", c->why.message});
+    json_array_append_new(c->models, json_pack("{ss ss}", "model", id, "remark", c->why.message));
+    return;
+  }
 
+  mho_fit_undetermined(f, undetermined, sizeof undetermined);
+  snprintf(parameters, sizeof parameters, "%d + %d", f->n, f->noises);
+  snprintf(used, sizeof used, "%d", f->used);
+  snprintf(outliers, sizeof outliers, "%d", f->outliers);
+  snprintf(explained, sizeof explained, "%.2f", 100 * f->explained);
+  snprintf(criterion, sizeof criterion, "%.1f", mho_fit_criterion(f));
+  if (*undetermined)
+    snprintf(remark, sizeof remark, "not determined: %s", undetermined);
+  table_row(c->t, (const char *[]){id, parameters, used, outliers, explained, criterion, remark});
+  json_array_append_new(c->models, json_pack("{ss ss si si si si sf sf}", "remark", remark, "model",
+                                             id, "parameters", f->n, "noises", f->noises, "used",
+                                             f->used, "outliers", f->outliers, "explained",
+                                             f->explained, "criterion", mho_fit_criterion(f)));
+}
+
+/* Whether a fit is better than the best so far. Of models that bend alike, which rounding alone
+ * would tell apart, the first is taken, but for one that tells where its bounds are. */
+static bool is_better(const mho_fit *f, const comparison *c) {
+  static const double ALIKE = 0.5;
+  const mho_fit *best = &c->fit[c->best];
+  if (!c->n)
+    return true;
+  double less = mho_fit_criterion(best) - mho_fit_criterion(f);
+  bool tells_more = f->model->fit_range && !best->model->fit_range;
+  return tells_more ? less > -ALIKE : less > ALIKE;
+}
+
+/* Fits one of the models. */
+static void compare_model(const options *o, const environment *s, const mho_device_model *m,
+                          const mho_pulse_data *d, comparison *c) {
+  mho_fit f = {0};
+  if (fit_model(o, s, m->entry.id, d, &f, &c->why)) {
+    add_line(c, m, NULL);
+    return;
+  }
+
+  add_line(c, m, &f);
+  if (is_better(&f, c))
+    c->best = c->n;
+  c->fit[c->n++] = f;
+}
+
+/* Every model that needs no voltages, one line each; the best by Schwarz's criterion. */
+static mho_err compare_models(const options *o, const environment *s, const mho_pulse_data *d,
+                              comparison *c, mho_errinfo *ei) {
+  static const char *const head[] = {"MODEL",       "PARAMETERS + NOISES", "USED",  "OUTLIERS",
+                                     "EXPLAINED %", "CRITERION",           "REMARK"};
+  c->t = table_new(MHO_COUNT(head), head);
+  c->models = json_array();
   for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
     const mho_device_model *m =
         (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
-    if (!is_compared(m))
-      continue;
-    double criterion = compare_model(o, s, m, d, t, &last);
-    if (criterion < lowest) {
-      lowest = criterion;
-      snprintf(best, n, "%s", m->entry.id);
-    }
+    if (is_compared(m) && c->n < MHO_PULSE_PLOTS_MAX)
+      compare_model(o, s, m, d, c);
   }
 
-  if (!o->common.json)
-    table_print(t);
-  if (!*best)
-    return mho_fail(ei, MHO_EDATA, "no model fits these data; the last one: %s", last.message);
-  if (!o->common.json)
-    printf("\n");
+  const mho_fit *best = &c->fit[c->best];
+  if (!o->common.json) {
+    table_print(c->t);
+    if (c->n)
+      printf("\nby Schwarz's criterion on the same %d readings: %s\n\n", best->compared,
+             best->model->entry.id);
+  }
+  if (!c->n)
+    return mho_fail(ei, MHO_EDATA, "no model fits these data; the last one: %s", c->why.message);
   return MHO_OK;
 }
 
@@ -522,24 +569,35 @@ static int followed(const mho_fit *f) {
   return f->rows - f->used - f->missing - f->outliers;
 }
 
-static void print_fit_json(const mho_fit *f) {
+/* A parameter; without an interval where the data do not determine it. */
+static json_t *value_json(const mho_fit_value *v) {
+  if (!v->determined)
+    return json_pack("{sf sb}", "value", v->value, "determined", 0);
+  return json_pack("{sf sf sf sf sb}", "value", v->value, "error", v->error, "low", v->low, "high",
+                   v->high, "determined", 1);
+}
+
+/* models: what was compared; nullable. */
+static void print_fit_json(const mho_fit *f, json_t *models) {
   json_t *values = json_object();
   for (int i = 0; i < f->n; i++)
-    json_object_set_new(values, f->value[i].name,
-                        json_pack("{sf sf sf sf}", "value", f->value[i].value, "error",
-                                  f->value[i].error, "low", f->value[i].low, "high",
-                                  f->value[i].high));
+    json_object_set_new(values, f->value[i].name, value_json(&f->value[i]));
 
   json_t *o = json_pack(
-      "{ss so ss sf sf sf sf sf si si si si si si si}", "model", f->model->entry.id, "parameters",
-      values, "untold", f->untold, "pulse_noise_relative", f->pulse_relative,
+      "{ss so ss sf sf sf sf sf sf si si si si si si si si}", "model", f->model->entry.id,
+      "parameters", values, "untold", f->untold, "pulse_noise_relative", f->pulse_relative,
       "pulse_noise_of_range", f->pulse_add, "read_noise", f->read, "explained", f->explained,
-      "log_likelihood", f->likelihood, "rows", f->rows, "used", f->used, "missing", f->missing,
-      "outliers", f->outliers, "followed", followed(f), "devices", f->devices, "cycles", f->tracks);
+      "log_likelihood", f->likelihood, "criterion", mho_fit_criterion(f), "compared", f->compared,
+      "rows", f->rows, "used", f->used, "missing", f->missing, "outliers", f->outliers, "followed",
+      followed(f), "devices", f->devices, "cycles", f->tracks);
+  if (o && f->form)
+    json_object_set_new(o, "form", json_string(f->form));
   if (o && isfinite(f->spread_step))
     json_object_set_new(o, "spread_step", json_real(f->spread_step));
   if (o && isfinite(f->spread_asymmetry))
     json_object_set_new(o, "spread_asymmetry", json_real(f->spread_asymmetry));
+  if (o && models)
+    json_object_set(o, "models", models);
   print_json_line(o, JSON_DIGITS);
 }
 
@@ -551,8 +609,11 @@ static void print_value(table *t, const mho_fit_value *v) {
   if (*unit)
     mho_text_append(name, sizeof name, " (%s)", unit);
   snprintf(value, sizeof value, "%.6g", v->value);
-  snprintf(error, sizeof error, "%.2g", v->error);
-  snprintf(interval, sizeof interval, "%.5g to %.5g", v->low, v->high);
+  snprintf(error, sizeof error, v->determined ? "%.2g" : "-", v->error);
+  if (v->determined)
+    snprintf(interval, sizeof interval, "%.5g to %.5g", v->low, v->high);
+  else
+    snprintf(interval, sizeof interval, "not determined");
   table_row(t, (const char *[]){name, value, error, interval});
 }
 
@@ -569,7 +630,9 @@ static void print_spread(const mho_fit *f) {
 }
 
 static void print_fit(const mho_fit *f) {
-  printf("%s: %s\n", f->model->entry.id, f->model->entry.equation);
+  char undetermined[256];
+  printf("%s: %s%s%s\n", f->model->entry.id, f->model->entry.equation, f->form ? "; with " : "",
+         f->form ? f->form : "");
   table *t = table_new(4, (const char *[]){"PARAMETER", "VALUE", "ERROR", "95 % CONFIDENCE"});
   for (int i = 0; i < f->n; i++)
     print_value(t, &f->value[i]);
@@ -579,6 +642,12 @@ static void print_fit(const mho_fit *f) {
          f->pulse_add);
   printf("noise of a reading     %.4g S\n", f->read);
   print_spread(f);
+  mho_fit_undetermined(f, undetermined, sizeof undetermined);
+  if (*undetermined)
+    printf(
+        "not determined         %s: these data fit next to any value of them; --fix what is known, "
+        "or measure more of the range\n",
+        undetermined);
   if (*f->untold)
     printf("not told by the data   %s\n", f->untold);
   printf("mean response          %.2f %% of its variance explained\n", 100 * f->explained);
@@ -587,8 +656,8 @@ static void print_fit(const mho_fit *f) {
          f->rows, f->devices, f->tracks, f->used, f->missing, f->outliers, followed(f));
 }
 
-static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data *d,
-                        mho_errinfo *ei) {
+/* SET and RESET pulses of the longest cycle in the data. */
+static mho_curve_options curve_of_data(const mho_pulse_data *d) {
   mho_curve_options c = {.cells = 500, .cycles = 1, .seed = 1};
   for (int i = 0; i < d->n; i++) {
     if (d->direction[i] > 0)
@@ -596,15 +665,31 @@ static mho_err plot_fit(const options *o, const mho_fit *f, const mho_pulse_data
     else
       c.reset = mho_max(c.reset, d->pulse[i]);
   }
+  return c;
+}
 
-  mho_curve_point *p = NULL;
-  int n;
-  mho_err err = mho_device_curve(f->model, f->params, &f->config, &c, &p, &n, ei);
+/* Data, fit and residuals of each model that was fitted, the best first. */
+static mho_err plot_fits(const options *o, const comparison *c, const mho_pulse_data *d,
+                         mho_errinfo *ei) {
+  mho_curve_options how = curve_of_data(d);
+  mho_pulse_plot plot[MHO_PULSE_PLOTS_MAX] = {{0}};
+  mho_curve_point *points[MHO_PULSE_PLOTS_MAX] = {NULL};
+  mho_err err = MHO_OK;
+
+  for (int i = 0; i < c->n && !err; i++) {
+    int rank = i < c->best ? i + 1 : i;
+    if (i == c->best)
+      rank = 0;
+    const mho_fit *f = &c->fit[i];
+    plot[rank] = (mho_pulse_plot){.title = f->model->entry.id, .data = d, .residual = f->residual};
+    err = mho_device_curve(f->model, f->params, &f->config, &how, &points[i], &plot[rank].n, ei);
+    plot[rank].curve = points[i];
+  }
+
   if (!err)
-    err = mho_pulse_plot_draw(
-        &(mho_pulse_plot){.title = f->model->entry.id, .curve = p, .n = n, .data = d}, o->plot, ei);
-
-  mho_free(p);
+    err = mho_pulse_plot_draw(plot, c->n, o->plot, ei);
+  for (int i = 0; i < c->n; i++)
+    mho_free(points[i]);
   return err;
 }
 
@@ -683,24 +768,33 @@ static mho_err fit_table(const options *o, const environment *s, const mho_pulse
   return err;
 }
 
-/* A fit of a model, or of the likeliest where none is named, which then is. */
+/* A fit of a model, or of the best where none is named. */
 static mho_err fit_formula(const options *o, const environment *s, const mho_pulse_data *d,
-                           char *model, size_t n, mho_errinfo *ei) {
-  mho_fit f = {0};
-  mho_err err = *model ? MHO_OK : compare_models(o, s, d, model, n, ei);
-  if (!err)
-    err = fit_model(o, s, model, d, &f, ei);
+                           mho_errinfo *ei) {
+  comparison *c = calloc(1, sizeof *c);
+  if (!c)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for a fit");
+
+  mho_err err;
+  if (strcmp(o->model, "all")) {
+    err = fit_model(o, s, o->model, d, &c->fit[0], ei);
+    c->n = !err;
+  } else {
+    err = compare_models(o, s, d, c, ei);
+  }
+
+  const mho_fit *f = &c->fit[c->best];
   if (!err && o->common.json)
-    print_fit_json(&f);
+    print_fit_json(f, c->models);
   else if (!err)
-    print_fit(&f);
+    print_fit(f);
 
   if (!err && o->common.out)
-    err = write_fit(o, s, &f, ei);
+    err = write_fit(o, s, f, ei);
   if (!err && o->plot)
-    err = plot_fit(o, &f, d, ei);
-
-  mho_fit_free(&f);
+    err = plot_fits(o, c, d, ei);
+  free_comparison(c);
+  free(c);
   return err;
 }
 
@@ -733,17 +827,11 @@ static mho_err read_pulses(const options *o, const environment *s, mho_pulse_dat
 
 static mho_err fit(const options *o, const environment *s, mho_errinfo *ei) {
   mho_pulse_data d;
-  char model[64] = "";
   mho_err err = read_pulses(o, s, &d, ei);
   if (err)
     return err;
 
-  if (strcmp(o->model, "all"))
-    snprintf(model, sizeof model, "%s", o->model);
-  if (!strcmp(model, "measured"))
-    err = fit_table(o, s, &d, ei);
-  else
-    err = fit_formula(o, s, &d, model, sizeof model, ei);
+  err = strcmp(o->model, "measured") ? fit_formula(o, s, &d, ei) : fit_table(o, s, &d, ei);
 
   mho_pulse_data_free(&d);
   return err;

@@ -104,4 +104,5 @@ const mho_device_model mho_device_exp_step = {
     .noisy = mho__noise_is_on,
     .spice = spice,
     .fit = "step_up step_down a_up a_down gamma_up gamma_down",
+    .fit_form = "a=0.5 b=0",
 };

@@ -10,7 +10,8 @@
 enum { POINTS_MAX = 4000 };
 
 typedef struct drawing {
-  const mho_pulse_plot *p;
+  const mho_pulse_plot *p; /* [n] */
+  int n;
   bool svg;
 } drawing;
 
@@ -52,43 +53,34 @@ static void print_curve(FILE *f, const mho_pulse_plot *p, double unit) {
   fputs("EOD\n", f);
 }
 
-/* Measured points, RESET pulses behind all SET pulses. */
-static void print_data(FILE *f, const mho_pulse_data *d, double unit) {
+/* Measured points, RESET pulses behind all SET pulses: conductance, or residual. */
+static void print_points(FILE *f, const char *name, const mho_pulse_data *d, const double *y,
+                         double unit) {
   int set = longest(d, 1), stride = d->n / POINTS_MAX + 1;
-  fputs("$data << EOD\n", f);
+  fprintf(f, "$%s << EOD\n", name);
   for (int i = 0; i < d->n; i += stride) {
-    if (!isfinite(d->g[i]))
+    if (!isfinite(y[i]))
       continue;
     int pulse = d->direction[i] > 0 ? d->pulse[i] : set + d->pulse[i];
-    fprintf(f, "%d %.7g\n", pulse, d->g[i] / unit);
+    fprintf(f, "%d %.7g\n", pulse, y[i] / unit);
   }
   fputs("EOD\n", f);
 }
 
-static void script(FILE *f, const void *user) {
-  const drawing *d = user;
-  const mho_pulse_plot *p = d->p;
-  const char *name;
-  double unit = factor_of(p, &name);
+static bool has_residuals(const drawing *d) {
+  for (int i = 0; i < d->n; i++)
+    if (d->p[i].residual)
+      return true;
+  return false;
+}
 
-  if (d->svg)
-    fputs("set terminal svg size 720,480 font 'sans-serif,14' background rgb 'white' noenhanced\n",
-          f);
-  else
-    fputs("set terminal pngcairo size 1080,720 font 'sans-serif,13' noenhanced\n", f);
-
-  print_curve(f, p, unit);
-  if (p->data)
-    print_data(f, p->data, unit);
-
+/* The bands, the mean, and what was measured. */
+static void draw_curve(FILE *f, const mho_pulse_plot *p, const char *unit) {
   fprintf(f,
-          "set border 3\nset tics nomirror\nset grid\nset key top center horizontal outside\n"
-          "set title \"%s\"\n"
-          "set xlabel 'pulse (SET, then RESET)'\nset ylabel 'conductance (%s)'\n"
-          "set style fill solid noborder\n"
+          "set title \"%s\"\nset ylabel 'conductance (%s)'\nset key on\n"
           "plot $curve using 1:3:6 with filledcurves linecolor rgb '#d6e6f5' title '5 to 95 %%', "
           "$curve using 1:4:5 with filledcurves linecolor rgb '#9cc3e6' title 'half of the cells'",
-          p->title, name);
+          p->title, unit);
   if (p->data)
     fputs(", $data using 1:2 with points pointtype 7 pointsize 0.25 "
           "linecolor rgb '#d97727' title 'measured'",
@@ -96,8 +88,54 @@ static void script(FILE *f, const void *user) {
   fputs(", $curve using 1:2 with lines linewidth 2 linecolor rgb '#1f5f99' title 'mean'\n", f);
 }
 
-mho_err mho_pulse_plot_draw(const mho_pulse_plot *p, const char *path, mho_errinfo *ei) {
-  drawing d = {.p = p};
+/* What each reading says beyond its prediction from the readings before it. */
+static void draw_residuals(FILE *f, const char *unit) {
+  fprintf(f,
+          "set title 'residuals'\nset ylabel 'beyond the prediction (%s)'\nset key off\n"
+          "plot 0 with lines linecolor rgb '#888888', $residual using 1:2 with points pointtype 7 "
+          "pointsize 0.25 linecolor rgb '#d97727'\n",
+          unit);
+}
+
+static void script(FILE *f, const void *user) {
+  const drawing *d = user;
+  bool residuals = has_residuals(d);
+  int columns = residuals ? 2 : 1, width = 720 * columns, height = d->n > 1 ? 320 : 480;
+
+  if (d->svg)
+    fprintf(f,
+            "set terminal svg size %d,%d font 'sans-serif,14' background rgb 'white' noenhanced\n",
+            width, height * d->n);
+  else
+    fprintf(f, "set terminal pngcairo size %d,%d font 'sans-serif,13' noenhanced\n", 3 * width / 2,
+            3 * height * d->n / 2);
+
+  fputs("set border 3\nset tics nomirror\nset grid\nset key top center horizontal outside\n"
+        "set xlabel 'pulse (SET, then RESET)'\nset style fill solid noborder\n",
+        f);
+  if (d->n * columns > 1)
+    fprintf(f, "set multiplot layout %d,%d\n", d->n, columns);
+
+  for (int i = 0; i < d->n; i++) {
+    const mho_pulse_plot *p = &d->p[i];
+    const char *name;
+    double unit = factor_of(p, &name);
+    print_curve(f, p, unit);
+    if (p->data)
+      print_points(f, "data", p->data, p->data->g, unit);
+    draw_curve(f, p, name);
+
+    if (p->residual)
+      print_points(f, "residual", p->data, p->residual, unit);
+    if (p->residual)
+      draw_residuals(f, name);
+    else if (residuals)
+      fputs("set multiplot next\n", f);
+  }
+}
+
+mho_err mho_pulse_plot_draw(const mho_pulse_plot *p, int n, const char *path, mho_errinfo *ei) {
+  drawing d = {.p = p, .n = mho_min(n, MHO_PULSE_PLOTS_MAX)};
   mho_err err = mho__gnuplot_ending(path, &d.svg, ei);
   if (err)
     return err;

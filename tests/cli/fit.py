@@ -1,8 +1,10 @@
 """mho device fit: the same pulses in every layout give the same fit; what a table leaves open is asked, and what it says
 is not passed over in silence."""
 import json
+import math
 import os
 import random
+import shutil
 
 from mho import folder, main, refused, run, write
 
@@ -148,4 +150,129 @@ def test_pulse_voltages():
         assert any(line.strip() == f'v_set: {volts}' for line in lines) and any(line.strip() == 'v_reset: -1.25 V' for line in lines), lines
 
 
-main([test_layouts, test_refusals, test_gaps, test_pulse_voltages])
+# ---------------------------------------------------------------- which model, and how sure
+
+def follow(name, up, down, n, noise, seed, cycles=3, factor=40e-6, low=10e-6, first=0.0, own=lambda step, r: step):
+    """A table of `cycles` cycles: n pulses each way by functions of g from 0 to 1, with noise of readings."""
+    r = random.Random(seed)
+    text = 'cycle,direction,pulse,g\n'
+    for c in range(cycles):
+        g = first
+        for direction, step in (('up', up), ('down', down)):
+            for k in range(direction == 'down', n + 1):
+                g = min(max(g + (own(step(g), r) if k else 0), 0), 1)
+                text += f'{c},{direction},{k},{low + factor * (g + noise * r.gauss(0, 1)):.9g}\n'
+    return write(name, text)
+
+
+def compare(path, *words):
+    return json.loads(run('device', 'fit', path, '--json', *words).stdout.splitlines()[-1])
+
+
+def branch(a, pulses, sign):
+    """A pulse along G = (1 - exp(-x/a))/(1 - exp(-1/a)), x from 0 to 1: NeuroSim's law."""
+    full = 1 - math.exp(-1 / a)
+
+    def step(g):
+        x = min(max(-a * math.log(1 - g * full) + sign / pulses, 0), 1)
+        return (1 - math.exp(-x / a)) / full - g
+    return step
+
+
+DEVICES = {
+    'nl_pulse': (branch(-1.0, 45, 1), branch(0.6, 50, -1)),
+    'pow_step': (lambda g: 0.05 * (1 - g) ** 2, lambda g: -0.05 * g ** 1.6),
+    'exp_step': (lambda g: 0.02 * max(1 - 0.164 * math.exp(3.4 * (g - 0.5)), 0), lambda g: -0.02 * max(1 - 0.164 * math.exp(-3.4 * (g - 0.5)), 0)),
+    'soft_bounds': (lambda g: 0.05 * (1 - g), lambda g: -0.06 * g),
+}
+
+
+def test_choice():
+    """The model that made the data is chosen, and is the same for the data times a constant; all are compared on the same
+    readings."""
+    for name, (up, down) in DEVICES.items():
+        path = follow(f'{name}.csv', up, down, 60, 0.01, 3, cycles=2)
+        f = compare(path)
+        assert f['model'] == name, (name, f['model'], f['models'])
+        assert f['explained'] > 0.99 and f['compared'] == f['rows'] - f['cycles'], f
+        best = min((m for m in f['models'] if 'criterion' in m), key=lambda m: m['criterion'])
+        assert abs(best['criterion'] - f['criterion']) < 0.5 and len(f['models']) == 6, f
+        with open(path) as lines, open(os.path.join(folder, 'times.csv'), 'w') as out:
+            out.write(next(lines))
+            for line in lines:
+                *words, g = line.split(',')
+                out.write(','.join([*words, f'{1234 * float(g):.9g}\n']))
+        again = compare('times.csv')
+        assert again['model'] == name and abs(again['criterion'] - f['criterion']) < 1, (again['criterion'], f['criterion'])
+
+
+def test_form():
+    """exp_step is found in the form that the data have, its a and b untold; with them it is the same fit."""
+    path, bounds = 'exp_step.csv', ['--set', 'device.g_min=10 uS', '--set', 'device.g_max=50 uS']
+    bare = compare(path, '--model', 'exp_step', *bounds)
+    told = compare(path, '--model', 'exp_step', *bounds, '--set', 'device.a=0.5', '--set', 'device.b=0')
+    assert bare['form'] == 'a=0.5 b=0' and 'form' not in told, (bare, told)
+    for name, true in (('step_up', 0.02), ('step_down', 0.02), ('a_up', 0.164), ('a_down', 0.164), ('gamma_up', 3.4), ('gamma_down', 3.4)):
+        p = bare['parameters'][name]
+        assert abs(p['value'] - true) < 4 * p['error'] and p['error'] < 0.25 * true, (name, p)
+        assert abs(p['value'] / told['parameters'][name]['value'] - 1) < 0.02, name
+    run('device', 'fit', path, '--model', 'exp_step', '-o', 'exp.yaml')
+    with open(os.path.join(folder, 'exp.yaml')) as f:
+        assert '  a: 0.5\n' in f.read()
+
+
+def test_readings_again():
+    """States that were read twice tell the noise of a reading, and errors are no larger than of the first readings."""
+    up, down = DEVICES['soft_bounds']
+    once = follow('once.csv', up, down, 60, 0.0075, 5, cycles=1)
+    r = random.Random(6)
+    with open(once) as lines:
+        rows = [line.strip().split(',') for line in lines][1:]
+    head = 'cycle,direction,pulse,g\n'
+    twice = write('twice.csv', head + ''.join(f'{c},{d},{k},{x}\n{c},{d},{k},{state + 40e-6 * 0.0075 * r.gauss(0, 1):.9g}\n'
+                                              for (c, d, k, x), state in zip(rows, true_states(up, down, 60))))
+    a, b = compare(once, '--model', 'soft_bounds'), compare(twice, '--model', 'soft_bounds')
+    assert abs(b['read_noise'] / 3e-7 - 1) < 0.2 and b['outliers'] <= 1, b
+    for name, p in b['parameters'].items():
+        assert p['error'] < 1.05 * a['parameters'][name]['error'], name
+
+
+def true_states(up, down, n):
+    g, out = 0.0, [10e-6]
+    for step in (up, down):
+        for _ in range(n):
+            g = min(max(g + step(g), 0), 1)
+            out.append(10e-6 + 40e-6 * g)
+    return out
+
+
+def test_not_determined():
+    """A label for so few steep levels may be of any number of pulses: that is said, and no number is given as an interval."""
+    up, down = (lambda g: 0.35 * (1.0 - g)), (lambda g: -0.35 * g)
+    path = follow('steep.csv', up, down, 16, 0.01, 7, cycles=3)
+    text = run('device', 'fit', path, '--model', 'nl_pulse', '-o', 'steep.yaml').stdout
+    assert 'not determined         nl_up' in text and 'pulses_up' in text and '--fix' in text, text
+    f = compare(path, '--model', 'nl_pulse')
+    assert f['parameters']['nl_up'].keys() == {'value', 'determined'} and not f['parameters']['nl_up']['determined'], f
+    with open(os.path.join(folder, 'steep.yaml')) as card:
+        assert 'not determined by the data' in card.read()
+    known = ['--fix', 'pulses_up pulses_down', '--set', 'device.pulses_up=16', '--set', 'device.pulses_down=16']
+    f = compare(path, '--model', 'nl_pulse', *known)
+    assert all(p['determined'] for p in f['parameters'].values()), f
+
+
+def test_pictures():
+    if not shutil.which('gnuplot'):
+        return
+    f = compare('soft_bounds.csv', '--plot', 'all.svg')
+    fitted = sum('criterion' in m for m in f['models'])
+    with open(os.path.join(folder, 'all.svg')) as svg:
+        text = svg.read()
+    assert fitted > 3 and text.count('>residuals<') == fitted, (fitted, text.count('>residuals<'))
+    assert text.index('>soft_bounds<') < min(text.index(f'>{m["model"]}<') for m in f['models'] if 'criterion' in m and m['model'] != 'soft_bounds')
+    run('device', 'fit', 'soft_bounds.csv', '--model', 'linear', '--plot', 'one.png')
+    assert os.path.getsize(os.path.join(folder, 'one.png')) > 5000
+
+
+main([test_layouts, test_refusals, test_gaps, test_pulse_voltages, test_choice, test_form, test_readings_again, test_not_determined,
+      test_pictures])

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include "experiment.h"
+#include "mho/num.h"
 
 static char path[] = "/tmp/mho-pulses-XXXXXX";
 
 static int setup(void **state) {
+  mho_blas_init();
   close(mkstemp(path));
   return setup_registry(state);
 }

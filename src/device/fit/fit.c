@@ -1,9 +1,11 @@
 /* fit.c - a device model fitted to measured pulses.
  *
  * The parameters that a model names as fittable, and the range where its steps tell it, minimize
- * the weighted innovations of innovations.c (least_squares.c), from what fit_start.c finds. Noise
- * and weights are then estimated from the residuals, and both are repeated until they agree;
- * confidence.c says how sure the result is and device_spread.c how devices differ.
+ * the weighted innovations of innovations.c (least_squares.c), from each of the starts that
+ * fit_start.c finds, in each of the model's forms. Noise (fit_noise.c) and weights are then
+ * estimated from the residuals, and both are repeated until they agree; of all that come out so,
+ * the likeliest is the fit. confidence.c says how sure it is and device_spread.c how devices
+ * differ.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_sort.h>
 #include <math.h>
@@ -13,13 +15,13 @@
 
 #include "device/fit/fit.h"
 
-enum { ROUNDS = 6 };
+enum { ROUNDS = 5 };
 static const double GATE = 5;
 
 /* ---------------------------------------------------------------- parameters */
 
 static bool is_separator(char c) {
-  return c == ' ' || c == ',' || c == 0;
+  return c == ' ' || c == ',' || c == '=' || c == 0;
 }
 
 /* Whether one of the words (nullable, between blanks or commas) is `word`. */
@@ -143,10 +145,12 @@ static void find_range(const double *g, int n, double *g_min, double *g_max) {
   *g_max = g[high];
 }
 
+/* The range in the data, which is what likelihoods are counted in; it is the device's too, unless
+ * that one is to be kept. */
 static mho_err range_of_data(mho_fit_job *j) {
   mho_device_config *config = &j->f->config;
   int n = 0;
-  double *g = malloc((size_t)j->d->n * sizeof *g);
+  double low, high, *g = malloc((size_t)j->d->n * sizeof *g);
   if (!g)
     return mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
 
@@ -154,57 +158,201 @@ static mho_err range_of_data(mho_fit_job *j) {
     if (isfinite(j->d->g[i]))
       g[n++] = j->d->g[i];
   gsl_sort(g, 1, (size_t)n);
-  find_range(g, n, &config->g_min, &config->g_max);
+  find_range(g, n, &low, &high);
   free(g);
 
-  if (!(config->g_max > config->g_min * (1 + 1e-9)) || !(config->g_max > 0))
+  if (!(high > low * (1 + 1e-9)) || !(high > 0))
     return mho_fail(j->ei, MHO_EDATA,
-                    "the conductance never changes (%g S): there is nothing to fit", config->g_max);
+                    "the conductance never changes (%g S): there is nothing to fit", high);
+
+  j->rules = (mho_fit_rules){.gate = GATE, .span = high - low};
+  if (!j->o->keep_range) {
+    config->g_min = low;
+    config->g_max = high;
+  }
   return MHO_OK;
 }
 
 /* ---------------------------------------------------------------- fit and noise */
 
-/* Noise and weights at the present parameters. */
-static mho_err weigh(mho_fit_job *j, mho_fit_noise *noise) {
-  mho_fit *f = j->f;
-  bool additive_only = mho_params_find(f->model->entry.params, "pulse_noise") != NULL;
-  int kind = additive_only ? MHO_FIT_NOISE_ADD : MHO_FIT_NOISE_BOTH;
-  mho_err err = mho__fit_noise_estimate(&j->cell, j->d, kind, noise, j->ei);
+/* A fit from one start: what came out. */
+typedef struct outcome {
+  double value[MHO_FIT_MAX], g_min, g_max;
+  const char *form;
+  mho_fit_noise noise;
+  int kinds;
+  mho_fit_score score;
+} outcome;
+
+/* The kinds of noise that the model may have. */
+static int kinds_of(const mho_fit_job *j) {
+  bool additive_only = mho_params_find(j->f->model->entry.params, "pulse_noise") != NULL;
+  return MHO_FIT_READ | MHO_FIT_ADD | (additive_only ? 0 : MHO_FIT_RELATIVE);
+}
+
+/* Noise and weights at the present parameters: roughly at first, from the increments. */
+static mho_err weigh(mho_fit_job *j, int round, outcome *out) {
+  j->rules.edges = !j->range;
+  mho_err err = MHO_OK;
+  if (round == 0)
+    err = mho__fit_noise_estimate(&j->cell, j->d, kinds_of(j), &out->noise, j->ei);
   if (err)
     return err;
 
-  f->likelihood =
-      mho__fit_gains_set(&j->cell, j->d, noise, GATE, !j->range, &j->gains, &f->used, &f->outliers);
-  if (f->used < j->n + 3)
+  if (round == 1)
+    out->kinds = kinds_of(j);
+  if (round > 0)
+    mho__fit_noise_refine(&j->cell, j->d, &j->rules, &j->gains, &out->kinds, &out->noise);
+  out->score = mho__fit_gains_set(&j->cell, j->d, &out->noise, &j->rules, &j->gains);
+  if (out->score.used < j->n + 3)
     return mho_fail(j->ei, MHO_EDATA,
                     "only %d of %d readings can be used for %d parameters: the noise of a pulse "
                     "(%.2g of the range) is too large, or most readings are outliers",
-                    f->used, j->d->n, j->n, hypot(noise->add, noise->read));
+                    out->score.used, j->d->n, j->n, hypot(out->noise.add, out->noise.read));
   return MHO_OK;
 }
 
-/* Fit, estimate the noise, weigh anew, until the parameters stay. */
-static mho_err iterate(mho_fit_job *j, mho_fit_noise *noise, gsl_matrix **jacobian) {
+static void keep_values(const mho_fit_job *j, outcome *out) {
+  for (int k = 0; k < j->n; k++)
+    out->value[k] = mho__fit_get(j, k);
+  out->g_min = j->f->config.g_min;
+  out->g_max = j->f->config.g_max;
+}
+
+/* How far the parameters are from others, in coordinates. */
+static double distance(const mho_fit_job *j, const double *value) {
+  double most = 0;
+  for (int k = 0; k < j->n; k++)
+    most = fmax(most, fabs(mho__fit_coordinate(j, k, mho__fit_get(j, k)) -
+                           mho__fit_coordinate(j, k, value[k])));
+  return most;
+}
+
+/* Fit, estimate the noise, weigh anew, until the parameters stay, or are on the way to those of
+ * `other` (nullable): then it is not finished. */
+static mho_err iterate(mho_fit_job *j, const outcome *other, bool *finished, outcome *out) {
   double cost = 0;
   for (int round = 0; round < ROUNDS; round++) {
-    double before[MHO_FIT_MAX], moved = 0;
+    double before[MHO_FIT_MAX];
     for (int k = 0; k < j->n; k++)
-      before[k] = mho__fit_coordinate(j, k, mho__fit_get(j, k));
+      before[k] = mho__fit_get(j, k);
 
     mho__fit_update_cell(j);
-    mho_err err = weigh(j, noise);
+    mho_err err = weigh(j, round, out);
     if (!err)
       err = mho__fit_minimize(j, 60, &cost, NULL);
     if (err)
       return err;
 
-    for (int k = 0; k < j->n; k++)
-      moved = fmax(moved, fabs(mho__fit_coordinate(j, k, mho__fit_get(j, k)) - before[k]));
-    if (round > 1 && moved < 1e-4)
+    if (round > 0 && other && distance(j, other->value) < 0.02)
+      return MHO_OK;
+    if (round > 1 && distance(j, before) < 1e-4)
       break;
   }
-  return mho__fit_minimize(j, 20, &cost, jacobian);
+
+  *finished = true;
+  out->score = mho__fit_gains_set(&j->cell, j->d, &out->noise, &j->rules, &j->gains);
+  keep_values(j, out);
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- from several starts */
+
+/* Parameters of a form ("a=0.5 b=0"), which are not fitted. */
+static void set_form(const mho_fit_job *j, const char *form) {
+  char copy[MHO_TEXT_MAX], *save = NULL;
+  snprintf(copy, sizeof copy, "%s", form);
+  for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+    char *value = strchr(word, '=');
+    *value++ = 0;
+    const mho_param *p = mho_params_find(j->f->model->entry.params, word);
+    *(double *)(void *)((char *)j->f->params + p->offset) = strtod(value, NULL);
+  }
+}
+
+/* They go back to their defaults. */
+static void reset_form(const mho_fit_job *j, const char *form) {
+  const mho_params table = j->f->model->entry.params;
+  for (int i = 0; i < table.n; i++)
+    if (has_word(form, table.p[i].name))
+      *(double *)(void *)((char *)j->f->params + table.p[i].offset) = table.p[i].initial;
+}
+
+/* Whether the parameters of a form are at their defaults, so that nobody has chosen them. */
+static bool is_form_open(const mho_fit_job *j, const char *form) {
+  const mho_params table = j->f->model->entry.params;
+  for (int i = 0; i < table.n; i++) {
+    const mho_param *p = &table.p[i];
+    double v = p->kind == MHO_PARAM_REAL
+                   ? *(const double *)(const void *)((const char *)j->f->params + p->offset)
+                   : 0;
+    if (has_word(form, p->name) && v != p->initial)
+      return false;
+  }
+  return true;
+}
+
+/* The fit from each start of the present form; *best is the likeliest so far, if any. The last
+ * error is that of the whole when there is none. */
+static mho_err fit_form(mho_fit_job *j, const char *form, outcome *best, bool *found) {
+  mho_fit_starts starts;
+  double g_min = j->f->config.g_min, g_max = j->f->config.g_max;
+  mho_err err = mho__fit_find_starts(j, &starts);
+  if (err)
+    return err;
+
+  int own = j->n;
+  for (int i = 0; i < starts.n; i++) {
+    outcome now = {.form = form};
+    j->f->config.g_min = g_min;
+    j->f->config.g_max = g_max;
+    for (int k = 0; k < own; k++)
+      mho__fit_set(j, k, starts.value[i][k]);
+    if (j->f->model->fit_range && !j->o->keep_range)
+      add_range(j);
+
+    bool finished = false, is_rival = *found && best->form == form;
+    mho_err failed = iterate(j, is_rival ? best : NULL, &finished, &now);
+    if (!failed && finished && (!*found || now.score.likelihood > best->score.likelihood)) {
+      *best = now;
+      *found = true;
+    }
+    err = failed ? failed : err;
+    j->n = own;
+    j->range = false;
+  }
+
+  j->f->config.g_min = g_min;
+  j->f->config.g_max = g_max;
+  return *found ? MHO_OK : err;
+}
+
+/* The likeliest of all starts, its cost, and the Jacobian. */
+static mho_err fit_best(mho_fit_job *j, outcome *best, double *cost, gsl_matrix **jacobian) {
+  const char *other = j->f->model->fit_form;
+  bool is_open = other && is_form_open(j, other), found = false;
+
+  mho_err err = fit_form(j, NULL, best, &found);
+  if (is_open) {
+    set_form(j, other);
+    mho_err failed = fit_form(j, other, best, &found);
+    err = found ? MHO_OK : failed;
+    if (found && !best->form)
+      reset_form(j, other);
+  }
+  if (err)
+    return err;
+
+  if (j->f->model->fit_range && !j->o->keep_range)
+    add_range(j);
+  j->f->config.g_min = best->g_min;
+  j->f->config.g_max = best->g_max;
+  for (int k = 0; k < j->n; k++)
+    mho__fit_set(j, k, best->value[k]);
+  mho__fit_update_cell(j);
+  j->rules.edges = !j->range;
+  best->score = mho__fit_gains_set(&j->cell, j->d, &best->noise, &j->rules, &j->gains);
+  return mho__fit_minimize(j, 20, cost, jacobian);
 }
 
 /* ---------------------------------------------------------------- the result */
@@ -248,37 +396,58 @@ static void store_noise(mho_fit_job *j, const mho_fit_noise *noise) {
   }
 }
 
-/* Values and intervals, MHO_EDATA when the data do not determine all parameters. */
-static mho_err find_intervals(mho_fit_job *j, const gsl_matrix *jacobian) {
-  const mho_fit *f = j->f;
+static mho_err find_intervals(mho_fit_job *j, double cost, const gsl_matrix *jacobian) {
   double quantile = 2;
-  mho_err err = MHO_OK;
-  gsl_matrix *cov = gsl_matrix_calloc((size_t)j->n, (size_t)j->n);
-  char names[MHO_TEXT_MAX] = "";
-
-  for (int k = 0; k < mho_min(j->n, 3); k++)
-    mho_text_append(names, sizeof names, "%s%s", k ? ", " : "", f->value[k].name);
-  if (!cov || !jacobian)
-    err = mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
-  else if (!mho__fit_covariance(j, jacobian, f->used, cov, &quantile))
-    err = mho_fail(j->ei, MHO_EDATA,
-                   "these data do not determine all of %s: fix one of them, or measure more of "
-                   "the range",
-                   names);
-  else
-    mho__fit_intervals(j, cov, quantile);
+  size_t n = (size_t)j->n;
+  gsl_matrix *cov = gsl_matrix_calloc(n, n);
+  j->curvature = gsl_matrix_calloc(n, n);
+  bool ok = cov && j->curvature && jacobian &&
+            mho__fit_covariance(j, jacobian, j->f->used, cov, &quantile);
+  if (ok)
+    mho__fit_intervals(j, cov, quantile, cost);
   gsl_matrix_free(cov);
-  return err;
+  gsl_matrix_free(j->curvature);
+  return ok ? MHO_OK : mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
 }
 
-static mho_err finish(mho_fit_job *j, const mho_fit_noise *noise, const gsl_matrix *jacobian) {
+/* What each reading says beyond its prediction. */
+static mho_err keep_residuals(mho_fit_job *j) {
+  const mho_pulse_data *d = j->d;
+  double *e = mho_alloc((size_t)d->n, sizeof *e);
+  if (!e)
+    return mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
+
+  mho__fit_filter(&j->cell, d, &j->gains, NULL, e, NULL);
+  double range = mho__fit_range(&j->f->config);
+  for (int i = 0; i < d->n; i++)
+    e[i] = isfinite(d->g[i]) && j->gains.gain[i] >= 0 ? e[i] * range : (double)NAN;
+  j->f->residual = e;
+  return MHO_OK;
+}
+
+static mho_err finish(mho_fit_job *j, const outcome *best, double cost,
+                      const gsl_matrix *jacobian) {
   mho_fit *f = j->f;
-  mho_err err = find_intervals(j, jacobian);
+  f->used = best->score.used;
+  f->outliers = best->score.outliers;
+  f->compared = best->score.readings;
+  f->likelihood = best->score.likelihood;
+  for (int k = 0; k < MHO_FIT_NOISES; k++)
+    f->noises += (best->kinds & 1 << k) != 0;
+
+  f->form = best->form;
+  j->read = best->noise.read;
+
+  mho_err err = find_intervals(j, cost, jacobian);
+  if (err)
+    return err;
+
+  err = keep_residuals(j);
   if (err)
     return err;
 
   mho__fit_spread(j);
-  store_noise(j, noise);
+  store_noise(j, &best->noise);
   f->explained = mho__fit_explained(j);
   if (f->explained < 0.5)
     return mho_fail(j->ei, MHO_EDATA,
@@ -286,6 +455,10 @@ static mho_err finish(mho_fit_job *j, const mho_fit_noise *noise, const gsl_matr
                     "kind",
                     f->model->entry.id, 100 * fmax(f->explained, 0));
   return MHO_OK;
+}
+
+double mho_fit_criterion(const mho_fit *f) {
+  return (f->n + f->noises) * log(f->compared) - 2 * f->likelihood;
 }
 
 /* ---------------------------------------------------------------- all of it */
@@ -338,20 +511,17 @@ mho_err mho_device_fit(const mho_device_model *model, const void *params,
   mho_fit_job j = {.f = out, .d = d, .o = o, .ei = ei};
   j.cell = (mho_fit_cell){.model = model, .config = &out->config};
   gsl_matrix *jacobian = NULL;
-  mho_fit_noise noise = {0};
+  outcome best = {0};
+  double cost = 0;
   mho_err err = allocate(&j, params);
-  if (!err && !o->keep_range)
+  if (!err)
     err = range_of_data(&j);
   if (!err)
     err = find_parameters(&j);
   if (!err)
-    err = mho__fit_best_start(&j);
-  if (!err && model->fit_range && !o->keep_range)
-    add_range(&j);
+    err = fit_best(&j, &best, &cost, &jacobian);
   if (!err)
-    err = iterate(&j, &noise, &jacobian);
-  if (!err)
-    err = finish(&j, &noise, jacobian);
+    err = finish(&j, &best, cost, jacobian);
 
   if (jacobian)
     gsl_matrix_free(jacobian);
@@ -365,5 +535,14 @@ mho_err mho_device_fit(const mho_device_model *model, const void *params,
 
 void mho_fit_free(mho_fit *f) {
   mho_free(f->params);
+  mho_free(f->residual);
   f->params = NULL;
+  f->residual = NULL;
+}
+
+void mho_fit_undetermined(const mho_fit *f, char *out, size_t capacity) {
+  *out = 0;
+  for (int k = 0; k < f->n; k++)
+    if (!f->value[k].determined)
+      mho_text_append(out, capacity, "%s%s", *out ? ", " : "", f->value[k].name);
 }

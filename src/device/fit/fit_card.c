@@ -22,7 +22,9 @@ static void print_key(FILE *out, const mho_fit *f, const mho_param *p, const voi
 
   mho_param_format(p, params, false, value, sizeof value);
   snprintf(line, sizeof line, "  %s: %s%s%s", p->name, quote, value, quote);
-  if (v)
+  if (v && !v->determined)
+    fprintf(out, "%-34s # not determined by the data\n", line);
+  else if (v)
     fprintf(out, "%-34s # +- %.2g; 95 %%: %.6g to %.6g%s%s\n", line, v->error, v->low, v->high,
             *p->unit ? " " : "", p->unit);
   else

@@ -2,7 +2,11 @@
  *
  * An increment e over a pulse has the variance add^2 + (relative step)^2 + 2 R. The noise R of a
  * reading enters neighbouring increments with opposite signs, so that their mean product is -R.
+ * From there the likelihood of all readings (innovations.c) is maximized over the three, by the
+ * simplex method of Nelder and Mead; those that it does not ask for are 0. Meanwhile the model is
+ * what it is near the states of the last filter, a slope at each reading.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_multimin.h>
 #include <gsl/gsl_sort.h>
 #include <math.h>
 #include <stdlib.h>
@@ -116,11 +120,25 @@ static mho_err largest_increment(const mho_pulse_data *d, const double *e, doubl
   return MHO_OK;
 }
 
+/* The variance of a reading from states that were read again; 0 where too few were. */
+static double repeated(const mho_pulse_data *d, const double *e, double most) {
+  double square = 0;
+  int n = 0;
+  for (int t = 0; t < d->tracks; t++)
+    for (int i = d->first[t] + 1; i < d->first[t + 1]; i++)
+      if (d->count[i] == 0 && isfinite(d->g[i]) && isfinite(d->g[i - 1]) && fabs(e[i]) <= most) {
+        square += e[i] * e[i];
+        n++;
+      }
+  return n >= 5 ? 0.5 * square / n : 0;
+}
+
 /* The increments that count, moved together as those of one pulse, and the variance R of a
  * reading. */
 static double compact(const mho_fit_cell *c, const mho_pulse_data *d, double most, increments *s) {
   double *e = s->e, *step = s->step, product = 0, square = 0;
   int pairs = 0, m = 0;
+  double again = repeated(d, e, most);
 
   for (int t = 0; t < d->tracks; t++)
     for (int i = d->first[t] + 1; i < d->first[t + 1]; i++) {
@@ -142,18 +160,20 @@ static double compact(const mho_fit_cell *c, const mho_pulse_data *d, double mos
   double r2 = pairs > 0 ? -product / pairs : 0;
   if (r2 < 2 * variance / sqrt(pairs + 1.0))
     r2 = 0;
+  if (again > 0)
+    r2 = again;
   return fmin(r2, 0.499 * variance);
 }
 
 /* The noise that explains the increments best; both kinds only where they are worth a second
  * parameter. */
-static mho_fit_noise choose_noise(const increments *s, int kind, double r2) {
+static mho_fit_noise choose_noise(const increments *s, int kinds, double r2) {
   double a_only, r_only, none, add2, relative2;
   two_variances(s, true, false, &a_only, &none);
   two_variances(s, false, true, &none, &r_only);
   two_variances(s, true, true, &add2, &relative2);
   mho_fit_noise add = {sqrt(a_only), 0, sqrt(r2)}, relative = {0, sqrt(r_only), sqrt(r2)};
-  if (kind == MHO_FIT_NOISE_ADD)
+  if (!(kinds & MHO_FIT_RELATIVE))
     return add;
 
   double of_add = score(s, a_only, 0), of_relative = score(s, 0, r_only);
@@ -162,7 +182,7 @@ static mho_fit_noise choose_noise(const increments *s, int kind, double r2) {
   return (mho_fit_noise){sqrt(add2), sqrt(relative2), sqrt(r2)};
 }
 
-mho_err mho__fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kind,
+mho_err mho__fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, int kinds,
                                 mho_fit_noise *out, mho_errinfo *ei) {
   size_t n = (size_t)d->n;
   double most = 0;
@@ -178,10 +198,140 @@ mho_err mho__fit_noise_estimate(const mho_fit_cell *c, const mho_pulse_data *d, 
   if (!err) {
     double r2 = compact(c, d, most, &s);
     s.more = 2 * r2;
-    *out = choose_noise(&s, kind, r2);
+    *out = choose_noise(&s, kinds, r2);
   }
 
   free(s.e);
   free(s.step);
   return err;
+}
+
+/* ---------------------------------------------------------------- the likeliest noise */
+
+enum { SEARCHES = 60, READINGS_MAX = 20000 };
+static const double LEAST = 1e-7, MOST = 10; /* of the range, or of a step */
+static const double WORTH = 0.25;            /* in the logarithm of the likelihood */
+
+/* A search for the noise that makes the data likeliest. */
+typedef struct search {
+  const mho_fit_cell *c;
+  const mho_pulse_data *d;
+  const mho_fit_rules *rules;
+  mho_fit_line line;
+  mho_fit_gains *gains;
+  int kinds;
+} search;
+
+static double *noise_of(mho_fit_noise *n, int k) {
+  double *const part[MHO_FIT_NOISES] = {&n->add, &n->relative, &n->read};
+  return part[k];
+}
+
+static bool has_kind(const search *s, int k) {
+  return s->kinds & 1 << k;
+}
+
+/* Noise at a place of the search: logarithms of its kinds. */
+static mho_fit_noise noise_at(const search *s, const gsl_vector *x) {
+  mho_fit_noise n = {0};
+  size_t at = 0;
+  for (int k = 0; k < MHO_FIT_NOISES; k++)
+    if (has_kind(s, k))
+      *noise_of(&n, k) = fmin(fmax(exp(gsl_vector_get(x, at++)), LEAST), MOST);
+  return n;
+}
+
+static double minus_likelihood(const gsl_vector *x, void *user) {
+  search *s = user;
+  mho_fit_noise n = noise_at(s, x);
+  mho_fit_score score = mho__fit_score_along(s->c, s->d, &n, s->rules, &s->line, s->gains);
+  return isfinite(score.likelihood) ? -score.likelihood : 1e300;
+}
+
+/* The likeliest noise of the kinds, from *noise; @return its logarithm. Without memory the noise
+ * stays. */
+static double search_noise(search *s, mho_fit_noise *noise) {
+  size_t n = 0;
+  for (int k = 0; k < MHO_FIT_NOISES; k++)
+    n += has_kind(s, k);
+  gsl_vector *x = gsl_vector_alloc(n), *step = gsl_vector_alloc(n);
+  gsl_multimin_fminimizer *m = gsl_multimin_fminimizer_alloc(gsl_multimin_fminimizer_nmsimplex2, n);
+  double likelihood = -HUGE_VAL;
+
+  if (x && step && m) {
+    size_t at = 0;
+    for (int k = 0; k < MHO_FIT_NOISES; k++)
+      if (has_kind(s, k))
+        gsl_vector_set(x, at++, log(fmax(*noise_of(noise, k), 1e-4)));
+    gsl_vector_set_all(step, 0.7);
+
+    gsl_multimin_function f = {.f = minus_likelihood, .n = n, .params = s};
+    int status = gsl_multimin_fminimizer_set(m, &f, x, step);
+    for (int i = 0; i < SEARCHES && !status; i++) {
+      status = gsl_multimin_fminimizer_iterate(m);
+      if (gsl_multimin_fminimizer_size(m) < 1e-3)
+        break;
+    }
+    *noise = noise_at(s, m->x);
+    likelihood = -m->fval;
+  }
+
+  if (m)
+    gsl_multimin_fminimizer_free(m);
+  gsl_vector_free(step);
+  gsl_vector_free(x);
+  return likelihood;
+}
+
+/* Whether one of the kinds makes nothing likelier: it leaves them then. More than that is not asked
+ * of it: noise of pulses that is passed over makes intervals too narrow. */
+static bool drop_kind(search *s, mho_fit_noise *noise, double *likelihood) {
+  int kinds = s->kinds, without = 0;
+  double best = -HUGE_VAL;
+  mho_fit_noise rest = *noise;
+
+  for (int k = 0; k < MHO_FIT_NOISES; k++) {
+    s->kinds = kinds & ~(1 << k);
+    if (s->kinds == kinds || !s->kinds)
+      continue;
+    mho_fit_noise n = *noise;
+    double l = search_noise(s, &n);
+    if (l > best) {
+      best = l;
+      rest = n;
+      without = s->kinds;
+    }
+  }
+
+  s->kinds = kinds;
+  if (!(best > *likelihood - WORTH))
+    return false;
+  s->kinds = without;
+  *noise = rest;
+  *likelihood = best;
+  return true;
+}
+
+void mho__fit_noise_refine(const mho_fit_cell *c, const mho_pulse_data *d,
+                           const mho_fit_rules *rules, mho_fit_gains *scratch, int *kinds,
+                           mho_fit_noise *noise) {
+  mho_pulse_data some = *d; /* of very many readings, the first tell it */
+  while (some.tracks > 1 && some.first[some.tracks] > READINGS_MAX)
+    some.tracks--;
+
+  size_t n = (size_t)some.n;
+  search s = {.c = c, .d = &some, .rules = rules, .gains = scratch, .kinds = *kinds};
+  s.line.from = malloc(3 * n * sizeof *s.line.from);
+  if (!s.line.from)
+    return;
+  s.line.to = s.line.from + n;
+  s.line.slope = s.line.to + n;
+
+  mho__fit_line_set(c, &some, noise, rules, scratch, &s.line);
+  double likelihood = search_noise(&s, noise);
+  bool dropped = isfinite(likelihood);
+  while (dropped)
+    dropped = drop_kind(&s, noise, &likelihood);
+  *kinds = s.kinds;
+  free(s.line.from);
 }

@@ -1,6 +1,6 @@
 /* fit_start.c - where a fit starts: a random search whose rates are scaled to the observed mean
- * steps, on a random sample of the increments; the best few are refined, and the best of those is
- * taken.
+ * steps, on a random sample of the increments. The best few are refined, once by the increments and
+ * once by the whole curve, as if all noise were of pulses, or of readings; the best of both go on.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_sort.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 
 #include "device/fit/fit.h"
 
-enum { STARTS = 400, REFINED = 4, SAMPLE = 1500 };
+enum { STARTS_EACH = 100, STARTS_MOST = 400, REFINED = 4, SAMPLE = 1500 };
 
 /* Linear congruential generator; the low bits of its words are poor. Source: Numerical Recipes, 2nd
  * ed., 7.1. */
@@ -141,12 +141,22 @@ static void set_values(mho_fit_job *j, const start *s) {
     mho__fit_set(j, k, s->value[k]);
 }
 
+/* A random number between two limits: as likely near 0 as far from it in half of the cases, when
+ * its magnitude is as likely in each decade. */
+static double draw(double low, double high, uint32_t *w) {
+  double even = uniform(w), magnitude = uniform(w), sign = uniform(w);
+  if (uniform(w) < 0.5)
+    return low + (high - low) * pow(even, low < 0 ? 1 : 2);
+  double most = low < 0 && sign < 0.5 ? low : high;
+  return copysign(exp(log(0.02) + magnitude * log(fmax(fabs(most), 0.04) / 0.02)), most);
+}
+
 /* The initial values, but random ones of the parameters that are neither rates nor the range. */
 static void draw_start(mho_fit_job *j, const start *initial, uint32_t *w) {
   for (int k = 0; k < j->n; k++) {
-    double low = fmax(j->low[k], -30), high = fmin(j->high[k], 30), v = initial->value[k];
+    double v = initial->value[k];
     if (!j->is_log[k] && !mho__fit_is_range(j, k))
-      v = low + (high - low) * pow(uniform(w), low < 0 ? 1 : 2);
+      v = draw(fmax(j->low[k], -30), fmin(j->high[k], 30), w);
     mho__fit_set(j, k, v);
   }
 }
@@ -164,11 +174,15 @@ static void insert(start *best, const start *now) {
 static void search_starts(mho_fit_job *j, const increments *s, start *best) {
   uint32_t w = 12345;
   start initial = {0};
+  int trials = 1; /* rates follow from the data */
   get_values(j, &initial);
   for (int i = 0; i < REFINED; i++)
     best[i].cost = HUGE_VAL;
+  for (int k = 0; k < j->n; k++)
+    if (!j->is_log[k])
+      trials = mho_min(trials + STARTS_EACH, STARTS_MOST);
 
-  for (int trial = 0; trial < STARTS; trial++) {
+  for (int trial = 0; trial < trials; trial++) {
     if (trial)
       draw_start(j, &initial, &w);
     else
@@ -179,48 +193,81 @@ static void search_starts(mho_fit_job *j, const increments *s, start *best) {
   }
 }
 
-/* Minimizes from each of the best starts and leaves the parameters at the best result; plain
- * increments, with one weight for all of them, decide. */
-static mho_err refine(mho_fit_job *j, const increments *s, const start *best) {
-  double lowest = HUGE_VAL;
-  start winner = best[0];
-  mho_err err = MHO_OK;
+/* Whether two starts are one. */
+static bool is_same(const mho_fit_job *j, const start *a, const start *b) {
+  double apart = 0;
+  for (int k = 0; k < j->n; k++)
+    apart = fmax(apart, fabs(mho__fit_coordinate(j, k, a->value[k]) -
+                             mho__fit_coordinate(j, k, b->value[k])));
+  return apart < 1e-2;
+}
 
-  for (int i = 0; i < REFINED; i++) {
-    if (err || !isfinite(best[i].cost))
-      break;
-    set_values(j, &best[i]);
-    mho__fit_update_cell(j);
-    int used, outliers;
-    mho_fit_noise flat = {.add = s->spread};
-    mho__fit_gains_set(&j->cell, j->d, &flat, 8, false, &j->gains, &used, &outliers);
+/* Minimizes from a start as if the noise were this one. */
+static mho_err refine_one(mho_fit_job *j, const mho_fit_noise *noise, start *s) {
+  mho_fit_rules rules = {.gate = 8, .span = j->rules.span};
+  set_values(j, s);
+  mho__fit_update_cell(j);
+  mho__fit_gains_set(&j->cell, j->d, noise, &rules, &j->gains);
+  mho_err err = mho__fit_minimize(j, 30, &s->cost, NULL);
+  get_values(j, s);
+  return err;
+}
 
-    double cost;
-    err = mho__fit_minimize(j, 30, &cost, NULL);
-    if (!err && cost < lowest) {
-      lowest = cost;
-      get_values(j, &winner);
+/* The best of the refined starts, which differ, behind those that are there, up to `most`. */
+static void take_best(const mho_fit_job *j, start *refined, int most, mho_fit_starts *out) {
+  while (out->n < most) {
+    start *lowest = NULL;
+    for (int i = 0; i < REFINED; i++)
+      if (isfinite(refined[i].cost) && (!lowest || refined[i].cost < lowest->cost))
+        lowest = &refined[i];
+    if (!lowest)
+      return;
+
+    bool is_new = true;
+    for (int i = 0; i < out->n; i++) {
+      start other = {0};
+      memcpy(other.value, out->value[i], sizeof other.value);
+      is_new = is_new && !is_same(j, lowest, &other);
     }
+    if (is_new)
+      memcpy(out->value[out->n++], lowest->value, sizeof lowest->value);
+    lowest->cost = HUGE_VAL;
+  }
+}
+
+/* Refines each of the best starts in both ways. */
+static mho_err refine(mho_fit_job *j, const increments *s, const start *best, mho_fit_starts *out) {
+  const mho_fit_noise kinds[] = {{.add = s->spread}, {.read = s->spread}};
+  mho_err last = MHO_OK;
+
+  for (int kind = 0; kind < MHO_COUNT(kinds); kind++) {
+    start refined[REFINED];
+    for (int i = 0; i < REFINED; i++) {
+      refined[i] = best[i];
+      mho_err err = isfinite(best[i].cost) ? refine_one(j, &kinds[kind], &refined[i]) : MHO_OK;
+      if (err)
+        refined[i].cost = HUGE_VAL;
+      last = err ? err : last;
+    }
+    take_best(j, refined, (kind + 1) * MHO_FIT_STARTS / MHO_COUNT(kinds), out);
   }
 
-  set_values(j, &winner);
-  mho__fit_update_cell(j);
-
-  if (isfinite(lowest))
+  if (out->n)
     return MHO_OK;
-  if (err)
-    return err;
+  if (last)
+    return last;
   return mho_fail(j->ei, MHO_EDATA, "no parameters of '%s' come near these data",
                   j->f->model->entry.id);
 }
 
-mho_err mho__fit_best_start(mho_fit_job *j) {
+mho_err mho__fit_find_starts(mho_fit_job *j, mho_fit_starts *out) {
   start best[REFINED + 1] = {0};
   increments *s = malloc(sizeof *s);
   if (!s)
     return mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
 
   mho_err err;
+  out->n = 0;
   sample_increments(j, s);
   if (s->n < 3 || s->n <= j->n) {
     err = mho_fail(j->ei, MHO_EDATA,
@@ -228,7 +275,7 @@ mho_err mho__fit_best_start(mho_fit_job *j) {
                    s->n, j->n, j->f->model->entry.id);
   } else {
     search_starts(j, s, best);
-    err = refine(j, s, best);
+    err = refine(j, s, best, out);
   }
 
   free(s);

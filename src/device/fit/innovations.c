@@ -5,6 +5,10 @@
  *   correct  e = y - g-,  S = P- + R,  K = P-/S,  g+ = g- + K e,  P = (1 - K) P-,
  *            R the noise of a reading
  *
+ * The likelihood of a reading is that of a mixture, 0.99 of the normal distribution with S and 0.01
+ * of any place in what the data span: an outlier costs as much as another, and every reading behind
+ * the first of a track counts, whatever the model, so that the likelihoods of two models compare.
+ *
  * With R = 0 the gain is 1 and the innovations are the increments against the step at the last
  * reading; with Q = 0 it falls to 0 and they are the distances from one curve. Between the two each
  * reading has the weight of what it tells.
@@ -217,9 +221,20 @@ typedef struct track_filter {
   bool edges;
   double g, p; /* state (NaN before the first reading) and its variance */
   bool off;    /* the reading before was an outlier */
-  double likelihood;
-  int used, outliers;
+  double span; /* of the data, normalized */
+  mho_fit_line *line;
+  bool recorded; /* the line is there already */
+  mho_fit_score *score;
 } track_filter;
+
+static const double OUTLIERS = 0.01; /* of the readings, in the likelihood */
+static const double SQRT_2_PI = 2.5066282746310002;
+
+/* Log density of an innovation of variance s, in what the data span. */
+static double log_density(const track_filter *f, double e, double s) {
+  double normal = exp(-0.5 * e * e / s) / (SQRT_2_PI * sqrt(s)) * f->span;
+  return log((1 - OUTLIERS) * normal + OUTLIERS);
+}
 
 /* The track begins, or begins anew, at reading y. */
 static void start_at(track_filter *f, double y, double *gain) {
@@ -232,7 +247,18 @@ static void start_at(track_filter *f, double y, double *gain) {
 static double predict_one(track_filter *f, const mho_pulse_data *d, int i, bool abrupt) {
   double slope, before = f->g;
   int count = d->count[i];
-  f->g = mho__fit_cell_step(f->c, d->direction[i], count, f->g, &slope);
+  if (f->recorded) {
+    slope = f->line->slope[i];
+    f->g = f->line->to[i] + slope * (before - f->line->from[i]);
+  } else {
+    f->g = mho__fit_cell_step(f->c, d->direction[i], count, before, &slope);
+  }
+
+  if (f->line && !f->recorded) {
+    f->line->from[i] = before;
+    f->line->to[i] = f->g;
+    f->line->slope[i] = slope;
+  }
 
   /* of n pulses each has its own noise; that of an abrupt RESET does not grow with the way down */
   double step = count > 0 ? fabs(f->g - before) / sqrt(count) : 0;
@@ -240,6 +266,14 @@ static double predict_one(track_filter *f, const mho_pulse_data *d, int i, bool 
   double q = count * f->noise->add * f->noise->add + relative * relative * step * step;
   f->p = fmin(slope * slope, 1) * f->p + q;
   return q;
+}
+
+/* Whether a bound may have cut off what is predicted: the one that the pulse leads to by all that
+ * is not known of the state, the other by the noise of the pulse. */
+static bool is_clipped(const track_filter *f, int direction, double q) {
+  double towards = 3 * sqrt(f->p), back = 3 * sqrt(q);
+  double below = direction < 0 ? towards : back, above = direction > 0 ? towards : back;
+  return f->g - below < 0 || f->g + above > 1;
 }
 
 /* One reading of the track. */
@@ -261,8 +295,10 @@ static void filter_reading(track_filter *f, const mho_pulse_data *d, int i, mho_
 
   /* after two outliers in succession the cell itself has moved */
   double s = f->p + f->r2 + 1e-15, e = y - f->g;
+  f->score->readings++;
+  f->score->likelihood += log_density(f, e, s);
   if (fabs(e) > f->gate * sqrt(s)) {
-    f->outliers++;
+    f->score->outliers++;
     if (f->off)
       start_at(f, y, &gains->gain[i]);
     f->off = !f->off;
@@ -270,24 +306,32 @@ static void filter_reading(track_filter *f, const mho_pulse_data *d, int i, mho_
   }
   f->off = false;
 
-  double k = f->p > 0 ? f->p / s : 0, margin = 3 * sqrt(q);
+  double k = f->p > 0 ? f->p / s : 0;
   gains->gain[i] = k;
-  bool clipped = f->edges && !abrupt && (f->g - margin < 0 || f->g + margin > 1);
+  bool clipped = f->edges && !abrupt && is_clipped(f, d->direction[i], q);
   if (!clipped) {
     gains->weight[i] = 1 / (mho__fit_range(f->c->config) * sqrt(s));
-    f->likelihood -= 0.5 * (e * e / s + log(s) + 1.8378770664093453); /* ln 2 pi */
-    f->used++;
+    f->score->used++;
   }
 
   f->g += k * e;
   f->p *= 1 - k;
 }
 
-double mho__fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d,
-                          const mho_fit_noise *noise, double gate, bool edges, mho_fit_gains *gains,
-                          int *used, int *outliers) {
-  track_filter f = {
-      .c = c, .noise = noise, .gate = gate, .r2 = noise->read * noise->read, .edges = edges};
+/* The filter over all tracks. */
+static mho_fit_score filter_all(const mho_fit_cell *c, const mho_pulse_data *d,
+                                const mho_fit_noise *noise, const mho_fit_rules *rules,
+                                mho_fit_line *line, bool recorded, mho_fit_gains *gains) {
+  mho_fit_score score = {0};
+  track_filter f = {.c = c,
+                    .noise = noise,
+                    .gate = rules->gate,
+                    .r2 = noise->read * noise->read,
+                    .edges = rules->edges,
+                    .span = rules->span / mho__fit_range(c->config),
+                    .line = line,
+                    .recorded = recorded,
+                    .score = &score};
   for (int t = 0; t < d->tracks; t++) {
     f.g = (double)NAN;
     f.p = 0;
@@ -295,7 +339,24 @@ double mho__fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d,
     for (int i = d->first[t]; i < d->first[t + 1]; i++)
       filter_reading(&f, d, i, gains);
   }
-  *used = f.used;
-  *outliers = f.outliers;
-  return f.likelihood - f.used * log(mho__fit_range(c->config));
+  return score;
+}
+
+mho_fit_score mho__fit_gains_set(const mho_fit_cell *c, const mho_pulse_data *d,
+                                 const mho_fit_noise *noise, const mho_fit_rules *rules,
+                                 mho_fit_gains *gains) {
+  return filter_all(c, d, noise, rules, NULL, false, gains);
+}
+
+void mho__fit_line_set(const mho_fit_cell *c, const mho_pulse_data *d, const mho_fit_noise *noise,
+                       const mho_fit_rules *rules, mho_fit_gains *scratch, mho_fit_line *line) {
+  for (int i = 0; i < d->n; i++)
+    line->from[i] = line->to[i] = line->slope[i] = 0;
+  filter_all(c, d, noise, rules, line, false, scratch);
+}
+
+mho_fit_score mho__fit_score_along(const mho_fit_cell *c, const mho_pulse_data *d,
+                                   const mho_fit_noise *noise, const mho_fit_rules *rules,
+                                   mho_fit_line *line, mho_fit_gains *scratch) {
+  return filter_all(c, d, noise, rules, line, true, scratch);
 }

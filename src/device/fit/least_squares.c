@@ -51,10 +51,19 @@ void mho__fit_update_cell(mho_fit_job *j) {
 
 /* ---------------------------------------------------------------- minimization */
 
+/* Number of the i-th parameter that is free: all but the one that is held. */
+static int free_one(const mho_fit_job *j, size_t i) {
+  int k = (int)i;
+  return k + (j->held && k >= j->held - 1);
+}
+
 static int residuals(const gsl_vector *x, void *user, gsl_vector *f) {
   mho_fit_job *j = user;
-  for (int k = 0; k < j->n; k++)
-    mho__fit_set(j, k, mho__fit_value_at(j, k, gsl_vector_get(x, (size_t)k)));
+  for (size_t i = 0; i < x->size; i++) {
+    int k = free_one(j, i);
+    mho__fit_set(j, k, mho__fit_value_at(j, k, gsl_vector_get(x, i)));
+  }
+
   mho__fit_update_cell(j);
   mho__fit_filter(&j->cell, j->d, &j->gains, j->residual, NULL, NULL);
   for (int i = 0; i < j->d->n; i++) {
@@ -62,6 +71,37 @@ static int residuals(const gsl_vector *x, void *user, gsl_vector *f) {
     gsl_vector_set(f, (size_t)i, isfinite(r) ? r : 1e3);
   }
   return GSL_SUCCESS;
+}
+
+/* Central differences, as wide as single precision asks for; at a limit, one-sided ones. */
+static int slopes(const gsl_vector *x, void *user, gsl_matrix *out) {
+  static const double WIDTH = 5e-3;
+  mho_fit_job *j = user;
+  gsl_vector *at = gsl_vector_alloc(x->size);
+  gsl_vector *side[2] = {gsl_vector_alloc(out->size1), gsl_vector_alloc(out->size1)};
+  int status = at && side[0] && side[1] ? GSL_SUCCESS : GSL_ENOMEM;
+
+  for (size_t i = 0; i < x->size && !status; i++) {
+    int k = free_one(j, i);
+    double place[2];
+    for (int s = 0; s < 2; s++) {
+      gsl_vector_memcpy(at, x);
+      gsl_vector_set(at, i, gsl_vector_get(x, i) + (s ? WIDTH : -WIDTH));
+      residuals(at, j, side[s]);
+      place[s] = mho__fit_coordinate(j, k, mho__fit_get(j, k));
+    }
+
+    double apart = place[1] - place[0];
+    for (size_t row = 0; row < out->size1; row++) {
+      double rise = gsl_vector_get(side[1], row) - gsl_vector_get(side[0], row);
+      gsl_matrix_set(out, row, i, apart > 0 ? rise / apart : 0);
+    }
+  }
+
+  gsl_vector_free(at);
+  gsl_vector_free(side[0]);
+  gsl_vector_free(side[1]);
+  return status;
 }
 
 /* The Jacobian at the solution, or NULL without memory for it. */
@@ -73,19 +113,19 @@ static gsl_matrix *copy_jacobian(gsl_multifit_nlinear_workspace *w, size_t n, si
 }
 
 mho_err mho__fit_minimize(mho_fit_job *j, int iterations, double *cost, gsl_matrix **jacobian) {
-  size_t n = (size_t)j->d->n, m = (size_t)j->n;
+  size_t n = (size_t)j->d->n, m = (size_t)j->n - (j->held > 0);
   gsl_multifit_nlinear_parameters p = gsl_multifit_nlinear_default_parameters();
-  p.fdtype = GSL_MULTIFIT_NLINEAR_CTRDIFF;
-  p.h_df = 5e-3; /* kernels answer in single precision: less would measure its rounding */
-  gsl_multifit_nlinear_fdf fdf = {.f = residuals, .n = n, .p = m, .params = j};
+  gsl_multifit_nlinear_fdf fdf = {.f = residuals, .df = slopes, .n = n, .p = m, .params = j};
   gsl_multifit_nlinear_workspace *w =
       gsl_multifit_nlinear_alloc(gsl_multifit_nlinear_trust, &p, n, m);
   gsl_vector *x = gsl_vector_alloc(m);
   if (!w || !x)
     return mho_fail(j->ei, MHO_ENOMEM, "no memory to fit %zu rows", n);
 
-  for (int k = 0; k < j->n; k++)
-    gsl_vector_set(x, (size_t)k, mho__fit_coordinate(j, k, mho__fit_get(j, k)));
+  for (size_t i = 0; i < m; i++) {
+    int k = free_one(j, i);
+    gsl_vector_set(x, i, mho__fit_coordinate(j, k, mho__fit_get(j, k)));
+  }
   int info, status = gsl_multifit_nlinear_init(x, &fdf, w);
   if (!status)
     status =
