@@ -128,11 +128,11 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
 mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
   int size = (int)t->e->train.batch, batches = ceil_div(t->data.train.n, size);
   mho_err err = MHO_OK;
-  if (t->batch > 0 && t->batch >= batches)
+  if (t->at.batch > 0 && t->at.batch >= batches)
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint stands after batch %lld of an epoch that has %d: it is "
                     "damaged, or belongs to another config",
-                    (long long)t->batch, batches);
+                    (long long)t->at.batch, batches);
 
   mho__order_draw(&t->order, t->at.epoch);
   if (t->at.batch == 0)

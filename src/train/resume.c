@@ -88,11 +88,11 @@ static mho_err restore(mho_trainer *t, mho_store *s, const mho_run_row *row, con
   mho_err err = mho_store_checkpoint_get(s, run_id, "last", &c, ei);
   if (!err)
     err = mho_trainer_load(t, &c.blob, ei);
-  if (!err && t->epoch > row->epochs_done)
+  if (!err && t->at.epoch > row->epochs_done)
     err = mho_fail(ei, MHO_EDATA,
                    "the last checkpoint of run %s stands after epoch %d, the run after epoch %d: "
                    "one of them is damaged",
-                   run_id, t->epoch, row->epochs_done);
+                   run_id, t->at.epoch, row->epochs_done);
 
   bool is_untrained = err == MHO_ENOTFOUND || (!err && t->at.update == 0);
   if (is_untrained) /* no checkpoint has what was to be written of weights that are brought */

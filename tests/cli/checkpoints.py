@@ -12,7 +12,7 @@ KEYS = ['--set', 'network.hidden=[4]', '--set', 'dataset.train=200', '--set', 'd
 DEVICES = [*KEYS, '--set', 'device=soft_bounds', '--set', 'device.endurance.pulses=1000', '--set', 'device.write_noise=0.01',
            '--set', 'update.scheme=accumulate', '--set', 'update.optimizer=momentum', '--set', 'array=periphery', '--set',
            'array.adc_bits=8', '--set', 'rule=perturb', '--set', 'rule.law=gain']
-CHECKSUM = 1 << 25
+CHECKSUM = 1 << 26
 SUMS, CLOCK, COUNTS, HEADER = 48, 112, 120, 144  # places: sums, the one of them that is no result, counts, numbers
 NAN, INF = float('nan'), float('inf')
 
