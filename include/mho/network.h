@@ -38,6 +38,7 @@ typedef enum mho_role {
   MHO_CONTROL,  /**< from a controller at the read-out into a layer */
   MHO_LATERAL,  /**< between neurons of a layer, or of layers side by side */
   MHO_CONTEXT,  /**< from the label into a layer */
+  MHO_CREDIT,   /**< against another link and through its crossbar, for what a unit is worth */
 } mho_role;
 
 /** A layer: its size and neurons, and where its links are. */
@@ -55,7 +56,8 @@ typedef struct mho_layer {
   /** Links into this layer that lead forward: link[forward .. forward+n_forward-1]. */
   int forward, n_forward;
   int feedback, n_feedback;   /**< those that lead back; from the read-out, the nudge, */
-  int other, n_other;         /**< and those of the other roles */
+  int other, n_other;         /**< those of the other roles, */
+  int credit, n_credit;       /**< and those that lead credits into this layer */
   const mho_circuit *circuit; /**< of hidden layers; NULL: ideal ones */
   /** Powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of
    *  reach. */
@@ -105,7 +107,10 @@ typedef struct mho_network {
   mho_connection *connection;   /**< [n_connections] */
   mho_network_array array;
   int n_links;
-  mho_link *link;        /**< [n_links], sorted by target */
+  /** Behind the others, for a rule with credits (mho_rule): against every link that a dynamics
+   *  reads and that leads out of a hidden layer, one of role MHO_CREDIT and of the same scale. */
+  int n_credits;
+  mho_link *link;        /**< [n_links + n_credits], each part sorted by target */
   mho_output output;     /**< what the read-out answers */
   double feedback_scale; /**< beta_i */
   double forward_scale;  /**< alpha */
@@ -202,6 +207,7 @@ typedef struct mho_network_options {
   /** Links on top of the topology's, which a learning rule adds; nullable. */
   mho_err (*plan)(const void *params, mho_graph *g, mho_errinfo *ei);
   const void *plan_params;
+  bool credits; /**< links by which credits are led back, too */
   const mho_network_config *config;
   const mho_feedback_config *feedback;
   const mho_neuron *neuron;
@@ -251,9 +257,14 @@ static inline int mho_hidden_end(const mho_network *net) {
 static inline int mho_network_hidden(const mho_network *net) {
   return mho_hidden_end(net) - 1;
 }
-/** Whether a link is one that a dynamics reads: links of control and context are their rule's. */
+/** Links of all roles, credits among them. */
+static inline int mho_network_links(const mho_network *net) {
+  return net->n_links + net->n_credits;
+}
+/** Whether a link is one that a dynamics reads: links of control, context and credit are their
+ *  rule's. */
 static inline bool mho_link_settles(const mho_link *k) {
-  return k->role != MHO_CONTROL && k->role != MHO_CONTEXT;
+  return k->role == MHO_FORWARD || k->role == MHO_FEEDBACK || k->role == MHO_LATERAL;
 }
 /** Whether a link couples the states of hidden layers. */
 static inline bool mho_link_is_hidden(const mho_network *net, const mho_link *k) {

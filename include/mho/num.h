@@ -114,6 +114,13 @@ MHO_API void mho_pool_take(const mho_pool_window *p, int n, const mho_real *v, c
  *  outputs]. */
 MHO_API void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v,
                            const uint8_t *winner, bool add, mho_real *out);
+/** The adjoints of mho_pool_give and mho_pool_take: out [n x outputs] is v of the winners, and v
+ *  [n x outputs] goes where z is largest. They are of different units where winners are held and
+ *  are no longer the largest. */
+MHO_API void mho_pool_pick(const mho_pool_window *p, int n, const mho_real *v,
+                           const uint8_t *winner, mho_real *out);
+MHO_API void mho_pool_put(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z,
+                          bool add, mho_real *out);
 
 /* ---------------------------------------------------------------- eigenvalues */
 

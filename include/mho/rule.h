@@ -31,6 +31,7 @@ typedef struct mho_outer {
   bool lines;   /**< of the crossbar's lines, bias row included, not of units */
   /** Past the optimizer: -rate times this is added to what the optimizer wants, as a decay is. */
   bool plain;
+  bool unbiased; /**< its row of a bias is 0 */
 } mho_outer;
 
 /** What a connection's weights are to change by: the sum of the terms, and of `dense`. */
@@ -168,11 +169,20 @@ typedef struct mho_rule {
   int n_vars;
   /** It passes activities forward, as neurons have them at rest, and settles nothing. */
   bool feed_forward;
+  /** It leads credits back from the read-out: the network has links for them (mho_layer.credit),
+   *  the nudged statistics are those of credits, and samples whose credits miss the tolerance are
+   *  said to be unsettled. */
+  bool credits;
   /** Memory that it works in, of no consequence for results: for batches of up to `batch` samples;
    *  nullable, both. */
   mho_err (*own_new)(const mho_network *net, const void *params, int batch, void **own,
                      mho_errinfo *ei);
   void (*own_free)(void *own);
+  /** The same for every thread, mho_thread.rule_workspace: for lessons of up to n samples that
+   *  this settler settles; nullable, both. *out may stay NULL. */
+  mho_err (*workspace_new)(const mho_network *net, const mho_settler *settler, const void *params,
+                           int n, void **out, mho_errinfo *ei);
+  void (*workspace_free)(void *workspace);
   /** What state[0] must have room for beside what any rule needs, MHO_STATE_...; nullable: 0. */
   int (*parts)(const void *params);
   /** Why mho_lesson.direct cannot be, with these parameters; NULL: it can. Nullable: it never

@@ -40,6 +40,9 @@ typedef struct mho_state {
    *  the numbers made of it; NULL without MHO_STATE_HOLD. */
   mho_real **hold;
   int n_hold;
+  /** [n_layers] of [capacity x n] for hidden layers: the summed inputs that z follows from; NULL
+   *  without MHO_STATE_SUMS. */
+  mho_real **sums;
   /** [n_layers] of [capacity x n]: what a trial adds to the summed inputs of neurons and of the
    *  read-out, from when a phase begins; NULL without MHO_STATE_PUSH, and for the input. */
   mho_real **push;
@@ -55,6 +58,7 @@ enum {
   MHO_STATE_KEEP = 2,  /**< room for what the difference dynamics needs */
   MHO_STATE_HOLD = 4,  /**< room for what analog differencing holds */
   MHO_STATE_PUSH = 8,  /**< room for what a trial adds to summed inputs */
+  MHO_STATE_SUMS = 16, /**< room for the summed inputs themselves */
 };
 /** State for up to `capacity` samples; parts: MHO_STATE_... */
 MHO_API mho_err mho_state_new(const mho_network *net, int capacity, int parts, mho_state **out,
@@ -176,6 +180,7 @@ typedef struct mho_thread {
   const void *params;          /**< of the settler */
   const void *dynamics_params; /**< of the dynamics */
   void *workspace;             /**< the settler's, for this thread; NULL where it has none */
+  void *rule_workspace;        /**< the rule's */
   mho_real *scratch;           /**< [mho_settle_scratch] */
   uint64_t update;             /**< names the noise of this batch */
   int step;                    /**< of the settle under way, see mho_clock */
@@ -308,6 +313,8 @@ struct mho_settler {
   mho_err (*workspace_new)(const mho_network *net, const void *params, int n, void **out,
                            mho_errinfo *ei);
   void (*workspace_free)(void *workspace);
+  /** s, the time constant of its neurons; it knows time. */
+  double (*tau)(const void *params);
   bool subtracts; /**< it fills mho_probe.moved, more precisely than z tells */
   /** It knows seconds; the second nudged phase goes on from where the first one ended. */
   bool in_time;

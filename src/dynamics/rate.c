@@ -186,6 +186,8 @@ static bool relax(const mho_chunk *c, int l, bool any, mho_real *a) {
 
   if (!any)
     memset(a, 0, n * sizeof *a);
+  if (p->s->sums)
+    memcpy(mho__values(p->net, p->s->sums, l, p->row0), a, n * sizeof *a);
   if (p->s->keep && p->s->keep[l])
     mho_layer_activate_keep(layer, p->n, a, mho__values(p->net, p->s->keep, l, p->row0));
   else if (any || rest != 0)

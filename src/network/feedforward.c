@@ -31,7 +31,7 @@ static void add_links(mho_network *f, const mho_network *net, int l) {
                                          .plain = k->plain};
   }
   layer->n_feedback = f->n_links - layer->feedback;
-  layer->n_other = 0;
+  layer->n_other = layer->n_credit = 0;
 }
 
 /* The crossbars of net, read exactly. */
@@ -69,7 +69,7 @@ mho_err mho_network_feedforward(const mho_network *net, mho_network **out, mho_e
   }
 
   *f = *net;
-  f->n_links = 0;
+  f->n_links = f->n_credits = 0;
   f->layer = memcpy(layer, net->layer, layers * sizeof *layer);
   f->connection = memcpy(connection, net->connection, connections * sizeof *connection);
   f->link = link;

@@ -326,6 +326,29 @@ static mho_err add_links(mho_network *net, const mho_network_options *o, const m
   return MHO_OK;
 }
 
+/* Against every link that couples activities, one that leads credits the other way. */
+static void add_credits(mho_network *net) {
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    mho_layer *to = &net->layer[l];
+    to->credit = mho_network_links(net);
+
+    for (int i = 0; i < net->n_links; i++) {
+      const mho_link *k = &net->link[i];
+      if (k->from != l || !mho_link_settles(k))
+        continue;
+      net->link[mho_network_links(net)] = (mho_link){.from = k->to,
+                                                     .to = l,
+                                                     .role = MHO_CREDIT,
+                                                     .connection = k->connection,
+                                                     .transposed = !k->transposed,
+                                                     .scale = k->scale,
+                                                     .plain = k->plain};
+      net->n_credits++;
+    }
+    to->n_credit = mho_network_links(net) - to->credit;
+  }
+}
+
 /* Shortest ways back from the read-out, in powers of beta_i (Bellman and Ford). */
 static void find_distances(mho_network *net) {
   for (int l = 0; l < net->n_layers; l++)
@@ -378,7 +401,7 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
   net->forward_scale = o->config->forward_scale;
   net->layer = mho_alloc((size_t)g->n_layers, sizeof *net->layer);
   net->connection = mho_alloc((size_t)g->n_edges, sizeof *net->connection);
-  net->link = mho_alloc((size_t)g->n_edges, sizeof *net->link);
+  net->link = mho_alloc((o->credits ? 2 : 1) * (size_t)g->n_edges, sizeof *net->link);
   if (!net->layer || !net->connection || !net->link)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a network of %d layers", g->n_layers);
 
@@ -391,6 +414,8 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
     err = add_connections(net, o, g, ei);
   if (!err)
     err = add_links(net, o, g, ei);
+  if (!err && o->credits)
+    add_credits(net);
   find_distances(net);
   return err;
 }

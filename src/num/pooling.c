@@ -90,6 +90,19 @@ static inline void to_winner(const windows *w, int m, const mho_real *v, const u
   }
 }
 
+static inline void at_winner(const windows *w, int m, const mho_real *v, const uint8_t *winner,
+                             mho_real *restrict out) {
+  for (int c = 0; c < m; c++)
+    out[c] = v[w->unit[winner[c]] + (size_t)c];
+}
+
+static inline void to_largest(const windows *w, int m, const mho_real *v, const mho_real *z,
+                              mho_real *restrict out) {
+  uint8_t winner[LANES];
+  winner_of(w, m, z, winner);
+  to_winner(w, m, v, winner, out);
+}
+
 /* f for every window of n samples, its channels LANES at a time: `at` is the place of the first one
  * in the image, `i` in what has one number a window. */
 #define EACH_WINDOW(p, w, n, f, ...)                                                               \
@@ -130,4 +143,18 @@ void mho_pool_give(const mho_pool_window *p, int n, const mho_real *v, const uin
   if (!add) /* also the border that belongs to no window */
     memset(out, 0, (size_t)n * w.sample * sizeof *out);
   EACH_WINDOW(p, w, n, to_winner, v + i, winner + i, out + at);
+}
+
+void mho_pool_pick(const mho_pool_window *p, int n, const mho_real *v, const uint8_t *winner,
+                   mho_real *out) {
+  windows w = windows_of(p);
+  EACH_WINDOW(p, w, n, at_winner, v + at, winner + i, out + i);
+}
+
+void mho_pool_put(const mho_pool_window *p, int n, const mho_real *v, const mho_real *z, bool add,
+                  mho_real *out) {
+  windows w = windows_of(p);
+  if (!add)
+    memset(out, 0, (size_t)n * w.sample * sizeof *out);
+  EACH_WINDOW(p, w, n, to_largest, v + i, z + at, out + at);
 }

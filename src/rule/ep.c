@@ -63,19 +63,6 @@ static const char *direct_needs(const void *params) {
   return NULL;
 }
 
-/* ---------------------------------------------------------------- the free phase */
-
-static void predict_to(const mho_lesson *lesson, mho_real *error, mho_rule_stats *stats) {
-  mho_phase free = mho__rule_phase(lesson);
-  mho_settle(&free, &stats->free);
-  free.thread->step = MHO_STEP_READ_OUT; /* the read-out's own */
-  mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
-}
-
-static void predict(const mho_lesson *lesson, mho_rule_stats *stats) {
-  predict_to(lesson, NULL, stats);
-}
-
 /* ---------------------------------------------------------------- two states, subtracted */
 
 /* e = factor (minus - plus) of a layer of analog neurons, as converters measure the states;
@@ -228,7 +215,7 @@ static void learn_directly(const mho_lesson *lesson, mho_rule_stats *stats) {
 }
 
 static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
-  predict_to(lesson, lesson->error[mho_network_output(lesson->net)], stats);
+  mho__rule_settle(lesson, lesson->error[mho_network_output(lesson->net)], stats);
   if (lesson->direct)
     learn_directly(lesson, stats);
   else
@@ -246,7 +233,7 @@ const mho_rule mho_rule_ep = {
     .direct_needs = direct_needs,
     .n_states = n_states,
     .size = size,
-    .predict = predict,
+    .predict = mho__rule_predict,
     .learn = learn,
     .change = mho_change_by_error,
     .also_applies = MHO_APPLY_SAMPLE,

@@ -149,7 +149,9 @@ static void find_product(const product *p, const mho_network *net, mho_real *out
     convolve(p, net, m, out);
   else if (m > 0)
     multiply(p, inputs, m, out);
-  if (m < p->n)
+  if (m < p->n && p->term->unbiased)
+    memset(out + (size_t)m * (size_t)cols, 0, (size_t)cols * sizeof *out);
+  else if (m < p->n)
     sum_post(p, out + (size_t)m * (size_t)cols);
 
   mho_real factor = (mho_real)p->term->scale;

@@ -702,14 +702,6 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- registration */
 
-static void predict(const mho_lesson *l, mho_rule_stats *stats) {
-  mho_phase free = mho__rule_phase(l);
-
-  mho_settle(&free, &stats->free);
-  free.thread->step = MHO_STEP_READ_OUT;
-  mho_read_out(&free, NULL, &stats->loss, &stats->correct, &stats->free);
-}
-
 static int parts(const void *params) {
   return ((const perturb *)params)->of == OF_NODES ? MHO_STATE_PUSH : 0;
 }
@@ -728,7 +720,7 @@ const mho_rule mho_rule_perturb = {
     .lines = true,
     .var = variables,
     .n_vars = MHO_COUNT(variables),
-    .predict = predict,
+    .predict = mho__rule_predict,
     .own_new = own_new,
     .own_free = own_free,
     .trial = trial,

@@ -3,6 +3,7 @@
 #ifndef MHO_RULE_PHASE_H
 #define MHO_RULE_PHASE_H
 
+#include "base/streams.h"
 #include "mho/rule.h"
 #include "settle/links.h"
 
@@ -16,6 +17,20 @@ static inline mho_phase mho__rule_phase(const mho_lesson *lesson) {
                      .drive = {.targets = lesson->targets},
                      .thread = lesson->thread,
                      .probe = lesson->probe};
+}
+
+/* The free phase settles and is read out, into `error` (nullable) as mho_read_out says. */
+static inline void mho__rule_settle(const mho_lesson *lesson, mho_real *error,
+                                    mho_rule_stats *stats) {
+  mho_phase free = mho__rule_phase(lesson);
+  mho_settle(&free, &stats->free);
+  free.thread->step = MHO_STEP_READ_OUT; /* the read-out's own */
+  mho_read_out(&free, error, &stats->loss, &stats->correct, &stats->free);
+}
+
+/* mho_rule.predict of rules whose network settles. */
+static inline void mho__rule_predict(const mho_lesson *lesson, mho_rule_stats *stats) {
+  mho__rule_settle(lesson, NULL, stats);
 }
 
 /* Values of layer l for the samples of the lesson. */

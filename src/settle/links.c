@@ -157,12 +157,19 @@ static void read_direct(const reading *x, const mho_real *from, mho_real *to, bo
   mho_conv_forward(&x->c->conv, x->p->n, from, w, to);
 }
 
-/* The pooled activities, or pooled changes of them. */
+/* The activities of the layer that may be pooled. */
+static const mho_real *activities_of(const reading *x) {
+  return mho__values(x->p->net, x->p->s->z, x->c->from, x->p->row0);
+}
+
+/* The pooled activities, or pooled changes of them; credits that go against feedback come from the
+ * winners that it reaches. */
 static const mho_real *pool(const reading *x, const mho_real *from) {
   const mho_phase *p = x->p;
-  if (p->thread->changes)
-    mho_pool_take(&x->lower->pool, p->n, from, mho__values(p->net, p->s->z, x->c->from, p->row0),
-                  x->pooled);
+  if (x->k->role == MHO_CREDIT)
+    mho_pool_pick(&x->lower->pool, p->n, from, winners_of(x), x->pooled);
+  else if (p->thread->changes)
+    mho_pool_take(&x->lower->pool, p->n, from, activities_of(x), x->pooled);
   else
     mho_pool_max(&x->lower->pool, p->n, from, x->pooled);
   return x->pooled;
@@ -233,7 +240,9 @@ static void read_back(reading *x, const mho_real *from, mho_real *to, bool add) 
     mho_conv_back(&x->c->conv, n, from, mho_crossbar_matrix(x->c->xb), x->r.scale, sum, x->slab);
   else
     read_positions(x, from, sum);
-  if (pooled)
+  if (pooled && x->k->role == MHO_CREDIT) /* they go against what the largest lead on */
+    mho_pool_put(&x->lower->pool, n, sum, activities_of(x), add, to);
+  else if (pooled)
     mho_pool_give(&x->lower->pool, n, sum, winners_of(x), add, to);
 }
 

@@ -53,7 +53,7 @@ static inline size_t mho__link_held(const mho_network *net, const mho_link *k) {
 static inline mho_hold mho__link_hold(const mho_phase *p, const mho_link *k) {
   const mho_state *s = mho_phase_input(p);
   size_t i = (size_t)(k - p->net->link);
-  if (!s->hold || !s->hold[2 * i])
+  if (!s->hold || 2 * i >= (size_t)s->n_hold || !s->hold[2 * i])
     return (mho_hold){NULL};
 
   size_t at = (size_t)p->row0 * mho__link_held(p->net, k);
@@ -67,7 +67,7 @@ void mho__link_read_shaped(const mho_phase *p, const mho_link *k, const mho_real
 /** to = scale from op(W), or to += when `add`, for the samples of the phase: the one way in which
  * settlers read a link. Where a layer is pooled, a link out of it carries its largest activities
  * (of changes, those where p->s->z is largest), and a link back into it reaches the winners in
- * p->s, see mho__choose_winners.
+ * p->s, see mho__choose_winners; links of credits go the other way by the same units.
  *  @param from  [n x units of k->from].
  *  @param to    [n x units of k->to]. */
 static inline void mho__link_read(const mho_phase *p, const mho_link *k, const mho_real *from,

@@ -14,7 +14,7 @@ static bool add_lines(mho_meter *m, int k, int inputs) {
 }
 
 static bool fill(mho_meter *m, const mho_network *net, bool analog) {
-  size_t links = (size_t)net->n_links;
+  size_t links = (size_t)mho_network_links(net);
   m->reads = mho_alloc(links, sizeof *m->reads);
   m->inputs = mho_alloc(links, sizeof *m->inputs);
   m->squares = mho_alloc(links, sizeof *m->squares);
@@ -24,9 +24,9 @@ static bool fill(mho_meter *m, const mho_network *net, bool analog) {
     return false;
 
   m->net = net;
-  m->n_links = net->n_links;
+  m->n_links = mho_network_links(net);
   m->analog = analog;
-  for (int k = 0; k < net->n_links; k++)
+  for (int k = 0; k < m->n_links; k++)
     if (!add_lines(m, k, mho_link_inputs(net, &net->link[k])))
       return false;
   return true;
@@ -42,7 +42,8 @@ mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out, mho_
 
   *out = m;
   return ok ? MHO_OK
-            : mho_fail(ei, MHO_ENOMEM, "no memory to count the reads of %d links", net->n_links);
+            : mho_fail(ei, MHO_ENOMEM, "no memory to count the reads of %d links",
+                       mho_network_links(net));
 }
 
 void mho_meter_free(mho_meter *m) {

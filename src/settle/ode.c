@@ -280,6 +280,14 @@ static void find_moved(const ode_network *o, const mho_phase *p, int l, int s, m
     moved[i] = (mho_real)(z[i] - now[i]);
 }
 
+/* The potentials of layer l, which at rest are its summed inputs. */
+static void take_sums(const ode_network *o, const double *y, int l, mho_real *sums) {
+  size_t n = (size_t)o->real_samples * (size_t)o->net->layer[l].n;
+  const double *u = ode_const_block(o, y, o->first[l]);
+  for (size_t i = 0; i < n; i++)
+    sums[i] = (mho_real)u[i];
+}
+
 /* Activities o->s into z, states into memory, and what moved since the free phase. */
 static void finish(ode_workspace *w, const mho_phase *p) {
   ode_network *o = &w->network;
@@ -296,6 +304,9 @@ static void finish(ode_workspace *w, const mho_phase *p) {
     }
   }
 
+  if (p->s->sums)
+    for (int l = 1; l < end; l++)
+      take_sums(o, w->y, l, mho__values(o->net, p->s->sums, l, o->sample0));
   if (moved)
     for (int l = 1; l < end; l++)
       for (int s = 0; s < o->real_samples; s++)
@@ -714,6 +725,10 @@ static const char *misses(const mho_dynamics *dyn, const void *params) {
   return dyn->is_circuit ? NULL : "needs neurons that are circuits, tau du/dt = -u + a";
 }
 
+static double tau_of(const void *params) {
+  return ((const ode_params *)params)->tau;
+}
+
 const mho_settler mho_settler_ode = {
     .entry = {.abi = MHO_ABI,
               .id = "ode",
@@ -729,6 +744,7 @@ const mho_settler mho_settler_ode = {
     .memory = memory,
     .workspace_new = workspace_new,
     .workspace_free = workspace_free,
+    .tau = tau_of,
     .subtracts = true,
     .in_time = true,
 };

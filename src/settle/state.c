@@ -31,6 +31,7 @@ static bool has_drive(const mho_network *net, int l) {
 static bool add_lists(mho_state *s, const mho_network *net, int parts) {
   size_t layers = (size_t)net->n_layers;
   bool keep = parts & MHO_STATE_KEEP, hold = parts & MHO_STATE_HOLD, push = parts & MHO_STATE_PUSH;
+  bool sums = parts & MHO_STATE_SUMS;
   s->z = mho_alloc(layers, sizeof *s->z);
   s->next = mho_alloc(layers, sizeof *s->next);
   s->drive = mho_alloc(layers, sizeof *s->drive);
@@ -42,8 +43,10 @@ static bool add_lists(mho_state *s, const mho_network *net, int parts) {
     s->hold = mho_alloc(2 * (size_t)net->n_links, sizeof *s->hold);
   if (push)
     s->push = mho_alloc(layers, sizeof *s->push);
+  if (sums)
+    s->sums = mho_alloc(layers, sizeof *s->sums);
   if (!s->z || !s->next || !s->drive || !s->pooled || !s->winner || (keep && !s->keep) ||
-      (hold && !s->hold) || (push && !s->push))
+      (hold && !s->hold) || (push && !s->push) || (sums && !s->sums))
     return false;
 
   s->n_layers = net->n_layers;
@@ -73,7 +76,8 @@ static bool add_layer(mho_state *s, const mho_network *net, int l, bool input) {
          (!s->keep || add_values(has_state, n, &s->keep[l])) &&
          add_values(pooled && input, outputs, &s->pooled[l]) &&
          add_values(has_drive(net, l) || (s->push && has_state), n, &s->drive[l]) &&
-         (!s->push || add_values(l > 0, n, &s->push[l]));
+         (!s->push || add_values(l > 0, n, &s->push[l])) &&
+         (!s->sums || add_values(has_state, n, &s->sums[l]));
 }
 
 static bool fill(mho_state *s, const mho_network *net, int parts) {
@@ -119,6 +123,7 @@ void mho_state_free(mho_state *s) {
     mho_free(s->winner[l]);
     mho_free(s->keep ? s->keep[l] : NULL);
     mho_free(s->push ? s->push[l] : NULL);
+    mho_free(s->sums ? s->sums[l] : NULL);
   }
   for (int i = 0; i < s->n_hold; i++)
     mho_free(s->hold[i]);
@@ -128,6 +133,7 @@ void mho_state_free(mho_state *s) {
   mho_free(s->memory);
   mho_free(s->keep);
   mho_free(s->push);
+  mho_free(s->sums);
   mho_free(s->pooled);
   mho_free(s->winner);
   mho_free(s->z);

@@ -171,7 +171,7 @@ static void copy_writes(const mho_trainer *t, char *at, bool out) {
 
 static size_t meter_size(const mho_trainer *t) {
   size_t n = 3; /* steps, samples */
-  for (int k = 0; k < t->net->n_links; k++)
+  for (int k = 0; k < mho_network_links(t->net); k++)
     n += 1 + (size_t)mho_link_inputs(t->net, &t->net->link[k]);
   return n * sizeof(double);
 }
@@ -188,7 +188,7 @@ static void copy_meter(const mho_trainer *t, char *at, bool out) {
 /* The same in continuous time. */
 static size_t driven_size(const mho_trainer *t) {
   size_t n = 2; /* times */
-  for (int k = 0; k < t->net->n_links; k++)
+  for (int k = 0; k < mho_network_links(t->net); k++)
     n += (size_t)mho_link_inputs(t->net, &t->net->link[k]);
   return n * sizeof(double);
 }
@@ -202,12 +202,12 @@ static void copy_driven(const mho_trainer *t, char *at, bool out) {
 
 /* The same of reads with a perturbation, where there have been any. */
 static size_t edges_size(const mho_trainer *t) {
-  return (size_t)t->net->n_links * sizeof(mho_edge_reads);
+  return (size_t)mho_network_links(t->net) * sizeof(mho_edge_reads);
 }
 
 static bool has_edges(const mho_trainer *t) {
   double reads = 0;
-  for (int k = 0; t->at.meter && k < t->net->n_links; k++)
+  for (int k = 0; t->at.meter && k < mho_network_links(t->net); k++)
     reads += t->at.meter->edge[k].reads;
   return is_in_epoch(t) && reads > 0;
 }

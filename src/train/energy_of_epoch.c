@@ -24,7 +24,7 @@ typedef struct epoch {
   bool in_time; /* continuous */
   bool settles; /* phases settle; else the rule makes passes */
   double voltage, phases;
-  double measured; /* phases whose states are converted, of analog neurons */
+  double measured; /* numbers of an analog neuron that are converted: phases' states, a credit */
   mho_power power;
   mho_energy_row *row;
 } epoch;
@@ -54,7 +54,8 @@ static double phases_of(const epoch *e, const mho_link *k) {
 
 /* Steps, or s in continuous time, in which a link's lines are driven. */
 static double driven(const epoch *e, const mho_link *k, const double *of_phases) {
-  return is_error(e->t->net, k) ? of_phases[1] : of_phases[0] + of_phases[1];
+  bool waits = is_error(e->t->net, k) || k->role == MHO_CREDIT;
+  return waits ? of_phases[1] : of_phases[0] + of_phases[1];
 }
 
 /* How often a link conducts for a vector that is read once: lines at the border of analog neurons
@@ -130,6 +131,8 @@ static void count_link(const epoch *e, const mho_link *k) {
   double sensed = converted ? out * mho_crossbar_conversions(x, k->transposed) : out;
   double reads = m->reads[i] * phases_of(e, k), squares = 0;
 
+  if (e->t->learner->rule->credits && mho_link_has_error(net, k)) /* nothing is nudged */
+    return;
   count_cells(e, k, sensed);
   count_edge(e, k, sensed);
 
@@ -150,7 +153,7 @@ static void count_link(const epoch *e, const mho_link *k) {
 
 static void count_reads(const epoch *e) {
   const mho_network *net = e->t->net;
-  for (int i = 0; i < net->n_links; i++)
+  for (int i = 0; i < mho_network_links(net); i++)
     count_link(e, &net->link[i]);
 }
 
@@ -160,14 +163,19 @@ static double once(const epoch *e, const mho_link *k) {
   return 1;
 }
 
+/* Links that are read in the same phases: links first .. end-1. */
+typedef struct links {
+  int first, end;
+} links;
+
 /* What a layer's reads of its neighbours take in one step, each `of` so much, position by position
  * where it is a convolution: [0] from layers below, [1] from layers above, each side by side. */
-static void reads_of_layer(const epoch *e, int l, double (*of)(const epoch *e, const mho_link *k),
-                           double most[2]) {
+static void reads_of_layer(const epoch *e, links some, int l,
+                           double (*of)(const epoch *e, const mho_link *k), double most[2]) {
   const mho_network *net = e->t->net;
   most[0] = most[1] = 0;
 
-  for (int i = 0; i < net->n_links; i++) {
+  for (int i = some.first; i < some.end; i++) {
     const mho_link *k = &net->link[i];
     double positions = net->connection[k->connection].positions;
     if (k->to == l && net->layer[k->from].neuron)
@@ -175,17 +183,18 @@ static void reads_of_layer(const epoch *e, int l, double (*of)(const epoch *e, c
   }
 }
 
-/* What the reads of hidden layers take one after another, each `of` so much: in a step of a settler
- * a convolution is read position by position, layers side by side or in turn; a rule that makes
- * passes goes through the layers forward, then back. */
-static double one_after_another(const epoch *e, double (*of)(const epoch *e, const mho_link *k)) {
+/* What so many steps' reads of some links into hidden layers take one after another, each `of` so
+ * much: in a step a convolution is read position by position, layers side by side or in turn; a
+ * rule that makes passes goes through the layers forward, then back. */
+static double time_of_steps(const epoch *e, links some, double steps,
+                            double (*of)(const epoch *e, const mho_link *k)) {
   const mho_trainer *t = e->t;
   double sum = 0, widest = 0;
   double least = of == once ? 1 : 0; /* a step passes, also in a layer that reads nothing in it */
 
   for (int l = 1; l < mho_hidden_end(t->net); l++) {
     double most[2];
-    reads_of_layer(e, l, of, most);
+    reads_of_layer(e, some, l, of, most);
     double step = fmax(fmax(most[0], most[1]), least);
     widest = fmax(widest, step);
     sum += e->settles ? step : most[0] + most[1];
@@ -193,9 +202,17 @@ static double one_after_another(const epoch *e, double (*of)(const epoch *e, con
 
   if (!e->settles)
     return sum * t->at.meter->samples;
-
-  double steps = t->at.meter->steps[0] + t->at.meter->steps[1];
   return steps * (t->learner->settler->in_turn ? sum : widest);
+}
+
+/* The same of all phases: steps read all links, but those in which credits are led back theirs. */
+static double one_after_another(const epoch *e, double (*of)(const epoch *e, const mho_link *k)) {
+  const mho_network *net = e->t->net;
+  const double *steps = e->t->at.meter->steps;
+  links activities = {0, net->n_links}, credits = {net->n_links, mho_network_links(net)};
+  if (!e->t->learner->rule->credits)
+    return time_of_steps(e, activities, steps[0] + steps[1], of);
+  return time_of_steps(e, activities, steps[0], of) + time_of_steps(e, credits, steps[1], of);
 }
 
 /* What the reads of a kind of link take, each `of` so much: those of one kind are side by side. */
@@ -204,7 +221,7 @@ static double side_by_side(const epoch *e, bool (*is)(const mho_network *net, co
   const mho_network *net = e->t->net;
   double most = 0;
 
-  for (int i = 0; i < net->n_links; i++) {
+  for (int i = 0; i < mho_network_links(net); i++) {
     const mho_link *k = &net->link[i];
     if (is(net, k))
       most = fmax(most, e->t->at.meter->reads[i] * phases_of(e, k) * of(e, k));
@@ -402,8 +419,8 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
 
   e.analog = t->at.meter->analog;
-  e.settles = e.phases > 1 || t->learner->rule->trial;
-  e.measured = measures_states(t) ? e.phases : 0;
+  e.settles = e.phases > 1 || t->learner->rule->trial || t->learner->rule->credits;
+  e.measured = (measures_states(t) ? e.phases : 0) + t->learner->rule->credits;
   mho_err err = mho__power_new(t, &e.power, ei);
   if (err)
     return err;

@@ -40,6 +40,7 @@ static void fill_row(const mho_trainer *t, mho_epoch_row *row) {
 static mho_err begin_epoch(mho_trainer *t, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   mho__standing_begin_epoch(&t->at);
+  t->loose = (mho_loose_credits){0};
   if (t->at.update == 0)
     err = mho__updater_initial(t->updater, t->brought.weights, ei);
   if (!err)
@@ -54,6 +55,29 @@ static void add_up(mho_trainer *t, const mho_rule_stats *s, int samples) {
   t->at.sums.steps += s->free.steps;
   t->at.sums.unsettled += s->free.unsettled;
   t->at.sums.reads += s->free.reads + s->nudged.reads;
+  if (!t->learner->rule->credits)
+    return;
+
+  t->at.sums.unsettled += s->nudged.unsettled;
+  t->loose.samples += s->nudged.unsettled;
+  t->loose.growth = fmax(t->loose.growth, s->nudged.contraction);
+}
+
+/* Say that credits have not settled. */
+static void warn_of_credits(const mho_trainer *t) {
+  const mho_loose_credits *loose = &t->loose;
+  if (loose->samples == 0)
+    return;
+
+  bool grow = loose->growth > 1;
+  mho_log(
+      t->ctx, MHO_LOG_WARNING,
+      "rule.name: epoch %d: credits of %lld samples did not settle, and changed by up to %.3g "
+      "times their last change: %s",
+      t->at.epoch + 1, (long long)loose->samples, loose->growth,
+      grow ? "the credit map has a spectral radius above 1, and hidden layers learn nothing from "
+             "those that grow: lower feedback.scale, or the weights"
+           : "they were used as they were: let them settle longer");
 }
 
 /* Learn from the samples of a batch, or from one of them; then change the weights, unless the rule
@@ -149,6 +173,8 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
 
   t->at.sums.wall_s = before + mho_seconds() - start;
   fill_row(t, row);
+  if (err != MHO_EINTERRUPTED)
+    warn_of_credits(t);
   if (err)
     return err;
 

@@ -171,6 +171,7 @@ static void add_phase(mho_settle_stats *sum, const mho_settle_stats *s) {
   sum->reads += s->reads;
   sum->time += s->time;
   sum->timed += s->timed;
+  sum->contraction = fmax(sum->contraction, s->contraction);
   sum->residual = fmax(sum->residual, s->residual);
 }
 

@@ -124,6 +124,21 @@ static mho_err new_batch(mho_learner *learner, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* What settler and rule need on a thread. */
+static mho_err new_workspaces(const mho_learner *learner, mho_thread *thread, mho_errinfo *ei) {
+  const mho_settler *settler = learner->settler;
+  const mho_rule *rule = learner->rule;
+  int chunk = learner->chunk_samples;
+  mho_err err = MHO_OK;
+
+  if (settler->workspace_new)
+    err = settler->workspace_new(learner->net, thread->params, chunk, &thread->workspace, ei);
+  if (err || !rule->workspace_new)
+    return err;
+  return rule->workspace_new(learner->net, settler, learner->e->rule.params, chunk,
+                             &thread->rule_workspace, ei);
+}
+
 /* What every thread settles with. */
 static mho_err new_threads(mho_learner *learner, mho_errinfo *ei) {
   const mho_settler *settler = learner->settler;
@@ -144,9 +159,7 @@ static mho_err new_threads(mho_learner *learner, mho_errinfo *ei) {
     if (!thread->scratch)
       return mho_fail(ei, MHO_ENOMEM, "no memory to settle on %d threads", threads);
 
-    mho_err err = MHO_OK;
-    if (settler->workspace_new)
-      err = settler->workspace_new(learner->net, params, chunk, &thread->workspace, ei);
+    mho_err err = new_workspaces(learner, thread, ei);
     if (err)
       return err;
   }
@@ -224,6 +237,8 @@ static void free_threads(mho_learner *learner) {
     mho_free(learner->thread[i].scratch);
     if (learner->settler->workspace_free)
       learner->settler->workspace_free(learner->thread[i].workspace);
+    if (learner->rule->workspace_free)
+      learner->rule->workspace_free(learner->thread[i].rule_workspace);
   }
   mho_free(learner->thread);
 }

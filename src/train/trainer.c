@@ -22,6 +22,7 @@ static mho_err make_network(mho_trainer *t, mho_errinfo *ei) {
                            .topology_params = e->topology.params,
                            .plan = rule->plan,
                            .plan_params = e->rule.params,
+                           .credits = rule->credits,
                            .config = &e->network,
                            .feedback = &e->feedback,
                            .neuron = (const mho_neuron *)e->neuron.entry,

@@ -12,6 +12,12 @@
 #include "train/sample_order.h"
 #include "train/start_weights.h"
 
+/* Credits of this epoch that did not settle, since it was begun or resumed. */
+typedef struct mho_loose_credits {
+  int64_t samples;
+  double growth; /**< Largest ratio of their last two changes. */
+} mho_loose_credits;
+
 struct mho_trainer {
   const mho_context *ctx;
   const mho_experiment *e;
@@ -20,6 +26,7 @@ struct mho_trainer {
   mho_learner *learner;
   mho_updater *updater;
   mho_standing at;
+  mho_loose_credits loose;
   mho_order order;     /**< Of the training images. */
   mho_brought brought; /**< Weights from elsewhere. */
   /** Parameters of the array models after mho_trainer_read_ideally; NULL before. */

@@ -26,13 +26,16 @@ static mho_real *ones(size_t n) {
   return v;
 }
 
-/* sum += scale pre^T post of dense lines or units, the last row the bias unless of lines. */
+/* sum += scale pre^T post of dense lines or units, the last row the bias unless of lines, and 0 for
+ * an unbiased term. */
 static void add_plainly(const mho_connection *k, const mho_outer *t, double *sum) {
   int rows = k->xb->rows, cols = k->xb->cols, inputs = t->lines ? rows : rows - k->bias;
   for (int s = 0; s < t->n; s++)
     for (int i = 0; i < rows; i++)
       for (int j = 0; j < cols; j++) {
         double x = i < inputs && t->pre ? (double)t->pre[s * inputs + i] : 1;
+        if (i >= inputs && t->unbiased)
+          x = 0;
         double e = t->post ? (double)t->post[s * cols + j] : 1;
         sum[i * cols + j] += t->scale * x * e;
       }
@@ -65,7 +68,8 @@ static void check_terms(const mho_network *net, int c) {
                      .n = (int)((uniform() + 1) / 2 * SAMPLES),
                      .scale = uniform(),
                      .lines = uniform() > 0,
-                     .plain = uniform() > 0};
+                     .plain = uniform() > 0,
+                     .unbiased = uniform() > 0};
     add_plainly(k, t, want[t->plain]);
   }
 
