@@ -29,6 +29,7 @@
  *            n: 2 connection + transposed; of measured states: layer
  *   bank n: 2 connection + n of the first two banks of a crossbar, 1 << 21 above them of others
  *   READ     0xffffff                        mho__step_states         sample, neuron  settle
+ *   READ     511 << 15 | layer               mho__step_read           sample, neuron  rule
  *   PERTURB  connection << 2 | kind          mho__step_perturb        sample, line    array
  *   PERTURB  connection << 2 | cells         mho__step_perturb        sample, weight  array
  *   PERTURB  layer << 2 | neurons            mho__step_perturb        sample, neuron  rule
@@ -291,6 +292,11 @@ static inline uint64_t mho__update_repeated(uint64_t update, int number) {
 /** READ, index = 0xffffff: noise of neurons' states in continuous time. */
 static inline mho_rng mho__stream_states(uint64_t noise_seed) {
   return mho_rng_make(noise_seed, MHO_RNG_READ, 0xffffff);
+}
+
+/** READ, index = 511 << 15 | layer[8]: noise of held credits. */
+static inline mho_rng mho__stream_credits(uint64_t noise_seed, int layer) {
+  return mho_rng_make(noise_seed, MHO_RNG_READ, MHO_STREAM_REPEATS << 15 | (uint32_t)layer);
 }
 
 /** update[44] << 20 | phase[2] << 18 | step[18] of an integration with state noise. */

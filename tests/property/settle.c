@@ -248,6 +248,15 @@ static const char *hardware[] = {
     "network: {hidden: [20]}\nrule: {name: perturb, law: gain}\ntrain: {batch: 77}\n",
     "network: {hidden: [20]}\ndevice: linear\nupdate: {scheme: accumulate}\n"
     "rule: {name: perturb, by: pulse, trials: 3, sides: both}\narray: {wire: {r_word: 1 ohm}}\n",
+    "network: {hidden: [20, 16]}\ndevice: {model: linear, cycle_to_cycle: 0.1}\nupdate: {scheme: "
+    "accumulate}\nrule: {name: balance, gate: bump, tied: both, credit_noise: 0.01}\narray: "
+    "{read_noise: 0.01, adc_bits: 8}\ntrain: {batch: 77}\n",
+    "network: {topology: agt, hidden: [12, 10, 9]}\nfeedback: {mode: asymmetric, scale: 0.1}\n"
+    "device: linear\nupdate: {scheme: stochastic, optimizer: sgd, rate: 0.1}\nrule: balance\n",
+    "network: {topology: conv, conv: [4x3 pool2, 5x3]}\nupdate: {apply: sample, optimizer: sgd}\n"
+    "rule: {name: balance, gate: window}\ndataset: {train: 150}\n",
+    "network: {hidden: [12, 10]}\nrule: {name: balance, credit_noise: 0.01}\nsettle: {method: ode, "
+    "tolerance: 1e-3}\nfeedback: {scale: 0.1}\ndataset: {train: 150}\ntrain: {batch: 77}\n",
     "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {shuffle: "
     "samples, batch: 77}\n",
 };

@@ -101,6 +101,8 @@ static void test_one_hot(void **state) {
       "rule: {name: perturb, of: nodes}",
       "rule: {name: perturb, by: ideal, sides: both, samples: batch}",
       "rule: {name: perturb, by: pulse}\ndevice: linear\nupdate: {scheme: accumulate}",
+      "rule: balance",
+      "settle: ode\nrule: {name: balance, gate: bump, output: clamp}",
       "settle: synchronous",
       "settle: ode",
       "settle: ode\nrule: {name: ep, error: live}",

@@ -335,6 +335,42 @@ static void test_passes(void **state) {
   mho_experiment_free(e);
 }
 
+/* Credits are read back by sweeps, each through the crossbar of every link of activities, and
+ * beside the states of analog neurons they are measured. */
+static void test_credits(void **state) {
+  counted c = count("update: {rate: 0}\nrule: balance\n");
+  NEAR(term(&c, "cells")->count, 3 * N, 0, 0);
+  NEAR(term(&c, "lines")->count, N * (X + H + C), 0, 0);
+  NEAR(term(&c, "amplifiers")->joule, 5e-6 * 50e-9 * N * (H + C + H), 1e-12, 0);
+  NEAR(term(&c, "cells")->seconds, 50e-9 * N * (FREE + 1 + 3), 1e-12, 0);
+  counted_free(&c);
+
+  c = count(
+      "update: {rate: 0}\nrule: balance\narray: {dac_bits: 6, adc_bits: 7, coupling: analog}\n");
+  NEAR(term(&c, "dac")->count, N * (X + C), 0, 0);
+  NEAR(term(&c, "adc")->count, N * (C + 2 * H), 0, 0);
+  counted_free(&c);
+}
+
+/* h1-h2 is read both ways in every step, and in every sweep, of which each reads the error, too. */
+static void test_credits_of_loops(void **state) {
+  enum { H2 = 5, SWEEPS = 3 };
+  mho_experiment *e = experiment(
+      "network: {hidden: [6, 5]}\nsettle: {method: synchronous, free: 4}\ndataset: {train: 40}\n"
+      "train: {batch: 20}\ndevice: linear\nupdate: {rate: 0}\nenergy: {read_time: 50 ns}\n"
+      "rule: {name: balance, credit_sweeps: 3}\n");
+  mho_trainer *t = trainer(e);
+  mho_epoch_row row;
+  mho_energy_row term[MHO_ENERGY_TERMS];
+  OK(mho_trainer_epoch(t, &row, &ei));
+  OK(mho_trainer_energy(t, term, &ei));
+  NEAR(term[0].count, N * (2 + 2 * FREE + 3 * SWEEPS), 0, 0);
+  NEAR(term[1].count, N * (X + H2 + (H + H2) * FREE + (C + H + H2) * SWEEPS), 0, 0);
+  NEAR(term[0].seconds, 50e-9 * N * (FREE + SWEEPS + 2 + SWEEPS), 1e-12, 0);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
 /* ---------------------------------------------------------------- continuous time */
 
 enum { TAU_NS = 80 };
@@ -346,10 +382,13 @@ static double decaying(double a, double b, double end) {
   return b * b * end - 2 * b * d * expm1(-end) - 0.5 * d * d * expm1(-2 * end);
 }
 
-/* J that the cells of a linear hidden layer's arrays take in both phases of all samples, in
- * closed form: u relaxes to a in the free phase and from there to a - nudge (p - y) W^T in the
- * nudged one; every line is driven all the time. */
-static double closed_form(const mho_trainer *t, const mho_network *n, double volts) {
+/* J that the cells of a linear hidden layer's arrays take in both phases of all samples, in closed
+ * form: u relaxes to a in the free phase and from there to a - nudge (p - y) W^T in the nudged one;
+ * every line is driven all the time. credits: the integral over time of the square of what drives
+ * the error's lines, over p - y, while u stays; 0: the nudge does. */
+static double closed_form(const mho_trainer *t, const mho_network *n, double volts,
+                          double credits) {
+  double of_error = credits > 0 ? credits : NUDGE * NUDGE * READ_NUDGED;
   const mho_crossbar *in = n->connection[0].xb, *out = n->connection[1].xb;
   const mho_real *w0 = mho_crossbar_matrix(in), *w1 = mho_crossbar_matrix(out);
   const mho_dataset *d = mho_trainer_dataset((mho_trainer *)(uintptr_t)t);
@@ -382,13 +421,13 @@ static double closed_form(const mho_trainer *t, const mho_network *n, double vol
       norm += exp(p[k]);
     for (int k = 0; k < C; k++) {
       p[k] = exp(p[k]) / norm - (k == d->train.label[s]);
-      sum += NUDGE * NUDGE * p[k] * p[k] * back[k] * READ_NUDGED;
+      sum += p[k] * p[k] * back[k] * of_error;
     }
     for (int j = 0; j < H; j++) {
       double pulled = a[j];
       for (int k = 0; k < C; k++)
         pulled -= NUDGE * p[k] * (double)w1[j * C + k];
-      sum += g1[j] * decaying(u[j], pulled, READ_NUDGED);
+      sum += g1[j] * decaying(u[j], credits > 0 ? u[j] : pulled, READ_NUDGED);
     }
   }
   return volts * volts * 1e-9 * TAU_NS * sum;
@@ -412,7 +451,7 @@ static void test_in_time(void **state) {
     mho_energy_row term[MHO_ENERGY_TERMS];
     OK(mho_trainer_epoch(t, &row, &ei));
     OK(mho_trainer_energy(t, term, &ei));
-    double want = closed_form(t, mho_trainer_network(t), 0.3), free = READ_FREE * TAU_NS * 1e-9,
+    double want = closed_form(t, mho_trainer_network(t), 0.3, 0), free = READ_FREE * TAU_NS * 1e-9,
            nudged = READ_NUDGED * TAU_NS * 1e-9;
     print_message("  %s: %.6g J, %.6g in closed form\n", steppers[i], term[0].joule, want);
     /* bsimp steps over several tau at once, which Simpson's rule cannot follow as far */
@@ -424,6 +463,47 @@ static void test_in_time(void **state) {
     mho_trainer_free(t);
     mho_experiment_free(e);
   }
+}
+
+/* Credits that relax take what the circuit at rest and their own lines take meanwhile. @return J of
+ * the cells, measured and in closed form. */
+static void relax(const char *output, double credits, double joule[2]) {
+  char yaml[1024];
+  snprintf(yaml, sizeof yaml,
+           "network: {hidden: [6], neuron: linear}\nrule: {name: balance, output: %s, "
+           "credit_tau: 0.5, credit_read: %g, credit_tolerance: 1e-5}\nsettle: {method: ode, tau: "
+           "%d ns, read_free: %g, accuracy: 1e-7}\ndataset: {train: 40}\ntrain: {batch: 20}\n"
+           "update: {rate: 0}\ndevice: {model: linear, g_min: 10 uS, g_max: 50 uS}\n"
+           "array: {read_voltage: 0.3 V}\nenergy: {amplifier: 5 uW, read_time: 50 ns}\n",
+           output, READ_NUDGED, TAU_NS, READ_FREE);
+  mho_experiment *e = experiment(yaml);
+  mho_trainer *t = trainer(e);
+  mho_epoch_row row;
+  mho_energy_row term[MHO_ENERGY_TERMS];
+  OK(mho_trainer_epoch(t, &row, &ei));
+  OK(mho_trainer_energy(t, term, &ei));
+  double free = READ_FREE * TAU_NS * 1e-9, back = READ_NUDGED * TAU_NS * 1e-9;
+  joule[0] = term[0].joule;
+  joule[1] = closed_form(t, mho_trainer_network(t), 0.3, credits);
+  NEAR(joule[0], joule[1], 5e-5, 0);
+  NEAR(term[0].count, 3 * N, 0, 0); /* x-h1, h1-out, and the latter back */
+  NEAR(term[1].count, N * (X + H + C), 0, 0);
+  NEAR(term[0].seconds, N * (free + back + 50e-9), 1e-9, 0);
+  for (int k = 0; k < MHO_ENERGY_TERMS; k++)
+    if (!strcmp(term[k].term, "amplifiers"))
+      NEAR(term[k].joule, 5e-6 * N * ((H + C) * (free + back) + H * back), 1e-9, 0);
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
+/* The read-out's credit is its error all the time, or comes to it in half a tau. */
+static void test_credits_in_time(void **state) {
+  double held[2], rising[2];
+  relax("clamp", READ_NUDGED, held);
+  relax("inject", 0.5 * decaying(0, 1, 2 * READ_NUDGED), rising);
+  print_message("  held %.6g J, %.6g in closed form; rising %.6g, %.6g\n", held[0], held[1],
+                rising[0], rising[1]);
+  NEAR(held[0] - rising[0], held[1] - rising[1], 0.01, 0);
 }
 
 /* The error that is read anew all the time drives its lines, whichever precision follows it:
@@ -547,6 +627,7 @@ static void resume(const char *more) {
 static void test_resume(void **state) {
   resume("update: {scheme: stochastic, rate: 0.5}\n");
   resume("update: {scheme: accumulate}\nrule: {name: perturb}\n");
+  resume("update: {scheme: accumulate}\nrule: balance\n");
 
   mho_experiment *ideal = experiment("device: ideal\n"),
                  *off = experiment("device: linear\nenergy: {count: false}\n");
@@ -603,15 +684,17 @@ static void test_perturbed_by_pulses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_reads),          cmocka_unit_test(test_converters),
-      cmocka_unit_test(test_tiles),          cmocka_unit_test(test_analog),
-      cmocka_unit_test(test_pulses),         cmocka_unit_test(test_trains),
-      cmocka_unit_test(test_verify),         cmocka_unit_test(test_initial),
-      cmocka_unit_test(test_resume),         cmocka_unit_test(test_selection),
-      cmocka_unit_test(test_pulse_of_cards), cmocka_unit_test(test_noise_is_free),
-      cmocka_unit_test(test_zeros),          cmocka_unit_test(test_passes),
-      cmocka_unit_test(test_in_time),        cmocka_unit_test(test_live_error),
-      cmocka_unit_test(test_perturbed),      cmocka_unit_test(test_perturbed_by_pulses),
+      cmocka_unit_test(test_reads),           cmocka_unit_test(test_converters),
+      cmocka_unit_test(test_tiles),           cmocka_unit_test(test_analog),
+      cmocka_unit_test(test_pulses),          cmocka_unit_test(test_trains),
+      cmocka_unit_test(test_verify),          cmocka_unit_test(test_initial),
+      cmocka_unit_test(test_resume),          cmocka_unit_test(test_selection),
+      cmocka_unit_test(test_pulse_of_cards),  cmocka_unit_test(test_noise_is_free),
+      cmocka_unit_test(test_zeros),           cmocka_unit_test(test_passes),
+      cmocka_unit_test(test_in_time),         cmocka_unit_test(test_live_error),
+      cmocka_unit_test(test_perturbed),       cmocka_unit_test(test_perturbed_by_pulses),
+      cmocka_unit_test(test_credits),         cmocka_unit_test(test_credits_of_loops),
+      cmocka_unit_test(test_credits_in_time),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -83,6 +83,21 @@ static void test_refusals(void **state) {
       {"device: linear\nupdate: {scheme: stochastic}\nrule: {name: perturb, by: cell}\n", NULL,
        "writes outer products", 2},
       {"rule: perturb\nsettle:\n  method: spice\n", NULL, "settle.method spice reads none", 1},
+      {"rule: balance\nsettle:\n  method: spice\n", NULL, "settle.method spice makes none", 1},
+      {"rule:\n  name: balance\n  credit: relax\n", NULL, "settle.method sweep has a clock", 3},
+      {"settle: ode\nrule:\n  name: balance\n  credit: sweep\n", NULL, "settle.method ode runs", 4},
+      {"rule:\n  name: balance\n  credit_tau: 3\n", NULL, "settle.method sweep they are swept", 3},
+      {"rule:\n  name: balance\n  credit_read: 3\n", NULL, "with settle.method sweep", 3},
+      {"rule:\n  name: balance\n  output: clamp\n", NULL, "with settle.method sweep", 3},
+      {"settle: ode\nrule:\n  name: balance\n  credit_sweeps: 3\n", NULL, "ode they relax", 4},
+      {"rule:\n  name: balance\n  width: 2\n", NULL, "rule.gate is neither", 3},
+      {"rule:\n  name: balance\n  gate: window\n  strength: 2\n", NULL, "rule.gate is none", 4},
+      {"feedback: {mode: asymmetric}\nrule:\n  name: balance\n  tied: both\n", NULL,
+       "feedback.mode asymmetric", 4},
+      {"network: {forward_scale: 0}\nrule:\n  name: balance\n  tied: both\n", NULL,
+       "network.forward_scale is 0", 4},
+      {"rule: balance\narray:\n  adc_bits: 8\n  differencing: analog\n", NULL,
+       "rule.name balance subtracts", 4},
   };
   for (int i = 0; i < MHO_COUNT(bad); i++) {
     mho_errinfo ei = {0};

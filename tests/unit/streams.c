@@ -76,6 +76,8 @@ enum {
   EVALUATE_OUTPUT,
   STATES,
   EVALUATE_STATES,
+  CREDITS,
+  EVALUATE_CREDITS,
   PERTURB_LINES,
   PERTURB_CELLS,
   PERTURB_NEURONS,
@@ -143,6 +145,11 @@ static const purpose table[PURPOSES] = {
     [STATES] = {"noise of states", SEED_RUN, ANY, FIXED(USE(READ) | 0xffffff), COUNTS(0, 63)},
     [EVALUATE_STATES] = {"noise of states, evaluated", SEED_RUN, ANY, FIXED(USE(READ) | 0xffffff),
                          COUNTS(BIT(63), 63)},
+
+    [CREDITS] = {"noise of credits", SEED_RUN, ANY, COUNTS(USE(READ) | 511 << 15, 8),
+                 COUNTS(0, 63)},
+    [EVALUATE_CREDITS] = {"noise of credits, looked at", SEED_RUN, ANY,
+                          COUNTS(USE(READ) | 511 << 15, 8), COUNTS(BIT(63), 63)},
 
     [PERTURB_LINES] = {"perturbed lines", SEED_RUN, ANY,
                        COUNTS_IN(USE(PERTURB), BITS(12) << 2 | MHO_PERTURB_COLS,
@@ -366,6 +373,8 @@ static void add_reads(uint64_t update, int offset) {
       }
       add(offset ? EVALUATE_STATES : STATES, mho__stream_states(SEED),
           mho__step_states(update, phase, ode_steps[s]));
+      EACH(l)
+      add(offset ? EVALUATE_CREDITS : CREDITS, mho__stream_credits(SEED, layers[l]), step);
     }
 }
 

@@ -1,0 +1,380 @@
+/* balance.c - the balance rule: credits go back along the synapses, and weigh more where excitation
+ * and inhibition cancel.
+ *
+ *   fast    z <- rho(h)                      h the summed inputs, until rest
+ *   middle  c <- e at the read-out, sum over links out of a layer of (b . c) W^T elsewhere
+ *   slow    grad W = z^T (b . c)             b(h) the gate, e = o - t the error
+ *
+ * Signs are those of the loss, which is minimized; the publication's credits have the others. With
+ * b = rho' the credits of a settled net are the derivatives of its loss, exactly: in a chain
+ * backpropagation, in a net with loops recurrent backpropagation. They converge where the settled
+ * states do (the credit map has the eigenvalues of the linearized one). Credits go against all
+ * links through the same crossbars, those of feedback too. A crossbar that is read both ways is
+ * used twice:
+ *
+ *   forward  z_from^T (b . c)_to                     the gradient with the feedback held
+ *   both     the same + beta (b . c)_from^T z_to     the gradient of the weight
+ *
+ * over alpha, as in all rules. The gates: slope is rho'; bump the current of a bump circuit over
+ * what it is at 0,
+ *
+ *   b = (1 + 4/S)/(1 + 4/S cosh^2(h/2w)),  S its strength, w its width: sech^2(h/2w) as S goes to 0
+ *
+ * window [|h| < w], and one, linear feedback. Of tanh the slope is largest in balance, at h = 0, as
+ * the rule wants it; of a hard sigmoid it is 1 on the range 0 to 1, and of relu on one side.
+ * Nothing leads out of the read-out, so that its credit is its error, which in time is held (clamp)
+ * or relaxed to (inject).
+ *
+ * Source: "Contribute to balance, wire in accordance", arXiv 2405.14139; exactness: L. Almeida,
+ * Proc. IEEE ICNN 2, 609 (1987), F. Pineda, Phys. Rev. Lett. 59, 2229 (1987); the bump circuit: T.
+ * Delbrueck, Proc. IJCNN 1, 475 (1991).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "base/streams.h"
+#include "mho/check.h"
+#include "mho/num.h"
+#include "rule/credits.h"
+
+typedef struct balance {
+  int gate, credit, output, tied;
+  double width, strength, tau, read, tolerance, noise;
+  int64_t sweeps;
+} balance;
+
+enum { GATE_SLOPE, GATE_BUMP, GATE_WINDOW, GATE_ONE };
+enum { CREDIT_AUTO, CREDIT_RELAX, CREDIT_SWEEP };
+enum { OUTPUT_INJECT, OUTPUT_CLAMP };
+enum { TIED_FORWARD, TIED_BOTH };
+
+#define P_CHOICE(field, name, words, doc) MHO_P_CHOICE(balance, field, name, words, 0, doc)
+#define P_REAL(field, name, initial, low, high, doc)                                               \
+  MHO_P_REAL(balance, field, name, "", initial, low, high, doc)
+static const mho_param table[] = {
+    P_CHOICE(
+        gate, "gate", "slope|bump|window|one",
+        "what a neuron's credit is multiplied with: the slope of its activity, which gives the "
+        "gradient; a bump or a window of its summed input; or nothing"),
+    P_REAL(width, "width", 1, 1e-6, 1e6,
+           "gates bump and window: summed input at which a window closes, and w of the bump"),
+    P_REAL(
+        strength, "strength", 1, 1e-6, 1e6,
+        "gate bump: S, ratio of the middle and outer transistors; a large one is wider and flat"),
+    P_CHOICE(credit, "credit", "auto|relax|sweep",
+             "credits relax in continuous time, or are swept through by a clock; auto: as the "
+             "states are settled"),
+    P_REAL(tau, "credit_tau", 10, 1e-6, 1e6,
+           "credit relax: time constant of a credit, in those of the neurons"),
+    P_REAL(read, "credit_read", 0, 0, 1e9,
+           "credit relax: tau of the neurons after which credits are read; 0: when settled"),
+    MHO_P_INT(balance, sweeps, "credit_sweeps", 0, 0, 65534,
+              "credit sweep: how many; 0: until the tolerance is met"),
+    P_REAL(tolerance, "credit_tolerance", 0, 0, 1,
+           "credits have settled when none would change by more, over those of its layer and "
+           "sample; 0: 1e-4 to relax, else 1e-5, in double precision 1e-12"),
+    P_REAL(noise, "credit_noise", 0, 0, 1e3,
+           "standard deviation of a held credit, over an error of 1 at the read-out"),
+    P_CHOICE(output, "output", "inject|clamp",
+             "credit relax: the read-out's credit relaxes to its error, or is held there"),
+    P_CHOICE(tied, "tied", "forward|both",
+             "a crossbar that feedback reads, too, learns from its forward use, or from both"),
+};
+static const mho_params params = MHO_PARAMS(balance, table);
+
+static const mho_var variables[] = {
+    [MHO_VAR_CREDIT] = {"credit", MHO_PER_HIDDEN, false, false},
+    [MHO_VAR_GATE] = {"gate", MHO_PER_HIDDEN, false, false},
+};
+
+/* ---------------------------------------------------------------- gates */
+
+static bool needs_sums(const balance *p) {
+  return p->gate == GATE_BUMP || p->gate == GATE_WINDOW;
+}
+
+static double gate_of(const balance *p, double h) {
+  if (p->gate == GATE_WINDOW)
+    return fabs(h) < p->width;
+  double wall = 4 / p->strength, cosine = cosh(0.5 * h / p->width);
+  return (1 + wall) / (1 + wall * cosine * cosine);
+}
+
+static void find_gate(const mho_credits *c, int l) {
+  const mho_lesson *lesson = c->lesson;
+  const balance *p = lesson->params;
+  mho_real *gate = mho__credits_of(c, MHO_VAR_GATE, l);
+  size_t n = mho__rule_count(lesson, l);
+  for (size_t i = 0; i < n; i++)
+    gate[i] = 1;
+
+  if (p->gate == GATE_SLOPE)
+    mho_layer_scale_by_slope(&lesson->net->layer[l], lesson->n,
+                             mho__values(lesson->net, lesson->state[0]->z, l, lesson->sample0),
+                             gate);
+  if (!needs_sums(p))
+    return;
+
+  const mho_real *h = mho__values(lesson->net, lesson->state[0]->sums, l, lesson->sample0);
+  for (size_t i = 0; i < n; i++)
+    gate[i] = (mho_real)gate_of(p, (double)h[i]);
+}
+
+/* ---------------------------------------------------------------- learning */
+
+static double tolerance_of(const balance *p, bool relaxes) {
+  if (p->tolerance > 0)
+    return p->tolerance;
+  if (relaxes)
+    return 1e-4;
+  return sizeof(mho_real) == 8 ? 1e-12 : 1e-5;
+}
+
+static mho_credits_way way_of(const mho_lesson *lesson, bool relaxes) {
+  const balance *p = lesson->params;
+  return (mho_credits_way){.sweeps = p->sweeps,
+                           .tolerance = tolerance_of(p, relaxes),
+                           .noise = p->noise,
+                           .tau = p->tau,
+                           .read = p->read,
+                           .clamps = p->output == OUTPUT_CLAMP};
+}
+
+/* States and errors of analog neurons as converters measure them. */
+static void measure(const mho_lesson *lesson) {
+  const mho_network_array *array = &lesson->net->array;
+  if (!array->model->measures || !array->model->measures(array->params))
+    return;
+
+  for (int l = 1; l < mho_hidden_end(lesson->net); l++) {
+    mho_measure m = {.n = lesson->n,
+                     .width = lesson->net->layer[l].n,
+                     .layer = l,
+                     .a = mho__values(lesson->net, lesson->state[0]->z, l, lesson->sample0),
+                     .update = lesson->thread->update,
+                     .sample0 = lesson->sample0,
+                     .scratch = lesson->thread->scratch};
+    array->model->measure(array->crossbar, &m);
+
+    m.a = mho__values(lesson->net, lesson->error, l, lesson->sample0);
+    m.phase_a = 1;
+    array->model->measure(array->crossbar, &m);
+  }
+}
+
+/* Errors of pooled layers at the winners, which feedback reaches: what its use of a crossbar
+ * needs. */
+static void pool_errors(const mho_lesson *lesson) {
+  const mho_network *net = lesson->net;
+  mho_real **pooled = lesson->own;
+
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    const mho_layer *layer = &net->layer[l];
+    if (layer->pool.size)
+      mho_pool_pick(&layer->pool, lesson->n, mho__values(net, lesson->error, l, lesson->sample0),
+                    lesson->state[0]->winner[l] + (size_t)lesson->sample0 * (size_t)layer->outputs,
+                    pooled[l] + (size_t)lesson->sample0 * (size_t)layer->outputs);
+  }
+}
+
+static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
+  const mho_network *net = lesson->net;
+  const balance *p = lesson->params;
+  bool relaxes = lesson->thread->settler->in_time;
+  mho_credits_way way = way_of(lesson, relaxes);
+  mho_credits c = {.lesson = lesson, .way = &way, .phase = mho__rule_phase(lesson)};
+  mho_probe probe = {.meter = mho__probe_of(&c.phase).meter};
+  c.phase.number = 1;
+  c.phase.probe = &probe;
+
+  mho__rule_settle(lesson, lesson->error[mho_network_output(net)], stats);
+  for (int l = 1; l < mho_hidden_end(net); l++)
+    find_gate(&c, l);
+
+  lesson->thread->changes = true; /* credits meet no bias */
+  if (relaxes)
+    mho__credits_relax(&c, stats);
+  else
+    mho__credits_sweep(&c, stats);
+  lesson->thread->changes = false;
+
+  measure(lesson);
+  if (p->tied == TIED_BOTH)
+    pool_errors(lesson);
+}
+
+/* The use of a connection by feedback link k, whose input is the connection's target. */
+static void add_feedback_use(const mho_lesson *l, const mho_link *k, mho_change *out) {
+  const mho_network *net = l->net;
+  const mho_layer *to = &net->layer[k->to];
+  mho_real *const *error = to->pool.size ? l->own : l->error;
+  mho_outer *o = mho_change_add(out);
+
+  o->pre = error[k->to] + (size_t)l->sample0 * (size_t)to->outputs;
+  o->post = mho__values(net, l->state[0]->z, k->from, l->sample0);
+  o->n = l->n;
+  o->scale = (double)k->scale / net->forward_scale * l->factor[k->to] / l->n;
+  o->unbiased = true;
+}
+
+static void change(const mho_lesson *l, int connection, mho_change *out) {
+  const mho_network *net = l->net;
+  mho_change_by_error(l, connection, out);
+  if (((const balance *)l->params)->tied == TIED_FORWARD)
+    return;
+
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    bool is_use = k->role == MHO_FEEDBACK && k->connection == connection;
+    if (is_use && mho_link_is_hidden(net, k) && k->scale != 0)
+      add_feedback_use(l, k, out);
+  }
+}
+
+/* ---------------------------------------------------------------- memory */
+
+/* Room for what pooled layers' errors come to: [layers] of [batch x outputs]. */
+static mho_err own_new(const mho_network *net, const void *of, int batch, void **out,
+                       mho_errinfo *ei) {
+  *out = NULL;
+  if (((const balance *)of)->tied == TIED_FORWARD)
+    return MHO_OK;
+
+  size_t layers = (size_t)net->n_layers;
+  mho_real **pooled = mho_alloc(layers + 1, sizeof *pooled); /* NULL behind them */
+  bool ok = pooled != NULL;
+  *out = pooled;
+  for (size_t l = 0; l < layers; l++) {
+    size_t outputs = net->layer[l].pool.size ? (size_t)net->layer[l].outputs : 0;
+    if (ok)
+      pooled[l] = mho_alloc((size_t)batch * outputs, sizeof **pooled);
+    ok = ok && pooled[l];
+  }
+  return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the errors of %d samples", batch);
+}
+
+static void own_free(void *own) {
+  mho_real **pooled = own;
+  if (!pooled)
+    return;
+  for (int l = 0; pooled[l]; l++)
+    mho_free(pooled[l]);
+  mho_free(pooled);
+}
+
+/* ---------------------------------------------------------------- combinations */
+
+#define REFUSE(...) return mho_fail(ei, MHO_ECONFIG, __VA_ARGS__)
+
+static bool is_set(const balance *p, const char *key) {
+  return !mho_param_is_default(mho_params_find(params, key), p);
+}
+
+/* Keys of one way to lead credits back that are set with the other; NULL: none. */
+static const char *idle_key(const balance *p, bool relaxes) {
+  static const char *const in_time[] = {"credit_tau", "credit_read", "output"};
+  if (relaxes)
+    return is_set(p, "credit_sweeps") ? "credit_sweeps" : NULL;
+  for (int i = 0; i < MHO_COUNT(in_time); i++)
+    if (is_set(p, in_time[i]))
+      return in_time[i];
+  return NULL;
+}
+
+static mho_err check_credits(const mho_experiment *e, const balance *p, mho_errinfo *ei) {
+  const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  const char *method = settler->entry.id;
+  bool relaxes = settler->in_time;
+  const char *idle = idle_key(p, relaxes);
+  if (p->credit == CREDIT_RELAX && !relaxes)
+    REFUSE("rule.credit: credits relax in continuous time, and settle.method %s has a clock: use "
+           "sweep, or settle.method ode",
+           method);
+  if (p->credit == CREDIT_SWEEP && relaxes)
+    REFUSE("rule.credit: sweeps have a clock, and settle.method %s runs in continuous time: use "
+           "relax, or settle.method sweep",
+           method);
+  if (idle)
+    REFUSE("rule.%s: it says how credits %s, and with settle.method %s they %s: leave it out", idle,
+           relaxes ? "are swept" : "relax", method, relaxes ? "relax" : "are swept");
+  return MHO_OK;
+}
+
+static mho_err check_gate(const balance *p, mho_errinfo *ei) {
+  if (is_set(p, "width") && !needs_sums(p))
+    REFUSE("rule.width: it is that of a bump or a window, and rule.gate is neither: leave it out");
+  if (is_set(p, "strength") && p->gate != GATE_BUMP)
+    REFUSE("rule.strength: it is that of a bump, and rule.gate is none: leave it out");
+  return MHO_OK;
+}
+
+static mho_err check_tied(const mho_experiment *e, mho_errinfo *ei) {
+  if (e->feedback.mode == MHO_FEEDBACK_ASYMMETRIC)
+    REFUSE("rule.tied: both is of crossbars that feedback reads, too, and with feedback.mode "
+           "asymmetric it has its own: use forward");
+  if (e->network.forward_scale == 0)
+    REFUSE("rule.tied: both weighs the feedback's use of a crossbar against the forward one, and "
+           "network.forward_scale is 0: use forward");
+  return MHO_OK;
+}
+
+static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
+  const balance *p = (const void *)e->rule.params;
+  const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  if (strcmp(e->dynamics.entry->id, "rate") != 0)
+    REFUSE("rule.name: the credits of balance are of neurons that have a rate and its slope, which "
+           "dynamics.name %s has not: use dynamics rate",
+           e->dynamics.entry->id);
+  if (settler->unmetered)
+    REFUSE(
+        "rule.name: balance leads credits back by reads of crossbars, and settle.method %s makes "
+        "none: use another method",
+        settler->entry.id);
+  if (array->holds && array->holds(e->array.params))
+    REFUSE("array.differencing: analog differencing is of two phases, and rule.name balance "
+           "subtracts none: use digital");
+
+  mho_err err = check_credits(e, p, ei);
+  if (!err)
+    err = check_gate(p, ei);
+  return err || p->tied == TIED_FORWARD ? err : check_tied(e, ei);
+}
+
+/* ---------------------------------------------------------------- registration */
+
+static int parts(const void *of) {
+  return needs_sums(of) ? MHO_STATE_SUMS : 0;
+}
+
+static mho_err workspace_new(const mho_network *net, const mho_settler *settler, const void *of,
+                             int n, void **out, mho_errinfo *ei) {
+  *out = NULL;
+  if (!settler->in_time)
+    return MHO_OK;
+  return mho__credits_workspace_new(net, n, out, ei);
+}
+
+const mho_rule mho_rule_balance = {
+    .entry = {.abi = MHO_ABI,
+              .id = "balance",
+              .title = "credits go back along synapses, and count where neurons are balanced",
+              .equation = "c = e + (b . c) W^T, grad W = z^T (b . c), b = rho'",
+              .source =
+                  "arXiv 2405.14139; Almeida, Proc. IEEE ICNN 2:609 (1987); Pineda, Phys. Rev. "
+                  "Lett. 59:2229 (1987)",
+              .params = MHO_PARAMS(balance, table),
+              .check = check},
+    .var = variables,
+    .n_vars = MHO_COUNT(variables),
+    .credits = true,
+    .own_new = own_new,
+    .own_free = own_free,
+    .workspace_new = workspace_new,
+    .workspace_free = mho__credits_workspace_free,
+    .parts = parts,
+    .predict = mho__rule_predict,
+    .learn = learn,
+    .change = change,
+    .also_applies = MHO_APPLY_SAMPLE,
+};
