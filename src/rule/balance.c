@@ -48,39 +48,86 @@ enum { CREDIT_AUTO, CREDIT_RELAX, CREDIT_SWEEP };
 enum { OUTPUT_INJECT, OUTPUT_CLAMP };
 enum { TIED_FORWARD, TIED_BOTH };
 
-#define P_CHOICE(field, name, words, doc) MHO_P_CHOICE(balance, field, name, words, 0, doc)
-#define P_REAL(field, name, initial, low, high, doc)                                               \
-  MHO_P_REAL(balance, field, name, "", initial, low, high, doc)
+/* ---------------------------------------------------------------- keys, and where they are idle */
+
+static const balance *params_of(const mho_experiment *e) {
+  return (const void *)e->rule.params;
+}
+
+static const char *without_sums(const mho_experiment *e) {
+  int gate = params_of(e)->gate;
+  return gate == GATE_BUMP || gate == GATE_WINDOW ? NULL : "rule.gate has no width";
+}
+
+static const char *without_bump(const mho_experiment *e) {
+  return params_of(e)->gate == GATE_BUMP ? NULL : "rule.gate is not bump";
+}
+
+static const char *in_time(const mho_experiment *e) {
+  return mho_experiment_in_time(e) ? "credits relax in continuous time (settle.method)" : NULL;
+}
+
+/* Credits that are read when they have settled are the same whatever time it takes. */
+static const char *without_seconds(const mho_experiment *e) {
+  const char *why = mho_idle_without_time(e);
+  if (why || params_of(e)->read > 0 || mho_experiment_counts_energy(e))
+    return why;
+  return "credits are read when they have settled, and their time is not counted "
+         "(rule.credit_read)";
+}
+
+/* Sweeps end at a tolerance where links go round and reads repeat. */
+static const char *without_rest(const mho_experiment *e) {
+  if (mho_experiment_in_time(e))
+    return NULL;
+  if (e->feedback.scale == 0)
+    return "links lead credits one way, and sweeps are counted (feedback.scale: 0)";
+  return mho_experiment_reads_exactly(e)
+             ? NULL
+             : "sweeps are counted where reads are noisy or converted (rule.credit_sweeps)";
+}
+
+static const char *without_feedback(const mho_experiment *e) {
+  return e->feedback.scale == 0 ? "nothing is fed back (feedback.scale: 0)" : NULL;
+}
+
+#define P_CHOICE(field, name, words, ...) MHO_P_CHOICE(balance, field, name, words, 0, __VA_ARGS__)
+#define P_REAL(field, name, initial, low, high, ...)                                               \
+  MHO_P_REAL(balance, field, name, "", initial, low, high, __VA_ARGS__)
 static const mho_param table[] = {
-    P_CHOICE(
-        gate, "gate", "slope|bump|window|one",
-        "what a neuron's credit is multiplied with: the slope of its activity, which gives the "
-        "gradient; a bump or a window of its summed input; or nothing"),
+    P_CHOICE(gate, "gate", "slope|bump|window|one",
+             "what a neuron's credit is multiplied with: the slope of its activity, which gives "
+             "the gradient; a bump or a window of its summed input; or nothing"),
     P_REAL(width, "width", 1, 1e-6, 1e6,
-           "gates bump and window: summed input at which a window closes, and w of the bump"),
-    P_REAL(
-        strength, "strength", 1, 1e-6, 1e6,
-        "gate bump: S, ratio of the middle and outer transistors; a large one is wider and flat"),
+           "gates bump and window: summed input at which a window closes, and w of the bump",
+           .idle = without_sums),
+    P_REAL(strength, "strength", 1, 1e-6, 1e6,
+           "gate bump: S, ratio of the middle and outer transistors; a large one is wider and flat",
+           .idle = without_bump),
     P_CHOICE(credit, "credit", "auto|relax|sweep",
              "credits relax in continuous time, or are swept through by a clock; auto: as the "
              "states are settled"),
     P_REAL(tau, "credit_tau", 10, 1e-6, 1e6,
-           "credit relax: time constant of a credit, in those of the neurons"),
+           "credit relax: time constant of a credit, in those of the neurons",
+           .idle = without_seconds),
     P_REAL(read, "credit_read", 0, 0, 1e9,
-           "credit relax: tau of the neurons after which credits are read; 0: when settled"),
+           "credit relax: tau of the neurons after which credits are read; 0: when settled",
+           .idle = mho_idle_without_time),
     MHO_P_INT(balance, sweeps, "credit_sweeps", 0, 0, 65534,
-              "credit sweep: how many; 0: until the tolerance is met"),
+              "credit sweep: how many; 0: until the tolerance is met", .idle = in_time),
     P_REAL(tolerance, "credit_tolerance", 0, 0, 1,
            "credits have settled when none would change by more, over those of its layer and "
-           "sample; 0: 1e-4 to relax, else 1e-5, in double precision 1e-12"),
+           "sample; 0: 1e-4 to relax, else 1e-5, in double precision 1e-12",
+           .idle = without_rest),
     P_REAL(noise, "credit_noise", 0, 0, 1e3,
            "standard deviation of a held credit, over an error of 1 at the read-out"),
     P_CHOICE(output, "output", "inject|clamp",
-             "credit relax: the read-out's credit relaxes to its error, or is held there"),
+             "credit relax: the read-out's credit relaxes to its error, or is held there",
+             .idle = mho_idle_without_time),
     P_CHOICE(tied, "tied", "forward|both",
-             "a crossbar that feedback reads, too, learns from its forward use, or from both"),
+             "a crossbar that feedback reads, too, learns from its forward use, or from both",
+             .idle = without_feedback),
 };
-static const mho_params params = MHO_PARAMS(balance, table);
 
 static const mho_var variables[] = {
     [MHO_VAR_CREDIT] = {"credit", MHO_PER_HIDDEN, false, false},
@@ -266,26 +313,10 @@ static void own_free(void *own) {
 
 #define REFUSE(...) return mho_fail(ei, MHO_ECONFIG, __VA_ARGS__)
 
-static bool is_set(const balance *p, const char *key) {
-  return !mho_param_is_default(mho_params_find(params, key), p);
-}
-
-/* Keys of one way to lead credits back that are set with the other; NULL: none. */
-static const char *idle_key(const balance *p, bool relaxes) {
-  static const char *const in_time[] = {"credit_tau", "credit_read", "output"};
-  if (relaxes)
-    return is_set(p, "credit_sweeps") ? "credit_sweeps" : NULL;
-  for (int i = 0; i < MHO_COUNT(in_time); i++)
-    if (is_set(p, in_time[i]))
-      return in_time[i];
-  return NULL;
-}
-
 static mho_err check_credits(const mho_experiment *e, const balance *p, mho_errinfo *ei) {
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
   const char *method = settler->entry.id;
   bool relaxes = settler->in_time;
-  const char *idle = idle_key(p, relaxes);
   if (p->credit == CREDIT_RELAX && !relaxes)
     REFUSE("rule.credit: credits relax in continuous time, and settle.method %s has a clock: use "
            "sweep, or settle.method ode",
@@ -294,17 +325,6 @@ static mho_err check_credits(const mho_experiment *e, const balance *p, mho_erri
     REFUSE("rule.credit: sweeps have a clock, and settle.method %s runs in continuous time: use "
            "relax, or settle.method sweep",
            method);
-  if (idle)
-    REFUSE("rule.%s: it says how credits %s, and with settle.method %s they %s: leave it out", idle,
-           relaxes ? "are swept" : "relax", method, relaxes ? "relax" : "are swept");
-  return MHO_OK;
-}
-
-static mho_err check_gate(const balance *p, mho_errinfo *ei) {
-  if (is_set(p, "width") && !needs_sums(p))
-    REFUSE("rule.width: it is that of a bump or a window, and rule.gate is neither: leave it out");
-  if (is_set(p, "strength") && p->gate != GATE_BUMP)
-    REFUSE("rule.strength: it is that of a bump, and rule.gate is none: leave it out");
   return MHO_OK;
 }
 
@@ -319,7 +339,7 @@ static mho_err check_tied(const mho_experiment *e, mho_errinfo *ei) {
 }
 
 static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
-  const balance *p = (const void *)e->rule.params;
+  const balance *p = params_of(e);
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   if (strcmp(e->dynamics.entry->id, "rate") != 0)
@@ -336,8 +356,6 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
            "subtracts none: use digital");
 
   mho_err err = check_credits(e, p, ei);
-  if (!err)
-    err = check_gate(p, ei);
   return err || p->tied == TIED_FORWARD ? err : check_tied(e, ei);
 }
 

@@ -186,6 +186,7 @@ static const char *const incidental[] = {
     "device.alpha_set",
     "device.alpha_reset",
     "observe.settling",
+    "observe.spectral_radius",
     "device.zero_shift",
     "update.tries",
     "update.layer_rates",
@@ -358,6 +359,12 @@ static void test_floating_point(void **state) {
       "rule: {name: perturb}\n",
       "rule: {name: perturb, law: gain}\n",
       "rule: {name: perturb, of: nodes, law: rms}\n",
+      "rule: {name: balance}\n",
+      "rule: {name: balance, gate: bump, tied: both}\nfeedback: {scale: 0.2}\n",
+      "rule: {name: balance, gate: window}\nfeedback: {scale: 0}\n",
+      "rule: {name: balance}\nsettle: {method: ode}\n",
+      "rule: {name: balance, credit_read: 20}\nsettle: {method: ode, tolerance: 1e-3}\n",
+      "rule: {name: balance}\narray: {model: periphery, read_noise: 0.01}\n",
       "update: {optimizer: momentum, schedule: cosine, rate: 0.1}\n",
       "update: {optimizer: sgd, schedule: step, rate: 0.1, step_every: 1}\n",
       "dataset: {crop: 1}\n",
@@ -394,6 +401,8 @@ static void test_devices(void **state) {
       PULSED "rule: {name: bp}\n",
       PULSED "rule: {name: perturb, by: pulse}\n",
       LINEAR "rule: {name: perturb}\n",
+      PULSED "rule: {name: balance}\n",
+      PULSED "rule: {name: balance}\nsettle: {method: ode, tolerance: 1e-3}\n",
   };
   check_all(MHO_COUNT(configs), configs);
 }
