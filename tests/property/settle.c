@@ -279,7 +279,7 @@ static void test_threads_and_resume(void **state) {
 /* Less what stands at the end of a checkpoint: its checksum and `more` bytes, which a bit of the
  * version says are there. */
 static mho_blob cut(const mho_blob *b, size_t more, uint32_t bit) {
-  enum { VERSION = 8, SIZE = 16, CHECKSUM = 1 << 25 }; /* places in the header */
+  enum { VERSION = 8, SIZE = 16, CHECKSUM = 1 << 26 }; /* places in the header */
   uint64_t size = b->size - sizeof(uint64_t) - more;
   uint32_t version;
   memcpy(&version, (char *)b->data + VERSION, sizeof version);
