@@ -108,6 +108,8 @@ typedef struct mho_device_model {
   /** Names of the parameters that a fit to pulse data can tell, blanks between; the others keep
    *  their values. */
   const char *fit;
+  /** The same of a fit to I-V sweeps; NULL: it knows no voltages. */
+  const char *fit_iv;
   /** The same law seen from its other side, as a fit may need it: parameters that are not fitted,
    *  "a=0.5 b=0", tried in place of their defaults. Nullable. */
   const char *fit_form;
@@ -368,6 +370,9 @@ typedef struct mho_pulse_data {
   signed char *direction; /**< [n] +1 SET, -1 RESET */
   double *g;              /**< [n] S, NaN where missing */
   double volts[2];        /**< of a SET and a RESET pulse; 0: not in the file */
+  /** [n] V at each reading of a sweep, and how long, s: then volts are the largest of them; NULL of
+   *  identical pulses. */
+  double *volts_at, *dwell;
 } mho_pulse_data;
 
 /** How a table of pulses is laid out. Names of columns are words between blanks, in which * and ?
@@ -397,6 +402,19 @@ typedef struct mho_pulse_format {
  *  @param format  nullable.
  *  @return MHO_OK; MHO_EIO; MHO_EINVAL for a unit that is none; MHO_EDATA with the line. */
 MHO_API mho_err mho_pulse_data_read(const char *path, const mho_pulse_format *format,
+                                    mho_pulse_data *out, mho_errinfo *ei);
+/** How a table of I-V sweeps is to be read. */
+typedef struct mho_sweep_format {
+  double ampere;                   /**< A of one unit of i */
+  double dwell;                    /**< s that each reading lasts, where there is no column t */
+  const mho_device_config *config; /**< its I-V law makes conductances of currents */
+} mho_sweep_format;
+
+/** Read a table (CSV) of I-V sweeps with the columns v (V), i (current, of the sign of its voltage),
+ *  and, where there are several, device and cycle; t, time in s. A row's voltage acts since the row
+ *  before, then the current is read. Currents at less than .15 of the largest voltage are not used.
+ *  @return MHO_OK; MHO_EIO; MHO_EDATA with the line. */
+MHO_API mho_err mho_sweep_data_read(const char *path, const mho_sweep_format *format,
                                     mho_pulse_data *out, mho_errinfo *ei);
 /** Frees the measurements and empties the struct. */
 MHO_API void mho_pulse_data_free(mho_pulse_data *d);

@@ -16,6 +16,7 @@ typedef struct options {
   long cells, set, reset, cycles, seed;
   const char *plot, *model, *fixed;
   mho_pulse_format format; /**< of the table to fit */
+  bool iv;                 /**< it has I-V sweeps */
 } options;
 
 enum {
@@ -31,7 +32,8 @@ enum {
   KEY_READ_VOLTAGE,
   KEY_G,
   KEY_UP,
-  KEY_DOWN
+  KEY_DOWN,
+  KEY_IV
 };
 static const struct argp_option option_table[] = {
     OPT_SET,
@@ -51,6 +53,10 @@ static const struct argp_option option_table[] = {
     {"g", KEY_G, "COLUMNS", 0, "fit: columns with readings, one a device ('cell*')", 0},
     {"up", KEY_UP, "COLUMNS", 0, "fit: columns with the readings of SET pulses, one a device", 0},
     {"down", KEY_DOWN, "COLUMNS", 0, "fit: columns with the readings of RESET pulses", 0},
+    {"iv", KEY_IV, NULL, 0,
+     "fit: the CSV has I-V sweeps (v, i, t) and the model knows voltages: vteam, yakopcic, "
+     "linear_ion",
+     0},
     {"fix", KEY_FIX, "NAMES", 0, "fit: parameters that keep their values ('slope_up slope_down')",
      0},
     OPT_OUT("curve, fit: write the CSV, or the device card, there instead of to standard output"),
@@ -126,6 +132,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   case KEY_READ_VOLTAGE:
     o->format.read_voltage = option_volts(state, arg);
     return 0;
+  case KEY_IV:
+    o->iv = true;
+    return 0;
   case KEY_G:
     o->format.g = arg;
     return 0;
@@ -161,6 +170,9 @@ VERB_ARGP(
     "readings of one state). Wide tables, which have a column a device or columns of SET and "
     "RESET pulses, are taken with --g, or --up and --down. It gives each parameter with its 95 % "
     "confidence interval, the noise of a pulse and of a reading, and the device-to-device spread. "
+    "With --iv the CSV has I-V sweeps: v, i (of the sign of v, under device.iv), t (s; without it "
+    "each row lasts device.width), device, cycle; a model that knows voltages is fitted to them, "
+    "with its thresholds. "
     "Without --model all models are compared by Schwarz's criterion, on the same readings and in "
     "units of what they span. The range is that of the data unless "
     "--set device.g_min and device.g_max say otherwise.\n\n"
@@ -463,8 +475,11 @@ static mho_err fit_model(const options *o, const environment *s, const char *mod
   return err;
 }
 
-/* Whether a model is one of those that are compared: it can be fitted, and needs no voltages. */
-static bool is_compared(const mho_device_model *m) {
+/* Whether a model is one of those that are compared: it can be fitted, and needs no voltages; to
+ * sweeps, those that know voltages. */
+static bool is_compared(const options *o, const mho_device_model *m) {
+  if (o->iv)
+    return m->fit_iv != NULL;
   return m->pulse && m->fit && *m->fit && !mho_params_find(m->entry.params, "v_set");
 }
 
@@ -547,7 +562,7 @@ static mho_err compare_models(const options *o, const environment *s, const mho_
   for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
     const mho_device_model *m =
         (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
-    if (is_compared(m) && c->n < MHO_PULSE_PLOTS_MAX)
+    if (is_compared(o, m) && c->n < MHO_PULSE_PLOTS_MAX)
       compare_model(o, s, m, d, c);
   }
 
@@ -806,6 +821,54 @@ static bool sets_iv(const options *o) {
   return false;
 }
 
+static mho_err ampere_unit(const char *unit, double *out, mho_errinfo *ei) {
+  char text[64];
+  *out = 1;
+  if (!unit)
+    return MHO_OK;
+  snprintf(text, sizeof text, "1 %s", unit);
+  if (mho_quantity_parse(text, "A", false, out, NULL))
+    return mho_fail(ei, MHO_EINVAL, "--unit %s is no unit of current, which --iv reads: A, mA, uA",
+                    unit);
+  return MHO_OK;
+}
+
+/* I-V sweeps: their law, and how long a reading lasts without times, are those of the device. */
+static mho_err read_sweeps(const options *o, const environment *s, mho_pulse_data *d,
+                           mho_errinfo *ei) {
+  const mho_pulse_format *f = &o->format;
+  const char *strange = f->g || f->up || f->down ? "--g, --up and --down are" : NULL;
+  if (f->read_voltage != 0)
+    strange = "--read-voltage is";
+  if (o->plot)
+    strange = "--plot is";
+  if (!strcmp(o->model, "measured"))
+    strange = "--model measured is";
+  if (strange)
+    return mho_fail(ei, MHO_EINVAL, "%s of pulses, --iv of sweeps", strange);
+
+  mho_sweep_format format;
+  mho_experiment *e = NULL;
+  mho_err err = ampere_unit(f->unit, &format.ampere, ei);
+  if (!err)
+    err = device_of(o, s, strcmp(o->model, "all") ? o->model : "vteam", MODEL, &e, ei);
+  if (!err && e->device_config.iv.law == MHO_IV_HFO2)
+    err = mho_fail(ei, MHO_ECONFIG,
+                   "device.iv.law: a current of law hfo2 may be that of two conductances, so --iv "
+                   "does not know which");
+  const mho_param *width = err ? NULL : mho_params_find(e->device.entry->params, "width");
+  if (!err && !width)
+    err = mho_fail(ei, MHO_EINVAL, "'%s' knows no voltages: --iv is of vteam, yakopcic, linear_ion",
+                   o->model);
+  if (!err) {
+    format.dwell = *(const double *)(const void *)((const char *)e->device.params + width->offset);
+    format.config = &e->device_config;
+    err = mho_sweep_data_read(o->common.word[1], &format, d, ei);
+  }
+  mho_experiment_free(e);
+  return err;
+}
+
 /* The table, whose currents are read under the law of the --set options. */
 static mho_err read_pulses(const options *o, const environment *s, mho_pulse_data *d,
                            mho_errinfo *ei) {
@@ -827,7 +890,7 @@ static mho_err read_pulses(const options *o, const environment *s, mho_pulse_dat
 
 static mho_err fit(const options *o, const environment *s, mho_errinfo *ei) {
   mho_pulse_data d;
-  mho_err err = read_pulses(o, s, &d, ei);
+  mho_err err = o->iv ? read_sweeps(o, s, &d, ei) : read_pulses(o, s, &d, ei);
   if (err)
     return err;
 

@@ -127,4 +127,5 @@ const mho_device_model mho_device_linear_ion = {
               .params = MHO_PARAMS(linear_ion, table)},
     MHO_VOLTAGE_FUNCTIONS,
     .fit = "speed p",
+    .fit_iv = "speed p",
 };

@@ -195,4 +195,5 @@ const mho_device_model mho_device_vteam = {
               .params = MHO_PARAMS(vteam, table)},
     MHO_VOLTAGE_FUNCTIONS,
     .fit = "k_set k_reset p",
+    .fit_iv = "k_set k_reset threshold_set threshold_reset alpha_set alpha_reset p",
 };

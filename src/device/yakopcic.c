@@ -130,4 +130,5 @@ const mho_device_model mho_device_yakopcic = {
               .params = MHO_PARAMS(yakopcic, table)},
     MHO_VOLTAGE_FUNCTIONS,
     .fit = "a_p a_n alpha_p alpha_n",
+    .fit_iv = "a_p a_n v_p v_n alpha_p alpha_n",
 };

@@ -261,7 +261,7 @@ def test_devices():
     assert 'soft_bounds' in run('device', 'show', card).stdout
     assert fit['rows'] == fit['used'] + fit['missing'] + fit['outliers'] + fit['followed'], fit
     best = run('device', 'fit', path, '--unit', 'uS')
-    assert 'AIC' in best.stdout and 'CONFIDENCE' in best.stdout
+    assert "Schwarz's criterion" in best.stdout and 'CONFIDENCE' in best.stdout
     run('device', 'fit', path, '--unit', 'uS', '--model', 'measured', '-o', os.path.join(folder, 'table.yaml'))
     assert len(run('device', 'curve', os.path.join(folder, 'table.yaml'), '--cells', '2', '--pulses', '80').stdout.splitlines()) == 162
     lines('train', *SMALL, '--json', '--no-db', '--set', 'device.card=' + card, '--set', 'update.scheme=accumulate')

@@ -300,7 +300,7 @@ static double run_free(const stretch *s, double g, place_sums *sums) {
   for (int i = s->first; i < s->end; i++) {
     double y = reading_at(s->j, i);
     if (i > s->first)
-      g = mho__fit_cell_step(&s->j->cell, d->direction[i], d->count[i], g, NULL);
+      g = mho__fit_cell_step(&s->j->cell, d, i, g, NULL);
     if (!counts(y) || !isfinite(g))
       continue;
     squares += (y - g) * (y - g);

@@ -17,6 +17,7 @@
 
 enum { ROUNDS = 5 };
 static const double GATE = 5;
+static const double WITHIN = 0.98; /* of the largest voltage */
 
 /* ---------------------------------------------------------------- parameters */
 
@@ -42,14 +43,19 @@ static void add_parameter(mho_fit_job *j, const mho_param *p) {
   j->f->value[k] = (mho_fit_value){.name = p->name, .param = p};
   j->low[k] = p->low;
   j->high[k] = p->high;
-  j->is_log[k] = p->low > 0 && p->high / p->low > 1e3;
+  bool is_voltage = !strcmp(p->unit, "V");
+  if (is_voltage) { /* a threshold lies within what is swept */
+    j->low[k] = fmax(p->low, p->low < 0 ? WITHIN * j->d->volts[1] : 0);
+    j->high[k] = fmin(p->high, WITHIN * fmin(j->d->volts[0], -j->d->volts[1]));
+  }
+  j->is_log[k] = p->low > 0 && p->high / p->low > 1e3 && !is_voltage;
   j->scale[k] = fmax(fabs(value), 0.1 * (fmin(p->high, 10) - fmax(p->low, -10)));
 }
 
 /* The parameters that the model names, without those that keep their values. */
 static mho_err choose_parameters(mho_fit_job *j) {
   char copy[MHO_TEXT_MAX], *save = NULL;
-  snprintf(copy, sizeof copy, "%s", j->f->model->fit);
+  snprintf(copy, sizeof copy, "%s", j->d->volts_at ? j->f->model->fit_iv : j->f->model->fit);
   for (char *name = strtok_r(copy, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
     const mho_param *p = mho_params_find(j->f->model->entry.params, name);
     if (p && !has_word(j->o->fixed, name) && j->n < MHO_FIT_MAX - 2)
@@ -468,7 +474,10 @@ static mho_err allocate(mho_fit_job *j, const void *params) {
   j->gains = (mho_fit_gains){malloc(n * sizeof(double)), malloc(n * sizeof(double))};
   j->residual = calloc(n, sizeof(double));
   j->f->params = mho_alloc(1, size);
-  if (!j->gains.gain || !j->gains.weight || !j->residual || !j->f->params)
+  if (j->d->volts_at)
+    j->cell.amplitude = calloc(n, sizeof(double));
+  bool has_room = j->cell.amplitude || !j->d->volts_at;
+  if (!has_room || !j->gains.gain || !j->gains.weight || !j->residual || !j->f->params)
     return mho_fail(j->ei, MHO_ENOMEM, "no memory for a fit");
 
   memcpy(j->f->params, params, size);
@@ -504,9 +513,10 @@ mho_err mho_device_fit(const mho_device_model *model, const void *params,
                    .missing = d->missing,
                    .devices = d->devices,
                    .tracks = d->tracks};
-  if (!model->pulse || !model->fit || !*model->fit)
-    return mho_fail(ei, MHO_EINVAL, "'%s' has no parameters to be fitted to pulses",
-                    model->entry.id);
+  const char *names = d->volts_at ? model->fit_iv : model->fit;
+  if (!model->pulse || !names || !*names)
+    return mho_fail(ei, MHO_EINVAL, "'%s' has no parameters to be fitted to %s", model->entry.id,
+                    d->volts_at ? "I-V sweeps: it knows no voltages" : "pulses");
 
   mho_fit_job j = {.f = out, .d = d, .o = o, .ei = ei};
   j.cell = (mho_fit_cell){.model = model, .config = &out->config};
@@ -527,6 +537,7 @@ mho_err mho_device_fit(const mho_device_model *model, const void *params,
     gsl_matrix_free(jacobian);
   free(j.gains.gain);
   free(j.gains.weight);
+  free(j.cell.amplitude);
   free(j.residual);
   if (err)
     mho_fit_free(out);

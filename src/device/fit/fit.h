@@ -13,16 +13,21 @@
 typedef struct mho_fit_cell {
   const mho_device_model *model;
   const mho_device_config *config;
-  void *shared;                                       /* nullable */
+  void *shared; /* nullable */
+  double
+      *amplitude; /* [readings] drive of each reading of a sweep, in whole pulses; NULL: pulses */
   float column[MHO_DEVICE_COLUMNS][MHO_DEVICE_BLOCK]; /* of equal cells */
 } mho_fit_cell;
 
 /* Parameters and the factors of a cell's SET and RESET steps. */
 void mho__fit_cell_set(mho_fit_cell *c, const void *params, double up, double down);
-/* g after `count` pulses in direction dir, and its slope d g'/d g (nullable). */
-double mho__fit_cell_step(const mho_fit_cell *c, int dir, int count, double g, double *slope);
-/* The same for n states at once (at most MHO_DEVICE_BLOCK), without slopes: g[i] in place. */
-void mho__fit_cell_steps(const mho_fit_cell *c, int n, const int *dir, const int *count, double *g);
+/* g at reading i from the one before, g, and its slope d g'/d g (nullable). */
+double mho__fit_cell_step(const mho_fit_cell *c, const mho_pulse_data *d, int i, double g,
+                          double *slope);
+/* The same for n states at once (at most MHO_DEVICE_BLOCK), without slopes: g[k] of reading[k], in
+ * place. */
+void mho__fit_cell_steps(const mho_fit_cell *c, const mho_pulse_data *d, int n, const int *reading,
+                         double *g);
 
 static inline double mho__fit_range(const mho_device_config *d) {
   return d->g_max - d->g_min;

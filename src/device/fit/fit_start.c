@@ -24,9 +24,9 @@ static double uniform(uint32_t *w) {
 
 /* ---------------------------------------------------------------- a sample of the increments */
 
-/* State, direction, pulses, change of each; spread: a measure of their size. */
+/* Reading, state before it, change of each; spread: a measure of their size. */
 typedef struct increments {
-  int n, direction[SAMPLE], count[SAMPLE];
+  int n, reading[SAMPLE];
   double from[SAMPLE], change[SAMPLE], spread;
 } increments;
 
@@ -52,8 +52,7 @@ static void sample_increments(const mho_fit_job *j, increments *s) {
       candidates++;
       if (k < 0)
         continue;
-      s->direction[k] = d->direction[i];
-      s->count[k] = d->count[i];
+      s->reading[k] = i;
       s->from[k] = fmin(fmax((d->g[i - 1] - g_min) / range, 0), 1);
       s->change[k] = (d->g[i] - d->g[i - 1]) / range;
     }
@@ -73,12 +72,12 @@ static double compare(const mho_fit_job *j, const increments *s, double model[2]
   int n[2] = {0, 0};
   memcpy(to, s->from, (size_t)s->n * sizeof *to);
   for (int i = 0; i < s->n; i += MHO_DEVICE_BLOCK)
-    mho__fit_cell_steps(&j->cell, mho_min(s->n - i, MHO_DEVICE_BLOCK), s->direction + i,
-                        s->count + i, to + i);
+    mho__fit_cell_steps(&j->cell, j->d, mho_min(s->n - i, MHO_DEVICE_BLOCK), s->reading + i,
+                        to + i);
 
   model[0] = model[1] = data[0] = data[1] = 0;
   for (int i = 0; i < s->n; i++) {
-    int side = s->direction[i] > 0;
+    int side = j->d->direction[s->reading[i]] > 0;
     double step = to[i] - s->from[i], e = (s->change[i] - step) / s->spread;
     if (fabs(s->change[i]) < 20 * s->spread) {
       model[side] += step;

@@ -36,49 +36,78 @@ void mho__fit_cell_set(mho_fit_cell *c, const void *params, double up, double do
   c->model->columns(params, &draw, col);
 }
 
-/* One pulse on the states g [n] within 0..1, in place. */
-static void pulse_once(const mho_fit_cell *c, int n, const float *dir, float *g) {
+/* States side by side under a pulse each. */
+typedef struct lanes {
+  int n;
+  float g[MHO_DEVICE_BLOCK], dir[MHO_DEVICE_BLOCK], amplitude[MHO_DEVICE_BLOCK];
+} lanes;
+
+/* One pulse on the states within 0..1, in place. */
+static void pulse_once(const mho_fit_cell *c, lanes *l) {
   enum { N = MHO_DEVICE_BLOCK };
   static const float low[N], xi[N];
   float high[N], out[N];
-  for (int i = 0; i < n; i++)
+  for (int i = 0; i < l->n; i++)
     high[i] = 1;
 
-  mho_device_block b = {.n = n,
-                        .g = g,
-                        .dir = dir,
+  mho_device_block b = {.n = l->n,
+                        .g = l->g,
+                        .dir = l->dir,
                         .xi = xi,
                         .low = low,
                         .high = high,
+                        .amplitude = c->amplitude ? l->amplitude : NULL,
                         .shared = c->shared,
                         .out = out};
   for (int j = 0; j < c->model->n_columns; j++)
     b.col[j] = c->column[j];
   c->model->pulse(&b);
 
-  for (int i = 0; i < n; i++)
-    g[i] = within(g[i] + out[i], 0, 1);
+  for (int i = 0; i < l->n; i++)
+    l->g[i] = within(l->g[i] + out[i], 0, 1);
 }
 
-/* n states side by side with pulses on g within 0..1, in place; count may differ. */
-static void pulse_many(const mho_fit_cell *c, int n, const float *dir, const int *count, float *g) {
-  enum { N = MHO_DEVICE_BLOCK };
-  float some_g[N], some_dir[N];
-  int at[N], most = 0;
+/* What comes before a reading: pulses of one strength; that of a sweep in so many parts that none
+ * drives further than a quarter of the range, but for those that cross it anyway. The first two
+ * columns of a model that knows voltages
+ * are the drives of its own pulses (voltage.h). */
+typedef struct move {
+  int count;
+  float dir, amplitude;
+} move;
+
+static move move_to(const mho_fit_cell *c, const mho_pulse_data *d, int i) {
+  enum { PARTS_MAX = 16 };
+  static const double FAR = 0.25;
+  move m = {d->count[i], (float)d->direction[i], 1};
+  if (!c->amplitude || m.count < 1)
+    return m;
+
+  double strength = c->amplitude[i], own = fabs((double)c->column[m.dir < 0][0]);
+  m.count = strength > 0 ? (int)fmin(ceil(strength * own / FAR), PARTS_MAX) : 0;
+  m.amplitude = m.count ? (float)(strength / m.count) : 0;
+  return m;
+}
+
+/* n states side by side, each moved to its reading, within 0..1 and in place. */
+static void move_many(const mho_fit_cell *c, int n, const move *m, float *g) {
+  int at[MHO_DEVICE_BLOCK], most = 0;
+  lanes l = {.n = 0};
   for (int i = 0; i < n; i++)
-    most = mho_max(most, count[i]);
+    most = mho_max(most, m[i].count);
 
   for (int k = 0; k < most; k++) {
-    int m = 0;
+    l.n = 0;
     for (int i = 0; i < n; i++)
-      if (count[i] > k) {
-        at[m] = i;
-        some_g[m] = g[i];
-        some_dir[m++] = dir[i];
+      if (m[i].count > k) {
+        at[l.n] = i;
+        l.g[l.n] = g[i];
+        l.amplitude[l.n] = m[i].amplitude;
+        l.dir[l.n++] = m[i].dir;
       }
-    pulse_once(c, m, some_dir, some_g);
-    for (int i = 0; i < m; i++)
-      g[at[i]] = some_g[i];
+    pulse_once(c, &l);
+    for (int i = 0; i < l.n; i++)
+      g[at[i]] = l.g[i];
   }
 }
 
@@ -90,35 +119,38 @@ static double beyond(double g) {
   return g < 0 ? g : 0;
 }
 
-static double with_excess(double after, double before, int dir) {
+static double with_excess(double after, double before, double dir) {
   double over = beyond(before);
   return after + (over * dir > 0 ? 0 : over);
 }
 
-void mho__fit_cell_steps(const mho_fit_cell *c, int n, const int *dir, const int *count,
+void mho__fit_cell_steps(const mho_fit_cell *c, const mho_pulse_data *d, int n, const int *reading,
                          double *g) {
-  float at[MHO_DEVICE_BLOCK], direction[MHO_DEVICE_BLOCK] = {0};
+  float at[MHO_DEVICE_BLOCK];
+  move m[MHO_DEVICE_BLOCK];
+  m[0] = (move){0};
   for (int i = 0; i < n; i++) {
     at[i] = within((float)g[i], 0, 1);
-    direction[i] = (float)dir[i];
+    m[i] = move_to(c, d, reading[i]);
   }
-  pulse_many(c, n, direction, count, at);
+  move_many(c, n, m, at);
   for (int i = 0; i < n; i++)
-    g[i] = with_excess((double)at[i], g[i], dir[i]);
+    g[i] = with_excess((double)at[i], g[i], (double)m[i].dir);
 }
 
-double mho__fit_cell_step(const mho_fit_cell *c, int dir, int count, double g, double *slope) {
+double mho__fit_cell_step(const mho_fit_cell *c, const mho_pulse_data *d, int i, double g,
+                          double *slope) {
   /* the second state is for the slope, by a difference towards the middle of the range */
   const float h = g > 0.5 ? -1e-3f : 1e-3f;
-  float at[2] = {within((float)g, 0, 1)}, direction[2] = {(float)dir, (float)dir};
-  int counts[2] = {count, count};
+  float at[2] = {within((float)g, 0, 1)};
+  move m[2] = {move_to(c, d, i), move_to(c, d, i)};
   at[1] = at[0] + h;
 
   float from = at[0], other = at[1];
-  pulse_many(c, slope ? 2 : 1, direction, counts, at);
+  move_many(c, slope ? 2 : 1, m, at);
   if (slope)
     *slope = (double)(at[1] - at[0]) / (double)(other - from);
-  return with_excess((double)at[0], g, dir);
+  return with_excess((double)at[0], g, (double)m[0].dir);
 }
 
 /* ---------------------------------------------------------------- the filter with given gains */
@@ -145,20 +177,19 @@ static int reading(const mho_pulse_data *d, const bundle *b, int t, int k) {
 static void predict(const mho_fit_cell *c, const mho_pulse_data *d, bundle *b, int k) {
   enum { N = MHO_DEVICE_BLOCK };
   double g[N];
-  int track[N], dir[N], count[N], m = 0;
+  int track[N], at[N], m = 0;
   for (int t = 0; t < b->n; t++) {
     int i = reading(d, b, t, k);
     b->predicted[t] = (double)NAN;
     if (i < 0 || !isfinite(b->state[t]) || d->count[i] < 0)
       continue;
     track[m] = t;
-    dir[m] = d->direction[i];
-    count[m] = d->count[i];
+    at[m] = i;
     g[m++] = b->state[t];
   }
 
   if (m)
-    mho__fit_cell_steps(c, m, dir, count, g);
+    mho__fit_cell_steps(c, d, m, at, g);
   for (int i = 0; i < m; i++)
     b->predicted[track[i]] = g[i];
 }
@@ -251,7 +282,7 @@ static double predict_one(track_filter *f, const mho_pulse_data *d, int i, bool 
     slope = f->line->slope[i];
     f->g = f->line->to[i] + slope * (before - f->line->from[i]);
   } else {
-    f->g = mho__fit_cell_step(f->c, d->direction[i], count, before, &slope);
+    f->g = mho__fit_cell_step(f->c, d, i, before, &slope);
   }
 
   if (f->line && !f->recorded) {

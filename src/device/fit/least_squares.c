@@ -45,8 +45,25 @@ double mho__fit_value_at(const mho_fit_job *j, int k, double x) {
   return j->is_log[k] ? exp(x) : x * j->scale[k];
 }
 
+/* How strong each reading of a sweep is: the drive of its voltage for as long as it lasts against
+ * that of a whole pulse. */
+static void set_amplitudes(mho_fit_job *j) {
+  const mho_device_model *m = j->f->model;
+  const mho_pulse_data *d = j->d;
+  const mho_param *p = mho_params_find(m->entry.params, "width");
+  double width = *(const double *)(const void *)((const char *)j->f->params + p->offset);
+
+  for (int i = 0; i < d->n; i++) {
+    double v = d->volts_at[i];
+    double a = m->response(j->f->params, v > 0, v / d->volts[v < 0]) * d->dwell[i] / width;
+    j->cell.amplitude[i] = isfinite(a) ? fabs(a) : 0;
+  }
+}
+
 void mho__fit_update_cell(mho_fit_job *j) {
   mho__fit_cell_set(&j->cell, j->f->params, 1, 1);
+  if (j->cell.amplitude)
+    set_amplitudes(j);
 }
 
 /* ---------------------------------------------------------------- minimization */

@@ -18,6 +18,8 @@ void mho_pulse_data_free(mho_pulse_data *d) {
   mho_free(d->pulse);
   mho_free(d->direction);
   mho_free(d->g);
+  mho_free(d->volts_at);
+  mho_free(d->dwell);
   *d = (mho_pulse_data){0};
 }
 
