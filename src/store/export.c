@@ -14,6 +14,7 @@
 #include "store/store_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -466,29 +467,68 @@ static mho_err read_base(exporter *x, mho_errinfo *ei) {
   return err;
 }
 
-static mho_err write_file(exporter *x, mho_errinfo *ei) {
-  char temporary[MHO_TEXT_MAX + 48];
+/* A file that has no name yet in the folder of `path`, which nothing is left of when the process is
+ * killed; -1 where the file system knows no such files. */
+static int open_nameless(const char *path) {
+  const char *slash = strrchr(path, '/');
+  char folder[MHO_TEXT_MAX + 48] = ".";
+  if (slash)
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
+  return open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+}
+
+/* Gives the file behind fd a name, beside whatever an export that was killed had left there. */
+static bool give_name(int fd, const char *name) {
+  char own[64];
+  snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
+  unlink(name);
+  return !linkat(AT_FDCWD, own, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Opens the file to write, which takes its name when it is whole: under `temporary` until then, or
+ * with no name, and *fd is the file. */
+static gzFile open_target(const exporter *x, const char *temporary, bool stream, int *fd) {
   const char *end = strrchr(x->path, '.');
-  bool stream = !strncmp(x->path, "/dev/", 5);
-  snprintf(temporary, sizeof temporary, stream ? "%s" : "%s.part", x->path);
+  const char *mode = end && !strcmp(end, ".gz") ? "wb9" : "wbT"; /* T: plain text */
+  int own;
+  *fd = stream ? -1 : open_nameless(x->path);
+  if (*fd < 0)
+    return gzopen(temporary, mode);
 
-  errno = 0;
-  x->file = gzopen(temporary, end && !strcmp(end, ".gz") ? "wb9" : "wbT"); /* T: plain text */
-  if (!x->file)
-    return fail_write(x, ei);
+  own = dup(*fd); /* gzclose closes it */
+  gzFile file = own < 0 ? NULL : gzdopen(own, mode);
+  if (!file && own >= 0)
+    close(own);
+  return file;
+}
 
+static mho_err write_lines(exporter *x, mho_errinfo *ei) {
   mho_err err = put_head(x, ei);
   if (!err)
     err = put_studies(x, ei);
-  if (!err)
-    err = put_runs(x, ei);
+  return err ? err : put_runs(x, ei);
+}
 
-  if (gzclose(x->file) != Z_OK && !err)
+static mho_err write_file(exporter *x, mho_errinfo *ei) {
+  char temporary[MHO_TEXT_MAX + 48];
+  bool stream = !strncmp(x->path, "/dev/", 5);
+  int fd;
+  snprintf(temporary, sizeof temporary, stream ? "%s" : "%s.part", x->path);
+
+  errno = 0;
+  x->file = open_target(x, temporary, stream, &fd);
+  mho_err err = x->file ? write_lines(x, ei) : fail_write(x, ei);
+  if (x->file && gzclose(x->file) != Z_OK && !err)
+    err = fail_write(x, ei);
+
+  if (!err && fd >= 0 && !give_name(fd, temporary))
     err = fail_write(x, ei);
   if (!err && !stream && rename(temporary, x->path))
     err = fail_write(x, ei);
   if (err && !stream)
     unlink(temporary);
+  if (fd >= 0)
+    close(fd);
   return err;
 }
 

@@ -3,11 +3,12 @@ import ast
 import gzip
 import json
 import os
+import signal
 import struct
 import subprocess
 
 import mho
-from mho import folder, lines, refused, run, write
+from mho import MHO, folder, lines, refused, run, write
 
 TABLES = ['run', 'epoch', 'layer_epoch', 'settle', 'energy_epoch', 'study', 'study_run', 'cosim', 'checkpoint']
 STUDY = """study: tiny
@@ -84,6 +85,19 @@ def test_checkpoints_go_on_elsewhere():
     run('export', 'whole', '-o', 'home.jsonl', '--db', 'd.db')
     assert '1 brought up to date' in run('import', 'home.jsonl', '--db', 'a.db').stdout
     run('db', 'check', 'a.db')
+
+
+def test_killed_export():
+    """An export that is killed in the middle, here as its file grows beyond a limit, leaves no file; one of another's is not kept."""
+    run('train', '--db', 'big.db', '--set', 'network.hidden=[256]', '--set', 'dataset.train=100', '--set', 'train.epochs=1')
+    os.makedirs(os.path.join(folder, 'out'))
+    words = f'ulimit -f 128; exec {MHO} export --all --checkpoints -o out/big.jsonl --db big.db'
+    p = subprocess.run(['sh', '-c', words], cwd=folder, capture_output=True, text=True)
+    assert p.returncode == -signal.SIGXFSZ and os.listdir(os.path.join(folder, 'out')) == [], (p, os.listdir(os.path.join(folder, 'out')))
+    write('out/big.jsonl.part', 'of an earlier release')
+    run('export', '--all', '--checkpoints', '-o', 'out/big.jsonl', '--db', 'big.db')
+    assert os.listdir(os.path.join(folder, 'out')) == ['big.jsonl']
+    run('import', 'out/big.jsonl', '--db', 'bigger.db')
 
 
 def test_less():
@@ -319,5 +333,5 @@ def test_bad_files():
 
 
 make()
-mho.main([test_there_and_back, test_nothing_is_trained_twice, test_checkpoints_go_on_elsewhere, test_less, test_weights, test_start_from,
+mho.main([test_there_and_back, test_nothing_is_trained_twice, test_checkpoints_go_on_elsewhere, test_killed_export, test_less, test_weights, test_start_from,
           test_other_devices, test_range_of_brought_weights, test_stored_state_is_not_misread, test_bad_starts, test_bad_files])
