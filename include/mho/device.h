@@ -411,9 +411,9 @@ typedef struct mho_sweep_format {
 } mho_sweep_format;
 
 /** Read a table (CSV) of I-V sweeps with the columns v (V) and i (current, of the sign of its
- *  voltage); device and cycle, where there are several; t, time in s. A row's voltage acts since the
- *  row before, then the current is read. Currents at less than .15 of the largest voltage are not
- *  used.
+ *  voltage); device and cycle, where there are several; t, time in s. A row's voltage acts since
+ *  the row before, then the current is read. Currents at less than .15 of the largest voltage are
+ *  not used.
  *  @return MHO_OK; MHO_EIO; MHO_EDATA with the line. */
 MHO_API mho_err mho_sweep_data_read(const char *path, const mho_sweep_format *format,
                                     mho_pulse_data *out, mho_errinfo *ei);

@@ -1,16 +1,18 @@
 /* idx.c - IDX, the file format of MNIST and of the many sets made after it, and the dataset of any
  * four such files.
  *
- * A file is big-endian: two zero bytes, the type (8: unsigned byte), the number of dimensions, each
- * dimension as a 32-bit number, the data. Images have two dimensions (vectors, one row of pixels
- * each), three (height and width), or four (channels before them). The format is of Y. LeCun,
- * C. Cortes and C. J. C. Burges, "The MNIST database of handwritten digits",
- * http://yann.lecun.com/exdb/mnist/. A header is not believed: memory grows with the data that are
- * there, not with the sizes announced.
+ * A file is big-endian: two zero bytes, the type (8: unsigned byte; images may be of D: float or E:
+ * double), the number of dimensions, each dimension as a 32-bit number, the data. Real pixels are
+ * from 0 to 1, and rounded to one of 256, or whole numbers from 0 to 255. Images have two
+ * dimensions (vectors, one row of pixels each), three (height and width), or four (channels before
+ * them). The format is of Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database of
+ * handwritten digits", http://yann.lecun.com/exdb/mnist/. A header is not believed: memory grows
+ * with the data that are there, not with the sizes announced.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +30,7 @@ typedef struct idx {
   char path[MHO_DATA_PATH];
   char sha256[MHO_DATA_HEX];
   int n, channels, height, width; /* labels: 1 x 1 x 1 */
+  int each;                       /* bytes of a number in the file: 1, 4 or 8 */
   uint8_t *data;                  /* [n x channels * height * width], owned */
 } idx;
 
@@ -55,28 +58,40 @@ static const char *other_type(uint32_t magic) {
     return "16-bit integers";
   case 0x0c:
     return "32-bit integers";
-  case 0x0d:
-    return "float32 numbers";
-  case 0x0e:
-    return "float64 numbers";
   default:
     return NULL;
   }
 }
 
-/* Whether a file of images begins so: unsigned bytes with 2 to 4 dimensions. */
+/* Bytes of a number of the type, 0 of one that is not read. */
+static int bytes_of(uint32_t magic) {
+  switch (magic >> 8) {
+  case 0x08:
+    return 1;
+  case 0x0d:
+    return sizeof(float);
+  case 0x0e:
+    return sizeof(double);
+  default:
+    return 0;
+  }
+}
+
+/* Whether a file of images begins so: numbers of 2 to 4 dimensions. */
 static bool is_images(uint32_t magic) {
-  return magic >= IMAGES - 1 && magic <= IMAGES + 1;
+  uint32_t dimensions = magic & 0xff;
+  return bytes_of(magic) && dimensions >= 2 && dimensions <= DIMENSIONS_MAX;
 }
 
 static mho_err wrong_magic(const mho_data_reader *r, uint32_t magic, uint32_t have,
                            mho_errinfo *ei) {
   const char *hint = "", *type = other_type(have);
   if (type)
-    return mho_fail(ei, MHO_EDATA,
-                    "%s holds %s: of IDX files only unsigned bytes are read; save them as bytes "
-                    "from 0 to 255, or %s",
-                    r->name, type, r->cure);
+    return mho_fail(
+        ei, MHO_EDATA,
+        "%s holds %s: of IDX files unsigned bytes, float and double are read; save them "
+        "as bytes from 0 to 255, or %s",
+        r->name, type, r->cure);
   if (is_images(have))
     hint = " (it holds images: are two files swapped?)";
   else if (have == LABELS)
@@ -99,12 +114,13 @@ static mho_err take_sizes(const mho_data_reader *r, uint32_t magic, const uint8_
 
   uint64_t pixels = (uint64_t)size[1] * size[2];
   bool fits = n && n <= INT_MAX && size[0] && size[0] <= CHANNELS_MAX && pixels &&
-              pixels <= PIXELS_MAX && n * (pixels * size[0]) <= PTRDIFF_MAX;
+              pixels <= PIXELS_MAX && n * (pixels * size[0]) <= PTRDIFF_MAX / 8;
   if (!fits)
     return mho_fail(ei, MHO_EDATA, "%s announces %u %s of %u x %u x %u bytes, which cannot be; %s",
                     r->name, n, content(dimensions > 1 ? IMAGES : LABELS), size[0], size[1],
                     size[2], r->cure);
 
+  out->each = bytes_of(magic);
   out->n = (int)n;
   out->channels = (int)size[0];
   out->height = (int)size[1];
@@ -179,6 +195,49 @@ static mho_err read_end(mho_data_reader *r, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+/* Number i of real ones. */
+static double real_at(const idx *x, size_t i) {
+  const uint8_t *b = x->data + i * (size_t)x->each;
+  union {
+    uint32_t bits;
+    float v;
+  } single = {.bits = big_endian(b)};
+  if (x->each == 4)
+    return (double)single.v;
+
+  union {
+    uint64_t bits;
+    double v;
+  } real = {.bits = (uint64_t)big_endian(b) << 32 | big_endian(b + 4)};
+  return real.v;
+}
+
+/* Real numbers, which take the place of their own first bytes, to pixels. */
+static mho_err to_pixels(const mho_data_reader *r, idx *x, mho_errinfo *ei) {
+  size_t n = size_of(x);
+  double low = 0, high = 0;
+  bool whole = true, finite = true;
+  for (size_t i = 0; i < n; i++) {
+    double v = real_at(x, i);
+    finite = finite && isfinite(v);
+    whole = whole && v == floor(v);
+    low = fmin(low, v);
+    high = fmax(high, v);
+  }
+
+  if (!finite || low < 0 || high > 255 || (high > 1 && !whole))
+    return mho_fail(ei, MHO_EDATA,
+                    "%s holds %s from %g to %g: as pixels, numbers from 0 to 1 are read, or whole "
+                    "ones to 255; %s",
+                    r->name, finite ? "numbers" : "what is no number, and numbers", low, high,
+                    r->cure);
+
+  double factor = high > 1 ? 1 : 255;
+  for (size_t i = 0; i < n; i++)
+    x->data[i] = (uint8_t)lrint(factor * real_at(x, i));
+  return MHO_OK;
+}
+
 /* Fill all of out but its path; out->data is to be freed whatever is returned. */
 static mho_err read_file(const char *path, const char *name, uint32_t magic, const char *cure,
                          idx *out, mho_errinfo *ei) {
@@ -189,9 +248,11 @@ static mho_err read_file(const char *path, const char *name, uint32_t magic, con
 
   err = read_header(&r, magic, out, ei);
   if (!err)
-    err = read_body(&r, size_of(out), &out->data, ei);
+    err = read_body(&r, size_of(out) * (size_t)out->each, &out->data, ei);
   if (!err)
     err = read_end(&r, ei);
+  if (!err && out->each > 1)
+    err = to_pixels(&r, out, ei);
   mho__data_close(&r, out->sha256);
   return err;
 }

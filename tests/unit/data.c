@@ -350,6 +350,57 @@ static void test_ranks(void **state) {
   expect_bad(0, &x, "cannot be");
 }
 
+/* The images of file i as real numbers of 4 or 8 bytes, each divided. */
+static struct bytes real(int i, int each, double divisor) {
+  struct bytes from = good(i), x = {0};
+  put(&x, each == 4 ? 0x0d03 : 0x0e03);
+  memcpy(x.b + 4, from.b + 4, 12);
+  x.n = 16;
+  for (size_t k = 16; k < from.n; k++) {
+    double v = from.b[k] / divisor;
+    float single = (float)v;
+    uint64_t bits = 0;
+    memcpy(&bits, each == 4 ? (void *)&single : (void *)&v, (size_t)each);
+    if (each == 8)
+      put(&x, (uint32_t)(bits >> 32));
+    put(&x, (uint32_t)bits);
+  }
+  return x;
+}
+
+/* Images of real numbers, from 0 to 1 or whole ones, are the same pixels. */
+static void test_real(void **state) {
+  static const struct {
+    int each;
+    double divisor;
+  } all[] = {{4, 255}, {8, 255}, {4, 1}, {8, 1}};
+
+  for (int k = 0; k < MHO_COUNT(all); k++) {
+    mho_dataset d;
+    mho_errinfo ei;
+    write_good(folder, false);
+    for (int i = 0; i < 4; i += 2) {
+      struct bytes x = real(i, all[k].each, all[k].divisor);
+      write_idx(folder, i, &x, k % 2);
+    }
+    OK(load_from(folder, &d, &ei));
+    assert_memory_equal(d.train.pixel, images(TRAIN, H, W).b + 16, TRAIN * H * W);
+    assert_memory_equal(d.test.pixel, images(TEST, H, W).b + 16, TEST * H * W);
+    NEAR(d.scale, 1 / 255.0, 0, 0);
+    mho_dataset_free(&d);
+  }
+
+  struct bytes x = real(0, 4, 2);
+  expect_bad(0, &x, "from 0 to");
+  x = real(0, 8, -255);
+  expect_bad(0, &x, "from -0.");
+  x = real(2, 4, 255);
+  memcpy(x.b + 16, "\x7f\xc0\0\0", 4);
+  expect_bad(2, &x, "no number");
+  x.n--;
+  expect_bad(2, &x, "cut short");
+}
+
 static void test_bad_files(void **state) {
   struct bytes x = with_size(0, 0, 0x801);
   expect_bad(0, &x, "swapped");
@@ -357,8 +408,8 @@ static void test_bad_files(void **state) {
   expect_bad(1, &x, "swapped");
   x = with_size(2, 0, 0x08080808);
   expect_bad(2, &x, "begins with 0x08080808 instead of 0x00000803");
-  x = with_size(0, 0, 0x0d03);
-  expect_bad(0, &x, "holds float32 numbers");
+  x = with_size(0, 0, 0x0b03);
+  expect_bad(0, &x, "holds 16-bit integers");
   x = with_size(0, 0, 0x0805);
   expect_bad(0, &x, "begins with 0x00000805");
   x = (struct bytes){.n = 15, .b = "<!DOCTYPE html>"};
@@ -819,13 +870,14 @@ static void test_fetch(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(test_kinds),        TEST(test_digits),
-      TEST(test_mnist),        TEST(test_plain_and_packed),
-      TEST(test_ranks),        TEST(test_bad_files),
-      TEST(test_damaged_gzip), TEST(test_checksum),
-      TEST(test_fuzz),         TEST(test_places),
-      TEST(test_cut),          TEST(test_augmented),
-      TEST(test_batch),        TEST(test_fetch_refusals),
+      TEST(test_kinds),          TEST(test_digits),
+      TEST(test_mnist),          TEST(test_plain_and_packed),
+      TEST(test_ranks),          TEST(test_real),
+      TEST(test_bad_files),      TEST(test_damaged_gzip),
+      TEST(test_checksum),       TEST(test_fuzz),
+      TEST(test_places),         TEST(test_cut),
+      TEST(test_augmented),      TEST(test_batch),
+      TEST(test_fetch_refusals),
 #ifdef MHO_HAVE_CURL
       TEST(test_fetch),
 #endif
