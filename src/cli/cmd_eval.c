@@ -225,10 +225,14 @@ static json_t *times_json(const options *o, const result *r) {
 
 static void print_json(const options *o, const result *r, const char *id, int epoch) {
   const mho_evaluation *v = &r->last;
-  json_t *j = json_pack("{ss ss ss si sf sf sI sf}", "event", "eval", "run", id, "part", o->part,
-                        "epoch", epoch, "loss", r->loss / o->draws, "settle_steps", v->settle_steps,
-                        "unsettled", (json_int_t)v->unsettled, "seconds", v->seconds);
+  json_t *j =
+      json_pack("{ss ss ss si}", "event", "eval", "run", id, "part", o->part, "epoch", epoch);
   add_score(j, o, r);
+
+  json_object_set_new(j, "loss", json_real(r->loss / o->draws));
+  json_object_set_new(j, "settle_steps", json_real(v->settle_steps));
+  json_object_set_new(j, "unsettled", json_integer((json_int_t)v->unsettled));
+  json_object_set_new(j, "seconds", json_real(v->seconds));
 
   if (isfinite(v->time_s))
     json_object_set_new(j, "time_s", json_real(v->time_s));

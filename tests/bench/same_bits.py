@@ -37,10 +37,17 @@ FREE = {'id', 'run_id', 'started', 'ended', 'wall_s', 'eval_s', 'host', 'pid', '
 # Keys at their defaults that the later program alone has.
 NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', r'"loss":\s*"cross_entropy"']
 
+# Columns that the later program alone has: where they are NULL they say nothing.
+NEW_COLUMNS = {'test_loss', 'val_loss', 'test_rms', 'val_rms', 'best_test_loss', 'final_test_loss', 'best_test_rms',
+               'final_test_rms'}
+
+# What the later program alone says: keys without effect.
+NEW_WORDS = [r'mho: no effect: .*\n', r' \[no effect: [^]]*\]']
+
 # Bytes of a checkpoint that hold the time the epoch took (sums.seconds in its header).
 CLOCK = slice(112, 120)
 # Its checksum, the last bytes where the version has this bit; earlier programs write none.
-VERSION, SIZE, CHECKSUM, CHECKSUM_BYTES = slice(8, 12), slice(16, 24), 1 << 25, 8
+VERSION, SIZE, CHECKSUM, CHECKSUM_BYTES = slice(8, 12), slice(16, 24), 1 << 26, 8
 
 
 # ---------------------------------------------------------------- cases
@@ -270,6 +277,7 @@ def records(path, ids):
         kept = [i for i, n in enumerate(names) if n not in FREE]
         for row in cursor:
             hashes = {'config_hash', 'point_hash'} if 'programmed' in row else set()
+            hashes |= {n for n, v in zip(names, row) if n in NEW_COLUMNS and v is None}
             words = [f'{names[i]}={plain(row[i])}' for i in kept if names[i] not in hashes]
             out.append(without_times(f'{table}: ' + ' '.join(words), ids))
     db.close()
@@ -318,6 +326,8 @@ def without_times(text, ids):
         text = text.replace(i, 'RUN')
     for key in NEW_KEYS:
         text = re.sub(rf',\s*{key}|{key},?\s*', '', text)
+    for said in NEW_WORDS:
+        text = re.sub(said, '', text, flags=re.M)
     text = text.replace('mho list programs', 'mho list schemes')
     text = re.sub(r'mho [0-9a-f.]+[0-9a-z.-]*', 'MHO', text)
     text = re.sub(r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?Z?', 'DATE', text)
