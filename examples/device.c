@@ -9,8 +9,8 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
-#include <mho/device.h>
 #include <mho/mho.h>
+#include <mho/model/device.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 #define MHO_TEST_CROSSBAR_H
 
 #include "experiment.h"
+#include "mho/model/check.h"
 
 /* Its experiment must be freed after it. */
 static inline mho_crossbar *crossbar(const mho_experiment *e, int rows, int cols) {

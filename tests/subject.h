@@ -6,6 +6,7 @@
 
 #include "array/weights.h"
 #include "experiment.h"
+#include "mho/model/check.h"
 
 typedef struct subject { /* a network with its trainer */
   mho_experiment *e;

@@ -10,7 +10,7 @@
 #ifndef MHO_TEST_THREE_BANKS_H
 #define MHO_TEST_THREE_BANKS_H
 
-#include "mho/array.h"
+#include "mho/model/array.h"
 
 enum { COARSE, FINE, FIXED };
 

@@ -3,7 +3,12 @@
 #ifndef MHO_EXPERIMENT_H
 #define MHO_EXPERIMENT_H
 
-#include "mho/check.h"
+#include "mho/data.h"
+
+/** A validated config: what is chosen of every kind, with its parameters (mho/model/check.h). */
+typedef struct mho_experiment mho_experiment;
+/** What a registered thing says of itself (mho/model/entry.h). */
+typedef struct mho_entry mho_entry;
 
 /* ---------------------------------------------------------------- registry */
 
@@ -138,9 +143,6 @@ typedef struct mho_difference {
  *  many, at most max. */
 MHO_API int mho_experiment_differences(const mho_experiment *a, const mho_experiment *b, int max,
                                        mho_difference *out);
-/** When changes are applied: what update.apply says, and where it says auto, as the rule is
- *  defined. */
-MHO_API mho_apply mho_experiment_applies(const mho_experiment *e);
 /** A key of a config that has no effect in the experiment which the config describes. */
 typedef struct mho_idle_key {
   char key[128];    /**< "device.stuck_on" */
@@ -156,7 +158,5 @@ MHO_API mho_err mho_experiment_idle(const mho_experiment *e, const mho_config *c
 /** MHO_ECONFIG with the place of the first such key; MHO_OK where there is none; MHO_ENOMEM. */
 MHO_API mho_err mho_experiment_strict(const mho_experiment *e, const mho_config *c,
                                       mho_errinfo *ei);
-/** Every seed, derived where it is not given. */
-MHO_API mho_seeds mho_experiment_seeds(const mho_experiment *e);
 
 #endif

@@ -5,21 +5,10 @@
 
 #include <stdio.h>
 
-#include "mho/device.h"
 #include "mho/store.h"
 
-/** A registered report: a table or an HTML page of a database. */
-typedef struct mho_report {
-  mho_entry entry;
-  /** Write the report of a run.
-   *   run_id  exact (mho_store_find resolves what users type).
-   *   out     the caller's; on failure it may hold a part of the report.
-   *  MHO_OK; MHO_ENOTFOUND for an unknown run; MHO_EIO when out cannot be written; errors of the
-   *  store. What the report has to leave out (plots without gnuplot) it says in its text and to the
-   *  context's log. */
-  mho_err (*write)(mho_store *s, const char *run_id, FILE *out, const mho_context *ctx,
-                   mho_errinfo *ei);
-} mho_report;
+/** A registered report: a table or an HTML page of a database (mho/model/report.h). */
+typedef struct mho_report mho_report;
 
 /** The report of that id ("run"), or NULL. */
 MHO_API const mho_report *mho_report_find(const char *id);
@@ -27,6 +16,11 @@ MHO_API const mho_report *mho_report_find(const char *id);
 MHO_API const mho_report *mho_report_at(int i);
 /** How many reports there are. */
 MHO_API int mho_report_count(void);
+/** What it says of itself (mho/model/entry.h). */
+MHO_API const struct mho_entry *mho_report_entry(const mho_report *report);
+/** Write the report of a run, see mho_report.write. */
+MHO_API mho_err mho_report_write(const mho_report *report, mho_store *s, const char *run_id,
+                                 FILE *out, const mho_context *ctx, mho_errinfo *ei);
 
 /** Heat maps of quantities over the same array, side by side. */
 typedef struct mho_heat_map {
@@ -46,6 +40,10 @@ typedef struct mho_heat {
  *  @return MHO_OK; MHO_EINVAL for another ending; MHO_EUNSUPPORTED without gnuplot; MHO_EIO;
  *          MHO_ENOMEM. */
 MHO_API mho_err mho_heat_draw(const mho_heat *h, const char *path, mho_errinfo *ei);
+
+/* Of device models, mho/model/device.h. */
+typedef struct mho_curve_point mho_curve_point;
+typedef struct mho_pulse_data mho_pulse_data;
 
 /** The response of a population to pulses, and measured points beside it. */
 typedef struct mho_pulse_plot {

@@ -8,6 +8,11 @@
 #include "mho/store.h"
 
 typedef struct mho_trainer mho_trainer;
+/* Of authors of models, mho/model/. */
+typedef struct mho_network mho_network;
+typedef struct mho_connection mho_connection;
+typedef struct mho_state mho_state;
+typedef struct mho_trace_point mho_trace_point;
 
 /* ---------------------------------------------------------------- a run, logged */
 
@@ -199,9 +204,10 @@ MHO_API mho_err mho_trainer_gradient(mho_trainer *t, int first, int n, int c, mh
 /** What the experiment's section observe asks for, at the present weights. Nothing that training
  *  uses later is touched, and what is not asked for is left as it is.
  *
- *  @param row     over the first observe.samples test images, see mho/settle.h: spectral_radius;
- *                 lyapunov (NaN where every perturbation dies out); of the settling steps_mean and
- *                 steps_max (NaN when no sample settles), residual_max and unsettled.
+ *  @param row     over the first observe.samples test images, see mho/model/settle.h:
+ *                 spectral_radius; lyapunov (NaN where every perturbation dies out); of the
+ *                 settling steps_mean and steps_max (NaN when no sample settles), residual_max and
+ *                 unsettled.
  *  @param cosine  [trained connections] cosine of the rule's gradient with backpropagation's
  *                 through the same network without its recurrence, on the first train.batch
  *                 training images, biases included; with observe.cosine_at settled, backpropagation

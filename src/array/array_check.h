@@ -3,7 +3,7 @@
 #ifndef MHO_ARRAY_ARRAY_CHECK_H
 #define MHO_ARRAY_ARRAY_CHECK_H
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 /** Whether an experiment's array model has parameters that go together, and fits the network.
  *  MHO_ECONFIG with a sentence as of mho_entry.check. */

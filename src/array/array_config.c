@@ -1,6 +1,6 @@
 /* array_config.c - what every array is told.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 static bool has_wires(const mho_experiment *e) {
   return e->array_config.r_word > 0 || e->array_config.r_bit > 0;

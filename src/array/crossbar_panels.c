@@ -5,7 +5,7 @@
 
 #include "array/crossbar_panels.h"
 #include "array/weights.h"
-#include "mho/num.h"
+#include "mho/model/num.h"
 
 /* [0] of the matrix, [1] of its transpose. */
 struct mho_crossbar_panels {

@@ -3,7 +3,7 @@
 #ifndef MHO_ARRAY_CROSSBAR_PANELS_H
 #define MHO_ARRAY_CROSSBAR_PANELS_H
 
-#include "mho/array.h"
+#include "mho/model/array.h"
 
 /** Make x->panels where they can be of use; nothing is packed yet. @return MHO_OK; MHO_ENOMEM. */
 mho_err mho__crossbar_panels_new(mho_crossbar *x, mho_errinfo *ei);

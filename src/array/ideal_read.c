@@ -1,6 +1,6 @@
 /* ideal_read.c - reads through ideal circuits, with the I-V law that the devices themselves have.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/array.h"
+#include "mho/model/array.h"
 
 extern const mho_array_model mho_array_ideal;
 

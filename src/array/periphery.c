@@ -54,7 +54,7 @@
 #include <string.h>
 
 #include "base/vmath.h"
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 static const mho_periphery *params_of(const mho_experiment *e) {
   return (const mho_periphery *)(const void *)e->array.params;

@@ -22,7 +22,7 @@
 #include "array/perturbation.h"
 
 #include "base/streams.h"
-#include "mho/num.h"
+#include "mho/model/num.h"
 
 /* Numbers drawn at a time. */
 enum { DRAWN = 1024 };

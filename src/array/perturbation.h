@@ -3,7 +3,7 @@
 #ifndef MHO_ARRAY_PERTURBATION_H
 #define MHO_ARRAY_PERTURBATION_H
 
-#include "mho/array.h"
+#include "mho/model/array.h"
 
 /** Numbers first .. first+n-1 of a step: normal deviates for MHO_SHAPE_NORMAL, else signs, [n]. */
 void mho__perturbation_numbers(int shape, mho_rng rng, uint64_t step, uint64_t first, size_t n,

@@ -5,7 +5,7 @@
 #ifndef MHO_ARRAY_PLACE_H
 #define MHO_ARRAY_PLACE_H
 
-#include "mho/array.h"
+#include "mho/model/array.h"
 
 typedef struct mho_place { /* of a tile */
   int crossbar;

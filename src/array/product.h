@@ -3,8 +3,8 @@
 #ifndef MHO_ARRAY_PRODUCT_H
 #define MHO_ARRAY_PRODUCT_H
 
-#include "mho/array.h"
-#include "mho/num.h"
+#include "mho/model/array.h"
+#include "mho/model/num.h"
 
 /** Lines that a read drives, ... */
 static inline int mho__read_inputs(const mho_crossbar *x, const mho_read *r) {

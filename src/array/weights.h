@@ -7,7 +7,7 @@
 #ifndef MHO_ARRAY_WEIGHTS_H
 #define MHO_ARRAY_WEIGHTS_H
 
-#include "mho/array.h"
+#include "mho/model/array.h"
 
 struct mho_weights {
   /** [rows x cols] without wires; with drift, as it is at x->after. */

@@ -1,6 +1,7 @@
 /* param.c - parameter tables: defaults, parsing with units and ranges, printing.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/base.h"
+#include "mho/model/entry.h"
 
 #include <ctype.h>
 #include <math.h>

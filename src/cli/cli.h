@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "mho/experiment.h"
+#include "mho/model/entry.h"
 #include "mho/store.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_INPUT = 2, EXIT_INTERRUPTED = 130 };

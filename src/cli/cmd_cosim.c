@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/subject.h"
+#include "mho/model/check.h"
 
 typedef struct options {
   common_options common;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "mho/model/dataset.h"
 
 typedef struct options {
   common_options common;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "mho/model/check.h"
 #include "mho/report.h"
 
 enum { OPTIONS_MAX = 24 };

@@ -32,7 +32,8 @@ static int count_of(const mho_registry *r, int kind) {
 }
 
 static const mho_entry *entry_of(const mho_registry *r, int kind, int i) {
-  return kind == MHO_KIND_COUNT ? &mho_report_at(i)->entry : mho_registry_at(r, (mho_kind)kind, i);
+  return kind == MHO_KIND_COUNT ? mho_report_entry(mho_report_at(i))
+                                : mho_registry_at(r, (mho_kind)kind, i);
 }
 
 static void print_json(int kind, const mho_entry *e) {

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "cli/subject.h"
+#include "mho/model/check.h"
+#include "mho/model/circuit.h"
 
 enum { MAX_WORDS = 1024 };
 typedef struct options {

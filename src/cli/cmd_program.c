@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/version.h"
+#include "mho/model/check.h"
 #include "mho/train.h"
 
 enum { CHIPS_MAX = 100000 };

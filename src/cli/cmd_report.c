@@ -34,7 +34,7 @@ static mho_err write_page(const environment *s, mho_store *store, const char *ki
   if (!f)
     return cannot_write(path, ei);
 
-  mho_err err = mho_report_find(kind)->write(store, id, f, &s->ctx, ei);
+  mho_err err = mho_report_write(mho_report_find(kind), store, id, f, &s->ctx, ei);
   bool bad = ferror(f);
   if (fclose(f))
     bad = true;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "mho/num.h"
+#include "mho/model/circuit.h"
+#include "mho/model/num.h"
 #include "mho/report.h"
 #include "mho/spice.h"
 #include "mho/wire.h"

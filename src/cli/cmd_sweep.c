@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/version.h"
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "mho/study.h"
 
 typedef struct options {

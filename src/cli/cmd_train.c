@@ -7,7 +7,8 @@
 
 #include "cli/cli.h"
 #include "cli/version.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 #include "mho/train.h"
 
 typedef struct options {

@@ -10,7 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/version.h"
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "mho/spice.h"
 #include "mho_config.h"
 

@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 
 /* ---------------------------------------------------------------- Ctrl-C */
 

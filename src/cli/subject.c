@@ -1,6 +1,7 @@
 /* subject.c - the network that a verb works on: of a stored run, or as a config builds it.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli/subject.h"
+#include "mho/model/check.h"
 
 #include <stdio.h>
 #include <string.h>

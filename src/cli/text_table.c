@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "mho/model/entry.h"
 
 struct table {
   struct libscols_table *t;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "data/file.h"
+#include "mho/model/dataset.h"
 
 enum {
   SIDE = 32,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "data/file.h"
+#include "mho/model/dataset.h"
 
 #define NO_LIMIT 1e15 /* how many images there are is known only when they are read */
 

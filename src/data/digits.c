@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "data/file.h"
+#include "mho/model/dataset.h"
 
 enum {
   SIDE = 8,

@@ -6,6 +6,7 @@
  * https, so the address is their repository.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
+#include "mho/model/dataset.h"
 
 static mho_err load(const mho_dataset_kind *kind, const void *params, const char *folder,
                     mho_dataset *out, mho_errinfo *ei) {

@@ -2,6 +2,7 @@
  * temporary name beside its place, checked, and only then given its name, so that whatever stops a
  * download no half file is ever taken for a whole one.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/model/dataset.h"
 #include "mho_config.h"
 
 #include <errno.h>

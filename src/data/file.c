@@ -1,6 +1,7 @@
 /* file.c - finding, unpacking and checksumming the files of datasets.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/file.h"
+#include "mho/model/dataset.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "mho/data.h"
+#include "mho/model/dataset.h"
 
 enum { MHO_DATA_PATH = 4096, MHO_DATA_HEX = SHA256_DIGEST_STRING_LENGTH };
 

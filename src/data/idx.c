@@ -10,6 +10,7 @@
  * with the data that are there, not with the sizes announced.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
+#include "mho/model/dataset.h"
 
 #include <limits.h>
 #include <math.h>

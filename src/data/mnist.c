@@ -5,6 +5,7 @@
  * yann.lecun.com/exdb/mnist, no longer serves them; the one below is the mirror that PyTorch uses.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/idx.h"
+#include "mho/model/dataset.h"
 
 static mho_err load(const mho_dataset_kind *kind, const void *params, const char *folder,
                     mho_dataset *out, mho_errinfo *ei) {

@@ -17,7 +17,7 @@
 #include "base/streams.h"
 #include "data/file.h"
 #include "data/table_rows.h"
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 typedef struct table {
   char features[MHO_TEXT_MAX], targets[MHO_TEXT_MAX];

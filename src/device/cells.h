@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "base/streams.h"
-#include "mho/device.h"
+#include "mho/model/device.h"
 
 enum { LAW_NORMAL, LAW_LOGNORMAL, LAW_UNIFORM };
 

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 
-#include "mho/device.h"
+#include "mho/model/device.h"
 
 void mho_device_spice_param(mho_device_spice *s, const char *name, double value) {
   if (s->n == MHO_SPICE_PARAMS)

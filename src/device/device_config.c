@@ -5,7 +5,7 @@
 
 #include "device/cells.h"
 #include "device/ideal.h"
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 #define SPREAD "device-to-device"
 

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/ideal.h"
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 static const mho_param table[] = {
     MHO_P_BOOL(mho_ideal_params, bounded, "bounded", 0, "keep weights within +-w_max",

@@ -3,7 +3,7 @@
 #ifndef MHO_DEVICE_IDEAL_H
 #define MHO_DEVICE_IDEAL_H
 
-#include "mho/device.h"
+#include "mho/model/device.h"
 
 typedef struct mho_ideal_params {
   bool bounded;

@@ -10,7 +10,7 @@
 #define MHO_DEVICE_LANES_H
 
 #include "base/vmath.h"
-#include "mho/device.h"
+#include "mho/model/device.h"
 
 /* fminf and fmaxf as vector code: those must look at NaN. */
 static inline float mho__least(float a, float b) {

@@ -3,7 +3,7 @@
 #ifndef MHO_DEVICE_NL_PULSE_H
 #define MHO_DEVICE_NL_PULSE_H
 
-#include "mho/device.h"
+#include "mho/model/device.h"
 
 /** a = A/P of a nonlinearity label (signed); infinite for label 0, the straight line. */
 double mho__nl_pulse_a(double label);

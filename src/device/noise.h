@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "device/lanes.h"
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 enum { MHO_NOISE_MULTIPLICATIVE, MHO_NOISE_ADDITIVE };
 

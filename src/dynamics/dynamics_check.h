@@ -3,7 +3,7 @@
 #ifndef MHO_DYNAMICS_DYNAMICS_CHECK_H
 #define MHO_DYNAMICS_DYNAMICS_CHECK_H
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 /** Whether an experiment's dynamics has parameters that go together, and what is asked of it.
  *  MHO_ECONFIG with a sentence as of mho_entry.check. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "experiment/sections.h"
+#include "mho/model/entry.h"
 
 enum { SETTINGS_MAX = 512 };
 

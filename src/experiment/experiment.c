@@ -7,6 +7,7 @@
 #include "experiment/compatible.h"
 #include "experiment/config_file.h"
 #include "experiment/sections.h"
+#include "mho/model/entry.h"
 #include "rule/rule_check.h"
 
 /* What is filled in. */

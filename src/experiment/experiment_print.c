@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "experiment/sections.h"
+#include "mho/model/check.h"
 
 /* ---------------------------------------------------------------- YAML */
 

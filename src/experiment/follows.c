@@ -1,6 +1,6 @@
 /* follows.c - what follows from what an experiment has chosen, and why keys have no effect then.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/check.h"
+#include "mho/model/check.h"
 #include "settle/settler_check.h"
 
 bool mho_experiment_has_cells(const mho_experiment *e) {

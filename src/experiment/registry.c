@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mho/experiment.h"
+#include "mho/model/check.h"
 
 #define X(id) extern const mho_dataset_kind mho_dataset_##id;
 #include "dataset_list.inc"

@@ -2,6 +2,7 @@
  * in turn.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "experiment/sections.h"
+#include "mho/model/check.h"
 
 #include <stddef.h>
 #include <string.h>

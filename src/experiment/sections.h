@@ -4,6 +4,7 @@
 #define MHO_EXPERIMENT_SECTIONS_H
 
 #include "mho/experiment.h"
+#include "mho/model/check.h"
 
 /* A section of the config: its own keys, and the words that choose registered things (whose keys
  * join it). */

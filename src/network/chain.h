@@ -3,7 +3,7 @@
 #ifndef MHO_NETWORK_CHAIN_H
 #define MHO_NETWORK_CHAIN_H
 
-#include "mho/network.h"
+#include "mho/model/network.h"
 
 /** Sizes of all layers, no edges. */
 void mho__graph_layers(const mho_topology_input *in, mho_graph *g);

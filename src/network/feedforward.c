@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "array/product.h"
-#include "mho/network.h"
+#include "mho/model/network.h"
 
 static const mho_array_model exact = {
     .entry = {.abi = MHO_ABI, .id = "exact", .title = "exact products"},

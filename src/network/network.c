@@ -1,7 +1,7 @@
 /* network.c - from a graph of layers to crossbars and links.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
-#include "mho/check.h"
+#include "mho/model/check.h"
 #include "network/neuron_circuit.h"
 
 #include <math.h>

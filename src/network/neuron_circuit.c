@@ -10,7 +10,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "network/neuron_circuit.h"
 #include "base/streams.h"
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 #include <math.h>
 

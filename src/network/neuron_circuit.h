@@ -3,7 +3,7 @@
 #ifndef MHO_NETWORK_NEURON_CIRCUIT_H
 #define MHO_NETWORK_NEURON_CIRCUIT_H
 
-#include "mho/network.h"
+#include "mho/model/network.h"
 
 /** Draw the neuron circuits of all hidden layers; none where the config (nullable) says ideal.
  *  @return MHO_OK; MHO_ENOMEM, after which mho__neuron_circuits_free frees what there is. */

@@ -3,7 +3,7 @@
 #ifndef MHO_NETWORK_TOPOLOGY_CHECK_H
 #define MHO_NETWORK_TOPOLOGY_CHECK_H
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 /** Whether an experiment's topology fits the layers and the observables that are asked for.
  *  MHO_ECONFIG with a sentence as of mho_entry.check. */

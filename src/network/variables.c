@@ -1,6 +1,6 @@
 /* variables.c - memory for tables of variables.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/variables.h"
+#include "mho/model/variables.h"
 
 #include <string.h>
 

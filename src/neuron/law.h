@@ -6,7 +6,7 @@
  *
  * The members of mho_neuron say what each loop is for; arrays are [n].
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/neuron.h"
+#include "mho/model/neuron.h"
 
 #define LEAST(a, b) ((a) < (b) ? (a) : (b))
 #define MOST(a, b)  ((a) > (b) ? (a) : (b))

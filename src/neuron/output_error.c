@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "mho/neuron.h"
+#include "mho/model/neuron.h"
 
 void mho_output_error(int n, int outputs, const mho_real *y, const mho_targets *targets,
                       mho_real *error) {

@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/vmath.h"
-#include "mho/neuron.h"
+#include "mho/model/neuron.h"
 
 /* The first of the largest values of v [n]. */
 static int largest(int n, const mho_real *v) {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "mho_config.h"
 
 #ifdef MHO_HAVE_XSMM

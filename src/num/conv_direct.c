@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "mho_config.h"
 
 #if defined(MHO_HAVE_XSMM) && !defined(MHO_DOUBLE)

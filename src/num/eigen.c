@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/streams.h"
-#include "mho/num.h"
+#include "mho/model/num.h"
 
 mho_err mho_eigen_dense(int n, double *a, double *re, double *im, mho_errinfo *ei) {
   size_t size = (size_t)n;

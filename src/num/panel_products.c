@@ -5,7 +5,7 @@
  * all products until it changes, and the product with a panel is a narrow one, which libxsmm reads
  * where it lies, at nearly the processor's peak.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "mho_config.h"
 
 bool mho_panels_pay(int n, int k) {

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 
 bool mho_conv_fit(mho_conv *g) {
   int high = g->height + 2 * g->padding - g->kernel, wide = g->width + 2 * g->padding - g->kernel;

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 
 /* What is the same for all windows: how far it is to the next one, and where units lie from the
  * first one on, in scan order. (Divisions in their place cost as much as the channels of a

@@ -8,7 +8,7 @@
 #include <gsl/gsl_odeiv2.h>
 #include <math.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 
 struct mho_ode {
   mho_ode_system system;

@@ -9,7 +9,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "mho/program.h"
+#include "mho/model/program.h"
 
 typedef struct accumulate {
   double threshold;

@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include "base/vmath.h"
-#include "mho/program.h"
+#include "mho/model/program.h"
 
 typedef struct adam {
   double beta1, beta2, epsilon;

@@ -2,7 +2,7 @@
  *
  * Source: B. Polyak, USSR Comput. Math. Math. Phys. 4(5), 1 (1964).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/program.h"
+#include "mho/model/program.h"
 
 typedef struct momentum {
   double mu;

@@ -1,6 +1,6 @@
 /* pulse_trains.c - room for the pulse trains of a batch.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/program.h"
+#include "mho/model/program.h"
 
 static bool has_room(const mho_pulse_trains *t) {
   return t->row && t->col && t->slots && t->n_rows && t->n_cols && t->truncated && t->reached;

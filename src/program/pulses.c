@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "base/streams.h"
-#include "mho/program.h"
+#include "mho/model/program.h"
 
 typedef struct pulses {
   int64_t max_pulses;

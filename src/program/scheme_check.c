@@ -1,6 +1,6 @@
 /* scheme_check.c - what a scheme of any kind needs of the others that an experiment has chosen.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 static const mho_scheme *scheme_of(const mho_experiment *e) {
   return (const mho_scheme *)e->scheme.entry;

@@ -1,6 +1,6 @@
 /* sgd.c - plain gradient descent, dW = -rate g.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/program.h"
+#include "mho/model/program.h"
 
 static void step(const void *params, double rate, int64_t update, size_t n, const mho_real *g,
                  mho_real *const *state, mho_real *dw) {

@@ -8,7 +8,7 @@
  * Source: E. Zamanidoost et al., "Manhattan rule training for memristive crossbar circuit pattern
  * classifiers", IEEE WISP 2015; M. Prezioso et al., Nature 521, 61 (2015).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/program.h"
+#include "mho/model/program.h"
 
 typedef struct sign_rule {
   double threshold;

@@ -24,7 +24,7 @@
 #include <string.h>
 
 #include "base/streams.h"
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 typedef struct stochastic {
   int64_t max_length;

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 static const char *not_cosine(const mho_experiment *e) {
   return e->update.schedule == MHO_SCHEDULE_COSINE ? NULL : "update.schedule is not cosine";

@@ -14,7 +14,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "base/streams.h"
-#include "mho/program.h"
+#include "mho/model/program.h"
 
 typedef struct write_verify {
   double tolerance, read_noise;

@@ -1,6 +1,7 @@
 /* config_table.c - the config of a run: the table of its keys, and the command that makes it again.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/config_table.h"
+#include "mho/model/entry.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "mho/model/check.h"
 #include "mho/report.h"
 #include "report/gnuplot.h"
 

@@ -1,6 +1,7 @@
 /* report.c - the list of reports.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/report.h"
+#include "mho/model/report.h"
 
 #include <string.h>
 
@@ -13,6 +14,15 @@ static const mho_report *const reports[] = {
 #include "report_list.inc"
 #undef X
 };
+
+const mho_entry *mho_report_entry(const mho_report *report) {
+  return &report->entry;
+}
+
+mho_err mho_report_write(const mho_report *report, mho_store *s, const char *run_id, FILE *out,
+                         const mho_context *ctx, mho_errinfo *ei) {
+  return report->write(s, run_id, out, ctx, ei);
+}
 
 int mho_report_count(void) {
   return MHO_COUNT(reports);

@@ -1,6 +1,7 @@
 /* run.c - the report of one run: key figures, learning curves, devices, the check against ngspice,
  * the config.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/model/report.h"
 #include "mho/report.h"
 
 #include <math.h>

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mho/model/report.h"
 #include "mho/report.h"
 #include "report/crossbar_plots.h"
 #include "report/html.h"

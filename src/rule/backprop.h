@@ -4,7 +4,7 @@
 #ifndef MHO_RULE_BACKPROP_H
 #define MHO_RULE_BACKPROP_H
 
-#include "mho/rule.h"
+#include "mho/model/rule.h"
 
 /** The members of mho_rule of these names: see there. One state, an error of the true gradient's
  * size. */

@@ -33,8 +33,8 @@
 #include <string.h>
 
 #include "base/streams.h"
-#include "mho/check.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 #include "rule/credits.h"
 
 typedef struct balance {

@@ -2,7 +2,7 @@
  *
  * Source: D. Rumelhart, G. Hinton, R. Williams, Nature 323, 533 (1986).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/check.h"
+#include "mho/model/check.h"
 #include "rule/backprop.h"
 
 static mho_err check(const mho_experiment *e, mho_errinfo *ei) {

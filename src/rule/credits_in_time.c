@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "rule/credits.h"
 
 /* tau_c after which credits count as unsettled; errors allowed a step, over the tolerance: larger

@@ -2,7 +2,7 @@
  *
  * Source: T. Lillicrap et al., Nature Communications 7:13276 (2016).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/check.h"
+#include "mho/model/check.h"
 #include "rule/backprop.h"
 
 static const mho_default defaults[] = {{"feedback.mode", "asymmetric"}};

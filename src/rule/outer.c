@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "mho/check.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 #include "rule/phase.h"
 
 /* What rates or the rule do to the size of errors already. */

@@ -42,8 +42,8 @@
 
 #include "array/perturbation.h"
 #include "base/streams.h"
-#include "mho/check.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 #include "rule/phase.h"
 
 typedef struct perturb {

@@ -4,7 +4,7 @@
 #define MHO_RULE_PHASE_H
 
 #include "base/streams.h"
-#include "mho/rule.h"
+#include "mho/model/rule.h"
 #include "settle/links.h"
 
 /* The free phase of a rule's lesson: state[0], from its own inputs. */

@@ -3,7 +3,7 @@
 #ifndef MHO_RULE_RULE_CHECK_H
 #define MHO_RULE_RULE_CHECK_H
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 /** Whether an experiment's rule can run its dynamics and apply its changes when it is asked to.
  *  MHO_ECONFIG with a sentence as of mho_entry.check. */

@@ -3,7 +3,7 @@
 #ifndef MHO_SETTLE_LINKS_H
 #define MHO_SETTLE_LINKS_H
 
-#include "mho/settle.h"
+#include "mho/model/settle.h"
 
 /* The values of layer l in a set of activities, from sample sample0 on. */
 static inline mho_real *mho__values(const mho_network *net, mho_real *const *z, int l,

@@ -22,7 +22,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 #include "settle/ode.h"
 
 static const ode_params *params_of(const mho_experiment *e) {

@@ -21,7 +21,7 @@
 #ifndef MHO_SETTLE_ODE_NETWORK_H
 #define MHO_SETTLE_ODE_NETWORK_H
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "settle/chunk.h"
 
 /* Config keys of the ode settler. Times without a unit are in tau. */

@@ -3,7 +3,7 @@
 #ifndef MHO_SETTLE_SETTLER_CHECK_H
 #define MHO_SETTLE_SETTLER_CHECK_H
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 /** Whether an experiment's settler has parameters that go together, and can run its dynamics and
  *  the difference that is asked for. MHO_ECONFIG with a sentence as of mho_entry.check. */

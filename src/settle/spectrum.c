@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "settle/links.h"
 
 enum { BALANCE_ROUNDS = 200 };

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/streams.h"
-#include "mho/check.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 #include "settle/links.h"
 
 static const char *without_cosine(const mho_experiment *e) {

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 #include "settle/links.h"
 
 static const mho_param settle_table[] = {

@@ -24,7 +24,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 #include "settle/chunk.h"
 
 typedef struct sweep {

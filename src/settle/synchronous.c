@@ -20,7 +20,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 #include "settle/chunk.h"
 
 typedef struct synchronous {

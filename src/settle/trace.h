@@ -6,7 +6,7 @@
 #ifndef MHO_SETTLE_TRACE_H
 #define MHO_SETTLE_TRACE_H
 
-#include "mho/settle.h"
+#include "mho/model/settle.h"
 
 /* A neuron of a hidden layer. */
 typedef struct mho_trace_neuron {

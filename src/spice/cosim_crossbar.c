@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/streams.h"
+#include "mho/model/circuit.h"
 #include "spice/netlist_crossbar.h"
 
 /* The largest difference, relative to the largest current, that the rounding of a sum of floats

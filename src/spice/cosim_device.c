@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/streams.h"
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 
 /* The config without all that devices have beside their mean response: spread, faults, noise,

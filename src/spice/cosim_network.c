@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mho/num.h"
-#include "mho/settle.h"
+#include "mho/model/circuit.h"
+#include "mho/model/num.h"
+#include "mho/model/settle.h"
 #include "mho/spice.h"
 #include "spice/netlist_crossbar.h"
 

@@ -1,5 +1,6 @@
 /* crossbar_currents.c - currents that the core expects of a crossbar's circuit, tile by tile.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/model/circuit.h"
 #include "mho/wire.h"
 #include "spice/netlist_crossbar.h"
 

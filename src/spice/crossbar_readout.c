@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "mho/model/circuit.h"
 #include "spice/netlist_crossbar.h"
 
 /* Name of the voltage of the word or bit line at device (i, j) of the first array: a node of its

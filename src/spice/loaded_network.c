@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "array/weights.h"
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 #include "spice/subckt.h"
 

@@ -5,6 +5,7 @@
  * there.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spice/netlist_crossbar.h"
+#include "mho/model/circuit.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
 #ifndef MHO_SPICE_NETLIST_CROSSBAR_H
 #define MHO_SPICE_NETLIST_CROSSBAR_H
 
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 #include "spice/netlist_text.h"
 

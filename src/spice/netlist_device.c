@@ -12,7 +12,8 @@
 #include <string.h>
 
 #include "base/streams.h"
-#include "mho/device.h"
+#include "mho/model/circuit.h"
+#include "mho/model/device.h"
 #include "mho/spice.h"
 #include "spice/subckt.h"
 

@@ -6,7 +6,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "mho/num.h"
+#include "mho/model/circuit.h"
+#include "mho/model/num.h"
 #include "mho/spice.h"
 #include "spice/netlist_crossbar.h"
 

@@ -19,8 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mho/array.h"
-#include "mho/num.h"
+#include "mho/model/array.h"
+#include "mho/model/circuit.h"
+#include "mho/model/num.h"
 #include "spice/netlist_crossbar.h"
 #include "spice/session.h"
 

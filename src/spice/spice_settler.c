@@ -14,7 +14,8 @@
 #include <string.h>
 
 #include "array/weights.h"
-#include "mho/settle.h"
+#include "mho/model/circuit.h"
+#include "mho/model/settle.h"
 #include "mho/spice.h"
 #include "spice/session.h"
 

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 
 #define add mho__spice_text_add

@@ -3,7 +3,7 @@
 #ifndef MHO_SPICE_SUBCKT_H
 #define MHO_SPICE_SUBCKT_H
 
-#include "mho/neuron.h"
+#include "mho/model/neuron.h"
 #include "spice/netlist_crossbar.h"
 #include "spice/netlist_text.h"
 

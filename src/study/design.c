@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/streams.h"
+#include "mho/model/entry.h"
 #include "study/study_impl.h"
 
 enum { SOBOL_AXES = 40 }; /* of gsl_qrng_sobol */

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mho/model/num.h"
 #include "study/study_impl.h"
 
 _Static_assert(sizeof(study_message) < 4096, "a message must fit into a pipe in one piece");

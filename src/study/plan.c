@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mho/model/check.h"
 #include "study/study_impl.h"
 
 enum { KEY_MAX = 160, DATASETS_MAX = 16, MORE_SPEEDS = 256 };

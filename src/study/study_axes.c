@@ -1,6 +1,7 @@
 /* study_axes.c - what a study file varies: points by name, lists of values, ranges.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "study/study_axes.h"
+#include "mho/model/entry.h"
 
 #include <math.h>
 #include <stdio.h>

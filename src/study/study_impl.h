@@ -5,6 +5,7 @@
 
 #include "experiment/config_file.h"
 #include "experiment/sections.h"
+#include "mho/model/entry.h"
 #include "mho/study.h"
 #include "mho/train.h"
 

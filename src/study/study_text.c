@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mho/model/check.h"
 #include "study/study_impl.h"
 
 /* ---------------------------------------------------------------- YAML */

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "mho/model/check.h"
 #include "study/study_impl.h"
 
 typedef struct worker {

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mho/num.h"
+#include "mho/model/circuit.h"
+#include "mho/model/num.h"
 
 /* ---------------------------------------------------------------- what the experiment says */
 

@@ -3,6 +3,7 @@
 #ifndef MHO_TRAIN_LINE_VOLTAGES_H
 #define MHO_TRAIN_LINE_VOLTAGES_H
 
+#include "mho/model/circuit.h"
 #include "train/trainer.h"
 
 /* What the core settles one test image to, [n_layers] of [n]: inputs or activities, logits last.

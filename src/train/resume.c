@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "train/training_run.h"
 
 /* ---------------------------------------------------------------- processes */

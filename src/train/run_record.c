@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 
 void mho__run_texts_free(mho_run_texts *texts) {
   free(texts->config);

@@ -3,7 +3,7 @@
 #ifndef MHO_TRAIN_SAMPLE_ORDER_H
 #define MHO_TRAIN_SAMPLE_ORDER_H
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 typedef struct mho_order {
   int n;         /**< Samples. */

@@ -6,7 +6,7 @@
 #ifndef MHO_TRAIN_STANDING_H
 #define MHO_TRAIN_STANDING_H
 
-#include "mho/check.h"
+#include "mho/model/check.h"
 
 /* What an epoch has summed up so far; a checkpoint within an epoch has it as it is here. */
 typedef struct mho_epoch_sums {

@@ -3,7 +3,7 @@
 #ifndef MHO_TRAIN_START_WEIGHTS_H
 #define MHO_TRAIN_START_WEIGHTS_H
 
-#include "mho/network.h"
+#include "mho/model/network.h"
 
 typedef struct mho_brought {
   int n_trained;

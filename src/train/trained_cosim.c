@@ -1,5 +1,6 @@
 /* trained_cosim.c - circuits of a trainer's network in ngspice, against the core.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/model/circuit.h"
 #include "train/line_voltages.h"
 
 mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_connection *k,

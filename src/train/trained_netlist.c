@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "mho/model/circuit.h"
 #include "train/line_voltages.h"
 
 /* ---------------------------------------------------------------- one read of a crossbar */

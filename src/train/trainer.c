@@ -6,7 +6,7 @@
 #include <gsl/gsl_errno.h>
 #include <pthread.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 
 static mho_pool *pool_of(const mho_trainer *t) {
   return t->ctx ? t->ctx->pool : NULL;

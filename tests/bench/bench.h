@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mho/num.h"
+#include "mho/model/dataset.h"
+#include "mho/model/num.h"
 #include "mho/train.h"
 
 enum { TRAIN = 60000, TEST = 1000, FEATURES = 784, CLASSES = 10 };

@@ -7,6 +7,7 @@
  * many threads.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bench.h"
+#include "mho/model/check.h"
 
 /* Multiply-adds a sample: every forward link once a free sweep (the input's and the read-out's
  * once), every link back once in all later sweeps and in the nudged one, every gradient once. */

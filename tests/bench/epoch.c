@@ -6,6 +6,7 @@
  * shape on as many threads.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bench.h"
+#include "mho/model/check.h"
 
 /* Multiply-adds a sample: input, read-out and its feedback and the gradient once; a hidden link
  * `sweeps` times less the times that the signal has not come that far, and `nudged` times in the

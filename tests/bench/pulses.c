@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "mho/experiment.h"
+#include "mho/model/check.h"
 
 enum { ROWS = 512, COLS = 784, CELLS = ROWS * COLS, REPEATS = 150 };
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "bench.h"
+#include "mho/model/check.h"
 
 enum { SAMPLES = 500, ROWS = 784, COLS = 512, ROUNDS = 15 };
 

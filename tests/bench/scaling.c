@@ -2,6 +2,7 @@
  * 50 layers of 64 and for two layers of 64 to 2048; run by `meson test --benchmark`.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bench.h"
+#include "mho/model/check.h"
 
 /* Bytes that grow with the network: weights, moments, states, errors. */
 static double megabytes(const mho_network *net) {

@@ -6,6 +6,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 
+#include "mho/model/check.h"
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 #include "mho/train.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "mho/wire.h"
 
 /* Seconds of badcrossbar 1.1 for one input, measured on two cores of another machine

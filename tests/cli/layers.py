@@ -47,7 +47,7 @@ def layer_faults(path, text):
     if folder not in LEVEL:
         yield f'src/{path}: folder {folder} has no layer in this test'
         return
-    for other in re.findall(r'#include "(?:mho/)?(\w+)(?:\.h|/[\w./]+)"', text):
+    for other in re.findall(r'#include "(?:mho/(?:model/)?)?(\w+)(?:\.h|/[\w./]+)"', text):
         if other in LEVEL and other != folder and LEVEL[other] >= LEVEL[folder]:
             yield f'src/{path} includes {other}, which is not below {folder}'
     if folder in BLIND and 'array/weights.h' in text:

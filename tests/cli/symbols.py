@@ -73,6 +73,14 @@ def library_faults():
         yield f'libmho.so exports {name}, which no header declares MHO_API'
 
 
+def shelf_faults():
+    """Headers of programs that need one of models."""
+    for path in headers('mho'):
+        with open(path, encoding='utf-8') as f:
+            if '#include "mho/model/' in f.read():
+                yield f'{os.path.basename(path)} includes a header of mho/model/, which programs are to do without'
+
+
 def header_faults():
     for path in [path for shelf in SHELVES for path in headers(shelf)]:
         name = os.path.relpath(path, os.path.join(SOURCE, 'include'))
@@ -90,7 +98,7 @@ def main():
     if sys.argv[1:] == ['--renew']:
         renew()
         return 0
-    bad = [*list_faults(), *library_faults(), *header_faults()]
+    bad = [*list_faults(), *library_faults(), *shelf_faults(), *header_faults()]
     names = [len(declared(shelf)) for shelf in SHELVES]
     print('\n'.join(bad) or f'{names[0]} names for programs, {names[1]} for authors of models')
     return bool(bad) or names[0] < 50

@@ -3,6 +3,7 @@
  * whatever it is read together with.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "crossbar.h"
+#include "mho/model/entry.h"
 #include "mho/spice.h"
 
 enum { ROWS = 19, COLS = 13, SAMPLES = 21 };

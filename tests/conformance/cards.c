@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/nl_pulse.h"
 #include "experiment.h"
+#include "mho/model/check.h"
 
 enum { N = 1 << 15 };
 

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "device/nl_pulse.h"
 #include "mho/experiment.h"
+#include "mho/model/check.h"
 #include "test.h"
 
 #include <unistd.h>

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "crossbar.h"
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 #include "mho/wire.h"
 #include "three_banks.h"

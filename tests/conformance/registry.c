@@ -1,6 +1,7 @@
 /* Every registered thing says what it is, and its parameter table is sound.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/experiment.h"
+#include "mho/model/check.h"
 #include "test.h"
 
 static void check_param(const mho_entry *e, const mho_param *p) {

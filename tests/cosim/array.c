@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "crossbar.h"
+#include "mho/model/check.h"
 #include "mho/spice.h"
 
 MHO_API const char *__lsan_default_suppressions(void);

@@ -1,5 +1,6 @@
 /* A crossbar read in ngspice against its closed form, and what the session does with bad netlists.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 #include "test.h"
 

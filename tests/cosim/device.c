@@ -1,5 +1,7 @@
 /* The subcircuit of every device model under 200 random pulses, against the core.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/model/check.h"
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 
 #include "experiment.h"

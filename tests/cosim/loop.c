@@ -1,6 +1,7 @@
 /* Training with ngspice in the loop against the core: accuracy, and the weights along the way.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
+#include "mho/model/check.h"
 #include "mho/spice.h"
 
 #include "experiment.h"

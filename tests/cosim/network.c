@@ -2,6 +2,8 @@
  * equilibrium propagation makes of them.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
+#include "mho/model/check.h"
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 
 #include "experiment.h"

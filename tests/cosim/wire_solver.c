@@ -1,5 +1,6 @@
 /* Arrays with wire resistance in ngspice: currents and node voltages against the solver's.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 #include "wires.h"
 

@@ -1,6 +1,7 @@
 /* Crossbars with wire resistance in ngspice against Kirchhoff's law solved directly in double
  * precision.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mho/model/circuit.h"
 #include "mho/spice.h"
 #include "test.h"
 

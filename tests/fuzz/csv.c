@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "fuzz.h"
-#include "mho/device.h"
+#include "mho/model/device.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mho_errinfo ei = {0};

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "fuzz.h"
+#include "mho/model/check.h"
 
 /* An experiment on the table, with classes or values. */
 static mho_experiment *experiment_on(const char *path, const char *kind) {

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
+#include "mho/model/check.h"
 
 _Static_assert(sizeof(mho_real) == 8,
                "this test tells rounding from error: it needs the double build");

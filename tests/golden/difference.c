@@ -3,6 +3,7 @@
  * map.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "experiment.h"
+#include "mho/model/check.h"
 
 _Static_assert(sizeof(mho_real) == 8, "subtraction needs the double build");
 

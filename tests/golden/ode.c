@@ -7,7 +7,8 @@
 
 #include "array/weights.h"
 #include "experiment.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 
 _Static_assert(sizeof(mho_real) == 8,
                "fixed points to 1e-6 and small signals need the double build");

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "crossbar.h"
+#include "mho/model/check.h"
 
 _Static_assert(sizeof(mho_real) == 8,
                "a regret is a small difference: this test needs the double build");

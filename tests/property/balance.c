@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
+#include "mho/model/check.h"
 
 static mho_real *gradient(mho_trainer *t, int c, int samples) {
   mho_real *g = malloc(mho_crossbar_cells(mho_trainer_network(t)->connection[c].xb) * sizeof *g);

@@ -2,6 +2,7 @@
  * and of lines, in slabs of rows, on dense connections with biases and on convolutions.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "experiment.h"
+#include "mho/model/check.h"
 
 enum { SAMPLES = 6, CASES = 40 };
 

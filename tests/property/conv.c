@@ -4,6 +4,7 @@
 #include "array/weights.h"
 #include "experiment.h"
 #include "mho/mho.h"
+#include "mho/model/check.h"
 #include "settle/links.h"
 
 enum { CASES = 60 };

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "crossbar.h"
 #include "array/weights.h"
+#include "mho/model/check.h"
 
 enum { ROWS = 23, COLS = 17 };
 

@@ -2,6 +2,7 @@
  * direction of backpropagation, and neither underflows nor overflows.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "experiment.h"
+#include "mho/model/check.h"
 
 /* Smallest cosine over the connections of EP's gradient with backpropagation's, on 200 images at
  * the start. */

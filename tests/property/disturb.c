@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
+#include "mho/model/check.h"
 #include "mho/wire.h"
 
 enum { ROWS = 30, COLS = 22, TILE_R = 18, TILE_C = 12, CELLS = ROWS * COLS };

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "array/weights.h"
+#include "mho/model/check.h"
 #include "subject.h"
 
 /* ---------------------------------------------------------------- samples */

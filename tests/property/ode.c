@@ -4,7 +4,8 @@
 #include <gsl/gsl_errno.h>
 
 #include "array/weights.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 #include "nodal.h"
 #include "subject.h"
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "crossbar.h"
+#include "mho/model/check.h"
 
 enum { ROWS = 31, COLS = 17, SCRATCH = 200000 };
 

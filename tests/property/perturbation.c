@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "crossbar.h"
+#include "mho/model/check.h"
 
 enum { ROWS = 37, COLS = 21, SAMPLES = 9, CELLS = ROWS * COLS };
 enum { SHARED, EACH, WAYS };

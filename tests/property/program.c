@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
+#include "mho/model/check.h"
 
 static mho_crossbar *crossbar(const mho_experiment *e, int rows, int cols) {
   mho_crossbar *x;

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
+#include "mho/model/check.h"
 
 /* The map written out with plain loops in double, against the settler. */
 static void reference(const char *neuron, const char *mode, int steps, bool nudge, bool grows) {

@@ -1,7 +1,8 @@
 /* Eigenvalues, and the spectral radius of networks: closed forms, and the dense matrix.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 #include "subject.h"
 
 /* ---------------------------------------------------------------- eigenvalues */

@@ -2,6 +2,7 @@
  * perturb against backpropagation. MHO_TEST_SLOW: twenty seeds instead of four.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "experiment.h"
+#include "mho/model/dataset.h"
 
 /* ---------------------------------------------------------------- the four patterns */
 

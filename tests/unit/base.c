@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "mho/base.h"
+#include "mho/model/entry.h"
 #include "test.h"
 
 struct thing {

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "../experiment.h"
+#include "mho/model/check.h"
 
 #define DEVICE "device: {model: soft_bounds, variation: {step: 0.2}}\n"
 #define SMALL  "network: {hidden: [16]}\ntrain: {epochs: 2, batch: 20}\n"

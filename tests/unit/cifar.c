@@ -2,6 +2,7 @@
  * they lie.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/data.h"
+#include "mho/model/dataset.h"
 #include "mho_config.h"
 #include "test.h"
 

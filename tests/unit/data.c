@@ -1,6 +1,7 @@
 /* Datasets: digits, IDX files good and bad, places, parts, batches, fetching.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/data.h"
+#include "mho/model/dataset.h"
 #include "mho_config.h"
 #include "test.h"
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
+#include "mho/model/check.h"
 
 /* 64-6-10 on 40 samples in batches of 20, 4 free and 2 nudged steps at once, nothing random: the
  * input is read in both phases, the read-out once, the error once, and one hidden layer has no

@@ -2,6 +2,7 @@
  * reading back.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/experiment.h"
+#include "mho/model/check.h"
 #include "test.h"
 
 static mho_registry *registry;

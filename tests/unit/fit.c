@@ -4,7 +4,8 @@
 #include <unistd.h>
 
 #include "experiment.h"
-#include "mho/num.h"
+#include "mho/model/check.h"
+#include "mho/model/num.h"
 
 static char path[] = "/tmp/mho-pulses-XXXXXX";
 

@@ -1,6 +1,7 @@
 /* A program as a library user would write it, compiled as strict C17: trains without the command.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/mho.h"
+#include "mho/model/num.h"
 
 #include "test.h"
 

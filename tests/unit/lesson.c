@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
-#include "mho/check.h"
+#include "mho/model/check.h"
 #include "rule/backprop.h"
 #include "train/trainer.h"
 

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_errno.h>
 
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "test.h"
 
 static mho_errinfo ei;

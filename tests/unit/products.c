@@ -1,7 +1,7 @@
 /* Products of every shape and orientation against plain loops in double: narrow ones take another
  * way than wide ones, and wide ones in panels a third.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/num.h"
+#include "mho/model/num.h"
 #include "test.h"
 
 static mho_real number(uint32_t *state) {

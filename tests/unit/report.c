@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mho/experiment.h"
+#include "mho/model/report.h"
 #include "test.h"
 
 static char folder[64];

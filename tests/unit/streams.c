@@ -4,6 +4,7 @@
 #include "base/streams.h"
 #include "device/cells.h"
 #include "mho/experiment.h"
+#include "mho/model/check.h"
 #include "test.h"
 
 /* ---------------------------------------------------------------- the table */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "experiment.h"
+#include "mho/model/check.h"
 
 static char folder[] = "/tmp/mho_table_XXXXXX";
 

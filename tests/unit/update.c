@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
+#include "mho/model/check.h"
 
 enum { N = 100 };
 

@@ -1,6 +1,6 @@
 /* Tables of variables: their sizes, what samples share, and copies of some samples.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/variables.h"
+#include "mho/model/variables.h"
 #include "experiment.h"
 
 enum { MEMBRANE, TRACE, THRESHOLD, CONTROL, LINE, CLOCK, MEAN };

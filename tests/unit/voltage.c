@@ -4,6 +4,7 @@
 #include <gsl/gsl_odeiv2.h>
 
 #include "experiment.h"
+#include "mho/model/check.h"
 
 static mho_cells *cells_of(const mho_experiment *e, size_t n) {
   mho_cells *c;

@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 
-#include "mho/array.h"
+#include "mho/model/array.h"
 
 static void targets(const mho_crossbar *x, size_t first, int n, const float *d, bool relative,
                     float *const *g) {

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-#include "mho/array.h"
+#include "mho/model/array.h"
 
 static void one_device_targets(const mho_crossbar *x, size_t first, int n, const float *d,
                                bool relative, float *const *g) {

@@ -3,7 +3,7 @@
 #ifndef MHO_DEVICE_FIT_PULSE_READINGS_H
 #define MHO_DEVICE_FIT_PULSE_READINGS_H
 
-#include "mho/device.h"
+#include "mho/model/device.h"
 
 /* One reading. */
 typedef struct mho_pulse_reading {

@@ -5,10 +5,10 @@
  * conductances, refreshed when they change. With the ideal device there are no conductances: the
  * weights themselves are kept.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_ARRAY_H
-#define MHO_ARRAY_H
+#ifndef MHO_MODEL_ARRAY_H
+#define MHO_MODEL_ARRAY_H
 
-#include "mho/device.h"
+#include "mho/model/device.h"
 
 typedef struct mho_crossbar mho_crossbar;
 

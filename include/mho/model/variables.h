@@ -3,10 +3,10 @@
  * Whoever has a state of its own (membranes, traces, controllers, credits) lists it in mho_var's.
  * Memory, copies, checkpoints and what others look at follow from the table.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_VARIABLES_H
-#define MHO_VARIABLES_H
+#ifndef MHO_MODEL_VARIABLES_H
+#define MHO_MODEL_VARIABLES_H
 
-#include "mho/network.h"
+#include "mho/model/network.h"
 
 /** What a variable is of. Its numbers lie in one block a layer or link (a place), or in one block
  *  in all. */

@@ -3,14 +3,15 @@
  * Every registered thing may refuse what others an experiment has chosen (mho_entry.check): it says
  * so in one sentence that names its own key and the other's, and what to do.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_CHECK_H
-#define MHO_CHECK_H
+#ifndef MHO_MODEL_CHECK_H
+#define MHO_MODEL_CHECK_H
 
-#include "mho/data.h"
-#include "mho/network.h"
-#include "mho/program.h"
-#include "mho/rule.h"
-#include "mho/settle.h"
+#include "mho/experiment.h"
+#include "mho/model/dataset.h"
+#include "mho/model/network.h"
+#include "mho/model/program.h"
+#include "mho/model/rule.h"
+#include "mho/model/settle.h"
 
 enum { MHO_CHOICE_MAX = 1536 };
 
@@ -92,6 +93,12 @@ MHO_API bool mho_experiment_direct(const mho_experiment *e);
 /** Whether every layer's error comes divided by the signal's size, so that all layers learn alike:
  *  what rule.gradient and update.layer_rates say. */
 MHO_API bool mho_experiment_normalizes(const mho_experiment *e);
+
+/** When changes are applied: what update.apply says, and where it says auto, as the rule is
+ *  defined. */
+MHO_API mho_apply mho_experiment_applies(const mho_experiment *e);
+/** Every seed, derived where it is not given. */
+MHO_API mho_seeds mho_experiment_seeds(const mho_experiment *e);
 
 /* Why keys of several tables have no effect, see mho_idle. */
 

@@ -5,11 +5,11 @@
  * and what drives them, on the calling thread. Samples do not depend on each other, so a batch is
  * cut into fixed chunks of rows and the chunks run in parallel.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_SETTLE_H
-#define MHO_SETTLE_H
+#ifndef MHO_MODEL_SETTLE_H
+#define MHO_MODEL_SETTLE_H
 
-#include "mho/network.h"
-#include "mho/variables.h"
+#include "mho/model/network.h"
+#include "mho/model/variables.h"
 
 enum { MHO_CHUNK_MAX = 256 }; /* most samples of one settle: beyond that a product gains nothing */
 

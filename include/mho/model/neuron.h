@@ -1,9 +1,9 @@
 /* neuron.h - neurons: how a hidden unit's activity follows from its summed input.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_NEURON_H
-#define MHO_NEURON_H
+#ifndef MHO_MODEL_NEURON_H
+#define MHO_MODEL_NEURON_H
 
-#include "mho/base.h"
+#include "mho/model/entry.h"
 
 /** A registered neuron: its activation function rho in every form that mho needs. */
 typedef struct mho_neuron {

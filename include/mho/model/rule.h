@@ -6,15 +6,15 @@
  *   G = sum over terms of scale pre^T post    (minimized: the gradient, or what stands for it)
  *
  * summed over samples, of a convolution over its positions too. Optimizers and schemes
- * (mho/program.h) make of it what is written.
+ * (mho/model/program.h) make of it what is written.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_RULE_H
-#define MHO_RULE_H
+#ifndef MHO_MODEL_RULE_H
+#define MHO_MODEL_RULE_H
 
 #include <string.h>
 
-#include "mho/settle.h"
-#include "mho/variables.h"
+#include "mho/model/settle.h"
+#include "mho/model/variables.h"
 
 enum { MHO_RULE_STATES = 3, MHO_TERMS_MAX = 8 };
 

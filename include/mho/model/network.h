@@ -13,12 +13,12 @@
  * every position of its target, and transposed for every position in the feedback, where the
  * results overlap and add up. A bias is one more row of the crossbar whose input is always 1.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_NETWORK_H
-#define MHO_NETWORK_H
+#ifndef MHO_MODEL_NETWORK_H
+#define MHO_MODEL_NETWORK_H
 
-#include "mho/array.h"
-#include "mho/neuron.h"
-#include "mho/num.h"
+#include "mho/model/array.h"
+#include "mho/model/neuron.h"
+#include "mho/model/num.h"
 
 /** What the amplifiers of a layer make of its neurons, drawn with the chip: the activity is
  *  clip(rho(gain (a + offset)), +-limit). NULL: all 1, all 0, no limit. */

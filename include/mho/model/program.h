@@ -4,10 +4,10 @@
  * Both work on ranges of cells (blocks), so that a block passes from gradient to conductance while
  * it is in cache.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_PROGRAM_H
-#define MHO_PROGRAM_H
+#ifndef MHO_MODEL_PROGRAM_H
+#define MHO_MODEL_PROGRAM_H
 
-#include "mho/array.h"
+#include "mho/model/array.h"
 
 enum { MHO_PROGRAM_STATES = 2 };
 

@@ -5,10 +5,10 @@
  * weight of a crossbar) shares one model; what varies from cell to cell lies in columns, one float
  * a cell.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_DEVICE_H
-#define MHO_DEVICE_H
+#ifndef MHO_MODEL_DEVICE_H
+#define MHO_MODEL_DEVICE_H
 
-#include "mho/base.h"
+#include "mho/model/entry.h"
 
 enum { MHO_DEVICE_BLOCK = 256, MHO_DEVICE_COLUMNS = 16 };
 

@@ -1,10 +1,10 @@
 /* num.h - thin wrappers of numerical libraries: dense products, eigenvalues, differential
  * equations; and the kernels of convolution.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef MHO_NUM_H
-#define MHO_NUM_H
+#ifndef MHO_MODEL_NUM_H
+#define MHO_MODEL_NUM_H
 
-#include "mho/base.h"
+#include "mho/model/entry.h"
 
 /** Put OpenBLAS on one thread a product (products are cut into tasks by mho, so that results do not
  *  depend on the number of threads). Process-wide: the command calls it at start, and so should a
