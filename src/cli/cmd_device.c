@@ -56,7 +56,7 @@ static const struct argp_option option_table[] = {
     {"down", KEY_DOWN, "COLUMNS", 0, "fit: columns with the readings of RESET pulses", 0},
     {"iv", KEY_IV, NULL, 0,
      "fit: the CSV has I-V sweeps (v, i, t) and the model knows voltages: vteam, yakopcic, "
-     "linear_ion",
+     "linear_ion; --model read: of one state, for the law of a read",
      0},
     {"fix", KEY_FIX, "NAMES", 0, "fit: parameters that keep their values ('slope_up slope_down')",
      0},
@@ -173,7 +173,7 @@ VERB_ARGP(
     "confidence interval, the noise of a pulse and of a reading, and the device-to-device spread. "
     "With --iv the CSV has I-V sweeps: v, i (of the sign of v, under device.iv), t (s; without it "
     "each row lasts device.width), device, cycle; a model that knows voltages is fitted to them, "
-    "with its thresholds. "
+    "with its thresholds; --model read takes sweeps of one state for the law of a read. "
     "Without --model all models are compared by Schwarz's criterion, on the same readings and in "
     "units of what they span. The range is that of the data unless "
     "--set device.g_min and device.g_max say otherwise.\n\n"
@@ -889,7 +889,77 @@ static mho_err read_pulses(const options *o, const environment *s, mho_pulse_dat
   return err;
 }
 
+static const char *const law_names[MHO_READ_LAWS] = {"ohmic", "sinh", "polynomial"};
+static const char *const law_keys[MHO_READ_LAWS][2] = {{NULL}, {"iv.b"}, {"iv.k2", "iv.k3"}};
+
+static void print_laws_json(const mho_read_law *laws, const mho_read_law *best) {
+  json_t *values = json_object(), *all = json_array();
+  for (int k = 0; k < best->n; k++)
+    json_object_set_new(values, law_keys[best->law][k],
+                        json_pack("{sf sf sf sf}", "value", best->value[k], "error", best->error[k],
+                                  "low", best->low[k], "high", best->high[k]));
+  for (int law = 0; law < MHO_READ_LAWS; law++)
+    json_array_append_new(all, json_pack("{ss sf sf}", "law", law_names[law], "left",
+                                         laws[law].left, "criterion", laws[law].criterion));
+  print_json_line(json_pack("{ss so sf si si so}", "law", law_names[best->law], "parameters",
+                            values, "left", best->left, "curves", best->curves, "readings",
+                            best->readings, "laws", all),
+                  JSON_DIGITS);
+}
+
+static void print_laws(const mho_read_law *laws, const mho_read_law *best) {
+  table *t = table_new(4, (const char *[]){"LAW", "PARAMETERS", "LEFT %", "CRITERION"});
+  for (int law = 0; law < MHO_READ_LAWS; law++) {
+    char n[16], left[32], criterion[32];
+    snprintf(n, sizeof n, "%d", laws[law].n);
+    snprintf(left, sizeof left, "%.3g", 100 * laws[law].left);
+    snprintf(criterion, sizeof criterion, "%.1f", laws[law].criterion);
+    table_row(t, (const char *[]){law_names[law], n, left, criterion});
+  }
+  table_print(t);
+
+  printf("\nby Schwarz's criterion on %d readings of %d curves: --set device.iv.law=%s",
+         best->readings, best->curves, law_names[best->law]);
+  for (int k = 0; k < best->n; k++)
+    printf(" --set device.%s=%.6g", law_keys[best->law][k], best->value[k]);
+  printf("\n");
+  for (int k = 0; k < best->n; k++)
+    printf("%-6s %.6g +- %.2g, 95 %%: %.5g to %.5g\n", law_keys[best->law][k], best->value[k],
+           best->error[k], best->low[k], best->high[k]);
+}
+
+/* The law of a read: the simplest that is not beaten. */
+static mho_err fit_read_law(const options *o, mho_errinfo *ei) {
+  mho_read_law laws[MHO_READ_LAWS];
+  const mho_pulse_format *f = &o->format;
+  double ampere;
+  bool strange = o->common.out || o->plot || o->fixed || o->common.n_set || f->g || f->up ||
+                 f->down || f->read_voltage != 0;
+  if (strange)
+    return mho_fail(ei, MHO_EINVAL,
+                    "--model read with --iv takes a CSV, --unit and --json alone: what it finds "
+                    "are keys of device.iv");
+  mho_err err = ampere_unit(f->unit, &ampere, ei);
+  if (!err)
+    err = mho_read_law_fit(o->common.word[1], laws, ei);
+  if (err)
+    return err;
+
+  const mho_read_law *best = &laws[0];
+  for (int law = 1; law < MHO_READ_LAWS; law++)
+    if (laws[law].criterion < best->criterion)
+      best = &laws[law];
+  if (o->common.json)
+    print_laws_json(laws, best);
+  else
+    print_laws(laws, best);
+  return MHO_OK;
+}
+
 static mho_err fit(const options *o, const environment *s, mho_errinfo *ei) {
+  if (o->iv && !strcmp(o->model, "read"))
+    return fit_read_law(o, ei);
+
   mho_pulse_data d;
   mho_err err = o->iv ? read_sweeps(o, s, &d, ei) : read_pulses(o, s, &d, ei);
   if (err)

@@ -337,5 +337,25 @@ def test_sweep_refusals():
     refused('device', 'fit', 'g.csv', '--iv', '--model', 'vteam', says="'v'")
 
 
+def test_read_law():
+    """Reads of cells of several conductances, each with its own: the law that made them, its parameter within its interval."""
+    laws = {'sinh': (lambda v: math.sinh(2.5 * v) / 2.5, {'iv.b': 2.5}), 'ohmic': (lambda v: v, {}),
+            'polynomial': (lambda v: v - 0.4 * v ** 2 + 0.9 * v ** 3, {'iv.k2': -0.4, 'iv.k3': 0.9})}
+    for name, (f, true) in laws.items():
+        r = random.Random(11)
+        text = 'device,v,i\n' + ''.join(f'{d},{v / 50},{g * (f(v / 50) + 0.004 * r.gauss(0, 1)):.6g}\n'
+                                        for d, g in (('a', 20), ('b', 55), ('c', 90)) for v in range(-30, 31))
+        got = compare(write('law.csv', text), '--iv', '--model', 'read', '--unit', 'uA')
+        assert got['law'] == name and got['curves'] == 3 and got['readings'] == 183, got
+        for key, value in true.items():
+            p = got['parameters'][key]
+            assert p['low'] <= value <= p['high'] and p['error'] < 0.1 * abs(value), (key, p)
+    text = run('device', 'fit', 'law.csv', '--iv', '--model', 'read').stdout
+    assert '--set device.iv.law=polynomial --set device.iv.k2=-0.' in text, text
+    refused('device', 'fit', 'iv.csv', '--iv', '--model', 'read', says='the state moves')
+    refused('device', 'fit', 'law.csv', '--iv', '--model', 'read', '-o', 'x.yaml', says='keys of device.iv')
+    refused('device', 'fit', write('few.csv', 'v,i\n0.1,1\n0.2,2\n'), '--iv', '--model', 'read', says='too few')
+
+
 main([test_layouts, test_refusals, test_gaps, test_pulse_voltages, test_choice, test_form, test_readings_again, test_not_determined,
-      test_pictures, test_sweeps, test_sweep_refusals])
+      test_pictures, test_sweeps, test_sweep_refusals, test_read_law])
