@@ -128,6 +128,14 @@ def test_gaps():
     for k in range(1, 101):
         assert abs(means['up', k] - 10e-6 - 40e-6 * (1 - 0.975 ** k)) < 0.05e-6, (k, means['up', k])
 
+    # readings that are missing are gaps too: every third reading tells as much as when the others are not in the file
+    cut = write('cut.csv', 'pulse,direction,g\n' + ''.join(f'{k},{s},{g:.9g}\n' for s, side in (('up', up), ('down', down)) for k, g in side if k % 20 == 0))
+    nan = write('nan.csv', 'pulse,direction,g\n' + ''.join(f'{k},{s},{g if k % 20 == 0 else "nan"}\n' for s, side in (('up', up), ('down', down))
+                                                           for k, g in side))
+    a, b = fit(cut), fit(nan)
+    same(values(b), values(a))
+    assert b['missing'] == 30 and b['rows'] == 42 == b['used'] + b['missing'] + b['outliers'] + b['followed'], b
+
     # noise below 0 S is no state; a table of nothing is refused
     low = write('low.csv', 'direction,pulse,g\n' + ''.join(f'up,{k},{max(k - 4, 0) * 1e-6 - (1e-7 if k < 4 else 0):.3g}\n' for k in range(30)) +
                 ''.join(f'down,{k},{(29 - k) * 1e-6 - 1e-7:.3g}\n' for k in range(30)))
@@ -197,7 +205,7 @@ def test_choice():
         assert f['explained'] > 0.99 and f['compared'] == f['rows'] - f['cycles'], f
         best = min((m for m in f['models'] if 'criterion' in m), key=lambda m: m['criterion'])
         assert abs(best['criterion'] - f['criterion']) < 0.5 and len(f['models']) == 6, f
-        if name in ('pow_step', 'soft_bounds'):
+        if name != 'nl_pulse':
             continue
         with open(path) as lines, open(os.path.join(folder, 'times.csv'), 'w') as out:
             out.write(next(lines))
@@ -278,7 +286,7 @@ def test_pictures():
 
 # ---------------------------------------------------------------- I-V sweeps
 
-def sweeps(name, b=0.0, noise=0.01, cycles=2, n=48, dt=2.5e-4):
+def sweeps(name, b=0.0, noise=0.01, cycles=2, n=40, dt=3e-4):
     """A VTEAM device under sines of +1.2 and -1.3 V, integrated in steps of a fiftieth of a reading; the current of a sinh."""
     r = random.Random(9)
     x, t, text = 0.1, 0.0, 'cycle,t,v,i\n'
@@ -319,7 +327,7 @@ def test_sweeps():
         for line in f:
             c, _, v, i = line.split(',')
             out.write(f'{c},{v},{i}')
-    timeless = compare('no_t.csv', '--model', 'vteam', *bounds, *known, '--set', 'device.width=250 us')
+    timeless = compare('no_t.csv', '--model', 'vteam', *bounds, *known, '--set', 'device.width=300 us')
     same(values(timeless), values(fits[0]), 0.02)
 
 

@@ -360,9 +360,11 @@ MHO_API double mho_cells_siemens_at(const mho_cells *c, size_t cell, float g);
 /** Conductances measured after pulses, cut into tracks (one device, one cycle, in the order of the
  *  file). */
 typedef struct mho_pulse_data {
-  int n, devices, tracks, missing; /**< rows; of them without a number */
-  int *device;                     /**< [tracks] */
-  int *first;                      /**< [tracks + 1] first row of each track */
+  int n, devices, tracks;
+  int missing,
+      gaps;    /**< rows without a number; of them those that are counts of others, not in n */
+  int *device; /**< [tracks] */
+  int *first;  /**< [tracks + 1] first row of each track */
   /** [n] pulses since the row before in the track; 0 in its first, and where a state is read again;
    *  -1: nobody knows what came between. */
   int *count;

@@ -509,7 +509,7 @@ mho_err mho_device_fit(const mho_device_model *model, const void *params,
                        const mho_fit_options *o, mho_fit *out, mho_errinfo *ei) {
   *out = (mho_fit){.model = model,
                    .config = *config,
-                   .rows = d->n,
+                   .rows = d->n + d->gaps,
                    .missing = d->missing,
                    .devices = d->devices,
                    .tracks = d->tracks};

@@ -113,6 +113,31 @@ static int track_end(const mho_pulse_readings *r, int i) {
   return end;
 }
 
+/* Pulses whose readings are missing go into the count of the next reading, where that is of their
+ * direction: what was not read is a gap, as where it is not in the file. */
+static void close_gaps(mho_pulse_data *d) {
+  int to = 0;
+  for (int t = 0; t < d->tracks; t++) {
+    int first = d->first[t];
+    d->first[t] = to;
+    for (int i = first; i < d->first[t + 1]; i++) {
+      bool is_gap = i > first && i + 1 < d->first[t + 1] && !isfinite(d->g[i]) &&
+                    d->direction[i + 1] == d->direction[i] && d->count[i] >= 0;
+      if (is_gap) {
+        d->count[i + 1] += d->count[i];
+        d->gaps++;
+        continue;
+      }
+
+      d->g[to] = d->g[i];
+      d->direction[to] = d->direction[i];
+      d->pulse[to] = d->pulse[i];
+      d->count[to++] = d->count[i];
+    }
+  }
+  d->n = d->first[d->tracks] = to;
+}
+
 /* The sorted readings into d. */
 static mho_err fill(const maker *m) {
   mho_pulse_data *d = m->d;
@@ -136,6 +161,7 @@ static mho_err fill(const maker *m) {
   }
 
   memcpy(d->volts, m->r->volts, sizeof d->volts);
+  close_gaps(d);
   return check_pulses(m);
 }
 
@@ -200,7 +226,7 @@ mho_err mho_pulse_data_read(const char *path, const mho_pulse_format *format, mh
   qsort(r.reading, (size_t)r.n, sizeof *r.reading, compare);
   err = to_tracks(&(maker){path, &r, out, ei});
   free(r.reading);
-  int read = out->n - out->missing;
+  int read = out->n + out->gaps - out->missing;
   if (!err && read < 3)
     err = mho_fail_at(ei, MHO_EDATA, path, 0, "only %d rows have a conductance", read);
   if (err)
