@@ -403,6 +403,23 @@ static void write_curve(FILE *f, const mho_curve_point *p, int n) {
             p[i].q25, p[i].q50, p[i].q75, p[i].q95);
 }
 
+/* Whether a curve begins where --set says, not at the low bounds. */
+static bool sets_start(const options *o) {
+  for (int i = 0; i < o->common.n_set; i++)
+    if (!strncmp(o->common.set[i], "device.start=", strlen("device.start=")))
+      return true;
+  return false;
+}
+
+/* Say why a curve is flat, as with a window function that is 0 at the bound where it begins. */
+static void note_flat(const mho_curve_point *p, int n) {
+  for (int i = 1; i < n; i++)
+    if (fabs(p[i].mean - p[0].mean) > 1e-9 * fabs(p[0].mean))
+      return;
+  fprintf(stderr, "mho: the curve is flat: no pulse moves this device from where it begins; "
+                  "--set device.start=0.3 begins elsewhere\n");
+}
+
 static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
   mho_experiment *e;
   mho_curve_point *p = NULL;
@@ -417,9 +434,12 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
   say_which(s, name, o->common.word[1], k);
   mho_curve_options c = {
       .cells = (int)o->cells, .cycles = (int)o->cycles, .seed = (uint64_t)o->seed};
+  c.from_start = sets_start(o);
   c.set = set_pulses(o, e);
   c.reset = reset_pulses(o, e, c.set);
   err = mho_device_curve(model_of(e), e->device.params, &e->device_config, &c, &p, &n, ei);
+  if (!err)
+    note_flat(p, n);
   if (!err && o->plot)
     err = plot_curve(o, name, k, p, n, ei);
 

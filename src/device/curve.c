@@ -46,21 +46,21 @@ static void pulse_all(mho_cells *c, int direction, uint64_t step) {
     mho_cells_pulse(c, i, block_cells(c->n, i), count, step, &counts);
 }
 
-/* All cells to their low bounds. */
-static void put_low(mho_cells *c) {
-  float low[MHO_DEVICE_BLOCK];
+/* All cells to where the curve begins: their low bounds, or the start as far as bounds let them. */
+static void put_first(mho_cells *c, bool from_start) {
+  float first[MHO_DEVICE_BLOCK], start = (float)c->config.start;
   for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK) {
     int n = block_cells(c->n, i);
     for (int k = 0; k < n; k++)
-      low[k] = c->low[bounds_at(c, i) + (size_t)k];
-    mho_cells_set(c, i, n, low);
+      first[k] = from_start ? start : c->low[bounds_at(c, i) + (size_t)k];
+    mho_cells_set(c, i, n, first);
   }
 }
 
 /* All points of the curve, from the state before any pulse on; how many they are. */
 static int trace(mho_cells *c, const mho_curve_options *o, double *g, mho_curve_point *p) {
   int k = 0;
-  put_low(c);
+  put_first(c, o->from_start);
   p[0] = (mho_curve_point){.cycle = 1, .direction = 1};
   summarize(c, g, &p[0]);
 

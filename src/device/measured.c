@@ -8,7 +8,8 @@
  * cells, so that a pulse is one look-up; a cell's own spread scales the step.
  *
  * The table is a CSV with the columns pulse, ltp, ltd: numbers of pulses from 0, conductances in
- * siemens after them, rising in ltp, falling in ltd. A shorter one of the two has empty fields.
+ * siemens after them, rising in ltp, falling in ltd. A shorter one of the two has empty fields. The
+ * range of the device is the table's where the config sets neither g_min nor g_max.
  * `mho device fit` writes one.
  *
  * Source: M. Steffen, Astronomy and Astrophysics 239, 443 (1990), for the interpolation.
@@ -149,16 +150,43 @@ static mho_err tabulate_both(const char *path, const mho_csv *t, const mho_devic
   return err;
 }
 
-static mho_err prepare(const void *params, const mho_device_config *config, void **shared,
-                       mho_errinfo *ei) {
+/* The table that the parameters name: pulse, ltp, ltd. */
+static mho_err read_table(const measured *p, mho_csv *t, mho_errinfo *ei) {
   static const mho_csv_column columns[] = {{"pulse", MHO_CSV_NUMBER, true},
                                            {"ltp", MHO_CSV_NUMBER, true},
                                            {"ltd", MHO_CSV_NUMBER, true}};
+  if (!*p->table)
+    return mho_fail(ei, MHO_ECONFIG, "device.table: name the CSV file with the measured pulses");
+  return mho__csv_read(p->table, columns, MHO_COUNT(columns), t, ei);
+}
+
+/* The lowest and the highest conductance of the table: no cell can be beyond them. */
+static mho_err range(const void *params, double *g_min, double *g_max, mho_errinfo *ei) {
+  mho_csv t;
+  mho_err err = read_table(params, &t, ei);
+  if (err)
+    return err;
+
+  double low = INFINITY, high = -INFINITY;
+  for (int i = 0; i < t.rows; i++) {
+    low = fmin(low, fmin(t.column[1][i], t.column[2][i]));
+    high = fmax(high, fmax(t.column[1][i], t.column[2][i]));
+  }
+  mho__csv_free(&t);
+
+  if (!(low >= 0 && low < high && high <= 1))
+    return mho_fail_at(ei, MHO_EDATA, ((const measured *)params)->table, 0,
+                       "expected conductances in S, from 0 to 1 and not all alike");
+  *g_min = low;
+  *g_max = high;
+  return MHO_OK;
+}
+
+static mho_err prepare(const void *params, const mho_device_config *config, void **shared,
+                       mho_errinfo *ei) {
   const char *path = ((const measured *)params)->table;
   mho_csv t;
-  if (!*path)
-    return mho_fail(ei, MHO_ECONFIG, "device.table: name the CSV file with the measured pulses");
-  mho_err err = mho__csv_read(path, columns, MHO_COUNT(columns), &t, ei);
+  mho_err err = read_table(params, &t, ei);
   if (err)
     return err;
 
@@ -237,5 +265,6 @@ const mho_device_model mho_device_measured = {
     .noisy = mho__noise_is_on,
     .spice = spice,
     .prepare = prepare,
+    .range = range,
     .fit = "",
 };

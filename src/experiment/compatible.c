@@ -88,7 +88,7 @@ static mho_err at_named_key(const subject *s, const char *section, const char *w
                      message);
 }
 
-/* ---------------------------------------------------------------- the read-out */
+/* ---------------------------------------------------------------- what follows from other keys */
 
 static bool is_set(const subject *s, const char *section, const char *name) {
   return mho__config_find_in(s->c, section, name) != NULL;
@@ -96,6 +96,19 @@ static bool is_set(const subject *s, const char *section, const char *name) {
 
 /* Where output and loss are not set they follow: linear from values and from the squared error, and
  * the loss from the output. */
+/* A device whose parameters name its conductances has their range, unless the config says another
+ * one. */
+static mho_err range_follows(const subject *s) {
+  const mho_device_model *device = (const mho_device_model *)s->e->device.entry;
+  mho_device_config *c = &s->e->device_config;
+  mho_errinfo why = {0};
+  if (!device->range || is_set(s, "device", "g_min") || is_set(s, "device", "g_max"))
+    return MHO_OK;
+
+  mho_err err = device->range(s->e->device.params, &c->g_min, &c->g_max, &why);
+  return err ? at_named_key(s, "device", "model", err, &why) : MHO_OK;
+}
+
 static mho_err read_out_follows(const subject *s) {
   const mho_dataset_kind *data = (const mho_dataset_kind *)s->e->dataset.entry;
   bool has_values = data->has_values && data->has_values(s->e->dataset.params);
@@ -214,6 +227,7 @@ static const struct check {
   mho_err (*check)(const subject *s);
   bool of_new; /* only of configs that are not stored: earlier releases have stored others */
 } checks[] = {
+    {range_follows},
     {read_out_follows},
     {chosen_things_fit},
     {loss_fits_output},

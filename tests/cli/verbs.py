@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 
-from mho import folder, lines, main, run, write
+from mho import folder, lines, main, refused, run, write
 
 VERBS = ['train', 'settle', 'sweep', 'eval', 'program', 'solve', 'runs', 'show', 'compare', 'query', 'report', 'export', 'import', 'netlist', 'cosim', 'device', 'db', 'data', 'list']
 SMALL = ['--set', 'network.hidden=[16]', '--set', 'train.epochs=2', '--set', 'dataset.train=400',
@@ -271,6 +271,28 @@ def test_devices():
             assert os.path.getsize(os.path.join(folder, name)) > 2000
 
 
+def test_where_curves_begin():
+    """At the low bounds, or where --set says; a table is a device of its own range, and a flat curve is said to be one."""
+    def means(*words):
+        said = run('device', 'curve', *words, '--cells', '1', '--pulses', '2')
+        return [float(row.split(',')[3]) for row in said.stdout.splitlines()[1:]], said.stderr
+    window = ['linear_ion', '--set', 'device.window=joglekar']
+    flat, said = means(*window)
+    assert len(set(flat)) == 1 and 'the curve is flat' in said and 'device.start' in said, said
+    moving, said = means(*window, '--set', 'device.start=0.3')
+    assert abs(moving[0] - 30.7e-6) < 1e-9 and moving[2] > moving[1] > moving[0] and not said, (moving, said)
+
+    rises = [10 + 40 * (1 - 0.95 ** k) for k in range(40)]
+    rows = [f'{k},{g * 1e-6:.9g},{(60 - g) * 1e-6:.9g}' for k, g in enumerate(rises)]
+    table = ['measured', '--set', 'device.table=' + write('range.csv', 'pulse,ltp,ltd\n' + '\n'.join(rows) + '\n')]
+    own, _ = means(*table)
+    assert abs(own[0] - 10e-6) < 1e-11 and abs(own[1] - 12e-6) < 1e-9, own
+    wide, _ = means(*table, '--set', 'device.g_min=1 uS', '--set', 'device.g_max=100 uS')
+    assert abs(wide[0] - 1e-6) < 1e-11, wide
+    refused('device', 'curve', 'measured', '--set', 'device.table=' + write('ones.csv', 'pulse,ltp,ltd\n0,5,5\n1,6,4\n2,7,3\n'),
+            says=['ones.csv', 'in S'])
+
+
 def test_read_disturb():
     small = ['--no-db', '--set', 'dataset=digits', '--set', 'dataset.train=50', '--set', 'train.batch=50', '--set', 'train.epochs=1',
              '--set', 'update.scheme=pulses']
@@ -297,4 +319,5 @@ def test_lists():
 
 
 main([test_help, test_train_json, test_stored_run, test_settle, test_config_or_run, test_hardware, test_config_round_trip,
-      test_hardware_run, test_validation_chooses, test_cosim_and_report, test_devices, test_read_disturb, test_lists, test_observables])
+      test_hardware_run, test_validation_chooses, test_cosim_and_report, test_devices, test_where_curves_begin,
+      test_read_disturb, test_lists, test_observables])

@@ -105,6 +105,9 @@ typedef struct mho_device_model {
    *  mho_free; nullable. MHO_ECONFIG, MHO_EIO, MHO_EDATA with the place in the user's file. */
   mho_err (*prepare)(const void *params, const mho_device_config *config, void **shared,
                      mho_errinfo *ei);
+  /** The conductances that the parameters themselves name (those of a table), S: g_min and g_max
+   *  where the config sets neither; nullable. Errors as of prepare. */
+  mho_err (*range)(const void *params, double *g_min, double *g_max, mho_errinfo *ei);
   /** Names of the parameters that a fit to pulse data can tell, blanks between; the others keep
    *  their values. */
   const char *fit;
@@ -508,13 +511,15 @@ MHO_API mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *
 typedef struct mho_curve_options {
   int cells, set, reset, cycles; /**< pulses a cycle in each direction */
   uint64_t seed;
+  bool from_start; /**< begin at device.start instead of the low bounds */
 } mho_curve_options;
 /** Conductances of all cells after one pulse, S. */
 typedef struct mho_curve_point {
   int cycle, direction, pulse; /**< 1-based; pulse 0 and direction +1: before the first */
   double mean, deviation, q05, q25, q50, q75, q95; /**< over the cells, S */
 } mho_curve_point;
-/** Response of a population to cycles of SET and RESET pulses, from the low bounds on.
+/** Response of a population to cycles of SET and RESET pulses, from the low bounds or the start
+ *  on.
  *  @param points  [cycles (set + reset) + 1]; free with mho_free. */
 MHO_API mho_err mho_device_curve(const mho_device_model *model, const void *params,
                                  const mho_device_config *config, const mho_curve_options *o,
