@@ -126,13 +126,15 @@ MHO_API mho_err mho_experiment_of_json(const mho_registry *r, const char *json, 
 MHO_API void mho_experiment_free(mho_experiment *e);
 
 /** The whole config with every default filled in, as YAML with a comment a key; or only what is
- *  away from the defaults. Free with free(). */
+ *  away from the defaults. Free with free(); NULL: no memory. */
 MHO_API char *mho_experiment_yaml(const mho_experiment *e, bool changed_only);
-/** The same as JSON, quantities in SI. Free with free(). */
+/** The same as JSON, quantities in SI. Free with free(); NULL: no memory. */
 MHO_API char *mho_experiment_json(const mho_experiment *e);
 /** SHA-256 of the canonical JSON of the keys away from their default, the defaults version, the
- *  seeds and the dataset's checksum; names, paths, threads and what is observed play no part. */
-MHO_API void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]);
+ *  seeds and the dataset's checksum; names, paths, threads and what is observed play no part.
+ *  @return MHO_OK; MHO_ENOMEM. */
+MHO_API mho_err mho_experiment_hash(const mho_experiment *e, const char *data_checksum,
+                                    char hex[65], mho_errinfo *ei);
 /** A key that two experiments have and set to different values, as they are written. */
 typedef struct mho_difference {
   const char *section, *name; /**< "device", "drift.law"; as long as the experiments */

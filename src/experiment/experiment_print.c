@@ -89,24 +89,47 @@ char *mho_experiment_yaml(const mho_experiment *e, bool changed_only) {
     return NULL;
 
   mho__settings_visit(e, print_yaml, &y);
-  fclose(y.out);
+  bool is_whole = !ferror(y.out);
+  if (fclose(y.out) || !is_whole) {
+    free(text);
+    return NULL;
+  }
   return text;
 }
 
 /* ---------------------------------------------------------------- JSON */
 
+/* An object that grows; incomplete where there was no memory for all of it. */
+typedef struct json_printer {
+  json_t *root;
+  bool incomplete;
+} json_printer;
+
+static void add_member(json_printer *j, json_t *object, const char *name, json_t *value) {
+  if (json_object_set_new(object, name, value))
+    j->incomplete = true;
+}
+
+/* A list, or NULL where one of its n entries is missing. */
+static json_t *whole_list(json_t *a, int n) {
+  if ((int)json_array_size(a) == n)
+    return a;
+  json_decref(a);
+  return NULL;
+}
+
 static json_t *json_ints(const mho_ints *list) {
   json_t *a = json_array();
   for (int i = 0; i < list->n; i++)
     json_array_append_new(a, json_integer(list->v[i]));
-  return a;
+  return whole_list(a, list->n);
 }
 
 static json_t *json_reals(const mho_reals *list) {
   json_t *a = json_array();
   for (int i = 0; i < list->n; i++)
     json_array_append_new(a, json_real(list->v[i]));
-  return a;
+  return whole_list(a, list->n);
 }
 
 static json_t *json_value(const mho_setting *s) {
@@ -135,33 +158,33 @@ static json_t *json_value(const mho_setting *s) {
   return json_string(text);
 }
 
-static json_t *member(json_t *object, const char *name, size_t length) {
+static json_t *member(json_printer *j, json_t *object, const char *name, size_t length) {
   char key[64];
   snprintf(key, sizeof key, "%.*s", (int)length, name);
   json_t *m = json_object_get(object, key);
   if (m)
     return m;
 
-  m = json_object();
-  json_object_set_new(object, key, m);
-  return m;
+  add_member(j, object, key, json_object());
+  return json_object_get(object, key);
 }
 
 static void add_json(void *user, const mho_setting *s) {
-  json_t *at = member(user, s->section->name, strlen(s->section->name));
+  json_printer *j = user;
+  json_t *at = member(j, j->root, s->section->name, strlen(s->section->name));
   const char *name = s->name;
   for (const char *dot = strchr(name, '.'); dot; dot = strchr(name, '.')) {
-    at = member(at, name, (size_t)(dot - name));
+    at = member(j, at, name, (size_t)(dot - name));
     name = dot + 1;
   }
-  json_object_set_new(at, name, json_value(s));
+  add_member(j, at, name, json_value(s));
 }
 
 char *mho_experiment_json(const mho_experiment *e) {
-  json_t *root = json_object();
-  mho__settings_visit(e, add_json, root);
-  char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
-  json_decref(root);
+  json_printer j = {.root = json_object()};
+  mho__settings_visit(e, add_json, &j);
+  char *text = j.incomplete ? NULL : json_dumps(j.root, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  json_decref(j.root);
   return text;
 }
 
@@ -177,27 +200,35 @@ static bool changes_results(const mho_setting *s) {
 }
 
 static void add_changed(void *user, const mho_setting *s) {
+  json_printer *j = user;
   char path[128];
   if (s->is_default || !changes_results(s))
     return;
   snprintf(path, sizeof path, "%s.%s", s->section->name, s->name);
-  json_object_set_new(user, path, json_value(s));
+  add_member(j, j->root, path, json_value(s));
 }
 
-void mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65]) {
-  json_t *root = json_object(), *keys = json_object();
-  mho__settings_visit(e, add_changed, keys);
-
+mho_err mho_experiment_hash(const mho_experiment *e, const char *data_checksum, char hex[65],
+                            mho_errinfo *ei) {
+  json_printer keys = {.root = json_object()}, all = {.root = json_object()};
   mho_seeds seeds = mho_experiment_seeds(e);
-  json_object_set_new(root, "keys", keys);
-  json_object_set_new(root, "defaults", json_integer(MHO_DEFAULTS_VERSION));
-  json_object_set_new(root, "data", json_string(data_checksum));
-  json_object_set_new(root, "seeds",
-                      json_pack("[I,I,I,I]", (json_int_t)seeds.weights, (json_int_t)seeds.chip,
-                                (json_int_t)seeds.order, (json_int_t)seeds.noise));
+  mho__settings_visit(e, add_changed, &keys);
 
-  char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
-  SHA256Data((const uint8_t *)(text ? text : ""), text ? strlen(text) : 0, hex);
+  add_member(&all, all.root, "keys", keys.root);
+  add_member(&all, all.root, "defaults", json_integer(MHO_DEFAULTS_VERSION));
+  add_member(&all, all.root, "data", json_string(data_checksum));
+  add_member(&all, all.root, "seeds",
+             json_pack("[I,I,I,I]", (json_int_t)seeds.weights, (json_int_t)seeds.chip,
+                       (json_int_t)seeds.order, (json_int_t)seeds.noise));
+
+  bool is_whole = !keys.incomplete && !all.incomplete;
+  size_t flags = JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17);
+  char *text = is_whole ? json_dumps(all.root, flags) : NULL;
+  if (text)
+    SHA256Data((const uint8_t *)text, strlen(text), hex);
+  mho_err err = text ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory to hash the config");
+
   free(text);
-  json_decref(root);
+  json_decref(all.root);
+  return err;
 }

@@ -245,7 +245,10 @@ static mho_err append_run(planner *p, int point, const char *label, const mho_ex
   int i = p->out->n++;
   mho_plan_run *run = &p->out->run[i];
   *run = (mho_plan_run){.point = point, .seed = e->train.seed, .label = copy, .predicted_s = NAN};
-  mho_experiment_hash(e, hex, run->hash);
+  err = mho_experiment_hash(e, hex, run->hash, ei);
+  if (err)
+    return err;
+
   snprintf(run->data_checksum, sizeof run->data_checksum, "%s", hex);
   p->planned[i].epochs = (int)e->train.epochs;
   return p->store ? find_alike(p, e, &p->planned[i], ei) : MHO_OK;

@@ -25,7 +25,9 @@ mho_err mho__run_record(const mho_trainer *t, const char *code_version, const ch
     return mho_fail(ei, MHO_ENOMEM, "no memory for the config");
 
   snprintf(hashed, sizeof hashed, "%s%s%s", t->data.checksum, kind ? " " : "", kind ? kind : "");
-  mho_experiment_hash(e, hashed, texts->hash);
+  mho_err err = mho_experiment_hash(e, hashed, texts->hash, ei);
+  if (err)
+    return err;
   gethostname(texts->host, sizeof texts->host - 1);
 
   *out = (mho_run_row){.config = texts->config,

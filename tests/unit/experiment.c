@@ -165,7 +165,7 @@ static void hash_of(const char *yaml, const char *set, char hex[65]) {
   mho_errinfo ei;
   mho_experiment *e;
   OK(load(yaml, set, false, &e, &ei));
-  mho_experiment_hash(e, "data", hex);
+  OK(mho_experiment_hash(e, "data", hex, &ei));
   mho_experiment_free(e);
 }
 
