@@ -71,7 +71,7 @@ static void three_tend(mho_crossbar *x, size_t first, size_t n, uint64_t update,
 
 static const mho_mapping mho_mapping_three = {
     .entry = {.abi = MHO_ABI,
-              .id = "three",
+              .id = "test_three",
               .title = "a coarse and a fine device against a reference",
               .equation = "W = w_max (g_c + g_f/4 - 5/4 g_ref)"},
     .n_banks = 3,

@@ -12,10 +12,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   return common_option(state->input, key, arg, state);
 }
 
-VERB_ARGP("[KIND [ID]]", "List what is registered, with parameters, units, ranges and sources.\v"
-                         "KIND: datasets, topologies, neurons, settlers, rules, optimizers, "
-                         "schemes (or programs), devices, mappings, arrays or reports.\n\n"
-                         "Examples:\n  mho list devices\n  mho list rules ep");
+VERB_ARGP("[KIND [ID]]",
+          "List what is registered, with parameters, units, ranges and sources.\v"
+          "KIND: datasets, topologies, neurons, dynamics, settlers, rules, "
+          "optimizers, schemes (or programs), devices, mappings, arrays or reports.\n\n"
+          "Examples:\n  mho list devices\n  mho list rules ep");
 
 /* What of a kind is registered, under the word that the user knows it by. Reports are not in the
  * registry: their kind is MHO_KIND_COUNT. */

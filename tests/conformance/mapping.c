@@ -110,7 +110,7 @@ static void test_bad_tables(void **state) {
                               .array_params = e->array.params,
                               .w_max = 1};
     assert_int_equal(mho_crossbar_new(2, 2, &o, &x, &ei), MHO_EINVAL);
-    assert_non_null(strstr(ei.message, "'three'"));
+    assert_non_null(strstr(ei.message, "'test_three'"));
     assert_null(x);
   }
   mho_experiment_free(e);
@@ -588,7 +588,7 @@ static void test_loaded_circuits(void **state) {
       snprintf(yaml, sizeof yaml,
                "dataset: {name: digits, train: 20, test: 10}\nnetwork: {hidden: [6, 5]}\n"
                "feedback: {scale: 0.1}\ntrain: {batch: 10, seed: 3}\nupdate: {optimizer: sgd, "
-               "rate: 0.1}\ndevice: {model: linear, mapping: three}\n%s",
+               "rate: 0.1}\ndevice: {model: linear, mapping: test_three}\n%s",
                spice ? models[k] : "settle: {method: synchronous, free: 60, nudged: 60}\n");
       mho_experiment *e = experiment(yaml);
       mho_trainer *t = trainer(e);
@@ -611,7 +611,8 @@ static void test_loaded_circuits(void **state) {
 
 static const char three[] =
     "network: {hidden: [24]}\ndataset: {train: 600, test: 200}\ntrain: {batch: 50}\n"
-    "device: {model: soft_bounds, mapping: three, cycle_to_cycle: 0.3, variation: {step: 0.2}, "
+    "device: {model: soft_bounds, mapping: test_three, cycle_to_cycle: 0.3,\n"
+    "  variation: {step: 0.2}, "
     "stuck_on: 0.01, drift: {law: power, nu: 0.05}, write_noise: 0.002}\n"
     "update: {scheme: pulses, optimizer: momentum, rate: 0.05}\n"
     "array: {model: periphery, read_noise: 0.005, adc_bits: 8, write: {select: half}, wire: "
@@ -667,7 +668,7 @@ static void test_training(void **state) {
 static void test_export(void **state) {
   char folder[] = "/tmp/mho-banks-XXXXXX", path[256], yaml[1024];
   mho_experiment *e = experiment("network: {hidden: [12]}\ntrain: {batch: 100}\ndevice: {model: "
-                                 "linear, mapping: three, stuck_on: 0.02}\n");
+                                 "linear, mapping: test_three, stuck_on: 0.02}\n");
   mho_trainer *t = trainer(e), *back;
   mho_epoch_row row;
   assert_non_null(mkdtemp(folder));
@@ -680,7 +681,7 @@ static void test_export(void **state) {
   }
 
   const mho_crossbar *x = mho_trainer_network(t)->connection[0].xb;
-  static const char *const devices[] = {"{model: linear, mapping: three, stuck_on: 0.02}",
+  static const char *const devices[] = {"{model: linear, mapping: test_three, stuck_on: 0.02}",
                                         "{model: linear, weight_range: 8}",
                                         "{model: linear, mapping: reference, weight_range: 8}"};
   for (int k = 0; k < 3; k++) {
@@ -729,7 +730,7 @@ static void test_export(void **state) {
 /* The netlist of a trained crossbar names every device and adds the currents with the gains. */
 static void test_netlist(void **state) {
   mho_experiment *e = experiment(SMALL "network: {hidden: [6]}\ndevice: {model: linear, mapping: "
-                                       "three}\n");
+                                       "test_three}\n");
   mho_trainer *t = trainer(e);
   mho_trained_netlist o = {.connection = &mho_trainer_network(t)->connection[1], .of = "test"};
   char *text;

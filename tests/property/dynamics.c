@@ -90,7 +90,7 @@ static void lif_event(const mho_phase *p, int s, double t, mho_settle_stats *sta
 
 static const mho_dynamics dynamics_lif = {
     .entry = {.abi = MHO_ABI,
-              .id = "lif",
+              .id = "test_lif",
               .title = "neurons that integrate and fire",
               .params = MHO_PARAMS(lif, lif_table)},
     .vars = lif_vars,
@@ -118,6 +118,7 @@ static void jacobi_settle(const mho_phase *p, mho_settle_stats *stats) {
   mho_chunk c = {.phase = p};
   p->dyn->begin(p, stats);
   mho__chunk_start(&c, p->s->next);
+  mho__chunk_trace(&c, 0, NULL);
 
   for (int t = 1; t <= own->steps; t++) {
     mho_real *then[MHO_LAYERS_MAX];
@@ -135,6 +136,7 @@ static void jacobi_settle(const mho_phase *p, mho_settle_stats *stats) {
       c.now[l] = then[l];
       c.zero[l] = false;
     }
+    mho__chunk_trace(&c, t, NULL);
   }
   mho__chunk_finish(&c);
   stats->steps += (double)own->steps * p->n;
@@ -146,7 +148,7 @@ static const char *jacobi_misses(const mho_dynamics *dyn, const void *params) {
 
 static const mho_settler settler_jacobi = {
     .entry = {.abi = MHO_ABI,
-              .id = "jacobi",
+              .id = "test_jacobi",
               .title = "all layers at once, damped",
               .params = MHO_PARAMS(jacobi, jacobi_table)},
     .settle = jacobi_settle,
@@ -183,7 +185,7 @@ static mho_err build_roles(const mho_topology_input *in, mho_graph *g, mho_errin
 }
 
 static const mho_topology topology_roles = {
-    .entry = {.abi = MHO_ABI, .id = "roles", .title = "links of every role"},
+    .entry = {.abi = MHO_ABI, .id = "test_roles", .title = "links of every role"},
     .build = build_roles,
 };
 
@@ -241,9 +243,9 @@ static double current_of(const bench *b, int s, int i) {
  * phase that starts where the first one ended goes on in the middle of an interval. */
 static void fire(bool clocked) {
   const double tau = 20e-3, threshold = 0.1, dt = 1e-3, end = 0.1;
-  bench *b = bench_new(clocked ? "network: {hidden: [30]}\ndynamics: {name: lif}\n"
+  bench *b = bench_new(clocked ? "network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
                                  "settle: {method: steps, steps: 100, dt: 1 ms}\n"
-                               : "network: {hidden: [30]}\ndynamics: {name: lif}\n"
+                               : "network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
                                  "settle: {method: events, time: 100 ms}\n");
   mho_settle_stats stats = {0};
   double fired = 0;
@@ -278,7 +280,7 @@ static void test_closed_form_by_clock(void **state) {
 
 /* A phase begins at rest, or where the state that it starts from has ended. */
 static void test_phases_go_on(void **state) {
-  bench *b = bench_new("network: {hidden: [30]}\ndynamics: {name: lif}\n"
+  bench *b = bench_new("network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
                        "settle: {method: events, time: 50 ms}\n");
   mho_settle_stats stats = {0};
   mho_state *second;
@@ -348,9 +350,9 @@ static void trace(bool clocked) {
   static const char *const names[] = {"",         "",         "current", "current",
                                       "membrane", "membrane", "spikes",  "spikes"};
   static table t;
-  bench *b = bench_new(clocked ? "network: {hidden: [30]}\ndynamics: {name: lif}\n"
+  bench *b = bench_new(clocked ? "network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
                                  "settle: {method: steps, steps: 100, dt: 1 ms}\n"
-                               : "network: {hidden: [30]}\ndynamics: {name: lif}\n"
+                               : "network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
                                  "settle: {method: events, time: 100 ms}\n");
   mho_trace_neuron neuron[2] = {{1, next_firing(b, SAMPLE, -1)}};
   neuron[1] = (mho_trace_neuron){1, next_firing(b, SAMPLE, neuron[0].index)};
@@ -428,7 +430,7 @@ static void test_trace_of_links(void **state) {
 /* The read-out learns from spikes: all that a trainer does goes by the hooks. */
 static void test_training_with_spikes(void **state) {
   mho_experiment *e = experiment(
-      "network: {hidden: [100]}\ndynamics: {name: lif, threshold: 0.05}\n"
+      "network: {hidden: [100]}\ndynamics: {name: test_lif, threshold: 0.05}\n"
       "settle: {method: steps, steps: 50}\ntrain: {batch: 20}\nupdate: {rates: [0, 1e-2]}\n");
   mho_trainer *t = trainer(e);
   mho_epoch_row row;
@@ -439,39 +441,57 @@ static void test_training_with_spikes(void **state) {
   mho_experiment_free(e);
 }
 
-static void refused(const char *yaml, const char *sentence) {
+/* The config is refused; the sentence is in ei. */
+static void refuse(const char *yaml) {
   mho_config *c;
   mho_experiment *e;
   OK(mho_config_new(&c, &ei));
   OK(mho_config_text(c, yaml, "test", &ei));
   assert_int_equal(mho_experiment_new(registry, c, false, &e, &ei), MHO_ECONFIG);
-  assert_string_equal(ei.message, sentence);
   mho_config_free(c);
 }
 
+static void refused(const char *yaml, const char *sentence) {
+  refuse(yaml);
+  assert_string_equal(ei.message, sentence);
+}
+
+static void begins_and_ends(const char *yaml, const char *first, const char *last) {
+  refuse(yaml);
+  assert_memory_equal(ei.message, first, strlen(first));
+  assert_true(strlen(ei.message) >= strlen(first) + strlen(last));
+  assert_string_equal(ei.message + strlen(ei.message) - strlen(last), last);
+}
+
 static void test_what_does_not_fit(void **state) {
-  refused("dynamics: {name: lif}\n",
-          "settle.method: 'sweep' needs neurons that come to rest, which dynamics.name 'lif' has "
-          "not: set one of them to another (mho list settlers, mho list dynamics)");
-  refused("dynamics: {name: lif}\nsettle: {method: ode}\n",
-          "settle.method: 'ode' needs neurons that are circuits, tau du/dt = -u + a, which "
-          "dynamics.name 'lif' has not: set one of them to another (mho list settlers, mho list "
-          "dynamics)");
+  refused(
+      "dynamics: {name: test_lif}\n",
+      "settle.method: 'sweep' needs neurons that come to rest, which dynamics.name 'test_lif' has "
+      "not: set one of them to another (mho list settlers, mho list dynamics)");
+  refused(
+      "dynamics: {name: test_lif}\nsettle: {method: ode}\n",
+      "settle.method: 'ode' needs neurons that are circuits, tau du/dt = -u + a, which "
+      "dynamics.name 'test_lif' has not: set one of them to another (mho list settlers, mho list "
+      "dynamics)");
   refused("settle: {method: steps}\n",
           "settle.method: 'steps' needs neurons that take steps, which dynamics.name 'rate' has "
           "not: set one of them to another (mho list settlers, mho list dynamics)");
   refused("settle: {method: events}\n",
           "settle.method: 'events' needs neurons with events, which dynamics.name 'rate' has not: "
           "set one of them to another (mho list settlers, mho list dynamics)");
-  refused("rule: {name: bp}\ndynamics: {name: lif}\n",
+  refused("rule: {name: bp}\ndynamics: {name: test_lif}\n",
           "rule.name: 'bp' passes activities forward as they are at rest, and the neurons of "
-          "dynamics.name 'lif' do not rest: use dynamics rate, or another rule");
-  refused("dynamics: {name: lif}\nsettle: {method: steps, difference: direct}\n",
+          "dynamics.name 'test_lif' do not rest: use dynamics rate, or another rule");
+  refused("dynamics: {name: test_lif}\nsettle: {method: steps, difference: direct}\n",
           "settle.difference: not direct, because dynamics.name has no equations of it: use rate");
-  refused("dynamics: {name: lif}\nsettle: {method: steps}\nobserve: {settling: true}\n",
-          "dynamics.name: the neurons of 'lif' do not rest, and what section observe asks for is "
-          "of neurons that do: leave observe out, or use dynamics rate");
-  refused("dynamics: {name: spikes}\n", "dynamics.name: 'spikes' is unknown (known: rate, lif)");
+  refused(
+      "dynamics: {name: test_lif}\nsettle: {method: steps}\nobserve: {settling: true}\n",
+      "dynamics.name: the neurons of 'test_lif' do not rest, and what section observe asks for is "
+      "of neurons that do: leave observe out, or use dynamics rate");
+
+  /* whatever else is in the tree, those of a program are known after it */
+  begins_and_ends("dynamics: {name: spikes}\n", "dynamics.name: 'spikes' is unknown (known: rate",
+                  ", test_lif)");
 }
 
 /* All three settlers end in the fixed point of the map with lateral inhibition, z = rho(sum), to
@@ -498,7 +518,8 @@ static void check_rest(const bench *b) {
 }
 
 #define ROLES                                                                                      \
-  "network: {hidden: [12, 9, 7], topology: roles}\nfeedback: {scale: 0.2}\ntrain: {batch: 20}\n"
+  "network: {hidden: [12, 9, 7], topology: test_roles}\nfeedback: {scale: 0.2}\n"                  \
+  "train: {batch: 20}\n"
 
 /* Inhibition of half the strength that it is drawn with, under which every map comes to rest. */
 static void weaken(mho_network *net) {
@@ -516,7 +537,7 @@ static void weaken(mho_network *net) {
 static void test_links_of_every_role(void **state) {
   static const char *settle[] = {"settle: {method: sweep, tolerance: 1e-7}\n",
                                  "settle: {method: synchronous, free: 200}\n",
-                                 "settle: {method: jacobi}\n"};
+                                 "settle: {method: test_jacobi}\n"};
   for (int i = 0; i < 3; i++) {
     char yaml[512];
     mho_settle_stats stats = {0};
