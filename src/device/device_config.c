@@ -11,20 +11,24 @@
 
 /* ---------------------------------------------------------------- without effect */
 
-/* Whether an experiment has cells, and a mapping of that word. */
-static const char *without_mapping(const mho_experiment *e, const char *word, const char *why_not) {
+/* What is written once is at the point where steps are equal, unless it is at the low end. */
+static const char *without_reference(const mho_experiment *e) {
+  const mho_mapping *mapping = (const mho_mapping *)e->mapping.entry;
   const char *why = mho_idle_without_cells(e);
-  if (why || !strcmp(e->mapping.entry->id, word))
+  if (why)
     return why;
-  return why_not;
+
+  for (int k = 0; k < mapping->n_banks; k++)
+    if (mapping->bank[k].kind != MHO_BANK_DEVICES && !mapping->bank[k].lowest)
+      return NULL;
+  return "no reference is written (device.mapping)";
 }
 
-static const char *not_reference(const mho_experiment *e) {
-  return without_mapping(e, "reference", "no reference is written (device.mapping)");
-}
-
-static const char *not_one_sided(const mho_experiment *e) {
-  return without_mapping(e, "one_sided", "nothing is refreshed (device.mapping)");
+static const char *without_refresh(const mho_experiment *e) {
+  const char *why = mho_idle_without_cells(e);
+  if (why || ((const mho_mapping *)e->mapping.entry)->refreshes)
+    return why;
+  return "nothing is refreshed (device.mapping)";
 }
 
 /* The largest weight: of devices, and of what refers to it without any. */
@@ -167,14 +171,15 @@ static const mho_param device_table[] = {
                "('mho device list')"),
     MHO_P_REAL(mho_device_config, g_min, "g_min", "S", 1e-6, 0, 1, "lowest conductance"),
     MHO_P_REAL(mho_device_config, g_max, "g_max", "S", 100e-6, 1e-12, 1, "highest conductance"),
-    MHO_P_BOOL(mho_device_config, zero_shift, "zero_shift", 0,
-               "mapping reference: weight zero where a device's SET and RESET steps are equal",
-               .idle = not_reference),
+    MHO_P_BOOL(
+        mho_device_config, zero_shift, "zero_shift", 0,
+        "mappings reference and offset: weight zero where a device's SET and RESET steps are equal",
+        .idle = without_reference),
     MHO_P_INT(mho_device_config, refresh_every, "refresh.every", 1, 1, 1e9,
-              "mapping one_sided: updates from refresh to refresh", .idle = not_one_sided),
+              "mapping one_sided: updates from refresh to refresh", .idle = without_refresh),
     MHO_P_REAL(mho_device_config, refresh_above, "refresh.above", "", 0.75, 0.01, 1,
                "mapping one_sided: a device above it has its pair written anew, of the range",
-               .idle = not_one_sided),
+               .idle = without_refresh),
     MHO_P_REAL(mho_device_config, weight_range, "weight_range", "", 3, 0.01, 1000,
                "w_max of a connection over its largest drawn weight, and no less than holds "
                "weights that are brought (train.from); g_unit = (g_max - g_min)/w_max",

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include "experiment/sections.h"
+#include "three_banks.h"
 
 static bool is_long(void) {
   return getenv("MHO_TEST_SLOW") != NULL;
@@ -272,6 +273,7 @@ static bool confirms(const mho_setting *s, int trained) {
 
 typedef struct judged {
   const char *name, *yaml;
+  const char *only; /* what keys that are judged contain; NULL: all are */
   const outcome *as_is;
   outcome other;
   int wrong;
@@ -284,8 +286,11 @@ static void judge(void *user, const mho_setting *s) {
   char key[128], assignment[512];
   bool acts = false;
 
-  other_values(s, &v);
   snprintf(key, sizeof key, "%s.%s", s->section->name, s->name);
+  if (j->only && !strstr(key, j->only))
+    return;
+
+  other_values(s, &v);
   for (int i = 0; i < v.n && trained < enough && !acts; i++) {
     snprintf(assignment, sizeof assignment, "%s=%s", key, v.text[i]);
     if (!train(j->yaml, assignment, &j->other, NULL))
@@ -307,7 +312,7 @@ static void judge(void *user, const mho_setting *s) {
 }
 
 /* Two epochs on 30 digits; a config that names layers itself goes without hidden ones. */
-static int check(const char *yaml) {
+static int check_keys(const char *yaml, const char *only) {
   outcome as_is = {0};
   mho_experiment *e;
   char whole[1024];
@@ -318,12 +323,16 @@ static int check(const char *yaml) {
   if (!train(whole, NULL, &as_is, &e))
     fail_msg("'%s' does not train", whole);
 
-  judged j = {.name = yaml, .yaml = whole, .as_is = &as_is};
+  judged j = {.name = yaml, .yaml = whole, .only = only, .as_is = &as_is};
   mho__settings_visit(e, judge, &j);
   mho_experiment_free(e);
   free(as_is.v);
   free(j.other.v);
   return j.wrong;
+}
+
+static int check(const char *yaml) {
+  return check_keys(yaml, NULL);
 }
 
 /* All of them, or one in eight, the first among them. */
@@ -388,7 +397,8 @@ static void test_devices(void **state) {
       SOFT("mapping: one_sided, refresh: {above: 0.52}"),
       SOFT("mapping: reference, zero_shift: true, up_down: 0.3"),
       SOFT("mapping: single"),
-      SOFT("mapping: offset"),
+      SOFT("mapping: offset, up_down: 0.3"),
+      SOFT("mapping: test_three, up_down: 0.3"),
       "device: {model: linear, step_up: 0.02, slope_up: 1, cycle_to_cycle: 0.1, levels: 64,\n"
       "  variation: {step: 0.3, g_low: 0.05}, endurance: {pulses: 10},\n"
       "  leak: {lifetime: 100}}\n" ACCUMULATE,
@@ -428,6 +438,20 @@ static void test_arrays(void **state) {
   check_all(MHO_COUNT(configs), configs);
 }
 
+/* Keys that only some mappings go by, of every mapping that is registered. */
+static void test_mappings(void **state) {
+  static const char *const only[] = {"device.zero_shift", "device.refresh"};
+  int wrong = 0, n = mho_registry_count(registry, MHO_KIND_MAPPING);
+  for (int i = 0; i < n; i++) {
+    char yaml[512];
+    snprintf(yaml, sizeof yaml, SOFT("mapping: %s, up_down: 0.3, refresh: {above: 0.52}"),
+             mho_registry_at(registry, MHO_KIND_MAPPING, i)->id);
+    for (int k = 0; k < MHO_COUNT(only); k++)
+      wrong += check_keys(yaml, only[k]);
+  }
+  assert_int_equal(wrong, 0);
+}
+
 /* ---------------------------------------------------------------- what they are to say */
 
 /* Why a key of an experiment has no effect, as it is said; NULL: it acts. */
@@ -451,6 +475,12 @@ static void test_reasons(void **state) {
       {PULSED "array: {read_noise: 0.1}\n", "device.read_noise.law", "array.read_noise"},
       {"rule: {name: bp}\n", "settle.method", "nothing settles"},
       {"rule: {name: bp}\n", "feedback.scale", "nothing settles"},
+      {"device: linear\n", "device.zero_shift", "no reference is written"},
+      {"device: {model: linear, mapping: single}\n", "device.zero_shift", "no reference"},
+      {"device: {model: linear, mapping: offset}\n", "device.zero_shift", "acts"},
+      {"device: {model: linear, mapping: test_three}\n", "device.zero_shift", "acts"},
+      {"device: {model: linear, mapping: test_three}\n", "device.refresh.every", "nothing is"},
+      {"device: {model: linear, mapping: one_sided}\n", "device.refresh.every", "acts"},
   };
   for (int i = 0; i < MHO_COUNT(cases); i++) {
     mho_experiment *e = experiment(cases[i].yaml);
@@ -462,12 +492,18 @@ static void test_reasons(void **state) {
   }
 }
 
+static int setup(void **state) {
+  if (setup_registry(state))
+    return -1;
+  OK(mho_registry_add(registry, MHO_KIND_MAPPING, &mho_mapping_three.entry, &ei));
+  return 0;
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_floating_point),
-      cmocka_unit_test(test_devices),
-      cmocka_unit_test(test_arrays),
+      cmocka_unit_test(test_floating_point), cmocka_unit_test(test_devices),
+      cmocka_unit_test(test_arrays),         cmocka_unit_test(test_mappings),
       cmocka_unit_test(test_reasons),
   };
-  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
+  return cmocka_run_group_tests(tests, setup, teardown_registry);
 }

@@ -148,7 +148,8 @@ typedef struct mho_mapping {
   /** Every weight is laid on cells at the bottom of their range, so that device.start is of no
    *  consequence. */
   bool from_bottom;
-  bool positive; /**< no weight is below 0: those that are drawn are not, others are clipped */
+  bool positive;  /**< no weight is below 0: those that are drawn are not, others are clipped */
+  bool refreshes; /**< tend goes by device.refresh */
   /** Conductances that weights ask of n neighbouring cells (at most MHO_DEVICE_BLOCK), from cell
    *  `first` on. d: [n] weights over w_max, or changes of them (relative). g[k]: [n] of bank k,
    *  what it has, in place of which comes what it is to have. Only banks of devices are written. */

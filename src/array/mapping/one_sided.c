@@ -150,6 +150,7 @@ const mho_mapping mho_mapping_one_sided = {
              {.name = "neg", .title = "negative", .letter = 'n', .gain = -1}},
     .span = 1,
     .from_bottom = true,
+    .refreshes = true,
     .targets = targets,
     .shares = shares,
     .pulses = pulses,
