@@ -5,6 +5,7 @@
 #include "mho/model/check.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 static const mho_param train_table[] = {
@@ -172,6 +173,24 @@ const mho_section mho__sections[] = {
 };
 const int mho__n_sections = MHO_COUNT(mho__sections);
 
+/* Why a key has no effect, as the first of the things chosen has it that says so. */
+static const char *said_by_choices(const mho_experiment *e, const char *section, const char *name) {
+  char key[128];
+  snprintf(key, sizeof key, "%s.%s", section, name);
+
+  for (int i = 0; i < mho__n_sections; i++) {
+    const mho_section *s = &mho__sections[i];
+    int selectors = mho__section_selectors(s);
+    for (int k = 0; k < selectors; k++) {
+      const mho_entry *entry = mho__section_choice(s, k, e)->entry;
+      const char *why = entry->idle ? entry->idle(e, key) : NULL;
+      if (why)
+        return why;
+    }
+  }
+  return NULL;
+}
+
 /* Whether an entry brings a default for a key. */
 static bool brings(const mho_entry *e, const char *section, const char *name) {
   size_t n = strlen(section);
@@ -195,11 +214,13 @@ static bool is_brought(const mho_experiment *e, const mho_section *section, cons
   return false;
 }
 
-/* Why a key has no effect: what it says itself, else what is said of the keys around it. */
-static const char *idle_by(const mho_experiment *e, mho_idle own, mho_idle others) {
-  if (own)
-    return own(e);
-  return others ? others(e) : NULL;
+/* Why a key has no effect: what it says itself, else what is said of the keys around it; else what
+ * the things that are chosen say of it. */
+static const char *idle_by(const mho_experiment *e, const mho_section *section, const char *name,
+                           mho_idle own, mho_idle others) {
+  mho_idle idle = own ? own : others;
+  const char *why = idle ? idle(e) : NULL;
+  return why ? why : said_by_choices(e, section->name, name);
 }
 
 /* Every parameter of a table. */
@@ -211,7 +232,7 @@ static void visit_table(const mho_experiment *e, const mho_section *section, mho
                            .name = table.p[i].name,
                            .is_brought = is_brought(e, section, table.p[i].name),
                            .is_default = mho_param_is_default(&table.p[i], params),
-                           .idle = idle_by(e, table.p[i].idle, idle),
+                           .idle = idle_by(e, section, table.p[i].name, table.p[i].idle, idle),
                            .param = &table.p[i],
                            .params = params};
     f(user, &setting);
@@ -230,7 +251,7 @@ static void visit_section(const mho_experiment *e, const mho_section *s,
                            .word = id,
                            .is_brought = is_brought(e, s, s->selector[k].key),
                            .is_default = !strcmp(id, s->selector[k].initial),
-                           .idle = idle_by(e, s->selector[k].idle, NULL)};
+                           .idle = idle_by(e, s, s->selector[k].key, s->selector[k].idle, NULL)};
     f(user, &setting);
   }
 

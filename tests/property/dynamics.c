@@ -4,102 +4,10 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/weights.h"
 #include "experiment.h"
+#include "lif.h"
 #include "settle/chunk.h"
 #include "settle/trace.h"
 #include "train/trainer.h"
-
-/* ---------------------------------------------------------------- a neuron that fires */
-
-/* tau du/dt = -u + x W, and where u reaches the threshold it fires and begins at 0 again. Its
- * activity is tau times its rate. Between spikes u is I + (u_0 - I) e^(-t/tau). */
-typedef struct lif {
-  double tau, threshold;
-} lif;
-static const mho_param lif_table[] = {
-    MHO_P_REAL(lif, tau, "tau", "s", 20e-3, 1e-6, 10, "time constant of the membrane"),
-    MHO_P_REAL(lif, threshold, "threshold", "", 0.1, 1e-6, 10, "where it fires"),
-};
-enum { CURRENT, MEMBRANE, SPIKES, TIME };
-static const mho_var lif_vars[] = {
-    {"current", MHO_PER_HIDDEN, false, false},
-    {"membrane", MHO_PER_HIDDEN, true, false},
-    {"spikes", MHO_PER_HIDDEN, false, false},
-    {"time", MHO_PER_SAMPLE, true, false},
-};
-
-static void lif_begin(const mho_phase *p, mho_settle_stats *stats) {
-  for (int i = 0; i < p->net->n_links; i++) {
-    const mho_link *k = &p->net->link[i];
-    if (k->from == 0)
-      mho__link_read(p, k, mho__values(p->net, mho_phase_input(p)->z, 0, p->row0),
-                     mho_vars_real(p->s->vars, CURRENT, k->to, p->row0), k->scale, false, stats);
-  }
-}
-
-/* u of n neurons after a time without spikes. */
-static void relax_membranes(const lif *own, int n, const mho_real *current, double dt, double *u) {
-  for (int i = 0; i < n; i++)
-    u[i] = (double)current[i] + (u[i] - (double)current[i]) * exp(-dt / own->tau);
-}
-
-/* One sample to a time, its membranes and its activities; those at the threshold fire. */
-static void move_sample(const mho_phase *p, int s, double t) {
-  const lif *own = p->thread->dynamics_params;
-  double *time = mho_vars_exact(p->s->vars, TIME, 0, s);
-
-  for (int l = 1; l < mho_hidden_end(p->net); l++) {
-    int n = p->net->layer[l].n;
-    double *u = mho_vars_exact(p->s->vars, MEMBRANE, l, s);
-    mho_real *spikes = mho_vars_real(p->s->vars, SPIKES, l, s);
-    mho_real *z = mho__values(p->net, p->s->z, l, s);
-    relax_membranes(own, n, mho_vars_real(p->s->vars, CURRENT, l, s), t - *time, u);
-    for (int i = 0; i < n; i++) {
-      if (u[i] >= own->threshold * (1 - 1e-12)) {
-        u[i] = 0;
-        spikes[i]++;
-      }
-      z[i] = (mho_real)(own->tau * (double)spikes[i] / t);
-    }
-  }
-  *time = t;
-}
-
-static void lif_step(const mho_phase *p, double dt, mho_settle_stats *stats) {
-  for (int s = p->row0; s < p->row0 + p->n; s++)
-    move_sample(p, s, *mho_vars_exact(p->s->vars, TIME, 0, s) + dt);
-}
-
-static double lif_next(const mho_phase *p, int s) {
-  const lif *own = p->thread->dynamics_params;
-  double soonest = INFINITY;
-  for (int l = 1; l < mho_hidden_end(p->net); l++) {
-    const mho_real *current = mho_vars_real(p->s->vars, CURRENT, l, s);
-    const double *u = mho_vars_exact(p->s->vars, MEMBRANE, l, s);
-    for (int i = 0; i < p->net->layer[l].n; i++) {
-      double I = (double)current[i];
-      if (I > own->threshold)
-        soonest = fmin(soonest, own->tau * log((I - u[i]) / (I - own->threshold)));
-    }
-  }
-  return *mho_vars_exact(p->s->vars, TIME, 0, s) + soonest;
-}
-
-static void lif_event(const mho_phase *p, int s, double t, mho_settle_stats *stats) {
-  move_sample(p, s, t);
-}
-
-static const mho_dynamics dynamics_lif = {
-    .entry = {.abi = MHO_ABI,
-              .id = "test_lif",
-              .title = "neurons that integrate and fire",
-              .params = MHO_PARAMS(lif, lif_table)},
-    .vars = lif_vars,
-    .n_vars = MHO_COUNT(lif_vars),
-    .begin = lif_begin,
-    .step = lif_step,
-    .next = lif_next,
-    .event = lif_event,
-};
 
 /* ---------------------------------------------------------------- a settler of one page */
 
@@ -191,6 +99,8 @@ static const mho_topology topology_roles = {
 
 /* ---------------------------------------------------------------- tests */
 
+#define FIRING "network: {hidden: [30]}\ndynamics: {name: test_lif}\nupdate: {rates: [0, 1e-2]}\n"
+
 /* A trainer with its states and a phase of N samples. */
 enum { N = 6 };
 typedef struct bench {
@@ -243,10 +153,8 @@ static double current_of(const bench *b, int s, int i) {
  * phase that starts where the first one ended goes on in the middle of an interval. */
 static void fire(bool clocked) {
   const double tau = 20e-3, threshold = 0.1, dt = 1e-3, end = 0.1;
-  bench *b = bench_new(clocked ? "network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
-                                 "settle: {method: steps, steps: 100, dt: 1 ms}\n"
-                               : "network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
-                                 "settle: {method: events, time: 100 ms}\n");
+  bench *b = bench_new(clocked ? FIRING "settle: {method: steps, steps: 100, dt: 1 ms}\n"
+                               : FIRING "settle: {method: events, time: 100 ms}\n");
   mho_settle_stats stats = {0};
   double fired = 0;
   mho_settle(&b->p, &stats);
@@ -280,8 +188,7 @@ static void test_closed_form_by_clock(void **state) {
 
 /* A phase begins at rest, or where the state that it starts from has ended. */
 static void test_phases_go_on(void **state) {
-  bench *b = bench_new("network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
-                       "settle: {method: events, time: 50 ms}\n");
+  bench *b = bench_new(FIRING "settle: {method: events, time: 50 ms}\n");
   mho_settle_stats stats = {0};
   mho_state *second;
   OK(mho_state_new(b->net, N, 0, &second, &ei));
@@ -350,10 +257,8 @@ static void trace(bool clocked) {
   static const char *const names[] = {"",         "",         "current", "current",
                                       "membrane", "membrane", "spikes",  "spikes"};
   static table t;
-  bench *b = bench_new(clocked ? "network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
-                                 "settle: {method: steps, steps: 100, dt: 1 ms}\n"
-                               : "network: {hidden: [30]}\ndynamics: {name: test_lif}\n"
-                                 "settle: {method: events, time: 100 ms}\n");
+  bench *b = bench_new(clocked ? FIRING "settle: {method: steps, steps: 100, dt: 1 ms}\n"
+                               : FIRING "settle: {method: events, time: 100 ms}\n");
   mho_trace_neuron neuron[2] = {{1, next_firing(b, SAMPLE, -1)}};
   neuron[1] = (mho_trace_neuron){1, next_firing(b, SAMPLE, neuron[0].index)};
 
@@ -482,6 +387,13 @@ static void test_what_does_not_fit(void **state) {
   refused("rule: {name: bp}\ndynamics: {name: test_lif}\n",
           "rule.name: 'bp' passes activities forward as they are at rest, and the neurons of "
           "dynamics.name 'test_lif' do not rest: use dynamics rate, or another rule");
+  refused("dynamics: {name: test_lif}\nsettle: {method: steps}\nupdate: {rates: [0, 1e-2]}\n"
+          "network: {hidden: [9, 9]}\n",
+          "dynamics.name: neurons of 'test_lif' hear the input alone: set network.hidden to one "
+          "layer, of topology layered");
+  refused("network: {hidden: [9]}\ndynamics: {name: test_lif}\nsettle: {method: steps}\n",
+          "dynamics.name: no error reaches the neurons of 'test_lif', from which rule.name 'ep' "
+          "would learn: set update.rates to [0, RATE], or use rule perturb");
   refused("dynamics: {name: test_lif}\nsettle: {method: steps, difference: direct}\n",
           "settle.difference: not direct, because dynamics.name has no equations of it: use rate");
   refused(

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include "experiment/sections.h"
+#include "lif.h"
 #include "three_banks.h"
 
 static bool is_long(void) {
@@ -452,6 +453,20 @@ static void test_mappings(void **state) {
   assert_int_equal(wrong, 0);
 }
 
+#define FIRES                                                                                      \
+  "network: {hidden: [12]}\ndynamics: {name: test_lif, threshold: 0.05}\n"                         \
+  "settle: {method: steps, steps: 20}\nrule: {name: perturb}\n"
+
+/* Keys that a dynamics leaves without effect. */
+static void test_neurons_that_fire(void **state) {
+  static const char *const only[] = {"network.neuron", "network.forward_scale", "neuron.",
+                                     "feedback.", "dynamics."};
+  int wrong = 0;
+  for (int k = 0; k < (is_long() ? 1 : MHO_COUNT(only)); k++)
+    wrong += check_keys(FIRES, is_long() ? NULL : only[k]);
+  assert_int_equal(wrong, 0);
+}
+
 /* ---------------------------------------------------------------- what they are to say */
 
 /* Why a key of an experiment has no effect, as it is said; NULL: it acts. */
@@ -481,6 +496,11 @@ static void test_reasons(void **state) {
       {"device: {model: linear, mapping: test_three}\n", "device.zero_shift", "acts"},
       {"device: {model: linear, mapping: test_three}\n", "device.refresh.every", "nothing is"},
       {"device: {model: linear, mapping: one_sided}\n", "device.refresh.every", "acts"},
+      {FIRES, "network.neuron", "neurons fire (dynamics.name)"},
+      {FIRES, "feedback.scale", "hear the input alone"},
+      {FIRES, "neuron.slew", "not in continuous time"},
+      {FIRES, "dynamics.tau", "acts"},
+      {FIRES, "settle.dt", "acts"},
   };
   for (int i = 0; i < MHO_COUNT(cases); i++) {
     mho_experiment *e = experiment(cases[i].yaml);
@@ -496,13 +516,17 @@ static int setup(void **state) {
   if (setup_registry(state))
     return -1;
   OK(mho_registry_add(registry, MHO_KIND_MAPPING, &mho_mapping_three.entry, &ei));
+  OK(mho_registry_add(registry, MHO_KIND_DYNAMICS, &dynamics_lif.entry, &ei));
   return 0;
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_floating_point), cmocka_unit_test(test_devices),
-      cmocka_unit_test(test_arrays),         cmocka_unit_test(test_mappings),
+      cmocka_unit_test(test_floating_point),
+      cmocka_unit_test(test_devices),
+      cmocka_unit_test(test_arrays),
+      cmocka_unit_test(test_mappings),
+      cmocka_unit_test(test_neurons_that_fire),
       cmocka_unit_test(test_reasons),
   };
   return cmocka_run_group_tests(tests, setup, teardown_registry);

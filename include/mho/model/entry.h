@@ -122,6 +122,9 @@ typedef struct mho_entry {
    *  @return MHO_OK; MHO_ECONFIG with a sentence that names both keys, "update.optimizer: ...": the
    *          first of them that is set is the place that is reported. */
   mho_err (*check)(const struct mho_experiment *e, mho_errinfo *ei);
+  /** Why a key of any section, "network.neuron", has no effect where this thing is chosen, said as
+   *  an mho_idle says it; NULL: it acts, as far as this thing goes. Nullable. */
+  const char *(*idle)(const struct mho_experiment *e, const char *key);
 } mho_entry;
 #define MHO_DEFAULTS(table) .defaults = table, .n_defaults = MHO_COUNT(table)
 
