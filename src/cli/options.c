@@ -55,13 +55,40 @@ void parse_options(const struct argp *argp, int argc, char **argv, void *options
   exit(EXIT_FAILED);
 }
 
-/* argp gives all words at once, behind the options. */
+static bool is_same_file(const char *a, const char *b) {
+  struct stat of_a, of_b;
+  if (stat(a, &of_a) || stat(b, &of_b))
+    return false;
+  return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino && S_ISREG(of_a.st_mode);
+}
+
+/* argp gives all words at once, behind the options. What a word names is read, and so not written
+ * over. */
 static error_t take_words(common_options *o, struct argp_state *state) {
   o->word = state->argv + state->next;
   o->n_words = state->argc - state->next;
   if (o->n_words > o->max_words)
     argp_error(state, "too many words: '%s'", o->word[o->max_words]);
+
+  for (int i = 0; o->out && i < o->n_words; i++)
+    if (is_same_file(o->out, o->word[i]))
+      argp_error(state, "--out: '%s' is what is read: give another file", o->out);
   return 0;
+}
+
+/* A file that is written anew, but for run databases, which would be lost. */
+static void take_out(common_options *o, const char *path, struct argp_state *state) {
+  static const char magic[] = "SQLite format 3";
+  char head[sizeof magic] = "";
+  FILE *f = fopen(path, "rb");
+  size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+  if (f)
+    fclose(f);
+
+  if (n == sizeof magic && !memcmp(head, magic, sizeof magic))
+    argp_error(state, "--out: '%s' is a database, whose runs would be lost: give another file",
+               path);
+  o->out = path;
 }
 
 static error_t take_run(common_options *o, const char *word, struct argp_state *state) {
@@ -77,7 +104,7 @@ error_t common_option(common_options *o, int key, char *arg, struct argp_state *
     o->db = arg;
     return 0;
   case OPTION_OUT:
-    o->out = arg;
+    take_out(o, arg, state);
     return 0;
   case OPTION_JSON:
     o->json = true;

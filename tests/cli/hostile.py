@@ -129,6 +129,14 @@ def test_report_folder():
     assert path.startswith('results/') and os.path.getsize(os.path.join(elsewhere, path)) > 1000
 
 
+def test_out_over_runs():
+    """No verb writes its answer over a run database."""
+    run('train', '--db', 'kept.db', '--name', 'kept', *SMALL)
+    for words in (['report', 'kept'], ['export', 'kept'], ['netlist', 'kept', '--network']):
+        refused(*words, '--db', 'kept.db', '-o', 'kept.db', says=['--out', 'a database'])
+    assert 'kept' in run('runs', '--db', 'kept.db').stdout
+
+
 def preloaded(source, name):
     """A library that takes a function's place; None where none can be made."""
     if SANITIZED or not shutil.which('cc'):
@@ -275,6 +283,6 @@ def test_tails():
     assert again == config
 
 
-main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_last_and_clock, test_report_folder, test_no_ngspice,
+main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_last_and_clock, test_report_folder, test_out_over_runs, test_no_ngspice,
       test_not_finite, test_weights_file, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
       test_measurements, test_tails])
