@@ -119,10 +119,11 @@ static bool take_shape(const char *at, header *h) {
   return true;
 }
 
-/* At most some characters of a header's value, for a message. */
+/* Characters of a header's shape up to its bracket, for a message, but not too many. */
 static int shown(const char *at) {
-  size_t n = at ? strcspn(at, "\n") : 0;
-  return (int)mho_min_size(n, 40);
+  size_t n = at ? strcspn(at, ")\n") : 0;
+  bool is_closed = n && at[n] == ')';
+  return (int)mho_min_size(n + is_closed, 40);
 }
 
 static mho_err parse_header(const char *text, const char *name, header *h, mho_errinfo *ei) {
@@ -135,8 +136,8 @@ static mho_err parse_header(const char *text, const char *name, header *h, mho_e
                        "numpy.asarray(x, 'f8')");
   if (!take_shape(shape, h))
     return mho_fail_at(ei, MHO_EDATA, name, 0,
-                       "not a matrix (shape %.*s): expected two dimensions, or one for a single "
-                       "row; save x.reshape(len(x), -1)",
+                       "not a matrix with rows (shape %.*s): expected two dimensions, or one for a "
+                       "single row; save x.reshape(len(x), -1)",
                        shown(shape), shape ? shape : "");
   if (!order)
     return mho_fail_at(ei, MHO_EDATA, name, 0, "a NumPy header without 'fortran_order'");

@@ -82,6 +82,16 @@ static mho_err unknown_name(const char *word, mho_errinfo *ei) {
                   "there is no question '%s'; did you mean '%s'? (mho query --list)", word, best);
 }
 
+/* A question has no rows where no run has completed, or none has what is asked for. */
+static void say_why_empty(const mho_named_query *named, const char *study) {
+  if (!strcmp(named->name, "failures"))
+    printf("study %s has no run that did not complete\n", study);
+  else
+    printf("study %s has no rows for this: none of its runs has completed, or none that has tells "
+           "of it (mho query failures %s)\n",
+           study, study);
+}
+
 /* A named question, about the study that is meant. */
 static mho_err ask_named(const options *o, const mho_named_query *named, mho_store *s,
                          mho_errinfo *ei) {
@@ -97,9 +107,7 @@ static mho_err ask_named(const options *o, const mho_named_query *named, mho_sto
   if (!err)
     err = print_query(s, sql, 1, &arg, o->timeout, format, &rows, ei);
   if (!err && !rows && format == FORMAT_TABLE)
-    printf("study %s has no rows for this: none of its runs has completed? "
-           "(mho query failures %s)\n",
-           study, study);
+    say_why_empty(named, study);
   return err;
 }
 

@@ -146,6 +146,10 @@ static mho_err split(const char *id, int64_t wanted, mho_dataset *d, mho_errinfo
   int all = d->train.n, n = (int)wanted;
   if (d->test.n)
     return MHO_OK;
+  if (all < 2)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.test: %s has one sample, and needs one to train on and one to test",
+                    id);
   if (wanted == 0)
     n = (all + 4) / 5;
   if (wanted < 0 || wanted >= all || n >= all)

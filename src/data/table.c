@@ -214,6 +214,12 @@ static mho_err fill(loading *l, const int *order, mho_dataset *out) {
   size_t n = (size_t)a->n + (size_t)b->n;
   bool is_class = l->t->kind == KIND_CLASSES;
   size_t numbers = (size_t)a->features + (is_class ? 0 : (size_t)a->targets);
+  if (is_class && l->classes.n < 2)
+    return mho_fail(l->ei, MHO_EDATA,
+                    "dataset.kind: every row is of class '%.60s', and with one class there is "
+                    "nothing to learn",
+                    l->classes.text[0]);
+
   double *x = mho_alloc(n, numbers * sizeof *x + is_class);
   if (!x)
     return mho_fail(l->ei, MHO_ENOMEM, "no memory for a table of %zu rows", n);

@@ -75,6 +75,14 @@ static bool find_columns(const reader *r, const char *word, int *first, int *las
   return *first >= 0 && *first <= *last && *last < r->cols;
 }
 
+/* Whether a name is that of another column too. */
+static bool is_double(const reader *r, const char *word) {
+  int found = 0, named = r->name ? r->cols : 0;
+  for (int i = 0; i < named; i++)
+    found += !strcmp(r->name[i], word);
+  return found > 1;
+}
+
 /* Take the columns that one word of a list means. */
 static mho_err take_word(reader *r, const char *key, const char *word, int *column, int *n) {
   char have[300];
@@ -84,6 +92,12 @@ static mho_err take_word(reader *r, const char *key, const char *word, int *colu
     return mho_fail(r->ei, MHO_ECONFIG, "dataset.%s: %s has no column '%.60s': it has %s", key,
                     r->path, word, have);
   }
+
+  if (is_double(r, word))
+    return mho_fail(r->ei, MHO_ECONFIG,
+                    "dataset.%s: more than one column of %s is named '%.60s': say which by its "
+                    "number, from 1",
+                    key, r->path, word);
 
   for (int i = first; i <= last; i++) {
     if (r->is_taken[i])

@@ -12,15 +12,20 @@
 /* The statements are broken by hand: a clause a line. */
 /* clang-format off */
 
-/* k: what the study varies, one key of those that are set together */
+/* k: what the study varies, one key of those that are set together; of a section that takes one
+ * word, such as rule, the key of the word, unless two of its values have one word */
 #define KEYS \
-  "k(pos, key) AS (SELECT v.key, json_extract(v.value, '$.keys[0]') " \
+  "w(pos, key, words) AS (SELECT v.key, json_extract(v.value, '$.keys[0]'), " \
+  "(SELECT count(DISTINCT value) = count(*) FROM json_each(v.value, '$.values')) " \
   "FROM study, json_each(study.config, '$.vary') AS v " \
   "WHERE name = ?1 " \
   "UNION ALL " \
-  "SELECT 100 + p.key, p.value " \
+  "SELECT 100 + p.key, p.value, 1 " \
   "FROM study, json_each(study.config, '$.points') AS p " \
-  "WHERE name = ?1)"
+  "WHERE name = ?1), k(pos, key) AS (SELECT pos, key || CASE WHEN NOT words THEN '' WHEN key " \
+  "IN ('dataset', 'dynamics', 'rule') THEN '.name' WHEN key IN ('device', 'array') THEN " \
+  "'.model' WHEN key = 'settle' THEN '.method' ELSE '' END " \
+  "FROM w)"
 
 /* the completed runs, the newest of each config, by point */
 #define RUNS \
@@ -40,7 +45,8 @@
 
 /* "read_noise=0.01 step_up=0.002" of the run p.id */
 #define LABEL \
-  "(SELECT group_concat(substr(key, instr(key, '.') + 1) || '=' || " \
+  "(SELECT group_concat(CASE WHEN key LIKE '%.name' THEN replace(key, '.name', '') ELSE " \
+  "substr(key, instr(key, '.') + 1) END || '=' || " \
   "coalesce(json_extract(run.config, '$.' || key), '-'), ' ') " \
   "FROM (SELECT key " \
   "FROM k " \

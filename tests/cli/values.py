@@ -200,6 +200,31 @@ def test_refusals():
     refused('train', 'c.yaml', '--set', 'dataset.path=', says='dataset.path')
     refused('data', 'fetch', 'table', says='dataset.path')
     refused('train', 'c.yaml', '--set', 'dataset.targets=z', says=['dataset.targets', "no column 'z'"])
+    write('twice.csv', 'a,a,y\n' + '1,2,3\n2,3,4\n' * 20)
+    refused('train', 'c.yaml', '--set', 'dataset.path=twice.csv', '--set', 'dataset.features=a', says=['dataset.features', "named 'a'"])
+    run('train', 'c.yaml', '--set', 'dataset.path=twice.csv', '--no-db')
+    write('row.csv', 'a,b,y\n1,2,3\n')
+    refused('train', 'c.yaml', '--set', 'dataset.path=row.csv', says=['dataset.test', 'one sample'])
+    write('one.csv', 'a,b,y\n' + '1,2,red\n2,3,red\n' * 20)
+    refused('train', 'c.yaml', '--set', 'dataset.path=one.csv', '--set', 'dataset.kind=classes', says=['dataset.kind', "'red'"])
+    head = "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4), }".ljust(117) + '\n'
+    write('none.npy', b'\x93NUMPY\x01\x00' + len(head).to_bytes(2, 'little') + head.encode(), mode='wb')
+    refused('train', 'c.yaml', '--set', 'dataset.path=none.npy', says='(shape (0, 4)):')
+
+
+def test_words_of_sections():
+    """A study over the words of a section is answered by the words; where two values have one word, by what differs."""
+    write('words.yaml', 'base: c.yaml\nvary: {rule: [bp, balance], update.rate: [0.01, 0.03]}\n')
+    run('sweep', 'words.yaml', '--db', 'words.db')
+    keys = {r['key']: r for r in lines('query', 'sensitivity', 'words', '--json', '--db', 'words.db')}
+    assert keys.keys() == {'rule.name', 'update.rate'} and keys['rule.name']['best at'] in ('bp', 'balance'), keys
+    points = {r['point'] for r in lines('query', 'spread', 'words', '--json', '--db', 'words.db')}
+    assert points == {f'rule={r} rate={v}' for r in ('bp', 'balance') for v in (0.01, 0.03)}, points
+    write('maps.yaml', 'base: c.yaml\nvary: {rule: [{name: ep, nudge: 0.1}, {name: ep, nudge: 0.5}]}\n')
+    run('sweep', 'maps.yaml', '--db', 'words.db')
+    points = {r['point'] for r in lines('query', 'spread', 'maps', '--json', '--db', 'words.db')}
+    assert len(points) == 2 and all('nudge' in p for p in points), points
+    assert 'did not complete' in run('query', 'failures', 'maps', '--db', 'words.db').stdout
 
 
 if __name__ == '__main__':
