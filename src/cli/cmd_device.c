@@ -455,13 +455,50 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- fit of a model */
 
-static bool sets_range(const options *o) {
+/* Whether --set says the range, both ends of it or none. */
+static mho_err sets_range(const options *o, bool *out, mho_errinfo *ei) {
   bool low = false, high = false;
   for (int i = 0; i < o->common.n_set; i++) {
     low |= !strncmp(o->common.set[i], "device.g_min=", 13);
     high |= !strncmp(o->common.set[i], "device.g_max=", 13);
   }
-  return low && high;
+
+  *out = low && high;
+  if (low == high)
+    return MHO_OK;
+  return mho_fail(ei, MHO_EINVAL,
+                  "--set device.%s: the range has two ends: set device.%s too, or leave both to "
+                  "the data",
+                  low ? "g_min" : "g_max", low ? "g_max" : "g_min");
+}
+
+/* Whether a model is fitted by parameters of that name. */
+static bool is_fitted(const mho_device_model *m, bool iv, const char *name) {
+  const char *names = iv ? m->fit_iv : m->fit;
+  char copy[MHO_TEXT_MAX], *save = NULL;
+  snprintf(copy, sizeof copy, "%s", names ? names : "");
+  for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+    if (!strcmp(word, name))
+      return true;
+  return false;
+}
+
+/* Every name of --fix is a parameter that the model, or one of those compared, is fitted by. */
+static mho_err check_fixed(const options *o, const environment *s, mho_errinfo *ei) {
+  char copy[MHO_TEXT_MAX], *save = NULL;
+  snprintf(copy, sizeof copy, "%s", o->fixed ? o->fixed : "");
+  for (char *name = strtok_r(copy, " ,", &save); name; name = strtok_r(NULL, " ,", &save)) {
+    bool known = false;
+    for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
+      const mho_entry *e = mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
+      bool is_meant = !strcmp(o->model, "all") || !strcmp(o->model, e->id);
+      known |= is_meant && is_fitted((const mho_device_model *)e, o->iv, name);
+    }
+    if (!known)
+      return mho_fail(ei, MHO_EINVAL, "--fix: '%.60s' is no parameter that a fit of '%s' finds",
+                      name, o->model);
+  }
+  return MHO_OK;
 }
 
 /* The voltages of the table's pulses, for a model that knows them; the user's own come later and so
@@ -483,13 +520,15 @@ static void add_volts(const environment *s, const char *model, const mho_pulse_d
 
 static mho_err fit_model(const options *o, const environment *s, const char *model,
                          const mho_pulse_data *d, mho_fit *out, mho_errinfo *ei) {
-  mho_fit_options how = {.keep_range = sets_range(o), .fixed = o->fixed};
+  mho_fit_options how = {.fixed = o->fixed};
   options with_volts = *o;
   char volts[2][64];
   add_volts(s, model, d, &with_volts, volts);
 
-  mho_experiment *e;
-  mho_err err = device_of(&with_volts, s, model, MODEL, &e, ei);
+  mho_experiment *e = NULL;
+  mho_err err = sets_range(o, &how.keep_range, ei);
+  if (!err)
+    err = device_of(&with_volts, s, model, MODEL, &e, ei);
   if (!err)
     err = mho_device_fit(model_of(e), e->device.params, &e->device_config, d, &how, out, ei);
   mho_experiment_free(e);
@@ -980,8 +1019,19 @@ static mho_err fit(const options *o, const environment *s, mho_errinfo *ei) {
   if (o->iv && !strcmp(o->model, "read"))
     return fit_read_law(o, ei);
 
+  if (!strcmp(o->model, "read"))
+    return mho_fail(ei, MHO_EINVAL,
+                    "--model read is the law of a read, from I-V sweeps of one state: add --iv");
+
+  bool keeps_range;
+  mho_err err = sets_range(o, &keeps_range, ei);
+  if (!err)
+    err = check_fixed(o, s, ei);
+  if (err)
+    return err;
+
   mho_pulse_data d;
-  mho_err err = o->iv ? read_sweeps(o, s, &d, ei) : read_pulses(o, s, &d, ei);
+  err = o->iv ? read_sweeps(o, s, &d, ei) : read_pulses(o, s, &d, ei);
   if (err)
     return err;
 

@@ -108,6 +108,18 @@ def test_refusals():
     refused('device', 'fit', nought, says='0 ohm')
     read = write('read.csv', 'v,pulse,g\n1,1,1e-6\n0,2,2e-6\n1,2,3e-6\n')
     refused('device', 'fit', read, says='reading without a pulse')
+    on = write('on.csv', 'pulse,direction,g\n' + ''.join(f'{k},{"up" if k < 30 else "down"},{1 + min(k, 60 - k)}e-6\n' for k in range(60)))
+    refused('device', 'fit', on, says=['on.csv:32', 'numbered on', 'from 1'])
+    refused('device', 'fit', 'both.csv', '--unit', 'uS', '--up', 'up1', '--down', 'up1', says="'up1' is named twice")
+    refused('device', 'fit', g, '--unit', 'uS', '--fix', 'nothing', says=['--fix', "'nothing'"])
+    refused('device', 'fit', g, '--unit', 'uS', '--model', 'linear', '--fix', 'slope_up,beta', says=['--fix', "'beta'"])
+    refused('device', 'fit', g, '--unit', 'uS', '--set', 'device.g_min=1 uS', says=['device.g_min', 'device.g_max'])
+    refused('device', 'fit', g, '--unit', 'uS', '--model', 'read', says=['--model read', '--iv'])
+    with open(os.path.join(folder, g)) as f:
+        before = f.read()
+    refused('device', 'fit', g, '--unit', 'uS', '-o', g, says=['--out', 'what is read'])
+    with open(os.path.join(folder, g)) as f:
+        assert f.read() == before
     assert v
 
 

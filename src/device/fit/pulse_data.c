@@ -104,6 +104,30 @@ static mho_err check_pulses(const maker *m) {
                      all, d->n, ALWAYS + A_READING * d->n);
 }
 
+/* Numbers that go on over every turn count the pulses of a cycle, not those of a direction: taken
+ * as they are, they would say that as many pulses were not read. */
+static mho_err check_numbers(const maker *m) {
+  const mho_pulse_data *d = m->d;
+  int turns = 0, line = 0;
+  for (int t = 0; t < d->tracks; t++)
+    for (int i = d->first[t] + 1; i < d->first[t + 1]; i++) {
+      bool turned = d->direction[i] != d->direction[i - 1];
+      if (!turned)
+        continue;
+      if (isnan(m->r->reading[i].pulse) || d->pulse[i - 1] < 2 ||
+          d->pulse[i] != d->pulse[i - 1] + 1)
+        return MHO_OK;
+      turns++;
+      line = line ? line : m->r->reading[i].line;
+    }
+
+  if (!turns)
+    return MHO_OK;
+  return mho_fail_at(m->ei, MHO_EDATA, m->path, line,
+                     "pulses are numbered on where the direction changes: count from 1 anew at "
+                     "every change, or leave out the column 'pulse'");
+}
+
 /* First reading behind those of the track of reading i. */
 static int track_end(const mho_pulse_readings *r, int i) {
   int end = i + 1;
@@ -159,6 +183,10 @@ static mho_err fill(const maker *m) {
         return err;
     }
   }
+
+  mho_err err = check_numbers(m);
+  if (err)
+    return err;
 
   memcpy(d->volts, m->r->volts, sizeof d->volts);
   close_gaps(d);

@@ -148,9 +148,16 @@ static mho_err add_readings(layout *l, int n, char *const *field, const char *op
   return MHO_OK;
 }
 
-/* Columns that only one side could mean. */
-static mho_err check_layout(const layout *l, int up, int down, const int *at, mho_errinfo *ei) {
+/* Columns that only one side could mean; up and down are how many each option names. */
+static mho_err check_layout(const layout *l, int up, int down, const int *at, char *const *field,
+                            mho_errinfo *ei) {
   const mho_pulse_format *f = l->format;
+  for (int i = 0; i < l->n; i++)
+    for (int j = 0; j < i; j++)
+      if (at[READINGS + i] == at[READINGS + j])
+        return mho_fail(ei, MHO_EDATA, "column '%.60s' is named twice by --g, --up and --down",
+                        field[at[READINGS + i]]);
+
   if (l->apart && f->g)
     return mho_fail(ei, MHO_EDATA, "--g is of tables with a direction, --up and --down of others");
   if (f->up && f->down && up != down)
@@ -211,7 +218,7 @@ static mho_err choose(void *user, int n, char *const *field, mho_csv_column *col
     l->apart = f->up || f->down;
     l->several = (f->up ? up : l->n) > 1;
     if (!err)
-      err = check_layout(l, up, l->n - up, at, ei);
+      err = check_layout(l, up, l->n - up, at, field, ei);
   } else {
     err = find_reading(l, n, field, readings, ei);
     l->n = 1;
