@@ -39,6 +39,8 @@ typedef struct mho_dataset {
   char checksum[65];
   void *memory; /**< owned */
   void *scales; /**< owned: feature_mean, feature_spread, value_mean, value_spread; nullable */
+  /** Of a table: a hash of its classes' names and their order; 0: they have no names. */
+  uint64_t class_names;
 } mho_dataset;
 /** Numbers that a network answers to it: one a class, or a value. */
 static inline int mho_dataset_outputs(const mho_dataset *d) {

@@ -241,6 +241,7 @@ static mho_err fill(loading *l, const int *order, mho_dataset *out) {
   out->features = out->width = a->features;
   out->height = out->channels = 1;
   out->classes = l->classes.n;
+  out->class_names = is_class ? mho__table_classes_hash(&l->classes, class_of) : 0;
   out->values = is_class ? 0 : a->targets;
   out->scale = 1;
   SHA256Data((const uint8_t *)l->digests, strlen(l->digests), out->checksum);

@@ -410,6 +410,18 @@ void mho__table_classes_sort(mho_table_classes *c, int *old) {
   }
 }
 
+/* Each class adds the FNV-1a of its number and its name. */
+uint64_t mho__table_classes_hash(const mho_table_classes *c, const int *class_of) {
+  uint64_t sum = 0;
+  for (int k = 0; k < c->n; k++) {
+    uint64_t h = 0xcbf29ce484222325u ^ (uint64_t)class_of[k];
+    for (const char *t = c->text[k]; *t; t++)
+      h = (h ^ (unsigned char)*t) * 0x100000001b3u;
+    sum += h * 0x100000001b3u;
+  }
+  return sum ? sum : 1;
+}
+
 void mho__table_classes_free(mho_table_classes *c) {
   for (int k = 0; k < c->n; k++)
     free(c->text[k]);

@@ -42,6 +42,8 @@ void mho__table_rows_free(mho_table_rows *r);
 /** Number classes in their order, by value where all are numbers, else by their text, and count
  * them: the new numbers of `old`, [n]. */
 void mho__table_classes_sort(mho_table_classes *c, int *old);
+/** A hash of the classes with their new numbers, for any order of the rows; never 0. */
+uint64_t mho__table_classes_hash(const mho_table_classes *c, const int *class_of);
 void mho__table_classes_free(mho_table_classes *c);
 
 #endif

@@ -337,6 +337,30 @@ static bool are_columns(const mho_trainer *t, const char *at) {
   return true;
 }
 
+/* Which classes a table has, in which order: an output of the network means one of them. */
+static size_t names_size(const mho_trainer *t) {
+  return sizeof t->data.class_names;
+}
+
+static bool has_names(const mho_trainer *t) {
+  return t->data.class_names != 0;
+}
+
+static void copy_names(const mho_trainer *t, char *at, bool out) {
+  if (out) /* those of the data are not changed, but compared */
+    memcpy(at, &t->data.class_names, sizeof t->data.class_names);
+}
+
+static mho_err check_names(const mho_trainer *t, const char *at, mho_errinfo *ei) {
+  uint64_t learned;
+  memcpy(&learned, at, sizeof learned);
+  if (!has_names(t) || learned == t->data.class_names)
+    return MHO_OK;
+  return mho_fail(ei, MHO_ECONFIG,
+                  "dataset.targets: the classes are not those that the network has learned: it "
+                  "needs the same words, as many of them");
+}
+
 /* Whether what the rule keeps are finite numbers. */
 static bool is_kept_finite(const mho_trainer *t, const char *at) {
   for (int i = 0; i < t->learner->vars->n; i++)
@@ -351,7 +375,7 @@ static bool is_kept_finite(const mho_trainer *t, const char *at) {
 }
 
 /* The extras in the order of their bytes, which is not that of their bits. */
-enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, EDGES, KEPT, COLUMNS, EXTRAS };
+enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, EDGES, KEPT, COLUMNS, NAMES, EXTRAS };
 static const struct extra {
   uint32_t bit;
   const char *what;
@@ -381,6 +405,7 @@ static const struct extra {
     [KEPT] = {1u << 24, "variables of the rule", 0, ANY, kept_size, has_kept, has_kept, copy_kept},
     [COLUMNS] = {1u << 25, "means and spreads of columns", 0, ANY, columns_size, has_columns,
                  has_columns, copy_columns},
+    [NAMES] = {1u << 27, "names of classes", 0, ANY, names_size, has_names, has_names, copy_names},
 };
 
 /* Bits of what this trainer would save besides the arrays. */
@@ -476,7 +501,7 @@ static mho_err check_whole(const mho_trainer *t, const mho_blob *blob, header *h
   if (h->size != blob->size || blob->size != size)
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint has %zu bytes, this network needs %zu: it belongs to another "
-                    "config",
+                    "config, or to data of other columns or classes",
                     blob->size, size);
 
   uint64_t said;
@@ -537,6 +562,8 @@ static mho_err check_numbers(const mho_trainer *t, const char *bytes, uint32_t v
     return refuse(ei, extras[KEPT].what);
   if (version & extras[COLUMNS].bit && !are_columns(t, bytes + begin[COLUMNS]))
     return refuse(ei, extras[COLUMNS].what);
+  if (version & extras[NAMES].bit)
+    return check_names(t, bytes + begin[NAMES], ei);
   return MHO_OK;
 }
 

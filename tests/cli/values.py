@@ -153,6 +153,19 @@ def test_classes():
                    '--set', 'train.epochs=60')
     assert events[-1]['best_test_acc'] > 0.8 and 'test_loss' not in events[0], events[-1]
 
+    # an output means a class: rows in another order have the same ones, other words are refused, though as many
+    run('train', 'c.yaml', '--name', 'kinds', '--set', 'dataset.path=kinds.csv', '--set', 'dataset.kind=classes')
+    (before,) = lines('eval', 'kinds', '--json')
+    with open(os.path.join(folder, 'kinds.csv')) as f:
+        head, *rows = f.readlines()
+    write('turned.csv', head + ''.join(rows[47::-1] + rows[48:]))
+    (after,) = lines('eval', 'kinds', '--json', '--set', 'dataset.path=turned.csv')
+    assert after['accuracy'] == before['accuracy'], (before, after)
+    write('renamed.csv', head + ''.join(r.replace('high', 'a lot') for r in rows))
+    refused('eval', 'kinds', '--set', 'dataset.path=renamed.csv', says=['dataset.targets', 'has learned'])
+    write('third.csv', head + ''.join(rows + ['1,2,none\n']))
+    refused('eval', 'kinds', '--set', 'dataset.path=third.csv', says='other columns or classes')
+
 
 def test_other_rows():
     """A network reads other rows by the scales of those that it was trained on."""
