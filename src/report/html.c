@@ -253,7 +253,7 @@ char *mho__si(double v, const char *unit, char buf[MHO_NUMBER_MAX]) {
                 {"\xc2\xb5", 1e-6}, {"n", 1e-9}, {"p", 1e-12}, {"f", 1e-15}};
   if (!isfinite(v))
     return dash(buf);
-  if (!*unit) {
+  if (!*unit || !strcmp(unit, "1")) {
     snprintf(buf, MHO_NUMBER_MAX, "%.3g", v);
     return buf;
   }

@@ -226,6 +226,7 @@ def test_cosim_and_report():
     run('report', 'hw', '-o', 'hw.html')
     page = open(os.path.join(folder, 'hw.html'), encoding='utf-8').read()
     assert '<svg' in page and 'soft_bounds' in page and 'src=' not in page
+    assert not re.search('\xa0[munpf]?1</td>', page), 'a number without a unit has one'
 
 
 def test_devices():
