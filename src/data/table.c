@@ -165,6 +165,11 @@ static mho_err read_part(loading *l, const places *p, int part) {
 
 static mho_err check_parts(const loading *l, const places *p) {
   const mho_table_rows *a = &l->part[TRAIN], *b = &l->part[TEST];
+  if (b->n > 0 && l->t->split == SPLIT_RANDOM)
+    return mho_fail(l->ei, MHO_ECONFIG,
+                    "dataset.split: random is of one table, and dataset.path has a test of its "
+                    "own, %s: use last",
+                    p->x[TEST]);
   if (b->n == 0 || (a->features == b->features && a->targets == b->targets))
     return MHO_OK;
   return mho_fail(l->ei, MHO_EDATA, "%s has %d features and %d targets, but %s has %d and %d",

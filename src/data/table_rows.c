@@ -372,6 +372,11 @@ mho_err mho__table_read(const char *path, const mho_table_want *want, mho_table_
                         mho_errinfo *ei) {
   size_t length = strlen(path);
   bool is_matrix = length > 4 && !strcmp(path + length - 4, ".npy");
+  if (is_matrix && want->header == MHO_HEADER_YES)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.header: yes is of text, and dataset.path %s has no first line: use "
+                    "auto",
+                    path);
   reader r = {.path = path, .want = want, .out = out, .ei = ei};
   *out = (mho_table_rows){0};
 

@@ -62,11 +62,12 @@ static mho_err check_first(const dispatcher *d, mho_errinfo *ei) {
   return err;
 }
 
-/* Record the study, plan it, and take runs of it that are there into it. */
+/* Plan the study, record it, and take runs of it that are there into it. One with a mistake in it
+ * leaves what the database knows of a study of that name. */
 static mho_err adopt_into(dispatcher *d, mho_store *store, const char *json, mho_errinfo *ei) {
-  mho_err err = mho_store_study(store, d->s->name, json, ei);
+  mho_err err = mho_study_plan(d->s, d->r, store, &d->plan, ei);
   if (!err)
-    err = mho_study_plan(d->s, d->r, store, &d->plan, ei);
+    err = mho_store_study(store, d->s->name, json, ei);
   if (err)
     return err;
 

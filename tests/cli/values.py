@@ -225,6 +225,26 @@ def test_refusals():
     refused('train', 'c.yaml', '--set', 'dataset.path=none.npy', says='(shape (0, 4)):')
 
 
+def test_parts_of_a_folder():
+    """A folder with a test of its own has nothing to draw, and a matrix no line of names: both are said."""
+    for part in ('train', 'test'):
+        write(f'parts/{part}.csv', 'x,y,z\n' + ''.join(f'{a},{b},{c}\n' for a, b, c in ROWS))
+    more = ['--set', 'dataset.path=parts', '--no-db']
+    run('train', 'c.yaml', *more)
+    refused('train', 'c.yaml', *more, '--set', 'dataset.split=random', says=['dataset.split', 'dataset.path', 'test.csv'])
+    refused('train', 'c.yaml', '--set', 'dataset.path=none.npy', '--set', 'dataset.header=yes', says=['dataset.header', 'none.npy'])
+
+
+def test_a_study_with_a_mistake():
+    """A study that cannot be planned leaves what the database has of one of its name."""
+    write('t.yaml', 'study: t\nbase: c.yaml\nvary: {update.rate: [0.01, 0.03]}\n')
+    run('sweep', 't.yaml', '--db', 't.db')
+    before = run('query', 'spread', 't', '--db', 't.db').stdout
+    write('t.yaml', 'study: t\nbase: c.yaml\nvary: {dataset.path: [table.csv, nothing.csv]}\n')
+    refused('sweep', 't.yaml', '--db', 't.db', says='nothing.csv')
+    assert run('query', 'spread', 't', '--db', 't.db').stdout == before and 'rate=0.03' in before
+
+
 def test_words_of_sections():
     """A study over the words of a section is answered by the words; where two values have one word, by what differs."""
     write('words.yaml', 'base: c.yaml\nvary: {rule: [bp, balance], update.rate: [0.01, 0.03]}\n')
