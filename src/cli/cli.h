@@ -103,6 +103,9 @@ const char *database_path(const common_options *o);
 /** Open the database of --db, or the default one. */
 mho_err open_database(const common_options *o, mho_store_mode mode, mho_store **out,
                       mho_errinfo *ei);
+/** The same for a stored run, to which something is added: a database that is missing is not made.
+ */
+mho_err open_stored(const common_options *o, mho_store_mode mode, mho_store **out, mho_errinfo *ei);
 /** The experiment of mho_config_load with n assignments, with defaults for every other key. */
 mho_err read_experiment(const mho_registry *r, const char *file, int n, const char *const *set,
                         mho_experiment **out, mho_errinfo *ei);

@@ -271,8 +271,13 @@ static mho_err find_source(const options *o, mho_store *store, summary *s, bool 
 static mho_err program(const options *o, environment *s, summary *sum, mho_errinfo *ei) {
   mho_store *store = NULL;
   bool folder = false;
+  char path[MHO_TEXT_MAX];
 
-  mho_err err = open_database(&o->common, MHO_STORE_WRITE, &store, ei);
+  mho_err err = find_folder(o->common.run, "", path, &folder, ei);
+  if (!err && folder)
+    err = open_database(&o->common, MHO_STORE_WRITE, &store, ei);
+  else if (!err)
+    err = open_stored(&o->common, MHO_STORE_WRITE, &store, ei);
   if (!err)
     err = find_source(o, store, sum, &folder, ei);
 

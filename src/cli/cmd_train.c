@@ -272,8 +272,10 @@ static mho_err train(const options *o, environment *s, mho_train_result *result,
   /* a config is checked before the database is made */
   if (!o->resume)
     err = new_experiment(o, s->registry, &e, ei);
-  if (!err && !o->no_db)
+  if (!err && !o->no_db && !o->resume)
     err = open_database(&o->common, MHO_STORE_WRITE, &store, ei);
+  if (!err && o->resume)
+    err = open_stored(&o->common, MHO_STORE_WRITE, &store, ei);
   if (!err && o->resume)
     err = mho_store_find(store, o->resume, id, ei);
   if (!err)

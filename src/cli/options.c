@@ -187,6 +187,12 @@ mho_err open_database(const common_options *o, mho_store_mode mode, mho_store **
   return mho_store_open(database_path(o), mode, out, ei);
 }
 
+mho_err open_stored(const common_options *o, mho_store_mode mode, mho_store **out,
+                    mho_errinfo *ei) {
+  bool is_missing = access(database_path(o), F_OK) != 0;
+  return open_database(o, is_missing ? MHO_STORE_READ : mode, out, ei);
+}
+
 mho_err read_experiment(const mho_registry *r, const char *file, int n, const char *const *set,
                         mho_experiment **out, mho_errinfo *ei) {
   mho_config *c = NULL;

@@ -22,7 +22,7 @@ static mho_err load_config(environment *s, const common_options *o, subject *x, 
 static mho_err load_run(environment *s, const common_options *o, const char *run,
                         mho_store_mode mode, const char *checkpoint, subject *x, mho_errinfo *ei) {
   mho_checkpoint_row c = {0};
-  mho_err err = open_database(o, mode, &x->store, ei);
+  mho_err err = open_stored(o, mode, &x->store, ei);
   if (!err)
     err = mho_store_find(x->store, run, x->id, ei);
 

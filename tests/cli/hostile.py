@@ -137,6 +137,13 @@ def test_out_over_runs():
     assert 'kept' in run('runs', '--db', 'kept.db').stdout
 
 
+def test_no_runs_no_database():
+    """Verbs that add to a stored run make no database where there is none."""
+    for words in (['program', 'kept'], ['cosim', 'kept'], ['train', '--resume', 'kept']):
+        refused(*words, '--db', 'absent.db', says='there is no run database')
+        assert not os.path.exists(in_folder('absent.db')), words
+
+
 def preloaded(source, name):
     """A library that takes a function's place; None where none can be made."""
     if SANITIZED or not shutil.which('cc'):
@@ -283,6 +290,6 @@ def test_tails():
     assert again == config
 
 
-main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_last_and_clock, test_report_folder, test_out_over_runs, test_no_ngspice,
-      test_not_finite, test_weights_file, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
+main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_last_and_clock, test_report_folder, test_out_over_runs,
+      test_no_runs_no_database, test_no_ngspice, test_not_finite, test_weights_file, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
       test_measurements, test_tails])
