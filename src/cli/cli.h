@@ -173,6 +173,8 @@ void table_row(table *t, const char *const *cells);
 void table_right(table *t, int column);
 /** Print the table and free it. */
 void table_print(table *t);
+/** Free a table that is not printed. */
+void table_free(table *t);
 
 /** A cell of a query as text for people: "" for NULL, reals with 6 significant digits, or all 17
  * where exact. */

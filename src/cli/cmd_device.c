@@ -627,7 +627,9 @@ static mho_err compare_models(const options *o, const environment *s, const mho_
   }
 
   const mho_fit *best = &c->fit[c->best];
-  if (!o->common.json) {
+  if (o->common.json)
+    table_free(c->t);
+  else {
     table_print(c->t);
     if (c->n)
       printf("\nby Schwarz's criterion on the same %d readings: %s\n\n", best->compared,

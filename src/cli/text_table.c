@@ -45,6 +45,11 @@ void table_row(table *t, const char *const *cells) {
     scols_line_set_data(line, (size_t)i, cells[i] ? cells[i] : "");
 }
 
+void table_free(table *t) {
+  scols_unref_table(t->t);
+  free(t);
+}
+
 void table_print(table *t) {
   /* on a terminal a last column that is too long wraps instead of being cut */
   if (isatty(STDOUT_FILENO)) {
@@ -53,8 +58,7 @@ void table_print(table *t) {
   }
 
   scols_print_table(t->t);
-  scols_unref_table(t->t);
-  free(t);
+  table_free(t);
 }
 
 /* ---------------------------------------------------------------- cells of a query */
