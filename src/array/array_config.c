@@ -2,33 +2,19 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/model/check.h"
 
-static bool has_wires(const mho_experiment *e) {
-  return e->array_config.r_word > 0 || e->array_config.r_bit > 0;
-}
-
-/* Whether pulses reach cells that are not meant. */
-static bool half_selects(const mho_experiment *e) {
-  int select = e->array_config.write_select;
-  bool is_shared = select == MHO_WRITE_HALF || select == MHO_WRITE_THIRD;
-  return is_shared && mho_experiment_has_pulses(e);
-}
-
 static const char *without_wires(const mho_experiment *e) {
-  return has_wires(e) ? NULL : "there are no wires (array.wire.r_word, array.wire.r_bit)";
-}
-
-/* Whether sums of a tile are converted apart. */
-static bool has_converters(const mho_experiment *e) {
-  const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  mho_array_converters converters = {0};
-  if (array->converters)
-    array->converters(e->array.params, &converters);
-  return converters.adc_bits > 0;
+  return mho_array_has_wires(&e->array_config)
+             ? NULL
+             : "there are no wires (array.wire.r_word, array.wire.r_bit)";
 }
 
 /* Tiles are of wires, of what shares lines with a cell, and of converters. */
 static const char *without_tiles(const mho_experiment *e) {
-  if (has_wires(e) || half_selects(e) || has_converters(e))
+  const mho_array_config *c = &e->array_config;
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  bool is_shared = mho_array_half_selects(c) && mho_experiment_has_pulses(e);
+  if (mho_array_has_wires(c) || is_shared ||
+      mho_array_converters_of(array, e->array.params).adc_bits)
     return NULL;
   return "there are no wires, neighbours or converters (array.wire.r_word, array.write.select, "
          "array.adc_bits)";

@@ -8,7 +8,7 @@
 bool mho_crossbar_noisy(const mho_crossbar *x) {
   bool shown = x->model->shows_cells && mho_crossbar_has_cells(x);
   bool cells = shown && mho_device_reads_noisy(&x->bank[0]->config);
-  return cells || (x->model->noisy && x->model->noisy(x->params));
+  return cells || mho_array_is_noisy(x->model, x->params);
 }
 
 const mho_device_config *mho_crossbar_law(const mho_crossbar *x) {
@@ -18,8 +18,7 @@ const mho_device_config *mho_crossbar_law(const mho_crossbar *x) {
 }
 
 bool mho_crossbar_lossy(const mho_crossbar *x) {
-  return mho_crossbar_law(x) || mho_crossbar_noisy(x) ||
-         (x->model->lossy && x->model->lossy(x->params));
+  return mho_crossbar_law(x) || mho_crossbar_noisy(x) || mho_array_is_lossy(x->model, x->params);
 }
 
 int mho_crossbar_conversions(const mho_crossbar *x, bool transposed) {

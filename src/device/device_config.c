@@ -71,14 +71,12 @@ static const char *without_leak(const mho_experiment *e) {
 /* A law of what a model without voltages does under a part of its pulse. */
 static const char *without_weak_pulses(const mho_experiment *e) {
   const char *why = mho_idle_without_pulses(e);
-  int select = e->array_config.write_select;
-  bool is_shared = select == MHO_WRITE_HALF || select == MHO_WRITE_THIRD;
-  bool has_wires = e->array_config.r_word > 0 || e->array_config.r_bit > 0;
+  const mho_array_config *array = &e->array_config;
   if (why)
     return why;
   if (((const mho_device_model *)e->device.entry)->response)
     return "device.model knows voltages itself";
-  if (has_wires || is_shared)
+  if (mho_array_has_wires(array) || mho_array_half_selects(array))
     return NULL;
   return "every pulse arrives whole (array.wire.r_word, array.write.select)";
 }

@@ -165,9 +165,7 @@ static mho_err network_has_a_hidden_layer(const subject *s) {
 static mho_err converters_have_a_clock(const subject *s) {
   const mho_array_model *array = (const mho_array_model *)s->e->array.entry;
   const mho_settler *settler = (const mho_settler *)s->e->settler.entry;
-  mho_array_converters converters = {0};
-  if (array->converters)
-    array->converters(s->e->array.params, &converters);
+  mho_array_converters converters = mho_array_converters_of(array, s->e->array.params);
 
   if (!settler->in_time || converters.analog || !(converters.dac_bits || converters.adc_bits))
     return MHO_OK;

@@ -32,8 +32,8 @@ bool mho_experiment_direct(const mho_experiment *e) {
 bool mho_experiment_reads_exactly(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
   const mho_device_config *device = &e->device_config;
-  bool is_noisy = array->noisy && array->noisy(e->array.params);
-  bool is_lossy = array->lossy && array->lossy(e->array.params);
+  bool is_noisy = mho_array_is_noisy(array, e->array.params);
+  bool is_lossy = mho_array_is_lossy(array, e->array.params);
   bool is_bent = device->iv.law != MHO_IV_OHMIC || mho_device_reads_noisy(device);
   return !is_noisy && !is_lossy && !(array->shows_cells && mho_experiment_has_cells(e) && is_bent);
 }

@@ -67,9 +67,7 @@ static const char *without_energy(const mho_experiment *e) {
 /* Whether an array has converters of drivers, or of sense lines. */
 static bool has_converter(const mho_experiment *e, bool of_drivers) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  mho_array_converters converters = {0};
-  if (array->converters)
-    array->converters(e->array.params, &converters);
+  mho_array_converters converters = mho_array_converters_of(array, e->array.params);
   return of_drivers ? converters.dac_bits > 0 : converters.adc_bits > 0;
 }
 

@@ -27,9 +27,7 @@ static mho_err scheme_writes_initial_weights(const mho_experiment *e, mho_errinf
 }
 
 static mho_err selection_has_pulses(const mho_experiment *e, mho_errinfo *ei) {
-  int select = e->array_config.write_select;
-  bool is_shared = select == MHO_WRITE_HALF || select == MHO_WRITE_THIRD;
-  if (!is_shared || scheme_of(e)->needs_pulses)
+  if (!mho_array_half_selects(&e->array_config) || scheme_of(e)->needs_pulses)
     return MHO_OK;
 
   return mho_fail(ei, MHO_ECONFIG,

@@ -88,7 +88,7 @@ static const char *without_gain(const mho_experiment *e) {
 
 static const char *without_random_reads(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  bool is_noisy = array->noisy && array->noisy(e->array.params);
+  bool is_noisy = mho_array_is_noisy(array, e->array.params);
   bool shows_noise = array->shows_cells && mho_device_reads_noisy(&e->device_config);
   if (is_noisy || (shows_noise && mho_experiment_has_cells(e)))
     return NULL;

@@ -20,8 +20,8 @@ static mho_err can_run_dynamics(const mho_experiment *e, mho_errinfo *ei) {
 /* Why what reads and drives the neurons leaves no exact difference, or NULL. */
 static const char *measured_by(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  bool is_noisy = array->noisy && array->noisy(e->array.params);
-  bool is_lossy = array->lossy && array->lossy(e->array.params);
+  bool is_noisy = mho_array_is_noisy(array, e->array.params);
+  bool is_lossy = mho_array_is_lossy(array, e->array.params);
 
   if (((const mho_device_model *)e->device.entry)->pulse)
     return "on devices the difference is measured: use device.model ideal";

@@ -409,7 +409,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   const mho_array_model *array = (const mho_array_model *)t->e->array.entry;
   epoch e = {.t = t,
              .c = &t->e->energy,
-             .converters = {.average = 1},
+             .converters = mho_array_converters_of(array, t->e->array.params),
              .in_time = mho_experiment_in_time(t->e),
              .voltage = t->e->array_config.read_voltage,
              .phases = mho__learner_states(t->learner),
@@ -428,8 +428,6 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   for (int i = 0; i < MHO_ENERGY_TERMS; i++)
     rows[i] =
         (mho_energy_row){.epoch = t->at.epoch, .term = names[i], .samples = t->at.meter->samples};
-  if (array->converters)
-    array->converters(t->e->array.params, &e.converters);
 
   count_reads(&e);
   mho__power_free(t->net, &e.power);

@@ -7,10 +7,7 @@
 /* Whether hidden layers are joined by wires: analog neurons, clocked or in continuous time. */
 static bool is_analog(const mho_experiment *e) {
   const mho_array_model *array = (const mho_array_model *)e->array.entry;
-  mho_array_converters converters = {.average = 1};
-  if (array->converters)
-    array->converters(e->array.params, &converters);
-  return converters.analog || mho_experiment_in_time(e);
+  return mho_array_converters_of(array, e->array.params).analog || mho_experiment_in_time(e);
 }
 
 /* ---------------------------------------------------------------- memory */

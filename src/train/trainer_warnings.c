@@ -26,10 +26,8 @@ static double largest_input(const mho_trainer *t) {
 
 static void warn_of_inputs(const mho_trainer *t) {
   const mho_array_model *array = (const mho_array_model *)t->e->array.entry;
-  mho_array_converters c = {0};
+  mho_array_converters c = mho_array_converters_of(array, t->e->array.params);
   double largest = largest_input(t);
-  if (array->converters)
-    array->converters(t->e->array.params, &c);
 
   if (c.dac_bits && t->data.train.x && largest > c.dac_range)
     mho_log(t->ctx, MHO_LOG_WARNING,

@@ -24,6 +24,14 @@ typedef struct mho_array_config {
 } mho_array_config;
 enum { MHO_WIRE_NEGATIVE_OWN, MHO_WIRE_NEGATIVE_NEIGHBOUR };
 enum { MHO_WRITE_IDEAL, MHO_WRITE_TRANSISTOR, MHO_WRITE_HALF, MHO_WRITE_THIRD };
+/** Whether an array's lines have a resistance. */
+static inline bool mho_array_has_wires(const mho_array_config *c) {
+  return c->r_word > 0 || c->r_bit > 0;
+}
+/** Whether a pulse reaches cells that share a line with the one that is meant. */
+static inline bool mho_array_half_selects(const mho_array_config *c) {
+  return c->write_select == MHO_WRITE_HALF || c->write_select == MHO_WRITE_THIRD;
+}
 /** The keys of mho_array_config. */
 MHO_API extern const mho_params mho_array_params;
 
@@ -209,6 +217,24 @@ typedef struct mho_array_model {
   /** Read; mho_crossbar_matrix(x) is the effective matrix. */
   void (*read)(const mho_crossbar *x, const mho_read *r);
 } mho_array_model;
+
+/** The converters of an array model; none, and one read, where it says nothing of them. */
+static inline mho_array_converters mho_array_converters_of(const mho_array_model *array,
+                                                           const void *params) {
+  mho_array_converters converters = {
+      .dac_bits = 0, .adc_bits = 0, .average = 1, .analog = false, .dac_range = 0};
+  if (array->converters)
+    array->converters(params, &converters);
+  return converters;
+}
+/** Whether reads are random, whatever the devices. */
+static inline bool mho_array_is_noisy(const mho_array_model *array, const void *params) {
+  return array->noisy && array->noisy(params);
+}
+/** Whether a read is anything but the product with the matrix, whatever the devices. */
+static inline bool mho_array_is_lossy(const mho_array_model *array, const void *params) {
+  return array->lossy && array->lossy(params);
+}
 
 /** Full scales of converters that are set from data. Recording, a read leaves the converters out
  *  and widens them; one thread at a time. Sums of a percentile below 100 are counted by size: of
