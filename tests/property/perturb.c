@@ -159,32 +159,46 @@ static mho_trainer *alike(const mho_experiment *e) {
   return t;
 }
 
-static comparison compare(const char *a, const char *b) {
-  mho_experiment *e[2] = {experiment(a), experiment(b)};
-  mho_trainer *t[2] = {alike(e[0]), alike(e[1])};
+enum { DRAWS_MAX = 2 };
+
+/* The mean of the gradients of n configs, which differ in their draws, with that of another. */
+static comparison compare_mean(int n_draws, const char *const *a, const char *b) {
+  mho_experiment *e[DRAWS_MAX + 1];
+  mho_trainer *t[DRAWS_MAX + 1];
+  for (int k = 0; k <= n_draws; k++) {
+    e[k] = experiment(k < n_draws ? a[k] : b);
+    t[k] = alike(e[k]);
+  }
   const mho_network *net = mho_trainer_network(t[0]);
   comparison sum = {0};
 
   for (int c = 0; c < net->n_trained; c++) {
     size_t n = mho_crossbar_cells(net->connection[c].xb);
-    mho_real *g[2];
-    for (int k = 0; k < 2; k++) {
+    mho_real *g[DRAWS_MAX + 1];
+    for (int k = 0; k <= n_draws; k++) {
       g[k] = malloc(n * sizeof **g);
       OK(mho_trainer_gradient(t[k], 0, 100, c, g[k], &ei));
     }
     for (size_t i = 0; i < n; i++) {
-      sum.ab += (double)g[0][i] * (double)g[1][i];
-      sum.aa += (double)g[0][i] * (double)g[0][i];
-      sum.bb += (double)g[1][i] * (double)g[1][i];
+      double mean = 0, of_b = (double)g[n_draws][i];
+      for (int k = 0; k < n_draws; k++)
+        mean += (double)g[k][i] / n_draws;
+      sum.ab += mean * of_b;
+      sum.aa += mean * mean;
+      sum.bb += of_b * of_b;
     }
-    free(g[0]);
-    free(g[1]);
+    for (int k = 0; k <= n_draws; k++)
+      free(g[k]);
   }
-  for (int k = 0; k < 2; k++) {
+  for (int k = 0; k <= n_draws; k++) {
     mho_trainer_free(t[k]);
     mho_experiment_free(e[k]);
   }
   return sum;
+}
+
+static comparison compare(const char *a, const char *b) {
+  return compare_mean(1, &a, b);
 }
 
 /* With hardly any feedback the gradient is backpropagation's. */
@@ -202,18 +216,21 @@ static void test_nodes(void **state) {
 }
 
 /* Root mean square of the cosine of the mean of P trials with the gradient: sqrt(P/(P + N - 1)) of
- * signs and rank one, N + 1 of normal deviates. */
+ * signs and rank one, N + 1 of normal deviates. More trials than an update has are of several. */
 static void cosines(const char *rule, int more, int trials, int repeats) {
+  int n_draws = trials > 511 ? DRAWS_MAX : 1;
   const double n = 64 * 16 + 16 * 10, want = trials / (trials + n + more);
   double have = 0;
   for (int k = 0; k < repeats; k++) {
-    char yaml[512];
-    snprintf(yaml, sizeof yaml,
-             "train: {batch: 100, seed: 1, seeds: {noise: %d}}\nfeedback: {scale: 1e-6}\n"
-             "network: {hidden: [16]}\nrule: {name: perturb, samples: batch, size: 0.001, "
-             "sides: both, trials: %d, %s}\n",
-             k + 2, trials, rule);
-    comparison c = compare(yaml, NET "{hidden: [16]}\nrule: bp\n");
+    char yaml[DRAWS_MAX][512];
+    for (int d = 0; d < n_draws; d++)
+      snprintf(yaml[d], sizeof yaml[d],
+               "train: {batch: 100, seed: 1, seeds: {noise: %d}}\nfeedback: {scale: 1e-6}\n"
+               "network: {hidden: [16]}\nrule: {name: perturb, samples: batch, size: 0.001, "
+               "sides: both, trials: %d, %s}\n",
+               k * n_draws + d + 2, trials / n_draws, rule);
+    const char *draws[DRAWS_MAX] = {yaml[0], yaml[1]};
+    comparison c = compare_mean(n_draws, draws, NET "{hidden: [16]}\nrule: bp\n");
     have += c.ab * c.ab / (c.aa * c.bb) / repeats;
   }
   print_message("  %s, %d trials: cosine %.4f, expected %.4f\n", rule, trials, sqrt(have),
@@ -229,7 +246,7 @@ static void test_cosines(void **state) {
   cosines("shape: signs, by: cell", -1, 100, slow ? 20 : 4);
   cosines("shape: normal, by: cell", 1, 100, slow ? 20 : 4);
   if (slow)
-    cosines("shape: rank1", -1, 511, 8);
+    cosines("shape: rank1", -1, 1000, 8);
 }
 
 /* ---------------------------------------------------------------- pulses */
