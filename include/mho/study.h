@@ -58,12 +58,21 @@ typedef struct mho_plan_run {
   double predicted_s; /**< by stored wall times; NaN: nothing is known */
 } mho_plan_run;
 
+/** A key that a study sets and that has no effect in some of its runs. */
+typedef struct mho_plan_idle {
+  char key[128]; /**< with its section */
+  char why[256]; /**< in the first of them */
+  int runs;      /**< how many */
+} mho_plan_idle;
+
 /** All runs of a study, and how far each is. */
 typedef struct mho_plan {
   int n, n_points;
   /** [n], point after point; configs that come out the same are in it once. */
   mho_plan_run *run;
   int repeated; /**< those left out for that */
+  int n_idle;
+  mho_plan_idle *idle; /**< [n_idle], in the order in which runs and configs have them */
 } mho_plan;
 
 /** Every run of a study, each config checked.
@@ -79,6 +88,7 @@ MHO_API void mho_plan_free(mho_plan *p);
 
 /** What happened to a run of a study. */
 typedef enum mho_study_what {
+  MHO_STUDY_PLANNED, /**< before all others: the plan is there */
   MHO_STUDY_STARTED,
   MHO_STUDY_EPOCH,
   MHO_STUDY_ENDED,
@@ -87,9 +97,11 @@ typedef enum mho_study_what {
 /** What happened, and to which run. */
 typedef struct mho_study_event {
   mho_study_what what;
-  const mho_plan_run *run; /**< NULL in a tick, which comes a few times a second */
-  int index;               /**< of the run in the plan */
-  int epoch, epochs;       /**< had and wanted */
+  const mho_plan *plan;
+  /** NULL when it is planned, and in a tick, which comes a few times a second. */
+  const mho_plan_run *run;
+  int index;                                   /**< of the run in the plan */
+  int epoch, epochs;                           /**< had and wanted */
   double train_acc, test_acc, val_acc, wall_s; /**< NaN: not known */
   double test_loss, test_rms;                  /**< where targets are values, else NaN */
   const char *error;                           /**< of a failed or stopped run, else NULL */

@@ -9,6 +9,7 @@
 #include "mho/experiment.h"
 #include "mho/model/entry.h"
 #include "mho/store.h"
+#include "mho/study.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_INPUT = 2, EXIT_INTERRUPTED = 130 };
 #define DEFAULT_DB "results/runs.db"
@@ -129,6 +130,8 @@ mho_err name_idle(const mho_experiment *e, const mho_config *c, bool strict, mho
 /** The same of what --set changes in the evaluation of a stored network. */
 mho_err name_idle_sets(const mho_experiment *e, int n, const char *const *set, bool strict,
                        mho_errinfo *ei);
+/** The same of the keys that a study sets, a line each with the number of runs. */
+void name_idle_of_plan(const mho_plan *p);
 /** Say on stderr that time changes no conductance, where the device has no law of drift. */
 void note_no_drift(const mho_experiment *e);
 /** Warn where OpenBLAS runs slower kernels than this processor could. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "mho/model/circuit.h"
@@ -125,6 +126,13 @@ static int method_of(struct argp_state *state, const char *word) {
   return 0;
 }
 
+/* The file of the array, whichever option gave it. */
+static const char *array_file(const options *o) {
+  if (o->g)
+    return o->g;
+  return o->r ? o->r : o->w;
+}
+
 /* What must be given, and what does not go together. */
 static void check_options(const options *o, struct argp_state *state) {
   int arrays = (o->g != NULL) + (o->r != NULL) + (o->w != NULL);
@@ -138,6 +146,25 @@ static void check_options(const options *o, struct argp_state *state) {
   if (o->w && (o->nodes || o->devices || o->plot))
     argp_error(state, "--nodes, --devices and --plot are of one array, --w makes two of them: give "
                       "one with --g FILE");
+}
+
+/* Whether both are there, and are one file that is kept. */
+static bool is_same_file(const char *a, const char *b) {
+  struct stat file_a, file_b;
+  if (!a || !b || stat(a, &file_a) || stat(b, &file_b))
+    return false;
+  return S_ISREG(file_a.st_mode) && file_a.st_dev == file_b.st_dev &&
+         file_a.st_ino == file_b.st_ino;
+}
+
+/* Results must not be written over what is read. */
+static void check_files(const options *o, struct argp_state *state) {
+  const char *out[] = {o->common.out, o->nodes, o->devices, o->plot};
+  const char *in[] = {array_file(o), o->v};
+  for (int i = 0; i < MHO_COUNT(out); i++)
+    for (int k = 0; k < MHO_COUNT(in); k++)
+      if (is_same_file(out[i], in[k]))
+        argp_error(state, "%s is read: give the results a file of their own", in[k]);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -194,6 +221,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
   case ARGP_KEY_END:
     check_options(o, state);
+    check_files(o, state);
     return 0;
   default:
     return common_option(&o->common, key, arg, state);
@@ -465,13 +493,6 @@ static mho_err solve_all(const options *o, environment *env, const mho_matrix *g
 }
 
 /* ---------------------------------------------------------------- the array */
-
-/* The file of the array, whichever option gave it. */
-static const char *array_file(const options *o) {
-  if (o->g)
-    return o->g;
-  return o->r ? o->r : o->w;
-}
 
 static mho_err bad_cell(const options *o, const mho_matrix *m, size_t k, const char *what,
                         const char *unit, const char *cure, mho_errinfo *ei) {

@@ -241,6 +241,7 @@ static mho_err print_plan(const options *o, const mho_study *study, const enviro
       plan_json(&p);
     else
       plan_table(o, &p);
+    name_idle_of_plan(&p);
     mho_plan_free(&p);
   }
 
@@ -251,8 +252,11 @@ static mho_err print_plan(const options *o, const mho_study *study, const enviro
 /* ---------------------------------------------------------------- progress */
 
 static void event_json(void *user, const mho_study_event *e) {
-  static const char *const words[] = {"started", "epoch", "ended"};
-  if (e->what == MHO_STUDY_TICK)
+  static const char *const words[] = {
+      [MHO_STUDY_STARTED] = "started", [MHO_STUDY_EPOCH] = "epoch", [MHO_STUDY_ENDED] = "ended"};
+  if (e->what == MHO_STUDY_PLANNED)
+    name_idle_of_plan(e->plan);
+  if (!e->run)
     return;
 
   json_t *o = json_pack("{ss ss ss sI ss si si si so}", "event", words[e->what], "run", e->run->id,
@@ -308,6 +312,11 @@ static void print_ended(const mho_study_event *e) {
 
 static void event_text(void *user, const mho_study_event *e) {
   bool terminal = isatty(STDERR_FILENO);
+  if (e->what == MHO_STUDY_PLANNED) {
+    name_idle_of_plan(e->plan);
+    return;
+  }
+
   if (e->what == MHO_STUDY_ENDED) {
     if (terminal)
       fprintf(stderr, "\r\033[K");

@@ -28,6 +28,16 @@ static void add_key(void *user, const mho_idle_key *k) {
   snprintf(line->why, sizeof line->why, "%s", k->why);
 }
 
+void name_idle_of_plan(const mho_plan *p) {
+  for (int i = 0; i < mho_min(p->n_idle, NAMED); i++) {
+    const mho_plan_idle *k = &p->idle[i];
+    fprintf(stderr, "mho: no effect in %d of %d runs: %s: %s\n", k->runs, p->n + p->repeated,
+            k->key, k->why);
+  }
+  if (p->n_idle > NAMED)
+    fprintf(stderr, "mho: and %d keys more have no effect in some\n", p->n_idle - NAMED);
+}
+
 static void print_line(const idle_line *line) {
   if (line->n == 0)
     return;

@@ -90,7 +90,12 @@ static mho_err find_files(const char *path, places *p, mho_errinfo *ei) {
                     "train.csv and test.csv, or x.npy and y.npy");
   if (stat(path, &st))
     return mho_fail(ei, MHO_ENOTFOUND, "dataset.path: there is no '%s'", path);
-  if (!S_ISDIR(st.st_mode)) {
+  if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+    return mho_fail(ei, MHO_ECONFIG,
+                    "dataset.path: '%s' is neither a file nor a folder: write what it gives into a "
+                    "file",
+                    path);
+  if (S_ISREG(st.st_mode)) {
     snprintf(p->x[TRAIN], MHO_DATA_PATH, "%s", path);
     return MHO_OK;
   }

@@ -268,6 +268,7 @@ static void emit(const dispatcher *d, mho_study_what what, int index, const stud
                  const char *error) {
   mho_study_event e = {.what = what,
                        .index = index,
+                       .plan = &d->plan,
                        .run = index < 0 ? NULL : &d->plan.run[index],
                        .train_acc = NAN,
                        .test_acc = NAN,
@@ -650,6 +651,7 @@ static mho_err prepare(dispatcher *d, mho_errinfo *ei) {
   }
 
   d->result->total = d->plan.n;
+  emit(d, MHO_STUDY_PLANNED, -1, NULL, NULL);
   return MHO_OK;
 }
 

@@ -21,6 +21,7 @@ void mho_plan_free(mho_plan *p) {
   for (int i = 0; i < p->n; i++)
     free(p->run[i].label);
   free(p->run);
+  free(p->idle);
   *p = (mho_plan){0};
 }
 
@@ -231,6 +232,51 @@ static mho_err find_alike(const planner *p, const mho_experiment *e, planned *ou
   return err;
 }
 
+/* A plan that keys without effect are added to. */
+typedef struct idle_keys {
+  mho_plan *plan;
+  bool no_memory;
+} idle_keys;
+
+static mho_plan_idle *find_idle(const mho_plan *p, const char *key) {
+  for (int i = 0; i < p->n_idle; i++)
+    if (!strcmp(p->idle[i].key, key))
+      return &p->idle[i];
+  return NULL;
+}
+
+/* One run more in which a key has no effect. */
+static void count_idle(void *user, const mho_idle_key *k) {
+  idle_keys *keys = user;
+  mho_plan *p = keys->plan;
+  mho_plan_idle *known = find_idle(p, k->key);
+  if (known) {
+    known->runs++;
+    return;
+  }
+
+  mho_plan_idle *grown = realloc(p->idle, (size_t)(p->n_idle + 1) * sizeof *grown);
+  if (!grown) {
+    keys->no_memory = true;
+    return;
+  }
+  p->idle = grown;
+  mho_plan_idle *added = &p->idle[p->n_idle++];
+  added->runs = 1;
+  snprintf(added->key, sizeof added->key, "%s", k->key);
+  snprintf(added->why, sizeof added->why, "%s", k->why);
+}
+
+/* What a run sets without effect. */
+static mho_err add_idle(const planner *p, const mho_experiment *e, const mho_config *c,
+                        mho_errinfo *ei) {
+  idle_keys keys = {.plan = p->out};
+  mho_err err = mho_experiment_idle(e, c, count_idle, &keys, ei);
+  if (!err && keys.no_memory)
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for the plan");
+  return err;
+}
+
 /* One run at the end of the plan, of an experiment. */
 static mho_err append_run(planner *p, int point, const char *label, const mho_experiment *e,
                           mho_errinfo *ei) {
@@ -263,6 +309,8 @@ static mho_err add_run(planner *p, int point, int64_t seed, mho_errinfo *ei) {
     err = mho_experiment_new(p->r, c, false, &e, ei);
   if (!err)
     err = append_run(p, point, label, e, ei);
+  if (!err)
+    err = add_idle(p, e, c, ei);
   mho_experiment_free(e);
   mho_config_free(c);
   return err;

@@ -61,6 +61,14 @@ def test_idle():
     refused('eval', 'last', '--db', 'i.db', '--strict', '--set', 'device.iv.b=3', says=['device.iv.b', 'no effect'])
     refused('train', '--resume', 'last', '--db', 'i.db', '--strict', says='--strict')
 
+    # a study says of which of its runs; planned or trained
+    study = write('idle_study.yaml', 'base: {train: {epochs: 1}, dataset.train: 100, device.levels: 8}\n'
+                  'vary: {device.model: [ideal, linear]}\nseeds: 2\n')
+    study_says = 'no effect in 2 of 4 runs: device.levels: there are no devices (device.model: ideal)'
+    for words in (['--plan'], ['--jobs', '2'], []):
+        said = run('sweep', study, '--db', 's.db', *words).stderr
+        assert said.count('no effect') == 1 and study_says in said, said
+
 
 def test_words():
     refused('trian', says="'mho train'")

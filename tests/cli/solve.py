@@ -120,6 +120,9 @@ def test_refusals():
     refused('solve', *BOTH, '--r-word', '1 m', says='ohm')
     refused('solve', *BOTH, '--method', 'magic', says='magic')
     refused('solve', *WIRES, '--out', '/nonexistent/x.csv', says='/nonexistent/x.csv')
+    for option in ('--out', '--nodes', '--devices', '--plot'):
+        for name in ('G.csv', './V.csv'):
+            refused('solve', *WIRES, option, name, says=[name.lstrip('./'), 'a file of their own'])
 
 
 main([test_products_without_wires, test_methods_agree, test_json, test_nodes_obey_kirchhoff, test_transposed_is_the_adjoint,

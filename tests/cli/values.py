@@ -211,6 +211,7 @@ def test_refusals():
     write('bad.csv', 'a,b,c\n1,2,3\n4,five,6\n')
     refused('train', 'c.yaml', '--set', 'dataset.path=bad.csv', '--set', 'train.batch=1', says="bad.csv:3:3: 'five' is no finite")
     refused('train', 'c.yaml', '--set', 'dataset.path=', says='dataset.path')
+    refused('train', 'c.yaml', '--set', 'dataset.path=/dev/zero', says=['/dev/zero', 'neither a file nor a folder'])
     refused('data', 'fetch', 'table', says='dataset.path')
     refused('train', 'c.yaml', '--set', 'dataset.targets=z', says=['dataset.targets', "no column 'z'"])
     write('twice.csv', 'a,a,y\n' + '1,2,3\n2,3,4\n' * 20)
