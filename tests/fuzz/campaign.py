@@ -1,4 +1,5 @@
-"""A fuzzing campaign: every harness with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer, for some minutes.
+"""A fuzzing campaign: every harness with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer, for some minutes of
+processor time, however busy the machine is.
 
     tests/fuzz/campaign.py --minutes 15                  all of them, one after another
     tests/fuzz/campaign.py --minutes 60 npy import       these two
@@ -12,13 +13,14 @@ import argparse
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
-import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CORPUS = os.path.join(SOURCE, 'tests', 'fuzz', 'corpus')
 HARNESSES = sorted(os.listdir(CORPUS))
+PIECE = 120  # seconds that a kill loses at most
 
 
 def build(folder, names):
@@ -46,25 +48,43 @@ def add(path, name, seconds, inputs):
     os.replace(path + '.part', path)
 
 
-def run(folder, state, name, minutes):
-    """One harness for some minutes. Whether it found nothing."""
+def cpu_seconds():
+    """Of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run_once(folder, state, name, seconds):
+    """One harness for some seconds by the clock. Whether it found nothing."""
     corpus, found = os.path.join(state, 'corpus', name), os.path.join(state, 'found')
     os.makedirs(corpus, exist_ok=True)
     os.makedirs(found, exist_ok=True)
     log = os.path.join(state, f'{name}.log')
-    start = time.monotonic()
+    start = cpu_seconds()
     with open(log, 'w') as f:
         code = subprocess.run([os.path.join(folder, 'tests', f'fuzz_{name}'), corpus, os.path.join(CORPUS, name),
-                               f'-max_total_time={round(60 * minutes)}', '-timeout=25', '-rss_limit_mb=2048', '-max_len=65536',
+                               f'-max_total_time={round(seconds)}', '-timeout=25', '-rss_limit_mb=2048', '-max_len=65536',
                                '-print_final_stats=1', f'-artifact_prefix={found}/{name}-'], stdout=f, stderr=f,
                               env={**os.environ, 'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1'}).returncode
     with open(log, errors='replace') as f:
         text = f.read()
     inputs = re.search(r'number_of_executed_units: (\d+)', text)
-    add(os.path.join(state, 'times.json'), name, time.monotonic() - start, int(inputs.group(1)) if inputs else 0)
+    add(os.path.join(state, 'times.json'), name, cpu_seconds() - start, int(inputs.group(1)) if inputs else 0)
     if code:
         print('\n'.join(x for x in text.splitlines() if 'ERROR' in x or 'runtime error' in x or 'Test unit' in x or 'fuzz:' in x)[:2000])
     return code == 0
+
+
+def run(folder, state, name, minutes):
+    """One harness until it has had some minutes of a processor, in pieces that are stored as they end. Whether it found
+    nothing."""
+    start = cpu_seconds()
+    while True:
+        left = 60 * minutes - (cpu_seconds() - start)
+        if left <= 0:
+            return True
+        if not run_once(folder, state, name, min(max(left, 5), PIECE)):
+            return False
 
 
 def report(state):
@@ -80,7 +100,7 @@ def report(state):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('names', nargs='*', metavar='HARNESS', help=', '.join(HARNESSES))
-    p.add_argument('--minutes', type=float, default=15, help='of each harness (default 15)')
+    p.add_argument('--minutes', type=float, default=15, help='of a processor for each harness (default 15)')
     p.add_argument('--build', default=os.path.join(SOURCE, 'build-fuzz'), help='build folder (default build-fuzz)')
     p.add_argument('--state', help='what is kept from campaign to campaign (default BUILD/state)')
     p.add_argument('--report', action='store_true', help='run nothing')
