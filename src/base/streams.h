@@ -28,7 +28,7 @@
  *   READ     repeat << 15 | kind << 13 | n   mho__step_read           sample, line    array
  *            n: 2 connection + transposed; of measured states: layer
  *   bank n: 2 connection + n of the first two banks of a crossbar, 1 << 21 above them of others
- *   READ     0xffffff                        mho__step_states         sample, neuron  settle
+ *   READ     0xffffff - phase / 4            mho__step_states         sample, neuron  settle
  *   READ     511 << 15 | layer               mho__step_read           sample, neuron  rule
  *   PERTURB  connection << 2 | kind          mho__step_perturb        sample, line    array
  *   PERTURB  connection << 2 | cells         mho__step_perturb        sample, weight  array
@@ -66,7 +66,7 @@ enum {
   MHO_STREAM_ROUNDS = 1 << 6,       /**< Rounds of a verified write, and the last read. */
   MHO_STREAM_SLOTS = 1 << 5,        /**< Slots of a pulse train. */
   MHO_STREAM_TURNS = 1 << 11,       /**< RESET pulses, and SET pulses, of a refresh. */
-  MHO_STREAM_PHASES = 1 << 2,       /**< Phases of an update. */
+  MHO_STREAM_PHASES = 1 << 4,       /**< Phases of an update. */
   MHO_STREAM_STEPS = 1 << 16,       /**< Steps of a phase; the last one is MHO_STEP_READ_OUT. */
   MHO_STREAM_ODE_STEPS = 1 << 18,   /**< Steps of a noisy phase in continuous time. */
   MHO_STREAM_EPOCHS = 1 << 20,      /**< Epochs that evaluations are numbered by. */
@@ -289,9 +289,15 @@ static inline uint64_t mho__update_repeated(uint64_t update, int number) {
   return tag | (uint64_t)number << 32 | update;
 }
 
-/** READ, index = 0xffffff: noise of neurons' states in continuous time. */
+/** READ, index = 0xffffff: noise of neurons' states in continuous time, in phases 0 to 3. */
 static inline mho_rng mho__stream_states(uint64_t noise_seed) {
   return mho_rng_make(noise_seed, MHO_RNG_READ, 0xffffff);
+}
+
+/** READ, index = 0xffffff - phase[4] / 4: the same in any phase. */
+static inline mho_rng mho__stream_states_in(mho_rng states, int phase) {
+  states.stream -= (uint32_t)phase / 4;
+  return states;
 }
 
 /** READ, index = 511 << 15 | layer[8]: noise of held credits. */
@@ -299,9 +305,9 @@ static inline mho_rng mho__stream_credits(uint64_t noise_seed, int layer) {
   return mho_rng_make(noise_seed, MHO_RNG_READ, MHO_STREAM_REPEATS << 15 | (uint32_t)layer);
 }
 
-/** update[44] << 20 | phase[2] << 18 | step[18] of an integration with state noise. */
+/** update[44] << 20 | phase mod 4[2] << 18 | step[18] of an integration with state noise. */
 static inline uint64_t mho__step_states(uint64_t update, int phase, int step) {
-  return (update << 2 | (uint64_t)phase) * MHO_STREAM_ODE_STEPS + (uint64_t)step;
+  return (update << 2 | (uint64_t)phase % 4) * MHO_STREAM_ODE_STEPS + (uint64_t)step;
 }
 
 /* ---------------------------------------------------------------- seed of the noise: trials */

@@ -1,50 +1,148 @@
-/* ep.c - equilibrium propagation: two settlings, the second nudged by the output error.
+/* ep.c - equilibrium propagation: a free settling, and others that the output error nudges.
  *
  *   one-sided  e_l = z_free - z_nudged(+beta_f)
  *   centred    e_l = (z_nudged(-beta_f) - z_nudged(+beta_f))/2
+ *   points     e_l = sum over k of w_k (z_nudged(-k beta_f) - z_nudged(+k beta_f))/2
  *   read-out   e   = o - t, at the free state, or at the nudged one
  *
  * e_l is the descent direction beta_f beta_i^h dC/da_l to first order (second order for centred
- * nudging), h the fewest feedback links from the read-out's neighbours. The error is that of the
- * free state, held, or re-read at every step (live).
+ * nudging; with points of the order of the polynomial through them, plus one), h the fewest
+ * feedback links from the read-out's neighbours. The error is that of the free state, held, or
+ * re-read at every step (live). The weights w_k of points are those of rule/stencil.h: with four
+ * of them 4/3 and -1/6, so that e_l = [8 (z(-b) - z(+b)) - (z(-2b) - z(+2b))]/12.
+ *
+ * Nudged phases come in pairs, up (odd numbers) and down (even ones), which settle one after the
+ * other in two states: what a pair gives is added to e_l before the next one settles.
  *
  * In floating point the difference can be settled itself (see settle/sweep.c); it then comes
  * divided by beta_f beta_i^h.
  *
  * Source: B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11:24 (2017); centred: A. Laborieux
- * et al., Front. Neurosci. 15:633674 (2021); FRE-RNN: Liu & Chen, arXiv 2508.11659, Algorithm 1.
+ * et al., Front. Neurosci. 15:633674 (2021); points, on a circle in the complex plane instead of on
+ * the real axis: A. Laborieux, F. Zenke, arXiv 2209.00530; FRE-RNN: Liu & Chen, arXiv 2508.11659,
+ * Algorithm 1.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
+#include "mho/model/check.h"
 #include "rule/phase.h"
+#include "rule/stencil.h"
 
 typedef struct ep {
   double nudge;
   int phases, error, readout;
+  int64_t points, order;
 } ep;
 
-enum { ONE_SIDED, CENTRED };
+enum { ONE_SIDED, CENTRED, POINTS };
 enum { HELD, LIVE };
 enum { AT_FREE, AT_NUDGED };
+enum { FREE, UP, DOWN, STATES }; /* states that a lesson settles in */
+
+static const ep *params_of(const mho_experiment *e) {
+  return (const ep *)(const void *)e->rule.params;
+}
+
+static const char *without_points(const mho_experiment *e) {
+  return params_of(e)->phases == POINTS ? NULL : "rule.phases is not points";
+}
+
+static const char *without_order(const mho_experiment *e) {
+  const char *why = without_points(e);
+  if (why || params_of(e)->points > 2)
+    return why;
+  return "two points leave order 1 alone (rule.points)";
+}
 
 static const mho_param table[] = {
-    MHO_P_REAL(ep, nudge, "nudge", "", 0.1, 1e-6, 100, "beta_f, strength of the nudge"),
-    MHO_P_CHOICE(ep, phases, "phases", "one_sided|centred", ONE_SIDED,
-                 "free and nudged, or nudged both ways around the free state"),
+    MHO_P_REAL(ep, nudge, "nudge", "", 0.1, 1e-6, 100,
+               "beta_f, strength of the nudge; of points the smallest one"),
+    MHO_P_CHOICE(ep, phases, "phases", "one_sided|centred|points", ONE_SIDED,
+                 "free and nudged, or nudged both ways around the free state, once (centred) or by "
+                 "several multiples of the nudge (points)"),
     MHO_P_CHOICE(ep, error, "error", "held|live", HELD,
                  "the nudge carries the error of the free state, or that of the present one"),
     MHO_P_CHOICE(
         ep, readout, "readout", "free|nudged", AT_FREE,
         "the read-out learns from the error of the free state, or from that of the (first) "
         "nudged one"),
+    MHO_P_INT(ep, points, "points", 4, 2, 2 * MHO_STENCIL_PAIRS,
+              "nudged phases, an even number: 1, 2, .. times rule.nudge, each up and down",
+              .idle = without_points),
+    MHO_P_INT(
+        ep, order, "order", 0, 0, 2 * MHO_STENCIL_PAIRS - 1,
+        "odd power up to which a polynomial is fitted to the points by least squares: a lower "
+        "one averages more noise out and is further from the limit; 0: points - 1, through "
+        "all of them",
+        .idle = without_order),
 };
 
-static bool is_centred(const mho_lesson *lesson) {
-  return ((const ep *)lesson->params)->phases == CENTRED;
+static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
+  const ep *p = params_of(e);
+  if (p->phases != POINTS)
+    return MHO_OK;
+
+  if (p->points % 2)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.points: of %d nudges not as many are down as up: use %d or %d",
+                    (int)p->points, (int)p->points - 1, (int)p->points + 1);
+  if (p->order && p->order % 2 == 0)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.order: the points are nudged both ways, and what differs is odd: use %d "
+                    "or %d",
+                    (int)p->order - 1, (int)p->order + 1);
+  if (p->order >= p->points)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.order: %d points say no more than order %d: lower it, or raise "
+                    "rule.points",
+                    (int)p->points, (int)p->points - 1);
+  if (p->readout == AT_NUDGED)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.readout: of the points of rule.phases none is the nudged state: use "
+                    "readout free, or phases one_sided or centred");
+  return MHO_OK;
+}
+
+/* ---------------------------------------------------------------- phases */
+
+static bool is_one_sided(const mho_lesson *lesson) {
+  return ((const ep *)lesson->params)->phases == ONE_SIDED;
+}
+
+/* Pairs of nudges, up and down. */
+static int n_pairs(const ep *p) {
+  if (p->phases == POINTS)
+    return (int)p->points / 2;
+  return p->phases == CENTRED;
 }
 
 static int n_states(const void *params, bool direct) {
-  bool centred = ((const ep *)params)->phases == CENTRED;
-  return 1 + (direct ? centred : 1 + centred);
+  int pairs = n_pairs(params);
+  if (direct)
+    return pairs ? 2 : 1;
+  return pairs ? STATES : 2;
+}
+
+static int n_phases(const void *params) {
+  int pairs = n_pairs(params);
+  return 1 + (pairs ? 2 * pairs : 1);
+}
+
+/* What the pairs weigh in an error, [n_pairs]. */
+static void find_weights(const ep *p, double *weight) {
+  int pairs = n_pairs(p), order = 2 * pairs - 1;
+  if (p->phases == POINTS && p->order)
+    order = (int)p->order;
+  mho__stencil_weights(pairs, order, weight);
+}
+
+/* The state that a nudged phase settles in. */
+static int state_of(int phase) {
+  return phase % 2 ? UP : DOWN;
+}
+
+/* By how many times the nudge: pair after pair, first up, then down. */
+static int multiple_of(int phase) {
+  return phase % 2 ? (phase + 1) / 2 : -phase / 2;
 }
 
 static double size(const mho_lesson *lesson, int layer) {
@@ -63,68 +161,76 @@ static const char *direct_needs(const void *params) {
   return NULL;
 }
 
-/* ---------------------------------------------------------------- two states, subtracted */
-
-/* e = factor (minus - plus) of a layer of analog neurons, as converters measure the states;
- * those of the free phase, which the gradient multiplies with, become the measured ones. */
-static void measure_layer(const mho_lesson *lesson, int l) {
-  const mho_network_array *array = &lesson->net->array;
-  mho_measure m = {.n = lesson->n,
-                   .width = lesson->net->layer[l].n,
-                   .layer = l,
-                   .a = mho__values(lesson->net, lesson->state[0]->z, l, lesson->sample0),
-                   .b = mho__values(lesson->net, lesson->state[1]->z, l, lesson->sample0),
-                   .e = mho__values(lesson->net, lesson->error, l, lesson->sample0),
-                   .phase_b = 1,
-                   .update = lesson->thread->update,
-                   .sample0 = lesson->sample0,
-                   .scratch = lesson->thread->scratch};
-
-  if (!is_centred(lesson)) {
-    array->model->measure(array->crossbar, &m);
-    return;
-  }
-
-  /* the free state alone, then half the difference of the nudged ones */
-  const mho_real *plus = m.b;
-  m.b = NULL;
-  array->model->measure(array->crossbar, &m);
-
-  m.a = mho__values(lesson->net, lesson->state[2]->z, l, lesson->sample0);
-  m.b = plus;
-  m.phase_a = 2;
-  array->model->measure(array->crossbar, &m);
-
-  size_t n = mho__rule_count(lesson, l);
-  for (size_t i = 0; i < n; i++)
-    m.e[i] *= (mho_real)0.5;
-}
-
-/* Where a settler that subtracts puts what a nudged phase moved. */
-static mho_real *const *room_for(const mho_lesson *lesson, int phase) {
-  return phase == 1 ? lesson->error : lesson->state[2]->next;
-}
-
 /* The drive of a nudged phase. */
 static mho_drive nudge_of(const mho_lesson *lesson, int phase) {
   const ep *p = lesson->params;
   return (mho_drive){.kind = p->error == HELD ? MHO_DRIVE_HELD : MHO_DRIVE_LIVE,
-                     .strength = phase == 1 ? p->nudge : -p->nudge,
+                     .strength = multiple_of(phase) * p->nudge,
                      .error = lesson->error[mho_network_output(lesson->net)],
                      .targets = lesson->targets,
-                     .free = lesson->state[0]};
+                     .free = lesson->state[FREE]};
 }
 
-/* Nudged phase number `phase`: 1 with the positive nudge, 2 with the negative one. */
+/* e of layer l gains factor (a + sign b), or becomes that of the first pair. b: nullable. */
+static void add_pair(const mho_lesson *lesson, int l, int pair, double factor, const mho_real *a,
+                     const mho_real *b, mho_real sign) {
+  mho_real *e = mho__values(lesson->net, lesson->error, l, lesson->sample0);
+  mho_real f = (mho_real)factor;
+  size_t n = mho__rule_count(lesson, l);
+
+  for (size_t i = 0; i < n; i++) {
+    mho_real both = b ? a[i] + sign * b[i] : a[i];
+    e[i] = pair == 1 ? f * both : e[i] + f * both;
+  }
+}
+
+/* ---------------------------------------------------------------- two states, subtracted */
+
+/* Values of layer l in state number `state`. */
+static mho_real *states_of(const mho_lesson *lesson, int state, int l) {
+  return mho__values(lesson->net, lesson->state[state]->z, l, lesson->sample0);
+}
+
+/* Room of the size of layer l beside a nudged state. */
+static mho_real *room_of(const mho_lesson *lesson, int state, int l) {
+  return mho__values(lesson->net, lesson->state[state]->next, l, lesson->sample0);
+}
+
+/* States a and b of layer l as converters measure them, which take their place, and e = a - b; b is
+ * -1 where there is none. */
+static void measure_layer(const mho_lesson *lesson, int l, int a, int phase_a, int b, int phase_b,
+                          mho_real *e) {
+  const mho_network_array *array = &lesson->net->array;
+  mho_measure m = {.n = lesson->n,
+                   .width = lesson->net->layer[l].n,
+                   .layer = l,
+                   .a = states_of(lesson, a, l),
+                   .b = b < 0 ? NULL : states_of(lesson, b, l),
+                   .e = e,
+                   .phase_a = phase_a,
+                   .phase_b = phase_b,
+                   .update = lesson->thread->update,
+                   .sample0 = lesson->sample0,
+                   .scratch = lesson->thread->scratch};
+  array->model->measure(array->crossbar, &m);
+}
+
+/* Where a settler that subtracts puts what a nudged phase moved. */
+static mho_real *const *moved_in(const mho_lesson *lesson, int phase) {
+  return is_one_sided(lesson) ? lesson->error : lesson->state[state_of(phase)]->next;
+}
+
+/* Nudged phase number `phase`. In time it goes on from the one before, else from the free state. */
 static void settle_nudged(const mho_lesson *lesson, int phase, mho_rule_stats *stats) {
   const mho_settler *settler = lesson->thread->settler;
+  int before = settler->in_time && phase > 1 ? state_of(phase - 1) : FREE;
   mho_phase nudged = mho__rule_phase(lesson);
   mho_probe probe = mho__probe_of(&nudged);
   probe.time = NULL; /* those are of the free phase */
-  probe.moved = settler->subtracts ? room_for(lesson, phase) : NULL;
+  probe.moved = settler->subtracts ? moved_in(lesson, phase) : NULL;
 
-  nudged.s = lesson->state[phase];
-  nudged.start = lesson->state[settler->in_time ? phase - 1 : 0];
+  nudged.s = lesson->state[state_of(phase)];
+  nudged.start = lesson->state[before];
   nudged.number = phase;
   nudged.drive = nudge_of(lesson, phase);
   nudged.probe = &probe;
@@ -136,90 +242,121 @@ static void read_out_nudged(const mho_lesson *lesson, mho_rule_stats *stats) {
   mho_phase nudged = mho__rule_phase(lesson);
   double loss = 0;
   int64_t correct = 0;
-  nudged.s = lesson->state[1];
+  nudged.s = lesson->state[UP];
   nudged.number = 1;
-  nudged.drive.free = lesson->state[0];
+  nudged.drive.free = lesson->state[FREE];
   nudged.thread->step = MHO_STEP_READ_OUT;
   mho_read_out(&nudged, lesson->error[mho_network_output(lesson->net)], &loss, &correct,
                &stats->nudged);
 }
 
-/* e = the states of layer l subtracted. */
-static void subtract_states(const mho_lesson *lesson, int l) {
-  bool centred = is_centred(lesson);
-  size_t n = mho__rule_count(lesson, l);
-  const mho_real *plus = mho__values(lesson->net, lesson->state[1]->z, l, lesson->sample0);
-  const mho_real *minus =
-      mho__values(lesson->net, lesson->state[centred ? 2 : 0]->z, l, lesson->sample0);
-  mho_real *e = mho__values(lesson->net, lesson->error, l, lesson->sample0),
-           factor = centred ? (mho_real)0.5 : 1;
-
-  for (size_t i = 0; i < n; i++)
-    e[i] = factor * (minus[i] - plus[i]);
-}
-
-/* e = (e + sign other)/2 of layer l: the mean of what both nudged phases gave. */
-static void average(const mho_lesson *lesson, int l, const mho_real *other, mho_real sign) {
-  mho_real *e = mho__values(lesson->net, lesson->error, l, lesson->sample0);
-  size_t n = mho__rule_count(lesson, l);
-  for (size_t i = 0; i < n; i++)
-    e[i] = (mho_real)0.5 * (e[i] + sign * other[i]);
-}
-
-/* Two states, subtracted: what hardware measures. */
-static void learn_by_states(const mho_lesson *lesson, mho_rule_stats *stats) {
-  const ep *p = lesson->params;
+/* Whether hidden states are known through converters or amplifiers alone. */
+static bool is_measured(const mho_lesson *lesson) {
   const mho_network_array *array = &lesson->net->array;
-  bool measured = array->model->measures && array->model->measures(array->params);
-  bool centred = is_centred(lesson);
+  return array->model->measures && array->model->measures(array->params);
+}
 
+/* e of layer l, free and nudged state. */
+static void subtract_nudged(const mho_lesson *lesson, int l) {
+  mho_real *e = mho__values(lesson->net, lesson->error, l, lesson->sample0);
+
+  if (is_measured(lesson))
+    measure_layer(lesson, l, FREE, 0, UP, 1, e);
+  else if (!lesson->thread->settler->subtracts) /* else what moved is in e */
+    add_pair(lesson, l, 1, 1, states_of(lesson, FREE, l), states_of(lesson, UP, l), -1);
+}
+
+/* e of layer l gains what a pair of nudged states says of it. */
+static void subtract_pair(const mho_lesson *lesson, int l, int pair, double factor) {
+  mho_real *room = room_of(lesson, UP, l);
+
+  if (is_measured(lesson)) {
+    measure_layer(lesson, l, DOWN, 2 * pair, UP, 2 * pair - 1, room);
+    add_pair(lesson, l, pair, factor, room, NULL, 0);
+  } else if (lesson->thread->settler->subtracts) { /* what moved lies beside both states */
+    add_pair(lesson, l, pair, factor, room, room_of(lesson, DOWN, l), -1);
+  } else {
+    add_pair(lesson, l, pair, factor, states_of(lesson, DOWN, l), states_of(lesson, UP, l), -1);
+  }
+}
+
+static void learn_one_sided(const mho_lesson *lesson, mho_rule_stats *stats) {
+  const ep *p = lesson->params;
   settle_nudged(lesson, 1, stats);
-  if (centred)
-    settle_nudged(lesson, 2, stats);
-
   if (p->readout == AT_NUDGED)
     read_out_nudged(lesson, stats);
 
-  for (int l = 1; l < mho_hidden_end(lesson->net); l++) {
-    if (measured)
-      measure_layer(lesson, l);
-    else if (!lesson->thread->settler->subtracts)
-      subtract_states(lesson, l);
-    else if (centred) /* the settler has put what moved into e, and of the second phase apart */
-      average(lesson, l, mho__values(lesson->net, room_for(lesson, 2), l, lesson->sample0), -1);
+  for (int l = 1; l < mho_hidden_end(lesson->net); l++)
+    subtract_nudged(lesson, l);
+}
+
+static void learn_by_pairs(const mho_lesson *lesson, mho_rule_stats *stats) {
+  const ep *p = lesson->params;
+  int end = mho_hidden_end(lesson->net);
+  double weight[MHO_STENCIL_PAIRS];
+  find_weights(p, weight);
+
+  for (int pair = 1; pair <= n_pairs(p); pair++) {
+    settle_nudged(lesson, 2 * pair - 1, stats);
+    settle_nudged(lesson, 2 * pair, stats);
+    if (p->readout == AT_NUDGED)
+      read_out_nudged(lesson, stats);
+    for (int l = 1; l < end; l++)
+      subtract_pair(lesson, l, pair, 0.5 * weight[pair - 1]);
   }
+
+  /* the free states, which the gradient multiplies with, become the measured ones */
+  for (int l = 1; is_measured(lesson) && l < end; l++)
+    measure_layer(lesson, l, FREE, 0, -1, 0, NULL);
 }
 
 /* ---------------------------------------------------------------- the difference itself */
 
-/* The difference settled itself, scaled to the size of the true gradient. */
-static void learn_directly(const mho_lesson *lesson, mho_rule_stats *stats) {
-  const mho_network *net = lesson->net;
-  mho_real *const *other = lesson->state[1] ? lesson->state[1]->z : NULL;
+/* The difference between the free state and that of a nudged phase, divided by its nudge. */
+static void settle_difference(const mho_lesson *lesson, int phase, mho_real *const *e,
+                              mho_rule_stats *stats) {
   mho_phase nudged = mho__rule_phase(lesson);
   mho_probe probe = {.meter = mho__probe_of(&nudged).meter};
 
-  nudged.number = 1;
-  nudged.drive = nudge_of(lesson, 1);
+  nudged.number = phase;
+  nudged.drive = nudge_of(lesson, phase);
   nudged.drive.free = NULL; /* what is settled is a change of the free state itself */
   nudged.probe = &probe;
-  mho_settle_difference(&nudged, &stats->free, lesson->error, &stats->nudged);
-  if (!is_centred(lesson))
-    return;
+  mho_settle_difference(&nudged, &stats->free, e, &stats->nudged);
+}
 
-  nudged.number = 2;
-  nudged.drive.strength = -nudged.drive.strength;
-  mho_settle_difference(&nudged, &stats->free, other, &stats->nudged);
-  for (int l = 1; l < mho_hidden_end(net); l++)
-    average(lesson, l, mho__values(net, other, l, lesson->sample0), 1);
+/* The difference settled itself, scaled to the size of the true gradient. */
+static void learn_directly(const mho_lesson *lesson, mho_rule_stats *stats) {
+  const mho_network *net = lesson->net;
+  int pairs = n_pairs(lesson->params);
+  double weight[MHO_STENCIL_PAIRS];
+  if (pairs == 0) {
+    settle_difference(lesson, 1, lesson->error, stats);
+    return;
+  }
+
+  find_weights(lesson->params, weight);
+  for (int pair = 1; pair <= pairs; pair++) {
+    mho_real *const *up = pair == 1 ? lesson->error : lesson->state[UP]->next;
+    mho_real *const *down = lesson->state[UP]->z;
+    settle_difference(lesson, 2 * pair - 1, up, stats);
+    settle_difference(lesson, 2 * pair, down, stats);
+
+    double factor = 0.5 * weight[pair - 1] * pair; /* they are divided by pair times the nudge */
+    for (int l = 1; l < mho_hidden_end(net); l++)
+      add_pair(lesson, l, pair, factor, mho__values(net, up, l, lesson->sample0),
+               mho__values(net, down, l, lesson->sample0), 1);
+  }
 }
 
 static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
   mho__rule_settle(lesson, lesson->error[mho_network_output(lesson->net)], stats);
   if (lesson->direct)
     learn_directly(lesson, stats);
+  else if (is_one_sided(lesson))
+    learn_one_sided(lesson, stats);
   else
-    learn_by_states(lesson, stats);
+    learn_by_pairs(lesson, stats);
 }
 
 const mho_rule mho_rule_ep = {
@@ -229,9 +366,11 @@ const mho_rule mho_rule_ep = {
               .equation = "grad W = z_free^T (z_free - z_nudged)/B",
               .source = "Scellier & Bengio, Front. Comput. Neurosci. 11:24 (2017); Liu & Chen, "
                         "arXiv 2508.11659",
-              .params = MHO_PARAMS(ep, table)},
+              .params = MHO_PARAMS(ep, table),
+              .check = check},
     .direct_needs = direct_needs,
     .n_states = n_states,
+    .n_phases = n_phases,
     .size = size,
     .predict = mho__rule_predict,
     .learn = learn,

@@ -24,8 +24,8 @@ static void draw(ode_workspace *w, int s, int step) {
   size_t n = (size_t)o->n_neurons * (o->p->flicker > 0 ? 1 + ODE_FLICKER : 1);
   const mho_phase *p = o->phase;
   uint64_t number = mho__step_states(p->thread->update, p->number, step);
-  mho_rng_normal(o->net->state_noise, number, (uint64_t)(o->sample0 + s) * ((n + 3) / 4 * 4), n,
-                 w->normal);
+  mho_rng rng = mho__stream_states_in(o->net->state_noise, p->number);
+  mho_rng_normal(rng, number, (uint64_t)(o->sample0 + s) * ((n + 3) / 4 * 4), n, w->normal);
 }
 
 /* The relaxations of sample s in a state: behind the other states in its memory. */

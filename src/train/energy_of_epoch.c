@@ -412,7 +412,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
              .converters = mho_array_converters_of(array, t->e->array.params),
              .in_time = mho_experiment_in_time(t->e),
              .voltage = t->e->array_config.read_voltage,
-             .phases = mho__learner_states(t->learner),
+             .phases = mho__learner_phases(t->learner),
              .row = rows};
 
   if (!t->at.meter)

@@ -67,8 +67,10 @@ mho_err mho__learner_new(const mho_experiment *e, const mho_dataset *data, mho_u
                          mho_learner **out, mho_errinfo *ei);
 /** Frees a learner; NULL is allowed. */
 void mho__learner_free(mho_learner *learner);
-/** How many states the rule settles. */
-int mho__learner_states(const mho_learner *learner);
+/** How many phases the rule settles, the free one among them. */
+int mho__learner_phases(const mho_learner *learner);
+/** Whether the states of nudged phases have room, too, where the difference is settled itself. */
+bool mho__learner_has_nudged(const mho_learner *learner);
 
 /** Settle a batch, of at most `capacity` samples, into the learner's states and errors.
  *  @param sum  its chunks' statistics, added in a fixed order.

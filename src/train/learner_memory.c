@@ -35,9 +35,21 @@ static int capacity_of(const mho_network *net, const mho_train_config *c) {
   return mho_max((int)c->batch, evaluation);
 }
 
-int mho__learner_states(const mho_learner *learner) {
+/* States that the rule settles. */
+static int n_states(const mho_learner *learner, bool direct) {
   const mho_rule *rule = learner->rule;
-  return rule->n_states ? rule->n_states(learner->e->rule.params, learner->direct) : 1;
+  return rule->n_states ? rule->n_states(learner->e->rule.params, direct) : 1;
+}
+
+int mho__learner_phases(const mho_learner *learner) {
+  const mho_rule *rule = learner->rule;
+  if (rule->n_phases)
+    return rule->n_phases(learner->e->rule.params);
+  return n_states(learner, learner->direct);
+}
+
+bool mho__learner_has_nudged(const mho_learner *learner) {
+  return n_states(learner, false) <= n_states(learner, learner->direct);
 }
 
 /* ---------------------------------------------------------------- a batch */
@@ -64,7 +76,7 @@ static mho_err new_states(mho_learner *learner, mho_errinfo *ei) {
   const mho_network *net = learner->net;
   const mho_settler *settler = learner->settler;
   size_t memory = settler->memory ? settler->memory(net, learner->e->settler.params) : 0;
-  int n = mho__learner_states(learner);
+  int n = n_states(learner, learner->direct);
 
   for (int k = 0; k < n; k++) {
     mho_state **s = &learner->state[k];

@@ -105,7 +105,7 @@ static mho_err watch_sample(mho_trainer *t, const mho_images *images, int sample
   mho_learner *learner = t->learner;
   bool direct = learner->direct;
 
-  learner->direct = direct && !learner->state[1];
+  learner->direct = direct && !mho__learner_has_nudged(learner);
   learner->watch = (mho_probe){.time = &time, .energy = &energy, .power = power, .trace = trace};
   mho_rule_stats s;
   mho_err err = mho__trainer_settle(t, images, sample, 1, true, &s, ei);

@@ -97,16 +97,34 @@ static double loss_at(mho_trainer *t) {
   return v.loss;
 }
 
+/* Half of loss(w + h) - loss(w - h), of one weight. */
+static double odd_part(mho_trainer *t, mho_crossbar *x, size_t i, double h) {
+  double w = mho__crossbar_programmed(x)[i], plus = w + h, minus = w - h;
+  mho_crossbar_set(x, i, 1, &plus);
+  double up = loss_at(t);
+  mho_crossbar_set(x, i, 1, &minus);
+  double down = loss_at(t);
+  mho_crossbar_set(x, i, 1, &w);
+  return (up - down) / 2;
+}
+
+/* The derivative of the loss in one weight, from four points: it errs by h^4 times the fifth one,
+ * and by rounding, about 1e-12 both. */
+static double derivative(mho_trainer *t, mho_crossbar *x, size_t i) {
+  const double h = 1e-3;
+  return (4 * odd_part(t, x, i, h) / 3 - odd_part(t, x, i, 2 * h) / 6) / h;
+}
+
 /* Largest error of the EP gradient relative to the largest derivative, over a sample of every
  * connection's weights; graph: what the config says of the network and the feedback beside. */
 static double gradient_error(const char *graph, const char *per, double beta, double nudge,
-                             bool centred) {
+                             const char *phases) {
   char yaml[512];
   snprintf(yaml, sizeof yaml,
            "network: {hidden: [11, 9, 7], %s}\nfeedback: {mode: asymmetric, scale: %g, per: %s}\n"
            "settle: {method: synchronous, free: 400, nudged: 400}\ntrain: {batch: %d}\n"
            "rule: {name: ep, nudge: %g, phases: %s, gradient: normalized}\n",
-           graph, beta, per, IMAGES, nudge, centred ? "centred" : "one_sided");
+           graph, beta, per, IMAGES, nudge, phases);
   mho_experiment *e = experiment(yaml);
   mho_trainer *t = mirrored(e);
   const mho_network *net = mho_trainer_network(t);
@@ -117,15 +135,7 @@ static double gradient_error(const char *graph, const char *per, double beta, do
     double *g = malloc(n * sizeof *g), largest = 0, error = 0;
     OK(mho_trainer_gradient(t, 0, IMAGES, c, g, &ei));
     for (size_t i = 0; i < n; i += n / 12 + 1) {
-      const double h =
-          1e-4; /* the difference quotient errs by h^2 times the third derivative: about 1e-9 */
-      double w = mho__crossbar_programmed(x)[i], plus = w + h, minus = w - h;
-      mho_crossbar_set(x, i, 1, &plus);
-      double up = loss_at(t);
-      mho_crossbar_set(x, i, 1, &minus);
-      double down = loss_at(t);
-      mho_crossbar_set(x, i, 1, &w);
-      double d = (up - down) / (2 * h);
+      double d = derivative(t, x, i);
       error = fmax(error, fabs(g[i] - d));
       largest = fmax(largest, fabs(d));
     }
@@ -152,18 +162,48 @@ static void test_finite_differences(void **state) {
   };
   for (int k = 0; k < MHO_COUNT(nets); k++)
     for (int centred = 0; centred < 2; centred++) {
-      double a = gradient_error(nets[k].graph, nets[k].per, nets[k].beta, 0.1, centred);
-      double b = gradient_error(nets[k].graph, nets[k].per, nets[k].beta, 0.025, centred);
+      const char *phases = centred ? "centred" : "one_sided";
+      double a = gradient_error(nets[k].graph, nets[k].per, nets[k].beta, 0.1, phases);
+      double b = gradient_error(nets[k].graph, nets[k].per, nets[k].beta, 0.025, phases);
       double order = log(a / b) / log(4);
       print_message("  %s beta_i %g a %s, %s: error %.2g at nudge 0.1, %.2g at 0.025\n",
-                    nets[k].graph, nets[k].beta, nets[k].per, centred ? "centred" : "one-sided", a,
-                    b);
+                    nets[k].graph, nets[k].beta, nets[k].per, phases, a, b);
       if (a < 1e-6) /* a linear net's response is linear in the nudge: nothing left to measure */
         continue;
       NEAR(order, centred ? 2 : 1, 0, 0.15);
       assert_true(b < (centred ? 0.001 : 0.05));
     }
-  assert_true(gradient_error(nets[4].graph, "link", 0.3, 0.025, true) > 0.05); /* what it is for */
+  assert_true(gradient_error(nets[4].graph, "link", 0.3, 0.025, "centred") >
+              0.05); /* what it is for */
+}
+
+/* The bias falls with the nudge to the power of the polynomial's order, plus one: 2 for centred
+ * nudging, 4 for four points, 4 or 6 for six of them. */
+static void test_points(void **state) {
+  static const struct {
+    const char *phases;
+    double nudge, order;
+  } stencils[] = {
+      {"centred", 0.2, 2},
+      {"points", 0.06, 4},
+      {"points, points: 6, order: 3", 0.04, 4},
+      {"points, points: 6", 0.06, 6},
+  };
+  double centred = 0;
+  for (int k = 0; k < MHO_COUNT(stencils); k++) {
+    double nudge = stencils[k].nudge;
+    double a = gradient_error("neuron: tanh", "link", 0.3, nudge, stencils[k].phases);
+    double b = gradient_error("neuron: tanh", "link", 0.3, nudge / 2, stencils[k].phases);
+    double order = log2(a / b);
+    print_message("  %s: bias %.3g at nudge %g, %.3g at half of it: order %.3f\n",
+                  stencils[k].phases, a, nudge, b, order);
+    NEAR(order, stencils[k].order, 0, 0.1);
+    if (k == 0)
+      centred = b;
+    if (k == 1)
+      print_message("  as biased as centred nudging at 0.1: four points from a nudge of %.2f on\n",
+                    nudge * pow(centred / a, 0.25));
+  }
 }
 
 /* Row i of v times the matrix w, [rows x cols]. */
@@ -239,6 +279,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_backpropagation_limit),
       cmocka_unit_test(test_finite_differences),
+      cmocka_unit_test(test_points),
       cmocka_unit_test(test_nudged_readout),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);

@@ -360,6 +360,8 @@ static void test_floating_point(void **state) {
       "neuron: {saturation: 0.5, variation: {gain: 0.1}}\n",
       "settle: {difference: subtract}\n",
       "settle: {method: synchronous}\n",
+      "rule: {phases: points}\n",
+      "rule: {phases: points, points: 2}\nsettle: {method: synchronous}\n",
       "settle: {method: ode}\n",
       "settle: {method: ode, noise: {white: 0.01}, nudge_shape: ramp,\n"
       "  read_free: 2, read_nudged: 1}\n",
@@ -380,6 +382,7 @@ static void test_floating_point(void **state) {
       "dataset: {crop: 1}\n",
       "device: {bounded: true, weight_range: 0.5}\n",
       "array: {model: periphery, read_noise: 0.01}\n",
+      "array: {model: periphery, read_noise: 0.01}\nrule: {phases: points}\n",
       "array: {model: periphery, adc_bits: 6, adc_range: fixed}\n",
       "observe: {spectral_radius: true, lyapunov: true, settling: true, cosine: true}\n",
       "observe: {cosine: true}\n",

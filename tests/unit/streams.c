@@ -143,9 +143,9 @@ static const purpose table[PURPOSES] = {
                         COUNTS(BIT(63), 63)},
     [EVALUATE_OUTPUT] = {"amplifiers, evaluated", SEED_RUN, ANY, READS(MHO_NOISE_OUTPUT),
                          COUNTS(BIT(63), 63)},
-    [STATES] = {"noise of states", SEED_RUN, ANY, FIXED(USE(READ) | 0xffffff), COUNTS(0, 63)},
-    [EVALUATE_STATES] = {"noise of states, evaluated", SEED_RUN, ANY, FIXED(USE(READ) | 0xffffff),
-                         COUNTS(BIT(63), 63)},
+    [STATES] = {"noise of states", SEED_RUN, ANY, COUNTS(USE(READ) | 0xfffffc, 2), COUNTS(0, 63)},
+    [EVALUATE_STATES] = {"noise of states, evaluated", SEED_RUN, ANY,
+                         COUNTS(USE(READ) | 0xfffffc, 2), COUNTS(BIT(63), 63)},
 
     [CREDITS] = {"noise of credits", SEED_RUN, ANY, COUNTS(USE(READ) | 511 << 15, 8),
                  COUNTS(0, 63)},
@@ -251,6 +251,7 @@ static const int repeats[] = {0, 1, MHO_STREAM_REPEATS - 2, MHO_STREAM_REPEATS -
 static const int steps[] = {0, 1, 65534, MHO_STEP_READ_OUT};
 static const int trials[] = {0, 1, MHO_STREAM_TRIALS - 2, MHO_STREAM_TRIALS - 1};
 static const int ode_steps[] = {0, 1, MHO_STREAM_ODE_STEPS - 2, MHO_STREAM_ODE_STEPS - 1};
+static const int phases[] = {0, 1, 4, MHO_STREAM_PHASES - 1};
 #define EACH(i) for (int i = 0; i < 4; i++)
 
 static void add_chip_and_order(void) {
@@ -358,25 +359,25 @@ static void add_programming(int scheme) {
 static void add_reads(uint64_t update, int offset) {
   static const int kinds[] = {MHO_NOISE_CELLS, MHO_NOISE_INPUT, MHO_NOISE_OUTPUT};
   static const int of_kind[] = {READ_CELLS, READ_INPUT, READ_OUTPUT};
-  for (int phase = 0; phase < 3; phase++)
-    EACH(s) {
-      uint64_t step = mho__step_read(update, phase, steps[s]);
-      EACH(c)
-      EACH(r) {
-        mho_rng reads = mho__stream_reads(SEED, (uint32_t)connections[c]);
-        for (int k = 0; k < 3; k++)
-          for (int transposed = 0; transposed < 2; transposed++)
-            add(of_kind[k] + offset, mho__stream_read(reads, transposed, kinds[k], repeats[r]),
-                step);
-        if (c == 0 && steps[s] == MHO_STEP_READ_OUT)
-          EACH(l)
-        add(READ_STATE + offset, mho__stream_measured(reads, layers[l], repeats[r]), step);
-      }
-      add(offset ? EVALUATE_STATES : STATES, mho__stream_states(SEED),
-          mho__step_states(update, phase, ode_steps[s]));
-      EACH(l)
-      add(offset ? EVALUATE_CREDITS : CREDITS, mho__stream_credits(SEED, layers[l]), step);
+  EACH(p)
+  EACH(s) {
+    int phase = phases[p];
+    uint64_t step = mho__step_read(update, phase, steps[s]);
+    EACH(c)
+    EACH(r) {
+      mho_rng reads = mho__stream_reads(SEED, (uint32_t)connections[c]);
+      for (int k = 0; k < 3; k++)
+        for (int transposed = 0; transposed < 2; transposed++)
+          add(of_kind[k] + offset, mho__stream_read(reads, transposed, kinds[k], repeats[r]), step);
+      if (c == 0 && steps[s] == MHO_STEP_READ_OUT)
+        EACH(l)
+      add(READ_STATE + offset, mho__stream_measured(reads, layers[l], repeats[r]), step);
     }
+    add(offset ? EVALUATE_STATES : STATES, mho__stream_states_in(mho__stream_states(SEED), phase),
+        mho__step_states(update, phase, ode_steps[s]));
+    EACH(l)
+    add(offset ? EVALUATE_CREDITS : CREDITS, mho__stream_credits(SEED, layers[l]), step);
+  }
 }
 
 static void add_all_reads(void) {

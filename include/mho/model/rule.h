@@ -190,6 +190,10 @@ typedef struct mho_rule {
   const char *(*direct_needs)(const void *params);
   /** How many states it needs, at most MHO_RULE_STATES; nullable: 1. */
   int (*n_states)(const void *params, bool direct);
+  /** How many phases it settles, the free one among them, which may use a state one after the
+   *  other; at most 16, the number of phases that reads have noise of their own in. Nullable: as
+   *  many as states. */
+  int (*n_phases)(const void *params);
   /** Size of layer l's error relative to the true gradient (beta_f beta_i^h for EP; 1 for the
    *  read-out), of a lesson that has a network and parameters; nullable: 1. */
   double (*size)(const mho_lesson *l, int layer);

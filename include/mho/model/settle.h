@@ -132,7 +132,7 @@ MHO_API void mho_meter_clear(mho_meter *m);
 MHO_API void mho_meter_add(mho_meter *a, const mho_meter *b);
 /** One moment of a settle, for those who watch. */
 typedef struct mho_trace_point {
-  int phase; /**< 0 free, 1 nudged, 2 nudged the other way */
+  int phase; /**< 0 free; nudged: 1, 3, .. up, 2, 4, .. down, see mho_phase.number */
   int step;  /**< step or sweep of the phase; 0: its start */
   /** s since the start of the free phase; NaN where a settler knows no time. */
   double time;
@@ -210,7 +210,8 @@ typedef struct mho_phase {
   mho_state *s;           /**< its samples row0 .. row0+n-1 are settled */
   const mho_state *start; /**< the state that they start from, not s itself; NULL: rest */
   int row0, n;            /**< n at most MHO_CHUNK_MAX */
-  /** 0 free, 1 nudged (or nudged the positive way), 2 nudged the negative way. */
+  /** 0 free, 1 nudged (or nudged the positive way), 2 nudged the negative way; where a rule nudges
+   *  by several strengths, 3, 4, .. go on with further pairs. Below MHO_STREAM_PHASES. */
   int number;
   mho_drive drive;
   mho_thread *thread;
