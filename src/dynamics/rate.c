@@ -81,14 +81,20 @@ static bool read_held_error(const mho_phase *p, const mho_layer *layer, bool any
   return any;
 }
 
+/* What is not read, where a phase begins and does not only read again. */
+static void begin_memory(const mho_phase *p) {
+  release_lines(p);
+  for (int l = 1; l < mho_hidden_end(p->net); l++)
+    if (p->s->winner[l])
+      begin_winners(p, l);
+}
+
 static void begin(const mho_phase *p, mho_settle_stats *stats) {
   const mho_network *net = p->net;
   int last = mho_network_output(net);
   bool repeats = p->drive.free && !mho_network_noisy(net); /* exact reads of the input do */
-  release_lines(p);
-  for (int l = 1; l < last; l++)
-    if (p->s->winner[l])
-      begin_winners(p, l);
+  if (p->thread->step == 0)
+    begin_memory(p);
 
   for (int l = 1; l < last; l++) {
     if (!p->s->drive[l])

@@ -22,6 +22,7 @@ static const renamed keys[] = {
     {"energy.reset_voltage", "device.pulse.reset_voltage", "V", "0", NULL, "device.v_reset"},
     {"energy.pulse_width", "device.pulse.width", "s", "0", NULL, "device.width"},
     {"energy.select", "array.write.select", NULL, "half", NULL, NULL},
+    {"settle.noise.average", "settle.average", NULL, "0", NULL, NULL},
     {"settle.v_read", "array.read_voltage", "V", "0.2", "0.2", NULL},
 };
 

@@ -97,8 +97,8 @@ static const mho_param table[] = {
     MHO_P_REAL(ode_params, noise_step, "noise.step", "", 0.01, 1e-5, 0.5,
                "step of Euler-Maruyama in tau, which replaces the stepper when there is noise",
                .idle = without_noise),
-    MHO_P_REAL(ode_params, average, "noise.average", "", 0, 0, 1e6,
-               "with noise: the mean activity of so many tau is read; 0: the last one",
+    MHO_P_REAL(ode_params, average, "average", "", 0, 0, 1e6,
+               "with noise: the mean activity of so many last tau is read; 0: the last one",
                .idle = without_noise),
 };
 

@@ -19,16 +19,16 @@
  * How many: with 0 the sweeps go on until the next change, foreseen from the ratio of the last
  * two, is below the tolerance; where it is not reached after 100 the sample counts as unsettled.
  * Reads with noise never settle, and converted ones may go round in steps of a converter: 10 and
- * 5 with both.
+ * 5 with both. Of these the last ones may be averaged, see average.h.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 
 #include "mho/model/check.h"
-#include "settle/chunk.h"
+#include "settle/average.h"
 
 typedef struct sweep {
-  int64_t free, nudged;
+  int64_t free, nudged, average;
   double tolerance;
 } sweep;
 
@@ -51,6 +51,10 @@ static const mho_param table[] = {
                "0: 0.01 with the difference settled directly, else 0.5 % of the smallest layer's "
                "signal (0.05 % with pooling)",
                .idle = without_rest),
+    MHO_P_INT(sweep, average, "average", 1, 1, 65535,
+              "last states of a phase that are averaged, each with reads of its own; sweeps that "
+              "are not given are so many more",
+              .idle = mho__average_idle),
 };
 
 enum { SWEEPS_MAX = 100, NOISY_FREE = 10, NOISY_NUDGED = 5 };
@@ -78,8 +82,9 @@ static double tolerance_of(const mho_phase *p) {
 
 /* ---------------------------------------------------------------- a phase */
 
-/* Sweeps that are made whatever they change; 0: as many as the tolerance takes. */
-static int fixed_sweeps(const mho_phase *p) {
+/* Sweeps that are made whatever they change, of which `average` are averaged; 0: as many as the
+ * tolerance takes. */
+static int fixed_sweeps(const mho_phase *p, int average) {
   const sweep *own = p->thread->params;
   bool nudged = mho_phase_is_nudged(p);
   int64_t wanted = nudged ? own->nudged : own->free;
@@ -87,7 +92,7 @@ static int fixed_sweeps(const mho_phase *p) {
     return (int)wanted;
   if (!mho_network_lossy(p->net))
     return 0;
-  return nudged ? NOISY_NUDGED : NOISY_FREE;
+  return (nudged ? NOISY_NUDGED : NOISY_FREE) + average - 1;
 }
 
 /* One sweep: from the input to the read-out, nudged the other way round. sum: [n], see
@@ -138,7 +143,9 @@ static void look_ahead(progress *g, const mho_phase *p, double tolerance) {
 
 static void settle(const mho_phase *p, mho_settle_stats *stats) {
   bool nudged = mho_phase_is_nudged(p), lossy = mho_network_lossy(p->net);
-  int fixed = fixed_sweeps(p), most = fixed ? fixed : SWEEPS_MAX, t = 0;
+  int averaged = mho__average_of(p, ((const sweep *)p->thread->params)->average);
+  int fixed = fixed_sweeps(p, averaged), most = fixed ? fixed : SWEEPS_MAX, t = 0;
+  int first = most - averaged + 1; /* of the averaged ones */
   double tolerance = tolerance_of(p);
   mho_chunk c = {.phase = p};
   progress g = {.ratio = 0};
@@ -151,7 +158,9 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
   while (t < most) {
     p->thread->step = ++t;
     c.hold_winners = nudged || t > 1;
+    mho__average_begin(p, t, first, stats);
     sweep_layers(&c, g.change, stats);
+    mho__average_add(&c, t, first);
     mho__chunk_trace(&c, t, g.change);
     look_ahead(&g, p, tolerance);
     if (!fixed && !g.unsettled)
@@ -159,6 +168,8 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
   }
 
   mho__chunk_finish(&c);
+  if (averaged > 1)
+    mho__average_finish(&c, averaged);
   stats->steps += (double)t * p->n;
   stats->unsettled += lossy ? 0 : g.unsettled;
   stats->contraction = fmax(stats->contraction, g.ratio);
@@ -192,6 +203,20 @@ static void difference(const mho_phase *p, const mho_settle_stats *free, mho_rea
   stats->steps += (double)sweeps * p->n;
 }
 
+static mho_err check(const void *params, mho_errinfo *ei) {
+  const sweep *own = params;
+  return mho__average_check(own->average, own->free, own->nudged, "sweeps", ei);
+}
+
+static mho_err workspace_new(const mho_network *net, const void *params, int n, void **out,
+                             mho_errinfo *ei) {
+  const sweep *own = params;
+  mho_average *average;
+  mho_err err = mho__average_new(net, own->average, n, &average, ei);
+  *out = average;
+  return err;
+}
+
 /* What comes into a layer, and what its activities are at rest under that. */
 static const char *misses(const mho_dynamics *dyn, const void *params) {
   return dyn->relax ? NULL : "needs neurons that come to rest";
@@ -210,4 +235,7 @@ const mho_settler mho_settler_sweep = {
     .settle = settle,
     .difference = difference,
     .misses = misses,
+    .check = check,
+    .workspace_new = workspace_new,
+    .workspace_free = mho__average_free,
 };

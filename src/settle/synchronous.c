@@ -11,6 +11,8 @@
  * its own last step: it stays, and nothing is multiplied. So a phase costs what it takes to
  * settle in floating point, and gives what all T or K steps give.
  *
+ * `average: n` makes a phase's states the mean over its last n steps, see average.h.
+ *
  * `nudge_course: growing` makes step t of the nudged phase carry t beta_f (o - t). So do the
  * experiments that the paper's authors published for nets with further links than a chain's:
  * their program adds the nudge to that of the step before.
@@ -21,10 +23,10 @@
 #include <string.h>
 
 #include "mho/model/check.h"
-#include "settle/chunk.h"
+#include "settle/average.h"
 
 typedef struct synchronous {
-  int64_t free, nudged;
+  int64_t free, nudged, average;
   double tolerance;
   int nudge_course;
 } synchronous;
@@ -42,16 +44,22 @@ static const mho_param table[] = {
                  "the nudge is the same in all steps, or grows by rule.nudge with every one, as in "
                  "the published residual and AGT experiments",
                  .idle = mho_idle_without_nudge),
+    MHO_P_INT(synchronous, average, "average", 1, 1, 65535,
+              "last states of a phase that are averaged, each with reads of its own; steps that "
+              "are not given are so many more",
+              .idle = mho__average_idle),
 };
 
-static int steps_of(const synchronous *own, const mho_network *net, bool nudged) {
+/* Steps of a phase of which `average` are averaged. */
+static int steps_of(const synchronous *own, const mho_network *net, bool nudged, int average) {
   int hidden = mho_network_hidden(net), free = hidden <= 2 ? 10 : 10 * hidden;
+  int64_t given = nudged ? own->nudged : own->free;
+  if (given)
+    return (int)given;
+
   if (own->free)
     free = (int)own->free;
-
-  if (!nudged)
-    return free;
-  return own->nudged ? (int)own->nudged : (free + 1) / 2;
+  return (nudged ? (free + 1) / 2 : free) + average - 1;
 }
 
 /* ---------------------------------------------------------------- what repeats */
@@ -90,6 +98,7 @@ typedef struct phase {
   const mho_real *error; /**< o - t that is no part of the drives; NULL: there is none */
   bool live, grows;      /**< the error is that of the present activities; the nudge grows */
   bool exact;            /**< a step that reads the same gives the same, and need not be made */
+  int steps, averaged;   /**< steps of the phase, of which so many are averaged */
   bool moved[MHO_LAYERS_MAX];  /**< layers that the last step moved, and the error */
   float change[MHO_CHUNK_MAX]; /**< [n] largest change of a sample in the step */
 } phase;
@@ -103,6 +112,8 @@ static void start(phase *ph, const mho_phase *p, mho_settle_stats *stats) {
   ph->grows = nudged && ph->own->nudge_course == GROWING;
   /* hardware makes and pays every read, and no noisy one repeats */
   ph->exact = !mho__meter_of(p) && !mho_network_noisy(p->net);
+  ph->averaged = mho__average_of(p, ph->own->average);
+  ph->steps = steps_of(ph->own, p->net, nudged, ph->averaged);
 
   /* an error whose nudge grows is not the same in every step: it is no part of the drive */
   if (ph->grows && !ph->live) {
@@ -173,13 +184,15 @@ static int64_t count_unsettled(const phase *ph, int n) {
 static void settle(const mho_phase *p, mho_settle_stats *stats) {
   phase ph;
   start(&ph, p, stats);
-  int steps = steps_of(ph.own, p->net, mho_phase_is_nudged(p)), t = 0;
+  int t = 0, first = ph.steps - ph.averaged + 1; /* of the averaged ones */
   int64_t unsettled = 0;
 
-  while (t < steps) {
+  while (t < ph.steps) {
     p->thread->step = ++t;
+    mho__average_begin(&ph.step, t, first, stats);
     choose_nudge(&ph, p, t, stats);
     make_step(&ph, p, t, stats);
+    mho__average_add(&ph.c, t, first);
     mho__chunk_trace(&ph.c, t, ph.change);
     unsettled = count_unsettled(&ph, p->n);
     if (ph.own->tolerance > 0 && !unsettled)
@@ -187,8 +200,28 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
   }
 
   mho__chunk_finish(&ph.c);
+  if (ph.averaged > 1)
+    mho__average_finish(&ph.c, ph.averaged);
   stats->steps += (double)t * p->n;
   stats->unsettled += unsettled;
+}
+
+static mho_err check(const void *params, mho_errinfo *ei) {
+  const synchronous *own = params;
+  if (own->average > 1 && own->tolerance > 0)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "settle.average: the last steps of a phase are not known before they come "
+                    "where it ends by settle.tolerance: leave one of the two out");
+  return mho__average_check(own->average, own->free, own->nudged, "steps", ei);
+}
+
+static mho_err workspace_new(const mho_network *net, const void *params, int n, void **out,
+                             mho_errinfo *ei) {
+  const synchronous *own = params;
+  mho_average *average;
+  mho_err err = mho__average_new(net, own->average, n, &average, ei);
+  *out = average;
+  return err;
 }
 
 static const char *misses(const mho_dynamics *dyn, const void *params) {
@@ -204,4 +237,7 @@ const mho_settler mho_settler_synchronous = {
               .params = MHO_PARAMS(synchronous, table)},
     .settle = settle,
     .misses = misses,
+    .check = check,
+    .workspace_new = workspace_new,
+    .workspace_free = mho__average_free,
 };

@@ -382,7 +382,8 @@ static void test_floating_point(void **state) {
       "dataset: {crop: 1}\n",
       "device: {bounded: true, weight_range: 0.5}\n",
       "array: {model: periphery, read_noise: 0.01}\n",
-      "array: {model: periphery, read_noise: 0.01}\nrule: {phases: points}\n",
+      "array: {model: periphery, read_noise: 0.01}\nrule: {phases: points}\n"
+      "settle: {average: 3}\n",
       "array: {model: periphery, adc_bits: 6, adc_range: fixed}\n",
       "observe: {spectral_radius: true, lyapunov: true, settling: true, cosine: true}\n",
       "observe: {cosine: true}\n",

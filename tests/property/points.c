@@ -1,4 +1,4 @@
-/* Equilibrium propagation with nudges at several points: the
+/* Equilibrium propagation with nudges at several points, and states averaged inside a phase: the
  * weights of the points against a least-squares fit by GSL, two points against centred nudging,
  * bit for bit, noise of errors against closed forms, and what all that is counted as.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -91,7 +91,7 @@ static void test_two_are_centred(void **state) {
       NET "settle: {method: synchronous, nudge_course: growing}\n",
       NET "settle: {method: ode}\n",
       NET "settle: {method: ode, difference: subtract}\n",
-      NET "settle: {method: ode, read_free: 5, read_nudged: 3, noise: {white: 0.01, average: 1, "
+      NET "settle: {method: ode, read_free: 5, read_nudged: 3, average: 1, noise: {white: 0.01, "
           "flicker: 0.01, step: 0.1}}\n",
       NET "array: {model: periphery, read_noise: 0.01}\n",
       NET "array: {model: periphery, coupling: analog, adc_bits: 8, output_noise: 0.001}\n",
@@ -232,6 +232,26 @@ static void test_noise_of_points(void **state) {
   }
 }
 
+/* Averaged over n steps, of which each reads the input again, the noise of states and errors is
+ * that of one over sqrt(n). */
+static void test_noise_of_averages(void **state) {
+  static const char *const methods[] = {"sweep", "synchronous"};
+  for (int m = 0; m < MHO_COUNT(methods); m++) {
+    noise one = {0, 0};
+    for (int n = 1; n <= 64; n *= 4) {
+      char settle[128];
+      snprintf(settle, sizeof settle, "{method: %s, average: %d}", methods[m], n);
+      noise v = measure_noise(settle, "phases: centred");
+      if (n == 1)
+        one = v;
+      print_message("  %s, %d: noise of states %.4f, of errors %.4f of one's\n", methods[m], n,
+                    v.free / one.free, v.error / one.error);
+      NEAR(v.free / one.free, 1 / sqrt(n), 0.03, 0);
+      NEAR(v.error / one.error, 1 / sqrt(n), 0.03, 0);
+    }
+  }
+}
+
 /* ---------------------------------------------------------------- what is counted */
 
 static double inputs_converted(const char *settle, const char *rule) {
@@ -256,12 +276,15 @@ static double inputs_converted(const char *settle, const char *rule) {
   return count;
 }
 
-/* Every nudged phase costs the same. */
+/* Every nudged phase costs the same; averaged steps read the input and the error again. */
 static void test_counts(void **state) {
   double one = inputs_converted("", "phases: one_sided");
   double two = inputs_converted("", "phases: centred");
   double four = inputs_converted("", "phases: points");
   NEAR(four - two, 2 * (two - one), 1e-12, 0);
+
+  double averaged = inputs_converted(", average: 3", "phases: points");
+  NEAR(averaged - four, 2 * 40 * (5 * 64 + 4 * 10), 1e-12, 0);
 }
 
 /* ---------------------------------------------------------------- what is refused */
@@ -274,6 +297,10 @@ static void test_refused(void **state) {
       {"rule: {phases: points, order: 2}\n", "rule.order: the points are nudged both ways"},
       {"rule: {phases: points, order: 5}\n", "rule.order: 4 points say no more than order 3"},
       {"rule: {phases: points, readout: nudged}\n", "rule.readout: of the points"},
+      {"settle: {method: synchronous, free: 10, average: 11}\n", "settle.average: the last 11"},
+      {"settle: {method: synchronous, nudged: 3, average: 4}\n", "settle.nudged gives it 3 steps"},
+      {"settle: {free: 3, average: 4}\n", "settle.free gives it 3 sweeps"},
+      {"settle: {method: synchronous, tolerance: 1e-3, average: 4}\n", "settle.tolerance"},
   };
   for (int i = 0; i < MHO_COUNT(cases); i++) {
     mho_experiment *e = NULL;
@@ -284,11 +311,30 @@ static void test_refused(void **state) {
   }
 }
 
+/* The key that ode had within `noise` before. */
+static void test_earlier_name(void **state) {
+  static const char *const names[] = {"noise.average", "average"};
+  for (int i = 0; i < 2; i++) {
+    char yaml[256];
+    snprintf(yaml, sizeof yaml,
+             "settle: {method: ode, read_free: 5, read_nudged: 5, noise.white: 0.01, %s: 2}\n",
+             names[i]);
+    mho_experiment *e = experiment(yaml);
+    const mho_settler *settler = (const mho_settler *)e->settler.entry;
+    const mho_param *p = mho_params_find(settler->entry.params, "average");
+    double average;
+    memcpy(&average, e->settler.params + p->offset, sizeof average);
+    assert_true(average == 2);
+    mho_experiment_free(e);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_weights),        cmocka_unit_test(test_two_are_centred),
-      cmocka_unit_test(test_settlers_agree), cmocka_unit_test(test_noise_of_points),
-      cmocka_unit_test(test_counts),         cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_weights),           cmocka_unit_test(test_two_are_centred),
+      cmocka_unit_test(test_settlers_agree),    cmocka_unit_test(test_noise_of_points),
+      cmocka_unit_test(test_noise_of_averages), cmocka_unit_test(test_counts),
+      cmocka_unit_test(test_refused),           cmocka_unit_test(test_earlier_name),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -236,7 +236,7 @@ static const char *hardware[] = {
     "accumulate}\nrule: {phases: centred, error: live}\narray: {read_noise: 0.02, noise: {law: "
     "proportional, redraw: phase}}\n",
     "network: {hidden: [20, 16]}\ndevice: {model: linear}\nupdate: {scheme: accumulate}\nrule: "
-    "{phases: points, order: 1}\narray: {read_noise: 0.02, adc_bits: 8}\n"
+    "{phases: points, order: 1}\narray: {read_noise: 0.02, adc_bits: 8}\nsettle: {average: 3}\n"
     "train: {batch: 77}\n",
     "network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_up: 9, nl_down: 9, start: 0.9}\n"
     "update: {scheme: pulses}\n",

@@ -246,7 +246,8 @@ struct mho_dynamics {
   /** Nullable. Parameters that do not go together: MHO_ECONFIG with a sentence. */
   mho_err (*check)(const void *params, mho_errinfo *ei);
   /** A phase begins: read what stays the same through it. Without p->start the variables are 0;
-   *  else they are those of p->start already. */
+   *  else they are those of p->start already. Called again in the middle of a phase, at a
+   *  thread->step above 0, it reads that again, with the noise of the step, and leaves all else. */
   void (*begin)(const mho_phase *p, mho_settle_stats *stats);
 
   /* At rest, layer by layer. All of them, or none. */
