@@ -97,6 +97,8 @@ typedef struct mho_layer_row {
   double cosine;                  /**< gradient against backpropagation's; NaN when not asked for */
   double w_range;                 /**< weight of a pair at opposite ends */
   double w_error, clipped;        /**< of a programmed run, else NaN: rms; fraction */
+  /** Factors of the neurons that it leads into (rule.importance); NaN without. */
+  double importance_mean, importance_std;
   /** JSON list of cells in equal parts of the range of conductance; "": NULL. */
   char g_hist[192];
 } mho_layer_row;

@@ -289,6 +289,12 @@ static inline uint64_t mho__update_repeated(uint64_t update, int number) {
   return tag | (uint64_t)number << 32 | update;
 }
 
+/** 1 << 42 | update[32]: the update that reads of neurons' importance read with, number 0 of those
+ *  of repetitions, which is none. */
+static inline uint64_t mho__update_importance(uint64_t update) {
+  return mho__update_repeated(update, 0);
+}
+
 /** READ, index = 0xffffff: noise of neurons' states in continuous time, in phases 0 to 3. */
 static inline mho_rng mho__stream_states(uint64_t noise_seed) {
   return mho_rng_make(noise_seed, MHO_RNG_READ, 0xffffff);
@@ -325,7 +331,8 @@ static inline mho_rng mho__stream_perturbed_neurons(uint64_t noise_seed, int lay
   return mho__stream_perturbed(noise_seed, layer, MHO_PERTURB_NEURONS);
 }
 
-/** update[44] << 10 | trial[10]: perturbations of a trial. */
+/** update[44] << 10 | trial[10]: perturbations of a trial; number 0: rows of signs that are read
+ *  for the importance of neurons. */
 static inline uint64_t mho__step_perturb(uint64_t update, int trial) {
   return update * MHO_STREAM_TRIALS | (uint64_t)trial;
 }

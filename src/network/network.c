@@ -22,9 +22,11 @@ static const mho_param network_table[] = {
     MHO_P_BOOL(mho_network_config, biases, "biases", false,
                "every layer learns biases: one more row of the crossbar that leads to it, whose "
                "input is always 1"),
-    MHO_P_CHOICE(mho_network_config, init, "init", "glorot|fan_in", MHO_INIT_GLOROT,
-                 "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in "
-                 "+-1/sqrt(n_in); with device.mapping single from 0 on"),
+    MHO_P_CHOICE(
+        mho_network_config, init, "init", "glorot|fan_in|he", MHO_INIT_GLOROT,
+        "initial weights uniform in +-sqrt(6/(n_in + n_out)), biases 0; or all in "
+        "+-1/sqrt(n_in); or in +-sqrt(6/n_in), biases 0; with device.mapping single from 0 "
+        "on"),
 };
 const mho_params mho_network_params = MHO_PARAMS(mho_network_config, network_table);
 
@@ -128,6 +130,18 @@ typedef struct weights {
   double bound;
 } weights;
 
+/* How far the initial weights from `inputs` to `outputs` neurons go. */
+static double bound_of(int init, int inputs, int outputs) {
+  switch (init) {
+  case MHO_INIT_FAN_IN:
+    return 1 / sqrt(inputs);
+  case MHO_INIT_HE:
+    return sqrt(6.0 / inputs);
+  default:
+    return sqrt(6.0 / (inputs + outputs));
+  }
+}
+
 static weights weights_of(const mho_network *net, const mho_connection *c, mho_edge e, int init) {
   const mho_layer *a = &net->layer[e.from], *b = &net->layer[e.to];
   weights w = {.inputs = a->outputs, .columns = b->n};
@@ -138,7 +152,7 @@ static weights weights_of(const mho_network *net, const mho_connection *c, mho_e
     w.columns = b->channels;
     outputs = e.kernel * e.kernel * b->channels;
   }
-  w.bound = init == MHO_INIT_GLOROT ? sqrt(6.0 / (w.inputs + outputs)) : 1 / sqrt(w.inputs);
+  w.bound = bound_of(init, w.inputs, outputs);
   return w;
 }
 
@@ -161,9 +175,9 @@ static mho_err add_connection(mho_network *net, const mho_network_options *o, mh
     c->positions = mho_conv_positions(&c->conv);
   }
 
-  /* biases of glorot weights begin at 0 */
+  /* biases of glorot and he weights begin at 0 */
   weights w = weights_of(net, c, e, o->config->init);
-  bool biases_drawn = bias && o->config->init != MHO_INIT_GLOROT;
+  bool biases_drawn = bias && o->config->init == MHO_INIT_FAN_IN;
   size_t columns = (size_t)w.columns, drawn = (size_t)(w.inputs + biases_drawn) * columns;
   mho_crossbar_options x = {.device = o->device,
                             .device_params = o->device_params,

@@ -39,10 +39,20 @@ static const mho_param table[] = {
                "columns"),
 };
 
-static double largest(const mho_real *v, int n) {
+/* What the lines of a side do: v, times a gain where they have one. */
+typedef struct side {
+  const mho_real *v, *gain;
+  int n;
+} side;
+
+static mho_real value_of(const side *l, int i) {
+  return l->gain ? l->gain[i] * l->v[i] : l->v[i];
+}
+
+static double largest(const side *l) {
   mho_real most = 0;
-  for (int i = 0; i < n; i++) {
-    mho_real a = v[i] < 0 ? -v[i] : v[i];
+  for (int i = 0; i < l->n; i++) {
+    mho_real v = value_of(l, i), a = v < 0 ? -v : v;
     most = a > most ? a : most;
   }
   return (double)most;
@@ -80,22 +90,23 @@ static int draw_group(const stream *from, int m, const uint32_t *line, const uin
 
 /* Trains of the lines whose value is not 0; `flip` turns all signs. Returns how many pulse at all.
  * active: lines with a value; saturated: those of them with a probability above 1. */
-static int draw_lines(const mho_real *v, int n, double factor, bool flip, const stream *from,
+static int draw_lines(const side *l, double factor, bool flip, const stream *from,
                       mho_pulse_train *out, int *active, int *saturated) {
   int pulsing = 0;
   uint64_t drawn = 0; /* lines so far, which number the random words */
   *active = *saturated = 0;
 
-  for (int i = 0; i < n;) {
+  for (int i = 0; i < l->n;) {
     uint32_t line[LINE_GROUP], below[LINE_GROUP];
     int m = 0;
-    for (; i < n && m < LINE_GROUP; i++) {
-      if (v[i] == 0)
+    for (; i < l->n && m < LINE_GROUP; i++) {
+      mho_real v = value_of(l, i);
+      if (v == 0)
         continue;
-      double p = factor * fabs((double)v[i]);
+      double p = factor * fabs((double)v);
       *saturated += p > 1;
       below[m] = p >= 1 ? UINT32_MAX : (uint32_t)(p * 0x1p32);
-      line[m++] = (uint32_t)i | ((v[i] < 0) != flip ? MHO_TRAIN_NEGATIVE : 0);
+      line[m++] = (uint32_t)i | ((v < 0) != flip ? MHO_TRAIN_NEGATIVE : 0);
     }
 
     pulsing += draw_group(from, m, line, below, drawn, out + pulsing);
@@ -126,14 +137,16 @@ static void draw(const mho_outer_job *job, int sample) {
   const stochastic *p = job->params;
   mho_pulse_trains *t = job->trains;
   int rows = job->xb->rows, cols = job->xb->cols, in = 0, out = 0, high_in = 0, high_out = 0;
-  const mho_real *x = job->x ? job->x + (size_t)sample * (size_t)rows : job->ones;
-  const mho_real *e = job->e ? job->e + (size_t)sample * (size_t)cols : job->ones;
+  side x = {.v = job->x ? job->x + (size_t)sample * (size_t)rows : job->ones, .n = rows};
+  side e = {.v = job->e ? job->e + (size_t)sample * (size_t)cols : job->ones,
+            .gain = job->gain,
+            .n = cols};
   double rate = fabs(job->rate);
   bool falls = job->rate > 0; /* against the product, as a gradient is followed */
 
   t->slots[sample] = t->n_rows[sample] = t->n_cols[sample] = 0;
   t->truncated[sample] = t->reached[sample] = 0;
-  double x_max = largest(x, rows), d_max = largest(e, cols);
+  double x_max = largest(&x), d_max = largest(&e);
   double k = rate * x_max * d_max / job->nominal_step;
   if (!(k > 0))
     return;
@@ -148,8 +161,8 @@ static void draw(const mho_outer_job *job, int sample) {
 
   mho_pulse_train *row = row_trains(job, sample), *col = col_trains(job, sample);
   t->slots[sample] = (int)slots;
-  t->n_rows[sample] = draw_lines(x, rows, factor * balance, false, &of_rows, row, &in, &high_in);
-  t->n_cols[sample] = draw_lines(e, cols, factor / balance, falls, &of_cols, col, &out, &high_out);
+  t->n_rows[sample] = draw_lines(&x, factor * balance, false, &of_rows, row, &in, &high_in);
+  t->n_cols[sample] = draw_lines(&e, factor / balance, falls, &of_cols, col, &out, &high_out);
 
   t->reached[sample] =
       cols * line_pulses(row, t->n_rows[sample]) + rows * line_pulses(col, t->n_cols[sample]);

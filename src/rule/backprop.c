@@ -4,7 +4,8 @@
  *   delta_out = o - t,  delta_l = rho'(a_l) . sum_b delta_b B,  grad W = z_from^T delta_to / B
  *
  * B is the transposed forward weight (backpropagation) or a fixed random one (feedback
- * alignment). The feedback gain beta_i plays no part: there is no recurrence.
+ * alignment). Where rule.importance propagates, delta_l gets the factors of its neurons, too. The
+ * feedback gain beta_i plays no part: there is no recurrence.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "rule/backprop.h"
 #include "base/streams.h"
@@ -47,6 +48,15 @@ static void sum_feedback(const mho_lesson *lesson, const mho_phase *back, int l,
   }
 }
 
+/* delta *= m, each neuron's. */
+static void weigh(const mho_lesson *lesson, int l, mho_real *delta) {
+  const mho_real *factor = lesson->importance[l];
+  int n = lesson->net->layer[l].n;
+  for (int s = 0; s < lesson->n; s++)
+    for (int j = 0; j < n; j++)
+      delta[(size_t)s * (size_t)n + (size_t)j] *= factor[j];
+}
+
 void mho__backprop_back(const mho_lesson *lesson, mho_rule_stats *stats) {
   const mho_network *net = lesson->net;
   mho_phase back = mho__rule_phase(lesson);
@@ -59,6 +69,8 @@ void mho__backprop_back(const mho_lesson *lesson, mho_rule_stats *stats) {
 
     sum_feedback(lesson, &back, l, delta, stats);
     mho_layer_scale_by_slope(&net->layer[l], lesson->n, z, delta);
+    if (lesson->importance && lesson->propagates)
+      weigh(lesson, l, delta);
   }
 }
 

@@ -19,6 +19,7 @@ const mho_rule mho_rule_bp = {
               .source = "Rumelhart, Hinton & Williams, Nature 323:533 (1986)",
               .check = check},
     .feed_forward = true,
+    .leads_back = true,
     .predict = mho__backprop_predict,
     .learn = mho__backprop_learn,
     .change = mho_change_by_error,

@@ -22,6 +22,7 @@ const mho_rule mho_rule_fa = {
               MHO_DEFAULTS(defaults),
               .check = check},
     .feed_forward = true,
+    .leads_back = true,
     .predict = mho__backprop_predict,
     .learn = mho__backprop_learn,
     .change = mho_change_by_error,

@@ -2,29 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
-#include "mho/model/check.h"
 #include "mho/model/num.h"
 #include "rule/phase.h"
-
-/* What rates or the rule do to the size of errors already. */
-static const char *same_gradient(const mho_experiment *e) {
-  bool has_pulses = ((const mho_scheme *)e->scheme.entry)->needs_pulses;
-  int rates = e->update.layer_rates;
-  if (!((const mho_rule *)e->rule.entry)->size)
-    return "errors of all layers have one size (rule.name)";
-  if (rates == MHO_LAYER_RATES_EQUAL || (rates == MHO_LAYER_RATES_AUTO && has_pulses))
-    return "rates of layers make them learn alike already (update.layer_rates)";
-  return NULL;
-}
-
-static const mho_param gradient_table[] = {
-    MHO_P_CHOICE(mho_gradient_config, scale, "gradient", "auto|physical|normalized",
-                 MHO_GRADIENT_AUTO,
-                 "the error signal as measured, or divided by beta_f beta_i^h; auto: normalized "
-                 "where the difference is settled directly",
-                 .idle = same_gradient),
-};
-const mho_params mho_gradient_params = MHO_PARAMS(mho_gradient_config, gradient_table);
 
 /* Numbers of the patches that are copied at a time, which stay in the second-level cache. */
 enum { SLAB = 1 << 17, PATCHES_MIN = 64, PATCHES_MAX = 4096 };
@@ -165,6 +144,12 @@ static bool needs_ones(const mho_outer *t) {
   return !t->pre || !t->post;
 }
 
+static void multiply_columns(int rows, int cols, const mho_real *gain, mho_real *out) {
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < cols; j++)
+      out[(size_t)i * (size_t)cols + (size_t)j] *= gain[j];
+}
+
 void mho_change_sum(const mho_network *net, int c, const mho_change *change, mho_change_part part,
                     int row0, int n, mho_real *out, mho_real *scratch) {
   const mho_connection *k = &net->connection[c];
@@ -190,6 +175,8 @@ void mho_change_sum(const mho_network *net, int c, const mho_change *change, mho
     memset(out, 0, cells * sizeof *out);
   if (change->dense && part == MHO_CHANGE_GRADIENT)
     change->dense(change->of, c, row0, n, out);
+  if (change->gain && part == MHO_CHANGE_GRADIENT)
+    multiply_columns(n, k->xb->cols, change->gain, out);
 }
 
 bool mho_change_is_plain(const mho_change *c) {
@@ -211,4 +198,17 @@ void mho_change_by_error(const mho_lesson *l, int connection, mho_change *out) {
   o->post = mho__values(l->net, l->error, k->to, l->sample0);
   o->n = l->n;
   o->scale = k->sign * l->factor[k->to] / l->n;
+}
+
+/* ---------------------------------------------------------------- what neurons count for */
+
+/* An image's units are channels side by side, so that its first ones are the columns of a
+ * convolution. */
+mho_change mho_change_of(const mho_rule *rule, const mho_lesson *l, int connection) {
+  const mho_connection *k = &l->net->connection[connection];
+  mho_change change = {0};
+  rule->change(l, connection, &change);
+  if (l->importance && !l->propagates && k->role == MHO_FORWARD)
+    change.gain = l->importance[k->to];
+  return change;
 }

@@ -43,7 +43,54 @@ static mho_err can_apply(const mho_experiment *e, mho_errinfo *ei) {
                   rule->entry.id, list);
 }
 
+/* ---------------------------------------------------------------- what neurons count for */
+
+#define REFUSE(...) return mho_fail(ei, MHO_ECONFIG, __VA_ARGS__)
+
+/* What adds the currents of both devices of a pair needs pairs of which one is at g_min, in arrays
+ * whose currents are known. */
+static mho_err can_add_currents(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_mapping *mapping = (const mho_mapping *)e->mapping.entry;
+  const mho_array_model *array = (const mho_array_model *)e->array.entry;
+  if (!mho_experiment_has_cells(e))
+    REFUSE("rule.importance_by: read adds the currents of devices, and device.model '%s' has none: "
+           "use weights or probe",
+           e->device.entry->id);
+  if (!mapping->from_bottom)
+    REFUSE("rule.importance_by: read takes the currents of a column for the sum of its |weights|, "
+           "which device.mapping '%s' does not make them: use probe, or mapping one_sided",
+           mapping->entry.id);
+  if (!array->exact && !array->shows_cells)
+    REFUSE("rule.importance_by: array.model '%s' does not add the currents of two devices: use "
+           "weights or probe",
+           array->entry.id);
+  if (mho_array_has_wires(&e->array_config))
+    REFUSE("rule.importance_by: what wires make of added currents is not simulated: use weights or "
+           "probe, or leave array.wire.r_word and array.wire.r_bit at 0");
+  if (e->device_config.iv.law == MHO_IV_HFO2)
+    REFUSE("rule.importance_by: added currents of devices that bend each in its own way "
+           "(device.iv.law hfo2) are not simulated: use weights or probe");
+  return MHO_OK;
+}
+
+static mho_err importance_fits(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  const mho_gradient_config *c = &e->gradient;
+  if (c->importance == MHO_IMPORTANCE_NONE)
+    return MHO_OK;
+  if (c->importance == MHO_IMPORTANCE_PROPAGATE && !rule->leads_back)
+    REFUSE("rule.importance: factors propagate with errors that are led back layer after layer, as "
+           "in bp and fa, and rule.name '%s' leads none back so: use local",
+           rule->entry.id);
+  if (c->importance_low > c->importance_high)
+    REFUSE("rule.importance_low: %g is above rule.importance_high, %g", c->importance_low,
+           c->importance_high);
+  return c->importance_by == MHO_IMPORTANCE_BY_READ ? can_add_currents(e, ei) : MHO_OK;
+}
+
 mho_err mho__rule_check(const mho_experiment *e, mho_errinfo *ei) {
   mho_err err = neurons_rest(e, ei);
-  return err ? err : can_apply(e, ei);
+  if (!err)
+    err = can_apply(e, ei);
+  return err ? err : importance_fits(e, ei);
 }

@@ -23,8 +23,9 @@
  * user_version and MHO_STORE_VERSION, and append a file to migrations/ that changes an older
  * database's tables; views are made anew from schema.sql after it. */
 static const char *const migration[MHO_STORE_VERSION] = {
-    NULL,         energy_sql,          write_counts_sql, settle_samples_sql,
-    run_keys_sql, best_checkpoint_sql, programmed_sql,   values_sql,
+    NULL,           energy_sql,          write_counts_sql, settle_samples_sql,
+    run_keys_sql,   best_checkpoint_sql, programmed_sql,   values_sql,
+    importance_sql,
 };
 
 /* Readers that people wait for, and writers of which a sweep has many, take turns within a

@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 8;
+PRAGMA user_version = 9;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -157,6 +157,8 @@ CREATE TABLE layer_epoch (
   w_range   REAL,                            -- weight of a pair of devices at opposite ends
   w_error   REAL,                            -- of a programmed run: rms, written less wanted
   clipped   REAL,                            -- of a programmed run: fraction beyond their cells
+  importance_mean REAL,                      -- factors of the neurons that it leads into (rule.importance)
+  importance_std  REAL,                      -- their spread
   PRIMARY KEY (run_id, epoch, layer)
 ) STRICT, WITHOUT ROWID;
 

@@ -214,11 +214,25 @@ static const mho_store_column epoch_columns[] = {
 
 #define LAYER(field, kind) MHO_STORE_COLUMN(mho_layer_row, field, kind)
 static const mho_store_column layer_columns[] = {
-    LAYER(layer, INT),    LAYER(name, WORD),      LAYER(rows, INT),      LAYER(cols, INT),
-    LAYER(w_mean, REAL),  LAYER(w_std, REAL),     LAYER(w_absmax, REAL), LAYER(g_mean, REAL),
-    LAYER(g_std, REAL),   LAYER(saturated, REAL), LAYER(stuck, REAL),    LAYER(pulses, REAL),
-    LAYER(cosine, REAL),  LAYER(g_hist, INLINE),  LAYER(w_range, REAL),  LAYER(w_error, REAL),
+    LAYER(layer, INT),
+    LAYER(name, WORD),
+    LAYER(rows, INT),
+    LAYER(cols, INT),
+    LAYER(w_mean, REAL),
+    LAYER(w_std, REAL),
+    LAYER(w_absmax, REAL),
+    LAYER(g_mean, REAL),
+    LAYER(g_std, REAL),
+    LAYER(saturated, REAL),
+    LAYER(stuck, REAL),
+    LAYER(pulses, REAL),
+    LAYER(cosine, REAL),
+    LAYER(g_hist, INLINE),
+    LAYER(w_range, REAL),
+    LAYER(w_error, REAL),
     LAYER(clipped, REAL),
+    LAYER(importance_mean, REAL),
+    LAYER(importance_std, REAL),
 };
 
 #define SETTLE(field, kind) MHO_STORE_COLUMN(mho_settle_row, field, kind)

@@ -308,6 +308,34 @@ static void clear_kept(const mho_trainer *t) {
         memset(mho_vars_pointer(t->learner->vars, i, place), 0, kept_bytes(t, i, place));
 }
 
+/* What neurons counted for when that was last found, and reads for it in the epoch under way. */
+static size_t importance_size(const mho_trainer *t) {
+  size_t n = 1;
+  for (int l = 1; l < mho_hidden_end(t->net); l++)
+    n += (size_t)t->net->layer[l].n;
+  return n * sizeof(double);
+}
+
+static bool has_importance(const mho_trainer *t) {
+  return t->learner->importance && t->learner->importance->valid;
+}
+
+static bool takes_importance(const mho_trainer *t) {
+  return t->learner->importance != NULL;
+}
+
+static void copy_importance(const mho_trainer *t, char *at, bool out) {
+  mho_importance *p = t->learner->importance;
+  copy(&at, &p->reads, sizeof p->reads, out);
+  for (int l = 1; l < mho_hidden_end(t->net); l++)
+    for (int j = 0; j < t->net->layer[l].n; j++) {
+      double factor = (double)p->factor[l][j];
+      copy(&at, &factor, sizeof factor, out);
+      p->factor[l][j] = (mho_real)factor;
+    }
+  p->valid = true;
+}
+
 /* Means and spreads of a table's columns: the network has learned from what they make of its rows,
  * whatever other rows it is shown. */
 static size_t columns_size(const mho_trainer *t) {
@@ -375,7 +403,21 @@ static bool is_kept_finite(const mho_trainer *t, const char *at) {
 }
 
 /* The extras in the order of their bytes, which is not that of their bits. */
-enum { SCALES, WIRES, WRITES, METER, DRIVEN, RESTS, RANGES, EDGES, KEPT, COLUMNS, NAMES, EXTRAS };
+enum {
+  SCALES,
+  WIRES,
+  WRITES,
+  METER,
+  DRIVEN,
+  RESTS,
+  RANGES,
+  EDGES,
+  KEPT,
+  COLUMNS,
+  NAMES,
+  IMPORTANCE,
+  EXTRAS
+};
 static const struct extra {
   uint32_t bit;
   const char *what;
@@ -406,6 +448,8 @@ static const struct extra {
     [COLUMNS] = {1u << 25, "means and spreads of columns", 0, ANY, columns_size, has_columns,
                  has_columns, copy_columns},
     [NAMES] = {1u << 27, "names of classes", 0, ANY, names_size, has_names, has_names, copy_names},
+    [IMPORTANCE] = {1u << 28, "factors of neurons", sizeof(double), 0, importance_size,
+                    has_importance, takes_importance, copy_importance},
 };
 
 /* Bits of what this trainer would save besides the arrays. */
@@ -618,6 +662,8 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
     take(t, h.version, i, bytes + begin[i]);
   take(t, h.version, EDGES, bytes + begin[EDGES]);
   take(t, h.version, COLUMNS, bytes + begin[COLUMNS]);
+  if (!take(t, h.version, IMPORTANCE, bytes + begin[IMPORTANCE]) && t->learner->importance)
+    t->learner->importance->valid = false;
   if (!take(t, h.version, KEPT, bytes + begin[KEPT]))
     clear_kept(t);
   t->at.epoch = (int)h.epoch;

@@ -25,6 +25,8 @@ typedef struct epoch {
   bool settles; /* phases settle; else the rule makes passes */
   double voltage, phases;
   double measured; /* numbers of an analog neuron that are converted: phases' states, a credit */
+  double importance_reads; /* one after another, for what neurons count for, ... */
+  double importance_turns; /* ... and conversions of them at a converter */
   mho_power power;
   mho_energy_row *row;
 } epoch;
@@ -157,6 +159,44 @@ static void count_reads(const epoch *e) {
     count_link(e, &net->link[i]);
 }
 
+/* ---------------------------------------------------------------- importance of neurons */
+
+/* Reads of a crossbar whose rows all are at the read voltage, or at minus it, so that no converter
+ * drives them: see src/rule/importance.c. */
+static void count_columns(const epoch *e, const mho_connection *k, double reads) {
+  double v2 = e->voltage * e->voltage, r = e->converters.average, power = 0;
+  const double *rows = e->power.rows[k - e->t->net->connection];
+  double driven = k->xb->rows - k->bias, cols = k->xb->cols;
+  for (int i = 0; i < k->xb->rows - k->bias; i++)
+    power += rows[i];
+
+  e->row[CELLS].joule += r * reads * v2 * e->c->read_time * power;
+  e->row[CELLS].count += r * reads;
+  e->row[AMPLIFIERS].joule += r * reads * e->c->amplifier * e->c->read_time * cols;
+  e->row[AMPLIFIERS].count += r * reads * cols;
+  e->row[LINES].joule += r * reads * v2 * e->c->cell_capacitance * 2 * cols * driven;
+  e->row[LINES].count += r * reads * driven;
+  if (e->converters.adc_bits)
+    e->row[ADC].count += r * reads * cols;
+}
+
+/* All of them are read side by side, one vector after another. */
+static void count_importance(epoch *e) {
+  const mho_importance *p = e->t->learner->importance;
+  const mho_network *net = e->t->net;
+  double reads = p ? p->reads : 0;
+
+  for (int c = 0; c < net->n_connections; c++) {
+    const mho_connection *k = &net->connection[c];
+    if (!(reads > 0) || !mho__importance_counts(net, k))
+      continue;
+    count_columns(e, k, reads);
+    e->importance_turns =
+        fmax(e->importance_turns, reads * fmin((double)e->c->adc_share, k->xb->cols));
+  }
+  e->importance_reads = reads;
+}
+
 /* ---------------------------------------------------------------- time of reads */
 
 static double once(const epoch *e, const mho_link *k) {
@@ -265,11 +305,12 @@ static void count_conversions(const epoch *e) {
   e->row[ADC].joule = e->c->adc_step * ldexp(1, e->converters.adc_bits) * e->row[ADC].count;
 
   double reads = at_border(e, once) + (e->in_time ? 0 : one_after_another(e, once));
+  reads += e->importance_reads;
   e->row[CELLS].seconds = r * e->c->read_time * reads + m->time[0] + m->time[1];
 
   double hidden =
       e->analog ? m->samples * e->measured * turns_of_states(e) : one_after_another(e, turns);
-  double converted = at_border(e, turns) + hidden;
+  double converted = at_border(e, turns) + hidden + e->importance_turns;
   if (e->converters.adc_bits)
     e->row[ADC].seconds = r * e->c->adc_time * converted;
 }
@@ -430,6 +471,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
         (mho_energy_row){.epoch = t->at.epoch, .term = names[i], .samples = t->at.meter->samples};
 
   count_reads(&e);
+  count_importance(&e);
   mho__power_free(t->net, &e.power);
   count_conversions(&e);
   return count_pulses(&e, ei);

@@ -41,6 +41,8 @@ static mho_err begin_epoch(mho_trainer *t, mho_errinfo *ei) {
   mho_err err = MHO_OK;
   mho__standing_begin_epoch(&t->at);
   t->loose = (mho_loose_credits){0};
+  if (t->learner->importance)
+    t->learner->importance->reads = 0;
   if (t->at.update == 0)
     err = mho__updater_initial(t->updater, t->brought.weights, ei);
   if (!err)

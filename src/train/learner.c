@@ -87,6 +87,10 @@ mho_lesson mho__learner_lesson(const mho_learner *learner, int n) {
                   .factor = learner->factor,
                   .applies = MHO_APPLY_BATCH};
   memcpy(l.state, learner->state, sizeof l.state);
+  if (learner->importance) {
+    l.importance = learner->importance->factor;
+    l.propagates = learner->e->gradient.importance == MHO_IMPORTANCE_PROPAGATE;
+  }
   return l;
 }
 
@@ -207,6 +211,26 @@ static void repeat(const mho_lesson *l, const mho_repetition *r, mho_rule_stats 
   run_chunks(&p, stats);
 }
 
+/* What neurons count for, where that is due: in training every few updates. @return vectors that
+ * were read for it. */
+static double weigh(mho_learner *learner, bool trains) {
+  mho_importance *p = learner->importance;
+  double before = p ? p->reads : 0;
+  if (!p)
+    return 0;
+
+  bool is_due = trains && learner->at->update % learner->e->gradient.importance_every == 0;
+  if (is_due || !p->valid)
+    mho__importance_find(p, (uint64_t)learner->at->update);
+  if (!trains) /* only looked at, or for full scales: not counted, as none of its reads are */
+    p->reads = before;
+
+  double crossbars = 0;
+  for (int c = 0; c < learner->net->n_connections; c++)
+    crossbars += mho__importance_counts(learner->net, &learner->net->connection[c]);
+  return (p->reads - before) * crossbars;
+}
+
 /* A rule that has only trials learns from nothing else: its samples are loaded, not settled. */
 static bool has_only_trials(const pass *p) {
   const mho_rule *rule = p->learner->rule;
@@ -226,6 +250,8 @@ mho_err mho__learner_run(mho_learner *learner, const mho_batch *b, mho_rule_stat
   mho_err err = MHO_OK;
 
   *sum = (mho_rule_stats){0};
+  if (b->learn)
+    sum->free.reads += weigh(learner, b->trains);
   mho_network_pack(learner->net, b->n >= PACK_SAMPLES, learner->pool);
   if (has_only_trials(&p)) {
     begin_samples(&p, &all);
@@ -264,6 +290,7 @@ void mho__learner_calibrate(mho_learner *learner, const mho_batch *b) {
   /* Whoever watches waits for other images: these are not shown. */
   mho_probe watch = learner->watch;
   learner->watch = (mho_probe){0};
+  weigh(learner, false);
   record(learner, true);
   for (int i = 0; i < chunks; i++) /* one after another: they write the same full scales */
     settle_chunk(&p, i, 0);

@@ -7,6 +7,7 @@
 #ifndef MHO_TRAIN_LEARNER_H
 #define MHO_TRAIN_LEARNER_H
 
+#include "rule/importance.h"
 #include "train/updater.h"
 
 /* What a chunk of the batch under way has added up. */
@@ -26,9 +27,10 @@ typedef struct mho_learner {
   const mho_rule *rule;
   const mho_settler *settler;
   const mho_dynamics *dynamics;
-  bool direct;       /**< The difference is settled itself. */
-  mho_apply applies; /**< When changes are applied. */
-  double *factor;    /**< [n_layers] on a layer's error, see mho_lesson.factor. */
+  bool direct;                /**< The difference is settled itself. */
+  mho_apply applies;          /**< When changes are applied. */
+  double *factor;             /**< [n_layers] on a layer's error, see mho_lesson.factor. */
+  mho_importance *importance; /**< Of hidden neurons; NULL where all learn alike. */
 
   int capacity;      /**< Samples of a state: a training or evaluation batch. */
   int chunk_samples; /**< That a task settles. */

@@ -91,8 +91,8 @@ static mho_err new_states(mho_learner *learner, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-/* What the rule works in, and its own variables; a second set of them where other images must leave
- * the first one alone. */
+/* What the rule works in, and its own variables, a second set of them where other images must leave
+ * the first one alone; what neurons count for. */
 static mho_err new_variables(mho_learner *learner, mho_errinfo *ei) {
   const mho_rule *rule = learner->rule;
   const mho_network *net = learner->net;
@@ -105,6 +105,8 @@ static mho_err new_variables(mho_learner *learner, mho_errinfo *ei) {
     err = mho_vars_new(net, rule->var, rule->n_vars, capacity, &learner->vars, ei);
   if (!err && rule->n_vars)
     err = mho_vars_new(net, rule->var, rule->n_vars, capacity, &learner->other_vars, ei);
+  if (!err && learner->e->gradient.importance != MHO_IMPORTANCE_NONE)
+    err = mho__importance_new(net, &learner->e->gradient, &learner->importance, ei);
   return err;
 }
 
@@ -272,6 +274,7 @@ void mho__learner_free(mho_learner *learner) {
     learner->rule->own_free(learner->own);
   mho_vars_free(learner->vars);
   mho_vars_free(learner->other_vars);
+  mho__importance_free(learner->importance);
 
   free_threads(learner);
   free_chunks(learner);

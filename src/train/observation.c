@@ -135,8 +135,7 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
     int rows = crossbar_of(t->net, c)->rows;
     if (err)
       break;
-    mho_change of_rule = {0}, of_reference = {0};
-    t->learner->rule->change(&rule, c, &of_rule);
+    mho_change of_rule = mho_change_of(t->learner->rule, &rule, c), of_reference = {0};
     mho_change_by_error(&reference, c, &of_reference);
     mho_change_sum(net, c, &of_rule, MHO_CHANGE_GRADIENT, 0, rows, g, scratch);
     mho_change_sum(net, c, &of_reference, MHO_CHANGE_GRADIENT, 0, rows, other, scratch);

@@ -64,6 +64,22 @@ static void write_histogram(const mho_crossbar *x, const mho_crossbar_stats *s, 
   mho_text_append(out, capacity, "]");
 }
 
+/* Mean and spread of the factors of the neurons that a connection leads into. */
+static void write_importance(const mho_trainer *t, const mho_connection *k, mho_layer_row *row) {
+  const mho_importance *p = t->learner->importance;
+  double sum = 0, squares = 0, n = t->net->layer[k->to].n;
+  row->importance_mean = row->importance_std = NAN;
+  if (!p || !p->valid || !mho__importance_counts(t->net, k))
+    return;
+
+  for (int j = 0; j < (int)n; j++)
+    sum += (double)p->factor[k->to][j] / n;
+  for (int j = 0; j < (int)n; j++)
+    squares += pow((double)p->factor[k->to][j] - sum, 2) / n;
+  row->importance_mean = sum;
+  row->importance_std = sqrt(squares);
+}
+
 mho_layer_row *mho__trainer_layers(const mho_trainer *t) {
   mho_layer_row *layers = mho_alloc((size_t)t->net->n_trained, sizeof *layers);
   if (!layers)
@@ -88,6 +104,7 @@ mho_layer_row *mho__trainer_layers(const mho_trainer *t) {
                                 .w_range = mho_crossbar_w_max(k->xb),
                                 .w_error = NAN,
                                 .clipped = NAN};
+    write_importance(t, k, &layers[c]);
     write_histogram(k->xb, &s, layers[c].g_hist, sizeof layers[c].g_hist);
   }
   return layers;

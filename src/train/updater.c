@@ -40,9 +40,7 @@ static mho_rng rounding_of(const mho_updater *u, int connection) {
 
 /* What the rule wants of a connection. */
 static mho_change change_of(const update_job *job, int connection) {
-  mho_change change = {0};
-  job->u->rule->change(job->lesson, connection, &change);
-  return change;
+  return mho_change_of(job->u->rule, job->lesson, connection);
 }
 
 /* A part of the change of a slab. */
@@ -150,6 +148,7 @@ static mho_outer_job outer_job(const update_job *job, int c) {
                          .samples = term->n,
                          .x = term->pre,
                          .e = term->post,
+                         .gain = term->plain ? NULL : change.gain,
                          .ones = u->ones,
                          .rate = rate_of(u, c) * term->scale,
                          .nominal_step = u->nominal_step[c],

@@ -27,6 +27,13 @@ def test_config():
              ('device:\n  model: ideal\n  write_error: {c0: 1 uS}\n', ['device.write_error', 'ideal', 'choose another model']),
              ('device:\n  model: linear\n  g_max: 1 nS\n', ['c.yaml:3', 'g_min']),
              ('array:\n  model: periphery\n  ranging: both\n  differencing: analog\n', ['c.yaml:4', 'ranging']),
+             ('rule:\n  importance: propagate\n', ['c.yaml:2', 'bp and fa', 'use local']),
+             ('rule: {importance: local, importance_low: 3}\n', ['c.yaml:1', 'importance_high']),
+             ('rule:\n  importance: local\n  importance_by: read\n', ['c.yaml:3', 'device.model', 'use weights or probe']),
+             ('device: linear\nupdate: {scheme: accumulate}\nrule: {importance: local, importance_by: read}\n',
+              ['c.yaml:3', 'device.mapping', 'one_sided']),
+             ('device: {model: linear, mapping: one_sided}\nupdate: {scheme: accumulate}\narray: {wire: {r_word: 1 ohm}}\n'
+              'rule: {importance: local, importance_by: read}\n', ['c.yaml:4', 'array.wire.r_word']),
              ('a: [b\n', ['c.yaml:', 'YAML']),
              ('\0', ['not a text file'])]
     for text, says in cases:

@@ -367,6 +367,8 @@ static void test_floating_point(void **state) {
       "  read_free: 2, read_nudged: 1}\n",
       "rule: {name: bp}\n",
       "rule: {name: bp}\nupdate: {apply: sample}\n",
+      "rule: {name: bp, importance: local}\n",
+      "rule: {name: fa, importance: propagate, importance_by: probe}\n",
       "rule: {name: fa}\n",
       "rule: {name: perturb}\n",
       "rule: {name: perturb, law: gain}\n",
@@ -414,6 +416,8 @@ static void test_devices(void **state) {
       PULSED "energy: {count: false}\n",
       PULSED "settle: {method: ode}\n",
       PULSED "rule: {name: bp}\n",
+      "device: {model: soft_bounds, mapping: one_sided}\n" ACCUMULATE
+      "rule: {importance: local, importance_by: read}\n",
       PULSED "rule: {name: perturb, by: pulse}\n",
       LINEAR "rule: {name: perturb}\n",
       PULSED "rule: {name: balance}\n",

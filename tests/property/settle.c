@@ -263,6 +263,12 @@ static const char *hardware[] = {
     "tolerance: 1e-3}\nfeedback: {scale: 0.1}\ndataset: {train: 150}\ntrain: {batch: 77}\n",
     "network: {hidden: [20, 20]}\nrule: fa\nupdate: {optimizer: sgd, rate: 0.5}\ntrain: {shuffle: "
     "samples, batch: 77}\n",
+    "network: {hidden: [20, 16]}\ndevice: {model: linear, mapping: one_sided}\nupdate: {scheme: "
+    "accumulate}\nrule: {name: bp, importance: propagate, importance_by: read, importance_every: "
+    "4}\narray: {read_noise: 0.01, adc_bits: 8}\n",
+    "network: {hidden: [20, 16]}\ndevice: linear\nupdate: {scheme: stochastic, optimizer: sgd, "
+    "rate: 0.1}\nrule: {importance: local, importance_by: probe, importance_every: 7}\narray: "
+    "{read_noise: 0.01}\n",
 };
 
 static void test_threads_and_resume(void **state) {

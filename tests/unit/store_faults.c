@@ -160,6 +160,8 @@ static const char first_version[] =
     "ALTER TABLE settle DROP COLUMN energy_j; "
     "ALTER TABLE checkpoint DROP COLUMN is_best; ALTER TABLE layer_epoch DROP COLUMN w_range; "
     "ALTER TABLE layer_epoch DROP COLUMN w_error; ALTER TABLE layer_epoch DROP COLUMN clipped; "
+    "ALTER TABLE layer_epoch DROP COLUMN importance_mean; ALTER TABLE layer_epoch DROP COLUMN "
+    "importance_std; "
     "ALTER TABLE layer_epoch DROP COLUMN g_hist; ALTER TABLE epoch DROP COLUMN truncated; ALTER "
     "TABLE epoch DROP COLUMN verify_reads; ALTER TABLE epoch DROP COLUMN test_loss; ALTER TABLE "
     "epoch DROP COLUMN val_loss; ALTER TABLE epoch DROP COLUMN test_rms; PRAGMA user_version = 1";

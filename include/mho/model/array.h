@@ -413,6 +413,16 @@ MHO_API const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transpose
 MHO_API void mho_crossbar_record(mho_crossbar *x, bool on);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
+/** What the banks of a crossbar with cells conduct, added: w_max sum_k |gain_k| g_k in normalized
+ *  conductances, which is |W| where one device of every pair is at g_min. No wires.
+ *  @param out  [rows x cols]. */
+MHO_API void mho_crossbar_added(const mho_crossbar *x, mho_real *out);
+/** mho_crossbar_read whose converters have the largest sum of each sample as their full scale: of
+ *  sums that are compared with each other and with nothing else.
+ *  @param matrix  [rows x cols] what is read in place of the effective matrix; NULL: that.
+ *  @param room    [rows + cols]. */
+MHO_API void mho_crossbar_read_ranged(const mho_crossbar *x, const mho_real *matrix,
+                                      const mho_read *r, mho_real *room);
 /** A perturbation for a crossbar, the same for all samples and of size 0. Room for its numbers is
  *  the caller's to give, before they are drawn. */
 MHO_API mho_perturbation mho_crossbar_perturbation(const mho_crossbar *x, int shape);

@@ -150,9 +150,9 @@ typedef struct mho_network_config {
   int output;           /**< mho_output */
   int loss;             /**< mho_loss */
   bool biases;
-  int init; /**< glorot, fan_in */
+  int init; /**< glorot, fan_in, he */
 } mho_network_config;
-enum { MHO_INIT_GLOROT, MHO_INIT_FAN_IN };
+enum { MHO_INIT_GLOROT, MHO_INIT_FAN_IN, MHO_INIT_HE };
 /** The keys of mho_network_config. */
 MHO_API extern const mho_params mho_network_params;
 
@@ -229,8 +229,9 @@ typedef struct mho_network_options {
 } mho_network_options;
 
 /** Build a network with uniform initial weights, forward and random feedback alike, written as
- *  exactly as the devices allow: +-sqrt(6/(n_in + n_out)) (glorot) or +-1/sqrt(n_in) (fan_in), with
- *  n the kernel^2 channels of a convolution; biases 0 with glorot, as the weights with fan_in.
+ *  exactly as the devices allow: +-sqrt(6/(n_in + n_out)) (glorot), +-1/sqrt(n_in) (fan_in) or
+ *  +-sqrt(6/n_in) (he: He et al., ICCV 2015), with n the kernel^2 channels of a convolution; biases
+ *  0 with glorot and he, as the weights with fan_in.
  *  Options that are pointed to must outlive it.
  *  @return MHO_OK; MHO_ECONFIG when the topology cannot be built (a feedback edge without its
  *          forward one in symmetric mode, no hidden layer); MHO_ENOMEM. */

@@ -65,6 +65,7 @@ typedef struct mho_outer_job {
   int samples;
   const mho_real *x;     /**< [samples x rows] what rows do; NULL: ones */
   const mho_real *e;     /**< [samples x cols] what columns do; NULL: ones */
+  const mho_real *gain;  /**< [cols] that e is to be multiplied with; NULL: ones */
   const mho_real *ones;  /**< [rows or cols, the larger] */
   double rate;           /**< of one sample, signed */
   double nominal_step;   /**< as in mho_program_job */

@@ -42,6 +42,9 @@ typedef struct mho_change {
    *  out [rows x cols]; called for slabs side by side. */
   void (*dense)(const void *of, int connection, int row0, int rows, mho_real *out);
   const void *of;
+  /** [cols of the crossbar] what the columns of the gradient are multiplied with; NULL: 1. Not the
+   *  rule's to set, see mho_change_of. */
+  const mho_real *gain;
 } mho_change;
 
 /** One term more, which is returned to be filled; all of it is 0. */
@@ -123,6 +126,11 @@ struct mho_lesson {
   const double *nominal_step; /**< [n_trained] of a weight by a pulse, see mho_program_job */
   /** [n_layers] what brings a layer's error to the size that the config asks for. */
   const double *factor;
+  /** What hidden neurons count for (rule.importance), [n_layers] of [n of the layer], NULL for
+   *  input and read-out: factors on errors as they are led back, or else on columns of gradients.
+   *  NULL: all count alike. */
+  mho_real *const *importance;
+  bool propagates;    /**< the former */
   mho_apply applies;  /**< when changes are applied in this run */
   mho_thread *thread; /**< what it settles with */
   /** Nullable: what is to be known of its phases: the time of the free one, the energy of the last
@@ -169,6 +177,9 @@ typedef struct mho_rule {
   int n_vars;
   /** It passes activities forward, as neurons have them at rest, and settles nothing. */
   bool feed_forward;
+  /** It leads errors back layer after layer, once, and multiplies them with mho_lesson.importance
+   *  on the way where they propagate. */
+  bool leads_back;
   /** It leads credits back from the read-out: the network has links for them (mho_layer.credit),
    *  the nudged statistics are those of credits, and samples whose credits miss the tolerance are
    *  said to be unsettled. */
@@ -218,10 +229,20 @@ typedef struct mho_rule {
  *  with factor/n. */
 MHO_API void mho_change_by_error(const mho_lesson *l, int connection, mho_change *out);
 
+/** What a rule wants of connection c, with the factors that columns get. */
+MHO_API mho_change mho_change_of(const mho_rule *rule, const mho_lesson *l, int connection);
+
 /** What the config says of the gradient of any rule. */
 typedef struct mho_gradient_config {
-  int scale; /**< auto, physical, normalized */
+  int scale;         /**< auto, physical, normalized */
+  int importance;    /**< none, local, propagate */
+  int importance_by; /**< weights, read, probe */
+  double importance_low, importance_high;
+  int64_t importance_every;  /**< updates */
+  int64_t importance_probes; /**< vectors */
 } mho_gradient_config;
+enum { MHO_IMPORTANCE_NONE, MHO_IMPORTANCE_LOCAL, MHO_IMPORTANCE_PROPAGATE };
+enum { MHO_IMPORTANCE_BY_WEIGHTS, MHO_IMPORTANCE_BY_READ, MHO_IMPORTANCE_BY_PROBE };
 enum { MHO_GRADIENT_AUTO, MHO_GRADIENT_PHYSICAL, MHO_GRADIENT_NORMALIZED };
 /** The keys of mho_gradient_config. */
 MHO_API extern const mho_params mho_gradient_params;
