@@ -17,10 +17,17 @@
  * In floating point the difference can be settled itself (see settle/sweep.c); it then comes
  * divided by beta_f beta_i^h.
  *
+ * Adaptation: the nudged states are pulled back towards the free ones while they settle,
+ * z <- (1 - c) F(z) + c z_free. Small differences d = z - z_free then settle to d = n (k - M)^-1,
+ * k = 1/(1 - c), n what the nudge brings and M the linearized recurrence, as if beta_i and alpha
+ * were divided by k: d is smaller, by k^-(h+1) in a chain, and its direction nearer to that of
+ * backpropagation. A step of dt tau with a pull of c is here one with k - 1 = c/((1 - c) dt).
+ *
  * Source: B. Scellier, Y. Bengio, Front. Comput. Neurosci. 11:24 (2017); centred: A. Laborieux
  * et al., Front. Neurosci. 15:633674 (2021); points, on a circle in the complex plane instead of on
- * the real axis: A. Laborieux, F. Zenke, arXiv 2209.00530; FRE-RNN: Liu & Chen, arXiv 2508.11659,
- * Algorithm 1.
+ * the real axis: A. Laborieux, F. Zenke, arXiv 2209.00530; adaptation: Y. Kubo, E. Chalmers, A.
+ * Luczak, arXiv 2204.14008, in the interleaved form of their program; FRE-RNN: Liu & Chen, arXiv
+ * 2508.11659, Algorithm 1.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
 #include "mho/model/check.h"
@@ -28,7 +35,8 @@
 #include "rule/stencil.h"
 
 typedef struct ep {
-  double nudge;
+  double nudge, adaptation;
+  int64_t adaptation_steps;
   int phases, error, readout;
   int64_t points, order;
 } ep;
@@ -53,6 +61,20 @@ static const char *without_order(const mho_experiment *e) {
   return "two points leave order 1 alone (rule.points)";
 }
 
+static bool is_adapted(const ep *p) {
+  return p->adaptation > 0 && p->adaptation_steps != 0;
+}
+
+static const char *without_steps(const mho_experiment *e) {
+  bool none = params_of(e)->adaptation_steps == 0;
+  return none ? "no step of a nudged phase is pulled back (rule.adaptation_steps: 0)" : NULL;
+}
+
+static const char *without_adaptation(const mho_experiment *e) {
+  bool none = params_of(e)->adaptation == 0;
+  return none ? "nothing is pulled back (rule.adaptation: 0)" : NULL;
+}
+
 static const mho_param table[] = {
     MHO_P_REAL(ep, nudge, "nudge", "", 0.1, 1e-6, 100,
                "beta_f, strength of the nudge; of points the smallest one"),
@@ -74,9 +96,19 @@ static const mho_param table[] = {
         "one averages more noise out and is further from the limit; 0: points - 1, through "
         "all of them",
         .idle = without_order),
+    MHO_P_REAL(
+        ep, adaptation, "adaptation", "", 0, 0, 1,
+        "c, of the pull back to the free state: z <- (1 - c) z + c z_free after a step, or a "
+        "conductance of c/(1 - c) in continuous time",
+        .idle = without_steps),
+    MHO_P_INT(
+        ep, adaptation_steps, "adaptation_steps", 0, -1, 1000,
+        "steps (tau in continuous time) that it is on for at the end of a nudged phase, which "
+        "they put off; -1: all of it",
+        .idle = without_adaptation),
 };
 
-static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
+static mho_err check_points(const mho_experiment *e, mho_errinfo *ei) {
   const ep *p = params_of(e);
   if (p->phases != POINTS)
     return MHO_OK;
@@ -100,6 +132,33 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
                     "rule.readout: of the points of rule.phases none is the nudged state: use "
                     "readout free, or phases one_sided or centred");
   return MHO_OK;
+}
+
+/* Not every settler can pull back, and a conductance is finite. */
+static mho_err check_adaptation(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_settler *settler = (const mho_settler *)e->settler.entry;
+  if (!is_adapted(params_of(e)))
+    return MHO_OK;
+  if (!settler->pull_needs)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.adaptation: settle.method '%s' pulls nothing back to the free state: use "
+                    "sweep, synchronous or ode",
+                    settler->entry.id);
+
+  const char *needs = settler->pull_needs(e->settler.params);
+  if (needs)
+    return mho_fail(ei, MHO_ECONFIG, "rule.adaptation: %s", needs);
+  if (settler->in_time && params_of(e)->adaptation == 1)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.adaptation: 1 is a conductance without end in continuous time "
+                    "(settle.method '%s'): use less",
+                    settler->entry.id);
+  return MHO_OK;
+}
+
+static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
+  mho_err err = check_points(e, ei);
+  return err ? err : check_adaptation(e, ei);
 }
 
 /* ---------------------------------------------------------------- phases */
@@ -168,7 +227,9 @@ static mho_drive nudge_of(const mho_lesson *lesson, int phase) {
                      .strength = multiple_of(phase) * p->nudge,
                      .error = lesson->error[mho_network_output(lesson->net)],
                      .targets = lesson->targets,
-                     .free = lesson->state[FREE]};
+                     .free = lesson->state[FREE],
+                     .pull = is_adapted(p) ? p->adaptation : 0,
+                     .pull_steps = p->adaptation_steps};
 }
 
 /* e of layer l gains factor (a + sign b), or becomes that of the first pair. b: nullable. */

@@ -21,6 +21,25 @@ const mho_real *mho__chunk_live_error(const mho_chunk *c, mho_settle_stats *stat
   return y;
 }
 
+/* ---------------------------------------------------------------- pulled back */
+
+const char *mho__pull_needs_nothing(const void *params) {
+  (void)params;
+  return NULL;
+}
+
+void mho__chunk_pull(mho_chunk *c, int l, mho_real *a) {
+  const mho_phase *p = c->phase;
+  const mho_real *free = mho__values(p->net, p->drive.free->z, l, p->row0);
+  mho_real share = (mho_real)p->drive.pull, own = (mho_real)(1 - p->drive.pull);
+  size_t n = mho__phase_count(p, l);
+
+  for (size_t i = 0; i < n; i++)
+    a[i] = own * a[i] + share * free[i];
+  if (!c->hold_winners)
+    mho__choose_winners(p, l, a);
+}
+
 /* ---------------------------------------------------------------- what a step changed */
 
 void mho__chunk_change(const mho_chunk *c, int l, const mho_real *then, float *change) {

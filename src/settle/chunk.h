@@ -21,6 +21,10 @@ void mho__chunk_start(mho_chunk *c, mho_real *const *rest);
 /** Show the present activities to the phase's trace, if it has one.
  *  @param change  of the one sample in this step; NULL: none is known. */
 void mho__chunk_trace(const mho_chunk *c, int step, const float *change);
+/** mho_settler.pull_needs of settlers that always can. */
+const char *mho__pull_needs_nothing(const void *params);
+/** a = (1 - c) a + c times the free activities of layer l, c the phase's pull, [n x layer]. */
+void mho__chunk_pull(mho_chunk *c, int l, mho_real *a);
 /** o - t of the present activities, [n x outputs], for a live nudge; it lies in the scratch behind
  * what reads use. */
 const mho_real *mho__chunk_live_error(const mho_chunk *c, mho_settle_stats *stats);

@@ -464,6 +464,61 @@ static double integrate(ode_workspace *w, double until, double tolerance, double
   return t;
 }
 
+/* Free potentials and activities of the group's samples. */
+static void take_base(ode_network *o, const mho_state *free) {
+  for (int l = 1; l < mho_hidden_end(o->net); l++) {
+    size_t n = (size_t)o->net->layer[l].n;
+    for (int s = 0; s < o->samples; s++)
+      memcpy(o->base[l] + (size_t)s * n, ode_memory(free, ode_sample(o, s)) + o->first[l],
+             n * sizeof(double));
+    mho_layer_activate_double(&o->net->layer[l], o->samples, o->base[l], o->settled[l]);
+  }
+}
+
+/* The conductances that a phase is pulled back with. */
+static double pull_of(const mho_phase *p) {
+  return p->drive.pull / (1 - p->drive.pull);
+}
+
+/* The conductances come on at the end of a phase, which has lasted for t. Samples that had not
+ * settled by then are those that count as unsettled. @return the time of the end. */
+static double pull_back(ode_workspace *w, const mho_phase *p, double t, double tolerance,
+                        double accuracy) {
+  ode_network *o = &w->network;
+  mho_trace *trace = mho__trace_of(p);
+  int64_t evaluations = w->evaluations;
+  double steps = mho_phase_pulled_steps(p), settled[MHO_CHUNK_MAX];
+  memcpy(settled, values(w, SETTLED), (size_t)o->real_samples * sizeof *settled);
+
+  o->pull = pull_of(p);
+  o->t0 += t;
+  o->t_nudge = t;
+  if (trace)
+    trace->time_0 += t * o->p->tau;
+  double end = t + integrate(w, steps, tolerance, accuracy);
+  if (trace)
+    trace->time_0 -= t * o->p->tau;
+
+  w->evaluations += evaluations;
+  for (int s = 0; s < o->real_samples; s++)
+    values(w, SETTLED)[s] = isnan(settled[s]) ? settled[s] : end;
+  return end;
+}
+
+/* Integrate a phase from state w->y, with the conductances from its start or at its end. until: as
+ * of integrate, before these. */
+static double integrate_phase(ode_workspace *w, const mho_phase *p, double until, double tolerance,
+                              double accuracy) {
+  ode_network *o = &w->network;
+  if (p->drive.pull > 0 && !o->difference)
+    take_base(o, p->drive.free);
+  if (mho_phase_is_pulled(p))
+    o->pull = pull_of(p);
+
+  double t = integrate(w, until, tolerance, accuracy);
+  return mho_phase_pulled_steps(p) ? pull_back(w, p, t, tolerance, accuracy) : t;
+}
+
 /* tau that a sample's phase lasted: until it is read, has settled, or was given up. */
 static double duration(const ode_workspace *w, const mho_phase *p, int s, double t) {
   double settled = values(w, SETTLED)[s];
@@ -617,7 +672,7 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
     if (mho__ode_noisy(own)) {
       t = mho__ode_noise_integrate(w, until);
     } else {
-      t = integrate(w, until, tolerance, accuracy);
+      t = integrate_phase(w, p, until, tolerance, accuracy);
       mho__ode_network_activities(&w->network, w->y);
     }
 
@@ -629,17 +684,6 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
 }
 
 /* ---------------------------------------------------------------- the difference */
-
-/* Free potentials and activities of the group's samples. */
-static void take_base(ode_network *o) {
-  for (int l = 1; l < mho_hidden_end(o->net); l++) {
-    size_t n = (size_t)o->net->layer[l].n;
-    for (int s = 0; s < o->samples; s++)
-      memcpy(o->base[l] + (size_t)s * n, ode_memory(o->phase->s, ode_sample(o, s)) + o->first[l],
-             n * sizeof(double));
-    mho_layer_activate_double(&o->net->layer[l], o->samples, o->base[l], o->settled[l]);
-  }
-}
 
 /* e = the scaled differences o->s at their true size. */
 static void give_errors(const ode_network *o, mho_real *const *e) {
@@ -663,9 +707,9 @@ static void difference(const mho_phase *p, const mho_settle_stats *free, mho_rea
 
   for (int sample0 = p->row0; sample0 < end; sample0 += o->group) {
     begin_group(w, p, sample0, true, stats);
-    take_base(o);
+    take_base(o, p->s);
     begin(w, p);
-    double t = integrate(w, 0, tolerance, accuracy_of(own, tolerance));
+    double t = integrate_phase(w, p, 0, tolerance, accuracy_of(own, tolerance));
     mho__ode_network_activities(o, w->y);
     give_errors(o, e);
     count_samples(w, p, t, stats);
@@ -713,6 +757,12 @@ static const char *direct_needs(const void *params) {
   return NULL;
 }
 
+static const char *pull_needs(const void *params) {
+  if (mho__ode_noisy(params))
+    return "with state noise (settle.noise) nothing is pulled back: use array.read_noise";
+  return NULL;
+}
+
 static size_t memory(const mho_network *net, const void *params) {
   const ode_params *p = params;
   size_t states = (size_t)mho__ode_network_states(net, p), neurons = 0;
@@ -741,6 +791,7 @@ const mho_settler mho_settler_ode = {
     .misses = misses,
     .check = check,
     .direct_needs = direct_needs,
+    .pull_needs = pull_needs,
     .memory = memory,
     .workspace_new = workspace_new,
     .workspace_free = workspace_free,

@@ -261,6 +261,7 @@ void mho__ode_network_phase(ode_network *o, const mho_phase *phase, int sample0,
   o->nudged = mho_phase_is_nudged(phase);
   o->live = phase->drive.kind == MHO_DRIVE_LIVE;
   o->t0 = input_since(o);
+  o->t_nudge = o->pull = 0;
   o->group_phase = *phase;
   o->group_phase.row0 = sample0;
   o->group_phase.n = n;
@@ -301,7 +302,7 @@ double mho__ode_network_input_on(const ode_network *o, double t) {
 double mho__ode_network_nudge_on(const ode_network *o, double t) {
   if (o->difference)
     return 1;
-  return through_lag(o->p->shape, o->p->shape_time, o->p->line / o->p->tau, t);
+  return through_lag(o->p->shape, o->p->shape_time, o->p->line / o->p->tau, o->t_nudge + t);
 }
 
 double mho__ode_network_onset(const ode_network *o, double tolerance) {
@@ -310,7 +311,7 @@ double mho__ode_network_onset(const ode_network *o, double tolerance) {
 
   double lag = o->p->line / o->p->tau * log(1 / tolerance);
   bool shaped = o->nudged && o->p->shape != SHAPE_STEP;
-  return lag + (shaped ? o->p->shape_time : 0);
+  return lag + (shaped ? o->p->shape_time : 0) - o->t_nudge;
 }
 
 /* ---------------------------------------------------------------- activities */
@@ -621,6 +622,13 @@ static void add_live_error(ode_network *o, double on, double *f) {
 
 /* ---------------------------------------------------------------- rates: all together */
 
+/* f += k (u_free - u), of the difference, whose free one is 0, -k v. */
+static void add_pull(const ode_network *o, int l, const double *restrict u, double *restrict f) {
+  int n = o->samples * o->net->layer[l].n;
+  for (int i = 0; i < n; i++)
+    f[i] += o->pull * ((o->difference ? 0 : o->base[l][i]) - u[i]);
+}
+
 /* f = (a - u)/tau_i, limited to the slew rate; false when it is not finite. */
 static bool leak(const ode_network *o, int l, const double *restrict u, double *restrict f) {
   const mho_circuit *k = o->net->layer[l].circuit;
@@ -630,6 +638,8 @@ static bool leak(const ode_network *o, int l, const double *restrict u, double *
   double sum = 0;
   for (int i = 0; i < o->samples * n; i++)
     f[i] -= u[i];
+  if (o->pull > 0)
+    add_pull(o, l, u, f);
 
   if (tau)
     for (int s = 0; s < o->samples; s++)
@@ -800,7 +810,7 @@ static void add_leak_slopes(const ode_network *o, int l, jacobian *j) {
 
   for (int i = 0; i < o->net->layer[l].n; i++) {
     size_t row = (size_t)(o->first[l] + i);
-    j->dfdy[row * j->n + row] -= 1;
+    j->dfdy[row * j->n + row] -= 1 + o->pull;
     if (driven)
       j->dfdt[row] += j->in * o->input[l][i];
     if (nudged)

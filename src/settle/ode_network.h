@@ -14,6 +14,9 @@
  * no plain product are read in mho_real, and with a large error allowed (`coarse`) the products
  * and activities on the way are in mho_real too.
  *
+ * Pulled back towards the free phase with conductances k = c/(1 - c) (rule.adaptation), tau_i du/dt
+ * gains -k (u - u_free), and of the difference -k v.
+ *
  * The difference itself (mode `difference`), v = (u_free - u_nudged)/c_l with c_l = nudge
  * beta_i^h max|o - t|, obeys the same equations with rho replaced by (rho(a) - rho(a - c v))/c,
  * a the settled free potential, and links scaled as in sweep.c.
@@ -61,7 +64,7 @@ typedef struct ode_network {
   double *s[MHO_LAYERS_MAX];     /**< [group x n] activities */
   double *input[MHO_LAYERS_MAX]; /**< [group x n] what the input brings; NULL where none comes in */
   double *error[MHO_LAYERS_MAX]; /**< [group x n] what a held error brings, with the nudge */
-  double *base[MHO_LAYERS_MAX];  /**< [group x n] difference: free potentials, */
+  double *base[MHO_LAYERS_MAX];  /**< [group x n] difference, or pulled: free potentials, */
   double *settled[MHO_LAYERS_MAX]; /**< and their activities */
   double *z[MHO_LAYERS_MAX];       /**< [group x n] for the moment */
   double **w;      /**< [connections] weights of plain products among hidden layers, else NULL */
@@ -81,6 +84,8 @@ typedef struct ode_network {
   double *strength;         /**< [group] difference: max|o - t| of a sample */
   double c[MHO_LAYERS_MAX]; /**< difference: nudge beta_i^h */
   double t0;                /**< tau since the input came on, when the phase begins */
+  double t_nudge;           /**< the same since the nudge did */
+  double pull;              /**< k, of the conductances that pull back; 0: none do */
 } ode_network;
 
 /** Number the states and make room for groups of up to `group` samples.

@@ -16,6 +16,9 @@
  * case. e takes the ways of the free state both forward and back, which is exact as long as the
  * nudge changes no largest unit, and so in the limit of a small nudge.
  *
+ * Where the nudged phase is pulled back towards the free one (rule.adaptation) every layer of a
+ * sweep ends in z <- (1 - c) z + c z_free, and the difference of states at rest, e, in (1 - c) e.
+ *
  * How many: with 0 the sweeps go on until the next change, foreseen from the ratio of the last
  * two, is below the tolerance; where it is not reached after 100 the sample counts as unsettled.
  * Reads with noise never settle, and converted ones may go round in steps of a converter: 10 and
@@ -110,9 +113,22 @@ static void sweep_layers(mho_chunk *c, float *sum, mho_settle_stats *stats) {
     mho_real *then = mho__chunk_other(c, l);
     bool any = p->dyn->input(c, l, error, then, stats);
     c->zero[l] = p->dyn->relax(c, l, any, then);
+    if (c->pulled) {
+      mho__chunk_pull(c, l, then);
+      c->zero[l] = false;
+    }
     mho__chunk_squares(c, l, then, sum);
     c->now[l] = then;
   }
+}
+
+/* Sweep number t; those from `first` on are averaged. sum: [n], as of sweep_layers. */
+static void sweep_once(mho_chunk *c, int t, int first, float *sum, mho_settle_stats *stats) {
+  c->phase->thread->step = t;
+  mho__average_begin(c->phase, t, first, stats);
+  sweep_layers(c, sum, stats);
+  mho__average_add(c, t, first);
+  mho__chunk_trace(c, t, sum);
 }
 
 /* What the samples changed in a sweep, [n] each, and what follows from it. */
@@ -145,7 +161,8 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
   bool nudged = mho_phase_is_nudged(p), lossy = mho_network_lossy(p->net);
   int averaged = mho__average_of(p, ((const sweep *)p->thread->params)->average);
   int fixed = fixed_sweeps(p, averaged), most = fixed ? fixed : SWEEPS_MAX, t = 0;
-  int first = most - averaged + 1; /* of the averaged ones */
+  int pulled = mho_phase_pulled_steps(p);
+  int first = most + pulled - averaged + 1; /* of the averaged ones */
   double tolerance = tolerance_of(p);
   mho_chunk c = {.phase = p};
   progress g = {.ratio = 0};
@@ -155,16 +172,18 @@ static void settle(const mho_phase *p, mho_settle_stats *stats) {
   mho__chunk_start(&c, p->s->z);
   p->dyn->begin(p, stats);
   mho__chunk_trace(&c, 0, NULL);
+  c.pulled = mho_phase_is_pulled(p);
   while (t < most) {
-    p->thread->step = ++t;
-    c.hold_winners = nudged || t > 1;
-    mho__average_begin(p, t, first, stats);
-    sweep_layers(&c, g.change, stats);
-    mho__average_add(&c, t, first);
-    mho__chunk_trace(&c, t, g.change);
+    c.hold_winners = nudged || t > 0;
+    sweep_once(&c, ++t, first, g.change, stats);
     look_ahead(&g, p, tolerance);
     if (!fixed && !g.unsettled)
       break;
+  }
+
+  for (int left = pulled; left > 0; left--) {
+    c.pulled = true;
+    sweep_once(&c, ++t, first, g.change, stats);
   }
 
   mho__chunk_finish(&c);
@@ -187,17 +206,30 @@ static int sweeps_for(double contraction) {
   return (int)ceil(log(0.1) / log(contraction));
 }
 
+/* e *= 1 - c of layer l. */
+static void pull_difference(const mho_phase *p, int l, mho_real *const *e) {
+  mho_real *el = mho__values(p->net, e, l, p->row0), own = (mho_real)(1 - p->drive.pull);
+  size_t n = mho__phase_count(p, l);
+  for (size_t i = 0; i < n; i++)
+    el[i] *= own;
+}
+
 static void difference(const mho_phase *p, const mho_settle_stats *free, mho_real *const *e,
                        mho_settle_stats *stats) {
   const sweep *own = p->thread->params;
   int sweeps = own->nudged ? (int)own->nudged : sweeps_for(free->contraction);
+  int pulled_from = mho_phase_is_pulled(p) ? 1 : sweeps + 1;
   bool fresh[MHO_LAYERS_MAX] = {false};
 
+  sweeps += mho_phase_pulled_steps(p);
   p->thread->changes = true;
   for (int t = 1; t <= sweeps; t++) {
     p->thread->step = t;
-    for (int l = mho_hidden_end(p->net) - 1; l >= 1; l--)
+    for (int l = mho_hidden_end(p->net) - 1; l >= 1; l--) {
       fresh[l] = p->dyn->difference(p, l, fresh, e, stats);
+      if (t >= pulled_from)
+        pull_difference(p, l, e);
+    }
   }
   p->thread->changes = false;
   stats->steps += (double)sweeps * p->n;
@@ -238,4 +270,5 @@ const mho_settler mho_settler_sweep = {
     .check = check,
     .workspace_new = workspace_new,
     .workspace_free = mho__average_free,
+    .pull_needs = mho__pull_needs_nothing,
 };

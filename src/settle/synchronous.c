@@ -17,6 +17,9 @@
  * experiments that the paper's authors published for nets with further links than a chain's:
  * their program adds the nudge to that of the step before.
  *
+ * Where the nudged phase is pulled back towards the free one (rule.adaptation) every step ends in
+ * z <- (1 - c) z + c z_free; its steps at the end go on with the nudge of the K-th.
+ *
  * Source: Liu & Chen, arXiv 2508.11659, Algorithm 1; the growing nudge: their published program
  * (residual and AGT).
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -138,7 +141,7 @@ static void choose_nudge(phase *ph, const mho_phase *p, int t, mho_settle_stats 
   }
 
   if (ph->grows) {
-    ph->step.drive.strength = t * p->drive.strength;
+    ph->step.drive.strength = mho_min(t, ph->steps) * p->drive.strength;
     ph->moved[last] = true;
   }
 }
@@ -154,12 +157,16 @@ static void make_step(phase *ph, const mho_phase *p, int t, mho_settle_stats *st
   for (int l = 1; l < last; l++) {
     then[l] = c->now[l];
     zero[l] = c->zero[l];
-    if (t > 1 && ph->exact && repeats(p->net, l, ph->moved))
+    if (t > 1 && ph->exact && !c->pulled && repeats(p->net, l, ph->moved))
       continue;
 
     mho_real *a = mho__chunk_other(c, l);
     bool any = p->dyn->input(c, l, ph->error, a, stats);
     zero[l] = p->dyn->relax(c, l, any, a);
+    if (c->pulled) {
+      mho__chunk_pull(c, l, a);
+      zero[l] = false;
+    }
     if (ph->own->tolerance > 0 || mho__trace_of(p))
       mho__chunk_change(c, l, a, ph->change);
     then[l] = a;
@@ -181,22 +188,34 @@ static int64_t count_unsettled(const phase *ph, int n) {
   return unsettled;
 }
 
+/* Step number t; those from `first` on are averaged. */
+static void step_on(phase *ph, const mho_phase *p, int t, int first, mho_settle_stats *stats) {
+  p->thread->step = t;
+  mho__average_begin(&ph->step, t, first, stats);
+  choose_nudge(ph, p, t, stats);
+  make_step(ph, p, t, stats);
+  mho__average_add(&ph->c, t, first);
+  mho__chunk_trace(&ph->c, t, ph->change);
+}
+
 static void settle(const mho_phase *p, mho_settle_stats *stats) {
   phase ph;
   start(&ph, p, stats);
-  int t = 0, first = ph.steps - ph.averaged + 1; /* of the averaged ones */
+  int t = 0, pulled = mho_phase_pulled_steps(p);
+  int first = ph.steps + pulled - ph.averaged + 1; /* of the averaged ones */
   int64_t unsettled = 0;
 
+  ph.c.pulled = mho_phase_is_pulled(p);
   while (t < ph.steps) {
-    p->thread->step = ++t;
-    mho__average_begin(&ph.step, t, first, stats);
-    choose_nudge(&ph, p, t, stats);
-    make_step(&ph, p, t, stats);
-    mho__average_add(&ph.c, t, first);
-    mho__chunk_trace(&ph.c, t, ph.change);
+    step_on(&ph, p, ++t, first, stats);
     unsettled = count_unsettled(&ph, p->n);
     if (ph.own->tolerance > 0 && !unsettled)
       break;
+  }
+
+  for (int left = pulled; left > 0; left--) {
+    ph.c.pulled = true;
+    step_on(&ph, p, ++t, first, stats);
   }
 
   mho__chunk_finish(&ph.c);
@@ -240,4 +259,5 @@ const mho_settler mho_settler_synchronous = {
     .check = check,
     .workspace_new = workspace_new,
     .workspace_free = mho__average_free,
+    .pull_needs = mho__pull_needs_nothing,
 };

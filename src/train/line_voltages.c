@@ -8,6 +8,7 @@
 #include "train/line_voltages.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mho/model/circuit.h"
@@ -42,18 +43,30 @@ double mho__trainer_nudge(const mho_trainer *t) {
   return *(const double *)(const void *)(t->e->rule.params + p->offset);
 }
 
-mho_err mho__trainer_error_held(const mho_trainer *t, mho_errinfo *ei) {
-  const mho_param *p = mho_params_find(t->e->rule.entry->params, "error");
-  char word[MHO_TEXT_MAX] = "";
-
+/* The value of a key of the rule, as text; "" where the rule has none of that name. */
+static void rule_key(const mho_trainer *t, const char *name, char *word, size_t capacity) {
+  const mho_param *p = mho_params_find(t->e->rule.entry->params, name);
+  *word = 0;
   if (p)
-    mho_param_format(p, t->e->rule.params, true, word, sizeof word);
+    mho_param_format(p, t->e->rule.params, true, word, capacity);
+}
 
-  if (strcmp(word, "live"))
-    return MHO_OK;
-  return mho_fail(ei, MHO_EUNSUPPORTED,
-                  "rule.error: live is not in the circuit of a whole network, whose error is held: "
-                  "--set rule.error=held, or see the states with it by mho settle");
+mho_err mho__trainer_nudge_has_circuit(const mho_trainer *t, mho_errinfo *ei) {
+  char error[MHO_TEXT_MAX], pull[MHO_TEXT_MAX], steps[MHO_TEXT_MAX];
+  rule_key(t, "error", error, sizeof error);
+  rule_key(t, "adaptation", pull, sizeof pull);
+  rule_key(t, "adaptation_steps", steps, sizeof steps);
+
+  if (!strcmp(error, "live"))
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "rule.error: live is not in the circuit of a whole network, whose error is "
+                    "held: --set rule.error=held, or see the states with it by mho settle");
+  if (atof(pull) > 0 && atoi(steps) != 0)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "rule.adaptation: nothing pulls neurons back in the circuit of a whole "
+                    "network: --set rule.adaptation_steps=0, or see the states with it by mho "
+                    "settle");
+  return MHO_OK;
 }
 
 mho_err mho_trainer_read_ideally(mho_trainer *t, mho_errinfo *ei) {

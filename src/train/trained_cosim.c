@@ -22,7 +22,7 @@ mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool tran
 
   mho_err err = mho__trainer_test_images(t, 0, n, images, &targets, ei);
   if (!err)
-    err = mho__trainer_error_held(t, ei);
+    err = mho__trainer_nudge_has_circuit(t, ei);
 
   mho_cosim_network_options o;
   if (!err)

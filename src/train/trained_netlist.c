@@ -116,7 +116,7 @@ static mho_err write_network(const mho_trainer *t, const mho_trained_netlist *o,
                              const mho_rest *rest, char **out, mho_errinfo *ei) {
   char title[256];
   double stop = 0;
-  mho_err err = mho__trainer_error_held(t, ei);
+  mho_err err = mho__trainer_nudge_has_circuit(t, ei);
   if (!err && o->transient)
     err = find_stop(t, o, rest, &stop, ei);
   if (err)

@@ -28,6 +28,10 @@ def test_config():
              ('device:\n  model: linear\n  g_max: 1 nS\n', ['c.yaml:3', 'g_min']),
              ('array:\n  model: periphery\n  ranging: both\n  differencing: analog\n', ['c.yaml:4', 'ranging']),
              ('rule:\n  importance: propagate\n', ['c.yaml:2', 'bp and fa', 'use local']),
+             ('settle: spice\nrule:\n  adaptation: 0.1\n  adaptation_steps: 2\n', ['c.yaml:3', 'sweep, synchronous or ode']),
+             ('settle: {method: ode, noise: {white: 0.1}, read_free: 9, read_nudged: 9}\nrule: {adaptation: 0.1, '
+              'adaptation_steps: 2}\n', ['c.yaml:2', 'settle.noise']),
+             ('settle: {method: ode}\nrule: {adaptation: 1, adaptation_steps: 2}\n', ['c.yaml:2', 'use less']),
              ('rule: {importance: local, importance_low: 3}\n', ['c.yaml:1', 'importance_high']),
              ('rule:\n  importance: local\n  importance_by: read\n', ['c.yaml:3', 'device.model', 'use weights or probe']),
              ('device: linear\nupdate: {scheme: accumulate}\nrule: {importance: local, importance_by: read}\n',

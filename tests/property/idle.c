@@ -363,6 +363,9 @@ static void test_floating_point(void **state) {
       "rule: {phases: points}\n",
       "rule: {phases: points, points: 2}\nsettle: {method: synchronous}\n",
       "settle: {method: ode}\n",
+      "rule: {adaptation: 0.2, adaptation_steps: 2}\n",
+      "rule: {adaptation: 0.2, adaptation_steps: -1}\nsettle: {method: synchronous}\n",
+      "rule: {adaptation: 0.2}\nsettle: {method: ode}\n",
       "settle: {method: ode, noise: {white: 0.01}, nudge_shape: ramp,\n"
       "  read_free: 2, read_nudged: 1}\n",
       "rule: {name: bp}\n",

@@ -143,6 +143,27 @@ static void test_invariances(void **state) {
   net_free(&n);
 }
 
+/* Initial weights of init he go as far as +-sqrt(6/n_in), and biases begin at 0. */
+static void test_he(void **state) {
+  static const char *const he[] = {
+      "network: {hidden: [40, 30], biases: true, init: he}\n",
+      "network: {topology: conv, conv: [8x3 pool2, 9x2], biases: true, init: he}\n"};
+  for (int i = 0; i < 2; i++) {
+    subject n = net_new(he[i]);
+    for (int c = 0; c < n.net->n_trained; c++) {
+      const mho_crossbar *x = n.net->connection[c].xb;
+      const mho_real *w = mho_crossbar_matrix(x);
+      double most = 0, bound = sqrt(6.0 / (x->rows - 1));
+      for (int j = 0; j < (x->rows - 1) * x->cols; j++)
+        most = fmax(most, fabs((double)w[j]));
+      assert_true(most <= bound * (1 + 1e-6) && most > 0.9 * bound);
+      for (int j = (x->rows - 1) * x->cols; j < x->rows * x->cols; j++)
+        assert_true(w[j] == 0);
+    }
+    net_free(&n);
+  }
+}
+
 /* ---------------------------------------------------------------- gradients */
 
 static mho_real *gradient(mho_trainer *t, int c) {
@@ -525,12 +546,19 @@ static void test_energy(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_factors),       cmocka_unit_test(test_invariances),
-      cmocka_unit_test(test_equal_weights), cmocka_unit_test(test_every_rule),
-      cmocka_unit_test(test_descent),       cmocka_unit_test(test_adam),
-      cmocka_unit_test(test_pulse_trains),  cmocka_unit_test(test_added_currents),
-      cmocka_unit_test(test_added_matrix),  cmocka_unit_test(test_probes),
-      cmocka_unit_test(test_converters),    cmocka_unit_test(test_energy),
+      cmocka_unit_test(test_he),
+      cmocka_unit_test(test_factors),
+      cmocka_unit_test(test_invariances),
+      cmocka_unit_test(test_equal_weights),
+      cmocka_unit_test(test_every_rule),
+      cmocka_unit_test(test_descent),
+      cmocka_unit_test(test_adam),
+      cmocka_unit_test(test_pulse_trains),
+      cmocka_unit_test(test_added_currents),
+      cmocka_unit_test(test_added_matrix),
+      cmocka_unit_test(test_probes),
+      cmocka_unit_test(test_converters),
+      cmocka_unit_test(test_energy),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

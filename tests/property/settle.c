@@ -269,6 +269,9 @@ static const char *hardware[] = {
     "network: {hidden: [20, 16]}\ndevice: linear\nupdate: {scheme: stochastic, optimizer: sgd, "
     "rate: 0.1}\nrule: {importance: local, importance_by: probe, importance_every: 7}\narray: "
     "{read_noise: 0.01}\n",
+    "network: {hidden: [20, 16]}\ndevice: linear\nupdate: {scheme: accumulate}\nsettle: {method: "
+    "synchronous}\nrule: {phases: centred, adaptation: 0.2, adaptation_steps: 3}\narray: "
+    "{read_noise: 0.01, adc_bits: 8, differencing: analog}\n",
 };
 
 static void test_threads_and_resume(void **state) {

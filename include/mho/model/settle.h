@@ -172,6 +172,12 @@ typedef struct mho_drive {
   /** The state of the free phase of the same samples, whose inputs, reads of them and held sense
    *  lines this phase goes on with; NULL: this is the free phase. */
   const mho_state *free;
+  /** c, towards the activities of the free phase: z <- (1 - c) z + c z_free after every step, or a
+   *  conductance of c/(1 - c) at every neuron in continuous time; 0: none. */
+  double pull;
+  /** It is on for so many steps, or tau, once the phase has come to its end, which these put off;
+   *  -1: from the start of the phase, which ends as without. */
+  int64_t pull_steps;
 } mho_drive;
 
 /** What a thread settles with, phase after phase. */
@@ -222,6 +228,15 @@ typedef struct mho_phase {
 static inline bool mho_phase_is_nudged(const mho_phase *p) {
   return p->drive.kind != MHO_DRIVE_NONE;
 }
+/** Whether a phase is pulled back from its start on, ... */
+static inline bool mho_phase_is_pulled(const mho_phase *p) {
+  return p->drive.pull > 0 && p->drive.pull_steps < 0;
+}
+/** ... or for so many steps at its end; else 0. */
+static inline int mho_phase_pulled_steps(const mho_phase *p) {
+  bool is_late = p->drive.pull > 0 && p->drive.pull_steps > 0;
+  return is_late ? (int)p->drive.pull_steps : 0;
+}
 /** The state that has a phase's inputs. */
 static inline const mho_state *mho_phase_input(const mho_phase *p) {
   return p->drive.free ? p->drive.free : p->s;
@@ -234,6 +249,7 @@ typedef struct mho_chunk {
   const mho_real *now[MHO_LAYERS_MAX];
   bool zero[MHO_LAYERS_MAX]; /**< now[l] is all 0: it need not be multiplied */
   bool hold_winners;         /**< of pooled layers: feedback goes where it went */
+  bool pulled;               /**< towards the free activities, in this step: mho_drive.pull */
 } mho_chunk;
 
 /** A registered dynamics: the physics of the neurons. Its state is mho_state's activities z and the
@@ -307,6 +323,8 @@ struct mho_settler {
   mho_err (*check)(const void *params, mho_errinfo *ei);
   /** Why `difference` cannot be used with these parameters; NULL: it can. */
   const char *(*direct_needs)(const void *params);
+  /** Why mho_drive.pull cannot be, with these parameters; NULL: it can. Nullable: it never can. */
+  const char *(*pull_needs)(const void *params);
   /** Doubles that it carries of every sample: mho_state.memory must have that room in every
    *  state. */
   size_t (*memory)(const mho_network *net, const void *params);
