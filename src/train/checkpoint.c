@@ -448,7 +448,7 @@ static const struct extra {
     [COLUMNS] = {1u << 25, "means and spreads of columns", 0, ANY, columns_size, has_columns,
                  has_columns, copy_columns},
     [NAMES] = {1u << 27, "names of classes", 0, ANY, names_size, has_names, has_names, copy_names},
-    [IMPORTANCE] = {1u << 28, "factors of neurons", sizeof(double), 0, importance_size,
+    [IMPORTANCE] = {1u << 30, "factors of neurons", sizeof(double), 0, importance_size,
                     has_importance, takes_importance, copy_importance},
 };
 

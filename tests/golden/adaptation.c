@@ -280,11 +280,12 @@ static void test_limits(void **state) {
   static const char *const settles[] = {
       "{method: synchronous}", "{method: sweep, difference: subtract}", "{method: sweep}",
       "{method: sweep, difference: subtract, nudged: 3}", "{method: ode, tolerance: 1e-3}"};
-  static const char *const rules[] = {"", ", phases: centred", ", error: live, readout: nudged"};
+  static const char *const rules[] = {"", ", phases: centred", ", phases: points",
+                                      ", error: live, readout: nudged"};
   for (int i = 0; i < MHO_COUNT(settles); i++)
     for (int k = 0; k < MHO_COUNT(rules); k++) {
       bool direct = !strcmp(settles[i], "{method: sweep}"), in_time = strstr(settles[i], "ode");
-      if (k == 2 && (direct || in_time))
+      if (k == 3 && (direct || in_time))
         continue;
       char yaml[5][512];
       for (int m = 0; m < 5; m++) {
@@ -298,7 +299,7 @@ static void test_limits(void **state) {
       }
       same(yaml[0], yaml[1], false);
       same(yaml[0], yaml[2], false);
-      if (!in_time && k < 2) {
+      if (!in_time && k < 3) {
         same(yaml[0], yaml[3], true);
         same(yaml[0], yaml[4], true);
       }
