@@ -148,8 +148,8 @@ static mho_err add_word(const mho_network *net, const char *word, chosen *c, mho
   if (layer < 0 || !parse_range(word + name, net->layer[layer].n, &from, &to))
     return mho_fail(ei, MHO_EINVAL,
                     "--neurons: '%s' names no neurons: write h1, h1.3 or h1.3-7, with layers h1 to "
-                    "h%d and neurons from 0",
-                    word, mho_network_hidden(net));
+                    "%s and neurons from 0",
+                    word, net->layer[mho_network_hidden(net)].name);
   return add_range(c, layer, from, to, ei);
 }
 

@@ -15,8 +15,21 @@ static mho_err can_be_observed(const mho_experiment *e, mho_errinfo *ei) {
                   dynamics->entry.id);
 }
 
+/* Outputs that hold states are neurons that an error enters. */
+static mho_err knows_outputs(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
+  if (e->network.output != MHO_OUTPUT_STATE || dynamics->outputs_states)
+    return MHO_OK;
+  return mho_fail(ei, MHO_ECONFIG,
+                  "network.output: no error enters the neurons of dynamics.name '%s', as it does "
+                  "where outputs hold states: use dynamics rate, or network.output linear",
+                  dynamics->entry.id);
+}
+
 mho_err mho__dynamics_check(const mho_experiment *e, mho_errinfo *ei) {
   const mho_dynamics *dynamics = (const mho_dynamics *)e->dynamics.entry;
   mho_err err = dynamics->check ? dynamics->check(e->dynamics.params, ei) : MHO_OK;
+  if (!err)
+    err = knows_outputs(e, ei);
   return err ? err : can_be_observed(e, ei);
 }

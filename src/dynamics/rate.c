@@ -17,7 +17,10 @@
  * in which nothing cancels and nothing underflows, at any depth. rho's difference is exact: see
  * the neurons.
  *
- * Source: Liu & Chen, arXiv 2508.11659.
+ * Of outputs that hold states the error enters the neurons themselves, as -nudge (o - t), and into
+ * their in_l as o - t.
+ *
+ * Source: Liu & Chen, arXiv 2508.11659; energies of such nets: J. Hopfield, PNAS 81:3088 (1984).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
@@ -67,8 +70,9 @@ static bool read_input(const mho_phase *p, const mho_layer *layer, mho_real *d,
 }
 
 /* d -= nudge times what a held error brings, or d = that unless `any`. @return whether d is set. */
-static bool read_held_error(const mho_phase *p, const mho_layer *layer, bool any, mho_real *d,
+static bool read_held_error(const mho_phase *p, int l, bool any, mho_real *d,
                             mho_settle_stats *stats) {
+  const mho_layer *layer = &p->net->layer[l];
   const mho_real *e = mho__held_error(p);
 
   for (int i = 0; i < layer->n_feedback; i++) {
@@ -78,7 +82,11 @@ static bool read_held_error(const mho_phase *p, const mho_layer *layer, bool any
       any = true;
     }
   }
-  return any;
+  if (!mho_layer_takes_error(p->net, l))
+    return any;
+
+  mho__add_error(p, l, (mho_real)-p->drive.strength, e, any, d);
+  return true;
 }
 
 /* What is not read, where a phase begins and does not only read again. */
@@ -109,7 +117,7 @@ static void begin(const mho_phase *p, mho_settle_stats *stats) {
       any = read_input(p, &net->layer[l], d, stats);
 
     if (p->drive.kind == MHO_DRIVE_HELD)
-      any = read_held_error(p, &net->layer[l], any, d, stats);
+      any = read_held_error(p, l, any, d, stats);
     if (!any)
       memset(d, 0, bytes);
     if (!repeats) /* else it has it already */
@@ -177,7 +185,12 @@ static bool input(const mho_chunk *c, int l, const mho_real *error, mho_real *a,
 
   any = add_links(c, layer->forward, layer->n_forward, any, error, a, stats);
   any = add_links(c, layer->feedback, layer->n_feedback, any, error, a, stats);
-  return add_links(c, layer->other, layer->n_other, any, error, a, stats);
+  any = add_links(c, layer->other, layer->n_other, any, error, a, stats);
+  if (!error || !mho_layer_takes_error(p->net, l))
+    return any;
+
+  mho__add_error(p, l, (mho_real)-p->drive.strength, error, any, a);
+  return true;
 }
 
 /* Keeps what the difference needs in s->keep where there is room, and chooses the winners of a
@@ -256,7 +269,12 @@ static bool difference_input(const mho_phase *p, int l, const bool *fresh, mho_r
       add_changes(p, layer->feedback, layer->n_feedback, distance, fresh, false, e, in, stats);
 
   any = add_changes(p, layer->forward, layer->n_forward, distance, fresh, any, e, in, stats);
-  return add_changes(p, layer->other, layer->n_other, distance, fresh, any, e, in, stats);
+  any = add_changes(p, layer->other, layer->n_other, distance, fresh, any, e, in, stats);
+  if (!mho_layer_takes_error(p->net, l))
+    return any;
+
+  mho__add_error(p, l, 1, mho__held_error(p), any, in);
+  return true;
 }
 
 static bool difference(const mho_phase *p, int l, const bool *fresh, mho_real *const *e,
@@ -284,5 +302,6 @@ const mho_dynamics mho_dynamics_rate = {
     .input = input,
     .relax = relax,
     .difference = difference,
+    .outputs_states = true,
     .is_circuit = true,
 };

@@ -94,8 +94,6 @@ static bool is_set(const subject *s, const char *section, const char *name) {
   return mho__config_find_in(s->c, section, name) != NULL;
 }
 
-/* Where output and loss are not set they follow: linear from values and from the squared error, and
- * the loss from the output. */
 /* A device whose parameters name its conductances has their range, unless the config says another
  * one. */
 static mho_err range_follows(const subject *s) {
@@ -109,6 +107,8 @@ static mho_err range_follows(const subject *s) {
   return err ? at_named_key(s, "device", "model", err, &why) : MHO_OK;
 }
 
+/* Where output and loss are not set they follow: linear from values and from the squared error, and
+ * the loss from the output. */
 static mho_err read_out_follows(const subject *s) {
   const mho_dataset_kind *data = (const mho_dataset_kind *)s->e->dataset.entry;
   bool has_values = data->has_values && data->has_values(s->e->dataset.params);
@@ -117,19 +117,20 @@ static mho_err read_out_follows(const subject *s) {
   if (!is_set(s, "network", "output") && (has_values || c->loss == MHO_LOSS_SQUARED))
     c->output = MHO_OUTPUT_LINEAR;
   if (!is_set(s, "network", "loss"))
-    c->loss = c->output == MHO_OUTPUT_LINEAR ? MHO_LOSS_SQUARED : MHO_LOSS_CROSS_ENTROPY;
+    c->loss = c->output == MHO_OUTPUT_SOFTMAX ? MHO_LOSS_CROSS_ENTROPY : MHO_LOSS_SQUARED;
   return MHO_OK;
 }
 
 static mho_err loss_fits_output(const subject *s) {
   const mho_network_config *c = &s->e->network;
-  bool is_linear = c->output == MHO_OUTPUT_LINEAR, is_squared = c->loss == MHO_LOSS_SQUARED;
-  if (is_linear == is_squared)
+  bool is_softmax = c->output == MHO_OUTPUT_SOFTMAX, is_squared = c->loss == MHO_LOSS_SQUARED;
+  if (is_softmax != is_squared)
     return MHO_OK;
-  if (is_linear)
+  if (!is_softmax)
     return at_key(s, "network", "loss",
-                  "network.loss: cross_entropy is of probabilities, which network.output linear "
-                  "does not answer: use squared, or network.output softmax");
+                  "network.loss: cross_entropy is of probabilities, which network.output %s "
+                  "does not answer: use squared, or network.output softmax",
+                  c->output == MHO_OUTPUT_LINEAR ? "linear" : "state");
   return at_key(s, "network", "loss",
                 "network.loss: squared is of numbers, and network.output softmax answers "
                 "probabilities: use cross_entropy, or network.output linear");

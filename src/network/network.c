@@ -14,11 +14,13 @@ static const mho_param network_table[] = {
                "neurons of each hidden layer"),
     MHO_P_REAL(mho_network_config, forward_scale, "forward_scale", "", 1, 0, 100,
                "alpha, the scale of forward weights between hidden layers"),
-    MHO_P_CHOICE(mho_network_config, output, "output", "softmax|linear", MHO_OUTPUT_SOFTMAX,
-                 "read-out: probabilities of classes, or the summed inputs as they are"),
-    MHO_P_CHOICE(mho_network_config, loss, "loss", "cross_entropy|squared", MHO_LOSS_CROSS_ENTROPY,
-                 "of the read-out: cross-entropy of softmax, or half the squared error of linear, "
-                 "against values or 1 for the label and 0 elsewhere"),
+    MHO_P_CHOICE(mho_network_config, output, "output", "softmax|linear|state", MHO_OUTPUT_SOFTMAX,
+                 "read-out: probabilities of classes, the summed inputs as they are, or neurons "
+                 "that settle with the hidden ones, fed back to as those are"),
+    MHO_P_CHOICE(
+        mho_network_config, loss, "loss", "cross_entropy|squared", MHO_LOSS_CROSS_ENTROPY,
+        "of the read-out: cross-entropy of softmax, or half the squared error of linear and "
+        "state, against values or 1 for the label and 0 elsewhere"),
     MHO_P_BOOL(mho_network_config, biases, "biases", false,
                "every layer learns biases: one more row of the crossbar that leads to it, whose "
                "input is always 1"),
@@ -366,7 +368,7 @@ static void add_credits(mho_network *net) {
 /* Shortest ways back from the read-out, in powers of beta_i (Bellman and Ford). */
 static void find_distances(mho_network *net) {
   for (int l = 0; l < net->n_layers; l++)
-    net->layer[l].distance = -1;
+    net->layer[l].distance = mho_layer_takes_error(net, l) ? 0 : -1;
 
   for (int round = 0; round < net->n_layers; round++)
     for (int i = 0; i < net->n_links; i++) {
@@ -401,8 +403,15 @@ static void fill_layer(mho_layer *layer, const mho_graph *g, int l, const mho_ne
   }
 
   layer->neuron = hidden ? neuron : NULL;
-  if (hidden)
+}
+
+static void name_layer(const mho_network *net, int l) {
+  mho_layer *layer = &net->layer[l];
+  bool is_behind = net->output == MHO_OUTPUT_STATE && layer->kind == MHO_LAYER_OUTPUT;
+  if (mho_layer_is_hidden(layer) && !mho_layer_takes_error(net, l))
     snprintf(layer->name, sizeof layer->name, "h%d", l);
+  else if (is_behind)
+    snprintf(layer->name, sizeof layer->name, "answer");
   else
     snprintf(layer->name, sizeof layer->name, "%s", l ? "out" : "x");
 }
@@ -419,8 +428,10 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
   if (!net->layer || !net->connection || !net->link)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a network of %d layers", g->n_layers);
 
-  for (int l = 0; l < g->n_layers; l++)
+  for (int l = 0; l < g->n_layers; l++) {
     fill_layer(&net->layer[l], g, l, o->neuron);
+    name_layer(net, l);
+  }
   net->state_noise = mho__stream_states(o->seeds.noise);
 
   mho_err err = mho__neuron_circuits_new(net, o->circuit, o->seeds.chip, ei);
@@ -474,6 +485,19 @@ static mho_err add_disturb(mho_network *net, const mho_network_options *o, mho_e
   return err;
 }
 
+/* Behind outputs that hold states, which a topology takes for the read-out, the layer that has
+ * their activities. */
+static mho_err add_answer(mho_graph *g, mho_errinfo *ei) {
+  if (g->n_layers == MHO_LAYERS_MAX)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "network.output: state needs one layer more, and there are %d already: use "
+                    "fewer hidden layers, or network.output linear",
+                    g->n_layers);
+  g->size[g->n_layers] = g->size[g->n_layers - 1];
+  g->n_layers++;
+  return MHO_OK;
+}
+
 /* Layers, connections, links and lines, from the graph that the topology answers. */
 static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo *ei) {
   mho_topology_input in = {.config = o->config,
@@ -490,6 +514,8 @@ static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo
     return mho_fail(ei, MHO_ENOMEM, "no memory for a network");
 
   mho_err err = o->topology->build(&in, g, ei);
+  if (!err && o->config->output == MHO_OUTPUT_STATE)
+    err = add_answer(g, ei);
   if (!err && o->plan)
     err = o->plan(o->plan_params, g, ei);
   if (!err)

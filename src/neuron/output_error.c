@@ -1,5 +1,5 @@
 /* output_error.c - the error o - t that every read-out has with the loss that goes with it: softmax
- * with the cross-entropy, linear with the squared error.
+ * with the cross-entropy, linear and states with the squared error.
  *
  * Apart from read_out.c, whose exponential may be a vector one of another last digit.
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -1,7 +1,9 @@
-/* read_out.c - what the read-out answers to its summed inputs, and its loss against the targets.
+/* read_out.c - what the read-out answers to its summed inputs, or to activities, and its loss
+ * against the targets.
  *
  *   softmax  p = exp(a)/sum exp(a), loss the cross-entropy -ln p_label
  *   linear   o = a,                 loss the squared error  (1/2) sum_k (o_k - t_k)^2
+ *   state    o = z, the activities, with the same loss
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/vmath.h"
@@ -54,8 +56,8 @@ static void judge_linear(int n, int outputs, const mho_real *y, const mho_target
 
 void mho_output_judge(mho_output output, int n, int outputs, mho_real *y,
                       const mho_targets *targets, double *loss, int64_t *correct) {
-  if (output == MHO_OUTPUT_LINEAR)
-    judge_linear(n, outputs, y, targets, loss, correct);
-  else
+  if (output == MHO_OUTPUT_SOFTMAX)
     judge_softmax(n, outputs, y, targets->label, loss, correct);
+  else
+    judge_linear(n, outputs, y, targets, loss, correct);
 }

@@ -31,7 +31,8 @@ void mho__backprop_predict(const mho_lesson *lesson, mho_rule_stats *stats) {
   read_out(lesson, NULL, stats);
 }
 
-/* delta = sum of the errors of the layers that feed back into layer l. */
+/* delta = sum of the errors of the layers that feed back into layer l, and of the error itself
+ * where it enters there. */
 static void sum_feedback(const mho_lesson *lesson, const mho_phase *back, int l, mho_real *delta,
                          mho_rule_stats *stats) {
   const mho_network *net = lesson->net;
@@ -46,6 +47,10 @@ static void sum_feedback(const mho_lesson *lesson, const mho_phase *back, int l,
     mho__link_read(back, k, mho__values(net, lesson->error, k->from, lesson->sample0), delta, scale,
                    i > 0, &stats->nudged);
   }
+  if (mho_layer_takes_error(net, l))
+    mho__add_error(back, l, 1,
+                   mho__values(net, lesson->error, mho_network_output(net), lesson->sample0), true,
+                   delta);
 }
 
 /* delta *= m, each neuron's. */

@@ -36,6 +36,7 @@
 #include "mho/model/check.h"
 #include "mho/model/num.h"
 #include "rule/credits.h"
+#include "rule/tied.h"
 
 typedef struct balance {
   int gate, credit, output, tied;
@@ -209,21 +210,6 @@ static void measure(const mho_lesson *lesson) {
   }
 }
 
-/* Errors of pooled layers at the winners, which feedback reaches: what its use of a crossbar
- * needs. */
-static void pool_errors(const mho_lesson *lesson) {
-  const mho_network *net = lesson->net;
-  mho_real **pooled = lesson->own;
-
-  for (int l = 1; l < mho_hidden_end(net); l++) {
-    const mho_layer *layer = &net->layer[l];
-    if (layer->pool.size)
-      mho_pool_pick(&layer->pool, lesson->n, mho__values(net, lesson->error, l, lesson->sample0),
-                    lesson->state[0]->winner[l] + (size_t)lesson->sample0 * (size_t)layer->outputs,
-                    pooled[l] + (size_t)lesson->sample0 * (size_t)layer->outputs);
-  }
-}
-
 static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
   const mho_network *net = lesson->net;
   const balance *p = lesson->params;
@@ -247,21 +233,7 @@ static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
 
   measure(lesson);
   if (p->tied == TIED_BOTH)
-    pool_errors(lesson);
-}
-
-/* The use of a connection by feedback link k, whose input is the connection's target. */
-static void add_feedback_use(const mho_lesson *l, const mho_link *k, mho_change *out) {
-  const mho_network *net = l->net;
-  const mho_layer *to = &net->layer[k->to];
-  mho_real *const *error = to->pool.size ? l->own : l->error;
-  mho_outer *o = mho_change_add(out);
-
-  o->pre = error[k->to] + (size_t)l->sample0 * (size_t)to->outputs;
-  o->post = mho__values(net, l->state[0]->z, k->from, l->sample0);
-  o->n = l->n;
-  o->scale = (double)k->scale / net->forward_scale * l->factor[k->to] / l->n;
-  o->unbiased = true;
+    mho__tied_pool(lesson);
 }
 
 static void change(const mho_lesson *l, int connection, mho_change *out) {
@@ -272,41 +244,20 @@ static void change(const mho_lesson *l, int connection, mho_change *out) {
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    bool is_use = k->role == MHO_FEEDBACK && k->connection == connection;
-    if (is_use && mho_link_is_hidden(net, k) && k->scale != 0)
-      add_feedback_use(l, k, out);
+    if (mho__tied_is_use(net, k, connection))
+      mho__tied_add(l, k, out)->scale =
+          (double)k->scale / net->forward_scale * l->factor[k->to] / l->n;
   }
 }
 
 /* ---------------------------------------------------------------- memory */
 
-/* Room for what pooled layers' errors come to: [layers] of [batch x outputs]. */
 static mho_err own_new(const mho_network *net, const void *of, int batch, void **out,
                        mho_errinfo *ei) {
   *out = NULL;
   if (((const balance *)of)->tied == TIED_FORWARD)
     return MHO_OK;
-
-  size_t layers = (size_t)net->n_layers;
-  mho_real **pooled = mho_alloc(layers + 1, sizeof *pooled); /* NULL behind them */
-  bool ok = pooled != NULL;
-  *out = pooled;
-  for (size_t l = 0; l < layers; l++) {
-    size_t outputs = net->layer[l].pool.size ? (size_t)net->layer[l].outputs : 0;
-    if (ok)
-      pooled[l] = mho_alloc((size_t)batch * outputs, sizeof **pooled);
-    ok = ok && pooled[l];
-  }
-  return ok ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for the errors of %d samples", batch);
-}
-
-static void own_free(void *own) {
-  mho_real **pooled = own;
-  if (!pooled)
-    return;
-  for (int l = 0; pooled[l]; l++)
-    mho_free(pooled[l]);
-  mho_free(pooled);
+  return mho__tied_new(net, batch, out, ei);
 }
 
 /* ---------------------------------------------------------------- combinations */
@@ -387,7 +338,7 @@ const mho_rule mho_rule_balance = {
     .n_vars = MHO_COUNT(variables),
     .credits = true,
     .own_new = own_new,
-    .own_free = own_free,
+    .own_free = mho__tied_free,
     .workspace_new = workspace_new,
     .workspace_free = mho__credits_workspace_free,
     .parts = parts,

@@ -20,6 +20,7 @@ const mho_rule mho_rule_bp = {
               .check = check},
     .feed_forward = true,
     .leads_back = true,
+    .outputs_states = true,
     .predict = mho__backprop_predict,
     .learn = mho__backprop_learn,
     .change = mho_change_by_error,

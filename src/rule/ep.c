@@ -11,6 +11,13 @@
  * re-read at every step (live). The weights w_k of points are those of rule/stencil.h: with four
  * of them 4/3 and -1/6, so that e_l = [8 (z(-b) - z(+b)) - (z(-2b) - z(+2b))]/12.
  *
+ * Where crossbars are read both ways between states, both uses are part of the gradient (`tied:
+ * both`): with beta_i = alpha the change is that of prototypical equilibrium propagation,
+ *
+ *   grad W_ij = -d/dbeta (z_i z_j) = z_i e_j + e_i z_j    (at the free state, to the same order)
+ *
+ * of an energy in which all states are coupled, outputs that hold states among them.
+ *
  * Nudged phases come in pairs, up (odd numbers) and down (even ones), which settle one after the
  * other in two states: what a pair gives is added to e_l before the next one settles.
  *
@@ -27,23 +34,25 @@
  * et al., Front. Neurosci. 15:633674 (2021); points, on a circle in the complex plane instead of on
  * the real axis: A. Laborieux, F. Zenke, arXiv 2209.00530; adaptation: Y. Kubo, E. Chalmers, A.
  * Luczak, arXiv 2204.14008, in the interleaved form of their program; FRE-RNN: Liu & Chen, arXiv
- * 2508.11659, Algorithm 1.
+ * 2508.11659, Algorithm 1; prototypical: M. Ernoult et al., NeurIPS 32 (2019), arXiv
+ * 1905.13633.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
 #include "mho/model/check.h"
-#include "rule/phase.h"
 #include "rule/stencil.h"
+#include "rule/tied.h"
 
 typedef struct ep {
   double nudge, adaptation;
   int64_t adaptation_steps;
-  int phases, error, readout;
+  int phases, error, readout, tied;
   int64_t points, order;
 } ep;
 
 enum { ONE_SIDED, CENTRED, POINTS };
 enum { HELD, LIVE };
 enum { AT_FREE, AT_NUDGED };
+enum { TIED_AUTO, TIED_FORWARD, TIED_BOTH };
 enum { FREE, UP, DOWN, STATES }; /* states that a lesson settles in */
 
 static const ep *params_of(const mho_experiment *e) {
@@ -59,6 +68,12 @@ static const char *without_order(const mho_experiment *e) {
   if (why || params_of(e)->points > 2)
     return why;
   return "two points leave order 1 alone (rule.points)";
+}
+
+static const char *without_sharing(const mho_experiment *e) {
+  if (e->feedback.mode == MHO_FEEDBACK_ASYMMETRIC)
+    return "feedback has crossbars of its own (feedback.mode)";
+  return e->feedback.scale == 0 ? "nothing is fed back (feedback.scale)" : NULL;
 }
 
 static bool is_adapted(const ep *p) {
@@ -87,6 +102,10 @@ static const mho_param table[] = {
         ep, readout, "readout", "free|nudged", AT_FREE,
         "the read-out learns from the error of the free state, or from that of the (first) "
         "nudged one"),
+    MHO_P_CHOICE(ep, tied, "tied", "auto|forward|both", TIED_AUTO,
+                 "a crossbar that feedback between states reads, too, learns from its forward use, "
+                 "or from both; auto: both where outputs hold states",
+                 .idle = without_sharing),
     MHO_P_INT(ep, points, "points", 4, 2, 2 * MHO_STENCIL_PAIRS,
               "nudged phases, an even number: 1, 2, .. times rule.nudge, each up and down",
               .idle = without_points),
@@ -156,8 +175,23 @@ static mho_err check_adaptation(const mho_experiment *e, mho_errinfo *ei) {
   return MHO_OK;
 }
 
+static mho_err check_outputs(const mho_experiment *e, mho_errinfo *ei) {
+  const ep *p = params_of(e);
+  if (p->tied == TIED_BOTH && e->feedback.mode == MHO_FEEDBACK_ASYMMETRIC)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.tied: both is of crossbars that feedback reads, too, and with "
+                    "feedback.mode asymmetric it has its own: use forward");
+  if (p->readout == AT_NUDGED && e->network.output == MHO_OUTPUT_STATE)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "rule.readout: of outputs that hold states (network.output) no weights lead to "
+                    "the answer: use readout free");
+  return MHO_OK;
+}
+
 static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
   mho_err err = check_points(e, ei);
+  if (!err)
+    err = check_outputs(e, ei);
   return err ? err : check_adaptation(e, ei);
 }
 
@@ -410,6 +444,40 @@ static void learn_directly(const mho_lesson *lesson, mho_rule_stats *stats) {
   }
 }
 
+/* ---------------------------------------------------------------- what weights learn */
+
+static bool learns_both(const mho_network *net, const ep *p) {
+  if (p->tied == TIED_AUTO)
+    return net->output == MHO_OUTPUT_STATE;
+  return p->tied == TIED_BOTH;
+}
+
+/* The factor on the error of the layer that link k leads back to, where the connection's other use
+ * takes that of the layer it comes from. */
+static double factor_of_use(const mho_lesson *l, const mho_link *k) {
+  double factor = l->factor[k->from] * (double)k->scale;
+  return l->direct ? factor : factor * size(l, k->from) / size(l, k->to);
+}
+
+static void change(const mho_lesson *l, int connection, mho_change *out) {
+  const mho_network *net = l->net;
+  mho_change_by_error(l, connection, out);
+  if (!learns_both(net, l->params))
+    return;
+
+  for (int i = 0; i < net->n_links; i++) {
+    const mho_link *k = &net->link[i];
+    if (mho__tied_is_use(net, k, connection))
+      mho__tied_add(l, k, out)->scale = factor_of_use(l, k) / l->n;
+  }
+}
+
+static mho_err own_new(const mho_network *net, const void *params, int batch, void **out,
+                       mho_errinfo *ei) {
+  *out = NULL;
+  return learns_both(net, params) ? mho__tied_new(net, batch, out, ei) : MHO_OK;
+}
+
 static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
   mho__rule_settle(lesson, lesson->error[mho_network_output(lesson->net)], stats);
   if (lesson->direct)
@@ -418,6 +486,9 @@ static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
     learn_one_sided(lesson, stats);
   else
     learn_by_pairs(lesson, stats);
+
+  if (learns_both(lesson->net, lesson->params))
+    mho__tied_pool(lesson);
 }
 
 const mho_rule mho_rule_ep = {
@@ -432,9 +503,12 @@ const mho_rule mho_rule_ep = {
     .direct_needs = direct_needs,
     .n_states = n_states,
     .n_phases = n_phases,
+    .outputs_states = true,
+    .own_new = own_new,
+    .own_free = mho__tied_free,
     .size = size,
     .predict = mho__rule_predict,
     .learn = learn,
-    .change = mho_change_by_error,
+    .change = change,
     .also_applies = MHO_APPLY_SAMPLE,
 };

@@ -14,6 +14,18 @@ static mho_err neurons_rest(const mho_experiment *e, mho_errinfo *ei) {
                   rule->entry.id, dynamics->entry.id);
 }
 
+/* Outputs that hold states take the error as it is. */
+static mho_err knows_outputs(const mho_experiment *e, mho_errinfo *ei) {
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  if (e->network.output != MHO_OUTPUT_STATE || rule->outputs_states)
+    return MHO_OK;
+  return mho_fail(
+      ei, MHO_ECONFIG,
+      "network.output: rule.name '%s' does not learn with outputs that hold states: use "
+      "rule ep, or network.output linear",
+      rule->entry.id);
+}
+
 /* ---------------------------------------------------------------- when changes are applied */
 
 /* When a rule applies changes unless the config says otherwise. */
@@ -90,6 +102,8 @@ static mho_err importance_fits(const mho_experiment *e, mho_errinfo *ei) {
 
 mho_err mho__rule_check(const mho_experiment *e, mho_errinfo *ei) {
   mho_err err = neurons_rest(e, ei);
+  if (!err)
+    err = knows_outputs(e, ei);
   if (!err)
     err = can_apply(e, ei);
   return err ? err : importance_fits(e, ei);

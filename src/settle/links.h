@@ -3,6 +3,8 @@
 #ifndef MHO_SETTLE_LINKS_H
 #define MHO_SETTLE_LINKS_H
 
+#include <string.h>
+
 #include "mho/model/settle.h"
 
 /* The values of layer l in a set of activities, from sample sample0 on. */
@@ -121,12 +123,26 @@ static inline void mho__add_push(const mho_phase *p, int l, mho_real *a) {
     a[i] += push[i];
 }
 
+/* a += factor e, or a = factor e unless `any`: an error e that enters the neurons of layer l as it
+ * is, both [n x layer]. */
+static inline void mho__add_error(const mho_phase *p, int l, mho_real factor, const mho_real *e,
+                                  bool any, mho_real *a) {
+  size_t n = mho__phase_count(p, l);
+  for (size_t i = 0; i < n; i++)
+    a[i] = any ? a[i] + factor * e[i] : factor * e[i];
+}
+
 /* Logits of the read-out from hidden activities z, in which the phase's first sample is number
- * sample0. */
+ * sample0; of outputs that hold states, their activities. */
 static inline void mho__logits(const mho_phase *p, const mho_real *const *z, int sample0,
                                mho_real *out, mho_settle_stats *stats) {
   const mho_network *net = p->net;
   const mho_layer *layer = &net->layer[mho_network_output(net)];
+  int outputs = mho_network_output(net) - 1;
+  if (mho_layer_takes_error(net, outputs))
+    memcpy(out, z[outputs] + (size_t)sample0 * (size_t)layer->n,
+           mho__phase_count(p, outputs) * sizeof *out);
+
   for (int i = 0; i < layer->n_forward; i++) {
     const mho_link *k = &net->link[layer->forward + i];
     const mho_real *from = z[k->from] + (size_t)sample0 * (size_t)net->layer[k->from].n;

@@ -119,9 +119,11 @@ static bool allocate(ode_network *o) {
   if (!o->w || !o->strength || !o->present_error || !o->x || !o->y)
     return false;
 
-  for (int l = 1; l < mho_hidden_end(net); l++)
-    if (!add_layer(o, l))
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    size_t n = samples * (size_t)net->layer[l].n;
+    if (!add_layer(o, l) || (mho_layer_takes_error(net, l) && !add_doubles(n, &o->error[l])))
       return false;
+  }
   for (int i = 0; i < net->n_links; i++)
     if (!add_link_room(o, &net->link[i]))
       return false;
@@ -224,6 +226,16 @@ static void take_error_link(ode_network *o, const mho_link *k, const mho_real *h
   }
 }
 
+/* error += a held error, of outputs that hold states. */
+static void take_error_itself(ode_network *o, int l) {
+  int n = o->net->layer[l].n;
+  for (int s = 0; s < o->samples; s++) {
+    double factor = o->difference ? 1 / o->strength[s] : -o->phase->drive.strength;
+    for (int j = 0; j < n; j++)
+      o->error[l][s * n + j] += factor * o->present_error[s * n + j];
+  }
+}
+
 /* What the output error brings into the layers next to the read-out: nudge (o - t) B, or, for
  * the difference, (o - t) B divided by the sample's largest |o - t|. */
 static void take_error(ode_network *o, mho_settle_stats *stats) {
@@ -240,6 +252,8 @@ static void take_error(ode_network *o, mho_settle_stats *stats) {
   for (int i = 0; i < net->n_links; i++)
     if (mho_link_has_error(net, &net->link[i]))
       take_error_link(o, &net->link[i], held, stats);
+  if (mho_layer_takes_error(net, last - 1))
+    take_error_itself(o, last - 1);
 }
 
 /* tau that the input has been on when a phase begins: the free phase's time; as long as that
@@ -506,6 +520,9 @@ static mho_real *read_live_error(ode_network *o) {
   double loss = 0;
   int64_t correct = 0;
   bool any = false;
+  if (mho_layer_takes_error(net, last - 1))
+    for (int j = 0; j < n * classes; j++)
+      p[j] = (mho_real)o->s[last - 1][j];
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
@@ -521,6 +538,13 @@ static mho_real *read_live_error(ode_network *o) {
   mho_output_judge(net->output, n, classes, p, &targets, &loss, &correct);
   mho_output_error(n, classes, p, &targets, p);
   return p;
+}
+
+/* f -= nudge (o - t), of outputs that hold states. */
+static void add_live_error_itself(const ode_network *o, int l, double on, double *f) {
+  double *a = ode_block(o, f, o->first[l]);
+  for (int j = 0; j < o->samples * o->net->layer[l].n; j++)
+    a[j] -= on * o->phase->drive.strength * o->present_error[j];
 }
 
 /* -nudge (o - t) B through arrays that are no plain product, in mho_real as their reads are. */
@@ -563,6 +587,8 @@ static void live_error_of(const ode_network *o, int s, double *error) {
   const mho_network *net = o->net;
   int last = mho_network_output(net), classes = net->layer[last].n;
   memset(error, 0, (size_t)classes * sizeof *error);
+  if (mho_layer_takes_error(net, last - 1))
+    memcpy(error, o->s[last - 1] + (size_t)s * (size_t)classes, (size_t)classes * sizeof *error);
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
@@ -599,14 +625,10 @@ static void add_error(const ode_network *o, const mho_link *k, int s, double fac
   }
 }
 
-/* -nudge (o - t) B of the present activities. */
-static void add_live_error(ode_network *o, double on, double *f) {
+/* -nudge (o - t) B of the present activities, in double precision. */
+static void add_live_plain_error(ode_network *o, double on, double *f) {
   const mho_network *net = o->net;
   int classes = mho_network_classes(net);
-  if (o->coarse || !live_is_plain(o)) {
-    add_live_read_error(o, on, f);
-    return;
-  }
 
   for (int s = 0; s < o->samples; s++) {
     double *error = o->present_error + (size_t)s * (size_t)classes;
@@ -618,6 +640,17 @@ static void add_live_error(ode_network *o, double on, double *f) {
                   ode_block(o, f, o->first[k->to]));
     }
   }
+}
+
+/* -nudge (o - t) of the present activities, by whatever way it goes into neurons. */
+static void add_live_error(ode_network *o, double on, double *f) {
+  int outputs = mho_network_output(o->net) - 1;
+  if (o->coarse || !live_is_plain(o))
+    add_live_read_error(o, on, f);
+  else
+    add_live_plain_error(o, on, f);
+  if (mho_layer_takes_error(o->net, outputs))
+    add_live_error_itself(o, outputs, on, f);
 }
 
 /* ---------------------------------------------------------------- rates: all together */

@@ -19,6 +19,8 @@ const mho_params mho_settle_params = MHO_PARAMS(mho_settle_config, settle_table)
 /* Whether something is constant during a phase in a hidden layer: the input's way in, or a held
  * error's. */
 static bool has_drive(const mho_network *net, int l) {
+  if (mho_layer_takes_error(net, l))
+    return true;
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
     if (k->to == l && (k->from == 0 || mho__link_holds_error(net, k)))

@@ -81,6 +81,8 @@ static bool repeats(const mho_network *net, int l, const bool *moved) {
   const mho_layer *layer = &net->layer[l];
   if (layer->pool.size && moved[l]) /* its winners say where feedback goes */
     return false;
+  if (mho_layer_takes_error(net, l) && moved[mho_network_output(net)])
+    return false;
   return !any_moved(net, layer->forward, layer->n_forward, moved) &&
          !any_moved(net, layer->feedback, layer->n_feedback, moved) &&
          !any_moved(net, layer->other, layer->n_other, moved);
@@ -88,7 +90,10 @@ static bool repeats(const mho_network *net, int l, const bool *moved) {
 
 /* Whether a live error changes: the layers it is read from do. */
 static bool error_moves(const mho_network *net, const bool *moved) {
-  const mho_layer *layer = &net->layer[mho_network_output(net)];
+  int last = mho_network_output(net);
+  const mho_layer *layer = &net->layer[last];
+  if (mho_layer_takes_error(net, last - 1))
+    return moved[last - 1];
   return any_moved(net, layer->forward, layer->n_forward, moved);
 }
 

@@ -68,6 +68,11 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
   mho_err err = check_neurons(net, ei);
   if (err)
     return err;
+  if (net->output == MHO_OUTPUT_STATE)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "network.output: a network whose outputs hold states has no netlist as a "
+                    "whole: take one of its crossbars, for example %s",
+                    example);
 
   for (int c = 0; c < net->n_connections; c++)
     if (mho_crossbar_law(net->connection[c].xb))

@@ -357,6 +357,8 @@ static void test_floating_point(void **state) {
       "network: {hidden: [6, 6, 6], biases: true}\n",
       "network: {topology: conv, conv: 3x3 pool2 6}\n",
       "feedback: {mode: asymmetric}\n",
+      "network: {hidden: [6, 6, 6], output: state}\nfeedback: {scale: 0.5}\n",
+      "network: {hidden: [6, 6], output: state}\nrule: {phases: centred, error: live}\n",
       "neuron: {saturation: 0.5, variation: {gain: 0.1}}\n",
       "settle: {difference: subtract}\n",
       "settle: {method: synchronous}\n",

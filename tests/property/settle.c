@@ -238,6 +238,10 @@ static const char *hardware[] = {
     "network: {hidden: [20, 16]}\ndevice: {model: linear}\nupdate: {scheme: accumulate}\nrule: "
     "{phases: points, order: 1}\narray: {read_noise: 0.02, adc_bits: 8}\nsettle: {average: 3}\n"
     "train: {batch: 77}\n",
+    "network: {hidden: [20, 16], output: state}\nfeedback: {scale: 0.5}\ndevice: {model: linear, "
+    "cycle_to_cycle: 0.1}\nupdate: {scheme: accumulate}\narray: {read_noise: 0.01}\n",
+    "network: {hidden: [12], output: state, biases: true}\nsettle: {method: ode, tolerance: 1e-3}\n"
+    "rule: {phases: points, error: live}\ndataset: {train: 150}\ntrain: {batch: 77}\n",
     "network: {hidden: [20]}\ndevice: {model: nl_pulse, nl_up: 9, nl_down: 9, start: 0.9}\n"
     "update: {scheme: pulses}\n",
     "network: {hidden: [20]}\ndevice: {model: linear, mapping: reference, write_error: {c0: 1 "

@@ -1,10 +1,13 @@
 /* network.h - layers, the links between them, and the crossbars that the links read.
  *
- * Layer 0 is the input, the last one the read-out, and those between are hidden and hold states. A
- * forward link carries alpha z W; a feedback link carries beta_i z W^T on the forward link's own
- * crossbar (symmetric) or beta_i z B on a crossbar of its own, of fixed random weights (asymmetric)
- * or trained. Lateral, control and context links carry z W on crossbars of their own: a dynamics
- * reads the lateral ones, the others belong to the rule that has planned them.
+ * Layer 0 is the input, the last one the read-out, and those between are hidden and hold states.
+ * Where outputs hold states, too (MHO_OUTPUT_STATE), the last of those between is the layer of
+ * outputs, and the read-out behind it has its activities: no crossbar and no link is between the
+ * two, and an error enters the outputs as it is. A forward link carries alpha z W; a feedback link
+ * carries beta_i z W^T on the forward link's own crossbar (symmetric) or beta_i z B on a crossbar
+ * of its own, of fixed random weights (asymmetric) or trained. Lateral, control and context links
+ * carry z W on crossbars of their own: a dynamics reads the lateral ones, the others belong to the
+ * rule that has planned them.
  * The network is const while it settles; only programming changes its crossbars.
  *
  * A layer of images has channels x height x width units; its activity may be pooled, and then the
@@ -43,7 +46,7 @@ typedef enum mho_role {
 
 /** A layer: its size and neurons, and where its links are. */
 typedef struct mho_layer {
-  char name[16]; /**< "x", "h1" ..., "out" */
+  char name[16]; /**< "x", "h1" ..., "out"; "answer" behind outputs that hold states */
   mho_layer_kind kind;
   bool has_state; /**< its activities are a state that settles */
   /** Units: channels x height x width; position after position, the channels of one side by side,
@@ -245,6 +248,10 @@ static inline bool mho_layer_is_hidden(const mho_layer *layer) {
 /** Number of the read-out. */
 static inline int mho_network_output(const mho_network *net) {
   return net->n_layers - 1;
+}
+/** Whether an error enters the neurons of layer l as it is: outputs that hold states. */
+static inline bool mho_layer_takes_error(const mho_network *net, int l) {
+  return net->output == MHO_OUTPUT_STATE && l == mho_network_output(net) - 1;
 }
 /** Numbers that the read-out gives: one a class, or a value. */
 static inline int mho_network_classes(const mho_network *net) {

@@ -30,6 +30,8 @@ typedef struct mho_neuron {
 typedef enum mho_output {
   MHO_OUTPUT_SOFTMAX, /**< probabilities of classes */
   MHO_OUTPUT_LINEAR,  /**< its summed inputs as they are */
+  /** What the last layer of neurons does, which settles with the hidden ones. */
+  MHO_OUTPUT_STATE,
 } mho_output;
 /** What training minimizes. */
 typedef enum mho_loss {
@@ -56,15 +58,16 @@ static inline mho_real mho_target(const mho_targets *t, int outputs, int sample,
 }
 
 /** What a read-out answers, in place of its summed inputs, and how far that is from the targets.
- *  @param y        [n x outputs], in: summed inputs; out: probabilities (softmax), or as they were.
+ *  @param y        [n x outputs], in: summed inputs, or activities (state); out: probabilities
+ *                  (softmax), or as they were.
  *  @param targets  [n], of softmax classes.
  *  @param loss     summed over samples, added to: cross-entropy of softmax, half the squared error
- *                  of linear.
+ *                  of linear and of states.
  *  @param correct  added to: samples whose largest output is the label's, with ties for the first;
  *                  none where targets are values. */
 MHO_API void mho_output_judge(mho_output output, int n, int outputs, mho_real *y,
                               const mho_targets *targets, double *loss, int64_t *correct);
-/** The error o - t, which is the slope of a read-out's loss in its summed inputs.
+/** The error o - t, which is the slope of a read-out's loss in its summed inputs, or in activities.
  *  @param y        [n x outputs], what the read-out answers.
  *  @param targets  [n].
  *  @param error    [n x outputs], may be y. */

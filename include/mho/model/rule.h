@@ -184,6 +184,7 @@ typedef struct mho_rule {
    *  the nudged statistics are those of credits, and samples whose credits miss the tolerance are
    *  said to be unsettled. */
   bool credits;
+  bool outputs_states; /**< it learns with outputs that hold states, too (MHO_OUTPUT_STATE) */
   /** Memory that it works in, of no consequence for results: for batches of up to `batch` samples;
    *  nullable, both. */
   mho_err (*own_new)(const mho_network *net, const void *params, int batch, void **own,

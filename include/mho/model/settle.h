@@ -284,6 +284,8 @@ struct mho_dynamics {
 
   /* In time. */
 
+  /** An error enters the neurons of outputs that hold states (mho_layer_takes_error). */
+  bool outputs_states;
   /** Its neurons are circuits, tau du/dt = -u + a with z = rho(u), which is what ode integrates and
    *  ngspice solves. */
   bool is_circuit;
