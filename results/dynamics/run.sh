@@ -288,7 +288,7 @@ part_noise() {
     for kind in "white 0.1 0" "white 1 0" "white 1 4" "flicker 1 0" "flicker 1 4"; do
       set -- $kind
       for seed in $seeds; do
-        train "noise $kind $s $seed" $common --set settle.noise.$1=$s --set rule.nudge=$2 --set settle.noise.average=$3 --seed $seed
+        train "noise $kind $s $seed" $common --set settle.noise.$1=$s --set rule.nudge=$2 --set settle.average=$3 --seed $seed
       done
       cell=$(for seed in $seeds; do final "noise $kind $s $seed"; done | stats)
       row="$row | $cell" dat="$dat $cell"

@@ -58,11 +58,13 @@ static void test_trajectory(void **state) {
   static const char *const settles[] = {"{method: spice, inputs: norton}", "{method: spice}",
                                         "{method: spice, analysis: tran, inputs: norton}"};
   for (int k = 0; k < MHO_COUNT(settles); k++) {
-    const char *yaml =
-        "dataset: {name: digits, train: 10, test: 20}\nnetwork: {hidden: [8, 6]}\nfeedback: "
-        "{scale: 0.1}\n"
-        "rule: {name: ep, nudge: 0.5}\nupdate: {optimizer: sgd, rate: 0.5, scheme: exact}\n"
-        "train: {batch: 10}\n";
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "dataset: {name: digits, train: 10, test: 20}\nnetwork: {hidden: [8, 6]}\nfeedback: "
+             "{scale: 0.1}\n"
+             "rule: {name: ep, nudge: 0.5, phases: %s}\n"
+             "update: {optimizer: sgd, rate: 0.5, scheme: exact}\ntrain: {batch: 10}\n",
+             k == 0 ? "points" : "one_sided");
     training core = begin(yaml, "{method: sweep, difference: subtract, tolerance: 1e-7}"),
              spice = begin(yaml, settles[k]), start = begin(yaml, "{method: sweep}");
     mho_epoch_row row;

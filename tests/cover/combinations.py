@@ -21,6 +21,7 @@ DIMENSIONS = {
     'topology': ['layered', 'residual', 'agt', 'graph', 'conv'],
     'biases': ['without', 'with'],
     'neuron': ['tanh', 'hard_sigmoid', 'relu'],
+    'output': ['softmax', 'state'],
     'error': ['held', 'live'],
     'given': ['training', 'verb'],
     'verb': ['settle', 'eval', 'netlist_layer', 'netlist_network', 'cosim_crossbar', 'cosim_network', 'export'],
@@ -87,7 +88,7 @@ def device_keys(cell):
 def network_keys(cell):
     """Network, data and learning: always given at training."""
     return {**NETWORK_KEYS[cell['topology']], 'network.neuron': cell['neuron'],
-            'network.biases': 'true' if cell['biases'] == 'with' else 'false',
+            'network.biases': 'true' if cell['biases'] == 'with' else 'false', 'network.output': cell['output'],
             'network.init': 'fan_in', 'network.forward_scale': ALPHA, 'feedback.scale': BETA, 'rule.nudge': NUDGE,
             'train.epochs': 1, 'train.seed': 5, 'train.batch': 10, 'update.optimizer': 'sgd', 'update.rate': 0.003,
             'update.scheme': 'exact'}
@@ -168,6 +169,7 @@ REFUSED = [
     Rule('network with convolutions or biases has no netlist', biases='with', verb=WHOLE),
     Rule('device.iv.law is in the netlist of a crossbar', array=PERIPHERY, device=NONE_IDEAL,
          iv=CURVED, verb=WHOLE),
+    Rule('network whose outputs hold states has no netlist', output='state', verb=WHOLE),
     Rule('hfo2 between wires has no solution', array=PERIPHERY, device=NONE_IDEAL, iv='hfo2',
          wires=WIRED, verb='netlist_layer'),
     Rule('settle.method: spice shows no states', settler='spice', verb='settle'),
@@ -177,6 +179,7 @@ REFUSED = [
          array=['noise', 'converters', 'analog']),
     Rule('network with convolutions or biases has no netlist', settler='spice', topology='conv'),
     Rule('network with convolutions or biases has no netlist', settler='spice', biases='with'),
+    Rule('network whose outputs hold states has no netlist', settler='spice', output='state'),
     Rule('device.iv.law is in the netlist of a crossbar', settler='spice', array=PERIPHERY,
          device=NONE_IDEAL, iv=CURVED),
 ]

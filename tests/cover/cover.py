@@ -182,8 +182,8 @@ def network(cell, name, shown=True):
     return assemble(cell, crossbars)
 
 
-def number(word, last):
-    return {'x': 0, 'out': last}.get(word) if word in ('x', 'out') else int(word[1:])
+def number(word, out):
+    return {'x': 0, 'out': out}.get(word) if word in ('x', 'out') else int(word[1:])
 
 
 def assemble(cell, crossbars):
@@ -195,19 +195,22 @@ def assemble(cell, crossbars):
     else:
         sizes = [pixels, *cmb.HIDDEN[cell['topology']], cmb.CLASSES]
         pools = {}
-    last = len(sizes) - 1
+    out = len(sizes) - 1
+    states = cell['output'] == 'state'
+    if states:
+        sizes.append(cmb.CLASSES)
     reads, feedback = {}, set()
     for k, crossbar in crossbars.items():
-        source, target = (number(x, last) for x in k.split('-'))
+        source, target = (number(x, out) for x in k.split('-'))
         if cell['topology'] == 'conv' and source == 0:
             reads[source, target] = ref.Convolution(crossbar, 1, cmb.IMAGE, cmb.IMAGE, 2, True)
             continue
         inputs = len(pools[source].windows) if source in pools else sizes[source]
-        reads[source, target] = ref.Dense(crossbar, inputs, source == 0, target == last)
+        reads[source, target] = ref.Dense(crossbar, inputs, source == 0, target == out and not states)
         one_way = cell['topology'] == 'graph' and k == 'h2-out'
         if source > 0 and not one_way:
             feedback.add((target, source))
-    return ref.Network(sizes, reads, feedback, cell['neuron'], cmb.ALPHA, cmb.BETA, pools)
+    return ref.Network(sizes, reads, feedback, cell['neuron'], cmb.ALPHA, cmb.BETA, pools, states)
 
 
 def images():
@@ -318,7 +321,7 @@ def show_eval(cell, name):
         draw(net, SAMPLES * repeat)
     free = phases(cell, net, np.arange(SAMPLES), repeat)[0]
     logits = net.readout(free)
-    means = ref.losses(logits, np.repeat(label, repeat)).reshape(SAMPLES, repeat).mean(0)
+    means = net.losses(logits, np.repeat(label, repeat)).reshape(SAMPLES, repeat).mean(0)
     if noisy:
         error = np.std(means) * np.sqrt(1 / DRAWS + 1 / repeat)
         return [('mean loss in standard errors', abs(out['loss'] - np.mean(means)) / error, 3.0)]

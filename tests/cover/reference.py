@@ -310,7 +310,8 @@ class Pool:
 
 
 class Network:
-    """Layers 0 (input), 1 .. L (hidden), L + 1 (read-out) and what joins them.
+    """Layers 0 (input), 1 .. L (hidden), L + 1 (read-out) and what joins them. Where outputs hold
+    states, layer L has them, and the read-out answers with its activities.
 
     reads: {(from, to): Dense or Convolution}, from < to; feedback: a set of (from, to), from > to,
     each the transposed
@@ -318,7 +319,8 @@ class Network:
     one of them.
     """
 
-    def __init__(self, sizes, reads, feedback, rho, alpha, beta, pools):
+    def __init__(self, sizes, reads, feedback, rho, alpha, beta, pools, states):
+        self.states = states
         self.sizes, self.reads, self.feedback = sizes, reads, feedback
         self.rho, self.alpha, self.beta = RHO[rho], alpha, beta
         self.pools = pools
@@ -351,16 +353,25 @@ class Network:
         return a
 
     def readout(self, z):
-        return self.into(self.last, z, None)
+        """Logits, or states."""
+        return z[self.last - 1] if self.states else self.into(self.last, z, None)
+
+    def losses(self, answer, label):
+        """Of every sample, from what readout says: cross-entropy, or half the squared error."""
+        if not self.states:
+            return losses(answer, label)
+        return 0.5 * ((answer - np.eye(answer.shape[1])[label]) ** 2).sum(1)
 
     def error(self, z, label):
-        """p - y of the softmax read-out."""
-        p = softmax(self.readout(z))
+        """p - y of the softmax read-out, z - y of states."""
+        p = self.readout(z).copy() if self.states else softmax(self.readout(z))
         p[np.arange(len(label)), label] -= 1
         return p
 
     def nudge_into(self, layer, e, strength, winners):
-        """-beta_f (p - y) W_L^T, over the links from the read-out."""
+        """-beta_f (p - y) W_L^T, over the links from the read-out; -beta_f (z - y) into states."""
+        if self.states:
+            return -strength * e if layer == self.last - 1 else 0
         if (self.last, layer) not in self.feedback:
             return 0
         return -strength * self.spread(layer, self.reads[layer, self.last].back(e), winners)
