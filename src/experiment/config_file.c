@@ -33,12 +33,27 @@ void mho_config_free(mho_config *c) {
   mho_free(c);
 }
 
-/* "device: ideal" is short for "device: {model: ideal}": both names are one key. */
+/* Whether a section has a key "GROUP.kind". */
+static bool has_kind(const mho_section *s, const char *group) {
+  char name[PATH_LENGTH];
+  snprintf(name, sizeof name, "%.200s.kind", group);
+  return s->common && mho_params_find(*s->common, name);
+}
+
+/* "device: ideal" is short for "device: {model: ideal}", and "q: product" for "q: {kind: product}":
+ * both names are one key. */
 static void canonical(const char *path, char *out, size_t n) {
   snprintf(out, n, "%s", path);
-  for (int i = 0; i < mho__n_sections; i++)
-    if (!strcmp(path, mho__sections[i].name) && mho__sections[i].selector[0].key)
-      snprintf(out, n, "%s.%s", path, mho__sections[i].selector[0].key);
+
+  for (int i = 0; i < mho__n_sections; i++) {
+    const mho_section *s = &mho__sections[i];
+    size_t length = strlen(s->name);
+    if (!strcmp(path, s->name) && s->selector[0].key)
+      snprintf(out, n, "%s.%s", path, s->selector[0].key);
+    else if (!strncmp(path, s->name, length) && path[length] == '.' &&
+             has_kind(s, path + length + 1))
+      snprintf(out, n, "%s.kind", path);
+  }
 }
 
 static mho_config_key *find(mho_config *c, const char *path) {

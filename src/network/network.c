@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
 #include "mho/model/check.h"
+#include "network/control.h"
 #include "network/neuron_circuit.h"
 
 #include <math.h>
@@ -41,6 +42,12 @@ static const char *one_layer_each(const mho_experiment *e) {
   return "every feedback link leads back over one layer (network.topology)";
 }
 
+static const char *without_arrays(const mho_experiment *e) {
+  if (e->feedback.path == MHO_PATH_DIRECT)
+    return NULL;
+  return "no controls come straight into hidden layers (feedback.path)";
+}
+
 static const mho_param feedback_table[] = {
     MHO_P_CHOICE(mho_feedback_config, mode, "mode", "symmetric|asymmetric", 0,
                  "the same crossbar read transposed, or a crossbar of fixed random weights"),
@@ -50,6 +57,16 @@ static const mho_param feedback_table[] = {
                  "beta_i once a feedback link, as in the paper, or once for every layer it leads "
                  "back over: then the nudge leaves the gradient in any graph, not in chains alone",
                  .idle = one_layer_each),
+    MHO_P_CHOICE(mho_feedback_config, path, "path", "links|direct|chain", MHO_PATH_LINKS,
+                 "what leads back: links between layers; for rules with a controller, its controls "
+                 "straight into every hidden layer, or from layer to layer through the crossbars "
+                 "transposed",
+                 .idle = mho_idle_never),
+    MHO_P_CHOICE(mho_feedback_config, q.kind, "q.kind", "product|random|learned",
+                 MHO_CONTROL_PRODUCT,
+                 "path direct: the arrays Q of the controls are the product of the initial forward "
+                 "weights on the way to the read-out, drawn, or drawn and learned",
+                 .idle = without_arrays),
 };
 const mho_params mho_feedback_params = MHO_PARAMS(mho_feedback_config, feedback_table);
 
@@ -416,11 +433,18 @@ static void name_layer(const mho_network *net, int l) {
     snprintf(layer->name, sizeof layer->name, "%s", l ? "out" : "x");
 }
 
+/* Whether controls go by arrays that the forward weights make. */
+static bool has_products(const mho_network_options *o) {
+  return o->feedback->path == MHO_PATH_DIRECT && o->feedback->q.kind == MHO_CONTROL_PRODUCT;
+}
+
 static mho_err fill(mho_network *net, const mho_network_options *o, const mho_graph *g,
                     mho_errinfo *ei) {
   net->n_layers = g->n_layers;
   net->output = (mho_output)o->config->output;
   net->feedback_scale = o->feedback->scale;
+  net->path = o->feedback->path;
+  net->q = o->feedback->q;
   net->forward_scale = o->config->forward_scale;
   net->layer = mho_alloc((size_t)g->n_layers, sizeof *net->layer);
   net->connection = mho_alloc((size_t)g->n_edges, sizeof *net->connection);
@@ -439,6 +463,8 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
     err = add_connections(net, o, g, ei);
   if (!err)
     err = add_links(net, o, g, ei);
+  if (!err && has_products(o))
+    err = mho__control_write_products(net, o->device_config->weight_range, ei);
   if (!err && o->credits)
     add_credits(net);
   find_distances(net);
@@ -518,6 +544,8 @@ static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo
     err = add_answer(g, ei);
   if (!err && o->plan)
     err = o->plan(o->plan_params, g, ei);
+  if (!err && o->feedback->path == MHO_PATH_DIRECT)
+    err = mho__control_plan(&o->feedback->q, g, ei);
   if (!err)
     err = fill(net, o, g, ei);
   if (!err)

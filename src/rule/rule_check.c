@@ -26,6 +26,31 @@ static mho_err knows_outputs(const mho_experiment *e, mho_errinfo *ei) {
       rule->entry.id);
 }
 
+/* What leads back is what the rule goes by: links, or the controls of a controller. */
+static mho_err takes_path(const mho_experiment *e, mho_errinfo *ei) {
+  static const char *const words[] = {"links", "direct", "chain"};
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  const mho_feedback_config *f = &e->feedback;
+  bool has_links = f->path == MHO_PATH_LINKS;
+
+  if (rule->controls && has_links)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "feedback.path: rule.name '%s' has a controller, and links couple layers "
+                    "without one: use chain or direct",
+                    rule->entry.id);
+  if (!rule->controls && !has_links)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "feedback.path: %s leads the controls of a controller back, and rule.name '%s' "
+                    "has none: use links, or another rule",
+                    words[f->path], rule->entry.id);
+  if (f->path == MHO_PATH_DIRECT && f->mode == MHO_FEEDBACK_ASYMMETRIC)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "feedback.mode: asymmetric gives every layer's feedback a crossbar, which none "
+                    "reads with feedback.path direct: use symmetric, and feedback.q random for "
+                    "drawn weights");
+  return MHO_OK;
+}
+
 /* ---------------------------------------------------------------- when changes are applied */
 
 /* When a rule applies changes unless the config says otherwise. */
@@ -104,6 +129,8 @@ mho_err mho__rule_check(const mho_experiment *e, mho_errinfo *ei) {
   mho_err err = neurons_rest(e, ei);
   if (!err)
     err = knows_outputs(e, ei);
+  if (!err)
+    err = takes_path(e, ei);
   if (!err)
     err = can_apply(e, ei);
   return err ? err : importance_fits(e, ei);

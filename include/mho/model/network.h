@@ -7,7 +7,8 @@
  * carries beta_i z W^T on the forward link's own crossbar (symmetric) or beta_i z B on a crossbar
  * of its own, of fixed random weights (asymmetric) or trained. Lateral, control and context links
  * carry z W on crossbars of their own: a dynamics reads the lateral ones, the others belong to the
- * rule that has planned them.
+ * rule that has planned them. With feedback.path direct a control link leads from the read-out into
+ * every hidden layer: it carries u Q of the controls u, one a unit of the read-out.
  * The network is const while it settles; only programming changes its crossbars.
  *
  * A layer of images has channels x height x width units; its activity may be pooled, and then the
@@ -102,6 +103,12 @@ typedef struct mho_network_array {
   const mho_crossbar *crossbar;
 } mho_network_array;
 
+/** The arrays Q that lead controls of the read-out straight into hidden layers. */
+typedef struct mho_control_config {
+  int kind; /**< product, random, learned */
+} mho_control_config;
+enum { MHO_CONTROL_PRODUCT, MHO_CONTROL_RANDOM, MHO_CONTROL_LEARNED };
+
 /** Layers, crossbars and links. */
 typedef struct mho_network {
   int n_layers;
@@ -116,6 +123,8 @@ typedef struct mho_network {
   mho_link *link;        /**< [n_links + n_credits], each part sorted by target */
   mho_output output;     /**< what the read-out answers */
   double feedback_scale; /**< beta_i */
+  int path;              /**< MHO_PATH_...: how controls come to hidden layers */
+  mho_control_config q;  /**< of the arrays of control links, with MHO_PATH_DIRECT */
   double forward_scale;  /**< alpha */
   size_t n_weights;      /**< trained */
   mho_rng state_noise;   /**< of the neurons in continuous time */
@@ -161,12 +170,15 @@ MHO_API extern const mho_params mho_network_params;
 
 /** Section feedback of the config. */
 typedef struct mho_feedback_config {
-  int mode;     /**< symmetric, asymmetric */
-  double scale; /**< beta_i */
-  int per;      /**< what beta_i is counted by: link, layer */
+  int mode;             /**< symmetric, asymmetric */
+  double scale;         /**< beta_i */
+  int per;              /**< what beta_i is counted by: link, layer */
+  int path;             /**< how what leads back comes to hidden layers: links, direct, chain */
+  mho_control_config q; /**< with the path direct */
 } mho_feedback_config;
 enum { MHO_FEEDBACK_SYMMETRIC, MHO_FEEDBACK_ASYMMETRIC };
 enum { MHO_FEEDBACK_PER_LINK, MHO_FEEDBACK_PER_LAYER };
+enum { MHO_PATH_LINKS, MHO_PATH_DIRECT, MHO_PATH_CHAIN };
 /** The keys of mho_feedback_config. */
 MHO_API extern const mho_params mho_feedback_params;
 
@@ -234,10 +246,11 @@ typedef struct mho_network_options {
 /** Build a network with uniform initial weights, forward and random feedback alike, written as
  *  exactly as the devices allow: +-sqrt(6/(n_in + n_out)) (glorot), +-1/sqrt(n_in) (fan_in) or
  *  +-sqrt(6/n_in) (he: He et al., ICCV 2015), with n the kernel^2 channels of a convolution; biases
- *  0 with glorot and he, as the weights with fan_in.
+ *  0 with glorot and he, as the weights with fan_in. With feedback.path direct and q product, the
+ *  arrays Q of the control links get the product of the forward weights on the way to the read-out.
  *  Options that are pointed to must outlive it.
  *  @return MHO_OK; MHO_ECONFIG when the topology cannot be built (a feedback edge without its
- *          forward one in symmetric mode, no hidden layer); MHO_ENOMEM. */
+ *          forward one in symmetric mode, no hidden layer, a product through patches); MHO_ENOMEM. */
 MHO_API mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei);
 /** Frees a network with its crossbars; NULL is allowed. */
 MHO_API void mho_network_free(mho_network *net);
@@ -282,6 +295,10 @@ static inline bool mho_link_is_hidden(const mho_network *net, const mho_link *k)
 /** Whether a link leads the read-out's error into a hidden layer. */
 static inline bool mho_link_has_error(const mho_network *net, const mho_link *k) {
   return k->role == MHO_FEEDBACK && k->from == mho_network_output(net);
+}
+/** Whether a link leads controls of the read-out straight into a hidden layer. */
+static inline bool mho_link_has_control(const mho_network *net, const mho_link *k) {
+  return k->role == MHO_CONTROL && k->from == mho_network_output(net);
 }
 /** Lines that a link drives on its crossbar, and lines that it senses. */
 static inline int mho_link_inputs(const mho_network *net, const mho_link *k) {

@@ -185,6 +185,9 @@ typedef struct mho_rule {
    *  said to be unsettled. */
   bool credits;
   bool outputs_states; /**< it learns with outputs that hold states, too (MHO_OUTPUT_STATE) */
+  /** A controller at the read-out drives the hidden layers: it takes the feedback.path direct or
+   *  chain, where others take links. */
+  bool controls;
   /** Memory that it works in, of no consequence for results: for batches of up to `batch` samples;
    *  nullable, both. */
   mho_err (*own_new)(const mho_network *net, const void *params, int batch, void **own,
