@@ -30,6 +30,7 @@
  *   bank n: 2 connection + n of the first two banks of a crossbar, 1 << 21 above them of others
  *   READ     0xffffff - phase / 4            mho__step_states         sample, neuron  settle
  *   READ     511 << 15 | layer               mho__step_read           sample, neuron  rule
+ *   READ     511 << 15 | 1 << 8 | layer      mho__step_read           sample, neuron  rule
  *   PERTURB  connection << 2 | kind          mho__step_perturb        sample, line    array
  *   PERTURB  connection << 2 | cells         mho__step_perturb        sample, weight  array
  *   PERTURB  layer << 2 | neurons            mho__step_perturb        sample, neuron  rule
@@ -309,6 +310,12 @@ static inline mho_rng mho__stream_states_in(mho_rng states, int phase) {
 /** READ, index = 511 << 15 | layer[8]: noise of held credits. */
 static inline mho_rng mho__stream_credits(uint64_t noise_seed, int layer) {
   return mho_rng_make(noise_seed, MHO_RNG_READ, MHO_STREAM_REPEATS << 15 | (uint32_t)layer);
+}
+
+/** READ, index = 511 << 15 | 1 << 8 | layer[8]: noise of neurons' controls. */
+static inline mho_rng mho__stream_controls(uint64_t noise_seed, int layer) {
+  return mho_rng_make(noise_seed, MHO_RNG_READ,
+                      MHO_STREAM_REPEATS << 15 | 1 << 8 | (uint32_t)layer);
 }
 
 /** update[44] << 20 | phase mod 4[2] << 18 | step[18] of an integration with state noise. */

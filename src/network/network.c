@@ -48,6 +48,45 @@ static const char *without_arrays(const mho_experiment *e) {
   return "no controls come straight into hidden layers (feedback.path)";
 }
 
+static const char *without_learning(const mho_experiment *e) {
+  const char *why = without_arrays(e);
+  if (why || e->feedback.q.kind == MHO_CONTROL_LEARNED)
+    return why;
+  return "the arrays of the controls do not learn (feedback.q)";
+}
+
+static const char *rated_one_by_one(const mho_experiment *e) {
+  const char *why = without_learning(e);
+  if (why || !e->update.rates.n)
+    return why;
+  return "every trained connection has a rate (update.rates)";
+}
+
+/* Arrays that learn from every lesson have no passes of their own but before the first epoch. */
+static const char *in_every_lesson(const mho_experiment *e) {
+  const char *why = without_learning(e);
+  if (why || e->feedback.q.filter == 0)
+    return why;
+  return "the arrays of the controls learn from every lesson (feedback.q.filter)";
+}
+
+static const char *in_own_passes(const mho_experiment *e) {
+  const char *why = without_learning(e);
+  if (why || e->feedback.q.filter > 0)
+    return why;
+  return "the arrays of the controls learn in passes of their own (feedback.q.filter)";
+}
+
+static const char *without_passes(const mho_experiment *e) {
+  const mho_control_config *q = &e->feedback.q;
+  const char *why = without_learning(e);
+  if (why || q->epochs_before > 0 || (q->epochs > 0 && q->filter == 0))
+    return why;
+  return "the arrays of the controls have no passes of their own (feedback.q.epochs_before)";
+}
+
+#define P_Q(field, initial, low, high, ...)                                                        \
+  MHO_P_REAL(mho_feedback_config, q.field, "q." #field, "", initial, low, high, __VA_ARGS__)
 static const mho_param feedback_table[] = {
     MHO_P_CHOICE(mho_feedback_config, mode, "mode", "symmetric|asymmetric", 0,
                  "the same crossbar read transposed, or a crossbar of fixed random weights"),
@@ -67,6 +106,38 @@ static const mho_param feedback_table[] = {
                  "path direct: the arrays Q of the controls are the product of the initial forward "
                  "weights on the way to the read-out, drawn, or drawn and learned",
                  .idle = without_arrays),
+    P_Q(rate, 5.265e-4, 0, 1000, "q learned: learning rate of the arrays",
+        .idle = rated_one_by_one),
+    P_Q(decay, 1e-3, 0, 1000,
+        "q learned: part of the arrays that is added to their gradient, so that it also passes the "
+        "optimizer",
+        .idle = without_learning),
+    MHO_P_INT(mho_feedback_config, q.epochs_before, "q.epochs_before", 10, 0, 1e6,
+              "q learned: passes in which the arrays learn alone, before the first epoch",
+              .idle = without_learning),
+    MHO_P_INT(mho_feedback_config, q.epochs, "q.epochs", 3, 0, 1e6,
+              "q learned: the same before every epoch", .idle = in_every_lesson),
+    P_Q(noise, 1.524e-3, 1e-9, 100,
+        "q learned: noise on the controls of neurons, standard deviation over a root of tau_u",
+        .idle = without_learning),
+    P_Q(filter, 0, 0, 1e6,
+        "q learned: 0: in passes of their own; else in every lesson, under noise that is always on, "
+        "from controls behind a high-pass of that time constant, in tau_u",
+        .idle = without_learning),
+    P_Q(noise_tau, 0.07, 1e-6, 1e6, "q.filter: time constant of the noise in lessons, in tau_u",
+        .idle = in_own_passes),
+    P_Q(dt, 2.03e-3, 1e-9, 1e3, "passes of their own: step, in tau_u", .idle = without_passes),
+    MHO_P_INT(mho_feedback_config, q.steps, "q.steps", 48, 1, 60000,
+              "passes of their own: steps of a lesson", .idle = without_passes),
+    P_Q(leak, 0.6134, 0, 1e6, "passes of their own: leak of the controller, of its control",
+        .idle = without_passes),
+    P_Q(proportional, 0.1565, 0, 1e6, "passes of their own: proportional gain of the controller",
+        .idle = without_passes),
+    P_Q(ratio, 6.3e-3, 1e-9, 1e3, "passes of their own: time constant of the neurons, in tau_u",
+        .idle = without_passes),
+    P_Q(lag, 0.3247, 1e-9, 1e6,
+        "passes of their own: time constant by which the controls of neurons lag, in tau_u",
+        .idle = without_passes),
 };
 const mho_params mho_feedback_params = MHO_PARAMS(mho_feedback_config, feedback_table);
 

@@ -150,7 +150,7 @@ static void copy_wires(const mho_trainer *t, char *at, bool out) {
 
 /* What was done to the devices in the epoch under way, and what its meter has counted. */
 static bool is_in_epoch(const mho_trainer *t) {
-  return t->at.meter && t->at.batch > 0;
+  return t->at.meter && (t->at.batch > 0 || t->at.pass > 0);
 }
 
 static bool takes_meter(const mho_trainer *t) {
@@ -402,6 +402,45 @@ static bool is_kept_finite(const mho_trainer *t, const char *at) {
   return true;
 }
 
+/* Passes done before the epoch's own, and the updates that have taught each connection, where it
+ * was not all of them. */
+static size_t taught_size(const mho_trainer *t) {
+  return (1 + (size_t)t->net->n_trained) * sizeof(double);
+}
+
+static bool has_taught(const mho_trainer *t) {
+  bool differs = t->at.pass > 0;
+  for (int c = 0; c < t->net->n_trained; c++)
+    differs |= t->at.taught[c] != t->at.update;
+  return differs;
+}
+
+static void copy_taught(const mho_trainer *t, char *at, bool out) {
+  mho_standing *s = (mho_standing *)(uintptr_t)&t->at;
+  double pass = s->pass;
+  copy(&at, &pass, sizeof pass, out);
+  s->pass = (int)pass;
+
+  for (int c = 0; c < s->n_trained; c++) {
+    double taught = (double)s->taught[c];
+    copy(&at, &taught, sizeof taught, out);
+    s->taught[c] = (int64_t)taught;
+  }
+}
+
+/* Whether the numbers are counts that can be: no connection was taught more often than there were
+ * updates. */
+static bool are_taught(const mho_trainer *t, const char *at, int64_t updates) {
+  for (int i = 0; i < 1 + t->net->n_trained; i++) {
+    double v;
+    memcpy(&v, at + (size_t)i * sizeof v, sizeof v);
+    bool is_pass = i == 0;
+    if (!(v >= 0 && v <= (double)updates) || (is_pass && v > INT_MAX))
+      return false;
+  }
+  return true;
+}
+
 /* The extras in the order of their bytes, which is not that of their bits. */
 enum {
   SCALES,
@@ -416,6 +455,7 @@ enum {
   COLUMNS,
   NAMES,
   IMPORTANCE,
+  TAUGHT,
   EXTRAS
 };
 static const struct extra {
@@ -450,6 +490,8 @@ static const struct extra {
     [NAMES] = {1u << 27, "names of classes", 0, ANY, names_size, has_names, has_names, copy_names},
     [IMPORTANCE] = {1u << 30, "factors of neurons", sizeof(double), 0, importance_size,
                     has_importance, takes_importance, copy_importance},
+    [TAUGHT] = {1u << 29, "numbers of updates of a connection", 0, ANY, taught_size, has_taught,
+                takes_always, copy_taught},
 };
 
 /* Bits of what this trainer would save besides the arrays. */
@@ -576,8 +618,9 @@ static mho_err check_header(const header *h, mho_errinfo *ei) {
 }
 
 /* The numbers behind the header. */
-static mho_err check_numbers(const mho_trainer *t, const char *bytes, uint32_t version,
+static mho_err check_numbers(const mho_trainer *t, const char *bytes, const header *h,
                              const size_t *begin, mho_errinfo *ei) {
+  uint32_t version = h->version;
   const char *at = bytes + sizeof(header);
   if (!are_numbers(at, pulses_size(t), sizeof(double), 0))
     return refuse(ei, "number of pulses");
@@ -606,6 +649,8 @@ static mho_err check_numbers(const mho_trainer *t, const char *bytes, uint32_t v
     return refuse(ei, extras[KEPT].what);
   if (version & extras[COLUMNS].bit && !are_columns(t, bytes + begin[COLUMNS]))
     return refuse(ei, extras[COLUMNS].what);
+  if (version & extras[TAUGHT].bit && !are_taught(t, bytes + begin[TAUGHT], h->update))
+    return refuse(ei, extras[TAUGHT].what);
   if (version & extras[NAMES].bit)
     return check_names(t, bytes + begin[NAMES], ei);
   return MHO_OK;
@@ -628,7 +673,7 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   if (!err)
     err = check_header(&h, ei);
   if (!err)
-    err = check_numbers(t, blob->data, h.version, begin, ei);
+    err = check_numbers(t, blob->data, &h, begin, ei);
   if (err)
     return err;
 
@@ -653,6 +698,9 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   /* The effective matrices follow, with what wires change of them. */
   take(t, h.version, SCALES, bytes + begin[SCALES]);
   t->at.update = h.update;
+  t->at.pass = 0;
+  mho__standing_teach_all(&t->at);
+  take(t, h.version, TAUGHT, bytes + begin[TAUGHT]);
   mho_network_refresh(t->net, t->at.update, true);
   if (take(t, h.version, WIRES, bytes + begin[WIRES]))
     mho_network_refresh(t->net, t->at.update, false);

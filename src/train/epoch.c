@@ -88,7 +88,10 @@ static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
   mho_rule_stats s;
   b->update = (uint64_t)t->at.update;
   mho_err err = mho__learner_run(t->learner, b, &s, ei);
-  add_up(t, &s, b->n);
+  if (b->feedback)
+    t->at.sums.reads += s.free.reads + s.nudged.reads;
+  else
+    add_up(t, &s, b->n);
   if (err)
     return err;
   if (!isfinite(s.loss))
@@ -98,6 +101,7 @@ static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
                     t->at.epoch + 1, (long long)t->at.batch + 1);
 
   mho_lesson lesson = mho__learner_lesson(t->learner, b->n);
+  lesson.feedback = b->feedback;
   if (t->learner->applies & (MHO_APPLY_BATCH | MHO_APPLY_SAMPLE))
     mho__updater_apply(t->updater, &lesson);
   return MHO_OK;
@@ -117,6 +121,20 @@ static mho_err learn_one_by_one(mho_trainer *t, const mho_batch *batch, mho_erri
   return MHO_OK;
 }
 
+/* Passes that come before the epoch's own. */
+static int passes_before(const mho_trainer *t) {
+  const mho_rule *rule = t->learner->rule;
+  return rule->feedback_passes ? rule->feedback_passes(t->net, t->at.epoch) : 0;
+}
+
+static void show_progress(const mho_trainer *t, int batches) {
+  const mho_epoch_sums *sums = &t->at.sums;
+  char note[64] = "";
+  if (sums->samples)
+    snprintf(note, sizeof note, "loss %.4f", sums->loss / (double)sums->samples);
+  mho_progress(t->ctx, sums->samples ? "train" : "feedback", (long)t->at.batch, batches, note);
+}
+
 /* The next of `batches` batches of at most `size` samples: settle, then update. */
 static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *ei) {
   const mho_images *images = &t->data.train;
@@ -128,6 +146,7 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
                  .augment = data->crop > 0 || data->flip ? &rng : NULL,
                  .n = mho_min(images->n - first, size),
                  .learn = true,
+                 .feedback = t->at.pass < passes_before(t),
                  .metered = true,
                  .trains = true,
                  .update = (uint64_t)t->at.update};
@@ -141,38 +160,54 @@ static mho_err train_batch(mho_trainer *t, int size, int batches, mho_errinfo *e
     return err;
   t->at.batch++;
 
-  char note[64];
-  snprintf(note, sizeof note, "loss %.4f", t->at.sums.loss / (double)t->at.sums.samples);
-  mho_progress(t->ctx, "train", (long)t->at.batch, batches, note);
-
+  show_progress(t, batches);
   if (mho_stopped(t->ctx) && t->at.batch < batches)
     return mho_fail(ei, MHO_EINTERRUPTED, "interrupted in epoch %d after batch %lld of %d",
                     t->at.epoch + 1, (long long)t->at.batch, batches);
   return MHO_OK;
 }
 
+/* The rest of a pass. */
+static mho_err finish_pass(mho_trainer *t, int size, int batches, mho_errinfo *ei) {
+  while (t->at.batch < batches) {
+    mho_err err = train_batch(t, size, batches, ei);
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+/* The rest of all passes of an epoch. */
+static mho_err finish_epoch(mho_trainer *t, int size, int batches, mho_errinfo *ei) {
+  int before = passes_before(t);
+  while (t->at.pass < before) {
+    mho_err err = finish_pass(t, size, batches, ei);
+    if (err)
+      return err;
+    t->at.pass++;
+    t->at.batch = 0;
+  }
+  return finish_pass(t, size, batches, ei);
+}
+
 mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
   int size = (int)t->e->train.batch, batches = ceil_div(t->data.train.n, size);
   mho_err err = MHO_OK;
-  if (t->at.batch > 0 && t->at.batch >= batches)
+  bool is_beyond = t->at.batch > 0 && t->at.batch >= batches;
+  if (is_beyond || t->at.pass > passes_before(t))
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint stands after batch %lld of an epoch that has %d: it is "
                     "damaged, or belongs to another config",
                     (long long)t->at.batch, batches);
 
   mho__order_draw(&t->order, t->at.epoch);
-  if (t->at.batch == 0)
+  if (t->at.batch == 0 && t->at.pass == 0)
     err = begin_epoch(t, ei);
   if (err)
     return err;
 
   double start = mho_seconds(), before = t->at.sums.wall_s;
-  while (t->at.batch < batches) {
-    err = train_batch(t, size, batches, ei);
-    if (err)
-      break;
-  }
-
+  err = finish_epoch(t, size, batches, ei);
   t->at.sums.wall_s = before + mho_seconds() - start;
   fill_row(t, row);
   if (err != MHO_EINTERRUPTED)
@@ -181,6 +216,6 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
     return err;
 
   t->at.epoch++;
-  t->at.batch = 0;
+  t->at.batch = t->at.pass = 0;
   return MHO_OK;
 }

@@ -111,6 +111,7 @@ static mho_lesson lesson_of(pass *p, int sample0, int n, mho_thread *thread,
   l.n = n;
   l.vars = p->b->trains ? learner->vars : learner->other_vars;
   l.applies = p->b->trains ? learner->applies : MHO_APPLY_BATCH;
+  l.feedback = p->b->feedback;
   l.thread = thread;
   l.probe = probe;
   l.host = &host;
@@ -153,7 +154,9 @@ static void settle_chunk(void *arg, int i, int thread) {
   }
 
   *stats = (mho_rule_stats){0};
-  if (b->learn && learner->rule->learn && !p->repetition)
+  if (b->feedback)
+    learner->rule->learn_feedback(&lesson, stats);
+  else if (b->learn && learner->rule->learn && !p->repetition)
     learner->rule->learn(&lesson, stats);
   else
     learner->rule->predict(&lesson, stats);
@@ -285,7 +288,7 @@ void mho__learner_calibrate(mho_learner *learner, const mho_batch *b) {
   mho_batch learn = *b;
   pass p = {.learner = learner, .b = &learn};
   learn.learn = true;
-  learn.metered = learn.trains = false;
+  learn.feedback = learn.metered = learn.trains = false;
 
   /* Whoever watches waits for other images: these are not shown. */
   mho_probe watch = learner->watch;

@@ -54,9 +54,10 @@ typedef struct mho_batch {
   /** [n x features] inputs in place of images, to be predicted; NULL: images. */
   const mho_real *x;
   int first, n;
-  bool learn;   /**< Errors too, not only states. */
-  bool metered; /**< Reads are counted, where energy is. */
-  bool trains;  /**< It is part of a training: kept variables go on, changes may be applied. */
+  bool learn;    /**< Errors too, not only states. */
+  bool feedback; /**< What leads back is taught alone, see mho_rule.learn_feedback. */
+  bool metered;  /**< Reads are counted, where energy is. */
+  bool trains;   /**< It is part of a training: kept variables go on, changes may be applied. */
   /** Random numbers by which images, which index names, are cropped and flipped; NULL: they are
    *  not. */
   const mho_rng *augment;

@@ -16,20 +16,27 @@ mho_err mho__standing_new(const mho_experiment *e, const mho_network *net, mho_s
                           mho_errinfo *ei) {
   size_t trained = (size_t)net->n_trained;
   *s = (mho_standing){.n_trained = net->n_trained};
+  s->taught = mho_alloc(trained, sizeof *s->taught);
   s->pulses = mho_alloc(trained, sizeof *s->pulses);
   s->writes = mho_alloc(trained, sizeof *s->writes);
-  if (!s->pulses || !s->writes)
+  if (!s->taught || !s->pulses || !s->writes)
     return mho_fail(ei, MHO_ENOMEM, "no memory to count pulses");
   return mho_experiment_counts_energy(e) ? mho_meter_new(net, is_analog(e), &s->meter, ei) : MHO_OK;
 }
 
 void mho__standing_free(mho_standing *s) {
+  mho_free(s->taught);
   mho_free(s->pulses);
   mho_free(s->writes);
   mho_meter_free(s->meter);
 }
 
 /* ---------------------------------------------------------------- counts */
+
+void mho__standing_teach_all(mho_standing *s) {
+  for (int c = 0; c < s->n_trained; c++)
+    s->taught[c] = s->update;
+}
 
 void mho__standing_begin_epoch(mho_standing *s) {
   size_t trained = (size_t)s->n_trained;

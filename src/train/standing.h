@@ -24,9 +24,12 @@ typedef struct mho_standing {
   int epoch;      /**< Completed. */
   int64_t batch;  /**< Done of the epoch under way. */
   int64_t update; /**< Done in all. */
+  /** Done of the epoch's passes that come before its own, see mho_rule.feedback_passes. */
+  int pass;
   /* Of the epoch under way: */
   mho_epoch_sums sums;
   int n_trained;
+  int64_t *taught;    /**< [n_trained] Updates that have taught each connection, in all. */
   double *pulses;     /**< [n_trained] */
   mho_writes *writes; /**< [n_trained] */
   mho_meter *meter;   /**< Reads; NULL where energy is not counted. */
@@ -38,6 +41,8 @@ mho_err mho__standing_new(const mho_experiment *e, const mho_network *net, mho_s
                           mho_errinfo *ei);
 /** Frees what a standing holds. */
 void mho__standing_free(mho_standing *s);
+/** Every connection has been taught by all updates so far, as most rules do. */
+void mho__standing_teach_all(mho_standing *s);
 /** Every count of the epoch to 0. */
 void mho__standing_begin_epoch(mho_standing *s);
 /** Add what was done to a connection's devices. */

@@ -26,9 +26,15 @@ static span span_of(const mho_updater *u, const mho_slab *s) {
   return (span){.x = x, .first = (size_t)s->row0 * cols, .n = (size_t)s->rows * cols};
 }
 
-/* Learning rate of a connection in this epoch. */
+/* Learning rate of a connection in this epoch: arrays that lead controls back have their own. */
 static double rate_of(const mho_updater *u, int connection) {
-  return mho_update_rate(&u->e->update, connection, u->at->epoch, u->e->train.epochs);
+  const mho_experiment *e = u->e;
+  if (u->net->connection[connection].role != MHO_CONTROL || e->update.rates.n)
+    return mho_update_rate(&e->update, connection, u->at->epoch, e->train.epochs);
+
+  mho_update_config control = e->update;
+  control.rate = e->feedback.q.rate;
+  return mho_update_rate(&control, connection, u->at->epoch, e->train.epochs);
 }
 
 /* Stream of what is rounded at random in a connection. */
@@ -59,6 +65,9 @@ static void find_gradient(void *arg, int i, int thread) {
   mho_real *g = job->u->gradient[s->connection] + cells.first;
   mho_change change = change_of(job, s->connection);
   double sum = 0;
+  s->norm = 0;
+  if (change.skip)
+    return;
 
   sum_slab(job, s, &change, MHO_CHANGE_GRADIENT, thread, g);
   for (size_t k = 0; k < cells.n; k++)
@@ -96,13 +105,19 @@ static void update_slab(void *arg, int i, int thread) {
   span cells = span_of(u, s);
   mho_real *g = u->scratch[thread], *dw = g + u->slab_cells, *moment[MHO_PROGRAM_STATES] = {NULL};
   mho_change change = change_of(job, s->connection);
+  s->counts = (mho_pulse_counts){0};
+  if (change.skip) {
+    mho_crossbar_leak(cells.x, cells.first, cells.n);
+    return;
+  }
   take_gradient(job, s, &change, thread, cells, g);
 
   /* The optimizer says what change is wanted. */
   double rate = rate_of(u, s->connection);
   for (int m = 0; m < u->optimizer->n_states; m++)
     moment[m] = u->moment[m][s->connection] + cells.first;
-  u->optimizer->step(u->e->optimizer.params, rate, u->at->update + 1, cells.n, g, moment, dw);
+  int64_t number = u->at->taught[s->connection] + 1;
+  u->optimizer->step(u->e->optimizer.params, rate, number, cells.n, g, moment, dw);
 
   /* What goes past it. */
   if (mho_change_is_plain(&change)) {
@@ -129,7 +144,6 @@ static void update_slab(void *arg, int i, int thread) {
                            .update = (uint64_t)u->at->update + 1,
                            .rounding = rounding_of(u, s->connection)};
 
-  s->counts = (mho_pulse_counts){0};
   u->scheme->apply(&write, &s->counts);
   mho_crossbar_leak(cells.x, cells.first, cells.n);
 }
@@ -236,6 +250,8 @@ void mho__updater_apply(mho_updater *u, const mho_lesson *l) {
 
   for (int i = 0; i < u->n_slabs; i++)
     mho__standing_count(u->at, u->slab[i].connection, &u->slab[i].counts);
+  for (int c = 0; c < u->net->n_trained; c++)
+    u->at->taught[c] += !change_of(&job, c).skip;
   u->at->update++;
   mho_network_refresh(u->net, u->at->update, false);
 }

@@ -79,6 +79,8 @@ enum {
   EVALUATE_STATES,
   CREDITS,
   EVALUATE_CREDITS,
+  CONTROLS,
+  EVALUATE_CONTROLS,
   PERTURB_LINES,
   PERTURB_CELLS,
   PERTURB_NEURONS,
@@ -151,6 +153,11 @@ static const purpose table[PURPOSES] = {
                  COUNTS(0, 63)},
     [EVALUATE_CREDITS] = {"noise of credits, looked at", SEED_RUN, ANY,
                           COUNTS(USE(READ) | 511 << 15, 8), COUNTS(BIT(63), 63)},
+
+    [CONTROLS] = {"noise of controls", SEED_RUN, ANY, COUNTS(USE(READ) | 511 << 15 | 1 << 8, 8),
+                  COUNTS(0, 63)},
+    [EVALUATE_CONTROLS] = {"noise of controls, looked at", SEED_RUN, ANY,
+                           COUNTS(USE(READ) | 511 << 15 | 1 << 8, 8), COUNTS(BIT(63), 63)},
 
     [PERTURB_LINES] = {"perturbed lines", SEED_RUN, ANY,
                        COUNTS_IN(USE(PERTURB), BITS(12) << 2 | MHO_PERTURB_COLS,
@@ -375,8 +382,10 @@ static void add_reads(uint64_t update, int offset) {
     }
     add(offset ? EVALUATE_STATES : STATES, mho__stream_states_in(mho__stream_states(SEED), phase),
         mho__step_states(update, phase, ode_steps[s]));
-    EACH(l)
-    add(offset ? EVALUATE_CREDITS : CREDITS, mho__stream_credits(SEED, layers[l]), step);
+    EACH(l) {
+      add(offset ? EVALUATE_CREDITS : CREDITS, mho__stream_credits(SEED, layers[l]), step);
+      add(offset ? EVALUATE_CONTROLS : CONTROLS, mho__stream_controls(SEED, layers[l]), step);
+    }
   }
 }
 

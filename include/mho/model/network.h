@@ -106,6 +106,17 @@ typedef struct mho_network_array {
 /** The arrays Q that lead controls of the read-out straight into hidden layers. */
 typedef struct mho_control_config {
   int kind; /**< product, random, learned */
+  /* Those that are learned, from what noise of the neurons' controls brings back: */
+  double rate, decay;
+  int64_t epochs_before, epochs; /**< passes of their own, before the first epoch and every one */
+  double noise;                  /**< standard deviation, over a root of tau_u */
+  /** tau_u; 0: they learn in passes of their own, else from every lesson, with noise of a time
+   *  constant, which passes a high-pass with this one. */
+  double filter;
+  double noise_tau; /**< tau_u */
+  /* A pass of their own, see rule.dt and the others of rule dfc, and the lag of the controls: */
+  double dt, leak, proportional, ratio, lag;
+  int64_t steps;
 } mho_control_config;
 enum { MHO_CONTROL_PRODUCT, MHO_CONTROL_RANDOM, MHO_CONTROL_LEARNED };
 

@@ -45,6 +45,8 @@ typedef struct mho_change {
   /** [cols of the crossbar] what the columns of the gradient are multiplied with; NULL: 1. Not the
    *  rule's to set, see mho_change_of. */
   const mho_real *gain;
+  /** This lesson does not teach the connection: neither optimizer nor scheme touches it. */
+  bool skip;
 } mho_change;
 
 /** One term more, which is returned to be filled; all of it is 0. */
@@ -132,6 +134,7 @@ struct mho_lesson {
   mho_real *const *importance;
   bool propagates;    /**< the former */
   mho_apply applies;  /**< when changes are applied in this run */
+  bool feedback;      /**< of a pass of mho_rule.learn_feedback */
   mho_thread *thread; /**< what it settles with */
   /** Nullable: what is to be known of its phases: the time of the free one, the energy of the last
    *  that is settled. */
@@ -216,6 +219,12 @@ typedef struct mho_rule {
    *  takes. Adds to the stats. learn is nullable with a trial. */
   void (*predict)(const mho_lesson *l, mho_rule_stats *stats);
   void (*learn)(const mho_lesson *l, mho_rule_stats *stats);
+  /** Nullable, with learn_feedback: how many passes through the training samples come before that
+   *  of an epoch (0: the first), in which what leads back is taught alone. */
+  int (*feedback_passes)(const mho_network *net, int epoch);
+  /** Rows of a lesson of such a pass, in place of learn; `change` then says of which connections it
+   *  is (mho_change.skip). Only reads and steps are counted. */
+  void (*learn_feedback)(const mho_lesson *l, mho_rule_stats *stats);
   /** Nullable: after learn, once for a whole batch (sample0 0, n all of it) and on one thread, with
    *  repetitions of it (mho_lesson_predict) under crossbars that it perturbs. */
   mho_err (*trial)(const mho_lesson *l, mho_rule_stats *stats, mho_errinfo *ei);
