@@ -15,6 +15,7 @@
  *   CHIP     1 << 20 | connection << 3 | kind
  *                                            0                       line            array
  *   CHIP     0xf00000 + 5 layer + quantity   0                       neuron          network
+ *   CHIP     0xf01000 + 5 layer + quantity   0                       neuron          network
  *   ORDER    0                               epoch                   batch, image    train
  *   ORDER    1                               0                       image           train
  *   ORDER    2                               epoch                   3 x image       data
@@ -127,6 +128,13 @@ static inline mho_rng mho__stream_neurons(uint64_t chip_seed, int layer, int qua
                                           int quantity) {
   return mho_rng_make(chip_seed, MHO_RNG_CHIP,
                       (uint32_t)(0xf00000 + quantities * layer + quantity));
+}
+
+/** CHIP, index = 0xf01000 + quantities layer + quantity: mismatch of neurons' second circuits. */
+static inline mho_rng mho__stream_copies(uint64_t chip_seed, int layer, int quantities,
+                                         int quantity) {
+  return mho_rng_make(chip_seed, MHO_RNG_CHIP,
+                      (uint32_t)(0xf01000 + quantities * layer + quantity));
 }
 
 /* ---------------------------------------------------------------- seed of the order */

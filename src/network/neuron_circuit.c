@@ -65,8 +65,10 @@ static void circuit_free(mho_circuit *c) {
 void mho__neuron_circuits_free(mho_network *net) {
   if (!net->layer)
     return;
-  for (int l = 0; l < net->n_layers; l++)
+  for (int l = 0; l < net->n_layers; l++) {
     circuit_free((mho_circuit *)(uintptr_t)net->layer[l].circuit);
+    circuit_free((mho_circuit *)(uintptr_t)net->layer[l].copy);
+  }
 }
 
 /* [n] of middle (1 + spread x), or middle e^(spread x); NULL without memory. */
@@ -102,14 +104,17 @@ static mho_real *draw_real(int n, mho_rng rng, double middle, double spread, dou
   return r;
 }
 
-static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t seed, int l) {
+/* The circuits of the n neurons of layer l, or their second ones; NULL without memory. */
+static mho_circuit *circuit_new(const mho_circuit_config *k, int n, uint64_t seed, int l,
+                                bool copy) {
   mho_circuit *c = mho_alloc(1, sizeof *c);
   if (!c)
     return NULL;
 
   mho_rng rng[QUANTITIES];
   for (int q = 0; q < QUANTITIES; q++)
-    rng[q] = mho__stream_neurons(seed, l, QUANTITIES, q);
+    rng[q] = copy ? mho__stream_copies(seed, l, QUANTITIES, q)
+                  : mho__stream_neurons(seed, l, QUANTITIES, q);
 
   if (k->gain > 0)
     c->gain = draw_real(n, rng[GAIN], 1, k->gain, 0);
@@ -139,8 +144,9 @@ mho_err mho__neuron_circuits_new(mho_network *net, const mho_circuit_config *c, 
 
   for (int l = 1; l < mho_hidden_end(net); l++) {
     mho_layer *layer = &net->layer[l];
-    layer->circuit = circuit_new(c, layer->n, chip_seed, l);
-    if (!layer->circuit)
+    layer->circuit = circuit_new(c, layer->n, chip_seed, l, false);
+    layer->copy = circuit_new(c, layer->n, chip_seed, l, true);
+    if (!layer->circuit || !layer->copy)
       return mho_fail(ei, MHO_ENOMEM, "no memory for the circuits of %d neurons", layer->n);
   }
   return MHO_OK;

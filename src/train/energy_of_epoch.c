@@ -24,7 +24,8 @@ typedef struct epoch {
   bool in_time; /* continuous */
   bool settles; /* phases settle; else the rule makes passes */
   double voltage, phases;
-  double measured; /* numbers of an analog neuron that are converted: phases' states, a credit */
+  /* numbers of an analog neuron that are converted: phases' states, a credit, a second activity */
+  double measured;
   double importance_reads; /* one after another, for what neurons count for, ... */
   double importance_turns; /* ... and conversions of them at a converter */
   mho_power power;
@@ -223,13 +224,21 @@ static void reads_of_layer(const epoch *e, links some, int l,
   }
 }
 
+/* What passes through the layers take that settle nothing: forward once to predict, and once more in
+ * every step of a controller; back once, or once in each of these. */
+static double time_of_passes(const epoch *e, double forward, double back) {
+  const mho_meter *m = e->t->at.meter;
+  double steps = m->steps[1];
+  return forward * (m->samples + steps) + back * fmax(steps, m->samples);
+}
+
 /* What so many steps' reads of some links into hidden layers take one after another, each `of` so
  * much: in a step a convolution is read position by position, layers side by side or in turn; a
  * rule that makes passes goes through the layers forward, then back. */
 static double time_of_steps(const epoch *e, links some, double steps,
                             double (*of)(const epoch *e, const mho_link *k)) {
   const mho_trainer *t = e->t;
-  double sum = 0, widest = 0;
+  double sum = 0, widest = 0, way[2] = {0};
   double least = of == once ? 1 : 0; /* a step passes, also in a layer that reads nothing in it */
 
   for (int l = 1; l < mho_hidden_end(t->net); l++) {
@@ -237,11 +246,13 @@ static double time_of_steps(const epoch *e, links some, double steps,
     reads_of_layer(e, some, l, of, most);
     double step = fmax(fmax(most[0], most[1]), least);
     widest = fmax(widest, step);
-    sum += e->settles ? step : most[0] + most[1];
+    sum += step;
+    way[0] += most[0];
+    way[1] += most[1];
   }
 
   if (!e->settles)
-    return sum * t->at.meter->samples;
+    return time_of_passes(e, way[0], way[1]);
   return steps * (t->learner->settler->in_turn ? sum : widest);
 }
 
@@ -461,7 +472,8 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
 
   e.analog = t->at.meter->analog;
   e.settles = e.phases > 1 || t->learner->rule->trial || t->learner->rule->credits;
-  e.measured = (measures_states(t) ? e.phases : 0) + t->learner->rule->credits;
+  e.measured =
+      (measures_states(t) ? e.phases : 0) + t->learner->rule->credits + t->learner->rule->controls;
   mho_err err = mho__power_new(t, &e.power, ei);
   if (err)
     return err;

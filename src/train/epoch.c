@@ -43,6 +43,7 @@ static mho_err begin_epoch(mho_trainer *t, mho_errinfo *ei) {
   t->loose = (mho_loose_credits){0};
   if (t->learner->importance)
     t->learner->importance->reads = 0;
+  t->loose_controls = (mho_loose_controls){0};
   if (t->at.update == 0)
     err = mho__updater_initial(t->updater, t->brought.weights, ei);
   if (!err)
@@ -57,6 +58,12 @@ static void add_up(mho_trainer *t, const mho_rule_stats *s, int samples) {
   t->at.sums.steps += s->free.steps;
   t->at.sums.unsettled += s->free.unsettled;
   t->at.sums.reads += s->free.reads + s->nudged.reads;
+  if (t->learner->rule->controls) {
+    t->at.sums.unsettled += s->nudged.unsettled;
+    t->loose_controls.samples += s->nudged.unsettled;
+    t->loose_controls.lost += s->lost;
+    t->loose_controls.unstable += s->unstable;
+  }
   if (!t->learner->rule->credits)
     return;
 
@@ -80,6 +87,25 @@ static void warn_of_credits(const mho_trainer *t) {
       grow ? "the credit map has a spectral radius above 1, and hidden layers learn nothing from "
              "those that grow: lower feedback.scale, or the weights"
            : "they were used as they were: let them settle longer");
+}
+
+/* Say that controllers have not come to rest, or not to one that is of use. */
+static void warn_of_controls(const mho_trainer *t) {
+  const mho_loose_controls *loose = &t->loose_controls;
+  long long lost = loose->lost, unstable = loose->unstable;
+
+  if (lost > 0)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "rule.name: epoch %d: controls of %lld samples ran away or were not found, and of %lld "
+            "would not stay at rest: these samples taught nothing: lower the gain (rule.gain, or a "
+            "larger rule.leak) or rule.dt, or lead controls back otherwise (feedback.path, "
+            "feedback.q)",
+            t->at.epoch + 1, lost - unstable, unstable);
+  if (loose->samples > lost)
+    mho_log(t->ctx, MHO_LOG_WARNING,
+            "rule.name: epoch %d: controls of %lld samples were learned from on their way, before "
+            "they had settled (rule.tolerance): more rule.steps let them",
+            t->at.epoch + 1, (long long)loose->samples - lost);
 }
 
 /* Learn from the samples of a batch, or from one of them; then change the weights, unless the rule
@@ -210,8 +236,10 @@ mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei) {
   err = finish_epoch(t, size, batches, ei);
   t->at.sums.wall_s = before + mho_seconds() - start;
   fill_row(t, row);
-  if (err != MHO_EINTERRUPTED)
+  if (err != MHO_EINTERRUPTED) {
     warn_of_credits(t);
+    warn_of_controls(t);
+  }
   if (err)
     return err;
 

@@ -187,6 +187,8 @@ void mho__rule_stats_add(mho_rule_stats *sum, const mho_rule_stats *s) {
   sum->correct += s->correct;
   add_phase(&sum->free, &s->free);
   add_phase(&sum->nudged, &s->nudged);
+  sum->lost += s->lost;
+  sum->unstable += s->unstable;
 }
 
 /* All chunks of a batch: side by side, or one after another where each may change the weights. */

@@ -18,6 +18,11 @@ typedef struct mho_loose_credits {
   double growth; /**< Largest ratio of their last two changes. */
 } mho_loose_credits;
 
+/* Controls that were not at rest when they were learned from, in the epoch under way. */
+typedef struct mho_loose_controls {
+  int64_t samples, lost, unstable; /**< See mho_rule_stats. */
+} mho_loose_controls;
+
 struct mho_trainer {
   const mho_context *ctx;
   const mho_experiment *e;
@@ -27,6 +32,7 @@ struct mho_trainer {
   mho_updater *updater;
   mho_standing at;
   mho_loose_credits loose;
+  mho_loose_controls loose_controls;
   mho_order order;     /**< Of the training images. */
   mho_brought brought; /**< Weights from elsewhere. */
   /** Parameters of the array models after mho_trainer_read_ideally; NULL before. */

@@ -45,6 +45,7 @@ enum {
   CHIP,
   MISMATCH,
   NEURONS,
+  COPIES,
   SHUFFLE,
   CUT,
   AUGMENTED,
@@ -103,6 +104,7 @@ static const purpose table[PURPOSES] = {
     [CHIP] = {"cells of the chip", SEED_RUN, ANY, CROSSBARS(CHIP), COUNTS(0, 4)},
     [MISMATCH] = {"mismatch", SEED_RUN, ANY, COUNTS(USE(CHIP) | BIT(20), 15), FIXED(0)},
     [NEURONS] = {"neurons", SEED_RUN, ANY, COUNTS(USE(CHIP) | 0xf00000, 11), FIXED(0)},
+    [COPIES] = {"second circuits", SEED_RUN, ANY, COUNTS(USE(CHIP) | 0xf01000, 11), FIXED(0)},
 
     [SHUFFLE] = {"shuffle", SEED_RUN, ANY, FIXED(USE(ORDER)), COUNTS(0, 20)},
     [CUT] = {"cut", SEED_RUN, ANY, FIXED(USE(ORDER) | 1), FIXED(0)},

@@ -63,6 +63,8 @@ typedef struct mho_layer {
   int other, n_other;         /**< those of the other roles, */
   int credit, n_credit;       /**< and those that lead credits into this layer */
   const mho_circuit *circuit; /**< of hidden layers; NULL: ideal ones */
+  /** A second circuit for every neuron, drawn apart; NULL where the first one is ideal. */
+  const mho_circuit *copy;
   /** Powers of beta_i on the shortest way from the read-out: 0 in its neighbours, -1 when out of
    *  reach. */
   int distance;

@@ -82,6 +82,9 @@ typedef struct mho_rule_stats {
   double loss; /**< summed over samples */
   int64_t correct;
   mho_settle_stats free, nudged;
+  /** Samples that a controller has lost or could not hold, which teach nothing; they are among the
+   *  unsettled ones of nudged. */
+  int64_t lost, unstable;
 } mho_rule_stats;
 
 /** When a rule's changes are applied. */
@@ -189,7 +192,8 @@ typedef struct mho_rule {
   bool credits;
   bool outputs_states; /**< it learns with outputs that hold states, too (MHO_OUTPUT_STATE) */
   /** A controller at the read-out drives the hidden layers: it takes the feedback.path direct or
-   *  chain, where others take links. */
+   *  chain, where others take links; the nudged statistics are those of control, and samples that
+   *  miss the tolerance are said to be unsettled. */
   bool controls;
   /** Memory that it works in, of no consequence for results: for batches of up to `batch` samples;
    *  nullable, both. */

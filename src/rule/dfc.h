@@ -1,0 +1,141 @@
+/* dfc.h - what the parts of deep feedback control share: its keys, and a lesson under control.
+ *
+ *   a_l = sum of z W into layer l    from activities under control
+ *   v_l = a_l + f_l, z_l = rho(v_l)  the potentials of a hidden layer
+ *   v_o = a_o + u                    those of the read-out
+ *
+ * u are the controls, one a unit of the read-out; f_l is what comes of them into a hidden layer,
+ * its control.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_RULE_DFC_H
+#define MHO_RULE_DFC_H
+
+#include "rule/phase.h"
+
+/** The config keys of the rule. */
+typedef struct dfc_params {
+  int target, control, learn, read, copies, leak_on;
+  double step, label, gain, leak, proportional, ratio, dt, tolerance;
+  int64_t steps;
+} dfc_params;
+
+enum { DFC_NUDGED, DFC_LABEL };
+enum { DFC_AUTO, DFC_LINEAR, DFC_SOLVE, DFC_TIME };
+enum { DFC_RATE, DFC_POTENTIAL };
+enum { DFC_END, DFC_MEAN };
+enum { DFC_SHARED, DFC_TWO };
+enum { DFC_LEAK_OF_CONTROL, DFC_LEAK_OF_INTEGRAL };
+
+/** The first variables of the rule. DFC_CONTROL: u at the read-out, f of hidden layers. */
+enum { DFC_CONTROL };
+
+/** What a thread works in, for lessons of up to n samples. */
+typedef struct dfc_workspace {
+  int n, classes;
+  int control; /**< DFC_LINEAR, DFC_SOLVE or DFC_TIME */
+  /** [n_layers] of [n x layer]: what the input brings; NULL where no link leads from it. */
+  mho_real *input[MHO_LAYERS_MAX];
+  /** [n_layers] of [n x layer]: a, the summed inputs; the input's where nothing else leads there. */
+  mho_real *sums[MHO_LAYERS_MAX];
+  /** [n_layers] of [n x layer]: a read once more, where reads are random and the two activities of a
+   *  neuron are taken one after the other; else NULL. */
+  mho_real *again[MHO_LAYERS_MAX];
+  mho_real *other[MHO_LAYERS_MAX]; /**< [n_layers] of [n x layer]: activities of before, or of a */
+  double *reach;                   /**< [n x C] r*, what the read-out is to reach (target nudged) */
+  double *first;                   /**< [n x C] the controller's error without control */
+  double *potential;               /**< [n x C] v_o */
+  double *u, *f, *u_best;          /**< [n x C] controls, what they miss, the best ones so far */
+  double *way;                     /**< [n x C] from there to the next ones */
+  bool *lost;                      /**< [n] samples that nothing is learned from */
+  int unstable;                    /**< those of them that would not stay at rest */
+
+  /* Of a control at rest: */
+  mho_real *jacobian[MHO_LAYERS_MAX]; /**< [C x n x layer] J_l = d v_o/d v_l */
+  mho_real *units;                    /**< [C x n x C]: rows of the unit matrix */
+  mho_real *product;                  /**< [C x n x C]: J Q^T of a layer */
+  double *k;                          /**< [n] of [C x C]: JQ, summed over layers */
+  double *matrix, *eigenvalue;        /**< [C x (C + 1)] a system of equations; [2 C] */
+  mho_real *scratch;                  /**< for reads of C n samples */
+  mho_link *back;                     /**< forward links turned, sorted by target */
+  int first_back[MHO_LAYERS_MAX + 1];
+
+  /* In time: */
+  double *v[MHO_LAYERS_MAX];                                 /**< [n x layer] potentials */
+  double *integral;                                          /**< [n x C] */
+  mho_real *mean_z[MHO_LAYERS_MAX], *mean_e[MHO_LAYERS_MAX]; /**< [n x layer], read: mean */
+} dfc_workspace;
+
+/** A lesson under way. */
+typedef struct dfc_run {
+  const mho_lesson *lesson;
+  const dfc_params *p;
+  dfc_workspace *w;
+  mho_phase phase; /**< in which links are read */
+  mho_settle_stats *stats;
+  double leak; /**< alpha~: at rest the controller's error is so much of u */
+} dfc_run;
+
+/* ---------------------------------------------------------------- what the controller does */
+
+/** alpha~ of the keys: e = alpha~ u at rest. */
+double mho__dfc_leak(const dfc_params *p);
+/** The leak of the integral itself, alpha. */
+double mho__dfc_integral_leak(const dfc_params *p);
+/** What the controller sees of sample s at potentials v [C] of the read-out: e [C]. */
+void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e);
+
+/** Values of layer l, the lesson's first sample first: activities, ... */
+static inline mho_real *mho__dfc_z(const dfc_run *r, int l) {
+  return mho__values(r->lesson->net, r->lesson->state[0]->z, l, r->lesson->sample0);
+}
+/** ... errors, ... */
+static inline mho_real *mho__dfc_error_of(const dfc_run *r, int l) {
+  return mho__values(r->lesson->net, r->lesson->error, l, r->lesson->sample0);
+}
+/** ... and controls: f of a hidden layer, u of the read-out. */
+static inline mho_real *mho__dfc_control(const dfc_run *r, int l) {
+  return mho_vars_real(r->lesson->vars, DFC_CONTROL, l, r->lesson->sample0);
+}
+/** Numbers of all controls of the lesson. */
+static inline int mho__dfc_controls(const dfc_run *r) {
+  return r->lesson->n * r->w->classes;
+}
+
+/* ---------------------------------------------------------------- its ways (dfc_paths.c) */
+
+/** What the input brings, read once: it drives its lines through the whole lesson. */
+void mho__dfc_read_input(const dfc_run *r, int l);
+/** a of layer l from the present activities. */
+void mho__dfc_sum(const dfc_run *r, int l);
+/** The same of all hidden layers by reads of all links anew, where they are taken again. */
+void mho__dfc_sum_again(const dfc_run *r);
+/** One pass through the layers in order, under the present f where `controlled`, to the activities
+ *  and to a of the read-out. */
+void mho__dfc_pass(const dfc_run *r, bool controlled);
+/** f of all hidden layers from u, by way of feedback.path, at the present activities. */
+void mho__dfc_lead_back(const dfc_run *r);
+/** J of all layers at the present activities, and JQ of every sample. */
+void mho__dfc_jacobian(const dfc_run *r);
+/** The same run with reads that nobody counts: a rest is one read of every link, however often it
+ *  is looked for. @param stats  room for what they add up. */
+dfc_run mho__dfc_uncounted(const dfc_run *r, mho_settle_stats *stats);
+
+/* ---------------------------------------------------------------- to rest, and what is learned */
+
+/** The error of layer l from what it does now: what its inputs say, less what it does. */
+void mho__dfc_learn_layer(const dfc_run *r, int l);
+
+/** Control in closed form: one step of Newton's from the free state (dfc_rest.c). */
+void mho__dfc_close(const dfc_run *r);
+/** Control at rest, by a damped Newton iteration with a chord (dfc_rest.c). */
+void mho__dfc_solve(const dfc_run *r);
+/** Control in time, by Euler's steps (dfc_time.c). */
+void mho__dfc_step(const dfc_run *r);
+
+/** Memory for all of it. @return MHO_OK; MHO_ENOMEM. */
+mho_err mho__dfc_workspace_new(const mho_network *net, const dfc_params *p, int n,
+                               dfc_workspace **out, mho_errinfo *ei);
+/** Frees a workspace; NULL is allowed. */
+void mho__dfc_workspace_free(dfc_workspace *w);
+
+#endif

@@ -1,0 +1,271 @@
+/* dfc_paths.c - the ways of deep feedback control: forward under control, controls back, and the
+ * Jacobian of the read-out.
+ *
+ *   direct  f_l = u Q_l                                      arrays of their own
+ *   chain   f_l = rho'(v_l) . sum over links of f_to W^T     f_o = u; f_l = u J_l at that state
+ *
+ *   J_o = 1,  J_l = sum over links out of l of (J_to W^T) . rho'(v_l)     C rows a sample
+ *   JQ = 1 + sum over hidden layers of J_l Q_l^T,  Q_l = J_l of the chain
+ *
+ * JQ says what a change of u does to the read-out, to first order.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include "mho/model/num.h"
+#include "rule/dfc.h"
+
+dfc_run mho__dfc_uncounted(const dfc_run *r, mho_settle_stats *stats) {
+  dfc_run quiet = *r;
+  quiet.phase.probe = NULL;
+  quiet.stats = stats;
+  return quiet;
+}
+
+/* ---------------------------------------------------------------- forward */
+
+static void read_link(const dfc_run *r, const mho_link *k, mho_real *to, bool add) {
+  mho__link_read(&r->phase, k, mho__dfc_z(r, k->from), to, k->scale, add, r->stats);
+}
+
+void mho__dfc_read_input(const dfc_run *r, int l) {
+  const mho_layer *layer = &r->lesson->net->layer[l];
+  bool any = false;
+
+  for (int i = layer->forward; i < layer->forward + layer->n_forward; i++) {
+    const mho_link *k = &r->lesson->net->link[i];
+    if (k->from == 0) {
+      read_link(r, k, r->w->input[l], any);
+      any = true;
+    }
+  }
+}
+
+void mho__dfc_sum(const dfc_run *r, int l) {
+  const mho_layer *layer = &r->lesson->net->layer[l];
+  mho_real *sums = r->w->sums[l], *input = r->w->input[l];
+  bool any = input != NULL;
+  if (sums == input)
+    return;
+
+  if (input)
+    memcpy(sums, input, mho__rule_count(r->lesson, l) * sizeof *sums);
+  for (int i = layer->forward; i < layer->forward + layer->n_forward; i++) {
+    const mho_link *k = &r->lesson->net->link[i];
+    if (k->from == 0)
+      continue;
+    read_link(r, k, sums, any);
+    any = true;
+  }
+}
+
+void mho__dfc_sum_again(const dfc_run *r) {
+  const mho_network *net = r->lesson->net;
+  dfc_run after = *r;
+  after.phase.number = 2;
+
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    const mho_layer *layer = &net->layer[l];
+    if (!r->w->again[l])
+      continue;
+    for (int i = 0; i < layer->n_forward; i++)
+      read_link(&after, &net->link[layer->forward + i], r->w->again[l], i > 0);
+  }
+}
+
+/* z = rho(a + f) of a hidden layer, or rho(a). */
+static void activate(const dfc_run *r, int l, bool controlled) {
+  const mho_real *a = r->w->sums[l], *f = mho__dfc_control(r, l);
+  mho_real *z = mho__dfc_z(r, l);
+  size_t n = mho__rule_count(r->lesson, l);
+
+  for (size_t i = 0; i < n; i++)
+    z[i] = controlled ? a[i] + f[i] : a[i];
+  mho_layer_activate(&r->lesson->net->layer[l], r->lesson->n, z, z);
+  mho__choose_winners(&r->phase, l, z);
+}
+
+void mho__dfc_pass(const dfc_run *r, bool controlled) {
+  int last = mho_network_output(r->lesson->net);
+
+  for (int l = 1; l <= last; l++) {
+    if (!controlled) { /* its reads are those of any forward pass */
+      r->lesson->thread->step = l < last ? l : MHO_STEP_READ_OUT;
+      mho__dfc_read_input(r, l);
+    }
+    mho__dfc_sum(r, l);
+    if (l < last)
+      activate(r, l, controlled);
+  }
+}
+
+/* ---------------------------------------------------------------- controls back */
+
+/* f of layer l through arrays of their own. */
+static void lead_directly(const dfc_run *r, int l, mho_real *f) {
+  const mho_network *net = r->lesson->net;
+  const mho_layer *layer = &net->layer[l];
+  const mho_real *u = mho__dfc_control(r, mho_network_output(net));
+  bool any = false;
+
+  for (int i = layer->other; i < layer->other + layer->n_other; i++) {
+    const mho_link *k = &net->link[i];
+    if (!mho_link_has_control(net, k))
+      continue;
+    mho__link_read(&r->phase, k, u, f, k->scale, any, r->stats);
+    any = true;
+  }
+  if (!any)
+    memset(f, 0, mho__rule_count(r->lesson, l) * sizeof *f);
+}
+
+/* The gain of a link that leads back: of its forward one, and no beta_i, as nothing recurs. */
+static mho_real gain_back(const mho_network *net, const mho_link *k) {
+  double alpha = mho_link_has_error(net, k) ? 1 : net->forward_scale;
+  return (mho_real)(net->connection[k->connection].sign * alpha);
+}
+
+/* f of layer l from those of the layers that it leads to. */
+static void lead_through(const dfc_run *r, int l, mho_real *f) {
+  const mho_network *net = r->lesson->net;
+  const mho_layer *layer = &net->layer[l];
+
+  for (int i = 0; i < layer->n_feedback; i++) {
+    const mho_link *k = &net->link[layer->feedback + i];
+    mho__link_read(&r->phase, k, mho__dfc_control(r, k->from), f, gain_back(net, k), i > 0,
+                   r->stats);
+  }
+  if (!layer->n_feedback)
+    memset(f, 0, mho__rule_count(r->lesson, l) * sizeof *f);
+  mho_layer_scale_by_slope(layer, r->lesson->n, mho__dfc_z(r, l), f);
+}
+
+void mho__dfc_lead_back(const dfc_run *r) {
+  const mho_network *net = r->lesson->net;
+  for (int l = mho_hidden_end(net) - 1; l >= 1; l--) {
+    mho_real *f = mho__dfc_control(r, l);
+    if (net->path == MHO_PATH_DIRECT)
+      lead_directly(r, l, f);
+    else
+      lead_through(r, l, f);
+  }
+}
+
+/* ---------------------------------------------------------------- the Jacobian */
+
+/* What lies between a row c of J in a layer and the next row: the samples' values. */
+static size_t row_size(const dfc_run *r, int l) {
+  return mho__rule_count(r->lesson, l);
+}
+
+/* J of link k's target += J of its source W^T, or J = that unless `add`: all rows at once, but row
+ * by row where they go to the winners of a pooling, which are known of the samples. */
+static void read_rows(const dfc_run *r, const mho_link *k, const mho_real *from, mho_real *to,
+                      bool add) {
+  int classes = r->w->classes;
+  bool pooled = r->lesson->net->layer[k->to].pool.size > 0;
+  mho_thread thread = *r->lesson->thread;
+  mho_phase rows = r->phase;
+  thread.scratch = r->w->scratch;
+  rows.thread = &thread;
+
+  if (!pooled) {
+    rows.n = classes * r->lesson->n;
+    mho__link_read(&rows, k, from, to, k->scale, add, r->stats);
+    return;
+  }
+  for (int c = 0; c < classes; c++)
+    mho__link_read(&rows, k, from + (size_t)c * row_size(r, k->from),
+                   to + (size_t)c * row_size(r, k->to), k->scale, add, r->stats);
+}
+
+static void find_rows(const dfc_run *r, int l) {
+  const mho_network *net = r->lesson->net;
+  dfc_workspace *w = r->w;
+  mho_real *rows = w->jacobian[l];
+  int first = w->first_back[l], end = w->first_back[l + 1];
+
+  for (int i = first; i < end; i++) {
+    const mho_link *k = &w->back[i];
+    bool from_output = k->from == mho_network_output(net);
+    read_rows(r, k, from_output ? w->units : w->jacobian[k->from], rows, i > first);
+  }
+  if (first == end)
+    memset(rows, 0, (size_t)w->classes * row_size(r, l) * sizeof *rows);
+  for (int c = 0; c < w->classes; c++)
+    mho_layer_scale_by_slope(&net->layer[l], r->lesson->n, mho__dfc_z(r, l),
+                             rows + (size_t)c * row_size(r, l));
+}
+
+/* k of every sample += J_l J_l^T. */
+static void add_squares(const dfc_run *r, int l) {
+  const dfc_workspace *w = r->w;
+  int classes = w->classes, n = r->lesson->net->layer[l].n;
+  size_t apart = row_size(r, l);
+
+  for (int s = 0; s < r->lesson->n; s++) {
+    const mho_real *rows = w->jacobian[l] + (size_t)s * (size_t)n;
+    double *k = w->k + (size_t)s * (size_t)(classes * classes);
+    for (int c = 0; c < classes; c++)
+      for (int d = 0; d <= c; d++) {
+        const mho_real *a = rows + (size_t)c * apart, *b = rows + (size_t)d * apart;
+        mho_real sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int i = 0; i < n; i++)
+          sum += a[i] * b[i];
+        k[c * classes + d] += (double)sum;
+        if (d < c)
+          k[d * classes + c] += (double)sum;
+      }
+  }
+}
+
+/* k of every sample += J_l Q^T, of the array that link q reads. */
+static void add_product(const dfc_run *r, int l, const mho_link *q) {
+  const dfc_workspace *w = r->w;
+  const mho_crossbar *x = r->lesson->net->connection[q->connection].xb;
+  int classes = w->classes, samples = r->lesson->n, n = r->lesson->net->layer[l].n;
+
+  mho_gemm(false, true, classes * samples, classes, n, q->scale, w->jacobian[l], n,
+           mho_crossbar_matrix(x), x->cols, 0, w->product, classes);
+  for (int c = 0; c < classes; c++)
+    for (int s = 0; s < samples; s++)
+      for (int d = 0; d < classes; d++)
+        w->k[((size_t)s * (size_t)classes + (size_t)c) * (size_t)classes + (size_t)d] +=
+            (double)
+                w->product[((size_t)c * (size_t)samples + (size_t)s) * (size_t)classes + (size_t)d];
+}
+
+static void add_layer(const dfc_run *r, int l) {
+  const mho_network *net = r->lesson->net;
+  const mho_layer *layer = &net->layer[l];
+  if (net->path != MHO_PATH_DIRECT) {
+    add_squares(r, l);
+    return;
+  }
+
+  for (int i = layer->other; i < layer->other + layer->n_other; i++)
+    if (mho_link_has_control(net, &net->link[i]))
+      add_product(r, l, &net->link[i]);
+}
+
+/* k = 1 and rows of units of every sample: the read-out's own. */
+static void begin_jacobian(const dfc_run *r) {
+  const dfc_workspace *w = r->w;
+  size_t classes = (size_t)w->classes, n = (size_t)r->lesson->n;
+  memset(w->k, 0, n * classes * classes * sizeof *w->k);
+  memset(w->units, 0, n * classes * classes * sizeof *w->units);
+
+  for (size_t s = 0; s < n; s++)
+    for (size_t c = 0; c < classes; c++) {
+      w->k[(s * classes + c) * classes + c] = 1;
+      w->units[(c * n + s) * classes + c] = 1;
+    }
+}
+
+void mho__dfc_jacobian(const dfc_run *r) {
+  begin_jacobian(r);
+  for (int l = mho_hidden_end(r->lesson->net) - 1; l >= 1; l--) {
+    find_rows(r, l);
+    add_layer(r, l);
+  }
+}

@@ -1,0 +1,347 @@
+/* dfc_rest.c - control at rest, where the controller's error e is alpha~ u:
+ *
+ *   F(u) = e(v_o(u)) - alpha~ u = 0
+ *
+ * In closed form it is linearized at the free state,
+ *
+ *   u = (S JQ + alpha~ 1)^-1 e(v_o free)
+ *
+ * S = -de/dv_o: 1, or diag(p) - p p^T where e is a soft label less the softmax p. The root is found
+ * by Newton's method with the JQ of a state of before (a chord) and the S of the present one; a
+ * step that makes F larger is halved. By the chain f depends on the activities that it leads to:
+ * it is led back at those of the iteration before, and a sample is at rest when they do not change
+ * any more, either.
+ *
+ * Towards a label at a high gain the softmax saturates, and the gain is raised in steps, each from
+ * the rest of the one before.
+ *
+ * A rest is of use if the controlled network stays there: with neurons that are much faster than
+ * the controller it does if no eigenvalue of S JQ lies at or below -alpha~. Those of the chain never
+ * do, as JQ = J J^T there.
+ *
+ * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887 (closed form, stability); the same,
+ * ICML 2022, arXiv 2204.07249 (label as target).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "mho/model/num.h"
+#include "rule/dfc.h"
+
+enum {
+  ITERATIONS = 40, /* at one gain */
+  FRESH = 8,       /* of them with one JQ */
+  HALVINGS = 6,    /* of a step */
+};
+/* The first gain where the gain is raised in steps, the factor of a step, and what is missed of the
+ * first error at a gain on the way. */
+static const double FIRST_LEAK = 0.25, LEAK_STEP = 8, LOOSE = 0.01;
+
+/* ---------------------------------------------------------------- systems of C equations */
+
+/* Solve m x = b by elimination, [n x (n + 1)] with b as its last column; x [n]. false: m has no
+ * inverse. */
+static bool eliminate(int n, double *m, double *x) {
+  int width = n + 1;
+
+  for (int k = 0; k < n; k++) {
+    int pivot = k;
+    for (int i = k + 1; i < n; i++)
+      if (fabs(m[i * width + k]) > fabs(m[pivot * width + k]))
+        pivot = i;
+    if (!(fabs(m[pivot * width + k]) > 0))
+      return false;
+
+    for (int j = k; pivot != k && j < width; j++) {
+      double held = m[k * width + j];
+      m[k * width + j] = m[pivot * width + j];
+      m[pivot * width + j] = held;
+    }
+    for (int i = k + 1; i < n; i++) {
+      double factor = m[i * width + k] / m[k * width + k];
+      for (int j = k; j < width; j++)
+        m[i * width + j] -= factor * m[k * width + j];
+    }
+  }
+
+  for (int i = n - 1; i >= 0; i--) {
+    double sum = m[i * width + n];
+    for (int j = i + 1; j < n; j++)
+      sum -= m[i * width + j] * x[j];
+    x[i] = sum / m[i * width + i];
+  }
+  return true;
+}
+
+/* Whether e is a label less a softmax, whose slope is not 1. */
+static bool has_softmax(const dfc_run *r) {
+  return r->p->target == DFC_LABEL && r->lesson->net->output == MHO_OUTPUT_SOFTMAX;
+}
+
+/* m [C rows of `width`] = S JQ of sample s at potentials v of the read-out. */
+static void multiply_slopes(const dfc_run *r, int s, const double *v, int width, double *m) {
+  int n = r->w->classes;
+  const double *k = r->w->k + (size_t)s * (size_t)(n * n);
+  for (int i = 0; i < n; i++)
+    memcpy(m + i * width, k + i * n, (size_t)n * sizeof *m);
+  if (!has_softmax(r))
+    return;
+
+  /* rows of S JQ: p_i (row i less the mean row under p) */
+  double top = v[0], all = 0;
+  for (int i = 1; i < n; i++)
+    top = fmax(top, v[i]);
+  for (int i = 0; i < n; i++)
+    all += exp(v[i] - top);
+  for (int j = 0; j < n; j++) {
+    double mean = 0;
+    for (int i = 0; i < n; i++)
+      mean += exp(v[i] - top) / all * k[i * n + j];
+    for (int i = 0; i < n; i++)
+      m[i * width + j] = exp(v[i] - top) / all * (k[i * n + j] - mean);
+  }
+}
+
+/* The step of Newton's of sample s from potentials v and misses f, at that leak; false: none. */
+static bool find_step(const dfc_run *r, int s, const double *v, const double *f, double leak,
+                      double *step) {
+  int n = r->w->classes, width = n + 1;
+  double *m = r->w->matrix;
+  multiply_slopes(r, s, v, width, m);
+  for (int i = 0; i < n; i++) {
+    m[i * width + i] += leak;
+    m[i * width + n] = f[i];
+  }
+  return eliminate(n, m, step);
+}
+
+/* ---------------------------------------------------------------- stability */
+
+/* Whether a matrix's symmetric part is positive definite, by Cholesky's decomposition in place. */
+static bool is_definite(int n, double *m) {
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < i; j++)
+      m[i * n + j] = 0.5 * (m[i * n + j] + m[j * n + i]);
+
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j <= i; j++) {
+      double sum = m[i * n + j];
+      for (int k = 0; k < j; k++)
+        sum -= m[i * n + k] * m[j * n + k];
+      if (i == j && !(sum > 0))
+        return false;
+      m[i * n + j] = i == j ? sqrt(sum) : sum / m[j * n + j];
+    }
+  return true;
+}
+
+/* Whether the network stays at rest under the control of sample s: for certain if the symmetric
+ * part of JQ is definite, else by the eigenvalues. */
+static bool is_stable(const dfc_run *r, int s, const double *v) {
+  int n = r->w->classes;
+  double *m = r->w->matrix, *re = r->w->eigenvalue, least = 0;
+  if (r->lesson->net->path != MHO_PATH_DIRECT)
+    return true;
+
+  memcpy(m, r->w->k + (size_t)s * (size_t)(n * n), (size_t)(n * n) * sizeof *m);
+  if (is_definite(n, m))
+    return true;
+
+  multiply_slopes(r, s, v, n, m);
+  if (mho_eigen_dense(n, m, re, re + n, NULL))
+    return false;
+  for (int i = 0; i < n; i++)
+    least = fmin(least, re[i]);
+  return least > -r->leak;
+}
+
+static void drop_unstable(const dfc_run *r) {
+  dfc_workspace *w = r->w;
+  for (int s = 0; s < r->lesson->n; s++) {
+    bool stays = w->lost[s] || is_stable(r, s, w->potential + (size_t)s * (size_t)w->classes);
+    w->unstable += !stays;
+    w->lost[s] |= !stays;
+    r->stats->unsettled += w->lost[s];
+  }
+}
+
+/* ---------------------------------------------------------------- controls */
+
+/* The present controls, as numbers of the network. */
+static void set_controls(const dfc_run *r) {
+  mho_real *u = mho__dfc_control(r, mho_network_output(r->lesson->net));
+  for (int i = 0; i < mho__dfc_controls(r); i++)
+    u[i] = (mho_real)r->w->u[i];
+}
+
+/* v_o = a_o + u of all samples. */
+static void find_potentials(const dfc_run *r) {
+  const mho_real *a = r->w->sums[mho_network_output(r->lesson->net)];
+  for (int i = 0; i < mho__dfc_controls(r); i++)
+    r->w->potential[i] = (double)a[i] + r->w->u[i];
+}
+
+void mho__dfc_close(const dfc_run *r) {
+  mho_settle_stats unused = {0};
+  dfc_run quiet = mho__dfc_uncounted(r, &unused);
+  dfc_workspace *w = r->w;
+
+  mho__dfc_jacobian(&quiet);
+  for (int s = 0; s < r->lesson->n; s++) {
+    size_t at = (size_t)s * (size_t)w->classes;
+    w->lost[s] = !find_step(r, s, w->potential + at, w->first + at, r->leak, w->u + at);
+  }
+  drop_unstable(r);
+  r->stats->steps += r->lesson->n;
+
+  set_controls(r);
+  mho__dfc_lead_back(r);
+  mho__dfc_pass(r, true);
+}
+
+/* ---------------------------------------------------------------- the root */
+
+/* One gain, and what is known of the samples at it. */
+typedef struct root {
+  const dfc_run *r; /* its reads are not counted */
+  double leak, tolerance;
+  double least[MHO_CHUNK_MAX];  /* |F| at the best controls */
+  double length[MHO_CHUNK_MAX]; /* of the last step */
+  double moved[MHO_CHUNK_MAX];  /* largest change of an activity by the control, */
+  double change[MHO_CHUNK_MAX]; /* and by the last iteration */
+  bool settled[MHO_CHUNK_MAX];
+} root;
+
+static double norm(int n, const double *v) {
+  double squares = 0;
+  for (int i = 0; i < n; i++)
+    squares += v[i] * v[i];
+  return sqrt(squares);
+}
+
+/* Rounding of a number of that size, as far as sums of many reach. */
+static double rounding(double size) {
+  return 16 * (sizeof(mho_real) == 8 ? DBL_EPSILON : (double)FLT_EPSILON) * size;
+}
+
+/* One look at the present controls: forward under what they lead back, and what changed. */
+static void look(root *x) {
+  const dfc_run *r = x->r;
+  const mho_network *net = r->lesson->net;
+  for (int l = 1; l < mho_hidden_end(net); l++)
+    memcpy(r->w->other[l], mho__dfc_z(r, l), mho__rule_count(r->lesson, l) * sizeof(mho_real));
+
+  set_controls(r);
+  mho__dfc_lead_back(r);
+  mho__dfc_pass(r, true);
+  find_potentials(r);
+
+  memset(x->change, 0, sizeof x->change);
+  for (int l = 1; l < mho_hidden_end(net); l++) {
+    const mho_real *z = mho__dfc_z(r, l), *before = r->w->other[l];
+    int n = net->layer[l].n;
+    for (int i = 0; i < r->lesson->n * n; i++)
+      x->change[i / n] = fmax(x->change[i / n], fabs((double)(z[i] - before[i])));
+  }
+}
+
+/* Whether sample s has settled, with that |F|. */
+static bool has_settled(const root *x, int s, double miss) {
+  const dfc_workspace *w = x->r->w;
+  const double *first = w->first + (size_t)s * (size_t)w->classes;
+  const double *v = w->potential + (size_t)s * (size_t)w->classes;
+  double enough = x->tolerance * norm(w->classes, first) + rounding(norm(w->classes, v));
+  return miss <= enough && x->change[s] <= x->tolerance * x->moved[s] + rounding(1);
+}
+
+/* Judge the controls of sample s, and go on from them or half as far from those before. */
+static void go_on(root *x, int s) {
+  const dfc_run *r = x->r;
+  dfc_workspace *w = r->w;
+  int n = w->classes;
+  size_t at = (size_t)s * (size_t)n;
+  double *u = w->u + at, *f = w->f + at, *best = w->u_best + at, *way = w->way + at;
+
+  mho__dfc_error(r, s, w->potential + at, f);
+  for (int i = 0; i < n; i++)
+    f[i] -= x->leak * u[i];
+
+  double miss = norm(n, f);
+  x->settled[s] = has_settled(x, s, miss);
+  if (x->settled[s])
+    return;
+
+  bool is_worse = !(miss < x->least[s]);
+  if (is_worse && x->length[s] > ldexp(1, -HALVINGS)) {
+    x->length[s] *= 0.5;
+  } else {
+    x->least[s] = miss;
+    memcpy(best, u, (size_t)n * sizeof *u);
+    x->length[s] = find_step(r, s, w->potential + at, f, x->leak, way) ? 1 : 0;
+  }
+  for (int i = 0; i < n; i++)
+    u[i] = best[i] + x->length[s] * way[i];
+}
+
+/* Iterate at one gain until all samples have settled. @return whether they have. */
+static bool iterate(root *x) {
+  const dfc_run *r = x->r;
+  int n = r->lesson->n;
+
+  for (int s = 0; s < n; s++) {
+    x->least[s] = INFINITY;
+    x->settled[s] = false;
+  }
+  for (int i = 0; i < ITERATIONS; i++) {
+    if (i > 0 && i % FRESH == 0)
+      mho__dfc_jacobian(r);
+    look(x);
+
+    bool all = true;
+    for (int s = 0; s < n; s++) {
+      x->moved[s] = fmax(x->moved[s], x->change[s]);
+      go_on(x, s);
+      all &= x->settled[s];
+    }
+    if (all)
+      return true;
+  }
+  return false;
+}
+
+/* The leak at which the gain begins. */
+static double first_leak(const dfc_run *r) {
+  return has_softmax(r) ? fmax(r->leak, FIRST_LEAK) : r->leak;
+}
+
+/* The share of the first error that a rest may miss. */
+static double tolerance_of(const dfc_run *r) {
+  if (r->p->tolerance > 0)
+    return r->p->tolerance;
+  return sizeof(mho_real) == 8 ? 1e-11 : 1e-4;
+}
+
+void mho__dfc_solve(const dfc_run *r) {
+  mho_settle_stats looks = {0};
+  dfc_run quiet = mho__dfc_uncounted(r, &looks);
+  dfc_workspace *w = r->w;
+  root x = {.r = &quiet, .leak = first_leak(r)};
+  memset(w->u, 0, (size_t)mho__dfc_controls(r) * sizeof *w->u);
+
+  for (bool last = false; !last; x.leak = fmax(x.leak / LEAK_STEP, r->leak)) {
+    last = x.leak <= r->leak;
+    x.tolerance = last ? tolerance_of(r) : LOOSE;
+    mho__dfc_jacobian(&quiet);
+    iterate(&x);
+  }
+  for (int s = 0; s < r->lesson->n; s++)
+    w->lost[s] = !x.settled[s];
+  drop_unstable(r);
+  r->stats->steps += r->lesson->n;
+
+  /* a rest is one read of every link */
+  set_controls(r);
+  mho__dfc_lead_back(r);
+  mho__dfc_pass(r, true);
+}

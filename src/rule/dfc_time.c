@@ -1,0 +1,176 @@
+/* dfc_time.c - control in time, by Euler's steps dt of tau_u, the controller's time constant:
+ *
+ *   e = r* - v_o, or a label less the present answer
+ *   tau_u dq/dt = e - alpha u       (leak_on: control; of the integral, e - alpha q)
+ *   u = q + k_p e
+ *   tau_v dv/dt = -v + a + f        hidden layers, and the read-out with f = u
+ *
+ * from the free state and q = 0. A step goes as in the published program: the controller first, then
+ * f of all layers from the new u, then layer after layer, each from the new activities of the one
+ * before. All of it is by reads: each forward link from a hidden layer and each link of controls
+ * once a step, at moments of their own. What the input brings stays on the lines.
+ *
+ * A rest of it obeys e = alpha~ u: alpha~ = alpha, and alpha/(1 + alpha k_p) where the integral
+ * leaks.
+ *
+ * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887, and its program.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
+#include "rule/dfc.h"
+
+/* The controller misses so many times more than without control: it has run away. */
+static const double RUNAWAY = 2;
+
+/* ---------------------------------------------------------------- a step */
+
+/* u from what the read-out has come to. */
+static void control(const dfc_run *r) {
+  dfc_workspace *w = r->w;
+  const dfc_params *p = r->p;
+  mho_real *u = mho__dfc_control(r, mho_network_output(r->lesson->net));
+  double alpha = mho__dfc_integral_leak(p);
+
+  for (int s = 0; s < r->lesson->n; s++) {
+    size_t at = (size_t)s * (size_t)w->classes;
+    mho__dfc_error(r, s, w->potential + at, w->f + at);
+  }
+  for (int i = 0; i < mho__dfc_controls(r); i++) {
+    double leaks = p->leak_on == DFC_LEAK_OF_CONTROL ? w->u[i] : w->integral[i];
+    w->integral[i] += p->dt * (w->f[i] - alpha * leaks);
+    w->u[i] = w->integral[i] + p->proportional * w->f[i];
+    u[i] = (mho_real)w->u[i];
+  }
+}
+
+/* Potentials of a hidden layer, and its activities. */
+static void follow(const dfc_run *r, int l, double rate) {
+  const mho_real *a = r->w->sums[l], *f = mho__dfc_control(r, l);
+  double *v = r->w->v[l];
+  mho_real *z = mho__dfc_z(r, l);
+  size_t n = mho__rule_count(r->lesson, l);
+
+  for (size_t i = 0; i < n; i++) {
+    v[i] += rate * ((double)a[i] + (double)f[i] - v[i]);
+    z[i] = (mho_real)v[i];
+  }
+  mho_layer_activate(&r->lesson->net->layer[l], r->lesson->n, z, z);
+  mho__choose_winners(&r->phase, l, z);
+}
+
+static void follow_output(const dfc_run *r, double rate) {
+  const dfc_workspace *w = r->w;
+  const mho_real *a = w->sums[mho_network_output(r->lesson->net)];
+  for (int i = 0; i < mho__dfc_controls(r); i++)
+    w->potential[i] += rate * ((double)a[i] + w->u[i] - w->potential[i]);
+}
+
+static void step(const dfc_run *r, int number) {
+  int last = mho_network_output(r->lesson->net);
+  double rate = r->p->dt / r->p->ratio;
+  r->lesson->thread->step = number;
+
+  control(r);
+  mho__dfc_lead_back(r);
+  for (int l = 1; l <= last; l++) {
+    mho__dfc_sum(r, l);
+    if (l < last)
+      follow(r, l, rate);
+    else
+      follow_output(r, rate);
+  }
+}
+
+/* ---------------------------------------------------------------- the whole way */
+
+static void begin(const dfc_run *r) {
+  dfc_workspace *w = r->w;
+  size_t controls = (size_t)mho__dfc_controls(r);
+  memset(w->u, 0, controls * sizeof *w->u);
+  memset(w->integral, 0, controls * sizeof *w->integral);
+
+  for (int l = 1; l <= mho_network_output(r->lesson->net); l++) {
+    size_t n = mho__rule_count(r->lesson, l);
+    for (size_t i = 0; w->v[l] && i < n; i++)
+      w->v[l][i] = (double)w->sums[l][i];
+    if (w->mean_e[l])
+      memset(w->mean_e[l], 0, n * sizeof *w->mean_e[l]);
+    if (w->mean_z[l])
+      memset(w->mean_z[l], 0, n * sizeof *w->mean_z[l]);
+  }
+}
+
+/* The means over the trajectory go on by the present step. */
+static void add_to_means(const dfc_run *r) {
+  int last = mho_network_output(r->lesson->net);
+  mho_real share = 1 / (mho_real)r->p->steps;
+  mho__dfc_sum_again(r);
+
+  for (int l = 1; l <= last; l++) {
+    size_t n = mho__rule_count(r->lesson, l);
+    const mho_real *e = mho__dfc_error_of(r, l), *z = l < last ? mho__dfc_z(r, l) : NULL;
+    mho__dfc_learn_layer(r, l);
+    for (size_t i = 0; i < n; i++)
+      r->w->mean_e[l][i] += share * e[i];
+    for (size_t i = 0; z && i < n; i++)
+      r->w->mean_z[l][i] += share * z[i];
+  }
+}
+
+/* What is learned from are the means. */
+static void take_means(const dfc_run *r) {
+  int last = mho_network_output(r->lesson->net);
+  for (int l = 1; l <= last; l++) {
+    size_t bytes = mho__rule_count(r->lesson, l) * sizeof(mho_real);
+    memcpy(mho__dfc_error_of(r, l), r->w->mean_e[l], bytes);
+    if (l < last)
+      memcpy(mho__dfc_z(r, l), r->w->mean_z[l], bytes);
+  }
+}
+
+static double norm(int n, const double *v) {
+  double squares = 0;
+  for (int i = 0; i < n; i++)
+    squares += v[i] * v[i];
+  return sqrt(squares);
+}
+
+/* The size of an error that is one. */
+static double unit_of(const dfc_run *r) {
+  return r->p->target == DFC_NUDGED ? r->p->step : 1;
+}
+
+/* How far the samples' controllers have come: those on their way are counted, those that have run
+ * away are lost. */
+static void judge(const dfc_run *r) {
+  dfc_workspace *w = r->w;
+  int n = w->classes;
+  double tolerance = r->p->tolerance > 0 ? r->p->tolerance : 0.05;
+
+  for (int s = 0; s < r->lesson->n; s++) {
+    size_t at = (size_t)s * (size_t)n;
+    double *f = w->f + at, first = norm(n, w->first + at);
+    mho__dfc_error(r, s, w->potential + at, f);
+    for (int i = 0; i < n; i++)
+      f[i] -= r->leak * w->u[at + (size_t)i];
+
+    double miss = norm(n, f);
+    w->lost[s] = !(miss <= RUNAWAY * fmax(first, unit_of(r)));
+    r->stats->unsettled += w->lost[s] || miss > tolerance * fmax(first, 0.1 * unit_of(r));
+  }
+}
+
+void mho__dfc_step(const dfc_run *r) {
+  begin(r);
+  for (int k = 0; k < r->p->steps; k++) {
+    step(r, k);
+    if (r->p->read == DFC_MEAN)
+      add_to_means(r);
+  }
+
+  r->stats->steps += (double)r->p->steps * r->lesson->n;
+  judge(r);
+  if (r->p->read == DFC_MEAN)
+    take_means(r);
+}
