@@ -5,6 +5,11 @@
 
 #include "mho/model/network.h"
 
+/** Whether the arrays of a network's controls follow from its forward weights. */
+static inline bool mho__control_is_product(const mho_network *net) {
+  return net->path == MHO_PATH_DIRECT && net->q.kind == MHO_CONTROL_PRODUCT;
+}
+
 /** Add a link of controls from the read-out into every hidden layer of a graph, of weights that
  *  learn where q says so.
  *  @return MHO_OK; MHO_ECONFIG when the graph is full. */

@@ -504,11 +504,6 @@ static void name_layer(const mho_network *net, int l) {
     snprintf(layer->name, sizeof layer->name, "%s", l ? "out" : "x");
 }
 
-/* Whether controls go by arrays that the forward weights make. */
-static bool has_products(const mho_network_options *o) {
-  return o->feedback->path == MHO_PATH_DIRECT && o->feedback->q.kind == MHO_CONTROL_PRODUCT;
-}
-
 static mho_err fill(mho_network *net, const mho_network_options *o, const mho_graph *g,
                     mho_errinfo *ei) {
   net->n_layers = g->n_layers;
@@ -534,7 +529,7 @@ static mho_err fill(mho_network *net, const mho_network_options *o, const mho_gr
     err = add_connections(net, o, g, ei);
   if (!err)
     err = add_links(net, o, g, ei);
-  if (!err && has_products(o))
+  if (!err && mho__control_is_product(net))
     err = mho__control_write_products(net, o->device_config->weight_range, ei);
   if (!err && o->credits)
     add_credits(net);

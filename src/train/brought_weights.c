@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "array/weights.h"
+#include "network/control.h"
 #include "train/arrays.h"
 #include "train/weight_folder.h"
 
@@ -230,6 +231,14 @@ static mho_err take_all(mho_trainer *t, const source *s, manner how, taking *k, 
   return MHO_OK;
 }
 
+/* The arrays of controls become the products of the weights that have come. */
+static mho_err bring_products(mho_trainer *t, mho_errinfo *ei) {
+  mho_err err = mho__control_write_products(t->net, t->e->device_config.weight_range, ei);
+  if (!err)
+    mho_network_refresh(t->net, t->at.update, true);
+  return err;
+}
+
 /* The weights of a source to the connections of the same name. */
 static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei) {
   taking k = {0};
@@ -240,6 +249,8 @@ static mho_err take(mho_trainer *t, const source *s, manner how, mho_errinfo *ei
     tell_clipped(t, k.clipped);
   if (!err)
     mho_network_refresh(t->net, t->at.update, true);
+  if (!err && mho__control_is_product(t->net))
+    err = bring_products(t, ei);
 
   taking_free(t, &k);
   return err;

@@ -19,6 +19,7 @@
 
 #include "array/weights.h"
 #include "base/streams.h"
+#include "network/control.h"
 #include "train/trainer.h"
 
 enum { CHECKPOINT_VERSION = 2 };
@@ -41,16 +42,20 @@ static piece reals(mho_real *data, size_t n) {
   return (piece){data, n * sizeof *data, sizeof *data};
 }
 
-/* The arrays of connection c, in order; returns how many. */
-static int pieces_of(const mho_trainer *t, int c, piece *p) {
-  const mho_crossbar *x = crossbar_of(t->net, c);
-  size_t cells = mho_crossbar_cells(x);
+/* The arrays of a crossbar, in order; returns how many. */
+static int pieces_of_crossbar(const mho_crossbar *x, piece *p) {
   int n = 0;
-
   for (int k = 0; k < x->n_banks; k++)
     n += x->bank[k] ? mho_cells_pieces(x->bank[k], p + n) : 0;
   if (!mho_crossbar_has_cells(x))
-    p[n++] = reals(x->weights->programmed, cells);
+    p[n++] = reals(x->weights->programmed, mho_crossbar_cells(x));
+  return n;
+}
+
+/* The same of connection c, with those of optimizer and scheme. */
+static int pieces_of(const mho_trainer *t, int c, piece *p) {
+  size_t cells = mho_crossbar_cells(crossbar_of(t->net, c));
+  int n = pieces_of_crossbar(crossbar_of(t->net, c), p);
 
   for (int k = 0; k < t->updater->optimizer->n_states; k++)
     p[n++] = reals(t->updater->moment[k][c], cells);
@@ -441,6 +446,68 @@ static bool are_taught(const mho_trainer *t, const char *at, int64_t updates) {
   return true;
 }
 
+/* The arrays of controls, where they are the product of weights from elsewhere. */
+static bool is_array(const mho_trainer *t, int c) {
+  return t->net->connection[c].role == MHO_CONTROL;
+}
+
+static size_t arrays_size(const mho_trainer *t) {
+  size_t size = 0;
+  for (int c = 0; c < t->net->n_connections; c++) {
+    piece p[PIECES_EACH];
+    int n = is_array(t, c) ? pieces_of_crossbar(crossbar_of(t->net, c), p) : 0;
+    size += is_array(t, c) ? sizeof(double) : 0;
+    for (int i = 0; i < n; i++)
+      size += p[i].size;
+  }
+  return size;
+}
+
+static bool has_arrays(const mho_trainer *t) {
+  return mho__control_is_product(t->net) && t->brought.ranged;
+}
+
+static bool takes_arrays(const mho_trainer *t) {
+  return mho__control_is_product(t->net);
+}
+
+static void copy_arrays(const mho_trainer *t, char *at, bool out) {
+  for (int c = 0; c < t->net->n_connections; c++) {
+    mho_crossbar *x = crossbar_of(t->net, c);
+    piece p[PIECES_EACH];
+    if (!is_array(t, c))
+      continue;
+
+    double w_max = mho_crossbar_w_max(x);
+    copy(&at, &w_max, sizeof w_max, out);
+    int n = pieces_of_crossbar(x, p);
+    for (int i = 0; i < n; i++)
+      copy(&at, p[i].data, p[i].size, out);
+    if (!out)
+      mho_crossbar_range(x, w_max);
+  }
+}
+
+/* Whether its numbers are ranges and conductances at all. */
+static bool are_arrays(const mho_trainer *t, const char *at) {
+  for (int c = 0; c < t->net->n_connections; c++) {
+    piece p[PIECES_EACH];
+    if (!is_array(t, c))
+      continue;
+
+    bool fits = are_numbers(at, sizeof(double), sizeof(double), DBL_MIN);
+    int n = pieces_of_crossbar(crossbar_of(t->net, c), p);
+    at += sizeof(double);
+    for (int i = 0; i < n; i++) {
+      fits = fits && (!p[i].scalar || are_numbers(at, p[i].size, p[i].scalar, ANY));
+      at += p[i].size;
+    }
+    if (!fits)
+      return false;
+  }
+  return true;
+}
+
 /* The extras in the order of their bytes, which is not that of their bits. */
 enum {
   SCALES,
@@ -456,6 +523,7 @@ enum {
   NAMES,
   IMPORTANCE,
   TAUGHT,
+  ARRAYS,
   EXTRAS
 };
 static const struct extra {
@@ -492,6 +560,8 @@ static const struct extra {
                     has_importance, takes_importance, copy_importance},
     [TAUGHT] = {1u << 29, "numbers of updates of a connection", 0, ANY, taught_size, has_taught,
                 takes_always, copy_taught},
+    [ARRAYS] = {1u << 29, "arrays of controls", 0, ANY, arrays_size, has_arrays, takes_arrays,
+                copy_arrays},
 };
 
 /* Bits of what this trainer would save besides the arrays. */
@@ -651,6 +721,8 @@ static mho_err check_numbers(const mho_trainer *t, const char *bytes, const head
     return refuse(ei, extras[COLUMNS].what);
   if (version & extras[TAUGHT].bit && !are_taught(t, bytes + begin[TAUGHT], h->update))
     return refuse(ei, extras[TAUGHT].what);
+  if (version & extras[ARRAYS].bit && !are_arrays(t, bytes + begin[ARRAYS]))
+    return refuse(ei, extras[ARRAYS].what);
   if (version & extras[NAMES].bit)
     return check_names(t, bytes + begin[NAMES], ei);
   return MHO_OK;
@@ -694,6 +766,8 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   }
   if (!take(t, h.version, RESTS, bytes + begin[RESTS]))
     clear_rests(t);
+
+  take(t, h.version, ARRAYS, bytes + begin[ARRAYS]);
 
   /* The effective matrices follow, with what wires change of them. */
   take(t, h.version, SCALES, bytes + begin[SCALES]);

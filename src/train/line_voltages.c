@@ -1,9 +1,10 @@
 /* line_voltages.c - what drives the lines of a crossbar while one test image is settled.
  *
- * There are three ways to the activities that drive them. Inputs are known without settling. A
- * network that has a circuit is settled as far as precision goes, so that the circuit can be
- * compared with it. Any other network is settled as its experiment says, and the states of its free
- * phase are taken from the trace.
+ * There are four ways to the activities that drive them. Inputs are known without settling. A
+ * network under a controller passes them forward, without control. Any other one that has a circuit
+ * is settled as far as precision goes, so that the circuit can be compared with it, and one that
+ * has none as its experiment says: the states of its free phase are taken from the trace. Controls
+ * are those of a controller of gain 1 at the free state, t - o.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/line_voltages.h"
 
@@ -182,6 +183,17 @@ static mho_err take_rest(const mho_trainer *t, int image, free_states *s, mho_er
   return err;
 }
 
+/* What the rule's prediction leaves. */
+static mho_err take_prediction(mho_trainer *t, int image, free_states *s, mho_errinfo *ei) {
+  mho_rule_stats stats;
+  mho_err err = mho__trainer_settle(t, &t->data.test, image, 1, false, &stats, ei);
+  if (err)
+    return err;
+  for (int l = 1; l < mho_hidden_end(s->net); l++)
+    memcpy(s->z[l], t->learner->state[0]->z[l], (size_t)s->net->layer[l].n * sizeof *s->z[l]);
+  return MHO_OK;
+}
+
 /* Find the inputs, and the activities too where `settled` asks for them. */
 static mho_err find_states(mho_trainer *t, int image, bool settled, free_states *s,
                            mho_errinfo *ei) {
@@ -194,6 +206,8 @@ static mho_err find_states(mho_trainer *t, int image, bool settled, free_states 
   mho_err err = mho__trainer_test_images(t, image, 1, s->z[0], &s->targets, ei);
   if (err)
     return err;
+  if (t->learner->rule->controls)
+    return settled ? take_prediction(t, image, s, ei) : MHO_OK;
   if (mho_netlist_network_check(s->net, NULL) == MHO_OK)
     return take_rest(t, image, s, ei);
   if (!settled)
@@ -275,9 +289,19 @@ static mho_err find_error(const free_states *s, mho_real *e, mho_errinfo *ei) {
   return err;
 }
 
+/* Find the controls of gain 1, [outputs]. */
+static mho_err find_controls(const free_states *s, mho_real *u, mho_errinfo *ei) {
+  mho_err err = find_error(s, u, ei);
+  for (int k = 0; k < mho_network_classes(s->net); k++)
+    u[k] = -u[k];
+  return err;
+}
+
 /* Find what drives the lines, as activities: [rows], transposed [cols]. */
 static mho_err find_lines(const free_states *s, const mho_connection *k, bool transposed,
                           mho_real *v, mho_errinfo *ei) {
+  if (!transposed && k->role == MHO_CONTROL)
+    return find_controls(s, v, ei);
   if (!transposed)
     return find_source(s, k, v, ei);
   if (k->to == mho_network_output(s->net))
