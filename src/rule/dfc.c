@@ -19,12 +19,11 @@
  * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887 (nudged); A. Meulemans, M. Farinha et
  * al., ICML 2022, arXiv 2204.07249 (label).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "rule/dfc.h"
+#include "rule/dfc_feedback.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "mho/model/check.h"
 #include "rule/backprop.h"
 
 /* ---------------------------------------------------------------- keys, and where they are idle */
@@ -368,6 +367,17 @@ static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
   drop_lost(&r, stats);
 }
 
+/* In passes of their own only the arrays learn that lead controls back. */
+static void change(const mho_lesson *lesson, int connection, mho_change *out) {
+  if (lesson->net->connection[connection].role == MHO_CONTROL) {
+    mho__dfc_change_array(lesson, out);
+    return;
+  }
+  out->skip = lesson->feedback;
+  if (!out->skip)
+    mho_change_by_error(lesson, connection, out);
+}
+
 /* ---------------------------------------------------------------- links and memory */
 
 static bool has_edge(const mho_graph *g, int from, int to) {
@@ -441,7 +451,8 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
   if (array->holds && array->holds(e->array.params))
     REFUSE("array.differencing: analog differencing is of two phases, and rule.name dfc subtracts "
            "none: use digital");
-  return check_controller(p, steps, ei);
+  mho_err err = mho__dfc_feedback_check(e, steps, ei);
+  return err ? err : check_controller(p, steps, ei);
 }
 
 /* ---------------------------------------------------------------- registration */
@@ -460,11 +471,15 @@ const mho_rule mho_rule_dfc = {
     .n_vars = MHO_COUNT(variables),
     .feed_forward = true,
     .controls = true,
+    .own_new = mho__dfc_feedback_new,
+    .own_free = mho__dfc_feedback_free,
     .workspace_new = workspace_new,
     .workspace_free = workspace_free,
     .size = size,
     .predict = mho__backprop_predict,
     .learn = learn,
-    .change = mho_change_by_error,
+    .feedback_passes = mho__dfc_feedback_passes,
+    .learn_feedback = mho__dfc_learn_feedback,
+    .change = change,
     .also_applies = MHO_APPLY_SAMPLE,
 };

@@ -18,7 +18,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "rule/dfc.h"
+#include "rule/dfc_feedback.h"
 
 /* The controller misses so many times more than without control: it has run away. */
 static const double RUNAWAY = 2;
@@ -59,11 +59,14 @@ static void follow(const dfc_run *r, int l, double rate) {
   mho__choose_winners(&r->phase, l, z);
 }
 
-static void follow_output(const dfc_run *r, double rate) {
+/* Those of the read-out. noise: on its controls, nullable. */
+static void follow_output(const dfc_run *r, double rate, const mho_real *noise) {
   const dfc_workspace *w = r->w;
   const mho_real *a = w->sums[mho_network_output(r->lesson->net)];
-  for (int i = 0; i < mho__dfc_controls(r); i++)
-    w->potential[i] += rate * ((double)a[i] + w->u[i] - w->potential[i]);
+  for (int i = 0; i < mho__dfc_controls(r); i++) {
+    double f = w->u[i] + (noise ? (double)noise[i] : 0);
+    w->potential[i] += rate * ((double)a[i] + f - w->potential[i]);
+  }
 }
 
 static void step(const dfc_run *r, int number) {
@@ -72,13 +75,15 @@ static void step(const dfc_run *r, int number) {
   r->lesson->thread->step = number;
 
   control(r);
+  mho__dfc_hear(r);
   mho__dfc_lead_back(r);
+  const mho_real *noise = mho__dfc_disturb(r);
   for (int l = 1; l <= last; l++) {
     mho__dfc_sum(r, l);
     if (l < last)
       follow(r, l, rate);
     else
-      follow_output(r, rate);
+      follow_output(r, rate, noise);
   }
 }
 
@@ -163,6 +168,7 @@ static void judge(const dfc_run *r) {
 
 void mho__dfc_step(const dfc_run *r) {
   begin(r);
+  mho__dfc_hear_begin(r);
   for (int k = 0; k < r->p->steps; k++) {
     step(r, k);
     if (r->p->read == DFC_MEAN)

@@ -560,7 +560,7 @@ static const struct extra {
                     has_importance, takes_importance, copy_importance},
     [TAUGHT] = {1u << 29, "numbers of updates of a connection", 0, ANY, taught_size, has_taught,
                 takes_always, copy_taught},
-    [ARRAYS] = {1u << 29, "arrays of controls", 0, ANY, arrays_size, has_arrays, takes_arrays,
+    [ARRAYS] = {1u << 30, "arrays of controls", 0, ANY, arrays_size, has_arrays, takes_arrays,
                 copy_arrays},
 };
 
