@@ -269,7 +269,8 @@ static mho_err store_chip(const programming *p, mho_trainer *t, const mho_evalua
   row.wall_s = seconds;
   row.pulses = out->pulses;
 
-  mho_layer_row *layers = mho__trainer_layers(t);
+  int n_layers;
+  mho_layer_row *layers = mho__trainer_layers(t, &n_layers);
   if (layers)
     err = mho_trainer_save(t, &checkpoint, ei);
   else

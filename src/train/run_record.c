@@ -80,32 +80,37 @@ static void write_importance(const mho_trainer *t, const mho_connection *k, mho_
   row->importance_std = sqrt(squares);
 }
 
-mho_layer_row *mho__trainer_layers(const mho_trainer *t) {
-  mho_layer_row *layers = mho_alloc((size_t)t->net->n_trained, sizeof *layers);
+mho_layer_row *mho__trainer_layers(const mho_trainer *t, int *n) {
+  mho_layer_row *layers = mho_alloc((size_t)t->net->n_connections, sizeof *layers);
+  *n = 0;
   if (!layers)
     return NULL;
 
-  for (int c = 0; c < t->net->n_trained; c++) {
+  for (int c = 0; c < t->net->n_connections; c++) {
     const mho_connection *k = &t->net->connection[c];
+    if (!k->trained && k->role != MHO_CONTROL)
+      continue;
+
     mho_crossbar_stats s = mho_crossbar_statistics(k->xb);
-    layers[c] = (mho_layer_row){.layer = c,
-                                .name = k->name,
-                                .rows = k->xb->rows,
-                                .cols = k->xb->cols,
-                                .w_mean = s.w_mean,
-                                .w_std = s.w_std,
-                                .w_absmax = s.w_absmax,
-                                .g_mean = s.g_mean,
-                                .g_std = s.g_std,
-                                .saturated = s.saturated,
-                                .stuck = s.stuck,
-                                .pulses = t->at.pulses[c],
-                                .cosine = NAN,
-                                .w_range = mho_crossbar_w_max(k->xb),
-                                .w_error = NAN,
-                                .clipped = NAN};
-    write_importance(t, k, &layers[c]);
-    write_histogram(k->xb, &s, layers[c].g_hist, sizeof layers[c].g_hist);
+    mho_layer_row *row = &layers[*n];
+    *row = (mho_layer_row){.layer = (*n)++,
+                           .name = k->name,
+                           .rows = k->xb->rows,
+                           .cols = k->xb->cols,
+                           .w_mean = s.w_mean,
+                           .w_std = s.w_std,
+                           .w_absmax = s.w_absmax,
+                           .g_mean = s.g_mean,
+                           .g_std = s.g_std,
+                           .saturated = s.saturated,
+                           .stuck = s.stuck,
+                           .pulses = k->trained ? t->at.pulses[c] : 0,
+                           .cosine = NAN,
+                           .w_range = mho_crossbar_w_max(k->xb),
+                           .w_error = NAN,
+                           .clipped = NAN};
+    write_importance(t, k, row);
+    write_histogram(k->xb, &s, row->g_hist, sizeof row->g_hist);
   }
   return layers;
 }

@@ -154,10 +154,11 @@ static mho_err log_epoch(mho_training_run *g, mho_epoch_row *epoch, mho_errinfo 
                            .lyapunov = NAN,
                            .unsettled = epoch->unsettled};
 
-  mho_layer_row *layers = mho__trainer_layers(g->t);
+  int n_layers;
+  mho_layer_row *layers = mho__trainer_layers(g->t, &n_layers);
   mho_store_update u = {.epoch = epoch,
                         .layers = layers,
-                        .n_layers = g->t->net->n_trained,
+                        .n_layers = n_layers,
                         .layers_epoch = epoch->epoch,
                         .settles = &settle,
                         .n_settles = 1,

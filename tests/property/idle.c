@@ -384,6 +384,11 @@ static void test_floating_point(void **state) {
       "rule: {name: balance}\nsettle: {method: ode}\n",
       "rule: {name: balance, credit_read: 20}\nsettle: {method: ode, tolerance: 1e-3}\n",
       "rule: {name: balance}\narray: {model: periphery, read_noise: 0.01}\n",
+      "rule: dfc\nfeedback: {path: direct}\n",
+      "rule: dfc\nfeedback: {path: direct, q: {kind: learned, epochs_before: 1, epochs: 1,\n"
+      "  steps: 3}}\n",
+      "rule: {name: dfc, control: time, steps: 5}\n"
+      "feedback: {path: direct, q: {kind: learned, epochs_before: 0, filter: 1}}\n",
       "update: {optimizer: momentum, schedule: cosine, rate: 0.1}\n",
       "update: {optimizer: sgd, schedule: step, rate: 0.1, step_every: 1}\n",
       "dataset: {crop: 1}\n",
