@@ -127,9 +127,13 @@ static const mho_param table[] = {
            .idle = without_steps),
     MHO_P_INT(dfc_params, steps, "steps", 500, 1, 65535, "control time: how many steps",
               .idle = without_steps),
+    P_CHOICE(integrate, "integrate", "euler|rk2|rk4|rkf45|rkck|rk8pd|msadams",
+             "control time: Euler's steps, each a read of every link, or a stepper's of their own "
+             "length over the same time, all of them with the same noise",
+             .idle = without_steps),
     P_REAL(tolerance, "tolerance", 0, 0, 1,
            "control has settled when it misses no more than this share of the first error; 0: "
-           "1e-4, in double precision 1e-11, and in time 0.05",
+           "1e-3, in double precision 1e-11, and in time 0.05; a stepper errs by less",
            .idle = without_tolerance),
     P_CHOICE(learn, "learn", "rate|potential",
              "a hidden neuron learns from its two activities, or from its potentials"),
@@ -193,8 +197,7 @@ void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e) {
  * without hidden layers has u = gain/(1 + gain) e. */
 static double size(const mho_lesson *lesson, int layer) {
   const dfc_params *p = lesson->params;
-  double unit = p->target == DFC_NUDGED ? p->step : 1;
-  return unit / (1 + mho__dfc_leak(p));
+  return mho__dfc_unit(p) / (1 + mho__dfc_leak(p));
 }
 
 /* ---------------------------------------------------------------- what is learned */
@@ -336,7 +339,7 @@ static void bring_under_control(const dfc_run *r) {
     mho__dfc_solve(r);
     break;
   default:
-    mho__dfc_step(r);
+    mho__dfc_run(r);
   }
 }
 
@@ -430,7 +433,7 @@ static mho_err check_controller(const dfc_params *p, bool steps, mho_errinfo *ei
     REFUSE("rule.proportional: %g is all of rule.gain %g, and nothing is left for the integral: "
            "lower it, or use rule.leak_on control",
            p->proportional, p->gain);
-  if (steps && p->dt > p->ratio)
+  if (steps && p->integrate == DFC_EULER && p->dt > p->ratio)
     REFUSE("rule.dt: a step of %g is longer than the neurons' time constant, rule.ratio %g, and "
            "says nothing of them: lower it",
            p->dt, p->ratio);

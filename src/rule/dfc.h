@@ -10,11 +10,12 @@
 #ifndef MHO_RULE_DFC_H
 #define MHO_RULE_DFC_H
 
+#include "mho/model/num.h"
 #include "rule/phase.h"
 
 /** The config keys of the rule. */
 typedef struct dfc_params {
-  int target, control, learn, read, copies, leak_on;
+  int target, control, learn, read, copies, leak_on, integrate;
   double step, label, gain, leak, proportional, ratio, dt, tolerance;
   int64_t steps;
 } dfc_params;
@@ -25,6 +26,7 @@ enum { DFC_RATE, DFC_POTENTIAL };
 enum { DFC_END, DFC_MEAN };
 enum { DFC_SHARED, DFC_TWO };
 enum { DFC_LEAK_OF_CONTROL, DFC_LEAK_OF_INTEGRAL };
+enum { DFC_EULER }; /* and behind it the explicit steppers in the order of MHO_ODE_WORDS */
 
 /** The first variables of the rule. DFC_CONTROL: u at the read-out, f of hidden layers. */
 enum { DFC_CONTROL };
@@ -44,8 +46,10 @@ typedef struct dfc_workspace {
   double *reach;                   /**< [n x C] r*, what the read-out is to reach (target nudged) */
   double *first;                   /**< [n x C] the controller's error without control */
   double *potential;               /**< [n x C] v_o */
-  double *u, *f, *u_best;          /**< [n x C] controls, what they miss, the best ones so far */
+  double *u, *f, *u_best;          /**< [n x C] controls, what they miss, the best ones so far, */
+  double *u_last, *v_last;         /**< [n x C] those of the last iteration, and v_o with them */
   double *way;                     /**< [n x C] from there to the next ones */
+  bool *definite;                  /**< [n] samples whose rest is taken to be stable */
   bool *lost;                      /**< [n] samples that nothing is learned from */
   int unstable;                    /**< those of them that would not stay at rest */
 
@@ -60,9 +64,16 @@ typedef struct dfc_workspace {
   int first_back[MHO_LAYERS_MAX + 1];
 
   /* In time: */
-  double *v[MHO_LAYERS_MAX];                                 /**< [n x layer] potentials */
-  double *integral;                                          /**< [n x C] */
-  mho_real *mean_z[MHO_LAYERS_MAX], *mean_e[MHO_LAYERS_MAX]; /**< [n x layer], read: mean */
+  double *v[MHO_LAYERS_MAX];        /**< [n x layer] potentials of hidden layers */
+  double *integral;                 /**< [n x C] */
+  mho_real *mean_z[MHO_LAYERS_MAX]; /**< [n x layer], read: mean */
+  mho_real *mean_e[MHO_LAYERS_MAX];
+  /* With a stepper: */
+  mho_ode *ode;
+  double *y;                    /**< [numbers] */
+  int at[MHO_LAYERS_MAX], at_q; /**< where potentials of a layer begin in y, and integrals */
+  int numbers;
+  const struct dfc_run *run; /**< the lesson under way */
 } dfc_workspace;
 
 /** A lesson under way. */
@@ -81,6 +92,10 @@ typedef struct dfc_run {
 double mho__dfc_leak(const dfc_params *p);
 /** The leak of the integral itself, alpha. */
 double mho__dfc_integral_leak(const dfc_params *p);
+/** The size of what the controller sees of a sample that is answered wrongly. */
+static inline double mho__dfc_unit(const dfc_params *p) {
+  return p->target == DFC_NUDGED ? p->step : 1;
+}
 /** What the controller sees of sample s at potentials v [C] of the read-out: e [C]. */
 void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e);
 
@@ -129,9 +144,16 @@ void mho__dfc_learn_layer(const dfc_run *r, int l);
 void mho__dfc_close(const dfc_run *r);
 /** Control at rest, by a damped Newton iteration with a chord (dfc_rest.c). */
 void mho__dfc_solve(const dfc_run *r);
-/** Control in time, by Euler's steps (dfc_time.c). */
-void mho__dfc_step(const dfc_run *r);
+/** Control in time, by Euler's steps or by a stepper (dfc_time.c). */
+void mho__dfc_run(const dfc_run *r);
+/** The way in time by a stepper, from what it has begun with (dfc_steppers.c). */
+void mho__dfc_integrate(const dfc_run *r);
+/** The means over the trajectory go on by the present moment, whose share of it that is. */
+void mho__dfc_add_to_means(const dfc_run *r, double share);
 
+/** Memory for it, in a workspace. @return MHO_OK; MHO_ENOMEM. */
+mho_err mho__dfc_stepper_new(const mho_network *net, const dfc_params *p, dfc_workspace *w,
+                             mho_errinfo *ei);
 /** Memory for all of it. @return MHO_OK; MHO_ENOMEM. */
 mho_err mho__dfc_workspace_new(const mho_network *net, const dfc_params *p, int n,
                                dfc_workspace **out, mho_errinfo *ei);

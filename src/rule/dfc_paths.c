@@ -7,7 +7,8 @@
  *   J_o = 1,  J_l = sum over links out of l of (J_to W^T) . rho'(v_l)     C rows a sample
  *   JQ = 1 + sum over hidden layers of J_l Q_l^T,  Q_l = J_l of the chain
  *
- * JQ says what a change of u does to the read-out, to first order.
+ * JQ says what a change of u does to the read-out, to first order. Where a layer is pooled, the chain
+ * leads back to the winners of the free state, so that f does not jump on the way to rest.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -81,7 +82,8 @@ static void activate(const dfc_run *r, int l, bool controlled) {
   for (size_t i = 0; i < n; i++)
     z[i] = controlled ? a[i] + f[i] : a[i];
   mho_layer_activate(&r->lesson->net->layer[l], r->lesson->n, z, z);
-  mho__choose_winners(&r->phase, l, z);
+  if (!controlled)
+    mho__choose_winners(&r->phase, l, z);
 }
 
 void mho__dfc_pass(const dfc_run *r, bool controlled) {

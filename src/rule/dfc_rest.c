@@ -7,10 +7,10 @@
  *   u = (S JQ + alpha~ 1)^-1 e(v_o free)
  *
  * S = -de/dv_o: 1, or diag(p) - p p^T where e is a soft label less the softmax p. The root is found
- * by Newton's method with the JQ of a state of before (a chord) and the S of the present one; a
- * step that makes F larger is halved. By the chain f depends on the activities that it leads to:
- * it is led back at those of the iteration before, and a sample is at rest when they do not change
- * any more, either.
+ * by Newton's method with the S of the present state and the JQ of the free one, which every step
+ * corrects by what it has done to the read-out (Broyden's rank one); a step that makes F much larger
+ * is halved. By the chain f depends on the activities that it leads to: it is led back at those of
+ * the iteration before, and a sample is at rest when they do not change any more, either.
  *
  * Towards a label at a high gain the softmax saturates, and the gain is raised in steps, each from
  * the rest of the one before.
@@ -20,7 +20,7 @@
  * do, as JQ = J J^T there.
  *
  * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887 (closed form, stability); the same,
- * ICML 2022, arXiv 2204.07249 (label as target).
+ * ICML 2022, arXiv 2204.07249 (label as target); C. Broyden, Math. Comp. 19, 577 (1965).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <float.h>
 #include <math.h>
@@ -31,9 +31,14 @@
 
 enum {
   ITERATIONS = 40, /* at one gain */
-  FRESH = 8,       /* of them with one JQ */
+  FRESH = 12,      /* of them with corrections of one JQ */
   HALVINGS = 6,    /* of a step */
 };
+/* F that is so many times as large as before was not worth its step; by the chain, which leads f back
+ * with a lag, if it is also more than so much of the first error. */
+static const double WORSE = 2, MUCH = 0.5;
+/* The steps of those that do not settle soon. */
+static const double SHORTER = 0.5;
 /* The first gain where the gain is raised in steps, the factor of a step, and what is missed of the
  * first error at a gain on the way. */
 static const double FIRST_LEAK = 0.25, LEAK_STEP = 8, LOOSE = 0.01;
@@ -72,6 +77,10 @@ static bool eliminate(int n, double *m, double *x) {
     x[i] = sum / m[i * width + i];
   }
   return true;
+}
+
+static bool is_direct(const dfc_run *r) {
+  return r->lesson->net->path == MHO_PATH_DIRECT;
 }
 
 /* Whether e is a label less a softmax, whose slope is not 1. */
@@ -136,33 +145,47 @@ static bool is_definite(int n, double *m) {
   return true;
 }
 
-/* Whether the network stays at rest under the control of sample s: for certain if the symmetric
- * part of JQ is definite, else by the eigenvalues. */
-static bool is_stable(const dfc_run *r, int s, const double *v) {
+/* Samples whose JQ at the free state has a definite symmetric part: no eigenvalue of S JQ lies
+ * below 0 then, so that they are taken to be stable. */
+static void find_definite(const dfc_run *r) {
+  int n = r->w->classes;
+  double *m = r->w->matrix;
+
+  for (int s = 0; s < r->lesson->n; s++) {
+    if (is_direct(r))
+      memcpy(m, r->w->k + (size_t)s * (size_t)(n * n), (size_t)(n * n) * sizeof *m);
+    r->w->definite[s] = !is_direct(r) || is_definite(n, m);
+  }
+}
+
+/* Whether the network stays at rest under the control of sample s, by the eigenvalues of S JQ. */
+static bool is_stable(const dfc_run *r, int s) {
   int n = r->w->classes;
   double *m = r->w->matrix, *re = r->w->eigenvalue, least = 0;
-  if (r->lesson->net->path != MHO_PATH_DIRECT)
-    return true;
-
-  memcpy(m, r->w->k + (size_t)s * (size_t)(n * n), (size_t)(n * n) * sizeof *m);
-  if (is_definite(n, m))
-    return true;
-
-  multiply_slopes(r, s, v, n, m);
+  multiply_slopes(r, s, r->w->potential + (size_t)s * (size_t)n, n, m);
   if (mho_eigen_dense(n, m, re, re + n, NULL))
     return false;
+
   for (int i = 0; i < n; i++)
     least = fmin(least, re[i]);
   return least > -r->leak;
 }
 
-static void drop_unstable(const dfc_run *r) {
+/* Those that are not stable, by the JQ of their own states. */
+static void drop_unstable(const dfc_run *r, bool at_rest, mho_settle_stats *stats) {
   dfc_workspace *w = r->w;
-  for (int s = 0; s < r->lesson->n; s++) {
-    bool stays = w->lost[s] || is_stable(r, s, w->potential + (size_t)s * (size_t)w->classes);
+  int n = r->lesson->n;
+  bool all = true;
+  for (int s = 0; s < n; s++)
+    all &= w->definite[s];
+  if (!all && at_rest)
+    mho__dfc_jacobian(r);
+
+  for (int s = 0; s < n; s++) {
+    bool stays = w->lost[s] || w->definite[s] || is_stable(r, s);
     w->unstable += !stays;
     w->lost[s] |= !stays;
-    r->stats->unsettled += w->lost[s];
+    stats->unsettled += w->lost[s];
   }
 }
 
@@ -188,11 +211,12 @@ void mho__dfc_close(const dfc_run *r) {
   dfc_workspace *w = r->w;
 
   mho__dfc_jacobian(&quiet);
+  find_definite(r);
   for (int s = 0; s < r->lesson->n; s++) {
     size_t at = (size_t)s * (size_t)w->classes;
     w->lost[s] = !find_step(r, s, w->potential + at, w->first + at, r->leak, w->u + at);
   }
-  drop_unstable(r);
+  drop_unstable(&quiet, false, r->stats);
   r->stats->steps += r->lesson->n;
 
   set_controls(r);
@@ -204,8 +228,8 @@ void mho__dfc_close(const dfc_run *r) {
 
 /* One gain, and what is known of the samples at it. */
 typedef struct root {
-  const dfc_run *r; /* its reads are not counted */
-  double leak, tolerance;
+  const dfc_run *r;             /* its reads are not counted */
+  double leak, tolerance, full; /* length of a step that is not halved */
   double least[MHO_CHUNK_MAX];  /* |F| at the best controls */
   double length[MHO_CHUNK_MAX]; /* of the last step */
   double moved[MHO_CHUNK_MAX];  /* largest change of an activity by the control, */
@@ -252,7 +276,30 @@ static bool has_settled(const root *x, int s, double miss) {
   const double *first = w->first + (size_t)s * (size_t)w->classes;
   const double *v = w->potential + (size_t)s * (size_t)w->classes;
   double enough = x->tolerance * norm(w->classes, first) + rounding(norm(w->classes, v));
-  return miss <= enough && x->change[s] <= x->tolerance * x->moved[s] + rounding(1);
+  bool stands = is_direct(x->r) || x->change[s] <= x->tolerance * x->moved[s] + rounding(1);
+  return miss <= enough && stands;
+}
+
+/* JQ of sample s from what the last change of its controls did to the read-out. */
+static void correct(const dfc_run *r, int s) {
+  dfc_workspace *w = r->w;
+  int n = w->classes;
+  size_t at = (size_t)s * (size_t)n;
+  const double *u = w->u + at, *v = w->potential + at;
+  double *k = w->k + at * (size_t)n, *u_last = w->u_last + at, *v_last = w->v_last + at;
+  double squares = 0;
+  for (int i = 0; i < n; i++)
+    squares += (u[i] - u_last[i]) * (u[i] - u_last[i]);
+
+  for (int i = 0; i < n && squares > 0; i++) {
+    double miss = v[i] - v_last[i];
+    for (int j = 0; j < n; j++)
+      miss -= k[i * n + j] * (u[j] - u_last[j]);
+    for (int j = 0; j < n; j++)
+      k[i * n + j] += miss * (u[j] - u_last[j]) / squares;
+  }
+  memcpy(u_last, u, (size_t)n * sizeof *u);
+  memcpy(v_last, v, (size_t)n * sizeof *v);
 }
 
 /* Judge the controls of sample s, and go on from them or half as far from those before. */
@@ -272,20 +319,26 @@ static void go_on(root *x, int s) {
   if (x->settled[s])
     return;
 
-  bool is_worse = !(miss < x->least[s]);
+  if (is_direct(r))
+    correct(r, s);
+  double bound = WORSE * x->least[s];
+  if (!is_direct(r))
+    bound = fmax(bound, MUCH * norm(n, w->first + at));
+  bool is_worse = !(miss <= bound);
   if (is_worse && x->length[s] > ldexp(1, -HALVINGS)) {
     x->length[s] *= 0.5;
   } else {
     x->least[s] = miss;
     memcpy(best, u, (size_t)n * sizeof *u);
-    x->length[s] = find_step(r, s, w->potential + at, f, x->leak, way) ? 1 : 0;
+    x->length[s] = find_step(r, s, w->potential + at, f, x->leak, way) ? x->full : 0;
   }
   for (int i = 0; i < n; i++)
     u[i] = best[i] + x->length[s] * way[i];
 }
 
-/* Iterate at one gain until all samples have settled. @return whether they have. */
-static bool iterate(root *x) {
+/* Iterate at one gain until all samples have settled, from the free state or from the rest at
+ * another gain. @return whether they have. */
+static bool iterate(root *x, bool from_free) {
   const dfc_run *r = x->r;
   int n = r->lesson->n;
 
@@ -296,7 +349,9 @@ static bool iterate(root *x) {
   for (int i = 0; i < ITERATIONS; i++) {
     if (i > 0 && i % FRESH == 0)
       mho__dfc_jacobian(r);
-    look(x);
+    x->full = i < FRESH ? 1 : SHORTER;
+    if (i > 0 || !from_free) /* of the free state all is known */
+      look(x);
 
     bool all = true;
     for (int s = 0; s < n; s++) {
@@ -319,7 +374,7 @@ static double first_leak(const dfc_run *r) {
 static double tolerance_of(const dfc_run *r) {
   if (r->p->tolerance > 0)
     return r->p->tolerance;
-  return sizeof(mho_real) == 8 ? 1e-11 : 1e-4;
+  return sizeof(mho_real) == 8 ? 1e-11 : 1e-3;
 }
 
 void mho__dfc_solve(const dfc_run *r) {
@@ -327,17 +382,23 @@ void mho__dfc_solve(const dfc_run *r) {
   dfc_run quiet = mho__dfc_uncounted(r, &looks);
   dfc_workspace *w = r->w;
   root x = {.r = &quiet, .leak = first_leak(r)};
-  memset(w->u, 0, (size_t)mho__dfc_controls(r) * sizeof *w->u);
+  size_t controls = (size_t)mho__dfc_controls(r);
+  memset(w->u, 0, controls * sizeof *w->u);
+  memset(w->u_last, 0, controls * sizeof *w->u_last);
+  memcpy(w->v_last, w->potential, controls * sizeof *w->v_last);
 
-  for (bool last = false; !last; x.leak = fmax(x.leak / LEAK_STEP, r->leak)) {
+  mho__dfc_jacobian(&quiet);
+  find_definite(r);
+  bool last = false;
+  for (bool begins = true; !last; x.leak = fmax(x.leak / LEAK_STEP, r->leak)) {
     last = x.leak <= r->leak;
     x.tolerance = last ? tolerance_of(r) : LOOSE;
-    mho__dfc_jacobian(&quiet);
-    iterate(&x);
+    iterate(&x, begins);
+    begins = false;
   }
   for (int s = 0; s < r->lesson->n; s++)
     w->lost[s] = !x.settled[s];
-  drop_unstable(r);
+  drop_unstable(&quiet, true, r->stats);
   r->stats->steps += r->lesson->n;
 
   /* a rest is one read of every link */

@@ -1,14 +1,16 @@
-/* dfc_time.c - control in time, by Euler's steps dt of tau_u, the controller's time constant:
+/* dfc_time.c - control in time, in units of tau_u, the controller's time constant:
  *
  *   e = r* - v_o, or a label less the present answer
  *   tau_u dq/dt = e - alpha u       (leak_on: control; of the integral, e - alpha q)
  *   u = q + k_p e
  *   tau_v dv/dt = -v + a + f        hidden layers, and the read-out with f = u
  *
- * from the free state and q = 0. A step goes as in the published program: the controller first, then
- * f of all layers from the new u, then layer after layer, each from the new activities of the one
- * before. All of it is by reads: each forward link from a hidden layer and each link of controls
- * once a step, at moments of their own. What the input brings stays on the lines.
+ * from the free state and q = 0, for so many steps of dt. Euler's go as in the published program: the
+ * controller first, then f of all layers from the new u, then layer after layer, each from the new
+ * activities of the one before. All of it is by reads: each forward link from a hidden layer and
+ * each link of controls once a step, at moments of their own. What the input brings stays on the
+ * lines. GSL's steppers take the equations as they are, all layers at once, over the same time with
+ * steps of their own: dfc_steppers.c.
  *
  * A rest of it obeys e = alpha~ u: alpha~ = alpha, and alpha/(1 + alpha k_p) where the integral
  * leaks.
@@ -56,7 +58,6 @@ static void follow(const dfc_run *r, int l, double rate) {
     z[i] = (mho_real)v[i];
   }
   mho_layer_activate(&r->lesson->net->layer[l], r->lesson->n, z, z);
-  mho__choose_winners(&r->phase, l, z);
 }
 
 /* Those of the read-out. noise: on its controls, nullable. */
@@ -106,10 +107,9 @@ static void begin(const dfc_run *r) {
   }
 }
 
-/* The means over the trajectory go on by the present step. */
-static void add_to_means(const dfc_run *r) {
+void mho__dfc_add_to_means(const dfc_run *r, double share) {
   int last = mho_network_output(r->lesson->net);
-  mho_real share = 1 / (mho_real)r->p->steps;
+  mho_real part = (mho_real)share;
   mho__dfc_sum_again(r);
 
   for (int l = 1; l <= last; l++) {
@@ -117,9 +117,9 @@ static void add_to_means(const dfc_run *r) {
     const mho_real *e = mho__dfc_error_of(r, l), *z = l < last ? mho__dfc_z(r, l) : NULL;
     mho__dfc_learn_layer(r, l);
     for (size_t i = 0; i < n; i++)
-      r->w->mean_e[l][i] += share * e[i];
+      r->w->mean_e[l][i] += part * e[i];
     for (size_t i = 0; z && i < n; i++)
-      r->w->mean_z[l][i] += share * z[i];
+      r->w->mean_z[l][i] += part * z[i];
   }
 }
 
@@ -141,11 +141,6 @@ static double norm(int n, const double *v) {
   return sqrt(squares);
 }
 
-/* The size of an error that is one. */
-static double unit_of(const dfc_run *r) {
-  return r->p->target == DFC_NUDGED ? r->p->step : 1;
-}
-
 /* How far the samples' controllers have come: those on their way are counted, those that have run
  * away are lost. */
 static void judge(const dfc_run *r) {
@@ -161,21 +156,29 @@ static void judge(const dfc_run *r) {
       f[i] -= r->leak * w->u[at + (size_t)i];
 
     double miss = norm(n, f);
-    w->lost[s] = !(miss <= RUNAWAY * fmax(first, unit_of(r)));
-    r->stats->unsettled += w->lost[s] || miss > tolerance * fmax(first, 0.1 * unit_of(r));
+    w->lost[s] = !(miss <= RUNAWAY * fmax(first, mho__dfc_unit(r->p)));
+    r->stats->unsettled += w->lost[s] || miss > tolerance * fmax(first, 0.1 * mho__dfc_unit(r->p));
   }
 }
 
-void mho__dfc_step(const dfc_run *r) {
-  begin(r);
+/* Euler's steps. */
+static void take_steps(const dfc_run *r) {
   mho__dfc_hear_begin(r);
   for (int k = 0; k < r->p->steps; k++) {
     step(r, k);
     if (r->p->read == DFC_MEAN)
-      add_to_means(r);
+      mho__dfc_add_to_means(r, 1 / (double)r->p->steps);
   }
-
   r->stats->steps += (double)r->p->steps * r->lesson->n;
+}
+
+void mho__dfc_run(const dfc_run *r) {
+  begin(r);
+  if (r->p->integrate == DFC_EULER)
+    take_steps(r);
+  else
+    mho__dfc_integrate(r);
+
   judge(r);
   if (r->p->read == DFC_MEAN)
     take_means(r);

@@ -83,10 +83,12 @@ static bool add_controls(dfc_workspace *w, const mho_network *net) {
   size_t scratch = rest ? mho_settle_scratch(net, w->n * w->classes) : 0;
 
   w->lost = mho_alloc((size_t)w->n, sizeof *w->lost);
-  return w->lost && add_exact(true, n, &w->reach) && add_exact(true, n, &w->first) &&
+  w->definite = mho_alloc((size_t)w->n, sizeof *w->definite);
+  return w->lost && w->definite && add_exact(true, n, &w->reach) && add_exact(true, n, &w->first) &&
          add_exact(true, n, &w->potential) && add_exact(true, n, &w->u) &&
          add_exact(true, n, &w->f) && add_exact(rest, n, &w->u_best) &&
-         add_exact(rest, n, &w->way) && add_exact(!rest, n, &w->integral) &&
+         add_exact(rest, n, &w->way) && add_exact(rest, n, &w->u_last) &&
+         add_exact(rest, n, &w->v_last) && add_exact(!rest, n, &w->integral) &&
          add_real(rest, n * c, &w->units) && add_real(rest, n * c, &w->product) &&
          add_exact(rest, n * c, &w->k) && add_exact(rest, c * (c + 1), &w->matrix) &&
          add_exact(rest, 2 * c, &w->eigenvalue) && add_real(rest, scratch, &w->scratch) &&
@@ -109,9 +111,15 @@ mho_err mho__dfc_workspace_new(const mho_network *net, const dfc_params *p, int 
     w->classes = mho_network_classes(net);
     w->control = control_of(net, p);
   }
-  if (!w || !fill(w, net, p)) {
+
+  mho_err err = MHO_OK;
+  if (!w || !fill(w, net, p))
+    err = mho_fail(ei, MHO_ENOMEM, "no memory for the control of %d samples", n);
+  else if (w->control == DFC_TIME && p->integrate != DFC_EULER)
+    err = mho__dfc_stepper_new(net, p, w, ei);
+  if (err) {
     mho__dfc_workspace_free(w);
-    return mho_fail(ei, MHO_ENOMEM, "no memory for the control of %d samples", n);
+    return err;
   }
 
   *out = w;
@@ -144,6 +152,9 @@ void mho__dfc_workspace_free(dfc_workspace *w) {
   mho_free(w->u_best);
   mho_free(w->way);
   mho_free(w->lost);
+  mho_free(w->definite);
+  mho_free(w->u_last);
+  mho_free(w->v_last);
   mho_free(w->units);
   mho_free(w->product);
   mho_free(w->k);
@@ -152,5 +163,7 @@ void mho__dfc_workspace_free(dfc_workspace *w) {
   mho_free(w->scratch);
   mho_free(w->back);
   mho_free(w->integral);
+  mho_ode_free(w->ode);
+  mho_free(w->y);
   mho_free(w);
 }
