@@ -55,6 +55,7 @@ typedef struct dfc_workspace {
 
   /* Of a control at rest: */
   mho_real *jacobian[MHO_LAYERS_MAX]; /**< [C x n x layer] J_l = d v_o/d v_l */
+  mho_real *miss[MHO_LAYERS_MAX];     /**< [n x layer]: by how much f was off */
   mho_real *units;                    /**< [C x n x C]: rows of the unit matrix */
   mho_real *product;                  /**< [C x n x C]: J Q^T of a layer */
   double *k;                          /**< [n] of [C x C]: JQ, summed over layers */

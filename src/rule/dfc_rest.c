@@ -10,7 +10,8 @@
  * by Newton's method with the S of the present state and the JQ of the free one, which every step
  * corrects by what it has done to the read-out (Broyden's rank one); a step that makes F much larger
  * is halved. By the chain f depends on the activities that it leads to: it is led back at those of
- * the iteration before, and a sample is at rest when they do not change any more, either.
+ * the iteration before, and a sample is at rest when it does not change any more, either. Where it
+ * is not after a while, f is brought to rest under every u.
  *
  * Towards a label at a high gain the softmax saturates, and the gain is raised in steps, each from
  * the rest of the one before.
@@ -30,15 +31,18 @@
 #include "rule/dfc.h"
 
 enum {
-  ITERATIONS = 40, /* at one gain */
-  FRESH = 12,      /* of them with corrections of one JQ */
-  HALVINGS = 6,    /* of a step */
+  ITERATIONS = 100, /* at one gain */
+  HASTY = 12,       /* of them with one look at every u */
+  LOOKS = 60,       /* at a u after these */
+  HALVINGS = 6,     /* of a step */
 };
 /* F that is so many times as large as before was not worth its step; by the chain, which leads f back
  * with a lag, if it is also more than so much of the first error. */
 static const double WORSE = 2, MUCH = 0.5;
-/* The steps of those that do not settle soon. */
+/* A step of those that do not settle soon. */
 static const double SHORTER = 0.5;
+/* Least part of its way that f goes at a look. */
+static const double LEAST_PART = 0.25;
 /* The first gain where the gain is raised in steps, the factor of a step, and what is missed of the
  * first error at a gain on the way. */
 static const double FIRST_LEAK = 0.25, LEAK_STEP = 8, LOOSE = 0.01;
@@ -228,12 +232,17 @@ void mho__dfc_close(const dfc_run *r) {
 
 /* One gain, and what is known of the samples at it. */
 typedef struct root {
-  const dfc_run *r;             /* its reads are not counted */
-  double leak, tolerance, full; /* length of a step that is not halved */
+  const dfc_run *r; /* its reads are not counted */
+  double leak, tolerance;
+  double full;                  /* length of a step that is not halved */
+  bool patient;                 /* f comes to rest at every u */
+  bool corrects;                /* it did at the u before, too */
   double least[MHO_CHUNK_MAX];  /* |F| at the best controls */
   double length[MHO_CHUNK_MAX]; /* of the last step */
-  double moved[MHO_CHUNK_MAX];  /* largest change of an activity by the control, */
-  double change[MHO_CHUNK_MAX]; /* and by the last iteration */
+  int looks;
+  double part[MHO_CHUNK_MAX];   /* of its way that f goes */
+  double most[MHO_CHUNK_MAX];   /* largest |f| of a neuron, */
+  double change[MHO_CHUNK_MAX]; /* and by how much one was off */
   bool settled[MHO_CHUNK_MAX];
 } root;
 
@@ -249,25 +258,82 @@ static double rounding(double size) {
   return 16 * (sizeof(mho_real) == 8 ? DBL_EPSILON : (double)FLT_EPSILON) * size;
 }
 
-/* One look at the present controls: forward under what they lead back, and what changed. */
-static void look(root *x) {
+/* By the chain f lags. It goes a part of its way, of every sample that at which its misses would
+ * have ended if they go on as they did (Aitken's relaxation). */
+static void find_parts(root *x) {
   const dfc_run *r = x->r;
-  const mho_network *net = r->lesson->net;
-  for (int l = 1; l < mho_hidden_end(net); l++)
-    memcpy(r->w->other[l], mho__dfc_z(r, l), mho__rule_count(r->lesson, l) * sizeof(mho_real));
+  double along[MHO_CHUNK_MAX] = {0}, squares[MHO_CHUNK_MAX] = {0};
 
-  set_controls(r);
-  mho__dfc_lead_back(r);
-  mho__dfc_pass(r, true);
-  find_potentials(r);
-
-  memset(x->change, 0, sizeof x->change);
-  for (int l = 1; l < mho_hidden_end(net); l++) {
-    const mho_real *z = mho__dfc_z(r, l), *before = r->w->other[l];
-    int n = net->layer[l].n;
-    for (int i = 0; i < r->lesson->n * n; i++)
-      x->change[i / n] = fmax(x->change[i / n], fabs((double)(z[i] - before[i])));
+  for (int l = 1; l < mho_hidden_end(r->lesson->net); l++) {
+    const mho_real *f = mho__dfc_control(r, l), *before = r->w->other[l], *miss = r->w->miss[l];
+    int n = r->lesson->net->layer[l].n;
+    for (int i = 0; i < r->lesson->n * n; i++) {
+      int s = i / n;
+      double last = (double)miss[i], turn = (double)(f[i] - before[i]) - last;
+      along[s] += last * turn;
+      squares[s] += turn * turn;
+    }
   }
+  for (int s = 0; s < r->lesson->n; s++) {
+    double part = squares[s] > 0 ? -x->part[s] * along[s] / squares[s] : 1;
+    x->part[s] = x->looks == 0 ? 1 : fmin(fmax(part, LEAST_PART), 1);
+  }
+}
+
+/* How far f of layer l was off, and where it is from here on. */
+static void follow(root *x, int l) {
+  const dfc_run *r = x->r;
+  mho_real *f = mho__dfc_control(r, l), *miss = r->w->miss[l];
+  const mho_real *before = r->w->other[l];
+  int n = r->lesson->net->layer[l].n;
+
+  for (int i = 0; i < r->lesson->n * n; i++) {
+    int s = i / n;
+    miss[i] = f[i] - before[i];
+    x->change[s] = fmax(x->change[s], fabs((double)miss[i]));
+    x->most[s] = fmax(x->most[s], fabs((double)f[i]));
+    f[i] = before[i] + (mho_real)x->part[s] * miss[i];
+  }
+}
+
+/* What the present controls lead back, and forward under it. */
+static void look_once(root *x) {
+  const dfc_run *r = x->r;
+  int end = mho_hidden_end(r->lesson->net);
+  bool lags = !is_direct(r);
+  for (int l = 1; l < end && lags; l++)
+    memcpy(r->w->other[l], mho__dfc_control(r, l),
+           mho__rule_count(r->lesson, l) * sizeof(mho_real));
+
+  mho__dfc_lead_back(r);
+  memset(x->change, 0, sizeof x->change);
+  memset(x->most, 0, sizeof x->most);
+  if (lags)
+    find_parts(x);
+  for (int l = 1; l < end && lags; l++)
+    follow(x, l);
+  mho__dfc_pass(r, true);
+  x->looks++;
+}
+
+/* Whether f of sample s is what is led back at its activities. */
+static bool stands(const root *x, int s, double tolerance) {
+  return x->change[s] <= tolerance * x->most[s] + rounding(1);
+}
+
+/* Look at the present controls, and go on until all f stand where that is asked for. */
+static void look(root *x) {
+  bool all = !x->patient;
+  set_controls(x->r);
+  look_once(x);
+
+  for (int k = 1; k < LOOKS && !all; k++) {
+    look_once(x);
+    all = true;
+    for (int s = 0; s < x->r->lesson->n; s++)
+      all &= stands(x, s, 0.1 * x->tolerance);
+  }
+  find_potentials(x->r);
 }
 
 /* Whether sample s has settled, with that |F|. */
@@ -276,22 +342,22 @@ static bool has_settled(const root *x, int s, double miss) {
   const double *first = w->first + (size_t)s * (size_t)w->classes;
   const double *v = w->potential + (size_t)s * (size_t)w->classes;
   double enough = x->tolerance * norm(w->classes, first) + rounding(norm(w->classes, v));
-  bool stands = is_direct(x->r) || x->change[s] <= x->tolerance * x->moved[s] + rounding(1);
-  return miss <= enough && stands;
+  return miss <= enough && stands(x, s, x->tolerance);
 }
 
-/* JQ of sample s from what the last change of its controls did to the read-out. */
-static void correct(const dfc_run *r, int s) {
-  dfc_workspace *w = r->w;
+/* JQ of sample s from what the last change of its controls did to the read-out, unless f lagged. */
+static void correct(const root *x, int s) {
+  dfc_workspace *w = x->r->w;
   int n = w->classes;
   size_t at = (size_t)s * (size_t)n;
   const double *u = w->u + at, *v = w->potential + at;
   double *k = w->k + at * (size_t)n, *u_last = w->u_last + at, *v_last = w->v_last + at;
+  bool follows = is_direct(x->r) || x->corrects;
   double squares = 0;
   for (int i = 0; i < n; i++)
     squares += (u[i] - u_last[i]) * (u[i] - u_last[i]);
 
-  for (int i = 0; i < n && squares > 0; i++) {
+  for (int i = 0; i < n && follows && squares > 0; i++) {
     double miss = v[i] - v_last[i];
     for (int j = 0; j < n; j++)
       miss -= k[i * n + j] * (u[j] - u_last[j]);
@@ -314,18 +380,15 @@ static void go_on(root *x, int s) {
   for (int i = 0; i < n; i++)
     f[i] -= x->leak * u[i];
 
-  double miss = norm(n, f);
+  double miss = norm(n, f), bound = WORSE * x->least[s];
   x->settled[s] = has_settled(x, s, miss);
   if (x->settled[s])
     return;
 
-  if (is_direct(r))
-    correct(r, s);
-  double bound = WORSE * x->least[s];
-  if (!is_direct(r))
+  correct(x, s);
+  if (!is_direct(r) && !x->patient)
     bound = fmax(bound, MUCH * norm(n, w->first + at));
-  bool is_worse = !(miss <= bound);
-  if (is_worse && x->length[s] > ldexp(1, -HALVINGS)) {
+  if (!(miss <= bound) && x->length[s] > ldexp(1, -HALVINGS)) {
     x->length[s] *= 0.5;
   } else {
     x->least[s] = miss;
@@ -336,31 +399,39 @@ static void go_on(root *x, int s) {
     u[i] = best[i] + x->length[s] * way[i];
 }
 
+/* Forget how well the samples did. */
+static void start_over(root *x) {
+  for (int s = 0; s < x->r->lesson->n; s++)
+    x->least[s] = INFINITY;
+}
+
 /* Iterate at one gain until all samples have settled, from the free state or from the rest at
  * another gain. @return whether they have. */
 static bool iterate(root *x, bool from_free) {
   const dfc_run *r = x->r;
   int n = r->lesson->n;
 
-  for (int s = 0; s < n; s++) {
-    x->least[s] = INFINITY;
-    x->settled[s] = false;
-  }
+  x->patient = x->corrects = false;
+  x->full = 1;
+  start_over(x);
   for (int i = 0; i < ITERATIONS; i++) {
-    if (i > 0 && i % FRESH == 0)
+    if (i == HASTY) {
+      x->patient = true;
+      x->full = SHORTER;
+      start_over(x);
       mho__dfc_jacobian(r);
-    x->full = i < FRESH ? 1 : SHORTER;
+    }
     if (i > 0 || !from_free) /* of the free state all is known */
       look(x);
 
     bool all = true;
     for (int s = 0; s < n; s++) {
-      x->moved[s] = fmax(x->moved[s], x->change[s]);
       go_on(x, s);
       all &= x->settled[s];
     }
     if (all)
       return true;
+    x->corrects = x->patient;
   }
   return false;
 }
@@ -384,6 +455,8 @@ void mho__dfc_solve(const dfc_run *r) {
   root x = {.r = &quiet, .leak = first_leak(r)};
   size_t controls = (size_t)mho__dfc_controls(r);
   memset(w->u, 0, controls * sizeof *w->u);
+  for (int l = 1; l < mho_hidden_end(r->lesson->net); l++)
+    memset(mho__dfc_control(r, l), 0, mho__rule_count(r->lesson, l) * sizeof(mho_real));
   memset(w->u_last, 0, controls * sizeof *w->u_last);
   memcpy(w->v_last, w->potential, controls * sizeof *w->v_last);
 

@@ -42,6 +42,7 @@ static bool add_layer(dfc_workspace *w, const mho_network *net, const dfc_params
   bool ok = add_real(has_input, n, &w->input[l]) && add_real(hidden, n, &w->other[l]) &&
             add_real(again, n, &w->again[l]) &&
             add_real(hidden && !in_time, (size_t)w->classes * n, &w->jacobian[l]) &&
+            add_real(hidden && !in_time, n, &w->miss[l]) &&
             add_exact(hidden && in_time, n, &w->v[l]) && add_real(means, n, &w->mean_e[l]) &&
             add_real(means && hidden, n, &w->mean_z[l]);
   if (ok && has_input && !has_others)
@@ -133,6 +134,7 @@ static void free_layer(dfc_workspace *w, int l) {
   mho_free(w->again[l]);
   mho_free(w->other[l]);
   mho_free(w->jacobian[l]);
+  mho_free(w->miss[l]);
   mho_free(w->v[l]);
   mho_free(w->mean_z[l]);
   mho_free(w->mean_e[l]);
