@@ -10,7 +10,7 @@
 #include "array/weights.h"
 #include "mho/model/circuit.h"
 #include "mho/spice.h"
-#include "spice/subckt.h"
+#include "spice/netlist_controller.h"
 
 #define add        mho__spice_text_add
 #define add_number mho__spice_text_add_number
@@ -36,12 +36,21 @@ static const char *name_of(const mho_netlist_network *x, int layer) {
 
 /* Whether there is a nudge in the circuit: errors that come from outside, or are given. */
 static bool has_error(const mho_netlist_network *x) {
-  return x->external || x->error;
+  return !x->controller && (x->external || x->error);
+}
+
+/* Whether a link is read at all: a controller's network has no feedback but its own. */
+static bool is_read(const mho_network *net, bool controlled, const mho_link *k) {
+  return !controlled || k->role == MHO_FORWARD || mho_link_has_control(net, k);
 }
 
 /* Links whose source is not in the circuit: inputs reduced to currents, an error that is not
  * there. */
 static bool is_drawn(const mho_netlist_network *x, const mho_link *k) {
+  if (!is_read(x->net, x->controller, k))
+    return false;
+  if (mho_link_has_control(x->net, k))
+    return true;
   if (k->from == 0)
     return x->inputs == MHO_NETLIST_FULL;
   return k->from != last_of(x) || has_error(x);
@@ -63,28 +72,14 @@ static mho_err check_neurons(const mho_network *net, mho_errinfo *ei) {
   return MHO_OK;
 }
 
-mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
+/* Links of roles that have a circuit, with nothing but a crossbar between their layers. */
+static mho_err check_links(const mho_network *net, bool controlled, mho_errinfo *ei) {
   const char *example = net->connection[0].name;
-  mho_err err = check_neurons(net, ei);
-  if (err)
-    return err;
-  if (net->output == MHO_OUTPUT_STATE)
-    return mho_fail(ei, MHO_EUNSUPPORTED,
-                    "network.output: a network whose outputs hold states has no netlist as a "
-                    "whole: take one of its crossbars, for example %s",
-                    example);
-
-  for (int c = 0; c < net->n_connections; c++)
-    if (mho_crossbar_law(net->connection[c].xb))
-      return mho_fail(ei, MHO_EUNSUPPORTED,
-                      "device.iv.law is in the netlist of a crossbar, not in that of a whole "
-                      "network: take one of its crossbars, for example %s, or set array.model to "
-                      "ideal, whose reads do not show it",
-                      example);
 
   for (int i = 0; i < net->n_links; i++) {
     const mho_link *k = &net->link[i];
-    if (k->role != MHO_FORWARD && k->role != MHO_FEEDBACK)
+    bool has_controller = controlled && mho_link_has_control(net, k);
+    if (k->role != MHO_FORWARD && k->role != MHO_FEEDBACK && !has_controller)
       return mho_fail(ei, MHO_EUNSUPPORTED,
                       "a network with lateral, control or context links (connection %s) has no "
                       "netlist as a whole: take one of its crossbars, for example %s",
@@ -93,12 +88,46 @@ mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
 
   /* patches, pooling and biases have no circuit here */
   for (int i = 0; i < net->n_links; i++)
-    if (!net->link[i].plain)
+    if (is_read(net, controlled, &net->link[i]) && !net->link[i].plain)
       return mho_fail(ei, MHO_EUNSUPPORTED,
                       "a network with convolutions or biases has no netlist as a whole: take one "
                       "of its crossbars, for example %s",
                       example);
   return MHO_OK;
+}
+
+static mho_err check_network(const mho_network *net, bool controlled, mho_errinfo *ei) {
+  mho_err err = check_neurons(net, ei);
+  if (err)
+    return err;
+  if (net->output == MHO_OUTPUT_STATE)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "network.output: a network whose outputs hold states has no netlist as a "
+                    "whole: take one of its crossbars, for example %s",
+                    net->connection[0].name);
+
+  for (int c = 0; c < net->n_connections; c++)
+    if (mho_crossbar_law(net->connection[c].xb))
+      return mho_fail(ei, MHO_EUNSUPPORTED,
+                      "device.iv.law is in the netlist of a crossbar, not in that of a whole "
+                      "network: take one of its crossbars, for example %s, or set array.model to "
+                      "ideal, whose reads do not show it",
+                      net->connection[0].name);
+  return check_links(net, controlled, ei);
+}
+
+mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei) {
+  return check_network(net, false, ei);
+}
+
+mho_err mho_netlist_control_check(const mho_network *net, mho_errinfo *ei) {
+  if (net->path != MHO_PATH_DIRECT)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "feedback.path: controls of the chain are multiplied with slopes, for which "
+                    "there is no circuit: take one of its crossbars, for example %s, or train with "
+                    "direct",
+                    net->connection[0].name);
+  return check_network(net, true, ei);
 }
 
 /* Refuse values that are not finite; v: nullable. */
@@ -113,7 +142,8 @@ static mho_err check_values(const char *what, const double *v, int n, mho_errinf
 
 static mho_err check(const mho_netlist_network *x, mho_errinfo *ei) {
   const mho_network *net = x->net;
-  mho_err err = mho_netlist_network_check(net, ei);
+  mho_err err =
+      x->controller ? mho_netlist_control_check(net, ei) : mho_netlist_network_check(net, ei);
   if (err)
     return err;
 
@@ -140,12 +170,6 @@ void mho_netlist_siemens(const mho_crossbar *x, const mho_device_config *device,
 }
 
 /* ---------------------------------------------------------------- layers and sources */
-
-static void add_parameter(mho_spice_text *t, const char *name, double v, const char *what) {
-  add(t, ".param %s=", name);
-  add_number(t, v);
-  add(t, " ; %s\n", what);
-}
 
 /* Whether the first two banks of a crossbar are a pair, whose currents one amplifier subtracts. */
 static bool begins_with_pair(const mho_crossbar *x) {
@@ -186,19 +210,22 @@ static void add_head(mho_spice_text *t, const mho_netlist_network *x) {
          "negative devices\n"
          "* in virtual grounds, W = (G+ - G-)/g_<link>\n");
   add_other_banks_head(t, net);
-  add(t, "* feedback that reads a crossbar transposed has a copy of its devices here: a line "
-         "cannot be driven and\n"
-         "* sensed at once\n");
+  if (!x->controller)
+    add(t, "* feedback that reads a crossbar transposed has a copy of its devices here: a line "
+           "cannot be driven and\n"
+           "* sensed at once\n");
   if (has_error(x))
     add(t, "* node nudge: 0 V in the free phase, 1 V in the nudged one\n");
 
   add(t, "\n* parameters\n");
-  add_parameter(t, "v_read", x->v_read, "V of an activity of 1");
-  add_parameter(t, "v_unit", x->v_unit, "V of a summed input of 1");
-  add_parameter(t, "r_mem", x->r_mem, "ohm, membrane of a neuron");
-  add_parameter(t, "tau", x->tau, "s, its time constant");
+  mho__netlist_parameter(t, "v_read", x->v_read, "V of an activity of 1");
+  mho__netlist_parameter(t, "v_unit", x->v_unit, "V of a summed input of 1");
+  mho__netlist_parameter(t, "r_mem", x->r_mem, "ohm, membrane of a neuron");
+  mho__netlist_parameter(t, "tau", x->tau, "s, its time constant");
+  if (x->controller)
+    mho__controller_parameters(t, x);
   if (x->transient)
-    add_parameter(t, "stop", x->stop > 0 ? x->stop : 50 * x->tau, "s, time to settle");
+    mho__netlist_parameter(t, "stop", x->stop > 0 ? x->stop : 50 * x->tau, "s, time to settle");
 }
 
 /* Whether a hidden layer below l has the same neurons. */
@@ -216,8 +243,11 @@ static void add_subcircuits(mho_spice_text *t, const mho_netlist_network *x) {
   if (has_banks_alone(net))
     mho__subckt_sense_alone(t);
   for (int l = 1; l < last_of(x); l++)
-    if (!neuron_is_below(x, l))
+    if (!neuron_is_below(x, l)) {
       mho__subckt_neuron(t, net->layer[l].neuron);
+      if (x->controller)
+        mho__subckt_copy(t, net->layer[l].neuron);
+    }
   mho__subckt_readout(t);
 }
 
@@ -272,16 +302,21 @@ static void add_neurons(mho_spice_text *t, const mho_netlist_network *x) {
   for (int l = 1; l <= last_of(x); l++) {
     const mho_layer *layer = &x->net->layer[l];
     add(t, "\n* %s %s\n", layer->neuron ? "neurons" : "read-out", layer->name);
-    for (int j = 0; j < layer->n; j++)
+    for (int j = 0; j < layer->n; j++) {
       add_neuron(t, layer, j);
+      if (x->controller && layer->neuron)
+        mho__controller_copy(t, layer, j);
+    }
   }
 }
 
 /* ---------------------------------------------------------------- links */
 
-/* The first letter of the node that drives a link: x inputs, e errors, z neurons, and amplified f,
- * a. */
+/* The first letter of the node that drives a link: x inputs, e errors, c controls, z neurons, and
+ * amplified f, a. */
 static char driver_of(const mho_netlist_network *x, const mho_link *k) {
+  if (mho_link_has_control(x->net, k))
+    return 'c';
   if (k->from == 0)
     return 'x';
   if (k->from == last_of(x))
@@ -293,7 +328,7 @@ static char driver_of(const mho_netlist_network *x, const mho_link *k) {
 
 static void add_driver(mho_spice_text *t, const mho_netlist_network *x, const mho_link *k, int i) {
   char driver = driver_of(x, k);
-  if (driver == 'x' || driver == 'e')
+  if (driver == 'x' || driver == 'e' || driver == 'c')
     add(t, "%c_%d ", driver, i);
   else if (driver == 'z')
     add(t, "z_%s_%d ", name_of(x, k->from), i);
@@ -320,9 +355,16 @@ static void add_amplifiers(mho_spice_text *t, const mho_netlist_network *x, cons
   }
 }
 
+/* The first letter of the node that a link's currents flow into: u of a neuron, or a, from where
+ * they go on into u. */
+static char target_of(const mho_netlist_network *x, const mho_link *k) {
+  return x->controller && k->role == MHO_FORWARD && x->net->layer[k->to].neuron ? 'a' : 'u';
+}
+
 /* A link that is being written. */
 typedef struct link_text {
   const mho_link *k;
+  char target;
   const mho_crossbar *xb;
   const char *from, *to;
   double *g[MHO_BANKS_MAX]; /* [rows x cols], S: room for the largest crossbar */
@@ -331,6 +373,7 @@ typedef struct link_text {
 
 static void begin_link(const mho_netlist_network *x, const mho_link *k, link_text *l) {
   l->k = k;
+  l->target = target_of(x, k);
   l->xb = x->net->connection[k->connection].xb;
   l->from = name_of(x, k->from);
   l->to = name_of(x, k->to);
@@ -358,13 +401,14 @@ static void add_resistor(mho_spice_text *t, const mho_netlist_network *x, const 
 static void add_amplifier(mho_spice_text *t, const link_text *l, int j) {
   int alone = first_alone(l->xb);
   if (alone)
-    add(t, "X%s_%s_%d p_%s_%s_%d n_%s_%s_%d u_%s_%d sense gain={v_unit/(v_read*r_mem*g_%s_%s)}\n",
-        l->from, l->to, j, l->from, l->to, j, l->from, l->to, j, l->to, j, l->from, l->to);
+    add(t, "X%s_%s_%d p_%s_%s_%d n_%s_%s_%d %c_%s_%d sense gain={v_unit/(v_read*r_mem*g_%s_%s)}\n",
+        l->from, l->to, j, l->from, l->to, j, l->from, l->to, j, l->target, l->to, j, l->from,
+        l->to);
 
   for (int k = alone; k < l->xb->n_banks; k++) {
     char sign = l->xb->role[k].letter;
-    add(t, "X%c_%s_%s_%d %c_%s_%s_%d u_%s_%d sense_alone gain={", sign, l->from, l->to, j, sign,
-        l->from, l->to, j, l->to, j);
+    add(t, "X%c_%s_%s_%d %c_%s_%s_%d %c_%s_%d sense_alone gain={", sign, l->from, l->to, j, sign,
+        l->from, l->to, j, l->target, l->to, j);
     add_number(t, l->xb->role[k].gain);
     add(t, "*v_unit/(v_read*r_mem*g_%s_%s)}\n", l->from, l->to);
   }
@@ -416,7 +460,7 @@ static double sum_of_inputs(const mho_netlist_network *x, const link_text *l, in
 static void add_norton(mho_spice_text *t, const mho_netlist_network *x, const link_text *l) {
   add(t, "\n* what the clamped inputs drive into %s through their crossbar (A)\n", l->to);
   for (int j = 0; j < l->xb->cols; j++) {
-    add(t, "Ix_%s_%d 0 u_%s_%d ", l->to, j, l->to, j);
+    add(t, "Ix_%s_%d 0 %c_%s_%d ", l->to, j, l->target, l->to, j);
     add_source(t, x, x->v_unit / (x->r_mem * l->g_unit) * sum_of_inputs(x, l, j));
   }
 }
@@ -434,8 +478,8 @@ static size_t largest_crossbar(const mho_network *net) {
 static void add_drawn_links(mho_spice_text *t, const mho_netlist_network *x, link_text *l) {
   for (int i = 0; i < x->net->n_links; i++) {
     const mho_link *k = &x->net->link[i];
-    bool drawn = is_drawn(x, k);
-    if (!drawn && k->from != 0)
+    bool drawn = is_drawn(x, k), reduced = k->from == 0 && is_read(x->net, x->controller, k);
+    if (!drawn && !reduced)
       continue;
 
     begin_link(x, k, l);
@@ -480,6 +524,8 @@ static void add_saves(mho_spice_text *t, const mho_netlist_network *x) {
           last ? "\n" : "");
     }
   }
+  if (x->controller)
+    mho__controller_saves(t, x);
 }
 
 static void add_expected(mho_spice_text *t, const mho_netlist_network *x, const char *phase,
@@ -519,6 +565,11 @@ static void add_control(mho_spice_text *t, const mho_netlist_network *x) {
     add(t, "alter vnudge dc = 1\n");
     add_prints(t, x, "nudged");
   }
+  if (x->controller) {
+    add(t, "alter von dc = 1\n");
+    add_prints(t, x, "controlled");
+    mho__controller_prints(t, x);
+  }
   add(t, "quit\n.endc\n");
 }
 
@@ -534,13 +585,17 @@ static mho_err add_all(mho_spice_text *t, const mho_netlist_network *x, mho_erri
   add_inputs(t, x);
   add_errors(t, x);
   add_neurons(t, x);
+  if (x->controller)
+    mho__controller_write(t, x);
   mho_err err = add_links(t, x, ei);
   if (err)
     return err;
 
   add(t, "\n* states (V), and what mho expects of them\n");
   add_expected(t, x, "free", x->free);
-  add_expected(t, x, "nudged", x->nudged);
+  add_expected(t, x, x->controller ? "controlled" : "nudged", x->nudged);
+  if (x->controller)
+    mho__controller_expect(t, x);
   add_saves(t, x);
   if (x->control)
     add_control(t, x);

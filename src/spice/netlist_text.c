@@ -53,6 +53,12 @@ void mho__spice_text_add_number(mho_spice_text *t, double v) {
   mho__spice_text_add(t, "%s", number);
 }
 
+void mho__netlist_parameter(mho_spice_text *t, const char *name, double v, const char *what) {
+  mho__spice_text_add(t, ".param %s=", name);
+  mho__spice_text_add_number(t, v);
+  mho__spice_text_add(t, " ; %s\n", what);
+}
+
 void mho__netlist_title(mho_spice_text *t, const char *title) {
   mho__spice_text_add(t, "* ");
   for (const char *p = title; *p; p++)

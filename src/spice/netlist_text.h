@@ -16,6 +16,8 @@ typedef struct mho_spice_text {
 void mho__spice_text_add(mho_spice_text *t, const char *format, ...) MHO_PRINTF(2, 3);
 /* The shortest decimal that reads back as the same double: exact, and 1e5 stays 1e5. */
 void mho__spice_text_add_number(mho_spice_text *t, double v);
+/* ".param name=value ; what": a number that B sources take by its name. */
+void mho__netlist_parameter(mho_spice_text *t, const char *name, double v, const char *what);
 /* "* title" as the first line of a netlist, on one line whatever it holds. */
 void mho__netlist_title(mho_spice_text *t, const char *title);
 /* "* expect NAME<index> = VALUE +- MARGIN UNIT": what mho computed for a quantity that the .control

@@ -39,6 +39,18 @@ static void add_membrane(mho_spice_text *t) {
          "Cm u 0 {tau/r_mem}\n");
 }
 
+/* An activity as a B source at node `out`, of the voltage at node `in`. */
+static void add_activity(mho_spice_text *t, const char *rho, char in, char out) {
+  add(t, "B%c %c 0 V={v_read}*", out, out);
+  for (; *rho; rho++) {
+    if (*rho == '@')
+      add(t, "(V(%c)/{v_unit})", in);
+    else
+      add(t, "%c", *rho);
+  }
+  add(t, "\n");
+}
+
 bool mho__subckt_neuron(mho_spice_text *t, const mho_neuron *neuron) {
   const char *rho = neuron->spice;
   if (!rho)
@@ -49,15 +61,22 @@ bool mho__subckt_neuron(mho_spice_text *t, const mho_neuron *neuron) {
       ".subckt neuron_%s u z r_mem=10k tau=100n v_unit=0.2 v_read=0.2\n",
       neuron->entry.id);
   add_membrane(t);
-  add(t, "Bz z 0 V={v_read}*");
-  for (; *rho; rho++) {
-    if (*rho == '@')
-      add(t, "(V(u)/{v_unit})");
-    else
-      add(t, "%c", *rho);
-  }
-  add(t, "\n.ends neuron_%s\n", neuron->entry.id);
+  add_activity(t, rho, 'u', 'z');
+  add(t, ".ends neuron_%s\n", neuron->entry.id);
   return true;
+}
+
+void mho__subckt_copy(mho_spice_text *t, const mho_neuron *neuron) {
+  add(t,
+      "* copy: the currents into a make V(a) = v_unit times the summed input, flow on into u, and "
+      "V(y) is\n"
+      "* v_read times the activity that they alone would make\n"
+      ".subckt copy_%s a u y r_mem=10k v_unit=0.2 v_read=0.2\n"
+      "Ra a 0 {r_mem}\n"
+      "Ga 0 u a 0 {1/r_mem}\n",
+      neuron->entry.id);
+  add_activity(t, neuron->spice, 'a', 'y');
+  add(t, ".ends copy_%s\n", neuron->entry.id);
 }
 
 void mho__subckt_readout(mho_spice_text *t) {

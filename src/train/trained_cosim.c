@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/model/circuit.h"
 #include "train/line_voltages.h"
+#include "train/trained_control.h"
 
 mho_err mho_trainer_cosim_crossbar(mho_trainer *t, mho_spice *s, const mho_connection *k,
                                    bool transposed, int n, mho_cosim_result result, void *user,
@@ -15,6 +16,12 @@ mho_err mho_trainer_cosim_network(mho_trainer *t, mho_spice *s, int n, bool tran
   mho_targets targets;
   if (n < 1 || n > MHO_CHUNK_MAX)
     return mho_fail(ei, MHO_EINVAL, "%d samples to compare: 1 to %d", n, MHO_CHUNK_MAX);
+  if (t->learner->rule->controls && (transient || norton))
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "a network under a controller is compared at rest and with all its inputs: "
+                    "leave --transient and --norton out");
+  if (t->learner->rule->controls)
+    return mho__trainer_cosim_control(t, s, n, result, user, ei);
 
   mho_real *images = mho_alloc((size_t)n * (size_t)t->net->layer[0].n, sizeof *images);
   if (!images)

@@ -5,6 +5,7 @@
 
 #include "mho/model/circuit.h"
 #include "train/line_voltages.h"
+#include "train/trained_control.h"
 
 /* ---------------------------------------------------------------- one read of a crossbar */
 
@@ -145,6 +146,9 @@ mho_err mho_trainer_netlist_network(mho_trainer *t, const mho_trained_netlist *o
                                     mho_errinfo *ei) {
   mho_rest rest;
   *out = NULL;
+  if (t->learner->rule->controls)
+    return mho__trainer_netlist_control(t, o, out, ei);
+
   mho_err err = mho__rest_find(t, o->image, &rest, ei);
   if (!err)
     err = write_network(t, o, &rest, out, ei);

@@ -570,8 +570,8 @@ static void test_products_of_other_weights(void **state) {
   static const char *const devices[] = {"", "device: {model: linear, write_error: {c0: 1 uS}}\n"};
   char folder[] = "/tmp/mho_control_XXXXXX", text[1024];
   assert_non_null(mkdtemp(folder));
-  mho_experiment *e = experiment(
-      "dataset: {train: 20, test: 10}\nnetwork: {hidden: [7, 6]}\ntrain: {batch: 5, seed: 5}\n" DIRECT);
+  mho_experiment *e = experiment("dataset: {train: 20, test: 10}\nnetwork: {hidden: [7, 6]}\n"
+                                 "train: {batch: 5, seed: 5}\n" DIRECT);
   mho_trainer *t = trainer(e);
   OK(mho_trainer_weights_write(t, folder, false, &ei));
   mho_trainer_free(t);

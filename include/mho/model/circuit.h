@@ -101,6 +101,16 @@ MHO_API mho_err mho_spice_crossbar(mho_spice *s, const mho_netlist_crossbar *x, 
 
 /* ---------------------------------------------------------------- the whole network */
 
+/** A controller at the read-out, see rule dfc. */
+typedef struct mho_netlist_controller {
+  /** [classes], one of the two: what the summed inputs are driven to, or their softmax. */
+  const double *reach, *label;
+  double leak, proportional;
+  bool leak_on_integral; /**< else on the control */
+  double ratio;          /**< time constant of the neurons over tau_u */
+  const double *u;       /**< [classes] controls that are expected; nullable */
+} mho_netlist_controller;
+
 #define MHO_NETLIST_TAU   100e-9 /**< s, time constant of a neuron by default */
 #define MHO_NETLIST_R_MEM 10e3   /**< ohm, its membrane */
 
@@ -127,6 +137,15 @@ enum {
  *   read-out    u_out_<k> = v_unit logit; its error is computed outside and drives e_<k>,
  *               times the voltage at node nudge (0 in the free phase, 1 in the nudged one)
  *
+ *  With a controller there is no nudge and no feedback, but
+ *
+ *   controller  dq/dt = (e - leak u)/tau_u on a capacitor, V(q_<k>) 1 V a control of 1;
+ *               V(w_<k>) = q + proportional e, times the voltage at node on (0: no control), which
+ *               flows into u_out_<k> and drives c_<k>, the lines of the arrays of control links
+ *   neuron      V(a_<layer>_<j>) = v_unit times the summed input without control, which flows into
+ *               u_<layer>_<j> beside what the control link brings; V(y_<layer>_<j>) = v_read rho of
+ *               it: the activity that the neuron learns against
+ *
  *  One <link> is <from>_<to>, as in p_x_h1_3. Set the members by name: the rest is zero, and a
  *  default. */
 typedef struct mho_netlist_network {
@@ -136,6 +155,8 @@ typedef struct mho_netlist_network {
   const double *x;                 /**< [features] */
   const double *error;             /**< [classes] o - t that nudges; nullable: free phase only */
   double nudge;                    /**< beta_f */
+  /** Nullable: in place of an error, for networks with control links from the read-out. */
+  const mho_netlist_controller *controller;
   /** V, V, ohm, s; 0: the crossbars' read voltage, the same, MHO_NETLIST_R_MEM, MHO_NETLIST_TAU. */
   double v_read, v_unit, r_mem, tau;
   int inputs;     /**< MHO_NETLIST_FULL, MHO_NETLIST_NORTON */
@@ -144,7 +165,8 @@ typedef struct mho_netlist_network {
   double stop;    /**< s, of .tran (see mho_netlist_settling_time); 0: 50 tau */
   /** Add the .control block that makes `ngspice -b` run and print it. */
   bool control;
-  /** [n_layers] of [n], nullable: expected activities, logits last; written as comments. */
+  /** [n_layers] of [n], nullable: expected activities, logits last; written as comments. With a
+   *  controller `nudged` are those under control. */
   const double *const *free, *const *nudged;
   double tolerance;  /**< of them, of the activity's unit */
   const char *title; /**< nullable */
@@ -154,8 +176,12 @@ typedef struct mho_netlist_network {
  *  its own (neuron.*), for connections that are not one crossbar from layer to layer (convolutions,
  *  biases), and for reads that show the devices' I-V law. */
 MHO_API mho_err mho_netlist_network_check(const mho_network *net, mho_errinfo *ei);
+/** Whether a network under a controller has one. The same, and MHO_EUNSUPPORTED unless controls
+ *  come to hidden layers by arrays of their own (feedback.path direct). */
+MHO_API mho_err mho_netlist_control_check(const mho_network *net, mho_errinfo *ei);
 /** The netlist as text. With control it prints "free_<layer>_<j> = V" for every neuron's V(z) and
- *  every V(u_out), and "nudged_<layer>_<j>" with an error, when run by `ngspice -b`.
+ *  every V(u_out), and "nudged_<layer>_<j>" with an error, or "controlled_<layer>_<j>" and
+ *  "control_<k>" with a controller, when run by `ngspice -b`.
  *  @param out  the text; free it with mho_free.
  *  @return MHO_OK; MHO_EINVAL for a sample or error that is not finite; as
  *          mho_netlist_network_check; MHO_ENOMEM. */
@@ -346,6 +372,31 @@ MHO_API mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const
  *  @return MHO_OK when it ran, whether or not it passed; MHO_EINVAL for no samples; MHO_ESPICE;
  *          MHO_ENOMEM. */
 MHO_API mho_err mho_cosim_network(mho_spice *s, const mho_cosim_network_options *o,
+                                  mho_cosim_result result, void *user, mho_errinfo *ei);
+
+/** What a network under a controller is compared in. */
+typedef struct mho_cosim_control_options {
+  const mho_network *net; /**< its crossbars read without noise */
+  const mho_device_config *device;
+  int samples;
+  const mho_real *x;                 /**< [samples x features] */
+  mho_netlist_controller controller; /**< reach or label: [samples x classes]; without u */
+  bool potentials;                   /**< neurons learn from potentials, not from activities */
+  /* What the core has come to: */
+  /** [n_layers] of [samples x n]: activities of hidden layers under control, logits of the last. */
+  double **controlled;
+  /** [n_layers] of [samples x n]: what is learned from, the controls of the read-out negative. */
+  double **error;
+} mho_cosim_control_options;
+
+/** Bring samples under control in ngspice, by .op of the circuit of mho_netlist_network, and
+ *  compare with what the core has come to: activities, logits and controls, errors, and for every
+ *  trained forward connection the weight change z^T error under control, summed over the samples.
+ *  Of each the largest difference counts, of activities as it is, and is to be 1e-6 (1e-5 in single
+ *  precision), else over the largest number, 1e-6 (1e-3).
+ *  @return MHO_OK when it ran, whether or not it passed; as mho_netlist_control_check; MHO_ESPICE;
+ *          MHO_ENOMEM. */
+MHO_API mho_err mho_cosim_control(mho_spice *s, const mho_cosim_control_options *o,
                                   mho_cosim_result result, void *user, mho_errinfo *ei);
 
 #endif

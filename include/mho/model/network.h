@@ -263,7 +263,8 @@ typedef struct mho_network_options {
  *  arrays Q of the control links get the product of the forward weights on the way to the read-out.
  *  Options that are pointed to must outlive it.
  *  @return MHO_OK; MHO_ECONFIG when the topology cannot be built (a feedback edge without its
- *          forward one in symmetric mode, no hidden layer, a product through patches); MHO_ENOMEM. */
+ *          forward one in symmetric mode, no hidden layer, a product through patches);
+ *          MHO_ENOMEM. */
 MHO_API mho_err mho_network_new(const mho_network_options *o, mho_network **out, mho_errinfo *ei);
 /** Frees a network with its crossbars; NULL is allowed. */
 MHO_API void mho_network_free(mho_network *net);
