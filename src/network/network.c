@@ -121,8 +121,8 @@ static const mho_param feedback_table[] = {
         "q learned: noise on the controls of neurons, standard deviation over a root of tau_u",
         .idle = without_learning),
     P_Q(filter, 0, 0, 1e6,
-        "q learned: 0: in passes of their own; else in every lesson, under noise that is always on, "
-        "from controls behind a high-pass of that time constant, in tau_u",
+        "q learned: 0: in passes of their own; else in every lesson, under noise that is always "
+        "on, from controls behind a high-pass of that time constant, in tau_u",
         .idle = without_learning),
     P_Q(noise_tau, 0.07, 1e-6, 1e6, "q.filter: time constant of the noise in lessons, in tau_u",
         .idle = in_own_passes),

@@ -430,8 +430,8 @@ mho_err mho__dfc_feedback_check(const mho_experiment *e, bool in_time, mho_errin
 
 /* ---------------------------------------------------------------- an observable */
 
-/* The squared size of Q P: tr(B M^-1 B^T) with M = J J^T, of which `m` has the triangle of Cholesky,
- * and B = Q J^T. */
+/* The squared size of Q P: tr(B M^-1 B^T) with M = J J^T, of which `m` has the triangle of
+ * Cholesky, and B = Q J^T. */
 static double squares_inside(int classes, gsl_matrix *m, const double *b) {
   gsl_vector *x = gsl_vector_alloc((size_t)classes);
   double sum = x ? 0 : (double)NAN;

@@ -162,7 +162,8 @@ static double tolerance_of(bool relative) {
   return relative ? 1e-3 : 1e-5;
 }
 
-/* Compare n numbers; layer: whose they are, for the place of the worst. relative: over the largest. */
+/* Compare n numbers. layer: whose they are, for the place of the worst; relative: over the
+ * largest. */
 static void report(bench *b, const char *quantity, const char *layer, int width, size_t n,
                    const double *core, const double *spice, bool relative) {
   char place[MHO_PLACE_MAX];

@@ -6,8 +6,8 @@
 #include "mho/model/circuit.h"
 #include "spice/subckt.h"
 
-/* Parts of a netlist with x->controller. Its numbers as parameters; the second activity of neuron j;
- * the controllers themselves. */
+/* Parts of a netlist with x->controller. Its numbers as parameters; the second activity of neuron
+ * j; the controllers themselves. */
 void mho__controller_parameters(mho_spice_text *t, const mho_netlist_network *x);
 void mho__controller_copy(mho_spice_text *t, const mho_layer *layer, int j);
 void mho__controller_write(mho_spice_text *t, const mho_netlist_network *x);

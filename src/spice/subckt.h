@@ -13,7 +13,7 @@ void mho__subckt_sense(mho_spice_text *t);
 void mho__subckt_sense_alone(mho_spice_text *t);
 /* Membrane and activity of a neuron; one that has no expression gives nothing and false. */
 bool mho__subckt_neuron(mho_spice_text *t, const mho_neuron *neuron);
-/* Its activity without a membrane, of inputs that flow on into one; the neuron has an expression. */
+/* Its activity without a membrane, of inputs that flow on into one; it has an expression. */
 void mho__subckt_copy(mho_spice_text *t, const mho_neuron *neuron);
 /* Membrane of a read-out unit. */
 void mho__subckt_readout(mho_spice_text *t);

@@ -21,8 +21,8 @@ mho_err mho__run_record(const mho_trainer *t, const char *code_version, const ch
                         mho_run_texts *texts, mho_run_row *out, mho_errinfo *ei);
 void mho__run_texts_free(mho_run_texts *texts);
 
-/** Records of the connections as they are now, [*n]: of those that are trained, which come first, and
- *  of fixed arrays of controls. Free with mho_free; NULL: no memory. */
+/** Records of the connections as they are now, [*n]: of those that are trained, which come first,
+ *  and of fixed arrays of controls. Free with mho_free; NULL: no memory. */
 mho_layer_row *mho__trainer_layers(const mho_trainer *t, int *n);
 
 /** What the network answers to the first test samples, where targets are values; *out NULL where

@@ -81,9 +81,8 @@ static void test_devices(void **state) {
 
 /* In time the integrators take the network from the free state to the same rest. */
 static void test_in_time(void **state) {
-  mho_experiment *e =
-      experiment(DFC("gain: 2, proportional: 1, ratio: 0.5") "product}\n"
-                                                             "network: {hidden: [8, 6]}\n");
+  mho_experiment *e = experiment("rule: {name: dfc, gain: 2, proportional: 1, ratio: 0.5}\n"
+                                 "feedback: {path: direct}\nnetwork: {hidden: [8, 6]}\n");
   mho_trainer *t = trainer(e);
   mho_trained_netlist o = {.of = "a test", .image = 3};
   char *text, name[16];
