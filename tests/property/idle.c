@@ -389,6 +389,14 @@ static void test_floating_point(void **state) {
       "  steps: 3}}\n",
       "rule: {name: dfc, control: time, steps: 5}\n"
       "feedback: {path: direct, q: {kind: learned, epochs_before: 0, filter: 1}}\n",
+      "rule: {name: dfc}\n",
+      "rule: {name: dfc, target: label, gain: 2, control: linear}\n",
+      "rule: {name: dfc, learn: potential, leak_on: integral, proportional: 1}\n"
+      "feedback: {path: direct}\nneuron: {variation: {offset: 0.1}}\n",
+      "rule: {name: dfc, control: time, steps: 30, proportional: 1}\n",
+      "rule: {name: dfc, target: label, gain: 1, steps: 20}\n"
+      "array: {model: periphery, read_noise: 0.01}\n",
+      "rule: {name: dfc, control: time, steps: 20, integrate: rkf45}\nnetwork: {output: linear}\n",
       "update: {optimizer: momentum, schedule: cosine, rate: 0.1}\n",
       "update: {optimizer: sgd, schedule: step, rate: 0.1, step_every: 1}\n",
       "dataset: {crop: 1}\n",
@@ -431,6 +439,8 @@ static void test_devices(void **state) {
       PULSED "rule: {name: perturb, by: pulse}\n",
       LINEAR "rule: {name: perturb}\n",
       PULSED "rule: {name: balance}\n",
+      PULSED "rule: {name: dfc}\n",
+      PULSED "rule: {name: dfc, control: time, steps: 20}\nfeedback: {path: direct}\n",
       PULSED "rule: {name: balance}\nsettle: {method: ode, tolerance: 1e-3}\n",
   };
   check_all(MHO_COUNT(configs), configs);
