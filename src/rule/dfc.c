@@ -3,7 +3,7 @@
  *
  *   v_l = a_l + f_l, z_l = rho(v_l)   a_l from activities under control, f_l from the controls u
  *   e = alpha~ u at rest              e = r* - v_o, or t - o: what the controller sees
- *   error_l = rho(a_l) - rho(v_l)     learn rate (minimized; the product is with z_{l-1} under control)
+ *   error_l = rho(a_l) - rho(v_l)     learn rate (minimized; times z_{l-1} under control)
  *   error_l = -f_l                    learn potential
  *   error_o = -u
  *
@@ -153,130 +153,11 @@ static const mho_var variables[] = {
     [DFC_CONTROL] = {"control", MHO_PER_NEURON, false, false},
 };
 
-/* ---------------------------------------------------------------- the controller */
-
-double mho__dfc_leak(const dfc_params *p) {
-  if (p->gain > 0)
-    return 1 / p->gain;
-  if (p->leak_on == DFC_LEAK_OF_CONTROL)
-    return p->leak;
-  return p->leak / (1 + p->leak * p->proportional);
-}
-
-double mho__dfc_integral_leak(const dfc_params *p) {
-  if (p->gain > 0 && p->leak_on == DFC_LEAK_OF_INTEGRAL)
-    return 1 / (p->gain - p->proportional);
-  return p->gain > 0 ? 1 / p->gain : p->leak;
-}
-
-/* What the label is less than certain, of output j. */
-static double softness(const dfc_run *r, int s, int j) {
-  double q = r->p->label;
-  int classes = r->w->classes, label = r->lesson->targets.label[r->lesson->sample0 + s];
-  if (j == label)
-    return q - 1;
-  return (1 - q) / (classes - 1);
-}
-
-void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e) {
-  int n = r->w->classes;
-  if (r->p->target == DFC_NUDGED) {
-    const double *reach = r->w->reach + (size_t)s * (size_t)n;
-    for (int i = 0; i < n; i++)
-      e[i] = reach[i] - v[i];
-    return;
-  }
-
-  mho_output output = r->lesson->net->output;
-  mho_output_error_double(output, n, v, &r->lesson->targets, r->lesson->sample0 + s, e);
-  for (int i = 0; i < n; i++)
-    e[i] = (output == MHO_OUTPUT_SOFTMAX && n > 1 ? softness(r, s, i) : 0) - e[i];
-}
-
 /* The size of an error over that of the true gradient, where one number says it: a read-out
  * without hidden layers has u = gain/(1 + gain) e. */
 static double size(const mho_lesson *lesson, int layer) {
   const dfc_params *p = lesson->params;
   return mho__dfc_unit(p) / (1 + mho__dfc_leak(p));
-}
-
-/* ---------------------------------------------------------------- what is learned */
-
-/* rho(a) of the circuit that a neuron has beside the one whose activity it sends. */
-static void activate_copy(const dfc_run *r, int l, const mho_real *a, mho_real *z) {
-  mho_layer layer = r->lesson->net->layer[l];
-  if (r->p->copies == DFC_TWO)
-    layer.circuit = layer.copy;
-  mho_layer_activate(&layer, r->lesson->n, a, z);
-}
-
-/* a of a layer as the circuit has it that the other activity is taken by. */
-static const mho_real *sums_of(const dfc_run *r, int l) {
-  return r->w->again[l] ? r->w->again[l] : r->w->sums[l];
-}
-
-/* Potentials of a layer under control less a, negative. */
-static void learn_potentials(const dfc_run *r, int l, mho_real *e) {
-  const mho_real *a = sums_of(r, l), *f = mho__dfc_control(r, l);
-  const double *v = r->w->v[l];
-  size_t n = mho__rule_count(r->lesson, l);
-  for (size_t i = 0; i < n; i++)
-    e[i] = v ? (mho_real)((double)a[i] - v[i]) : -f[i];
-}
-
-void mho__dfc_learn_layer(const dfc_run *r, int l) {
-  mho_real *e = mho__dfc_error_of(r, l);
-  size_t n = mho__rule_count(r->lesson, l);
-  if (l == mho_network_output(r->lesson->net)) {
-    const mho_real *u = mho__dfc_control(r, l);
-    for (size_t i = 0; i < n; i++)
-      e[i] = -u[i];
-    return;
-  }
-  if (r->p->learn == DFC_POTENTIAL) {
-    learn_potentials(r, l, e);
-    return;
-  }
-
-  const mho_real *z = mho__dfc_z(r, l);
-  activate_copy(r, l, sums_of(r, l), e);
-  for (size_t i = 0; i < n; i++)
-    e[i] -= z[i];
-}
-
-/* Activities and errors of layer l as converters measure them: the one under control, and the other
- * against it. */
-static void measure(const dfc_run *r, int l) {
-  const mho_network_array *array = &r->lesson->net->array;
-  mho_real *e = mho__dfc_error_of(r, l), *other = r->w->other[l];
-  const mho_real *z = mho__dfc_z(r, l);
-  size_t n = mho__rule_count(r->lesson, l);
-  mho_measure m = {.n = r->lesson->n,
-                   .width = r->lesson->net->layer[l].n,
-                   .layer = l,
-                   .a = mho__dfc_z(r, l),
-                   .b = other,
-                   .e = e,
-                   .phase_a = 1,
-                   .phase_b = 2,
-                   .update = r->lesson->thread->update,
-                   .sample0 = r->lesson->sample0,
-                   .scratch = r->lesson->thread->scratch};
-
-  if (r->p->learn == DFC_POTENTIAL) { /* which come out beside the activities */
-    m.b = NULL;
-    array->model->measure(array->crossbar, &m);
-    m.a = e;
-    m.phase_a = 2;
-    array->model->measure(array->crossbar, &m);
-    return;
-  }
-
-  for (size_t i = 0; i < n; i++)
-    other[i] = z[i] + e[i];
-  array->model->measure(array->crossbar, &m);
-  for (size_t i = 0; i < n; i++)
-    e[i] = -e[i];
 }
 
 /* Samples without a control that is of use teach nothing. */
@@ -365,7 +246,7 @@ static void learn(const mho_lesson *lesson, mho_rule_stats *stats) {
     if (!has_means)
       mho__dfc_learn_layer(&r, l);
     if (measures && l < mho_network_output(lesson->net))
-      measure(&r, l);
+      mho__dfc_measure(&r, l);
   }
   drop_lost(&r, stats);
 }
@@ -454,6 +335,10 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
   if (array->holds && array->holds(e->array.params))
     REFUSE("array.differencing: analog differencing is of two phases, and rule.name dfc subtracts "
            "none: use digital");
+  if (steps && p->integrate != DFC_EULER && e->feedback.path == MHO_PATH_DIRECT &&
+      e->feedback.q.kind == MHO_CONTROL_LEARNED && e->feedback.q.filter > 0)
+    REFUSE("rule.integrate: arrays that learn in every lesson (feedback.q.filter) hear noise of "
+           "every step, and a stepper's are of any length: use euler");
   mho_err err = mho__dfc_feedback_check(e, steps, ei);
   return err ? err : check_controller(p, steps, ei);
 }

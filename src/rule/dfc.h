@@ -37,10 +37,10 @@ typedef struct dfc_workspace {
   int control; /**< DFC_LINEAR, DFC_SOLVE or DFC_TIME */
   /** [n_layers] of [n x layer]: what the input brings; NULL where no link leads from it. */
   mho_real *input[MHO_LAYERS_MAX];
-  /** [n_layers] of [n x layer]: a, the summed inputs; the input's where nothing else leads there. */
+  /** [n_layers] of [n x layer]: a, the summed inputs; the input's where only that leads there. */
   mho_real *sums[MHO_LAYERS_MAX];
-  /** [n_layers] of [n x layer]: a read once more, where reads are random and the two activities of a
-   *  neuron are taken one after the other; else NULL. */
+  /** [n_layers] of [n x layer]: a read once more, where reads are random and the two activities of
+   *  a neuron are taken one after the other; else NULL. */
   mho_real *again[MHO_LAYERS_MAX];
   mho_real *other[MHO_LAYERS_MAX]; /**< [n_layers] of [n x layer]: activities of before, or of a */
   double *reach;                   /**< [n x C] r*, what the read-out is to reach (target nudged) */
@@ -140,6 +140,8 @@ dfc_run mho__dfc_uncounted(const dfc_run *r, mho_settle_stats *stats);
 
 /** The error of layer l from what it does now: what its inputs say, less what it does. */
 void mho__dfc_learn_layer(const dfc_run *r, int l);
+/** The same of a hidden layer as converters measure it, with the activities under control. */
+void mho__dfc_measure(const dfc_run *r, int l);
 
 /** Control in closed form: one step of Newton's from the free state (dfc_rest.c). */
 void mho__dfc_close(const dfc_run *r);

@@ -7,8 +7,8 @@
  *   J_o = 1,  J_l = sum over links out of l of (J_to W^T) . rho'(v_l)     C rows a sample
  *   JQ = 1 + sum over hidden layers of J_l Q_l^T,  Q_l = J_l of the chain
  *
- * JQ says what a change of u does to the read-out, to first order. Where a layer is pooled, the chain
- * leads back to the winners of the free state, so that f does not jump on the way to rest.
+ * JQ says what a change of u does to the read-out, to first order. Where a layer is pooled, the
+ * chain leads back to the winners of the free state, so that f does not jump on the way to rest.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 

@@ -6,19 +6,19 @@
  *
  *   u = (S JQ + alpha~ 1)^-1 e(v_o free)
  *
- * S = -de/dv_o: 1, or diag(p) - p p^T where e is a soft label less the softmax p. The root is found
- * by Newton's method with the S of the present state and the JQ of the free one, which every step
- * corrects by what it has done to the read-out (Broyden's rank one); a step that makes F much larger
- * is halved. By the chain f depends on the activities that it leads to: it is led back at those of
- * the iteration before, and a sample is at rest when it does not change any more, either. Where it
- * is not after a while, f is brought to rest under every u.
+ * S = -de/dv_o: 1, or diag(p) - p p^T where e is a soft label less the softmax p. The root is
+ * found by Newton's method with the S of the present state and the JQ of the free one, which every
+ * step corrects by what it has done to the read-out (Broyden's rank one); a step that makes F much
+ * larger is halved. By the chain f depends on the activities that it leads to: it is led back at
+ * those of the iteration before, JQ is not corrected, and a sample is at rest when f does not
+ * change any more, either. Where it is not after a while, f is brought to rest under every u.
  *
  * Towards a label at a high gain the softmax saturates, and the gain is raised in steps, each from
  * the rest of the one before.
  *
  * A rest is of use if the controlled network stays there: with neurons that are much faster than
- * the controller it does if no eigenvalue of S JQ lies at or below -alpha~. Those of the chain never
- * do, as JQ = J J^T there.
+ * the controller it does if no eigenvalue of S JQ lies at or below -alpha~. Those of the chain do
+ * not, as JQ = J J^T there, up to what the slopes change under f.
  *
  * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887 (closed form, stability); the same,
  * ICML 2022, arXiv 2204.07249 (label as target); C. Broyden, Math. Comp. 19, 577 (1965).
@@ -36,8 +36,8 @@ enum {
   LOOKS = 60,       /* at a u after these */
   HALVINGS = 6,     /* of a step */
 };
-/* F that is so many times as large as before was not worth its step; by the chain, which leads f back
- * with a lag, if it is also more than so much of the first error. */
+/* F that is so many times as large as before was not worth its step; by the chain, which leads f
+ * back with a lag, if it is also more than so much of the first error. */
 static const double WORSE = 2, MUCH = 0.5;
 /* A step of those that do not settle soon. */
 static const double SHORTER = 0.5;

@@ -5,11 +5,11 @@
  *   u = q + k_p e
  *   tau_v dv/dt = -v + a + f        hidden layers, and the read-out with f = u
  *
- * from the free state and q = 0, for so many steps of dt. Euler's go as in the published program: the
- * controller first, then f of all layers from the new u, then layer after layer, each from the new
- * activities of the one before. All of it is by reads: each forward link from a hidden layer and
- * each link of controls once a step, at moments of their own. What the input brings stays on the
- * lines. GSL's steppers take the equations as they are, all layers at once, over the same time with
+ * from the free state and q = 0, for so many steps of dt. Euler's go as in the published program:
+ * the controller first, then f of all layers from the new u, then layer after layer, each from the
+ * new activities of the one before. All of it is by reads: each forward link from a hidden layer
+ * and each link of controls once a step, at moments of their own. What the input brings stays on
+ * the lines. GSL's steppers take the equations as they are, all layers at once, over the same time with
  * steps of their own: dfc_steppers.c.
  *
  * A rest of it obeys e = alpha~ u: alpha~ = alpha, and alpha/(1 + alpha k_p) where the integral
@@ -104,22 +104,6 @@ static void begin(const dfc_run *r) {
       memset(w->mean_e[l], 0, n * sizeof *w->mean_e[l]);
     if (w->mean_z[l])
       memset(w->mean_z[l], 0, n * sizeof *w->mean_z[l]);
-  }
-}
-
-void mho__dfc_add_to_means(const dfc_run *r, double share) {
-  int last = mho_network_output(r->lesson->net);
-  mho_real part = (mho_real)share;
-  mho__dfc_sum_again(r);
-
-  for (int l = 1; l <= last; l++) {
-    size_t n = mho__rule_count(r->lesson, l);
-    const mho_real *e = mho__dfc_error_of(r, l), *z = l < last ? mho__dfc_z(r, l) : NULL;
-    mho__dfc_learn_layer(r, l);
-    for (size_t i = 0; i < n; i++)
-      r->w->mean_e[l][i] += part * e[i];
-    for (size_t i = 0; z && i < n; i++)
-      r->w->mean_z[l][i] += part * z[i];
   }
 }
 

@@ -224,8 +224,8 @@ static void reads_of_layer(const epoch *e, links some, int l,
   }
 }
 
-/* What passes through the layers take that settle nothing: forward once to predict, and once more in
- * every step of a controller; back once, or once in each of these. */
+/* What passes through the layers take that settle nothing: forward once to predict, and once more
+ * in every step of a controller; back once, or once in each of these. */
 static double time_of_passes(const epoch *e, double forward, double back) {
   const mho_meter *m = e->t->at.meter;
   double steps = m->steps[1];

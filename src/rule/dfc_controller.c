@@ -1,0 +1,48 @@
+/* dfc_controller.c - the controller of deep feedback control: its leaks, and what it sees.
+ *
+ *   u = q + k_p e, tau_u dq/dt = e - alpha u     (leak_on: integral, e - alpha q)
+ *   e = r* - v_o, r* = v_o free - step (o - t)   target nudged
+ *   e = t - o(v_o)                               target label: t is soft where o is a softmax
+ *
+ * At rest e = alpha~ u: alpha~ is alpha, alpha/(1 + alpha k_p) where the integral leaks, and one
+ * over the gain where that is given.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "rule/dfc.h"
+
+double mho__dfc_leak(const dfc_params *p) {
+  if (p->gain > 0)
+    return 1 / p->gain;
+  if (p->leak_on == DFC_LEAK_OF_CONTROL)
+    return p->leak;
+  return p->leak / (1 + p->leak * p->proportional);
+}
+
+double mho__dfc_integral_leak(const dfc_params *p) {
+  if (p->gain > 0 && p->leak_on == DFC_LEAK_OF_INTEGRAL)
+    return 1 / (p->gain - p->proportional);
+  return p->gain > 0 ? 1 / p->gain : p->leak;
+}
+
+/* What the label is less than certain, of output j. */
+static double softness(const dfc_run *r, int s, int j) {
+  double q = r->p->label;
+  int classes = r->w->classes, label = r->lesson->targets.label[r->lesson->sample0 + s];
+  if (j == label)
+    return q - 1;
+  return (1 - q) / (classes - 1);
+}
+
+void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e) {
+  int n = r->w->classes;
+  if (r->p->target == DFC_NUDGED) {
+    const double *reach = r->w->reach + (size_t)s * (size_t)n;
+    for (int i = 0; i < n; i++)
+      e[i] = reach[i] - v[i];
+    return;
+  }
+
+  mho_output output = r->lesson->net->output;
+  mho_output_error_double(output, n, v, &r->lesson->targets, r->lesson->sample0 + s, e);
+  for (int i = 0; i < n; i++)
+    e[i] = (output == MHO_OUTPUT_SOFTMAX && n > 1 ? softness(r, s, i) : 0) - e[i];
+}
