@@ -9,8 +9,8 @@
  * the controller first, then f of all layers from the new u, then layer after layer, each from the
  * new activities of the one before. All of it is by reads: each forward link from a hidden layer
  * and each link of controls once a step, at moments of their own. What the input brings stays on
- * the lines. GSL's steppers take the equations as they are, all layers at once, over the same time with
- * steps of their own: dfc_steppers.c.
+ * the lines. GSL's steppers take the equations as they are, all layers at once, over the same time
+ * with steps of their own: dfc_steppers.c.
  *
  * A rest of it obeys e = alpha~ u: alpha~ = alpha, and alpha/(1 + alpha k_p) where the integral
  * leaks.
