@@ -60,6 +60,7 @@ typedef struct dfc_workspace {
   mho_real *product;                  /**< [C x n x C]: J Q^T of a layer */
   double *k;                          /**< [n] of [C x C]: JQ, summed over layers */
   double *matrix, *eigenvalue;        /**< [C x (C + 1)] a system of equations; [2 C] */
+  double *trial;                      /**< [4 x C] for a step to be found */
   mho_real *scratch;                  /**< for reads of C n samples */
   mho_link *back;                     /**< forward links turned, sorted by target */
   int first_back[MHO_LAYERS_MAX + 1];

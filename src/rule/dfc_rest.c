@@ -35,10 +35,13 @@ enum {
   HASTY = 12,       /* of them with one look at every u */
   LOOKS = 60,       /* at a u after these */
   HALVINGS = 6,     /* of a step */
+  OWN_STEPS = 40,   /* of Newton's to a step */
 };
 /* F that is so many times as large as before was not worth its step; by the chain, which leads f
  * back with a lag, if it is also more than so much of the first error. */
 static const double WORSE = 2, MUCH = 0.5;
+/* What is missed of F where the read-out would follow exactly. */
+static const double OWN_TOLERANCE = 1e-6;
 /* A step of those that do not settle soon. */
 static const double SHORTER = 0.5;
 /* Least part of its way that f goes at a look. */
@@ -117,8 +120,8 @@ static void multiply_slopes(const dfc_run *r, int s, const double *v, int width,
 }
 
 /* The step of Newton's of sample s from potentials v and misses f, at that leak; false: none. */
-static bool find_step(const dfc_run *r, int s, const double *v, const double *f, double leak,
-                      double *step) {
+static bool newton_step(const dfc_run *r, int s, const double *v, const double *f, double leak,
+                        double *step) {
   int n = r->w->classes, width = n + 1;
   double *m = r->w->matrix;
   multiply_slopes(r, s, v, width, m);
@@ -127,6 +130,59 @@ static bool find_step(const dfc_run *r, int s, const double *v, const double *f,
     m[i * width + n] = f[i];
   }
   return eliminate(n, m, step);
+}
+
+static double norm(int n, const double *v) {
+  double squares = 0;
+  for (int i = 0; i < n; i++)
+    squares += v[i] * v[i];
+  return sqrt(squares);
+}
+
+/* f = F of sample s at that leak, if a step on from controls u and potentials v moved these by JQ
+ * times it. @return |F|. */
+static double predict(const dfc_run *r, int s, const double *u, const double *v, double leak,
+                      const double *step, double *moved, double *f) {
+  int n = r->w->classes;
+  const double *k = r->w->k + (size_t)s * (size_t)(n * n);
+  for (int i = 0; i < n; i++) {
+    moved[i] = v[i];
+    for (int j = 0; j < n; j++)
+      moved[i] += k[i * n + j] * step[j];
+  }
+
+  mho__dfc_error(r, s, moved, f);
+  for (int i = 0; i < n; i++)
+    f[i] -= leak * (u[i] + step[i]);
+  return norm(n, f);
+}
+
+/* The step of sample s to the root that F would have if the read-out followed u by JQ: where e is a
+ * softmax that bends, by Newton's steps of its own. false: none. */
+static bool find_step(const dfc_run *r, int s, const double *u, const double *v, double leak,
+                      double *step) {
+  int n = r->w->classes;
+  double *moved = r->w->trial, *f = moved + n, *way = f + n, *last = way + n;
+  double length = 1, least;
+  memset(step, 0, (size_t)n * sizeof *step);
+
+  double first = predict(r, s, u, v, leak, step, moved, f);
+  least = first;
+  for (int k = 0; k < OWN_STEPS && least > OWN_TOLERANCE * first; k++) {
+    if (length == 1 && !newton_step(r, s, moved, f, leak, way))
+      return false;
+    memcpy(last, step, (size_t)n * sizeof *step);
+    for (int i = 0; i < n; i++)
+      step[i] += length * way[i];
+
+    double miss = predict(r, s, u, v, leak, step, moved, f);
+    bool is_better = miss < least;
+    length = is_better ? 1 : 0.5 * length;
+    least = is_better ? miss : least;
+    if (!is_better)
+      memcpy(step, last, (size_t)n * sizeof *step);
+  }
+  return isfinite(least);
 }
 
 /* ---------------------------------------------------------------- stability */
@@ -218,7 +274,7 @@ void mho__dfc_close(const dfc_run *r) {
   find_definite(r);
   for (int s = 0; s < r->lesson->n; s++) {
     size_t at = (size_t)s * (size_t)w->classes;
-    w->lost[s] = !find_step(r, s, w->potential + at, w->first + at, r->leak, w->u + at);
+    w->lost[s] = !newton_step(r, s, w->potential + at, w->first + at, r->leak, w->u + at);
   }
   drop_unstable(&quiet, false, r->stats);
   r->stats->steps += r->lesson->n;
@@ -245,13 +301,6 @@ typedef struct root {
   double change[MHO_CHUNK_MAX]; /* and by how much one was off */
   bool settled[MHO_CHUNK_MAX];
 } root;
-
-static double norm(int n, const double *v) {
-  double squares = 0;
-  for (int i = 0; i < n; i++)
-    squares += v[i] * v[i];
-  return sqrt(squares);
-}
 
 /* Rounding of a number of that size, as far as sums of many reach. */
 static double rounding(double size) {
@@ -393,7 +442,7 @@ static void go_on(root *x, int s) {
   } else {
     x->least[s] = miss;
     memcpy(best, u, (size_t)n * sizeof *u);
-    x->length[s] = find_step(r, s, w->potential + at, f, x->leak, way) ? x->full : 0;
+    x->length[s] = find_step(r, s, u, w->potential + at, x->leak, way) ? x->full : 0;
   }
   for (int i = 0; i < n; i++)
     u[i] = best[i] + x->length[s] * way[i];

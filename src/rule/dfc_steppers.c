@@ -12,6 +12,8 @@
 
 #include "rule/dfc.h"
 
+enum { STEPS_EACH = 64 }; /* of a stepper's for one of Euler's: more are given up */
+
 /* The error allowed a step, over the tolerance, and a step to begin with, over ratio. */
 static const double ERROR = 0.01, FIRST_STEP = 0.1;
 
@@ -126,7 +128,7 @@ void mho__dfc_integrate(const dfc_run *r) {
   w->run = &quiet;
   begin(r);
   mho_ode_start(w->ode, w, fmin(FIRST_STEP * r->p->ratio, end), error * mho__dfc_unit(r->p), 0);
-  while (t < end) {
+  for (int64_t k = 0; t < end && k < STEPS_EACH * r->p->steps; k++) {
     double before = t;
     if (mho_ode_step(w->ode, &t, end, w->y, NULL)) /* it ran away, which is judged from here */
       break;
