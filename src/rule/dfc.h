@@ -100,6 +100,8 @@ static inline double mho__dfc_unit(const dfc_params *p) {
 }
 /** What the controller sees of sample s at potentials v [C] of the read-out: e [C]. */
 void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e);
+/** A step of it: u from what the read-out has come to, w->potential. integral: q, [n x C]. */
+void mho__dfc_controller(const dfc_run *r, double *integral);
 
 /** Values of layer l, the lesson's first sample first: activities, ... */
 static inline mho_real *mho__dfc_z(const dfc_run *r, int l) {

@@ -46,3 +46,21 @@ void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e) {
   for (int i = 0; i < n; i++)
     e[i] = (output == MHO_OUTPUT_SOFTMAX && n > 1 ? softness(r, s, i) : 0) - e[i];
 }
+
+void mho__dfc_controller(const dfc_run *r, double *integral) {
+  dfc_workspace *w = r->w;
+  const dfc_params *p = r->p;
+  mho_real *u = mho__dfc_control(r, mho_network_output(r->lesson->net));
+  double alpha = mho__dfc_integral_leak(p);
+
+  for (int s = 0; s < r->lesson->n; s++) {
+    size_t at = (size_t)s * (size_t)w->classes;
+    mho__dfc_error(r, s, w->potential + at, w->f + at);
+  }
+  for (int i = 0; i < mho__dfc_controls(r); i++) {
+    double leaks = p->leak_on == DFC_LEAK_OF_CONTROL ? w->u[i] : integral[i];
+    integral[i] += p->dt * (w->f[i] - alpha * leaks);
+    w->u[i] = integral[i] + p->proportional * w->f[i];
+    u[i] = (mho_real)w->u[i];
+  }
+}

@@ -189,21 +189,6 @@ static void draw_noise(const dfc_run *r, int l, double keep, double scale) {
 
 /* ---------------------------------------------------------------- passes of their own */
 
-/* u from what the read-out has come to. */
-static void control_alone(const dfc_run *r) {
-  const mho_control_config *q = &r->lesson->net->q;
-  dfc_feedback *f = r->lesson->own;
-  double *integral = of_controls(r, f->integral), *u = r->w->u;
-  mho_real *sent = mho__dfc_control(r, mho_network_output(r->lesson->net));
-
-  for (int i = 0; i < mho__dfc_controls(r); i++) {
-    double e = r->w->reach[i] - r->w->potential[i];
-    integral[i] += q->dt * (e - q->leak * u[i]);
-    u[i] = integral[i] + q->proportional * e;
-    sent[i] = (mho_real)u[i];
-  }
-}
-
 /* The noise of a layer goes on to be what its neurons hear of controls f, [n x layer]: it lags. */
 static void lag(const dfc_run *r, int l, const mho_real *f) {
   const mho_control_config *q = &r->lesson->net->q;
@@ -247,7 +232,8 @@ static void follow_layer(const dfc_run *r, int l) {
 /* The controller, what it says about f of before, the new f, and layer after layer. */
 static void step_alone(const dfc_run *r) {
   const mho_network *net = r->lesson->net;
-  control_alone(r);
+  dfc_feedback *feedback = r->lesson->own;
+  mho__dfc_controller(r, of_controls(r, feedback->integral));
   add_to_sums(r, r->w->u);
   mho__dfc_lead_back(r);
 
@@ -280,10 +266,20 @@ static void begin_alone(const dfc_run *r) {
   }
 }
 
+/* The rule's keys, as they are in passes of their own. */
+static dfc_params params_alone(const mho_control_config *q) {
+  return (dfc_params){.target = DFC_NUDGED,
+                      .leak_on = DFC_LEAK_OF_CONTROL,
+                      .dt = q->dt,
+                      .leak = q->leak,
+                      .proportional = q->proportional};
+}
+
 void mho__dfc_learn_feedback(const mho_lesson *lesson, mho_rule_stats *stats) {
   int steps = (int)lesson->net->q.steps;
+  dfc_params p = params_alone(&lesson->net->q);
   dfc_run r = {.lesson = lesson,
-               .p = lesson->params,
+               .p = &p,
                .w = lesson->thread->rule_workspace,
                .phase = mho__rule_phase(lesson),
                .stats = &stats->nudged};

@@ -27,25 +27,6 @@ static const double RUNAWAY = 2;
 
 /* ---------------------------------------------------------------- a step */
 
-/* u from what the read-out has come to. */
-static void control(const dfc_run *r) {
-  dfc_workspace *w = r->w;
-  const dfc_params *p = r->p;
-  mho_real *u = mho__dfc_control(r, mho_network_output(r->lesson->net));
-  double alpha = mho__dfc_integral_leak(p);
-
-  for (int s = 0; s < r->lesson->n; s++) {
-    size_t at = (size_t)s * (size_t)w->classes;
-    mho__dfc_error(r, s, w->potential + at, w->f + at);
-  }
-  for (int i = 0; i < mho__dfc_controls(r); i++) {
-    double leaks = p->leak_on == DFC_LEAK_OF_CONTROL ? w->u[i] : w->integral[i];
-    w->integral[i] += p->dt * (w->f[i] - alpha * leaks);
-    w->u[i] = w->integral[i] + p->proportional * w->f[i];
-    u[i] = (mho_real)w->u[i];
-  }
-}
-
 /* Potentials of a hidden layer, and its activities. */
 static void follow(const dfc_run *r, int l, double rate) {
   const mho_real *a = r->w->sums[l], *f = mho__dfc_control(r, l);
@@ -75,7 +56,7 @@ static void step(const dfc_run *r, int number) {
   double rate = r->p->dt / r->p->ratio;
   r->lesson->thread->step = number;
 
-  control(r);
+  mho__dfc_controller(r, r->w->integral);
   mho__dfc_hear(r);
   mho__dfc_lead_back(r);
   const mho_real *noise = mho__dfc_disturb(r);
