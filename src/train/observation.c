@@ -139,7 +139,10 @@ static mho_err cosines(mho_trainer *t, double *out, mho_errinfo *ei) {
     mho_change_by_error(&reference, c, &of_reference);
     mho_change_sum(net, c, &of_rule, MHO_CHANGE_GRADIENT, 0, rows, g, scratch);
     mho_change_sum(net, c, &of_reference, MHO_CHANGE_GRADIENT, 0, rows, other, scratch);
-    out[c] = cosine_of(mho_crossbar_cells(crossbar_of(t->net, c)), g, other);
+    bool is_array =
+        net->connection[c].role == MHO_CONTROL; /* which backpropagation knows none of */
+    out[c] =
+        is_array ? (double)NAN : cosine_of(mho_crossbar_cells(crossbar_of(t->net, c)), g, other);
   }
 
   backprop_free(&b);
