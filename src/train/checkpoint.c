@@ -446,9 +446,9 @@ static bool are_taught(const mho_trainer *t, const char *at, int64_t updates) {
   return true;
 }
 
-/* The arrays of controls, where they are the product of weights from elsewhere. */
+/* Whether a connection is an array that is not trained, and follows from others. */
 static bool is_array(const mho_trainer *t, int c) {
-  return t->net->connection[c].role == MHO_CONTROL;
+  return mho__control_is_product(t->net) && t->net->connection[c].role == MHO_CONTROL;
 }
 
 static size_t arrays_size(const mho_trainer *t) {
@@ -461,14 +461,6 @@ static size_t arrays_size(const mho_trainer *t) {
       size += p[i].size;
   }
   return size;
-}
-
-static bool has_arrays(const mho_trainer *t) {
-  return mho__control_is_product(t->net) && t->brought.ranged;
-}
-
-static bool takes_arrays(const mho_trainer *t) {
-  return mho__control_is_product(t->net);
 }
 
 static void copy_arrays(const mho_trainer *t, char *at, bool out) {
@@ -508,6 +500,26 @@ static bool are_arrays(const mho_trainer *t, const char *at) {
   return true;
 }
 
+/* Both: of arrays that learn apart from the rest, and of those that follow from weights that came
+ * from elsewhere. */
+static size_t controls_size(const mho_trainer *t) {
+  return taught_size(t) + arrays_size(t);
+}
+
+static bool has_controls(const mho_trainer *t) {
+  return has_taught(t) || (mho__control_is_product(t->net) && t->brought.ranged);
+}
+
+static void copy_controls(const mho_trainer *t, char *at, bool out) {
+  copy_taught(t, at, out);
+  copy_arrays(t, at + taught_size(t), out);
+}
+
+/* Whether all of it can be, after so many updates. */
+static bool are_controls(const mho_trainer *t, const char *at, int64_t updates) {
+  return are_taught(t, at, updates) && are_arrays(t, at + taught_size(t));
+}
+
 /* The extras in the order of their bytes, which is not that of their bits. */
 enum {
   SCALES,
@@ -522,8 +534,7 @@ enum {
   COLUMNS,
   NAMES,
   IMPORTANCE,
-  TAUGHT,
-  ARRAYS,
+  CONTROLS,
   EXTRAS
 };
 static const struct extra {
@@ -558,10 +569,8 @@ static const struct extra {
     [NAMES] = {1u << 27, "names of classes", 0, ANY, names_size, has_names, has_names, copy_names},
     [IMPORTANCE] = {1u << 30, "factors of neurons", sizeof(double), 0, importance_size,
                     has_importance, takes_importance, copy_importance},
-    [TAUGHT] = {1u << 29, "numbers of updates of a connection", 0, ANY, taught_size, has_taught,
-                takes_always, copy_taught},
-    [ARRAYS] = {1u << 30, "arrays of controls", 0, ANY, arrays_size, has_arrays, takes_arrays,
-                copy_arrays},
+    [CONTROLS] = {1u << 29, "arrays of controls and updates that connections had", 0, ANY,
+                  controls_size, has_controls, takes_always, copy_controls},
 };
 
 /* Bits of what this trainer would save besides the arrays. */
@@ -719,10 +728,8 @@ static mho_err check_numbers(const mho_trainer *t, const char *bytes, const head
     return refuse(ei, extras[KEPT].what);
   if (version & extras[COLUMNS].bit && !are_columns(t, bytes + begin[COLUMNS]))
     return refuse(ei, extras[COLUMNS].what);
-  if (version & extras[TAUGHT].bit && !are_taught(t, bytes + begin[TAUGHT], h->update))
-    return refuse(ei, extras[TAUGHT].what);
-  if (version & extras[ARRAYS].bit && !are_arrays(t, bytes + begin[ARRAYS]))
-    return refuse(ei, extras[ARRAYS].what);
+  if (version & extras[CONTROLS].bit && !are_controls(t, bytes + begin[CONTROLS], h->update))
+    return refuse(ei, extras[CONTROLS].what);
   if (version & extras[NAMES].bit)
     return check_names(t, bytes + begin[NAMES], ei);
   return MHO_OK;
@@ -767,14 +774,12 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   if (!take(t, h.version, RESTS, bytes + begin[RESTS]))
     clear_rests(t);
 
-  take(t, h.version, ARRAYS, bytes + begin[ARRAYS]);
-
   /* The effective matrices follow, with what wires change of them. */
   take(t, h.version, SCALES, bytes + begin[SCALES]);
   t->at.update = h.update;
   t->at.pass = 0;
   mho__standing_teach_all(&t->at);
-  take(t, h.version, TAUGHT, bytes + begin[TAUGHT]);
+  take(t, h.version, CONTROLS, bytes + begin[CONTROLS]);
   mho_network_refresh(t->net, t->at.update, true);
   if (take(t, h.version, WIRES, bytes + begin[WIRES]))
     mho_network_refresh(t->net, t->at.update, false);
