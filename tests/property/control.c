@@ -601,6 +601,8 @@ static void test_products_of_other_weights(void **state) {
     mho_trainer_free(t);
     mho_experiment_free(e);
   }
+  snprintf(text, sizeof text, "rm -rf %s", folder);
+  assert_int_equal(system(text), 0);
 }
 
 /* ---------------------------------------------------------------- energy */
