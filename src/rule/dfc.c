@@ -318,6 +318,10 @@ static mho_err check_controller(const dfc_params *p, bool steps, mho_errinfo *ei
     REFUSE("rule.dt: a step of %g is longer than the neurons' time constant, rule.ratio %g, and "
            "says nothing of them: lower it",
            p->dt, p->ratio);
+  if (steps && p->integrate == DFC_EULER && p->dt * mho__dfc_integral_leak(p) > 1)
+    REFUSE("rule.dt: a step of %g is longer than the integral keeps anything, 1 over its leak of "
+           "%g (rule.gain, rule.leak): lower it",
+           p->dt, mho__dfc_integral_leak(p));
   return MHO_OK;
 }
 

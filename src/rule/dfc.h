@@ -122,7 +122,7 @@ static inline int mho__dfc_controls(const dfc_run *r) {
 
 /* ---------------------------------------------------------------- its ways (dfc_paths.c) */
 
-/** What the input brings, read once: it drives its lines through the whole lesson. */
+/** What the input brings into layer l, which it does through the whole lesson. */
 void mho__dfc_read_input(const dfc_run *r, int l);
 /** a of layer l from the present activities. */
 void mho__dfc_sum(const dfc_run *r, int l);

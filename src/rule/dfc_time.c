@@ -7,10 +7,10 @@
  *
  * from the free state and q = 0, for so many steps of dt. Euler's go as in the published program:
  * the controller first, then f of all layers from the new u, then layer after layer, each from the
- * new activities of the one before. All of it is by reads: each forward link from a hidden layer
- * and each link of controls once a step, at moments of their own. What the input brings stays on
- * the lines. GSL's steppers take the equations as they are, all layers at once, over the same time
- * with steps of their own: dfc_steppers.c.
+ * new activities of the one before. All of it is by reads: each forward link and each link of
+ * controls once a step, at moments of their own, so that neurons average their noise over ratio.
+ * GSL's steppers take the equations as they are, all layers at once, over the same time with steps
+ * of their own: dfc_steppers.c.
  *
  * A rest of it obeys e = alpha~ u: alpha~ = alpha, and alpha/(1 + alpha k_p) where the integral
  * leaks.
@@ -51,9 +51,15 @@ static void follow_output(const dfc_run *r, double rate, const mho_real *noise) 
   }
 }
 
+/* Hardware makes and pays every read, and no noisy one repeats. */
+static bool input_repeats(const dfc_run *r) {
+  return !mho__meter_of(&r->phase) && !mho_network_noisy(r->lesson->net);
+}
+
 static void step(const dfc_run *r, int number) {
   int last = mho_network_output(r->lesson->net);
   double rate = r->p->dt / r->p->ratio;
+  bool repeats = input_repeats(r);
   r->lesson->thread->step = number;
 
   mho__dfc_controller(r, r->w->integral);
@@ -61,6 +67,8 @@ static void step(const dfc_run *r, int number) {
   mho__dfc_lead_back(r);
   const mho_real *noise = mho__dfc_disturb(r);
   for (int l = 1; l <= last; l++) {
+    if (!repeats)
+      mho__dfc_read_input(r, l);
     mho__dfc_sum(r, l);
     if (l < last)
       follow(r, l, rate);

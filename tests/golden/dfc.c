@@ -759,6 +759,41 @@ static void test_copies(void **state) {
 }
 
 /* The published steps of strong control, half a tau_u, are the rest at a gain of 2.5. */
+enum { FIRST = 60 }; /* neurons of the first layer below */
+
+/* The first layer's errors after so many steps, [SAMPLES x FIRST]. */
+static void errors_of_first(int steps, double read_noise, double *e) {
+  char rule[128], net_yaml[128];
+  snprintf(rule, sizeof rule,
+           "target: label, gain: 0.02, control: time, read: mean, ratio: 0.02, steps: %d", steps);
+  snprintf(net_yaml, sizeof net_yaml,
+           "network: {hidden: [%d, 8]}\narray: {model: periphery, read_noise: %g}\n", FIRST,
+           read_noise);
+
+  subject x = subject_new(net_yaml, rule, "chain");
+  bring(&x);
+  memcpy(e, x.t->learner->error[1], SAMPLES * FIRST * sizeof *e);
+  subject_free(&x);
+}
+
+static double noise_of_errors(int steps) {
+  double noisy[SAMPLES * FIRST], exact[SAMPLES * FIRST], squares = 0;
+  errors_of_first(steps, 0.01, noisy);
+  errors_of_first(steps, 0, exact);
+  for (int i = 0; i < SAMPLES * FIRST; i++)
+    squares += pow(noisy[i] - exact[i], 2);
+  return sqrt(squares / (SAMPLES * FIRST));
+}
+
+/* Every step reads all links anew, the input's too, and so does a neuron's other activity: means
+ * over n steps have 1/sqrt(n) of the noise of one. */
+static void test_noise_of_means(void **state) {
+  double few = noise_of_errors(4), many = noise_of_errors(100);
+  assert_true(many > 0);
+  print_message("  noise of 4 steps over that of 100: %.2f\n", few / many);
+  NEAR(few / many, 5, 0.1, 0);
+}
+
 static void test_published_way(void **state) {
   static const char *const rules[] = {
       "target: label, label: 0.9, control: time, dt: 1e-3, steps: 500, proportional: 2, "
@@ -789,14 +824,14 @@ static void test_published_way(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rest),          cmocka_unit_test(test_rest_in_time),
-      cmocka_unit_test(test_gain),          cmocka_unit_test(test_order_of_steps),
-      cmocka_unit_test(test_closed_form),   cmocka_unit_test(test_first_order),
-      cmocka_unit_test(test_least_control), cmocka_unit_test(test_between_two_limits),
-      cmocka_unit_test(test_energy),        cmocka_unit_test(test_bounds),
-      cmocka_unit_test(test_descent),       cmocka_unit_test(test_weak_control),
-      cmocka_unit_test(test_unstable),      cmocka_unit_test(test_copies),
-      cmocka_unit_test(test_published_way),
+      cmocka_unit_test(test_rest),           cmocka_unit_test(test_rest_in_time),
+      cmocka_unit_test(test_gain),           cmocka_unit_test(test_order_of_steps),
+      cmocka_unit_test(test_closed_form),    cmocka_unit_test(test_first_order),
+      cmocka_unit_test(test_least_control),  cmocka_unit_test(test_between_two_limits),
+      cmocka_unit_test(test_energy),         cmocka_unit_test(test_bounds),
+      cmocka_unit_test(test_descent),        cmocka_unit_test(test_weak_control),
+      cmocka_unit_test(test_unstable),       cmocka_unit_test(test_copies),
+      cmocka_unit_test(test_noise_of_means), cmocka_unit_test(test_published_way),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
