@@ -114,6 +114,9 @@ typedef struct mho_program_options {
   int chips;
   /** Of the first chip; -1: train.seeds.chip of set, or one after the source's, or 1. */
   int64_t seed;
+  /** With the experiment of the first chip, before anything is written; an error ends the call.
+   *  Nullable. */
+  mho_err (*begin)(void *user, const mho_experiment *e, mho_errinfo *ei);
   /** After each; nullable. */
   void (*chip)(void *user, const mho_programmed *p, const mho_experiment *e);
   void *user;

@@ -127,9 +127,18 @@ int report_error(mho_err err, const mho_errinfo *ei);
 /** Say on stderr, in one line, which keys of a config have no effect in its experiment; or,
  * strictly, refuse the first of them. */
 mho_err name_idle(const mho_experiment *e, const mho_config *c, bool strict, mho_errinfo *ei);
-/** The same of what --set changes in the evaluation of a stored network. */
-mho_err name_idle_sets(const mho_experiment *e, int n, const char *const *set, bool strict,
-                       mho_errinfo *ei);
+/* What a verb does with the experiment that --set changes, in which keys of other uses are idle. */
+typedef enum idle_use {
+  USE_EVALUATION,    /**< of a stored network */
+  USE_PROGRAM,       /**< its weights are written by pulses, and evaluated */
+  USE_EXACT_PROGRAM, /**< or exactly */
+  USE_PHASES,        /**< free and nudged phase, settled or as a circuit */
+  USE_CURVE,         /**< cells of a device are pulsed, alone */
+  USE_FIT            /**< its model is fitted */
+} idle_use;
+/** The same of what --set changes in a use; e is NULL where a device is alone. */
+mho_err name_idle_sets(const mho_experiment *e, idle_use use, int n, const char *const *set,
+                       bool strict, mho_errinfo *ei);
 /** The same of the keys that a study sets, a line each with the number of runs. */
 void name_idle_of_plan(const mho_plan *p);
 /** Say on stderr that time changes no conductance, where the device has no law of drift. */

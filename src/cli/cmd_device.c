@@ -432,12 +432,14 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
     return err;
 
   say_which(s, name, o->common.word[1], k);
+  err = name_idle_sets(NULL, USE_CURVE, o->common.n_set, o->common.set, false, ei);
   mho_curve_options c = {
       .cells = (int)o->cells, .cycles = (int)o->cycles, .seed = (uint64_t)o->seed};
   c.from_start = sets_start(o);
   c.set = set_pulses(o, e);
   c.reset = reset_pulses(o, e, c.set);
-  err = mho_device_curve(model_of(e), e->device.params, &e->device_config, &c, &p, &n, ei);
+  if (!err)
+    err = mho_device_curve(model_of(e), e->device.params, &e->device_config, &c, &p, &n, ei);
   if (!err)
     note_flat(p, n);
   if (!err && o->plot)
@@ -1029,6 +1031,8 @@ static mho_err fit(const options *o, const environment *s, mho_errinfo *ei) {
   mho_err err = sets_range(o, &keeps_range, ei);
   if (!err)
     err = check_fixed(o, s, ei);
+  if (!err)
+    err = name_idle_sets(NULL, USE_FIT, o->common.n_set, o->common.set, false, ei);
   if (err)
     return err;
 

@@ -129,7 +129,7 @@ static mho_err load_draw(const options *o, environment *s, mho_store *store, con
 
   mho_err err = mho_train_stored_experiment(store, s->registry, id, n, set, e, ei);
   if (!err && k == 0)
-    err = name_idle_sets(*e, n, set, o->common.strict, ei);
+    err = name_idle_sets(*e, USE_EVALUATION, n, set, o->common.strict, ei);
   if (!err && k == 0 && o->n_times > 1)
     note_no_drift(*e);
   if (!err)

@@ -23,6 +23,7 @@ enum { KEY_CHIPS = OPTION_VERB, KEY_NAME, KEY_SEED, KEY_CONFIG };
 static const struct argp_option option_table[] = {
     {"chips", KEY_CHIPS, "N", 0, "onto so many chips, one after another (default 1)", 0},
     OPT_SET,
+    OPT_STRICT,
     OPT_DB,
     {"name", KEY_NAME, "NAME", 0, "name of the new run; of several chips NAME-1, NAME-2, ...", 0},
     {"seed", KEY_SEED, "N", 0,
@@ -170,6 +171,13 @@ static void chip_text(const summary *s, const mho_programmed *p, const mho_exper
   fflush(stdout);
 }
 
+static mho_err name_idle_keys(void *user, const mho_experiment *e, mho_errinfo *ei) {
+  const common_options *o = &((const summary *)user)->o->common;
+  bool pulses = e->initial.how == MHO_INITIAL_SCHEME;
+  return name_idle_sets(e, pulses ? USE_PROGRAM : USE_EXACT_PROGRAM, o->n_set, o->set, o->strict,
+                        ei);
+}
+
 static void take_chip(void *user, const mho_programmed *p, const mho_experiment *e) {
   summary *s = user;
   add(s, p);
@@ -291,6 +299,7 @@ static mho_err program(const options *o, environment *s, summary *sum, mho_errin
                            .set = o->common.set,
                            .chips = o->chips,
                            .seed = o->seed,
+                           .begin = name_idle_keys,
                            .chip = take_chip,
                            .user = sum};
   if (!err)

@@ -510,7 +510,8 @@ static mho_err watch(const options *o, const mho_experiment *e, mho_trainer *t, 
 static int run(int argc, char **argv) {
   options o = {.common.verb = "settle", .part = "test", .checkpoint = "last"};
   parse_options(&argp, argc, argv, &o);
-  if (o.common.n_set < MAX_SET) /* two states are watched: there must be room for both */
+  int given = o.common.n_set;
+  if (given < MAX_SET) /* two states are watched: there must be room for both */
     o.common.set[o.common.n_set++] = "settle.difference=subtract";
 
   environment s;
@@ -519,6 +520,8 @@ static int run(int argc, char **argv) {
   mho_err err = environment_open(&s, o.samples ? o.common.threads : 1, &ei);
   if (!err)
     err = subject_load(&s, &o.common, MHO_STORE_READ, o.checkpoint, o.after, &x, &ei);
+  if (!err)
+    err = name_idle_sets(x.e, USE_PHASES, given, o.common.set, false, &ei);
   if (!err)
     err = o.samples ? measure(&o, x.t, &ei) : watch(&o, x.e, x.t, &ei);
 

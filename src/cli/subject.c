@@ -140,10 +140,15 @@ mho_err subject_open(environment *s, const common_options *o, mho_store_mode mod
     return err;
 
   if (cells)
+    err = name_idle_sets(out->e, USE_PHASES, o->n_set, o->set, false, ei);
+  else
+    err = name_idle_sets(NULL, USE_CURVE, o->n_set, o->set, false, ei);
+  if (cells)
     note_left_out(out->e, mho_trainer_network(out->t)->array.crossbar);
   else
     note_mean_device(&out->e->device_config);
-  err = mho_trainer_read_ideally(out->t, ei);
+  if (!err)
+    err = mho_trainer_read_ideally(out->t, ei);
   if (err)
     subject_close(out);
   return err;

@@ -57,67 +57,116 @@ mho_err name_idle(const mho_experiment *e, const mho_config *c, bool strict, mho
   return err;
 }
 
-/* ---------------------------------------------------------------- in an evaluation */
+/* ---------------------------------------------------------------- of what --set changes */
 
-/* Keys, or beginnings of them, that act while a network learns and in no evaluation. */
-static const char *const learning[] = {
-    "update.",
-    "checkpoint.",
-    "program.",
-    "energy.",
-    "observe.",
-    "train.epochs",
-    "train.batch",
-    "train.shuffle",
-    "train.from",
-    "train.seeds.order",
-    "dataset.crop",
-    "dataset.flip",
-    "rule.",
-    "settle.nudged",
-    "settle.read_nudged",
-    "settle.nudge_shape",
-    "settle.nudge_time",
-    "settle.nudge_course",
-    "settle.difference",
+/* Verbs in which keys have no effect that act elsewhere. */
+enum {
+  E = 1 << USE_EVALUATION,
+  P = 1 << USE_PROGRAM,
+  X = 1 << USE_EXACT_PROGRAM,
+  S = 1 << USE_PHASES,
+  C = 1 << USE_CURVE,
+  ANY = E | P | X | S
 };
 
-/* Whether a key, or an assignment to it, is one of them; of rules the name says how a network
- * predicts. */
-static bool is_of_learning(const char *assignment) {
-  if (!strncmp(assignment, "rule.name", strlen("rule.name")))
-    return false;
-  for (int i = 0; i < MHO_COUNT(learning); i++)
-    if (!strncmp(assignment, learning[i], strlen(learning[i])))
-      return true;
-  return false;
+/* Keys, or beginnings of them, that have no effect in some verbs, and why. */
+static const struct {
+  const char *head;
+  int uses;
+  const char *why;
+} elsewhere[] = {
+#define LEARNING "it acts while a network learns"
+#define CELLS    "here are cells alone, right after each pulse"
+    {"update.", E | S | X, LEARNING},
+    {"checkpoint.", ANY, LEARNING},
+    {"program.", E | S, LEARNING},
+    {"energy.", ANY, LEARNING},
+    {"observe.", ANY, LEARNING},
+    {"train.epochs", ANY, LEARNING},
+    {"train.batch", ANY, LEARNING},
+    {"train.shuffle", ANY, LEARNING},
+    {"train.from", E, LEARNING},
+    {"train.from", P | X, "the weights are those that this verb was given"},
+    {"train.seeds.order", ANY, LEARNING},
+    {"dataset.crop", ANY, LEARNING},
+    {"dataset.flip", ANY, LEARNING},
+    {"rule.", E | P | X, LEARNING},
+    {"settle.nudged", E | P | X, LEARNING},
+    {"settle.read_nudged", E | P | X, LEARNING},
+    {"settle.nudge_shape", E | P | X, LEARNING},
+    {"settle.nudge_time", E | P | X, LEARNING},
+    {"settle.nudge_course", E | P | X, LEARNING},
+    {"settle.difference", ANY, LEARNING},
+    {"device.mapping", C, CELLS},
+    {"device.weight_range", C, CELLS},
+    {"device.zero_shift", C, CELLS},
+    {"device.refresh", C, CELLS},
+    {"device.write_error", C, CELLS},
+    {"device.leak", C, CELLS},
+    {"device.weak_pulse", C, CELLS},
+    {"device.pulse", C, CELLS},
+    {"device.drift", C, CELLS},
+    {"device.read_noise", C, CELLS},
+    {"device.iv", C, CELLS},
+};
+
+/* Keys among them that act all the same: of rules the name says how a network predicts, the scheme
+ * how its weights are written. */
+static bool is_heard(const char *assignment, idle_use use) {
+  static const char *const everywhere = "rule.name", *const programs = "update.scheme";
+  if (use == USE_EXACT_PROGRAM && !strncmp(assignment, programs, strlen(programs)))
+    return true;
+  return use < USE_CURVE && !strncmp(assignment, everywhere, strlen(everywhere));
 }
 
-/* What is not named yet, because it acts nowhere. */
+/* Why a key, or an assignment to it, has no effect in a verb; NULL where that is not known of its
+ * name alone. */
+static const char *idle_in(const char *assignment, idle_use use) {
+  bool alone = use == USE_CURVE || use == USE_FIT;
+  if (alone && strncmp(assignment, "device", strlen("device")))
+    return "it is no key of a device, and here is one alone";
+  if (is_heard(assignment, use))
+    return NULL;
+  for (int i = 0; i < MHO_COUNT(elsewhere); i++)
+    if (elsewhere[i].uses >> use & 1 &&
+        !strncmp(assignment, elsewhere[i].head, strlen(elsewhere[i].head)))
+      return elsewhere[i].why;
+  return NULL;
+}
+
+/* Keys that act nowhere, but for those that are named already. */
+typedef struct others {
+  idle_line *line;
+  idle_use use;
+} others;
+
 static void add_other(void *user, const mho_idle_key *k) {
-  if (!is_of_learning(k->key))
-    add_key(user, k);
+  const others *o = user;
+  if (!idle_in(k->key, o->use))
+    add_key(o->line, k);
 }
 
-mho_err name_idle_sets(const mho_experiment *e, int n, const char *const *set, bool strict,
-                       mho_errinfo *ei) {
+mho_err name_idle_sets(const mho_experiment *e, idle_use use, int n, const char *const *set,
+                       bool strict, mho_errinfo *ei) {
   idle_line line = {.n = 0};
+  others o = {&line, use};
   mho_config *c = NULL;
   mho_err err = mho_config_load(NULL, n, set, &c, ei);
 
   for (int i = 0; i < n; i++) {
-    if (err || !is_of_learning(set[i]))
+    const char *why = err ? NULL : idle_in(set[i], use);
+    if (!why)
       continue;
-    mho_idle_key key = {.why = "it acts while a network learns"};
+    mho_idle_key key = {.why = why};
     snprintf(key.key, sizeof key.key, "%.*s", (int)strcspn(set[i], "="), set[i]);
     if (strict)
       err = mho_fail(ei, MHO_ECONFIG, "--set %s: %s has no effect: %s", set[i], key.key, key.why);
     add_key(&line, &key);
   }
-  if (!err && strict)
+  if (!err && e && strict)
     err = mho_experiment_strict(e, c, ei);
-  if (!err)
-    err = mho_experiment_idle(e, c, add_other, &line, ei);
+  if (!err && e)
+    err = mho_experiment_idle(e, c, add_other, &o, ei);
   if (!err)
     print_line(&line);
 

@@ -352,6 +352,8 @@ static mho_err program_chip(const programming *p, int chip, mho_errinfo *ei) {
 
   mho_progress(p->ctx, "program", chip - 1, p->o->chips, "chips");
   mho_err err = chip_experiment(p, out.seed, &e, ei);
+  if (!err && chip == 1 && p->o->begin)
+    err = p->o->begin(p->o->user, e, ei);
   if (!err)
     err = mho_trainer_new(p->ctx, e, &t, ei);
   if (!err)

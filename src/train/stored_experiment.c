@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mho/model/check.h"
 #include "mho/train.h"
 
 enum { DIFFERENCES_MAX = 256, SETS_MAX = 512 };
@@ -74,14 +75,17 @@ static void cure_by(const char *name, const mho_difference *d, int n, char *out,
 }
 
 /* " --set KEY=VALUE" of all differences that need the weights to be written anew; a new card or
- * model brings the others. */
-static void cure(const mho_difference *d, int n, char *out, size_t capacity) {
+ * model brings the others, and without devices there must be one.
+ * @param devices  whether the experiment that was asked for has some. */
+static void cure(const mho_difference *d, int n, bool devices, char *out, size_t capacity) {
   cure_by("card", d, n, out, capacity);
   if (!*out)
     cure_by("model", d, n, out, capacity);
   if (*out)
     return;
 
+  if (!devices)
+    mho_text_append(out, capacity, " --set device.model=linear");
   for (int i = 0; i < n; i++) {
     effect e = effect_of(&d[i]);
     const char *quote = strchr(d[i].b, ' ') ? "'" : "";
@@ -143,7 +147,8 @@ mho_err mho_train_state_fits(const char *run, const mho_experiment *stored,
     return mho_fail(ei, MHO_ENOMEM, "no memory to compare configs");
 
   int n = mho_experiment_differences(stored, asked, DIFFERENCES_MAX, d);
-  cure(d, n, sets, sizeof sets);
+  const mho_device_model *model = (const mho_device_model *)asked->device.entry;
+  cure(d, n, model->pulse != NULL, sets, sizeof sets);
   for (int i = 0; i < n; i++) {
     err = check(&d[i], run, sets, ei);
     if (err)

@@ -72,6 +72,33 @@ def test_idle():
     refused('eval', 'last', '--db', 'i.db', '--strict', '--set', 'device.iv.b=3', says=['device.iv.b', 'no effect'])
     refused('train', '--resume', 'last', '--db', 'i.db', '--strict', says='--strict')
 
+    # so do other verbs, each by what it does with the experiment
+    run('train', '--db', 'i.db', '--name', 'bare', *SMALL)
+    levels = ['--set', 'device.levels=2']
+    for words, says in ((['program', 'bare', *levels, '--set', 'train.epochs=4'],
+                         ['device.levels: there are no devices', 'train.epochs: it acts while a network learns']),
+                        (['settle', 'bare', *levels[:1], 'device.iv.law=sinh', '--set', 'update.rate=3'],
+                         ['device.iv.law: there are no devices', 'update.rate: it acts while a network learns']),
+                        (['netlist', 'bare', *levels[:1], 'device.iv.law=sinh'], ['device.iv.law: there are no devices'])):
+        said = run(*words, '--db', 'i.db').stderr
+        assert said.count('no effect') == 1 and all(x in said for x in says), (words, said)
+    refused('program', 'bare', '--db', 'i.db', '--strict', *levels, says=['--set device.levels=2', 'no effect'])
+    assert 'no effect' not in run('program', 'last', '--db', 'i.db', '--strict', '--set', 'device=linear', *levels).stderr
+    assert 'no effect' not in run('settle', 'bare', '--db', 'i.db', '--set', 'settle.nudged=7').stderr
+    # the way out leads to devices
+    refused('eval', 'bare', '--db', 'i.db', '--set', 'device.stuck_on=0.9', says='--set device.model=linear --set device.stuck_on=0.9 writes')
+
+
+def test_idle_of_curves():
+    """What a curve calls idle changes none of its numbers, and what changes them is not called so."""
+    plain = run('device', 'curve', 'soft_bounds', '--pulses', '20').stdout
+    for key in ('mapping=reference', 'weight_range=2', 'refresh.every=3', 'leak.lifetime=4', 'weak_pulse.threshold=0.2', 'pulse.width=1 us',
+                'drift.law=power', 'read_noise.sigma=0.1', 'iv.law=sinh', 'write_error.c0=1 uS', 'start=0.2', 'levels=5', 'write_noise=0.1',
+                'up_down=0.2', 'stuck_on=0.3', 'variation.step=0.3', 'endurance.pulses=5', 'step_up=0.1'):
+        p = run('device', 'curve', 'soft_bounds', '--pulses', '20', '--set', 'device.' + key)
+        assert (p.stdout == plain) == ('no effect' in p.stderr), (key, p.stderr)
+    assert 'train.epochs: it is no key of a device' in run('device', 'curve', 'linear', '--set', 'train.epochs=3').stderr
+
     # a study says of which of its runs; planned or trained
     study = write('idle_study.yaml', 'base: {train: {epochs: 1}, dataset.train: 100, device.levels: 8}\n'
                   'vary: {device.model: [ideal, linear]}\nseeds: 2\n')
@@ -202,4 +229,4 @@ def test_diverged():
     assert lines('runs', '--db', 'd.db', '--json')[0]['status'] == 'diverged'
 
 
-main([test_config, test_idle, test_words, test_dataset, test_database, test_disk_full, test_queries, test_diverged])
+main([test_config, test_idle, test_idle_of_curves, test_words, test_dataset, test_database, test_disk_full, test_queries, test_diverged])
