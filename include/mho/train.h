@@ -190,7 +190,8 @@ typedef struct mho_evaluation {
   int64_t unsettled;
   double seconds;
 } mho_evaluation;
-/** Accuracy on a part of the dataset (&dataset->test, ...). */
+/** Accuracy on a part of the dataset (&dataset->test, ...). @return MHO_OK; MHO_EINVAL for no
+ *  images; MHO_EINTERRUPTED; MHO_EDIVERGED for a network that is not finite. */
 MHO_API mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluation *out,
                                      mho_errinfo *ei);
 

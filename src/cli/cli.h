@@ -121,6 +121,9 @@ typedef struct environment {
 /** Made at a verb's start. threads < 0: no pool (verbs that compute nothing). */
 mho_err environment_open(environment *s, int threads, mho_errinfo *ei);
 void environment_close(environment *s);
+/** Of a verb that stores nothing: the first Ctrl-C (SIGINT, SIGTERM) ends it within a second, also
+ *  within a library that cannot be asked to stop. */
+void environment_keeps_nothing(void);
 
 /** Print "mho: file:line: sentence" to stderr; the exit code that goes with the error. */
 int report_error(mho_err err, const mho_errinfo *ei);

@@ -434,7 +434,7 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
   say_which(s, name, o->common.word[1], k);
   err = name_idle_sets(NULL, USE_CURVE, o->common.n_set, o->common.set, false, ei);
   mho_curve_options c = {
-      .cells = (int)o->cells, .cycles = (int)o->cycles, .seed = (uint64_t)o->seed};
+      .cells = (int)o->cells, .cycles = (int)o->cycles, .seed = (uint64_t)o->seed, .ctx = &s->ctx};
   c.from_start = sets_start(o);
   c.set = set_pulses(o, e);
   c.reset = reset_pulses(o, e, c.set);
@@ -522,7 +522,7 @@ static void add_volts(const environment *s, const char *model, const mho_pulse_d
 
 static mho_err fit_model(const options *o, const environment *s, const char *model,
                          const mho_pulse_data *d, mho_fit *out, mho_errinfo *ei) {
-  mho_fit_options how = {.fixed = o->fixed};
+  mho_fit_options how = {.fixed = o->fixed, .ctx = &s->ctx};
   options with_volts = *o;
   char volts[2][64];
   add_volts(s, model, d, &with_volts, volts);
@@ -624,12 +624,13 @@ static mho_err compare_models(const options *o, const environment *s, const mho_
   for (int i = 0; i < mho_registry_count(s->registry, MHO_KIND_DEVICE); i++) {
     const mho_device_model *m =
         (const mho_device_model *)mho_registry_at(s->registry, MHO_KIND_DEVICE, i);
-    if (is_compared(o, m) && c->n < MHO_PULSE_PLOTS_MAX)
+    if (is_compared(o, m) && c->n < MHO_PULSE_PLOTS_MAX && !mho_stopped(&s->ctx))
       compare_model(o, s, m, d, c);
   }
 
   const mho_fit *best = &c->fit[c->best];
-  if (o->common.json)
+  bool stopped = mho_stopped(&s->ctx);
+  if (o->common.json || stopped)
     table_free(c->t);
   else {
     table_print(c->t);
@@ -637,6 +638,8 @@ static mho_err compare_models(const options *o, const environment *s, const mho_
       printf("\nby Schwarz's criterion on the same %d readings: %s\n\n", best->compared,
              best->model->entry.id);
   }
+  if (stopped)
+    return mho_fail(ei, MHO_EINTERRUPTED, "interrupted after %d fits", c->n);
   if (!c->n)
     return mho_fail(ei, MHO_EDATA, "no model fits these data; the last one: %s", c->why.message);
   return MHO_OK;
@@ -1066,6 +1069,7 @@ static int run(int argc, char **argv) {
   environment s;
   mho_errinfo ei = {0};
   mho_err err = environment_open(&s, -1, &ei);
+  environment_keeps_nothing();
   if (!err)
     err = device(&o, &s, &ei);
 

@@ -175,6 +175,8 @@ static mho_err evaluate(const options *o, environment *s, result *r, char *id, i
     err = mho_store_checkpoint_get(store, id, o->checkpoint, &c, ei);
 
   for (int k = 0; k < o->draws; k++) {
+    if (!err && mho_stopped(&s->ctx))
+      err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after %d of %d draws", k, o->draws);
     mho_experiment *e = NULL;
     mho_trainer *t = NULL;
     if (!err)
@@ -300,6 +302,7 @@ static int run(int argc, char **argv) {
   char id[MHO_ID_MAX];
   int epoch = 0;
   mho_err err = environment_open(&s, o.common.threads, &ei);
+  environment_keeps_nothing();
   if (!err)
     err = evaluate(&o, &s, r, id, &epoch, &ei);
   if (!err && o.common.json)

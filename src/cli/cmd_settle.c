@@ -518,6 +518,7 @@ static int run(int argc, char **argv) {
   subject x = {0};
   mho_errinfo ei = {0};
   mho_err err = environment_open(&s, o.samples ? o.common.threads : 1, &ei);
+  environment_keeps_nothing();
   if (!err)
     err = subject_load(&s, &o.common, MHO_STORE_READ, o.checkpoint, o.after, &x, &ei);
   if (!err)

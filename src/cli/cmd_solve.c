@@ -437,7 +437,8 @@ static mho_err open_solver(const options *o, environment *env, const mho_matrix 
                                                  .word_end = word_end(o),
                                                  .bit_end = bit_end(o),
                                                  .method = (mho_wire_method)o->method,
-                                                 .pool = env->ctx.pool},
+                                                 .pool = env->ctx.pool,
+                                                 .ctx = &env->ctx},
                              w, ei);
   if (!err)
     err = mho_wire_set(*w, g->v, ei);
@@ -652,6 +653,7 @@ static int run(int argc, char **argv) {
   environment s;
   mho_errinfo ei = {0};
   mho_err err = environment_open(&s, o.common.threads, &ei);
+  environment_keeps_nothing();
   if (!err)
     err = solve(&o, &s, &ei);
 

@@ -13,7 +13,14 @@
 
 /* ---------------------------------------------------------------- Ctrl-C */
 
-static volatile sig_atomic_t stop_requested;
+static volatile sig_atomic_t stop_requested, keeps_nothing;
+
+/* A second after the first Ctrl-C. */
+static void on_alarm(int sig) {
+  static const char text[] = "mho: interrupted\n";
+  (void)!write(STDERR_FILENO, text, sizeof text - 1);
+  _exit(EXIT_INTERRUPTED);
+}
 
 /* The first Ctrl-C asks the work to stop; the second ends the process. */
 static void on_interrupt(int sig) {
@@ -23,7 +30,9 @@ static void on_interrupt(int sig) {
     _exit(EXIT_INTERRUPTED);
 
   stop_requested = 1;
-  if (isatty(STDERR_FILENO))
+  if (keeps_nothing)
+    alarm(1);
+  else if (isatty(STDERR_FILENO))
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
 }
 
@@ -100,6 +109,12 @@ mho_err environment_open(environment *s, int threads, mho_errinfo *ei) {
   sigaction(SIGINT, &act, NULL);
   sigaction(SIGTERM, &act, NULL);
   return MHO_OK;
+}
+
+void environment_keeps_nothing(void) {
+  struct sigaction act = {.sa_handler = on_alarm};
+  sigaction(SIGALRM, &act, NULL);
+  keeps_nothing = 1;
 }
 
 void environment_close(environment *s) {

@@ -57,7 +57,8 @@ static void put_first(mho_cells *c, bool from_start) {
   }
 }
 
-/* All points of the curve, from the state before any pulse on; how many they are. */
+/* All points of the curve, from the state before any pulse on, or those until the caller wants an
+ * end; how many they are. */
 static int trace(mho_cells *c, const mho_curve_options *o, double *g, mho_curve_point *p) {
   int k = 0;
   put_first(c, o->from_start);
@@ -68,6 +69,8 @@ static int trace(mho_cells *c, const mho_curve_options *o, double *g, mho_curve_
     for (int side = 1; side >= -1; side -= 2) {
       int pulses = side > 0 ? o->set : o->reset;
       for (int i = 1; i <= pulses; i++) {
+        if (mho_stopped(o->ctx))
+          return k + 1;
         k++;
         pulse_all(c, side, (uint64_t)k);
         p[k] = (mho_curve_point){.cycle = cycle, .direction = side, .pulse = i};
@@ -97,11 +100,16 @@ mho_err mho_device_curve(const mho_device_model *model, const void *params,
   double *g = malloc((size_t)o->cells * sizeof *g);
   if (p && g) {
     *n = trace(c, o, g, p);
-    *points = p;
   } else {
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a curve of %zu points", total);
-    mho_free(p);
   }
+  if (!err && mho_stopped(o->ctx))
+    err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after %d of %zu pulses", *n - 1, total - 1);
+
+  if (err)
+    mho_free(p);
+  else
+    *points = p;
   free(g);
   mho_cells_free(c);
   return err;

@@ -295,7 +295,7 @@ static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, mho_evaluation
   mho_evaluation v;
   *validation = (mho_evaluation){.accuracy = NAN, .loss = NAN, .rms = NAN};
 
-  mho_err err = mho_trainer_evaluate(t, &t->data.test, &v, ei);
+  mho_err err = mho__trainer_evaluate(t, &t->data.test, &v, ei);
   if (err)
     return err;
 
@@ -305,7 +305,7 @@ static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, mho_evaluation
   out->pulses = t->at.sums.set + t->at.sums.reset;
 
   if (t->data.validation.n > 0)
-    err = mho_trainer_evaluate(t, &t->data.validation, validation, ei);
+    err = mho__trainer_evaluate(t, &t->data.validation, validation, ei);
   return err;
 }
 

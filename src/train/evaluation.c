@@ -33,8 +33,9 @@ static double sum_squares(const mho_trainer *t, int n) {
   return sum;
 }
 
-mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evaluation *out,
-                             mho_errinfo *ei) {
+/* may_stop: the caller may want an end before the last batch. */
+static mho_err evaluate(mho_trainer *t, const mho_images *images, bool may_stop,
+                        mho_evaluation *out, mho_errinfo *ei) {
   if (images->n < 1)
     return mho_fail(ei, MHO_EINVAL, "there are no images to evaluate");
 
@@ -44,6 +45,9 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
   mho__calibrate_at_rest(t);
 
   for (int i = 0; i < batches; i++) {
+    if (may_stop && mho_stopped(t->ctx))
+      return mho_fail(ei, MHO_EINTERRUPTED, "interrupted after %d of %d images", i * capacity,
+                      images->n);
     int first = i * capacity;
     mho_batch b = {.images = images,
                    .first = first,
@@ -72,6 +76,16 @@ mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evalu
   if (sum.free.timed)
     out->time_s = sum.free.time / (double)sum.free.timed;
   return MHO_OK;
+}
+
+mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evaluation *out,
+                             mho_errinfo *ei) {
+  return evaluate(t, images, true, out, ei);
+}
+
+mho_err mho__trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evaluation *out,
+                              mho_errinfo *ei) {
+  return evaluate(t, images, false, out, ei);
 }
 
 mho_err mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n, bool learn,

@@ -58,6 +58,10 @@ void mho__trainer_range(mho_trainer *t, const double *w_max);
  * watch asks for is filled in. Errors of the rule's trial. */
 mho_err mho__trainer_settle(mho_trainer *t, const mho_images *images, int first, int n, bool learn,
                             mho_rule_stats *stats, mho_errinfo *ei);
+/** mho_trainer_evaluate to the end, whatever the caller wants: what training stores of an epoch is
+ * whole. */
+mho_err mho__trainer_evaluate(mho_trainer *t, const mho_images *images, mho_evaluation *out,
+                              mho_errinfo *ei);
 /** Full scales before the first update, when there are none yet. */
 void mho__calibrate_at_rest(mho_trainer *t);
 

@@ -176,7 +176,7 @@ static mho_err evaluate(mho_trainer *t, const mho_images *images, mho_epoch_row 
                         mho_errinfo *ei) {
   bool is_test = images == &t->data.test;
   mho_evaluation v;
-  mho_err err = mho_trainer_evaluate(t, images, &v, ei);
+  mho_err err = mho__trainer_evaluate(t, images, &v, ei);
   if (err)
     return err;
 

@@ -31,6 +31,8 @@ static mho_err settle_samples(mho_trainer *t, const mho_images *images, int n, m
   double joules = 0;
 
   for (int first = 0; first < n; first += learner->capacity) {
+    if (mho_stopped(t->ctx))
+      return mho_fail(ei, MHO_EINTERRUPTED, "interrupted after %d of %d images", first, n);
     int m = mho_min(n - first, learner->capacity);
     mho_rule_stats s;
     mho_err err = mho__trainer_settle(t, images, first, m, false, &s, ei);

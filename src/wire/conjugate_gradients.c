@@ -165,7 +165,7 @@ static int run_round(iteration *it, limits *to, double tolerance, double *error)
       it->beta[l] = before[l] > 0 ? gamma[l] / before[l] : 0;
       before[l] = gamma[l];
     }
-    if (done || k == most)
+    if (done || k == most || mho_stopped(it->w->o.ctx))
       return k;
 
     mho_pool_run(it->pool, it->n_chunks, rows_task, it);
@@ -196,7 +196,7 @@ static int run_rounds(iteration *it, double *error) {
       better = better || error[l] < 0.25 * last[l];
       last[l] = error[l];
     }
-    if (k == 0 || !better)
+    if (k == 0 || !better || mho_stopped(it->w->o.ctx))
       break;
   }
   return iterations;

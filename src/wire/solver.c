@@ -125,6 +125,8 @@ static void relax_block(const solve_job *s, int block, int thread) {
 
 static void block_task(void *arg, int block, int thread) {
   const solve_job *s = arg;
+  if (mho_stopped(s->w->o.ctx))
+    return;
   if (s->coefficients)
     relax_block(s, block, thread);
   else
@@ -180,7 +182,8 @@ static mho_err by_gradients(solve_job *s, int blocks, mho_errinfo *ei) {
     mho_pool_run(w->o.pool, blocks, block_task, s);
   } else {
     for (int b = 0; b < blocks; b++)
-      iterate_block(s, b, 0, w->o.pool);
+      if (!mho_stopped(w->o.ctx))
+        iterate_block(s, b, 0, w->o.pool);
   }
 
   for (int t = 0; t < sets; t++)
@@ -250,6 +253,8 @@ static mho_err ladder(solve_job *s, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ENOMEM, "no memory to solve an array");
 
   for (int v = 0; v < s->read->n; v++) {
+    if (mho_stopped(s->w->o.ctx))
+      break;
     bit_chains(s->w, s->read, v, x);
     s->no_memory[v] = mho__wire_report(s->w, s->read, v, 1, NULL, x, 1, s->w->o.pool, &s->check[v]);
     s->error[v] = relative(s->check[v].total, s->check[v].largest);
@@ -264,6 +269,8 @@ static mho_err with_factors(solve_job *s, double *nodes, mho_errinfo *ei) {
   double *bits = nodes + w->cells;
 
   for (int v = 0; v < s->read->n; v++) {
+    if (mho_stopped(w->o.ctx))
+      break;
     mho_err err = mho__wire_direct_solve(w, s->read, v, nodes, bits, &s->iterations[v], ei);
     if (err)
       return err;
@@ -290,7 +297,7 @@ static mho_err direct(solve_job *s, mho_errinfo *ei) {
 
 /* ---------------------------------------------------------------- a solve */
 
-static mho_err run(solve_job *s, mho_errinfo *ei) {
+static mho_err by_method(solve_job *s, mho_errinfo *ei) {
   switch (s->method) {
   case MHO_WIRE_LADDER:
     return ladder(s, ei);
@@ -299,6 +306,16 @@ static mho_err run(solve_job *s, mho_errinfo *ei) {
   default:
     return iterative(s, ei);
   }
+}
+
+/* Vectors are left out as soon as the caller wants an end, so that there is no result then. */
+static mho_err run(solve_job *s, mho_errinfo *ei) {
+  const mho_wire *w = s->w;
+  mho_err err = by_method(s, ei);
+  if (!err && mho_stopped(w->o.ctx))
+    err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted while an array of %d x %d was solved",
+                   w->o.rows, w->o.cols);
+  return err;
 }
 
 /* Whether every vector's currents balance; what the statistics say. *worst: the first vector whose

@@ -259,6 +259,31 @@ def test_netlist_limits():
     assert 'interrupted' in p.stderr.read()
 
 
+def test_first_signal():
+    """A verb that stores nothing ends with the first signal: between two steps, or within a library that cannot be asked."""
+    write('G.csv', ('1e-6,' * 299 + '5e-5\n') * 300)
+    write('V.csv', (','.join(['0.1'] * 300) + '\n') * 4000)
+    rows = ''.join(f'd{i},up,{k},{10 + i % 13 + 40 * (1 - 0.9 ** k)}\n' for i in range(20000) for k in range(3))
+    write('sig.csv', 'device,direction,pulse,g\n' + rows)
+    run('train', '--db', 'sig.db', *SMALL)
+    ode = ['--set', 'settle.method=ode', '--set', 'settle.accuracy=1e-14']
+    array = ['solve', '--g', 'G.csv', '--v', 'V.csv', '--r-word', '1', '--r-bit', '1']
+    cases = [[*array, '--method', 'iterative', '--out', 'sig.out'], [*array, '--method', 'direct'],
+             ['device', 'curve', 'pcm', '--cells', '1000000', '--pulses', '10000', '--out', 'sig.out'],
+             ['device', 'fit', 'sig.csv', '--unit', 'uS', '--out', 'sig.out'],
+             ['eval', 'last', '--db', 'sig.db', '--draws', '1000', *ode], ['settle', 'last', '--db', 'sig.db', '--samples', '300', *ode]]
+    running = [subprocess.Popen([MHO, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for words in cases]
+    time.sleep(1 if not SANITIZED else 5)
+    for i, (words, p) in enumerate(zip(cases, running)):
+        if p.poll() is not None:
+            continue
+        p.send_signal(signal.SIGTERM if i % 2 else signal.SIGINT)
+        start = time.monotonic()
+        assert p.wait(timeout=60) == 130, (words, p.returncode)
+        assert time.monotonic() - start < 10 and p.stderr.read().count('interrupted') == 1, (words, time.monotonic() - start)
+    assert not os.path.exists(in_folder('sig.out'))
+
+
 def test_measurements():
     """Tables as R's write.csv and csv.QUOTE_ALL write them, and tables made to take long."""
     rows = [('a', 'up', k, 10 + 40 * (1 - 0.96 ** k)) for k in range(40)] + [('a', 'down', k, 10 + 40 * 0.96 ** k) for k in range(1, 40)]
@@ -292,4 +317,4 @@ def test_tails():
 
 main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_last_and_clock, test_report_folder, test_out_over_runs,
       test_no_runs_no_database, test_no_ngspice, test_not_finite, test_weights_file, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
-      test_measurements, test_tails])
+      test_first_signal, test_measurements, test_tails])

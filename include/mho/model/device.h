@@ -485,6 +485,7 @@ typedef struct mho_fit_options {
   bool keep_range;
   /** Names of parameters that keep their values, blanks between; nullable. */
   const char *fixed;
+  const mho_context *ctx; /**< nullable: whose stop ends the fit */
 } mho_fit_options;
 
 /** Fit a model by nonlinear least squares (GSL) on the innovations of a Kalman filter: pulse noise,
@@ -492,7 +493,8 @@ typedef struct mho_fit_options {
  *  outliers and missing readings are passed over. Confidence intervals take devices as clusters
  *  when there are 5 or more.
  *  @param params  config: what is not fitted keeps its value from here.
- *  @return MHO_OK; MHO_EDATA with the reason when these data cannot be fitted by this model. */
+ *  @return MHO_OK; MHO_EDATA with the reason when these data cannot be fitted by this model;
+ *          MHO_EINTERRUPTED. */
 MHO_API mho_err mho_device_fit(const mho_device_model *model, const void *params,
                                const mho_device_config *config, const mho_pulse_data *d,
                                const mho_fit_options *o, mho_fit *out, mho_errinfo *ei);
@@ -511,7 +513,8 @@ MHO_API mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *
 typedef struct mho_curve_options {
   int cells, set, reset, cycles; /**< pulses a cycle in each direction */
   uint64_t seed;
-  bool from_start; /**< begin at device.start instead of the low bounds */
+  bool from_start;        /**< begin at device.start instead of the low bounds */
+  const mho_context *ctx; /**< nullable: whose stop ends the curve, with MHO_EINTERRUPTED */
 } mho_curve_options;
 /** Conductances of all cells after one pulse, S. */
 typedef struct mho_curve_point {

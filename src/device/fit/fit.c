@@ -309,6 +309,8 @@ static mho_err fit_form(mho_fit_job *j, const char *form, outcome *best, bool *f
 
   int own = j->n;
   for (int i = 0; i < starts.n; i++) {
+    if (mho_stopped(j->o->ctx))
+      break;
     outcome now = {.form = form};
     j->f->config.g_min = g_min;
     j->f->config.g_max = g_max;
@@ -532,6 +534,8 @@ mho_err mho_device_fit(const mho_device_model *model, const void *params,
     err = fit_best(&j, &best, &cost, &jacobian);
   if (!err)
     err = finish(&j, &best, cost, jacobian);
+  if (mho_stopped(o->ctx)) /* whatever was found until then */
+    err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted while '%s' was fitted", model->entry.id);
 
   if (jacobian)
     gsl_matrix_free(jacobian);

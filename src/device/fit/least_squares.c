@@ -76,6 +76,8 @@ static int free_one(const mho_fit_job *j, size_t i) {
 
 static int residuals(const gsl_vector *x, void *user, gsl_vector *f) {
   mho_fit_job *j = user;
+  if (mho_stopped(j->o->ctx))
+    return GSL_EFAILED;
   for (size_t i = 0; i < x->size; i++) {
     int k = free_one(j, i);
     mho__fit_set(j, k, mho__fit_value_at(j, k, gsl_vector_get(x, i)));
