@@ -39,9 +39,10 @@ typedef struct mho_wire_options {
   double r_word, r_bit;     /**< ohm a segment */
   double word_end, bit_end; /**< ohm in series with every line's end */
   mho_wire_method method;
-  double tolerance;       /**< of currents, relative to the largest; 0: 1e-11 */
-  mho_pool *pool;         /**< nullable */
-  const mho_context *ctx; /**< nullable: whose stop ends a solve; must outlive the solver */
+  double tolerance; /**< of currents, relative to the largest; 0: 1e-11 */
+  mho_pool *pool;   /**< nullable */
+  /** Nullable: whose stop ends a solve; must outlive the solver. */
+  const mho_context *ctx;
 } mho_wire_options;
 
 /** Solver of arrays of one size. Options' pool must outlive it.
@@ -84,8 +85,9 @@ typedef struct mho_wire_stats {
 /** Solve Kirchhoff's laws.
  *  @param stats  nullable.
  *  @return MHO_OK; MHO_EINVAL for an input that is not finite (row: vector, col: line in ei);
- *          MHO_ENOMEM; MHO_EINTERRUPTED; MHO_ESINGULAR when the currents do not balance to 1e-9 of the largest one
- *          beyond what rounding of the node voltages explains: there is no result then. */
+ *          MHO_ENOMEM; MHO_EINTERRUPTED; MHO_ESINGULAR when the currents do not balance to 1e-9 of
+ *          the largest one beyond what rounding of the node voltages explains: there is no result
+ *          then. */
 MHO_API mho_err mho_wire_solve(mho_wire *w, const mho_wire_read *r, mho_wire_stats *stats,
                                mho_errinfo *ei);
 

@@ -29,6 +29,11 @@ static const ode_params *params_of(const mho_experiment *e) {
   return (const ode_params *)(const void *)e->settler.params;
 }
 
+/* What rounding of states of about 1 in double precision leaves to be told. A phase of more steps
+ * gives up: its samples have not settled. */
+static const double LEAST_TOLERANCE = 1e-13, LEAST_ACCURACY = 1e-14;
+enum { STEPS_MAX = 1000000 };
+
 static bool has_noise(const ode_params *o) {
   return o->white > 0 || o->flicker > 0;
 }
@@ -82,7 +87,8 @@ static const mho_param table[] = {
                "read the nudged state so many tau after the nudge; 0: when settled",
                .idle = mho_idle_without_nudge),
     MHO_P_REAL(ode_params, limit, "limit", "", 200, 0.1, 1e6,
-               "tau after which a sample counts as unsettled", .idle = without_rest),
+               "tau after which a sample counts as unsettled; so it does after a million steps",
+               .idle = without_rest),
     MHO_P_CHOICE(ode_params, shape, "nudge_shape", "step|ramp|pulse", SHAPE_STEP,
                  "the nudge in time", .idle = mho_idle_without_nudge),
     MHO_P_REAL(ode_params, shape_time, "nudge_time", "", 5, 0, 1e6,
@@ -110,7 +116,7 @@ static double tolerance_of(const mho_phase *p) {
   if (p->s->keep) /* direct: a drift of the free state is no part of the difference */
     return 1e-4;
   /* 0.1: an output error times a usual nudge */
-  return fmax(1e-5 * 0.1 * mho__smallest_signal(p->net), 1e-13);
+  return fmax(1e-5 * 0.1 * mho__smallest_signal(p->net), LEAST_TOLERANCE);
 }
 
 /* Multistep methods hover at the error they are allowed. */
@@ -425,6 +431,12 @@ static bool note_step(ode_workspace *w, const double *f, double t0, double t, do
  * thousand products errs by some 1e-6. */
 static const double COARSE = 1e-4;
 
+static void give_up(ode_workspace *w) {
+  double *settled = values(w, SETTLED);
+  for (int s = 0; s < w->network.samples; s++)
+    settled[s] = NAN;
+}
+
 /* Step until the time asked for, or until all samples have settled or the limit has come; to
  * when. */
 static double step_on(ode_workspace *w, mho_ode *ode, double until, double tolerance) {
@@ -441,6 +453,10 @@ static double step_on(ode_workspace *w, mho_ode *ode, double until, double toler
       break;
     done = note_step(w, f, t0, t, tolerance);
     mho__ode_watch(w, ++step, t, *values(w, RESIDUAL));
+    if (step == STEPS_MAX && t < end) {
+      give_up(w);
+      break;
+    }
   }
   return t;
 }
@@ -737,6 +753,16 @@ static mho_err check_noise(const ode_params *p, mho_errinfo *ei) {
 
 static mho_err check(const void *params, mho_errinfo *ei) {
   const ode_params *p = params;
+  if (p->tolerance > 0 && p->tolerance < LEAST_TOLERANCE)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "settle.tolerance: nothing settles below %g, where double precision ends: "
+                    "give that or more, or 0",
+                    LEAST_TOLERANCE);
+  if (p->accuracy > 0 && p->accuracy < LEAST_ACCURACY)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "settle.accuracy: no step is exact below %g, where double precision ends: "
+                    "give that or more, or 0",
+                    LEAST_ACCURACY);
   if (p->shape == SHAPE_PULSE && !(p->nudged > 0))
     return mho_fail(ei, MHO_ECONFIG,
                     "settle.nudge_shape: after a pulse the network settles back: give "

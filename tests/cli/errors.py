@@ -38,6 +38,8 @@ def test_config():
               ['c.yaml:3', 'device.mapping', 'one_sided']),
              ('device: {model: linear, mapping: one_sided}\nupdate: {scheme: accumulate}\narray: {wire: {r_word: 1 ohm}}\n'
               'rule: {importance: local, importance_by: read}\n', ['c.yaml:4', 'array.wire.r_word']),
+             ('settle: {method: ode, tolerance: 1e-300}\n', ['c.yaml:1', 'settle.tolerance', '1e-13']),
+             ('settle: {method: ode, accuracy: 1e-15}\n', ['c.yaml:1', 'settle.accuracy', '1e-14']),
              ('a: [b\n', ['c.yaml:', 'YAML']),
              ('\0', ['not a text file'])]
     for text, says in cases:
