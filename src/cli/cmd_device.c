@@ -960,10 +960,14 @@ static const char *const law_keys[MHO_READ_LAWS][2] = {{NULL}, {"iv.b"}, {"iv.k2
 
 static void print_laws_json(const mho_read_law *laws, const mho_read_law *best) {
   json_t *values = json_object(), *all = json_array();
-  for (int k = 0; k < best->n; k++)
-    json_object_set_new(values, law_keys[best->law][k],
-                        json_pack("{sf sf sf sf}", "value", best->value[k], "error", best->error[k],
-                                  "low", best->low[k], "high", best->high[k]));
+  for (int k = 0; k < best->n; k++) {
+    mho_fit_value v = {.value = best->value[k],
+                       .error = best->error[k],
+                       .low = best->low[k],
+                       .high = best->high[k],
+                       .determined = isfinite(best->high[k] - best->low[k])};
+    json_object_set_new(values, law_keys[best->law][k], value_json(&v));
+  }
   for (int law = 0; law < MHO_READ_LAWS; law++)
     json_array_append_new(all, json_pack("{ss sf sf}", "law", law_names[law], "left",
                                          laws[law].left, "criterion", laws[law].criterion));
@@ -990,8 +994,11 @@ static void print_laws(const mho_read_law *laws, const mho_read_law *best) {
     printf(" --set device.%s=%.6g", law_keys[best->law][k], best->value[k]);
   printf("\n");
   for (int k = 0; k < best->n; k++)
-    printf("%-6s %.6g +- %.2g, 95 %%: %.5g to %.5g\n", law_keys[best->law][k], best->value[k],
-           best->error[k], best->low[k], best->high[k]);
+    if (isfinite(best->high[k] - best->low[k]))
+      printf("%-6s %.6g +- %.2g, 95 %%: %.5g to %.5g\n", law_keys[best->law][k], best->value[k],
+             best->error[k], best->low[k], best->high[k]);
+    else
+      printf("%-6s %.6g, how exactly is not determined\n", law_keys[best->law][k], best->value[k]);
 }
 
 /* The law of a read: the simplest that is not beaten. */

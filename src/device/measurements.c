@@ -16,6 +16,7 @@ typedef struct reader {
   void *user;
   mho_csv_column columns[MHO_CSV_COLUMNS];
   int n, line, capacity;
+  int fields;                    /* that the first line names */
   int field_of[MHO_CSV_COLUMNS]; /* of the file, -1: none */
   char **label[MHO_CSV_COLUMNS];
   int n_labels[MHO_CSV_COLUMNS];
@@ -38,6 +39,7 @@ static mho_err read_header(reader *r, const mho_csv_line *line) {
     return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "%d columns: at most %d are read",
                        line->n, MHO_CSV_FIELDS);
 
+  r->fields = line->n;
   mho_errinfo why = {0};
   mho_err err = r->choose(r->user, line->n, line->field, r->columns, r->field_of, &r->n, &why);
   for (int k = 0; k < r->n; k++)
@@ -143,19 +145,30 @@ static mho_err grow(reader *r) {
   return MHO_OK;
 }
 
+static bool is_missing(const char *t) {
+  static const char *const words[] = {"", "na", "n/a", "#n/a", "nan", "null"};
+  return is_one_of(t, words, MHO_COUNT(words));
+}
+
+/* The field t of column k as a number, NaN where it is missing. */
+static mho_err read_number(const reader *r, int k, const char *t, double *out) {
+  if (is_missing(t) || mho__csv_number(t, out))
+    return MHO_OK;
+
+  bool comma = strchr(t, ',') != NULL;
+  return mho_fail_at(r->ei, MHO_EDATA, r->path, r->line, "'%.40s' in column '%s' is no number: %s",
+                     t, r->columns[k].name,
+                     comma ? "write decimals with a point (1.5) and no separators of thousands"
+                           : "leave empty what was not read, or write NA");
+}
+
 /* The field t of column k as a number; t is NULL when the file does not have the column. */
 static mho_err read_field(reader *r, int k, const char *t, double *out) {
   *out = (double)NAN;
-  if (r->columns[k].kind == MHO_CSV_NUMBER) {
-    char *end;
-    double v = t ? strtod(t, &end) : 0;
-    if (t && end != t && !*end)
-      *out = v;
-    return MHO_OK;
-  }
-
   if (!t)
     return MHO_OK;
+  if (r->columns[k].kind == MHO_CSV_NUMBER)
+    return read_number(r, k, t, out);
   if (r->columns[k].kind == MHO_CSV_LABEL)
     return label(r, k, t, out);
   if (!direction(t, out))
@@ -165,16 +178,35 @@ static mho_err read_field(reader *r, int k, const char *t, double *out) {
   return MHO_OK;
 }
 
-static mho_err read_row(reader *r, char *const *field, int n) {
+/* A field behind those that the first line names, which is not an empty one, has none: as where
+ * decimals have commas. */
+static mho_err check_fields(const reader *r, const mho_csv_line *line) {
+  for (int i = r->fields; i < line->n; i++)
+    if (*line->field[i]) {
+      mho_fail_at(r->ei, MHO_EDATA, r->path, r->line,
+                  "%d fields, but the first line names %d: write decimals with a point (1.5), and "
+                  "name every column",
+                  line->n, r->fields);
+      r->ei->col = line->column[r->fields];
+      return MHO_EDATA;
+    }
+  return MHO_OK;
+}
+
+static mho_err read_row(reader *r, const mho_csv_line *line) {
   mho_csv *t = r->out;
   mho_err err = grow(r);
+  if (!err)
+    err = check_fields(r, line);
   if (err)
     return err;
 
   for (int k = 0; k < r->n; k++) {
     int at = r->field_of[k];
-    const char *text = at < n ? field[mho_max(at, 0)] : "";
+    const char *text = at < line->n ? line->field[mho_max(at, 0)] : "";
     err = read_field(r, k, at < 0 ? NULL : text, &t->column[k][t->rows]);
+    if (err && at >= 0 && at < line->n)
+      r->ei->col = line->column[at];
     if (err)
       return err;
   }
@@ -188,7 +220,7 @@ static mho_err take_line(void *user, const mho_csv_line *line, mho_errinfo *ei) 
   reader *r = user;
   bool is_header = r->line == 0;
   r->line = line->number;
-  return is_header ? read_header(r, line) : read_row(r, line->field, line->n);
+  return is_header ? read_header(r, line) : read_row(r, line);
 }
 
 static void free_reader(reader *r) {

@@ -6,7 +6,7 @@
 #include "mho/base.h"
 
 typedef enum mho_csv_kind {
-  /** "nan", "" and words that are not numbers become NaN. */
+  /** "", "na", "n/a", "#n/a", "nan" and "null", in upper or lower case, are missing: NaN. */
   MHO_CSV_NUMBER,
   /** up, set, ltp, potentiation, +, 1 -> 1; down, reset, ltd, depression, -, -1 -> -1. */
   MHO_CSV_DIRECTION,

@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 
-from mho import folder, main, refused, run, write
+from mho import folder, lines, main, refused, run, write
 
 
 def pulses(seed, n=40, noise=0.003, step=0.05):
@@ -377,5 +377,40 @@ def test_read_law():
     refused('device', 'fit', write('few.csv', 'v,i\n0.1,1\n0.2,2\n'), '--iv', '--model', 'read', says='too few')
 
 
+def test_what_is_no_number():
+    """A cell that is neither a number nor empty is refused with its place, not taken for a reading that is missing."""
+    head = 'direction,pulse,g\n'
+    good = [f'up,{k},{10 + 40 * (1 - 0.9 ** k):.4f}' for k in range(30)] + [f'down,{k},{10 + 38 * 0.9 ** k:.4f}' for k in range(1, 30)]
+    for text, says in ((head + '\n'.join(good[:3] + ['up,3,abc'] + good[4:]), [':5:6:', "'abc' in column 'g'", 'NA']),
+                       (head.replace(',', ';') + '\n'.join(good).replace(',', ';').replace('.', ','), [':2:6:', 'decimals with a point']),
+                       (head + 'up,0,12,4\n' + '\n'.join(good[1:]), [':2:9:', '4 fields, but the first line names 3', 'point']),
+                       (head + 'up,0,"1,018"\n' + '\n'.join(good[1:]), [':2:7:', 'thousands']),
+                       (head + '\n'.join(good[:3] + ['up,3,inf'] + good[4:]), [':5:6:', "'inf'"]),
+                       (head + ''.join(f'up,{k},nan\n' for k in range(5)), ['words.csv:2', '0 readings', 'three at least'])):
+        refused('device', 'fit', write('words.csv', text), '--unit', 'uS', '--model', 'soft_bounds', says=says)
+    plain = lines('device', 'fit', write('words.csv', head + '\n'.join(good)), '--unit', 'uS', '--model', 'soft_bounds', '--json')[0]
+    holes = [x if k % 10 else x[:x.rindex(',') + 1] + word for k, (x, word) in enumerate(zip(good, ['', 'NA', 'nan', '#N/A', 'null'] * 12))]
+    found = lines('device', 'fit', write('words.csv', head + '\n'.join(holes)), '--unit', 'uS', '--model', 'soft_bounds', '--json')[0]
+    assert found['missing'] == 6 and plain['missing'] == 0, (plain, found)
+
+
+def test_law_of_exact_reads():
+    """Reads without noise have no error bars of NaN; reads without current, or against their voltage, no law."""
+    volts = [0.01 * k - 0.5 for k in range(101)]
+    table = {name: write('law.csv' if name == 'ohmic' else f'law_{name}.csv', 'v,i\n' + ''.join(f'{v!r},{f(v)!r}\n' for v in volts))
+             for name, f in (('ohmic', lambda v: 1e-5 * v), ('zero', lambda v: 0.0), ('against', lambda v: -1e-5 * v),
+                             ('sinh', lambda v: 1e-5 * math.sinh(2 * v) / 2), ('nan', lambda v: math.nan))}
+    for name, law, value in (('ohmic', 'ohmic', None), ('sinh', 'sinh', 2)):
+        p = run('device', 'fit', table[name], '--iv', '--model', 'read')
+        assert f'iv.law={law}' in p.stdout and 'nan' not in p.stdout, p.stdout
+        found = lines('device', 'fit', table[name], '--iv', '--model', 'read', '--json')[0]
+        assert found['law'] == law, found
+        assert value is None or abs(found['parameters']['iv.b']['value'] - value) < 1e-4 * value, found
+    refused('device', 'fit', table['zero'], '--iv', '--model', 'read', says=['law_zero.csv:2', 'no current'])
+    refused('device', 'fit', table['against'], '--iv', '--model', 'read', says=['law_against.csv:2', 'against their voltages'])
+    refused('device', 'fit', table['nan'], '--iv', '--model', 'read', says=['0 currents'])
+    refused('device', 'fit', table['nan'], '--iv', '--model', 'vteam', says=['0 currents', 'three at least'])
+
+
 main([test_layouts, test_refusals, test_gaps, test_pulse_voltages, test_choice, test_form, test_readings_again, test_not_determined,
-      test_pictures, test_sweeps, test_sweep_refusals, test_read_law])
+      test_pictures, test_sweeps, test_sweep_refusals, test_read_law, test_what_is_no_number, test_law_of_exact_reads])

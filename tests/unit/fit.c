@@ -292,7 +292,8 @@ static void test_refused(void **state) {
   refused("g\n1\n2\n", "direction");
   refused("pulse,direction\n1,up\n", "'g'");
   refused("direction,g\nup,1\nsideways,2\n", "sideways");
-  refused("direction,g\nup,nan\nup,x\nup,\n", "only 0 rows");
+  refused("direction,g\nup,nan\nup,NA\nup,\n", "0 readings");
+  refused("direction,g\nup,1\nup,x\nup,2\n", "'x' in column 'g' is no number");
   refused("direction,g\nup,5\nup,5\nup,5\nup,5\n", "never changes");
   refused("direction,g\nup,1\nup,2\nup,3\n", "too few");
   refused("pulse,direction,g\n2,up,1\n1,up,2\n2,up,3\n", "cycle");

@@ -424,20 +424,23 @@ MHO_API mho_err mho_sweep_data_read(const char *path, const mho_sweep_format *fo
                                     mho_pulse_data *out, mho_errinfo *ei);
 /** An I-V law fitted to reads. */
 typedef struct mho_read_law {
-  int law;                                    /**< MHO_IV_OHMIC, ... */
-  int n;                                      /**< its parameters: b; k2 and k3 */
-  double value[2], error[2], low[2], high[2]; /**< per V, and per V^2; 95 % confidence */
-  double left;                                /**< rms of what is left, in the largest current */
-  double criterion;                           /**< Schwarz's, for the same file */
+  int law; /**< MHO_IV_OHMIC, ... */
+  int n;   /**< its parameters: b; k2 and k3 */
+  /** Per V, and per V^2; 95 % confidence. The last three are NaN where the readings do not
+   *  determine them. */
+  double value[2], error[2], low[2], high[2];
+  double left;      /**< rms of what is left, in the largest current */
+  double criterion; /**< Schwarz's, for the same file */
   int curves, readings;
 } mho_read_law;
 enum { MHO_READ_LAWS = MHO_IV_POLYNOMIAL + 1 };
 /** Fit the I-V laws to sweeps that leave the state alone: a table (CSV) with the columns v (V) and
- * i,
- *  in any unit, and device and cycle where there are several curves, each of its own conductance.
+ *  i, in any unit, and device and cycle where there are several curves, each of its own
+ *  conductance.
  *  @param out  of law k, [MHO_READ_LAWS].
- *  @return MHO_OK; MHO_EIO; MHO_EDATA for too few readings, and where the state moves: no law comes
- *          within a tenth of the largest current. */
+ *  @return MHO_OK; MHO_EIO; MHO_EDATA for too few readings, a curve without current or with
+ *          currents against their voltages, and where the state moves: no law comes within a tenth of the
+ *          largest current. */
 MHO_API mho_err mho_read_law_fit(const char *path, mho_read_law out[MHO_READ_LAWS],
                                  mho_errinfo *ei);
 /** Frees the measurements and empties the struct. */

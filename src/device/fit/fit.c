@@ -163,6 +163,10 @@ static mho_err range_of_data(mho_fit_job *j) {
   for (int i = 0; i < j->d->n; i++)
     if (isfinite(j->d->g[i]))
       g[n++] = j->d->g[i];
+  if (!n) {
+    free(g);
+    return mho_fail(j->ei, MHO_EDATA, "there are no readings to be fitted");
+  }
   gsl_sort(g, 1, (size_t)n);
   find_range(g, n, &low, &high);
   free(g);

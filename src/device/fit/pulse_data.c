@@ -251,12 +251,17 @@ mho_err mho_pulse_data_read(const char *path, const mho_pulse_format *format, mh
   if (err)
     return err;
 
+  int first_line = r.n ? r.reading[0].line : 0;
   qsort(r.reading, (size_t)r.n, sizeof *r.reading, compare);
   err = to_tracks(&(maker){path, &r, out, ei});
   free(r.reading);
   int read = out->n + out->gaps - out->missing;
   if (!err && read < 3)
-    err = mho_fail_at(ei, MHO_EDATA, path, 0, "only %d rows have a conductance", read);
+    err = mho_fail_at(
+        ei, MHO_EDATA, path, first_line,
+        "%d reading%s from here on: a fit needs three at least (empty cells, NA and nan "
+        "are none)",
+        read, read == 1 ? "" : "s");
   if (err)
     mho_pulse_data_free(out);
   return err;

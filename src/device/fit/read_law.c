@@ -49,20 +49,34 @@ static double shape(int law, const double *x, double v) {
   return mho_device_current(&config, 1, v, NULL);
 }
 
-/* Squares that the law leaves of one curve, in its largest current. */
-static double squares_of(const curves *c, int k, int law, const double *x) {
+/* G of one curve, 0 where the law has no current. *most: its largest current. */
+static double conductance_of(const curves *c, int k, int law, const double *x, double *most) {
   const mho_csv *t = c->t;
-  double ff = 0, fi = 0, ii = 0, most = 0;
+  double ff = 0, fi = 0;
+  *most = 0;
   for (int i = c->first[k]; i < c->first[k + 1]; i++) {
     if (!is_there(t, i))
       continue;
     double f = shape(law, x, t->column[VOLTAGE][i]), current = t->column[CURRENT][i];
     ff += f * f;
     fi += f * current;
-    ii += current * current;
-    most = fmax(most, fabs(current));
+    *most = fmax(*most, fabs(current));
   }
-  return most > 0 && ff > 0 ? fmax(ii - fi * fi / ff, 0) / (most * most) : 0;
+  return ff > 0 ? fi / ff : 0;
+}
+
+/* Squares that the law leaves of one curve, in its largest current. They are summed one by one:
+ * sum I^2 - G^2 sum f^2 would leave more by its rounding than an exact law does. */
+static double squares_of(const curves *c, int k, int law, const double *x) {
+  const mho_csv *t = c->t;
+  double most, g = conductance_of(c, k, law, x, &most), sum = 0;
+  for (int i = c->first[k]; i < c->first[k + 1]; i++) {
+    if (!is_there(t, i))
+      continue;
+    double left = (t->column[CURRENT][i] - g * shape(law, x, t->column[VOLTAGE][i])) / most;
+    sum += left * left;
+  }
+  return sum;
 }
 
 static double squares(const curves *c, int law, const double *x) {
@@ -115,7 +129,8 @@ static double near(const search *s, const double *x, double width, int first, in
   return squares(s->c, s->law, at);
 }
 
-/* Variances of the parameters from the curvature of the squares, whose noise is `variance`. */
+/* Variances of the parameters from the curvature of the squares, whose noise is `variance`; NaN
+ * where there is no minimum, or noise, by which they are told. */
 static void variances(const search *s, int n, const double *x, double variance, double *out) {
   static const double WIDTH = 1e-3;
   double here = near(s, x, WIDTH, 0, 0), second = WIDTH * WIDTH;
@@ -154,7 +169,8 @@ static mho_err fit_law(const curves *c, int law, mho_read_law *out, mho_errinfo 
     variances(&s, n, x, left / freedom, variance);
   double quantile = gsl_cdf_tdist_Pinv(0.975, freedom);
   for (int k = 0; k < n; k++) {
-    double error = sqrt(variance[k]), low = x[k] - quantile * error, high = x[k] + quantile * error;
+    double error = variance[k] > 0 ? sqrt(variance[k]) : (double)NAN;
+    double low = x[k] - quantile * error, high = x[k] + quantile * error;
     bool is_log = law == MHO_IV_SINH;
     out->value[k] = is_log ? exp(x[k]) : x[k];
     out->error[k] = is_log ? error * exp(x[k]) : error;
@@ -175,8 +191,26 @@ static mho_err find_curves(const mho_csv *t, const char *path, curves *c, mho_er
   c->first[c->n] = t->rows;
   if (c->readings < 3 * c->n + 3)
     return mho_fail_at(ei, MHO_EDATA, path, 0,
-                       "%d currents of %d curves are too few to tell a law of a read", c->readings,
-                       c->n);
+                       "%d currents of %d curve%s are too few to tell a law of a read: each needs "
+                       "three at least, and three more in all",
+                       c->readings, c->n, c->n == 1 ? "" : "s");
+  return MHO_OK;
+}
+
+/* Every curve conducts, from plus to minus. */
+static mho_err check_curves(const curves *c, const char *path, mho_errinfo *ei) {
+  for (int k = 0; k < c->n; k++) {
+    double most, g = conductance_of(c, k, MHO_IV_OHMIC, NULL, &most);
+    int line = c->t->line[c->first[k]];
+    if (!(most > 0) || g == 0)
+      return mho_fail_at(ei, MHO_EDATA, path, line,
+                         "the curve that begins here has no current, which tells nothing of a law: "
+                         "leave it out");
+    if (g < 0)
+      return mho_fail_at(ei, MHO_EDATA, path, line,
+                         "the currents of the curve that begins here flow against their voltages: "
+                         "turn the sign of the column 'i'");
+  }
   return MHO_OK;
 }
 
@@ -192,6 +226,8 @@ mho_err mho_read_law_fit(const char *path, mho_read_law out[MHO_READ_LAWS], mho_
   else
     err = mho_fail(ei, MHO_ENOMEM, "no memory for a fit");
 
+  if (!err)
+    err = check_curves(&c, path, ei);
   double least = HUGE_VAL;
   for (int law = 0; law < MHO_READ_LAWS && !err; law++) {
     err = fit_law(&c, law, &out[law], ei);

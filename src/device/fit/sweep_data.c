@@ -79,6 +79,18 @@ static double conductance_of(const maker *m, int i) {
   return current * m->format->ampere / mho_device_current(m->format->config, 1, v, NULL);
 }
 
+static mho_err check_readings(const maker *m) {
+  int read = 0;
+  for (int i = 0; i < m->d->n; i++)
+    read += isfinite(m->d->g[i]);
+  if (read >= 3)
+    return MHO_OK;
+  return mho_fail_at(m->ei, MHO_EDATA, m->path, 0,
+                     "%d current%s at %g of the largest voltage or more: a fit needs three at "
+                     "least (empty cells, NA and nan are none)",
+                     read, read == 1 ? "" : "s", LEAST_PART);
+}
+
 static mho_err fill(const maker *m) {
   const mho_csv *t = m->t;
   mho_pulse_data *d = m->d;
@@ -110,7 +122,7 @@ static mho_err fill(const maker *m) {
   }
 
   d->first[d->tracks] = d->n;
-  return MHO_OK;
+  return check_readings(m);
 }
 
 static mho_err to_tracks(const maker *m) {
