@@ -133,7 +133,8 @@ typedef struct mho_netlist_values {
  *                to 1.
  *  @param values nullable; of the worst value.
  *  @return MHO_OK, whether or not it passed; MHO_ESPICE with the line of a value that was not
- *          printed; MHO_EINVAL without such comments. */
+ *          printed; MHO_EDATA with the line of a comment whose value or margin is none, or not
+ *          finite; MHO_EINVAL without such comments. */
 MHO_API mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_row *row,
                                     char place[MHO_PLACE_MAX], mho_netlist_values *values,
                                     mho_errinfo *ei);

@@ -17,11 +17,24 @@ typedef struct expectation {
   int line;
 } expectation;
 
-static bool parse(const char *line, expectation *e) {
+static mho_err parse(const char *line, int number, expectation *e, bool *found, mho_errinfo *ei) {
   *e = (expectation){.unit = ""};
   int got =
       sscanf(line, "* expect %79s = %lf +- %lf %15s", e->name, &e->value, &e->margin, e->unit);
-  return got >= 3;
+  *found = got >= 3;
+  if (got == 1 && !strstr(line, " = ")) /* prose */
+    return MHO_OK;
+  if (got == 1 || got == 2)
+    return mho_fail_at(ei, MHO_EDATA, NULL, number,
+                       "what is expected of %s is not readable: write '* expect %s = VALUE +- "
+                       "MARGIN'",
+                       e->name, e->name);
+  if (*found && !(isfinite(e->value) && isfinite(e->margin) && e->margin >= 0))
+    return mho_fail_at(ei, MHO_EDATA, NULL, number,
+                       "%s = %g +- %g cannot be expected: both must be finite, and the margin 0 "
+                       "or more",
+                       e->name, e->value, e->margin);
+  return MHO_OK;
 }
 
 /* The last value printed as "name = value", in either case of letters. */
@@ -80,7 +93,11 @@ mho_err mho_netlist_compare(const char *netlist, const char *printed, mho_cosim_
     p = *end ? end + 1 : end;
     line++;
 
-    if (!parse(copy, &e))
+    bool is_expected;
+    mho_err err = parse(copy, line, &e, &is_expected, ei);
+    if (err)
+      return err;
+    if (!is_expected)
       continue;
     if (!find_printed(printed, e.name, &value))
       return mho_fail_at(ei, MHO_ESPICE, NULL, line,

@@ -243,6 +243,10 @@ def test_netlists():
     # what was expected and what came out; and that a print is needed
     p = run('netlist', '--check', write('n.cir', HEAD.replace('= 1 ', '= 3 ') + 'print v(a)\n.endc\n'), code=1)
     assert 'expected 3 +- 1e-06, ngspice has 1' in p.stdout
+    # a margin by which anything or nothing would pass; what is expected in another form
+    for said, says in (('1 +- -1e-6', 'the margin 0 or more'), ('1 +- inf', 'finite'), ('1 +- nan', 'finite'), ('nan +- 1', 'finite'),
+                       ('1 +- 1e999', 'finite'), ('1', "'* expect v(a) = VALUE +- MARGIN'"), ('one +- 1', 'VALUE')):
+        refused('netlist', '--check', write('n.cir', HEAD.replace('1 +- 1e-6', said) + 'print v(a)\n.endc\n'), says=['n.cir:2', says])
     refused('netlist', '--check', write('n.cir', HEAD + '.endc\n'), says="'print v(a)'", code=1)
 
 

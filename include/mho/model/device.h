@@ -439,8 +439,8 @@ enum { MHO_READ_LAWS = MHO_IV_POLYNOMIAL + 1 };
  *  conductance.
  *  @param out  of law k, [MHO_READ_LAWS].
  *  @return MHO_OK; MHO_EIO; MHO_EDATA for too few readings, a curve without current or with
- *          currents against their voltages, and where the state moves: no law comes within a tenth of the
- *          largest current. */
+ *          currents against their voltages, and where the state moves: no law comes within a tenth
+ *          of the largest current. */
 MHO_API mho_err mho_read_law_fit(const char *path, mho_read_law out[MHO_READ_LAWS],
                                  mho_errinfo *ei);
 /** Frees the measurements and empties the struct. */
