@@ -36,7 +36,7 @@ MHO_API const char *mho_wire_method_name(mho_wire_method method);
 /** An array and how exactly it is solved. */
 typedef struct mho_wire_options {
   int rows, cols;
-  double r_word, r_bit;     /**< ohm a segment */
+  double r_word, r_bit;     /**< ohm a segment; below 1e-30 as 0, here and below */
   double word_end, bit_end; /**< ohm in series with every line's end */
   mho_wire_method method;
   double tolerance; /**< of currents, relative to the largest; 0: 1e-11 */

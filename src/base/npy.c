@@ -192,7 +192,8 @@ static mho_err take_numbers(const header *h, const unsigned char *at, const char
       size_t from = h->fortran ? j * rows + i : i * cols + j;
       double v = number_of(h, at + from * (size_t)h->size);
       if (!isfinite(v))
-        return mho_fail_at(ei, MHO_EDATA, name, 0, "row %zu, column %zu is no finite number", i, j);
+        return mho_fail_at(ei, MHO_EDATA, name, 0, "row %zu, column %zu is no finite number", i + 1,
+                           j + 1);
       out->v[i * cols + j] = v;
     }
   return MHO_OK;

@@ -94,8 +94,11 @@ static double quantity(struct argp_state *state, const char *name, const char *t
   return v;
 }
 
+/* What does not show in double precision is 0 for every method, as in mho_wire_new. */
 static double ohm(struct argp_state *state, const char *name, const char *text) {
-  return quantity(state, name, text, "ohm", 1e12, "0 to 1e12 ohm");
+  static const double SHOWN = 1e-30;
+  double r = quantity(state, name, text, "ohm", 1e12, "0 to 1e12 ohm");
+  return r < SHOWN ? 0 : r;
 }
 
 static double siemens(struct argp_state *state, const char *name, const char *text) {
@@ -495,10 +498,16 @@ static mho_err solve_all(const options *o, environment *env, const mho_matrix *g
 
 /* ---------------------------------------------------------------- the array */
 
+/* Rows and columns of a file are counted from 1. */
+static mho_err bad_number(const char *file, const mho_matrix *m, size_t k, const char *what,
+                          const char *unit, const char *cure, mho_errinfo *ei) {
+  return mho_fail_at(ei, MHO_EDATA, file, 0, "the %s is %g%s at row %zu, column %zu: %s", what,
+                     m->v[k], unit, k / (size_t)m->cols + 1, k % (size_t)m->cols + 1, cure);
+}
+
 static mho_err bad_cell(const options *o, const mho_matrix *m, size_t k, const char *what,
                         const char *unit, const char *cure, mho_errinfo *ei) {
-  return mho_fail_at(ei, MHO_EDATA, array_file(o), 0, "the %s is %g%s at row %zu, column %zu: %s",
-                     what, m->v[k], unit, k / (size_t)m->cols, k % (size_t)m->cols, cure);
+  return bad_number(array_file(o), m, k, what, unit, cure, ei);
 }
 
 static size_t cells_in(const mho_matrix *m) {
@@ -570,11 +579,29 @@ static mho_err read_array(const options *o, mho_matrix *g, mho_matrix *negative,
 
 /* ---------------------------------------------------------------- the verb */
 
+/* The same range for every method: what is not 0 must not get lost in a product. */
+static mho_err check_voltages(const options *o, const mho_matrix *v, mho_errinfo *ei) {
+  static const double MOST = 1e9, LEAST = 1e-100;
+  size_t cols = (size_t)v->cols;
+  for (size_t first = 0; first < cells_in(v); first += cols) {
+    size_t largest = first;
+    for (size_t k = first; k < first + cols; k++)
+      if (fabs(v->v[k]) > fabs(v->v[largest]))
+        largest = k;
+
+    double most = fabs(v->v[largest]);
+    if (most > MOST || (most > 0 && most < LEAST))
+      return bad_number(o->v, v, largest, "largest voltage of a vector", " V",
+                        "expected 0, or 1e-100 to 1e9 V of either sign", ei);
+  }
+  return MHO_OK;
+}
+
 static mho_err check_inputs(const options *o, const mho_matrix *g, const mho_matrix *v,
                             mho_errinfo *ei) {
   int lines = o->transposed ? g->cols : g->rows;
   if (v->cols == lines)
-    return MHO_OK;
+    return check_voltages(o, v, ei);
   return mho_fail_at(ei, MHO_EDATA, o->v, 0,
                      "its lines have %d numbers, but the array in %s has %d %s lines", v->cols,
                      array_file(o), lines, o->transposed ? "bit" : "word");

@@ -12,6 +12,11 @@ static bool is_resistance(double r) {
   return r >= 0 && r <= 1e12;
 }
 
+/* What does not show in double precision is no resistance. */
+static double shown(double r) {
+  return r < MHO_WIRE_NODE ? 0 : r;
+}
+
 /* One side's segments, with its ends.
  *  @param r     ohm a segment; becomes MHO_WIRE_NODE where the line is a single node.
  *  @param end   ohm of the end.
@@ -28,8 +33,12 @@ static bool set_side(double *r, double end, double *share, double *first) {
 
 static void set_resistances(mho_wire *w, const mho_wire_options *o) {
   w->o = *o;
-  w->word_node = set_side(&w->o.r_word, o->word_end, &w->word_share, &w->word_in);
-  w->bit_node = set_side(&w->o.r_bit, o->bit_end, &w->bit_share, &w->bit_out);
+  w->o.r_word = shown(o->r_word);
+  w->o.r_bit = shown(o->r_bit);
+  w->o.word_end = shown(o->word_end);
+  w->o.bit_end = shown(o->bit_end);
+  w->word_node = set_side(&w->o.r_word, w->o.word_end, &w->word_share, &w->word_in);
+  w->bit_node = set_side(&w->o.r_bit, w->o.bit_end, &w->bit_share, &w->bit_out);
 }
 
 mho_err mho_wire_new(const mho_wire_options *o, mho_wire **out, mho_errinfo *ei) {

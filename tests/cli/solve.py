@@ -89,6 +89,16 @@ def test_transposed_is_the_adjoint():
     near([[back[j][i] for j in range(C)] for i in range(R)], forward)
 
 
+def test_next_to_no_resistance():
+    """Wires of resistances down to those that double precision does not hold give the products without wires."""
+    ideal = [[sum(G[i][j] * x[i] for i in range(R)) for j in range(C)] for x in V]
+    ngspice = ['ngspice'] if 'ngspice          yes' in run('--version', '-v').stdout else []
+    for r in ('1e-18', '1e-29', '1e-31', '1e-300', '5e-324'):
+        for words in (['--r-word', r, '--r-bit', r], ['--r-word', r], ['--r-word', r, '--r-load', r], ['--r-source', r, '--r-load', r]):
+            for method in ['auto', 'direct', 'iterative', *ngspice]:
+                near(table(run('solve', *BOTH, *words, '--method', method).stdout), ideal)
+
+
 def test_plot():
     for name, start in (('p.png', b'\x89PNG'), ('p.svg', b'<?xml')):
         p = run('solve', *WIRES, '--plot', name, '--out', 'x.csv', code=None)
@@ -103,7 +113,7 @@ def test_plot():
 def test_refusals():
     for name, content, says in (('bad1.csv', '1e-5,2e-5\n1e-5,x\n', 'bad1.csv:2:6'), ('bad2.csv', '1e-5,2e-5\n1e-5\n', 'bad2.csv:2:5'),
                                 ('bad3.csv', '', 'bad3.csv'), ('bad4.csv', '1e-5,nan\n', 'bad4.csv:1:6'),
-                                ('bad5.csv', '1e-5,-1e-5\n1,1\n', ['bad5.csv', 'row 0, column 1'])):
+                                ('bad5.csv', '1e-5,-1e-5\n1,1\n', ['bad5.csv', 'row 1, column 2'])):
         write(name, content)
         write('v2.csv', '1,1\n' if name != 'bad4.csv' else '1\n')
         refused('solve', '--g', name, '--v', 'v2.csv', says=says)
@@ -112,6 +122,11 @@ def test_refusals():
     write('v2.csv', '1,1\n')
     for method in ('auto', 'direct', 'iterative', 'ngspice'):
         refused('solve', '--g', 'ohm.csv', '--v', 'v2.csv', '--r-word', '1', '--method', method, says=['8854 S', 'resistances'])
+    for volts, says in (('0,1e300', 'row 1, column 2'), ('-2e9,1', 'row 1, column 1'), ('0,-1e-300', 'row 1, column 2')):
+        write('v4.csv', volts + '\n')
+        write('g4.csv', '1e-5,1e-5\n1e-5,1e-5\n')
+        for method in ('auto', 'direct', 'iterative', 'ngspice'):
+            refused('solve', '--g', 'g4.csv', '--v', 'v4.csv', '--r-word', '1', '--method', method, says=['v4.csv', says, '1e9 V'])
     write('v3.csv', '1,2,3\n')
     refused('solve', '--g', 'G.csv', '--v', 'v3.csv', says=['v3.csv', '6 word lines'])
     refused('solve', '--g', 'none.csv', '--v', 'V.csv', says='none.csv')
@@ -125,5 +140,5 @@ def test_refusals():
             refused('solve', *WIRES, option, name, says=[name.lstrip('./'), 'a file of their own'])
 
 
-main([test_products_without_wires, test_methods_agree, test_json, test_nodes_obey_kirchhoff, test_transposed_is_the_adjoint,
+main([test_products_without_wires, test_methods_agree, test_json, test_nodes_obey_kirchhoff, test_transposed_is_the_adjoint, test_next_to_no_resistance,
       test_plot, test_refusals])

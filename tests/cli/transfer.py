@@ -282,9 +282,9 @@ def test_bad_starts():
     write('dev.csv/x-h1.w.csv', '1,2\n3,what\n')
     refused('train', *DEVICE, '--from', 'dev.csv', '--no-db', says='x-h1.w.csv:2')
     with open(os.path.join(folder, 'float.w', 'x-h1.w.npy'), 'r+b') as f:
-        f.seek(-8 * 8 * 3 + 8, os.SEEK_END)  # row 61, column 1 of 64 x 8
+        f.seek(-8 * 8 * 3 + 8, os.SEEK_END)  # row 62, column 2 of 64 x 8
         f.write(struct.pack('<d', float('nan')))
-    refused('train', '--set', 'network.hidden=[8]', '--from', 'float.w', '--no-db', says=['x-h1.w.npy', 'row 61, column 1', 'finite'])
+    refused('train', '--set', 'network.hidden=[8]', '--from', 'float.w', '--no-db', says=['x-h1.w.npy', 'row 62, column 2', 'finite'])
     refused('train', '--set', 'network.hidden=[9]', '--from', 'float', '--db', 'f.db', says=['64 x 8', '64 x 9'])
     refused('train', '--from', 'nobody', '--db', 'f.db', says='nobody')
     refused('train', '--set', 'train.from=/nowhere', '--no-db', says='/nowhere')

@@ -219,7 +219,7 @@ def test_bad_files():
             (head(whole % '1, 1')[:40], 'cut short'),
             (b'\x93NUMPY', 'cut short'),
             (head('x' * 5000), 'header of 5000 bytes'),
-            (head(whole % '1, 1') + b'\0\0\0\0\0\0\xf0\x7f', 'row 0, column 0 is no finite number'),
+            (head(whole % '1, 1') + b'\0\0\0\0\0\0\xf0\x7f', 'row 1, column 1 is no finite number'),
             (b'1,5;2,5\n', 'two kinds of separators'), (b'1,5 2,5\n', 'two kinds'), (b'1,5\t2,5\n', 'two kinds'),
             (b'\xff\xfe1\x00\n\x00', 'UTF-16')):
         with open(os.path.join(folder, 'bad'), 'wb') as f:
