@@ -17,8 +17,9 @@ typedef struct importer {
   const char *path;
   gzFile file;
   int line;
-  json_t *head; /* the first line */
-  char *text;   /* of the line under way, [capacity] */
+  json_t *head;      /* the first line */
+  char tables[1026]; /* those of a run's rows, a blank around each */
+  char *text;        /* of the line under way, [capacity] */
   size_t capacity;
   int64_t runs;
 } importer;
@@ -109,6 +110,7 @@ static mho_err make_tables(importer *x, mho_errinfo *ei) {
   if (err)
     return err;
 
+  snprintf(x->tables, sizeof x->tables, " %s ", all);
   mho_text_append(all, sizeof all, " run study study_run");
   for (char *t = strtok_r(all, " ", &save); t; t = strtok_r(NULL, " ", &save)) {
     err = make_table(x, t, ei);
@@ -202,11 +204,24 @@ static int bind_value(sqlite3_stmt *st, int i, const json_t *v) {
   }
 }
 
-static mho_err insert_row(importer *x, sqlite3_stmt *st, int lead, int n, const json_t *row,
-                          mho_errinfo *ei) {
+/* Whether a row of a table can be; MHO_EDATA with the line, and why not. */
+static mho_err check_row(importer *x, const char *table, const json_t *row, mho_errinfo *ei) {
+  const json_t *names = json_object_get(json_object_get(x->head, "tables"), table);
+  char why[256];
+  bool is_good = mho__store_row_in_range(table, names, row, why, sizeof why);
+  if (is_good && !strcmp(table, "checkpoint"))
+    is_good = mho__store_checkpoint_agrees(names, row, why, sizeof why);
+  return is_good ? MHO_OK : BAD(x, "%s: the file was changed", why);
+}
+
+static mho_err insert_row(importer *x, const char *table, sqlite3_stmt *st, int lead, int n,
+                          const json_t *row, mho_errinfo *ei) {
   if ((int)json_array_size(row) != n)
     return BAD(x, "a row has %d values, the first line names %d columns", (int)json_array_size(row),
                n);
+  mho_err err = check_row(x, table, row, ei);
+  if (err)
+    return err;
 
   for (int i = 0; i < n; i++) {
     int rc = bind_value(st, lead + i + 1, json_array_get(row, (size_t)i));
@@ -220,19 +235,24 @@ static mho_err insert_row(importer *x, sqlite3_stmt *st, int lead, int n, const 
 
 /* ---------------------------------------------------------------- a run */
 
-/* What comes of the first line's config and the changes; free with free(). */
-static char *config_of(const importer *x, const json_t *line) {
+/* What comes of the first line's config and the changes. */
+static json_t *config_of(const importer *x, const json_t *line) {
   const json_t *whole = json_object_get(line, "config"), *change = json_object_get(line, "change");
   if (json_is_string(whole))
-    return strdup(json_string_value(whole));
+    return json_loads(json_string_value(whole), 0, NULL);
 
   json_t *config = json_deep_copy(json_object_get(x->head, "config"));
   if (json_is_object(change))
     mho__store_patch(config, change);
+  return config;
+}
 
-  char *text = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17));
-  json_decref(config);
-  return text;
+/* The same as text, as it was where it is whole; free with free(). */
+static char *config_text(const json_t *config, const json_t *line) {
+  const json_t *whole = json_object_get(line, "config");
+  if (json_is_string(whole))
+    return strdup(json_string_value(whole));
+  return json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17));
 }
 
 /* The position of a column of table run in the file's rows, or -1. */
@@ -256,6 +276,12 @@ static mho_err import_rows(importer *x, const char *table, const json_t *rows, c
                            mho_errinfo *ei) {
   sqlite3_stmt *st = NULL;
   int n;
+  char word[64];
+  snprintf(word, sizeof word, " %.60s ", table);
+  if (!strstr(x->tables, word) || strchr(table, ' '))
+    return BAD(x, "there is no table '%.40s' of a run's rows", table);
+  if (!json_is_array(rows))
+    return BAD(x, "the rows of table %s are no list: the file was changed", table);
   mho_err err = prepare_insert(x, table, "run_id", &st, &n, ei);
   if (!err)
     sqlite3_bind_text(st, 1, json_string_value(id), -1, SQLITE_STATIC);
@@ -264,7 +290,7 @@ static mho_err import_rows(importer *x, const char *table, const json_t *rows, c
   size_t i;
   json_array_foreach (rows, i, row)
     if (!err)
-      err = insert_row(x, st, 1, n, row, ei);
+      err = insert_row(x, table, st, 1, n, row, ei);
 
   sqlite3_finalize(st);
   return err;
@@ -295,22 +321,54 @@ static mho_err import_studies(importer *x, const json_t *names, const json_t *po
   return MHO_OK;
 }
 
+/* Whether a list or object that may be absent is one. */
+static bool is_list(const json_t *v) {
+  return !v || json_is_array(v);
+}
+
+static bool is_object(const json_t *v) {
+  return !v || json_is_object(v);
+}
+
+/* The config of a run into its row, which agrees with it. */
+static mho_err complete_run(importer *x, const json_t *line, json_t *row, int at, mho_errinfo *ei) {
+  const json_t *names = json_object_get(json_object_get(x->head, "tables"), "run");
+  char why[256];
+  mho_err err = check_row(x, "run", row, ei);
+  if (err)
+    return err;
+
+  json_t *config = config_of(x, line);
+  bool is_good = mho__store_run_agrees(names, row, config, why, sizeof why);
+  char *text = is_good ? config_text(config, line) : NULL;
+  json_decref(config);
+  if (!is_good)
+    return BAD(x, "%s: the file was changed", why);
+
+  json_array_set_new(row, (size_t)at, json_string(text ? text : "{}"));
+  free(text);
+  return MHO_OK;
+}
+
 static mho_err import_run(importer *x, const json_t *line, mho_errinfo *ei) {
   json_t *row = json_object_get(line, "run"), *tables = json_object_get(line, "rows"), *rows;
   int at = run_column(x, "config");
   const json_t *id = value_of(x, row, "id"), *point = value_of(x, row, "point_hash");
   if (at < 0 || !json_is_string(id) || !json_is_string(point))
     return BAD(x, "a run without id, point_hash or config");
-
-  char *config = config_of(x, line);
-  json_array_set_new(row, (size_t)at, json_string(config ? config : "{}"));
-  free(config);
+  if (!is_object(tables) || !is_object(json_object_get(line, "change")) ||
+      !is_list(json_object_get(line, "studies")))
+    return BAD(x, "a run's rows and change are objects and its studies a list: the file was "
+                  "changed");
+  mho_err err = complete_run(x, line, row, at, ei);
+  if (err)
+    return err;
 
   sqlite3_stmt *st = NULL;
   int n;
-  mho_err err = prepare_insert(x, "run", NULL, &st, &n, ei);
+  err = prepare_insert(x, "run", NULL, &st, &n, ei);
   if (!err)
-    err = insert_row(x, st, 0, n, row, ei);
+    err = insert_row(x, "run", st, 0, n, row, ei);
   sqlite3_finalize(st);
 
   const char *table;
@@ -383,6 +441,10 @@ static mho_err read_file(importer *x, mho_errinfo *ei) {
 
   if (!err && !ended)
     err = BAD(x, "the file ends too early: it was cut short");
+  if (!err && gzgetc(x->file) >= 0) {
+    x->line++;
+    err = BAD(x, "there is more behind the end of the runs: the file was changed");
+  }
   if (err)
     return err;
 
@@ -409,6 +471,8 @@ mho_err mho_store_import(mho_store *s, const char *path, mho_merge_result *out, 
   else
     sqlite3_exec(s->db, "DETACH other", NULL, NULL, NULL);
 
+  if (err && ei && !*ei->file)
+    snprintf(ei->file, sizeof ei->file, "%s", path);
   gzclose(x.file);
   free(x.text);
   json_decref(x.head);

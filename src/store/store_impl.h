@@ -84,6 +84,18 @@ struct json_t;
 /** Merge a patch into an object (RFC 7396): what is null in it is taken away. */
 void mho__store_patch(struct json_t *at, const struct json_t *patch);
 
+/* import_check.c: false with a sentence where a row cannot be, `names` its columns */
+
+/** Its numbers lie in their ranges. */
+bool mho__store_row_in_range(const char *table, const struct json_t *names,
+                             const struct json_t *row, char *why, size_t capacity);
+/** A row of table run agrees with itself and its config. */
+bool mho__store_run_agrees(const struct json_t *names, const struct json_t *row,
+                           const struct json_t *config, char *why, size_t capacity);
+/** A row of table checkpoint agrees with the head of its bytes. */
+bool mho__store_checkpoint_agrees(const struct json_t *names, const struct json_t *row, char *why,
+                                  size_t capacity);
+
 /* path.c */
 
 /** A readable run database, or (WRITE) one that can be made, as far as the file system tells.

@@ -20,6 +20,7 @@
 #include "array/weights.h"
 #include "base/streams.h"
 #include "network/control.h"
+#include "store/checkpoint_head.h"
 #include "train/trainer.h"
 
 enum { CHECKPOINT_VERSION = 2 };
@@ -27,12 +28,16 @@ static const uint32_t CHECKSUM = 1u << 26; /* the bit of the version */
 #define ANY (-HUGE_VAL)                    /* a least value that excludes none */
 
 typedef struct header {
-  char magic[8];            /* "mho ckpt" */
+  char magic[8];            /* MHO_CHECKPOINT_MAGIC */
   uint32_t version, scalar; /* scalar: bytes of an mho_real */
   uint64_t size;            /* of the whole, to notice a cut one */
   int64_t epoch, batch, update;
   mho_epoch_sums sums;
 } header;
+
+_Static_assert(offsetof(header, epoch) == offsetof(mho_checkpoint_head, epoch) &&
+                   offsetof(header, batch) == offsetof(mho_checkpoint_head, batch),
+               "a database compares these with its rows");
 
 typedef mho_cells_piece piece; /* one array of the state */
 
@@ -609,7 +614,7 @@ mho_err mho_trainer_save(const mho_trainer *t, mho_checkpoint_row *out, mho_erri
   if (!bytes)
     return mho_fail(ei, MHO_ENOMEM, "no memory for a checkpoint of %zu bytes", size);
 
-  header h = {.magic = "mho ckpt",
+  header h = {.magic = MHO_CHECKPOINT_MAGIC,
               .version = CHECKPOINT_VERSION | bits,
               .scalar = sizeof(mho_real),
               .size = size,
@@ -656,7 +661,8 @@ static mho_err check_whole(const mho_trainer *t, const mho_blob *blob, header *h
   uint32_t known = 0xffff | CHECKSUM;
   for (int i = 0; i < EXTRAS; i++)
     known |= extras[i].bit;
-  bool is_known = !memcmp(h->magic, "mho ckpt", 8) && (h->version & 0xffff) == CHECKPOINT_VERSION;
+  bool is_known =
+      !memcmp(h->magic, MHO_CHECKPOINT_MAGIC, 8) && (h->version & 0xffff) == CHECKPOINT_VERSION;
   if (!is_known || h->version & ~known || h->scalar != sizeof(mho_real))
     return mho_fail(ei, MHO_EDATA,
                     "the checkpoint is not one that this mho reads (version %u, %u-byte numbers)",

@@ -110,6 +110,44 @@ def test_export_of_bytes():
     assert '\\xff' in run('show', bad, '--db', 'u.db').stdout
 
 
+def test_changed_export():
+    """A file of runs that contradicts itself is refused with its line, and nothing of it is taken."""
+    run('train', '--db', 'x.db', *SMALL, '--set', 'train.epochs=2')
+    run('export', '--db', 'x.db', '--all', '--checkpoints', '-o', 'x.jsonl')
+    with open(in_folder('x.jsonl')) as f:
+        text = f.read().splitlines()
+    names = json.loads(text[0])['tables']
+
+    def changed(change):
+        whole = json.loads(text[1])
+        change(whole)
+        return '\n'.join([text[0], json.dumps(whole), *text[2:]]) + '\n'
+
+    def of_run(column, value):
+        return changed(lambda x: x['run'].__setitem__(names['run'].index(column), value))
+
+    def of_row(table, column, value):
+        return changed(lambda x: x['rows'][table][0].__setitem__(names[table].index(column), value))
+
+    cases = [(of_run('final_test_acc', 1.5), 'expected 0 to 1'), (of_run('best_test_acc', -0.1), 'expected 0 to 1'),
+             (of_run('final_test_acc', {'real': 'nan'}), 'expected 0 to 1'), (of_run('wall_s', 'x'), 'wall_s'),
+             (of_run('epochs_done', -1), 'epochs_done'), (of_run('epochs_done', 3), 'its config has 2'), (of_run('best_epoch', 50), 'best epoch'),
+             (of_run('id', 'last'), "cannot be 'last'"), (of_run('id', 'a b'), 'letters and digits'), (of_run('id', ''), 'letters and digits'),
+             (of_run('status', 'bogus'), 'running completed'), (of_run('kind', 'q'), 'trained programmed'),
+             (of_row('epoch', 'epoch', 0), 'epoch of table epoch'), (of_row('epoch', 'test_acc', 7), 'expected 0 to 1'),
+             (of_row('checkpoint', 'epoch', 7), ', batch 0 is said to be of epoch 7'), (of_row('checkpoint', 'batch', 5), 'batch 5'),
+             (changed(lambda x: x.update(rows='x')), 'objects'), (changed(lambda x: x.update(studies={})), 'a list'),
+             (changed(lambda x: x['rows'].update(epoch='x')), 'no list'), (changed(lambda x: x['rows'].update(nope=[])), "no table 'nope'"),
+             (changed(lambda x: x['rows'].update(run=[])), "no table 'run'")]
+    for content, says in cases:
+        refused('import', write('y.jsonl', content), '--db', 'y.db', says=['y.jsonl:2:', says])
+    for more in ('x', '{"end":1}\n', ' '):
+        refused('import', write('y.jsonl', '\n'.join(text) + '\n' + more), '--db', 'y.db', says=['y.jsonl:4:', 'behind the end'])
+    refused('import', write('y.jsonl', of_run('started', 'yesterday')), '--db', 'y.db', says=['y.jsonl', 'started'])
+    assert lines('runs', '--db', 'y.db', '--json') == []
+    run('import', write('y.jsonl', '\n'.join(text) + '\n'), '--db', 'y.db')
+
+
 def test_last_and_clock():
     run('train', '--db', 'l.db', *SMALL, '--name', 'same')
     change('l.db', "UPDATE run SET started = '2200-01-01T00:00:00Z'")
@@ -319,6 +357,6 @@ def test_tails():
     assert again == config
 
 
-main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_last_and_clock, test_report_folder, test_out_over_runs,
+main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_changed_export, test_last_and_clock, test_report_folder, test_out_over_runs,
       test_no_runs_no_database, test_no_ngspice, test_not_finite, test_weights_file, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
       test_first_signal, test_measurements, test_tails])
