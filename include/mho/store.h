@@ -151,6 +151,18 @@ typedef struct mho_prediction_row {
 /** Most of them that a run keeps. */
 enum { MHO_PREDICTIONS_MAX = 1000 };
 
+/** The controls of a layer of neurons, or of the read-out, after an epoch (observe.control), NaN
+ *  where they are not known: see mho_control_view in mho/model/rule.h. */
+typedef struct mho_control_row {
+  int epoch;
+  int layer;        /**< from 1; the read-out is the last */
+  const char *name; /**< "h1", "out" */
+  double size, cosine, cosine_least;
+  /** Of all layers together, in the row of the read-out. */
+  double condition, growth, residual;
+  double unsettled; /**< fraction of the samples whose control had not settled; there, too */
+} mho_control_row;
+
 /** A stored checkpoint. */
 typedef struct mho_checkpoint_row {
   int epoch;     /**< epochs completed */
@@ -176,6 +188,8 @@ typedef struct mho_store_update {
   const mho_run_row *run;
   const mho_energy_row *energies;
   int n_energies;
+  const mho_control_row *controls;
+  int n_controls;
   const mho_prediction_row *predictions; /**< replace those that there are */
   int n_predictions;
 } mho_store_update;

@@ -151,8 +151,9 @@ static mho_err choose_all(const options *o, mho_store *s, chosen *c, mho_errinfo
 /* ---------------------------------------------------------------- as CSV */
 
 static mho_err check_table(const char *name, mho_errinfo *ei) {
-  static const char *const tables[] = {"run",          "epoch",         "layer_epoch", "settle",
-                                       "energy_epoch", "settle_sample", "prediction",  "cosim"};
+  static const char *const tables[] = {"run",           "epoch",        "layer_epoch",
+                                       "settle",        "energy_epoch", "control",
+                                       "settle_sample", "prediction",   "cosim"};
   char known[256] = "";
 
   for (int i = 0; i < MHO_COUNT(tables); i++) {

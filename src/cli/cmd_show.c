@@ -145,6 +145,17 @@ static const struct {
      "AS \"cosines with backprop\" "
      "FROM settle WHERE run_id = ?1 AND phase = 'free' ORDER BY epoch",
      false},
+    {"controls, first training batch", "SELECT count(*) FROM control WHERE run_id = ?1",
+     "SELECT epoch, (SELECT group_concat(printf('%.3g', size), ' ') FROM (SELECT size FROM control "
+     "l WHERE l.run_id = ?1 AND l.epoch = c.epoch ORDER BY layer)) AS \"controls over inputs\", "
+     "(SELECT group_concat(printf('%.3f', cosine), ' ') FROM (SELECT cosine FROM control l WHERE "
+     "l.run_id = ?1 AND l.epoch = c.epoch ORDER BY layer)) AS \"cosines with backprop\", "
+     "(SELECT group_concat(printf('%.3f', cosine_least), ' ') FROM (SELECT cosine_least FROM "
+     "control l WHERE l.run_id = ?1 AND l.epoch = c.epoch ORDER BY layer)) AS "
+     "\"with the least\", round(condition, 3) AS condition, round(growth, 3) AS growth, "
+     "printf('%.2g', residual) AS residual, round(100*unsettled, 1) AS \"unsettled %\" "
+     "FROM control c WHERE run_id = ?1 AND condition IS NOT NULL ORDER BY epoch",
+     false},
     {"last epoch on hardware, one sample after another",
      "SELECT count(*) FROM energy_epoch WHERE run_id = ?1",
      "WITH e AS (SELECT * FROM energy_epoch WHERE run_id = ?1 AND epoch = "

@@ -19,7 +19,7 @@
  * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887 (nudged); A. Meulemans, M. Farinha et
  * al., ICML 2022, arXiv 2204.07249 (label).
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "rule/dfc_feedback.h"
+#include "rule/dfc_observed.h"
 
 #include <math.h>
 #include <string.h>
@@ -44,6 +44,11 @@ static bool in_steps(const mho_experiment *e) {
   return control_of(e) == DFC_TIME;
 }
 
+/* Whether all of the controller is asked for: it acts in time, or is observed. */
+static bool shows_controller(const mho_experiment *e) {
+  return in_steps(e) || e->observe.control;
+}
+
 static const char *without_nudge(const mho_experiment *e) {
   return params_of(e)->target == DFC_NUDGED ? NULL : "the target is the label (rule.target)";
 }
@@ -63,7 +68,7 @@ static const char *without_leak(const mho_experiment *e) {
  */
 static const char *without_parts(const mho_experiment *e) {
   const dfc_params *p = params_of(e);
-  if (in_steps(e) || (p->gain == 0 && p->leak_on == DFC_LEAK_OF_INTEGRAL))
+  if (shows_controller(e) || (p->gain == 0 && p->leak_on == DFC_LEAK_OF_INTEGRAL))
     return NULL;
   return "only the gain of the controller counts at rest (rule.control)";
 }
@@ -72,9 +77,15 @@ static const char *without_difference(const mho_experiment *e) {
   const dfc_params *p = params_of(e);
   if (p->proportional == 0)
     return "control and integral are the same (rule.proportional: 0)";
-  if (in_steps(e) || p->gain == 0)
+  if (shows_controller(e) || p->gain == 0)
     return NULL;
   return "only the gain of the controller counts at rest (rule.control)";
+}
+
+static const char *without_time(const mho_experiment *e) {
+  return shows_controller(e) ? NULL
+                             : "control is looked for at rest, and not observed "
+                               "(rule.control, observe.control)";
 }
 
 static const char *without_steps(const mho_experiment *e) {
@@ -120,10 +131,10 @@ static const mho_param table[] = {
     P_CHOICE(control, "control", "auto|linear|solve|time",
              "the control: to first order in closed form, at rest, or on its way in time; auto: at "
              "rest where reads are exact, else in time"),
-    P_REAL(ratio, "ratio", 0.2, 1e-6, 10,
+    P_REAL(ratio, "ratio", 0.02, 1e-6, 10,
            "control time: time constant of the neurons over the controller's",
-           .idle = without_steps),
-    P_REAL(dt, "dt", 0.02, 1e-6, 10, "control time: a step, over the controller's time constant",
+           .idle = without_time),
+    P_REAL(dt, "dt", 0.01, 1e-6, 10, "control time: a step, over the controller's time constant",
            .idle = without_steps),
     MHO_P_INT(dfc_params, steps, "steps", 500, 1, 65535, "control time: how many steps",
               .idle = without_steps),
@@ -363,6 +374,7 @@ const mho_rule mho_rule_dfc = {
     .n_vars = MHO_COUNT(variables),
     .feed_forward = true,
     .controls = true,
+    .observe = mho__dfc_observe,
     .own_new = mho__dfc_feedback_new,
     .own_free = mho__dfc_feedback_free,
     .workspace_new = workspace_new,

@@ -127,7 +127,7 @@ void mho__dfc_integrate(const dfc_run *r) {
   r->lesson->thread->step = 0;
   w->run = &quiet;
   begin(r);
-  mho_ode_start(w->ode, w, fmin(FIRST_STEP * r->p->ratio, end), error * mho__dfc_unit(r->p), 0);
+  mho_ode_start(w->ode, w, fmin(FIRST_STEP * r->p->ratio, end), error * mho__dfc_unit(r->p), error);
   for (int64_t k = 0; t < end && k < STEPS_EACH * r->p->steps; k++) {
     double before = t;
     if (mho_ode_step(w->ode, &t, end, w->y, NULL)) /* it ran away, which is judged from here */

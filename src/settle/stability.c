@@ -23,6 +23,10 @@ static const char *without_samples(const mho_experiment *e) {
   return any ? NULL : "nothing is observed of samples (observe.lyapunov, observe.settling)";
 }
 
+static const char *without_controller(const mho_experiment *e) {
+  return ((const mho_rule *)e->rule.entry)->controls ? NULL : "there is no controller (rule.name)";
+}
+
 static const mho_param table[] = {
     MHO_P_BOOL(mho_observe_config, spectral_radius, "spectral_radius", false,
                "after every epoch: largest |eigenvalue| of the hidden-to-hidden matrix"),
@@ -38,6 +42,11 @@ static const mho_param table[] = {
                  "states backpropagation has in the cosine: those of a forward pass, without the "
                  "recurrence; or those that the free phase settled to",
                  .idle = without_cosine),
+    MHO_P_BOOL(mho_observe_config, control, "control", false,
+               "after every epoch: what a controller makes neurons do, first training batch: size "
+               "of the controls, cosines with backpropagation and with the least controls, whether "
+               "the network would stay at rest",
+               .idle = without_controller),
     MHO_P_INT(mho_observe_config, samples, "samples", 200, 1, 1e6,
               "test images that lyapunov and settling are taken over", .idle = without_samples),
 };

@@ -5,7 +5,7 @@
 -- SQLite keeps the comments inside a statement, so that any tool's schema view shows them.
 
 PRAGMA application_id = 0x6d686f31; -- "mho1"
-PRAGMA user_version = 9;
+PRAGMA user_version = 10;
 
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY
@@ -186,6 +186,21 @@ CREATE TABLE energy_epoch ( -- what an epoch of training would have taken on har
   count   REAL,                              -- of reads, driven lines, conversions, pulses, cells
   samples REAL,                              -- that were trained on: joule/samples is the energy of one
   PRIMARY KEY (run_id, epoch, term)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE control ( -- what a controller makes neurons do, on the first training batch (observe.control)
+  run_id       TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE,
+  epoch        INTEGER NOT NULL,
+  layer        INTEGER NOT NULL,             -- of neurons, from 1; the read-out is the last
+  name         TEXT NOT NULL,                -- "h1", "out"
+  size         REAL,                         -- rms of the controls over that of the summed inputs
+  cosine       REAL,                         -- of what is learned from with backpropagation's error, -1 to 1
+  cosine_least REAL,                         -- of the controls with the least ones that move the read-out as far
+  condition    REAL,                         -- of all layers, with the read-out: part of Q in the row space of J, 0 to 1
+  growth       REAL,                         -- of all layers: largest real part around the rest, over the controller's time
+  residual     REAL,                         -- of all layers: what the rest is missed by, over the first error
+  unsettled    REAL,                         -- of all layers: fraction of the samples that missed the tolerance
+  PRIMARY KEY (run_id, epoch, layer)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE settle_sample ( -- in continuous time (settle.method ode), with observe.settling

@@ -249,6 +249,14 @@ static const mho_store_column energy_columns[] = {
     ENERGY(seconds, REAL), ENERGY(count, REAL), ENERGY(samples, REAL),
 };
 
+#define CONTROL(field, kind) MHO_STORE_COLUMN(mho_control_row, field, kind)
+static const mho_store_column control_columns[] = {
+    CONTROL(epoch, INT),      CONTROL(layer, INT),      CONTROL(name, WORD),
+    CONTROL(size, REAL),      CONTROL(cosine, REAL),    CONTROL(cosine_least, REAL),
+    CONTROL(growth, REAL),    CONTROL(condition, REAL), CONTROL(residual, REAL),
+    CONTROL(unsettled, REAL),
+};
+
 #define SAMPLE(field, kind) MHO_STORE_COLUMN(mho_settle_sample, field, kind)
 static const mho_store_column sample_columns[] = {
     SAMPLE(epoch, INT),    SAMPLE(phase, WORD),  SAMPLE(sample, INT),
@@ -344,6 +352,10 @@ static mho_err write_locked(mho_store *s, const char *id, const mho_store_update
     err = mho__store_insert(s, "INSERT OR REPLACE INTO energy_epoch", "run_id", id, energy_columns,
                             MHO_COUNT(energy_columns), u->energies, u->n_energies,
                             sizeof *u->energies, ei);
+  if (!err && u->controls)
+    err = mho__store_insert(s, "INSERT OR REPLACE INTO control", "run_id", id, control_columns,
+                            MHO_COUNT(control_columns), u->controls, u->n_controls,
+                            sizeof *u->controls, ei);
   if (!err && u->samples)
     err = mho__store_insert(s, "INSERT OR REPLACE INTO settle_sample", "run_id", id, sample_columns,
                             MHO_COUNT(sample_columns), u->samples, u->n_samples, sizeof *u->samples,
@@ -394,6 +406,7 @@ mho_err mho_store_rewind(mho_store *s, const char *run_id, int epoch, mho_errinf
       "DELETE FROM layer_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM settle WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM energy_epoch WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
+      "DELETE FROM control WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM settle_sample WHERE run_id = ?1 AND epoch > CAST(?2 AS INTEGER)",
       "DELETE FROM prediction WHERE run_id = ?1 AND ?2 IS NOT NULL"};
 

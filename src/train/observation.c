@@ -204,3 +204,36 @@ mho_err mho_trainer_observe(mho_trainer *t, mho_settle_row *row, double *cosine,
     err = cosines(t, cosine, ei);
   return err;
 }
+
+/* ---------------------------------------------------------------- controls */
+
+mho_err mho__trainer_observe_control(mho_trainer *t, mho_control_row *rows, mho_errinfo *ei) {
+  const mho_network *net = t->net;
+  int n = (int)t->e->train.batch, last = mho_network_output(net);
+  mho_control_view view;
+  mho_rule_stats stats;
+
+  mho_err err = mho__trainer_settle(t, &t->data.train, 0, n, true, &stats, ei);
+  if (err)
+    return err;
+  mho_lesson lesson = mho__learner_lesson(t->learner, n);
+  lesson.vars = t->learner->other_vars;
+  err = t->learner->rule->observe(&lesson, &view, ei);
+
+  for (int l = 1; l <= last && !err; l++) {
+    bool is_last = l == last;
+    rows[l - 1] = (mho_control_row){.epoch = t->at.epoch,
+                                    .layer = l,
+                                    .name = net->layer[l].name,
+                                    .size = view.size[l],
+                                    .cosine = view.cosine[l],
+                                    .cosine_least = view.least[l],
+                                    .condition = is_last ? view.condition : (double)NAN,
+                                    .growth = is_last ? view.growth : (double)NAN,
+                                    .residual = is_last ? view.residual : (double)NAN,
+                                    .unsettled = NAN};
+    if (is_last)
+      rows[l - 1].unsettled = (double)stats.nudged.unsettled / n;
+  }
+  return err;
+}

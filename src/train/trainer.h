@@ -39,6 +39,10 @@ struct mho_trainer {
   mho_choice *ideal_reads;
 };
 
+/** The controls of a rule with a controller on the first training batch, a row a layer, [n_layers
+ *  - 1]: see mho_rule.observe. Nothing that training uses later is touched. */
+mho_err mho__trainer_observe_control(mho_trainer *t, mho_control_row *rows, mho_errinfo *ei);
+
 /* ---------------------------------------------------------------- an experiment at odds with
  * itself */
 

@@ -40,6 +40,18 @@ static mho_err observe_circuit(mho_trainer *t, mho_store_update *u, mho_settle_r
   return mho_trainer_observe_circuit(t, &t->data.test, n, settle, samples, ei);
 }
 
+/* What a controller makes neurons do. u->controls: to be freed. */
+static mho_err observe_control(mho_trainer *t, mho_store_update *u, mho_errinfo *ei) {
+  int n = t->net->n_layers - 1;
+  mho_control_row *rows = mho_alloc((size_t)n, sizeof *rows);
+  if (!rows)
+    return mho_fail(ei, MHO_ENOMEM, "no memory for the controls of %d layers", n);
+
+  u->controls = rows;
+  u->n_controls = n;
+  return mho__trainer_observe_control(t, rows, ei);
+}
+
 /* The records of the free phase and of the connections; cosines go from an array into the
  * latter. */
 static mho_err observe(mho_training_run *g, mho_store_update *u, mho_settle_row *settle,
@@ -54,6 +66,8 @@ static mho_err observe(mho_training_run *g, mho_store_update *u, mho_settle_row 
   mho_err err = mho_trainer_observe(t, settle, cosine, ei);
   if (!err && t->e->observe.settling && mho_trainer_in_time(t))
     err = observe_circuit(t, u, settle, ei);
+  if (!err && t->e->observe.control && t->learner->rule->observe)
+    err = observe_control(t, u, ei);
   if (!err && t->e->observe.cosine)
     for (int c = 0; c < t->net->n_trained; c++)
       layers[c].cosine = cosine[c];
@@ -169,6 +183,7 @@ static mho_err log_epoch(mho_training_run *g, mho_epoch_row *epoch, mho_errinfo 
 
   mho_free(layers);
   mho_free((mho_settle_sample *)(uintptr_t)u.samples);
+  mho_free((mho_control_row *)(uintptr_t)u.controls);
   return err;
 }
 

@@ -22,8 +22,9 @@ struct writer {
   char run[MHO_ID_MAX], ended[32], error[MHO_MESSAGE_MAX];
   mho_store_update u;
   mho_epoch_row epoch;
-  mho_layer_row *layers;    /* [u.n_layers], its names point into the network */
-  mho_energy_row *energies; /* [u.n_energies] */
+  mho_layer_row *layers;     /* [u.n_layers], its names point into the network */
+  mho_energy_row *energies;  /* [u.n_energies] */
+  mho_control_row *controls; /* [u.n_controls], names as above */
   mho_settle_row settle;
   mho_settle_sample *samples; /* [u.n_samples] */
   mho_checkpoint_row checkpoint;
@@ -34,6 +35,8 @@ static void release(writer *w) {
   mho_free(w->layers);
   mho_free(w->samples);
   mho_free(w->energies);
+  mho_free(w->controls);
+  w->controls = NULL;
   w->layers = NULL;
   w->samples = NULL;
   w->energies = NULL;
@@ -112,8 +115,9 @@ static mho_err take(writer *w, const mho_store_update *u, mho_errinfo *ei) {
   w->layers = copy_of(u->layers, u->n_layers, sizeof *w->layers);
   w->samples = copy_of(u->samples, u->n_samples, sizeof *w->samples);
   w->energies = copy_of(u->energies, u->n_energies, sizeof *w->energies);
-  bool has_all =
-      !u->layers == !w->layers && !u->samples == !w->samples && !u->energies == !w->energies;
+  w->controls = copy_of(u->controls, u->n_controls, sizeof *w->controls);
+  bool has_all = !u->layers == !w->layers && !u->samples == !w->samples &&
+                 !u->energies == !w->energies && !u->controls == !w->controls;
   if (!has_all) {
     release(w);
     return mho_fail(ei, MHO_ENOMEM, "no memory to write an epoch");
@@ -132,6 +136,7 @@ static mho_err take(writer *w, const mho_store_update *u, mho_errinfo *ei) {
   w->u.layers = w->layers;
   w->u.samples = w->samples;
   w->u.energies = w->energies;
+  w->u.controls = w->controls;
   w->u.settles = u->n_settles ? &w->settle : NULL;
   w->u.last = u->last ? &w->checkpoint : NULL;
   w->u.run = &w->row;

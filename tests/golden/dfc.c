@@ -297,12 +297,13 @@ static void test_rest(void **state) {
  * comes from. */
 static void test_rest_in_time(void **state) {
   static const char *const rules[] = {
-      "leak: 1e-3, steps: 3000",
-      "gain: 2.5, proportional: 1, steps: 2500",
-      "gain: 2.5, proportional: 1, leak_on: integral, steps: 2500",
-      "leak: 1e-3, integrate: rkf45, tolerance: 1e-10, steps: 3500",
+      "leak: 1e-3, dt: 0.02, ratio: 0.2, steps: 3000",
+      "gain: 2.5, proportional: 1, dt: 0.02, ratio: 0.2, steps: 2500",
+      "gain: 2.5, proportional: 1, leak_on: integral, dt: 0.02, ratio: 0.2, steps: 2500",
+      "leak: 1e-3, integrate: rkf45, tolerance: 1e-10, dt: 0.02, ratio: 0.2, steps: 3500",
       "target: label, gain: 2.5, dt: 0.01, ratio: 0.05, steps: 4000",
-      "target: label, gain: 2.5, integrate: msadams, tolerance: 1e-10, steps: 2000",
+      "target: label, gain: 2.5, integrate: msadams, tolerance: 1e-10, dt: 0.02, "
+      "ratio: 0.2, steps: 2000",
   };
   for (int p = 0; p < MHO_COUNT(paths); p++)
     for (int r = 0; r < MHO_COUNT(rules); r++) {
@@ -322,7 +323,8 @@ static void test_gain(void **state) {
   static const char *const rules[] = {
       "leak: 0.01, leak_on: integral", "leak: 0.02, proportional: 50, leak_on: integral",
       "gain: 100",
-      "gain: 100, proportional: 1, leak_on: integral, control: time, dt: 0.01, steps: 6000"};
+      "gain: 100, proportional: 1, leak_on: integral, control: time, ratio: 0.2, dt: 0.01, "
+      "steps: 6000"};
   double first[CLASSES];
   for (int r = 0; r < MHO_COUNT(rules); r++) {
     subject x = subject_new("network: {hidden: [6]}\n", rules[r], "chain");
@@ -342,11 +344,12 @@ static void test_order_of_steps(void **state) {
   for (int k = 0; k < 4; k++) {
     char rule[256];
     if (k < 3)
-      snprintf(rule, sizeof rule, "control: time, gain: 5, dt: %g, steps: %d", 0.004 / (1 << k),
-               250 << k);
+      snprintf(rule, sizeof rule, "control: time, gain: 5, ratio: 0.2, dt: %g, steps: %d",
+               0.004 / (1 << k), 250 << k);
     else
       snprintf(rule, sizeof rule,
-               "control: time, gain: 5, dt: 0.01, steps: 100, integrate: rk8pd, tolerance: 1e-9");
+               "control: time, gain: 5, ratio: 0.2, dt: 0.01, steps: 100, integrate: rk8pd, "
+               "tolerance: 1e-9");
     subject x = subject_new(nets[0], rule, "chain");
     bring(&x);
     memcpy(f[k], control_of(&x, 1, 0), (size_t)x.p.n[1] * sizeof(double));
@@ -737,6 +740,42 @@ static void test_unstable(void **state) {
   }
 }
 
+/* A linear network stays at rest just where the largest real part is below 0. */
+static void test_growth(void **state) {
+  int tried = 0, grew = 0, n = getenv("MHO_TEST_SLOW") ? 200 : 20;
+  for (int i = 0; i < n; i++) {
+    float draw[4];
+    char yaml[256], rule[256];
+    mho_rng_uniform(mho_rng_make(3, MHO_RNG_TEST, 0), 0, (uint64_t)(4 * i), 4, draw);
+    snprintf(yaml, sizeof yaml,
+             "network: {hidden: [6, 5], neuron: linear, output: linear}\ntrain: {seed: %d}\n", i);
+    snprintf(rule, sizeof rule,
+             "control: time, ratio: %g, dt: 0.05, steps: 2400, integrate: rkf45, tolerance: 0.01, "
+             "proportional: %g, leak: %g, leak_on: %s",
+             0.05 + 0.3 * (double)draw[0], 3 * (double)draw[1], pow(10, -3 + 3 * (double)draw[2]),
+             i % 2 ? "integral" : "control");
+    subject x = subject_new(yaml, rule, i % 3 ? "direct, q: random" : "chain");
+    for (int l = 1; l < x.p.last && x.p.q[l]; l++)
+      for (int k = 0; k < CLASSES * x.p.n[l]; k++)
+        ((double *)(uintptr_t)x.p.q[l])[k] *= 4 * (double)draw[3];
+
+    mho_control_row rows[LAYERS];
+    mho_rule_stats stats = bring(&x);
+    OK(mho__trainer_observe_control(x.t, rows, &ei));
+    double growth = rows[x.p.last - 1].growth;
+    if (fabs(growth) > 0.1) {
+      tried++;
+      grew += growth > 0;
+      if ((growth > 0) != (stats.lost > 0) || (growth < 0 && stats.nudged.unsettled))
+        fail_msg("net %d, %s: growth %g, %d lost, %d unsettled", i, rule, growth, (int)stats.lost,
+                 (int)stats.nudged.unsettled);
+    }
+    subject_free(&x);
+  }
+  print_message("  %d networks, of which %d run away\n", tried, grew);
+  assert_true(grew > n / 10 && tried - grew > n / 10);
+}
+
 /* A second circuit with an offset of its own is an error that nothing has made: none remains of it
  * when one circuit takes both activities. */
 static void test_copies(void **state) {
@@ -824,14 +863,15 @@ static void test_published_way(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rest),           cmocka_unit_test(test_rest_in_time),
-      cmocka_unit_test(test_gain),           cmocka_unit_test(test_order_of_steps),
-      cmocka_unit_test(test_closed_form),    cmocka_unit_test(test_first_order),
-      cmocka_unit_test(test_least_control),  cmocka_unit_test(test_between_two_limits),
-      cmocka_unit_test(test_energy),         cmocka_unit_test(test_bounds),
-      cmocka_unit_test(test_descent),        cmocka_unit_test(test_weak_control),
-      cmocka_unit_test(test_unstable),       cmocka_unit_test(test_copies),
-      cmocka_unit_test(test_noise_of_means), cmocka_unit_test(test_published_way),
+      cmocka_unit_test(test_rest),          cmocka_unit_test(test_rest_in_time),
+      cmocka_unit_test(test_gain),          cmocka_unit_test(test_order_of_steps),
+      cmocka_unit_test(test_closed_form),   cmocka_unit_test(test_first_order),
+      cmocka_unit_test(test_least_control), cmocka_unit_test(test_between_two_limits),
+      cmocka_unit_test(test_energy),        cmocka_unit_test(test_bounds),
+      cmocka_unit_test(test_descent),       cmocka_unit_test(test_weak_control),
+      cmocka_unit_test(test_unstable),      cmocka_unit_test(test_growth),
+      cmocka_unit_test(test_copies),        cmocka_unit_test(test_noise_of_means),
+      cmocka_unit_test(test_published_way),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

@@ -393,7 +393,7 @@ static void test_floating_point(void **state) {
       "rule: {name: dfc, target: label, gain: 2, control: linear}\n",
       "rule: {name: dfc, learn: potential, leak_on: integral, proportional: 1}\n"
       "feedback: {path: direct}\nneuron: {variation: {offset: 0.1}}\n",
-      "rule: {name: dfc, control: time, steps: 30, proportional: 1}\n",
+      "rule: {name: dfc, control: time, ratio: 0.2, steps: 30, proportional: 1}\n",
       "rule: {name: dfc, target: label, gain: 1, steps: 20}\n"
       "array: {model: periphery, read_noise: 0.01}\n",
       "rule: {name: dfc, control: time, steps: 20, integrate: rkf45}\nnetwork: {output: linear}\n",

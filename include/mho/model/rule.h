@@ -172,6 +172,23 @@ static inline void mho_lesson_wrote(const mho_lesson *l, const mho_pulse_counts 
   l->host->wrote(l, counts);
 }
 
+/** What is to be known of the controls of a lesson's samples; NaN: it is not known. */
+typedef struct mho_control_view {
+  /* Of every layer of neurons and the read-out: */
+  double size[MHO_LAYERS_MAX];   /**< rms of the controls over that of the summed inputs */
+  double cosine[MHO_LAYERS_MAX]; /**< of what is learned from with backpropagation's error */
+  /** Of the controls with the least ones that move the read-out as far. */
+  double least[MHO_LAYERS_MAX];
+  /** Part of what leads controls back that lies where the network can move the read-out from, 0 to
+   *  1: arXiv 2106.07887, condition 2. */
+  double condition;
+  /** Largest real part of the eigenvalues of the controlled network, over the controller's time
+   *  constant: below 0 it comes back to its rest. Of the first two samples. */
+  double growth;
+  /** Mean of what the controller misses of its rest, over its error without control. */
+  double residual;
+} mho_control_view;
+
 /* ---------------------------------------------------------------- rules */
 
 /** A registered learning rule. What is nullable may be left out. */
@@ -195,6 +212,9 @@ typedef struct mho_rule {
    *  chain, where others take links; the nudged statistics are those of control, and samples that
    *  miss the tolerance are said to be unsettled. */
   bool controls;
+  /** Nullable, of a rule with a controller: what is to be known of a lesson that has been learned
+   *  from, all of a batch, for observe.control. @return MHO_OK; MHO_ENOMEM. */
+  mho_err (*observe)(const mho_lesson *l, mho_control_view *out, mho_errinfo *ei);
   /** Memory that it works in, of no consequence for results: for batches of up to `batch` samples;
    *  nullable, both. */
   mho_err (*own_new)(const mho_network *net, const void *params, int batch, void **own,

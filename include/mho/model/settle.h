@@ -374,7 +374,7 @@ MHO_API void mho_read_out(const mho_phase *p, mho_real *error, double *loss, int
 
 /** What is to be observed after an epoch; the cosine is the trainer's. */
 typedef struct mho_observe_config {
-  bool spectral_radius, lyapunov, settling, cosine;
+  bool spectral_radius, lyapunov, settling, cosine, control;
   int cosine_at;   /**< MHO_COSINE_... */
   int64_t samples; /**< test images */
 } mho_observe_config;
