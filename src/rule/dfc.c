@@ -121,7 +121,7 @@ static const mho_param table[] = {
     P_REAL(gain, "gain", 0, 0, 1e9,
            "of the controller at rest: u = gain e, and the leak follows; 0: as leak and "
            "proportional make it"),
-    P_REAL(leak, "leak", 1e-3, 0, 1e6, "alpha of the controller's integral", .idle = without_leak),
+    P_REAL(leak, "leak", 1, 0, 1e6, "alpha of the controller's integral", .idle = without_leak),
     P_REAL(proportional, "proportional", 0, 0, 1e6, "k_p, the controller's part without memory",
            .idle = without_parts),
     P_CHOICE(leak_on, "leak_on", "control|integral",
@@ -158,7 +158,10 @@ static const mho_param table[] = {
              .idle = without_copies),
 };
 
-static const mho_default defaults[] = {{"feedback.path", "chain"}, {"rule.gradient", "normalized"}};
+/* At a gain of 1 controls point between those of backpropagation and the least ones; a rate for
+ * errors that a controller makes smaller. */
+static const mho_default defaults[] = {
+    {"feedback.path", "chain"}, {"rule.gradient", "normalized"}, {"update.rate", "0.003"}};
 
 static const mho_var variables[] = {
     [DFC_CONTROL] = {"control", MHO_PER_NEURON, false, false},

@@ -135,6 +135,9 @@ void mho__dfc_pass(const dfc_run *r, bool controlled);
 void mho__dfc_lead_back(const dfc_run *r);
 /** J of all layers at the present activities, and JQ of every sample. */
 void mho__dfc_jacobian(const dfc_run *r);
+/** JQ of all samples alike, as that of their mean slopes, for a fraction of the products: of
+ *  arrays of controls, through which no patches and poolings are. */
+void mho__dfc_mean_jacobian(const dfc_run *r);
 /** The same run with reads that nobody counts: a rest is one read of every link, however often it
  *  is looked for. @param stats  room for what they add up. */
 dfc_run mho__dfc_uncounted(const dfc_run *r, mho_settle_stats *stats);

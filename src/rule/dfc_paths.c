@@ -271,3 +271,59 @@ void mho__dfc_jacobian(const dfc_run *r) {
     add_layer(r, l);
   }
 }
+
+/* ---------------------------------------------------------------- that of the mean slopes */
+
+/* Mean slopes of layer l over the samples, [n], by way of `room` [samples x n]. */
+static void find_mean_slopes(const dfc_run *r, int l, mho_real *room, mho_real *mean) {
+  const mho_layer *layer = &r->lesson->net->layer[l];
+  int n = layer->n, samples = r->lesson->n;
+  for (int i = 0; i < samples * n; i++)
+    room[i] = 1;
+  mho_layer_scale_by_slope(layer, samples, mho__dfc_z(r, l), room);
+
+  memcpy(mean, room, (size_t)n * sizeof *mean);
+  for (int s = 1; s < samples; s++)
+    for (int i = 0; i < n; i++)
+      mean[i] += room[s * n + i];
+  for (int i = 0; i < n; i++)
+    mean[i] /= (mho_real)samples;
+}
+
+/* Rows of J as if one sample had the mean slopes. */
+static void find_mean_rows(const dfc_run *r, int l) {
+  const dfc_workspace *w = r->w;
+  int last = mho_network_output(r->lesson->net), n = r->lesson->net->layer[l].n;
+  mho_real *rows = w->jacobian[l], *mean = w->miss[l];
+  mho_phase phase = r->phase;
+  phase.n = w->classes;
+
+  for (int i = w->first_back[l]; i < w->first_back[l + 1]; i++) {
+    const mho_link *k = &w->back[i];
+    mho__link_read(&phase, k, k->from == last ? w->units : w->jacobian[k->from], rows, k->scale,
+                   i > w->first_back[l], r->stats);
+  }
+  if (w->first_back[l] == w->first_back[l + 1])
+    memset(rows, 0, (size_t)(w->classes * n) * sizeof *rows);
+
+  find_mean_slopes(r, l, w->other[l], mean);
+  for (int c = 0; c < w->classes; c++)
+    for (int i = 0; i < n; i++)
+      rows[c * n + i] *= mean[i];
+}
+
+void mho__dfc_mean_jacobian(const dfc_run *r) {
+  size_t squares = (size_t)(r->w->classes * r->w->classes);
+  mho_lesson one = *r->lesson;
+  dfc_run mean = *r;
+  one.n = 1;
+  mean.lesson = &one;
+
+  begin_jacobian(&mean);
+  for (int l = mho_hidden_end(r->lesson->net) - 1; l >= 1; l--) {
+    find_mean_rows(r, l);
+    add_layer(&mean, l);
+  }
+  for (int s = 1; s < r->lesson->n; s++)
+    memcpy(r->w->k + (size_t)s * squares, r->w->k, squares * sizeof *r->w->k);
+}

@@ -721,7 +721,8 @@ static void test_weak_control(void **state) {
 
 /* Controls that lead the wrong way are counted and teach nothing. */
 static void test_unstable(void **state) {
-  static const char *const rules[] = {"control: solve", "control: linear", "control: time"};
+  static const char *const rules[] = {"control: solve, leak: 1e-3", "control: linear, leak: 1e-3",
+                                      "control: time, leak: 1e-3"};
   for (int r = 0; r < MHO_COUNT(rules); r++) {
     subject x = subject_new(r < 2 ? "network: {hidden: [12, 10]}\n"
                                   : "network: {hidden: [12, 10], neuron: linear}\n",
