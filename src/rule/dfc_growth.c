@@ -207,8 +207,10 @@ static void find_answers(const linear *x, const double *v, double *p) {
   double top = v[0], sum = 0;
   for (int i = 1; i < n; i++)
     top = fmax(top, v[i]);
-  for (int i = 0; i < n; i++)
-    sum += p[i] = exp(v[i] - top);
+  for (int i = 0; i < n; i++) {
+    p[i] = exp(v[i] - top);
+    sum += p[i];
+  }
   for (int i = 0; i < n; i++)
     p[i] /= sum;
 }

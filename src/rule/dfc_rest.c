@@ -106,17 +106,19 @@ static void multiply_slopes(const dfc_run *r, int s, const double *v, int width,
     return;
 
   /* rows of S JQ: p_i (row i less the mean row under p) */
-  double top = v[0], all = 0;
+  double top = v[0], all = 0, *p = r->w->eigenvalue;
   for (int i = 1; i < n; i++)
     top = fmax(top, v[i]);
-  for (int i = 0; i < n; i++)
-    all += exp(v[i] - top);
+  for (int i = 0; i < n; i++) {
+    p[i] = exp(v[i] - top);
+    all += p[i];
+  }
   for (int j = 0; j < n; j++) {
     double mean = 0;
     for (int i = 0; i < n; i++)
-      mean += exp(v[i] - top) / all * k[i * n + j];
+      mean += p[i] / all * k[i * n + j];
     for (int i = 0; i < n; i++)
-      m[i * width + j] = exp(v[i] - top) / all * (k[i * n + j] - mean);
+      m[i * width + j] = p[i] / all * (k[i * n + j] - mean);
   }
 }
 
@@ -314,16 +316,23 @@ static void find_parts(root *x) {
   const dfc_run *r = x->r;
   double along[MHO_CHUNK_MAX] = {0}, squares[MHO_CHUNK_MAX] = {0};
 
-  for (int l = 1; l < mho_hidden_end(r->lesson->net); l++) {
-    const mho_real *f = mho__dfc_control(r, l), *before = r->w->other[l], *miss = r->w->miss[l];
-    int n = r->lesson->net->layer[l].n;
-    for (int i = 0; i < r->lesson->n * n; i++) {
-      int s = i / n;
-      double last = (double)miss[i], turn = (double)(f[i] - before[i]) - last;
-      along[s] += last * turn;
-      squares[s] += turn * turn;
+  for (int l = 1; l < mho_hidden_end(r->lesson->net); l++)
+    for (int s = 0; s < r->lesson->n; s++) {
+      int n = r->lesson->net->layer[l].n;
+      size_t first = (size_t)s * (size_t)n;
+      const mho_real *f = mho__dfc_control(r, l) + first, *before = r->w->other[l] + first;
+      const mho_real *miss = r->w->miss[l] + first;
+      mho_real product = 0, square = 0;
+#pragma omp simd reduction(+ : product, square)
+      for (int i = 0; i < n; i++) {
+        mho_real turn = f[i] - before[i] - miss[i];
+        product += miss[i] * turn;
+        square += turn * turn;
+      }
+      along[s] += (double)product;
+      squares[s] += (double)square;
     }
-  }
+
   for (int s = 0; s < r->lesson->n; s++) {
     double part = squares[s] > 0 ? -x->part[s] * along[s] / squares[s] : 1;
     x->part[s] = x->looks == 0 ? 1 : fmin(fmax(part, LEAST_PART), 1);
@@ -333,16 +342,24 @@ static void find_parts(root *x) {
 /* How far f of layer l was off, and where it is from here on. */
 static void follow(root *x, int l) {
   const dfc_run *r = x->r;
-  mho_real *f = mho__dfc_control(r, l), *miss = r->w->miss[l];
-  const mho_real *before = r->w->other[l];
   int n = r->lesson->net->layer[l].n;
 
-  for (int i = 0; i < r->lesson->n * n; i++) {
-    int s = i / n;
-    miss[i] = f[i] - before[i];
-    x->change[s] = fmax(x->change[s], fabs((double)miss[i]));
-    x->most[s] = fmax(x->most[s], fabs((double)f[i]));
-    f[i] = before[i] + (mho_real)x->part[s] * miss[i];
+  for (int s = 0; s < r->lesson->n; s++) {
+    size_t first = (size_t)s * (size_t)n;
+    mho_real *f = mho__dfc_control(r, l) + first, *miss = r->w->miss[l] + first;
+    const mho_real *before = r->w->other[l] + first;
+    mho_real part = (mho_real)x->part[s], most = 0, change = 0;
+#pragma omp simd reduction(max : most, change)
+    for (int i = 0; i < n; i++) {
+      mho_real off = f[i] - before[i], size = f[i] < 0 ? -f[i] : f[i];
+      mho_real by = off < 0 ? -off : off;
+      miss[i] = off;
+      most = size > most ? size : most;
+      change = by > change ? by : change;
+      f[i] = before[i] + part * off;
+    }
+    x->most[s] = fmax(x->most[s], (double)most);
+    x->change[s] = fmax(x->change[s], (double)change);
   }
 }
 
