@@ -7,12 +7,12 @@
  *   u = (S JQ + alpha~ 1)^-1 e(v_o free)
  *
  * S = -de/dv_o: 1, or diag(p) - p p^T where e is a soft label less the softmax p. The root is
- * found by Newton's method with the S of the present state and the JQ of the free one's mean slopes,
- * which every step corrects by what it has done to the read-out (Broyden's rank one); a step that
- * makes F much larger is halved. By the chain f depends on the activities that it leads to: it is
- * led back at those of the iteration before, JQ is each sample's own and not corrected, and a sample
- * is at rest when f does not change any more, either. Where it is not after a while, f is brought to
- * rest under every u.
+ * found by Newton's method with the S of the present state and the JQ of the free one's mean
+ * slopes, which every step corrects by what it has done to the read-out (Broyden's rank one); a
+ * step that makes F much larger is halved. By the chain f depends on the activities that it leads
+ * to: it is led back at those of the iteration before, JQ is each sample's own and not corrected,
+ * and a sample is at rest when f does not change any more, either. Where it is not after a while, f
+ * is brought to rest under every u.
  *
  * Towards a label at a high gain the softmax saturates, and the gain is raised in steps, each from
  * the rest of the one before.
