@@ -40,12 +40,12 @@ static void add_reach(mho_spice_text *t, const mho_netlist_network *x, int k) {
 }
 
 /* e of one that drives a probability: those of all outputs are exponentials over their sum, of
- * inputs less the first one's. */
+ * inputs less the first one's, as far as Newton's steps may go. */
 static void add_label(mho_spice_text *t, const mho_netlist_network *x, int k) {
   add(t, "Vr_%d r_%d 0 ", k, k);
   add_number(t, x->controller->label[k]);
   add(t,
-      "\nBs_%d s_%d 0 V=exp((V(u_out_%d)-V(u_out_0))/{v_unit})\n"
+      "\nBs_%d s_%d 0 V=exp(min(max((V(u_out_%d)-V(u_out_0))/{v_unit},-60),60))\n"
       "Be_%d e_%d 0 V=V(r_%d)-V(s_%d)/V(sum)\n",
       k, k, k, k, k, k, k);
 }
