@@ -57,7 +57,8 @@ MHO_API const char *mho_version(void);
   X(EDIVERGED, "diverged", 0)                                                                      \
   X(ESPICE, "ngspice error", 0)                                                                    \
   X(EUNSUPPORTED, "not in this build", 1)                                                          \
-  X(EINTERRUPTED, "interrupted", 0)
+  X(EINTERRUPTED, "interrupted", 0)                                                                \
+  X(EDISK, "the disk is full or fails", 0)
 
 /** What a function that can fail returns. */
 typedef enum mho_err {

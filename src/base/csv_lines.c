@@ -1,6 +1,7 @@
 /* csv_lines.c - reading tables of text.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/csv_lines.h"
+#include "base/whole_file.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -138,11 +139,13 @@ mho_err mho__csv_lines(const char *path, mho_csv_take take, void *user, mho_erri
   reader r = {.line.path = path, .take = take, .user = user, .ei = ei};
   FILE *f = fopen(path, "r");
   if (!f)
-    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the table: %s", strerror(errno));
+    return mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot read the table: %s",
+                       strerror(errno));
 
   mho_err err = read_lines(&r, f);
   if (!err && ferror(f))
-    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the table: %s", strerror(errno));
+    err = mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot read the table: %s",
+                      strerror(errno));
 
   fclose(f);
   free(r.line.field);

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/whole_file.h"
+
 typedef struct reader {
   const char *name, *line, *at; /* start of the line, next character */
   int number;                   /* of the line, 1-based */
@@ -282,7 +284,7 @@ mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei) {
   bool standard = !strcmp(path, "-");
   int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
-    return mho_fail_at(ei, MHO_EIO, path, 0, "%s", strerror(errno));
+    return mho_fail_at(ei, mho__io_error(errno), path, 0, "%s", strerror(errno));
 
   size_t length = 0;
   errno = 0;

@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <jansson.h>
 
+#include "base/whole_file.h"
 #include "mho/experiment.h"
 #include "mho/model/entry.h"
 #include "mho/store.h"
@@ -154,11 +155,15 @@ void bar_text(long done, long total, size_t capacity, char *bar);
 
 /* ---------------------------------------------------------------- files and JSON (output.c) */
 
-/** What is printed goes to a file, or to standard output when path is NULL; NULL and *err where it
- * cannot be opened. */
-FILE *open_out(const char *path, mho_err *err, mho_errinfo *ei);
-/** Hands on err, or says what could not be written (MHO_EIO); f is NULL where opening failed. */
-mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei);
+/* What is printed: into a file, which takes its name when it is whole, or to standard output. */
+typedef struct out_file {
+  FILE *f; /**< NULL: it could not be opened */
+  mho_whole_file file;
+} out_file;
+/** path NULL: standard output. *err is set where it cannot be opened. */
+out_file open_out(const char *path, mho_err *err, mho_errinfo *ei);
+/** Hands on err, with which nothing is left of the file, or says what could not be written. */
+mho_err close_out(out_file *out, mho_err err, mho_errinfo *ei);
 /** Write a text to a file, or to standard output when path is NULL. */
 mho_err write_text(const char *path, const char *text, mho_errinfo *ei);
 

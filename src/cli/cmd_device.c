@@ -445,10 +445,12 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
   if (!err && o->plot)
     err = plot_curve(o, name, k, p, n, ei);
 
-  FILE *out = err ? NULL : open_out(o->common.out, &err, ei);
-  if (out)
-    write_curve(out, p, n);
-  err = close_out(out, o->common.out, err, ei);
+  out_file out = {.f = NULL};
+  if (!err)
+    out = open_out(o->common.out, &err, ei);
+  if (out.f)
+    write_curve(out.f, p, n);
+  err = close_out(&out, err, ei);
 
   mho_free(p);
   mho_experiment_free(e);

@@ -194,12 +194,17 @@ static mho_err export_csv(const options *o, mho_store *s, const chosen *c, mho_e
   if (!sql)
     return mho_fail(ei, MHO_ENOMEM, "no memory to export");
 
-  if (out && !freopen(out, "w", stdout))
-    err = mho_fail_at(ei, MHO_EIO, out, 0, "cannot be written");
+  /* a query prints to standard output, which is the file from here on */
+  out_file file = {.f = NULL};
+  if (out)
+    file = open_out(out, &err, ei);
+  if (!err && out && dup2(mho__whole_descriptor(&file.file), STDOUT_FILENO) < 0)
+    err = mho_fail_at(ei, MHO_EIO, out, 0, "cannot be written: %s", strerror(errno));
   if (!err)
     err = print_query(s, sql, 1, &study, 0, FORMAT_CSV, NULL, ei);
-  if (!err && (fflush(stdout) || ferror(stdout)))
-    err = mho_fail_at(ei, MHO_EIO, out ? out : "stdout", 0, "cannot be written");
+
+  err = close_out(&(out_file){.f = stdout}, err, ei);
+  err = close_out(&file, err, ei);
 
   free(sql);
   return err;

@@ -1,10 +1,7 @@
 /* cmd_report.c - mho report: a self-contained HTML page.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "mho/report.h"
@@ -21,30 +18,16 @@ VERB_ARGP("RUN|STUDY",
           "A name that both a study and a run have means the study.\n\n"
           "Examples:\n  mho report last -o last.html\n  mho report noise -o noise.html");
 
-static mho_err cannot_write(const char *path, mho_errinfo *ei) {
-  return mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the report: %s", strerror(errno));
-}
-
-/* Write beside the target and rename, so that a failure leaves an older page as it was. */
+/* A failure leaves an older page as it was. */
 static mho_err write_page(const environment *s, mho_store *store, const char *kind, const char *id,
                           const char *path, mho_errinfo *ei) {
-  char temporary[MHO_TEXT_MAX + 48];
-  snprintf(temporary, sizeof temporary, "%s.part", path);
-  FILE *f = fopen(temporary, "w");
-  if (!f)
-    return cannot_write(path, ei);
-
-  mho_err err = mho_report_write(mho_report_find(kind), store, id, f, &s->ctx, ei);
-  bool bad = ferror(f);
-  if (fclose(f))
-    bad = true;
-  if (!err && bad)
-    err = cannot_write(path, ei);
-  if (!err && rename(temporary, path))
-    err = cannot_write(path, ei);
-  if (err)
-    unlink(temporary);
-  return err;
+  mho_err err = MHO_OK;
+  out_file out = open_out(path, &err, ei);
+  if (out.f)
+    err = mho_report_write(mho_report_find(kind), store, id, out.f, &s->ctx, ei);
+  if (err == MHO_EDISK && !*ei->file)
+    snprintf(ei->file, sizeof ei->file, "%.500s", path);
+  return close_out(&out, err, ei);
 }
 
 static mho_err report(const common_options *o, const environment *s, mho_errinfo *ei) {

@@ -337,11 +337,13 @@ static mho_err by_solver(const options *o, mho_wire *w, const double *v, int n, 
 /* ---------------------------------------------------------------- files */
 
 /* A table beside the currents; path NULL: not wanted. */
-static FILE *open_table(const char *path, const char *header, mho_err *err, mho_errinfo *ei) {
-  FILE *f = path ? open_out(path, err, ei) : NULL;
-  if (f)
-    fputs(header, f);
-  return f;
+static out_file open_table(const char *path, const char *header, mho_err *err, mho_errinfo *ei) {
+  out_file out = {.f = NULL};
+  if (path && !*err)
+    out = open_out(path, err, ei);
+  if (out.f)
+    fputs(header, out.f);
+  return out;
 }
 
 /* Two values of each cell; f NULL: not wanted. */
@@ -470,8 +472,8 @@ static mho_err solve_all(const options *o, environment *env, const mho_matrix *g
 
   mho_err err = open_solver(o, env, g, &w, ei);
   s->solve_s = mho_seconds() - start;
-  FILE *nodes = err ? NULL : open_table(o->nodes, "vector,i,j,v_word,v_bit\n", &err, ei);
-  FILE *devices = err ? NULL : open_table(o->devices, "vector,i,j,v,i_device\n", &err, ei);
+  out_file nodes = open_table(o->nodes, "vector,i,j,v_word,v_bit\n", &err, ei);
+  out_file devices = open_table(o->devices, "vector,i,j,v,i_device\n", &err, ei);
 
   int step = s->node_word ? 1 : s->n;
   for (int first = 0; first < s->n; first += step) {
@@ -481,16 +483,16 @@ static mho_err solve_all(const options *o, environment *env, const mho_matrix *g
       break;
     if (!s->node_word)
       continue;
-    write_cells(nodes, s, first, s->node_word, s->node_bit);
-    write_cells(devices, s, first, s->drop, s->device);
+    write_cells(nodes.f, s, first, s->node_word, s->node_bit);
+    write_cells(devices.f, s, first, s->drop, s->device);
     if (o->plot && first == 0)
       err = plot(o, s, ei);
     if (mho_stopped(&env->ctx))
       err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after vector %d of %d", first + 1, s->n);
   }
 
-  err = close_out(nodes, o->nodes, err, ei);
-  err = close_out(devices, o->devices, err, ei);
+  err = close_out(&nodes, err, ei);
+  err = close_out(&devices, err, ei);
 
   mho_wire_free(w);
   return err;
@@ -611,14 +613,14 @@ static mho_err write_results(const options *o, const solution *s, mho_errinfo *e
   mho_err err = MHO_OK;
 
   if (!o->common.json || o->common.out) {
-    FILE *out = open_out(o->common.out, &err, ei);
-    if (out)
-      write_currents(out, s);
-    err = close_out(out, o->common.out, err, ei);
+    out_file out = open_out(o->common.out, &err, ei);
+    if (out.f)
+      write_currents(out.f, s);
+    err = close_out(&out, err, ei);
   }
   if (!err && o->common.json) {
     print_json(o, s);
-    err = close_out(stdout, NULL, err, ei);
+    err = close_out(&(out_file){.f = stdout}, err, ei);
   }
   return err;
 }

@@ -1,6 +1,7 @@
 /* main.c - mho <verb> [options].
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <gsl/gsl_errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,8 @@ int main(int argc, char **argv) {
   if (!strcmp(argv[1], MHO_SPICE_CHILD)) /* started by mho itself: see mho_spice_isolated */
     return mho_spice_child(0, argc > 2 ? argv[2] : NULL);
 
+  /* a file that may not grow (ulimit -f) is a write that fails, and is said */
+  signal(SIGXFSZ, SIG_IGN);
   choose_blas_kernel(argv);
   /* also after starting over: by this name a run knows that it is being trained */
   prctl(PR_SET_NAME, "mho");

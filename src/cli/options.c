@@ -80,7 +80,9 @@ static error_t take_words(common_options *o, struct argp_state *state) {
 static void take_out(common_options *o, const char *path, struct argp_state *state) {
   static const char magic[] = "SQLite format 3";
   char head[sizeof magic] = "";
-  FILE *f = fopen(path, "rb");
+  struct stat st;
+  bool is_file = !stat(path, &st) && S_ISREG(st.st_mode); /* a pipe would wait to be read */
+  FILE *f = is_file ? fopen(path, "rb") : NULL;
   size_t n = f ? fread(head, 1, sizeof head, f) : 0;
   if (f)
     fclose(f);

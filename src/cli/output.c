@@ -8,32 +8,31 @@
 
 #include "cli/cli.h"
 
-FILE *open_out(const char *path, mho_err *err, mho_errinfo *ei) {
-  FILE *f = path ? fopen(path, "w") : stdout;
-  if (!f)
-    *err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot be written: %s", strerror(errno));
-  return f;
+out_file open_out(const char *path, mho_err *err, mho_errinfo *ei) {
+  out_file out = {.f = stdout};
+  if (!path)
+    return out;
+  out.f = mho__whole_open(path, &out.file);
+  if (!out.f)
+    *err = mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot be written: %s", strerror(errno));
+  return out;
 }
 
-mho_err close_out(FILE *f, const char *path, mho_err err, mho_errinfo *ei) {
-  if (!f)
+mho_err close_out(out_file *out, mho_err err, mho_errinfo *ei) {
+  if (!out->f)
     return err;
+  if (out->f != stdout)
+    return mho__whole_end(&out->file, err, "cannot be written", ei);
 
-  bool bad = ferror(f) != 0;
-  if (path ? fclose(f) : fflush(f))
-    bad = true;
-  if (!bad || err)
-    return err;
-  return mho_fail_at(ei, MHO_EIO, path ? path : "standard output", 0, "cannot be written: %s",
-                     strerror(errno));
+  return err ? err : mho__flush(stdout, "standard output: cannot be written", ei);
 }
 
 mho_err write_text(const char *path, const char *text, mho_errinfo *ei) {
   mho_err err = MHO_OK;
-  FILE *f = open_out(path, &err, ei);
-  if (f)
-    fputs(text, f);
-  return close_out(f, path, err, ei);
+  out_file out = open_out(path, &err, ei);
+  if (out.f)
+    fputs(text, out.f);
+  return close_out(&out, err, ei);
 }
 
 void print_plain(FILE *f, const char *text) {

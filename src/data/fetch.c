@@ -15,6 +15,7 @@
 #include <curl/curl.h>
 #endif
 
+#include "base/whole_file.h"
 #include "data/idx.h"
 #include "data/tar.h"
 
@@ -63,7 +64,7 @@ static mho_err writing_open(writing *p, const char *folder, const char *name, mh
 
   int fd = mkstemp(p->temporary);
   if (fd < 0)
-    return mho_fail(ei, MHO_EIO, "cannot write into %s: %s", folder, strerror(errno));
+    return mho_fail(ei, mho__io_error(errno), "cannot write into %s: %s", folder, strerror(errno));
 
   fchmod(fd, 0644); /* mkstemp's 0600 would keep the data from others who share the folder */
 
@@ -94,7 +95,7 @@ static mho_err writing_close(writing *p, mho_err err, const mho_data_file *file,
   if (!err && file)
     err = check(file, p->temporary, origin, cure, ei);
   if (!err && rename(p->temporary, p->path))
-    err = mho_fail(ei, MHO_EIO, "cannot write %s: %s", p->path, strerror(errno));
+    err = mho_fail(ei, mho__io_error(errno), "cannot write %s: %s", p->path, strerror(errno));
   if (err)
     unlink(p->temporary);
   return err;
@@ -235,7 +236,8 @@ static mho_err make_folder(const char *folder, mho_errinfo *ei) {
 
     *c = 0;
     if (mkdir(path, 0777) && errno != EEXIST)
-      return mho_fail(ei, MHO_EIO, "cannot make the folder %s: %s", path, strerror(errno));
+      return mho_fail(ei, mho__io_error(errno), "cannot make the folder %s: %s", path,
+                      strerror(errno));
     *c = end;
     if (!end)
       return MHO_OK;
@@ -304,7 +306,7 @@ static mho_err write_member(const mho_context *ctx, mho_data_reader *r, mho_tar 
     if (err)
       return err;
     if (fwrite(buffer, 1, got, p->file) < got)
-      return mho_fail(ei, MHO_EIO, "cannot write %s: %s", p->path, strerror(errno));
+      return mho_fail(ei, mho__io_error(errno), "cannot write %s: %s", p->path, strerror(errno));
     mho_progress(ctx, t->name, (long)(t->size - t->left), (long)t->size, "unpacking");
   }
   return MHO_OK;
@@ -327,7 +329,8 @@ static mho_err unpack_member(const mho_context *ctx, mho_data_reader *r, mho_tar
   /* a packed file, which is not the published one, would be read instead */
   mho_text_append(p.path, sizeof p.path, ".gz");
   if (unlink(p.path) && errno != ENOENT)
-    return mho_fail(ei, MHO_EIO, "cannot remove %s, which is not the published file: %s", p.path,
+    return mho_fail(ei, mho__io_error(errno),
+                    "cannot remove %s, which is not the published file: %s", p.path,
                     strerror(errno));
   mho_log(ctx, MHO_LOG_INFO, "unpacked %s into %s", file->name, folder);
   return MHO_OK;

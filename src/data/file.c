@@ -1,6 +1,7 @@
 /* file.c - finding, unpacking and checksumming the files of datasets.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "data/file.h"
+#include "base/whole_file.h"
 #include "mho/model/dataset.h"
 
 #include <errno.h>
@@ -48,7 +49,7 @@ mho_err mho__data_open(mho_data_reader *r, const char *path, const char *name, c
   errno = 0;
   r->gz = gzopen(path, "rbe");
   if (!r->gz && errno)
-    return mho_fail(ei, MHO_EIO, "cannot open %s: %s", name, strerror(errno));
+    return mho_fail(ei, mho__io_error(errno), "cannot open %s: %s", name, strerror(errno));
   if (!r->gz)
     return mho_fail(ei, MHO_ENOMEM, "no memory to open %s", name);
 
@@ -62,7 +63,7 @@ static mho_err read_failed(const mho_data_reader *r, mho_errinfo *ei) {
   const char *text = gzerror(r->gz, &code);
 
   if (code == Z_ERRNO)
-    return mho_fail(ei, MHO_EIO, "cannot read %s: %s", r->name, strerror(errno));
+    return mho_fail(ei, mho__io_error(errno), "cannot read %s: %s", r->name, strerror(errno));
   if (code == Z_MEM_ERROR)
     return mho_fail(ei, MHO_ENOMEM, "no memory to unpack %s", r->name);
   if (code == Z_BUF_ERROR)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/whole_file.h"
 #include "experiment/sections.h"
 #include "experiment/yaml_text.h"
 
@@ -285,7 +286,8 @@ mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei) {
   enum { LIMIT = 1 << 20 };
   FILE *f = fopen(path, "rb");
   if (!f)
-    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the config: %s", strerror(errno));
+    return mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot read the config: %s",
+                       strerror(errno));
 
   char *text = calloc(1, LIMIT + 1);
   size_t n = text ? fread(text, 1, LIMIT + 1, f) : 0;
@@ -294,7 +296,8 @@ mho_err mho_config_file(mho_config *c, const char *path, mho_errinfo *ei) {
   if (!text)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to read %s", path);
   else if (ferror(f))
-    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the config: %s", strerror(errno));
+    err = mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot read the config: %s",
+                      strerror(errno));
   else if (n > LIMIT)
     err = mho_fail_at(ei, MHO_ECONFIG, path, 0, "larger than 1 MiB: this is not a config");
   else if (memchr(text, 0, n))

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/whole_file.h"
+
 extern char **environ;
 
 void mho__gnuplot_text(const char *text, char *out, size_t n) {
@@ -148,15 +150,14 @@ mho_err mho__gnuplot_file(mho_gnuplot_script script, const void *user, const cha
   if (err)
     return err;
 
-  FILE *f = fopen(path, "wb");
+  mho_whole_file w;
+  FILE *f = mho__whole_open(path, &w);
   if (!f) {
     free(picture);
-    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the plot: %s", strerror(errno));
+    return mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot write the plot: %s",
+                       strerror(errno));
   }
-  bool written = fwrite(picture, 1, length, f) == length;
-  bool closed = fclose(f) == 0;
-  if (!written || !closed)
-    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot write the plot: %s", strerror(errno));
+  fwrite(picture, 1, length, f);
   free(picture);
-  return err;
+  return mho__whole_end(&w, MHO_OK, "cannot write the plot", ei);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/whole_file.h"
 #include "report/crossbar_plots.h"
 #include "report/html.h"
 #include "report/page.h"
@@ -301,8 +302,8 @@ static mho_err write_run(mho_store *s, const char *run_id, FILE *out, const mho_
   err = mho__report_config_read(&p.d.run, &p.config, ei);
   if (!err)
     err = write_page(&p, ei);
-  if (!err && (fflush(out) || ferror(out)))
-    err = mho_fail(ei, MHO_EIO, "the report cannot be written");
+  if (!err)
+    err = mho__flush(out, "the report cannot be written", ei);
   mho__report_config_free(&p.config);
   mho__report_data_free(&p.d);
   return err;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/whole_file.h"
 #include "mho/model/report.h"
 #include "mho/report.h"
 #include "report/crossbar_plots.h"
@@ -477,8 +478,8 @@ static mho_err write_study(mho_store *s, const char *name, FILE *out, const mho_
 
   if (!err)
     err = write_page(&p, ei);
-  if (!err && (fflush(out) || ferror(out)))
-    err = mho_fail(ei, MHO_EIO, "the report cannot be written");
+  if (!err)
+    err = mho__flush(out, "the report cannot be written", ei);
   mho__answer_free(&p.sensitivity);
   mho__answer_free(&p.points);
   return err;

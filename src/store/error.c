@@ -35,14 +35,14 @@ static mho_err fail_io(const mho_store *s, const char *what, mho_errinfo *ei) {
   switch (system) {
   case EDQUOT:
     return mho_fail(
-        ei, MHO_ESTORE,
+        ei, MHO_EDISK,
         "cannot %s: your disk quota is used up at '%s'; nothing already stored is harmed: free "
         "some space and go on",
         what, s->path);
 
   case EFBIG:
     return mho_fail(
-        ei, MHO_ESTORE,
+        ei, MHO_EDISK,
         "cannot %s: '%s' has reached the largest file size allowed here (ulimit -f); nothing "
         "already stored is harmed: raise the limit or start a new database",
         what, s->path);
@@ -53,7 +53,7 @@ static mho_err fail_io(const mho_store *s, const char *what, mho_errinfo *ei) {
                     what, s->path);
 
   default:
-    return mho_fail(ei, MHO_ESTORE, "cannot %s: input/output error at '%s' (%s): check the disk",
+    return mho_fail(ei, MHO_EDISK, "cannot %s: input/output error at '%s' (%s): check the disk",
                     what, s->path, reason(s, system));
   }
 }
@@ -96,7 +96,7 @@ static mho_err fail_damaged(const mho_store *s, int rc, const char *what, mho_er
 static mho_err fail_room(const mho_store *s, int rc, const char *what, mho_errinfo *ei) {
   if ((rc & 0xff) == SQLITE_FULL)
     return mho_fail(
-        ei, MHO_ESTORE,
+        ei, MHO_EDISK,
         "cannot %s: the disk that holds '%s' is full; nothing already stored is harmed: free "
         "some space and go on",
         what, s->path);

@@ -11,6 +11,7 @@
  * where that would not give the same text. Numbers have 17 digits: they come back bit for bit.
  * Bytes are hexadecimal, and so are those of a text that are no UTF-8: \xNN.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/whole_file.h"
 #include "store/store_impl.h"
 
 #include <errno.h>
@@ -42,8 +43,9 @@ typedef struct exporter {
 } exporter;
 
 static mho_err fail_write(const exporter *x, mho_errinfo *ei) {
-  return mho_fail_at(ei, MHO_EIO, x->path, 0, "cannot write the runs: %s",
-                     strerror(errno ? errno : EIO));
+  int why = errno ? errno : EIO;
+  return mho_fail_at(ei, mho__io_error(why), x->path, 0, "cannot write the runs: %s",
+                     strerror(why));
 }
 
 /* One line; takes the object. */
@@ -467,41 +469,6 @@ static mho_err read_base(exporter *x, mho_errinfo *ei) {
   return err;
 }
 
-/* A file that has no name yet in the folder of `path`, which nothing is left of when the process is
- * killed; -1 where the file system knows no such files. */
-static int open_nameless(const char *path) {
-  const char *slash = strrchr(path, '/');
-  char folder[MHO_TEXT_MAX + 48] = ".";
-  if (slash)
-    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
-  return open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
-}
-
-/* Gives the file behind fd a name, beside whatever an export that was killed had left there. */
-static bool give_name(int fd, const char *name) {
-  char own[64];
-  snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
-  unlink(name);
-  return !linkat(AT_FDCWD, own, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
-}
-
-/* Opens the file to write, which takes its name when it is whole: under `temporary` until then, or
- * with no name, and *fd is the file. */
-static gzFile open_target(const exporter *x, const char *temporary, bool stream, int *fd) {
-  const char *end = strrchr(x->path, '.');
-  const char *mode = end && !strcmp(end, ".gz") ? "wb9" : "wbT"; /* T: plain text */
-  int own;
-  *fd = stream ? -1 : open_nameless(x->path);
-  if (*fd < 0)
-    return gzopen(temporary, mode);
-
-  own = dup(*fd); /* gzclose closes it */
-  gzFile file = own < 0 ? NULL : gzdopen(own, mode);
-  if (!file && own >= 0)
-    close(own);
-  return file;
-}
-
 static mho_err write_lines(exporter *x, mho_errinfo *ei) {
   mho_err err = put_head(x, ei);
   if (!err)
@@ -509,27 +476,28 @@ static mho_err write_lines(exporter *x, mho_errinfo *ei) {
   return err ? err : put_runs(x, ei);
 }
 
-static mho_err write_file(exporter *x, mho_errinfo *ei) {
-  char temporary[MHO_TEXT_MAX + 48];
-  bool stream = !strncmp(x->path, "/dev/", 5);
-  int fd;
-  snprintf(temporary, sizeof temporary, stream ? "%s" : "%s.part", x->path);
+/* The lines through zlib, into the file behind w. */
+static mho_err compress_lines(exporter *x, const mho_whole_file *w, mho_errinfo *ei) {
+  const char *end = strrchr(x->path, '.');
+  const char *mode = end && !strcmp(end, ".gz") ? "wb9" : "wbT"; /* T: plain text */
 
   errno = 0;
-  x->file = open_target(x, temporary, stream, &fd);
+  int own = dup(mho__whole_descriptor(w)); /* gzclose closes it */
+  x->file = own < 0 ? NULL : gzdopen(own, mode);
+  if (!x->file && own >= 0)
+    close(own);
+
   mho_err err = x->file ? write_lines(x, ei) : fail_write(x, ei);
   if (x->file && gzclose(x->file) != Z_OK && !err)
     err = fail_write(x, ei);
-
-  if (!err && fd >= 0 && !give_name(fd, temporary))
-    err = fail_write(x, ei);
-  if (!err && !stream && rename(temporary, x->path))
-    err = fail_write(x, ei);
-  if (err && !stream)
-    unlink(temporary);
-  if (fd >= 0)
-    close(fd);
   return err;
+}
+
+static mho_err write_file(exporter *x, mho_errinfo *ei) {
+  mho_whole_file w;
+  if (!mho__whole_open(x->path, &w))
+    return fail_write(x, ei);
+  return mho__whole_end(&w, compress_lines(x, &w, ei), "cannot write the runs", ei);
 }
 
 mho_err mho_store_export(mho_store *s, int n, const char *const *ids, const mho_export_options *o,

@@ -413,7 +413,8 @@ static void failure_text(const slot *t, int status, char *why, size_t capacity) 
 static mho_err ended_badly(dispatcher *d, const slot *t, int status, mho_errinfo *ei) {
   mho_plan_run *run = &d->plan.run[t->index];
   const study_message *m = &t->last;
-  if (m->err == MHO_ESTORE) { /* nothing can be recorded, and the next run would fare no better */
+  if (m->err == MHO_ESTORE ||
+      m->err == MHO_EDISK) { /* nothing can be recorded, and the next run would fare no better */
     if (ei)
       *ei = m->ei;
     return MHO_ESTORE;

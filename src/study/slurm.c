@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/whole_file.h"
 #include "study/study_impl.h"
 
 extern char **environ;
@@ -68,14 +69,14 @@ static mho_err open_file(const char *dir, const char *name, FILE **out, mho_erri
   snprintf(path, sizeof path, "%s/%s", dir, name);
   *out = fopen(path, "w");
   if (!*out)
-    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot be written: %s", strerror(errno));
+    return mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot be written: %s", strerror(errno));
   return MHO_OK;
 }
 
 static mho_err close_file(FILE *f, const char *dir, mho_errinfo *ei) {
   bool bad = ferror(f);
   if (fclose(f) || bad)
-    return mho_fail(ei, MHO_EIO, "cannot write in '%s': %s", dir, strerror(errno));
+    return mho_fail(ei, mho__io_error(errno), "cannot write in '%s': %s", dir, strerror(errno));
   return MHO_OK;
 }
 

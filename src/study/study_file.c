@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/whole_file.h"
 #include "experiment/yaml_text.h"
 #include "study/study_axes.h"
 
@@ -310,7 +311,8 @@ mho_err mho_study_read(const mho_registry *r, const char *path, int n_set, const
   *out = NULL;
   FILE *f = fopen(path, "rb");
   if (!f)
-    return mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the study: %s", strerror(errno));
+    return mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot read the study: %s",
+                       strerror(errno));
 
   char *text = calloc(1, LIMIT + 1);
   size_t n = text ? fread(text, 1, LIMIT + 1, f) : 0;
@@ -318,7 +320,8 @@ mho_err mho_study_read(const mho_registry *r, const char *path, int n_set, const
   if (!text)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to read %s", path);
   else if (ferror(f))
-    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot read the study: %s", strerror(errno));
+    err = mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot read the study: %s",
+                      strerror(errno));
   else if (n > LIMIT || memchr(text, 0, n))
     err = mho_fail_at(ei, MHO_ECONFIG, path, 0,
                       "not a text file of at most 1 MiB: this is not a study");

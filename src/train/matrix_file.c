@@ -10,16 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/whole_file.h"
+
 enum { NPY_HEAD = 10, NPY_ALIGNMENT = 64 };
 static const char npy_magic[] = "\x93NUMPY\x01"; /* and the minor version, 0 */
 
-/* ---------------------------------------------------------------- out */
+/* ---------------------------------------------------------------- out
+ *
+ * Whether it was written says mho__whole_end. */
 
-static bool put(FILE *f, const void *data, size_t size) {
-  return fwrite(data, 1, size, f) == size;
-}
-
-static mho_err write_npy(FILE *f, int rows, int cols, const double *v) {
+static void write_npy(FILE *f, int rows, int cols, const double *v) {
   char head[128];
   int n = snprintf(head, sizeof head,
                    "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }", rows, cols);
@@ -30,35 +30,34 @@ static mho_err write_npy(FILE *f, int rows, int cols, const double *v) {
 
   unsigned char length[3] = {0, (unsigned char)(n & 255), (unsigned char)(n >> 8)};
   size_t cells = (size_t)rows * (size_t)cols;
-  bool is_written = put(f, npy_magic, 7) && put(f, length, 3) && put(f, head, (size_t)n) &&
-                    put(f, v, cells * sizeof *v);
-  return is_written ? MHO_OK : MHO_EIO;
+  fwrite(npy_magic, 1, 7, f);
+  fwrite(length, 1, 3, f);
+  fwrite(head, 1, (size_t)n, f);
+  fwrite(v, sizeof *v, cells, f);
 }
 
-static mho_err write_csv(FILE *f, int rows, int cols, const double *v) {
+static void write_csv(FILE *f, int rows, int cols, const double *v) {
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < cols; j++) {
       char end = j + 1 < cols ? ',' : '\n';
-      if (fprintf(f, "%.17g%c", v[(size_t)i * (size_t)cols + (size_t)j], end) < 0)
-        return MHO_EIO;
+      fprintf(f, "%.17g%c", v[(size_t)i * (size_t)cols + (size_t)j], end);
     }
-  return MHO_OK;
 }
 
 mho_err mho__matrix_file_write(const char *folder, const char *name, const char *what, bool csv,
                                int rows, int cols, const double *v, mho_errinfo *ei) {
   char path[MHO_PATH_MAX];
-  mho_err err = MHO_EIO;
   snprintf(path, sizeof path, "%s/%s.%s.%s", folder, name, what, csv ? "csv" : "npy");
 
-  FILE *f = fopen(path, "wb");
-  if (f) {
-    err = csv ? write_csv(f, rows, cols, v) : write_npy(f, rows, cols, v);
-    if (fclose(f))
-      err = MHO_EIO;
-  }
-
-  return err ? mho_fail_at(ei, err, path, 0, "cannot be written: %s", strerror(errno)) : MHO_OK;
+  mho_whole_file w;
+  FILE *f = mho__whole_open(path, &w);
+  if (!f)
+    return mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot be written: %s", strerror(errno));
+  if (csv)
+    write_csv(f, rows, cols, v);
+  else
+    write_npy(f, rows, cols, v);
+  return mho__whole_end(&w, MHO_OK, "cannot be written", ei);
 }
 
 /* ---------------------------------------------------------------- in */

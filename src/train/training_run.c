@@ -324,7 +324,7 @@ mho_err mho__training_run_to_end(mho_training_run *g, mho_train_result *result, 
 
   /* When the database is what failed, nothing more can be written there. */
   const char *status = status_of(err);
-  if (err != MHO_ESTORE) {
+  if (err != MHO_ESTORE && err != MHO_EDISK) {
     bool has_reason = stopped || (err && err != MHO_EINTERRUPTED);
     ended = log_end(g, status, has_reason ? why.message : NULL, err == MHO_EINTERRUPTED,
                     err ? NULL : &why);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "array/weights.h"
+#include "base/whole_file.h"
 #include "train/matrix_file.h"
 
 #define SIDECAR "weights.json"
@@ -207,8 +208,13 @@ static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errin
 
   snprintf(path, sizeof path, "%s/" SIDECAR, folder);
   mho_err err = all ? MHO_OK : mho_fail(ei, MHO_ENOMEM, "no memory for '%s'", path);
-  if (!err && json_dump_file(all, path, JSON_INDENT(1) | JSON_REAL_PRECISION(17)))
-    err = mho_fail_at(ei, MHO_EIO, path, 0, "cannot be written: %s", strerror(errno));
+  mho_whole_file w = {.f = NULL};
+  if (!err && !mho__whole_open(path, &w))
+    err = mho_fail_at(ei, mho__io_error(errno), path, 0, "cannot be written: %s", strerror(errno));
+  if (w.f) {
+    json_dumpf(all, w.f, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+    err = mho__whole_end(&w, err, "cannot be written", ei);
+  }
 
   json_decref(all);
   return err;

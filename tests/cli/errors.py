@@ -5,7 +5,7 @@ import sqlite3
 import struct
 import subprocess
 
-from mho import folder, lines, main, refused, run, write
+from mho import MHO, folder, lines, main, refused, run, write
 
 SMALL = ['--set', 'network.hidden=[8]', '--set', 'train.epochs=1', '--set', 'dataset.train=200']
 
@@ -193,7 +193,7 @@ def test_disk_full():
         db = os.path.join(small, 'r.db')
         run('train', *SMALL, '--name', 'first', '--db', db)
         before = run('query', '--csv', "SELECT e.* FROM epoch e JOIN run ON id = run_id WHERE name = 'first'", '--db', db).stdout
-        refused('train', '--set', 'network.hidden=[256,256]', '--set', 'train.epochs=3', '--name', 'big', '--db', db, code=None,
+        refused('train', '--set', 'network.hidden=[256,256]', '--set', 'train.epochs=3', '--name', 'big', '--db', db, code=1,
                 says=['full', 'nothing already stored is harmed'])
         run('db', 'check', db)
         assert before == run('query', '--csv', "SELECT e.* FROM epoch e JOIN run ON id = run_id WHERE name = 'first'", '--db', db).stdout
@@ -202,6 +202,50 @@ def test_disk_full():
         run('db', 'check', db)
     finally:
         subprocess.run(['umount', small], check=True)
+
+
+def test_no_room():
+    """A full disk and a file that may not grow: exit 1 with file and cause in every verb, a good old file stays, nothing of a new one."""
+    small = os.path.join(folder, 'tiny')
+    os.makedirs(small)
+    run('train', *SMALL, '--name', 'kept', '--db', 'full.db')
+    write('g.csv', '1e-5,2e-5\n3e-5,4e-5\n')
+    write('v.csv', '1,2\n' * 3000)
+    cases = [['netlist', 'kept', '--network', '--db', 'full.db', '--out'], ['device', 'curve', 'linear', '--pulses', '2000', '--cells', '20', '--out'],
+             ['solve', '--g', 'g.csv', '--v', 'v.csv', '--out'], ['solve', '--g', 'g.csv', '--v', 'v.csv', '--out', 'currents.csv', '--nodes'],
+             ['export', '--all', '--db', 'full.db', '-o'], ['export', '--all', '--csv', 'prediction', '--db', 'full.db', '-o'],
+             ['report', 'kept', '--db', 'full.db', '-o']]
+    # 40 kB may be written: most verbs write more
+    for words in cases:
+        for old in (False, True):
+            path = os.path.join(small, 'x.html' if words[0] == 'report' else 'x')
+            if old:
+                write(path, 'old')
+            p = subprocess.run(['/bin/bash', '-c', 'ulimit -f 40; exec "$0" "$@"', MHO, *words, path], cwd=folder, capture_output=True, text=True)
+            if p.returncode == 0:  # it is short or compressed
+                assert os.path.getsize(path) <= 40960, words
+                os.remove(path)
+                continue
+            assert p.returncode == 1 and 'File too large' in p.stderr and path in p.stderr, (words, p.returncode, p.stderr)
+            assert os.listdir(small) == ([os.path.basename(path)] if old else []), (words, os.listdir(small))
+            if old:
+                assert contents(path) == b'old', words
+                os.remove(path)
+    p = subprocess.run(['/bin/bash', '-c', 'ulimit -f 40; exec "$0" "$@"', MHO, 'train', *SMALL, '--db', 'grown.db'], cwd=folder,
+                       capture_output=True, text=True)
+    assert p.returncode == 1 and 'ulimit -f' in p.stderr and p.stderr.count('\n') == 1, (p.returncode, p.stderr)
+    if os.path.exists('/dev/full'):
+        for words in (['solve', '--g', 'g.csv', '--v', 'v.csv'], ['device', 'curve', 'linear'], ['runs', '--db', 'full.db']):
+            with open('/dev/full', 'w') as full:
+                p = subprocess.run([MHO, *words], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True)
+            assert p.returncode == 1 and 'cannot' in p.stderr, (words, p.returncode, p.stderr)
+    # what is no file is written in its place, and an old file keeps its permissions
+    assert run('netlist', 'kept', '--network', '--db', 'full.db', '--out', '/dev/stdout').stdout.startswith('* ')
+    path = write('mode.csv', 'old')
+    os.chmod(path, 0o640)
+    os.symlink(path, os.path.join(folder, 'link.csv'))
+    run('device', 'curve', 'linear', '--pulses', '3', '--out', 'link.csv')
+    assert os.stat(path).st_mode & 0o777 == 0o640 and b'cycle' in contents(path) and os.path.islink(os.path.join(folder, 'link.csv'))
 
 
 def test_queries():
@@ -231,4 +275,4 @@ def test_diverged():
     assert lines('runs', '--db', 'd.db', '--json')[0]['status'] == 'diverged'
 
 
-main([test_config, test_idle, test_idle_of_curves, test_words, test_dataset, test_database, test_disk_full, test_queries, test_diverged])
+main([test_config, test_idle, test_idle_of_curves, test_words, test_dataset, test_database, test_disk_full, test_no_room, test_queries, test_diverged])

@@ -532,7 +532,7 @@ static void test_errors(void **state) {
   assert_int_equal(mho_report_find("run")->write(store, "nobody", f, NULL, &ei), MHO_ENOTFOUND);
   assert_non_null(strstr(ei.message, "nobody"));
   fake_run("r1", "x", 5, (double)NAN);
-  assert_int_equal(mho_report_find("run")->write(store, "r1", f, NULL, &ei), MHO_EIO);
+  assert_int_equal(mho_report_find("run")->write(store, "r1", f, NULL, &ei), MHO_EDISK);
   fclose(f);
 }
 

@@ -290,7 +290,7 @@ static void test_disk_full(void **state) {
   sqlite3_exec(s->db, "PRAGMA max_page_count = 60", NULL, NULL, NULL);
   e.epoch = c.epoch = 2;
   c.blob.size = SIZE;
-  FAILS(mho_store_write(s, "r1", &u, &ei), MHO_ESTORE, "is full; nothing already stored is harmed");
+  FAILS(mho_store_write(s, "r1", &u, &ei), MHO_EDISK, "is full; nothing already stored is harmed");
   IS("SELECT max(epoch) || (SELECT length(data) FROM checkpoint) FROM epoch", "1100");
   OK(mho_store_check(s, &ei));
   sqlite3_exec(s->db, "PRAGMA max_page_count = 1000000", NULL, NULL, NULL);
@@ -413,7 +413,7 @@ static void test_permissions(void **state) {
   FAILS(as_nobody(try_write, &ei), MHO_ESTORE, "cannot write in the folder");
   OK(as_nobody(try_read, &ei));
   chmod(folder, 0777);
-  FAILS(as_nobody(try_limit, &ei), MHO_ESTORE, "largest file size");
+  FAILS(as_nobody(try_limit, &ei), MHO_EDISK, "largest file size");
   files(false);
   s = open_ok(MHO_STORE_WRITE);
   OK(mho_store_check(s, &ei));
