@@ -172,6 +172,16 @@ def test_observables():
     assert 'observables' not in run('show', 'first').stdout
 
 
+def test_controls_are_observed():
+    run('train', '--set', 'network.hidden=[12, 10]', '--set', 'train.epochs=2', '--set', 'rule=dfc', '--name', 'controlled',
+        '--set', 'observe.control=true')
+    assert 'controls, first training batch\n' in run('show', 'controlled').stdout
+    out = run('query', 'SELECT count(*), sum(size > 0), min(cosine) > 0.5, min(cosine_least) > 0.9, max(growth) < 0, '
+              'max(condition) FROM control', '--csv').stdout.splitlines()
+    assert out[-1].startswith('6,6,1,1,1,1'), out
+    assert 'no effect: observe.control: there is no controller' in run('train', '--set', 'observe.control=true', '--no-db').stderr
+
+
 def test_config_round_trip():
     """A stored run's config trains to the same result again."""
     path = write('again.yaml', run('show', 'first', '--config').stdout)
@@ -321,4 +331,4 @@ def test_lists():
 
 main([test_help, test_train_json, test_stored_run, test_settle, test_config_or_run, test_hardware, test_config_round_trip,
       test_hardware_run, test_validation_chooses, test_cosim_and_report, test_devices, test_where_curves_begin,
-      test_read_disturb, test_lists, test_observables])
+      test_read_disturb, test_lists, test_observables, test_controls_are_observed])
