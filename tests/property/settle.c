@@ -251,6 +251,9 @@ static const char *hardware[] = {
     "2}}\n",
     "network: {hidden: [20, 16]}\ndevice: {model: linear, cycle_to_cycle: 0.1}\nupdate: {scheme: "
     "accumulate}\nrule: {name: perturb}\narray: {read_noise: 0.01, dac_bits: 6}\n",
+    "network: {hidden: [20, 16]}\nrule: {name: dfc, target: label, gain: 5}\ntrain: {batch: 77}\n",
+    "network: {hidden: [20, 16]}\nrule: {name: dfc, control: time, steps: 30, read: mean, target: "
+    "label}\narray: {read_noise: 0.01}\nneuron: {variation: {offset: 0.05}}\n",
     "network: {hidden: [20]}\nrule: {name: perturb, of: nodes}\ntrain: {batch: 77}\n",
     "network: {hidden: [20]}\nrule: {name: perturb, law: rms}\n",
     "network: {hidden: [20]}\nrule: {name: perturb, law: gain}\ntrain: {batch: 77}\n",
