@@ -798,7 +798,6 @@ static void test_copies(void **state) {
   assert_true(rms[1] > 0.03 && rms[1] < 0.3); /* .1 times sqrt 2, times slopes */
 }
 
-/* The published steps of strong control, half a tau_u, are the rest at a gain of 2.5. */
 enum { FIRST = 60 }; /* neurons of the first layer below */
 
 /* The first layer's errors after so many steps, [SAMPLES x FIRST]. */
@@ -834,6 +833,7 @@ static void test_noise_of_means(void **state) {
   NEAR(few / many, 5, 0.1, 0);
 }
 
+/* The published steps of strong control, half a tau_u, are the rest at a gain of 2.5. */
 static void test_published_way(void **state) {
   static const char *const rules[] = {
       "target: label, label: 0.9, control: time, dt: 1e-3, steps: 500, proportional: 2, "
