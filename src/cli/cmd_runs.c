@@ -9,9 +9,10 @@ typedef struct options {
   common_options common;
   const char *where, *sort, *study, *group;
   long limit;
+  double timeout; /**< s */
 } options;
 
-enum { KEY_WHERE = OPTION_VERB, KEY_SORT, KEY_LIMIT, KEY_STUDY, KEY_GROUP };
+enum { KEY_WHERE = OPTION_VERB, KEY_SORT, KEY_LIMIT, KEY_STUDY, KEY_GROUP, KEY_TIMEOUT };
 static const struct argp_option option_table[] = {
     OPT_DB,
     {"where", KEY_WHERE, "SQL", 0,
@@ -24,6 +25,7 @@ static const struct argp_option option_table[] = {
     {"sort", KEY_SORT, "COLUMN", 0,
      "sort by a column, largest first; -COLUMN smallest first (default started)", 0},
     {"limit", KEY_LIMIT, "N", 0, "at most N runs (default 50; 0: all)", 0},
+    {"timeout", KEY_TIMEOUT, "S", 0, "give up after so many seconds (default 60)", 0},
     OPT_JSON,
     OPT_CSV,
     {0}};
@@ -39,6 +41,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     return 0;
   case KEY_LIMIT:
     o->limit = option_number(state, "limit", arg, 0, 1000000000);
+    return 0;
+  case KEY_TIMEOUT:
+    o->timeout = (double)option_number(state, "timeout", arg, 1, 1000000);
     return 0;
   case KEY_STUDY:
     o->study = arg;
@@ -109,6 +114,72 @@ static void expand_keys(const char *text, char *out, size_t n) {
                     c);
     c += length;
   }
+}
+
+/* Where a word begins and how long it is, behind `at` and outside of quotes; false at the end. */
+static bool next_word(const char **at, int *length) {
+  char quote = 0;
+  for (const char *c = *at; *c; c++) {
+    *length = 0;
+    while (!quote && is_word(c[*length]))
+      ++*length;
+    *at = c;
+    if (*length)
+      return true;
+    quote = quote_after(quote, *c);
+  }
+  return false;
+}
+
+/* Whether a stored run has a key that this mho does not know. */
+static bool stop_at_row(void *user, int n, const char *const *names, const mho_cell *cells) {
+  bool *found = user;
+  *found = *found || cells;
+  return !*found;
+}
+
+static mho_err find_stored(mho_store *s, const char *key, bool *found, mho_errinfo *ei) {
+  char path[160];
+  const char *arg = path;
+  snprintf(path, sizeof path, "$.%.150s", key);
+  *found = false;
+  return mho_store_query(s, "SELECT 1 FROM run WHERE json_type(config, ?1) IS NOT NULL LIMIT 1", 1,
+                         &arg, 0, stop_at_row, found, ei);
+}
+
+/* Every key in the text of an option is one that a config can have, or that a stored one has. */
+static mho_err check_keys(const mho_registry *r, mho_store *s, const char *option, const char *text,
+                          mho_errinfo *ei) {
+  int length = 0;
+  for (const char *c = text; c && next_word(&c, &length); c += length) {
+    char key[128], near[128];
+    bool found = !is_key(c, length);
+    snprintf(key, sizeof key, "%.*s", length, c);
+    if (found || mho_config_key_known(r, key, near, sizeof near))
+      continue;
+
+    mho_err err = find_stored(s, key, &found, ei);
+    if (!err && !found)
+      err = mho_fail(ei, MHO_EINVAL, "--%s: unknown key %s%s%s%s", option, key,
+                     *near ? "; did you mean " : "", near,
+                     *near ? "?" : "; 'mho train --print-config' shows all keys");
+    if (err)
+      return err;
+  }
+  return MHO_OK;
+}
+
+static mho_err check_options(const options *o, mho_store *s, mho_errinfo *ei) {
+  mho_registry *r;
+  mho_err err = mho_registry_new(&r, ei);
+  if (!err)
+    err = check_keys(r, s, "where", o->where, ei);
+  if (!err)
+    err = check_keys(r, s, "group-by", o->group, ei);
+  if (!err)
+    err = check_keys(r, s, "sort", o->sort, ei);
+  mho_registry_free(r);
+  return err;
 }
 
 /* ---------------------------------------------------------------- the statement */
@@ -215,7 +286,9 @@ static mho_err list_runs(const options *o, mho_errinfo *ei) {
   if (!err && o->study)
     err = mho_store_study_find(s, o->study, study, ei);
   if (!err)
-    err = print_query(s, sql, o->study != NULL, &arg, 0, format, &printed, ei);
+    err = check_options(o, s, ei);
+  if (!err)
+    err = print_query(s, sql, o->study != NULL, &arg, o->timeout, format, &printed, ei);
 
   if (!err && people && !printed)
     printf("no runs%s\n", o->where || o->study ? " that match" : "");
@@ -227,7 +300,7 @@ static mho_err list_runs(const options *o, mho_errinfo *ei) {
 }
 
 static int run(int argc, char **argv) {
-  options o = {.limit = 50};
+  options o = {.limit = 50, .timeout = 60};
   parse_options(&argp, argc, argv, &o);
   mho_errinfo ei = {0};
   mho_err err = list_runs(&o, &ei);

@@ -17,10 +17,8 @@ static bool is_control(char c) {
   return ((unsigned char)c < ' ' && c != '\n' && c != '\t') || c == 0x7f;
 }
 
-void mho__html_text(FILE *out, const char *text) {
-  if (!text)
-    return;
-
+/* Text that is UTF-8. */
+static void put_text(FILE *out, const char *text) {
   for (const char *t = text; *t; t++)
     switch (*t) {
     case '<':
@@ -41,6 +39,14 @@ void mho__html_text(FILE *out, const char *text) {
       else
         fputc(*t, out);
     }
+}
+
+/* Names in old databases may be anything: bytes that are no UTF-8 are shown as \xNN. */
+void mho__html_text(FILE *out, const char *text) {
+  char *plain = text ? mho_text_escape(text, strlen(text), false) : NULL;
+  if (plain)
+    put_text(out, plain);
+  free(plain);
 }
 
 static void print_escaped(FILE *out, const char *format, va_list ap) {

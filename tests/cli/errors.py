@@ -268,6 +268,24 @@ def test_queries():
     refused('report', 'last', '--db', 'q.db', '-o', '/nonexistent/r.html', says='/nonexistent/r.html')
 
 
+def test_keys_of_lists():
+    """A misspelt key in a condition is refused with the near word, not taken for one that no run has; a condition has a time limit."""
+    run('train', *SMALL, '--db', 'keys.db', '--set', 'device=linear')
+    for option in ('--where', '--group-by', '--sort'):
+        more = '=3' if option == '--where' else ''
+        refused('runs', '--db', 'keys.db', option, 'train.batc' + more, says=[option, 'unknown key train.batc', 'train.batch?'])
+        refused('runs', '--db', 'keys.db', option, 'nosuch.thing' + more, says=['unknown key nosuch.thing', '--print-config'])
+        run('runs', '--db', 'keys.db', option, 'device.step_up' + more)
+        run('runs', '--db', 'keys.db', option, 'device.nl_up' + more)  # of another model than any run has
+    assert len(lines('runs', '--db', 'keys.db', '--json', '--where', "status <> 'train.batc' and train.batch > 1.5")) == 1
+    with sqlite3.connect(os.path.join(folder, 'keys.db')) as c:  # as an earlier release called a key
+        c.execute("UPDATE run SET config = json_set(config, '$.device.formerly', 3)")
+    c.close()
+    assert len(lines('runs', '--db', 'keys.db', '--json', '--where', 'device.formerly = 3')) == 1
+    endless = '(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n) > 0'
+    refused('runs', '--db', 'keys.db', '--where', endless, '--timeout', '1', says='stopped after 1 s')
+
+
 def test_diverged():
     """A run that blows up fails (exit 1), says what to do, and is stored as diverged."""
     refused('train', '--set', 'network.neuron=linear', '--set', 'feedback.scale=9', '--set', 'network.hidden=[64,64]',
@@ -275,4 +293,4 @@ def test_diverged():
     assert lines('runs', '--db', 'd.db', '--json')[0]['status'] == 'diverged'
 
 
-main([test_config, test_idle, test_idle_of_curves, test_words, test_dataset, test_database, test_disk_full, test_no_room, test_queries, test_diverged])
+main([test_config, test_idle, test_idle_of_curves, test_words, test_dataset, test_database, test_disk_full, test_no_room, test_queries, test_keys_of_lists, test_diverged])

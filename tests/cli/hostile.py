@@ -108,6 +108,9 @@ def test_export_of_bytes():
     assert lines('show', bad, '--db', 'u.db', '--json')[0]['name'] == 'a\\xffb'
     assert len(lines('compare', bad, 'second', '--db', 'u.db', '--json')[0]['runs']) == 2
     assert '\\xff' in run('show', bad, '--db', 'u.db').stdout
+    run('report', bad, '--db', 'u.db', '-o', 'u.html')
+    with open(in_folder('u.html'), 'rb') as f:
+        assert 'a\\xffb' in f.read().decode('utf-8')
 
 
 def test_changed_export():
