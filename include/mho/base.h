@@ -152,7 +152,8 @@ MHO_API bool mho_text_is_plain(const char *text);
  *  @param controls  write control characters so, too.
  *  @return free it with free(); NULL without memory. */
 MHO_API char *mho_text_escape(const char *text, size_t n, bool controls);
-/** MHO_EINVAL with a sentence unless a name is plain; `what` is what it names, "--name:". */
+/** MHO_EINVAL with a sentence unless a name is plain and of at most 255 bytes; `what` is what it
+ *  names, "--name:". */
 MHO_API mho_err mho_name_check(const char *what, const char *name, mho_errinfo *ei);
 /** snprintf onto the end of a string of the given capacity; truncates. */
 MHO_API void mho_text_append(char *buf, size_t capacity, const char *format, ...) MHO_PRINTF(3, 4);

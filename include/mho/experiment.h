@@ -145,8 +145,8 @@ typedef struct mho_difference {
  *  many, at most max. */
 MHO_API int mho_experiment_differences(const mho_experiment *a, const mho_experiment *b, int max,
                                        mho_difference *out);
-/** Whether a key ("device.step_up") is one of a section, or of anything registered that a section can
- *  choose.
+/** Whether a key ("device.step_up") is one of a section, or of anything registered that a section
+ *  can choose.
  *  @param near  out, of n bytes: the nearest of all such keys; "" where none is near. */
 MHO_API bool mho_config_key_known(const mho_registry *r, const char *key, char *near, size_t n);
 /** A key of a config that has no effect in the experiment which the config describes. */

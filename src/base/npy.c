@@ -126,7 +126,22 @@ static int shown(const char *at) {
   return (int)mho_min_size(n + is_closed, 40);
 }
 
+/* Readers differ in which of two they take. */
+static const char *given_twice(const char *text) {
+  static const char *const keys[] = {"'descr'", "'shape'", "'fortran_order'"};
+  for (int k = 0; k < MHO_COUNT(keys); k++) {
+    const char *at = strstr(text, keys[k]);
+    if (at && strstr(at + 1, keys[k]))
+      return keys[k];
+  }
+  return NULL;
+}
+
 static mho_err parse_header(const char *text, const char *name, header *h, mho_errinfo *ei) {
+  const char *twice = given_twice(text);
+  if (twice)
+    return mho_fail_at(ei, MHO_EDATA, name, 0, "a NumPy header with %s twice", twice);
+
   const char *type = value_of(text, "'descr'"), *shape = value_of(text, "'shape'");
   const char *order = value_of(text, "'fortran_order'");
 

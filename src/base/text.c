@@ -85,6 +85,10 @@ char *mho_text_escape(const char *text, size_t n, bool controls) {
 }
 
 mho_err mho_name_check(const char *what, const char *name, mho_errinfo *ei) {
+  enum { NAME_MAX_BYTES = 255 };
+  size_t length = strlen(name);
+  if (length > NAME_MAX_BYTES)
+    return mho_fail(ei, MHO_EINVAL, "%s has %zu bytes: at most %d", what, length, NAME_MAX_BYTES);
   if (mho_text_is_plain(name))
     return MHO_OK;
 

@@ -442,6 +442,10 @@ static mho_err curve(const options *o, const environment *s, mho_errinfo *ei) {
     err = mho_device_curve(model_of(e), e->device.params, &e->device_config, &c, &p, &n, ei);
   if (!err)
     note_flat(p, n);
+  char wider[MHO_MESSAGE_MAX];
+  if (!err && mho_device_range_is_wider(model_of(e), e->device.params, &e->device_config, wider,
+                                        sizeof wider))
+    fprintf(stderr, "mho: %s\n", wider);
   if (!err && o->plot)
     err = plot_curve(o, name, k, p, n, ei);
 

@@ -281,7 +281,9 @@ static mho_err program(const options *o, environment *s, summary *sum, mho_errin
   bool folder = false;
   char path[MHO_TEXT_MAX];
 
-  mho_err err = find_folder(o->common.run, "", path, &folder, ei);
+  mho_err err = o->name ? mho_name_check("--name:", o->name, ei) : MHO_OK;
+  if (!err)
+    err = find_folder(o->common.run, "", path, &folder, ei);
   if (!err && folder)
     err = open_database(&o->common, MHO_STORE_WRITE, &store, ei);
   else if (!err)

@@ -267,10 +267,10 @@ static mho_err train(const options *o, environment *s, mho_train_result *result,
   mho_store *store = NULL;
   char id[MHO_ID_MAX];
   bool header = false;
-  mho_err err = MHO_OK;
+  mho_err err = o->name ? mho_name_check("--name:", o->name, ei) : MHO_OK;
 
   /* a config is checked before the database is made */
-  if (!o->resume)
+  if (!err && !o->resume)
     err = new_experiment(o, s->registry, &e, ei);
   if (!err && !o->no_db && !o->resume)
     err = open_database(&o->common, MHO_STORE_WRITE, &store, ei);

@@ -1,6 +1,7 @@
 /* device_config.c - what the config says of any device, and what of it is impossible.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "device/cells.h"
@@ -447,4 +448,23 @@ mho_err mho_device_check(const mho_device_model *model, const void *params,
     err = model->prepare(params, d, &shared, ei);
   mho_free(shared);
   return err;
+}
+
+bool mho_device_range_is_wider(const mho_device_model *model, const void *params,
+                               const mho_device_config *config, char *sentence, size_t capacity) {
+  static const double SLACK = 1e-6;
+  double low, high;
+  if (!model->range || model->range(params, &low, &high, NULL))
+    return false;
+
+  double slack = SLACK * (high - low);
+  if (config->g_min >= low - slack && config->g_max <= high + slack)
+    return false;
+  snprintf(
+      sentence, capacity,
+      "the range device.g_min..g_max, %g to %g S, is wider than that of the table, %g to %g S: "
+      "a cell outside of the table jumps onto it with its first pulse; leave out device.g_min "
+      "and device.g_max to have the table's",
+      config->g_min, config->g_max, low, high);
+  return true;
 }

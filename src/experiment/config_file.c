@@ -218,12 +218,26 @@ static mho_err read_pair(reader *r, const char *path, const yaml_node_pair_t *p,
   return read_node(r, below, value, depth + 1);
 }
 
+/* What YAML calls null: nothing, ~ or null without quotes. */
+static bool is_null(const yaml_node_t *node) {
+  static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+  if (node->type != YAML_SCALAR_NODE || node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+    return false;
+  for (int i = 0; i < MHO_COUNT(words); i++)
+    if (!strcmp((const char *)node->data.scalar.value, words[i]))
+      return true;
+  return false;
+}
+
 static mho_err read_node(reader *r, const char *path, const yaml_node_t *node, int depth) {
   r->nodes++;
   if (r->nodes > NODES_MAX)
     return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node),
                        "more than %d keys: this is not a config", NODES_MAX);
 
+  if (is_null(node) && !r->one_line)
+    return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, node),
+                       "%s: has no value: give one, or leave it out (\"\" is an empty text)", path);
   if (node->type == YAML_SCALAR_NODE)
     return put(r->c, path, (const char *)node->data.scalar.value, false, r->file, line_of(r, node),
                r->replace, r->ei);

@@ -268,7 +268,7 @@ static mho_err make_folder(const mho_study *s, const char *db, char dir[PATH_MAX
   if (!realpath(wanted, dir))
     return mho_fail_at(ei, MHO_EIO, wanted, 0, "the folder cannot be found: %s", strerror(errno));
   /* it stands in a comment of the script, which a line feed would end */
-  return mho_name_check("the job's folder", dir, ei);
+  return mho_text_is_plain(dir) ? MHO_OK : mho_name_check("the job's folder", dir, ei);
 }
 
 /* The list of runs and the study, by what is known after merging the shards of earlier jobs. */

@@ -132,6 +132,11 @@ static mho_err bring(mho_trainer *t, int c, const mho_matrices *m, bool as_they_
       return mho_fail(ei, MHO_EDATA,
                       "a weight of %s is no finite number: the training that it is from diverged",
                       k->name);
+    if (!isfinite(w[i]))
+      return mho_fail(ei, MHO_EDATA,
+                      "a weight of %s is %g, which single precision does not hold: its finite "
+                      "numbers end at 3.4e38",
+                      k->name, m->w[i]);
   }
 
   if (mho_crossbar_has_cells(x) && m->g[0] && as_they_are) {

@@ -120,6 +120,13 @@ static mho_err learn_from(mho_trainer *t, mho_batch *b, mho_errinfo *ei) {
     add_up(t, &s, b->n);
   if (err)
     return err;
+  bool is_brought = *t->e->train.from && t->at.update == 0;
+  if (!isfinite(s.loss) && is_brought)
+    return mho_fail(
+        ei, MHO_EDIVERGED,
+        "the loss is not finite before anything is learned: the weights that train.from "
+        "brings ('%s') are too large for this network",
+        t->e->train.from);
   if (!isfinite(s.loss))
     return mho_fail(ei, MHO_EDIVERGED,
                     "the loss is no longer finite in epoch %d, batch %lld: lower update.rate, or "

@@ -63,7 +63,8 @@ static mho_err evaluate(mho_trainer *t, const mho_images *images, bool may_stop,
   if (isnan(sum.loss))
     return mho_fail(ei, MHO_EDIVERGED,
                     "the network cannot be evaluated: its weights or states are not finite "
-                    "numbers, as after a training that diverged");
+                    "numbers, as after a training that diverged, or from weights that are too "
+                    "large (train.from)");
 
   int values = t->data.values;
   *out = (mho_evaluation){.accuracy = values ? (double)NAN : (double)sum.correct / images->n,

@@ -67,10 +67,19 @@ mho_err mho__matrix_file_read(const char *folder, const char *name, const char *
   static const char *const endings[] = {"npy", "csv"};
   *out = (mho_matrix){0};
 
+  int found = -1;
   for (int k = 0; k < MHO_COUNT(endings); k++) {
     snprintf(path, MHO_PATH_MAX, "%s/%s.%s.%s", folder, name, what, endings[k]);
-    if (!access(path, F_OK))
-      return mho_matrix_read(path, out, ei);
+    if (access(path, F_OK))
+      continue;
+    if (found >= 0)
+      return mho_fail_at(ei, MHO_EDATA, folder, 0,
+                         "has %s.%s.npy and %s.%s.csv, which may differ: remove one of them", name,
+                         what, name, what);
+    found = k;
   }
-  return MHO_OK;
+  if (found < 0)
+    return MHO_OK;
+  snprintf(path, MHO_PATH_MAX, "%s/%s.%s.%s", folder, name, what, endings[found]);
+  return mho_matrix_read(path, out, ei);
 }

@@ -103,7 +103,17 @@ static void warn_of_reads(const mho_trainer *t) {
             v, activity, seconds, m->entry.id, moved);
 }
 
+/* A table in a wider range than its own: what begins outside of it has no step there. */
+static void warn_of_range(const mho_trainer *t) {
+  char sentence[MHO_MESSAGE_MAX];
+  const mho_experiment *e = t->e;
+  if (mho_device_range_is_wider((const mho_device_model *)e->device.entry, e->device.params,
+                                &e->device_config, sentence, sizeof sentence))
+    mho_log(t->ctx, MHO_LOG_WARNING, "%s", sentence);
+}
+
 void mho__trainer_warn(const mho_trainer *t) {
+  warn_of_range(t);
   warn_of_reads(t);
   warn_of_array(t);
   warn_of_levels(t);

@@ -40,6 +40,8 @@ def test_config():
               'rule: {importance: local, importance_by: read}\n', ['c.yaml:4', 'array.wire.r_word']),
              ('settle: {method: ode, tolerance: 1e-300}\n', ['c.yaml:1', 'settle.tolerance', '1e-13']),
              ('settle: {method: ode, accuracy: 1e-15}\n', ['c.yaml:1', 'settle.accuracy', '1e-14']),
+             ('network:\ntrain: {epochs: 1}\n', ['c.yaml:1', 'network: has no value']),
+             ('train:\n  epochs: ~\n', ['c.yaml:2', 'train.epochs: has no value']),
              ('a: [b\n', ['c.yaml:', 'YAML']),
              ('\0', ['not a text file'])]
     for text, says in cases:

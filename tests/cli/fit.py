@@ -412,5 +412,17 @@ def test_law_of_exact_reads():
     refused('device', 'fit', table['nan'], '--iv', '--model', 'vteam', says=['0 currents', 'three at least'])
 
 
+def test_range_of_a_table():
+    """A table in a wider range than its own is used, and what comes of it said."""
+    table = write('range.csv', 'pulse,ltp,ltd\n' + ''.join(f'{k},{(10 + 4 * k) * 1e-6:.7g},{(50 - 4 * k) * 1e-6:.7g}\n' for k in range(11)))
+    words = ['device', 'curve', 'measured', '--set', f'device.table={table}', '--pulses', '3']
+    assert 'wider' not in run(*words).stderr
+    wide = run(*words, '--set', 'device.g_min=1 uS', '--set', 'device.g_max=100 uS')
+    assert '1e-06 to 0.0001 S, is wider than that of the table, 1e-05 to 5e-05 S' in wide.stderr and 'leave out device.g_min' in wide.stderr, wide.stderr
+    said = run('train', '--no-db', '--set', 'device.model=measured', '--set', f'device.table={table}', '--set', 'device.g_min=1 uS', '--set',
+               'device.g_max=100 uS', '--set', 'train.epochs=1', '--set', 'dataset.train=100', '--set', 'network.hidden=[4]').stderr
+    assert said.count('wider than that of the table') == 1, said
+
+
 main([test_layouts, test_refusals, test_gaps, test_pulse_voltages, test_choice, test_form, test_readings_again, test_not_determined,
-      test_pictures, test_sweeps, test_sweep_refusals, test_read_law, test_what_is_no_number, test_law_of_exact_reads])
+      test_pictures, test_sweeps, test_sweep_refusals, test_read_law, test_what_is_no_number, test_law_of_exact_reads, test_range_of_a_table])

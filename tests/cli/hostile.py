@@ -63,7 +63,10 @@ def test_names():
     study = 'set: {train.epochs: 1}\nvary: {train.batch: [10]}\n'
     refused('sweep', write('odd\nname.yaml', study), '--db', 'n.db', '--plan', says=['name', '\\x0a'])
     refused('sweep', write('plain.yaml', study), '--db', 'odd\nplace/n.db', '--launcher', 'slurm', '--tasks', '1', says='\\x0a')
-    assert lines('runs', '--db', 'n.db', '--json') == []
+    assert not os.path.exists(in_folder('n.db'))
+    refused('train', '--no-db', *SMALL, '--name', '\x1b[31m', says=['--name', '\\x1b'])
+    for words in (['--no-db'], ['--db', 'n.db']):
+        refused('train', *words, *SMALL, '--name', 'a' * 100000, says=['--name', '100000 bytes'])
     run('train', '--db', 'n.db', *SMALL, '--name', 'Maß µS 電')
     assert lines('runs', '--db', 'n.db', '--json')[0]['name'] == 'Maß µS 電'
 
@@ -220,6 +223,17 @@ def test_not_finite():
         assert p.returncode in (1, 2) and 'finite' in p.stderr and 'accuracy' not in p.stdout, (words, p.returncode, p.stdout, p.stderr)
 
 
+def test_large_weights():
+    """Weights that single precision does not hold, or that no training can begin with, are the cause that is said."""
+    os.makedirs(in_folder('big'), exist_ok=True)
+    for number, words in (('1e300', ['1e+300', '3.4e38']), ('1e30', ['train.from', 'too large']), ('3e38', ['train.from', 'too large'])):
+        write('big/x-h1.w.csv', (','.join([number] * 4) + '\n') * 64)
+        write('big/h1-out.w.csv', (','.join([number] * 10) + '\n') * 4)
+        refused('train', '--no-db', *SMALL, '--from', 'big', says=words, code=None)
+    write('big/x-h1.w.npy', 'another')
+    refused('train', '--no-db', *SMALL, '--from', 'big', says=['x-h1.w.npy and x-h1.w.csv', 'remove one'])
+
+
 def test_weights_file():
     os.makedirs(in_folder('v'), exist_ok=True)
     write('v/x-h1.w.npy', b"\x93NUMPY\x01\x00\x46\x00{'descr': '<f8', 'fortran_order': False, 'shape': (50000, 50000), }    \n",
@@ -361,5 +375,5 @@ def test_tails():
 
 
 main([test_yaml, test_names, test_plot_name, test_shown, test_export_of_bytes, test_changed_export, test_last_and_clock, test_report_folder, test_out_over_runs,
-      test_no_runs_no_database, test_no_ngspice, test_not_finite, test_weights_file, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
+      test_no_runs_no_database, test_no_ngspice, test_not_finite, test_large_weights, test_weights_file, test_little_memory, test_options_without_memory, test_netlists, test_netlist_limits,
       test_first_signal, test_measurements, test_tails])

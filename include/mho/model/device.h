@@ -512,6 +512,12 @@ MHO_API char *mho_fit_card(const mho_fit *f, const char *source);
 MHO_API mho_err mho_pulse_table(const mho_pulse_data *d, double *g_min, double *g_max, char **csv,
                                 mho_errinfo *ei);
 
+/** Whether the config's range is wider than that which the model's parameters say (a table), so
+ *  that cells may begin where the model knows no steps; `sentence` says what comes of it. */
+MHO_API bool mho_device_range_is_wider(const mho_device_model *model, const void *params,
+                                       const mho_device_config *config, char *sentence,
+                                       size_t capacity);
+
 /** Cells, cycles and pulses of a curve. */
 typedef struct mho_curve_options {
   int cells, set, reset, cycles; /**< pulses a cycle in each direction */
