@@ -101,12 +101,15 @@ mho_err mho__flush(FILE *f, const char *what, mho_errinfo *ei) {
   return why ? mho_fail(ei, mho__io_error(why), "%s: %s", what, strerror(why)) : MHO_OK;
 }
 
-/* Whether the file has its name. */
+/* Whether the file has its name: at once where there is none of that name, else in the place of the
+ * older one. */
 static bool give_name(const mho_whole_file *w) {
   char own[64];
   snprintf(own, sizeof own, "/proc/self/fd/%d", w->fd);
   if (w->fd >= 0) {
     unlink(w->temporary); /* of a process that was killed */
+    if (!linkat(AT_FDCWD, own, AT_FDCWD, w->target, AT_SYMLINK_FOLLOW))
+      return true;
     if (linkat(AT_FDCWD, own, AT_FDCWD, w->temporary, AT_SYMLINK_FOLLOW))
       return false;
   }
