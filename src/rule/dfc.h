@@ -52,6 +52,8 @@ typedef struct dfc_workspace {
   bool *definite;                  /**< [n] samples whose rest is taken to be stable */
   bool *lost;                      /**< [n] samples that nothing is learned from */
   int unstable;                    /**< those of them that would not stay at rest */
+  /** Looks at a control so far, summed over samples: a pass back and one forward each. */
+  int64_t looks;
 
   /* Of a control at rest: */
   mho_real *jacobian[MHO_LAYERS_MAX]; /**< [C x n x layer] J_l = d v_o/d v_l */
@@ -61,6 +63,7 @@ typedef struct dfc_workspace {
   double *k;                          /**< [n] of [C x C]: JQ, summed over layers */
   double *matrix, *eigenvalue;        /**< [C x (C + 1)] a system of equations; [2 C] */
   double *trial;                      /**< [4 x C] for a step to be found */
+  double *share;                      /**< [2 x C] a softmax, and means under it */
   mho_real *scratch;                  /**< for reads of C n samples */
   mho_link *back;                     /**< forward links turned, sorted by target */
   int first_back[MHO_LAYERS_MAX + 1];

@@ -7,12 +7,11 @@
  *   u = (S JQ + alpha~ 1)^-1 e(v_o free)
  *
  * S = -de/dv_o: 1, or diag(p) - p p^T where e is a soft label less the softmax p. The root is
- * found by Newton's method with the S of the present state and the JQ of the free one's mean
- * slopes, which every step corrects by what it has done to the read-out (Broyden's rank one); a
- * step that makes F much larger is halved. By the chain f depends on the activities that it leads
- * to: it is led back at those of the iteration before, JQ is each sample's own and not corrected,
- * and a sample is at rest when f does not change any more, either. Where it is not after a while, f
- * is brought to rest under every u.
+ * found by Newton's method with the S of the present state and the JQ of the free one, which every
+ * step corrects by what it has done to the read-out (Broyden's rank one); a step that makes F much
+ * larger is halved. By the chain f depends on the activities that it leads to: it is led back at
+ * those of the iteration before, JQ is not corrected, and a sample is at rest when f does not
+ * change any more, either. Where it is not after a while, f is brought to rest under every u.
  *
  * Towards a label at a high gain the softmax saturates, and the gain is raised in steps, each from
  * the rest of the one before.
@@ -41,8 +40,9 @@ enum {
 /* F that is so many times as large as before was not worth its step; by the chain, which leads f
  * back with a lag, if it is also more than so much of the first error. */
 static const double WORSE = 2, MUCH = 0.5;
-/* What is missed of F where the read-out would follow exactly. */
-static const double OWN_TOLERANCE = 1e-6;
+/* What a step may miss of F where the read-out would follow it exactly: so much of F before, or so
+ * much of what a rest may miss. */
+static const double OWN_TOLERANCE = 1e-6, OWN_SHARE = 0.1;
 /* A step of those that do not settle soon. */
 static const double SHORTER = 0.5;
 /* Least part of its way that f goes at a look. */
@@ -71,10 +71,12 @@ static bool eliminate(int n, double *m, double *x) {
       m[k * width + j] = m[pivot * width + j];
       m[pivot * width + j] = held;
     }
+    const double *top = m + k * width;
     for (int i = k + 1; i < n; i++) {
-      double factor = m[i * width + k] / m[k * width + k];
+      double *row = m + i * width, factor = row[k] / top[k];
+#pragma omp simd
       for (int j = k; j < width; j++)
-        m[i * width + j] -= factor * m[k * width + j];
+        row[j] -= factor * top[j];
     }
   }
 
@@ -106,19 +108,27 @@ static void multiply_slopes(const dfc_run *r, int s, const double *v, int width,
     return;
 
   /* rows of S JQ: p_i (row i less the mean row under p) */
-  double top = v[0], all = 0, *p = r->w->eigenvalue;
+  double *share = r->w->share, *mean = share + n;
+  double top = v[0], all = 0;
   for (int i = 1; i < n; i++)
-    top = fmax(top, v[i]);
+    top = v[i] > top ? v[i] : top;
   for (int i = 0; i < n; i++) {
-    p[i] = exp(v[i] - top);
-    all += p[i];
+    share[i] = exp(v[i] - top);
+    all += share[i];
   }
-  for (int j = 0; j < n; j++) {
-    double mean = 0;
-    for (int i = 0; i < n; i++)
-      mean += p[i] / all * k[i * n + j];
-    for (int i = 0; i < n; i++)
-      m[i * width + j] = p[i] / all * (k[i * n + j] - mean);
+
+  memset(mean, 0, (size_t)n * sizeof *mean);
+  for (int i = 0; i < n; i++) {
+    share[i] /= all;
+#pragma omp simd
+    for (int j = 0; j < n; j++)
+      mean[j] += share[i] * k[i * n + j];
+  }
+  for (int i = 0; i < n; i++) {
+    double *row = m + i * width;
+#pragma omp simd
+    for (int j = 0; j < n; j++)
+      row[j] = share[i] * (k[i * n + j] - mean[j]);
   }
 }
 
@@ -149,9 +159,11 @@ static double predict(const dfc_run *r, int s, const double *u, const double *v,
   int n = r->w->classes;
   const double *k = r->w->k + (size_t)s * (size_t)(n * n);
   for (int i = 0; i < n; i++) {
-    moved[i] = v[i];
+    double sum = v[i];
+#pragma omp simd reduction(+ : sum)
     for (int j = 0; j < n; j++)
-      moved[i] += k[i * n + j] * step[j];
+      sum += k[i * n + j] * step[j];
+    moved[i] = sum;
   }
 
   mho__dfc_error(r, s, moved, f);
@@ -161,9 +173,10 @@ static double predict(const dfc_run *r, int s, const double *u, const double *v,
 }
 
 /* The step of sample s to the root that F would have if the read-out followed u by JQ: where e is a
- * softmax that bends, by Newton's steps of its own. false: none. */
+ * softmax that bends, by Newton's steps of its own, until no more than `enough` is missed of F.
+ * false: none. */
 static bool find_step(const dfc_run *r, int s, const double *u, const double *v, double leak,
-                      double *step) {
+                      double enough, double *step) {
   int n = r->w->classes;
   double *moved = r->w->trial, *f = moved + n, *way = f + n, *last = way + n;
   double length = 1, least;
@@ -171,7 +184,8 @@ static bool find_step(const dfc_run *r, int s, const double *u, const double *v,
 
   double first = predict(r, s, u, v, leak, step, moved, f);
   least = first;
-  for (int k = 0; k < OWN_STEPS && least > OWN_TOLERANCE * first; k++) {
+  enough = fmax(enough, OWN_TOLERANCE * first);
+  for (int k = 0; k < OWN_STEPS && least > enough; k++) {
     if (length == 1 && !newton_step(r, s, moved, f, leak, way))
       return false;
     memcpy(last, step, (size_t)n * sizeof *step);
@@ -316,23 +330,21 @@ static void find_parts(root *x) {
   const dfc_run *r = x->r;
   double along[MHO_CHUNK_MAX] = {0}, squares[MHO_CHUNK_MAX] = {0};
 
-  for (int l = 1; l < mho_hidden_end(r->lesson->net); l++)
-    for (int s = 0; s < r->lesson->n; s++) {
-      int n = r->lesson->net->layer[l].n;
-      size_t first = (size_t)s * (size_t)n;
-      const mho_real *f = mho__dfc_control(r, l) + first, *before = r->w->other[l] + first;
-      const mho_real *miss = r->w->miss[l] + first;
-      mho_real product = 0, square = 0;
-#pragma omp simd reduction(+ : product, square)
+  for (int l = 1; l < mho_hidden_end(r->lesson->net); l++) {
+    const mho_real *f = mho__dfc_control(r, l), *before = r->w->other[l], *miss = r->w->miss[l];
+    int n = r->lesson->net->layer[l].n;
+    for (int s = 0; s < r->lesson->n; s++, f += n, before += n, miss += n) {
+      mho_real last_turn = 0, turn_turn = 0;
+#pragma omp simd reduction(+ : last_turn, turn_turn)
       for (int i = 0; i < n; i++) {
         mho_real turn = f[i] - before[i] - miss[i];
-        product += miss[i] * turn;
-        square += turn * turn;
+        last_turn += miss[i] * turn;
+        turn_turn += turn * turn;
       }
-      along[s] += (double)product;
-      squares[s] += (double)square;
+      along[s] += (double)last_turn;
+      squares[s] += (double)turn_turn;
     }
-
+  }
   for (int s = 0; s < r->lesson->n; s++) {
     double part = squares[s] > 0 ? -x->part[s] * along[s] / squares[s] : 1;
     x->part[s] = x->looks == 0 ? 1 : fmin(fmax(part, LEAST_PART), 1);
@@ -342,24 +354,23 @@ static void find_parts(root *x) {
 /* How far f of layer l was off, and where it is from here on. */
 static void follow(root *x, int l) {
   const dfc_run *r = x->r;
+  mho_real *f = mho__dfc_control(r, l), *miss = r->w->miss[l];
+  const mho_real *before = r->w->other[l];
   int n = r->lesson->net->layer[l].n;
 
-  for (int s = 0; s < r->lesson->n; s++) {
-    size_t first = (size_t)s * (size_t)n;
-    mho_real *f = mho__dfc_control(r, l) + first, *miss = r->w->miss[l] + first;
-    const mho_real *before = r->w->other[l] + first;
-    mho_real part = (mho_real)x->part[s], most = 0, change = 0;
-#pragma omp simd reduction(max : most, change)
+  for (int s = 0; s < r->lesson->n; s++, f += n, before += n, miss += n) {
+    mho_real part = (mho_real)x->part[s], change = 0, most = 0;
+#pragma omp simd reduction(max : change, most)
     for (int i = 0; i < n; i++) {
-      mho_real off = f[i] - before[i], size = f[i] < 0 ? -f[i] : f[i];
-      mho_real by = off < 0 ? -off : off;
-      miss[i] = off;
+      mho_real off = f[i] - before[i], off_size = off < 0 ? -off : off;
+      mho_real size = f[i] < 0 ? -f[i] : f[i];
+      change = off_size > change ? off_size : change;
       most = size > most ? size : most;
-      change = by > change ? by : change;
+      miss[i] = off;
       f[i] = before[i] + part * off;
     }
-    x->most[s] = fmax(x->most[s], (double)most);
     x->change[s] = fmax(x->change[s], (double)change);
+    x->most[s] = fmax(x->most[s], (double)most);
   }
 }
 
@@ -381,6 +392,7 @@ static void look_once(root *x) {
     follow(x, l);
   mho__dfc_pass(r, true);
   x->looks++;
+  r->w->looks += r->lesson->n;
 }
 
 /* Whether f of sample s is what is led back at its activities. */
@@ -403,13 +415,12 @@ static void look(root *x) {
   find_potentials(x->r);
 }
 
-/* Whether sample s has settled, with that |F|. */
-static bool has_settled(const root *x, int s, double miss) {
+/* What sample s may miss of F. */
+static double enough_for(const root *x, int s) {
   const dfc_workspace *w = x->r->w;
   const double *first = w->first + (size_t)s * (size_t)w->classes;
   const double *v = w->potential + (size_t)s * (size_t)w->classes;
-  double enough = x->tolerance * norm(w->classes, first) + rounding(norm(w->classes, v));
-  return miss <= enough && stands(x, s, x->tolerance);
+  return x->tolerance * norm(w->classes, first) + rounding(norm(w->classes, v));
 }
 
 /* JQ of sample s from what the last change of its controls did to the read-out, unless f lagged. */
@@ -447,8 +458,8 @@ static void go_on(root *x, int s) {
   for (int i = 0; i < n; i++)
     f[i] -= x->leak * u[i];
 
-  double miss = norm(n, f), bound = WORSE * x->least[s];
-  x->settled[s] = has_settled(x, s, miss);
+  double miss = norm(n, f), bound = WORSE * x->least[s], enough = enough_for(x, s);
+  x->settled[s] = miss <= enough && stands(x, s, x->tolerance);
   if (x->settled[s])
     return;
 
@@ -460,7 +471,8 @@ static void go_on(root *x, int s) {
   } else {
     x->least[s] = miss;
     memcpy(best, u, (size_t)n * sizeof *u);
-    x->length[s] = find_step(r, s, u, w->potential + at, x->leak, way) ? x->full : 0;
+    enough *= OWN_SHARE;
+    x->length[s] = find_step(r, s, u, w->potential + at, x->leak, enough, way) ? x->full : 0;
   }
   for (int i = 0; i < n; i++)
     u[i] = best[i] + x->length[s] * way[i];

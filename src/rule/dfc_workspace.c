@@ -93,7 +93,8 @@ static bool add_controls(dfc_workspace *w, const mho_network *net) {
          add_real(rest, n * c, &w->units) && add_real(rest, n * c, &w->product) &&
          add_exact(rest, n * c, &w->k) && add_exact(rest, c * (c + 1), &w->matrix) &&
          add_exact(rest, 2 * c, &w->eigenvalue) && add_exact(rest, 4 * c, &w->trial) &&
-         add_real(rest, scratch, &w->scratch) && (!rest || add_links_back(w, net));
+         add_exact(rest, 2 * c, &w->share) && add_real(rest, scratch, &w->scratch) &&
+         (!rest || add_links_back(w, net));
 }
 
 static bool fill(dfc_workspace *w, const mho_network *net, const dfc_params *p) {
@@ -163,6 +164,7 @@ void mho__dfc_workspace_free(dfc_workspace *w) {
   mho_free(w->matrix);
   mho_free(w->eigenvalue);
   mho_free(w->trial);
+  mho_free(w->share);
   mho_free(w->scratch);
   mho_free(w->back);
   mho_free(w->integral);
