@@ -51,6 +51,7 @@ typedef struct dfc_workspace {
   double *way;                     /**< [n x C] from there to the next ones */
   bool *definite;                  /**< [n] samples whose rest is taken to be stable */
   bool *lost;                      /**< [n] samples that nothing is learned from */
+  int *order;                      /**< [n] which sample a row is of, while rows change places */
   int unstable;                    /**< those of them that would not stay at rest */
   /** Looks at a control so far, summed over samples: a pass back and one forward each. */
   int64_t looks;
@@ -58,14 +59,17 @@ typedef struct dfc_workspace {
   /* Of a control at rest: */
   mho_real *jacobian[MHO_LAYERS_MAX]; /**< [C x n x layer] J_l = d v_o/d v_l */
   mho_real *miss[MHO_LAYERS_MAX];     /**< [n x layer]: by how much f was off */
-  mho_real *units;                    /**< [C x n x C]: rows of the unit matrix */
-  mho_real *product;                  /**< [C x n x C]: J Q^T of a layer */
-  double *k;                          /**< [n] of [C x C]: JQ, summed over layers */
-  double *matrix, *eigenvalue;        /**< [C x (C + 1)] a system of equations; [2 C] */
-  double *trial;                      /**< [4 x C] for a step to be found */
-  double *share;                      /**< [2 x C] a softmax, and means under it */
-  mho_real *scratch;                  /**< for reads of C n samples */
-  mho_link *back;                     /**< forward links turned, sorted by target */
+  /** [n_layers], by the chain, of [n x layer]: controls of before, and of [4 x n x layer]: what
+   *  the last two looks made of them and by how much they were off. */
+  mho_real *before[MHO_LAYERS_MAX], *history[MHO_LAYERS_MAX];
+  mho_real *units;             /**< [C x n x C]: rows of the unit matrix */
+  mho_real *product;           /**< [C x n x C]: J Q^T of a layer */
+  double *k;                   /**< [n] of [C x C]: JQ, summed over layers */
+  double *matrix, *eigenvalue; /**< [C x (C + 1)] a system of equations; [2 C] */
+  double *trial;               /**< [4 x C] for a step to be found */
+  double *share;               /**< [2 x C] a softmax, and means under it */
+  mho_real *scratch;           /**< for reads of C n samples */
+  mho_link *back;              /**< forward links turned, sorted by target */
   int first_back[MHO_LAYERS_MAX + 1];
 
   /* In time: */
@@ -138,9 +142,11 @@ void mho__dfc_pass(const dfc_run *r, bool controlled);
 void mho__dfc_lead_back(const dfc_run *r);
 /** J of all layers at the present activities, and JQ of every sample. */
 void mho__dfc_jacobian(const dfc_run *r);
-/** JQ of all samples alike, as that of their mean slopes, for a fraction of the products: of
- *  arrays of controls, through which no patches and poolings are. */
+/** JQ of all samples alike, as that of their mean slopes, for a fraction of the products: where
+ *  no patches and poolings are. */
 void mho__dfc_mean_jacobian(const dfc_run *r);
+/** Reads that a pass back and one forward under control are. */
+double mho__dfc_reads(const dfc_run *r);
 /** The same run with reads that nobody counts: a rest is one read of every link, however often it
  *  is looked for. @param stats  room for what they add up. */
 dfc_run mho__dfc_uncounted(const dfc_run *r, mho_settle_stats *stats);

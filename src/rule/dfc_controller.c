@@ -23,10 +23,15 @@ double mho__dfc_integral_leak(const dfc_params *p) {
   return p->gain > 0 ? 1 / p->gain : p->leak;
 }
 
+/* Which sample of the batch row s is of. */
+static int sample_of(const dfc_run *r, int s) {
+  return r->lesson->sample0 + r->w->order[s];
+}
+
 /* What the label is less than certain, of output j. */
 static double softness(const dfc_run *r, int s, int j) {
   double q = r->p->label;
-  int classes = r->w->classes, label = r->lesson->targets.label[r->lesson->sample0 + s];
+  int classes = r->w->classes, label = r->lesson->targets.label[sample_of(r, s)];
   if (j == label)
     return q - 1;
   return (1 - q) / (classes - 1);
@@ -42,7 +47,7 @@ void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e) {
   }
 
   mho_output output = r->lesson->net->output;
-  mho_output_error_double(output, n, v, &r->lesson->targets, r->lesson->sample0 + s, e);
+  mho_output_error_double(output, n, v, &r->lesson->targets, sample_of(r, s), e);
   for (int i = 0; i < n; i++)
     e[i] = (output == MHO_OUTPUT_SOFTMAX && n > 1 ? softness(r, s, i) : 0) - e[i];
 }

@@ -152,6 +152,29 @@ void mho__dfc_lead_back(const dfc_run *r) {
   }
 }
 
+/* Vectors of a sample that a read of link k is. */
+static int vectors_of(const mho_network *net, const mho_link *k) {
+  return k->plain ? 1 : net->connection[k->connection].positions;
+}
+
+double mho__dfc_reads(const dfc_run *r) {
+  const mho_network *net = r->lesson->net;
+  int last = mho_network_output(net), vectors = 0;
+
+  for (int l = 1; l <= last; l++) {
+    const mho_layer *layer = &net->layer[l];
+    const mho_link *forward = &net->link[layer->forward], *feedback = &net->link[layer->feedback];
+    const mho_link *other = &net->link[layer->other];
+    for (int i = 0; i < layer->n_forward; i++)
+      vectors += forward[i].from != 0 ? vectors_of(net, &forward[i]) : 0;
+    for (int i = 0; l < last && net->path != MHO_PATH_DIRECT && i < layer->n_feedback; i++)
+      vectors += vectors_of(net, &feedback[i]);
+    for (int i = 0; l < last && net->path == MHO_PATH_DIRECT && i < layer->n_other; i++)
+      vectors += mho_link_has_control(net, &other[i]) ? vectors_of(net, &other[i]) : 0;
+  }
+  return (double)vectors * r->lesson->n;
+}
+
 /* ---------------------------------------------------------------- the Jacobian */
 
 /* What lies between a row c of J in a layer and the next row: the samples' values. */

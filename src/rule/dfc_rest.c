@@ -7,11 +7,11 @@
  *   u = (S JQ + alpha~ 1)^-1 e(v_o free)
  *
  * S = -de/dv_o: 1, or diag(p) - p p^T where e is a soft label less the softmax p. The root is
- * found by Newton's method with the S of the present state and the JQ of the free one, which every
- * step corrects by what it has done to the read-out (Broyden's rank one); a step that makes F much
- * larger is halved. By the chain f depends on the activities that it leads to: it is led back at
- * those of the iteration before, JQ is not corrected, and a sample is at rest when f does not
- * change any more, either. Where it is not after a while, f is brought to rest under every u.
+ * found by Newton's method with the S of the present state and the JQ of the free one's mean
+ * slopes, which every step corrects by what it has done to the read-out (Broyden's rank one); a
+ * step that makes F much larger is halved. By the chain f depends on the activities that it leads to, and both are looked
+ * for at once (dfc_mixing.c). Where that comes to no rest the gain is raised in smaller steps, then
+ * by shorter ways, and in the end f is brought to rest under every u.
  *
  * Towards a label at a high gain the softmax saturates, and the gain is raised in steps, each from
  * the rest of the one before.
@@ -28,7 +28,7 @@
 #include <string.h>
 
 #include "mho/model/num.h"
-#include "rule/dfc.h"
+#include "rule/dfc_rest.h"
 
 enum {
   ITERATIONS = 100, /* at one gain */
@@ -36,6 +36,7 @@ enum {
   LOOKS = 60,       /* at a u after these */
   HALVINGS = 6,     /* of a step */
   OWN_STEPS = 40,   /* of Newton's to a step */
+  APPROACHES = 5,   /* of a gain, each twice the one before */
 };
 /* F that is so many times as large as before was not worth its step; by the chain, which leads f
  * back with a lag, if it is also more than so much of the first error. */
@@ -175,8 +176,8 @@ static double predict(const dfc_run *r, int s, const double *u, const double *v,
 /* The step of sample s to the root that F would have if the read-out followed u by JQ: where e is a
  * softmax that bends, by Newton's steps of its own, until no more than `enough` is missed of F.
  * false: none. */
-static bool find_step(const dfc_run *r, int s, const double *u, const double *v, double leak,
-                      double enough, double *step) {
+bool mho__dfc_find_step(const dfc_run *r, int s, const double *u, const double *v, double leak,
+                        double enough, double *step) {
   int n = r->w->classes;
   double *moved = r->w->trial, *f = moved + n, *way = f + n, *last = way + n;
   double length = 1, least;
@@ -275,8 +276,7 @@ static void set_controls(const dfc_run *r) {
     u[i] = (mho_real)r->w->u[i];
 }
 
-/* v_o = a_o + u of all samples. */
-static void find_potentials(const dfc_run *r) {
+void mho__dfc_find_potentials(const dfc_run *r) {
   const mho_real *a = r->w->sums[mho_network_output(r->lesson->net)];
   for (int i = 0; i < mho__dfc_controls(r); i++)
     r->w->potential[i] = (double)a[i] + r->w->u[i];
@@ -303,6 +303,28 @@ void mho__dfc_close(const dfc_run *r) {
 
 /* ---------------------------------------------------------------- the root */
 
+double mho__dfc_rounding(double size) {
+  return 16 * (sizeof(mho_real) == 8 ? DBL_EPSILON : (double)FLT_EPSILON) * size;
+}
+
+double mho__dfc_miss(const dfc_run *r, int s, double leak) {
+  int n = r->w->classes;
+  size_t at = (size_t)s * (size_t)n;
+  double *f = r->w->f + at;
+
+  mho__dfc_error(r, s, r->w->potential + at, f);
+  for (int i = 0; i < n; i++)
+    f[i] -= leak * r->w->u[at + (size_t)i];
+  return norm(n, f);
+}
+
+double mho__dfc_enough(const dfc_run *r, int s, double tolerance) {
+  const dfc_workspace *w = r->w;
+  size_t at = (size_t)s * (size_t)w->classes;
+  return tolerance * norm(w->classes, w->first + at) +
+         mho__dfc_rounding(norm(w->classes, w->potential + at));
+}
+
 /* One gain, and what is known of the samples at it. */
 typedef struct root {
   const dfc_run *r; /* its reads are not counted */
@@ -318,11 +340,6 @@ typedef struct root {
   double change[MHO_CHUNK_MAX]; /* and by how much one was off */
   bool settled[MHO_CHUNK_MAX];
 } root;
-
-/* Rounding of a number of that size, as far as sums of many reach. */
-static double rounding(double size) {
-  return 16 * (sizeof(mho_real) == 8 ? DBL_EPSILON : (double)FLT_EPSILON) * size;
-}
 
 /* By the chain f lags. It goes a part of its way, of every sample that at which its misses would
  * have ended if they go on as they did (Aitken's relaxation). */
@@ -397,7 +414,7 @@ static void look_once(root *x) {
 
 /* Whether f of sample s is what is led back at its activities. */
 static bool stands(const root *x, int s, double tolerance) {
-  return x->change[s] <= tolerance * x->most[s] + rounding(1);
+  return x->change[s] <= tolerance * x->most[s] + mho__dfc_rounding(1);
 }
 
 /* Look at the present controls, and go on until all f stand where that is asked for. */
@@ -412,15 +429,7 @@ static void look(root *x) {
     for (int s = 0; s < x->r->lesson->n; s++)
       all &= stands(x, s, 0.1 * x->tolerance);
   }
-  find_potentials(x->r);
-}
-
-/* What sample s may miss of F. */
-static double enough_for(const root *x, int s) {
-  const dfc_workspace *w = x->r->w;
-  const double *first = w->first + (size_t)s * (size_t)w->classes;
-  const double *v = w->potential + (size_t)s * (size_t)w->classes;
-  return x->tolerance * norm(w->classes, first) + rounding(norm(w->classes, v));
+  mho__dfc_find_potentials(x->r);
 }
 
 /* JQ of sample s from what the last change of its controls did to the read-out, unless f lagged. */
@@ -452,13 +461,9 @@ static void go_on(root *x, int s) {
   dfc_workspace *w = r->w;
   int n = w->classes;
   size_t at = (size_t)s * (size_t)n;
-  double *u = w->u + at, *f = w->f + at, *best = w->u_best + at, *way = w->way + at;
-
-  mho__dfc_error(r, s, w->potential + at, f);
-  for (int i = 0; i < n; i++)
-    f[i] -= x->leak * u[i];
-
-  double miss = norm(n, f), bound = WORSE * x->least[s], enough = enough_for(x, s);
+  double *u = w->u + at, *best = w->u_best + at, *way = w->way + at;
+  double miss = mho__dfc_miss(r, s, x->leak), bound = WORSE * x->least[s];
+  double enough = mho__dfc_enough(r, s, x->tolerance);
   x->settled[s] = miss <= enough && stands(x, s, x->tolerance);
   if (x->settled[s])
     return;
@@ -472,7 +477,8 @@ static void go_on(root *x, int s) {
     x->least[s] = miss;
     memcpy(best, u, (size_t)n * sizeof *u);
     enough *= OWN_SHARE;
-    x->length[s] = find_step(r, s, u, w->potential + at, x->leak, enough, way) ? x->full : 0;
+    x->length[s] =
+        mho__dfc_find_step(r, s, u, w->potential + at, x->leak, enough, way) ? x->full : 0;
   }
   for (int i = 0; i < n; i++)
     u[i] = best[i] + x->length[s] * way[i];
@@ -494,7 +500,7 @@ static bool iterate(root *x, bool from_free) {
   x->full = 1;
   start_over(x);
   for (int i = 0; i < ITERATIONS; i++) {
-    if (i == HASTY) {
+    if (i == HASTY || (i == 0 && !is_direct(r))) {
       x->patient = true;
       x->full = SHORTER;
       start_over(x);
@@ -527,37 +533,83 @@ static double tolerance_of(const dfc_run *r) {
   return sizeof(mho_real) == 8 ? 1e-11 : 1e-3;
 }
 
+/* Those first samples that are without a rest once more, from no control on while the gain is
+ * raised in smaller steps, by that part of their way at a look. @return how many have none. */
+static int approach(const root *x, dfc_run *quiet, mho_lesson *part, int samples, double way) {
+  int left = samples;
+  for (int k = APPROACHES; k >= 0 && samples > 0; k--) {
+    part->n = quiet->phase.n = samples;
+    left = mho__dfc_mix(quiet, part, ldexp(x->leak, k), k > 0 ? LOOSE : x->tolerance, way);
+  }
+  return left;
+}
+
+/* To rest at one gain by the chain: what looks at u and f at once do not bring there, patience may.
+ * Samples change places on the way. */
+static void mix(root *x, dfc_run *quiet, mho_lesson *part) {
+  int n = part->n, left = mho__dfc_mix(quiet, part, x->leak, x->tolerance, 1);
+  left = approach(x, quiet, part, left, 1);
+  left = approach(x, quiet, part, left, LEAST_PART);
+  memset(x->settled, true, sizeof x->settled);
+  if (left > 0) {
+    size_t controls = (size_t)mho__dfc_controls(quiet);
+    memset(quiet->w->u_last, 0, controls * sizeof(double));
+    memcpy(quiet->w->v_last, quiet->w->potential, controls * sizeof(double));
+    iterate(x, false);
+  }
+  part->n = quiet->phase.n = n;
+}
+
+/* A rest is one read of every link, which has been made: where nobody watches it, it is counted. */
+static void read_rest(const dfc_run *r) {
+  const mho_network *net = r->lesson->net;
+  if (!r->phase.probe) {
+    r->stats->reads += mho__dfc_reads(r);
+    return;
+  }
+
+  for (int l = 1; l < mho_hidden_end(net); l++)
+    memcpy(r->w->other[l], mho__dfc_control(r, l),
+           mho__rule_count(r->lesson, l) * sizeof(mho_real));
+  mho__dfc_lead_back(r);
+  for (int l = 1; l < mho_hidden_end(net); l++)
+    memcpy(mho__dfc_control(r, l), r->w->other[l],
+           mho__rule_count(r->lesson, l) * sizeof(mho_real));
+  mho__dfc_pass(r, true);
+}
+
 void mho__dfc_solve(const dfc_run *r) {
   mho_settle_stats looks = {0};
+  mho_lesson part = *r->lesson;
   dfc_run quiet = mho__dfc_uncounted(r, &looks);
   dfc_workspace *w = r->w;
   root x = {.r = &quiet, .leak = first_leak(r)};
   size_t controls = (size_t)mho__dfc_controls(r);
+  bool begins = true, last = false;
+  quiet.lesson = &part;
   memset(w->u, 0, controls * sizeof *w->u);
-  for (int l = 1; l < mho_hidden_end(r->lesson->net); l++)
+  for (int l = 1; l <= mho_network_output(r->lesson->net); l++)
     memset(mho__dfc_control(r, l), 0, mho__rule_count(r->lesson, l) * sizeof(mho_real));
   memset(w->u_last, 0, controls * sizeof *w->u_last);
   memcpy(w->v_last, w->potential, controls * sizeof *w->v_last);
 
   if (is_direct(r)) /* which corrects it */
     mho__dfc_mean_jacobian(&quiet);
-  else
-    mho__dfc_jacobian(&quiet);
   find_definite(r);
-  bool last = false;
-  for (bool begins = true; !last; x.leak = fmax(x.leak / LEAK_STEP, r->leak)) {
+  for (; !last; x.leak = fmax(x.leak / LEAK_STEP, r->leak)) {
     last = x.leak <= r->leak;
     x.tolerance = last ? tolerance_of(r) : LOOSE;
-    iterate(&x, begins);
+    if (is_direct(r))
+      iterate(&x, begins);
+    else
+      mix(&x, &quiet, &part);
     begins = false;
   }
+
   for (int s = 0; s < r->lesson->n; s++)
     w->lost[s] = !x.settled[s];
+  mho__dfc_put_back(r);
   drop_unstable(&quiet, true, r->stats);
   r->stats->steps += r->lesson->n;
-
-  /* a rest is one read of every link */
-  set_controls(r);
-  mho__dfc_lead_back(r);
-  mho__dfc_pass(r, true);
+  read_rest(r);
 }

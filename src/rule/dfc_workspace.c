@@ -37,14 +37,15 @@ static bool add_layer(dfc_workspace *w, const mho_network *net, const dfc_params
   bool hidden = l < mho_network_output(net), in_time = w->control == DFC_TIME;
   bool has_input = reads_from(net, l, true), has_others = reads_from(net, l, false);
   bool again = hidden && in_time && p->copies == DFC_SHARED && mho_network_noisy(net);
+  bool mixes = w->control == DFC_SOLVE && net->path != MHO_PATH_DIRECT;
   bool means = in_time && p->read == DFC_MEAN;
 
   bool ok = add_real(has_input, n, &w->input[l]) && add_real(hidden, n, &w->other[l]) &&
             add_real(again, n, &w->again[l]) &&
             add_real(hidden && !in_time, (size_t)w->classes * n, &w->jacobian[l]) &&
-            add_real(hidden && !in_time, n, &w->miss[l]) &&
-            add_exact(hidden && in_time, n, &w->v[l]) && add_real(means, n, &w->mean_e[l]) &&
-            add_real(means && hidden, n, &w->mean_z[l]);
+            add_real(hidden && !in_time, n, &w->miss[l]) && add_real(mixes, n, &w->before[l]) &&
+            add_real(mixes, 4 * n, &w->history[l]) && add_exact(hidden && in_time, n, &w->v[l]) &&
+            add_real(means, n, &w->mean_e[l]) && add_real(means && hidden, n, &w->mean_z[l]);
   if (ok && has_input && !has_others)
     w->sums[l] = w->input[l];
   else
@@ -85,9 +86,12 @@ static bool add_controls(dfc_workspace *w, const mho_network *net) {
 
   w->lost = mho_alloc((size_t)w->n, sizeof *w->lost);
   w->definite = mho_alloc((size_t)w->n, sizeof *w->definite);
-  return w->lost && w->definite && add_exact(true, n, &w->reach) && add_exact(true, n, &w->first) &&
-         add_exact(true, n, &w->potential) && add_exact(true, n, &w->u) &&
-         add_exact(true, n, &w->f) && add_exact(rest, n, &w->u_best) &&
+  w->order = mho_alloc((size_t)w->n, sizeof *w->order);
+  for (int s = 0; s < w->n && w->order; s++)
+    w->order[s] = s;
+  return w->lost && w->definite && w->order && add_exact(true, n, &w->reach) &&
+         add_exact(true, n, &w->first) && add_exact(true, n, &w->potential) &&
+         add_exact(true, n, &w->u) && add_exact(true, n, &w->f) && add_exact(rest, n, &w->u_best) &&
          add_exact(rest, n, &w->way) && add_exact(rest, n, &w->u_last) &&
          add_exact(rest, n, &w->v_last) && add_exact(!rest, n, &w->integral) &&
          add_real(rest, n * c, &w->units) && add_real(rest, n * c, &w->product) &&
@@ -136,6 +140,8 @@ static void free_layer(dfc_workspace *w, int l) {
   mho_free(w->other[l]);
   mho_free(w->jacobian[l]);
   mho_free(w->miss[l]);
+  mho_free(w->before[l]);
+  mho_free(w->history[l]);
   mho_free(w->v[l]);
   mho_free(w->mean_z[l]);
   mho_free(w->mean_e[l]);
@@ -156,6 +162,7 @@ void mho__dfc_workspace_free(dfc_workspace *w) {
   mho_free(w->way);
   mho_free(w->lost);
   mho_free(w->definite);
+  mho_free(w->order);
   mho_free(w->u_last);
   mho_free(w->v_last);
   mho_free(w->units);

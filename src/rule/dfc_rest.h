@@ -1,0 +1,31 @@
+/* dfc_rest.h - what the two iterations to a control at rest share (dfc_rest.c, dfc_mixing.c).
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_RULE_DFC_REST_H
+#define MHO_RULE_DFC_REST_H
+
+#include "rule/dfc.h"
+
+/** |F| of sample s at that leak, and F [C] in w->f. */
+double mho__dfc_miss(const dfc_run *r, int s, double leak);
+/** What sample s may miss of F: that share of the first error, and rounding. */
+double mho__dfc_enough(const dfc_run *r, int s, double tolerance);
+/** The step [C] of sample s from controls u and potentials v [C] to the root that F would have if
+ *  the read-out followed u by JQ, until no more than `enough` is missed of F. @return false: there
+ *  is none. */
+bool mho__dfc_find_step(const dfc_run *r, int s, const double *u, const double *v, double leak,
+                        double enough, double *step);
+/** Rounding of a number of that size, as far as sums of many reach. */
+double mho__dfc_rounding(double size);
+/** v_o = a_o + u of all samples. */
+void mho__dfc_find_potentials(const dfc_run *r);
+
+/** To rest by the chain at that leak, all samples at once (dfc_mixing.c). Rows of the lesson change
+ *  places on the way, so that those without a rest come first.
+ *  @param lesson  that of r: its n, and that of the phase, is how many are looked at in the end.
+ *  @param part  of its way that x goes at a look, 1 or less.
+ *  @return how many have no rest. */
+int mho__dfc_mix(dfc_run *r, mho_lesson *lesson, double leak, double tolerance, double part);
+/** All rows of the lesson back to their places. */
+void mho__dfc_put_back(const dfc_run *r);
+
+#endif
