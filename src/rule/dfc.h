@@ -160,7 +160,7 @@ void mho__dfc_measure(const dfc_run *r, int l);
 
 /** Control in closed form: one step of Newton's from the free state (dfc_rest.c). */
 void mho__dfc_close(const dfc_run *r);
-/** Control at rest, by a damped Newton iteration with a chord (dfc_rest.c). */
+/** Control at rest: directly by a damped Newton iteration, by the chain mixed (dfc_rest.c). */
 void mho__dfc_solve(const dfc_run *r);
 /** Control in time, by Euler's steps or by a stepper (dfc_time.c). */
 void mho__dfc_run(const dfc_run *r);
