@@ -9,9 +9,9 @@
  * S = -de/dv_o: 1, or diag(p) - p p^T where e is a soft label less the softmax p. The root is
  * found by Newton's method with the S of the present state and the JQ of the free one's mean
  * slopes, which every step corrects by what it has done to the read-out (Broyden's rank one); a
- * step that makes F much larger is halved. By the chain f depends on the activities that it leads to, and both are looked
- * for at once (dfc_mixing.c). Where that comes to no rest the gain is raised in smaller steps, then
- * by shorter ways, and in the end f is brought to rest under every u.
+ * step that makes F much larger is halved. By the chain f depends on the activities that it leads
+ * to, and both are looked for at once (dfc_mixing.c). Where that comes to no rest the gain is
+ * raised in smaller steps, then by shorter ways, and in the end f is brought to rest under every u.
  *
  * Towards a label at a high gain the softmax saturates, and the gain is raised in steps, each from
  * the rest of the one before.
