@@ -30,16 +30,20 @@ sys.dont_write_bytecode = True
 import combinations as cmb  # noqa: E402
 import images  # noqa: E402
 
-# Columns that differ between two runs of one program.
+# Columns that differ between two runs of one program; and point_hash, which is of all keys, new ones too.
 FREE = {'id', 'run_id', 'started', 'ended', 'wall_s', 'eval_s', 'host', 'pid', 'code_version', 'created',
-        'core_s', 'spice_s', 'parent'}
+        'core_s', 'spice_s', 'parent', 'point_hash'}
 
 # Keys at their defaults that the later program alone has.
-NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', r'"loss":\s*"cross_entropy"']
+NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', r'"loss":\s*"cross_entropy"',
+            r'"path":\s*"links"', r'"q":\s*\{[^}]*\}', r'"average":\s*(1\b|0\.0)', r'"importance":\s*"none"',
+            r'"importance_low":\s*1\.0', r'"importance_high":\s*2\.0', r'"importance_by":\s*"weights"',
+            r'"importance_probes":\s*64', r'"importance_every":\s*1\b', r'"tied":\s*"auto"', r'"points":\s*4',
+            r'"order":\s*0\b', r'"adaptation":\s*0\.0', r'"adaptation_steps":\s*0\b', r'"control":\s*false']
 
 # Columns that the later program alone has: where they are NULL they say nothing.
 NEW_COLUMNS = {'test_loss', 'val_loss', 'test_rms', 'val_rms', 'best_test_loss', 'final_test_loss', 'best_test_rms',
-               'final_test_rms'}
+               'final_test_rms', 'importance_mean', 'importance_std'}
 
 # What the later program alone says: keys without effect.
 NEW_WORDS = [r'mho: no effect: .*\n', r' \[no effect: [^]]*\]']
