@@ -107,6 +107,10 @@ static inline double mho__dfc_unit(const dfc_params *p) {
 }
 /** What the controller sees of sample s at potentials v [C] of the read-out: e [C]. */
 void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e);
+/** What the controller sees of all samples at the potentials of the read-out: w->f. */
+void mho__dfc_see(const dfc_run *r);
+/** tau_u dq/dt of control i, whose integral q is, from w->f and the present w->u. */
+double mho__dfc_integral_rate(const dfc_run *r, int i, double integral);
 /** A step of it: u from what the read-out has come to, w->potential. integral: q, [n x C]. */
 void mho__dfc_controller(const dfc_run *r, double *integral);
 

@@ -52,20 +52,28 @@ void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e) {
     e[i] = (output == MHO_OUTPUT_SOFTMAX && n > 1 ? softness(r, s, i) : 0) - e[i];
 }
 
-void mho__dfc_controller(const dfc_run *r, double *integral) {
+void mho__dfc_see(const dfc_run *r) {
   dfc_workspace *w = r->w;
-  const dfc_params *p = r->p;
-  mho_real *u = mho__dfc_control(r, mho_network_output(r->lesson->net));
-  double alpha = mho__dfc_integral_leak(p);
-
   for (int s = 0; s < r->lesson->n; s++) {
     size_t at = (size_t)s * (size_t)w->classes;
     mho__dfc_error(r, s, w->potential + at, w->f + at);
   }
+}
+
+double mho__dfc_integral_rate(const dfc_run *r, int i, double integral) {
+  bool of_control = r->p->leak_on == DFC_LEAK_OF_CONTROL;
+  double leaks = of_control ? r->w->u[i] : integral;
+  return r->w->f[i] - mho__dfc_integral_leak(r->p) * leaks;
+}
+
+void mho__dfc_controller(const dfc_run *r, double *integral) {
+  dfc_workspace *w = r->w;
+  mho_real *u = mho__dfc_control(r, mho_network_output(r->lesson->net));
+  mho__dfc_see(r);
+
   for (int i = 0; i < mho__dfc_controls(r); i++) {
-    double leaks = p->leak_on == DFC_LEAK_OF_CONTROL ? w->u[i] : integral[i];
-    integral[i] += p->dt * (w->f[i] - alpha * leaks);
-    w->u[i] = integral[i] + p->proportional * w->f[i];
+    integral[i] += r->p->dt * mho__dfc_integral_rate(r, i, integral[i]);
+    w->u[i] = integral[i] + r->p->proportional * w->f[i];
     u[i] = (mho_real)w->u[i];
   }
 }

@@ -39,19 +39,13 @@ static void take_potentials(const dfc_run *r, const double *y) {
 /* u from the read-out and the integral, into the network, and dq/dt. */
 static void control(const dfc_run *r, double *rate) {
   dfc_workspace *w = r->w;
-  const dfc_params *p = r->p;
   mho_real *u = mho__dfc_control(r, mho_network_output(r->lesson->net));
-  double alpha = mho__dfc_integral_leak(p);
+  mho__dfc_see(r);
 
-  for (int s = 0; s < r->lesson->n; s++) {
-    size_t at = (size_t)s * (size_t)w->classes;
-    mho__dfc_error(r, s, w->potential + at, w->f + at);
-  }
   for (int i = 0; i < mho__dfc_controls(r); i++) {
-    w->u[i] = w->integral[i] + p->proportional * w->f[i];
+    w->u[i] = w->integral[i] + r->p->proportional * w->f[i];
     u[i] = (mho_real)w->u[i];
-    rate[w->at_q + i] =
-        w->f[i] - alpha * (p->leak_on == DFC_LEAK_OF_CONTROL ? w->u[i] : w->integral[i]);
+    rate[w->at_q + i] = mho__dfc_integral_rate(r, i, w->integral[i]);
   }
 }
 

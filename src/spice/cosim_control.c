@@ -7,6 +7,7 @@
 #include "mho/model/circuit.h"
 #include "mho/model/num.h"
 #include "mho/spice.h"
+#include "spice/cosim_layers.h"
 
 /* A comparison under way. What ngspice comes to lies as the core's. */
 typedef struct bench {
@@ -28,27 +29,6 @@ static size_t size_of(const bench *b, int l) {
 }
 
 /* ---------------------------------------------------------------- memory */
-
-static void free_layers(const bench *b, double **z) {
-  if (!z)
-    return;
-  for (int l = 1; l <= last_of(b); l++)
-    mho_free(z[l]);
-  mho_free(z);
-}
-
-static double **new_layers(const bench *b) {
-  double **z = mho_alloc((size_t)b->o->net->n_layers, sizeof *z);
-  bool ok = z != NULL;
-  for (int l = 1; ok && l <= last_of(b); l++) {
-    z[l] = mho_alloc(size_of(b, l), sizeof **z);
-    ok = z[l] != NULL;
-  }
-  if (ok)
-    return z;
-  free_layers(b, z);
-  return NULL;
-}
 
 /* ---------------------------------------------------------------- ngspice */
 
@@ -255,8 +235,8 @@ mho_err mho_cosim_control(mho_spice *s, const mho_cosim_control_options *o, mho_
   if (err)
     return err;
 
-  b.z = new_layers(&b);
-  b.error = new_layers(&b);
+  b.z = mho__cosim_layers_new(b.o->net, b.o->samples);
+  b.error = mho__cosim_layers_new(b.o->net, b.o->samples);
   b.u = mho_alloc(size_of(&b, last_of(&b)), sizeof *b.u);
   if (!b.z || !b.error || !b.u)
     err = mho_fail(ei, MHO_ENOMEM, "no memory to compare %d samples", o->samples);
@@ -267,8 +247,8 @@ mho_err mho_cosim_control(mho_spice *s, const mho_cosim_control_options *o, mho_
   if (!err)
     err = compare_changes(&b, ei);
 
-  free_layers(&b, b.z);
-  free_layers(&b, b.error);
+  mho__cosim_layers_free(b.o->net, b.z);
+  mho__cosim_layers_free(b.o->net, b.error);
   mho_free(b.u);
   return err;
 }

@@ -8,6 +8,7 @@
 #include "mho/model/num.h"
 #include "mho/model/settle.h"
 #include "mho/spice.h"
+#include "spice/cosim_layers.h"
 #include "spice/netlist_crossbar.h"
 
 enum { CORE, OP, TRAN, NORTON, SOLVERS }; /* who settled */
@@ -37,36 +38,13 @@ static size_t size_of(const bench *b, int l) {
 
 /* ---------------------------------------------------------------- memory */
 
-static void free_layers(const bench *b, double **z) {
-  if (!z)
-    return;
-  for (int l = 1; l <= last_of(b); l++)
-    mho_free(z[l]);
-  mho_free(z);
-}
-
-static double **new_layers(const bench *b) {
-  double **z = mho_alloc((size_t)b->o->net->n_layers, sizeof *z);
-  if (!z)
-    return NULL;
-
-  for (int l = 1; l <= last_of(b); l++) {
-    z[l] = mho_alloc(size_of(b, l), sizeof **z);
-    if (!z[l]) {
-      free_layers(b, z);
-      return NULL;
-    }
-  }
-  return z;
-}
-
 static void bench_free(bench *b) {
   for (int s = 0; s < SOLVERS; s++) {
     for (int p = 0; p < PHASES; p++)
-      free_layers(b, b->z[s][p]);
+      mho__cosim_layers_free(b->o->net, b->z[s][p]);
     mho_free(b->error[s]);
   }
-  free_layers(b, b->signal);
+  mho__cosim_layers_free(b->o->net, b->signal);
 }
 
 static bool is_used(const bench *b, int solver) {
@@ -83,7 +61,7 @@ static bool solver_new(bench *b, int solver) {
     return true;
 
   for (int p = 0; p < PHASES; p++) {
-    b->z[solver][p] = new_layers(b);
+    b->z[solver][p] = mho__cosim_layers_new(b->o->net, b->o->samples);
     if (!b->z[solver][p])
       return false;
   }
@@ -91,7 +69,7 @@ static bool solver_new(bench *b, int solver) {
 }
 
 static mho_err bench_new(bench *b, mho_errinfo *ei) {
-  b->signal = new_layers(b);
+  b->signal = mho__cosim_layers_new(b->o->net, b->o->samples);
   bool ok = b->signal != NULL;
   for (int s = 0; s < SOLVERS; s++)
     ok = ok && solver_new(b, s);
@@ -273,10 +251,10 @@ mho_err mho_cosim_core(const mho_cosim_network_options *o, double *const *free,
   b.z[CORE][FREE] = (double **)free;
   b.z[CORE][NUDGED] = (double **)nudged;
   b.error[CORE] = error;
-  b.signal = new_layers(&b);
+  b.signal = mho__cosim_layers_new(b.o->net, b.o->samples);
   err = b.signal ? run_core(&b, ei)
                  : mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", o->samples);
-  free_layers(&b, b.signal);
+  mho__cosim_layers_free(b.o->net, b.signal);
   return err;
 }
 
