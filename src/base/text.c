@@ -39,8 +39,11 @@ static size_t character(const unsigned char *p, size_t n, uint32_t *code) {
   return 0;
 }
 
+/* Control characters, the line and paragraph separators, a byte-order mark, and what is no
+ * character. */
 static bool is_control(uint32_t code) {
-  return code < 0x20 || (code >= 0x7f && code < 0xa0);
+  bool separates = code == 0x2028 || code == 0x2029 || code == 0xfeff;
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || separates || (code & 0xfffe) == 0xfffe;
 }
 
 bool mho_text_is_plain(const char *text) {

@@ -97,6 +97,12 @@ static mho_err put(mho_config *c, const char *path_in, const char *text, bool is
                    const char *file, int line, bool replace, mho_errinfo *ei) {
   char path[PATH_LENGTH];
   canonical(path_in, path, sizeof path);
+  if (!mho_text_is_plain(path))
+    return mho_fail_at(ei, MHO_ECONFIG, file, line, "a key has line feeds or control characters");
+  if (!mho_text_is_plain(text))
+    return mho_fail_at(ei, MHO_ECONFIG, file, line,
+                       "%s: the value has line feeds or control characters", path);
+
   mho_config_key *old = find(c, path);
   if (old && !replace)
     return mho_fail_at(ei, MHO_ECONFIG, file, line, "%s is given twice, first in line %d", path,
@@ -180,17 +186,26 @@ static int line_of(const reader *r, const yaml_node_t *node) {
   return r->one_line ? 0 : (int)node->start_mark.line + 1;
 }
 
+/* Behind the words of a list those of one entry, which may be several: "32x5 pool2". */
+static void append_words(char *text, size_t size, const char *entry) {
+  for (entry += strspn(entry, " "); *entry; entry += strspn(entry, " ")) {
+    int n = (int)strcspn(entry, " ");
+    mho_text_append(text, size, "%s%.*s", *text ? " " : "", n, entry);
+    entry += n;
+  }
+}
+
 static mho_err read_list(reader *r, const char *path, const yaml_node_t *node) {
   char text[MHO_TEXT_MAX * 4] = "";
   const yaml_node_item_t *end = node->data.sequence.items.top;
 
   for (const yaml_node_item_t *i = node->data.sequence.items.start; i < end; i++) {
     const yaml_node_t *item = yaml_document_get_node(r->doc, *i);
-    if (item->type != YAML_SCALAR_NODE)
+    const char *entry = item->type == YAML_SCALAR_NODE ? (const char *)item->data.scalar.value : "";
+    if (!entry[strspn(entry, " ")])
       return mho_fail_at(r->ei, MHO_ECONFIG, r->file, line_of(r, item),
-                         "%s: a list may only have plain values", path);
-    mho_text_append(text, sizeof text, "%s%s", *text ? " " : "",
-                    (const char *)item->data.scalar.value);
+                         "%s: a list may only have plain values, none of them empty", path);
+    append_words(text, sizeof text, entry);
   }
 
   if (strlen(text) >= sizeof text - 1)

@@ -122,7 +122,8 @@ static const mho_param *param_of(const mho_registry *r, const char *key) {
 
 static mho_err add_key(const study_reader *r, const yaml_node_t *node, study_axis *a,
                        const char *word) {
-  if (!section_of(word))
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+  if (!section_of(word) || word[strspn(word, letters)])
     return STUDY_FAIL(
         r, node, "vary: '%s' is no key of a config; 'mho train --print-config' shows all of them",
         word);
@@ -232,6 +233,9 @@ static mho_err read_keys(const study_reader *r, study_axis *a, const yaml_node_t
     if (err)
       return err;
   }
+
+  if (!a->value[i].n)
+    return STUDY_FAIL(r, node, "%s: {} sets nothing: give a value", a->key[0]);
   return MHO_OK;
 }
 

@@ -4,42 +4,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "mho/model/check.h"
 #include "study/study_impl.h"
 
 /* ---------------------------------------------------------------- YAML */
 
+/* Names, keys and values have no control characters. */
 static void print_quoted(FILE *f, const char *text) {
   fputc('"', f);
   for (const char *c = text; *c; c++)
     if (*c == '"' || *c == '\\')
       fprintf(f, "\\%c", *c);
-    else if ((unsigned char)*c < ' ')
-      fprintf(f, "\\x%02x", (unsigned)*c);
     else
       fputc(*c, f);
   fputc('"', f);
 }
 
-/* The entries of a list are words and numbers, with blanks between them. */
-static void print_list(FILE *f, const char *text) {
-  fputc('[', f);
-  for (const char *c = text; *c; c++)
-    if (*c == ' ')
-      fputs(", ", f);
-    else
-      fputc(*c, f);
-  fputc(']', f);
+/* What is the same word without quotes; null is none. */
+static bool is_plain(const char *text) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-/";
+  return *text && !text[strspn(text, plain)] && *text != '-' && *text != '.' &&
+         strcasecmp(text, "null") != 0;
 }
 
 /* A plain word stays plain, all else goes between quotes. */
 static void print_scalar(FILE *f, const char *text) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-/";
-  if (*text && !text[strspn(text, plain)] && *text != '-' && *text != '.')
+  if (is_plain(text))
     fputs(text, f);
   else
     print_quoted(f, text);
+}
+
+/* The entries of a list are words and numbers, with blanks between them. */
+static void print_list(FILE *f, const char *text) {
+  char entry[4 * MHO_TEXT_MAX];
+  fputc('[', f);
+  for (const char *c = text; *c;) {
+    int n = (int)strcspn(c, " ");
+    snprintf(entry, sizeof entry, "%.*s", n, c);
+    fputs(c == text ? "" : ", ", f);
+    print_scalar(f, entry);
+    c += n + (c[n] == ' ');
+  }
+  fputc(']', f);
 }
 
 static void print_value(FILE *f, const char *text, bool is_list) {
@@ -47,6 +56,12 @@ static void print_value(FILE *f, const char *text, bool is_list) {
     print_list(f, text);
   else
     print_scalar(f, text);
+}
+
+static void print_key(FILE *f, const char *before, const char *key) {
+  fputs(before, f);
+  print_scalar(f, key);
+  fputs(": ", f);
 }
 
 static void print_range(FILE *f, const study_axis *a) {
@@ -62,6 +77,18 @@ static void print_range(FILE *f, const study_axis *a) {
   fprintf(f, "%s}\n", a->logarithmic ? ", scale: log" : "");
 }
 
+/* What a map sets below the key of its axis. Keys that are set together have the same map, one
+ * after another. */
+static void print_map(FILE *f, const study_axis *a, const study_value *v) {
+  size_t above = strlen(a->key[0]) + 1;
+  fputc('{', f);
+  for (int i = 0; i < v->n / a->n_keys; i++) {
+    print_key(f, i ? ", " : "", v->set[i].key + above);
+    print_value(f, v->set[i].text, v->set[i].is_list);
+  }
+  fputc('}', f);
+}
+
 static void print_axis(FILE *f, const study_axis *a) {
   for (int k = 0; k < a->n_keys; k++)
     fprintf(f, "%s%s", k ? ", " : "  ", a->key[k]);
@@ -75,7 +102,10 @@ static void print_axis(FILE *f, const study_axis *a) {
   for (int v = 0; v < a->n; v++) {
     const study_set *set = &a->value[v].set[0];
     fputs(v ? ", " : "", f);
-    print_value(f, set->text, set->is_list);
+    if (strcmp(set->key, a->key[0]))
+      print_map(f, a, &a->value[v]);
+    else
+      print_value(f, set->text, set->is_list);
   }
   fputs("]\n", f);
 }
@@ -83,7 +113,7 @@ static void print_axis(FILE *f, const study_axis *a) {
 static void print_point(FILE *f, const study_value *v) {
   fputs("  - {", f);
   for (int i = 0; i < v->n; i++) {
-    fprintf(f, "%s%s: ", i ? ", " : "", v->set[i].key);
+    print_key(f, i ? ", " : "", v->set[i].key);
     print_value(f, v->set[i].text, v->set[i].is_list);
   }
   fputs("}\n", f);
@@ -92,7 +122,7 @@ static void print_point(FILE *f, const study_value *v) {
 static void print_base(FILE *f, const mho_config *base) {
   fputs("base:\n", f);
   for (int i = 0; i < base->n; i++) {
-    fprintf(f, "  %s: ", base->key[i].path);
+    print_key(f, "  ", base->key[i].path);
     print_value(f, base->key[i].text, base->key[i].is_list);
     fputc('\n', f);
   }

@@ -112,6 +112,13 @@ def test_idle_of_curves():
         assert said.count('no effect') == 1 and study_says in said, said
 
 
+def test_texts():
+    """What has no place in a value."""
+    for value, says in (('[8, ""]', 'none of them empty'), ('[[8]]', 'plain values'),
+                        ('"a\\x85b"', 'control characters'), ('"a\\nb"', 'line feeds')):
+        refused('train', '--no-db', '--set', 'network.hidden=' + value, says=['network.hidden', says])
+
+
 def test_words():
     refused('trian', says="'mho train'")
     refused('train', '--threads', '0', says='1 to 1024')
@@ -295,4 +302,4 @@ def test_diverged():
     assert lines('runs', '--db', 'd.db', '--json')[0]['status'] == 'diverged'
 
 
-main([test_config, test_idle, test_idle_of_curves, test_words, test_dataset, test_database, test_disk_full, test_no_room, test_queries, test_keys_of_lists, test_diverged])
+main([test_config, test_idle, test_idle_of_curves, test_texts, test_words, test_dataset, test_database, test_disk_full, test_no_room, test_queries, test_keys_of_lists, test_diverged])

@@ -118,7 +118,9 @@ static void test_round_trip(void **state) {
       "design: sobol\nsamples: 8\ndesign_seed: 4\nstop: {rule: median, after: 2, runs: 3, margin: "
       "0.1}\n"
       "points: [{device: linear, update.scheme: pulses}, {device: ideal}]\n"
-      "vary: {array.read_noise: {from: 1e-3, to: 1e-1, scale: log}}\n"};
+      "vary: {array.read_noise: {from: 1e-3, to: 1e-1, scale: log}}\n",
+      "vary:\n  device: [{model: linear, g_max: 50 uS}, {model: soft_bounds, g_max: 50 uS}, "
+      "ideal]\n  device.pulse: [{width: 1 us}]\n"};
   for (int i = 0; i < MHO_COUNT(texts); i++) {
     mho_study *s = study_of(texts[i]);
     char *yaml = mho_study_yaml(s);
@@ -139,6 +141,16 @@ static void test_round_trip(void **state) {
     mho_plan_free(&a);
     mho_plan_free(&b);
   }
+}
+
+/* A value that sets nothing is none. */
+static void test_empty_value(void **state) {
+  mho_errinfo ei = {0};
+  mho_study *s = NULL;
+  mho_err err =
+      mho_study_text(registry, "vary: {update.rate: [0.1, {}]}\n", "x.yaml", 0, NULL, &s, &ei);
+  assert_int_equal(err, MHO_ECONFIG);
+  assert_non_null(strstr(ei.message, "update.rate: {} sets nothing"));
 }
 
 /* Whatever is in a file, the answer is a study or a sentence. */
@@ -176,7 +188,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_grid),       cmocka_unit_test(test_repeated),
       cmocka_unit_test(test_points),     cmocka_unit_test(test_samples),
-      cmocka_unit_test(test_round_trip), cmocka_unit_test(test_mutations),
+      cmocka_unit_test(test_round_trip), cmocka_unit_test(test_empty_value),
+      cmocka_unit_test(test_mutations),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   mho_registry_free(registry);
