@@ -210,6 +210,8 @@ output_format format_of(const common_options *o);
 mho_err print_query(mho_store *s, const char *sql, int n_args, const char *const *args,
                     double timeout_s, output_format format, int *n_rows, mho_errinfo *ei);
 
+/** The default of a parameter of a table, as text. */
+void default_text(mho_params table, const mho_param *p, char *buf, size_t capacity);
 /** Parameters of an entry as a table: key, default, range, meaning. prefix: the config section. */
 void print_params(const char *prefix, mho_params params);
 /** Title, equation, source and parameters. */

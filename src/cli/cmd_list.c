@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/key_list.h"
 #include "mho/report.h"
 
 static const struct argp_option option_table[] = {OPT_JSON, {0}};
@@ -15,8 +15,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 VERB_ARGP("[KIND [ID]]",
           "List what is registered, with parameters, units, ranges and sources.\v"
           "KIND: datasets, topologies, neurons, dynamics, settlers, rules, "
-          "optimizers, schemes (or programs), devices, mappings, arrays or reports.\n\n"
-          "Examples:\n  mho list devices\n  mho list rules ep");
+          "optimizers, schemes (or programs), devices, mappings, arrays or reports; and keys, "
+          "every key that a config may have, where ID is a section.\n\n"
+          "Examples:\n  mho list devices\n  mho list rules ep\n  mho list keys array");
 
 /* What of a kind is registered, under the word that the user knows it by. Reports are not in the
  * registry: their kind is MHO_KIND_COUNT. */
@@ -38,20 +39,25 @@ static const mho_entry *entry_of(const mho_registry *r, int kind, int i) {
 }
 
 static void print_json(int kind, const mho_entry *e) {
-  json_t *keys = json_array();
+  json_t *keys = json_array(), *defaults = json_object();
 
   for (int i = 0; i < e->params.n; i++) {
     const mho_param *p = &e->params.p[i];
-    char key[128], range[256];
+    char key[128], value[256], range[256];
     snprintf(key, sizeof key, "%s.%s", section_of(kind), p->name);
+    default_text(e->params, p, value, sizeof value);
     mho_param_range(p, range, sizeof range);
-    json_array_append_new(keys, json_pack("{ss ss ss ss}", "key", key, "unit", p->unit, "range",
-                                          range, "doc", p->doc));
+    json_array_append_new(keys, json_pack("{ss ss ss ss ss}", "key", key, "default", value, "unit",
+                                          p->unit, "range", range, "doc", p->doc));
   }
 
-  print_json_line(json_pack("{ss ss ss ss* ss* so}", "kind", word_of(kind), "id", e->id, "title",
+  /* what it brings for keys of other sections */
+  for (int i = 0; i < e->n_defaults; i++)
+    json_object_set_new(defaults, e->defaults[i].key, json_string(e->defaults[i].text));
+
+  print_json_line(json_pack("{ss ss ss ss* ss* so so}", "kind", word_of(kind), "id", e->id, "title",
                             e->title, "equation", e->equation, "source", e->source, "parameters",
-                            keys),
+                            keys, "defaults", defaults),
                   0);
 }
 
@@ -89,9 +95,10 @@ static const char *kind_word(const char *word) {
 
 static mho_err list(const common_options *o, const mho_registry *r, mho_errinfo *ei) {
   const char *word = kind_word(option_word(o, 0)), *id = option_word(o, 1);
-  int printed = 0;
+  bool of_keys = word && !strcmp(word, "keys");
+  int printed = of_keys ? print_keys(r, id, o->json) : 0;
 
-  for (int kind = 0; kind <= MHO_KIND_COUNT; kind++) {
+  for (int kind = 0; !of_keys && kind <= MHO_KIND_COUNT; kind++) {
     if (word && strcmp(word, word_of(kind)))
       continue;
     if (!word && !o->json)
@@ -100,8 +107,10 @@ static mho_err list(const common_options *o, const mho_registry *r, mho_errinfo 
       printed += print_entries(r, kind, id, o->json);
   }
 
-  if (!word && !o->json)
+  if (!word && !o->json) {
+    print_sections(r);
     printf("\n'mho list KIND' shows each with its parameters.\n");
+  }
   if (!printed && id)
     return mho_fail(ei, MHO_ENOTFOUND, "there is no '%s' among the %s; 'mho list %s' shows them",
                     id, word, word);

@@ -235,26 +235,29 @@ const char *kind_section(mho_kind kind) {
   return sections[kind];
 }
 
+void default_text(mho_params params, const mho_param *p, char *buf, size_t n) {
+  void *defaults = mho_alloc(1, params.size);
+  *buf = 0;
+  if (!defaults)
+    return;
+  mho_params_init(params, defaults);
+  mho_param_format(p, defaults, false, buf, n);
+  mho_free(defaults);
+}
+
 void print_params(const char *prefix, mho_params params) {
   static const char *names[] = {"  KEY", "DEFAULT", "RANGE", "MEANING"};
   if (!params.n)
     return;
 
   table *t = table_new(4, names);
-  void *defaults = mho_alloc(1, params.size);
-  if (defaults)
-    mho_params_init(params, defaults);
   for (int i = 0; i < params.n; i++) {
     char key[128], value[256], range[256];
-    if (!defaults)
-      break;
     snprintf(key, sizeof key, "  %s.%s", prefix, params.p[i].name);
-    mho_param_format(&params.p[i], defaults, false, value, sizeof value);
+    default_text(params, &params.p[i], value, sizeof value);
     mho_param_range(&params.p[i], range, sizeof range);
     table_row(t, (const char *[]){key, value, range, params.p[i].doc});
   }
-
-  mho_free(defaults);
   table_print(t);
 }
 

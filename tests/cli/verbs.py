@@ -321,10 +321,16 @@ def test_lists():
     text = run('list').stdout
     for word in ['devices: ideal linear soft_bounds', 'rules: ep bp fa', 'settlers: synchronous', 'reports: run']:
         assert word in text, text
-    for kind in ['devices', 'rules', 'settlers', 'arrays', 'schemes', 'programs', 'mappings', 'neurons', 'datasets', 'reports']:
+    for kind in ['devices', 'rules', 'settlers', 'arrays', 'schemes', 'programs', 'mappings', 'neurons', 'datasets', 'reports', 'keys']:
         run('list', kind)
         lines('list', kind, '--json')
     assert 'device.nl_up' in run('list', 'devices', 'nl_pulse').stdout
+    (read_noise,) = [k for k in lines('list', 'keys', 'array', '--json') if k['key'] == 'array.read_noise']
+    assert read_noise['of'] == 'periphery' and read_noise['default'] == '0' and read_noise['range'] == '0 to 10', read_noise
+    assert {k['section'] for k in lines('list', 'keys', 'array', '--json')} == {'array'} and 'train.epochs' in run('list', 'keys').stdout
+    refused('list', 'keys', 'nothing', says=["'nothing'", 'keys'])
+    point, = lines('list', 'datasets', 'table', '--json')
+    assert point['defaults'] == {'dataset.normalize': 'columns'} and point['parameters'][2]['default'] == 'values', point
     assert 'soft_bounds' in run('device', 'list').stdout and 'step_up' in run('device', 'show', 'soft_bounds').stdout
     assert 'embedded' in run('data', 'list').stdout
 
