@@ -110,6 +110,15 @@ static const struct {
     {"device.iv", C, CELLS},
 };
 
+/* Whether a key, or an assignment to it, is one of those that a head names: "device.pulse" is and
+ * has in it "device.pulse.width", but not "device.pulse_noise". */
+static bool is_under(const char *assignment, const char *head) {
+  size_t n = strlen(head);
+  if (strncmp(assignment, head, n))
+    return false;
+  return head[n - 1] == '.' || !assignment[n] || strchr(".=", assignment[n]);
+}
+
 /* Keys among them that act all the same: of rules the name says how a network predicts, the scheme
  * how its weights are written. */
 static bool is_heard(const char *assignment, idle_use use) {
@@ -128,8 +137,7 @@ static const char *idle_in(const char *assignment, idle_use use) {
   if (is_heard(assignment, use))
     return NULL;
   for (int i = 0; i < MHO_COUNT(elsewhere); i++)
-    if (elsewhere[i].uses >> use & 1 &&
-        !strncmp(assignment, elsewhere[i].head, strlen(elsewhere[i].head)))
+    if (elsewhere[i].uses >> use & 1 && is_under(assignment, elsewhere[i].head))
       return elsewhere[i].why;
   return NULL;
 }

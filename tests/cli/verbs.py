@@ -247,6 +247,9 @@ def test_devices():
     card, model = (run('device', 'curve', name, '--cells', '3', '--pulses', '2') for name in ['pcm', 'model:pcm'])
     assert 'this is the card' in card.stderr and 'model:pcm' in card.stderr and not model.stderr, (card.stderr, model.stderr)
     assert abs(float(model.stdout.splitlines()[-1].split(',')[3]) - (1e-6 + 5e-3 * 99e-6)) < 1e-12, model.stdout
+    # a key of the model that begins as a group of keys does which have no effect here
+    noisy = run('device', 'curve', 'nl_pulse', '--set', 'device.pulse_noise=0.1', '--cells', '3', '--pulses', '2').stderr
+    assert not noisy and 'no effect' in run('device', 'curve', 'nl_pulse', '--set', 'device.pulse.width=1 us', '--pulses', '2').stderr, noisy
     assert 'note:' not in run('device', 'curve', 'ecram', '--cells', '3', '--pulses', '2').stderr
     assert run('device', 'show', 'model:pcm').stdout.splitlines()[0].startswith('pcm')
     out = run('device', 'curve', 'ecram', '--cells', '200', '--pulses', '30', '--reset-pulses', '20', '--cycles', '2').stdout
