@@ -17,6 +17,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_BAD_INPUT = 2, EXIT_INTERRUPTED = 13
 
 typedef struct verb {
   const char *name, *summary;
+  const struct argp *argp;           /**< its words, options and help */
   int (*run)(int argc, char **argv); /**< argv[0] is "mho <verb>"; returns the exit code */
 } verb;
 

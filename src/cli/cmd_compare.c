@@ -245,4 +245,5 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_compare = {"compare", "runs side by side, with what differs in their configs", run};
+const verb verb_compare = {"compare", "runs side by side, with what differs in their configs",
+                           &argp, run};

@@ -21,7 +21,7 @@ enum { KEY_WHAT = OPTION_VERB, KEY_LAYER, KEY_SAMPLES, KEY_TRANSIENT, KEY_NORTON
 static const struct argp_option option_table[] = {
     OPT_DB,
     OPT_SET,
-    {"what", KEY_WHAT, "WHAT", 0,
+    {"what", KEY_WHAT, "crossbar|network|device", 0,
      "crossbar (default): reads of a crossbar, both directions; "
      "network: the whole network, free and nudged; device: its device under 200 pulses",
      0},
@@ -240,4 +240,4 @@ static int run(int argc, char **argv) {
   return pass ? EXIT_DONE : EXIT_FAILED;
 }
 
-const verb verb_cosim = {"cosim", "circuits of a network in ngspice, against the core", run};
+const verb verb_cosim = {"cosim", "circuits of a network in ngspice, against the core", &argp, run};

@@ -91,4 +91,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_data = {"data", "datasets: list, fetch", run};
+const verb verb_data = {"data", "datasets: list, fetch", &argp, run};

@@ -118,4 +118,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_db = {"db", "check, vacuum, migrate or merge run databases", run};
+const verb verb_db = {"db", "check, vacuum, migrate or merge run databases", &argp, run};

@@ -45,7 +45,8 @@ static const struct argp_option option_table[] = {
     {"reset-pulses", KEY_RESET, "N", 0, "curve: RESET pulses (default: as many)", 0},
     {"cycles", KEY_CYCLES, "N", 0, "curve: cycles (default 1)", 0},
     {"seed", KEY_SEED, "N", 0, "curve: of spread and noise (default 1)", 0},
-    {"model", KEY_MODEL, "NAME", 0, "fit: the model, or 'all' to compare them (default)", 0},
+    {"model", KEY_MODEL, "NAME|all|read", 0, "fit: the model, or 'all' to compare them (default)",
+     0},
     {"unit", KEY_UNIT, "UNIT", 0,
      "fit: unit of the readings: of conductance, resistance or current (default S, ohm or A, as "
      "the column's name says)",
@@ -1091,4 +1092,4 @@ static int run(int argc, char **argv) {
 }
 
 const verb verb_device = {
-    "device", "device models and cards: list, show, curve, fit to measured pulses", run};
+    "device", "device models and cards: list, show, curve, fit to measured pulses", &argp, run};

@@ -25,8 +25,8 @@ static const struct argp_option option_table[] = {
     OPT_DB,
     OPT_SET,
     OPT_STRICT,
-    {"part", KEY_PART, "PART", 0, "test (default), train or validation", 0},
-    {"checkpoint", KEY_CHECKPOINT, "KIND", 0, "last (default) or best", 0},
+    {"part", KEY_PART, "test|train|validation", 0, "test (default), train or validation", 0},
+    {"checkpoint", KEY_CHECKPOINT, "last|best", 0, "last (default) or best", 0},
     {"after", KEY_AFTER, "TIMES", 0, "also a time after programming, or several: 1h,1d,1mo", 0},
     {"draws", KEY_DRAWS, "N", 0,
      "draws of the noise of reads; mean and standard deviation (default 1)", 0},
@@ -314,4 +314,5 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_eval = {"eval", "accuracy of a stored network, also under other conditions", run};
+const verb verb_eval = {"eval", "accuracy of a stored network, also under other conditions", &argp,
+                        run};

@@ -279,4 +279,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_export = {"export", "runs as a file for other databases, or as CSV", run};
+const verb verb_export = {"export", "runs as a file for other databases, or as CSV", &argp, run};

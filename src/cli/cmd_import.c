@@ -31,4 +31,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_import = {"import", "take exported runs into a database", run};
+const verb verb_import = {"import", "take exported runs into a database", &argp, run};

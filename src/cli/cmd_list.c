@@ -133,4 +133,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_list = {"list", "what is registered: devices, rules, settlers, ...", run};
+const verb verb_list = {"list", "what is registered: devices, rules, settlers, ...", &argp, run};

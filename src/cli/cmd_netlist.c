@@ -406,4 +406,4 @@ static int run(int argc, char **argv) {
 }
 
 const verb verb_netlist = {
-    "netlist", "a crossbar, a device or the whole network as a circuit for ngspice", run};
+    "netlist", "a crossbar, a device or the whole network as a circuit for ngspice", &argp, run};

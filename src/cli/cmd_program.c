@@ -331,4 +331,5 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_program = {"program", "weights onto other chips or another device, evaluated", run};
+const verb verb_program = {"program", "weights onto other chips or another device, evaluated",
+                           &argp, run};

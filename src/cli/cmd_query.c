@@ -136,4 +136,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_query = {"query", "read-only SQL on the run database", run};
+const verb verb_query = {"query", "read-only SQL on the run database", &argp, run};

@@ -74,4 +74,5 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_report = {"report", "a self-contained HTML page about a run or a study", run};
+const verb verb_report = {"report", "a self-contained HTML page about a run or a study", &argp,
+                          run};

@@ -307,4 +307,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_runs = {"runs", "list, filter and sort runs", run};
+const verb verb_runs = {"runs", "list, filter and sort runs", &argp, run};

@@ -34,7 +34,7 @@ static const struct argp_option option_table[] = {
     {"sample", KEY_SAMPLE, "N", 0, "which image, from 0 (default 0)", 0},
     {"samples", KEY_SAMPLES, "N", 0,
      "instead: settling time and energy of each of the first N images (settle.method ode)", 0},
-    {"part", KEY_PART, "PART", 0, "test (default) or train", 0},
+    {"part", KEY_PART, "test|train", 0, "test (default) or train", 0},
     {"neurons", KEY_NEURONS, "LIST", 0, "only these, for example h1.0-9,h2.3,h3 (default: all)", 0},
     {"plot", KEY_PLOT, "FILE", 0, "also draw them, as .svg, .png or .pdf (by gnuplot)", 0},
     {"after", KEY_AFTER, "TIME", 0,
@@ -42,7 +42,7 @@ static const struct argp_option option_table[] = {
     OPT_SET,
     OPT_DB,
     OPT_THREADS,
-    {"checkpoint", KEY_CHECKPOINT, "KIND", 0, "of a RUN: last (default) or best", 0},
+    {"checkpoint", KEY_CHECKPOINT, "last|best", 0, "of a RUN: last (default) or best", 0},
     {0}};
 
 static void check_plot_name(const char *file, struct argp_state *state) {
@@ -532,4 +532,5 @@ static int run(int argc, char **argv) {
 }
 
 const verb verb_settle = {
-    "settle", "one sample's way to rest, or the settling times of many, as CSV and plot", run};
+    "settle", "one sample's way to rest, or the settling times of many, as CSV and plot", &argp,
+    run};

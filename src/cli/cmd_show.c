@@ -295,4 +295,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_show = {"show", "one run in full", run};
+const verb verb_show = {"show", "one run in full", &argp, run};

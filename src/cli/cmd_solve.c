@@ -66,7 +66,7 @@ static const struct argp_option option_table[] = {
      "output resistance of the drivers, in series with the first segment (default 0)", 0},
     {"r-load", KEY_R_LOAD, "OHM", 0,
      "resistance between the last segment of a sensed line and virtual ground (default 0)", 0},
-    {"method", KEY_METHOD, "NAME", 0,
+    {"method", KEY_METHOD, "auto|direct|iterative|ngspice", 0,
      "auto (default), direct (sparse Cholesky), iterative, or ngspice (up to about 64 x 64)", 0},
     {"transposed", KEY_TRANSPOSED, NULL, 0,
      "drive the bit lines' ends and sense the word lines': vectors of as many numbers as bit lines",
@@ -691,4 +691,4 @@ static int run(int argc, char **argv) {
 }
 
 const verb verb_solve = {"solve", "currents and node voltages of one array with wire resistance",
-                         run};
+                         &argp, run};

@@ -46,7 +46,8 @@ static const struct argp_option option_table[] = {
     {"again", KEY_AGAIN, NULL, 0, "train everything once more, as new runs", 0},
     {"shard", KEY_SHARD, "I/N", 0, "only every N-th run, from the I-th (0 to N-1)", 0},
     {"only", KEY_ONLY, "FILE", 0, "only the runs whose config hashes FILE lists", 0},
-    {"launcher", KEY_LAUNCHER, "WHERE", 0, "local, or slurm: write and submit an array job", 0},
+    {"launcher", KEY_LAUNCHER, "local|slurm", 0, "local, or slurm: write and submit an array job",
+     0},
     {"tasks", KEY_TASKS, "N", 0, "slurm: tasks of the job (default 16, never more than runs)", 0},
     {"wait", KEY_WAIT, NULL, 0, "slurm: wait for the job and merge its shards", 0},
     {"sbatch", KEY_SBATCH, "WORD", 0,
@@ -506,4 +507,4 @@ static int run(int argc, char **argv) {
 }
 
 const verb verb_sweep = {"sweep", "train what a study lacks: grids, lists, samples, times seeds",
-                         run};
+                         &argp, run};

@@ -329,4 +329,4 @@ static int run(int argc, char **argv) {
   return err ? report_error(err, &ei) : EXIT_DONE;
 }
 
-const verb verb_train = {"train", "train a network and log the run", run};
+const verb verb_train = {"train", "train a network and log the run", &argp, run};

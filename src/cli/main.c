@@ -9,20 +9,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/verbs.h"
 #include "cli/version.h"
 #include "mho/model/num.h"
 #include "mho/spice.h"
 #include "mho_config.h"
-
-#define X(id) extern const verb verb_##id;
-#include "verb_list.inc"
-#undef X
-static const verb *const verbs[] = {
-#define X(id) &verb_##id,
-#include "verb_list.inc"
-#undef X
-};
 
 /* A variable that OpenBLAS reads while it is loaded. @return whether it was not there before. */
 static bool set_for_blas(const char *name, const char *value) {
@@ -70,20 +61,22 @@ static void print_version(bool verbose) {
 static void print_help(void) {
   printf("Usage: mho VERB [OPTION...]\n"
          "Neural networks that live in analog hardware and learn there.\n\n");
-  for (int i = 0; i < MHO_COUNT(verbs); i++)
-    printf("  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
-  printf("\n'mho VERB --help' says more. For a start:\n"
-         "  mho train                                   a network learns 8x8 digits\n"
-         "  mho train --set device=soft_bounds --set update.scheme=accumulate\n"
-         "  mho runs                                    what is in " DEFAULT_DB "\n"
-         "  mho --version -v                            what this build runs on\n");
+  for (int i = 0; i < verb_count(); i++)
+    printf("  %-10s %s\n", verb_at(i)->name, verb_at(i)->summary);
+  printf(
+      "\n'mho VERB --help' says more. For a start:\n"
+      "  mho train                                   a network learns 8x8 digits\n"
+      "  mho train --set device=soft_bounds --set update.scheme=accumulate\n"
+      "  mho init device                             a config with comments, on your own pulses\n"
+      "  mho runs                                    what is in " DEFAULT_DB "\n"
+      "  mho doctor                                  what this machine has, and what it lacks\n");
 }
 
 static int unknown_verb(const char *word) {
-  const verb *best = verbs[0];
-  for (int i = 1; i < MHO_COUNT(verbs); i++)
-    if (mho_text_distance(word, verbs[i]->name) < mho_text_distance(word, best->name))
-      best = verbs[i];
+  const verb *best = verb_at(0);
+  for (int i = 1; i < verb_count(); i++)
+    if (mho_text_distance(word, verb_at(i)->name) < mho_text_distance(word, best->name))
+      best = verb_at(i);
   if (mho_text_distance(word, best->name) <= 2)
     fprintf(stderr, "mho: there is no verb '%s'; did you mean 'mho %s'?\n", word, best->name);
   else
@@ -110,19 +103,33 @@ static int run_verb(const verb *v, int argc, char **argv) {
   return code;
 }
 
-static int run_word(const char *word, int argc, char **argv) {
-  if (is_one_of(word, "--help", "-h") || !strcmp(word, "help")) {
+/* What only says something of the command, at once: it multiplies no matrices. @return whether the
+ * first word is of that kind; *code is its exit code. */
+static bool run_saying(int argc, char **argv, int *code) {
+  const char *word = argv[1], *name = argc > 2 ? argv[2] : NULL;
+  const verb *v = name ? verb_find(name) : NULL;
+  *code = EXIT_DONE;
+
+  if (is_one_of(word, "--help", "-h") || !strcmp(word, "help"))
     print_help();
-    return EXIT_DONE;
-  }
+  else if (!strcmp(word, "--complete"))
+    print_completions(argc - 2, argv + 2);
+  else if (!strcmp(word, "--man") && name && !v)
+    *code = unknown_verb(name);
+  else if (!strcmp(word, "--man"))
+    print_manual(v);
+  else
+    return false;
+  return true;
+}
+
+static int run_word(const char *word, int argc, char **argv) {
   if (is_one_of(word, "--version", "-V")) {
     print_version(argc > 2 && is_one_of(argv[2], "-v", "--verbose"));
     return EXIT_DONE;
   }
-  for (int i = 0; i < MHO_COUNT(verbs); i++)
-    if (!strcmp(word, verbs[i]->name))
-      return run_verb(verbs[i], argc, argv);
-  return unknown_verb(word);
+  const verb *v = verb_find(word);
+  return v ? run_verb(v, argc, argv) : unknown_verb(word);
 }
 
 int main(int argc, char **argv) {
@@ -131,6 +138,9 @@ int main(int argc, char **argv) {
     print_help();
     return EXIT_BAD_INPUT;
   }
+  int code;
+  if (run_saying(argc, argv, &code))
+    return code;
   if (!strcmp(argv[1], MHO_SPICE_CHILD)) /* started by mho itself: see mho_spice_isolated */
     return mho_spice_child(0, argc > 2 ? argv[2] : NULL);
 

@@ -6,7 +6,7 @@ import shutil
 
 from mho import folder, lines, main, refused, run, write
 
-VERBS = ['train', 'settle', 'sweep', 'eval', 'program', 'solve', 'runs', 'show', 'compare', 'query', 'report', 'export', 'import', 'netlist', 'cosim', 'device', 'db', 'data', 'list']
+VERBS = ['init', 'train', 'settle', 'sweep', 'eval', 'program', 'solve', 'runs', 'show', 'compare', 'query', 'report', 'export', 'import', 'netlist', 'cosim', 'device', 'db', 'data', 'list', 'doctor', 'completion']
 SMALL = ['--set', 'network.hidden=[16]', '--set', 'train.epochs=2', '--set', 'dataset.train=400',
          '--set', 'train.batch=10', '--set', 'update.rate=0.01']
 
