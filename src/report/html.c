@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/png.h"
 #include "report/text.inc" /* style.css and sort.js, as strings */
 
 /* ---------------------------------------------------------------- text */
@@ -68,22 +69,14 @@ void mho__html_printf(FILE *out, const char *format, ...) {
 
 /* 'sha256-...' of the script, by which the page's policy lets it run and no other. */
 static void print_script_hash(FILE *out) {
-  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  uint8_t d[SHA256_DIGEST_LENGTH + 1] = {0}; /* and a 0 behind it */
+  uint8_t d[SHA256_DIGEST_LENGTH];
   SHA2_CTX c;
 
   SHA256Init(&c);
   SHA256Update(&c, (const uint8_t *)sort_js, sizeof sort_js - 1);
   SHA256Final(d, &c);
-
-  /* In base64 three bytes are four digits; of the 32 bytes two are left over. */
   fputs("'sha256-", out);
-  for (int i = 0; i < SHA256_DIGEST_LENGTH; i += 3) {
-    bool last = i + 3 > SHA256_DIGEST_LENGTH;
-    unsigned v = (unsigned)d[i] << 16 | (unsigned)d[i + 1] << 8 | d[i + 2];
-    fprintf(out, "%c%c%c%c", digits[v >> 18], digits[v >> 12 & 63], digits[v >> 6 & 63],
-            last ? '=' : digits[v & 63]);
-  }
+  mho__base64(out, d, sizeof d);
   fputc('\'', out);
 }
 

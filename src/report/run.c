@@ -281,6 +281,8 @@ static mho_err write_page(mho_page *p, mho_errinfo *ei) {
 
   mho_err err = mho__page_predictions(p, ei);
   if (!err)
+    err = mho__page_mistakes(p, ei);
+  if (!err)
     err = write_layers(p, ei);
   mho__page_energy(p);
   if (!err)

@@ -280,6 +280,8 @@ static mho_err store_chip(const programming *p, mho_trainer *t, const mho_evalua
   u.predictions = predictions;
   if (!err)
     err = write_run(p, &row, layers, &u, out, ei);
+  if (!err)
+    err = mho__mistakes_store(&t->mistakes, &t->data, o->store, row.id, ei);
   snprintf(out->run, sizeof out->run, "%s", row.id);
 
   mho_blob_free(&checkpoint.blob);

@@ -59,6 +59,9 @@ static mho_err evaluate(mho_trainer *t, const mho_images *images, bool may_stop,
       return err;
     mho__rule_stats_add(&sum, &s);
     squares += sum_squares(t, b.n);
+    if (images == &t->data.test)
+      mho__mistakes_note(&t->mistakes, &t->data, first, b.n,
+                         t->learner->state[0]->z[mho_network_output(t->net)]);
   }
   if (isnan(sum.loss))
     return mho_fail(ei, MHO_EDIVERGED,

@@ -9,6 +9,7 @@
 
 #include "mho/train.h"
 #include "train/learner.h"
+#include "train/mistakes.h"
 #include "train/sample_order.h"
 #include "train/start_weights.h"
 
@@ -33,8 +34,9 @@ struct mho_trainer {
   mho_standing at;
   mho_loose_credits loose;
   mho_loose_controls loose_controls;
-  mho_order order;     /**< Of the training images. */
-  mho_brought brought; /**< Weights from elsewhere. */
+  mho_order order;       /**< Of the training images. */
+  mho_brought brought;   /**< Weights from elsewhere. */
+  mho_mistakes mistakes; /**< Of the last evaluation of the test. */
   /** Parameters of the array models after mho_trainer_read_ideally; NULL before. */
   mho_choice *ideal_reads;
 };

@@ -282,11 +282,14 @@ static mho_err log_end(mho_training_run *g, const char *status, const char *erro
     u.last = &saved;
   }
   mho_prediction_row *predictions = NULL;
-  if (!err && g->o->store && !strcmp(status, "completed"))
+  bool is_kept = g->o->store && !strcmp(status, "completed");
+  if (!err && is_kept)
     err = mho__trainer_predictions(g->t, &predictions, &u.n_predictions, ei);
   u.predictions = predictions;
   if (!err)
     err = write_update(g, &u, ei);
+  if (!err && is_kept && g->t->e->checkpoint.every)
+    err = mho__mistakes_store(&g->t->mistakes, &g->t->data, g->o->store, g->row.id, ei);
 
   mho_free(predictions);
   mho_blob_free(&saved.blob);
