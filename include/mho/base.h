@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MHO_VERSION "0.1.0"
+#define MHO_VERSION "0.2.0"
 #if defined(__GNUC__)
 #define MHO_API          __attribute__((visibility("default")))
 #define MHO_PRINTF(f, a) __attribute__((format(printf, f, a)))
@@ -36,7 +36,7 @@ typedef double mho_real;
 typedef float mho_real;
 #endif
 
-/** Version of the library that the program runs with, "0.1.0"; MHO_VERSION is that of the headers
+/** Version of the library that the program runs with, "0.2.0"; MHO_VERSION is that of the headers
  *  it was compiled with. */
 MHO_API const char *mho_version(void);
 

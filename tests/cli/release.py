@@ -1,6 +1,7 @@
 """Databases, checkpoints, exports and configs of earlier releases open with the present program."""
 import json
 import os
+import re
 import shutil
 
 from mho import folder, lines, main, refused, run
@@ -74,6 +75,20 @@ def test_study_takes_stored_runs():
     db = copied('runs.db')
     p = run('sweep', os.path.join(HOME, 'study.yaml'), '--db', db)
     assert len(query(db, 'SELECT id FROM run')) == 4, p.stdout
+
+
+def text(*path):
+    with open(os.path.join(os.environ['MHO_SOURCE'], *path), encoding='utf-8') as f:
+        return f.read()
+
+
+def test_version():
+    """The command, the headers, the build, the list of changes and the citation name one version."""
+    version = run('--version').stdout.split()[1]
+    for name, said in (('include/mho/base.h', f'#define MHO_VERSION "{version}"'), ('meson.build', f"version: '{version}'"),
+                       ('CITATION.cff', f'\nversion: {version}\n')):
+        assert said in text(name), f'{name} does not say {version}'
+    assert re.search(r'^## (\S+)', text('CHANGELOG.md'), re.M)[1] == version
 
 
 if __name__ == '__main__':
