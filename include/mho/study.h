@@ -12,7 +12,7 @@
 /** A study file read: a base config, the keys that are varied over it, seeds. */
 typedef struct mho_study mho_study;
 
-/** Read a study file (YAML; README.md and `mho sweep --help` describe it).
+/** Read a study file (YAML; docs/guide.md and `mho sweep --help` describe it).
  *  @param set  overrides of the base config as of --set, [n_set].
  *  @return MHO_OK; MHO_EIO when it or its base cannot be read; MHO_ECONFIG with file, line and
  *          cure. */

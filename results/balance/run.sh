@@ -116,6 +116,7 @@ if command -v gnuplot >/dev/null; then
 set terminal svg dynamic noenhanced size 720,440
 set output 'results/balance/noise.svg'
 set logscale x
+set format x '1e%T'
 set grid y
 set border 3
 set tics nomirror

@@ -1,7 +1,7 @@
 """The physics of a network on crossbars, in double precision with numpy and scipy; nothing here is
 mho's.
 
-Conventions, of the README and of 'mho solve':
+Conventions, of docs/physics.md and of 'mho solve':
   * A crossbar has a row for every input and a column for every output; the last row is the bias,
     whose input is 1.
   * W = (G+ - G-)/g_unit, and a read of x is x W; transposed it is W e, of the same devices.
