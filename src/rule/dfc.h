@@ -49,7 +49,6 @@ typedef struct dfc_workspace {
   double *u, *f, *u_best;          /**< [n x C] controls, what they miss, the best ones so far, */
   double *u_last, *v_last;         /**< [n x C] those of the last iteration, and v_o with them */
   double *way;                     /**< [n x C] from there to the next ones */
-  bool *definite;                  /**< [n] samples whose rest is taken to be stable */
   bool *lost;                      /**< [n] samples that nothing is learned from */
   int *order;                      /**< [n] which sample a row is of, while rows change places */
   int unstable;                    /**< those of them that would not stay at rest */
@@ -62,6 +61,9 @@ typedef struct dfc_workspace {
   /** [n_layers], by the chain, of [n x layer]: controls of before, and of [4 x n x layer]: what
    *  the last two looks made of them and by how much they were off. */
   mho_real *before[MHO_LAYERS_MAX], *history[MHO_LAYERS_MAX];
+  /** [n_layers], of a root directly, of [C (C + 1)/2 x layer]: what slopes make of JQ, and of
+   *  [C (C + 1)/2 x n]: estimates of its symmetric part (dfc_stability.c). */
+  mho_real *forms[MHO_LAYERS_MAX], *estimate;
   mho_real *units;             /**< [C x n x C]: rows of the unit matrix */
   mho_real *product;           /**< [C x n x C]: J Q^T of a layer */
   double *k;                   /**< [n] of [C x C]: JQ, summed over layers */
@@ -107,6 +109,11 @@ static inline double mho__dfc_unit(const dfc_params *p) {
 }
 /** What the controller sees of sample s at potentials v [C] of the read-out: e [C]. */
 void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e);
+/** Whether e is a label less a softmax, whose slope is not 1. */
+bool mho__dfc_has_softmax(const dfc_run *r);
+/** m [C rows of `width`] = S JQ of sample s at potentials v of the read-out, S = -de/dv_o; JQ is in
+ *  w->k. */
+void mho__dfc_multiply_slopes(const dfc_run *r, int s, const double *v, int width, double *m);
 /** What the controller sees of all samples at the potentials of the read-out: w->f. */
 void mho__dfc_see(const dfc_run *r);
 /** tau_u dq/dt of control i, whose integral q is, from w->f and the present w->u. */
@@ -146,9 +153,15 @@ void mho__dfc_pass(const dfc_run *r, bool controlled);
 void mho__dfc_lead_back(const dfc_run *r);
 /** J of all layers at the present activities, and JQ of every sample. */
 void mho__dfc_jacobian(const dfc_run *r);
-/** JQ of all samples alike, as that of their mean slopes, for a fraction of the products: where
- *  no patches and poolings are. */
+/** JQ of all samples alike, as that of their mean slopes, for a fraction of the products, and
+ *  w->forms: where no patches and poolings are. */
 void mho__dfc_mean_jacobian(const dfc_run *r);
+/** Slopes of layer l at the present activities, [samples x layer]. */
+void mho__dfc_find_slopes(const dfc_run *r, int l, mho_real *slopes);
+/** Elements of a triangle of C rows with its diagonal. */
+static inline int mho__dfc_pairs(int classes) {
+  return classes * (classes + 1) / 2;
+}
 /** Reads that a pass back and one forward under control are. */
 double mho__dfc_reads(const dfc_run *r);
 /** The same run with reads that nobody counts: a rest is one read of every link, however often it

@@ -7,6 +7,9 @@
  * At rest e = alpha~ u: alpha~ is alpha, alpha/(1 + alpha k_p) where the integral leaks, and one
  * over the gain where that is given.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+#include <string.h>
+
 #include "rule/dfc.h"
 
 double mho__dfc_leak(const dfc_params *p) {
@@ -50,6 +53,43 @@ void mho__dfc_error(const dfc_run *r, int s, const double *v, double *e) {
   mho_output_error_double(output, n, v, &r->lesson->targets, sample_of(r, s), e);
   for (int i = 0; i < n; i++)
     e[i] = (output == MHO_OUTPUT_SOFTMAX && n > 1 ? softness(r, s, i) : 0) - e[i];
+}
+
+bool mho__dfc_has_softmax(const dfc_run *r) {
+  return r->p->target == DFC_LABEL && r->lesson->net->output == MHO_OUTPUT_SOFTMAX;
+}
+
+void mho__dfc_multiply_slopes(const dfc_run *r, int s, const double *v, int width, double *m) {
+  int n = r->w->classes;
+  const double *k = r->w->k + (size_t)s * (size_t)(n * n);
+  for (int i = 0; i < n; i++)
+    memcpy(m + i * width, k + i * n, (size_t)n * sizeof *m);
+  if (!mho__dfc_has_softmax(r))
+    return;
+
+  /* rows of S JQ: p_i (row i less the mean row under p) */
+  double *share = r->w->share, *mean = share + n;
+  double top = v[0], all = 0;
+  for (int i = 1; i < n; i++)
+    top = v[i] > top ? v[i] : top;
+  for (int i = 0; i < n; i++) {
+    share[i] = exp(v[i] - top);
+    all += share[i];
+  }
+
+  memset(mean, 0, (size_t)n * sizeof *mean);
+  for (int i = 0; i < n; i++) {
+    share[i] /= all;
+#pragma omp simd
+    for (int j = 0; j < n; j++)
+      mean[j] += share[i] * k[i * n + j];
+  }
+  for (int i = 0; i < n; i++) {
+    double *row = m + i * width;
+#pragma omp simd
+    for (int j = 0; j < n; j++)
+      row[j] = share[i] * (k[i * n + j] - mean[j]);
+  }
 }
 
 void mho__dfc_see(const dfc_run *r) {

@@ -297,13 +297,17 @@ void mho__dfc_jacobian(const dfc_run *r) {
 
 /* ---------------------------------------------------------------- that of the mean slopes */
 
+void mho__dfc_find_slopes(const dfc_run *r, int l, mho_real *slopes) {
+  size_t n = mho__rule_count(r->lesson, l);
+  for (size_t i = 0; i < n; i++)
+    slopes[i] = 1;
+  mho_layer_scale_by_slope(&r->lesson->net->layer[l], r->lesson->n, mho__dfc_z(r, l), slopes);
+}
+
 /* Mean slopes of layer l over the samples, [n], by way of `room` [samples x n]. */
 static void find_mean_slopes(const dfc_run *r, int l, mho_real *room, mho_real *mean) {
-  const mho_layer *layer = &r->lesson->net->layer[l];
-  int n = layer->n, samples = r->lesson->n;
-  for (int i = 0; i < samples * n; i++)
-    room[i] = 1;
-  mho_layer_scale_by_slope(layer, samples, mho__dfc_z(r, l), room);
+  int n = r->lesson->net->layer[l].n, samples = r->lesson->n;
+  mho__dfc_find_slopes(r, l, room);
 
   memcpy(mean, room, (size_t)n * sizeof *mean);
   for (int s = 1; s < samples; s++)
@@ -311,6 +315,31 @@ static void find_mean_slopes(const dfc_run *r, int l, mho_real *room, mho_real *
       mean[i] += room[s * n + i];
   for (int i = 0; i < n; i++)
     mean[i] /= (mho_real)samples;
+}
+
+/* w->forms of layer l, from rows of J without its slopes. */
+static void find_forms(const dfc_run *r, int l, const mho_real *rows) {
+  const mho_network *net = r->lesson->net;
+  const mho_layer *layer = &net->layer[l];
+  int n = layer->n, classes = r->w->classes;
+  memset(r->w->forms[l], 0, (size_t)(mho__dfc_pairs(classes) * n) * sizeof(mho_real));
+
+  for (int k = layer->other; k < layer->other + layer->n_other; k++) {
+    const mho_link *link = &net->link[k];
+    if (!mho_link_has_control(net, link))
+      continue;
+
+    const mho_crossbar *x = net->connection[link->connection].xb;
+    const mho_real *q = mho_crossbar_matrix(x);
+    mho_real half = link->scale / 2, *form = r->w->forms[l];
+    for (int c = 0; c < classes; c++)
+      for (int d = 0; d <= c; d++, form += n) {
+        const mho_real *row_c = rows + c * n, *row_d = rows + d * n;
+        const mho_real *q_c = q + c * x->cols, *q_d = q + d * x->cols;
+        for (int i = 0; i < n; i++)
+          form[i] += half * (row_c[i] * q_d[i] + row_d[i] * q_c[i]);
+      }
+  }
 }
 
 /* Rows of J as if one sample had the mean slopes. */
@@ -328,6 +357,8 @@ static void find_mean_rows(const dfc_run *r, int l) {
   }
   if (w->first_back[l] == w->first_back[l + 1])
     memset(rows, 0, (size_t)(w->classes * n) * sizeof *rows);
+  if (w->forms[l])
+    find_forms(r, l, rows);
 
   find_mean_slopes(r, l, w->other[l], mean);
   for (int c = 0; c < w->classes; c++)

@@ -16,12 +16,10 @@
  * Towards a label at a high gain the softmax saturates, and the gain is raised in steps, each from
  * the rest of the one before.
  *
- * A rest is of use if the controlled network stays there: with neurons that are much faster than
- * the controller it does if no eigenvalue of S JQ lies at or below -alpha~. Those of the chain do
- * not, as JQ = J J^T there, up to what the slopes change under f.
+ * A rest is of use if the controlled network stays there: dfc_stability.c.
  *
- * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887 (closed form, stability); the same,
- * ICML 2022, arXiv 2204.07249 (label as target); C. Broyden, Math. Comp. 19, 577 (1965).
+ * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887 (closed form); the same, ICML 2022,
+ * arXiv 2204.07249 (label as target); C. Broyden, Math. Comp. 19, 577 (1965).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <float.h>
 #include <math.h>
@@ -90,55 +88,12 @@ static bool eliminate(int n, double *m, double *x) {
   return true;
 }
 
-static bool is_direct(const dfc_run *r) {
-  return r->lesson->net->path == MHO_PATH_DIRECT;
-}
-
-/* Whether e is a label less a softmax, whose slope is not 1. */
-static bool has_softmax(const dfc_run *r) {
-  return r->p->target == DFC_LABEL && r->lesson->net->output == MHO_OUTPUT_SOFTMAX;
-}
-
-/* m [C rows of `width`] = S JQ of sample s at potentials v of the read-out. */
-static void multiply_slopes(const dfc_run *r, int s, const double *v, int width, double *m) {
-  int n = r->w->classes;
-  const double *k = r->w->k + (size_t)s * (size_t)(n * n);
-  for (int i = 0; i < n; i++)
-    memcpy(m + i * width, k + i * n, (size_t)n * sizeof *m);
-  if (!has_softmax(r))
-    return;
-
-  /* rows of S JQ: p_i (row i less the mean row under p) */
-  double *share = r->w->share, *mean = share + n;
-  double top = v[0], all = 0;
-  for (int i = 1; i < n; i++)
-    top = v[i] > top ? v[i] : top;
-  for (int i = 0; i < n; i++) {
-    share[i] = exp(v[i] - top);
-    all += share[i];
-  }
-
-  memset(mean, 0, (size_t)n * sizeof *mean);
-  for (int i = 0; i < n; i++) {
-    share[i] /= all;
-#pragma omp simd
-    for (int j = 0; j < n; j++)
-      mean[j] += share[i] * k[i * n + j];
-  }
-  for (int i = 0; i < n; i++) {
-    double *row = m + i * width;
-#pragma omp simd
-    for (int j = 0; j < n; j++)
-      row[j] = share[i] * (k[i * n + j] - mean[j]);
-  }
-}
-
 /* The step of Newton's of sample s from potentials v and misses f, at that leak; false: none. */
 static bool newton_step(const dfc_run *r, int s, const double *v, const double *f, double leak,
                         double *step) {
   int n = r->w->classes, width = n + 1;
   double *m = r->w->matrix;
-  multiply_slopes(r, s, v, width, m);
+  mho__dfc_multiply_slopes(r, s, v, width, m);
   for (int i = 0; i < n; i++) {
     m[i * width + i] += leak;
     m[i * width + n] = f[i];
@@ -203,70 +158,6 @@ bool mho__dfc_find_step(const dfc_run *r, int s, const double *u, const double *
   return isfinite(least);
 }
 
-/* ---------------------------------------------------------------- stability */
-
-/* Whether a matrix's symmetric part is positive definite, by Cholesky's decomposition in place. */
-static bool is_definite(int n, double *m) {
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < i; j++)
-      m[i * n + j] = 0.5 * (m[i * n + j] + m[j * n + i]);
-
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j <= i; j++) {
-      double sum = m[i * n + j];
-      for (int k = 0; k < j; k++)
-        sum -= m[i * n + k] * m[j * n + k];
-      if (i == j && !(sum > 0))
-        return false;
-      m[i * n + j] = i == j ? sqrt(sum) : sum / m[j * n + j];
-    }
-  return true;
-}
-
-/* Samples whose JQ at the free state has a definite symmetric part: no eigenvalue of S JQ lies
- * below 0 then, so that they are taken to be stable. */
-static void find_definite(const dfc_run *r) {
-  int n = r->w->classes;
-  double *m = r->w->matrix;
-
-  for (int s = 0; s < r->lesson->n; s++) {
-    if (is_direct(r))
-      memcpy(m, r->w->k + (size_t)s * (size_t)(n * n), (size_t)(n * n) * sizeof *m);
-    r->w->definite[s] = !is_direct(r) || is_definite(n, m);
-  }
-}
-
-/* Whether the network stays at rest under the control of sample s, by the eigenvalues of S JQ. */
-static bool is_stable(const dfc_run *r, int s) {
-  int n = r->w->classes;
-  double *m = r->w->matrix, *re = r->w->eigenvalue, least = 0;
-  multiply_slopes(r, s, r->w->potential + (size_t)s * (size_t)n, n, m);
-  if (mho_eigen_dense(n, m, re, re + n, NULL))
-    return false;
-
-  for (int i = 0; i < n; i++)
-    least = fmin(least, re[i]);
-  return least > -r->leak;
-}
-
-/* Those that are not stable, by the JQ of their own states. */
-static void drop_unstable(const dfc_run *r, bool at_rest, mho_settle_stats *stats) {
-  dfc_workspace *w = r->w;
-  int n = r->lesson->n;
-  bool all = true;
-  for (int s = 0; s < n; s++)
-    all &= w->definite[s];
-  if (!all && at_rest)
-    mho__dfc_jacobian(r);
-
-  for (int s = 0; s < n; s++) {
-    bool stays = w->lost[s] || w->definite[s] || is_stable(r, s);
-    w->unstable += !stays;
-    w->lost[s] |= !stays;
-    stats->unsettled += w->lost[s];
-  }
-}
-
 /* ---------------------------------------------------------------- controls */
 
 /* The present controls, as numbers of the network. */
@@ -288,12 +179,11 @@ void mho__dfc_close(const dfc_run *r) {
   dfc_workspace *w = r->w;
 
   mho__dfc_jacobian(&quiet);
-  find_definite(r);
   for (int s = 0; s < r->lesson->n; s++) {
     size_t at = (size_t)s * (size_t)w->classes;
     w->lost[s] = !newton_step(r, s, w->potential + at, w->first + at, r->leak, w->u + at);
   }
-  drop_unstable(&quiet, false, r->stats);
+  mho__dfc_drop_unstable(&quiet, false, r->stats);
   r->stats->steps += r->lesson->n;
 
   set_controls(r);
@@ -395,7 +285,7 @@ static void follow(root *x, int l) {
 static void look_once(root *x) {
   const dfc_run *r = x->r;
   int end = mho_hidden_end(r->lesson->net);
-  bool lags = !is_direct(r);
+  bool lags = !mho__dfc_is_direct(r);
   for (int l = 1; l < end && lags; l++)
     memcpy(r->w->other[l], mho__dfc_control(r, l),
            mho__rule_count(r->lesson, l) * sizeof(mho_real));
@@ -439,7 +329,7 @@ static void correct(const root *x, int s) {
   size_t at = (size_t)s * (size_t)n;
   const double *u = w->u + at, *v = w->potential + at;
   double *k = w->k + at * (size_t)n, *u_last = w->u_last + at, *v_last = w->v_last + at;
-  bool follows = is_direct(x->r) || x->corrects;
+  bool follows = mho__dfc_is_direct(x->r) || x->corrects;
   double squares = 0;
   for (int i = 0; i < n; i++)
     squares += (u[i] - u_last[i]) * (u[i] - u_last[i]);
@@ -469,7 +359,7 @@ static void go_on(root *x, int s) {
     return;
 
   correct(x, s);
-  if (!is_direct(r) && !x->patient)
+  if (!mho__dfc_is_direct(r) && !x->patient)
     bound = fmax(bound, MUCH * norm(n, w->first + at));
   if (!(miss <= bound) && x->length[s] > ldexp(1, -HALVINGS)) {
     x->length[s] *= 0.5;
@@ -500,7 +390,7 @@ static bool iterate(root *x, bool from_free) {
   x->full = 1;
   start_over(x);
   for (int i = 0; i < ITERATIONS; i++) {
-    if (i == HASTY || (i == 0 && !is_direct(r))) {
+    if (i == HASTY || (i == 0 && !mho__dfc_is_direct(r))) {
       x->patient = true;
       x->full = SHORTER;
       start_over(x);
@@ -523,7 +413,7 @@ static bool iterate(root *x, bool from_free) {
 
 /* The leak at which the gain begins. */
 static double first_leak(const dfc_run *r) {
-  return has_softmax(r) ? fmax(r->leak, FIRST_LEAK) : r->leak;
+  return mho__dfc_has_softmax(r) ? fmax(r->leak, FIRST_LEAK) : r->leak;
 }
 
 /* The share of the first error that a rest may miss. */
@@ -593,13 +483,12 @@ void mho__dfc_solve(const dfc_run *r) {
   memset(w->u_last, 0, controls * sizeof *w->u_last);
   memcpy(w->v_last, w->potential, controls * sizeof *w->v_last);
 
-  if (is_direct(r)) /* which corrects it */
+  if (mho__dfc_is_direct(r)) /* which corrects it */
     mho__dfc_mean_jacobian(&quiet);
-  find_definite(r);
   for (; !last; x.leak = fmax(x.leak / LEAK_STEP, r->leak)) {
     last = x.leak <= r->leak;
     x.tolerance = last ? tolerance_of(r) : LOOSE;
-    if (is_direct(r))
+    if (mho__dfc_is_direct(r))
       iterate(&x, begins);
     else
       mix(&x, &quiet, &part);
@@ -609,7 +498,7 @@ void mho__dfc_solve(const dfc_run *r) {
   for (int s = 0; s < r->lesson->n; s++)
     w->lost[s] = !x.settled[s];
   mho__dfc_put_back(r);
-  drop_unstable(&quiet, true, r->stats);
+  mho__dfc_drop_unstable(&quiet, true, r->stats);
   r->stats->steps += r->lesson->n;
   read_rest(r);
 }

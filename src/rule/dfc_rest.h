@@ -1,9 +1,22 @@
-/* dfc_rest.h - what the two iterations to a control at rest share (dfc_rest.c, dfc_mixing.c).
+/* dfc_rest.h - what the parts of a control at rest share: its two iterations (dfc_rest.c,
+ * dfc_mixing.c), and whether it holds (dfc_stability.c).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef MHO_RULE_DFC_REST_H
 #define MHO_RULE_DFC_REST_H
 
 #include "rule/dfc.h"
+
+/** Whether controls go through arrays of their own. */
+static inline bool mho__dfc_is_direct(const dfc_run *r) {
+  return r->lesson->net->path == MHO_PATH_DIRECT;
+}
+/** Samples with a control that the network would not stay at are lost, and counted with all others
+ *  that are.
+ *  @param r        its reads are not counted.
+ *  @param at_rest  the states are those under control, and JQ is to be found there where it counts;
+ *                  else w->k has that of each sample's free state.
+ *  @param stats    adds up the lost ones. */
+void mho__dfc_drop_unstable(const dfc_run *r, bool at_rest, mho_settle_stats *stats);
 
 /** |F| of sample s at that leak, and F [C] in w->f. */
 double mho__dfc_miss(const dfc_run *r, int s, double leak);

@@ -39,13 +39,16 @@ static bool add_layer(dfc_workspace *w, const mho_network *net, const dfc_params
   bool again = hidden && in_time && p->copies == DFC_SHARED && mho_network_noisy(net);
   bool mixes = w->control == DFC_SOLVE && net->path != MHO_PATH_DIRECT;
   bool means = in_time && p->read == DFC_MEAN;
+  bool estimates = w->control == DFC_SOLVE && net->path == MHO_PATH_DIRECT;
+  size_t pairs = (size_t)mho__dfc_pairs(w->classes);
 
   bool ok = add_real(has_input, n, &w->input[l]) && add_real(hidden, n, &w->other[l]) &&
             add_real(again, n, &w->again[l]) &&
             add_real(hidden && !in_time, (size_t)w->classes * n, &w->jacobian[l]) &&
             add_real(hidden && !in_time, n, &w->miss[l]) && add_real(mixes, n, &w->before[l]) &&
             add_real(mixes, 4 * n, &w->history[l]) && add_exact(hidden && in_time, n, &w->v[l]) &&
-            add_real(means, n, &w->mean_e[l]) && add_real(means && hidden, n, &w->mean_z[l]);
+            add_real(means, n, &w->mean_e[l]) && add_real(means && hidden, n, &w->mean_z[l]) &&
+            add_real(hidden && estimates, pairs * (size_t)net->layer[l].n, &w->forms[l]);
   if (ok && has_input && !has_others)
     w->sums[l] = w->input[l];
   else
@@ -85,20 +88,20 @@ static bool add_controls(dfc_workspace *w, const mho_network *net) {
   size_t scratch = rest ? mho_settle_scratch(net, w->n * w->classes) : 0;
 
   w->lost = mho_alloc((size_t)w->n, sizeof *w->lost);
-  w->definite = mho_alloc((size_t)w->n, sizeof *w->definite);
+  size_t estimates = (size_t)w->n * (size_t)mho__dfc_pairs(w->classes);
   w->order = mho_alloc((size_t)w->n, sizeof *w->order);
   for (int s = 0; s < w->n && w->order; s++)
     w->order[s] = s;
-  return w->lost && w->definite && w->order && add_exact(true, n, &w->reach) &&
-         add_exact(true, n, &w->first) && add_exact(true, n, &w->potential) &&
-         add_exact(true, n, &w->u) && add_exact(true, n, &w->f) && add_exact(rest, n, &w->u_best) &&
+  return w->lost && w->order && add_exact(true, n, &w->reach) && add_exact(true, n, &w->first) &&
+         add_exact(true, n, &w->potential) && add_exact(true, n, &w->u) &&
+         add_exact(true, n, &w->f) && add_exact(rest, n, &w->u_best) &&
          add_exact(rest, n, &w->way) && add_exact(rest, n, &w->u_last) &&
          add_exact(rest, n, &w->v_last) && add_exact(!rest, n, &w->integral) &&
          add_real(rest, n * c, &w->units) && add_real(rest, n * c, &w->product) &&
-         add_exact(rest, n * c, &w->k) && add_exact(rest, c * (c + 1), &w->matrix) &&
-         add_exact(rest, 2 * c, &w->eigenvalue) && add_exact(rest, 4 * c, &w->trial) &&
-         add_exact(rest, 2 * c, &w->share) && add_real(rest, scratch, &w->scratch) &&
-         (!rest || add_links_back(w, net));
+         add_real(rest, estimates, &w->estimate) && add_exact(rest, n * c, &w->k) &&
+         add_exact(rest, c * (c + 1), &w->matrix) && add_exact(rest, 2 * c, &w->eigenvalue) &&
+         add_exact(rest, 4 * c, &w->trial) && add_exact(rest, 2 * c, &w->share) &&
+         add_real(rest, scratch, &w->scratch) && (!rest || add_links_back(w, net));
 }
 
 static bool fill(dfc_workspace *w, const mho_network *net, const dfc_params *p) {
@@ -145,6 +148,7 @@ static void free_layer(dfc_workspace *w, int l) {
   mho_free(w->v[l]);
   mho_free(w->mean_z[l]);
   mho_free(w->mean_e[l]);
+  mho_free(w->forms[l]);
 }
 
 void mho__dfc_workspace_free(dfc_workspace *w) {
@@ -161,7 +165,7 @@ void mho__dfc_workspace_free(dfc_workspace *w) {
   mho_free(w->u_best);
   mho_free(w->way);
   mho_free(w->lost);
-  mho_free(w->definite);
+  mho_free(w->estimate);
   mho_free(w->order);
   mho_free(w->u_last);
   mho_free(w->v_last);
