@@ -153,6 +153,9 @@ void mho__dfc_pass(const dfc_run *r, bool controlled);
 void mho__dfc_lead_back(const dfc_run *r);
 /** J of all layers at the present activities, and JQ of every sample. */
 void mho__dfc_jacobian(const dfc_run *r);
+/** f of all hidden layers from u by the chain, f_l = u J_l, by the rows that mho__dfc_jacobian has
+ *  found at the present activities. */
+void mho__dfc_lead_by_rows(const dfc_run *r);
 /** JQ of all samples alike, as that of their mean slopes, for a fraction of the products, and
  *  w->forms: where no patches and poolings are. */
 void mho__dfc_mean_jacobian(const dfc_run *r);

@@ -203,6 +203,28 @@ static void read_rows(const dfc_run *r, const mho_link *k, const mho_real *from,
                    to + (size_t)c * row_size(r, k->to), k->scale, add, r->stats);
 }
 
+/* J of link k's target, which leads to the read-out, whose J is 1: C rows that all samples share.
+ * false: they do not. */
+static bool copy_rows(const dfc_run *r, const mho_link *k, mho_real *to) {
+  const mho_layer *layer = &r->lesson->net->layer[k->to];
+  int n = layer->n, classes = r->w->classes, samples = r->lesson->n;
+  mho_real *one = r->w->product, *room = r->w->miss[k->to];
+  mho_phase rows = r->phase;
+  if (layer->pool.size > 0 || samples < classes)
+    return false;
+
+  memset(one, 0, (size_t)(classes * classes) * sizeof *one);
+  for (int c = 0; c < classes; c++)
+    one[c * classes + c] = 1;
+  rows.n = classes;
+  mho__link_read(&rows, k, one, room, k->scale, false, r->stats);
+
+  for (int c = 0; c < classes; c++)
+    for (int s = 0; s < samples; s++, to += n)
+      memcpy(to, room + c * n, (size_t)n * sizeof *to);
+  return true;
+}
+
 static void find_rows(const dfc_run *r, int l) {
   const mho_network *net = r->lesson->net;
   dfc_workspace *w = r->w;
@@ -212,6 +234,8 @@ static void find_rows(const dfc_run *r, int l) {
   for (int i = first; i < end; i++) {
     const mho_link *k = &w->back[i];
     bool from_output = k->from == mho_network_output(net);
+    if (from_output && i == first && copy_rows(r, k, rows))
+      continue;
     read_rows(r, k, from_output ? w->units : w->jacobian[k->from], rows, i > first);
   }
   if (first == end)
@@ -221,7 +245,32 @@ static void find_rows(const dfc_run *r, int l) {
                              rows + (size_t)c * row_size(r, l));
 }
 
-/* k of every sample += J_l J_l^T. */
+/* p = products of two rows with two others: a c, a d, b c, b d. Side by side they need not wait for
+ * one another. */
+static void multiply_rows(int n, const mho_real *a, const mho_real *b, const mho_real *c,
+                          const mho_real *d, double *p) {
+  mho_real ac = 0, ad = 0, bc = 0, bd = 0;
+#pragma omp simd reduction(+ : ac, ad, bc, bd)
+  for (int i = 0; i < n; i++) {
+    ac += a[i] * c[i];
+    ad += a[i] * d[i];
+    bc += b[i] * c[i];
+    bd += b[i] * d[i];
+  }
+  p[0] = (double)ac;
+  p[1] = (double)ad;
+  p[2] = (double)bc;
+  p[3] = (double)bd;
+}
+
+/* Elements (i, j) and (j, i) of a symmetric matrix += v. */
+static void add_pair(double *k, int classes, int i, int j, double v) {
+  k[i * classes + j] += v;
+  if (i != j)
+    k[j * classes + i] += v;
+}
+
+/* k of every sample += J_l J_l^T: two rows with two rows, of the lower triangle. */
 static void add_squares(const dfc_run *r, int l) {
   const dfc_workspace *w = r->w;
   int classes = w->classes, n = r->lesson->net->layer[l].n;
@@ -229,17 +278,20 @@ static void add_squares(const dfc_run *r, int l) {
 
   for (int s = 0; s < r->lesson->n; s++) {
     const mho_real *rows = w->jacobian[l] + (size_t)s * (size_t)n;
-    double *k = w->k + (size_t)s * (size_t)(classes * classes);
-    for (int c = 0; c < classes; c++)
-      for (int d = 0; d <= c; d++) {
-        const mho_real *a = rows + (size_t)c * apart, *b = rows + (size_t)d * apart;
-        mho_real sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int i = 0; i < n; i++)
-          sum += a[i] * b[i];
-        k[c * classes + d] += (double)sum;
-        if (d < c)
-          k[d * classes + c] += (double)sum;
+    double *k = w->k + (size_t)s * (size_t)(classes * classes), p[4];
+    for (int i = 0; i < classes; i += 2)
+      for (int j = 0; j <= i; j += 2) {
+        bool has_i = i + 1 < classes, has_j = j + 1 < classes;
+        const mho_real *a = rows + (size_t)i * apart, *c = rows + (size_t)j * apart;
+        multiply_rows(n, a, has_i ? a + apart : a, c, has_j ? c + apart : c, p);
+
+        add_pair(k, classes, i, j, p[0]);
+        if (j < i)
+          add_pair(k, classes, i, j + 1, p[1]);
+        if (has_i)
+          add_pair(k, classes, i + 1, j, p[2]);
+        if (has_i && has_j)
+          add_pair(k, classes, i + 1, j + 1, p[3]);
       }
   }
 }
@@ -292,6 +344,25 @@ void mho__dfc_jacobian(const dfc_run *r) {
   for (int l = mho_hidden_end(r->lesson->net) - 1; l >= 1; l--) {
     find_rows(r, l);
     add_layer(r, l);
+  }
+}
+
+void mho__dfc_lead_by_rows(const dfc_run *r) {
+  const mho_network *net = r->lesson->net;
+  int classes = r->w->classes;
+  const mho_real *u = mho__dfc_control(r, mho_network_output(net));
+
+  for (int l = mho_hidden_end(net) - 1; l >= 1; l--) {
+    int n = net->layer[l].n;
+    mho_real *f = mho__dfc_control(r, l);
+    memset(f, 0, mho__rule_count(r->lesson, l) * sizeof *f);
+    for (int s = 0; s < r->lesson->n; s++, f += n)
+      for (int c = 0; c < classes; c++) {
+        const mho_real *row = r->w->jacobian[l] + (size_t)c * row_size(r, l) + (size_t)(s * n);
+        mho_real by = u[s * classes + c];
+        for (int i = 0; i < n; i++)
+          f[i] += by * row[i];
+      }
   }
 }
 
