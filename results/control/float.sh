@@ -57,7 +57,7 @@ row digits-random "1 2 3" $direct --set feedback.q.kind=random
 
 net="--set dataset.name=mnist --set dataset.validation=5000 --set network.hidden=[256,256,256] --set train.batch=128
   --set train.epochs=40 --set update.optimizer=adam --set update.beta1=0.99 --set update.beta2=0.99"
-nudged="--set rule.name=dfc --set rule.control=linear --set update.rate=6e-4 --set update.epsilon=1e-5"
+nudged="--set rule.name=dfc --set rule.control=linear --set rule.leak=1e-3 --set update.rate=6e-4 --set update.epsilon=1e-5"
 label="--set rule.name=dfc --set rule.target=label --set rule.control=solve --set rule.gain=2.5 --set update.schedule=cosine
   --set update.beta1=0.9 --set update.beta2=0.999"
 head_of "MNIST, 784-256-256-256-10, 40 epochs"
