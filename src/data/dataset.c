@@ -23,10 +23,10 @@ static const mho_param table[] = {
               "0: a fifth"),
     MHO_P_INT(mho_dataset_config, validation, "validation", 0, 0, NO_LIMIT,
               "hold out so many images from the end of the training images"),
-    MHO_P_CHOICE(mho_dataset_config, normalize, "normalize", "none|channels|columns",
-                 MHO_NORMALIZE_NONE,
-                 "channels: take away the mean of each colour, divide by its spread (cifar10); "
-                 "columns: the same of each column of a table, values too, by its training rows"),
+    MHO_P_CHOICE(
+        mho_dataset_config, normalize, "normalize", "none|channels|columns", MHO_NORMALIZE_NONE,
+        "channels: take away the mean of each colour, divide by its spread (cifar10, mnist); "
+        "columns: the same of each column of a table, values too, by its training rows"),
     MHO_P_INT(mho_dataset_config, crop, "crop", 0, 0, 1024,
               "training images are shifted at random by up to so many pixels each way, "
               "new in every epoch"),

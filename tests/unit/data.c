@@ -251,6 +251,39 @@ static void test_mnist(void **state) {
   mho_dataset_free(&d);
 }
 
+/* Over all training pixels a normalized MNIST has mean 0 and spread 1. */
+static void test_mnist_normalized(void **state) {
+  enum { AT_ONCE = 1000, PIXELS = 784 };
+  static mho_real x[AT_ONCE * PIXELS];
+  static uint8_t label[AT_ONCE];
+  const char *shared = getenv("MHO_DATA");
+  char where[PATH];
+  mho_dataset_config config = {.normalize = MHO_NORMALIZE_CHANNELS};
+  text(config.path, sizeof config.path, "%s/mnist", shared ? shared : "");
+  mho_dataset_locate(&mho_dataset_mnist, config.path, where, sizeof where);
+  if (!shared || !*where) {
+    print_message("skipped: no MNIST in $MHO_DATA/mnist\n");
+    skip();
+  }
+
+  mho_dataset d;
+  mho_errinfo ei;
+  double sum = 0, squares = 0, n = 0;
+  OK(mho_dataset_load(&mho_dataset_mnist, NULL, &config, &d, &ei));
+  for (int first = 0; first < d.train.n; first += AT_ONCE) {
+    mho_images_batch(&d, &d.train, NULL, first, AT_ONCE, x, label);
+    for (int i = 0; i < AT_ONCE * PIXELS; i++) {
+      sum += (double)x[i];
+      squares += (double)x[i] * (double)x[i];
+      n++;
+    }
+  }
+  NEAR(sum / n, 0, 0, 1e-3);
+  NEAR(squares / n, 1, 1e-3, 0);
+  NEAR(x[0], -0.1307 / 0.3081, 1e-6, 0); /* a corner */
+  mho_dataset_free(&d);
+}
+
 /* ---------------------------------------------------------------- IDX */
 
 static void test_plain_and_packed(void **state) {
@@ -871,13 +904,21 @@ static void test_fetch(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(test_kinds),          TEST(test_digits),
-      TEST(test_mnist),          TEST(test_plain_and_packed),
-      TEST(test_ranks),          TEST(test_real),
-      TEST(test_bad_files),      TEST(test_damaged_gzip),
-      TEST(test_checksum),       TEST(test_fuzz),
-      TEST(test_places),         TEST(test_cut),
-      TEST(test_augmented),      TEST(test_batch),
+      TEST(test_kinds),
+      TEST(test_digits),
+      TEST(test_mnist),
+      TEST(test_mnist_normalized),
+      TEST(test_plain_and_packed),
+      TEST(test_ranks),
+      TEST(test_real),
+      TEST(test_bad_files),
+      TEST(test_damaged_gzip),
+      TEST(test_checksum),
+      TEST(test_fuzz),
+      TEST(test_places),
+      TEST(test_cut),
+      TEST(test_augmented),
+      TEST(test_batch),
       TEST(test_fetch_refusals),
 #ifdef MHO_HAVE_CURL
       TEST(test_fetch),
