@@ -9,7 +9,6 @@
 
 #include "cli/verbs.h"
 #include "experiment/known_keys.h"
-#include "mho/report.h"
 
 enum { WORD_MAX = 128, OFFERS_MAX = 2048 };
 
@@ -52,7 +51,8 @@ static void offer_words(const line *l, const char *words, const char *meaning) {
 /* ---------------------------------------------------------------- the database */
 
 static bool offer_row(void *user, int n, const char *const *names, const mho_cell *cells) {
-  if (cells && cells[0].text)
+  bool is_plain = cells && cells[0].text && mho_text_is_plain(cells[0].text);
+  if (is_plain)
     offer(user, cells[0].text, n > 1 ? cells[1].text : "");
   return true;
 }

@@ -44,7 +44,7 @@ static mho_err write_image(const mho_page *p, const mistakes *m, const char *lin
 }
 
 static mho_err write_images(const mho_page *p, const char *text, mho_errinfo *ei) {
-  enum { SIDE_MAX = 4096 };
+  enum { SIDE_MAX = 4096, SHOWN_MAX = 64 };
   mistakes m;
   char rate[MHO_NUMBER_MAX];
   int got = sscanf(text, "%d %d %d %d %d", &m.images, &m.wrong, &m.width, &m.height, &m.channels);
@@ -56,16 +56,17 @@ static mho_err write_images(const mho_page *p, const char *text, mho_errinfo *ei
 
   mho_err err = MHO_OK;
   fputs("<section>\n<h2>What it gets wrong</h2>\n", p->out);
-  fprintf(p->out,
-          "<p class=\"note\">%d of %d test images after the last epoch (%s). The first ones, and "
-          "what they were taken for:</p>\n<ul class=\"mistakes\">\n",
-          m.wrong, m.images, mho__percent((double)m.wrong / m.images, rate));
+  fprintf(p->out, "<p class=\"note\">%d of %d test images in the end (%s)%s</p>\n", m.wrong,
+          m.images, mho__percent((double)m.wrong / m.images, rate),
+          m.wrong > 0 ? ". The first ones, and what they were taken for:" : ".");
+  if (m.wrong > 0)
+    fputs("<ul class=\"mistakes\">\n", p->out);
   const char *line = strchr(text, '\n');
-  while (!err && line && line[1]) {
+  for (int i = 0; i < mho_min(m.wrong, SHOWN_MAX) && !err && line && line[1]; i++) {
     err = write_image(p, &m, line + 1, pixels, ei);
     line = strchr(line + 1, '\n');
   }
-  fputs("</ul>\n</section>\n", p->out);
+  fputs(m.wrong > 0 ? "</ul>\n</section>\n" : "</section>\n", p->out);
 
   free(pixels);
   return err;

@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 
-from mho import MHO, folder, main, run
+from mho import MHO, folder, main, refused, run
 
 LIMIT_S = 20
 os.makedirs(os.path.join(folder, 'bin'))
@@ -165,6 +165,8 @@ def test_offers():
     assert completions('show', '--db', 'nowhere.db', 'the') == [] and completions('nonsense', '') == []
     assert completions('solve', '--method', 'it') == ['iterative'] and completions('train', 'thefirst', 'x') == []
     assert completions('db', 'che') == ['check'] and completions('db', 'check', '') == ['<files>']
+    refused('completion', says='bash, zsh or fish')
+    refused('completion', 'tcsh', says=["'tcsh'", 'bash, zsh or fish'])
     assert completions('export', '--weights', '') == ['<folders>'] and completions('train', '') == ['<files .yaml>']
 
 

@@ -95,7 +95,7 @@ def test_colour():
 
 
 def test_nothing_to_show():
-    """Without a checkpoint, of values, and of a run that made no mistake."""
+    """Without a checkpoint, and of values."""
     train('bare', 'gray-images', 'checkpoint.every=0')
     write('table.csv', '\n'.join(f'{i},{2 * i}' for i in range(30)))
     run('train', '--name', 'values', '--set', 'dataset.name=table', '--set', f'dataset.path={folder}/table.csv', '--set', 'train.epochs=1', '--set', 'train.batch=5')
@@ -106,4 +106,21 @@ def test_nothing_to_show():
             assert 'What it gets wrong' not in f.read()
 
 
-main([test_gray, test_colour, test_nothing_to_show])
+def test_no_mistake():
+    """A network that gets all right says so, and shows no list."""
+    same = [i % 3 for i in range(N)]
+    for part in ('train', 't10k'):
+        idx(f'easy-images/{part}-images-idx3-ubyte', [N, HEIGHT, WIDTH],
+            [255 if k % 3 == label else 0 for label in same for k in range(HEIGHT * WIDTH)])
+        idx(f'easy-images/{part}-labels-idx1-ubyte', [N], same)
+    train('easy', 'easy-images', 'update.rate=0.01')
+    row, = lines('query', "SELECT CAST(data AS TEXT) AS text, final_test_acc AS acc FROM artifact JOIN run ON run.id = run_id WHERE "
+                 "run.name = 'easy'", '--json')
+    assert row == {'text': f'{N} 0 {WIDTH} {HEIGHT} 1\n', 'acc': 1}, row
+    run('report', 'easy', '-o', 'easy.html')
+    with open(os.path.join(folder, 'easy.html'), encoding='utf-8') as f:
+        page = f.read()
+    assert f'0 of {N} test images in the end (0 %).' in page.replace('\xa0', ' ') and 'class="mistakes"' not in page
+
+
+main([test_gray, test_colour, test_nothing_to_show, test_no_mistake])

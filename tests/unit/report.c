@@ -446,6 +446,35 @@ static void test_without_epochs(void **state) {
   free(html);
 }
 
+/* What a database of others may hold in the place of images: only whole lines are shown. */
+static void test_strange_mistakes(void **state) {
+  static const char *const texts[] = {
+      "",
+      "5 3\n",
+      "5 -1 2 2 4\n0 1 2 00ff00ff\n",
+      "5 3 -2 2 1\n0 1 2 00ff00ff\n",
+      "5 3 100000 100000 3\n0 1 2 00\n",
+      "5 3 2 2 4\n0 1 2 00ff00ff\n",
+      "5 4 2 2 1\n0 1 2 00ff00ff\n1 1 2 00ff00f\n2 1 2 zzzzzzzz\n<b>3 1</b>\n4 <i> 2 00ff00ff",
+  };
+  mho_errinfo ei;
+  char *json = config_json(0, NULL);
+  begin("r1", "strange", json);
+  free(json);
+
+  for (int i = 0; i < MHO_COUNT(texts); i++) {
+    bool has_one = i + 1 == MHO_COUNT(texts);
+    OK(mho_store_artifact(store, "r1", "mistakes", "test", texts[i], strlen(texts[i]), &ei));
+    char *html = write_report("r1");
+    check_html(html);
+    assert_true(has_one == (strstr(html, "What it gets wrong") != NULL));
+    assert_null(strstr(html, "<b>"));
+    const char *first = strstr(html, "taken for 2");
+    assert_true(has_one == (first != NULL) && !(first && strstr(first + 1, "taken for 2")));
+    free(html);
+  }
+}
+
 static void test_odd_numbers(void **state) {
   mho_errinfo ei;
   char *json = config_json(0, NULL);
@@ -546,6 +575,7 @@ int main(void) {
       T(test_command_makes_it_again),
       T(test_validation_and_failure),
       T(test_without_epochs),
+      T(test_strange_mistakes),
       T(test_odd_numbers),
       T(test_long_run_stays_small),
       T(test_bad_gnuplot),

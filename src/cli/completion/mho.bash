@@ -21,6 +21,6 @@ _mho() {
       COMPREPLY+=("$word")
       [[ $word == *[=.] ]] && compopt -o nospace ;;
     esac
-  done < <("${words[0]}" --complete "${words[@]:1}" 2>/dev/null)
+  done < <("${words[0]/#\~/$HOME}" --complete "${words[@]:1}" 2>/dev/null)
 }
 complete -F _mho mho
