@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #ifdef MHO_HAVE_CURL
+#define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
+#include <dlfcn.h>
 #endif
 
 #include "base/whole_file.h"
@@ -129,11 +131,41 @@ static int on_progress(void *user, curl_off_t total, curl_off_t done, curl_off_t
   return mho_stopped(t->ctx);
 }
 
+/* libcurl is loaded when something is to be downloaded: with all that it needs itself it would take
+ * more than half of the time in which the command starts. */
+#define CALLS(X) X(init) X(setopt) X(perform) X(getinfo) X(strerror) X(cleanup)
+typedef struct library {
+#define X(name) __typeof__(curl_easy_##name) *name;
+  CALLS(X)
+#undef X
+} library;
+
+/* It stays loaded. */
+static mho_err load_library(library *l, mho_errinfo *ei) {
+  void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (!handle)
+    return mho_fail(ei, MHO_EUNSUPPORTED, "cannot load libcurl (%s): install libcurl4", dlerror());
+
+  const char *missing = NULL;
+#define X(name)                                                                                    \
+  {                                                                                                \
+    void *p = dlsym(handle, "curl_easy_" #name);                                                   \
+    memcpy(&l->name, &p, sizeof p);                                                                \
+    if (!p)                                                                                        \
+      missing = #name;                                                                             \
+  }
+  CALLS(X)
+#undef X
+  dlclose(handle);
+
+  if (!missing)
+    return MHO_OK;
+  return mho_fail(ei, MHO_EUNSUPPORTED, "libcurl has no curl_easy_%s: install another libcurl4",
+                  missing);
+}
+
 static mho_err explain(const struct transfer *t, CURLcode rc, long status, const char *detail,
                        mho_errinfo *ei) {
-  if (!*detail)
-    detail = curl_easy_strerror(rc);
-
   switch (rc) {
   case CURLE_OK:
     return MHO_OK;
@@ -163,62 +195,66 @@ static mho_err explain(const struct transfer *t, CURLcode rc, long status, const
 }
 
 /* The address, and where a redirection may lead: to https only. */
-static void set_address(CURL *curl, const char *url) {
-  curl_easy_setopt(curl, CURLOPT_URL, url);
+static void set_address(const library *l, CURL *curl, const char *url) {
+  l->setopt(curl, CURLOPT_URL, url);
 #if LIBCURL_VERSION_NUM >= 0x075500
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+  l->setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
+  l->setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
 #else
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS, (long)CURLPROTO_HTTPS);
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, (long)CURLPROTO_HTTPS);
+  l->setopt(curl, CURLOPT_PROTOCOLS, (long)CURLPROTO_HTTPS);
+  l->setopt(curl, CURLOPT_REDIR_PROTOCOLS, (long)CURLPROTO_HTTPS);
 #endif
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS);
+  l->setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+  l->setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS);
 }
 
 /* Certificates of a network with its own authority come from the variables that the curl command
  * obeys. */
-static void set_certificates(CURL *curl) {
+static void set_certificates(const library *l, CURL *curl) {
   const char *ca = getenv("CURL_CA_BUNDLE");
   if (!ca || !*ca)
     ca = getenv("SSL_CERT_FILE");
   if (ca && *ca)
-    curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
+    l->setopt(curl, CURLOPT_CAINFO, ca);
 }
 
-static void set_options(CURL *curl, struct transfer *t, char *detail) {
-  set_address(curl, t->url);
-  set_certificates(curl);
+static void set_options(const library *l, CURL *curl, struct transfer *t, char *detail) {
+  set_address(l, curl, t->url);
+  set_certificates(l, curl);
 
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "mho/" MHO_VERSION);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* the caller's SIGALRM is left alone */
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
+  l->setopt(curl, CURLOPT_FAILONERROR, 1L);
+  l->setopt(curl, CURLOPT_USERAGENT, "mho/" MHO_VERSION);
+  l->setopt(curl, CURLOPT_NOSIGNAL, 1L); /* the caller's SIGALRM is left alone */
+  l->setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
+  l->setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES_PER_S);
+  l->setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_S);
 
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
-  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);
+  l->setopt(curl, CURLOPT_ERRORBUFFER, detail);
+  l->setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+  l->setopt(curl, CURLOPT_WRITEDATA, t);
+  l->setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  l->setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+  l->setopt(curl, CURLOPT_XFERINFODATA, t);
 }
 
 static mho_err transfer(struct transfer *t, mho_errinfo *ei) {
-  CURL *curl = curl_easy_init();
+  library l = {0};
+  mho_err err = load_library(&l, ei);
+  if (err)
+    return err;
+  CURL *curl = l.init();
   if (!curl)
     return mho_fail(ei, MHO_ENOMEM, "libcurl cannot start");
 
   char detail[CURL_ERROR_SIZE] = "";
   long status = 0;
-  set_options(curl, t, detail);
+  set_options(&l, curl, t, detail);
 
-  CURLcode rc = curl_easy_perform(curl);
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  CURLcode rc = l.perform(curl);
+  l.getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 
-  mho_err err = explain(t, rc, status, detail, ei);
-  curl_easy_cleanup(curl);
+  err = explain(t, rc, status, *detail ? detail : l.strerror(rc), ei);
+  l.cleanup(curl);
   return err;
 }
 
