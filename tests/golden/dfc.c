@@ -17,16 +17,18 @@ enum { SAMPLES = 4, WIDEST = 64, LAYERS = 6, CLASSES = 10 };
 
 /* ---------------------------------------------------------------- a network of its own */
 
-/* Layers 0 .. last, weights w[l] into layer l, arrays q[l] where control goes directly. */
+/* Layers 0 .. last, weights w[l] into layer l, arrays q[l] where control goes directly; that of the
+ * read-out is 1 where it is NULL. */
 typedef struct net {
   int last, n[LAYERS];
   const double *w[LAYERS], *q[LAYERS];
   bool linear;
 } net;
 
-/* What a sample does: a, f, z of every layer; those of the read-out are a_o, u, v_o. */
+/* What a sample does: a, f, z of every layer, those of the read-out are a_o, u, v_o; the controls,
+ * which are u unless the read-out has an array. */
 typedef struct sample {
-  double a[LAYERS][WIDEST], f[LAYERS][WIDEST], z[LAYERS][WIDEST];
+  double a[LAYERS][WIDEST], f[LAYERS][WIDEST], z[LAYERS][WIDEST], u[CLASSES];
 } sample;
 
 static double slope(const net *p, double z) {
@@ -44,11 +46,11 @@ static void forward(const net *p, sample *s) {
     }
 }
 
-/* f of hidden layers from u = f of the read-out, at the present z. */
+/* f of hidden layers from the controls, or by the chain from f of the read-out, at this z. */
 static void back(const net *p, sample *s) {
   for (int l = p->last - 1; l >= 1; l--)
     for (int i = 0; i < p->n[l]; i++) {
-      const double *from = p->q[l] ? s->f[p->last] : s->f[l + 1];
+      const double *from = p->q[l] ? s->u : s->f[l + 1];
       int n = p->q[l] ? p->n[p->last] : p->n[l + 1];
       double sum = 0;
       for (int j = 0; j < n; j++)
@@ -59,7 +61,12 @@ static void back(const net *p, sample *s) {
 
 /* The network at rest under controls u: f and z agree. */
 static void rest_under(const net *p, const double *u, sample *s) {
-  memcpy(s->f[p->last], u, (size_t)p->n[p->last] * sizeof *u);
+  memcpy(s->u, u, CLASSES * sizeof *u);
+  for (int i = 0; i < CLASSES; i++) {
+    s->f[p->last][i] = p->q[p->last] ? 0 : u[i];
+    for (int c = 0; c < CLASSES && p->q[p->last]; c++)
+      s->f[p->last][i] += u[c] * p->q[p->last][c * CLASSES + i];
+  }
   for (int k = 0; k < 1000; k++) {
     sample before = *s;
     double change = 0;
@@ -837,6 +844,189 @@ static void test_growth(void **state) {
   assert_true(grew > n / 10 && tried - grew > n / 10);
 }
 
+/* Arrays M Q_l in all layers, the read-out's among them, which mho has at 1: without a leak f is
+ * the same for every M with a rest that holds, as M only turns what the leak would act on. */
+static void test_mixed_arrays(void **state) {
+  static const char *const arrays[] = {"direct", "direct, q: random"};
+  static double product[LAYERS][CLASSES * WIDEST];
+  for (int k = 0; k < MHO_COUNT(arrays); k++)
+    for (int leaks = 0; leaks < 2; leaks++) {
+      double m[CLASSES * CLASSES], apart = 0;
+      subject x = subject_new("network: {hidden: [9, 8]}\n",
+                              leaks ? "step: 0.1, gain: 1" : "step: 0.1, gain: 1e9", arrays[k]);
+      mho_rule_stats stats = bring(&x);
+      assert_int_equal(stats.lost, 0);
+
+      net mixed = x.p;
+      for (int i = 0; i < CLASSES * CLASSES; i++)
+        m[i] = (i % (CLASSES + 1) == 0) + 0.2 * sin(1 + 3 * i);
+      mixed.q[mixed.last] = m;
+      for (int l = 1; l < mixed.last; l++) {
+        memset(product[l], 0, sizeof product[l]);
+        for (int c = 0; c < CLASSES; c++)
+          for (int d = 0; d < CLASSES; d++)
+            for (int i = 0; i < mixed.n[l]; i++)
+              product[l][c * mixed.n[l] + i] += m[c * CLASSES + d] * x.p.q[l][d * mixed.n[l] + i];
+        mixed.q[l] = product[l];
+      }
+
+      for (int s = 0; s < SAMPLES; s++) {
+        sample own;
+        double u[CLASSES];
+        goal g = begin(&x, s, &own);
+        find_rest(&mixed, &g, &own, u);
+        for (int l = 1; l <= x.p.last; l++)
+          for (int i = 0; i < x.p.n[l]; i++)
+            apart = fmax(apart, fabs(own.f[l][i] - control_of(&x, l, s)[i]));
+      }
+      if (leaks ? apart < 1e-3 : !(apart < 1e-8))
+        fail_msg("%s, %s a leak: f are %g apart", arrays[k], leaks ? "with" : "without", apart);
+      subject_free(&x);
+    }
+}
+
+/* ---------------------------------------------------------------- places, and means of a way */
+
+enum { MANY = 32 };
+
+static subject many_new(const char *yaml, int chunk) {
+  char text[512];
+  snprintf(text, sizeof text,
+           "network: {hidden: [12, 9]}\nfeedback: {path: chain}\ntrain: {batch: %d, chunk: %d}\n%s",
+           MANY, chunk, yaml);
+  subject x = {.e = experiment(text)};
+  x.t = trainer(x.e);
+  return x;
+}
+
+/* Looks at controls that some samples take. */
+static int looks_of(const subject *x, int first, int n) {
+  const dfc_workspace *w = x->t->learner->thread[0].rule_workspace;
+  int64_t before = w->looks;
+  mho_rule_stats stats;
+  OK(mho__trainer_settle(x->t, &x->t->data.train, first, n, true, &stats, &ei));
+  assert_int_equal(stats.lost, 0);
+  return (int)(w->looks - before);
+}
+
+/* On the way to rest by the chain samples change places, those that are there behind the others:
+ * each has its own controls, activities and errors in the end. */
+static void test_places(void **state) {
+  static const char *const rules[] = {
+      "rule: {name: dfc, leak: 0.01, step: 3}\n", "rule: {name: dfc, target: label, gain: 30}\n",
+      "rule: {name: dfc, target: label, gain: 2.5}\n",
+      "rule: {name: dfc, target: label, gain: 0.5, learn: potential}\n"
+      "network: {output: linear}\n"};
+  for (int r = 0; r < MHO_COUNT(rules); r++) {
+    subject all = many_new(rules[r], MANY), each = many_new(rules[r], 1);
+    looks_of(&each, 0, MANY);
+    int looks = looks_of(&all, 0, MANY);
+    assert_true(looks % MANY > 0); /* some were there before others, and not looked at again */
+
+    const mho_network *m = mho_trainer_network(all.t);
+    const dfc_workspace *w = all.t->learner->thread[0].rule_workspace;
+    for (int s = 0; s < MANY; s++) {
+      assert_int_equal(w->order[s], s);
+      assert_int_equal(all.t->learner->label[s], each.t->learner->label[s]);
+    }
+    for (int l = 1; l <= mho_network_output(m); l++)
+      for (int i = 0; i < MANY * m->layer[l].n; i++) {
+        NEAR(mho_vars_real(all.t->learner->other_vars, DFC_CONTROL, l, 0)[i],
+             mho_vars_real(each.t->learner->other_vars, DFC_CONTROL, l, 0)[i], 0, 1e-9);
+        NEAR(all.t->learner->error[l][i], each.t->learner->error[l][i], 0, 1e-9);
+        if (l < mho_network_output(m))
+          NEAR(all.t->learner->state[0]->z[l][i], each.t->learner->state[0]->z[l][i], 0, 1e-9);
+      }
+    subject_free(&all);
+    subject_free(&each);
+  }
+}
+
+/* What weights into each layer learn from Euler's steps, written out: the product of both means,
+ * and the mean of the products, [n_{l-1} x n_l] each. */
+typedef struct way {
+  double of_means[LAYERS][WIDEST * WIDEST], of_products[LAYERS][WIDEST * WIDEST];
+} way;
+
+static void go_a_way(const subject *x, int s, int steps, way *w) {
+  const net *p = &x->p;
+  const dfc_params *keys = params_of(x);
+  sample own;
+  double v[LAYERS][WIDEST], q[CLASSES] = {0}, e[CLASSES];
+  double mean_z[LAYERS][WIDEST] = {{0}}, mean_e[LAYERS][WIDEST] = {{0}};
+  goal g = begin(x, s, &own);
+  for (int l = 1; l <= p->last; l++)
+    memcpy(v[l], own.a[l], sizeof v[l]);
+
+  for (int k = 0; k < steps; k++) {
+    error_of(&g, v[p->last], e);
+    for (int c = 0; c < CLASSES; c++) {
+      q[c] += keys->dt * (e[c] - keys->leak * own.u[c]);
+      own.u[c] = own.f[p->last][c] = q[c] + keys->proportional * e[c];
+    }
+    back(p, &own);
+    for (int l = 1; l <= p->last; l++)
+      for (int j = 0; j < p->n[l]; j++) {
+        own.a[l][j] = 0;
+        for (int i = 0; i < p->n[l - 1]; i++)
+          own.a[l][j] += own.z[l - 1][i] * p->w[l][i * p->n[l] + j];
+        v[l][j] += keys->dt / keys->ratio * (own.a[l][j] + own.f[l][j] - v[l][j]);
+        own.z[l][j] = l < p->last ? tanh(v[l][j]) : v[l][j];
+      }
+
+    for (int l = 0; l <= p->last; l++)
+      for (int j = 0; j < p->n[l]; j++) {
+        double error = l == p->last ? -own.u[j] : tanh(own.a[l][j]) - own.z[l][j];
+        mean_z[l][j] += own.z[l][j] / steps;
+        mean_e[l][j] += error / steps;
+        for (int i = 0; l > 0 && i < p->n[l - 1]; i++)
+          w->of_products[l][i * p->n[l] + j] += own.z[l - 1][i] * error / steps / SAMPLES;
+      }
+  }
+  for (int l = 1; l <= p->last; l++)
+    for (int i = 0; i < p->n[l - 1]; i++)
+      for (int j = 0; j < p->n[l]; j++)
+        w->of_means[l][i * p->n[l] + j] += mean_z[l - 1][i] * mean_e[l][j] / SAMPLES;
+}
+
+/* The published program takes the mean of z^T e over a way, mho the means of z and of e. Weights
+ * from the input learn the same, as the input stands still; others differ by a share that falls
+ * with the size of a nudge. */
+static void test_means_of_a_way(void **state) {
+  enum { STEPS = 40 };
+  static const char *const rules[] = {"step: 0.2, proportional: 0.5",
+                                      "step: 0.1, proportional: 0.5",
+                                      "target: label, leak: 0.4, proportional: 2"};
+  static way w;
+  double share[3][LAYERS];
+  for (int r = 0; r < MHO_COUNT(rules); r++) {
+    char rule[256];
+    snprintf(rule, sizeof rule, "control: time, read: mean, dt: 0.02, ratio: 0.05, steps: %d, %s",
+             STEPS, rules[r]);
+    subject x = subject_new(nets[0], rule, "chain");
+    memset(&w, 0, sizeof w);
+    bring(&x);
+    for (int s = 0; s < SAMPLES; s++)
+      go_a_way(&x, s, STEPS, &w);
+
+    for (int l = 1; l <= x.p.last; l++) {
+      double *g = gradient(&x, l - 1, SAMPLES), apart = 0, size = 0;
+      for (int i = 0; i < x.p.n[l - 1] * x.p.n[l]; i++) {
+        NEAR(g[i], w.of_means[l][i], 0, 1e-12);
+        apart += pow(g[i] - w.of_products[l][i], 2);
+        size += pow(w.of_products[l][i], 2);
+      }
+      share[r][l] = sqrt(apart / size);
+      print_message("  %s: layer %d differs by %.2g\n", rules[r], l, share[r][l]);
+      free(g);
+    }
+    assert_true(share[r][1] < 1e-12);
+    subject_free(&x);
+  }
+  for (int l = 2; l <= 3; l++)
+    NEAR(share[0][l] / share[1][l], 2, 0.1, 0);
+}
+
 /* A second circuit with an offset of its own is an error that nothing has made: none remains of it
  * when one circuit takes both activities. */
 static void test_copies(void **state) {
@@ -924,15 +1114,17 @@ static void test_published_way(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rest),           cmocka_unit_test(test_rest_in_time),
-      cmocka_unit_test(test_gain),           cmocka_unit_test(test_order_of_steps),
-      cmocka_unit_test(test_closed_form),    cmocka_unit_test(test_first_order),
-      cmocka_unit_test(test_least_control),  cmocka_unit_test(test_between_two_limits),
-      cmocka_unit_test(test_energy),         cmocka_unit_test(test_bounds),
-      cmocka_unit_test(test_descent),        cmocka_unit_test(test_weak_control),
-      cmocka_unit_test(test_unstable),       cmocka_unit_test(test_one_unstable),
-      cmocka_unit_test(test_growth),         cmocka_unit_test(test_copies),
-      cmocka_unit_test(test_noise_of_means), cmocka_unit_test(test_published_way),
+      cmocka_unit_test(test_rest),          cmocka_unit_test(test_rest_in_time),
+      cmocka_unit_test(test_gain),          cmocka_unit_test(test_order_of_steps),
+      cmocka_unit_test(test_closed_form),   cmocka_unit_test(test_first_order),
+      cmocka_unit_test(test_least_control), cmocka_unit_test(test_between_two_limits),
+      cmocka_unit_test(test_energy),        cmocka_unit_test(test_bounds),
+      cmocka_unit_test(test_descent),       cmocka_unit_test(test_weak_control),
+      cmocka_unit_test(test_unstable),      cmocka_unit_test(test_one_unstable),
+      cmocka_unit_test(test_growth),        cmocka_unit_test(test_mixed_arrays),
+      cmocka_unit_test(test_places),        cmocka_unit_test(test_means_of_a_way),
+      cmocka_unit_test(test_copies),        cmocka_unit_test(test_noise_of_means),
+      cmocka_unit_test(test_published_way),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
