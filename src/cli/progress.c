@@ -71,16 +71,18 @@ static void show_log(void *user, mho_log_level level, const char *message) {
 /* ---------------------------------------------------------------- the context of a verb */
 
 /* OpenBLAS takes a buffer a thread when it first multiplies there, and tries for ever where it does
- * not get it: memory that is limited is asked for room before. */
+ * not get it: memory that is limited is asked for room before, and for some more, which a small
+ * network takes until then. */
 static mho_err check_memory(int threads, mho_errinfo *ei) {
-  const size_t buffer = (size_t)128 << 20, all = (size_t)threads * buffer;
+  const size_t buffer = (size_t)128 << 20, more = (size_t)64 << 20;
+  const size_t all = (size_t)threads * buffer;
   struct rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
     return MHO_OK;
 
-  void *room = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *room = mmap(NULL, all + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (room != MAP_FAILED) {
-    munmap(room, all);
+    munmap(room, all + more);
     return MHO_OK;
   }
   return mho_fail(ei, MHO_ENOMEM,
