@@ -121,11 +121,14 @@ static mho_err core_new(const bench *b, core_net *c, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ENOMEM, "no memory to settle %d samples", b->o->samples);
 
   /* As far as rounding lets it: a state that goes on changing by a few units of the last place is
-   * unsettled */
+   * unsettled. What a small nudge changes in its first sweep does not say how much is to come, so
+   * that all the sweeps are made that there may be. */
   const char *tolerance = sizeof(mho_real) == 8 ? "1e-14" : "3e-8";
   mho_params_init(table, c->params);
   mho_err err =
       mho_param_parse(mho_params_find(table, "tolerance"), tolerance, true, c->params, ei);
+  if (!err)
+    err = mho_param_parse(mho_params_find(table, "nudged"), "100", true, c->params, ei);
   if (!err)
     err = mho_state_new(net, b->o->samples, MHO_STATE_INPUT | MHO_STATE_KEEP, &c->state[FREE], ei);
   if (!err)

@@ -528,6 +528,14 @@ static void add_saves(mho_spice_text *t, const mho_netlist_network *x) {
     mho__controller_saves(t, x);
 }
 
+/* The scale of n states: 1 of activities, of logits the largest where it is more. */
+static double scale_of(const double *z, int n) {
+  double most = 1;
+  for (int j = 0; j < n; j++)
+    most = fmax(most, fabs(z[j]));
+  return most;
+}
+
 static void add_expected(mho_spice_text *t, const mho_netlist_network *x, const char *phase,
                          const double *const *z) {
   if (!z)
@@ -536,10 +544,11 @@ static void add_expected(mho_spice_text *t, const mho_netlist_network *x, const 
   for (int l = 1; l <= last_of(x); l++) {
     char name[48];
     double unit = l == last_of(x) ? x->v_unit : x->v_read;
+    double margin = unit * x->tolerance * scale_of(z[l], x->net->layer[l].n);
     snprintf(name, sizeof name, "%s_%s_", phase, name_of(x, l));
 
     for (int j = 0; j < x->net->layer[l].n; j++)
-      mho__netlist_expect(t, name, j, unit * z[l][j], unit * x->tolerance, "V");
+      mho__netlist_expect(t, name, j, unit * z[l][j], margin, "V");
   }
 }
 

@@ -153,6 +153,18 @@ def test_laws(folder):
     assert r.returncode == 2 and 'hfo2' in r.stderr, r
 
 
+def test_trained(folder):
+    """What a trained network does in both phases, of images that it is sure of and of others."""
+    db = os.path.join(folder, 'trained.db')
+    r = run(mho, 'train', os.path.join(source, 'examples', 'quickstart.yaml'), '--name', 'trained', '--db', db)
+    assert r.returncode == 0, r.stderr
+    for sample in range(4):
+        path = os.path.join(folder, f'trained_{sample}.cir')
+        r = run(mho, 'netlist', 'trained', '--db', db, '--network', '--sample', str(sample), '--out', path)
+        assert r.returncode == 0, r.stderr
+        check(path)
+
+
 def test_drift_and_mappings(folder):
     path = os.path.join(folder, 'aged.cir')
     slopes = rf'^X[pn]_\d+_\d+ \S+ \S+ cell gs={NUMBER}$'
@@ -211,6 +223,7 @@ def test_left_out(folder):
 
 with tempfile.TemporaryDirectory() as folder:
     test_laws(folder)
+    test_trained(folder)
     test_drift_and_mappings(folder)
     test_array_spice_drifts(folder)
     test_left_out(folder)

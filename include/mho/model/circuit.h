@@ -168,7 +168,7 @@ typedef struct mho_netlist_network {
   /** [n_layers] of [n], nullable: expected activities, logits last; written as comments. With a
    *  controller `nudged` are those under control. */
   const double *const *free, *const *nudged;
-  double tolerance;  /**< of them, of the activity's unit */
+  double tolerance;  /**< of them, of the activity's unit, of logits of the largest */
   const char *title; /**< nullable */
 } mho_netlist_network;
 
@@ -335,8 +335,8 @@ MHO_API mho_err mho_cosim_device(mho_spice *s, const mho_device_model *model, co
 /** What a network's circuit is compared in. */
 typedef struct mho_cosim_network_options {
   const mho_network *net; /**< its crossbars read without noise; must come to rest */
-  /** How the core settles: a settler with a parameter `tolerance` that settles the difference
-   *  itself, such as sweep, and the dynamics, whose neurons are circuits. */
+  /** How the core settles: a settler with parameters `tolerance` and `nudged` that settles the
+   *  difference itself, such as sweep, and the dynamics, whose neurons are circuits. */
   const mho_settler *settler;
   const mho_dynamics *dynamics;
   const mho_device_config *device;
