@@ -8,12 +8,28 @@
  * in units of tau_u, with D the slopes, g what is led back into a neuron and D' how its slope
  * changes with v. They die out if no eigenvalue of this system has a real part above 0. It is that
  * of arXiv 2106.07887, which has the chain's D' out.
+ *
+ * By the chain, hidden layers under controls that stand still go
+ *
+ *   ratio dv/dt = -(1 - A^T)^-1 dG/dv,  G = |v - a(v)|^2/2 - u a_o(v)
+ *
+ * with A what potentials make of those above them. They stay at a rest that is a least of G, where
+ *
+ *   H = (1 - A)^T (1 - A) - diag(D' g)
+ *
+ * is definite, and JQ = 1 + W_o^T D H^-1 D W_o holds the controller there. What is no least they
+ * leave; a least that they leave in growing swings is a matter of much larger weights.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_linalg.h>
 #include <math.h>
 #include <string.h>
 
 #include "mho/model/num.h"
 #include "rule/dfc_observed.h"
+#include "rule/dfc_rest.h"
+
+/* Most hidden neurons of a network whose rests by the chain are judged, a decomposition each. */
+enum { JUDGED = 48 };
 
 /* One sample's system. */
 typedef struct linear {
@@ -215,20 +231,28 @@ static void find_answers(const linear *x, const double *v, double *p) {
     p[i] /= sum;
 }
 
-double mho__dfc_growth(const dfc_run *r, const mho_network *net, int sample, bool controlled) {
+/* A sample's system, without its memory. widest: the most units of a layer. */
+static linear linear_of(const dfc_run *r, const mho_network *net, int sample, bool controlled,
+                        int *widest) {
   linear x = {.r = r,
               .net = net,
               .last = mho_network_output(net),
               .sample = sample,
               .controlled = controlled};
-  bool bends = r->p->target == DFC_LABEL && net->output == MHO_OUTPUT_SOFTMAX;
-  int widest = 0;
+  *widest = 0;
   for (int l = 1; l <= x.last; l++) {
     x.first[l] = x.n;
     x.n += net->layer[l].n;
-    widest = mho_max(widest, net->layer[l].n);
+    *widest = mho_max(*widest, net->layer[l].n);
   }
   x.size = x.n + r->w->classes;
+  return x;
+}
+
+double mho__dfc_growth(const dfc_run *r, const mho_network *net, int sample, bool controlled) {
+  int widest;
+  linear x = linear_of(r, net, sample, controlled, &widest);
+  bool bends = mho__dfc_has_softmax(r);
   if (x.size > MHO_OBSERVE_DENSE || !is_dense(net))
     return (double)NAN;
 
@@ -254,4 +278,68 @@ double mho__dfc_growth(const dfc_run *r, const mho_network *net, int sample, boo
   mho_free(room);
   mho_free(slopes);
   return growth;
+}
+
+/* ---------------------------------------------------------------- a least of G */
+
+/* 1 - A of the hidden layers, [n x n]: what potentials make of those above them. */
+static void subtract_links(const linear *x, int n, double *m) {
+  const mho_network *net = x->r->lesson->net;
+  memset(m, 0, (size_t)n * (size_t)n * sizeof *m);
+  for (int i = 0; i < n; i++)
+    m[i * n + i] = 1;
+
+  for (int k = 0; k < net->n_links; k++) {
+    const mho_link *link = &net->link[k];
+    if (link->role != MHO_FORWARD || link->from == 0 || link->to == x->last)
+      continue;
+    const mho_crossbar *xb = net->connection[link->connection].xb;
+    const mho_real *w = mho_crossbar_matrix(xb);
+    const double *slope = x->slope + x->first[link->from];
+    for (int i = 0; i < units_of(x, link->from); i++)
+      for (int j = 0; j < xb->cols; j++)
+        m[(x->first[link->to] + j) * n + x->first[link->from] + i] -=
+            (double)link->scale * (double)w[i * xb->cols + j] * slope[i];
+  }
+}
+
+/* Whether H of the sample is definite; room [2 x hidden x hidden]. */
+static bool is_definite(const linear *x, int hidden, double *room) {
+  size_t n = (size_t)hidden;
+  double *h = room + n * n;
+  gsl_matrix_view view = gsl_matrix_view_array(h, n, n);
+  subtract_links(x, hidden, room);
+  mho_gemm_double(true, false, hidden, hidden, hidden, 1, room, hidden, room, hidden, 0, h, hidden);
+  for (int i = 0; i < hidden; i++)
+    h[i * hidden + i] -= x->bend[i];
+  return !gsl_linalg_cholesky_decomp1(&view.matrix);
+}
+
+bool mho__dfc_is_judged(const mho_network *net) {
+  int hidden = 0;
+  for (int l = 1; l < mho_hidden_end(net); l++)
+    hidden += net->layer[l].n;
+  return hidden <= JUDGED && is_dense(net);
+}
+
+bool mho__dfc_is_least(const dfc_run *r, int sample) {
+  int widest;
+  linear x = linear_of(r, r->lesson->net, sample, true, &widest);
+  size_t n = (size_t)x.n, hidden = (size_t)x.first[x.last];
+  double *room = mho_alloc(5 * n + 2 * hidden * hidden, sizeof *room);
+  mho_real *slopes = mho_alloc(2 * (size_t)widest, sizeof *slopes);
+  bool is_least = false;
+
+  if (room && slopes) {
+    x.slope = room;
+    x.bend = x.slope + n;
+    x.z = x.bend + n;
+    x.f = x.z + n;
+    x.in = x.f + n;
+    find_all_slopes(&x, slopes);
+    is_least = is_definite(&x, (int)hidden, x.in + n);
+  }
+  mho_free(room);
+  mho_free(slopes);
+  return is_least;
 }

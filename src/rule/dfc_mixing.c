@@ -13,6 +13,10 @@
  * all samples, C rows for all of them: what is wrong with it the mixing sees. A sample that has
  * come to rest moves behind those that have not, which alone are looked at.
  *
+ * A neuron with a corner (relu) has no rest where its control would push it over the corner, where
+ * 0 < a < -f: beyond it nothing is led back, which takes it before the corner again. Samples with
+ * such a neuron are lost, a share that grows with the gain and with the number of neurons.
+ *
  * Source: D. Anderson, J. ACM 12, 547 (1965); H. Walker, P. Ni, SIAM J. Numer. Anal. 49, 1715
  * (2011).
  * SPDX-License-Identifier: GPL-3.0-or-later */

@@ -18,6 +18,13 @@ static inline bool mho__dfc_is_direct(const dfc_run *r) {
  *  @param stats    adds up the lost ones. */
 void mho__dfc_drop_unstable(const dfc_run *r, bool at_rest, mho_settle_stats *stats);
 
+/** Whether rests of a network by the chain are judged, which takes a small one without patches and
+ *  poolings (dfc_growth.c). */
+bool mho__dfc_is_judged(const mho_network *net);
+/** Whether hidden layers stay where the chain has them at rest, the controls of the sample standing
+ *  still. False without memory. */
+bool mho__dfc_is_least(const dfc_run *r, int sample);
+
 /** |F| of sample s at that leak, and F [C] in w->f. */
 double mho__dfc_miss(const dfc_run *r, int s, double leak);
 /** What sample s may miss of F: that share of the first error, and rounding. */

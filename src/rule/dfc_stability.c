@@ -14,7 +14,9 @@
  * samples of a chunk. Where that of one is not definite by a margin, the JQ of all of them are
  * found at their own states, and judged.
  *
- * The chain has JQ = J J^T, up to what the slopes change under f.
+ * The chain has JQ = J J^T, up to what the slopes change under f. That tells at a high gain, where
+ * a rest may be a saddle which neurons leave: small networks are judged for it (dfc_growth.c). With
+ * more neurons than that none was found: digits, 64-32-32, gains of 2.5 to 1000.
  *
  * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -130,9 +132,21 @@ static void drop_direct(const dfc_run *r, bool at_rest) {
   }
 }
 
+/* Those of the chain. */
+static void drop_saddles(const dfc_run *r) {
+  dfc_workspace *w = r->w;
+  for (int s = 0; s < r->lesson->n; s++) {
+    bool holds = w->lost[s] || mho__dfc_is_least(r, s);
+    w->unstable += !holds;
+    w->lost[s] |= !holds;
+  }
+}
+
 void mho__dfc_drop_unstable(const dfc_run *r, bool at_rest, mho_settle_stats *stats) {
   if (mho__dfc_is_direct(r))
     drop_direct(r, at_rest);
+  else if (at_rest && mho__dfc_is_judged(r->lesson->net))
+    drop_saddles(r);
   for (int s = 0; s < r->lesson->n; s++)
     stats->unsettled += r->w->lost[s];
 }

@@ -808,6 +808,99 @@ static void test_one_unstable(void **state) {
     }
 }
 
+/* dv/dt of hidden neurons at potentials v, side by side, with controls u that stand still. */
+static void rates_of(const net *p, const sample *at, const double *v, double *rate) {
+  sample s = *at;
+  for (int l = 1, k = 0; l < p->last; l++)
+    for (int i = 0; i < p->n[l]; i++, k++)
+      s.z[l][i] = tanh(v[k]);
+  back(p, &s);
+  for (int l = 1, k = 0; l < p->last; l++)
+    for (int j = 0; j < p->n[l]; j++, k++) {
+      rate[k] = s.f[l][j] - v[k];
+      for (int i = 0; i < p->n[l - 1]; i++)
+        rate[k] += s.z[l - 1][i] * p->w[l][i * p->n[l] + j];
+    }
+}
+
+/* The largest real part of their eigenvalues around the controls of sample s, by differences; NaN
+ * where these are no rest. */
+static double growth_of(const subject *x, int s) {
+  const net *p = &x->p;
+  sample own, led;
+  double v[2 * WIDEST], up[2 * WIDEST], down[2 * WIDEST], e[CLASSES], most = -INFINITY, h = 1e-6;
+  size_t n = 0;
+  goal g = begin(x, s, &own);
+  for (int l = 1; l <= p->last; l++)
+    memcpy(own.f[l], control_of(x, l, s), (size_t)p->n[l] * sizeof(double));
+  memcpy(own.u, own.f[p->last], sizeof own.u);
+  forward(p, &own);
+  led = own;
+  back(p, &led);
+  error_of(&g, own.z[p->last], e);
+  for (int i = 0; i < CLASSES; i++)
+    if (!(fabs(e[i] - g.leak * own.u[i]) < 1e-8))
+      return NAN;
+
+  for (int l = 1; l < p->last; l++)
+    for (int i = 0; i < p->n[l]; i++) {
+      v[n++] = own.a[l][i] + own.f[l][i];
+      if (!(fabs(led.f[l][i] - own.f[l][i]) < 1e-7))
+        return NAN;
+    }
+
+  gsl_matrix *m = gsl_matrix_alloc(n, n);
+  gsl_vector_complex *values = gsl_vector_complex_alloc(n);
+  gsl_eigen_nonsymm_workspace *w = gsl_eigen_nonsymm_alloc(n);
+  for (size_t j = 0; j < n; j++) {
+    double was = v[j];
+    v[j] = was + h;
+    rates_of(p, &own, v, up);
+    v[j] = was - h;
+    rates_of(p, &own, v, down);
+    v[j] = was;
+    for (size_t i = 0; i < n; i++)
+      gsl_matrix_set(m, i, j, (up[i] - down[i]) / (2 * h));
+  }
+  assert_int_equal(gsl_eigen_nonsymm(m, values, w), 0);
+  for (size_t i = 0; i < n; i++)
+    most = fmax(most, GSL_REAL(gsl_vector_complex_get(values, i)));
+  gsl_eigen_nonsymm_free(w);
+  gsl_vector_complex_free(values);
+  gsl_matrix_free(m);
+  return most;
+}
+
+/* Strong controls by the chain may come to rest where neurons would not stay: just these samples
+ * are counted, and teach nothing. */
+static void test_saddles(void **state) {
+  int stable = 0, unstable = 0;
+  for (int seed = 0; seed < 60; seed++) {
+    char yaml[128];
+    snprintf(yaml, sizeof yaml, "network: {hidden: [%s]}\ntrain: {seed: %d}\n",
+             seed % 2 ? "8, 7" : "6, 5, 4", seed);
+    subject x = subject_new(yaml, "target: label, gain: 1000", "chain");
+    for (int l = 2; l <= x.p.last; l++)
+      for (int i = 0; i < x.p.n[l - 1] * x.p.n[l]; i++)
+        ((double *)(uintptr_t)x.p.w[l])[i] *= 2;
+
+    bring(&x);
+    for (int s = 0; s < SAMPLES; s++) {
+      double growth = growth_of(&x, s);
+      bool teaches = x.t->learner->error[x.p.last][s * CLASSES] != 0;
+      if (fabs(growth) > 1e-3 && (growth > 0) == teaches)
+        fail_msg("seed %d, sample %d: growth %g, and it %s", seed, s, growth,
+                 teaches ? "teaches" : "is lost");
+      assert_true(!isnan(growth) || !teaches);
+      stable += growth < 0;
+      unstable += growth > 0;
+    }
+    subject_free(&x);
+  }
+  print_message("  %d samples would stay at rest, %d would not\n", stable, unstable);
+  assert_true(unstable > 0 && stable > unstable);
+}
+
 /* A linear network stays at rest just where the largest real part is below 0. */
 static void test_growth(void **state) {
   int tried = 0, grew = 0, n = getenv("MHO_TEST_SLOW") ? 200 : 20;
@@ -1114,17 +1207,17 @@ static void test_published_way(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rest),          cmocka_unit_test(test_rest_in_time),
-      cmocka_unit_test(test_gain),          cmocka_unit_test(test_order_of_steps),
-      cmocka_unit_test(test_closed_form),   cmocka_unit_test(test_first_order),
-      cmocka_unit_test(test_least_control), cmocka_unit_test(test_between_two_limits),
-      cmocka_unit_test(test_energy),        cmocka_unit_test(test_bounds),
-      cmocka_unit_test(test_descent),       cmocka_unit_test(test_weak_control),
-      cmocka_unit_test(test_unstable),      cmocka_unit_test(test_one_unstable),
-      cmocka_unit_test(test_growth),        cmocka_unit_test(test_mixed_arrays),
-      cmocka_unit_test(test_places),        cmocka_unit_test(test_means_of_a_way),
-      cmocka_unit_test(test_copies),        cmocka_unit_test(test_noise_of_means),
-      cmocka_unit_test(test_published_way),
+      cmocka_unit_test(test_rest),           cmocka_unit_test(test_rest_in_time),
+      cmocka_unit_test(test_gain),           cmocka_unit_test(test_order_of_steps),
+      cmocka_unit_test(test_closed_form),    cmocka_unit_test(test_first_order),
+      cmocka_unit_test(test_least_control),  cmocka_unit_test(test_between_two_limits),
+      cmocka_unit_test(test_energy),         cmocka_unit_test(test_bounds),
+      cmocka_unit_test(test_descent),        cmocka_unit_test(test_weak_control),
+      cmocka_unit_test(test_unstable),       cmocka_unit_test(test_one_unstable),
+      cmocka_unit_test(test_saddles),        cmocka_unit_test(test_growth),
+      cmocka_unit_test(test_mixed_arrays),   cmocka_unit_test(test_places),
+      cmocka_unit_test(test_means_of_a_way), cmocka_unit_test(test_copies),
+      cmocka_unit_test(test_noise_of_means), cmocka_unit_test(test_published_way),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
