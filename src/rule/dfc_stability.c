@@ -20,6 +20,7 @@
  *
  * Source: A. Meulemans et al., NeurIPS 2021, arXiv 2106.07887.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include <gsl/gsl_linalg.h>
 #include <math.h>
 #include <string.h>
 
@@ -75,26 +76,15 @@ static void estimate(const dfc_run *r, bool *definite) {
 
 /* ---------------------------------------------------------------- exactly */
 
-/* Whether the symmetric part of JQ of sample s is positive definite, by Cholesky's decomposition.
- */
+/* Whether the symmetric part of JQ of sample s is positive definite. */
 static bool is_definite(const dfc_run *r, int s) {
   int n = r->w->classes;
-  double *m = r->w->matrix;
-  memcpy(m, r->w->k + (size_t)s * (size_t)(n * n), (size_t)(n * n) * sizeof *m);
+  const double *k = r->w->k + (size_t)s * (size_t)(n * n);
+  gsl_matrix_view m = gsl_matrix_view_array(r->w->matrix, (size_t)n, (size_t)n);
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < i; j++)
-      m[i * n + j] = 0.5 * (m[i * n + j] + m[j * n + i]);
-
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j <= i; j++) {
-      double sum = m[i * n + j];
-      for (int k = 0; k < j; k++)
-        sum -= m[i * n + k] * m[j * n + k];
-      if (i == j && !(sum > 0))
-        return false;
-      m[i * n + j] = i == j ? sqrt(sum) : sum / m[j * n + j];
-    }
-  return true;
+    for (int j = 0; j <= i; j++)
+      r->w->matrix[i * n + j] = 0.5 * (k[i * n + j] + k[j * n + i]);
+  return !gsl_linalg_cholesky_decomp1(&m.matrix);
 }
 
 /* Whether no eigenvalue of S JQ of sample s lies at or below -alpha~. */
