@@ -132,6 +132,9 @@ static inline int mho_max(int a, int b) {
 }
 
 /** The smaller of two sizes. */
+static inline size_t mho_max_size(size_t a, size_t b) {
+  return a > b ? a : b;
+}
 static inline size_t mho_min_size(size_t a, size_t b) {
   return a < b ? a : b;
 }

@@ -18,58 +18,6 @@
 
 /* ---------------------------------------------------------------- banks */
 
-/* The search for the conductances of a block where steps up and down are of one size. */
-typedef struct bisection {
-  float low[MHO_DEVICE_BLOCK], high[MHO_DEVICE_BLOCK]; /* the interval that is halved */
-  float up[MHO_DEVICE_BLOCK], down[MHO_DEVICE_BLOCK];  /* mean steps at its middle */
-} bisection;
-
-/* Halve the intervals of a block; g: its conductances, which become the middles. */
-static void halve(mho_cells *c, size_t first, int n, float *g, bisection *b) {
-  float set[MHO_DEVICE_BLOCK], reset[MHO_DEVICE_BLOCK];
-  for (int i = 0; i < n; i++) {
-    set[i] = 1;
-    reset[i] = -1;
-    g[i] = 0.5f * (b->low[i] + b->high[i]);
-  }
-
-  mho_cells_mean_step(c, first, n, set, b->up);
-  mho_cells_mean_step(c, first, n, reset, b->down);
-
-  for (int i = 0; i < n; i++) {
-    float excess = b->up[i] + b->down[i], tiny = 1e-5f * (b->up[i] - b->down[i]);
-    b->low[i] = excess > tiny ? g[i] : b->low[i];
-    b->high[i] = excess < -tiny ? g[i] : b->high[i];
-  }
-}
-
-/* Where SET and RESET steps of cells first .. are of one size, [n]: the reference that a zero shift
- * gives. Steps of SET fall and those of RESET grow with g, so the interval is halved towards it. */
-static void symmetry_points(mho_cells *c, size_t first, int n, float start, float *out) {
-  enum { TURNS = 24 };
-  bisection b;
-  float before[MHO_DEVICE_BLOCK], *g = c->state + first;
-
-  for (int i = 0; i < n; i++) {
-    size_t k = c->varied ? first + (size_t)i : 0;
-    float inside = 1e-4f * (c->high[k] - c->low[k]); /* at a bound itself a step may be 0 */
-    b.low[i] = c->low[k] + inside;
-    b.high[i] = c->high[k] - inside;
-    before[i] = g[i];
-  }
-
-  for (int turn = 0; turn < TURNS; turn++)
-    halve(c, first, n, g, &b);
-
-  for (int i = 0; i < n; i++) {
-    float excess = b.up[i] + b.down[i], mid = 0.5f * (b.low[i] + b.high[i]);
-    bool flat =
-        b.low[i] < start && start < b.high[i] && fabsf(excess) <= 1e-5f * (b.up[i] - b.down[i]);
-    out[i] = flat ? start : mid; /* steps equal everywhere: any point is one */
-    g[i] = before[i];
-  }
-}
-
 /* The device config of a bank that is written once: of its kind, but with nothing that varies or
  * fails. */
 static mho_device_config fixed_config(const mho_bank *role, const mho_device_config *device) {
@@ -93,7 +41,8 @@ static void fix(mho_crossbar *x, int k, bool zero_shift) {
 
   if (zero_shift && !role->lowest)
     for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
-      symmetry_points(x->bank[0], i, mho__block_cells(c->n, i), (float)c->config.start, c->g + i);
+      mho__symmetry_points(x->bank[0], i, mho__block_cells(c->n, i), (float)c->config.start,
+                           c->g + i);
   if (role->kind == MHO_BANK_REFERENCE)
     for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
       mho_cells_write(c, i, mho__block_cells(c->n, i), c->g + i, true, mho__step_set(0));
@@ -246,9 +195,11 @@ void mho_crossbar_free(mho_crossbar *x) {
   if (x->model && x->model->detach)
     x->model->detach(x);
   for (int k = 0; k < MHO_BANKS_MAX; k++) {
-    mho_cells_free(x->bank[k]);
+    if (!mho__bank_is_borrowed(x, k))
+      mho_cells_free(x->bank[k]);
     mho_free(x->drifted[k]);
   }
+  mho_free(x->borrowed);
   if (x->weights) {
     mho_free(x->weights->programmed);
     mho_free(x->weights->wired);
@@ -296,8 +247,10 @@ void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n) {
   mho_crossbar_unpack(x);
 
   for (int k = 0; k < x->n_banks; k++)
-    if (x->drifted[k])
+    if (x->drifted[k] && !mho__bank_is_borrowed(x, k))
       refresh_drifted(x, k, first, n);
+  if (x->borrowed)
+    mho__borrowed_refresh(x, first, n);
 
   if (mho_crossbar_has_cells(x))
     sum_banks(x, first, n);
@@ -311,6 +264,8 @@ mho_err mho_crossbar_age(mho_crossbar *x, double after, mho_errinfo *ei) {
   bool drifts = has_cells && x->bank[0]->config.drift.law != MHO_DRIFT_NONE && after > 0;
 
   for (int k = 0; k < x->n_banks; k++) {
+    if (mho__bank_is_borrowed(x, k))
+      continue;
     mho_free(x->drifted[k]);
     x->drifted[k] = drifts ? mho_alloc(n, sizeof(float)) : NULL;
     ok = ok && (x->drifted[k] || !drifts);
@@ -329,7 +284,8 @@ void mho_crossbar_leak(mho_crossbar *x, size_t first, size_t n) {
   if (!mho_crossbar_has_cells(x) || !(x->bank[0]->config.leak > 0))
     return;
   for (int k = 0; k < x->n_banks; k++)
-    mho_cells_leak(x->bank[k], first, n, 1);
+    if (!mho__bank_is_borrowed(x, k))
+      mho_cells_leak(x->bank[k], first, n, 1);
   mho_crossbar_refresh(x, first, n);
 }
 

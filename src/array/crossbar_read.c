@@ -1,6 +1,7 @@
 /* crossbar_read.c - what a crossbar shows: reads through its array model, siemens, statistics.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <string.h>
 
 #include "array/perturbation.h"
 #include "array/weights.h"
@@ -33,6 +34,14 @@ void mho_crossbar_read(const mho_crossbar *x, const mho_read *r) {
   x->model->read(x, r);
   if (x->perturbation && !x->model->perturbs)
     mho__perturbation_add(x, r, r->x, 0, r->transposed ? x->cols : x->rows, r->scale, r->y);
+}
+
+void mho_crossbar_read_row(const mho_crossbar *x, int row, const mho_real *weights, mho_clock clock,
+                           mho_real *y, mho_real *scratch) {
+  if (x->model->read_row)
+    x->model->read_row(x, row, weights, clock, y, scratch);
+  else
+    memcpy(y, weights, (size_t)x->cols * sizeof *y);
 }
 
 void mho_crossbar_siemens(const mho_crossbar *x, const mho_device_config *config, double *const *g,

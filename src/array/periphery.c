@@ -50,6 +50,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "array/periphery.h"
 #include "array/perturbation.h"
+#include "array/weights.h"
 
 #include <string.h>
 
@@ -691,6 +692,48 @@ static void read_array(const mho_crossbar *x, const mho_read *r) {
   }
 }
 
+/* ---------------------------------------------------------------- a row alone */
+
+/* What a crossbar keeps, as seen by one of its rows: a tile with one input. */
+static void keep_row(const mho_crossbar *x, int row, mho_periphery_own *o) {
+  size_t first = (size_t)row * (size_t)x->cols;
+  size_t tile = (size_t)(row / o->depth[0]) * (size_t)x->cols;
+  mho_real **of_cells[] = {&o->variance, &o->square, &o->cube};
+  mho_real **of_inputs[] = {&o->input_gain[0], &o->input_offset[0]};
+  mho_real **of_outputs[] = {&o->gain[0], &o->offset[0]};
+
+  for (int i = 0; i < MHO_COUNT(of_cells); i++)
+    *of_cells[i] = *of_cells[i] ? *of_cells[i] + first : NULL;
+  for (int i = 0; i < MHO_COUNT(of_inputs); i++)
+    *of_inputs[i] = *of_inputs[i] ? *of_inputs[i] + row : NULL;
+  for (int i = 0; i < MHO_COUNT(of_outputs); i++)
+    *of_outputs[i] = *of_outputs[i] ? *of_outputs[i] + tile : NULL;
+  o->depth[0] = o->conversions[0] = 1;
+}
+
+static void read_row(const mho_crossbar *x, int row, const mho_real *weights, mho_clock clock,
+                     mho_real *y, mho_real *scratch) {
+  mho_periphery p = *(const mho_periphery *)x->params;
+  mho_periphery_own own = *(const mho_periphery_own *)x->own;
+  struct mho_weights shown = {.programmed = (mho_real *)(uintptr_t)weights};
+  mho_crossbar alone = *x;
+  mho_real one = 1;
+
+  p.ranging = mho__periphery_ranges_inputs(&p) ? MHO_RANGING_BOTH : MHO_RANGING_OUTPUT;
+  p.adc_full_scale = x->w_max;
+  keep_row(x, row, &own);
+  alone.rows = 1;
+  alone.weights = &shown;
+  alone.params = &p;
+  alone.own = &own;
+  alone.scales = NULL;
+  alone.panels = NULL;
+  alone.perturbation = NULL;
+  read_array(
+      &alone,
+      &(mho_read){.n = 1, .x = &one, .y = y, .scale = 1, .clock = clock, .scratch = scratch});
+}
+
 const mho_array_model mho_array_periphery = {
     .entry = {.abi = MHO_ABI,
               .id = "periphery",
@@ -712,6 +755,7 @@ const mho_array_model mho_array_periphery = {
     .refresh = mho__periphery_refresh,
     .scratch = scratch,
     .read = read_array,
+    .read_row = read_row,
     .measures = mho__periphery_measures,
     .measure = mho__periphery_measure,
     .converters = converters,

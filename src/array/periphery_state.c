@@ -77,10 +77,6 @@ static bool attach_noise(mho_crossbar *x) {
   if (devices && p->redraw == MHO_REDRAW_AUTO && cells->read_noise.law == MHO_READ_NOISE_PCM)
     o->redraw_cells = MHO_REDRAW_SAMPLE;
 
-  double sigma = (devices ? cells->read_noise.sigma : p->read_noise) * x->w_max, devices_of = 0;
-  for (int k = 0; k < x->n_banks; k++)
-    devices_of += x->role[k].kind == MHO_BANK_CURRENTS ? 0 : x->role[k].gain * x->role[k].gain;
-  o->constant = (mho_real)(devices_of * sigma * sigma);
   if (!o->noisy || alike)
     return true;
   o->variance = mho_alloc(mho_crossbar_cells(x), sizeof *o->variance);
@@ -144,6 +140,17 @@ mho_err mho__periphery_attach(mho_crossbar *x, const mho_crossbar_options *optio
 }
 
 /* ---------------------------------------------------------------- noise and I-V law */
+
+/* Noise that is the same in all cells, of the banks that a weight has. */
+static mho_real constant_variance(const mho_crossbar *x) {
+  const mho_periphery *p = x->params;
+  bool devices = !(p->read_noise > 0) && mho_crossbar_has_cells(x);
+  double of_range = devices ? x->bank[0]->config.read_noise.sigma : p->read_noise, sum = 0;
+  double sigma = of_range * x->w_max;
+  for (int k = 0; k < x->n_banks; k++)
+    sum += x->role[k].kind == MHO_BANK_CURRENTS ? 0 : x->role[k].gain * x->role[k].gain;
+  return (mho_real)(sum * sigma * sigma);
+}
 
 /* The array's read_noise, for all devices alike; without devices the noise is proportional to the
  * weight, 2 n^2 w^2 as of an even pair. */
@@ -219,6 +226,9 @@ void mho__periphery_refresh(mho_crossbar *x, size_t first, size_t n) {
 
   void (*find_variance)(mho_crossbar *, size_t, int) =
       p->read_noise > 0 ? array_variance : device_variance;
+  mho_real constant = o->noisy && !o->variance ? constant_variance(x) : o->constant;
+  if (constant != o->constant) /* others may read it meanwhile */
+    o->constant = constant;
   if (o->variance)
     for (size_t i = 0; i < n; i += MHO_DEVICE_BLOCK)
       find_variance(x, first + i, mho__block_cells(n, i));

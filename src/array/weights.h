@@ -38,6 +38,19 @@ static inline int mho__block_cells(size_t n, size_t first) {
 void mho__crossbar_lay_on_pairs(const mho_crossbar *x, const mho_device_config *config, double top,
                                 double *const *g);
 
+/** Where SET and RESET steps of cells first .. are of one size, [n] (at most MHO_DEVICE_BLOCK): the
+ * reference that a zero shift gives. start: of devices whose steps are equal everywhere. */
+void mho__symmetry_points(mho_cells *c, size_t first, int n, float start, float *out);
+/** Weights of a crossbar with cells where all its devices are there, [rows x cols]. */
+void mho__crossbar_symmetry(const mho_crossbar *x, mho_real *out);
+
+/** Whether bank k is one of another crossbar. */
+static inline bool mho__bank_is_borrowed(const mho_crossbar *x, int k) {
+  return x->role && k < x->n_banks && x->role[k].kind == MHO_BANK_BORROWED;
+}
+/** What cells first .. first+n-1 of borrowed banks show. */
+void mho__borrowed_refresh(mho_crossbar *x, size_t first, size_t n);
+
 /** Whether a normalized conductance lies outside the bounds of a bank's cell by more than
  * rounding. */
 bool mho__cell_is_outside(const mho_cells *c, size_t cell, double g);

@@ -14,6 +14,7 @@
  *   CHIP     bank n                          MHO_DRAW_...            cell            device
  *   CHIP     1 << 20 | connection << 3 | kind
  *                                            0                       line            array
+ *                                            1                       cell            program
  *   CHIP     0xf00000 + 5 layer + quantity   0                       neuron          network
  *   CHIP     0xf01000 + 5 layer + quantity   0                       neuron          network
  *   ORDER    0                               epoch                   batch, image    train
@@ -25,6 +26,7 @@
  *   ROUND    bank n                          programming             cell            pulses
  *   ROUND    2 connection                    programming             cell            write_verify
  *   ROUND    2 connection + side             programming             active line     stochastic
+ *   ROUND    2 fast array                    mho__step_transfer      column          tiki_taka
  *   WRITE    bank n                          programming, or a tag   cell            device
  *   READ     repeat << 15 | kind << 13 | n   mho__step_read           sample, line    array
  *            n: 2 connection + transposed; of measured states: layer
@@ -41,7 +43,8 @@
  *
  *   pulses, sign, accumulate, exact           update
  *   write_verify                              update << 6 | round
- *   stochastic                                term << 40 | sample of the run << 5 | slot
+ *   stochastic, fast array of tiki_taka       term << 40 | sample of the run << 5 | slot
+ *   slow array of tiki_taka                   number of the row's read
  *
  * and beside them, in every run:
  *
@@ -122,6 +125,9 @@ static inline mho_rng mho__stream_chip(uint64_t chip_seed, uint32_t connection, 
 static inline mho_rng mho__stream_mismatch(uint64_t chip_seed, uint32_t connection, int kind) {
   return mho_rng_make(chip_seed, MHO_RNG_CHIP, 1u << 20 | connection << 3 | (uint32_t)kind);
 }
+
+/** The step of errors of symmetry points, of the stream of a mismatch of kind 0. */
+enum { MHO_DRAW_SYMMETRY = 1 };
 
 /** CHIP, index = 0xf00000 + quantities layer + quantity: mismatch of neurons. */
 static inline mho_rng mho__stream_neurons(uint64_t chip_seed, int layer, int quantities,
@@ -215,6 +221,18 @@ static inline uint64_t mho__sample_of_term(uint64_t sample, int term) {
 static inline uint64_t mho__step_slot(uint64_t sample, int slot) {
   return sample * MHO_STREAM_SLOTS | (uint64_t)slot;
 }
+
+/** event[38] << 6 | what[6]: of the read of a row of a fast array, or of a pass over its rows;
+ *  what: a slot of a pulse train, or MHO_TRANSFER_... Fast arrays are numbered as connections,
+ *  behind those that there are. */
+static inline uint64_t mho__step_transfer(uint64_t event, int what) {
+  return event << 6 | (uint64_t)what;
+}
+enum {
+  MHO_TRANSFER_CHOP_ROW = MHO_STREAM_SLOTS,
+  MHO_TRANSFER_CHOP_COL,
+  MHO_TRANSFER_RESET,
+};
 
 /** 1 << 40 | round: update by which the scheme writes initial weights. */
 static inline uint64_t mho__update_initial(uint64_t round) {

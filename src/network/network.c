@@ -563,10 +563,8 @@ static mho_err add_wires(mho_network *net, const mho_network_options *o, mho_err
 /* Pulses go through the lines of the trained connections. */
 static mho_err add_disturb(mho_network *net, const mho_network_options *o, mho_errinfo *ei) {
   const mho_array_config *a = o->array_config;
-  if (!a || a->write_select == MHO_WRITE_IDEAL || !o->device->pulse || !o->pulsed)
+  if (!a || !mho_array_disturbs(a) || !o->device->pulse || !o->pulsed)
     return MHO_OK;
-  if (a->write_select == MHO_WRITE_TRANSISTOR && a->r_word == 0 && a->r_bit == 0)
-    return MHO_OK; /* all of a pulse arrives, and nothing elsewhere */
 
   mho_crossbar **x = crossbars_of(net, net->n_trained);
   if (!x)

@@ -3,7 +3,8 @@
 #include "mho/model/program.h"
 
 static bool has_room(const mho_pulse_trains *t) {
-  return t->row && t->col && t->slots && t->n_rows && t->n_cols && t->truncated && t->reached;
+  return t->row && t->col && t->slots && t->n_rows && t->n_cols && t->truncated && t->reached &&
+         t->x_max && t->d_max;
 }
 
 mho_err mho_pulse_trains_new(int rows, int cols, int samples, mho_pulse_trains **out,
@@ -19,6 +20,8 @@ mho_err mho_pulse_trains_new(int rows, int cols, int samples, mho_pulse_trains *
     t->n_cols = mho_alloc(n, sizeof *t->n_cols);
     t->truncated = mho_alloc(n, sizeof *t->truncated);
     t->reached = mho_alloc(n, sizeof *t->reached);
+    t->x_max = mho_alloc(n, sizeof *t->x_max);
+    t->d_max = mho_alloc(n, sizeof *t->d_max);
   }
 
   if (!t || !has_room(t)) {
@@ -41,5 +44,7 @@ void mho_pulse_trains_free(mho_pulse_trains *t) {
   mho_free(t->n_cols);
   mho_free(t->truncated);
   mho_free(t->reached);
+  mho_free(t->x_max);
+  mho_free(t->d_max);
   mho_free(t);
 }

@@ -9,7 +9,8 @@ static const mho_scheme *scheme_of(const mho_experiment *e) {
 /* ---------------------------------------------------------------- schemes that write */
 
 static mho_err scheme_finds_pulses(const mho_experiment *e, mho_errinfo *ei) {
-  if (!scheme_of(e)->needs_pulses || ((const mho_device_model *)e->device.entry)->pulse)
+  bool is_met = ((const mho_device_model *)e->device.entry)->pulse || scheme_of(e)->ideal;
+  if (!scheme_of(e)->needs_pulses || is_met)
     return MHO_OK;
   return mho_fail(ei, MHO_ECONFIG,
                   "update.scheme: '%s' needs a device that answers pulses, and '%s' knows none: "
@@ -47,18 +48,6 @@ static mho_err selection_of_many_lines(const mho_experiment *e, mho_errinfo *ei)
 
 /* ---------------------------------------------------------------- schemes that take samples */
 
-/* Rows are pulsed by the states of a layer, unless the rule knows what lines do. */
-static mho_err samples_reach_lines(const mho_experiment *e, mho_errinfo *ei) {
-  bool is_plain = !((const mho_topology *)e->topology.entry)->own_layers && !e->network.biases;
-  bool knows_lines = ((const mho_rule *)e->rule.entry)->lines;
-  if (!scheme_of(e)->draw || is_plain || knows_lines)
-    return MHO_OK;
-  return mho_fail(ei, MHO_ECONFIG,
-                  "update.scheme: '%s' applies samples one after another, "
-                  "which is not simulated with convolutions or biases: use pulses or accumulate",
-                  e->scheme.entry->id);
-}
-
 static mho_err samples_have_no_gradient(const mho_experiment *e, mho_errinfo *ei) {
   const mho_update_config *u = &e->update;
   if (!scheme_of(e)->draw || !(u->clip > 0 || u->decay > 0))
@@ -73,8 +62,8 @@ static mho_err samples_have_no_gradient(const mho_experiment *e, mho_errinfo *ei
 
 mho_err mho_scheme_check(const mho_experiment *e, mho_errinfo *ei) {
   static mho_err (*const checks[])(const mho_experiment *e, mho_errinfo *ei) = {
-      scheme_finds_pulses,     scheme_writes_initial_weights, selection_has_pulses,
-      selection_of_many_lines, samples_reach_lines,           samples_have_no_gradient};
+      scheme_finds_pulses, scheme_writes_initial_weights, selection_has_pulses,
+      selection_of_many_lines, samples_have_no_gradient};
 
   for (int i = 0; i < MHO_COUNT(checks); i++) {
     mho_err err = checks[i](e, ei);

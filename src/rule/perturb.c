@@ -622,8 +622,6 @@ static void change(const mho_lesson *l, int connection, mho_change *out) {
 #define REFUSE(...) return mho_fail(ei, MHO_ECONFIG, __VA_ARGS__)
 
 static mho_err check_nodes(const mho_experiment *e, const perturb *p, mho_errinfo *ei) {
-  const mho_scheme *scheme = (const mho_scheme *)e->scheme.entry;
-  const mho_topology *topology = (const mho_topology *)e->topology.entry;
   const mho_settler *settler = (const mho_settler *)e->settler.entry;
   if (strcmp(e->dynamics.entry->id, "rate") != 0)
     REFUSE("rule.of: dynamics %s takes no currents into its neurons: use weights, or dynamics rate",
@@ -638,10 +636,6 @@ static mho_err check_nodes(const mho_experiment *e, const perturb *p, mho_errinf
     REFUSE("rule.of: currents into neurons are not simulated in continuous time, which "
            "settle.method %s is: use weights, or another method",
            settler->entry.id);
-  if (scheme->draw && (topology->own_layers || e->network.biases))
-    REFUSE("rule.of: with nodes update.scheme %s pulses rows by states of layers, which is not "
-           "simulated with convolutions or biases: use weights, or another scheme",
-           scheme->entry.id);
   return MHO_OK;
 }
 

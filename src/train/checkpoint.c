@@ -41,7 +41,10 @@ _Static_assert(offsetof(header, epoch) == offsetof(mho_checkpoint_head, epoch) &
 
 typedef mho_cells_piece piece; /* one array of the state */
 
-enum { PIECES_EACH = MHO_BANKS_MAX * MHO_CELLS_PIECES + MHO_PROGRAM_STATES + 1 };
+enum {
+  PIECES_OF_CELLS = MHO_BANKS_MAX * (MHO_CELLS_PIECES + 1),
+  PIECES_EACH = 2 * PIECES_OF_CELLS + MHO_PROGRAM_STATES + 1 + MHO_OWN_PIECES
+};
 
 static piece reals(mho_real *data, size_t n) {
   return (piece){data, n * sizeof *data, sizeof *data};
@@ -51,10 +54,25 @@ static piece reals(mho_real *data, size_t n) {
 static int pieces_of_crossbar(const mho_crossbar *x, piece *p) {
   int n = 0;
   for (int k = 0; k < x->n_banks; k++)
-    n += x->bank[k] ? mho_cells_pieces(x->bank[k], p + n) : 0;
+    n += x->bank[k] && !mho__bank_is_borrowed(x, k) ? mho_cells_pieces(x->bank[k], p + n) : 0;
   if (!mho_crossbar_has_cells(x))
     p[n++] = reals(x->weights->programmed, mho_crossbar_cells(x));
   return n;
+}
+
+/* The same of an array of the scheme's own, with rests of states, and what else it keeps. */
+static int pieces_of_own(const mho_updater *u, int c, piece *p) {
+  if (!u->own)
+    return 0;
+
+  const mho_crossbar *x = fast_of(u, c);
+  int n = pieces_of_crossbar(x, p);
+  for (int k = 0; k < x->n_banks; k++) {
+    const mho_cells *cells = x->bank[k];
+    if (cells && cells->rest)
+      p[n++] = (piece){cells->rest, cells->n * sizeof *cells->rest, sizeof *cells->rest};
+  }
+  return n + u->scheme->pieces(u->own[c], p + n);
 }
 
 /* The same of connection c, with those of optimizer and scheme. */
@@ -66,7 +84,7 @@ static int pieces_of(const mho_trainer *t, int c, piece *p) {
     p[n++] = reals(t->updater->moment[k][c], cells);
   if (t->updater->accumulator)
     p[n++] = reals(t->updater->accumulator[c], cells);
-  return n;
+  return n + pieces_of_own(t->updater, c, p + n);
 }
 
 static size_t pulses_size(const mho_trainer *t) {
@@ -144,7 +162,7 @@ static void copy_scales(const mho_trainer *t, char *at, bool out) {
 /* What wires change of the effective matrices, where those are not solved exactly after every
  * update (array.wire.refresh). */
 static size_t wires_size(const mho_trainer *t) {
-  return t->net->n_weights * sizeof(mho_real);
+  return (t->updater->own ? 2 : 1) * t->net->n_weights * sizeof(mho_real);
 }
 
 static bool has_wires(const mho_trainer *t) {
@@ -154,6 +172,10 @@ static bool has_wires(const mho_trainer *t) {
 static void copy_wires(const mho_trainer *t, char *at, bool out) {
   for (int c = 0; c < t->net->n_trained; c++) {
     const mho_crossbar *x = crossbar_of(t->net, c);
+    copy(&at, x->weights->wired_base, mho_crossbar_cells(x) * sizeof(mho_real), out);
+  }
+  for (int c = 0; t->updater->own && c < t->net->n_trained; c++) {
+    const mho_crossbar *x = fast_of(t->updater, c);
     copy(&at, x->weights->wired_base, mho_crossbar_cells(x) * sizeof(mho_real), out);
   }
 }
@@ -230,7 +252,8 @@ static void copy_edges(const mho_trainer *t, char *at, bool out) {
 static float *rest_of(const mho_trainer *t, int bank, size_t *n) {
   const mho_crossbar *x = crossbar_of(t->net, bank / MHO_BANKS_MAX);
   const mho_cells *c = x->bank[bank % MHO_BANKS_MAX];
-  *n = c && c->rest ? c->n : 0;
+  bool is_own = c && !mho__bank_is_borrowed(x, bank % MHO_BANKS_MAX);
+  *n = is_own && c->rest ? c->n : 0;
   return c ? c->rest : NULL;
 }
 
@@ -751,6 +774,15 @@ static bool take(const mho_trainer *t, uint32_t bits, int i, char *at) {
   return taken;
 }
 
+/* An array of the scheme's own has been loaded. */
+static void restore_own(mho_updater *u, int c) {
+  mho_crossbar *fast = fast_of(u, c);
+  if (!fast)
+    return;
+  mho_crossbar_refresh(fast, 0, mho_crossbar_cells(fast));
+  u->scheme->restored(u->own[c]);
+}
+
 mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) {
   header h;
   size_t begin[EXTRAS];
@@ -775,6 +807,7 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
     int n = pieces_of(t, c, p);
     for (int i = 0; i < n; i++)
       copy(&at, p[i].data, p[i].size, false);
+    restore_own(t->updater, c);
     mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
   }
   if (!take(t, h.version, RESTS, bytes + begin[RESTS]))
@@ -786,9 +819,12 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
   t->at.pass = 0;
   mho__standing_teach_all(&t->at);
   take(t, h.version, CONTROLS, bytes + begin[CONTROLS]);
+  mho__updater_refresh(t->updater, true);
   mho_network_refresh(t->net, t->at.update, true);
-  if (take(t, h.version, WIRES, bytes + begin[WIRES]))
+  if (take(t, h.version, WIRES, bytes + begin[WIRES])) {
+    mho__updater_refresh(t->updater, false);
     mho_network_refresh(t->net, t->at.update, false);
+  }
 
   /* The epoch under way. */
   for (int i = WRITES; i <= DRIVEN; i++)

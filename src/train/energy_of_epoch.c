@@ -364,6 +364,7 @@ typedef struct pulses {
   mho_device_pulse pulse;
   double share[2];              /* of SET, of RESET */
   double longest, slots, reads; /* of the connection that takes longest */
+  double turns;                 /* of sense lines at a converter that verifies */
   double fraction;              /* of the voltage on other cells */
   double converted;             /* J of a conversion */
 } pulses;
@@ -378,7 +379,10 @@ static void count_writes(const epoch *e, int connection, mho_place *place, pulse
 
   p->longest = fmax(p->longest, addressed / (2 * at_once));
   p->slots = fmax(p->slots, w->slots);
-  p->reads = fmax(p->reads, w->reads / at_once);
+  bool by_rows = t->updater->scheme->reads_rows;
+  double turns = by_rows && e->converters.adc_bits ? fmin((double)c->adc_share, x->cols) : 1;
+  p->reads = fmax(p->reads, w->reads / (by_rows ? x->cols : at_once));
+  p->turns = fmax(p->turns, turns);
 
   /* Reads that verify. */
   int devices = 0;
@@ -444,7 +448,8 @@ static mho_err count_pulses(const epoch *e, mho_errinfo *ei) {
     row->count = done[way];
     row->seconds = p.pulse.width[way] * (p.slots + p.longest * p.share[way]);
   }
-  e->row[VERIFY].seconds = (c->read_time + (e->converters.adc_bits ? c->adc_time : 0)) * p.reads;
+  double converted = e->converters.adc_bits ? p.turns * c->adc_time : 0;
+  e->row[VERIFY].seconds = (c->read_time + converted) * p.reads;
   return MHO_OK;
 }
 

@@ -48,7 +48,9 @@ static effect effect_in_device(const mho_difference *d) {
 static effect effect_of(const mho_difference *d) {
   static const char *const reading[] = {"neuron", "output", "loss", "forward_scale"};
   static const char *const seeds[] = {"seed", "seeds.weights", "seeds.chip"};
-  static const char *const learning[] = {"optimizer", "scheme"};
+  static const char *const learning[] = {"optimizer", "scheme",       "variant",
+                                         "gamma",     "fast_mapping", "chop_in",
+                                         "chop_out",  "symmetry",     "symmetry_error"};
 
   if (!strcmp(d->section, "device"))
     return effect_in_device(d);

@@ -2,16 +2,20 @@
  * slab.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <string.h>
 
 #include "array/weights.h"
 #include "base/streams.h"
+#include "train/arrays.h"
 #include "train/updater.h"
 
 typedef struct update_job {
   mho_updater *u;
   const mho_lesson *lesson; /* whose samples are learned from */
   mho_real shrink;          /* of the gradient, when it is clipped */
-  int term;                 /* of the changes, for schemes that apply samples one after another */
+  /* For schemes that apply samples one after another: */
+  int term;  /* of the changes */
+  int round; /* of as many of its outer products as there is room for trains */
 } update_job;
 
 /* The cells of a slab. */
@@ -150,67 +154,155 @@ static void update_slab(void *arg, int i, int thread) {
 
 /* ---------------------------------------------------------------- samples one after another */
 
-/* The present term of connection c; without samples where the connection has fewer. */
-static mho_outer_job outer_job(const update_job *job, int c) {
-  const mho_updater *u = job->u;
-  mho_change change = change_of(job, c);
-  mho_outer none = {0}, *term = job->term < change.n ? &change.term[job->term] : &none;
-  uint64_t first = (uint64_t)u->at->update * (uint64_t)u->e->train.batch;
+/* Where the present term of a connection is read: at every position of its samples; without any
+ * where the connection has fewer terms. */
+typedef struct place {
+  const mho_connection *k;
+  mho_change change;
+  mho_outer term;
+  int positions; /* of a sample */
+  int products;  /* of the term in all */
+} place;
 
-  return (mho_outer_job){.xb = crossbar_of(u->net, c),
+static place place_of(const update_job *job, int c) {
+  const mho_connection *k = &job->u->net->connection[c];
+  place p = {.k = k, .change = change_of(job, c), .positions = 1};
+  if (job->term < p.change.n)
+    p.term = p.change.term[job->term];
+  if (k->conv.kernel && !p.term.lines)
+    p.positions = k->positions;
+  p.products = p.term.n * p.positions;
+  return p;
+}
+
+/* Whether the rows of a place are not the units of a layer as they are. */
+static bool has_own_lines(const place *p) {
+  return (p->k->conv.kernel || p->k->bias) && !p->term.lines;
+}
+
+/* The outer products of connection c in the present round. */
+static mho_outer_job outer_job(const update_job *job, int c, const place *p) {
+  const mho_updater *u = job->u;
+  int first = job->round * u->drawn[c], n = mho_min(p->products - first, u->drawn[c]);
+  uint64_t batch = (uint64_t)u->at->update * (uint64_t)u->e->train.batch;
+  uint64_t number = batch * (uint64_t)p->positions + (uint64_t)first;
+  size_t rows = (size_t)p->k->xb->rows, cols = (size_t)p->k->xb->cols;
+  const mho_real *x = p->term.pre ? p->term.pre + (size_t)first * rows : NULL;
+
+  return (mho_outer_job){.xb = p->k->xb,
                          .params = u->e->scheme.params,
-                         .samples = term->n,
-                         .x = term->pre,
-                         .e = term->post,
-                         .gain = term->plain ? NULL : change.gain,
+                         .own = u->own ? u->own[c] : NULL,
+                         .samples = mho_max(n, 0),
+                         .last = first + n >= p->products,
+                         .x = has_own_lines(p) ? u->lines[c] : x,
+                         .e = p->term.post ? p->term.post + (size_t)first * cols : NULL,
+                         .gain = p->term.plain ? NULL : p->change.gain,
                          .ones = u->ones,
-                         .rate = rate_of(u, c) * term->scale,
+                         .rate = rate_of(u, c) * p->term.scale,
+                         .learning_rate = rate_of(u, c),
+                         .scale = p->term.scale,
                          .nominal_step = u->nominal_step[c],
-                         .first_sample = mho__sample_of_term(first, job->term),
+                         .fast_step = u->own ? u->fast_step[c] : 0,
+                         .first_sample = mho__sample_of_term(number, job->term),
                          .rounding = rounding_of(u, c),
                          .trains = u->trains[c]};
+}
+
+/* What the rows do in an outer product: a patch, or the units of a layer, and 1 for the bias. */
+static void lay_out_lines(const update_job *job, const place *p, int c, int sample) {
+  const mho_updater *u = job->u;
+  int rows = p->k->xb->rows, inputs = rows - p->k->bias;
+  int number = job->round * u->drawn[c] + sample;
+  mho_real *to = u->lines[c] + (size_t)sample * (size_t)rows;
+  const mho_real *from = p->term.pre ? p->term.pre : u->ones;
+
+  if (p->k->conv.kernel)
+    mho_conv_gather(&p->k->conv, from, p->term.pre ? number : number % p->positions, 1, 0, inputs,
+                    to, inputs);
+  else
+    memcpy(to, p->term.pre ? from + (size_t)number * (size_t)inputs : from,
+           (size_t)inputs * sizeof *to);
+  if (p->k->bias)
+    to[inputs] = p->term.unbiased ? 0 : 1;
 }
 
 static void draw_sample(void *arg, int sample, int thread) {
   const update_job *job = arg;
   for (int c = 0; c < job->u->net->n_trained; c++) {
-    mho_outer_job o = outer_job(job, c);
-    if (sample < o.samples)
-      job->u->scheme->draw(&o, sample);
+    place p = place_of(job, c);
+    mho_outer_job o = outer_job(job, c, &p);
+    if (sample >= o.samples)
+      continue;
+    if (has_own_lines(&p))
+      lay_out_lines(job, &p, c, sample);
+    job->u->scheme->draw(&o, sample);
   }
 }
 
 static void replay_slab(void *arg, int i, int thread) {
   const update_job *job = arg;
   mho_slab *s = &job->u->slab[i];
-  mho_outer_job o = outer_job(job, s->connection);
-  job->u->scheme->replay(&o, s->row0, s->rows, &s->counts);
+  place p = place_of(job, s->connection);
+  mho_outer_job o = outer_job(job, s->connection, &p);
+  o.scratch = job->u->scratch[thread];
+  if (o.samples > 0)
+    job->u->scheme->replay(&o, s->row0, s->rows, &s->counts);
 }
 
 static void leak_slab(void *arg, int i, int thread) {
   const update_job *job = arg;
-  span cells = span_of(job->u, &job->u->slab[i]);
+  const mho_slab *s = &job->u->slab[i];
+  span cells = span_of(job->u, s);
+  mho_crossbar *fast = fast_of(job->u, s->connection);
+  if (fast)
+    mho_crossbar_leak(fast, cells.first, cells.n);
   mho_crossbar_leak(cells.x, cells.first, cells.n);
 }
 
-/* Term after term: the trains of all its samples, then their pulses. */
-static void pulse_terms(update_job *job) {
+/* Call a hook of the scheme for every connection that has samples in this round, or in all. */
+static void tell(update_job *job, bool of_all, void (*hook)(const mho_outer_job *job)) {
+  for (int c = 0; c < job->u->net->n_trained; c++) {
+    place p = place_of(job, c);
+    mho_outer_job o = outer_job(job, c, &p);
+    if (of_all)
+      o.samples = p.products;
+    if (hook && o.samples > 0)
+      hook(&o);
+  }
+}
+
+/* A term: round by round the trains of some outer products, then their pulses. */
+static void pulse_term(update_job *job) {
   mho_updater *u = job->u;
-  int terms = 0, samples = 0;
+  int rounds = 0, most = 0;
 
   for (int c = 0; c < u->net->n_trained; c++) {
-    mho_change change = change_of(job, c);
-    terms = mho_max(terms, change.n);
-    for (int k = 0; k < change.n; k++)
-      samples = mho_max(samples, change.term[k].n);
+    int products = place_of(job, c).products;
+    rounds = mho_max(rounds, ceil_div(products, u->drawn[c]));
+    most = mho_max(most, mho_min(products, u->drawn[c]));
   }
+
+  job->round = 0;
+  tell(job, true, u->scheme->begin);
+  for (; job->round < rounds; job->round++) {
+    mho_pool_run(u->pool, most, draw_sample, job);
+    mho_pool_run(u->pool, u->n_slabs, replay_slab, job);
+    tell(job, false, u->scheme->end);
+  }
+}
+
+/* Term after term. */
+static void pulse_terms(update_job *job) {
+  mho_updater *u = job->u;
+  int terms = 0;
+
+  for (int c = 0; c < u->net->n_trained; c++)
+    terms = mho_max(terms, change_of(job, c).n);
   for (int i = 0; i < u->n_slabs; i++)
     u->slab[i].counts = (mho_pulse_counts){0};
 
-  for (job->term = 0; job->term < terms; job->term++) {
-    mho_pool_run(u->pool, samples, draw_sample, job);
-    mho_pool_run(u->pool, u->n_slabs, replay_slab, job);
-  }
+  for (job->term = 0; job->term < terms; job->term++)
+    pulse_term(job);
   mho_pool_run(u->pool, u->n_slabs, leak_slab, job);
 }
 
@@ -218,13 +310,46 @@ static void pulse_terms(update_job *job) {
 static void tend_slab(void *arg, int i, int thread) {
   const update_job *job = arg;
   mho_updater *u = job->u;
-  span cells = span_of(u, &u->slab[i]);
-  mho_crossbar_tend(cells.x, cells.first, cells.n, (uint64_t)u->at->update + 1, &u->slab[i].counts);
+  mho_slab *s = &u->slab[i];
+  span cells = span_of(u, s);
+  mho_crossbar *fast = fast_of(u, s->connection);
+  uint64_t number = (uint64_t)u->at->update + 1;
+  if (fast)
+    mho_crossbar_tend(fast, cells.first, cells.n, number, &s->counts);
+  mho_crossbar_tend(cells.x, cells.first, cells.n, number, &s->counts);
+  if (cells.x->borrowed)
+    mho_crossbar_refresh(cells.x, cells.first, cells.n);
+}
+
+static bool is_tended(const mho_crossbar *x) {
+  return x && x->mapping && x->mapping->tend;
 }
 
 static bool needs_care(const mho_updater *u) {
-  const mho_mapping *mapping = crossbar_of(u->net, 0)->mapping;
-  return mapping && mapping->tend;
+  return is_tended(crossbar_of(u->net, 0)) || is_tended(fast_of(u, 0));
+}
+
+/* What pulses have done to the other cells of their tiles. */
+static void disturb(mho_updater *u) {
+  mho_network_disturb(u->net);
+  if (!u->fast_disturb)
+    return;
+
+  mho_disturb_apply(u->fast_disturb);
+  for (int c = 0; c < u->net->n_trained; c++) {
+    mho_crossbar *x = crossbar_of(u->net, c);
+    if (x->borrowed)
+      mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
+  }
+}
+
+void mho__updater_refresh(mho_updater *u, bool full) {
+  if (u->fast_wired)
+    mho_wired_refresh(u->fast_wired, u->at->update, full);
+  if (u->fast_disturb)
+    mho_disturb_refresh(u->fast_disturb);
+  for (int c = 0; u->fast_wired && c < u->net->n_trained; c++)
+    u->scheme->wired(u->own[c]);
 }
 
 /* ---------------------------------------------------------------- an update */
@@ -242,10 +367,10 @@ void mho__updater_apply(mho_updater *u, const mho_lesson *l) {
   else
     mho_pool_run(u->pool, u->n_slabs, update_slab, &job);
 
-  mho_network_disturb(u->net);
+  disturb(u);
   if (needs_care(u)) {
     mho_pool_run(u->pool, u->n_slabs, tend_slab, &job);
-    mho_network_disturb(u->net);
+    disturb(u);
   }
 
   for (int i = 0; i < u->n_slabs; i++)
@@ -253,6 +378,7 @@ void mho__updater_apply(mho_updater *u, const mho_lesson *l) {
   for (int c = 0; c < u->net->n_trained; c++)
     u->at->taught[c] += !change_of(&job, c).skip;
   u->at->update++;
+  mho__updater_refresh(u, false);
   mho_network_refresh(u->net, u->at->update, false);
 }
 

@@ -36,7 +36,15 @@ typedef struct mho_updater {
   mho_real **moment[MHO_PROGRAM_STATES]; /**< [n_trained] of [weights]: the optimizer's. */
   mho_real **accumulator;    /**< [n_trained] of [weights]: the scheme's; NULL without. */
   mho_pulse_trains **trains; /**< [n_trained] of a scheme that draws them; NULL without. */
-  mho_real *ones;            /**< [lines of the largest crossbar] with them. */
+  int *drawn;                /**< [n_trained] Outer products that they have room for, and ... */
+  /** ... [n_trained] of [drawn x rows]: lines, where these are not the units of a layer. */
+  mho_real **lines;
+  mho_real *ones; /**< [lines of the largest crossbar, units of the largest layer] with them. */
+  /* Of a scheme with arrays of its own; NULL without. */
+  void **own;                /**< [n_trained] What it keeps. */
+  double *fast_step;         /**< [n_trained] nominal_step of these arrays. */
+  mho_wired *fast_wired;     /**< Their wires; NULL without resistance. */
+  mho_disturb *fast_disturb; /**< NULL: pulses reach their cells whole and alone. */
   mho_real **gradient;       /**< [n_trained] of [weights]: the batch's; NULL unless clipped. */
   mho_real **scratch;        /**< [threads] a slab's gradient, its wanted change, scratch. */
 } mho_updater;
@@ -53,6 +61,14 @@ mho_err mho__updater_new(const mho_experiment *e, mho_network *net, mho_pool *po
                          mho_standing *at, mho_updater **out, mho_errinfo *ei);
 /** Frees an updater; NULL is allowed. */
 void mho__updater_free(mho_updater *u);
+/** The array that the scheme keeps of a connection; NULL: none. */
+static inline mho_crossbar *fast_of(const mho_updater *u, int connection) {
+  return u->own ? u->scheme->fast(u->own[connection]) : NULL;
+}
+/** What follows from the cells of the scheme's own arrays, once they have changed: wires, voltages
+ *  of writing.
+ *  @param full  see mho_wired_refresh. */
+void mho__updater_refresh(mho_updater *u, bool full);
 /** What a nominal pulse changes a weight by, after the crossbars' w_max have changed. */
 void mho__updater_rescale(mho_updater *u);
 

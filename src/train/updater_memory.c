@@ -4,6 +4,7 @@
  * How weights are cut into slabs depends on sizes alone, so that results are the same for any
  * number of threads.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/streams.h"
 #include "mho/experiment.h"
 #include "train/arrays.h"
 #include "train/updater.h"
@@ -78,44 +79,140 @@ static mho_err new_weight_arrays(mho_updater *u, mho_errinfo *ei) {
   return has_all ? MHO_OK : no_memory(u, ei);
 }
 
-/* Rows are pulsed by the states of a layer, unless the rule knows what lines do. */
-static mho_err check_lines(const mho_updater *u, mho_errinfo *ei) {
+/* ---------------------------------------------------------------- trains */
+
+/* Lines that trains are drawn for at a time. */
+enum { LINES_AT_ONCE = 1 << 22, DRAWN_LEAST = 64 };
+
+static int positions_of(const mho_updater *u, int c) {
+  const mho_connection *k = &u->net->connection[c];
+  return k->conv.kernel ? k->positions : 1;
+}
+
+/* Outer products of a connection in a term. */
+static int products_of(const mho_updater *u, int c) {
+  return (int)u->e->train.batch * positions_of(u, c);
+}
+
+/* Those for which there is room: all, or as many as fit. */
+static int drawn_of(const mho_updater *u, int c) {
+  const mho_crossbar *x = crossbar_of(u->net, c);
+  int fit = mho_max(LINES_AT_ONCE / (x->rows + x->cols), DRAWN_LEAST);
+  return mho_min(products_of(u, c), fit);
+}
+
+/* Ones for every line, and for every unit. */
+static mho_err new_ones(mho_updater *u, mho_errinfo *ei) {
+  int n = 0;
   for (int c = 0; c < u->net->n_trained; c++) {
-    const mho_connection *k = &u->net->connection[c];
-    if ((k->conv.kernel || k->bias) && !u->rule->lines)
-      return mho_fail(ei, MHO_ECONFIG,
-                      "update.scheme: '%s' pulses rows by the states of a layer, and %s has %s: "
-                      "use another scheme",
-                      u->scheme->entry.id, k->name, k->bias ? "a bias" : "patches of an image");
+    const mho_crossbar *x = crossbar_of(u->net, c);
+    n = mho_max(n, mho_max(x->rows, x->cols));
   }
+  for (int l = 0; l < u->net->n_layers; l++)
+    n = mho_max(n, mho_max(u->net->layer[l].n, u->net->layer[l].outputs));
+
+  u->ones = mho_alloc((size_t)n, sizeof *u->ones);
+  if (!u->ones)
+    return no_memory(u, ei);
+  for (int i = 0; i < n; i++)
+    u->ones[i] = 1;
   return MHO_OK;
 }
 
-/* Pulse trains of a batch, for a scheme that draws them. */
+/* Pulse trains of a batch, for a scheme that draws them, and lines for them. */
 static mho_err new_trains(mho_updater *u, mho_errinfo *ei) {
-  int trained = u->net->n_trained, lines = 0;
-  mho_err err = u->scheme->draw ? check_lines(u, ei) : MHO_OK;
-  if (err || !u->scheme->draw)
-    return err;
+  size_t trained = (size_t)u->net->n_trained;
+  if (!u->scheme->draw)
+    return MHO_OK;
 
-  for (int c = 0; c < trained; c++) {
-    const mho_crossbar *x = crossbar_of(u->net, c);
-    lines = mho_max(lines, mho_max(x->rows, x->cols));
-  }
-  u->ones = mho_alloc((size_t)lines, sizeof *u->ones);
-  u->trains = mho_alloc((size_t)trained, sizeof *u->trains);
-  if (!u->trains || !u->ones)
+  mho_err err = new_ones(u, ei);
+  u->trains = mho_alloc(trained, sizeof(mho_pulse_trains *));
+  u->drawn = mho_alloc(trained, sizeof *u->drawn);
+  u->lines = mho_alloc(trained, sizeof(mho_real *));
+  if (!err && (!u->trains || !u->drawn || !u->lines))
     return no_memory(u, ei);
-  for (int i = 0; i < lines; i++)
-    u->ones[i] = 1;
 
-  for (int c = 0; c < trained; c++) {
-    const mho_crossbar *x = crossbar_of(u->net, c);
-    err = mho_pulse_trains_new(x->rows, x->cols, (int)u->e->train.batch, &u->trains[c], ei);
+  for (int c = 0; c < u->net->n_trained; c++) {
+    if (err)
+      break;
+    const mho_connection *k = &u->net->connection[c];
+    u->drawn[c] = drawn_of(u, c);
+    err = mho_pulse_trains_new(k->xb->rows, k->xb->cols, u->drawn[c], &u->trains[c], ei);
+    if (err || !(k->conv.kernel || k->bias))
+      continue;
+    u->lines[c] = mho_alloc((size_t)u->drawn[c] * (size_t)k->xb->rows, sizeof *u->lines[c]);
+    err = u->lines[c] ? MHO_OK : no_memory(u, ei);
+  }
+  return err;
+}
+
+/* ---------------------------------------------------------------- arrays of the scheme */
+
+/* The scheme's arrays are numbered as connections, behind those that there are. */
+static mho_err new_own(mho_updater *u, mho_errinfo *ei) {
+  size_t trained = (size_t)u->net->n_trained;
+  if (!u->scheme->own_new)
+    return MHO_OK;
+  if (u->net->n_connections + u->net->n_trained > MHO_STREAM_CONNECTIONS)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "update.scheme: '%s' has an array for each of %d connections, and there can be "
+                    "%d arrays in all",
+                    u->scheme->entry.id, u->net->n_trained, MHO_STREAM_CONNECTIONS);
+
+  u->own = mho_alloc(trained, sizeof *u->own);
+  u->fast_step = mho_alloc(trained, sizeof *u->fast_step);
+  if (!u->own || !u->fast_step)
+    return no_memory(u, ei);
+
+  for (int c = 0; c < u->net->n_trained; c++) {
+    mho_own_site site = {.e = u->e,
+                         .slow = crossbar_of(u->net, c),
+                         .index = u->net->n_connections + c,
+                         .products = products_of(u, c),
+                         .chip_seed = u->seeds.chip,
+                         .noise_seed = u->seeds.noise};
+    mho_err err = u->scheme->own_new(&site, &u->own[c], ei);
     if (err)
       return err;
   }
   return MHO_OK;
+}
+
+/* Lines of these arrays, as of the network's crossbars. */
+static mho_err new_fast_lines(mho_updater *u, mho_errinfo *ei) {
+  const mho_experiment *e = u->e;
+  const mho_array_config *a = &e->array_config;
+  const mho_device_model *device = (const mho_device_model *)e->device.entry;
+  int n = u->net->n_trained;
+  mho_err err = MHO_OK;
+  if (!u->own)
+    return MHO_OK;
+
+  mho_crossbar **x = mho_alloc((size_t)n, sizeof(mho_crossbar *));
+  if (!x)
+    return no_memory(u, ei);
+  for (int c = 0; c < n; c++)
+    x[c] = fast_of(u, c);
+  if (mho_array_has_wires(a))
+    err = mho_wired_new(n, x, a, &e->device_config, u->pool, &u->fast_wired, ei);
+  if (!err && device->pulse && mho_array_disturbs(a))
+    err = mho_disturb_new(n, x, a, device, e->device.params, &e->device_config, u->pool,
+                          &u->fast_disturb, ei);
+  mho_free(x);
+
+  if (!err)
+    mho__updater_refresh(u, true);
+  return err;
+}
+
+/* Scratch of a replay with arrays of the scheme's own, see mho_scheme.fast. */
+static size_t fast_scratch(const mho_updater *u) {
+  size_t most = 0;
+  for (int c = 0; u->own && c < u->net->n_trained; c++) {
+    const mho_crossbar *x = fast_of(u, c);
+    most = mho_max_size(most, 3 * (size_t)x->cols + mho_crossbar_scratch(x, 1));
+  }
+  return most;
 }
 
 /* What every thread works in. */
@@ -127,7 +224,8 @@ static mho_err new_scratch(mho_updater *u, mho_errinfo *ei) {
     return no_memory(u, ei);
 
   for (int i = 0; i < threads; i++)
-    sizes[i] = 2 * (size_t)u->slab_cells /* gradient and wanted change */ + of_change;
+    sizes[i] = mho_max_size(2 * (size_t)u->slab_cells /* gradient and wanted change */ + of_change,
+                            fast_scratch(u));
   u->scratch = mho__arrays_new(threads, sizes);
   mho_free(sizes);
   return u->scratch ? MHO_OK : no_memory(u, ei);
@@ -137,8 +235,8 @@ static mho_err new_scratch(mho_updater *u, mho_errinfo *ei) {
 
 mho_err mho__updater_new(const mho_experiment *e, mho_network *net, mho_pool *pool,
                          mho_standing *at, mho_updater **out, mho_errinfo *ei) {
-  static mho_err (*const make[])(mho_updater * u, mho_errinfo * ei) = {new_slabs, new_weight_arrays,
-                                                                       new_trains, new_scratch};
+  static mho_err (*const make[])(mho_updater * u, mho_errinfo * ei) = {
+      new_slabs, new_weight_arrays, new_trains, new_own, new_fast_lines, new_scratch};
   mho_updater *u = mho_alloc(1, sizeof *u);
   *out = NULL;
   if (!u)
@@ -171,6 +269,12 @@ void mho__updater_rescale(mho_updater *u) {
   double step = mho_device_nominal_step(model, e->device.params, &e->device_config);
   for (int c = 0; c < u->net->n_trained; c++)
     u->nominal_step[c] = mho_crossbar_step(crossbar_of(u->net, c), step);
+
+  for (int c = 0; u->own && c < u->net->n_trained; c++) {
+    mho_crossbar *fast = fast_of(u, c);
+    mho_crossbar_range(fast, mho_crossbar_w_max(crossbar_of(u->net, c)));
+    u->fast_step[c] = mho_crossbar_step(fast, step);
+  }
 }
 
 void mho__updater_free(mho_updater *u) {
@@ -186,6 +290,14 @@ void mho__updater_free(mho_updater *u) {
 
   for (int c = 0; u->trains && c < trained; c++)
     mho_pulse_trains_free(u->trains[c]);
+  mho__arrays_free(u->lines, trained);
+  mho_wired_free(u->fast_wired);
+  mho_disturb_free(u->fast_disturb);
+  for (int c = 0; u->own && c < trained; c++)
+    u->scheme->own_free(u->own[c]);
+  mho_free(u->own);
+  mho_free(u->fast_step);
+  mho_free(u->drawn);
   mho_free(u->trains);
   mho_free(u->ones);
   mho_free(u->slab);

@@ -76,7 +76,7 @@ static bool new_matrices(mho_matrices *m) {
 mho_err mho__matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei) {
   size_t n = mho_crossbar_cells(x);
   *m = (mho_matrices){.rows = x->rows, .cols = x->cols, .w_max = mho_crossbar_w_max(x)};
-  if (mho_crossbar_has_cells(x))
+  if (mho_crossbar_has_cells(x) && !x->borrowed) /* which have a part in the weights */
     m->n_banks = x->n_banks;
 
   if (!new_matrices(m)) {

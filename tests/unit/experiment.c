@@ -51,8 +51,6 @@ static void test_refusals(void **state) {
       {"train: {epochs: 1}\ntrain: {epochs: 2}\n", NULL, "twice", 2},
       {"train: {epochs: 1, epochs: 2}\n", NULL, "twice", 1},
       {"network: {hidden: []}\n", NULL, "at least one hidden layer", 1},
-      {"network: {biases: true}\ndevice: linear\nupdate:\n  scheme: stochastic\n", NULL,
-       "convolutions or biases", 4},
       {"network: {topology: conv, hidden: [5]}\n", NULL, "put them there", 1},
       {"network: {topology: conv}\nobserve:\n  lyapunov: true\n", NULL, "only the cosine", 3},
       {"[1, 2]\n", NULL, "not a config", 1},

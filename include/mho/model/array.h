@@ -32,6 +32,11 @@ static inline bool mho_array_has_wires(const mho_array_config *c) {
 static inline bool mho_array_half_selects(const mho_array_config *c) {
   return c->write_select == MHO_WRITE_HALF || c->write_select == MHO_WRITE_THIRD;
 }
+/** Whether pulses arrive weakened, or reach other cells, too. */
+static inline bool mho_array_disturbs(const mho_array_config *c) {
+  bool behind_transistors = c->write_select == MHO_WRITE_TRANSISTOR;
+  return c->write_select != MHO_WRITE_IDEAL && (!behind_transistors || mho_array_has_wires(c));
+}
 /** The keys of mho_array_config. */
 MHO_API extern const mho_params mho_array_params;
 
@@ -121,7 +126,9 @@ typedef enum mho_bank_kind {
   MHO_BANK_DEVICES,   /**< devices that weights are written to */
   MHO_BANK_REFERENCE, /**< devices of their kind that are written once: no pulse reaches them */
   /** Currents of a circuit: nothing of them is random, and they neither drift nor draw noise. */
-  MHO_BANK_CURRENTS
+  MHO_BANK_CURRENTS,
+  /** Devices of another crossbar, read beside a crossbar's own; of no mapping. */
+  MHO_BANK_BORROWED
 } mho_bank_kind;
 
 /** A bank of a mapping, one cell for every weight. */
@@ -216,6 +223,9 @@ typedef struct mho_array_model {
   void (*converters)(const void *params, mho_array_converters *out);
   /** Read; mho_crossbar_matrix(x) is the effective matrix. */
   void (*read)(const mho_crossbar *x, const mho_read *r);
+  /** See mho_crossbar_read_row. Nullable: an exact model shows the weights, another cannot. */
+  void (*read_row)(const mho_crossbar *x, int row, const mho_real *weights, mho_clock clock,
+                   mho_real *y, mho_real *scratch);
 } mho_array_model;
 
 /** The converters of an array model; none, and one read, where it says nothing of them. */
@@ -263,6 +273,8 @@ typedef struct mho_line_pulses {
 
 /** The effective matrix laid out for products. */
 typedef struct mho_crossbar_panels mho_crossbar_panels;
+/** Banks of another crossbar that are read beside a crossbar's own. */
+typedef struct mho_borrowed mho_borrowed;
 
 struct mho_crossbar {
   int rows, cols;
@@ -279,9 +291,11 @@ struct mho_crossbar {
   int n_banks;
   mho_cells *bank[MHO_BANKS_MAX]; /**< [rows x cols] each; NULL with the ideal device */
   double after;                   /**< time since programming, s */
-  /** Conductances of the banks at that time; NULL: as programmed, see mho_crossbar_shown. */
+  /** Conductances of the banks at that time; NULL: as programmed, see mho_crossbar_shown. Of
+   *  borrowed banks as choppers turn them, always. */
   float *drifted[MHO_BANKS_MAX];
-  bool bounded; /**< ideal device: clip to +-w_max */
+  mho_borrowed *borrowed; /**< NULL without, see mho_crossbar_borrow */
+  bool bounded;           /**< ideal device: clip to +-w_max */
   const mho_array_model *model;
   const void *params;          /**< of the array model; outlives the crossbar */
   void *own;                   /**< what the array model keeps, see attach */
@@ -368,6 +382,17 @@ MHO_API double mho_crossbar_reach(const mho_crossbar *x);
  *  has any: pairs that are only SET are written anew. Counts pulses and reads. */
 MHO_API void mho_crossbar_tend(mho_crossbar *x, size_t first, size_t n, uint64_t update,
                                mho_pulse_counts *counts);
+/** Read the banks of another crossbar of as many rows and columns beside those of x from now on,
+ *
+ *    W = W of x + gamma row_i col_j W_ij of the other
+ *
+ *  through wires, drift, noise and circuits. Nothing is written to them through x, and whoever
+ *  writes them, or turns a sign, refreshes x. Both crossbars have cells.
+ *  @param row, col  [rows], [cols] signs that outlive x; NULL: 1. Where there are some the other
+ *                   has two banks, which change places.
+ *  @return MHO_OK; MHO_ENOMEM; MHO_ECONFIG where there are more than MHO_BANKS_MAX banks. */
+MHO_API mho_err mho_crossbar_borrow(mho_crossbar *x, const mho_crossbar *other, double gamma,
+                                    const int8_t *row, const int8_t *col, mho_errinfo *ei);
 /** Recompute the effective weights of cells first .. first+n-1 from the conductances. */
 MHO_API void mho_crossbar_refresh(mho_crossbar *x, size_t first, size_t n);
 /** Let time pass: reads are those of the cells a time after programming (s, by their law of drift),
@@ -413,6 +438,13 @@ MHO_API const mho_real *mho_crossbar_panel(const mho_crossbar *x, bool transpose
 MHO_API void mho_crossbar_record(mho_crossbar *x, bool on);
 /** Read a few samples (on the calling thread). */
 MHO_API void mho_crossbar_read(const mho_crossbar *x, const mho_read *r);
+/** What one row shows while its line alone is driven, by an activity of 1; converters have the
+ *  largest weight as their full scale, behind amplifiers with a gain of a power of 2.
+ *  @param weights  [cols] of the row, in place of those of the effective matrix.
+ *  @param y        [cols].
+ *  @param scratch  [mho_crossbar_scratch of one sample]. */
+MHO_API void mho_crossbar_read_row(const mho_crossbar *x, int row, const mho_real *weights,
+                                   mho_clock clock, mho_real *y, mho_real *scratch);
 /** What the banks of a crossbar with cells conduct, added: w_max sum_k |gain_k| g_k in normalized
  *  conductances, which is |W| where one device of every pair is at g_min. No wires.
  *  @param out  [rows x cols]. */

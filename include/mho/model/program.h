@@ -48,6 +48,7 @@ typedef struct mho_pulse_trains {
   mho_pulse_train *row, *col;
   int *slots, *n_rows, *n_cols; /**< [samples] */
   double *truncated;            /**< [samples] cells whose probability was cut */
+  double *x_max, *d_max;        /**< [samples] for the scheme: largest |x| and |d| of the lines */
   /** [samples] cells on lines that pulsed, in all slots; coincidences twice. */
   double *reached;
 } mho_pulse_trains;
@@ -57,33 +58,69 @@ MHO_API mho_err mho_pulse_trains_new(int rows, int cols, int samples, mho_pulse_
 /** Frees pulse trains; NULL is allowed. */
 MHO_API void mho_pulse_trains_free(mho_pulse_trains *t);
 
-/** A term of a change on one connection, for a scheme that applies every sample's outer product in
- *  the array itself: the wanted change is -rate x^T e, sample after sample. */
+/** A term of a change on one connection, or some of its samples, for a scheme that applies every
+ *  sample's outer product in the array itself: the wanted change is -rate x^T e, sample after
+ *  sample. A sample of a convolution is read at many positions, of which each is one here. */
 typedef struct mho_outer_job {
   mho_crossbar *xb;
   const void *params; /**< of the scheme */
+  void *own;          /**< what the scheme keeps of the connection; NULL: nothing */
   int samples;
-  const mho_real *x;     /**< [samples x rows] what rows do; NULL: ones */
-  const mho_real *e;     /**< [samples x cols] what columns do; NULL: ones */
-  const mho_real *gain;  /**< [cols] that e is to be multiplied with; NULL: ones */
-  const mho_real *ones;  /**< [rows or cols, the larger] */
-  double rate;           /**< of one sample, signed */
+  bool last;            /**< there are no more of this term */
+  const mho_real *x;    /**< [samples x rows] what rows do; NULL: ones */
+  const mho_real *e;    /**< [samples x cols] what columns do; NULL: ones */
+  const mho_real *gain; /**< [cols] that e is to be multiplied with; NULL: ones */
+  const mho_real *ones; /**< [rows or cols, the larger] */
+  double rate;          /**< of one sample, signed: learning_rate scale */
+  double learning_rate, scale;
   double nominal_step;   /**< as in mho_program_job */
+  double fast_step;      /**< the same of the scheme's own array; 0 without */
   uint64_t first_sample; /**< number in the run of the first: names what is random */
   mho_rng rounding;      /**< stream of the trains; the next one serves the columns */
   mho_pulse_trains *trains;
+  mho_real *scratch; /**< of replay, see mho_scheme.fast */
 } mho_outer_job;
+
+/** A connection for which a scheme is to make what it keeps of it. */
+typedef struct mho_own_site {
+  const struct mho_experiment *e;
+  mho_crossbar *slow; /**< the connection's crossbar */
+  int index;          /**< number of a connection that there is not: keeps random streams apart */
+  int products;       /**< most outer products of a term */
+  uint64_t chip_seed, noise_seed;
+} mho_own_site;
+/** Arrays that a scheme keeps of a connection beside those of a crossbar. */
+enum { MHO_OWN_PIECES = 8 };
 
 /** A registered scheme: from wanted changes to pulses. */
 typedef struct mho_scheme {
   mho_entry entry;
-  bool needs_pulses; /**< refuses devices that know no pulses */
+  bool needs_pulses; /**< refuses devices that know no pulses, ... */
+  bool ideal;        /**< ... but for the ideal one, whose weights it changes as wanted */
   bool has_state;    /**< one array as long as the weights */
+  bool reads_rows;   /**< the cells that it reads are whole rows */
   void (*apply)(const mho_program_job *job, mho_pulse_counts *counts);
   /** Instead of apply: draw one sample's trains (samples in any order, side by side), then, for
    *  slabs side by side, apply all samples to rows row0 .. row0+rows-1. Uses no optimizer. */
   void (*draw)(const mho_outer_job *job, int sample);
   void (*replay)(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts);
+  /** Once for a term, with all of its samples but without their lines, before they are drawn; and
+   *  after every replay of some. One thread. Nullable, both. */
+  void (*begin)(const mho_outer_job *job);
+  void (*end)(const mho_outer_job *job);
+  /** What it keeps of every trained connection; nullable, and then all that follows is. Called
+   *  when the connection's crossbar is there, which must outlive it. @return MHO_OK; MHO_ENOMEM;
+   *  MHO_ECONFIG. */
+  mho_err (*own_new)(const mho_own_site *site, void **own, mho_errinfo *ei);
+  void (*own_free)(void *own);
+  /** An array of its own with the rows and columns of the connection's. Scratch of replay is then 3
+   *  cols mho_real's and what a read of a sample takes. */
+  mho_crossbar *(*fast)(void *own);
+  /** What of it changes in training, but for that array, for a checkpoint: @return how many pieces,
+   *  at most MHO_OWN_PIECES; and: they have come from one. */
+  int (*pieces)(void *own, mho_cells_piece *pieces);
+  void (*restored)(void *own);
+  void (*wired)(void *own); /**< what wires make of that array is known anew */
 } mho_scheme;
 
 /** What every scheme is checked for, before its own mho_entry.check: that there are pulses where it

@@ -1,0 +1,74 @@
+/* tiki_taka.h - what the files of scheme tiki_taka share: its keys, and what it keeps of a
+ * connection.
+ *
+ * The crossbar that a connection reads is the slow array C; the fast array A beside it has as many
+ * rows and columns.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef MHO_PROGRAM_TIKI_TAKA_H
+#define MHO_PROGRAM_TIKI_TAKA_H
+
+#include "program/trains.h"
+
+enum { MHO_TIKI_V1, MHO_TIKI_V2, MHO_TIKI_CHOPPED, MHO_TIKI_AGAD };
+enum { MHO_SYMMETRY_SHIFT, MHO_SYMMETRY_NONE };
+
+typedef struct mho_tiki_keys {
+  mho_train_manner trains;
+  int variant, fast_mapping, symmetry;
+  double gamma, fast_rate, transfer_rate, scale_momentum, granularity, auto_granularity, momentum;
+  double chop_in, chop_out, tail, reset, symmetry_error;
+  int64_t transfer_every, max_pulses;
+  bool auto_scale, forget, chop_random;
+} mho_tiki_keys;
+
+/** Words of fast_mapping; the first is device.mapping. */
+#define MHO_FAST_MAPPINGS "same|differential|reference|offset|one_sided"
+
+/** Where a connection stands, and the means that set the rate of its outer products. */
+typedef struct mho_tiki_standing {
+  double turn;         /**< outer products so far */
+  double x_max, d_max; /**< running means; 0: of none yet */
+} mho_tiki_standing;
+
+/** What is kept of a connection; all but the fast array, the shift and what is of the term under
+ *  way is part of a checkpoint. */
+typedef struct mho_tiki {
+  const mho_tiki_keys *keys;
+  mho_crossbar *fast; /**< A */
+  mho_rng rng;        /**< of what transfers draw */
+  mho_tiki_standing at;
+  mho_real *buffer; /**< [cells] H, in thresholds; NULL with v1 */
+  mho_real *mean;   /**< [cells] mu; NULL but with agad */
+  mho_real *past;   /**< [cells] mu of the period before; NULL but with agad */
+  /** [cells] weights at the symmetry points of A over its w_max; NULL: not subtracted */
+  mho_real *shift;
+  mho_real *wired;     /**< [cells] what wires take of A's weights; NULL without */
+  int8_t *row, *col;   /**< [rows], [cols] choppers, +1 or -1; NULL without */
+  int8_t *col_of_pass; /**< [passes of a term + 1] of [cols]; NULL without */
+  uint64_t first_pass; /**< of the term under way */
+  double sum_x, sum_d; /**< of the largest |x| and |d| of its samples so far */
+  int64_t n;           /**< how many these are */
+} mho_tiki;
+
+/** Passes from one turn of a regular chopper to the next. */
+uint64_t mho__tiki_period(const mho_tiki_keys *p);
+/** Whether rows have choppers, whether those turn at random, and whether columns have some. */
+bool mho__tiki_chops(const mho_tiki_keys *p);
+bool mho__tiki_chops_at_random(const mho_tiki_keys *p);
+bool mho__tiki_chops_columns(const mho_tiki_keys *p);
+/** The mapping of A. */
+const mho_mapping *mho__tiki_mapping(const struct mho_experiment *e);
+
+/** See mho_scheme. (fast_array.c) */
+mho_err mho__tiki_new(const mho_own_site *site, void **own, mho_errinfo *ei);
+void mho__tiki_free(void *own);
+mho_crossbar *mho__tiki_fast(void *own);
+int mho__tiki_pieces(void *own, mho_cells_piece *pieces);
+void mho__tiki_restored(void *own);
+void mho__tiki_wired(void *own);
+
+/** Read the row whose turn it is, and pass it on to C. (transfer.c)
+ *  @param event  number of the read. */
+void mho__tiki_transfer(const mho_outer_job *job, uint64_t event, mho_pulse_counts *counts);
+
+#endif

@@ -1,0 +1,280 @@
+/* trains.c - pulse trains drawn for the lines of a sample, and their coincidences (trains.h).
+ *
+ * Samples come one after another, as in hardware; slabs of rows replay the same trains at the same
+ * time, and noise is named by sample, slot and cell.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "program/trains.h"
+
+#include <math.h>
+
+#include "base/streams.h"
+
+/* ---------------------------------------------------------------- drawn */
+
+/* What the lines of a side do: v, times a gain where they have one. */
+typedef struct side {
+  const mho_real *v, *gain;
+  int n;
+} side;
+
+static mho_real value_of(const side *l, int i) {
+  return l->gain ? l->gain[i] * l->v[i] : l->v[i];
+}
+
+static double largest(const side *l) {
+  mho_real most = 0;
+  for (int i = 0; i < l->n; i++) {
+    mho_real v = value_of(l, i), a = v < 0 ? -v : v;
+    most = a > most ? a : most;
+  }
+  return (double)most;
+}
+
+/* The random words of a sample's trains. */
+typedef struct stream {
+  mho_rng rng;
+  uint64_t sample; /* of the run */
+  int slots;
+} stream;
+
+/* Lines whose trains are drawn together. */
+enum { LINE_GROUP = 256 };
+
+/* Trains of m lines (at most LINE_GROUP), whose probability of a pulse is below/2^32; `first`
+ * numbers the random words. Returns how many lines pulse at all. */
+static int draw_group(const stream *from, int m, const uint32_t *line, const uint32_t *below,
+                      uint64_t first, mho_pulse_train *out) {
+  uint32_t mask[LINE_GROUP] = {0}, word[LINE_GROUP];
+  int pulsing = 0;
+
+  for (int s = 0; s < from->slots; s++) {
+    mho_rng_u32(from->rng, mho__step_slot(from->sample, s), first, (size_t)m, word);
+    for (int j = 0; j < m; j++)
+      mask[j] |= (uint32_t)(word[j] < below[j]) << s;
+  }
+
+  for (int j = 0; j < m; j++) {
+    out[pulsing] = (mho_pulse_train){line[j], mask[j]};
+    pulsing += mask[j] != 0;
+  }
+  return pulsing;
+}
+
+/* Trains of the lines whose value is not 0; `flip` turns all signs. Returns how many pulse at all.
+ * active: lines with a value; saturated: those of them with a probability above 1. */
+static int draw_lines(const side *l, double factor, bool flip, const stream *from,
+                      mho_pulse_train *out, int *active, int *saturated) {
+  int pulsing = 0;
+  uint64_t drawn = 0; /* lines so far, which number the random words */
+  *active = *saturated = 0;
+
+  for (int i = 0; i < l->n;) {
+    uint32_t line[LINE_GROUP], below[LINE_GROUP];
+    int m = 0;
+    for (; i < l->n && m < LINE_GROUP; i++) {
+      mho_real v = value_of(l, i);
+      if (v == 0)
+        continue;
+      double p = factor * fabs((double)v);
+      *saturated += p > 1;
+      below[m] = p >= 1 ? UINT32_MAX : (uint32_t)(p * 0x1p32);
+      line[m++] = (uint32_t)i | ((v < 0) != flip ? MHO_TRAIN_NEGATIVE : 0);
+    }
+
+    pulsing += draw_group(from, m, line, below, drawn, out + pulsing);
+    drawn += LINE_GROUP;
+    *active += m;
+  }
+  return pulsing;
+}
+
+/* Pulses of n lines, in all slots. */
+static double line_pulses(const mho_pulse_train *t, int n) {
+  int sum = 0;
+  for (int i = 0; i < n; i++)
+    sum += __builtin_popcount(t[i].mask);
+  return sum;
+}
+
+/* A sample's trains, [rows] and [cols]. */
+static mho_pulse_train *row_trains(const mho_outer_job *job, int sample) {
+  return job->trains->row + (size_t)sample * (size_t)job->xb->rows;
+}
+
+static mho_pulse_train *col_trains(const mho_outer_job *job, int sample) {
+  return job->trains->col + (size_t)sample * (size_t)job->xb->cols;
+}
+
+void mho__trains_draw(const mho_outer_job *job, const mho_train_manner *how, double rate,
+                      double step, int sample) {
+  mho_pulse_trains *t = job->trains;
+  int rows = job->xb->rows, cols = job->xb->cols, in = 0, out = 0, high_in = 0, high_out = 0;
+  side x = {.v = job->x ? job->x + (size_t)sample * (size_t)rows : job->ones, .n = rows};
+  side e = {.v = job->e ? job->e + (size_t)sample * (size_t)cols : job->ones,
+            .gain = job->gain,
+            .n = cols};
+  double size = fabs(rate);
+  bool falls = rate > 0; /* against the product, as a gradient is followed */
+
+  t->slots[sample] = t->n_rows[sample] = t->n_cols[sample] = 0;
+  t->truncated[sample] = t->reached[sample] = 0;
+  double x_max = largest(&x), d_max = largest(&e);
+  double k = size * x_max * d_max / step;
+  if (!(k > 0))
+    return;
+
+  double most = (double)how->max_length, slots = how->management ? fmin(ceil(k), most) : most;
+  double factor = sqrt(size / (step * slots));
+  double balance = how->management ? sqrt(d_max / x_max) : 1;
+  stream of_rows = {
+      .rng = job->rounding, .sample = job->first_sample + (uint64_t)sample, .slots = (int)slots};
+  stream of_cols = of_rows;
+  of_cols.rng = mho__stream_round_of(job->rounding, 1);
+
+  mho_pulse_train *row = row_trains(job, sample), *col = col_trains(job, sample);
+  t->slots[sample] = (int)slots;
+  t->n_rows[sample] = draw_lines(&x, factor * balance, false, &of_rows, row, &in, &high_in);
+  t->n_cols[sample] = draw_lines(&e, factor / balance, falls, &of_cols, col, &out, &high_out);
+
+  t->reached[sample] =
+      cols * line_pulses(row, t->n_rows[sample]) + rows * line_pulses(col, t->n_cols[sample]);
+  t->truncated[sample] = (double)in * out - (double)(in - high_in) * (out - high_out);
+}
+
+void mho__trains_largest(const mho_outer_job *job, int sample, double *x_max, double *d_max) {
+  size_t rows = (size_t)job->xb->rows, cols = (size_t)job->xb->cols;
+  side x = {.v = job->x ? job->x + (size_t)sample * rows : job->ones, .n = (int)rows};
+  side e = {
+      .v = job->e ? job->e + (size_t)sample * cols : job->ones, .gain = job->gain, .n = (int)cols};
+  *x_max = largest(&x);
+  *d_max = largest(&e);
+}
+
+/* ---------------------------------------------------------------- replayed */
+
+/* Pulses on their way to the array. */
+typedef struct queue {
+  mho_crossbar *xb;
+  mho_choppers chop;
+  uint64_t step;
+  mho_pulse_counts *counts;
+  int n;
+  uint32_t cell[MHO_DEVICE_BLOCK];
+  int16_t count[MHO_DEVICE_BLOCK];
+} queue;
+
+static void flush(queue *q) {
+  if (q->n)
+    mho_crossbar_change_at(q->xb, q->n, q->cell, q->count, q->step, q->counts);
+  q->n = 0;
+}
+
+static uint32_t line_of(const mho_pulse_train *t) {
+  return t->line & ~MHO_TRAIN_NEGATIVE;
+}
+
+/* The sign of a line's pulses, as a chopper turns it where there is one. */
+static int16_t sign_of(const mho_pulse_train *t, const int8_t *chop) {
+  int16_t sign = t->line & MHO_TRAIN_NEGATIVE ? -1 : 1;
+  return chop ? (int16_t)(sign * chop[line_of(t)]) : sign;
+}
+
+static bool pulses_in(const mho_pulse_train *t, int slot) {
+  return t->mask >> slot & 1;
+}
+
+/* Pulses of a row on m columns at[], of signs sign[], into the queue. */
+static void enqueue(queue *q, const mho_pulse_train *row, int m, const uint32_t *at,
+                    const int16_t *sign) {
+  uint32_t first = line_of(row) * (uint32_t)q->xb->cols;
+  int16_t turn = sign_of(row, q->chop.row);
+
+  for (int done = 0; done < m;) {
+    int some = mho_min(m - done, MHO_DEVICE_BLOCK - q->n);
+    for (int c = 0; c < some; c++) {
+      q->cell[q->n + c] = first + at[done + c];
+      q->count[q->n + c] = (int16_t)(turn * sign[done + c]);
+    }
+    done += some;
+    q->n += some;
+    q->counts->half -= 2 * some; /* these cells are on two lines, and wholly selected */
+    if (q->n == MHO_DEVICE_BLOCK)
+      flush(q);
+  }
+}
+
+/* All coincidences of these rows with these columns in one slot. */
+static void coincide(queue *q, const mho_pulse_train *row, int n_rows, const mho_pulse_train *col,
+                     int n_cols, int slot) {
+  uint32_t at[MHO_DEVICE_BLOCK];
+  int16_t sign[MHO_DEVICE_BLOCK];
+
+  for (int j = 0; j < n_cols;) {
+    int m = 0; /* columns that pulse in this slot, at most a block of them at a time */
+    for (; j < n_cols && m < MHO_DEVICE_BLOCK; j++) {
+      at[m] = line_of(&col[j]);
+      sign[m] = sign_of(&col[j], q->chop.col);
+      m += pulses_in(&col[j], slot);
+    }
+
+    for (int i = 0; i < n_rows; i++)
+      if (pulses_in(&row[i], slot))
+        enqueue(q, &row[i], m, at, sign);
+  }
+  flush(q); /* the next slot may pulse the same cells */
+}
+
+/* First of n trains, in the order of their lines, whose line is at least `line`. */
+static int lower(const mho_pulse_train *t, int n, int line) {
+  int low = 0, high = n;
+  while (low < high) {
+    int mid = (low + high) / 2;
+    if ((int)line_of(&t[mid]) < line)
+      low = mid + 1;
+    else
+      high = mid;
+  }
+  return low;
+}
+
+/* Slots in which rows [from, to) pulse, whatever they meet, and, once for every sample, its
+ * columns: half-selected cells feel these pulses. */
+static void count_lines(const mho_outer_job *job, mho_line_pulses *lines, int sample, int from,
+                        int to, bool columns) {
+  const mho_pulse_train *row = row_trains(job, sample), *col = col_trains(job, sample);
+  int n_cols = columns ? job->trains->n_cols[sample] : 0;
+  for (int i = from; i < to; i++)
+    lines->row[line_of(&row[i])] += (uint32_t)__builtin_popcount(row[i].mask);
+  for (int j = 0; j < n_cols; j++)
+    lines->col[line_of(&col[j])] += (uint32_t)__builtin_popcount(col[j].mask);
+  lines->used |= columns;
+}
+
+void mho__trains_replay(const mho_outer_job *job, mho_crossbar *x, const mho_choppers *chop,
+                        int sample, int row0, int rows, mho_pulse_counts *counts) {
+  const mho_pulse_trains *t = job->trains;
+  const mho_pulse_train *row = row_trains(job, sample), *col = col_trains(job, sample);
+  int n_rows = t->n_rows[sample], n_cols = t->n_cols[sample];
+  int from = lower(row, n_rows, row0), to = lower(row, n_rows, row0 + rows);
+  bool first_slab = row0 == 0;
+
+  if (first_slab) {
+    counts->truncated += t->truncated[sample];
+    counts->slots += t->slots[sample];
+    counts->half += t->reached[sample];
+  }
+  if (x->lines)
+    count_lines(job, x->lines, sample, from, to, first_slab);
+  if (from == to)
+    return;
+
+  queue q;
+  q.xb = x;
+  q.chop = chop ? *chop : (mho_choppers){NULL, NULL};
+  q.counts = counts;
+  q.n = 0;
+  for (int slot = 0; slot < t->slots[sample]; slot++) {
+    q.step = mho__step_slot(job->first_sample + (uint64_t)sample, slot);
+    coincide(&q, row + from, to - from, col, n_cols, slot);
+  }
+}

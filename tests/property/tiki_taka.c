@@ -1,0 +1,467 @@
+/* Scheme tiki_taka: outer products reach the fast array as trains of pulses reach any, turned by
+ * choppers; what is passed on is that of a plain reference, pulse by pulse; with ideal arrays and a
+ * reset v1 is gradient descent, late by a pass; means of soft bounds follow their recursion.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "program/tiki_taka.h"
+#include "array/weights.h"
+#include "base/streams.h"
+#include "experiment.h"
+#include "mho/model/check.h"
+
+enum { ROWS = 5, COLS = 4, CELLS = ROWS * COLS, LINES_MAX = 64 };
+
+/* A connection with its fast array, and samples on their way to it. */
+typedef struct bench {
+  mho_experiment *e, *slow_e;
+  const mho_scheme *scheme;
+  mho_crossbar *slow;
+  mho_tiki *own;
+  mho_outer_job job;
+  mho_pulse_counts counts;
+  mho_real x[LINES_MAX], d[LINES_MAX]; /* the sample: -d is the error */
+  int rows, cols;
+} bench;
+
+static double step_of(const mho_experiment *e, const mho_crossbar *x) {
+  return mho_crossbar_step(x, mho_device_nominal_step((const mho_device_model *)e->device.entry,
+                                                      e->device.params, &e->device_config));
+}
+
+static mho_crossbar *crossbar(const mho_experiment *e, int rows, int cols, uint32_t index) {
+  mho_crossbar *x;
+  mho_crossbar_options o = {.device = (const mho_device_model *)e->device.entry,
+                            .device_params = e->device.params,
+                            .device_config = &e->device_config,
+                            .mapping = (const mho_mapping *)e->mapping.entry,
+                            .mapping_params = e->mapping.params,
+                            .array = (const mho_array_model *)e->array.entry,
+                            .array_params = e->array.params,
+                            .w_max = 2,
+                            .chip_seed = 1,
+                            .noise_seed = 2,
+                            .index = index};
+  OK(mho_crossbar_new(rows, cols, &o, &x, &ei));
+  return x;
+}
+
+/* slow: of the slow array's device; NULL: the same as the fast one's. */
+static void bench_new(bench *b, const char *yaml, const char *slow, int rows, int cols) {
+  void *own;
+  memset(b, 0, sizeof *b);
+  b->e = experiment(yaml);
+  b->slow_e = experiment(slow ? slow : yaml);
+  b->scheme = (const mho_scheme *)b->e->scheme.entry;
+  b->rows = rows;
+  b->cols = cols;
+  b->slow = crossbar(b->slow_e, rows, cols, 3);
+  mho_own_site site = {
+      .e = b->e, .slow = b->slow, .index = 7, .products = 1, .chip_seed = 1, .noise_seed = 2};
+  OK(b->scheme->own_new(&site, &own, &ei));
+  b->own = own;
+
+  size_t room = 3 * (size_t)cols + mho_crossbar_scratch(b->own->fast, 1) + LINES_MAX;
+  b->job = (mho_outer_job){.xb = b->slow,
+                           .params = b->e->scheme.params,
+                           .own = own,
+                           .samples = 1,
+                           .last = true,
+                           .x = b->x,
+                           .e = b->d,
+                           .learning_rate = b->e->update.rate,
+                           .nominal_step = step_of(b->slow_e, b->slow),
+                           .fast_step = step_of(b->e, b->own->fast),
+                           .rounding = mho_rng_make(4, MHO_RNG_ROUND, 0),
+                           .scratch = mho_alloc(room, sizeof(mho_real))};
+  OK(mho_pulse_trains_new(rows, cols, 1, &b->job.trains, &ei));
+}
+
+static void bench_free(bench *b) {
+  mho_pulse_trains_free(b->job.trains);
+  mho_free(b->job.scratch);
+  b->scheme->own_free(b->own);
+  mho_crossbar_free(b->slow);
+  mho_experiment_free(b->e);
+  mho_experiment_free(b->slow_e);
+}
+
+/* The sample in x and d, number k. */
+static void take(bench *b, uint64_t k, double scale) {
+  b->job.first_sample = k;
+  b->job.scale = -scale; /* d is what is wanted, not the error */
+  b->job.rate = b->job.learning_rate * b->job.scale;
+  b->scheme->begin(&b->job);
+  b->scheme->draw(&b->job, 0);
+  b->scheme->replay(&b->job, 0, b->rows, &b->counts);
+  b->scheme->end(&b->job);
+}
+
+/* Normal deviates for a sample, some of its rows silent. */
+static void fill(bench *b, uint64_t k) {
+  float z[2 * LINES_MAX];
+  mho_rng_normal(mho_rng_make(9, MHO_RNG_TEST, 0), k, 0, 2 * LINES_MAX, z);
+  for (int i = 0; i < b->rows; i++)
+    b->x[i] = z[i] > -0.5f ? (mho_real)z[i] : 0;
+  for (int j = 0; j < b->cols; j++)
+    b->d[j] = (mho_real)(0.1f * z[LINES_MAX + j] + 0.02f);
+}
+
+/* ---------------------------------------------------------------- a plain reference */
+
+/* What the scheme keeps, as the papers have it: one loop after the other, no threads, no slabs. */
+typedef struct plain {
+  mho_real h[CELLS], mean[CELLS], past[CELLS];
+  int in[ROWS], out[COLS]; /* choppers */
+  double pulses[CELLS];
+  double x_max, d_max;
+} plain;
+
+static float uniform(const bench *b, uint64_t event, int what, int cell) {
+  float u;
+  mho_rng_uniform(b->own->rng, mho__step_transfer(event, what), (uint64_t)cell, 1, &u);
+  return u;
+}
+
+static int near_threshold;
+
+/* Pulses of a buffer; what is next to a threshold may go either way and takes the scheme's. */
+static int empty(const mho_tiki_keys *k, mho_real *h, mho_real theirs) {
+  double v = (double)*h, nearest = round(v);
+  int n = (int)v, most = (int)k->max_pulses;
+  if (nearest != 0 && fabs(v - nearest) < 1e-6) {
+    near_threshold++;
+    n = *h == theirs ? (int)(nearest - copysign(1, v)) : (int)nearest;
+  }
+  n = n > most ? most : n;
+  n = n < -most ? -most : n;
+  if (n && k->forget)
+    *h *= (mho_real)k->momentum;
+  else if (n)
+    *h -= (1 - (mho_real)k->momentum) * (mho_real)n;
+  return n;
+}
+
+/* One row of the fast array, a, is passed on. */
+static void reference(const bench *b, plain *p, uint64_t event, const mho_real *a) {
+  const mho_tiki_keys *k = b->own->keys;
+  int row = (int)(event % ROWS);
+  uint64_t pass = event / ROWS, period = (uint64_t)fmax(ceil(1 / k->chop_in), 2);
+  bool agad = k->variant == MHO_TIKI_AGAD, chopped = k->variant == MHO_TIKI_CHOPPED;
+  double lr = k->transfer_rate * (k->auto_scale ? b->job.learning_rate : 1), unit;
+  if (k->variant == MHO_TIKI_V2)
+    unit = k->granularity * b->job.nominal_step;
+  else
+    unit = k->granularity * b->job.fast_step *
+           (k->auto_granularity > 0 ? k->auto_granularity / (ROWS * (double)k->transfer_every) : 1);
+
+  for (int j = 0; j < COLS; j++) {
+    int c = row * COLS + j;
+    mho_real gain = (mho_real)(lr / unit);
+    if (agad) {
+      double m = (double)(pass % period + 1);
+      p->mean[c] += (mho_real)fmin(k->tail / m, 1) * (a[j] - p->mean[c]);
+      if (pass >= period)
+        p->h[c] += (mho_real)p->in[row] * gain * (a[j] - p->past[c]);
+      if (pass % period + 1 == period)
+        p->past[c] = p->mean[c];
+    } else {
+      p->h[c] += (mho_real)(chopped ? p->in[row] * p->out[j] : 1) * gain * a[j];
+    }
+    p->pulses[c] += empty(k, &p->h[c], b->own->buffer[c]);
+  }
+
+  bool turns = agad || !k->chop_random
+                   ? (pass + 1) % period == 0
+                   : (double)uniform(b, event, MHO_TRANSFER_CHOP_ROW, 0) < k->chop_in;
+  if ((agad || chopped) && turns)
+    p->in[row] = -p->in[row];
+  if (chopped && row == ROWS - 1)
+    for (int j = 0; j < COLS; j++)
+      if ((double)uniform(b, pass, MHO_TRANSFER_CHOP_COL, j) < k->chop_out)
+        p->out[j] = -p->out[j];
+}
+
+/* The rate that auto_scale gives a sample of one batch each. */
+static double scaled_rate(const bench *b, plain *p, double scale) {
+  const mho_tiki_keys *k = b->own->keys;
+  double x = 0, d = 0, keep = k->scale_momentum;
+  for (int i = 0; i < ROWS; i++)
+    x = fmax(x, fabs((double)b->x[i]));
+  for (int j = 0; j < COLS; j++)
+    d = fmax(d, scale * fabs((double)b->d[j]));
+  bool known = p->x_max > 0;
+  double rate = k->fast_rate * b->job.fast_step / (known ? p->x_max * p->d_max : x * d);
+  p->x_max = known ? keep * p->x_max + (1 - keep) * x : x;
+  p->d_max = known ? keep * p->d_max + (1 - keep) * d : d;
+  return rate * scale;
+}
+
+/* Ten thousand samples: the fast array takes the coincidences that scheme stochastic gives an array
+ * of its own, times the choppers; the slow one the pulses of the reference. */
+static void arithmetic(const char *update) {
+  enum { SAMPLES = 10000 };
+  char yaml[512];
+  snprintf(yaml, sizeof yaml,
+           "device: {model: linear, mapping: reference, step_up: 1e-5, step_down: 1e-5}\n"
+           "update: {scheme: tiki_taka, %s}\n",
+           update);
+  bench b;
+  bench_new(&b, yaml, NULL, ROWS, COLS);
+  const mho_tiki_keys *k = b.own->keys;
+  mho_experiment *plain_e = experiment("device: {model: linear, mapping: reference, step_up: 1e-5, "
+                                       "step_down: 1e-5}\nupdate: {scheme: stochastic}\n");
+  const mho_scheme *stochastic = (const mho_scheme *)plain_e->scheme.entry;
+  mho_crossbar *one = crossbar(plain_e, ROWS, COLS, 7);
+  plain p = {.x_max = 0};
+  double fast[CELLS] = {0}, step = b.job.nominal_step, most = 0;
+  mho_real zeros[CELLS] = {0};
+  mho_pulse_counts counts = {0};
+  near_threshold = 0;
+  for (int i = 0; i < ROWS; i++)
+    p.in[i] = 1;
+  for (int j = 0; j < COLS; j++)
+    p.out[j] = 1;
+
+  for (uint64_t s = 0; s < SAMPLES; s++) {
+    double scale = s % 2 ? 1 : 0.5;
+    fill(&b, s);
+    mho_outer_job other = b.job;
+    other.xb = one;
+    other.params = plain_e->scheme.params;
+    other.first_sample = s;
+    other.rate =
+        k->auto_scale ? -scaled_rate(&b, &p, scale) : -scale * b.job.learning_rate * k->fast_rate;
+    other.nominal_step = b.job.fast_step;
+    stochastic->draw(&other, 0);
+    mho_crossbar_set(one, 0, CELLS, zeros);
+    stochastic->replay(&other, 0, ROWS, &counts);
+    for (int c = 0; c < CELLS; c++) {
+      int sign = p.in[c / COLS] * (k->variant == MHO_TIKI_CHOPPED ? p.out[c % COLS] : 1);
+      fast[c] += sign * round((double)mho__crossbar_programmed(one)[c] / step);
+    }
+
+    take(&b, s, scale);
+    for (int c = 0; c < CELLS; c++)
+      NEAR((double)mho__crossbar_programmed(b.own->fast)[c] / step, fast[c], 2e-3, 0.3);
+    if ((s + 1) % (uint64_t)k->transfer_every == 0) {
+      uint64_t event = s / (uint64_t)k->transfer_every;
+      reference(&b, &p, event, mho__crossbar_programmed(b.own->fast) + event % ROWS * COLS);
+    }
+    for (int c = 0; c < CELLS; c++) {
+      if (b.own->buffer[c] != p.h[c])
+        fail_msg("sample %d, cell %d: buffer %.9g, reference %.9g", (int)s, c,
+                 (double)b.own->buffer[c], (double)p.h[c]);
+      most = fmax(most, fabs(p.pulses[c]));
+    }
+  }
+
+  for (int c = 0; c < CELLS; c++)
+    NEAR((double)mho__crossbar_programmed(b.slow)[c] / step, p.pulses[c], 2e-3, 0.3);
+  assert_true(most > 20);
+  assert_true(near_threshold < 40);
+  mho_crossbar_free(one);
+  mho_experiment_free(plain_e);
+  bench_free(&b);
+}
+
+static void test_arithmetic(void **state) {
+  arithmetic("variant: v2, rate: 1e-3, auto_scale: false, transfer_rate: 0.05");
+  arithmetic("variant: v2, rate: 0.01, transfer_every: 3, forget: false, momentum: 0.3, "
+             "max_pulses: 4, granularity: 0.5");
+  arithmetic("variant: chopped, rate: 1, chop_in: 0.05, chop_out: 0.1, auto_granularity: 0, "
+             "momentum: 0.25");
+  arithmetic("variant: chopped, rate: 0.3, chop_in: 0.03, chop_random: false, transfer_every: 2, "
+             "auto_granularity: 100, forget: false, max_pulses: 3");
+  arithmetic("variant: agad, rate: 2, chop_in: 0.1, tail: 3, auto_granularity: 300");
+  arithmetic("variant: agad, rate: 1e-3, auto_scale: false, transfer_rate: 0.03, chop_in: 0.03, "
+             "auto_granularity: 0, forget: false");
+}
+
+/* ---------------------------------------------------------------- ideal arrays */
+
+/* Whatever row was read has had all its products passed on. */
+static void test_ideal_v1_is_late_descent(void **state) {
+  enum { SAMPLES = 500 };
+  bench b;
+  bench_new(&b,
+            "update: {scheme: tiki_taka, variant: v1, rate: 0.5, fast_rate: 0.4, "
+            "transfer_rate: 0.25, reset: 1, transfer_every: 2}\n",
+            NULL, ROWS, COLS);
+  double waiting[CELLS] = {0}, w[CELLS] = {0};
+
+  for (uint64_t s = 0; s < SAMPLES; s++) {
+    fill(&b, s);
+    take(&b, s, 0.7);
+    for (int c = 0; c < CELLS; c++)
+      waiting[c] += 0.5 * 0.4 * 0.25 * 0.7 * (double)b.x[c / COLS] * (double)b.d[c % COLS];
+    if (s % 2 == 0)
+      continue;
+    for (int j = 0; j < COLS; j++) {
+      size_t c = s / 2 % ROWS * COLS + (size_t)j;
+      w[c] += waiting[c];
+      waiting[c] = 0;
+    }
+    for (int c = 0; c < CELLS; c++)
+      NEAR(mho__crossbar_programmed(b.slow)[c], w[c], 0, 1e-6);
+  }
+  bench_free(&b);
+}
+
+/* ---------------------------------------------------------------- means */
+
+/* Soft bounds against a reference in the middle, a = 2 w_max (g - 1/2): a pulse up is
+ * a += q (1 - a), one down a -= q (1 + a) in units of half the range, q the step. Samples of n
+ * pulses up on average, every third of n down: a <- (1 - q n) a +- q n, C <- C + r a. The slow
+ * array's steps are a power of 2, so that floats add them without a rest. */
+static void means(const char *update, double r) {
+  enum { N = 64, SAMPLES = 40000 };
+  const double q = 2e-3, n = 0.98;
+  char yaml[512];
+  snprintf(yaml, sizeof yaml,
+           "device: {model: soft_bounds, mapping: reference, step_up: %g, step_down: %g}\n"
+           "update: {scheme: tiki_taka, auto_scale: false, %s}\n",
+           q, q, update);
+  static bench b;
+  bench_new(&b, yaml,
+            "device: {model: linear, mapping: reference, step_up: 1.52587890625e-5, "
+            "step_down: 1.52587890625e-5}\n",
+            N, N);
+  const mho_tiki_keys *k = b.own->keys;
+  double range = b.own->fast->w_max / 2, sum[N] = {0}, mean[N] = {0}, past[N] = {0};
+  uint64_t period = (uint64_t)fmax(ceil(1 / k->chop_in), 2);
+  bool agad = k->variant == MHO_TIKI_AGAD, chops = agad || k->variant == MHO_TIKI_CHOPPED;
+  double sign[N], fast[N] = {0}, in_pulses = b.job.fast_step;
+  for (int i = 0; i < N; i++)
+    sign[i] = b.x[i] = 1;
+
+  for (uint64_t s = 0; s < SAMPLES; s++) {
+    double way = s % 3 == 2 ? -1 : 1;
+    for (int j = 0; j < N; j++)
+      b.d[j] = (mho_real)(way * n * in_pulses / (b.job.learning_rate * k->fast_rate));
+    take(&b, s, 1);
+
+    for (int i = 0; i < N; i++)
+      fast[i] += q * n * (way * sign[i] - fast[i]);
+    int row = (int)(s % N);
+    uint64_t pass = s / N, m = pass % period + 1;
+    double shown = range * fast[row];
+    if (agad) {
+      mean[row] += fmin(k->tail / (double)m, 1) * (shown - mean[row]);
+      sum[row] += pass >= period ? sign[row] * (shown - past[row]) : 0;
+      past[row] = m == period ? mean[row] : past[row];
+    } else {
+      sum[row] += sign[row] * shown;
+    }
+    if (chops && m == period)
+      sign[row] = -sign[row];
+  }
+
+  /* choppers count in steps of the fast array, and give one of the slow */
+  double got = 0, want = 0, steps = chops ? b.job.nominal_step / b.job.fast_step : 1;
+  for (int i = 0; i < N; i++) {
+    want += r * steps * sum[i] / N;
+    for (int j = 0; j < N; j++)
+      got += (double)mho__crossbar_programmed(b.slow)[i * N + j] / (N * N);
+  }
+  if (b.own->buffer) /* what has not become pulses yet */
+    for (int c = 0; c < N * N; c++)
+      got += (double)b.own->buffer[c] * b.job.nominal_step / (N * N);
+  NEAR(got, want, 1e-3, 0);
+  bench_free(&b);
+}
+
+static void test_means(void **state) {
+  means("variant: v1, rate: 0.01, transfer_rate: 1e-3", 1e-3);
+  means("variant: v2, rate: 0.01, transfer_rate: 1e-3, forget: false, max_pulses: 9", 1e-3);
+  means("variant: chopped, rate: 0.01, transfer_rate: 1e-3, forget: false, max_pulses: 9, chop_in: "
+        "0.05, chop_random: false, auto_granularity: 0",
+        1e-3);
+  means("variant: agad, rate: 0.01, transfer_rate: 2e-3, forget: false, max_pulses: 9, chop_in: "
+        "0.05, auto_granularity: 0",
+        2e-3);
+}
+
+/* ---------------------------------------------------------------- lines of patches and biases */
+
+/* Mean change of every weight over seeds of the noise against that of exact descent, which sums
+ * products of patches by other code: biases and convolutions have lines of ones and of patches. */
+static void lines(const char *network, const char *scheme) {
+  enum { SEEDS = 400 };
+  double *sum = NULL, *squares = NULL;
+  mho_real *start = NULL, *exact = NULL;
+  size_t n = 0;
+
+  for (int s = -1; s < SEEDS; s++) {
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml,
+             "dataset: {train: 12}\nrule: bp\ndevice: {model: linear, step_up: 1e-3, step_down: "
+             "1e-3}\n%s\ntrain: {batch: 12, epochs: 1, seeds: {noise: %d}}\n"
+             "update: {optimizer: sgd, layer_rates: plain, rate: 0.5, scheme: %s}\n",
+             network, s + 1, s < 0 ? "exact" : scheme);
+    mho_experiment *e = experiment(yaml);
+    mho_trainer *t = trainer(e);
+    const mho_network *net = mho_trainer_network(t);
+    mho_epoch_row row;
+    if (s < 0) {
+      n = net->n_weights;
+      sum = calloc(n, sizeof *sum);
+      squares = calloc(n, sizeof *squares);
+      start = calloc(n, sizeof *start);
+      exact = calloc(n, sizeof *exact);
+    }
+
+    size_t at = 0;
+    for (int c = 0; s < 0 && c < net->n_trained; c++) {
+      size_t cells = mho_crossbar_cells(net->connection[c].xb);
+      memcpy(start + at, mho__crossbar_programmed(net->connection[c].xb), cells * sizeof *start);
+      at += cells;
+    }
+    OK(mho_trainer_epoch(t, &row, &ei));
+    at = 0;
+    for (int c = 0; c < net->n_trained; c++) {
+      size_t cells = mho_crossbar_cells(net->connection[c].xb);
+      const mho_real *w = mho__crossbar_programmed(net->connection[c].xb);
+      for (size_t i = 0; i < cells; i++) {
+        double d = (double)(w[i] - start[at + i]);
+        if (s < 0)
+          exact[at + i] = (mho_real)d;
+        else {
+          sum[at + i] += d / SEEDS;
+          squares[at + i] += d * d / SEEDS;
+        }
+      }
+      at += cells;
+    }
+    mho_trainer_free(t);
+    mho_experiment_free(e);
+  }
+
+  double product = 0, square = 0, error = 0, expected = 0;
+  for (size_t i = 0; i < n; i++) {
+    double d = sum[i] - (double)exact[i];
+    product += sum[i] * (double)exact[i];
+    square += (double)exact[i] * (double)exact[i];
+    error += d * d;
+    expected += (squares[i] - sum[i] * sum[i]) / (SEEDS - 1);
+  }
+  NEAR(product / square, 1, 0, 0.02);
+  NEAR(error / expected, 1, 0.2, 0); /* nothing but noise is between them */
+  free(sum);
+  free(squares);
+  free(start);
+  free(exact);
+}
+
+static void test_lines(void **state) {
+  lines("network: {hidden: [7], biases: true}", "stochastic");
+  lines("network: {topology: conv, conv: [3x3p1s2 pool2 6], biases: true}", "stochastic");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_arithmetic),
+      cmocka_unit_test(test_ideal_v1_is_late_descent),
+      cmocka_unit_test(test_means),
+      cmocka_unit_test(test_lines),
+  };
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
+}
