@@ -3,6 +3,7 @@
 #include "base/streams.h"
 #include "mho/model/check.h"
 #include "network/control.h"
+#include "network/lines.h"
 #include "network/neuron_circuit.h"
 
 #include <math.h>
@@ -575,6 +576,16 @@ static mho_err add_disturb(mho_network *net, const mho_network_options *o, mho_e
   return err;
 }
 
+mho_err mho__network_lines(mho_network *net, const mho_network_options *o, mho_errinfo *ei) {
+  mho_wired_free(net->wired);
+  mho_disturb_free(net->disturb);
+  net->wired = NULL;
+  net->disturb = NULL;
+
+  mho_err err = add_wires(net, o, ei);
+  return err ? err : add_disturb(net, o, ei);
+}
+
 /* Behind outputs that hold states, which a topology takes for the read-out, the layer that has
  * their activities. */
 static mho_err add_answer(mho_graph *g, mho_errinfo *ei) {
@@ -613,9 +624,7 @@ static mho_err build(mho_network *net, const mho_network_options *o, mho_errinfo
   if (!err)
     err = fill(net, o, g, ei);
   if (!err)
-    err = add_wires(net, o, ei);
-  if (!err)
-    err = add_disturb(net, o, ei);
+    err = mho__network_lines(net, o, ei);
   mho_free(g);
   return err;
 }

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/streams.h"
 #include "mho/experiment.h"
+#include "network/lines.h"
 #include "train/arrays.h"
 #include "train/updater.h"
 
@@ -205,6 +206,24 @@ static mho_err new_fast_lines(mho_updater *u, mho_errinfo *ei) {
   return err;
 }
 
+/* Lines of crossbars that have borrowed banks of these arrays, which lie on them, too. */
+static mho_err renew_lines(mho_updater *u, mho_errinfo *ei) {
+  const mho_experiment *e = u->e;
+  mho_network_options o = {.device = (const mho_device_model *)e->device.entry,
+                           .device_params = e->device.params,
+                           .device_config = &e->device_config,
+                           .array_config = &e->array_config,
+                           .pulsed = true,
+                           .pool = u->pool};
+  if (!crossbar_of(u->net, 0)->borrowed)
+    return MHO_OK;
+
+  mho_err err = mho__network_lines(u->net, &o, ei);
+  if (!err)
+    mho_network_refresh(u->net, u->at->update, true);
+  return err;
+}
+
 /* Scratch of a replay with arrays of the scheme's own, see mho_scheme.fast. */
 static size_t fast_scratch(const mho_updater *u) {
   size_t most = 0;
@@ -236,7 +255,7 @@ static mho_err new_scratch(mho_updater *u, mho_errinfo *ei) {
 mho_err mho__updater_new(const mho_experiment *e, mho_network *net, mho_pool *pool,
                          mho_standing *at, mho_updater **out, mho_errinfo *ei) {
   static mho_err (*const make[])(mho_updater * u, mho_errinfo * ei) = {
-      new_slabs, new_weight_arrays, new_trains, new_own, new_fast_lines, new_scratch};
+      new_slabs, new_weight_arrays, new_trains, new_own, new_fast_lines, renew_lines, new_scratch};
   mho_updater *u = mho_alloc(1, sizeof *u);
   *out = NULL;
   if (!u)

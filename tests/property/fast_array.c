@@ -1,0 +1,353 @@
+/* The fast array beside the slow one, in a training: reads of a row through noise, converters and
+ * wires; residual learning shows both arrays, with choppers, drift, noise and wires; what a scheme
+ * keeps goes through checkpoints; what does not fit is refused.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/weights.h"
+#include "experiment.h"
+#include "mho/model/check.h"
+#include "program/tiki_taka.h"
+#include "train/trainer.h"
+
+#define NET "dataset: {train: 150}\nnetwork: {hidden: [12]}\ntrain: {batch: 50, epochs: 3}\n"
+#define SOFT                                                                                       \
+  "device: {model: soft_bounds, step_up: 0.01, step_down: 0.02, mapping: %s, "                     \
+  "variation: {step: 0.2, g_low: 0.05}}\n"
+
+typedef struct training {
+  mho_experiment *e;
+  mho_trainer *t;
+  mho_network *net;
+} training;
+
+static training training_new(const char *yaml) {
+  training n = {.e = experiment(yaml)};
+  n.t = trainer(n.e);
+  n.net = mho_trainer_network(n.t);
+  return n;
+}
+
+static void training_free(training *n) {
+  mho_trainer_free(n->t);
+  mho_experiment_free(n->e);
+}
+
+static mho_tiki *own_of(const training *n, int c) {
+  return n->t->updater->own[c];
+}
+
+/* ---------------------------------------------------------------- residual learning */
+
+/* The weight that the first `banks` banks of a crossbar have, as they are or after a time. */
+static double weight_of(const mho_crossbar *x, int banks, size_t cell, double after) {
+  double sum = 0;
+  for (int k = 0; k < banks; k++) {
+    float g = x->bank[k]->g[cell];
+    if (after > 0)
+      mho_cells_drifted(x->bank[k], after, cell, 1, &g);
+    sum += x->w_max * x->role[k].gain * (double)g;
+  }
+  return sum;
+}
+
+static void shows_both(const training *n, double gamma, double after) {
+  for (int c = 0; c < n->net->n_trained; c++) {
+    const mho_crossbar *x = n->net->connection[c].xb;
+    const mho_tiki *own = own_of(n, c);
+    size_t cols = (size_t)x->cols;
+    double largest = 0;
+
+    assert_int_equal(x->n_banks, 4);
+    for (size_t i = 0; i < mho_crossbar_cells(x); i++) {
+      int sign = own->row ? own->row[i / cols] : 1;
+      sign *= own->col ? own->col[i % cols] : 1;
+      double fast = weight_of(own->fast, 2, i, after);
+      largest = fmax(largest, fabs(fast));
+      NEAR(mho__crossbar_programmed(x)[i], weight_of(x, 2, i, after) + gamma * sign * fast, 0,
+           1e-5 * (1 + gamma) * x->w_max);
+    }
+    assert_true(largest > 0.02 * mho_crossbar_w_max(own->fast));
+  }
+}
+
+static void test_residual(void **state) {
+  static const char *const mappings[] = {"differential", "reference", "offset"};
+  static const char *const variants[] = {
+      "v1", "v2, granularity: 0.1", "chopped, chop_in: 0.3, chop_out: 0.3", "agad, chop_in: 0.4"};
+  for (int m = 0; m < 3; m++)
+    for (int v = 0; v < 4; v++) {
+      char yaml[1024];
+      snprintf(yaml, sizeof yaml,
+               NET SOFT "update: {scheme: tiki_taka, gamma: 0.3, fast_mapping: %s, variant: %s}\n",
+               mappings[m], mappings[(m + v) % 3], variants[v]);
+      training n = training_new(yaml);
+      mho_epoch_row row;
+      for (int epoch = 0; epoch < 2; epoch++)
+        OK(mho_trainer_epoch(n.t, &row, &ei));
+      shows_both(&n, 0.3, 0);
+      int turned = 0;
+      for (int i = 0; own_of(&n, 0)->row && i < 64; i++)
+        turned += own_of(&n, 0)->row[i] < 0;
+      assert_true(v < 2 ? !turned : turned > 0);
+      training_free(&n);
+    }
+}
+
+/* Time leaves both arrays what it leaves of their cells. */
+static void test_residual_drifts(void **state) {
+  training n = training_new(
+      NET "device: {model: soft_bounds, step_up: 0.01, step_down: 0.01, drift: {law: power, nu: "
+          "0.1, nu_spread: 0.05}}\nupdate: {scheme: tiki_taka, gamma: 0.5, variant: chopped, "
+          "chop_in: 0.3}\n");
+  mho_epoch_row row;
+  OK(mho_trainer_epoch(n.t, &row, &ei));
+  OK(mho_trainer_age(n.t, 1e4, &ei));
+  shows_both(&n, 0.5, 1e4);
+  training_free(&n);
+}
+
+/* Variance of a read of ones is that of the devices of both: 2 of a pair and 2 gamma^2. */
+static void test_residual_noise(void **state) {
+  enum { READS = 6000 };
+  training n = training_new(NET "device: {model: linear}\narray: {read_noise: 0.02}\n"
+                                "update: {scheme: tiki_taka, gamma: 0.8, variant: v1}\n");
+  const mho_crossbar *x = n.net->connection[1].xb;
+  mho_real in[12], out[10], *scratch = mho_alloc(mho_crossbar_scratch(x, 1), sizeof *scratch);
+  double sum = 0, squares = 0;
+  for (int i = 0; i < 12; i++)
+    in[i] = 1;
+  for (int r = 0; r < READS; r++) {
+    mho_crossbar_read(x, &(mho_read){.n = 1,
+                                     .x = in,
+                                     .y = out,
+                                     .scale = 1,
+                                     .clock = {.update = (uint64_t)r},
+                                     .scratch = scratch});
+    for (int j = 0; j < 10; j++) {
+      double exact = 0;
+      for (int i = 0; i < 12; i++)
+        exact += (double)mho_crossbar_matrix(x)[i * 10 + j];
+      sum += ((double)out[j] - exact) / (10 * READS);
+      squares += pow((double)out[j] - exact, 2) / (10 * READS);
+    }
+  }
+  double sigma = 0.02 * x->w_max, want = 12 * sigma * sigma * (2 + 2 * 0.8 * 0.8);
+  NEAR(sum, 0, 0, 5 * sqrt(want / (10 * READS)));
+  NEAR(squares, want, 5 * sqrt(2.0 / (10 * READS)), 0);
+  mho_free(scratch);
+  training_free(&n);
+}
+
+/* Wires see four banks: the effective matrix is that of the slow array alone, in its own wires, and
+ * gamma times that of the fast one in its. */
+static void test_residual_wires(void **state) {
+  training n =
+      training_new(NET "device: {model: soft_bounds, step_up: 0.01, step_down: 0.01}\n"
+                       "array: {wire: {r_word: 30 ohm, r_bit: 20 ohm}}\n"
+                       "update: {scheme: tiki_taka, gamma: 0.5, variant: chopped, chop_in: 0.3}\n");
+  mho_epoch_row row;
+  OK(mho_trainer_epoch(n.t, &row, &ei));
+  const mho_experiment *e = n.e;
+  mho_crossbar *x = n.net->connection[0].xb, *slow, *fast;
+  const mho_tiki *own = own_of(&n, 0);
+  mho_crossbar_options o = {.device = (const mho_device_model *)e->device.entry,
+                            .device_params = e->device.params,
+                            .device_config = &e->device_config,
+                            .mapping = (const mho_mapping *)e->mapping.entry,
+                            .array = (const mho_array_model *)e->array.entry,
+                            .array_params = e->array.params,
+                            .array_config = &e->array_config,
+                            .w_max = mho_crossbar_w_max(x)};
+  OK(mho_crossbar_new(x->rows, x->cols, &o, &slow, &ei));
+  OK(mho_crossbar_new(x->rows, x->cols, &o, &fast, &ei));
+  size_t cells = mho_crossbar_cells(x), cols = (size_t)x->cols;
+  for (int k = 0; k < 2; k++)
+    for (size_t i = 0; i < cells; i++) {
+      slow->bank[k]->g[i] = x->bank[k]->g[i];
+      int other = own->row[i / cols] < 0 ? 1 - k : k;
+      fast->bank[k]->g[i] = own->fast->bank[other]->g[i];
+    }
+  mho_crossbar_refresh(slow, 0, cells);
+  mho_crossbar_refresh(fast, 0, cells);
+  mho_wired *wired;
+  OK(mho_wired_new(2, (mho_crossbar *[]){slow, fast}, &e->array_config, &e->device_config, NULL,
+                   &wired, &ei));
+  mho_wired_refresh(wired, 0, true);
+
+  double weakened = 0;
+  for (size_t i = 0; i < cells; i++) {
+    double want = (double)mho_crossbar_matrix(slow)[i] + 0.5 * (double)mho_crossbar_matrix(fast)[i];
+    NEAR(mho_crossbar_matrix(x)[i], want, 0, 2e-5 * x->w_max);
+    weakened = fmax(weakened, fabs(want - (double)mho__crossbar_programmed(x)[i]));
+  }
+  assert_true(weakened > 0.01 * x->w_max);
+  mho_wired_free(wired);
+  mho_crossbar_free(slow);
+  mho_crossbar_free(fast);
+  training_free(&n);
+}
+
+/* ---------------------------------------------------------------- reads of a row */
+
+/* A row is what a read of its line alone gives, through mismatch, law and wires. */
+static void test_row_is_a_read(void **state) {
+  training n = training_new(
+      NET "device: {model: soft_bounds, step_up: 0.01, step_down: 0.01, iv: {law: hfo2}}\n"
+          "array: {model: periphery, mismatch: {gain: 0.1, input_gain: 0.1}, "
+          "saturation: 0.1, adc_range: fixed, adc_full_scale: 8}\n"
+          "update: {scheme: tiki_taka, variant: v1}\n");
+  mho_epoch_row epoch;
+  OK(mho_trainer_epoch(n.t, &epoch, &ei));
+  mho_crossbar *x = own_of(&n, 0)->fast;
+  mho_real in[64], out[12], shown[12];
+  mho_real *scratch = mho_alloc(mho_crossbar_scratch(x, 1), sizeof *scratch);
+
+  for (int row = 0; row < 64; row += 9) {
+    memset(in, 0, sizeof in);
+    in[row] = 1;
+    mho_crossbar_read(x, &(mho_read){.n = 1, .x = in, .y = out, .scale = 1, .scratch = scratch});
+    mho_crossbar_read_row(x, row, mho_crossbar_matrix(x) + row * 12, (mho_clock){0}, shown,
+                          scratch);
+    for (int j = 0; j < 12; j++)
+      NEAR(shown[j], (double)out[j], 1e-5, 1e-7);
+  }
+  mho_free(scratch);
+  training_free(&n);
+}
+
+/* Noise of a row is that of a pair, and a converter of 5 bits has steps of w_max/15 over the gain
+ * of its amplifier, a power of 2 that the row just fits. */
+static void test_row_noise_and_steps(void **state) {
+  enum { READS = 4000 };
+  training n = training_new(NET "device: {model: linear}\n"
+                                "array: {read_noise: 0.03}\n"
+                                "update: {scheme: tiki_taka, variant: v1}\n");
+  mho_crossbar *x = own_of(&n, 0)->fast;
+  mho_real out[12], weights[12] = {0};
+  mho_real *scratch = mho_alloc(mho_crossbar_scratch(x, 1), sizeof *scratch);
+  double squares = 0;
+  for (int r = 0; r < READS; r++) {
+    mho_crossbar_read_row(x, 3, weights, (mho_clock){.update = (uint64_t)r}, out, scratch);
+    for (int j = 0; j < 12; j++)
+      squares += (double)out[j] * (double)out[j] / (12 * READS);
+  }
+  NEAR(squares, 2 * pow(0.03 * x->w_max, 2), 5 * sqrt(2.0 / (12 * READS)), 0);
+  mho_free(scratch);
+  training_free(&n);
+
+  n = training_new(NET "device: {model: linear}\narray: {adc_bits: 5}\n"
+                       "update: {scheme: tiki_taka, variant: v1}\n");
+  x = own_of(&n, 0)->fast;
+  scratch = mho_alloc(mho_crossbar_scratch(x, 1), sizeof *scratch);
+  for (int j = 0; j < 12; j++)
+    weights[j] = (mho_real)(x->w_max * 0.22 * (j - 5.3) / 6.7);
+  mho_crossbar_read_row(x, 3, weights, (mho_clock){0}, out, scratch);
+  double step = x->w_max / 15 / 4; /* 4 times .22 is below 1, 8 times is not */
+  for (int j = 0; j < 12; j++)
+    NEAR(out[j], step * round((double)weights[j] / step), 1e-5, 1e-6);
+  mho_free(scratch);
+  training_free(&n);
+}
+
+/* With wires a transfer sees what wires make of the row. */
+static void test_row_in_wires(void **state) {
+  training n = training_new(NET "device: {model: soft_bounds, step_up: 0.01, step_down: 0.01}\n"
+                                "array: {wire: {r_word: 30 ohm, r_bit: 20 ohm}}\n"
+                                "update: {scheme: tiki_taka, variant: v1}\n");
+  mho_epoch_row row;
+  OK(mho_trainer_epoch(n.t, &row, &ei));
+  const mho_tiki *own = own_of(&n, 0);
+  double most = 0;
+  for (size_t i = 0; i < mho_crossbar_cells(own->fast); i++) {
+    double sum = (double)(mho__crossbar_programmed(own->fast)[i] + own->wired[i]);
+    NEAR(sum, (double)mho_crossbar_matrix(own->fast)[i], 0, 1e-6);
+    most = fmax(most, fabs((double)own->wired[i]));
+  }
+  assert_true(most > 1e-3);
+  training_free(&n);
+}
+
+/* ---------------------------------------------------------------- symmetry */
+
+/* The shift is the weight where steps up and down are of one size; the array begins there, off by
+ * the error that is asked for. */
+static void test_shift(void **state) {
+  static const char *const mappings[] = {"differential", "reference"};
+  for (int m = 0; m < 2; m++)
+    for (int with_error = 0; with_error < 2; with_error++) {
+      char yaml[1024];
+      snprintf(yaml, sizeof yaml,
+               NET SOFT "update: {scheme: tiki_taka, variant: v2, symmetry_error: %g}\n",
+               mappings[m], with_error ? 0.1 : 0.0);
+      training n = training_new(yaml);
+      const mho_tiki *own = own_of(&n, 0);
+      const mho_crossbar *x = own->fast;
+      float up[1], down[1], set[1] = {1}, reset[1] = {-1};
+      double squares = 0;
+      size_t cells = mho_crossbar_cells(x);
+
+      for (size_t i = 0; i < cells; i++) {
+        double w = 0;
+        for (int k = 0; k < 2; k++) {
+          const mho_cells *c = x->bank[k];
+          double low = (double)c->low[i], high = (double)c->high[i], g = (double)c->g[i];
+          if (mho_crossbar_writes(x, k)) /* s_up (high - g) = s_down (g - low), as of soft bounds */
+            g = ((double)c->col[0][i] * high + (double)c->col[1][i] * low) /
+                ((double)c->col[0][i] + (double)c->col[1][i]);
+          w += x->w_max * x->role[k].gain * g;
+        }
+        double off = (double)own->shift[i] - w / x->w_max;
+        squares += off * off / (double)cells;
+        if (!with_error)
+          NEAR(off, 0, 0, 1e-4);
+      }
+      mho_cells_mean_step(x->bank[0], 5, 1, set, up);
+      mho_cells_mean_step(x->bank[0], 5, 1, reset, down);
+      if (!with_error && m == 1)
+        NEAR(up[0], -down[0], 0.05, 0);
+      double sigma = 0.1 * mho_crossbar_w_max(x) / x->w_max;
+      if (with_error)
+        NEAR(sqrt(squares), sigma, 5 / sqrt(2.0 * (double)cells), 0);
+      training_free(&n);
+    }
+}
+
+/* ---------------------------------------------------------------- refused */
+
+static void refused(const char *yaml, const char *sentence) {
+  mho_config *c;
+  mho_experiment *e;
+  OK(mho_config_new(&c, &ei));
+  OK(mho_config_text(c, yaml, "test", &ei));
+  mho_err err = mho_experiment_new(registry, c, false, &e, &ei);
+  if (err != MHO_ECONFIG || !strstr(ei.message, sentence))
+    fail_msg("%s: %s", yaml, err ? ei.message : "taken");
+  mho_config_free(c);
+}
+
+#define TIKI(keys) "update: {scheme: tiki_taka, " keys "}\n"
+static void test_refused(void **state) {
+  refused(TIKI("variant: agad"), "the buffer gives pulses");
+  refused(TIKI("variant: v1, gamma: 0.1"), "banks of devices");
+  refused("device: {model: pcm, mapping: one_sided}\n" TIKI("variant: v2"),
+          "devices that are only SET");
+  refused("device: {model: pcm}\n" TIKI("fast_mapping: reference"), "use one_sided");
+  refused("device: {model: linear, mapping: one_sided}\n" TIKI("variant: chopped"),
+          "devices that are only SET");
+  refused("device: {model: linear, mapping: single}\n" TIKI("variant: v1"), "of both signs");
+  refused("device: linear\n" TIKI("optimizer: adam"), "use sgd");
+  refused("device: linear\n" TIKI("clip: 1"), "never holds a whole gradient");
+  refused("device: linear\nprogram: {initial: scheme}\n" TIKI("variant: v1"),
+          "writes outer products");
+  refused("device: linear\narray: {model: spice}\n" TIKI("variant: v1"), "single rows");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_residual),       cmocka_unit_test(test_residual_drifts),
+      cmocka_unit_test(test_residual_noise), cmocka_unit_test(test_residual_wires),
+      cmocka_unit_test(test_row_is_a_read),  cmocka_unit_test(test_row_noise_and_steps),
+      cmocka_unit_test(test_row_in_wires),   cmocka_unit_test(test_shift),
+      cmocka_unit_test(test_refused),
+  };
+  return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
+}
