@@ -140,6 +140,22 @@ static int empty(const mho_tiki_keys *k, mho_real *h, mho_real theirs) {
   return n;
 }
 
+/* Variant v1: as many slots as the largest of a row asks for, in each a pulse by chance. */
+static void pulse_at_once(const bench *b, plain *p, uint64_t event, double lr, const mho_real *a) {
+  double most = 0, step = b->job.nominal_step;
+  for (int j = 0; j < COLS; j++)
+    most = fmax(most, fabs((double)a[j]));
+  int slots = (int)fmin(ceil(lr * most / step), (double)b->own->keys->trains.max_length);
+  for (int s = 0; s < slots; s++)
+    for (int j = 0; j < COLS; j++) {
+      uint32_t word;
+      double q = lr / (step * slots) * fabs((double)a[j]);
+      mho_rng_u32(b->own->rng, mho__step_transfer(event, s), (uint64_t)j, 1, &word);
+      bool pulses = word < (q >= 1 ? UINT32_MAX : (uint32_t)(q * 0x1p32));
+      p->pulses[event % ROWS * COLS + (uint64_t)j] += pulses * (a[j] < 0 ? -1 : 1);
+    }
+}
+
 /* One row of the fast array, a, is passed on. */
 static void reference(const bench *b, plain *p, uint64_t event, const mho_real *a) {
   const mho_tiki_keys *k = b->own->keys;
@@ -147,6 +163,10 @@ static void reference(const bench *b, plain *p, uint64_t event, const mho_real *
   uint64_t pass = event / ROWS, period = (uint64_t)fmax(ceil(1 / k->chop_in), 2);
   bool agad = k->variant == MHO_TIKI_AGAD, chopped = k->variant == MHO_TIKI_CHOPPED;
   double lr = k->transfer_rate * (k->auto_scale ? b->job.learning_rate : 1), unit;
+  if (k->variant == MHO_TIKI_V1) {
+    pulse_at_once(b, p, event, lr, a);
+    return;
+  }
   if (k->variant == MHO_TIKI_V2)
     unit = k->granularity * b->job.nominal_step;
   else
@@ -247,7 +267,7 @@ static void arithmetic(const char *update) {
       reference(&b, &p, event, mho__crossbar_programmed(b.own->fast) + event % ROWS * COLS);
     }
     for (int c = 0; c < CELLS; c++) {
-      if (b.own->buffer[c] != p.h[c])
+      if (b.own->buffer && b.own->buffer[c] != p.h[c])
         fail_msg("sample %d, cell %d: buffer %.9g, reference %.9g", (int)s, c,
                  (double)b.own->buffer[c], (double)p.h[c]);
       most = fmax(most, fabs(p.pulses[c]));
@@ -258,12 +278,16 @@ static void arithmetic(const char *update) {
     NEAR((double)mho__crossbar_programmed(b.slow)[c] / step, p.pulses[c], 2e-3, 0.3);
   assert_true(most > 20);
   assert_true(near_threshold < 40);
+  assert_true(b.counts.reads == SAMPLES / k->transfer_every * COLS);
+  assert_true(b.counts.coincided == b.counts.set + b.counts.reset);
   mho_crossbar_free(one);
   mho_experiment_free(plain_e);
   bench_free(&b);
 }
 
 static void test_arithmetic(void **state) {
+  arithmetic("variant: v1, rate: 0.02");
+  arithmetic("variant: v1, rate: 1e-3, auto_scale: false, transfer_rate: 0.05, transfer_every: 2");
   arithmetic("variant: v2, rate: 1e-3, auto_scale: false, transfer_rate: 0.05");
   arithmetic("variant: v2, rate: 0.01, transfer_every: 3, forget: false, momentum: 0.3, "
              "max_pulses: 4, granularity: 0.5");

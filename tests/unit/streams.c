@@ -11,7 +11,7 @@
 
 /* Which seed a purpose has, and of which schemes, of which a run has one, it is. */
 enum { SEED_RUN, SEED_DESIGN, SEED_ZERO, SEED_ONE, SEED_SAMPLE };
-enum { ANY, PLAIN, VERIFY, STOCHASTIC, SCHEMES };
+enum { ANY, PLAIN, VERIFY, STOCHASTIC, TIKI_TAKA, SCHEMES };
 
 /* Fields of an address: the bits outside `free` are a tag, those inside it count, from `first` to
  * `last`. */
@@ -44,6 +44,7 @@ enum {
   GRAPH,
   CHIP,
   MISMATCH,
+  SYMMETRY,
   NEURONS,
   COPIES,
   SHUFFLE,
@@ -56,6 +57,7 @@ enum {
   PULSE_VERIFY,
   PULSE_VERIFY_INITIAL,
   PULSE_SLOT,
+  PULSE_TRANSFER,
   PULSE_REFRESH,
   PULSE_TRIAL,
   ROUND_PLAIN,
@@ -63,6 +65,7 @@ enum {
   ROUND_VERIFY,
   ROUND_VERIFY_INITIAL,
   ROUND_SLOT,
+  ROUND_TRANSFER,
   WRITE_VERIFY,
   WRITE_VERIFY_INITIAL,
   WRITE_REFRESH,
@@ -103,6 +106,8 @@ static const purpose table[PURPOSES] = {
 
     [CHIP] = {"cells of the chip", SEED_RUN, ANY, CROSSBARS(CHIP), COUNTS(0, 4)},
     [MISMATCH] = {"mismatch", SEED_RUN, ANY, COUNTS(USE(CHIP) | BIT(20), 15), FIXED(0)},
+    [SYMMETRY] = {"symmetry points", SEED_RUN, TIKI_TAKA, COUNTS(USE(CHIP) | BIT(20), 15),
+                  FIXED(MHO_DRAW_SYMMETRY)},
     [NEURONS] = {"neurons", SEED_RUN, ANY, COUNTS(USE(CHIP) | 0xf00000, 11), FIXED(0)},
     [COPIES] = {"second circuits", SEED_RUN, ANY, COUNTS(USE(CHIP) | 0xf01000, 11), FIXED(0)},
 
@@ -118,6 +123,7 @@ static const purpose table[PURPOSES] = {
     [PULSE_VERIFY_INITIAL] = {"initial verified pulses", SEED_RUN, VERIFY, CROSSBARS(PULSE),
                               COUNTS(BIT(58), 32)},
     [PULSE_SLOT] = {"coincidences", SEED_RUN, STOCHASTIC, CROSSBARS(PULSE), COUNTS(0, 56)},
+    [PULSE_TRANSFER] = {"transfers", SEED_RUN, TIKI_TAKA, CROSSBARS(PULSE), COUNTS(0, 52)},
     [PULSE_REFRESH] = {"refresh", SEED_RUN, ANY, CROSSBARS(PULSE), COUNTS(BIT(56), 56)},
     [PULSE_TRIAL] = {"pulses of a trial", SEED_RUN, ANY, CROSSBARS(PULSE), COUNTS(BIT(62), 56)},
 
@@ -127,6 +133,8 @@ static const purpose table[PURPOSES] = {
     [ROUND_VERIFY_INITIAL] = {"initial verifying reads", SEED_RUN, VERIFY, CROSSBARS(ROUND),
                               COUNTS(BIT(46), 20)},
     [ROUND_SLOT] = {"pulse trains", SEED_RUN, STOCHASTIC, CROSSBARS(ROUND), COUNTS(0, 44)},
+    [ROUND_TRANSFER] = {"what transfers draw", SEED_RUN, TIKI_TAKA, CROSSBARS(ROUND),
+                        COUNTS(0, 44)},
 
     [WRITE_VERIFY] = {"verified writes", SEED_RUN, VERIFY, CROSSBARS(WRITE), COUNTS(0, 44)},
     [WRITE_VERIFY_INITIAL] = {"initial verified writes", SEED_RUN, VERIFY, CROSSBARS(WRITE),
@@ -329,6 +337,20 @@ static void add_coincidences(mho_rng pulse, mho_rng round) {
   }
 }
 
+/* Transfers from a fast array, whose own stream theirs is: the trains into it are of the slow one's
+ * connection. */
+static void add_transfers(mho_rng pulse, mho_rng round) {
+  static const uint64_t events[] = {0, 1, BITS(38) - 2, BITS(38) - 1};
+  EACH(v) {
+    add_pulses(PULSE_TRANSFER, pulse, events[v]);
+    add(WRITE_ADD, mho__stream_write(pulse), mho__step_add(events[v]));
+    EACH(k)
+    add(ROUND_TRANSFER, round, mho__step_transfer(events[v], slots[k]));
+    for (int what = MHO_TRANSFER_CHOP_ROW; what <= MHO_TRANSFER_RESET; what++)
+      add(ROUND_TRANSFER, round, mho__step_transfer(events[v], what));
+  }
+}
+
 /* Of any scheme: the refresh, and weights that are written exactly. */
 static void add_writes(mho_rng pulse) {
   static const uint64_t sets[] = {0, 1, BITS(62) - 1, BITS(62)};
@@ -358,8 +380,10 @@ static void add_programming(int scheme) {
       add_plain(pulse, round);
     else if (scheme == VERIFY)
       add_verified(pulse, round);
-    else
+    else if (scheme == STOCHASTIC)
       add_coincidences(pulse, round);
+    else
+      add_transfers(pulse, round);
   }
 }
 
@@ -462,6 +486,9 @@ static void test_extremes_are_apart(void **state) {
     listed = 0;
     add_chip_and_order();
     add_programming(scheme);
+    if (scheme == TIKI_TAKA)
+      EACH(c)
+    add(SYMMETRY, mho__stream_mismatch(SEED, (uint32_t)connections[c], 0), MHO_DRAW_SYMMETRY);
     if (scheme == PLAIN) {
       add_all_reads();
       add_perturbations();
