@@ -66,7 +66,7 @@ static int8_t *new_choppers(size_t n) {
 /* Choppers of columns in every pass that a term can touch. */
 static size_t passes_of(const mho_tiki *own, const mho_own_site *site) {
   size_t each = (size_t)own->keys->transfer_every * (size_t)site->slow->rows;
-  return (size_t)site->products / each + 3;
+  return (size_t)site->products * (size_t)own->keys->transfer_reads / each + 3;
 }
 
 static bool new_tables(mho_tiki *own, const mho_own_site *site) {
@@ -124,6 +124,9 @@ mho_err mho__tiki_new(const mho_own_site *site, void **out, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ENOMEM, "no memory for a fast array");
 
   own->keys = (const mho_tiki_keys *)(const void *)site->e->scheme.params;
+  own->reads =
+      mho_array_converters_of((const mho_array_model *)site->e->array.entry, site->e->array.params)
+          .average;
   own->rng = mho__stream_round(site->noise_seed, site->index);
   mho_err err = fill(own, site, ei);
   if (err)

@@ -120,7 +120,9 @@ static const mho_param table[] = {
     P_REAL(transfer_rate, 1, 0, 1e6,
            "change of the slow array for what a row of the fast one shows"),
     MHO_P_INT(mho_tiki_keys, transfer_every, "transfer_every", 1, 1, 1e9,
-              "outer products from one read of a row to the next"),
+              "outer products from one transfer to the next"),
+    MHO_P_INT(mho_tiki_keys, transfer_reads, "transfer_reads", 1, 1, 4096,
+              "rows that are read and passed on in a transfer"),
     P_REAL(reset, 0, 0, 1, "probability that a row is brought to its zero after it was read"),
     P_REAL(granularity, 1, 1e-9, 1e9, "threshold of the buffer, in nominal steps of a weight",
            .idle = of_v1),
@@ -226,7 +228,7 @@ static void add_exactly(const mho_outer_job *job, int sample, int row0, int rows
 
 /* The pass over all rows that the outer product number k falls into. */
 static uint64_t pass_of(const mho_tiki *own, uint64_t k) {
-  return k / (uint64_t)own->keys->transfer_every / (uint64_t)own->fast->rows;
+  return mho__tiki_event(own->keys, k) / (uint64_t)own->fast->rows;
 }
 
 /* Choppers of the columns in the passes of a term; the last are those after it. */
@@ -269,18 +271,27 @@ static void take(const mho_outer_job *job, int sample, uint64_t k, int row0, int
   mho__trains_replay(job, own->fast, &chop, sample, row0, rows, counts);
 }
 
+/* The reads of a transfer, from number `first` on, of rows that are in the slab. */
+static void transfer(const mho_outer_job *job, uint64_t first, int row0, int rows,
+                     mho_pulse_counts *counts) {
+  const mho_tiki *own = job->own;
+  for (uint64_t event = first; event < first + (uint64_t)own->keys->transfer_reads; event++) {
+    int row = (int)(event % (uint64_t)job->xb->rows);
+    if (row >= row0 && row < row0 + rows)
+      mho__tiki_transfer(job, event, counts);
+  }
+}
+
 static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_counts *counts) {
   mho_tiki *own = job->own;
-  uint64_t every = (uint64_t)own->keys->transfer_every, n_rows = (uint64_t)job->xb->rows;
   size_t cols = (size_t)job->xb->cols, first = (size_t)row0 * cols, n = (size_t)rows * cols;
   double before = counts->set + counts->reset;
 
   for (int s = 0; s < job->samples; s++) {
-    uint64_t k = (uint64_t)own->at.turn + (uint64_t)s, event = k / every;
-    int row = (int)(event % n_rows);
+    uint64_t k = (uint64_t)own->at.turn + (uint64_t)s;
     take(job, s, k, row0, rows, counts);
-    if ((k + 1) % every == 0 && row >= row0 && row < row0 + rows)
-      mho__tiki_transfer(job, event, counts);
+    if ((k + 1) % (uint64_t)own->keys->transfer_every == 0)
+      transfer(job, mho__tiki_event(own->keys, k), row0, rows, counts);
   }
 
   counts->coincided += counts->set + counts->reset - before;

@@ -17,7 +17,7 @@ typedef struct mho_tiki_keys {
   int variant, fast_mapping, symmetry;
   double gamma, fast_rate, transfer_rate, scale_momentum, granularity, auto_granularity, momentum;
   double chop_in, chop_out, tail, reset, symmetry_error;
-  int64_t transfer_every, max_pulses;
+  int64_t transfer_every, transfer_reads, max_pulses;
   bool auto_scale, forget, chop_random;
 } mho_tiki_keys;
 
@@ -36,6 +36,7 @@ typedef struct mho_tiki {
   const mho_tiki_keys *keys;
   mho_crossbar *fast; /**< A */
   mho_rng rng;        /**< of what transfers draw */
+  int reads;          /**< that are averaged for one */
   mho_tiki_standing at;
   mho_real *buffer; /**< [cells] H, in thresholds; NULL with v1 */
   mho_real *mean;   /**< [cells] mu; NULL but with agad */
@@ -50,6 +51,10 @@ typedef struct mho_tiki {
   int64_t n;           /**< how many these are */
 } mho_tiki;
 
+/** Number of the first read after the outer product number k, in a run without others. */
+static inline uint64_t mho__tiki_event(const mho_tiki_keys *p, uint64_t k) {
+  return k / (uint64_t)p->transfer_every * (uint64_t)p->transfer_reads;
+}
 /** Passes from one turn of a regular chopper to the next. */
 uint64_t mho__tiki_period(const mho_tiki_keys *p);
 /** Whether rows have choppers, whether those turn at random, and whether columns have some. */

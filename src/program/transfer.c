@@ -6,7 +6,7 @@
  *
  *   v1       C_ij gets n pulses, n binomial of BL slots, E[n] = lr a_j/dw_C
  *   v2       H += lr a/(granularity dw_C)
- *   chopped  H += c_i d_j lr a/u,        u = granularity dw_A auto_granularity/(rows every)
+ *   chopped  H += c_i d_j lr a/u,        u = granularity dw_A auto_granularity/(rows every/reads)
  *   agad     H += c_i lr (a - past)/u,   mean += min(tail/m, 1) (a - mean) at read m of a period,
  *                                        past = mean when the chopper turns
  *   and of these three: n = trunc(H), at most max_pulses either way, n pulses to C_ij; where there
@@ -53,7 +53,7 @@ static void read_row(passage *p) {
   mho_clock clock = {.update = p->event};
   mho_crossbar_read_row(fast, p->row, weights, clock, p->a, p->a + 2 * p->cols);
   if (mho_crossbar_has_cells(fast))
-    p->counts->reads += p->cols;
+    p->counts->reads += (double)p->own->reads * p->cols;
   mho_real unit = (mho_real)fast->w_max;
   if (own->shift)
     for (int j = 0; j < p->cols; j++)
@@ -156,7 +156,7 @@ static double gain_of(const passage *p) {
   if (k->variant == MHO_TIKI_V2)
     return p->rate / (k->granularity * p->job->nominal_step);
 
-  double turns = (double)p->job->xb->rows * (double)k->transfer_every;
+  double turns = (double)p->job->xb->rows * (double)k->transfer_every / (double)k->transfer_reads;
   double share = k->auto_granularity > 0 ? k->auto_granularity / turns : 1;
   return p->rate / (k->granularity * p->job->fast_step * share);
 }

@@ -171,7 +171,9 @@ static void reference(const bench *b, plain *p, uint64_t event, const mho_real *
     unit = k->granularity * b->job.nominal_step;
   else
     unit = k->granularity * b->job.fast_step *
-           (k->auto_granularity > 0 ? k->auto_granularity / (ROWS * (double)k->transfer_every) : 1);
+           (k->auto_granularity > 0 ? k->auto_granularity * (double)k->transfer_reads /
+                                          (ROWS * (double)k->transfer_every)
+                                    : 1);
 
   for (int j = 0; j < COLS; j++) {
     int c = row * COLS + j;
@@ -263,8 +265,9 @@ static void arithmetic(const char *update) {
     for (int c = 0; c < CELLS; c++)
       NEAR((double)mho__crossbar_programmed(b.own->fast)[c] / step, fast[c], 2e-3, 0.3);
     if ((s + 1) % (uint64_t)k->transfer_every == 0) {
-      uint64_t event = s / (uint64_t)k->transfer_every;
-      reference(&b, &p, event, mho__crossbar_programmed(b.own->fast) + event % ROWS * COLS);
+      uint64_t n = (uint64_t)k->transfer_reads, event = s / (uint64_t)k->transfer_every * n;
+      for (uint64_t r = event; r < event + n; r++)
+        reference(&b, &p, r, mho__crossbar_programmed(b.own->fast) + r % ROWS * COLS);
     }
     for (int c = 0; c < CELLS; c++) {
       if (b.own->buffer && b.own->buffer[c] != p.h[c])
@@ -278,7 +281,7 @@ static void arithmetic(const char *update) {
     NEAR((double)mho__crossbar_programmed(b.slow)[c] / step, p.pulses[c], 2e-3, 0.3);
   assert_true(most > 20);
   assert_true(near_threshold < 40);
-  assert_true(b.counts.reads == SAMPLES / k->transfer_every * COLS);
+  assert_true(b.counts.reads == (double)(SAMPLES / k->transfer_every * k->transfer_reads * COLS));
   assert_true(b.counts.coincided == b.counts.set + b.counts.reset);
   mho_crossbar_free(one);
   mho_experiment_free(plain_e);
@@ -295,6 +298,8 @@ static void test_arithmetic(void **state) {
              "momentum: 0.25");
   arithmetic("variant: chopped, rate: 0.3, chop_in: 0.03, chop_random: false, transfer_every: 2, "
              "auto_granularity: 100, forget: false, max_pulses: 3");
+  arithmetic("variant: chopped, rate: 0.1, chop_in: 0.1, chop_out: 0.1, transfer_every: 2, "
+             "transfer_reads: 7, auto_granularity: 0");
   arithmetic("variant: agad, rate: 2, chop_in: 0.1, tail: 3, auto_granularity: 300");
   arithmetic("variant: agad, rate: 1e-3, auto_scale: false, transfer_rate: 0.03, chop_in: 0.03, "
              "auto_granularity: 0, forget: false");
