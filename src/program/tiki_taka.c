@@ -82,6 +82,38 @@ static const char *without_points(const mho_experiment *e) {
   return "what is constant cancels (update.variant: agad)";
 }
 
+/* Whether a fast array of a few cells has a symmetry point at another weight than 0. */
+static bool has_offsets(const mho_experiment *e) {
+  enum { SIDE = 8 };
+  mho_crossbar *x;
+  mho_real at[SIDE * SIDE];
+  bool is_off = false;
+  mho_crossbar_options o = {.device = (const mho_device_model *)e->device.entry,
+                            .device_params = e->device.params,
+                            .device_config = &e->device_config,
+                            .mapping = mho__tiki_mapping(e),
+                            .mapping_params = e->mapping.params,
+                            .array = (const mho_array_model *)e->array.entry,
+                            .array_params = e->array.params,
+                            .array_config = &e->array_config,
+                            .w_max = 1};
+  if (mho_crossbar_new(SIDE, SIDE, &o, &x, NULL))
+    return true; /* which is not to be said here */
+
+  mho__crossbar_symmetry(x, at);
+  for (int i = 0; i < SIDE * SIDE; i++)
+    is_off = is_off || fabs((double)at[i]) > 1e-5;
+  mho_crossbar_free(x);
+  return is_off;
+}
+
+static const char *without_offsets(const mho_experiment *e) {
+  const char *why = without_points(e);
+  if (why || keys_of(e)->symmetry_error > 0 || has_offsets(e))
+    return why;
+  return "all symmetry points are at weight 0 (device.mapping)";
+}
+
 static const char *without_shift(const mho_experiment *e) {
   const char *why = without_points(e);
   if (why || keys_of(e)->symmetry == MHO_SYMMETRY_SHIFT)
@@ -152,7 +184,7 @@ static const mho_param table[] = {
     MHO_P_CHOICE(mho_tiki_keys, symmetry, "symmetry", "shift|none", MHO_SYMMETRY_SHIFT,
                  "whether the weights at the symmetry points of the fast array are subtracted from "
                  "what it shows",
-                 .idle = without_points),
+                 .idle = without_offsets),
     P_REAL(symmetry_error, 0, 0, 10, "of what is subtracted: standard deviation, of w_max",
            .idle = without_shift),
     MHO_P_TRAINS(mho_tiki_keys, trains),

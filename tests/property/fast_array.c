@@ -311,6 +311,65 @@ static void test_shift(void **state) {
     }
 }
 
+/* ---------------------------------------------------------------- whatever it meets */
+
+/* Every rule, topology, settler and mapping brings its outer products into fast arrays, from which
+ * every trained connection learns. */
+static void test_meetings(void **state) {
+  static const char *const others[] = {
+      "rule: ep\n",
+      "rule: {phases: points, error: live}\n",
+      "rule: bp\nnetwork: {biases: true}\n",
+      "rule: fa\nfeedback: {mode: asymmetric}\n",
+      "rule: balance\n",
+      "rule: {name: balance, tied: both}\nfeedback: {scale: 0.2}\n",
+      "rule: perturb\nnetwork: {biases: true}\n",
+      "rule: {name: perturb, of: nodes}\nnetwork: {biases: true}\n",
+      "rule: dfc\nfeedback: {path: direct}\n",
+      "rule: {name: dfc, control: time, steps: 10}\nfeedback: {path: direct, q: random}\n",
+      "rule: {importance: local}\n",
+      "network: {topology: residual}\nsettle: synchronous\n",
+      "network: {topology: agt}\nfeedback: {mode: asymmetric}\n",
+      "network: {output: state}\n",
+      "network: {output: linear}\nsettle: {method: ode, tolerance: 1e-3}\n",
+      "rule: {name: perturb, of: nodes}\nnetwork: {topology: conv, conv: [4x3 pool2], biases: "
+      "true}\n",
+      "rule: ep\nnetwork: {topology: conv, conv: [4x3 pool2 6], biases: true}\n",
+      "array: {read_noise: 0.01, adc_bits: 8, dac_bits: 8, wire: {r_word: 1 ohm, tile: 16}}\n",
+      "array: {write: {select: half}}\n",
+  };
+  static const char *const variants[] = {"v1", "v2", "chopped, gamma: 0.1, chop_out: 0.1",
+                                         "agad, chop_in: 0.5, auto_granularity: 10"};
+  for (int i = 0; i < MHO_COUNT(others); i++)
+    for (int applies = 0; applies < 2; applies++) {
+      char yaml[1024];
+      bool is_conv = strstr(others[i], "conv") != NULL, is_by_trials = strstr(others[i], "pert");
+      snprintf(yaml, sizeof yaml,
+               "dataset: {train: 100}\n%strain: {batch: 50, epochs: 2}\ndevice: {model: "
+               "soft_bounds, mapping: %s}\nupdate: {scheme: tiki_taka, optimizer: sgd, rate: 1, "
+               "variant: %s, apply: %s}\n%s",
+               is_conv || strstr(others[i], "network") ? "" : "network: {hidden: [9, 8]}\n",
+               i % 2 ? "reference" : "differential", variants[i % 4],
+               applies && !is_by_trials && !strstr(others[i], "dfc") ? "sample" : "auto",
+               others[i]);
+      training n = training_new(yaml);
+      mho_epoch_row row;
+      for (int epoch = 0; epoch < 2; epoch++)
+        OK(mho_trainer_epoch(n.t, &row, &ei));
+      assert_true(isfinite(row.loss));
+      assert_true(row.verify_reads > 0);
+      for (int c = 0; c < n.net->n_trained; c++) {
+        const mho_tiki *own = own_of(&n, c);
+        size_t moved = 0, cells = mho_crossbar_cells(own->fast);
+        for (size_t k = 0; k < cells; k++)
+          moved += fabs((double)mho__crossbar_programmed(own->fast)[k]) > 1e-4 * own->fast->w_max;
+        if (!(moved > cells / 10) || !(own->at.turn > 0))
+          fail_msg("%s: %zu of %zu cells of connection %d", yaml, moved, cells, c);
+      }
+      training_free(&n);
+    }
+}
+
 /* ---------------------------------------------------------------- refused */
 
 static void refused(const char *yaml, const char *sentence) {
@@ -347,7 +406,7 @@ int main(void) {
       cmocka_unit_test(test_residual_noise), cmocka_unit_test(test_residual_wires),
       cmocka_unit_test(test_row_is_a_read),  cmocka_unit_test(test_row_noise_and_steps),
       cmocka_unit_test(test_row_in_wires),   cmocka_unit_test(test_shift),
-      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_meetings),       cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }

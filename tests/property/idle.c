@@ -417,6 +417,12 @@ static void test_devices(void **state) {
       LINEAR,
       BY("pulses"),
       BY("stochastic"),
+      BY("tiki_taka, variant: v1"),
+      BY("tiki_taka, variant: v2, symmetry: none"),
+      BY("tiki_taka, variant: chopped, chop_in: 0.5, chop_out: 0.5, auto_granularity: 10"),
+      BY("tiki_taka, variant: chopped, chop_in: 0, auto_scale: false, auto_granularity: 0, "
+         "gamma: 0.1"),
+      BY("tiki_taka, variant: agad, chop_in: 0.5, auto_granularity: 10"),
       BY("sign"),
       BY("write_verify"),
       SOFT("mapping: one_sided, refresh: {above: 0.52}"),
