@@ -134,7 +134,7 @@ static const char *without_scale(const mho_experiment *e) {
   MHO_P_REAL(mho_tiki_keys, field, #field, "", initial, low, high, __VA_ARGS__)
 static const mho_param table[] = {
     MHO_P_CHOICE(
-        mho_tiki_keys, variant, "variant", "v1|v2|chopped|agad", MHO_TIKI_AGAD,
+        mho_tiki_keys, variant, "variant", "v1|v2|chopped|agad", MHO_TIKI_V2,
         "how a read row is passed on: at once, through a buffer, with choppers, or against "
         "means of earlier reads"),
     P_REAL(gamma, 0, 0, 100, "share of the fast array in the weights: above 0 residual learning"),
@@ -161,10 +161,10 @@ static const mho_param table[] = {
     P_REAL(auto_granularity, 1000, 0, 1e9,
            "threshold times this over the outer products between two reads of a row; 0: times 1",
            .idle = without_share),
-    MHO_P_INT(mho_tiki_keys, max_pulses, "max_pulses", 1, 1, MHO_TRAIN_SLOTS - 1,
+    MHO_P_INT(mho_tiki_keys, max_pulses, "max_pulses", 31, 1, MHO_TRAIN_SLOTS - 1,
               "most pulses that a weight of the slow array gets from the buffer at once",
               .idle = of_v1),
-    MHO_P_BOOL(mho_tiki_keys, forget, "forget", 1,
+    MHO_P_BOOL(mho_tiki_keys, forget, "forget", 0,
                "the buffer keeps momentum times what it had when it gives pulses; else the part of "
                "them that momentum says",
                .idle = of_v1),
@@ -421,7 +421,8 @@ static mho_err check(const mho_experiment *e, mho_errinfo *ei) {
 }
 
 /* Samples go straight to the array, so that no optimizer stands between. */
-static const mho_default defaults[] = {{"update.optimizer", "sgd"}, {"update.rate", "0.1"}};
+static const mho_default defaults[] = {
+    {"update.optimizer", "sgd"}, {"update.rate", "0.03"}, {"update.schedule", "cosine"}};
 
 const mho_scheme mho_scheme_tiki_taka = {
     .entry = {.abi = MHO_ABI,

@@ -232,8 +232,9 @@ static const char *hardware[] = {
     "{step: 0.2}}\nupdate: {scheme: tiki_taka, variant: chopped, chop_in: 0.2, chop_out: 0.2, "
     "gamma: 0.2, transfer_every: 3}\narray: {read_noise: 0.01, adc_bits: 8}\n",
     "network: {topology: conv, conv: [4x3 pool2, 5x3], biases: true}\nrule: bp\ndevice: {model: "
-    "nl_pulse, write_noise: 0.01, leak: {lifetime: 1e4}}\nupdate: {scheme: tiki_taka, chop_in: 0.5, "
-    "reset: 0.1}\narray: {wire: {r_word: 1 ohm, refresh: 4}}\ndataset: {train: 150}\n",
+    "nl_pulse, write_noise: 0.01, leak: {lifetime: 1e4}}\nupdate: {scheme: tiki_taka, variant: "
+    "agad, chop_in: 0.5, reset: 0.1}\narray: {wire: {r_word: 1 ohm, refresh: 4}}\ndataset: {train: "
+    "150}\n",
     "network: {hidden: [20], biases: true}\ndevice: {model: linear, mapping: one_sided}\nupdate: "
     "{scheme: tiki_taka, variant: v1, symmetry: none, gamma: 0.1}\narray: {write: {select: half}, "
     "wire: {r_word: 1 ohm}}\ndataset: {train: 150}\ntrain: {batch: 77}\n",

@@ -280,7 +280,8 @@ static void arithmetic(const char *update) {
   for (int c = 0; c < CELLS; c++)
     NEAR((double)mho__crossbar_programmed(b.slow)[c] / step, p.pulses[c], 2e-3, 0.3);
   assert_true(most > 20);
-  assert_true(near_threshold < 40);
+  if (near_threshold > 1e-3 * b.counts.reads)
+    fail_msg("%s: %d are next to a threshold", update, near_threshold);
   assert_true(b.counts.reads == (double)(SAMPLES / k->transfer_every * k->transfer_reads * COLS));
   assert_true(b.counts.coincided == b.counts.set + b.counts.reset);
   mho_crossbar_free(one);
@@ -291,17 +292,18 @@ static void arithmetic(const char *update) {
 static void test_arithmetic(void **state) {
   arithmetic("variant: v1, rate: 0.02");
   arithmetic("variant: v1, rate: 1e-3, auto_scale: false, transfer_rate: 0.05, transfer_every: 2");
-  arithmetic("variant: v2, rate: 1e-3, auto_scale: false, transfer_rate: 0.05");
+  arithmetic("variant: v2, rate: 1e-3, auto_scale: false, transfer_rate: 0.05, forget: true, "
+             "max_pulses: 1");
   arithmetic("variant: v2, rate: 0.01, transfer_every: 3, forget: false, momentum: 0.3, "
              "max_pulses: 4, granularity: 0.5");
   arithmetic("variant: chopped, rate: 1, chop_in: 0.05, chop_out: 0.1, auto_granularity: 0, "
-             "momentum: 0.25");
+             "forget: true, max_pulses: 1, momentum: 0.25");
   arithmetic("variant: chopped, rate: 0.3, chop_in: 0.03, chop_random: false, transfer_every: 2, "
              "auto_granularity: 100, forget: false, max_pulses: 3");
-  arithmetic("variant: chopped, rate: 0.1, chop_in: 0.1, chop_out: 0.1, transfer_every: 2, "
+  arithmetic("variant: chopped, rate: 0.1371, chop_in: 0.1, chop_out: 0.1, transfer_every: 2, "
              "transfer_reads: 7, auto_granularity: 0");
-  arithmetic("variant: agad, rate: 2, chop_in: 0.1, tail: 3, auto_granularity: 300");
-  arithmetic("variant: agad, rate: 1e-3, auto_scale: false, transfer_rate: 0.03, chop_in: 0.03, "
+  arithmetic("variant: agad, rate: 2, chop_in: 0.1, tail: 3, auto_granularity: 300, forget: true");
+  arithmetic("variant: agad, rate: 1e-3, auto_scale: false, transfer_rate: 0.03317, chop_in: 0.03, "
              "auto_granularity: 0, forget: false");
 }
 
