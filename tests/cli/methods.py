@@ -1,5 +1,6 @@
 """Every learning rule learns the digits with its name alone, on floating-point weights and on linear devices with accumulate:
 defaults are part of a method. One seed each: a smoke test, far above chance (10 %) and below what the rules reach."""
+import json
 import os
 
 from mho import folder, lines, main, refused, run, write
@@ -55,5 +56,43 @@ def test_arrays_of_controls_in_circuits():
         assert done.count('pass') == 9 and 'weight change h1-h2' in done, done
 
 
-main([test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
+CARDS = ['linear', 'soft_bounds', 'reram_es', 'ecram', 'capacitor']
+
+
+def test_tiki_taka_by_its_name():
+    for card in CARDS:
+        done = lines('train', '--db', 'runs.db', '--name', 'tiki ' + card, '--set', 'update.scheme=tiki_taka',
+                     '--set', ('device=' if card in CARDS[:2] else 'device.card=') + card, '--json')[-1]
+        assert done['final_test_acc'] > LEAST, (card, done)
+    shown = run('train', '--set', 'update.scheme=tiki_taka', '--set', 'device=linear', '--print-config').stdout
+    assert 'schedule: cosine' in shown and 'variant: v2' in shown, shown
+
+
+def test_residual_learning_as_users_meet_it():
+    """One run through every verb that reads crossbars: both arrays are in its circuit, its weights and its energy."""
+    keys = ['--set', 'update.scheme=tiki_taka', '--set', 'device.card=reram_es', '--set', 'network.hidden=[12]', '--set', 'train.epochs=2']
+    both = ['--set', 'update.gamma=0.2', '--set', 'update.variant=chopped', '--set', 'update.chop_in=0.2']
+    db = ['--db', 'runs.db']
+    done = lines('train', *db, '--name', 'both', *keys, *both, '--json')[-1]
+    evaluated = run('eval', 'both', *db, '--json').stdout
+    assert abs(json.loads(evaluated)['accuracy'] - done['final_test_acc']) < 1e-9, evaluated
+    rows = [line.split() for line in run('show', 'both', *db).stdout.splitlines() if line.startswith('verify')]
+    assert float(rows[0][-1]) > 1e4, rows
+
+    run('export', 'both', *db, '--weights', 'both')
+    assert sorted(os.listdir(os.path.join(folder, 'both'))) == ['h1-out.w.npy', 'weights.json', 'x-h1.w.npy']
+    lines('train', *db, '--from', 'both', *keys, '--json')
+    lines('train', *db, '--from', 'both', *keys, *both, '--json')
+    assert '12' in run('program', 'both', *db, '--set', 'device=linear').stdout
+    refused('eval', 'both', *db, '--set', 'update.gamma=0', says='update.gamma')
+
+    run('netlist', 'both', *db, '--layer', 'x-h1', '--out', 'both.cir')
+    with open(os.path.join(folder, 'both.cir')) as f:
+        assert '0.2*Gc' in f.read()
+    if HAS_NGSPICE:
+        assert run('netlist', '--check', 'both.cir').stdout.count('pass') == 1
+        assert run('cosim', 'both', *db, '--layer', 'x-h1').stdout.count('pass') == 2
+
+
+main([test_tiki_taka_by_its_name, test_residual_learning_as_users_meet_it, test_rules_by_their_names, test_defaults_of_a_rule_show_and_yield, test_arrays_of_controls_are_crossbars_of_the_run,
       test_arrays_of_controls_in_circuits])
