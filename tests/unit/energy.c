@@ -189,6 +189,42 @@ static void test_trains(void **state) {
   mho_experiment_free(e);
 }
 
+/* A row of every fast array is read a sample, all of its columns: as many cells, and time for one
+ * read and the conversions of the wider row. Nothing is passed on, so that all pulses are of
+ * trains, which take a slot at a time. */
+static void test_rows_that_are_read(void **state) {
+  mho_experiment *e = experiment(
+      "network: {hidden: [6]}\nsettle: {method: synchronous, free: 4, nudged: 2}\n"
+      "dataset: {train: 40}\ntrain: {batch: 20}\ndevice: {model: linear, pulse: {width: 1 us}}\n"
+      "array: {adc_bits: 8, average: 3}\nenergy: {read_time: 50 ns, adc_time: 2 ns, adc_share: 8}\n"
+      "update: {scheme: tiki_taka, variant: v1, transfer_rate: 0}\n");
+  mho_trainer *t = trainer(e);
+  mho_epoch_row row;
+  mho_energy_row term[MHO_ENERGY_TERMS];
+  OK(mho_trainer_epoch(t, &row, &ei));
+  OK(mho_trainer_energy(t, term, &ei));
+
+  double cells = 3.0 * N * (H + C), volts = e->array_config.read_voltage, joule = 0;
+  for (int c = 0; c < 2; c++) {
+    const mho_crossbar *x = mho_trainer_network(t)->connection[c].xb;
+    double pair = 2 * mho_crossbar_statistics(x).g_mean * volts * volts * 50e-9;
+    joule += 3.0 * N * x->cols * (pair + e->energy.amplifier * 50e-9 + e->energy.adc_step * 256);
+  }
+  NEAR(row.verify_reads, cells, 0, 0);
+  for (int i = 0; i < MHO_ENERGY_TERMS; i++) {
+    const mho_energy_row *r = &term[i];
+    if (!strcmp(r->term, "verify")) {
+      NEAR(r->count, cells, 0, 0);
+      NEAR(r->seconds, 3 * N * (50e-9 + 8 * 2e-9), 1e-9, 0);
+      NEAR(r->joule, joule, 1e-9, 0);
+    }
+    if (!strcmp(r->term, "set"))
+      assert_true(r->seconds >= N * 1e-6 && r->seconds <= 31 * N * 1e-6);
+  }
+  mho_trainer_free(t);
+  mho_experiment_free(e);
+}
+
 /* Pulses that all fall on the first connection, 64 x 6, by a rate of its own; cells of one row
  * at once. */
 static counted count_first(const char *more) {
@@ -685,16 +721,27 @@ static void test_perturbed_by_pulses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_reads),           cmocka_unit_test(test_converters),
-      cmocka_unit_test(test_tiles),           cmocka_unit_test(test_analog),
-      cmocka_unit_test(test_pulses),          cmocka_unit_test(test_trains),
-      cmocka_unit_test(test_verify),          cmocka_unit_test(test_initial),
-      cmocka_unit_test(test_resume),          cmocka_unit_test(test_selection),
-      cmocka_unit_test(test_pulse_of_cards),  cmocka_unit_test(test_noise_is_free),
-      cmocka_unit_test(test_zeros),           cmocka_unit_test(test_passes),
-      cmocka_unit_test(test_in_time),         cmocka_unit_test(test_live_error),
-      cmocka_unit_test(test_perturbed),       cmocka_unit_test(test_perturbed_by_pulses),
-      cmocka_unit_test(test_credits),         cmocka_unit_test(test_credits_of_loops),
+      cmocka_unit_test(test_reads),
+      cmocka_unit_test(test_converters),
+      cmocka_unit_test(test_tiles),
+      cmocka_unit_test(test_analog),
+      cmocka_unit_test(test_pulses),
+      cmocka_unit_test(test_trains),
+      cmocka_unit_test(test_rows_that_are_read),
+      cmocka_unit_test(test_verify),
+      cmocka_unit_test(test_initial),
+      cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_selection),
+      cmocka_unit_test(test_pulse_of_cards),
+      cmocka_unit_test(test_noise_is_free),
+      cmocka_unit_test(test_zeros),
+      cmocka_unit_test(test_passes),
+      cmocka_unit_test(test_in_time),
+      cmocka_unit_test(test_live_error),
+      cmocka_unit_test(test_perturbed),
+      cmocka_unit_test(test_perturbed_by_pulses),
+      cmocka_unit_test(test_credits),
+      cmocka_unit_test(test_credits_of_loops),
       cmocka_unit_test(test_credits_in_time),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
