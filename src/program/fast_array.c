@@ -112,7 +112,7 @@ static mho_err fill(mho_tiki *own, const mho_own_site *site, mho_errinfo *ei) {
 
   if (shifts && mho_crossbar_has_cells(own->fast))
     err = find_shift(own, site, ei);
-  if (!err && own->keys->gamma > 0)
+  if (!err && own->keys->gamma > 0 && mho_crossbar_has_cells(own->fast))
     err = mho_crossbar_borrow(site->slow, own->fast, own->keys->gamma, own->row, own->col, ei);
   return err;
 }

@@ -137,10 +137,11 @@ static const mho_param table[] = {
         mho_tiki_keys, variant, "variant", "v1|v2|chopped|agad", MHO_TIKI_V2,
         "how a read row is passed on: at once, through a buffer, with choppers, or against "
         "means of earlier reads"),
-    P_REAL(gamma, 0, 0, 100, "share of the fast array in the weights: above 0 residual learning"),
+    P_REAL(gamma, 0.3, 0, 100, "share of the fast array in the weights: above 0 residual learning",
+           .idle = mho_idle_without_cells),
     MHO_P_CHOICE(mho_tiki_keys, fast_mapping, "fast_mapping", MHO_FAST_MAPPINGS, 0,
                  "of the fast array; same: device.mapping", .idle = mho_idle_without_cells),
-    P_REAL(fast_rate, 1, 0, 1e6,
+    P_REAL(fast_rate, 3, 0, 1e6,
            "rate of the fast array over update.rate; with auto_scale pulses where the largest row "
            "and column of a mean sample meet"),
     MHO_P_BOOL(mho_tiki_keys, auto_scale, "auto_scale", 1,
@@ -328,7 +329,7 @@ static void replay(const mho_outer_job *job, int row0, int rows, mho_pulse_count
 
   counts->coincided += counts->set + counts->reset - before;
   mho_crossbar_refresh(own->fast, first, n);
-  if (own->keys->gamma > 0)
+  if (job->xb->borrowed)
     mho_crossbar_refresh(job->xb, first, n);
 }
 
@@ -367,10 +368,6 @@ static mho_err check_device(const mho_experiment *e, mho_errinfo *ei) {
     REFUSE("update.variant: the buffer gives pulses, and device.model '%s' knows none: use variant "
            "v1, or another device",
            device->entry.id);
-  if (!device->pulse && k->gamma > 0)
-    REFUSE("update.gamma: the fast array is read beside the slow one as banks of devices, and "
-           "device.model '%s' has none: leave it at 0, or use another device",
-           device->entry.id);
   if (!device->pulse)
     return MHO_OK;
 
@@ -393,16 +390,16 @@ static mho_err check_device(const mho_experiment *e, mho_errinfo *ei) {
 static mho_err check_residual(const mho_experiment *e, mho_errinfo *ei) {
   const mho_tiki_keys *k = keys_of(e);
   const mho_mapping *slow = (const mho_mapping *)e->mapping.entry, *fast = mho__tiki_mapping(e);
-  if (!(k->gamma > 0))
+  if (!(k->gamma > 0) || !mho_experiment_has_cells(e))
     return MHO_OK;
   if (slow->n_banks + fast->n_banks > MHO_BANKS_MAX)
     REFUSE("update.gamma: mappings '%s' and '%s' have more than %d banks together: use others, or "
-           "leave gamma at 0",
+           "set gamma to 0",
            slow->entry.id, fast->entry.id, MHO_BANKS_MAX);
   bool chops = mho__tiki_chops(k) || mho__tiki_chops_columns(k);
   if (chops && fast->n_banks != 2)
     REFUSE("update.gamma: choppers swap the two banks of a weight, and mapping '%s' has %d: use "
-           "another update.fast_mapping, or leave gamma at 0",
+           "another update.fast_mapping, or set gamma to 0",
            fast->entry.id, fast->n_banks);
   return MHO_OK;
 }

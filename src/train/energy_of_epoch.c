@@ -387,7 +387,7 @@ static void count_writes(const epoch *e, int connection, mho_place *place, pulse
   /* Reads that verify. */
   int devices = 0;
   for (int k = 0; k < x->n_banks; k++)
-    devices += x->role[k].kind != MHO_BANK_CURRENTS;
+    devices += x->role[k].kind == MHO_BANK_DEVICES || x->role[k].kind == MHO_BANK_REFERENCE;
   double cell = devices * g * e->voltage * e->voltage * c->read_time;
   e->row[VERIFY].count += w->reads;
   e->row[VERIFY].joule += w->reads * (cell + c->amplifier * c->read_time + p->converted);

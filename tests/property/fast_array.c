@@ -386,7 +386,6 @@ static void refused(const char *yaml, const char *sentence) {
 #define TIKI(keys) "update: {scheme: tiki_taka, " keys "}\n"
 static void test_refused(void **state) {
   refused(TIKI("variant: agad"), "the buffer gives pulses");
-  refused(TIKI("variant: v1, gamma: 0.1"), "banks of devices");
   refused("device: {model: pcm, mapping: one_sided}\n" TIKI("variant: v2"),
           "devices that are only SET");
   refused("device: {model: pcm}\n" TIKI("fast_mapping: reference"), "use one_sided");

@@ -224,7 +224,7 @@ static void arithmetic(const char *update) {
   char yaml[512];
   snprintf(yaml, sizeof yaml,
            "device: {model: linear, mapping: reference, step_up: 1e-5, step_down: 1e-5}\n"
-           "update: {scheme: tiki_taka, %s}\n",
+           "update: {scheme: tiki_taka, gamma: 0, %s}\n",
            update);
   bench b;
   bench_new(&b, yaml, NULL, ROWS, COLS);
@@ -349,7 +349,7 @@ static void means(const char *update, double r) {
   char yaml[512];
   snprintf(yaml, sizeof yaml,
            "device: {model: soft_bounds, mapping: reference, step_up: %g, step_down: %g}\n"
-           "update: {scheme: tiki_taka, auto_scale: false, %s}\n",
+           "update: {scheme: tiki_taka, gamma: 0, auto_scale: false, %s}\n",
            q, q, update);
   static bench b;
   bench_new(&b, yaml,
