@@ -179,6 +179,12 @@ mho_err mho_trainer_set_conductances(mho_trainer *t, const char *connection, int
     return err;
 
   mho_crossbar *x = crossbar_of(t->net, c);
+  if (mho__bank_is_borrowed(x, bank))
+    return mho_fail(ei, MHO_EINVAL,
+                    "bank %d of %s, %s, is the update scheme's own: its conductances can be read, "
+                    "not set",
+                    bank, connection, x->role[bank].name);
+
   mho_cells *cells = x->bank[bank];
   for (size_t i = 0; i < cells->n; i++) {
     if (!(g[i] >= 0 && isfinite(g[i])))

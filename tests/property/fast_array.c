@@ -92,6 +92,21 @@ static void test_residual(void **state) {
     }
 }
 
+/* Users read the borrowed banks by their names, and do not write them. */
+static void test_borrowed_by_name(void **state) {
+  training n = training_new(NET "device: linear\nupdate: {scheme: tiki_taka, gamma: 0.3}\n");
+  double gain, *g = calloc(64 * 12, sizeof *g);
+  assert_string_equal(mho_trainer_bank(n.t, 0, 2, &gain), "fast_pos");
+  NEAR(gain, 0.3, 1e-12, 0);
+  OK(mho_trainer_conductances(n.t, "x-h1", 3, g, &ei));
+  assert_int_equal(mho_trainer_set_conductances(n.t, "x-h1", 3, g, NULL, &ei), MHO_EINVAL);
+  assert_non_null(strstr(ei.message, "fast_neg"));
+  OK(mho_trainer_conductances(n.t, "x-h1", 1, g, &ei));
+  OK(mho_trainer_set_conductances(n.t, "x-h1", 1, g, NULL, &ei));
+  free(g);
+  training_free(&n);
+}
+
 /* Time leaves both arrays what it leaves of their cells. */
 static void test_residual_drifts(void **state) {
   training n = training_new(
@@ -401,11 +416,17 @@ static void test_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_residual),       cmocka_unit_test(test_residual_drifts),
-      cmocka_unit_test(test_residual_noise), cmocka_unit_test(test_residual_wires),
-      cmocka_unit_test(test_row_is_a_read),  cmocka_unit_test(test_row_noise_and_steps),
-      cmocka_unit_test(test_row_in_wires),   cmocka_unit_test(test_shift),
-      cmocka_unit_test(test_meetings),       cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_residual),
+      cmocka_unit_test(test_borrowed_by_name),
+      cmocka_unit_test(test_residual_drifts),
+      cmocka_unit_test(test_residual_noise),
+      cmocka_unit_test(test_residual_wires),
+      cmocka_unit_test(test_row_is_a_read),
+      cmocka_unit_test(test_row_noise_and_steps),
+      cmocka_unit_test(test_row_in_wires),
+      cmocka_unit_test(test_shift),
+      cmocka_unit_test(test_meetings),
+      cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, setup_registry, teardown_registry);
 }
