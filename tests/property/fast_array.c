@@ -304,7 +304,8 @@ static void test_shift(void **state) {
         double w = 0;
         for (int k = 0; k < 2; k++) {
           const mho_cells *c = x->bank[k];
-          double low = (double)c->low[i], high = (double)c->high[i], g = (double)c->g[i];
+          size_t at = c->varied ? i : 0; /* what is fixed is alike */
+          double low = (double)c->low[at], high = (double)c->high[at], g = (double)c->g[i];
           if (mho_crossbar_writes(x, k)) /* s_up (high - g) = s_down (g - low), as of soft bounds */
             g = ((double)c->col[0][i] * high + (double)c->col[1][i] * low) /
                 ((double)c->col[0][i] + (double)c->col[1][i]);
