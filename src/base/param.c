@@ -187,9 +187,38 @@ static mho_err parse_int(const mho_param *p, const char *text, int64_t *out, mho
   return MHO_OK;
 }
 
+static bool is_bare_number(const char *text, double *v) {
+  char *end;
+  *v = strtod(text, &end);
+  return end != text && !*end && isfinite(*v);
+}
+
+/* The example has the prefix that puts the number closest to the default (of a default of 0: the
+ * plain unit) within the range; where none does, it is the default. */
+static mho_err without_unit(const mho_param *p, const char *text, double v, mho_errinfo *ei) {
+  char example[80];
+  double closest = INFINITY;
+  format_quantity(p->initial, p->unit, false, example, sizeof example);
+
+  for (int i = 0; i < MHO_COUNT(prefixes); i++) {
+    double with = v * prefixes[i].factor;
+    double target = p->initial != 0 ? p->initial : v;
+    double distance = fabs(log(fabs(with / target)));
+    if (with < p->low || with > p->high || distance >= closest)
+      continue;
+    closest = distance;
+    snprintf(example, sizeof example, "%s %s%s", text, prefixes[i].text, p->unit);
+  }
+
+  return mho_fail(ei, MHO_ECONFIG, "'%s' has no unit: write for example '%s'", text, example);
+}
+
 static mho_err parse_real(const mho_param *p, const char *text, bool bare, double *out,
                           mho_errinfo *ei) {
   double v;
+  if (!bare && *p->unit && is_bare_number(text, &v) && v != 0)
+    return without_unit(p, text, v, ei);
+
   mho_err err = mho_quantity_parse(text, p->unit, bare, &v, ei);
   if (err)
     return err;

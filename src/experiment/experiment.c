@@ -124,7 +124,12 @@ static mho_err unknown_word(const builder *b, const mho_section *s, int k,
   mho_kind kind = s->selector[k].kind;
   const char *selector = s->selector[k].key;
   nearest n = {.word = key->text};
-  char all[MHO_TEXT_MAX] = "";
+  char all[MHO_TEXT_MAX] = "", card[2 * MHO_TEXT_MAX];
+
+  if (kind == MHO_KIND_DEVICE && !mho_card_find(key->text, NULL, card, sizeof card, NULL))
+    return mho_fail_at(b->ei, MHO_ECONFIG, key->file, key->line,
+                       "%s.%s: '%s' is a device card, not a model: write device.card=%s", s->name,
+                       selector, key->text, key->text);
 
   for (int i = 0; i < mho_registry_count(b->registry, kind); i++) {
     const char *id = mho_registry_at(b->registry, kind, i)->id;

@@ -18,8 +18,12 @@ def contents(path):
 def test_config():
     cases = [('network:\n  hiden: [3]\n', ['c.yaml:2', 'network.hidden']),
              ('train: {epochs: x}\n', ['c.yaml:1', 'whole number']),
-             ('device:\n  model: linear\n  g_max: 3\n', ['c.yaml:3', 'no unit', '3 S']),
+             ('device:\n  model: linear\n  g_max: 3\n', ['c.yaml:3', 'no unit', "'3 mS'"]),
+             ('device:\n  model: linear\n  g_max: 50\n', ['c.yaml:3', "for example '50 uS'"]),
+             ('device:\n  model: linear\n  g_max: -3\n', ['c.yaml:3', "for example '0.1 mS'"]),
              ('train:\n  batch: -4\n', ['c.yaml:2', '1 to 65536']),
+             ('device: ecram\n', ['c.yaml:1', 'is a device card', 'device.card=ecram']),
+             ('device: ecran\n', ['c.yaml:1', 'is unknown']),
              ('update: {scheme: pulses}\n', ['c.yaml:1', 'mho list devices']),
              ('device: linear\nupdate: {scheme: stochastic}\nprogram: {initial: scheme}\n',
               ['c.yaml:3', 'outer products', 'use exact']),
