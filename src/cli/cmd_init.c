@@ -17,22 +17,22 @@ static const struct task {
   struct {
     const char *name, *text;
   } file[FILES_MAX];
-  const char *next[FILES_MAX]; /* commands, in the folder of the files */
+  const char *next[FILES_MAX]; /* commands; @ is the folder of the files and a slash */
 } tasks[] = {
-    {"train", {{"train.yaml", train_yaml}}, {"mho train train.yaml", "mho report last"}},
+    {"train", {{"train.yaml", train_yaml}}, {"mho train @train.yaml", "mho report last"}},
     {"device",
      {{"pulses.csv", pulses_csv}, {"my_device.yaml", my_device_yaml}, {"device.yaml", device_yaml}},
-     {"mho device fit pulses.csv --unit uS -o my_device.yaml", "mho train device.yaml"}},
+     {"mho device fit @pulses.csv --unit uS -o @my_device.yaml", "mho train @device.yaml"}},
     {"wires",
      {{"wires.yaml", wires_yaml}},
-     {"mho train wires.yaml", "mho eval last --set 'array.wire.r_word=5 ohm'"}},
+     {"mho train @wires.yaml", "mho eval last --set 'array.wire.r_word=5 ohm'"}},
     {"circuit",
      {{"circuit.yaml", circuit_yaml}},
-     {"mho train circuit.yaml", "mho cosim last --what network"}},
+     {"mho train @circuit.yaml", "mho cosim last --what network"}},
     {"study",
      {{"study.yaml", study_yaml}},
-     {"mho sweep study.yaml --plan", "mho sweep study.yaml", "mho report study"}},
-    {"conv", {{"conv.yaml", conv_yaml}}, {"mho train conv.yaml"}},
+     {"mho sweep @study.yaml --plan", "mho sweep @study.yaml", "mho report study"}},
+    {"conv", {{"conv.yaml", conv_yaml}}, {"mho train @conv.yaml"}},
 };
 
 static const struct argp_option option_table[] = {{0}};
@@ -110,10 +110,19 @@ static mho_err write_files(const struct task *t, const char *folder, mho_errinfo
   return MHO_OK;
 }
 
+/* The commands, to be run from where this one was. */
 static void print_next(const struct task *t, const char *folder) {
-  printf("\nNext%s%s:\n", folder ? ", in " : "", folder ? folder : "");
-  for (int i = 0; i < FILES_MAX && t->next[i]; i++)
-    printf("  %s\n", t->next[i]);
+  printf("\nNext:\n");
+  for (int i = 0; i < FILES_MAX && t->next[i]; i++) {
+    printf("  ");
+    for (const char *c = t->next[i]; *c; c++) {
+      if (*c != '@')
+        putchar(*c);
+      else if (folder)
+        printf("%s/", folder);
+    }
+    putchar('\n');
+  }
 }
 
 static mho_err init(const common_options *o, mho_errinfo *ei) {

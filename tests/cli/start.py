@@ -67,13 +67,16 @@ def test_init_refuses():
 
 
 def test_init_runs():
-    """Each config as it is written trains, without a key that has no effect, and so do the commands that it is written with."""
+    """Each config as it is written trains, without a key that has no effect, and so do the commands that it is written with,
+    from where it was written, into a folder or here."""
     for task in TASKS:
-        home = os.path.join(folder, task)
-        said = run('init', task, task).stdout
-        written = re.findall(r'^wrote \S+/(\S+)$', said, re.M)
-        assert f'{task}.yaml' in written and sorted(written) == sorted(os.listdir(home)), said
-        text = open(os.path.join(home, f'{task}.yaml'), encoding='utf-8').read()
+        home, parts = os.path.join(folder, task), ['begin'] if task != 'train' else []
+        os.mkdir(home)
+        said = run('init', task, *parts, cwd=home).stdout
+        written = re.findall(r'^wrote (\S+)$', said, re.M)
+        assert os.path.join(*parts, f'{task}.yaml') in written, said
+        assert sorted(written) == sorted(os.path.join(*parts, x) for x in os.listdir(os.path.join(home, *parts))), said
+        text = open(os.path.join(home, *parts, f'{task}.yaml'), encoding='utf-8').read()
         assert all(len(line) <= 125 for line in text.split('\n')) and text.count('#') > 4, (task, text)
         for command in re.findall(r'^  (mho .*)$', said, re.M):
             needs = 'cosim' in command and 'ngspice          yes' not in run('--version', '-v').stdout
