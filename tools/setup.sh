@@ -21,11 +21,11 @@ install_missing() {
     dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
   done
   [ -z "$missing" ] && return
-  echo "installing from the distribution:$missing"
+  echo "installing from the distribution, which takes some minutes:$missing"
   root=""
   if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || die "these packages need root to install, and there is no sudo: run as root
-  apt-get install$missing"
+  apt-get update && apt-get install --no-install-recommends$missing"
     root="sudo"
   fi
   log=$(mktemp)

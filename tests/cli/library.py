@@ -105,6 +105,9 @@ def installed():
                        check=True, capture_output=True)
     place = {name: home for home, _, names in os.walk(root) for name in names}
     env = {**os.environ, 'PKG_CONFIG_PATH': place['mho.pc'], 'PKG_CONFIG_SYSROOT_DIR': root}
+    if place['mho.pc'].startswith(root + '/usr/local/'):  # where the build put it by itself, pkg-config looks by itself
+        looks = subprocess.run(['pkg-config', '--variable', 'pc_path', 'pkg-config'], check=True, capture_output=True, text=True).stdout
+        assert place['mho.pc'][len(root):] in looks.strip().split(':'), (place['mho.pc'], looks)
     flags = subprocess.run(['pkg-config', '--cflags', '--libs', 'mho'], env=env, check=True, capture_output=True,
                            text=True).stdout.split()
     return flags, place['libmho.so.0']
