@@ -100,10 +100,8 @@ static void script_sensitivity(FILE *f, const void *user) {
     fprintf(f, "0 %d %.5g\n", n - i, isfinite(share) ? share : 0);
   }
 
-  fprintf(f,
-          "EOD\nunset key\nset border 1\nset grid x\n"
-          "set xlabel 'share of the variance of %s (%%)'\nset ytics (",
-          d->score->word);
+  fprintf(f, "EOD\nunset key\nset border 1\nset grid x\n"
+             "set xlabel 'share of the variance (%%)'\nset ytics (");
   for (int i = 0; i < n; i++) {
     char key[64];
     mho__gnuplot_text(mho__answer_text(a, i, 0), key, sizeof key);
