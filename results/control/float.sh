@@ -2,7 +2,7 @@
 # float.sh - feedback control against backpropagation in floating point, on the digits (64-64-32-32-10) and on MNIST
 # (784-256-256-256-10): in closed form or at rest towards a nudge, at rest towards the label, by the chain, by fixed arrays Q and by
 # learned ones. Prints the tables of README.md. Stopped at any time, it goes on where it was, from the runs kept beside it. About
-# an hour and a half of one core, half of it for the learned arrays.
+# an hour and a half of one core, a third of it for the learned arrays.
 # Usage: results/control/float.sh [ROW...]; DB=file, THREADS=n, MHO=command in the environment; MNIST in $MHO_DATA/mnist.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -64,6 +64,9 @@ head_of "MNIST, 784-256-256-256-10, 40 epochs"
 row bp "1 2 3" --set rule.name=bp --set update.rate=3e-4 --set update.epsilon=6e-8
 row chain "1 2 3" $nudged
 row product "1 2 3" $nudged --set feedback.path=direct
+whitened="--set network.biases=true --set dataset.normalize=channels"
+row product-cosine "1 2 3" $nudged $whitened --set feedback.path=direct --set update.rate=1e-3 --set update.epsilon=8.5e-6 \
+  --set update.schedule=cosine --set update.beta1=0.9 --set update.beta2=0.999
 row label-chain "1 2 3" $label --set update.rate=1e-3
 row label-product "1 2 3" $label --set update.rate=3e-3 --set feedback.path=direct
 row learned "1" $nudged --set feedback.path=direct --set feedback.q.kind=learned --set update.rate=1.2e-3 --set update.epsilon=8e-5
