@@ -70,3 +70,10 @@ row product-cosine "1 2 3" $nudged $whitened --set feedback.path=direct --set up
 row label-chain "1 2 3" $label --set update.rate=1e-3
 row label-product "1 2 3" $label --set update.rate=3e-3 --set feedback.path=direct
 row learned "1" $nudged --set feedback.path=direct --set feedback.q.kind=learned --set update.rate=1.2e-3 --set update.epsilon=8e-5
+# Q learned in every lesson, under noise that is always on, with the controller in time: ten epochs
+row one-phase "1 2 3" $whitened --set rule.name=dfc --set rule.target=label --set rule.control=time --set rule.leak=7.6e-6 \
+  --set rule.proportional=2 --set rule.dt=0.01 --set rule.steps=50 --set rule.ratio=0.02 --set feedback.path=direct \
+  --set feedback.q.kind=learned --set feedback.q.filter=0.5 --set feedback.q.noise=0.00428 --set feedback.q.noise_tau=0.07 \
+  --set feedback.q.rate=1e-4 --set feedback.q.epochs_before=3 \
+  --set update.rate=1e-3 --set update.schedule=cosine --set update.beta1=0.9 --set update.beta2=0.999 --set train.epochs=10 \
+  --set observe.control=true
