@@ -12,19 +12,11 @@
 /* ---------------------------------------------------------------- the fast array */
 
 static mho_err new_fast(mho_tiki *own, const mho_own_site *site, mho_errinfo *ei) {
-  const mho_experiment *e = site->e;
-  mho_crossbar_options o = {.device = (const mho_device_model *)e->device.entry,
-                            .device_params = e->device.params,
-                            .device_config = &e->device_config,
-                            .mapping = mho__tiki_mapping(e),
-                            .mapping_params = e->mapping.params,
-                            .array = (const mho_array_model *)e->array.entry,
-                            .array_params = e->array.params,
-                            .array_config = &e->array_config,
-                            .w_max = mho_crossbar_w_max(site->slow),
-                            .chip_seed = site->chip_seed,
-                            .noise_seed = site->noise_seed,
-                            .index = (uint32_t)site->index};
+  mho_crossbar_options o = mho__tiki_options(site->e);
+  o.w_max = mho_crossbar_w_max(site->slow);
+  o.chip_seed = site->chip_seed;
+  o.noise_seed = site->noise_seed;
+  o.index = (uint32_t)site->index;
   return mho_crossbar_new(site->slow->rows, site->slow->cols, &o, &own->fast, ei);
 }
 

@@ -88,15 +88,8 @@ static bool has_offsets(const mho_experiment *e) {
   mho_crossbar *x;
   mho_real at[SIDE * SIDE];
   bool is_off = false;
-  mho_crossbar_options o = {.device = (const mho_device_model *)e->device.entry,
-                            .device_params = e->device.params,
-                            .device_config = &e->device_config,
-                            .mapping = mho__tiki_mapping(e),
-                            .mapping_params = e->mapping.params,
-                            .array = (const mho_array_model *)e->array.entry,
-                            .array_params = e->array.params,
-                            .array_config = &e->array_config,
-                            .w_max = 1};
+  mho_crossbar_options o = mho__tiki_options(e);
+  o.w_max = 1;
   if (mho_crossbar_new(SIDE, SIDE, &o, &x, NULL))
     return true; /* which is not to be said here */
 
@@ -215,6 +208,17 @@ const mho_mapping *mho__tiki_mapping(const mho_experiment *e) {
                                                 &mho_mapping_one_sided};
   const mho_mapping *own = mappings[keys_of(e)->fast_mapping];
   return own ? own : (const mho_mapping *)e->mapping.entry;
+}
+
+mho_crossbar_options mho__tiki_options(const mho_experiment *e) {
+  return (mho_crossbar_options){.device = (const mho_device_model *)e->device.entry,
+                                .device_params = e->device.params,
+                                .device_config = &e->device_config,
+                                .mapping = mho__tiki_mapping(e),
+                                .mapping_params = e->mapping.params,
+                                .array = (const mho_array_model *)e->array.entry,
+                                .array_params = e->array.params,
+                                .array_config = &e->array_config};
 }
 
 /* ---------------------------------------------------------------- outer products */

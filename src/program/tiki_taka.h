@@ -63,6 +63,8 @@ bool mho__tiki_chops_at_random(const mho_tiki_keys *p);
 bool mho__tiki_chops_columns(const mho_tiki_keys *p);
 /** The mapping of A. */
 const mho_mapping *mho__tiki_mapping(const struct mho_experiment *e);
+/** What A is made of; its range of weights, seeds and number are left at 0. */
+mho_crossbar_options mho__tiki_options(const struct mho_experiment *e);
 
 /** See mho_scheme. (fast_array.c) */
 mho_err mho__tiki_new(const mho_own_site *site, void **own, mho_errinfo *ei);

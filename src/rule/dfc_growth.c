@@ -249,6 +249,16 @@ static linear linear_of(const dfc_run *r, const mho_network *net, int sample, bo
   return x;
 }
 
+/* Give the system its memory: of slopes and deviations of n neurons each, and `in` behind them. */
+static void lay_out(linear *x, double *room) {
+  size_t n = (size_t)x->n;
+  x->slope = room;
+  x->bend = x->slope + n;
+  x->z = x->bend + n;
+  x->f = x->z + n;
+  x->in = x->f + n;
+}
+
 double mho__dfc_growth(const dfc_run *r, const mho_network *net, int sample, bool controlled) {
   int widest;
   linear x = linear_of(r, net, sample, controlled, &widest);
@@ -261,11 +271,7 @@ double mho__dfc_growth(const dfc_run *r, const mho_network *net, int sample, boo
   mho_real *slopes = mho_alloc(2 * (size_t)widest, sizeof *slopes);
   double growth = NAN;
   if (room && slopes) {
-    x.slope = room;
-    x.bend = x.slope + n;
-    x.z = x.bend + n;
-    x.f = x.z + n;
-    x.in = x.f + n;
+    lay_out(&x, room);
     x.out = x.in + size;
     x.u = x.out + size;
     x.p = bends ? x.u + classes : NULL;
@@ -331,11 +337,7 @@ bool mho__dfc_is_least(const dfc_run *r, int sample) {
   bool is_least = false;
 
   if (room && slopes) {
-    x.slope = room;
-    x.bend = x.slope + n;
-    x.z = x.bend + n;
-    x.f = x.z + n;
-    x.in = x.f + n;
+    lay_out(&x, room);
     find_all_slopes(&x, slopes);
     is_least = is_definite(&x, (int)hidden, x.in + n);
   }
