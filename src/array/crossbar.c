@@ -5,7 +5,7 @@
  *
  * What the banks are and how a weight is divided between them is the mapping (array/mapping/).
  * Banks that are written once hold device.start or, with device.zero_shift, the symmetry point of
- * the device that they are read against.
+ * the device that they are read against, each with an error of device.zero_error.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
@@ -21,10 +21,7 @@
 /* The device config of a bank that is written once: of its kind, but with nothing that varies or
  * fails. */
 static mho_device_config fixed_config(const mho_bank *role, const mho_device_config *device) {
-  mho_device_config c = *device;
-  c.spread_step = c.spread_asymmetry = c.spread_low = c.spread_high = c.spread_of[0] = 0;
-  c.stuck_on = c.stuck_off = c.open = c.write_noise = c.endurance = c.leak = 0;
-  c.levels = -1;
+  mho_device_config c = mho_device_mean(device);
   if (role->lowest)
     c.start = 0;
   if (role->kind == MHO_BANK_CURRENTS) {
@@ -34,15 +31,30 @@ static mho_device_config fixed_config(const mho_bank *role, const mho_device_con
   return c;
 }
 
+/* Weight zero of a block of cells: the start, or with device.zero_shift the symmetry points, with
+ * an error of its own. */
+static void hold_zero(mho_crossbar *x, mho_cells *c, size_t first, int n) {
+  const mho_device_config *d = &c->config;
+  float xi[MHO_DEVICE_BLOCK];
+
+  if (d->zero_shift)
+    mho__symmetry_points(x->bank[0], first, n, (float)d->start, c->g + first);
+  if (!(d->zero_error > 0))
+    return;
+
+  mho_rng_normal(c->chip, MHO_DRAW_ZERO, first, (size_t)n, xi);
+  for (int i = 0; i < n; i++)
+    c->g[first + (size_t)i] += (float)d->zero_error * xi[i];
+}
+
 /* Write a bank once and for all. */
-static void fix(mho_crossbar *x, int k, bool zero_shift) {
+static void fix(mho_crossbar *x, int k) {
   const mho_bank *role = &x->role[k];
   mho_cells *c = x->bank[k];
 
-  if (zero_shift && !role->lowest)
+  if (!role->lowest)
     for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
-      mho__symmetry_points(x->bank[0], i, mho__block_cells(c->n, i), (float)c->config.start,
-                           c->g + i);
+      hold_zero(x, c, i, mho__block_cells(c->n, i));
   if (role->kind == MHO_BANK_REFERENCE)
     for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
       mho_cells_write(c, i, mho__block_cells(c->n, i), c->g + i, true, mho__step_set(0));
@@ -57,7 +69,7 @@ static mho_err new_bank(mho_crossbar *x, const mho_crossbar_options *o, int k, m
   mho_err err = mho_cells_new(o->device, o->device_params, is_fixed ? &fixed : o->device_config,
                               mho_crossbar_cells(x), chip, noise, &x->bank[k], ei);
   if (!err && is_fixed)
-    fix(x, k, o->device_config->zero_shift);
+    fix(x, k);
   return err;
 }
 

@@ -138,8 +138,8 @@ static const mho_param table[] = {
              .idle = without_read_noise),
     P_CHOICE(redraw, "noise.redraw", "auto|read|phase|sample",
              "noise is new at every product, once a phase, or once a sample (the same in both "
-             "phases); auto: read, but sample for cells of device.read_noise.law pcm, whose 1/f "
-             "noise is that slow",
+             "phases); auto: read, but sample for cells of device.read_noise.law pcm or cmo, whose "
+             "1/f noise is that slow",
              .idle = without_device_noise),
     P_REAL(input_noise, "input_noise", 0, 0, 10,
            "standard deviation of a driver's voltage, of its full scale"),

@@ -74,7 +74,7 @@ static bool attach_noise(mho_crossbar *x) {
   o->redraw = p->redraw == MHO_REDRAW_AUTO ? MHO_REDRAW_READ : p->redraw;
   o->redraw_cells = o->redraw;
   /* nearly all of 1/f noise is slower than a sample */
-  if (devices && p->redraw == MHO_REDRAW_AUTO && cells->read_noise.law == MHO_READ_NOISE_PCM)
+  if (devices && p->redraw == MHO_REDRAW_AUTO && mho_device_noise_is_slow(cells))
     o->redraw_cells = MHO_REDRAW_SAMPLE;
 
   if (!o->noisy || alike)

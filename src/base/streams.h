@@ -88,7 +88,9 @@ enum {
   MHO_DRAW_FAULT,
   MHO_DRAW_DRIFT,
   MHO_DRAW_LEAK,
-  MHO_DRAW_PARAMETER /**< And those after it, one for each of variation.of. */
+  MHO_DRAW_PARAMETER,                      /**< And those after it, one for each of variation.of. */
+  MHO_DRAW_STUCK = MHO_DRAW_PARAMETER + 8, /**< Where a cell of device.stuck is. */
+  MHO_DRAW_ZERO                            /**< Error of what is held as weight zero. */
 };
 
 /** What a read draws: noise of cells (with that of output circuits, where both are redrawn alike),

@@ -193,10 +193,13 @@ static const mho_device_model *model_of(const mho_experiment *e) {
   return (const mho_device_model *)e->device.entry;
 }
 
-/* The step of a pulse as a share of the range; "any" where weights are written at will. */
+/* The step of a pulse as a share of the range; "any" where weights are written at will, "-" where
+ * it is not known. */
 static void step_text(const mho_experiment *e, char *out, size_t n) {
   const mho_device_model *m = model_of(e);
-  if (m->pulse)
+  if (mho_experiment_only_writes(e))
+    snprintf(out, n, "-");
+  else if (m->pulse)
     snprintf(out, n, "%.3g", mho_device_nominal_step(m, e->device.params, &e->device_config));
   else
     snprintf(out, n, "any");

@@ -148,7 +148,7 @@ int report_error(mho_err err, const mho_errinfo *ei) {
 
 void note_no_drift(const mho_experiment *e) {
   const mho_device_model *model = (const mho_device_model *)e->device.entry;
-  bool noise_grows = e->device_config.read_noise.law == MHO_READ_NOISE_PCM;
+  bool noise_grows = mho_device_noise_is_slow(&e->device_config);
   if (!model->pulse)
     fprintf(stderr, "note: device.model ideal has no conductances that could drift: "
                     "choose another model\n");

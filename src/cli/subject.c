@@ -111,15 +111,11 @@ static void note_mean_device(const mho_device_config *d) {
   const struct {
     const char *name;
     bool set;
-  } keys_of[] = {{"levels", d->levels > 0},
-                 {"write_noise", d->write_noise > 0},
-                 {"endurance", d->endurance > 0},
-                 {"leak", d->leak > 0},
-                 {"stuck_on", d->stuck_on > 0},
-                 {"stuck_off", d->stuck_off > 0},
-                 {"open", d->open > 0},
-                 {"up_down", d->up_down != 0},
-                 {"variation", varies}};
+  } keys_of[] = {{"levels", d->levels > 0},       {"write_noise", d->write_noise > 0},
+                 {"endurance", d->endurance > 0}, {"leak", d->leak > 0},
+                 {"stuck_on", d->stuck_on > 0},   {"stuck_off", d->stuck_off > 0},
+                 {"stuck", d->stuck > 0},         {"open", d->open > 0},
+                 {"up_down", d->up_down != 0},    {"variation", varies}};
   char keys[256] = "";
 
   for (int i = 0; i < MHO_COUNT(keys_of); i++)

@@ -100,6 +100,7 @@ static const struct {
     {"device.mapping", C, CELLS},
     {"device.weight_range", C, CELLS},
     {"device.zero_shift", C, CELLS},
+    {"device.zero_error", C, CELLS},
     {"device.refresh", C, CELLS},
     {"device.write_error", C, CELLS},
     {"device.leak", C, CELLS},

@@ -9,9 +9,8 @@
 /* ---------------------------------------------------------------- draws */
 
 /* Unit-variance deviates of the law, [n]; lognormal ones are handled where they are applied. */
-static void deviates(const mho_device_config *d, mho_rng chip, uint64_t what, uint64_t cell0, int n,
-                     float *out) {
-  if (d->law != LAW_UNIFORM) {
+static void deviates(int law, mho_rng chip, uint64_t what, uint64_t cell0, int n, float *out) {
+  if (law != LAW_UNIFORM) {
     mho_rng_normal(chip, what, cell0, (size_t)n, out);
     return;
   }
@@ -22,25 +21,35 @@ static void deviates(const mho_device_config *d, mho_rng chip, uint64_t what, ui
     out[i] = (out[i] - 0.5f) * width;
 }
 
+/* The law of the spread of steps. */
+static int step_law(const mho_device_config *d) {
+  return d->step_law == STEP_LAW_SAME ? d->law : d->step_law - 1;
+}
+
+/* The factor of a step of size deviate x and asymmetry y, and a share u that is missing. */
+static float step_factor(const mho_device_config *d, float x, float y, float u) {
+  bool is_lognormal = step_law(d) == LAW_LOGNORMAL;
+  if (d->law != LAW_LOGNORMAL)
+    return fmaxf((is_lognormal ? expf(x) : 1 + x) + y + u, 0);
+  return is_lognormal ? expf(x + y) * (1 + u) : fmaxf(1 + x, 0) * expf(y) * (1 + u);
+}
+
 /* Factors of SET and RESET steps, never negative, of the same xi and xi':
  *   up    1 + spread xi + asymmetry xi' + min(u, 0)
- *   down  1 + spread xi - asymmetry xi' - max(u, 0) */
+ *   down  1 + spread xi - asymmetry xi' - max(u, 0)
+ * with exp(spread xi) for 1 + spread xi where the law of steps is log-normal; where the law of all
+ * is, asymmetry and u are factors, too. */
 static void step_factors(const mho_device_config *d, mho_rng chip, uint64_t cell0, int n, float *up,
                          float *down) {
   float common[MHO_DEVICE_BLOCK], contrary[MHO_DEVICE_BLOCK];
-  deviates(d, chip, MHO_DRAW_STEP, cell0, n, common);
-  deviates(d, chip, MHO_DRAW_ASYMMETRY, cell0, n, contrary);
+  deviates(step_law(d), chip, MHO_DRAW_STEP, cell0, n, common);
+  deviates(d->law, chip, MHO_DRAW_ASYMMETRY, cell0, n, contrary);
 
   float s = (float)d->spread_step, a = (float)d->spread_asymmetry;
   float u = (float)fmin(d->up_down, 0), v = (float)fmax(d->up_down, 0);
   for (int i = 0; i < n; i++) {
-    if (d->law == LAW_LOGNORMAL) {
-      up[i] = expf(s * common[i] + a * contrary[i]) * (1 + u);
-      down[i] = expf(s * common[i] - a * contrary[i]) * (1 - v);
-    } else {
-      up[i] = fmaxf(1 + s * common[i] + a * contrary[i] + u, 0);
-      down[i] = fmaxf(1 + s * common[i] - a * contrary[i] - v, 0);
-    }
+    up[i] = step_factor(d, s * common[i], a * contrary[i], u);
+    down[i] = step_factor(d, s * common[i], -a * contrary[i], -v);
   }
 }
 
@@ -50,18 +59,24 @@ static float beyond(const mho_device_config *d, double spread, float xi) {
   return d->law == LAW_LOGNORMAL ? (float)expm1(spread * (double)xi) : (float)spread * xi;
 }
 
-/* Bounds are conductances: never below 0 S. A cell whose bounds would cross has no range. */
+/* Bounds are conductances: never below 0 S. A cell whose bounds would cross has no range; where
+ * they are folded, those that spread takes past the fold come back on their own side of it. */
 static void bounds(const mho_device_config *d, mho_rng chip, uint64_t cell0, int n, float *low,
                    float *high) {
   float zero = zero_siemens(d->g_min, d->g_max);
   float a[MHO_DEVICE_BLOCK], b[MHO_DEVICE_BLOCK];
-  deviates(d, chip, MHO_DRAW_LOW, cell0, n, a);
-  deviates(d, chip, MHO_DRAW_HIGH, cell0, n, b);
+  deviates(d->law, chip, MHO_DRAW_LOW, cell0, n, a);
+  deviates(d->law, chip, MHO_DRAW_HIGH, cell0, n, b);
 
+  float fold = (float)d->fold;
   for (int i = 0; i < n; i++) {
-    float below = -beyond(d, d->spread_low, -a[i]);
+    float below = -beyond(d, d->spread_low, -a[i]), above = 1 + beyond(d, d->spread_high, b[i]);
+    if (fold > 0) {
+      below = fold - fabsf(below - fold);
+      above = fold + fabsf(above - fold);
+    }
     low[i] = below < zero ? zero : below;
-    high[i] = fmaxf(1 + beyond(d, d->spread_high, b[i]), low[i]);
+    high[i] = fmaxf(above, low[i]);
   }
 }
 
@@ -82,7 +97,7 @@ static mho_err varied_columns(const mho_device_model *model, const void *params,
   if (!own)
     return mho_fail(ei, MHO_ENOMEM, "no memory for the parameters of %s", model->entry.id);
   for (int k = 0; k < spread->n; k++)
-    deviates(d, chip, MHO_DRAW_PARAMETER + (uint64_t)k, cell0, n, xi[k]);
+    deviates(d->law, chip, MHO_DRAW_PARAMETER + (uint64_t)k, cell0, n, xi[k]);
 
   for (int i = 0; i < n; i++) {
     memcpy(own, params, model->entry.params.size);
@@ -109,25 +124,38 @@ static mho_fault fault_of(const mho_device_config *d, double u) {
     return MHO_FAULT_ON;
   if (u < d->stuck_on + d->stuck_off)
     return MHO_FAULT_OFF;
-  return u < d->stuck_on + d->stuck_off + d->open ? MHO_FAULT_OPEN : MHO_FAULT_NONE;
+  if (u < d->stuck_on + d->stuck_off + d->open)
+    return MHO_FAULT_OPEN;
+  return u < mho_device_faulty(d) ? MHO_FAULT_STUCK : MHO_FAULT_NONE;
+}
+
+/* Where a fault holds a cell whose bounds are at k; v: uniform in 0..1. */
+static float held_at(const mho_cells *c, size_t k, mho_fault fault, float v) {
+  const mho_device_config *d = &c->config;
+  if (fault == MHO_FAULT_ON)
+    return c->high[k];
+  if (fault == MHO_FAULT_OFF)
+    return c->low[k];
+  if (fault == MHO_FAULT_OPEN)
+    return zero_siemens(d->g_min, d->g_max);
+
+  float from = within((float)(d->stuck_at - d->stuck_range), c->low[k], c->high[k]);
+  float to = within((float)(d->stuck_at + d->stuck_range), c->low[k], c->high[k]);
+  return from + (to - from) * v;
 }
 
 static void faults(mho_cells *c, const mho_device_config *d, mho_rng chip) {
-  float u[MHO_DEVICE_BLOCK];
+  float u[MHO_DEVICE_BLOCK], v[MHO_DEVICE_BLOCK];
   for (size_t i0 = 0; i0 < c->n; i0 += MHO_DEVICE_BLOCK) {
     int n = block_cells(c->n, i0);
     mho_rng_uniform(chip, MHO_DRAW_FAULT, i0, (size_t)n, u);
+    mho_rng_uniform(chip, MHO_DRAW_STUCK, i0, (size_t)n, v);
     for (int i = 0; i < n; i++) {
-      size_t cell = i0 + (size_t)i, k = bounds_at(c, cell);
+      size_t cell = i0 + (size_t)i;
       mho_fault fault = fault_of(d, (double)u[i]);
       c->fault[cell] = (uint8_t)fault;
-
-      if (fault == MHO_FAULT_ON)
-        c->g[cell] = c->high[k];
-      else if (fault == MHO_FAULT_OFF)
-        c->g[cell] = c->low[k];
-      else if (fault == MHO_FAULT_OPEN)
-        c->g[cell] = zero_siemens(d->g_min, d->g_max);
+      if (fault != MHO_FAULT_NONE)
+        c->g[cell] = held_at(c, bounds_at(c, cell), fault, v[i]);
     }
   }
 }
@@ -138,7 +166,7 @@ static void faults(mho_cells *c, const mho_device_config *d, mho_rng chip) {
 static bool allocate(mho_cells *c, size_t width, bool fine) {
   const mho_device_config *d = &c->config;
   bool hidden = d->write_noise > 0 || d->levels > 0, wears = d->endurance > 0;
-  bool faulty = d->stuck_on + d->stuck_off + d->open > 0;
+  bool faulty = mho_device_faulty(d) > 0;
   c->hides = hidden || wears;
 
   c->g = mho_alloc(c->n, sizeof *c->g);

@@ -9,9 +9,10 @@
 #include "mho/model/device.h"
 
 enum { LAW_NORMAL, LAW_LOGNORMAL, LAW_UNIFORM };
+enum { STEP_LAW_SAME }; /* and, from 1 on, those */
 
 /* Parameters of a model that vary from cell to cell (variation.of). */
-enum { MHO_SPREAD_MAX = 8 };
+enum { MHO_SPREAD_MAX = MHO_DRAW_STUCK - MHO_DRAW_PARAMETER };
 typedef struct mho_spread {
   int n;
   const mho_param *param[MHO_SPREAD_MAX];

@@ -87,6 +87,10 @@ mho_err mho_device_curve(const mho_device_model *model, const void *params,
   *n = 0;
   if (!model->pulse)
     return mho_fail(ei, MHO_EINVAL, "'%s' knows no pulses: there is no curve", model->entry.id);
+  if (config->only_written)
+    return mho_fail(ei, MHO_EINVAL,
+                    "what pulses do to this device is not known (device.only_written): there is no "
+                    "curve");
 
   mho_cells *c = NULL;
   mho_err err =

@@ -55,6 +55,27 @@ static const char *without_spread(const mho_experiment *e) {
   return "devices are alike (device.variation)";
 }
 
+static const char *without_spread_steps(const mho_experiment *e) {
+  const char *why = mho_idle_without_pulses(e);
+  if (why || e->device_config.spread_step > 0)
+    return why;
+  return "steps are alike (device.variation.step)";
+}
+
+static const char *without_spread_bounds(const mho_experiment *e) {
+  const char *why = mho_idle_without_cells(e);
+  if (why || e->device_config.spread_low > 0 || e->device_config.spread_high > 0)
+    return why;
+  return "bounds are alike (device.variation.g_low, device.variation.g_high)";
+}
+
+static const char *without_stuck(const mho_experiment *e) {
+  const char *why = mho_idle_without_cells(e);
+  if (why || e->device_config.stuck > 0)
+    return why;
+  return "nothing is stuck there (device.stuck)";
+}
+
 static const char *without_wear(const mho_experiment *e) {
   const char *why = mho_idle_without_pulses(e);
   if (why || e->device_config.endurance > 0)
@@ -97,6 +118,10 @@ static const char *without_any_drift(const mho_experiment *e) {
 
 static const char *without_exponential(const mho_experiment *e) {
   return without_drift(e, e->device_config.drift.law == MHO_DRIFT_EXPONENTIAL);
+}
+
+static const char *without_logarithmic(const mho_experiment *e) {
+  return without_drift(e, e->device_config.drift.law == MHO_DRIFT_LOGARITHMIC);
 }
 
 /* Weights are written where a mapping lays them, whatever cells start from. */
@@ -142,7 +167,7 @@ static const char *without_sigma(const mho_experiment *e) {
 
 static const char *without_t_read(const mho_experiment *e) {
   const char *why = without_own_noise(e);
-  if (why || e->device_config.read_noise.law == MHO_READ_NOISE_PCM)
+  if (why || mho_device_noise_is_slow(&e->device_config))
     return why;
   return "device.read_noise.law is another";
 }
@@ -174,6 +199,10 @@ static const mho_param device_table[] = {
         mho_device_config, zero_shift, "zero_shift", 0,
         "mappings reference and offset: weight zero where a device's SET and RESET steps are equal",
         .idle = without_reference),
+    MHO_P_REAL(mho_device_config, zero_error, "zero_error", "", 0, 0, 1,
+               "mappings reference and offset: standard deviation of what is held as weight zero "
+               "from where it is meant, of the range",
+               .idle = without_reference),
     MHO_P_INT(mho_device_config, refresh_every, "refresh.every", 1, 1, 1e9,
               "mapping one_sided: updates from refresh to refresh", .idle = without_refresh),
     MHO_P_REAL(mho_device_config, refresh_above, "refresh.above", "", 0.75, 0.01, 1,
@@ -208,15 +237,31 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, error[3], "write_error.c3", "", 0, -1e14, 1e14,
                "the same, per S^2"),
 
+    MHO_P_BOOL(mho_device_config, only_written, "only_written", 0,
+               "what pulses do is not known: schemes and mappings that pulse are refused, and "
+               "weights are written (update.scheme: exact)"),
+
     /* faults and device-to-device spread */
     MHO_P_REAL(mho_device_config, stuck_on, "stuck_on", "", 0, 0, 1,
                "fraction of cells stuck at their high bound"),
     MHO_P_REAL(mho_device_config, stuck_off, "stuck_off", "", 0, 0, 1,
                "fraction of cells stuck at their low bound"),
+    MHO_P_REAL(mho_device_config, stuck, "stuck", "", 0, 0, 1,
+               "fraction of cells stuck around stuck_at, wherever their bounds let them be"),
+    MHO_P_REAL(mho_device_config, stuck_at, "stuck_at", "", 0.5, 0, 1,
+               "middle of the conductances of cells that device.stuck counts, of the range",
+               .idle = without_stuck),
+    MHO_P_REAL(mho_device_config, stuck_range, "stuck_range", "", 0, 0, 1,
+               "how far from it they are at most (uniform), of the range", .idle = without_stuck),
     MHO_P_REAL(mho_device_config, open, "open", "", 0, 0, 1,
                "fraction of dead cells, which conduct nothing"),
     MHO_P_CHOICE(mho_device_config, law, "variation.law", "normal|lognormal|uniform", 0,
                  "law of the " SPREAD " spread", .idle = without_spread),
+    MHO_P_CHOICE(mho_device_config, step_law, "variation.step_law", "same|normal|lognormal|uniform",
+                 STEP_LAW_SAME,
+                 "law of the spread of the step, where it is another than variation.law: lognormal "
+                 "is exp(spread xi)",
+                 .idle = without_spread_steps),
     MHO_P_REAL(mho_device_config, spread_step, "variation.step", "", 0, 0, 5,
                SPREAD " spread of the step, SET and RESET alike, relative",
                .idle = mho_idle_without_pulses),
@@ -229,6 +274,10 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, spread_high, "variation.g_high", "", 0, 0, 1,
                SPREAD " spread of the upper bound, of the range; lognormal: its distance from "
                       "g_min is the range times exp(spread xi)"),
+    MHO_P_REAL(mho_device_config, fold, "variation.fold", "", 0, 0, 1,
+               "conductance that the bounds of every cell are on either side of, of the range: a "
+               "bound that spread takes past it is reflected there; 0: bounds lie anywhere",
+               .idle = without_spread_bounds),
     MHO_P_TEXT(mho_device_config, spread_of, "variation.of", "",
                SPREAD " spread of the model's own parameters, relative: 'slope_up 0.05 "
                       "slope_down 0.05'"),
@@ -267,9 +316,10 @@ static const mho_param device_table[] = {
                .idle = without_weak_pulses),
 
     /* between pulses, and at reads */
-    MHO_P_CHOICE(mho_device_config, drift.law, "drift.law", "none|exponential|power|pcm", 0,
-                 "after programming: towards drift.rest, G (t/t0)^-nu, or that with nu of phase "
-                 "change memory"),
+    MHO_P_CHOICE(mho_device_config, drift.law, "drift.law",
+                 "none|exponential|power|pcm|logarithmic", 0,
+                 "after programming: towards drift.rest, G (t/t0)^-nu, that with nu of phase "
+                 "change memory, or a shift and a spread that grow with ln t/t0"),
     MHO_P_REAL(mho_device_config, drift.t0, "drift.t0", "s", 20, 1e-9, 1e9,
                "time after programming at which the programmed conductance holds",
                .idle = without_any_drift),
@@ -284,10 +334,19 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, drift.rest, "drift.rest", "", 0, 0, 1,
                "conductance that law exponential leads to, of the range",
                .idle = without_exponential),
+    MHO_P_REAL(mho_device_config, drift.shift, "drift.shift", "S", 0, -1, 1,
+               "law logarithmic: change of the mean when time grows by a factor e",
+               .idle = without_logarithmic),
+    MHO_P_REAL(mho_device_config, drift.spread, "drift.spread", "S", 0, 0, 1,
+               "law logarithmic: " SPREAD " standard deviation just after t0",
+               .idle = without_logarithmic),
+    MHO_P_REAL(mho_device_config, drift.spread_growth, "drift.spread_growth", "S", 0, 0, 1,
+               "law logarithmic: what it gains when time grows by a factor e",
+               .idle = without_logarithmic),
     MHO_P_CHOICE(mho_device_config, read_noise.law, "read_noise.law",
-                 "none|constant|proportional|pcm", 0,
+                 "none|constant|proportional|pcm|cmo", 0,
                  "of the device at every read: of the range, of its conductance, or 1/f of phase "
-                 "change memory",
+                 "change memory or of CMO/HfOx",
                  .idle = without_own_noise),
     MHO_P_REAL(mho_device_config, read_noise.sigma, "read_noise.sigma", "", 0, 0, 10,
                "standard deviation of laws constant and proportional", .idle = without_sigma),
@@ -383,6 +442,21 @@ double mho_device_response(const mho_device_model *model, const void *params,
   return over > 0 ? copysign(sinh(k * over) / sinh(k * (1 - theta)), fraction) : 0;
 }
 
+/* ---------------------------------------------------------------- parts of a config */
+
+double mho_device_faulty(const mho_device_config *d) {
+  return d->stuck_on + d->stuck_off + d->open + d->stuck;
+}
+
+mho_device_config mho_device_mean(const mho_device_config *config) {
+  mho_device_config d = *config;
+  d.spread_step = d.spread_asymmetry = d.spread_low = d.spread_high = d.spread_of[0] = 0;
+  d.stuck_on = d.stuck_off = d.open = d.stuck = 0;
+  d.write_noise = d.endurance = d.leak = 0;
+  d.levels = -1;
+  return d;
+}
+
 /* ---------------------------------------------------------------- check */
 
 /* A model that is driven by voltages has its pulse among its own parameters, which also say what
@@ -417,9 +491,10 @@ static mho_err check_common(const mho_device_model *model, const mho_device_conf
                     "device.levels: %lld leaves nothing to choose from: at least 2, or -1 for any "
                     "conductance",
                     (long long)d->levels);
-  if (d->stuck_on + d->stuck_off + d->open > 1)
-    return mho_fail(ei, MHO_ECONFIG, "device.stuck_on, stuck_off and open add up to %g: at most 1",
-                    d->stuck_on + d->stuck_off + d->open);
+  if (mho_device_faulty(d) > 1)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "device.stuck_on, stuck_off, open and stuck add up to %g: at most 1",
+                    mho_device_faulty(d));
   if (!model->pulse && mho_device_has_write_error(d))
     return mho_fail(ei, MHO_ECONFIG,
                     "device.write_error: device.model %s has no conductances that could be off: "

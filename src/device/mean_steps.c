@@ -22,18 +22,6 @@ void mho_cells_mean_state(const mho_cells *c, size_t first, int n, const float *
     out[i] = clipped(b.g[i] + out[i], b.low[i], b.high[i]);
 }
 
-/* The device without spread, faults, noise of writes, levels and wear. */
-static mho_device_config nominal(const mho_device_config *config) {
-  mho_device_config d = *config;
-  d.spread_step = d.spread_asymmetry = d.spread_low = d.spread_high = 0;
-  d.spread_of[0] = 0;
-  d.stuck_on = d.stuck_off = d.open = 0;
-  d.write_noise = 0;
-  d.levels = -1;
-  d.endurance = 0;
-  return d;
-}
-
 /* Mean steps of n cells in one direction. */
 static void all_steps(const mho_cells *c, float direction, float *out) {
   float dir[MHO_DEVICE_BLOCK];
@@ -49,7 +37,7 @@ double mho_device_nominal_step(const mho_device_model *model, const void *params
   if (!model->pulse)
     return 0;
 
-  mho_device_config plain = nominal(config);
+  mho_device_config plain = mho_device_mean(config);
   mho_cells *c;
   if (mho_cells_new(model, params, &plain, POINTS, (mho_rng){0}, (mho_rng){0}, &c, NULL))
     return 0;

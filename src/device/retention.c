@@ -6,19 +6,24 @@
  *   pcm          the same with nu = |N(mu, sigma)|, mu = clip(-.0155 ln g_r + .0244, .049, .1),
  *                sigma = clip(-.0125 ln g_r - .0059, .008, .045),
  *                g_r = G/g_max of the programmed G, at least 1e-7
+ *   logarithmic  G(t) = G + a l + (s + b l) xi, l = ln(t/t0), one xi for each cell; a, s, b in S
  *   read noise   constant: sigma of the range; proportional: sigma G;
  *                pcm: G min(.0088/g_r^.65, .2) sqrt(ln((t + t_read)/(2 t_read))),
- *                G the drifted conductance and g_r again that of the programmed one
+ *                G the drifted conductance and g_r again that of the programmed one;
+ *                cmo: K log10(G/uS) sqrt(ln((t + t_read)/(2 t_read))), K = .0277316483 uS, of the
+ *                drifted G, fitted from 8 to 90 uS with reads of 1 us; 0 below 1 uS
  *   leak         g <- rest + (g - rest) exp(-updates/lifetime), once an update (the capacitor card)
  *   write error  sigma = max(c0 + c1 G + c2 G^2 + c3 G^3, 0) of the target G of a verified write:
  *                mho_cells_write
  *
  * G = (g + zero) (g_max - g_min) in siemens, g normalized; powers of time are laws of G, not of g.
- * Times count from programming; at t0 and before, the programmed conductance holds.
+ * Times count from programming; at t0 and before, the programmed conductance holds. Open cells stay
+ * open.
  *
  * Sources: pcm: V. Joshi et al., Nature Communications 11:2473 (2020), as fitted in IBM's analog
- * hardware kit; write errors: Joshi 2020 (PCM), V. Milo et al., IEEE T-ED 68, 3832 (2021) (HfO2),
- * W. Wan et al., Nature 608, 504 (2022).
+ * hardware kit; logarithmic, cmo: D. F. Falcone et al., arXiv:2502.04524 (2025), and D. G. F.
+ * Lombardo et al., DRC (2024), as fitted there; write errors: Joshi 2020 (PCM), V. Milo et al., IEEE
+ * T-ED 68, 3832 (2021) (HfO2), W. Wan et al., Nature 608, 504 (2022).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/vmath.h"
 #include "device/cells.h"
@@ -39,6 +44,11 @@ static double exponent(const mho_drift_config *d, double g_r, double xi) {
               clip(-0.0125 * x - 0.0059, 0.008, 0.045) * xi);
 }
 
+/* Conductance (S) of a cell whose logarithm of t/t0 is l. */
+static double relaxed(const mho_drift_config *d, double siemens, double l, double xi) {
+  return siemens + d->shift * l + (d->spread + d->spread_growth * l) * xi;
+}
+
 void mho_cells_drifted(const mho_cells *c, double after, size_t first, int n, float *out) {
   const mho_drift_config *d = &c->config.drift;
   double zero = (double)zero_siemens(c->g_min, c->g_max), range = c->g_max - c->g_min;
@@ -52,8 +62,12 @@ void mho_cells_drifted(const mho_cells *c, double after, size_t first, int n, fl
   mho_rng_normal(c->chip, MHO_DRAW_DRIFT, first, (size_t)n, xi);
   for (int i = 0; i < n; i++) {
     double g = (double)out[i], x = (double)xi[i];
+    if (c->fault && c->fault[first + (size_t)i] == MHO_FAULT_OPEN)
+      continue;
     if (d->law == MHO_DRIFT_EXPONENTIAL) {
       g = d->rest + (g - d->rest) * exp(-(after - d->t0) / (d->tau * exp(d->tau_spread * x)));
+    } else if (d->law == MHO_DRIFT_LOGARITHMIC) {
+      g = zero + relaxed(d, (g - zero) * range, log(after / d->t0), x) / range;
     } else {
       /* g - zero is G over the range */
       double nu = exponent(d, (g - zero) * range / c->g_max, x);
@@ -65,7 +79,12 @@ void mho_cells_drifted(const mho_cells *c, double after, size_t first, int n, fl
 
 bool mho_device_reads_noisy(const mho_device_config *config) {
   const mho_read_noise_config *r = &config->read_noise;
-  return r->law == MHO_READ_NOISE_PCM || (r->law != MHO_READ_NOISE_NONE && r->sigma > 0);
+  return mho_device_noise_is_slow(config) || (r->law != MHO_READ_NOISE_NONE && r->sigma > 0);
+}
+
+bool mho_device_noise_is_slow(const mho_device_config *config) {
+  int law = config->read_noise.law;
+  return law == MHO_READ_NOISE_PCM || law == MHO_READ_NOISE_CMO;
 }
 
 void mho_cells_read_sigma(const mho_cells *c, double after, size_t first, int n, const float *g,
@@ -85,6 +104,8 @@ void mho_cells_read_sigma(const mho_cells *c, double after, size_t first, int n,
       s = r->sigma * above;
     else if (r->law == MHO_READ_NOISE_PCM)
       s = above * fmin(0.0088 / pow(g_r, 0.65), 0.2) * grown;
+    else if (r->law == MHO_READ_NOISE_CMO)
+      s = 0.0277316483e-6 * log10(fmax(above * range * 1e6, 1)) * grown / range;
     sigma[i] = (float)s;
   }
 }

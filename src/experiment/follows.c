@@ -7,6 +7,10 @@ bool mho_experiment_has_cells(const mho_experiment *e) {
   return ((const mho_device_model *)e->device.entry)->pulse != NULL;
 }
 
+bool mho_experiment_only_writes(const mho_experiment *e) {
+  return mho_experiment_has_cells(e) && e->device_config.only_written;
+}
+
 bool mho_experiment_has_pulses(const mho_experiment *e) {
   return mho_experiment_has_cells(e) && ((const mho_scheme *)e->scheme.entry)->needs_pulses;
 }

@@ -18,6 +18,24 @@ static mho_err scheme_finds_pulses(const mho_experiment *e, mho_errinfo *ei) {
                   e->scheme.entry->id, e->device.entry->id);
 }
 
+/* Of some devices only verified writes are published. */
+static mho_err scheme_pulses_known_devices(const mho_experiment *e, mho_errinfo *ei) {
+  if (!mho_experiment_only_writes(e))
+    return MHO_OK;
+  if (scheme_of(e)->needs_pulses)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "update.scheme: '%s' pulses devices, and what pulses do to these is not known "
+                    "(device.only_written): use scheme exact, or another device (mho device list)",
+                    e->scheme.entry->id);
+  if (((const mho_mapping *)e->mapping.entry)->refreshes)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "device.mapping: '%s' refreshes devices by pulses, and what pulses do to these "
+                    "is not known (device.only_written): use another mapping, or another device "
+                    "(mho device list)",
+                    e->mapping.entry->id);
+  return MHO_OK;
+}
+
 static mho_err scheme_writes_initial_weights(const mho_experiment *e, mho_errinfo *ei) {
   if (e->initial.how != MHO_INITIAL_SCHEME || scheme_of(e)->apply)
     return MHO_OK;
@@ -62,8 +80,8 @@ static mho_err samples_have_no_gradient(const mho_experiment *e, mho_errinfo *ei
 
 mho_err mho_scheme_check(const mho_experiment *e, mho_errinfo *ei) {
   static mho_err (*const checks[])(const mho_experiment *e, mho_errinfo *ei) = {
-      scheme_finds_pulses, scheme_writes_initial_weights, selection_has_pulses,
-      selection_of_many_lines, samples_have_no_gradient};
+      scheme_finds_pulses,  scheme_pulses_known_devices, scheme_writes_initial_weights,
+      selection_has_pulses, selection_of_many_lines,     samples_have_no_gradient};
 
   for (int i = 0; i < MHO_COUNT(checks); i++) {
     mho_err err = checks[i](e, ei);

@@ -670,6 +670,9 @@ static mho_err check_pulses(const mho_experiment *e, const perturb *p, mho_errin
     REFUSE("rule.by: pulses need a device that answers them, and '%s' knows none: use line, or set "
            "device.model (mho list devices)",
            device->entry.id);
+  if (mho_experiment_only_writes(e))
+    REFUSE("rule.by: pulses perturb, and what they do to these devices is not known "
+           "(device.only_written): use line, or another device (mho device list)");
   if (p->by == BY_PAIR && !has_pairs((const mho_mapping *)e->mapping.entry))
     REFUSE("rule.by: pair pulses one of two devices, and device.mapping gives a weight no two that "
            "go both ways: use pulse, or mapping differential");

@@ -7,20 +7,8 @@
 #include "mho/model/circuit.h"
 #include "mho/spice.h"
 
-/* The config without all that devices have beside their mean response: spread, faults, noise,
- * levels. */
-static mho_device_config mean_device(const mho_device_config *config) {
-  mho_device_config c = *config;
-  c.spread_step = c.spread_asymmetry = c.spread_low = c.spread_high = 0;
-  c.stuck_on = c.stuck_off = c.open = 0;
-  c.write_noise = c.endurance = c.leak = 0;
-  c.levels = -1;
-  c.spread_of[0] = 0;
-  return c;
-}
-
 mho_err mho_cosim_device_core(const mho_netlist_device *x, double *out, mho_errinfo *ei) {
-  mho_device_config config = mean_device(x->config);
+  mho_device_config config = mho_device_mean(x->config);
   mho_cells *cells = NULL;
   mho_rng rng = mho__stream_unused();
   mho_err err = mho_cells_new(x->model, x->params, &config, 1, rng, rng, &cells, ei);

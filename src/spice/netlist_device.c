@@ -36,6 +36,10 @@ static mho_err describe(const mho_netlist_device *x, circuit *c, mho_errinfo *ei
     return mho_fail(ei, MHO_EUNSUPPORTED,
                     "device '%s' takes any change: it has no response to pulses",
                     x->model->entry.id);
+  if (x->config->only_written)
+    return mho_fail(ei, MHO_EUNSUPPORTED,
+                    "what pulses do to this device is not known (device.only_written): it has no "
+                    "circuit that answers them");
 
   mho_err err = x->model->spice(x->params, x->config, &c->s, ei);
   c->width = c->s.width > 0 ? c->s.width : WIDTH;

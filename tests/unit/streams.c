@@ -104,7 +104,7 @@ static const purpose table[PURPOSES] = {
     [WEIGHTS] = {"weights", SEED_RUN, ANY, COUNTS(USE(WEIGHTS), 12), FIXED(0)},
     [GRAPH] = {"pairs of agt", SEED_RUN, ANY, FIXED(USE(WEIGHTS) | 0xfffffe), FIXED(0)},
 
-    [CHIP] = {"cells of the chip", SEED_RUN, ANY, CROSSBARS(CHIP), COUNTS(0, 4)},
+    [CHIP] = {"cells of the chip", SEED_RUN, ANY, CROSSBARS(CHIP), COUNTS(0, 5)},
     [MISMATCH] = {"mismatch", SEED_RUN, ANY, COUNTS(USE(CHIP) | BIT(20), 15), FIXED(0)},
     [SYMMETRY] = {"symmetry points", SEED_RUN, TIKI_TAKA, COUNTS(USE(CHIP) | BIT(20), 15),
                   FIXED(MHO_DRAW_SYMMETRY)},
@@ -275,7 +275,7 @@ static void add_chip_and_order(void) {
   EACH(c) {
     add(WEIGHTS, mho__stream_weights(SEED, connections[c]), 0);
     for (uint32_t bank = 0; bank < MHO_BANKS_MAX; bank++)
-      for (int draw = 0; draw < MHO_DRAW_PARAMETER + MHO_SPREAD_MAX; draw++)
+      for (int draw = 0; draw <= MHO_DRAW_ZERO; draw++)
         add(CHIP, mho__stream_chip(SEED, (uint32_t)connections[c], bank), (uint64_t)draw);
     for (int kind = 0; kind < 8; kind++)
       add(MISMATCH, mho__stream_mismatch(SEED, (uint32_t)connections[c], kind), 0);
@@ -600,7 +600,7 @@ static void test_sizes_keep_to_the_fields(void **state) {
   int edges = MHO_EDGES_MAX, layers_max = MHO_LAYERS_MAX;
   assert_true(edges <= MHO_STREAM_CONNECTIONS);
   assert_true(layers_max <= MHO_STREAM_LAYERS);
-  assert_true(MHO_DRAW_PARAMETER + MHO_SPREAD_MAX <= 16);
+  assert_true(MHO_DRAW_PARAMETER + MHO_SPREAD_MAX == MHO_DRAW_STUCK && MHO_DRAW_ZERO < 32);
   assert_true(1000000 < MHO_STREAM_EPOCHS);
 }
 

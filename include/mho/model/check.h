@@ -77,6 +77,8 @@ typedef struct mho_experiment {
 
 /** Whether weights lie on devices: any but ideal ones. */
 MHO_API bool mho_experiment_has_cells(const mho_experiment *e);
+/** Whether of these devices nothing is known but verified writes (device.only_written). */
+MHO_API bool mho_experiment_only_writes(const mho_experiment *e);
 /** Whether training pulses them. */
 MHO_API bool mho_experiment_has_pulses(const mho_experiment *e);
 /** Whether training counts energy: on devices, unless told not to, and where the settler's reads

@@ -129,8 +129,15 @@ MHO_API void mho_device_spice_param(mho_device_spice *s, const char *name, doubl
 typedef struct mho_drift_config {
   int law;
   double t0, nu, nu_spread, tau, tau_spread, rest;
+  double shift, spread, spread_growth; /**< S */
 } mho_drift_config;
-enum { MHO_DRIFT_NONE, MHO_DRIFT_EXPONENTIAL, MHO_DRIFT_POWER, MHO_DRIFT_PCM };
+enum {
+  MHO_DRIFT_NONE,
+  MHO_DRIFT_EXPONENTIAL,
+  MHO_DRIFT_POWER,
+  MHO_DRIFT_PCM,
+  MHO_DRIFT_LOGARITHMIC
+};
 
 /** Of the device itself, one read: retention.c. */
 typedef struct mho_read_noise_config {
@@ -141,7 +148,8 @@ enum {
   MHO_READ_NOISE_NONE,
   MHO_READ_NOISE_CONSTANT,
   MHO_READ_NOISE_PROPORTIONAL,
-  MHO_READ_NOISE_PCM
+  MHO_READ_NOISE_PCM,
+  MHO_READ_NOISE_CMO
 };
 
 /** Current against voltage of a read: iv.c. */
@@ -155,6 +163,7 @@ struct mho_device_config {
   char card[MHO_TEXT_MAX]; /**< the card whose keys are the defaults; "" for none */
   double g_min, g_max;     /**< S */
   bool zero_shift;         /**< reference: at the symmetry point of each cell's device */
+  double zero_error;       /**< of what is held as weight zero, of the range */
   int64_t refresh_every;   /**< one_sided: updates from refresh to refresh */
   double refresh_above;    /**< one_sided: conductance that asks for it, of the range */
   double weight_range;     /**< w_max over the largest drawn weight, see mho_trainer_from */
@@ -165,9 +174,13 @@ struct mho_device_config {
   double up_down;
   /** What a pulse leaves on the visible conductance, of the range. */
   double write_noise;
-  double error[4];                  /**< of a verified write: sigma = error[k] G^k, S */
-  double stuck_on, stuck_off, open; /**< fractions of cells */
-  int law;                          /**< of the spread: normal, lognormal, uniform */
+  double error[4];                         /**< of a verified write: sigma = error[k] G^k, S */
+  bool only_written;                       /**< what pulses do is not known */
+  double stuck_on, stuck_off, stuck, open; /**< fractions of cells */
+  double stuck_at, stuck_range;            /**< where cells of `stuck` are, of the range */
+  int law;                                 /**< of the spread: normal, lognormal, uniform */
+  int step_law;                            /**< of the spread of steps: as law, or of its own */
+  double fold;                             /**< bounds lie on either side of it; 0: anywhere */
   /** Device-to-device standard deviations. */
   double spread_step, spread_asymmetry, spread_low, spread_high;
   /** "slope_up 0.05 slope_down 0.05": of the model's own parameters. */
@@ -232,11 +245,25 @@ static inline bool mho_device_has_write_error(const mho_device_config *config) {
 }
 /** Whether the device itself makes reads random. */
 MHO_API bool mho_device_reads_noisy(const mho_device_config *config);
+/** Whether nearly all of that noise is slower than a sample: 1/f noise. */
+MHO_API bool mho_device_noise_is_slow(const mho_device_config *config);
+/** Fraction of cells that do not answer pulses. */
+MHO_API double mho_device_faulty(const mho_device_config *config);
+/** The config without all that devices have beside their mean response: spread, faults, noise of
+ *  writes, levels, wear, leak. */
+MHO_API mho_device_config mho_device_mean(const mho_device_config *config);
 
 /* ---------------------------------------------------------------- cells */
 
-/** What is wrong with a cell: nothing, stuck at its high or low end, no conductance at all. */
-typedef enum mho_fault { MHO_FAULT_NONE, MHO_FAULT_ON, MHO_FAULT_OFF, MHO_FAULT_OPEN } mho_fault;
+/** What is wrong with a cell: nothing, stuck at its high or low end, no conductance at all, stuck
+ *  at device.stuck_at. */
+typedef enum mho_fault {
+  MHO_FAULT_NONE,
+  MHO_FAULT_ON,
+  MHO_FAULT_OFF,
+  MHO_FAULT_OPEN,
+  MHO_FAULT_STUCK
+} mho_fault;
 
 /** A bank of cells. Bounds and columns are per cell where they vary, else one block of equal
  *  values, which stays in cache. */
