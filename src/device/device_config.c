@@ -247,7 +247,7 @@ static const mho_param device_table[] = {
     MHO_P_REAL(mho_device_config, stuck_off, "stuck_off", "", 0, 0, 1,
                "fraction of cells stuck at their low bound"),
     MHO_P_REAL(mho_device_config, stuck, "stuck", "", 0, 0, 1,
-               "fraction of cells stuck around stuck_at, wherever their bounds let them be"),
+               "fraction of cells stuck around stuck_at, within their bounds"),
     MHO_P_REAL(mho_device_config, stuck_at, "stuck_at", "", 0.5, 0, 1,
                "middle of the conductances of cells that device.stuck counts, of the range",
                .idle = without_stuck),

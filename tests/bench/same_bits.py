@@ -39,7 +39,10 @@ NEW_KEYS = [r'"apply":\s*"auto"', r'"dynamics":\s*\{\s*"name":\s*"rate"\s*\}', r
             r'"path":\s*"links"', r'"q":\s*\{[^}]*\}', r'"average":\s*(1\b|0\.0)', r'"importance":\s*"none"',
             r'"importance_low":\s*1\.0', r'"importance_high":\s*2\.0', r'"importance_by":\s*"weights"',
             r'"importance_probes":\s*64', r'"importance_every":\s*1\b', r'"tied":\s*"auto"', r'"points":\s*4',
-            r'"order":\s*0\b', r'"adaptation":\s*0\.0', r'"adaptation_steps":\s*0\b', r'"control":\s*false']
+            r'"order":\s*0\b', r'"adaptation":\s*0\.0', r'"adaptation_steps":\s*0\b', r'"control":\s*false',
+            r'"zero_error":\s*0\.0', r'"only_written":\s*false', r'"stuck":\s*0\.0', r'"stuck_at":\s*0\.5',
+            r'"stuck_range":\s*0\.0', r'"step_law":\s*"same"', r'"fold":\s*0\.0', r'"shift":\s*0\.0',
+            r'"spread":\s*0\.0', r'"spread_growth":\s*0\.0']
 
 # Columns that the later program alone has: where they are NULL they say nothing.
 NEW_COLUMNS = {'test_loss', 'val_loss', 'test_rms', 'val_rms', 'best_test_loss', 'final_test_loss', 'best_test_rms',

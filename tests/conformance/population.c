@@ -371,6 +371,13 @@ static void drop_cells(mho_cells *c, mho_experiment *e) {
   mho_experiment_free(e);
 }
 
+/* A conductance within the range; one that single precision puts beside an end is at that end. */
+static double inside(const struct written *p, double g) {
+  if (g < p->from + 1e-5)
+    return p->from;
+  return g > p->to - 1e-5 ? p->to : g;
+}
+
 /* What is left of targets all over the range: a sample of the cells, a sample of the formula that
  * ends at the bounds, too. */
 static void test_writes(void **state) {
@@ -382,17 +389,16 @@ static void test_writes(void **state) {
       mho_experiment *e;
       mho_cells *c = written_cells(p, target, &e);
       for (int i = 0; i < CELLS; i++) {
-        x[i] = 1e6 * mho_cells_siemens(c, (size_t)i);
-        y[i] = fmin(fmax(target + normal(p->deviation(target)), p->from), p->to);
+        x[i] = inside(p, 1e6 * mho_cells_siemens(c, (size_t)i));
+        y[i] = inside(p, target + normal(p->deviation(target)));
       }
 
       char what[80];
       snprintf(what, sizeof what, "%s written to %g uS", p->card, target);
-      for (int i = 0; i < CELLS; i++) /* to the digits of single precision */
-        x[i] = x[i] < p->from + 1e-5 ? p->from : fmin(x[i], p->to);
-      for (int i = 0; i < CELLS; i++)
-        x[i] = x[i] > p->to - 1e-5 ? p->to : x[i];
       alike(what, x, CELLS, y, CELLS);
+
+      double range = 1e6 * (c->g_max - c->g_min), g = (target - 1e6 * c->g_min) / range;
+      NEAR(mho_device_write_error(&c->config, g) * range, p->deviation(target), 1e-6, 0);
       drop_cells(c, e);
     }
   }

@@ -219,7 +219,7 @@ static bool is_in(const char *key, int n, const char *const *list) {
 
 /* Keys that such a short training does not judge: they find data, or say what only others ask. */
 static const char *const unjudged[] = {"dataset.name", "train.seeds.chip", "train.seeds.noise",
-                                       "checkpoint.every"};
+                                       "checkpoint.every", "device.only_written"};
 
 static void other_values(const mho_setting *s, values *v) {
   char key[128], now[MHO_TEXT_MAX];
