@@ -22,8 +22,8 @@
  *
  * Sources: pcm: V. Joshi et al., Nature Communications 11:2473 (2020), as fitted in IBM's analog
  * hardware kit; logarithmic, cmo: D. F. Falcone et al., arXiv:2502.04524 (2025), and D. G. F.
- * Lombardo et al., DRC (2024), as fitted there; write errors: Joshi 2020 (PCM), V. Milo et al., IEEE
- * T-ED 68, 3832 (2021) (HfO2), W. Wan et al., Nature 608, 504 (2022).
+ * Lombardo et al., DRC (2024), as fitted there; write errors: Joshi 2020 (PCM), V. Milo et al.,
+ * IEEE T-ED 68, 3832 (2021) (HfO2), W. Wan et al., Nature 608, 504 (2022).
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/vmath.h"
 #include "device/cells.h"

@@ -120,8 +120,8 @@ static mho_err check(const mho_difference *d, const char *run, const char *sets,
 
   case LEARNS:
     return mho_fail(ei, MHO_ECONFIG,
-                    "update.%s: acts while weights are learned ('%s' in run %s) and changes "
-                    "nothing of a stored network: leave it out, or mho train --from %s --set "
+                    "update.%s: weights are learned with it ('%s' in run %s), and a stored "
+                    "network stays as it learned: leave it out, or mho train --from %s --set "
                     "update.%s=%s",
                     d->name, d->a, run, run, d->name, d->b);
 

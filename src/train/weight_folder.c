@@ -32,6 +32,7 @@ mho_origin mho__origin_of(const mho_experiment *e) {
                   .weight_range = d->weight_range,
                   .start = d->start,
                   .zero_shift = d->zero_shift,
+                  .zero_error = d->zero_error,
                   .chip = (double)mho_experiment_seeds(e).chip};
 
   snprintf(o.model, sizeof o.model, "%s", e->device.entry->id);
@@ -49,7 +50,9 @@ bool mho__origin_is_same(const mho_origin *a, const mho_origin *b) {
   if (a->g_min != b->g_min || a->g_max != b->g_max || a->weight_range != b->weight_range ||
       a->start != b->start)
     return false;
-  return a->zero_shift == b->zero_shift && (!a->zero_shift || a->chip == b->chip);
+  if (a->zero_shift != b->zero_shift || a->zero_error != b->zero_error)
+    return false;
+  return a->chip == b->chip || !(a->zero_shift || a->zero_error > 0);
 }
 
 /* ---------------------------------------------------------------- matrices */
@@ -197,10 +200,10 @@ static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errin
   char path[MHO_PATH_MAX], *config = mho_experiment_json(t->e);
   mho_origin o = mho__origin_of(t->e);
 
-  json_t *device =
-      json_pack("{ss ss ss sf sf sf sf sb sf}", "model", o.model, "card", o.card, "mapping",
-                o.mapping, "g_min", o.g_min, "g_max", o.g_max, "weight_range", o.weight_range,
-                "start", o.start, "zero_shift", o.zero_shift, "chip", o.chip);
+  json_t *device = json_pack("{ss ss ss sf sf sf sf sb sf sf}", "model", o.model, "card", o.card,
+                             "mapping", o.mapping, "g_min", o.g_min, "g_max", o.g_max,
+                             "weight_range", o.weight_range, "start", o.start, "zero_shift",
+                             o.zero_shift, "zero_error", o.zero_error, "chip", o.chip);
   json_t *all =
       json_pack("{ss si so so so}", "mho", "weights", "version", 1, "device", device, "matrices",
                 pack_connections(t), "config", config ? json_loads(config, 0, NULL) : NULL);
@@ -249,10 +252,11 @@ mho_origin mho__sidecar_origin(const json_t *sidecar) {
   int zero_shift;
   json_t *device = json_object_get(sidecar, "device");
 
-  o.known = device && !json_unpack(device, "{ss ss ss sF sF sF sF sb sF}", "model", &model, "card",
-                                   &card, "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max,
-                                   "weight_range", &o.weight_range, "start", &o.start, "zero_shift",
-                                   &zero_shift, "chip", &o.chip);
+  o.known =
+      device && !json_unpack(device, "{ss ss ss sF sF sF sF sb s?F sF}", "model", &model, "card",
+                             &card, "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max,
+                             "weight_range", &o.weight_range, "start", &o.start, "zero_shift",
+                             &zero_shift, "zero_error", &o.zero_error, "chip", &o.chip);
   if (!o.known)
     return o;
 

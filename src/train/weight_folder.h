@@ -20,8 +20,9 @@ typedef struct mho_origin {
   bool known;
   char model[64], card[MHO_TEXT_MAX], mapping[64];
   double g_min, g_max, weight_range, start;
-  bool zero_shift; /**< Then the references are the chip's own. */
-  double chip;     /**< Seed. */
+  bool zero_shift;   /**< Then the references are the chip's own, */
+  double zero_error; /**< and so they are where this is not 0. */
+  double chip;       /**< Seed. */
 } mho_origin;
 
 /** A crossbar's weights, and on devices its conductances; MHO_ENOMEM. */
