@@ -5,13 +5,15 @@
  *
  * What the banks are and how a weight is divided between them is the mapping (array/mapping/).
  * Banks that are written once hold device.start or, with device.zero_shift, the symmetry point of
- * the device that they are read against, each with an error of device.zero_error.
+ * the device that they are read against, each with an error of device.zero_error. Where a cell is
+ * several devices, a bank of the mapping is a group of banks (groups.c).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <string.h>
 
 #include "array/crossbar_panels.h"
+#include "array/groups.h"
 #include "array/weights.h"
 #include "base/streams.h"
 #include "device/ideal.h"
@@ -31,20 +33,39 @@ static mho_device_config fixed_config(const mho_bank *role, const mho_device_con
   return c;
 }
 
-/* Weight zero of a block of cells: the start, or with device.zero_shift the symmetry points, with
- * an error of its own. */
-static void hold_zero(mho_crossbar *x, mho_cells *c, size_t first, int n) {
-  const mho_device_config *d = &c->config;
-  float xi[MHO_DEVICE_BLOCK];
+/* The symmetry points of what a bank that is written once is read against: of one device or, where
+ * a circuit stands for all devices of a cell, of all of them. */
+static void shift(mho_crossbar *x, int k) {
+  mho_cells *c = x->bank[k];
+  int first, devices = mho_crossbar_devices(x, 0, &first);
+  bool is_current = x->role[k].kind == MHO_BANK_CURRENTS;
+  int from = is_current ? 0 : (k - first) % devices, to = is_current ? devices : from + 1;
+  float at[MHO_DEVICE_BLOCK], start = (float)c->config.start;
 
-  if (d->zero_shift)
-    mho__symmetry_points(x->bank[0], first, n, (float)d->start, c->g + first);
-  if (!(d->zero_error > 0))
+  for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK) {
+    int n = mho__block_cells(c->n, i);
+    memset(c->g + i, 0, (size_t)n * sizeof *c->g);
+    for (int d = from; d < to; d++) {
+      float share = is_current ? (float)(x->role[first + d].gain / x->mapping->bank[0].gain) : 1;
+      mho__symmetry_points(x->bank[first + d], i, n, start, at);
+      for (int j = 0; j < n; j++)
+        c->g[i + (size_t)j] += share * at[j];
+    }
+  }
+}
+
+/* The error of what a bank holds as weight zero (device.zero_error). */
+static void add_error(mho_cells *c) {
+  float xi[MHO_DEVICE_BLOCK];
+  if (!(c->config.zero_error > 0))
     return;
 
-  mho_rng_normal(c->chip, MHO_DRAW_ZERO, first, (size_t)n, xi);
-  for (int i = 0; i < n; i++)
-    c->g[first + (size_t)i] += (float)d->zero_error * xi[i];
+  for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK) {
+    int n = mho__block_cells(c->n, i);
+    mho_rng_normal(c->chip, MHO_DRAW_ZERO, i, (size_t)n, xi);
+    for (int j = 0; j < n; j++)
+      c->g[i + (size_t)j] += (float)c->config.zero_error * xi[j];
+  }
 }
 
 /* Write a bank once and for all. */
@@ -52,9 +73,10 @@ static void fix(mho_crossbar *x, int k) {
   const mho_bank *role = &x->role[k];
   mho_cells *c = x->bank[k];
 
+  if (!role->lowest && c->config.zero_shift)
+    shift(x, k);
   if (!role->lowest)
-    for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
-      hold_zero(x, c, i, mho__block_cells(c->n, i));
+    add_error(c);
   if (role->kind == MHO_BANK_REFERENCE)
     for (size_t i = 0; i < c->n; i += MHO_DEVICE_BLOCK)
       mho_cells_write(c, i, mho__block_cells(c->n, i), c->g + i, true, mho__step_set(0));
@@ -105,12 +127,13 @@ static mho_err new_banks(mho_crossbar *x, const mho_crossbar_options *o, mho_err
   x->n_banks = m->n_banks;
   x->w_max *= m->span;
 
-  for (int k = 0; k < m->n_banks; k++) {
-    mho_err err = new_bank(x, o, k, ei);
+  mho_err err = mho__groups_new(x, o->device_config, ei);
+  for (int k = 0; k < x->n_banks; k++) {
     if (err)
-      return err;
+      break;
+    err = new_bank(x, o, k, ei);
   }
-  return MHO_OK;
+  return err;
 }
 
 /* The ideal device has no cells: in circuits and between wires its weights are laid on pairs. */
@@ -212,6 +235,7 @@ void mho_crossbar_free(mho_crossbar *x) {
     mho_free(x->drifted[k]);
   }
   mho_free(x->borrowed);
+  mho__groups_free(x->groups);
   if (x->weights) {
     mho_free(x->weights->programmed);
     mho_free(x->weights->wired);
@@ -317,9 +341,9 @@ static void targets(const mho_crossbar *x, size_t first, int m, const mho_real *
 
   for (int i = 0; i < m; i++)
     d[i] = (float)(unit * v[i]);
-  for (int k = 0; k < x->n_banks; k++) {
+  for (int k = 0; k < x->mapping->n_banks; k++) {
     b->g[k] = b->of[k];
-    memcpy(b->g[k], x->bank[k]->g + first, (size_t)m * sizeof **b->g);
+    mho_crossbar_held(x, k, first, m, b->g[k]);
   }
 
   x->mapping->targets(x, first, m, d, relative, b->g);
@@ -327,11 +351,20 @@ static void targets(const mho_crossbar *x, size_t first, int m, const mho_real *
 
 /* Where no change is asked for nothing is: no pair is divided anew. */
 static void keep_unasked(const mho_crossbar *x, size_t first, int m, const mho_real *v, block *b) {
-  for (int k = 0; k < x->n_banks; k++) {
-    const float *now = x->bank[k]->g + first;
+  for (int k = 0; k < x->mapping->n_banks; k++) {
+    float now[MHO_DEVICE_BLOCK];
+    mho_crossbar_held(x, k, first, m, now);
     for (int i = 0; i < m; i++)
       b->g[k][i] = v[i] == 0 ? now[i] : b->g[k][i];
   }
+}
+
+/* Write block b into bank k of the mapping. */
+static int write_bank(mho_crossbar *x, int k, size_t first, int m, const block *b, bool relative,
+                      uint64_t step) {
+  if (x->groups)
+    return mho__group_write(x, k, first, m, b->g[k], relative, step);
+  return mho_cells_write(x->bank[k], first, m, b->g[k], !relative, step);
 }
 
 /* Set (absolute) or move (relative) the cells of a range towards v. */
@@ -346,9 +379,9 @@ static int write_cells(mho_crossbar *x, size_t first, size_t n, const mho_real *
     if (relative)
       keep_unasked(x, first + i0, m, v + i0, &b);
 
-    for (int k = 0; k < x->n_banks; k++)
-      if (mho_crossbar_writes(x, k))
-        clipped += mho_cells_write(x->bank[k], first + i0, m, b.g[k], !relative, step);
+    for (int k = 0; k < x->mapping->n_banks; k++)
+      if (mho__mapping_writes(x->mapping, k))
+        clipped += write_bank(x, k, first + i0, m, &b, relative, step);
   }
   mho_crossbar_refresh(x, first, n);
   return clipped;
@@ -409,9 +442,14 @@ static size_t floats_beyond(const mho_crossbar *x, size_t n, const mho_real *w) 
 
 /* Whether what block b asks of a cell, at i in it, is beyond its bounds in any bank. */
 static bool is_beyond(const mho_crossbar *x, const block *b, size_t cell, int i) {
-  for (int k = 0; k < x->n_banks; k++)
-    if (mho_crossbar_writes(x, k) && mho__cell_is_outside(x->bank[k], cell, (double)b->g[k][i]))
+  for (int k = 0; k < x->mapping->n_banks; k++) {
+    double g = (double)b->g[k][i];
+    if (!mho__mapping_writes(x->mapping, k))
+      continue;
+    if (x->groups ? mho__group_is_outside(x, k, cell, g)
+                  : mho__cell_is_outside(x->bank[k], cell, g))
       return true;
+  }
   return false;
 }
 

@@ -1,13 +1,14 @@
 /* crossbar_pulses.c - programming with pulses: changes of weights as pulses on banks.
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/groups.h"
 #include "array/weights.h"
 #include "base/streams.h"
 
 void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, int16_t *const *bank, uint64_t step,
                         mho_pulse_counts *counts) {
-  for (int k = 0; k < x->n_banks; k++)
-    if (mho_crossbar_writes(x, k))
-      mho_cells_pulse(x->bank[k], first, n, bank[k], step, counts);
+  for (int k = 0; k < x->mapping->n_banks; k++)
+    if (mho__mapping_writes(x->mapping, k))
+      mho_crossbar_pulse_bank(x, k, first, n, bank[k], step, counts);
   mho_crossbar_refresh(x, first, (size_t)n);
 }
 
@@ -35,9 +36,9 @@ void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const 
                             uint64_t step, mho_pulse_counts *counts) {
   block b;
   divide(x, n, count, &b);
-  for (int k = 0; k < x->n_banks; k++)
-    if (mho_crossbar_writes(x, k))
-      mho_cells_pulse_at(x->bank[k], n, cell, b.count[k], step, counts);
+  for (int k = 0; k < x->mapping->n_banks; k++)
+    if (mho__mapping_writes(x->mapping, k))
+      mho__group_pulse_at(x, k, n, cell, b.count[k], step, counts);
 }
 
 void mho_crossbar_shares(const mho_crossbar *x, int n, const mho_real *dw, float *const *dg) {
@@ -57,44 +58,45 @@ void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real 
     of[k] = share[k];
   mho_crossbar_shares(x, n, dw, of);
 
-  for (int k = 0; k < x->n_banks; k++)
+  for (int k = 0; k < x->mapping->n_banks; k++)
     for (int i = 0; i < n; i++)
-      if (mho_crossbar_writes(x, k) && share[k][i] != 0)
-        mho__cell_accept(x->bank[k], first + (size_t)i, step);
+      if (mho__mapping_writes(x->mapping, k) && share[k][i] != 0)
+        mho__group_accept(x, k, first + (size_t)i, step);
   mho_crossbar_refresh(x, first, (size_t)n);
 }
 
-/* Pulses that one pulse up of a weight is to every bank, 0 where it reaches none; without cells, of
- * all. */
-static void pulse_up(const mho_crossbar *x, int16_t *pulse) {
+/* Pulses that one pulse up of a weight is to every bank of the mapping, 0 where it reaches none;
+ * without cells, of all. @return how many banks there are. */
+static int pulse_up(const mho_crossbar *x, int16_t *pulse) {
   int16_t up = 1, *at[MHO_BANKS_MAX];
   for (int k = 0; k < MHO_BANKS_MAX; k++) {
     at[k] = &pulse[k];
     pulse[k] = 0;
   }
 
-  if (x->mapping)
-    x->mapping->pulses(x, 1, &up, at);
-  for (int k = 0; k < x->n_banks; k++)
-    pulse[k] = mho_crossbar_writes(x, k) ? pulse[k] : 0;
+  if (!x->mapping)
+    return 0;
+  x->mapping->pulses(x, 1, &up, at);
+  for (int k = 0; k < x->mapping->n_banks; k++)
+    pulse[k] = mho__mapping_writes(x->mapping, k) ? pulse[k] : 0;
+  return x->mapping->n_banks;
 }
 
 double mho_crossbar_step(const mho_crossbar *x, double step) {
   int16_t pulse[MHO_BANKS_MAX];
+  int banks = pulse_up(x, pulse);
   double sum = 0;
-  pulse_up(x, pulse);
-  for (int k = 0; k < x->n_banks; k++)
-    sum += x->role[k].gain * pulse[k];
-  return sum * step * x->w_max;
+  for (int k = 0; k < banks; k++)
+    sum += x->mapping->bank[k].gain * pulse[k];
+  return sum * mho__groups_step(x) * step * x->w_max;
 }
 
 int mho_crossbar_pulsed(const mho_crossbar *x) {
   int16_t pulse[MHO_BANKS_MAX];
-  int n = 0;
-  pulse_up(x, pulse);
-  for (int k = 0; k < x->n_banks; k++)
+  int banks = pulse_up(x, pulse), n = 0;
+  for (int k = 0; k < banks; k++)
     n += pulse[k] != 0;
-  return n;
+  return n * mho_crossbar_at_once(x);
 }
 
 void mho_crossbar_tend(mho_crossbar *x, size_t first, size_t n, uint64_t update,

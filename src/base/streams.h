@@ -49,7 +49,10 @@
  * and beside them, in every run:
  *
  *   initial weights by the scheme             update = 1 << 40 | round
- *   refresh of one-sided pairs                1 << 44 | update << 12 | turn
+ *   refresh of one-sided pairs, and values
+ *   that move up in cells of several devices  1 << 44 | update << 12 | turn
+ *   the same while initial weights are written
+ *                                             1 << 45 | round << 12 | turn
  *   pulses of a trial                         1 << 50 | update << 12 | trial << 2 | stage
  *   exact changes, use WRITE                  1 << 62 + programming
  *   exact weights, use WRITE                  1 << 63 + how many before
@@ -111,8 +114,8 @@ static inline mho_rng mho__stream_graph(uint64_t weight_seed) {
 
 /* ---------------------------------------------------------------- seed of the chip */
 
-/** high(bank)[1] << 21 | connection[12] << 1 | low(bank)[1]: the cells of a bank, of at most four
- *  banks. */
+/** high(bank)[3] << 21 | connection[12] << 1 | low(bank)[1]: the cells of a bank, of at most
+ *  sixteen. */
 static inline uint32_t mho__stream_of_bank(uint32_t connection, uint32_t bank) {
   return (bank >> 1) << 21 | connection << 1 | (bank & 1);
 }
@@ -249,6 +252,12 @@ static inline uint64_t mho__step_refresh(uint64_t update) {
 /** 1 << 44 | update[32] << 12 | 1 << 11 | turn[11]: its SET pulses, from the first on. */
 static inline uint64_t mho__step_refresh_set(uint64_t refresh) {
   return refresh + MHO_STREAM_TURNS;
+}
+
+/** 1 << 45 | round << 12 | turn[11], and 1 << 11 above: pulses of cells that carry while initial
+ *  weights are written, as a refresh. */
+static inline uint64_t mho__step_carry_initial(uint64_t round) {
+  return (uint64_t)1 << 45 | round << 12;
 }
 
 /** 1 << 50 | update[32] << 12 | trial[10] << 2 | stage[2]: pulses that perturb one way (stage 0)

@@ -124,6 +124,13 @@ static const char *without_logarithmic(const mho_experiment *e) {
   return without_drift(e, e->device_config.drift.law == MHO_DRIFT_LOGARITHMIC);
 }
 
+static const char *without_many(const mho_experiment *e) {
+  const char *why = mho_idle_without_cells(e);
+  if (why || mho_cell_devices(&e->device_config) > 1)
+    return why;
+  return "a cell is one device (device.cells.n)";
+}
+
 /* Weights are written where a mapping lays them, whatever cells start from. */
 static const char *without_start(const mho_experiment *e) {
   const char *why = mho_idle_without_cells(e);
@@ -217,6 +224,17 @@ static const mho_param device_table[] = {
     MHO_P_INT(mho_device_config, levels, "levels", -1, -1, 1e6,
               "conductances a cell can hold, from bound to bound: every pulse ends at the nearest; "
               "-1: any"),
+
+    /* several devices a cell */
+    MHO_P_INT(mho_device_config, cells.n, "cells.n", 1, 1, MHO_CELL_DEVICES_MAX,
+              "devices of a cell, in every bank of the mapping: g = sum s_k g_k / sum s_k"),
+    MHO_P_REALS(mho_device_config, cells.significance, "cells.significance", "1", 1e-3, 1e3,
+                "s_k of each device of a cell, or one for all", .idle = without_many),
+    MHO_P_CHOICE(mho_device_config, cells.write, "cells.write", "all|in_turn|carry", MHO_CELL_ALL,
+                 "which devices of a cell a pulse is given to: each, one after the other, or the "
+                 "first, whose value verified writes move up to those after it when it nears a "
+                 "bound",
+                 .idle = without_many),
 
     /* pulses and writes */
     MHO_P_REAL(mho_device_config, up_down, "up_down", "", 0, -1, 1,
@@ -480,6 +498,37 @@ static mho_err check_pulse(const mho_device_model *model, const mho_device_confi
   return MHO_OK;
 }
 
+bool mho_cell_rises(const mho_device_config *config) {
+  const mho_reals *s = &config->cells.significance;
+  for (int k = 1; k < mho_cell_devices(config); k++)
+    if (s->n < 2 || s->v[k] <= s->v[k - 1])
+      return false;
+  return true;
+}
+
+/* Several devices a cell, which the ideal device does not have. */
+static mho_err check_cells(const mho_device_model *model, const mho_device_config *d,
+                           mho_errinfo *ei) {
+  int n = mho_cell_devices(d), given = d->cells.significance.n;
+  bool carries = d->cells.write == MHO_CELL_CARRY;
+  if (!model->pulse)
+    return MHO_OK;
+  if (given > 1 && given != n)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "device.cells.significance: %d numbers for %d devices (device.cells.n): give "
+                    "each device one, or one for all",
+                    given, n);
+  if (carries && n == 1)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "device.cells.write: carry moves values from device to device of a cell, which "
+                    "has but one (device.cells.n): raise n, or use all");
+  if (carries && !mho_cell_rises(d))
+    return mho_fail(ei, MHO_ECONFIG,
+                    "device.cells.significance: with write carry every device must count more than "
+                    "the one before it, as in [1, 4]");
+  return MHO_OK;
+}
+
 /* What contradicts itself among the keys of any device. */
 static mho_err check_common(const mho_device_model *model, const mho_device_config *d,
                             mho_errinfo *ei) {
@@ -508,6 +557,8 @@ mho_err mho_device_check(const mho_device_model *model, const void *params,
   mho_spread spread;
   mho_err err = check_common(model, d, ei);
 
+  if (!err)
+    err = check_cells(model, d, ei);
   if (!err)
     err = mho__spread_parse(model, d, &spread, ei);
   if (!err)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "array/array_check.h"
+#include "array/mapping_check.h"
 #include "dynamics/dynamics_check.h"
 #include "experiment/config_file.h"
 #include "experiment/sections.h"
@@ -189,7 +190,7 @@ static mho_err (*const of_kind[MHO_KIND_COUNT])(const mho_experiment *e, mho_err
     [MHO_KIND_ARRAY] = mho__array_check,       [MHO_KIND_DEVICE] = check_device,
     [MHO_KIND_SCHEME] = mho_scheme_check,      [MHO_KIND_RULE] = mho__rule_check,
     [MHO_KIND_SETTLER] = mho__settler_check,   [MHO_KIND_DYNAMICS] = mho__dynamics_check,
-    [MHO_KIND_TOPOLOGY] = mho__topology_check,
+    [MHO_KIND_TOPOLOGY] = mho__topology_check, [MHO_KIND_MAPPING] = mho__mapping_check,
 };
 
 /* What a thing that a section chooses is checked for. */

@@ -31,17 +31,16 @@ static int16_t pulses_for(float want, float mean, float dir, float most, float u
   return (int16_t)(dir * floorf(wanted + (wanted < most ? u : 0)));
 }
 
-/* Pulse counts of a bank for n cells, of whose conductances changes are wanted. */
+/* Pulse counts of a bank of the mapping for n cells, of whose conductances changes are wanted. */
 static void count_pulses(const mho_program_job *job, int bank, size_t i0, int n, const float *want,
                          int16_t *count, mho_pulse_counts *counts) {
-  const mho_cells *c = job->xb->bank[bank];
   float dir[MHO_DEVICE_BLOCK] = {0};
   float mean[MHO_DEVICE_BLOCK], u[MHO_DEVICE_BLOCK];
   float most = (float)((const pulses *)job->params)->max_pulses;
 
   for (int i = 0; i < n; i++)
     dir[i] = want[i] >= 0 ? 1.0f : -1.0f;
-  mho_cells_mean_step(c, job->first + i0, n, dir, mean);
+  mho_crossbar_mean_step(job->xb, bank, job->first + i0, n, dir, mean);
 
   mho_rng rng = mho__stream_round_of(job->rounding, bank);
   mho_rng_uniform(rng, job->update, job->first + i0, (size_t)n, u);
@@ -61,8 +60,8 @@ static void apply(const mho_program_job *job, mho_pulse_counts *counts) {
     }
 
     mho_crossbar_shares(job->xb, n, job->dw + i0, want);
-    for (int k = 0; k < job->xb->n_banks; k++)
-      if (mho_crossbar_writes(job->xb, k))
+    for (int k = 0; k < job->xb->mapping->n_banks; k++)
+      if (job->xb->mapping->bank[k].kind == MHO_BANK_DEVICES)
         count_pulses(job, k, i0, n, want[k], count[k], counts);
     mho_crossbar_pulse(job->xb, job->first + i0, n, count, job->update, counts);
   }

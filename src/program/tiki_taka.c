@@ -375,6 +375,10 @@ static mho_err check_device(const mho_experiment *e, mho_errinfo *ei) {
   if (!device->pulse)
     return MHO_OK;
 
+  if (mho_cell_devices(&e->device_config) > 1 && e->device_config.cells.write == MHO_CELL_CARRY)
+    REFUSE("update.scheme: a fast array forgets by the pulses that its devices get, and with "
+           "device.cells.write carry only the first of a cell get some: use all or in_turn");
+
   bool is_one_way = device->one_way || mapping->from_bottom;
   bool shifts = k->symmetry == MHO_SYMMETRY_SHIFT && k->variant != MHO_TIKI_AGAD;
   if (mapping->positive)
@@ -396,15 +400,23 @@ static mho_err check_residual(const mho_experiment *e, mho_errinfo *ei) {
   const mho_mapping *slow = (const mho_mapping *)e->mapping.entry, *fast = mho__tiki_mapping(e);
   if (!(k->gamma > 0) || !mho_experiment_has_cells(e))
     return MHO_OK;
-  if (slow->n_banks + fast->n_banks > MHO_BANKS_MAX)
-    REFUSE("update.gamma: mappings '%s' and '%s' have more than %d banks together: use others, or "
-           "set gamma to 0",
-           slow->entry.id, fast->entry.id, MHO_BANKS_MAX);
+  int devices = mho_cell_devices(&e->device_config);
+  int banks =
+      mho_mapping_banks(slow, &e->device_config) + mho_mapping_banks(fast, &e->device_config);
+  if (banks > MHO_BANKS_MAX)
+    REFUSE("update.gamma: mappings '%s' and '%s' have %d banks together, with %d devices a cell "
+           "(device.cells.n), and there are at most %d: use others, or set gamma to 0",
+           slow->entry.id, fast->entry.id, banks, devices, MHO_BANKS_MAX);
   bool chops = mho__tiki_chops(k) || mho__tiki_chops_columns(k);
   if (chops && fast->n_banks != 2)
     REFUSE("update.gamma: choppers swap the two banks of a weight, and mapping '%s' has %d: use "
            "another update.fast_mapping, or set gamma to 0",
            fast->entry.id, fast->n_banks);
+  if (chops && mho_mapping_banks(fast, &e->device_config) != 2 * devices)
+    REFUSE("update.gamma: choppers swap the devices of a weight one by one, and with mapping '%s' "
+           "%d devices (device.cells.n) are read against one current: use another "
+           "update.fast_mapping, or set gamma to 0",
+           fast->entry.id, devices);
   return MHO_OK;
 }
 

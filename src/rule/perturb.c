@@ -676,6 +676,9 @@ static mho_err check_pulses(const mho_experiment *e, const perturb *p, mho_errin
   if (p->by == BY_PAIR && !has_pairs((const mho_mapping *)e->mapping.entry))
     REFUSE("rule.by: pair pulses one of two devices, and device.mapping gives a weight no two that "
            "go both ways: use pulse, or mapping differential");
+  if (mho_cell_devices(&e->device_config) > 1 && e->device_config.cells.write == MHO_CELL_IN_TURN)
+    REFUSE("rule.by: a pulse is taken back by one the other way, which with device.cells.write "
+           "in_turn another device gets: use line, or write all");
   return MHO_OK;
 }
 

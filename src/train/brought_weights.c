@@ -32,11 +32,13 @@ typedef struct manner {
 /* ---------------------------------------------------------------- what is read */
 
 /* here: the mapping onto which they come; conductances of another one are of no use. */
-static mho_err read_source(const source *s, const char *name, const mho_mapping *here,
-                           mho_matrices *m, mho_errinfo *ei) {
+static mho_err read_source(const source *s, const char *name, const mho_experiment *e,
+                           const mho_bank_table *here, mho_matrices *m, mho_errinfo *ei) {
   if (!s->trainer) {
-    bool alike = !s->origin.known || !strcmp(s->origin.mapping, here->entry.id);
-    mho_err err = mho__matrices_read(s->folder, name, alike ? here : NULL, m, ei);
+    mho_origin o = mho__origin_of(e);
+    bool alike = !strcmp(s->origin.mapping, o.mapping) && !strcmp(s->origin.cells, o.cells);
+    bool is_looked_for = !s->origin.known || alike;
+    mho_err err = mho__matrices_read(s->folder, name, is_looked_for ? here : NULL, m, ei);
     m->w_max = mho__sidecar_range(s->sidecar, name);
     return err;
   }
@@ -50,14 +52,15 @@ static mho_err read_source(const source *s, const char *name, const mho_mapping 
 
 /* Whether conductances say the same weights as the weights beside them: a file of one may have been
  * changed. */
-static bool agree(const mho_matrices *m, const mho_mapping *mapping, const mho_origin *o) {
+static bool agree(const mho_matrices *m, const mho_mapping *mapping, const mho_bank_table *banks,
+                  const mho_origin *o) {
   double scale = mapping->span * m->w_max, range = o->g_max - o->g_min;
   size_t n = mho__matrices_cells(m);
 
   for (size_t i = 0; i < n; i++) {
     double sum = 0;
     for (int k = 0; k < m->n_banks; k++)
-      sum += mapping->bank[k].gain * m->g[k][i];
+      sum += banks->bank[k].gain * m->g[k][i];
     if (fabs(scale * sum / range - m->w[i]) > 1e-4 * scale)
       return false;
   }
@@ -85,13 +88,15 @@ static mho_err read_connection(const mho_trainer *t, int c, const source *s, boo
                                mho_matrices *m, double *w_max, mho_errinfo *ei) {
   const mho_mapping *mapping = (const mho_mapping *)t->e->mapping.entry;
   const char *name = t->net->connection[c].name;
-  mho_err err = read_source(s, name, mapping, m, ei);
+  mho_bank_table banks;
+  mho__bank_table(mapping, &t->e->device_config, &banks);
+  mho_err err = read_source(s, name, t->e, &banks, m, ei);
   if (err)
     return err;
 
   bool ranged = same && m->w_max > 0;
   *w_max = ranged ? m->w_max : range_for(t, c, m, tight);
-  if (ranged && m->g[0] && !agree(m, mapping, &s->origin))
+  if (ranged && m->g[0] && !agree(m, mapping, &banks, &s->origin))
     return mho_fail(ei, MHO_EDATA,
                     "the conductances of %s say other weights than %s.w does: remove the files "
                     "g_pos and g_neg to take the weights, or export again",

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "array/groups.h"
 #include "array/weights.h"
 #include "base/streams.h"
 #include "network/control.h"
@@ -42,7 +43,7 @@ _Static_assert(offsetof(header, epoch) == offsetof(mho_checkpoint_head, epoch) &
 typedef mho_cells_piece piece; /* one array of the state */
 
 enum {
-  PIECES_OF_CELLS = MHO_BANKS_MAX * (MHO_CELLS_PIECES + 1),
+  PIECES_OF_CELLS = MHO_BANKS_MAX * (MHO_CELLS_PIECES + 2),
   PIECES_EACH = 2 * PIECES_OF_CELLS + MHO_PROGRAM_STATES + 1 + MHO_OWN_PIECES
 };
 
@@ -55,6 +56,9 @@ static int pieces_of_crossbar(const mho_crossbar *x, piece *p) {
   int n = 0;
   for (int k = 0; k < x->n_banks; k++)
     n += x->bank[k] && !mho__bank_is_borrowed(x, k) ? mho_cells_pieces(x->bank[k], p + n) : 0;
+  for (int k = 0; x->groups && k < x->groups->n; k++)
+    if (x->groups->group[k].turn)
+      p[n++] = (piece){x->groups->group[k].turn, mho_crossbar_cells(x), 0};
   if (!mho_crossbar_has_cells(x))
     p[n++] = reals(x->weights->programmed, mho_crossbar_cells(x));
   return n;
@@ -779,6 +783,7 @@ static void restore_own(mho_updater *u, int c) {
   mho_crossbar *fast = fast_of(u, c);
   if (!fast)
     return;
+  mho__groups_restored(fast);
   mho_crossbar_refresh(fast, 0, mho_crossbar_cells(fast));
   u->scheme->restored(u->own[c]);
 }
@@ -808,6 +813,7 @@ mho_err mho_trainer_load(mho_trainer *t, const mho_blob *blob, mho_errinfo *ei) 
     for (int i = 0; i < n; i++)
       copy(&at, p[i].data, p[i].size, false);
     restore_own(t->updater, c);
+    mho__groups_restored(x);
     mho_crossbar_refresh(x, 0, mho_crossbar_cells(x));
   }
   if (!take(t, h.version, RESTS, bytes + begin[RESTS]))

@@ -377,7 +377,8 @@ static void count_writes(const epoch *e, int connection, mho_place *place, pulse
   double count = t->at.pulses[connection], addressed = count - w->coincided;
   double g = mho_crossbar_statistics(x).g_mean, at_once = fmin((double)c->write_parallel, x->cols);
 
-  p->longest = fmax(p->longest, addressed / (2 * at_once));
+  double pulsed = 2 * mho_crossbar_at_once(x); /* devices of a weight, at once */
+  p->longest = fmax(p->longest, addressed / (pulsed * at_once));
   p->slots = fmax(p->slots, w->slots);
   bool by_rows = t->updater->scheme->reads_rows;
   double turns = by_rows && e->converters.adc_bits ? fmin((double)c->adc_share, x->cols) : 1;

@@ -4,8 +4,8 @@
  * Devices begin at the conductances of weight zero. Up to program.rounds times every weight is
  * read, and the scheme is asked, with nothing left over from the round before, for what is missing;
  * less than half of a nominal step is let be. Of weights that were brought, those are written, not
- * what an exact write has made of them. What the devices' noise and spread make of it is what
- * training starts from. Pulses and reads are of the first epoch.
+ * what an exact write has made of them. Cells that carry do so after every round. What the devices'
+ * noise and spread make of it is what training starts from. Pulses and reads are of the first epoch.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 
@@ -54,6 +54,8 @@ static void write_connection(mho_updater *u, int c, const mho_real *wanted, mho_
     size_t off = missing(x, n, target, u->nominal_step[c], dw);
     if (off)
       u->scheme->apply(&job, &counts);
+    if (off && mho_crossbar_carries(x))
+      mho_crossbar_carry(x, 0, n, mho__step_carry_initial((uint64_t)round), &counts);
     if (chi)
       memset(chi, 0, n * sizeof *chi);
 

@@ -2,9 +2,9 @@
  * misreading the state that is stored.
  *
  * A checkpoint holds normalized conductances, or weights. What they mean is in the config of their
- * run: read under another model, mapping, range, number of levels or network they would be
- * something else. What only changes how they are read (noise, I-V law, drift, converters, wires,
- * settling) is free.
+ * run: read under another model, mapping, range, number of levels, devices of a cell or network
+ * they would be something else. What only changes how they are read (noise, I-V law, drift,
+ * converters, wires, settling) is free.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +39,8 @@ static bool begins_with(const char *name, const char *head) {
 static effect effect_in_device(const mho_difference *d) {
   static const char *const meaning[] = {"model", "card",  "mapping", "weight_range", "g_min",
                                         "g_max", "start", "levels",  "zero_shift"};
+  if (begins_with(d->name, "cells."))
+    return MEANS;
   if (begins_with(d->name, "read_noise.") || begins_with(d->name, "iv.") ||
       begins_with(d->name, "drift."))
     return READS;

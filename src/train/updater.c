@@ -306,7 +306,12 @@ static void pulse_terms(update_job *job) {
   mho_pool_run(u->pool, u->n_slabs, leak_slab, job);
 }
 
-/* The care that the cells of a mapping need after an update. */
+/* Whether pulses fill the first devices of cells that carry. */
+static bool carries(const mho_updater *u, const mho_crossbar *x) {
+  return u->scheme->needs_pulses && mho_crossbar_carries(x);
+}
+
+/* The care that the cells of a crossbar need after an update. */
 static void tend_slab(void *arg, int i, int thread) {
   const update_job *job = arg;
   mho_updater *u = job->u;
@@ -317,6 +322,8 @@ static void tend_slab(void *arg, int i, int thread) {
   if (fast)
     mho_crossbar_tend(fast, cells.first, cells.n, number, &s->counts);
   mho_crossbar_tend(cells.x, cells.first, cells.n, number, &s->counts);
+  if (carries(u, cells.x))
+    mho_crossbar_carry(cells.x, cells.first, cells.n, mho__step_refresh(number), &s->counts);
   if (cells.x->borrowed)
     mho_crossbar_refresh(cells.x, cells.first, cells.n);
 }
@@ -326,7 +333,8 @@ static bool is_tended(const mho_crossbar *x) {
 }
 
 static bool needs_care(const mho_updater *u) {
-  return is_tended(crossbar_of(u->net, 0)) || is_tended(fast_of(u, 0));
+  const mho_crossbar *x = crossbar_of(u->net, 0);
+  return is_tended(x) || is_tended(fast_of(u, 0)) || carries(u, x);
 }
 
 /* What pulses have done to the other cells of their tiles. */

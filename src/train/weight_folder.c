@@ -20,9 +20,18 @@
 
 #define SIDECAR "weights.json"
 
-enum { BANK_NAME = 32 }; /* bytes of "g_pos" and the like */
+enum { BANK_NAME = 48 }; /* bytes of "g_pos" and the like */
 
 /* ---------------------------------------------------------------- what device */
+
+/* "1 4": the significance of every device of a cell. */
+static void write_cells(const mho_device_config *d, char *out, size_t capacity) {
+  const mho_reals *s = &d->cells.significance;
+  int n = mho_cell_devices(d);
+  *out = 0;
+  for (int k = 0; n > 1 && k < n; k++)
+    mho_text_append(out, capacity, "%s%.17g", k ? " " : "", s->n > 1 ? s->v[k] : 1);
+}
 
 mho_origin mho__origin_of(const mho_experiment *e) {
   const mho_device_config *d = &e->device_config;
@@ -38,6 +47,7 @@ mho_origin mho__origin_of(const mho_experiment *e) {
   snprintf(o.model, sizeof o.model, "%s", e->device.entry->id);
   snprintf(o.card, sizeof o.card, "%s", d->card);
   snprintf(o.mapping, sizeof o.mapping, "%s", e->mapping.entry->id);
+  write_cells(d, o.cells, sizeof o.cells);
   return o;
 }
 
@@ -45,7 +55,8 @@ bool mho__origin_is_same(const mho_origin *a, const mho_origin *b) {
   if (!a->known || !b->known)
     return false;
 
-  if (strcmp(a->model, b->model) || strcmp(a->card, b->card) || strcmp(a->mapping, b->mapping))
+  if (strcmp(a->model, b->model) || strcmp(a->card, b->card) || strcmp(a->mapping, b->mapping) ||
+      strcmp(a->cells, b->cells))
     return false;
   if (a->g_min != b->g_min || a->g_max != b->g_max || a->weight_range != b->weight_range ||
       a->start != b->start)
@@ -124,23 +135,23 @@ static void name_bank(const mho_bank *bank, char out[BANK_NAME]) {
 }
 
 /* The bank whose conductances are missing beside those of others, or NULL. */
-static const mho_bank *missing(const mho_matrices *m, const mho_mapping *mapping) {
+static const mho_bank *missing(const mho_matrices *m, const mho_bank_table *banks) {
   const mho_bank *first = NULL;
   int there = 0;
 
   for (int k = 0; k < m->n_banks; k++) {
     there += m->g[k] != NULL;
     if (!first && !m->g[k])
-      first = &mapping->bank[k];
+      first = &banks->bank[k];
   }
   return there ? first : NULL;
 }
 
-static mho_err read_banks(const char *folder, const char *name, const mho_mapping *mapping,
+static mho_err read_banks(const char *folder, const char *name, const mho_bank_table *banks,
                           mho_matrices *m, mho_errinfo *ei) {
   char what[BANK_NAME];
   for (int k = 0; k < m->n_banks; k++) {
-    name_bank(&mapping->bank[k], what);
+    name_bank(&banks->bank[k], what);
     mho_err err = read_matrix(folder, name, what, m, &m->g[k], ei);
     if (err)
       return err;
@@ -148,17 +159,17 @@ static mho_err read_banks(const char *folder, const char *name, const mho_mappin
   return MHO_OK;
 }
 
-mho_err mho__matrices_read(const char *folder, const char *name, const mho_mapping *mapping,
+mho_err mho__matrices_read(const char *folder, const char *name, const mho_bank_table *banks,
                            mho_matrices *m, mho_errinfo *ei) {
   char what[BANK_NAME] = "w";
-  *m = (mho_matrices){.n_banks = mapping ? mapping->n_banks : 0};
+  *m = (mho_matrices){.n_banks = banks ? banks->n : 0};
   mho_err err = read_matrix(folder, name, what, m, &m->w, ei);
   if (!err)
-    err = read_banks(folder, name, mapping, m, ei);
+    err = read_banks(folder, name, banks, m, ei);
   if (err)
     return err;
 
-  const mho_bank *bank = missing(m, mapping);
+  const mho_bank *bank = missing(m, banks);
   if (m->w && !bank)
     return MHO_OK;
   if (m->w)
@@ -204,6 +215,8 @@ static mho_err write_sidecar(const mho_trainer *t, const char *folder, mho_errin
                              "mapping", o.mapping, "g_min", o.g_min, "g_max", o.g_max,
                              "weight_range", o.weight_range, "start", o.start, "zero_shift",
                              o.zero_shift, "zero_error", o.zero_error, "chip", o.chip);
+  if (*o.cells)
+    json_object_set_new(device, "cells", json_string(o.cells));
   json_t *all =
       json_pack("{ss si so so so}", "mho", "weights", "version", 1, "device", device, "matrices",
                 pack_connections(t), "config", config ? json_loads(config, 0, NULL) : NULL);
@@ -248,15 +261,16 @@ mho_err mho__sidecar_read(const char *folder, json_t **out, mho_errinfo *ei) {
 
 mho_origin mho__sidecar_origin(const json_t *sidecar) {
   mho_origin o = {0};
-  const char *model, *card, *mapping;
+  const char *model, *card, *mapping, *cells = "";
   int zero_shift;
   json_t *device = json_object_get(sidecar, "device");
 
   o.known =
-      device && !json_unpack(device, "{ss ss ss sF sF sF sF sb s?F sF}", "model", &model, "card",
-                             &card, "mapping", &mapping, "g_min", &o.g_min, "g_max", &o.g_max,
-                             "weight_range", &o.weight_range, "start", &o.start, "zero_shift",
-                             &zero_shift, "zero_error", &o.zero_error, "chip", &o.chip);
+      device && !json_unpack(device, "{ss ss ss sF sF sF sF sb s?F sF s?s}", "model", &model,
+                             "card", &card, "mapping", &mapping, "g_min", &o.g_min, "g_max",
+                             &o.g_max, "weight_range", &o.weight_range, "start", &o.start,
+                             "zero_shift", &zero_shift, "zero_error", &o.zero_error, "chip",
+                             &o.chip, "cells", &cells);
   if (!o.known)
     return o;
 
@@ -264,6 +278,7 @@ mho_origin mho__sidecar_origin(const json_t *sidecar) {
   snprintf(o.model, sizeof o.model, "%s", model);
   snprintf(o.card, sizeof o.card, "%s", card);
   snprintf(o.mapping, sizeof o.mapping, "%s", mapping);
+  snprintf(o.cells, sizeof o.cells, "%s", cells);
   return o;
 }
 

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "array/groups.h"
 #include "train/trainer.h"
 
 /* One connection's matrices, [rows x cols]; g (S) of no bank or of all n_banks. */
@@ -20,17 +21,18 @@ typedef struct mho_origin {
   bool known;
   char model[64], card[MHO_TEXT_MAX], mapping[64];
   double g_min, g_max, weight_range, start;
-  bool zero_shift;   /**< Then the references are the chip's own, */
-  double zero_error; /**< and so they are where this is not 0. */
-  double chip;       /**< Seed. */
+  char cells[MHO_TEXT_MAX]; /**< Significance of every device of a cell; "": it is one. */
+  bool zero_shift;          /**< Then the references are the chip's own, */
+  double zero_error;        /**< and so they are where this is not 0. */
+  double chip;              /**< Seed. */
 } mho_origin;
 
 /** A crossbar's weights, and on devices its conductances; MHO_ENOMEM. */
 mho_err mho__matrices_of(const mho_crossbar *x, mho_matrices *m, mho_errinfo *ei);
 /** Those of a connection in a folder, without w_max.
- *  @param mapping  whose banks are looked for; NULL: weights alone are.
+ *  @param banks  those that are looked for; NULL: weights alone are.
  *  @return MHO_OK; MHO_ENOTFOUND where a file is missing; MHO_EDATA. */
-mho_err mho__matrices_read(const char *folder, const char *name, const mho_mapping *mapping,
+mho_err mho__matrices_read(const char *folder, const char *name, const mho_bank_table *banks,
                            mho_matrices *m, mho_errinfo *ei);
 void mho__matrices_free(mho_matrices *m);
 static inline size_t mho__matrices_cells(const mho_matrices *m) {

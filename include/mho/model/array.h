@@ -119,7 +119,7 @@ enum { MHO_SHAPE_RANK1, MHO_SHAPE_SIGNS, MHO_SHAPE_NORMAL };
 
 /* ---------------------------------------------------------------- mappings */
 
-enum { MHO_BANKS_MAX = 4 };
+enum { MHO_BANKS_MAX = 16 };
 
 /** What a bank holds. */
 typedef enum mho_bank_kind {
@@ -165,9 +165,13 @@ typedef struct mho_mapping {
   bool from_bottom;
   bool positive;  /**< no weight is below 0: those that are drawn are not, others are clipped */
   bool refreshes; /**< tend goes by device.refresh */
+  /** tend asks mho_crossbar_devices which banks of the crossbar one of the mapping is, and so may
+   *  cells be several devices. Of no consequence without tend. */
+  bool many;
   /** Conductances that weights ask of n neighbouring cells (at most MHO_DEVICE_BLOCK), from cell
    *  `first` on. d: [n] weights over w_max, or changes of them (relative). g[k]: [n] of bank k,
-   *  what it has, in place of which comes what it is to have. Only banks of devices are written. */
+   *  what it has, in place of which comes what it is to have. Only banks of devices are written.
+   *  Banks here and below are those of this table, of however many devices their cells are. */
   void (*targets)(const mho_crossbar *x, size_t first, int n, const float *d, bool relative,
                   float *const *g);
   /** What small changes d ask of the conductances of each bank of devices, dg[k], [n]. */
@@ -275,6 +279,8 @@ typedef struct mho_line_pulses {
 typedef struct mho_crossbar_panels mho_crossbar_panels;
 /** Banks of another crossbar that are read beside a crossbar's own. */
 typedef struct mho_borrowed mho_borrowed;
+/** The banks that each bank of a mapping is where cells are several devices. */
+typedef struct mho_groups mho_groups;
 
 struct mho_crossbar {
   int rows, cols;
@@ -285,10 +291,11 @@ struct mho_crossbar {
   double w_max;
   const mho_mapping *mapping; /**< NULL with the ideal device */
   const void *mapping_params; /**< outlives the crossbar */
-  /** [n_banks] of the mapping; of the ideal device those of the pairs that its weights are laid on
-   *  in circuits and between wires. */
+  /** [n_banks] of the mapping, one for every device of a cell; of the ideal device those of the
+   *  pairs that its weights are laid on in circuits and between wires. */
   const mho_bank *role;
   int n_banks;
+  mho_groups *groups; /**< NULL: a cell is one device, a bank of the mapping one of the crossbar */
   mho_cells *bank[MHO_BANKS_MAX]; /**< [rows x cols] each; NULL with the ideal device */
   double after;                   /**< time since programming, s */
   /** Conductances of the banks at that time; NULL: as programmed, see mho_crossbar_shown. Of
@@ -340,9 +347,24 @@ MHO_API int mho_crossbar_set(mho_crossbar *x, size_t first, size_t n, const mho_
  *  not written. `step` numbers the programming step. @return how many were clipped. */
 MHO_API int mho_crossbar_add(mho_crossbar *x, size_t first, size_t n, const mho_real *dw,
                              uint64_t step);
-/** Pulses on at most MHO_DEVICE_BLOCK neighbouring cells, bank[k][i] on those of bank k (SET when
- *  positive; only banks of devices are looked at). `step` numbers the programming step. The
- *  effective matrix is refreshed. */
+/** Banks of a crossbar of this mapping and device: MHO_BANKS_MAX at most. */
+MHO_API int mho_mapping_banks(const mho_mapping *m, const mho_device_config *config);
+/** The banks of a crossbar that bank k of its mapping is, one for every device of a cell: how many,
+ *  and the number of the first of them. */
+MHO_API int mho_crossbar_devices(const mho_crossbar *x, int k, int *first);
+/** What bank k of the mapping holds, its devices by their significance, normalized, [n]. */
+MHO_API void mho_crossbar_held(const mho_crossbar *x, int k, size_t first, int n, float *out);
+/** Mean change of that by one pulse in direction dir (+1, -1) on the devices whose it is
+ *  (device.cells.write), over their turns where they take turns; [n], at most MHO_DEVICE_BLOCK. */
+MHO_API void mho_crossbar_mean_step(const mho_crossbar *x, int k, size_t first, int n,
+                                    const float *dir, float *out);
+/** Pulses on bank k of the mapping, as device.cells.write divides them between its devices. The
+ *  effective matrix is not refreshed. */
+MHO_API void mho_crossbar_pulse_bank(mho_crossbar *x, int k, size_t first, int n,
+                                     const int16_t *count, uint64_t step, mho_pulse_counts *counts);
+/** Pulses on at most MHO_DEVICE_BLOCK neighbouring cells, bank[k][i] on those of bank k of the
+ *  mapping (SET when positive; only banks of devices are looked at). `step` numbers the programming
+ *  step. The effective matrix is refreshed. */
 MHO_API void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, int16_t *const *bank,
                                 uint64_t step, mho_pulse_counts *counts);
 /** Pulses that raise (count[i] > 0) or lower the weights of at most MHO_DEVICE_BLOCK cells, on the
@@ -357,13 +379,15 @@ MHO_API void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell
  *  `step` numbers the programming step. */
 MHO_API void mho_crossbar_verified(mho_crossbar *x, size_t first, int n, const mho_real *dw,
                                    uint64_t step);
-/** What wanted changes of weights ask of the banks of devices, dg[k] of bank k, normalized, [n] (at
- *  most MHO_DEVICE_BLOCK). */
+/** What wanted changes of weights ask of the mapping's banks of devices, dg[k] of bank k,
+ *  normalized, [n] (at most MHO_DEVICE_BLOCK). */
 MHO_API void mho_crossbar_shares(const mho_crossbar *x, int n, const mho_real *dw,
                                  float *const *dg);
 /** Change of a weight by one pulse up on every device that takes part, for devices of mean step
- *  `step` (of the range); 0 for the ideal device. */
+ *  `step` (of the range), over the turns of devices that take turns; 0 for the ideal device. */
 MHO_API double mho_crossbar_step(const mho_crossbar *x, double step);
+/** Devices of a cell that get a pulse at once: one, or all of them (device.cells.write). */
+MHO_API int mho_crossbar_at_once(const mho_crossbar *x);
 /** How many devices of a weight take part in a pulse that raises it; 0 for the ideal device. */
 MHO_API int mho_crossbar_pulsed(const mho_crossbar *x);
 /** How many of the weights w, [n], the bounds of cells first .. first+n-1 cannot hold: what
@@ -382,6 +406,13 @@ MHO_API double mho_crossbar_reach(const mho_crossbar *x);
  *  has any: pairs that are only SET are written anew. Counts pulses and reads. */
 MHO_API void mho_crossbar_tend(mho_crossbar *x, size_t first, size_t n, uint64_t update,
                                mho_pulse_counts *counts);
+/** Of cells of several devices that carry (device.cells.write), the values of those near a bound
+ *  move up to the next more significant ones, by verified writes: src/array/carry.c. `step` numbers
+ *  the programming step, as of mho__step_refresh. Counts pulses and reads. */
+MHO_API void mho_crossbar_carry(mho_crossbar *x, size_t first, size_t n, uint64_t step,
+                                mho_pulse_counts *counts);
+/** Whether cells carry. */
+MHO_API bool mho_crossbar_carries(const mho_crossbar *x);
 /** Read the banks of another crossbar of as many rows and columns beside those of x from now on,
  *
  *    W = W of x + gamma row_i col_j W_ij of the other
@@ -389,7 +420,7 @@ MHO_API void mho_crossbar_tend(mho_crossbar *x, size_t first, size_t n, uint64_t
  *  through wires, drift, noise and circuits. Nothing is written to them through x, and whoever
  *  writes them, or turns a sign, refreshes x. Both crossbars have cells.
  *  @param row, col  [rows], [cols] signs that outlive x; NULL: 1. Where there are some the other
- *                   has two banks, which change places.
+ *                   has as many devices on both sides of a weight, which change places.
  *  @return MHO_OK; MHO_ENOMEM; MHO_ECONFIG where there are more than MHO_BANKS_MAX banks. */
 MHO_API mho_err mho_crossbar_borrow(mho_crossbar *x, const mho_crossbar *other, double gamma,
                                     const int8_t *row, const int8_t *col, mho_errinfo *ei);

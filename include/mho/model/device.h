@@ -159,6 +159,15 @@ typedef struct mho_iv_config {
 } mho_iv_config;
 enum { MHO_IV_OHMIC, MHO_IV_SINH, MHO_IV_POLYNOMIAL, MHO_IV_HFO2 };
 
+/** Several devices a cell, whose conductances count by their significance: src/array/groups.c. */
+typedef struct mho_cell_config {
+  int64_t n;
+  mho_reals significance; /**< of each device, or one for all */
+  int write;              /**< MHO_CELL_... */
+} mho_cell_config;
+enum { MHO_CELL_ALL, MHO_CELL_IN_TURN, MHO_CELL_CARRY };
+enum { MHO_CELL_DEVICES_MAX = 8 };
+
 struct mho_device_config {
   char card[MHO_TEXT_MAX]; /**< the card whose keys are the defaults; "" for none */
   double g_min, g_max;     /**< S */
@@ -195,7 +204,14 @@ struct mho_device_config {
   mho_drift_config drift;
   mho_read_noise_config read_noise;
   mho_iv_config iv;
+  mho_cell_config cells;
 };
+/** Devices of a cell. */
+static inline int mho_cell_devices(const mho_device_config *config) {
+  return config->cells.n > 1 ? (int)config->cells.n : 1;
+}
+/** Whether every device of a cell counts more than the one before it. */
+MHO_API bool mho_cell_rises(const mho_device_config *config);
 /** The keys of mho_device_config. */
 MHO_API extern const mho_params mho_device_params;
 

@@ -29,13 +29,14 @@ static void one_device_pulses(const mho_crossbar *x, int n, const int16_t *count
 
 /* Of what is fixed near a bound the device has less way to go in one direction. */
 static inline double one_device_reach(const mho_crossbar *x) {
-  const mho_cells *fixed = x->bank[1];
+  size_t n = mho_crossbar_cells(x);
   double room = 0;
-  for (size_t i = 0; i < fixed->n; i++) {
-    double g = (double)fixed->g[i];
-    room += fmax(fmin(g, 1 - g), 0);
+  for (size_t i = 0; i < n; i++) {
+    float fixed;
+    mho_crossbar_held(x, 1, i, 1, &fixed);
+    room += fmax(fmin((double)fixed, 1 - (double)fixed), 0);
   }
-  return 2 * room / (double)fixed->n;
+  return 2 * room / (double)n;
 }
 
 #endif

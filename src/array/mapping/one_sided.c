@@ -10,6 +10,7 @@
  *
  * Source: M. Suri et al., IEDM 2011, 4.4.1; G. Burr et al., IEEE T-ED 62, 3498 (2015).
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "array/groups.h"
 #include "array/weights.h"
 #include "base/streams.h"
 
@@ -43,35 +44,48 @@ static bool is_faulty(const mho_cells *c, size_t cell) {
   return c->fault && c->fault[cell];
 }
 
+/* Whether no device of a cell moves. */
+static bool is_stuck(const mho_crossbar *x, int bank, size_t cell) {
+  int first, devices = mho_crossbar_devices(x, bank, &first);
+  for (int d = 0; d < devices; d++)
+    if (!is_faulty(x->bank[first + d], cell))
+      return false;
+  return true;
+}
+
 /* SET pulses on one bank, one at a time, until its cells are above those of the other by what is
  * wanted (0: leave them low). */
-static void climb(mho_cells *c, const mho_cells *other, size_t first, int n, const float *want,
-                  uint64_t step, mho_pulse_counts *counts) {
+static void climb(mho_crossbar *x, int bank, size_t first, int n, const float *want, uint64_t step,
+                  mho_pulse_counts *counts) {
   enum { TRIES = 200 };
   float up[MHO_DEVICE_BLOCK], ones[MHO_DEVICE_BLOCK];
+  float own[MHO_DEVICE_BLOCK], other[MHO_DEVICE_BLOCK];
 
   for (int i = 0; i < MHO_DEVICE_BLOCK; i++)
     ones[i] = 1;
+  mho_crossbar_held(x, 1 - bank, first, n, other);
 
   for (int turn = 0; turn < TRIES; turn++) {
     int16_t one[MHO_DEVICE_BLOCK];
     int some = 0;
-    mho_cells_mean_step(c, first, n, ones, up);
+    mho_crossbar_mean_step(x, bank, first, n, ones, up);
+    mho_crossbar_held(x, bank, first, n, own);
     for (int i = 0; i < n; i++) {
-      size_t cell = first + (size_t)i;
-      float lack = want[i] - (c->g[cell] - other->g[cell]);
+      float lack = want[i] - (own[i] - other[i]);
       counts->reads += want[i] > 0;
       /* the next pulse must bring it closer, on average */
-      one[i] = want[i] > 0 && up[i] > 0 && lack > 0.5f * up[i] && !is_faulty(c, cell);
+      one[i] =
+          want[i] > 0 && up[i] > 0 && lack > 0.5f * up[i] && !is_stuck(x, bank, first + (size_t)i);
       some += one[i];
     }
     if (!some)
       return;
-    mho_cells_pulse(c, first, n, one, step + (uint64_t)turn, counts);
+    mho_crossbar_pulse_bank(x, bank, first, n, one, step + (uint64_t)turn, counts);
   }
 }
 
-/* RESET pulses on the chosen cells of one bank, one at least, until all are near their low ends. */
+/* RESET pulses on the chosen cells of one bank of devices, one at least, until all are near their
+ * low ends. */
 static void reset_low(mho_cells *c, size_t first, int n, const int16_t *chosen, uint64_t step,
                       mho_pulse_counts *counts) {
   enum { TRIES = 1000 }; /* one abrupt pulse, or as many as a gradual device needs */
@@ -92,28 +106,43 @@ static void reset_low(mho_cells *c, size_t first, int n, const int16_t *chosen, 
   }
 }
 
-/* The pairs of a block that have a device above refresh_above, and how far one device of each must
+/* Whether a device of a cell's is above a conductance. */
+static bool is_above(const mho_crossbar *x, size_t cell, float g) {
+  for (int k = 0; k < x->n_banks; k++)
+    if (mho_crossbar_writes(x, k) && x->bank[k]->g[cell] > g)
+      return true;
+  return false;
+}
+
+/* The pairs of a block that have a device above refresh_above, and how far one side of each must
  * be above the other: p of G+ over G-, q of G- over G+. @return how many pairs. */
 static int choose(const mho_crossbar *x, size_t first, int n, int16_t *chosen, float *p, float *q) {
   float above = (float)x->bank[0]->config.refresh_above;
+  float a[MHO_DEVICE_BLOCK], b[MHO_DEVICE_BLOCK];
   int some = 0;
 
+  mho_crossbar_held(x, 0, first, n, a);
+  mho_crossbar_held(x, 1, first, n, b);
   for (int i = 0; i < n; i++) {
-    float a = x->bank[0]->g[first + (size_t)i], b = x->bank[1]->g[first + (size_t)i];
-    chosen[i] = a > above || b > above;
-    p[i] = chosen[i] && a > b ? a - b : 0;
-    q[i] = chosen[i] && b > a ? b - a : 0;
+    chosen[i] = is_above(x, first + (size_t)i, above);
+    p[i] = chosen[i] && a[i] > b[i] ? a[i] - b[i] : 0;
+    q[i] = chosen[i] && b[i] > a[i] ? b[i] - a[i] : 0;
     some += chosen[i];
   }
   return some;
 }
 
-/* After every refresh.every updates the pairs that ask for it are written anew. */
+/* After every refresh.every updates the pairs that ask for it are written anew: all of their
+ * devices. */
 static void tend(mho_crossbar *x, size_t first, size_t n, uint64_t update,
                  mho_pulse_counts *counts) {
-  uint64_t step = mho__step_refresh(update);
+  uint64_t step = mho__step_refresh(update), set = mho__step_refresh_set(step);
   if (update % (uint64_t)x->bank[0]->config.refresh_every)
     return;
+
+  int devices = 0;
+  for (int k = 0; k < x->n_banks; k++)
+    devices += mho_crossbar_writes(x, k);
 
   for (size_t i0 = 0; i0 < n; i0 += MHO_DEVICE_BLOCK) {
     int m = mho__block_cells(n, i0);
@@ -121,19 +150,20 @@ static void tend(mho_crossbar *x, size_t first, size_t n, uint64_t update,
     float p[MHO_DEVICE_BLOCK], q[MHO_DEVICE_BLOCK];
     int16_t chosen[MHO_DEVICE_BLOCK];
     int some = choose(x, at, m, chosen, p, q);
-    counts->reads += 2 * some;
+    counts->reads += devices * some;
     if (!some)
       continue;
 
-    reset_low(x->bank[0], at, m, chosen, step, counts);
-    reset_low(x->bank[1], at, m, chosen, step, counts);
-    climb(x->bank[0], x->bank[1], at, m, p, mho__step_refresh_set(step), counts);
-    climb(x->bank[1], x->bank[0], at, m, q, mho__step_refresh_set(step), counts);
+    for (int k = 0; k < x->n_banks; k++)
+      if (mho_crossbar_writes(x, k))
+        reset_low(x->bank[k], at, m, chosen, step, counts);
+    climb(x, 0, at, m, p, set, counts);
+    climb(x, 1, at, m, q, set, counts);
     for (int i = 0; i < m; i++) {
       if (p[i] > 0)
-        mho__cell_accept(x->bank[0], at + (size_t)i, mho__step_refresh_set(step));
+        mho__group_accept(x, 0, at + (size_t)i, set);
       if (q[i] > 0)
-        mho__cell_accept(x->bank[1], at + (size_t)i, mho__step_refresh_set(step));
+        mho__group_accept(x, 1, at + (size_t)i, set);
     }
     mho_crossbar_refresh(x, at, (size_t)m);
   }
@@ -151,6 +181,7 @@ const mho_mapping mho_mapping_one_sided = {
     .span = 1,
     .from_bottom = true,
     .refreshes = true,
+    .many = true,
     .targets = targets,
     .shares = shares,
     .pulses = pulses,
