@@ -23,6 +23,15 @@
  * the same for all cells bends the voltages v, one that depends on the conductance adds W2^T v^2 +
  * W3^T v^3.
  *
+ * With array.slices n an input is given in n reads, each of a digit of the driver's code, base 2^d,
+ * with the code's sign:
+ *
+ *   code = s sum_k 2^(dk) c_k,  y_j = sum_k 2^(dk) top/most ADC(u_j of s c_k/top),  top = 2^d - 1
+ *
+ * Every digit drives its line up to the full scale, each read has noise, amplifiers and a
+ * conversion of its own, and the numbers are shifted and added. Noise that is not new at every read has the
+ * same deviates in all slices.
+ *
  * Numbers at the drivers are activities (full scale dac_range), those at the sense lines summed
  * inputs of a neuron (full scale adc_full_scale, or what calibration saw on data). Noise and offset
  * of an amplifier are fractions of its full scale. The two directions of a crossbar have drivers
@@ -110,6 +119,10 @@ static const char *without_adc(const mho_experiment *e) {
   return params_of(e)->adc_bits ? NULL : "sense lines have no converters (array.adc_bits)";
 }
 
+static const char *without_dac(const mho_experiment *e) {
+  return params_of(e)->dac_bits ? NULL : "drivers have no converters (array.dac_bits)";
+}
+
 static const char *without_holding(const mho_experiment *e) {
   const char *why = without_adc(e);
   if (why || params_of(e)->differencing == MHO_DIFFERENCING_ANALOG)
@@ -147,6 +160,10 @@ static const mho_param table[] = {
            "standard deviation of a sense amplifier, of its full scale"),
     MHO_P_INT(mho_periphery, dac_bits, "dac_bits", 0, 0, MHO_CONVERTER_BITS,
               "of a driver's converter; 0: exact"),
+    MHO_P_INT(mho_periphery, slices, "slices", 1, 1, MHO_CONVERTER_BITS - 1,
+              "reads that an input is given in, a digit of the driver's code in each: (dac_bits - "
+              "1)/slices bits and the sign; each is converted, shifted and added",
+              .idle = without_dac),
     P_REAL(dac_range, "dac_range", 1, 1e-6, 1e6,
            "activity at the full scale of drivers and of measured states",
            .idle = without_input_scale),
@@ -204,6 +221,29 @@ static const mho_param table[] = {
              .idle = without_adc),
 };
 
+/* Inputs in slices are added up as numbers. */
+static mho_err check_slices(const mho_periphery *p, mho_errinfo *ei) {
+  int bits = (int)p->dac_bits - 1, n = (int)p->slices;
+  if (n == 1 || !p->dac_bits)
+    return MHO_OK;
+
+  int digit = (bits + n - 1) / n;
+  if ((n - 1) * digit >= bits)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "array.slices: the %d bits of array.dac_bits beside the sign are %d slices of "
+                    "%d, not %d: use %d",
+                    bits, (bits + digit - 1) / digit, digit, n, (bits + digit - 1) / digit);
+  if (p->coupling == MHO_COUPLING_ANALOG)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "array.slices: slices are added as numbers, and analog neurons get currents "
+                    "(array.coupling): use digital, or 1");
+  if (p->differencing == MHO_DIFFERENCING_ANALOG)
+    return mho_fail(ei, MHO_ECONFIG,
+                    "array.slices: a sense line holds one value, not one of every slice "
+                    "(array.differencing): use digital, or 1");
+  return MHO_OK;
+}
+
 static mho_err check(const void *params, mho_errinfo *ei) {
   const mho_periphery *p = params;
   if (p->dac_bits == 1 || p->adc_bits == 1)
@@ -215,7 +255,7 @@ static mho_err check(const void *params, mho_errinfo *ei) {
     return mho_fail(ei, MHO_ECONFIG,
                     "array.differencing: a held value keeps the gain it was read with: use "
                     "array.ranging none or output");
-  return MHO_OK;
+  return check_slices(p, ei);
 }
 
 static bool noisy(const void *params) {
@@ -235,8 +275,9 @@ static bool lossy(const void *params) {
 
 static void converters(const void *params, mho_array_converters *out) {
   const mho_periphery *p = params;
-  *out = (mho_array_converters){(int)p->dac_bits, (int)p->adc_bits, (int)p->average,
-                                p->coupling == MHO_COUPLING_ANALOG, p->dac_range};
+  *out = (mho_array_converters){(int)p->dac_bits, (int)p->adc_bits,
+                                (int)p->average,  p->coupling == MHO_COUPLING_ANALOG,
+                                p->dac_range,     p->dac_bits ? (int)p->slices : 1};
 }
 
 static int conversions(const mho_crossbar *x, bool transposed) {
@@ -284,6 +325,8 @@ typedef struct chain {
   int stride;           /* 0: one for all */
   int conversions;      /* tiles that are converted apart, or 1 */
   int tile, first, n;   /* the tile being read, its first input, how many it has */
+  mho_slicing slices;   /* of the inputs */
+  int slice;            /* the one being read */
 } chain;
 
 static int widest(const mho_crossbar *x) {
@@ -376,6 +419,7 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
   c->cell_noise = own->redraw_cells == MHO_REDRAW_READ ? c->noise : 1;
 
   c->conversions = c->adc ? own->conversions[r->transposed] : 1;
+  c->slices = mho__slicing_of(c->dac && !r->whole ? p->dac_bits : 0, p->slices);
   select_tile(c, 0);
 }
 
@@ -384,6 +428,11 @@ static void set_up(chain *c, const mho_crossbar *x, const mho_read *r) {
 static uint64_t moment_of(const chain *c, int redraw) {
   const mho_clock *t = &c->r->clock;
   return mho__periphery_moment(redraw, t->update, t->phase, t->step);
+}
+
+/* The stream of the slice being read: of noise that is new at every read. */
+static mho_rng stream_of_slice(const chain *c, mho_rng rng, int redraw) {
+  return mho__stream_tile(rng, redraw == MHO_REDRAW_READ ? c->slice * c->conversions : 0);
 }
 
 /* Voltages for sample s, without noise. */
@@ -400,6 +449,8 @@ static void sample_voltages(const chain *c, size_t s) {
     v[i] = a * x[i];
   if (c->dac)
     mho__convert(mho__converter_of(p->dac_bits), c->in, 1, &range, 0, v);
+  if (c->slices.n > 1)
+    mho__slice(&c->slices, c->slice, c->in, range, v, v);
   if (gains)
     for (int i = 0; i < c->in; i++)
       v[i] *= gains[i];
@@ -411,6 +462,7 @@ static void sample_voltages(const chain *c, size_t s) {
 static void add_driver_noise(const chain *c, mho_real sigma, int repeat) {
   const mho_read *r = c->r;
   mho_rng rng = mho__stream_read(c->x->read_noise, r->transposed, MHO_NOISE_INPUT, repeat);
+  rng = stream_of_slice(c, rng, c->own->redraw);
   uint64_t moment = moment_of(c, c->own->redraw);
   size_t count = all_inputs(c);
 
@@ -514,6 +566,7 @@ static void add_noise_from(const chain *c, const noise *from, int s0, int rows, 
   float xi[DRAWN];
   mho_rng rng = mho__stream_tile(
       mho__stream_read(c->x->read_noise, r->transposed, from->kind, repeat), c->tile);
+  rng = stream_of_slice(c, rng, from->redraw);
   uint64_t moment = moment_of(c, from->redraw);
   size_t out = (size_t)c->out, first = (size_t)s0 * out, n = (size_t)rows * out;
 
@@ -604,8 +657,9 @@ static void sense(const chain *c, int s, int repeat, mho_real *u) {
   const mho_read *r = c->r;
   size_t out = (size_t)c->out, row = (size_t)s * out;
   size_t held = row * (size_t)c->conversions + (size_t)c->tile * out;
-  mho_real *y = r->y + row, keep = repeat || c->tile ? 1 : r->keep;
+  mho_real *y = r->y + row, keep = repeat || c->tile || c->slice ? 1 : r->keep;
   mho_real scale = r->scale / (mho_real)c->repeats / (c->drivers ? c->gain[s] : 1);
+  scale *= mho__slice_weight(&c->slices, c->slice);
 
   amplify(c, u);
   if (c->x->scales && c->x->scales->recording)
@@ -640,28 +694,32 @@ static void sense_tile(const chain *c, int repeat) {
   }
 }
 
+/* One slice of the inputs, on lines that are driven as read number `repeat` has it: tile by tile,
+ * `sensed` times. */
+static void read_slice(chain *c, int repeat, int sensed) {
+  const mho_real *v = c->drivers ? c->v : c->r->x;
+  if (c->drivers)
+    line_voltages(c, repeat);
+  for (int t = 0; t < c->conversions; t++) {
+    select_tile(c, t);
+    multiply(c, v, mho_crossbar_matrix(c->x), 0, c->sum);
+    if (c->own->square)
+      add_curvature(c);
+    if (c->x->perturbation)
+      mho__perturbation_add(c->x, c->r, v, c->first, c->n, 1, c->sum);
+    if (c->own->noisy)
+      cell_variance(c, v);
+    for (int i = 0; i < sensed; i++)
+      sense_tile(c, repeat + i);
+  }
+}
+
 /* Drivers and sense lines around the product. */
 static void read_through(chain *c) {
-  const mho_real *v = c->drivers ? c->v : c->r->x;
   int driven = c->p->input_noise > 0 ? c->repeats : 1; /* else the same voltages again */
-  int sensed = c->repeats / driven;
-
-  for (int k = 0; k < driven; k++) {
-    if (c->drivers)
-      line_voltages(c, k);
-    for (int t = 0; t < c->conversions; t++) {
-      select_tile(c, t);
-      multiply(c, v, mho_crossbar_matrix(c->x), 0, c->sum);
-      if (c->own->square)
-        add_curvature(c);
-      if (c->x->perturbation)
-        mho__perturbation_add(c->x, c->r, v, c->first, c->n, 1, c->sum);
-      if (c->own->noisy)
-        cell_variance(c, v);
-      for (int i = 0; i < sensed; i++)
-        sense_tile(c, k + i);
-    }
-  }
+  for (int k = 0; k < driven; k++)
+    for (c->slice = 0; c->slice < c->slices.n; c->slice++)
+      read_slice(c, k, c->repeats / driven);
 }
 
 /* The product, with what a trial adds. */
@@ -729,9 +787,13 @@ static void read_row(const mho_crossbar *x, int row, const mho_real *weights, mh
   alone.scales = NULL;
   alone.panels = NULL;
   alone.perturbation = NULL;
-  read_array(
-      &alone,
-      &(mho_read){.n = 1, .x = &one, .y = y, .scale = 1, .clock = clock, .scratch = scratch});
+  read_array(&alone, &(mho_read){.n = 1,
+                                 .x = &one,
+                                 .y = y,
+                                 .scale = 1,
+                                 .clock = clock,
+                                 .whole = true,
+                                 .scratch = scratch});
 }
 
 const mho_array_model mho_array_periphery = {

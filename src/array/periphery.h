@@ -9,7 +9,7 @@
 typedef struct mho_periphery {
   double read_noise;
   int law, redraw;
-  int64_t dac_bits, adc_bits;
+  int64_t dac_bits, adc_bits, slices;
   double dac_range, adc_full_scale;
   int adc_range, adc_columns;
   int64_t calibration_every;
@@ -88,6 +88,26 @@ typedef struct mho_converter {
 static inline mho_converter mho__converter_of(int64_t bits) {
   return (mho_converter){bits ? (mho_real)(((int64_t)1 << (bits - 1)) - 1) : 0};
 }
+/* Slices of a driver's code of `bits` bits. Beside its sign it has bits - 1, which are cut into
+ * digits of `digit` bits each, of the last one maybe fewer. A digit drives its line with the part
+ * digit/top of the full scale; the code is the sum of the digits times 2^(digit k), the value the
+ * sum of what they drive, times `weight` of each, over the full scale. */
+typedef struct mho_slicing {
+  int n, digit;
+  mho_real top, most; /* largest digit, largest code */
+} mho_slicing;
+
+static inline mho_slicing mho__slicing_of(int64_t bits, int64_t slices) {
+  int n = bits ? (int)slices : 1, beside = mho_max((int)bits - 1, 1), digit = (beside + n - 1) / n;
+  return (mho_slicing){n, digit, (mho_real)((1 << digit) - 1), mho__converter_of(bits).most};
+}
+/* What a number of the driven digits of slice k counts for. */
+static inline mho_real mho__slice_weight(const mho_slicing *s, int k) {
+  return s->n > 1 ? (mho_real)(1 << s->digit * k) * s->top / s->most : 1;
+}
+/** What slice k of the n numbers x, codes of a full scale, drives its lines with. */
+void mho__slice(const mho_slicing *s, int k, int n, mho_real full, const mho_real *x,
+                mho_real *out);
 /** x[i] = the nearest code of x[i] a, over full scale fs[i] (stride 0: one for all), divided by a
  * again, [n]. */
 void mho__convert(mho_converter c, int n, mho_real a, const mho_real *fs, int stride, mho_real *x);

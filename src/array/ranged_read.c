@@ -4,7 +4,8 @@
  *
  * Drivers, cells and sense amplifiers are those of any read. A converter whose reference is the
  * largest sum divides by it as it converts, so that sums which are only compared with each other
- * need no full scale of their own, however large they are beside those that neurons get.
+ * need no full scale of their own, however large they are beside those that neurons get. Inputs are
+ * given in one read, so that there is one sum to be converted.
  *
  * With the currents of the banks added, which of a pair means to close one more switch, a crossbar
  * shows A = w_max sum_k |gain_k| g_k in place of its weights.
@@ -45,6 +46,7 @@ void mho_crossbar_read_ranged(const mho_crossbar *x, const mho_real *matrix, con
   int out = mho__read_outputs(x, r);
   struct mho_weights shown = *x->weights;
   mho_crossbar read = *x;
+  mho_read whole = *r;
   mho_scales scales = {.recording = true, .most = room};
 
   /* while full scales are recorded, converters are left out */
@@ -63,7 +65,8 @@ void mho_crossbar_read_ranged(const mho_crossbar *x, const mho_real *matrix, con
     read.perturbation = NULL;
   }
 
-  mho_crossbar_read(&read, r);
+  whole.whole = true;
+  mho_crossbar_read(&read, &whole);
   for (int s = 0; bits && s < r->n; s++)
     convert(bits, out, r->y + (size_t)s * (size_t)out);
 }

@@ -24,6 +24,7 @@ static bool fill(mho_meter *m, const mho_network *net, bool analog) {
     return false;
 
   m->net = net;
+  m->converters = mho_array_converters_of(net->array.crossbar->model, net->array.crossbar->params);
   m->n_links = mho_network_links(net);
   m->analog = analog;
   for (int k = 0; k < m->n_links; k++)
@@ -100,12 +101,18 @@ bool mho__meter_has_edge(const mho_meter *m, int k) {
   return p && p->shape == MHO_SHAPE_RANK1 && !p->ideal;
 }
 
+/* The square of what drives a line, in all slices of x. */
+static double driven_square(const mho_meter *m, mho_real x) {
+  double v = (double)x;
+  return m->converters.slices > 1 ? mho_array_driven(&m->converters, v) : v * v;
+}
+
 /* n vectors x of link k, read with a perturbation at the edge of its array. */
 static void count_edge(mho_meter *m, int k, int n, const mho_real *x, double gain) {
   size_t values = (size_t)n * (size_t)m->inputs[k];
   double squares = 0;
   for (size_t i = 0; x && i < values; i++)
-    squares += (double)x[i] * (double)x[i];
+    squares += driven_square(m, x[i]);
 
   m->edge[k].reads += n;
   m->edge[k].squares += gain * squares;
@@ -123,7 +130,7 @@ void mho__meter_read(mho_meter *m, int k, int n, const mho_real *x, double scale
 
   for (int s = 0; s < n; s++) {
     for (int i = 0; i < in; i++)
-      squares[i] += gain * (double)x[i] * (double)x[i];
+      squares[i] += gain * driven_square(m, x[i]);
     x += in;
   }
 }

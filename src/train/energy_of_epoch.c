@@ -24,6 +24,7 @@ typedef struct epoch {
   bool in_time; /* continuous */
   bool settles; /* phases settle; else the rule makes passes */
   double voltage, phases;
+  double slices; /* reads that an input is given in, of which the meter has the squares of all */
   /* numbers of an analog neuron that are converted: phases' states, a credit, a second activity */
   double measured;
   double importance_reads; /* one after another, for what neurons count for, ... */
@@ -87,13 +88,14 @@ static void count_edge(const epoch *e, const mho_link *k, double sensed) {
     return;
 
   double share = edge->reads / m->reads[number_of(e, k)], times = r * conducts(e, k);
-  double held = e->in_time ? share * driven(e, k, m->time) : times * e->c->read_time * edge->reads;
+  double turns = times * e->slices;
+  double held = e->in_time ? share * driven(e, k, m->time) : turns * e->c->read_time * edge->reads;
   double squares = e->in_time ? edge->driven : times * e->c->read_time * edge->squares;
   double charged = e->in_time ? 1 : r;
 
   e->row[CELLS].joule += v2 * squares * pair;
   e->row[AMPLIFIERS].joule += e->c->amplifier * held * circuits;
-  e->row[AMPLIFIERS].count += (e->in_time ? 1 : times) * edge->reads * circuits;
+  e->row[AMPLIFIERS].count += (e->in_time ? 1 : turns) * edge->reads * circuits;
   e->row[LINES].joule += charged * v2 * e->c->cell_capacitance * 2 * edge->squares;
 }
 
@@ -117,11 +119,11 @@ static void count_cells(const epoch *e, const mho_link *k, double sensed) {
     return;
   }
 
-  double times = r * conducts(e, k);
+  double times = r * conducts(e, k), turns = times * e->slices;
   e->row[CELLS].joule += times * v2 * e->c->read_time * power * phases_of(e, k);
-  e->row[CELLS].count += times * reads;
-  e->row[AMPLIFIERS].joule += times * e->c->amplifier * e->c->read_time * reads * sensed;
-  e->row[AMPLIFIERS].count += times * reads * sensed;
+  e->row[CELLS].count += turns * reads;
+  e->row[AMPLIFIERS].joule += turns * e->c->amplifier * e->c->read_time * reads * sensed;
+  e->row[AMPLIFIERS].count += turns * reads * sensed;
 }
 
 static void count_link(const epoch *e, const mho_link *k) {
@@ -145,13 +147,13 @@ static void count_link(const epoch *e, const mho_link *k) {
   double charged = e->in_time ? 1 : r;
   e->row[LINES].joule +=
       charged * e->voltage * e->voltage * e->c->cell_capacitance * 2 * out * squares;
-  e->row[LINES].count += charged * reads * in;
+  e->row[LINES].count += charged * e->slices * reads * in;
 
   /* Converters at both ends. */
   if (e->converters.dac_bits && !(e->analog && net->layer[k->from].neuron))
-    e->row[DAC].count += reads * in;
+    e->row[DAC].count += e->slices * reads * in;
   if (converted)
-    e->row[ADC].count += r * reads * sensed;
+    e->row[ADC].count += r * e->slices * reads * sensed;
 }
 
 static void count_reads(const epoch *e) {
@@ -316,12 +318,12 @@ static void count_conversions(const epoch *e) {
   e->row[ADC].joule = e->c->adc_step * ldexp(1, e->converters.adc_bits) * e->row[ADC].count;
 
   double reads = at_border(e, once) + (e->in_time ? 0 : one_after_another(e, once));
-  reads += e->importance_reads;
+  reads = e->slices * reads + e->importance_reads;
   e->row[CELLS].seconds = r * e->c->read_time * reads + m->time[0] + m->time[1];
 
   double hidden =
       e->analog ? m->samples * e->measured * turns_of_states(e) : one_after_another(e, turns);
-  double converted = at_border(e, turns) + hidden + e->importance_turns;
+  double converted = e->slices * (at_border(e, turns) + hidden) + e->importance_turns;
   if (e->converters.adc_bits)
     e->row[ADC].seconds = r * e->c->adc_time * converted;
 }
@@ -476,6 +478,7 @@ mho_err mho_trainer_energy(const mho_trainer *t, mho_energy_row *rows, mho_errin
   if (!t->at.meter)
     return mho_fail(ei, MHO_EINVAL, "energy is counted on devices only, with energy.count");
 
+  e.slices = e.converters.slices;
   e.analog = t->at.meter->analog;
   e.settles = e.phases > 1 || t->learner->rule->trial || t->learner->rule->credits;
   e.measured =

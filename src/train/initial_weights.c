@@ -5,7 +5,8 @@
  * read, and the scheme is asked, with nothing left over from the round before, for what is missing;
  * less than half of a nominal step is let be. Of weights that were brought, those are written, not
  * what an exact write has made of them. Cells that carry do so after every round. What the devices'
- * noise and spread make of it is what training starts from. Pulses and reads are of the first epoch.
+ * noise and spread make of it is what training starts from. Pulses and reads are of the first
+ * epoch.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
 

@@ -70,6 +70,7 @@ typedef struct mho_read {
   int sample0; /**< number in the batch of the first sample */
   /** Hidden neurons drive, or sense: analog ones need no converter there. */
   bool neurons_in, neurons_out;
+  bool whole;        /**< inputs are given in one read, whatever slices they come in else */
   mho_hold hold;     /**< analog NULL: nothing is held */
   mho_real *scratch; /**< [mho_crossbar_scratch], nullable where that is 0 */
 } mho_read;
@@ -96,6 +97,7 @@ typedef struct mho_array_converters {
   /** Hidden layers are joined by wires: converters at the border only, and for the states. */
   bool analog;
   double dac_range; /**< activity at a driver's full scale */
+  int slices;       /**< reads that an input is given in, see mho_array_driven */
 } mho_array_converters;
 
 /** What a trial adds to the weights where a crossbar is read: see src/array/perturbation.c. Its
@@ -236,11 +238,14 @@ typedef struct mho_array_model {
 static inline mho_array_converters mho_array_converters_of(const mho_array_model *array,
                                                            const void *params) {
   mho_array_converters converters = {
-      .dac_bits = 0, .adc_bits = 0, .average = 1, .analog = false, .dac_range = 0};
+      .dac_bits = 0, .adc_bits = 0, .average = 1, .analog = false, .dac_range = 0, .slices = 1};
   if (array->converters)
     array->converters(params, &converters);
   return converters;
 }
+/** Sum over the slices of a read of the square of what an activity drives its line with, in
+ *  activities: its own square where it is given in one read. */
+MHO_API double mho_array_driven(const mho_array_converters *c, double activity);
 /** Whether reads are random, whatever the devices. */
 static inline bool mho_array_is_noisy(const mho_array_model *array, const void *params) {
   return array->noisy && array->noisy(params);

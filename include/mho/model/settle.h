@@ -109,7 +109,8 @@ typedef struct mho_meter {
   int n_links;
   bool analog;   /**< hidden layers are joined by wires and amplifiers */
   double *reads; /**< [n_links] input vectors read */
-  /** [n_links] of [inputs]: sum of the squares of what drove each line at a read. */
+  /** [n_links] of [inputs]: sum of the squares of what drove each line at a read, in all slices of
+   *  its input. */
   double **squares;
   /** [n_links] of [inputs] s: the same integrated over time, in continuous time; else 0. */
   double **driven;
@@ -120,6 +121,7 @@ typedef struct mho_meter {
   double samples;
   int *inputs; /**< [n_links] */
   const mho_network *net;
+  mho_array_converters converters; /**< of its arrays: they say what drives a line */
 } mho_meter;
 /** @param analog  see mho_meter. @return MHO_OK; MHO_ENOMEM. */
 MHO_API mho_err mho_meter_new(const mho_network *net, bool analog, mho_meter **out,
