@@ -126,6 +126,12 @@ static void count_cells(const epoch *e, const mho_link *k, double sensed) {
   e->row[AMPLIFIERS].count += turns * reads * sensed;
 }
 
+/* Cells that a line has for every weight: of a pair, and of each of several devices. */
+static double cells_of_line(const mho_crossbar *x) {
+  int first;
+  return 2 * mho_crossbar_devices(x, 0, &first);
+}
+
 static void count_link(const epoch *e, const mho_link *k) {
   const mho_network *net = e->t->net;
   const mho_meter *m = e->t->at.meter;
@@ -146,7 +152,7 @@ static void count_link(const epoch *e, const mho_link *k) {
     squares += m->squares[i][j] * phases_of(e, k);
   double charged = e->in_time ? 1 : r;
   e->row[LINES].joule +=
-      charged * e->voltage * e->voltage * e->c->cell_capacitance * 2 * out * squares;
+      charged * e->voltage * e->voltage * e->c->cell_capacitance * cells_of_line(x) * out * squares;
   e->row[LINES].count += charged * e->slices * reads * in;
 
   /* Converters at both ends. */
@@ -177,7 +183,8 @@ static void count_columns(const epoch *e, const mho_connection *k, double reads)
   e->row[CELLS].count += r * reads;
   e->row[AMPLIFIERS].joule += r * reads * e->c->amplifier * e->c->read_time * cols;
   e->row[AMPLIFIERS].count += r * reads * cols;
-  e->row[LINES].joule += r * reads * v2 * e->c->cell_capacitance * 2 * cols * driven;
+  e->row[LINES].joule +=
+      r * reads * v2 * e->c->cell_capacitance * cells_of_line(k->xb) * cols * driven;
   e->row[LINES].count += r * reads * driven;
   if (e->converters.adc_bits)
     e->row[ADC].count += r * reads * cols;
