@@ -4,11 +4,17 @@
 #include "array/weights.h"
 #include "base/streams.h"
 
-void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, int16_t *const *bank, uint64_t step,
+/* Pulses on the banks of a block, whose weights are not refreshed. */
+static void pulse_banks(mho_crossbar *x, size_t first, int n, int16_t *const *bank, uint64_t step,
                         mho_pulse_counts *counts) {
   for (int k = 0; k < x->mapping->n_banks; k++)
     if (mho__mapping_writes(x->mapping, k))
       mho_crossbar_pulse_bank(x, k, first, n, bank[k], step, counts);
+}
+
+void mho_crossbar_pulse(mho_crossbar *x, size_t first, int n, int16_t *const *bank, uint64_t step,
+                        mho_pulse_counts *counts) {
+  pulse_banks(x, first, n, bank, step, counts);
   mho_crossbar_refresh(x, first, (size_t)n);
 }
 
@@ -30,6 +36,13 @@ void mho_crossbar_change(mho_crossbar *x, size_t first, int n, const int16_t *co
   block b;
   divide(x, n, count, &b);
   mho_crossbar_pulse(x, first, n, b.count, step, counts);
+}
+
+void mho__crossbar_change_some(mho_crossbar *x, size_t first, int n, const int16_t *count,
+                               uint64_t step, mho_pulse_counts *counts) {
+  block b;
+  divide(x, n, count, &b);
+  pulse_banks(x, first, n, b.count, step, counts);
 }
 
 void mho_crossbar_change_at(mho_crossbar *x, int n, const uint32_t *cell, const int16_t *count,

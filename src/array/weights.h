@@ -44,6 +44,10 @@ void mho__symmetry_points(mho_cells *c, size_t first, int n, float start, float 
 /** Weights of a crossbar with cells where all its devices are there, [rows x cols]. */
 void mho__crossbar_symmetry(const mho_crossbar *x, mho_real *out);
 
+/** mho_crossbar_change of neighbours, many of which are pulsed; the matrix is not refreshed. */
+void mho__crossbar_change_some(mho_crossbar *x, size_t first, int n, const int16_t *count,
+                               uint64_t step, mho_pulse_counts *counts);
+
 /** Whether bank k is one of another crossbar. */
 static inline bool mho__bank_is_borrowed(const mho_crossbar *x, int k) {
   return x->role && k < x->n_banks && x->role[k].kind == MHO_BANK_BORROWED;

@@ -39,10 +39,31 @@ static void show_cell(mho_cells *c, size_t cell, int count, float xi) {
   c->g[cell] = noise > 0 ? fmaxf(g + noise * xi, zero_siemens(c->g_min, c->g_max)) : g;
 }
 
+/* Whether all that shows of a cell is its state under the noise of the last write. */
+static bool shows_noise_alone(const mho_cells *c) {
+  return c->config.write_noise > 0 && c->config.levels < 2 && !c->wear && !c->fault;
+}
+
+/* show_cell of n such cells, of neighbours from `first` on or of those named. */
+static void show_noisy(mho_cells *c, size_t first, int n, const uint32_t *cell,
+                       const int16_t *count, const float *xi) {
+  float noise = (float)c->config.write_noise, zero = zero_siemens(c->g_min, c->g_max);
+  for (int i = 0; i < n; i++) {
+    size_t at = cell ? cell[i] : first + (size_t)i;
+    float g = c->state[at] + noise * xi[i];
+    if (count[i])
+      c->g[at] = g > zero ? g : zero;
+  }
+}
+
 void mho_cells_show(mho_cells *c, size_t first, int n, const int16_t *count, uint64_t step) {
   float xi[MHO_DEVICE_BLOCK] = {0};
   if (c->config.write_noise > 0)
     mho_rng_normal(c->noise, mho__step_show(step), first, (size_t)n, xi);
+  if (shows_noise_alone(c)) {
+    show_noisy(c, first, n, NULL, count, xi);
+    return;
+  }
   for (int i = 0; i < n; i++)
     show_cell(c, first + (size_t)i, count[i], xi[i]);
 }
@@ -53,6 +74,10 @@ static void show_at(mho_cells *c, int n, const uint32_t *cell, const int16_t *co
   float xi[MHO_DEVICE_BLOCK] = {0};
   if (c->config.write_noise > 0)
     mho_rng_normal_at(c->noise, mho__step_show(step), (size_t)n, cell, xi);
+  if (shows_noise_alone(c)) {
+    show_noisy(c, 0, n, cell, count, xi);
+    return;
+  }
   for (int i = 0; i < n; i++)
     show_cell(c, cell[i], count[i], xi[i]);
 }
@@ -381,9 +406,10 @@ void mho_cells_pulse_at(mho_cells *c, int n, const uint32_t *cell, const int16_t
     x.left[x.n] = (int16_t)(up + down);
     x.dir[x.n] = up ? 1.0f : -1.0f;
     x.n += count[i] && !is_faulty(c, cell[i]);
-    if (c->pulsed[0])
-      note_pulsed(c, cell[i], count[i]);
   }
+  if (c->pulsed[0])
+    for (int i = 0; i < n; i++)
+      note_pulsed(c, cell[i], count[i]);
 
   counts->set += set;
   counts->reset += reset;

@@ -55,21 +55,21 @@ static void columns(const void *params, const mho_device_draw *d, float *const *
 static void pulse(const mho_device_block *b) {
   MHO_VECTOR(e);
 
-  /* e = exp(+-gamma z); beyond e^60 a cell of next to no range jumps from bound to bound anyway */
+  /* e = exp(+-gamma z); beyond e^60 a cell of next to no range jumps from bound to bound anyway.
+   * Both ways are computed, so that the choice is vector code. */
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
     float range = mho__cell_range(b, i), from = b->g[i] - b->col[CENTER][i];
-    e[i] = mho__least((b->dir[i] > 0 ? b->col[K_UP][i] : b->col[K_DOWN][i]) * from / range, 60);
+    float k_up = b->col[K_UP][i], k_down = b->col[K_DOWN][i];
+    e[i] = mho__least((b->dir[i] > 0 ? k_up : k_down) * from / range, 60);
   }
   mho__vexp(b->n, e);
 
 #pragma omp simd
   for (int i = 0; i < b->n; i++) {
-    bool set = b->dir[i] > 0;
-    float scale = set ? b->col[A_UP][i] : b->col[A_DOWN][i];
-    float unit = set ? b->col[UP][i] : b->col[DOWN][i];
-    float step = unit * mho__most(1 - scale * e[i], 0);
-    b->out[i] = mho__noisy_step(b, i, step, step, NOISE_UP);
+    float up = b->col[UP][i] * mho__most(1 - b->col[A_UP][i] * e[i], 0);
+    float down = b->col[DOWN][i] * mho__most(1 - b->col[A_DOWN][i] * e[i], 0);
+    b->out[i] = mho__noisy_step(b, i, up, down, NOISE_UP);
   }
 }
 

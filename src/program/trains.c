@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "array/weights.h"
 #include "base/streams.h"
 
 /* ---------------------------------------------------------------- drawn */
@@ -183,43 +184,75 @@ static bool pulses_in(const mho_pulse_train *t, int slot) {
   return t->mask >> slot & 1;
 }
 
-/* Pulses of a row on m columns at[], of signs sign[], into the queue. */
-static void enqueue(queue *q, const mho_pulse_train *row, int m, const uint32_t *at,
-                    const int16_t *sign) {
+/* The columns of a block that meet the rows of a slot: those that pulse in it. */
+typedef struct meeting {
+  int first, width; /* the block */
+  int n;            /* that pulse */
+  uint32_t at[MHO_DEVICE_BLOCK];
+  int16_t sign[MHO_DEVICE_BLOCK];
+} meeting;
+
+/* Of the trains from j on those in the block that pulse in the slot; returns where the next block
+ * begins. */
+static int find_columns(const queue *q, const mho_pulse_train *col, int j, int n_cols, int slot,
+                        meeting *c) {
+  uint32_t end = (uint32_t)(c->first + c->width);
+  c->n = 0;
+  for (; j < n_cols && line_of(&col[j]) < end; j++) {
+    c->at[c->n] = line_of(&col[j]);
+    c->sign[c->n] = sign_of(&col[j], q->chop.col);
+    c->n += pulses_in(&col[j], slot);
+  }
+  return j;
+}
+
+/* Pulses of a row on these columns, into the queue. */
+static void enqueue(queue *q, const mho_pulse_train *row, const meeting *c) {
   uint32_t first = line_of(row) * (uint32_t)q->xb->cols;
   int16_t turn = sign_of(row, q->chop.row);
 
-  for (int done = 0; done < m;) {
-    int some = mho_min(m - done, MHO_DEVICE_BLOCK - q->n);
-    for (int c = 0; c < some; c++) {
-      q->cell[q->n + c] = first + at[done + c];
-      q->count[q->n + c] = (int16_t)(turn * sign[done + c]);
+  for (int done = 0; done < c->n;) {
+    int some = mho_min(c->n - done, MHO_DEVICE_BLOCK - q->n);
+    for (int i = 0; i < some; i++) {
+      q->cell[q->n + i] = first + c->at[done + i];
+      q->count[q->n + i] = (int16_t)(turn * c->sign[done + i]);
     }
     done += some;
     q->n += some;
-    q->counts->half -= 2 * some; /* these cells are on two lines, and wholly selected */
     if (q->n == MHO_DEVICE_BLOCK)
       flush(q);
   }
 }
 
+/* The same where many of the block's columns pulse, so that its cells are answered as they lie. */
+static void pulse_neighbours(queue *q, const mho_pulse_train *row, const meeting *c) {
+  int16_t count[MHO_DEVICE_BLOCK] = {0}, turn = sign_of(row, q->chop.row);
+  size_t first = (size_t)line_of(row) * (size_t)q->xb->cols + (size_t)c->first;
+  for (int i = 0; i < c->n; i++)
+    count[c->at[i] - (uint32_t)c->first] = (int16_t)(turn * c->sign[i]);
+  mho__crossbar_change_some(q->xb, first, c->width, count, q->step, q->counts);
+}
+
 /* All coincidences of these rows with these columns in one slot. */
 static void coincide(queue *q, const mho_pulse_train *row, int n_rows, const mho_pulse_train *col,
                      int n_cols, int slot) {
-  uint32_t at[MHO_DEVICE_BLOCK];
-  int16_t sign[MHO_DEVICE_BLOCK];
+  enum { DENSE = 4, WIDE = 32 }; /* worth it from one column out of so many on, in a block as wide */
+  meeting c = {.first = 0};
 
-  for (int j = 0; j < n_cols;) {
-    int m = 0; /* columns that pulse in this slot, at most a block of them at a time */
-    for (; j < n_cols && m < MHO_DEVICE_BLOCK; j++) {
-      at[m] = line_of(&col[j]);
-      sign[m] = sign_of(&col[j], q->chop.col);
-      m += pulses_in(&col[j], slot);
+  for (int j = 0; c.first < q->xb->cols; c.first += MHO_DEVICE_BLOCK) {
+    c.width = mho_min(q->xb->cols - c.first, MHO_DEVICE_BLOCK);
+    j = find_columns(q, col, j, n_cols, slot, &c);
+    bool is_dense = c.n * DENSE >= c.width && c.width >= WIDE;
+
+    for (int i = 0; i < n_rows && c.n; i++) {
+      if (!pulses_in(&row[i], slot))
+        continue;
+      q->counts->half -= 2 * c.n; /* these cells are on two lines, and wholly selected */
+      if (is_dense)
+        pulse_neighbours(q, &row[i], &c);
+      else
+        enqueue(q, &row[i], &c);
     }
-
-    for (int i = 0; i < n_rows; i++)
-      if (pulses_in(&row[i], slot))
-        enqueue(q, &row[i], m, at, sign);
   }
   flush(q); /* the next slot may pulse the same cells */
 }
