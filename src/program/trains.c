@@ -236,7 +236,8 @@ static void pulse_neighbours(queue *q, const mho_pulse_train *row, const meeting
 /* All coincidences of these rows with these columns in one slot. */
 static void coincide(queue *q, const mho_pulse_train *row, int n_rows, const mho_pulse_train *col,
                      int n_cols, int slot) {
-  enum { DENSE = 4, WIDE = 32 }; /* worth it from one column out of so many on, in a block as wide */
+  /* worth it from one column out of so many on, in a block as wide */
+  enum { DENSE = 4, WIDE = 32 };
   meeting c = {.first = 0};
 
   for (int j = 0; c.first < q->xb->cols; c.first += MHO_DEVICE_BLOCK) {
