@@ -43,13 +43,6 @@ static const char *without_momentum(const mho_experiment *e) {
   return of_v1(e);
 }
 
-static const char *without_share(const mho_experiment *e) {
-  const char *why = of_v1(e);
-  if (why || keys_of(e)->variant != MHO_TIKI_V2)
-    return why;
-  return "variant v2 counts in steps of the slow array (update.variant)";
-}
-
 static const char *without_choppers(const mho_experiment *e) {
   int variant = keys_of(e)->variant;
   if (variant == MHO_TIKI_CHOPPED || variant == MHO_TIKI_AGAD)
@@ -154,7 +147,7 @@ static const mho_param table[] = {
            .idle = of_v1),
     P_REAL(auto_granularity, 1000, 0, 1e9,
            "threshold times this over the outer products between two reads of a row; 0: times 1",
-           .idle = without_share),
+           .idle = of_v1),
     MHO_P_INT(mho_tiki_keys, max_pulses, "max_pulses", 31, 1, MHO_TRAIN_SLOTS - 1,
               "most pulses that a weight of the slow array gets from the buffer at once",
               .idle = of_v1),

@@ -5,7 +5,7 @@
  * a weight by a nominal pulse.
  *
  *   v1       C_ij gets n pulses, n binomial of BL slots, E[n] = lr a_j/dw_C
- *   v2       H += lr a/(granularity dw_C)
+ *   v2       H += lr a/u,                u = granularity dw_C auto_granularity/(rows every/reads)
  *   chopped  H += c_i d_j lr a/u,        u = granularity dw_A auto_granularity/(rows every/reads)
  *   agad     H += c_i lr (a - past)/u,   mean += min(tail/m, 1) (a - mean) at read m of a period,
  *                                        past = mean when the chopper turns
@@ -150,15 +150,14 @@ static int pass_on(const passage *p) {
 
 /* ---------------------------------------------------------------- through the buffer */
 
-/* What a read of 1 adds to H. */
+/* What a read of 1 adds to H. With auto_granularity a layer of many rows, each of which is read
+ * seldom, learns as fast as one of few. */
 static double gain_of(const passage *p) {
   const mho_tiki_keys *k = p->keys;
-  if (k->variant == MHO_TIKI_V2)
-    return p->rate / (k->granularity * p->job->nominal_step);
-
+  double step = k->variant == MHO_TIKI_V2 ? p->job->nominal_step : p->job->fast_step;
   double turns = (double)p->job->xb->rows * (double)k->transfer_every / (double)k->transfer_reads;
   double share = k->auto_granularity > 0 ? k->auto_granularity / turns : 1;
-  return p->rate / (k->granularity * p->job->fast_step * share);
+  return p->rate / (k->granularity * step * share);
 }
 
 /* Means of what a row shows in this period, and in H what it shows beyond the mean of the one

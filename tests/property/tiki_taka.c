@@ -167,13 +167,9 @@ static void reference(const bench *b, plain *p, uint64_t event, const mho_real *
     pulse_at_once(b, p, event, lr, a);
     return;
   }
-  if (k->variant == MHO_TIKI_V2)
-    unit = k->granularity * b->job.nominal_step;
-  else
-    unit = k->granularity * b->job.fast_step *
-           (k->auto_granularity > 0 ? k->auto_granularity * (double)k->transfer_reads /
-                                          (ROWS * (double)k->transfer_every)
-                                    : 1);
+  unit = k->granularity * (k->variant == MHO_TIKI_V2 ? b->job.nominal_step : b->job.fast_step);
+  if (k->auto_granularity > 0)
+    unit *= k->auto_granularity * (double)k->transfer_reads / (ROWS * (double)k->transfer_every);
 
   for (int j = 0; j < COLS; j++) {
     int c = row * COLS + j;
@@ -293,9 +289,9 @@ static void test_arithmetic(void **state) {
   arithmetic("variant: v1, rate: 0.02");
   arithmetic("variant: v1, rate: 1e-3, auto_scale: false, transfer_rate: 0.05, transfer_every: 2");
   arithmetic("variant: v2, rate: 1e-3, auto_scale: false, transfer_rate: 0.05, forget: true, "
-             "max_pulses: 1");
+             "max_pulses: 1, auto_granularity: 0");
   arithmetic("variant: v2, rate: 0.01, transfer_every: 3, forget: false, momentum: 0.3, "
-             "max_pulses: 4, granularity: 0.5");
+             "max_pulses: 4, granularity: 0.5, auto_granularity: 40");
   arithmetic("variant: chopped, rate: 1, chop_in: 0.05, chop_out: 0.1, auto_granularity: 0, "
              "forget: true, max_pulses: 1, momentum: 0.25");
   arithmetic("variant: chopped, rate: 0.3, chop_in: 0.03, chop_random: false, transfer_every: 2, "
@@ -402,7 +398,9 @@ static void means(const char *update, double r) {
 
 static void test_means(void **state) {
   means("variant: v1, rate: 0.01, transfer_rate: 1e-3", 1e-3);
-  means("variant: v2, rate: 0.01, transfer_rate: 1e-3, forget: false, max_pulses: 9", 1e-3);
+  means("variant: v2, rate: 0.01, transfer_rate: 1e-3, forget: false, max_pulses: 9, "
+        "auto_granularity: 0",
+        1e-3);
   means("variant: chopped, rate: 0.01, transfer_rate: 1e-3, forget: false, max_pulses: 9, chop_in: "
         "0.05, chop_random: false, auto_granularity: 0",
         1e-3);
