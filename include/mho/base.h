@@ -187,7 +187,7 @@ MHO_API mho_err mho_matrix_parse(const char *text, size_t length, const char *na
                                  mho_errinfo *ei);
 /** Whether bytes begin as a NumPy file does. */
 MHO_API bool mho_npy_is(const void *bytes, size_t length);
-/** A matrix from the bytes of a NumPy file: float32, float64, integers and booleans of any byte
+/** A matrix from the bytes of a NumPy file: float16 to float64, integers and booleans of any byte
  *  order, rows or columns first (Fortran order); one dimension is one row. Integers beyond 2^53 are
  *  rounded. Takes no more memory than 8 bytes for each byte there is.
  *  @param name  stands for the file in messages.

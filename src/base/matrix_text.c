@@ -6,16 +6,12 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/base.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/whole_file.h"
+#include "base/file_bytes.h"
 
 typedef struct reader {
   const char *name, *line, *at; /* start of the line, next character */
@@ -244,62 +240,18 @@ mho_err mho_matrix_parse(const char *text, size_t length, const char *name, mho_
   return err;
 }
 
-/* The whole file with a 0 behind it; NULL with errno when it cannot be read. */
-static char *read_whole(int fd, size_t *length) {
-  size_t n = 0, capacity = 1 << 16;
-  struct stat s;
-
-  if (!fstat(fd, &s) && s.st_size > 0)
-    capacity = (size_t)s.st_size + 2;
-  char *text = malloc(capacity);
-
-  while (text) {
-    ssize_t got = read(fd, text + n, capacity - n - 1);
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      break;
-    if (got == 0) {
-      text[n] = 0;
-      *length = n;
-      return text;
-    }
-
-    n += (size_t)got;
-    if (n + 1 < capacity)
-      continue;
-    capacity *= 2;
-    char *bigger = realloc(text, capacity);
-    if (!bigger)
-      break;
-    text = bigger;
-  }
-
-  free(text);
-  return NULL;
-}
-
 mho_err mho_matrix_read(const char *path, mho_matrix *out, mho_errinfo *ei) {
+  char *text;
+  size_t length;
   *out = (mho_matrix){0};
-  bool standard = !strcmp(path, "-");
-  int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return mho_fail_at(ei, mho__io_error(errno), path, 0, "%s", strerror(errno));
 
-  size_t length = 0;
-  errno = 0;
-  char *text = read_whole(fd, &length);
-  int why = errno;
-  if (!standard)
-    close(fd);
+  mho_err err = mho__file_bytes(path, &text, &length, ei);
+  if (err)
+    return err;
 
-  if (!text)
-    return mho_fail_at(ei, why == ENOMEM ? MHO_ENOMEM : MHO_EIO, path, 0, "%s",
-                       strerror(why ? why : ENOMEM));
-
-  const char *name = standard ? "standard input" : path;
-  mho_err err = mho_npy_is(text, length) ? mho_npy_parse(text, length, name, out, ei)
-                                         : mho_matrix_parse(text, length, name, out, ei);
+  const char *name = strcmp(path, "-") ? path : "standard input";
+  err = mho_npy_is(text, length) ? mho_npy_parse(text, length, name, out, ei)
+                                 : mho_matrix_parse(text, length, name, out, ei);
   free(text);
   return err;
 }

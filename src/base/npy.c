@@ -1,29 +1,21 @@
-/* npy.c - a matrix of numbers from a NumPy file.
+/* npy.c - arrays of numbers as NumPy files.
  *
  * The format is that of
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1 to 3: a magic
  * word, the version, the length of a header, the header (a Python dictionary with the type of the
  * numbers, their order and the shape), and the numbers.
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mho/base.h"
+#include "base/npy.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char magic[] = "\x93NUMPY";
-enum { MAGIC = 6, HEADER_MAX = 1024 };
+#include "base/float_bits.h"
 
-/* What a header says. */
-typedef struct header {
-  char order; /* of a number's bytes: '<', '>', or '|' where there is one */
-  char kind;  /* f, i, u or b */
-  int size;   /* bytes of a number */
-  bool fortran;
-  int rows, cols;
-  bool is_vector; /* of one dimension */
-} header;
+static const char magic[] = "\x93NUMPY";
+enum { MAGIC = 6, HEADER_MAX = 1024, ALIGNMENT = 64 };
 
 bool mho_npy_is(const void *bytes, size_t length) {
   return length >= MAGIC && !memcmp(bytes, magic, MAGIC);
@@ -65,11 +57,11 @@ static const char *value_of(const char *text, const char *key) {
 }
 
 /* The type of the numbers, such as '<f8'. */
-static bool take_type(const char *at, header *h) {
+static bool take_type(const char *at, mho_npy *h) {
   static const struct {
     char kind;
     const char *sizes;
-  } known[] = {{'f', "48"}, {'i', "1248"}, {'u', "1248"}, {'b', "1"}};
+  } known[] = {{'f', "248"}, {'i', "1248"}, {'u', "1248"}, {'b', "1"}};
 
   bool quoted = at && strlen(at) > 4 && at[0] == '\'' && at[4] == '\'';
   if (!quoted || !strchr("<>|", at[1]))
@@ -96,26 +88,17 @@ static bool take_size(const char **at, int *out) {
   return v >= 1 && v <= INT32_MAX;
 }
 
-/* (rows, cols), or (cols,) of one row. */
-static bool take_shape(const char *at, header *h) {
+/* "(3, 4)", "(3,)", "()". */
+static bool take_shape(const char *at, mho_npy *h) {
   if (!at || *at != '(')
     return false;
 
-  int first, second;
   at++;
-  if (!take_size(&at, &first))
-    return false;
-  if (*at == ')') {
-    h->rows = 1;
-    h->is_vector = true;
-    h->cols = first;
-    return true;
+  while (*at != ')') {
+    if (h->n_dims == MHO_NPY_DIMS || !take_size(&at, &h->dim[h->n_dims]))
+      return false;
+    h->n_dims++;
   }
-
-  if (!take_size(&at, &second) || *at != ')')
-    return false;
-  h->rows = first;
-  h->cols = second;
   return true;
 }
 
@@ -137,7 +120,8 @@ static const char *given_twice(const char *text) {
   return NULL;
 }
 
-static mho_err parse_header(const char *text, const char *name, header *h, mho_errinfo *ei) {
+static mho_err parse_header(const char *text, const char *name, int dims_min, int dims_max,
+                            mho_npy *h, mho_errinfo *ei) {
   const char *twice = given_twice(text);
   if (twice)
     return mho_fail_at(ei, MHO_EDATA, name, 0, "a NumPy header with %s twice", twice);
@@ -147,13 +131,17 @@ static mho_err parse_header(const char *text, const char *name, header *h, mho_e
 
   if (!take_type(type, h))
     return mho_fail_at(ei, MHO_EDATA, name, 0,
-                       "its numbers are not float32, float64, integers or booleans: save "
-                       "numpy.asarray(x, 'f8')");
-  if (!take_shape(shape, h))
-    return mho_fail_at(ei, MHO_EDATA, name, 0,
-                       "not a matrix with rows (shape %.*s): expected two dimensions, or one for a "
-                       "single row; save x.reshape(len(x), -1)",
-                       shown(shape), shape ? shape : "");
+                       "its numbers are not float32, float64 or float16, integers or booleans: "
+                       "save numpy.asarray(x, 'f8')");
+  if (!take_shape(shape, h) || h->n_dims < dims_min || h->n_dims > dims_max) {
+    bool is_matrix = dims_max <= 2;
+    const char *what = is_matrix ? "not a matrix with rows" : "an array of numbers";
+    const char *cure = is_matrix ? "expected two dimensions, or one for a single row; save "
+                                   "x.reshape(len(x), -1)"
+                                 : "expected at most four dimensions, each of 1 or more";
+    return mho_fail_at(ei, MHO_EDATA, name, 0, "%s (shape %.*s): %s", what, shown(shape),
+                       shape ? shape : "", cure);
+  }
   if (!order)
     return mho_fail_at(ei, MHO_EDATA, name, 0, "a NumPy header without 'fortran_order'");
 
@@ -161,85 +149,139 @@ static mho_err parse_header(const char *text, const char *name, header *h, mho_e
   return MHO_OK;
 }
 
-/* ---------------------------------------------------------------- the numbers */
-
-/* The bytes of a number, as many as it has, with the lowest first. */
-static uint64_t word_of(const header *h, const unsigned char *at) {
-  uint64_t v = 0;
-  for (int k = 0; k < h->size; k++) {
-    int byte = h->order == '>' ? h->size - 1 - k : k;
-    v |= (uint64_t)at[byte] << 8 * k;
-  }
-  return v;
-}
-
-static double number_of(const header *h, const unsigned char *at) {
-  uint64_t v = word_of(h, at);
-
-  if (h->kind == 'f' && h->size == 4) {
-    uint32_t low = (uint32_t)v;
-    float single;
-    memcpy(&single, &low, sizeof single);
-    return single;
-  }
-  if (h->kind == 'f') {
-    double out;
-    memcpy(&out, &v, sizeof out);
-    return out;
+/* The header is believed only where the file is as long as it says. Every dimension is below 2^31,
+ * and a double holds their product well enough to see that it is beyond any file. */
+static mho_err check_length(mho_npy *h, size_t there, const char *name, mho_errinfo *ei) {
+  double count = 1;
+  char shape[64] = "";
+  for (int k = 0; k < h->n_dims; k++) {
+    count *= h->dim[k];
+    mho_text_append(shape, sizeof shape, "%s%d", k ? " x " : "", h->dim[k]);
   }
 
-  int unused = 64 - 8 * h->size; /* bits above those of the number */
-  return h->kind == 'i' ? (double)((int64_t)(v << unused) >> unused) : (double)v;
-}
-
-static mho_err take_numbers(const header *h, const unsigned char *at, const char *name,
-                            mho_matrix *out, mho_errinfo *ei) {
-  size_t rows = (size_t)h->rows, cols = (size_t)h->cols;
-  out->v = malloc(rows * cols * sizeof *out->v);
-  if (!out->v)
-    return mho_fail_at(ei, MHO_ENOMEM, name, 0, "no memory for %d x %d numbers", h->rows, h->cols);
-  out->rows = h->rows;
-  out->cols = h->cols;
-  out->is_vector = h->is_vector;
-
-  for (size_t i = 0; i < rows; i++)
-    for (size_t j = 0; j < cols; j++) {
-      size_t from = h->fortran ? j * rows + i : i * cols + j;
-      double v = number_of(h, at + from * (size_t)h->size);
-      if (!isfinite(v))
-        return mho_fail_at(ei, MHO_EDATA, name, 0, "row %zu, column %zu is no finite number", i + 1,
-                           j + 1);
-      out->v[i * cols + j] = v;
-    }
+  double expected = count * h->size;
+  if (expected != (double)there)
+    return mho_fail_at(ei, MHO_EDATA, name, 0,
+                       "the file is not as long as its header says: %s numbers are %.0f bytes, but "
+                       "it has %zu",
+                       h->n_dims ? shape : "1", expected, there);
+  h->count = there / (size_t)h->size;
   return MHO_OK;
 }
 
-mho_err mho_npy_parse(const void *bytes, size_t length, const char *name, mho_matrix *out,
-                      mho_errinfo *ei) {
+mho_err mho__npy_open(const void *bytes, size_t length, const char *name, int dims_min,
+                      int dims_max, mho_npy *out, mho_errinfo *ei) {
   char text[HEADER_MAX];
-  header h = {0};
   size_t start = 0;
-  *out = (mho_matrix){0};
+  *out = (mho_npy){0};
 
   if (!mho_npy_is(bytes, length))
     return mho_fail_at(ei, MHO_EDATA, name, 0, "not a NumPy file: save it with numpy.save");
   mho_err err = take_header(bytes, length, name, text, &start, ei);
   if (!err)
-    err = parse_header(text, name, &h, ei);
+    err = parse_header(text, name, dims_min, dims_max, out, ei);
+  if (!err)
+    err = check_length(out, length - start, name, ei);
+
+  out->numbers = (const unsigned char *)bytes + start;
+  return err;
+}
+
+/* ---------------------------------------------------------------- the numbers */
+
+/* Where number i (the last dimension first) lies in Fortran's order, the first dimension first. */
+static size_t fortran_place(const mho_npy *a, size_t i) {
+  size_t place = 0, stride = a->count;
+  for (int k = a->n_dims - 1; k >= 0; k--) {
+    size_t n = (size_t)a->dim[k];
+    stride /= n;
+    place += i % n * stride;
+    i /= n;
+  }
+  return place;
+}
+
+/* The bytes of a number, as many as it has, with the lowest first. */
+static uint64_t word_of(const mho_npy *a, const unsigned char *at) {
+  if (a->order != '>')
+    return mho__word(at, a->size);
+
+  unsigned char turned[8];
+  for (int k = 0; k < a->size; k++)
+    turned[k] = at[a->size - 1 - k];
+  return mho__word(turned, a->size);
+}
+
+static double float_of(int size, uint64_t word) {
+  if (size == 2)
+    return mho__half(word);
+  return size == 4 ? mho__single(word) : mho__double(word);
+}
+
+double mho__npy_number(const mho_npy *a, size_t i) {
+  size_t at = a->fortran ? fortran_place(a, i) : i;
+  uint64_t v = word_of(a, a->numbers + at * (size_t)a->size);
+  if (a->kind == 'f')
+    return float_of(a->size, v);
+
+  int unused = 64 - 8 * a->size; /* bits above those of the number */
+  return a->kind == 'i' ? (double)((int64_t)(v << unused) >> unused) : (double)v;
+}
+
+/* ---------------------------------------------------------------- a matrix */
+
+static mho_err take_numbers(const mho_npy *a, const char *name, mho_matrix *out, mho_errinfo *ei) {
+  out->is_vector = a->n_dims == 1;
+  out->rows = out->is_vector ? 1 : a->dim[0];
+  out->cols = a->dim[a->n_dims - 1];
+  out->v = malloc(a->count * sizeof *out->v);
+  if (!out->v)
+    return mho_fail_at(ei, MHO_ENOMEM, name, 0, "no memory for %d x %d numbers", out->rows,
+                       out->cols);
+
+  size_t cols = (size_t)out->cols;
+  for (size_t i = 0; i < a->count; i++) {
+    out->v[i] = mho__npy_number(a, i);
+    if (!isfinite(out->v[i]))
+      return mho_fail_at(ei, MHO_EDATA, name, 0, "row %zu, column %zu is no finite number",
+                         i / cols + 1, i % cols + 1);
+  }
+  return MHO_OK;
+}
+
+mho_err mho_npy_parse(const void *bytes, size_t length, const char *name, mho_matrix *out,
+                      mho_errinfo *ei) {
+  mho_npy a;
+  *out = (mho_matrix){0};
+  mho_err err = mho__npy_open(bytes, length, name, 1, 2, &a, ei);
   if (err)
     return err;
 
-  /* the header is believed only where the file is as long as it says: no product overflows, since
-   * both dimensions are below 2^31 */
-  double expected = (double)h.rows * h.cols * h.size;
-  if (expected != (double)(length - start))
-    return mho_fail_at(ei, MHO_EDATA, name, 0,
-                       "the file is not as long as its header says: %d x %d numbers are %.0f "
-                       "bytes, but it has %zu",
-                       h.rows, h.cols, expected, length - start);
-
-  err = take_numbers(&h, (const unsigned char *)bytes + start, name, out, ei);
+  err = take_numbers(&a, name, out, ei);
   if (err)
     mho_matrix_free(out);
   return err;
+}
+
+/* ---------------------------------------------------------------- a head to write */
+
+int mho__npy_head(int size, int n_dims, const int *dim, char head[MHO_NPY_HEAD]) {
+  enum { BEFORE = MAGIC + 4 };
+  char *text = head + BEFORE, shape[64] = "";
+  for (int k = 0; k < n_dims; k++)
+    mho_text_append(shape, sizeof shape, "%s%d%s", k ? " " : "", dim[k],
+                    n_dims == 1 || k + 1 < n_dims ? "," : "");
+
+  int n = snprintf(text, MHO_NPY_HEAD - BEFORE,
+                   "{'descr': '<f%d', 'fortran_order': False, 'shape': (%s), }", size, shape);
+  while ((BEFORE + n + 1) % ALIGNMENT)
+    text[n++] = ' ';
+  text[n++] = '\n';
+
+  memcpy(head, magic, MAGIC);
+  head[MAGIC] = 1;
+  head[MAGIC + 1] = 0;
+  head[MAGIC + 2] = (char)(n & 255);
+  head[MAGIC + 3] = (char)(n >> 8);
+  return BEFORE + n;
 }

@@ -1,7 +1,4 @@
 /* matrix_file.c - a matrix as a file, NumPy's or CSV.
- *
- * The NumPy format is that of
- * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "train/matrix_file.h"
 
@@ -10,30 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/npy.h"
 #include "base/whole_file.h"
-
-enum { NPY_HEAD = 10, NPY_ALIGNMENT = 64 };
-static const char npy_magic[] = "\x93NUMPY\x01"; /* and the minor version, 0 */
 
 /* ---------------------------------------------------------------- out
  *
  * Whether it was written says mho__whole_end. */
 
 static void write_npy(FILE *f, int rows, int cols, const double *v) {
-  char head[128];
-  int n = snprintf(head, sizeof head,
-                   "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }", rows, cols);
+  char head[MHO_NPY_HEAD];
+  int n = mho__npy_head(sizeof *v, 2, (const int[]){rows, cols}, head);
 
-  while ((NPY_HEAD + n + 1) % NPY_ALIGNMENT)
-    head[n++] = ' ';
-  head[n++] = '\n';
-
-  unsigned char length[3] = {0, (unsigned char)(n & 255), (unsigned char)(n >> 8)};
-  size_t cells = (size_t)rows * (size_t)cols;
-  fwrite(npy_magic, 1, 7, f);
-  fwrite(length, 1, 3, f);
   fwrite(head, 1, (size_t)n, f);
-  fwrite(v, sizeof *v, cells, f);
+  fwrite(v, sizeof *v, (size_t)rows * (size_t)cols, f);
 }
 
 static void write_csv(FILE *f, int rows, int cols, const double *v) {
