@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store', 'wire'], ['array'], ['network'], ['settle'], ['dynamics'],
+ORDER = [['base'], ['num'], ['device', 'neuron', 'data', 'store', 'wire', 'exchange'], ['array'], ['network'], ['settle'], ['dynamics'],
          ['rule', 'program'], ['spice'], ['experiment'], ['train'], ['study', 'report'], ['cli']]
 # What settles sees mho_crossbar_matrix() alone: programmed weights are for those who program, save and export.
 BLIND = ['neuron', 'network', 'settle', 'dynamics', 'rule']
