@@ -98,13 +98,45 @@ typedef struct mho_programmed {
   const mho_program_connection *connection;
 } mho_programmed;
 
+/** A network that another program has trained, out of a file. */
+typedef struct mho_network_file mho_network_file;
+/** How such a file is read. Set the members by name: the rest is zero, and not there. */
+typedef struct mho_network_file_options {
+  const char *format; /**< "npz", "safetensors", "onnx"; NULL: by what the file begins with */
+  /** Of files of weights alone: their layers in order, "conv1,fc1,fc2"; NULL: convolutions first,
+   *  in the order of the file (npz) or of the names (safetensors). */
+  const char *layers;
+  /** The network was trained on (x - mean)/std of mho's inputs x: that becomes part of its first
+   *  layer. One number for all, or one a channel. */
+  int n_mean, n_std;
+  const double *mean, *std; /**< [n_mean], [n_std] */
+} mho_network_file_options;
+/** Read the layers of a network: weights and biases by their names in a .npz or safetensors file
+ *  ("fc1.weight" [out x in], "conv1.weight" [out x in x k x k], "fc1.bias" [out]), or the operators
+ *  of an ONNX model, of which normalizations of a batch and means over windows become weights.
+ *  @param o    nullable.
+ *  @param out  free it with mho_network_file_free.
+ *  @return MHO_OK; MHO_EIO; MHO_EDATA for what is no such network; MHO_EINVAL for options that are
+ *          not exact with it; MHO_ENOTFOUND for a layer that there is not; MHO_ENOMEM. */
+MHO_API mho_err mho_network_file_read(const char *path, const mho_network_file_options *o,
+                                      mho_network_file **out, mho_errinfo *ei);
+/** NULL is allowed. */
+MHO_API void mho_network_file_free(mho_network_file *f);
+/** Whether a file's name ends as those that mho_trainer_network_write writes. */
+MHO_API bool mho_network_file_is(const char *path);
+
 /** Which weights are written, and onto how many chips. */
 typedef struct mho_program_options {
   /** Open for writing; NULL: nothing is stored, and `from` is a folder. */
   mho_store *store;
-  const char *from;   /**< id of a run, or path of a folder */
+  const char *from; /**< id of a run, or path of a folder, or of file */
+  /** The network that is written in place of a run's or folder's; nullable. What it says (layers,
+   *  neurons, biases, read-out) are the keys of its config that neither config nor set say; they
+   *  must say the same. Without a word of the rule it is bp, which passes forward. */
+  const mho_network_file *file;
   const char *parent; /**< id of the run that the new ones name, nullable */
-  /** File: the network of a folder's weights; NULL: its weights.json. */
+  /** File: the network of a folder's weights, or what is to be said beside a network's file; NULL:
+   *  the folder's weights.json, or nothing. */
   const char *config;
   /** Nullable; of several chips NAME-1, ... */
   const char *name;
@@ -167,6 +199,10 @@ MHO_API mho_err mho_trainer_from(mho_trainer *t, mho_store *store, mho_errinfo *
  *  its w_max; on another one it is what holds the largest weight, with headroom also what drawn
  *  weights would have. What is clipped is not logged. */
 MHO_API mho_err mho_trainer_write(mho_trainer *t, mho_store *store, bool headroom, mho_errinfo *ei);
+/** The same with the weights of a file's network, which must be that of the trainer.
+ *  @return MHO_OK; MHO_ECONFIG with the key that says another network; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_write_network(mho_trainer *t, const mho_network_file *f, bool headroom,
+                                          mho_errinfo *ei);
 /** The config that a folder's weights.json has, as JSON; NULL where it has none. Free with free().
  *  @return MHO_OK; MHO_EDATA for a file of something else. */
 MHO_API mho_err mho_weights_config(const char *folder, char **json, mho_errinfo *ei);
@@ -175,6 +211,14 @@ MHO_API mho_err mho_weights_config(const char *folder, char **json, mho_errinfo 
  *  weights.json, which says of what device. @return MHO_OK; MHO_EIO; MHO_ENOMEM. */
 MHO_API mho_err mho_trainer_weights_write(const mho_trainer *t, const char *folder, bool csv,
                                           mho_errinfo *ei);
+
+/** The layers of a chain of them (no residual, agt or graph) as a file of another program, by the
+ *  ending of its name: .npz and .safetensors have "h1.weight" [out x in] (of a convolution [out x
+ *  in x k x k]) and "h1.bias" in float32, .onnx the network, which takes the inputs of mho's input
+ *  layer. Weights are those of mho_trainer_effective; what leads back is left out.
+ *  @return MHO_OK; MHO_EINVAL for another ending or topology, or a neuron that ONNX has not;
+ *          MHO_EIO; MHO_ENOMEM. */
+MHO_API mho_err mho_trainer_network_write(const mho_trainer *t, const char *path, mho_errinfo *ei);
 
 /** One training pass. Fills all but what evaluations find and eval_s. MHO_EINTERRUPTED
  *  after the batch under way when the context says stop. */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "cli/subject.h"
+#include "mho/model/check.h"
+#include "mho/model/rule.h"
 
 typedef struct options {
   common_options common;
@@ -35,8 +37,10 @@ static const struct argp_option option_table[] = {
      0},
     {"csv", KEY_CSV, "TABLE", 0,
      "a table of these runs as CSV instead: run, epoch, layer_epoch, ...", 0},
-    {"weights", KEY_WEIGHTS, "FOLDER", 0,
-     "of one run the weights and the conductances (S) of every cell, a file a matrix, instead", 0},
+    {"weights", KEY_WEIGHTS, "FOLDER|FILE", 0,
+     "of one run the weights and the conductances (S) of every cell, a file a matrix, instead; or "
+     "the network for other programs, as FILE.npz, FILE.safetensors or FILE.onnx",
+     0},
     {"format", KEY_FORMAT, "npy|csv", 0, "of these files (default npy)", 0},
     {"best", KEY_BEST, NULL, 0, "of the best epoch instead of the last", 0},
     {0}};
@@ -48,6 +52,8 @@ static void check_options(const options *o, struct argp_state *state) {
     argp_error(state, "either --all or '%s'", o->common.word[0]);
   if (o->weights && o->common.n_words != 1)
     argp_error(state, "--weights: of one RUN");
+  if (o->weights && o->format && mho_network_file_is(o->weights))
+    argp_error(state, "--format: the name '%s' says it", o->weights);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -85,20 +91,22 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
   }
 }
 
-VERB_ARGP("RUN...\nSTUDY",
-          "Write runs into a file: config, epochs, results, circuit checks and the studies they "
-          "belong to.\v"
-          "'mho import' takes such a file into another database, as often as one likes: a run that "
-          "is there is not taken twice, a sweep or script that finds its runs there does not train "
-          "them again. JSON Lines, small enough for version control. A name that both a study and "
-          "a run have means the study. Unfinished runs are left out unless --checkpoints.\n\n"
-          "Examples:\n"
-          "  mho export noise -o noise.jsonl.gz\n"
-          "  mho export --all --tables none -o results.jsonl\n"
-          "  mho export first second --csv epoch -o curves.csv\n"
-          "  mho export first --weights first.weights      "
-          "# numpy.load('first.weights/h1-out.g_pos.npy')\n"
-          "  mho train --from first.weights");
+VERB_ARGP(
+    "RUN...\nSTUDY",
+    "Write runs into a file: config, epochs, results, circuit checks and the studies they "
+    "belong to.\v"
+    "'mho import' takes such a file into another database, as often as one likes: a run that "
+    "is there is not taken twice, a sweep or script that finds its runs there does not train "
+    "them again. JSON Lines, small enough for version control. A name that both a study and "
+    "a run have means the study. Unfinished runs are left out unless --checkpoints.\n\n"
+    "Examples:\n"
+    "  mho export noise -o noise.jsonl.gz\n"
+    "  mho export --all --tables none -o results.jsonl\n"
+    "  mho export first second --csv epoch -o curves.csv\n"
+    "  mho export first --weights first.weights      "
+    "# numpy.load('first.weights/h1-out.g_pos.npy')\n"
+    "  mho export first --weights first.onnx         # what reads multiply with, for PyTorch\n"
+    "  mho train --from first.weights");
 
 /* ---------------------------------------------------------------- what is exported */
 
@@ -212,6 +220,16 @@ static mho_err export_csv(const options *o, mho_store *s, const chosen *c, mho_e
 
 /* ---------------------------------------------------------------- as weights, as JSON Lines */
 
+/* Say where a file that passes forward does not answer as the run does. */
+static void note_what_is_left_out(const mho_experiment *e) {
+  const mho_rule *rule = (const mho_rule *)e->rule.entry;
+  if (!rule->feed_forward)
+    fprintf(stderr,
+            "note: the file has no feedback: rule %s settles with feedback.scale %.3g, so that "
+            "the run's own answers may differ a little\n",
+            rule->entry.id, e->feedback.scale);
+}
+
 static mho_err export_weights(const options *o, mho_errinfo *ei) {
   environment s;
   subject x = {0};
@@ -222,8 +240,13 @@ static mho_err export_weights(const options *o, mho_errinfo *ei) {
     return err;
 
   err = subject_load_run(&s, &o->common, o->common.word[0], MHO_STORE_READ, checkpoint, &x, ei);
-  if (!err)
+  bool is_file = mho_network_file_is(o->weights);
+  if (!err && is_file)
+    err = mho_trainer_network_write(x.t, o->weights, ei);
+  else if (!err)
     err = mho_trainer_weights_write(x.t, o->weights, o->format && !strcmp(o->format, "csv"), ei);
+  if (!err && is_file)
+    note_what_is_left_out(x.e);
   if (!err)
     printf("wrote the weights of run %s after epoch %d into %s\n", x.id, x.epoch, o->weights);
 

@@ -1,4 +1,4 @@
-/* brought_weights.c - a training that starts from the weights of a run or a folder.
+/* brought_weights.c - weights of a run, a folder or a network's file onto the devices of a trainer.
  *
  * The rule for whatever comes from elsewhere is in one place (take, bring): a weight is a weight on
  * any device, a conductance means the same weight only on a device of the same model, card,
@@ -13,11 +13,12 @@
 #include "array/weights.h"
 #include "network/control.h"
 #include "train/arrays.h"
-#include "train/weight_folder.h"
+#include "train/network_file.h"
 
-/* Where weights come from: another trainer, or a folder. */
+/* Where weights come from: another trainer, a network's file, or a folder. */
 typedef struct source {
-  const mho_trainer *trainer; /* NULL: the folder */
+  const mho_trainer *trainer;   /* NULL: the file */
+  const mho_network_file *file; /* NULL: the folder */
   const char *folder;
   json_t *sidecar; /* of the folder, if it has one */
   mho_origin origin;
@@ -31,11 +32,15 @@ typedef struct manner {
 
 /* ---------------------------------------------------------------- what is read */
 
-/* here: the mapping onto which they come; conductances of another one are of no use. */
-static mho_err read_source(const source *s, const char *name, const mho_experiment *e,
-                           const mho_bank_table *here, mho_matrices *m, mho_errinfo *ei) {
+/* Of connection c of t. here: the banks onto which they come; conductances of others are of no
+ * use. */
+static mho_err read_source(const mho_trainer *t, int c, const source *s, const mho_bank_table *here,
+                           mho_matrices *m, mho_errinfo *ei) {
+  const char *name = t->net->connection[c].name;
+  if (s->file)
+    return mho__network_file_matrices(s->file, t->net, c, m, ei);
   if (!s->trainer) {
-    mho_origin o = mho__origin_of(e);
+    mho_origin o = mho__origin_of(t->e);
     bool alike = !strcmp(s->origin.mapping, o.mapping) && !strcmp(s->origin.cells, o.cells);
     bool is_looked_for = !s->origin.known || alike;
     mho_err err = mho__matrices_read(s->folder, name, is_looked_for ? here : NULL, m, ei);
@@ -44,9 +49,9 @@ static mho_err read_source(const source *s, const char *name, const mho_experime
   }
 
   const mho_network *net = s->trainer->net;
-  for (int c = 0; c < net->n_trained; c++)
-    if (!strcmp(net->connection[c].name, name))
-      return mho__matrices_of(net->connection[c].xb, m, ei);
+  for (int i = 0; i < net->n_trained; i++)
+    if (!strcmp(net->connection[i].name, name))
+      return mho__matrices_of(net->connection[i].xb, m, ei);
   return mho_fail(ei, MHO_EDATA, "the run to start from has no connection %s", name);
 }
 
@@ -90,7 +95,7 @@ static mho_err read_connection(const mho_trainer *t, int c, const source *s, boo
   const char *name = t->net->connection[c].name;
   mho_bank_table banks;
   mho__bank_table(mapping, &t->e->device_config, &banks);
-  mho_err err = read_source(s, name, t->e, &banks, m, ei);
+  mho_err err = read_source(t, c, s, &banks, m, ei);
   if (err)
     return err;
 
@@ -336,4 +341,10 @@ mho_err mho_trainer_from(mho_trainer *t, mho_store *store, mho_errinfo *ei) {
 
 mho_err mho_trainer_write(mho_trainer *t, mho_store *store, bool headroom, mho_errinfo *ei) {
   return bring_weights(t, store, (manner){.anew = true, .tight = !headroom}, ei);
+}
+
+mho_err mho_trainer_write_network(mho_trainer *t, const mho_network_file *f, bool headroom,
+                                  mho_errinfo *ei) {
+  mho_err err = mho__network_file_fits(f, t, ei);
+  return err ? err : take(t, &(source){.file = f}, (manner){.anew = true, .tight = !headroom}, ei);
 }

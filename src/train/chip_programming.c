@@ -1,4 +1,5 @@
-/* chip_programming.c - weights of a run or folder written onto other chips, and evaluated there.
+/* chip_programming.c - weights of a run, a folder or a network's file written onto other chips, and
+ * evaluated there.
  *
  * Every chip is a run of its own of kind `programmed`: its config is that of the source with what
  * was asked on top, train.from says where the weights are from, train.seeds.chip which chip it is;
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "array/weights.h"
+#include "train/network_file.h"
 #include "train/run_record.h"
 
 static const int64_t SEED_MAX = 9000000000000000; /* of train.seeds.chip */
@@ -74,8 +76,18 @@ static mho_err config_of_folder(const programming *p, mho_config **out, mho_erri
   return err;
 }
 
-static mho_err base_config(const programming *p, mho_config **out, mho_errinfo *ei) {
+/* What the user says of a network's file, and what the file says of itself. */
+static mho_err config_of_file(const programming *p, const mho_config *asked, mho_config **out,
+                              mho_errinfo *ei) {
+  mho_err err = mho_config_load(p->o->config, 0, NULL, out, ei);
+  return err ? err : mho__network_file_config(p->o->file, *out, asked, ei);
+}
+
+static mho_err base_config(const programming *p, const mho_config *asked, mho_config **out,
+                           mho_errinfo *ei) {
   struct stat s;
+  if (p->o->file)
+    return config_of_file(p, asked, out, ei);
   bool folder = !stat(p->o->from, &s) && S_ISDIR(s.st_mode);
   if (p->o->config)
     return mho_config_load(p->o->config, 0, NULL, out, ei);
@@ -164,9 +176,9 @@ static mho_err prepare_base(programming *p, const mho_config *asked, mho_errinfo
 
 static mho_err prepare(programming *p, mho_errinfo *ei) {
   mho_config *asked = NULL;
-  mho_err err = base_config(p, &p->base, ei);
+  mho_err err = mho_config_load(NULL, p->o->n_set, p->o->set, &asked, ei);
   if (!err)
-    err = mho_config_load(NULL, p->o->n_set, p->o->set, &asked, ei);
+    err = base_config(p, asked, &p->base, ei);
   if (!err)
     err = prepare_base(p, asked, ei);
 
@@ -313,7 +325,8 @@ static mho_err evaluate_chip(mho_trainer *t, mho_programmed *out, mho_evaluation
 
 /* Bring the weights onto the chip. */
 static mho_err write_weights(const programming *p, mho_trainer *t, mho_errinfo *ei) {
-  mho_err err = mho_trainer_write(t, p->o->store, p->headroom, ei);
+  mho_err err = p->o->file ? mho_trainer_write_network(t, p->o->file, p->headroom, ei)
+                           : mho_trainer_write(t, p->o->store, p->headroom, ei);
   if (!err)
     err = mho__updater_initial(t->updater, t->brought.weights, ei);
   if (!err && t->at.sums.clipped > 0)
