@@ -185,11 +185,11 @@ static mho_err whole_path(const char *file, char path[MHO_TEXT_MAX], mho_errinfo
 }
 
 static mho_err write_network(const options *o, environment *s, const mho_network_file *f,
-                             chip_table *table, mho_errinfo *ei) {
+                             chip_table *chips, mho_errinfo *ei) {
   mho_store *store = NULL;
   mho_err err = open_database(&o->common, MHO_STORE_WRITE, &store, ei);
   mho_program_options p = {.store = store,
-                           .from = table->from,
+                           .from = chips->from,
                            .file = f,
                            .config = o->config,
                            .name = o->name,
@@ -200,7 +200,7 @@ static mho_err write_network(const options *o, environment *s, const mho_network
                            .seed = o->seed,
                            .begin = chip_table_begin,
                            .chip = chip_table_take,
-                           .user = table};
+                           .user = chips};
   if (!err)
     err = mho_program(&s->ctx, s->registry, &p, ei);
   mho_store_close(store);
@@ -210,7 +210,7 @@ static mho_err write_network(const options *o, environment *s, const mho_network
 static mho_err import_network(options *o, mho_errinfo *ei) {
   environment s;
   mho_network_file *f = NULL;
-  chip_table table = {.o = &o->common, .source = NAN, .wanted = 1};
+  chip_table chips = {.o = &o->common, .source = NAN, .wanted = 1};
   o->file.mean = o->mean;
   o->file.std = o->std;
 
@@ -218,13 +218,13 @@ static mho_err import_network(options *o, mho_errinfo *ei) {
   if (!err && o->name)
     err = mho_name_check("--name:", o->name, ei);
   if (!err)
-    err = whole_path(o->network, table.from, ei);
+    err = whole_path(o->network, chips.from, ei);
   if (!err)
     err = mho_network_file_read(o->network, &o->file, &f, ei);
   if (!err)
-    err = write_network(o, &s, f, &table, ei);
+    err = write_network(o, &s, f, &chips, ei);
 
-  chip_table_end(&table);
+  chip_table_end(&chips);
   mho_network_file_free(f);
   environment_close(&s);
   return err;

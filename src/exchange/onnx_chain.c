@@ -379,6 +379,15 @@ static mho_err take_softmax(walk *w, const mho_onnx_node *n) {
   return MHO_OK;
 }
 
+/* Exporters put a border of nothing before means over windows. */
+static mho_err take_pad(walk *w, const mho_onnx_node *n) {
+  const mho_tensor *pads = input(w, n, 1);
+  bool none = n->n_inputs > 1 ? pads != NULL : same_ints(n, "pads", 0) == 0;
+  for (size_t i = 0; none && pads && i < pads->count; i++)
+    none = pads->v[i] == 0;
+  return none ? MHO_OK : refuse(w, n, "a border is taken as the padding of a convolution alone");
+}
+
 static mho_err take_nothing(walk *w, const mho_onnx_node *n) {
   return MHO_OK;
 }
@@ -401,6 +410,7 @@ static const struct {
                  {"BatchNormalization", take_normalization},
                  {"Flatten", take_flatten},
                  {"Reshape", take_reshape},
+                 {"Pad", take_pad},
                  {"Softmax", take_softmax},
                  {"LogSoftmax", take_softmax},
                  {"Identity", take_nothing},

@@ -132,7 +132,7 @@ static double number_of(int type, uint64_t word) {
   unsigned char bytes[8];
   for (int k = 0; k < 8; k++)
     bytes[k] = (unsigned char)(word >> 8 * k);
-  return mho__number((mho_number_type)number_type(type), bytes);
+  return mho__number_of((mho_number_type)number_type(type), bytes);
 }
 
 /* The next of packed numbers of a type. */
@@ -177,7 +177,7 @@ static size_t take_raw(const mho_pb *raw, int type, mho_tensor *out) {
   if (mho__pb_size(raw) != size * out->count)
     return mho__pb_size(raw) / size + 1;
   for (size_t i = 0; i < out->count; i++)
-    out->v[i] = mho__number(kind, raw->at + i * size);
+    out->v[i] = mho__number_of(kind, raw->at + i * size);
   return out->count;
 }
 

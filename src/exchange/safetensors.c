@@ -89,7 +89,7 @@ static mho_err take_array(const body *b, const char *name, json_t *j, mho_tensor
   if (err)
     return err;
   for (size_t i = 0; i < t->count; i++)
-    t->v[i] = mho__number(e.type, b->b + e.begin + i * size);
+    t->v[i] = mho__number_of(e.type, b->b + e.begin + i * size);
   *used += (size_t)(e.end - e.begin);
   return mho__tensor_check(t, b->file, ei);
 }

@@ -125,7 +125,7 @@ int mho__number_size(mho_number_type type) {
   return sizes[type];
 }
 
-double mho__number(mho_number_type type, const unsigned char *at) {
+double mho__number_of(mho_number_type type, const unsigned char *at) {
   uint64_t word = mho__word(at, mho__number_size(type));
   switch (type) {
   case MHO_FLOAT16:

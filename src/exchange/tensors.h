@@ -56,6 +56,6 @@ typedef enum mho_number_type {
 /** Bytes of a number. */
 int mho__number_size(mho_number_type type);
 /** A number from its bytes, lowest first. */
-double mho__number(mho_number_type type, const unsigned char *at);
+double mho__number_of(mho_number_type type, const unsigned char *at);
 
 #endif

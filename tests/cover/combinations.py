@@ -20,7 +20,7 @@ DIMENSIONS = {
     'mapping': ['differential', 'reference', 'one_sided', 'offset'],
     'topology': ['layered', 'residual', 'agt', 'graph', 'conv'],
     'biases': ['without', 'with'],
-    'neuron': ['tanh', 'hard_sigmoid', 'relu'],
+    'neuron': ['tanh', 'sigmoid', 'hard_sigmoid', 'relu'],
     'output': ['softmax', 'state'],
     'error': ['held', 'live'],
     'given': ['training', 'verb'],

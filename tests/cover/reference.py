@@ -233,6 +233,7 @@ class Crossbar:
 
 RHO = {
     'tanh': np.tanh,
+    'sigmoid': lambda a: 1 / (1 + np.exp(-a)),
     'hard_sigmoid': lambda a: np.clip(a, 0, 1),
     'relu': lambda a: np.maximum(a, 0),
 }

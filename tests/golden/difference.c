@@ -68,9 +68,9 @@ static void compare(const char *net, const char *neuron, const char *mode, doubl
 }
 
 static void test_direct_is_the_difference(void **state) {
-  static const char *neurons[] = {"tanh", "hard_sigmoid", "relu", "linear"};
+  static const char *neurons[] = {"tanh", "sigmoid", "hard_sigmoid", "relu", "linear"};
   for (int i = 0; i < MHO_COUNT(nets); i++)
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < MHO_COUNT(neurons); k++)
       for (int m = 0; m < 2; m++)
         for (int p = 0; p < 2; p++) {
           const char *mode = m ? "asymmetric" : "symmetric", *phases = p ? "centred" : "one_sided";

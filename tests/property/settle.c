@@ -88,8 +88,8 @@ static void reference(const char *neuron, const char *mode, int steps, bool nudg
 }
 
 static void test_synchronous_map(void **state) {
-  static const char *neurons[] = {"tanh", "hard_sigmoid", "relu", "linear"};
-  for (int n = 0; n < 4; n++)
+  static const char *neurons[] = {"tanh", "sigmoid", "hard_sigmoid", "relu", "linear"};
+  for (int n = 0; n < MHO_COUNT(neurons); n++)
     for (int steps = 1; steps <= 6; steps++)
       for (int nudge = 0; nudge < 3; nudge++) {
         reference(neurons[n], "symmetric", steps, nudge, nudge == 2);
