@@ -39,6 +39,9 @@ typedef float mho_real;
 /** Version of the library that the program runs with, "0.2.0"; MHO_VERSION is that of the headers
  *  it was compiled with. */
 MHO_API const char *mho_version(void);
+/** Bytes of an mho_real in the library that the program runs with, for programs that do not compile
+ *  these headers: 4, or 8 of one built with MHO_DOUBLE. */
+MHO_API size_t mho_real_size(void);
 
 /* ---------------------------------------------------------------- errors */
 
@@ -138,6 +141,9 @@ static inline size_t mho_max_size(size_t a, size_t b) {
 static inline size_t mho_min_size(size_t a, size_t b) {
   return a < b ? a : b;
 }
+
+/** Standard deviation of n samples from their sum and the sum of their squares; NaN below two. */
+MHO_API double mho_deviation(int n, double sum, double squares);
 
 /* ---------------------------------------------------------------- memory, time, text */
 

@@ -21,6 +21,12 @@ MHO_API const struct mho_entry *mho_report_entry(const mho_report *report);
 /** Write the report of a run, see mho_report.write. */
 MHO_API mho_err mho_report_write(const mho_report *report, mho_store *s, const char *run_id,
                                  FILE *out, const mho_context *ctx, mho_errinfo *ei);
+/** The same as text.
+ *  @param ctx  nullable.
+ *  @param out  free it with mho_free.
+ *  @return as mho_report_write; MHO_ENOMEM. */
+MHO_API mho_err mho_report_text(const mho_report *report, mho_store *s, const char *run_id,
+                                const mho_context *ctx, char **out, mho_errinfo *ei);
 
 /** Heat maps of quantities over the same array, side by side. */
 typedef struct mho_heat_map {

@@ -96,15 +96,19 @@ typedef void (*mho_cosim_result)(void *user, const mho_cosim_row *row, const dou
 #define MHO_SPICE_CHILD                                                                            \
   "spice-child" /* the argument with which a program is to call mho_spice_child */
 
+enum { MHO_SPICE_WORDS = 8 };
 /** How a netlist runs in a process of its own. */
 typedef struct mho_spice_isolation {
-  /** Of this library: called with MHO_SPICE_CHILD and perhaps one more argument it must return what
-   *  mho_spice_child does; "/proc/self/exe" where it is this program. */
+  /** Of this library: called with its own words, MHO_SPICE_CHILD and perhaps one more argument it
+   *  must return what mho_spice_child does; "/proc/self/exe" where it is this program. */
   const char *program;
   double timeout_s; /**< after which it is stopped */
   /** Commands may start programs and write files, memory is not limited. */
   bool trusted;
   const mho_context *ctx; /**< nullable: whether to stop earlier */
+  /** The program's own words, [n_words] at most MHO_SPICE_WORDS: an interpreter's script, say. */
+  const char *const *words;
+  int n_words;
 } mho_spice_isolation;
 
 /** Run a netlist and the commands of its .control block (up to "quit") in a process of its own,
@@ -112,8 +116,8 @@ typedef struct mho_spice_isolation {
  *  and prints, in at most 2 GiB of memory.
  *
  *  @param out  everything that ngspice printed, as text; free it with mho_free.
- *  @return MHO_OK; errors of mho_spice_load; MHO_EINVAL for a command that only a trusted netlist
- *          may give; MHO_ESPICE when ngspice complained, crashed or was stopped;
+ *  @return MHO_OK; errors of mho_spice_load; MHO_EINVAL for too many words, and for a command that
+ *          only a trusted netlist may give; MHO_ESPICE when ngspice complained, crashed or was stopped;
  *          MHO_EINTERRUPTED. */
 MHO_API mho_err mho_spice_isolated(const mho_spice_isolation *how, const char *netlist, char **out,
                                    mho_errinfo *ei);

@@ -74,6 +74,51 @@ MHO_API mho_err mho_train_stored_variant(mho_store *s, const mho_registry *r, co
                                          int n, const char *const *overrides, mho_experiment **out,
                                          mho_errinfo *ei);
 
+/* ---------------------------------------------------------------- a stored network, evaluated */
+
+/** What an evaluation found, means over its samples. */
+typedef struct mho_evaluation {
+  double accuracy, loss, settle_steps; /**< accuracy NaN where targets are values */
+  /** Root of the mean squared error of all values, in their own units; NaN of classes. */
+  double rms;
+  /** Mean of the samples that settle, in continuous time; else NaN. */
+  double time_s;
+  int64_t unsettled;
+  double seconds;
+} mho_evaluation;
+
+/** Of a stored run, under what conditions, and how often. */
+typedef struct mho_evaluate_options {
+  const char *checkpoint; /**< "last" or "best" */
+  mho_part part;
+  int n_times;
+  const double *time; /**< [n_times] s since programming, see mho_trainer_age */
+  /** Draws of the noise of reads, at least 1: the first has the run's own noise, the others
+   *  train.seeds.noise = 1, 2, ... */
+  int draws;
+  int n_set;
+  const char *const *set; /**< [n_set] as of --set, see mho_train_stored_experiment */
+  /** With the experiment of the first draw, before it is evaluated; an error ends the call.
+   *  Nullable. */
+  mho_err (*begin)(void *user, const mho_experiment *e, mho_errinfo *ei);
+  void *user;
+} mho_evaluate_options;
+/** A stored network at one time, over the draws. */
+typedef struct mho_evaluated {
+  mho_evaluation last;     /**< of the last draw */
+  double score, deviation; /**< mean and standard deviation of the accuracy, or of the rms */
+  double loss;             /**< mean */
+} mho_evaluated;
+/** Evaluate a stored run. Stops between two draws and within one when the context says so.
+ *  @param id     of the run.
+ *  @param out    [n_times].
+ *  @param epoch  out: of the checkpoint; 0 of a programmed chip.
+ *  @return MHO_OK; MHO_EINVAL for a part without samples; MHO_ECONFIG for a key that would make
+ *          another state of it; MHO_EINTERRUPTED; errors of the store and the data. */
+MHO_API mho_err mho_evaluate(const mho_context *ctx, const mho_registry *r, mho_store *store,
+                             const char *id, const mho_evaluate_options *o, mho_evaluated *out,
+                             int *epoch, mho_errinfo *ei);
+
 /* ---------------------------------------------------------------- weights onto other chips */
 
 /** How well the weights of a connection were written. */
@@ -224,16 +269,6 @@ MHO_API mho_err mho_trainer_network_write(const mho_trainer *t, const char *path
  *  after the batch under way when the context says stop. */
 MHO_API mho_err mho_trainer_epoch(mho_trainer *t, mho_epoch_row *row, mho_errinfo *ei);
 
-/** What an evaluation found, means over its samples. */
-typedef struct mho_evaluation {
-  double accuracy, loss, settle_steps; /**< accuracy NaN where targets are values */
-  /** Root of the mean squared error of all values, in their own units; NaN of classes. */
-  double rms;
-  /** Mean of the samples that settle, in continuous time; else NaN. */
-  double time_s;
-  int64_t unsettled;
-  double seconds;
-} mho_evaluation;
 /** Accuracy on a part of the dataset (&dataset->test, ...). @return MHO_OK; MHO_EINVAL for no
  *  images; MHO_EINTERRUPTED; MHO_EDIVERGED for a network that is not finite. */
 MHO_API mho_err mho_trainer_evaluate(mho_trainer *t, const mho_images *part, mho_evaluation *out,
@@ -343,6 +378,12 @@ MHO_API int mho_trainer_connections(const mho_trainer *t);
 MHO_API mho_err mho_trainer_connection(const mho_trainer *t, int i, mho_connection_info *out,
                                        mho_errinfo *ei);
 
+/** The connection of that name, for netlists and co-simulations; it lives as long as the trainer.
+ *  @param name  NULL: the first that leads into what answers, the read-out or outputs that hold
+ *               states.
+ *  @return MHO_OK; MHO_ENOTFOUND with the names that there are. */
+MHO_API mho_err mho_trainer_find(mho_trainer *t, const char *name, const mho_connection **out,
+                                 mho_errinfo *ei);
 /** Name of a bank of connection i's devices ("pos"), and the gain of its conductance in a weight,
  *  w = w_max sum over banks of gain g, with g normalized to the device's range; NULL where there is
  *  none. */

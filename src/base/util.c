@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "mho/base.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,16 @@ void *mho_alloc(size_t n, size_t size) {
 
 void mho_free(void *p) {
   free(p);
+}
+
+size_t mho_real_size(void) {
+  return sizeof(mho_real);
+}
+
+double mho_deviation(int n, double sum, double squares) {
+  if (n < 2)
+    return NAN;
+  return sqrt(fmax(squares - sum * sum / n, 0) / (n - 1));
 }
 
 double mho_seconds(void) {

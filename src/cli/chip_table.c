@@ -112,7 +112,7 @@ static void summary_json(const chip_table *s) {
   for (int c = 0; c < s->n; c++)
     json_array_append_new(all, connection_json(&s->each[c], sqrt(s->each[c].rms / s->chips),
                                                s->each[c].clipped / s->chips));
-  double std = deviation_of(s->chips, s->sum, s->squares);
+  double std = mho_deviation(s->chips, s->sum, s->squares);
   print_json_line(json_pack("{ss ss si sf so so sf so}", "event", "done", "from", s->from, "chips",
                             s->chips, "mean", s->sum / s->chips, "std", number_or_null(std),
                             "source", number_or_null(s->source), "clipped", s->clipped / s->chips,
@@ -147,7 +147,7 @@ static void summary_text(const chip_table *s) {
   const char *unit = s->has_values ? "" : " %";
   char mean[16], std[16], trained[16], spread[64], source[64] = "";
   score_text(s, s->sum / s->chips, mean, sizeof mean);
-  score_text(s, deviation_of(s->chips, s->sum, s->squares), std, sizeof std);
+  score_text(s, mho_deviation(s->chips, s->sum, s->squares), std, sizeof std);
   score_text(s, s->source, trained, sizeof trained);
 
   snprintf(spread, sizeof spread, "%s", unit);

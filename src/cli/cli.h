@@ -180,8 +180,6 @@ json_t *text_json(const char *text);
 /** A JSON number, or null where v is not finite. */
 json_t *number_or_null(double v);
 enum { JSON_DIGITS = 10 }; /* of results; 17 where a number must come back as it was */
-/** Standard deviation of n samples from their sum and the sum of their squares; NaN below two. */
-double deviation_of(int n, double sum, double squares);
 
 /* ---------------------------------------------------------------- tables (text_table.c) */
 

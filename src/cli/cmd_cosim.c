@@ -179,14 +179,15 @@ static void take(void *user, const mho_cosim_row *found, const double *core, con
 static mho_err check_crossbar(results *r) {
   static const char *const directions[] = {"forward", "transposed"};
   int n = r->o->samples ? (int)r->o->samples : 4;
-  const mho_connection *k = subject_connection(&r->x, r->o->layer, r->ei);
-  if (!k)
-    return MHO_ENOTFOUND;
+  const mho_connection *k;
+  mho_err err = mho_trainer_find(r->x.t, r->o->layer, &k, r->ei);
+  if (err)
+    return err;
 
   r->layer = k->name;
   for (int transposed = 0; transposed < 2; transposed++) {
     r->direction = directions[transposed];
-    mho_err err = mho_trainer_cosim_crossbar(r->x.t, r->spice, k, transposed, n, take, r, r->ei);
+    err = mho_trainer_cosim_crossbar(r->x.t, r->spice, k, transposed, n, take, r, r->ei);
     if (err)
       return err;
     if (r->err)

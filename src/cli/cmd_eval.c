@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -97,141 +96,83 @@ VERB_ARGP("RUN",
 
 /* ---------------------------------------------------------------- evaluation */
 
-static const mho_images *images_of(const mho_dataset *d, const char *part) {
-  if (!strcmp(part, "train"))
-    return &d->train;
-  return !strcmp(part, "validation") ? &d->validation : &d->test;
+static mho_part part_of(const char *word) {
+  if (!strcmp(word, "train"))
+    return MHO_PART_TRAIN;
+  return strcmp(word, "validation") ? MHO_PART_TEST : MHO_PART_VALIDATION;
 }
 
-/* What is evaluated at a time: sums over the draws. */
-typedef struct result {
-  mho_evaluation last;
-  double sum, squares; /**< of the accuracy, or of the rms of values */
-  double loss;
-} result;
-
 /* Whether targets are values, which have an rms and no accuracy. */
-static bool has_values(const result *r) {
+static bool has_values(const mho_evaluated *r) {
   return isfinite(r->last.rms);
 }
 
-/* The network of the checkpoint, under the seeds of a draw: 0 has those of the run. */
-static mho_err load_draw(const options *o, environment *s, mho_store *store, const char *id,
-                         const mho_checkpoint_row *c, int k, mho_experiment **e, mho_trainer **t,
-                         mho_errinfo *ei) {
-  char seed[48];
-  const char *set[MAX_SET + 1];
-  int n = o->common.n_set;
-  memcpy(set, o->common.set, (size_t)n * sizeof *set);
-  snprintf(seed, sizeof seed, "train.seeds.noise=%d", k);
-  if (k > 0)
-    set[n++] = seed;
-
-  mho_err err = mho_train_stored_experiment(store, s->registry, id, n, set, e, ei);
-  if (!err && k == 0)
-    err = name_idle_sets(*e, USE_EVALUATION, n, set, o->common.strict, ei);
-  if (!err && k == 0 && o->n_times > 1)
-    note_no_drift(*e);
-  if (!err)
-    err = mho_trainer_new(&s->ctx, *e, t, ei);
-  if (!err)
-    err = mho_trainer_load(*t, &c->blob, ei);
+/* What is said before the first draw. */
+static mho_err begin(void *user, const mho_experiment *e, mho_errinfo *ei) {
+  const options *o = user;
+  const common_options *c = &o->common;
+  mho_err err = name_idle_sets(e, USE_EVALUATION, c->n_set, c->set, c->strict, ei);
+  if (!err && o->n_times > 1)
+    note_no_drift(e);
   return err;
 }
 
-/* A loaded draw at every time, added to its results. */
-static mho_err evaluate_draw(const options *o, mho_trainer *t, const char *id, result *r,
-                             mho_errinfo *ei) {
-  const mho_images *images = images_of(mho_trainer_dataset(t), o->part);
-  if (!images->n)
-    return mho_fail(ei, MHO_EINVAL,
-                    "run %s has no %s images: it was trained with dataset.validation 0", id,
-                    o->part);
-
-  for (int i = 0; i < o->n_times; i++) {
-    mho_err err = mho_trainer_age(t, o->time[i], ei);
-    if (!err)
-      err = mho_trainer_evaluate(t, images, &r[i].last, ei);
-    if (err)
-      return err;
-
-    double score = has_values(&r[i]) ? r[i].last.rms : r[i].last.accuracy;
-    r[i].sum += score;
-    r[i].squares += score * score;
-    r[i].loss += r[i].last.loss;
-  }
-  return MHO_OK;
-}
-
-static mho_err evaluate(const options *o, environment *s, result *r, char *id, int *epoch,
+static mho_err evaluate(options *o, environment *s, mho_evaluated *r, char *id, int *epoch,
                         mho_errinfo *ei) {
   mho_store *store = NULL;
-  mho_checkpoint_row c = {0};
+  mho_evaluate_options how = {.checkpoint = o->checkpoint,
+                              .part = part_of(o->part),
+                              .n_times = o->n_times,
+                              .time = o->time,
+                              .draws = o->draws,
+                              .n_set = o->common.n_set,
+                              .set = o->common.set,
+                              .begin = begin,
+                              .user = o};
 
   mho_err err = open_database(&o->common, MHO_STORE_READ, &store, ei);
   if (!err)
     err = mho_store_find(store, o->common.run, id, ei);
   if (!err)
-    err = mho_store_checkpoint_get(store, id, o->checkpoint, &c, ei);
+    err = mho_evaluate(&s->ctx, s->registry, store, id, &how, r, epoch, ei);
 
-  for (int k = 0; k < o->draws; k++) {
-    if (!err && mho_stopped(&s->ctx))
-      err = mho_fail(ei, MHO_EINTERRUPTED, "interrupted after %d of %d draws", k, o->draws);
-    mho_experiment *e = NULL;
-    mho_trainer *t = NULL;
-    if (!err)
-      err = load_draw(o, s, store, id, &c, k, &e, &t, ei);
-    if (!err)
-      err = evaluate_draw(o, t, id, r, ei);
-    mho_trainer_free(t);
-    mho_experiment_free(e);
-  }
-
-  *epoch = c.epoch;
-  mho_blob_free(&c.blob);
   mho_store_close(store);
   return err;
 }
 
 /* ---------------------------------------------------------------- output */
 
-/* Of the accuracy or the rms over the draws. */
-static double deviation(const options *o, const result *r) {
-  return deviation_of(o->draws, r->sum, r->squares);
-}
-
 /* The mean accuracy, or rms and no accuracy. */
-static void add_score(json_t *j, const options *o, const result *r) {
-  double mean = r->sum / o->draws;
-  json_object_set_new(j, "accuracy", has_values(r) ? json_null() : json_real(mean));
+static void add_score(json_t *j, const mho_evaluated *r) {
+  json_object_set_new(j, "accuracy", has_values(r) ? json_null() : json_real(r->score));
   if (has_values(r))
-    json_object_set_new(j, "rms", json_real(mean));
+    json_object_set_new(j, "rms", json_real(r->score));
 }
 
 /* What the results at the times after programming are; NULL where none were asked for. */
-static json_t *times_json(const options *o, const result *r) {
+static json_t *times_json(const options *o, const mho_evaluated *r) {
   if (o->n_times == 1)
     return NULL;
 
   json_t *after = json_array();
   for (int i = 1; i < o->n_times; i++) {
     json_t *t = json_pack("{ss sf sf}", "after", o->name[i], "after_s", o->time[i], "loss",
-                          r[i].loss / o->draws);
-    add_score(t, o, &r[i]);
+                          r[i].loss);
+    add_score(t, &r[i]);
     if (o->draws > 1)
-      json_object_set_new(t, "std", json_real(deviation(o, &r[i])));
+      json_object_set_new(t, "std", json_real(r[i].deviation));
     json_array_append_new(after, t);
   }
   return after;
 }
 
-static void print_json(const options *o, const result *r, const char *id, int epoch) {
+static void print_json(const options *o, const mho_evaluated *r, const char *id, int epoch) {
   const mho_evaluation *v = &r->last;
   json_t *j =
       json_pack("{ss ss ss si}", "event", "eval", "run", id, "part", o->part, "epoch", epoch);
-  add_score(j, o, r);
+  add_score(j, r);
 
-  json_object_set_new(j, "loss", json_real(r->loss / o->draws));
+  json_object_set_new(j, "loss", json_real(r->loss));
   json_object_set_new(j, "settle_steps", json_real(v->settle_steps));
   json_object_set_new(j, "unsettled", json_integer((json_int_t)v->unsettled));
   json_object_set_new(j, "seconds", json_real(v->seconds));
@@ -239,7 +180,7 @@ static void print_json(const options *o, const result *r, const char *id, int ep
   if (isfinite(v->time_s))
     json_object_set_new(j, "time_s", json_real(v->time_s));
   if (o->draws > 1) {
-    json_object_set_new(j, "std", json_real(deviation(o, r)));
+    json_object_set_new(j, "std", json_real(r->deviation));
     json_object_set_new(j, "draws", json_integer(o->draws));
   }
 
@@ -264,7 +205,7 @@ static void print_sentence(const options *o, const mho_evaluation *v, const char
   putchar('\n');
 }
 
-static void print_text(const options *o, const result *r, const char *id, int epoch) {
+static void print_text(const options *o, const mho_evaluated *r, const char *id, int epoch) {
   char when[32] = "as programmed";
   if (epoch > 0)
     snprintf(when, sizeof when, "after epoch %d", epoch);
@@ -280,10 +221,10 @@ static void print_text(const options *o, const result *r, const char *id, int ep
   for (int i = 0; i < o->n_times; i++) {
     char score[16], std[16] = "-";
     snprintf(score, sizeof score, values ? "%.4g" : "%.2f",
-             (values ? 1 : 100) * r[i].sum / o->draws);
+             (values ? 1 : 100) * r[i].score);
     if (o->draws > 1)
-      snprintf(std, sizeof std, values ? "%.2g" : "%.2f", (values ? 1 : 100) * deviation(o, &r[i]));
-    printf("%10s %8s %8s %8.4f\n", o->name[i], score, std, r[i].loss / o->draws);
+      snprintf(std, sizeof std, values ? "%.2g" : "%.2f", (values ? 1 : 100) * r[i].deviation);
+    printf("%10s %8s %8s %8.4f\n", o->name[i], score, std, r[i].loss);
   }
 }
 
@@ -298,7 +239,7 @@ static int run(int argc, char **argv) {
 
   environment s;
   mho_errinfo ei = {0};
-  result r[TIMES] = {{.sum = 0}};
+  mho_evaluated r[TIMES] = {{.score = 0}};
   char id[MHO_ID_MAX];
   int epoch = 0;
   mho_err err = environment_open(&s, o.common.threads, &ei);

@@ -190,12 +190,9 @@ static mho_err write_crossbar(const options *o, const subject *x, mho_trained_ne
                               char **text, mho_errinfo *ei) {
   double r_word, r_bit;
   int tile[2];
-  mho_err err = MHO_OK;
-  n->connection = subject_connection(x, o->layer, ei);
-  if (!n->connection)
-    return MHO_ENOTFOUND;
+  mho_err err = mho_trainer_find(x->t, o->layer, &n->connection, ei);
 
-  if (o->r_word) {
+  if (!err && o->r_word) {
     err = read_ohms("r-word", o->r_word, &r_word, ei);
     n->r_word = &r_word;
   }

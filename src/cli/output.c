@@ -64,9 +64,3 @@ json_t *text_json(const char *text) {
 json_t *number_or_null(double v) {
   return isfinite(v) ? json_real(v) : json_null();
 }
-
-double deviation_of(int n, double sum, double squares) {
-  if (n < 2)
-    return NAN;
-  return sqrt(fmax(squares - sum * sum / n, 0) / (n - 1));
-}

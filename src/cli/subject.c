@@ -149,25 +149,3 @@ mho_err subject_open(environment *s, const common_options *o, mho_store_mode mod
     subject_close(out);
   return err;
 }
-
-/* ---------------------------------------------------------------- what circuits need to know */
-
-/* Whether a connection leads to what answers: the read-out, or outputs that hold states. */
-static bool is_last(const mho_network *net, const mho_connection *k) {
-  return k->to == mho_network_output(net) || mho_layer_takes_error(net, k->to);
-}
-
-const mho_connection *subject_connection(const subject *x, const char *name, mho_errinfo *ei) {
-  const mho_network *net = mho_trainer_network(x->t);
-  char all[MHO_TEXT_MAX] = "";
-
-  for (int c = 0; c < net->n_connections; c++) {
-    const mho_connection *k = &net->connection[c];
-    bool found = name ? !strcmp(k->name, name) : is_last(net, k);
-    if (found)
-      return k;
-    mho_text_append(all, sizeof all, "%s%s", c ? ", " : "", k->name);
-  }
-  mho_fail(ei, MHO_ENOTFOUND, "there is no connection '%s' (there are %s)", name ? name : "", all);
-  return NULL;
-}

@@ -33,8 +33,4 @@ mho_err subject_open(environment *s, const common_options *o, mho_store_mode mod
                      double after, subject *out, mho_errinfo *ei);
 void subject_close(subject *x);
 
-/** A connection by its name, or the one into the read-out without one; NULL and MHO_ENOTFOUND in ei
- * where there is none. */
-const mho_connection *subject_connection(const subject *x, const char *name, mho_errinfo *ei);
-
 #endif

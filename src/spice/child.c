@@ -1,8 +1,8 @@
 /* child.c - a netlist of unknown origin, run by ngspice in a process of its own.
  *
  * Some circuits and commands crash the library, others never return, and what a netlist includes
- * from files is not checked before. The child is this program again with one word as argument,
- * spawned, not forked: the parent may run threads. Parent and child talk through a socket: the
+ * from files is not checked before. The child is this program again, or another one of this
+ * library, with one word as argument, spawned, not forked: the parent may run threads. Parent and child talk through a socket: the
  * netlist goes in, what ngspice prints comes out, and after it one line of the child's own, without
  * which the child has died.
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -144,7 +144,18 @@ int mho_spice_child(int fd, const char *trust) {
 
 static mho_err spawn(const mho_spice_isolation *how, int fd, pid_t *child, mho_errinfo *ei) {
   char *program = (char *)(uintptr_t)how->program, word[] = MHO_SPICE_CHILD;
-  char *argv[] = {program, word, how->trusted ? (char *)(uintptr_t)TRUSTED : NULL, NULL};
+  char *argv[MHO_SPICE_WORDS + 4] = {program};
+  int n = 1;
+  if (how->n_words < 0 || how->n_words > MHO_SPICE_WORDS)
+    return mho_fail(ei, MHO_EINVAL, "%d words for a program that runs netlists: at most %d",
+                    how->n_words, MHO_SPICE_WORDS);
+
+  for (int i = 0; i < how->n_words; i++)
+    argv[n++] = (char *)(uintptr_t)how->words[i];
+  argv[n++] = word;
+  if (how->trusted)
+    argv[n++] = (char *)(uintptr_t)TRUSTED;
+
   posix_spawn_file_actions_t actions;
 
   posix_spawn_file_actions_init(&actions);

@@ -54,18 +54,33 @@ const char *mho_trainer_bank(const mho_trainer *t, int i, int bank, double *gain
   return x->role[bank].name;
 }
 
-/* The number of the connection of that name. */
+/* Whether a connection leads to what answers: the read-out, or outputs that hold states. */
+static bool is_last(const mho_network *net, const mho_connection *k) {
+  return k->to == mho_network_output(net) || mho_layer_takes_error(net, k->to);
+}
+
+/* The number of the connection of that name; NULL: of the first into what answers. */
 static mho_err find(const mho_trainer *t, const char *name, int *c, mho_errinfo *ei) {
+  const mho_network *net = t->net;
   char names[MHO_TEXT_MAX] = "";
-  for (int i = 0; i < t->net->n_connections; i++) {
-    const char *its = t->net->connection[i].name;
-    mho_text_append(names, sizeof names, "%s%s", i ? ", " : "", its);
+  for (int i = 0; i < net->n_connections; i++) {
+    const mho_connection *k = &net->connection[i];
+    bool is_meant = name ? !strcmp(k->name, name) : is_last(net, k);
     *c = i;
-    if (!strcmp(its, name))
+    if (is_meant)
       return MHO_OK;
+    mho_text_append(names, sizeof names, "%s%s", i ? ", " : "", k->name);
   }
-  return mho_fail(ei, MHO_ENOTFOUND, "there is no connection '%s': the network has %s", name,
-                  names);
+  return mho_fail(ei, MHO_ENOTFOUND, "there is no connection '%s': the network has %s",
+                  name ? name : "", names);
+}
+
+mho_err mho_trainer_find(mho_trainer *t, const char *name, const mho_connection **out,
+                         mho_errinfo *ei) {
+  int c = 0;
+  mho_err err = find(t, name, &c, ei);
+  *out = err ? NULL : &t->net->connection[c];
+  return err;
 }
 
 /* The same of one that may be written. */

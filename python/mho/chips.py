@@ -1,0 +1,63 @@
+"""Weights onto other chips, or another device.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+import contextlib
+import ctypes
+import os
+from collections import namedtuple
+
+from .context import Context
+from .database import DEFAULT, Database
+from .declarations import CODE_VERSION
+from .errors import Error, Interrupted
+from .experiment import assignments, registry
+from .library import callbacks, encoded, lib, structs, texts
+
+#: A connection as it was written: w_max, root of the mean squared error of a weight, fraction that was clipped.
+Written = namedtuple('Written', 'name rows cols w_max rms clipped')
+#: A chip: run, its id in the database ('' without one); accuracy 0..1, or rms of values; clipped, a fraction; pulses;
+#: connections: Written ones.
+Chip = namedtuple('Chip', 'run chip seed accuracy loss rms clipped pulses connections')
+
+
+def chip_of(p):
+    written = [p.connection[i] for i in range(p.n_connections)]
+    connections = [Written(k.name.decode(), k.rows, k.cols, k.w_max, k.rms, k.clipped) for k in written]
+    return Chip(p.run.decode(), p.chip, p.seed, p.accuracy, p.loss, p.rms, p.clipped, p.pulses, connections)
+
+
+def program(source, *, db=DEFAULT, chips=1, set=None, name=None, seed=None, config=None, threads=None, on_chip=None):
+    """Write weights onto new chips, evaluate each and store it as a run of kind 'programmed': a list of mho.Chip.
+
+    source: a stored run (id, name, 'last'), or a folder of weights (mho.Network.export), whose network `config`, a
+    file, or its own weights.json says; of a folder db=None stores nothing.
+    set: keys on top; {'device.card': 'pcm'} begins a new device, {'update.scheme': 'write_verify'} writes by pulses.
+    seed: train.seeds.chip of the first chip, the next has one more. on_chip(chip): called after each.
+    """
+    is_folder = os.path.isdir(source)
+    if not is_folder and db is None:
+        raise Error('EINVAL', f"program: '{source}' is no folder, and without db there are no runs")
+    database = None if db is None else Database.of(db)
+    origin = os.path.realpath(source) if is_folder else database.find(source)
+    context, done = Context(threads), []
+
+    def take(_user, p, _experiment):
+        done.append(chip_of(p[0]))
+        if on_chip:
+            context.here(on_chip, done[-1])
+
+    words = texts(assignments(set))
+    options = structs['mho_program_options'](
+        parent=None if is_folder else origin.encode(), config=encoded(config), name=encoded(name), n_set=len(words),
+        set=ctypes.addressof(words), code_version=CODE_VERSION.encode(), chips=chips, seed=-1 if seed is None else seed,
+        chip=callbacks['chip_call'](take))
+    setattr(options, 'from', encoded(origin))
+
+    with contextlib.nullcontext() if database is None else database.writer() as store:
+        options.store = None if store is None else store.address
+        try:
+            context.run(lib.mho_program, context, registry, options)
+        except Error as why:
+            raise Interrupted(why.sentence) if why.code == 'EINTERRUPTED' else why from None
+    return done

@@ -1,0 +1,83 @@
+"""Progress bars of tqdm, in terminals and notebooks, where tqdm is there.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+import sys
+import time
+
+INTERVAL = 0.1  # s between two looks at how far a call is
+
+
+def in_notebook():
+    shell = sys.modules.get('IPython') and sys.modules['IPython'].get_ipython()
+    return shell is not None and type(shell).__name__ == 'ZMQInteractiveShell'
+
+
+def wanted(progress):
+    """Whether a bar is shown: as asked for, else in a notebook and on a terminal."""
+    if progress is not None:
+        return bool(progress)
+    return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def new_tqdm(total):
+    try:
+        if in_notebook():
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=total, unit='epoch', bar_format='{l_bar}{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]')
+
+
+class NoBar:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def epoch(self, epoch):
+        pass
+
+
+class Bar(NoBar):
+    """A bar over epochs, which moves with the batches of each."""
+
+    def __init__(self, context, tqdm, done):
+        self.context, self.tqdm, self.done, self.looked = context, tqdm, done, 0.0
+        self.move(done)
+
+    def __enter__(self):
+        self.context.show(self.step)
+        return self
+
+    def __exit__(self, *_):
+        self.context.show(None)
+        self.tqdm.close()
+
+    def step(self, what, batches, total):
+        """After a batch, in the thread of the call."""
+        now = time.monotonic()
+        if now - self.looked < INTERVAL or what != b'train':
+            return
+        self.looked = now
+        self.context.later(self.move, self.done + batches / total)
+
+    def move(self, to):
+        self.tqdm.update(to - self.tqdm.n)
+
+    def epoch(self, epoch):
+        """After an epoch."""
+        self.done = epoch.epoch
+        is_class = epoch.test_acc == epoch.test_acc
+        score = f'test {100 * epoch.test_acc:.2f} %' if is_class else f'test rms {epoch.test_rms:.4g}'
+        self.tqdm.set_postfix_str(score, refresh=False)
+        self.move(epoch.epoch)
+
+
+def bar(context, total, progress, done=0):
+    """A bar of so many epochs, of which some are done; nothing where none is wanted or there is no tqdm."""
+    tqdm = new_tqdm(total) if wanted(progress) else None
+    return NoBar() if tqdm is None else Bar(context, tqdm, done)

@@ -1,0 +1,102 @@
+"""Runs: trainings and programmed chips, as they are now or as a database has them.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+import math
+
+from .errors import Error
+from .experiment import Experiment, assignments, registry
+from .library import Handle, lib, structs, texts
+from .network import Epoch, Network
+from .chips import program
+
+STATED = ('final_test_acc', 'best_test_acc', 'train_acc', 'val_acc', 'final_test_loss', 'best_test_loss', 'val_loss',
+          'final_test_rms', 'best_test_rms', 'best_epoch', 'wall_s')
+
+
+def number(value):
+    return math.nan if value is None else value
+
+
+class Run:
+    """A training, and its network at the end of it.
+
+    id: '' of a run that is not stored; name, status: as `mho runs` shows them; epochs: a list of mho.Epoch.
+    final_test_acc, best_test_acc, best_epoch, ...: as the columns of table run in docs/schema.md; NaN: not known.
+    What a Network has a Run has, too: run.weights('x-h1'), run.predict(x), run.eval(after='1d').
+    """
+
+    def __init__(self, database, record, epochs, network=None, threads=None):
+        self.database, self.epochs, self.threads = database, epochs, threads
+        self.id, self.name, self.status = record['id'], record.get('name'), record['status']
+        self.kind, self.parent, self.error = record.get('kind', 'trained'), record.get('parent'), record.get('error')
+        self.wanted_epochs = record.get('epochs')
+        for word in STATED:
+            setattr(self, word, number(record.get(word)))
+        self.loaded = network
+
+    def __repr__(self):
+        score = f'test {100 * self.final_test_acc:.2f} %'
+        if math.isnan(self.final_test_acc):
+            score = f'test rms {self.final_test_rms:.4g}'
+        return f'<mho.Run {self.id or "not stored"} {self.status}, {len(self.epochs)} epochs, {score}>'
+
+    # ------------------------------------------------------------ its network
+
+    @property
+    def network(self):
+        """The network after the last epoch: of a stored run from its last checkpoint."""
+        if self.loaded is None:
+            self.loaded = self.under()
+        return self.loaded
+
+    def under(self, set=None, checkpoint='last'):
+        """The stored network under other conditions: keys on top, as far as its state is the same under them
+        ({'array.read_noise': 0.02}); checkpoint 'last' or 'best'."""
+        self.must_be_stored()
+        words = assignments(set)
+        handle = Handle(lib.mho_train_stored_experiment, lib.mho_experiment_free, self.database, registry,
+                        self.id.encode(), len(words), texts(words))
+        network = Network(Experiment.of_handle(handle), threads=self.threads, db=self.database, bring=False)
+
+        row = structs['mho_checkpoint_row']()
+        lib.mho_store_checkpoint_get(self.database, self.id.encode(), checkpoint.encode(), row)
+        try:
+            lib.mho_trainer_load(network, row.blob)
+        finally:
+            lib.mho_blob_free(row.blob)
+        return network
+
+    def must_be_stored(self):
+        if not self.id:
+            raise Error('EINVAL', 'this run is not stored: train it with db=FILE')
+
+    def __getattr__(self, name):
+        if name.startswith('_') or not hasattr(Network, name):
+            raise AttributeError(f"a Run has no '{name}'")
+        return getattr(self.network, name)
+
+    # ------------------------------------------------------------ what is done with it
+
+    def program(self, chips=1, set=None, name=None, seed=None, on_chip=None):
+        """Write its weights onto new chips, each evaluated and stored: see mho.program."""
+        self.must_be_stored()
+        return program(self.id, db=self.database, chips=chips, set=set, name=name, seed=seed, on_chip=on_chip,
+                       threads=self.threads)
+
+    def report(self):
+        """Its page, shown inline by notebooks: an mho.Report."""
+        self.must_be_stored()
+        return self.database.report(self.id)
+
+    def _repr_html_(self):
+        return self.report()._repr_html_() if self.id else None
+
+
+def stored_run(database, id, threads=None):
+    """The run of that id."""
+    record = database.records('SELECT * FROM run WHERE id = ?1', id)[0]
+    columns = ', '.join(Epoch._fields)
+    rows = database.records(f'SELECT {columns} FROM epoch WHERE run_id = ?1 ORDER BY epoch', id)
+    epochs = [Epoch(*map(number, row.values())) for row in rows]
+    return Run(database, record, epochs, threads=threads)
